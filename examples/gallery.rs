@@ -1,0 +1,97 @@
+//! Shows one screen of the window with made-up people, for looking at the design without a camera or a network.
+//!
+//! Usage: gallery SCREEN [en|zh] [light|dark]; the screens are the arms of `snapshot_of`. Commands go to standard error.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, clippy::panic, reason = "a development aid")]
+
+#[path = "../tests/window_fixture/mod.rs"]
+mod window_fixture;
+
+use std::convert::Infallible;
+
+use visavis::call::{DeviceKind, DisconnectReason};
+use visavis::controller::{CallView, ConversationStatus, DeviceFault, Notice, NoticeKind, OutcomeKind, Snapshot};
+use visavis::media::MediaTime;
+use visavis::store::{Language, Theme};
+use visavis::ui::{Now, WindowOptions, run};
+use window_fixture as made_up;
+
+fn snapshot_of(screen: &str) -> Snapshot {
+    let ana = |video| made_up::participant(1, "Ana Lindqvist", video);
+    match screen {
+        "home" => Snapshot { history: made_up::history(Now::read().unix_s).into(), ..made_up::idle() },
+        "newcomer" => Snapshot { people: vec![made_up::echo()], history: Vec::new().into(), ..made_up::idle() },
+        "fault" => {
+            let mut snapshot = made_up::idle();
+            snapshot.local_stream.camera_fault = Some(DeviceFault::Busy);
+            snapshot.local_stream.microphone_fault = Some(DeviceFault::Missing);
+            let kinds = [
+                NoticeKind::Device { device: DeviceKind::Microphone, fault: DeviceFault::Missing },
+                NoticeKind::RangDuringCall { name: "Tomás Herrera".into() },
+                NoticeKind::BadLink,
+            ];
+            snapshot.notices = (1..).zip(kinds).map(|(number, kind)| Notice { number, kind }).collect();
+            snapshot
+        }
+        "off" => {
+            let mut snapshot = made_up::idle();
+            snapshot.local_stream.video = false;
+            snapshot
+        }
+        "calling" => made_up::outgoing(false),
+        "ringing" => made_up::outgoing(true),
+        "incoming" => made_up::incoming(true, true),
+        "stranger" => made_up::incoming(false, false),
+        "call" => made_up::call(vec![ana(true)]),
+        "audio" => {
+            let mut who = ana(false);
+            who.audio = false;
+            let mut snapshot = made_up::call(vec![who]);
+            snapshot.local_stream.video = false;
+            snapshot.local_stream.audio = false;
+            snapshot
+        }
+        "connecting" => {
+            let mut view = made_up::conversation(vec![ana(true)]);
+            (view.status, view.connected_at) = (ConversationStatus::Connecting, None);
+            Snapshot { call: CallView::Conversation(view), ..made_up::idle() }
+        }
+        "group" => {
+            let mut muted = made_up::participant(2, "王小明", true);
+            muted.audio = false;
+            made_up::call(vec![ana(true), muted, made_up::participant(3, "Grandma", false)])
+        }
+        "declined" => made_up::ended(OutcomeKind::Declined),
+        "lost" => made_up::ended(OutcomeKind::Ended(DisconnectReason::Lost)),
+        "left" => made_up::ended(OutcomeKind::Ended(DisconnectReason::Left)),
+        other => panic!("no screen {other:?}"),
+    }
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let screen = arguments.first().map_or("home", String::as_str);
+    let mut snapshot = snapshot_of(screen);
+    if let CallView::Conversation(view) = &mut snapshot.call
+        && let Some(at) = &mut view.connected_at
+    {
+        *at = MediaTime::now();
+    }
+    for argument in arguments.iter().skip(1) {
+        match argument.as_str() {
+            "zh" => snapshot.settings.language = Language::SimplifiedChinese,
+            "light" => snapshot.settings.theme = Theme::Light,
+            "dark" => snapshot.settings.theme = Theme::Dark,
+            _ => snapshot.settings.language = Language::English,
+        }
+    }
+    let (handle, controller) = made_up::handle(snapshot);
+    let made_up::Controller { commands, snapshot } = controller;
+    let _kept = snapshot;
+    std::thread::spawn(move || {
+        for command in commands {
+            eprintln!("{command:?}");
+        }
+    });
+    run::<Infallible>(WindowOptions::default(), |_| Ok(handle)).expect("the window opens");
+}

@@ -1,0 +1,80 @@
+//! What two sides tell each other to connect: typed fields, never session-description text, so that nothing a peer sends
+//! can smuggle a line into the engine's SDP (RFC 8866). `rtc` turns them into SDP and back.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+/// Whether a description offers or answers (RFC 3264).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DescriptionKind {
+    /// The callee's, made after Answer.
+    Offer,
+    /// The caller's reply.
+    Answer,
+}
+
+/// The `a=setup` role of the DTLS handshake (RFC 8842).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DtlsSetup {
+    /// Either (offers).
+    ActPass,
+    /// Client.
+    Active,
+    /// Server.
+    Passive,
+}
+
+/// One side of a peer connection: H.264 video with RTX, and Opus, each with fixed payload types.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Description {
+    /// Offer or answer.
+    pub kind: DescriptionKind,
+    /// ICE user name fragment: 4..=256 ice-chars (RFC 8839).
+    pub ice_ufrag: String,
+    /// ICE password: 22..=256 ice-chars (RFC 8839).
+    pub ice_pwd: String,
+    /// SHA-256 of the DTLS certificate, as upper-case hexadecimal pairs joined by colons (RFC 8122).
+    pub fingerprint: String,
+    /// DTLS role.
+    pub setup: DtlsSetup,
+    /// SSRC of the sound.
+    pub audio_ssrc: u32,
+    /// SSRC of the video.
+    pub video_ssrc: u32,
+    /// SSRC of the video's retransmissions (RFC 4588).
+    pub rtx_ssrc: u32,
+}
+
+/// What kind of address a candidate is (RFC 8445).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CandidateKind {
+    /// An interface's own.
+    Host,
+    /// As a STUN server sees it.
+    Srflx,
+    /// As the peer sees it.
+    Prflx,
+    /// A TURN server's.
+    Relay,
+}
+
+/// One ICE candidate over UDP (RFC 8445, trickled as RFC 8838).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Candidate {
+    /// Groups candidates: 1..=32 ice-chars.
+    pub foundation: String,
+    /// Priority (RFC 8445, 5.1.2).
+    pub priority: u32,
+    /// Address.
+    pub address: IpAddr,
+    /// UDP port.
+    pub port: u16,
+    /// Kind.
+    pub kind: CandidateKind,
+}

@@ -1,0 +1,114 @@
+//! What the state chart asks for. The controller carries the effects out in their order.
+
+use crate::identity::PeerId;
+
+use super::{CallReport, Candidate, Consent, ConversationId, Description, Message};
+
+/// Who makes the offer of a peer connection (RFC 3264).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The callee, after Answer.
+    Offerer,
+    /// The caller, once the invite is accepted.
+    Answerer,
+}
+
+/// One thing to do.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Deliver a message; answered by `Undelivered` when no route takes it.
+    Send {
+        /// To whom.
+        to: PeerId,
+        /// What.
+        message: Message,
+    },
+    /// Open what is asked for, outside a call, for this person's eyes only.
+    OpenPreview {
+        /// Opening the preview was pressed.
+        consent: Consent,
+        /// The microphone.
+        audio: bool,
+        /// The camera.
+        video: bool,
+    },
+    /// From now on have open exactly what is asked for, to be sent in the call.
+    OpenMedia {
+        /// Invite, Answer, or a switch in the call was pressed.
+        consent: Consent,
+        /// The microphone.
+        audio: bool,
+        /// The camera.
+        video: bool,
+    },
+    /// Close the camera, in mid-call.
+    CloseCamera,
+    /// Close camera, microphone and their threads, before an opening that follows; then say `MediaReleased`.
+    ReleaseMedia {
+        /// The conversation (or the invite's, if it came to none) that held them.
+        conversation: ConversationId,
+    },
+    /// Make a peer connection.
+    ConnectPeer {
+        /// Invite or Answer was pressed.
+        consent: Consent,
+        /// For this conversation.
+        conversation: ConversationId,
+        /// With whom.
+        peer: PeerId,
+        /// Who offers.
+        role: Role,
+    },
+    /// Give a peer connection the far side's description.
+    ApplyDescription {
+        /// Of this conversation.
+        conversation: ConversationId,
+        /// From whom.
+        peer: PeerId,
+        /// The description; an offer for an answerer, an answer for an offerer.
+        description: Description,
+    },
+    /// Give a peer connection one of the far side's candidates; always after its description.
+    ApplyCandidate {
+        /// Of this conversation.
+        conversation: ConversationId,
+        /// From whom.
+        peer: PeerId,
+        /// The candidate.
+        candidate: Candidate,
+    },
+    /// Close a peer connection; then say `Closed`.
+    ClosePeer {
+        /// Of this conversation.
+        conversation: ConversationId,
+        /// With whom.
+        peer: PeerId,
+    },
+    /// Play the callee's ringtone.
+    StartRinging,
+    /// Play the caller's ring-back tone.
+    StartRingBack,
+    /// Stop either.
+    StopRinging,
+    /// Tell the faces and the store.
+    Report(CallReport),
+}
+
+impl Effect {
+    /// Whether carrying it out lets somebody see, hear or reach this person.
+    pub const fn bears_consent(&self) -> bool {
+        match self {
+            Self::OpenPreview { .. } | Self::OpenMedia { .. } | Self::ConnectPeer { .. } => true,
+            Self::Send { .. }
+            | Self::CloseCamera
+            | Self::ReleaseMedia { .. }
+            | Self::ApplyDescription { .. }
+            | Self::ApplyCandidate { .. }
+            | Self::ClosePeer { .. }
+            | Self::StartRinging
+            | Self::StartRingBack
+            | Self::StopRinging
+            | Self::Report(_) => false,
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! The arms for what peer connections and routes did. Nothing here can make a consent.
+
+use crate::identity::PeerId;
+
+use super::state::{CallMachine, CallState, Turn};
+use super::{CallEnd, CallError, CallReport, ConversationId, EngineEvent, Link, Message, OutgoingInvite};
+
+impl CallMachine {
+    /// A peer connection did something; only that of a participant in the present conversation moves it.
+    pub(super) fn engine(
+        &mut self,
+        state: CallState,
+        turn: &mut Turn<'_>,
+        conversation: ConversationId,
+        peer: PeerId,
+        event: EngineEvent,
+    ) -> CallState {
+        if event == EngineEvent::Closed {
+            self.peer_closed(turn, conversation, peer);
+        }
+        let mut current = match state {
+            CallState::Conversation(current) if current.id == conversation => current,
+            other
+            @ (CallState::Idle | CallState::Outgoing(_) | CallState::Incoming(_) | CallState::Conversation(_)) => {
+                return other;
+            }
+        };
+        let Some(participant) = current.participants.get_mut(&peer) else {
+            return CallState::Conversation(current);
+        };
+        match event {
+            EngineEvent::Described(description) => turn.send(peer, Message::Describe { conversation, description }),
+            EngineEvent::Gathered(candidate) => turn.send(peer, Message::Trickle { conversation, candidate }),
+            EngineEvent::Connected => current.link_is_up(turn, peer),
+            EngineEvent::Interrupted => participant.interrupted(turn.now),
+            EngineEvent::Closed => participant.close_soon(turn.now),
+            EngineEvent::Failed => return self.link_is_gone(turn, current, peer),
+        }
+        CallState::Conversation(current)
+    }
+
+    /// No route took a message.
+    pub(super) fn undelivered(
+        &mut self,
+        state: CallState,
+        turn: &mut Turn<'_>,
+        to: PeerId,
+        message: Message,
+    ) -> CallState {
+        match (state, message) {
+            (CallState::Outgoing(outgoing), Message::Invite { invite, .. })
+                if outgoing.invite == invite && outgoing.to == to =>
+            {
+                self.invite_undelivered(turn, outgoing)
+            }
+            (CallState::Conversation(current), Message::Accept { invite, .. }) if current.invite == invite => {
+                self.link_is_gone(turn, current, to)
+            }
+            (CallState::Conversation(current), Message::Describe { conversation, .. })
+                if current.id == conversation && current.is_connecting_to(to) =>
+            {
+                self.link_is_gone(turn, current, to)
+            }
+            // What else does not arrive is made good by a deadline of the far side's.
+            (
+                state,
+                Message::Invite { .. }
+                | Message::Ringing { .. }
+                | Message::Accept { .. }
+                | Message::Reject { .. }
+                | Message::Cancel { .. }
+                | Message::Busy { .. }
+                | Message::Describe { .. }
+                | Message::Trickle { .. }
+                | Message::Media { .. }
+                | Message::Leave { .. },
+            ) => state,
+        }
+    }
+
+    /// The callee was not reached. If their own invite came meanwhile, it is answered: both pressed Invite.
+    fn invite_undelivered(&mut self, turn: &mut Turn<'_>, mut outgoing: OutgoingInvite) -> CallState {
+        match outgoing.crossed.take() {
+            Some(crossed) => self.give_way(turn, outgoing, crossed),
+            None => {
+                let report = CallReport::InviteFailed { invite: outgoing.invite, error: CallError::InviteFailed };
+                self.end_outgoing(turn, &outgoing, report, CallEnd::Unreachable)
+            }
+        }
+    }
+}
+
+impl super::Conversation {
+    fn is_connecting_to(&self, peer: PeerId) -> bool {
+        self.participants.get(&peer).is_some_and(|participant| !participant.was_connected())
+    }
+}
+
+impl super::Participant {
+    fn interrupted(&mut self, now: crate::media::MediaTime) {
+        self.link = match self.link {
+            Link::Connected => Link::Interrupted { until: now + super::participant::INTERRUPTED_TIMEOUT },
+            link @ (Link::Connecting { .. } | Link::Interrupted { .. }) => link,
+        };
+    }
+}

@@ -1,0 +1,147 @@
+//! What the state chart is told: presses of this computer's person, messages of others, and what engine and devices did.
+
+use crate::identity::PeerId;
+
+use super::{Candidate, ConversationId, Description, InviteId, Message};
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// The person at this computer (or their script) pressed something. The only input that can make a consent.
+    Local(Press),
+    /// A message came, from a sender whom the envelope has proved.
+    Peer {
+        /// Who sent it.
+        from: PeerId,
+        /// What the sender is to this person now.
+        standing: Standing,
+        /// What it says.
+        message: Message,
+    },
+    /// A peer connection did something.
+    Engine {
+        /// The conversation that the connection was made for.
+        conversation: ConversationId,
+        /// The far side.
+        peer: PeerId,
+        /// What it did.
+        event: EngineEvent,
+    },
+    /// A message could not be delivered by any route.
+    Undelivered {
+        /// To whom.
+        to: PeerId,
+        /// Which message.
+        message: Message,
+    },
+    /// `ReleaseMedia` is done: cameras, microphones and their threads are closed.
+    MediaReleased {
+        /// As the effect named it.
+        conversation: ConversationId,
+    },
+    /// Time has passed: [`next_deadline`](super::CallMachine::next_deadline) may be over.
+    Deadline,
+}
+
+/// What the person at this computer can press.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Press {
+    /// Open camera and microphone: the preview outside a call, what is sent within one.
+    OpenStream {
+        /// The microphone.
+        audio: bool,
+        /// The camera.
+        video: bool,
+    },
+    /// Invite somebody. Both identifiers are new, from a random source.
+    Invite {
+        /// Names the invite.
+        invite: InviteId,
+        /// Names the conversation.
+        conversation: ConversationId,
+        /// Whom.
+        to: PeerId,
+        /// A short note for the callee.
+        user_data: String,
+        /// Send sound.
+        audio: bool,
+        /// Send video.
+        video: bool,
+    },
+    /// Take back a pending invite.
+    Cancel {
+        /// Which.
+        invite: InviteId,
+    },
+    /// Answer.
+    Accept {
+        /// Which invite.
+        invite: InviteId,
+        /// Send sound.
+        audio: bool,
+        /// Send video.
+        video: bool,
+    },
+    /// Decline.
+    Reject {
+        /// Which invite.
+        invite: InviteId,
+    },
+    /// Mute or unmute one's own sound. Outside a call it changes nothing here.
+    EnableAudio {
+        /// On or off.
+        on: bool,
+    },
+    /// Open or close one's own camera. Outside a call it changes nothing here.
+    EnableVideo {
+        /// On or off.
+        on: bool,
+    },
+    /// End whatever is going on: hang up, take back, decline.
+    Leave,
+}
+
+impl Press {
+    /// The command's name in events.
+    pub(super) const fn command(&self) -> &'static str {
+        match self {
+            Self::OpenStream { .. } => "create_stream",
+            Self::Invite { .. } => "invite",
+            Self::Cancel { .. } => "cancel",
+            Self::Accept { .. } => "accept",
+            Self::Reject { .. } => "reject",
+            Self::EnableAudio { .. } => "enable_audio",
+            Self::EnableVideo { .. } => "enable_video",
+            Self::Leave => "leave",
+        }
+    }
+}
+
+/// What a sender is to this person, by contacts, blocklist and settings. It decides who may ring, nothing else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// In the contact list.
+    Contact,
+    /// No contact, and strangers may ring.
+    Stranger,
+    /// Blocked, or no contact where strangers may not ring: refused in silence, so that nothing is revealed.
+    Unwelcome,
+}
+
+/// What a peer connection tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EngineEvent {
+    /// This side's offer (made after `ConnectPeer` as offerer) or answer (after an offer was applied), to be sent.
+    Described(Description),
+    /// One of this side's candidates, to be sent.
+    Gathered(Candidate),
+    /// Media can flow: ICE and DTLS are done, or back after an interruption.
+    Connected,
+    /// Nothing comes through just now.
+    Interrupted,
+    /// The connection is over for good, or could not be made.
+    Failed,
+    /// Its sockets and tasks are gone: the reply to `ClosePeer` (also when it was closed already), or the far side's
+    /// close.
+    Closed,
+}

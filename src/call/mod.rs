@@ -1,0 +1,33 @@
+//! The call in the seed's vocabulary: invites, conversations, participants, and the pure state chart that moves them.
+//!
+//! No clock, no I/O, no thread, no randomness: [`CallMachine::step`] takes the time and one [`Input`] and says in
+//! [`Effect`]s what to do; the controller's thread owns the machine and does it.
+
+mod closing;
+mod conversation;
+mod description;
+mod effect;
+mod engine;
+mod error;
+mod ids;
+mod input;
+mod invite;
+mod message;
+mod participant;
+mod peer;
+mod press;
+mod report;
+mod state;
+
+pub use conversation::Conversation;
+pub use description::{Candidate, CandidateKind, Description, DescriptionKind, DtlsSetup};
+pub use effect::{Effect, Role};
+pub use error::{CallError, DeviceKind, DisconnectReason};
+pub use ids::{ConversationId, InviteId};
+pub use input::{EngineEvent, Input, Press, Standing};
+pub use invite::{INCOMING_TIMEOUT, IncomingInvite, OUTGOING_TIMEOUT, OutgoingInvite};
+pub use message::{MAX_NAME, MAX_USER_DATA, Message};
+pub use participant::{Link, Participant};
+pub use press::Consent;
+pub use report::{CallEnd, CallRecord, CallReport};
+pub use state::{CallMachine, CallState};

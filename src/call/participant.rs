@@ -1,0 +1,168 @@
+//! One remote person in a conversation: their connection, and what they send.
+
+use std::time::Duration;
+
+use crate::media::MediaTime;
+
+use super::{Candidate, DescriptionKind, Role};
+
+/// How long a connection may take to be made.
+pub(super) const CONNECTING_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long an interruption may last before the participant counts as lost.
+pub(super) const INTERRUPTED_TIMEOUT: Duration = Duration::from_secs(9);
+/// How long a far side's close waits for the message that says why.
+pub(super) const CLOSED_GRACE: Duration = Duration::from_secs(2);
+/// Candidates that are kept until the description comes; later ones are dropped.
+const MAX_EARLY_CANDIDATES: usize = 32;
+/// Candidates that a participant may give in all.
+const MAX_CANDIDATES: usize = 128;
+
+/// What somebody sends: sound, video.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Sends {
+    pub(super) audio: bool,
+    pub(super) video: bool,
+}
+
+/// Where the connection to a participant stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Link {
+    /// Being made.
+    Connecting {
+        /// When it counts as failed.
+        until: MediaTime,
+    },
+    /// Media flows.
+    Connected,
+    /// Media flowed and comes through no more.
+    Interrupted {
+        /// When it counts as lost.
+        until: MediaTime,
+    },
+}
+
+/// A remote person in a conversation.
+#[derive(Debug)]
+pub struct Participant {
+    pub(super) name: String,
+    pub(super) sends: Sends,
+    pub(super) link: Link,
+    pub(super) role: Role,
+    described: bool,
+    early: Vec<Candidate>,
+    candidates: usize,
+}
+
+impl Participant {
+    pub(super) fn new(name: String, sends: Sends, role: Role, now: MediaTime) -> Self {
+        Self {
+            name,
+            sends,
+            link: Link::Connecting { until: now + CONNECTING_TIMEOUT },
+            role,
+            described: false,
+            early: Vec::new(),
+            candidates: 0,
+        }
+    }
+
+    /// The name that they chose.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// They send sound.
+    pub const fn audio(&self) -> bool {
+        self.sends.audio
+    }
+
+    /// They send video.
+    pub const fn video(&self) -> bool {
+        self.sends.video
+    }
+
+    /// Where the connection stands.
+    pub const fn link(&self) -> Link {
+        self.link
+    }
+
+    pub(super) const fn was_connected(&self) -> bool {
+        match self.link {
+            Link::Connecting { .. } => false,
+            Link::Connected | Link::Interrupted { .. } => true,
+        }
+    }
+
+    pub(super) const fn deadline(&self) -> Option<MediaTime> {
+        match self.link {
+            Link::Connecting { until } | Link::Interrupted { until } => Some(until),
+            Link::Connected => None,
+        }
+    }
+
+    /// Takes the far side's description, once and only of the kind that the roles ask for; gives the candidates that
+    /// came before it.
+    pub(super) fn describe(&mut self, kind: DescriptionKind) -> Option<Vec<Candidate>> {
+        let wanted = match self.role {
+            Role::Offerer => DescriptionKind::Answer,
+            Role::Answerer => DescriptionKind::Offer,
+        };
+        if self.described || kind != wanted {
+            return None;
+        }
+        self.described = true;
+        Some(std::mem::take(&mut self.early))
+    }
+
+    /// Takes a candidate: gives it back when it can be applied now, keeps it (within bounds) when the description is
+    /// still to come.
+    pub(super) fn trickle(&mut self, candidate: Candidate) -> Option<Candidate> {
+        if self.candidates >= MAX_CANDIDATES {
+            return None;
+        }
+        self.candidates += 1;
+        if self.described {
+            return Some(candidate);
+        }
+        if self.early.len() < MAX_EARLY_CANDIDATES {
+            self.early.push(candidate);
+        }
+        None
+    }
+
+    /// Makes the connection count as gone soon, unless the reason comes first.
+    pub(super) fn close_soon(&mut self, now: MediaTime) {
+        let soon = now + CLOSED_GRACE;
+        self.link = match self.link {
+            Link::Connecting { until } => Link::Connecting { until: until.min(soon) },
+            Link::Connected => Link::Interrupted { until: soon },
+            Link::Interrupted { until } => Link::Interrupted { until: until.min(soon) },
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::call::CandidateKind;
+
+    use super::*;
+
+    #[test]
+    fn a_flood_of_candidates_is_bounded_before_and_after_the_description() {
+        let sends = Sends { audio: true, video: true };
+        let mut participant = Participant::new(String::new(), sends, Role::Offerer, MediaTime::default());
+        let candidate = Candidate {
+            foundation: "1".to_owned(),
+            priority: 1,
+            address: std::net::IpAddr::from([192, 0, 2, 1]),
+            port: 5000,
+            kind: CandidateKind::Host,
+        };
+        for _ in 0..100 {
+            assert_eq!(participant.trickle(candidate.clone()), None);
+        }
+        assert_eq!(participant.describe(DescriptionKind::Answer).map(|early| early.len()), Some(MAX_EARLY_CANDIDATES));
+        let applied = (0..10_000).filter(|_| participant.trickle(candidate.clone()).is_some()).count();
+        assert_eq!(applied, MAX_CANDIDATES - 100);
+    }
+}

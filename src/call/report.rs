@@ -1,0 +1,111 @@
+//! What the state chart reports, in the words of the automation contract, and what the history keeps of a call.
+
+use serde::{Deserialize, Serialize};
+
+use crate::identity::PeerId;
+use crate::media::MediaTime;
+
+use super::{CallError, ConversationId, DisconnectReason, InviteId};
+
+/// How a call ended; each has its own words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallEnd {
+    /// The callee declined.
+    Declined,
+    /// The callee was in another call.
+    Busy,
+    /// Nobody answered in time (caller's side).
+    NoAnswer,
+    /// This side took the invite back.
+    Canceled,
+    /// The caller gave up before this side answered.
+    Missed,
+    /// This side declined.
+    DeclinedHere,
+    /// The invite could not be delivered.
+    Unreachable,
+    /// Ended: hung up, failed or lost.
+    Ended(DisconnectReason),
+}
+
+/// What history and the words about the last call need.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallRecord {
+    /// With whom.
+    pub peer: PeerId,
+    /// The name that they chose; empty when they never said it.
+    pub name: String,
+    /// True when this side called.
+    pub outgoing: bool,
+    /// When it was invited or began to ring.
+    pub began: MediaTime,
+    /// When media began to flow, if it did.
+    pub connected_at: Option<MediaTime>,
+    /// When it ended.
+    pub ended_at: MediaTime,
+    /// How.
+    pub end: CallEnd,
+}
+
+impl CallRecord {
+    /// Whole seconds in which they were connected.
+    pub fn connected_seconds(&self) -> u32 {
+        let connected = self.connected_at.map_or(std::time::Duration::ZERO, |at| self.ended_at.since(at));
+        u32::try_from(connected.as_secs()).unwrap_or(u32::MAX)
+    }
+}
+
+/// One report. All but the last three have an event of the same name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the fields are those of the controller's events")]
+pub enum CallReport {
+    /// The invite is on its way.
+    InviteSent { invite: InviteId, to: PeerId, conversation: ConversationId },
+    /// Somebody invites this side.
+    Invite {
+        invite: InviteId,
+        from: PeerId,
+        name: String,
+        user_data: String,
+        conversation: ConversationId,
+        contact: bool,
+    },
+    /// The callee accepted (caller), or this side did (callee). The conversation can differ from the one that was
+    /// reported as sent: when both invited each other, one of the two invites stands for both.
+    InviteAccepted { invite: InviteId, conversation: ConversationId },
+    /// Declined.
+    InviteRejected { invite: InviteId },
+    /// Taken back by the caller.
+    InviteCanceled { invite: InviteId },
+    /// The callee is in another call.
+    InviteBusy { invite: InviteId },
+    /// Nobody answered in time.
+    InviteTimeout { invite: InviteId },
+    /// It could not be delivered.
+    InviteFailed { invite: InviteId, error: CallError },
+    /// A connection is being made.
+    ConversationConnecting { conversation: ConversationId },
+    /// The first participant is connected.
+    ConversationConnected { conversation: ConversationId },
+    /// Media can flow to and from a participant.
+    ParticipantConnected { conversation: ConversationId, participant: PeerId, name: String },
+    /// A participant's stream is here.
+    StreamAdded { conversation: ConversationId, participant: PeerId, audio: bool, video: bool },
+    /// The far side muted, or turned its camera off or on.
+    StreamChanged { conversation: ConversationId, participant: PeerId, audio: bool, video: bool },
+    /// A participant's connection could not be made.
+    ParticipantFailed { conversation: ConversationId, participant: PeerId, error: CallError },
+    /// A participant who was connected is gone.
+    ParticipantDisconnected { conversation: ConversationId, participant: PeerId, reason: DisconnectReason },
+    /// The conversation is over and everything that it held is released.
+    ConversationDisconnected { conversation: ConversationId, reason: DisconnectReason },
+    /// A press could not be carried out (event `error`).
+    CommandFailed { command: &'static str, error: CallError },
+    /// The callee's app rings. No event: the outgoing view shows it.
+    InviteRinging { invite: InviteId },
+    /// Somebody else rang meanwhile and got "busy": a quiet note, and a missed call in the history.
+    RangDuringCall { from: PeerId, name: String, contact: bool, at: MediaTime },
+    /// The call is over: the words about it, and a line in the history. Comes at once, before things are released.
+    CallEnded(CallRecord),
+}

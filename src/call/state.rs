@@ -1,0 +1,187 @@
+//! The state chart of a call: which state it is in, and which arm takes an input.
+//!
+//! ```text
+//!                        +-----------------------------------------------------------------+
+//!                        v                                                                 |
+//!   press Invite  +-------------+  Invite from a peer (not unwelcome, not ended before)    |
+//!   +-------------|    Idle     |-----------------------------+                            |
+//!   | send Invite +-------------+                send Ringing |                            |
+//!   v                    ^  ^                                 v                            |
+//! +-----------+ Reject,  |  |  Cancel, press Reject or  +-----------+                      |
+//! | Outgoing  | Busy,    |  |  Leave, 50 s              | Incoming  |                      |
+//! | 45 s      |----------+  +---------------------------| rings     |                      |
+//! +-----------+ undelivered, press Cancel or Leave, 45 s+-----------+                      |
+//!   |      \                                                  |                            |
+//!   |       \ Invite from the same person, whose ID is        | press Accept (or Invite    |
+//!   |        \ smaller: their invite stands for both;         | to the one who rings):     |
+//!   | Accept  \ send Cancel of one's own, Accept              | send Accept                |
+//!   v          v                                              v                            |
+//! +-------------------------------------------------------------------+  press Leave,      |
+//! | Conversation                                                      |  peer's Leave,     |
+//! |   each participant:                                               |  last one failed   |
+//! |     Connecting 20 s --Connected--> Connected <-> Interrupted 9 s  |  or lost           |
+//! +-------------------------------------------------------------------+--------------------+
+//!                                                                                          |
+//!   beside all of these:  Closing, at most 3 s, until peers and media are closed  <--------+
+//!                         then ConversationDisconnected
+//! ```
+//!
+//! While it is not Idle, an Invite of anybody else gets Busy. When both invite each other, the one with the smaller ID
+//! keeps waiting (and remembers the other's invite), the one with the greater ID answers. Messages and engine events that
+//! name another invite or another conversation than the present one change nothing.
+
+use std::collections::BTreeSet;
+
+use crate::identity::PeerId;
+use crate::media::MediaTime;
+
+use super::closing::Closing;
+use super::invite::EndedInvites;
+use super::{
+    CallEnd, CallReport, Conversation, Effect, IncomingInvite, Input, Link, Message, OutgoingInvite, message::kept_name,
+};
+
+/// Where the call stands.
+#[derive(Debug, Default)]
+pub enum CallState {
+    /// No call.
+    #[default]
+    Idle,
+    /// This side waits for an answer.
+    Outgoing(OutgoingInvite),
+    /// Somebody rings.
+    Incoming(IncomingInvite),
+    /// A conversation, connecting or connected.
+    Conversation(Conversation),
+}
+
+/// One turn of the machine: the time, and the effects so far.
+pub(super) struct Turn<'a> {
+    pub(super) now: MediaTime,
+    effects: &'a mut Vec<Effect>,
+}
+
+impl Turn<'_> {
+    pub(super) fn effect(&mut self, effect: Effect) {
+        self.effects.push(effect);
+    }
+
+    pub(super) fn send(&mut self, to: PeerId, message: Message) {
+        self.effects.push(Effect::Send { to, message });
+    }
+
+    pub(super) fn report(&mut self, report: CallReport) {
+        self.effects.push(Effect::Report(report));
+    }
+}
+
+/// The call of one person, as a pure machine.
+#[derive(Debug)]
+pub struct CallMachine {
+    pub(super) me: PeerId,
+    pub(super) name: String,
+    pub(super) state: CallState,
+    pub(super) closing: Option<Closing>,
+    pub(super) ended_invites: EndedInvites,
+    /// Who got "busy" since the machine was last idle: each is reported once.
+    pub(super) rang_meanwhile: BTreeSet<PeerId>,
+}
+
+impl CallMachine {
+    /// An idle machine for the person `me`, who calls themself `name`.
+    pub fn new(me: PeerId, name: &str) -> Self {
+        Self {
+            me,
+            name: kept_name(name),
+            state: CallState::Idle,
+            closing: None,
+            ended_invites: EndedInvites::default(),
+            rang_meanwhile: BTreeSet::new(),
+        }
+    }
+
+    /// Changes the name that goes with the invites and answers to come.
+    pub fn set_name(&mut self, name: &str) {
+        self.name = kept_name(name);
+    }
+
+    /// Where the call stands.
+    pub const fn state(&self) -> &CallState {
+        &self.state
+    }
+
+    /// True while a conversation that is over still releases what it held.
+    pub const fn is_closing(&self) -> bool {
+        self.closing.is_some()
+    }
+
+    /// When `Input::Deadline` is due, if ever.
+    pub fn next_deadline(&self) -> Option<MediaTime> {
+        let state = match &self.state {
+            CallState::Idle => None,
+            CallState::Outgoing(outgoing) => Some(outgoing.deadline()),
+            CallState::Incoming(incoming) => Some(incoming.deadline()),
+            CallState::Conversation(conversation) => conversation.deadline(),
+        };
+        let closing = self.closing.as_ref().map(Closing::deadline);
+        state.into_iter().chain(closing).min()
+    }
+
+    /// Takes one input at `now` and appends what to do, in order, to `effects`.
+    pub fn step(&mut self, now: MediaTime, input: Input, effects: &mut Vec<Effect>) {
+        let turn = &mut Turn { now, effects };
+        let state = std::mem::take(&mut self.state);
+        self.state = match input {
+            Input::Local(press) => self.press(state, turn, press),
+            Input::Peer { from, standing, message } => self.message(state, turn, from, standing, message),
+            Input::Engine { conversation, peer, event } => self.engine(state, turn, conversation, peer, event),
+            Input::Undelivered { to, message } => self.undelivered(state, turn, to, message),
+            Input::MediaReleased { conversation } => {
+                self.media_released(turn, conversation);
+                state
+            }
+            Input::Deadline => self.deadline(state, turn),
+        };
+        if matches!(self.state, CallState::Idle) {
+            self.rang_meanwhile.clear();
+        }
+    }
+
+    fn deadline(&mut self, state: CallState, turn: &mut Turn<'_>) -> CallState {
+        if self.closing.as_ref().is_some_and(|closing| closing.deadline() <= turn.now) {
+            self.report_closed(turn);
+        }
+        match state {
+            CallState::Outgoing(outgoing) if outgoing.deadline() <= turn.now => {
+                let report = CallReport::InviteTimeout { invite: outgoing.invite };
+                self.withdraw(turn, &outgoing, report, CallEnd::NoAnswer)
+            }
+            CallState::Incoming(incoming) if incoming.deadline() <= turn.now => {
+                let report = CallReport::InviteTimeout { invite: incoming.invite };
+                self.end_incoming(turn, incoming, report, CallEnd::Missed)
+            }
+            CallState::Conversation(conversation) => self.links_deadline(turn, conversation),
+            state @ (CallState::Idle | CallState::Outgoing(_) | CallState::Incoming(_)) => state,
+        }
+    }
+
+    fn links_deadline(&mut self, turn: &mut Turn<'_>, conversation: Conversation) -> CallState {
+        let overdue: Vec<PeerId> = conversation
+            .participants
+            .iter()
+            .filter(|(_, participant)| match participant.link {
+                Link::Connecting { until } | Link::Interrupted { until } => until <= turn.now,
+                Link::Connected => false,
+            })
+            .map(|(&peer, _)| peer)
+            .collect();
+        let mut state = CallState::Conversation(conversation);
+        for peer in overdue {
+            state = match state {
+                CallState::Conversation(conversation) => self.link_is_gone(turn, conversation, peer),
+                over @ (CallState::Idle | CallState::Outgoing(_) | CallState::Incoming(_)) => over,
+            };
+        }
+        state
+    }
+}

@@ -1,0 +1,291 @@
+//! One attempt to capture, on a thread of its own: open the source, deliver pictures until told to stop, and say how it
+//! ended. The watching thread in `camera` starts it and judges it; nothing here is tried twice.
+
+use std::fs::File;
+use std::io::{BufReader, ErrorKind, Seek, SeekFrom};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::call::{CallError, DeviceKind};
+use crate::media::{FramePool, FrameSlot, MediaTime, VideoFormat, VideoFrame};
+use crate::store::DeviceChoice;
+
+use super::barcode;
+use super::cameras::nodes_of;
+use super::convert::{Converter, RawPicture};
+use super::device::Device;
+use super::rate::{FpsMeter, Pacer, RateLimit};
+use super::scale::Planes;
+use super::stop::Stop;
+use super::test_card::{TestCard, stamp};
+use super::y4m::{Y4mError, Y4mReader};
+
+const CAMERA: DeviceKind = DeviceKind::Camera;
+/// Damaged buffers in a row after which a camera counts as failed (some give a few at the start).
+const MAX_DAMAGED: u32 = 30;
+
+/// What a source says of itself with its first picture.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opened {
+    /// The system's name, or for a stand-in the text that chooses it.
+    pub name: String,
+    /// Width, height and frames a second that the source runs in, when it is a camera or a file.
+    pub device_mode: Option<(u32, u32, u32)>,
+}
+
+/// Why an attempt ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The stop flag was set, or a wait was interrupted.
+    Stopped,
+    /// The source does not work.
+    Fault(CallError),
+}
+
+/// What an attempt tells the watching thread.
+#[derive(Debug)]
+pub enum Report {
+    /// The first picture was delivered.
+    Opened(Opened),
+    /// The attempt is over, and the device is closed.
+    Ended(End),
+    /// Not from an attempt: the camera is being closed.
+    Close,
+}
+
+/// What all attempts of one camera share.
+#[derive(Debug)]
+pub struct Sink {
+    /// Which source.
+    pub choice: DeviceChoice,
+    /// What to deliver.
+    pub format: VideoFormat,
+    /// Where to.
+    pub outputs: Vec<Arc<FrameSlot>>,
+    /// Counts what was delivered.
+    pub meter: Mutex<FpsMeter>,
+    /// Reports of attempts, each with the attempt's number.
+    pub reports: SyncSender<(u64, Report)>,
+}
+
+/// One attempt.
+#[derive(Debug)]
+pub struct Session {
+    /// Tells this attempt's reports from those of one that was given up.
+    pub number: u64,
+    /// Ends it.
+    pub stop: Stop,
+    /// When the latest picture was delivered, in microseconds; 0 before the first.
+    pub last_picture: AtomicU64,
+    /// What it shares with the others.
+    pub sink: Arc<Sink>,
+}
+
+impl Session {
+    /// Captures until the end and returns why. Reports nothing but the first picture.
+    pub fn run(&self) -> End {
+        let result = match &self.sink.choice {
+            DeviceChoice::SystemDefault => self.run_device(None),
+            DeviceChoice::Named(name) => self.run_device(Some(name)),
+            DeviceChoice::TestCard { format } => self.run_test_card(*format),
+            DeviceChoice::File(path) => self.run_file(path),
+            DeviceChoice::None | DeviceChoice::Tone { .. } => Err(CallError::DeviceMissing { device: CAMERA }),
+        };
+        match result {
+            Ok(()) => End::Stopped,
+            Err(_) if self.stop.is_set() => End::Stopped,
+            Err(fault) => End::Fault(fault),
+        }
+    }
+
+    fn run_device(&self, name: Option<&str>) -> Result<(), CallError> {
+        let format = self.sink.format;
+        let mut device = open_device(name, format)?;
+        let mode = device.mode;
+        let name = name.unwrap_or(&device.name).to_owned();
+        let opened = Opened { name, device_mode: Some((mode.width, mode.height, mode.fps)) };
+        let (mut pool, mut converter) = (FramePool::new(), Converter::default());
+        let mut limit = RateLimit::new(format.max_fps);
+        let mut damaged = 0;
+        loop {
+            let buffer = match device.next() {
+                Ok(buffer) => buffer,
+                Err(error) if error.is_interruption() => return Ok(()),
+                Err(error) => return Err(error.into_fault(true)),
+            };
+            if self.stop.is_set() {
+                return Ok(());
+            }
+            let now = MediaTime::now();
+            if !limit.admit(now) {
+                continue;
+            }
+            let (width, height) = (mode.width as usize, mode.height as usize);
+            let raw = RawPicture { encoding: mode.encoding, width, height, bytes: &buffer };
+            let converted = pool.produce(format.width, format.height, |frame| {
+                frame.captured_at = now;
+                converter.convert(raw, frame)
+            });
+            match converted {
+                Ok(frame) => {
+                    damaged = 0;
+                    self.deliver(frame, &opened);
+                }
+                Err(error) if damaged == MAX_DAMAGED => return Err(failed(error.to_string())),
+                Err(error) => {
+                    damaged += 1;
+                    tracing::debug!(%error, "a picture of the camera is damaged");
+                }
+            }
+        }
+    }
+
+    fn run_test_card(&self, card_format: Option<(u32, u32, u32)>) -> Result<(), CallError> {
+        let format = self.sink.format;
+        let (width, height, fps) = card_format.unwrap_or((format.width, format.height, format.max_fps));
+        let fps = fps.min(format.max_fps);
+        let card = TestCard::new(width, height, fps);
+        let drawn_to_size = (card.width(), card.height()) == (format.width & !1, format.height & !1);
+        let (mut pool, mut converter) = (FramePool::new(), Converter::default());
+        let mut drawing = VideoFrame::black(2, 2);
+        if !drawn_to_size {
+            drawing = VideoFrame::black(width, height);
+        }
+        let opened =
+            Opened { name: self.sink.choice.to_string(), device_mode: card_format.map(|_| (width, height, fps)) };
+        let mut pacer = Pacer::new(MediaTime::now(), fps, 1);
+        let mut counter = 0_u32;
+        loop {
+            if self.stop.wait_until(pacer.next(MediaTime::now())) {
+                return Ok(());
+            }
+            let frame = pool.produce(format.width, format.height, |frame| {
+                frame.captured_at = MediaTime::now();
+                if drawn_to_size {
+                    card.draw(counter, frame);
+                } else {
+                    card.draw(counter, &mut drawing);
+                    let planes = whole(drawing.as_bytes(), width as usize & !1, height as usize & !1)?;
+                    converter.convert_planar(planes, false, frame);
+                }
+                stamp(frame, counter, barcode::unix_micros());
+                Ok(())
+            })?;
+            self.deliver(frame, &opened);
+            counter = counter.wrapping_add(1);
+        }
+    }
+
+    fn run_file(&self, path: &Path) -> Result<(), CallError> {
+        let format = self.sink.format;
+        let file_fault = |error: Y4mError| failed(format!("{}: {error}", path.display()));
+        let mut reader = Y4mReader::new(BufReader::new(open_file(path)?)).map_err(file_fault)?;
+        let header = reader.header();
+        let (fps, per_second) = header.fps;
+        let opened = Opened {
+            name: self.sink.choice.to_string(),
+            device_mode: Some((header.width as u32, header.height as u32, fps.div_ceil(per_second))),
+        };
+        let (mut pool, mut converter) = (FramePool::new(), Converter::default());
+        let mut limit = RateLimit::new(format.max_fps);
+        let mut picture = vec![0; header.frame_len()];
+        let mut pacer = Pacer::new(MediaTime::now(), fps, per_second);
+        let mut pictures_in_turn = 0_u64;
+        let mut counter = 0_u32;
+        loop {
+            let another = match reader.read_frame(&mut picture) {
+                // A recording that was cut off is played up to its last whole picture.
+                Err(Y4mError::Truncated) if pictures_in_turn > 0 => false,
+                read => read.map_err(file_fault)?,
+            };
+            if !another {
+                if pictures_in_turn == 0 {
+                    return Err(file_fault(Y4mError::Empty));
+                }
+                pictures_in_turn = 0;
+                let mut file = reader.into_inner();
+                file.seek(SeekFrom::Start(0)).map_err(|error| file_fault(error.into()))?;
+                reader = Y4mReader::new(file).map_err(file_fault)?;
+                if reader.header() != header {
+                    return Err(failed(format!("{} was changed while it was played", path.display())));
+                }
+                continue;
+            }
+            pictures_in_turn += 1;
+            let due = pacer.next(MediaTime::now());
+            if self.stop.wait_until(due) {
+                return Ok(());
+            }
+            if !limit.admit(due) {
+                continue;
+            }
+            let frame = pool.produce(format.width, format.height, |frame| {
+                frame.captured_at = MediaTime::now();
+                converter.convert_planar(whole(&picture, header.width, header.height)?, header.full_range, frame);
+                stamp(frame, counter, barcode::unix_micros());
+                Ok(())
+            })?;
+            self.deliver(frame, &opened);
+            counter = counter.wrapping_add(1);
+        }
+    }
+
+    /// Puts a picture in every slot. An attempt that was told to stop delivers nothing any more.
+    fn deliver(&self, frame: Arc<VideoFrame>, opened: &Opened) {
+        if self.stop.is_set() {
+            return;
+        }
+        let now = MediaTime::now();
+        for output in &self.sink.outputs {
+            output.put(Arc::clone(&frame));
+        }
+        self.sink.meter.lock().unwrap_or_else(PoisonError::into_inner).record(now);
+        if self.last_picture.swap(now.as_micros().max(1), Ordering::AcqRel) == 0 {
+            self.report(Report::Opened(opened.clone()));
+        }
+    }
+
+    /// Tells the watching thread. An attempt makes two reports and the queue has room for them; if a given-up one finds
+    /// it full, nobody misses its report.
+    pub fn report(&self, report: Report) {
+        let _ = self.sink.reports.try_send((self.number, report));
+    }
+}
+
+/// Opens the first camera of that name (of any name without one) that can be opened.
+fn open_device(name: Option<&str>, format: VideoFormat) -> Result<Device, CallError> {
+    let mut fault = CallError::DeviceMissing { device: CAMERA };
+    for node in &nodes_of(name) {
+        match Device::open(node, format) {
+            Ok(Some(device)) => return Ok(device),
+            Ok(None) => {}
+            // The first camera's own trouble tells more than that of the nodes after it.
+            Err(error) if matches!(fault, CallError::DeviceMissing { .. }) => fault = error,
+            Err(_) => {}
+        }
+    }
+    Err(fault)
+}
+
+fn open_file(path: &Path) -> Result<File, CallError> {
+    let fault = |error: std::io::Error| match error.kind() {
+        ErrorKind::NotFound => CallError::DeviceMissing { device: CAMERA },
+        ErrorKind::PermissionDenied => CallError::DeviceForbidden { device: CAMERA },
+        _ => failed(format!("{}: {error}", path.display())),
+    };
+    // Opening a pipe would wait for its writer.
+    if !std::fs::metadata(path).map_err(fault)?.is_file() {
+        return Err(failed(format!("{} is not a file", path.display())));
+    }
+    File::open(path).map_err(fault)
+}
+
+fn whole(bytes: &[u8], width: usize, height: usize) -> Result<Planes<'_>, CallError> {
+    Planes::i420(bytes, width, height).ok_or_else(|| failed("a picture is shorter than its size".to_owned()))
+}
+
+fn failed(detail: String) -> CallError {
+    CallError::DeviceFailed { device: CAMERA, detail }
+}

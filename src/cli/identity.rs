@@ -1,0 +1,21 @@
+//! `visavis id`: who this profile is.
+
+use std::io::Write;
+
+use crate::identity::{ContactLink, Identity};
+use crate::store::Store;
+
+use super::CommonOptions;
+
+/// Prints the ID and the link to give to others; makes the key if this is the profile's first start.
+pub fn run(common: &CommonOptions) -> anyhow::Result<()> {
+    let options = common.open()?;
+    let identity = Identity::load_or_create(options.profile.dir())?;
+    let settings = Store::open(options.profile.dir())?.settings()?;
+    let name = options.name.unwrap_or(settings.display_name);
+    let link = ContactLink::new(identity.id(), &name);
+    let mut output = std::io::stdout().lock();
+    writeln!(output, "{}", identity.id())?;
+    writeln!(output, "{link}")?;
+    Ok(())
+}

@@ -1,0 +1,163 @@
+//! The command line: what `visavis` can be asked for, and the faces of the controller that need no window.
+
+mod address;
+mod bench;
+mod devices;
+mod doctor;
+mod echo_test;
+mod headless;
+mod identity;
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::controller::Options;
+use crate::store::{DeviceChoice, Profile};
+
+pub use address::parse_bind;
+pub use headless::run as run_headless;
+
+/// Options that the window and every subcommand understand.
+#[derive(Debug, Clone, Args)]
+pub struct CommonOptions {
+    /// Folder of this identity, its settings and data (two can run side by side)
+    #[arg(long, global = true, value_name = "DIR")]
+    pub profile: Option<PathBuf>,
+    /// Name that others see
+    #[arg(long, global = true, value_name = "TEXT")]
+    pub name: Option<String>,
+    /// The camera.
+    #[arg(
+        help = "Camera: a device's name, test-card[:WxH@FPS], file:PATH.y4m or none",
+        long,
+        global = true,
+        value_name = "NAME"
+    )]
+    pub camera: Option<DeviceChoice>,
+    /// The microphone.
+    #[arg(
+        help = "Microphone: a device's name, tone[:HZ], file:PATH.wav or none",
+        long,
+        global = true,
+        value_name = "NAME"
+    )]
+    pub microphone: Option<DeviceChoice>,
+    /// Speaker: a device's name, file:PATH.wav (records what would be heard) or none
+    #[arg(long, global = true, value_name = "NAME")]
+    pub speaker: Option<DeviceChoice>,
+    /// Use only this address or interface for calls and discovery
+    #[arg(long, global = true, value_name = "ADDRESS", value_parser = parse_bind)]
+    pub bind: Option<IpAddr>,
+    /// Detail of the log on standard error: error, warn, info, debug or trace
+    #[arg(long, global = true, value_name = "LEVEL", default_value = "warn", value_parser = parse_level)]
+    pub log: String,
+}
+
+/// Visavis: video calls from desktop to desktop. Without a subcommand it opens its window.
+#[derive(Debug, Parser)]
+#[command(name = "visavis", version, about)]
+pub struct Arguments {
+    /// What holds for every way to start.
+    #[command(flatten)]
+    pub common: CommonOptions,
+    /// No window: JSON commands on standard input, JSON events on standard output
+    #[arg(long)]
+    pub headless: bool,
+    /// What to do instead of opening the window.
+    #[command(subcommand)]
+    pub subcommand: Option<Action>,
+}
+
+/// What to do instead of opening the window.
+#[derive(Debug, Subcommand)]
+pub enum Action {
+    /// List cameras, microphones and speakers
+    Devices,
+    /// Check each part that a call needs, one line each
+    Doctor,
+    /// Print this profile's ID and link
+    Id,
+    /// Call the Echo contact without a window and tell in plain words how it went
+    EchoTest {
+        /// Seconds of statistics
+        #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(2..=3600))]
+        seconds: u32,
+    },
+    /// Measure
+    Bench {
+        /// What to measure.
+        #[command(subcommand)]
+        what: bench::Bench,
+    },
+}
+
+impl CommonOptions {
+    /// Finds and locks the profile, and gathers what the controller needs. The error is one sentence for a person.
+    pub fn open(&self) -> anyhow::Result<Options> {
+        Ok(Options {
+            profile: Profile::open(self.profile.as_deref())?,
+            name: self.name.clone(),
+            camera: self.camera.clone(),
+            microphone: self.microphone.clone(),
+            speaker: self.speaker.clone(),
+            bind: self.bind,
+        })
+    }
+}
+
+/// Libraries that warn about what is ordinary here, and name addresses: below `debug` only their errors are shown,
+/// and none of webrtc's, which name addresses too; what fails there comes as an event.
+const CHATTY: &str = "rtc=error,rtc_ice=error,rtc_dtls=error,rtc_sctp=error,rtc_srtp=error,rtc_mdns=error,webrtc=off,\
+                      mdns_sd=error,winit=error,egui_system_font_provider=error";
+
+/// A level's name, or a filter as `tracing` writes them (`target=level`, joined by commas).
+fn parse_level(text: &str) -> anyhow::Result<String> {
+    let is_level = ["off", "error", "warn", "info", "debug", "trace"].contains(&text);
+    let is_filter = text.contains('=') && tracing_subscriber::EnvFilter::try_new(text).is_ok();
+    anyhow::ensure!(is_level || is_filter, "use error, warn, info, debug or trace");
+    Ok(text.to_owned())
+}
+
+/// Sends the log to standard error. `level` is a level's name or a filter as `tracing` writes them.
+pub fn start_log(level: &str) -> anyhow::Result<()> {
+    let filter = match level {
+        "off" | "error" | "warn" | "info" => format!("{level},{CHATTY}"),
+        _ => level.to_owned(),
+    };
+    let filter = tracing_subscriber::EnvFilter::try_new(filter)
+        .map_err(|_| anyhow::anyhow!("{level:?} is no log level; use error, warn, info, debug or trace."))?;
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
+    Ok(())
+}
+
+/// Carries out a subcommand; the caller has opened the log.
+pub fn run(action: &Action, common: &CommonOptions) -> ExitCode {
+    let done = match action {
+        Action::Devices => devices::run(),
+        Action::Doctor => doctor::run(common),
+        Action::Id => identity::run(common),
+        Action::EchoTest { seconds } => echo_test::run(common, *seconds),
+        Action::Bench { what } => bench::run(what),
+    };
+    exit_code(done)
+}
+
+/// Exit status 0, or 1 with the error's one sentence on standard error.
+pub fn exit_code(done: anyhow::Result<()>) -> ExitCode {
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::debug!("{error:?}");
+            print_error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[allow(clippy::print_stderr, reason = "the one place where a failed start is told to a terminal")]
+fn print_error(error: &anyhow::Error) {
+    eprintln!("visavis: {error}");
+}

@@ -1,0 +1,263 @@
+//! What a person (through the window) or a script (through standard input) can ask for.
+//!
+//! The JSON names are a contract that scripts rely on: add, never rename.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use crate::call::InviteId;
+use crate::identity::PeerId;
+use crate::media::Preset;
+use crate::store::Settings;
+
+/// The `video` field of a command: a preset's name, `true` (the standard preset) or `false` (no video).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VideoChoice {
+    /// No video.
+    Off,
+    /// Video at this preset.
+    On(Preset),
+}
+
+impl Default for VideoChoice {
+    fn default() -> Self {
+        Self::On(Preset::default())
+    }
+}
+
+impl Serialize for VideoChoice {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Off => serializer.serialize_bool(false),
+            Self::On(preset) => preset.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for VideoChoice {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Text {
+            Switch(bool),
+            Name(String),
+        }
+        match Text::deserialize(deserializer)? {
+            Text::Switch(false) => Ok(Self::Off),
+            Text::Switch(true) => Ok(Self::default()),
+            Text::Name(name) => name.parse().map(Self::On).map_err(de::Error::custom),
+        }
+    }
+}
+
+const fn yes() -> bool {
+    true
+}
+
+/// One request to the controller.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Command {
+    /// Open camera and microphone (or change what is open); also in mid-call.
+    CreateStream {
+        /// Open the microphone.
+        #[serde(default = "yes")]
+        audio: bool,
+        /// Open the camera, and how.
+        #[serde(default)]
+        video: VideoChoice,
+        /// Frames a second at most (settings' value unless given).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        max_fps: Option<u32>,
+        /// Video kbit/s at most (settings' value unless given).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        max_kbps: Option<u32>,
+    },
+    /// Close camera and microphone outside a call.
+    CloseStream,
+    /// Add a contact from a `visavis:` link, a bare ID, or a text that contains one.
+    AddContact {
+        /// The link.
+        link: String,
+    },
+    /// Add a contact from a picture of a QR code.
+    AddContactImage {
+        /// A PNG or JPEG file.
+        path: std::path::PathBuf,
+    },
+    /// List the contacts, one `contact` event each.
+    Contacts,
+    /// Give a contact another name, here only.
+    RenameContact {
+        /// Who.
+        id: PeerId,
+        /// The name; empty goes back to the name that they chose.
+        name: String,
+    },
+    /// Forget a contact.
+    RemoveContact {
+        /// Who.
+        id: PeerId,
+    },
+    /// Refuse, or no longer refuse, everything from a person.
+    BlockContact {
+        /// Who.
+        id: PeerId,
+        /// Block or unblock.
+        on: bool,
+    },
+    /// Invite a person to a conversation.
+    Invite {
+        /// Whom.
+        to: PeerId,
+        /// A short note that the callee can read, at most 1 KiB.
+        #[serde(default)]
+        user_data: String,
+        /// Send sound.
+        #[serde(default = "yes")]
+        audio: bool,
+        /// Send video, and how.
+        #[serde(default)]
+        video: VideoChoice,
+    },
+    /// Take back an invite that is pending.
+    Cancel {
+        /// Which invite.
+        invite: InviteId,
+    },
+    /// Answer an invite.
+    Accept {
+        /// Which invite.
+        invite: InviteId,
+        /// Send sound.
+        #[serde(default = "yes")]
+        audio: bool,
+        /// Send video, and how.
+        #[serde(default)]
+        video: VideoChoice,
+    },
+    /// Decline an invite.
+    Reject {
+        /// Which invite.
+        invite: InviteId,
+    },
+    /// Without a participant: start or stop sending sound. With one: hear them or not, here only.
+    EnableAudio {
+        /// On or off.
+        on: bool,
+        /// Whose stream; one's own if absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        participant: Option<PeerId>,
+    },
+    /// Without a participant: open or close the camera. With one: show their picture or not, here only.
+    EnableVideo {
+        /// On or off.
+        on: bool,
+        /// Whose stream; one's own if absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        participant: Option<PeerId>,
+    },
+    /// Hang up.
+    Leave,
+    /// Replace the settings; devices and presets change in mid-call too.
+    UpdateSettings {
+        /// All of them.
+        settings: Box<Settings>,
+    },
+    /// Look again at what is plugged in.
+    RefreshDevices,
+    /// Play a short sound on the speaker.
+    TestSpeaker,
+    /// Open the microphone for its level meter while the settings are shown (`on`), or close it again.
+    WatchMicrophone {
+        /// On or off.
+        on: bool,
+    },
+    /// Close the words about how the last call ended.
+    DismissOutcome,
+    /// Close a notice.
+    DismissNotice {
+        /// Its number in the snapshot.
+        notice: u64,
+    },
+    /// Empty the call history.
+    ClearHistory,
+    /// Note how old each picture of the far side's test card or film is when it is shown (`on`), or stop and report it.
+    TraceFrames {
+        /// On or off.
+        on: bool,
+    },
+    /// End the program in good order.
+    Quit,
+}
+
+impl Command {
+    /// The command's name in JSON.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::CreateStream { .. } => "create_stream",
+            Self::CloseStream => "close_stream",
+            Self::AddContact { .. } => "add_contact",
+            Self::AddContactImage { .. } => "add_contact_image",
+            Self::Contacts => "contacts",
+            Self::RenameContact { .. } => "rename_contact",
+            Self::RemoveContact { .. } => "remove_contact",
+            Self::BlockContact { .. } => "block_contact",
+            Self::Invite { .. } => "invite",
+            Self::Cancel { .. } => "cancel",
+            Self::Accept { .. } => "accept",
+            Self::Reject { .. } => "reject",
+            Self::EnableAudio { .. } => "enable_audio",
+            Self::EnableVideo { .. } => "enable_video",
+            Self::Leave => "leave",
+            Self::UpdateSettings { .. } => "update_settings",
+            Self::RefreshDevices => "refresh_devices",
+            Self::TestSpeaker => "test_speaker",
+            Self::WatchMicrophone { .. } => "watch_microphone",
+            Self::DismissOutcome => "dismiss_outcome",
+            Self::DismissNotice { .. } => "dismiss_notice",
+            Self::ClearHistory => "clear_history",
+            Self::TraceFrames { .. } => "trace_frames",
+            Self::Quit => "quit",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(json: &str) -> Result<Command, serde_json::Error> {
+        serde_json::from_str(json)
+    }
+
+    #[test]
+    fn commands_are_read_as_documented() {
+        assert_eq!(
+            parse(r#"{"command":"create_stream","audio":true,"video":"high-16:9","max_fps":15}"#).ok(),
+            Some(Command::CreateStream {
+                audio: true,
+                video: VideoChoice::On(Preset::HighWide),
+                max_fps: Some(15),
+                max_kbps: None
+            })
+        );
+        assert_eq!(
+            parse(r#"{"command":"create_stream","video":true}"#).ok(),
+            Some(Command::CreateStream {
+                audio: true,
+                video: VideoChoice::On(Preset::Standard),
+                max_fps: None,
+                max_kbps: None
+            })
+        );
+        assert_eq!(parse(r#"{"command":"leave"}"#).ok(), Some(Command::Leave));
+    }
+
+    #[test]
+    fn unknown_commands_and_bad_fields_are_refused() {
+        assert!(parse(r#"{"command":"dance"}"#).is_err());
+        assert!(parse(r#"{"command":"create_stream","video":"huge"}"#).is_err());
+        assert!(parse(r#"{"command":"cancel","invite":"xyz"}"#).is_err());
+        assert!(parse(r#"{"command":"create_stream","volume":3}"#).is_err());
+    }
+}

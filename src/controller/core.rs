@@ -1,0 +1,477 @@
+//! The controller itself: what it owns, and how each lane's events are taken. What the state chart asks for is done in
+//! `effects`, what a person asks for in `commands`, and what the window sees is made in `publish`.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::call::{CallMachine, CallState, ConversationId, DeviceKind, Input, Press, Standing};
+use crate::identity::{ContactLink, Identity, PeerId, display_name};
+use crate::media::{Latest, MediaTime, VideoFormat};
+use crate::playout::Playout;
+use crate::rtc::{Engine, PeerEvent};
+use crate::signaling::{SignalingClient, SignalingConfig, SignalingEvent};
+use crate::store::{Settings, Store};
+
+use super::echo::{EchoContact, engine_event};
+use super::fan_out::FanOut;
+use super::frame_trace::FrameTrace;
+use super::lanes::LaneSender;
+use super::local_media::{LocalMedia, MediaWish, Released};
+use super::notices::Notices;
+use super::people::People;
+use super::publisher::{PICTURE_SOON, Publication, Publisher, Repaint};
+use super::remote::Remote;
+use super::system_event::SystemEvent;
+use super::{Devices, Event, Gates, Options, Outcome};
+
+/// How long quitting waits for what is released.
+const QUIT_PATIENCE: Duration = Duration::from_secs(5);
+
+/// What calls back for each report.
+pub(super) type EventSink = Box<dyn Fn(Event) + Send>;
+
+/// Everything that the controller's thread owns.
+pub(super) struct Core {
+    pub(super) options: Options,
+    pub(super) identity: Arc<Identity>,
+    pub(super) store: Store,
+    pub(super) settings: Settings,
+    pub(super) people: People,
+    pub(super) machine: CallMachine,
+    pub(super) echo: EchoContact,
+    pub(super) media: LocalMedia,
+    /// What video is captured at: of the latest press that named one.
+    pub(super) format: VideoFormat,
+    /// Frames a second and kbit/s at most, as the latest `create_stream` asked; they hold for the calls after it.
+    pub(super) limits: (Option<u32>, Option<u32>),
+    /// The microphone is open for the settings' level meter alone.
+    pub(super) meter_only: bool,
+    pub(super) playout: Playout,
+    pub(super) engine: Engine,
+    /// For calls to Echo: they never leave this computer, and work without a network.
+    pub(super) loopback: Engine,
+    pub(super) remotes: BTreeMap<PeerId, Remote>,
+    pub(super) connections: u64,
+    pub(super) fan_out: Arc<FanOut>,
+    pub(super) gates: Arc<Gates>,
+    pub(super) trace: Arc<FrameTrace>,
+    pub(super) signaling: Option<SignalingClient>,
+    pub(super) devices: Devices,
+    /// A thread lists the devices; another look was asked for meanwhile.
+    pub(super) listing: bool,
+    pub(super) list_again: bool,
+    /// A thread looks for a contact in a picture.
+    pub(super) reading_image: bool,
+    pub(super) speaker_fault: Option<super::DeviceFault>,
+    pub(super) outcome: Option<Outcome>,
+    pub(super) notices: Notices,
+    pub(super) publisher: Publisher,
+    /// Somebody else's pictures may be on screen.
+    pub(super) in_call: Arc<AtomicBool>,
+    pub(super) system: LaneSender<SystemEvent>,
+    peers: LaneSender<SignalingEvent>,
+    events: EventSink,
+    pub(super) next_statistics: Option<MediaTime>,
+    /// Until when quitting waits, once it was asked for.
+    quit_by: Option<MediaTime>,
+    /// What the state chart is still to be told; not empty only within `step`.
+    inputs: VecDeque<Input>,
+    stepping: bool,
+    /// Ends last, after everything that runs on it.
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Core {
+    pub(super) fn new(
+        options: Options,
+        identity: Arc<Identity>,
+        store: Store,
+        gates: Arc<Gates>,
+        (system, peers): (LaneSender<SystemEvent>, LaneSender<SignalingEvent>),
+        events: EventSink,
+        (snapshot, on_change): Publication,
+    ) -> anyhow::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("network")
+            .enable_all()
+            .build()?;
+        let mut settings = store.settings()?;
+        if settings.display_name.is_empty() {
+            settings.display_name = display_name(&whoami());
+        }
+        options.override_settings(&mut settings);
+        let settings = settings.within_limits();
+        let mut people = People::default();
+        people.set_contacts(store.contacts()?, store.blocked()?);
+        let engine = Engine::new(runtime.handle().clone(), options.bind);
+        let loopback = Engine::new(runtime.handle().clone(), Some(Ipv4Addr::LOCALHOST.into()));
+        let fan_out = Arc::new(FanOut::new(Arc::clone(&gates)));
+        let trace = Arc::new(FrameTrace::default());
+        let in_call = Arc::new(AtomicBool::new(false));
+        let preview = Arc::new(Latest::with_notice(own_picture_notice(&on_change, &in_call)));
+        let sound_events = system.clone();
+        let mut core = Self {
+            machine: CallMachine::new(identity.id(), &settings.display_name),
+            echo: EchoContact::new(identity.id(), loopback.clone(), system.clone()),
+            media: LocalMedia::new(preview, Arc::clone(&fan_out), system.clone()),
+            format: VideoFormat::of(settings.preset, Some(settings.max_fps), settings.max_kbps),
+            limits: (None, None),
+            meter_only: false,
+            playout: Playout::new(move |event| {
+                sound_events.send(SystemEvent::Sound { device: DeviceKind::Speaker, generation: 0, event });
+            }),
+            remotes: BTreeMap::new(),
+            connections: 0,
+            signaling: None,
+            devices: Devices::default(),
+            listing: false,
+            list_again: false,
+            reading_image: false,
+            speaker_fault: None,
+            outcome: None,
+            notices: Notices::default(),
+            publisher: Publisher::new(snapshot, on_change),
+            in_call,
+            next_statistics: None,
+            quit_by: None,
+            inputs: VecDeque::new(),
+            stepping: false,
+            options,
+            identity,
+            store,
+            settings,
+            people,
+            engine,
+            loopback,
+            fan_out,
+            gates,
+            trace,
+            system,
+            peers,
+            events,
+            runtime,
+        };
+        core.playout.set_speaker(&core.settings.speaker);
+        core.publish_now();
+        Ok(core)
+    }
+
+    /// On the controller's thread, before the first event.
+    pub(super) fn begin(&mut self) {
+        self.start_signaling();
+        self.list_devices();
+        self.report(Event::Ready {
+            id: self.identity.id(),
+            name: self.settings.display_name.clone(),
+            link: self.link(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        });
+        let contacts: Vec<Event> = self.people.contact_events().collect();
+        contacts.into_iter().for_each(|event| self.report(event));
+        self.publish_now();
+    }
+
+    fn start_signaling(&mut self) {
+        let config = SignalingConfig {
+            identity: Arc::clone(&self.identity),
+            name: self.settings.display_name.clone(),
+            bind: self.options.bind,
+        };
+        let peers = self.peers.clone();
+        match SignalingClient::start(self.runtime.handle(), config, move |event| peers.send(event)) {
+            Ok(client) => {
+                client.set_blocked(self.people.blocked().clone());
+                client.set_contacts(self.people.contacts());
+                self.signaling = Some(client);
+            }
+            Err(error) => {
+                // The app works on: Echo can be called, and contacts are shown offline.
+                tracing::error!("people on this network cannot be found: {error}");
+                self.notices.add(super::NoticeKind::Other(error.to_string()));
+            }
+        }
+    }
+
+    /// Lists what is plugged in, on a thread of its own: sound servers can take their time.
+    pub(super) fn list_devices(&mut self) {
+        self.list_again = self.listing;
+        if self.listing {
+            return;
+        }
+        let system = self.system.clone();
+        let list = move || {
+            system.send_surely(SystemEvent::Devices(Devices {
+                cameras: crate::capture::list_cameras(),
+                microphones: crate::microphone::list_microphones(),
+                speakers: crate::playout::list_speakers(),
+            }));
+        };
+        match std::thread::Builder::new().name("devices".into()).spawn(list) {
+            Ok(_) => self.listing = true,
+            Err(error) => tracing::warn!("no thread to list the devices on: {error}"),
+        }
+    }
+
+    /// This person's `visavis:` link.
+    pub(super) fn link(&self) -> String {
+        ContactLink::new(self.identity.id(), &self.settings.display_name).to_string()
+    }
+
+    /// What is to be captured, by the settings.
+    pub(super) fn wish(&self, audio: bool, video: bool) -> MediaWish {
+        MediaWish {
+            audio,
+            video: video.then_some(self.format),
+            camera: self.settings.camera.clone(),
+            microphone: self.settings.microphone.clone(),
+        }
+    }
+
+    /// Tells the faces.
+    pub(super) fn report(&self, event: Event) {
+        (self.events)(event);
+    }
+
+    /// Moves the state chart and does what it asks for. What follows from an effect waits until the effects before it
+    /// are done, so that each input finds the world as the chart believes it to be.
+    pub(super) fn step(&mut self, input: Input) {
+        self.inputs.push_back(input);
+        if std::mem::replace(&mut self.stepping, true) {
+            return;
+        }
+        let mut effects = Vec::new();
+        while let Some(input) = self.inputs.pop_front() {
+            self.machine.step(MediaTime::now(), input, &mut effects);
+            self.gates.follow(self.sends());
+            for effect in effects.drain(..) {
+                self.carry_out(effect);
+            }
+        }
+        self.stepping = false;
+        self.publisher.mark();
+    }
+
+    /// What this side means to send (sound, pictures); `None` outside a call.
+    fn sends(&self) -> Option<(bool, bool)> {
+        match self.machine.state() {
+            CallState::Idle | CallState::Incoming(_) => None,
+            CallState::Outgoing(outgoing) => Some((outgoing.audio(), outgoing.video())),
+            CallState::Conversation(conversation) => Some((conversation.audio(), conversation.video())),
+        }
+    }
+
+    pub(super) fn on_system(&mut self, event: SystemEvent) {
+        match event {
+            SystemEvent::Camera { generation, event } => {
+                if let Some(fault) = self.media.on_camera(generation, event) {
+                    self.device_event(fault);
+                }
+                self.report_local_stream();
+            }
+            SystemEvent::Sound { device: DeviceKind::Microphone, generation, event } => {
+                if let Some(fault) = self.media.on_microphone(generation, event) {
+                    self.device_event(fault);
+                }
+                self.report_local_stream();
+            }
+            SystemEvent::Sound { event, .. } => self.on_speaker(event),
+            SystemEvent::Engine { peer, connection, conversation, event } => {
+                self.on_engine(peer, connection, conversation, event);
+            }
+            SystemEvent::EchoEngine { connection, conversation, event } => {
+                self.echo.on_engine(MediaTime::now(), connection, conversation, event);
+            }
+            SystemEvent::Echo(message) => {
+                let from = super::echo_id();
+                self.step(Input::Peer { from, standing: Standing::Contact, message });
+            }
+            SystemEvent::DevicesClosed => {
+                if let Some(released) = self.media.on_closed() {
+                    self.on_released(released);
+                    self.report_local_stream();
+                }
+            }
+            SystemEvent::ContactImage(link) => {
+                self.reading_image = false;
+                self.finish_command("add_contact_image", |core| core.add_contact(link));
+            }
+            SystemEvent::Devices(devices) => {
+                self.devices = devices;
+                self.listing = false;
+                if self.list_again {
+                    self.list_devices();
+                }
+            }
+        }
+        self.publisher.mark();
+    }
+
+    /// Reports what is captured, when that is known and something has changed.
+    pub(super) fn report_local_stream(&mut self) {
+        if let Some(event) = self.media.report() {
+            self.report(event);
+        }
+        if self.media.is_open() {
+            self.schedule_statistics();
+        }
+    }
+
+    pub(super) fn on_released(&mut self, released: Released) {
+        if released.stream_ended {
+            self.report(Event::LocalStreamEnded {});
+        }
+        for conversation in released.conversations {
+            self.step(Input::MediaReleased { conversation });
+        }
+    }
+
+    fn on_engine(&mut self, peer: PeerId, connection: u64, conversation: ConversationId, event: PeerEvent) {
+        let remote = self.remotes.get(&peer).filter(|remote| remote.connection == connection);
+        match (&event, remote) {
+            (PeerEvent::Closed, Some(_)) => {
+                self.remotes.remove(&peer);
+                self.update_fan_out();
+            }
+            // Of a connection whose place another call with the same person has taken: the chart waits for it.
+            (PeerEvent::Closed, None) => {}
+            (_, None) => return,
+            (_, Some(remote)) if remote.closing => return,
+            (PeerEvent::KeyframeRequested | PeerEvent::Connected, Some(remote)) => {
+                remote.keyframe_asked.store(false, Ordering::Release);
+                self.media.request_keyframe();
+            }
+            (&PeerEvent::FirstFrame { width, height }, Some(_)) => {
+                self.report(Event::FirstFrame { conversation, participant: peer, width, height });
+            }
+            _ => {}
+        }
+        let Some(event) = engine_event(event) else { return };
+        self.step(Input::Engine { conversation, peer, event });
+    }
+
+    pub(super) fn on_signaling(&mut self, event: SignalingEvent) {
+        // Whoever rings now would only hold up the end.
+        if self.is_quitting() {
+            return;
+        }
+        match event {
+            SignalingEvent::Received { from, message } => {
+                let standing = self.standing(from);
+                self.step(Input::Peer { from, standing, message });
+            }
+            SignalingEvent::Presence { id, name, online, route } => {
+                self.keep_chosen_name(id, &name);
+                if self.people.set_presence(id, name, route.into(), online) {
+                    self.report(self.people.event(id));
+                    self.publisher.mark();
+                }
+            }
+            SignalingEvent::Undelivered { to, message } => self.step(Input::Undelivered { to, message }),
+        }
+    }
+
+    fn standing(&self, from: PeerId) -> Standing {
+        if self.people.is_blocked(from) {
+            Standing::Unwelcome
+        } else if self.people.is_contact(from) {
+            Standing::Contact
+        } else if self.settings.strangers_may_ring {
+            Standing::Stranger
+        } else {
+            Standing::Unwelcome
+        }
+    }
+
+    /// Remembers the name that a contact announces, for when they are offline.
+    fn keep_chosen_name(&mut self, id: PeerId, name: &str) {
+        let is_new = self.people.contact(id).is_some_and(|contact| !name.is_empty() && contact.name != name);
+        if !is_new {
+            return;
+        }
+        match self.store.set_chosen_name(id, name) {
+            Ok(_) => self.reload_contacts(),
+            Err(error) => tracing::warn!("a contact's new name was not kept: {error}"),
+        }
+    }
+
+    /// When `on_deadline` is due.
+    pub(super) fn next_deadline(&self) -> Option<MediaTime> {
+        let echo = self.echo.next_deadline();
+        [self.machine.next_deadline(), echo, self.next_statistics, self.publisher.due(), self.quit_by]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    pub(super) fn on_deadline(&mut self) {
+        let now = MediaTime::now();
+        if self.machine.next_deadline().is_some_and(|deadline| deadline <= now) {
+            self.step(Input::Deadline);
+        }
+        if self.echo.next_deadline().is_some_and(|deadline| deadline <= now) {
+            self.echo.on_deadline(now);
+        }
+        if self.next_statistics.is_some_and(|deadline| deadline <= now) {
+            self.take_statistics(now);
+        }
+        if self.publisher.due().is_some_and(|deadline| deadline <= now) {
+            self.publish_now();
+        }
+    }
+
+    /// Hangs up; the loop ends once everything is released.
+    pub(super) fn leave_for_good(&mut self) {
+        if self.quit_by.is_none() {
+            self.quit_by = Some(MediaTime::now() + QUIT_PATIENCE);
+            self.step(Input::Local(Press::Leave));
+            self.release_media(None);
+        }
+    }
+
+    /// True once quitting was asked for: nothing else is begun any more.
+    pub(super) const fn is_quitting(&self) -> bool {
+        self.quit_by.is_some()
+    }
+
+    /// True when nothing is left to wait for before the end.
+    pub(super) fn is_done(&self) -> bool {
+        let released =
+            matches!(self.machine.state(), CallState::Idle) && !self.machine.is_closing() && !self.media.is_closing();
+        self.quit_by.is_some_and(|quit_by| released || quit_by <= MediaTime::now())
+    }
+
+    /// Closes what is left: signaling says goodbye, devices close, the runtime stops.
+    pub(super) fn end(self) {
+        let Self { signaling, media, playout, remotes, runtime, publisher, .. } = self;
+        if let Some(signaling) = signaling {
+            signaling.close();
+        }
+        drop((media, remotes, playout));
+        publisher.close();
+        runtime.shutdown_timeout(Duration::from_secs(1));
+    }
+}
+
+/// One's own pictures ride on the drawing of the others' while there are any: two streams out of phase would be drawn
+/// sixty times a second.
+fn own_picture_notice(repaint: &Repaint, in_call: &Arc<AtomicBool>) -> impl Fn() + Send + Sync + 'static {
+    const RIDE: Duration = Duration::from_millis(40);
+    let (repaint, in_call) = (Arc::clone(repaint), Arc::clone(in_call));
+    move || repaint(if in_call.load(Ordering::Relaxed) { RIDE } else { PICTURE_SOON })
+}
+
+/// Seconds since 1970 of a moment of media time in the past.
+pub(super) fn unix_seconds(at: MediaTime) -> i64 {
+    let ago = MediaTime::now().since(at);
+    let then = SystemTime::now().checked_sub(ago).unwrap_or(UNIX_EPOCH);
+    then.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64)
+}
+
+/// The name of the computer's user, for a first start.
+fn whoami() -> String {
+    ["USER", "USERNAME"].iter().find_map(|name| std::env::var(name).ok()).unwrap_or_default()
+}

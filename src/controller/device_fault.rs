@@ -1,0 +1,28 @@
+//! Device errors in the words of events and notices.
+
+use crate::call::{CallError, DeviceKind};
+
+use super::{DeviceFault, Event};
+
+/// The kind of fault that `error` is.
+pub(super) fn fault_of(error: &CallError) -> DeviceFault {
+    match error {
+        CallError::DeviceMissing { .. } => DeviceFault::Missing,
+        CallError::DeviceBusy { .. } => DeviceFault::Busy,
+        CallError::DeviceForbidden { .. } => DeviceFault::Forbidden,
+        CallError::DeviceUnplugged { .. } => DeviceFault::Unplugged,
+        CallError::DeviceStalled { .. } => DeviceFault::Stalled,
+        CallError::DeviceFailed { .. }
+        | CallError::BadArgument(_)
+        | CallError::InviteFailed
+        | CallError::Rejected
+        | CallError::Unanswered
+        | CallError::ParticipantFailed
+        | CallError::TooManyConversations => DeviceFault::Failed,
+    }
+}
+
+/// The event that reports `error`.
+pub(super) fn device_error(device: DeviceKind, error: &CallError) -> Event {
+    Event::DeviceError { device, fault: fault_of(error), code: error.code(), message: error.to_string() }
+}

@@ -1,0 +1,213 @@
+//! Echo: the always-present test contact. It lives inside this program, answers every invite, and returns picture and
+//! sound one second later over a real peer connection, without decoding them.
+//!
+//! It runs a second state chart, as another person's app would: answering is its own press of Answer. It has no camera
+//! and no microphone. Owned by the controller's thread; the delay line has a thread while a call lasts.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::Duration;
+
+use crate::call::{
+    CallMachine, CallReport, Consent, ConversationId, Effect, EngineEvent, Input, Message, Press, Role, Standing,
+};
+use crate::identity::PeerId;
+use crate::media::{EncodedAudio, EncodedVideo, MediaTime};
+use crate::rtc::{Engine, Peer, PeerEvent, PeerSinks, VideoSink};
+
+use super::lanes::LaneSender;
+use super::people::echo_id;
+use super::system_event::{EngineLane, SystemEvent};
+
+/// How much later Echo returns what it gets.
+const DELAY: Duration = Duration::from_secs(1);
+
+/// What waits in the delay line at most: more than two seconds of 30 pictures and 50 sound packets a second.
+const MAX_DELAYED: usize = 256;
+
+/// The test contact.
+pub(super) struct EchoContact {
+    me: PeerId,
+    machine: CallMachine,
+    connection: Option<Connection>,
+    connections: u64,
+    engine: Engine,
+    system: LaneSender<SystemEvent>,
+}
+
+struct Connection {
+    number: u64,
+    conversation: ConversationId,
+    peer: Peer,
+    keyframe_asked: Arc<AtomicBool>,
+    closed: Arc<AtomicBool>,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.closed.store(true, Ordering::Release);
+    }
+}
+
+impl EchoContact {
+    /// `me` is the person whom Echo talks to.
+    pub(super) fn new(me: PeerId, engine: Engine, system: LaneSender<SystemEvent>) -> Self {
+        Self { me, machine: CallMachine::new(echo_id(), "Echo"), connection: None, connections: 0, engine, system }
+    }
+
+    /// When Echo wants to be stepped again.
+    pub(super) fn next_deadline(&self) -> Option<MediaTime> {
+        self.machine.next_deadline()
+    }
+
+    /// A deadline may have passed.
+    pub(super) fn on_deadline(&mut self, now: MediaTime) {
+        self.step(now, Input::Deadline);
+    }
+
+    /// A message from this side.
+    pub(super) fn receive(&mut self, now: MediaTime, message: Message) {
+        self.step(now, Input::Peer { from: self.me, standing: Standing::Contact, message });
+    }
+
+    /// A report of Echo's end of the connection.
+    pub(super) fn on_engine(
+        &mut self,
+        now: MediaTime,
+        connection: u64,
+        conversation: ConversationId,
+        event: PeerEvent,
+    ) {
+        let open = self.connection.as_ref().filter(|open| open.number == connection);
+        if event == PeerEvent::Closed {
+            // Also of a connection whose place the next call's has taken: the chart waits for it.
+            self.connection.take_if(|open| open.number == connection);
+        } else {
+            let Some(open) = open else { return };
+            if event == PeerEvent::KeyframeRequested {
+                open.keyframe_asked.store(false, Ordering::Release);
+                // The picture that is sent on is this side's own: the request goes to its encoder.
+                open.peer.request_keyframe();
+            }
+        }
+        if let Some(event) = engine_event(event) {
+            self.step(now, Input::Engine { conversation, peer: self.me, event });
+        }
+    }
+
+    fn step(&mut self, now: MediaTime, input: Input) {
+        let mut inputs = std::collections::VecDeque::from([input]);
+        let mut effects = Vec::new();
+        while let Some(input) = inputs.pop_front() {
+            self.machine.step(now, input, &mut effects);
+            for effect in effects.drain(..) {
+                inputs.extend(self.carry_out(effect));
+            }
+        }
+    }
+
+    /// Does what the chart asks for; what follows at once is returned.
+    fn carry_out(&mut self, effect: Effect) -> Option<Input> {
+        match effect {
+            Effect::Send { message, .. } => self.system.send(SystemEvent::Echo(message)),
+            Effect::Report(CallReport::Invite { invite, .. }) => {
+                return Some(Input::Local(Press::Accept { invite, audio: true, video: true }));
+            }
+            Effect::ConnectPeer { consent, conversation, role, .. } => self.connect(&consent, conversation, role),
+            Effect::ApplyDescription { description, .. } => {
+                if let Some(open) = &self.connection {
+                    open.peer.set_remote_description(description);
+                }
+            }
+            Effect::ApplyCandidate { candidate, .. } => {
+                if let Some(open) = &self.connection {
+                    open.peer.add_remote_candidate(candidate);
+                }
+            }
+            Effect::ClosePeer { conversation, peer } => match &self.connection {
+                Some(open) if open.conversation == conversation => open.peer.close(),
+                Some(_) | None => return Some(Input::Engine { conversation, peer, event: EngineEvent::Closed }),
+            },
+            Effect::ReleaseMedia { conversation } => return Some(Input::MediaReleased { conversation }),
+            Effect::OpenPreview { .. }
+            | Effect::OpenMedia { .. }
+            | Effect::CloseCamera
+            | Effect::StartRinging
+            | Effect::StartRingBack
+            | Effect::StopRinging
+            | Effect::Report(_) => {}
+        }
+        None
+    }
+
+    fn connect(&mut self, consent: &Consent, conversation: ConversationId, role: Role) {
+        self.connections += 1;
+        let number = self.connections;
+        let (delayed, waiting) = sync_channel(MAX_DELAYED);
+        let (video, audio) = (delayed.clone(), delayed);
+        let sinks = PeerSinks {
+            video: VideoSink::Encoded(Arc::new(move |picture| delay(&video, Delayed::Video(picture)))),
+            audio: Arc::new(move |sound| delay(&audio, Delayed::Audio(sound))),
+        };
+        let keyframe_asked = Arc::new(AtomicBool::new(false));
+        let system = EngineLane::new(self.system.clone(), Arc::clone(&keyframe_asked));
+        let peer = self.engine.connect(consent, role, sinks, move |event| {
+            system.send(event, |event| SystemEvent::EchoEngine { connection: number, conversation, event });
+        });
+        let closed = Arc::new(AtomicBool::new(false));
+        let line = DelayLine { waiting, peer: peer.clone(), closed: Arc::clone(&closed) };
+        if let Err(error) = std::thread::Builder::new().name("echo".into()).spawn(move || line.run()) {
+            tracing::error!("no thread for Echo: {error}");
+        }
+        self.connection = Some(Connection { number, conversation, peer, keyframe_asked, closed });
+    }
+}
+
+/// What the engine told, in the state chart's terms; `None` for what the chart does not care about.
+pub(super) fn engine_event(event: PeerEvent) -> Option<EngineEvent> {
+    match event {
+        PeerEvent::LocalDescription(description) => Some(EngineEvent::Described(description)),
+        PeerEvent::LocalCandidate(candidate) => Some(EngineEvent::Gathered(candidate)),
+        PeerEvent::Connected => Some(EngineEvent::Connected),
+        PeerEvent::Interrupted => Some(EngineEvent::Interrupted),
+        PeerEvent::Failed { detail } => {
+            tracing::info!("a connection failed: {detail}");
+            Some(EngineEvent::Failed)
+        }
+        PeerEvent::Closed => Some(EngineEvent::Closed),
+        PeerEvent::FirstFrame { .. } | PeerEvent::FrameSizeChanged { .. } | PeerEvent::KeyframeRequested => None,
+    }
+}
+
+enum Delayed {
+    Video(EncodedVideo),
+    Audio(EncodedAudio),
+}
+
+fn delay(line: &SyncSender<(MediaTime, Delayed)>, item: Delayed) {
+    // A full line means that the far end is not being served: what is lost is repaired by a keyframe request.
+    let _ = line.try_send((MediaTime::now() + DELAY, item));
+}
+
+/// Holds what came for a second, then sends it back.
+struct DelayLine {
+    waiting: Receiver<(MediaTime, Delayed)>,
+    peer: Peer,
+    closed: Arc<AtomicBool>,
+}
+
+impl DelayLine {
+    fn run(self) {
+        for (due, item) in &self.waiting {
+            std::thread::sleep(due.since(MediaTime::now()));
+            if self.closed.load(Ordering::Acquire) {
+                return;
+            }
+            match item {
+                Delayed::Video(video) => self.peer.send_video(&video),
+                Delayed::Audio(audio) => self.peer.send_audio(&audio),
+            }
+        }
+    }
+}

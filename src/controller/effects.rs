@@ -1,0 +1,250 @@
+//! What the state chart asks for, done: messages, devices, connections, sounds, reports.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::call::{
+    CallEnd, CallRecord, CallReport, Consent, ConversationId, DisconnectReason, Effect, EngineEvent, Input, Message,
+    Role,
+};
+use crate::identity::PeerId;
+use crate::media::{LevelMeter, MediaTime};
+use crate::playout::Sound;
+use crate::rtc::{PeerSinks, VideoSink};
+
+use super::core::{Core, unix_seconds};
+use super::frame_trace::traced_slot;
+use super::people::echo_id;
+use super::publisher::PICTURE_SOON;
+use super::remote::Remote;
+use super::system_event::{EngineLane, SystemEvent};
+use super::{Event, NoticeKind, Outcome};
+use crate::store::HistoryRecord;
+
+impl Core {
+    pub(super) fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::Send { to, message } => self.send(to, message),
+            Effect::OpenPreview { consent, audio, video } | Effect::OpenMedia { consent, audio, video } => {
+                self.meter_only = false;
+                let wish = self.wish(audio, video);
+                self.media.open(consent, wish);
+                self.report_local_stream();
+            }
+            Effect::CloseCamera => self.close_camera(),
+            Effect::ReleaseMedia { conversation } => self.release_media(Some(conversation)),
+            Effect::ConnectPeer { consent, conversation, peer, role } => {
+                self.connect(&consent, conversation, peer, role);
+            }
+            Effect::ApplyDescription { peer, description, .. } => {
+                if let Some(remote) = self.remotes.get(&peer) {
+                    remote.peer.set_remote_description(description);
+                }
+            }
+            Effect::ApplyCandidate { peer, candidate, .. } => {
+                if let Some(remote) = self.remotes.get(&peer) {
+                    remote.peer.add_remote_candidate(candidate);
+                }
+            }
+            Effect::ClosePeer { conversation, peer } => self.close_peer(conversation, peer),
+            Effect::StartRinging => self.playout.play(Sound::Ringtone),
+            Effect::StartRingBack => self.playout.play(Sound::RingBack),
+            Effect::StopRinging => {
+                self.playout.stop(Sound::Ringtone);
+                self.playout.stop(Sound::RingBack);
+            }
+            Effect::Report(report) => self.on_report(report),
+        }
+    }
+
+    fn send(&mut self, to: PeerId, message: Message) {
+        if to == echo_id() {
+            self.echo.receive(MediaTime::now(), message);
+        } else if let Some(signaling) = &self.signaling {
+            signaling.send(to, message);
+        } else {
+            self.step(Input::Undelivered { to, message });
+        }
+    }
+
+    /// The microphone stays as it is.
+    fn close_camera(&mut self) {
+        if let Some((audio, _)) = self.media.wished() {
+            self.change_media(audio, false);
+        }
+    }
+
+    /// Has open what the settings say of `audio` and `video`, under the consent that there is.
+    pub(super) fn change_media(&mut self, audio: bool, video: bool) {
+        let wish = self.wish(audio, video);
+        self.media.change(wish);
+        self.report_local_stream();
+    }
+
+    pub(super) fn release_media(&mut self, conversation: Option<ConversationId>) {
+        self.meter_only = false;
+        if let Some(released) = self.media.release(conversation) {
+            self.on_released(released);
+        }
+    }
+
+    fn connect(&mut self, consent: &Consent, conversation: ConversationId, id: PeerId, role: Role) {
+        self.connections += 1;
+        let connection = self.connections;
+        let level = Arc::new(LevelMeter::default());
+        let (input, audio) = self.playout.add_participant(Arc::clone(&level));
+        let repaint = self.publisher.repaint();
+        let picture = traced_slot(&self.trace, move || repaint(PICTURE_SOON));
+        let sinks = PeerSinks {
+            video: VideoSink::Decode(Arc::clone(&picture)),
+            audio: Arc::new(move |sound| input.push(sound)),
+        };
+        let keyframe_asked = Arc::new(AtomicBool::new(false));
+        let system = EngineLane::new(self.system.clone(), Arc::clone(&keyframe_asked));
+        let engine = if id == echo_id() { &self.loopback } else { &self.engine };
+        let peer = engine.connect(consent, role, sinks, move |event| {
+            system.send(event, |event| SystemEvent::Engine { peer: id, connection, conversation, event });
+        });
+        let counted = (MediaTime::now(), peer.stats());
+        let remote = Remote {
+            connection,
+            conversation,
+            peer,
+            picture,
+            level,
+            audio,
+            muted_here: false,
+            hidden_here: false,
+            closing: false,
+            keyframe_asked,
+            sent: Default::default(),
+            received: Default::default(),
+            counted,
+        };
+        self.remotes.insert(id, remote);
+        self.update_fan_out();
+        self.media.start_sending(self.format);
+        self.schedule_statistics();
+    }
+
+    pub(super) fn update_fan_out(&self) {
+        let peers: Vec<_> =
+            self.remotes.values().filter(|remote| !remote.closing).map(|remote| remote.peer.clone()).collect();
+        self.in_call.store(!peers.is_empty(), Ordering::Relaxed);
+        self.fan_out.set(peers);
+    }
+
+    fn close_peer(&mut self, conversation: ConversationId, peer: PeerId) {
+        match self.remotes.get_mut(&peer).filter(|remote| remote.conversation == conversation) {
+            Some(remote) => {
+                remote.closing = true;
+                remote.picture.close();
+                remote.audio.set_muted(true);
+                remote.peer.close();
+                self.update_fan_out();
+            }
+            None => self.step(Input::Engine { conversation, peer, event: EngineEvent::Closed }),
+        }
+    }
+
+    fn on_report(&mut self, report: CallReport) {
+        let event = match report {
+            CallReport::InviteSent { invite, to, conversation } => Event::InviteSent { invite, to, conversation },
+            CallReport::Invite { invite, from, name, user_data, conversation, contact } => {
+                let name = self.people.name_of(from, Some(&name));
+                Event::Invite { invite, from, name, user_data, conversation, contact }
+            }
+            CallReport::InviteAccepted { invite, conversation } => Event::InviteAccepted { invite, conversation },
+            CallReport::InviteRejected { invite } => Event::InviteRejected { invite },
+            CallReport::InviteCanceled { invite } => Event::InviteCanceled { invite },
+            CallReport::InviteBusy { invite } => Event::InviteBusy { invite },
+            CallReport::InviteTimeout { invite } => Event::InviteTimeout { invite },
+            CallReport::InviteFailed { invite, error } => {
+                Event::InviteFailed { invite, code: error.code(), message: error.to_string() }
+            }
+            CallReport::ConversationConnecting { conversation } => {
+                self.outcome = None;
+                Event::ConversationConnecting { conversation }
+            }
+            CallReport::ConversationConnected { conversation } => Event::ConversationConnected { conversation },
+            CallReport::ParticipantConnected { conversation, participant, name } => {
+                let name = self.people.name_of(participant, Some(&name));
+                Event::ParticipantConnected { conversation, participant, name }
+            }
+            CallReport::StreamAdded { conversation, participant, audio, video } => {
+                Event::StreamAdded { conversation, participant, audio, video }
+            }
+            CallReport::StreamChanged { conversation, participant, audio, video } => {
+                self.on_stream_changed(participant, video);
+                Event::StreamChanged { conversation, participant, audio, video }
+            }
+            CallReport::ParticipantFailed { conversation, participant, error } => {
+                Event::ParticipantFailed { conversation, participant, code: error.code(), message: error.to_string() }
+            }
+            CallReport::ParticipantDisconnected { conversation, participant, reason } => {
+                Event::ParticipantDisconnected { conversation, participant, reason }
+            }
+            CallReport::ConversationDisconnected { conversation, reason } => {
+                Event::ConversationDisconnected { conversation, reason }
+            }
+            CallReport::CommandFailed { command, error } => {
+                Event::Error { code: error.code(), message: error.to_string(), command: command.to_owned() }
+            }
+            CallReport::InviteRinging { .. } => return,
+            CallReport::RangDuringCall { from, name, at, .. } => return self.on_rang_during_call(from, &name, at),
+            CallReport::CallEnded(record) => return self.on_call_ended(record),
+        };
+        self.report(event);
+    }
+
+    /// A far camera that is off shows no last picture.
+    fn on_stream_changed(&self, participant: PeerId, video: bool) {
+        if !video && let Some(remote) = self.remotes.get(&participant) {
+            remote.peer.expect_no_video();
+            remote.picture.clear();
+        }
+    }
+
+    fn on_rang_during_call(&mut self, from: PeerId, said: &str, at: MediaTime) {
+        let name = self.people.name_of(from, Some(said));
+        self.keep_in_history(HistoryRecord {
+            peer: from,
+            name: name.clone(),
+            outgoing: false,
+            at_unix_s: unix_seconds(at),
+            duration_s: 0,
+            ended: CallEnd::Missed,
+        });
+        self.notices.add(NoticeKind::RangDuringCall { name });
+    }
+
+    fn on_call_ended(&mut self, record: CallRecord) {
+        let name = self.people.name_of(record.peer, Some(&record.name));
+        self.keep_in_history(HistoryRecord {
+            peer: record.peer,
+            name: name.clone(),
+            outgoing: record.outgoing,
+            at_unix_s: unix_seconds(record.began),
+            duration_s: record.connected_seconds(),
+            ended: record.end,
+        });
+        // What one pressed oneself needs no telling.
+        let by_own_press = match record.end {
+            CallEnd::Ended(DisconnectReason::Left) | CallEnd::DeclinedHere | CallEnd::Canceled => true,
+            CallEnd::Ended(DisconnectReason::HungUp | DisconnectReason::Failed | DisconnectReason::Lost)
+            | CallEnd::Declined
+            | CallEnd::Busy
+            | CallEnd::NoAnswer
+            | CallEnd::Missed
+            | CallEnd::Unreachable => false,
+        };
+        self.outcome = (!by_own_press).then_some(Outcome { peer: record.peer, name, kind: record.end });
+    }
+
+    fn keep_in_history(&mut self, record: HistoryRecord) {
+        if let Err(error) = self.store.add_history(&record) {
+            tracing::warn!("the call was not kept in the history: {error}");
+        }
+        self.publisher.forget_history();
+    }
+}

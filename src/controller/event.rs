@@ -1,0 +1,192 @@
+//! What the controller reports, one JSON object a line in `--headless`.
+//!
+//! The JSON names are a contract that scripts rely on: add, never rename.
+
+use serde::{Deserialize, Serialize};
+
+use crate::call::{ConversationId, DeviceKind, DisconnectReason, InviteId};
+use crate::identity::PeerId;
+
+/// How media travels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Route {
+    /// From computer to computer.
+    #[default]
+    Direct,
+    /// Through a TURN server.
+    Relay,
+}
+
+/// How signaling messages reach a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PresenceRoute {
+    /// Found on this network.
+    Lan,
+    /// Through a Visavis server.
+    Server,
+    /// Inside this program: the Echo contact.
+    Local,
+}
+
+impl From<crate::signaling::PresenceRoute> for PresenceRoute {
+    fn from(route: crate::signaling::PresenceRoute) -> Self {
+        match route {
+            crate::signaling::PresenceRoute::Lan => Self::Lan,
+            crate::signaling::PresenceRoute::Server => Self::Server,
+        }
+    }
+}
+
+/// What went wrong with a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeviceFault {
+    /// It does not exist.
+    Missing,
+    /// Another program holds it.
+    Busy,
+    /// The system forbids its use.
+    Forbidden,
+    /// It was unplugged while in use.
+    Unplugged,
+    /// It is open but gives nothing.
+    Stalled,
+    /// Anything else.
+    Failed,
+}
+
+/// What is sent to one participant, over the last 2 seconds unless said otherwise.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SentStats {
+    /// Picture size in pixels; 0 without video.
+    pub width: u32,
+    /// Picture size in pixels; 0 without video.
+    pub height: u32,
+    /// Frames a second.
+    pub fps: f32,
+    /// Kbit/s of video payload.
+    pub kbps: f32,
+    /// Video frames since the start of the call.
+    pub frames: u64,
+    /// Packets that the far side reported lost, since the start of the call.
+    pub packets_lost: u64,
+    /// Round trip in ms.
+    pub round_trip_ms: f32,
+    /// Interarrival jitter that the far side reported, in ms.
+    pub jitter_ms: f32,
+    /// Capture to the network, in ms.
+    pub delay_ms: f32,
+    /// Video codec.
+    pub codec: String,
+    /// Direct or relay.
+    pub route: Route,
+}
+
+/// What is received from one participant, over the last 2 seconds unless said otherwise.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ReceivedStats {
+    /// Picture size in pixels; 0 without video.
+    pub width: u32,
+    /// Picture size in pixels; 0 without video.
+    pub height: u32,
+    /// Decoded frames a second.
+    pub fps: f32,
+    /// Kbit/s of video payload.
+    pub kbps: f32,
+    /// Video frames assembled since the start of the call.
+    pub frames: u64,
+    /// Packets lost for good, since the start of the call.
+    pub packets_lost: u64,
+    /// Round trip in ms.
+    pub round_trip_ms: f32,
+    /// Interarrival jitter (RFC 3550), in ms.
+    pub jitter_ms: f32,
+    /// Arrival of a frame's last packet to the tile, in ms.
+    pub delay_ms: f32,
+    /// Video codec.
+    pub codec: String,
+    /// Direct or relay.
+    pub route: Route,
+    /// Video frames decoded since the start of the call.
+    pub frames_decoded: u64,
+    /// Time in gaps of more than 200 ms between pictures, since the start of the call, in ms.
+    pub frozen_ms: u64,
+    /// Sound that was made up because packets were missing, since the start of the call, in ms.
+    pub audio_concealed_ms: u64,
+}
+
+/// One report of the controller.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+#[allow(missing_docs, reason = "the fields are documented in the README's reference of events")]
+pub enum Event {
+    /// The controller runs.
+    Ready { id: PeerId, name: String, link: String, version: String },
+    /// A contact, or a person found on this network, and whether they can be rung.
+    Contact {
+        id: PeerId,
+        name: String,
+        online: bool,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        route: Option<PresenceRoute>,
+        /// False for a person who was found on this network and is no contact.
+        contact: bool,
+    },
+    /// Camera and microphone are open (or changed).
+    LocalStream { audio: bool, video: bool, width: u32, height: u32, fps: f32, camera: String, microphone: String },
+    /// Camera and microphone are closed.
+    LocalStreamEnded {},
+    /// The invite is on its way.
+    InviteSent { invite: InviteId, to: PeerId, conversation: ConversationId },
+    /// Somebody invites this side.
+    Invite {
+        invite: InviteId,
+        from: PeerId,
+        name: String,
+        user_data: String,
+        conversation: ConversationId,
+        contact: bool,
+    },
+    /// The callee accepted (caller), or this side did (callee).
+    InviteAccepted { invite: InviteId, conversation: ConversationId },
+    /// Declined.
+    InviteRejected { invite: InviteId },
+    /// Taken back by the caller.
+    InviteCanceled { invite: InviteId },
+    /// The callee is in another call.
+    InviteBusy { invite: InviteId },
+    /// Nobody answered within 45 s.
+    InviteTimeout { invite: InviteId },
+    /// It could not be delivered.
+    InviteFailed { invite: InviteId, code: u32, message: String },
+    /// A connection is being made.
+    ConversationConnecting { conversation: ConversationId },
+    /// The first participant is connected.
+    ConversationConnected { conversation: ConversationId },
+    /// Media can flow to and from a participant.
+    ParticipantConnected { conversation: ConversationId, participant: PeerId, name: String },
+    /// A participant's stream is here.
+    StreamAdded { conversation: ConversationId, participant: PeerId, audio: bool, video: bool },
+    /// The far side muted, or turned its camera off or on.
+    StreamChanged { conversation: ConversationId, participant: PeerId, audio: bool, video: bool },
+    /// The first decoded picture.
+    FirstFrame { conversation: ConversationId, participant: PeerId, width: u32, height: u32 },
+    /// Every 2 s in a call.
+    Stats { conversation: ConversationId, participant: PeerId, sent: Box<SentStats>, received: Box<ReceivedStats> },
+    /// A participant's connection could not be made.
+    ParticipantFailed { conversation: ConversationId, participant: PeerId, code: u32, message: String },
+    /// A participant is gone.
+    ParticipantDisconnected { conversation: ConversationId, participant: PeerId, reason: DisconnectReason },
+    /// The conversation is over and everything it held is released.
+    ConversationDisconnected { conversation: ConversationId, reason: DisconnectReason },
+    /// A device did something wrong.
+    DeviceError { device: DeviceKind, fault: DeviceFault, code: u32, message: String },
+    /// The device that had gone wrong works again.
+    DeviceRecovered { device: DeviceKind, name: String },
+    /// What `trace_frames` noted: for each picture its counter, and the microseconds from its capture to the tile.
+    FrameTrace { shown: Vec<(u16, u64)> },
+    /// A command could not be carried out.
+    Error { code: u32, message: String, command: String },
+}

@@ -1,0 +1,53 @@
+//! Encode once, send to all: the set of peers that each encoded picture and sound goes to.
+//!
+//! Written by the controller's thread when somebody joins or leaves; read by the encoder's and the microphone's threads
+//! (neither is a device's real-time callback).
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use crate::media::{EncodedAudio, EncodedVideo};
+use crate::rtc::Peer;
+
+use super::Gates;
+
+/// The peers, behind the gates that hang-up and mute shut.
+pub(super) struct FanOut {
+    gates: Arc<Gates>,
+    peers: RwLock<Vec<Peer>>,
+}
+
+impl FanOut {
+    pub(super) fn new(gates: Arc<Gates>) -> Self {
+        Self { gates, peers: RwLock::new(Vec::new()) }
+    }
+
+    /// Replaces the set.
+    pub(super) fn set(&self, peers: Vec<Peer>) {
+        *self.peers.write().unwrap_or_else(PoisonError::into_inner) = peers;
+    }
+
+    /// True while encoding sound would be for nobody.
+    pub(super) fn sound_is_idle(&self) -> bool {
+        self.gates.sound_is_shut() || self.peers.read().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    /// Sends a picture to everybody, unless the camera's gate is shut.
+    pub(super) fn send_video(&self, video: &EncodedVideo) {
+        if self.gates.video_is_shut() {
+            return;
+        }
+        for peer in self.peers.read().unwrap_or_else(PoisonError::into_inner).iter() {
+            peer.send_video(video);
+        }
+    }
+
+    /// Sends sound to everybody, unless the microphone's gate is shut.
+    pub(super) fn send_audio(&self, audio: &EncodedAudio) {
+        if self.gates.sound_is_shut() {
+            return;
+        }
+        for peer in self.peers.read().unwrap_or_else(PoisonError::into_inner).iter() {
+            peer.send_audio(audio);
+        }
+    }
+}

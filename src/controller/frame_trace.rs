@@ -1,0 +1,103 @@
+//! `trace_frames`: how old the pictures of the far side's test card (or film) are when they reach their tile. The pictures
+//! say when they were captured, so both sides must run on one computer.
+//!
+//! Off, it costs one atomic load a frame.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use crate::capture::barcode;
+use crate::media::{FrameSlot, Latest, VideoFrame};
+
+use super::Event;
+
+/// Pictures noted at most: more than two minutes at 30 frames a second.
+const MAX_NOTED: usize = 4096;
+
+/// The notes.
+#[derive(Debug, Default)]
+pub(super) struct FrameTrace {
+    on: AtomicBool,
+    shown: Mutex<Vec<(u16, u64)>>,
+}
+
+impl FrameTrace {
+    /// Starts with empty notes.
+    pub(super) fn start(&self) {
+        self.notes().clear();
+        self.on.store(true, Ordering::Release);
+    }
+
+    /// Stops, and reports the notes.
+    pub(super) fn stop(&self) -> Event {
+        self.on.store(false, Ordering::Release);
+        Event::FrameTrace { shown: std::mem::take(&mut self.notes()) }
+    }
+
+    fn is_on(&self) -> bool {
+        self.on.load(Ordering::Acquire)
+    }
+
+    /// Notes a picture that is shown at `unix_micros`; one without barcodes leaves no note.
+    fn note(&self, frame: &VideoFrame, unix_micros: u64) {
+        let Some(counter) = barcode::read(frame) else { return };
+        let Some(age) = barcode::read_age(frame, unix_micros) else { return };
+        let mut notes = self.notes();
+        if notes.len() < MAX_NOTED {
+            notes.push((counter, age.as_micros() as u64));
+        }
+    }
+
+    fn notes(&self) -> MutexGuard<'_, Vec<(u16, u64)>> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The slot of a remote tile: notes its pictures while tracing is on, and calls `on_frame` for each (to repaint).
+pub(super) fn traced_slot(trace: &Arc<FrameTrace>, on_frame: impl Fn() + Send + Sync + 'static) -> Arc<FrameSlot> {
+    let trace = Arc::clone(trace);
+    Arc::new_cyclic(|slot: &Weak<FrameSlot>| {
+        let slot = slot.clone();
+        Latest::with_notice(move || {
+            if trace.is_on()
+                && let Some(frame) = slot.upgrade().and_then(|slot| slot.get().0)
+            {
+                trace.note(&frame, barcode::unix_micros());
+            }
+            on_frame();
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_age_of_each_shown_picture_is_reported_once() {
+        let trace = Arc::new(FrameTrace::default());
+        let mut frame = VideoFrame::black(640, 360);
+        barcode::write(&mut frame, 7);
+        barcode::write_time(&mut frame, 1_000_000);
+        trace.start();
+        trace.note(&frame, 1_042_500);
+        trace.note(&VideoFrame::black(640, 360), 1_050_000);
+        assert_eq!(trace.stop(), Event::FrameTrace { shown: vec![(7, 42_500)] });
+        assert_eq!(trace.stop(), Event::FrameTrace { shown: Vec::new() });
+    }
+
+    #[test]
+    fn pictures_are_noted_only_while_tracing_is_on() {
+        let trace = Arc::new(FrameTrace::default());
+        let slot = traced_slot(&trace, || {});
+        let mut frame = VideoFrame::black(640, 360);
+        barcode::write(&mut frame, 7);
+        barcode::write_time(&mut frame, barcode::unix_micros());
+        let frame = Arc::new(frame);
+        slot.put(Arc::clone(&frame));
+        trace.start();
+        slot.put(Arc::clone(&frame));
+        let Event::FrameTrace { shown } = trace.stop() else { panic!("a trace") };
+        assert_eq!(shown.iter().map(|(counter, _)| *counter).collect::<Vec<_>>(), [7]);
+    }
+}

@@ -1,0 +1,221 @@
+//! A face's end of the controller: send commands, read the snapshot.
+//!
+//! Hanging up and muting never wait in a queue: their gates are atomics that the media path reads, and they are closed
+//! here, before the command is queued.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::mpsc::{SyncSender, TrySendError};
+
+use crate::media::Latest;
+
+use super::lanes::Doorbell;
+use super::{Command, Snapshot};
+
+/// What the media path checks before it sends anything.
+///
+/// A press that shuts a gate counts at once, on the thread of whoever pressed, and until the controller has handled it;
+/// from then on the state chart decides. So no older command that still waits can open what was shut.
+#[derive(Debug, Default)]
+pub struct Gates {
+    muted: Gate,
+    camera_off: Gate,
+    away: Gate,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Gate {
+    /// As the state chart has it.
+    shut: AtomicBool,
+    /// Presses that shut it and that the controller has still to handle.
+    pressed: AtomicU32,
+}
+
+impl Gate {
+    fn is_shut(&self) -> bool {
+        // In this order: a press that is no longer counted has set the flag before.
+        self.pressed.load(Ordering::Acquire) > 0 || self.shut.load(Ordering::Acquire)
+    }
+
+    fn set(&self, shut: bool) {
+        self.shut.store(shut, Ordering::Release);
+    }
+
+    /// The controller has handled one press, and the state chart says what follows from it.
+    pub(super) fn handled(&self) {
+        let counted_down = |presses: u32| presses.checked_sub(1);
+        let _ = self.pressed.fetch_update(Ordering::AcqRel, Ordering::Acquire, counted_down);
+    }
+}
+
+impl Gates {
+    /// True while this side's sound must not be sent.
+    pub fn sound_is_shut(&self) -> bool {
+        self.muted.is_shut() || self.away.is_shut()
+    }
+
+    /// True while this side's pictures must not be sent.
+    pub fn video_is_shut(&self) -> bool {
+        self.camera_off.is_shut() || self.away.is_shut()
+    }
+
+    /// True while this side is muted, in a call.
+    pub fn is_muted(&self) -> bool {
+        self.muted.is_shut()
+    }
+
+    /// Follows the state chart: what this side means to send (sound, pictures), or `None` outside a call.
+    pub(super) fn follow(&self, sends: Option<(bool, bool)>) {
+        let (audio, video) = sends.unwrap_or((true, true));
+        if sends.is_none() {
+            self.away.set(true);
+        }
+        self.muted.set(!audio);
+        self.camera_off.set(!video);
+        if sends.is_some() {
+            self.away.set(false);
+        }
+    }
+
+    /// The gate that `command` shuts, if it shuts one.
+    pub(super) fn shut_by(&self, command: &Command) -> Option<&Gate> {
+        match command {
+            Command::EnableAudio { on: false, participant: None } => Some(&self.muted),
+            Command::EnableVideo { on: false, participant: None } => Some(&self.camera_off),
+            Command::Leave | Command::Quit => Some(&self.away),
+            _ => None,
+        }
+    }
+}
+
+/// Cheap to clone; the window, the headless face and tests each hold one.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    commands: SyncSender<Command>,
+    snapshot: Arc<Latest<Arc<Snapshot>>>,
+    gates: Arc<Gates>,
+    doorbell: Doorbell,
+}
+
+/// The controller's thread has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("Visavis is shutting down")]
+pub struct ControllerGone;
+
+impl Handle {
+    /// A handle on a controller that reads `commands` and writes `snapshot`; `snapshot` must hold one already.
+    pub fn new(commands: SyncSender<Command>, snapshot: Arc<Latest<Arc<Snapshot>>>, gates: Arc<Gates>) -> Self {
+        Self { commands, snapshot, gates, doorbell: Doorbell::default() }
+    }
+
+    /// The same handle, waking the controller's thread with each command.
+    pub(super) fn with_doorbell(self, doorbell: Doorbell) -> Self {
+        Self { doorbell, ..self }
+    }
+
+    /// Sends a command. Gates close at once; the rest follows on the controller's thread. A full queue of local
+    /// commands (a script that floods) makes the caller wait, never the peer's messages.
+    pub fn send(&self, command: Command) -> Result<(), ControllerGone> {
+        if let Some(gate) = self.gates.shut_by(&command) {
+            gate.pressed.fetch_add(1, Ordering::AcqRel);
+        }
+        let sent = match self.commands.try_send(command) {
+            Ok(()) => Ok(()),
+            Err(TrySendError::Full(command)) => self.commands.send(command).map_err(|_| ControllerGone),
+            Err(TrySendError::Disconnected(_)) => Err(ControllerGone),
+        };
+        self.doorbell.ring();
+        sent
+    }
+
+    /// The latest snapshot; `None` only after the controller has ended.
+    pub fn snapshot(&self) -> Option<Arc<Snapshot>> {
+        self.snapshot.get().0
+    }
+
+    /// A number that changes with each snapshot.
+    pub fn version(&self) -> u64 {
+        self.snapshot.version()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::sync_channel;
+
+    use super::*;
+
+    const MUTE: Command = Command::EnableAudio { on: false, participant: None };
+
+    fn handle() -> (Handle, Arc<Gates>, std::sync::mpsc::Receiver<Command>) {
+        let (sender, commands) = sync_channel(8);
+        let gates = Arc::new(Gates::default());
+        (Handle::new(sender, Arc::new(Latest::new()), Arc::clone(&gates)), gates, commands)
+    }
+
+    /// As the controller does: the state chart has moved, then the press is handled.
+    fn handled(gates: &Gates, command: &Command, sends: Option<(bool, bool)>) {
+        gates.follow(sends);
+        if let Some(gate) = gates.shut_by(command) {
+            gate.handled();
+        }
+    }
+
+    #[test]
+    fn the_gates_close_before_the_command_is_read() {
+        let (handle, gates, _commands) = handle();
+        gates.follow(Some((true, true)));
+        handle.send(MUTE).unwrap();
+        assert!(gates.sound_is_shut() && !gates.video_is_shut());
+        handle.send(Command::Leave).unwrap();
+        assert!(gates.sound_is_shut() && gates.video_is_shut());
+    }
+
+    #[test]
+    fn a_gate_opens_only_when_the_controller_says_so() {
+        let (handle, gates, _commands) = handle();
+        gates.follow(Some((true, true)));
+        handle.send(MUTE).unwrap();
+        handled(&gates, &MUTE, Some((false, true)));
+        let unmute = Command::EnableAudio { on: true, participant: None };
+        handle.send(unmute.clone()).unwrap();
+        assert!(gates.sound_is_shut(), "the press waits");
+        handled(&gates, &unmute, Some((true, true)));
+        assert!(!gates.sound_is_shut());
+    }
+
+    #[test]
+    fn an_older_command_does_not_open_what_was_shut_since() {
+        let (handle, gates, _commands) = handle();
+        let accept = Command::Accept {
+            invite: crate::call::InviteId::from_bits(1),
+            audio: true,
+            video: super::super::VideoChoice::Off,
+        };
+        handle.send(accept.clone()).unwrap();
+        handle.send(MUTE).unwrap();
+        handled(&gates, &accept, Some((true, false)));
+        assert!(gates.sound_is_shut(), "Mute was pressed after Answer and before it was carried out");
+        handled(&gates, &MUTE, Some((false, false)));
+        assert!(gates.sound_is_shut());
+    }
+
+    #[test]
+    fn nothing_is_sent_outside_a_call_and_the_next_one_begins_open() {
+        let (handle, gates, _commands) = handle();
+        handle.send(Command::Leave).unwrap();
+        handled(&gates, &Command::Leave, None);
+        assert!(gates.sound_is_shut() && gates.video_is_shut() && !gates.is_muted());
+        gates.follow(Some((true, true)));
+        assert!(!gates.sound_is_shut() && !gates.video_is_shut());
+    }
+
+    #[test]
+    fn muting_somebody_here_leaves_ones_own_gates_alone() {
+        let (handle, gates, _commands) = handle();
+        gates.follow(Some((true, true)));
+        let participant = Some(crate::identity::PeerId::from_bytes([1; 32]));
+        handle.send(Command::EnableAudio { on: false, participant }).unwrap();
+        assert!(!gates.sound_is_shut());
+    }
+}

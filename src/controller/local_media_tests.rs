@@ -1,0 +1,139 @@
+//! What opens, closes and is reported when this side's devices are wished for, exchanged and released; with the test card.
+
+use std::time::Duration;
+
+use super::*;
+use crate::controller::Gates;
+use crate::controller::lanes::{Lanes, Next};
+use crate::media::{MediaTime, Preset};
+
+struct Rig {
+    media: LocalMedia,
+    lanes: Lanes,
+}
+
+fn rig() -> Rig {
+    let (senders, lanes) = Lanes::new();
+    lanes.attach();
+    let fan_out = Arc::new(FanOut::new(Arc::new(Gates::default())));
+    Rig { media: LocalMedia::new(Arc::default(), fan_out, senders.system), lanes }
+}
+
+fn wish(video: Option<Preset>) -> MediaWish {
+    MediaWish {
+        audio: false,
+        video: video.map(|preset| VideoFormat::of(preset, None, None)),
+        camera: DeviceChoice::TestCard { format: None },
+        microphone: DeviceChoice::None,
+    }
+}
+
+impl Rig {
+    fn open(&mut self, video: Option<Preset>) {
+        self.media.open(Consent::for_test(), wish(video));
+    }
+
+    /// Takes events until `done` gives something.
+    fn wait<T>(&mut self, mut done: impl FnMut(&mut LocalMedia, SystemEvent) -> Option<T>) -> T {
+        let end = MediaTime::now() + Duration::from_secs(20);
+        loop {
+            match self.lanes.next(Some(end)) {
+                Next::System(event) => {
+                    if let Some(found) = done(&mut self.media, event) {
+                        return found;
+                    }
+                }
+                _ => panic!("nothing came"),
+            }
+        }
+    }
+
+    fn wait_released(&mut self) -> Released {
+        self.wait(|media, event| match event {
+            SystemEvent::DevicesClosed => media.on_closed(),
+            _ => None,
+        })
+    }
+
+    fn wait_report(&mut self) -> Event {
+        self.wait(|media, event| {
+            match event {
+                SystemEvent::Camera { generation, event } => drop(media.on_camera(generation, event)),
+                SystemEvent::DevicesClosed => drop(media.on_closed()),
+                _ => {}
+            }
+            media.report()
+        })
+    }
+}
+
+#[test]
+fn what_is_wished_while_devices_close_is_opened_afterwards() {
+    let mut rig = rig();
+    rig.open(Some(Preset::Low));
+    assert!(matches!(rig.wait_report(), Event::LocalStream { width: 320, .. }));
+    let conversation = ConversationId::from_bits(1);
+    assert!(rig.media.release(Some(conversation)).is_none(), "the camera takes a moment to close");
+    rig.open(Some(Preset::Standard));
+    assert!(rig.media.camera.is_none(), "a camera has one user");
+    let released = rig.wait_released();
+    assert_eq!(released.conversations, [conversation]);
+    assert!(released.stream_ended);
+    assert!(matches!(rig.wait_report(), Event::LocalStream { width: 640, .. }));
+}
+
+#[test]
+fn a_release_waits_for_a_camera_that_was_being_exchanged() {
+    let mut rig = rig();
+    rig.open(Some(Preset::Low));
+    rig.wait_report();
+    rig.media.change(wish(Some(Preset::Standard)));
+    assert!(rig.media.is_closing());
+    assert!(rig.media.release(None).is_none());
+    assert!(!rig.media.is_open());
+    rig.wait_released();
+    assert!(rig.media.camera.is_none(), "nobody wishes for it any more");
+}
+
+#[test]
+fn a_release_of_nothing_is_done_at_once_and_ends_no_stream() {
+    let mut rig = rig();
+    let conversation = ConversationId::from_bits(2);
+    let released = rig.media.release(Some(conversation)).unwrap();
+    assert_eq!((released.conversations.as_slice(), released.stream_ended), ([conversation].as_slice(), false));
+    rig.open(None);
+    assert!(rig.media.release(None).unwrap().stream_ended);
+}
+
+#[test]
+fn another_consent_or_bit_rate_does_not_reopen_the_camera() {
+    let mut rig = rig();
+    rig.open(Some(Preset::Low));
+    rig.wait_report();
+    let generation = rig.media.camera.as_ref().unwrap().generation;
+    rig.open(Some(Preset::Low));
+    let mut slower = wish(Some(Preset::Low));
+    slower.video = Some(VideoFormat::of(Preset::Low, None, Some(77)));
+    rig.media.change(slower);
+    assert_eq!(rig.media.camera.as_ref().unwrap().generation, generation);
+    assert!(!rig.media.is_closing());
+    assert_eq!(rig.media.camera.as_ref().unwrap().wish.1.max_kbps, 77);
+}
+
+#[test]
+fn a_closed_camera_leaves_no_picture_behind() {
+    let mut rig = rig();
+    rig.open(Some(Preset::Low));
+    rig.wait_report();
+    assert!(rig.media.to_encoder.get().0.is_some());
+    rig.media.change(wish(None));
+    assert!(matches!(rig.wait_report(), Event::LocalStream { video: false, .. }));
+    assert!(rig.media.to_encoder.get().0.is_none() && rig.media.preview.get().0.is_none());
+}
+
+#[test]
+fn without_consent_nothing_opens() {
+    let mut rig = rig();
+    rig.media.change(wish(Some(Preset::Low)));
+    assert!(rig.media.camera.is_none() && rig.media.wished().is_none());
+}

@@ -1,0 +1,38 @@
+//! The controller: one thread that owns the call state, the signaling client, the engine and the devices.
+//!
+//! The window and `--headless` are two faces of it: both send [`Command`]s; one reads the [`Snapshot`], the other the
+//! [`Event`]s.
+
+mod command;
+mod commands;
+mod core;
+mod device_fault;
+mod echo;
+mod effects;
+mod event;
+mod fan_out;
+mod frame_trace;
+mod handle;
+mod lanes;
+mod local_media;
+mod notices;
+mod options;
+mod people;
+mod publish;
+mod publisher;
+mod remote;
+mod run;
+mod snapshot;
+mod statistics;
+mod system_event;
+
+pub use command::{Command, VideoChoice};
+pub use event::{DeviceFault, Event, PresenceRoute, ReceivedStats, Route, SentStats};
+pub use handle::{ControllerGone, Gates, Handle};
+pub use options::Options;
+pub use people::echo_id;
+pub use run::Controller;
+pub use snapshot::{
+    CallView, CameraInfo, ConversationStatus, ConversationView, Devices, HistoryEntry, IncomingView, LocalStreamView,
+    Me, Notice, NoticeKind, Outcome, OutcomeKind, OutgoingView, ParticipantView, Person, PersonKind, Snapshot,
+};

@@ -1,0 +1,60 @@
+//! What a controller is started with.
+
+use std::net::IpAddr;
+
+use crate::identity::display_name;
+use crate::store::{DeviceChoice, Profile, Settings};
+
+/// The profile, and what the command line sets in place of the settings for this run.
+#[derive(Debug)]
+pub struct Options {
+    /// Identity, settings and data, locked for this process.
+    pub profile: Profile,
+    /// The name that others see.
+    pub name: Option<String>,
+    /// Camera.
+    pub camera: Option<DeviceChoice>,
+    /// Microphone.
+    pub microphone: Option<DeviceChoice>,
+    /// Speaker.
+    pub speaker: Option<DeviceChoice>,
+    /// Use only this address for calls and discovery.
+    pub bind: Option<IpAddr>,
+}
+
+impl Options {
+    /// Puts the command line's wishes into `settings`.
+    pub(super) fn override_settings(&self, settings: &mut Settings) {
+        if let Some(name) = &self.name {
+            settings.display_name = display_name(name);
+        }
+        if let Some(camera) = &self.camera {
+            settings.camera.clone_from(camera);
+        }
+        if let Some(microphone) = &self.microphone {
+            settings.microphone.clone_from(microphone);
+        }
+        if let Some(speaker) = &self.speaker {
+            settings.speaker.clone_from(speaker);
+        }
+    }
+
+    /// `changed` with the command line's wishes taken out again where nobody changed them, so that saving the settings
+    /// keeps what was there.
+    pub(super) fn settings_to_save(&self, changed: &Settings, saved: &Settings) -> Settings {
+        let keep = |now: &DeviceChoice, wish: &Option<DeviceChoice>, before: &DeviceChoice| {
+            if wish.as_ref() == Some(now) { before.clone() } else { now.clone() }
+        };
+        Settings {
+            display_name: if self.name.as_deref().map(display_name).as_ref() == Some(&changed.display_name) {
+                saved.display_name.clone()
+            } else {
+                changed.display_name.clone()
+            },
+            camera: keep(&changed.camera, &self.camera, &saved.camera),
+            microphone: keep(&changed.microphone, &self.microphone, &saved.microphone),
+            speaker: keep(&changed.speaker, &self.speaker, &saved.speaker),
+            ..changed.clone()
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! Who can be called: contacts from the store, people found on this network, and Echo.
+
+use std::collections::{BTreeMap, HashSet};
+
+use sha2::{Digest, Sha256};
+
+use crate::identity::PeerId;
+use crate::store::Contact;
+
+use super::{Event, Person, PersonKind, PresenceRoute};
+
+/// Strangers that are listed at most; a hostile network can announce any number.
+const MAX_NEARBY: usize = 200;
+
+/// The ID of the Echo contact: no key belongs to it, it is never sent to the network.
+pub fn echo_id() -> PeerId {
+    PeerId::from_bytes(Sha256::digest(b"visavis-echo").into())
+}
+
+/// Contacts and presence.
+#[derive(Debug, Default)]
+pub(super) struct People {
+    contacts: BTreeMap<PeerId, Contact>,
+    blocked: HashSet<PeerId>,
+    present: BTreeMap<PeerId, (String, PresenceRoute)>,
+}
+
+impl People {
+    /// Replaces the contacts, and the people from whom everything is refused, by the store's.
+    pub(super) fn set_contacts(&mut self, contacts: Vec<Contact>, blocked: Vec<PeerId>) {
+        self.blocked = blocked.into_iter().collect();
+        self.contacts = contacts.into_iter().map(|contact| (contact.id, contact)).collect();
+    }
+
+    /// Notes that somebody has come, gone or changed their name; false when nothing is new.
+    pub(super) fn set_presence(&mut self, id: PeerId, name: String, route: PresenceRoute, online: bool) -> bool {
+        if !online {
+            return self.present.remove(&id).is_some();
+        }
+        let is_listed = self.contacts.contains_key(&id) || self.present.contains_key(&id);
+        let nearby = self.present.keys().filter(|id| !self.contacts.contains_key(id)).count();
+        if !is_listed && nearby >= MAX_NEARBY {
+            return false;
+        }
+        self.present.insert(id, (name.clone(), route)) != Some((name, route))
+    }
+
+    /// True for a person in the contact list.
+    pub(super) fn is_contact(&self, id: PeerId) -> bool {
+        id == echo_id() || self.contacts.contains_key(&id)
+    }
+
+    /// True for a person from whom everything is refused.
+    pub(super) fn is_blocked(&self, id: PeerId) -> bool {
+        self.blocked.contains(&id)
+    }
+
+    /// Everybody from whom everything is refused.
+    pub(super) const fn blocked(&self) -> &HashSet<PeerId> {
+        &self.blocked
+    }
+
+    /// Everybody in the contact list who is not blocked.
+    pub(super) fn contacts(&self) -> HashSet<PeerId> {
+        self.contacts.values().filter(|contact| !contact.blocked).map(|contact| contact.id).collect()
+    }
+
+    /// The contact in the list, if `id` is one.
+    pub(super) fn contact(&self, id: PeerId) -> Option<&Contact> {
+        self.contacts.get(&id)
+    }
+
+    /// The name to show: the one given here, else the one they chose (`said`, or as announced), else a piece of the ID.
+    pub(super) fn name_of(&self, id: PeerId, said: Option<&str>) -> String {
+        if id == echo_id() {
+            return String::from("Echo");
+        }
+        let contact = self.contacts.get(&id);
+        let given = contact.map(|contact| contact.given_name.as_str());
+        let announced = self.present.get(&id).map(|(name, _)| name.as_str());
+        let chosen = contact.map(|contact| contact.name.as_str());
+        [given, said, announced, chosen]
+            .into_iter()
+            .flatten()
+            .find(|name| !name.is_empty())
+            .map_or_else(|| id.short(), str::to_owned)
+    }
+
+    /// A `contact` event for one person.
+    pub(super) fn event(&self, id: PeerId) -> Event {
+        let route = self.route(id);
+        Event::Contact {
+            id,
+            name: self.name_of(id, None),
+            online: route.is_some(),
+            route,
+            contact: self.is_contact(id),
+        }
+    }
+
+    /// A `contact` event for everybody in the contact list, Echo first.
+    pub(super) fn contact_events(&self) -> impl Iterator<Item = Event> + '_ {
+        std::iter::once(echo_id()).chain(self.contacts.keys().copied()).map(|id| self.event(id))
+    }
+
+    fn route(&self, id: PeerId) -> Option<PresenceRoute> {
+        if id == echo_id() {
+            return Some(PresenceRoute::Local);
+        }
+        self.present.get(&id).map(|(_, route)| *route)
+    }
+
+    /// Everybody, as the window lists them: Echo, then contacts, then people nearby; online first, then by name.
+    pub(super) fn list(&self) -> Vec<Person> {
+        let nearby = self.present.keys().filter(|id| !self.contacts.contains_key(id));
+        let mut people: Vec<Person> = std::iter::once(echo_id())
+            .chain(self.contacts.keys().copied())
+            .chain(nearby.copied())
+            .map(|id| self.person(id))
+            .collect();
+        people.sort_by_cached_key(|person| (rank(person.kind), !person.online, person.name.to_lowercase(), person.id));
+        people
+    }
+
+    fn person(&self, id: PeerId) -> Person {
+        let (kind, name) = if id == echo_id() {
+            (PersonKind::Echo, String::new())
+        } else if self.contacts.contains_key(&id) {
+            (PersonKind::Contact, self.name_of(id, None))
+        } else {
+            (PersonKind::Nearby, self.name_of(id, None))
+        };
+        let route = self.route(id);
+        Person { id, name, kind, online: route.is_some(), route, blocked: self.is_blocked(id) }
+    }
+}
+
+const fn rank(kind: PersonKind) -> u8 {
+    match kind {
+        PersonKind::Echo => 0,
+        PersonKind::Contact => 1,
+        PersonKind::Nearby => 2,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(byte: u8) -> PeerId {
+        PeerId::from_bytes([byte; 32])
+    }
+
+    #[test]
+    fn echo_is_always_there_and_strangers_come_last() {
+        let mut people = People::default();
+        assert!(people.set_presence(id(1), "Ann".into(), PresenceRoute::Lan, true));
+        assert!(!people.set_presence(id(1), "Ann".into(), PresenceRoute::Lan, true), "nothing new");
+        let list = people.list();
+        assert_eq!(list[0].kind, PersonKind::Echo);
+        assert_eq!((list[1].kind, list[1].name.as_str()), (PersonKind::Nearby, "Ann"));
+        assert!(people.set_presence(id(1), String::new(), PresenceRoute::Lan, false));
+        assert_eq!(people.list().len(), 1);
+    }
+
+    #[test]
+    fn a_hostile_network_cannot_fill_the_list() {
+        let mut people = People::default();
+        for number in 0..100_000_u32 {
+            let mut key = [0; 32];
+            key[..4].copy_from_slice(&number.to_le_bytes());
+            people.set_presence(PeerId::from_bytes(key), "x".into(), PresenceRoute::Lan, true);
+        }
+        assert_eq!(people.list().len(), MAX_NEARBY + 1);
+    }
+
+    #[test]
+    fn a_person_without_a_name_is_shown_by_a_piece_of_their_id() {
+        assert_eq!(People::default().name_of(id(3), Some("")), id(3).short());
+    }
+}

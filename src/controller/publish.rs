@@ -1,0 +1,113 @@
+//! Makes the window's snapshot out of what the controller holds.
+
+use std::sync::Arc;
+
+use crate::call::{CallState, Conversation};
+use crate::media::MediaTime;
+
+use super::core::Core;
+use super::{
+    CallView, ConversationStatus, ConversationView, HistoryEntry, IncomingView, LocalStreamView, Me, Outcome,
+    OutgoingView, Snapshot,
+};
+use crate::store::{HistoryRecord, Store};
+
+/// History entries that the window shows.
+const HISTORY_SHOWN: usize = 100;
+
+fn history_entry(record: HistoryRecord) -> HistoryEntry {
+    let HistoryRecord { peer, name, outgoing, at_unix_s, duration_s, ended } = record;
+    let ended = Outcome { peer, name: name.clone(), kind: ended };
+    HistoryEntry { peer, name, outgoing, at_unix_s, duration_s, ended }
+}
+
+fn read_history(store: &Store) -> Arc<[HistoryEntry]> {
+    store
+        .history()
+        .inspect_err(|error| tracing::warn!("the history could not be read: {error}"))
+        .unwrap_or_default()
+        .into_iter()
+        .take(HISTORY_SHOWN)
+        .map(history_entry)
+        .collect()
+}
+
+impl Core {
+    /// Makes and publishes a snapshot now.
+    pub(super) fn publish_now(&mut self) {
+        let history = self.publisher.history(|| read_history(&self.store));
+        let snapshot = Snapshot {
+            me: Me { id: self.identity.id(), name: self.settings.display_name.clone(), link: self.link() },
+            people: self.people.list(),
+            history,
+            settings: self.settings.clone(),
+            devices: self.devices.clone(),
+            local_stream: self.local_stream_view(),
+            call: self.call_view(),
+            outcome: self.outcome.clone(),
+            notices: self.notices.list(),
+        };
+        self.publisher.put(MediaTime::now(), snapshot);
+    }
+
+    fn local_stream_view(&self) -> LocalStreamView {
+        let (camera_fault, microphone_fault) = self.media.faults();
+        let camera = self.media.working_camera();
+        let (width, height) = camera.map_or((0, 0), |(_, format)| (format.width, format.height));
+        let microphone = self.media.working_microphone();
+        LocalStreamView {
+            audio: microphone.is_some() && !self.gates.is_muted(),
+            video: camera.is_some(),
+            width,
+            height,
+            fps: self.media.measured_fps(),
+            camera: camera.map(|(name, _)| name.to_owned()).unwrap_or_default(),
+            microphone: microphone.map(str::to_owned).unwrap_or_default(),
+            preview: Arc::clone(self.media.preview()),
+            level: Arc::clone(self.media.level()),
+            camera_fault,
+            microphone_fault,
+            speaker_fault: self.speaker_fault,
+        }
+    }
+
+    fn call_view(&self) -> CallView {
+        match self.machine.state() {
+            CallState::Idle => CallView::Idle,
+            CallState::Outgoing(outgoing) => CallView::Outgoing(OutgoingView {
+                invite: outgoing.invite(),
+                peer: outgoing.to(),
+                name: self.people.name_of(outgoing.to(), None),
+                ringing: outgoing.ringing(),
+            }),
+            CallState::Incoming(incoming) => CallView::Incoming(IncomingView {
+                invite: incoming.invite(),
+                peer: incoming.from(),
+                name: self.people.name_of(incoming.from(), Some(incoming.name())),
+                user_data: incoming.user_data().to_owned(),
+                known: incoming.is_contact(),
+                with_video: incoming.with_video(),
+            }),
+            CallState::Conversation(conversation) => CallView::Conversation(self.conversation_view(conversation)),
+        }
+    }
+
+    fn conversation_view(&self, conversation: &Conversation) -> ConversationView {
+        let participants = conversation
+            .participants()
+            .filter_map(|(id, participant)| {
+                let name = self.people.name_of(id, Some(participant.name()));
+                self.remotes.get(&id).map(|remote| remote.view(id, name, participant))
+            })
+            .collect();
+        ConversationView {
+            conversation: conversation.id(),
+            status: match conversation.connected_at() {
+                Some(_) => ConversationStatus::Connected,
+                None => ConversationStatus::Connecting,
+            },
+            connected_at: conversation.connected_at(),
+            participants,
+        }
+    }
+}

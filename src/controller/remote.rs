@@ -1,0 +1,67 @@
+//! A remote person in the present conversation: their connection, their tile, their voice.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use crate::call::{ConversationId, Participant};
+use crate::identity::PeerId;
+use crate::media::{FrameSlot, LevelMeter, MediaTime};
+use crate::playout::ParticipantAudio;
+use crate::rtc::{Peer, PeerStats};
+
+use super::statistics::{received_stats, sent_stats};
+use super::{Event, ParticipantView, ReceivedStats, SentStats};
+
+/// What the controller holds of a participant; dropping it silences them.
+pub(super) struct Remote {
+    /// Tells this connection's reports from those of an earlier one with the same person.
+    pub(super) connection: u64,
+    pub(super) conversation: ConversationId,
+    pub(super) peer: Peer,
+    pub(super) picture: Arc<FrameSlot>,
+    pub(super) level: Arc<LevelMeter>,
+    pub(super) audio: ParticipantAudio,
+    pub(super) muted_here: bool,
+    pub(super) hidden_here: bool,
+    /// The conversation is over and the connection is being closed.
+    pub(super) closing: bool,
+    /// Its wish for a keyframe is on its way here: further ones are the same.
+    pub(super) keyframe_asked: Arc<AtomicBool>,
+    pub(super) sent: SentStats,
+    pub(super) received: ReceivedStats,
+    pub(super) counted: (MediaTime, PeerStats),
+}
+
+impl Remote {
+    /// Takes the statistics since the last time; the event that reports them.
+    pub(super) fn measure(&mut self, now: MediaTime, id: PeerId, encoded: (u32, u32)) -> Event {
+        let stats = self.peer.stats();
+        let elapsed = now.since(self.counted.0).max(Duration::from_millis(1));
+        self.sent = sent_stats(&self.counted.1, &stats, elapsed, encoded);
+        self.received = received_stats(&self.counted.1, &stats, elapsed, &self.audio.stats());
+        self.counted = (now, stats);
+        Event::Stats {
+            conversation: self.conversation,
+            participant: id,
+            sent: Box::new(self.sent.clone()),
+            received: Box::new(self.received.clone()),
+        }
+    }
+
+    /// As the window shows them.
+    pub(super) fn view(&self, id: PeerId, name: String, participant: &Participant) -> ParticipantView {
+        ParticipantView {
+            id,
+            name,
+            audio: participant.audio(),
+            video: participant.video(),
+            muted_here: self.muted_here,
+            hidden_here: self.hidden_here,
+            picture: Arc::clone(&self.picture),
+            level: Arc::clone(&self.level),
+            sent: self.sent.clone(),
+            received: self.received.clone(),
+        }
+    }
+}

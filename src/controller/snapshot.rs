@@ -1,0 +1,278 @@
+//! What the window draws: one immutable picture of everything, replaced whole whenever something changes.
+
+use std::sync::Arc;
+
+pub use crate::capture::CameraInfo;
+
+use crate::call::{ConversationId, DeviceKind, InviteId};
+use crate::identity::PeerId;
+use crate::media::{FrameSlot, LevelMeter, MediaTime};
+use crate::store::Settings;
+
+use super::event::{DeviceFault, PresenceRoute, ReceivedStats, SentStats};
+
+pub use crate::call::CallEnd as OutcomeKind;
+
+/// Everything that the window shows. Pictures are not in it: each tile has a slot that always holds the latest one.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// This person's own card.
+    pub me: Me,
+    /// Contacts, people found on this network, and Echo; contacts sorted by name, online first.
+    pub people: Vec<Person>,
+    /// Calls of the past, latest first.
+    pub history: Arc<[HistoryEntry]>,
+    /// The settings in force.
+    pub settings: Settings,
+    /// What is plugged in.
+    pub devices: Devices,
+    /// What is captured now.
+    pub local_stream: LocalStreamView,
+    /// What is going on.
+    pub call: CallView,
+    /// How the last call ended, until it is dismissed or another call begins.
+    pub outcome: Option<Outcome>,
+    /// Quiet notes at the window's edge, oldest first.
+    pub notices: Vec<Notice>,
+}
+
+/// This person's own card.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Me {
+    /// The public ID.
+    pub id: PeerId,
+    /// The display name.
+    pub name: String,
+    /// The `visavis:` link to give to others.
+    pub link: String,
+}
+
+/// What a person is to this one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PersonKind {
+    /// In the contact list.
+    Contact,
+    /// Found on this network, a stranger.
+    Nearby,
+    /// The test contact that answers inside the app.
+    Echo,
+}
+
+/// Somebody who can be called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Person {
+    /// Their public ID.
+    pub id: PeerId,
+    /// The name shown: the one given here, else the one they chose. For Echo it is empty: the catalogue names it.
+    pub name: String,
+    /// Contact, stranger or Echo.
+    pub kind: PersonKind,
+    /// Whether they can be rung now.
+    pub online: bool,
+    /// By which route, when online.
+    pub route: Option<PresenceRoute>,
+    /// Whether everything from them is refused.
+    pub blocked: bool,
+}
+
+/// A call of the past.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HistoryEntry {
+    /// With whom.
+    pub peer: PeerId,
+    /// Their name then.
+    pub name: String,
+    /// True when this side called.
+    pub outgoing: bool,
+    /// When it began, in seconds since 1970 (UTC).
+    pub at_unix_s: i64,
+    /// How long they were connected, in seconds; 0 when they never were.
+    pub duration_s: u32,
+    /// How it ended.
+    pub ended: Outcome,
+}
+
+/// How a call ended; each has its own words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// With whom.
+    pub peer: PeerId,
+    /// Their name.
+    pub name: String,
+    /// What happened.
+    pub kind: OutcomeKind,
+}
+
+/// What can be chosen in the settings.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Devices {
+    /// Cameras with what each really gives.
+    pub cameras: Vec<CameraInfo>,
+    /// Names of microphones.
+    pub microphones: Vec<String>,
+    /// Names of speakers.
+    pub speakers: Vec<String>,
+}
+
+/// What is captured now.
+#[derive(Clone, Debug)]
+pub struct LocalStreamView {
+    /// The microphone is open and its sound is sent in a call.
+    pub audio: bool,
+    /// The camera is open.
+    pub video: bool,
+    /// Size of the pictures.
+    pub width: u32,
+    /// Size of the pictures.
+    pub height: u32,
+    /// Measured frames a second.
+    pub fps: f32,
+    /// Name of the camera; empty when closed.
+    pub camera: String,
+    /// Name of the microphone; empty when closed.
+    pub microphone: String,
+    /// The latest picture, not mirrored.
+    pub preview: Arc<FrameSlot>,
+    /// How loud the microphone is.
+    pub level: Arc<LevelMeter>,
+    /// What is wrong with the camera, if anything.
+    pub camera_fault: Option<DeviceFault>,
+    /// What is wrong with the microphone, if anything.
+    pub microphone_fault: Option<DeviceFault>,
+    /// What is wrong with the speaker, if anything.
+    pub speaker_fault: Option<DeviceFault>,
+}
+
+/// What is going on.
+#[derive(Clone, Debug)]
+pub enum CallView {
+    /// Nothing.
+    Idle,
+    /// This side waits for an answer.
+    Outgoing(OutgoingView),
+    /// Somebody rings.
+    Incoming(IncomingView),
+    /// A conversation.
+    Conversation(ConversationView),
+}
+
+/// An invite of this side's that waits for an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutgoingView {
+    /// Its name.
+    pub invite: InviteId,
+    /// Whom.
+    pub peer: PeerId,
+    /// Their name.
+    pub name: String,
+    /// True once the callee's app has said that it rings.
+    pub ringing: bool,
+}
+
+/// An invite that waits for this side's answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IncomingView {
+    /// Its name.
+    pub invite: InviteId,
+    /// Who rings.
+    pub peer: PeerId,
+    /// The name shown for them.
+    pub name: String,
+    /// The note that came with the invite.
+    pub user_data: String,
+    /// False when the caller is no contact: shown as unknown.
+    pub known: bool,
+    /// Whether the caller wants to send video.
+    pub with_video: bool,
+}
+
+/// Where a conversation stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConversationStatus {
+    /// A connection is being made.
+    Connecting,
+    /// Media flows.
+    Connected,
+}
+
+/// A conversation and its participants.
+#[derive(Clone, Debug)]
+pub struct ConversationView {
+    /// Its name.
+    pub conversation: ConversationId,
+    /// Connecting or connected.
+    pub status: ConversationStatus,
+    /// When it became connected.
+    pub connected_at: Option<MediaTime>,
+    /// The others.
+    pub participants: Vec<ParticipantView>,
+}
+
+/// A remote person and their tile.
+#[derive(Clone, Debug)]
+pub struct ParticipantView {
+    /// Their public ID.
+    pub id: PeerId,
+    /// The name shown.
+    pub name: String,
+    /// They send sound (not muted over there).
+    pub audio: bool,
+    /// They send video.
+    pub video: bool,
+    /// Silenced here only.
+    pub muted_here: bool,
+    /// Hidden here only.
+    pub hidden_here: bool,
+    /// The latest picture.
+    pub picture: Arc<FrameSlot>,
+    /// How loud they are.
+    pub level: Arc<LevelMeter>,
+    /// What is sent to them.
+    pub sent: SentStats,
+    /// What comes from them.
+    pub received: ReceivedStats,
+}
+
+/// A quiet note at the window's edge.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// Its number, for dismissing it.
+    pub number: u64,
+    /// What it says.
+    pub kind: NoticeKind,
+}
+
+/// What a notice says; the catalogue has the words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoticeKind {
+    /// Somebody rang during a call.
+    RangDuringCall {
+        /// Their name.
+        name: String,
+    },
+    /// Something is wrong with a device.
+    Device {
+        /// Which.
+        device: DeviceKind,
+        /// What.
+        fault: DeviceFault,
+    },
+    /// A device works again.
+    DeviceBack {
+        /// Which.
+        device: DeviceKind,
+        /// Its name.
+        name: String,
+    },
+    /// A contact was added.
+    ContactAdded {
+        /// Their name.
+        name: String,
+    },
+    /// The link, ID or picture that was given holds no usable ID.
+    BadLink,
+    /// The link is one's own.
+    OwnLink,
+    /// Something else that a person should know, in the words of the error.
+    Other(String),
+}

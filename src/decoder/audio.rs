@@ -1,0 +1,120 @@
+//! Opus (RFC 6716) to sound: 48 kHz mono.
+//!
+//! Sits behind a participant's audio jitter buffer; runs on the playout thread. It owns the Opus decoder and the memory of
+//! what it decoded last.
+
+use opus::{Channels, Decoder};
+
+use crate::media::{FRAME_SAMPLES, SAMPLE_RATE};
+
+/// Why a packet could not be decoded; for the log.
+#[derive(Debug, thiserror::Error)]
+#[error("Opus: {0}")]
+pub struct AudioDecoderError(#[from] opus::Error);
+
+/// Decodes one participant's packets, and makes up what is missing.
+pub struct AudioDecoder {
+    opus: Decoder,
+    samples: Vec<f32>,
+}
+
+/// The longest packet in samples at 48 kHz: 120 ms (RFC 6716 section 2.1.4).
+const MAX_SAMPLES: usize = 5760;
+
+/// The duration of an Opus packet in samples at 48 kHz, read from its head; `None` when it is no Opus packet.
+pub fn packet_duration(packet: &[u8]) -> Option<u32> {
+    let samples = opus::packet::get_nb_samples(packet, SAMPLE_RATE).ok()?;
+    (1..=MAX_SAMPLES).contains(&samples).then_some(samples as u32)
+}
+
+impl AudioDecoder {
+    /// A decoder at the start of a stream.
+    pub fn new() -> Result<Self, AudioDecoderError> {
+        Ok(Self { opus: Decoder::new(SAMPLE_RATE, Channels::Mono)?, samples: vec![0.0; MAX_SAMPLES] })
+    }
+
+    /// Decodes a packet: its samples at 48 kHz mono, [`packet_duration`] many.
+    pub fn decode(&mut self, packet: &[u8]) -> Result<&[f32], AudioDecoderError> {
+        // An empty packet would mean concealment to Opus, of the whole buffer's length.
+        if packet.is_empty() {
+            return self.conceal();
+        }
+        let count = self.opus.decode_float(packet, &mut self.samples, false)?;
+        Ok(&self.samples[..count])
+    }
+
+    /// Makes up 20 ms in place of a lost packet.
+    pub fn conceal(&mut self) -> Result<&[f32], AudioDecoderError> {
+        let count = self.opus.decode_float(&[], &mut self.samples[..FRAME_SAMPLES], false)?;
+        Ok(&self.samples[..count])
+    }
+
+    /// Restores the 20 ms before `next` from the forward error correction in it; conceals where it holds none.
+    pub fn recover(&mut self, next: &[u8]) -> Result<&[f32], AudioDecoderError> {
+        if next.is_empty() {
+            return self.conceal();
+        }
+        let count = self.opus.decode_float(next, &mut self.samples[..FRAME_SAMPLES], true)?;
+        Ok(&self.samples[..count])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::encoder::audio::AudioEncoder;
+    use crate::media::MediaTime;
+    use crate::sound_device::test_signal::{rms, sine};
+
+    /// Loses every tenth packet of a tone; the sound that stands in for the lost ones.
+    fn stand_ins(recover: bool) -> f32 {
+        let mut encoder = AudioEncoder::new().unwrap();
+        encoder.set_expected_loss(20).unwrap();
+        let mut decoder = AudioDecoder::new().unwrap();
+        let tone = sine(440.0, SAMPLE_RATE, FRAME_SAMPLES * 60);
+        let packets: Vec<_> = tone
+            .chunks_exact(FRAME_SAMPLES)
+            .map(|frame| encoder.encode(frame, MediaTime::default()).unwrap())
+            .collect();
+        let mut made_up = Vec::new();
+        for (index, packet) in packets.iter().enumerate() {
+            if index % 10 != 9 || index + 1 == packets.len() {
+                decoder.decode(&packet.data).unwrap();
+            } else if recover {
+                made_up.extend_from_slice(decoder.recover(&packets[index + 1].data).unwrap());
+            } else {
+                made_up.extend_from_slice(decoder.conceal().unwrap());
+            }
+        }
+        rms(&made_up)
+    }
+
+    #[test]
+    fn lost_packets_are_made_up_from_the_next_one_or_from_nothing() {
+        assert!(stand_ins(true) > 0.15, "{}", stand_ins(true));
+        assert!(stand_ins(false) > 0.15, "{}", stand_ins(false));
+    }
+
+    #[test]
+    fn durations_are_read_from_the_packet() {
+        assert_eq!(packet_duration(&[]), None);
+        let packet = AudioEncoder::new().unwrap().encode(&[0.0; FRAME_SAMPLES], MediaTime::default()).unwrap();
+        assert_eq!(packet_duration(&packet.data), Some(960));
+    }
+
+    proptest! {
+        #[test]
+        fn hostile_packets_are_errors_at_worst(packets in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 1..8)) {
+            let mut decoder = AudioDecoder::new().unwrap();
+            for packet in packets {
+                if let Ok(samples) = decoder.decode(&packet) {
+                    prop_assert!(samples.len() <= MAX_SAMPLES);
+                }
+                let _ = decoder.recover(&packet);
+                prop_assert_eq!(decoder.conceal().unwrap().len(), FRAME_SAMPLES);
+            }
+        }
+    }
+}

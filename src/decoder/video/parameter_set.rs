@@ -1,0 +1,172 @@
+//! Reads the picture size out of H.264 sequence parameter sets (ITU-T H.264, 7.3.2.1.1), so that a stranger's stream
+//! cannot make the codec allocate for an enormous picture.
+
+/// True when every sequence parameter set in `annex_b` is well formed and gives a size of at most `max_side` each way.
+pub(super) fn all_sizes_within(annex_b: &[u8], max_side: u32) -> bool {
+    let mut rest = annex_b;
+    while let Some(start) = find_start_code(rest) {
+        rest = rest.get(start + 3..).unwrap_or_default();
+        let is_parameter_set = rest.first().is_some_and(|header| matches!(header & 0x1f, 7 | 15));
+        if is_parameter_set {
+            let end = find_start_code(rest).unwrap_or(rest.len());
+            let within = |(width, height): (u32, u32)| width <= max_side && height <= max_side;
+            if !picture_size(rest.get(1..end).unwrap_or_default()).is_some_and(within) {
+                return false;
+            }
+        }
+    }
+    true
+}
+
+fn find_start_code(bytes: &[u8]) -> Option<usize> {
+    let mut from = 0;
+    while let Some(zero) = bytes.get(from..)?.iter().position(|&byte| byte == 0) {
+        let at = from + zero;
+        if bytes.get(at..at + 3)? == [0, 0, 1] {
+            return Some(at);
+        }
+        from = at + 1;
+    }
+    None
+}
+
+/// Width and height in pixels before cropping: what the codec allocates.
+fn picture_size(parameter_set: &[u8]) -> Option<(u32, u32)> {
+    // Emulation prevention (7.4.1) matters for the first bytes only; a set that needs more than these is not ours.
+    let mut raw = [0_u8; 256];
+    let mut length = 0;
+    let mut zeros = 0;
+    for &byte in parameter_set {
+        if zeros >= 2 && byte == 3 {
+            zeros = 0;
+            continue;
+        }
+        zeros = if byte == 0 { zeros + 1 } else { 0 };
+        *raw.get_mut(length)? = byte;
+        length += 1;
+    }
+    let mut bits = Bits { bytes: raw.get(..length)?, position: 0 };
+    let profile = bits.take(8)?;
+    bits.take(16)?;
+    bits.exp_golomb()?;
+    if matches!(profile, 100 | 110 | 122 | 244 | 44 | 83 | 86 | 118 | 128 | 138 | 139 | 134 | 135) {
+        // Profiles that were never negotiated.
+        return None;
+    }
+    bits.exp_golomb()?;
+    match bits.exp_golomb()? {
+        0 => {
+            bits.exp_golomb()?;
+        }
+        1 => {
+            bits.take(1)?;
+            bits.exp_golomb()?;
+            bits.exp_golomb()?;
+            for _ in 0..bits.exp_golomb().filter(|&count| count <= 255)? {
+                bits.exp_golomb()?;
+            }
+        }
+        2 => {}
+        _ => return None,
+    }
+    bits.exp_golomb()?;
+    bits.take(1)?;
+    let width = bits.exp_golomb()?.checked_add(1)?.checked_mul(16)?;
+    let map_units = bits.exp_golomb()?.checked_add(1)?.checked_mul(16)?;
+    let frames_only = bits.take(1)?;
+    let height = map_units.checked_mul(2 - frames_only)?;
+    Some((width, height))
+}
+
+struct Bits<'a> {
+    bytes: &'a [u8],
+    position: usize,
+}
+
+impl Bits<'_> {
+    /// The next `count` (at most 32) bits.
+    fn take(&mut self, count: u32) -> Option<u32> {
+        let mut value = 0_u32;
+        for _ in 0..count {
+            let byte = self.bytes.get(self.position / 8)?;
+            let bit = byte >> (7 - self.position % 8) & 1;
+            value = value << 1 | u32::from(bit);
+            self.position += 1;
+        }
+        Some(value)
+    }
+
+    /// An unsigned Exp-Golomb code (9.1).
+    fn exp_golomb(&mut self) -> Option<u32> {
+        let mut zeros = 0;
+        while self.take(1)? == 0 {
+            zeros += 1;
+            if zeros > 31 {
+                return None;
+            }
+        }
+        Some((1_u32 << zeros) - 1 + self.take(zeros)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A baseline parameter set for a picture of the given macroblocks.
+    fn parameter_set(width_mbs: u32, height_mbs: u32) -> Vec<u8> {
+        let mut bits = String::new();
+        let mut golomb = |value: u32| {
+            let binary = format!("{:b}", value + 1);
+            bits.push_str(&"0".repeat(binary.len() - 1));
+            bits.push_str(&binary);
+        };
+        for value in [0, 0, 2, 1] {
+            golomb(value);
+        }
+        bits.push('0');
+        let mut golomb = |value: u32| {
+            let binary = format!("{:b}", value + 1);
+            bits.push_str(&"0".repeat(binary.len() - 1));
+            bits.push_str(&binary);
+        };
+        golomb(width_mbs - 1);
+        golomb(height_mbs - 1);
+        bits.push_str("1100001");
+        while !bits.len().is_multiple_of(8) {
+            bits.push('0');
+        }
+        let mut bytes = vec![0, 0, 0, 1, 0x67, 66, 0xc0, 31];
+        bytes.extend(
+            bits.as_bytes().chunks(8).map(|chunk| chunk.iter().fold(0_u8, |byte, &bit| byte << 1 | (bit - b'0'))),
+        );
+        bytes
+    }
+
+    #[test]
+    fn the_size_of_a_baseline_parameter_set_is_read() {
+        assert_eq!(picture_size(&parameter_set(80, 45)[5..]), Some((1280, 720)));
+    }
+
+    #[test]
+    fn enormous_and_broken_sets_are_refused() {
+        assert!(all_sizes_within(&parameter_set(256, 256), 4096));
+        assert!(!all_sizes_within(&parameter_set(257, 2), 4096));
+        assert!(!all_sizes_within(&parameter_set(2, 257), 4096));
+        assert!(!all_sizes_within(&[0, 0, 1, 0x67, 66], 4096));
+        assert!(!all_sizes_within(&[0, 0, 1, 0x67], 4096));
+        assert!(all_sizes_within(&[0, 0, 1, 0x65, 1, 2, 3], 4096));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(mut bytes in prop::collection::vec(any::<u8>(), 0..300), set in any::<bool>()) {
+            if set {
+                bytes.splice(0..0, [0, 0, 1, 0x67, 66, 0xc0, 31]);
+            }
+            let _ = all_sizes_within(&bytes, 4096);
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! From raw media to what the network carries: one video encoder thread a process, and Opus on the microphone's thread.
+
+pub mod audio;
+pub mod video;
+
+pub use audio::{AudioEncoder, AudioEncoderError};
+pub use video::{EncodingStats, VideoEncoding};

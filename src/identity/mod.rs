@@ -1,0 +1,16 @@
+//! Who a person is: an Ed25519 key, its readable ID, and the envelopes that it signs and opens.
+
+mod envelope;
+mod key;
+mod link;
+mod peer_id;
+pub mod qr;
+mod replay;
+mod text;
+
+pub use envelope::{EnvelopeError, MAX_BODY, MAX_ENVELOPE, Opened, open, seal};
+pub use key::{Identity, IdentityError};
+pub use link::ContactLink;
+pub use peer_id::{ParsePeerIdError, PeerId};
+pub use replay::ReplayCache;
+pub use text::{MAX_NAME_CHARS, display_name, plain_text};

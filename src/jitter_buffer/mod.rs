@@ -1,0 +1,10 @@
+//! Between the network and the decoders: puts packets back in order, waits for what is late, and gives up in time.
+//!
+//! Pure: no clock, no thread, no socket. `rtc` feeds the video's from the tokio task of each stream, and `playout` reads
+//! the audio's at the speaker's pace.
+
+pub mod audio;
+mod depacketizer;
+mod video;
+
+pub use video::{VideoJitterBuffer, VideoOutput, VideoPacket};

@@ -1,0 +1,327 @@
+//! From RTP packets to whole access units: the first stage of a received video stream.
+//!
+//! ```text
+//! RTP (repairs already put back under their own sequence number) -> [here] -> access units -> decoder
+//! ```
+//!
+//! Owned by the tokio task of one remote video stream. A frame leaves as soon as its marker bit and everything before it
+//! is here; it never waits for the next frame. When packets are missing it waits for their retransmission for a time that
+//! follows the round trip, then gives the frame up, asks for a keyframe, and goes on at the next one: H.264 without
+//! its reference would show a broken picture. Time is an argument; memory is bounded by packets and by bytes.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+
+use super::depacketizer::{AccessUnit, starts_keyframe};
+use crate::media::{EncodedVideo, MediaTime};
+
+/// Packets kept at most: several keyframes at the highest bit rate.
+const MAX_PACKETS: u64 = 2048;
+/// Payload bytes kept at most, and so the greatest access unit.
+const MAX_BYTES: usize = 4 << 20;
+/// Least and greatest wait for a retransmission: time for five requests on a local network.
+const MIN_WAIT: Duration = Duration::from_millis(100);
+const MAX_WAIT: Duration = Duration::from_millis(250);
+/// At most one keyframe request in this time.
+const KEYFRAME_REQUEST_INTERVAL: Duration = Duration::from_millis(300);
+/// So many late packets in a row mean that the sender counts anew.
+const LATE_BEFORE_RESTART: u32 = 100;
+
+/// What the jitter buffer needs of one RTP packet.
+#[derive(Clone, Debug)]
+pub struct VideoPacket {
+    /// RTP sequence number.
+    pub sequence: u16,
+    /// RTP timestamp, 1/90000 s.
+    pub timestamp: u32,
+    /// True on the last packet of an access unit.
+    pub marker: bool,
+    /// RTP payload (RFC 6184).
+    pub payload: Bytes,
+}
+
+/// What the jitter buffer gives.
+#[derive(Debug)]
+pub enum VideoOutput {
+    /// A whole access unit, in decoding order.
+    Frame(EncodedVideo),
+    /// Decoding cannot go on without a keyframe: send a PLI.
+    KeyframeNeeded,
+}
+
+#[derive(Debug)]
+struct Stored {
+    timestamp: u32,
+    marker: bool,
+    payload: Bytes,
+    arrived_at: MediaTime,
+}
+
+/// Puts the packets of one video stream together.
+#[derive(Debug)]
+pub struct VideoJitterBuffer {
+    /// Packets from `base` on; `None` is missing.
+    packets: VecDeque<Option<Stored>>,
+    /// Sequence number of the first slot, counted without wrapping.
+    base: u64,
+    /// Highest sequence number seen, counted without wrapping; `None` before the first packet.
+    highest: Option<u64>,
+    /// How many slots from `base` on are known to be one unfinished access unit without a gap.
+    scanned: usize,
+    bytes: usize,
+    /// True until a keyframe starts: before the first one, and after a loss.
+    awaiting_keyframe: bool,
+    /// The missing packet that is waited for, and since when.
+    gap: Option<(u64, MediaTime)>,
+    keyframe_requested_at: Option<MediaTime>,
+    late_in_a_row: u32,
+    wait: Duration,
+    lost: u64,
+    assembly: BytesMut,
+}
+
+impl Default for VideoJitterBuffer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl VideoJitterBuffer {
+    /// An empty buffer that starts at the first keyframe.
+    pub fn new() -> Self {
+        Self {
+            packets: VecDeque::new(),
+            base: 0,
+            highest: None,
+            scanned: 0,
+            bytes: 0,
+            awaiting_keyframe: true,
+            gap: None,
+            keyframe_requested_at: None,
+            late_in_a_row: 0,
+            wait: MIN_WAIT,
+            lost: 0,
+            assembly: BytesMut::new(),
+        }
+    }
+
+    /// Sets the wait for retransmissions from the round trip: 2.5 times that, between 100 and 250 ms.
+    pub fn set_round_trip(&mut self, round_trip: Duration) {
+        self.wait = (round_trip * 5 / 2).clamp(MIN_WAIT, MAX_WAIT);
+    }
+
+    /// Packets given up for good since the start.
+    pub fn packets_lost(&self) -> u64 {
+        self.lost
+    }
+
+    /// Drops what is kept and goes on at the next keyframe: whoever decodes has lost its reference.
+    pub fn restart_at_keyframe(&mut self) {
+        self.awaiting_keyframe = true;
+        self.scanned = 0;
+        self.gap = None;
+    }
+
+    /// Takes one packet in. Call `poll` until it gives nothing afterwards.
+    pub fn insert(&mut self, packet: VideoPacket, now: MediaTime) {
+        let Some(index) = self.slot_for(packet.sequence) else { return };
+        while self.packets.len() <= index {
+            self.packets.push_back(None);
+        }
+        let Some(slot) = self.packets.get_mut(index) else { return };
+        if slot.is_some() {
+            return;
+        }
+        self.bytes += packet.payload.len();
+        *slot = Some(Stored {
+            timestamp: packet.timestamp,
+            marker: packet.marker,
+            payload: packet.payload,
+            arrived_at: now,
+        });
+        if self.bytes > MAX_BYTES {
+            let next = self.highest.map_or(0, |highest| highest + 1);
+            self.start_anew(next);
+        }
+    }
+
+    /// The next access unit or request, if there is one now.
+    pub fn poll(&mut self, now: MediaTime) -> Option<VideoOutput> {
+        loop {
+            if self.awaiting_keyframe && !self.find_keyframe() {
+                return self.request_keyframe(now);
+            }
+            match self.scan() {
+                Scan::Complete(count) => match self.assemble(count) {
+                    Some(frame) => return Some(VideoOutput::Frame(frame)),
+                    None => self.restart_at_keyframe(),
+                },
+                Scan::Padding => {
+                    self.pop();
+                }
+                Scan::Waiting => {
+                    self.gap = None;
+                    return None;
+                }
+                Scan::Gap(index) => {
+                    let missing = self.base + index as u64;
+                    let since = match self.gap {
+                        Some((sequence, since)) if sequence == missing => since,
+                        _ => {
+                            self.gap = Some((missing, now));
+                            now
+                        }
+                    };
+                    if now.since(since) < self.wait {
+                        return None;
+                    }
+                    self.give_up(index);
+                }
+            }
+        }
+    }
+
+    /// When `poll` should be called even if no packet comes.
+    pub fn deadline(&self) -> Option<MediaTime> {
+        self.gap.map(|(_, since)| since + self.wait)
+    }
+
+    /// The slot of a sequence number; `None` when it is too late or the packet cannot be kept.
+    fn slot_for(&mut self, sequence: u16) -> Option<usize> {
+        let Some(highest) = self.highest else {
+            // Far from zero, so that packets that come before the first one still count upwards.
+            let first = (1 << 32) + u64::from(sequence);
+            self.highest = Some(first);
+            self.base = first;
+            return Some(0);
+        };
+        let distance = i64::from(sequence.wrapping_sub(highest as u16) as i16);
+        let extended = highest.saturating_add_signed(distance);
+        if extended < self.base {
+            self.late_in_a_row += 1;
+            if self.late_in_a_row < LATE_BEFORE_RESTART {
+                return None;
+            }
+            self.start_anew(extended);
+        }
+        self.late_in_a_row = 0;
+        if extended - self.base >= MAX_PACKETS {
+            self.start_anew(extended);
+        }
+        self.highest = Some(self.highest.map_or(extended, |highest| highest.max(extended)));
+        Some((extended - self.base) as usize)
+    }
+
+    fn start_anew(&mut self, base: u64) {
+        self.packets.clear();
+        self.bytes = 0;
+        self.base = base;
+        self.highest = Some(base);
+        self.late_in_a_row = 0;
+        self.restart_at_keyframe();
+    }
+
+    /// Looks at the access unit at `base`.
+    fn scan(&mut self) -> Scan {
+        let Some(first) = self.packets.front() else { return Scan::Waiting };
+        let Some(first) = first else { return Scan::Gap(0) };
+        if first.payload.is_empty() {
+            return Scan::Padding;
+        }
+        let timestamp = first.timestamp;
+        loop {
+            match self.packets.get(self.scanned) {
+                None => return Scan::Waiting,
+                Some(None) => return Scan::Gap(self.scanned),
+                Some(Some(packet)) if packet.timestamp != timestamp => return Scan::Complete(self.scanned),
+                Some(Some(packet)) if packet.marker => return Scan::Complete(self.scanned + 1),
+                Some(Some(_)) => self.scanned += 1,
+            }
+        }
+    }
+
+    /// Takes `count` packets out and makes an access unit of them; `None` when they are malformed.
+    fn assemble(&mut self, count: usize) -> Option<EncodedVideo> {
+        let mut unit = AccessUnit::default();
+        let mut arrived_at = MediaTime::default();
+        let mut rtp_timestamp = 0;
+        let mut whole = true;
+        self.assembly.clear();
+        let size: usize = self.packets.iter().take(count).flatten().map(|packet| packet.payload.len() + 4).sum();
+        self.assembly.reserve(size);
+        for _ in 0..count {
+            let Some(packet) = self.pop() else { continue };
+            whole &= unit.append(&packet.payload, &mut self.assembly).is_ok();
+            arrived_at = arrived_at.max(packet.arrived_at);
+            rtp_timestamp = packet.timestamp;
+        }
+        let keyframe = unit.finish().ok().filter(|_| whole)?;
+        Some(EncodedVideo { data: self.assembly.split().freeze(), keyframe, captured_at: arrived_at, rtp_timestamp })
+    }
+
+    fn pop(&mut self) -> Option<Stored> {
+        let slot = self.packets.pop_front()?;
+        self.base += 1;
+        self.scanned = 0;
+        self.gap = None;
+        if let Some(packet) = &slot {
+            self.bytes -= packet.payload.len();
+        }
+        slot
+    }
+
+    /// Gives up everything through the gap at `index`, and waits for a keyframe.
+    fn give_up(&mut self, index: usize) {
+        for _ in 0..index {
+            self.pop();
+        }
+        while matches!(self.packets.front(), Some(None)) {
+            self.pop();
+            self.lost += 1;
+        }
+        self.restart_at_keyframe();
+    }
+
+    /// Drops what comes before the first packet that starts a keyframe; false when there is none.
+    fn find_keyframe(&mut self) -> bool {
+        while let Some(front) = self.packets.front() {
+            match front {
+                Some(packet) if starts_keyframe(&packet.payload) => {
+                    self.awaiting_keyframe = false;
+                    return true;
+                }
+                _ => {
+                    self.pop();
+                }
+            }
+        }
+        false
+    }
+
+    fn request_keyframe(&mut self, now: MediaTime) -> Option<VideoOutput> {
+        self.highest?;
+        let recent =
+            self.keyframe_requested_at.is_some_and(|requested| now.since(requested) < KEYFRAME_REQUEST_INTERVAL);
+        if recent {
+            return None;
+        }
+        self.keyframe_requested_at = Some(now);
+        Some(VideoOutput::KeyframeNeeded)
+    }
+}
+
+enum Scan {
+    /// So many slots from the front on are a whole access unit.
+    Complete(usize),
+    /// The front packet is padding.
+    Padding,
+    /// More packets have to come.
+    Waiting,
+    /// The slot at this index is missing, and later ones are here.
+    Gap(usize),
+}
+
+#[cfg(test)]
+mod tests;

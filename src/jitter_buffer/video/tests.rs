@@ -1,0 +1,182 @@
+//! Order, loss, late packets, floods and arbitrary streams, with time as the tests have it.
+
+use proptest::prelude::*;
+
+use super::*;
+
+const fn at(millis: u64) -> MediaTime {
+    MediaTime::from_millis(millis)
+}
+
+fn packet(sequence: u16, frame: u32, marker: bool, payload: &'static [u8]) -> VideoPacket {
+    VideoPacket { sequence, timestamp: frame * 3000, marker, payload: Bytes::from_static(payload) }
+}
+
+const SPS: &[u8] = &[0x67, 1];
+const IDR: &[u8] = &[0x65, 1];
+const SLICE: &[u8] = &[0x41, 1];
+
+fn keyframe(buffer: &mut VideoJitterBuffer, first: u16, frame: u32, now: MediaTime) {
+    buffer.insert(packet(first, frame, false, SPS), now);
+    buffer.insert(packet(first.wrapping_add(1), frame, true, IDR), now);
+}
+
+fn frame(buffer: &mut VideoJitterBuffer, now: MediaTime) -> Option<EncodedVideo> {
+    match buffer.poll(now) {
+        Some(VideoOutput::Frame(frame)) => Some(frame),
+        _ => None,
+    }
+}
+
+#[test]
+fn a_frame_leaves_with_its_marker_and_does_not_wait_for_the_next() {
+    let mut buffer = VideoJitterBuffer::new();
+    keyframe(&mut buffer, 65_534, 1, at(5));
+    let first = frame(&mut buffer, at(5)).unwrap();
+    assert!(first.keyframe);
+    assert_eq!((first.captured_at, first.rtp_timestamp), (at(5), 3000));
+    buffer.insert(packet(0, 2, false, SLICE), at(38));
+    assert!(buffer.poll(at(38)).is_none());
+    buffer.insert(packet(1, 2, true, SLICE), at(39));
+    let second = frame(&mut buffer, at(39)).unwrap();
+    assert!(!second.keyframe);
+    assert_eq!(second.data.len(), 12);
+}
+
+#[test]
+fn it_starts_at_a_keyframe_and_asks_for_one() {
+    let mut buffer = VideoJitterBuffer::new();
+    assert!(buffer.poll(at(0)).is_none(), "nothing is asked of a stream that has not begun");
+    buffer.insert(packet(10, 1, true, SLICE), at(0));
+    assert!(matches!(buffer.poll(at(0)), Some(VideoOutput::KeyframeNeeded)));
+    buffer.insert(packet(11, 2, true, SLICE), at(33));
+    assert!(buffer.poll(at(33)).is_none(), "one request in 300 ms");
+    buffer.insert(packet(12, 3, true, SLICE), at(333));
+    assert!(matches!(buffer.poll(at(333)), Some(VideoOutput::KeyframeNeeded)));
+    keyframe(&mut buffer, 13, 4, at(366));
+    assert!(frame(&mut buffer, at(366)).is_some_and(|frame| frame.keyframe));
+}
+
+#[test]
+fn a_repair_in_time_loses_nothing() {
+    let mut buffer = VideoJitterBuffer::new();
+    keyframe(&mut buffer, 100, 1, at(0));
+    assert!(frame(&mut buffer, at(0)).is_some());
+    buffer.insert(packet(103, 2, true, SLICE), at(33));
+    assert!(buffer.poll(at(33)).is_none());
+    assert_eq!(buffer.deadline(), Some(at(133)));
+    buffer.insert(packet(102, 2, false, SLICE), at(60));
+    let frame = frame(&mut buffer, at(60)).unwrap();
+    assert_eq!(frame.captured_at, at(60), "a frame is here when its last packet is");
+    assert_eq!((buffer.packets_lost(), buffer.deadline()), (0, None));
+}
+
+#[test]
+fn a_loss_without_repair_is_given_up_in_time_and_decoding_goes_on_at_the_next_keyframe() {
+    let mut buffer = VideoJitterBuffer::new();
+    buffer.set_round_trip(Duration::from_millis(40));
+    keyframe(&mut buffer, 100, 1, at(0));
+    assert!(frame(&mut buffer, at(0)).is_some());
+    buffer.insert(packet(103, 2, true, SLICE), at(33));
+    buffer.insert(packet(104, 3, true, SLICE), at(66));
+    assert!(buffer.poll(at(132)).is_none());
+    assert_eq!(buffer.deadline(), Some(at(232)));
+    keyframe(&mut buffer, 105, 4, at(200));
+    assert!(buffer.poll(at(231)).is_none());
+    let next = frame(&mut buffer, at(232)).unwrap();
+    assert!(next.keyframe && next.rtp_timestamp == 12_000);
+    assert_eq!(buffer.packets_lost(), 1);
+}
+
+#[test]
+fn without_a_later_keyframe_one_is_requested() {
+    let mut buffer = VideoJitterBuffer::new();
+    keyframe(&mut buffer, 100, 1, at(0));
+    assert!(frame(&mut buffer, at(0)).is_some());
+    buffer.insert(packet(103, 2, true, SLICE), at(33));
+    assert!(buffer.poll(at(33)).is_none());
+    assert!(matches!(buffer.poll(at(133)), Some(VideoOutput::KeyframeNeeded)));
+    assert!(buffer.deadline().is_none());
+}
+
+#[test]
+fn a_malformed_frame_is_treated_as_lost() {
+    let mut buffer = VideoJitterBuffer::new();
+    keyframe(&mut buffer, 100, 1, at(0));
+    assert!(frame(&mut buffer, at(0)).is_some());
+    buffer.insert(packet(102, 2, true, &[0x7c, 0x05, 1]), at(33));
+    assert!(matches!(buffer.poll(at(33)), Some(VideoOutput::KeyframeNeeded)));
+}
+
+#[test]
+fn padding_and_repetitions_change_nothing() {
+    let mut buffer = VideoJitterBuffer::new();
+    keyframe(&mut buffer, 100, 1, at(0));
+    assert!(frame(&mut buffer, at(0)).is_some());
+    buffer.insert(packet(102, 1, false, &[]), at(1));
+    buffer.insert(packet(101, 1, true, IDR), at(1));
+    buffer.insert(packet(103, 2, true, SLICE), at(33));
+    buffer.insert(packet(103, 2, true, SLICE), at(33));
+    assert!(frame(&mut buffer, at(33)).is_some_and(|frame| frame.data.len() == 6));
+    assert!(buffer.poll(at(34)).is_none());
+}
+
+#[test]
+fn a_sender_that_counts_anew_is_followed() {
+    let mut buffer = VideoJitterBuffer::new();
+    keyframe(&mut buffer, 40_000, 1, at(0));
+    assert!(frame(&mut buffer, at(0)).is_some());
+    let mut frames = 0;
+    for number in 0..200_u16 {
+        let now = at(33 * u64::from(number + 1));
+        if number % 50 == 0 {
+            keyframe(&mut buffer, 20_000 + number * 2, u32::from(number) + 2, now);
+        } else {
+            buffer.insert(packet(20_000 + number * 2, u32::from(number) + 2, false, SLICE), now);
+            buffer.insert(packet(20_001 + number * 2, u32::from(number) + 2, true, SLICE), now);
+        }
+        while let Some(output) = buffer.poll(now) {
+            frames += usize::from(matches!(output, VideoOutput::Frame(_)));
+        }
+    }
+    assert!(frames >= 100, "{frames}");
+}
+
+proptest! {
+    #[test]
+    fn no_sequence_of_packets_makes_it_panic_or_grow(
+        packets in prop::collection::vec((any::<u16>(), 0_u32..4, any::<bool>(), prop::collection::vec(any::<u8>(), 0..40)), 0..400),
+        near in any::<bool>(),
+    ) {
+        let mut buffer = VideoJitterBuffer::new();
+        for (number, (sequence, timestamp, marker, payload)) in packets.into_iter().enumerate() {
+            let now = at(number as u64);
+            let sequence = if near { sequence % 64 } else { sequence };
+            buffer.insert(VideoPacket { sequence, timestamp, marker, payload: Bytes::from(payload) }, now);
+            let mut outputs = 0;
+            while buffer.poll(now).is_some() {
+                outputs += 1;
+                prop_assert!(outputs <= MAX_PACKETS);
+            }
+            prop_assert!(buffer.packets.len() as u64 <= MAX_PACKETS);
+            prop_assert!(buffer.bytes <= MAX_BYTES);
+            let kept: usize = buffer.packets.iter().flatten().map(|packet| packet.payload.len()).sum();
+            prop_assert_eq!(kept, buffer.bytes);
+        }
+    }
+
+    #[test]
+    fn reordering_within_the_wait_loses_no_frame(order in Just((2_u16..62).collect::<Vec<_>>()).prop_shuffle()) {
+        let mut buffer = VideoJitterBuffer::new();
+        keyframe(&mut buffer, 0, 0, at(0));
+        prop_assert!(frame(&mut buffer, at(0)).is_some());
+        let mut frames = 0;
+        for sequence in order {
+            buffer.insert(packet(sequence, u32::from(sequence) / 2, sequence % 2 == 1, SLICE), at(10));
+            while let Some(VideoOutput::Frame(_)) = buffer.poll(at(10)) {
+                frames += 1;
+            }
+        }
+        prop_assert_eq!(frames, 30);
+    }
+}

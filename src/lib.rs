@@ -1,0 +1,36 @@
+//! Visavis: a desktop video-call application, and the library that it is made of.
+//!
+//! ```text
+//! SEND     camera/mic -> capture -> encoder -> rtc -> network
+//! RECEIVE  network -> rtc -> jitter buffer -> decoder -> tile / speaker
+//!
+//! ui (main thread, egui)      reads Arc<Snapshot> and one latest-frame slot a tile; sends Command
+//!   |  Command, a bounded channel              ^ Event -> Snapshot, then a repaint
+//! controller (one std thread) owns the pure call state, the signaling client, the engine, the devices
+//!   |-- signaling: tokio tasks
+//!   |-- rtc: tokio tasks, one peer connection a remote participant
+//!   |-- camera thread -> video encoder thread
+//!   |-- microphone callback (real time, lock-free ring) -> audio thread
+//!   `-- per participant: jitter buffers, video decoder thread -> slot; audio -> mixer -> speaker callback
+//! ```
+//!
+//! Modules in pipeline order; arrows point one way, and nothing imports `ui`.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+pub mod call;
+pub mod capture;
+pub mod cli;
+pub mod controller;
+pub mod decoder;
+pub mod encoder;
+pub mod identity;
+pub mod jitter_buffer;
+pub mod media;
+pub mod microphone;
+pub mod playout;
+pub mod rtc;
+pub mod signaling;
+pub mod sound_device;
+pub mod store;
+pub mod ui;

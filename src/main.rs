@@ -1,0 +1,61 @@
+//! The desktop app: arguments, then the window, or `--headless`, or a subcommand.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use visavis::cli::{self, Arguments};
+use visavis::controller::{Controller, Options};
+use visavis::ui::{self, WindowOptions};
+
+fn main() -> ExitCode {
+    share_one_heap();
+    // Clap exits with status 2 on wrong options.
+    let arguments = Arguments::parse();
+    if let Err(error) = cli::start_log(&arguments.common.log) {
+        return cli::exit_code(Err(error));
+    }
+    match &arguments.subcommand {
+        Some(action) => cli::run(action, &arguments.common),
+        None if arguments.headless => cli::exit_code(arguments.common.open().and_then(cli::run_headless)),
+        None => cli::exit_code(arguments.common.open().and_then(open_window)),
+    }
+}
+
+/// A start that failed, in one sentence for a person.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct StartError(String);
+
+/// Opens the window on a controller of its own; returns when it has been closed and everything is released.
+fn open_window(options: Options) -> anyhow::Result<()> {
+    let mut controller = None;
+    let closed = ui::run(WindowOptions::default(), |repaint| {
+        let events = |event| tracing::trace!(?event);
+        let started = Controller::start(options, events, move |delay| repaint.notify(delay))
+            .map_err(|error| StartError(error.to_string()))?;
+        let handle = started.handle().clone();
+        controller = Some(started);
+        Ok::<_, StartError>(handle)
+    });
+    if let Some(controller) = controller {
+        controller.quit();
+    }
+    closed.map_err(|error| match error {
+        eframe::Error::AppCreation(error) => anyhow::anyhow!("{error}"),
+        error => {
+            tracing::info!("{error}");
+            anyhow::anyhow!("No window can be opened here. Start Visavis on a desktop, or use --headless or echo-test.")
+        }
+    })
+}
+
+/// Makes all threads share one heap. Each call starts and ends some threads; with glibc's heap for each of them the
+/// program grows to over twice its size within twenty calls, all of it holes. Nothing on the path of media allocates
+/// enough to wait for another thread.
+fn share_one_heap() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: sets one number of the allocator, before this process has a second thread.
+    unsafe {
+        libc::mallopt(libc::M_ARENA_MAX, 1);
+    }
+}

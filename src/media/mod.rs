@@ -1,0 +1,17 @@
+//! The nouns that every stage of the pipeline shares: pictures, sound, time, presets and the single-slot mailbox.
+//!
+//! Nothing here touches a device, a socket or a codec; every other module may import this one, and it imports none.
+
+mod audio;
+mod encoded;
+mod frame;
+mod latest;
+mod preset;
+mod time;
+
+pub use audio::{CHANNELS, FRAME_SAMPLES, LevelMeter, SAMPLE_RATE};
+pub use encoded::{EncodedAudio, EncodedVideo};
+pub use frame::{FramePool, Plane, VideoFrame};
+pub use latest::{FrameSlot, Latest};
+pub use preset::{ParsePresetError, Preset, VideoFormat};
+pub use time::MediaTime;

@@ -1,0 +1,84 @@
+//! A real microphone: from the ring that its callback fills to frames of 20 ms. Runs on the microphone thread.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use super::Capture;
+use crate::call::{CallError, DeviceKind};
+use crate::media::{FRAME_SAMPLES, MediaTime, SAMPLE_RATE};
+use crate::sound_device::{
+    Direction, Found, Heart, RecordRing, Resampler, Stall, WATCH, Wakes, Watched, find, open_input, watch,
+};
+use crate::store::DeviceChoice;
+
+const DEVICE: DeviceKind = DeviceKind::Microphone;
+
+/// Opens the microphone and delivers its sound until it is closed, until the system's default is another one (`Ok`, to be
+/// opened again), or until it fails.
+pub(super) fn run(capture: &mut Capture, choice: &DeviceChoice) -> Result<(), CallError> {
+    let found = find(choice, Direction::Input).ok_or(CallError::DeviceMissing { device: DEVICE })?;
+    let heart = Arc::new(Heart::default());
+    let wakes = Wakes { data: thread::current(), owner: thread::current() };
+    let (_stream, ring) = open_input(&found, &heart, wakes)?;
+    let resampler = Resampler::to_frames(ring.rate)
+        .map_err(|error| CallError::DeviceFailed { device: DEVICE, detail: error.to_string() })?;
+    Line { ring, resampler }.run(capture, choice, &found, &heart)
+}
+
+struct Line {
+    ring: RecordRing,
+    resampler: Resampler,
+}
+
+impl Line {
+    fn run(
+        &mut self,
+        capture: &mut Capture,
+        choice: &DeviceChoice,
+        found: &Found,
+        heart: &Heart,
+    ) -> Result<(), CallError> {
+        let mut stall = Stall::new(MediaTime::now());
+        let mut watch_at = MediaTime::now() + WATCH;
+        while !capture.closed() {
+            if let Some(fault) = heart.fault(Direction::Input) {
+                return Err(fault);
+            }
+            let now = MediaTime::now();
+            if stall.check(heart.beats(), now) {
+                return Err(CallError::DeviceStalled { device: DEVICE });
+            }
+            if now >= watch_at {
+                match watch(choice, Direction::Input, found) {
+                    Watched::Same => watch_at = MediaTime::now() + WATCH,
+                    Watched::Gone => return Err(CallError::DeviceUnplugged { device: DEVICE }),
+                    Watched::Replaced => return Ok(()),
+                }
+            }
+            if heart.beats() > 0 {
+                capture.report_working(&found.name);
+            }
+            if !self.deliver_frame(capture)? {
+                thread::park_timeout(watch_at.since(MediaTime::now()).min(WATCH));
+            }
+        }
+        Ok(())
+    }
+
+    /// Delivers one frame if the ring holds enough for it.
+    fn deliver_frame(&mut self, capture: &mut Capture) -> Result<bool, CallError> {
+        if self.ring.samples.pop_entire_slice(self.resampler.input()).is_err() {
+            return Ok(false);
+        }
+        let waiting = Duration::from_secs_f64(self.ring.samples.slots() as f64 / f64::from(self.ring.rate));
+        let frame_length = Duration::from_micros(FRAME_SAMPLES as u64 * 1_000_000 / u64::from(SAMPLE_RATE));
+        let at = MediaTime::now() - waiting - frame_length;
+        let frame = self
+            .resampler
+            .convert()
+            .map_err(|error| CallError::DeviceFailed { device: DEVICE, detail: error.to_string() })?;
+        capture.deliver(frame, at);
+        Ok(true)
+    }
+}

@@ -1,0 +1,283 @@
+//! The microphone: the first stage of sound on the sending side.
+//!
+//! ```text
+//! device callback -> ring -\
+//! tone ---------------------> microphone thread -> 48 kHz, mono, 20 ms -> level meter, sink (the encoder)
+//! WAV file -----------------/
+//! ```
+//!
+//! One thread a microphone opens the device, takes its sound, watches that it works, and opens it again after a fault.
+
+mod device;
+#[cfg(test)]
+mod session_tests;
+mod tone;
+mod wav;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, Thread};
+use std::time::Duration;
+
+pub use crate::sound_device::{SoundEvent, list_microphones};
+
+use crate::call::{CallError, Consent, DeviceKind};
+use crate::media::{FRAME_SAMPLES, LevelMeter, MediaTime};
+use crate::sound_device::{DONE_WAIT, Done, FaultLog, Pace, RETRY};
+use crate::store::DeviceChoice;
+use tone::Tone;
+use wav::{WavError, WavLoop};
+
+type Sink = Box<dyn FnMut(&[f32], MediaTime) + Send>;
+type OnEvent = Box<dyn Fn(SoundEvent) + Send + Sync>;
+
+/// An open microphone. Dropping it releases the device (waiting at most 2 s for that); its sink is not called afterwards.
+pub struct Microphone {
+    shared: Arc<Shared>,
+    thread: Option<Thread>,
+}
+
+struct Shared {
+    closed: AtomicBool,
+    done: Done,
+}
+
+/// What the microphone thread owns.
+struct Capture {
+    shared: Arc<Shared>,
+    level: Arc<LevelMeter>,
+    sink: Sink,
+    on_event: OnEvent,
+    log: FaultLog,
+}
+
+impl Microphone {
+    /// Opens the microphone that `choice` names, and keeps it open: after a fault it is tried again about once a second.
+    /// Returns at once; nobody waits for the device.
+    ///
+    /// `sink` gets each frame of 20 ms (960 samples at 48 kHz) with the time at which its first sample was captured, on
+    /// the microphone's thread; `events` is called there too. With [`DeviceChoice::None`] neither is ever called.
+    pub fn open(
+        _consent: &Consent,
+        choice: &DeviceChoice,
+        level: Arc<LevelMeter>,
+        sink: impl FnMut(&[f32], MediaTime) + Send + 'static,
+        events: impl Fn(SoundEvent) + Send + Sync + 'static,
+    ) -> Self {
+        let shared = Arc::new(Shared { closed: AtomicBool::new(false), done: Done::default() });
+        if *choice == DeviceChoice::None {
+            return Self { shared, thread: None };
+        }
+        let mut capture = Capture {
+            shared: Arc::clone(&shared),
+            level,
+            sink: Box::new(sink),
+            on_event: Box::new(events),
+            log: FaultLog::default(),
+        };
+        let choice = choice.clone();
+        let spawned = thread::Builder::new().name("microphone".to_owned()).spawn(move || {
+            capture.run(&choice);
+            capture.level.reset();
+            let done = Arc::clone(&capture.shared);
+            drop(capture);
+            done.done.raise();
+        });
+        let thread = match spawned {
+            Ok(handle) => Some(handle.thread().clone()),
+            Err(error) => {
+                tracing::error!(%error, "the microphone thread cannot start");
+                None
+            }
+        };
+        Self { shared, thread }
+    }
+}
+
+impl Drop for Microphone {
+    fn drop(&mut self) {
+        self.shared.closed.store(true, Ordering::Release);
+        let Some(thread) = &self.thread else { return };
+        thread.unpark();
+        // A sink that drops its own microphone would wait for itself.
+        if thread.id() != thread::current().id() && !self.shared.done.wait(DONE_WAIT) {
+            tracing::warn!("the microphone takes long to close");
+        }
+    }
+}
+
+impl Capture {
+    fn run(&mut self, choice: &DeviceChoice) {
+        while !self.closed() {
+            let ended = match choice {
+                DeviceChoice::SystemDefault | DeviceChoice::Named(_) => device::run(self, choice),
+                DeviceChoice::Tone { hertz } => self.run_tone(*hertz),
+                DeviceChoice::File(path) => self.run_file(path),
+                DeviceChoice::None => return,
+                DeviceChoice::TestCard { .. } => {
+                    Err(CallError::BadArgument("A test card is a camera, not a microphone.".to_owned()))
+                }
+            };
+            if let Err(error) = ended {
+                self.level.reset();
+                self.report_fault(error);
+                self.park(RETRY);
+            }
+        }
+    }
+
+    fn run_tone(&mut self, hertz: u32) -> Result<(), CallError> {
+        let mut tone = Tone::new(hertz);
+        self.report_working(&format!("Tone of {hertz} Hz"));
+        self.run_paced(|frame| {
+            tone.fill(frame);
+            Ok(())
+        })
+    }
+
+    fn run_file(&mut self, path: &std::path::Path) -> Result<(), CallError> {
+        let mut file = WavLoop::open(path).map_err(wav_fault)?;
+        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        self.report_working(&name);
+        self.run_paced(|frame| file.fill(frame).map_err(wav_fault))
+    }
+
+    /// Frames from a source without a clock, one each 20 ms, until closed.
+    fn run_paced(
+        &mut self,
+        mut fill: impl FnMut(&mut [f32; FRAME_SAMPLES]) -> Result<(), CallError>,
+    ) -> Result<(), CallError> {
+        let mut pace = Pace::new(MediaTime::now());
+        let mut frame = [0.0; FRAME_SAMPLES];
+        while !self.closed() {
+            match pace.take(MediaTime::now()) {
+                Ok(at) => {
+                    fill(&mut frame)?;
+                    self.deliver(&frame, at);
+                }
+                Err(wait) => thread::park_timeout(wait),
+            }
+        }
+        Ok(())
+    }
+
+    fn deliver(&mut self, frame: &[f32], at: MediaTime) {
+        if !self.closed() {
+            self.level.record(frame);
+            (self.sink)(frame, at);
+        }
+    }
+
+    fn closed(&self) -> bool {
+        self.shared.closed.load(Ordering::Acquire)
+    }
+
+    /// Waits for `duration`, or until closed.
+    fn park(&self, duration: Duration) {
+        let until = MediaTime::now() + duration;
+        while !self.closed() && MediaTime::now() < until {
+            thread::park_timeout(until.since(MediaTime::now()));
+        }
+    }
+
+    fn report_working(&mut self, name: &str) {
+        if let Some(event) = self.log.works(name) {
+            (self.on_event)(event);
+        }
+    }
+
+    fn report_fault(&mut self, error: CallError) {
+        if let Some(event) = self.log.failed(error) {
+            tracing::info!(?event, "microphone");
+            if !self.closed() {
+                (self.on_event)(event);
+            }
+        }
+    }
+}
+
+fn wav_fault(error: WavError) -> CallError {
+    let device = DeviceKind::Microphone;
+    match error {
+        WavError::Missing => CallError::DeviceMissing { device },
+        WavError::Forbidden => CallError::DeviceForbidden { device },
+        WavError::Unreadable(_) | WavError::Empty => CallError::DeviceFailed { device, detail: error.to_string() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, sync_channel};
+
+    use super::*;
+
+    type Frames = Receiver<(Vec<f32>, MediaTime)>;
+
+    fn open(choice: &DeviceChoice) -> (Microphone, Arc<LevelMeter>, Frames, Receiver<SoundEvent>) {
+        let level = Arc::new(LevelMeter::default());
+        let (frame_sender, frames) = sync_channel(64);
+        let (event_sender, events) = sync_channel(64);
+        let microphone = Microphone::open(
+            &Consent::for_test(),
+            choice,
+            Arc::clone(&level),
+            move |frame, at| {
+                let _ = frame_sender.try_send((frame.to_vec(), at));
+            },
+            move |event| {
+                let _ = event_sender.try_send(event);
+            },
+        );
+        (microphone, level, frames, events)
+    }
+
+    const LONG: Duration = Duration::from_secs(20);
+
+    #[test]
+    fn a_tone_comes_in_frames_of_20_ms_and_stops_with_the_microphone() {
+        let (microphone, level, frames, events) = open(&DeviceChoice::Tone { hertz: 1000 });
+        assert_eq!(events.recv_timeout(LONG), Ok(SoundEvent::Opened { name: "Tone of 1000 Hz".into() }));
+        let first = frames.recv_timeout(LONG).unwrap();
+        let second = frames.recv_timeout(LONG).unwrap();
+        assert_eq!((first.0.len(), second.0.len()), (FRAME_SAMPLES, FRAME_SAMPLES));
+        assert_eq!(second.1.since(first.1), Duration::from_millis(20));
+        assert!(level.peak() > 0.2);
+        drop(microphone);
+        while frames.try_recv().is_ok() {}
+        assert!(frames.recv_timeout(LONG).is_err(), "the sink is gone");
+        assert!(level.peak() < 1e-6, "the meter of a closed microphone shows silence");
+    }
+
+    #[test]
+    fn a_bad_file_is_one_fault_and_recovers_when_it_becomes_good() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("voice.wav");
+        let (_microphone, _, frames, events) = open(&DeviceChoice::File(path.clone()));
+        let missing = CallError::DeviceMissing { device: DeviceKind::Microphone };
+        assert_eq!(events.recv_timeout(LONG), Ok(SoundEvent::Fault(missing)));
+        let spec = hound::WavSpec {
+            channels: 1,
+            sample_rate: 48_000,
+            bits_per_sample: 16,
+            sample_format: hound::SampleFormat::Int,
+        };
+        let written = folder.path().join("written.wav");
+        let mut writer = hound::WavWriter::create(&written, spec).unwrap();
+        for _ in 0..48_000 {
+            writer.write_sample(1000_i16).unwrap();
+        }
+        writer.finalize().unwrap();
+        std::fs::rename(written, path).unwrap();
+        assert_eq!(events.recv_timeout(LONG), Ok(SoundEvent::Recovered { name: "voice.wav".into() }));
+        assert_eq!(frames.recv_timeout(LONG).unwrap().0.len(), FRAME_SAMPLES);
+    }
+
+    #[test]
+    fn no_microphone_and_a_test_card_give_no_sound() {
+        let (none, _, frames, events) = open(&DeviceChoice::None);
+        assert!(frames.recv().is_err() && events.recv().is_err(), "nothing will ever come");
+        drop(none);
+        let (_card, _, _frames, events) = open(&DeviceChoice::TestCard { format: None });
+        assert!(matches!(events.recv_timeout(LONG), Ok(SoundEvent::Fault(CallError::BadArgument(_)))));
+    }
+}

@@ -1,0 +1,160 @@
+//! The microphone against a real sound server: one of its own, without hardware.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+
+use super::*;
+use crate::media::SAMPLE_RATE;
+use crate::sound_device::test_signal::{peak_hertz, purity};
+
+#[path = "../../tests/support/sound_session.rs"]
+mod session;
+use session::{
+    LONG, Running, has_stream, make_room, pactl, plug_microphone, run_inside, signal_server, wait_until, write_tone,
+};
+
+fn open(choice: &DeviceChoice) -> (Microphone, Receiver<Vec<f32>>, Receiver<SoundEvent>) {
+    let (frame_sender, frames) = sync_channel(500);
+    let (event_sender, events) = sync_channel(64);
+    let microphone = Microphone::open(
+        &Consent::for_test(),
+        choice,
+        Arc::default(),
+        move |frame, _| {
+            let _ = frame_sender.try_send(frame.to_vec());
+        },
+        move |event| {
+            let _ = event_sender.try_send(event);
+        },
+    );
+    (microphone, frames, events)
+}
+
+/// One second from the first frame that is heard.
+fn hear(frames: &Receiver<Vec<f32>>) -> Vec<f32> {
+    let mut heard = Vec::new();
+    while heard.len() < 55_000 {
+        let frame = frames.recv_timeout(LONG).unwrap();
+        if !heard.is_empty() || frame.iter().any(|sample| sample.abs() > 0.05) {
+            heard.extend(frame);
+        }
+    }
+    heard.split_off(heard.len() - 48_000)
+}
+
+fn opened(name: &str) -> Result<SoundEvent, RecvTimeoutError> {
+    Ok(SoundEvent::Opened { name: name.into() })
+}
+
+#[test]
+fn a_microphone_hears_a_tone_follows_the_default_and_is_released() {
+    run_inside("microphone::session_tests::inside_hears_follows_and_releases");
+}
+
+#[test]
+#[ignore = "runs inside a sound server, started by the test above"]
+fn inside_hears_follows_and_releases() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, hertz) in [("desk", 1000.0), ("sofa", 1500.0)] {
+        let path = folder.path().join(format!("{name}.wav"));
+        write_tone(&path, hertz, 60);
+        make_room(&format!("{name}-room"));
+        plug_microphone(&format!("{name}-room"), name, &format!("{name}-mic"));
+    }
+    let file = |name: &str| folder.path().join(format!("{name}.wav")).to_string_lossy().into_owned();
+    let _desk = Running::start("paplay", &["-d", "desk-room", &file("desk")]);
+    let _sofa = Running::start("paplay", &["-d", "sofa-room", &file("sofa")]);
+    pactl(&["set-default-source", "desk"]);
+    assert_eq!(list_microphones(), ["desk-mic", "sofa-mic"], "and no monitor");
+
+    let (microphone, frames, events) = open(&DeviceChoice::SystemDefault);
+    assert_eq!(events.recv_timeout(LONG), opened("desk-mic"));
+    let heard = hear(&frames);
+    let (hertz, purity) = (peak_hertz(&heard, SAMPLE_RATE), purity(&heard, 1000.0, SAMPLE_RATE));
+    assert!((hertz - 1000.0).abs() < 3.0, "{hertz}");
+    println!("heard {hertz} Hz, purity {purity:.3}");
+
+    pactl(&["set-default-source", "sofa"]);
+    assert_eq!(events.recv_timeout(LONG), opened("sofa-mic"));
+    while frames.try_recv().is_ok() {}
+    let hertz = peak_hertz(&hear(&frames), SAMPLE_RATE);
+    assert!((hertz - 1500.0).abs() < 3.0, "{hertz}");
+
+    assert!(has_stream("source-outputs"));
+    drop(microphone);
+    wait_until("the release", || !has_stream("source-outputs"));
+    assert!(events.recv().is_err(), "nothing else was reported");
+}
+
+#[test]
+fn an_unplugged_microphone_is_a_fault_is_not_replaced_and_comes_back() {
+    run_inside("microphone::session_tests::inside_unplugged_and_back");
+}
+
+#[test]
+#[ignore = "runs inside a sound server, started by the test above"]
+fn inside_unplugged_and_back() {
+    make_room("room");
+    plug_microphone("room", "laptop", "Laptop-mic");
+    let headset = plug_microphone("room", "headset", "Headset-mic");
+    pactl(&["set-default-source", "laptop"]);
+    let (_microphone, frames, events) = open(&DeviceChoice::Named("Headset-mic".into()));
+    assert_eq!(events.recv_timeout(LONG), opened("Headset-mic"));
+    frames.recv_timeout(LONG).unwrap();
+
+    pactl(&["unload-module", &headset]);
+    let unplugged = CallError::DeviceUnplugged { device: DeviceKind::Microphone };
+    assert_eq!(events.recv_timeout(LONG), Ok(SoundEvent::Fault(unplugged)));
+    while frames.try_recv().is_ok() {}
+    let nothing = frames.recv_timeout(Duration::from_secs(2));
+    assert_eq!(nothing, Err(RecvTimeoutError::Timeout), "the laptop's microphone does not step in");
+
+    plug_microphone("room", "headset", "Headset-mic");
+    assert_eq!(events.recv_timeout(LONG), Ok(SoundEvent::Recovered { name: "Headset-mic".into() }));
+    while frames.try_recv().is_ok() {}
+    frames.recv_timeout(LONG).unwrap();
+}
+
+#[test]
+fn a_computer_without_a_microphone_is_told_so_and_one_that_is_plugged_in_works() {
+    run_inside("microphone::session_tests::inside_without_a_microphone");
+}
+
+#[test]
+#[ignore = "runs inside a sound server, started by the test above"]
+fn inside_without_a_microphone() {
+    make_room("room");
+    let (_microphone, frames, events) = open(&DeviceChoice::SystemDefault);
+    let missing = CallError::DeviceMissing { device: DeviceKind::Microphone };
+    assert_eq!(events.recv_timeout(LONG), Ok(SoundEvent::Fault(missing)), "a speaker's monitor is no microphone");
+    assert!(frames.try_recv().is_err());
+    plug_microphone("room", "usb", "USB-mic");
+    // The session manager would choose it by itself, but a busy one takes its time.
+    pactl(&["set-default-source", "usb"]);
+    assert_eq!(events.recv_timeout(LONG), Ok(SoundEvent::Recovered { name: "USB-mic".into() }));
+}
+
+#[test]
+fn a_sound_server_that_hangs_is_a_stall_and_holds_nobody_up() {
+    run_inside("microphone::session_tests::inside_server_hangs");
+}
+
+#[test]
+#[ignore = "runs inside a sound server, started by the test above"]
+fn inside_server_hangs() {
+    make_room("room");
+    plug_microphone("room", "usb", "USB-mic");
+    pactl(&["set-default-source", "usb"]);
+    let (microphone, frames, events) = open(&DeviceChoice::SystemDefault);
+    assert_eq!(events.recv_timeout(LONG), opened("USB-mic"));
+    frames.recv_timeout(LONG).unwrap();
+    signal_server("STOP");
+    let stalled = CallError::DeviceStalled { device: DeviceKind::Microphone };
+    assert_eq!(events.recv_timeout(LONG), Ok(SoundEvent::Fault(stalled)));
+    assert!(list_microphones().is_empty(), "no answer is no microphone, but it is no hang");
+    signal_server("CONT");
+    wait_until("sound", || matches!(events.try_recv(), Ok(SoundEvent::Recovered { .. })));
+    signal_server("STOP");
+    drop(microphone);
+    signal_server("CONT");
+    wait_until("the release", || !has_stream("source-outputs"));
+}

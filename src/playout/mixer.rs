@@ -1,0 +1,81 @@
+//! Adding sounds up without clipping.
+
+use crate::media::FRAME_SAMPLES;
+
+/// One frame of 20 ms.
+pub(super) type Frame = [f32; FRAME_SAMPLES];
+
+/// Adds `sound` to `mix`.
+pub(super) fn add(mix: &mut Frame, sound: &[f32]) {
+    for (sum, sample) in mix.iter_mut().zip(sound) {
+        *sum += sample;
+    }
+}
+
+/// Bends what is above this towards full scale, and leaves the rest untouched.
+const KNEE: f32 = 0.8;
+
+/// Holds every sample within full scale: transparent below the knee, a smooth curve above it.
+pub(super) fn limit(mix: &mut Frame) {
+    for sample in mix {
+        let size = sample.abs();
+        if size > KNEE {
+            let bent = KNEE + (1.0 - KNEE) * (1.0 - (-(size - KNEE) / (1.0 - KNEE)).exp());
+            *sample = bent.copysign(*sample);
+        } else if !sample.is_finite() {
+            *sample = 0.0;
+        }
+    }
+}
+
+/// Turns `out` gradually from `from` into itself: the place where a frame was left out is not heard.
+pub(super) fn blend(from: &[f32], out: &mut [f32]) {
+    let length = from.len().min(out.len());
+    for (n, (sample, old)) in out.iter_mut().zip(from).enumerate() {
+        let share = (n + 1) as f32 / (length + 1) as f32;
+        *sample = old * (1.0 - share) + *sample * share;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::SAMPLE_RATE;
+    use crate::sound_device::test_signal::{purity, sine};
+
+    fn frame(samples: &[f32]) -> Frame {
+        samples[..FRAME_SAMPLES].try_into().unwrap()
+    }
+
+    #[test]
+    fn two_voices_are_both_heard() {
+        let mut mix = frame(&sine(500.0, SAMPLE_RATE, FRAME_SAMPLES));
+        add(&mut mix, &sine(1000.0, SAMPLE_RATE, FRAME_SAMPLES));
+        let half = purity(&mix, 500.0, SAMPLE_RATE);
+        assert!((half - 0.5).abs() < 0.05, "{half}");
+    }
+
+    #[test]
+    fn the_limiter_leaves_speech_alone_and_holds_a_crowd_within_full_scale() {
+        let quiet = frame(&sine(500.0, SAMPLE_RATE, FRAME_SAMPLES));
+        let mut limited = quiet;
+        limit(&mut limited);
+        assert_eq!(limited, quiet);
+        let mut crowd = [0.0; FRAME_SAMPLES];
+        for _ in 0..8 {
+            add(&mut crowd, &quiet);
+        }
+        crowd[0] = f32::NAN;
+        crowd[1] = f32::INFINITY;
+        limit(&mut crowd);
+        assert!(crowd.iter().all(|sample| sample.abs() <= 1.0));
+        assert!(crowd.iter().any(|sample| *sample > 0.95));
+    }
+
+    #[test]
+    fn a_blend_starts_as_the_old_and_ends_as_the_new() {
+        let mut out = [1.0; 99];
+        blend(&[0.0; 99], &mut out);
+        assert!(out[0] < 0.02 && out[98] > 0.98 && out.windows(2).all(|pair| pair[0] < pair[1]));
+    }
+}

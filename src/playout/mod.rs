@@ -1,0 +1,251 @@
+//! Playout: the last stage of sound on the receiving side.
+//!
+//! ```text
+//! network -> AudioInput -> jitter buffer -> decoder -\
+//! (one for each participant) ...                      > mixer, limiter -> ring -> speaker's callback
+//! ringtone, ring-back, test chime -------------------/
+//! ```
+//!
+//! Two threads: the playout thread decodes and mixes at the speaker's pace; the speaker thread opens, watches and closes
+//! the device, which is open only while something is played. Without a speaker that works, playing goes on at the clock's
+//! pace into nowhere.
+
+mod mixer;
+mod player;
+mod recorder;
+mod sounds;
+mod speaker;
+#[cfg(test)]
+mod tests;
+mod voice;
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::{self, Thread};
+
+pub use crate::jitter_buffer::audio::AudioJitterStats;
+pub use crate::sound_device::{SoundEvent, list_speakers};
+pub use sounds::Sound;
+pub use voice::{AudioInput, ParticipantAudio};
+
+use crate::media::LevelMeter;
+use crate::sound_device::{DONE_WAIT, Done};
+use crate::store::DeviceChoice;
+use player::Player;
+use speaker::{Feed, Speaker};
+use voice::Participant;
+
+type OnEvent = Box<dyn Fn(SoundEvent) + Send + Sync>;
+
+/// The speaker side of Visavis. Nothing in here waits for a device, except dropping it (2 s at most).
+pub struct Playout {
+    shared: Arc<Shared>,
+}
+
+/// What the two threads and the callers share.
+struct Shared {
+    control: Mutex<Control>,
+    /// Rises with each change of `control`.
+    version: AtomicU64,
+    /// Rises with each change of the speaker's choice.
+    choice_version: AtomicU64,
+    closed: AtomicBool,
+    /// Something is to be played: the speaker should be open.
+    wanted: AtomicBool,
+    /// There is no speaker to wait for: none is chosen, or it fails.
+    no_speaker: AtomicBool,
+    threads: OnceLock<[Thread; 2]>,
+    done: [Done; 2],
+}
+
+/// What is asked of the playout.
+#[derive(Default)]
+struct Control {
+    choice: DeviceChoice,
+    in_call: bool,
+    participants: Vec<Arc<Participant>>,
+    sounds: [SoundRequest; Sound::ALL.len()],
+    /// A speaker that was opened, on its way from the speaker thread to the playout thread.
+    feed: Option<Feed>,
+}
+
+/// Whether a sound is to be played, and the how-manieth time that it was asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct SoundRequest {
+    on: bool,
+    count: u64,
+}
+
+const PLAYOUT: usize = 0;
+const SPEAKER: usize = 1;
+
+impl Playout {
+    /// Starts the two threads; the system's default speaker is chosen, and opened when something is played. `events` is
+    /// called on the speaker thread.
+    pub fn new(events: impl Fn(SoundEvent) + Send + Sync + 'static) -> Self {
+        let shared = Arc::new(Shared {
+            control: Mutex::new(Control::default()),
+            version: AtomicU64::new(1),
+            choice_version: AtomicU64::new(1),
+            closed: AtomicBool::new(false),
+            wanted: AtomicBool::new(false),
+            no_speaker: AtomicBool::new(false),
+            threads: OnceLock::new(),
+            done: Default::default(),
+        });
+        let playout = spawn("playout", PLAYOUT, &shared, |shared| Player::new(shared).run());
+        let speaker = spawn("speaker", SPEAKER, &shared, move |shared| Speaker::new(shared, Box::new(events)).run());
+        if let (Some(playout), Some(speaker)) = (playout, speaker) {
+            let [playout, speaker] = shared.threads.get_or_init(|| [playout, speaker]);
+            // Each may have parked before it could be found here.
+            playout.unpark();
+            speaker.unpark();
+        } else {
+            shared.closed.store(true, Ordering::Release);
+        }
+        Self { shared }
+    }
+
+    /// Chooses the speaker; also while something is played. `file:PATH.wav` records what would be heard (from the
+    /// beginning of the file, once for as long as this choice stands), `none` plays to nobody.
+    pub fn set_speaker(&self, choice: &DeviceChoice) {
+        self.shared.change(|control| {
+            if control.choice != *choice {
+                control.choice = choice.clone();
+                self.shared.choice_version.fetch_add(1, Ordering::AcqRel);
+            }
+        });
+        self.shared.unpark(SPEAKER);
+    }
+
+    /// Keeps the speaker open until [`Playout::stop_call`], whether anybody is heard or not.
+    pub fn start_call(&self) {
+        self.shared.change(|control| control.in_call = true);
+    }
+
+    /// Lets the speaker be closed once nothing is played.
+    pub fn stop_call(&self) {
+        self.shared.change(|control| control.in_call = false);
+    }
+
+    /// Adds a participant, whose loudness `level` shows. Packets go into the [`AudioInput`]; dropping the
+    /// [`ParticipantAudio`] removes them.
+    pub fn add_participant(&self, level: Arc<LevelMeter>) -> (AudioInput, ParticipantAudio) {
+        ParticipantAudio::new(level, Arc::clone(&self.shared))
+    }
+
+    /// Plays `sound` from its beginning; one that repeats goes on until [`Playout::stop`].
+    pub fn play(&self, sound: Sound) {
+        self.request(sound, true);
+    }
+
+    /// Stops `sound`.
+    pub fn stop(&self, sound: Sound) {
+        self.request(sound, false);
+    }
+
+    fn request(&self, sound: Sound, on: bool) {
+        self.shared.change(|control| {
+            let request = &mut control.sounds[sound.index()];
+            *request = SoundRequest { on, count: request.count + 1 };
+        });
+    }
+}
+
+impl Drop for Playout {
+    fn drop(&mut self) {
+        self.shared.closed.store(true, Ordering::Release);
+        let Some(threads) = self.shared.threads.get() else { return };
+        for (thread, done) in threads.iter().zip(&self.shared.done) {
+            thread.unpark();
+            // An event handler that drops the playout would wait for itself.
+            if thread.id() != thread::current().id() && !done.wait(DONE_WAIT) {
+                tracing::warn!("the speaker takes long to close");
+            }
+        }
+    }
+}
+
+fn spawn(
+    name: &str,
+    index: usize,
+    shared: &Arc<Shared>,
+    run: impl FnOnce(Arc<Shared>) + Send + 'static,
+) -> Option<Thread> {
+    let shared = Arc::clone(shared);
+    let spawned = thread::Builder::new().name(name.to_owned()).spawn(move || {
+        run(Arc::clone(&shared));
+        shared.done[index].raise();
+    });
+    match spawned {
+        Ok(handle) => Some(handle.thread().clone()),
+        Err(error) => {
+            tracing::error!(%error, name, "a sound thread cannot start");
+            None
+        }
+    }
+}
+
+impl Shared {
+    fn control(&self) -> MutexGuard<'_, Control> {
+        self.control.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes what is asked, and tells the playout thread.
+    fn change(&self, change: impl FnOnce(&mut Control)) {
+        let mut control = self.control();
+        change(&mut control);
+        self.version.fetch_add(1, Ordering::AcqRel);
+        drop(control);
+        self.unpark(PLAYOUT);
+    }
+
+    fn attach(&self, feed: Feed) {
+        self.change(|control| control.feed = Some(feed));
+    }
+
+    fn choice(&self) -> (DeviceChoice, u64) {
+        let control = self.control();
+        (control.choice.clone(), self.choice_version())
+    }
+
+    fn choice_version(&self) -> u64 {
+        self.choice_version.load(Ordering::Acquire)
+    }
+
+    fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    fn is_wanted(&self) -> bool {
+        self.wanted.load(Ordering::Acquire)
+    }
+
+    fn set_wanted(&self, wanted: bool) {
+        if self.wanted.swap(wanted, Ordering::AcqRel) != wanted {
+            self.unpark(SPEAKER);
+        }
+    }
+
+    fn has_no_speaker(&self) -> bool {
+        self.no_speaker.load(Ordering::Acquire)
+    }
+
+    fn set_no_speaker(&self, none: bool) {
+        self.no_speaker.store(none, Ordering::Release);
+    }
+
+    fn playout_thread(&self) -> Option<Thread> {
+        self.threads.get().map(|threads| threads[PLAYOUT].clone())
+    }
+
+    fn unpark(&self, index: usize) {
+        if let Some(threads) = self.threads.get() {
+            threads[index].unpark();
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! The playout thread: every 20 ms, at the speaker's pace, mixes one frame of everybody and everything that sounds.
+
+use std::sync::{Arc, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use super::mixer::{Frame, add, limit};
+use super::sounds::Sound;
+use super::speaker::Feed;
+use super::voice::Voice;
+use super::{Control, Shared, SoundRequest};
+use crate::media::{FRAME_SAMPLES, MediaTime};
+use crate::sound_device::Pace;
+
+/// What the playout thread owns.
+pub(super) struct Player {
+    shared: Arc<Shared>,
+    seen: u64,
+    voices: Vec<Voice>,
+    sounds: [Playing; Sound::ALL.len()],
+    in_call: bool,
+    output: Output,
+    /// Frames of silence still to be played before the speaker is closed, so that the last sound is heard to its end.
+    linger: u32,
+    /// Frames for which sounds waited for the speaker to open.
+    held_back: u32,
+    mix: Frame,
+}
+
+/// How far a sound has been played.
+#[derive(Clone, Copy, Default)]
+struct Playing {
+    position: Option<usize>,
+    request: SoundRequest,
+}
+
+struct Output {
+    /// Without a speaker, frames are dropped at the pace of the clock, so that everything else goes on as usual.
+    speaker: Option<Feed>,
+    /// Sets the pace where no device does.
+    pace: Pace,
+}
+
+impl Player {
+    const LINGER: u32 = 25;
+    /// A ring starts without a speaker after 3 s.
+    const MAX_HELD_BACK: u32 = 150;
+    /// How long to wait for a device's callback before looking around.
+    const PATIENCE: Duration = Duration::from_millis(100);
+
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self {
+            shared,
+            seen: 0,
+            voices: Vec::new(),
+            sounds: Default::default(),
+            in_call: false,
+            output: Output::to(None),
+            linger: 0,
+            held_back: 0,
+            mix: [0.0; FRAME_SAMPLES],
+        }
+    }
+
+    pub(super) fn run(&mut self) {
+        while !self.shared.is_closed() {
+            self.take_changes();
+            if self.is_active() {
+                self.linger = Self::LINGER;
+            }
+            self.shared.set_wanted(self.linger > 0);
+            if self.linger == 0 {
+                thread::park();
+                continue;
+            }
+            let now = MediaTime::now();
+            match self.output.wait(now) {
+                Some(wait) => thread::park_timeout(wait),
+                None => self.play_frame(now),
+            }
+        }
+    }
+
+    fn is_active(&self) -> bool {
+        self.in_call || !self.voices.is_empty() || self.sounds.iter().any(|sound| sound.position.is_some())
+    }
+
+    fn take_changes(&mut self) {
+        if self.output.is_detached() {
+            self.output = Output::to(None);
+        }
+        if self.shared.version() == self.seen {
+            return;
+        }
+        let shared = Arc::clone(&self.shared);
+        let mut control = shared.control();
+        self.seen = shared.version();
+        self.in_call = control.in_call;
+        if let Some(feed) = control.feed.take() {
+            self.output = Output::to(Some(feed));
+        }
+        self.take_participants(&control);
+        for (playing, request) in self.sounds.iter_mut().zip(control.sounds) {
+            if request != playing.request {
+                *playing = Playing { position: request.on.then_some(0), request };
+            }
+        }
+    }
+
+    fn take_participants(&mut self, control: &Control) {
+        self.voices.retain(|voice| control.participants.iter().any(|participant| voice.is_of(participant)));
+        for participant in &control.participants {
+            if self.voices.iter().any(|voice| voice.is_of(participant)) {
+                continue;
+            }
+            match Voice::new(Arc::clone(participant)) {
+                Ok(voice) => self.voices.push(voice),
+                Err(error) => tracing::error!(%error, "a participant cannot be heard"),
+            }
+        }
+    }
+
+    fn play_frame(&mut self, now: MediaTime) {
+        self.mix.fill(0.0);
+        for voice in &mut self.voices {
+            if let Some(frame) = voice.next_frame(now) {
+                add(&mut self.mix, frame);
+            }
+        }
+        if self.may_sound() {
+            for (sound, playing) in Sound::ALL.into_iter().zip(&mut self.sounds) {
+                playing.add_to(&mut self.mix, sound);
+            }
+        }
+        limit(&mut self.mix);
+        self.linger -= 1;
+        self.output.write(&self.mix);
+    }
+
+    /// A ring or a chime is not played into the void while its speaker is being opened.
+    fn may_sound(&mut self) -> bool {
+        let opening = self.output.speaker.is_none() && !self.shared.has_no_speaker();
+        self.held_back = if opening { self.held_back + 1 } else { 0 };
+        !opening || self.held_back > Self::MAX_HELD_BACK
+    }
+}
+
+impl Playing {
+    fn add_to(&mut self, mix: &mut Frame, sound: Sound) {
+        let Some(position) = self.position else { return };
+        let samples = sound.samples();
+        let (rest, start) = (&samples[position..], position + FRAME_SAMPLES);
+        add(mix, rest);
+        self.position = match samples.len() {
+            length if start < length => Some(start),
+            length if sound.repeats() => {
+                let over = start - length;
+                add_from(mix, FRAME_SAMPLES - over, samples);
+                Some(over)
+            }
+            _ => None,
+        };
+    }
+}
+
+/// Adds the beginning of `sound` to `mix` from `index` on.
+fn add_from(mix: &mut Frame, index: usize, sound: &[f32]) {
+    for (sum, sample) in mix[index..].iter_mut().zip(sound) {
+        *sum += sample;
+    }
+}
+
+impl Output {
+    fn to(speaker: Option<Feed>) -> Self {
+        Self { speaker, pace: Pace::new(MediaTime::now()) }
+    }
+
+    /// How long until a frame is needed; `None` when it is needed now.
+    fn wait(&mut self, now: MediaTime) -> Option<Duration> {
+        let Some(Feed::Device { ring, heart, .. }) = &self.speaker else { return self.pace.take(now).err() };
+        let held = ring.samples.buffer().capacity() - ring.samples.slots();
+        let rate = ring.rate as usize;
+        // Enough for the largest bite that the device takes, and 10 ms for this thread to be late.
+        let wanted = (rate / 50).max(heart.largest() + rate / 100);
+        let full = held >= wanted || ring.samples.slots() < rate / 25;
+        full.then_some(Player::PATIENCE)
+    }
+
+    fn write(&mut self, frame: &Frame) {
+        match &mut self.speaker {
+            None => {}
+            Some(Feed::Device { ring, resampler, heart }) => {
+                resampler.input().copy_from_slice(frame);
+                match resampler.convert() {
+                    // There is room: `wait` looked.
+                    Ok(samples) => drop(ring.samples.push_entire_slice(samples)),
+                    Err(_) => heart.report_failure(),
+                }
+            }
+            Some(Feed::File { recorder, heart }) => {
+                let mut recorder = recorder.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Err(error) = recorder.write(frame) {
+                    tracing::warn!(%error, "the recording cannot be written");
+                    heart.report_failure();
+                }
+            }
+        }
+    }
+
+    fn is_detached(&self) -> bool {
+        match &self.speaker {
+            None => false,
+            Some(Feed::Device { heart, .. } | Feed::File { heart, .. }) => heart.is_detached(),
+        }
+    }
+}

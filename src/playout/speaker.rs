@@ -1,0 +1,208 @@
+//! The speaker: opens it when something is to be played, watches it, opens it again after a fault, and closes it.
+//!
+//! Runs on the speaker thread, so that a device that is slow to open never holds up the playout thread. What it opens, it
+//! hands to the playout thread as a [`Feed`].
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, Thread};
+use std::time::Duration;
+
+use super::recorder::Recorder;
+use super::{OnEvent, Shared};
+use crate::call::{CallError, DeviceKind};
+use crate::media::MediaTime;
+use crate::sound_device::{
+    Direction, FaultLog, Heart, PlayRing, RETRY, Resampler, Stall, WATCH, Wakes, Watched, find, open_output, watch,
+};
+use crate::store::DeviceChoice;
+
+const DEVICE: DeviceKind = DeviceKind::Speaker;
+
+/// Where the playout thread puts frames while this speaker is open.
+pub(super) enum Feed {
+    /// A device, which sets the pace.
+    Device { ring: PlayRing, resampler: Box<Resampler>, heart: Arc<Heart> },
+    /// A file, written at the pace of the clock.
+    File { recorder: Arc<Mutex<Recorder>>, heart: Arc<Heart> },
+}
+
+/// What the speaker thread owns.
+pub(super) struct Speaker {
+    shared: Arc<Shared>,
+    on_event: OnEvent,
+    log: FaultLog,
+    /// The choice that is served, and its version.
+    choice: DeviceChoice,
+    version: u64,
+    /// A recording goes on where it was while the same file is chosen.
+    recording: Option<(PathBuf, Arc<Mutex<Recorder>>)>,
+}
+
+impl Speaker {
+    pub(super) fn new(shared: Arc<Shared>, on_event: OnEvent) -> Self {
+        let (choice, version) = shared.choice();
+        Self { shared, on_event, log: FaultLog::default(), choice, version, recording: None }
+    }
+
+    pub(super) fn run(&mut self) {
+        while !self.shared.is_closed() {
+            self.take_choice();
+            let Some(playout) = self.shared.playout_thread().filter(|_| self.shared.is_wanted()) else {
+                thread::park();
+                continue;
+            };
+            match self.serve(&playout) {
+                Ok(()) => {}
+                Err(error) => {
+                    self.report_fault(error);
+                    self.park(RETRY);
+                }
+            }
+        }
+    }
+
+    fn take_choice(&mut self) {
+        let (choice, version) = self.shared.choice();
+        if version != self.version {
+            self.log.closed();
+            self.shared.set_no_speaker(false);
+            if self.recording.as_ref().is_some_and(|(path, _)| DeviceChoice::File(path.clone()) != choice) {
+                self.recording = None;
+            }
+            (self.choice, self.version) = (choice, version);
+        }
+    }
+
+    /// Keeps the chosen speaker open until nothing is to be played, another one is chosen, the system's default is another
+    /// one, or until it fails.
+    fn serve(&mut self, playout: &Thread) -> Result<(), CallError> {
+        match &self.choice {
+            DeviceChoice::None => {
+                self.shared.set_no_speaker(true);
+                while !self.is_over() {
+                    thread::park();
+                }
+                Ok(())
+            }
+            DeviceChoice::SystemDefault | DeviceChoice::Named(_) => self.serve_device(playout),
+            DeviceChoice::File(path) => self.serve_file(&path.clone(), playout),
+            DeviceChoice::Tone { .. } | DeviceChoice::TestCard { .. } => {
+                Err(CallError::BadArgument("A tone or a test card is no speaker.".to_owned()))
+            }
+        }
+    }
+
+    fn serve_device(&mut self, playout: &Thread) -> Result<(), CallError> {
+        let found = find(&self.choice, Direction::Output).ok_or(CallError::DeviceMissing { device: DEVICE })?;
+        let heart = Arc::new(Heart::default());
+        let wakes = Wakes { data: playout.clone(), owner: thread::current() };
+        let (_stream, ring) = open_output(&found, &heart, wakes)?;
+        let resampler = Resampler::from_frames(ring.rate)
+            .map(Box::new)
+            .map_err(|error| CallError::DeviceFailed { device: DEVICE, detail: error.to_string() })?;
+        self.shared.attach(Feed::Device { ring, resampler, heart: Arc::clone(&heart) });
+        // Declared after the stream, so dropped before it: the feed ends before the device is released.
+        let _detach = DetachOnDrop { heart: &heart, playout };
+        let mut stall = Stall::new(MediaTime::now());
+        while !self.is_over() {
+            self.check(&heart)?;
+            if stall.check(heart.beats(), MediaTime::now()) {
+                return Err(CallError::DeviceStalled { device: DEVICE });
+            }
+            match watch(&self.choice, Direction::Output, &found) {
+                Watched::Same => {}
+                Watched::Gone => return Err(CallError::DeviceUnplugged { device: DEVICE }),
+                Watched::Replaced => return Ok(()),
+            }
+            if heart.beats() > 0 {
+                self.report_working(&found.name);
+            }
+            thread::park_timeout(WATCH);
+        }
+        tracing::debug!(callbacks = heart.beats(), missed = heart.missed(), "speaker closed");
+        Ok(())
+    }
+
+    fn serve_file(&mut self, path: &Path, playout: &Thread) -> Result<(), CallError> {
+        let recorder = match &self.recording {
+            Some((_, recorder)) => Arc::clone(recorder),
+            None => {
+                let recorder = Arc::new(Mutex::new(Recorder::create(path).map_err(file_fault)?));
+                self.recording = Some((path.to_owned(), Arc::clone(&recorder)));
+                recorder
+            }
+        };
+        let heart = Arc::new(Heart::default());
+        let _detach = DetachOnDrop { heart: &heart, playout };
+        self.shared.attach(Feed::File { recorder, heart: Arc::clone(&heart) });
+        self.report_working(&path.file_name().unwrap_or(path.as_os_str()).to_string_lossy());
+        while !self.is_over() {
+            if let Err(fault) = self.check(&heart) {
+                self.recording = None;
+                return Err(fault);
+            }
+            thread::park_timeout(WATCH);
+        }
+        Ok(())
+    }
+
+    fn check(&self, heart: &Heart) -> Result<(), CallError> {
+        heart.fault(Direction::Output).map_or(Ok(()), Err)
+    }
+
+    /// True when what is served is no longer what is asked for.
+    fn is_over(&self) -> bool {
+        self.shared.is_closed() || !self.shared.is_wanted() || self.shared.choice_version() != self.version
+    }
+
+    /// Waits for `duration`, or until something else is asked for.
+    fn park(&self, duration: Duration) {
+        let until = MediaTime::now() + duration;
+        while !self.is_over() && MediaTime::now() < until {
+            thread::park_timeout(until.since(MediaTime::now()));
+        }
+    }
+
+    fn report_working(&mut self, name: &str) {
+        self.shared.set_no_speaker(false);
+        if let Some(event) = self.log.works(name) {
+            (self.on_event)(event);
+        }
+    }
+
+    fn report_fault(&mut self, error: CallError) {
+        self.shared.set_no_speaker(true);
+        if let Some(event) = self.log.failed(error) {
+            tracing::info!(?event, "speaker");
+            if !self.is_over() {
+                (self.on_event)(event);
+            }
+        }
+    }
+}
+
+/// Tells the playout thread to stop feeding a speaker, however serving it ends.
+struct DetachOnDrop<'a> {
+    heart: &'a Heart,
+    playout: &'a Thread,
+}
+
+impl Drop for DetachOnDrop<'_> {
+    fn drop(&mut self) {
+        self.heart.detach();
+        self.playout.unpark();
+    }
+}
+
+fn file_fault(error: hound::Error) -> CallError {
+    let kind = match &error {
+        hound::Error::IoError(error) => Some(error.kind()),
+        _ => None,
+    };
+    match kind {
+        Some(std::io::ErrorKind::NotFound) => CallError::DeviceMissing { device: DEVICE },
+        Some(std::io::ErrorKind::PermissionDenied) => CallError::DeviceForbidden { device: DEVICE },
+        _ => CallError::DeviceFailed { device: DEVICE, detail: error.to_string() },
+    }
+}

@@ -1,0 +1,150 @@
+//! The playout as a whole, with a file or nothing for a speaker.
+
+use std::path::Path;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::time::{Duration, Instant};
+
+use super::*;
+use crate::call::{CallError, DeviceKind};
+use crate::encoder::audio::AudioEncoder;
+use crate::media::{FRAME_SAMPLES, MediaTime, SAMPLE_RATE};
+use crate::sound_device::test_signal::{peak_hertz, rms, sine};
+
+const LONG: Duration = Duration::from_secs(20);
+
+fn playout(speaker: &DeviceChoice) -> (Playout, Receiver<SoundEvent>) {
+    let (sender, events) = sync_channel(64);
+    let playout = Playout::new(move |event| {
+        let _ = sender.try_send(event);
+    });
+    playout.set_speaker(speaker);
+    (playout, events)
+}
+
+fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !done() {
+        assert!(start.elapsed() < LONG, "{what} never came");
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// 400 ms of a tone, all at once: less than the jitter buffer's bound.
+fn push_tone(input: &AudioInput, hertz: f64) {
+    let mut encoder = AudioEncoder::new().unwrap();
+    let now = MediaTime::now();
+    for (n, frame) in sine(hertz, SAMPLE_RATE, FRAME_SAMPLES * 20).chunks_exact(FRAME_SAMPLES).enumerate() {
+        let mut packet = encoder.encode(frame, now + Duration::from_millis(20 * n as u64)).unwrap();
+        packet.at = now;
+        input.push(packet);
+    }
+}
+
+fn read_wav(path: &Path) -> Vec<f32> {
+    let mut file = hound::WavReader::open(path).unwrap();
+    assert_eq!((file.spec().sample_rate, file.spec().channels), (48_000, 1));
+    file.samples::<i16>().map(|sample| f32::from(sample.unwrap()) / 32_768.0).collect()
+}
+
+/// The part from the first to the last sample that is heard.
+fn heard(sound: &[f32]) -> &[f32] {
+    let loud = |sample: &f32| sample.abs() > 0.02;
+    let (first, last) = (sound.iter().position(loud), sound.iter().rposition(loud));
+    first.zip(last).map_or(&[], |(first, last)| &sound[first..=last])
+}
+
+#[test]
+fn a_participant_is_heard_and_a_muted_one_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("heard.wav");
+    let (playout, events) = playout(&DeviceChoice::File(path.clone()));
+    playout.start_call();
+    assert_eq!(events.recv_timeout(LONG), Ok(SoundEvent::Opened { name: "heard.wav".into() }));
+    let level = Arc::new(LevelMeter::default());
+    let (input, audio) = playout.add_participant(Arc::clone(&level));
+    let (muted_input, muted) = playout.add_participant(Arc::default());
+    muted.set_muted(true);
+    push_tone(&input, 700.0);
+    push_tone(&muted_input, 2000.0);
+    wait_until("the end of the tone", || audio.stats().concealed_ms > 0 && muted.stats().concealed_ms > 0);
+    assert_eq!(audio.stats().received, 20);
+    assert!(level.peak() > 0.1, "the meter shows the voice");
+    drop(playout);
+    let sound = read_wav(&path);
+    let heard = heard(&sound);
+    assert!(heard.len() > 17_000, "{} samples", heard.len());
+    assert!((peak_hertz(&heard[2000..17_000], SAMPLE_RATE) - 700.0).abs() < 7.0);
+}
+
+#[test]
+fn a_chime_is_recorded_from_its_first_note_to_its_last() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chime.wav");
+    let (playout, _events) = playout(&DeviceChoice::File(path.clone()));
+    playout.play(Sound::TestChime);
+    let whole = Sound::TestChime.samples();
+    wait_until("the end of the chime", || {
+        hound::WavReader::open(&path).is_ok_and(|file| file.duration() as usize >= whole.len())
+    });
+    drop(playout);
+    let sound = read_wav(&path);
+    let start = sound.iter().position(|sample| sample.abs() > 0.001).unwrap();
+    let expected = whole.iter().position(|sample| sample.abs() > 0.001).unwrap();
+    let (recorded, wanted) = (&sound[start..][..60_000], &whole[expected..][..60_000]);
+    let worst = recorded.iter().zip(wanted).fold(0.0_f32, |worst, (a, b)| worst.max((a - b).abs()));
+    assert!(worst < 0.001, "{worst}");
+}
+
+#[test]
+fn a_ring_repeats_until_it_is_stopped_and_the_recording_goes_on_after_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ring.wav");
+    let (playout, events) = playout(&DeviceChoice::File(path.clone()));
+    playout.play(Sound::Ringtone);
+    let length =
+        |seconds: u32| move || hound::WavReader::open(&path).is_ok_and(|file| file.duration() >= 48_000 * seconds);
+    wait_until("the second ring", length.clone()(4));
+    playout.stop(Sound::Ringtone);
+    playout.play(Sound::TestChime);
+    wait_until("the chime", length(5));
+    drop(playout);
+    assert_eq!(events.iter().count(), 1, "the file was opened once");
+    let sound = read_wav(&folder.path().join("ring.wav"));
+    let again = Sound::Ringtone.samples().len();
+    assert!(rms(&sound[again + 4800..again + 9600]) > 0.01, "it rings again after {again} samples");
+}
+
+#[test]
+fn without_a_speaker_the_call_goes_on() {
+    let (playout, events) = playout(&DeviceChoice::None);
+    let (input, audio) = playout.add_participant(Arc::default());
+    push_tone(&input, 700.0);
+    wait_until("the end of the tone", || audio.stats().concealed_ms > 0);
+    assert_eq!(audio.stats().buffered_ms, 0);
+    drop(playout);
+    assert!(events.recv().is_err(), "no speaker is no event");
+}
+
+#[test]
+fn a_speaker_that_cannot_be_is_a_fault_and_the_next_choice_works() {
+    let folder = tempfile::tempdir().unwrap();
+    let (playout, events) = playout(&DeviceChoice::File(folder.path().join("nowhere").join("a.wav")));
+    playout.start_call();
+    let missing = CallError::DeviceMissing { device: DeviceKind::Speaker };
+    assert_eq!(events.recv_timeout(LONG), Ok(SoundEvent::Fault(missing)));
+    playout.set_speaker(&DeviceChoice::Tone { hertz: 440 });
+    assert!(matches!(events.recv_timeout(LONG), Ok(SoundEvent::Fault(CallError::BadArgument(_)))));
+    playout.set_speaker(&DeviceChoice::File(folder.path().join("b.wav")));
+    assert_eq!(events.recv_timeout(LONG), Ok(SoundEvent::Opened { name: "b.wav".into() }));
+}
+
+#[test]
+fn what_is_no_opus_is_dropped() {
+    let (playout, _events) = playout(&DeviceChoice::None);
+    let (input, audio) = playout.add_participant(Arc::default());
+    for data in [&b""[..], &[0xff; 3], &[0x03]] {
+        let data = bytes::Bytes::copy_from_slice(data);
+        input.push(crate::media::EncodedAudio { data, sequence: 1, rtp_timestamp: 0, at: MediaTime::now() });
+    }
+    assert_eq!(audio.stats().received, 0);
+}

@@ -1,0 +1,119 @@
+//! Typed ICE candidates to the webrtc crate's text and back (RFC 8839, 5.1).
+
+use std::net::IpAddr;
+
+use webrtc::peer_connection::{RTCIceCandidate, RTCIceCandidateInit, RTCIceCandidateType, RTCIceProtocol};
+
+use crate::call::{Candidate, CandidateKind};
+
+/// Media never comes from a port below this one; other services of other people's computers do.
+const FIRST_PORT: u16 = 1024;
+
+/// A candidate of the far side's, as the engine takes it; `None` when it cannot be used.
+///
+/// `loopback` says whether this side uses a loopback address itself: only then may the far side's be one. A stranger must
+/// not be able to make this computer send to itself, to everybody, to nobody or to well-known services.
+pub(super) fn to_engine(candidate: &Candidate, loopback: bool) -> Option<RTCIceCandidateInit> {
+    let is_ice_char = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    let foundation_fits =
+        (1..=32).contains(&candidate.foundation.len()) && candidate.foundation.bytes().all(is_ice_char);
+    if !foundation_fits || candidate.port < FIRST_PORT || !is_reachable(candidate.address, loopback) {
+        return None;
+    }
+    let kind = match candidate.kind {
+        CandidateKind::Host => "host",
+        CandidateKind::Srflx => "srflx raddr 0.0.0.0 rport 0",
+        CandidateKind::Prflx => "prflx raddr 0.0.0.0 rport 0",
+        CandidateKind::Relay => "relay raddr 0.0.0.0 rport 0",
+    };
+    let text = format!(
+        "candidate:{} 1 udp {} {} {} typ {kind}",
+        candidate.foundation, candidate.priority, candidate.address, candidate.port
+    );
+    Some(RTCIceCandidateInit {
+        candidate: text,
+        sdp_mid: Some("0".to_owned()),
+        sdp_mline_index: Some(0),
+        ..RTCIceCandidateInit::default()
+    })
+}
+
+fn is_reachable(address: IpAddr, loopback: bool) -> bool {
+    let address = address.to_canonical();
+    let broadcast = matches!(address, IpAddr::V4(v4) if v4.is_broadcast());
+    !(address.is_unspecified() || address.is_multicast() || broadcast) && (loopback || !address.is_loopback())
+}
+
+/// A candidate of this side's, as the far side is told; `None` when it is of no use there.
+pub(super) fn from_engine(candidate: &RTCIceCandidate) -> Option<Candidate> {
+    if candidate.protocol != RTCIceProtocol::Udp || candidate.component != 1 {
+        return None;
+    }
+    let kind = match candidate.typ {
+        RTCIceCandidateType::Host => CandidateKind::Host,
+        RTCIceCandidateType::Srflx => CandidateKind::Srflx,
+        RTCIceCandidateType::Prflx => CandidateKind::Prflx,
+        RTCIceCandidateType::Relay => CandidateKind::Relay,
+        _ => return None,
+    };
+    let address: IpAddr = candidate.address.parse().ok()?;
+    if address.is_unspecified() {
+        return None;
+    }
+    let foundation = candidate.foundation.clone();
+    Some(Candidate { foundation, priority: candidate.priority, address, port: candidate.port, kind })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn candidate(address: &str) -> Candidate {
+        Candidate {
+            foundation: "1".to_owned(),
+            priority: 2_130_706_431,
+            address: address.parse().unwrap(),
+            port: 5000,
+            kind: CandidateKind::Host,
+        }
+    }
+
+    #[test]
+    fn a_usable_candidate_becomes_text() {
+        let engine = to_engine(&candidate("192.0.2.7"), false).unwrap();
+        assert_eq!(engine.candidate, "candidate:1 1 udp 2130706431 192.0.2.7 5000 typ host");
+    }
+
+    #[test]
+    fn addresses_that_are_nobody_everybody_or_this_computer_are_refused() {
+        for address in
+            ["0.0.0.0", "::", "224.0.0.1", "ff02::1", "255.255.255.255", "127.0.0.1", "::1", "::ffff:127.0.0.1"]
+        {
+            assert!(to_engine(&candidate(address), false).is_none(), "{address}");
+        }
+        assert!(to_engine(&candidate("127.0.0.1"), true).is_some());
+    }
+
+    #[test]
+    fn text_cannot_be_smuggled_in() {
+        let foundation = "1 1 udp 1 192.0.2.1 9 typ host\r\na=x".to_owned();
+        assert!(to_engine(&Candidate { foundation, ..candidate("192.0.2.7") }, false).is_none());
+        assert!(to_engine(&Candidate { port: 53, ..candidate("192.0.2.7") }, false).is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_peer_names_becomes_one_line_or_nothing(
+            foundation in any::<String>(), priority in any::<u32>(), address in any::<u128>(), port in any::<u16>(), v4 in any::<bool>(),
+        ) {
+            let address = if v4 { IpAddr::from((address as u32).to_be_bytes()) } else { IpAddr::from(address.to_be_bytes()) };
+            let candidate = Candidate { foundation, priority, address, port, kind: CandidateKind::Host };
+            if let Some(engine) = to_engine(&candidate, false) {
+                prop_assert!(!engine.candidate.contains(['\r', '\n']));
+                prop_assert_eq!(engine.candidate.split(' ').count(), 8);
+            }
+        }
+    }
+}

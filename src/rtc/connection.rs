@@ -1,0 +1,162 @@
+//! Builds one peer connection of the webrtc crate: codecs, interceptors, ICE timing, the two tracks that are sent.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rtc::ice::mdns::MulticastDnsMode;
+use rtc::interceptor::{
+    NackGeneratorBuilder, NackResponderBuilder, ReceiverReportBuilder, Registry, SenderReportBuilder, Slot,
+};
+use rtc::peer_connection::configuration::interceptor_registry::configure_twcc;
+use rtc::peer_connection::configuration::media_engine::{MIME_TYPE_H264, MIME_TYPE_OPUS, MIME_TYPE_RTX};
+use rtc::rtp_transceiver::rtp_sender::{
+    RTCPFeedback, RTCRtpCodec, RTCRtpCodecParameters, RTCRtpCodingParameters, RTCRtpEncodingParameters,
+    RTCRtpRtxParameters, RtpCodecKind,
+};
+use webrtc::error::Error;
+use webrtc::media_stream::MediaStreamTrack;
+use webrtc::media_stream::track_local::TrackLocal;
+use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
+use webrtc::peer_connection::{
+    MediaEngine, PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCBundlePolicy,
+    RTCConfigurationBuilder, SettingEngineBuilder,
+};
+use webrtc::runtime::Runtime;
+
+use super::description_sdp::{
+    H264_FORMAT, H264_PAYLOAD_TYPE, OPUS_FORMAT, OPUS_PAYLOAD_TYPE, RTX_FORMAT, RTX_PAYLOAD_TYPE, StreamNumbers,
+};
+use super::host_addresses;
+use super::media_tap::MediaTap;
+use super::retransmission::RetransmissionUnwrapper;
+use super::rtcp_observer::RtcpObserver;
+
+/// Between connectivity checks of a pair while connecting. A check goes out when this timer fires, and nominating takes
+/// another one, so it is most of the time that a call on a local network takes to connect.
+const CHECK_INTERVAL: Duration = Duration::from_millis(20);
+/// Checks of a pair before it is given up: ten seconds.
+const MAX_CHECKS: u16 = 500;
+/// Between keepalives (consent, RFC 7675) once connected.
+const KEEPALIVE: Duration = Duration::from_millis(500);
+/// Without anything from the far side for this long the connection is interrupted.
+const DISCONNECTED_AFTER: Duration = Duration::from_millis(2500);
+/// Interrupted for this long it has failed.
+const FAILED_AFTER: Duration = Duration::from_millis(4500);
+/// Between looks for missing packets. A repair is asked for again until it comes, five times at most.
+const NACK_INTERVAL: Duration = Duration::from_millis(20);
+const MAX_NACKS: u16 = 5;
+/// Packets kept for retransmission; a power of two.
+const RETRANSMISSION_BUFFER: u16 = 1024;
+/// Between RTCP reports.
+const REPORT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The connection and its outgoing tracks.
+pub(super) struct Connection {
+    pub(super) engine: Arc<dyn PeerConnection>,
+    pub(super) video: Arc<TrackLocalStaticRTP>,
+    pub(super) audio: Arc<TrackLocalStaticRTP>,
+    /// It stays within this computer.
+    pub(super) loopback: bool,
+}
+
+/// Opens the sockets and makes the connection; nothing is sent before a description is set.
+pub(super) async fn open(
+    bind: Option<IpAddr>,
+    streams: StreamNumbers,
+    observer: RtcpObserver,
+    tap: MediaTap,
+    handler: Arc<dyn PeerConnectionEventHandler>,
+    runtime: Arc<dyn Runtime>,
+) -> Result<Connection, Error> {
+    let mut media = media_engine()?;
+    let registry = configure_twcc(registry(observer, tap), &mut media)?;
+    let addresses = host_addresses::to_bind(bind);
+    let loopback = addresses.iter().all(|address| address.ip().is_loopback());
+    let settings = SettingEngineBuilder::new()
+        // Candidates are typed addresses: no name is ever looked up, and no multicast socket is needed.
+        .with_multicast_dns_mode(MulticastDnsMode::Disabled)
+        .with_include_loopback_candidate(loopback)
+        .with_ice_connection_attempts(Some(CHECK_INTERVAL), Some(MAX_CHECKS))
+        .with_ice_timeouts(Some(DISCONNECTED_AFTER), Some(FAILED_AFTER), Some(KEEPALIVE))
+        .with_host_acceptance_min_wait(Some(Duration::ZERO))
+        .with_srflx_acceptance_min_wait(Some(Duration::ZERO))
+        .with_prflx_acceptance_min_wait(Some(Duration::ZERO))
+        .build();
+    let engine = PeerConnectionBuilder::new()
+        .with_configuration(RTCConfigurationBuilder::new().with_bundle_policy(RTCBundlePolicy::MaxBundle).build())
+        .with_media_engine(media)
+        .with_interceptor_registry(registry)
+        .with_setting_engine(settings)
+        .with_handler(handler)
+        .with_runtime(runtime)
+        .with_udp_addrs(addresses)
+        .build()
+        .await?;
+    let engine: Arc<dyn PeerConnection> = Arc::new(engine);
+    let audio = track("audio", RtpCodecKind::Audio, opus().rtp_codec, streams.audio, None);
+    let video = track("video", RtpCodecKind::Video, h264().rtp_codec, streams.video, Some(streams.rtx));
+    // In this order: the first media section is the sound's.
+    engine.add_track(Arc::clone(&audio) as Arc<dyn TrackLocal>).await?;
+    engine.add_track(Arc::clone(&video) as Arc<dyn TrackLocal>).await?;
+    Ok(Connection { engine, video, audio, loopback })
+}
+
+fn registry(observer: RtcpObserver, tap: MediaTap) -> Registry {
+    let nack_generator =
+        NackGeneratorBuilder::new().with_interval(NACK_INTERVAL).with_max_nacks_per_packet(MAX_NACKS).build();
+    Registry::new()
+        .with(RtcpObserver::slot(), observer)
+        .with(MediaTap::slot(), tap)
+        .with(RetransmissionUnwrapper::slot(), RetransmissionUnwrapper::default())
+        .with(Slot::NackResponder, NackResponderBuilder::new().with_size(RETRANSMISSION_BUFFER).build())
+        .with(Slot::NackGenerator, nack_generator)
+        .with(Slot::ReceiverReport, ReceiverReportBuilder::new().with_interval(REPORT_INTERVAL).build())
+        .with(Slot::SenderReport, SenderReportBuilder::new().with_interval(REPORT_INTERVAL).build())
+}
+
+fn media_engine() -> Result<MediaEngine, Error> {
+    let mut media = MediaEngine::default();
+    media.register_codec(opus(), RtpCodecKind::Audio)?;
+    media.register_codec(h264(), RtpCodecKind::Video)?;
+    media.register_codec(codec(MIME_TYPE_RTX, 90_000, 0, RTX_FORMAT, &[], RTX_PAYLOAD_TYPE), RtpCodecKind::Video)?;
+    Ok(media)
+}
+
+fn opus() -> RTCRtpCodecParameters {
+    codec(MIME_TYPE_OPUS, 48_000, 2, OPUS_FORMAT, &[], OPUS_PAYLOAD_TYPE)
+}
+
+fn h264() -> RTCRtpCodecParameters {
+    let feedback = [("ccm", "fir"), ("nack", ""), ("nack", "pli")];
+    codec(MIME_TYPE_H264, 90_000, 0, H264_FORMAT, &feedback, H264_PAYLOAD_TYPE)
+}
+
+fn codec(
+    mime_type: &str,
+    clock_rate: u32,
+    channels: u16,
+    format: &str,
+    feedback: &[(&str, &str)],
+    payload_type: u8,
+) -> RTCRtpCodecParameters {
+    let rtcp_feedback = feedback
+        .iter()
+        .map(|(typ, parameter)| RTCPFeedback { typ: (*typ).to_owned(), parameter: (*parameter).to_owned() })
+        .collect();
+    let sdp_fmtp_line = format.to_owned();
+    let mime_type = mime_type.to_owned();
+    let rtp_codec = RTCRtpCodec { mime_type, clock_rate, channels, sdp_fmtp_line, rtcp_feedback };
+    RTCRtpCodecParameters { rtp_codec, payload_type }
+}
+
+fn track(name: &str, kind: RtpCodecKind, codec: RTCRtpCodec, ssrc: u32, rtx: Option<u32>) -> Arc<TrackLocalStaticRTP> {
+    let rtp_coding_parameters = RTCRtpCodingParameters {
+        ssrc: Some(ssrc),
+        rtx: rtx.map(|ssrc| RTCRtpRtxParameters { ssrc }),
+        ..Default::default()
+    };
+    let encoding = RTCRtpEncodingParameters { rtp_coding_parameters, codec, ..Default::default() };
+    let (stream, track, label) = ("visavis".to_owned(), name.to_owned(), name.to_owned());
+    Arc::new(TrackLocalStaticRTP::new(MediaStreamTrack::new(stream, track, label, kind, vec![encoding])))
+}

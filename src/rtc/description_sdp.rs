@@ -1,0 +1,236 @@
+//! Typed descriptions to session-description text for the webrtc crate, and back (RFC 8866, JSEP).
+//!
+//! The text for the far side's description is written here from checked fields; the engine's own text is read for the few
+//! values that are this connection's. No text ever comes from a peer.
+
+use std::fmt::Write;
+
+use crate::call::{Description, DescriptionKind, DtlsSetup};
+
+/// RTP payload type of Opus.
+pub(super) const OPUS_PAYLOAD_TYPE: u8 = 111;
+/// RTP payload type of H.264.
+pub(super) const H264_PAYLOAD_TYPE: u8 = 102;
+/// RTP payload type of the retransmissions of H.264 (RFC 4588).
+pub(super) const RTX_PAYLOAD_TYPE: u8 = 103;
+/// Format parameters of Opus (RFC 7587).
+pub(super) const OPUS_FORMAT: &str = "minptime=10;useinbandfec=1";
+/// Format parameters of H.264 (RFC 6184).
+pub(super) const H264_FORMAT: &str = "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f";
+/// Format parameters of the retransmissions.
+pub(super) const RTX_FORMAT: &str = "apt=102";
+/// Identifies the header extension of transport-wide congestion control.
+pub(super) const TRANSPORT_CC_URI: &str = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01";
+/// Number of that header extension; the media engine counts from 1.
+const TRANSPORT_CC_ID: u8 = 1;
+
+/// A description that cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the description's {0} is not usable")]
+pub(super) struct BadDescription(&'static str);
+
+/// Checks every field that ends up in text.
+pub(super) fn check(description: &Description) -> Result<(), BadDescription> {
+    let ice_chars = |text: &str, range: std::ops::RangeInclusive<usize>| {
+        range.contains(&text.len())
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'))
+    };
+    if !ice_chars(&description.ice_ufrag, 4..=256) {
+        return Err(BadDescription("ice_ufrag"));
+    }
+    if !ice_chars(&description.ice_pwd, 22..=256) {
+        return Err(BadDescription("ice_pwd"));
+    }
+    let is_pair = |pair: &str| pair.len() == 2 && pair.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'A'..=b'F'));
+    if description.fingerprint.len() != 32 * 3 - 1 || !description.fingerprint.split(':').all(is_pair) {
+        return Err(BadDescription("fingerprint"));
+    }
+    let setup_fits = match description.kind {
+        DescriptionKind::Offer => description.setup == DtlsSetup::ActPass,
+        DescriptionKind::Answer => matches!(description.setup, DtlsSetup::Active | DtlsSetup::Passive),
+    };
+    if !setup_fits {
+        return Err(BadDescription("setup"));
+    }
+    let ssrcs = [description.audio_ssrc, description.video_ssrc, description.rtx_ssrc];
+    if ssrcs.contains(&0) || ssrcs[0] == ssrcs[1] || ssrcs[1] == ssrcs[2] || ssrcs[0] == ssrcs[2] {
+        return Err(BadDescription("ssrc"));
+    }
+    Ok(())
+}
+
+/// The text of the far side's description.
+pub(super) fn to_sdp(description: &Description) -> Result<String, BadDescription> {
+    check(description)?;
+    let mut sdp = String::with_capacity(2048);
+    sdp.push_str("v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0 1\r\na=msid-semantic:WMS *\r\n");
+    write_media(&mut sdp, description, Media::Audio).map_err(|_| BadDescription("size"))?;
+    write_media(&mut sdp, description, Media::Video).map_err(|_| BadDescription("size"))?;
+    Ok(sdp)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Media {
+    Audio,
+    Video,
+}
+
+fn write_media(sdp: &mut String, description: &Description, media: Media) -> std::fmt::Result {
+    let (mid, name) = match media {
+        Media::Audio => (0, "audio"),
+        Media::Video => (1, "video"),
+    };
+    write!(sdp, "m={name} 9 UDP/TLS/RTP/SAVPF ")?;
+    match media {
+        Media::Audio => write!(sdp, "{OPUS_PAYLOAD_TYPE}\r\n")?,
+        Media::Video => write!(sdp, "{H264_PAYLOAD_TYPE} {RTX_PAYLOAD_TYPE}\r\n")?,
+    }
+    write!(
+        sdp,
+        "c=IN IP4 0.0.0.0\r\na=setup:{}\r\na=mid:{mid}\r\na=ice-ufrag:{}\r\na=ice-pwd:{}\r\na=ice-options:trickle\r\n\
+         a=fingerprint:sha-256 {}\r\na=rtcp-mux\r\na=rtcp-rsize\r\n",
+        setup_word(description.setup),
+        description.ice_ufrag,
+        description.ice_pwd,
+        description.fingerprint
+    )?;
+    match media {
+        Media::Audio => write!(
+            sdp,
+            "a=rtpmap:{OPUS_PAYLOAD_TYPE} opus/48000/2\r\na=fmtp:{OPUS_PAYLOAD_TYPE} {OPUS_FORMAT}\r\n\
+             a=rtcp-fb:{OPUS_PAYLOAD_TYPE} transport-cc\r\n"
+        )?,
+        Media::Video => write!(
+            sdp,
+            "a=rtpmap:{H264_PAYLOAD_TYPE} H264/90000\r\na=fmtp:{H264_PAYLOAD_TYPE} {H264_FORMAT}\r\n\
+             a=rtcp-fb:{H264_PAYLOAD_TYPE} ccm fir\r\na=rtcp-fb:{H264_PAYLOAD_TYPE} nack\r\n\
+             a=rtcp-fb:{H264_PAYLOAD_TYPE} nack pli\r\na=rtcp-fb:{H264_PAYLOAD_TYPE} transport-cc\r\n\
+             a=rtpmap:{RTX_PAYLOAD_TYPE} rtx/90000\r\na=fmtp:{RTX_PAYLOAD_TYPE} {RTX_FORMAT}\r\n"
+        )?,
+    }
+    write!(sdp, "a=extmap:{TRANSPORT_CC_ID} {TRANSPORT_CC_URI}\r\n")?;
+    let ssrc_line = |sdp: &mut String, ssrc: u32| {
+        write!(sdp, "a=ssrc:{ssrc} cname:visavis\r\na=ssrc:{ssrc} msid:visavis {name}\r\n")
+    };
+    match media {
+        Media::Audio => ssrc_line(sdp, description.audio_ssrc)?,
+        Media::Video => {
+            write!(sdp, "a=ssrc-group:FID {} {}\r\n", description.video_ssrc, description.rtx_ssrc)?;
+            ssrc_line(sdp, description.video_ssrc)?;
+            ssrc_line(sdp, description.rtx_ssrc)?;
+        }
+    }
+    write!(sdp, "a=msid:visavis {name}\r\na=sendrecv\r\n")
+}
+
+const fn setup_word(setup: DtlsSetup) -> &'static str {
+    match setup {
+        DtlsSetup::ActPass => "actpass",
+        DtlsSetup::Active => "active",
+        DtlsSetup::Passive => "passive",
+    }
+}
+
+/// The stream numbers that this side has chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct StreamNumbers {
+    pub(super) audio: u32,
+    pub(super) video: u32,
+    pub(super) rtx: u32,
+}
+
+/// This side's description, out of the engine's own text.
+pub(super) fn from_own_sdp(
+    kind: DescriptionKind,
+    sdp: &str,
+    streams: StreamNumbers,
+) -> Result<Description, BadDescription> {
+    let value = |prefix: &'static str, name: &'static str| {
+        sdp.lines().find_map(|line| line.trim_end().strip_prefix(prefix)).ok_or(BadDescription(name))
+    };
+    let setup = match value("a=setup:", "setup")? {
+        "actpass" => DtlsSetup::ActPass,
+        "active" => DtlsSetup::Active,
+        "passive" => DtlsSetup::Passive,
+        _ => return Err(BadDescription("setup")),
+    };
+    let description = Description {
+        kind,
+        ice_ufrag: value("a=ice-ufrag:", "ice_ufrag")?.to_owned(),
+        ice_pwd: value("a=ice-pwd:", "ice_pwd")?.to_owned(),
+        fingerprint: value("a=fingerprint:sha-256 ", "fingerprint")?.to_ascii_uppercase(),
+        setup,
+        audio_ssrc: streams.audio,
+        video_ssrc: streams.video,
+        rtx_ssrc: streams.rtx,
+    };
+    check(&description)?;
+    Ok(description)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn description() -> Description {
+        Description {
+            kind: DescriptionKind::Offer,
+            ice_ufrag: "abcd+/12".to_owned(),
+            ice_pwd: "0123456789abcdefghijkl".to_owned(),
+            fingerprint: ["AB"; 32].join(":"),
+            setup: DtlsSetup::ActPass,
+            audio_ssrc: 1,
+            video_ssrc: 2,
+            rtx_ssrc: 3,
+        }
+    }
+
+    #[test]
+    fn a_description_survives_the_text() {
+        let sdp = to_sdp(&description()).unwrap();
+        let streams = StreamNumbers { audio: 1, video: 2, rtx: 3 };
+        assert_eq!(from_own_sdp(DescriptionKind::Offer, &sdp, streams), Ok(description()));
+    }
+
+    #[test]
+    fn fields_that_would_smuggle_a_line_are_refused() {
+        let smuggled = "abcd\r\na=candidate:1 1 udp 1 192.0.2.1 9 typ host";
+        for change in [
+            |description: &mut Description, text: &str| description.ice_ufrag = text.to_owned(),
+            |description: &mut Description, text: &str| description.ice_pwd = format!("{text}0123456789abcdefghijkl"),
+            |description: &mut Description, text: &str| description.fingerprint = text.to_owned(),
+        ] {
+            let mut description = description();
+            change(&mut description, smuggled);
+            assert!(to_sdp(&description).is_err());
+        }
+    }
+
+    #[test]
+    fn roles_and_stream_numbers_must_fit() {
+        assert!(check(&Description { setup: DtlsSetup::Active, ..description() }).is_err());
+        assert!(check(&Description { kind: DescriptionKind::Answer, ..description() }).is_err());
+        assert!(check(&Description { rtx_ssrc: 2, ..description() }).is_err());
+        assert!(check(&Description { audio_ssrc: 0, ..description() }).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn every_accepted_description_gives_the_same_lines(
+            ice_ufrag in ".{0,40}", ice_pwd in ".{0,60}", fingerprint in "[0-9A-F:\r\n]{90,96}",
+        ) {
+            let lines = to_sdp(&description()).unwrap().lines().count();
+            if let Ok(sdp) = to_sdp(&Description { ice_ufrag, ..description() }) {
+                prop_assert_eq!(sdp.lines().count(), lines);
+            }
+            if let Ok(sdp) = to_sdp(&Description { ice_pwd, ..description() }) {
+                prop_assert_eq!(sdp.lines().count(), lines);
+            }
+            if let Ok(sdp) = to_sdp(&Description { fingerprint, ..description() }) {
+                prop_assert_eq!(sdp.lines().count(), lines);
+            }
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! The door of the engine: makes peers, and names what goes in and what comes out.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use tokio::runtime::Handle;
+
+use super::peer::{self, Peer};
+use super::runtime::Impairment;
+use crate::call::{Candidate, Consent, Description, Role};
+use crate::media::{EncodedAudio, EncodedVideo, FrameSlot};
+
+/// Where received media goes.
+#[derive(Clone)]
+pub struct PeerSinks {
+    /// The video.
+    pub video: VideoSink,
+    /// The sound, each packet as it arrives (unordered, possibly repeated), on a tokio task: must not block.
+    pub audio: Arc<dyn Fn(EncodedAudio) + Send + Sync>,
+}
+
+/// Where received video goes.
+#[derive(Clone)]
+pub enum VideoSink {
+    /// Decoded on a thread of this participant's own, into the slot.
+    Decode(Arc<FrameSlot>),
+    /// Whole access units in decoding order, undecoded, on a tokio task: must not block.
+    Encoded(Arc<dyn Fn(EncodedVideo) + Send + Sync>),
+}
+
+/// What happens to a peer. Called on tokio tasks and on the decoder thread: must not block.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PeerEvent {
+    /// For the far side. Comes before any candidate.
+    LocalDescription(Description),
+    /// For the far side.
+    LocalCandidate(Candidate),
+    /// ICE and DTLS are up: media can flow. Comes again after an interruption that ended by itself.
+    Connected,
+    /// The first picture is in the slot (`VideoSink::Decode` only).
+    FirstFrame {
+        /// Width in pixels.
+        width: u32,
+        /// Height in pixels.
+        height: u32,
+    },
+    /// Pictures have another size from now on (`VideoSink::Decode` only).
+    FrameSizeChanged {
+        /// Width in pixels.
+        width: u32,
+        /// Height in pixels.
+        height: u32,
+    },
+    /// The next video frame for this peer must be a keyframe: the far side asked, the connection is new, or frames had
+    /// to be dropped.
+    KeyframeRequested,
+    /// Nothing comes from the far side; the engine keeps trying.
+    Interrupted,
+    /// The connection could not be made, or is lost for good. `close` is still needed.
+    Failed {
+        /// For the log: in general terms, without addresses and keys.
+        detail: &'static str,
+    },
+    /// After `close`: sockets, tasks and the decoder thread are gone. The last event.
+    Closed,
+}
+
+/// The owner's closure, held by the peer task until it has told `Closed`.
+pub(super) type Events = Arc<dyn Fn(PeerEvent) + Send + Sync>;
+
+/// Makes peer connections.
+#[derive(Clone)]
+pub struct Engine {
+    runtime: Handle,
+    bind: Option<IpAddr>,
+    impairment: Option<Impairment>,
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Engine").finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// An engine whose tasks run on `runtime`.
+    ///
+    /// With `bind`, media uses that address only (a loopback address connects within this computer); without, the addresses
+    /// of this computer's networks, or loopback when it has none. No servers are needed.
+    pub fn new(runtime: Handle, bind: Option<IpAddr>) -> Self {
+        Self { runtime, bind, impairment: None }
+    }
+
+    /// Opens a connection to one participant. Returns at once; everything else comes through `events`.
+    ///
+    /// An offerer makes its description at once, an answerer waits for `Peer::set_remote_description`.
+    pub fn connect(
+        &self,
+        _consent: &Consent,
+        role: Role,
+        sinks: PeerSinks,
+        events: impl Fn(PeerEvent) + Send + Sync + 'static,
+    ) -> Peer {
+        peer::start(&self.runtime, self.bind, role, sinks, Arc::new(events), self.impairment.clone())
+    }
+
+    /// For tests: loses the datagrams that `loses` says, below SRTP.
+    #[cfg(test)]
+    pub(super) fn with_impairment(self, loses: impl Fn(&[u8]) -> bool + Send + Sync + 'static) -> Self {
+        Self { impairment: Some(Arc::new(loses)), ..self }
+    }
+}

@@ -1,0 +1,34 @@
+//! The WebRTC engine: one peer connection a remote participant, over the webrtc crate.
+//!
+//! ```text
+//! SEND     encoder -> packetizer -> reports, retransmission buffer -> DTLS-SRTP -> ICE -> gated UDP sockets
+//! RECEIVE  gated UDP sockets -> ICE -> DTLS-SRTP -> repairs, NACK, reports -> video jitter buffer -> decoder -> tile
+//!                                                                          `-> sound, packet by packet -> its owner
+//! ```
+//!
+//! Everything runs on tokio tasks but the decoder, which has a thread. The controller's calls never wait: commands and
+//! media go through bounded queues, and what happens comes back as [`PeerEvent`]s.
+
+mod candidate;
+mod connection;
+mod description_sdp;
+mod engine;
+mod host_addresses;
+mod media_tap;
+mod packetizer;
+mod peer;
+mod receiving;
+mod retransmission;
+mod rtcp_observer;
+mod runtime;
+mod sending;
+mod source_gate;
+mod stats;
+
+#[cfg(test)]
+mod tests;
+
+pub use crate::call::Role;
+pub use engine::{Engine, PeerEvent, PeerSinks, VideoSink};
+pub use peer::Peer;
+pub use stats::PeerStats;

@@ -1,0 +1,153 @@
+//! The receiving tasks of one peer, one for each kind of media: video through its jitter buffer to the decoder thread (or to
+//! whoever wants it undecoded), sound packet by packet to its owner.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use rtc::rtp::Packet;
+use tokio::sync::mpsc;
+
+use super::engine::{Events, PeerEvent, VideoSink};
+use super::stats::Counters;
+use crate::decoder::video::{DecoderEvent, VideoDecoding};
+use crate::jitter_buffer::{VideoJitterBuffer, VideoOutput, VideoPacket};
+use crate::media::{EncodedAudio, EncodedVideo, MediaTime};
+
+/// Where keyframe requests to the far side go; a full queue holds one already.
+pub(super) type KeyframeRequests = mpsc::Sender<()>;
+
+/// Gives the sound of the far side to its owner until the connection ends.
+pub(super) async fn receive_audio(
+    mut packets: mpsc::Receiver<Packet>,
+    sink: Arc<dyn Fn(EncodedAudio) + Send + Sync>,
+    counters: Arc<Counters>,
+) {
+    while let Some(Packet { header, payload }) = packets.recv().await {
+        if payload.is_empty() {
+            continue;
+        }
+        counters.audio_packets_received.fetch_add(1, Relaxed);
+        sink(EncodedAudio {
+            data: payload,
+            sequence: header.sequence_number,
+            rtp_timestamp: header.timestamp,
+            at: MediaTime::now(),
+        });
+    }
+}
+
+/// Puts the video of the far side together until the connection ends.
+pub(super) async fn receive_video(
+    mut packets: mpsc::Receiver<Packet>,
+    sink: VideoSink,
+    counters: Arc<Counters>,
+    events: Events,
+    keyframe_requests: KeyframeRequests,
+) {
+    let mut buffer = VideoJitterBuffer::new();
+    // Started by the first frame: a far side without a camera costs no thread.
+    let mut output: Option<VideoOutputs> = None;
+    loop {
+        let deadline = buffer.deadline();
+        let packet = tokio::select! {
+            packet = packets.recv() => match packet {
+                Some(packet) => Some(packet),
+                None => break,
+            },
+            () = sleep_until(deadline) => None,
+        };
+        let now = MediaTime::now();
+        if let Some(Packet { header, payload }) = packet {
+            counters.video_bytes_received.fetch_add(payload.len() as u64, Relaxed);
+            let (sequence, timestamp, marker) = (header.sequence_number, header.timestamp, header.marker);
+            buffer.insert(VideoPacket { sequence, timestamp, marker, payload }, now);
+        }
+        buffer.set_round_trip(counters.round_trip());
+        while let Some(item) = buffer.poll(now) {
+            let decodable = match item {
+                VideoOutput::Frame(unit) => {
+                    counters.frames_received.fetch_add(1, Relaxed);
+                    output
+                        .get_or_insert_with(|| {
+                            VideoOutputs::start(&sink, &counters, Arc::clone(&events), keyframe_requests.clone())
+                        })
+                        .take(unit)
+                }
+                VideoOutput::KeyframeNeeded => false,
+            };
+            if !decodable {
+                // A full queue holds a request already.
+                let _ = keyframe_requests.try_send(());
+            }
+        }
+        counters.packets_lost.store(buffer.packets_lost(), Relaxed);
+    }
+    if let Some(output) = output {
+        output.finish().await;
+    }
+}
+
+async fn sleep_until(deadline: Option<MediaTime>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep(deadline.since(MediaTime::now())).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Where access units go.
+enum VideoOutputs {
+    Decoder(VideoDecoding),
+    Encoded(Arc<dyn Fn(EncodedVideo) + Send + Sync>),
+    /// The decoder thread could not be started.
+    Nowhere,
+}
+
+impl VideoOutputs {
+    /// Starts the decoder thread if there is to be one.
+    fn start(sink: &VideoSink, counters: &Arc<Counters>, events: Events, keyframe_requests: KeyframeRequests) -> Self {
+        let slot = match sink {
+            VideoSink::Encoded(take) => return Self::Encoded(Arc::clone(take)),
+            VideoSink::Decode(slot) => Arc::clone(slot),
+        };
+        let counters = Arc::clone(counters);
+        let report = move |event| match event {
+            DecoderEvent::KeyframeNeeded => {
+                let _ = keyframe_requests.try_send(());
+            }
+            DecoderEvent::Picture { width, height, delay_us } => {
+                match counters.picture(width, height, delay_us, MediaTime::now()) {
+                    None => {}
+                    Some((0, 0)) => events(PeerEvent::FirstFrame { width, height }),
+                    Some(_) => events(PeerEvent::FrameSizeChanged { width, height }),
+                }
+            }
+        };
+        match VideoDecoding::start(slot, report) {
+            Ok(decoding) => Self::Decoder(decoding),
+            Err(error) => {
+                tracing::error!(%error, "no thread for a video decoder");
+                Self::Nowhere
+            }
+        }
+    }
+
+    /// Hands an access unit over; false when a keyframe should be requested.
+    fn take(&mut self, unit: EncodedVideo) -> bool {
+        match self {
+            Self::Decoder(decoding) => decoding.decode(unit),
+            Self::Encoded(take) => {
+                take(unit);
+                true
+            }
+            Self::Nowhere => true,
+        }
+    }
+
+    async fn finish(self) {
+        if let Self::Decoder(decoding) = self
+            && tokio::task::spawn_blocking(move || decoding.finish()).await.is_err()
+        {
+            tracing::warn!("a video decoder was not waited for");
+        }
+    }
+}

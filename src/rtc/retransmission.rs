@@ -1,0 +1,183 @@
+//! Takes retransmissions (RTX, RFC 4588) apart before anything counts sequence numbers.
+//!
+//! ```text
+//! SRTP -> [this interceptor] -> NACK generator -> reports -> application
+//! ```
+//!
+//! The engine would do it after its interceptors: the NACK generator would then never see a repair and would ask for the
+//! same packet for ever. Runs on the tokio task of the peer connection.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Instant;
+
+use rtc::interceptor::{Interceptor, Packet, Slot, StreamInfo, TaggedPacket};
+use rtc::sansio::Protocol;
+use rtc::shared::error::Error;
+
+/// Gives repairs back the stream, payload type and sequence number that they had.
+#[derive(Default)]
+pub(super) struct RetransmissionUnwrapper {
+    /// By the SSRC of the retransmissions: SSRC and payload type of what is repaired.
+    repaired: HashMap<u32, (u32, u8)>,
+    reads: VecDeque<TaggedPacket>,
+    writes: VecDeque<TaggedPacket>,
+}
+
+impl RetransmissionUnwrapper {
+    /// Nearer to the network than the NACK generator.
+    pub(super) fn slot() -> Slot {
+        Slot::from(6_500)
+    }
+}
+
+impl Protocol<TaggedPacket, TaggedPacket, ()> for RetransmissionUnwrapper {
+    type Rout = TaggedPacket;
+    type Wout = TaggedPacket;
+    type Eout = ();
+    type Error = Error;
+    type Time = Instant;
+
+    fn handle_read(&mut self, mut message: TaggedPacket) -> Result<(), Error> {
+        if let Packet::Rtp(packet) = &mut message.message.packet
+            && let Some(&(ssrc, payload_type)) = self.repaired.get(&packet.header.ssrc)
+        {
+            // Without an original sequence number it is padding that probes the bandwidth.
+            let Some(&sequence) = packet.payload.first_chunk::<2>() else { return Ok(()) };
+            packet.header.sequence_number = u16::from_be_bytes(sequence);
+            packet.header.ssrc = ssrc;
+            packet.header.payload_type = payload_type;
+            packet.payload = packet.payload.slice(2..);
+        }
+        self.reads.push_back(message);
+        Ok(())
+    }
+
+    fn poll_read(&mut self) -> Option<TaggedPacket> {
+        self.reads.pop_front()
+    }
+
+    fn handle_write(&mut self, message: TaggedPacket) -> Result<(), Error> {
+        self.writes.push_back(message);
+        Ok(())
+    }
+
+    fn poll_write(&mut self) -> Option<TaggedPacket> {
+        self.writes.pop_front()
+    }
+}
+
+impl Interceptor for RetransmissionUnwrapper {
+    fn bind_local_stream(&mut self, _: &StreamInfo) {}
+
+    fn unbind_local_stream(&mut self, _: &StreamInfo) {}
+
+    fn bind_remote_stream(&mut self, stream: &StreamInfo) {
+        if let Some(rtx) = stream.ssrc_rtx {
+            self.repaired.insert(rtx, (stream.ssrc, stream.payload_type));
+        }
+    }
+
+    fn unbind_remote_stream(&mut self, stream: &StreamInfo) {
+        if let Some(rtx) = stream.ssrc_rtx {
+            self.repaired.remove(&rtx);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+    use rtc::interceptor::{AttributedPacket, NackGeneratorBuilder, RTCPFeedback, Registry};
+    use rtc::rtp;
+    use rtc::shared::TransportContext;
+
+    use super::*;
+
+    fn stream() -> StreamInfo {
+        StreamInfo {
+            ssrc: 10,
+            ssrc_rtx: Some(20),
+            payload_type: 102,
+            payload_type_rtx: Some(103),
+            clock_rate: 90_000,
+            rtcp_feedback: vec![RTCPFeedback { typ: "nack".to_owned(), parameter: String::new() }],
+            ..StreamInfo::default()
+        }
+    }
+
+    fn packet(now: Instant, ssrc: u32, sequence_number: u16, payload: &'static [u8]) -> TaggedPacket {
+        let header = rtp::header::Header {
+            version: 2,
+            ssrc,
+            sequence_number,
+            payload_type: if ssrc == 20 { 103 } else { 102 },
+            ..Default::default()
+        };
+        let payload = bytes::Bytes::from_static(payload);
+        TaggedPacket {
+            now,
+            transport: TransportContext::default(),
+            message: AttributedPacket::new(Packet::Rtp(rtp::Packet { header, payload })),
+        }
+    }
+
+    #[test]
+    fn a_repair_gets_back_what_it_had() {
+        let now = Instant::now();
+        let mut unwrapper = RetransmissionUnwrapper::default();
+        unwrapper.bind_remote_stream(&stream());
+        unwrapper.handle_read(packet(now, 20, 5, &[1, 2, 0x41, 9])).unwrap();
+        let Some(Packet::Rtp(repaired)) = unwrapper.poll_read().map(|read| read.message.packet) else { panic!() };
+        let header = &repaired.header;
+        assert_eq!((header.ssrc, header.payload_type, header.sequence_number), (10, 102, 0x0102));
+        assert_eq!(repaired.payload[..], [0x41, 9]);
+        for probe in [&[][..], &[1]] {
+            unwrapper.handle_read(packet(now, 20, 6, probe)).unwrap();
+            assert!(unwrapper.poll_read().is_none(), "a probe repairs nothing");
+        }
+    }
+
+    #[test]
+    fn a_repaired_packet_is_not_asked_for_again() {
+        let start = Instant::now();
+        let generator = NackGeneratorBuilder::new().with_interval(Duration::from_millis(20)).build();
+        let mut chain = Registry::new()
+            .with(RetransmissionUnwrapper::slot(), RetransmissionUnwrapper::default())
+            .with(Slot::NackGenerator, generator)
+            .build();
+        chain.bind_remote_stream(&stream());
+        let requests_after = |chain: &mut dyn Interceptor, millis: u64| {
+            chain.handle_timeout(start + Duration::from_millis(millis)).unwrap();
+            std::iter::from_fn(|| chain.poll_write()).count()
+        };
+        for sequence in [1, 2, 4] {
+            chain.handle_read(packet(start, 10, sequence, &[0x41])).unwrap();
+        }
+        while chain.poll_read().is_some() {}
+        requests_after(&mut chain, 0);
+        assert_eq!(requests_after(&mut chain, 30), 1);
+        chain.handle_read(packet(start, 20, 1, &[0, 3, 0x41])).unwrap();
+        while chain.poll_read().is_some() {}
+        assert_eq!(requests_after(&mut chain, 60), 0);
+        assert_eq!(requests_after(&mut chain, 90), 0);
+    }
+
+    proptest! {
+        #[test]
+        fn any_payload_is_taken_apart_or_dropped(payload in prop::collection::vec(any::<u8>(), 0..40)) {
+            let mut unwrapper = RetransmissionUnwrapper::default();
+            unwrapper.bind_remote_stream(&stream());
+            let mut repair = packet(Instant::now(), 20, 5, &[]);
+            if let Packet::Rtp(packet) = &mut repair.message.packet {
+                packet.payload = payload.clone().into();
+            }
+            unwrapper.handle_read(repair).unwrap();
+            match unwrapper.poll_read().map(|read| read.message.packet) {
+                Some(Packet::Rtp(repaired)) => prop_assert_eq!(&repaired.payload[..], &payload[2..]),
+                _ => prop_assert!(payload.len() < 2),
+            }
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! Reads the RTCP that passes, and changes nothing: round trip, loss and jitter out of the reports (RFC 3550, 6.4),
+//! keyframe requests (RFC 4585, 6.3.1 and RFC 5104, 4.3.1).
+//!
+//! The nearest interceptor to the network, so that it sees what arrives before anything else acts on it, and what leaves
+//! when it leaves. Runs on the tokio task of the peer connection. (The engine's own statistics compute no round trip and
+//! give no loss of what is sent.)
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use rtc::interceptor::{Interceptor, Packet, Slot, StreamInfo, TaggedPacket};
+use rtc::rtcp::payload_feedbacks::full_intra_request::FullIntraRequest;
+use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
+use rtc::rtcp::receiver_report::ReceiverReport;
+use rtc::rtcp::reception_report::ReceptionReport;
+use rtc::rtcp::sender_report::SenderReport;
+use rtc::rtcp::transport_feedbacks::transport_layer_nack::TransportLayerNack;
+use rtc::sansio::Protocol;
+use rtc::shared::error::Error;
+
+use super::stats::{Counters, smooth};
+
+/// Sender reports whose departure is remembered: one a second a stream.
+const REMEMBERED_REPORTS: usize = 16;
+/// The clock of the video's RTP timestamps.
+const VIDEO_CLOCK: u64 = 90_000;
+/// Keyframe requests closer together than this count as one.
+const KEYFRAME_REQUEST_INTERVAL: Duration = Duration::from_millis(300);
+
+type Rtcp = Box<dyn rtc::rtcp::Packet>;
+
+/// Observes the RTCP of one peer connection.
+pub(super) struct RtcpObserver {
+    counters: Arc<Counters>,
+    /// SSRC of the video that this side sends.
+    own_video: u32,
+    /// SSRC of the video that comes, once it does.
+    far_video: Option<u32>,
+    /// Called when the far side wants a keyframe.
+    on_keyframe_request: Box<dyn Fn() + Send + Sync>,
+    keyframe_requested_at: Option<Instant>,
+    /// The middle 32 bits of the NTP time of sender reports, and when each left.
+    departures: VecDeque<(u32, Instant)>,
+    reads: VecDeque<TaggedPacket>,
+    writes: VecDeque<TaggedPacket>,
+}
+
+impl RtcpObserver {
+    pub(super) fn new(
+        counters: Arc<Counters>,
+        own_video: u32,
+        on_keyframe_request: impl Fn() + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            counters,
+            own_video,
+            far_video: None,
+            on_keyframe_request: Box::new(on_keyframe_request),
+            keyframe_requested_at: None,
+            departures: VecDeque::new(),
+            reads: VecDeque::new(),
+            writes: VecDeque::new(),
+        }
+    }
+
+    /// Nearest to the network.
+    pub(super) fn slot() -> Slot {
+        Slot::from(500)
+    }
+
+    fn arrival(&mut self, packet: &Rtcp, now: Instant) {
+        let any = packet.as_any();
+        if let Some(report) = any.downcast_ref::<ReceiverReport>() {
+            self.reports(&report.reports, now);
+        } else if let Some(report) = any.downcast_ref::<SenderReport>() {
+            self.reports(&report.reports, now);
+        } else if any.is::<TransportLayerNack>() {
+            self.counters.nacks_received.fetch_add(1, Relaxed);
+        } else if let Some(request) = any.downcast_ref::<PictureLossIndication>() {
+            self.keyframe_request(request.media_ssrc, now);
+        } else if let Some(request) = any.downcast_ref::<FullIntraRequest>() {
+            for entry in &request.fir {
+                self.keyframe_request(entry.ssrc, now);
+            }
+        }
+    }
+
+    fn reports(&mut self, reports: &[ReceptionReport], now: Instant) {
+        for report in reports {
+            if report.ssrc == self.own_video {
+                self.counters.far_packets_lost.store(u64::from(report.total_lost), Relaxed);
+                self.counters.far_jitter_us.store(u64::from(report.jitter) * 1_000_000 / VIDEO_CLOCK, Relaxed);
+            }
+            let departed = self.departures.iter().find(|(ntp, _)| *ntp == report.last_sender_report);
+            if let Some((_, departed)) = departed.filter(|_| report.last_sender_report != 0) {
+                let held = Duration::from_micros(u64::from(report.delay) * 1_000_000 / 65_536);
+                if let Some(round_trip) = now.saturating_duration_since(*departed).checked_sub(held) {
+                    smooth(&self.counters.round_trip_us, round_trip.as_micros() as u64);
+                }
+            }
+        }
+    }
+
+    fn keyframe_request(&mut self, ssrc: u32, now: Instant) {
+        if ssrc != self.own_video {
+            return;
+        }
+        self.counters.keyframe_requests_received.fetch_add(1, Relaxed);
+        let recent = self
+            .keyframe_requested_at
+            .is_some_and(|before| now.saturating_duration_since(before) < KEYFRAME_REQUEST_INTERVAL);
+        if !recent {
+            self.keyframe_requested_at = Some(now);
+            (self.on_keyframe_request)();
+        }
+    }
+
+    fn departure(&mut self, packet: &Rtcp, now: Instant) {
+        let any = packet.as_any();
+        if let Some(report) = any.downcast_ref::<SenderReport>() {
+            if self.departures.len() >= REMEMBERED_REPORTS {
+                self.departures.pop_front();
+            }
+            self.departures.push_back(((report.ntp_time >> 16) as u32, now));
+        } else if let Some(report) = any.downcast_ref::<ReceiverReport>() {
+            for report in report.reports.iter().filter(|report| self.far_video == Some(report.ssrc)) {
+                self.counters.jitter_us.store(u64::from(report.jitter) * 1_000_000 / VIDEO_CLOCK, Relaxed);
+            }
+        } else if any.is::<TransportLayerNack>() {
+            self.counters.nacks_sent.fetch_add(1, Relaxed);
+        } else if any.is::<PictureLossIndication>() {
+            self.counters.plis_sent.fetch_add(1, Relaxed);
+        }
+    }
+}
+
+impl Protocol<TaggedPacket, TaggedPacket, ()> for RtcpObserver {
+    type Rout = TaggedPacket;
+    type Wout = TaggedPacket;
+    type Eout = ();
+    type Error = Error;
+    type Time = Instant;
+
+    fn handle_read(&mut self, message: TaggedPacket) -> Result<(), Error> {
+        if let Packet::Rtcp(packets) = &message.message.packet {
+            for packet in packets {
+                self.arrival(packet, message.now);
+            }
+        }
+        self.reads.push_back(message);
+        Ok(())
+    }
+
+    fn poll_read(&mut self) -> Option<TaggedPacket> {
+        self.reads.pop_front()
+    }
+
+    fn handle_write(&mut self, message: TaggedPacket) -> Result<(), Error> {
+        if let Packet::Rtcp(packets) = &message.message.packet {
+            for packet in packets {
+                self.departure(packet, message.now);
+            }
+        }
+        self.writes.push_back(message);
+        Ok(())
+    }
+
+    fn poll_write(&mut self) -> Option<TaggedPacket> {
+        self.writes.pop_front()
+    }
+}
+
+impl Interceptor for RtcpObserver {
+    fn bind_local_stream(&mut self, _: &StreamInfo) {}
+
+    fn unbind_local_stream(&mut self, _: &StreamInfo) {}
+
+    fn bind_remote_stream(&mut self, stream: &StreamInfo) {
+        if stream.ssrc_rtx.is_some() {
+            self.far_video = Some(stream.ssrc);
+        }
+    }
+
+    fn unbind_remote_stream(&mut self, _: &StreamInfo) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicU32;
+
+    use rtc::interceptor::AttributedPacket;
+    use rtc::shared::TransportContext;
+
+    use super::*;
+
+    fn tagged(now: Instant, packet: Rtcp) -> TaggedPacket {
+        let message = AttributedPacket::new(Packet::Rtcp(vec![packet]));
+        TaggedPacket { now, transport: TransportContext::default(), message }
+    }
+
+    #[test]
+    fn the_round_trip_comes_from_the_echo_of_a_sender_report() {
+        let start = Instant::now();
+        let counters = Arc::new(Counters::default());
+        let mut observer = RtcpObserver::new(Arc::clone(&counters), 7, || {});
+        let ntp_time = 0x1234_5678_9abc_def0;
+        let sent = SenderReport { ssrc: 7, ntp_time, ..Default::default() };
+        observer.handle_write(tagged(start, Box::new(sent))).unwrap();
+        let report = ReceptionReport {
+            ssrc: 7,
+            total_lost: 3,
+            jitter: 900,
+            last_sender_report: (ntp_time >> 16) as u32,
+            delay: 65_536 / 2,
+            ..Default::default()
+        };
+        let received = ReceiverReport { reports: vec![report], ..Default::default() };
+        observer.handle_read(tagged(start + Duration::from_millis(540), Box::new(received))).unwrap();
+        let stats = counters.snapshot(0);
+        assert!((stats.round_trip_ms - 40.0).abs() < 0.1, "{}", stats.round_trip_ms);
+        assert_eq!((stats.far_packets_lost, stats.far_jitter_ms), (3, 10.0));
+        assert!(observer.poll_read().is_some() && observer.poll_write().is_some(), "everything passes");
+    }
+
+    #[test]
+    fn keyframe_requests_close_together_count_as_one() {
+        let start = Instant::now();
+        let calls = Arc::new(AtomicU32::new(0));
+        let counted = Arc::clone(&calls);
+        let mut observer = RtcpObserver::new(Arc::default(), 7, move || {
+            counted.fetch_add(1, Relaxed);
+        });
+        for (millis, ssrc) in [(0, 7), (100, 7), (200, 8), (299, 7), (300, 7)] {
+            let request = PictureLossIndication { sender_ssrc: 1, media_ssrc: ssrc };
+            observer.handle_read(tagged(start + Duration::from_millis(millis), Box::new(request))).unwrap();
+        }
+        assert_eq!(calls.load(Relaxed), 2);
+    }
+}

@@ -1,0 +1,217 @@
+//! The tokio side of one peer connection: where the webrtc crate gets its tasks, timers and sockets from.
+//!
+//! Two things that its own runtime does not do: every task it spawns is counted, so that closing can wait until the last
+//! one has let go of its sockets; and every datagram passes the [`SourceGate`].
+
+use std::fmt;
+use std::future::Future;
+use std::io::{self, IoSliceMut};
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::ReadBuf;
+use tokio::net::UdpSocket;
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, watch};
+use webrtc::runtime::{
+    AsyncInterval, AsyncTcpListener, AsyncTcpStream, AsyncUdpSocket, JoinHandle, RecvMeta, Runtime, TokioRuntime,
+    Transmit,
+};
+
+use super::source_gate::SourceGate;
+
+/// Refused datagrams that are read in a row before other work gets its turn.
+const REFUSALS_A_TURN: u32 = 64;
+
+/// Decides in tests whether a datagram that leaves gets lost.
+pub(super) type Impairment = Arc<dyn Fn(&[u8]) -> bool + Send + Sync>;
+
+/// The runtime of one peer connection.
+pub(super) struct PeerRuntime {
+    handle: Handle,
+    gate: Arc<SourceGate>,
+    /// Held by every task; the receiving end sees its closing once all are gone.
+    alive: mpsc::Sender<()>,
+    /// Becomes true when the task that drives the connection ends, however it does.
+    driver_ended: watch::Sender<bool>,
+    impairment: Option<Impairment>,
+}
+
+impl fmt::Debug for PeerRuntime {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("PeerRuntime").finish_non_exhaustive()
+    }
+}
+
+/// Tells when every task of a [`PeerRuntime`] has ended.
+pub(super) struct TasksEnded(mpsc::Receiver<()>);
+
+impl TasksEnded {
+    /// Waits until the runtime itself and all its tasks are gone.
+    pub(super) async fn wait(&mut self) {
+        while self.0.recv().await.is_some() {}
+    }
+}
+
+impl PeerRuntime {
+    pub(super) fn new(
+        handle: Handle,
+        gate: Arc<SourceGate>,
+        impairment: Option<Impairment>,
+    ) -> (Arc<Self>, TasksEnded) {
+        let (alive, ended) = mpsc::channel(1);
+        let driver_ended = watch::Sender::new(false);
+        (Arc::new(Self { handle, gate, alive, driver_ended, impairment }), TasksEnded(ended))
+    }
+
+    /// Becomes true when the task that drives the connection has ended.
+    pub(super) fn driver_ended(&self) -> watch::Receiver<bool> {
+        self.driver_ended.subscribe()
+    }
+
+    /// Spawns a task that closing waits for.
+    pub(super) fn track(&self, future: impl Future<Output = ()> + Send + 'static) -> tokio::task::JoinHandle<()> {
+        let alive = self.alive.clone();
+        self.handle.spawn(async move {
+            future.await;
+            drop(alive);
+        })
+    }
+}
+
+/// Tells the end of a task from its drop, so that a panic tells it, too.
+struct TellEnd(watch::Sender<bool>);
+
+impl Drop for TellEnd {
+    fn drop(&mut self) {
+        self.0.send_replace(true);
+    }
+}
+
+struct Task(tokio::task::JoinHandle<()>);
+
+impl JoinHandle for Task {
+    fn detach(&self) {}
+
+    fn abort(&self) {
+        self.0.abort();
+    }
+
+    fn is_finished(&self) -> bool {
+        self.0.is_finished()
+    }
+}
+
+impl Runtime for PeerRuntime {
+    fn spawn(&self, future: Pin<Box<dyn Future<Output = ()> + Send>>) -> Box<dyn JoinHandle> {
+        // Without TCP candidates and data channels, the crate spawns one task: the one that drives the connection.
+        let end = TellEnd(self.driver_ended.clone());
+        Box::new(Task(self.track(async move {
+            future.await;
+            drop(end);
+        })))
+    }
+
+    fn wrap_udp_socket(&self, socket: std::net::UdpSocket) -> io::Result<Arc<dyn AsyncUdpSocket>> {
+        socket.set_nonblocking(true)?;
+        let _entered = self.handle.enter();
+        Ok(Arc::new(GatedSocket {
+            socket: UdpSocket::from_std(socket)?,
+            gate: Arc::clone(&self.gate),
+            impairment: self.impairment.clone(),
+        }))
+    }
+
+    fn wrap_tcp_listener(&self, listener: std::net::TcpListener) -> io::Result<Arc<dyn AsyncTcpListener>> {
+        TokioRuntime.wrap_tcp_listener(listener)
+    }
+
+    fn connect_tcp<'a>(
+        &'a self,
+        remote_addr: SocketAddr,
+    ) -> Pin<Box<dyn Future<Output = io::Result<Arc<dyn AsyncTcpStream>>> + Send + 'a>> {
+        TokioRuntime.connect_tcp(remote_addr)
+    }
+
+    fn resolve_host<'a>(
+        &'a self,
+        host: &'a str,
+    ) -> Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send + 'a>> {
+        TokioRuntime.resolve_host(host)
+    }
+
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + 'static>> {
+        TokioRuntime.sleep(duration)
+    }
+
+    fn interval(&self, period: Duration) -> Box<dyn AsyncInterval> {
+        TokioRuntime.interval(period)
+    }
+
+    fn block_on(&self, future: Pin<Box<dyn Future<Output = ()> + '_>>) {
+        self.handle.block_on(future);
+    }
+
+    fn name(&self) -> &'static str {
+        "visavis"
+    }
+}
+
+/// A UDP socket behind the gate.
+struct GatedSocket {
+    socket: UdpSocket,
+    gate: Arc<SourceGate>,
+    impairment: Option<Impairment>,
+}
+
+impl fmt::Debug for GatedSocket {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("GatedSocket").finish_non_exhaustive()
+    }
+}
+
+impl AsyncUdpSocket for GatedSocket {
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    fn poll_send(&self, context: &mut Context<'_>, transmit: &Transmit<'_>) -> Poll<io::Result<usize>> {
+        self.gate.observe_departure(transmit.contents, transmit.destination);
+        if self.impairment.as_ref().is_some_and(|loses| loses(transmit.contents)) {
+            return Poll::Ready(Ok(transmit.contents.len()));
+        }
+        match ready!(self.socket.poll_send_to(context, transmit.contents, transmit.destination)) {
+            Ok(sent) => Poll::Ready(Ok(sent)),
+            Err(error) => {
+                // A network that is away is loss, not the end: ICE decides when the far side is gone.
+                tracing::trace!(%error, "a datagram could not be sent");
+                Poll::Ready(Ok(transmit.contents.len()))
+            }
+        }
+    }
+
+    fn poll_recv(
+        &self,
+        context: &mut Context<'_>,
+        buffers: &mut [IoSliceMut<'_>],
+        metas: &mut [RecvMeta],
+    ) -> Poll<io::Result<usize>> {
+        let (Some(buffer), Some(meta)) = (buffers.first_mut(), metas.first_mut()) else { return Poll::Ready(Ok(0)) };
+        for _ in 0..REFUSALS_A_TURN {
+            let mut datagram = ReadBuf::new(buffer);
+            let from = ready!(self.socket.poll_recv_from(context, &mut datagram))?;
+            let length = datagram.filled().len();
+            if length == 0 || !self.gate.admits(datagram.filled(), from) {
+                continue;
+            }
+            *meta = RecvMeta::default();
+            (meta.addr, meta.len, meta.stride) = (from, length, length);
+            return Poll::Ready(Ok(1));
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+}

@@ -1,0 +1,301 @@
+//! Two engines in one process over real sockets on the loopback interface.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use super::*;
+use crate::call::Consent;
+use crate::encoder::video::VideoEncoding;
+use crate::media::{EncodedAudio, EncodedVideo, FramePool, FrameSlot, MediaTime, VideoFormat, VideoFrame};
+
+mod hostile;
+mod network;
+mod release;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+}
+
+/// One side of a call, with what came out of it.
+struct Side {
+    peer: Peer,
+    events: Receiver<PeerEvent>,
+    picture: Arc<FrameSlot>,
+    sound: Arc<Mutex<Vec<EncodedAudio>>>,
+    wire: Arc<Wire>,
+}
+
+/// Carries descriptions and candidates to the far side.
+#[derive(Default)]
+struct Wire {
+    far: Mutex<Option<Peer>>,
+    far_set: Condvar,
+    addresses: Mutex<Vec<SocketAddr>>,
+    forge_fingerprint: bool,
+}
+
+impl Side {
+    /// Connects; what is for the far side goes straight to the peer in `far`.
+    fn new(engine: &Engine, role: Role, wire: Wire) -> Self {
+        let picture = Arc::new(FrameSlot::new());
+        let sound = Arc::new(Mutex::new(Vec::new()));
+        let sinks = PeerSinks {
+            video: VideoSink::Decode(Arc::clone(&picture)),
+            audio: Arc::new({
+                let sound = Arc::clone(&sound);
+                move |packet| sound.lock().unwrap().push(packet)
+            }),
+        };
+        let (sender, events) = sync_channel(1024);
+        let wire = Arc::new(wire);
+        let passing = Arc::clone(&wire);
+        let peer = engine.connect(&Consent::for_test(), role, sinks, move |event| passing.pass_on(event, &sender));
+        Self { peer, events, picture, sound, wire }
+    }
+
+    fn wait_for(&self, wanted: impl Fn(&PeerEvent) -> bool) -> PeerEvent {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let event = self.events.recv_timeout(left).unwrap();
+            if wanted(&event) {
+                return event;
+            }
+        }
+    }
+}
+
+impl Wire {
+    fn join(&self, far: &Peer) {
+        *self.far.lock().unwrap() = Some(far.clone());
+        self.far_set.notify_all();
+    }
+
+    fn far(&self) -> Peer {
+        let far = self.far_set.wait_while(self.far.lock().unwrap(), |far| far.is_none()).unwrap();
+        far.clone().unwrap()
+    }
+
+    fn pass_on(&self, event: PeerEvent, events: &SyncSender<PeerEvent>) {
+        match event {
+            PeerEvent::LocalDescription(mut description) => {
+                if self.forge_fingerprint {
+                    description.fingerprint = ["AB"; 32].join(":");
+                }
+                self.far().set_remote_description(description);
+            }
+            PeerEvent::LocalCandidate(candidate) => {
+                self.addresses.lock().unwrap().push(SocketAddr::new(candidate.address, candidate.port));
+                self.far().add_remote_candidate(candidate);
+            }
+            event => {
+                let _ = events.try_send(event);
+            }
+        }
+    }
+}
+
+/// A call between two engines: the offerer (callee) and the answerer (caller).
+fn call(offering: &Engine, answering: &Engine) -> (Side, Side) {
+    call_over(offering, answering, Wire::default())
+}
+
+fn call_over(offering: &Engine, answering: &Engine, from_offerer: Wire) -> (Side, Side) {
+    let answerer = Side::new(answering, Role::Answerer, Wire::default());
+    from_offerer.join(&answerer.peer);
+    let offerer = Side::new(offering, Role::Offerer, from_offerer);
+    answerer.wire.join(&offerer.peer);
+    (offerer, answerer)
+}
+
+fn close(sides: &[&Side]) {
+    for side in sides {
+        side.peer.close();
+    }
+    for side in sides {
+        side.wait_for(|event| *event == PeerEvent::Closed);
+    }
+}
+
+/// A camera that gives a moving picture, and an encoder that sends it to `peers`.
+struct Camera {
+    encoding: VideoEncoding,
+    stop: SyncSender<()>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Camera {
+    fn start(width: u32, height: u32, peers: Vec<Peer>) -> Self {
+        let slot = Arc::new(FrameSlot::new());
+        let format = VideoFormat { width, height, max_fps: 30, max_kbps: if width > 1280 { 3000 } else { 1500 } };
+        let encoding = VideoEncoding::start(Arc::clone(&slot), format, move |unit: EncodedVideo| {
+            for peer in &peers {
+                peer.send_video(&unit);
+            }
+        })
+        .unwrap();
+        let (stop, stopped) = sync_channel(0);
+        let thread = std::thread::spawn(move || {
+            let pictures: Vec<_> = (0..8).map(|number| picture(width, height, number)).collect();
+            let mut pool = FramePool::new();
+            for number in 0_usize.. {
+                if stopped.recv_timeout(Duration::from_millis(33)) != Err(RecvTimeoutError::Timeout) {
+                    return;
+                }
+                let made = pool.produce::<()>(width, height, |frame| {
+                    let (y, u, v) = frame.planes_mut();
+                    let from = pictures[number % pictures.len()].planes();
+                    y.copy_from_slice(from.0);
+                    u.copy_from_slice(from.1);
+                    v.copy_from_slice(from.2);
+                    frame.captured_at = MediaTime::now();
+                    Ok(())
+                });
+                slot.put(made.unwrap());
+            }
+        });
+        Self { encoding, stop, thread: Some(thread) }
+    }
+
+    fn keyframe(&self) {
+        self.encoding.request_keyframe();
+    }
+}
+
+impl Drop for Camera {
+    fn drop(&mut self) {
+        let _ = self.stop.send(());
+        self.thread.take().unwrap().join().unwrap();
+    }
+}
+
+fn picture(width: u32, height: u32, number: u64) -> VideoFrame {
+    let mut frame = VideoFrame::black(width, height);
+    for (row, line) in frame.planes_mut().0.chunks_exact_mut(width as usize).enumerate() {
+        for (column, luma) in line.iter_mut().enumerate() {
+            // A gradient that moves, and a texture that does not.
+            *luma = (16 + (row + column + number as usize * 8) / 8 % 192 + (row ^ column) % 8) as u8;
+        }
+    }
+    frame
+}
+
+/// Serves keyframe requests of a side until `wanted` comes.
+fn serve(side: &Side, camera: &Camera, wanted: impl Fn(&PeerEvent) -> bool) -> PeerEvent {
+    side.wait_for(|event| {
+        if *event == PeerEvent::KeyframeRequested {
+            camera.keyframe();
+        }
+        wanted(event)
+    })
+}
+
+fn sound(number: u64) -> EncodedAudio {
+    let at = MediaTime::from_millis(number * 20);
+    EncodedAudio { data: Bytes::from(vec![number as u8; 60]), sequence: 0, rtp_timestamp: 0, at }
+}
+
+/// Connects, and waits for the first picture on both sides.
+fn connect(offerer: &Side, answerer: &Side, width: u32, height: u32) -> Camera {
+    let camera = Camera::start(width, height, vec![offerer.peer.clone(), answerer.peer.clone()]);
+    for side in [offerer, answerer] {
+        serve(side, &camera, |event| *event == PeerEvent::Connected);
+    }
+    camera.keyframe();
+    for side in [offerer, answerer] {
+        serve(side, &camera, |event| matches!(event, PeerEvent::FirstFrame { .. }));
+    }
+    camera
+}
+
+/// Waits until `holds`, serving keyframe requests; false after `limit`.
+fn eventually(sides: &[&Side], camera: &Camera, limit: Duration, holds: impl Fn() -> bool) -> bool {
+    let deadline = Instant::now() + limit;
+    while Instant::now() < deadline {
+        if holds() {
+            return true;
+        }
+        for side in sides {
+            if side.events.recv_timeout(Duration::from_millis(10)) == Ok(PeerEvent::KeyframeRequested) {
+                camera.keyframe();
+            }
+        }
+    }
+    false
+}
+
+#[test]
+fn two_sides_meet_over_ipv6() {
+    let Ok(_available) = std::net::UdpSocket::bind((std::net::Ipv6Addr::LOCALHOST, 0)) else {
+        eprintln!("skipped: this system has no IPv6");
+        return;
+    };
+    let runtime = runtime();
+    let engine = Engine::new(runtime.handle().clone(), Some(std::net::Ipv6Addr::LOCALHOST.into()));
+    let (offerer, answerer) = call(&engine, &engine);
+    drop(connect(&offerer, &answerer, 320, 180));
+    close(&[&offerer, &answerer]);
+}
+
+#[test]
+fn two_peers_exchange_pictures_and_sound() {
+    let runtime = runtime();
+    let engine = Engine::new(runtime.handle().clone(), Some(LOOPBACK));
+    let (offerer, answerer) = call(&engine, &engine);
+    let camera = connect(&offerer, &answerer, 640, 360);
+    for number in 0..50 {
+        offerer.peer.send_audio(&sound(number));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(eventually(&[&answerer], &camera, PATIENCE, || answerer.sound.lock().unwrap().len() >= 45));
+    let heard = answerer.sound.lock().unwrap().clone();
+    assert!(heard.windows(2).all(|pair| pair[1].rtp_timestamp.wrapping_sub(pair[0].rtp_timestamp) == 960));
+    assert!(eventually(&[&offerer, &answerer], &camera, PATIENCE, || {
+        [&offerer, &answerer].iter().all(|side| side.peer.stats().frames_decoded >= 30)
+    }));
+    let picture = answerer.picture.take().unwrap();
+    assert_eq!((picture.width(), picture.height()), (640, 360));
+    drop(camera);
+    close(&[&offerer, &answerer]);
+}
+
+#[test]
+fn a_far_side_gets_the_access_units_undecoded_when_it_wants_them() {
+    let runtime = runtime();
+    let engine = Engine::new(runtime.handle().clone(), Some(LOOPBACK));
+    let (units, received) = sync_channel(64);
+    let sinks = PeerSinks {
+        video: VideoSink::Encoded(Arc::new(move |unit| {
+            let _ = units.try_send(unit);
+        })),
+        audio: Arc::new(|_| {}),
+    };
+    let wire = Arc::new(Wire::default());
+    let (sender, events) = sync_channel(64);
+    let passing = Arc::clone(&wire);
+    let echo =
+        engine.connect(&Consent::for_test(), Role::Answerer, sinks, move |event| passing.pass_on(event, &sender));
+    let to_echo = Wire::default();
+    to_echo.join(&echo);
+    let caller = Side::new(&engine, Role::Offerer, to_echo);
+    wire.join(&caller.peer);
+    let camera = Camera::start(320, 180, vec![caller.peer.clone()]);
+    serve(&caller, &camera, |event| *event == PeerEvent::Connected);
+    camera.keyframe();
+    let first = received.recv_timeout(PATIENCE).unwrap();
+    assert!(first.keyframe);
+    echo.send_video(&first);
+    serve(&caller, &camera, |event| matches!(event, PeerEvent::FirstFrame { width: 320, height: 180 }));
+    drop(camera);
+    close(&[&caller]);
+    echo.close();
+    assert!(events.iter().any(|event| event == PeerEvent::Closed));
+}

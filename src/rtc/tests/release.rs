@@ -1,0 +1,121 @@
+//! What a call leaves behind, and what it costs.
+
+use super::*;
+
+#[test]
+fn closing_works_at_any_time() {
+    let runtime = runtime();
+    let engine = Engine::new(runtime.handle().clone(), Some(LOOPBACK));
+    for wait in [0, 1, 5, 20] {
+        let (offerer, answerer) = call(&engine, &engine);
+        std::thread::sleep(Duration::from_millis(wait));
+        close(&[&offerer, &answerer]);
+    }
+    let alone = Side::new(&engine, Role::Answerer, Wire::default());
+    close(&[&alone]);
+}
+
+/// Runs one of the ignored tests below in a process of its own, where nothing else starts threads.
+fn in_own_process(test: &str) {
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--ignored", "--exact", &format!("rtc::tests::release::{test}"), "--nocapture"])
+        .output()
+        .unwrap();
+    eprintln!("{}", String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success());
+}
+
+#[test]
+fn fifty_calls_leave_no_thread_and_no_socket_behind() {
+    in_own_process("fifty_calls");
+}
+
+fn entries(directory: &str) -> usize {
+    std::fs::read_dir(directory).unwrap().count()
+}
+
+#[test]
+#[ignore = "run by fifty_calls_leave_no_thread_and_no_socket_behind"]
+fn fifty_calls() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .thread_keep_alive(Duration::from_millis(20))
+        .build()
+        .unwrap();
+    let engine = Engine::new(runtime.handle().clone(), Some(LOOPBACK));
+    let one_call = || {
+        let (offerer, answerer) = call(&engine, &engine);
+        drop(connect(&offerer, &answerer, 320, 180));
+        close(&[&offerer, &answerer]);
+    };
+    let held = || (entries("/proc/self/task"), entries("/proc/self/fd"));
+    let resident = || std::fs::read_to_string("/proc/self/statm").unwrap().split(' ').nth(1).unwrap().to_owned();
+    one_call();
+    std::thread::sleep(Duration::from_millis(500));
+    let before = held();
+    eprintln!("before: threads and files {before:?}, resident pages {}", resident());
+    for _ in 0..50 {
+        one_call();
+    }
+    let deadline = Instant::now() + PATIENCE;
+    while held() > before && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    eprintln!("after: threads and files {:?}, resident pages {}", held(), resident());
+    assert_eq!(held(), before);
+}
+
+#[test]
+#[ignore = "a measurement: cargo test --lib rtc::tests::release::measure -- --ignored --nocapture"]
+fn measure() {
+    let runtime = runtime();
+    let engine = Engine::new(runtime.handle().clone(), Some(LOOPBACK));
+    for (width, height) in [(640, 360), (1280, 720), (1920, 1080)] {
+        let began = Instant::now();
+        let (offerer, answerer) = call(&engine, &engine);
+        let camera = Camera::start(width, height, vec![offerer.peer.clone(), answerer.peer.clone()]);
+        for side in [&offerer, &answerer] {
+            serve(side, &camera, |event| *event == PeerEvent::Connected);
+        }
+        let connected = began.elapsed();
+        camera.keyframe();
+        for side in [&offerer, &answerer] {
+            serve(side, &camera, |event| matches!(event, PeerEvent::FirstFrame { .. }));
+        }
+        let first_frames = began.elapsed();
+        let cpu = cpu_ticks();
+        assert!(!eventually(&[&offerer, &answerer], &camera, Duration::from_secs(8), || false));
+        let cpu = (cpu_ticks() - cpu) as f32 / 8.0;
+        let encoding = camera.encoding.stats();
+        eprintln!(
+            "{width}x{height}: connected {connected:?}, first frames {first_frames:?}, process CPU {cpu:.0} %, \
+             encode {} us a frame, {encoding:?}\n{:#?}",
+            encoding.busy_us / encoding.frames.max(1),
+            answerer.peer.stats()
+        );
+        drop(camera);
+        let closing = Instant::now();
+        close(&[&offerer, &answerer]);
+        eprintln!("closed after {:?}", closing.elapsed());
+    }
+}
+
+/// CPU time of this process in ticks of 10 ms.
+fn cpu_ticks() -> u64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+}
+
+#[test]
+fn engines_on_every_network_of_the_computer_connect() {
+    let runtime = runtime();
+    let engine = Engine::new(runtime.handle().clone(), None);
+    let began = Instant::now();
+    let (offerer, answerer) = call(&engine, &engine);
+    let camera = connect(&offerer, &answerer, 640, 360);
+    eprintln!("{:?}, first frames after {:?}", offerer.wire.addresses.lock().unwrap(), began.elapsed());
+    drop(camera);
+    close(&[&offerer, &answerer]);
+}

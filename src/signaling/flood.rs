@@ -1,0 +1,276 @@
+//! How much anybody may send: token buckets for each sender, connection and address. Pure; time is an argument. Owned by
+//! the hub (messages), the connections (frames) and the listener (addresses).
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use crate::identity::PeerId;
+
+const MAX_SENDERS: usize = 1024;
+const MAX_ADDRESSES: usize = 1024;
+/// Connections from one address at a time.
+const MAX_PER_ADDRESS: usize = 32;
+/// Connections from everywhere at a time.
+const MAX_INBOUND: usize = 320;
+/// Of these, such that have proven nothing yet.
+const MAX_UNPROVEN: usize = 64;
+
+/// Lets through `rate` a second, and `burst` at once after a pause.
+#[derive(Debug)]
+pub(super) struct TokenBucket {
+    rate: f64,
+    burst: f64,
+    tokens: f64,
+    filled: Instant,
+}
+
+impl TokenBucket {
+    pub(super) fn new(rate: f64, burst: f64, now: Instant) -> Self {
+        Self { rate, burst, tokens: burst, filled: now }
+    }
+
+    /// Whether one more may pass.
+    pub(super) fn take(&mut self, now: Instant) -> bool {
+        let passed = now.saturating_duration_since(self.filled).as_secs_f64();
+        self.tokens = (self.tokens + passed * self.rate).min(self.burst);
+        self.filled = self.filled.max(now);
+        if self.tokens < 1.0 {
+            return false;
+        }
+        self.tokens -= 1.0;
+        true
+    }
+}
+
+/// How many messages reach the call code: 1 new invite a second and 50 others from one sender, and 5 invites a second from
+/// all who are no contacts together, so that many keys ring no more than few.
+#[derive(Debug)]
+pub(super) struct Admission {
+    senders: HashMap<PeerId, Budget>,
+    strangers_invites: TokenBucket,
+}
+
+#[derive(Debug)]
+struct Budget {
+    invites: TokenBucket,
+    others: TokenBucket,
+    /// Answers to invites that did not pass.
+    refusals: TokenBucket,
+}
+
+impl Admission {
+    pub(super) fn new(now: Instant) -> Self {
+        Self { senders: HashMap::new(), strangers_invites: TokenBucket::new(5.0, 20.0, now) }
+    }
+
+    /// Whether a message from this sender may pass.
+    pub(super) fn admit(&mut self, from: PeerId, invite: bool, contact: bool, now: Instant) -> bool {
+        if !self.senders.contains_key(&from) && self.senders.len() >= MAX_SENDERS {
+            self.forget_quietest();
+        }
+        let budget = self.senders.entry(from).or_insert_with(|| Budget {
+            invites: TokenBucket::new(1.0, 5.0, now),
+            others: TokenBucket::new(50.0, 200.0, now),
+            refusals: TokenBucket::new(1.0, 5.0, now),
+        });
+        match (invite, contact) {
+            (false, _) => budget.others.take(now),
+            (true, true) => budget.invites.take(now),
+            (true, false) => budget.invites.take(now) && self.strangers_invites.take(now),
+        }
+    }
+
+    /// Whether the sender of an invite that did not pass is told so. Only for senders that `admit` knows.
+    pub(super) fn answer_refused(&mut self, to: PeerId, now: Instant) -> bool {
+        self.senders.get_mut(&to).is_some_and(|budget| budget.refusals.take(now))
+    }
+
+    fn forget_quietest(&mut self) {
+        let last_used = |budget: &Budget| budget.invites.filled.max(budget.others.filled);
+        let quietest = self.senders.iter().min_by_key(|(_, budget)| last_used(budget)).map(|(id, _)| *id);
+        if let Some(id) = quietest {
+            self.senders.remove(&id);
+        }
+    }
+}
+
+/// How many connections the listener serves: 32 at a time and 10 new ones a second from one address (one /64 of IPv6), 320
+/// at a time altogether, and 64 of these before they have proven who they are.
+#[derive(Debug)]
+pub(super) struct AddressLimits {
+    state: Mutex<Addresses>,
+}
+
+#[derive(Debug, Default)]
+struct Addresses {
+    each: HashMap<IpAddr, Address>,
+    open: usize,
+    unproven: usize,
+}
+
+#[derive(Debug)]
+struct Address {
+    open: usize,
+    fresh: TokenBucket,
+}
+
+/// One connection's place; given back when dropped.
+#[derive(Debug)]
+pub(super) struct Permit {
+    limits: Arc<AddressLimits>,
+    address: IpAddr,
+    proven: bool,
+}
+
+impl AddressLimits {
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self { state: Mutex::default() })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Addresses> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A place for a connection from `address`, unless there are too many.
+    pub(super) fn admit(self: &Arc<Self>, address: IpAddr, now: Instant) -> Option<Permit> {
+        let address = network_of(address);
+        let mut state = self.lock();
+        if state.open >= MAX_INBOUND || state.unproven >= MAX_UNPROVEN {
+            return None;
+        }
+        if !state.each.contains_key(&address) && state.each.len() >= MAX_ADDRESSES {
+            state.forget_quietest();
+        }
+        let entry =
+            state.each.entry(address).or_insert_with(|| Address { open: 0, fresh: TokenBucket::new(10.0, 40.0, now) });
+        if entry.open >= MAX_PER_ADDRESS || !entry.fresh.take(now) {
+            return None;
+        }
+        entry.open += 1;
+        state.open += 1;
+        state.unproven += 1;
+        Some(Permit { limits: self.clone(), address, proven: false })
+    }
+}
+
+impl Addresses {
+    /// There is one: fewer connections are open than addresses are remembered.
+    fn forget_quietest(&mut self) {
+        let idle = self.each.iter().filter(|(_, entry)| entry.open == 0);
+        if let Some(address) = idle.min_by_key(|(_, entry)| entry.fresh.filled).map(|(address, _)| *address) {
+            self.each.remove(&address);
+        }
+    }
+}
+
+impl Permit {
+    /// The far side has proven who it is.
+    pub(super) fn proven(&mut self) {
+        if !self.proven {
+            self.proven = true;
+            self.limits.lock().unproven -= 1;
+        }
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let mut state = self.limits.lock();
+        state.open -= 1;
+        state.unproven -= usize::from(!self.proven);
+        if let Some(entry) = state.each.get_mut(&self.address) {
+            entry.open -= 1;
+        }
+    }
+}
+
+fn network_of(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
+        address => address,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn peer(number: u32) -> PeerId {
+        let mut key = [0; 32];
+        key[..4].copy_from_slice(&number.to_be_bytes());
+        PeerId::from_bytes(key)
+    }
+
+    #[test]
+    fn a_bucket_lets_through_its_burst_and_then_its_rate() {
+        let start = Instant::now();
+        let mut bucket = TokenBucket::new(2.0, 3.0, start);
+        assert_eq!((0..10).filter(|_| bucket.take(start)).count(), 3);
+        assert_eq!((0..10).filter(|_| bucket.take(start + Duration::from_secs(1))).count(), 2);
+        assert!(!bucket.take(start), "a clock that goes back fills nothing");
+        assert_eq!((0..10).filter(|_| bucket.take(start + Duration::from_secs(100))).count(), 3);
+    }
+
+    #[test]
+    fn many_keys_ring_no_more_than_few_and_contacts_still_do() {
+        let start = Instant::now();
+        let mut admission = Admission::new(start);
+        let rung = |admission: &mut Admission, at| {
+            (0..3000).filter(|&key| admission.admit(peer(key), true, false, at)).count()
+        };
+        assert_eq!(rung(&mut admission, start), 20);
+        assert_eq!(rung(&mut admission, start + Duration::from_secs(1)), 5);
+        assert!(admission.admit(peer(7777), true, true, start + Duration::from_secs(1)));
+        assert!(admission.senders.len() <= MAX_SENDERS);
+    }
+
+    #[test]
+    fn one_senders_messages_are_limited_apart_from_their_invites() {
+        let start = Instant::now();
+        let mut admission = Admission::new(start);
+        assert_eq!((0..1000).filter(|_| admission.admit(peer(1), false, true, start)).count(), 200);
+        assert_eq!((0..1000).filter(|_| admission.admit(peer(1), true, true, start)).count(), 5);
+        assert!(admission.admit(peer(2), false, false, start));
+    }
+
+    #[test]
+    fn answers_to_refused_invites_are_limited_too() {
+        let start = Instant::now();
+        let mut admission = Admission::new(start);
+        assert!(!admission.answer_refused(peer(1), start), "nobody is answered who sent nothing");
+        admission.admit(peer(1), true, false, start);
+        assert_eq!((0..1000).filter(|_| admission.answer_refused(peer(1), start)).count(), 5);
+        assert!(admission.answer_refused(peer(1), start + Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn connections_are_limited_by_address_and_altogether() {
+        let start = Instant::now();
+        let limits = AddressLimits::new();
+        let from = |last: u8| IpAddr::from([192, 0, 2, last]);
+        let mut held: Vec<_> = (0..100).filter_map(|_| limits.admit(from(1), start)).collect();
+        assert_eq!(held.len(), MAX_PER_ADDRESS);
+        held.extend((2..100).filter_map(|last| limits.admit(from(last), start)));
+        assert_eq!(held.len(), MAX_UNPROVEN);
+        held.iter_mut().for_each(Permit::proven);
+        held.extend((2..100).filter_map(|last| limits.admit(from(last), start)));
+        assert_eq!(held.len(), 2 * MAX_UNPROVEN);
+        drop(held);
+        let state = limits.lock();
+        assert_eq!((state.open, state.unproven), (0, 0));
+    }
+
+    #[test]
+    fn one_ipv6_network_counts_as_one_address() {
+        let limits = AddressLimits::new();
+        let now = Instant::now();
+        let held: Vec<_> = (0..100_u16)
+            .filter_map(|host| limits.admit(Ipv6Addr::new(0xfd00, 0, 0, 1, 0, 0, 0, host).into(), now))
+            .collect();
+        assert_eq!(held.len(), MAX_PER_ADDRESS);
+    }
+}

@@ -1,0 +1,344 @@
+//! The one task that knows everybody: takes commands from the client, and what discovery and connections report; decides
+//! whom to dial, which connection to keep, what to let through; calls the event callback. It owns all of this, so nothing
+//! here is locked.
+
+use std::collections::{HashMap, HashSet};
+use std::net::SocketAddr;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::sleep_until;
+
+use super::client::{Command, PresenceRoute, SignalingEvent};
+use super::connection::Local;
+use super::flood::Admission;
+use super::outbox::Letter;
+use super::peer::{Link, Peer};
+use super::{Frame, Message, lan};
+use crate::identity::PeerId;
+
+const MAX_PEERS: usize = 256;
+const MAX_DIALS: usize = 16;
+/// Messages over the limit before their connection is cut.
+const MAX_EXCESS: u32 = 200;
+/// When nothing else is due. Only bounds the sleep.
+const IDLE: Duration = Duration::from_secs(3600);
+
+/// What the hub is told.
+#[derive(Debug)]
+pub(super) enum Input {
+    /// Somebody announces a person at these addresses. Proves nothing.
+    Found { fullname: String, peer: PeerId, addresses: Vec<SocketAddr> },
+    /// An announcement is gone.
+    Lost { fullname: String },
+    /// A connection is up and both sides are proven.
+    Up(Up),
+    /// A message, within its bounds.
+    Message { connection: u64, peer: PeerId, message: Message },
+    /// They go by another name.
+    Name { connection: u64, peer: PeerId, name: String },
+    /// They have read every letter up to this one.
+    Acknowledged { connection: u64, peer: PeerId, number: u64 },
+    /// A connection that was up is gone.
+    Down { connection: u64, peer: PeerId },
+    /// None of a person's addresses led to them.
+    DialFailed { peer: PeerId },
+}
+
+/// A proven connection.
+#[derive(Debug)]
+pub(super) struct Up {
+    pub(super) connection: u64,
+    pub(super) peer: PeerId,
+    pub(super) name: String,
+    pub(super) instance: String,
+    pub(super) dialed: bool,
+    pub(super) letters: mpsc::Sender<Letter>,
+}
+
+pub(super) struct Hub {
+    own: PeerId,
+    local: Arc<Local>,
+    events: Arc<dyn Fn(SignalingEvent) + Send + Sync>,
+    reports: mpsc::Sender<Input>,
+    peers: HashMap<PeerId, Peer>,
+    contacts: HashSet<PeerId>,
+    admission: Admission,
+    dials: JoinSet<()>,
+    dialing: usize,
+}
+
+impl Hub {
+    pub(super) fn new(
+        local: Arc<Local>,
+        events: Arc<dyn Fn(SignalingEvent) + Send + Sync>,
+        reports: mpsc::Sender<Input>,
+    ) -> Self {
+        Self {
+            own: local.identity.id(),
+            local,
+            events,
+            reports,
+            peers: HashMap::new(),
+            contacts: HashSet::new(),
+            admission: Admission::new(Instant::now()),
+            dials: JoinSet::new(),
+            dialing: 0,
+        }
+    }
+
+    /// Works until the client is closed or dropped. Connections that this side opened end with it.
+    pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>, mut inputs: mpsc::Receiver<Input>) {
+        loop {
+            let due = self.next_due().unwrap_or_else(|| Instant::now() + IDLE);
+            tokio::select! {
+                command = commands.recv() => match command {
+                    Some(command) => self.command(command, Instant::now()),
+                    None => break,
+                },
+                Some(input) = inputs.recv() => self.input(input, Instant::now()),
+                Some(_) = self.dials.join_next() => {}
+                () = sleep_until(due.into()) => {}
+            }
+            self.do_what_is_due(Instant::now());
+        }
+        self.hang_up(inputs).await;
+    }
+
+    /// Lets go of every connection, so that each closes with a word, and waits for those that this side opened.
+    async fn hang_up(mut self, inputs: mpsc::Receiver<Input>) {
+        drop(inputs);
+        self.peers.clear();
+        while self.dials.join_next().await.is_some() {}
+    }
+
+    fn command(&mut self, command: Command, now: Instant) {
+        match command {
+            Command::Send { to, message } => self.send(to, message, now),
+            Command::SetBlocked(blocked) => self.set_blocked(blocked, now),
+            Command::SetContacts(contacts) => self.contacts = contacts,
+        }
+    }
+
+    fn input(&mut self, input: Input, now: Instant) {
+        match input {
+            Input::Found { fullname, peer, addresses } => self.found(fullname, peer, addresses, now),
+            Input::Lost { fullname } => {
+                self.peers.retain(|_, peer| !peer.lost(&fullname) || !peer.is_idle());
+            }
+            Input::Up(up) => self.up(up, now),
+            Input::Message { connection, peer, message } => self.received(connection, peer, message, now),
+            Input::Name { connection, peer, name } => self.renamed(connection, peer, name, now),
+            Input::Acknowledged { connection, peer, number } => {
+                if let Some(entry) = self.peer_on(connection, &peer) {
+                    entry.outbox.acknowledged(number);
+                    entry.send_waiting();
+                }
+            }
+            Input::Down { connection, peer } => self.down(connection, peer, now),
+            Input::DialFailed { peer } => {
+                self.dialing -= 1;
+                if let Some(entry) = self.peers.get_mut(&peer) {
+                    entry.dial_failed(now);
+                }
+                self.forget_if_idle(peer);
+            }
+        }
+    }
+
+    fn send(&mut self, to: PeerId, message: Message, now: Instant) {
+        if to == self.own || self.local.is_blocked(&to) || !self.make_room(&to, true, now) {
+            return self.undelivered(to, message);
+        }
+        let envelope = match self.local.seal(&to, &Frame::Message(message.clone())) {
+            Ok(envelope) => envelope,
+            Err(error) => {
+                tracing::debug!(%error, "a message could not be sealed");
+                return self.undelivered(to, message);
+            }
+        };
+        let peer = self.peer(to, now);
+        match peer.outbox.push(envelope, message, now) {
+            Ok(()) => peer.send_waiting(),
+            Err(message) => self.undelivered(to, message),
+        }
+    }
+
+    fn set_blocked(&mut self, blocked: HashSet<PeerId>, now: Instant) {
+        for id in &blocked {
+            let Some(mut peer) = self.peers.remove(id) else { continue };
+            for message in peer.outbox.drain() {
+                self.undelivered(*id, message);
+            }
+            self.offline(*id, &mut peer, now);
+            // Where they are stays known, for when they are unblocked.
+            self.peers.insert(*id, peer);
+        }
+        *self.local.blocked.lock().unwrap_or_else(PoisonError::into_inner) = blocked;
+    }
+
+    fn found(&mut self, fullname: String, peer: PeerId, addresses: Vec<SocketAddr>, now: Instant) {
+        if self.make_room(&peer, false, now) {
+            self.peer(peer, now).found(fullname, addresses, now);
+        }
+    }
+
+    fn up(&mut self, up: Up, now: Instant) {
+        if up.dialed {
+            self.dialing -= 1;
+            if let Some(peer) = self.peers.get_mut(&up.peer) {
+                peer.dialing = false;
+            }
+        }
+        // Dropping what came with it closes the connection.
+        if self.local.is_blocked(&up.peer) || !self.make_room(&up.peer, false, now) {
+            return;
+        }
+        let opened_by_lower = up.dialed == (self.own < up.peer);
+        let peer = self.peer(up.peer, now);
+        // Both sides opened one to the other: both keep the one that the lower ID opened. Otherwise the latest counts, since
+        // the app at the other end may have crashed and come back.
+        let doubled = peer.link.as_ref().is_some_and(|link| link.instance == up.instance && link.dialed != up.dialed);
+        if doubled && !opened_by_lower {
+            return;
+        }
+        let news = peer.link.is_none() || peer.name != up.name;
+        peer.outbox.connection_lost();
+        peer.name = up.name;
+        peer.touched = now;
+        let Up { connection, instance, dialed, letters, .. } = up;
+        peer.link = Some(Link { connection, instance, dialed, letters, since: now, excess: 0 });
+        peer.send_waiting();
+        if news {
+            let name = peer.name.clone();
+            self.presence(up.peer, name, true);
+        }
+    }
+
+    fn down(&mut self, connection: u64, id: PeerId, now: Instant) {
+        if self.peer_on(connection, &id).is_none() {
+            return;
+        }
+        if let Some(mut peer) = self.peers.remove(&id) {
+            self.offline(id, &mut peer, now);
+            self.peers.insert(id, peer);
+        }
+        self.forget_if_idle(id);
+    }
+
+    fn received(&mut self, connection: u64, from: PeerId, message: Message, now: Instant) {
+        if self.local.is_blocked(&from) {
+            return;
+        }
+        // A connection that was just replaced may still bring what was under way on it.
+        if self.admission.admit(from, message.is_invite(), self.contacts.contains(&from), now) {
+            return (self.events)(SignalingEvent::Received { from, message });
+        }
+        // Whoever rings too often (or while too many strangers ring) hears so, instead of waiting for nobody.
+        if let Message::Invite { invite, .. } = message
+            && self.peer_on(connection, &from).is_some()
+            && self.admission.answer_refused(from, now)
+        {
+            self.send(from, Message::Busy { invite }, now);
+        }
+        let Some(link) = self.peer_on(connection, &from).and_then(|peer| peer.link.as_mut()) else { return };
+        link.excess += 1;
+        if link.excess >= MAX_EXCESS {
+            tracing::debug!("a signaling connection is cut: too many messages");
+            self.down(connection, from, now);
+        }
+    }
+
+    fn renamed(&mut self, connection: u64, id: PeerId, name: String, now: Instant) {
+        if self.peer_on(connection, &id).is_none_or(|peer| peer.name == name)
+            || !self.admission.admit(id, false, self.contacts.contains(&id), now)
+        {
+            return;
+        }
+        self.peer(id, now).name.clone_from(&name);
+        self.presence(id, name, true);
+    }
+
+    fn next_due(&self) -> Option<Instant> {
+        let may_dial = self.dialing < MAX_DIALS;
+        let dials = self.peers.iter().filter(|(id, _)| may_dial && !self.local.is_blocked(id));
+        let dials = dials.filter_map(|(_, peer)| peer.dial_at());
+        dials.chain(self.peers.values().filter_map(|peer| peer.outbox.next_deadline())).min()
+    }
+
+    fn do_what_is_due(&mut self, now: Instant) {
+        let mut late = Vec::new();
+        for (id, peer) in &mut self.peers {
+            late.extend(peer.outbox.expired(now).into_iter().map(|message| (*id, message)));
+            if peer.dial_at().is_some_and(|at| at <= now) && self.dialing < MAX_DIALS && !self.local.is_blocked(id) {
+                peer.dialing = true;
+                self.dialing += 1;
+                self.dials.spawn(lan::dial(peer.addresses(), *id, self.local.clone(), self.reports.clone()));
+            }
+        }
+        for (id, message) in late {
+            self.undelivered(id, message);
+            self.forget_if_idle(id);
+        }
+    }
+
+    fn peer(&mut self, id: PeerId, now: Instant) -> &mut Peer {
+        let waits = id < self.own;
+        self.peers.entry(id).or_insert_with(|| Peer::new(waits, now))
+    }
+
+    /// The person, if this is the connection to them.
+    fn peer_on(&mut self, connection: u64, id: &PeerId) -> Option<&mut Peer> {
+        let peer = self.peers.get_mut(id)?;
+        peer.link.as_ref().is_some_and(|link| link.connection == connection).then_some(peer)
+    }
+
+    /// Whether `id` is known or may become so. Strangers make room for contacts (and for whom this side writes to), and
+    /// those that only announce themselves for those that are connected.
+    fn make_room(&mut self, id: &PeerId, wanted: bool, now: Instant) -> bool {
+        if self.peers.len() < MAX_PEERS || self.peers.contains_key(id) {
+            return true;
+        }
+        let wanted = wanted || self.contacts.contains(id);
+        let strangers = self.peers.iter().filter(|(other, peer)| {
+            !self.contacts.contains(*other)
+                && peer.outbox.is_empty()
+                && !peer.dialing
+                && (wanted || peer.link.is_none())
+        });
+        let Some(leaving) = strangers.min_by_key(|(_, peer)| (peer.link.is_some(), peer.touched)).map(|(id, _)| *id)
+        else {
+            return false;
+        };
+        if let Some(mut peer) = self.peers.remove(&leaving) {
+            self.offline(leaving, &mut peer, now);
+        }
+        true
+    }
+
+    fn forget_if_idle(&mut self, id: PeerId) {
+        if self.peers.get(&id).is_some_and(Peer::is_idle) {
+            self.peers.remove(&id);
+        }
+    }
+
+    fn offline(&self, id: PeerId, peer: &mut Peer, now: Instant) {
+        if peer.link.is_some() {
+            peer.link_lost(now);
+            self.presence(id, peer.name.clone(), false);
+        }
+    }
+
+    fn presence(&self, id: PeerId, name: String, online: bool) {
+        (self.events)(SignalingEvent::Presence { id, name, online, route: PresenceRoute::Lan });
+    }
+
+    fn undelivered(&self, to: PeerId, message: Message) {
+        (self.events)(SignalingEvent::Undelivered { to, message });
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,158 @@
+//! The hub's decisions, without sockets: the tests play the connections.
+
+use std::sync::Mutex;
+
+use super::*;
+use crate::call::InviteId;
+use crate::identity::Identity;
+
+struct Rig {
+    hub: Hub,
+    events: Arc<Mutex<Vec<SignalingEvent>>>,
+    now: Instant,
+    connections: u64,
+}
+
+fn id_of(seed: u32) -> PeerId {
+    let mut bytes = [1; 32];
+    bytes[..4].copy_from_slice(&seed.to_be_bytes());
+    Identity::from_seed(bytes).id()
+}
+
+/// A person whose ID is above (or below) the rig's own.
+fn neighbour(rig: &Rig, above: bool) -> PeerId {
+    (0..).map(id_of).find(|id| (*id > rig.hub.own) == above && *id != rig.hub.own).unwrap()
+}
+
+impl Rig {
+    fn new() -> Self {
+        let local = Arc::new(Local::new(Arc::new(Identity::from_seed([9; 32])), "Me").unwrap());
+        let events = Arc::new(Mutex::new(Vec::new()));
+        let (reports, _) = mpsc::channel(1);
+        let sink = events.clone();
+        let hub = Hub::new(local, Arc::new(move |event| sink.lock().unwrap().push(event)), reports);
+        Self { hub, events, now: Instant::now(), connections: 0 }
+    }
+
+    fn up(&mut self, peer: PeerId, instance: &str, dialed: bool) -> mpsc::Receiver<Letter> {
+        let (letters, taken) = mpsc::channel(8);
+        self.connections += 1;
+        // What a dial does first.
+        if dialed {
+            self.hub.dialing += 1;
+        }
+        let (name, instance) = ("Peer".to_owned(), instance.to_owned());
+        self.hub.input(Input::Up(Up { connection: self.connections, peer, name, instance, dialed, letters }), self.now);
+        taken
+    }
+
+    fn presences(&self) -> Vec<(PeerId, bool)> {
+        let mut events = self.events.lock().unwrap();
+        let presence = |event| match event {
+            SignalingEvent::Presence { id, online, .. } => Some((id, online)),
+            SignalingEvent::Received { .. } | SignalingEvent::Undelivered { .. } => None,
+        };
+        events.drain(..).filter_map(presence).collect()
+    }
+}
+
+fn numbers(letters: &mut mpsc::Receiver<Letter>) -> Vec<u64> {
+    std::iter::from_fn(|| letters.try_recv().ok()).map(|letter| letter.number).collect()
+}
+
+fn ringing() -> Message {
+    Message::Ringing { invite: InviteId::from_bits(1) }
+}
+
+#[test]
+fn of_two_connections_opened_at_once_both_sides_keep_the_lower_ids() {
+    for (above, own_first) in [(true, true), (true, false), (false, true), (false, false)] {
+        let mut rig = Rig::new();
+        let peer = neighbour(&rig, above);
+        let first = rig.up(peer, "same", own_first);
+        let second = rig.up(peer, "same", !own_first);
+        let (own, theirs) = if own_first { (first, second) } else { (second, first) };
+        assert_eq!((own.is_closed(), theirs.is_closed()), (!above, above));
+        assert_eq!(rig.presences(), [(peer, true)]);
+        assert_eq!(rig.hub.dialing, 0);
+    }
+}
+
+#[test]
+fn an_app_that_came_back_replaces_its_former_connection_and_gets_what_was_not_read() {
+    let mut rig = Rig::new();
+    let peer = neighbour(&rig, true);
+    let mut before = rig.up(peer, "before", true);
+    rig.hub.send(peer, ringing(), rig.now);
+    rig.hub.send(peer, ringing(), rig.now);
+    assert_eq!(numbers(&mut before), [1, 2]);
+    rig.hub.input(Input::Acknowledged { connection: 1, peer, number: 1 }, rig.now);
+    let mut after = rig.up(peer, "after", false);
+    assert!(before.is_closed());
+    assert_eq!(numbers(&mut after), [2]);
+    // What the old connection still reports changes nothing.
+    rig.hub.input(Input::Acknowledged { connection: 1, peer, number: 2 }, rig.now);
+    rig.hub.input(Input::Down { connection: 1, peer }, rig.now);
+    assert_eq!(rig.presences(), [(peer, true)]);
+    rig.hub.input(Input::Down { connection: 2, peer }, rig.now);
+    assert_eq!(rig.presences(), [(peer, false)]);
+}
+
+#[test]
+fn strangers_are_bounded_and_never_push_out_contacts() {
+    let mut rig = Rig::new();
+    let contact = id_of(1_000_000);
+    rig.hub.contacts = HashSet::from([contact]);
+    let first = rig.up(contact, "c", false);
+    let strangers: Vec<_> = (0..MAX_PEERS as u32 + 50).map(id_of).collect();
+    let held: Vec<_> = strangers.iter().map(|id| rig.up(*id, "s", false)).collect();
+    assert_eq!(rig.hub.peers.len(), MAX_PEERS);
+    assert!(!first.is_closed());
+    assert!(held[MAX_PEERS].is_closed(), "there is no more room for strangers");
+    let another = id_of(1_000_001);
+    rig.hub.contacts.insert(another);
+    let second = rig.up(another, "c", false);
+    assert!(!second.is_closed(), "a stranger makes room for a contact");
+    for number in 0..1000 {
+        let fullname = format!("{number}");
+        rig.hub.found(fullname, id_of(2_000_000 + number), vec![([127, 0, 0, 1], 40_000).into()], rig.now);
+    }
+    assert_eq!(rig.hub.peers.len(), MAX_PEERS);
+    assert!(!first.is_closed() && !second.is_closed());
+}
+
+#[test]
+fn a_late_message_comes_back_and_its_receiver_is_forgotten() {
+    let mut rig = Rig::new();
+    let peer = neighbour(&rig, true);
+    rig.hub.send(peer, ringing(), rig.now);
+    assert_eq!(rig.hub.next_due(), Some(rig.now + crate::signaling::outbox::PATIENCE));
+    rig.hub.do_what_is_due(rig.now + crate::signaling::outbox::PATIENCE);
+    assert_eq!(*rig.events.lock().unwrap(), [SignalingEvent::Undelivered { to: peer, message: ringing() }]);
+    assert!(rig.hub.peers.is_empty());
+}
+
+#[test]
+fn an_invite_over_the_limit_is_answered_busy_a_bounded_number_of_times() {
+    let mut rig = Rig::new();
+    let peer = neighbour(&rig, true);
+    let mut letters = rig.up(peer, "p", false);
+    for number in 0..100 {
+        let (invite, conversation) = (InviteId::from_bits(number), crate::call::ConversationId::from_bits(number));
+        let (name, user_data) = (String::new(), String::new());
+        let message = Message::Invite { invite, conversation, name, user_data, audio: true, video: true };
+        rig.hub.input(Input::Message { connection: 1, peer, message }, rig.now);
+    }
+    let invites = rig.events.lock().unwrap().iter().filter(|it| matches!(it, SignalingEvent::Received { .. })).count();
+    assert_eq!((invites, numbers(&mut letters).len()), (5, 5));
+    rig.hub.do_what_is_due(rig.now + crate::signaling::outbox::PATIENCE);
+    let events = rig.events.lock().unwrap();
+    let busy: Vec<_> = events
+        .iter()
+        .filter_map(|event| match event {
+            SignalingEvent::Undelivered { message: Message::Busy { invite }, .. } => Some(*invite),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(busy, (5..10).map(InviteId::from_bits).collect::<Vec<_>>(), "the invites that did not pass");
+}

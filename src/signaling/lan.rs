@@ -1,0 +1,113 @@
+//! The route over this network: accepts connections from people and dials theirs. One listener task; each connection runs
+//! on a task of its own that the listener (or, for dials, the hub) owns and takes down with itself.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
+use tokio_tungstenite::tungstenite::http::{StatusCode, header};
+
+use super::connection::{ConnectionError, HANDSHAKE, Local, Met, carry, limits, meet_as_dialer, meet_as_listener};
+use super::flood::{AddressLimits, Permit};
+use super::hub::Input;
+use crate::identity::PeerId;
+
+const PATH: &str = "/visavis/1";
+/// The same for everybody: the request names nobody and no address.
+const REQUEST: &str = "ws://visavis.local/visavis/1";
+const CONNECT: Duration = Duration::from_secs(2);
+/// Addresses of one person that a dial tries.
+const MAX_TRIED: usize = 8;
+/// Pause when the system has no more sockets to give.
+const OUT_OF_SOCKETS: Duration = Duration::from_millis(250);
+
+/// Opens the listening socket on a port of the system's choosing: on one address, or on all.
+pub(super) fn bind(address: Option<IpAddr>) -> std::io::Result<std::net::TcpListener> {
+    let listener = match address {
+        Some(address) => std::net::TcpListener::bind((address, 0))?,
+        // On Unix such a socket takes IPv4 too; elsewhere it may not, so IPv4 is what everybody surely has.
+        None if cfg!(unix) => std::net::TcpListener::bind((Ipv6Addr::UNSPECIFIED, 0))
+            .or_else(|_| std::net::TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)))?,
+        None => std::net::TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0))?,
+    };
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+/// Serves whoever connects, within the limits, until it is aborted.
+pub(super) async fn listen(listener: TcpListener, local: Arc<Local>, hub: mpsc::Sender<Input>) {
+    let limits = AddressLimits::new();
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, from)) => {
+                    if let Some(permit) = limits.admit(from.ip(), Instant::now()) {
+                        connections.spawn(serve(stream, local.clone(), hub.clone(), permit));
+                    }
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "a connection could not be accepted");
+                    sleep(OUT_OF_SOCKETS).await;
+                }
+            },
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+async fn serve(stream: TcpStream, local: Arc<Local>, hub: mpsc::Sender<Input>, mut permit: Permit) {
+    let met = async {
+        stream.set_nodelay(true)?;
+        let mut socket = tokio_tungstenite::accept_hdr_async_with_config(stream, check_request, Some(limits())).await?;
+        let met = meet_as_listener(&mut socket, &local).await?;
+        Ok::<_, ConnectionError>((socket, met))
+    };
+    match timeout(HANDSHAKE, met).await.unwrap_or(Err(ConnectionError::Timeout)) {
+        Ok((socket, met)) => {
+            permit.proven();
+            carry(socket, met, local, hub).await;
+        }
+        Err(reason) => tracing::debug!(%reason, "a connection was refused"),
+    }
+}
+
+/// Browsers name the page that asks: a web page must not reach this app through its visitor.
+#[expect(clippy::result_large_err, reason = "the WebSocket library's signature")]
+fn check_request(request: &Request, response: Response) -> Result<Response, ErrorResponse> {
+    if request.uri().path() == PATH && !request.headers().contains_key(header::ORIGIN) {
+        return Ok(response);
+    }
+    let mut refusal = ErrorResponse::new(None);
+    *refusal.status_mut() = StatusCode::NOT_FOUND;
+    Err(refusal)
+}
+
+/// Connects to a person at the first address that leads to them, and carries what there is until the connection ends.
+pub(super) async fn dial(addresses: Vec<SocketAddr>, peer: PeerId, local: Arc<Local>, hub: mpsc::Sender<Input>) {
+    for address in addresses.into_iter().take(MAX_TRIED) {
+        match timeout(HANDSHAKE, dial_one(address, peer, &local)).await.unwrap_or(Err(ConnectionError::Timeout)) {
+            Ok((socket, met)) => return carry(socket, met, local, hub).await,
+            Err(reason) => tracing::debug!(%reason, "a dial failed"),
+        }
+    }
+    // The hub is gone only when everything is being closed.
+    let _ = hub.send(Input::DialFailed { peer }).await;
+}
+
+async fn dial_one(
+    address: SocketAddr,
+    peer: PeerId,
+    local: &Local,
+) -> Result<(tokio_tungstenite::WebSocketStream<TcpStream>, Met), ConnectionError> {
+    let stream = timeout(CONNECT, TcpStream::connect(address)).await.map_err(|_| ConnectionError::Timeout)??;
+    stream.set_nodelay(true)?;
+    let (mut socket, _) = tokio_tungstenite::client_async_with_config(REQUEST, stream, Some(limits())).await?;
+    let met = meet_as_dialer(&mut socket, local, peer).await?;
+    Ok((socket, met))
+}

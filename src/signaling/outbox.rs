@@ -1,0 +1,178 @@
+//! What waits to reach one person: sealed once, in order, kept until the far side has read it or it is too late. Pure; time
+//! is an argument. Owned by the hub, one a person.
+//!
+//! A letter that was under way when a connection broke is sent again, in the same envelope, over the next one: whichever
+//! copy comes second is refused there as a replay, so nothing is lost and nothing comes twice.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use super::Message;
+
+/// After this long a message is given back as undelivered.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+const MAX_LETTERS: usize = 256;
+const MAX_BYTES: usize = 512 * 1024;
+
+/// One sealed message.
+#[derive(Clone, Debug)]
+pub(super) struct Letter {
+    /// Counts up for each person; starts at 1.
+    pub(super) number: u64,
+    /// The envelope.
+    pub(super) envelope: Bytes,
+}
+
+#[derive(Debug)]
+struct Entry {
+    letter: Letter,
+    message: Message,
+    deadline: Instant,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    entries: VecDeque<Entry>,
+    /// How many of them, from the front, the present connection has taken.
+    taken: usize,
+    bytes: usize,
+    last_number: u64,
+}
+
+impl Outbox {
+    /// Queues a message; gives it back when too much waits already.
+    pub(super) fn push(&mut self, envelope: Vec<u8>, message: Message, now: Instant) -> Result<(), Message> {
+        if self.entries.len() >= MAX_LETTERS || self.bytes + envelope.len() > MAX_BYTES {
+            return Err(message);
+        }
+        self.last_number += 1;
+        self.bytes += envelope.len();
+        let letter = Letter { number: self.last_number, envelope: envelope.into() };
+        self.entries.push_back(Entry { letter, message, deadline: now + PATIENCE });
+        Ok(())
+    }
+
+    /// Hands letters over in order for as long as `take` takes them.
+    pub(super) fn hand_over(&mut self, mut take: impl FnMut(Letter) -> bool) {
+        while let Some(entry) = self.entries.get(self.taken) {
+            if !take(entry.letter.clone()) {
+                break;
+            }
+            self.taken += 1;
+        }
+    }
+
+    /// The far side has read everything up to this number.
+    pub(super) fn acknowledged(&mut self, number: u64) {
+        while self.taken > 0 && self.entries.front().is_some_and(|entry| entry.letter.number <= number) {
+            self.pop();
+        }
+    }
+
+    /// The connection is gone: what was not acknowledged is to be sent again.
+    pub(super) fn connection_lost(&mut self) {
+        self.taken = 0;
+    }
+
+    /// Takes out the messages that are too late.
+    pub(super) fn expired(&mut self, now: Instant) -> Vec<Message> {
+        let mut late = Vec::new();
+        while self.next_deadline().is_some_and(|deadline| deadline <= now) {
+            late.extend(self.pop());
+        }
+        late
+    }
+
+    /// When the next message will be too late.
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        self.entries.front().map(|entry| entry.deadline)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Takes everything out.
+    pub(super) fn drain(&mut self) -> Vec<Message> {
+        std::iter::from_fn(|| self.pop()).collect()
+    }
+
+    fn pop(&mut self) -> Option<Message> {
+        let entry = self.entries.pop_front()?;
+        self.taken = self.taken.saturating_sub(1);
+        self.bytes -= entry.letter.envelope.len();
+        Some(entry.message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::call::InviteId;
+
+    fn message(number: u128) -> Message {
+        Message::Ringing { invite: InviteId::from_bits(number) }
+    }
+
+    fn filled(count: u128, now: Instant) -> Outbox {
+        let mut outbox = Outbox::default();
+        for number in 1..=count {
+            outbox.push(vec![number as u8], message(number), now).unwrap();
+        }
+        outbox
+    }
+
+    fn handed_over(outbox: &mut Outbox, room: usize) -> Vec<u64> {
+        let mut numbers = Vec::new();
+        outbox.hand_over(|letter| {
+            let room_left = numbers.len() < room;
+            if room_left {
+                numbers.push(letter.number);
+            }
+            room_left
+        });
+        numbers
+    }
+
+    #[test]
+    fn letters_go_once_in_order_and_again_after_a_broken_connection() {
+        let mut outbox = filled(4, Instant::now());
+        assert_eq!(handed_over(&mut outbox, 2), [1, 2]);
+        assert_eq!(handed_over(&mut outbox, 1), [3]);
+        outbox.acknowledged(1);
+        outbox.connection_lost();
+        assert_eq!(handed_over(&mut outbox, 9), [2, 3, 4]);
+        outbox.acknowledged(u64::MAX);
+        assert!(outbox.is_empty());
+    }
+
+    #[test]
+    fn nothing_is_acknowledged_before_it_is_sent() {
+        let mut outbox = filled(2, Instant::now());
+        outbox.acknowledged(u64::MAX);
+        assert_eq!(handed_over(&mut outbox, 9), [1, 2]);
+    }
+
+    #[test]
+    fn late_messages_come_back_in_order() {
+        let start = Instant::now();
+        let mut outbox = filled(2, start);
+        outbox.push(vec![3], message(3), start + Duration::from_secs(1)).unwrap();
+        assert!(outbox.expired(start + PATIENCE - Duration::from_millis(1)).is_empty());
+        assert_eq!(outbox.expired(start + PATIENCE), [message(1), message(2)]);
+        assert_eq!(outbox.drain(), [message(3)]);
+        assert_eq!(outbox.bytes, 0);
+    }
+
+    #[test]
+    fn what_waits_is_bounded_in_number_and_bytes() {
+        let now = Instant::now();
+        let mut outbox = filled(MAX_LETTERS as u128, now);
+        assert_eq!(outbox.push(vec![0], message(7), now), Err(message(7)));
+        let mut outbox = Outbox::default();
+        let taken = (0..100).filter(|_| outbox.push(vec![0; 60_000], message(1), now).is_ok()).count();
+        assert_eq!(taken, MAX_BYTES / 60_000);
+    }
+}

@@ -1,0 +1,203 @@
+//! What the hub knows of one person: where they may be reached, the connection to them, what waits for them, and when to
+//! dial next. Pure; time is an argument.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+
+use super::outbox::{Letter, Outbox};
+
+/// Announcements of one person that are kept: an app that crashed leaves its last one behind for a while.
+const MAX_SERVICES: usize = 4;
+const FIRST_DELAY: Duration = Duration::from_millis(250);
+const LONGEST_DELAY: Duration = Duration::from_secs(4);
+/// A connection that lasted this long was a good one.
+const SETTLED: Duration = Duration::from_secs(10);
+/// The side with the higher ID leaves the other this head start, so that one connection is made and not two.
+const HEAD_START: Duration = Duration::from_secs(1);
+
+/// A proven connection to a person.
+#[derive(Debug)]
+pub(super) struct Link {
+    /// Names the connection.
+    pub(super) connection: u64,
+    /// The far app's random name, of this run of it.
+    pub(super) instance: String,
+    /// Whether this side opened it.
+    pub(super) dialed: bool,
+    /// Takes letters; the connection closes when this is dropped.
+    pub(super) letters: mpsc::Sender<Letter>,
+    pub(super) since: Instant,
+    /// Messages over the limit that came over it.
+    pub(super) excess: u32,
+}
+
+#[derive(Debug)]
+struct Service {
+    fullname: String,
+    addresses: Vec<SocketAddr>,
+}
+
+#[derive(Debug)]
+pub(super) struct Peer {
+    pub(super) name: String,
+    pub(super) link: Option<Link>,
+    pub(super) outbox: Outbox,
+    /// A dial is under way.
+    pub(super) dialing: bool,
+    /// When anything was last heard of them.
+    pub(super) touched: Instant,
+    services: Vec<Service>,
+    failures: u32,
+    next_dial: Option<Instant>,
+    waits: bool,
+}
+
+impl Peer {
+    /// Nothing known yet. `waits`: the other side's ID is the lower one, so it dials first.
+    pub(super) fn new(waits: bool, now: Instant) -> Self {
+        Self {
+            name: String::new(),
+            link: None,
+            outbox: Outbox::default(),
+            dialing: false,
+            touched: now,
+            services: Vec::new(),
+            failures: 0,
+            next_dial: None,
+            waits,
+        }
+    }
+
+    /// They announce themselves at these addresses.
+    pub(super) fn found(&mut self, fullname: String, addresses: Vec<SocketAddr>, now: Instant) {
+        self.touched = now;
+        let known = self.services.iter().position(|service| service.fullname == fullname);
+        let unchanged = known.is_some_and(|index| self.services[index].addresses == addresses);
+        if unchanged {
+            return;
+        }
+        if let Some(index) = known {
+            self.services.remove(index);
+        } else if self.services.len() >= MAX_SERVICES {
+            self.services.remove(0);
+        }
+        self.services.push(Service { fullname, addresses });
+        self.failures = 0;
+        let wanted = now + self.head_start();
+        self.next_dial = Some(self.next_dial.filter(|at| *at > now).map_or(wanted, |at| at.min(wanted)));
+    }
+
+    /// An announcement was taken back or ran out. Whether it was theirs.
+    pub(super) fn lost(&mut self, fullname: &str) -> bool {
+        let before = self.services.len();
+        self.services.retain(|service| service.fullname != fullname);
+        self.services.len() < before
+    }
+
+    /// Where to dial, the latest announcement first.
+    pub(super) fn addresses(&self) -> Vec<SocketAddr> {
+        self.services.iter().rev().flat_map(|service| service.addresses.iter().copied()).collect()
+    }
+
+    /// When to dial next, if at all.
+    pub(super) fn dial_at(&self) -> Option<Instant> {
+        let wanted = self.link.is_none() && !self.dialing && !self.services.is_empty();
+        self.next_dial.filter(|_| wanted)
+    }
+
+    /// A dial or a young connection failed.
+    pub(super) fn dial_failed(&mut self, now: Instant) {
+        self.dialing = false;
+        self.next_dial = Some(now + FIRST_DELAY.saturating_mul(1 << self.failures.min(10)).min(LONGEST_DELAY));
+        self.failures = self.failures.saturating_add(1);
+    }
+
+    /// The connection is gone.
+    pub(super) fn link_lost(&mut self, now: Instant) {
+        self.outbox.connection_lost();
+        let Some(link) = self.link.take() else { return };
+        self.touched = now;
+        if now.saturating_duration_since(link.since) >= SETTLED {
+            self.failures = 0;
+        }
+        let dialing = self.dialing;
+        self.dial_failed(now);
+        self.dialing = dialing;
+        self.next_dial = self.next_dial.map(|at| at + self.head_start());
+    }
+
+    /// Hands the link what waits.
+    pub(super) fn send_waiting(&mut self) {
+        if let Some(link) = &self.link {
+            self.outbox.hand_over(|letter| link.letters.try_send(letter).is_ok());
+        }
+    }
+
+    /// Nothing worth remembering is left.
+    pub(super) fn is_idle(&self) -> bool {
+        self.link.is_none() && !self.dialing && self.services.is_empty() && self.outbox.is_empty()
+    }
+
+    fn head_start(&self) -> Duration {
+        if self.waits { HEAD_START } else { Duration::ZERO }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(port: u16) -> SocketAddr {
+        ([127, 0, 0, 1], port).into()
+    }
+
+    #[test]
+    fn the_lower_id_dials_at_once_and_the_higher_a_little_later() {
+        let now = Instant::now();
+        for (waits, expected) in [(false, now), (true, now + HEAD_START)] {
+            let mut peer = Peer::new(waits, now);
+            assert_eq!(peer.dial_at(), None);
+            peer.found("a".into(), vec![address(1)], now);
+            assert_eq!(peer.dial_at(), Some(expected));
+        }
+    }
+
+    #[test]
+    fn failing_dials_become_rare_and_a_new_announcement_is_tried_at_once() {
+        let start = Instant::now();
+        let mut peer = Peer::new(false, start);
+        peer.found("a".into(), vec![address(1)], start);
+        let mut now = start;
+        let mut delays = Vec::new();
+        for _ in 0..10 {
+            peer.dial_failed(now);
+            let next = peer.dial_at().unwrap();
+            delays.push(next - now);
+            now = next;
+        }
+        assert_eq!(delays[0], FIRST_DELAY);
+        assert_eq!(delays[9], LONGEST_DELAY);
+        peer.dial_failed(now);
+        peer.found("a".into(), vec![address(1)], now);
+        assert_eq!(peer.dial_at(), Some(now + LONGEST_DELAY), "the same announcement again is no news");
+        peer.found("b".into(), vec![address(2)], now);
+        assert_eq!(peer.dial_at(), Some(now));
+        assert_eq!(peer.addresses(), [address(2), address(1)]);
+    }
+
+    #[test]
+    fn announcements_are_bounded_and_forgotten() {
+        let now = Instant::now();
+        let mut peer = Peer::new(false, now);
+        for port in 1..100 {
+            peer.found(format!("{port}"), vec![address(port)], now);
+        }
+        assert_eq!(peer.addresses(), [address(99), address(98), address(97), address(96)]);
+        for port in 96..100 {
+            assert!(peer.lost(&format!("{port}")));
+        }
+        assert!(!peer.lost("99") && peer.is_idle() && peer.dial_at().is_none());
+    }
+}

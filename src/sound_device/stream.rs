@@ -1,0 +1,300 @@
+//! Building a device's real-time stream, whatever its rate, channels and sample format, with a lock-free ring behind it.
+//!
+//! The callbacks here run on the system's real-time thread. Opening and releasing run on short-lived threads of their
+//! own with a bounded wait, because the system's calls can block without end: the PulseAudio client waits for the first
+//! sound of a microphone that gives none, and for a goodbye to a stream that the server has killed.
+
+use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::thread::{self, Thread};
+use std::time::Duration;
+
+use cpal::traits::{DeviceTrait, StreamTrait};
+use cpal::{BufferSize, ErrorKind, FromSample, Sample, SampleFormat, SizedSample, StreamConfig, SupportedBufferSize};
+use rtrb::{Consumer, Producer, RingBuffer};
+
+use super::{Direction, Found, Heart, open_error};
+use crate::call::CallError;
+use crate::media::SAMPLE_RATE;
+
+/// How long opening may take before the device counts as giving nothing.
+const OPEN_WAIT: Duration = Duration::from_secs(3);
+
+/// How long releasing is waited for; it goes on by itself after that.
+const RELEASE_WAIT: Duration = Duration::from_secs(1);
+
+/// What the system is asked to do between opening the stream and giving up.
+const BUILD_WAIT: Duration = Duration::from_secs(2);
+
+/// An open device; dropping it releases the device.
+pub(crate) struct DeviceStream(Option<cpal::Stream>);
+
+/// The sound that a microphone gave: one channel at the device's rate.
+pub(crate) struct RecordRing {
+    pub(crate) samples: Consumer<f32>,
+    pub(crate) rate: u32,
+}
+
+/// The sound that a speaker will take: one channel at the device's rate.
+pub(crate) struct PlayRing {
+    pub(crate) samples: Producer<f32>,
+    pub(crate) rate: u32,
+}
+
+/// The threads that a stream wakes.
+#[derive(Clone)]
+pub(crate) struct Wakes {
+    /// After each callback.
+    pub(crate) data: Thread,
+    /// At the first callback of a speaker, and after each report of trouble.
+    pub(crate) owner: Thread,
+}
+
+impl Drop for DeviceStream {
+    fn drop(&mut self) {
+        let Some(stream) = self.0.take() else { return };
+        let (released, wait) = sync_channel(1);
+        let spawned = thread::Builder::new().name("sound-release".to_owned()).spawn(move || {
+            drop(stream);
+            let _ = released.send(());
+        });
+        if spawned.is_ok() && wait.recv_timeout(RELEASE_WAIT) == Err(RecvTimeoutError::Timeout) {
+            tracing::warn!("the sound system takes long to release a device");
+        }
+    }
+}
+
+/// Opens a microphone. `wakes.data` is unparked after each callback.
+pub(crate) fn open_input(
+    found: &Found,
+    heart: &Arc<Heart>,
+    wakes: Wakes,
+) -> Result<(DeviceStream, RecordRing), CallError> {
+    let (device, heart) = (found.device.clone(), Arc::clone(heart));
+    within_limit(Direction::Input, move || {
+        with_fitting_buffer(&device, Direction::Input, |config, format| {
+            let (producer, samples) = RingBuffer::new(config.sample_rate as usize / 2);
+            let ring = RecordRing { samples, rate: config.sample_rate };
+            let stream = build_input(&device, config, format, producer, &heart, &wakes)?;
+            Ok((stream, ring))
+        })
+    })
+}
+
+/// Opens a speaker. `wakes.data` is unparked after each callback.
+pub(crate) fn open_output(
+    found: &Found,
+    heart: &Arc<Heart>,
+    wakes: Wakes,
+) -> Result<(DeviceStream, PlayRing), CallError> {
+    let (device, heart) = (found.device.clone(), Arc::clone(heart));
+    within_limit(Direction::Output, move || {
+        with_fitting_buffer(&device, Direction::Output, |config, format| {
+            let (samples, consumer) = RingBuffer::new(config.sample_rate as usize);
+            let ring = PlayRing { samples, rate: config.sample_rate };
+            let stream = build_output(&device, config, format, consumer, &heart, &wakes)?;
+            Ok((stream, ring))
+        })
+    })
+}
+
+/// Runs `open` on its own thread. A stream that comes after the limit is released at once.
+fn within_limit<R: Send + 'static>(
+    direction: Direction,
+    open: impl FnOnce() -> Result<(cpal::Stream, R), cpal::Error> + Send + 'static,
+) -> Result<(DeviceStream, R), CallError> {
+    let device = direction.kind();
+    let (opened, wait) = sync_channel(1);
+    thread::Builder::new()
+        .name("sound-open".to_owned())
+        .spawn(move || {
+            let result = open().and_then(|(stream, ring)| {
+                stream.play()?;
+                Ok((DeviceStream(Some(stream)), ring))
+            });
+            let _ = opened.send(result);
+        })
+        .map_err(|error| CallError::DeviceFailed { device, detail: error.to_string() })?;
+    match wait.recv_timeout(OPEN_WAIT) {
+        Ok(Ok(open)) => Ok(open),
+        Ok(Err(error)) => {
+            tracing::debug!(%error, kind = ?error.kind(), ?direction, "a sound device does not open");
+            Err(open_error(&error, direction))
+        }
+        Err(_) => Err(CallError::DeviceStalled { device }),
+    }
+}
+
+/// Tries 10 ms of device buffer first, then whatever the device prefers.
+fn with_fitting_buffer<R>(
+    device: &cpal::Device,
+    direction: Direction,
+    mut build: impl FnMut(StreamConfig, SampleFormat) -> Result<R, cpal::Error>,
+) -> Result<R, cpal::Error> {
+    let (config, format) = choose_config(device, direction)?;
+    match build(config, format) {
+        Err(error) if error.kind() == ErrorKind::UnsupportedConfig && config.buffer_size != BufferSize::Default => {
+            build(StreamConfig { buffer_size: BufferSize::Default, ..config }, format)
+        }
+        result => result,
+    }
+}
+
+/// The device's own channels; 48 kHz in 32-bit float where it offers that, otherwise its own rate and format.
+fn choose_config(device: &cpal::Device, direction: Direction) -> Result<(StreamConfig, SampleFormat), cpal::Error> {
+    let own = match direction {
+        Direction::Input => device.default_input_config()?,
+        Direction::Output => device.default_output_config()?,
+    };
+    let offers = |range: cpal::SupportedStreamConfigRange| {
+        range.channels() == own.channels()
+            && range.sample_format() == SampleFormat::F32
+            && (range.min_sample_rate()..=range.max_sample_rate()).contains(&SAMPLE_RATE)
+    };
+    let as_inside = match direction {
+        Direction::Input => device.supported_input_configs().is_ok_and(|mut ranges| ranges.any(offers)),
+        Direction::Output => device.supported_output_configs().is_ok_and(|mut ranges| ranges.any(offers)),
+    };
+    let (sample_rate, format) =
+        if as_inside { (SAMPLE_RATE, SampleFormat::F32) } else { (own.sample_rate(), own.sample_format()) };
+    let buffer_size = match own.buffer_size() {
+        SupportedBufferSize::Range { min, max } if min <= max => {
+            BufferSize::Fixed((sample_rate / 100).clamp(*min, *max))
+        }
+        _ => BufferSize::Default,
+    };
+    Ok((StreamConfig { channels: own.channels(), sample_rate, buffer_size }, format))
+}
+
+/// Calls a generic function for the sample type that `format` names.
+macro_rules! for_format {
+    ($format:expr, $function:ident($($argument:expr),*)) => {
+        match $format {
+            SampleFormat::I8 => $function::<i8>($($argument),*),
+            SampleFormat::I16 => $function::<i16>($($argument),*),
+            SampleFormat::I24 => $function::<cpal::I24>($($argument),*),
+            SampleFormat::I32 => $function::<i32>($($argument),*),
+            SampleFormat::U8 => $function::<u8>($($argument),*),
+            SampleFormat::U16 => $function::<u16>($($argument),*),
+            SampleFormat::U32 => $function::<u32>($($argument),*),
+            SampleFormat::F32 => $function::<f32>($($argument),*),
+            SampleFormat::F64 => $function::<f64>($($argument),*),
+            _ => Err(cpal::Error::new(ErrorKind::UnsupportedConfig)),
+        }
+    };
+}
+
+fn build_input(
+    device: &cpal::Device,
+    config: StreamConfig,
+    format: SampleFormat,
+    ring: Producer<f32>,
+    heart: &Arc<Heart>,
+    wakes: &Wakes,
+) -> Result<cpal::Stream, cpal::Error> {
+    for_format!(format, build_input_of(device, config, ring, heart, wakes))
+}
+
+fn build_input_of<T: SizedSample>(
+    device: &cpal::Device,
+    config: StreamConfig,
+    mut ring: Producer<f32>,
+    heart: &Arc<Heart>,
+    wakes: &Wakes,
+) -> Result<cpal::Stream, cpal::Error>
+where
+    f32: FromSample<T>,
+{
+    let channels = usize::from(config.channels.max(1));
+    let (beating, thread) = (Arc::clone(heart), wakes.data.clone());
+    let on_data = move |data: &[T], _: &cpal::InputCallbackInfo| {
+        let frames = data.len() / channels;
+        let room = ring.slots().min(frames);
+        if let Ok(chunk) = ring.write_chunk_uninit(room) {
+            chunk.fill_from_iter(data.chunks_exact(channels).map(mix_down));
+        }
+        beating.beat(frames, frames - room);
+        thread.unpark();
+    };
+    device.build_input_stream(config, on_data, on_trouble(heart, wakes), Some(BUILD_WAIT))
+}
+
+fn build_output(
+    device: &cpal::Device,
+    config: StreamConfig,
+    format: SampleFormat,
+    ring: Consumer<f32>,
+    heart: &Arc<Heart>,
+    wakes: &Wakes,
+) -> Result<cpal::Stream, cpal::Error> {
+    for_format!(format, build_output_of(device, config, ring, heart, wakes))
+}
+
+fn build_output_of<T: SizedSample + FromSample<f32>>(
+    device: &cpal::Device,
+    config: StreamConfig,
+    mut ring: Consumer<f32>,
+    heart: &Arc<Heart>,
+    wakes: &Wakes,
+) -> Result<cpal::Stream, cpal::Error> {
+    let channels = usize::from(config.channels.max(1));
+    let (beating, wakes_in_callback) = (Arc::clone(heart), wakes.clone());
+    let on_data = move |data: &mut [T], _: &cpal::OutputCallbackInfo| {
+        let frames = data.len() / channels;
+        let ready = ring.slots().min(frames);
+        let (sounding, silent) = data.split_at_mut(ready * channels);
+        if let Ok(chunk) = ring.read_chunk(ready) {
+            for (frame, sample) in sounding.chunks_exact_mut(channels).zip(chunk) {
+                spread(sample, frame);
+            }
+        }
+        silent.fill(T::EQUILIBRIUM);
+        if beating.beat(frames, frames - ready) {
+            wakes_in_callback.owner.unpark();
+        }
+        wakes_in_callback.data.unpark();
+    };
+    device.build_output_stream(config, on_data, on_trouble(heart, wakes), Some(BUILD_WAIT))
+}
+
+fn on_trouble(heart: &Arc<Heart>, wakes: &Wakes) -> impl FnMut(cpal::Error) + Send + 'static {
+    let (heart, thread) = (Arc::clone(heart), wakes.owner.clone());
+    move |error| {
+        heart.report(error.kind());
+        thread.unpark();
+    }
+}
+
+/// The mean of all channels.
+fn mix_down<T: Sample>(frame: &[T]) -> f32
+where
+    f32: FromSample<T>,
+{
+    frame.iter().map(|&sample| f32::from_sample(sample)).sum::<f32>() / frame.len() as f32
+}
+
+/// The same on the left and on the right; nothing on the other channels of a surround system.
+fn spread<T: Sample + FromSample<f32>>(sample: f32, frame: &mut [T]) {
+    for (channel, out) in frame.iter_mut().enumerate() {
+        *out = if channel < 2 { T::from_sample(sample) } else { T::EQUILIBRIUM };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_channels_become_one_and_one_becomes_left_and_right() {
+        assert!((mix_down(&[16_384_i16, 0]) - 0.25).abs() < 1e-4);
+        assert!((mix_down(&[128_u8 + 64]) - 0.5).abs() < 1e-4);
+        let mut mono = [0_i16; 1];
+        spread(0.5, &mut mono);
+        assert_eq!(mono, [16_384]);
+        let mut surround = [1_u8; 6];
+        spread(0.0, &mut surround);
+        assert_eq!(surround, [128; 6], "silence of unsigned samples is in the middle");
+        spread(0.5, &mut surround);
+        assert_eq!(surround, [192, 192, 128, 128, 128, 128]);
+    }
+}

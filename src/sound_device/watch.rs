@@ -1,0 +1,231 @@
+//! Telling whether a device works, from the beats of its callback and from what the system says.
+//!
+//! Shared between the device's real-time thread (writes atomics) and the thread that opened it (reads them). What decides
+//! is pure: time is an argument.
+
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use cpal::ErrorKind;
+
+use super::{Direction, SoundEvent};
+use crate::call::CallError;
+use crate::media::MediaTime;
+
+/// How long a device that failed is left alone before the next attempt.
+pub(crate) const RETRY: Duration = Duration::from_secs(1);
+
+/// How often an open device is compared with what the system has now. The sound server moves a stream whose device went
+/// away to another one without a word, so this bounds how long a chosen microphone can be a different one.
+pub(crate) const WATCH: Duration = Duration::from_millis(500);
+
+/// How long closing waits for a device to be released.
+pub(crate) const DONE_WAIT: Duration = Duration::from_secs(2);
+
+/// The signs of life of one open device.
+#[derive(Debug, Default)]
+pub(crate) struct Heart {
+    beats: AtomicU64,
+    fault: AtomicU8,
+    /// Greatest number of sample frames that one callback, but the first, asked for or gave.
+    largest: AtomicUsize,
+    /// Sample frames for which the callback found no sound, or no room.
+    missed: AtomicU64,
+    detached: AtomicBool,
+}
+
+impl Heart {
+    /// One callback of `frames` sample frames, of which `missed` had no sound or no room; true for the first one, which
+    /// fills the device's own buffer and so says nothing about the size of the others.
+    pub(crate) fn beat(&self, frames: usize, missed: usize) -> bool {
+        if self.beats.fetch_add(1, Ordering::Relaxed) == 0 {
+            return true;
+        }
+        self.largest.fetch_max(frames, Ordering::Relaxed);
+        if missed > 0 {
+            self.missed.fetch_add(missed as u64, Ordering::Relaxed);
+        }
+        false
+    }
+
+    /// Callbacks so far.
+    pub(crate) fn beats(&self) -> u64 {
+        self.beats.load(Ordering::Relaxed)
+    }
+
+    /// Sample frames in the largest callback so far.
+    pub(crate) fn largest(&self) -> usize {
+        self.largest.load(Ordering::Relaxed)
+    }
+
+    /// Sample frames without sound, or without room, so far.
+    pub(crate) fn missed(&self) -> u64 {
+        self.missed.load(Ordering::Relaxed)
+    }
+
+    /// Notes what the system reports about a running stream, from whichever thread it does. Xruns, a refused real-time
+    /// priority and a default that moved by itself are no faults.
+    pub(crate) fn report(&self, kind: ErrorKind) {
+        let fault = match kind {
+            ErrorKind::Xrun | ErrorKind::RealtimeDenied | ErrorKind::DeviceChanged => return,
+            ErrorKind::DeviceNotAvailable | ErrorKind::HostUnavailable | ErrorKind::StreamInvalidated => 1,
+            ErrorKind::DeviceBusy => 2,
+            ErrorKind::PermissionDenied => 3,
+            _ => 4,
+        };
+        self.fault.store(fault, Ordering::Release);
+    }
+
+    /// Notes a failure of our own end of the stream (a recording that cannot be written).
+    pub(crate) fn report_failure(&self) {
+        self.fault.store(4, Ordering::Release);
+    }
+
+    /// What the system reported, if anything.
+    pub(crate) fn fault(&self, direction: Direction) -> Option<CallError> {
+        let device = direction.kind();
+        match self.fault.load(Ordering::Acquire) {
+            0 => None,
+            1 => Some(CallError::DeviceUnplugged { device }),
+            2 => Some(CallError::DeviceBusy { device }),
+            3 => Some(CallError::DeviceForbidden { device }),
+            _ => Some(CallError::DeviceFailed { device, detail: "the stream failed".to_owned() }),
+        }
+    }
+
+    /// Tells the far end of the ring that the device is given up.
+    pub(crate) fn detach(&self) {
+        self.detached.store(true, Ordering::Release);
+    }
+
+    /// True once the device is given up.
+    pub(crate) fn is_detached(&self) -> bool {
+        self.detached.load(Ordering::Acquire)
+    }
+}
+
+/// Finds out that callbacks have stopped.
+#[derive(Debug)]
+pub(crate) struct Stall {
+    beats: u64,
+    since: MediaTime,
+}
+
+impl Stall {
+    const AFTER: Duration = Duration::from_secs(2);
+
+    pub(crate) fn new(now: MediaTime) -> Self {
+        Self { beats: 0, since: now }
+    }
+
+    /// True when `beats` has not grown for 2 s.
+    pub(crate) fn check(&mut self, beats: u64, now: MediaTime) -> bool {
+        if beats != self.beats {
+            *self = Self { beats, since: now };
+        }
+        now.since(self.since) >= Self::AFTER
+    }
+}
+
+/// Turns outcomes into events, each change once.
+#[derive(Debug, Default)]
+pub(crate) struct FaultLog {
+    fault: Option<CallError>,
+    open: Option<String>,
+}
+
+impl FaultLog {
+    /// The device failed. An unplugged device that is still missing at the next attempt is no news.
+    pub(crate) fn failed(&mut self, error: CallError) -> Option<SoundEvent> {
+        self.open = None;
+        let still_unplugged =
+            matches!((&self.fault, &error), (Some(CallError::DeviceUnplugged { .. }), CallError::DeviceMissing { .. }));
+        if still_unplugged || self.fault.as_ref() == Some(&error) {
+            return None;
+        }
+        self.fault = Some(error.clone());
+        Some(SoundEvent::Fault(error))
+    }
+
+    /// Sound flows through the device `name`.
+    pub(crate) fn works(&mut self, name: &str) -> Option<SoundEvent> {
+        if self.fault.take().is_some() {
+            self.open = Some(name.to_owned());
+            return Some(SoundEvent::Recovered { name: name.to_owned() });
+        }
+        if self.open.as_deref() == Some(name) {
+            return None;
+        }
+        self.open = Some(name.to_owned());
+        Some(SoundEvent::Opened { name: name.to_owned() })
+    }
+
+    /// The device was closed on purpose, or another one was chosen: what was wrong with the old one is forgotten.
+    pub(crate) fn closed(&mut self) {
+        *self = Self::default();
+    }
+}
+
+/// A flag that a thread raises when it is done, for a wait that is bounded (joining a thread is not).
+#[derive(Debug, Default)]
+pub(crate) struct Done {
+    done: Mutex<bool>,
+    raised: Condvar,
+}
+
+impl Done {
+    pub(crate) fn raise(&self) {
+        *self.done.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.raised.notify_all();
+    }
+
+    /// Waits at most `limit`; false when it was not raised in that time.
+    pub(crate) fn wait(&self, limit: Duration) -> bool {
+        let done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
+        let (done, _) =
+            self.raised.wait_timeout_while(done, limit, |done| !*done).unwrap_or_else(PoisonError::into_inner);
+        *done
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::call::DeviceKind;
+
+    #[test]
+    fn a_stall_is_two_seconds_without_a_callback() {
+        let mut stall = Stall::new(MediaTime::from_millis(0));
+        assert!(!stall.check(1, MediaTime::from_millis(1900)));
+        assert!(!stall.check(1, MediaTime::from_millis(3899)));
+        assert!(stall.check(1, MediaTime::from_millis(3900)));
+        assert!(!stall.check(2, MediaTime::from_millis(3901)), "it goes again");
+    }
+
+    #[test]
+    fn each_change_is_reported_once() {
+        let device = DeviceKind::Microphone;
+        let mut log = FaultLog::default();
+        assert_eq!(log.works("Headset"), Some(SoundEvent::Opened { name: "Headset".into() }));
+        assert_eq!(log.works("Headset"), None);
+        let unplugged = CallError::DeviceUnplugged { device };
+        assert_eq!(log.failed(unplugged.clone()), Some(SoundEvent::Fault(unplugged)));
+        assert_eq!(log.failed(CallError::DeviceMissing { device }), None, "unplugged and missing is one thing");
+        let busy = CallError::DeviceBusy { device };
+        assert_eq!(log.failed(busy.clone()), Some(SoundEvent::Fault(busy.clone())));
+        assert_eq!(log.failed(busy), None);
+        assert_eq!(log.works("Headset"), Some(SoundEvent::Recovered { name: "Headset".into() }));
+        assert_eq!(log.works("Speakers"), Some(SoundEvent::Opened { name: "Speakers".into() }));
+    }
+
+    #[test]
+    fn harmless_reports_are_no_faults() {
+        let heart = Heart::default();
+        heart.report(ErrorKind::Xrun);
+        heart.report(ErrorKind::RealtimeDenied);
+        assert_eq!(heart.fault(Direction::Output), None);
+        heart.report(ErrorKind::DeviceNotAvailable);
+        assert_eq!(heart.fault(Direction::Output), Some(CallError::DeviceUnplugged { device: DeviceKind::Speaker }));
+    }
+}

@@ -1,0 +1,166 @@
+//! The contact list, and the list of people from whom everything is refused (contacts or not).
+
+use rusqlite::{OptionalExtension, Row, params};
+
+use crate::identity::PeerId;
+
+use super::{Store, StoreError};
+
+/// Somebody in the contact list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contact {
+    /// Their public ID.
+    pub id: PeerId,
+    /// The name that they chose.
+    pub name: String,
+    /// The name given to them here; empty when none is.
+    pub given_name: String,
+    /// Everything from them is refused.
+    pub blocked: bool,
+    /// When they were added, in seconds since 1970 (UTC).
+    pub added_at_unix_s: i64,
+}
+
+impl Contact {
+    /// The name to show: the given one, else the chosen one.
+    pub fn shown_name(&self) -> &str {
+        if self.given_name.is_empty() { &self.name } else { &self.given_name }
+    }
+}
+
+const SELECT: &str = "SELECT contacts.peer, name, given_name, blocked.peer IS NOT NULL, added_at_unix_s
+     FROM contacts LEFT JOIN blocked ON blocked.peer = contacts.peer";
+
+fn contact(row: &Row<'_>) -> rusqlite::Result<Contact> {
+    Ok(Contact {
+        id: PeerId::from_bytes(row.get(0)?),
+        name: row.get(1)?,
+        given_name: row.get(2)?,
+        blocked: row.get(3)?,
+        added_at_unix_s: row.get(4)?,
+    })
+}
+
+impl Store {
+    /// Every contact, by the shown name without regard to case.
+    pub fn contacts(&self) -> Result<Vec<Contact>, StoreError> {
+        let mut contacts =
+            self.connection.prepare_cached(SELECT)?.query_map([], contact)?.collect::<Result<Vec<_>, _>>()?;
+        contacts.sort_by_cached_key(|contact| (contact.shown_name().to_lowercase(), contact.id));
+        Ok(contacts)
+    }
+
+    /// One contact.
+    pub fn contact(&self, id: PeerId) -> Result<Option<Contact>, StoreError> {
+        let query = format!("{SELECT} WHERE contacts.peer = ?1");
+        Ok(self.connection.prepare_cached(&query)?.query_row(params![id.as_bytes()], contact).optional()?)
+    }
+
+    /// Adds a contact; of one who is there already, only the chosen name changes (unless it is empty). True when new.
+    pub fn add_contact(&self, id: PeerId, name: &str, now_unix_s: i64) -> Result<bool, StoreError> {
+        let added = self.connection.execute(
+            "INSERT INTO contacts (peer, name, added_at_unix_s) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+            params![id.as_bytes(), name, now_unix_s],
+        )?;
+        if added == 0 && !name.is_empty() {
+            self.set_chosen_name(id, name)?;
+        }
+        Ok(added > 0)
+    }
+
+    /// Notes the name that a contact calls themself now. True when it is another one than before.
+    pub fn set_chosen_name(&self, id: PeerId, name: &str) -> Result<bool, StoreError> {
+        let changed = self
+            .connection
+            .execute("UPDATE contacts SET name = ?2 WHERE peer = ?1 AND name <> ?2", params![id.as_bytes(), name])?;
+        Ok(changed > 0)
+    }
+
+    /// Gives a contact a name, here only; an empty one goes back to the chosen one. False when they are no contact.
+    pub fn rename_contact(&self, id: PeerId, given_name: &str) -> Result<bool, StoreError> {
+        let changed = self
+            .connection
+            .execute("UPDATE contacts SET given_name = ?2 WHERE peer = ?1", params![id.as_bytes(), given_name])?;
+        Ok(changed > 0)
+    }
+
+    /// Forgets a contact; a block stays. False when they are no contact.
+    pub fn remove_contact(&self, id: PeerId) -> Result<bool, StoreError> {
+        Ok(self.connection.execute("DELETE FROM contacts WHERE peer = ?1", params![id.as_bytes()])? > 0)
+    }
+
+    /// Refuses, or no longer refuses, everything from a person, contact or not.
+    pub fn set_blocked(&self, id: PeerId, on: bool) -> Result<(), StoreError> {
+        let statement = if on {
+            "INSERT INTO blocked (peer) VALUES (?1) ON CONFLICT DO NOTHING"
+        } else {
+            "DELETE FROM blocked WHERE peer = ?1"
+        };
+        self.connection.execute(statement, params![id.as_bytes()])?;
+        Ok(())
+    }
+
+    /// Everybody who is blocked.
+    pub fn blocked(&self) -> Result<Vec<PeerId>, StoreError> {
+        let mut statement = self.connection.prepare_cached("SELECT peer FROM blocked ORDER BY peer")?;
+        let blocked = statement.query_map([], |row| row.get(0).map(PeerId::from_bytes))?;
+        Ok(blocked.collect::<Result<_, _>>()?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(number: u8) -> PeerId {
+        PeerId::from_bytes([number; 32])
+    }
+
+    fn shown(store: &Store) -> Vec<String> {
+        store.contacts().unwrap().iter().map(|contact| contact.shown_name().to_owned()).collect()
+    }
+
+    #[test]
+    fn contacts_are_sorted_by_the_shown_name_without_regard_to_case() {
+        let store = Store::in_memory().unwrap();
+        for (number, name) in [(1, "bob"), (2, "Ann"), (3, "Émile"), (4, "Zoe"), (5, "ÉLISE")] {
+            assert!(store.add_contact(id(number), name, 100).unwrap());
+        }
+        store.rename_contact(id(4), "aaron").unwrap();
+        assert_eq!(shown(&store), ["aaron", "Ann", "bob", "ÉLISE", "Émile"]);
+        store.rename_contact(id(4), "").unwrap();
+        assert!(shown(&store).contains(&"Zoe".to_owned()));
+    }
+
+    #[test]
+    fn adding_again_keeps_the_given_name_and_the_date() {
+        let store = Store::in_memory().unwrap();
+        store.add_contact(id(1), "Robert", 100).unwrap();
+        store.rename_contact(id(1), "Bob").unwrap();
+        assert!(!store.add_contact(id(1), "Robert'); DROP TABLE contacts;--", 200).unwrap());
+        assert!(!store.add_contact(id(1), "", 300).unwrap());
+        let contact = store.contact(id(1)).unwrap().unwrap();
+        assert_eq!(contact.name, "Robert'); DROP TABLE contacts;--");
+        assert_eq!((contact.shown_name(), contact.added_at_unix_s), ("Bob", 100));
+    }
+
+    #[test]
+    fn a_block_outlives_the_contact_and_a_restart() {
+        let dir = tempfile::tempdir().unwrap();
+        {
+            let store = Store::open(dir.path()).unwrap();
+            store.add_contact(id(1), "Mallory", 100).unwrap();
+            store.set_blocked(id(1), true).unwrap();
+            store.set_blocked(id(1), true).unwrap();
+            store.set_blocked(id(2), true).unwrap();
+            store.set_blocked(id(2), false).unwrap();
+            assert!(store.contact(id(1)).unwrap().unwrap().blocked);
+            assert!(store.remove_contact(id(1)).unwrap());
+            assert!(!store.remove_contact(id(1)).unwrap());
+        }
+        let store = Store::open(dir.path()).unwrap();
+        assert_eq!(store.blocked().unwrap(), [id(1)]);
+        assert_eq!(store.contact(id(1)).unwrap(), None);
+        assert!(!store.rename_contact(id(1), "M").unwrap());
+    }
+}

@@ -1,0 +1,136 @@
+//! The calls of the past, of which the newest are kept.
+
+use rusqlite::params;
+
+use crate::call::CallEnd;
+use crate::identity::PeerId;
+
+use super::{Store, StoreError};
+
+/// How many calls are kept.
+pub const HISTORY_KEPT: usize = 500;
+
+/// A call of the past.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HistoryRecord {
+    /// With whom.
+    pub peer: PeerId,
+    /// Their name then.
+    pub name: String,
+    /// True when this side called.
+    pub outgoing: bool,
+    /// When it began, in seconds since 1970 (UTC).
+    pub at_unix_s: i64,
+    /// How long they were connected, in seconds; 0 when they never were.
+    pub duration_s: u32,
+    /// How it ended.
+    pub ended: CallEnd,
+}
+
+impl Store {
+    /// Every call that is kept, latest first. One that a newer version wrote in its own words is left out.
+    pub fn history(&self) -> Result<Vec<HistoryRecord>, StoreError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT peer, name, outgoing, at_unix_s, duration_s, ended FROM history ORDER BY number DESC",
+        )?;
+        let rows = statement.query_map([], |row| {
+            let ended: String = row.get(5)?;
+            let Ok(ended) = serde_json::from_str(&ended) else { return Ok(None) };
+            Ok(Some(HistoryRecord {
+                peer: PeerId::from_bytes(row.get(0)?),
+                name: row.get(1)?,
+                outgoing: row.get(2)?,
+                at_unix_s: row.get(3)?,
+                duration_s: row.get(4)?,
+                ended,
+            }))
+        })?;
+        Ok(rows.filter_map(Result::transpose).collect::<Result<_, _>>()?)
+    }
+
+    /// Adds a call, and forgets the oldest beyond [`HISTORY_KEPT`].
+    pub fn add_history(&mut self, record: &HistoryRecord) -> Result<(), StoreError> {
+        let ended = serde_json::to_string(&record.ended).map_err(|error| StoreError::Other(error.into()))?;
+        let transaction = self.connection.transaction()?;
+        transaction.execute(
+            "INSERT INTO history (peer, name, outgoing, at_unix_s, duration_s, ended) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            params![record.peer.as_bytes(), record.name, record.outgoing, record.at_unix_s, record.duration_s, ended],
+        )?;
+        transaction.execute(
+            "DELETE FROM history WHERE number NOT IN (SELECT number FROM history ORDER BY number DESC LIMIT ?1)",
+            params![HISTORY_KEPT as i64],
+        )?;
+        Ok(transaction.commit()?)
+    }
+
+    /// Forgets every call.
+    pub fn clear_history(&self) -> Result<(), StoreError> {
+        self.connection.execute("DELETE FROM history", [])?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::call::DisconnectReason;
+
+    use super::*;
+
+    fn record(number: i64, ended: CallEnd) -> HistoryRecord {
+        HistoryRecord {
+            peer: PeerId::from_bytes([9; 32]),
+            name: format!("Call {number}"),
+            outgoing: number % 2 == 0,
+            at_unix_s: 1_700_000_000 + number,
+            duration_s: 7,
+            ended,
+        }
+    }
+
+    #[test]
+    fn every_end_is_found_again_latest_first() {
+        let mut store = Store::in_memory().unwrap();
+        let ends = [
+            CallEnd::Declined,
+            CallEnd::Busy,
+            CallEnd::NoAnswer,
+            CallEnd::Canceled,
+            CallEnd::Missed,
+            CallEnd::DeclinedHere,
+            CallEnd::Unreachable,
+            CallEnd::Ended(DisconnectReason::Left),
+            CallEnd::Ended(DisconnectReason::HungUp),
+            CallEnd::Ended(DisconnectReason::Failed),
+            CallEnd::Ended(DisconnectReason::Lost),
+        ];
+        let mut records: Vec<_> = ends.into_iter().enumerate().map(|(n, end)| record(n as i64, end)).collect();
+        for record in &records {
+            store.add_history(record).unwrap();
+        }
+        records.reverse();
+        assert_eq!(store.history().unwrap(), records);
+        store.clear_history().unwrap();
+        assert!(store.history().unwrap().is_empty());
+    }
+
+    #[test]
+    fn the_newest_500_calls_are_kept() {
+        let mut store = Store::in_memory().unwrap();
+        for number in 0..HISTORY_KEPT as i64 + 20 {
+            store.add_history(&record(number, CallEnd::Missed)).unwrap();
+        }
+        let history = store.history().unwrap();
+        assert_eq!(history.len(), HISTORY_KEPT);
+        assert_eq!(history[0].name, "Call 519");
+        assert_eq!(history[HISTORY_KEPT - 1].name, "Call 20");
+    }
+
+    #[test]
+    fn an_end_in_unknown_words_is_left_out() {
+        let mut store = Store::in_memory().unwrap();
+        store.add_history(&record(1, CallEnd::Busy)).unwrap();
+        store.connection.execute("UPDATE history SET ended = '\"abducted\"'", []).unwrap();
+        store.add_history(&record(2, CallEnd::Missed)).unwrap();
+        assert_eq!(store.history().unwrap(), [record(2, CallEnd::Missed)]);
+    }
+}

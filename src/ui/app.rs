@@ -1,0 +1,276 @@
+//! The eframe application: reads the controller's snapshot, chooses the screen, and sends what the person asked for.
+//!
+//! Runs on the main thread. It draws when there is a new picture, a new snapshot or input, and when a clock on the screen
+//! moves on; never in a loop.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use eframe::egui::{self, Frame, Ui, UserAttentionType, ViewportCommand};
+
+use crate::call::InviteId;
+use crate::controller::{CallView, Command, Handle, HistoryEntry, Snapshot};
+use crate::store::DeviceChoice;
+
+use super::add_contact;
+use super::call_view::{self, CallScreen};
+use super::catalogue::{Text, Words, system_locale};
+use super::home::{self, Home};
+use super::invite_dialog::InviteDialog;
+use super::notices::Notices;
+use super::scene::{Now, Scene};
+use super::settings_panel::{self, SettingsPanel};
+use super::theme::{self, Type};
+use super::tile::TilePainter;
+
+const ICON: &[u8] = include_bytes!("../../assets/icon.png");
+const TITLE: &str = "Visavis";
+const APP_ID: &str = "visavis";
+const SIZE: [f32; 2] = [1100.0, 720.0];
+const MIN_SIZE: [f32; 2] = [720.0, 480.0];
+
+/// Asks the window to draw again; any thread may call it, as often as it likes.
+#[derive(Clone)]
+pub struct RepaintNotice(egui::Context);
+
+impl RepaintNotice {
+    /// Asks for a drawing within `delay`. Without a delay (a new snapshot) egui draws twice, so that what is laid out anew
+    /// comes to rest; with one, however short (a new picture), it draws once, which is half the work.
+    pub fn notify(&self, delay: Duration) {
+        if delay.is_zero() {
+            self.0.request_repaint();
+        } else {
+            self.0.request_repaint_after(delay);
+        }
+    }
+}
+
+impl std::fmt::Debug for RepaintNotice {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("RepaintNotice")
+    }
+}
+
+/// How the window starts.
+#[derive(Clone, Debug)]
+pub struct WindowOptions {
+    /// Open the camera for the preview once the window is there.
+    pub preview: bool,
+    /// The locale that [`crate::store::Language::System`] follows.
+    pub locale: String,
+}
+
+impl Default for WindowOptions {
+    fn default() -> Self {
+        Self { preview: true, locale: system_locale() }
+    }
+}
+
+/// Opens the window and returns when it has been closed.
+///
+/// `start` starts the controller once there is a window to repaint; its error, if any, comes back as
+/// [`eframe::Error::AppCreation`]. When the window closes, [`Command::Quit`] has been sent: the caller then waits for
+/// the controller's end, as long as it likes.
+pub fn run<E>(
+    options: WindowOptions,
+    start: impl FnOnce(RepaintNotice) -> Result<Handle, E>,
+) -> Result<(), eframe::Error>
+where
+    E: std::error::Error + Send + Sync + 'static,
+{
+    let mut viewport = egui::ViewportBuilder::default()
+        .with_title(TITLE)
+        .with_app_id(APP_ID)
+        .with_inner_size(SIZE)
+        .with_min_inner_size(MIN_SIZE)
+        .with_drag_and_drop(true);
+    if let Ok(icon) = eframe::icon_data::from_png_bytes(ICON) {
+        viewport = viewport.with_icon(icon);
+    }
+    let native = eframe::NativeOptions {
+        viewport,
+        renderer: eframe::Renderer::Glow,
+        centered: true,
+        persist_window: false,
+        dithering: false,
+        ..Default::default()
+    };
+    eframe::run_native(
+        APP_ID,
+        native,
+        Box::new(|creation| {
+            Window::install(&creation.egui_ctx);
+            let handle = start(RepaintNotice(creation.egui_ctx.clone()))?;
+            Ok(Box::new(Window::new(handle, options)))
+        }),
+    )
+}
+
+/// The window's state and its drawing; works without eframe's event loop too, as tests use it.
+#[derive(Debug)]
+pub struct Window {
+    handle: Handle,
+    options: WindowOptions,
+    tiles: TilePainter,
+    commands: Vec<Command>,
+    home: Home,
+    call: Option<CallScreen>,
+    invites: InviteDialog,
+    settings: SettingsPanel,
+    notices: Notices,
+    rung: Option<InviteId>,
+    /// The preview shall open: the window has opened, or a call has ended, which closes camera and microphone.
+    preview_due: bool,
+    /// The history last seen: a call can be answered "busy" and be over between two drawings, and only this tells.
+    history: Option<Arc<[HistoryEntry]>>,
+}
+
+impl Window {
+    /// A window on a controller.
+    pub fn new(handle: Handle, options: WindowOptions) -> Self {
+        Self {
+            handle,
+            options,
+            tiles: TilePainter::new(),
+            commands: Vec::new(),
+            home: Home::default(),
+            call: None,
+            invites: InviteDialog::default(),
+            settings: SettingsPanel::default(),
+            notices: Notices::default(),
+            rung: None,
+            preview_due: true,
+            history: None,
+        }
+    }
+
+    /// Installs fonts and themes; before the first frame.
+    pub fn install(ctx: &egui::Context) {
+        theme::install(ctx);
+    }
+
+    /// Draws one frame into the whole of `ui`.
+    pub fn show(&mut self, ui: &mut Ui, now: Now) {
+        let Some(snapshot) = self.handle.snapshot() else {
+            let words = Words::of(crate::store::Language::System, &self.options.locale);
+            ui.centered_and_justified(|ui| {
+                ui.label(Type::Body.text(words.get(Text::ShuttingDown), ui.visuals().text_color()))
+            });
+            ui.ctx().send_viewport_cmd(ViewportCommand::Close);
+            return;
+        };
+        theme::follow(ui.ctx(), snapshot.settings.theme);
+        let words = Words::of(snapshot.settings.language, &self.options.locale);
+        let mut commands = std::mem::take(&mut self.commands);
+        let mut tiles = std::mem::take(&mut self.tiles);
+        let mut scene = Scene { snapshot: &snapshot, words, now, tiles: &mut tiles, commands: &mut commands };
+        self.keep_preview(&mut scene);
+        self.screens(ui, &mut scene);
+        tiles.free_gone(ui);
+        self.tiles = tiles;
+        for command in commands.drain(..) {
+            if self.handle.send(command).is_err() {
+                ui.ctx().send_viewport_cmd(ViewportCommand::Close);
+            }
+        }
+        self.commands = commands;
+    }
+
+    /// Opens the camera for the preview, at the start and again after each call: opening the window is the press that
+    /// asks for it.
+    fn keep_preview(&mut self, scene: &mut Scene<'_>) {
+        let history = &scene.snapshot.history;
+        if self.history.as_ref().is_none_or(|seen| !Arc::ptr_eq(seen, history)) {
+            let before = self.history.replace(Arc::clone(history));
+            self.preview_due |= before.is_some() && !history.is_empty();
+        }
+        match scene.snapshot.call {
+            CallView::Idle if std::mem::take(&mut self.preview_due) => {
+                if self.options.preview && scene.snapshot.settings.camera != DeviceChoice::None {
+                    let video = scene.video();
+                    scene.send(Command::CreateStream { audio: false, video, max_fps: None, max_kbps: None });
+                }
+            }
+            CallView::Idle => {}
+            CallView::Outgoing(_) | CallView::Incoming(_) | CallView::Conversation(_) => self.preview_due = true,
+        }
+    }
+
+    fn screens(&mut self, ui: &mut Ui, scene: &mut Scene<'_>) {
+        let snapshot = scene.snapshot;
+        let invited = has_invite_dialog(snapshot);
+        if !invited {
+            self.settings.take_keys(ui, scene);
+        }
+        let area = ui.available_rect_before_wrap();
+        let (toggle, picture) = match &snapshot.call {
+            CallView::Conversation(call) => {
+                let open = self.settings.is_open();
+                (self.call.get_or_insert_default().show(ui, scene, call, open), call_view::below_head(area))
+            }
+            CallView::Idle | CallView::Outgoing(_) | CallView::Incoming(_) => {
+                self.leave_call(ui);
+                let frame = Frame::new().fill(ui.visuals().panel_fill);
+                (frame.show(ui, |ui| self.home.show(ui, scene, invited)).inner, home::below_own_card(area))
+            }
+        };
+        if toggle {
+            self.settings.toggle(scene);
+        }
+        self.settings.show(ui, scene);
+        self.invites.show(ui, scene);
+        let picture = if self.settings.is_open() { settings_panel::beside(area).intersect(picture) } else { picture };
+        self.notices.show(ui, picture, scene);
+        add_contact::take_dropped(ui, scene);
+    }
+
+    /// Forgets the last call's screen, and leaves the full screen that was for it.
+    fn leave_call(&mut self, ui: &Ui) {
+        if self.call.take().is_some() && super::controls::is_full_screen(ui) {
+            ui.ctx().send_viewport_cmd(ViewportCommand::Fullscreen(false));
+        }
+    }
+
+    /// Calls for attention when somebody rings; runs while the window is hidden too.
+    fn attend(&mut self, ctx: &egui::Context, snapshot: &Snapshot) {
+        let ringing = match &snapshot.call {
+            CallView::Incoming(incoming) => Some(incoming.invite),
+            CallView::Idle | CallView::Outgoing(_) | CallView::Conversation(_) => None,
+        };
+        if ringing.is_some() && ringing != self.rung {
+            ctx.send_viewport_cmd(ViewportCommand::RequestUserAttention(UserAttentionType::Critical));
+        }
+        self.rung = ringing;
+    }
+}
+
+/// Whether a dialog about an invite or a call's end is up; it then has the keyboard.
+fn has_invite_dialog(snapshot: &Snapshot) -> bool {
+    match &snapshot.call {
+        CallView::Outgoing(_) | CallView::Incoming(_) => true,
+        CallView::Idle => snapshot.outcome.is_some(),
+        CallView::Conversation(_) => false,
+    }
+}
+
+impl eframe::App for Window {
+    fn logic(&mut self, ctx: &egui::Context, _frame: &mut eframe::Frame) {
+        if let Some(snapshot) = self.handle.snapshot() {
+            self.attend(ctx, &snapshot);
+        }
+    }
+
+    fn ui(&mut self, ui: &mut Ui, _frame: &mut eframe::Frame) {
+        self.show(ui, Now::read());
+    }
+
+    fn clear_color(&self, visuals: &egui::Visuals) -> [f32; 4] {
+        visuals.panel_fill.to_normalized_gamma_f32()
+    }
+
+    fn on_exit(&mut self, _gl: Option<&eframe::glow::Context>) {
+        if self.handle.send(Command::Quit).is_err() {
+            tracing::debug!("the controller had ended before the window closed");
+        }
+    }
+}

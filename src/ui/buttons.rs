@@ -1,0 +1,241 @@
+//! Buttons, round controls, switches and segments: every control that a finger or a key can press.
+//!
+//! Each is one allocation, one response with an accessible name, and one painting; focus is always visible.
+
+use eframe::egui::{
+    self, Color32, CornerRadius, Rect, Response, Role, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, pos2, vec2,
+};
+
+use super::icons::Icon;
+use super::theme::{CONTROL_HEIGHT, Palette, Type, radius, space};
+
+/// How much a button calls for attention.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Weight {
+    /// The one thing to do here.
+    Primary,
+    /// Something else to do.
+    #[default]
+    Quiet,
+    /// Ends or destroys something.
+    Danger,
+    /// No ground until the mouse is over it.
+    Plain,
+}
+
+/// A button with a word, and perhaps an icon before it.
+#[derive(Clone, Copy, Debug)]
+pub struct TextButton<'a> {
+    text: &'a str,
+    icon: Option<Icon>,
+    weight: Weight,
+    enabled: bool,
+    width: Option<f32>,
+}
+
+impl<'a> TextButton<'a> {
+    /// A quiet button.
+    pub const fn new(text: &'a str) -> Self {
+        Self { text, icon: None, weight: Weight::Quiet, enabled: true, width: None }
+    }
+
+    /// Puts an icon before the word.
+    pub const fn icon(mut self, icon: Icon) -> Self {
+        self.icon = Some(icon);
+        self
+    }
+
+    /// Sets the weight.
+    pub const fn weight(mut self, weight: Weight) -> Self {
+        self.weight = weight;
+        self
+    }
+
+    /// Greys it out unless `enabled`.
+    pub const fn enabled(mut self, enabled: bool) -> Self {
+        self.enabled = enabled;
+        self
+    }
+
+    /// Makes it `width` points wide.
+    pub const fn width(mut self, width: f32) -> Self {
+        self.width = Some(width);
+        self
+    }
+
+    /// The width it takes by itself, in points.
+    pub fn natural_width(&self, ui: &Ui) -> f32 {
+        let text = ui.painter().layout_no_wrap(self.text.to_owned(), Type::Strong.font(), Color32::WHITE);
+        text.size().x + self.icon.map_or(0.0, |_| 18.0 + space::S) + 2.0 * space::L
+    }
+
+    /// Draws it and tells whether it was pressed.
+    pub fn show(self, ui: &mut Ui) -> Response {
+        let palette = Palette::of(ui);
+        let width = self.width.unwrap_or_else(|| self.natural_width(ui));
+        let sense = if self.enabled { Sense::click() } else { Sense::hover() };
+        let (rect, response) = ui.allocate_exact_size(vec2(width, CONTROL_HEIGHT), sense);
+        response.widget_info(|| WidgetInfo::labeled(Role::Button, self.enabled, self.text));
+        let (ground, hover, ink) = colors(palette, self.weight);
+        let over = self.enabled && (response.hovered() || response.is_pointer_button_down_on());
+        let fade = if self.enabled { 1.0 } else { 0.45 };
+        let ground = if over { hover } else { ground }.gamma_multiply(fade);
+        let ink = ink.gamma_multiply(fade);
+        let painter = ui.painter();
+        painter.rect_filled(rect, CornerRadius::same(radius::CONTROL), ground);
+        focus_ring(ui, &response, rect, radius::CONTROL);
+        let icon_width = self.icon.map_or(0.0, |_| 18.0 + space::S);
+        let room = (width - 2.0 * space::S - icon_width).max(0.0);
+        let text = one_line(ui, self.text, Type::Strong, ink, room);
+        let left = rect.center().x - (text.size().x + icon_width) / 2.0;
+        if let Some(icon) = self.icon {
+            icon.paint(painter, pos2(left + 9.0, rect.center().y), 18.0, ink);
+        }
+        painter.galley(pos2(left + icon_width, rect.center().y - text.size().y / 2.0), text, ink);
+        response
+    }
+}
+
+const fn colors(palette: &Palette, weight: Weight) -> (Color32, Color32, Color32) {
+    match weight {
+        Weight::Primary => (palette.accent, palette.accent_hover, palette.on_accent),
+        Weight::Quiet => (palette.raised, palette.raised_hover, palette.text),
+        Weight::Danger => (palette.danger, palette.danger_hover, palette.on_danger),
+        Weight::Plain => (Color32::TRANSPARENT, palette.raised, palette.text),
+    }
+}
+
+/// A square button with an icon only; `name` is its tooltip and its accessible name.
+pub fn icon_button(ui: &mut Ui, icon: Icon, name: &str) -> Response {
+    icon_button_sized(ui, icon, name, CONTROL_HEIGHT, Weight::Plain)
+}
+
+/// A square button of `side` points.
+pub fn icon_button_sized(ui: &mut Ui, icon: Icon, name: &str, side: f32, weight: Weight) -> Response {
+    let palette = Palette::of(ui);
+    let (rect, response) = ui.allocate_exact_size(Vec2::splat(side), Sense::click());
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, true, name));
+    let (ground, hover, ink) = colors(palette, weight);
+    let ink = if weight == Weight::Plain && !response.hovered() { palette.text_soft } else { ink };
+    let ground = if response.hovered() || response.context_menu_opened() { hover } else { ground };
+    ui.painter().rect_filled(rect, CornerRadius::same(radius::CONTROL), ground);
+    focus_ring(ui, &response, rect, radius::CONTROL);
+    icon.paint(ui.painter(), rect.center(), 18.0, ink);
+    response.on_hover_text(name)
+}
+
+/// What a round control shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Control {
+    /// Works as usual.
+    Plain,
+    /// Something is off that is usually on: light ground, dark icon.
+    Off,
+    /// Hang up.
+    Danger,
+}
+
+/// A round control of the call's bar, 48 points wide, on a picture.
+pub fn round_control(ui: &mut Ui, icon: Icon, name: &str, tip: &str, look: Control) -> Response {
+    const SIDE: f32 = 48.0;
+    let palette = Palette::of(ui);
+    let (rect, response) = ui.allocate_exact_size(Vec2::splat(SIDE), Sense::click());
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, true, name));
+    let over = response.hovered();
+    let (ground, ink) = match look {
+        Control::Plain if over => (Color32::from_white_alpha(56), Color32::WHITE),
+        Control::Plain => (Color32::from_white_alpha(30), Color32::WHITE),
+        Control::Off if over => (Color32::WHITE, Color32::from_gray(20)),
+        Control::Off => (Color32::from_gray(232), Color32::from_gray(20)),
+        Control::Danger if over => (palette.danger_hover, Color32::WHITE),
+        Control::Danger => (palette.danger, Color32::WHITE),
+    };
+    ui.painter().circle_filled(rect.center(), SIDE / 2.0, ground);
+    if response.has_focus() {
+        ui.painter().circle_stroke(rect.center(), SIDE / 2.0 + 2.0, Stroke::new(2.0, Color32::WHITE));
+    }
+    icon.paint(ui.painter(), rect.center(), 22.0, ink);
+    response.on_hover_text(tip)
+}
+
+/// A switch with its words at the left; the whole row can be pressed. Returns true when it was changed.
+pub fn switch_row(ui: &mut Ui, on: &mut bool, title: &str, detail: &str) -> bool {
+    let palette = Palette::of(ui);
+    let width = ui.available_width();
+    let room = width - 44.0 - space::L;
+    let title_text = wrapped(ui, title, Type::Body, palette.text, room);
+    let detail_text = wrapped(ui, detail, Type::Caption, palette.text_soft, room);
+    let height = title_text.size().y + detail_text.size().y + 2.0 + space::S;
+    let (rect, mut response) = ui.allocate_exact_size(vec2(width, height), Sense::click());
+    if response.clicked() {
+        *on = !*on;
+        response.mark_changed();
+    }
+    response.widget_info(|| WidgetInfo::selected(Role::Switch, true, *on, title));
+    let top = rect.top() + space::XS;
+    let title_height = title_text.size().y;
+    ui.painter().galley(pos2(rect.left(), top), title_text, palette.text);
+    ui.painter().galley(pos2(rect.left(), top + title_height + 2.0), detail_text, palette.text_soft);
+    let track = Rect::from_center_size(pos2(rect.right() - 20.0, rect.center().y), vec2(40.0, 24.0));
+    let how = ui.ctx().animate_bool_responsive(response.id, *on);
+    let ground = if *on { palette.accent } else { palette.text_soft.gamma_multiply(0.55) };
+    ui.painter().rect_filled(track, CornerRadius::same(12), ground);
+    let knob = pos2(egui::lerp(track.left() + 12.0..=track.right() - 12.0, how), track.center().y);
+    let knob_color = if *on { palette.on_accent } else { palette.surface };
+    ui.painter().circle_filled(knob, 9.0, knob_color);
+    focus_ring(ui, &response, track, 12);
+    response.changed()
+}
+
+/// A row of choices of which one holds. Returns the one that was pressed.
+pub fn segments<T: Copy + PartialEq>(ui: &mut Ui, current: T, choices: &[(T, &str)]) -> Option<T> {
+    let palette = Palette::of(ui);
+    let (rect, row) = ui.allocate_exact_size(vec2(ui.available_width(), CONTROL_HEIGHT), Sense::hover());
+    ui.painter().rect_filled(rect, CornerRadius::same(radius::CONTROL), palette.raised);
+    let width = rect.width() / choices.len().max(1) as f32;
+    let mut pressed = None;
+    for (index, (value, word)) in choices.iter().enumerate() {
+        let cell = Rect::from_min_size(rect.min + vec2(width * index as f32, 0.0), vec2(width, CONTROL_HEIGHT));
+        let response = ui.interact(cell, row.id.with(index), Sense::click());
+        let holds = *value == current;
+        response.widget_info(|| WidgetInfo::selected(Role::RadioButton, true, holds, word));
+        let inner = cell.shrink(3.0);
+        let corner = CornerRadius::same(radius::CONTROL - 3);
+        let kind = if holds {
+            ui.painter().rect_filled(inner, corner, palette.chosen);
+            ui.painter().rect_stroke(inner, corner, Stroke::new(1.0, palette.line), StrokeKind::Inside);
+            Type::Strong
+        } else {
+            Type::Body
+        };
+        let ink = if holds || response.hovered() { palette.text } else { palette.text_soft };
+        let text = one_line(ui, word, kind, ink, inner.width() - 4.0);
+        ui.painter().galley(cell.center() - text.size() / 2.0, text, ink);
+        focus_ring(ui, &response, inner, radius::CONTROL - 3);
+        if response.clicked() && !holds {
+            pressed = Some(*value);
+        }
+    }
+    pressed
+}
+
+/// A line around what has the keyboard's focus.
+pub fn focus_ring(ui: &Ui, response: &Response, rect: Rect, corner: u8) {
+    if response.has_focus() {
+        let palette = Palette::of(ui);
+        let corner = CornerRadius::same(corner.saturating_add(2));
+        ui.painter().rect_stroke(rect.expand(2.0), corner, Stroke::new(2.0, palette.accent), StrokeKind::Middle);
+    }
+}
+
+/// `text` on one line, cut with an ellipsis where `room` (points) ends.
+pub fn one_line(ui: &Ui, text: &str, kind: Type, color: Color32, room: f32) -> std::sync::Arc<egui::Galley> {
+    let mut job = egui::text::LayoutJob::simple_singleline(text.to_owned(), kind.font(), color);
+    job.wrap = egui::text::TextWrapping::truncate_at_width(room.max(1.0));
+    ui.painter().layout_job(job)
+}
+
+/// `text` wrapped at `room` points.
+pub fn wrapped(ui: &Ui, text: &str, kind: Type, color: Color32, room: f32) -> std::sync::Arc<egui::Galley> {
+    ui.painter().layout(text.to_owned(), kind.font(), color, room.max(1.0))
+}

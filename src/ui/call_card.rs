@@ -1,0 +1,184 @@
+//! The card of the selected person at the bottom of home: a note, and Call with video or audio.
+
+use eframe::egui::{Align, CornerRadius, Layout, Popup, Rect, Stroke, StrokeKind, Ui, UiBuilder, pos2, vec2};
+
+use crate::controller::{Command, Person, PersonKind};
+use crate::identity::PeerId;
+
+use super::avatar;
+use super::buttons::{TextButton, Weight, icon_button, one_line};
+use super::catalogue::Text;
+use super::fields;
+use super::icons::Icon;
+use super::people_list;
+use super::scene::Scene;
+use super::theme::{CONTROL_HEIGHT, Palette, Type, radius, space};
+
+/// What an invite's note may hold, in bytes.
+const NOTE_BYTES: usize = 1024;
+
+/// Below this width (points) the note and the buttons take a row each.
+const WIDE: f32 = 640.0;
+
+/// What the card remembers between frames.
+#[derive(Debug, Default)]
+pub struct CallCard {
+    note: String,
+    of: Option<PeerId>,
+}
+
+/// Cuts `note` to what an invite carries, at a character's end.
+fn held_to_limit(note: &mut String) {
+    if note.len() > NOTE_BYTES {
+        let end = (0..=NOTE_BYTES).rev().find(|&end| note.is_char_boundary(end)).unwrap_or(0);
+        note.truncate(end);
+    }
+}
+
+fn ground(ui: &Ui, rect: Rect) {
+    let palette = Palette::of(ui);
+    let corner = CornerRadius::same(radius::CARD);
+    ui.painter().rect_filled(rect, corner, palette.surface);
+    ui.painter().rect_stroke(rect, corner, Stroke::new(1.0, palette.line), StrokeKind::Inside);
+}
+
+fn row(rect: Rect, top: f32, height: f32) -> Rect {
+    Rect::from_min_size(pos2(rect.left(), top), vec2(rect.width(), height))
+}
+
+impl CallCard {
+    /// How high the card is in points.
+    pub fn height(width: f32, with_person: bool) -> f32 {
+        let rows = if !with_person {
+            44.0
+        } else if width >= WIDE {
+            44.0 + space::M + CONTROL_HEIGHT
+        } else {
+            44.0 + 2.0 * (space::M + CONTROL_HEIGHT)
+        };
+        rows + 2.0 * space::L
+    }
+
+    /// What stands there while nobody is selected.
+    pub fn show_empty(ui: &mut Ui, rect: Rect, scene: &mut Scene<'_>) {
+        ground(ui, rect);
+        let palette = Palette::of(ui);
+        let inner = rect.shrink(space::L);
+        let echo = scene.snapshot.people.iter().find(|person| person.kind == PersonKind::Echo).map(|person| person.id);
+        let mut edge = inner.right();
+        if let Some(echo) = echo {
+            let builder = UiBuilder::new().id_salt("echo").max_rect(inner).layout(Layout::right_to_left(Align::Center));
+            let mut corner = ui.new_child(builder);
+            if TextButton::new(scene.text(Text::TryEcho)).icon(Icon::Waves).show(&mut corner).clicked() {
+                scene.invite(echo, "", true);
+            }
+            edge = corner.min_rect().left() - space::M;
+        }
+        let room = edge - inner.left();
+        let title = one_line(ui, scene.text(Text::PickSomeone), Type::Strong, palette.text, room);
+        let detail = one_line(ui, scene.text(Text::PickSomeoneDetail), Type::Body, palette.text_soft, room);
+        let top = inner.center().y - (title.size().y + detail.size().y + 2.0) / 2.0;
+        let below = top + title.size().y + 2.0;
+        ui.painter().galley(pos2(inner.left(), top), title, palette.text);
+        ui.painter().galley(pos2(inner.left(), below), detail, palette.text_soft);
+    }
+
+    /// Draws the card of `person`; false when it should close.
+    pub fn show(&mut self, ui: &mut Ui, rect: Rect, person: &Person, scene: &mut Scene<'_>) -> bool {
+        if self.of != Some(person.id) {
+            *self = Self { note: String::new(), of: Some(person.id) };
+        }
+        ground(ui, rect);
+        let inner = rect.shrink(space::L);
+        let name = avatar::person_name(person, scene.words);
+        let stays = Self::head(ui, row(inner, inner.top(), 44.0), person, &name, scene);
+        let below = inner.top() + 44.0 + space::M;
+        if inner.width() + 2.0 * space::L >= WIDE {
+            let line = row(inner, below, CONTROL_HEIGHT);
+            let edge = self.buttons(ui, line, person, scene, false);
+            self.note_field(ui, Rect::from_min_max(line.min, pos2(edge - space::S, line.bottom())), scene);
+        } else {
+            self.note_field(ui, row(inner, below, CONTROL_HEIGHT), scene);
+            self.buttons(ui, row(inner, below + CONTROL_HEIGHT + space::M, CONTROL_HEIGHT), person, scene, true);
+        }
+        stays
+    }
+
+    fn head(ui: &mut Ui, rect: Rect, person: &Person, name: &str, scene: &mut Scene<'_>) -> bool {
+        let palette = Palette::of(ui);
+        let is_echo = person.kind == PersonKind::Echo;
+        avatar::paint_kind(ui.painter(), rect.left_center() + vec2(22.0, 0.0), 44.0, person.id, name, is_echo);
+        let builder = UiBuilder::new().id_salt("head").max_rect(rect).layout(Layout::right_to_left(Align::Center));
+        let mut corner = ui.new_child(builder);
+        corner.spacing_mut().item_spacing.x = 0.0;
+        let stays = !icon_button(&mut corner, Icon::Close, scene.text(Text::Close)).clicked();
+        if person.kind == PersonKind::Nearby {
+            let add = scene.text(Text::AddToContacts);
+            if icon_button(&mut corner, Icon::PersonPlus, add).clicked() {
+                scene.send(Command::AddContact { link: person.id.to_string() });
+            }
+        }
+        let left = rect.left() + 44.0 + space::M;
+        let room = corner.min_rect().left() - left - space::S;
+        let hint = match (person.blocked, person.online || is_echo) {
+            (true, _) => scene.words.with_name(Text::BlockedHint, name),
+            (false, false) => scene.words.with_name(Text::OfflineHint, name),
+            (false, true) => people_list::presence(person, scene.words).to_owned(),
+        };
+        let title = one_line(ui, name, Type::Title, palette.text, room);
+        let detail = one_line(ui, &hint, Type::Caption, palette.text_soft, room);
+        let top = rect.center().y - (title.size().y + detail.size().y) / 2.0;
+        let below = top + title.size().y;
+        ui.painter().galley(pos2(left, top), title, palette.text);
+        ui.painter().galley(pos2(left, below), detail, palette.text_soft);
+        stays
+    }
+
+    fn note_field(&mut self, ui: &mut Ui, rect: Rect, scene: &Scene<'_>) {
+        let mut place = ui.new_child(UiBuilder::new().id_salt("note").max_rect(rect));
+        let (name, hint) = (scene.text(Text::NoteField), scene.text(Text::NoteHint));
+        fields::text_field(&mut place, &mut self.note, name, hint, None, rect.width());
+        held_to_limit(&mut self.note);
+    }
+
+    /// Draws the two buttons; returns where they begin.
+    fn buttons(&mut self, ui: &mut Ui, rect: Rect, person: &Person, scene: &mut Scene<'_>, fill: bool) -> f32 {
+        let builder = UiBuilder::new().id_salt("call").max_rect(rect).layout(Layout::right_to_left(Align::Center));
+        let mut line = ui.new_child(builder);
+        if person.blocked {
+            let unblock = TextButton::new(scene.text(Text::Unblock)).icon(Icon::Block);
+            if unblock.show(&mut line).clicked() {
+                scene.send(Command::BlockContact { id: person.id, on: false });
+            }
+            return line.min_rect().left();
+        }
+        let mut video = TextButton::new(scene.text(Text::CallWithVideo)).icon(Icon::Camera).weight(Weight::Primary);
+        let mut audio = TextButton::new(scene.text(Text::CallWithAudio)).icon(Icon::Phone);
+        if fill {
+            let half = (rect.width() - space::S) / 2.0;
+            (video, audio) = (video.width(half), audio.width(half));
+        }
+        let pressed = [(video, true), (audio, false)]
+            .map(|(button, with_video)| button.show(&mut line).clicked().then_some(with_video));
+        if let Some(with_video) = pressed.into_iter().flatten().next() {
+            scene.invite(person.id, &self.note, with_video);
+            self.note.clear();
+            Popup::close_all(ui.ctx());
+        }
+        line.min_rect().left()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_note_is_cut_at_a_characters_end() {
+        let mut note = "é".repeat(600);
+        note.insert(0, 'a');
+        held_to_limit(&mut note);
+        assert_eq!(note.len(), 1023);
+        assert!(note.ends_with('é'));
+    }
+}

@@ -1,0 +1,367 @@
+//! The call: the others' pictures filling the window, one's own in a corner, and what is laid over them.
+//!
+//! Always dark, whatever the theme: a picture wants a quiet frame.
+
+use eframe::egui::{
+    self, Align, Color32, CornerRadius, CursorIcon, Galley, Layout, Rect, Role, Sense, Ui, UiBuilder, Vec2, WidgetInfo,
+    pos2, vec2,
+};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::controller::{Command, ConversationStatus, ConversationView, ParticipantView};
+use crate::media::FrameSlot;
+
+use super::avatar;
+use super::buttons::{icon_button_sized, one_line};
+use super::catalogue::Text;
+use super::controls::{self, Act, Activity};
+use super::icons::Icon;
+use super::scene::Scene;
+use super::self_view::{self, SelfView};
+use super::settings_panel;
+use super::statistics;
+use super::theme::{self, Palette, Type, space};
+use super::tile::{Fit, TileOptions};
+use super::wall_clock::hours_minutes_seconds;
+
+const STAGE: Color32 = Color32::from_rgb(0x0B, 0x0E, 0x0F);
+const TILE: Color32 = Color32::from_rgb(0x1A, 0x1F, 0x21);
+
+/// Height that the line with the name and the time takes at the top, in points.
+const HEAD: f32 = 60.0;
+
+/// Below this width (points) what lies in the lower corners makes room for the controls.
+const NARROW: f32 = 760.0;
+
+/// What may be cut off a picture so that it fills its tile: more, and it is shown whole.
+const CUT: f32 = 0.27;
+
+/// What the call's screen remembers between frames.
+#[derive(Debug, Default)]
+pub struct CallScreen {
+    self_view: SelfView,
+    activity: Activity,
+    statistics: bool,
+}
+
+/// How a picture of some proportions fits a tile of others.
+fn fit_for(picture: Vec2, tile: Vec2) -> Fit {
+    let (picture, tile) = (picture.x / picture.y.max(1.0), tile.x / tile.y.max(1.0));
+    let kept = picture.min(tile) / picture.max(tile).max(f32::EPSILON);
+    if 1.0 - kept <= CUT { Fit::Cover } else { Fit::Contain }
+}
+
+fn picture_size(slot: &FrameSlot) -> Option<Vec2> {
+    slot.get().0.map(|frame| vec2(frame.width() as f32, frame.height() as f32))
+}
+
+impl CallScreen {
+    /// Draws the call; true when the settings are to be shown or hidden.
+    pub fn show(&mut self, ui: &mut Ui, scene: &mut Scene<'_>, call: &ConversationView, settings_open: bool) -> bool {
+        let dark = ui.ctx().style_of(egui::Theme::Dark);
+        ui.set_style(dark);
+        let area = ui.available_rect_before_wrap();
+        ui.advance_cursor_after_rect(area);
+        ui.painter().rect_filled(area, 0.0, STAGE);
+        let stage = ui.interact(area, ui.scope_id().with("stage"), Sense::click());
+        let mut act = controls::keys(ui);
+        if stage.double_clicked() {
+            act = Some(Act::FullScreen);
+        }
+        let alone = call.participants.len() == 1;
+        self.self_view.swapped &= alone;
+        if call.status == ConversationStatus::Connecting || call.participants.is_empty() {
+            connecting(ui, area, scene, call);
+        } else {
+            self.tiles(ui, area, scene, call);
+        }
+        let held = settings_open
+            || call.status == ConversationStatus::Connecting
+            || ui.memory(|memory| memory.focused().is_some())
+            || egui::Popup::is_any_open(ui.ctx())
+            || over_controls(ui, area);
+        // The settings cover the right edge: whatever is pressed in a call stays beside them, Hang up first of all.
+        let area = if settings_open { settings_panel::beside(area) } else { area };
+        let opacity = controls::opacity(ui, &mut self.activity, held);
+        self.small_tile(ui, area, scene, call);
+        if self.statistics {
+            statistics::show(ui, area, &call.participants, scene.words);
+        }
+        let mut overlay = ui.new_child(UiBuilder::new().id_salt("overlay").max_rect(area));
+        overlay.set_opacity(opacity);
+        head(&mut overlay, area, scene, call);
+        act = controls::show(&mut overlay, area, scene).or(act);
+        if opacity == 0.0 && stage.hovered() {
+            ui.ctx().set_cursor_icon(CursorIcon::None);
+        }
+        if act == Some(Act::Statistics) {
+            self.statistics = !self.statistics;
+        }
+        if let Some(act) = act {
+            controls::carry_out(ui, act, scene);
+        }
+        act == Some(Act::Settings)
+    }
+
+    fn tiles(&self, ui: &mut Ui, area: Rect, scene: &mut Scene<'_>, call: &ConversationView) {
+        if self.self_view.swapped {
+            own_tile(ui, area, scene, false);
+            return;
+        }
+        match call.participants.as_slice() {
+            [only] => remote_tile(ui, area, scene, only, 0.0),
+            several => {
+                let places = self_view::grid(area.shrink(space::S), several.len(), space::S);
+                for (participant, place) in several.iter().zip(places) {
+                    remote_tile(ui, place, scene, participant, theme::radius::PICTURE);
+                }
+            }
+        }
+    }
+
+    /// The picture in the corner: one's own, or the other's while they are swapped.
+    fn small_tile(&mut self, ui: &mut Ui, area: Rect, scene: &mut Scene<'_>, call: &ConversationView) {
+        let remote = call.participants.first().filter(|_| self.self_view.swapped);
+        let slot = remote.map_or(&scene.snapshot.local_stream.preview, |remote| &remote.picture);
+        let proportions = picture_size(slot).map_or(16.0 / 9.0, |size| size.x / size.y);
+        let size = self_view::size(area, proportions);
+        let narrow = area.width() < NARROW;
+        let bottom = if narrow { controls::BAR_HEIGHT - space::L } else { 0.0 };
+        let resting = self.self_view.corner.place(area, size, 44.0, bottom);
+        let place = resting.translate(self.self_view.dragged);
+        let response = ui.interact(place, ui.scope_id().with("small picture"), Sense::click_and_drag());
+        let name = match remote {
+            Some(remote) => scene.words.with_name(Text::SelfViewBig, &scene.name(remote.id, &remote.name)),
+            None => scene.text(Text::SelfView).to_owned(),
+        };
+        response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &name));
+        if response.dragged() {
+            self.self_view.drag(response.drag_delta());
+        }
+        if response.drag_stopped() {
+            self.self_view.release(area, resting);
+        }
+        let alone = call.participants.len() == 1 && call.status == ConversationStatus::Connected;
+        if response.clicked() && alone {
+            self.self_view.swapped = !self.self_view.swapped;
+        }
+        match remote {
+            Some(remote) => remote_tile(ui, place, scene, remote, 12.0),
+            None => own_tile(ui, place, scene, true),
+        }
+        let edge = if response.has_focus() { Palette::of(ui).accent } else { Color32::from_white_alpha(40) };
+        let width = if response.has_focus() { 2.0 } else { 1.0 };
+        let stroke = egui::Stroke::new(width, edge);
+        ui.painter().rect_stroke(place, CornerRadius::same(12), stroke, egui::StrokeKind::Inside);
+        response.on_hover_text(name);
+    }
+}
+
+/// What of `window` lies under the line with the name and the time.
+pub fn below_head(window: Rect) -> Rect {
+    Rect::from_min_max(pos2(window.left(), window.top() + HEAD), window.max)
+}
+
+fn over_controls(ui: &Ui, area: Rect) -> bool {
+    let bar = Rect::from_min_max(pos2(area.left(), area.bottom() - controls::BAR_HEIGHT), area.max);
+    let head = Rect::from_min_size(area.min, vec2(area.width(), HEAD));
+    ui.input(|input| input.pointer.hover_pos()).is_some_and(|at| {
+        (bar.contains(at) && (at.x - area.center().x).abs() < 220.0)
+            || (head.contains(at) && at.x < area.left() + 420.0)
+    })
+}
+
+/// A face and two lines, where a connection is being made.
+fn connecting(ui: &Ui, area: Rect, scene: &Scene<'_>, call: &ConversationView) {
+    let palette = Palette::of(ui);
+    let Some(first) = call.participants.first() else {
+        let text = one_line(ui, scene.text(Text::Connecting), Type::Title, palette.text, area.width());
+        ui.painter().galley(area.center() - text.size() / 2.0, text, palette.text);
+        return;
+    };
+    let name = scene.name(first.id, &first.name);
+    let detail = scene.words.with_name(Text::ConnectingDetail, &name);
+    face(ui, area, scene, first, &name, &[(scene.text(Text::Connecting), Type::Title), (&detail, Type::Body)]);
+}
+
+/// A large disc with lines under it, in the middle of `area`.
+fn face(ui: &Ui, area: Rect, scene: &Scene<'_>, who: &ParticipantView, name: &str, lines: &[(&str, Type)]) {
+    let palette = Palette::of(ui);
+    let diameter = (area.height() * 0.3).clamp(36.0, 144.0).min(area.width() * 0.4);
+    let galleys: Vec<Arc<Galley>> = lines
+        .iter()
+        .map(|(text, kind)| {
+            let ink = if *kind == Type::Body { palette.text_soft } else { palette.text };
+            one_line(ui, text, *kind, ink, area.width() - 2.0 * space::L)
+        })
+        .collect();
+    let text_height: f32 = galleys.iter().map(|galley| galley.size().y + space::XS).sum();
+    let gap = if galleys.is_empty() { 0.0 } else { space::L };
+    let top = area.center().y - (diameter + gap + text_height) / 2.0;
+    let center = pos2(area.center().x, top + diameter / 2.0);
+    avatar::paint_kind(ui.painter(), center, diameter, who.id, name, scene.is_echo(who.id));
+    let mut y = top + diameter + gap;
+    for galley in galleys {
+        let size = galley.size();
+        ui.painter().galley(pos2(area.center().x - size.x / 2.0, y), galley, palette.text);
+        y += size.y + space::XS;
+    }
+}
+
+fn remote_tile(ui: &mut Ui, rect: Rect, scene: &mut Scene<'_>, who: &ParticipantView, rounding: f32) {
+    let name = scene.name(who.id, &who.name);
+    let small = rect.width() < 320.0;
+    let visible = who.video && !who.hidden_here;
+    if rounding > 0.0 {
+        ui.painter().rect_filled(rect, CornerRadius::same(rounding as u8), TILE);
+    }
+    let fit = picture_size(&who.picture).map_or(Fit::Cover, |size| fit_for(size, rect.size()));
+    let painted = visible && scene.tiles.paint(ui, rect, &who.picture, TileOptions { mirror: false, fit, rounding });
+    if !painted {
+        let why = match (who.hidden_here, who.video) {
+            (true, _) => Some(Text::HiddenHere),
+            (false, false) => Some(Text::TheyCameraOff),
+            (false, true) => None,
+        };
+        let why = why.map(|key| scene.words.with_name(key, &name)).unwrap_or_default();
+        let lines = [(name.as_str(), Type::Title), (why.as_str(), Type::Body)];
+        face(ui, rect, scene, who, &name, if small { &[] } else { &lines });
+    }
+    let mark = match (who.muted_here, who.audio) {
+        (true, _) => Some((Icon::SpeakerOff, Text::MutedHere)),
+        (false, false) => Some((Icon::MicrophoneOff, Text::TheyMuted)),
+        (false, true) => None,
+    };
+    let mut rect = rect;
+    if rounding == 0.0 && rect.width() < NARROW {
+        rect.max.y -= controls::BAR_HEIGHT - space::L;
+    }
+    if let Some((icon, key)) = mark {
+        let words = scene.words.with_name(key, &name);
+        chip(ui, rect, Some(icon), if small { "" } else { &words }, &words);
+    } else if painted && rounding > 0.0 && !small {
+        chip(ui, rect, None, &name, &name);
+    }
+}
+
+fn own_tile(ui: &mut Ui, rect: Rect, scene: &mut Scene<'_>, small: bool) {
+    let snapshot = scene.snapshot;
+    let stream = &snapshot.local_stream;
+    let rounding = if small { 12.0 } else { 0.0 };
+    ui.painter().rect_filled(rect, CornerRadius::same(rounding as u8), if small { TILE } else { STAGE });
+    let fit = match picture_size(&stream.preview) {
+        Some(size) if !small => fit_for(size, rect.size()),
+        _ => Fit::Cover,
+    };
+    let options = TileOptions { mirror: snapshot.settings.mirror, fit, rounding };
+    if !(stream.video && scene.tiles.paint(ui, rect, &stream.preview, options)) {
+        let palette = Palette::of(ui);
+        let diameter = (rect.height() * 0.45).min(120.0);
+        avatar::paint(ui.painter(), rect.center(), diameter, snapshot.me.id, &snapshot.me.name);
+        let at = rect.right_top() + vec2(-18.0, 18.0);
+        Icon::CameraOff.paint(ui.painter(), at, 16.0, palette.text_soft);
+    }
+    if !stream.audio {
+        let words = scene.text(Text::YouAreMuted);
+        chip(ui, rect, Some(Icon::MicrophoneOff), if small { "" } else { words }, words);
+    }
+}
+
+/// A mark with words at the lower left of a tile.
+fn chip(ui: &Ui, tile: Rect, icon: Option<Icon>, shown: &str, name: &str) {
+    let inset = if tile.width() < 320.0 { space::S } else { space::L };
+    let text = one_line(ui, shown, Type::Caption, theme::ON_PICTURE, tile.width() - 2.0 * inset - 44.0);
+    let indent = if icon.is_some() { 26.0 } else { space::M };
+    let width = indent + if shown.is_empty() { 2.0 } else { text.size().x + space::M };
+    let rect = Rect::from_min_size(pos2(tile.left() + inset, tile.bottom() - inset - 28.0), vec2(width, 28.0));
+    let response = ui.interact(rect, ui.scope_id().with(("mark", name)), Sense::hover());
+    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, name));
+    ui.painter().rect_filled(rect, CornerRadius::same(14), theme::SCRIM);
+    if let Some(icon) = icon {
+        icon.paint(ui.painter(), rect.left_center() + vec2(14.0, 0.0), 15.0, theme::ON_PICTURE);
+    }
+    ui.painter().galley(rect.left_center() + vec2(indent, -text.size().y / 2.0), text, theme::ON_PICTURE);
+}
+
+/// Name, time, and what can be done with the others' streams here, at the upper left.
+fn head(ui: &mut Ui, area: Rect, scene: &mut Scene<'_>, call: &ConversationView) {
+    let time = match call.connected_at {
+        Some(since) => {
+            let elapsed = scene.now.media.since(since);
+            let next = Duration::from_secs(1) - Duration::from_nanos(u64::from(elapsed.subsec_nanos()));
+            if ui.opacity() > 0.0 {
+                ui.ctx().request_repaint_after(next + Duration::from_millis(5));
+            }
+            hours_minutes_seconds(elapsed)
+        }
+        None => scene.text(Text::Connecting).to_owned(),
+    };
+    let title = match call.participants.as_slice() {
+        [] => String::new(),
+        [only] => scene.name(only.id, &only.name),
+        several => scene.words.fill(Text::PeopleInCall, &[("count", &(several.len() + 1).to_string())]),
+    };
+    let name = one_line(ui, &title, Type::Strong, theme::ON_PICTURE, 240.0);
+    let clock = one_line(ui, &time, Type::Body, Color32::from_gray(205), 160.0);
+    let width = space::L + name.size().x + space::M + clock.size().x + space::L;
+    let rect = Rect::from_min_size(area.min + vec2(space::L, space::L), vec2(width, 36.0));
+    ui.painter().rect_filled(rect, CornerRadius::same(18), theme::SCRIM);
+    let response = ui.interact(rect, ui.scope_id().with("head"), Sense::hover());
+    let said = format!("{title}, {}", scene.words.fill(Text::CallTime, &[("time", &time)]));
+    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &said));
+    let left = rect.left() + space::L;
+    let clock_left = left + name.size().x + space::M;
+    ui.painter().galley(pos2(left, rect.center().y - name.size().y / 2.0), name, theme::ON_PICTURE);
+    ui.painter().galley(pos2(clock_left, rect.center().y - clock.size().y / 2.0), clock, theme::ON_PICTURE);
+    if call.status != ConversationStatus::Connected {
+        return;
+    }
+    match call.participants.as_slice() {
+        [only] => local_choices(ui, rect.right_top() + vec2(space::S, 0.0), scene, only),
+        several => {
+            for (who, place) in several.iter().zip(self_view::grid(area.shrink(space::S), several.len(), space::S)) {
+                local_choices(ui, place.right_top() + vec2(-84.0, space::S), scene, who);
+            }
+        }
+    }
+}
+
+/// Hear them or not, see them or not: here only.
+fn local_choices(ui: &mut Ui, at: egui::Pos2, scene: &mut Scene<'_>, who: &ParticipantView) {
+    let rect = Rect::from_min_size(at, vec2(76.0, 36.0));
+    ui.painter().rect_filled(rect, CornerRadius::same(18), theme::SCRIM);
+    let builder = UiBuilder::new()
+        .id_salt(("choices", who.id))
+        .max_rect(rect.shrink(2.0))
+        .layout(Layout::left_to_right(Align::Center));
+    let mut line = ui.new_child(builder);
+    line.spacing_mut().item_spacing.x = space::S;
+    let name = scene.name(who.id, &who.name);
+    let hear = if who.muted_here { (Icon::SpeakerOff, Text::UnmuteHere) } else { (Icon::Speaker, Text::MuteHere) };
+    let see = if who.hidden_here { (Icon::EyeOff, Text::ShowHere) } else { (Icon::Eye, Text::HideHere) };
+    let press = |line: &mut Ui, (icon, key): (Icon, Text)| {
+        let words = scene.words.with_name(key, &name);
+        icon_button_sized(line, icon, &words, 32.0, super::buttons::Weight::Plain).clicked()
+    };
+    let (hear, see) = (press(&mut line, hear), press(&mut line, see));
+    if hear {
+        scene.send(Command::EnableAudio { on: who.muted_here, participant: Some(who.id) });
+    }
+    if see {
+        scene.send(Command::EnableVideo { on: who.hidden_here, participant: Some(who.id) });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_picture_fills_its_tile_unless_too_much_would_be_cut() {
+        assert_eq!(fit_for(vec2(1280.0, 720.0), vec2(1100.0, 720.0)), Fit::Cover);
+        assert_eq!(fit_for(vec2(640.0, 480.0), vec2(1280.0, 720.0)), Fit::Cover);
+        assert_eq!(fit_for(vec2(640.0, 480.0), vec2(1600.0, 700.0)), Fit::Contain);
+        assert_eq!(fit_for(vec2(480.0, 640.0), vec2(1280.0, 720.0)), Fit::Contain);
+    }
+}

@@ -1,0 +1,122 @@
+//! Every word that the window shows, in each language; no other file of the window holds a text for people.
+//!
+//! Sits under all of the drawing code and knows nothing of it. A language is a function with an exhaustive match, so
+//! that a missing text does not compile.
+
+mod en;
+mod text;
+mod zh;
+
+pub use text::Text;
+
+use crate::controller::OutcomeKind;
+use crate::store::Language;
+
+/// The languages that the catalogue has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tongue {
+    English,
+    SimplifiedChinese,
+}
+
+/// The words of one language. Cheap to copy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Words {
+    tongue: Tongue,
+}
+
+impl Words {
+    /// The words of `language`; [`Language::System`] follows `locale` (as `zh_CN.UTF-8`), English unless it is Chinese.
+    pub fn of(language: Language, locale: &str) -> Self {
+        let tongue = match language {
+            Language::English => Tongue::English,
+            Language::SimplifiedChinese => Tongue::SimplifiedChinese,
+            Language::System if locale.to_ascii_lowercase().starts_with("zh") => Tongue::SimplifiedChinese,
+            Language::System => Tongue::English,
+        };
+        Self { tongue }
+    }
+
+    /// The text of a key, with its places in braces unfilled.
+    pub fn get(self, key: Text) -> &'static str {
+        match self.tongue {
+            Tongue::English => en::text(key),
+            Tongue::SimplifiedChinese => zh::text(key),
+        }
+    }
+
+    /// The text of a key with each `{place}` filled.
+    pub fn fill(self, key: Text, places: &[(&str, &str)]) -> String {
+        places
+            .iter()
+            .fold(self.get(key).to_owned(), |text, (place, value)| text.replace(&format!("{{{place}}}"), value))
+    }
+
+    /// The text of a key with its `{name}` filled.
+    pub fn with_name(self, key: Text, name: &str) -> String {
+        self.fill(key, &[("name", name)])
+    }
+
+    /// How a call ended, in a few words: a heading.
+    pub fn outcome_title(self, kind: OutcomeKind, name: &str) -> String {
+        self.with_name(text::outcome_title(kind), name)
+    }
+
+    /// What the end of a call means and what can be done about it: a sentence.
+    pub fn outcome_detail(self, kind: OutcomeKind, name: &str) -> String {
+        self.with_name(text::outcome_detail(kind), name)
+    }
+
+    /// How a call ended, in one or two words for a list.
+    pub fn outcome_brief(self, kind: OutcomeKind) -> &'static str {
+        self.get(text::outcome_brief(kind))
+    }
+}
+
+/// The locale that the environment names, as POSIX orders the variables; empty when there is none.
+pub fn system_locale() -> String {
+    ["LC_ALL", "LC_MESSAGES", "LANG"]
+        .into_iter()
+        .filter_map(|variable| std::env::var(variable).ok())
+        .find(|value| !value.is_empty())
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn places(text: &str) -> BTreeSet<String> {
+        text.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(place, _)| place.to_owned()).collect()
+    }
+
+    #[test]
+    fn both_languages_have_every_text_with_the_same_places() {
+        let (english, chinese) = (Words::of(Language::English, ""), Words::of(Language::SimplifiedChinese, ""));
+        for &key in Text::ALL {
+            assert!(!english.get(key).is_empty() && !chinese.get(key).is_empty(), "{key:?}");
+            assert_eq!(places(english.get(key)), places(chinese.get(key)), "{key:?}");
+        }
+    }
+
+    #[test]
+    fn the_system_language_follows_the_locale() {
+        for (locale, tongue) in [
+            ("zh_CN.UTF-8", Tongue::SimplifiedChinese),
+            ("zh-Hans", Tongue::SimplifiedChinese),
+            ("de_DE.UTF-8", Tongue::English),
+            ("C", Tongue::English),
+            ("", Tongue::English),
+        ] {
+            assert_eq!(Words::of(Language::System, locale).tongue, tongue, "{locale}");
+        }
+    }
+
+    #[test]
+    fn places_are_filled() {
+        let words = Words::of(Language::English, "");
+        assert_eq!(words.with_name(Text::RangDuringCall, "Ana"), "Ana called while you were in a call.");
+    }
+}

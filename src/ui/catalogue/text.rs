@@ -1,0 +1,160 @@
+//! The keys of the catalogue, and which key says what about a call's end or a device.
+
+use crate::call::{DeviceKind, DisconnectReason};
+use crate::controller::{DeviceFault, OutcomeKind};
+
+macro_rules! texts {
+    ($($key:ident),* $(,)?) => {
+        /// Names one text of the catalogue; the English file shows what each says.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[allow(missing_docs, reason = "en.rs says what each text says")]
+        pub enum Text {
+            $($key),*
+        }
+
+        impl Text {
+            /// Every key.
+            pub const ALL: &[Self] = &[$(Self::$key),*];
+        }
+    };
+}
+
+texts! {
+    // The window and its parts
+    AppName, ShuttingDown, Close, Cancel, Back, More, Settings,
+    // Home: people
+    People, Calls, Search, ClearSearch, AddContact, Contacts, OnThisNetwork, EchoName, EchoAbout, Online, OnlineLan,
+    OnlineServer, Offline, Blocked, NoMatch, NoContactsTitle, NoContacts, Rename, Remove, Block, Unblock, AddToContacts,
+    CopyId, NewName, Save, RemoveTitle, RemoveDetail,
+    // Home: adding a contact
+    AddTitle, AddDetail, AddField, AddHint, AddAction, AddPicture, AddDrop, DropHere, PickTitle, PickEmpty, PickUp,
+    PickUnreadable,
+    // Home: one's own card
+    YourName, YourNameDetail, NoName, YourId, CopyLink, Copied, ShowQr, QrTitle, QrDetail, QrFailed,
+    // Home: the preview
+    PreviewTitle, CameraTurnOn, CameraTurnOff, PreviewOff, PreviewStarting, PreviewNoCamera, OpenSettings,
+    // Home: calling
+    CallWithVideo, CallWithAudio, NoteField, NoteHint, OfflineHint, BlockedHint, PickSomeone, PickSomeoneDetail,
+    TryEcho,
+    // Home: history
+    HistoryEmptyTitle, HistoryEmpty, HistoryOutgoing, HistoryIncoming, CallAgain, CallAgainName, ClearHistory,
+    ClearHistoryTitle, ClearHistoryDetail, Today, Yesterday,
+    // Invites
+    Calling, Ringing, CancelCall, IncomingVideo, IncomingAudio, UnknownCaller, UnknownCallerDetail, TheirNote,
+    AnswerVideo, AnswerAudio, Decline,
+    // The call
+    Connecting, ConnectingDetail, Mute, Unmute, CameraOn, CameraOff, FullScreen, LeaveFullScreen, HangUp, Statistics,
+    TheyMuted, TheyCameraOff, MuteHere, UnmuteHere, HideHere, ShowHere, MutedHere, HiddenHere, SelfView, SelfViewBig,
+    You, YouAreMuted, YourCameraIsOff, InCallWith, CallTime, PeopleInCall,
+    // Statistics
+    Sent, Received, StatSize, StatRate, StatBits, StatLost, StatRoundTrip, StatJitter, StatDelay, StatFrozen,
+    StatConcealed, StatCodec, StatRoute, RouteDirect, RouteRelay, NothingYet, FramesASecond, KilobitsASecond,
+    Milliseconds, Packets,
+    // Settings
+    SectionVideo, SectionSound, SectionPrivacy, SectionLook, SectionKeys, Resolution, CameraGives, CameraGivesOther,
+    CameraClosed, FrameRate, BitRate, BitRateAuto, BitRateChoice, FrameRateChoice, Camera, Microphone, Speaker,
+    SystemDefault, TestCard, Tone, NoDevice, FileChoice, NotPluggedIn, Level, TestSpeaker, Mirror, MirrorDetail,
+    StrangersMayRing, StrangersDetail, LanguageLabel, LanguageSystem, LanguageEnglish, LanguageChinese, ThemeLabel,
+    ThemeSystem, ThemeLight, ThemeDark, KeyMute, KeyCamera, KeyFullScreen, KeyLeaveFullScreen, KeyHangUp,
+    KeyStatistics, KeyAnswer, KeyDecline, RefreshDevices, Version,
+    // How calls end: headings
+    EndDeclined, EndBusy, EndNoAnswer, EndCanceled, EndMissed, EndDeclinedHere, EndUnreachable, EndLeft, EndHungUp,
+    EndFailed, EndLost,
+    // How calls end: what it means
+    EndDeclinedDetail, EndBusyDetail, EndNoAnswerDetail, EndCanceledDetail, EndMissedDetail, EndDeclinedHereDetail,
+    EndUnreachableDetail, EndLeftDetail, EndHungUpDetail, EndFailedDetail, EndLostDetail,
+    // How calls end: for the history
+    BriefDeclined, BriefBusy, BriefNoAnswer, BriefCanceled, BriefMissed, BriefDeclinedHere, BriefUnreachable,
+    BriefEnded, BriefFailed, BriefLost,
+    // Notices
+    Dismiss, RangDuringCall, ContactAdded, BadLink, OwnLink, CameraBack, MicrophoneBack, SpeakerBack,
+    // Devices at fault
+    CameraMissing, CameraBusy, CameraForbidden, CameraUnplugged, CameraStalled, CameraFailed,
+    MicrophoneMissing, MicrophoneBusy, MicrophoneForbidden, MicrophoneUnplugged, MicrophoneStalled, MicrophoneFailed,
+    SpeakerMissing, SpeakerBusy, SpeakerForbidden, SpeakerUnplugged, SpeakerStalled, SpeakerFailed,
+}
+
+/// The heading about a call's end.
+pub(super) const fn outcome_title(kind: OutcomeKind) -> Text {
+    match kind {
+        OutcomeKind::Declined => Text::EndDeclined,
+        OutcomeKind::Busy => Text::EndBusy,
+        OutcomeKind::NoAnswer => Text::EndNoAnswer,
+        OutcomeKind::Canceled => Text::EndCanceled,
+        OutcomeKind::Missed => Text::EndMissed,
+        OutcomeKind::DeclinedHere => Text::EndDeclinedHere,
+        OutcomeKind::Unreachable => Text::EndUnreachable,
+        OutcomeKind::Ended(DisconnectReason::Left) => Text::EndLeft,
+        OutcomeKind::Ended(DisconnectReason::HungUp) => Text::EndHungUp,
+        OutcomeKind::Ended(DisconnectReason::Failed) => Text::EndFailed,
+        OutcomeKind::Ended(DisconnectReason::Lost) => Text::EndLost,
+    }
+}
+
+/// The sentence about a call's end.
+pub(super) const fn outcome_detail(kind: OutcomeKind) -> Text {
+    match kind {
+        OutcomeKind::Declined => Text::EndDeclinedDetail,
+        OutcomeKind::Busy => Text::EndBusyDetail,
+        OutcomeKind::NoAnswer => Text::EndNoAnswerDetail,
+        OutcomeKind::Canceled => Text::EndCanceledDetail,
+        OutcomeKind::Missed => Text::EndMissedDetail,
+        OutcomeKind::DeclinedHere => Text::EndDeclinedHereDetail,
+        OutcomeKind::Unreachable => Text::EndUnreachableDetail,
+        OutcomeKind::Ended(DisconnectReason::Left) => Text::EndLeftDetail,
+        OutcomeKind::Ended(DisconnectReason::HungUp) => Text::EndHungUpDetail,
+        OutcomeKind::Ended(DisconnectReason::Failed) => Text::EndFailedDetail,
+        OutcomeKind::Ended(DisconnectReason::Lost) => Text::EndLostDetail,
+    }
+}
+
+/// The words of the history about a call's end.
+pub(super) const fn outcome_brief(kind: OutcomeKind) -> Text {
+    match kind {
+        OutcomeKind::Declined => Text::BriefDeclined,
+        OutcomeKind::Busy => Text::BriefBusy,
+        OutcomeKind::NoAnswer => Text::BriefNoAnswer,
+        OutcomeKind::Canceled => Text::BriefCanceled,
+        OutcomeKind::Missed => Text::BriefMissed,
+        OutcomeKind::DeclinedHere => Text::BriefDeclinedHere,
+        OutcomeKind::Unreachable => Text::BriefUnreachable,
+        OutcomeKind::Ended(DisconnectReason::Left | DisconnectReason::HungUp) => Text::BriefEnded,
+        OutcomeKind::Ended(DisconnectReason::Failed) => Text::BriefFailed,
+        OutcomeKind::Ended(DisconnectReason::Lost) => Text::BriefLost,
+    }
+}
+
+impl Text {
+    /// The sentence about a device at fault.
+    pub const fn device_fault(device: DeviceKind, fault: DeviceFault) -> Self {
+        match (device, fault) {
+            (DeviceKind::Camera, DeviceFault::Missing) => Self::CameraMissing,
+            (DeviceKind::Camera, DeviceFault::Busy) => Self::CameraBusy,
+            (DeviceKind::Camera, DeviceFault::Forbidden) => Self::CameraForbidden,
+            (DeviceKind::Camera, DeviceFault::Unplugged) => Self::CameraUnplugged,
+            (DeviceKind::Camera, DeviceFault::Stalled) => Self::CameraStalled,
+            (DeviceKind::Camera, DeviceFault::Failed) => Self::CameraFailed,
+            (DeviceKind::Microphone, DeviceFault::Missing) => Self::MicrophoneMissing,
+            (DeviceKind::Microphone, DeviceFault::Busy) => Self::MicrophoneBusy,
+            (DeviceKind::Microphone, DeviceFault::Forbidden) => Self::MicrophoneForbidden,
+            (DeviceKind::Microphone, DeviceFault::Unplugged) => Self::MicrophoneUnplugged,
+            (DeviceKind::Microphone, DeviceFault::Stalled) => Self::MicrophoneStalled,
+            (DeviceKind::Microphone, DeviceFault::Failed) => Self::MicrophoneFailed,
+            (DeviceKind::Speaker, DeviceFault::Missing) => Self::SpeakerMissing,
+            (DeviceKind::Speaker, DeviceFault::Busy) => Self::SpeakerBusy,
+            (DeviceKind::Speaker, DeviceFault::Forbidden) => Self::SpeakerForbidden,
+            (DeviceKind::Speaker, DeviceFault::Unplugged) => Self::SpeakerUnplugged,
+            (DeviceKind::Speaker, DeviceFault::Stalled) => Self::SpeakerStalled,
+            (DeviceKind::Speaker, DeviceFault::Failed) => Self::SpeakerFailed,
+        }
+    }
+
+    /// What is said when a device works again.
+    pub const fn device_back(device: DeviceKind) -> Self {
+        match device {
+            DeviceKind::Camera => Self::CameraBack,
+            DeviceKind::Microphone => Self::MicrophoneBack,
+            DeviceKind::Speaker => Self::SpeakerBack,
+        }
+    }
+}

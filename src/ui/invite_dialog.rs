@@ -1,0 +1,237 @@
+//! The dialogs around an invite: who is rung, who rings, and how a call ended.
+
+use eframe::egui::{self, Align, Key, Layout, Modifiers, Ui, vec2};
+
+use crate::call::{DisconnectReason, InviteId};
+use crate::controller::{CallView, Command, IncomingView, OutcomeKind, OutgoingView, VideoChoice};
+use crate::identity::PeerId;
+
+use super::avatar;
+use super::buttons::{TextButton, Weight};
+use super::catalogue::Text;
+use super::dialog;
+use super::icons::Icon;
+use super::scene::Scene;
+use super::theme::{CONTROL_HEIGHT, Palette, Type, space};
+
+/// Enter answers only after the dialog has been seen, and the keyboard has been quiet, for this long, in seconds: whoever
+/// was typing when it came up, and goes on, must not answer by accident.
+const ENTER_AFTER: f64 = 0.6;
+
+const WIDTH: f32 = 380.0;
+
+/// What the dialogs remember between frames.
+#[derive(Debug, Default)]
+pub struct InviteDialog {
+    /// The incoming invite that is shown, and since when the keyboard has been quiet under it.
+    shown: Option<(InviteId, f64)>,
+}
+
+impl InviteDialog {
+    /// Draws whichever dialog the snapshot calls for.
+    pub fn show(&mut self, ui: &Ui, scene: &mut Scene<'_>) {
+        let snapshot = scene.snapshot;
+        match &snapshot.call {
+            CallView::Outgoing(outgoing) => show_outgoing(ui, scene, outgoing),
+            CallView::Incoming(incoming) => return self.show_incoming(ui, scene, incoming),
+            CallView::Idle => {
+                if let Some(outcome) = &snapshot.outcome {
+                    let name = scene.name(outcome.peer, &outcome.name);
+                    show_outcome(ui, scene, outcome.peer, &name, outcome.kind);
+                }
+            }
+            CallView::Conversation(_) => {}
+        }
+        self.shown = None;
+    }
+
+    fn show_incoming(&mut self, ui: &Ui, scene: &mut Scene<'_>, incoming: &IncomingView) {
+        let now = ui.input(|input| input.time);
+        let since = match self.shown {
+            Some((invite, since)) if invite == incoming.invite => since,
+            _ => {
+                // Whatever had the focus must not take the keys that are meant for the dialog, nor the other way round.
+                ui.memory_mut(|memory| memory.stop_text_input());
+                if let Some(focused) = ui.memory(|memory| memory.focused()) {
+                    ui.memory_mut(|memory| memory.surrender_focus(focused));
+                }
+                self.shown = Some((incoming.invite, now));
+                now
+            }
+        };
+        if ui.input(|input| input.events.iter().any(is_typing)) {
+            self.shown = Some((incoming.invite, now));
+        }
+        let free = ui.memory(|memory| memory.focused().is_none());
+        let enter =
+            free && ui.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Enter)) && now - since >= ENTER_AFTER;
+        let escape = ui.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Escape));
+        let name = scene.name(incoming.peer, &incoming.name);
+        let (pressed, _) = dialog::show(ui, "incoming", WIDTH, |ui| incoming_card(ui, scene, incoming, &name));
+        let accept = |video| Command::Accept { invite: incoming.invite, audio: true, video };
+        let video = scene.video();
+        match pressed {
+            Some(Press::AnswerVideo) => scene.send(accept(video)),
+            Some(Press::AnswerAudio) => scene.send(accept(VideoChoice::Off)),
+            Some(Press::Decline) => scene.send(Command::Reject { invite: incoming.invite }),
+            None if escape => scene.send(Command::Reject { invite: incoming.invite }),
+            None if enter => scene.send(accept(if incoming.with_video { video } else { VideoChoice::Off })),
+            None => {}
+        }
+    }
+}
+
+/// A key that goes down (again), or text that comes in.
+fn is_typing(event: &egui::Event) -> bool {
+    matches!(event, egui::Event::Key { pressed: true, .. } | egui::Event::Text(_) | egui::Event::Ime(_))
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Press {
+    AnswerVideo,
+    AnswerAudio,
+    Decline,
+}
+
+/// A face, a name and a line under it, in the middle.
+fn portrait(ui: &mut Ui, scene: &Scene<'_>, id: PeerId, name: &str, line: &str) {
+    let palette = Palette::of(ui);
+    ui.vertical_centered(|ui| {
+        let disc = if ui.ctx().content_rect().height() < 600.0 { 64.0 } else { 96.0 };
+        let (_, rect) = ui.allocate_space(vec2(disc, disc));
+        avatar::paint_kind(ui.painter(), rect.center(), disc, id, name, scene.is_echo(id));
+        ui.add_space(space::S);
+        ui.add(egui::Label::new(Type::Display.text(name, palette.text)).truncate());
+        ui.label(Type::Body.text(line, palette.text_soft));
+    });
+    ui.add_space(space::M);
+}
+
+fn show_outgoing(ui: &Ui, scene: &mut Scene<'_>, outgoing: &OutgoingView) {
+    let name = scene.name(outgoing.peer, &outgoing.name);
+    let escape = ui.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Escape));
+    let (cancel, _) = dialog::show(ui, "outgoing", WIDTH, |ui| {
+        let state = scene.text(if outgoing.ringing { Text::Ringing } else { Text::Calling });
+        portrait(ui, scene, outgoing.peer, &name, state);
+        let cancel = TextButton::new(scene.text(Text::CancelCall)).icon(Icon::HangUp).weight(Weight::Danger);
+        cancel.width(ui.available_width()).show(ui).clicked()
+    });
+    if cancel || escape {
+        scene.send(Command::Cancel { invite: outgoing.invite });
+    }
+}
+
+fn incoming_card(ui: &mut Ui, scene: &Scene<'_>, incoming: &IncomingView, name: &str) -> Option<Press> {
+    let palette = Palette::of(ui);
+    let line = scene.text(if incoming.with_video { Text::IncomingVideo } else { Text::IncomingAudio });
+    portrait(ui, scene, incoming.peer, name, line);
+    if !incoming.known {
+        panel(ui, |ui| {
+            ui.horizontal(|ui| {
+                let (_, rect) = ui.allocate_space(vec2(18.0, 18.0));
+                Icon::Warning.paint(ui.painter(), rect.center(), 18.0, palette.warning);
+                ui.label(Type::Strong.text(scene.text(Text::UnknownCaller), palette.warning));
+            });
+            ui.label(Type::Caption.text(scene.text(Text::UnknownCallerDetail), palette.text_soft));
+        });
+    }
+    if !incoming.user_data.trim().is_empty() {
+        panel(ui, |ui| {
+            ui.label(Type::Caption.text(scene.text(Text::TheirNote), palette.text_soft));
+            let height = (ui.ctx().content_rect().height() - 440.0).clamp(36.0, 72.0);
+            egui::ScrollArea::vertical().max_height(height).auto_shrink([false, true]).show(ui, |ui| {
+                ui.add(egui::Label::new(Type::Body.text(incoming.user_data.trim(), palette.text)).wrap());
+            });
+        });
+    }
+    ui.add_space(space::XS);
+    let (width, half) = (ui.available_width(), (ui.available_width() - space::S) / 2.0);
+    let video = TextButton::new(scene.text(Text::AnswerVideo)).icon(Icon::Camera);
+    let audio = TextButton::new(scene.text(Text::AnswerAudio)).icon(Icon::Phone);
+    let (video, audio) = if incoming.with_video {
+        (video.weight(Weight::Primary), audio)
+    } else {
+        (video, audio.weight(Weight::Primary))
+    };
+    let side_by_side = half >= video.natural_width(ui).max(audio.natural_width(ui));
+    let answer = if side_by_side {
+        ui.horizontal(|ui| {
+            let video = video.width(half).show(ui).clicked();
+            (video, audio.width(half).show(ui).clicked())
+        })
+        .inner
+    } else {
+        let video = video.width(width).show(ui).clicked();
+        (video, audio.width(width).show(ui).clicked())
+    };
+    let decline = TextButton::new(scene.text(Text::Decline)).icon(Icon::HangUp).weight(Weight::Danger);
+    let decline = decline.width(width).show(ui).clicked();
+    match (answer, decline) {
+        ((true, _), _) => Some(Press::AnswerVideo),
+        ((_, true), _) => Some(Press::AnswerAudio),
+        (_, true) => Some(Press::Decline),
+        _ => None,
+    }
+}
+
+fn panel(ui: &mut Ui, content: impl FnOnce(&mut Ui)) {
+    let palette = Palette::of(ui);
+    egui::Frame::new().fill(palette.raised).corner_radius(12).inner_margin(12).show(ui, |ui| {
+        ui.set_width(ui.available_width());
+        ui.spacing_mut().item_spacing.y = space::XS;
+        ui.spacing_mut().interact_size.y = 18.0;
+        content(ui);
+    });
+}
+
+/// How grave an end is: what this side did itself needs no warning.
+const fn is_trouble(kind: OutcomeKind) -> bool {
+    match kind {
+        OutcomeKind::Ended(DisconnectReason::Failed | DisconnectReason::Lost) | OutcomeKind::Unreachable => true,
+        OutcomeKind::Declined
+        | OutcomeKind::Busy
+        | OutcomeKind::NoAnswer
+        | OutcomeKind::Canceled
+        | OutcomeKind::Missed
+        | OutcomeKind::DeclinedHere
+        | OutcomeKind::Ended(DisconnectReason::Left | DisconnectReason::HungUp) => false,
+    }
+}
+
+fn show_outcome(ui: &Ui, scene: &mut Scene<'_>, peer: PeerId, name: &str, kind: OutcomeKind) {
+    let escape = ui.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Escape));
+    let ((again, done), close) = dialog::show(ui, "outcome", 420.0, |ui| {
+        let palette = Palette::of(ui);
+        ui.horizontal(|ui| {
+            let (_, rect) = ui.allocate_space(vec2(56.0, 56.0));
+            avatar::paint_kind(ui.painter(), rect.center(), 52.0, peer, name, scene.is_echo(peer));
+            if is_trouble(kind) {
+                let at = rect.center() + vec2(19.0, 19.0);
+                ui.painter().circle_filled(at, 12.0, palette.surface);
+                Icon::Warning.paint(ui.painter(), at, 18.0, palette.warning);
+            }
+            ui.add_space(space::XS);
+            ui.vertical(|ui| {
+                ui.spacing_mut().item_spacing.y = space::XS;
+                let title = scene.words.outcome_title(kind, name);
+                ui.add(egui::Label::new(Type::Title.text(title, palette.text)).wrap());
+                let detail = scene.words.outcome_detail(kind, name);
+                ui.add(egui::Label::new(Type::Body.text(detail, palette.text_soft)).wrap());
+            });
+        });
+        ui.add_space(space::M);
+        let size = vec2(ui.available_width(), CONTROL_HEIGHT);
+        ui.allocate_ui_with_layout(size, Layout::right_to_left(Align::Center), |ui| {
+            let again = TextButton::new(scene.text(Text::CallAgain)).icon(Icon::Camera).weight(Weight::Primary);
+            let again = again.show(ui).clicked();
+            (again, TextButton::new(scene.text(Text::Close)).show(ui).clicked())
+        })
+        .inner
+    });
+    if again {
+        scene.send(Command::DismissOutcome);
+        scene.invite(peer, "", true);
+    } else if done || close || escape {
+        scene.send(Command::DismissOutcome);
+    }
+}

@@ -1,0 +1,43 @@
+//! The window: everything that a person sees. Runs on the main thread; nothing imports it.
+//!
+//! ```text
+//! app.rs           the eframe application: snapshot in, commands out, which screen
+//!   home.rs          people_list.rs, history.rs at the left; own_card.rs, preview.rs, call_card.rs at the right
+//!   invite_dialog.rs who rings, who is rung, and how a call ended
+//!   call_view.rs     tiles, self_view.rs, controls.rs, statistics.rs
+//!   settings_panel.rs, notices.rs
+//! drawn with       theme.rs, fonts.rs, icons.rs, buttons.rs, fields.rs, avatar.rs, tile.rs
+//! worded by        catalogue/
+//! ```
+
+mod add_contact;
+mod app;
+mod avatar;
+mod buttons;
+mod call_card;
+mod call_view;
+mod catalogue;
+mod controls;
+mod dialog;
+mod fields;
+mod fonts;
+mod history;
+mod home;
+mod icons;
+mod invite_dialog;
+mod notices;
+mod own_card;
+mod people_list;
+mod picture_picker;
+mod preview;
+mod scene;
+mod self_view;
+mod settings_panel;
+mod statistics;
+mod theme;
+pub mod tile;
+mod wall_clock;
+
+pub use app::{RepaintNotice, Window, WindowOptions, run};
+pub use catalogue::{Text, Words, system_locale};
+pub use scene::Now;

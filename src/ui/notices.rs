@@ -1,0 +1,138 @@
+//! Quiet notes over the upper part of the picture, where nothing is to be pressed; the harmless ones leave by themselves.
+
+use std::collections::HashMap;
+
+use eframe::egui::{self, Align2, Area, CornerRadius, Frame, Id, Margin, Rect, Stroke, Ui, pos2, vec2};
+
+use crate::controller::{Command, Notice, NoticeKind};
+
+use super::buttons::{Weight, icon_button_sized};
+use super::catalogue::{Text, Words};
+use super::icons::Icon;
+use super::scene::Scene;
+use super::theme::{Palette, Type, space};
+
+/// Notes that are shown at once at most: the newest.
+const SHOWN: usize = 4;
+
+/// When each note was first seen, in seconds of the window's time.
+#[derive(Debug, Default)]
+pub struct Notices {
+    first_seen: HashMap<u64, f64>,
+}
+
+/// For how many seconds a note stays; `None`: until it is closed.
+const fn stays(kind: &NoticeKind) -> Option<f64> {
+    match kind {
+        NoticeKind::ContactAdded { .. } | NoticeKind::DeviceBack { .. } => Some(6.0),
+        NoticeKind::BadLink | NoticeKind::OwnLink => Some(12.0),
+        NoticeKind::RangDuringCall { .. } | NoticeKind::Device { .. } | NoticeKind::Other(_) => None,
+    }
+}
+
+/// What a note says.
+pub fn said(kind: &NoticeKind, words: Words) -> String {
+    match kind {
+        NoticeKind::RangDuringCall { name } => words.with_name(Text::RangDuringCall, name),
+        NoticeKind::Device { device, fault } => words.get(Text::device_fault(*device, *fault)).to_owned(),
+        NoticeKind::DeviceBack { device, name } => words.with_name(Text::device_back(*device), name),
+        NoticeKind::ContactAdded { name } => words.with_name(Text::ContactAdded, name),
+        NoticeKind::BadLink => words.get(Text::BadLink).to_owned(),
+        NoticeKind::OwnLink => words.get(Text::OwnLink).to_owned(),
+        NoticeKind::Other(text) => text.clone(),
+    }
+}
+
+const fn mark(kind: &NoticeKind) -> (Icon, bool) {
+    match kind {
+        NoticeKind::RangDuringCall { .. } => (Icon::Incoming, false),
+        NoticeKind::ContactAdded { .. } | NoticeKind::DeviceBack { .. } => (Icon::Check, false),
+        NoticeKind::Device { .. } | NoticeKind::BadLink => (Icon::Warning, true),
+        NoticeKind::OwnLink | NoticeKind::Other(_) => (Icon::Info, false),
+    }
+}
+
+impl Notices {
+    /// Draws the notes under the middle of `area`'s upper edge; sends away those whose time is over.
+    pub fn show(&mut self, ui: &Ui, area: Rect, scene: &mut Scene<'_>) {
+        let notices = &scene.snapshot.notices;
+        let now = ui.input(|input| input.time);
+        self.first_seen.retain(|number, _| notices.iter().any(|notice| notice.number == *number));
+        for notice in notices {
+            let seen = *self.first_seen.entry(notice.number).or_insert(now);
+            let Some(stays) = stays(&notice.kind) else { continue };
+            if now - seen >= stays {
+                // Asked for once more should the controller not have taken it within that time.
+                self.first_seen.insert(notice.number, now);
+                scene.send(Command::DismissNotice { notice: notice.number });
+            } else {
+                ui.ctx().request_repaint_after_secs((seen + stays - now) as f32 + 0.02);
+            }
+        }
+        if notices.is_empty() {
+            return;
+        }
+        let first = notices.len().saturating_sub(SHOWN);
+        let notes = Area::new(Id::unique("notices")).order(egui::Order::Foreground);
+        notes.pivot(Align2::CENTER_TOP).fixed_pos(area.center_top()).show(ui.ctx(), |ui| {
+            ui.spacing_mut().item_spacing.y = space::S;
+            for notice in &notices[first..] {
+                if toast(ui, notice, scene.words) {
+                    scene.commands.push(Command::DismissNotice { notice: notice.number });
+                }
+            }
+        });
+    }
+}
+
+/// Draws one note; true when it is closed.
+fn toast(ui: &mut Ui, notice: &Notice, words: Words) -> bool {
+    let palette = Palette::of(ui);
+    let frame = Frame::new()
+        .fill(palette.surface)
+        .stroke(Stroke::new(1.0, palette.line))
+        .corner_radius(CornerRadius::same(12))
+        .shadow(ui.visuals().popup_shadow)
+        .inner_margin(Margin { left: 14, right: 6, top: 8, bottom: 8 });
+    frame
+        .show(ui, |ui| {
+            ui.horizontal(|ui| {
+                let (icon, warns) = mark(&notice.kind);
+                let (_, rect) = ui.allocate_space(vec2(18.0, 28.0));
+                let ink = if warns { palette.warning } else { palette.accent };
+                icon.paint(ui.painter(), rect.center(), 18.0, ink);
+                let text = said(&notice.kind, words);
+                let room = 300.0;
+                let galley = super::buttons::wrapped(ui, &text, Type::Body, palette.text, room);
+                let size = vec2(room, galley.size().y.max(28.0));
+                let (place, response) = ui.allocate_exact_size(size, egui::Sense::hover());
+                response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Label, true, &text));
+                let at = pos2(place.left(), place.center().y - galley.size().y / 2.0);
+                ui.painter().galley(at, galley, palette.text);
+                icon_button_sized(ui, Icon::Close, words.get(Text::Dismiss), 28.0, Weight::Plain).clicked()
+            })
+            .inner
+        })
+        .inner
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::call::DeviceKind;
+    use crate::controller::DeviceFault;
+    use crate::store::Language;
+
+    #[test]
+    fn troubles_stay_until_they_are_closed() {
+        assert_eq!(stays(&NoticeKind::Device { device: DeviceKind::Camera, fault: DeviceFault::Busy }), None);
+        assert!(stays(&NoticeKind::ContactAdded { name: String::new() }).is_some());
+    }
+
+    #[test]
+    fn a_device_at_fault_is_named() {
+        let words = Words::of(Language::English, "");
+        let kind = NoticeKind::Device { device: DeviceKind::Speaker, fault: DeviceFault::Unplugged };
+        assert!(said(&kind, words).starts_with("The speaker was unplugged."));
+    }
+}

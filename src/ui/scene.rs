@@ -1,0 +1,78 @@
+//! What every part of the window is drawn from, and where its commands go: one value a frame, on the main thread.
+
+use crate::controller::{Command, Person, PersonKind, Snapshot, VideoChoice};
+use crate::identity::PeerId;
+use crate::media::MediaTime;
+
+use super::avatar;
+use super::catalogue::{Text, Words};
+use super::tile::TilePainter;
+
+/// The present moment on the two clocks that the window shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Now {
+    /// For durations.
+    pub media: MediaTime,
+    /// For dates: seconds since 1970 (UTC).
+    pub unix_s: i64,
+}
+
+impl Now {
+    /// The clocks' present reading.
+    pub fn read() -> Self {
+        let unix = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        Self { media: MediaTime::now(), unix_s: i64::try_from(unix.as_secs()).unwrap_or(i64::MAX) }
+    }
+}
+
+/// One frame's inputs and outputs.
+pub struct Scene<'a> {
+    /// What to show.
+    pub snapshot: &'a Snapshot,
+    /// In which words.
+    pub words: Words,
+    /// When.
+    pub now: Now,
+    /// Draws pictures.
+    pub tiles: &'a mut TilePainter,
+    /// What the person asked for in this frame; sent when it has been drawn.
+    pub commands: &'a mut Vec<Command>,
+}
+
+impl Scene<'_> {
+    /// The text of a key.
+    pub fn text(&self, key: Text) -> &'static str {
+        self.words.get(key)
+    }
+
+    /// Asks the controller for something.
+    pub fn send(&mut self, command: Command) {
+        self.commands.push(command);
+    }
+
+    /// Whoever in the list has this ID.
+    pub fn person(&self, id: PeerId) -> Option<&Person> {
+        self.snapshot.people.iter().find(|person| person.id == id)
+    }
+
+    /// Whether this is the test contact.
+    pub fn is_echo(&self, id: PeerId) -> bool {
+        self.person(id).is_some_and(|person| person.kind == PersonKind::Echo)
+    }
+
+    /// The name to show for somebody who has this name elsewhere in the snapshot.
+    pub fn name(&self, id: PeerId, name: &str) -> String {
+        avatar::shown_name(id, name, self.person(id).map(|person| person.kind), self.words)
+    }
+
+    /// Video as the settings have it.
+    pub fn video(&self) -> VideoChoice {
+        VideoChoice::On(self.snapshot.settings.preset)
+    }
+
+    /// Invites somebody.
+    pub fn invite(&mut self, to: PeerId, note: &str, with_video: bool) {
+        let video = if with_video { self.video() } else { VideoChoice::Off };
+        self.send(Command::Invite { to, user_data: note.trim().to_owned(), audio: true, video });
+    }
+}

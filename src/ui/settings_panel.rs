@@ -1,0 +1,385 @@
+//! The settings, over home and over a call alike; every change applies at once.
+
+use eframe::egui::{
+    self, Area, CornerRadius, Frame, Id, Key, Label, Margin, Modifiers, Rect, Sense, Stroke, Ui, pos2, vec2,
+};
+
+use crate::call::DeviceKind;
+use crate::controller::{Command, DeviceFault, LocalStreamView};
+use crate::media::{Preset, VideoFormat};
+use crate::store::{DeviceChoice, Language, Settings, Theme};
+
+use super::buttons::{TextButton, icon_button, segments, switch_row};
+use super::catalogue::{Text, Words};
+use super::fields::drop_down;
+use super::icons::Icon;
+use super::scene::Scene;
+use super::theme::{Palette, Type, radius, space};
+
+/// The panel's width in points where there is room.
+const WIDTH: f32 = 372.0;
+
+/// The panel's width in a narrow window.
+const LEAST_WIDTH: f32 = 300.0;
+
+/// What a call's controls need beside the panel, in points.
+const CONTROLS_NEED: f32 = 412.0;
+
+/// How often the level meter is drawn while the panel is open, in seconds.
+const METER_EVERY: f32 = 1.0 / 15.0;
+
+/// The level meter's left end, in dB below full scale.
+const METER_FLOOR_DB: f32 = -54.0;
+
+const FRAME_RATES: [u32; 4] = [10, 15, 24, 30];
+const BIT_RATES: [u32; 7] = [250, 500, 1000, 1500, 2500, 4000, 6000];
+
+fn width_in(window: Rect) -> f32 {
+    (window.width() - CONTROLS_NEED).clamp(LEAST_WIDTH, WIDTH)
+}
+
+/// What of `window` the open panel leaves free.
+pub fn beside(window: Rect) -> Rect {
+    Rect::from_min_max(window.min, pos2(window.right() - width_in(window) - space::S, window.bottom()))
+}
+
+/// Whether the panel is shown.
+#[derive(Debug, Default)]
+pub struct SettingsPanel {
+    open: bool,
+}
+
+impl SettingsPanel {
+    /// True while it is shown.
+    pub fn is_open(&self) -> bool {
+        self.open
+    }
+
+    /// Shows or hides it. The microphone is open for its meter only while the panel is.
+    pub fn toggle(&mut self, scene: &mut Scene<'_>) {
+        self.open = !self.open;
+        if self.open {
+            scene.send(Command::RefreshDevices);
+        }
+        scene.send(Command::WatchMicrophone { on: self.open });
+    }
+
+    /// Takes Esc before anything beneath the panel does.
+    pub fn take_keys(&mut self, ui: &Ui, scene: &mut Scene<'_>) {
+        let busy = egui::Popup::is_any_open(ui.ctx());
+        if self.open && !busy && ui.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Escape)) {
+            self.toggle(scene);
+        }
+    }
+
+    /// Draws it at the right, over everything.
+    pub fn show(&mut self, ui: &Ui, scene: &mut Scene<'_>) {
+        if !self.open {
+            return;
+        }
+        ui.ctx().request_repaint_after_secs(METER_EVERY);
+        let area = ui.ctx().content_rect();
+        let width = width_in(area);
+        let at = pos2(area.right() - width - space::S, area.top() + space::S);
+        let mut close = false;
+        Area::new(Id::unique("settings")).fixed_pos(at).order(egui::Order::Middle).show(ui.ctx(), |ui| {
+            let palette = Palette::of(ui);
+            let frame = Frame::new()
+                .fill(palette.surface)
+                .stroke(Stroke::new(1.0, palette.line))
+                .corner_radius(CornerRadius::same(radius::CARD))
+                .shadow(ui.visuals().window_shadow)
+                .inner_margin(Margin { left: 20, right: 8, top: 12, bottom: 12 });
+            frame.show(ui, |ui| {
+                ui.set_width(width - 30.0);
+                ui.set_max_height(area.height() - 2.0 * space::S - 26.0);
+                ui.horizontal(|ui| {
+                    ui.label(Type::Title.text(scene.text(Text::Settings), palette.text));
+                    ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+                        close = icon_button(ui, Icon::Close, scene.text(Text::Close)).clicked();
+                    });
+                });
+                let height = area.height() - 2.0 * space::S - 24.0 - 36.0 - space::S - 2.0;
+                egui::ScrollArea::vertical().max_height(height).auto_shrink(false).show(ui, |ui| {
+                    ui.set_width(width - 46.0);
+                    ui.spacing_mut().item_spacing.y = 6.0;
+                    content(ui, scene);
+                });
+            });
+        });
+        if close {
+            self.toggle(scene);
+        }
+    }
+}
+
+fn content(ui: &mut Ui, scene: &mut Scene<'_>) {
+    let mut settings = scene.snapshot.settings.clone();
+    section(ui, scene.text(Text::SectionVideo));
+    video(ui, scene, &mut settings);
+    section(ui, scene.text(Text::SectionSound));
+    sound(ui, scene, &mut settings);
+    section(ui, scene.text(Text::SectionPrivacy));
+    let words = [Text::StrangersMayRing, Text::StrangersDetail].map(|key| scene.text(key));
+    switch_row(ui, &mut settings.strangers_may_ring, words[0], words[1]);
+    section(ui, scene.text(Text::SectionLook));
+    look(ui, scene, &mut settings);
+    section(ui, scene.text(Text::SectionKeys));
+    key_list(ui, scene.words);
+    ui.add_space(space::M);
+    let palette = Palette::of(ui);
+    let version = scene.words.fill(Text::Version, &[("value", env!("CARGO_PKG_VERSION"))]);
+    ui.label(Type::Caption.text(version, palette.text_soft));
+    ui.add_space(space::S);
+    if settings != scene.snapshot.settings {
+        scene.send(Command::UpdateSettings { settings: Box::new(settings) });
+    }
+}
+
+fn section(ui: &mut Ui, title: &str) {
+    ui.add_space(space::M);
+    ui.label(Type::Strong.text(title, Palette::of(ui).accent));
+}
+
+fn hint(ui: &mut Ui, text: &str) {
+    ui.add(Label::new(Type::Caption.text(text, Palette::of(ui).text_soft)).wrap());
+}
+
+fn fault(ui: &mut Ui, words: Words, device: DeviceKind, fault: Option<DeviceFault>) {
+    let Some(fault) = fault else { return };
+    let text = words.get(Text::device_fault(device, fault));
+    ui.add(Label::new(Type::Caption.text(text, Palette::of(ui).warning)).wrap());
+}
+
+/// What a preset is called: its size.
+fn preset_name(preset: Preset) -> String {
+    let (width, height) = preset.size();
+    format!("{width} × {height}")
+}
+
+/// What the camera really gives, in words.
+fn camera_gives(stream: &LocalStreamView, preset: Preset, words: Words) -> String {
+    if !stream.video || stream.width == 0 {
+        return words.get(Text::CameraClosed).to_owned();
+    }
+    let size = format!("{} × {}", stream.width, stream.height);
+    let fps = format!("{:.0}", stream.fps);
+    if preset.size() == (stream.width, stream.height) {
+        words.fill(Text::CameraGives, &[("size", &size), ("fps", &fps)])
+    } else {
+        words.fill(Text::CameraGivesOther, &[("asked", &preset_name(preset)), ("size", &size), ("fps", &fps)])
+    }
+}
+
+fn video(ui: &mut Ui, scene: &Scene<'_>, settings: &mut Settings) {
+    let (words, snapshot) = (scene.words, scene.snapshot);
+    let stream = &snapshot.local_stream;
+    let cameras = snapshot.devices.cameras.iter().map(|camera| camera.name.clone());
+    let synthetic = [DeviceChoice::TestCard { format: None }, DeviceChoice::None];
+    device(ui, words, Text::Camera, &mut settings.camera, cameras, &synthetic);
+    fault(ui, words, DeviceKind::Camera, stream.camera_fault);
+    let names: Vec<String> = Preset::ALL.into_iter().map(preset_name).collect();
+    let current = Preset::ALL.into_iter().position(|preset| preset == settings.preset);
+    let shown = preset_name(settings.preset);
+    if let Some(index) = drop_down(ui, words.get(Text::Resolution), &shown, &names, current)
+        && let Some(preset) = Preset::ALL.get(index)
+    {
+        settings.preset = *preset;
+    }
+    hint(ui, &camera_gives(stream, settings.preset, words));
+    let rate = |fps: u32| words.fill(Text::FrameRateChoice, &[("value", &fps.to_string())]);
+    if let Some(fps) = number(ui, words.get(Text::FrameRate), &FRAME_RATES, settings.max_fps, rate) {
+        settings.max_fps = fps;
+    }
+    bit_rate(ui, words, settings);
+    ui.add_space(space::XS);
+    switch_row(ui, &mut settings.mirror, words.get(Text::Mirror), words.get(Text::MirrorDetail));
+}
+
+/// A drop-down list of numbers, with the current one among them.
+fn number(ui: &mut Ui, label: &str, usual: &[u32], current: u32, name: impl Fn(u32) -> String) -> Option<u32> {
+    let mut values = usual.to_vec();
+    if !values.contains(&current) {
+        values.push(current);
+        values.sort_unstable();
+    }
+    let names: Vec<String> = values.iter().map(|value| name(*value)).collect();
+    let at = values.iter().position(|value| *value == current);
+    drop_down(ui, label, &name(current), &names, at).and_then(|index| values.get(index).copied())
+}
+
+fn bit_rate(ui: &mut Ui, words: Words, settings: &mut Settings) {
+    let usual = settings.preset.default_max_kbps();
+    let name = |kbps: u32| match kbps {
+        0 => words.fill(Text::BitRateAuto, &[("value", &usual.to_string())]),
+        kbps => words.fill(Text::BitRateChoice, &[("value", &kbps.to_string())]),
+    };
+    let choices: Vec<u32> = std::iter::once(0).chain(BIT_RATES).collect();
+    if let Some(kbps) = number(ui, words.get(Text::BitRate), &choices, settings.max_kbps.unwrap_or(0), name) {
+        let range = VideoFormat::KBPS_RANGE;
+        settings.max_kbps = (kbps > 0).then(|| kbps.clamp(*range.start(), *range.end()));
+    }
+}
+
+fn sound(ui: &mut Ui, scene: &mut Scene<'_>, settings: &mut Settings) {
+    let (words, snapshot) = (scene.words, scene.snapshot);
+    let stream = &snapshot.local_stream;
+    let synthetic = [DeviceChoice::from("tone".to_owned()), DeviceChoice::None];
+    let microphones = snapshot.devices.microphones.iter().cloned();
+    device(ui, words, Text::Microphone, &mut settings.microphone, microphones, &synthetic);
+    fault(ui, words, DeviceKind::Microphone, stream.microphone_fault);
+    meter(ui, words.get(Text::Level), stream.level.peak());
+    ui.add_space(space::XS);
+    let speakers = snapshot.devices.speakers.iter().cloned();
+    device(ui, words, Text::Speaker, &mut settings.speaker, speakers, &[DeviceChoice::None]);
+    fault(ui, words, DeviceKind::Speaker, stream.speaker_fault);
+    ui.add_space(space::XS);
+    ui.horizontal(|ui| {
+        if TextButton::new(words.get(Text::TestSpeaker)).icon(Icon::Speaker).show(ui).clicked() {
+            scene.send(Command::TestSpeaker);
+        }
+        if icon_button(ui, Icon::Refresh, words.get(Text::RefreshDevices)).clicked() {
+            scene.send(Command::RefreshDevices);
+        }
+    });
+}
+
+fn look(ui: &mut Ui, scene: &Scene<'_>, settings: &mut Settings) {
+    let words = scene.words;
+    let palette = Palette::of(ui);
+    ui.label(Type::Caption.text(words.get(Text::LanguageLabel), palette.text_soft));
+    let languages = [
+        (Language::System, Text::LanguageSystem),
+        (Language::English, Text::LanguageEnglish),
+        (Language::SimplifiedChinese, Text::LanguageChinese),
+    ]
+    .map(|(language, key)| (language, words.get(key)));
+    if let Some(language) = segments(ui, settings.language, &languages) {
+        settings.language = language;
+    }
+    ui.label(Type::Caption.text(words.get(Text::ThemeLabel), palette.text_soft));
+    let themes = [(Theme::System, Text::ThemeSystem), (Theme::Light, Text::ThemeLight), (Theme::Dark, Text::ThemeDark)]
+        .map(|(theme, key)| (theme, words.get(key)));
+    if let Some(theme) = segments(ui, settings.theme, &themes) {
+        settings.theme = theme;
+    }
+}
+
+/// What a device is called in the list.
+fn device_name(choice: &DeviceChoice, plugged: &[String], words: Words) -> String {
+    match choice {
+        DeviceChoice::SystemDefault => words.get(Text::SystemDefault).to_owned(),
+        DeviceChoice::None => words.get(Text::NoDevice).to_owned(),
+        DeviceChoice::TestCard { format: None } => words.get(Text::TestCard).to_owned(),
+        DeviceChoice::TestCard { format: Some((width, height, fps)) } => {
+            format!("{} {width} × {height} @ {fps}", words.get(Text::TestCard))
+        }
+        DeviceChoice::Tone { .. } => words.get(Text::Tone).to_owned(),
+        DeviceChoice::File(path) => {
+            let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            words.with_name(Text::FileChoice, &name)
+        }
+        DeviceChoice::Named(name) if plugged.contains(name) => name.clone(),
+        DeviceChoice::Named(name) => words.with_name(Text::NotPluggedIn, name),
+    }
+}
+
+fn device(
+    ui: &mut Ui,
+    words: Words,
+    label: Text,
+    choice: &mut DeviceChoice,
+    plugged: impl Iterator<Item = String>,
+    synthetic: &[DeviceChoice],
+) {
+    let plugged: Vec<String> = plugged.collect();
+    let mut choices = vec![DeviceChoice::SystemDefault];
+    choices.extend(plugged.iter().cloned().map(DeviceChoice::Named));
+    choices.extend_from_slice(synthetic);
+    if !choices.contains(choice) {
+        choices.push(choice.clone());
+    }
+    let names: Vec<String> = choices.iter().map(|choice| device_name(choice, &plugged, words)).collect();
+    let current = choices.iter().position(|other| other == choice);
+    let shown = device_name(choice, &plugged, words);
+    if let Some(index) = drop_down(ui, words.get(label), &shown, &names, current)
+        && let Some(chosen) = choices.into_iter().nth(index)
+    {
+        *choice = chosen;
+    }
+}
+
+/// How far a meter of this peak (linear, 0..=1) reaches, from 0 to 1.
+fn meter_reach(peak: f32) -> f32 {
+    if peak <= 0.0 { 0.0 } else { (1.0 - 20.0 * peak.log10() / METER_FLOOR_DB).clamp(0.0, 1.0) }
+}
+
+fn meter(ui: &mut Ui, name: &str, peak: f32) {
+    let palette = Palette::of(ui);
+    let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 16.0), Sense::hover());
+    let reach = meter_reach(peak);
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Meter, true, name));
+    let bar = Rect::from_center_size(rect.center(), vec2(rect.width(), 8.0));
+    ui.painter().rect_filled(bar, CornerRadius::same(4), palette.raised);
+    let ink = if peak >= 0.98 { palette.danger } else { palette.accent };
+    let filled = Rect::from_min_size(bar.min, vec2(bar.width() * reach, bar.height()));
+    if filled.width() > 1.0 {
+        ui.painter().rect_filled(filled, CornerRadius::same(4), ink);
+    }
+    response.on_hover_text(name);
+}
+
+fn key_list(ui: &mut Ui, words: Words) {
+    let palette = Palette::of(ui);
+    ui.spacing_mut().interact_size.y = 26.0;
+    let keys = [
+        (["M", ""], Text::KeyMute),
+        (["V", ""], Text::KeyCamera),
+        (["F", ""], Text::KeyFullScreen),
+        (["Esc", ""], Text::KeyLeaveFullScreen),
+        (["Ctrl", "Enter"], Text::KeyHangUp),
+        (["Ctrl", "I"], Text::KeyStatistics),
+        (["Enter", ""], Text::KeyAnswer),
+        (["Esc", ""], Text::KeyDecline),
+    ];
+    for (caps, what) in keys {
+        ui.horizontal(|ui| {
+            ui.label(Type::Body.text(words.get(what), palette.text));
+            ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+                ui.spacing_mut().item_spacing.x = space::XS;
+                for cap in caps.into_iter().rev().filter(|cap| !cap.is_empty()) {
+                    key_cap(ui, cap);
+                }
+            });
+        });
+    }
+}
+
+fn key_cap(ui: &mut Ui, name: &str) {
+    let palette = Palette::of(ui);
+    let text = super::buttons::one_line(ui, name, Type::Caption, palette.text, 80.0);
+    let (rect, _) = ui.allocate_exact_size(vec2((text.size().x + 14.0).max(24.0), 24.0), Sense::hover());
+    ui.painter().rect_filled(rect, CornerRadius::same(6), palette.raised);
+    ui.painter().galley(rect.center() - text.size() / 2.0, text, palette.text);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_meter_is_in_decibels() {
+        assert_eq!(meter_reach(0.0), 0.0);
+        assert_eq!(meter_reach(1.0), 1.0);
+        assert!((meter_reach(0.1) - (1.0 - 20.0 / 54.0)).abs() < 1e-3);
+        assert_eq!(meter_reach(1e-6), 0.0);
+    }
+
+    #[test]
+    fn a_device_that_is_gone_is_named_as_such() {
+        let words = Words::of(Language::English, "");
+        let choice = DeviceChoice::Named("Cam".into());
+        assert_eq!(device_name(&choice, &["Cam".into()], words), "Cam");
+        assert_eq!(device_name(&choice, &[], words), "Cam (not plugged in)");
+    }
+}

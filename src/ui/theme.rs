@@ -1,0 +1,305 @@
+//! The visual language: one spacing scale, one type scale, one accent, a light and a dark palette.
+//!
+//! Runs on the main thread when the window opens and when the theme changes; drawing code reads [`Palette::of`] and the
+//! constants here, and never names a colour of its own.
+
+use eframe::egui::{self, Color32, CornerRadius, FontFamily, FontId, Margin, Shadow, Stroke, TextStyle, Vec2};
+
+use crate::store;
+
+use super::fonts;
+
+/// Distances in points; everything is one of these apart.
+pub mod space {
+    /// Between an icon and its word.
+    pub const XS: f32 = 4.0;
+    /// Between parts of one thing.
+    pub const S: f32 = 8.0;
+    /// Inside controls and rows.
+    pub const M: f32 = 12.0;
+    /// Between things, and the inner margin of cards.
+    pub const L: f32 = 16.0;
+    /// Between groups, and the window's margin.
+    pub const XL: f32 = 24.0;
+}
+
+/// Corner radii in points.
+pub mod radius {
+    /// Fields, rows and buttons.
+    pub const CONTROL: u8 = 10;
+    /// Cards and dialogs.
+    pub const CARD: u8 = 16;
+    /// Pictures.
+    pub const PICTURE: f32 = 16.0;
+}
+
+/// Height of a button or a field in points.
+pub const CONTROL_HEIGHT: f32 = 36.0;
+
+/// The type scale.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Type {
+    /// Labels of sections, hints: 12 points.
+    Caption,
+    /// Running text: 14 points.
+    Body,
+    /// Names and buttons: 14 points, semibold.
+    Strong,
+    /// Headings of cards: 17 points, semibold.
+    Title,
+    /// Headings of dialogs: 22 points, semibold.
+    Display,
+}
+
+impl Type {
+    /// The font of this step.
+    pub fn font(self) -> FontId {
+        match self {
+            Self::Caption => FontId::new(12.0, FontFamily::Proportional),
+            Self::Body => FontId::new(14.0, FontFamily::Proportional),
+            Self::Strong => FontId::new(14.0, fonts::semibold()),
+            Self::Title => FontId::new(17.0, fonts::semibold()),
+            Self::Display => FontId::new(22.0, fonts::semibold()),
+        }
+    }
+
+    /// `text` in this step and `color`.
+    pub fn text(self, text: impl Into<String>, color: Color32) -> egui::RichText {
+        egui::RichText::new(text).font(self.font()).color(color)
+    }
+}
+
+/// The colours of one theme, by their role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Palette {
+    /// Behind everything.
+    pub ground: Color32,
+    /// The list at the left.
+    pub side: Color32,
+    /// Cards, dialogs and menus.
+    pub surface: Color32,
+    /// Fields, quiet buttons, and what the mouse is over.
+    pub raised: Color32,
+    /// Quiet buttons under the mouse.
+    pub raised_hover: Color32,
+    /// The one among several segments that holds: the one that stands out.
+    pub chosen: Color32,
+    /// Hair lines.
+    pub line: Color32,
+    /// Text.
+    pub text: Color32,
+    /// Text of less weight; still 4.5:1 against each surface.
+    pub text_soft: Color32,
+    /// The one accent.
+    pub accent: Color32,
+    /// The accent under the mouse.
+    pub accent_hover: Color32,
+    /// Text and icons on the accent.
+    pub on_accent: Color32,
+    /// The accent as a faint ground: what is selected.
+    pub accent_soft: Color32,
+    /// Hang up, decline, remove.
+    pub danger: Color32,
+    /// Danger under the mouse.
+    pub danger_hover: Color32,
+    /// Text and icons on danger.
+    pub on_danger: Color32,
+    /// Warnings.
+    pub warning: Color32,
+    /// Behind dialogs.
+    pub veil: Color32,
+}
+
+const LIGHT: Palette = Palette {
+    ground: Color32::from_rgb(0xF8, 0xF7, 0xF4),
+    side: Color32::from_rgb(0xEF, 0xED, 0xE8),
+    surface: Color32::from_rgb(0xFF, 0xFF, 0xFE),
+    raised: Color32::from_rgb(0xE5, 0xE2, 0xDB),
+    raised_hover: Color32::from_rgb(0xDA, 0xD6, 0xCE),
+    chosen: Color32::from_rgb(0xFF, 0xFF, 0xFE),
+    line: Color32::from_rgb(0xDD, 0xDA, 0xD2),
+    text: Color32::from_rgb(0x1B, 0x20, 0x22),
+    text_soft: Color32::from_rgb(0x53, 0x5B, 0x5E),
+    accent: Color32::from_rgb(0x0B, 0x76, 0x70),
+    accent_hover: Color32::from_rgb(0x09, 0x64, 0x5F),
+    on_accent: Color32::WHITE,
+    accent_soft: Color32::from_rgb(0xD3, 0xE8, 0xE4),
+    danger: Color32::from_rgb(0xC8, 0x3A, 0x34),
+    danger_hover: Color32::from_rgb(0xAD, 0x2E, 0x29),
+    on_danger: Color32::WHITE,
+    warning: Color32::from_rgb(0x8A, 0x56, 0x00),
+    veil: Color32::from_black_alpha(96),
+};
+
+const DARK: Palette = Palette {
+    ground: Color32::from_rgb(0x12, 0x15, 0x16),
+    side: Color32::from_rgb(0x18, 0x1C, 0x1D),
+    surface: Color32::from_rgb(0x1F, 0x24, 0x25),
+    raised: Color32::from_rgb(0x2A, 0x30, 0x32),
+    raised_hover: Color32::from_rgb(0x37, 0x3E, 0x40),
+    chosen: Color32::from_rgb(0x3B, 0x43, 0x45),
+    line: Color32::from_rgb(0x31, 0x38, 0x3A),
+    text: Color32::from_rgb(0xEC, 0xF0, 0xEF),
+    text_soft: Color32::from_rgb(0xA6, 0xB0, 0xB0),
+    accent: Color32::from_rgb(0x52, 0xCF, 0xC0),
+    accent_hover: Color32::from_rgb(0x74, 0xDD, 0xD0),
+    on_accent: Color32::from_rgb(0x06, 0x24, 0x21),
+    accent_soft: Color32::from_rgb(0x1D, 0x3A, 0x38),
+    danger: Color32::from_rgb(0xE0, 0x52, 0x4B),
+    danger_hover: Color32::from_rgb(0xEA, 0x6B, 0x64),
+    on_danger: Color32::from_rgb(0x2B, 0x05, 0x03),
+    warning: Color32::from_rgb(0xF0, 0xB6, 0x5A),
+    veil: Color32::from_black_alpha(150),
+};
+
+/// White on a picture, over a dark scrim.
+pub const ON_PICTURE: Color32 = Color32::WHITE;
+
+/// The scrim under what is written on a picture.
+pub const SCRIM: Color32 = Color32::from_black_alpha(150);
+
+impl Palette {
+    /// The palette of the theme that `ui` is drawn in.
+    pub fn of(ui: &egui::Ui) -> &'static Self {
+        Self::of_visuals(ui.visuals())
+    }
+
+    /// The palette of a theme.
+    pub fn of_visuals(visuals: &egui::Visuals) -> &'static Self {
+        if visuals.dark_mode { &DARK } else { &LIGHT }
+    }
+}
+
+/// Installs the fonts and both themes; called once, before the first frame.
+pub fn install(ctx: &egui::Context) {
+    ctx.set_fonts(fonts::definitions());
+    ctx.set_style_of(egui::Theme::Light, style(&LIGHT, egui::Visuals::light()));
+    ctx.set_style_of(egui::Theme::Dark, style(&DARK, egui::Visuals::dark()));
+    ctx.options_mut(|options| options.fallback_theme = egui::Theme::Light);
+}
+
+/// Follows the setting. Where it is the system's theme and the system names none, the theme is light, as elsewhere.
+pub fn follow(ctx: &egui::Context, choice: store::Theme) {
+    let preference = match choice {
+        store::Theme::System => egui::ThemePreference::System,
+        store::Theme::Light => egui::ThemePreference::Light,
+        store::Theme::Dark => egui::ThemePreference::Dark,
+    };
+    if ctx.options(|options| options.theme_preference) != preference {
+        ctx.set_theme(preference);
+    }
+}
+
+fn style(palette: &Palette, mut visuals: egui::Visuals) -> egui::Style {
+    let corner = CornerRadius::same(radius::CONTROL);
+    visuals.override_text_color = None;
+    visuals.weak_text_color = Some(palette.text_soft);
+    visuals.panel_fill = palette.ground;
+    visuals.window_fill = palette.surface;
+    visuals.window_stroke = Stroke::new(1.0, palette.line);
+    visuals.window_corner_radius = CornerRadius::same(radius::CARD);
+    visuals.menu_corner_radius = CornerRadius::same(radius::CONTROL + 2);
+    visuals.window_shadow = Shadow {
+        offset: [0, 12],
+        blur: 40,
+        spread: 0,
+        color: Color32::from_black_alpha(if visuals.dark_mode { 120 } else { 46 }),
+    };
+    visuals.popup_shadow = Shadow {
+        offset: [0, 6],
+        blur: 20,
+        spread: 0,
+        color: Color32::from_black_alpha(if visuals.dark_mode { 110 } else { 36 }),
+    };
+    visuals.extreme_bg_color = palette.raised;
+    visuals.text_edit_bg_color = Some(palette.raised);
+    visuals.faint_bg_color = palette.raised;
+    visuals.code_bg_color = palette.raised;
+    visuals.hyperlink_color = palette.accent;
+    visuals.warn_fg_color = palette.warning;
+    visuals.error_fg_color = palette.danger;
+    visuals.selection.bg_fill = palette.accent_soft;
+    visuals.selection.stroke = Stroke::new(1.5, palette.accent);
+    visuals.disabled_alpha = 0.45;
+    visuals.interact_cursor = Some(egui::CursorIcon::PointingHand);
+    let states = [
+        (&mut visuals.widgets.noninteractive, palette.surface, palette.line, palette.text),
+        (&mut visuals.widgets.inactive, palette.raised, Color32::TRANSPARENT, palette.text),
+        (&mut visuals.widgets.hovered, palette.raised_hover, Color32::TRANSPARENT, palette.text),
+        (&mut visuals.widgets.active, palette.raised_hover, palette.accent, palette.text),
+        (&mut visuals.widgets.open, palette.raised_hover, Color32::TRANSPARENT, palette.text),
+    ];
+    for (state, fill, stroke, text) in states {
+        state.bg_fill = fill;
+        state.weak_bg_fill = fill;
+        state.bg_stroke = Stroke::new(1.0, stroke);
+        state.fg_stroke = Stroke::new(1.0, text);
+        state.corner_radius = corner;
+        state.expansion = 0.0;
+    }
+    let mut style = egui::Style { visuals, ..Default::default() };
+    style.text_styles = [
+        (TextStyle::Small, Type::Caption.font()),
+        (TextStyle::Body, Type::Body.font()),
+        (TextStyle::Button, Type::Body.font()),
+        (TextStyle::Heading, Type::Title.font()),
+        (TextStyle::Monospace, FontId::new(12.5, FontFamily::Monospace)),
+    ]
+    .into();
+    style.spacing.item_spacing = Vec2::new(space::S, space::S);
+    style.spacing.button_padding = Vec2::new(space::M, 8.0);
+    style.spacing.interact_size = Vec2::new(CONTROL_HEIGHT, CONTROL_HEIGHT);
+    style.spacing.menu_margin = Margin::same(6);
+    style.spacing.window_margin = Margin::same(space::XL as i8);
+    style.spacing.combo_width = 0.0;
+    style.spacing.combo_height = 280.0;
+    style.spacing.icon_width = 16.0;
+    style.spacing.scroll = egui::style::ScrollStyle {
+        dormant_background_opacity: 0.0,
+        dormant_handle_opacity: 0.0,
+        active_background_opacity: 0.0,
+        ..egui::style::ScrollStyle::thin()
+    };
+    style.interaction.selectable_labels = false;
+    style.interaction.tooltip_delay = 0.4;
+    style.animation_time = 0.12;
+    style
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn luminance(color: Color32) -> f32 {
+        let linear = |value: u8| {
+            let value = f32::from(value) / 255.0;
+            if value <= 0.040_45 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+        };
+        0.2126 * linear(color.r()) + 0.7152 * linear(color.g()) + 0.0722 * linear(color.b())
+    }
+
+    fn contrast(one: Color32, other: Color32) -> f32 {
+        let (one, other) = (luminance(one), luminance(other));
+        (one.max(other) + 0.05) / (one.min(other) + 0.05)
+    }
+
+    #[test]
+    fn every_text_has_the_contrast_of_wcag_aa() {
+        for palette in [LIGHT, DARK] {
+            for ground in
+                [palette.ground, palette.side, palette.surface, palette.raised, palette.chosen, palette.accent_soft]
+            {
+                assert!(contrast(palette.text, ground) >= 7.0, "{ground:?}");
+                assert!(
+                    contrast(palette.text_soft, ground) >= 4.5,
+                    "{ground:?}: {}",
+                    contrast(palette.text_soft, ground)
+                );
+            }
+            assert!(contrast(palette.on_accent, palette.accent) >= 4.5);
+            assert!(contrast(palette.on_danger, palette.danger) >= 4.5);
+            assert!(contrast(palette.warning, palette.surface) >= 4.5);
+            assert!(contrast(palette.accent, palette.surface) >= 4.5);
+        }
+    }
+}

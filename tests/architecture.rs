@@ -1,0 +1,163 @@
+//! The arrows between the modules: who may know whom. A newcomer reads the table; the test holds the source to it.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Every module in the order of the pipeline, with the modules that it may use.
+const ARROWS: &[(&str, &[&str])] = &[
+    // Nouns.
+    ("media", &[]),
+    ("identity", &[]),
+    ("call", &["media", "identity"]),
+    ("store", &["media", "identity", "call"]),
+    // Stages.
+    ("sound_device", &["media", "call", "store"]),
+    ("capture", &["media", "call", "store"]),
+    ("microphone", &["media", "call", "store", "sound_device"]),
+    ("encoder", &["media", "sound_device"]),
+    ("jitter_buffer", &["media"]),
+    ("decoder", &["media", "sound_device"]),
+    ("playout", &["media", "call", "store", "sound_device", "jitter_buffer", "decoder"]),
+    // Networks.
+    ("rtc", &["media", "identity", "call", "encoder", "jitter_buffer", "decoder"]),
+    ("signaling", &["media", "identity", "call"]),
+    // The one owner of it all, and its faces.
+    (
+        "controller",
+        &[
+            "media",
+            "identity",
+            "call",
+            "store",
+            "sound_device",
+            "capture",
+            "microphone",
+            "encoder",
+            "jitter_buffer",
+            "decoder",
+            "playout",
+            "rtc",
+            "signaling",
+        ],
+    ),
+    ("cli", &["media", "identity", "call", "store", "sound_device", "capture", "microphone", "playout", "controller"]),
+    ("ui", &["media", "identity", "call", "store", "capture", "sound_device", "signaling", "controller"]),
+];
+
+/// Files at the top of `src` that put the modules together; they may know everybody.
+const TOP: &[&str] = &["lib", "main", "bin"];
+
+#[test]
+fn arrows_between_modules_point_one_way() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut wrong = Vec::new();
+    for file in rust_files(&source) {
+        let inside = file.strip_prefix(&source).expect("a file of the source");
+        let module = top_module(inside);
+        if TOP.contains(&module.as_str()) {
+            continue;
+        }
+        if inside.file_stem().is_some_and(|stem| stem.to_string_lossy().ends_with("tests")) {
+            continue;
+        }
+        let Some((_, allowed)) = ARROWS.iter().find(|(name, _)| *name == module) else {
+            wrong.push(format!("{}: the module {module} is not in this test's table; add it there", inside.display()));
+            continue;
+        };
+        for used in used_modules(&fs::read_to_string(&file).expect("UTF-8")) {
+            if used != module && !allowed.contains(&used.as_str()) {
+                wrong.push(format!("{}: {module} must not use {used}", inside.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_table_has_no_circles() {
+    for (index, (module, allowed)) in ARROWS.iter().enumerate() {
+        for used in *allowed {
+            let place = ARROWS.iter().position(|(name, _)| name == used);
+            assert!(place.is_some_and(|place| place < index), "{module} uses {used}, which does not stand before it");
+        }
+    }
+}
+
+#[test]
+fn every_way_of_naming_a_module_is_seen() {
+    let source = "use crate::media::Latest;\nuse crate::{call::{InviteId, ids}, rtc};\n\
+                  fn x(_: &crate::store::Settings) {} // crate::ui in a comment does not count\n\
+                  pub(in crate::signaling) fn y() {}\n#[cfg(test)]\nmod tests { use crate::ui::Window; }\n";
+    let seen: Vec<String> = used_modules(source).into_iter().collect();
+    assert_eq!(seen, ["call", "media", "rtc", "signaling", "store"]);
+}
+
+/// The modules at the top of the crate that a source names by `crate::`, outside comments and outside its unit tests,
+/// which stand last.
+fn used_modules(source: &str) -> BTreeSet<String> {
+    let product = source.split("#[cfg(test)]\nmod tests").next().unwrap_or(source);
+    let code: String =
+        product.lines().map(|line| line.split("//").next().unwrap_or(line)).collect::<Vec<_>>().join("\n");
+    let mut used = BTreeSet::new();
+    for (at, _) in code.match_indices("crate::") {
+        let is_whole_word =
+            !code[..at].ends_with(|before: char| before.is_alphanumeric() || before == '_' || before == '$');
+        let rest = &code[at + "crate::".len()..];
+        if !is_whole_word {
+            continue;
+        }
+        match rest.strip_prefix('{') {
+            Some(group) => used.extend(first_words_of_group(group)),
+            None => used.extend(first_word(rest)),
+        }
+    }
+    used.retain(|name| name.starts_with(|first: char| first.is_lowercase()));
+    used
+}
+
+fn first_word(text: &str) -> Option<String> {
+    let word: String =
+        text.trim_start().chars().take_while(|letter| letter.is_alphanumeric() || *letter == '_').collect();
+    (!word.is_empty()).then_some(word)
+}
+
+/// Of `a::{x, y}, b}` the words `a` and `b`.
+fn first_words_of_group(group: &str) -> Vec<String> {
+    let mut depth = 0;
+    let mut words = Vec::new();
+    let mut start = Some(0);
+    for (at, letter) in group.char_indices() {
+        if depth == 0 && (letter == ',' || letter == '}') {
+            words.extend(start.take().and_then(|start| first_word(&group[start..])));
+            start = Some(at + 1);
+        }
+        match letter {
+            '{' => depth += 1,
+            '}' if depth == 0 => break,
+            '}' => depth -= 1,
+            _ => {}
+        }
+    }
+    words
+}
+
+fn top_module(inside: &Path) -> String {
+    let first = inside.components().next().map(|part| part.as_os_str().to_string_lossy().into_owned());
+    first.unwrap_or_default().trim_end_matches(".rs").to_owned()
+}
+
+fn rust_files(directory: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(directory).expect("a directory of the source").map_while(Result::ok) {
+        let path = entry.path();
+        if path.is_dir() {
+            files.extend(rust_files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    files
+}

@@ -1,0 +1,209 @@
+//! The contract of `visavis --headless`: what scripts send and get, and how the program starts and ends.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::ffi::OsStr;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use support::process::{Launch, SOON, Visavis, run_to_end, text};
+
+fn person(name: &str) -> Visavis {
+    Launch::new(name).with_synthetic_devices().start()
+}
+
+#[test]
+fn it_says_who_it_is_when_it_is_ready() {
+    let mut alice = person("Alice");
+    let ready = alice.transcript().into_iter().find(|event| event["event"] == "ready").expect("it is ready");
+    assert_eq!(text(&ready, "name"), "Alice");
+    assert_eq!(text(&ready, "version"), env!("CARGO_PKG_VERSION"));
+    assert!(text(&ready, "id").parse::<visavis::identity::PeerId>().is_ok());
+    assert!(text(&ready, "link").starts_with("visavis:"));
+    assert!(text(&ready, "link").contains(&alice.id));
+    alice.say("contacts");
+    let echo = alice.expect_where("contact", SOON, |contact| contact["route"] == "local");
+    assert_eq!(echo["online"], true, "Echo is always there");
+}
+
+#[test]
+fn what_cannot_be_understood_is_refused_and_changes_nothing_else() {
+    let mut alice = person("Alice");
+    let too_long = format!(r#"{{"command":"add_contact","link":"{}"}}"#, "x".repeat(64 * 1024));
+    let lines: [&[u8]; 10] = [
+        br#"{"command":"dance"}"#,
+        br#"{"command":"create_stream","video":"huge"}"#,
+        br#"{"command":"create_stream","volume":3}"#,
+        br#"{"command":"cancel","invite":"xyz"}"#,
+        br#"{"command":"invite","to":"nobody"}"#,
+        br#"{"to":"nobody"}"#,
+        b"not json at all",
+        b"\xff\xfe\x00",
+        b"[1,2,3]",
+        too_long.as_bytes(),
+    ];
+    for line in lines {
+        alice.send_bytes(line);
+        alice.send_bytes(b"\n");
+        let error = alice.expect_any(&["error"], SOON);
+        assert_eq!(error["code"], 40001, "{error}");
+        assert!(!text(&error, "message").is_empty());
+    }
+    assert_still_works(&mut alice);
+    let said: Vec<Value> = alice.transcript();
+    let changes = said.iter().filter(|event| {
+        !["ready", "contact", "error", "local_stream", "local_stream_ended"].iter().any(|name| event["event"] == *name)
+    });
+    assert_eq!(changes.count(), 0, "{said:#?}");
+    assert_eq!(said.iter().filter(|event| event["event"] == "error").count(), lines.len());
+}
+
+#[test]
+fn the_error_names_the_command_that_failed() {
+    let mut alice = person("Alice");
+    alice.send(json!({"command": "cancel", "invite": "0".repeat(32)}));
+    let error = alice.expect("error");
+    assert_eq!(error["command"], "cancel", "{error}");
+    alice.send(json!({"command": "add_contact", "link": "visavis:rubbish"}));
+    assert_eq!(alice.expect("error")["command"], "add_contact");
+    assert_still_works(&mut alice);
+}
+
+#[test]
+fn a_line_without_end_does_not_fill_the_memory() {
+    let mut alice = person("Alice");
+    let before = resident_kib(alice.pid());
+    let megabyte = vec![b'x'; 1 << 20];
+    for _ in 0..64 {
+        alice.send_bytes(&megabyte);
+    }
+    alice.send_bytes(b"\n");
+    alice.expect_any(&["error"], SOON);
+    let grown = resident_kib(alice.pid()).saturating_sub(before);
+    assert!(grown < 32 * 1024, "64 MiB without a line's end cost {grown} KiB");
+    assert_still_works(&mut alice);
+}
+
+fn resident_kib(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a line of memory");
+    line.trim().trim_end_matches(" kB").parse().expect("a number")
+}
+
+fn assert_still_works(person: &mut Visavis) {
+    person.send(json!({"command": "create_stream", "video": "low"}));
+    let stream = person.expect_where("local_stream", SOON, |stream| stream["video"] == true);
+    assert_eq!((&stream["width"], &stream["height"]), (&json!(320), &json!(240)));
+}
+
+#[test]
+fn every_preset_gives_pictures_of_its_size() {
+    let mut alice = person("Alice");
+    for (preset, width, height) in [
+        (json!("low"), 320, 240),
+        (json!("low-16:9"), 320, 180),
+        (json!("standard"), 640, 480),
+        (json!("standard-16:9"), 640, 360),
+        (json!("high-16:9"), 1280, 720),
+        (json!("full-16:9"), 1920, 1080),
+        (json!(true), 640, 480),
+    ] {
+        alice.send(json!({"command": "create_stream", "audio": false, "video": preset}));
+        alice.expect_where("local_stream", SOON, |stream| {
+            stream["width"] == width && stream["height"] == height && stream["audio"] == false
+        });
+    }
+    alice.send(json!({"command": "create_stream", "audio": true, "video": false}));
+    alice.expect_where("local_stream", SOON, |stream| stream["video"] == false && stream["audio"] == true);
+}
+
+#[test]
+fn quit_and_the_end_of_input_both_end_it_in_good_order() {
+    person("Alice").quit();
+    let mut bob = person("Bob");
+    bob.close_input();
+    assert_eq!(bob.wait(SOON).code(), Some(0));
+}
+
+#[test]
+fn the_end_of_input_ends_a_call_first() {
+    let mut alice = person("Alice");
+    alice.say("contacts");
+    let echo = alice.expect_where("contact", SOON, |contact| contact["route"] == "local");
+    alice.invite(&text(&echo, "id"), json!("low"));
+    alice.expect("first_frame");
+    alice.close_input();
+    assert_eq!(alice.wait(SOON).code(), Some(0));
+    assert_eq!(alice.expect("conversation_disconnected")["reason"], "left");
+}
+
+#[test]
+fn wrong_options_end_with_status_2() {
+    for options in [["--headless", "--no-such-option"], ["--camera", "--headless"]] {
+        let (status, output, errors) = run_to_end(&options.map(OsStr::new));
+        assert_eq!(status.code(), Some(2), "{options:?}: {output}{errors}");
+        assert!(output.is_empty(), "{output}");
+        assert!(!errors.is_empty());
+    }
+}
+
+#[test]
+fn a_profile_has_one_program_at_a_time() {
+    let alice = person("Alice");
+    let mut second = Launch::new("Again").with_synthetic_devices().profile(&alice.profile).log("error").start_unready();
+    assert_eq!(second.wait(SOON).code(), Some(1));
+    let log = second.log_after_end();
+    assert_eq!(log.len(), 1, "one plain sentence: {log:?}");
+    assert!(second.transcript().is_empty());
+    let profile = alice.profile.clone();
+    alice.quit();
+    assert!(!profile.as_os_str().is_empty());
+}
+
+#[test]
+fn a_profile_keeps_identity_and_contacts() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let start = |name: &str| Launch::new(name).with_synthetic_devices().profile(directory.path()).start();
+    let bob = person("Bob");
+    let mut alice = start("Alice");
+    let id = alice.id.clone();
+    alice.send(json!({"command": "add_contact", "link": bob.link}));
+    alice.expect_where("contact", SOON, |contact| contact["id"] == bob.id && contact["contact"] == true);
+    alice.quit();
+
+    let mut alice = start("Alice");
+    assert_eq!(alice.id, id);
+    alice.say("contacts");
+    alice.expect_where("contact", SOON, |contact| contact["id"] == bob.id && contact["contact"] == true);
+    alice.quit();
+
+    let profile = directory.path().as_os_str();
+    let (status, output, errors) = run_to_end(&[OsStr::new("id"), OsStr::new("--profile"), profile]);
+    assert!(status.success(), "{errors}");
+    assert!(output.contains(&id), "{output}");
+}
+
+#[test]
+fn a_profile_that_cannot_be_used_is_said_in_one_sentence() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("not-a-directory");
+    std::fs::write(&file, "a file").expect("space on the disk");
+    let mut alice = Launch::new("Alice").with_synthetic_devices().profile(&file).log("error").start_unready();
+    assert_eq!(alice.wait(SOON).code(), Some(1));
+    let log = alice.log_after_end();
+    assert_eq!(log.len(), 1, "one plain sentence: {log:?}");
+}
+
+#[test]
+fn a_flood_of_commands_is_worked_off() {
+    let mut alice = person("Alice");
+    for _ in 0..2_000 {
+        alice.say("contacts");
+    }
+    alice.send(json!({"command": "cancel", "invite": "f".repeat(32)}));
+    let error = alice.expect_any(&["error"], Duration::from_secs(60));
+    assert_eq!(error["command"], "cancel");
+    alice.quit();
+}

@@ -1,0 +1,144 @@
+//! A state chart with short names around it, for the tests of calls.
+
+#![allow(dead_code, reason = "each test file uses its own part")]
+
+use visavis::call::{
+    CallEnd, CallMachine, CallReport, CallState, Candidate, CandidateKind, ConversationId, Description,
+    DescriptionKind, DisconnectReason, DtlsSetup, Effect, EngineEvent, Input, InviteId, Message, Press, Standing,
+};
+use visavis::identity::PeerId;
+use visavis::media::MediaTime;
+
+pub fn at(ms: u64) -> MediaTime {
+    MediaTime::from_millis(ms)
+}
+
+pub fn id(number: u8) -> PeerId {
+    PeerId::from_bytes([number; 32])
+}
+
+pub fn invite_id(number: u128) -> InviteId {
+    InviteId::from_bits(number)
+}
+
+pub fn conversation_id(number: u128) -> ConversationId {
+    ConversationId::from_bits(number)
+}
+
+/// A press of Invite; invite and conversation share a number.
+pub fn invite_press(number: u128, to: u8) -> Press {
+    Press::Invite {
+        invite: invite_id(number),
+        conversation: conversation_id(number),
+        to: id(to),
+        user_data: "lunch?".to_owned(),
+        audio: true,
+        video: true,
+    }
+}
+
+pub fn invite_message(number: u128, name: &str) -> Message {
+    Message::Invite {
+        invite: invite_id(number),
+        conversation: conversation_id(number),
+        name: name.to_owned(),
+        user_data: "lunch?".to_owned(),
+        audio: true,
+        video: true,
+    }
+}
+
+pub fn message_to(to: u8, message: Message) -> (PeerId, Message) {
+    (id(to), message)
+}
+
+pub fn offer() -> Description {
+    Description {
+        kind: DescriptionKind::Offer,
+        ice_ufrag: "abcd".to_owned(),
+        ice_pwd: "abcdefghijklmnopqrstuv".to_owned(),
+        fingerprint: vec!["AB"; 32].join(":"),
+        setup: DtlsSetup::ActPass,
+        audio_ssrc: 1,
+        video_ssrc: 2,
+        rtx_ssrc: 3,
+    }
+}
+
+pub fn candidate() -> Candidate {
+    Candidate {
+        foundation: "1".to_owned(),
+        priority: 1,
+        address: std::net::IpAddr::from([192, 0, 2, 1]),
+        port: 5000,
+        kind: CandidateKind::Host,
+    }
+}
+
+/// One side and everything that its machine asked for.
+pub struct Side {
+    pub machine: CallMachine,
+    pub effects: Vec<Effect>,
+}
+
+impl Side {
+    pub fn new(number: u8) -> Self {
+        Self { machine: CallMachine::new(id(number), &format!("Person {number}")), effects: Vec::new() }
+    }
+
+    pub fn at(&mut self, ms: u64, input: Input) {
+        self.machine.step(at(ms), input, &mut self.effects);
+    }
+
+    pub fn from(&mut self, ms: u64, from: u8, message: Message) {
+        self.at(ms, Input::Peer { from: id(from), standing: Standing::Contact, message });
+    }
+
+    pub fn engine(&mut self, ms: u64, conversation: u128, peer: u8, event: EngineEvent) {
+        self.at(ms, Input::Engine { conversation: conversation_id(conversation), peer: id(peer), event });
+    }
+
+    pub fn is_idle(&self) -> bool {
+        matches!(self.machine.state(), CallState::Idle)
+    }
+
+    pub fn reports(&self) -> Vec<CallReport> {
+        self.effects
+            .iter()
+            .filter_map(|effect| match effect {
+                Effect::Report(report) => Some(report.clone()),
+                _ => None,
+            })
+            .collect()
+    }
+
+    pub fn sent(&self) -> Vec<(PeerId, Message)> {
+        self.effects
+            .iter()
+            .filter_map(|effect| match effect {
+                Effect::Send { to, message } => Some((*to, message.clone())),
+                _ => None,
+            })
+            .collect()
+    }
+
+    pub fn ends(&self) -> Vec<CallEnd> {
+        self.reports()
+            .iter()
+            .filter_map(|report| match report {
+                CallReport::CallEnded(record) => Some(record.end),
+                _ => None,
+            })
+            .collect()
+    }
+
+    pub fn disconnects(&self) -> Vec<DisconnectReason> {
+        self.reports()
+            .iter()
+            .filter_map(|report| match report {
+                CallReport::ConversationDisconnected { reason, .. } => Some(*reason),
+                _ => None,
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,106 @@
+//! What goes in on one side comes out on the other, in pictures a second and in tones: 1280x720 at 30 between two
+//! programs on one computer, and the sound of each heard by the other.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use support::process::{Launch, SOON, Visavis, call, meet, prefixed};
+use support::sound::assert_tone;
+
+/// Fewer pictures a second than are sent, so that a hiccup of a busy machine does not fail a build that keeps up.
+const ENOUGH_FPS: f64 = 28.0;
+
+#[test]
+fn high_definition_arrives_whole_and_without_a_gap() {
+    let _machine = support::measuring();
+    let person = |name| Launch::new(name).with_synthetic_devices().start();
+    let (mut alice, mut bob) = (person("Alice"), person("Bob"));
+    meet(&mut alice, &mut bob);
+    call(&mut alice, &mut bob, &json!("high-16:9"));
+    for side in [&mut alice, &mut bob] {
+        assert_steady_stretch(side);
+    }
+    alice.say("leave");
+    alice.expect("conversation_disconnected");
+    bob.expect("conversation_disconnected");
+}
+
+/// Somewhere in the next minute lie six seconds with enough pictures and no freeze. A machine may be busy for a while; a
+/// program that cannot keep up never has such a stretch.
+fn assert_steady_stretch(side: &mut Visavis) {
+    let mut reports: Vec<Value> = Vec::new();
+    while reports.len() < 30 {
+        reports.push(side.expect("stats"));
+        let [.., before, _, _, after] = reports.as_slice() else { continue };
+        let seconds = (number(after, "/t_ms") - number(before, "/t_ms")) / 1000.0;
+        let grown = |field| number(after, field) - number(before, field);
+        let fps = grown("/received/frames_decoded") / seconds;
+        let whole_size = after["received"]["width"] == 1280 && after["received"]["height"] == 720;
+        let unbroken = grown("/received/frozen_ms") == 0.0 && grown("/received/audio_concealed_ms") < 200.0;
+        if whole_size && unbroken && fps >= ENOUGH_FPS {
+            assert_eq!(after["received"]["route"], "direct");
+            return;
+        }
+    }
+    panic!("{}: no six seconds with {ENOUGH_FPS} whole pictures a second and no freeze", side.name);
+}
+
+fn number(report: &Value, pointer: &str) -> f64 {
+    report.pointer(pointer).and_then(Value::as_f64).unwrap_or_else(|| panic!("{report} has no number {pointer}"))
+}
+
+#[test]
+fn each_side_hears_the_tone_of_the_other() {
+    let _machine = support::measuring();
+    let directory = tempfile::tempdir().expect("a directory");
+    let person = |name: &str, hertz: u32| {
+        let heard = directory.path().join(format!("{name}.wav"));
+        let launch = Launch::new(name).option("--camera", "test-card").option("--microphone", format!("tone:{hertz}"));
+        (launch.option("--speaker", prefixed("file:", &heard)).start(), heard)
+    };
+    let (mut alice, heard_by_alice) = person("Alice", 440);
+    let (mut bob, heard_by_bob) = person("Bob", 1000);
+    meet(&mut alice, &mut bob);
+    call(&mut alice, &mut bob, &json!("low"));
+    for _ in 0..3 {
+        alice.expect("stats");
+    }
+    alice.say("leave");
+    alice.expect("conversation_disconnected");
+    bob.expect("conversation_disconnected");
+    alice.quit();
+    bob.quit();
+    assert_tone(&heard_by_alice, 1000.0);
+    assert_tone(&heard_by_bob, 440.0);
+}
+
+#[test]
+fn a_muted_microphone_is_not_heard() {
+    let _machine = support::measuring();
+    let directory = tempfile::tempdir().expect("a directory");
+    let heard = directory.path().join("bob.wav");
+    let mut alice = Launch::new("Alice").with_synthetic_devices().start();
+    let mut bob = Launch::new("Bob")
+        .option("--camera", "none")
+        .option("--microphone", "none")
+        .option("--speaker", prefixed("file:", &heard))
+        .start();
+    meet(&mut alice, &mut bob);
+    alice.invite(&bob.id, json!("low"));
+    let invite = bob.expect_invite_from(&alice.id);
+    // Muted before the answer: not one packet of the tone may be sent.
+    alice.send(json!({"command": "enable_audio", "on": false}));
+    bob.accept(&invite, json!(false));
+    bob.expect("first_frame");
+    bob.expect_where("stats", SOON, |stats| number(stats, "/received/frames_decoded") > 100.0);
+    alice.quit();
+    bob.expect_where("conversation_disconnected", Duration::from_secs(20), |_| true);
+    bob.quit();
+    let (samples, _) = support::sound::read_wave(&heard);
+    assert!(!samples.is_empty(), "the speaker ran");
+    assert!(samples.iter().all(|sample| sample.abs() < 0.001), "the muted tone was heard");
+}

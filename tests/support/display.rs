@@ -1,0 +1,109 @@
+//! A display in software, with a person's hands (keys, clicks) and eyes (screenshots).
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use image::RgbImage;
+
+use super::process::Launch;
+
+/// A private X server without a screen. It ends when dropped.
+pub struct Display {
+    server: Child,
+    name: String,
+}
+
+impl Display {
+    /// Starts one with a free number; `None`, with the reason printed, where there is no Xvfb.
+    pub fn start(width: u32, height: u32) -> Option<Self> {
+        let started = Command::new("Xvfb")
+            .args(["-displayfd", "1", "-nolisten", "tcp", "-screen", "0", &format!("{width}x{height}x24")])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn();
+        let Ok(mut server) = started else {
+            super::skip("there is no Xvfb here");
+            return None;
+        };
+        // It writes its number once it takes connections.
+        let mut number = String::new();
+        let said = server.stdout.take().map(|output| BufReader::new(output).read_line(&mut number));
+        let display = Self { server, name: format!(":{}", number.trim()) };
+        assert!(matches!(said, Some(Ok(length)) if length > 1), "Xvfb did not say its number");
+        Some(display)
+    }
+
+    /// A window that opens on this display, drawn without a graphics card.
+    pub fn give_to(&self, launch: Launch) -> Launch {
+        launch.with_window().environment("DISPLAY", &self.name).environment("LIBGL_ALWAYS_SOFTWARE", "1")
+    }
+
+    /// Waits for the window and gives it the keyboard (there is no window manager to do it).
+    pub fn focus(&self, title: &str) {
+        let found = super::poll(Duration::from_secs(60), || {
+            let output = self.command("xdotool").args(["search", "--onlyvisible", "--name", title]).output().ok()?;
+            let window = String::from_utf8_lossy(&output.stdout).lines().next()?.to_owned();
+            let focused = self.command("xdotool").args(["windowfocus", "--sync", &window]).output().ok()?;
+            focused.status.success().then_some(())
+        });
+        assert!(found.is_some(), "no window named {title} opened on {}", self.name);
+    }
+
+    /// Presses and releases keys, by their X names.
+    pub fn press(&self, keys: &[&str]) {
+        self.hands(["key", "--delay", "60"].iter().chain(keys));
+    }
+
+    /// Clicks a point of the screen.
+    pub fn click(&self, x: u32, y: u32) {
+        self.hands(["mousemove", &x.to_string(), &y.to_string(), "sleep", "0.1", "click", "1"].iter());
+    }
+
+    /// What the screen shows.
+    pub fn screenshot(&self) -> RgbImage {
+        let output = self.command("import").args(["-window", "root", "png:-"]).output().expect("import (ImageMagick)");
+        assert!(output.status.success(), "import: {}", String::from_utf8_lossy(&output.stderr));
+        image::load_from_memory(&output.stdout).expect("a PNG").to_rgb8()
+    }
+
+    /// Looks at the screen until it is as wanted; keeps the last look for the report of a failure.
+    pub fn expect(&self, what: &str, limit: Duration, wanted: impl Fn(&RgbImage) -> bool) -> RgbImage {
+        let mut last = self.screenshot();
+        let seen = super::poll(limit, || {
+            last = self.screenshot();
+            wanted(&last).then_some(())
+        });
+        if seen.is_none() {
+            let kept = std::env::temp_dir().join(format!("visavis-screen-{}-{what}.png", std::process::id()));
+            let _only_for_the_report = last.save(&kept);
+            panic!("{}: not seen within {limit:?}: {what}; the last look is in {}", self.name, kept.display());
+        }
+        last
+    }
+
+    fn hands<'a>(&self, words: impl Iterator<Item = &'a &'a str>) {
+        let output = self.command("xdotool").args(words).output().expect("xdotool");
+        assert!(output.status.success(), "xdotool: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command.env("DISPLAY", &self.name).stdin(Stdio::null());
+        command
+    }
+}
+
+impl Drop for Display {
+    fn drop(&mut self) {
+        let _already_gone = self.server.kill();
+        let _status = self.server.wait();
+    }
+}
+
+/// The part of a picture (0 to 1) whose colour is this one, give or take what video coding does to it.
+pub fn share_of(picture: &RgbImage, colour: [u8; 3]) -> f32 {
+    let near = |pixel: &image::Rgb<u8>| pixel.0.iter().zip(colour).all(|(&have, want)| have.abs_diff(want) <= 40);
+    picture.pixels().filter(|pixel| near(pixel)).count() as f32 / (picture.width() * picture.height()) as f32
+}

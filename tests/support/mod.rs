@@ -1,0 +1,49 @@
+//! What the integration tests share: the product run as a script runs it (`process`), and rigs in software for what a
+//! test machine lacks: a camera (`camera`), a sound server (`sound`), a display (`display`), networks (`network`).
+//!
+//! Every wait has an end, every process and rig is taken down on drop, and a failing test prints what each program said.
+
+#![allow(dead_code, reason = "each test file uses its own part of this module")]
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::print_stderr, reason = "what a failing or skipped test has to say goes to standard error")]
+
+pub mod camera;
+pub mod display;
+pub mod network;
+pub mod process;
+pub mod sound;
+
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::{Duration, Instant};
+
+static MACHINE: RwLock<()> = RwLock::new(());
+
+/// Holds the machine for a test that measures: no other test of the file runs beside it.
+pub fn measuring() -> RwLockWriteGuard<'static, ()> {
+    MACHINE.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Shares the machine with other tests that do not measure.
+pub fn sharing() -> RwLockReadGuard<'static, ()> {
+    MACHINE.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Looks at something outside of our control (a file, a screen, `/proc`) until it is as wanted; `None` when `limit` has
+/// passed. Only for what cannot be waited for in a better way.
+pub fn poll<T>(limit: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
+    let end = Instant::now() + limit;
+    loop {
+        if let Some(found) = look() {
+            return Some(found);
+        }
+        if Instant::now() >= end {
+            return None;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Says why a test proves nothing on this machine; the caller returns.
+pub fn skip(reason: &str) {
+    eprintln!("skipped: {reason}");
+}

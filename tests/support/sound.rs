@@ -1,0 +1,262 @@
+//! Sound for tests: what a wave file holds, and a private sound server without hardware.
+
+use std::ffi::OsStr;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use rustfft::FftPlanner;
+use rustfft::num_complex::Complex;
+
+use super::process::Launch;
+
+/// What a stretch of sound is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Spectrum {
+    /// The strongest frequency, in Hz.
+    pub dominant_hz: f32,
+    /// The part of the stretch's power that lies within 5 Hz of it.
+    pub share: f32,
+    /// Root mean square of the stretch, of full scale 1.
+    pub rms: f32,
+}
+
+/// A wave file's first channel, of full scale 1, and its rate.
+pub fn read_wave(path: &Path) -> (Vec<f32>, u32) {
+    let mut reader = hound::WavReader::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let form = reader.spec();
+    let channels = usize::from(form.channels);
+    let samples: Vec<f32> = match form.sample_format {
+        hound::SampleFormat::Float => reader.samples::<f32>().step_by(channels).map_while(Result::ok).collect(),
+        hound::SampleFormat::Int => {
+            let scale = 2_f32.powi(1 - i32::from(form.bits_per_sample));
+            reader
+                .samples::<i32>()
+                .step_by(channels)
+                .map_while(Result::ok)
+                .map(|sample| sample as f32 * scale)
+                .collect()
+        }
+    };
+    (samples, form.sample_rate)
+}
+
+/// The loudest second of a wave file, so that silence before and after a call does not count.
+pub fn loudest_second(path: &Path) -> Spectrum {
+    let (samples, rate) = read_wave(path);
+    let second = rate as usize;
+    assert!(samples.len() >= second, "{} holds {} samples, less than a second", path.display(), samples.len());
+    let power = |stretch: &[f32]| stretch.iter().map(|sample| sample * sample).sum::<f32>();
+    let loudest = (0..=samples.len() - second)
+        .step_by(second / 4)
+        .max_by(|&one, &other| power(&samples[one..one + second]).total_cmp(&power(&samples[other..other + second])))
+        .unwrap_or(0);
+    spectrum(&samples[loudest..loudest + second], rate)
+}
+
+/// The spectrum of a stretch, through a Hann window.
+pub fn spectrum(stretch: &[f32], rate: u32) -> Spectrum {
+    let length = stretch.len();
+    let mut bins: Vec<Complex<f32>> = stretch
+        .iter()
+        .enumerate()
+        .map(|(index, sample)| {
+            let window = 0.5 - 0.5 * (std::f32::consts::TAU * index as f32 / length as f32).cos();
+            Complex::new(sample * window, 0.0)
+        })
+        .collect();
+    FftPlanner::new().plan_fft_forward(length).process(&mut bins);
+    let hertz = |bin: usize| bin as f32 * rate as f32 / length as f32;
+    let powers: Vec<f32> = bins[..length / 2].iter().map(Complex::norm_sqr).collect();
+    let dominant = (1..powers.len()).max_by(|&one, &other| powers[one].total_cmp(&powers[other])).unwrap_or(0);
+    let near = |bin: usize| (hertz(bin) - hertz(dominant)).abs() <= 5.0;
+    let whole: f32 = powers.iter().skip(1).sum();
+    let within: f32 = powers.iter().enumerate().filter(|(bin, _)| near(*bin)).map(|(_, power)| power).sum();
+    Spectrum {
+        dominant_hz: hertz(dominant),
+        share: if whole > 0.0 { within / whole } else { 0.0 },
+        rms: (stretch.iter().map(|sample| sample * sample).sum::<f32>() / length as f32).sqrt(),
+    }
+}
+
+/// Fails unless the loudest second of a recording is this tone and little else.
+pub fn assert_tone(path: &Path, hertz: f32) {
+    let heard = loudest_second(path);
+    assert!(
+        heard.rms > 0.005 && (heard.dominant_hz - hertz).abs() <= 5.0 && heard.share > 0.5,
+        "{}: expected a tone of {hertz} Hz, heard {heard:?}",
+        path.display()
+    );
+}
+
+/// Writes `seconds` of a tone, 48 kHz mono.
+pub fn write_tone(path: &Path, hertz: f32, seconds: u32) {
+    let form = hound::WavSpec {
+        channels: 1,
+        sample_rate: 48_000,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let mut writer = hound::WavWriter::create(path, form).expect("a new file");
+    for index in 0..48_000 * seconds {
+        let phase = std::f32::consts::TAU * hertz * (index % 48_000) as f32 / 48_000.0;
+        writer.write_sample((phase.sin() * 8_000.0) as i16).expect("space on the disk");
+    }
+    writer.finalize().expect("space on the disk");
+}
+
+/// A private PipeWire without hardware: a speaker `spk` that can be recorded and a microphone `mic` that can be fed.
+pub struct SoundServer {
+    session: Child,
+    environment: Vec<(String, String)>,
+    players: Vec<Child>,
+}
+
+/// A device of the sound server that can be pulled out.
+pub struct Plug {
+    module: String,
+}
+
+const CARRIED: [&str; 6] =
+    ["HOME", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "PULSE_COOKIE", "DBUS_SESSION_BUS_ADDRESS", "PULSE_SERVER"];
+
+impl SoundServer {
+    /// Starts it; `None`, with the reason printed, where it cannot run.
+    pub fn start() -> Option<Self> {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/pipewire-session.sh");
+        // Inside: say where the server is, then live until standard input closes.
+        let inside = format!(
+            "{} echo; exec cat",
+            CARRIED.map(|name| format!("[ -z \"${{{name}:-}}\" ] || echo \"{name}=${{{name}}}\";")).join(" ")
+        );
+        let mut session = Command::new("bash")
+            .arg(script)
+            .args(["sh", "-c", &inside])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("bash");
+        let said = BufReader::new(session.stdout.take().expect("piped"));
+        let environment: Vec<(String, String)> = said
+            .lines()
+            .map_while(Result::ok)
+            .take_while(|line| !line.is_empty())
+            .filter_map(|line| line.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned())))
+            .collect();
+        let mut server = Self { session, environment, players: Vec::new() };
+        if server.command("pactl").arg("info").output().is_ok_and(|answer| answer.status.success()) {
+            server.plug_in_speaker();
+            Some(server)
+        } else {
+            server.stop();
+            super::skip("no sound server could be started here (PipeWire with its PulseAudio side)");
+            None
+        }
+    }
+
+    /// A program that talks to this server.
+    pub fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        for name in CARRIED {
+            command.env_remove(name);
+        }
+        command.envs(self.environment.iter().cloned()).stdin(Stdio::null());
+        command
+    }
+
+    /// A product that uses this server.
+    pub fn give_to(&self, launch: Launch) -> Launch {
+        self.environment.iter().fold(launch, |launch, (name, value)| launch.environment(name, value))
+    }
+
+    fn plug_in_speaker(&self) -> Plug {
+        let plug = self.load(&["module-null-sink", "sink_name=spk", "rate=48000", "channels=2"]);
+        self.control(&["set-default-sink", "spk"]);
+        plug
+    }
+
+    /// Plugs a microphone in, named `mic` and described as `description`, and makes it the default.
+    pub fn plug_in_microphone(&self, description: &str) -> [Plug; 2] {
+        let sink = self.load(&["module-null-sink", "sink_name=micin", "rate=48000", "channels=1", "channel_map=mono"]);
+        let described = format!("source_properties=device.description={description}");
+        let source = self.load(&["module-remap-source", "master=micin.monitor", "source_name=mic", &described]);
+        self.control(&["set-default-source", "mic"]);
+        [source, sink]
+    }
+
+    /// Pulls a device out.
+    pub fn pull_out(&self, plugs: impl IntoIterator<Item = Plug>) {
+        for plug in plugs {
+            self.control(&["unload-module", &plug.module]);
+        }
+    }
+
+    /// Speaks a wave file into the microphone until the server stops.
+    pub fn feed_microphone(&mut self, wave: &Path) {
+        let player = self.command("paplay").args(["-d", "micin"]).arg(wave).spawn().expect("paplay");
+        self.players.push(player);
+    }
+
+    /// Records what the speaker plays into a wave file, until [`Recording::finish`].
+    pub fn record_speaker(&self, wave: &Path) -> Recording {
+        let mut recorder = self.command("parec");
+        recorder.args(["-d", "spk.monitor", "--rate=48000", "--channels=1", "--file-format=wav"]).arg(wave);
+        Recording { recorder: recorder.spawn().expect("parec"), wave: wave.to_owned() }
+    }
+
+    fn load(&self, arguments: &[&str]) -> Plug {
+        let mut words = vec!["load-module"];
+        words.extend(arguments);
+        Plug { module: self.control(&words) }
+    }
+
+    fn control(&self, arguments: &[impl AsRef<OsStr>]) -> String {
+        let answer = self.command("pactl").args(arguments).output().expect("pactl");
+        assert!(answer.status.success(), "pactl: {}", String::from_utf8_lossy(&answer.stderr));
+        String::from_utf8_lossy(&answer.stdout).trim().to_owned()
+    }
+
+    fn stop(&mut self) {
+        for player in &mut self.players {
+            let _already_gone = player.kill();
+            let _status = player.wait();
+        }
+        drop(self.session.stdin.take());
+        // The session's shell takes its programs down once standard input is closed.
+        if super::poll(std::time::Duration::from_secs(10), || self.session.try_wait().ok().flatten()).is_none() {
+            let _already_gone = self.session.kill();
+            let _status = self.session.wait();
+        }
+    }
+}
+
+impl Drop for SoundServer {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// A running recording of the speaker.
+pub struct Recording {
+    recorder: Child,
+    wave: PathBuf,
+}
+
+impl Recording {
+    /// Ends it so that the file is whole, and says where it is.
+    pub fn finish(mut self) -> PathBuf {
+        // SAFETY: the process is a child that has not been waited for, so the number is still its own.
+        unsafe { libc::kill(self.recorder.id() as libc::pid_t, libc::SIGINT) };
+        let ended = super::poll(super::process::SOON, || self.recorder.try_wait().ok().flatten());
+        assert!(ended.is_some(), "parec does not end");
+        std::mem::take(&mut self.wave)
+    }
+}
+
+impl Drop for Recording {
+    fn drop(&mut self) {
+        let _already_gone = self.recorder.kill();
+        let _status = self.recorder.wait();
+    }
+}

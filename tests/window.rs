@@ -1,0 +1,507 @@
+//! The window as a person uses it: found by names and keys, without a display.
+
+mod window_fixture;
+
+use std::cell::RefCell;
+
+use eframe::egui::{self, Key, Modifiers, Vec2, accesskit::Role};
+use egui_kittest::{Harness, kittest::Queryable};
+use visavis::call::{DeviceKind, DisconnectReason};
+use visavis::controller::{
+    CallView, Command, DeviceFault, Notice, NoticeKind, OutcomeKind, PersonKind, Snapshot, VideoChoice,
+};
+use visavis::media::Preset;
+use visavis::store::{Language, Settings};
+use visavis::ui::{Now, Text, Window, WindowOptions, Words};
+use window_fixture::{self as made_up, Controller, peer};
+
+const NOW: Now = Now { media: made_up::LOOKED_AT, unix_s: 1_790_000_000 };
+
+struct Desk<'a> {
+    harness: RefCell<Harness<'a, Window>>,
+    controller: Controller,
+}
+
+impl Desk<'_> {
+    fn new(snapshot: Snapshot) -> Self {
+        Self::sized(snapshot, Vec2::new(1100.0, 720.0))
+    }
+
+    fn sized(snapshot: Snapshot, size: Vec2) -> Self {
+        let (handle, controller) = made_up::handle(snapshot);
+        let options = WindowOptions { preview: false, locale: String::new() };
+        let harness = Harness::builder()
+            .with_size(size)
+            .with_max_steps(20)
+            .with_context_setup(Window::install)
+            .build_ui_state(|ui, window: &mut Window| window.show(ui, NOW), Window::new(handle, options));
+        let desk = Self { harness: RefCell::new(harness), controller };
+        desk.settle();
+        desk
+    }
+
+    fn settle(&self) {
+        self.harness.borrow_mut().run_steps(4);
+    }
+
+    fn press(&self, name: &str) {
+        self.harness.borrow().get_by_label(name).click();
+        self.settle();
+    }
+
+    fn key(&self, modifiers: Modifiers, key: Key) {
+        self.harness.borrow().key_press_modifiers(modifiers, key);
+        self.settle();
+    }
+
+    fn shows(&self, name: &str) -> bool {
+        self.harness.borrow().query_all_by_label_contains(name).next().is_some()
+    }
+
+    fn sent(&self) -> Vec<Command> {
+        self.controller.sent()
+    }
+}
+
+fn high() -> VideoChoice {
+    VideoChoice::On(Preset::HighWide)
+}
+
+#[test]
+fn home_shows_echo_contacts_and_strangers() {
+    let desk = Desk::new(made_up::idle());
+    for name in ["Echo test", "Ana Lindqvist, Online", "王小明", "Tomás Herrera, Blocked", "On this network", "李娜"]
+    {
+        assert!(desk.shows(name), "{name}");
+    }
+}
+
+#[test]
+fn search_filters_the_people() {
+    let desk = Desk::new(made_up::idle());
+    desk.harness.borrow().get_by_label("Search people").focus();
+    desk.settle();
+    desk.harness.borrow().get_by_label("Search people").type_text("lind");
+    desk.settle();
+    assert!(desk.shows("Ana Lindqvist, Online"));
+    assert!(!desk.shows("Grandma, Online"));
+}
+
+#[test]
+fn calling_invites_the_selected_person_with_the_note() {
+    let desk = Desk::new(made_up::idle());
+    desk.harness.borrow().get_by_label_contains("Ana Lindqvist, Online").click();
+    desk.settle();
+    desk.harness.borrow().get_by_label("Note").focus();
+    desk.settle();
+    desk.harness.borrow().get_by_label("Note").type_text("hello");
+    desk.settle();
+    desk.press("Call with video");
+    let note = "hello".to_owned();
+    let invite = Command::Invite { to: peer(1), user_data: note, audio: true, video: high() };
+    assert_eq!(desk.sent(), [invite]);
+    desk.press("Call with audio");
+    let invite = Command::Invite { to: peer(1), user_data: String::new(), audio: true, video: VideoChoice::Off };
+    assert_eq!(desk.sent(), [invite]);
+}
+
+#[test]
+fn a_newcomer_can_call_echo_at_once() {
+    let desk = Desk::new(Snapshot { people: vec![made_up::echo()], ..made_up::idle() });
+    desk.press("Try the echo test");
+    let invite = Command::Invite { to: peer(0), user_data: String::new(), audio: true, video: high() };
+    assert_eq!(desk.sent(), [invite]);
+}
+
+#[test]
+fn the_preview_opens_with_the_window_and_only_once() {
+    let (handle, controller) = made_up::handle(made_up::idle());
+    let options = WindowOptions { preview: true, locale: String::new() };
+    let mut harness = Harness::builder()
+        .with_context_setup(Window::install)
+        .build_ui_state(|ui, window: &mut Window| window.show(ui, NOW), Window::new(handle, options));
+    harness.run_steps(3);
+    let open = Command::CreateStream { audio: false, video: high(), max_fps: None, max_kbps: None };
+    assert_eq!(controller.sent(), [open]);
+}
+
+#[test]
+fn the_preview_opens_again_after_a_call_that_was_over_between_two_drawings() {
+    let (handle, controller) = made_up::handle(made_up::idle());
+    let options = WindowOptions { preview: true, locale: String::new() };
+    let mut harness = Harness::builder()
+        .with_context_setup(Window::install)
+        .build_ui_state(|ui, window: &mut Window| window.show(ui, NOW), Window::new(handle, options));
+    harness.run_steps(2);
+    let open = [Command::CreateStream { audio: false, video: high(), max_fps: None, max_kbps: None }];
+    assert_eq!(controller.sent(), open);
+    controller.put(made_up::ended(OutcomeKind::Busy));
+    harness.run_steps(2);
+    assert_eq!(controller.sent(), open);
+}
+
+#[test]
+fn the_buttons_of_an_incoming_call_answer_and_decline() {
+    let invite = made_up::INVITE;
+    for (name, command) in [
+        ("Answer with video", Command::Accept { invite, audio: true, video: high() }),
+        ("Answer with audio", Command::Accept { invite, audio: true, video: VideoChoice::Off }),
+        ("Decline", Command::Reject { invite }),
+    ] {
+        let desk = Desk::new(made_up::incoming(true, true));
+        desk.press(name);
+        assert_eq!(desk.sent(), [command]);
+    }
+}
+
+#[test]
+fn enter_answers_as_the_caller_sends_and_escape_declines() {
+    let invite = made_up::INVITE;
+    for (with_video, video) in [(true, high()), (false, VideoChoice::Off)] {
+        let desk = Desk::new(made_up::incoming(with_video, true));
+        desk.settle();
+        desk.key(Modifiers::NONE, Key::Enter);
+        assert_eq!(desk.sent(), [Command::Accept { invite, audio: true, video }]);
+    }
+    let desk = Desk::new(made_up::incoming(true, true));
+    desk.key(Modifiers::NONE, Key::Escape);
+    assert_eq!(desk.sent(), [Command::Reject { invite }]);
+}
+
+#[test]
+fn enter_typed_as_a_call_comes_in_does_not_answer_it() {
+    let desk = Desk::new(made_up::idle());
+    desk.harness.borrow().get_by_label("Search people").focus();
+    desk.settle();
+    desk.controller.put(made_up::incoming(true, true));
+    desk.harness.borrow_mut().step();
+    desk.harness.borrow().key_press(Key::Enter);
+    desk.harness.borrow_mut().step();
+    assert_eq!(desk.sent(), []);
+}
+
+#[test]
+fn whoever_goes_on_typing_under_a_call_does_not_answer_it() {
+    let desk = Desk::new(made_up::incoming(true, true));
+    desk.settle();
+    for _ in 0..20 {
+        desk.harness.borrow().key_press(Key::Z);
+        desk.harness.borrow_mut().step();
+        desk.harness.borrow().key_press(Key::Enter);
+        desk.harness.borrow_mut().step();
+    }
+    assert_eq!(desk.sent(), []);
+}
+
+#[test]
+fn an_incoming_call_has_the_keyboard_over_open_dialogs_and_settings() {
+    let desk = Desk::new(made_up::idle());
+    desk.press("Settings");
+    desk.press("Add contact");
+    desk.sent();
+    desk.controller.put(made_up::incoming(true, true));
+    desk.settle();
+    desk.key(Modifiers::NONE, Key::Escape);
+    assert_eq!(desk.sent(), [Command::Reject { invite: made_up::INVITE }]);
+    desk.controller.put(made_up::idle());
+    desk.settle();
+    assert!(desk.shows("Link or ID"), "what was being typed is still there");
+}
+
+#[test]
+fn a_contact_is_renamed_blocked_and_removed_from_its_menu() {
+    let desk = Desk::new(made_up::idle());
+    desk.press("More for Ana Lindqvist");
+    desk.press("Block");
+    desk.press("More for Ana Lindqvist");
+    desk.press("Remove…");
+    assert!(desk.shows("Remove Ana Lindqvist?"));
+    desk.press("Remove");
+    desk.press("More for Ana Lindqvist");
+    desk.press("Rename…");
+    desk.harness.borrow().get_by_label("Name shown for this contact").type_text("!");
+    desk.settle();
+    desk.press("Save");
+    assert_eq!(
+        desk.sent(),
+        [
+            Command::BlockContact { id: peer(1), on: true },
+            Command::RemoveContact { id: peer(1) },
+            Command::RenameContact { id: peer(1), name: "Ana Lindqvist!".into() },
+        ]
+    );
+}
+
+#[test]
+fn ones_own_name_is_edited_in_place() {
+    let desk = Desk::new(made_up::idle());
+    desk.harness.borrow().get_by_label("Your name").focus();
+    desk.settle();
+    desk.harness.borrow().get_by_label("Your name").type_text("2");
+    desk.key(Modifiers::NONE, Key::Enter);
+    let settings = Settings { display_name: "Björn2".into(), ..made_up::idle().settings };
+    assert_eq!(desk.sent(), [Command::UpdateSettings { settings: Box::new(settings) }]);
+}
+
+#[test]
+fn a_stranger_is_marked_as_unknown_and_the_note_is_shown() {
+    let desk = Desk::new(made_up::incoming(false, false));
+    assert!(desk.shows("Not in your contacts"));
+    assert!(desk.shows("About the garden"));
+    assert!(!Desk::new(made_up::incoming(false, true)).shows("Not in your contacts"));
+}
+
+#[test]
+fn an_outgoing_call_is_canceled_by_its_button_and_by_escape() {
+    let desk = Desk::new(made_up::outgoing(false));
+    assert!(desk.shows("Calling…"));
+    desk.press("Cancel the call");
+    desk.controller.put(made_up::outgoing(true));
+    desk.settle();
+    assert!(desk.shows("Ringing…"));
+    desk.key(Modifiers::NONE, Key::Escape);
+    let cancel = Command::Cancel { invite: made_up::INVITE };
+    assert_eq!(desk.sent(), [cancel.clone(), cancel]);
+}
+
+#[test]
+fn the_keys_of_a_call_mute_hide_and_hang_up() {
+    let desk = Desk::new(made_up::call(vec![made_up::participant(1, "Ana Lindqvist", true)]));
+    desk.key(Modifiers::NONE, Key::M);
+    desk.key(Modifiers::NONE, Key::V);
+    desk.key(Modifiers::COMMAND, Key::Enter);
+    assert_eq!(
+        desk.sent(),
+        [
+            Command::EnableAudio { on: false, participant: None },
+            Command::EnableVideo { on: false, participant: None },
+            Command::Leave
+        ]
+    );
+    assert!(!desk.shows("Round trip"));
+    desk.key(Modifiers::COMMAND, Key::I);
+    assert!(desk.shows("Round trip"));
+}
+
+#[test]
+fn the_controls_of_a_call_do_what_they_say() {
+    let mut who = made_up::participant(1, "Ana Lindqvist", true);
+    who.audio = false;
+    let desk = Desk::new(made_up::call(vec![who]));
+    assert!(desk.shows("Ana Lindqvist, Call time 01:02:05"));
+    assert!(desk.shows("Ana Lindqvist is muted"));
+    for name in ["Mute the microphone", "Do not hear Ana Lindqvist", "Do not show Ana Lindqvist", "Hang up"] {
+        desk.press(name);
+    }
+    assert_eq!(
+        desk.sent(),
+        [
+            Command::EnableAudio { on: false, participant: None },
+            Command::EnableAudio { on: false, participant: Some(peer(1)) },
+            Command::EnableVideo { on: false, participant: Some(peer(1)) },
+            Command::Leave
+        ]
+    );
+}
+
+#[test]
+fn settings_change_in_mid_call_and_at_once() {
+    let desk = Desk::new(made_up::call(vec![made_up::participant(1, "Ana Lindqvist", true)]));
+    desk.press("Settings");
+    assert_eq!(desk.sent(), [Command::RefreshDevices, Command::WatchMicrophone { on: true }]);
+    assert!(desk.shows("Your camera gives 1280 × 720 at 30 fps."));
+    desk.press("Mirror my picture");
+    let settings = Settings { mirror: false, ..made_up::idle().settings };
+    assert_eq!(desk.sent(), [Command::UpdateSettings { settings: Box::new(settings) }]);
+    desk.key(Modifiers::NONE, Key::Escape);
+    assert_eq!(desk.sent(), [Command::WatchMicrophone { on: false }]);
+}
+
+#[test]
+fn a_setting_is_chosen_from_its_list() {
+    let desk = Desk::new(made_up::idle());
+    desk.press("Settings");
+    desk.press("Resolution: 1280 × 720");
+    desk.press("640 × 360");
+    let settings = Settings { preset: Preset::StandardWide, ..made_up::idle().settings };
+    assert!(desk.sent().contains(&Command::UpdateSettings { settings: Box::new(settings) }));
+}
+
+#[test]
+fn every_end_of_a_call_has_its_own_words_and_a_way_on() {
+    let mut titles = Vec::new();
+    for kind in [
+        OutcomeKind::Declined,
+        OutcomeKind::Busy,
+        OutcomeKind::NoAnswer,
+        OutcomeKind::Canceled,
+        OutcomeKind::Missed,
+        OutcomeKind::DeclinedHere,
+        OutcomeKind::Unreachable,
+        OutcomeKind::Ended(DisconnectReason::Left),
+        OutcomeKind::Ended(DisconnectReason::HungUp),
+        OutcomeKind::Ended(DisconnectReason::Failed),
+        OutcomeKind::Ended(DisconnectReason::Lost),
+    ] {
+        let desk = Desk::new(made_up::ended(kind));
+        let title = Words::of(Language::English, "").outcome_title(kind, "Ana Lindqvist");
+        assert!(desk.shows(&title), "{title}");
+        assert!(!titles.contains(&title), "{title}");
+        titles.push(title);
+        desk.press("Close");
+        assert_eq!(desk.sent(), [Command::DismissOutcome]);
+        desk.press("Call again");
+        assert!(matches!(desk.sent().as_slice(), [Command::DismissOutcome, Command::Invite { .. }]));
+    }
+}
+
+#[test]
+fn a_camera_at_fault_is_explained_in_place_of_the_picture() {
+    let mut snapshot = made_up::idle();
+    snapshot.local_stream.camera_fault = Some(DeviceFault::Busy);
+    let desk = Desk::new(snapshot);
+    assert!(desk.shows("The camera is used by another program."));
+    desk.press("Open settings");
+    assert!(desk.sent().contains(&Command::WatchMicrophone { on: true }));
+}
+
+#[test]
+fn notices_are_shown_and_dismissed() {
+    let kind = NoticeKind::Device { device: DeviceKind::Microphone, fault: DeviceFault::Unplugged };
+    let desk = Desk::new(Snapshot { notices: vec![Notice { number: 5, kind }], ..made_up::idle() });
+    assert!(desk.shows("The microphone was unplugged."));
+    desk.press("Dismiss");
+    assert_eq!(desk.sent(), [Command::DismissNotice { notice: 5 }]);
+}
+
+#[test]
+fn the_history_redials() {
+    let desk = Desk::new(made_up::idle());
+    desk.press("Calls");
+    assert!(desk.shows("Grandma, Incoming"));
+    desk.press("Call Grandma again");
+    assert!(matches!(desk.sent().as_slice(), [Command::Invite { to, .. }] if *to == peer(3)));
+}
+
+#[test]
+fn a_contact_is_added_from_a_pasted_link() {
+    let desk = Desk::new(made_up::idle());
+    desk.press("Add contact");
+    desk.harness.borrow().get_by_label("Link or ID").type_text("visavis:abc");
+    desk.settle();
+    desk.press("Add");
+    assert_eq!(desk.sent(), [Command::AddContact { link: "visavis:abc".into() }]);
+}
+
+#[test]
+fn chinese_is_shown_when_it_is_chosen() {
+    let mut snapshot = made_up::idle();
+    snapshot.settings.language = Language::SimplifiedChinese;
+    let desk = Desk::new(snapshot);
+    assert!(desk.shows("在此网络上"));
+    assert!(desk.shows("回声测试"));
+    assert!(!desk.shows("On this network"));
+}
+
+/// Every button, field and list row lies inside the smallest window, in both languages.
+#[test]
+fn nothing_to_press_is_outside_of_the_smallest_window() {
+    let size = Vec2::new(720.0, 480.0);
+    let window = egui::Rect::from_min_size(egui::Pos2::ZERO, size);
+    for language in [Language::English, Language::SimplifiedChinese] {
+        for mut snapshot in [
+            made_up::outgoing(true),
+            made_up::incoming(true, false),
+            made_up::ended(OutcomeKind::Unreachable),
+            made_up::call(vec![made_up::participant(1, "Wilhelmina Featherstonehaugh-Montgomery", true)]),
+        ] {
+            snapshot.settings.language = language;
+            if let CallView::Incoming(view) = &mut snapshot.call {
+                view.name = "Wilhelmina Featherstonehaugh-Montgomery".into();
+                view.user_data = "a long note ".repeat(80);
+            }
+            let desk = Desk::sized(snapshot, size);
+            for button in desk.harness.borrow().query_all_by_role(Role::Button) {
+                let rect = button.rect();
+                // A row of the list that is scrolled out of sight may lie below.
+                let scrolled = rect.left() < 268.0 && rect.top() > 100.0 && rect.width() <= 32.0;
+                assert!(scrolled || window.expand(0.5).contains_rect(rect), "{language:?}: {button:?} at {rect:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn hanging_up_stays_possible_beside_the_settings() {
+    for size in [Vec2::new(720.0, 480.0), Vec2::new(1100.0, 720.0)] {
+        let desk = Desk::sized(made_up::call(vec![made_up::participant(1, "Ana Lindqvist", true)]), size);
+        desk.press("Settings");
+        desk.harness.borrow().get_by_role_and_label(Role::Button, "Hang up").click();
+        desk.settle();
+        assert_eq!(desk.sent().last(), Some(&Command::Leave), "{size:?}");
+    }
+}
+
+#[test]
+fn pressing_the_small_picture_swaps_it_with_the_large_one() {
+    let desk = Desk::new(made_up::call(vec![made_up::participant(1, "Ana Lindqvist", true)]));
+    desk.press("Your picture: click to swap, drag to move");
+    assert!(desk.shows("Ana Lindqvist: click to swap back"));
+}
+
+#[test]
+fn people_can_be_called_in_the_smallest_window() {
+    let desk = Desk::sized(made_up::idle(), Vec2::new(720.0, 480.0));
+    desk.harness.borrow().get_by_label_contains("Echo test").click();
+    desk.settle();
+    desk.press("Call with audio");
+    let echo = made_up::people().into_iter().find(|person| person.kind == PersonKind::Echo).map(|person| person.id);
+    assert!(matches!(desk.sent().as_slice(), [Command::Invite { to, .. }] if Some(*to) == echo));
+}
+
+/// No file of the window but the catalogue holds a text for people: a literal with a space between letters, or one that
+/// begins with a capital letter.
+#[test]
+fn only_the_catalogue_holds_texts_for_people() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/ui");
+    // The window's title (the product's name) and the names of keys on a keyboard.
+    let allowed = ["Visavis", "Ctrl", "Enter", "Esc", "Ctrl+I", "Ctrl+Enter", "M", "V", "F", "I"];
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|ending| ending != "rs") || path.ends_with("tile.rs") {
+            continue;
+        }
+        let source = std::fs::read_to_string(&path).unwrap();
+        let source = source.split("#[cfg(test)]").next().unwrap();
+        for line in source.lines().map(str::trim) {
+            let skip = ["//", "tracing::", "#[", "formatter"];
+            if skip.iter().any(|start| line.starts_with(start))
+                || line.contains("debug_struct")
+                || line.contains("env!")
+            {
+                continue;
+            }
+            for literal in line.split('"').skip(1).step_by(2).filter(|literal| !allowed.contains(literal)) {
+                let words = literal.split(' ').filter(|word| word.len() > 1 && word.chars().all(char::is_alphabetic));
+                let is_id = !literal.contains(' ') || line.contains("id_salt") || line.contains(".with(\"");
+                let capital = literal.starts_with(|first: char| first.is_uppercase() && first.is_alphabetic());
+                assert!(!capital && (is_id || words.count() < 2), "{}: {line}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn every_text_has_its_glyphs() {
+    let snapshot = made_up::idle();
+    let desk = Desk::new(snapshot);
+    let harness = desk.harness.borrow();
+    for language in [Language::English, Language::SimplifiedChinese] {
+        for &key in Text::ALL {
+            let text = Words::of(language, "").get(key);
+            let font = egui::FontId::proportional(14.0);
+            let whole = harness.ctx.fonts_mut(|fonts| fonts.has_glyphs(&font, text));
+            assert!(whole, "{key:?}: {text}");
+        }
+    }
+}
