@@ -12,6 +12,13 @@ pub(super) fn add(mix: &mut Frame, sound: &[f32]) {
     }
 }
 
+/// Adds the beginning of `sound` to `mix`, fading to nothing by the end of the frame.
+pub(super) fn add_fading(mix: &mut Frame, sound: &[f32]) {
+    for (n, (sum, sample)) in mix.iter_mut().zip(sound).enumerate() {
+        *sum += sample * (1.0 - (n + 1) as f32 / FRAME_SAMPLES as f32);
+    }
+}
+
 /// Bends what is above this towards full scale, and leaves the rest untouched.
 const KNEE: f32 = 0.8;
 

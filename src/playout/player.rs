@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use super::mixer::{Frame, add, limit};
+use super::mixer::{Frame, add, add_fading, limit};
 use super::sounds::Sound;
 use super::speaker::Feed;
 use super::voice::Voice;
@@ -31,6 +31,8 @@ pub(super) struct Player {
 #[derive(Clone, Copy, Default)]
 struct Playing {
     position: Option<usize>,
+    /// It was stopped in the middle: the next frame is its last and fades away, because a cut clicks.
+    fading: bool,
     request: SoundRequest,
 }
 
@@ -101,9 +103,7 @@ impl Player {
         }
         self.take_participants(&control);
         for (playing, request) in self.sounds.iter_mut().zip(control.sounds) {
-            if request != playing.request {
-                *playing = Playing { position: request.on.then_some(0), request };
-            }
+            playing.follow(request);
         }
     }
 
@@ -146,9 +146,21 @@ impl Player {
 }
 
 impl Playing {
+    fn follow(&mut self, request: SoundRequest) {
+        if request == self.request {
+            return;
+        }
+        let position = if request.on { Some(0) } else { self.position.filter(|&position| position > 0) };
+        *self = Self { position, fading: !request.on, request };
+    }
+
     fn add_to(&mut self, mix: &mut Frame, sound: Sound) {
         let Some(position) = self.position else { return };
         let samples = sound.samples();
+        if self.fading {
+            self.position = None;
+            return add_fading(mix, &samples[position..]);
+        }
         let (rest, start) = (&samples[position..], position + FRAME_SAMPLES);
         add(mix, rest);
         self.position = match samples.len() {
@@ -212,5 +224,42 @@ impl Output {
             None => false,
             Some(Feed::Device { heart, .. } | Feed::File { heart, .. }) => heart.is_detached(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ring_that_is_stopped_in_the_middle_of_a_note_fades_and_does_not_click() {
+        let mut ring = Playing::default();
+        ring.follow(SoundRequest { on: true, count: 1 });
+        let mut heard = Vec::new();
+        let mut next_frame = |ring: &mut Playing| {
+            let mut mix = [0.0; FRAME_SAMPLES];
+            ring.add_to(&mut mix, Sound::Ringtone);
+            heard.extend(mix);
+        };
+        next_frame(&mut ring);
+        next_frame(&mut ring);
+        ring.follow(SoundRequest { on: false, count: 2 });
+        next_frame(&mut ring);
+        next_frame(&mut ring);
+        assert!(ring.position.is_none());
+        let largest = |frame: usize| {
+            heard[frame * FRAME_SAMPLES..][..FRAME_SAMPLES].iter().fold(0.0_f32, |size, sample| size.max(sample.abs()))
+        };
+        assert!(largest(2) > 0.05 && largest(3) == 0.0);
+        let step = heard.windows(2).fold(0.0_f32, |step, pair| step.max((pair[1] - pair[0]).abs()));
+        assert!(step < 0.1, "it jumps by {step}");
+    }
+
+    #[test]
+    fn a_ring_that_is_stopped_before_it_was_heard_stays_silent() {
+        let mut ring = Playing::default();
+        ring.follow(SoundRequest { on: true, count: 1 });
+        ring.follow(SoundRequest { on: false, count: 2 });
+        assert!(ring.position.is_none());
     }
 }

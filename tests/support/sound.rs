@@ -89,6 +89,21 @@ pub fn assert_tone(path: &Path, hertz: f32) {
     );
 }
 
+/// How loud a tone is at its loudest in a wave file: the amplitude, of full scale 1, of its loudest 20 ms. Other sounds,
+/// such as a ringtone, hardly count, if they have no partial within 200 Hz of it.
+pub fn loudest_tone(path: &Path, hertz: f32) -> f32 {
+    let (samples, rate) = read_wave(path);
+    let length = rate as usize / 50;
+    let amplitude = |stretch: &[f32]| {
+        let turned = stretch.iter().enumerate().map(|(index, sample)| {
+            let window = 1.0 - (std::f32::consts::TAU * index as f32 / length as f32).cos();
+            Complex::from_polar(sample * window, std::f32::consts::TAU * hertz * index as f32 / rate as f32)
+        });
+        turned.sum::<Complex<f32>>().norm() * 2.0 / length as f32
+    };
+    samples.chunks_exact(length).map(amplitude).fold(0.0, f32::max)
+}
+
 /// Writes `seconds` of a tone, 48 kHz mono.
 pub fn write_tone(path: &Path, hertz: f32, seconds: u32) {
     let form = hound::WavSpec {
