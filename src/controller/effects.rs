@@ -199,8 +199,9 @@ impl Core {
 
     /// A far camera that is off shows no last picture.
     fn on_stream_changed(&self, participant: PeerId, video: bool) {
-        if !video && let Some(remote) = self.remotes.get(&participant) {
-            remote.peer.expect_no_video();
+        let Some(remote) = self.remotes.get(&participant) else { return };
+        remote.peer.expect_video(video);
+        if !video {
             remote.picture.clear();
         }
     }

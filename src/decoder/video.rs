@@ -14,17 +14,20 @@ use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use openh264::OpenH264API;
 use openh264::decoder::{DecodedYUV, Decoder, DecoderConfig, Flush};
 use openh264::formats::YUVSource;
 
-use crate::media::{EncodedVideo, FramePool, FrameSlot, VideoFrame};
+use crate::media::{EncodedVideo, FramePool, FrameSlot, Spacing, VideoFrame};
 
 /// Pictures of more pixels than this on a side are refused.
 const MAX_SIDE: u32 = 4096;
 /// Access units that wait for the decoder at most.
 const QUEUE: usize = 8;
+/// A request for a keyframe can be lost: while one is missing it is made again.
+const KEYFRAME_REQUEST_INTERVAL: Duration = Duration::from_millis(300);
 
 /// What the decoder thread reports, on that thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +50,7 @@ pub enum DecoderEvent {
 pub struct VideoDecoding {
     queue: Option<SyncSender<EncodedVideo>>,
     dropping: bool,
+    keyframe_requests: Spacing,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -60,27 +64,23 @@ impl VideoDecoding {
         let (queue, units) = sync_channel(QUEUE);
         let thread =
             std::thread::Builder::new().name("video-decoder".to_owned()).spawn(move || run(&units, &output, report))?;
-        Ok(Self { queue: Some(queue), dropping: false, thread: Some(thread) })
+        Ok(Self {
+            queue: Some(queue),
+            dropping: false,
+            keyframe_requests: Spacing::new(KEYFRAME_REQUEST_INTERVAL),
+            thread: Some(thread),
+        })
     }
 
-    /// Hands an access unit over without waiting. False when the decoder is behind: the unit and all that follow are
-    /// dropped up to the next keyframe, which the caller should request.
+    /// Hands an access unit over without waiting. False when the caller should request a keyframe: the decoder is behind,
+    /// and units are dropped up to the next keyframe.
     pub fn decode(&mut self, unit: EncodedVideo) -> bool {
-        if self.dropping && !unit.keyframe {
-            return true;
-        }
+        let arrived_at = unit.captured_at;
         let Some(queue) = &self.queue else { return true };
-        match queue.try_send(unit) {
-            Ok(()) => {
-                self.dropping = false;
-                true
-            }
-            Err(TrySendError::Full(_)) => {
-                self.dropping = true;
-                false
-            }
-            Err(TrySendError::Disconnected(_)) => true,
+        if !self.dropping || unit.keyframe {
+            self.dropping = matches!(queue.try_send(unit), Err(TrySendError::Full(_)));
         }
+        !self.dropping || !self.keyframe_requests.permits(arrived_at)
     }
 
     /// Ends the thread and waits for it. Blocks: call it where that is allowed.
@@ -96,6 +96,7 @@ impl VideoDecoding {
 
 fn run(units: &Receiver<EncodedVideo>, output: &FrameSlot, mut report: impl FnMut(DecoderEvent)) {
     let mut decoder = VideoDecoder::new();
+    let mut keyframe_requests = Spacing::new(KEYFRAME_REQUEST_INTERVAL);
     while let Ok(unit) = units.recv() {
         match decoder.decode(&unit) {
             Ok(Some(picture)) => {
@@ -105,10 +106,10 @@ fn run(units: &Receiver<EncodedVideo>, output: &FrameSlot, mut report: impl FnMu
                 report(DecoderEvent::Picture { width, height, delay_us });
             }
             Ok(None) => {}
-            Err(error) => {
-                tracing::debug!(%error, "an access unit could not be decoded");
-                report(DecoderEvent::KeyframeNeeded);
-            }
+            Err(error) => tracing::debug!(%error, "an access unit could not be decoded"),
+        }
+        if decoder.awaiting_keyframe && keyframe_requests.permits(unit.captured_at) {
+            report(DecoderEvent::KeyframeNeeded);
         }
     }
 }
@@ -251,6 +252,23 @@ mod tests {
     }
 
     #[test]
+    fn a_keyframe_is_asked_for_until_it_comes() {
+        let units = encoded(320, 180, 2);
+        let (events, reported) = mpsc::sync_channel(64);
+        let mut decoding = VideoDecoding::start(Arc::new(FrameSlot::new()), move |event| {
+            let _ = events.try_send(event);
+        })
+        .unwrap();
+        for (unit, millis) in [(1, 0), (1, 100), (1, 310), (0, 400), (1, 800)] {
+            let captured_at = MediaTime::from_millis(millis);
+            assert!(decoding.decode(EncodedVideo { captured_at, ..units[unit].clone() }));
+        }
+        decoding.finish();
+        let asked: Vec<bool> = reported.iter().map(|event| event == DecoderEvent::KeyframeNeeded).collect();
+        assert_eq!(asked, [true, true, false, false]);
+    }
+
+    #[test]
     fn mutated_streams_do_not_crash_the_thread() {
         let units = encoded(320, 180, 5);
         let mut decoder = VideoDecoder::new();
@@ -277,11 +295,14 @@ mod tests {
             let _ = held.recv();
         })
         .unwrap();
-        let accepted = (0..64).take_while(|_| decoding.decode(units[0].clone())).count();
+        let at = |unit: &EncodedVideo, millis| EncodedVideo { captured_at: MediaTime::from_millis(millis), ..unit.clone() };
+        let accepted = (0..64).take_while(|_| decoding.decode(at(&units[0], 0))).count();
         assert!((QUEUE..=QUEUE + 2).contains(&accepted), "{accepted}");
-        assert!(decoding.decode(units[1].clone()), "dropped in silence: the keyframe was asked for already");
+        assert!(decoding.decode(at(&units[1], 33)), "dropped in silence: the keyframe was asked for a moment ago");
+        assert!(!decoding.decode(at(&units[1], 333)), "asked for again: the request may have been lost");
         drop(hold);
-        while !decoding.decode(units[0].clone()) {
+        while decoding.dropping {
+            decoding.decode(at(&units[0], 366));
             std::thread::yield_now();
         }
         decoding.finish();

@@ -15,7 +15,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 
 use super::depacketizer::{AccessUnit, starts_keyframe};
-use crate::media::{EncodedVideo, MediaTime};
+use crate::media::{EncodedVideo, MediaTime, Spacing};
 
 /// Packets kept at most: several keyframes at the highest bit rate.
 const MAX_PACKETS: u64 = 2048;
@@ -26,6 +26,8 @@ const MIN_WAIT: Duration = Duration::from_millis(100);
 const MAX_WAIT: Duration = Duration::from_millis(250);
 /// At most one keyframe request in this time.
 const KEYFRAME_REQUEST_INTERVAL: Duration = Duration::from_millis(300);
+/// Packets that may have been sent before the first one that arrives: the network reorders.
+const MAX_OVERTAKEN: u64 = 32;
 /// So many late packets in a row mean that the sender counts anew.
 const LATE_BEFORE_RESTART: u32 = 100;
 
@@ -71,11 +73,13 @@ pub struct VideoJitterBuffer {
     /// How many slots from `base` on are known to be one unfinished access unit without a gap.
     scanned: usize,
     bytes: usize,
+    /// Packets before this one are not counted as lost: they may never have been sent.
+    counted_from: u64,
     /// True until a keyframe starts: before the first one, and after a loss.
     awaiting_keyframe: bool,
     /// The missing packet that is waited for, and since when.
     gap: Option<(u64, MediaTime)>,
-    keyframe_requested_at: Option<MediaTime>,
+    keyframe_requests: Spacing,
     late_in_a_row: u32,
     wait: Duration,
     lost: u64,
@@ -95,11 +99,12 @@ impl VideoJitterBuffer {
             packets: VecDeque::new(),
             base: 0,
             highest: None,
+            counted_from: 0,
             scanned: 0,
             bytes: 0,
             awaiting_keyframe: true,
             gap: None,
-            keyframe_requested_at: None,
+            keyframe_requests: Spacing::new(KEYFRAME_REQUEST_INTERVAL),
             late_in_a_row: 0,
             wait: MIN_WAIT,
             lost: 0,
@@ -150,8 +155,12 @@ impl VideoJitterBuffer {
     /// The next access unit or request, if there is one now.
     pub fn poll(&mut self, now: MediaTime) -> Option<VideoOutput> {
         loop {
-            if self.awaiting_keyframe && !self.find_keyframe() {
-                return self.request_keyframe(now);
+            if self.awaiting_keyframe {
+                match self.find_keyframe(now) {
+                    Search::Found => {}
+                    Search::Overtaken => return None,
+                    Search::Nothing => return self.request_keyframe(now),
+                }
             }
             match self.scan() {
                 Scan::Complete(count) => match self.assemble(count) {
@@ -166,15 +175,7 @@ impl VideoJitterBuffer {
                     return None;
                 }
                 Scan::Gap(index) => {
-                    let missing = self.base + index as u64;
-                    let since = match self.gap {
-                        Some((sequence, since)) if sequence == missing => since,
-                        _ => {
-                            self.gap = Some((missing, now));
-                            now
-                        }
-                    };
-                    if now.since(since) < self.wait {
+                    if !self.has_waited(index, now) {
                         return None;
                     }
                     self.give_up(index);
@@ -194,8 +195,9 @@ impl VideoJitterBuffer {
             // Far from zero, so that packets that come before the first one still count upwards.
             let first = (1 << 32) + u64::from(sequence);
             self.highest = Some(first);
-            self.base = first;
-            return Some(0);
+            self.base = first - MAX_OVERTAKEN;
+            self.counted_from = first;
+            return Some(MAX_OVERTAKEN as usize);
         };
         let distance = i64::from(sequence.wrapping_sub(highest as u16) as i16);
         let extended = highest.saturating_add_signed(distance);
@@ -218,6 +220,7 @@ impl VideoJitterBuffer {
         self.packets.clear();
         self.bytes = 0;
         self.base = base;
+        self.counted_from = base;
         self.highest = Some(base);
         self.late_in_a_row = 0;
         self.restart_at_keyframe();
@@ -263,6 +266,9 @@ impl VideoJitterBuffer {
 
     fn pop(&mut self) -> Option<Stored> {
         let slot = self.packets.pop_front()?;
+        if slot.is_none() && self.base >= self.counted_from {
+            self.lost += 1;
+        }
         self.base += 1;
         self.scanned = 0;
         self.gap = None;
@@ -277,39 +283,67 @@ impl VideoJitterBuffer {
         for _ in 0..index {
             self.pop();
         }
-        while matches!(self.packets.front(), Some(None)) {
-            self.pop();
-            self.lost += 1;
-        }
+        self.pop_gap();
         self.restart_at_keyframe();
     }
 
-    /// Drops what comes before the first packet that starts a keyframe; false when there is none.
-    fn find_keyframe(&mut self) -> bool {
+    /// True when the packet missing at `index` has been waited for long enough; starts waiting otherwise.
+    fn has_waited(&mut self, index: usize, now: MediaTime) -> bool {
+        let missing = self.base + index as u64;
+        let since = match self.gap {
+            Some((sequence, since)) if sequence == missing => since,
+            _ => now,
+        };
+        self.gap = Some((missing, since));
+        now.since(since) >= self.wait
+    }
+
+    fn pop_gap(&mut self) {
+        while matches!(self.packets.front(), Some(None)) {
+            self.pop();
+        }
+    }
+
+    /// Drops what comes before the first packet that starts a keyframe. What is missing at the front may be that packet, on
+    /// its way again or overtaken: it is waited for, unless a keyframe starts later.
+    fn find_keyframe(&mut self, now: MediaTime) -> Search {
+        let starts = |slot: &Option<Stored>| slot.as_ref().is_some_and(|packet| starts_keyframe(&packet.payload));
+        if let Some(index) = self.packets.iter().position(starts) {
+            for _ in 0..index {
+                self.pop();
+            }
+            self.awaiting_keyframe = false;
+            self.gap = None;
+            return Search::Found;
+        }
         while let Some(front) = self.packets.front() {
-            match front {
-                Some(packet) if starts_keyframe(&packet.payload) => {
-                    self.awaiting_keyframe = false;
-                    return true;
-                }
-                _ => {
-                    self.pop();
-                }
+            if front.is_some() {
+                self.pop();
+            } else if self.has_waited(0, now) {
+                self.pop_gap();
+            } else if self.base < self.counted_from {
+                return Search::Overtaken;
+            } else {
+                return Search::Nothing;
             }
         }
-        false
+        Search::Nothing
     }
 
     fn request_keyframe(&mut self, now: MediaTime) -> Option<VideoOutput> {
         self.highest?;
-        let recent =
-            self.keyframe_requested_at.is_some_and(|requested| now.since(requested) < KEYFRAME_REQUEST_INTERVAL);
-        if recent {
-            return None;
-        }
-        self.keyframe_requested_at = Some(now);
-        Some(VideoOutput::KeyframeNeeded)
+        self.keyframe_requests.permits(now).then_some(VideoOutput::KeyframeNeeded)
     }
+}
+
+/// What waiting for a keyframe has come to.
+enum Search {
+    /// One starts at the front.
+    Found,
+    /// The stream has only just begun: its first packets may have been overtaken by those that are here.
+    Overtaken,
+    /// None is here.
+    Nothing,
 }
 
 enum Scan {

@@ -7,6 +7,7 @@ mod encoded;
 mod frame;
 mod latest;
 mod preset;
+mod spacing;
 mod time;
 
 pub use audio::{CHANNELS, FRAME_SAMPLES, LevelMeter, SAMPLE_RATE};
@@ -14,4 +15,5 @@ pub use encoded::{EncodedAudio, EncodedVideo};
 pub use frame::{FramePool, Plane, VideoFrame};
 pub use latest::{FrameSlot, Latest};
 pub use preset::{ParsePresetError, Preset, VideoFormat};
+pub use spacing::Spacing;
 pub use time::MediaTime;

@@ -35,7 +35,7 @@ use super::source_gate::SourceGate;
 use super::stats::{Counters, PeerStats};
 use crate::call::Role;
 use crate::call::{Candidate, Description, DescriptionKind};
-use crate::media::{EncodedAudio, EncodedVideo};
+use crate::media::{EncodedAudio, EncodedVideo, MediaTime};
 
 /// Commands that wait for the peer task at most; more are dropped (a far side that sends hundreds of candidates).
 const COMMANDS: usize = 64;
@@ -101,14 +101,14 @@ impl Peer {
         let _ = self.shared.keyframe_requests.try_send(());
     }
 
-    /// Tells that the far side has turned its camera off: no picture is expected, so none is missing.
-    pub fn expect_no_video(&self) {
-        self.shared.counters.expect_no_picture();
+    /// Tells whether the far side's camera is on. While it is off no picture is expected, so none is missing.
+    pub fn expect_video(&self, expected: bool) {
+        self.shared.counters.expect_pictures(expected);
     }
 
     /// What was counted so far.
     pub fn stats(&self) -> PeerStats {
-        self.shared.counters.snapshot(self.shared.gate.refused())
+        self.shared.counters.snapshot(self.shared.gate.refused(), MediaTime::now())
     }
 
     /// Stops sending at once and closes the connection; `PeerEvent::Closed` follows.
@@ -280,7 +280,11 @@ async fn drive(mut driver: Driver, inputs: Inputs, closed: &mut watch::Receiver<
             () = timeout_at(driver.connect_by) => driver.fail("no connection in time"),
             Some(()) = async { tokio::time::sleep_until(next_pli).await; keyframe_requests.recv().await } => {
                 next_pli = Instant::now() + PLI_INTERVAL;
-                driver.send_pli().await;
+                tokio::select! {
+                    biased;
+                    () = is_closed(closed) => return,
+                    () = driver.send_pli() => {}
+                }
             }
             Some(command) = commands.recv() => driver.command(command).await,
         }

@@ -26,8 +26,9 @@ use super::stats::{Counters, smooth};
 const REMEMBERED_REPORTS: usize = 16;
 /// The clock of the video's RTP timestamps.
 const VIDEO_CLOCK: u64 = 90_000;
-/// Keyframe requests closer together than this count as one.
-const KEYFRAME_REQUEST_INTERVAL: Duration = Duration::from_millis(300);
+/// Keyframe requests closer together than this count as one. Less than the 300 ms at which they leave the far side, so that
+/// two which the network brings closer together are both heard.
+const KEYFRAME_REQUEST_INTERVAL: Duration = Duration::from_millis(200);
 
 type Rtcp = Box<dyn rtc::rtcp::Packet>;
 
@@ -194,6 +195,7 @@ mod tests {
     use rtc::shared::TransportContext;
 
     use super::*;
+    use crate::media::MediaTime;
 
     fn tagged(now: Instant, packet: Rtcp) -> TaggedPacket {
         let message = AttributedPacket::new(Packet::Rtcp(vec![packet]));
@@ -218,7 +220,7 @@ mod tests {
         };
         let received = ReceiverReport { reports: vec![report], ..Default::default() };
         observer.handle_read(tagged(start + Duration::from_millis(540), Box::new(received))).unwrap();
-        let stats = counters.snapshot(0);
+        let stats = counters.snapshot(0, MediaTime::default());
         assert!((stats.round_trip_ms - 40.0).abs() < 0.1, "{}", stats.round_trip_ms);
         assert_eq!((stats.far_packets_lost, stats.far_jitter_ms), (3, 10.0));
         assert!(observer.poll_read().is_some() && observer.poll_write().is_some(), "everything passes");
@@ -232,7 +234,7 @@ mod tests {
         let mut observer = RtcpObserver::new(Arc::default(), 7, move || {
             counted.fetch_add(1, Relaxed);
         });
-        for (millis, ssrc) in [(0, 7), (100, 7), (200, 8), (299, 7), (300, 7)] {
+        for (millis, ssrc) in [(0, 7), (100, 7), (150, 8), (199, 7), (200, 7)] {
             let request = PictureLossIndication { sender_ssrc: 1, media_ssrc: ssrc };
             observer.handle_read(tagged(start + Duration::from_millis(millis), Box::new(request))).unwrap();
         }

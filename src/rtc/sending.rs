@@ -4,7 +4,7 @@
 //! video stops until the next keyframe, because a frame without its reference is of no use to the far side.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use rtc::rtp::Packet;
@@ -16,7 +16,7 @@ use super::description_sdp::{H264_PAYLOAD_TYPE, OPUS_PAYLOAD_TYPE, StreamNumbers
 use super::engine::{Events, PeerEvent};
 use super::packetizer::{AudioPacketizer, VideoPacketizer};
 use super::stats::Counters;
-use crate::media::{EncodedAudio, EncodedVideo, MediaTime};
+use crate::media::{EncodedAudio, EncodedVideo, MediaTime, Spacing};
 
 /// A quarter of a second at 30 frames a second: a busy computer's hiccup should not cost a keyframe.
 const VIDEO_QUEUE: usize = 8;
@@ -26,6 +26,9 @@ const AUDIO_QUEUE: usize = 16;
 const BURST: usize = 40;
 const BURST_GAP: Duration = Duration::from_millis(2);
 
+/// A keyframe that was asked for may itself find the queue full: it is asked for again until one has been taken.
+const KEYFRAME_REQUEST_INTERVAL: Duration = Duration::from_millis(500);
+
 /// The near ends of the queues, held by the peer's handles.
 pub(super) struct MediaQueues {
     video: mpsc::Sender<EncodedVideo>,
@@ -33,6 +36,8 @@ pub(super) struct MediaQueues {
     open: AtomicBool,
     /// Video is dropped until a keyframe comes.
     awaiting_keyframe: AtomicBool,
+    /// Held for a moment by the encoder's thread alone, and only while a keyframe is missing.
+    keyframe_requests: Mutex<Spacing>,
     counters: Arc<Counters>,
     /// Weak: the handles of a peer do not keep alive what its owner's closure holds, such as a handle.
     events: Weak<dyn Fn(PeerEvent) + Send + Sync>,
@@ -52,6 +57,7 @@ pub(super) fn queues(counters: Arc<Counters>, events: &Events) -> (MediaQueues, 
         audio,
         open: AtomicBool::new(false),
         awaiting_keyframe: AtomicBool::new(true),
+        keyframe_requests: Mutex::new(Spacing::new(KEYFRAME_REQUEST_INTERVAL)),
         counters,
         events: Arc::downgrade(events),
     };
@@ -70,18 +76,19 @@ impl MediaQueues {
     }
 
     pub(super) fn send_video(&self, unit: &EncodedVideo) {
-        let waits = !self.open.load(Relaxed) || (self.awaiting_keyframe.load(Relaxed) && !unit.keyframe);
-        if waits {
-            self.counters.frames_dropped.fetch_add(1, Relaxed);
-            return;
-        }
-        if self.video.try_send(unit.clone()).is_ok() {
+        let open = self.open.load(Relaxed);
+        let decodable = unit.keyframe || !self.awaiting_keyframe.load(Relaxed);
+        if open && decodable && self.video.try_send(unit.clone()).is_ok() {
             self.awaiting_keyframe.store(false, Relaxed);
             return;
         }
         self.counters.frames_dropped.fetch_add(1, Relaxed);
-        if !self.awaiting_keyframe.swap(true, Relaxed) {
-            self.request_keyframe();
+        if open {
+            self.awaiting_keyframe.store(true, Relaxed);
+            let mut requests = self.keyframe_requests.lock().unwrap_or_else(PoisonError::into_inner);
+            if requests.permits(unit.captured_at) {
+                self.request_keyframe();
+            }
         }
     }
 
@@ -117,7 +124,10 @@ pub(super) async fn run(
             biased;
             () = is_closed(&mut closed) => return,
             Some(sound) = media.audio.recv() => {
-                if audio_track.write_rtp(audio.packetize(&sound)).await.is_ok() {
+                let Some(taken) = unless_closed(&mut closed, audio_track.write_rtp(audio.packetize(&sound))).await else {
+                    return;
+                };
+                if taken.is_ok() {
                     counters.audio_packets_sent.fetch_add(1, Relaxed);
                 }
             }
@@ -125,14 +135,12 @@ pub(super) async fn run(
                 video.packetize(&unit, &mut packets);
                 let mut taken = true;
                 for (number, packet) in packets.drain(..).enumerate() {
-                    // Hanging up does not wait for the rest of a frame.
-                    if *closed.borrow() {
-                        return;
-                    }
                     if number % BURST == BURST - 1 {
                         tokio::time::sleep(BURST_GAP).await;
                     }
-                    taken &= video_track.write_rtp(packet).await.is_ok();
+                    // Hanging up does not wait for the rest of a frame.
+                    let Some(written) = unless_closed(&mut closed, video_track.write_rtp(packet)).await else { return };
+                    taken &= written.is_ok();
                 }
                 if taken {
                     counters.frames_sent.fetch_add(1, Relaxed);
@@ -145,8 +153,63 @@ pub(super) async fn run(
     }
 }
 
+/// What `future` gives, or `None` when the peer is closed before: a connection that takes nothing holds nobody up.
+async fn unless_closed<T>(closed: &mut watch::Receiver<bool>, future: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        biased;
+        () = is_closed(closed) => None,
+        output = future => Some(output),
+    }
+}
+
 /// Waits for the closing of a peer.
 pub(super) async fn is_closed(closed: &mut watch::Receiver<bool>) {
     // An error means that the last handle is gone, which closes, too.
     let _ = closed.wait_for(|closed| *closed).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicU32;
+
+    use bytes::Bytes;
+
+    use super::*;
+
+    fn unit(millis: u64, keyframe: bool) -> EncodedVideo {
+        let captured_at = MediaTime::from_millis(millis);
+        EncodedVideo { data: Bytes::from_static(&[0, 0, 1, 0x65, 1]), keyframe, captured_at, rtp_timestamp: 0 }
+    }
+
+    #[test]
+    fn a_keyframe_is_asked_for_again_until_the_queue_has_taken_one() {
+        let requests = Arc::new(AtomicU32::new(0));
+        let counted = Arc::clone(&requests);
+        let events: Events = Arc::new(move |event| {
+            assert_eq!(event, PeerEvent::KeyframeRequested);
+            counted.fetch_add(1, Relaxed);
+        });
+        let (queues, mut receivers) = queues(Arc::default(), &events);
+        queues.set_open(true);
+        assert_eq!(requests.load(Relaxed), 1, "a new connection");
+        for number in 0..VIDEO_QUEUE as u64 {
+            queues.send_video(&unit(number * 33, number == 0));
+        }
+        assert_eq!(requests.load(Relaxed), 1);
+        queues.send_video(&unit(300, false));
+        assert_eq!(requests.load(Relaxed), 2, "the queue is full");
+        queues.send_video(&unit(333, true));
+        queues.send_video(&unit(366, false));
+        assert_eq!(requests.load(Relaxed), 2, "the keyframe found it full, too; not yet time to ask again");
+        queues.send_video(&unit(800, false));
+        assert_eq!(requests.load(Relaxed), 3);
+        while receivers.video.try_recv().is_ok() {}
+        queues.send_video(&unit(833, false));
+        assert!(receivers.video.try_recv().is_err(), "of no use without its reference");
+        queues.send_video(&unit(866, true));
+        queues.send_video(&unit(900, false));
+        assert!(receivers.video.try_recv().is_ok() && receivers.video.try_recv().is_ok());
+        queues.send_video(&unit(2000, false));
+        assert_eq!(requests.load(Relaxed), 3);
+    }
 }

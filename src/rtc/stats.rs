@@ -1,6 +1,6 @@
 //! What one peer connection counts: written by its tasks and its decoder thread, read by the controller at any time.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use crate::media::MediaTime;
@@ -47,7 +47,7 @@ pub struct PeerStats {
     pub plis_sent: u64,
     /// Pictures decoded.
     pub frames_decoded: u64,
-    /// Time in gaps of more than 200 ms between pictures, in ms.
+    /// Time in gaps of more than 200 ms between pictures, in ms; one that still goes on counts, too.
     pub frozen_ms: u64,
     /// From the arrival of a frame's last packet to the tile's slot, smoothed, in ms.
     pub receive_delay_ms: f32,
@@ -86,6 +86,8 @@ pub(super) struct Counters {
     pub(super) height: AtomicU32,
     /// When the latest picture went to its tile; 0 when none is expected.
     last_picture_us: AtomicU64,
+    /// The far side's camera is off: a picture that still arrives starts no gap.
+    pictures_off: AtomicBool,
 }
 
 /// Moves a gauge an eighth of the way to `sample`; the first sample is taken as it is.
@@ -100,18 +102,19 @@ impl Counters {
     pub(super) fn picture(&self, width: u32, height: u32, delay_us: u64, now: MediaTime) -> Option<(u32, u32)> {
         self.frames_decoded.fetch_add(1, Relaxed);
         smooth(&self.receive_delay_us, delay_us);
-        let before = self.last_picture_us.swap(now.as_micros().max(1), Relaxed);
-        let gap = now.since(MediaTime::from_micros(before));
-        if before != 0 && gap > FREEZE {
-            self.frozen_us.fetch_add(gap.as_micros() as u64, Relaxed);
-        }
+        let latest = if self.pictures_off.load(Relaxed) { 0 } else { now.as_micros().max(1) };
+        let before = self.last_picture_us.swap(latest, Relaxed);
+        self.frozen_us.fetch_add(frozen_us(before, now), Relaxed);
         let old = (self.width.swap(width, Relaxed), self.height.swap(height, Relaxed));
         (old != (width, height)).then_some(old)
     }
 
-    /// No picture is expected until the next one: the gap before it is not counted as frozen.
-    pub(super) fn expect_no_picture(&self) {
-        self.last_picture_us.store(0, Relaxed);
+    /// While no picture is expected, and before the first one that then comes, nothing counts as frozen.
+    pub(super) fn expect_pictures(&self, expected: bool) {
+        self.pictures_off.store(!expected, Relaxed);
+        if !expected {
+            self.last_picture_us.store(0, Relaxed);
+        }
     }
 
     /// The round trip, zero before the first report.
@@ -119,7 +122,7 @@ impl Counters {
         Duration::from_micros(self.round_trip_us.load(Relaxed))
     }
 
-    pub(super) fn snapshot(&self, datagrams_refused: u64) -> PeerStats {
+    pub(super) fn snapshot(&self, datagrams_refused: u64, now: MediaTime) -> PeerStats {
         let count = |counter: &AtomicU64| counter.load(Relaxed);
         let millis = |gauge: &AtomicU64| gauge.load(Relaxed) as f32 / 1000.0;
         PeerStats {
@@ -141,13 +144,19 @@ impl Counters {
             nacks_sent: count(&self.nacks_sent),
             plis_sent: count(&self.plis_sent),
             frames_decoded: count(&self.frames_decoded),
-            frozen_ms: count(&self.frozen_us) / 1000,
+            frozen_ms: (count(&self.frozen_us) + frozen_us(count(&self.last_picture_us), now)) / 1000,
             receive_delay_ms: millis(&self.receive_delay_us),
             width: self.width.load(Relaxed),
             height: self.height.load(Relaxed),
             datagrams_refused,
         }
     }
+}
+
+/// What the gap from the picture at `before` (0: none is expected) to `now` adds to the frozen time, in microseconds.
+fn frozen_us(before: u64, now: MediaTime) -> u64 {
+    let gap = now.since(MediaTime::from_micros(before));
+    if before != 0 && gap > FREEZE { gap.as_micros() as u64 } else { 0 }
 }
 
 #[cfg(test)]
@@ -161,11 +170,15 @@ mod tests {
         assert_eq!(picture(1000), Some((0, 0)));
         assert_eq!(picture(1200), None);
         picture(1701);
-        counters.expect_no_picture();
+        counters.expect_pictures(false);
+        picture(1720);
+        counters.expect_pictures(true);
         picture(9000);
         picture(9033);
-        let stats = counters.snapshot(0);
-        assert_eq!((stats.frozen_ms, stats.frames_decoded), (501, 5));
-        assert_eq!(counters.picture(320, 180, 1000, MediaTime::from_millis(9066)), Some((640, 360)));
+        let stats = counters.snapshot(0, MediaTime::from_millis(9050));
+        assert_eq!((stats.frozen_ms, stats.frames_decoded), (501, 6));
+        let stats = counters.snapshot(0, MediaTime::from_millis(10_033));
+        assert_eq!(stats.frozen_ms, 1501, "a picture that stands still now is frozen now");
+        assert_eq!(counters.picture(320, 180, 1000, MediaTime::from_millis(10_050)), Some((640, 360)));
     }
 }

@@ -48,13 +48,55 @@ fn it_starts_at_a_keyframe_and_asks_for_one() {
     let mut buffer = VideoJitterBuffer::new();
     assert!(buffer.poll(at(0)).is_none(), "nothing is asked of a stream that has not begun");
     buffer.insert(packet(10, 1, true, SLICE), at(0));
-    assert!(matches!(buffer.poll(at(0)), Some(VideoOutput::KeyframeNeeded)));
-    buffer.insert(packet(11, 2, true, SLICE), at(33));
-    assert!(buffer.poll(at(33)).is_none(), "one request in 300 ms");
-    buffer.insert(packet(12, 3, true, SLICE), at(333));
-    assert!(matches!(buffer.poll(at(333)), Some(VideoOutput::KeyframeNeeded)));
-    keyframe(&mut buffer, 13, 4, at(366));
-    assert!(frame(&mut buffer, at(366)).is_some_and(|frame| frame.keyframe));
+    assert!(buffer.poll(at(0)).is_none(), "its first packets may have been overtaken");
+    assert_eq!(buffer.deadline(), Some(at(100)));
+    assert!(matches!(buffer.poll(at(100)), Some(VideoOutput::KeyframeNeeded)));
+    buffer.insert(packet(11, 2, true, SLICE), at(133));
+    assert!(buffer.poll(at(133)).is_none(), "one request in 300 ms");
+    buffer.insert(packet(12, 3, true, SLICE), at(433));
+    assert!(matches!(buffer.poll(at(433)), Some(VideoOutput::KeyframeNeeded)));
+    keyframe(&mut buffer, 13, 4, at(466));
+    assert!(frame(&mut buffer, at(466)).is_some_and(|frame| frame.keyframe));
+    assert_eq!(buffer.packets_lost(), 0, "what was perhaps never sent is not lost");
+}
+
+#[test]
+fn the_first_packet_of_the_stream_may_be_overtaken() {
+    let mut buffer = VideoJitterBuffer::new();
+    buffer.insert(packet(11, 1, true, IDR), at(0));
+    assert!(buffer.poll(at(0)).is_none());
+    buffer.insert(packet(10, 1, false, SPS), at(3));
+    assert!(frame(&mut buffer, at(3)).is_some_and(|frame| frame.keyframe));
+    assert!(buffer.deadline().is_none());
+}
+
+#[test]
+fn a_keyframe_whose_first_packet_is_repaired_is_used() {
+    let mut buffer = VideoJitterBuffer::new();
+    keyframe(&mut buffer, 100, 1, at(0));
+    assert!(frame(&mut buffer, at(0)).is_some());
+    buffer.insert(packet(103, 2, true, SLICE), at(33));
+    assert!(buffer.poll(at(33)).is_none());
+    assert!(matches!(buffer.poll(at(133)), Some(VideoOutput::KeyframeNeeded)));
+    // The requested keyframe comes without its first packet, 104.
+    buffer.insert(packet(105, 3, true, IDR), at(180));
+    assert!(buffer.poll(at(180)).is_none());
+    buffer.insert(packet(104, 3, false, SPS), at(220));
+    assert!(frame(&mut buffer, at(220)).is_some_and(|frame| frame.keyframe));
+    assert_eq!(buffer.packets_lost(), 1);
+}
+
+#[test]
+fn what_is_missing_before_a_later_keyframe_is_not_waited_for() {
+    let mut buffer = VideoJitterBuffer::new();
+    keyframe(&mut buffer, 100, 1, at(0));
+    assert!(frame(&mut buffer, at(0)).is_some());
+    buffer.insert(packet(103, 2, true, SLICE), at(33));
+    assert!(buffer.poll(at(33)).is_none());
+    assert!(matches!(buffer.poll(at(133)), Some(VideoOutput::KeyframeNeeded)));
+    keyframe(&mut buffer, 106, 3, at(180));
+    assert!(frame(&mut buffer, at(180)).is_some_and(|frame| frame.keyframe));
+    assert_eq!(buffer.packets_lost(), 3);
 }
 
 #[test]
