@@ -28,6 +28,20 @@ fn held_by(pid: u32) -> Held {
     Held { threads: number("Threads:"), files, memory_kib: number("VmRSS:") }
 }
 
+/// What is held once that no longer changes: discovery and the listing of devices have begun by then.
+fn held_at_rest(person: &Visavis) -> Held {
+    let mut last = held_by(person.pid());
+    for _ in 0..30 {
+        std::thread::sleep(Duration::from_secs(1));
+        let now = held_by(person.pid());
+        if (now.threads, now.files) == (last.threads, last.files) {
+            break;
+        }
+        last = now;
+    }
+    last
+}
+
 /// Waits until no more threads and files are held than before; helpers of the runtime end some seconds after their work.
 fn expect_returned(person: &Visavis, before: Held) {
     let mut now = held_by(person.pid());
@@ -100,7 +114,7 @@ fn opening_and_closing_the_devices_leaves_nothing_behind() {
     };
     // The first time loads what stays, and discovery is under way by then.
     open_and_close(&mut alice);
-    let idle = held_by(alice.pid());
+    let idle = held_at_rest(&alice);
     for _ in 0..5 {
         open_and_close(&mut alice);
     }

@@ -21,7 +21,7 @@ mod session;
 #[allow(dead_code, reason = "only a part of it is needed here")]
 mod test_signal;
 
-use session::{LONG, Running, has_stream, pactl, plug_speaker, run_inside, wait_until};
+use session::{LONG, Running, has_stream, pactl, plug_speaker, run_inside, set_default, wait_until};
 use test_signal::{peak_hertz, purity, sine};
 
 fn playout() -> (Playout, Receiver<SoundEvent>) {
@@ -96,8 +96,8 @@ fn a_participant_is_heard_from_the_speaker_which_is_released_afterwards() {
 fn inside_participant_is_heard() {
     let folder = tempfile::tempdir().unwrap();
     plug_speaker("spk", "Desk-speaker");
-    pactl(&["set-default-sink", "spk"]);
-    assert_eq!(list_speakers(), ["Desk-speaker"]);
+    set_default("sink", "spk");
+    wait_until("the list", || list_speakers() == ["Desk-speaker"]);
     let (playout, events) = playout();
     assert!(!has_stream("sink-inputs"), "closed until something is played");
     playout.start_call();
@@ -125,7 +125,7 @@ fn inside_speaker_unplugged() {
     let folder = tempfile::tempdir().unwrap();
     plug_speaker("laptop", "Laptop-speaker");
     let headset = plug_speaker("headset", "Headset-speaker");
-    pactl(&["set-default-sink", "laptop"]);
+    set_default("sink", "laptop");
     let (playout, events) = playout();
     playout.set_speaker(&DeviceChoice::Named("Headset-speaker".into()));
     playout.start_call();
@@ -155,7 +155,7 @@ fn a_ring_is_heard_without_a_call() {
 fn inside_ring_is_heard() {
     let folder = tempfile::tempdir().unwrap();
     plug_speaker("spk", "Desk-speaker");
-    pactl(&["set-default-sink", "spk"]);
+    set_default("sink", "spk");
     let (playout, _events) = playout();
     playout.play(Sound::RingBack);
     let heard = record("spk", &folder.path().join("heard.raw"), 0);

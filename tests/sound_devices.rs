@@ -5,7 +5,7 @@
 
 mod support;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use support::process::{Launch, SOON, Visavis, call, meet, prefixed, text};
 use support::sound::{SoundServer, assert_tone, write_tone};
 
@@ -59,6 +59,9 @@ fn a_chosen_microphone_that_is_unplugged_is_missed_and_comes_back() {
     let mut alice = server.give_to(launch.option("--microphone", MICROPHONE).option("--speaker", "default")).start();
     let mut bob = Launch::new("Bob").with_synthetic_devices().start();
     meet(&mut alice, &mut bob);
+    // Open before the call, which keeps it open: what is not open yet cannot be unplugged.
+    alice.send(json!({"command": "create_stream", "video": "low"}));
+    alice.expect_where("local_stream", SOON, |stream| stream["microphone"] == MICROPHONE);
     call(&mut alice, &mut bob, &json!("low"));
 
     server.pull_out(plugs);
@@ -84,8 +87,8 @@ fn without_any_sound_device_the_call_still_shows_pictures() {
     let mut bob = Launch::new("Bob").with_synthetic_devices().start();
     meet(&mut alice, &mut bob);
     call(&mut alice, &mut bob, &json!("low"));
-    let said = alice.transcript();
-    let error = said.iter().find(|event| event["event"] == "device_error" && event["device"] == "microphone");
-    assert!(error.is_some(), "the missing microphone is said: {said:#?}");
+    let is_said = |event: &Value| event["event"] == "device_error" && event["device"] == "microphone";
+    let said = support::poll(SOON, || alice.transcript().iter().any(is_said).then_some(()));
+    assert!(said.is_some(), "the missing microphone is said: {:#?}", alice.transcript());
     hang_up(&mut alice, &mut bob);
 }

@@ -14,7 +14,7 @@ use std::time::Duration;
 use image::RgbImage;
 use support::camera::write_plain_film;
 use support::display::{Display, share_of};
-use support::process::{Launch, SOON, prefixed};
+use support::process::{Launch, prefixed};
 use tempfile::TempDir;
 
 const GREEN: [u8; 3] = [0, 255, 0];
@@ -153,12 +153,13 @@ fn two_windows_call_answer_see_each_other_and_hang_up() {
     bob.expect("the button that answers", |screen| patches(screen).iter().any(Patch::is_button));
     assert!(share_of(&bob.display.screenshot(), GREEN) < 0.01, "nothing of the caller is seen before the answer");
     assert!(share_of(&alice.display.screenshot(), MAGENTA) < 0.01, "nothing of the callee is seen before the answer");
-    // The dialog ignores Enter for a moment, so that nobody who is typing answers by accident.
-    let answered = support::poll(SOON, || {
+    // The dialog ignores Enter for a moment, and a moment after each key, so that nobody who is typing answers by accident.
+    let answered = (0..10).any(|_| {
         bob.display.press(&["Return"]);
-        (share_of(&bob.display.screenshot(), GREEN) > 0.2).then_some(())
+        let seen = || (share_of(&bob.display.screenshot(), GREEN) > 0.2).then_some(());
+        support::poll(Duration::from_secs(3), seen).is_some()
     });
-    assert!(answered.is_some(), "Enter answers, and the caller's picture fills the window");
+    assert!(answered, "Enter answers, and the caller's picture fills the window");
     alice.expect("the picture of Bob", |screen| share_of(screen, MAGENTA) > 0.2);
 
     alice.display.press(&["ctrl+Return"]);

@@ -22,8 +22,10 @@ use openh264::formats::YUVSource;
 
 use crate::media::{EncodedVideo, FramePool, FrameSlot, Spacing, VideoFrame};
 
-/// Pictures of more pixels than this on a side are refused.
-const MAX_SIDE: u32 = 4096;
+/// Pictures larger than this on a side are refused.
+const MAX_SIDE: u32 = 1920;
+/// Pixels of all pictures that a stream may make the codec keep: four of 1920x1088, as in level 4 (ITU-T H.264, table A-1).
+const MAX_KEPT_PIXELS: u64 = 4 * 1920 * 1088;
 /// Access units that wait for the decoder at most.
 const QUEUE: usize = 8;
 /// A request for a keyframe can be lost: while one is missing it is made again.
@@ -140,7 +142,7 @@ impl VideoDecoder {
         if unit.data.is_empty() || (self.awaiting_keyframe && !unit.keyframe) {
             return Ok(None);
         }
-        if !parameter_set::all_sizes_within(&unit.data, MAX_SIDE) {
+        if !parameter_set::all_within(&unit.data, MAX_SIDE, MAX_KEPT_PIXELS) {
             self.awaiting_keyframe = true;
             return Err(DecodeError::Size);
         }
@@ -295,7 +297,8 @@ mod tests {
             let _ = held.recv();
         })
         .unwrap();
-        let at = |unit: &EncodedVideo, millis| EncodedVideo { captured_at: MediaTime::from_millis(millis), ..unit.clone() };
+        let at =
+            |unit: &EncodedVideo, millis| EncodedVideo { captured_at: MediaTime::from_millis(millis), ..unit.clone() };
         let accepted = (0..64).take_while(|_| decoding.decode(at(&units[0], 0))).count();
         assert!((QUEUE..=QUEUE + 2).contains(&accepted), "{accepted}");
         assert!(decoding.decode(at(&units[1], 33)), "dropped in silence: the keyframe was asked for a moment ago");

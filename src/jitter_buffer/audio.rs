@@ -45,7 +45,7 @@ pub struct AudioJitterStats {
     pub lost: u64,
     /// Packets that came twice, or after their time.
     pub late: u64,
-    /// Sound that was made up, ms.
+    /// Sound that was made up in place of sound that was sent, ms.
     pub concealed_ms: u64,
     /// Sound that is held now, ms.
     pub buffered_ms: u32,
@@ -70,6 +70,10 @@ pub struct AudioJitterBuffer {
     late_in_row: u32,
     /// Frames made up since the last packet was played.
     empty_in_row: u32,
+    /// Of those: not yet known whether sound was late or the sender paused, ms.
+    unbooked_ms: u64,
+    /// RTP timestamp that the next packet has if the sender did not pause.
+    next_timestamp: Option<u32>,
     arrivals: Arrivals,
     surplus: Surplus,
     stats: AudioJitterStats,
@@ -100,6 +104,8 @@ impl AudioJitterBuffer {
     const MAX_CONCEALED: u32 = 10;
     /// Late packets in a row after which the sender must have started anew with lower numbers.
     const MAX_LATE: u32 = 10;
+    /// A sender that pauses (is muted) for longer than this, in samples, leaves its timestamps to tell.
+    const PAUSE: i32 = 4800;
 
     /// An empty buffer.
     pub fn new() -> Self {
@@ -112,6 +118,8 @@ impl AudioJitterBuffer {
             restart: None,
             late_in_row: 0,
             empty_in_row: 0,
+            unbooked_ms: 0,
+            next_timestamp: None,
             arrivals: Arrivals::default(),
             surplus: Surplus::default(),
             stats: AudioJitterStats::default(),
@@ -200,7 +208,7 @@ impl AudioJitterBuffer {
             self.playing = false;
             return Pull::Silence;
         }
-        self.stats.concealed_ms += 20;
+        self.unbooked_ms += 20;
         Pull::Conceal
     }
 
@@ -217,8 +225,20 @@ impl AudioJitterBuffer {
     fn take_front(&mut self) -> Option<EncodedAudio> {
         let front = self.held.pop_front()?;
         self.held_samples -= front.samples;
+        self.book(&front);
         self.next = Some(front.sequence + 1);
+        self.next_timestamp = Some(front.packet.rtp_timestamp.wrapping_add(front.samples));
         Some(front.packet)
+    }
+
+    /// What was made up before `packet` stood for sound, unless the sender had paused: then no number is missing, and the
+    /// timestamp has jumped.
+    fn book(&mut self, packet: &Held) {
+        let made_up = std::mem::take(&mut self.unbooked_ms);
+        let jumped = |expected: u32| packet.packet.rtp_timestamp.wrapping_sub(expected) as i32 > Self::PAUSE;
+        if self.next != Some(packet.sequence) || !self.next_timestamp.is_some_and(jumped) {
+            self.stats.concealed_ms += made_up;
+        }
     }
 
     /// The sequence number without wraps; `None` for one that cannot be (yet).

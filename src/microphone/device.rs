@@ -8,7 +8,7 @@ use super::Capture;
 use crate::call::{CallError, DeviceKind};
 use crate::media::{FRAME_SAMPLES, MediaTime, SAMPLE_RATE};
 use crate::sound_device::{
-    Direction, Found, Heart, RecordRing, Resampler, Stall, WATCH, Wakes, Watched, find, open_input, watch,
+    Direction, Found, Heart, RecordRing, Resampler, Stall, WATCH, Wakes, Watched, Watcher, find, open_input,
 };
 use crate::store::DeviceChoice;
 
@@ -23,24 +23,19 @@ pub(super) fn run(capture: &mut Capture, choice: &DeviceChoice) -> Result<(), Ca
     let (_stream, ring) = open_input(&found, &heart, wakes)?;
     let resampler = Resampler::to_frames(ring.rate)
         .map_err(|error| CallError::DeviceFailed { device: DEVICE, detail: error.to_string() })?;
-    Line { ring, resampler }.run(capture, choice, &found, &heart)
+    let watcher = Watcher::new(choice, Direction::Input, &found);
+    Line { ring, resampler, watcher }.run(capture, &found, &heart)
 }
 
 struct Line {
     ring: RecordRing,
     resampler: Resampler,
+    watcher: Watcher,
 }
 
 impl Line {
-    fn run(
-        &mut self,
-        capture: &mut Capture,
-        choice: &DeviceChoice,
-        found: &Found,
-        heart: &Heart,
-    ) -> Result<(), CallError> {
+    fn run(&mut self, capture: &mut Capture, found: &Found, heart: &Heart) -> Result<(), CallError> {
         let mut stall = Stall::new(MediaTime::now());
-        let mut watch_at = MediaTime::now() + WATCH;
         while !capture.closed() {
             if let Some(fault) = heart.fault(Direction::Input) {
                 return Err(fault);
@@ -49,18 +44,16 @@ impl Line {
             if stall.check(heart.beats(), now) {
                 return Err(CallError::DeviceStalled { device: DEVICE });
             }
-            if now >= watch_at {
-                match watch(choice, Direction::Input, found) {
-                    Watched::Same => watch_at = MediaTime::now() + WATCH,
-                    Watched::Gone => return Err(CallError::DeviceUnplugged { device: DEVICE }),
-                    Watched::Replaced => return Ok(()),
-                }
+            match self.watcher.look(now) {
+                Watched::Same => {}
+                Watched::Gone => return Err(CallError::DeviceUnplugged { device: DEVICE }),
+                Watched::Replaced => return Ok(()),
             }
             if heart.beats() > 0 {
                 capture.report_working(&found.name);
             }
             if !self.deliver_frame(capture)? {
-                thread::park_timeout(watch_at.since(MediaTime::now()).min(WATCH));
+                thread::park_timeout(WATCH);
             }
         }
         Ok(())

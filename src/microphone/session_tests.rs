@@ -9,7 +9,8 @@ use crate::sound_device::test_signal::{peak_hertz, purity};
 #[path = "../../tests/support/sound_session.rs"]
 mod session;
 use session::{
-    LONG, Running, has_stream, make_room, pactl, plug_microphone, run_inside, signal_server, wait_until, write_tone,
+    LONG, Running, has_stream, make_room, pactl, plug_microphone, run_inside, set_default, signal_server, wait_until,
+    write_tone,
 };
 
 fn open(choice: &DeviceChoice) -> (Microphone, Receiver<Vec<f32>>, Receiver<SoundEvent>) {
@@ -63,8 +64,8 @@ fn inside_hears_follows_and_releases() {
     let file = |name: &str| folder.path().join(format!("{name}.wav")).to_string_lossy().into_owned();
     let _desk = Running::start("paplay", &["-d", "desk-room", &file("desk")]);
     let _sofa = Running::start("paplay", &["-d", "sofa-room", &file("sofa")]);
-    pactl(&["set-default-source", "desk"]);
-    assert_eq!(list_microphones(), ["desk-mic", "sofa-mic"], "and no monitor");
+    set_default("source", "desk");
+    wait_until("the list without a monitor", || list_microphones() == ["desk-mic", "sofa-mic"]);
 
     let (microphone, frames, events) = open(&DeviceChoice::SystemDefault);
     assert_eq!(events.recv_timeout(LONG), opened("desk-mic"));
@@ -73,7 +74,7 @@ fn inside_hears_follows_and_releases() {
     assert!((hertz - 1000.0).abs() < 3.0, "{hertz}");
     println!("heard {hertz} Hz, purity {purity:.3}");
 
-    pactl(&["set-default-source", "sofa"]);
+    set_default("source", "sofa");
     assert_eq!(events.recv_timeout(LONG), opened("sofa-mic"));
     while frames.try_recv().is_ok() {}
     let hertz = peak_hertz(&hear(&frames), SAMPLE_RATE);
@@ -96,7 +97,7 @@ fn inside_unplugged_and_back() {
     make_room("room");
     plug_microphone("room", "laptop", "Laptop-mic");
     let headset = plug_microphone("room", "headset", "Headset-mic");
-    pactl(&["set-default-source", "laptop"]);
+    set_default("source", "laptop");
     let (_microphone, frames, events) = open(&DeviceChoice::Named("Headset-mic".into()));
     assert_eq!(events.recv_timeout(LONG), opened("Headset-mic"));
     frames.recv_timeout(LONG).unwrap();
@@ -129,7 +130,7 @@ fn inside_without_a_microphone() {
     assert!(frames.try_recv().is_err());
     plug_microphone("room", "usb", "USB-mic");
     // The session manager would choose it by itself, but a busy one takes its time.
-    pactl(&["set-default-source", "usb"]);
+    set_default("source", "usb");
     assert_eq!(events.recv_timeout(LONG), Ok(SoundEvent::Recovered { name: "USB-mic".into() }));
 }
 
@@ -143,7 +144,7 @@ fn a_sound_server_that_hangs_is_a_stall_and_holds_nobody_up() {
 fn inside_server_hangs() {
     make_room("room");
     plug_microphone("room", "usb", "USB-mic");
-    pactl(&["set-default-source", "usb"]);
+    set_default("source", "usb");
     let (microphone, frames, events) = open(&DeviceChoice::SystemDefault);
     assert_eq!(events.recv_timeout(LONG), opened("USB-mic"));
     frames.recv_timeout(LONG).unwrap();

@@ -189,11 +189,14 @@ impl Output {
 
     /// How long until a frame is needed; `None` when it is needed now.
     fn wait(&mut self, now: MediaTime) -> Option<Duration> {
-        let Some(Feed::Device { ring, heart, .. }) = &self.speaker else { return self.pace.take(now).err() };
+        let Some(Feed::Device { ring, heart, bite, .. }) = &mut self.speaker else {
+            return self.pace.take(now).err();
+        };
         let held = ring.samples.buffer().capacity() - ring.samples.slots();
         let rate = ring.rate as usize;
         // Enough for the largest bite that the device takes, and 10 ms for this thread to be late.
-        let wanted = (rate / 50).max(heart.largest() + rate / 100);
+        let largest = bite.note(heart.take_largest(), now).min(rate * 3 / 50);
+        let wanted = (rate / 50).max(largest + rate / 100);
         let full = held >= wanted || ring.samples.slots() < rate / 25;
         full.then_some(Player::PATIENCE)
     }
@@ -201,7 +204,7 @@ impl Output {
     fn write(&mut self, frame: &Frame) {
         match &mut self.speaker {
             None => {}
-            Some(Feed::Device { ring, resampler, heart }) => {
+            Some(Feed::Device { ring, resampler, heart, .. }) => {
                 resampler.input().copy_from_slice(frame);
                 match resampler.convert() {
                     // There is room: `wait` looked.

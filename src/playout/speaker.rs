@@ -13,7 +13,8 @@ use super::{OnEvent, Shared};
 use crate::call::{CallError, DeviceKind};
 use crate::media::MediaTime;
 use crate::sound_device::{
-    Direction, FaultLog, Heart, PlayRing, RETRY, Resampler, Stall, WATCH, Wakes, Watched, find, open_output, watch,
+    Bite, Direction, FaultLog, Heart, PlayRing, RETRY, Resampler, Stall, WATCH, Wakes, Watched, Watcher, find,
+    open_output,
 };
 use crate::store::DeviceChoice;
 
@@ -22,7 +23,7 @@ const DEVICE: DeviceKind = DeviceKind::Speaker;
 /// Where the playout thread puts frames while this speaker is open.
 pub(super) enum Feed {
     /// A device, which sets the pace.
-    Device { ring: PlayRing, resampler: Box<Resampler>, heart: Arc<Heart> },
+    Device { ring: PlayRing, resampler: Box<Resampler>, heart: Arc<Heart>, bite: Bite },
     /// A file, written at the pace of the clock.
     File { recorder: Arc<Mutex<Recorder>>, heart: Arc<Heart> },
 }
@@ -47,11 +48,12 @@ impl Speaker {
 
     pub(super) fn run(&mut self) {
         while !self.shared.is_closed() {
-            self.take_choice();
             let Some(playout) = self.shared.playout_thread().filter(|_| self.shared.is_wanted()) else {
                 thread::park();
                 continue;
             };
+            // After the look at whether one is wanted: a choice that was made before the wish counts for it.
+            self.take_choice();
             match self.serve(&playout) {
                 Ok(()) => {}
                 Err(error) => {
@@ -101,16 +103,17 @@ impl Speaker {
         let resampler = Resampler::from_frames(ring.rate)
             .map(Box::new)
             .map_err(|error| CallError::DeviceFailed { device: DEVICE, detail: error.to_string() })?;
-        self.shared.attach(Feed::Device { ring, resampler, heart: Arc::clone(&heart) });
+        self.shared.attach(Feed::Device { ring, resampler, heart: Arc::clone(&heart), bite: Bite::default() });
         // Declared after the stream, so dropped before it: the feed ends before the device is released.
         let _detach = DetachOnDrop { heart: &heart, playout };
         let mut stall = Stall::new(MediaTime::now());
+        let mut watcher = Watcher::new(&self.choice, Direction::Output, &found);
         while !self.is_over() {
             self.check(&heart)?;
             if stall.check(heart.beats(), MediaTime::now()) {
                 return Err(CallError::DeviceStalled { device: DEVICE });
             }
-            match watch(&self.choice, Direction::Output, &found) {
+            match watcher.look(MediaTime::now()) {
                 Watched::Same => {}
                 Watched::Gone => return Err(CallError::DeviceUnplugged { device: DEVICE }),
                 Watched::Replaced => return Ok(()),
@@ -172,7 +175,9 @@ impl Speaker {
     }
 
     fn report_fault(&mut self, error: CallError) {
-        self.shared.set_no_speaker(true);
+        if !self.is_over() {
+            self.shared.set_no_speaker(true);
+        }
         if let Some(event) = self.log.failed(error) {
             tracing::info!(?event, "speaker");
             if !self.is_over() {

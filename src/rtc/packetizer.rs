@@ -35,7 +35,9 @@ impl Stream {
     fn new(ssrc: u32, payload_type: u8, random: u64) -> Self {
         // The upper half of the sequence numbers is left free at first (RFC 3711, 3.3.1: a loss near the wrap).
         let sequence = random as u16 & 0x7fff;
-        Self { ssrc, payload_type, sequence, first_timestamp: (random >> 16) as u32, first_at: None }
+        // Nor do timestamps wrap within hours: the engine's jitter, and that of others, does not expect it.
+        let first_timestamp = (random >> 16) as u32 & 0x3fff_ffff;
+        Self { ssrc, payload_type, sequence, first_timestamp, first_at: None }
     }
 
     fn timestamp(&mut self, at: MediaTime, clock: u64) -> u32 {

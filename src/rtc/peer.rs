@@ -157,6 +157,7 @@ pub(super) fn start(
         gate: Arc::clone(&gate),
         media: Arc::downgrade(&media),
         keyframe_requests: keyframe_requests.clone(),
+        connected: watch::Sender::new(false),
     };
     handle.spawn(run(context, command_receiver, keyframe_receiver, closed, receivers));
     Peer { shared: Arc::new(Shared { commands, keyframe_requests, close, media, counters, gate }) }
@@ -173,6 +174,8 @@ struct Context {
     gate: Arc<SourceGate>,
     media: std::sync::Weak<MediaQueues>,
     keyframe_requests: KeyframeRequests,
+    /// True once `Connected` was told: what arrives a moment before waits for that, so that its events come after it.
+    connected: watch::Sender<bool>,
 }
 
 /// The whole life of a connection: opens it, drives it until it is closed, and lets go of everything.
@@ -231,9 +234,11 @@ async fn open(
     let runtime_dyn = Arc::clone(runtime) as Arc<dyn Runtime>;
     let connection = connection::open(context.bind, streams, observer, tap, handler, runtime_dyn).await?;
     let sound = Arc::clone(&context.sinks.audio);
-    runtime.track(receiving::receive_audio(received.audio, sound, Arc::clone(&context.counters)));
+    let connected = || context.connected.subscribe();
+    runtime.track(receiving::receive_audio(received.audio, connected(), sound, Arc::clone(&context.counters)));
     runtime.track(receiving::receive_video(
         received.video,
+        connected(),
         context.sinks.video.clone(),
         Arc::clone(&context.counters),
         Arc::clone(&context.events),
@@ -442,6 +447,7 @@ impl Driver {
                 self.connected = true;
                 self.emit(PeerEvent::Connected);
                 self.set_media_open(true);
+                self.context.connected.send_replace(true);
             }
             RTCPeerConnectionState::Disconnected if !self.failed => self.emit(PeerEvent::Interrupted),
             RTCPeerConnectionState::Failed => self.fail("the connection failed"),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use rtc::rtp::Packet;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::engine::{Events, PeerEvent, VideoSink};
 use super::stats::Counters;
@@ -16,12 +16,17 @@ use crate::media::{EncodedAudio, EncodedVideo, MediaTime};
 /// Where keyframe requests to the far side go; a full queue holds one already.
 pub(super) type KeyframeRequests = mpsc::Sender<()>;
 
-/// Gives the sound of the far side to its owner until the connection ends.
+/// Gives the sound of the far side to its owner, from `connected` until the connection ends.
 pub(super) async fn receive_audio(
     mut packets: mpsc::Receiver<Packet>,
+    mut connected: watch::Receiver<bool>,
     sink: Arc<dyn Fn(EncodedAudio) + Send + Sync>,
     counters: Arc<Counters>,
 ) {
+    // An error means that the connection ended before.
+    if connected.wait_for(|connected| *connected).await.is_err() {
+        return;
+    }
     while let Some(Packet { header, payload }) = packets.recv().await {
         if payload.is_empty() {
             continue;
@@ -36,14 +41,18 @@ pub(super) async fn receive_audio(
     }
 }
 
-/// Puts the video of the far side together until the connection ends.
+/// Puts the video of the far side together, from `connected` until the connection ends.
 pub(super) async fn receive_video(
     mut packets: mpsc::Receiver<Packet>,
+    mut connected: watch::Receiver<bool>,
     sink: VideoSink,
     counters: Arc<Counters>,
     events: Events,
     keyframe_requests: KeyframeRequests,
 ) {
+    if connected.wait_for(|connected| *connected).await.is_err() {
+        return;
+    }
     let mut buffer = VideoJitterBuffer::new();
     // Started by the first frame: a far side without a camera costs no thread.
     let mut output: Option<VideoOutputs> = None;

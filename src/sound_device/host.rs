@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -14,8 +14,9 @@ use std::time::Duration;
 use cpal::traits::{DeviceTrait, HostTrait};
 use cpal::{ErrorKind, HostId};
 
-use super::Direction;
+use super::{Direction, WATCH};
 use crate::call::CallError;
+use crate::media::MediaTime;
 use crate::store::DeviceChoice;
 
 /// A device that can be opened.
@@ -64,22 +65,29 @@ const MAX_SEARCHES: usize = 4;
 
 /// The result of `search`, or `None` when it takes too long.
 fn bounded<R: Send + 'static>(search: impl FnOnce() -> R + Send + 'static) -> Option<R> {
+    begin(search)?.recv_timeout(SEARCH_WAIT).ok()
+}
+
+/// Starts `search` on a thread of its own; the caller's thread is unparked when the result is there.
+fn begin<R: Send + 'static>(search: impl FnOnce() -> R + Send + 'static) -> Option<Receiver<R>> {
     static SEARCHES: AtomicUsize = AtomicUsize::new(0);
     if SEARCHES.fetch_add(1, Ordering::AcqRel) >= MAX_SEARCHES {
         SEARCHES.fetch_sub(1, Ordering::AcqRel);
         return None;
     }
     let (sender, found) = sync_channel(1);
+    let asking = thread::current();
     let searching = thread::Builder::new().name("sound-search".to_owned()).spawn(move || {
         let result = search();
         SEARCHES.fetch_sub(1, Ordering::AcqRel);
         let _ = sender.send(result);
+        asking.unpark();
     });
     if searching.is_err() {
         SEARCHES.fetch_sub(1, Ordering::AcqRel);
         return None;
     }
-    found.recv_timeout(SEARCH_WAIT).ok()
+    Some(found)
 }
 
 /// Names of the microphones that can be chosen. May take up to 1 s; call it outside the window's thread.
@@ -113,21 +121,44 @@ fn search(choice: &DeviceChoice, direction: Direction) -> Option<Found> {
     }
 }
 
-/// Compares the open device `found` with what `choice` means now.
+/// Compares an open device with what its choice means now, twice a second, and never waits for the answer: the thread that
+/// looks carries the sound.
 ///
 /// Only needed with a sound server: it moves a stream whose device goes away, and leaves one where it is when the default
 /// changes, both without a word. The other systems say so through the stream.
-pub(crate) fn watch(choice: &DeviceChoice, direction: Direction, found: &Found) -> Watched {
-    if !is_sound_server(found.host) {
-        return Watched::Same;
+pub(crate) struct Watcher {
+    choice: DeviceChoice,
+    direction: Direction,
+    /// The open device; `None` where there is nothing to compare.
+    open: Option<String>,
+    next: Option<MediaTime>,
+    answer: Option<Receiver<Option<String>>>,
+}
+
+impl Watcher {
+    pub(crate) fn new(choice: &DeviceChoice, direction: Direction, open: &Found) -> Self {
+        let open = is_sound_server(open.host).then(|| open.id.clone());
+        Self { choice: choice.clone(), direction, open, next: None, answer: None }
     }
-    let choice = choice.clone();
-    match bounded(move || search(&choice, direction)) {
-        // A server that does not answer gives no sound either: the stall is what is reported.
-        None => Watched::Same,
-        Some(None) => Watched::Gone,
-        Some(Some(now)) if now.id == found.id => Watched::Same,
-        Some(Some(_)) => Watched::Replaced,
+
+    /// What is known at `now`. The calling thread is unparked when there is more to know.
+    pub(crate) fn look(&mut self, now: MediaTime) -> Watched {
+        let Some(open) = &self.open else { return Watched::Same };
+        match self.answer.as_ref().map(Receiver::try_recv) {
+            // A server that does not answer gives no sound either: the stall is what is reported.
+            Some(Err(TryRecvError::Empty)) => return Watched::Same,
+            Some(Err(TryRecvError::Disconnected)) | None => {}
+            Some(Ok(None)) => return Watched::Gone,
+            Some(Ok(Some(now))) if now != *open => return Watched::Replaced,
+            Some(Ok(Some(_))) => {}
+        }
+        self.answer = None;
+        if now >= *self.next.get_or_insert(now + WATCH) {
+            self.next = Some(now + WATCH);
+            let (choice, direction) = (self.choice.clone(), self.direction);
+            self.answer = begin(move || search(&choice, direction).map(|found| found.id));
+        }
+        Watched::Same
     }
 }
 

@@ -5,6 +5,7 @@
 //! sound of a microphone that gives none, and for a goodbye to a stream that the server has killed.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::thread::{self, Thread};
 use std::time::Duration;
@@ -19,6 +20,9 @@ use crate::media::SAMPLE_RATE;
 
 /// How long opening may take before the device counts as giving nothing.
 const OPEN_WAIT: Duration = Duration::from_secs(3);
+
+/// Openings that may be stuck in the system at the same time; further ones fail at once until it answers again.
+const MAX_OPENING: usize = 3;
 
 /// How long releasing is waited for; it goes on by itself after that.
 const RELEASE_WAIT: Duration = Duration::from_secs(1);
@@ -104,6 +108,7 @@ fn within_limit<R: Send + 'static>(
     open: impl FnOnce() -> Result<(cpal::Stream, R), cpal::Error> + Send + 'static,
 ) -> Result<(DeviceStream, R), CallError> {
     let device = direction.kind();
+    let opening = Opening::begin().ok_or(CallError::DeviceStalled { device })?;
     let (opened, wait) = sync_channel(1);
     thread::Builder::new()
         .name("sound-open".to_owned())
@@ -112,6 +117,7 @@ fn within_limit<R: Send + 'static>(
                 stream.play()?;
                 Ok((DeviceStream(Some(stream)), ring))
             });
+            drop(opening);
             let _ = opened.send(result);
         })
         .map_err(|error| CallError::DeviceFailed { device, detail: error.to_string() })?;
@@ -122,6 +128,26 @@ fn within_limit<R: Send + 'static>(
             Err(open_error(&error, direction))
         }
         Err(_) => Err(CallError::DeviceStalled { device }),
+    }
+}
+
+/// One opening under way; each costs a thread until the system answers.
+struct Opening(());
+
+static OPENING: AtomicUsize = AtomicUsize::new(0);
+
+impl Opening {
+    fn begin() -> Option<Self> {
+        let before = OPENING.fetch_add(1, Ordering::AcqRel);
+        // One too many is taken back as it is dropped.
+        let begun = Self(());
+        (before < MAX_OPENING).then_some(begun)
+    }
+}
+
+impl Drop for Opening {
+    fn drop(&mut self) {
+        OPENING.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

@@ -28,7 +28,7 @@ pub(crate) const DONE_WAIT: Duration = Duration::from_secs(2);
 pub(crate) struct Heart {
     beats: AtomicU64,
     fault: AtomicU8,
-    /// Greatest number of sample frames that one callback, but the first, asked for or gave.
+    /// Greatest number of sample frames that one callback, but the first, asked for or gave since it was looked at.
     largest: AtomicUsize,
     /// Sample frames for which the callback found no sound, or no room.
     missed: AtomicU64,
@@ -54,9 +54,9 @@ impl Heart {
         self.beats.load(Ordering::Relaxed)
     }
 
-    /// Sample frames in the largest callback so far.
-    pub(crate) fn largest(&self) -> usize {
-        self.largest.load(Ordering::Relaxed)
+    /// Sample frames in the largest callback since this was asked before; 0 without one.
+    pub(crate) fn take_largest(&self) -> usize {
+        self.largest.swap(0, Ordering::Relaxed)
     }
 
     /// Sample frames without sound, or without room, so far.
@@ -102,6 +102,27 @@ impl Heart {
     /// True once the device is given up.
     pub(crate) fn is_detached(&self) -> bool {
         self.detached.load(Ordering::Acquire)
+    }
+}
+
+/// The largest bite that a device took of late: one huge bite must not delay the sound for ever after.
+#[derive(Debug, Default)]
+pub(crate) struct Bite {
+    latest: usize,
+    before: usize,
+    since: MediaTime,
+}
+
+impl Bite {
+    const WINDOW: Duration = Duration::from_secs(2);
+
+    /// Notes a bite of `frames` (0: none); the largest one of the last 2 to 4 s.
+    pub(crate) fn note(&mut self, frames: usize, now: MediaTime) -> usize {
+        if now.since(self.since) >= Self::WINDOW {
+            *self = Self { latest: 0, before: self.latest, since: now };
+        }
+        self.latest = self.latest.max(frames);
+        self.latest.max(self.before)
     }
 }
 
@@ -201,6 +222,14 @@ mod tests {
         assert!(!stall.check(1, MediaTime::from_millis(3899)));
         assert!(stall.check(1, MediaTime::from_millis(3900)));
         assert!(!stall.check(2, MediaTime::from_millis(3901)), "it goes again");
+    }
+
+    #[test]
+    fn a_huge_bite_is_forgotten_after_some_seconds() {
+        let mut bite = Bite::default();
+        let largest = [(480, 1), (24_000, 10), (480, 1000), (480, 2100), (480, 4200), (480, 4300)]
+            .map(|(frames, millis)| bite.note(frames, MediaTime::from_millis(millis)));
+        assert_eq!(largest, [480, 24_000, 24_000, 24_000, 480, 480]);
     }
 
     #[test]

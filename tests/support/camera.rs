@@ -65,7 +65,10 @@ impl Webcam {
     /// Plugs it in again.
     pub fn plug_back_in(&self) {
         let modes = "fmt YUYV 640x480 30 15\nfmt YUYV 1280x720 30 10\n";
-        fs::write(self.path("dev/video0"), format!("name {}\n{modes}", Self::NAME)).expect("space on the disk");
+        // Whole at once, so that nobody sees a camera without modes.
+        let unfinished = self.path("unfinished");
+        fs::write(&unfinished, format!("name {}\n{modes}", Self::NAME)).expect("space on the disk");
+        fs::rename(unfinished, self.path("dev/video0")).expect("space on the disk");
     }
 
     /// Plays a fault (`deny`, `busy` or `stall`) until it is cleared.

@@ -51,6 +51,12 @@ pub(crate) fn pactl(arguments: &[&str]) -> String {
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
+/// Makes `name` the default `kind` (`sink` or `source`), and waits until the session manager has followed.
+pub(crate) fn set_default(kind: &str, name: &str) {
+    pactl(&[&format!("set-default-{kind}"), name]);
+    wait_until("the default", || pactl(&[&format!("get-default-{kind}")]) == name);
+}
+
 /// Makes a speaker that people see as `title`; its module, to be unloaded as if it were unplugged.
 pub(crate) fn plug_speaker(name: &str, title: &str) -> String {
     pactl(&[

@@ -1,16 +1,20 @@
 //! Reads the picture size out of H.264 sequence parameter sets (ITU-T H.264, 7.3.2.1.1), so that a stranger's stream
 //! cannot make the codec allocate for an enormous picture.
 
-/// True when every sequence parameter set in `annex_b` is well formed and gives a size of at most `max_side` each way.
-pub(super) fn all_sizes_within(annex_b: &[u8], max_side: u32) -> bool {
+/// True when every sequence parameter set in `annex_b` is well formed, gives a size of at most `max_side` each way, and has
+/// the codec keep at most `max_kept` pixels of pictures that others refer to.
+pub(super) fn all_within(annex_b: &[u8], max_side: u32, max_kept: u64) -> bool {
     let mut rest = annex_b;
     while let Some(start) = find_start_code(rest) {
         rest = rest.get(start + 3..).unwrap_or_default();
         let is_parameter_set = rest.first().is_some_and(|header| matches!(header & 0x1f, 7 | 15));
         if is_parameter_set {
             let end = find_start_code(rest).unwrap_or(rest.len());
-            let within = |(width, height): (u32, u32)| width <= max_side && height <= max_side;
-            if !picture_size(rest.get(1..end).unwrap_or_default()).is_some_and(within) {
+            let within = |demand: Demand| {
+                let kept = u64::from(demand.width) * u64::from(demand.height) * u64::from(demand.references.max(1));
+                demand.width <= max_side && demand.height <= max_side && kept <= max_kept
+            };
+            if !demand(rest.get(1..end).unwrap_or_default()).is_some_and(within) {
                 return false;
             }
         }
@@ -30,8 +34,15 @@ fn find_start_code(bytes: &[u8]) -> Option<usize> {
     None
 }
 
-/// Width and height in pixels before cropping: what the codec allocates.
-fn picture_size(parameter_set: &[u8]) -> Option<(u32, u32)> {
+/// What the codec allocates for: pixels before cropping, and pictures that are kept because others refer to them.
+#[derive(Debug, PartialEq, Eq)]
+struct Demand {
+    width: u32,
+    height: u32,
+    references: u32,
+}
+
+fn demand(parameter_set: &[u8]) -> Option<Demand> {
     // Emulation prevention (7.4.1) matters for the first bytes only; a set that needs more than these is not ours.
     let mut raw = [0_u8; 256];
     let mut length = 0;
@@ -69,13 +80,13 @@ fn picture_size(parameter_set: &[u8]) -> Option<(u32, u32)> {
         2 => {}
         _ => return None,
     }
-    bits.exp_golomb()?;
+    let references = bits.exp_golomb()?;
     bits.take(1)?;
     let width = bits.exp_golomb()?.checked_add(1)?.checked_mul(16)?;
     let map_units = bits.exp_golomb()?.checked_add(1)?.checked_mul(16)?;
     let frames_only = bits.take(1)?;
     let height = map_units.checked_mul(2 - frames_only)?;
-    Some((width, height))
+    Some(Demand { width, height, references })
 }
 
 struct Bits<'a> {
@@ -117,13 +128,17 @@ mod tests {
 
     /// A baseline parameter set for a picture of the given macroblocks.
     fn parameter_set(width_mbs: u32, height_mbs: u32) -> Vec<u8> {
+        with_references(width_mbs, height_mbs, 1)
+    }
+
+    fn with_references(width_mbs: u32, height_mbs: u32, references: u32) -> Vec<u8> {
         let mut bits = String::new();
         let mut golomb = |value: u32| {
             let binary = format!("{:b}", value + 1);
             bits.push_str(&"0".repeat(binary.len() - 1));
             bits.push_str(&binary);
         };
-        for value in [0, 0, 2, 1] {
+        for value in [0, 0, 2, references] {
             golomb(value);
         }
         bits.push('0');
@@ -147,17 +162,21 @@ mod tests {
 
     #[test]
     fn the_size_of_a_baseline_parameter_set_is_read() {
-        assert_eq!(picture_size(&parameter_set(80, 45)[5..]), Some((1280, 720)));
+        let expected = Demand { width: 1280, height: 720, references: 1 };
+        assert_eq!(demand(&parameter_set(80, 45)[5..]), Some(expected));
     }
 
     #[test]
     fn enormous_and_broken_sets_are_refused() {
-        assert!(all_sizes_within(&parameter_set(256, 256), 4096));
-        assert!(!all_sizes_within(&parameter_set(257, 2), 4096));
-        assert!(!all_sizes_within(&parameter_set(2, 257), 4096));
-        assert!(!all_sizes_within(&[0, 0, 1, 0x67, 66], 4096));
-        assert!(!all_sizes_within(&[0, 0, 1, 0x67], 4096));
-        assert!(all_sizes_within(&[0, 0, 1, 0x65, 1, 2, 3], 4096));
+        let accepted = |unit: &[u8]| all_within(unit, 1920, 1920 * 1088 * 4);
+        assert!(accepted(&parameter_set(120, 68)));
+        assert!(!accepted(&parameter_set(121, 2)));
+        assert!(!accepted(&parameter_set(2, 121)));
+        assert!(accepted(&with_references(120, 68, 4)) && accepted(&with_references(80, 45, 9)));
+        assert!(!accepted(&with_references(120, 68, 5)) && !accepted(&with_references(120, 120, 16)));
+        assert!(!accepted(&[0, 0, 1, 0x67, 66]));
+        assert!(!accepted(&[0, 0, 1, 0x67]));
+        assert!(accepted(&[0, 0, 1, 0x65, 1, 2, 3]));
     }
 
     proptest! {
@@ -166,7 +185,7 @@ mod tests {
             if set {
                 bytes.splice(0..0, [0, 0, 1, 0x67, 66, 0xc0, 31]);
             }
-            let _ = all_sizes_within(&bytes, 4096);
+            let _ = all_within(&bytes, 1920, 1 << 24);
         }
     }
 }

@@ -74,6 +74,11 @@ fn concealed(pulled: &[Pull]) -> usize {
     pulled.iter().filter(|pull| matches!(pull, Pull::Conceal | Pull::Recover(_))).count()
 }
 
+/// Frames made up after the last packet.
+fn after_the_end(pulled: &[Pull]) -> u64 {
+    pulled.iter().rev().take_while(|pull| matches!(pull, Pull::Conceal | Pull::Silence)).count() as u64
+}
+
 fn skipped(pulled: &[Pull]) -> usize {
     pulled.iter().filter(|pull| matches!(pull, Pull::Skip(_))).count()
 }
@@ -169,6 +174,7 @@ fn an_outage_is_waited_out_and_jumped_over() {
     assert!(order.contains(&200) && order.contains(&400));
     assert!(concealed(&pulled) <= 12, "an outage is silence, not minutes of made-up sound: {}", concealed(&pulled));
     assert_eq!(buffer.stats().lost, 150);
+    assert_eq!(buffer.stats().concealed_ms, 20 * concealed(&pulled) as u64 - 20 * after_the_end(&pulled));
 }
 
 #[test]
@@ -187,7 +193,7 @@ fn a_muted_sender_that_goes_on_is_heard_again() {
         }
     }
     assert!(heard.len() > 590, "{}", heard.len());
-    assert_eq!(buffer.stats().lost, 0);
+    assert_eq!((buffer.stats().lost, buffer.stats().concealed_ms), (0, 0), "silence that was meant is not made up");
 }
 
 #[test]

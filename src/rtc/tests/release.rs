@@ -22,7 +22,7 @@ fn in_own_process(test: &str) {
         .output()
         .unwrap();
     eprintln!("{}", String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success());
+    assert!(output.status.success() && String::from_utf8_lossy(&output.stdout).contains("1 passed"));
 }
 
 #[test]
@@ -59,11 +59,12 @@ fn fifty_calls() {
         one_call();
     }
     let deadline = Instant::now() + PATIENCE;
-    while held() > before && Instant::now() < deadline {
+    let returned = || held().0 <= before.0 && held().1 <= before.1;
+    while !returned() && Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(50));
     }
     eprintln!("after: threads and files {:?}, resident pages {}", held(), resident());
-    assert_eq!(held(), before);
+    assert!(returned(), "{:?} -> {:?}", before, held());
 }
 
 #[test]
