@@ -15,6 +15,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::controller::Options;
+use crate::rtc::LinkProfile;
 use crate::store::{DeviceChoice, Profile};
 
 pub use address::parse_bind;
@@ -51,6 +52,9 @@ pub struct CommonOptions {
     /// Use only this address or interface for calls and discovery
     #[arg(long, global = true, value_name = "ADDRESS", value_parser = parse_bind)]
     pub bind: Option<IpAddr>,
+    /// For measurements: what calls send goes through a bad network in software (loss=2,delay=25,rate=500, ...)
+    #[arg(long, global = true, value_name = "PROFILE")]
+    pub link: Option<LinkProfile>,
     /// Detail of the log on standard error: error, warn, info, debug or trace
     #[arg(long, global = true, value_name = "LEVEL", default_value = "warn", value_parser = parse_level)]
     pub log: String,
@@ -104,6 +108,7 @@ impl CommonOptions {
             microphone: self.microphone.clone(),
             speaker: self.speaker.clone(),
             bind: self.bind,
+            link: self.link.clone(),
         })
     }
 }
@@ -140,7 +145,7 @@ pub fn run(action: &Action, common: &CommonOptions) -> ExitCode {
         Action::Doctor => doctor::run(common),
         Action::Id => identity::run(common),
         Action::EchoTest { seconds } => echo_test::run(common, *seconds),
-        Action::Bench { what } => bench::run(what),
+        Action::Bench { what } => bench::run(what, common),
     };
     exit_code(done)
 }

@@ -107,7 +107,7 @@ impl Core {
         let settings = settings.within_limits();
         let mut people = People::default();
         people.set_contacts(store.contacts()?, store.blocked()?);
-        let engine = Engine::new(runtime.handle().clone(), options.bind);
+        let engine = Engine::new(runtime.handle().clone(), options.bind).with_link(options.link.clone());
         let loopback = Engine::new(runtime.handle().clone(), Some(Ipv4Addr::LOCALHOST.into()));
         let fan_out = Arc::new(FanOut::new(Arc::clone(&gates)));
         let trace = Arc::new(FrameTrace::default());

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use crate::identity::display_name;
+use crate::rtc::LinkProfile;
 use crate::store::{DeviceChoice, Profile, Settings};
 
 /// The profile, and what the command line sets in place of the settings for this run.
@@ -20,6 +21,8 @@ pub struct Options {
     pub speaker: Option<DeviceChoice>,
     /// Use only this address for calls and discovery.
     pub bind: Option<IpAddr>,
+    /// What calls send goes through this bad network, for measurements.
+    pub link: Option<LinkProfile>,
 }
 
 impl Options {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
+use super::link::LinkProfile;
 use super::peer::{self, Peer};
 use super::runtime::Impairment;
 use crate::call::{Candidate, Consent, Description, Role};
@@ -74,7 +75,7 @@ pub(super) type Events = Arc<dyn Fn(PeerEvent) + Send + Sync>;
 pub struct Engine {
     runtime: Handle,
     bind: Option<IpAddr>,
-    impairment: Option<Impairment>,
+    impairment: Impairment,
 }
 
 impl fmt::Debug for Engine {
@@ -89,7 +90,7 @@ impl Engine {
     /// With `bind`, media uses that address only (a loopback address connects within this computer); without, the addresses
     /// of this computer's networks, or loopback when it has none. No servers are needed.
     pub fn new(runtime: Handle, bind: Option<IpAddr>) -> Self {
-        Self { runtime, bind, impairment: None }
+        Self { runtime, bind, impairment: Impairment::default() }
     }
 
     /// Opens a connection to one participant. Returns at once; everything else comes through `events`.
@@ -105,9 +106,14 @@ impl Engine {
         peer::start(&self.runtime, self.bind, role, sinks, Arc::new(events), self.impairment.clone())
     }
 
+    /// The same, but what is sent goes through a bad network in software.
+    pub fn with_link(self, link: Option<LinkProfile>) -> Self {
+        Self { impairment: Impairment { link, ..self.impairment }, ..self }
+    }
+
     /// For tests: loses the datagrams that `loses` says, below SRTP.
     #[cfg(test)]
     pub(super) fn with_impairment(self, loses: impl Fn(&[u8]) -> bool + Send + Sync + 'static) -> Self {
-        Self { impairment: Some(Arc::new(loses)), ..self }
+        Self { impairment: Impairment { loses: Some(Arc::new(loses)), ..self.impairment }, ..self }
     }
 }

@@ -14,6 +14,7 @@ mod connection;
 mod description_sdp;
 mod engine;
 mod host_addresses;
+mod link;
 mod media_tap;
 mod packetizer;
 mod peer;
@@ -30,5 +31,6 @@ mod tests;
 
 pub use crate::call::Role;
 pub use engine::{Engine, PeerEvent, PeerSinks, VideoSink};
+pub use link::{Link, LinkProfile, ParseLinkError};
 pub use peer::Peer;
 pub use stats::PeerStats;

@@ -137,7 +137,7 @@ pub(super) fn start(
     role: Role,
     sinks: PeerSinks,
     events: Events,
-    impairment: Option<Impairment>,
+    impairment: Impairment,
 ) -> Peer {
     let counters = Arc::new(Counters::default());
     let gate = Arc::new(SourceGate::default());
@@ -169,7 +169,7 @@ struct Context {
     role: Role,
     sinks: PeerSinks,
     events: Events,
-    impairment: Option<Impairment>,
+    impairment: Impairment,
     counters: Arc<Counters>,
     gate: Arc<SourceGate>,
     media: std::sync::Weak<MediaQueues>,

@@ -21,13 +21,24 @@ use webrtc::runtime::{
     Transmit,
 };
 
+use super::link::{Link, LinkProfile, LinkSender};
 use super::source_gate::SourceGate;
+use crate::media::MediaTime;
 
 /// Refused datagrams that are read in a row before other work gets its turn.
 const REFUSALS_A_TURN: u32 = 64;
 
-/// Decides in tests whether a datagram that leaves gets lost.
-pub(super) type Impairment = Arc<dyn Fn(&[u8]) -> bool + Send + Sync>;
+/// True for a datagram that gets lost.
+pub(super) type Loses = Arc<dyn Fn(&[u8]) -> bool + Send + Sync>;
+
+/// What is done to datagrams that leave, in measurements and tests.
+#[derive(Clone, Default)]
+pub(super) struct Impairment {
+    /// They go through this link.
+    pub(super) link: Option<LinkProfile>,
+    /// Those for which this is true are lost.
+    pub(super) loses: Option<Loses>,
+}
 
 /// The runtime of one peer connection.
 pub(super) struct PeerRuntime {
@@ -37,7 +48,7 @@ pub(super) struct PeerRuntime {
     alive: mpsc::Sender<()>,
     /// Becomes true when the task that drives the connection ends, however it does.
     driver_ended: watch::Sender<bool>,
-    impairment: Option<Impairment>,
+    impairment: Impairment,
 }
 
 impl fmt::Debug for PeerRuntime {
@@ -57,11 +68,7 @@ impl TasksEnded {
 }
 
 impl PeerRuntime {
-    pub(super) fn new(
-        handle: Handle,
-        gate: Arc<SourceGate>,
-        impairment: Option<Impairment>,
-    ) -> (Arc<Self>, TasksEnded) {
+    pub(super) fn new(handle: Handle, gate: Arc<SourceGate>, impairment: Impairment) -> (Arc<Self>, TasksEnded) {
         let (alive, ended) = mpsc::channel(1);
         let driver_ended = watch::Sender::new(false);
         (Arc::new(Self { handle, gate, alive, driver_ended, impairment }), TasksEnded(ended))
@@ -70,6 +77,14 @@ impl PeerRuntime {
     /// Becomes true when the task that drives the connection has ended.
     pub(super) fn driver_ended(&self) -> watch::Receiver<bool> {
         self.driver_ended.subscribe()
+    }
+
+    /// Puts a link before what leaves `socket`, whose port makes the two directions of a call on one computer differ.
+    fn impair(&self, profile: LinkProfile, socket: &Arc<UdpSocket>) -> LinkSender {
+        let seed = socket.local_addr().map_or(0, |address| u64::from(address.port()));
+        let (sender, deliver) = LinkSender::new(Link::new(profile, seed, MediaTime::now()), Arc::clone(socket));
+        self.track(deliver);
+        sender
     }
 
     /// Spawns a task that closing waits for.
@@ -118,11 +133,10 @@ impl Runtime for PeerRuntime {
     fn wrap_udp_socket(&self, socket: std::net::UdpSocket) -> io::Result<Arc<dyn AsyncUdpSocket>> {
         socket.set_nonblocking(true)?;
         let _entered = self.handle.enter();
-        Ok(Arc::new(GatedSocket {
-            socket: UdpSocket::from_std(socket)?,
-            gate: Arc::clone(&self.gate),
-            impairment: self.impairment.clone(),
-        }))
+        let socket = Arc::new(UdpSocket::from_std(socket)?);
+        let link = self.impairment.link.clone().map(|profile| self.impair(profile, &socket));
+        let loses = self.impairment.loses.clone();
+        Ok(Arc::new(GatedSocket { socket, gate: Arc::clone(&self.gate), link, loses }))
     }
 
     fn wrap_tcp_listener(&self, listener: std::net::TcpListener) -> io::Result<Arc<dyn AsyncTcpListener>> {
@@ -162,9 +176,10 @@ impl Runtime for PeerRuntime {
 
 /// A UDP socket behind the gate.
 struct GatedSocket {
-    socket: UdpSocket,
+    socket: Arc<UdpSocket>,
     gate: Arc<SourceGate>,
-    impairment: Option<Impairment>,
+    link: Option<LinkSender>,
+    loses: Option<Loses>,
 }
 
 impl fmt::Debug for GatedSocket {
@@ -180,7 +195,11 @@ impl AsyncUdpSocket for GatedSocket {
 
     fn poll_send(&self, context: &mut Context<'_>, transmit: &Transmit<'_>) -> Poll<io::Result<usize>> {
         self.gate.observe_departure(transmit.contents, transmit.destination);
-        if self.impairment.as_ref().is_some_and(|loses| loses(transmit.contents)) {
+        if self.loses.as_ref().is_some_and(|loses| loses(transmit.contents)) {
+            return Poll::Ready(Ok(transmit.contents.len()));
+        }
+        if let Some(link) = &self.link {
+            link.send(transmit.contents, transmit.destination);
             return Poll::Ready(Ok(transmit.contents.len()));
         }
         match ready!(self.socket.poll_send_to(context, transmit.contents, transmit.destination)) {

@@ -2,6 +2,9 @@
 
 mod call;
 mod child;
+mod figures;
+mod network;
+mod pair;
 mod process;
 
 use clap::Subcommand;
@@ -11,11 +14,14 @@ use clap::Subcommand;
 pub enum Bench {
     /// Two processes on this computer, a real call on the loopback interface
     Call(call::CallBench),
+    /// The same over a bad network in software
+    Network(network::NetworkBench),
 }
 
 /// Runs one measurement and prints its result.
-pub fn run(what: &Bench) -> anyhow::Result<()> {
+pub fn run(what: &Bench, common: &super::CommonOptions) -> anyhow::Result<()> {
     match what {
         Bench::Call(bench) => bench.run(),
+        Bench::Network(bench) => bench.run(common.link.as_ref()),
     }
 }

@@ -1,0 +1,142 @@
+//! Two headless processes in a call on the loopback interface, as a user's scripts would drive them.
+
+use std::time::{Duration, Instant};
+
+use crate::controller::{Command, Event, ReceivedStats, SentStats, VideoChoice};
+use crate::media::Preset;
+
+use super::child::HeadlessChild;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Older pictures are misread ones.
+const OLDEST_MS: f64 = 2500.0;
+
+/// A caller and a callee, each with a profile that is removed afterwards.
+pub struct Pair {
+    caller: HeadlessChild,
+    callee: HeadlessChild,
+    _profiles: [ProfileDirectory; 2],
+}
+
+impl Pair {
+    /// Starts both with the same camera, a tone, no speaker, and further `arguments`.
+    pub fn start(camera: &str, arguments: &[&str]) -> anyhow::Result<Self> {
+        let profiles = [ProfileDirectory::new("a")?, ProfileDirectory::new("b")?];
+        let usual =
+            ["--bind", "127.0.0.1", "--camera", camera, "--microphone", "tone", "--speaker", "none", "--log", "error"];
+        let arguments: Vec<&str> = usual.iter().chain(arguments).copied().collect();
+        Ok(Self {
+            caller: HeadlessChild::start(&profiles[0].0, &arguments)?,
+            callee: HeadlessChild::start(&profiles[1].0, &arguments)?,
+            _profiles: profiles,
+        })
+    }
+
+    /// The numbers of the processes.
+    pub fn pids(&self) -> [u32; 2] {
+        [self.caller.pid(), self.callee.pid()]
+    }
+
+    /// Makes the call; returns the time from Answer to the later, and to the callee's, first decoded picture.
+    pub fn call(&mut self, preset: Preset, fps: u32) -> anyhow::Result<(Duration, Duration)> {
+        let Self { caller, callee, .. } = self;
+        let ready = |event| if let Event::Ready { id, .. } = event { Some(id) } else { None };
+        let (_, caller_id) = caller.wait("ready", PATIENCE, ready)?;
+        let (_, callee_id) = callee.wait("ready", PATIENCE, ready)?;
+        caller.wait("the callee's presence", PATIENCE, |event| {
+            matches!(event, Event::Contact { id, online: true, .. } if id == callee_id).then_some(())
+        })?;
+        let stream =
+            Command::CreateStream { audio: true, video: VideoChoice::On(preset), max_fps: Some(fps), max_kbps: None };
+        for side in [&mut *caller, &mut *callee] {
+            side.send(&stream)?;
+            side.wait("local_stream", PATIENCE, |event| matches!(event, Event::LocalStream { .. }).then_some(()))?;
+        }
+        let video = VideoChoice::On(preset);
+        caller.send(&Command::Invite { to: callee_id, user_data: String::new(), audio: true, video })?;
+        let (_, invite) = callee.wait("the invite", PATIENCE, |event| match event {
+            Event::Invite { invite, from, .. } if from == caller_id => Some(invite),
+            _ => None,
+        })?;
+        let answered = Instant::now();
+        callee.send(&Command::Accept { invite, audio: true, video })?;
+        let first_frame = |event| matches!(event, Event::FirstFrame { .. }).then_some(());
+        let (at_callee, ()) = callee.wait("the callee's first picture", PATIENCE, first_frame)?;
+        let (at_caller, ()) = caller.wait("the caller's first picture", PATIENCE, first_frame)?;
+        Ok((at_callee.max(at_caller) - answered, at_callee - answered))
+    }
+
+    /// Turns tracing of pictures on or off on both sides; after off, their delays in ms from capture to tile, both
+    /// directions, sorted.
+    pub fn trace(&mut self, on: bool) -> anyhow::Result<Vec<f64>> {
+        for side in [&mut self.caller, &mut self.callee] {
+            side.send(&Command::TraceFrames { on })?;
+        }
+        let mut delays = Vec::new();
+        if !on {
+            for side in [&self.callee, &self.caller] {
+                let (_, shown) = side.wait("the trace", PATIENCE, |event| match event {
+                    Event::FrameTrace { shown } => Some(shown),
+                    _ => None,
+                })?;
+                delays.extend(self::delays(&shown));
+            }
+        }
+        delays.sort_by(f64::total_cmp);
+        Ok(delays)
+    }
+
+    /// The events of both sides that have come so far, the caller's first.
+    pub fn drain(&self) -> impl Iterator<Item = Event> + '_ {
+        self.drain_sides().into_iter().flatten()
+    }
+
+    /// The events that have come so far: the caller's, the callee's.
+    pub fn drain_sides(&self) -> [Vec<Event>; 2] {
+        [self.caller.drain().collect(), self.callee.drain().collect()]
+    }
+}
+
+/// The statistics of an event, if it has some.
+pub fn stats_of(event: Event) -> Option<(SentStats, ReceivedStats)> {
+    match event {
+        Event::Stats { sent, received, .. } => Some((*sent, *received)),
+        _ => None,
+    }
+}
+
+/// The delays in ms; those that can only be a misread picture are left out.
+fn delays(shown: &[(u16, u64)]) -> impl Iterator<Item = f64> + '_ {
+    shown.iter().map(|(_, micros)| *micros as f64 / 1000.0).filter(|&ms| ms < OLDEST_MS)
+}
+
+/// A profile for one measurement, removed afterwards.
+struct ProfileDirectory(std::path::PathBuf);
+
+impl ProfileDirectory {
+    fn new(side: &str) -> anyhow::Result<Self> {
+        let path = std::env::temp_dir().join(format!("visavis-bench-{}-{side}", std::process::id()));
+        std::fs::create_dir_all(&path)?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for ProfileDirectory {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_dir_all(&self.0) {
+            tracing::debug!("a measurement's profile stays behind: {error}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_are_in_milliseconds_and_misread_ones_are_left_out() {
+        let shown = [(1, 10_000), (2, 12_000), (3, 6_500_000), (4, 1_500)];
+        assert_eq!(delays(&shown).collect::<Vec<_>>(), [10.0, 12.0, 1.5]);
+    }
+}

@@ -1,0 +1,193 @@
+//! A bad network in software: what this side sends is lost, delayed, reordered, repeated and throttled as a profile says.
+//!
+//! ```text
+//! datagram -> blackout? -> loss -> bottleneck (rate, queue) -> delay, jitter -> order -> delivery, perhaps twice
+//! ```
+//!
+//! Pure and seeded: time is an argument, and the same profile, seed and datagrams give the same deliveries. Both sides of
+//! a measured call impair what they send. For tests and measurements; no call has a link unless it is asked for.
+
+mod profile;
+mod sender;
+
+use std::time::Duration;
+
+pub use profile::{LinkProfile, ParseLinkError};
+pub(super) use sender::LinkSender;
+
+use crate::media::MediaTime;
+
+/// Bytes that IPv4 and UDP add to a datagram.
+const HEADERS: usize = 28;
+
+/// One direction of an impaired path.
+#[derive(Debug)]
+pub struct Link {
+    profile: LinkProfile,
+    random: fastrand::Rng,
+    began: MediaTime,
+    /// The last datagram was lost in a burst that may go on.
+    in_burst: bool,
+    /// When the bottleneck has sent what it holds.
+    idle_at: MediaTime,
+    /// The latest delivery so far: whatever is not reordered comes after it.
+    latest: MediaTime,
+}
+
+impl Link {
+    /// A link that begins at `now`; the profile's steps and blackouts count from there. Each direction of a path needs a
+    /// `seed` of its own.
+    pub fn new(profile: LinkProfile, seed: u64, now: MediaTime) -> Self {
+        let random = fastrand::Rng::with_seed(profile.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ seed);
+        Self { profile, random, began: now, in_burst: false, idle_at: now, latest: now }
+    }
+
+    /// When a datagram of `size` bytes that is sent at `now` is delivered: never, once, or twice.
+    pub fn send(&mut self, size: usize, now: MediaTime) -> [Option<MediaTime>; 2] {
+        if self.is_black(now) || self.loses() {
+            return [None; 2];
+        }
+        let Some(departure) = self.pass_bottleneck(size, now) else { return [None; 2] };
+        let arrival = self.arrival(departure);
+        let again = self.chance(self.profile.duplicate).then(|| arrival + Duration::from_millis(1));
+        [Some(arrival), again]
+    }
+
+    fn is_black(&self, now: MediaTime) -> bool {
+        let at = now.since(self.began);
+        self.profile.blackouts.iter().any(|&(start, length)| (start..start + length).contains(&at))
+    }
+
+    /// Gilbert's model (1960): bursts of a mean length, lost whole; losses are independent where that is 1.
+    fn loses(&mut self) -> bool {
+        let (loss, burst) = (self.profile.loss, self.profile.burst);
+        let chance = if burst <= 1.0 {
+            loss
+        } else if self.in_burst {
+            1.0 - 1.0 / burst
+        } else {
+            loss / (burst * (1.0 - loss).max(0.01))
+        };
+        self.in_burst = self.chance(chance);
+        self.in_burst
+    }
+
+    /// When the bottleneck has sent the datagram; `None` when its queue is full.
+    fn pass_bottleneck(&mut self, size: usize, now: MediaTime) -> Option<MediaTime> {
+        let Some(kbps) = self.profile.kbps_after(now.since(self.began)) else { return Some(now) };
+        let start = self.idle_at.max(now);
+        if start.since(now) > self.profile.queue {
+            return None;
+        }
+        let bits = (size + HEADERS) as u64 * 8;
+        self.idle_at = start + Duration::from_micros(bits * 1000 / u64::from(kbps.max(1)));
+        Some(self.idle_at)
+    }
+
+    fn arrival(&mut self, departure: MediaTime) -> MediaTime {
+        let jitter = self.profile.jitter.as_secs_f64() * self.normal();
+        let delay = (self.profile.delay.as_secs_f64() + jitter).max(0.0);
+        let arrival = departure + Duration::from_secs_f64(delay);
+        if self.chance(self.profile.reorder) {
+            return arrival;
+        }
+        self.latest = self.latest.max(arrival);
+        self.latest
+    }
+
+    fn chance(&mut self, chance: f64) -> bool {
+        chance > 0.0 && self.random.f64() < chance
+    }
+
+    /// A sample of the standard normal distribution (Box and Muller, 1958).
+    fn normal(&mut self) -> f64 {
+        let radius = (-2.0 * (1.0 - self.random.f64()).ln()).sqrt();
+        radius * (std::f64::consts::TAU * self.random.f64()).cos()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn link(profile: &str) -> Link {
+        Link::new(profile.parse().unwrap(), 1, MediaTime::default())
+    }
+
+    /// Arrivals in ms of datagrams of 972 bytes (1000 with headers), one each `every` ms.
+    fn arrivals(link: &mut Link, count: u64, every: u64) -> Vec<[Option<f64>; 2]> {
+        (0..count)
+            .map(|number| {
+                let millis = |at: MediaTime| at.as_micros() as f64 / 1000.0;
+                link.send(972, MediaTime::from_millis(number * every)).map(|at| at.map(millis))
+            })
+            .collect()
+    }
+
+    fn lost(arrivals: &[[Option<f64>; 2]]) -> usize {
+        arrivals.iter().filter(|copies| copies[0].is_none()).count()
+    }
+
+    #[test]
+    fn a_perfect_link_delivers_at_once_and_in_order() {
+        let arrivals = arrivals(&mut link(""), 100, 1);
+        assert!(arrivals.iter().enumerate().all(|(n, copies)| *copies == [Some(n as f64), None]));
+    }
+
+    #[test]
+    fn as_many_are_lost_as_asked_and_the_same_ones_each_time() {
+        for (profile, mean_burst) in [("loss=10", 1.1), ("loss=10,burst=3", 3.0)] {
+            let arrivals = [(); 2].map(|()| arrivals(&mut link(profile), 100_000, 1));
+            assert_eq!(arrivals[0], arrivals[1]);
+            let lost = lost(&arrivals[0]);
+            assert!((9_000..11_000).contains(&lost), "{profile}: {lost}");
+            let bursts = arrivals[0].windows(2).filter(|pair| pair[0][0].is_some() && pair[1][0].is_none()).count();
+            let length = lost as f64 / bursts as f64;
+            assert!((length - mean_burst).abs() < 0.2, "{profile}: bursts of {length}");
+        }
+        let other = Link::new("loss=10".parse().unwrap(), 2, MediaTime::default());
+        assert_ne!(arrivals(&mut { other }, 1000, 1), arrivals(&mut link("loss=10"), 1000, 1));
+    }
+
+    #[test]
+    fn the_bottleneck_queues_and_then_drops_and_its_rate_steps() {
+        let mut link = link("rate=800,step=10:80,queue=100");
+        // 1000 bytes at 800 kbit/s take 10 ms; one comes each 5 ms.
+        let first = arrivals(&mut link, 100, 5);
+        assert_eq!(first[0][0], Some(10.0));
+        assert_eq!(first[1][0], Some(20.0));
+        let delays = first.iter().enumerate().filter_map(|(n, copies)| Some(copies[0]? - 5.0 * n as f64));
+        assert!(delays.fold(0.0, f64::max) <= 110.0, "the queue holds 100 ms");
+        assert!((35..50).contains(&lost(&first)), "{}", lost(&first));
+        let slow = link.send(972, MediaTime::from_millis(20_000));
+        assert_eq!(slow[0], Some(MediaTime::from_millis(20_100)));
+    }
+
+    #[test]
+    fn jitter_keeps_the_order_unless_reordering_is_asked_for() {
+        let mean = |arrivals: &[[Option<f64>; 2]]| {
+            arrivals.iter().enumerate().filter_map(|(n, copies)| Some(copies[0]? - n as f64 * 20.0)).sum::<f64>()
+                / arrivals.len() as f64
+        };
+        let kept = arrivals(&mut link("delay=100,jitter=20"), 5000, 20);
+        assert!(kept.windows(2).all(|pair| pair[0][0] <= pair[1][0]));
+        assert!((100.0..115.0).contains(&mean(&kept)), "{}", mean(&kept));
+        let mixed = arrivals(&mut link("delay=100,jitter=20,reorder=100"), 5000, 20);
+        assert!(mixed.windows(2).any(|pair| pair[0][0] > pair[1][0]));
+        assert!((mean(&mixed) - 100.0).abs() < 2.0, "{}", mean(&mixed));
+    }
+
+    #[test]
+    fn a_blackout_swallows_everything_and_ends() {
+        let arrivals = arrivals(&mut link("blackout=1:0.5"), 200, 10);
+        let black: Vec<usize> = (0..200).filter(|&n| arrivals[n][0].is_none()).collect();
+        assert_eq!(black, (100..150).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn some_come_twice() {
+        let arrivals = arrivals(&mut link("duplicate=20"), 1000, 1);
+        let twice = arrivals.iter().filter(|copies| copies[1].is_some()).count();
+        assert!((150..250).contains(&twice), "{twice}");
+    }
+}
