@@ -7,4 +7,4 @@ pub mod audio;
 mod depacketizer;
 mod video;
 
-pub use video::{VideoJitterBuffer, VideoOutput, VideoPacket};
+pub use video::{VideoJitterBuffer, VideoOutput, VideoPacket, repair_wait};

@@ -21,9 +21,12 @@ use crate::media::{EncodedVideo, MediaTime, Spacing};
 const MAX_PACKETS: u64 = 2048;
 /// Payload bytes kept at most, and so the greatest access unit.
 const MAX_BYTES: usize = 4 << 20;
-/// Least and greatest wait for a retransmission: time for five requests on a local network.
+/// Least and greatest wait for a retransmission. On a local network there is time for several requests; beyond the greatest
+/// one a new keyframe is sooner than a repair of a repair.
 const MIN_WAIT: Duration = Duration::from_millis(100);
-const MAX_WAIT: Duration = Duration::from_millis(250);
+const MAX_WAIT: Duration = Duration::from_millis(500);
+/// The wait before the round trip is known.
+const UNKNOWN_WAIT: Duration = Duration::from_millis(250);
 /// At most one keyframe request in this time.
 const KEYFRAME_REQUEST_INTERVAL: Duration = Duration::from_millis(300);
 /// Packets that may have been sent before the first one that arrives: the network reorders.
@@ -59,6 +62,12 @@ struct Stored {
     marker: bool,
     payload: Bytes,
     arrived_at: MediaTime,
+}
+
+/// How long to wait for a retransmission when the round trip is `round_trip` (zero: not known yet): time for two requests
+/// and their answers, between 100 and 500 ms.
+pub fn repair_wait(round_trip: Duration) -> Duration {
+    if round_trip.is_zero() { UNKNOWN_WAIT } else { (round_trip * 5 / 2).clamp(MIN_WAIT, MAX_WAIT) }
 }
 
 /// Puts the packets of one video stream together.
@@ -106,15 +115,15 @@ impl VideoJitterBuffer {
             gap: None,
             keyframe_requests: Spacing::new(KEYFRAME_REQUEST_INTERVAL),
             late_in_a_row: 0,
-            wait: MIN_WAIT,
+            wait: UNKNOWN_WAIT,
             lost: 0,
             assembly: BytesMut::new(),
         }
     }
 
-    /// Sets the wait for retransmissions from the round trip: 2.5 times that, between 100 and 250 ms.
+    /// Sets the wait for retransmissions from the round trip; zero while that is not known.
     pub fn set_round_trip(&mut self, round_trip: Duration) {
-        self.wait = (round_trip * 5 / 2).clamp(MIN_WAIT, MAX_WAIT);
+        self.wait = repair_wait(round_trip);
     }
 
     /// Packets given up for good since the start.

@@ -5,9 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rtc::ice::mdns::MulticastDnsMode;
-use rtc::interceptor::{
-    NackGeneratorBuilder, NackResponderBuilder, ReceiverReportBuilder, Registry, SenderReportBuilder, Slot,
-};
+use rtc::interceptor::{NackResponderBuilder, ReceiverReportBuilder, Registry, SenderReportBuilder, Slot};
 use rtc::peer_connection::configuration::interceptor_registry::configure_twcc;
 use rtc::peer_connection::configuration::media_engine::{MIME_TYPE_H264, MIME_TYPE_OPUS, MIME_TYPE_RTX};
 use rtc::rtp_transceiver::rtp_sender::{
@@ -29,6 +27,7 @@ use super::description_sdp::{
 };
 use super::host_addresses;
 use super::media_tap::MediaTap;
+use super::nack::NackGenerator;
 use super::retransmission::RetransmissionUnwrapper;
 use super::rtcp_observer::RtcpObserver;
 
@@ -43,9 +42,6 @@ const KEEPALIVE: Duration = Duration::from_millis(500);
 const DISCONNECTED_AFTER: Duration = Duration::from_millis(2500);
 /// Interrupted for this long it has failed.
 const FAILED_AFTER: Duration = Duration::from_millis(4500);
-/// Between looks for missing packets. A repair is asked for again until it comes, five times at most.
-const NACK_INTERVAL: Duration = Duration::from_millis(20);
-const MAX_NACKS: u16 = 5;
 /// Packets kept for retransmission; a power of two.
 const RETRANSMISSION_BUFFER: u16 = 1024;
 /// Between RTCP reports.
@@ -65,12 +61,13 @@ pub(super) async fn open(
     bind: Option<IpAddr>,
     streams: StreamNumbers,
     observer: RtcpObserver,
+    nack_generator: NackGenerator,
     tap: MediaTap,
     handler: Arc<dyn PeerConnectionEventHandler>,
     runtime: Arc<dyn Runtime>,
 ) -> Result<Connection, Error> {
     let mut media = media_engine()?;
-    let registry = configure_twcc(registry(observer, tap), &mut media)?;
+    let registry = configure_twcc(registry(observer, nack_generator, tap), &mut media)?;
     let addresses = host_addresses::to_bind(bind);
     let loopback = addresses.iter().all(|address| address.ip().is_loopback());
     let settings = SettingEngineBuilder::new()
@@ -102,9 +99,7 @@ pub(super) async fn open(
     Ok(Connection { engine, video, audio, loopback })
 }
 
-fn registry(observer: RtcpObserver, tap: MediaTap) -> Registry {
-    let nack_generator =
-        NackGeneratorBuilder::new().with_interval(NACK_INTERVAL).with_max_nacks_per_packet(MAX_NACKS).build();
+fn registry(observer: RtcpObserver, nack_generator: NackGenerator, tap: MediaTap) -> Registry {
     Registry::new()
         .with(RtcpObserver::slot(), observer)
         .with(MediaTap::slot(), tap)

@@ -16,6 +16,7 @@ mod engine;
 mod host_addresses;
 mod link;
 mod media_tap;
+mod nack;
 mod packetizer;
 mod peer;
 mod receiving;

@@ -27,6 +27,7 @@ use super::connection::{self, Connection};
 use super::description_sdp::{self, StreamNumbers};
 use super::engine::{Events, PeerEvent, PeerSinks};
 use super::media_tap::MediaTap;
+use super::nack::NackGenerator;
 use super::receiving::{self, KeyframeRequests};
 use super::rtcp_observer::RtcpObserver;
 use super::runtime::{Impairment, PeerRuntime};
@@ -229,10 +230,12 @@ async fn open(
         let events = Arc::clone(&context.events);
         move || events(PeerEvent::KeyframeRequested)
     });
+    let nack_generator = NackGenerator::new(Arc::clone(&context.counters), streams.video);
     let (tap, received) = MediaTap::new();
     let handler = Arc::new(Handler { events: Arc::clone(&context.events), states });
     let runtime_dyn = Arc::clone(runtime) as Arc<dyn Runtime>;
-    let connection = connection::open(context.bind, streams, observer, tap, handler, runtime_dyn).await?;
+    let connection =
+        connection::open(context.bind, streams, observer, nack_generator, tap, handler, runtime_dyn).await?;
     let sound = Arc::clone(&context.sinks.audio);
     let connected = || context.connected.subscribe();
     runtime.track(receiving::receive_audio(received.audio, connected(), sound, Arc::clone(&context.counters)));

@@ -89,7 +89,7 @@ mod tests {
     use std::time::Duration;
 
     use proptest::prelude::*;
-    use rtc::interceptor::{AttributedPacket, NackGeneratorBuilder, RTCPFeedback, Registry};
+    use rtc::interceptor::{AttributedPacket, RTCPFeedback, Registry};
     use rtc::rtp;
     use rtc::shared::TransportContext;
 
@@ -142,7 +142,7 @@ mod tests {
     #[test]
     fn a_repaired_packet_is_not_asked_for_again() {
         let start = Instant::now();
-        let generator = NackGeneratorBuilder::new().with_interval(Duration::from_millis(20)).build();
+        let generator = super::super::nack::NackGenerator::new(std::sync::Arc::default(), 7);
         let mut chain = Registry::new()
             .with(RetransmissionUnwrapper::slot(), RetransmissionUnwrapper::default())
             .with(Slot::NackGenerator, generator)

@@ -46,7 +46,7 @@ mod tests {
 
     #[test]
     fn a_size_is_that_of_a_preset_or_refused() {
-        assert_eq!(preset_of_size("1280x720").ok(), Some(Preset::High16x9));
+        assert_eq!(preset_of_size("1280x720").ok().map(Preset::size), Some((1280, 720)));
         assert!(preset_of_size("1281x720").is_err());
     }
 }

@@ -21,6 +21,13 @@ fn keyframe(buffer: &mut VideoJitterBuffer, first: u16, frame: u32, now: MediaTi
     buffer.insert(packet(first.wrapping_add(1), frame, true, IDR), now);
 }
 
+/// A buffer on a local network, which waits 100 ms.
+fn local() -> VideoJitterBuffer {
+    let mut buffer = VideoJitterBuffer::new();
+    buffer.set_round_trip(Duration::from_millis(1));
+    buffer
+}
+
 fn frame(buffer: &mut VideoJitterBuffer, now: MediaTime) -> Option<EncodedVideo> {
     match buffer.poll(now) {
         Some(VideoOutput::Frame(frame)) => Some(frame),
@@ -30,7 +37,7 @@ fn frame(buffer: &mut VideoJitterBuffer, now: MediaTime) -> Option<EncodedVideo>
 
 #[test]
 fn a_frame_leaves_with_its_marker_and_does_not_wait_for_the_next() {
-    let mut buffer = VideoJitterBuffer::new();
+    let mut buffer = local();
     keyframe(&mut buffer, 65_534, 1, at(5));
     let first = frame(&mut buffer, at(5)).unwrap();
     assert!(first.keyframe);
@@ -45,7 +52,7 @@ fn a_frame_leaves_with_its_marker_and_does_not_wait_for_the_next() {
 
 #[test]
 fn it_starts_at_a_keyframe_and_asks_for_one() {
-    let mut buffer = VideoJitterBuffer::new();
+    let mut buffer = local();
     assert!(buffer.poll(at(0)).is_none(), "nothing is asked of a stream that has not begun");
     buffer.insert(packet(10, 1, true, SLICE), at(0));
     assert!(buffer.poll(at(0)).is_none(), "its first packets may have been overtaken");
@@ -62,7 +69,7 @@ fn it_starts_at_a_keyframe_and_asks_for_one() {
 
 #[test]
 fn the_first_packet_of_the_stream_may_be_overtaken() {
-    let mut buffer = VideoJitterBuffer::new();
+    let mut buffer = local();
     buffer.insert(packet(11, 1, true, IDR), at(0));
     assert!(buffer.poll(at(0)).is_none());
     buffer.insert(packet(10, 1, false, SPS), at(3));
@@ -72,7 +79,7 @@ fn the_first_packet_of_the_stream_may_be_overtaken() {
 
 #[test]
 fn a_keyframe_whose_first_packet_is_repaired_is_used() {
-    let mut buffer = VideoJitterBuffer::new();
+    let mut buffer = local();
     keyframe(&mut buffer, 100, 1, at(0));
     assert!(frame(&mut buffer, at(0)).is_some());
     buffer.insert(packet(103, 2, true, SLICE), at(33));
@@ -88,7 +95,7 @@ fn a_keyframe_whose_first_packet_is_repaired_is_used() {
 
 #[test]
 fn what_is_missing_before_a_later_keyframe_is_not_waited_for() {
-    let mut buffer = VideoJitterBuffer::new();
+    let mut buffer = local();
     keyframe(&mut buffer, 100, 1, at(0));
     assert!(frame(&mut buffer, at(0)).is_some());
     buffer.insert(packet(103, 2, true, SLICE), at(33));
@@ -101,7 +108,7 @@ fn what_is_missing_before_a_later_keyframe_is_not_waited_for() {
 
 #[test]
 fn a_repair_in_time_loses_nothing() {
-    let mut buffer = VideoJitterBuffer::new();
+    let mut buffer = local();
     keyframe(&mut buffer, 100, 1, at(0));
     assert!(frame(&mut buffer, at(0)).is_some());
     buffer.insert(packet(103, 2, true, SLICE), at(33));
@@ -115,7 +122,7 @@ fn a_repair_in_time_loses_nothing() {
 
 #[test]
 fn a_loss_without_repair_is_given_up_in_time_and_decoding_goes_on_at_the_next_keyframe() {
-    let mut buffer = VideoJitterBuffer::new();
+    let mut buffer = local();
     buffer.set_round_trip(Duration::from_millis(40));
     keyframe(&mut buffer, 100, 1, at(0));
     assert!(frame(&mut buffer, at(0)).is_some());
@@ -132,7 +139,7 @@ fn a_loss_without_repair_is_given_up_in_time_and_decoding_goes_on_at_the_next_ke
 
 #[test]
 fn without_a_later_keyframe_one_is_requested() {
-    let mut buffer = VideoJitterBuffer::new();
+    let mut buffer = local();
     keyframe(&mut buffer, 100, 1, at(0));
     assert!(frame(&mut buffer, at(0)).is_some());
     buffer.insert(packet(103, 2, true, SLICE), at(33));
@@ -143,7 +150,7 @@ fn without_a_later_keyframe_one_is_requested() {
 
 #[test]
 fn a_malformed_frame_is_treated_as_lost() {
-    let mut buffer = VideoJitterBuffer::new();
+    let mut buffer = local();
     keyframe(&mut buffer, 100, 1, at(0));
     assert!(frame(&mut buffer, at(0)).is_some());
     buffer.insert(packet(102, 2, true, &[0x7c, 0x05, 1]), at(33));
@@ -152,7 +159,7 @@ fn a_malformed_frame_is_treated_as_lost() {
 
 #[test]
 fn padding_and_repetitions_change_nothing() {
-    let mut buffer = VideoJitterBuffer::new();
+    let mut buffer = local();
     keyframe(&mut buffer, 100, 1, at(0));
     assert!(frame(&mut buffer, at(0)).is_some());
     buffer.insert(packet(102, 1, false, &[]), at(1));
@@ -165,7 +172,7 @@ fn padding_and_repetitions_change_nothing() {
 
 #[test]
 fn a_sender_that_counts_anew_is_followed() {
-    let mut buffer = VideoJitterBuffer::new();
+    let mut buffer = local();
     keyframe(&mut buffer, 40_000, 1, at(0));
     assert!(frame(&mut buffer, at(0)).is_some());
     let mut frames = 0;
@@ -190,7 +197,7 @@ proptest! {
         packets in prop::collection::vec((any::<u16>(), 0_u32..4, any::<bool>(), prop::collection::vec(any::<u8>(), 0..40)), 0..400),
         near in any::<bool>(),
     ) {
-        let mut buffer = VideoJitterBuffer::new();
+        let mut buffer = local();
         for (number, (sequence, timestamp, marker, payload)) in packets.into_iter().enumerate() {
             let now = at(number as u64);
             let sequence = if near { sequence % 64 } else { sequence };
@@ -209,7 +216,7 @@ proptest! {
 
     #[test]
     fn reordering_within_the_wait_loses_no_frame(order in Just((2_u16..62).collect::<Vec<_>>()).prop_shuffle()) {
-        let mut buffer = VideoJitterBuffer::new();
+        let mut buffer = local();
         keyframe(&mut buffer, 0, 0, at(0));
         prop_assert!(frame(&mut buffer, at(0)).is_some());
         let mut frames = 0;
