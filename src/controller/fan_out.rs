@@ -5,7 +5,7 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use crate::media::{EncodedAudio, EncodedVideo};
+use crate::media::{EncodedAudio, EncodedVideo, VideoBudget};
 use crate::rtc::Peer;
 
 use super::Gates;
@@ -29,6 +29,12 @@ impl FanOut {
     /// True while encoding sound would be for nobody.
     pub(super) fn sound_is_idle(&self) -> bool {
         self.gates.sound_is_shut() || self.peers.read().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    /// What may be encoded so that everybody can be sent it.
+    pub(super) fn video_budget(&self) -> VideoBudget {
+        let peers = self.peers.read().unwrap_or_else(PoisonError::into_inner);
+        peers.iter().map(Peer::video_budget).fold(VideoBudget::UNLIMITED, VideoBudget::least)
     }
 
     /// Sends a picture to everybody, unless the camera's gate is shut.

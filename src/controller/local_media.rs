@@ -200,9 +200,15 @@ impl LocalMedia {
         if self.encoding.is_none() {
             let fan_out = Arc::clone(&self.fan_out);
             let input = Arc::clone(&self.to_encoder);
-            self.encoding = VideoEncoding::start(input, format, move |video| fan_out.send_video(&video))
-                .inspect_err(|error| tracing::error!("no thread to encode video on: {error}"))
-                .ok();
+            let budget = Arc::clone(&fan_out);
+            self.encoding = VideoEncoding::start(
+                input,
+                format,
+                move || budget.video_budget(),
+                move |video| fan_out.send_video(&video),
+            )
+            .inspect_err(|error| tracing::error!("no thread to encode video on: {error}"))
+            .ok();
         }
     }
 

@@ -206,15 +206,20 @@ mod tests {
 
     use super::*;
     use crate::encoder::video::VideoEncoding;
-    use crate::media::{MediaTime, VideoFormat};
+    use crate::media::{MediaTime, VideoBudget, VideoFormat};
 
     fn encoded(width: u32, height: u32, count: u64) -> Vec<EncodedVideo> {
         let input = Arc::new(FrameSlot::new());
         let (units, received) = mpsc::sync_channel(64);
         let format = VideoFormat { width, height, max_fps: 30, max_kbps: 2000 };
-        let _encoding = VideoEncoding::start(Arc::clone(&input), format, move |unit| {
-            let _ = units.try_send(unit);
-        })
+        let _encoding = VideoEncoding::start(
+            Arc::clone(&input),
+            format,
+            || VideoBudget::UNLIMITED,
+            move |unit| {
+                let _ = units.try_send(unit);
+            },
+        )
         .unwrap();
         (0..count)
             .map(|number| {

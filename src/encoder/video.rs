@@ -24,7 +24,7 @@ use openh264_sys2::{
     ENCODER_OPTION, ENCODER_OPTION_BITRATE, ENCODER_OPTION_MAX_BITRATE, SBitrateInfo, SPATIAL_LAYER_0,
 };
 
-use crate::media::{EncodedVideo, FrameSlot, MediaTime, Plane, VideoFormat, VideoFrame};
+use crate::media::{EncodedVideo, FrameSlot, MediaTime, Plane, VideoBudget, VideoFormat, VideoFrame};
 
 /// How soon the thread notices that it should end while no picture comes.
 const STOP_CHECK: Duration = Duration::from_millis(100);
@@ -34,7 +34,7 @@ const STOP_CHECK: Duration = Duration::from_millis(100);
 pub struct EncodingStats {
     /// Pictures encoded.
     pub frames: u64,
-    /// Pictures that the rate control left out.
+    /// Pictures that were left out: by the rate control, or because earlier ones still waited to be sent.
     pub skipped: u64,
     /// Keyframes among them.
     pub keyframes: u64,
@@ -74,7 +74,8 @@ pub struct VideoEncoding {
 
 impl VideoEncoding {
     /// Starts the thread: it takes the latest picture of `input`, encodes it and hands the access unit to `output`,
-    /// on the encoder thread. Pictures keep their own size; `format` gives the rate of pictures and bits.
+    /// on the encoder thread. Pictures keep their own size; `format` gives the rate of pictures and bits at most, `budget`,
+    /// which is asked before each picture, what the network takes of that.
     ///
     /// # Errors
     ///
@@ -82,13 +83,15 @@ impl VideoEncoding {
     pub fn start(
         input: Arc<FrameSlot>,
         format: VideoFormat,
+        budget: impl Fn() -> VideoBudget + Send + 'static,
         output: impl FnMut(EncodedVideo) + Send + 'static,
     ) -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let mut encoding = Self { shared: Arc::clone(&shared), thread: None };
         encoding.set_format(format);
-        let thread =
-            std::thread::Builder::new().name("video-encoder".to_owned()).spawn(move || run(&shared, &input, output))?;
+        let thread = std::thread::Builder::new()
+            .name("video-encoder".to_owned())
+            .spawn(move || run(&shared, &input, budget, output))?;
         encoding.thread = Some(thread);
         Ok(encoding)
     }
@@ -138,7 +141,7 @@ impl Drop for VideoEncoding {
     }
 }
 
-fn run(shared: &Shared, input: &FrameSlot, mut output: impl FnMut(EncodedVideo)) {
+fn run(shared: &Shared, input: &FrameSlot, budget: impl Fn() -> VideoBudget, mut output: impl FnMut(EncodedVideo)) {
     let mut encoder = VideoEncoder::new();
     let mut pace = FramePace::default();
     while !shared.stop.load(Ordering::Relaxed) && !input.is_closed() {
@@ -147,9 +150,15 @@ fn run(shared: &Shared, input: &FrameSlot, mut output: impl FnMut(EncodedVideo))
         if !pace.admits(frame.captured_at, max_fps) {
             continue;
         }
+        let budget = budget();
+        if budget.behind {
+            shared.skipped.fetch_add(1, Ordering::Relaxed);
+            continue;
+        }
         let started = MediaTime::now();
         let keyframe = shared.keyframe_wanted.swap(false, Ordering::Relaxed);
-        let rate = Rate { kbps: shared.kbps.load(Ordering::Relaxed), max_fps };
+        let kbps = budget.kbps.min(shared.kbps.load(Ordering::Relaxed)).max(*VideoFormat::KBPS_RANGE.start());
+        let rate = Rate { kbps, max_fps };
         let encoded = encoder.encode(&frame, rate, keyframe);
         let ended = MediaTime::now();
         shared.busy_us.fetch_add(ended.since(started).as_micros() as u64, Ordering::Relaxed);
@@ -446,9 +455,14 @@ mod tests {
         let input = Arc::new(FrameSlot::new());
         let (units, received) = std::sync::mpsc::sync_channel(4);
         let format = VideoFormat { width: 640, height: 360, max_fps: 30, max_kbps: 600 };
-        let encoding = VideoEncoding::start(Arc::clone(&input), format, move |unit| {
-            let _ = units.try_send(unit);
-        })
+        let encoding = VideoEncoding::start(
+            Arc::clone(&input),
+            format,
+            || VideoBudget::UNLIMITED,
+            move |unit| {
+                let _ = units.try_send(unit);
+            },
+        )
         .unwrap();
         input.put(Arc::new(picture(640, 360, 0)));
         let unit = received.recv_timeout(Duration::from_secs(20)).unwrap();

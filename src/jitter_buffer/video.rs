@@ -24,7 +24,10 @@ const MAX_BYTES: usize = 4 << 20;
 /// Least and greatest wait for a retransmission. On a local network there is time for several requests; beyond the greatest
 /// one a new keyframe is sooner than a repair of a repair.
 const MIN_WAIT: Duration = Duration::from_millis(100);
-const MAX_WAIT: Duration = Duration::from_millis(500);
+const MAX_WAIT: Duration = Duration::from_millis(600);
+/// Requests and answers that there is time for, and what each takes beyond the round trip.
+const ATTEMPTS: u32 = 4;
+const ATTEMPT_MARGIN: Duration = Duration::from_millis(15);
 /// The wait before the round trip is known.
 const UNKNOWN_WAIT: Duration = Duration::from_millis(250);
 /// At most one keyframe request in this time.
@@ -64,10 +67,14 @@ struct Stored {
     arrived_at: MediaTime,
 }
 
-/// How long to wait for a retransmission when the round trip is `round_trip` (zero: not known yet): time for two requests
-/// and their answers, between 100 and 500 ms.
+/// How long to wait for a retransmission when the round trip is `round_trip` (zero: not known yet): time for four requests
+/// and their answers, between 100 and 600 ms.
 pub fn repair_wait(round_trip: Duration) -> Duration {
-    if round_trip.is_zero() { UNKNOWN_WAIT } else { (round_trip * 5 / 2).clamp(MIN_WAIT, MAX_WAIT) }
+    if round_trip.is_zero() {
+        UNKNOWN_WAIT
+    } else {
+        ((round_trip + ATTEMPT_MARGIN) * ATTEMPTS).clamp(MIN_WAIT, MAX_WAIT)
+    }
 }
 
 /// Puts the packets of one video stream together.

@@ -3,6 +3,7 @@
 //! Nothing here touches a device, a socket or a codec; every other module may import this one, and it imports none.
 
 mod audio;
+mod budget;
 mod encoded;
 mod frame;
 mod latest;
@@ -11,6 +12,7 @@ mod spacing;
 mod time;
 
 pub use audio::{CHANNELS, FRAME_SAMPLES, LevelMeter, SAMPLE_RATE};
+pub use budget::VideoBudget;
 pub use encoded::{EncodedAudio, EncodedVideo};
 pub use frame::{FramePool, Plane, VideoFrame};
 pub use latest::{FrameSlot, Latest};

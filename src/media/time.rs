@@ -11,9 +11,14 @@ pub struct MediaTime(u64);
 impl MediaTime {
     /// The present moment.
     pub fn now() -> Self {
+        Self::of(Instant::now())
+    }
+
+    /// The moment that `instant` is; zero for one before the clock's start.
+    pub fn of(instant: Instant) -> Self {
         static EPOCH: OnceLock<Instant> = OnceLock::new();
-        let epoch = EPOCH.get_or_init(Instant::now);
-        Self(epoch.elapsed().as_micros() as u64)
+        let epoch = EPOCH.get_or_init(|| instant);
+        Self(instant.saturating_duration_since(*epoch).as_micros() as u64)
     }
 
     /// A moment given in microseconds since the clock's start.

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rtc::ice::mdns::MulticastDnsMode;
-use rtc::interceptor::{NackResponderBuilder, ReceiverReportBuilder, Registry, SenderReportBuilder, Slot};
+use rtc::interceptor::{
+    NackResponderBuilder, ReceiverReportBuilder, Registry, SenderReportBuilder, Slot, TwccReceiverBuilder,
+    TwccSenderBuilder,
+};
 use rtc::peer_connection::configuration::interceptor_registry::configure_twcc;
 use rtc::peer_connection::configuration::media_engine::{MIME_TYPE_H264, MIME_TYPE_OPUS, MIME_TYPE_RTX};
 use rtc::rtp_transceiver::rtp_sender::{
@@ -22,6 +25,7 @@ use webrtc::peer_connection::{
 };
 use webrtc::runtime::Runtime;
 
+use super::congestion::{CongestionControl, NumbersRetransmissions};
 use super::description_sdp::{
     H264_FORMAT, H264_PAYLOAD_TYPE, OPUS_FORMAT, OPUS_PAYLOAD_TYPE, RTX_FORMAT, RTX_PAYLOAD_TYPE, StreamNumbers,
 };
@@ -44,6 +48,8 @@ const DISCONNECTED_AFTER: Duration = Duration::from_millis(2500);
 const FAILED_AFTER: Duration = Duration::from_millis(4500);
 /// Packets kept for retransmission; a power of two.
 const RETRANSMISSION_BUFFER: u16 = 1024;
+/// Between reports of what arrived (transport-wide congestion control): the sooner, the shorter the queues.
+const FEEDBACK_INTERVAL: Duration = Duration::from_millis(50);
 /// Between RTCP reports.
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -56,18 +62,25 @@ pub(super) struct Connection {
     pub(super) loopback: bool,
 }
 
+/// Our own interceptors of one connection.
+pub(super) struct Interceptors {
+    pub(super) observer: RtcpObserver,
+    pub(super) congestion: CongestionControl,
+    pub(super) nack_generator: NackGenerator,
+    pub(super) tap: MediaTap,
+}
+
 /// Opens the sockets and makes the connection; nothing is sent before a description is set.
 pub(super) async fn open(
     bind: Option<IpAddr>,
     streams: StreamNumbers,
-    observer: RtcpObserver,
-    nack_generator: NackGenerator,
-    tap: MediaTap,
+    interceptors: Interceptors,
     handler: Arc<dyn PeerConnectionEventHandler>,
     runtime: Arc<dyn Runtime>,
 ) -> Result<Connection, Error> {
     let mut media = media_engine()?;
-    let registry = configure_twcc(registry(observer, nack_generator, tap), &mut media)?;
+    let registry = configure_twcc(Registry::new(), &mut media)?;
+    let registry = with_interceptors(registry, interceptors);
     let addresses = host_addresses::to_bind(bind);
     let loopback = addresses.iter().all(|address| address.ip().is_loopback());
     let settings = SettingEngineBuilder::new()
@@ -99,13 +112,17 @@ pub(super) async fn open(
     Ok(Connection { engine, video, audio, loopback })
 }
 
-fn registry(observer: RtcpObserver, nack_generator: NackGenerator, tap: MediaTap) -> Registry {
-    Registry::new()
-        .with(RtcpObserver::slot(), observer)
-        .with(MediaTap::slot(), tap)
+fn with_interceptors(registry: Registry, own: Interceptors) -> Registry {
+    registry
+        .with(RtcpObserver::slot(), own.observer)
+        .with(Slot::CongestionControl, own.congestion)
+        .with(MediaTap::slot(), own.tap)
+        // In place of those that leave retransmissions out, and that report each 100 ms.
+        .with(Slot::TwccSender, NumbersRetransmissions(TwccSenderBuilder::new().build()))
+        .with(Slot::TwccReceiver, TwccReceiverBuilder::new().with_interval(FEEDBACK_INTERVAL).build())
         .with(RetransmissionUnwrapper::slot(), RetransmissionUnwrapper::default())
         .with(Slot::NackResponder, NackResponderBuilder::new().with_size(RETRANSMISSION_BUFFER).build())
-        .with(Slot::NackGenerator, nack_generator)
+        .with(Slot::NackGenerator, own.nack_generator)
         .with(Slot::ReceiverReport, ReceiverReportBuilder::new().with_interval(REPORT_INTERVAL).build())
         .with(Slot::SenderReport, SenderReportBuilder::new().with_interval(REPORT_INTERVAL).build())
 }

@@ -10,6 +10,7 @@
 //! media go through bounded queues, and what happens comes back as [`PeerEvent`]s.
 
 mod candidate;
+mod congestion;
 mod connection;
 mod description_sdp;
 mod engine;
@@ -17,6 +18,7 @@ mod host_addresses;
 mod link;
 mod media_tap;
 mod nack;
+mod pacer;
 mod packetizer;
 mod peer;
 mod receiving;

@@ -23,7 +23,8 @@ use webrtc::peer_connection::{
 use webrtc::runtime::Runtime;
 
 use super::candidate;
-use super::connection::{self, Connection};
+use super::congestion::CongestionControl;
+use super::connection::{self, Connection, Interceptors};
 use super::description_sdp::{self, StreamNumbers};
 use super::engine::{Events, PeerEvent, PeerSinks};
 use super::media_tap::MediaTap;
@@ -36,7 +37,7 @@ use super::source_gate::SourceGate;
 use super::stats::{Counters, PeerStats};
 use crate::call::Role;
 use crate::call::{Candidate, Description, DescriptionKind};
-use crate::media::{EncodedAudio, EncodedVideo, MediaTime};
+use crate::media::{EncodedAudio, EncodedVideo, MediaTime, VideoBudget};
 
 /// Commands that wait for the peer task at most; more are dropped (a far side that sends hundreds of candidates).
 const COMMANDS: usize = 64;
@@ -94,6 +95,11 @@ impl Peer {
     /// Sends 20 ms of sound. Dropped before `Connected`.
     pub fn send_audio(&self, audio: &EncodedAudio) {
         self.shared.media.send_audio(audio);
+    }
+
+    /// How much video may be sent: what congestion control grants, less the sound.
+    pub fn video_budget(&self) -> VideoBudget {
+        self.shared.media.budget()
     }
 
     /// Asks the far side for a keyframe (PLI), at most every 300 ms.
@@ -230,12 +236,16 @@ async fn open(
         let events = Arc::clone(&context.events);
         move || events(PeerEvent::KeyframeRequested)
     });
-    let nack_generator = NackGenerator::new(Arc::clone(&context.counters), streams.video);
     let (tap, received) = MediaTap::new();
+    let interceptors = Interceptors {
+        observer,
+        congestion: CongestionControl::new(Arc::clone(&context.counters)),
+        nack_generator: NackGenerator::new(Arc::clone(&context.counters), streams.video),
+        tap,
+    };
     let handler = Arc::new(Handler { events: Arc::clone(&context.events), states });
     let runtime_dyn = Arc::clone(runtime) as Arc<dyn Runtime>;
-    let connection =
-        connection::open(context.bind, streams, observer, nack_generator, tap, handler, runtime_dyn).await?;
+    let connection = connection::open(context.bind, streams, interceptors, handler, runtime_dyn).await?;
     let sound = Arc::clone(&context.sinks.audio);
     let connected = || context.connected.subscribe();
     runtime.track(receiving::receive_audio(received.audio, connected(), sound, Arc::clone(&context.counters)));

@@ -21,6 +21,7 @@ use rtc::sansio::Protocol;
 use rtc::shared::error::Error;
 
 use super::stats::{Counters, smooth};
+use crate::media::MediaTime;
 
 /// Sender reports whose departure is remembered: one a second a stream.
 const REMEMBERED_REPORTS: usize = 16;
@@ -112,7 +113,8 @@ impl RtcpObserver {
         let recent = self
             .keyframe_requested_at
             .is_some_and(|before| now.saturating_duration_since(before) < KEYFRAME_REQUEST_INTERVAL);
-        if !recent {
+        // On a thin path a keyframe takes longer than the far side's patience: asking for another one would never end.
+        if !recent && !self.counters.keyframe_is_on_its_way(MediaTime::of(now)) {
             self.keyframe_requested_at = Some(now);
             (self.on_keyframe_request)();
         }
@@ -195,7 +197,6 @@ mod tests {
     use rtc::shared::TransportContext;
 
     use super::*;
-    use crate::media::MediaTime;
 
     fn tagged(now: Instant, packet: Rtcp) -> TaggedPacket {
         let message = AttributedPacket::new(Packet::Rtcp(vec![packet]));

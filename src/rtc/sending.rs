@@ -1,31 +1,35 @@
 //! The sending task of one peer: takes encoded media from bounded queues, packetizes it and writes it to the tracks.
 //!
-//! Sound goes first. The queues are short: when the connection does not take what comes, sound loses single packets, and
-//! video stops until the next keyframe, because a frame without its reference is of no use to the far side.
+//! Sound goes first, and at once; video leaves at the pace that congestion control grants. The queues are short: when the
+//! connection does not take what comes, sound loses single packets, and video stops until the next keyframe, because a
+//! frame without its reference is of no use to the far side. Before that happens the encoder is held back.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use rtc::rtp::Packet;
+use rtc::shared::marshal::MarshalSize;
 use tokio::sync::{mpsc, watch};
 use webrtc::media_stream::track_local::TrackLocal;
 use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
 
 use super::description_sdp::{H264_PAYLOAD_TYPE, OPUS_PAYLOAD_TYPE, StreamNumbers};
 use super::engine::{Events, PeerEvent};
+use super::pacer::Pacer;
 use super::packetizer::{AudioPacketizer, VideoPacketizer};
 use super::stats::Counters;
-use crate::media::{EncodedAudio, EncodedVideo, MediaTime, Spacing};
+use crate::media::{EncodedAudio, EncodedVideo, MediaTime, Spacing, VideoBudget};
 
 /// A quarter of a second at 30 frames a second: a busy computer's hiccup should not cost a keyframe.
 const VIDEO_QUEUE: usize = 8;
 const AUDIO_QUEUE: usize = 16;
-/// A large keyframe leaves in bursts of so many packets with a gap between them (150 Mbit/s), lest it overrun the socket
-/// buffers of a system's default size. Ordinary frames are shorter than a burst.
-const BURST: usize = 40;
-const BURST_GAP: Duration = Duration::from_millis(2);
-
+/// Frames that may wait for their turn before the encoder is held back.
+const MAX_WAITING: usize = 1;
+/// The rate that sound takes with its headers, in kbit/s, and the share of the rest that is payload.
+const SOUND_KBPS: u32 = 50;
+const PAYLOAD_SHARE: f64 = 0.93;
 /// A keyframe that was asked for may itself find the queue full: it is asked for again until one has been taken.
 const KEYFRAME_REQUEST_INTERVAL: Duration = Duration::from_millis(500);
 
@@ -92,6 +96,16 @@ impl MediaQueues {
         }
     }
 
+    pub(super) fn budget(&self) -> VideoBudget {
+        let target = self.counters.target_bps.load(Relaxed);
+        if target == 0 {
+            return VideoBudget::UNLIMITED;
+        }
+        let video = (target as f64 / 1000.0 - f64::from(SOUND_KBPS)) * PAYLOAD_SHARE;
+        let waiting = self.video.max_capacity() - self.video.capacity();
+        VideoBudget { kbps: video.max(0.0) as u32, behind: waiting > MAX_WAITING }
+    }
+
     fn request_keyframe(&self) {
         if let Some(events) = self.events.upgrade() {
             events(PeerEvent::KeyframeRequested);
@@ -118,7 +132,8 @@ pub(super) async fn run(
 ) {
     let mut video = VideoPacketizer::new(streams.video, H264_PAYLOAD_TYPE, random[0]);
     let mut audio = AudioPacketizer::new(streams.audio, OPUS_PAYLOAD_TYPE, random[1]);
-    let mut packets: Vec<Packet> = Vec::new();
+    let mut frame = FrameInSending::default();
+    let mut pacer = Pacer::new(MediaTime::now());
     loop {
         tokio::select! {
             biased;
@@ -131,25 +146,58 @@ pub(super) async fn run(
                     counters.audio_packets_sent.fetch_add(1, Relaxed);
                 }
             }
-            Some(unit) = media.video.recv() => {
-                video.packetize(&unit, &mut packets);
-                let mut taken = true;
-                for (number, packet) in packets.drain(..).enumerate() {
-                    if number % BURST == BURST - 1 {
-                        tokio::time::sleep(BURST_GAP).await;
-                    }
+            () = sleep_until(pacer.due()), if !frame.packets.is_empty() => {
+                let target_bps = counters.target_bps.load(Relaxed);
+                pacer.advance(target_bps, MediaTime::now());
+                while pacer.may_send() {
+                    let Some(packet) = frame.packets.pop_front() else { break };
+                    pacer.sent(packet.marshal_size());
                     // Hanging up does not wait for the rest of a frame.
-                    let Some(written) = unless_closed(&mut closed, video_track.write_rtp(packet)).await else { return };
-                    taken &= written.is_ok();
+                    let Some(taken) = unless_closed(&mut closed, video_track.write_rtp(packet)).await else { return };
+                    frame.taken &= taken.is_ok();
                 }
-                if taken {
-                    counters.frames_sent.fetch_add(1, Relaxed);
-                    counters.video_bytes_sent.fetch_add(unit.data.len() as u64, Relaxed);
-                    let delay = MediaTime::now().since(unit.captured_at);
-                    counters.send_delay_us.store(delay.as_micros() as u64, Relaxed);
+                if frame.packets.is_empty() {
+                    frame.count(&counters, MediaTime::now());
                 }
             }
+            Some(unit) = media.video.recv(), if frame.packets.is_empty() => {
+                let mut packets = Vec::from(std::mem::take(&mut frame.packets));
+                video.packetize(&unit, &mut packets);
+                counters.keyframe_leaves(unit.keyframe);
+                frame = FrameInSending { packets: packets.into(), taken: true, unit: Some(unit) };
+            }
         }
+    }
+}
+
+/// The frame whose packets are leaving.
+#[derive(Default)]
+struct FrameInSending {
+    packets: VecDeque<Packet>,
+    /// The connection took all packets so far.
+    taken: bool,
+    unit: Option<EncodedVideo>,
+}
+
+impl FrameInSending {
+    /// Its last packet has left.
+    fn count(&mut self, counters: &Counters, now: MediaTime) {
+        let Some(unit) = self.unit.take() else { return };
+        if unit.keyframe {
+            counters.keyframe_left(now);
+        }
+        if self.taken {
+            counters.frames_sent.fetch_add(1, Relaxed);
+            counters.video_bytes_sent.fetch_add(unit.data.len() as u64, Relaxed);
+            counters.send_delay_us.store(now.since(unit.captured_at).as_micros() as u64, Relaxed);
+        }
+    }
+}
+
+async fn sleep_until(at: MediaTime) {
+    let wait = at.since(MediaTime::now());
+    if !wait.is_zero() {
+        tokio::time::sleep(wait).await;
     }
 }
 

@@ -8,6 +8,11 @@ use crate::media::MediaTime;
 /// A gap between pictures longer than this counts as frozen.
 const FREEZE: Duration = Duration::from_millis(200);
 
+/// A keyframe's packets are leaving.
+const LEAVING: u64 = u64::MAX;
+/// Beyond the round trip: the time that both sides take to put a keyframe together and to answer.
+const KEYFRAME_MARGIN: Duration = Duration::from_millis(50);
+
 /// Counters since the start of the connection, and gauges of the present.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct PeerStats {
@@ -72,6 +77,8 @@ pub(super) struct Counters {
     pub(super) nacks_received: AtomicU64,
     pub(super) keyframe_requests_received: AtomicU64,
     pub(super) round_trip_us: AtomicU64,
+    /// What may be sent, in bit/s; 0 before anything was.
+    pub(super) target_bps: AtomicU64,
     pub(super) frames_received: AtomicU64,
     pub(super) video_bytes_received: AtomicU64,
     pub(super) audio_packets_received: AtomicU64,
@@ -84,6 +91,8 @@ pub(super) struct Counters {
     pub(super) receive_delay_us: AtomicU64,
     pub(super) width: AtomicU32,
     pub(super) height: AtomicU32,
+    /// When the last packet of the latest keyframe left, in microseconds; `LEAVING` while it leaves.
+    keyframe_left_us: AtomicU64,
     /// When the latest picture went to its tile; 0 when none is expected.
     last_picture_us: AtomicU64,
     /// The far side's camera is off: a picture that still arrives starts no gap.
@@ -114,6 +123,27 @@ impl Counters {
         self.pictures_off.store(!expected, Relaxed);
         if !expected {
             self.last_picture_us.store(0, Relaxed);
+        }
+    }
+
+    /// A frame begins to leave.
+    pub(super) fn keyframe_leaves(&self, keyframe: bool) {
+        if keyframe {
+            self.keyframe_left_us.store(LEAVING, Relaxed);
+        }
+    }
+
+    /// The last packet of a keyframe left at `now`.
+    pub(super) fn keyframe_left(&self, now: MediaTime) {
+        self.keyframe_left_us.store(now.as_micros().max(1), Relaxed);
+    }
+
+    /// True when a request for a keyframe that comes at `now` was made before the latest one can have arrived.
+    pub(super) fn keyframe_is_on_its_way(&self, now: MediaTime) -> bool {
+        match self.keyframe_left_us.load(Relaxed) {
+            0 => false,
+            LEAVING => true,
+            left => now.since(MediaTime::from_micros(left)) < self.round_trip() + KEYFRAME_MARGIN,
         }
     }
 

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use super::*;
 use crate::call::Consent;
 use crate::encoder::video::VideoEncoding;
-use crate::media::{EncodedAudio, EncodedVideo, FramePool, FrameSlot, MediaTime, VideoFormat, VideoFrame};
+use crate::media::{EncodedAudio, EncodedVideo, FramePool, FrameSlot, MediaTime, VideoBudget, VideoFormat, VideoFrame};
 
 mod hostile;
 mod network;
@@ -136,11 +136,16 @@ impl Camera {
     fn start(width: u32, height: u32, peers: Vec<Peer>) -> Self {
         let slot = Arc::new(FrameSlot::new());
         let format = VideoFormat { width, height, max_fps: 30, max_kbps: if width > 1280 { 3000 } else { 1500 } };
-        let encoding = VideoEncoding::start(Arc::clone(&slot), format, move |unit: EncodedVideo| {
-            for peer in &peers {
-                peer.send_video(&unit);
-            }
-        })
+        let encoding = VideoEncoding::start(
+            Arc::clone(&slot),
+            format,
+            || VideoBudget::UNLIMITED,
+            move |unit: EncodedVideo| {
+                for peer in &peers {
+                    peer.send_video(&unit);
+                }
+            },
+        )
         .unwrap();
         let (stop, stopped) = sync_channel(0);
         let thread = std::thread::spawn(move || {

@@ -11,10 +11,9 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::controller::{ReceivedStats, SentStats};
-use crate::store::DeviceChoice;
 
 use super::figures::{percentile, preset_of_size, round};
-use super::pair::{Pair, stats_of};
+use super::pair::{Pair, camera, stats_of};
 use super::process;
 
 /// Options of `bench call`.
@@ -80,16 +79,10 @@ impl CallBench {
         Ok(())
     }
 
-    fn camera(&self, width: u32, height: u32) -> anyhow::Result<String> {
-        let Some(clip) = &self.clip else { return Ok(format!("test-card:{width}x{height}@{}", self.fps)) };
-        anyhow::ensure!(clip.is_file(), "{} is no file; give a film in y4m to --clip.", clip.display());
-        Ok(DeviceChoice::File(clip.clone()).to_string())
-    }
-
     fn measure(&self) -> anyhow::Result<CallFigures> {
         let preset = preset_of_size(&self.size)?;
         let (width, height) = preset.size();
-        let mut pair = Pair::start(&self.camera(width, height)?, &[])?;
+        let mut pair = Pair::start(&camera(&self.size, self.fps, self.clip.as_deref())?, &[])?;
         let (setup, setup_callee) = pair.call(preset, self.fps)?;
 
         std::thread::sleep(Duration::from_secs(self.warm_up.into()));

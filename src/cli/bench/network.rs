@@ -4,6 +4,7 @@
 //! Both directions are impaired in the same way. What is reported is what a person at the far end sees and hears.
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -13,7 +14,7 @@ use crate::controller::{ReceivedStats, SentStats};
 use crate::rtc::LinkProfile;
 
 use super::figures::{median, percentile, preset_of_size, round};
-use super::pair::{Pair, stats_of};
+use super::pair::{Pair, camera, stats_of};
 
 /// The networks of the table.
 const GRID: [&str; 14] = [
@@ -51,6 +52,9 @@ pub struct NetworkBench {
     /// Picture size: one of the presets' sizes
     #[arg(long, default_value = "1280x720")]
     size: String,
+    /// Send this film (a y4m file) instead of the test card
+    #[arg(long, value_name = "FILE")]
+    clip: Option<PathBuf>,
     /// Print lines of JSON only, without the table
     #[arg(long)]
     json: bool,
@@ -103,7 +107,7 @@ impl NetworkBench {
 
     fn measure(&self, network: &str) -> anyhow::Result<NetworkFigures> {
         let preset = preset_of_size(&self.size)?;
-        let camera = format!("test-card:{}@30", self.size);
+        let camera = camera(&self.size, 30, self.clip.as_deref())?;
         let mut pair = Pair::start(&camera, &["--link", network])?;
         let (setup, _) = pair.call(preset, 30)?;
         std::thread::sleep(WARM_UP);

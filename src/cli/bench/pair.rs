@@ -1,9 +1,11 @@
 //! Two headless processes in a call on the loopback interface, as a user's scripts would drive them.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::controller::{Command, Event, ReceivedStats, SentStats, VideoChoice};
 use crate::media::Preset;
+use crate::store::DeviceChoice;
 
 use super::child::HeadlessChild;
 
@@ -11,6 +13,13 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Older pictures are misread ones.
 const OLDEST_MS: f64 = 2500.0;
+
+/// The camera of both: a film, or a test card of `size` (such as `1280x720`).
+pub fn camera(size: &str, fps: u32, clip: Option<&Path>) -> anyhow::Result<String> {
+    let Some(clip) = clip else { return Ok(format!("test-card:{size}@{fps}")) };
+    anyhow::ensure!(clip.is_file(), "{} is no file; give a film in y4m to --clip.", clip.display());
+    Ok(DeviceChoice::File(clip.to_owned()).to_string())
+}
 
 /// A caller and a callee, each with a profile that is removed afterwards.
 pub struct Pair {

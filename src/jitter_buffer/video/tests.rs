@@ -123,7 +123,7 @@ fn a_repair_in_time_loses_nothing() {
 #[test]
 fn a_loss_without_repair_is_given_up_in_time_and_decoding_goes_on_at_the_next_keyframe() {
     let mut buffer = local();
-    buffer.set_round_trip(Duration::from_millis(40));
+    buffer.set_round_trip(Duration::from_millis(10));
     keyframe(&mut buffer, 100, 1, at(0));
     assert!(frame(&mut buffer, at(0)).is_some());
     buffer.insert(packet(103, 2, true, SLICE), at(33));

@@ -1,0 +1,20 @@
+//! How much the encoder may make: what the network takes, told from its end of the pipeline to the other.
+
+/// What may be sent of encoded video at this moment, to everybody it goes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VideoBudget {
+    /// Bit rate in kbit/s at most.
+    pub kbps: u32,
+    /// Earlier pictures still wait to be sent: encoding another one would only add to the delay.
+    pub behind: bool,
+}
+
+impl VideoBudget {
+    /// No bound but the format's own.
+    pub const UNLIMITED: Self = Self { kbps: u32::MAX, behind: false };
+
+    /// What suits both.
+    pub fn least(self, other: Self) -> Self {
+        Self { kbps: self.kbps.min(other.kbps), behind: self.behind || other.behind }
+    }
+}

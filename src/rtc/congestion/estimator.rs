@@ -1,0 +1,319 @@
+//! From reports of what arrived, and when, to the rate that may be sent. Pure; time is an argument.
+//!
+//! ```text
+//!                       feedback
+//!                          v
+//! Starting --first train--> Growing <--- quiet ---+
+//!                          |                      |
+//!                          +-- queue grows, or loss that is not the path's own --> backed off: 85 % of what arrives
+//! ```
+//!
+//! Starting: the first packets leave at once, and the pace at which they arrive tells what the path carries. Growing: by
+//! half in each 200 ms where the path's limit is not known or was passed, by a packet each round trip near a known
+//! limit; never beyond 1.5 times what arrives, because what is not sent proves nothing. Loss without a queue is the path's
+//! own (radio, a bad cable) and changes nothing while it stays what it was.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use super::trend::{DelayTrend, Usage};
+
+/// The rate before the first report, bit/s.
+pub(in crate::rtc) const START_BPS: u64 = 1_000_000;
+/// Bounds of the rate, bit/s.
+const MIN_BPS: f64 = 80_000.0;
+const MAX_BPS: f64 = 100_000_000.0;
+/// Packets of the first train, at least, and how closely they must have left.
+const TRAIN: usize = 6;
+const TRAIN_SPREAD: Duration = Duration::from_millis(10);
+/// What is taken of the pace of the first train.
+const TRAIN_SHARE: f64 = 0.8;
+/// Backing off: to this share of what arrives.
+const BACK_OFF: f64 = 0.85;
+/// Beside the round trip and the queue, the time that a lower rate takes to show: the encoder's and the feedback's.
+const SETTLING: Duration = Duration::from_millis(150);
+/// Growing where no limit is known: by this factor in each interval.
+const GROWTH: f64 = 1.5;
+const GROWTH_INTERVAL: Duration = Duration::from_millis(200);
+/// Growing where a limit was known, but not reached for a time.
+const CAREFUL_GROWTH: f64 = 1.03;
+const LIMIT_DOUBTFUL: Duration = Duration::from_secs(3);
+/// What is sent may exceed what arrives by this factor, and by this rate.
+const PROVEN_FACTOR: f64 = 1.5;
+const PROVEN_EXTRA_BPS: f64 = 50_000.0;
+/// A known limit is passed by a rate that exceeds it by this factor.
+const LIMIT_PASSED: f64 = 1.15;
+/// A queue shorter than this is no reason to back off, one that is longer than modest allows no growth, and a large one is
+/// a reason to back off, however steady.
+const QUEUE_SMALL: Duration = Duration::from_millis(30);
+const QUEUE_MODEST: Duration = Duration::from_millis(60);
+const QUEUE_LARGE: Duration = Duration::from_millis(120);
+/// Loss above the path's own by this much, and by so many standard deviations of chance, is congestion.
+const LOSS_EXCESS: f64 = 0.05;
+const LOSS_DEVIATIONS: f64 = 3.0;
+/// Loss of a path without any so far.
+const LEAST_LOSS: f64 = 0.02;
+/// Packets that tell anything of loss.
+const ENOUGH_PACKETS: u32 = 30;
+/// The time over which loss, the rate that arrives, and the path's own delay and loss are measured.
+const LOSS_WINDOW: Duration = Duration::from_millis(1000);
+const RATE_WINDOW: Duration = Duration::from_millis(500);
+const OWN_WINDOW: Duration = Duration::from_secs(10);
+const OWN_LOSS_TIME: Duration = Duration::from_secs(8);
+/// Without feedback for this long the rate is halved, and again after as long.
+const SILENCE: Duration = Duration::from_millis(1000);
+
+/// What became of one packet.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Report {
+    pub(super) departure: Instant,
+    /// Bytes.
+    pub(super) size: usize,
+    /// On the receiver's clock; `None` when it did not arrive.
+    pub(super) arrival: Option<Duration>,
+}
+
+/// Estimates what the path carries.
+#[derive(Debug)]
+pub(super) struct BandwidthEstimator {
+    target_bps: f64,
+    started: bool,
+    trend: DelayTrend,
+    /// Arrival and bytes of what arrived within `RATE_WINDOW`.
+    arrived: VecDeque<(Duration, usize)>,
+    /// When reports came, and how many packets were lost of how many.
+    fates: VecDeque<(Instant, u32, u32)>,
+    /// The path's own loss, and when it was last averaged.
+    own_loss: Option<(f64, Instant)>,
+    own_delay: LeastOf,
+    /// The rate at which the path was last found full.
+    limit_bps: Option<f64>,
+    queue: Duration,
+    changed_at: Option<Instant>,
+    backed_off_at: Option<Instant>,
+    heard_at: Option<Instant>,
+    first_departure: Option<Instant>,
+}
+
+impl BandwidthEstimator {
+    pub(super) fn new() -> Self {
+        Self {
+            target_bps: START_BPS as f64,
+            started: false,
+            trend: DelayTrend::new(),
+            arrived: VecDeque::new(),
+            fates: VecDeque::new(),
+            own_loss: None,
+            own_delay: LeastOf::default(),
+            limit_bps: None,
+            queue: Duration::ZERO,
+            changed_at: None,
+            backed_off_at: None,
+            heard_at: None,
+            first_departure: None,
+        }
+    }
+
+    /// What may be sent, in bit/s, headers of RTP included.
+    pub(super) fn target_bps(&self) -> u64 {
+        self.target_bps as u64
+    }
+
+    /// How long packets wait on the path, by the latest report.
+    pub(super) fn queue(&self) -> Duration {
+        self.queue
+    }
+
+    /// The share of packets that were lost lately, whatever the reason.
+    pub(super) fn loss(&self) -> f64 {
+        let (lost, all) = self.lost_of();
+        if all < ENOUGH_PACKETS { 0.0 } else { f64::from(lost) / f64::from(all) }
+    }
+
+    fn lost_of(&self) -> (u32, u32) {
+        self.fates.iter().fold((0, 0), |(lost, all), fate| (lost + fate.1, all + fate.2))
+    }
+
+    /// A packet left: without any word about the ones before, ever less is sent.
+    pub(super) fn on_departure(&mut self, now: Instant) {
+        self.first_departure.get_or_insert(now);
+        let heard = self.heard_at.or(self.first_departure).unwrap_or(now);
+        let changed = self.changed_at.unwrap_or(heard).max(heard);
+        if now.saturating_duration_since(changed) >= SILENCE {
+            self.set(self.target_bps / 2.0, now);
+            // What the path carries afterwards is to be found anew.
+            self.limit_bps = None;
+        }
+    }
+
+    /// The far side reported on some packets, in the order of departure.
+    pub(super) fn on_feedback(&mut self, reports: &[Report], round_trip: Duration, now: Instant) {
+        if reports.is_empty() {
+            return;
+        }
+        let heard_at = self.heard_at.replace(now);
+        for report in reports {
+            if let Some(arrival) = report.arrival {
+                self.trend.add(report.departure, arrival);
+                self.arrived.push_back((arrival, report.size));
+            }
+        }
+        let queue = self.measure_queue(reports, now);
+        self.queue = queue;
+        let congestion_loss = self.congestion_loss(reports, now);
+        if !self.started {
+            self.start(reports, now);
+            return;
+        }
+        if heard_at.is_some_and(|at| now.saturating_duration_since(at) > SILENCE / 2) {
+            // What was lost while nothing passed says nothing of how much passes now.
+            self.fates.clear();
+            self.limit_bps = None;
+            return;
+        }
+        let Some(received) = self.received_bps() else { return };
+        let grows = self.trend.usage() == Usage::Over && queue >= QUEUE_SMALL;
+        let settled =
+            self.backed_off_at.is_none_or(|at| now.saturating_duration_since(at) >= SETTLING + round_trip + queue);
+        if grows || queue >= QUEUE_LARGE || congestion_loss.is_some() {
+            // What was changed before must have had the time to show.
+            if settled {
+                let passed = self.target_bps * (1.0 - congestion_loss.unwrap_or(1.0));
+                self.back_off(received.max(passed), now);
+            }
+        } else if self.trend.usage() == Usage::Normal && queue < QUEUE_MODEST {
+            self.grow(received, round_trip, now);
+        }
+    }
+
+    /// The pace at which a train of packets arrived that left together.
+    fn start(&mut self, reports: &[Report], now: Instant) {
+        let first = reports[0].departure;
+        let train = reports
+            .iter()
+            .take_while(|report| report.departure.saturating_duration_since(first) <= TRAIN_SPREAD)
+            .filter_map(|report| Some((report.arrival?, report.size)));
+        let (mut count, mut bytes, mut span) = (0, 0, (Duration::MAX, Duration::ZERO));
+        for (arrival, size) in train {
+            // The first packet only starts the clock.
+            bytes += if count == 0 { 0 } else { size };
+            count += 1;
+            span = (span.0.min(arrival), span.1.max(arrival));
+        }
+        self.started = true;
+        if count >= TRAIN {
+            let seconds = span.1.saturating_sub(span.0).as_secs_f64().max(0.000_1);
+            self.set(bytes as f64 * 8.0 / seconds * TRAIN_SHARE, now);
+        }
+    }
+
+    fn back_off(&mut self, received: f64, now: Instant) {
+        let lower = received * BACK_OFF;
+        if lower < self.target_bps {
+            self.limit_bps = Some(received);
+            self.backed_off_at = Some(now);
+            // Each loss counts once.
+            self.fates.clear();
+            self.set(lower, now);
+        }
+    }
+
+    fn grow(&mut self, received: f64, round_trip: Duration, now: Instant) {
+        if self.limit_bps.is_some_and(|limit| received > limit * LIMIT_PASSED) {
+            self.limit_bps = None;
+        }
+        let elapsed =
+            self.changed_at.map_or(GROWTH_INTERVAL, |at| now.saturating_duration_since(at)).min(GROWTH_INTERVAL);
+        let grown = match self.limit_bps {
+            // The limit was found long ago: it may be another one now.
+            Some(_) if self.backed_off_at.is_some_and(|at| now.saturating_duration_since(at) > LIMIT_DOUBTFUL) => {
+                self.target_bps * CAREFUL_GROWTH.powf(elapsed.as_secs_f64() / GROWTH_INTERVAL.as_secs_f64())
+            }
+            // A packet, or a hundredth, in each round trip and the time that feedback takes.
+            Some(limit) if self.target_bps > limit * 0.7 => {
+                let response = round_trip + Duration::from_millis(100);
+                let step = (self.target_bps / 100.0).min(9600.0);
+                self.target_bps + step * elapsed.as_secs_f64() / response.as_secs_f64()
+            }
+            _ => self.target_bps * GROWTH.powf(elapsed.as_secs_f64() / GROWTH_INTERVAL.as_secs_f64()),
+        };
+        let proven = received * PROVEN_FACTOR + PROVEN_EXTRA_BPS;
+        let target = self.target_bps.max(grown.min(proven));
+        self.set(target, now);
+    }
+
+    fn set(&mut self, bps: f64, now: Instant) {
+        self.target_bps = bps.clamp(MIN_BPS, MAX_BPS);
+        self.changed_at = Some(now);
+    }
+
+    /// The rate at which packets arrived lately.
+    fn received_bps(&mut self) -> Option<f64> {
+        let latest = self.arrived.back()?.0;
+        while self.arrived.front().is_some_and(|(at, _)| latest.saturating_sub(*at) > RATE_WINDOW) {
+            self.arrived.pop_front();
+        }
+        let earliest = self.arrived.front()?.0;
+        let span = latest.saturating_sub(earliest);
+        if span < RATE_WINDOW / 4 {
+            return None;
+        }
+        let bytes: usize = self.arrived.iter().skip(1).map(|(_, size)| size).sum();
+        Some(bytes as f64 * 8.0 / span.as_secs_f64())
+    }
+
+    /// How long the queue on the path is: the least delay of these packets beyond the least one of the last seconds.
+    fn measure_queue(&mut self, reports: &[Report], now: Instant) -> Duration {
+        let first = *self.first_departure.get_or_insert(now);
+        let delays = reports.iter().filter_map(|report| {
+            Some(report.arrival?.as_secs_f64() - report.departure.saturating_duration_since(first).as_secs_f64())
+        });
+        let Some(least) = delays.min_by(f64::total_cmp) else { return Duration::ZERO };
+        let own = self.own_delay.note(least, now, OWN_WINDOW);
+        Duration::from_secs_f64((least - own).max(0.0))
+    }
+
+    /// The share of packets lost lately, when that is clearly more than the path itself loses.
+    fn congestion_loss(&mut self, reports: &[Report], now: Instant) -> Option<f64> {
+        let lost = reports.iter().filter(|report| report.arrival.is_none()).count() as u32;
+        self.fates.push_back((now, lost, reports.len() as u32));
+        while self.fates.front().is_some_and(|(at, ..)| now.saturating_duration_since(*at) > LOSS_WINDOW) {
+            self.fates.pop_front();
+        }
+        let (lost, all) = self.lost_of();
+        if all < ENOUGH_PACKETS {
+            return None;
+        }
+        let loss = f64::from(lost) / f64::from(all);
+        let (own, since) = self.own_loss.unwrap_or((loss, now));
+        let weight = now.saturating_duration_since(since).as_secs_f64() / OWN_LOSS_TIME.as_secs_f64();
+        self.own_loss = Some((own + (loss - own) * weight.min(1.0), now));
+        let usual = own.max(LEAST_LOSS);
+        let chance = (usual * (1.0 - usual) / f64::from(all)).sqrt();
+        (loss - own > LOSS_EXCESS + LOSS_DEVIATIONS * chance).then_some(loss)
+    }
+}
+
+/// The least value of a window that moves in two steps.
+#[derive(Debug, Default)]
+struct LeastOf {
+    /// The least of this step and of the one before, and when this one began.
+    state: Option<(f64, f64, Instant)>,
+}
+
+impl LeastOf {
+    fn note(&mut self, value: f64, now: Instant, window: Duration) -> f64 {
+        let (least, before, since) = self.state.unwrap_or((value, value, now));
+        let state = if now.saturating_duration_since(since) >= window / 2 {
+            (value, least, now)
+        } else {
+            (least.min(value), before, since)
+        };
+        self.state = Some(state);
+        state.0.min(state.1)
+    }
+}
+
+#[cfg(test)]
+#[path = "estimator_tests.rs"]
+mod tests;

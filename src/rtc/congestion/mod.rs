@@ -1,0 +1,241 @@
+//! Transport-wide congestion control (draft-holmer-rmcat-transport-wide-cc-extensions-01, draft-ietf-rmcat-gcc-02): how much
+//! may be sent.
+//!
+//! ```text
+//! SEND     sending task (paced at the target) -> numbers -> [this interceptor notes departures] -> SRTP
+//! RECEIVE  SRTP -> [this interceptor reads feedback] -> estimator -> target, in bit/s -> pacer, encoder
+//! ```
+//!
+//! The nearest interceptor to the network but for the observer of RTCP. Retransmissions are numbered and counted like the
+//! rest (`NumbersRetransmissions`), and what they take is not granted to new pictures. A feedback packet that is lost says
+//! nothing of the packets that it would have named. Runs on the tokio task of the peer connection; time is an argument.
+
+mod estimator;
+mod retransmissions;
+mod trend;
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use rtc::interceptor::{Interceptor, Packet, StreamInfo, TaggedPacket, convert_twcc};
+use rtc::rtcp::transport_feedbacks::transport_layer_cc::TransportLayerCc;
+use rtc::rtcp::transport_feedbacks::transport_layer_nack::TransportLayerNack;
+use rtc::rtp::extension::transport_cc_extension::TransportCcExtension;
+use rtc::sansio::Protocol;
+use rtc::sdp::extmap::TRANSPORT_CC_URI;
+use rtc::shared::error::Error;
+use rtc::shared::marshal::{MarshalSize, Unmarshal};
+
+use super::stats::Counters;
+use estimator::{BandwidthEstimator, Report};
+use retransmissions::{RepairRequests, RetransmissionRate};
+
+pub(super) use estimator::START_BPS;
+pub(super) use retransmissions::NumbersRetransmissions;
+
+/// Packets whose fate is remembered: several seconds.
+const REMEMBERED: usize = 4096;
+
+/// Above this loss each repair is sent twice: a repair that is lost costs another round trip, and often a freeze.
+const HEAVY_LOSS: f64 = 0.07;
+/// Beyond the round trip and the queue, before a repair is sent again. A far side that asks at the pace of the round trip
+/// is not held up by it.
+const REPAIR_MARGIN: Duration = Duration::from_millis(10);
+/// What new packets may take however many old ones are repeated, bit/s.
+const MIN_FOR_NEW_BPS: u64 = 80_000;
+
+/// Notes what leaves, reads what arrived, and publishes the target.
+pub(super) struct CongestionControl {
+    counters: Arc<Counters>,
+    estimator: BandwidthEstimator,
+    /// By SSRC: the identifier of the header extension that carries the number.
+    streams: HashMap<u32, u8>,
+    history: History,
+    /// SSRC of the retransmissions, and what they take.
+    retransmissions: Option<u32>,
+    retransmission_rate: RetransmissionRate,
+    repair_requests: RepairRequests,
+    reads: VecDeque<TaggedPacket>,
+    writes: VecDeque<TaggedPacket>,
+}
+
+impl CongestionControl {
+    pub(super) fn new(counters: Arc<Counters>) -> Self {
+        Self {
+            counters,
+            estimator: BandwidthEstimator::new(),
+            streams: HashMap::new(),
+            history: History::default(),
+            retransmissions: None,
+            retransmission_rate: RetransmissionRate::default(),
+            repair_requests: RepairRequests::default(),
+            reads: VecDeque::new(),
+            writes: VecDeque::new(),
+        }
+    }
+
+    fn feedback(&mut self, feedback: &TransportLayerCc, now: Instant) {
+        let reports: Vec<Report> = convert_twcc(feedback)
+            .into_iter()
+            .filter_map(|acknowledged| {
+                let sent = self.history.find(acknowledged.sequence_number)?;
+                // A packet that has arrived may be named again as missing by a later report; the first word counts.
+                let arrival = acknowledged.arrival.filter(|_| acknowledged.arrived);
+                Some(Report { departure: sent.departure, size: sent.size, arrival })
+            })
+            .collect();
+        self.estimator.on_feedback(&reports, self.counters.round_trip(), now);
+        self.publish();
+    }
+
+    /// Takes out of a request for repairs what must not be sent (again) now; false when nothing is left of it.
+    fn grants(&mut self, packet: &mut Box<dyn rtc::rtcp::Packet>, now: Instant) -> bool {
+        let Some(request) = packet.as_any().downcast_ref::<TransportLayerNack>() else { return true };
+        if self.retransmission_rate.bps() > self.estimator.target_bps() / 2 {
+            return false;
+        }
+        let again = self.counters.round_trip() + self.estimator.queue() + REPAIR_MARGIN;
+        match self.repair_requests.grant(request, again, now) {
+            Some(granted) => {
+                *packet = Box::new(granted);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// What new packets may take.
+    fn publish(&self) {
+        let target = self.estimator.target_bps().saturating_sub(self.retransmission_rate.bps());
+        self.counters.target_bps.store(target.max(MIN_FOR_NEW_BPS), Relaxed);
+    }
+}
+
+/// What left, by its transport-wide number.
+#[derive(Debug, Default)]
+struct History {
+    sent: VecDeque<Sent>,
+    /// The number of the last one.
+    last: u16,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Sent {
+    departure: Instant,
+    size: usize,
+}
+
+impl History {
+    fn add(&mut self, number: u16, sent: Sent) {
+        if number != self.last.wrapping_add(1) {
+            self.sent.clear();
+        }
+        if self.sent.len() == REMEMBERED {
+            self.sent.pop_front();
+        }
+        self.sent.push_back(sent);
+        self.last = number;
+    }
+
+    fn find(&self, number: u16) -> Option<Sent> {
+        let back = usize::from(self.last.wrapping_sub(number));
+        self.sent.get(self.sent.len().checked_sub(back + 1)?).copied()
+    }
+}
+
+impl Protocol<TaggedPacket, TaggedPacket, ()> for CongestionControl {
+    type Rout = TaggedPacket;
+    type Wout = TaggedPacket;
+    type Eout = ();
+    type Error = Error;
+    type Time = Instant;
+
+    fn handle_read(&mut self, mut message: TaggedPacket) -> Result<(), Error> {
+        if let Packet::Rtcp(packets) = &mut message.message.packet {
+            for packet in packets.iter() {
+                if let Some(feedback) = packet.as_any().downcast_ref::<TransportLayerCc>() {
+                    self.feedback(feedback, message.now);
+                }
+            }
+            packets.retain_mut(|packet| self.grants(packet, message.now));
+            if self.estimator.loss() > HEAVY_LOSS {
+                let repeated: Vec<_> =
+                    packets.iter().filter(|packet| packet.as_any().is::<TransportLayerNack>()).cloned().collect();
+                packets.extend(repeated);
+            }
+        }
+        self.reads.push_back(message);
+        Ok(())
+    }
+
+    fn poll_read(&mut self) -> Option<TaggedPacket> {
+        self.reads.pop_front()
+    }
+
+    fn handle_write(&mut self, message: TaggedPacket) -> Result<(), Error> {
+        if let Packet::Rtp(packet) = &message.message.packet
+            && let Some(&extension) = self.streams.get(&packet.header.ssrc)
+            && let Some(mut bytes) = packet.header.get_extension(extension)
+            && let Ok(number) = TransportCcExtension::unmarshal(&mut bytes)
+        {
+            let sent = Sent { departure: message.now, size: packet.marshal_size() };
+            self.history.add(number.transport_sequence, sent);
+            let repeated = if self.retransmissions == Some(packet.header.ssrc) { sent.size } else { 0 };
+            self.retransmission_rate.add(repeated, message.now);
+            self.estimator.on_departure(message.now);
+            self.publish();
+        }
+        self.writes.push_back(message);
+        Ok(())
+    }
+
+    fn poll_write(&mut self) -> Option<TaggedPacket> {
+        self.writes.pop_front()
+    }
+}
+
+impl Interceptor for CongestionControl {
+    fn bind_local_stream(&mut self, stream: &StreamInfo) {
+        if let Some(extension) = stream.rtp_header_extensions.iter().find(|one| one.uri == TRANSPORT_CC_URI) {
+            self.streams.insert(stream.ssrc, extension.id as u8);
+            if let Some(retransmissions) = stream.ssrc_rtx {
+                self.streams.insert(retransmissions, extension.id as u8);
+                self.retransmissions = Some(retransmissions);
+            }
+        }
+    }
+
+    fn unbind_local_stream(&mut self, stream: &StreamInfo) {
+        self.streams.remove(&stream.ssrc);
+        if let Some(retransmissions) = stream.ssrc_rtx {
+            self.streams.remove(&retransmissions);
+        }
+    }
+
+    fn bind_remote_stream(&mut self, _: &StreamInfo) {}
+
+    fn unbind_remote_stream(&mut self, _: &StreamInfo) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_left_is_found_by_its_number_across_the_wrap_and_no_more_is_kept_than_that() {
+        let start = Instant::now();
+        let mut history = History::default();
+        let number = |n: usize| 60_000_u16.wrapping_add(n as u16);
+        for n in 0..10_000 {
+            history.add(number(n), Sent { departure: start, size: n });
+        }
+        let found = |n: usize| history.find(number(n)).map(|sent| sent.size);
+        assert_eq!(
+            (found(9_999), found(9_999 - REMEMBERED + 1), found(9_999 - REMEMBERED)),
+            (Some(9_999), Some(5_904), None)
+        );
+        assert_eq!(found(10_000), None, "it has not left yet");
+    }
+}

@@ -1,0 +1,160 @@
+//! Retransmissions in congestion control: they get numbers like other packets, and their rate is known.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use rtc::interceptor::{Interceptor, StreamInfo, TaggedPacket, TwccSenderInterceptor};
+use rtc::rtcp::transport_feedbacks::transport_layer_nack::{
+    NackPair, TransportLayerNack, nack_pairs_from_sequence_numbers,
+};
+use rtc::sansio::Protocol;
+use rtc::shared::error::Error;
+
+/// The engine's numbering of packets, told of retransmissions, too: it names it the streams of media alone.
+pub(in crate::rtc) struct NumbersRetransmissions(pub(in crate::rtc) TwccSenderInterceptor);
+
+impl Protocol<TaggedPacket, TaggedPacket, ()> for NumbersRetransmissions {
+    type Rout = TaggedPacket;
+    type Wout = TaggedPacket;
+    type Eout = ();
+    type Error = Error;
+    type Time = Instant;
+
+    fn handle_read(&mut self, message: TaggedPacket) -> Result<(), Error> {
+        self.0.handle_read(message)
+    }
+
+    fn poll_read(&mut self) -> Option<TaggedPacket> {
+        self.0.poll_read()
+    }
+
+    fn handle_write(&mut self, message: TaggedPacket) -> Result<(), Error> {
+        self.0.handle_write(message)
+    }
+
+    fn poll_write(&mut self) -> Option<TaggedPacket> {
+        self.0.poll_write()
+    }
+}
+
+impl Interceptor for NumbersRetransmissions {
+    fn bind_local_stream(&mut self, stream: &StreamInfo) {
+        self.0.bind_local_stream(stream);
+        if let Some(repeated) = of_retransmissions(stream) {
+            self.0.bind_local_stream(&repeated);
+        }
+    }
+
+    fn unbind_local_stream(&mut self, stream: &StreamInfo) {
+        self.0.unbind_local_stream(stream);
+        if let Some(repeated) = of_retransmissions(stream) {
+            self.0.unbind_local_stream(&repeated);
+        }
+    }
+
+    fn bind_remote_stream(&mut self, stream: &StreamInfo) {
+        self.0.bind_remote_stream(stream);
+    }
+
+    fn unbind_remote_stream(&mut self, stream: &StreamInfo) {
+        self.0.unbind_remote_stream(stream);
+    }
+}
+
+fn of_retransmissions(stream: &StreamInfo) -> Option<StreamInfo> {
+    let ssrc = stream.ssrc_rtx?;
+    Some(StreamInfo { ssrc, ssrc_rtx: None, ..stream.clone() })
+}
+
+/// What retransmissions take, averaged over half a second.
+#[derive(Debug, Default)]
+pub(super) struct RetransmissionRate {
+    bytes_per_second: f64,
+    at: Option<Instant>,
+}
+
+impl RetransmissionRate {
+    const TIME: Duration = Duration::from_millis(500);
+
+    /// A packet left at `now`, which repeated so many bytes (0: none).
+    pub(super) fn add(&mut self, bytes: usize, now: Instant) {
+        let elapsed = self.at.map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
+        self.at = Some(now);
+        self.bytes_per_second *= (-elapsed.as_secs_f64() / Self::TIME.as_secs_f64()).exp();
+        self.bytes_per_second += bytes as f64 / Self::TIME.as_secs_f64();
+    }
+
+    /// In bit/s.
+    pub(super) fn bps(&self) -> u64 {
+        (self.bytes_per_second * 8.0) as u64
+    }
+}
+
+/// Which requests for repairs are answered. A far side that does not know of a queue on the way asks again before the
+/// answer can be there; answering each time would only lengthen the queue.
+#[derive(Debug, Default)]
+pub(super) struct RepairRequests {
+    /// When each packet was last asked for and granted; the oldest first.
+    granted: VecDeque<(u16, Instant)>,
+}
+
+impl RepairRequests {
+    /// Packets that are remembered.
+    const REMEMBERED: usize = 512;
+
+    /// `request` without what was granted within `again` before `now`; `None` when nothing is left of it.
+    pub(super) fn grant(
+        &mut self,
+        request: &TransportLayerNack,
+        again: Duration,
+        now: Instant,
+    ) -> Option<TransportLayerNack> {
+        while self.granted.front().is_some_and(|(_, at)| now.saturating_duration_since(*at) >= again) {
+            self.granted.pop_front();
+        }
+        let asked = request.nacks.iter().flat_map(NackPair::packet_list);
+        let granted: Vec<u16> = asked.filter(|asked| !self.granted.iter().any(|(one, _)| one == asked)).collect();
+        for &number in &granted {
+            if self.granted.len() == Self::REMEMBERED {
+                self.granted.pop_front();
+            }
+            self.granted.push_back((number, now));
+        }
+        let nacks = nack_pairs_from_sequence_numbers(&granted);
+        (!granted.is_empty()).then_some(TransportLayerNack { nacks, ..*request })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_repair_is_granted_once_until_its_answer_can_have_come() {
+        let start = Instant::now();
+        let mut requests = RepairRequests::default();
+        let mut granted = |numbers: &[u16], millis| {
+            let request =
+                TransportLayerNack { sender_ssrc: 1, media_ssrc: 2, nacks: nack_pairs_from_sequence_numbers(numbers) };
+            let granted = requests.grant(&request, Duration::from_millis(200), start + Duration::from_millis(millis));
+            granted.map_or(Vec::new(), |nack| nack.nacks.iter().flat_map(NackPair::packet_list).collect())
+        };
+        assert_eq!(granted(&[65_535, 0, 40], 0), [65_535, 0, 40]);
+        assert_eq!(granted(&[0, 40], 35), [0; 0]);
+        assert_eq!(granted(&[0, 41], 70), [41]);
+        assert_eq!(granted(&[0, 41], 210), [0]);
+    }
+
+    #[test]
+    fn the_rate_is_that_of_the_last_half_second_or_so() {
+        let start = Instant::now();
+        let mut rate = RetransmissionRate::default();
+        for n in 0..300 {
+            rate.add(if n < 200 { 1000 } else { 0 }, start + Duration::from_millis(n * 10));
+            if n == 199 {
+                assert!((rate.bps() as f64 / 800_000.0 - 1.0).abs() < 0.05, "{}", rate.bps());
+            }
+        }
+        assert!(rate.bps() < 150_000, "{}", rate.bps());
+    }
+}
