@@ -100,6 +100,38 @@ fn a_caller_who_vanished_stops_ringing_and_is_missed() {
 }
 
 #[test]
+fn whoever_is_gone_rings_no_more_and_is_rung_no_more() {
+    let mut bob = ringing();
+    bob.at(900, Input::Gone { peer: id(CAT) });
+    assert!(bob.ends().is_empty());
+    bob.at(1000, Input::Gone { peer: id(ANN) });
+    assert!(bob.reports().contains(&CallReport::InviteCanceled { invite: invite_id(1) }));
+    assert_eq!(bob.ends(), [CallEnd::Missed]);
+    assert!(bob.effects.contains(&Effect::StopRinging));
+
+    let mut ann = calling();
+    ann.at(1000, Input::Gone { peer: id(BOB) });
+    assert!(ann.reports().contains(&CallReport::InviteFailed { invite: invite_id(1), error: CallError::InviteFailed }));
+    assert_eq!(ann.ends(), [CallEnd::Unreachable]);
+    assert!(ann.sent().contains(&message_to(BOB, Message::Cancel { invite: invite_id(1) })), "in case they return");
+}
+
+#[test]
+fn whoever_is_gone_while_connecting_has_failed_and_a_connected_call_goes_on() {
+    let mut ann = calling();
+    ann.from(1000, BOB, accept_message(1));
+    ann.at(1100, Input::Gone { peer: id(BOB) });
+    released(&mut ann, 1200, 1, BOB);
+    assert_eq!(ann.disconnects(), [DisconnectReason::Failed]);
+
+    let mut ann = in_call();
+    ann.at(2000, Input::Gone { peer: id(BOB) });
+    ann.engine(3000, 1, BOB, EngineEvent::Interrupted);
+    ann.at(4000, Input::Gone { peer: id(BOB) });
+    assert!(ann.effects.is_empty());
+}
+
+#[test]
 fn busy_and_unreachable_are_told_apart() {
     let mut ann = calling();
     ann.from(100, BOB, Message::Busy { invite: invite_id(1) });

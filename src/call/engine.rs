@@ -78,6 +78,25 @@ impl CallMachine {
         }
     }
 
+    /// Somebody is not there any more. Only who has not been connected is given up: media may flow on without signaling.
+    pub(super) fn gone(&mut self, state: CallState, turn: &mut Turn<'_>, peer: PeerId) -> CallState {
+        match state {
+            CallState::Outgoing(outgoing) if outgoing.to == peer => {
+                let report = CallReport::InviteFailed { invite: outgoing.invite, error: CallError::InviteFailed };
+                self.withdraw(turn, &outgoing, report, CallEnd::Unreachable)
+            }
+            CallState::Incoming(incoming) if incoming.from == peer => {
+                let report = CallReport::InviteCanceled { invite: incoming.invite };
+                self.end_incoming(turn, incoming, report, CallEnd::Missed)
+            }
+            CallState::Conversation(current) if current.is_connecting_to(peer) => {
+                self.link_is_gone(turn, current, peer)
+            }
+            state
+            @ (CallState::Idle | CallState::Outgoing(_) | CallState::Incoming(_) | CallState::Conversation(_)) => state,
+        }
+    }
+
     /// The callee was not reached. If their own invite came meanwhile, it is answered: both pressed Invite.
     fn invite_undelivered(&mut self, turn: &mut Turn<'_>, mut outgoing: OutgoingInvite) -> CallState {
         match outgoing.crossed.take() {

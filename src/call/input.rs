@@ -34,6 +34,11 @@ pub enum Input {
         /// Which message.
         message: Message,
     },
+    /// Somebody who could be reached is so no more, and has been away for longer than a connection takes to be renewed.
+    Gone {
+        /// Who.
+        peer: PeerId,
+    },
     /// `ReleaseMedia` is done: cameras, microphones and their threads are closed.
     MediaReleased {
         /// As the effect named it.

@@ -28,7 +28,8 @@
 //!
 //! While it is not Idle, an Invite of anybody else gets Busy. When both invite each other, the one with the smaller ID
 //! keeps waiting (and remembers the other's invite), the one with the greater ID answers. Messages and engine events that
-//! name another invite or another conversation than the present one change nothing.
+//! name another invite or another conversation than the present one change nothing. Whoever is gone rings no more, is rung
+//! no more, and is waited for no more while connecting; a connection that was made is left to its own interruptions.
 
 use std::collections::BTreeSet;
 
@@ -136,6 +137,7 @@ impl CallMachine {
             Input::Peer { from, standing, message } => self.message(state, turn, from, standing, message),
             Input::Engine { conversation, peer, event } => self.engine(state, turn, conversation, peer, event),
             Input::Undelivered { to, message } => self.undelivered(state, turn, to, message),
+            Input::Gone { peer } => self.gone(state, turn, peer),
             Input::MediaReleased { conversation } => {
                 self.media_released(turn, conversation);
                 state

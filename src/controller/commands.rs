@@ -196,14 +196,8 @@ impl Core {
             return Err(CallError::BadArgument("This contact cannot be blocked.".to_owned()));
         }
         self.store.set_blocked(id, on).map_err(|error| self.store_error(error))?;
-        let in_call = match self.machine.state() {
-            CallState::Idle => false,
-            CallState::Outgoing(outgoing) => outgoing.to() == id,
-            CallState::Incoming(incoming) => incoming.from() == id,
-            CallState::Conversation(conversation) => conversation.participants().any(|(peer, _)| peer == id),
-        };
         // Before their messages are shut out, and this side's to them.
-        if on && in_call {
+        if on && self.takes_part(id) {
             self.step(Input::Local(Press::Leave));
         }
         self.contact_changed(id, true)
