@@ -64,7 +64,6 @@ pub(super) struct Hub {
     events: Arc<dyn Fn(SignalingEvent) + Send + Sync>,
     reports: mpsc::Sender<Input>,
     peers: HashMap<PeerId, Peer>,
-    contacts: HashSet<PeerId>,
     admission: Admission,
     dials: JoinSet<()>,
     dialing: usize,
@@ -82,7 +81,6 @@ impl Hub {
             events,
             reports,
             peers: HashMap::new(),
-            contacts: HashSet::new(),
             admission: Admission::new(Instant::now()),
             dials: JoinSet::new(),
             dialing: 0,
@@ -118,7 +116,7 @@ impl Hub {
         match command {
             Command::Send { to, message } => self.send(to, message, now),
             Command::SetBlocked(blocked) => self.set_blocked(blocked, now),
-            Command::SetContacts(contacts) => self.contacts = contacts,
+            Command::SetContacts(contacts) => self.local.set_contacts(contacts),
         }
     }
 
@@ -233,7 +231,7 @@ impl Hub {
             return;
         }
         // A connection that was just replaced may still bring what was under way on it.
-        if self.admission.admit(from, message.is_invite(), self.contacts.contains(&from), now) {
+        if self.admission.admit(from, message.is_invite(), self.local.is_contact(&from), now) {
             return (self.events)(SignalingEvent::Received { from, message });
         }
         // Whoever rings too often (or while too many strangers ring) hears so, instead of waiting for nobody.
@@ -253,7 +251,7 @@ impl Hub {
 
     fn renamed(&mut self, connection: u64, id: PeerId, name: String, now: Instant) {
         if self.peer_on(connection, &id).is_none_or(|peer| peer.name == name)
-            || !self.admission.admit(id, false, self.contacts.contains(&id), now)
+            || !self.admission.admit(id, false, self.local.is_contact(&id), now)
         {
             return;
         }
@@ -301,12 +299,9 @@ impl Hub {
         if self.peers.len() < MAX_PEERS || self.peers.contains_key(id) {
             return true;
         }
-        let wanted = wanted || self.contacts.contains(id);
+        let wanted = wanted || self.local.is_contact(id);
         let strangers = self.peers.iter().filter(|(other, peer)| {
-            !self.contacts.contains(*other)
-                && peer.outbox.is_empty()
-                && !peer.dialing
-                && (wanted || peer.link.is_none())
+            !self.local.is_contact(other) && peer.outbox.is_empty() && !peer.dialing && (wanted || peer.link.is_none())
         });
         let Some(leaving) = strangers.min_by_key(|(_, peer)| (peer.link.is_some(), peer.touched)).map(|(id, _)| *id)
         else {

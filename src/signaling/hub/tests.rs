@@ -102,7 +102,7 @@ fn an_app_that_came_back_replaces_its_former_connection_and_gets_what_was_not_re
 fn strangers_are_bounded_and_never_push_out_contacts() {
     let mut rig = Rig::new();
     let contact = id_of(1_000_000);
-    rig.hub.contacts = HashSet::from([contact]);
+    rig.hub.local.set_contacts(HashSet::from([contact]));
     let first = rig.up(contact, "c", false);
     let strangers: Vec<_> = (0..MAX_PEERS as u32 + 50).map(id_of).collect();
     let held: Vec<_> = strangers.iter().map(|id| rig.up(*id, "s", false)).collect();
@@ -110,7 +110,7 @@ fn strangers_are_bounded_and_never_push_out_contacts() {
     assert!(!first.is_closed());
     assert!(held[MAX_PEERS].is_closed(), "there is no more room for strangers");
     let another = id_of(1_000_001);
-    rig.hub.contacts.insert(another);
+    rig.hub.local.set_contacts(HashSet::from([contact, another]));
     let second = rig.up(another, "c", false);
     assert!(!second.is_closed(), "a stranger makes room for a contact");
     for number in 0..1000 {
