@@ -270,6 +270,34 @@ fn muting_and_the_camera_switch_are_seen_on_the_other_side() {
 }
 
 #[test]
+fn the_other_side_is_told_of_no_video_where_there_is_no_camera() {
+    let _machine = support::sharing();
+    let mut alice = Launch::new("Alice")
+        .option("--camera", "none")
+        .option("--microphone", "tone:440")
+        .option("--speaker", "none")
+        .start();
+    let mut bob = person("Bob");
+    meet(&mut alice, &mut bob);
+    alice.invite(&bob.id, small());
+    let invite = bob.expect_invite_from(&alice.id);
+    bob.accept(&invite, small());
+    let added = bob.expect("stream_added");
+    assert_eq!((&added["audio"], &added["video"]), (&json!(true), &json!(false)));
+    // A camera that is chosen in mid-call is announced, and one that is not there is not.
+    let choose = |alice: &mut Visavis, camera: &str| {
+        alice.send(json!({"command": "update_settings", "settings": {
+            "display_name": "Alice", "camera": camera, "microphone": "tone:440", "speaker": "none", "preset": "low"
+        }}));
+    };
+    choose(&mut alice, "test-card");
+    bob.expect_where("stream_changed", SOON, |changed| changed["video"] == true);
+    bob.expect("first_frame");
+    choose(&mut alice, "file:/nonexistent/film.y4m");
+    bob.expect_where("stream_changed", SOON, |changed| changed["video"] == false);
+}
+
+#[test]
 fn a_second_call_is_refused_while_one_goes_on() {
     let _machine = support::sharing();
     let (mut alice, mut bob) = two_people();

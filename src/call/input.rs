@@ -39,6 +39,14 @@ pub enum Input {
         /// Who.
         peer: PeerId,
     },
+    /// What this computer's devices give, or are about to: false for a device that is chosen away, missing or broken. What
+    /// is sent is told to others accordingly; it opens nothing.
+    Captures {
+        /// The microphone.
+        audio: bool,
+        /// The camera.
+        video: bool,
+    },
     /// `ReleaseMedia` is done: cameras, microphones and their threads are closed.
     MediaReleased {
         /// As the effect named it.

@@ -74,7 +74,7 @@ pub enum Message {
         /// The candidate.
         candidate: Candidate,
     },
-    /// What the sender sends now (muted, camera off or on).
+    /// What the sender sends now (muted, camera off or on, a device lost or back).
     Media {
         /// In which conversation.
         conversation: ConversationId,

@@ -24,6 +24,13 @@ pub(super) struct Sends {
     pub(super) video: bool,
 }
 
+impl Sends {
+    /// What is in both.
+    pub(super) const fn and(self, other: Self) -> Self {
+        Self { audio: self.audio && other.audio, video: self.video && other.video }
+    }
+}
+
 /// Where the connection to a participant stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Link {

@@ -38,6 +38,7 @@ use crate::media::MediaTime;
 
 use super::closing::Closing;
 use super::invite::EndedInvites;
+use super::participant::Sends;
 use super::{
     CallEnd, CallReport, Conversation, Effect, IncomingInvite, Input, Link, Message, OutgoingInvite, message::kept_name,
 };
@@ -82,6 +83,8 @@ pub struct CallMachine {
     pub(super) me: PeerId,
     pub(super) name: String,
     pub(super) state: CallState,
+    /// What the devices give; what is not captured is announced to nobody.
+    pub(super) captures: Sends,
     pub(super) closing: Option<Closing>,
     pub(super) ended_invites: EndedInvites,
     /// Who got "busy" since the machine was last idle: each is reported once.
@@ -95,6 +98,7 @@ impl CallMachine {
             me,
             name: kept_name(name),
             state: CallState::Idle,
+            captures: Sends { audio: true, video: true },
             closing: None,
             ended_invites: EndedInvites::default(),
             rang_meanwhile: BTreeSet::new(),
@@ -137,6 +141,10 @@ impl CallMachine {
             Input::Peer { from, standing, message } => self.message(state, turn, from, standing, message),
             Input::Engine { conversation, peer, event } => self.engine(state, turn, conversation, peer, event),
             Input::Undelivered { to, message } => self.undelivered(state, turn, to, message),
+            Input::Captures { audio, video } => {
+                self.captures = Sends { audio, video };
+                self.announce(state, turn)
+            }
             Input::Gone { peer } => self.gone(state, turn, peer),
             Input::MediaReleased { conversation } => {
                 self.media_released(turn, conversation);
@@ -147,6 +155,14 @@ impl CallMachine {
         if matches!(self.state, CallState::Idle) {
             self.rang_meanwhile.clear();
         }
+    }
+
+    /// Tells the others of the present conversation what this side sends, when that is news.
+    pub(super) fn announce(&self, mut state: CallState, turn: &mut Turn<'_>) -> CallState {
+        if let CallState::Conversation(conversation) = &mut state {
+            conversation.announce(turn, self.captures);
+        }
+        state
     }
 
     fn deadline(&mut self, state: CallState, turn: &mut Turn<'_>) -> CallState {

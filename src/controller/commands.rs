@@ -22,6 +22,7 @@ impl Core {
         let gates = Arc::clone(&self.gates);
         let pressed = gates.shut_by(&command);
         if !self.is_quitting() {
+            self.follow_devices();
             self.finish_command(name, |core| core.carry_out_command(command));
         }
         if let Some(gate) = pressed {

@@ -13,7 +13,7 @@ use crate::media::{Latest, MediaTime, VideoFormat};
 use crate::playout::Playout;
 use crate::rtc::{Engine, PeerEvent};
 use crate::signaling::{SignalingClient, SignalingEvent};
-use crate::store::{Settings, Store};
+use crate::store::{DeviceChoice, Settings, Store};
 
 use super::absence::Absences;
 use super::echo::{EchoContact, engine_event};
@@ -45,6 +45,8 @@ pub(super) struct Core {
     pub(super) machine: CallMachine,
     pub(super) echo: EchoContact,
     pub(super) media: LocalMedia,
+    /// Sound and pictures that the devices give, as the state chart was told.
+    captures: (bool, bool),
     /// What video is captured at: of the latest press that named one.
     pub(super) format: VideoFormat,
     /// Frames a second and kbit/s at most, as the latest `create_stream` asked; they hold for the calls after it.
@@ -120,6 +122,7 @@ impl Core {
             machine: CallMachine::new(identity.id(), &settings.display_name),
             echo: EchoContact::new(identity.id(), loopback.clone(), system.clone()),
             media: LocalMedia::new(preview, Arc::clone(&fan_out), system.clone()),
+            captures: (true, true),
             format: VideoFormat::of(settings.preset, Some(settings.max_fps), settings.max_kbps),
             limits: (None, None),
             meter_only: false,
@@ -292,8 +295,20 @@ impl Core {
         self.publisher.mark();
     }
 
+    /// Tells the state chart which devices there are to send from: a far side that waits for pictures in vain would show
+    /// the last one for ever.
+    pub(super) fn follow_devices(&mut self) {
+        let (camera, microphone) = self.media.faults();
+        let audio = self.settings.microphone != DeviceChoice::None && microphone.is_none();
+        let video = self.settings.camera != DeviceChoice::None && camera.is_none();
+        if std::mem::replace(&mut self.captures, (audio, video)) != (audio, video) {
+            self.step(Input::Captures { audio, video });
+        }
+    }
+
     /// Reports what is captured, when that is known and something has changed.
     pub(super) fn report_local_stream(&mut self) {
+        self.follow_devices();
         if let Some(event) = self.media.report() {
             self.report(event);
         }
