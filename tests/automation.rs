@@ -120,6 +120,27 @@ fn every_preset_gives_pictures_of_its_size() {
 }
 
 #[test]
+fn outside_a_call_the_switches_change_the_open_stream_and_without_one_are_refused() {
+    let mut alice = person("Alice");
+    for command in ["enable_audio", "enable_video"] {
+        alice.send(json!({"command": command, "on": false}));
+        let error = alice.expect("error");
+        assert_eq!((&error["code"], &error["command"]), (&json!(40001), &json!(command)), "{error}");
+    }
+    alice.send(json!({"command": "create_stream", "video": "low"}));
+    alice.expect_where("local_stream", SOON, |stream| stream["audio"] == true && stream["video"] == true);
+    for (command, on, audio, video) in [
+        ("enable_video", false, true, false),
+        ("enable_audio", false, false, false),
+        ("enable_video", true, false, true),
+        ("enable_audio", true, true, true),
+    ] {
+        alice.send(json!({"command": command, "on": on}));
+        alice.expect_where("local_stream", SOON, |stream| stream["audio"] == audio && stream["video"] == video);
+    }
+}
+
+#[test]
 fn quit_and_the_end_of_input_both_end_it_in_good_order() {
     person("Alice").quit();
     let mut bob = person("Bob");
