@@ -5,6 +5,8 @@
 mod support;
 
 use std::ffi::OsStr;
+use std::io::Write;
+use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -146,6 +148,23 @@ fn quit_and_the_end_of_input_both_end_it_in_good_order() {
     let mut bob = person("Bob");
     bob.close_input();
     assert_eq!(bob.wait(SOON).code(), Some(0));
+}
+
+#[test]
+fn it_ends_also_when_nobody_reads_what_it_says() {
+    let (mut command, _profile, _home) = Launch::new("Alice").with_synthetic_devices().command();
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("visavis starts");
+    let mut input = child.stdin.take().expect("piped");
+    // Far more events than a pipe holds.
+    for _ in 0..3_000 {
+        input.write_all(b"{\"command\":\"contacts\"}\n").expect("it reads");
+    }
+    drop(input);
+    let status = support::poll(SOON, || child.try_wait().expect("a child of this process"));
+    let _already_gone = child.kill();
+    let _status = child.wait();
+    assert_eq!(status.and_then(|status| status.code()), Some(0), "it has not ended");
 }
 
 #[test]
