@@ -168,7 +168,6 @@ impl Core {
 
     /// On the controller's thread, before the first event.
     pub(super) fn begin(&mut self) {
-        self.start_signaling();
         self.list_devices();
         self.report(Event::Ready {
             id: self.identity.id(),
@@ -176,6 +175,7 @@ impl Core {
             link: self.link(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         });
+        self.start_signaling();
         let contacts: Vec<Event> = self.people.contact_events().collect();
         contacts.into_iter().for_each(|event| self.report(event));
         self.publish_now();

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::call::{CallState, Input, Standing};
+use crate::call::{CallError, CallState, Input, Standing};
 use crate::identity::PeerId;
 use crate::media::MediaTime;
 use crate::signaling::{SignalingClient, SignalingConfig, SignalingEvent};
 
-use super::NoticeKind;
 use super::core::Core;
+use super::{Event, NoticeKind};
 
 impl Core {
     /// Looks for people on this network, and lets them find this person.
@@ -27,10 +27,24 @@ impl Core {
             }
             Err(error) => {
                 // The app works on: Echo can be called, and contacts are shown offline.
-                tracing::error!("people on this network cannot be found: {error}");
-                self.notices.add(NoticeKind::Other(error.to_string()));
+                tracing::debug!("signaling: {error}");
+                self.network_fault(
+                    "People on this network cannot be found. Check the network and start again.".to_owned(),
+                );
             }
         }
+    }
+
+    /// Says in the log, to scripts and in the window what keeps people from being found.
+    fn network_fault(&mut self, message: String) {
+        tracing::warn!("{message}");
+        self.report(Event::Error {
+            code: CallError::InviteFailed.code(),
+            message: message.clone(),
+            command: String::new(),
+        });
+        self.notices.add(NoticeKind::Other(message));
+        self.publisher.mark();
     }
 
     /// Takes what the network brings.
