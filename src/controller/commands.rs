@@ -255,6 +255,9 @@ impl Core {
                 signaling.set_name(&self.settings.display_name);
             }
         }
+        if let Some(signaling) = &self.signaling {
+            signaling.set_strangers_may_ring(self.settings.strangers_may_ring);
+        }
         if self.settings.speaker != before.speaker {
             self.playout.set_speaker(&self.settings.speaker);
         }

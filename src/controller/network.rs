@@ -23,6 +23,7 @@ impl Core {
             Ok(client) => {
                 client.set_blocked(self.people.blocked().clone());
                 client.set_contacts(self.people.contacts());
+                client.set_strangers_may_ring(self.settings.strangers_may_ring);
                 self.signaling = Some(client);
             }
             Err(error) => {

@@ -5,7 +5,7 @@
 //! out while nothing else does, so that a vanished computer is noticed within [`SILENCE`].
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -45,6 +45,8 @@ pub(super) struct Local {
     pub(super) name: watch::Sender<String>,
     pub(super) blocked: Mutex<HashSet<PeerId>>,
     contacts: Mutex<HashSet<PeerId>>,
+    /// People who are no contacts may ring.
+    pub(super) strangers_welcome: AtomicBool,
     replay: Mutex<ReplayCache>,
     connections: AtomicU64,
 }
@@ -116,6 +118,7 @@ impl Local {
             name: watch::Sender::new(display_name(name)),
             blocked: Mutex::default(),
             contacts: Mutex::default(),
+            strangers_welcome: AtomicBool::new(true),
             replay: Mutex::default(),
             connections: AtomicU64::new(1),
         })

@@ -4,6 +4,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -234,8 +235,11 @@ impl Hub {
         if self.admission.admit(from, message.is_invite(), self.local.is_contact(&from), now) {
             return (self.events)(SignalingEvent::Received { from, message });
         }
-        // Whoever rings too often (or while too many strangers ring) hears so, instead of waiting for nobody.
+        // Whoever rings too often (or while too many strangers ring) hears so, instead of waiting for nobody; but whoever
+        // may not ring at all hears as little as from their first invites.
+        let may_ring = self.local.is_contact(&from) || self.local.strangers_welcome.load(Ordering::Relaxed);
         if let Message::Invite { invite, .. } = message
+            && may_ring
             && self.peer_on(connection, &from).is_some()
             && self.admission.answer_refused(from, now)
         {

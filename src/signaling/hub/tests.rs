@@ -46,6 +46,15 @@ impl Rig {
         taken
     }
 
+    fn invite_100_times(&mut self, peer: PeerId) {
+        for number in 0..100 {
+            let (invite, conversation) = (InviteId::from_bits(number), crate::call::ConversationId::from_bits(number));
+            let (name, user_data) = (String::new(), String::new());
+            let message = Message::Invite { invite, conversation, name, user_data, audio: true, video: true };
+            self.hub.input(Input::Message { connection: 1, peer, message }, self.now);
+        }
+    }
+
     fn presences(&self) -> Vec<(PeerId, bool)> {
         let mut events = self.events.lock().unwrap();
         let presence = |event| match event {
@@ -137,12 +146,7 @@ fn an_invite_over_the_limit_is_answered_busy_a_bounded_number_of_times() {
     let mut rig = Rig::new();
     let peer = neighbour(&rig, true);
     let mut letters = rig.up(peer, "p", false);
-    for number in 0..100 {
-        let (invite, conversation) = (InviteId::from_bits(number), crate::call::ConversationId::from_bits(number));
-        let (name, user_data) = (String::new(), String::new());
-        let message = Message::Invite { invite, conversation, name, user_data, audio: true, video: true };
-        rig.hub.input(Input::Message { connection: 1, peer, message }, rig.now);
-    }
+    rig.invite_100_times(peer);
     let invites = rig.events.lock().unwrap().iter().filter(|it| matches!(it, SignalingEvent::Received { .. })).count();
     assert_eq!((invites, numbers(&mut letters).len()), (5, 5));
     rig.hub.do_what_is_due(rig.now + crate::signaling::outbox::PATIENCE);
@@ -155,4 +159,17 @@ fn an_invite_over_the_limit_is_answered_busy_a_bounded_number_of_times() {
         })
         .collect();
     assert_eq!(busy, (5..10).map(InviteId::from_bits).collect::<Vec<_>>(), "the invites that did not pass");
+}
+
+#[test]
+fn a_stranger_who_may_not_ring_hears_nothing_however_often_they_do() {
+    let mut rig = Rig::new();
+    rig.hub.local.strangers_welcome.store(false, Ordering::Relaxed);
+    let peer = neighbour(&rig, true);
+    let mut letters = rig.up(peer, "p", false);
+    rig.invite_100_times(peer);
+    assert!(numbers(&mut letters).is_empty());
+    rig.hub.local.set_contacts(HashSet::from([peer]));
+    rig.invite_100_times(peer);
+    assert_eq!(numbers(&mut letters).len(), 5, "a contact may ring, and hears that it is too often");
 }
