@@ -22,6 +22,8 @@ use crate::identity::PeerId;
 
 const MAX_PEERS: usize = 256;
 const MAX_DIALS: usize = 16;
+/// Of these, to people who are no contacts: anybody can announce any number of them, at addresses that never answer.
+const MAX_DIALS_TO_STRANGERS: usize = MAX_DIALS / 2;
 /// Messages over the limit before their connection is cut.
 const MAX_EXCESS: u32 = 200;
 /// When nothing else is due. Only bounds the sleep.
@@ -264,21 +266,37 @@ impl Hub {
     }
 
     fn next_due(&self) -> Option<Instant> {
-        let may_dial = self.dialing < MAX_DIALS;
-        let dials = self.peers.iter().filter(|(id, _)| may_dial && !self.local.is_blocked(id));
-        let dials = dials.filter_map(|(_, peer)| peer.dial_at());
+        let dials = self.possible_dials().map(|(at, _)| at);
         dials.chain(self.peers.values().filter_map(|peer| peer.outbox.next_deadline())).min()
+    }
+
+    /// Whom there is room to dial, and when.
+    fn possible_dials(&self) -> impl Iterator<Item = (Instant, PeerId)> {
+        let to_strangers = self.peers.iter().filter(|(id, peer)| peer.dialing && !self.local.is_contact(id)).count();
+        let (room, room_for_strangers) = (self.dialing < MAX_DIALS, to_strangers < MAX_DIALS_TO_STRANGERS);
+        let dials = self.peers.iter().filter_map(|(id, peer)| Some((peer.dial_at()?, *id)));
+        dials.filter(move |(_, id)| {
+            room && !self.local.is_blocked(id) && (room_for_strangers || self.local.is_contact(id))
+        })
+    }
+
+    /// Of those who are due the contacts first, and of these whoever waits longest.
+    fn dial_now(&self, now: Instant) -> Option<PeerId> {
+        let due = self.possible_dials().filter(|(at, _)| *at <= now);
+        due.min_by_key(|(at, id)| (!self.local.is_contact(id), *at)).map(|(_, id)| id)
     }
 
     fn do_what_is_due(&mut self, now: Instant) {
         let mut late = Vec::new();
         for (id, peer) in &mut self.peers {
             late.extend(peer.outbox.expired(now).into_iter().map(|message| (*id, message)));
-            if peer.dial_at().is_some_and(|at| at <= now) && self.dialing < MAX_DIALS && !self.local.is_blocked(id) {
-                peer.dialing = true;
-                self.dialing += 1;
-                self.dials.spawn(lan::dial(peer.addresses(), *id, self.local.clone(), self.reports.clone()));
-            }
+        }
+        while let Some(id) = self.dial_now(now)
+            && let Some(peer) = self.peers.get_mut(&id)
+        {
+            peer.dialing = true;
+            self.dialing += 1;
+            self.dials.spawn(lan::dial(peer.addresses(), id, self.local.clone(), self.reports.clone()));
         }
         for (id, message) in late {
             self.undelivered(id, message);

@@ -173,3 +173,39 @@ fn a_stranger_who_may_not_ring_hears_nothing_however_often_they_do() {
     rig.invite_100_times(peer);
     assert_eq!(numbers(&mut letters).len(), 5, "a contact may ring, and hears that it is too often");
 }
+
+#[tokio::test]
+async fn strangers_whose_dials_hang_leave_room_for_contacts() {
+    let mut rig = Rig::new();
+    // Found a head start ago, so that everybody is due, and the contact last.
+    let long_ago = rig.now - Duration::from_secs(10);
+    let nowhere = vec![([127, 0, 0, 1], 9).into()];
+    for stranger in 0..100 {
+        rig.hub.found(format!("{stranger}"), id_of(stranger), nowhere.clone(), long_ago);
+    }
+    rig.hub.do_what_is_due(rig.now);
+    assert_eq!(rig.hub.dialing, MAX_DIALS_TO_STRANGERS);
+    assert_eq!(rig.hub.next_due(), None, "nobody else has room");
+    let contact = id_of(1_000_000);
+    rig.hub.local.set_contacts(HashSet::from([contact]));
+    rig.hub.found("contact".into(), contact, nowhere, long_ago);
+    rig.hub.do_what_is_due(rig.now);
+    assert_eq!((rig.hub.dialing, rig.hub.peers[&contact].dialing), (MAX_DIALS_TO_STRANGERS + 1, true));
+}
+
+#[test]
+fn of_those_who_are_due_contacts_are_dialed_first_and_then_whoever_waits_longest() {
+    let mut rig = Rig::new();
+    let (older, newer, contact) = (neighbour(&rig, true), id_of(1_000_000), id_of(1_000_001));
+    rig.hub.local.set_contacts(HashSet::from([contact]));
+    for (id, seconds) in [(newer, 20), (older, 30), (contact, 10)] {
+        let found_at = rig.now - Duration::from_secs(seconds);
+        rig.hub.found(format!("{id}"), id, vec![([127, 0, 0, 1], 9).into()], found_at);
+    }
+    let mut order = Vec::new();
+    while let Some(id) = rig.hub.dial_now(rig.now) {
+        rig.hub.peer(id, rig.now).dialing = true;
+        order.push(id);
+    }
+    assert_eq!(order, [contact, older, newer]);
+}
