@@ -339,6 +339,21 @@ fn bad_envelopes_on_a_good_connection_are_dropped_and_the_good_ones_arrive_once(
 }
 
 #[test]
+fn somebody_with_another_time_is_told_of_in_so_many_words() {
+    let runtime = runtime();
+    let alice = Person::start(&runtime, "Alice");
+    runtime.block_on(async {
+        let late = Identity::generate().unwrap();
+        let mut socket = connect(alice.client.port()).await;
+        let envelope = sealed(&late, alice.id, &hello("ad"), unix_ms() - 61_000);
+        socket.send(Packet::binary(envelope)).await.unwrap();
+        closed(&mut socket).await;
+    });
+    alice.wait("a word about clocks", |event| (event == SignalingEvent::ClocksDiffer).then_some(()));
+    alice.client.close();
+}
+
+#[test]
 fn one_who_signs_as_others_on_their_connection_hides_nobodys_messages() {
     let runtime = runtime();
     let alice = Person::start(&runtime, "Alice");

@@ -10,6 +10,9 @@ use crate::signaling::{SignalingClient, SignalingConfig, SignalingEvent};
 use super::core::Core;
 use super::{Event, NoticeKind};
 
+const CLOCKS_DIFFER: &str = "Somebody on this network cannot be seen: their clock and this computer's differ by more \
+                             than a minute. Set both to the right time.";
+
 impl Core {
     /// Looks for people on this network, and lets them find this person.
     pub(super) fn start_signaling(&mut self) {
@@ -72,6 +75,7 @@ impl Core {
                 }
             }
             SignalingEvent::Undelivered { to, message } => self.step(Input::Undelivered { to, message }),
+            SignalingEvent::ClocksDiffer => self.network_fault(CLOCKS_DIFFER.to_owned()),
         }
     }
 

@@ -78,6 +78,9 @@ pub enum SignalingEvent {
         /// Which.
         message: Message,
     },
+    /// Somebody's computer and this one differ by over a minute in what time it is, so they do not see each other. Told
+    /// once in ten minutes at most.
+    ClocksDiffer,
 }
 
 /// Why signaling does not start.

@@ -26,6 +26,8 @@ const MAX_DIALS: usize = 16;
 const MAX_DIALS_TO_STRANGERS: usize = MAX_DIALS / 2;
 /// Messages over the limit before their connection is cut.
 const MAX_EXCESS: u32 = 200;
+/// Between two words about clocks: anybody can cause them.
+const CLOCKS_AGAIN: Duration = Duration::from_secs(600);
 /// When nothing else is due. Only bounds the sleep.
 const IDLE: Duration = Duration::from_secs(3600);
 
@@ -46,6 +48,8 @@ pub(super) enum Input {
     Acknowledged { connection: u64, peer: PeerId, number: u64 },
     /// A connection that was up is gone.
     Down { connection: u64, peer: PeerId },
+    /// Somebody opened a connection with a message of another time than this computer's. Proves nothing.
+    ClocksDiffer,
     /// None of a person's addresses led to them.
     DialFailed { peer: PeerId },
 }
@@ -68,6 +72,7 @@ pub(super) struct Hub {
     reports: mpsc::Sender<Input>,
     peers: HashMap<PeerId, Peer>,
     admission: Admission,
+    clocks_told: Option<Instant>,
     dials: JoinSet<()>,
     dialing: usize,
 }
@@ -85,6 +90,7 @@ impl Hub {
             reports,
             peers: HashMap::new(),
             admission: Admission::new(Instant::now()),
+            clocks_told: None,
             dials: JoinSet::new(),
             dialing: 0,
         }
@@ -139,6 +145,7 @@ impl Hub {
                 }
             }
             Input::Down { connection, peer } => self.down(connection, peer, now),
+            Input::ClocksDiffer => self.clocks_differ(now),
             Input::DialFailed { peer } => {
                 self.dialing -= 1;
                 if let Some(entry) = self.peers.get_mut(&peer) {
@@ -146,6 +153,13 @@ impl Hub {
                 }
                 self.forget_if_idle(peer);
             }
+        }
+    }
+
+    fn clocks_differ(&mut self, now: Instant) {
+        if self.clocks_told.is_none_or(|told| now.saturating_duration_since(told) >= CLOCKS_AGAIN) {
+            self.clocks_told = Some(now);
+            (self.events)(SignalingEvent::ClocksDiffer);
         }
     }
 

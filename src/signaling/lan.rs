@@ -15,7 +15,7 @@ use tokio_tungstenite::tungstenite::http::{StatusCode, header};
 use super::connection::{ConnectionError, HANDSHAKE, Local, Met, carry, limits, meet_as_dialer, meet_as_listener};
 use super::flood::{AddressLimits, Permit};
 use super::hub::Input;
-use crate::identity::PeerId;
+use crate::identity::{EnvelopeError, PeerId};
 
 const PATH: &str = "/visavis/1";
 /// The same for everybody: the request names nobody and no address.
@@ -75,7 +75,13 @@ async fn serve(stream: TcpStream, local: Arc<Local>, hub: mpsc::Sender<Input>, m
             permit.proven();
             carry(socket, met, local, hub).await;
         }
-        Err(reason) => tracing::debug!(%reason, "a connection was refused"),
+        Err(reason) => {
+            tracing::debug!(%reason, "a connection was refused");
+            if matches!(reason, ConnectionError::Envelope(EnvelopeError::Time)) {
+                // The hub is gone only when everything is being closed.
+                let _ = hub.send(Input::ClocksDiffer).await;
+            }
+        }
     }
 }
 

@@ -59,7 +59,7 @@ impl Rig {
         let mut events = self.events.lock().unwrap();
         let presence = |event| match event {
             SignalingEvent::Presence { id, online, .. } => Some((id, online)),
-            SignalingEvent::Received { .. } | SignalingEvent::Undelivered { .. } => None,
+            SignalingEvent::Received { .. } | SignalingEvent::Undelivered { .. } | SignalingEvent::ClocksDiffer => None,
         };
         events.drain(..).filter_map(presence).collect()
     }
@@ -208,4 +208,13 @@ fn of_those_who_are_due_contacts_are_dialed_first_and_then_whoever_waits_longest
         order.push(id);
     }
     assert_eq!(order, [contact, older, newer]);
+}
+
+#[test]
+fn clocks_that_differ_are_told_of_once_in_a_while() {
+    let mut rig = Rig::new();
+    for seconds in [0, 1, 599, 600, 601] {
+        rig.hub.input(Input::ClocksDiffer, rig.now + Duration::from_secs(seconds));
+    }
+    assert_eq!(*rig.events.lock().unwrap(), [SignalingEvent::ClocksDiffer, SignalingEvent::ClocksDiffer]);
 }
