@@ -263,6 +263,17 @@ fn an_answer_that_cannot_be_delivered_fails_the_call() {
 }
 
 #[test]
+fn an_answer_without_a_receipt_does_not_end_a_call_that_is_connected() {
+    let mut bob = ringing();
+    bob.at(500, accept_press(1));
+    let accept = bob.sent().into_iter().map(|(_, message)| message).find(|m| matches!(m, Message::Accept { .. }));
+    bob.engine(600, 1, ANN, EngineEvent::Connected);
+    bob.effects.clear();
+    bob.at(5500, Input::Undelivered { to: id(ANN), message: accept.unwrap() });
+    assert!(bob.effects.is_empty());
+}
+
+#[test]
 fn an_interruption_heals_or_is_lost_after_9_seconds() {
     let mut ann = in_call();
     ann.engine(2000, 1, BOB, EngineEvent::Interrupted);

@@ -53,7 +53,9 @@ impl CallMachine {
             {
                 self.invite_undelivered(turn, outgoing)
             }
-            (CallState::Conversation(current), Message::Accept { invite, .. }) if current.invite == invite => {
+            (CallState::Conversation(current), Message::Accept { invite, .. })
+                if current.invite == invite && current.is_connecting_to(to) =>
+            {
                 self.link_is_gone(turn, current, to)
             }
             (CallState::Conversation(current), Message::Describe { conversation, .. })
