@@ -354,6 +354,25 @@ fn somebody_with_another_time_is_told_of_in_so_many_words() {
 }
 
 #[test]
+fn a_newer_version_is_understood_as_far_as_it_goes() {
+    let runtime = runtime();
+    let alice = Person::start(&runtime, "Alice");
+    let (id, port) = (alice.id, alice.client.port());
+    runtime.block_on(async {
+        let mut raw = Raw::meet(port, id).await;
+        // More of them than of bad envelopes are let pass.
+        for number in 0..40_u8 {
+            let body = format!(r#"{{"message":{{"type":"wave","number":{number}}}}}"#);
+            raw.send(seal(&raw.identity, &id, body.as_bytes(), unix_ms()).unwrap()).await;
+        }
+        let body = r#"{"message":{"type":"ringing","invite":"00000000000000000000000000000007","loudness":11}}"#;
+        raw.send(seal(&raw.identity, &id, body.as_bytes(), unix_ms()).unwrap()).await;
+        assert_eq!(alice.wait_message(raw.identity.id()), ringing(7));
+    });
+    alice.client.close();
+}
+
+#[test]
 fn one_who_signs_as_others_on_their_connection_hides_nobodys_messages() {
     let runtime = runtime();
     let alice = Person::start(&runtime, "Alice");

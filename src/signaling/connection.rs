@@ -60,6 +60,8 @@ pub(super) enum ConnectionError {
     Envelope(#[from] EnvelopeError),
     #[error("the frame is not one that belongs here")]
     Frame,
+    #[error("the frame is of a kind that this version does not know")]
+    UnknownKind,
     #[error("it is not the person it should be")]
     WrongPerson,
     #[error("the person is blocked")]
@@ -168,7 +170,10 @@ impl Local {
 }
 
 fn frame_in(opened: &Opened) -> Result<Frame, ConnectionError> {
-    serde_json::from_slice(&opened.body).map_err(|_| ConnectionError::Frame)
+    serde_json::from_slice(&opened.body).map_err(|_| {
+        let is_object = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(&opened.body).is_ok();
+        if is_object { ConnectionError::UnknownKind } else { ConnectionError::Frame }
+    })
 }
 
 async fn next_envelope(socket: &mut Socket) -> Result<Bytes, ConnectionError> {
@@ -347,6 +352,8 @@ impl Connection {
             Ok(Frame::Name { name }) => Some(Input::Name { connection, peer, name: display_name(&name) }),
             // A letter that was sent again after its connection broke: the first copy did arrive.
             Err(ConnectionError::Envelope(EnvelopeError::Replayed)) => return Ok(()),
+            // Signed by whom it should be: a newer version's, not an attack.
+            Err(ConnectionError::UnknownKind) => return Ok(()),
             // Unread, and so that the sender hears of it: what is not acknowledged comes back to them.
             Err(error @ ConnectionError::Envelope(EnvelopeError::TooManySenders)) => return Err(error),
             Ok(Frame::Hello(_) | Frame::Confirm { .. }) | Err(_) => None,
