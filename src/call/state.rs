@@ -26,6 +26,9 @@
 //!                         then ConversationDisconnected
 //! ```
 //!
+//! The engine gives up sooner, and its word is the first to come: 10 s into connecting, 4.5 s into an interruption. The times
+//! above end what it says nothing about.
+//!
 //! While it is not Idle, an Invite of anybody else gets Busy. When both invite each other, the one with the smaller ID
 //! keeps waiting (and remembers the other's invite), the one with the greater ID answers. Messages and engine events that
 //! name another invite or another conversation than the present one change nothing. Whoever is gone rings no more, is rung

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::call::{CallMachine, CallState, ConversationId, DeviceKind, Input, Press, Standing};
-use crate::identity::{ContactLink, Identity, PeerId, display_name};
+use crate::identity::{ContactLink, Identity, PeerId};
 use crate::media::{Latest, MediaTime, VideoFormat};
 use crate::playout::Playout;
 use crate::rtc::{Engine, PeerEvent};
@@ -104,9 +104,6 @@ impl Core {
             .enable_all()
             .build()?;
         let mut settings = store.settings()?;
-        if settings.display_name.is_empty() {
-            settings.display_name = display_name(&whoami());
-        }
         options.override_settings(&mut settings);
         let settings = settings.within_limits();
         let mut people = People::default();
@@ -422,9 +419,4 @@ pub(super) fn unix_seconds(at: MediaTime) -> i64 {
     let ago = MediaTime::now().since(at);
     let then = SystemTime::now().checked_sub(ago).unwrap_or(UNIX_EPOCH);
     then.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64)
-}
-
-/// The name of the computer's user, for a first start.
-fn whoami() -> String {
-    ["USER", "USERNAME"].iter().find_map(|name| std::env::var(name).ok()).unwrap_or_default()
 }
