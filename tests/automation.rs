@@ -6,7 +6,7 @@ mod support;
 
 use std::ffi::OsStr;
 use std::io::Write;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -165,6 +165,20 @@ fn it_ends_also_when_nobody_reads_what_it_says() {
     let _already_gone = child.kill();
     let _status = child.wait();
     assert_eq!(status.and_then(|status| status.code()), Some(0), "it has not ended");
+}
+
+#[test]
+fn a_script_hears_that_nobody_can_be_found_without_a_network() {
+    let without_network = ["unshare", "--map-root-user", "--net"];
+    let possible = Command::new(without_network[0]).args(&without_network[1..]).arg("true").output();
+    if !possible.is_ok_and(|output| output.status.success()) {
+        return support::skip("a network namespace cannot be made here");
+    }
+    // Not even loopback is up in a new namespace, and without it this address is nobody's.
+    let mut alice = Launch::new("Alice").with_synthetic_devices().bind("::1").after(without_network).start();
+    let error = alice.expect_any(&["error"], SOON);
+    assert_eq!((&error["code"], &error["command"]), (&json!(40201), &json!("")), "{error}");
+    alice.quit();
 }
 
 #[test]
