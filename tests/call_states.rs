@@ -2,49 +2,13 @@
 
 mod call_rig;
 
-use call_rig::{Side, at, conversation_id, id, invite_id, invite_press, message_to};
+use call_rig::{
+    ANN, BOB, CAT, Side, accept_message, accept_press, at, calling, conversation_id, id, in_call, invite_id,
+    invite_press, message_to, released, ringing,
+};
 use visavis::call::{
     CallEnd, CallError, CallReport, CallState, DisconnectReason, Effect, EngineEvent, Input, Message, Press, Standing,
 };
-
-const ANN: u8 = 1;
-const BOB: u8 = 2;
-const CAT: u8 = 3;
-
-fn calling() -> Side {
-    let mut ann = Side::new(ANN);
-    ann.at(0, Input::Local(invite_press(1, BOB)));
-    ann.from(10, BOB, Message::Ringing { invite: invite_id(1) });
-    ann
-}
-
-fn ringing() -> Side {
-    let mut bob = Side::new(BOB);
-    bob.from(0, ANN, call_rig::invite_message(1, "Ann"));
-    bob
-}
-
-fn accept_press(number: u128) -> Input {
-    Input::Local(Press::Accept { invite: invite_id(number), audio: true, video: true })
-}
-
-fn accept_message(number: u128) -> Message {
-    Message::Accept { invite: invite_id(number), name: "Bob".to_owned(), audio: true, video: false }
-}
-
-fn in_call() -> Side {
-    let mut ann = calling();
-    ann.from(1000, BOB, accept_message(1));
-    ann.engine(1500, 1, BOB, EngineEvent::Connected);
-    ann.effects.clear();
-    ann
-}
-
-/// Devices and the connection to `peer` are closed.
-fn released(side: &mut Side, ms: u64, conversation: u128, peer: u8) {
-    side.engine(ms, conversation, peer, EngineEvent::Closed);
-    side.at(ms, Input::MediaReleased { conversation: conversation_id(conversation) });
-}
 
 #[test]
 fn a_declined_invite_ends_both_sides() {
@@ -97,38 +61,6 @@ fn a_caller_who_vanished_stops_ringing_and_is_missed() {
     bob.at(50_000, Input::Deadline);
     assert_eq!(bob.ends(), [CallEnd::Missed]);
     assert!(bob.effects.contains(&Effect::StopRinging));
-}
-
-#[test]
-fn whoever_is_gone_rings_no_more_and_is_rung_no_more() {
-    let mut bob = ringing();
-    bob.at(900, Input::Gone { peer: id(CAT) });
-    assert!(bob.ends().is_empty());
-    bob.at(1000, Input::Gone { peer: id(ANN) });
-    assert!(bob.reports().contains(&CallReport::InviteCanceled { invite: invite_id(1) }));
-    assert_eq!(bob.ends(), [CallEnd::Missed]);
-    assert!(bob.effects.contains(&Effect::StopRinging));
-
-    let mut ann = calling();
-    ann.at(1000, Input::Gone { peer: id(BOB) });
-    assert!(ann.reports().contains(&CallReport::InviteFailed { invite: invite_id(1), error: CallError::InviteFailed }));
-    assert_eq!(ann.ends(), [CallEnd::Unreachable]);
-    assert!(ann.sent().contains(&message_to(BOB, Message::Cancel { invite: invite_id(1) })), "in case they return");
-}
-
-#[test]
-fn whoever_is_gone_while_connecting_has_failed_and_a_connected_call_goes_on() {
-    let mut ann = calling();
-    ann.from(1000, BOB, accept_message(1));
-    ann.at(1100, Input::Gone { peer: id(BOB) });
-    released(&mut ann, 1200, 1, BOB);
-    assert_eq!(ann.disconnects(), [DisconnectReason::Failed]);
-
-    let mut ann = in_call();
-    ann.at(2000, Input::Gone { peer: id(BOB) });
-    ann.engine(3000, 1, BOB, EngineEvent::Interrupted);
-    ann.at(4000, Input::Gone { peer: id(BOB) });
-    assert!(ann.effects.is_empty());
 }
 
 #[test]
@@ -431,32 +363,6 @@ fn switching_camera_and_microphone_is_told_to_the_others() {
             video: true
         }]
     );
-}
-
-#[test]
-fn what_no_device_gives_is_announced_to_nobody() {
-    let media = |audio, video| message_to(BOB, Message::Media { conversation: conversation_id(1), audio, video });
-    let mut ann = in_call();
-    ann.at(2000, Input::Captures { audio: true, video: false });
-    ann.at(2001, Input::Captures { audio: true, video: false });
-    ann.at(2002, Input::Local(Press::EnableAudio { on: false }));
-    ann.at(2003, Input::Captures { audio: true, video: true });
-    assert_eq!(ann.sent(), [media(true, false), media(false, false), media(false, true)]);
-    assert!(!ann.effects.iter().any(Effect::bears_consent), "a device that comes back opens nothing by itself");
-
-    let mut bob = ringing();
-    bob.at(100, Input::Captures { audio: true, video: false });
-    bob.at(500, accept_press(1));
-    let accept = Message::Accept { invite: invite_id(1), name: "Person 2".to_owned(), audio: true, video: false };
-    assert!(bob.sent().contains(&message_to(ANN, accept)));
-
-    let mut ann = Side::new(ANN);
-    ann.at(0, Input::Captures { audio: false, video: true });
-    ann.at(0, Input::Local(invite_press(1, BOB)));
-    assert!(matches!(ann.sent()[0].1, Message::Invite { audio: false, video: true, .. }));
-    ann.at(10, Input::Captures { audio: true, video: true });
-    ann.from(1000, BOB, accept_message(1));
-    assert!(ann.sent().contains(&media(true, true)), "what has changed while it rang");
 }
 
 #[test]

@@ -24,7 +24,7 @@ use visavis::signaling::{Frame, Message};
 /// Messages that one side of the flood tries to send.
 const FLOOD: u64 = 100_000;
 /// Enough of the flood has been sent for it to be under way.
-const UNDER_WAY: u64 = 2_000;
+const UNDER_WAY: u64 = 5_000;
 const FLOODERS: u8 = 4;
 
 fn person(name: &str) -> Visavis {
