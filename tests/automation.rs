@@ -5,6 +5,8 @@
 mod support;
 
 use std::ffi::OsStr;
+use std::io::Write;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -120,11 +122,63 @@ fn every_preset_gives_pictures_of_its_size() {
 }
 
 #[test]
+fn outside_a_call_the_switches_change_the_open_stream_and_without_one_are_refused() {
+    let mut alice = person("Alice");
+    for command in ["enable_audio", "enable_video"] {
+        alice.send(json!({"command": command, "on": false}));
+        let error = alice.expect("error");
+        assert_eq!((&error["code"], &error["command"]), (&json!(40001), &json!(command)), "{error}");
+    }
+    alice.send(json!({"command": "create_stream", "video": "low"}));
+    alice.expect_where("local_stream", SOON, |stream| stream["audio"] == true && stream["video"] == true);
+    for (command, on, audio, video) in [
+        ("enable_video", false, true, false),
+        ("enable_audio", false, false, false),
+        ("enable_video", true, false, true),
+        ("enable_audio", true, true, true),
+    ] {
+        alice.send(json!({"command": command, "on": on}));
+        alice.expect_where("local_stream", SOON, |stream| stream["audio"] == audio && stream["video"] == video);
+    }
+}
+
+#[test]
 fn quit_and_the_end_of_input_both_end_it_in_good_order() {
     person("Alice").quit();
     let mut bob = person("Bob");
     bob.close_input();
     assert_eq!(bob.wait(SOON).code(), Some(0));
+}
+
+#[test]
+fn it_ends_also_when_nobody_reads_what_it_says() {
+    let (mut command, _profile, _home) = Launch::new("Alice").with_synthetic_devices().command();
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("visavis starts");
+    let mut input = child.stdin.take().expect("piped");
+    // Far more events than a pipe holds.
+    for _ in 0..3_000 {
+        input.write_all(b"{\"command\":\"contacts\"}\n").expect("it reads");
+    }
+    drop(input);
+    let status = support::poll(SOON, || child.try_wait().expect("a child of this process"));
+    let _already_gone = child.kill();
+    let _status = child.wait();
+    assert_eq!(status.and_then(|status| status.code()), Some(0), "it has not ended");
+}
+
+#[test]
+fn a_script_hears_that_nobody_can_be_found_without_a_network() {
+    let without_network = ["unshare", "--map-root-user", "--net"];
+    let possible = Command::new(without_network[0]).args(&without_network[1..]).arg("true").output();
+    if !possible.is_ok_and(|output| output.status.success()) {
+        return support::skip("a network namespace cannot be made here");
+    }
+    // Not even loopback is up in a new namespace, and without it this address is nobody's.
+    let mut alice = Launch::new("Alice").with_synthetic_devices().bind("::1").after(without_network).start();
+    let error = alice.expect_any(&["error"], SOON);
+    assert_eq!((&error["code"], &error["command"]), (&json!(40201), &json!("")), "{error}");
+    alice.quit();
 }
 
 #[test]

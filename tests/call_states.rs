@@ -2,49 +2,13 @@
 
 mod call_rig;
 
-use call_rig::{Side, at, conversation_id, id, invite_id, invite_press, message_to};
+use call_rig::{
+    ANN, BOB, CAT, Side, accept_message, accept_press, at, calling, conversation_id, id, in_call, invite_id,
+    invite_press, message_to, released, ringing,
+};
 use visavis::call::{
     CallEnd, CallError, CallReport, CallState, DisconnectReason, Effect, EngineEvent, Input, Message, Press, Standing,
 };
-
-const ANN: u8 = 1;
-const BOB: u8 = 2;
-const CAT: u8 = 3;
-
-fn calling() -> Side {
-    let mut ann = Side::new(ANN);
-    ann.at(0, Input::Local(invite_press(1, BOB)));
-    ann.from(10, BOB, Message::Ringing { invite: invite_id(1) });
-    ann
-}
-
-fn ringing() -> Side {
-    let mut bob = Side::new(BOB);
-    bob.from(0, ANN, call_rig::invite_message(1, "Ann"));
-    bob
-}
-
-fn accept_press(number: u128) -> Input {
-    Input::Local(Press::Accept { invite: invite_id(number), audio: true, video: true })
-}
-
-fn accept_message(number: u128) -> Message {
-    Message::Accept { invite: invite_id(number), name: "Bob".to_owned(), audio: true, video: false }
-}
-
-fn in_call() -> Side {
-    let mut ann = calling();
-    ann.from(1000, BOB, accept_message(1));
-    ann.engine(1500, 1, BOB, EngineEvent::Connected);
-    ann.effects.clear();
-    ann
-}
-
-/// Devices and the connection to `peer` are closed.
-fn released(side: &mut Side, ms: u64, conversation: u128, peer: u8) {
-    side.engine(ms, conversation, peer, EngineEvent::Closed);
-    side.at(ms, Input::MediaReleased { conversation: conversation_id(conversation) });
-}
 
 #[test]
 fn a_declined_invite_ends_both_sides() {
@@ -228,6 +192,17 @@ fn an_answer_that_cannot_be_delivered_fails_the_call() {
     bob.at(600, Input::Undelivered { to: id(ANN), message: accept.unwrap() });
     released(&mut bob, 700, 1, ANN);
     assert_eq!(bob.disconnects(), [DisconnectReason::Failed]);
+}
+
+#[test]
+fn an_answer_without_a_receipt_does_not_end_a_call_that_is_connected() {
+    let mut bob = ringing();
+    bob.at(500, accept_press(1));
+    let accept = bob.sent().into_iter().map(|(_, message)| message).find(|m| matches!(m, Message::Accept { .. }));
+    bob.engine(600, 1, ANN, EngineEvent::Connected);
+    bob.effects.clear();
+    bob.at(5500, Input::Undelivered { to: id(ANN), message: accept.unwrap() });
+    assert!(bob.effects.is_empty());
 }
 
 #[test]

@@ -90,8 +90,10 @@ fn a_camera_unplugged_in_a_call_comes_back_by_itself() {
     let before = decoded(&mut bob);
     webcam.pull_out();
     expect_fault(&mut alice, "unplugged");
+    bob.expect_where("stream_changed", SOON, |changed| changed["video"] == false);
     webcam.plug_back_in();
     expect_recovery(&mut alice);
+    bob.expect_where("stream_changed", SOON, |changed| changed["video"] == true);
     bob.expect_where("stats", SOON, |stats| stats["received"]["frames_decoded"].as_u64() > Some(before + 60));
     assert!(
         !alice.transcript().iter().any(|event| event["event"] == "conversation_disconnected"),

@@ -86,6 +86,8 @@ fn a_far_input() -> impl Strategy<Value = Input> {
         2 => (0..4u128, 3..8u8, event)
             .prop_map(|(number, peer, event)| Input::Engine { conversation: conversation_id(number), peer: id(peer), event }),
         1 => (3..8u8, a_message()).prop_map(|(to, message)| Input::Undelivered { to: id(to), message }),
+        1 => any::<(bool, bool)>().prop_map(|(audio, video)| Input::Captures { audio, video }),
+        1 => (3..8u8).prop_map(|peer| Input::Gone { peer: id(peer) }),
         1 => (0..4u128).prop_map(|number| Input::MediaReleased { conversation: conversation_id(number) }),
         1 => Just(Input::Deadline),
     ]

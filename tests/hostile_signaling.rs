@@ -3,33 +3,27 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod raw_peer;
+
 use std::collections::HashSet;
-use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, mpsc};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt, StreamExt};
+use raw_peer::{LOOPBACK, Raw, Socket, connect, hello, next_frame, sealed, unix_ms};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
-use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message as Packet;
 use visavis::call::{ConversationId, InviteId};
-use visavis::identity::{Identity, PeerId, ReplayCache, open, seal};
-use visavis::signaling::{Frame, Hello, Message, SignalingClient, SignalingConfig, SignalingEvent};
+use visavis::identity::{Identity, PeerId, seal};
+use visavis::signaling::{Frame, Message, SignalingClient, SignalingConfig, SignalingEvent};
 
-const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 /// Long enough for a busy computer; nothing here asserts how long anything takes.
 const PATIENCE: Duration = Duration::from_secs(40);
 
-type Socket = WebSocketStream<TcpStream>;
-
 fn runtime() -> Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
-}
-
-fn unix_ms() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as u64
 }
 
 fn ringing(number: u128) -> Message {
@@ -92,65 +86,10 @@ impl Person {
     }
 }
 
-/// A client of the test's own that follows the protocol as far as a test wants.
-struct Raw {
-    identity: Identity,
-    socket: Socket,
-}
-
-async fn connect(port: u16) -> Socket {
-    let stream = TcpStream::connect((LOOPBACK, port)).await.unwrap();
-    tokio_tungstenite::client_async("ws://visavis.local/visavis/1", stream).await.unwrap().0
-}
-
-fn sealed(from: &Identity, to: PeerId, frame: &Frame, at_ms: u64) -> Vec<u8> {
-    seal(from, &to, &serde_json::to_vec(frame).unwrap(), at_ms).unwrap()
-}
-
-fn hello(challenge: &str) -> Frame {
-    Frame::Hello(Hello { instance: "ab".repeat(16), name: "Raw".into(), challenge: challenge.repeat(16), answer: None })
-}
-
-/// The next envelope's frame, if there is one before the connection ends.
-async fn next_frame(socket: &mut Socket, identity: &Identity) -> Option<Frame> {
-    loop {
-        match socket.next().await?.ok()? {
-            Packet::Binary(bytes) => {
-                let opened = open(identity, &bytes, unix_ms(), &std::sync::Mutex::<ReplayCache>::default()).ok()?;
-                return serde_json::from_slice(&opened.body).ok();
-            }
-            Packet::Ping(_) | Packet::Pong(_) => {}
-            _ => return None,
-        }
-    }
-}
-
 async fn closed(socket: &mut Socket) {
     let ended =
         async { while socket.next().await.is_some_and(|packet| packet.is_ok_and(|packet| !packet.is_close())) {} };
     tokio::time::timeout(PATIENCE, ended).await.expect("the connection is still open");
-}
-
-impl Raw {
-    /// Proves itself to a client, as an honest app does.
-    async fn meet(port: u16, to: PeerId) -> Self {
-        let identity = Identity::generate().unwrap();
-        let mut socket = connect(port).await;
-        socket.send(Packet::binary(sealed(&identity, to, &hello("cd"), unix_ms()))).await.unwrap();
-        let Some(Frame::Hello(theirs)) = next_frame(&mut socket, &identity).await else { panic!("no hello") };
-        assert_eq!(theirs.answer, Some("cd".repeat(16)));
-        let confirm = Frame::Confirm { answer: theirs.challenge };
-        socket.send(Packet::binary(sealed(&identity, to, &confirm, unix_ms()))).await.unwrap();
-        Self { identity, socket }
-    }
-
-    async fn send(&mut self, envelope: Vec<u8>) {
-        self.socket.send(Packet::binary(envelope)).await.unwrap();
-    }
-
-    async fn message(&mut self, to: PeerId, message: Message) {
-        self.send(sealed(&self.identity, to, &Frame::Message(message), unix_ms())).await;
-    }
 }
 
 /// Two people meet and talk; whatever happened before on `one`, nothing of this is lost.
@@ -261,7 +200,7 @@ fn hostile_connections_are_refused_and_nothing_else_is_lost() {
         let _ = socket.send(Packet::text("hello")).await;
         assert_eq!(next_frame(&mut socket, &eve).await, None);
 
-        // A recorded hello is answered at most once, and whoever replays it cannot answer in turn.
+        // A recorded hello proves nothing: whoever replays it cannot answer in turn.
         for _ in 0..2 {
             let mut socket = connect(port).await;
             let _ = socket.send(Packet::binary(good.clone())).await;
@@ -335,6 +274,63 @@ fn bad_envelopes_on_a_good_connection_are_dropped_and_the_good_ones_arrive_once(
     // The socket is dropped as a crash drops it.
     drop(raw);
     alice.wait_presence(from, false);
+    alice.client.close();
+}
+
+#[test]
+fn somebody_with_another_time_is_told_of_in_so_many_words() {
+    let runtime = runtime();
+    let alice = Person::start(&runtime, "Alice");
+    runtime.block_on(async {
+        let late = Identity::generate().unwrap();
+        let mut socket = connect(alice.client.port()).await;
+        let envelope = sealed(&late, alice.id, &hello("ad"), unix_ms() - 61_000);
+        socket.send(Packet::binary(envelope)).await.unwrap();
+        closed(&mut socket).await;
+    });
+    alice.wait("a word about clocks", |event| (event == SignalingEvent::ClocksDiffer).then_some(()));
+    alice.client.close();
+}
+
+#[test]
+fn a_newer_version_is_understood_as_far_as_it_goes() {
+    let runtime = runtime();
+    let alice = Person::start(&runtime, "Alice");
+    let (id, port) = (alice.id, alice.client.port());
+    runtime.block_on(async {
+        let mut raw = Raw::meet(port, id).await;
+        // More of them than of bad envelopes are let pass.
+        for number in 0..40_u8 {
+            let body = format!(r#"{{"message":{{"type":"wave","number":{number}}}}}"#);
+            raw.send(seal(&raw.identity, &id, body.as_bytes(), unix_ms()).unwrap()).await;
+        }
+        let body = r#"{"message":{"type":"ringing","invite":"00000000000000000000000000000007","loudness":11}}"#;
+        raw.send(seal(&raw.identity, &id, body.as_bytes(), unix_ms()).unwrap()).await;
+        assert_eq!(alice.wait_message(raw.identity.id()), ringing(7));
+    });
+    alice.client.close();
+}
+
+#[test]
+fn one_who_signs_as_others_on_their_connection_hides_nobodys_messages() {
+    let runtime = runtime();
+    let alice = Person::start(&runtime, "Alice");
+    let (id, port) = (alice.id, alice.client.port());
+    runtime.block_on(async {
+        // Each connection is cut after 16 envelopes of other signers, so it takes many of them.
+        for round in 0..8_u8 {
+            let mut raw = Raw::meet(port, id).await;
+            for number in 0..15_u8 {
+                let mut seed = [7; 32];
+                (seed[0], seed[1]) = (round, number);
+                let made_up = Identity::from_seed(seed);
+                raw.send(sealed(&made_up, id, &Frame::Message(ringing(1)), unix_ms())).await;
+            }
+            raw.message(id, ringing(2)).await;
+            assert_eq!(alice.wait_message(raw.identity.id()), ringing(2));
+        }
+    });
+    talk(&runtime, &alice);
     alice.client.close();
 }
 

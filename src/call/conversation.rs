@@ -22,8 +22,9 @@ pub struct Conversation {
     pub(super) outgoing: bool,
     pub(super) began: MediaTime,
     pub(super) connected_at: Option<MediaTime>,
-    /// What this side sends.
+    /// What this side means to send, and what the others were told.
     pub(super) sends: Sends,
+    pub(super) announced: Sends,
     pub(super) participants: BTreeMap<PeerId, Participant>,
 }
 
@@ -57,12 +58,12 @@ impl Conversation {
         self.participants.values().filter_map(Participant::deadline).min()
     }
 
-    /// Changes what this side sends and tells the others.
-    pub(super) fn send_now(&mut self, turn: &mut Turn<'_>, sends: Sends) {
-        if self.sends == sends {
+    /// Tells the others what this side sends: what it means to, as far as that is captured.
+    pub(super) fn announce(&mut self, turn: &mut Turn<'_>, captures: Sends) {
+        let sends = self.sends.and(captures);
+        if std::mem::replace(&mut self.announced, sends) == sends {
             return;
         }
-        self.sends = sends;
         for &peer in self.participants.keys() {
             let Sends { audio, video } = sends;
             turn.send(peer, Message::Media { conversation: self.id, audio, video });
@@ -111,7 +112,8 @@ impl CallMachine {
     ) -> CallState {
         let IncomingInvite { invite, conversation, from, name, sends: theirs, began, .. } = incoming;
         self.ended_invites.add_incoming(invite, from);
-        let Sends { audio, video } = sends;
+        let announced = sends.and(self.captures);
+        let Sends { audio, video } = announced;
         turn.send(from, Message::Accept { invite, name: self.name.clone(), audio, video });
         let outgoing = own.is_some();
         let OwnInvite { invite: pressed_invite, began } = own.unwrap_or(OwnInvite { invite, began });
@@ -127,6 +129,7 @@ impl CallMachine {
             began,
             connected_at: None,
             sends,
+            announced,
             participants: BTreeMap::from([(from, participant)]),
         })
     }
@@ -157,10 +160,11 @@ impl CallMachine {
             outgoing: true,
             began,
             connected_at: None,
-            sends: announced,
+            sends,
+            announced,
             participants: BTreeMap::from([(to, participant)]),
         };
-        conversation.send_now(turn, sends);
+        conversation.announce(turn, self.captures);
         CallState::Conversation(conversation)
     }
 

@@ -29,7 +29,6 @@ pub enum DtlsSetup {
 
 /// One side of a peer connection: H.264 video with RTX, and Opus, each with fixed payload types.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Description {
     /// Offer or answer.
     pub kind: DescriptionKind,
@@ -65,7 +64,6 @@ pub enum CandidateKind {
 
 /// One ICE candidate over UDP (RFC 8445, trickled as RFC 8838).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Candidate {
     /// Groups candidates: 1..=32 ice-chars.
     pub foundation: String,

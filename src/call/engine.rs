@@ -53,7 +53,9 @@ impl CallMachine {
             {
                 self.invite_undelivered(turn, outgoing)
             }
-            (CallState::Conversation(current), Message::Accept { invite, .. }) if current.invite == invite => {
+            (CallState::Conversation(current), Message::Accept { invite, .. })
+                if current.invite == invite && current.is_connecting_to(to) =>
+            {
                 self.link_is_gone(turn, current, to)
             }
             (CallState::Conversation(current), Message::Describe { conversation, .. })
@@ -75,6 +77,25 @@ impl CallMachine {
                 | Message::Media { .. }
                 | Message::Leave { .. },
             ) => state,
+        }
+    }
+
+    /// Somebody is not there any more. Only who has not been connected is given up: media may flow on without signaling.
+    pub(super) fn gone(&mut self, state: CallState, turn: &mut Turn<'_>, peer: PeerId) -> CallState {
+        match state {
+            CallState::Outgoing(outgoing) if outgoing.to == peer => {
+                let report = CallReport::InviteFailed { invite: outgoing.invite, error: CallError::InviteFailed };
+                self.withdraw(turn, &outgoing, report, CallEnd::Unreachable)
+            }
+            CallState::Incoming(incoming) if incoming.from == peer => {
+                let report = CallReport::InviteCanceled { invite: incoming.invite };
+                self.end_incoming(turn, incoming, report, CallEnd::Missed)
+            }
+            CallState::Conversation(current) if current.is_connecting_to(peer) => {
+                self.link_is_gone(turn, current, peer)
+            }
+            state
+            @ (CallState::Idle | CallState::Outgoing(_) | CallState::Incoming(_) | CallState::Conversation(_)) => state,
         }
     }
 

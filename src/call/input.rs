@@ -34,6 +34,19 @@ pub enum Input {
         /// Which message.
         message: Message,
     },
+    /// Somebody who could be reached is so no more, and has been away for longer than a connection takes to be renewed.
+    Gone {
+        /// Who.
+        peer: PeerId,
+    },
+    /// What this computer's devices give, or are about to: false for a device that is chosen away, missing or broken. What
+    /// is sent is told to others accordingly; it opens nothing.
+    Captures {
+        /// The microphone.
+        audio: bool,
+        /// The camera.
+        video: bool,
+    },
     /// `ReleaseMedia` is done: cameras, microphones and their threads are closed.
     MediaReleased {
         /// As the effect named it.

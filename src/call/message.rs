@@ -12,7 +12,7 @@ pub const MAX_NAME: usize = 128;
 
 /// What one person's app tells another's. It travels in an envelope that names sender, receiver, time and nonce.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+#[serde(tag = "type", rename_all = "snake_case")]
 pub enum Message {
     /// Come into this conversation.
     Invite {
@@ -74,7 +74,7 @@ pub enum Message {
         /// The candidate.
         candidate: Candidate,
     },
-    /// What the sender sends now (muted, camera off or on).
+    /// What the sender sends now (muted, camera off or on, a device lost or back).
     Media {
         /// In which conversation.
         conversation: ConversationId,

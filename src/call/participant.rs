@@ -6,9 +6,9 @@ use crate::media::MediaTime;
 
 use super::{Candidate, DescriptionKind, Role};
 
-/// How long a connection may take to be made.
+/// How long a connection may take to be made, if the engine does not give it up before.
 pub(super) const CONNECTING_TIMEOUT: Duration = Duration::from_secs(20);
-/// How long an interruption may last before the participant counts as lost.
+/// How long an interruption may last before the participant counts as lost, if the engine does not give up before.
 pub(super) const INTERRUPTED_TIMEOUT: Duration = Duration::from_secs(9);
 /// How long a far side's close waits for the message that says why.
 pub(super) const CLOSED_GRACE: Duration = Duration::from_secs(2);
@@ -22,6 +22,13 @@ const MAX_CANDIDATES: usize = 128;
 pub(super) struct Sends {
     pub(super) audio: bool,
     pub(super) video: bool,
+}
+
+impl Sends {
+    /// What is in both.
+    pub(super) const fn and(self, other: Self) -> Self {
+        Self { audio: self.audio && other.audio, video: self.video && other.video }
+    }
 }
 
 /// Where the connection to a participant stands.

@@ -92,7 +92,7 @@ pub enum CallReport {
     ParticipantConnected { conversation: ConversationId, participant: PeerId, name: String },
     /// A participant's stream is here.
     StreamAdded { conversation: ConversationId, participant: PeerId, audio: bool, video: bool },
-    /// The far side muted, or turned its camera off or on.
+    /// The far side muted, turned its camera off or on, or lost or got back a device.
     StreamChanged { conversation: ConversationId, participant: PeerId, audio: bool, video: bool },
     /// A participant's connection could not be made.
     ParticipantFailed { conversation: ConversationId, participant: PeerId, error: CallError },

@@ -26,9 +26,13 @@
 //!                         then ConversationDisconnected
 //! ```
 //!
+//! The engine gives up sooner, and its word is the first to come: 10 s into connecting, 4.5 s into an interruption. The times
+//! above end what it says nothing about.
+//!
 //! While it is not Idle, an Invite of anybody else gets Busy. When both invite each other, the one with the smaller ID
 //! keeps waiting (and remembers the other's invite), the one with the greater ID answers. Messages and engine events that
-//! name another invite or another conversation than the present one change nothing.
+//! name another invite or another conversation than the present one change nothing. Whoever is gone rings no more, is rung
+//! no more, and is waited for no more while connecting; a connection that was made is left to its own interruptions.
 
 use std::collections::BTreeSet;
 
@@ -37,6 +41,7 @@ use crate::media::MediaTime;
 
 use super::closing::Closing;
 use super::invite::EndedInvites;
+use super::participant::Sends;
 use super::{
     CallEnd, CallReport, Conversation, Effect, IncomingInvite, Input, Link, Message, OutgoingInvite, message::kept_name,
 };
@@ -81,6 +86,8 @@ pub struct CallMachine {
     pub(super) me: PeerId,
     pub(super) name: String,
     pub(super) state: CallState,
+    /// What the devices give; what is not captured is announced to nobody.
+    pub(super) captures: Sends,
     pub(super) closing: Option<Closing>,
     pub(super) ended_invites: EndedInvites,
     /// Who got "busy" since the machine was last idle: each is reported once.
@@ -94,6 +101,7 @@ impl CallMachine {
             me,
             name: kept_name(name),
             state: CallState::Idle,
+            captures: Sends { audio: true, video: true },
             closing: None,
             ended_invites: EndedInvites::default(),
             rang_meanwhile: BTreeSet::new(),
@@ -136,6 +144,11 @@ impl CallMachine {
             Input::Peer { from, standing, message } => self.message(state, turn, from, standing, message),
             Input::Engine { conversation, peer, event } => self.engine(state, turn, conversation, peer, event),
             Input::Undelivered { to, message } => self.undelivered(state, turn, to, message),
+            Input::Captures { audio, video } => {
+                self.captures = Sends { audio, video };
+                self.announce(state, turn)
+            }
+            Input::Gone { peer } => self.gone(state, turn, peer),
             Input::MediaReleased { conversation } => {
                 self.media_released(turn, conversation);
                 state
@@ -145,6 +158,14 @@ impl CallMachine {
         if matches!(self.state, CallState::Idle) {
             self.rang_meanwhile.clear();
         }
+    }
+
+    /// Tells the others of the present conversation what this side sends, when that is news.
+    pub(super) fn announce(&self, mut state: CallState, turn: &mut Turn<'_>) -> CallState {
+        if let CallState::Conversation(conversation) = &mut state {
+            conversation.announce(turn, self.captures);
+        }
+        state
     }
 
     fn deadline(&mut self, state: CallState, turn: &mut Turn<'_>) -> CallState {

@@ -1,4 +1,5 @@
-//! `visavis doctor`: does each part that a call needs work? One line each; exit status 0 only when a call can be made.
+//! `visavis doctor`: does each part that a call needs work? One line each; exit status 0 only when no line says "problem".
+//! A device that was chosen away is none.
 
 use std::io::Write;
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -7,11 +8,13 @@ use std::time::{Duration, Instant};
 use crate::call::DeviceKind;
 use crate::controller::{Command, Controller, Event, VideoChoice, echo_id};
 use crate::media::Preset;
+use crate::store::{DeviceChoice, Settings};
 
 use super::CommonOptions;
 
 /// How long devices may take to open, and how long Echo may take to return a picture.
 const PATIENCE: Duration = Duration::from_secs(10);
+const SILENT: &str = "gave no answer in time.";
 
 /// Opens each device once, calls Echo once, and says what it found.
 pub fn run(common: &CommonOptions) -> anyhow::Result<()> {
@@ -25,15 +28,45 @@ pub fn run(common: &CommonOptions) -> anyhow::Result<()> {
     };
     let controller = Controller::start(options, sink, |_| {})?;
     let checkup = Checkup { events: received };
-    let works = checkup.identity()? & checkup.devices(&controller)? & checkup.echo(&controller)?;
+    let works = checkup.identity()?
+        & checkup.people()?
+        & checkup.capture(&controller)?
+        & speaker(&controller)?
+        & checkup.echo(&controller)?;
     controller.quit();
     anyhow::ensure!(works, "Not everything works; the lines above say what to do.");
     Ok(())
 }
 
-fn line(works: bool, part: &str, finding: &str) -> std::io::Result<()> {
+/// Prints what was found; gives `works` back.
+fn line(works: bool, part: &str, finding: &str) -> std::io::Result<bool> {
     let mark = if works { "ok     " } else { "problem" };
-    writeln!(std::io::stdout().lock(), "{mark}  {part:<11} {finding}")
+    writeln!(std::io::stdout().lock(), "{mark}  {part:<11} {finding}")?;
+    Ok(works)
+}
+
+fn none_as_asked(part: &str) -> std::io::Result<bool> {
+    line(true, part, "none, as asked")
+}
+
+fn settings(controller: &Controller) -> Settings {
+    controller.handle().snapshot().map(|snapshot| snapshot.settings.clone()).unwrap_or_default()
+}
+
+fn speaker(controller: &Controller) -> std::io::Result<bool> {
+    let plugged_in = crate::playout::list_speakers();
+    match settings(controller).speaker {
+        DeviceChoice::None => none_as_asked("speaker"),
+        choice @ DeviceChoice::File(_) => line(true, "speaker", &choice.to_string()),
+        DeviceChoice::Named(name) if !plugged_in.contains(&name) => {
+            line(false, "speaker", &format!("{name} was not found; plug it in, or choose another one."))
+        }
+        DeviceChoice::Named(name) => line(true, "speaker", &name),
+        DeviceChoice::SystemDefault | DeviceChoice::TestCard { .. } | DeviceChoice::Tone { .. } => {
+            let first = plugged_in.first().map_or("none was found; plug one in to hear the others.", String::as_str);
+            line(!plugged_in.is_empty(), "speaker", first)
+        }
+    }
 }
 
 struct Checkup {
@@ -50,8 +83,20 @@ impl Checkup {
         Ok(ready.is_some())
     }
 
-    /// A missing device is no problem of the program: a call can be made without it. It is said all the same.
-    fn devices(&self, controller: &Controller) -> anyhow::Result<bool> {
+    /// The first event after `ready` is an error if people cannot be found, and a contact otherwise.
+    fn people(&self) -> anyhow::Result<bool> {
+        let fault = self.wait(|event| match event {
+            Event::Error { message, command, .. } if command.is_empty() => Some(Some(message.clone())),
+            Event::Contact { .. } => Some(None),
+            _ => None,
+        });
+        let works = fault == Some(None);
+        let finding = fault.unwrap_or_else(|| Some(SILENT.to_owned()));
+        line(works, "people", &finding.unwrap_or_else(|| "this network is being searched".to_owned()))?;
+        Ok(works)
+    }
+
+    fn capture(&self, controller: &Controller) -> anyhow::Result<bool> {
         let video = VideoChoice::On(Preset::HighWide);
         controller.handle().send(Command::CreateStream { audio: true, video, max_fps: None, max_kbps: None })?;
         let mut faults = Vec::new();
@@ -61,29 +106,26 @@ impl Checkup {
                 None
             }
             Event::LocalStream { camera, microphone, width, height, .. } => {
-                Some((camera.clone(), microphone.clone(), (*width, *height)))
+                let camera = (!camera.is_empty()).then(|| format!("{camera}, {width}x{height}"));
+                Some((camera, Some(microphone.clone()).filter(|name| !name.is_empty())))
             }
             _ => None,
         });
-        let (camera, microphone, (width, height)) = stream.unwrap_or_default();
-        let fault = |kind| faults.iter().find(|(device, _)| *device == kind).map(|(_, message)| message.clone());
-        let silent = || "gave no answer in time.".to_owned();
-        let shown = if camera.is_empty() {
-            fault(DeviceKind::Camera).unwrap_or_else(silent)
-        } else {
-            format!("{camera}, {width}x{height}")
-        };
-        line(!camera.is_empty(), "camera", &shown)?;
-        let heard = if microphone.is_empty() {
-            fault(DeviceKind::Microphone).unwrap_or_else(silent)
-        } else {
-            microphone.clone()
-        };
-        line(!microphone.is_empty(), "microphone", &heard)?;
-        let speakers = crate::playout::list_speakers();
-        let speaker = speakers.first().map_or("none was found; plug one in to hear the others.", String::as_str);
-        line(!speakers.is_empty(), "speaker", speaker)?;
-        Ok(!camera.is_empty() && !microphone.is_empty())
+        let (camera, microphone) = stream.unwrap_or_default();
+        let settings = settings(controller);
+        let mut works = true;
+        for (part, kind, choice, found) in [
+            ("camera", DeviceKind::Camera, settings.camera, camera),
+            ("microphone", DeviceKind::Microphone, settings.microphone, microphone),
+        ] {
+            let fault = faults.iter().find(|(device, _)| *device == kind).map(|(_, message)| message.as_str());
+            works &= match (choice, &found) {
+                (DeviceChoice::None, _) => none_as_asked(part)?,
+                (_, Some(name)) => line(true, part, name)?,
+                (_, None) => line(false, part, fault.unwrap_or(SILENT))?,
+            };
+        }
+        Ok(works)
     }
 
     fn echo(&self, controller: &Controller) -> anyhow::Result<bool> {

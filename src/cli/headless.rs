@@ -4,7 +4,8 @@
 //! that reads slowly never holds up a call.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -18,6 +19,9 @@ const MAX_LINE: usize = 64 * 1024;
 /// Events that may wait for a slow reader; further ones are lost, and the log says so.
 const MAX_WAITING_EVENTS: usize = 8192;
 
+/// How long the end waits for the last events to be read.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
 /// An event as it is printed: its fields and the time since the start.
 #[derive(Serialize)]
 struct Line<'a> {
@@ -30,13 +34,20 @@ struct Line<'a> {
 pub fn run(options: Options) -> anyhow::Result<()> {
     MediaTime::now();
     let (events, waiting) = sync_channel(MAX_WAITING_EVENTS);
-    let writer = std::thread::Builder::new().name("events".into()).spawn(move || write_events(&waiting))?;
+    let (writing, written) = sync_channel::<()>(1);
+    std::thread::Builder::new().name("events".into()).spawn(move || {
+        write_events(&waiting, &mut std::io::stdout().lock());
+        drop(writing);
+    })?;
     let sink = event_sink(events.clone());
     let controller = Controller::start(options, sink, |_| {})?;
     read_commands(std::io::stdin().lock(), &controller, &events);
     controller.quit();
     drop(events);
-    let _ = writer.join();
+    // Whoever does not read must not keep the program from ending.
+    if written.recv_timeout(LAST_WORDS) == Err(RecvTimeoutError::Timeout) {
+        tracing::warn!("the last events are lost: standard output is not being read");
+    }
     Ok(())
 }
 
@@ -48,11 +59,13 @@ fn event_sink(events: SyncSender<(MediaTime, Event)>) -> impl Fn(Event) + Send +
     }
 }
 
-fn write_events(waiting: &Receiver<(MediaTime, Event)>) {
-    let mut output = std::io::stdout().lock();
+fn write_events(waiting: &Receiver<(MediaTime, Event)>, output: &mut impl Write) {
+    let mut t_ms = 0;
     for (at, event) in waiting {
-        let line = Line { t_ms: at.as_millis(), event: &event };
-        let written = serde_json::to_writer(&mut output, &line)
+        // Two threads stamp events before they queue them, so one can come a moment late.
+        t_ms = at.as_millis().max(t_ms);
+        let line = Line { t_ms, event: &event };
+        let written = serde_json::to_writer(&mut *output, &line)
             .map_err(std::io::Error::from)
             .and_then(|()| output.write_all(b"\n"))
             .and_then(|()| output.flush());
@@ -158,6 +171,22 @@ mod tests {
         assert!(matches!(read_line(&mut input, &mut line), Ok(LineRead::Whole)));
         assert_eq!(line, b"last");
         assert!(matches!(read_line(&mut input, &mut line), Ok(LineRead::End)));
+    }
+
+    #[test]
+    fn the_printed_times_never_go_back() {
+        let (events, waiting) = sync_channel(4);
+        for ms in [3, 5, 4, 6] {
+            events.send((MediaTime::from_millis(ms), Event::LocalStreamEnded {})).unwrap();
+        }
+        drop(events);
+        let mut output = Vec::new();
+        write_events(&waiting, &mut output);
+        let times: Vec<u64> = output
+            .split(|&byte| byte == b'\n')
+            .filter_map(|line| serde_json::from_slice::<serde_json::Value>(line).ok()?["t_ms"].as_u64())
+            .collect();
+        assert_eq!(times, [3, 5, 5, 6]);
     }
 
     #[test]

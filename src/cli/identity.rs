@@ -12,8 +12,7 @@ pub fn run(common: &CommonOptions) -> anyhow::Result<()> {
     let options = common.open()?;
     let identity = Identity::load_or_create(options.profile.dir())?;
     let settings = Store::open(options.profile.dir())?.settings()?;
-    let name = options.name.unwrap_or(settings.display_name);
-    let link = ContactLink::new(identity.id(), &name);
+    let link = ContactLink::new(identity.id(), &options.own_name(&settings));
     let mut output = std::io::stdout().lock();
     writeln!(output, "{}", identity.id())?;
     writeln!(output, "{link}")?;

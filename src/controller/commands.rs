@@ -22,6 +22,7 @@ impl Core {
         let gates = Arc::clone(&self.gates);
         let pressed = gates.shut_by(&command);
         if !self.is_quitting() {
+            self.follow_devices();
             self.finish_command(name, |core| core.carry_out_command(command));
         }
         if let Some(gate) = pressed {
@@ -70,8 +71,12 @@ impl Core {
                 self.step(Input::Local(Press::Accept { invite, audio, video }));
             }
             Command::Reject { invite } => self.step(Input::Local(Press::Reject { invite })),
-            Command::EnableAudio { on, participant: None } => self.step(Input::Local(Press::EnableAudio { on })),
-            Command::EnableVideo { on, participant: None } => self.step(Input::Local(Press::EnableVideo { on })),
+            Command::EnableAudio { on, participant: None } => {
+                self.enable(Press::EnableAudio { on }, |_, video| (on, video))?;
+            }
+            Command::EnableVideo { on, participant: None } => {
+                self.enable(Press::EnableVideo { on }, |audio, _| (audio, on))?;
+            }
             Command::EnableAudio { on, participant: Some(id) } => {
                 let remote = self.remotes.get_mut(&id).ok_or_else(not_in_the_call)?;
                 remote.muted_here = !on;
@@ -105,6 +110,22 @@ impl Core {
         let max_fps = max_fps.unwrap_or(self.settings.max_fps);
         self.format = VideoFormat::of(preset, Some(max_fps), max_kbps.or(self.settings.max_kbps));
         true
+    }
+
+    /// Switches sound or picture: of the call, or else of the stream that is open.
+    fn enable(&mut self, press: Press, change: impl FnOnce(bool, bool) -> (bool, bool)) -> Result<(), CallError> {
+        let press = match (self.machine.state(), self.media.wished()) {
+            (CallState::Outgoing(_) | CallState::Conversation(_), _) => press,
+            (CallState::Idle | CallState::Incoming(_), Some((audio, video))) => {
+                let (audio, video) = change(audio, video);
+                Press::OpenStream { audio, video }
+            }
+            (CallState::Idle | CallState::Incoming(_), None) => {
+                return Err(CallError::BadArgument("No stream is open; open one with create_stream.".to_owned()));
+            }
+        };
+        self.step(Input::Local(press));
+        Ok(())
     }
 
     fn close_stream(&mut self) -> Result<(), CallError> {
@@ -196,14 +217,8 @@ impl Core {
             return Err(CallError::BadArgument("This contact cannot be blocked.".to_owned()));
         }
         self.store.set_blocked(id, on).map_err(|error| self.store_error(error))?;
-        let in_call = match self.machine.state() {
-            CallState::Idle => false,
-            CallState::Outgoing(outgoing) => outgoing.to() == id,
-            CallState::Incoming(incoming) => incoming.from() == id,
-            CallState::Conversation(conversation) => conversation.participants().any(|(peer, _)| peer == id),
-        };
         // Before their messages are shut out, and this side's to them.
-        if on && in_call {
+        if on && self.takes_part(id) {
             self.step(Input::Local(Press::Leave));
         }
         self.contact_changed(id, true)
@@ -239,6 +254,9 @@ impl Core {
             if let Some(signaling) = &self.signaling {
                 signaling.set_name(&self.settings.display_name);
             }
+        }
+        if let Some(signaling) = &self.signaling {
+            signaling.set_strangers_may_ring(self.settings.strangers_may_ring);
         }
         if self.settings.speaker != before.speaker {
             self.playout.set_speaker(&self.settings.speaker);

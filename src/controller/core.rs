@@ -8,13 +8,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::call::{CallMachine, CallState, ConversationId, DeviceKind, Input, Press, Standing};
-use crate::identity::{ContactLink, Identity, PeerId, display_name};
+use crate::identity::{ContactLink, Identity, PeerId};
 use crate::media::{Latest, MediaTime, VideoFormat};
 use crate::playout::Playout;
 use crate::rtc::{Engine, PeerEvent};
-use crate::signaling::{SignalingClient, SignalingConfig, SignalingEvent};
-use crate::store::{Settings, Store};
+use crate::signaling::{SignalingClient, SignalingEvent};
+use crate::store::{DeviceChoice, Settings, Store};
 
+use super::absence::Absences;
 use super::echo::{EchoContact, engine_event};
 use super::fan_out::FanOut;
 use super::frame_trace::FrameTrace;
@@ -40,9 +41,12 @@ pub(super) struct Core {
     pub(super) store: Store,
     pub(super) settings: Settings,
     pub(super) people: People,
+    pub(super) absences: Absences,
     pub(super) machine: CallMachine,
     pub(super) echo: EchoContact,
     pub(super) media: LocalMedia,
+    /// Sound and pictures that the devices give, as the state chart was told.
+    captures: (bool, bool),
     /// What video is captured at: of the latest press that named one.
     pub(super) format: VideoFormat,
     /// Frames a second and kbit/s at most, as the latest `create_stream` asked; they hold for the calls after it.
@@ -72,7 +76,7 @@ pub(super) struct Core {
     /// Somebody else's pictures may be on screen.
     pub(super) in_call: Arc<AtomicBool>,
     pub(super) system: LaneSender<SystemEvent>,
-    peers: LaneSender<SignalingEvent>,
+    pub(super) peers: LaneSender<SignalingEvent>,
     events: EventSink,
     pub(super) next_statistics: Option<MediaTime>,
     /// Until when quitting waits, once it was asked for.
@@ -81,7 +85,7 @@ pub(super) struct Core {
     inputs: VecDeque<Input>,
     stepping: bool,
     /// Ends last, after everything that runs on it.
-    runtime: tokio::runtime::Runtime,
+    pub(super) runtime: tokio::runtime::Runtime,
 }
 
 impl Core {
@@ -100,9 +104,6 @@ impl Core {
             .enable_all()
             .build()?;
         let mut settings = store.settings()?;
-        if settings.display_name.is_empty() {
-            settings.display_name = display_name(&whoami());
-        }
         options.override_settings(&mut settings);
         let settings = settings.within_limits();
         let mut people = People::default();
@@ -118,6 +119,7 @@ impl Core {
             machine: CallMachine::new(identity.id(), &settings.display_name),
             echo: EchoContact::new(identity.id(), loopback.clone(), system.clone()),
             media: LocalMedia::new(preview, Arc::clone(&fan_out), system.clone()),
+            captures: (true, true),
             format: VideoFormat::of(settings.preset, Some(settings.max_fps), settings.max_kbps),
             limits: (None, None),
             meter_only: false,
@@ -137,6 +139,7 @@ impl Core {
             publisher: Publisher::new(snapshot, on_change),
             in_call,
             next_statistics: None,
+            absences: Absences::default(),
             quit_by: None,
             inputs: VecDeque::new(),
             stepping: false,
@@ -162,7 +165,6 @@ impl Core {
 
     /// On the controller's thread, before the first event.
     pub(super) fn begin(&mut self) {
-        self.start_signaling();
         self.list_devices();
         self.report(Event::Ready {
             id: self.identity.id(),
@@ -170,30 +172,10 @@ impl Core {
             link: self.link(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         });
+        self.start_signaling();
         let contacts: Vec<Event> = self.people.contact_events().collect();
         contacts.into_iter().for_each(|event| self.report(event));
         self.publish_now();
-    }
-
-    fn start_signaling(&mut self) {
-        let config = SignalingConfig {
-            identity: Arc::clone(&self.identity),
-            name: self.settings.display_name.clone(),
-            bind: self.options.bind,
-        };
-        let peers = self.peers.clone();
-        match SignalingClient::start(self.runtime.handle(), config, move |event| peers.send(event)) {
-            Ok(client) => {
-                client.set_blocked(self.people.blocked().clone());
-                client.set_contacts(self.people.contacts());
-                self.signaling = Some(client);
-            }
-            Err(error) => {
-                // The app works on: Echo can be called, and contacts are shown offline.
-                tracing::error!("people on this network cannot be found: {error}");
-                self.notices.add(super::NoticeKind::Other(error.to_string()));
-            }
-        }
     }
 
     /// Lists what is plugged in, on a thread of its own: sound servers can take their time.
@@ -310,8 +292,20 @@ impl Core {
         self.publisher.mark();
     }
 
+    /// Tells the state chart which devices there are to send from: a far side that waits for pictures in vain would show
+    /// the last one for ever.
+    pub(super) fn follow_devices(&mut self) {
+        let (camera, microphone) = self.media.faults();
+        let audio = self.settings.microphone != DeviceChoice::None && microphone.is_none();
+        let video = self.settings.camera != DeviceChoice::None && camera.is_none();
+        if std::mem::replace(&mut self.captures, (audio, video)) != (audio, video) {
+            self.step(Input::Captures { audio, video });
+        }
+    }
+
     /// Reports what is captured, when that is known and something has changed.
     pub(super) fn report_local_stream(&mut self) {
+        self.follow_devices();
         if let Some(event) = self.media.report() {
             self.report(event);
         }
@@ -353,64 +347,20 @@ impl Core {
         self.step(Input::Engine { conversation, peer, event });
     }
 
-    pub(super) fn on_signaling(&mut self, event: SignalingEvent) {
-        // Whoever rings now would only hold up the end.
-        if self.is_quitting() {
-            return;
-        }
-        match event {
-            SignalingEvent::Received { from, message } => {
-                let standing = self.standing(from);
-                self.step(Input::Peer { from, standing, message });
-            }
-            SignalingEvent::Presence { id, name, online, route } => {
-                self.keep_chosen_name(id, &name);
-                if self.people.set_presence(id, name, route.into(), online) {
-                    self.report(self.people.event(id));
-                    self.publisher.mark();
-                }
-            }
-            SignalingEvent::Undelivered { to, message } => self.step(Input::Undelivered { to, message }),
-        }
-    }
-
-    fn standing(&self, from: PeerId) -> Standing {
-        if self.people.is_blocked(from) {
-            Standing::Unwelcome
-        } else if self.people.is_contact(from) {
-            Standing::Contact
-        } else if self.settings.strangers_may_ring {
-            Standing::Stranger
-        } else {
-            Standing::Unwelcome
-        }
-    }
-
-    /// Remembers the name that a contact announces, for when they are offline.
-    fn keep_chosen_name(&mut self, id: PeerId, name: &str) {
-        let is_new = self.people.contact(id).is_some_and(|contact| !name.is_empty() && contact.name != name);
-        if !is_new {
-            return;
-        }
-        match self.store.set_chosen_name(id, name) {
-            Ok(_) => self.reload_contacts(),
-            Err(error) => tracing::warn!("a contact's new name was not kept: {error}"),
-        }
-    }
-
     /// When `on_deadline` is due.
     pub(super) fn next_deadline(&self) -> Option<MediaTime> {
         let echo = self.echo.next_deadline();
-        [self.machine.next_deadline(), echo, self.next_statistics, self.publisher.due(), self.quit_by]
-            .into_iter()
-            .flatten()
-            .min()
+        let own = [self.absences.due(), self.next_statistics, self.publisher.due(), self.quit_by];
+        [self.machine.next_deadline(), echo].into_iter().chain(own).flatten().min()
     }
 
     pub(super) fn on_deadline(&mut self) {
         let now = MediaTime::now();
         if self.machine.next_deadline().is_some_and(|deadline| deadline <= now) {
             self.step(Input::Deadline);
+        }
+        while let Some(peer) = self.absences.take_gone(now) {
+            self.step(Input::Gone { peer });
         }
         if self.echo.next_deadline().is_some_and(|deadline| deadline <= now) {
             self.echo.on_deadline(now);
@@ -469,9 +419,4 @@ pub(super) fn unix_seconds(at: MediaTime) -> i64 {
     let ago = MediaTime::now().since(at);
     let then = SystemTime::now().checked_sub(ago).unwrap_or(UNIX_EPOCH);
     then.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64)
-}
-
-/// The name of the computer's user, for a first start.
-fn whoami() -> String {
-    ["USER", "USERNAME"].iter().find_map(|name| std::env::var(name).ok()).unwrap_or_default()
 }

@@ -169,7 +169,7 @@ pub enum Event {
     ParticipantConnected { conversation: ConversationId, participant: PeerId, name: String },
     /// A participant's stream is here.
     StreamAdded { conversation: ConversationId, participant: PeerId, audio: bool, video: bool },
-    /// The far side muted, or turned its camera off or on.
+    /// The far side muted, turned its camera off or on, or lost or got back a device.
     StreamChanged { conversation: ConversationId, participant: PeerId, audio: bool, video: bool },
     /// The first decoded picture.
     FirstFrame { conversation: ConversationId, participant: PeerId, width: u32, height: u32 },

@@ -3,6 +3,7 @@
 //! The window and `--headless` are two faces of it: both send [`Command`]s; one reads the [`Snapshot`], the other the
 //! [`Event`]s.
 
+mod absence;
 mod command;
 mod commands;
 mod core;
@@ -15,6 +16,7 @@ mod frame_trace;
 mod handle;
 mod lanes;
 mod local_media;
+mod network;
 mod notices;
 mod options;
 mod people;

@@ -26,11 +26,16 @@ pub struct Options {
 }
 
 impl Options {
+    /// The name that others see: the command line's, else that of `settings`, else that of the computer's user.
+    pub fn own_name(&self, settings: &Settings) -> String {
+        let user = || ["USER", "USERNAME"].iter().find_map(|name| std::env::var(name).ok());
+        let set = Some(&settings.display_name).filter(|name| !name.is_empty());
+        display_name(&self.name.as_ref().or(set).cloned().or_else(user).unwrap_or_default())
+    }
+
     /// Puts the command line's wishes into `settings`.
     pub(super) fn override_settings(&self, settings: &mut Settings) {
-        if let Some(name) = &self.name {
-            settings.display_name = display_name(name);
-        }
+        settings.display_name = self.own_name(settings);
         if let Some(camera) = &self.camera {
             settings.camera.clone_from(camera);
         }

@@ -43,6 +43,11 @@ pub fn read_bytes(bytes: &[u8]) -> Option<ContactLink> {
     if bytes.len() as u64 > MAX_FILE {
         return None;
     }
+    // The picture is a stranger's, and the decoders and the code finder index by what stands in it: a panic is "no code".
+    catch_unwind(AssertUnwindSafe(|| find_code(&decode(bytes)?))).ok().flatten()
+}
+
+fn decode(bytes: &[u8]) -> Option<GrayImage> {
     let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().ok()?;
     let mut limits = Limits::default();
     limits.max_image_width = Some(MAX_SIDE);
@@ -53,21 +58,16 @@ pub fn read_bytes(bytes: &[u8]) -> Option<ContactLink> {
     if picture.width().max(picture.height()) > SEARCHED_SIDE {
         picture = picture.thumbnail(SEARCHED_SIDE, SEARCHED_SIDE);
     }
-    find_code(&picture.into_luma8())
+    Some(picture.into_luma8())
 }
 
 fn find_code(picture: &GrayImage) -> Option<ContactLink> {
-    // The picture is a stranger's, and the code finder indexes by what it measures in it: a panic there is "no code".
-    catch_unwind(AssertUnwindSafe(|| {
-        let (width, height) = picture.dimensions();
-        let mut prepared = rqrr::PreparedImage::prepare_from_greyscale(width as usize, height as usize, |x, y| {
-            picture.get_pixel(x as u32, y as u32).0[0]
-        });
-        let found = prepared.detect_grids();
-        found.iter().find_map(|grid| ContactLink::find_in(&grid.decode().ok()?.1))
-    }))
-    .ok()
-    .flatten()
+    let (width, height) = picture.dimensions();
+    let mut prepared = rqrr::PreparedImage::prepare_from_greyscale(width as usize, height as usize, |x, y| {
+        picture.get_pixel(x as u32, y as u32).0[0]
+    });
+    let found = prepared.detect_grids();
+    found.iter().find_map(|grid| ContactLink::find_in(&grid.decode().ok()?.1))
 }
 
 #[cfg(test)]

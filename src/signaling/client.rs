@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc as std_mpsc;
 use std::time::Duration;
 
@@ -77,6 +78,9 @@ pub enum SignalingEvent {
         /// Which.
         message: Message,
     },
+    /// Somebody's computer and this one differ by over a minute in what time it is, so they do not see each other. Told
+    /// once in ten minutes at most.
+    ClocksDiffer,
 }
 
 /// Why signaling does not start.
@@ -191,6 +195,12 @@ impl SignalingClient {
     /// the earlier set.
     pub fn set_contacts(&self, contacts: HashSet<PeerId>) {
         self.tell(Command::SetContacts(contacts));
+    }
+
+    /// Whether people who are no contacts may ring. It decides only about answers to those who ring too often: whether an
+    /// invite rings is decided by whoever takes the events.
+    pub fn set_strangers_may_ring(&self, may: bool) {
+        self.local.strangers_welcome.store(may, Ordering::Relaxed);
     }
 
     /// Settings must not be lost when many messages wait: then it is sent by a task, as soon as there is room.

@@ -5,7 +5,7 @@
 //! out while nothing else does, so that a vanished computer is noticed within [`SILENCE`].
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -22,7 +22,7 @@ use super::flood::TokenBucket;
 use super::hub::{Input, Up};
 use super::outbox::Letter;
 use super::{Frame, Hello};
-use crate::identity::{EnvelopeError, Identity, MAX_ENVELOPE, PeerId, ReplayCache, display_name, open, seal};
+use crate::identity::{EnvelopeError, Identity, MAX_ENVELOPE, Opened, PeerId, ReplayCache, display_name, open, seal};
 
 /// From the first byte of a connection to the proof of both keys.
 pub(super) const HANDSHAKE: Duration = Duration::from_secs(5);
@@ -44,6 +44,9 @@ pub(super) struct Local {
     pub(super) instance: String,
     pub(super) name: watch::Sender<String>,
     pub(super) blocked: Mutex<HashSet<PeerId>>,
+    contacts: Mutex<HashSet<PeerId>>,
+    /// People who are no contacts may ring.
+    pub(super) strangers_welcome: AtomicBool,
     replay: Mutex<ReplayCache>,
     connections: AtomicU64,
 }
@@ -57,6 +60,8 @@ pub(super) enum ConnectionError {
     Envelope(#[from] EnvelopeError),
     #[error("the frame is not one that belongs here")]
     Frame,
+    #[error("the frame is of a kind that this version does not know")]
+    UnknownKind,
     #[error("it is not the person it should be")]
     WrongPerson,
     #[error("the person is blocked")]
@@ -114,6 +119,8 @@ impl Local {
             instance: random_text()?,
             name: watch::Sender::new(display_name(name)),
             blocked: Mutex::default(),
+            contacts: Mutex::default(),
+            strangers_welcome: AtomicBool::new(true),
             replay: Mutex::default(),
             connections: AtomicU64::new(1),
         })
@@ -123,21 +130,50 @@ impl Local {
         self.blocked.lock().unwrap_or_else(PoisonError::into_inner).contains(id)
     }
 
+    pub(super) fn is_contact(&self, id: &PeerId) -> bool {
+        self.contacts.lock().unwrap_or_else(PoisonError::into_inner).contains(id)
+    }
+
+    pub(super) fn set_contacts(&self, contacts: HashSet<PeerId>) {
+        *self.contacts.lock().unwrap_or_else(PoisonError::into_inner) = contacts;
+    }
+
     pub(super) fn seal(&self, to: &PeerId, frame: &Frame) -> Result<Vec<u8>, EnvelopeError> {
         let body = serde_json::to_vec(frame).map_err(|_| EnvelopeError::TooLarge)?;
         seal(&self.identity, to, &body, unix_ms())
     }
 
+    /// A frame of the handshake. What it answers proves that it is no recording.
     fn open(&self, envelope: &[u8]) -> Result<(PeerId, Frame), ConnectionError> {
-        let opened = open(&self.identity, envelope, unix_ms(), &self.replay)?;
-        let frame = serde_json::from_slice(&opened.body).map_err(|_| ConnectionError::Frame)?;
-        Ok((opened.from, frame))
+        let opened = open(&self.identity, envelope, unix_ms())?;
+        Ok((opened.from, frame_in(&opened)?))
+    }
+
+    /// A frame of the person whom the handshake proved, for the first time.
+    fn open_first(&self, envelope: &[u8], peer: &PeerId) -> Result<Frame, ConnectionError> {
+        let now_ms = unix_ms();
+        let opened = open(&self.identity, envelope, now_ms)?;
+        if opened.from != *peer {
+            return Err(ConnectionError::WrongPerson);
+        }
+        // A panic elsewhere leaves the cache whole: each of its steps stands alone.
+        let mut replay = self.replay.lock().unwrap_or_else(PoisonError::into_inner);
+        replay.admit(&opened, self.is_contact(peer), now_ms)?;
+        drop(replay);
+        frame_in(&opened)
     }
 
     fn hello(&self, challenge: &str, answer: Option<String>) -> Frame {
         let (instance, name) = (self.instance.clone(), self.name.borrow().clone());
         Frame::Hello(Hello { instance, name, challenge: challenge.to_owned(), answer })
     }
+}
+
+fn frame_in(opened: &Opened) -> Result<Frame, ConnectionError> {
+    serde_json::from_slice(&opened.body).map_err(|_| {
+        let is_object = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(&opened.body).is_ok();
+        if is_object { ConnectionError::UnknownKind } else { ConnectionError::Frame }
+    })
 }
 
 async fn next_envelope(socket: &mut Socket) -> Result<Bytes, ConnectionError> {
@@ -308,20 +344,19 @@ impl Connection {
     }
 
     async fn received_envelope(&mut self, envelope: &[u8]) -> Result<(), ConnectionError> {
-        let opened = match self.local.open(envelope) {
-            // A letter that was sent again after its connection broke: the first copy did arrive.
-            Err(ConnectionError::Envelope(EnvelopeError::Replayed)) => return Ok(()),
-            opened => opened,
-        };
         let (connection, peer) = (self.number, self.peer);
-        let input = match opened {
-            Ok((from, Frame::Message(message))) if from == peer => {
+        let input = match self.local.open_first(envelope, &peer) {
+            Ok(Frame::Message(message)) => {
                 message.checked().ok().map(|message| Input::Message { connection, peer, message })
             }
-            Ok((from, Frame::Name { name })) if from == peer => {
-                Some(Input::Name { connection, peer, name: display_name(&name) })
-            }
-            Ok(_) | Err(_) => None,
+            Ok(Frame::Name { name }) => Some(Input::Name { connection, peer, name: display_name(&name) }),
+            // A letter that was sent again after its connection broke: the first copy did arrive.
+            Err(ConnectionError::Envelope(EnvelopeError::Replayed)) => return Ok(()),
+            // Signed by whom it should be: a newer version's, not an attack.
+            Err(ConnectionError::UnknownKind) => return Ok(()),
+            // Unread, and so that the sender hears of it: what is not acknowledged comes back to them.
+            Err(error @ ConnectionError::Envelope(EnvelopeError::TooManySenders)) => return Err(error),
+            Ok(Frame::Hello(_) | Frame::Confirm { .. }) | Err(_) => None,
         };
         match input {
             Some(input) => self.tell(input).await,

@@ -1,4 +1,5 @@
-//! What stands in an envelope's body: JSON, one frame an envelope. Runs on the connections' tasks.
+//! What stands in an envelope's body: JSON, one frame an envelope. Runs on the connections' tasks. Fields, kinds of frame and
+//! kinds of message that this version does not know are another version's, and are passed over.
 //!
 //! ```text
 //! dialer                                  listener
@@ -14,7 +15,6 @@ use super::Message;
 
 /// The first frame each way.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Hello {
     /// Random, chosen at each start of the app: tells a restarted app from a second connection. 32 hexadecimal digits.
     pub instance: String,
@@ -29,7 +29,7 @@ pub struct Hello {
 
 /// What a connection carries.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[serde(rename_all = "snake_case")]
 pub enum Frame {
     /// Who I am, and prove that you are there.
     Hello(Hello),

@@ -4,6 +4,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -21,8 +22,12 @@ use crate::identity::PeerId;
 
 const MAX_PEERS: usize = 256;
 const MAX_DIALS: usize = 16;
+/// Of these, to people who are no contacts: anybody can announce any number of them, at addresses that never answer.
+const MAX_DIALS_TO_STRANGERS: usize = MAX_DIALS / 2;
 /// Messages over the limit before their connection is cut.
 const MAX_EXCESS: u32 = 200;
+/// Between two words about clocks: anybody can cause them.
+const CLOCKS_AGAIN: Duration = Duration::from_secs(600);
 /// When nothing else is due. Only bounds the sleep.
 const IDLE: Duration = Duration::from_secs(3600);
 
@@ -43,6 +48,8 @@ pub(super) enum Input {
     Acknowledged { connection: u64, peer: PeerId, number: u64 },
     /// A connection that was up is gone.
     Down { connection: u64, peer: PeerId },
+    /// Somebody opened a connection with a message of another time than this computer's. Proves nothing.
+    ClocksDiffer,
     /// None of a person's addresses led to them.
     DialFailed { peer: PeerId },
 }
@@ -64,8 +71,8 @@ pub(super) struct Hub {
     events: Arc<dyn Fn(SignalingEvent) + Send + Sync>,
     reports: mpsc::Sender<Input>,
     peers: HashMap<PeerId, Peer>,
-    contacts: HashSet<PeerId>,
     admission: Admission,
+    clocks_told: Option<Instant>,
     dials: JoinSet<()>,
     dialing: usize,
 }
@@ -82,8 +89,8 @@ impl Hub {
             events,
             reports,
             peers: HashMap::new(),
-            contacts: HashSet::new(),
             admission: Admission::new(Instant::now()),
+            clocks_told: None,
             dials: JoinSet::new(),
             dialing: 0,
         }
@@ -118,7 +125,7 @@ impl Hub {
         match command {
             Command::Send { to, message } => self.send(to, message, now),
             Command::SetBlocked(blocked) => self.set_blocked(blocked, now),
-            Command::SetContacts(contacts) => self.contacts = contacts,
+            Command::SetContacts(contacts) => self.local.set_contacts(contacts),
         }
     }
 
@@ -138,6 +145,7 @@ impl Hub {
                 }
             }
             Input::Down { connection, peer } => self.down(connection, peer, now),
+            Input::ClocksDiffer => self.clocks_differ(now),
             Input::DialFailed { peer } => {
                 self.dialing -= 1;
                 if let Some(entry) = self.peers.get_mut(&peer) {
@@ -145,6 +153,13 @@ impl Hub {
                 }
                 self.forget_if_idle(peer);
             }
+        }
+    }
+
+    fn clocks_differ(&mut self, now: Instant) {
+        if self.clocks_told.is_none_or(|told| now.saturating_duration_since(told) >= CLOCKS_AGAIN) {
+            self.clocks_told = Some(now);
+            (self.events)(SignalingEvent::ClocksDiffer);
         }
     }
 
@@ -233,11 +248,14 @@ impl Hub {
             return;
         }
         // A connection that was just replaced may still bring what was under way on it.
-        if self.admission.admit(from, message.is_invite(), self.contacts.contains(&from), now) {
+        if self.admission.admit(from, message.is_invite(), self.local.is_contact(&from), now) {
             return (self.events)(SignalingEvent::Received { from, message });
         }
-        // Whoever rings too often (or while too many strangers ring) hears so, instead of waiting for nobody.
+        // Whoever rings too often (or while too many strangers ring) hears so, instead of waiting for nobody; but whoever
+        // may not ring at all hears as little as from their first invites.
+        let may_ring = self.local.is_contact(&from) || self.local.strangers_welcome.load(Ordering::Relaxed);
         if let Message::Invite { invite, .. } = message
+            && may_ring
             && self.peer_on(connection, &from).is_some()
             && self.admission.answer_refused(from, now)
         {
@@ -253,7 +271,7 @@ impl Hub {
 
     fn renamed(&mut self, connection: u64, id: PeerId, name: String, now: Instant) {
         if self.peer_on(connection, &id).is_none_or(|peer| peer.name == name)
-            || !self.admission.admit(id, false, self.contacts.contains(&id), now)
+            || !self.admission.admit(id, false, self.local.is_contact(&id), now)
         {
             return;
         }
@@ -262,21 +280,37 @@ impl Hub {
     }
 
     fn next_due(&self) -> Option<Instant> {
-        let may_dial = self.dialing < MAX_DIALS;
-        let dials = self.peers.iter().filter(|(id, _)| may_dial && !self.local.is_blocked(id));
-        let dials = dials.filter_map(|(_, peer)| peer.dial_at());
+        let dials = self.possible_dials().map(|(at, _)| at);
         dials.chain(self.peers.values().filter_map(|peer| peer.outbox.next_deadline())).min()
+    }
+
+    /// Whom there is room to dial, and when.
+    fn possible_dials(&self) -> impl Iterator<Item = (Instant, PeerId)> {
+        let to_strangers = self.peers.iter().filter(|(id, peer)| peer.dialing && !self.local.is_contact(id)).count();
+        let (room, room_for_strangers) = (self.dialing < MAX_DIALS, to_strangers < MAX_DIALS_TO_STRANGERS);
+        let dials = self.peers.iter().filter_map(|(id, peer)| Some((peer.dial_at()?, *id)));
+        dials.filter(move |(_, id)| {
+            room && !self.local.is_blocked(id) && (room_for_strangers || self.local.is_contact(id))
+        })
+    }
+
+    /// Of those who are due the contacts first, and of these whoever waits longest.
+    fn dial_now(&self, now: Instant) -> Option<PeerId> {
+        let due = self.possible_dials().filter(|(at, _)| *at <= now);
+        due.min_by_key(|(at, id)| (!self.local.is_contact(id), *at)).map(|(_, id)| id)
     }
 
     fn do_what_is_due(&mut self, now: Instant) {
         let mut late = Vec::new();
         for (id, peer) in &mut self.peers {
             late.extend(peer.outbox.expired(now).into_iter().map(|message| (*id, message)));
-            if peer.dial_at().is_some_and(|at| at <= now) && self.dialing < MAX_DIALS && !self.local.is_blocked(id) {
-                peer.dialing = true;
-                self.dialing += 1;
-                self.dials.spawn(lan::dial(peer.addresses(), *id, self.local.clone(), self.reports.clone()));
-            }
+        }
+        while let Some(id) = self.dial_now(now)
+            && let Some(peer) = self.peers.get_mut(&id)
+        {
+            peer.dialing = true;
+            self.dialing += 1;
+            self.dials.spawn(lan::dial(peer.addresses(), id, self.local.clone(), self.reports.clone()));
         }
         for (id, message) in late {
             self.undelivered(id, message);
@@ -301,12 +335,9 @@ impl Hub {
         if self.peers.len() < MAX_PEERS || self.peers.contains_key(id) {
             return true;
         }
-        let wanted = wanted || self.contacts.contains(id);
+        let wanted = wanted || self.local.is_contact(id);
         let strangers = self.peers.iter().filter(|(other, peer)| {
-            !self.contacts.contains(*other)
-                && peer.outbox.is_empty()
-                && !peer.dialing
-                && (wanted || peer.link.is_none())
+            !self.local.is_contact(other) && peer.outbox.is_empty() && !peer.dialing && (wanted || peer.link.is_none())
         });
         let Some(leaving) = strangers.min_by_key(|(_, peer)| (peer.link.is_some(), peer.touched)).map(|(id, _)| *id)
         else {

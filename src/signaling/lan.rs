@@ -15,12 +15,14 @@ use tokio_tungstenite::tungstenite::http::{StatusCode, header};
 use super::connection::{ConnectionError, HANDSHAKE, Local, Met, carry, limits, meet_as_dialer, meet_as_listener};
 use super::flood::{AddressLimits, Permit};
 use super::hub::Input;
-use crate::identity::PeerId;
+use crate::identity::{EnvelopeError, PeerId};
 
 const PATH: &str = "/visavis/1";
 /// The same for everybody: the request names nobody and no address.
 const REQUEST: &str = "ws://visavis.local/visavis/1";
-const CONNECT: Duration = Duration::from_secs(2);
+const CONNECT: Duration = Duration::from_secs(1);
+/// For a dial in all: at addresses that never answer it would keep others waiting.
+const DIAL: Duration = Duration::from_secs(3);
 /// Addresses of one person that a dial tries.
 const MAX_TRIED: usize = 8;
 /// Pause when the system has no more sockets to give.
@@ -73,7 +75,13 @@ async fn serve(stream: TcpStream, local: Arc<Local>, hub: mpsc::Sender<Input>, m
             permit.proven();
             carry(socket, met, local, hub).await;
         }
-        Err(reason) => tracing::debug!(%reason, "a connection was refused"),
+        Err(reason) => {
+            tracing::debug!(%reason, "a connection was refused");
+            if matches!(reason, ConnectionError::Envelope(EnvelopeError::Time)) {
+                // The hub is gone only when everything is being closed.
+                let _ = hub.send(Input::ClocksDiffer).await;
+            }
+        }
     }
 }
 
@@ -90,11 +98,17 @@ fn check_request(request: &Request, response: Response) -> Result<Response, Erro
 
 /// Connects to a person at the first address that leads to them, and carries what there is until the connection ends.
 pub(super) async fn dial(addresses: Vec<SocketAddr>, peer: PeerId, local: Arc<Local>, hub: mpsc::Sender<Input>) {
-    for address in addresses.into_iter().take(MAX_TRIED) {
-        match timeout(HANDSHAKE, dial_one(address, peer, &local)).await.unwrap_or(Err(ConnectionError::Timeout)) {
-            Ok((socket, met)) => return carry(socket, met, local, hub).await,
-            Err(reason) => tracing::debug!(%reason, "a dial failed"),
+    let first_to_answer = async {
+        for address in addresses.into_iter().take(MAX_TRIED) {
+            match dial_one(address, peer, &local).await {
+                Ok(met) => return Some(met),
+                Err(reason) => tracing::debug!(%reason, "a dial failed"),
+            }
         }
+        None
+    };
+    if let Ok(Some((socket, met))) = timeout(DIAL, first_to_answer).await {
+        return carry(socket, met, local, hub).await;
     }
     // The hub is gone only when everything is being closed.
     let _ = hub.send(Input::DialFailed { peer }).await;

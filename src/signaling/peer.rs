@@ -96,9 +96,13 @@ impl Peer {
         self.services.len() < before
     }
 
-    /// Where to dial, the latest announcement first.
+    /// Where to dial, the latest announcement first. After each failure another one comes first: anybody can announce
+    /// addresses in this person's name that take all the time there is.
     pub(super) fn addresses(&self) -> Vec<SocketAddr> {
-        self.services.iter().rev().flat_map(|service| service.addresses.iter().copied()).collect()
+        let mut services: Vec<_> = self.services.iter().rev().collect();
+        let first = self.failures as usize % services.len().max(1);
+        services.rotate_left(first);
+        services.iter().flat_map(|service| service.addresses.iter().copied()).collect()
     }
 
     /// When to dial next, if at all.
@@ -185,6 +189,8 @@ mod tests {
         peer.found("b".into(), vec![address(2)], now);
         assert_eq!(peer.dial_at(), Some(now));
         assert_eq!(peer.addresses(), [address(2), address(1)]);
+        peer.dial_failed(now);
+        assert_eq!(peer.addresses(), [address(1), address(2)], "what led nowhere is not tried first again");
     }
 
     #[test]

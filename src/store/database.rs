@@ -117,19 +117,18 @@ impl Store {
         Ok(Self { connection })
     }
 
-    /// The settings; those of a newcomer when none are saved. Unreadable ones are set aside in the file, not lost.
+    /// The settings; those of a newcomer where none are saved or one cannot be read. Then what was there is set aside in
+    /// the file, not lost.
     pub fn settings(&self) -> Result<Settings, StoreError> {
         let json: Option<String> =
             self.connection.query_row("SELECT json FROM settings", [], |row| row.get(0)).optional()?;
         let Some(json) = json else { return Ok(Settings::default()) };
-        match serde_json::from_str(&json) {
-            Ok(settings) => Ok(settings),
-            Err(error) => {
-                tracing::warn!(%error, "the saved settings cannot be read; starting from the defaults");
-                self.connection.execute("UPDATE settings SET unreadable_json = json", [])?;
-                Ok(Settings::default())
-            }
+        let (settings, whole) = Settings::read_leniently(&json);
+        if !whole {
+            tracing::warn!("some of the saved settings cannot be read; these start from their defaults");
+            self.connection.execute("UPDATE settings SET unreadable_json = json", [])?;
         }
+        Ok(settings)
     }
 
     /// Replaces the settings.
@@ -196,6 +195,18 @@ mod tests {
         let kept: String =
             store.connection.query_row("SELECT unreadable_json FROM settings", [], |row| row.get(0)).unwrap();
         assert_eq!(kept, "{\"max_fps\": \"many\"");
+    }
+
+    #[test]
+    fn one_unreadable_setting_leaves_the_others_as_they_are() {
+        let store = Store::in_memory().unwrap();
+        let json = r#"{"display_name":"Ann","theme":"solarized","max_fps":15,"from_the_future":{"a":1}}"#;
+        store.connection.execute("INSERT INTO settings (id, json) VALUES (1, ?1)", [json]).unwrap();
+        let expected = Settings { display_name: "Ann".to_owned(), max_fps: 15, ..Settings::default() };
+        assert_eq!(store.settings().unwrap(), expected);
+        let kept: String =
+            store.connection.query_row("SELECT unreadable_json FROM settings", [], |row| row.get(0)).unwrap();
+        assert_eq!(kept, json);
     }
 
     #[test]

@@ -7,8 +7,14 @@ use crate::identity::PeerId;
 
 use super::{Store, StoreError};
 
-/// How many calls are kept.
-pub const HISTORY_KEPT: usize = 500;
+/// How many calls are kept, the missed ones of strangers aside.
+pub const HISTORY_KEPT: usize = 400;
+
+/// How many missed calls of people who are no contacts are kept: anybody can make as many of these as they like.
+const STRANGERS_MISSED_KEPT: usize = 100;
+
+/// Of the rows of the history: missed calls of people who are no contacts.
+const STRANGERS_MISSED: &str = "(outgoing = 0 AND ended = ?1 AND peer NOT IN (SELECT peer FROM contacts))";
 
 /// A call of the past.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,18 +54,33 @@ impl Store {
         Ok(rows.filter_map(Result::transpose).collect::<Result<_, _>>()?)
     }
 
-    /// Adds a call, and forgets the oldest beyond [`HISTORY_KEPT`].
+    /// Adds a call. A missed one takes the place of the same person's latest, if that was missed too. Beyond
+    /// [`HISTORY_KEPT`], and a hundred missed calls of strangers beside them, the oldest are forgotten: no stranger can
+    /// ring others' calls away.
     pub fn add_history(&mut self, record: &HistoryRecord) -> Result<(), StoreError> {
-        let ended = serde_json::to_string(&record.ended).map_err(|error| StoreError::Other(error.into()))?;
+        let as_json = |end| serde_json::to_string(&end).map_err(|error| StoreError::Other(error.into()));
+        let (ended, missed) = (as_json(record.ended)?, as_json(CallEnd::Missed)?);
         let transaction = self.connection.transaction()?;
+        if record.ended == CallEnd::Missed {
+            transaction.execute(
+                "DELETE FROM history WHERE ended = ?1 AND number = (SELECT max(number) FROM history WHERE peer = ?2)",
+                params![missed, record.peer.as_bytes()],
+            )?;
+        }
         transaction.execute(
             "INSERT INTO history (peer, name, outgoing, at_unix_s, duration_s, ended) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             params![record.peer.as_bytes(), record.name, record.outgoing, record.at_unix_s, record.duration_s, ended],
         )?;
-        transaction.execute(
-            "DELETE FROM history WHERE number NOT IN (SELECT number FROM history ORDER BY number DESC LIMIT ?1)",
-            params![HISTORY_KEPT as i64],
-        )?;
+        for (of, kept) in [("", STRANGERS_MISSED_KEPT), ("NOT ", HISTORY_KEPT)] {
+            let these = format!("{of}{STRANGERS_MISSED}");
+            transaction.execute(
+                &format!(
+                    "DELETE FROM history WHERE {these} AND number NOT IN
+                     (SELECT number FROM history WHERE {these} ORDER BY number DESC LIMIT ?2)"
+                ),
+                params![missed, kept as i64],
+            )?;
+        }
         Ok(transaction.commit()?)
     }
 
@@ -114,15 +135,49 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_500_calls_are_kept() {
+    fn the_newest_calls_are_kept() {
         let mut store = Store::in_memory().unwrap();
         for number in 0..HISTORY_KEPT as i64 + 20 {
-            store.add_history(&record(number, CallEnd::Missed)).unwrap();
+            store.add_history(&record(number, CallEnd::NoAnswer)).unwrap();
         }
         let history = store.history().unwrap();
         assert_eq!(history.len(), HISTORY_KEPT);
-        assert_eq!(history[0].name, "Call 519");
+        assert_eq!(history[0].name, "Call 419");
         assert_eq!(history[HISTORY_KEPT - 1].name, "Call 20");
+    }
+
+    fn missed(peer: u32, number: i64) -> HistoryRecord {
+        let mut key = [0; 32];
+        key[..4].copy_from_slice(&peer.to_be_bytes());
+        HistoryRecord { peer: PeerId::from_bytes(key), outgoing: false, ..record(number, CallEnd::Missed) }
+    }
+
+    #[test]
+    fn one_person_who_is_missed_again_and_again_takes_one_row() {
+        let mut store = Store::in_memory().unwrap();
+        store.add_history(&missed(1, 0)).unwrap();
+        store.add_history(&missed(2, 1)).unwrap();
+        store.add_history(&missed(1, 2)).unwrap();
+        assert_eq!(store.history().unwrap(), [missed(1, 2), missed(2, 1)]);
+        let talked = HistoryRecord { ended: CallEnd::Ended(DisconnectReason::Left), ..missed(1, 3) };
+        store.add_history(&talked).unwrap();
+        store.add_history(&missed(1, 4)).unwrap();
+        assert_eq!(store.history().unwrap(), [missed(1, 4), talked, missed(1, 2), missed(2, 1)]);
+    }
+
+    #[test]
+    fn strangers_who_ring_and_hang_up_push_out_only_each_other() {
+        let mut store = Store::in_memory().unwrap();
+        let (friend, talked) = (missed(1, 0), record(1, CallEnd::Ended(DisconnectReason::HungUp)));
+        store.add_contact(friend.peer, "Friend", 0).unwrap();
+        store.add_history(&friend).unwrap();
+        store.add_history(&talked).unwrap();
+        for stranger in 2..1000 {
+            store.add_history(&missed(stranger, i64::from(stranger))).unwrap();
+        }
+        let history = store.history().unwrap();
+        assert_eq!(history.len(), STRANGERS_MISSED_KEPT + 2);
+        assert_eq!((&history[0], &history[STRANGERS_MISSED_KEPT..]), (&missed(999, 999), &[talked, friend][..]));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::identity::display_name;
 use crate::media::{Preset, VideoFormat};
@@ -171,6 +172,24 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// The settings in a JSON object; a value that cannot be read gives way to its default. False when there was one.
+    pub(super) fn read_leniently(json: &str) -> (Self, bool) {
+        let Ok(saved) = serde_json::from_str::<Map<String, Value>>(json) else { return (Self::default(), false) };
+        let mut read = (Self::default(), true);
+        let mut readable = Map::new();
+        for (name, value) in saved {
+            readable.insert(name.clone(), value);
+            match serde_json::from_value(Value::Object(readable.clone())) {
+                Ok(settings) => read.0 = settings,
+                Err(_) => {
+                    readable.remove(&name);
+                    read.1 = false;
+                }
+            }
+        }
+        read
+    }
+
     /// The same with what cannot be used made usable: a name fit to be shown, numbers within their ranges.
     pub fn within_limits(self) -> Self {
         let kbps = VideoFormat::KBPS_RANGE;

@@ -142,3 +142,42 @@ impl Side {
             .collect()
     }
 }
+
+pub const ANN: u8 = 1;
+pub const BOB: u8 = 2;
+pub const CAT: u8 = 3;
+
+pub fn calling() -> Side {
+    let mut ann = Side::new(ANN);
+    ann.at(0, Input::Local(invite_press(1, BOB)));
+    ann.from(10, BOB, Message::Ringing { invite: invite_id(1) });
+    ann
+}
+
+pub fn ringing() -> Side {
+    let mut bob = Side::new(BOB);
+    bob.from(0, ANN, invite_message(1, "Ann"));
+    bob
+}
+
+pub fn accept_press(number: u128) -> Input {
+    Input::Local(Press::Accept { invite: invite_id(number), audio: true, video: true })
+}
+
+pub fn accept_message(number: u128) -> Message {
+    Message::Accept { invite: invite_id(number), name: "Bob".to_owned(), audio: true, video: false }
+}
+
+pub fn in_call() -> Side {
+    let mut ann = calling();
+    ann.from(1000, BOB, accept_message(1));
+    ann.engine(1500, 1, BOB, EngineEvent::Connected);
+    ann.effects.clear();
+    ann
+}
+
+/// Devices and the connection to `peer` are closed.
+pub fn released(side: &mut Side, ms: u64, conversation: u128, peer: u8) {
+    side.engine(ms, conversation, peer, EngineEvent::Closed);
+    side.at(ms, Input::MediaReleased { conversation: conversation_id(conversation) });
+}

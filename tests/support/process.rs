@@ -440,10 +440,16 @@ pub fn call(caller: &mut Visavis, callee: &mut Visavis, video: &Value) -> String
 
 /// Runs a short command of the program to its end: status, standard output, standard error.
 pub fn run_to_end(arguments: &[&OsStr]) -> (ExitStatus, String, String) {
+    run_to_end_within(SOON, arguments)
+}
+
+/// The same for one that takes longer.
+pub fn run_to_end_within(limit: Duration, arguments: &[&OsStr]) -> (ExitStatus, String, String) {
     let home = tempfile::tempdir().expect("a home");
     let mut child = Command::new(visavis())
         .args(arguments)
         .env("HOME", home.path())
+        .env("USER", "tester")
         .env_remove("DISPLAY")
         .env_remove("WAYLAND_DISPLAY")
         .stdin(Stdio::null())
@@ -453,7 +459,7 @@ pub fn run_to_end(arguments: &[&OsStr]) -> (ExitStatus, String, String) {
         .expect("visavis starts");
     let output = drain(child.stdout.take().expect("piped"));
     let errors = drain(child.stderr.take().expect("piped"));
-    let status = poll(SOON, || child.try_wait().expect("a child of this process"));
+    let status = poll(limit, || child.try_wait().expect("a child of this process"));
     let _already_gone = child.kill();
     let _status = child.wait();
     let (output, errors) = (output.join().expect("no panic"), errors.join().expect("no panic"));

@@ -26,7 +26,10 @@ impl CallMachine {
     pub(super) fn press(&mut self, state: CallState, turn: &mut Turn<'_>, press: Press) -> CallState {
         let command = press.command();
         match press {
-            Press::OpenStream { audio, video } => open_stream(state, turn, Sends { audio, video }),
+            Press::OpenStream { audio, video } => {
+                let state = open_stream(state, turn, Sends { audio, video });
+                self.announce(state, turn)
+            }
             Press::Invite { invite, conversation, to, user_data, audio, video } => {
                 let new = NewInvite { invite, conversation, to, user_data, sends: Sends { audio, video } };
                 self.invite(state, turn, command, new)
@@ -34,8 +37,14 @@ impl CallMachine {
             Press::Cancel { invite } => self.cancel(state, turn, command, invite),
             Press::Accept { invite, audio, video } => self.accept(state, turn, command, invite, Sends { audio, video }),
             Press::Reject { invite } => self.reject(state, turn, command, invite),
-            Press::EnableAudio { on } => enable(state, turn, |sends| Sends { audio: on, ..sends }),
-            Press::EnableVideo { on } => enable(state, turn, |sends| Sends { video: on, ..sends }),
+            Press::EnableAudio { on } => {
+                let state = enable(state, turn, |sends| Sends { audio: on, ..sends });
+                self.announce(state, turn)
+            }
+            Press::EnableVideo { on } => {
+                let state = enable(state, turn, |sends| Sends { video: on, ..sends });
+                self.announce(state, turn)
+            }
             Press::Leave => match state {
                 CallState::Idle => CallState::Idle,
                 CallState::Outgoing(outgoing) => self.take_back(turn, &outgoing),
@@ -70,16 +79,18 @@ impl CallMachine {
             turn.report(CallReport::CommandFailed { command, error: CallError::BadArgument(problem) });
             return CallState::Idle;
         }
-        let Sends { audio, video } = sends;
+        let announced = sends.and(self.captures);
+        let Sends { audio, video } = announced;
         turn.send(to, Message::Invite { invite, conversation, name: self.name.clone(), user_data, audio, video });
         turn.report(CallReport::InviteSent { invite, to, conversation });
+        let Sends { audio, video } = sends;
         turn.effect(Effect::OpenMedia { consent: Consent::of_local_press(), audio, video });
         CallState::Outgoing(OutgoingInvite {
             invite,
             conversation,
             to,
             sends,
-            announced: sends,
+            announced,
             ringing: false,
             began: turn.now,
             consent: Consent::of_local_press(),
@@ -170,7 +181,7 @@ fn open_stream(state: CallState, turn: &mut Turn<'_>, sends: Sends) -> CallState
         }
         CallState::Conversation(mut conversation) => {
             turn.effect(Effect::OpenMedia { consent, audio, video });
-            conversation.send_now(turn, sends);
+            conversation.sends = sends;
             CallState::Conversation(conversation)
         }
     }
@@ -187,7 +198,7 @@ fn enable(state: CallState, turn: &mut Turn<'_>, change: impl FnOnce(Sends) -> S
         CallState::Conversation(mut conversation) => {
             let sends = change(conversation.sends);
             switch_media(turn, conversation.sends, sends);
-            conversation.send_now(turn, sends);
+            conversation.sends = sends;
             CallState::Conversation(conversation)
         }
     }

@@ -46,11 +46,20 @@ impl Rig {
         taken
     }
 
+    fn invite_100_times(&mut self, peer: PeerId) {
+        for number in 0..100 {
+            let (invite, conversation) = (InviteId::from_bits(number), crate::call::ConversationId::from_bits(number));
+            let (name, user_data) = (String::new(), String::new());
+            let message = Message::Invite { invite, conversation, name, user_data, audio: true, video: true };
+            self.hub.input(Input::Message { connection: 1, peer, message }, self.now);
+        }
+    }
+
     fn presences(&self) -> Vec<(PeerId, bool)> {
         let mut events = self.events.lock().unwrap();
         let presence = |event| match event {
             SignalingEvent::Presence { id, online, .. } => Some((id, online)),
-            SignalingEvent::Received { .. } | SignalingEvent::Undelivered { .. } => None,
+            SignalingEvent::Received { .. } | SignalingEvent::Undelivered { .. } | SignalingEvent::ClocksDiffer => None,
         };
         events.drain(..).filter_map(presence).collect()
     }
@@ -102,7 +111,7 @@ fn an_app_that_came_back_replaces_its_former_connection_and_gets_what_was_not_re
 fn strangers_are_bounded_and_never_push_out_contacts() {
     let mut rig = Rig::new();
     let contact = id_of(1_000_000);
-    rig.hub.contacts = HashSet::from([contact]);
+    rig.hub.local.set_contacts(HashSet::from([contact]));
     let first = rig.up(contact, "c", false);
     let strangers: Vec<_> = (0..MAX_PEERS as u32 + 50).map(id_of).collect();
     let held: Vec<_> = strangers.iter().map(|id| rig.up(*id, "s", false)).collect();
@@ -110,7 +119,7 @@ fn strangers_are_bounded_and_never_push_out_contacts() {
     assert!(!first.is_closed());
     assert!(held[MAX_PEERS].is_closed(), "there is no more room for strangers");
     let another = id_of(1_000_001);
-    rig.hub.contacts.insert(another);
+    rig.hub.local.set_contacts(HashSet::from([contact, another]));
     let second = rig.up(another, "c", false);
     assert!(!second.is_closed(), "a stranger makes room for a contact");
     for number in 0..1000 {
@@ -137,12 +146,7 @@ fn an_invite_over_the_limit_is_answered_busy_a_bounded_number_of_times() {
     let mut rig = Rig::new();
     let peer = neighbour(&rig, true);
     let mut letters = rig.up(peer, "p", false);
-    for number in 0..100 {
-        let (invite, conversation) = (InviteId::from_bits(number), crate::call::ConversationId::from_bits(number));
-        let (name, user_data) = (String::new(), String::new());
-        let message = Message::Invite { invite, conversation, name, user_data, audio: true, video: true };
-        rig.hub.input(Input::Message { connection: 1, peer, message }, rig.now);
-    }
+    rig.invite_100_times(peer);
     let invites = rig.events.lock().unwrap().iter().filter(|it| matches!(it, SignalingEvent::Received { .. })).count();
     assert_eq!((invites, numbers(&mut letters).len()), (5, 5));
     rig.hub.do_what_is_due(rig.now + crate::signaling::outbox::PATIENCE);
@@ -155,4 +159,62 @@ fn an_invite_over_the_limit_is_answered_busy_a_bounded_number_of_times() {
         })
         .collect();
     assert_eq!(busy, (5..10).map(InviteId::from_bits).collect::<Vec<_>>(), "the invites that did not pass");
+}
+
+#[test]
+fn a_stranger_who_may_not_ring_hears_nothing_however_often_they_do() {
+    let mut rig = Rig::new();
+    rig.hub.local.strangers_welcome.store(false, Ordering::Relaxed);
+    let peer = neighbour(&rig, true);
+    let mut letters = rig.up(peer, "p", false);
+    rig.invite_100_times(peer);
+    assert!(numbers(&mut letters).is_empty());
+    rig.hub.local.set_contacts(HashSet::from([peer]));
+    rig.invite_100_times(peer);
+    assert_eq!(numbers(&mut letters).len(), 5, "a contact may ring, and hears that it is too often");
+}
+
+#[tokio::test]
+async fn strangers_whose_dials_hang_leave_room_for_contacts() {
+    let mut rig = Rig::new();
+    // Found a head start ago, so that everybody is due, and the contact last.
+    let long_ago = rig.now - Duration::from_secs(10);
+    let nowhere = vec![([127, 0, 0, 1], 9).into()];
+    for stranger in 0..100 {
+        rig.hub.found(format!("{stranger}"), id_of(stranger), nowhere.clone(), long_ago);
+    }
+    rig.hub.do_what_is_due(rig.now);
+    assert_eq!(rig.hub.dialing, MAX_DIALS_TO_STRANGERS);
+    assert_eq!(rig.hub.next_due(), None, "nobody else has room");
+    let contact = id_of(1_000_000);
+    rig.hub.local.set_contacts(HashSet::from([contact]));
+    rig.hub.found("contact".into(), contact, nowhere, long_ago);
+    rig.hub.do_what_is_due(rig.now);
+    assert_eq!((rig.hub.dialing, rig.hub.peers[&contact].dialing), (MAX_DIALS_TO_STRANGERS + 1, true));
+}
+
+#[test]
+fn of_those_who_are_due_contacts_are_dialed_first_and_then_whoever_waits_longest() {
+    let mut rig = Rig::new();
+    let (older, newer, contact) = (neighbour(&rig, true), id_of(1_000_000), id_of(1_000_001));
+    rig.hub.local.set_contacts(HashSet::from([contact]));
+    for (id, seconds) in [(newer, 20), (older, 30), (contact, 10)] {
+        let found_at = rig.now - Duration::from_secs(seconds);
+        rig.hub.found(format!("{id}"), id, vec![([127, 0, 0, 1], 9).into()], found_at);
+    }
+    let mut order = Vec::new();
+    while let Some(id) = rig.hub.dial_now(rig.now) {
+        rig.hub.peer(id, rig.now).dialing = true;
+        order.push(id);
+    }
+    assert_eq!(order, [contact, older, newer]);
+}
+
+#[test]
+fn clocks_that_differ_are_told_of_once_in_a_while() {
+    let mut rig = Rig::new();
+    for seconds in [0, 1, 599, 600, 601] {
+        rig.hub.input(Input::ClocksDiffer, rig.now + Duration::from_secs(seconds));
+    }
+    assert_eq!(*rig.events.lock().unwrap(), [SignalingEvent::ClocksDiffer, SignalingEvent::ClocksDiffer]);
 }

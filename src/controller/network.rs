@@ -1,0 +1,115 @@
+//! The network's side of the controller: signaling is started here, and what it brings is taken.
+
+use std::sync::Arc;
+
+use crate::call::{CallError, CallState, Input, Standing};
+use crate::identity::PeerId;
+use crate::media::MediaTime;
+use crate::signaling::{SignalingClient, SignalingConfig, SignalingEvent};
+
+use super::core::Core;
+use super::{Event, NoticeKind};
+
+const CLOCKS_DIFFER: &str = "Somebody on this network cannot be seen: their clock and this computer's differ by more \
+                             than a minute. Set both to the right time.";
+
+impl Core {
+    /// Looks for people on this network, and lets them find this person.
+    pub(super) fn start_signaling(&mut self) {
+        let config = SignalingConfig {
+            identity: Arc::clone(&self.identity),
+            name: self.settings.display_name.clone(),
+            bind: self.options.bind,
+        };
+        let peers = self.peers.clone();
+        match SignalingClient::start(self.runtime.handle(), config, move |event| peers.send(event)) {
+            Ok(client) => {
+                client.set_blocked(self.people.blocked().clone());
+                client.set_contacts(self.people.contacts());
+                client.set_strangers_may_ring(self.settings.strangers_may_ring);
+                self.signaling = Some(client);
+            }
+            Err(error) => {
+                // The app works on: Echo can be called, and contacts are shown offline.
+                tracing::debug!("signaling: {error}");
+                self.network_fault(
+                    "People on this network cannot be found. Check the network and start again.".to_owned(),
+                );
+            }
+        }
+    }
+
+    /// Says in the log, to scripts and in the window what keeps people from being found.
+    fn network_fault(&mut self, message: String) {
+        tracing::warn!("{message}");
+        self.report(Event::Error {
+            code: CallError::InviteFailed.code(),
+            message: message.clone(),
+            command: String::new(),
+        });
+        self.notices.add(NoticeKind::Other(message));
+        self.publisher.mark();
+    }
+
+    /// Takes what the network brings.
+    pub(super) fn on_signaling(&mut self, event: SignalingEvent) {
+        // Whoever rings now would only hold up the end.
+        if self.is_quitting() {
+            return;
+        }
+        match event {
+            SignalingEvent::Received { from, message } => {
+                let standing = self.standing(from);
+                self.step(Input::Peer { from, standing, message });
+            }
+            SignalingEvent::Presence { id, name, online, route } => {
+                self.keep_chosen_name(id, &name);
+                if online {
+                    self.absences.is_back(id);
+                } else if self.takes_part(id) {
+                    self.absences.left(id, MediaTime::now());
+                }
+                if self.people.set_presence(id, name, route.into(), online) {
+                    self.report(self.people.event(id));
+                    self.publisher.mark();
+                }
+            }
+            SignalingEvent::Undelivered { to, message } => self.step(Input::Undelivered { to, message }),
+            SignalingEvent::ClocksDiffer => self.network_fault(CLOCKS_DIFFER.to_owned()),
+        }
+    }
+
+    /// Whether the present call, or the ringing for it, is with this person.
+    pub(super) fn takes_part(&self, id: PeerId) -> bool {
+        match self.machine.state() {
+            CallState::Idle => false,
+            CallState::Outgoing(outgoing) => outgoing.to() == id,
+            CallState::Incoming(incoming) => incoming.from() == id,
+            CallState::Conversation(conversation) => conversation.participants().any(|(peer, _)| peer == id),
+        }
+    }
+
+    fn standing(&self, from: PeerId) -> Standing {
+        if self.people.is_blocked(from) {
+            Standing::Unwelcome
+        } else if self.people.is_contact(from) {
+            Standing::Contact
+        } else if self.settings.strangers_may_ring {
+            Standing::Stranger
+        } else {
+            Standing::Unwelcome
+        }
+    }
+
+    /// Remembers the name that a contact announces, for when they are offline.
+    fn keep_chosen_name(&mut self, id: PeerId, name: &str) {
+        let is_new = self.people.contact(id).is_some_and(|contact| !name.is_empty() && contact.name != name);
+        if !is_new {
+            return;
+        }
+        match self.store.set_chosen_name(id, name) {
+            Ok(_) => self.reload_contacts(),
+            Err(error) => tracing::warn!("a contact's new name was not kept: {error}"),
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! The subcommands that need neither a window nor a script: what they print, and their exit status.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::ffi::OsStr;
+use std::time::Duration;
+
+use serde_json::Value;
+use support::process::run_to_end_within;
+
+/// Far more than any of these needs on a machine that is busy with other things.
+const LIMIT: Duration = Duration::from_secs(240);
+
+const SYNTHETIC: [&str; 8] =
+    ["--camera", "test-card", "--microphone", "tone:440", "--speaker", "none", "--bind", "127.0.0.1"];
+
+/// Runs with a profile of its own: exit status, standard output, standard error.
+fn run(words: &[&str]) -> (Option<i32>, String, String) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut arguments: Vec<&OsStr> = words.iter().map(OsStr::new).collect();
+    arguments.extend([OsStr::new("--profile"), directory.path().as_os_str()]);
+    let (status, output, errors) = run_to_end_within(LIMIT, &arguments);
+    (status.code(), output, errors)
+}
+
+#[test]
+fn the_devices_are_listed_with_what_can_be_chosen_besides() {
+    let _machine = support::sharing();
+    let (status, output, errors) = run(&["devices"]);
+    assert_eq!(status, Some(0), "{errors}");
+    for line in ["Cameras:", "Microphones:", "Speakers:", "  also: test-card[:WxH@FPS], file:PATH.y4m, none"] {
+        assert!(output.lines().any(|printed| printed == line), "{output}");
+    }
+}
+
+#[test]
+fn the_link_carries_the_name_that_others_see() {
+    let _machine = support::sharing();
+    let (status, output, errors) = run(&["id"]);
+    assert_eq!(status, Some(0), "{errors}");
+    let lines: Vec<_> = output.lines().collect();
+    assert_eq!(lines[1], format!("visavis:{}?name=tester", lines[0]));
+    let (_, output, _) = run(&["id", "--name", "Ann"]);
+    assert!(output.trim_end().ends_with("?name=Ann"), "{output}");
+}
+
+#[test]
+fn the_doctor_finds_that_all_works_and_names_what_was_chosen_away() {
+    let _machine = support::measuring();
+    let (status, output, errors) = run(&[&["doctor"], &SYNTHETIC[..]].concat());
+    assert_eq!(status, Some(0), "{output}{errors}");
+    let parts: Vec<_> = output.lines().map(|line| line.split_whitespace().nth(1).unwrap_or_default()).collect();
+    assert_eq!(parts, ["profile", "identity", "people", "camera", "microphone", "speaker", "connection"], "{output}");
+    assert!(output.lines().all(|line| line.starts_with("ok ")), "{output}");
+    assert_eq!(output.matches("none, as asked").count(), 1, "{output}");
+
+    let none = ["doctor", "--camera", "none", "--microphone", "none", "--speaker", "none", "--bind", "127.0.0.1"];
+    let (status, output, errors) = run(&none);
+    assert_eq!((status, output.matches("none, as asked").count()), (Some(0), 3), "{output}{errors}");
+}
+
+#[test]
+fn the_doctors_exit_status_follows_a_line_that_says_problem() {
+    let _machine = support::measuring();
+    let absent = ["doctor", "--camera", "file:/nonexistent/film.y4m", "--microphone", "tone", "--speaker", "none"];
+    let (status, output, errors) = run(&[&absent[..], &["--bind", "127.0.0.1"]].concat());
+    assert_eq!(status, Some(1), "{output}");
+    let problems: Vec<_> = output.lines().filter(|line| line.starts_with("problem")).collect();
+    assert!(matches!(problems[..], [line] if line.contains("camera")), "{output}");
+    assert_eq!(errors.lines().filter(|line| line.starts_with("visavis: ")).count(), 1, "one plain sentence: {errors}");
+}
+
+#[test]
+fn the_test_call_with_echo_is_told_in_words() {
+    let _machine = support::measuring();
+    let (status, output, errors) = run(&[&["echo-test", "--seconds", "5"], &SYNTHETIC[..]].concat());
+    assert_eq!(status, Some(0), "{output}{errors}");
+    for sentence in ["Connected:", "The first picture came back: 1280x720.", "The test call worked."] {
+        assert!(output.contains(sentence), "{output}");
+    }
+}
+
+#[test]
+fn a_call_is_measured_in_one_line_of_json() {
+    let _machine = support::measuring();
+    let call = ["bench", "call", "--size", "320x240", "--warm-up", "0", "--seconds", "4", "--json"];
+    let (status, output, errors) = run(&call);
+    assert_eq!(status, Some(0), "{output}{errors}");
+    let figures: Value = serde_json::from_str(&output).expect("one line of JSON");
+    assert_eq!(
+        (&figures["peer"], &figures["width"], &figures["height"]),
+        (&"visavis".into(), &320.into(), &240.into())
+    );
+    for measured in ["fps", "kbps", "latency_n", "latency_ms_p50", "setup_ms", "rss_mb_per_side"] {
+        assert!(figures[measured].as_f64().is_some_and(|value| value > 0.0), "{measured}: {output}");
+    }
+}
