@@ -28,8 +28,17 @@ impl Desk<'_> {
     }
 
     fn sized(snapshot: Snapshot, size: Vec2) -> Self {
+        Self::open(snapshot, size, false)
+    }
+
+    /// A window that opens the camera to see oneself, as it does for everybody.
+    fn with_preview(snapshot: Snapshot) -> Self {
+        Self::open(snapshot, Vec2::new(1100.0, 720.0), true)
+    }
+
+    fn open(snapshot: Snapshot, size: Vec2, preview: bool) -> Self {
         let (handle, controller) = made_up::handle(snapshot);
-        let options = WindowOptions { preview: false, locale: String::new() };
+        let options = WindowOptions { preview, locale: String::new() };
         let harness = Harness::builder()
             .with_size(size)
             .with_max_steps(20)
@@ -113,31 +122,94 @@ fn a_newcomer_can_call_echo_at_once() {
     assert_eq!(desk.sent(), [invite]);
 }
 
+/// What opens the camera to see oneself.
+fn preview() -> Command {
+    Command::CreateStream { audio: false, video: high(), max_fps: None, max_kbps: None }
+}
+
+/// A closed camera.
+fn camera_off(mut snapshot: Snapshot) -> Snapshot {
+    snapshot.local_stream.video = false;
+    snapshot
+}
+
 #[test]
 fn the_preview_opens_with_the_window_and_only_once() {
-    let (handle, controller) = made_up::handle(made_up::idle());
-    let options = WindowOptions { preview: true, locale: String::new() };
-    let mut harness = Harness::builder()
-        .with_context_setup(Window::install)
-        .build_ui_state(|ui, window: &mut Window| window.show(ui, NOW), Window::new(handle, options));
-    harness.run_steps(3);
-    let open = Command::CreateStream { audio: false, video: high(), max_fps: None, max_kbps: None };
-    assert_eq!(controller.sent(), [open]);
+    let desk = Desk::with_preview(made_up::idle());
+    assert_eq!(desk.sent(), [preview()]);
+    desk.settle();
+    assert_eq!(desk.sent(), []);
+}
+
+#[test]
+fn until_the_camera_is_open_it_is_said_to_be_starting() {
+    let desk = Desk::with_preview(camera_off(made_up::idle()));
+    assert!(desk.shows("Your camera is starting…"));
+    desk.controller.put(made_up::idle());
+    desk.settle();
+    desk.press("Turn off the camera");
+    desk.controller.put(camera_off(made_up::idle()));
+    desk.settle();
+    assert!(desk.shows("Your camera is off"));
+}
+
+#[test]
+fn a_camera_that_was_turned_off_stays_off_when_somebody_rings_in_vain() {
+    let desk = Desk::with_preview(made_up::idle());
+    desk.press("Turn off the camera");
+    assert_eq!(desk.sent(), [preview(), Command::CloseStream]);
+    desk.controller.put(camera_off(made_up::incoming(true, true)));
+    desk.settle();
+    desk.controller.put(camera_off(made_up::ended(OutcomeKind::Missed)));
+    desk.settle();
+    assert_eq!(desk.sent(), []);
+}
+
+#[test]
+fn the_preview_opens_again_after_a_call_with_video() {
+    let desk = Desk::with_preview(made_up::idle());
+    desk.controller.put(made_up::call(vec![made_up::participant(1, "Ana Lindqvist", true)]));
+    desk.settle();
+    assert_eq!(desk.sent(), [preview()]);
+    desk.controller.put(made_up::idle());
+    desk.settle();
+    assert_eq!(desk.sent(), [preview()]);
+}
+
+#[test]
+fn a_camera_that_was_off_in_a_call_stays_off_after_it() {
+    let desk = Desk::with_preview(made_up::idle());
+    let mut call = made_up::call(vec![made_up::participant(1, "Ana Lindqvist", true)]);
+    call.local_stream.sends_video = false;
+    desk.controller.put(call);
+    desk.settle();
+    desk.controller.put(camera_off(made_up::idle()));
+    desk.settle();
+    assert_eq!(desk.sent(), [preview()]);
+    assert!(desk.shows("Your camera is off"));
 }
 
 #[test]
 fn the_preview_opens_again_after_a_call_that_was_over_between_two_drawings() {
-    let (handle, controller) = made_up::handle(made_up::idle());
-    let options = WindowOptions { preview: true, locale: String::new() };
-    let mut harness = Harness::builder()
-        .with_context_setup(Window::install)
-        .build_ui_state(|ui, window: &mut Window| window.show(ui, NOW), Window::new(handle, options));
-    harness.run_steps(2);
-    let open = [Command::CreateStream { audio: false, video: high(), max_fps: None, max_kbps: None }];
-    assert_eq!(controller.sent(), open);
-    controller.put(made_up::ended(OutcomeKind::Busy));
-    harness.run_steps(2);
-    assert_eq!(controller.sent(), open);
+    let desk = Desk::with_preview(made_up::idle());
+    desk.press("Try the echo test");
+    assert!(matches!(desk.sent().as_slice(), [Command::CreateStream { .. }, Command::Invite { .. }]));
+    desk.controller.put(made_up::ended(OutcomeKind::Busy));
+    desk.settle();
+    assert_eq!(desk.sent(), [preview()]);
+}
+
+#[test]
+fn the_meter_lives_on_when_a_call_ends_under_the_settings() {
+    let desk = Desk::new(made_up::call(vec![made_up::participant(1, "Ana Lindqvist", true)]));
+    desk.press("Settings");
+    desk.sent();
+    desk.controller.put(made_up::idle());
+    desk.settle();
+    assert_eq!(desk.sent(), [Command::WatchMicrophone { on: true }]);
+    desk.harness.borrow().get_by_label("Turn off the camera").click_accesskit();
+    desk.settle();
+    assert_eq!(desk.sent(), [Command::CloseStream, Command::WatchMicrophone { on: true }]);
 }
 
 #[test]
@@ -281,6 +353,40 @@ fn the_keys_of_a_call_mute_hide_and_hang_up() {
     assert!(!desk.shows("Round trip"));
     desk.key(Modifiers::COMMAND, Key::I);
     assert!(desk.shows("Round trip"));
+}
+
+#[test]
+fn a_key_that_is_held_acts_once() {
+    let desk = Desk::new(made_up::call(vec![made_up::participant(1, "Ana Lindqvist", true)]));
+    for key in [Key::M, Key::V] {
+        for _ in 0..5 {
+            desk.harness.borrow().key_down(key);
+            desk.harness.borrow_mut().step();
+        }
+        desk.harness.borrow().key_up(key);
+        desk.settle();
+    }
+    assert_eq!(
+        desk.sent(),
+        [Command::EnableAudio { on: false, participant: None }, Command::EnableVideo { on: false, participant: None }]
+    );
+}
+
+#[test]
+fn devices_at_fault_are_muted_as_they_would_be_and_marked() {
+    let mut snapshot = made_up::call(vec![made_up::participant(1, "Ana Lindqvist", true)]);
+    let stream = &mut snapshot.local_stream;
+    (stream.audio, stream.video) = (false, false);
+    (stream.camera_fault, stream.microphone_fault) = (Some(DeviceFault::Unplugged), Some(DeviceFault::Busy));
+    let desk = Desk::new(snapshot);
+    assert!(desk.shows("The camera was unplugged."));
+    assert!(desk.shows("The microphone is used by another program."));
+    desk.press("Mute the microphone");
+    desk.key(Modifiers::NONE, Key::V);
+    assert_eq!(
+        desk.sent(),
+        [Command::EnableAudio { on: false, participant: None }, Command::EnableVideo { on: false, participant: None }]
+    );
 }
 
 #[test]

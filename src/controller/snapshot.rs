@@ -121,6 +121,10 @@ pub struct LocalStreamView {
     pub audio: bool,
     /// The camera is open.
     pub video: bool,
+    /// This side means to send sound, whether or not its microphone works; false outside a call.
+    pub sends_audio: bool,
+    /// This side means to send video, whether or not its camera works; false outside a call.
+    pub sends_video: bool,
     /// Size of the pictures.
     pub width: u32,
     /// Size of the pictures.

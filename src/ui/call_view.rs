@@ -9,6 +9,7 @@ use eframe::egui::{
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::call::DeviceKind;
 use crate::controller::{Command, ConversationStatus, ConversationView, ParticipantView};
 use crate::media::FrameSlot;
 
@@ -65,7 +66,7 @@ impl CallScreen {
         ui.advance_cursor_after_rect(area);
         ui.painter().rect_filled(area, 0.0, STAGE);
         let stage = ui.interact(area, ui.scope_id().with("stage"), Sense::click());
-        let mut act = controls::keys(ui);
+        let mut act = controls::act_of_keys(ui);
         if stage.double_clicked() {
             act = Some(Act::FullScreen);
         }
@@ -260,9 +261,13 @@ fn own_tile(ui: &mut Ui, rect: Rect, scene: &mut Scene<'_>, small: bool) {
         let diameter = (rect.height() * 0.45).min(120.0);
         avatar::paint(ui.painter(), rect.center(), diameter, snapshot.me.id, &snapshot.me.name);
         let at = rect.right_top() + vec2(-18.0, 18.0);
-        Icon::CameraOff.paint(ui.painter(), at, 16.0, palette.text_soft);
+        if !stream.sends_video {
+            Icon::CameraOff.paint(ui.painter(), at, 16.0, palette.text_soft);
+        } else if controls::trouble(snapshot, DeviceKind::Camera).is_some() {
+            Icon::Warning.paint(ui.painter(), at, 16.0, palette.warning);
+        }
     }
-    if !stream.audio {
+    if !stream.sends_audio {
         let words = scene.text(Text::YouAreMuted);
         chip(ui, rect, Some(Icon::MicrophoneOff), if small { "" } else { words }, words);
     }

@@ -13,6 +13,7 @@ use super::buttons::{TextButton, icon_button, segments, switch_row};
 use super::catalogue::{Text, Words};
 use super::fields::drop_down;
 use super::icons::Icon;
+use super::keys;
 use super::scene::Scene;
 use super::theme::{Palette, Type, radius, space};
 
@@ -64,10 +65,18 @@ impl SettingsPanel {
         scene.send(Command::WatchMicrophone { on: self.open });
     }
 
+    /// Keeps the meter alive: a call's end, and what opens or closes the camera alone, close the microphone.
+    pub fn keep_meter(&self, scene: &mut Scene<'_>, call_over: bool) {
+        let closes = |command: &Command| matches!(command, Command::CreateStream { .. } | Command::CloseStream);
+        if self.open && (call_over || scene.commands.iter().any(closes)) {
+            scene.send(Command::WatchMicrophone { on: true });
+        }
+    }
+
     /// Takes Esc before anything beneath the panel does.
     pub fn take_keys(&mut self, ui: &Ui, scene: &mut Scene<'_>) {
         let busy = egui::Popup::is_any_open(ui.ctx());
-        if self.open && !busy && ui.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Escape)) {
+        if self.open && !busy && keys::pressed(ui, Modifiers::NONE, Key::Escape) {
             self.toggle(scene);
         }
     }

@@ -123,6 +123,8 @@ pub(super) const fn text(key: Text) -> &'static str {
         Text::SelfViewBig => "{name}: click to swap back",
         Text::You => "You",
         Text::YouAreMuted => "You are muted",
+        Text::NoCameraChosen => "No camera is chosen. Choose one in Settings.",
+        Text::NoMicrophoneChosen => "No microphone is chosen. Choose one in Settings.",
         Text::YourCameraIsOff => "Your camera is off",
         Text::InCallWith => "In a call with {name}",
         Text::CallTime => "Call time {time}",

@@ -45,7 +45,7 @@ texts! {
     // The call
     Connecting, ConnectingDetail, Mute, Unmute, CameraOn, CameraOff, FullScreen, LeaveFullScreen, HangUp, Statistics,
     TheyMuted, TheyCameraOff, MuteHere, UnmuteHere, HideHere, ShowHere, MutedHere, HiddenHere, SelfView, SelfViewBig,
-    You, YouAreMuted, YourCameraIsOff, InCallWith, CallTime, PeopleInCall,
+    You, YouAreMuted, NoCameraChosen, NoMicrophoneChosen, YourCameraIsOff, InCallWith, CallTime, PeopleInCall,
     // Statistics
     Sent, Received, StatSize, StatRate, StatBits, StatLost, StatRoundTrip, StatJitter, StatDelay, StatFrozen,
     StatConcealed, StatCodec, StatRoute, RouteDirect, RouteRelay, NothingYet, FramesASecond, KilobitsASecond,

@@ -121,6 +121,8 @@ pub(super) const fn text(key: Text) -> &'static str {
         Text::SelfViewBig => "{name}：点击换回",
         Text::You => "您",
         Text::YouAreMuted => "您已静音",
+        Text::NoCameraChosen => "未选择摄像头。请在设置中选择。",
+        Text::NoMicrophoneChosen => "未选择麦克风。请在设置中选择。",
         Text::YourCameraIsOff => "您的摄像头已关闭",
         Text::InCallWith => "正在与 {name} 通话",
         Text::CallTime => "通话时长 {time}",
