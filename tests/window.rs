@@ -8,7 +8,7 @@ use eframe::egui::{self, Key, Modifiers, Vec2, accesskit::Role};
 use egui_kittest::{Harness, kittest::Queryable};
 use visavis::call::{DeviceKind, DisconnectReason};
 use visavis::controller::{
-    CallView, Command, DeviceFault, Notice, NoticeKind, OutcomeKind, PersonKind, Snapshot, VideoChoice,
+    CallView, Command, DeviceFault, Notice, NoticeKind, OutcomeKind, Person, PersonKind, Snapshot, VideoChoice,
 };
 use visavis::media::Preset;
 use visavis::store::{Language, Settings};
@@ -63,6 +63,12 @@ impl Desk<'_> {
         self.settle();
     }
 
+    /// Draws one frame with all of these events.
+    fn at_once(&self, events: Vec<egui::Event>) {
+        self.harness.borrow_mut().input_mut().events.extend(events);
+        self.harness.borrow_mut().step();
+    }
+
     fn shows(&self, name: &str) -> bool {
         self.harness.borrow().query_all_by_label_contains(name).next().is_some()
     }
@@ -70,6 +76,12 @@ impl Desk<'_> {
     fn sent(&self) -> Vec<Command> {
         self.controller.sent()
     }
+}
+
+/// A finger that comes down on a point, or leaves it.
+fn touch(pos: egui::Pos2, pressed: bool) -> Vec<egui::Event> {
+    let (button, modifiers) = (egui::PointerButton::Primary, Modifiers::NONE);
+    vec![egui::Event::PointerMoved(pos), egui::Event::PointerButton { pos, button, pressed, modifiers }]
 }
 
 fn high() -> VideoChoice {
@@ -249,6 +261,18 @@ fn enter_typed_as_a_call_comes_in_does_not_answer_it() {
     desk.harness.borrow_mut().step();
     desk.harness.borrow().key_press(Key::Enter);
     desk.harness.borrow_mut().step();
+    assert_eq!(desk.sent(), []);
+}
+
+#[test]
+fn escape_and_clicks_that_were_meant_for_something_else_neither_answer_nor_decline() {
+    let desk = Desk::new(made_up::idle());
+    desk.controller.put(made_up::incoming(true, true));
+    desk.harness.borrow_mut().run_steps(2);
+    let answer = desk.harness.borrow().get_by_label("Answer with video").rect().center();
+    let (key, modifiers) = (Key::Escape, Modifiers::NONE);
+    let escape = egui::Event::Key { key, physical_key: None, pressed: true, repeat: false, modifiers };
+    desk.at_once([touch(answer, true), touch(answer, false), vec![escape]].concat());
     assert_eq!(desk.sent(), []);
 }
 
@@ -485,18 +509,134 @@ fn the_history_redials() {
     let desk = Desk::new(made_up::idle());
     desk.press("Calls");
     assert!(desk.shows("Grandma, Incoming"));
-    desk.press("Call Grandma again");
-    assert!(matches!(desk.sent().as_slice(), [Command::Invite { to, .. }] if *to == peer(3)));
+    desk.press("Call Grandma with video");
+    desk.press("Call Grandma with audio");
+    let invite = |video| Command::Invite { to: peer(3), user_data: String::new(), audio: true, video };
+    assert_eq!(desk.sent(), [invite(high()), invite(VideoChoice::Off)]);
 }
 
 #[test]
 fn a_contact_is_added_from_a_pasted_link() {
     let desk = Desk::new(made_up::idle());
     desk.press("Add contact");
-    desk.harness.borrow().get_by_label("Link or ID").type_text("visavis:abc");
+    let link = format!("visavis:{}", peer(20));
+    desk.harness.borrow().get_by_label("Link or ID").type_text(&link);
     desk.settle();
     desk.press("Add");
-    assert_eq!(desk.sent(), [Command::AddContact { link: "visavis:abc".into() }]);
+    assert_eq!(desk.sent(), [Command::AddContact { link }]);
+    assert!(!desk.shows("Link or ID"));
+}
+
+#[test]
+fn a_wrong_link_is_explained_and_stays_in_the_dialog() {
+    let desk = Desk::new(made_up::idle());
+    desk.press("Add contact");
+    for (text, why) in [("visavis:abc", "No Visavis ID was found"), (&peer(9).to_string(), "That is your own link.")] {
+        desk.harness.borrow().get_by_label("Link or ID").focus();
+        desk.settle();
+        desk.harness.borrow().get_by_label("Link or ID").type_text(text);
+        desk.settle();
+        desk.press("Add");
+        assert!(desk.shows(why), "{text}");
+        assert!(desk.harness.borrow().get_by_label("Link or ID").value().is_some_and(|kept| kept.contains(text)));
+        desk.key(Modifiers::COMMAND, Key::A);
+    }
+    assert_eq!(desk.sent(), []);
+}
+
+#[test]
+fn a_blocked_stranger_can_be_unblocked() {
+    let mut snapshot = made_up::idle();
+    let blocked = Person { kind: PersonKind::Blocked, online: false, route: None, blocked: true, ..made_up::echo() };
+    snapshot.people = vec![made_up::echo(), Person { id: peer(21), name: "Nobody".into(), ..blocked }];
+    let desk = Desk::new(snapshot);
+    desk.harness.borrow().get_by_label_contains("Nobody, Blocked").click();
+    desk.settle();
+    desk.press("Unblock");
+    assert_eq!(desk.sent(), [Command::BlockContact { id: peer(21), on: false }]);
+}
+
+#[test]
+fn a_person_stays_selected_when_they_are_clicked_twice() {
+    let desk = Desk::new(made_up::idle());
+    for _ in 0..2 {
+        desk.harness.borrow().get_by_label_contains("Ana Lindqvist, Online").click();
+        desk.settle();
+    }
+    assert!(desk.shows("Call with video"));
+}
+
+#[test]
+fn somebody_who_is_only_in_the_history_has_a_card() {
+    let desk = Desk::new(Snapshot { people: vec![made_up::echo()], ..made_up::idle() });
+    desk.press("Calls");
+    desk.harness.borrow().get_by_label_contains("Grandma, Incoming").click();
+    desk.settle();
+    desk.press("Call with audio");
+    assert!(matches!(desk.sent().as_slice(), [Command::Invite { to, .. }] if *to == peer(3)));
+}
+
+#[test]
+fn enter_in_the_note_calls_with_video() {
+    let desk = Desk::new(made_up::idle());
+    desk.harness.borrow().get_by_label_contains("Ana Lindqvist, Online").click();
+    desk.settle();
+    desk.harness.borrow().get_by_label("Note").focus();
+    desk.settle();
+    desk.harness.borrow().get_by_label("Note").type_text("hello");
+    desk.key(Modifiers::NONE, Key::Enter);
+    let invite = Command::Invite { to: peer(1), user_data: "hello".into(), audio: true, video: high() };
+    assert_eq!(desk.sent(), [invite]);
+}
+
+#[test]
+fn calling_again_offers_what_the_call_was() {
+    let desk = Desk::new(made_up::idle());
+    desk.harness.borrow().get_by_label_contains("Ana Lindqvist, Online").click();
+    desk.settle();
+    desk.press("Call with audio");
+    desk.controller.put(made_up::ended(OutcomeKind::NoAnswer));
+    desk.settle();
+    desk.sent();
+    desk.press("Call again");
+    let invite = Command::Invite { to: peer(1), user_data: String::new(), audio: true, video: VideoChoice::Off };
+    assert_eq!(desk.sent(), [Command::DismissOutcome, invite]);
+}
+
+#[test]
+fn escape_closes_the_dialog_before_the_settings_behind_it() {
+    let desk = Desk::new(made_up::idle());
+    desk.press("Settings");
+    desk.press("Add contact");
+    desk.sent();
+    desk.key(Modifiers::NONE, Key::Escape);
+    assert!(!desk.shows("Link or ID") && desk.shows("Frame rate at most"));
+    desk.key(Modifiers::NONE, Key::Escape);
+    assert!(!desk.shows("Frame rate at most"));
+}
+
+#[test]
+fn what_the_camera_really_gives_is_shown_beside_what_was_asked_for() {
+    let mut snapshot = made_up::idle();
+    snapshot.local_stream.camera_mode = Some((640, 480, 30));
+    let desk = Desk::new(snapshot);
+    desk.press("Settings");
+    assert!(desk.shows("You asked for 1280 × 720; your camera gives 640 × 480 at 30 fps."));
+    desk.press("Resolution: 1280 × 720");
+    assert!(desk.shows("1920 × 1080 (more than your camera gives)"));
+}
+
+#[test]
+fn a_touch_on_faded_controls_only_wakes_them() {
+    let desk = Desk::new(made_up::call(vec![made_up::participant(1, "Ana Lindqvist", true)]));
+    desk.harness.borrow_mut().run_steps(20);
+    let hang_up = desk.harness.borrow().get_by_label("Hang up").rect().center();
+    let tap = || [true, false].map(|down| desk.at_once(touch(hang_up, down)));
+    tap();
+    desk.settle();
+    assert_eq!(desk.sent(), []);
+    tap();
+    assert_eq!(desk.sent(), [Command::Leave]);
 }
 
 #[test]

@@ -64,6 +64,7 @@ impl Core {
             width,
             height,
             fps: self.media.measured_fps(),
+            camera_mode: self.media.camera_mode(),
             camera: camera.map(|(name, _)| name.to_owned()).unwrap_or_default(),
             microphone: microphone.map(str::to_owned).unwrap_or_default(),
             preview: Arc::clone(self.media.preview()),

@@ -18,7 +18,7 @@ pub use crate::call::CallEnd as OutcomeKind;
 pub struct Snapshot {
     /// This person's own card.
     pub me: Me,
-    /// Contacts, people found on this network, and Echo; contacts sorted by name, online first.
+    /// Echo, contacts, people found on this network, and blocked strangers; sorted by name, online first.
     pub people: Vec<Person>,
     /// Calls of the past, latest first.
     pub history: Arc<[HistoryEntry]>,
@@ -54,6 +54,8 @@ pub enum PersonKind {
     Contact,
     /// Found on this network, a stranger.
     Nearby,
+    /// A blocked stranger who is not to be found now.
+    Blocked,
     /// The test contact that answers inside the app.
     Echo,
 }
@@ -131,6 +133,9 @@ pub struct LocalStreamView {
     pub height: u32,
     /// Measured frames a second.
     pub fps: f32,
+    /// Width, height and frames a second that the camera itself runs in; `None` when closed, and for a test card that is
+    /// drawn to any size.
+    pub camera_mode: Option<(u32, u32, u32)>,
     /// Name of the camera; empty when closed.
     pub camera: String,
     /// Name of the microphone; empty when closed.

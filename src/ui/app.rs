@@ -170,6 +170,7 @@ impl Window {
         self.tiles = tiles;
         for command in commands.drain(..) {
             self.camera.note(&command, &snapshot);
+            self.invites.note(&command, &snapshot);
             if self.handle.send(command).is_err() {
                 ui.ctx().send_viewport_cmd(ViewportCommand::Close);
             }
@@ -180,7 +181,9 @@ impl Window {
     fn screens(&mut self, ui: &mut Ui, scene: &mut Scene<'_>) {
         let snapshot = scene.snapshot;
         let invited = has_invite_dialog(snapshot);
-        if !invited {
+        let in_call = matches!(snapshot.call, CallView::Conversation(_));
+        // Esc belongs to what lies in front.
+        if !invited && (in_call || !self.home.has_dialog()) {
             self.settings.take_keys(ui, scene);
         }
         let area = ui.available_rect_before_wrap();

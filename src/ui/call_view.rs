@@ -44,6 +44,10 @@ pub struct CallScreen {
     self_view: SelfView,
     activity: Activity,
     statistics: bool,
+    /// The controls could not be seen in the frame before.
+    faded: bool,
+    /// A touch has begun on faded controls: it wakes them and presses nothing.
+    waking: bool,
 }
 
 /// How a picture of some proportions fits a tile of others.
@@ -91,8 +95,15 @@ impl CallScreen {
         }
         let mut overlay = ui.new_child(UiBuilder::new().id_salt("overlay").max_rect(area));
         overlay.set_opacity(opacity);
+        self.wake(ui, opacity);
+        let asked = scene.commands.len();
         head(&mut overlay, area, scene, call);
-        act = controls::show(&mut overlay, area, scene).or(act);
+        let pressed = controls::show(&mut overlay, area, scene);
+        if self.waking {
+            scene.commands.truncate(asked);
+        } else {
+            act = pressed.or(act);
+        }
         if opacity == 0.0 && stage.hovered() {
             ui.ctx().set_cursor_icon(CursorIcon::None);
         }
@@ -103,6 +114,14 @@ impl CallScreen {
             controls::carry_out(ui, act, scene);
         }
         act == Some(Act::Settings)
+    }
+
+    /// Follows whether a touch is under way that began on faded controls.
+    fn wake(&mut self, ui: &Ui, opacity: f32) {
+        let (pressed, under_way) =
+            ui.input(|input| (input.pointer.any_pressed(), input.pointer.any_down() || input.pointer.any_released()));
+        self.waking = under_way && (self.waking || (pressed && self.faded));
+        self.faded = opacity == 0.0;
     }
 
     fn tiles(&self, ui: &mut Ui, area: Rect, scene: &mut Scene<'_>, call: &ConversationView) {

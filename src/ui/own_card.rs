@@ -128,6 +128,11 @@ impl OwnCard {
         response.on_hover_text(scene.text(Text::YourNameDetail));
     }
 
+    /// Whether the QR code is shown large.
+    pub const fn shows_qr(&self) -> bool {
+        self.qr_open
+    }
+
     /// Shows the QR code large while it is asked for.
     pub fn show_qr(&mut self, ui: &Ui, scene: &mut Scene<'_>) {
         if !self.qr_open {

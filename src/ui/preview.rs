@@ -117,6 +117,7 @@ mod tests {
             width: 0,
             height: 0,
             fps: 0.0,
+            camera_mode: None,
             camera: String::new(),
             microphone: String::new(),
             preview: Arc::new(FrameSlot::new()),

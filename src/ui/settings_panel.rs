@@ -5,7 +5,7 @@ use eframe::egui::{
 };
 
 use crate::call::DeviceKind;
-use crate::controller::{Command, DeviceFault, LocalStreamView};
+use crate::controller::{Command, DeviceFault, LocalStreamView, Snapshot};
 use crate::media::{Preset, VideoFormat};
 use crate::store::{DeviceChoice, Language, Settings, Theme};
 
@@ -171,13 +171,34 @@ fn camera_gives(stream: &LocalStreamView, preset: Preset, words: Words) -> Strin
     if !stream.video || stream.width == 0 {
         return words.get(Text::CameraClosed).to_owned();
     }
-    let size = format!("{} × {}", stream.width, stream.height);
+    let (width, height) =
+        stream.camera_mode.map_or((stream.width, stream.height), |(width, height, _)| (width, height));
+    let size = format!("{width} × {height}");
     let fps = format!("{:.0}", stream.fps);
-    if preset.size() == (stream.width, stream.height) {
+    if preset.size() == (width, height) {
         words.fill(Text::CameraGives, &[("size", &size), ("fps", &fps)])
     } else {
         words.fill(Text::CameraGivesOther, &[("asked", &preset_name(preset)), ("size", &size), ("fps", &fps)])
     }
+}
+
+/// The modes of the camera that is chosen, as far as they are known.
+fn camera_modes<'a>(snapshot: &'a Snapshot, choice: &DeviceChoice) -> &'a [(u32, u32, u32)] {
+    let cameras = &snapshot.devices.cameras;
+    let chosen = match choice {
+        DeviceChoice::Named(name) => cameras.iter().find(|camera| camera.name == *name),
+        DeviceChoice::SystemDefault => {
+            cameras.iter().find(|camera| camera.name == snapshot.local_stream.camera).or_else(|| cameras.first())
+        }
+        DeviceChoice::None | DeviceChoice::TestCard { .. } | DeviceChoice::Tone { .. } | DeviceChoice::File(_) => None,
+    };
+    chosen.map_or(&[], |camera| camera.modes.as_slice())
+}
+
+/// Whether a preset asks for more than a camera of these modes gives.
+fn is_above(preset: Preset, modes: &[(u32, u32, u32)]) -> bool {
+    let (width, height) = preset.size();
+    !modes.is_empty() && !modes.iter().any(|mode| mode.0 >= width && mode.1 >= height)
 }
 
 fn video(ui: &mut Ui, scene: &Scene<'_>, settings: &mut Settings) {
@@ -187,7 +208,12 @@ fn video(ui: &mut Ui, scene: &Scene<'_>, settings: &mut Settings) {
     let synthetic = [DeviceChoice::TestCard { format: None }, DeviceChoice::None];
     device(ui, words, Text::Camera, &mut settings.camera, cameras, &synthetic);
     fault(ui, words, DeviceKind::Camera, stream.camera_fault);
-    let names: Vec<String> = Preset::ALL.into_iter().map(preset_name).collect();
+    let modes = camera_modes(snapshot, &settings.camera);
+    let name = |preset: Preset| match is_above(preset, modes) {
+        true => words.fill(Text::PresetAbove, &[("size", &preset_name(preset))]),
+        false => preset_name(preset),
+    };
+    let names: Vec<String> = Preset::ALL.into_iter().map(name).collect();
     let current = Preset::ALL.into_iter().position(|preset| preset == settings.preset);
     let shown = preset_name(settings.preset);
     if let Some(index) = drop_down(ui, words.get(Text::Resolution), &shown, &names, current)
@@ -382,6 +408,14 @@ mod tests {
         assert_eq!(meter_reach(1.0), 1.0);
         assert!((meter_reach(0.1) - (1.0 - 20.0 / 54.0)).abs() < 1e-3);
         assert_eq!(meter_reach(1e-6), 0.0);
+    }
+
+    #[test]
+    fn presets_above_the_cameras_modes_are_told_from_the_others() {
+        let modes = [(1280, 720, 30), (640, 480, 30)];
+        assert!(is_above(Preset::FullWide, &modes));
+        assert!(!is_above(Preset::HighWide, &modes) && !is_above(Preset::Low, &modes));
+        assert!(!is_above(Preset::FullWide, &[]), "not known");
     }
 
     #[test]

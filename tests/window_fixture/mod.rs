@@ -138,6 +138,7 @@ pub fn local_stream() -> LocalStreamView {
         width: 1280,
         height: 720,
         fps: 29.8,
+        camera_mode: Some((1280, 720, 30)),
         camera: "HD Webcam C920".into(),
         microphone: "Headset".into(),
         preview: slot(Some(picture(640, 360, false))),

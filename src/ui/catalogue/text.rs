@@ -37,10 +37,10 @@ texts! {
     CallWithVideo, CallWithAudio, NoteField, NoteHint, OfflineHint, BlockedHint, PickSomeone, PickSomeoneDetail,
     TryEcho,
     // Home: history
-    HistoryEmptyTitle, HistoryEmpty, HistoryOutgoing, HistoryIncoming, CallAgain, CallAgainName, ClearHistory,
+    HistoryEmptyTitle, HistoryEmpty, HistoryOutgoing, HistoryIncoming, CallAgain, CallVideoName, CallAudioName, ClearHistory,
     ClearHistoryTitle, ClearHistoryDetail, Today, Yesterday,
     // Invites
-    Calling, Ringing, CancelCall, IncomingVideo, IncomingAudio, UnknownCaller, UnknownCallerDetail, TheirNote,
+    Calling, Ringing, CancelCall, IncomingVideo, IncomingAudio, UnknownCaller, UnknownCallerDetail, TheirId, TheirNote,
     AnswerVideo, AnswerAudio, Decline,
     // The call
     Connecting, ConnectingDetail, Mute, Unmute, CameraOn, CameraOff, FullScreen, LeaveFullScreen, HangUp, Statistics,
@@ -51,7 +51,7 @@ texts! {
     StatConcealed, StatCodec, StatRoute, RouteDirect, RouteRelay, NothingYet, FramesASecond, KilobitsASecond,
     Milliseconds, Packets,
     // Settings
-    SectionVideo, SectionSound, SectionPrivacy, SectionLook, SectionKeys, Resolution, CameraGives, CameraGivesOther,
+    SectionVideo, SectionSound, SectionPrivacy, SectionLook, SectionKeys, Resolution, CameraGives, CameraGivesOther, PresetAbove,
     CameraClosed, FrameRate, BitRate, BitRateAuto, BitRateChoice, FrameRateChoice, Camera, Microphone, Speaker,
     SystemDefault, TestCard, Tone, NoDevice, FileChoice, NotPluggedIn, Level, TestSpeaker, Mirror, MirrorDetail,
     StrangersMayRing, StrangersDetail, LanguageLabel, LanguageSystem, LanguageEnglish, LanguageChinese, ThemeLabel,
