@@ -4,11 +4,16 @@ mod window_fixture;
 
 use std::cell::RefCell;
 
-use eframe::egui::{self, Key, Modifiers, Vec2, accesskit::Role};
-use egui_kittest::{Harness, kittest::Queryable};
+use eframe::egui::{
+    self, Key, Modifiers, Vec2,
+    accesskit::{Action, Role},
+};
+use egui_kittest::kittest::{By, NodeT, Queryable};
+use egui_kittest::{Harness, Node};
 use visavis::call::{DeviceKind, DisconnectReason};
 use visavis::controller::{
-    CallView, Command, DeviceFault, Notice, NoticeKind, OutcomeKind, Person, PersonKind, Snapshot, VideoChoice,
+    CallView, Command, ConversationStatus, DeviceFault, Notice, NoticeKind, OutcomeKind, Person, PersonKind, Snapshot,
+    StoreFault, VideoChoice,
 };
 use visavis::media::Preset;
 use visavis::store::{Language, Settings};
@@ -647,6 +652,88 @@ fn chinese_is_shown_when_it_is_chosen() {
     assert!(desk.shows("在此网络上"));
     assert!(desk.shows("回声测试"));
     assert!(!desk.shows("On this network"));
+}
+
+/// What the keyboard can reach, and has no name that could be read out.
+fn nameless(desk: &Desk<'_>) -> Vec<String> {
+    let harness = desk.harness.borrow();
+    let reached = || By::new().predicate(|node| node.data().supports_action(Action::Focus));
+    assert!(harness.query_all(reached()).count() > 0);
+    let bare = |node: &Node<'_>| {
+        let node = node.accesskit_node();
+        node.label().is_none_or(|name| name.trim().is_empty()) && node.value().is_none_or(|name| name.trim().is_empty())
+    };
+    harness.query_all(reached()).filter(bare).map(|node| format!("{node:?}")).collect()
+}
+
+#[test]
+fn everything_that_the_keyboard_reaches_has_a_name() {
+    let mut stranger = made_up::call(vec![made_up::participant(1, "Ana Lindqvist", true)]);
+    stranger.local_stream.camera_fault = Some(DeviceFault::Busy);
+    let kind = NoticeKind::OwnLink;
+    let screens = [
+        Snapshot { notices: vec![Notice { number: 1, kind }], ..made_up::idle() },
+        made_up::outgoing(true),
+        made_up::incoming(true, false),
+        made_up::ended(OutcomeKind::Unreachable),
+        stranger,
+    ];
+    for snapshot in screens {
+        let call = format!("{:?}", snapshot.call);
+        let desk = Desk::new(snapshot);
+        assert_eq!(nameless(&desk), [""; 0], "{call}");
+    }
+    let desk = Desk::new(made_up::idle());
+    for opened in ["Calls", "People", "Show QR code"] {
+        desk.press(opened);
+        assert_eq!(nameless(&desk), [""; 0], "{opened}");
+    }
+    desk.key(Modifiers::NONE, Key::Escape);
+    desk.harness.borrow().get_by_label_contains("Ana Lindqvist, Online").click();
+    desk.settle();
+    for opened in
+        ["More for Ana Lindqvist", "Add contact", "Choose a picture of a QR code…", "Back", "Cancel", "Settings"]
+    {
+        desk.press(opened);
+        assert_eq!(nameless(&desk), [""; 0], "{opened}");
+    }
+}
+
+#[test]
+fn painted_words_can_be_read_out() {
+    let desk = Desk::new(made_up::idle());
+    for words in ["Your ID ", "Who would you like to see?", "Pick a person on the left."] {
+        assert!(desk.shows(words), "{words}");
+    }
+    desk.harness.borrow().get_by_label_contains("Tomás Herrera, Blocked").click();
+    desk.settle();
+    assert!(desk.shows("You blocked Tomás Herrera."));
+    let mut call = made_up::conversation(vec![made_up::participant(1, "Ana Lindqvist", false)]);
+    let desk = Desk::new(camera_off(Snapshot { call: CallView::Conversation(call.clone()), ..made_up::idle() }));
+    assert!(desk.shows("Ana Lindqvist’s camera is off") && desk.shows("Your camera is off"));
+    (call.status, call.connected_at) = (ConversationStatus::Connecting, None);
+    let desk = Desk::new(Snapshot { call: CallView::Conversation(call), ..made_up::idle() });
+    assert!(desk.shows("Making a connection to Ana Lindqvist"));
+}
+
+#[test]
+fn a_dialog_opens_with_the_keyboard_on_what_does_no_harm() {
+    let desk = Desk::new(made_up::ended(OutcomeKind::NoAnswer));
+    assert!(desk.harness.borrow().get_by_label("Close").is_focused());
+    let desk = Desk::new(made_up::idle());
+    desk.press("Calls");
+    desk.press("Clear the history");
+    assert!(desk.harness.borrow().get_by_label("Cancel").is_focused());
+}
+
+#[test]
+fn faults_of_the_store_and_the_network_are_told_in_the_windows_language() {
+    let kinds = [NoticeKind::Store(StoreFault::DiskFull), NoticeKind::NoNetwork];
+    let notices = (1..).zip(kinds).map(|(number, kind)| Notice { number, kind }).collect();
+    let mut snapshot = Snapshot { notices, ..made_up::idle() };
+    snapshot.settings.language = Language::SimplifiedChinese;
+    let desk = Desk::new(snapshot);
+    assert!(desk.shows("磁盘已满") && desk.shows("无法查找此网络上的人"));
 }
 
 /// Every button, field and list row lies inside the smallest window, in both languages.

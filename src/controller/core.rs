@@ -191,7 +191,7 @@ impl Core {
             Err(error) => {
                 // The app works on: Echo can be called, and contacts are shown offline.
                 tracing::error!("people on this network cannot be found: {error}");
-                self.notices.add(super::NoticeKind::Other(error.to_string()));
+                self.notices.add(super::NoticeKind::NoNetwork);
             }
         }
     }

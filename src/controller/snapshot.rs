@@ -7,7 +7,7 @@ pub use crate::capture::CameraInfo;
 use crate::call::{ConversationId, DeviceKind, InviteId};
 use crate::identity::PeerId;
 use crate::media::{FrameSlot, LevelMeter, MediaTime};
-use crate::store::Settings;
+use crate::store::{Settings, StoreError};
 
 use super::event::{DeviceFault, PresenceRoute, ReceivedStats, SentStats};
 
@@ -282,6 +282,38 @@ pub enum NoticeKind {
     BadLink,
     /// The link is one's own.
     OwnLink,
-    /// Something else that a person should know, in the words of the error.
-    Other(String),
+    /// Something could not be saved or read.
+    Store(StoreFault),
+    /// People on this network cannot be looked for.
+    NoNetwork,
+}
+
+/// Why something could not be saved or read; the catalogue has the words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreFault {
+    /// No space is left.
+    DiskFull,
+    /// The folder cannot be written.
+    NotWritable,
+    /// A newer version made the data.
+    MadeByNewerVersion,
+    /// The data are damaged.
+    Damaged,
+    /// Another program holds them.
+    Busy,
+    /// Anything else.
+    Other,
+}
+
+impl From<&StoreError> for StoreFault {
+    fn from(error: &StoreError) -> Self {
+        match error {
+            StoreError::DiskFull(_) => Self::DiskFull,
+            StoreError::NotWritable(_) => Self::NotWritable,
+            StoreError::MadeByNewerVersion => Self::MadeByNewerVersion,
+            StoreError::Damaged(_) => Self::Damaged,
+            StoreError::Busy(_) => Self::Busy,
+            StoreError::Other(_) => Self::Other,
+        }
+    }
 }

@@ -91,6 +91,9 @@ impl AddContact {
             ui.label(Type::Caption.text(scene.text(wrong), Palette::of(ui).danger));
         }
         let enter = field.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter));
+        if enter {
+            field.request_focus();
+        }
         ui.add_space(space::XS);
         if TextButton::new(scene.text(Text::AddPicture))
             .icon(Icon::Picture)

@@ -1,12 +1,16 @@
 //! The card of the selected person at the bottom of home: a note, and Call with video or audio.
 
-use eframe::egui::{Align, CornerRadius, Key, Layout, Popup, Rect, Stroke, StrokeKind, Ui, UiBuilder, pos2, vec2};
+use std::sync::Arc;
+
+use eframe::egui::{
+    Align, CornerRadius, Galley, Key, Layout, Popup, Pos2, Rect, Stroke, StrokeKind, Ui, UiBuilder, pos2, vec2,
+};
 
 use crate::controller::{Command, Person, PersonKind};
 use crate::identity::PeerId;
 
 use super::avatar;
-use super::buttons::{TextButton, Weight, icon_button, one_line};
+use super::buttons::{TextButton, Weight, icon_button, one_line, painted_words};
 use super::catalogue::Text;
 use super::fields;
 use super::icons::Icon;
@@ -46,6 +50,16 @@ fn row(rect: Rect, top: f32, height: f32) -> Rect {
     Rect::from_min_size(pos2(rect.left(), top), vec2(rect.width(), height))
 }
 
+/// A heading and the line under it, painted.
+fn two_lines(ui: &Ui, at: Pos2, title: Arc<Galley>, detail: Arc<Galley>) {
+    let palette = Palette::of(ui);
+    let below = at + vec2(0.0, title.size().y + 1.0);
+    for (at, galley, ink) in [(at, title, palette.text), (below, detail, palette.text_soft)] {
+        painted_words(ui, Rect::from_min_size(at, galley.size()), galley.text());
+        ui.painter().galley(at, galley, ink);
+    }
+}
+
 impl CallCard {
     /// How high the card is in points.
     pub fn height(width: f32, with_person: bool) -> f32 {
@@ -78,9 +92,7 @@ impl CallCard {
         let title = one_line(ui, scene.text(Text::PickSomeone), Type::Strong, palette.text, room);
         let detail = one_line(ui, scene.text(Text::PickSomeoneDetail), Type::Body, palette.text_soft, room);
         let top = inner.center().y - (title.size().y + detail.size().y + 2.0) / 2.0;
-        let below = top + title.size().y + 2.0;
-        ui.painter().galley(pos2(inner.left(), top), title, palette.text);
-        ui.painter().galley(pos2(inner.left(), below), detail, palette.text_soft);
+        two_lines(ui, pos2(inner.left(), top), title, detail);
     }
 
     /// Draws the card of `person`; false when it should close.
@@ -129,9 +141,7 @@ impl CallCard {
         let title = one_line(ui, name, Type::Title, palette.text, room);
         let detail = one_line(ui, &hint, Type::Caption, palette.text_soft, room);
         let top = rect.center().y - (title.size().y + detail.size().y) / 2.0;
-        let below = top + title.size().y;
-        ui.painter().galley(pos2(left, top), title, palette.text);
-        ui.painter().galley(pos2(left, below), detail, palette.text_soft);
+        two_lines(ui, pos2(left, top), title, detail);
         stays
     }
 

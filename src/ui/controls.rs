@@ -14,7 +14,7 @@ use super::catalogue::Text;
 use super::icons::Icon;
 use super::keys;
 use super::scene::Scene;
-use super::theme::{Palette, space};
+use super::theme::{self, Palette, space};
 
 /// The controls fade when nothing has been touched for this long, in seconds.
 const REST: f64 = 3.0;
@@ -117,7 +117,7 @@ pub fn show(ui: &mut Ui, area: Rect, scene: &Scene<'_>) -> Option<Act> {
         vec2(width, 48.0),
     );
     let back = bar.expand2(vec2(space::M, space::S));
-    ui.painter().rect_filled(back, egui::CornerRadius::same(32), egui::Color32::from_black_alpha(150));
+    ui.painter().rect_filled(back, egui::CornerRadius::same(32), theme::SCRIM);
     let builder = UiBuilder::new().id_salt("controls").max_rect(bar).layout(Layout::left_to_right(Align::Center));
     let mut line = ui.new_child(builder);
     line.spacing_mut().item_spacing.x = space::M;

@@ -7,7 +7,7 @@ use crate::controller::{CallView, Command, IncomingView, Outcome, OutcomeKind, O
 use crate::identity::PeerId;
 
 use super::avatar;
-use super::buttons::{TextButton, Weight};
+use super::buttons::{TextButton, Weight, announce};
 use super::catalogue::Text;
 use super::dialog;
 use super::icons::Icon;
@@ -122,8 +122,10 @@ fn portrait(ui: &mut Ui, scene: &Scene<'_>, id: PeerId, name: &str, line: &str) 
         let (_, rect) = ui.allocate_space(vec2(disc, disc));
         avatar::paint_kind(ui.painter(), rect.center(), disc, id, name, scene.is_echo(id));
         ui.add_space(space::S);
-        ui.add(egui::Label::new(Type::Display.text(name, palette.text)).truncate());
-        ui.label(Type::Body.text(line, palette.text_soft));
+        let name = ui.add(egui::Label::new(Type::Display.text(name, palette.text)).truncate());
+        let line = ui.label(Type::Body.text(line, palette.text_soft));
+        announce(&name, true);
+        announce(&line, true);
     });
     ui.add_space(space::M);
 }
@@ -187,7 +189,7 @@ fn incoming_card(ui: &mut Ui, scene: &Scene<'_>, incoming: &IncomingView, name: 
         let video = video.width(width).show(ui).clicked();
         (video, audio.width(width).show(ui).clicked())
     };
-    let decline = TextButton::new(scene.text(Text::Decline)).icon(Icon::HangUp).weight(Weight::Danger);
+    let decline = TextButton::new(scene.text(Text::Decline)).icon(Icon::HangUp);
     let decline = decline.width(width).show(ui).clicked();
     match (answer, decline) {
         ((true, _), _) => Some(Press::AnswerVideo),
@@ -249,7 +251,7 @@ fn show_outcome(ui: &Ui, scene: &mut Scene<'_>, outcome: &Outcome, name: &str, w
         ui.allocate_ui_with_layout(size, Layout::right_to_left(Align::Center), |ui| {
             let again = TextButton::new(scene.text(Text::CallAgain)).icon(icon).weight(Weight::Primary);
             let again = again.show(ui).clicked();
-            (again, TextButton::new(scene.text(Text::Close)).show(ui).clicked())
+            (again, dialog::safe(ui, TextButton::new(scene.text(Text::Close))).clicked())
         })
         .inner
     });

@@ -53,6 +53,7 @@ impl OwnCard {
         let id = scene.words.fill(Text::YourId, &[("id", &me.id.short())]);
         let at = pos2(words.left(), words.center().y + 2.0);
         let id = super::buttons::one_line(ui, &id, Type::Caption, palette.text_soft, words.width());
+        super::buttons::painted_words(ui, Rect::from_min_size(at, id.size()), id.text());
         ui.painter().galley(at, id, palette.text_soft);
     }
 
@@ -170,7 +171,7 @@ impl OwnCard {
             ui.horizontal(|ui| {
                 self.copy_button(ui, scene);
                 ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                    if TextButton::new(scene.text(Text::Close)).show(ui).clicked() {
+                    if dialog::safe(ui, TextButton::new(scene.text(Text::Close))).clicked() {
                         self.qr_open = false;
                     }
                 });

@@ -130,8 +130,9 @@ impl PeopleList {
         avatar::paint_kind(ui.painter(), center, AVATAR, person.id, &name, is_echo);
         if person.online && !is_echo && !person.blocked {
             let dot = center + vec2(AVATAR * 0.36, AVATAR * 0.36);
-            ui.painter().circle_filled(dot, 7.0, ground.unwrap_or(palette.side));
-            ui.painter().circle_filled(dot, 5.0, palette.accent);
+            // The ring keeps it apart from an avatar of much the same colour.
+            ui.painter().circle_filled(dot, 8.5, ground.unwrap_or(palette.side));
+            ui.painter().circle_filled(dot, 5.5, palette.accent);
         }
         let has_menu = !is_echo;
         let left = center.x + AVATAR / 2.0 + space::M;

@@ -9,9 +9,9 @@ use crate::controller::{Command, DeviceFault, LocalStreamView, Snapshot};
 use crate::media::{Preset, VideoFormat};
 use crate::store::{DeviceChoice, Language, Settings, Theme};
 
-use super::buttons::{TextButton, icon_button, segments, switch_row};
+use super::buttons::{TextButton, Weight, icon_button, segments, switch_row};
 use super::catalogue::{Text, Words};
-use super::fields::drop_down;
+use super::fields::{drop_down, label};
 use super::icons::Icon;
 use super::keys;
 use super::scene::Scene;
@@ -124,7 +124,15 @@ impl SettingsPanel {
 
 fn content(ui: &mut Ui, scene: &mut Scene<'_>) {
     let mut settings = scene.snapshot.settings.clone();
-    section(ui, scene.text(Text::SectionVideo));
+    ui.horizontal(|ui| {
+        ui.label(Type::Strong.text(scene.text(Text::SectionVideo), Palette::of(ui).accent));
+        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+            let refresh = TextButton::new(scene.text(Text::RefreshDevices)).icon(Icon::Refresh).weight(Weight::Plain);
+            if refresh.show(ui).clicked() {
+                scene.send(Command::RefreshDevices);
+            }
+        });
+    });
     video(ui, scene, &mut settings);
     section(ui, scene.text(Text::SectionSound));
     sound(ui, scene, &mut settings);
@@ -269,20 +277,14 @@ fn sound(ui: &mut Ui, scene: &mut Scene<'_>, settings: &mut Settings) {
     device(ui, words, Text::Speaker, &mut settings.speaker, speakers, &[DeviceChoice::None]);
     fault(ui, words, DeviceKind::Speaker, stream.speaker_fault);
     ui.add_space(space::XS);
-    ui.horizontal(|ui| {
-        if TextButton::new(words.get(Text::TestSpeaker)).icon(Icon::Speaker).show(ui).clicked() {
-            scene.send(Command::TestSpeaker);
-        }
-        if icon_button(ui, Icon::Refresh, words.get(Text::RefreshDevices)).clicked() {
-            scene.send(Command::RefreshDevices);
-        }
-    });
+    if TextButton::new(words.get(Text::TestSpeaker)).icon(Icon::Speaker).show(ui).clicked() {
+        scene.send(Command::TestSpeaker);
+    }
 }
 
 fn look(ui: &mut Ui, scene: &Scene<'_>, settings: &mut Settings) {
     let words = scene.words;
-    let palette = Palette::of(ui);
-    ui.label(Type::Caption.text(words.get(Text::LanguageLabel), palette.text_soft));
+    label(ui, words.get(Text::LanguageLabel));
     let languages = [
         (Language::System, Text::LanguageSystem),
         (Language::English, Text::LanguageEnglish),
@@ -292,7 +294,7 @@ fn look(ui: &mut Ui, scene: &Scene<'_>, settings: &mut Settings) {
     if let Some(language) = segments(ui, settings.language, &languages) {
         settings.language = language;
     }
-    ui.label(Type::Caption.text(words.get(Text::ThemeLabel), palette.text_soft));
+    label(ui, words.get(Text::ThemeLabel));
     let themes = [(Theme::System, Text::ThemeSystem), (Theme::Light, Text::ThemeLight), (Theme::Dark, Text::ThemeDark)]
         .map(|(theme, key)| (theme, words.get(key)));
     if let Some(theme) = segments(ui, settings.theme, &themes) {
@@ -353,7 +355,11 @@ fn meter(ui: &mut Ui, name: &str, peak: f32) {
     let palette = Palette::of(ui);
     let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 16.0), Sense::hover());
     let reach = meter_reach(peak);
-    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Meter, true, name));
+    let value = f64::from((reach * 100.0).round());
+    response.widget_info(|| egui::WidgetInfo {
+        value: Some(value),
+        ..egui::WidgetInfo::labeled(egui::Role::Meter, true, name)
+    });
     let bar = Rect::from_center_size(rect.center(), vec2(rect.width(), 8.0));
     ui.painter().rect_filled(bar, CornerRadius::same(4), palette.raised);
     let ink = if peak >= 0.98 { palette.danger } else { palette.accent };

@@ -150,6 +150,7 @@ pub(super) const fn text(key: Text) -> &'static str {
         Text::FramesASecond => "{value} fps",
         Text::KilobitsASecond => "{value} kbit/s",
         Text::Milliseconds => "{value} ms",
+        Text::OnePacket => "1 packet",
         Text::Packets => "{value} packets",
         Text::SectionVideo => "Video",
         Text::SectionSound => "Sound",
@@ -265,5 +266,18 @@ pub(super) const fn text(key: Text) -> &'static str {
         Text::SpeakerUnplugged => "The speaker was unplugged. Plug it in again and it comes back by itself.",
         Text::SpeakerStalled => "The speaker is open but takes no sound. Unplug it and plug it in again.",
         Text::SpeakerFailed => "The speaker does not work. Plug it in again, or choose another one in Settings.",
+        Text::StoreFull => "The disk is full, so Visavis cannot save. Free some space and try again.",
+        Text::StoreNotWritable => "Visavis may not write to its data folder. Check the folder’s permissions.",
+        Text::StoreNewer => {
+            "The data was saved by a newer version of Visavis and was left as it is. Start the newer version."
+        }
+        Text::StoreDamaged => {
+            "The data file visavis.db is damaged. Rename it and start again to begin with an empty one."
+        }
+        Text::StoreBusy => "Another program is using Visavis’s data file. Close it and try again.",
+        Text::StoreFailed => "Visavis could not read or save its data. Try again.",
+        Text::NoNetwork => {
+            "People on this network cannot be found. Check the network, then start Visavis again; Echo works meanwhile."
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! The keys of the catalogue, and which key says what about a call's end or a device.
 
 use crate::call::{DeviceKind, DisconnectReason};
-use crate::controller::{DeviceFault, OutcomeKind};
+use crate::controller::{DeviceFault, OutcomeKind, StoreFault};
 
 macro_rules! texts {
     ($($key:ident),* $(,)?) => {
@@ -49,7 +49,7 @@ texts! {
     // Statistics
     Sent, Received, StatSize, StatRate, StatBits, StatLost, StatRoundTrip, StatJitter, StatDelay, StatFrozen,
     StatConcealed, StatCodec, StatRoute, RouteDirect, RouteRelay, NothingYet, FramesASecond, KilobitsASecond,
-    Milliseconds, Packets,
+    Milliseconds, OnePacket, Packets,
     // Settings
     SectionVideo, SectionSound, SectionPrivacy, SectionLook, SectionKeys, Resolution, CameraGives, CameraGivesOther, PresetAbove,
     CameraClosed, FrameRate, BitRate, BitRateAuto, BitRateChoice, FrameRateChoice, Camera, Microphone, Speaker,
@@ -72,6 +72,8 @@ texts! {
     CameraMissing, CameraBusy, CameraForbidden, CameraUnplugged, CameraStalled, CameraFailed,
     MicrophoneMissing, MicrophoneBusy, MicrophoneForbidden, MicrophoneUnplugged, MicrophoneStalled, MicrophoneFailed,
     SpeakerMissing, SpeakerBusy, SpeakerForbidden, SpeakerUnplugged, SpeakerStalled, SpeakerFailed,
+    // The store and the network at fault
+    StoreFull, StoreNotWritable, StoreNewer, StoreDamaged, StoreBusy, StoreFailed, NoNetwork,
 }
 
 /// The heading about a call's end.
@@ -146,6 +148,18 @@ impl Text {
             (DeviceKind::Speaker, DeviceFault::Unplugged) => Self::SpeakerUnplugged,
             (DeviceKind::Speaker, DeviceFault::Stalled) => Self::SpeakerStalled,
             (DeviceKind::Speaker, DeviceFault::Failed) => Self::SpeakerFailed,
+        }
+    }
+
+    /// The sentence about data that could not be saved or read.
+    pub const fn store_fault(fault: StoreFault) -> Self {
+        match fault {
+            StoreFault::DiskFull => Self::StoreFull,
+            StoreFault::NotWritable => Self::StoreNotWritable,
+            StoreFault::MadeByNewerVersion => Self::StoreNewer,
+            StoreFault::Damaged => Self::StoreDamaged,
+            StoreFault::Busy => Self::StoreBusy,
+            StoreFault::Other => Self::StoreFailed,
         }
     }
 
