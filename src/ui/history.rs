@@ -19,7 +19,7 @@ const ROW_HEIGHT: f32 = 56.0;
 const AVATAR: f32 = 40.0;
 
 /// The width of the two buttons that call again.
-const REDIAL: f32 = 64.0;
+const REDIAL: f32 = 56.0;
 
 /// Draws the list; returns what needs a dialog.
 pub fn show(ui: &mut Ui, scene: &mut Scene<'_>) -> Option<Asked> {
@@ -88,7 +88,7 @@ fn row(ui: &mut Ui, entry: &HistoryEntry, now: Option<LocalTime>, scene: &mut Sc
     avatar::paint_kind(ui.painter(), center, AVATAR, entry.peer, &name, scene.is_echo(entry.peer));
     let missed = is_missed(entry.ended.kind);
     let left = center.x + AVATAR / 2.0 + space::M;
-    let room = rect.right() - left - REDIAL - space::S;
+    let room = rect.right() - left - REDIAL - space::XS;
     let name_ink = if missed { palette.danger } else { palette.text };
     let title = one_line(ui, &name, Type::Strong, name_ink, room);
     let detail = one_line(ui, &format!("{when} · {how}"), Type::Caption, palette.text_soft, room - 18.0);
