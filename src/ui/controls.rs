@@ -143,14 +143,15 @@ pub fn show(ui: &mut Ui, area: Rect, scene: &Scene<'_>) -> Option<Act> {
     ];
     let mut act = None;
     for (icon, text, look, key, what) in controls {
-        let response = press(&mut line, icon, scene.text(text), key, look);
         let device = match what {
             Act::Microphone => Some(DeviceKind::Microphone),
             Act::Camera => Some(DeviceKind::Camera),
             _ => None,
         };
+        let response = press(&mut line, icon, scene.text(text), key, look);
         if let Some(why) = device.and_then(|device| trouble(scene.snapshot, device)) {
             warning_mark(&line, response.rect, scene.text(why));
+            response.clone().on_hover_text(scene.text(why));
         }
         if response.clicked() {
             act = Some(what);

@@ -84,6 +84,19 @@ fn painted_words_can_be_read_out() {
 }
 
 #[test]
+fn a_note_and_a_caller_are_announced() {
+    let announced = |snapshot| {
+        let desk = Desk::new(snapshot);
+        let harness = desk.harness.borrow();
+        let live = harness.query_all(By::new().predicate(|node| node.data().live().is_some()));
+        live.filter_map(|node| node.accesskit_node().value()).collect::<Vec<_>>()
+    };
+    assert_eq!(announced(made_up::incoming(true, true)), ["Ana Lindqvist", "would like a video call"]);
+    let notices = vec![Notice { number: 1, kind: NoticeKind::OwnLink }];
+    assert_eq!(announced(Snapshot { notices, ..made_up::idle() }).len(), 1);
+}
+
+#[test]
 fn a_dialog_opens_with_the_keyboard_on_what_does_no_harm() {
     let desk = Desk::new(made_up::ended(OutcomeKind::NoAnswer));
     assert!(desk.harness.borrow().get_by_label("Close").is_focused());

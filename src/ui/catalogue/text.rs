@@ -23,7 +23,7 @@ texts! {
     // The window and its parts
     AppName, ShuttingDown, Close, Cancel, Back, More, Settings,
     // Home: people
-    People, Calls, Search, ClearSearch, AddContact, Contacts, OnThisNetwork, EchoName, EchoAbout, Online, OnlineLan,
+    People, Calls, Search, AddContact, Contacts, OnThisNetwork, EchoName, EchoAbout, Online, OnlineLan,
     OnlineServer, Offline, Blocked, NoMatch, NoContactsTitle, NoContacts, Rename, Remove, Block, Unblock, AddToContacts,
     CopyId, NewName, Save, RemoveTitle, RemoveDetail,
     // Home: adding a contact
@@ -32,7 +32,7 @@ texts! {
     // Home: one's own card
     YourName, YourNameDetail, NoName, YourId, CopyLink, Copied, ShowQr, QrTitle, QrDetail, QrFailed,
     // Home: the preview
-    PreviewTitle, CameraTurnOn, CameraTurnOff, PreviewOff, PreviewStarting, PreviewNoCamera, OpenSettings,
+    CameraTurnOn, CameraTurnOff, PreviewOff, PreviewStarting, PreviewNoCamera, OpenSettings,
     // Home: calling
     CallWithVideo, CallWithAudio, NoteField, NoteHint, OfflineHint, BlockedHint, PickSomeone, PickSomeoneDetail,
     TryEcho,
@@ -45,7 +45,7 @@ texts! {
     // The call
     Connecting, ConnectingDetail, Mute, Unmute, CameraOn, CameraOff, FullScreen, LeaveFullScreen, HangUp, Statistics,
     TheyMuted, TheyCameraOff, MuteHere, UnmuteHere, HideHere, ShowHere, MutedHere, HiddenHere, SelfView, SelfViewBig,
-    You, YouAreMuted, NoCameraChosen, NoMicrophoneChosen, YourCameraIsOff, InCallWith, CallTime, PeopleInCall,
+    YouAreMuted, NoCameraChosen, NoMicrophoneChosen, YourCameraIsOff, CallTime, PeopleInCall,
     // Statistics
     Sent, Received, StatSize, StatRate, StatBits, StatLost, StatRoundTrip, StatJitter, StatDelay, StatFrozen,
     StatConcealed, StatCodec, StatRoute, RouteDirect, RouteRelay, NothingYet, FramesASecond, KilobitsASecond,
