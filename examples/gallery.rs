@@ -47,14 +47,22 @@ fn snapshot_of(screen: &str) -> Snapshot {
             let mut who = ana(false);
             who.audio = false;
             let mut snapshot = made_up::call(vec![who]);
-            snapshot.local_stream.video = false;
-            snapshot.local_stream.audio = false;
+            let stream = &mut snapshot.local_stream;
+            (stream.audio, stream.video, stream.sends_audio, stream.sends_video) = (false, false, false, false);
+            snapshot
+        }
+        "faults" => {
+            let mut snapshot = made_up::call(vec![ana(true)]);
+            let stream = &mut snapshot.local_stream;
+            (stream.audio, stream.video) = (false, false);
+            stream.camera_fault = Some(DeviceFault::Unplugged);
+            stream.microphone_fault = Some(DeviceFault::Busy);
             snapshot
         }
         "connecting" => {
             let mut view = made_up::conversation(vec![ana(true)]);
             (view.status, view.connected_at) = (ConversationStatus::Connecting, None);
-            Snapshot { call: CallView::Conversation(view), ..made_up::idle() }
+            Snapshot { call: CallView::Conversation(view), ..made_up::call(Vec::new()) }
         }
         "group" => {
             let mut muted = made_up::participant(2, "王小明", true);
@@ -93,5 +101,6 @@ fn main() {
             eprintln!("{command:?}");
         }
     });
-    run::<Infallible>(WindowOptions::default(), |_| Ok(handle)).expect("the window opens");
+    let options = WindowOptions { preview: screen != "off", ..WindowOptions::default() };
+    run::<Infallible>(options, |_| Ok(handle)).expect("the window opens");
 }

@@ -275,7 +275,7 @@ impl Core {
     /// Words of the store for the one who asked; in the window nobody else would say them.
     fn store_error(&mut self, error: StoreError) -> CallError {
         tracing::warn!("the store: {error:?}");
-        self.notices.add(NoticeKind::Other(error.to_string()));
+        self.notices.add(NoticeKind::Store((&error).into()));
         CallError::BadArgument(error.to_string())
     }
 

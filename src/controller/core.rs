@@ -238,7 +238,7 @@ impl Core {
     }
 
     /// What this side means to send (sound, pictures); `None` outside a call.
-    fn sends(&self) -> Option<(bool, bool)> {
+    pub(super) fn sends(&self) -> Option<(bool, bool)> {
         match self.machine.state() {
             CallState::Idle | CallState::Incoming(_) => None,
             CallState::Outgoing(outgoing) => Some((outgoing.audio(), outgoing.video())),

@@ -66,6 +66,8 @@ pub(super) struct LocalMedia {
     fan_out: Arc<FanOut>,
     system: LaneSender<SystemEvent>,
     generation: u64,
+    /// What the camera itself runs in, once it has opened.
+    camera_mode: Option<(u32, u32, u32)>,
     reported: Option<Event>,
     /// Frames a second of the camera: what was asked for until it is measured.
     fps: f32,
@@ -90,6 +92,7 @@ impl LocalMedia {
             fan_out,
             system,
             generation: 0,
+            camera_mode: None,
             reported: None,
             fps: 0.0,
             closing: 0,
@@ -176,6 +179,7 @@ impl LocalMedia {
             encoding.request_keyframe();
         }
         self.fps = format.max_fps as f32;
+        self.camera_mode = None;
         let name = choice.to_string();
         self.camera = Some(Open { device, wish: (choice, format), generation, name, resolved: false, fault: None });
     }
@@ -285,9 +289,10 @@ impl LocalMedia {
         let open = self.camera.as_mut().filter(|open| open.generation == generation)?;
         open.resolved = true;
         match event {
-            CameraEvent::Opened { name, .. } => {
+            CameraEvent::Opened { name, device_mode, .. } => {
                 open.name = name;
                 open.fault = None;
+                self.camera_mode = device_mode;
                 None
             }
             CameraEvent::Fault(error) => Some(fault(open, DeviceKind::Camera, &error)),
@@ -337,6 +342,11 @@ impl LocalMedia {
     pub(super) fn working_camera(&self) -> Option<(&str, VideoFormat)> {
         let open = self.camera.as_ref().filter(|open| open.resolved && open.fault.is_none())?;
         Some((&open.name, open.wish.1))
+    }
+
+    /// Width, height and frames a second that the working camera itself runs in, where it has a mode of its own.
+    pub(super) fn camera_mode(&self) -> Option<(u32, u32, u32)> {
+        self.working_camera().and(self.camera_mode)
     }
 
     /// Name of the microphone, when it works.

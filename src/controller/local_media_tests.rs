@@ -137,3 +137,15 @@ fn without_consent_nothing_opens() {
     rig.media.change(wish(Some(Preset::Low)));
     assert!(rig.media.camera.is_none() && rig.media.wished().is_none());
 }
+
+#[test]
+fn the_mode_that_the_camera_itself_runs_in_is_known_while_it_is_open() {
+    let mut rig = rig();
+    let camera = DeviceChoice::TestCard { format: Some((320, 240, 10)) };
+    rig.media.open(Consent::for_test(), MediaWish { camera, ..wish(Some(Preset::Standard)) });
+    assert_eq!(rig.media.camera_mode(), None, "it is still opening");
+    rig.wait_report();
+    assert_eq!(rig.media.camera_mode(), Some((320, 240, 10)));
+    rig.media.change(wish(None));
+    assert_eq!(rig.media.camera_mode(), None);
+}

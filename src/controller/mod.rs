@@ -37,4 +37,5 @@ pub use run::Controller;
 pub use snapshot::{
     CallView, CameraInfo, ConversationStatus, ConversationView, Devices, HistoryEntry, IncomingView, LocalStreamView,
     Me, Notice, NoticeKind, Outcome, OutcomeKind, OutgoingView, ParticipantView, Person, PersonKind, Snapshot,
+    StoreFault,
 };

@@ -10,6 +10,7 @@ use crate::signaling::{SignalingClient, SignalingConfig, SignalingEvent};
 use super::core::Core;
 use super::{Event, NoticeKind};
 
+const NO_NETWORK: &str = "People on this network cannot be found. Check the network and start again.";
 const CLOCKS_DIFFER: &str = "Somebody on this network cannot be seen: their clock and this computer's differ by more \
                              than a minute. Set both to the right time.";
 
@@ -32,22 +33,20 @@ impl Core {
             Err(error) => {
                 // The app works on: Echo can be called, and contacts are shown offline.
                 tracing::debug!("signaling: {error}");
-                self.network_fault(
-                    "People on this network cannot be found. Check the network and start again.".to_owned(),
-                );
+                self.network_fault(NO_NETWORK, NoticeKind::NoNetwork);
             }
         }
     }
 
     /// Says in the log, to scripts and in the window what keeps people from being found.
-    fn network_fault(&mut self, message: String) {
+    fn network_fault(&mut self, message: &str, notice: NoticeKind) {
         tracing::warn!("{message}");
         self.report(Event::Error {
             code: CallError::InviteFailed.code(),
-            message: message.clone(),
+            message: message.to_owned(),
             command: String::new(),
         });
-        self.notices.add(NoticeKind::Other(message));
+        self.notices.add(notice);
         self.publisher.mark();
     }
 
@@ -75,7 +74,7 @@ impl Core {
                 }
             }
             SignalingEvent::Undelivered { to, message } => self.step(Input::Undelivered { to, message }),
-            SignalingEvent::ClocksDiffer => self.network_fault(CLOCKS_DIFFER.to_owned()),
+            SignalingEvent::ClocksDiffer => self.network_fault(CLOCKS_DIFFER, NoticeKind::ClocksDiffer),
         }
     }
 

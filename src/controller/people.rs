@@ -110,12 +110,14 @@ impl People {
         self.present.get(&id).map(|(_, route)| *route)
     }
 
-    /// Everybody, as the window lists them: Echo, then contacts, then people nearby; online first, then by name.
+    /// Everybody, as the window lists them: Echo, contacts, people nearby, and last the blocked who are neither; online
+    /// first, then by name.
     pub(super) fn list(&self) -> Vec<Person> {
         let nearby = self.present.keys().filter(|id| !self.contacts.contains_key(id));
         let mut people: Vec<Person> = std::iter::once(echo_id())
             .chain(self.contacts.keys().copied())
             .chain(nearby.copied())
+            .chain(self.blocked.iter().copied().filter(|id| !self.is_contact(*id) && !self.present.contains_key(id)))
             .map(|id| self.person(id))
             .collect();
         people.sort_by_cached_key(|person| (rank(person.kind), !person.online, person.name.to_lowercase(), person.id));
@@ -127,8 +129,10 @@ impl People {
             (PersonKind::Echo, String::new())
         } else if self.contacts.contains_key(&id) {
             (PersonKind::Contact, self.name_of(id, None))
-        } else {
+        } else if self.present.contains_key(&id) {
             (PersonKind::Nearby, self.name_of(id, None))
+        } else {
+            (PersonKind::Blocked, self.name_of(id, None))
         };
         let route = self.route(id);
         Person { id, name, kind, online: route.is_some(), route, blocked: self.is_blocked(id) }
@@ -140,6 +144,7 @@ const fn rank(kind: PersonKind) -> u8 {
         PersonKind::Echo => 0,
         PersonKind::Contact => 1,
         PersonKind::Nearby => 2,
+        PersonKind::Blocked => 3,
     }
 }
 
@@ -161,6 +166,19 @@ mod tests {
         assert_eq!((list[1].kind, list[1].name.as_str()), (PersonKind::Nearby, "Ann"));
         assert!(people.set_presence(id(1), String::new(), PresenceRoute::Lan, false));
         assert_eq!(people.list().len(), 1);
+    }
+
+    #[test]
+    fn a_blocked_stranger_stays_in_the_list_when_they_are_gone() {
+        let mut people = People::default();
+        people.set_contacts(Vec::new(), vec![id(4)]);
+        let list = people.list();
+        assert_eq!((list[1].id, list[1].kind, list[1].blocked), (id(4), PersonKind::Blocked, true));
+        people.set_presence(id(4), "Dan".into(), PresenceRoute::Lan, true);
+        assert_eq!(
+            people.list().iter().map(|person| person.kind).collect::<Vec<_>>(),
+            [PersonKind::Echo, PersonKind::Nearby]
+        );
     }
 
     #[test]

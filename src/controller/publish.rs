@@ -55,12 +55,16 @@ impl Core {
         let camera = self.media.working_camera();
         let (width, height) = camera.map_or((0, 0), |(_, format)| (format.width, format.height));
         let microphone = self.media.working_microphone();
+        let (sends_audio, sends_video) = self.sends().unwrap_or_default();
         LocalStreamView {
             audio: microphone.is_some() && !self.gates.is_muted(),
             video: camera.is_some(),
+            sends_audio,
+            sends_video,
             width,
             height,
             fps: self.media.measured_fps(),
+            camera_mode: self.media.camera_mode(),
             camera: camera.map(|(name, _)| name.to_owned()).unwrap_or_default(),
             microphone: microphone.map(str::to_owned).unwrap_or_default(),
             preview: Arc::clone(self.media.preview()),

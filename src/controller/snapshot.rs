@@ -7,7 +7,7 @@ pub use crate::capture::CameraInfo;
 use crate::call::{ConversationId, DeviceKind, InviteId};
 use crate::identity::PeerId;
 use crate::media::{FrameSlot, LevelMeter, MediaTime};
-use crate::store::Settings;
+use crate::store::{Settings, StoreError};
 
 use super::event::{DeviceFault, PresenceRoute, ReceivedStats, SentStats};
 
@@ -18,7 +18,7 @@ pub use crate::call::CallEnd as OutcomeKind;
 pub struct Snapshot {
     /// This person's own card.
     pub me: Me,
-    /// Contacts, people found on this network, and Echo; contacts sorted by name, online first.
+    /// Echo, contacts, people found on this network, and blocked strangers; sorted by name, online first.
     pub people: Vec<Person>,
     /// Calls of the past, latest first.
     pub history: Arc<[HistoryEntry]>,
@@ -54,6 +54,8 @@ pub enum PersonKind {
     Contact,
     /// Found on this network, a stranger.
     Nearby,
+    /// A blocked stranger who is not to be found now.
+    Blocked,
     /// The test contact that answers inside the app.
     Echo,
 }
@@ -121,12 +123,19 @@ pub struct LocalStreamView {
     pub audio: bool,
     /// The camera is open.
     pub video: bool,
+    /// This side means to send sound, whether or not its microphone works; false outside a call.
+    pub sends_audio: bool,
+    /// This side means to send video, whether or not its camera works; false outside a call.
+    pub sends_video: bool,
     /// Size of the pictures.
     pub width: u32,
     /// Size of the pictures.
     pub height: u32,
     /// Measured frames a second.
     pub fps: f32,
+    /// Width, height and frames a second that the camera itself runs in; `None` when closed, and for a test card that is
+    /// drawn to any size.
+    pub camera_mode: Option<(u32, u32, u32)>,
     /// Name of the camera; empty when closed.
     pub camera: String,
     /// Name of the microphone; empty when closed.
@@ -273,6 +282,40 @@ pub enum NoticeKind {
     BadLink,
     /// The link is one's own.
     OwnLink,
-    /// Something else that a person should know, in the words of the error.
-    Other(String),
+    /// Something could not be saved or read.
+    Store(StoreFault),
+    /// People on this network cannot be looked for.
+    NoNetwork,
+    /// Somebody cannot be seen, because their clock and this computer's differ by too much.
+    ClocksDiffer,
+}
+
+/// Why something could not be saved or read; the catalogue has the words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreFault {
+    /// No space is left.
+    DiskFull,
+    /// The folder cannot be written.
+    NotWritable,
+    /// A newer version made the data.
+    MadeByNewerVersion,
+    /// The data are damaged.
+    Damaged,
+    /// Another program holds them.
+    Busy,
+    /// Anything else.
+    Other,
+}
+
+impl From<&StoreError> for StoreFault {
+    fn from(error: &StoreError) -> Self {
+        match error {
+            StoreError::DiskFull(_) => Self::DiskFull,
+            StoreError::NotWritable(_) => Self::NotWritable,
+            StoreError::MadeByNewerVersion => Self::MadeByNewerVersion,
+            StoreError::Damaged(_) => Self::Damaged,
+            StoreError::Busy(_) => Self::Busy,
+            StoreError::Other(_) => Self::Other,
+        }
+    }
 }

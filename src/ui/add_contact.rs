@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use eframe::egui::{self, Ui};
 
 use crate::controller::Command;
+use crate::identity::{ContactLink, PeerId};
 
 use super::buttons::{TextButton, Weight};
 use super::catalogue::Text;
@@ -20,6 +21,8 @@ use super::theme::{Palette, Type, space};
 pub struct AddContact {
     text: String,
     picker: Option<PicturePicker>,
+    /// What is wrong with the text, since Add was pressed.
+    wrong: Option<Text>,
 }
 
 /// What a typed text adds: the path of a picture that exists is read as a picture, the rest as a link.
@@ -34,6 +37,15 @@ fn command_of(text: &str, exists: impl Fn(&Path) -> bool) -> Option<Command> {
     } else {
         Command::AddContact { link: text.to_owned() }
     })
+}
+
+/// What is wrong with a link, if anything.
+fn fault_of(link: &str, me: PeerId) -> Option<Text> {
+    match ContactLink::find_in(link) {
+        None => Some(Text::BadLink),
+        Some(link) if link.id == me => Some(Text::OwnLink),
+        Some(_) => None,
+    }
 }
 
 impl AddContact {
@@ -52,8 +64,14 @@ impl AddContact {
         }
         let ((cancel, add), close) = dialog::show(ui, scene.text(Text::AddTitle), 420.0, |ui| self.content(ui, scene));
         if add && let Some(command) = command_of(&self.text, |path| path.is_file()) {
-            scene.send(command);
-            return false;
+            self.wrong = match &command {
+                Command::AddContact { link } => fault_of(link, scene.snapshot.me.id),
+                _ => None,
+            };
+            if self.wrong.is_none() {
+                scene.send(command);
+                return false;
+            }
         }
         !(cancel || close)
     }
@@ -66,7 +84,16 @@ impl AddContact {
         if ui.memory(|memory| memory.focused().is_none()) && !field.lost_focus() {
             field.request_focus();
         }
+        if field.changed() {
+            self.wrong = None;
+        }
+        if let Some(wrong) = self.wrong {
+            ui.label(Type::Caption.text(scene.text(wrong), Palette::of(ui).danger));
+        }
         let enter = field.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter));
+        if enter {
+            field.request_focus();
+        }
         ui.add_space(space::XS);
         if TextButton::new(scene.text(Text::AddPicture))
             .icon(Icon::Picture)

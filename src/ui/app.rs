@@ -3,14 +3,12 @@
 //! Runs on the main thread. It draws when there is a new picture, a new snapshot or input, and when a clock on the screen
 //! moves on; never in a loop.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use eframe::egui::{self, Frame, Ui, UserAttentionType, ViewportCommand};
 
 use crate::call::InviteId;
-use crate::controller::{CallView, Command, Handle, HistoryEntry, Snapshot};
-use crate::store::DeviceChoice;
+use crate::controller::{CallView, Command, Handle, Snapshot};
 
 use super::add_contact;
 use super::call_view::{self, CallScreen};
@@ -18,6 +16,7 @@ use super::catalogue::{Text, Words, system_locale};
 use super::home::{self, Home};
 use super::invite_dialog::InviteDialog;
 use super::notices::Notices;
+use super::own_camera::OwnCamera;
 use super::scene::{Now, Scene};
 use super::settings_panel::{self, SettingsPanel};
 use super::theme::{self, Type};
@@ -119,15 +118,13 @@ pub struct Window {
     settings: SettingsPanel,
     notices: Notices,
     rung: Option<InviteId>,
-    /// The preview shall open: the window has opened, or a call has ended, which closes camera and microphone.
-    preview_due: bool,
-    /// The history last seen: a call can be answered "busy" and be over between two drawings, and only this tells.
-    history: Option<Arc<[HistoryEntry]>>,
+    camera: OwnCamera,
 }
 
 impl Window {
     /// A window on a controller.
     pub fn new(handle: Handle, options: WindowOptions) -> Self {
+        let camera = OwnCamera::new(options.preview);
         Self {
             handle,
             options,
@@ -139,8 +136,7 @@ impl Window {
             settings: SettingsPanel::default(),
             notices: Notices::default(),
             rung: None,
-            preview_due: true,
-            history: None,
+            camera,
         }
     }
 
@@ -163,12 +159,18 @@ impl Window {
         let words = Words::of(snapshot.settings.language, &self.options.locale);
         let mut commands = std::mem::take(&mut self.commands);
         let mut tiles = std::mem::take(&mut self.tiles);
-        let mut scene = Scene { snapshot: &snapshot, words, now, tiles: &mut tiles, commands: &mut commands };
-        self.keep_preview(&mut scene);
+        let call_over = self.camera.follow(&snapshot);
+        let camera_wanted = self.camera.is_wanted(&snapshot);
+        let mut scene =
+            Scene { snapshot: &snapshot, words, now, camera_wanted, tiles: &mut tiles, commands: &mut commands };
+        self.camera.open(&mut scene);
         self.screens(ui, &mut scene);
+        self.settings.keep_meter(&mut scene, call_over);
         tiles.free_gone(ui);
         self.tiles = tiles;
         for command in commands.drain(..) {
+            self.camera.note(&command, &snapshot);
+            self.invites.note(&command, &snapshot);
             if self.handle.send(command).is_err() {
                 ui.ctx().send_viewport_cmd(ViewportCommand::Close);
             }
@@ -176,30 +178,12 @@ impl Window {
         self.commands = commands;
     }
 
-    /// Opens the camera for the preview, at the start and again after each call: opening the window is the press that
-    /// asks for it.
-    fn keep_preview(&mut self, scene: &mut Scene<'_>) {
-        let history = &scene.snapshot.history;
-        if self.history.as_ref().is_none_or(|seen| !Arc::ptr_eq(seen, history)) {
-            let before = self.history.replace(Arc::clone(history));
-            self.preview_due |= before.is_some() && !history.is_empty();
-        }
-        match scene.snapshot.call {
-            CallView::Idle if std::mem::take(&mut self.preview_due) => {
-                if self.options.preview && scene.snapshot.settings.camera != DeviceChoice::None {
-                    let video = scene.video();
-                    scene.send(Command::CreateStream { audio: false, video, max_fps: None, max_kbps: None });
-                }
-            }
-            CallView::Idle => {}
-            CallView::Outgoing(_) | CallView::Incoming(_) | CallView::Conversation(_) => self.preview_due = true,
-        }
-    }
-
     fn screens(&mut self, ui: &mut Ui, scene: &mut Scene<'_>) {
         let snapshot = scene.snapshot;
         let invited = has_invite_dialog(snapshot);
-        if !invited {
+        let in_call = matches!(snapshot.call, CallView::Conversation(_));
+        // Esc belongs to what lies in front.
+        if !invited && (in_call || !self.home.has_dialog()) {
             self.settings.take_keys(ui, scene);
         }
         let area = ui.available_rect_before_wrap();

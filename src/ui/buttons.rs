@@ -7,7 +7,7 @@ use eframe::egui::{
 };
 
 use super::icons::Icon;
-use super::theme::{CONTROL_HEIGHT, Palette, Type, radius, space};
+use super::theme::{self, CONTROL_HEIGHT, Palette, Type, radius, space};
 
 /// How much a button calls for attention.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub enum Weight {
     Danger,
     /// No ground until the mouse is over it.
     Plain,
+    /// As plain, on a picture's scrim.
+    OnPicture,
 }
 
 /// A button with a word, and perhaps an icon before it.
@@ -102,6 +104,7 @@ const fn colors(palette: &Palette, weight: Weight) -> (Color32, Color32, Color32
         Weight::Quiet => (palette.raised, palette.raised_hover, palette.text),
         Weight::Danger => (palette.danger, palette.danger_hover, palette.on_danger),
         Weight::Plain => (Color32::TRANSPARENT, palette.raised, palette.text),
+        Weight::OnPicture => (Color32::TRANSPARENT, theme::ON_PICTURE_HOVER, theme::ON_PICTURE),
     }
 }
 
@@ -217,6 +220,21 @@ pub fn segments<T: Copy + PartialEq>(ui: &mut Ui, current: T, choices: &[(T, &st
         }
     }
     pressed
+}
+
+/// Words that are painted into `rect`, as assistive technology finds them.
+pub fn painted_words(ui: &Ui, rect: Rect, words: &str) -> Response {
+    // The place is part of the ID: two people can have one name.
+    let id = ui.scope_id().with(("painted", words, rect.left() as i32, rect.top() as i32));
+    let response = ui.interact(rect, id, Sense::hover());
+    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, words));
+    response
+}
+
+/// Has assistive technology say what stands here when it appears or changes; `at_once`, whatever else is being said.
+pub fn announce(response: &Response, at_once: bool) {
+    let live = if at_once { egui::accesskit::Live::Assertive } else { egui::accesskit::Live::Polite };
+    response.ctx.accesskit_node_builder(response.id, |node| node.set_live(live));
 }
 
 /// A line around what has the keyboard's focus.

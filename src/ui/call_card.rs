@@ -1,12 +1,16 @@
 //! The card of the selected person at the bottom of home: a note, and Call with video or audio.
 
-use eframe::egui::{Align, CornerRadius, Layout, Popup, Rect, Stroke, StrokeKind, Ui, UiBuilder, pos2, vec2};
+use std::sync::Arc;
+
+use eframe::egui::{
+    Align, CornerRadius, Galley, Key, Layout, Popup, Pos2, Rect, Stroke, StrokeKind, Ui, UiBuilder, pos2, vec2,
+};
 
 use crate::controller::{Command, Person, PersonKind};
 use crate::identity::PeerId;
 
 use super::avatar;
-use super::buttons::{TextButton, Weight, icon_button, one_line};
+use super::buttons::{TextButton, Weight, icon_button, one_line, painted_words};
 use super::catalogue::Text;
 use super::fields;
 use super::icons::Icon;
@@ -46,6 +50,16 @@ fn row(rect: Rect, top: f32, height: f32) -> Rect {
     Rect::from_min_size(pos2(rect.left(), top), vec2(rect.width(), height))
 }
 
+/// A heading and the line under it, painted.
+fn two_lines(ui: &Ui, at: Pos2, title: Arc<Galley>, detail: Arc<Galley>) {
+    let palette = Palette::of(ui);
+    let below = at + vec2(0.0, title.size().y + 1.0);
+    for (at, galley, ink) in [(at, title, palette.text), (below, detail, palette.text_soft)] {
+        painted_words(ui, Rect::from_min_size(at, galley.size()), galley.text());
+        ui.painter().galley(at, galley, ink);
+    }
+}
+
 impl CallCard {
     /// How high the card is in points.
     pub fn height(width: f32, with_person: bool) -> f32 {
@@ -78,9 +92,7 @@ impl CallCard {
         let title = one_line(ui, scene.text(Text::PickSomeone), Type::Strong, palette.text, room);
         let detail = one_line(ui, scene.text(Text::PickSomeoneDetail), Type::Body, palette.text_soft, room);
         let top = inner.center().y - (title.size().y + detail.size().y + 2.0) / 2.0;
-        let below = top + title.size().y + 2.0;
-        ui.painter().galley(pos2(inner.left(), top), title, palette.text);
-        ui.painter().galley(pos2(inner.left(), below), detail, palette.text_soft);
+        two_lines(ui, pos2(inner.left(), top), title, detail);
     }
 
     /// Draws the card of `person`; false when it should close.
@@ -96,9 +108,10 @@ impl CallCard {
         if inner.width() + 2.0 * space::L >= WIDE {
             let line = row(inner, below, CONTROL_HEIGHT);
             let edge = self.buttons(ui, line, person, scene, false);
-            self.note_field(ui, Rect::from_min_max(line.min, pos2(edge - space::S, line.bottom())), scene);
+            let place = Rect::from_min_max(line.min, pos2(edge - space::S, line.bottom()));
+            self.note_field(ui, place, person, scene);
         } else {
-            self.note_field(ui, row(inner, below, CONTROL_HEIGHT), scene);
+            self.note_field(ui, row(inner, below, CONTROL_HEIGHT), person, scene);
             self.buttons(ui, row(inner, below + CONTROL_HEIGHT + space::M, CONTROL_HEIGHT), person, scene, true);
         }
         stays
@@ -112,7 +125,7 @@ impl CallCard {
         let mut corner = ui.new_child(builder);
         corner.spacing_mut().item_spacing.x = 0.0;
         let stays = !icon_button(&mut corner, Icon::Close, scene.text(Text::Close)).clicked();
-        if person.kind == PersonKind::Nearby {
+        if matches!(person.kind, PersonKind::Nearby | PersonKind::Blocked) {
             let add = scene.text(Text::AddToContacts);
             if icon_button(&mut corner, Icon::PersonPlus, add).clicked() {
                 scene.send(Command::AddContact { link: person.id.to_string() });
@@ -123,22 +136,25 @@ impl CallCard {
         let hint = match (person.blocked, person.online || is_echo) {
             (true, _) => scene.words.with_name(Text::BlockedHint, name),
             (false, false) => scene.words.with_name(Text::OfflineHint, name),
-            (false, true) => people_list::presence(person, scene.words).to_owned(),
+            (false, true) => people_list::with_short_id(person, name, people_list::presence(person, scene.words)),
         };
         let title = one_line(ui, name, Type::Title, palette.text, room);
         let detail = one_line(ui, &hint, Type::Caption, palette.text_soft, room);
         let top = rect.center().y - (title.size().y + detail.size().y) / 2.0;
-        let below = top + title.size().y;
-        ui.painter().galley(pos2(left, top), title, palette.text);
-        ui.painter().galley(pos2(left, below), detail, palette.text_soft);
+        two_lines(ui, pos2(left, top), title, detail);
         stays
     }
 
-    fn note_field(&mut self, ui: &mut Ui, rect: Rect, scene: &Scene<'_>) {
+    /// Draws the field; Enter in it calls with video.
+    fn note_field(&mut self, ui: &mut Ui, rect: Rect, person: &Person, scene: &mut Scene<'_>) {
         let mut place = ui.new_child(UiBuilder::new().id_salt("note").max_rect(rect));
         let (name, hint) = (scene.text(Text::NoteField), scene.text(Text::NoteHint));
-        fields::text_field(&mut place, &mut self.note, name, hint, None, rect.width());
+        let field = fields::text_field(&mut place, &mut self.note, name, hint, None, rect.width());
         held_to_limit(&mut self.note);
+        let enter = field.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
+        if enter && !person.blocked {
+            self.call(ui, person, scene, true);
+        }
     }
 
     /// Draws the two buttons; returns where they begin.
@@ -161,11 +177,15 @@ impl CallCard {
         let pressed = [(video, true), (audio, false)]
             .map(|(button, with_video)| button.show(&mut line).clicked().then_some(with_video));
         if let Some(with_video) = pressed.into_iter().flatten().next() {
-            scene.invite(person.id, &self.note, with_video);
-            self.note.clear();
-            Popup::close_all(ui.ctx());
+            self.call(ui, person, scene, with_video);
         }
         line.min_rect().left()
+    }
+
+    fn call(&mut self, ui: &Ui, person: &Person, scene: &mut Scene<'_>, with_video: bool) {
+        scene.invite(person.id, &self.note, with_video);
+        self.note.clear();
+        Popup::close_all(ui.ctx());
     }
 }
 

@@ -9,11 +9,12 @@ use eframe::egui::{
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::call::DeviceKind;
 use crate::controller::{Command, ConversationStatus, ConversationView, ParticipantView};
 use crate::media::FrameSlot;
 
 use super::avatar;
-use super::buttons::{icon_button_sized, one_line};
+use super::buttons::{Weight, icon_button_sized, one_line, painted_words};
 use super::catalogue::Text;
 use super::controls::{self, Act, Activity};
 use super::icons::Icon;
@@ -43,6 +44,10 @@ pub struct CallScreen {
     self_view: SelfView,
     activity: Activity,
     statistics: bool,
+    /// The controls could not be seen in the frame before.
+    faded: bool,
+    /// A touch has begun on faded controls: it wakes them and presses nothing.
+    waking: bool,
 }
 
 /// How a picture of some proportions fits a tile of others.
@@ -64,8 +69,9 @@ impl CallScreen {
         let area = ui.available_rect_before_wrap();
         ui.advance_cursor_after_rect(area);
         ui.painter().rect_filled(area, 0.0, STAGE);
-        let stage = ui.interact(area, ui.scope_id().with("stage"), Sense::click());
-        let mut act = controls::keys(ui);
+        // Not a stop of Tab: what a double click does has a key and a button.
+        let stage = ui.interact(area, ui.scope_id().with("stage"), Sense::CLICK);
+        let mut act = controls::act_of_keys(ui);
         if stage.double_clicked() {
             act = Some(Act::FullScreen);
         }
@@ -90,8 +96,15 @@ impl CallScreen {
         }
         let mut overlay = ui.new_child(UiBuilder::new().id_salt("overlay").max_rect(area));
         overlay.set_opacity(opacity);
+        self.wake(ui, opacity);
+        let asked = scene.commands.len();
         head(&mut overlay, area, scene, call);
-        act = controls::show(&mut overlay, area, scene).or(act);
+        let pressed = controls::show(&mut overlay, area, scene);
+        if self.waking {
+            scene.commands.truncate(asked);
+        } else {
+            act = pressed.or(act);
+        }
         if opacity == 0.0 && stage.hovered() {
             ui.ctx().set_cursor_icon(CursorIcon::None);
         }
@@ -102,6 +115,14 @@ impl CallScreen {
             controls::carry_out(ui, act, scene);
         }
         act == Some(Act::Settings)
+    }
+
+    /// Follows whether a touch is under way that began on faded controls.
+    fn wake(&mut self, ui: &Ui, opacity: f32) {
+        let (pressed, under_way) =
+            ui.input(|input| (input.pointer.any_pressed(), input.pointer.any_down() || input.pointer.any_released()));
+        self.waking = under_way && (self.waking || (pressed && self.faded));
+        self.faded = opacity == 0.0;
     }
 
     fn tiles(&self, ui: &mut Ui, area: Rect, scene: &mut Scene<'_>, call: &ConversationView) {
@@ -177,7 +198,9 @@ fn connecting(ui: &Ui, area: Rect, scene: &Scene<'_>, call: &ConversationView) {
     let palette = Palette::of(ui);
     let Some(first) = call.participants.first() else {
         let text = one_line(ui, scene.text(Text::Connecting), Type::Title, palette.text, area.width());
-        ui.painter().galley(area.center() - text.size() / 2.0, text, palette.text);
+        let place = Rect::from_center_size(area.center(), text.size());
+        painted_words(ui, place, scene.text(Text::Connecting));
+        ui.painter().galley(place.min, text, palette.text);
         return;
     };
     let name = scene.name(first.id, &first.name);
@@ -204,7 +227,11 @@ fn face(ui: &Ui, area: Rect, scene: &Scene<'_>, who: &ParticipantView, name: &st
     let mut y = top + diameter + gap;
     for galley in galleys {
         let size = galley.size();
-        ui.painter().galley(pos2(area.center().x - size.x / 2.0, y), galley, palette.text);
+        let place = Rect::from_min_size(pos2(area.center().x - size.x / 2.0, y), size);
+        if !galley.text().is_empty() {
+            painted_words(ui, place, galley.text());
+        }
+        ui.painter().galley(place.min, galley, palette.text);
         y += size.y + space::XS;
     }
 }
@@ -260,9 +287,18 @@ fn own_tile(ui: &mut Ui, rect: Rect, scene: &mut Scene<'_>, small: bool) {
         let diameter = (rect.height() * 0.45).min(120.0);
         avatar::paint(ui.painter(), rect.center(), diameter, snapshot.me.id, &snapshot.me.name);
         let at = rect.right_top() + vec2(-18.0, 18.0);
-        Icon::CameraOff.paint(ui.painter(), at, 16.0, palette.text_soft);
+        let trouble = controls::trouble(snapshot, DeviceKind::Camera);
+        let mark = match trouble {
+            Some(why) => Some((Icon::Warning, palette.warning, why)),
+            None if stream.sends_video => None,
+            None => Some((Icon::CameraOff, palette.text_soft, Text::YourCameraIsOff)),
+        };
+        if let Some((icon, ink, why)) = mark {
+            icon.paint(ui.painter(), at, 16.0, ink);
+            painted_words(ui, Rect::from_center_size(at, Vec2::splat(24.0)), scene.text(why));
+        }
     }
-    if !stream.audio {
+    if !stream.sends_audio {
         let words = scene.text(Text::YouAreMuted);
         chip(ui, rect, Some(Icon::MicrophoneOff), if small { "" } else { words }, words);
     }
@@ -303,7 +339,7 @@ fn head(ui: &mut Ui, area: Rect, scene: &mut Scene<'_>, call: &ConversationView)
         several => scene.words.fill(Text::PeopleInCall, &[("count", &(several.len() + 1).to_string())]),
     };
     let name = one_line(ui, &title, Type::Strong, theme::ON_PICTURE, 240.0);
-    let clock = one_line(ui, &time, Type::Body, Color32::from_gray(205), 160.0);
+    let clock = one_line(ui, &time, Type::Body, theme::ON_PICTURE_SOFT, 160.0);
     let width = space::L + name.size().x + space::M + clock.size().x + space::L;
     let rect = Rect::from_min_size(area.min + vec2(space::L, space::L), vec2(width, 36.0));
     ui.painter().rect_filled(rect, CornerRadius::same(18), theme::SCRIM);
@@ -313,7 +349,7 @@ fn head(ui: &mut Ui, area: Rect, scene: &mut Scene<'_>, call: &ConversationView)
     let left = rect.left() + space::L;
     let clock_left = left + name.size().x + space::M;
     ui.painter().galley(pos2(left, rect.center().y - name.size().y / 2.0), name, theme::ON_PICTURE);
-    ui.painter().galley(pos2(clock_left, rect.center().y - clock.size().y / 2.0), clock, theme::ON_PICTURE);
+    ui.painter().galley(pos2(clock_left, rect.center().y - clock.size().y / 2.0), clock, theme::ON_PICTURE_SOFT);
     if call.status != ConversationStatus::Connected {
         return;
     }
@@ -342,7 +378,7 @@ fn local_choices(ui: &mut Ui, at: egui::Pos2, scene: &mut Scene<'_>, who: &Parti
     let see = if who.hidden_here { (Icon::EyeOff, Text::ShowHere) } else { (Icon::Eye, Text::HideHere) };
     let press = |line: &mut Ui, (icon, key): (Icon, Text)| {
         let words = scene.words.with_name(key, &name);
-        icon_button_sized(line, icon, &words, 32.0, super::buttons::Weight::Plain).clicked()
+        icon_button_sized(line, icon, &words, 32.0, Weight::OnPicture).clicked()
     };
     let (hear, see) = (press(&mut line, hear), press(&mut line, see));
     if hear {

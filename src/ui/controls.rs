@@ -1,14 +1,20 @@
 //! The bar of controls at the bottom of a call, its keys, and when it fades.
 
-use eframe::egui::{self, Align, Key, Layout, Modifiers, Rect, Ui, UiBuilder, ViewportCommand, pos2, vec2};
+use eframe::egui::{
+    self, Align, Key, Layout, Modifiers, Rect, Response, Role, Sense, Ui, UiBuilder, ViewportCommand, WidgetInfo, pos2,
+    vec2,
+};
 
-use crate::controller::Command;
+use crate::call::DeviceKind;
+use crate::controller::{Command, Snapshot};
+use crate::store::DeviceChoice;
 
 use super::buttons::{Control, round_control};
 use super::catalogue::Text;
 use super::icons::Icon;
+use super::keys;
 use super::scene::Scene;
-use super::theme::space;
+use super::theme::{self, Palette, space};
 
 /// The controls fade when nothing has been touched for this long, in seconds.
 const REST: f64 = 3.0;
@@ -69,9 +75,9 @@ pub fn opacity(ui: &Ui, activity: &mut Activity, hold: bool) -> f32 {
 }
 
 /// Reads the keys of a call: M, V, F, Esc, Ctrl+Enter, Ctrl+I. None while a text is being typed.
-pub fn keys(ui: &Ui) -> Option<Act> {
-    let hang_up = ui.input_mut(|input| input.consume_key(Modifiers::COMMAND, Key::Enter));
-    let statistics = ui.input_mut(|input| input.consume_key(Modifiers::COMMAND, Key::I));
+pub fn act_of_keys(ui: &Ui) -> Option<Act> {
+    let hang_up = keys::pressed(ui, Modifiers::COMMAND, Key::Enter);
+    let statistics = keys::pressed(ui, Modifiers::COMMAND, Key::I);
     if hang_up || statistics {
         return Some(if hang_up { Act::HangUp } else { Act::Statistics });
     }
@@ -81,9 +87,7 @@ pub fn keys(ui: &Ui) -> Option<Act> {
     // Esc means nothing here outside full screen.
     let escape = is_full_screen(ui).then_some((Key::Escape, Act::LeaveFullScreen));
     let acts = [(Key::M, Act::Microphone), (Key::V, Act::Camera), (Key::F, Act::FullScreen)];
-    acts.into_iter()
-        .chain(escape)
-        .find_map(|(key, act)| ui.input_mut(|input| input.consume_key(Modifiers::NONE, key)).then_some(act))
+    acts.into_iter().chain(escape).find_map(|(key, act)| keys::pressed(ui, Modifiers::NONE, key).then_some(act))
 }
 
 /// Whether the window fills the screen.
@@ -95,8 +99,8 @@ pub fn is_full_screen(ui: &Ui) -> bool {
 pub fn carry_out(ui: &Ui, act: Act, scene: &mut Scene<'_>) {
     let stream = &scene.snapshot.local_stream;
     match act {
-        Act::Microphone => scene.send(Command::EnableAudio { on: !stream.audio, participant: None }),
-        Act::Camera => scene.send(Command::EnableVideo { on: !stream.video, participant: None }),
+        Act::Microphone => scene.send(Command::EnableAudio { on: !stream.sends_audio, participant: None }),
+        Act::Camera => scene.send(Command::EnableVideo { on: !stream.sends_video, participant: None }),
         Act::FullScreen => ui.ctx().send_viewport_cmd(ViewportCommand::Fullscreen(!is_full_screen(ui))),
         Act::LeaveFullScreen => ui.ctx().send_viewport_cmd(ViewportCommand::Fullscreen(false)),
         Act::HangUp => scene.send(Command::Leave),
@@ -113,18 +117,18 @@ pub fn show(ui: &mut Ui, area: Rect, scene: &Scene<'_>) -> Option<Act> {
         vec2(width, 48.0),
     );
     let back = bar.expand2(vec2(space::M, space::S));
-    ui.painter().rect_filled(back, egui::CornerRadius::same(32), egui::Color32::from_black_alpha(150));
+    ui.painter().rect_filled(back, egui::CornerRadius::same(32), theme::SCRIM);
     let builder = UiBuilder::new().id_salt("controls").max_rect(bar).layout(Layout::left_to_right(Align::Center));
     let mut line = ui.new_child(builder);
     line.spacing_mut().item_spacing.x = space::M;
     let stream = &scene.snapshot.local_stream;
     let full = is_full_screen(ui);
-    let microphone = if stream.audio {
+    let microphone = if stream.sends_audio {
         (Icon::Microphone, Text::Mute, Control::Plain)
     } else {
         (Icon::MicrophoneOff, Text::Unmute, Control::Off)
     };
-    let camera = if stream.video {
+    let camera = if stream.sends_video {
         (Icon::Camera, Text::CameraOff, Control::Plain)
     } else {
         (Icon::CameraOff, Text::CameraOn, Control::Off)
@@ -139,20 +143,59 @@ pub fn show(ui: &mut Ui, area: Rect, scene: &Scene<'_>) -> Option<Act> {
     ];
     let mut act = None;
     for (icon, text, look, key, what) in controls {
-        if press(&mut line, icon, scene.text(text), key, look) {
+        let device = match what {
+            Act::Microphone => Some(DeviceKind::Microphone),
+            Act::Camera => Some(DeviceKind::Camera),
+            _ => None,
+        };
+        let response = press(&mut line, icon, scene.text(text), key, look);
+        if let Some(why) = device.and_then(|device| trouble(scene.snapshot, device)) {
+            warning_mark(&line, response.rect, scene.text(why));
+            response.clone().on_hover_text(scene.text(why));
+        }
+        if response.clicked() {
             act = Some(what);
         }
     }
     line.add_space(space::M);
-    if press(&mut line, Icon::HangUp, scene.text(Text::HangUp), "Ctrl+Enter", Control::Danger) {
+    if press(&mut line, Icon::HangUp, scene.text(Text::HangUp), "Ctrl+Enter", Control::Danger).clicked() {
         act = Some(Act::HangUp);
     }
     act
 }
 
-fn press(ui: &mut Ui, icon: Icon, name: &str, key: &str, look: Control) -> bool {
+fn press(ui: &mut Ui, icon: Icon, name: &str, key: &str, look: Control) -> Response {
     let tip = if key.is_empty() { name.to_owned() } else { format!("{name} ({key})") };
-    round_control(ui, icon, name, &tip, look).clicked()
+    round_control(ui, icon, name, &tip, look)
+}
+
+/// Why nothing of a device reaches the others although it shall.
+pub fn trouble(snapshot: &Snapshot, device: DeviceKind) -> Option<Text> {
+    let (stream, settings) = (&snapshot.local_stream, &snapshot.settings);
+    let (sends, fault, choice, none) = match device {
+        DeviceKind::Camera => (stream.sends_video, stream.camera_fault, &settings.camera, Text::NoCameraChosen),
+        DeviceKind::Microphone => {
+            (stream.sends_audio, stream.microphone_fault, &settings.microphone, Text::NoMicrophoneChosen)
+        }
+        DeviceKind::Speaker => return None,
+    };
+    match fault {
+        _ if !sends => None,
+        Some(fault) => Some(Text::device_fault(device, fault)),
+        None => (*choice == DeviceChoice::None).then_some(none),
+    }
+}
+
+/// A mark at a control's corner: what it controls is on and does not work.
+fn warning_mark(ui: &Ui, control: Rect, why: &str) {
+    let palette = Palette::of(ui);
+    let center = control.right_top() + vec2(-6.0, 6.0);
+    let rect = Rect::from_center_size(center, vec2(22.0, 22.0));
+    let response = ui.interact(rect, ui.scope_id().with(("warning", why)), Sense::hover());
+    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, why));
+    ui.painter().circle_filled(center, 11.0, palette.surface);
+    Icon::Warning.paint(ui.painter(), center, 15.0, palette.warning);
+    response.on_hover_text(why);
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The frame of every dialog: a card in the middle, over a veil.
 
-use eframe::egui::{self, Align, CornerRadius, Frame, Id, Layout, Margin, Ui};
+use eframe::egui::{self, Align, CornerRadius, Frame, Id, Layout, Margin, Response, Ui};
 
 use super::buttons::{TextButton, Weight};
 use super::theme::{Palette, Type, radius, space};
@@ -34,12 +34,21 @@ pub fn heading(ui: &mut Ui, title: &str, detail: &str) {
     ui.add_space(space::S);
 }
 
+/// A button that does no harm: it has the keyboard while nothing else in the dialog has.
+pub fn safe(ui: &mut Ui, button: TextButton<'_>) -> Response {
+    let response = button.show(ui);
+    if ui.memory(|memory| memory.focused().is_none()) {
+        response.request_focus();
+    }
+    response
+}
+
 /// Two buttons at the right; returns (no, yes).
 pub fn choice(ui: &mut Ui, no: &str, yes: TextButton<'_>) -> (bool, bool) {
     ui.add_space(space::S);
     ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
         let yes = yes.show(ui).clicked();
-        let no = TextButton::new(no).show(ui).clicked();
+        let no = safe(ui, TextButton::new(no)).clicked();
         (no, yes)
     })
     .inner

@@ -34,10 +34,16 @@ pub fn text_field(ui: &mut Ui, text: &mut String, name: &str, hint: &str, icon: 
     response
 }
 
+/// The label above a field, with space before it.
+pub fn label(ui: &mut Ui, text: &str) -> Response {
+    ui.add_space(space::M - ui.spacing().item_spacing.y);
+    ui.label(Type::Caption.text(text, Palette::of(ui).text_soft))
+}
+
 /// A drop-down list with its label above. Returns the index that was chosen.
 pub fn drop_down(ui: &mut Ui, label: &str, shown: &str, choices: &[String], current: Option<usize>) -> Option<usize> {
     let palette = Palette::of(ui);
-    let label_response = ui.label(Type::Caption.text(label, palette.text_soft));
+    let label_response = self::label(ui, label);
     let mut chosen = None;
     let width = ui.available_width();
     let response = egui::ComboBox::from_id_salt(label)

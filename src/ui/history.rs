@@ -18,6 +18,9 @@ use super::wall_clock::{self, LocalTime};
 const ROW_HEIGHT: f32 = 56.0;
 const AVATAR: f32 = 40.0;
 
+/// The width of the two buttons that call again.
+const REDIAL: f32 = 56.0;
+
 /// Draws the list; returns what needs a dialog.
 pub fn show(ui: &mut Ui, scene: &mut Scene<'_>) -> Option<Asked> {
     let snapshot = scene.snapshot;
@@ -85,7 +88,7 @@ fn row(ui: &mut Ui, entry: &HistoryEntry, now: Option<LocalTime>, scene: &mut Sc
     avatar::paint_kind(ui.painter(), center, AVATAR, entry.peer, &name, scene.is_echo(entry.peer));
     let missed = is_missed(entry.ended.kind);
     let left = center.x + AVATAR / 2.0 + space::M;
-    let room = rect.right() - left - 44.0;
+    let room = rect.right() - left - REDIAL - space::XS;
     let name_ink = if missed { palette.danger } else { palette.text };
     let title = one_line(ui, &name, Type::Strong, name_ink, room);
     let detail = one_line(ui, &format!("{when} · {how}"), Type::Caption, palette.text_soft, room - 18.0);
@@ -97,13 +100,18 @@ fn row(ui: &mut Ui, entry: &HistoryEntry, now: Option<LocalTime>, scene: &mut Sc
     let arrow_ink = if missed { palette.danger } else { palette.text_soft };
     arrow.paint(ui.painter(), pos2(left + 6.0, arrow_y), 13.0, arrow_ink);
     ui.painter().galley(pos2(left + 18.0, below), detail, palette.text_soft);
-    let corner = Rect::from_center_size(pos2(rect.right() - 22.0, rect.center().y), vec2(36.0, 36.0));
+    let corner = Rect::from_center_size(pos2(rect.right() - REDIAL / 2.0, rect.center().y), vec2(REDIAL, 32.0));
     let mut corner = ui.new_child(
         UiBuilder::new().id_salt(("redial", id)).max_rect(corner).layout(Layout::left_to_right(Align::Center)),
     );
-    let again = scene.words.with_name(Text::CallAgainName, &name);
-    if icon_button_sized(&mut corner, Icon::Camera, &again, 36.0, Weight::Plain).clicked() {
-        scene.invite(entry.peer, "", true);
+    corner.spacing_mut().item_spacing.x = 0.0;
+    for (icon, key, with_video) in
+        [(Icon::Camera, Text::CallVideoName, true), (Icon::Phone, Text::CallAudioName, false)]
+    {
+        let again = scene.words.with_name(key, &name);
+        if icon_button_sized(&mut corner, icon, &again, REDIAL / 2.0, Weight::Plain).clicked() {
+            scene.invite(entry.peer, "", with_video);
+        }
     }
     response.clicked()
 }

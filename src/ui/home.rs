@@ -2,7 +2,7 @@
 
 use eframe::egui::{self, CentralPanel, Frame, Margin, Panel, Rect, Ui, UiBuilder, pos2, vec2};
 
-use crate::controller::Command;
+use crate::controller::{Command, HistoryEntry, Person, PersonKind};
 use crate::identity::PeerId;
 
 use super::add_contact::AddContact;
@@ -99,6 +99,11 @@ impl Home {
         settings
     }
 
+    /// Whether a dialog of home's is open.
+    pub const fn has_dialog(&self) -> bool {
+        self.add_contact.is_some() || self.dialog.is_some() || self.own_card.shows_qr()
+    }
+
     fn side(&mut self, ui: &mut Ui, scene: &mut Scene<'_>) -> bool {
         let mut settings = false;
         ui.horizontal(|ui| {
@@ -130,7 +135,7 @@ impl Home {
     fn stage(&mut self, ui: &mut Ui, scene: &mut Scene<'_>) -> bool {
         let area = ui.available_rect_before_wrap();
         ui.advance_cursor_after_rect(area);
-        let person = self.people.selected.and_then(|id| scene.person(id)).cloned();
+        let person = self.people.selected.and_then(|id| person_of(id, scene));
         let card_height = CallCard::height(area.width(), person.is_some());
         let top = Rect::from_min_size(area.min, vec2(area.width(), OWN_CARD_HEIGHT));
         let bottom = Rect::from_min_max(pos2(area.left(), area.bottom() - card_height), area.max);
@@ -187,6 +192,20 @@ impl Home {
             self.dialog = None;
         }
     }
+}
+
+/// Whoever has this ID in the list, or else in the history.
+fn person_of(id: PeerId, scene: &Scene<'_>) -> Option<Person> {
+    let past = |entry: &HistoryEntry| Person {
+        id,
+        name: entry.name.clone(),
+        kind: PersonKind::Nearby,
+        online: false,
+        route: None,
+        blocked: false,
+    };
+    let in_history = || scene.snapshot.history.iter().find(|entry| entry.peer == id).map(past);
+    scene.person(id).cloned().or_else(in_history)
 }
 
 /// True once the dialog is over.

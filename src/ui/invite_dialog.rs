@@ -3,20 +3,21 @@
 use eframe::egui::{self, Align, Key, Layout, Modifiers, Ui, vec2};
 
 use crate::call::{DisconnectReason, InviteId};
-use crate::controller::{CallView, Command, IncomingView, OutcomeKind, OutgoingView, VideoChoice};
+use crate::controller::{CallView, Command, IncomingView, Outcome, OutcomeKind, OutgoingView, Snapshot, VideoChoice};
 use crate::identity::PeerId;
 
 use super::avatar;
-use super::buttons::{TextButton, Weight};
+use super::buttons::{TextButton, Weight, announce};
 use super::catalogue::Text;
 use super::dialog;
 use super::icons::Icon;
+use super::keys;
 use super::scene::Scene;
 use super::theme::{CONTROL_HEIGHT, Palette, Type, space};
 
-/// Enter answers only after the dialog has been seen, and the keyboard has been quiet, for this long, in seconds: whoever
-/// was typing when it came up, and goes on, must not answer by accident.
-const ENTER_AFTER: f64 = 0.6;
+/// Keys and buttons answer or decline only after the dialog has been seen, and the keyboard has been quiet, for this
+/// long, in seconds: whoever was typing or clicking when it came up, and goes on, must not do either by accident.
+const HEEDED_AFTER: f64 = 0.6;
 
 const WIDTH: f32 = 380.0;
 
@@ -25,6 +26,8 @@ const WIDTH: f32 = 380.0;
 pub struct InviteDialog {
     /// The incoming invite that is shown, and since when the keyboard has been quiet under it.
     shown: Option<(InviteId, f64)>,
+    /// With whom the latest call was, and whether it was with video: calling again offers the same.
+    latest: Option<(PeerId, bool)>,
 }
 
 impl InviteDialog {
@@ -37,12 +40,24 @@ impl InviteDialog {
             CallView::Idle => {
                 if let Some(outcome) = &snapshot.outcome {
                     let name = scene.name(outcome.peer, &outcome.name);
-                    show_outcome(ui, scene, outcome.peer, &name, outcome.kind);
+                    let with_video = self.latest.is_none_or(|(peer, video)| video || peer != outcome.peer);
+                    show_outcome(ui, scene, outcome, &name, with_video);
                 }
             }
             CallView::Conversation(_) => {}
         }
         self.shown = None;
+    }
+
+    /// Notes what the person has asked for.
+    pub fn note(&mut self, command: &Command, snapshot: &Snapshot) {
+        match (command, &snapshot.call) {
+            (Command::Invite { to, video, .. }, _) => self.latest = Some((*to, *video != VideoChoice::Off)),
+            (Command::Accept { video, .. }, CallView::Incoming(incoming)) => {
+                self.latest = Some((incoming.peer, *video != VideoChoice::Off));
+            }
+            _ => {}
+        }
     }
 
     fn show_incoming(&mut self, ui: &Ui, scene: &mut Scene<'_>, incoming: &IncomingView) {
@@ -56,21 +71,23 @@ impl InviteDialog {
                     ui.memory_mut(|memory| memory.surrender_focus(focused));
                 }
                 self.shown = Some((incoming.invite, now));
+                self.latest = Some((incoming.peer, incoming.with_video));
                 now
             }
         };
         if ui.input(|input| input.events.iter().any(is_typing)) {
             self.shown = Some((incoming.invite, now));
         }
+        let heeded = now - since >= HEEDED_AFTER;
         let free = ui.memory(|memory| memory.focused().is_none());
-        let enter =
-            free && ui.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Enter)) && now - since >= ENTER_AFTER;
-        let escape = ui.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Escape));
+        let enter = free && keys::pressed(ui, Modifiers::NONE, Key::Enter);
+        let escape = keys::pressed(ui, Modifiers::NONE, Key::Escape);
         let name = scene.name(incoming.peer, &incoming.name);
         let (pressed, _) = dialog::show(ui, "incoming", WIDTH, |ui| incoming_card(ui, scene, incoming, &name));
         let accept = |video| Command::Accept { invite: incoming.invite, audio: true, video };
         let video = scene.video();
         match pressed {
+            _ if !heeded => {}
             Some(Press::AnswerVideo) => scene.send(accept(video)),
             Some(Press::AnswerAudio) => scene.send(accept(VideoChoice::Off)),
             Some(Press::Decline) => scene.send(Command::Reject { invite: incoming.invite }),
@@ -81,9 +98,13 @@ impl InviteDialog {
     }
 }
 
-/// A key that goes down (again), or text that comes in.
+/// A key that goes down (again), or text that comes in; not Tab, which leads to the buttons.
 fn is_typing(event: &egui::Event) -> bool {
-    matches!(event, egui::Event::Key { pressed: true, .. } | egui::Event::Text(_) | egui::Event::Ime(_))
+    match event {
+        egui::Event::Key { key, pressed, .. } => *pressed && *key != Key::Tab,
+        egui::Event::Text(_) | egui::Event::Ime(_) => true,
+        _ => false,
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,15 +122,17 @@ fn portrait(ui: &mut Ui, scene: &Scene<'_>, id: PeerId, name: &str, line: &str) 
         let (_, rect) = ui.allocate_space(vec2(disc, disc));
         avatar::paint_kind(ui.painter(), rect.center(), disc, id, name, scene.is_echo(id));
         ui.add_space(space::S);
-        ui.add(egui::Label::new(Type::Display.text(name, palette.text)).truncate());
-        ui.label(Type::Body.text(line, palette.text_soft));
+        let name = ui.add(egui::Label::new(Type::Display.text(name, palette.text)).truncate());
+        let line = ui.label(Type::Body.text(line, palette.text_soft));
+        announce(&name, true);
+        announce(&line, true);
     });
     ui.add_space(space::M);
 }
 
 fn show_outgoing(ui: &Ui, scene: &mut Scene<'_>, outgoing: &OutgoingView) {
     let name = scene.name(outgoing.peer, &outgoing.name);
-    let escape = ui.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Escape));
+    let escape = keys::pressed(ui, Modifiers::NONE, Key::Escape);
     let (cancel, _) = dialog::show(ui, "outgoing", WIDTH, |ui| {
         let state = scene.text(if outgoing.ringing { Text::Ringing } else { Text::Calling });
         portrait(ui, scene, outgoing.peer, &name, state);
@@ -133,6 +156,8 @@ fn incoming_card(ui: &mut Ui, scene: &Scene<'_>, incoming: &IncomingView, name: 
                 ui.label(Type::Strong.text(scene.text(Text::UnknownCaller), palette.warning));
             });
             ui.label(Type::Caption.text(scene.text(Text::UnknownCallerDetail), palette.text_soft));
+            let id = scene.words.fill(Text::TheirId, &[("id", &incoming.peer.short())]);
+            ui.label(Type::Caption.text(id, palette.text_soft));
         });
     }
     if !incoming.user_data.trim().is_empty() {
@@ -164,7 +189,7 @@ fn incoming_card(ui: &mut Ui, scene: &Scene<'_>, incoming: &IncomingView, name: 
         let video = video.width(width).show(ui).clicked();
         (video, audio.width(width).show(ui).clicked())
     };
-    let decline = TextButton::new(scene.text(Text::Decline)).icon(Icon::HangUp).weight(Weight::Danger);
+    let decline = TextButton::new(scene.text(Text::Decline)).icon(Icon::HangUp);
     let decline = decline.width(width).show(ui).clicked();
     match (answer, decline) {
         ((true, _), _) => Some(Press::AnswerVideo),
@@ -198,8 +223,10 @@ const fn is_trouble(kind: OutcomeKind) -> bool {
     }
 }
 
-fn show_outcome(ui: &Ui, scene: &mut Scene<'_>, peer: PeerId, name: &str, kind: OutcomeKind) {
-    let escape = ui.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Escape));
+fn show_outcome(ui: &Ui, scene: &mut Scene<'_>, outcome: &Outcome, name: &str, with_video: bool) {
+    let Outcome { peer, kind, .. } = *outcome;
+    let escape = keys::pressed(ui, Modifiers::NONE, Key::Escape);
+    let icon = if with_video { Icon::Camera } else { Icon::Phone };
     let ((again, done), close) = dialog::show(ui, "outcome", 420.0, |ui| {
         let palette = Palette::of(ui);
         ui.horizontal(|ui| {
@@ -222,15 +249,15 @@ fn show_outcome(ui: &Ui, scene: &mut Scene<'_>, peer: PeerId, name: &str, kind: 
         ui.add_space(space::M);
         let size = vec2(ui.available_width(), CONTROL_HEIGHT);
         ui.allocate_ui_with_layout(size, Layout::right_to_left(Align::Center), |ui| {
-            let again = TextButton::new(scene.text(Text::CallAgain)).icon(Icon::Camera).weight(Weight::Primary);
+            let again = TextButton::new(scene.text(Text::CallAgain)).icon(icon).weight(Weight::Primary);
             let again = again.show(ui).clicked();
-            (again, TextButton::new(scene.text(Text::Close)).show(ui).clicked())
+            (again, dialog::safe(ui, TextButton::new(scene.text(Text::Close))).clicked())
         })
         .inner
     });
     if again {
         scene.send(Command::DismissOutcome);
-        scene.invite(peer, "", true);
+        scene.invite(peer, "", with_video);
     } else if done || close || escape {
         scene.send(Command::DismissOutcome);
     }

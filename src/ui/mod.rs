@@ -1,7 +1,7 @@
 //! The window: everything that a person sees. Runs on the main thread; nothing imports it.
 //!
 //! ```text
-//! app.rs           the eframe application: snapshot in, commands out, which screen
+//! app.rs           the eframe application: snapshot in, commands out, which screen; own_camera.rs, keys.rs
 //!   home.rs          people_list.rs, history.rs at the left; own_card.rs, preview.rs, call_card.rs at the right
 //!   invite_dialog.rs who rings, who is rung, and how a call ended
 //!   call_view.rs     tiles, self_view.rs, controls.rs, statistics.rs
@@ -25,7 +25,9 @@ mod history;
 mod home;
 mod icons;
 mod invite_dialog;
+mod keys;
 mod notices;
+mod own_camera;
 mod own_card;
 mod people_list;
 mod picture_picker;

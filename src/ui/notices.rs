@@ -6,7 +6,7 @@ use eframe::egui::{self, Align2, Area, CornerRadius, Frame, Id, Margin, Rect, St
 
 use crate::controller::{Command, Notice, NoticeKind};
 
-use super::buttons::{Weight, icon_button_sized};
+use super::buttons::{Weight, announce, icon_button_sized};
 use super::catalogue::{Text, Words};
 use super::icons::Icon;
 use super::scene::Scene;
@@ -26,7 +26,11 @@ const fn stays(kind: &NoticeKind) -> Option<f64> {
     match kind {
         NoticeKind::ContactAdded { .. } | NoticeKind::DeviceBack { .. } => Some(6.0),
         NoticeKind::BadLink | NoticeKind::OwnLink => Some(12.0),
-        NoticeKind::RangDuringCall { .. } | NoticeKind::Device { .. } | NoticeKind::Other(_) => None,
+        NoticeKind::RangDuringCall { .. }
+        | NoticeKind::Device { .. }
+        | NoticeKind::Store(_)
+        | NoticeKind::NoNetwork
+        | NoticeKind::ClocksDiffer => None,
     }
 }
 
@@ -39,7 +43,9 @@ pub fn said(kind: &NoticeKind, words: Words) -> String {
         NoticeKind::ContactAdded { name } => words.with_name(Text::ContactAdded, name),
         NoticeKind::BadLink => words.get(Text::BadLink).to_owned(),
         NoticeKind::OwnLink => words.get(Text::OwnLink).to_owned(),
-        NoticeKind::Other(text) => text.clone(),
+        NoticeKind::Store(fault) => words.get(Text::store_fault(*fault)).to_owned(),
+        NoticeKind::NoNetwork => words.get(Text::NoNetwork).to_owned(),
+        NoticeKind::ClocksDiffer => words.get(Text::ClocksDiffer).to_owned(),
     }
 }
 
@@ -47,8 +53,12 @@ const fn mark(kind: &NoticeKind) -> (Icon, bool) {
     match kind {
         NoticeKind::RangDuringCall { .. } => (Icon::Incoming, false),
         NoticeKind::ContactAdded { .. } | NoticeKind::DeviceBack { .. } => (Icon::Check, false),
-        NoticeKind::Device { .. } | NoticeKind::BadLink => (Icon::Warning, true),
-        NoticeKind::OwnLink | NoticeKind::Other(_) => (Icon::Info, false),
+        NoticeKind::Device { .. }
+        | NoticeKind::BadLink
+        | NoticeKind::Store(_)
+        | NoticeKind::NoNetwork
+        | NoticeKind::ClocksDiffer => (Icon::Warning, true),
+        NoticeKind::OwnLink => (Icon::Info, false),
     }
 }
 
@@ -107,6 +117,7 @@ fn toast(ui: &mut Ui, notice: &Notice, words: Words) -> bool {
                 let size = vec2(room, galley.size().y.max(28.0));
                 let (place, response) = ui.allocate_exact_size(size, egui::Sense::hover());
                 response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Label, true, &text));
+                announce(&response, false);
                 let at = pos2(place.left(), place.center().y - galley.size().y / 2.0);
                 ui.painter().galley(at, galley, palette.text);
                 icon_button_sized(ui, Icon::Close, words.get(Text::Dismiss), 28.0, Weight::Plain).clicked()

@@ -53,6 +53,7 @@ impl OwnCard {
         let id = scene.words.fill(Text::YourId, &[("id", &me.id.short())]);
         let at = pos2(words.left(), words.center().y + 2.0);
         let id = super::buttons::one_line(ui, &id, Type::Caption, palette.text_soft, words.width());
+        super::buttons::painted_words(ui, Rect::from_min_size(at, id.size()), id.text());
         ui.painter().galley(at, id, palette.text_soft);
     }
 
@@ -128,6 +129,11 @@ impl OwnCard {
         response.on_hover_text(scene.text(Text::YourNameDetail));
     }
 
+    /// Whether the QR code is shown large.
+    pub const fn shows_qr(&self) -> bool {
+        self.qr_open
+    }
+
     /// Shows the QR code large while it is asked for.
     pub fn show_qr(&mut self, ui: &Ui, scene: &mut Scene<'_>) {
         if !self.qr_open {
@@ -165,7 +171,7 @@ impl OwnCard {
             ui.horizontal(|ui| {
                 self.copy_button(ui, scene);
                 ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                    if TextButton::new(scene.text(Text::Close)).show(ui).clicked() {
+                    if dialog::safe(ui, TextButton::new(scene.text(Text::Close))).clicked() {
                         self.qr_open = false;
                     }
                 });

@@ -45,6 +45,15 @@ pub fn presence(person: &Person, words: Words) -> &'static str {
     })
 }
 
+/// `presence`, and for whoever is no contact a piece of the ID: anybody can choose a name.
+pub fn with_short_id(person: &Person, name: &str, presence: &str) -> String {
+    let id = person.id.short();
+    match person.kind {
+        PersonKind::Nearby | PersonKind::Blocked if name != id => format!("{presence} · {id}"),
+        _ => presence.to_owned(),
+    }
+}
+
 impl PeopleList {
     /// Draws search and list; returns what needs a dialog.
     pub fn show(&mut self, ui: &mut Ui, scene: &mut Scene<'_>) -> Option<Asked> {
@@ -72,23 +81,20 @@ impl PeopleList {
         let echo: Vec<_> = of_kind(PersonKind::Echo).filter(found).collect();
         let contacts: Vec<_> = of_kind(PersonKind::Contact).filter(found).collect();
         let nearby: Vec<_> = of_kind(PersonKind::Nearby).filter(found).collect();
+        let blocked: Vec<_> = of_kind(PersonKind::Blocked).filter(found).collect();
         let mut asked = None;
         for person in &echo {
             asked = self.row(ui, person, scene).or(asked);
         }
-        if !contacts.is_empty() {
-            section(ui, scene.text(Text::Contacts));
-            for person in &contacts {
+        let sections = [(Text::Contacts, &contacts), (Text::OnThisNetwork, &nearby), (Text::Blocked, &blocked)];
+        for (title, people) in sections.into_iter().filter(|(_, people)| !people.is_empty()) {
+            section(ui, scene.text(title));
+            for person in people {
                 asked = self.row(ui, person, scene).or(asked);
             }
         }
-        if !nearby.is_empty() {
-            section(ui, scene.text(Text::OnThisNetwork));
-            for person in &nearby {
-                asked = self.row(ui, person, scene).or(asked);
-            }
-        }
-        if !self.search.trim().is_empty() && echo.is_empty() && contacts.is_empty() && nearby.is_empty() {
+        let found_nobody = echo.is_empty() && sections.iter().all(|(_, people)| people.is_empty());
+        if !self.search.trim().is_empty() && found_nobody {
             nothing(ui, "", scene.text(Text::NoMatch));
         } else if of_kind(PersonKind::Contact).next().is_none() && self.search.trim().is_empty() {
             nothing(ui, scene.text(Text::NoContactsTitle), scene.text(Text::NoContacts));
@@ -111,7 +117,7 @@ impl PeopleList {
         let holds = self.selected == Some(person.id);
         response.widget_info(|| WidgetInfo::selected(Role::ListItem, true, holds, format!("{name}, {presence}")));
         if response.clicked() {
-            self.selected = if holds { None } else { Some(person.id) };
+            self.selected = Some(person.id);
         }
         let over = response.contains_pointer() || response.context_menu_opened();
         let ground = if holds { Some(palette.accent_soft) } else { over.then_some(palette.raised_hover) };
@@ -124,15 +130,17 @@ impl PeopleList {
         avatar::paint_kind(ui.painter(), center, AVATAR, person.id, &name, is_echo);
         if person.online && !is_echo && !person.blocked {
             let dot = center + vec2(AVATAR * 0.36, AVATAR * 0.36);
-            ui.painter().circle_filled(dot, 7.0, ground.unwrap_or(palette.side));
-            ui.painter().circle_filled(dot, 5.0, palette.accent);
+            // The ring keeps it apart from an avatar of much the same colour.
+            ui.painter().circle_filled(dot, 8.5, ground.unwrap_or(palette.side));
+            ui.painter().circle_filled(dot, 5.5, palette.accent);
         }
         let has_menu = !is_echo;
         let left = center.x + AVATAR / 2.0 + space::M;
         let room = rect.right() - left - space::S - if has_menu && (over || holds) { 34.0 } else { 0.0 };
         let ink = if person.online || is_echo { palette.text } else { palette.text_soft };
         let title = one_line(ui, &name, Type::Strong, ink, room);
-        let detail = one_line(ui, presence, Type::Caption, palette.text_soft, room);
+        let detail = with_short_id(person, &name, presence);
+        let detail = one_line(ui, &detail, Type::Caption, palette.text_soft, room);
         let top = rect.center().y - (title.size().y + detail.size().y + 1.0) / 2.0;
         let below = top + title.size().y + 1.0;
         ui.painter().galley(pos2(left, top), title, ink);
@@ -174,7 +182,7 @@ pub fn person_menu(ui: &mut Ui, person: &Person, name: &str, scene: &mut Scene<'
                 asked = Some(Asked::Rename { id, name: name.to_owned() });
             }
         }
-        PersonKind::Nearby => {
+        PersonKind::Nearby | PersonKind::Blocked => {
             if ui.button(scene.text(Text::AddToContacts)).clicked() {
                 scene.send(Command::AddContact { link: id.to_string() });
             }

@@ -25,11 +25,11 @@ enum Absence {
     Starting,
 }
 
-fn absence(stream: &LocalStreamView, camera: &DeviceChoice) -> Absence {
+fn absence(stream: &LocalStreamView, camera: &DeviceChoice, wanted: bool) -> Absence {
     match (stream.camera_fault, camera) {
         (Some(fault), _) => Absence::Fault(Text::device_fault(DeviceKind::Camera, fault)),
         (None, DeviceChoice::None) => Absence::NoCamera,
-        (None, _) if stream.video => Absence::Starting,
+        (None, _) if stream.video || wanted => Absence::Starting,
         (None, _) => Absence::Off,
     }
 }
@@ -39,8 +39,8 @@ pub fn show(ui: &mut Ui, rect: Rect, scene: &mut Scene<'_>) -> bool {
     let snapshot = scene.snapshot;
     let stream = &snapshot.local_stream;
     let options = TileOptions { mirror: snapshot.settings.mirror, fit: Fit::Cover, rounding: radius::PICTURE };
-    let wanted = stream.video && stream.camera_fault.is_none();
-    if wanted && scene.tiles.paint(ui, rect, &stream.preview, options) {
+    let works = stream.video && stream.camera_fault.is_none();
+    if works && scene.tiles.paint(ui, rect, &stream.preview, options) {
         let corner = Rect::from_min_max(rect.max - vec2(60.0, 60.0), rect.max - vec2(12.0, 12.0));
         let disc = corner.center();
         ui.painter().circle_filled(disc, 24.0, theme::SCRIM);
@@ -51,7 +51,7 @@ pub fn show(ui: &mut Ui, rect: Rect, scene: &mut Scene<'_>) -> bool {
         }
         return false;
     }
-    placeholder(ui, rect, absence(stream, &snapshot.settings.camera), scene)
+    placeholder(ui, rect, absence(stream, &snapshot.settings.camera, scene.camera_wanted), scene)
 }
 
 fn placeholder(ui: &mut Ui, rect: Rect, absence: Absence, scene: &mut Scene<'_>) -> bool {
@@ -90,8 +90,7 @@ fn placeholder(ui: &mut Ui, rect: Rect, absence: Absence, scene: &mut Scene<'_>)
         if word == Text::OpenSettings {
             return true;
         }
-        let video = scene.video();
-        scene.send(Command::CreateStream { audio: false, video, max_fps: None, max_kbps: None });
+        scene.open_camera();
     }
     false
 }
@@ -113,9 +112,12 @@ mod tests {
         LocalStreamView {
             audio: false,
             video,
+            sends_audio: false,
+            sends_video: false,
             width: 0,
             height: 0,
             fps: 0.0,
+            camera_mode: None,
             camera: String::new(),
             microphone: String::new(),
             preview: Arc::new(FrameSlot::new()),
@@ -129,10 +131,11 @@ mod tests {
     #[test]
     fn a_missing_picture_is_explained() {
         let (system, none) = (DeviceChoice::SystemDefault, DeviceChoice::None);
-        assert_eq!(absence(&stream(true, None), &system), Absence::Starting);
-        assert_eq!(absence(&stream(false, None), &system), Absence::Off);
-        assert_eq!(absence(&stream(false, None), &none), Absence::NoCamera);
-        let busy = absence(&stream(true, Some(DeviceFault::Busy)), &system);
+        assert_eq!(absence(&stream(true, None), &system, true), Absence::Starting);
+        assert_eq!(absence(&stream(false, None), &system, true), Absence::Starting);
+        assert_eq!(absence(&stream(false, None), &system, false), Absence::Off);
+        assert_eq!(absence(&stream(false, None), &none, true), Absence::NoCamera);
+        let busy = absence(&stream(true, Some(DeviceFault::Busy)), &system, true);
         assert_eq!(busy, Absence::Fault(Text::CameraBusy));
     }
 }

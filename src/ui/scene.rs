@@ -33,6 +33,8 @@ pub struct Scene<'a> {
     pub words: Words,
     /// When.
     pub now: Now,
+    /// One's own camera shall be open, even if it is not yet.
+    pub camera_wanted: bool,
     /// Draws pictures.
     pub tiles: &'a mut TilePainter,
     /// What the person asked for in this frame; sent when it has been drawn.
@@ -68,6 +70,12 @@ impl Scene<'_> {
     /// Video as the settings have it.
     pub fn video(&self) -> VideoChoice {
         VideoChoice::On(self.snapshot.settings.preset)
+    }
+
+    /// Opens the camera to see oneself.
+    pub fn open_camera(&mut self) {
+        let video = self.video();
+        self.send(Command::CreateStream { audio: false, video, max_fps: None, max_kbps: None });
     }
 
     /// Invites somebody.

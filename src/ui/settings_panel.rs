@@ -5,14 +5,15 @@ use eframe::egui::{
 };
 
 use crate::call::DeviceKind;
-use crate::controller::{Command, DeviceFault, LocalStreamView};
+use crate::controller::{Command, DeviceFault, LocalStreamView, Snapshot};
 use crate::media::{Preset, VideoFormat};
 use crate::store::{DeviceChoice, Language, Settings, Theme};
 
-use super::buttons::{TextButton, icon_button, segments, switch_row};
+use super::buttons::{TextButton, Weight, icon_button, segments, switch_row};
 use super::catalogue::{Text, Words};
-use super::fields::drop_down;
+use super::fields::{drop_down, label};
 use super::icons::Icon;
+use super::keys;
 use super::scene::Scene;
 use super::theme::{Palette, Type, radius, space};
 
@@ -64,10 +65,18 @@ impl SettingsPanel {
         scene.send(Command::WatchMicrophone { on: self.open });
     }
 
+    /// Keeps the meter alive: a call's end, and what opens or closes the camera alone, close the microphone.
+    pub fn keep_meter(&self, scene: &mut Scene<'_>, call_over: bool) {
+        let closes = |command: &Command| matches!(command, Command::CreateStream { .. } | Command::CloseStream);
+        if self.open && (call_over || scene.commands.iter().any(closes)) {
+            scene.send(Command::WatchMicrophone { on: true });
+        }
+    }
+
     /// Takes Esc before anything beneath the panel does.
     pub fn take_keys(&mut self, ui: &Ui, scene: &mut Scene<'_>) {
         let busy = egui::Popup::is_any_open(ui.ctx());
-        if self.open && !busy && ui.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Escape)) {
+        if self.open && !busy && keys::pressed(ui, Modifiers::NONE, Key::Escape) {
             self.toggle(scene);
         }
     }
@@ -115,7 +124,15 @@ impl SettingsPanel {
 
 fn content(ui: &mut Ui, scene: &mut Scene<'_>) {
     let mut settings = scene.snapshot.settings.clone();
-    section(ui, scene.text(Text::SectionVideo));
+    ui.horizontal(|ui| {
+        ui.label(Type::Strong.text(scene.text(Text::SectionVideo), Palette::of(ui).accent));
+        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+            let refresh = TextButton::new(scene.text(Text::RefreshDevices)).icon(Icon::Refresh).weight(Weight::Plain);
+            if refresh.show(ui).clicked() {
+                scene.send(Command::RefreshDevices);
+            }
+        });
+    });
     video(ui, scene, &mut settings);
     section(ui, scene.text(Text::SectionSound));
     sound(ui, scene, &mut settings);
@@ -162,13 +179,34 @@ fn camera_gives(stream: &LocalStreamView, preset: Preset, words: Words) -> Strin
     if !stream.video || stream.width == 0 {
         return words.get(Text::CameraClosed).to_owned();
     }
-    let size = format!("{} × {}", stream.width, stream.height);
+    let (width, height) =
+        stream.camera_mode.map_or((stream.width, stream.height), |(width, height, _)| (width, height));
+    let size = format!("{width} × {height}");
     let fps = format!("{:.0}", stream.fps);
-    if preset.size() == (stream.width, stream.height) {
+    if preset.size() == (width, height) {
         words.fill(Text::CameraGives, &[("size", &size), ("fps", &fps)])
     } else {
         words.fill(Text::CameraGivesOther, &[("asked", &preset_name(preset)), ("size", &size), ("fps", &fps)])
     }
+}
+
+/// The modes of the camera that is chosen, as far as they are known.
+fn camera_modes<'a>(snapshot: &'a Snapshot, choice: &DeviceChoice) -> &'a [(u32, u32, u32)] {
+    let cameras = &snapshot.devices.cameras;
+    let chosen = match choice {
+        DeviceChoice::Named(name) => cameras.iter().find(|camera| camera.name == *name),
+        DeviceChoice::SystemDefault => {
+            cameras.iter().find(|camera| camera.name == snapshot.local_stream.camera).or_else(|| cameras.first())
+        }
+        DeviceChoice::None | DeviceChoice::TestCard { .. } | DeviceChoice::Tone { .. } | DeviceChoice::File(_) => None,
+    };
+    chosen.map_or(&[], |camera| camera.modes.as_slice())
+}
+
+/// Whether a preset asks for more than a camera of these modes gives.
+fn is_above(preset: Preset, modes: &[(u32, u32, u32)]) -> bool {
+    let (width, height) = preset.size();
+    !modes.is_empty() && !modes.iter().any(|mode| mode.0 >= width && mode.1 >= height)
 }
 
 fn video(ui: &mut Ui, scene: &Scene<'_>, settings: &mut Settings) {
@@ -178,7 +216,12 @@ fn video(ui: &mut Ui, scene: &Scene<'_>, settings: &mut Settings) {
     let synthetic = [DeviceChoice::TestCard { format: None }, DeviceChoice::None];
     device(ui, words, Text::Camera, &mut settings.camera, cameras, &synthetic);
     fault(ui, words, DeviceKind::Camera, stream.camera_fault);
-    let names: Vec<String> = Preset::ALL.into_iter().map(preset_name).collect();
+    let modes = camera_modes(snapshot, &settings.camera);
+    let name = |preset: Preset| match is_above(preset, modes) {
+        true => words.fill(Text::PresetAbove, &[("size", &preset_name(preset))]),
+        false => preset_name(preset),
+    };
+    let names: Vec<String> = Preset::ALL.into_iter().map(name).collect();
     let current = Preset::ALL.into_iter().position(|preset| preset == settings.preset);
     let shown = preset_name(settings.preset);
     if let Some(index) = drop_down(ui, words.get(Text::Resolution), &shown, &names, current)
@@ -234,20 +277,14 @@ fn sound(ui: &mut Ui, scene: &mut Scene<'_>, settings: &mut Settings) {
     device(ui, words, Text::Speaker, &mut settings.speaker, speakers, &[DeviceChoice::None]);
     fault(ui, words, DeviceKind::Speaker, stream.speaker_fault);
     ui.add_space(space::XS);
-    ui.horizontal(|ui| {
-        if TextButton::new(words.get(Text::TestSpeaker)).icon(Icon::Speaker).show(ui).clicked() {
-            scene.send(Command::TestSpeaker);
-        }
-        if icon_button(ui, Icon::Refresh, words.get(Text::RefreshDevices)).clicked() {
-            scene.send(Command::RefreshDevices);
-        }
-    });
+    if TextButton::new(words.get(Text::TestSpeaker)).icon(Icon::Speaker).show(ui).clicked() {
+        scene.send(Command::TestSpeaker);
+    }
 }
 
 fn look(ui: &mut Ui, scene: &Scene<'_>, settings: &mut Settings) {
     let words = scene.words;
-    let palette = Palette::of(ui);
-    ui.label(Type::Caption.text(words.get(Text::LanguageLabel), palette.text_soft));
+    label(ui, words.get(Text::LanguageLabel));
     let languages = [
         (Language::System, Text::LanguageSystem),
         (Language::English, Text::LanguageEnglish),
@@ -257,7 +294,7 @@ fn look(ui: &mut Ui, scene: &Scene<'_>, settings: &mut Settings) {
     if let Some(language) = segments(ui, settings.language, &languages) {
         settings.language = language;
     }
-    ui.label(Type::Caption.text(words.get(Text::ThemeLabel), palette.text_soft));
+    label(ui, words.get(Text::ThemeLabel));
     let themes = [(Theme::System, Text::ThemeSystem), (Theme::Light, Text::ThemeLight), (Theme::Dark, Text::ThemeDark)]
         .map(|(theme, key)| (theme, words.get(key)));
     if let Some(theme) = segments(ui, settings.theme, &themes) {
@@ -318,7 +355,11 @@ fn meter(ui: &mut Ui, name: &str, peak: f32) {
     let palette = Palette::of(ui);
     let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 16.0), Sense::hover());
     let reach = meter_reach(peak);
-    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Meter, true, name));
+    let value = f64::from((reach * 100.0).round());
+    response.widget_info(|| egui::WidgetInfo {
+        value: Some(value),
+        ..egui::WidgetInfo::labeled(egui::Role::Meter, true, name)
+    });
     let bar = Rect::from_center_size(rect.center(), vec2(rect.width(), 8.0));
     ui.painter().rect_filled(bar, CornerRadius::same(4), palette.raised);
     let ink = if peak >= 0.98 { palette.danger } else { palette.accent };
@@ -373,6 +414,14 @@ mod tests {
         assert_eq!(meter_reach(1.0), 1.0);
         assert!((meter_reach(0.1) - (1.0 - 20.0 / 54.0)).abs() < 1e-3);
         assert_eq!(meter_reach(1e-6), 0.0);
+    }
+
+    #[test]
+    fn presets_above_the_cameras_modes_are_told_from_the_others() {
+        let modes = [(1280, 720, 30), (640, 480, 30)];
+        assert!(is_above(Preset::FullWide, &modes));
+        assert!(!is_above(Preset::HighWide, &modes) && !is_above(Preset::Low, &modes));
+        assert!(!is_above(Preset::FullWide, &[]), "not known");
     }
 
     #[test]

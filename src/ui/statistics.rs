@@ -36,7 +36,10 @@ fn codec(words: Words, codec: &str) -> String {
 /// The lines for one participant.
 pub fn lines(sent: &SentStats, received: &ReceivedStats, words: Words) -> [Line; 11] {
     let ms = |value: f32| whole(words, Text::Milliseconds, value);
-    let packets = |value: u64| words.fill(Text::Packets, &[("value", &value.to_string())]);
+    let packets = |value: u64| match value {
+        1 => words.get(Text::OnePacket).to_owned(),
+        value => words.fill(Text::Packets, &[("value", &value.to_string())]),
+    };
     [
         (Text::StatSize, size(words, sent.width, sent.height), size(words, received.width, received.height)),
         (Text::StatRate, whole(words, Text::FramesASecond, sent.fps), whole(words, Text::FramesASecond, received.fps)),
@@ -100,13 +103,14 @@ mod tests {
     #[test]
     fn the_lines_say_what_was_measured() {
         let words = Words::of(Language::English, "");
-        let sent = SentStats { width: 1280, height: 720, fps: 29.7, kbps: 1480.4, ..SentStats::default() };
+        let sent =
+            SentStats { width: 1280, height: 720, fps: 29.7, kbps: 1480.4, packets_lost: 1, ..SentStats::default() };
         let received = ReceivedStats { packets_lost: 3, route: Route::Relay, ..ReceivedStats::default() };
         let lines = lines(&sent, &received, words);
         assert_eq!(lines[0], (Text::StatSize, "1280 × 720".into(), "–".into()));
         assert_eq!(lines[1].1, "30 fps");
         assert_eq!(lines[2].1, "1480 kbit/s");
-        assert_eq!(lines[3].2, "3 packets");
+        assert_eq!((lines[3].1.as_str(), lines[3].2.as_str()), ("1 packet", "3 packets"));
         assert_eq!(lines[10].2, "relay");
     }
 }

@@ -155,8 +155,14 @@ const DARK: Palette = Palette {
 /// White on a picture, over a dark scrim.
 pub const ON_PICTURE: Color32 = Color32::WHITE;
 
+/// Text of less weight on a picture, over the scrim.
+pub const ON_PICTURE_SOFT: Color32 = Color32::from_gray(228);
+
+/// What the mouse is over, on the scrim.
+pub const ON_PICTURE_HOVER: Color32 = Color32::from_rgba_premultiplied(56, 56, 56, 56);
+
 /// The scrim under what is written on a picture.
-pub const SCRIM: Color32 = Color32::from_black_alpha(150);
+pub const SCRIM: Color32 = Color32::from_black_alpha(180);
 
 impl Palette {
     /// The palette of the theme that `ui` is drawn in.
@@ -300,6 +306,14 @@ mod tests {
             assert!(contrast(palette.on_danger, palette.danger) >= 4.5);
             assert!(contrast(palette.warning, palette.surface) >= 4.5);
             assert!(contrast(palette.accent, palette.surface) >= 4.5);
+        }
+    }
+
+    #[test]
+    fn what_is_written_on_a_picture_can_be_read_on_a_white_one() {
+        let ground = Color32::from_gray(255 - SCRIM.a());
+        for ink in [ON_PICTURE, ON_PICTURE_SOFT] {
+            assert!(contrast(ink, ground) >= 4.5, "{}", contrast(ink, ground));
         }
     }
 }

@@ -36,7 +36,7 @@ impl LocalTime {
         })
     }
 
-    /// "Today 14:03", "Yesterday 9:12", or "2026-03-01 14:03".
+    /// "Today 14:03", "Yesterday 09:12", or "2026-03-01".
     pub fn said(self, now: Self, words: Words) -> String {
         let time = format!("{:02}:{:02}", self.hour, self.minute);
         if (self.year, self.day_of_year) == (now.year, now.day_of_year) {
@@ -44,7 +44,7 @@ impl LocalTime {
         } else if self.is_day_before(now) {
             words.fill(Text::Yesterday, &[("time", &time)])
         } else {
-            format!("{}-{:02}-{:02} {time}", self.year, self.month, self.day)
+            format!("{}-{:02}-{:02}", self.year, self.month, self.day)
         }
     }
 
@@ -83,7 +83,7 @@ mod tests {
         assert_eq!(at(2026, 3, 1, 59).said(at(2026, 3, 1, 59), words), "Today 09:05");
         assert_eq!(at(2026, 2, 28, 58).said(at(2026, 3, 1, 59), words), "Yesterday 09:05");
         assert_eq!(at(2025, 12, 31, 364).said(at(2026, 1, 1, 0), words), "Yesterday 09:05");
-        assert_eq!(at(2026, 2, 1, 31).said(at(2026, 3, 1, 59), words), "2026-02-01 09:05");
+        assert_eq!(at(2026, 2, 1, 31).said(at(2026, 3, 1, 59), words), "2026-02-01");
     }
 
     #[test]

@@ -133,9 +133,12 @@ pub fn local_stream() -> LocalStreamView {
     LocalStreamView {
         audio: true,
         video: true,
+        sends_audio: false,
+        sends_video: false,
         width: 1280,
         height: 720,
         fps: 29.8,
+        camera_mode: Some((1280, 720, 30)),
         camera: "HD Webcam C920".into(),
         microphone: "Headset".into(),
         preview: slot(Some(picture(640, 360, false))),
@@ -171,7 +174,8 @@ pub fn idle() -> Snapshot {
 
 pub fn outgoing(ringing: bool) -> Snapshot {
     let view = OutgoingView { invite: INVITE, peer: peer(1), name: "Ana Lindqvist".into(), ringing };
-    Snapshot { call: CallView::Outgoing(view), ..idle() }
+    let local_stream = LocalStreamView { sends_audio: true, sends_video: true, ..local_stream() };
+    Snapshot { call: CallView::Outgoing(view), local_stream, ..idle() }
 }
 
 pub fn incoming(with_video: bool, known: bool) -> Snapshot {
@@ -240,7 +244,8 @@ pub fn conversation(participants: Vec<ParticipantView>) -> ConversationView {
 }
 
 pub fn call(participants: Vec<ParticipantView>) -> Snapshot {
-    Snapshot { call: CallView::Conversation(conversation(participants)), ..idle() }
+    let local_stream = LocalStreamView { sends_audio: true, sends_video: true, ..local_stream() };
+    Snapshot { call: CallView::Conversation(conversation(participants)), local_stream, ..idle() }
 }
 
 pub fn ended(kind: OutcomeKind) -> Snapshot {

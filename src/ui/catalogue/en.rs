@@ -15,7 +15,6 @@ pub(super) const fn text(key: Text) -> &'static str {
         Text::People => "People",
         Text::Calls => "Calls",
         Text::Search => "Search people",
-        Text::ClearSearch => "Clear the search",
         Text::AddContact => "Add contact",
         Text::Contacts => "Contacts",
         Text::OnThisNetwork => "On this network",
@@ -63,7 +62,6 @@ pub(super) const fn text(key: Text) -> &'static str {
         Text::QrTitle => "Your contact code",
         Text::QrDetail => "Others add you by scanning this code or by pasting your link.",
         Text::QrFailed => "The code could not be drawn. Give your link instead.",
-        Text::PreviewTitle => "Your picture",
         Text::CameraTurnOn => "Turn on the camera",
         Text::CameraTurnOff => "Turn off the camera",
         Text::PreviewOff => "Your camera is off",
@@ -84,7 +82,8 @@ pub(super) const fn text(key: Text) -> &'static str {
         Text::HistoryOutgoing => "Outgoing",
         Text::HistoryIncoming => "Incoming",
         Text::CallAgain => "Call again",
-        Text::CallAgainName => "Call {name} again",
+        Text::CallVideoName => "Call {name} with video",
+        Text::CallAudioName => "Call {name} with audio",
         Text::ClearHistory => "Clear the history",
         Text::ClearHistoryTitle => "Clear the history?",
         Text::ClearHistoryDetail => "All calls leave this list. Nobody else is told.",
@@ -97,6 +96,7 @@ pub(super) const fn text(key: Text) -> &'static str {
         Text::IncomingAudio => "would like an audio call",
         Text::UnknownCaller => "Not in your contacts",
         Text::UnknownCallerDetail => "Anyone can choose this name. They see and hear nothing unless you answer.",
+        Text::TheirId => "Their ID {id}",
         Text::TheirNote => "Their note",
         Text::AnswerVideo => "Answer with video",
         Text::AnswerAudio => "Answer with audio",
@@ -121,10 +121,10 @@ pub(super) const fn text(key: Text) -> &'static str {
         Text::HiddenHere => "You do not see {name}",
         Text::SelfView => "Your picture: click to swap, drag to move",
         Text::SelfViewBig => "{name}: click to swap back",
-        Text::You => "You",
         Text::YouAreMuted => "You are muted",
+        Text::NoCameraChosen => "No camera is chosen. Choose one in Settings.",
+        Text::NoMicrophoneChosen => "No microphone is chosen. Choose one in Settings.",
         Text::YourCameraIsOff => "Your camera is off",
-        Text::InCallWith => "In a call with {name}",
         Text::CallTime => "Call time {time}",
         Text::PeopleInCall => "{count} people",
         Text::Sent => "Sent",
@@ -146,6 +146,7 @@ pub(super) const fn text(key: Text) -> &'static str {
         Text::FramesASecond => "{value} fps",
         Text::KilobitsASecond => "{value} kbit/s",
         Text::Milliseconds => "{value} ms",
+        Text::OnePacket => "1 packet",
         Text::Packets => "{value} packets",
         Text::SectionVideo => "Video",
         Text::SectionSound => "Sound",
@@ -155,6 +156,7 @@ pub(super) const fn text(key: Text) -> &'static str {
         Text::Resolution => "Resolution",
         Text::CameraGives => "Your camera gives {size} at {fps} fps.",
         Text::CameraGivesOther => "You asked for {asked}; your camera gives {size} at {fps} fps.",
+        Text::PresetAbove => "{size} (more than your camera gives)",
         Text::CameraClosed => "What the camera really gives is shown here while it is open.",
         Text::FrameRate => "Frame rate at most",
         Text::BitRate => "Bit rate at most",
@@ -260,5 +262,21 @@ pub(super) const fn text(key: Text) -> &'static str {
         Text::SpeakerUnplugged => "The speaker was unplugged. Plug it in again and it comes back by itself.",
         Text::SpeakerStalled => "The speaker is open but takes no sound. Unplug it and plug it in again.",
         Text::SpeakerFailed => "The speaker does not work. Plug it in again, or choose another one in Settings.",
+        Text::StoreFull => "The disk is full, so Visavis cannot save. Free some space and try again.",
+        Text::StoreNotWritable => "Visavis may not write to its data folder. Check the folder’s permissions.",
+        Text::StoreNewer => {
+            "The data was saved by a newer version of Visavis and was left as it is. Start the newer version."
+        }
+        Text::StoreDamaged => {
+            "The data file visavis.db is damaged. Rename it and start again to begin with an empty one."
+        }
+        Text::StoreBusy => "Another program is using Visavis’s data file. Close it and try again.",
+        Text::StoreFailed => "Visavis could not read or save its data. Try again.",
+        Text::ClocksDiffer => {
+            "Somebody on this network cannot be seen: their clock and yours differ by more than a minute. Set both right."
+        }
+        Text::NoNetwork => {
+            "People on this network cannot be found. Check the network, then start Visavis again; Echo works meanwhile."
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! The keys of the catalogue, and which key says what about a call's end or a device.
 
 use crate::call::{DeviceKind, DisconnectReason};
-use crate::controller::{DeviceFault, OutcomeKind};
+use crate::controller::{DeviceFault, OutcomeKind, StoreFault};
 
 macro_rules! texts {
     ($($key:ident),* $(,)?) => {
@@ -23,7 +23,7 @@ texts! {
     // The window and its parts
     AppName, ShuttingDown, Close, Cancel, Back, More, Settings,
     // Home: people
-    People, Calls, Search, ClearSearch, AddContact, Contacts, OnThisNetwork, EchoName, EchoAbout, Online, OnlineLan,
+    People, Calls, Search, AddContact, Contacts, OnThisNetwork, EchoName, EchoAbout, Online, OnlineLan,
     OnlineServer, Offline, Blocked, NoMatch, NoContactsTitle, NoContacts, Rename, Remove, Block, Unblock, AddToContacts,
     CopyId, NewName, Save, RemoveTitle, RemoveDetail,
     // Home: adding a contact
@@ -32,26 +32,26 @@ texts! {
     // Home: one's own card
     YourName, YourNameDetail, NoName, YourId, CopyLink, Copied, ShowQr, QrTitle, QrDetail, QrFailed,
     // Home: the preview
-    PreviewTitle, CameraTurnOn, CameraTurnOff, PreviewOff, PreviewStarting, PreviewNoCamera, OpenSettings,
+    CameraTurnOn, CameraTurnOff, PreviewOff, PreviewStarting, PreviewNoCamera, OpenSettings,
     // Home: calling
     CallWithVideo, CallWithAudio, NoteField, NoteHint, OfflineHint, BlockedHint, PickSomeone, PickSomeoneDetail,
     TryEcho,
     // Home: history
-    HistoryEmptyTitle, HistoryEmpty, HistoryOutgoing, HistoryIncoming, CallAgain, CallAgainName, ClearHistory,
+    HistoryEmptyTitle, HistoryEmpty, HistoryOutgoing, HistoryIncoming, CallAgain, CallVideoName, CallAudioName, ClearHistory,
     ClearHistoryTitle, ClearHistoryDetail, Today, Yesterday,
     // Invites
-    Calling, Ringing, CancelCall, IncomingVideo, IncomingAudio, UnknownCaller, UnknownCallerDetail, TheirNote,
+    Calling, Ringing, CancelCall, IncomingVideo, IncomingAudio, UnknownCaller, UnknownCallerDetail, TheirId, TheirNote,
     AnswerVideo, AnswerAudio, Decline,
     // The call
     Connecting, ConnectingDetail, Mute, Unmute, CameraOn, CameraOff, FullScreen, LeaveFullScreen, HangUp, Statistics,
     TheyMuted, TheyCameraOff, MuteHere, UnmuteHere, HideHere, ShowHere, MutedHere, HiddenHere, SelfView, SelfViewBig,
-    You, YouAreMuted, YourCameraIsOff, InCallWith, CallTime, PeopleInCall,
+    YouAreMuted, NoCameraChosen, NoMicrophoneChosen, YourCameraIsOff, CallTime, PeopleInCall,
     // Statistics
     Sent, Received, StatSize, StatRate, StatBits, StatLost, StatRoundTrip, StatJitter, StatDelay, StatFrozen,
     StatConcealed, StatCodec, StatRoute, RouteDirect, RouteRelay, NothingYet, FramesASecond, KilobitsASecond,
-    Milliseconds, Packets,
+    Milliseconds, OnePacket, Packets,
     // Settings
-    SectionVideo, SectionSound, SectionPrivacy, SectionLook, SectionKeys, Resolution, CameraGives, CameraGivesOther,
+    SectionVideo, SectionSound, SectionPrivacy, SectionLook, SectionKeys, Resolution, CameraGives, CameraGivesOther, PresetAbove,
     CameraClosed, FrameRate, BitRate, BitRateAuto, BitRateChoice, FrameRateChoice, Camera, Microphone, Speaker,
     SystemDefault, TestCard, Tone, NoDevice, FileChoice, NotPluggedIn, Level, TestSpeaker, Mirror, MirrorDetail,
     StrangersMayRing, StrangersDetail, LanguageLabel, LanguageSystem, LanguageEnglish, LanguageChinese, ThemeLabel,
@@ -72,6 +72,8 @@ texts! {
     CameraMissing, CameraBusy, CameraForbidden, CameraUnplugged, CameraStalled, CameraFailed,
     MicrophoneMissing, MicrophoneBusy, MicrophoneForbidden, MicrophoneUnplugged, MicrophoneStalled, MicrophoneFailed,
     SpeakerMissing, SpeakerBusy, SpeakerForbidden, SpeakerUnplugged, SpeakerStalled, SpeakerFailed,
+    // The store and the network at fault
+    StoreFull, StoreNotWritable, StoreNewer, StoreDamaged, StoreBusy, StoreFailed, NoNetwork, ClocksDiffer,
 }
 
 /// The heading about a call's end.
@@ -146,6 +148,18 @@ impl Text {
             (DeviceKind::Speaker, DeviceFault::Unplugged) => Self::SpeakerUnplugged,
             (DeviceKind::Speaker, DeviceFault::Stalled) => Self::SpeakerStalled,
             (DeviceKind::Speaker, DeviceFault::Failed) => Self::SpeakerFailed,
+        }
+    }
+
+    /// The sentence about data that could not be saved or read.
+    pub const fn store_fault(fault: StoreFault) -> Self {
+        match fault {
+            StoreFault::DiskFull => Self::StoreFull,
+            StoreFault::NotWritable => Self::StoreNotWritable,
+            StoreFault::MadeByNewerVersion => Self::StoreNewer,
+            StoreFault::Damaged => Self::StoreDamaged,
+            StoreFault::Busy => Self::StoreBusy,
+            StoreFault::Other => Self::StoreFailed,
         }
     }
 

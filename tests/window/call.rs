@@ -1,0 +1,97 @@
+//! The controls and the pictures of a call.
+
+use super::*;
+
+#[test]
+fn the_keys_of_a_call_mute_hide_and_hang_up() {
+    let desk = Desk::new(made_up::call(vec![made_up::participant(1, "Ana Lindqvist", true)]));
+    desk.key(Modifiers::NONE, Key::M);
+    desk.key(Modifiers::NONE, Key::V);
+    desk.key(Modifiers::COMMAND, Key::Enter);
+    assert_eq!(
+        desk.sent(),
+        [
+            Command::EnableAudio { on: false, participant: None },
+            Command::EnableVideo { on: false, participant: None },
+            Command::Leave
+        ]
+    );
+    assert!(!desk.shows("Round trip"));
+    desk.key(Modifiers::COMMAND, Key::I);
+    assert!(desk.shows("Round trip"));
+}
+
+#[test]
+fn a_key_that_is_held_acts_once() {
+    let desk = Desk::new(made_up::call(vec![made_up::participant(1, "Ana Lindqvist", true)]));
+    for key in [Key::M, Key::V] {
+        for _ in 0..5 {
+            desk.harness.borrow().key_down(key);
+            desk.harness.borrow_mut().step();
+        }
+        desk.harness.borrow().key_up(key);
+        desk.settle();
+    }
+    assert_eq!(
+        desk.sent(),
+        [Command::EnableAudio { on: false, participant: None }, Command::EnableVideo { on: false, participant: None }]
+    );
+}
+
+#[test]
+fn devices_at_fault_are_muted_as_they_would_be_and_marked() {
+    let mut snapshot = made_up::call(vec![made_up::participant(1, "Ana Lindqvist", true)]);
+    let stream = &mut snapshot.local_stream;
+    (stream.audio, stream.video) = (false, false);
+    (stream.camera_fault, stream.microphone_fault) = (Some(DeviceFault::Unplugged), Some(DeviceFault::Busy));
+    let desk = Desk::new(snapshot);
+    assert!(desk.shows("The camera was unplugged."));
+    assert!(desk.shows("The microphone is used by another program."));
+    desk.press("Mute the microphone");
+    desk.key(Modifiers::NONE, Key::V);
+    assert_eq!(
+        desk.sent(),
+        [Command::EnableAudio { on: false, participant: None }, Command::EnableVideo { on: false, participant: None }]
+    );
+}
+
+#[test]
+fn the_controls_of_a_call_do_what_they_say() {
+    let mut who = made_up::participant(1, "Ana Lindqvist", true);
+    who.audio = false;
+    let desk = Desk::new(made_up::call(vec![who]));
+    assert!(desk.shows("Ana Lindqvist, Call time 01:02:05"));
+    assert!(desk.shows("Ana Lindqvist is muted"));
+    for name in ["Mute the microphone", "Do not hear Ana Lindqvist", "Do not show Ana Lindqvist", "Hang up"] {
+        desk.press(name);
+    }
+    assert_eq!(
+        desk.sent(),
+        [
+            Command::EnableAudio { on: false, participant: None },
+            Command::EnableAudio { on: false, participant: Some(peer(1)) },
+            Command::EnableVideo { on: false, participant: Some(peer(1)) },
+            Command::Leave
+        ]
+    );
+}
+
+#[test]
+fn a_touch_on_faded_controls_only_wakes_them() {
+    let desk = Desk::new(made_up::call(vec![made_up::participant(1, "Ana Lindqvist", true)]));
+    desk.harness.borrow_mut().run_steps(20);
+    let hang_up = desk.harness.borrow().get_by_label("Hang up").rect().center();
+    let tap = || [true, false].map(|down| desk.at_once(touch(hang_up, down)));
+    tap();
+    desk.settle();
+    assert_eq!(desk.sent(), []);
+    tap();
+    assert_eq!(desk.sent(), [Command::Leave]);
+}
+
+#[test]
+fn pressing_the_small_picture_swaps_it_with_the_large_one() {
+    let desk = Desk::new(made_up::call(vec![made_up::participant(1, "Ana Lindqvist", true)]));
+    desk.press("Your picture: click to swap, drag to move");
+    assert!(desk.shows("Ana Lindqvist: click to swap back"));
+}

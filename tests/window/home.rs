@@ -1,0 +1,179 @@
+//! The people, the history, and whom one calls.
+
+use super::*;
+
+#[test]
+fn home_shows_echo_contacts_and_strangers() {
+    let desk = Desk::new(made_up::idle());
+    for name in ["Echo test", "Ana Lindqvist, Online", "王小明", "Tomás Herrera, Blocked", "On this network", "李娜"]
+    {
+        assert!(desk.shows(name), "{name}");
+    }
+}
+
+#[test]
+fn search_filters_the_people() {
+    let desk = Desk::new(made_up::idle());
+    desk.harness.borrow().get_by_label("Search people").focus();
+    desk.settle();
+    desk.harness.borrow().get_by_label("Search people").type_text("lind");
+    desk.settle();
+    assert!(desk.shows("Ana Lindqvist, Online"));
+    assert!(!desk.shows("Grandma, Online"));
+}
+
+#[test]
+fn calling_invites_the_selected_person_with_the_note() {
+    let desk = Desk::new(made_up::idle());
+    desk.harness.borrow().get_by_label_contains("Ana Lindqvist, Online").click();
+    desk.settle();
+    desk.harness.borrow().get_by_label("Note").focus();
+    desk.settle();
+    desk.harness.borrow().get_by_label("Note").type_text("hello");
+    desk.settle();
+    desk.press("Call with video");
+    let note = "hello".to_owned();
+    let invite = Command::Invite { to: peer(1), user_data: note, audio: true, video: high() };
+    assert_eq!(desk.sent(), [invite]);
+    desk.press("Call with audio");
+    let invite = Command::Invite { to: peer(1), user_data: String::new(), audio: true, video: VideoChoice::Off };
+    assert_eq!(desk.sent(), [invite]);
+}
+
+#[test]
+fn a_newcomer_can_call_echo_at_once() {
+    let desk = Desk::new(Snapshot { people: vec![made_up::echo()], ..made_up::idle() });
+    desk.press("Try the echo test");
+    let invite = Command::Invite { to: peer(0), user_data: String::new(), audio: true, video: high() };
+    assert_eq!(desk.sent(), [invite]);
+}
+
+#[test]
+fn a_contact_is_renamed_blocked_and_removed_from_its_menu() {
+    let desk = Desk::new(made_up::idle());
+    desk.press("More for Ana Lindqvist");
+    desk.press("Block");
+    desk.press("More for Ana Lindqvist");
+    desk.press("Remove…");
+    assert!(desk.shows("Remove Ana Lindqvist?"));
+    desk.press("Remove");
+    desk.press("More for Ana Lindqvist");
+    desk.press("Rename…");
+    desk.harness.borrow().get_by_label("Name shown for this contact").type_text("!");
+    desk.settle();
+    desk.press("Save");
+    assert_eq!(
+        desk.sent(),
+        [
+            Command::BlockContact { id: peer(1), on: true },
+            Command::RemoveContact { id: peer(1) },
+            Command::RenameContact { id: peer(1), name: "Ana Lindqvist!".into() },
+        ]
+    );
+}
+
+#[test]
+fn ones_own_name_is_edited_in_place() {
+    let desk = Desk::new(made_up::idle());
+    desk.harness.borrow().get_by_label("Your name").focus();
+    desk.settle();
+    desk.harness.borrow().get_by_label("Your name").type_text("2");
+    desk.key(Modifiers::NONE, Key::Enter);
+    let settings = Settings { display_name: "Björn2".into(), ..made_up::idle().settings };
+    assert_eq!(desk.sent(), [Command::UpdateSettings { settings: Box::new(settings) }]);
+}
+
+#[test]
+fn the_history_redials() {
+    let desk = Desk::new(made_up::idle());
+    desk.press("Calls");
+    assert!(desk.shows("Grandma, Incoming"));
+    desk.press("Call Grandma with video");
+    desk.press("Call Grandma with audio");
+    let invite = |video| Command::Invite { to: peer(3), user_data: String::new(), audio: true, video };
+    assert_eq!(desk.sent(), [invite(high()), invite(VideoChoice::Off)]);
+}
+
+#[test]
+fn a_contact_is_added_from_a_pasted_link() {
+    let desk = Desk::new(made_up::idle());
+    desk.press("Add contact");
+    let link = format!("visavis:{}", peer(20));
+    desk.harness.borrow().get_by_label("Link or ID").type_text(&link);
+    desk.settle();
+    desk.press("Add");
+    assert_eq!(desk.sent(), [Command::AddContact { link }]);
+    assert!(!desk.shows("Link or ID"));
+}
+
+#[test]
+fn a_wrong_link_is_explained_and_stays_in_the_dialog() {
+    let desk = Desk::new(made_up::idle());
+    desk.press("Add contact");
+    for (text, why) in [("visavis:abc", "No Visavis ID was found"), (&peer(9).to_string(), "That is your own link.")] {
+        desk.harness.borrow().get_by_label("Link or ID").focus();
+        desk.settle();
+        desk.harness.borrow().get_by_label("Link or ID").type_text(text);
+        desk.settle();
+        desk.press("Add");
+        assert!(desk.shows(why), "{text}");
+        assert!(desk.harness.borrow().get_by_label("Link or ID").value().is_some_and(|kept| kept.contains(text)));
+        desk.key(Modifiers::COMMAND, Key::A);
+    }
+    assert_eq!(desk.sent(), []);
+}
+
+#[test]
+fn a_blocked_stranger_can_be_unblocked() {
+    let mut snapshot = made_up::idle();
+    let blocked = Person { kind: PersonKind::Blocked, online: false, route: None, blocked: true, ..made_up::echo() };
+    snapshot.people = vec![made_up::echo(), Person { id: peer(21), name: "Nobody".into(), ..blocked }];
+    let desk = Desk::new(snapshot);
+    desk.harness.borrow().get_by_label_contains("Nobody, Blocked").click();
+    desk.settle();
+    desk.press("Unblock");
+    assert_eq!(desk.sent(), [Command::BlockContact { id: peer(21), on: false }]);
+}
+
+#[test]
+fn a_person_stays_selected_when_they_are_clicked_twice() {
+    let desk = Desk::new(made_up::idle());
+    for _ in 0..2 {
+        desk.harness.borrow().get_by_label_contains("Ana Lindqvist, Online").click();
+        desk.settle();
+    }
+    assert!(desk.shows("Call with video"));
+}
+
+#[test]
+fn somebody_who_is_only_in_the_history_has_a_card() {
+    let desk = Desk::new(Snapshot { people: vec![made_up::echo()], ..made_up::idle() });
+    desk.press("Calls");
+    desk.harness.borrow().get_by_label_contains("Grandma, Incoming").click();
+    desk.settle();
+    desk.press("Call with audio");
+    assert!(matches!(desk.sent().as_slice(), [Command::Invite { to, .. }] if *to == peer(3)));
+}
+
+#[test]
+fn enter_in_the_note_calls_with_video() {
+    let desk = Desk::new(made_up::idle());
+    desk.harness.borrow().get_by_label_contains("Ana Lindqvist, Online").click();
+    desk.settle();
+    desk.harness.borrow().get_by_label("Note").focus();
+    desk.settle();
+    desk.harness.borrow().get_by_label("Note").type_text("hello");
+    desk.key(Modifiers::NONE, Key::Enter);
+    let invite = Command::Invite { to: peer(1), user_data: "hello".into(), audio: true, video: high() };
+    assert_eq!(desk.sent(), [invite]);
+}
+
+#[test]
+fn people_can_be_called_in_the_smallest_window() {
+    let desk = Desk::sized(made_up::idle(), Vec2::new(720.0, 480.0));
+    desk.harness.borrow().get_by_label_contains("Echo test").click();
+    desk.settle();
+    desk.press("Call with audio");
+    let echo = made_up::people().into_iter().find(|person| person.kind == PersonKind::Echo).map(|person| person.id);
+    assert!(matches!(desk.sent().as_slice(), [Command::Invite { to, .. }] if Some(*to) == echo));
+}

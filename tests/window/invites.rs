@@ -1,0 +1,146 @@
+//! Who rings, who is rung, and how a call ended.
+
+use super::*;
+
+#[test]
+fn the_buttons_of_an_incoming_call_answer_and_decline() {
+    let invite = made_up::INVITE;
+    for (name, command) in [
+        ("Answer with video", Command::Accept { invite, audio: true, video: high() }),
+        ("Answer with audio", Command::Accept { invite, audio: true, video: VideoChoice::Off }),
+        ("Decline", Command::Reject { invite }),
+    ] {
+        let desk = Desk::new(made_up::incoming(true, true));
+        desk.press(name);
+        assert_eq!(desk.sent(), [command]);
+    }
+}
+
+#[test]
+fn enter_answers_as_the_caller_sends_and_escape_declines() {
+    let invite = made_up::INVITE;
+    for (with_video, video) in [(true, high()), (false, VideoChoice::Off)] {
+        let desk = Desk::new(made_up::incoming(with_video, true));
+        desk.settle();
+        desk.key(Modifiers::NONE, Key::Enter);
+        assert_eq!(desk.sent(), [Command::Accept { invite, audio: true, video }]);
+    }
+    let desk = Desk::new(made_up::incoming(true, true));
+    desk.key(Modifiers::NONE, Key::Escape);
+    assert_eq!(desk.sent(), [Command::Reject { invite }]);
+}
+
+#[test]
+fn enter_typed_as_a_call_comes_in_does_not_answer_it() {
+    let desk = Desk::new(made_up::idle());
+    desk.harness.borrow().get_by_label("Search people").focus();
+    desk.settle();
+    desk.controller.put(made_up::incoming(true, true));
+    desk.harness.borrow_mut().step();
+    desk.harness.borrow().key_press(Key::Enter);
+    desk.harness.borrow_mut().step();
+    assert_eq!(desk.sent(), []);
+}
+
+#[test]
+fn escape_and_clicks_that_were_meant_for_something_else_neither_answer_nor_decline() {
+    let desk = Desk::new(made_up::idle());
+    desk.controller.put(made_up::incoming(true, true));
+    desk.harness.borrow_mut().run_steps(2);
+    let answer = desk.harness.borrow().get_by_label("Answer with video").rect().center();
+    let (key, modifiers) = (Key::Escape, Modifiers::NONE);
+    let escape = egui::Event::Key { key, physical_key: None, pressed: true, repeat: false, modifiers };
+    desk.at_once([touch(answer, true), touch(answer, false), vec![escape]].concat());
+    assert_eq!(desk.sent(), []);
+}
+
+#[test]
+fn whoever_goes_on_typing_under_a_call_does_not_answer_it() {
+    let desk = Desk::new(made_up::incoming(true, true));
+    desk.settle();
+    for _ in 0..20 {
+        desk.harness.borrow().key_press(Key::Z);
+        desk.harness.borrow_mut().step();
+        desk.harness.borrow().key_press(Key::Enter);
+        desk.harness.borrow_mut().step();
+    }
+    assert_eq!(desk.sent(), []);
+}
+
+#[test]
+fn an_incoming_call_has_the_keyboard_over_open_dialogs_and_settings() {
+    let desk = Desk::new(made_up::idle());
+    desk.press("Settings");
+    desk.press("Add contact");
+    desk.sent();
+    desk.controller.put(made_up::incoming(true, true));
+    desk.settle();
+    desk.key(Modifiers::NONE, Key::Escape);
+    assert_eq!(desk.sent(), [Command::Reject { invite: made_up::INVITE }]);
+    desk.controller.put(made_up::idle());
+    desk.settle();
+    assert!(desk.shows("Link or ID"), "what was being typed is still there");
+}
+
+#[test]
+fn a_stranger_is_marked_as_unknown_and_the_note_is_shown() {
+    let desk = Desk::new(made_up::incoming(false, false));
+    assert!(desk.shows("Not in your contacts"));
+    assert!(desk.shows("About the garden"));
+    assert!(!Desk::new(made_up::incoming(false, true)).shows("Not in your contacts"));
+}
+
+#[test]
+fn an_outgoing_call_is_canceled_by_its_button_and_by_escape() {
+    let desk = Desk::new(made_up::outgoing(false));
+    assert!(desk.shows("Calling…"));
+    desk.press("Cancel the call");
+    desk.controller.put(made_up::outgoing(true));
+    desk.settle();
+    assert!(desk.shows("Ringing…"));
+    desk.key(Modifiers::NONE, Key::Escape);
+    let cancel = Command::Cancel { invite: made_up::INVITE };
+    assert_eq!(desk.sent(), [cancel.clone(), cancel]);
+}
+
+#[test]
+fn every_end_of_a_call_has_its_own_words_and_a_way_on() {
+    let mut titles = Vec::new();
+    for kind in [
+        OutcomeKind::Declined,
+        OutcomeKind::Busy,
+        OutcomeKind::NoAnswer,
+        OutcomeKind::Canceled,
+        OutcomeKind::Missed,
+        OutcomeKind::DeclinedHere,
+        OutcomeKind::Unreachable,
+        OutcomeKind::Ended(DisconnectReason::Left),
+        OutcomeKind::Ended(DisconnectReason::HungUp),
+        OutcomeKind::Ended(DisconnectReason::Failed),
+        OutcomeKind::Ended(DisconnectReason::Lost),
+    ] {
+        let desk = Desk::new(made_up::ended(kind));
+        let title = Words::of(Language::English, "").outcome_title(kind, "Ana Lindqvist");
+        assert!(desk.shows(&title), "{title}");
+        assert!(!titles.contains(&title), "{title}");
+        titles.push(title);
+        desk.press("Close");
+        assert_eq!(desk.sent(), [Command::DismissOutcome]);
+        desk.press("Call again");
+        assert!(matches!(desk.sent().as_slice(), [Command::DismissOutcome, Command::Invite { .. }]));
+    }
+}
+
+#[test]
+fn calling_again_offers_what_the_call_was() {
+    let desk = Desk::new(made_up::idle());
+    desk.harness.borrow().get_by_label_contains("Ana Lindqvist, Online").click();
+    desk.settle();
+    desk.press("Call with audio");
+    desk.controller.put(made_up::ended(OutcomeKind::NoAnswer));
+    desk.settle();
+    desk.sent();
+    desk.press("Call again");
+    let invite = Command::Invite { to: peer(1), user_data: String::new(), audio: true, video: VideoChoice::Off };
+    assert_eq!(desk.sent(), [Command::DismissOutcome, invite]);
+}

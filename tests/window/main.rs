@@ -1,0 +1,32 @@
+//! The window as a person uses it: found by names and keys, without a display.
+
+mod call;
+mod desk;
+mod home;
+mod invites;
+mod preview;
+mod settings;
+#[path = "../window_fixture/mod.rs"]
+mod window_fixture;
+mod words;
+
+use std::cell::RefCell;
+
+use desk::{Desk, camera_off, high, touch};
+use eframe::egui::{
+    self, Key, Modifiers, Vec2,
+    accesskit::{Action, Role},
+};
+use egui_kittest::kittest::{By, NodeT, Queryable};
+use egui_kittest::{Harness, Node};
+use visavis::call::{DeviceKind, DisconnectReason};
+use visavis::controller::{
+    CallView, Command, ConversationStatus, DeviceFault, Notice, NoticeKind, OutcomeKind, Person, PersonKind, Snapshot,
+    StoreFault, VideoChoice,
+};
+use visavis::media::Preset;
+use visavis::store::{Language, Settings};
+use visavis::ui::{Now, Text, Window, WindowOptions, Words};
+use window_fixture::{self as made_up, Controller, peer};
+
+const NOW: Now = Now { media: made_up::LOOKED_AT, unix_s: 1_790_000_000 };

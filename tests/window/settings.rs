@@ -1,0 +1,73 @@
+//! The settings, on home and in a call.
+
+use super::*;
+
+#[test]
+fn the_meter_lives_on_when_a_call_ends_under_the_settings() {
+    let desk = Desk::new(made_up::call(vec![made_up::participant(1, "Ana Lindqvist", true)]));
+    desk.press("Settings");
+    desk.sent();
+    desk.controller.put(made_up::idle());
+    desk.settle();
+    assert_eq!(desk.sent(), [Command::WatchMicrophone { on: true }]);
+    desk.harness.borrow().get_by_label("Turn off the camera").click_accesskit();
+    desk.settle();
+    assert_eq!(desk.sent(), [Command::CloseStream, Command::WatchMicrophone { on: true }]);
+}
+
+#[test]
+fn settings_change_in_mid_call_and_at_once() {
+    let desk = Desk::new(made_up::call(vec![made_up::participant(1, "Ana Lindqvist", true)]));
+    desk.press("Settings");
+    assert_eq!(desk.sent(), [Command::RefreshDevices, Command::WatchMicrophone { on: true }]);
+    assert!(desk.shows("Your camera gives 1280 × 720 at 30 fps."));
+    desk.press("Mirror my picture");
+    let settings = Settings { mirror: false, ..made_up::idle().settings };
+    assert_eq!(desk.sent(), [Command::UpdateSettings { settings: Box::new(settings) }]);
+    desk.key(Modifiers::NONE, Key::Escape);
+    assert_eq!(desk.sent(), [Command::WatchMicrophone { on: false }]);
+}
+
+#[test]
+fn a_setting_is_chosen_from_its_list() {
+    let desk = Desk::new(made_up::idle());
+    desk.press("Settings");
+    desk.press("Resolution: 1280 × 720");
+    desk.press("640 × 360");
+    let settings = Settings { preset: Preset::StandardWide, ..made_up::idle().settings };
+    assert!(desk.sent().contains(&Command::UpdateSettings { settings: Box::new(settings) }));
+}
+
+#[test]
+fn escape_closes_the_dialog_before_the_settings_behind_it() {
+    let desk = Desk::new(made_up::idle());
+    desk.press("Settings");
+    desk.press("Add contact");
+    desk.sent();
+    desk.key(Modifiers::NONE, Key::Escape);
+    assert!(!desk.shows("Link or ID") && desk.shows("Frame rate at most"));
+    desk.key(Modifiers::NONE, Key::Escape);
+    assert!(!desk.shows("Frame rate at most"));
+}
+
+#[test]
+fn what_the_camera_really_gives_is_shown_beside_what_was_asked_for() {
+    let mut snapshot = made_up::idle();
+    snapshot.local_stream.camera_mode = Some((640, 480, 30));
+    let desk = Desk::new(snapshot);
+    desk.press("Settings");
+    assert!(desk.shows("You asked for 1280 × 720; your camera gives 640 × 480 at 30 fps."));
+    desk.press("Resolution: 1280 × 720");
+    assert!(desk.shows("1920 × 1080 (more than your camera gives)"));
+}
+
+#[test]
+fn hanging_up_stays_possible_beside_the_settings() {
+    for size in [Vec2::new(720.0, 480.0), Vec2::new(1100.0, 720.0)] {
+        let desk = Desk::sized(made_up::call(vec![made_up::participant(1, "Ana Lindqvist", true)]), size);
+        desk.press("Settings");
+        desk.harness.borrow().get_by_role_and_label(Role::Button, "Hang up").click();
+        desk.settle();
+        assert_eq!(desk.sent().last(), Some(&Command::Leave), "{size:?}");
+    }
+}

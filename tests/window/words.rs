@@ -1,0 +1,192 @@
+//! What is said, to eyes and to assistive technology: in both languages, with names, inside the window.
+
+use super::*;
+
+#[test]
+fn notices_are_shown_and_dismissed() {
+    let kind = NoticeKind::Device { device: DeviceKind::Microphone, fault: DeviceFault::Unplugged };
+    let desk = Desk::new(Snapshot { notices: vec![Notice { number: 5, kind }], ..made_up::idle() });
+    assert!(desk.shows("The microphone was unplugged."));
+    desk.press("Dismiss");
+    assert_eq!(desk.sent(), [Command::DismissNotice { notice: 5 }]);
+}
+
+#[test]
+fn chinese_is_shown_when_it_is_chosen() {
+    let mut snapshot = made_up::idle();
+    snapshot.settings.language = Language::SimplifiedChinese;
+    let desk = Desk::new(snapshot);
+    assert!(desk.shows("在此网络上"));
+    assert!(desk.shows("回声测试"));
+    assert!(!desk.shows("On this network"));
+}
+
+/// What the keyboard can reach, and has no name that could be read out.
+fn nameless(desk: &Desk<'_>) -> Vec<String> {
+    let harness = desk.harness.borrow();
+    let reached = || By::new().predicate(|node| node.data().supports_action(Action::Focus));
+    assert!(harness.query_all(reached()).count() > 0);
+    let bare = |node: &Node<'_>| {
+        let node = node.accesskit_node();
+        node.label().is_none_or(|name| name.trim().is_empty()) && node.value().is_none_or(|name| name.trim().is_empty())
+    };
+    harness.query_all(reached()).filter(bare).map(|node| format!("{node:?}")).collect()
+}
+
+#[test]
+fn everything_that_the_keyboard_reaches_has_a_name() {
+    let mut stranger = made_up::call(vec![made_up::participant(1, "Ana Lindqvist", true)]);
+    stranger.local_stream.camera_fault = Some(DeviceFault::Busy);
+    let kind = NoticeKind::OwnLink;
+    let screens = [
+        Snapshot { notices: vec![Notice { number: 1, kind }], ..made_up::idle() },
+        made_up::outgoing(true),
+        made_up::incoming(true, false),
+        made_up::ended(OutcomeKind::Unreachable),
+        stranger,
+    ];
+    for snapshot in screens {
+        let call = format!("{:?}", snapshot.call);
+        let desk = Desk::new(snapshot);
+        assert_eq!(nameless(&desk), [""; 0], "{call}");
+    }
+    let desk = Desk::new(made_up::idle());
+    for opened in ["Calls", "People", "Show QR code"] {
+        desk.press(opened);
+        assert_eq!(nameless(&desk), [""; 0], "{opened}");
+    }
+    desk.key(Modifiers::NONE, Key::Escape);
+    desk.harness.borrow().get_by_label_contains("Ana Lindqvist, Online").click();
+    desk.settle();
+    for opened in
+        ["More for Ana Lindqvist", "Add contact", "Choose a picture of a QR code…", "Back", "Cancel", "Settings"]
+    {
+        desk.press(opened);
+        assert_eq!(nameless(&desk), [""; 0], "{opened}");
+    }
+}
+
+#[test]
+fn painted_words_can_be_read_out() {
+    let desk = Desk::new(made_up::idle());
+    for words in ["Your ID ", "Who would you like to see?", "Pick a person on the left."] {
+        assert!(desk.shows(words), "{words}");
+    }
+    desk.harness.borrow().get_by_label_contains("Tomás Herrera, Blocked").click();
+    desk.settle();
+    assert!(desk.shows("You blocked Tomás Herrera."));
+    let mut call = made_up::conversation(vec![made_up::participant(1, "Ana Lindqvist", false)]);
+    let desk = Desk::new(camera_off(Snapshot { call: CallView::Conversation(call.clone()), ..made_up::idle() }));
+    assert!(desk.shows("Ana Lindqvist’s camera is off") && desk.shows("Your camera is off"));
+    (call.status, call.connected_at) = (ConversationStatus::Connecting, None);
+    let desk = Desk::new(Snapshot { call: CallView::Conversation(call), ..made_up::idle() });
+    assert!(desk.shows("Making a connection to Ana Lindqvist"));
+}
+
+#[test]
+fn a_note_and_a_caller_are_announced() {
+    let announced = |snapshot| {
+        let desk = Desk::new(snapshot);
+        let harness = desk.harness.borrow();
+        let live = harness.query_all(By::new().predicate(|node| node.data().live().is_some()));
+        live.filter_map(|node| node.accesskit_node().value()).collect::<Vec<_>>()
+    };
+    assert_eq!(announced(made_up::incoming(true, true)), ["Ana Lindqvist", "would like a video call"]);
+    let notices = vec![Notice { number: 1, kind: NoticeKind::OwnLink }];
+    assert_eq!(announced(Snapshot { notices, ..made_up::idle() }).len(), 1);
+}
+
+#[test]
+fn a_dialog_opens_with_the_keyboard_on_what_does_no_harm() {
+    let desk = Desk::new(made_up::ended(OutcomeKind::NoAnswer));
+    assert!(desk.harness.borrow().get_by_label("Close").is_focused());
+    let desk = Desk::new(made_up::idle());
+    desk.press("Calls");
+    desk.press("Clear the history");
+    assert!(desk.harness.borrow().get_by_label("Cancel").is_focused());
+}
+
+#[test]
+fn faults_of_the_store_and_the_network_are_told_in_the_windows_language() {
+    let kinds = [NoticeKind::Store(StoreFault::DiskFull), NoticeKind::NoNetwork];
+    let notices = (1..).zip(kinds).map(|(number, kind)| Notice { number, kind }).collect();
+    let mut snapshot = Snapshot { notices, ..made_up::idle() };
+    snapshot.settings.language = Language::SimplifiedChinese;
+    let desk = Desk::new(snapshot);
+    assert!(desk.shows("磁盘已满") && desk.shows("无法查找此网络上的人"));
+}
+
+/// Every button, field and list row lies inside the smallest window, in both languages.
+#[test]
+fn nothing_to_press_is_outside_of_the_smallest_window() {
+    let size = Vec2::new(720.0, 480.0);
+    let window = egui::Rect::from_min_size(egui::Pos2::ZERO, size);
+    for language in [Language::English, Language::SimplifiedChinese] {
+        for mut snapshot in [
+            made_up::outgoing(true),
+            made_up::incoming(true, false),
+            made_up::ended(OutcomeKind::Unreachable),
+            made_up::call(vec![made_up::participant(1, "Wilhelmina Featherstonehaugh-Montgomery", true)]),
+        ] {
+            snapshot.settings.language = language;
+            if let CallView::Incoming(view) = &mut snapshot.call {
+                view.name = "Wilhelmina Featherstonehaugh-Montgomery".into();
+                view.user_data = "a long note ".repeat(80);
+            }
+            let desk = Desk::sized(snapshot, size);
+            for button in desk.harness.borrow().query_all_by_role(Role::Button) {
+                let rect = button.rect();
+                // A row of the list that is scrolled out of sight may lie below.
+                let scrolled = rect.left() < 268.0 && rect.top() > 100.0 && rect.width() <= 32.0;
+                assert!(scrolled || window.expand(0.5).contains_rect(rect), "{language:?}: {button:?} at {rect:?}");
+            }
+        }
+    }
+}
+
+/// No file of the window but the catalogue holds a text for people: a literal with a space between letters, or one that
+/// begins with a capital letter.
+#[test]
+fn only_the_catalogue_holds_texts_for_people() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/ui");
+    // The window's title (the product's name) and the names of keys on a keyboard.
+    let allowed = ["Visavis", "Ctrl", "Enter", "Esc", "Ctrl+I", "Ctrl+Enter", "M", "V", "F", "I"];
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|ending| ending != "rs") || path.ends_with("tile.rs") {
+            continue;
+        }
+        let source = std::fs::read_to_string(&path).unwrap();
+        let source = source.split("#[cfg(test)]").next().unwrap();
+        for line in source.lines().map(str::trim) {
+            let skip = ["//", "tracing::", "#[", "formatter"];
+            if skip.iter().any(|start| line.starts_with(start))
+                || line.contains("debug_struct")
+                || line.contains("env!")
+            {
+                continue;
+            }
+            for literal in line.split('"').skip(1).step_by(2).filter(|literal| !allowed.contains(literal)) {
+                let words = literal.split(' ').filter(|word| word.len() > 1 && word.chars().all(char::is_alphabetic));
+                let is_id = !literal.contains(' ') || line.contains("id_salt") || line.contains(".with(\"");
+                let capital = literal.starts_with(|first: char| first.is_uppercase() && first.is_alphabetic());
+                assert!(!capital && (is_id || words.count() < 2), "{}: {line}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn every_text_has_its_glyphs() {
+    let snapshot = made_up::idle();
+    let desk = Desk::new(snapshot);
+    let harness = desk.harness.borrow();
+    for language in [Language::English, Language::SimplifiedChinese] {
+        for &key in Text::ALL {
+            let text = Words::of(language, "").get(key);
+            let font = egui::FontId::proportional(14.0);
+            let whole = harness.ctx.fonts_mut(|fonts| fonts.has_glyphs(&font, text));
+            assert!(whole, "{key:?}: {text}");
+        }
+    }
+}
