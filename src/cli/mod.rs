@@ -14,8 +14,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::controller::Options;
-use crate::rtc::LinkProfile;
+use crate::controller::{LinkProfile, Options};
 use crate::store::{DeviceChoice, Profile};
 
 pub use address::parse_bind;

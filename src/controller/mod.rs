@@ -28,6 +28,7 @@ mod snapshot;
 mod statistics;
 mod system_event;
 
+pub use crate::rtc::LinkProfile;
 pub use command::{Command, VideoChoice};
 pub use event::{DeviceFault, Event, PresenceRoute, ReceivedStats, Route, SentStats};
 pub use handle::{ControllerGone, Gates, Handle};

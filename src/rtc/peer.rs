@@ -462,7 +462,11 @@ impl Driver {
                 self.set_media_open(true);
                 self.context.connected.send_replace(true);
             }
-            RTCPeerConnectionState::Disconnected if !self.failed => self.emit(PeerEvent::Interrupted),
+            RTCPeerConnectionState::Disconnected if !self.failed => {
+                // What is sent now would be lost, and would hold up the others; `Connected` goes on with a keyframe.
+                self.set_media_open(false);
+                self.emit(PeerEvent::Interrupted);
+            }
             RTCPeerConnectionState::Failed => self.fail("the connection failed"),
             _ => {}
         }

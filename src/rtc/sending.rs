@@ -98,7 +98,8 @@ impl MediaQueues {
 
     pub(super) fn budget(&self) -> VideoBudget {
         let target = self.counters.target_bps.load(Relaxed);
-        if target == 0 {
+        // Whoever cannot be reached now binds nobody else's picture.
+        if target == 0 || !self.open.load(Relaxed) {
             return VideoBudget::UNLIMITED;
         }
         let video = (target as f64 / 1000.0 - f64::from(SOUND_KBPS)) * PAYLOAD_SHARE;
@@ -163,7 +164,7 @@ pub(super) async fn run(
             Some(unit) = media.video.recv(), if frame.packets.is_empty() => {
                 let mut packets = Vec::from(std::mem::take(&mut frame.packets));
                 video.packetize(&unit, &mut packets);
-                counters.keyframe_leaves(unit.keyframe);
+                counters.keyframe_leaves(unit.keyframe && !packets.is_empty());
                 frame = FrameInSending { packets: packets.into(), taken: true, unit: Some(unit) };
             }
         }

@@ -10,8 +10,8 @@ use std::time::Duration;
 use clap::Args;
 use serde::Serialize;
 
+use crate::controller::LinkProfile;
 use crate::controller::{ReceivedStats, SentStats};
-use crate::rtc::LinkProfile;
 
 use super::figures::{median, percentile, preset_of_size, round};
 use super::pair::{Pair, camera, stats_of};

@@ -51,13 +51,18 @@ const QUEUE_LARGE: Duration = Duration::from_millis(120);
 /// Loss above the path's own by this much, and by so many standard deviations of chance, is congestion.
 const LOSS_EXCESS: f64 = 0.05;
 const LOSS_DEVIATIONS: f64 = 3.0;
+/// No path loses more by itself.
+const MOST_OWN_LOSS: f64 = 0.3;
 /// Loss of a path without any so far.
 const LEAST_LOSS: f64 = 0.02;
 /// Packets that tell anything of loss.
 const ENOUGH_PACKETS: u32 = 30;
-/// The time over which loss, the rate that arrives, and the path's own delay and loss are measured.
+/// The time over which loss (longer where few packets are sent), the rate that arrives, and the path's own delay and loss are
+/// measured.
 const LOSS_WINDOW: Duration = Duration::from_millis(1000);
 const RATE_WINDOW: Duration = Duration::from_millis(500);
+/// Arrivals within that window at most.
+const MAX_ARRIVED: usize = 8192;
 const OWN_WINDOW: Duration = Duration::from_secs(10);
 const OWN_LOSS_TIME: Duration = Duration::from_secs(8);
 /// Without feedback for this long the rate is halved, and again after as long.
@@ -93,6 +98,9 @@ pub(super) struct BandwidthEstimator {
     backed_off_at: Option<Instant>,
     heard_at: Option<Instant>,
     first_departure: Option<Instant>,
+    departed_at: Option<Instant>,
+    /// When sending began again after a pause of this side's own.
+    resumed_at: Option<Instant>,
 }
 
 impl BandwidthEstimator {
@@ -111,6 +119,8 @@ impl BandwidthEstimator {
             backed_off_at: None,
             heard_at: None,
             first_departure: None,
+            departed_at: None,
+            resumed_at: None,
         }
     }
 
@@ -137,7 +147,12 @@ impl BandwidthEstimator {
     /// A packet left: without any word about the ones before, ever less is sent.
     pub(super) fn on_departure(&mut self, now: Instant) {
         self.first_departure.get_or_insert(now);
-        let heard = self.heard_at.or(self.first_departure).unwrap_or(now);
+        let paused = self.departed_at.replace(now).is_none_or(|at| now.saturating_duration_since(at) >= SILENCE / 2);
+        if paused {
+            // Nothing was sent, so nothing could be heard.
+            self.resumed_at = Some(now);
+        }
+        let heard = self.heard_at.max(self.resumed_at).unwrap_or(now);
         let changed = self.changed_at.unwrap_or(heard).max(heard);
         if now.saturating_duration_since(changed) >= SILENCE {
             self.set(self.target_bps / 2.0, now);
@@ -155,6 +170,13 @@ impl BandwidthEstimator {
         for report in reports {
             if let Some(arrival) = report.arrival {
                 self.trend.add(report.departure, arrival);
+                // A far side whose clock runs backwards is not to fill the memory.
+                if self.arrived.back().is_some_and(|(at, _)| *at > arrival + RATE_WINDOW) {
+                    self.arrived.clear();
+                }
+                if self.arrived.len() == MAX_ARRIVED {
+                    self.arrived.pop_front();
+                }
                 self.arrived.push_back((arrival, report.size));
             }
         }
@@ -165,7 +187,7 @@ impl BandwidthEstimator {
             self.start(reports, now);
             return;
         }
-        if heard_at.is_some_and(|at| now.saturating_duration_since(at) > SILENCE / 2) {
+        if heard_at.max(self.resumed_at).is_some_and(|at| now.saturating_duration_since(at) > SILENCE / 2) {
             // What was lost while nothing passed says nothing of how much passes now.
             self.fates.clear();
             self.limit_bps = None;
@@ -277,7 +299,12 @@ impl BandwidthEstimator {
     fn congestion_loss(&mut self, reports: &[Report], now: Instant) -> Option<f64> {
         let lost = reports.iter().filter(|report| report.arrival.is_none()).count() as u32;
         self.fates.push_back((now, lost, reports.len() as u32));
-        while self.fates.front().is_some_and(|(at, ..)| now.saturating_duration_since(*at) > LOSS_WINDOW) {
+        let mut kept = self.lost_of().1;
+        while let Some(&(at, _, some)) = self.fates.front()
+            && now.saturating_duration_since(at) > LOSS_WINDOW
+            && kept.saturating_sub(some) >= ENOUGH_PACKETS
+        {
+            kept -= some;
             self.fates.pop_front();
         }
         let (lost, all) = self.lost_of();
@@ -285,9 +312,11 @@ impl BandwidthEstimator {
             return None;
         }
         let loss = f64::from(lost) / f64::from(all);
-        let (own, since) = self.own_loss.unwrap_or((loss, now));
+        // To be learnt, not assumed: the first loss may be that of a path that is full from the start.
+        let (own, since) = self.own_loss.unwrap_or((0.0, now));
         let weight = now.saturating_duration_since(since).as_secs_f64() / OWN_LOSS_TIME.as_secs_f64();
         self.own_loss = Some((own + (loss - own) * weight.min(1.0), now));
+        let own = own.min(MOST_OWN_LOSS);
         let usual = own.max(LEAST_LOSS);
         let chance = (usual * (1.0 - usual) / f64::from(all)).sqrt();
         (loss - own > LOSS_EXCESS + LOSS_DEVIATIONS * chance).then_some(loss)

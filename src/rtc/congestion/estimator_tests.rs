@@ -18,6 +18,7 @@ struct Call {
     /// Delays of what arrived, in ms, with when it left.
     delays: Vec<(u64, f64)>,
     delivered_bits: f64,
+    sent: u64,
 }
 
 const SIZE: usize = 1160;
@@ -36,6 +37,7 @@ impl Call {
             unreported: Vec::new(),
             delays: Vec::new(),
             delivered_bits: 0.0,
+            sent: 0,
         }
     }
 
@@ -59,6 +61,7 @@ impl Call {
 
     fn send(&mut self, now: Instant) {
         self.estimator.on_departure(now);
+        self.sent += 1;
         let sent_at = MediaTime::from_millis(self.now);
         let arrival = self.link.send(SIZE, sent_at)[0];
         if let Some(arrival) = arrival {
@@ -111,6 +114,44 @@ fn a_thin_path_is_filled_and_its_queue_stays_short() {
         // A packet alone takes 63 ms of the thinnest one.
         assert!(queued < 200.0, "{rate} kbit/s: {queued:.0} ms of queue");
     }
+}
+
+#[test]
+fn a_path_with_hardly_any_queue_is_not_flooded() {
+    for profile in ["rate=150,queue=80", "rate=300,queue=50", "rate=500,queue=20", "rate=800,queue=80"] {
+        let mut call = Call::over(&format!("delay=20,{profile}"), 10_000_000.0);
+        call.run(20);
+        let sent_before = call.sent;
+        call.run(30);
+        let lost = 1.0 - call.delays.len() as f64 / (call.sent - sent_before) as f64;
+        assert!(lost < 0.15, "{profile}: {lost:.2} lost");
+    }
+}
+
+#[test]
+fn a_pause_of_ones_own_costs_no_rate() {
+    let mut call = Call::over("delay=20,rate=5000", 1_000_000.0);
+    call.run(5);
+    for _ in 0..10 {
+        call.wanted_bps = 0.0;
+        call.run(2);
+        call.wanted_bps = 1_000_000.0;
+        call.run(1);
+    }
+    assert!(call.kbps() > 900, "{}", call.kbps());
+}
+
+#[test]
+fn a_hostile_clock_neither_panics_nor_fills_the_memory() {
+    let start = Instant::now();
+    let mut estimator = BandwidthEstimator::new();
+    for n in 0..40_000_u64 {
+        let arrival = Some(Duration::from_millis(64 * ((1 << 24) - n % (1 << 24))));
+        let report = Report { departure: start, size: 1200, arrival };
+        estimator.on_feedback(&[report; 3], Duration::ZERO, start + Duration::from_millis(n));
+        assert!(estimator.arrived.len() <= MAX_ARRIVED);
+    }
+    assert!(estimator.target_bps() >= MIN_BPS as u64);
 }
 
 #[test]

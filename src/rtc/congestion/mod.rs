@@ -77,12 +77,15 @@ impl CongestionControl {
     }
 
     fn feedback(&mut self, feedback: &TransportLayerCc, now: Instant) {
+        // More than was ever sent: a few hostile bytes are not to be spelt out as many thousand packets.
+        if usize::from(feedback.packet_status_count) > REMEMBERED {
+            return;
+        }
         let reports: Vec<Report> = convert_twcc(feedback)
             .into_iter()
             .filter_map(|acknowledged| {
-                let sent = self.history.find(acknowledged.sequence_number)?;
-                // A packet that has arrived may be named again as missing by a later report; the first word counts.
                 let arrival = acknowledged.arrival.filter(|_| acknowledged.arrived);
+                let sent = self.history.report(acknowledged.sequence_number, arrival.is_some())?;
                 Some(Report { departure: sent.departure, size: sent.size, arrival })
             })
             .collect();
@@ -125,6 +128,7 @@ struct History {
 struct Sent {
     departure: Instant,
     size: usize,
+    arrived: bool,
 }
 
 impl History {
@@ -139,9 +143,13 @@ impl History {
         self.last = number;
     }
 
-    fn find(&self, number: u16) -> Option<Sent> {
+    /// What left under `number`, unless its arrival is known already: where packets overtake each other, reports repeat.
+    fn report(&mut self, number: u16, arrived: bool) -> Option<Sent> {
         let back = usize::from(self.last.wrapping_sub(number));
-        self.sent.get(self.sent.len().checked_sub(back + 1)?).copied()
+        let index = self.sent.len().checked_sub(back + 1)?;
+        let sent = self.sent.get_mut(index).filter(|sent| !sent.arrived)?;
+        sent.arrived = arrived;
+        Some(*sent)
     }
 }
 
@@ -180,7 +188,7 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for CongestionControl {
             && let Some(mut bytes) = packet.header.get_extension(extension)
             && let Ok(number) = TransportCcExtension::unmarshal(&mut bytes)
         {
-            let sent = Sent { departure: message.now, size: packet.marshal_size() };
+            let sent = Sent { departure: message.now, size: packet.marshal_size(), arrived: false };
             self.history.add(number.transport_sequence, sent);
             let repeated = if self.retransmissions == Some(packet.header.ssrc) { sent.size } else { 0 };
             self.retransmission_rate.add(repeated, message.now);
@@ -229,13 +237,14 @@ mod tests {
         let mut history = History::default();
         let number = |n: usize| 60_000_u16.wrapping_add(n as u16);
         for n in 0..10_000 {
-            history.add(number(n), Sent { departure: start, size: n });
+            history.add(number(n), Sent { departure: start, size: n, arrived: false });
         }
-        let found = |n: usize| history.find(number(n)).map(|sent| sent.size);
+        let mut found = |n: usize| history.report(number(n), n == 9_998).map(|sent| sent.size);
         assert_eq!(
             (found(9_999), found(9_999 - REMEMBERED + 1), found(9_999 - REMEMBERED)),
             (Some(9_999), Some(5_904), None)
         );
         assert_eq!(found(10_000), None, "it has not left yet");
+        assert_eq!((found(9_998), found(9_998)), (Some(9_998), None), "an arrival counts once");
     }
 }

@@ -99,8 +99,8 @@ pub(super) struct RepairRequests {
 }
 
 impl RepairRequests {
-    /// Packets that are remembered.
-    const REMEMBERED: usize = 512;
+    /// Packets that are granted in that time at most.
+    const MOST: usize = 512;
 
     /// `request` without what was granted within `again` before `now`; `None` when nothing is left of it.
     pub(super) fn grant(
@@ -112,13 +112,15 @@ impl RepairRequests {
         while self.granted.front().is_some_and(|(_, at)| now.saturating_duration_since(*at) >= again) {
             self.granted.pop_front();
         }
-        let asked = request.nacks.iter().flat_map(NackPair::packet_list);
-        let granted: Vec<u16> = asked.filter(|asked| !self.granted.iter().any(|(one, _)| one == asked)).collect();
-        for &number in &granted {
-            if self.granted.len() == Self::REMEMBERED {
-                self.granted.pop_front();
+        let mut granted = Vec::new();
+        for number in request.nacks.iter().flat_map(NackPair::packet_list) {
+            if self.granted.len() == Self::MOST {
+                break;
             }
-            self.granted.push_back((number, now));
+            if !self.granted.iter().any(|(one, _)| *one == number) {
+                self.granted.push_back((number, now));
+                granted.push(number);
+            }
         }
         let nacks = nack_pairs_from_sequence_numbers(&granted);
         (!granted.is_empty()).then_some(TransportLayerNack { nacks, ..*request })
@@ -140,7 +142,7 @@ mod tests {
             granted.map_or(Vec::new(), |nack| nack.nacks.iter().flat_map(NackPair::packet_list).collect())
         };
         assert_eq!(granted(&[65_535, 0, 40], 0), [65_535, 0, 40]);
-        assert_eq!(granted(&[0, 40], 35), [0; 0]);
+        assert_eq!(granted(&[0, 40, 0, 40], 35), [0; 0]);
         assert_eq!(granted(&[0, 41], 70), [41]);
         assert_eq!(granted(&[0, 41], 210), [0]);
     }
