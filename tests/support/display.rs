@@ -18,7 +18,9 @@ impl Display {
     /// Starts one with a free number; `None`, with the reason printed, where there is no Xvfb.
     pub fn start(width: u32, height: u32) -> Option<Self> {
         let started = Command::new("Xvfb")
-            .args(["-displayfd", "1", "-nolisten", "tcp", "-screen", "0", &format!("{width}x{height}x24")])
+            // Without `-noreset` it starts over whenever its last client leaves, and refuses whoever comes in that moment.
+            .args(["-displayfd", "1", "-noreset", "-nolisten", "tcp"])
+            .args(["-screen", "0", &format!("{width}x{height}x24")])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
