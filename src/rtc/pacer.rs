@@ -10,8 +10,10 @@ use crate::media::MediaTime;
 
 /// Packets leave faster than the target by this factor: frames differ in size, and the mean is the encoder's business.
 const HEADROOM: f64 = 1.3;
-/// What may leave at once, in time at the paced rate: timers are no finer than some milliseconds.
+/// Between the bursts of a large frame: timers are no finer than some milliseconds.
 const BURST: Duration = Duration::from_millis(5);
+/// What may leave at once after a pause, in time at the paced rate: an ordinary frame at 30 a second.
+const SAVED: Duration = Duration::from_millis(40);
 /// What leaves at once on a new connection, in bytes: its pace at the far side tells what the path carries (compare the
 /// initial window of RFC 6928).
 const FIRST_BURST: f64 = 14_600.0;
@@ -44,7 +46,7 @@ impl Pacer {
     pub(super) fn advance(&mut self, target_bps: u64, now: MediaTime) {
         self.bytes_per_second = rate(target_bps);
         let earned = now.since(self.at).as_secs_f64() * self.bytes_per_second;
-        let most = (self.bytes_per_second * BURST.as_secs_f64() * 2.0).clamp(1.0, MAX_BURST);
+        let most = (self.bytes_per_second * SAVED.as_secs_f64()).clamp(1.0, MAX_BURST);
         // What a new connection may send at once is not taken from it.
         self.credit = (self.credit + earned).min(most.max(self.credit));
         self.at = now;
@@ -100,7 +102,7 @@ mod tests {
     fn an_ordinary_frame_leaves_at_once_and_a_fast_path_takes_a_keyframe_in_moments() {
         let mut pacer = Pacer::new(MediaTime::default());
         departures(&mut pacer, 1_500_000, 0, 13);
-        assert_eq!(departures(&mut pacer, 1_500_000, 1000, 2), [1000, 1000]);
+        assert_eq!(departures(&mut pacer, 1_500_000, 1000, 6), [1000; 6]);
         let keyframe = departures(&mut pacer, 80_000_000, 2000, 60);
         assert!(*keyframe.last().unwrap() <= 2012, "{keyframe:?}");
     }

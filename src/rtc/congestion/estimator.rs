@@ -82,6 +82,7 @@ pub(super) struct Report {
 #[derive(Debug)]
 pub(super) struct BandwidthEstimator {
     target_bps: f64,
+    /// The first train of packets has told what the path carries.
     started: bool,
     trend: DelayTrend,
     /// Arrival and bytes of what arrived within `RATE_WINDOW`.
@@ -183,8 +184,7 @@ impl BandwidthEstimator {
         let queue = self.measure_queue(reports, now);
         self.queue = queue;
         let congestion_loss = self.congestion_loss(reports, now);
-        if !self.started {
-            self.start(reports, now);
+        if !self.started && self.start(reports, now) {
             return;
         }
         if heard_at.max(self.resumed_at).is_some_and(|at| now.saturating_duration_since(at) > SILENCE / 2) {
@@ -208,10 +208,17 @@ impl BandwidthEstimator {
         }
     }
 
-    /// The pace at which a train of packets arrived that left together.
-    fn start(&mut self, reports: &[Report], now: Instant) {
-        let first = reports[0].departure;
-        let train = reports
+    /// The pace at which a train of packets arrived that left together, such as those of the first keyframe; false when these
+    /// reports tell of none.
+    fn start(&mut self, reports: &[Report], now: Instant) -> bool {
+        let train_from = |from: usize| {
+            let last = reports.get(from + TRAIN - 1)?.departure;
+            let first = reports[from].departure;
+            (last.saturating_duration_since(first) <= TRAIN_SPREAD).then_some(from)
+        };
+        let Some(from) = (0..reports.len()).find_map(train_from) else { return false };
+        let first = reports[from].departure;
+        let train = reports[from..]
             .iter()
             .take_while(|report| report.departure.saturating_duration_since(first) <= TRAIN_SPREAD)
             .filter_map(|report| Some((report.arrival?, report.size)));
@@ -222,11 +229,13 @@ impl BandwidthEstimator {
             count += 1;
             span = (span.0.min(arrival), span.1.max(arrival));
         }
-        self.started = true;
-        if count >= TRAIN {
-            let seconds = span.1.saturating_sub(span.0).as_secs_f64().max(0.000_1);
-            self.set(bytes as f64 * 8.0 / seconds * TRAIN_SHARE, now);
+        if count < TRAIN {
+            return false;
         }
+        self.started = true;
+        let seconds = span.1.saturating_sub(span.0).as_secs_f64().max(0.000_1);
+        self.set(bytes as f64 * 8.0 / seconds * TRAIN_SHARE, now);
+        true
     }
 
     fn back_off(&mut self, received: f64, now: Instant) {
