@@ -32,7 +32,7 @@ use super::nack::NackGenerator;
 use super::receiving::{self, KeyframeRequests};
 use super::rtcp_observer::RtcpObserver;
 use super::runtime::{Impairment, PeerRuntime};
-use super::sending::{self, MediaQueues, MediaReceivers, is_closed};
+use super::sending::{self, MediaQueues, MediaReceivers, is_closed, unless_closed};
 use super::source_gate::SourceGate;
 use super::stats::{Counters, PeerStats};
 use crate::call::Role;
@@ -298,10 +298,8 @@ async fn drive(mut driver: Driver, inputs: Inputs, closed: &mut watch::Receiver<
             () = timeout_at(driver.connect_by) => driver.fail("no connection in time"),
             Some(()) = async { tokio::time::sleep_until(next_pli).await; keyframe_requests.recv().await } => {
                 next_pli = Instant::now() + PLI_INTERVAL;
-                tokio::select! {
-                    biased;
-                    () = is_closed(closed) => return,
-                    () = driver.send_pli() => {}
+                if unless_closed(closed, driver.send_pli()).await.is_none() {
+                    return;
                 }
             }
             Some(command) = commands.recv() => driver.command(command).await,

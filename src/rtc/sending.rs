@@ -203,7 +203,7 @@ async fn sleep_until(at: MediaTime) {
 }
 
 /// What `future` gives, or `None` when the peer is closed before: a connection that takes nothing holds nobody up.
-async fn unless_closed<T>(closed: &mut watch::Receiver<bool>, future: impl Future<Output = T>) -> Option<T> {
+pub(super) async fn unless_closed<T>(closed: &mut watch::Receiver<bool>, future: impl Future<Output = T>) -> Option<T> {
     tokio::select! {
         biased;
         () = is_closed(closed) => None,
