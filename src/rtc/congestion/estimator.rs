@@ -16,6 +16,8 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use super::loss::{LossVerdict, PathLoss};
+use super::queue::PathQueue;
 use super::trend::{DelayTrend, Usage};
 
 /// The rate before the first report, bit/s.
@@ -32,6 +34,8 @@ const TRAIN_SHARE: f64 = 0.8;
 const BACK_OFF: f64 = 0.85;
 /// Beside the round trip and the queue, the time that a lower rate takes to show: the encoder's and the feedback's.
 const SETTLING: Duration = Duration::from_millis(150);
+/// A queue that is no longer than this share of what it was is draining.
+const DRAINED: f64 = 0.8;
 /// Growing where no limit is known: by this factor in each interval.
 const GROWTH: f64 = 1.5;
 const GROWTH_INTERVAL: Duration = Duration::from_millis(200);
@@ -48,23 +52,12 @@ const LIMIT_PASSED: f64 = 1.15;
 const QUEUE_SMALL: Duration = Duration::from_millis(30);
 const QUEUE_MODEST: Duration = Duration::from_millis(60);
 const QUEUE_LARGE: Duration = Duration::from_millis(120);
-/// Loss above the path's own by this much, and by so many standard deviations of chance, is congestion.
-const LOSS_EXCESS: f64 = 0.05;
-const LOSS_DEVIATIONS: f64 = 3.0;
-/// No path loses more by itself.
-const MOST_OWN_LOSS: f64 = 0.3;
-/// Loss of a path without any so far.
-const LEAST_LOSS: f64 = 0.02;
-/// Packets that tell anything of loss.
-const ENOUGH_PACKETS: u32 = 30;
-/// The time over which loss (longer where few packets are sent), the rate that arrives, and the path's own delay and loss are
-/// measured.
-const LOSS_WINDOW: Duration = Duration::from_millis(1000);
+/// Jitter looks like a queue of up to so many times its mean.
+const JITTER_PEAKS: u32 = 6;
+/// The time over which the rate that arrives is measured.
 const RATE_WINDOW: Duration = Duration::from_millis(500);
 /// Arrivals within that window at most.
 const MAX_ARRIVED: usize = 8192;
-const OWN_WINDOW: Duration = Duration::from_secs(10);
-const OWN_LOSS_TIME: Duration = Duration::from_secs(8);
 /// Without feedback for this long the rate is halved, and again after as long.
 const SILENCE: Duration = Duration::from_millis(1000);
 
@@ -87,18 +80,15 @@ pub(super) struct BandwidthEstimator {
     trend: DelayTrend,
     /// Arrival and bytes of what arrived within `RATE_WINDOW`.
     arrived: VecDeque<(Duration, usize)>,
-    /// When reports came, and how many packets were lost of how many.
-    fates: VecDeque<(Instant, u32, u32)>,
-    /// The path's own loss, and when it was last averaged.
-    own_loss: Option<(f64, Instant)>,
-    own_delay: LeastOf,
+    loss: PathLoss,
+    queue: PathQueue,
     /// The rate at which the path was last found full.
     limit_bps: Option<f64>,
-    queue: Duration,
     changed_at: Option<Instant>,
     backed_off_at: Option<Instant>,
+    /// How long the queue was when the rate was last lowered.
+    queue_then: Duration,
     heard_at: Option<Instant>,
-    first_departure: Option<Instant>,
     departed_at: Option<Instant>,
     /// When sending began again after a pause of this side's own.
     resumed_at: Option<Instant>,
@@ -111,15 +101,13 @@ impl BandwidthEstimator {
             started: false,
             trend: DelayTrend::new(),
             arrived: VecDeque::new(),
-            fates: VecDeque::new(),
-            own_loss: None,
-            own_delay: LeastOf::default(),
+            loss: PathLoss::default(),
+            queue: PathQueue::default(),
             limit_bps: None,
-            queue: Duration::ZERO,
             changed_at: None,
             backed_off_at: None,
+            queue_then: Duration::ZERO,
             heard_at: None,
-            first_departure: None,
             departed_at: None,
             resumed_at: None,
         }
@@ -132,22 +120,17 @@ impl BandwidthEstimator {
 
     /// How long packets wait on the path, by the latest report.
     pub(super) fn queue(&self) -> Duration {
-        self.queue
+        self.queue.length()
     }
 
-    /// The share of packets that were lost lately, whatever the reason.
-    pub(super) fn loss(&self) -> f64 {
-        let (lost, all) = self.lost_of();
-        if all < ENOUGH_PACKETS { 0.0 } else { f64::from(lost) / f64::from(all) }
-    }
-
-    fn lost_of(&self) -> (u32, u32) {
-        self.fates.iter().fold((0, 0), |(lost, all), fate| (lost + fate.1, all + fate.2))
+    /// What is lost.
+    pub(super) fn loss(&self) -> &PathLoss {
+        &self.loss
     }
 
     /// A packet left: without any word about the ones before, ever less is sent.
     pub(super) fn on_departure(&mut self, now: Instant) {
-        self.first_departure.get_or_insert(now);
+        self.queue.on_departure(now);
         let paused = self.departed_at.replace(now).is_none_or(|at| now.saturating_duration_since(at) >= SILENCE / 2);
         if paused {
             // Nothing was sent, so nothing could be heard.
@@ -181,31 +164,68 @@ impl BandwidthEstimator {
                 self.arrived.push_back((arrival, report.size));
             }
         }
-        let queue = self.measure_queue(reports, now);
-        self.queue = queue;
-        let congestion_loss = self.congestion_loss(reports, now);
+        self.queue.measure(reports, now);
+        let verdict = self.loss.judge(reports, now);
         if !self.started && self.start(reports, now) {
             return;
         }
         if heard_at.max(self.resumed_at).is_some_and(|at| now.saturating_duration_since(at) > SILENCE / 2) {
             // What was lost while nothing passed says nothing of how much passes now.
-            self.fates.clear();
+            self.loss.clear();
             self.limit_bps = None;
             return;
         }
-        let Some(received) = self.received_bps() else { return };
-        let grows = self.trend.usage() == Usage::Over && queue >= QUEUE_SMALL;
-        let settled =
-            self.backed_off_at.is_none_or(|at| now.saturating_duration_since(at) >= SETTLING + round_trip + queue);
-        if grows || queue >= QUEUE_LARGE || congestion_loss.is_some() {
-            // What was changed before must have had the time to show.
-            if settled {
-                let passed = self.target_bps * (1.0 - congestion_loss.unwrap_or(1.0));
-                self.back_off(received.max(passed), now);
-            }
-        } else if self.trend.usage() == Usage::Normal && queue < QUEUE_MODEST {
-            self.grow(received, round_trip, now);
+        if let Some(received) = self.received_bps() {
+            self.follow(verdict, received, round_trip, now);
         }
+    }
+
+    /// Lowers or raises the rate by what the delay and the loss say.
+    fn follow(&mut self, verdict: LossVerdict, received: f64, round_trip: Duration, now: Instant) {
+        let queue = self.queue.length().saturating_sub(self.queue.jitter() * JITTER_PEAKS);
+        let fills = self.trend.usage() == Usage::Over && queue >= QUEUE_SMALL;
+        match verdict {
+            _ if fills || queue >= QUEUE_LARGE => {
+                if self.has_settled(round_trip, now) && !self.drains(queue, now) {
+                    self.back_off(received, queue, now);
+                }
+            }
+            LossVerdict::Congested(loss) => {
+                if self.has_settled(round_trip, now) {
+                    let before = self.target_bps;
+                    self.back_off(received.max(before * (1.0 - loss)), queue, now);
+                    self.loss.try_less(loss, before, now);
+                }
+            }
+            LossVerdict::Acquitted(before) => {
+                self.limit_bps = None;
+                self.set(self.target_bps.max(before), now);
+            }
+            LossVerdict::Usual if self.trend.usage() == Usage::Normal && queue < QUEUE_MODEST => {
+                self.grow(received, round_trip, now);
+            }
+            // Full, as it has been before: what is beyond that only lengthens the queue.
+            LossVerdict::Usual if self.limit_bps.is_some() && queue >= QUEUE_MODEST && received < self.target_bps => {
+                self.set(received, now);
+            }
+            LossVerdict::Usual => {}
+        }
+    }
+
+    /// What was changed before has had the time to show.
+    fn has_settled(&self, round_trip: Duration, now: Instant) -> bool {
+        let response = SETTLING + round_trip + self.queue.length();
+        self.backed_off_at.is_none_or(|at| now.saturating_duration_since(at) >= response)
+    }
+
+    /// The lower rate suffices: the queue is shorter than it was, and will be gone.
+    fn drains(&mut self, queue: Duration, now: Instant) -> bool {
+        let drains = queue < self.queue_then.mul_f64(DRAINED);
+        if drains {
+            self.queue_then = queue;
+            self.backed_off_at = Some(now);
+        }
+        drains
     }
 
     /// The pace at which a train of packets arrived that left together, such as those of the first keyframe; false when these
@@ -238,13 +258,14 @@ impl BandwidthEstimator {
         true
     }
 
-    fn back_off(&mut self, received: f64, now: Instant) {
+    fn back_off(&mut self, received: f64, queue: Duration, now: Instant) {
         let lower = received * BACK_OFF;
         if lower < self.target_bps {
             self.limit_bps = Some(received);
             self.backed_off_at = Some(now);
+            self.queue_then = queue;
             // Each loss counts once.
-            self.fates.clear();
+            self.loss.clear();
             self.set(lower, now);
         }
     }
@@ -291,64 +312,6 @@ impl BandwidthEstimator {
         }
         let bytes: usize = self.arrived.iter().skip(1).map(|(_, size)| size).sum();
         Some(bytes as f64 * 8.0 / span.as_secs_f64())
-    }
-
-    /// How long the queue on the path is: the least delay of these packets beyond the least one of the last seconds.
-    fn measure_queue(&mut self, reports: &[Report], now: Instant) -> Duration {
-        let first = *self.first_departure.get_or_insert(now);
-        let delays = reports.iter().filter_map(|report| {
-            Some(report.arrival?.as_secs_f64() - report.departure.saturating_duration_since(first).as_secs_f64())
-        });
-        let Some(least) = delays.min_by(f64::total_cmp) else { return Duration::ZERO };
-        let own = self.own_delay.note(least, now, OWN_WINDOW);
-        Duration::from_secs_f64((least - own).max(0.0))
-    }
-
-    /// The share of packets lost lately, when that is clearly more than the path itself loses.
-    fn congestion_loss(&mut self, reports: &[Report], now: Instant) -> Option<f64> {
-        let lost = reports.iter().filter(|report| report.arrival.is_none()).count() as u32;
-        self.fates.push_back((now, lost, reports.len() as u32));
-        let mut kept = self.lost_of().1;
-        while let Some(&(at, _, some)) = self.fates.front()
-            && now.saturating_duration_since(at) > LOSS_WINDOW
-            && kept.saturating_sub(some) >= ENOUGH_PACKETS
-        {
-            kept -= some;
-            self.fates.pop_front();
-        }
-        let (lost, all) = self.lost_of();
-        if all < ENOUGH_PACKETS {
-            return None;
-        }
-        let loss = f64::from(lost) / f64::from(all);
-        // To be learnt, not assumed: the first loss may be that of a path that is full from the start.
-        let (own, since) = self.own_loss.unwrap_or((0.0, now));
-        let weight = now.saturating_duration_since(since).as_secs_f64() / OWN_LOSS_TIME.as_secs_f64();
-        self.own_loss = Some((own + (loss - own) * weight.min(1.0), now));
-        let own = own.min(MOST_OWN_LOSS);
-        let usual = own.max(LEAST_LOSS);
-        let chance = (usual * (1.0 - usual) / f64::from(all)).sqrt();
-        (loss - own > LOSS_EXCESS + LOSS_DEVIATIONS * chance).then_some(loss)
-    }
-}
-
-/// The least value of a window that moves in two steps.
-#[derive(Debug, Default)]
-struct LeastOf {
-    /// The least of this step and of the one before, and when this one began.
-    state: Option<(f64, f64, Instant)>,
-}
-
-impl LeastOf {
-    fn note(&mut self, value: f64, now: Instant, window: Duration) -> f64 {
-        let (least, before, since) = self.state.unwrap_or((value, value, now));
-        let state = if now.saturating_duration_since(since) >= window / 2 {
-            (value, least, now)
-        } else {
-            (least.min(value), before, since)
-        };
-        self.state = Some(state);
-        state.0.min(state.1)
     }
 }
 

@@ -159,8 +159,12 @@ fn a_path_that_shrinks_and_widens_is_followed() {
     let mut call = Call::over("delay=10,rate=3000,step=20:500,step=40:3000,queue=200", 2_500_000.0);
     call.run(20);
     assert!(call.kbps() > 2000, "{}", call.kbps());
-    call.run(3);
-    assert!(call.kbps() < 650, "{}", call.kbps());
+    let mut least = u64::MAX;
+    for _ in 0..3 {
+        call.run(1);
+        least = least.min(call.kbps());
+    }
+    assert!(call.kbps() < 650 && least > 250, "{} {least}", call.kbps());
     call.run(17);
     assert!(call.kbps() < 700 && call.kbps() > 250, "{}", call.kbps());
     call.run(6);
@@ -171,17 +175,22 @@ fn a_path_that_shrinks_and_widens_is_followed() {
 fn loss_that_is_the_paths_own_costs_no_rate() {
     for loss in [2, 10, 20] {
         let mut call = Call::over(&format!("delay=25,loss={loss}"), 1_500_000.0);
-        call.run(30);
-        assert!(call.kbps() > 1400, "{loss} %: {}", call.kbps());
+        call.run(5);
+        call.run(10);
+        let carried = call.delivered_bits / 10_000.0;
+        assert!(carried > 1400.0 * (1.0 - f64::from(loss) / 100.0), "{loss} %: {carried} kbit/s");
     }
 }
 
 #[test]
 fn jitter_costs_little() {
-    let mut call = Call::over("delay=50,jitter=15", 1_500_000.0);
-    call.run(20);
-    call.run(20);
-    assert!(call.delivered_bits / 20_000.0 > 1000.0, "{} {}", call.delivered_bits / 20_000.0, call.kbps());
+    for jitter in [15, 30] {
+        let mut call = Call::over(&format!("delay=80,jitter={jitter}"), 1_500_000.0);
+        call.run(20);
+        call.run(20);
+        let carried = call.delivered_bits / 20_000.0;
+        assert!(carried > 1200.0, "{jitter} ms: {carried} kbit/s, {} granted", call.kbps());
+    }
 }
 
 #[test]

@@ -11,6 +11,8 @@
 //! nothing of the packets that it would have named. Runs on the tokio task of the peer connection; time is an argument.
 
 mod estimator;
+mod loss;
+mod queue;
 mod retransmissions;
 mod trend;
 
@@ -85,7 +87,8 @@ impl CongestionControl {
             .into_iter()
             .filter_map(|acknowledged| {
                 let arrival = acknowledged.arrival.filter(|_| acknowledged.arrived);
-                let sent = self.history.report(acknowledged.sequence_number, arrival.is_some())?;
+                let fate = if arrival.is_some() { Fate::Arrived } else { Fate::Missing };
+                let sent = self.history.report(acknowledged.sequence_number, fate)?;
                 Some(Report { departure: sent.departure, size: sent.size, arrival })
             })
             .collect();
@@ -128,7 +131,14 @@ struct History {
 struct Sent {
     departure: Instant,
     size: usize,
-    arrived: bool,
+    fate: Option<Fate>,
+}
+
+/// What was reported of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Missing,
+    Arrived,
 }
 
 impl History {
@@ -143,12 +153,16 @@ impl History {
         self.last = number;
     }
 
-    /// What left under `number`, unless its arrival is known already: where packets overtake each other, reports repeat.
-    fn report(&mut self, number: u16, arrived: bool) -> Option<Sent> {
+    /// What left under `number`, unless that is no news: reports repeat what is missing, and where packets overtake each
+    /// other they say of a missing one that it has arrived.
+    fn report(&mut self, number: u16, fate: Fate) -> Option<Sent> {
         let back = usize::from(self.last.wrapping_sub(number));
         let index = self.sent.len().checked_sub(back + 1)?;
-        let sent = self.sent.get_mut(index).filter(|sent| !sent.arrived)?;
-        sent.arrived = arrived;
+        let sent = self.sent.get_mut(index)?;
+        if sent.fate == Some(fate) || sent.fate == Some(Fate::Arrived) {
+            return None;
+        }
+        sent.fate = Some(fate);
         Some(*sent)
     }
 }
@@ -168,7 +182,7 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for CongestionControl {
                 }
             }
             packets.retain_mut(|packet| self.grants(packet, message.now));
-            if self.estimator.loss() > HEAVY_LOSS {
+            if self.estimator.loss().recent() > HEAVY_LOSS {
                 let repeated: Vec<_> =
                     packets.iter().filter(|packet| packet.as_any().is::<TransportLayerNack>()).cloned().collect();
                 packets.extend(repeated);
@@ -188,7 +202,7 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for CongestionControl {
             && let Some(mut bytes) = packet.header.get_extension(extension)
             && let Ok(number) = TransportCcExtension::unmarshal(&mut bytes)
         {
-            let sent = Sent { departure: message.now, size: packet.marshal_size(), arrived: false };
+            let sent = Sent { departure: message.now, size: packet.marshal_size(), fate: None };
             self.history.add(number.transport_sequence, sent);
             let repeated = if self.retransmissions == Some(packet.header.ssrc) { sent.size } else { 0 };
             self.retransmission_rate.add(repeated, message.now);
@@ -237,14 +251,17 @@ mod tests {
         let mut history = History::default();
         let number = |n: usize| 60_000_u16.wrapping_add(n as u16);
         for n in 0..10_000 {
-            history.add(number(n), Sent { departure: start, size: n, arrived: false });
+            history.add(number(n), Sent { departure: start, size: n, fate: None });
         }
-        let mut found = |n: usize| history.report(number(n), n == 9_998).map(|sent| sent.size);
+        let mut found = |n: usize| history.report(number(n), Fate::Arrived).map(|sent| sent.size);
         assert_eq!(
             (found(9_999), found(9_999 - REMEMBERED + 1), found(9_999 - REMEMBERED)),
             (Some(9_999), Some(5_904), None)
         );
         assert_eq!(found(10_000), None, "it has not left yet");
-        assert_eq!((found(9_998), found(9_998)), (Some(9_998), None), "an arrival counts once");
+        assert_eq!(found(9_999), None, "an arrival counts once");
+        let mut missing = |n: usize| history.report(number(n), Fate::Missing).is_some();
+        assert_eq!((missing(9_998), missing(9_998), missing(9_999)), (true, false, false), "and so does a loss");
+        assert!(history.report(number(9_998), Fate::Arrived).is_some(), "it was only overtaken");
     }
 }

@@ -1,0 +1,169 @@
+//! Loss on the path: how much of it is the path's own (radio, a bad cable), and how much tells that the path is full.
+//!
+//! ```text
+//! loss beyond the path's own --> the rate is lowered, on trial --+-- loss fell by half: the path was full
+//!                                                                '-- it did not: it is the path's own, the rate returns
+//! ```
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use super::estimator::Report;
+
+/// Loss above the path's own by this much, and by so many standard deviations of chance, is congestion.
+const EXCESS: f64 = 0.05;
+const DEVIATIONS: f64 = 3.0;
+/// No path loses more by itself.
+const MOST_OWN: f64 = 0.5;
+/// Loss of a path without any so far.
+const LEAST: f64 = 0.02;
+/// Packets that tell anything of loss.
+const ENOUGH_PACKETS: u32 = 30;
+/// The time over which loss is measured (longer where few packets are sent), and that over which the path's own is.
+const WINDOW: Duration = Duration::from_millis(1000);
+const OWN_TIME: Duration = Duration::from_secs(8);
+
+/// Tells the path's own loss from that of congestion.
+#[derive(Debug, Default)]
+pub(super) struct PathLoss {
+    /// When reports came, and how many packets were lost of how many.
+    fates: VecDeque<(Instant, u32, u32)>,
+    /// The path's own loss, and when it was last averaged.
+    own: Option<(f64, Instant)>,
+    trial: Option<Trial>,
+}
+
+/// A rate that was lowered to see whether less is lost then.
+#[derive(Clone, Copy, Debug)]
+struct Trial {
+    began: Instant,
+    /// Loss beyond the path's own before.
+    excess: f64,
+    bps_before: f64,
+}
+
+/// What loss says about the rate.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum LossVerdict {
+    /// Nothing.
+    Usual,
+    /// This share of what is sent is lost, and that is clearly more than the path itself loses.
+    Congested(f64),
+    /// A lower rate did not help: the rate before was right.
+    Acquitted(f64),
+}
+
+impl PathLoss {
+    /// The share of packets that were lost lately, whatever the reason; 0 while too few packets tell.
+    pub(super) fn recent(&self) -> f64 {
+        let (lost, all) = self.lost_of();
+        if all < ENOUGH_PACKETS { 0.0 } else { f64::from(lost) / f64::from(all) }
+    }
+
+    /// The share of packets that the path loses by itself, over the last seconds.
+    pub(super) fn own(&self) -> f64 {
+        self.own.map_or(0.0, |(own, _)| own)
+    }
+
+    fn lost_of(&self) -> (u32, u32) {
+        self.fates.iter().fold((0, 0), |(lost, all), fate| (lost + fate.1, all + fate.2))
+    }
+
+    /// Takes the latest report.
+    pub(super) fn judge(&mut self, reports: &[Report], now: Instant) -> LossVerdict {
+        // What left before a trial began says nothing of it.
+        let counts = |report: &&Report| self.trial.is_none_or(|trial| report.departure >= trial.began);
+        let all = reports.iter().filter(counts).count() as u32;
+        let lost = reports.iter().filter(counts).filter(|report| report.arrival.is_none()).count() as u32;
+        self.fates.push_back((now, lost, all));
+        self.forget(now);
+        let (lost, all) = self.lost_of();
+        if all < ENOUGH_PACKETS {
+            return LossVerdict::Usual;
+        }
+        let loss = f64::from(lost) / f64::from(all);
+        if let Some(trial) = self.trial.take() {
+            if loss - self.own().min(MOST_OWN) > trial.excess / 2.0 {
+                self.own = Some((loss.max(self.own()), now));
+                return LossVerdict::Acquitted(trial.bps_before);
+            }
+            return LossVerdict::Usual;
+        }
+        let own = self.average(loss, now).min(MOST_OWN);
+        let usual = own.max(LEAST);
+        let chance = (usual * (1.0 - usual) / f64::from(all)).sqrt();
+        if loss - own > EXCESS + DEVIATIONS * chance { LossVerdict::Congested(loss) } else { LossVerdict::Usual }
+    }
+
+    /// The path's own loss before this report, which counts from now on.
+    fn average(&mut self, loss: f64, now: Instant) -> f64 {
+        // To be learnt, not assumed: the first loss may be that of a path that is full from the start.
+        let (own, since) = self.own.unwrap_or((0.0, now));
+        let weight = now.saturating_duration_since(since).as_secs_f64() / OWN_TIME.as_secs_f64();
+        self.own = Some((own + (loss - own) * weight.min(1.0), now));
+        own
+    }
+
+    fn forget(&mut self, now: Instant) {
+        let mut kept = self.lost_of().1;
+        while let Some(&(at, _, some)) = self.fates.front()
+            && now.saturating_duration_since(at) > WINDOW
+            && kept.saturating_sub(some) >= ENOUGH_PACKETS
+        {
+            kept -= some;
+            self.fates.pop_front();
+        }
+    }
+
+    /// The rate was lowered from `bps_before` for `loss` alone: whether that helps is to be seen.
+    pub(super) fn try_less(&mut self, loss: f64, bps_before: f64, now: Instant) {
+        self.clear();
+        self.trial = Some(Trial { began: now, excess: loss - self.own().min(MOST_OWN), bps_before });
+    }
+
+    /// What was lost so far has been answered, or says nothing of now.
+    pub(super) fn clear(&mut self) {
+        self.fates.clear();
+        self.trial = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A second of reports, each of 10 packets of which the first `lost` were lost.
+    fn second(loss: &mut PathLoss, start: Instant, from_ms: u64, lost: usize) -> Vec<LossVerdict> {
+        (0..20)
+            .map(|n| {
+                let now = start + Duration::from_millis(from_ms + n * 50);
+                let arrival = |packet| (packet >= lost).then_some(Duration::from_secs(1));
+                let reports: Vec<_> =
+                    (0..10).map(|packet| Report { departure: now, size: 1000, arrival: arrival(packet) }).collect();
+                loss.judge(&reports, now)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_lower_rate_that_does_not_help_is_taken_back() {
+        let start = Instant::now();
+        let mut loss = PathLoss::default();
+        assert!(second(&mut loss, start, 0, 2).contains(&LossVerdict::Congested(0.2)));
+        loss.try_less(0.2, 1e6, start + Duration::from_secs(1));
+        assert!(second(&mut loss, start, 1000, 2).contains(&LossVerdict::Acquitted(1e6)));
+        assert!(second(&mut loss, start, 2000, 2).iter().all(|verdict| *verdict == LossVerdict::Usual));
+        assert!((loss.own() - 0.2).abs() < 0.01, "{}", loss.own());
+    }
+
+    #[test]
+    fn a_lower_rate_that_helps_stays() {
+        let start = Instant::now();
+        let mut loss = PathLoss::default();
+        second(&mut loss, start, 0, 2);
+        loss.try_less(0.2, 1e6, start + Duration::from_secs(1));
+        assert!(second(&mut loss, start, 1000, 0).iter().all(|verdict| *verdict == LossVerdict::Usual));
+        let anew = second(&mut loss, start, 2000, 3);
+        assert!(anew.iter().any(|verdict| matches!(verdict, LossVerdict::Congested(_))), "what comes anew counts");
+    }
+}
