@@ -46,6 +46,9 @@ pub struct Description {
     pub video_ssrc: u32,
     /// SSRC of the video's retransmissions (RFC 4588).
     pub rtx_ssrc: u32,
+    /// SSRC of the video's forward error correction (RFC 8627); 0: none is understood or sent.
+    #[serde(default)]
+    pub fec_ssrc: u32,
 }
 
 /// What kind of address a candidate is (RFC 8445).

@@ -13,7 +13,7 @@ use rtc::peer_connection::configuration::interceptor_registry::configure_twcc;
 use rtc::peer_connection::configuration::media_engine::{MIME_TYPE_H264, MIME_TYPE_OPUS, MIME_TYPE_RTX};
 use rtc::rtp_transceiver::rtp_sender::{
     RTCPFeedback, RTCRtpCodec, RTCRtpCodecParameters, RTCRtpCodingParameters, RTCRtpEncodingParameters,
-    RTCRtpRtxParameters, RtpCodecKind,
+    RTCRtpFecParameters, RTCRtpRtxParameters, RtpCodecKind,
 };
 use webrtc::error::Error;
 use webrtc::media_stream::MediaStreamTrack;
@@ -25,10 +25,12 @@ use webrtc::peer_connection::{
 };
 use webrtc::runtime::Runtime;
 
-use super::congestion::{CongestionControl, NumbersRetransmissions};
+use super::congestion::{CongestionControl, NumbersRepairs};
 use super::description_sdp::{
-    H264_FORMAT, H264_PAYLOAD_TYPE, OPUS_FORMAT, OPUS_PAYLOAD_TYPE, RTX_FORMAT, RTX_PAYLOAD_TYPE, StreamNumbers,
+    FEC_FORMAT, FEC_NAME, FEC_PAYLOAD_TYPE, H264_FORMAT, H264_PAYLOAD_TYPE, OPUS_FORMAT, OPUS_PAYLOAD_TYPE, RTX_FORMAT,
+    RTX_PAYLOAD_TYPE, StreamNumbers,
 };
+use super::fec::ForwardErrorCorrection;
 use super::host_addresses;
 use super::media_tap::MediaTap;
 use super::nack::NackGenerator;
@@ -67,6 +69,7 @@ pub(super) struct Interceptors {
     pub(super) observer: RtcpObserver,
     pub(super) congestion: CongestionControl,
     pub(super) nack_generator: NackGenerator,
+    pub(super) fec: ForwardErrorCorrection,
     pub(super) tap: MediaTap,
 }
 
@@ -105,7 +108,8 @@ pub(super) async fn open(
         .await?;
     let engine: Arc<dyn PeerConnection> = Arc::new(engine);
     let audio = track("audio", RtpCodecKind::Audio, opus().rtp_codec, streams.audio, None);
-    let video = track("video", RtpCodecKind::Video, h264().rtp_codec, streams.video, Some(streams.rtx));
+    let repairs = Some((streams.rtx, streams.fec));
+    let video = track("video", RtpCodecKind::Video, h264().rtp_codec, streams.video, repairs);
     // In this order: the first media section is the sound's.
     engine.add_track(Arc::clone(&audio) as Arc<dyn TrackLocal>).await?;
     engine.add_track(Arc::clone(&video) as Arc<dyn TrackLocal>).await?;
@@ -117,10 +121,11 @@ fn with_interceptors(registry: Registry, own: Interceptors) -> Registry {
         .with(RtcpObserver::slot(), own.observer)
         .with(Slot::CongestionControl, own.congestion)
         .with(MediaTap::slot(), own.tap)
-        // In place of those that leave retransmissions out, and that report each 100 ms.
-        .with(Slot::TwccSender, NumbersRetransmissions(TwccSenderBuilder::new().build()))
+        // In place of those that leave repairs out, and that report each 100 ms.
+        .with(Slot::TwccSender, NumbersRepairs(TwccSenderBuilder::new().build()))
         .with(Slot::TwccReceiver, TwccReceiverBuilder::new().with_interval(FEEDBACK_INTERVAL).build())
         .with(RetransmissionUnwrapper::slot(), RetransmissionUnwrapper::default())
+        .with(ForwardErrorCorrection::slot(), own.fec)
         .with(Slot::NackResponder, NackResponderBuilder::new().with_size(RETRANSMISSION_BUFFER).build())
         .with(Slot::NackGenerator, own.nack_generator)
         .with(Slot::ReceiverReport, ReceiverReportBuilder::new().with_interval(REPORT_INTERVAL).build())
@@ -132,6 +137,8 @@ fn media_engine() -> Result<MediaEngine, Error> {
     media.register_codec(opus(), RtpCodecKind::Audio)?;
     media.register_codec(h264(), RtpCodecKind::Video)?;
     media.register_codec(codec(MIME_TYPE_RTX, 90_000, 0, RTX_FORMAT, &[], RTX_PAYLOAD_TYPE), RtpCodecKind::Video)?;
+    let fec = format!("video/{FEC_NAME}");
+    media.register_codec(codec(&fec, 90_000, 0, FEC_FORMAT, &[], FEC_PAYLOAD_TYPE), RtpCodecKind::Video)?;
     Ok(media)
 }
 
@@ -162,10 +169,18 @@ fn codec(
     RTCRtpCodecParameters { rtp_codec, payload_type }
 }
 
-fn track(name: &str, kind: RtpCodecKind, codec: RTCRtpCodec, ssrc: u32, rtx: Option<u32>) -> Arc<TrackLocalStaticRTP> {
+/// A track with the stream `ssrc`, and the streams of its retransmissions and forward error correction.
+fn track(
+    name: &str,
+    kind: RtpCodecKind,
+    codec: RTCRtpCodec,
+    ssrc: u32,
+    repairs: Option<(u32, u32)>,
+) -> Arc<TrackLocalStaticRTP> {
     let rtp_coding_parameters = RTCRtpCodingParameters {
         ssrc: Some(ssrc),
-        rtx: rtx.map(|ssrc| RTCRtpRtxParameters { ssrc }),
+        rtx: repairs.map(|(ssrc, _)| RTCRtpRtxParameters { ssrc }),
+        fec: repairs.map(|(_, ssrc)| RTCRtpFecParameters { ssrc }),
         ..Default::default()
     };
     let encoding = RTCRtpEncodingParameters { rtp_coding_parameters, codec, ..Default::default() };

@@ -13,12 +13,19 @@ pub(super) const OPUS_PAYLOAD_TYPE: u8 = 111;
 pub(super) const H264_PAYLOAD_TYPE: u8 = 102;
 /// RTP payload type of the retransmissions of H.264 (RFC 4588).
 pub(super) const RTX_PAYLOAD_TYPE: u8 = 103;
+/// RTP payload type of the forward error correction of H.264.
+pub(super) const FEC_PAYLOAD_TYPE: u8 = 104;
 /// Format parameters of Opus (RFC 7587).
 pub(super) const OPUS_FORMAT: &str = "minptime=10;useinbandfec=1";
 /// Format parameters of H.264 (RFC 6184).
 pub(super) const H264_FORMAT: &str = "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f";
 /// Format parameters of the retransmissions.
 pub(super) const RTX_FORMAT: &str = "apt=102";
+/// Name and parameters of the forward error correction. The engine knows such streams by this name alone and carries
+/// them; what is in their packets is the business of `fec`.
+pub(super) const FEC_NAME: &str = "flexfec-03";
+/// Its time window in microseconds, which the name demands.
+pub(super) const FEC_FORMAT: &str = "repair-window=200000";
 /// Identifies the header extension of transport-wide congestion control.
 pub(super) const TRANSPORT_CC_URI: &str = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01";
 /// Number of that header extension; the media engine counts from 1.
@@ -52,8 +59,10 @@ pub(super) fn check(description: &Description) -> Result<(), BadDescription> {
     if !setup_fits {
         return Err(BadDescription("setup"));
     }
-    let ssrcs = [description.audio_ssrc, description.video_ssrc, description.rtx_ssrc];
-    if ssrcs.contains(&0) || ssrcs[0] == ssrcs[1] || ssrcs[1] == ssrcs[2] || ssrcs[0] == ssrcs[2] {
+    let needed = [description.audio_ssrc, description.video_ssrc, description.rtx_ssrc];
+    let mut ssrcs = [needed[0], needed[1], needed[2], description.fec_ssrc];
+    ssrcs.sort_unstable();
+    if needed.contains(&0) || ssrcs.windows(2).any(|pair| pair[0] == pair[1]) {
         return Err(BadDescription("ssrc"));
     }
     Ok(())
@@ -83,7 +92,7 @@ fn write_media(sdp: &mut String, description: &Description, media: Media) -> std
     write!(sdp, "m={name} 9 UDP/TLS/RTP/SAVPF ")?;
     match media {
         Media::Audio => write!(sdp, "{OPUS_PAYLOAD_TYPE}\r\n")?,
-        Media::Video => write!(sdp, "{H264_PAYLOAD_TYPE} {RTX_PAYLOAD_TYPE}\r\n")?,
+        Media::Video => write!(sdp, "{H264_PAYLOAD_TYPE} {RTX_PAYLOAD_TYPE} {FEC_PAYLOAD_TYPE}\r\n")?,
     }
     write!(
         sdp,
@@ -105,7 +114,8 @@ fn write_media(sdp: &mut String, description: &Description, media: Media) -> std
             "a=rtpmap:{H264_PAYLOAD_TYPE} H264/90000\r\na=fmtp:{H264_PAYLOAD_TYPE} {H264_FORMAT}\r\n\
              a=rtcp-fb:{H264_PAYLOAD_TYPE} ccm fir\r\na=rtcp-fb:{H264_PAYLOAD_TYPE} nack\r\n\
              a=rtcp-fb:{H264_PAYLOAD_TYPE} nack pli\r\na=rtcp-fb:{H264_PAYLOAD_TYPE} transport-cc\r\n\
-             a=rtpmap:{RTX_PAYLOAD_TYPE} rtx/90000\r\na=fmtp:{RTX_PAYLOAD_TYPE} {RTX_FORMAT}\r\n"
+             a=rtpmap:{RTX_PAYLOAD_TYPE} rtx/90000\r\na=fmtp:{RTX_PAYLOAD_TYPE} {RTX_FORMAT}\r\n\
+             a=rtpmap:{FEC_PAYLOAD_TYPE} {FEC_NAME}/90000\r\na=fmtp:{FEC_PAYLOAD_TYPE} {FEC_FORMAT}\r\n"
         )?,
     }
     write!(sdp, "a=extmap:{TRANSPORT_CC_ID} {TRANSPORT_CC_URI}\r\n")?;
@@ -118,6 +128,10 @@ fn write_media(sdp: &mut String, description: &Description, media: Media) -> std
             write!(sdp, "a=ssrc-group:FID {} {}\r\n", description.video_ssrc, description.rtx_ssrc)?;
             ssrc_line(sdp, description.video_ssrc)?;
             ssrc_line(sdp, description.rtx_ssrc)?;
+            if description.fec_ssrc != 0 {
+                write!(sdp, "a=ssrc-group:FEC-FR {} {}\r\n", description.video_ssrc, description.fec_ssrc)?;
+                ssrc_line(sdp, description.fec_ssrc)?;
+            }
         }
     }
     write!(sdp, "a=msid:visavis {name}\r\na=sendrecv\r\n")
@@ -137,6 +151,7 @@ pub(super) struct StreamNumbers {
     pub(super) audio: u32,
     pub(super) video: u32,
     pub(super) rtx: u32,
+    pub(super) fec: u32,
 }
 
 /// This side's description, out of the engine's own text.
@@ -163,6 +178,7 @@ pub(super) fn from_own_sdp(
         audio_ssrc: streams.audio,
         video_ssrc: streams.video,
         rtx_ssrc: streams.rtx,
+        fec_ssrc: streams.fec,
     };
     check(&description)?;
     Ok(description)
@@ -184,13 +200,14 @@ mod tests {
             audio_ssrc: 1,
             video_ssrc: 2,
             rtx_ssrc: 3,
+            fec_ssrc: 4,
         }
     }
 
     #[test]
     fn a_description_survives_the_text() {
         let sdp = to_sdp(&description()).unwrap();
-        let streams = StreamNumbers { audio: 1, video: 2, rtx: 3 };
+        let streams = StreamNumbers { audio: 1, video: 2, rtx: 3, fec: 4 };
         assert_eq!(from_own_sdp(DescriptionKind::Offer, &sdp, streams), Ok(description()));
     }
 
@@ -214,6 +231,8 @@ mod tests {
         assert!(check(&Description { kind: DescriptionKind::Answer, ..description() }).is_err());
         assert!(check(&Description { rtx_ssrc: 2, ..description() }).is_err());
         assert!(check(&Description { audio_ssrc: 0, ..description() }).is_err());
+        assert!(check(&Description { fec_ssrc: 1, ..description() }).is_err());
+        assert!(check(&Description { fec_ssrc: 0, ..description() }).is_ok(), "one that does without");
     }
 
     proptest! {

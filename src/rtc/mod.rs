@@ -14,6 +14,7 @@ mod congestion;
 mod connection;
 mod description_sdp;
 mod engine;
+mod fec;
 mod host_addresses;
 mod link;
 mod media_tap;

@@ -27,6 +27,7 @@ use super::congestion::CongestionControl;
 use super::connection::{self, Connection, Interceptors};
 use super::description_sdp::{self, StreamNumbers};
 use super::engine::{Events, PeerEvent, PeerSinks};
+use super::fec::ForwardErrorCorrection;
 use super::media_tap::MediaTap;
 use super::nack::NackGenerator;
 use super::receiving::{self, KeyframeRequests};
@@ -230,6 +231,7 @@ async fn open(
         audio: (random[0] as u32 | 1) & !2,
         video: (random[1] as u32 | 2) & !1,
         rtx: random[2] as u32 | 3,
+        fec: (random[2] >> 32) as u32 & !3 | 4,
     };
     let (states, state_receiver) = mpsc::channel(16);
     let observer = RtcpObserver::new(Arc::clone(&context.counters), streams.video, {
@@ -241,6 +243,7 @@ async fn open(
         observer,
         congestion: CongestionControl::new(Arc::clone(&context.counters)),
         nack_generator: NackGenerator::new(Arc::clone(&context.counters), streams.video),
+        fec: ForwardErrorCorrection::new(Arc::clone(&context.counters)),
         tap,
     };
     let handler = Arc::new(Handler { events: Arc::clone(&context.events), states });

@@ -135,6 +135,7 @@ pub(super) async fn run(
     let mut audio = AudioPacketizer::new(streams.audio, OPUS_PAYLOAD_TYPE, random[1]);
     let mut frame = FrameInSending::default();
     let mut pacer = Pacer::new(MediaTime::now());
+    let mut repairs_paced = 0;
     loop {
         tokio::select! {
             biased;
@@ -150,6 +151,9 @@ pub(super) async fn run(
             () = sleep_until(pacer.due()), if !frame.packets.is_empty() => {
                 let target_bps = counters.target_bps.load(Relaxed);
                 pacer.advance(target_bps, MediaTime::now());
+                // Repairs leave as they must; what they took is taken from the frames that follow.
+                let repairs = counters.repair_bytes_sent.load(Relaxed);
+                pacer.sent((repairs - std::mem::replace(&mut repairs_paced, repairs)) as usize);
                 while pacer.may_send() {
                     let Some(packet) = frame.packets.pop_front() else { break };
                     pacer.sent(packet.marshal_size());

@@ -32,6 +32,8 @@ pub struct PeerStats {
     pub send_delay_ms: f32,
     /// NACKs that came.
     pub nacks_received: u64,
+    /// Video packets that forward error correction gave back.
+    pub packets_recovered: u64,
     /// Keyframe requests (PLI and FIR) that came.
     pub keyframe_requests_received: u64,
     /// Round trip by RTCP (RFC 3550, 6.4.1), smoothed, in ms; 0 before the first report.
@@ -79,6 +81,11 @@ pub(super) struct Counters {
     pub(super) round_trip_us: AtomicU64,
     /// What may be sent, in bit/s; 0 before anything was.
     pub(super) target_bps: AtomicU64,
+    /// What the path loses of what this side sends, over the last seconds, in millionths.
+    pub(super) path_loss_ppm: AtomicU32,
+    /// Bytes of packets that were sent beside new ones: retransmissions and forward error correction.
+    pub(super) repair_bytes_sent: AtomicU64,
+    pub(super) packets_recovered: AtomicU64,
     pub(super) frames_received: AtomicU64,
     pub(super) video_bytes_received: AtomicU64,
     pub(super) audio_packets_received: AtomicU64,
@@ -164,6 +171,7 @@ impl Counters {
             far_jitter_ms: millis(&self.far_jitter_us),
             send_delay_ms: millis(&self.send_delay_us),
             nacks_received: count(&self.nacks_received),
+            packets_recovered: count(&self.packets_recovered),
             keyframe_requests_received: count(&self.keyframe_requests_received),
             round_trip_ms: millis(&self.round_trip_us),
             frames_received: count(&self.frames_received),

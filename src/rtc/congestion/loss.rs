@@ -22,6 +22,8 @@ const ENOUGH_PACKETS: u32 = 30;
 /// The time over which loss is measured (longer where few packets are sent), and that over which the path's own is.
 const WINDOW: Duration = Duration::from_millis(1000);
 const OWN_TIME: Duration = Duration::from_secs(8);
+/// The time over which the loss counts that repairs are made for.
+const TYPICAL_TIME: Duration = Duration::from_secs(4);
 
 /// Tells the path's own loss from that of congestion.
 #[derive(Debug, Default)]
@@ -31,6 +33,10 @@ pub(super) struct PathLoss {
     /// The path's own loss, and when it was last averaged.
     own: Option<(f64, Instant)>,
     trial: Option<Trial>,
+    /// Packets lost, and packets, of the last seconds; the older, the less they count.
+    lost: f64,
+    all: f64,
+    counted_at: Option<Instant>,
 }
 
 /// A rate that was lowered to see whether less is lost then.
@@ -65,6 +71,13 @@ impl PathLoss {
         self.own.map_or(0.0, |(own, _)| own)
     }
 
+    /// The share of packets that were lost over the last seconds, without those that congestion cost.
+    pub(super) fn typical(&self) -> f64 {
+        // Too few tell nothing.
+        let loss = self.lost / self.all.max(f64::from(ENOUGH_PACKETS));
+        if self.trial.is_some() { loss.min(self.own()) } else { loss }
+    }
+
     fn lost_of(&self) -> (u32, u32) {
         self.fates.iter().fold((0, 0), |(lost, all), fate| (lost + fate.1, all + fate.2))
     }
@@ -76,6 +89,7 @@ impl PathLoss {
         let all = reports.iter().filter(counts).count() as u32;
         let lost = reports.iter().filter(counts).filter(|report| report.arrival.is_none()).count() as u32;
         self.fates.push_back((now, lost, all));
+        self.count(lost, all, now);
         self.forget(now);
         let (lost, all) = self.lost_of();
         if all < ENOUGH_PACKETS {
@@ -93,6 +107,13 @@ impl PathLoss {
         let usual = own.max(LEAST);
         let chance = (usual * (1.0 - usual) / f64::from(all)).sqrt();
         if loss - own > EXCESS + DEVIATIONS * chance { LossVerdict::Congested(loss) } else { LossVerdict::Usual }
+    }
+
+    fn count(&mut self, lost: u32, all: u32, now: Instant) {
+        let elapsed = self.counted_at.replace(now).map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
+        let kept = (-elapsed.as_secs_f64() / TYPICAL_TIME.as_secs_f64()).exp();
+        self.lost = self.lost * kept + f64::from(lost);
+        self.all = self.all * kept + f64::from(all);
     }
 
     /// The path's own loss before this report, which counts from now on.

@@ -6,14 +6,14 @@
 //! RECEIVE  SRTP -> [this interceptor reads feedback] -> estimator -> target, in bit/s -> pacer, encoder
 //! ```
 //!
-//! The nearest interceptor to the network but for the observer of RTCP. Retransmissions are numbered and counted like the
-//! rest (`NumbersRetransmissions`), and what they take is not granted to new pictures. A feedback packet that is lost says
+//! The nearest interceptor to the network but for the observer of RTCP. Repairs are numbered and counted like the
+//! rest (`NumbersRepairs`), and what they take is not granted to new pictures. A feedback packet that is lost says
 //! nothing of the packets that it would have named. Runs on the tokio task of the peer connection; time is an argument.
 
 mod estimator;
 mod loss;
 mod queue;
-mod retransmissions;
+mod repairs;
 mod trend;
 
 use std::collections::{HashMap, VecDeque};
@@ -32,10 +32,10 @@ use rtc::shared::marshal::{MarshalSize, Unmarshal};
 
 use super::stats::Counters;
 use estimator::{BandwidthEstimator, Report};
-use retransmissions::{RepairRequests, RetransmissionRate};
+use repairs::{RepairRate, RepairRequests};
 
 pub(super) use estimator::START_BPS;
-pub(super) use retransmissions::NumbersRetransmissions;
+pub(super) use repairs::NumbersRepairs;
 
 /// Packets whose fate is remembered: several seconds.
 const REMEMBERED: usize = 4096;
@@ -55,9 +55,9 @@ pub(super) struct CongestionControl {
     /// By SSRC: the identifier of the header extension that carries the number.
     streams: HashMap<u32, u8>,
     history: History,
-    /// SSRC of the retransmissions, and what they take.
-    retransmissions: Option<u32>,
-    retransmission_rate: RetransmissionRate,
+    /// The streams of repairs on request and of those ahead: their SSRC, and what they take.
+    on_request: RepairStream,
+    ahead: RepairStream,
     repair_requests: RepairRequests,
     reads: VecDeque<TaggedPacket>,
     writes: VecDeque<TaggedPacket>,
@@ -70,8 +70,8 @@ impl CongestionControl {
             estimator: BandwidthEstimator::new(),
             streams: HashMap::new(),
             history: History::default(),
-            retransmissions: None,
-            retransmission_rate: RetransmissionRate::default(),
+            on_request: RepairStream::default(),
+            ahead: RepairStream::default(),
             repair_requests: RepairRequests::default(),
             reads: VecDeque::new(),
             writes: VecDeque::new(),
@@ -99,7 +99,7 @@ impl CongestionControl {
     /// Takes out of a request for repairs what must not be sent (again) now; false when nothing is left of it.
     fn grants(&mut self, packet: &mut Box<dyn rtc::rtcp::Packet>, now: Instant) -> bool {
         let Some(request) = packet.as_any().downcast_ref::<TransportLayerNack>() else { return true };
-        if self.retransmission_rate.bps() > self.estimator.target_bps() / 2 {
+        if self.on_request.rate.bps() > self.estimator.target_bps() / 2 {
             return false;
         }
         let again = self.counters.round_trip() + self.estimator.queue() + REPAIR_MARGIN;
@@ -114,8 +114,27 @@ impl CongestionControl {
 
     /// What new packets may take.
     fn publish(&self) {
-        let target = self.estimator.target_bps().saturating_sub(self.retransmission_rate.bps());
+        let repairs = self.on_request.rate.bps() + self.ahead.rate.bps();
+        let target = self.estimator.target_bps().saturating_sub(repairs);
+        let loss = self.estimator.loss().typical();
+        self.counters.path_loss_ppm.store((loss * 1e6) as u32, Relaxed);
         self.counters.target_bps.store(target.max(MIN_FOR_NEW_BPS), Relaxed);
+    }
+}
+
+/// One stream of repairs.
+#[derive(Debug, Default)]
+struct RepairStream {
+    ssrc: Option<u32>,
+    rate: RepairRate,
+}
+
+impl RepairStream {
+    /// Notes a packet of `size` bytes that left; returns its size when it is of this stream, and zero otherwise.
+    fn note(&mut self, ssrc: u32, size: usize, now: Instant) -> usize {
+        let size = if self.ssrc == Some(ssrc) { size } else { 0 };
+        self.rate.add(size, now);
+        size
     }
 }
 
@@ -204,8 +223,9 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for CongestionControl {
         {
             let sent = Sent { departure: message.now, size: packet.marshal_size(), fate: None };
             self.history.add(number.transport_sequence, sent);
-            let repeated = if self.retransmissions == Some(packet.header.ssrc) { sent.size } else { 0 };
-            self.retransmission_rate.add(repeated, message.now);
+            let repairs = self.on_request.note(packet.header.ssrc, sent.size, message.now)
+                + self.ahead.note(packet.header.ssrc, sent.size, message.now);
+            self.counters.repair_bytes_sent.fetch_add(repairs as u64, Relaxed);
             self.estimator.on_departure(message.now);
             self.publish();
         }
@@ -222,17 +242,17 @@ impl Interceptor for CongestionControl {
     fn bind_local_stream(&mut self, stream: &StreamInfo) {
         if let Some(extension) = stream.rtp_header_extensions.iter().find(|one| one.uri == TRANSPORT_CC_URI) {
             self.streams.insert(stream.ssrc, extension.id as u8);
-            if let Some(retransmissions) = stream.ssrc_rtx {
-                self.streams.insert(retransmissions, extension.id as u8);
-                self.retransmissions = Some(retransmissions);
+            self.on_request.ssrc = stream.ssrc_rtx.or(self.on_request.ssrc);
+            self.ahead.ssrc = stream.ssrc_fec.or(self.ahead.ssrc);
+            for repairs in stream.ssrc_rtx.into_iter().chain(stream.ssrc_fec) {
+                self.streams.insert(repairs, extension.id as u8);
             }
         }
     }
 
     fn unbind_local_stream(&mut self, stream: &StreamInfo) {
-        self.streams.remove(&stream.ssrc);
-        if let Some(retransmissions) = stream.ssrc_rtx {
-            self.streams.remove(&retransmissions);
+        for ssrc in [Some(stream.ssrc), stream.ssrc_rtx, stream.ssrc_fec].into_iter().flatten() {
+            self.streams.remove(&ssrc);
         }
     }
 

@@ -36,7 +36,9 @@ impl PathQueue {
         self.queue = Duration::try_from_secs_f64((least - own).max(0.0)).unwrap_or_default();
         let change = least - std::mem::replace(&mut self.delay, least);
         // A queue that grows or drains goes one way; what goes back and forth is jitter.
-        let reversal = if change * self.latest_change < 0.0 { change.abs().min(self.latest_change.abs()) } else { 0.0 };
+        let tells = reports.iter().filter(|report| report.arrival.is_some()).count() >= ENOUGH_ARRIVED;
+        let reverses = tells && change * self.latest_change < 0.0;
+        let reversal = if reverses { change.abs().min(self.latest_change.abs()) } else { 0.0 };
         self.latest_change = change;
         self.jitter += (reversal.min(1.0) - self.jitter) * JITTER_WEIGHT;
     }

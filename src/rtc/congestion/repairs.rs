@@ -1,4 +1,5 @@
-//! Retransmissions in congestion control: they get numbers like other packets, and their rate is known.
+//! Repairs, on request (retransmissions) and ahead (forward error correction), in congestion control: they get numbers like
+//! other packets, and their rate is known.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -10,10 +11,10 @@ use rtc::rtcp::transport_feedbacks::transport_layer_nack::{
 use rtc::sansio::Protocol;
 use rtc::shared::error::Error;
 
-/// The engine's numbering of packets, told of retransmissions, too: it names it the streams of media alone.
-pub(in crate::rtc) struct NumbersRetransmissions(pub(in crate::rtc) TwccSenderInterceptor);
+/// The engine's numbering of packets, told of the streams of repairs, too: it names it those of media alone.
+pub(in crate::rtc) struct NumbersRepairs(pub(in crate::rtc) TwccSenderInterceptor);
 
-impl Protocol<TaggedPacket, TaggedPacket, ()> for NumbersRetransmissions {
+impl Protocol<TaggedPacket, TaggedPacket, ()> for NumbersRepairs {
     type Rout = TaggedPacket;
     type Wout = TaggedPacket;
     type Eout = ();
@@ -37,18 +38,18 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for NumbersRetransmissions {
     }
 }
 
-impl Interceptor for NumbersRetransmissions {
+impl Interceptor for NumbersRepairs {
     fn bind_local_stream(&mut self, stream: &StreamInfo) {
         self.0.bind_local_stream(stream);
-        if let Some(repeated) = of_retransmissions(stream) {
-            self.0.bind_local_stream(&repeated);
+        for repairs in of_repairs(stream) {
+            self.0.bind_local_stream(&repairs);
         }
     }
 
     fn unbind_local_stream(&mut self, stream: &StreamInfo) {
         self.0.unbind_local_stream(stream);
-        if let Some(repeated) = of_retransmissions(stream) {
-            self.0.unbind_local_stream(&repeated);
+        for repairs in of_repairs(stream) {
+            self.0.unbind_local_stream(&repairs);
         }
     }
 
@@ -61,22 +62,22 @@ impl Interceptor for NumbersRetransmissions {
     }
 }
 
-fn of_retransmissions(stream: &StreamInfo) -> Option<StreamInfo> {
-    let ssrc = stream.ssrc_rtx?;
-    Some(StreamInfo { ssrc, ssrc_rtx: None, ..stream.clone() })
+fn of_repairs(stream: &StreamInfo) -> impl Iterator<Item = StreamInfo> + '_ {
+    let ssrcs = stream.ssrc_rtx.into_iter().chain(stream.ssrc_fec);
+    ssrcs.map(|ssrc| StreamInfo { ssrc, ssrc_rtx: None, ssrc_fec: None, ..stream.clone() })
 }
 
-/// What retransmissions take, averaged over half a second.
+/// What repairs of one kind take, averaged over half a second.
 #[derive(Debug, Default)]
-pub(super) struct RetransmissionRate {
+pub(super) struct RepairRate {
     bytes_per_second: f64,
     at: Option<Instant>,
 }
 
-impl RetransmissionRate {
+impl RepairRate {
     const TIME: Duration = Duration::from_millis(500);
 
-    /// A packet left at `now`, which repeated so many bytes (0: none).
+    /// A packet left at `now`, which was such a repair of so many bytes (0: none).
     pub(super) fn add(&mut self, bytes: usize, now: Instant) {
         let elapsed = self.at.map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
         self.at = Some(now);
@@ -150,7 +151,7 @@ mod tests {
     #[test]
     fn the_rate_is_that_of_the_last_half_second_or_so() {
         let start = Instant::now();
-        let mut rate = RetransmissionRate::default();
+        let mut rate = RepairRate::default();
         for n in 0..300 {
             rate.add(if n < 200 { 1000 } else { 0 }, start + Duration::from_millis(n * 10));
             if n == 199 {

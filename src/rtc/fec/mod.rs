@@ -1,0 +1,289 @@
+//! Forward error correction of the video (after RFC 8627): repairs that are sent ahead, for paths that lose much, or whose
+//! round trip is too long for a repair on request.
+//!
+//! ```text
+//! SEND     packets of a frame -> [this interceptor adds repairs after the last one] -> retransmission buffer -> numbers -> SRTP
+//! RECEIVE  SRTP -> retransmissions unwrapped -> [this interceptor works out what was lost] -> NACK generator -> reports
+//! ```
+//!
+//! Repairs have a stream (SSRC) of their own. A frame, or 48 packets of it, is a block; whatever repairs come make good as many
+//! losses (`erasure`), so nothing waits for a later frame. How many are sent follows the loss and the round trip
+//! (`protection`); on a clean path none. Runs on the tokio task of the peer connection.
+
+mod block;
+mod erasure;
+mod protection;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
+
+use bytes::Bytes;
+use rtc::interceptor::{AttributedPacket, Interceptor, Packet, Slot, StreamInfo, TaggedPacket};
+use rtc::rtp;
+use rtc::sansio::Protocol;
+use rtc::shared::error::Error;
+
+use super::stats::Counters;
+use block::{MAX_SOURCES, Recovery, Source};
+
+/// Adds repairs to what is sent, and works out what was lost of what comes.
+pub(super) struct ForwardErrorCorrection {
+    counters: Arc<Counters>,
+    sending: Option<Sending>,
+    receiving: Option<Receiving>,
+    reads: VecDeque<TaggedPacket>,
+    writes: VecDeque<TaggedPacket>,
+}
+
+/// The repairs of one stream that this side sends.
+struct Sending {
+    video: u32,
+    repair: u32,
+    payload_type: u8,
+    /// Of the next repair.
+    sequence: u16,
+    /// The block so far.
+    block: Vec<Source>,
+}
+
+/// The repairs of one stream that comes.
+struct Receiving {
+    video: u32,
+    repair: u32,
+    payload_type: u8,
+    recovery: Recovery,
+}
+
+impl ForwardErrorCorrection {
+    pub(super) fn new(counters: Arc<Counters>) -> Self {
+        Self { counters, sending: None, receiving: None, reads: VecDeque::new(), writes: VecDeque::new() }
+    }
+
+    /// Between the retransmissions, which are not protected but complete a block, and the NACK generator.
+    pub(super) fn slot() -> Slot {
+        Slot::from(6_600)
+    }
+
+    /// Adds a packet that leaves to its block, and the repairs where it is the last one.
+    fn protect(&mut self, leaving: &TaggedPacket) {
+        let Packet::Rtp(packet) = &leaving.message.packet else { return };
+        let Some(sending) = self.sending.as_mut().filter(|sending| sending.video == packet.header.ssrc) else { return };
+        let source = source_of(packet);
+        let (timestamp, last) = (source.timestamp, source.marker);
+        let follows = |before: &Source| {
+            (before.sequence.wrapping_add(1), before.timestamp) == (source.sequence, source.timestamp)
+        };
+        if !sending.block.last().is_none_or(follows) {
+            sending.block.clear();
+        }
+        sending.block.push(source);
+        if !last && sending.block.len() < MAX_SOURCES {
+            return;
+        }
+        let loss = f64::from(self.counters.path_loss_ppm.load(Relaxed)) / 1e6;
+        let count = protection::repairs_for(sending.block.len(), loss, self.counters.round_trip());
+        for payload in block::repairs(&sending.block, count) {
+            let packet = sending.packet(timestamp, payload);
+            self.writes.push_back(like(leaving, packet));
+        }
+        sending.block.clear();
+    }
+
+    /// Takes a packet that comes, and puts what it makes good before it.
+    fn recover(&mut self, coming: &TaggedPacket) {
+        let Packet::Rtp(packet) = &coming.message.packet else { return };
+        let Some(receiving) = &mut self.receiving else { return };
+        let recovered = if packet.header.ssrc == receiving.video {
+            receiving.recovery.source(source_of(packet))
+        } else if packet.header.ssrc == receiving.repair {
+            receiving.recovery.repair(packet.header.timestamp, &packet.payload)
+        } else {
+            return;
+        };
+        self.counters.packets_recovered.fetch_add(recovered.len() as u64, Relaxed);
+        for source in recovered {
+            let header = rtp::header::Header {
+                version: 2,
+                marker: source.marker,
+                payload_type: receiving.payload_type,
+                sequence_number: source.sequence,
+                timestamp: source.timestamp,
+                ssrc: receiving.video,
+                ..Default::default()
+            };
+            self.reads.push_back(like(coming, rtp::Packet { header, payload: source.payload }));
+        }
+    }
+}
+
+impl Sending {
+    fn packet(&mut self, timestamp: u32, payload: Bytes) -> rtp::Packet {
+        let header = rtp::header::Header {
+            version: 2,
+            payload_type: self.payload_type,
+            sequence_number: self.sequence,
+            timestamp,
+            ssrc: self.repair,
+            ..Default::default()
+        };
+        self.sequence = self.sequence.wrapping_add(1);
+        rtp::Packet { header, payload }
+    }
+}
+
+fn source_of(packet: &rtp::Packet) -> Source {
+    Source {
+        sequence: packet.header.sequence_number,
+        timestamp: packet.header.timestamp,
+        marker: packet.header.marker,
+        payload: packet.payload.clone(),
+    }
+}
+
+/// `packet`, on the way that `other` goes.
+fn like(other: &TaggedPacket, packet: rtp::Packet) -> TaggedPacket {
+    let message = AttributedPacket::new(Packet::Rtp(packet));
+    TaggedPacket { now: other.now, transport: other.transport, message }
+}
+
+impl Protocol<TaggedPacket, TaggedPacket, ()> for ForwardErrorCorrection {
+    type Rout = TaggedPacket;
+    type Wout = TaggedPacket;
+    type Eout = ();
+    type Error = Error;
+    type Time = Instant;
+
+    fn handle_read(&mut self, message: TaggedPacket) -> Result<(), Error> {
+        self.recover(&message);
+        // Repairs go on, too: congestion control reports on them.
+        self.reads.push_back(message);
+        Ok(())
+    }
+
+    fn poll_read(&mut self) -> Option<TaggedPacket> {
+        self.reads.pop_front()
+    }
+
+    fn handle_write(&mut self, message: TaggedPacket) -> Result<(), Error> {
+        // The repairs of a block follow its last packet.
+        let before = self.writes.len();
+        self.protect(&message);
+        self.writes.insert(before, message);
+        Ok(())
+    }
+
+    fn poll_write(&mut self) -> Option<TaggedPacket> {
+        self.writes.pop_front()
+    }
+}
+
+impl Interceptor for ForwardErrorCorrection {
+    fn bind_local_stream(&mut self, stream: &StreamInfo) {
+        if let (Some(repair), Some(payload_type)) = (stream.ssrc_fec, stream.payload_type_fec) {
+            // A repair that leaves again under the same number with other content would give away both (RFC 3711, 9.1):
+            // a stream that is bound anew goes on.
+            let same = self.sending.take().filter(|sending| sending.repair == repair);
+            self.sending = Some(same.unwrap_or_else(|| Sending {
+                video: stream.ssrc,
+                repair,
+                payload_type,
+                sequence: 0,
+                block: Vec::with_capacity(MAX_SOURCES),
+            }));
+        }
+    }
+
+    fn unbind_local_stream(&mut self, stream: &StreamInfo) {
+        if let Some(sending) = self.sending.as_mut().filter(|sending| sending.video == stream.ssrc) {
+            sending.block.clear();
+        }
+    }
+
+    fn bind_remote_stream(&mut self, stream: &StreamInfo) {
+        if let Some(repair) = stream.ssrc_fec {
+            let (video, payload_type) = (stream.ssrc, stream.payload_type);
+            self.receiving = Some(Receiving { video, repair, payload_type, recovery: Recovery::default() });
+        }
+    }
+
+    fn unbind_remote_stream(&mut self, stream: &StreamInfo) {
+        self.receiving.take_if(|receiving| receiving.video == stream.ssrc);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rtc::shared::TransportContext;
+
+    use super::*;
+
+    fn stream() -> StreamInfo {
+        StreamInfo {
+            ssrc: 10,
+            ssrc_fec: Some(30),
+            payload_type: 102,
+            payload_type_fec: Some(104),
+            ..StreamInfo::default()
+        }
+    }
+
+    fn packet(sequence_number: u16, marker: bool) -> TaggedPacket {
+        let header = rtp::header::Header {
+            version: 2,
+            ssrc: 10,
+            sequence_number,
+            marker,
+            payload_type: 102,
+            ..Default::default()
+        };
+        let payload = vec![sequence_number as u8; 20 + usize::from(sequence_number)].into();
+        TaggedPacket {
+            now: Instant::now(),
+            transport: TransportContext::default(),
+            message: AttributedPacket::new(Packet::Rtp(rtp::Packet { header, payload })),
+        }
+    }
+
+    fn sent(sender: &mut ForwardErrorCorrection, sequences: std::ops::Range<u16>) -> Vec<TaggedPacket> {
+        let last = sequences.end - 1;
+        for sequence in sequences {
+            sender.handle_write(packet(sequence, sequence == last)).unwrap();
+        }
+        std::iter::from_fn(|| sender.poll_write()).collect()
+    }
+
+    fn header(packet: &TaggedPacket) -> (u32, u8, u16, bool) {
+        let Packet::Rtp(packet) = &packet.message.packet else { panic!() };
+        let header = &packet.header;
+        (header.ssrc, header.payload_type, header.sequence_number, header.marker)
+    }
+
+    #[test]
+    fn repairs_follow_a_frame_where_packets_are_lost_and_give_back_what_was() {
+        let counters = Arc::new(Counters::default());
+        let mut sender = ForwardErrorCorrection::new(Arc::clone(&counters));
+        sender.bind_local_stream(&stream());
+        assert_eq!(sent(&mut sender, 0..6).len(), 6, "nothing is lost");
+        counters.path_loss_ppm.store(200_000, Relaxed);
+        let packets = sent(&mut sender, 6..12);
+        let repairs: Vec<_> = packets[6..].iter().map(header).collect();
+        assert!(repairs.len() >= 2 && repairs.iter().enumerate().all(|(n, one)| *one == (30, 104, n as u16, false)));
+
+        let mut receiver = ForwardErrorCorrection::new(Arc::clone(&counters));
+        receiver.bind_remote_stream(&stream());
+        for (n, packet) in packets.into_iter().enumerate() {
+            if n != 2 && n != 5 {
+                receiver.handle_read(packet).unwrap();
+            }
+        }
+        let came: Vec<_> = std::iter::from_fn(|| receiver.poll_read()).collect();
+        for (sequence, marker) in [(8, false), (11, true)] {
+            let found = came.iter().find(|one| header(one) == (10, 102, sequence, marker)).unwrap();
+            let Packet::Rtp(found) = &found.message.packet else { panic!() };
+            assert_eq!(found.payload[..], vec![sequence as u8; 20 + usize::from(sequence)][..]);
+        }
+        assert_eq!(counters.packets_recovered.load(Relaxed), 2);
+    }
+}
