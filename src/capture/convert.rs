@@ -9,7 +9,7 @@ use yuv::{BufferStoreMut, YuvPackedImage, YuvPlanarImageMut, yuyv422_to_yuv422};
 use crate::media::VideoFrame;
 
 use super::mode::Encoding;
-use super::scale::{Planes, Scaler};
+use crate::media::{Planes, Scaler};
 
 /// The longest side of a picture that is taken from a device or a file, in pixels.
 pub const MAX_SIDE: usize = 4096;

@@ -15,7 +15,6 @@ mod device;
 mod interrupt;
 mod mode;
 mod rate;
-mod scale;
 mod session;
 mod stop;
 pub mod test_card;

@@ -17,10 +17,10 @@ use super::cameras::nodes_of;
 use super::convert::{Converter, RawPicture};
 use super::device::Device;
 use super::rate::{FpsMeter, Pacer, RateLimit};
-use super::scale::Planes;
 use super::stop::Stop;
 use super::test_card::{TestCard, stamp};
 use super::y4m::{Y4mError, Y4mReader};
+use crate::media::Planes;
 
 const CAMERA: DeviceKind = DeviceKind::Camera;
 /// Damaged buffers in a row after which a camera counts as failed (some give a few at the start).

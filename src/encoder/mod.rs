@@ -1,6 +1,8 @@
 //! From raw media to what the network carries: one video encoder thread a process, and Opus on the microphone's thread.
 
 pub mod audio;
+mod h264;
+mod ladder;
 pub mod video;
 
 pub use audio::{AudioEncoder, AudioEncoderError};

@@ -1,7 +1,7 @@
 //! The video encoder: H.264 constrained baseline by openh264, once for all participants.
 //!
 //! ```text
-//! camera -> FrameSlot (latest wins) -> [the encoder thread here] -> access units -> every peer
+//! camera -> FrameSlot (latest wins) -> [the encoder thread here: shape -> scale -> encode] -> access units -> every peer
 //! ```
 //!
 //! One thread, which owns the codec. A picture is encoded as an IDR only at the start, after a change of size and on
@@ -13,18 +13,9 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use bytes::{BufMut, Bytes, BytesMut};
-use openh264::encoder::{
-    BitRate, Complexity, EncodedBitStream, Encoder, EncoderConfig, FrameRate, FrameType, IntraFramePeriod, Profile,
-    RateControlMode, UsageType,
-};
-use openh264::formats::YUVSource;
-use openh264::{OpenH264API, Timestamp};
-use openh264_sys2::{
-    ENCODER_OPTION, ENCODER_OPTION_BITRATE, ENCODER_OPTION_MAX_BITRATE, SBitrateInfo, SPATIAL_LAYER_0,
-};
-
-use crate::media::{EncodedVideo, FrameSlot, MediaTime, Plane, VideoBudget, VideoFormat, VideoFrame};
+use super::h264::{Rate, VideoEncoder};
+use super::ladder::{Ladder, Shape};
+use crate::media::{EncodedVideo, FrameSlot, MediaTime, Planes, Scaler, VideoBudget, VideoFormat, VideoFrame};
 
 /// How soon the thread notices that it should end while no picture comes.
 const STOP_CHECK: Duration = Duration::from_millis(100);
@@ -74,7 +65,7 @@ pub struct VideoEncoding {
 
 impl VideoEncoding {
     /// Starts the thread: it takes the latest picture of `input`, encodes it and hands the access unit to `output`,
-    /// on the encoder thread. Pictures keep their own size; `format` gives the rate of pictures and bits at most, `budget`,
+    /// on the encoder thread. Pictures keep their own size while the budget allows; `format` gives the rate of pictures and bits at most, `budget`,
     /// which is asked before each picture, what the network takes of that.
     ///
     /// # Errors
@@ -144,24 +135,30 @@ impl Drop for VideoEncoding {
 fn run(shared: &Shared, input: &FrameSlot, budget: impl Fn() -> VideoBudget, mut output: impl FnMut(EncodedVideo)) {
     let mut encoder = VideoEncoder::new();
     let mut pace = FramePace::default();
+    let mut ladder = Ladder::default();
+    let mut scaling = Scaling::default();
     while !shared.stop.load(Ordering::Relaxed) && !input.is_closed() {
         let Some(frame) = input.take_timeout(STOP_CHECK) else { continue };
+        let budget = budget();
+        let kbps = budget.kbps.min(shared.kbps.load(Ordering::Relaxed)).max(*VideoFormat::KBPS_RANGE.start());
         let max_fps = shared.max_fps.load(Ordering::Relaxed);
-        if !pace.admits(frame.captured_at, max_fps) {
+        let full = Shape { width: frame.width(), height: frame.height(), max_fps };
+        let shape = ladder.shape(full, kbps, budget.max_lines, frame.captured_at);
+        if !pace.admits(frame.captured_at, shape.max_fps) {
             continue;
         }
-        let budget = budget();
         if budget.behind {
             shared.skipped.fetch_add(1, Ordering::Relaxed);
             continue;
         }
         let started = MediaTime::now();
         let keyframe = shared.keyframe_wanted.swap(false, Ordering::Relaxed);
-        let kbps = budget.kbps.min(shared.kbps.load(Ordering::Relaxed)).max(*VideoFormat::KBPS_RANGE.start());
-        let rate = Rate { kbps, max_fps };
-        let encoded = encoder.encode(&frame, rate, keyframe);
+        let frame = scaling.shaped(&frame, shape);
+        let encoded = encoder.encode(frame, Rate { kbps, max_fps: shape.max_fps }, keyframe);
         let ended = MediaTime::now();
-        shared.busy_us.fetch_add(ended.since(started).as_micros() as u64, Ordering::Relaxed);
+        let took = ended.since(started);
+        ladder.note_load(took, Duration::from_secs(1) / shape.max_fps.max(1), ended);
+        shared.busy_us.fetch_add(took.as_micros() as u64, Ordering::Relaxed);
         shared.size.store(u64::from(frame.width()) << 32 | u64::from(frame.height()), Ordering::Relaxed);
         match encoded {
             Ok(Some(unit)) => {
@@ -179,6 +176,29 @@ fn run(shared: &Shared, input: &FrameSlot, budget: impl Fn() -> VideoBudget, mut
                 tracing::warn!(%error, "a picture could not be encoded");
             }
         }
+    }
+}
+
+/// Makes pictures smaller, in memory that is used again.
+#[derive(Default)]
+struct Scaling {
+    scaler: Scaler,
+    scaled: Option<VideoFrame>,
+}
+
+impl Scaling {
+    /// `frame` as it is, or scaled to `shape`.
+    fn shaped<'a>(&'a mut self, frame: &'a VideoFrame, shape: Shape) -> &'a VideoFrame {
+        let size = (shape.width, shape.height);
+        if size == (frame.width(), frame.height()) {
+            return frame;
+        }
+        let fits = |scaled: &VideoFrame| (scaled.width(), scaled.height()) == size;
+        let kept = self.scaled.take().filter(fits);
+        let scaled = self.scaled.insert(kept.unwrap_or_else(|| VideoFrame::black(size.0, size.1)));
+        self.scaler.fit(Planes::of(frame), scaled);
+        scaled.captured_at = frame.captured_at;
+        scaled
     }
 }
 
@@ -203,238 +223,9 @@ impl FramePace {
     }
 }
 
-/// What the rate control aims at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Rate {
-    kbps: u32,
-    max_fps: u32,
-}
-
-/// The codec, owned by the encoder thread.
-struct VideoEncoder {
-    codec: Option<Codec>,
-    buffer: BytesMut,
-}
-
-struct Codec {
-    encoder: Encoder,
-    width: u32,
-    height: u32,
-    rate: Rate,
-    began_at: MediaTime,
-}
-
-impl VideoEncoder {
-    fn new() -> Self {
-        Self { codec: None, buffer: BytesMut::new() }
-    }
-
-    /// Encodes one picture; `None` when the rate control leaves it out.
-    fn encode(
-        &mut self,
-        frame: &VideoFrame,
-        rate: Rate,
-        keyframe: bool,
-    ) -> Result<Option<EncodedVideo>, openh264::Error> {
-        let fits = |codec: &Codec| {
-            (codec.width, codec.height, codec.rate.max_fps) == (frame.width(), frame.height(), rate.max_fps)
-        };
-        if let Some(mut codec) = self.codec.take().filter(fits) {
-            if codec.rate != rate {
-                codec.change_bit_rate(rate);
-            }
-            if keyframe {
-                codec.encoder.force_intra_frame();
-            }
-            let unit = codec.encode(frame, &mut self.buffer)?;
-            self.codec = Some(codec);
-            // The rate control may leave out even a keyframe that somebody waits for; a fresh codec does not.
-            if unit.is_some() || !keyframe {
-                return Ok(unit);
-            }
-        }
-        self.codec.insert(Codec::new(frame, rate)?).encode(frame, &mut self.buffer)
-    }
-}
-
-impl Codec {
-    fn new(frame: &VideoFrame, rate: Rate) -> Result<Self, openh264::Error> {
-        let config = EncoderConfig::new()
-            .usage_type(UsageType::CameraVideoRealTime)
-            .profile(Profile::Baseline)
-            .complexity(Complexity::Low)
-            .num_threads(1)
-            .max_frame_rate(FrameRate::from_hz(rate.max_fps as f32))
-            .bitrate(BitRate::from_bps(rate.kbps * 1000))
-            .rate_control_mode(RateControlMode::Bitrate)
-            .skip_frames(true)
-            .scene_change_detect(false)
-            .intra_frame_period(IntraFramePeriod::auto());
-        let encoder = Encoder::with_api_config(OpenH264API::from_source(), config)?;
-        let (width, height) = (frame.width(), frame.height());
-        Ok(Self { encoder, width, height, rate, began_at: frame.captured_at })
-    }
-
-    fn encode(&mut self, frame: &VideoFrame, buffer: &mut BytesMut) -> Result<Option<EncodedVideo>, openh264::Error> {
-        let timestamp = Timestamp::from_millis(frame.captured_at.since(self.began_at).as_millis() as u64);
-        let stream = self.encoder.encode_at(&Planes(frame), timestamp)?;
-        let keyframe = matches!(stream.frame_type(), FrameType::IDR);
-        let data = collect(&stream, buffer);
-        let captured_at = frame.captured_at;
-        Ok((!data.is_empty()).then_some(EncodedVideo { data, keyframe, captured_at, rtp_timestamp: 0 }))
-    }
-
-    /// Sets the bit rate while running, without a keyframe.
-    fn change_bit_rate(&mut self, rate: Rate) {
-        let bits = (rate.kbps * 1000) as i32;
-        // A rate above the first one is refused unless the maximum is raised before; one below the present rate is
-        // refused as a maximum unless the rate is lowered before.
-        let options = if rate.kbps > self.rate.kbps {
-            [ENCODER_OPTION_MAX_BITRATE, ENCODER_OPTION_BITRATE]
-        } else {
-            [ENCODER_OPTION_BITRATE, ENCODER_OPTION_MAX_BITRATE]
-        };
-        for option in options {
-            if !self.set_bit_rate_option(option, bits) {
-                tracing::warn!(option, kbps = rate.kbps, "the encoder refuses a bit rate");
-            }
-        }
-        self.rate = rate;
-    }
-
-    fn set_bit_rate_option(&mut self, option: ENCODER_OPTION, bits: i32) -> bool {
-        let mut info = SBitrateInfo { iLayer: SPATIAL_LAYER_0, iBitrate: bits };
-        // SAFETY: the encoder is initialised (it has been made by its first picture), and both options read one
-        // SBitrateInfo, which outlives the call.
-        unsafe { self.encoder.raw_api().set_option(option, (&raw mut info).cast()) == 0 }
-    }
-}
-
-/// The access unit's NAL units, in memory that is used again once every packet of it has been sent.
-fn collect(stream: &EncodedBitStream<'_>, buffer: &mut BytesMut) -> Bytes {
-    for layer in (0..stream.num_layers()).filter_map(|index| stream.layer(index)) {
-        for unit in (0..layer.nal_count()).filter_map(|index| layer.nal_unit(index)) {
-            buffer.put_slice(unit);
-        }
-    }
-    buffer.split().freeze()
-}
-
-struct Planes<'a>(&'a VideoFrame);
-
-impl YUVSource for Planes<'_> {
-    fn dimensions(&self) -> (usize, usize) {
-        (self.0.width() as usize, self.0.height() as usize)
-    }
-
-    fn strides(&self) -> (usize, usize, usize) {
-        (self.0.stride(Plane::Y), self.0.stride(Plane::U), self.0.stride(Plane::V))
-    }
-
-    fn y(&self) -> &[u8] {
-        self.0.plane(Plane::Y)
-    }
-
-    fn u(&self) -> &[u8] {
-        self.0.plane(Plane::U)
-    }
-
-    fn v(&self) -> &[u8] {
-        self.0.plane(Plane::V)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Diagonal bars that move by two pixels a picture.
-    fn picture(width: u32, height: u32, number: u64) -> VideoFrame {
-        let mut frame = VideoFrame::black(width, height);
-        frame.captured_at = MediaTime::from_millis(number * 33);
-        let (y, u, _) = frame.planes_mut();
-        for (row, line) in y.chunks_exact_mut(width as usize).enumerate() {
-            for (column, luma) in line.iter_mut().enumerate() {
-                *luma = (16 + (row + column + number as usize * 2) % 64 * 3) as u8;
-            }
-        }
-        u.fill(100);
-        frame
-    }
-
-    fn bytes_of(encoder: &mut VideoEncoder, numbers: std::ops::Range<u64>, kbps: u32) -> usize {
-        numbers
-            .filter_map(|number| {
-                let mut frame = picture(640, 360, number);
-                let mut seed = number as u32 + 1;
-                for luma in frame.planes_mut().0 {
-                    seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                    *luma += (seed >> 27) as u8;
-                }
-                encoder.encode(&frame, Rate { kbps, max_fps: 30 }, false).unwrap()
-            })
-            .map(|unit| unit.data.len())
-            .sum()
-    }
-
-    #[test]
-    fn a_keyframe_comes_at_the_start_and_on_request_only() {
-        let mut encoder = VideoEncoder::new();
-        let rate = Rate { kbps: 600, max_fps: 30 };
-        let keyframes: Vec<u64> = (0..90)
-            .filter(|&number| {
-                let unit = encoder.encode(&picture(640, 360, number), rate, number == 40).unwrap();
-                unit.is_some_and(|unit| unit.keyframe)
-            })
-            .collect();
-        assert_eq!(keyframes, [0, 40]);
-    }
-
-    #[test]
-    fn a_requested_keyframe_is_never_left_out() {
-        let mut encoder = VideoEncoder::new();
-        bytes_of(&mut encoder, 0..20, 50);
-        for number in 20..40 {
-            let unit = encoder.encode(&picture(640, 360, number), Rate { kbps: 50, max_fps: 30 }, true).unwrap();
-            assert!(unit.is_some_and(|unit| unit.keyframe), "{number}");
-        }
-    }
-
-    #[test]
-    fn a_keyframe_carries_its_parameter_sets_in_constrained_baseline() {
-        let mut encoder = VideoEncoder::new();
-        let rate = Rate { kbps: 600, max_fps: 30 };
-        let unit = encoder.encode(&picture(1280, 720, 0), rate, false).unwrap().unwrap();
-        assert_eq!(unit.data[..5], [0, 0, 0, 1, 0x67], "an SPS comes first");
-        assert_eq!(
-            (unit.data[5], unit.data[6] & 0x40),
-            (66, 0x40),
-            "profile 66, constraint_set1: constrained baseline"
-        );
-        assert!(unit.data.windows(5).any(|bytes| bytes == [0, 0, 0, 1, 0x68]));
-    }
-
-    #[test]
-    fn another_size_begins_with_a_keyframe() {
-        let mut encoder = VideoEncoder::new();
-        let rate = Rate { kbps: 600, max_fps: 30 };
-        assert!(encoder.encode(&picture(640, 360, 0), rate, false).unwrap().is_some_and(|unit| unit.keyframe));
-        assert!(encoder.encode(&picture(640, 360, 1), rate, false).unwrap().is_none_or(|unit| !unit.keyframe));
-        assert!(encoder.encode(&picture(320, 180, 2), rate, false).unwrap().is_some_and(|unit| unit.keyframe));
-    }
-
-    #[test]
-    fn the_bit_rate_can_be_raised_above_the_first_and_lowered_again_without_a_keyframe() {
-        let mut encoder = VideoEncoder::new();
-        bytes_of(&mut encoder, 0..60, 150);
-        let low = bytes_of(&mut encoder, 60..120, 150);
-        bytes_of(&mut encoder, 120..150, 1200);
-        let high = bytes_of(&mut encoder, 150..210, 1200);
-        bytes_of(&mut encoder, 210..270, 150);
-        let low_again = bytes_of(&mut encoder, 270..330, 150);
-        assert!(high > low * 2, "{low} -> {high}");
-        assert!(low_again * 2 < high, "{high} -> {low_again}");
-    }
 
     #[test]
     fn pictures_that_come_too_fast_are_left_out() {
@@ -464,7 +255,7 @@ mod tests {
             },
         )
         .unwrap();
-        input.put(Arc::new(picture(640, 360, 0)));
+        input.put(Arc::new(VideoFrame::black(640, 360)));
         let unit = received.recv_timeout(Duration::from_secs(20)).unwrap();
         assert!(unit.keyframe);
         let stats = encoding.stats();

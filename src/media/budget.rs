@@ -7,14 +7,20 @@ pub struct VideoBudget {
     pub kbps: u32,
     /// Earlier pictures still wait to be sent: encoding another one would only add to the delay.
     pub behind: bool,
+    /// Lines of a picture at most: nobody looks at more.
+    pub max_lines: u32,
 }
 
 impl VideoBudget {
     /// No bound but the format's own.
-    pub const UNLIMITED: Self = Self { kbps: u32::MAX, behind: false };
+    pub const UNLIMITED: Self = Self { kbps: u32::MAX, behind: false, max_lines: u32::MAX };
 
     /// What suits both.
     pub fn least(self, other: Self) -> Self {
-        Self { kbps: self.kbps.min(other.kbps), behind: self.behind || other.behind }
+        Self {
+            kbps: self.kbps.min(other.kbps),
+            behind: self.behind || other.behind,
+            max_lines: self.max_lines.min(other.max_lines),
+        }
     }
 }

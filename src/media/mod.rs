@@ -8,6 +8,7 @@ mod encoded;
 mod frame;
 mod latest;
 mod preset;
+mod scale;
 mod spacing;
 mod time;
 
@@ -17,5 +18,6 @@ pub use encoded::{EncodedAudio, EncodedVideo};
 pub use frame::{FramePool, Plane, VideoFrame};
 pub use latest::{FrameSlot, Latest};
 pub use preset::{ParsePresetError, Preset, VideoFormat};
+pub use scale::{Planes, Scaler};
 pub use spacing::Spacing;
 pub use time::MediaTime;

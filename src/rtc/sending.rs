@@ -104,7 +104,7 @@ impl MediaQueues {
         }
         let video = (target as f64 / 1000.0 - f64::from(SOUND_KBPS)) * PAYLOAD_SHARE;
         let waiting = self.video.max_capacity() - self.video.capacity();
-        VideoBudget { kbps: video.max(0.0) as u32, behind: waiting > MAX_WAITING }
+        VideoBudget { kbps: video.max(0.0) as u32, behind: waiting > MAX_WAITING, ..VideoBudget::UNLIMITED }
     }
 
     fn request_keyframe(&self) {

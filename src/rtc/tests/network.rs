@@ -42,6 +42,20 @@ fn lost_packets_are_repaired_and_asked_for_a_bounded_number_of_times() {
 }
 
 #[test]
+fn heavy_loss_is_made_good_by_repairs_that_were_sent_ahead() {
+    let runtime = runtime();
+    let engine = Engine::new(runtime.handle().clone(), Some(LOOPBACK));
+    let lossy = Engine::new(runtime.handle().clone(), Some(LOOPBACK)).with_impairment(lossy(20, &[102, 103, 104]));
+    let (offerer, answerer) = call(&lossy, &engine);
+    let camera = connect(&offerer, &answerer, 640, 360);
+    let recovered = || answerer.peer.stats().packets_recovered;
+    assert!(eventually(&[&offerer, &answerer], &camera, PATIENCE, || recovered() > 50));
+    eprintln!("20 % loss: {:#?}", answerer.peer.stats());
+    drop(camera);
+    close(&[&offerer, &answerer]);
+}
+
+#[test]
 fn without_repairs_the_picture_comes_back_with_a_keyframe() {
     let runtime = runtime();
     let engine = Engine::new(runtime.handle().clone(), Some(LOOPBACK));

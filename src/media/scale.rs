@@ -1,8 +1,8 @@
 //! Fits the planes of any picture into a frame of the wanted size: the largest centred part that has the wanted shape,
-//! scaled without distortion. Runs on a capture thread; owns the rows that it works on, so it allocates only when the
+//! scaled without distortion. Runs on the threads of capture and of the encoder; owns the rows that it works on, so it allocates only when the
 //! geometry changes.
 
-use crate::media::{Plane, VideoFrame};
+use super::{Plane, VideoFrame};
 
 /// The three planes of a picture as a source gave it, rows packed, with chroma of any subsampling.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +22,13 @@ impl<'a> Planes<'a> {
         let (u, rest) = rest.split_at_checked(chroma.0 * chroma.1)?;
         let v = rest.get(..chroma.0 * chroma.1)?;
         Some(Self { planes: [y, u, v], luma, chroma })
+    }
+
+    /// The planes of `frame`.
+    pub fn of(frame: &'a VideoFrame) -> Self {
+        let luma = (frame.width() as usize, frame.height() as usize);
+        let planes = [Plane::Y, Plane::U, Plane::V].map(|plane| frame.plane(plane));
+        Self { planes, luma, chroma: (luma.0 / 2, luma.1 / 2) }
     }
 
     /// The planes of an I420 picture; odd sizes round the chroma up. `None` when `bytes` is too short.

@@ -1,0 +1,255 @@
+//! H.264 constrained baseline by openh264, picture by picture. Owned by the encoder thread.
+
+use bytes::{BufMut, Bytes, BytesMut};
+use openh264::encoder::{
+    BitRate, Complexity, EncodedBitStream, Encoder, EncoderConfig, FrameRate, FrameType, IntraFramePeriod, Profile,
+    RateControlMode, UsageType,
+};
+use openh264::formats::YUVSource;
+use openh264::{OpenH264API, Timestamp};
+use openh264_sys2::{
+    ENCODER_OPTION, ENCODER_OPTION_BITRATE, ENCODER_OPTION_FRAME_RATE, ENCODER_OPTION_MAX_BITRATE, SBitrateInfo,
+    SPATIAL_LAYER_0,
+};
+
+use crate::media::{EncodedVideo, MediaTime, Plane, VideoFrame};
+
+/// What the rate control aims at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Rate {
+    pub(super) kbps: u32,
+    pub(super) max_fps: u32,
+}
+
+/// The codec, owned by the encoder thread.
+pub(super) struct VideoEncoder {
+    codec: Option<Codec>,
+    buffer: BytesMut,
+}
+
+struct Codec {
+    encoder: Encoder,
+    width: u32,
+    height: u32,
+    rate: Rate,
+    began_at: MediaTime,
+}
+
+impl VideoEncoder {
+    pub(super) fn new() -> Self {
+        Self { codec: None, buffer: BytesMut::new() }
+    }
+
+    /// Encodes one picture; `None` when the rate control leaves it out.
+    pub(super) fn encode(
+        &mut self,
+        frame: &VideoFrame,
+        rate: Rate,
+        keyframe: bool,
+    ) -> Result<Option<EncodedVideo>, openh264::Error> {
+        let fits = |codec: &Codec| (codec.width, codec.height) == (frame.width(), frame.height());
+        if let Some(mut codec) = self.codec.take().filter(fits) {
+            if codec.rate != rate {
+                codec.change_rate(rate);
+            }
+            if keyframe {
+                codec.encoder.force_intra_frame();
+            }
+            let unit = codec.encode(frame, &mut self.buffer)?;
+            self.codec = Some(codec);
+            // The rate control may leave out even a keyframe that somebody waits for; a fresh codec does not.
+            if unit.is_some() || !keyframe {
+                return Ok(unit);
+            }
+        }
+        self.codec.insert(Codec::new(frame, rate)?).encode(frame, &mut self.buffer)
+    }
+}
+
+impl Codec {
+    fn new(frame: &VideoFrame, rate: Rate) -> Result<Self, openh264::Error> {
+        let config = EncoderConfig::new()
+            .usage_type(UsageType::CameraVideoRealTime)
+            .profile(Profile::Baseline)
+            .complexity(Complexity::Low)
+            .num_threads(1)
+            .max_frame_rate(FrameRate::from_hz(rate.max_fps as f32))
+            .bitrate(BitRate::from_bps(rate.kbps * 1000))
+            .rate_control_mode(RateControlMode::Bitrate)
+            .skip_frames(true)
+            .scene_change_detect(false)
+            .intra_frame_period(IntraFramePeriod::auto());
+        let encoder = Encoder::with_api_config(OpenH264API::from_source(), config)?;
+        let (width, height) = (frame.width(), frame.height());
+        Ok(Self { encoder, width, height, rate, began_at: frame.captured_at })
+    }
+
+    fn encode(&mut self, frame: &VideoFrame, buffer: &mut BytesMut) -> Result<Option<EncodedVideo>, openh264::Error> {
+        let timestamp = Timestamp::from_millis(frame.captured_at.since(self.began_at).as_millis() as u64);
+        let stream = self.encoder.encode_at(&Picture(frame), timestamp)?;
+        let keyframe = matches!(stream.frame_type(), FrameType::IDR);
+        let data = collect(&stream, buffer);
+        let captured_at = frame.captured_at;
+        Ok((!data.is_empty()).then_some(EncodedVideo { data, keyframe, captured_at, rtp_timestamp: 0 }))
+    }
+
+    /// Sets the rates of bits and of pictures while running, without a keyframe.
+    fn change_rate(&mut self, rate: Rate) {
+        if rate.max_fps != self.rate.max_fps && !self.set_frame_rate_option(rate.max_fps as f32) {
+            tracing::warn!(fps = rate.max_fps, "the encoder refuses a rate of pictures");
+        }
+        let bits = (rate.kbps * 1000) as i32;
+        // A rate above the first one is refused unless the maximum is raised before; one below the present rate is
+        // refused as a maximum unless the rate is lowered before.
+        let options = if rate.kbps > self.rate.kbps {
+            [ENCODER_OPTION_MAX_BITRATE, ENCODER_OPTION_BITRATE]
+        } else {
+            [ENCODER_OPTION_BITRATE, ENCODER_OPTION_MAX_BITRATE]
+        };
+        for option in options {
+            if !self.set_bit_rate_option(option, bits) {
+                tracing::warn!(option, kbps = rate.kbps, "the encoder refuses a bit rate");
+            }
+        }
+        self.rate = rate;
+    }
+
+    fn set_frame_rate_option(&mut self, mut fps: f32) -> bool {
+        // SAFETY: the encoder is initialised, and the option reads one float, which outlives the call.
+        unsafe { self.encoder.raw_api().set_option(ENCODER_OPTION_FRAME_RATE, (&raw mut fps).cast()) == 0 }
+    }
+
+    fn set_bit_rate_option(&mut self, option: ENCODER_OPTION, bits: i32) -> bool {
+        let mut info = SBitrateInfo { iLayer: SPATIAL_LAYER_0, iBitrate: bits };
+        // SAFETY: the encoder is initialised (it has been made by its first picture), and both options read one
+        // SBitrateInfo, which outlives the call.
+        unsafe { self.encoder.raw_api().set_option(option, (&raw mut info).cast()) == 0 }
+    }
+}
+
+/// The access unit's NAL units, in memory that is used again once every packet of it has been sent.
+fn collect(stream: &EncodedBitStream<'_>, buffer: &mut BytesMut) -> Bytes {
+    for layer in (0..stream.num_layers()).filter_map(|index| stream.layer(index)) {
+        for unit in (0..layer.nal_count()).filter_map(|index| layer.nal_unit(index)) {
+            buffer.put_slice(unit);
+        }
+    }
+    buffer.split().freeze()
+}
+
+struct Picture<'a>(&'a VideoFrame);
+
+impl YUVSource for Picture<'_> {
+    fn dimensions(&self) -> (usize, usize) {
+        (self.0.width() as usize, self.0.height() as usize)
+    }
+
+    fn strides(&self) -> (usize, usize, usize) {
+        (self.0.stride(Plane::Y), self.0.stride(Plane::U), self.0.stride(Plane::V))
+    }
+
+    fn y(&self) -> &[u8] {
+        self.0.plane(Plane::Y)
+    }
+
+    fn u(&self) -> &[u8] {
+        self.0.plane(Plane::U)
+    }
+
+    fn v(&self) -> &[u8] {
+        self.0.plane(Plane::V)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Diagonal bars that move by two pixels a picture.
+    fn picture(width: u32, height: u32, number: u64) -> VideoFrame {
+        let mut frame = VideoFrame::black(width, height);
+        frame.captured_at = MediaTime::from_millis(number * 33);
+        let (y, u, _) = frame.planes_mut();
+        for (row, line) in y.chunks_exact_mut(width as usize).enumerate() {
+            for (column, luma) in line.iter_mut().enumerate() {
+                *luma = (16 + (row + column + number as usize * 2) % 64 * 3) as u8;
+            }
+        }
+        u.fill(100);
+        frame
+    }
+
+    fn bytes_of(encoder: &mut VideoEncoder, numbers: std::ops::Range<u64>, kbps: u32) -> usize {
+        numbers
+            .filter_map(|number| {
+                let mut frame = picture(640, 360, number);
+                let mut seed = number as u32 + 1;
+                for luma in frame.planes_mut().0 {
+                    seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    *luma += (seed >> 27) as u8;
+                }
+                encoder.encode(&frame, Rate { kbps, max_fps: 30 }, false).unwrap()
+            })
+            .map(|unit| unit.data.len())
+            .sum()
+    }
+
+    #[test]
+    fn a_keyframe_comes_at_the_start_and_on_request_only() {
+        let mut encoder = VideoEncoder::new();
+        let rate = Rate { kbps: 600, max_fps: 30 };
+        let keyframes: Vec<u64> = (0..90)
+            .filter(|&number| {
+                let unit = encoder.encode(&picture(640, 360, number), rate, number == 40).unwrap();
+                unit.is_some_and(|unit| unit.keyframe)
+            })
+            .collect();
+        assert_eq!(keyframes, [0, 40]);
+    }
+
+    #[test]
+    fn a_requested_keyframe_is_never_left_out() {
+        let mut encoder = VideoEncoder::new();
+        bytes_of(&mut encoder, 0..20, 50);
+        for number in 20..40 {
+            let unit = encoder.encode(&picture(640, 360, number), Rate { kbps: 50, max_fps: 30 }, true).unwrap();
+            assert!(unit.is_some_and(|unit| unit.keyframe), "{number}");
+        }
+    }
+
+    #[test]
+    fn a_keyframe_carries_its_parameter_sets_in_constrained_baseline() {
+        let mut encoder = VideoEncoder::new();
+        let rate = Rate { kbps: 600, max_fps: 30 };
+        let unit = encoder.encode(&picture(1280, 720, 0), rate, false).unwrap().unwrap();
+        assert_eq!(unit.data[..5], [0, 0, 0, 1, 0x67], "an SPS comes first");
+        assert_eq!(
+            (unit.data[5], unit.data[6] & 0x40),
+            (66, 0x40),
+            "profile 66, constraint_set1: constrained baseline"
+        );
+        assert!(unit.data.windows(5).any(|bytes| bytes == [0, 0, 0, 1, 0x68]));
+    }
+
+    #[test]
+    fn another_size_begins_with_a_keyframe() {
+        let mut encoder = VideoEncoder::new();
+        let rate = Rate { kbps: 600, max_fps: 30 };
+        assert!(encoder.encode(&picture(640, 360, 0), rate, false).unwrap().is_some_and(|unit| unit.keyframe));
+        assert!(encoder.encode(&picture(640, 360, 1), rate, false).unwrap().is_none_or(|unit| !unit.keyframe));
+        assert!(encoder.encode(&picture(320, 180, 2), rate, false).unwrap().is_some_and(|unit| unit.keyframe));
+    }
+
+    #[test]
+    fn the_bit_rate_can_be_raised_above_the_first_and_lowered_again_without_a_keyframe() {
+        let mut encoder = VideoEncoder::new();
+        bytes_of(&mut encoder, 0..60, 150);
+        let low = bytes_of(&mut encoder, 60..120, 150);
+        bytes_of(&mut encoder, 120..150, 1200);
+        let high = bytes_of(&mut encoder, 150..210, 1200);
+        bytes_of(&mut encoder, 210..270, 150);
+        let low_again = bytes_of(&mut encoder, 270..330, 150);
+        assert!(high > low * 2, "{low} -> {high}");
+        assert!(low_again * 2 < high, "{high} -> {low_again}");
+    }
+}

@@ -1,0 +1,205 @@
+//! How large and how often pictures are encoded: what the granted bit rate makes look good, and what this computer keeps up
+//! with. Pure; time is an argument.
+//!
+//! ```text
+//! rate falls:   coarser pictures -> fewer pictures -> smaller pictures, a moment after the rate has fallen
+//! rate rises:   back, once the rate has been enough for a while: each change of size costs a keyframe
+//! ```
+
+use std::time::Duration;
+
+use crate::media::MediaTime;
+
+/// One step: size, rate of pictures, and the least bit rate for it.
+#[derive(Clone, Copy, Debug)]
+struct Step {
+    /// Eighths of the full width and height.
+    eighths: u32,
+    /// Pictures a second at most.
+    max_fps: u32,
+    /// The share of the full format's bit rate below which a picture of this size is too coarse.
+    least_share: f64,
+}
+
+const STEPS: [Step; 6] = [
+    Step { eighths: 8, max_fps: 30, least_share: 1.0 },
+    Step { eighths: 8, max_fps: 20, least_share: 0.75 },
+    Step { eighths: 6, max_fps: 20, least_share: 0.45 },
+    Step { eighths: 4, max_fps: 20, least_share: 0.22 },
+    Step { eighths: 3, max_fps: 15, least_share: 0.12 },
+    Step { eighths: 2, max_fps: 15, least_share: 0.0 },
+];
+/// Bits for a pixel of a picture that is just good enough, of a face that talks.
+const LEAST_BITS_PER_PIXEL: f64 = 0.012;
+const FULL_FPS: f64 = 30.0;
+/// No picture is made smaller than this, in lines.
+const LEAST_LINES: u32 = 180;
+/// The rate must be too low for this long before a step down, and high enough by this much and for this long before one up.
+const DOWN_AFTER: Duration = Duration::from_millis(300);
+const UP_AFTER: Duration = Duration::from_millis(1500);
+const UP_MARGIN: f64 = 1.4;
+/// Encoding that takes more of the time than this is too slow, and less than that would be quick enough one step higher.
+const TOO_BUSY: f64 = 0.85;
+const IDLE: f64 = 0.3;
+/// After a step for the computer's sake it is left alone for this long; it goes up again much later.
+const BUSY_AFTER: Duration = Duration::from_millis(1000);
+const IDLE_AFTER: Duration = Duration::from_secs(10);
+/// How much one picture moves the measured load.
+const LOAD_WEIGHT: f64 = 1.0 / 16.0;
+
+/// What pictures are encoded as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Shape {
+    pub(super) width: u32,
+    pub(super) height: u32,
+    /// Pictures a second at most.
+    pub(super) max_fps: u32,
+}
+
+/// The present step, and what argues for another.
+#[derive(Debug, Default)]
+pub(super) struct Ladder {
+    step: usize,
+    too_low_since: Option<MediaTime>,
+    /// Since when the rate has been enough for a higher step, and the lowest such step since.
+    enough_since: Option<(MediaTime, usize)>,
+    /// Steps that this computer is too slow for.
+    too_slow: usize,
+    /// The share of the time that encoding takes.
+    load: f64,
+    load_judged_at: Option<MediaTime>,
+}
+
+impl Ladder {
+    /// What to encode a picture of `full` size as that is captured at `now`, when `kbps` are granted, and nobody looks at
+    /// more than `max_lines` lines.
+    pub(super) fn shape(&mut self, full: Shape, kbps: u32, max_lines: u32, now: MediaTime) -> Shape {
+        let least_kbps = |step: usize| {
+            let pixels = f64::from(full.width) * f64::from(full.height);
+            pixels * FULL_FPS * LEAST_BITS_PER_PIXEL / 1000.0 * STEPS[step].least_share
+        };
+        let highest = |margin: f64| {
+            (0..STEPS.len()).find(|&step| f64::from(kbps) >= least_kbps(step) * margin).unwrap_or(STEPS.len() - 1)
+        };
+        self.follow(highest(1.0), highest(UP_MARGIN), now);
+        let step = (self.step + self.too_slow).min(STEPS.len() - 1);
+        let max_fps = full.max_fps.min(STEPS[step].max_fps);
+        let eighths = (1..=STEPS[step].eighths)
+            .find(|eighths| full.height * eighths / 8 >= max_lines)
+            .unwrap_or(STEPS[step].eighths);
+        scaled(full, eighths, max_fps)
+    }
+
+    fn follow(&mut self, bearable: usize, comfortable: usize, now: MediaTime) {
+        if bearable > self.step {
+            self.enough_since = None;
+            let since = *self.too_low_since.get_or_insert(now);
+            if now.since(since) >= DOWN_AFTER {
+                self.step = bearable;
+                self.too_low_since = None;
+            }
+            return;
+        }
+        self.too_low_since = None;
+        if comfortable >= self.step {
+            self.enough_since = None;
+            return;
+        }
+        let (since, lowest) =
+            self.enough_since.map_or((now, comfortable), |(at, lowest)| (at, lowest.max(comfortable)));
+        self.enough_since = Some((since, lowest));
+        if now.since(since) >= UP_AFTER {
+            self.step = lowest;
+            self.enough_since = None;
+        }
+    }
+
+    /// Encoding a picture took `took` of the `interval` until the next one. True when the step changed for that.
+    pub(super) fn note_load(&mut self, took: Duration, interval: Duration, now: MediaTime) {
+        let load = took.as_secs_f64() / interval.as_secs_f64().max(0.001);
+        self.load += (load.min(4.0) - self.load) * LOAD_WEIGHT;
+        let judged_at = *self.load_judged_at.get_or_insert(now);
+        let lowest = STEPS.len() - 1;
+        if self.load > TOO_BUSY && now.since(judged_at) >= BUSY_AFTER && self.step + self.too_slow < lowest {
+            self.too_slow += 1;
+            self.load_judged_at = Some(now);
+        } else if self.load < IDLE && now.since(judged_at) >= IDLE_AFTER && self.too_slow > 0 {
+            self.too_slow -= 1;
+            self.load_judged_at = Some(now);
+        }
+    }
+}
+
+fn scaled(full: Shape, eighths: u32, max_fps: u32) -> Shape {
+    let height = (full.height * eighths / 8).max(LEAST_LINES).min(full.height) & !1;
+    // In the shape of the full picture, to the nearest even width.
+    let width = (full.width * height + full.height) / full.height.max(1) / 2 * 2;
+    Shape { width: width.min(full.width), height, max_fps }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HD: Shape = Shape { width: 1280, height: 720, max_fps: 30 };
+
+    /// The shapes while `kbps` changes with the time in ms, where they change.
+    fn shapes(ladder: &mut Ladder, millis: std::ops::Range<u64>, kbps: impl Fn(u64) -> u32) -> Vec<(u64, u32, u32)> {
+        let mut changes: Vec<(u64, u32, u32)> = Vec::new();
+        for at in millis.step_by(33) {
+            let shape = ladder.shape(HD, kbps(at), u32::MAX, MediaTime::from_millis(at));
+            if changes.last().is_none_or(|last| (last.1, last.2) != (shape.height, shape.max_fps)) {
+                changes.push((at, shape.height, shape.max_fps));
+            }
+        }
+        changes
+    }
+
+    #[test]
+    fn a_thin_path_gets_fewer_then_smaller_pictures_and_a_wide_one_all_again() {
+        let mut ladder = Ladder::default();
+        let heights = |kbps| shapes(&mut Ladder::default(), 0..2000, |_| kbps).last().map(|last| (last.1, last.2));
+        assert_eq!([1500, 340, 280, 160, 80, 50, 20].map(heights), {
+            [(720, 30), (720, 30), (720, 20), (540, 20), (360, 20), (270, 15), (180, 15)].map(Some)
+        });
+        let changes = shapes(&mut ladder, 0..20_000, |at| if (5000..10_000).contains(&at) { 70 } else { 1500 });
+        let fps: Vec<_> = changes.iter().map(|change| (change.1, change.2)).collect();
+        assert_eq!(fps, [(720, 30), (270, 15), (720, 30)]);
+        assert!((5300..5400).contains(&changes[1].0) && (11_500..11_600).contains(&changes[2].0), "{changes:?}");
+    }
+
+    #[test]
+    fn a_rate_that_goes_up_and_down_changes_no_size() {
+        let mut ladder = Ladder::default();
+        let rate = |at: u64| if (at / 500).is_multiple_of(2) { 150 } else { 260 };
+        let changes = shapes(&mut ladder, 0..60_000, rate);
+        assert!(changes.len() <= 3, "{changes:?}");
+        let short_dip = |at: u64| if at % 5000 < 200 { 60 } else { 1500 };
+        assert_eq!(shapes(&mut Ladder::default(), 0..60_000, short_dip).len(), 1);
+    }
+
+    #[test]
+    fn a_computer_that_is_too_slow_makes_smaller_pictures_for_a_time() {
+        let mut ladder = Ladder::default();
+        let interval = Duration::from_millis(33);
+        let height_after = |ladder: &mut Ladder, from: u64, millis: u64, took: u64| {
+            for at in (from..from + millis).step_by(33) {
+                ladder.note_load(Duration::from_millis(took), interval, MediaTime::from_millis(at));
+            }
+            ladder.shape(HD, 1500, u32::MAX, MediaTime::from_millis(from + millis)).height
+        };
+        assert_eq!(height_after(&mut ladder, 0, 20_000, 20), 720);
+        assert!(height_after(&mut ladder, 20_000, 3000, 40) < 720);
+        assert_eq!(height_after(&mut ladder, 23_000, 60_000, 5), 720);
+    }
+
+    #[test]
+    fn nobody_gets_more_lines_than_are_looked_at_nor_fewer_than_can_be() {
+        let mut ladder = Ladder::default();
+        let mut shape = |lines| ladder.shape(HD, 1500, lines, MediaTime::default());
+        assert_eq!([1, 200, 360, 400, 1080].map(|lines| shape(lines).height), [180, 270, 360, 450, 720]);
+        let small = Shape { width: 320, height: 180, max_fps: 30 };
+        assert_eq!(ladder.shape(small, 1, 1, MediaTime::default()).height, 180);
+        assert_eq!(scaled(Shape { width: 640, height: 480, max_fps: 30 }, 3, 15).width, 240);
+    }
+}
