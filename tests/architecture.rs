@@ -43,7 +43,21 @@ const ARROWS: &[(&str, &[&str])] = &[
             "signaling",
         ],
     ),
-    ("cli", &["media", "identity", "call", "store", "sound_device", "capture", "microphone", "playout", "controller"]),
+    (
+        "cli",
+        &[
+            "media",
+            "identity",
+            "call",
+            "store",
+            "sound_device",
+            "capture",
+            "microphone",
+            "playout",
+            "rtc",
+            "controller",
+        ],
+    ),
     ("ui", &["media", "identity", "call", "store", "capture", "sound_device", "signaling", "controller"]),
 ];
 

@@ -34,6 +34,6 @@ mod tests;
 
 pub use crate::call::Role;
 pub use engine::{Engine, PeerEvent, PeerSinks, VideoSink};
-pub use link::{Link, LinkProfile, ParseLinkError};
+pub use link::{Link, LinkProfile, ParseLinkError, UdpRelay};
 pub use peer::Peer;
 pub use stats::PeerStats;

@@ -2,10 +2,12 @@
 
 mod call;
 mod child;
+mod chromium;
 mod figures;
 mod network;
 mod pair;
 mod process;
+mod temporary;
 
 use clap::Subcommand;
 
