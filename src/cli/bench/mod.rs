@@ -4,6 +4,7 @@ mod call;
 mod child;
 mod chromium;
 mod figures;
+mod film;
 mod network;
 mod pair;
 mod process;
@@ -18,6 +19,8 @@ pub enum Bench {
     Call(call::CallBench),
     /// The same over a bad network in software
     Network(network::NetworkBench),
+    /// Write the film that stands for a camera in comparisons
+    Film(film::FilmBench),
 }
 
 /// Runs one measurement and prints its result.
@@ -25,5 +28,6 @@ pub fn run(what: &Bench, common: &super::CommonOptions) -> anyhow::Result<()> {
     match what {
         Bench::Call(bench) => bench.run(),
         Bench::Network(bench) => bench.run(common.link.as_ref()),
+        Bench::Film(bench) => bench.run(),
     }
 }

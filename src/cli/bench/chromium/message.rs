@@ -59,7 +59,7 @@ pub enum FromPage {
 pub struct Report {
     /// When the counts were taken.
     pub at: f64,
-    /// Video payload received so far, in bytes.
+    /// Video payload received so far, what was sent again left out, in bytes.
     pub video_bytes: f64,
     /// Lines of the latest picture.
     pub lines: u32,

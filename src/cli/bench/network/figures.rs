@@ -104,7 +104,7 @@ impl NetworkFigures {
 }
 
 fn every_2_s(side: &SideRecord, (from, to): (f64, f64)) -> Vec<u32> {
-    let count = ((to - from) / 2.0).round().max(0.0) as u32;
+    let count = ((to - from) / 2.0).max(0.0) as u32;
     (0..count).map(|n| from + 2.0 * f64::from(n)).map(|at| side.kbps((at, at + 2.0)).max(0.0) as u32).collect()
 }
 

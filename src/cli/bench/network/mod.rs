@@ -10,14 +10,17 @@ mod record;
 mod table;
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use crate::controller::LinkProfile;
+use crate::media::Preset;
 
 use super::chromium::{self, Chromium};
 use super::figures::preset_of_size;
+use super::film;
+use super::temporary::TemporaryDirectory;
 
 pub use figures::Measured;
 pub use record::{Sample, SideRecord};
@@ -60,7 +63,7 @@ pub struct NetworkBench {
     /// Picture size: one of the presets' sizes
     #[arg(long, default_value = "1280x720")]
     size: String,
-    /// Send this film (a y4m file) instead of the test card
+    /// Send this film (a y4m file) instead of the test card, or beside Chromium of one that is made for it
     #[arg(long, value_name = "FILE")]
     clip: Option<PathBuf>,
     /// Measure Chromium, too, over the same networks (--grid does where it is installed)
@@ -79,19 +82,24 @@ impl NetworkBench {
     pub fn run(&self, link: Option<&LinkProfile>) -> anyhow::Result<()> {
         let given = link.map(LinkProfile::to_string).unwrap_or_default();
         let networks = if self.grid { GRID.to_vec() } else { vec![given.as_str()] };
-        let chromium = self.chromium()?;
+        let preset = preset_of_size(&self.size)?;
+        let program = self.chromium()?;
+        let folder = TemporaryDirectory::new("film")?;
+        let film = self.film(program.is_some(), preset, folder.path())?;
+        let chromium = program.zip(film.clone()).map(|(program, film)| Chromium::new(program, film, preset));
         let mut output = std::io::stdout();
         let mut rows = Vec::new();
         for network in networks {
-            let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+            let (mut visavis, mut theirs) = (Vec::new(), Vec::new());
             for _ in 0..self.runs {
-                ours.push(self.printed(&mut output, "visavis", network, &self.measure_ours(network)?)?);
+                let call = ours::measure(preset, &self.size, film.as_deref(), network, self.seconds)?;
+                visavis.push(self.printed(&mut output, "visavis", network, &call)?);
                 if let Some(chromium) = &chromium {
                     let call = chromium.measure(&network.parse()?, self.seconds)?;
                     theirs.push(self.printed(&mut output, "chromium", network, &call)?);
                 }
             }
-            rows.extend(NetworkFigures::medians(&ours).map(|ours| (ours, NetworkFigures::medians(&theirs))));
+            rows.extend(NetworkFigures::medians(&visavis).map(|ours| (ours, NetworkFigures::medians(&theirs))));
         }
         if !self.json {
             write!(output, "\n{}", table::table(&rows))?;
@@ -100,23 +108,24 @@ impl NetworkBench {
     }
 
     /// Chromium, when it is to be measured.
-    fn chromium(&self) -> anyhow::Result<Option<Chromium>> {
+    fn chromium(&self) -> anyhow::Result<Option<PathBuf>> {
         let wanted = self.with_chromium || (self.grid && !self.without_chromium);
-        let Some(program) = wanted.then(chromium::find).flatten() else {
-            anyhow::ensure!(
-                !self.with_chromium,
-                "Chromium is not installed here; leave --with-chromium out, or install it."
-            );
-            return Ok(None);
-        };
-        let clip = self.clip.clone().ok_or_else(|| {
-            anyhow::anyhow!("Chromium needs a film to send; give one in y4m to --clip, or use --without-chromium.")
-        })?;
-        Ok(Some(Chromium::new(program, clip, preset_of_size(&self.size)?)))
+        let program = wanted.then(chromium::find).flatten();
+        anyhow::ensure!(
+            program.is_some() || !self.with_chromium,
+            "Chromium is not installed here; install it, or leave --with-chromium out."
+        );
+        Ok(program)
     }
 
-    fn measure_ours(&self, network: &str) -> anyhow::Result<Measured> {
-        ours::measure(preset_of_size(&self.size)?, &self.size, self.clip.as_deref(), network, self.seconds)
+    /// What both programs send; `None` where ours sends its test card. A film for the comparison is made in `folder`.
+    fn film(&self, compared: bool, preset: Preset, folder: &Path) -> anyhow::Result<Option<PathBuf>> {
+        if !compared || self.clip.is_some() {
+            return Ok(self.clip.clone());
+        }
+        let file = folder.join("film.y4m");
+        film::write(&file, preset.size())?;
+        Ok(Some(file))
     }
 
     /// The figures of a call, once they are printed as a line of JSON.

@@ -68,8 +68,10 @@ impl SideRecord {
         if sound > 0.0 { grown(&|sample| sample.concealed_ms) / sound * 100.0 } else { 0.0 }
     }
 
-    /// Video payload that arrived between two moments, in kbit/s; the samples are joined by straight lines.
+    /// Video payload that arrived between two moments, in kbit/s, as far as there are samples, which straight lines join.
     pub fn kbps(&self, (from, to): (f64, f64)) -> f64 {
+        let [first, .., last] = self.samples.as_slice() else { return 0.0 };
+        let (from, to) = (from.max(first.at), to.min(last.at));
         (self.kbit_at(to) - self.kbit_at(from)) / (to - from).max(1e-3)
     }
 
