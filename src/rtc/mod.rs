@@ -10,16 +10,18 @@
 //! media go through bounded queues, and what happens comes back as [`PeerEvent`]s.
 
 mod candidate;
-mod congestion;
+pub mod congestion;
 mod connection;
 mod description_sdp;
 mod engine;
+#[doc(hidden)]
+pub mod fuzz;
 mod host_addresses;
 mod link;
 mod media_tap;
 mod nack;
 mod pacer;
-mod packetizer;
+pub mod packetizer;
 mod peer;
 mod receiving;
 mod retransmission;

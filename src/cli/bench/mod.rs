@@ -8,6 +8,7 @@ mod film;
 mod network;
 mod pair;
 mod process;
+mod soak;
 mod temporary;
 
 use clap::Subcommand;
@@ -19,6 +20,8 @@ pub enum Bench {
     Call(call::CallBench),
     /// The same over a bad network in software
     Network(network::NetworkBench),
+    /// A long call; fails when memory, threads, descriptors or delay grow
+    Soak(soak::SoakBench),
     /// Write the film that stands for a camera in comparisons
     Film(film::FilmBench),
 }
@@ -28,6 +31,7 @@ pub fn run(what: &Bench, common: &super::CommonOptions) -> anyhow::Result<()> {
     match what {
         Bench::Call(bench) => bench.run(),
         Bench::Network(bench) => bench.run(common.link.as_ref()),
+        Bench::Soak(bench) => bench.run(common.link.as_ref()),
         Bench::Film(bench) => bench.run(),
     }
 }

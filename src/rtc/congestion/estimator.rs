@@ -70,17 +70,18 @@ const SILENCE: Duration = Duration::from_millis(1000);
 
 /// What became of one packet.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Report {
-    pub(super) departure: Instant,
+pub struct Report {
+    /// When it left.
+    pub departure: Instant,
     /// Bytes.
-    pub(super) size: usize,
+    pub size: usize,
     /// On the receiver's clock; `None` when it did not arrive.
-    pub(super) arrival: Option<Duration>,
+    pub arrival: Option<Duration>,
 }
 
 /// Estimates what the path carries.
 #[derive(Debug)]
-pub(super) struct BandwidthEstimator {
+pub struct BandwidthEstimator {
     target_bps: f64,
     /// The first train of packets has told what the path carries.
     started: bool,
@@ -104,8 +105,15 @@ pub(super) struct BandwidthEstimator {
     resumed_at: Option<Instant>,
 }
 
+impl Default for BandwidthEstimator {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl BandwidthEstimator {
-    pub(super) fn new() -> Self {
+    /// An estimator that knows nothing of its path yet.
+    pub fn new() -> Self {
         Self {
             target_bps: START_BPS as f64,
             started: false,
@@ -126,17 +134,17 @@ impl BandwidthEstimator {
     }
 
     /// What may be sent, in bit/s, headers of RTP included.
-    pub(super) fn target_bps(&self) -> u64 {
+    pub fn target_bps(&self) -> u64 {
         self.target_bps as u64
     }
 
     /// How long packets wait on the path, by the latest report.
-    pub(super) fn queue(&self) -> Duration {
+    pub fn queue(&self) -> Duration {
         self.queue
     }
 
     /// The share of packets that were lost lately, whatever the reason.
-    pub(super) fn loss(&self) -> f64 {
+    pub fn loss(&self) -> f64 {
         let (lost, all) = self.lost_of();
         if all < ENOUGH_PACKETS { 0.0 } else { f64::from(lost) / f64::from(all) }
     }
@@ -146,7 +154,7 @@ impl BandwidthEstimator {
     }
 
     /// A packet left: without any word about the ones before, ever less is sent.
-    pub(super) fn on_departure(&mut self, now: Instant) {
+    pub fn on_departure(&mut self, now: Instant) {
         self.first_departure.get_or_insert(now);
         let paused = self.departed_at.replace(now).is_none_or(|at| now.saturating_duration_since(at) >= SILENCE / 2);
         if paused {
@@ -163,7 +171,7 @@ impl BandwidthEstimator {
     }
 
     /// The far side reported on some packets, in the order of departure.
-    pub(super) fn on_feedback(&mut self, reports: &[Report], round_trip: Duration, now: Instant) {
+    pub fn on_feedback(&mut self, reports: &[Report], round_trip: Duration, now: Instant) {
         if reports.is_empty() {
             return;
         }

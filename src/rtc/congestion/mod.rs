@@ -29,10 +29,10 @@ use rtc::shared::error::Error;
 use rtc::shared::marshal::{MarshalSize, Unmarshal};
 
 use super::stats::Counters;
-use estimator::{BandwidthEstimator, Report};
 use retransmissions::{RepairRequests, RetransmissionRate};
 
 pub(super) use estimator::START_BPS;
+pub use estimator::{BandwidthEstimator, Report};
 pub(super) use retransmissions::NumbersRetransmissions;
 
 /// Packets whose fate is remembered: several seconds.
