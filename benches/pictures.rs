@@ -5,8 +5,9 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
+use std::time::Duration;
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use visavis::capture::Encoding;
 use visavis::capture::convert::{Converter, RawPicture};
 use visavis::capture::test_card::TestCard;
@@ -15,6 +16,8 @@ use visavis::encoder::VideoEncoding;
 use visavis::media::{EncodedVideo, Latest, MediaTime, Plane, Preset, VideoBudget, VideoFormat, VideoFrame};
 
 const SIZE: (usize, usize) = (1280, 720);
+/// A picture that takes longer is not coming.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Pictures of the test card, of which each differs from the one before.
 fn pictures(count: u32) -> Vec<Arc<VideoFrame>> {
@@ -76,10 +79,11 @@ fn encode(criterion: &mut Criterion) {
     let (_encoding, units) = encoder(&slot);
     let mut pictures = Timed::new(pictures(30));
     criterion.bench_function("encode, 1280x720", |bencher| {
-        bencher.iter(|| {
-            slot.put(pictures.next());
-            units.recv().expect("an access unit")
-        });
+        let encode = |picture| {
+            slot.put(picture);
+            units.recv_timeout(PATIENCE).expect("an access unit")
+        };
+        bencher.iter_batched(|| pictures.next(), encode, BatchSize::PerIteration);
     });
 }
 
@@ -90,7 +94,7 @@ fn decode(criterion: &mut Criterion) {
     let stream: Vec<EncodedVideo> = (0..30)
         .map(|_| {
             slot.put(pictures.next());
-            units.recv().expect("an access unit")
+            units.recv_timeout(PATIENCE).expect("an access unit")
         })
         .collect();
     drop(encoding);
@@ -106,7 +110,7 @@ fn decode(criterion: &mut Criterion) {
     criterion.bench_function("decode, 1280x720", |bencher| {
         bencher.iter(|| {
             decoding.decode(units.next().expect("endless").clone());
-            shown.recv().expect("a picture")
+            shown.recv_timeout(PATIENCE).expect("a picture")
         });
     });
 }
@@ -124,7 +128,9 @@ impl Timed {
 
     fn next(&mut self) -> Arc<VideoFrame> {
         self.number += 1;
-        let mut picture = VideoFrame::clone(&self.pictures[self.number as usize % self.pictures.len()]);
+        let drawn = &self.pictures[self.number as usize % self.pictures.len()];
+        let mut picture = VideoFrame::black(drawn.width(), drawn.height());
+        picture.as_bytes_mut().copy_from_slice(drawn.as_bytes());
         picture.captured_at = MediaTime::from_micros(self.number * 1_000_000 / 30);
         Arc::new(picture)
     }

@@ -32,10 +32,10 @@ pub struct NetworkFigures {
     pub lines: u32,
     /// From Answer (Chromium: the offer) to the later first picture.
     pub setup_ms: f64,
-    /// From the end of the longest of the network's blackouts to the next picture.
+    /// From the end of a blackout to the next picture, the slowest time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seconds_to_picture: Option<f64>,
-    /// From the end of a blackout or a dip of the rate to 90 % of the rate before.
+    /// From the end of a blackout or a dip of the rate to 90 % of the rate before, the slowest time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seconds_back_to_90_percent: Option<f64>,
     /// Video payload that arrives at the callee, every two seconds.
