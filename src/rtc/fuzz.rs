@@ -84,3 +84,24 @@ fn numbered(number: u16) -> Packet {
 fn tagged(now: Instant, packet: Packet) -> TaggedPacket {
     TaggedPacket { now, transport: TransportContext::default(), message: AttributedPacket::new(packet) }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    /// Which of a corpus's files `reads` refuses.
+    fn refused(target: &str, reads: impl Fn(&mut Bytes) -> bool) -> Vec<String> {
+        let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
+        let files = std::fs::read_dir(corpus).unwrap().map(|entry| entry.unwrap().path());
+        let refused = files.filter(|file| !reads(&mut Bytes::from(std::fs::read(file).unwrap())));
+        refused.map(|file| file.file_name().unwrap().to_string_lossy().into_owned()).collect()
+    }
+
+    #[test]
+    fn what_is_in_the_corpora_gets_past_the_parsers() {
+        assert_eq!(refused("rtcp", |bytes| rtc::rtcp::packet::unmarshal(bytes).is_ok()), ["feedback_of_too_many"]);
+        assert_eq!(refused("retransmission", |bytes| rtp::Packet::unmarshal(bytes).is_ok()), [""; 0]);
+    }
+}
