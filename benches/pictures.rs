@@ -35,14 +35,14 @@ fn convert(criterion: &mut Criterion) {
     let picture = pictures(1).remove(0);
     let yuyv: Vec<u8> = (0..width * height * 2).map(|n| picture.plane(Plane::Y)[n / 2]).collect();
     let nv12 = picture.as_bytes().to_vec();
-    let image = turbojpeg::Image {
-        pixels: picture.plane(Plane::Y),
+    let planes = turbojpeg::YuvImage {
+        pixels: picture.as_bytes(),
         width,
-        pitch: width,
+        align: 1,
         height,
-        format: turbojpeg::PixelFormat::GRAY,
+        subsamp: turbojpeg::Subsamp::Sub2x2,
     };
-    let jpeg = turbojpeg::compress(image, 85, turbojpeg::Subsamp::Sub2x2).expect("a JPEG");
+    let jpeg = turbojpeg::compress_yuv(planes, 85).expect("a JPEG");
     let mut group = criterion.benchmark_group("convert to I420, 1280x720");
     group.throughput(Throughput::Elements(1));
     for (name, encoding, bytes) in
