@@ -24,6 +24,8 @@ pub mod cli;
 pub mod controller;
 pub mod decoder;
 pub mod encoder;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod identity;
 pub mod jitter_buffer;
 pub mod media;

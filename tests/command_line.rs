@@ -83,6 +83,50 @@ fn the_test_call_with_echo_is_told_in_words() {
 }
 
 #[test]
+fn a_bad_network_is_measured_and_shown_as_a_table() {
+    let _machine = support::measuring();
+    let network = ["bench", "network", "--size", "320x240", "--seconds", "6", "--link", "delay=5,blackout=3:0.5"];
+    let (status, output, errors) = run(&network);
+    assert_eq!(status, Some(0), "{output}{errors}");
+    let (figures, table) = output.split_once('\n').expect("figures and a table");
+    let figures: Value = serde_json::from_str(figures).expect("one line of JSON");
+    assert_eq!(figures["peer"], "visavis");
+    for measured in ["fps", "kbps", "lines", "latency_ms_p50", "setup_ms", "frozen_percent", "seconds_to_picture"] {
+        assert!(figures[measured].as_f64().is_some_and(|value| value > 0.0), "{measured}: {output}");
+    }
+    assert!(table.trim_start().starts_with("| Network |"), "{output}");
+}
+
+#[test]
+fn a_chromium_that_is_not_there_is_missed_in_words() {
+    let mut command = std::process::Command::new(support::process::visavis());
+    let ran = command.args(["bench", "network", "--with-chromium"]).env("PATH", "/nonexistent").output();
+    let ran = ran.expect("it runs");
+    let errors = String::from_utf8_lossy(&ran.stderr);
+    assert_eq!(ran.status.code(), Some(1), "{errors}");
+    assert_eq!(errors, "visavis: Chromium is not installed here; install it, or leave --with-chromium out.\n");
+}
+
+#[test]
+fn a_soak_samples_both_sides_and_its_exit_status_is_its_verdict() {
+    let _machine = support::measuring();
+    let (status, output, errors) = run(&["bench", "soak", "--size", "320x240", "--seconds", "24"]);
+    let soak: Value = serde_json::from_str(&output).expect("one line of JSON");
+    assert!(soak["samples"].as_u64().is_some_and(|samples| samples >= 9), "{output}");
+    let measures = soak["measures"].as_array().expect("measures");
+    assert_eq!(measures.len(), 10, "five of each side: {output}");
+    assert!(measures.iter().all(|measure| measure["early"].as_f64().is_some_and(|value| value > 0.0)), "{output}");
+    let grows = measures.iter().any(|measure| measure["grows"] == true);
+    assert_eq!(soak["grows"], grows, "{output}");
+    assert_eq!(status, Some(i32::from(grows)), "{errors}");
+    assert_eq!(errors.contains(" grows by "), grows, "{errors}");
+    for what in ["threads", "descriptors"] {
+        let steady = |measure: &&Value| measure["what"] == what && measure["grows"] == false;
+        assert_eq!(measures.iter().filter(steady).count(), 2, "{output}");
+    }
+}
+
+#[test]
 fn a_call_is_measured_in_one_line_of_json() {
     let _machine = support::measuring();
     let call = ["bench", "call", "--size", "320x240", "--warm-up", "0", "--seconds", "4", "--json"];

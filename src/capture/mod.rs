@@ -10,7 +10,7 @@
 pub mod barcode;
 mod camera;
 mod cameras;
-mod convert;
+pub mod convert;
 mod device;
 mod interrupt;
 mod mode;
@@ -22,6 +22,7 @@ pub mod y4m;
 
 pub use camera::{Camera, CameraEvent};
 pub use cameras::{CameraInfo, list_cameras};
+pub use mode::Encoding;
 
 #[cfg(test)]
 mod camera_tests;

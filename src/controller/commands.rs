@@ -96,7 +96,10 @@ impl Core {
                 self.store.clear_history().map_err(|error| self.store_error(error))?;
                 self.publisher.forget_history();
             }
-            Command::TraceFrames { on: true } => self.trace.start(),
+            Command::TraceFrames { on: true } => {
+                self.trace.start();
+                self.hasten_statistics();
+            }
             Command::TraceFrames { on: false } => self.report(self.trace.stop()),
             Command::Quit => self.leave_for_good(),
         }

@@ -185,8 +185,13 @@ pub enum Event {
     DeviceError { device: DeviceKind, fault: DeviceFault, code: u32, message: String },
     /// The device that had gone wrong works again.
     DeviceRecovered { device: DeviceKind, name: String },
-    /// What `trace_frames` noted: for each picture its counter, and the microseconds from its capture to the tile.
-    FrameTrace { shown: Vec<(u16, u64)> },
+    /// What `trace_frames` noted: the counter of each picture that could be read and the microseconds from its capture to
+    /// the tile; and when each picture came there, in microseconds of Unix time.
+    FrameTrace {
+        shown: Vec<(u16, u64)>,
+        #[serde(default)]
+        times: Vec<u64>,
+    },
     /// A command could not be carried out.
     Error { code: u32, message: String, command: String },
 }

@@ -18,37 +18,46 @@ const MAX_NOTED: usize = 4096;
 #[derive(Debug, Default)]
 pub(super) struct FrameTrace {
     on: AtomicBool,
-    shown: Mutex<Vec<(u16, u64)>>,
+    shown: Mutex<Notes>,
+}
+
+#[derive(Debug, Default)]
+struct Notes {
+    /// Counter and age of each picture that says them.
+    ages: Vec<(u16, u64)>,
+    /// When each picture was shown.
+    times: Vec<u64>,
 }
 
 impl FrameTrace {
     /// Starts with empty notes.
     pub(super) fn start(&self) {
-        self.notes().clear();
+        *self.notes() = Notes::default();
         self.on.store(true, Ordering::Release);
     }
 
     /// Stops, and reports the notes.
     pub(super) fn stop(&self) -> Event {
         self.on.store(false, Ordering::Release);
-        Event::FrameTrace { shown: std::mem::take(&mut self.notes()) }
+        let Notes { ages, times } = std::mem::take(&mut *self.notes());
+        Event::FrameTrace { shown: ages, times }
     }
 
-    fn is_on(&self) -> bool {
+    pub(super) fn is_on(&self) -> bool {
         self.on.load(Ordering::Acquire)
     }
 
-    /// Notes a picture that is shown at `unix_micros`; one without barcodes leaves no note.
+    /// Notes a picture that is shown at `unix_micros`; of one without barcodes only the time.
     fn note(&self, frame: &VideoFrame, unix_micros: u64) {
-        let Some(counter) = barcode::read(frame) else { return };
-        let Some(age) = barcode::read_age(frame, unix_micros) else { return };
+        let age = barcode::read(frame).zip(barcode::read_age(frame, unix_micros));
         let mut notes = self.notes();
-        if notes.len() < MAX_NOTED {
-            notes.push((counter, age.as_micros() as u64));
+        if notes.times.len() < MAX_NOTED {
+            notes.times.push(unix_micros);
+            notes.ages.extend(age.map(|(counter, age)| (counter, age.as_micros() as u64)));
         }
     }
 
-    fn notes(&self) -> MutexGuard<'_, Vec<(u16, u64)>> {
+    fn notes(&self) -> MutexGuard<'_, Notes> {
         self.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -82,8 +91,8 @@ mod tests {
         trace.start();
         trace.note(&frame, 1_042_500);
         trace.note(&VideoFrame::black(640, 360), 1_050_000);
-        assert_eq!(trace.stop(), Event::FrameTrace { shown: vec![(7, 42_500)] });
-        assert_eq!(trace.stop(), Event::FrameTrace { shown: Vec::new() });
+        assert_eq!(trace.stop(), Event::FrameTrace { shown: vec![(7, 42_500)], times: vec![1_042_500, 1_050_000] });
+        assert_eq!(trace.stop(), Event::FrameTrace { shown: Vec::new(), times: Vec::new() });
     }
 
     #[test]
@@ -97,7 +106,7 @@ mod tests {
         slot.put(Arc::clone(&frame));
         trace.start();
         slot.put(Arc::clone(&frame));
-        let Event::FrameTrace { shown } = trace.stop() else { panic!("a trace") };
+        let Event::FrameTrace { shown, .. } = trace.stop() else { panic!("a trace") };
         assert_eq!(shown.iter().map(|(counter, _)| *counter).collect::<Vec<_>>(), [7]);
     }
 }

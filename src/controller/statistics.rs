@@ -1,4 +1,4 @@
-//! Statistics, every two seconds on the controller's thread, in the words of events: rates from the counters of two
+//! Statistics, every two seconds (more often while frames are traced) on the controller's thread, in the words of events: rates from the counters of two
 //! moments, gauges as they are.
 
 use std::time::Duration;
@@ -15,6 +15,9 @@ const CODEC: &str = "H264";
 
 /// How often statistics are taken while something runs.
 const STATISTICS_EVERY: Duration = Duration::from_secs(2);
+
+/// The same while a measurement traces frames.
+const STATISTICS_EVERY_WHILE_TRACING: Duration = Duration::from_millis(500);
 
 /// What was sent between `before` and `now`; `encoded` is the size of the pictures.
 pub(super) fn sent_stats(before: &PeerStats, now: &PeerStats, elapsed: Duration, encoded: (u32, u32)) -> SentStats {
@@ -70,8 +73,14 @@ impl Core {
     /// Statistics run while a stream or a call does.
     pub(super) fn schedule_statistics(&mut self) {
         if self.next_statistics.is_none() {
-            self.next_statistics = Some(MediaTime::now() + STATISTICS_EVERY);
+            self.next_statistics = Some(MediaTime::now() + self.statistics_every());
         }
+    }
+
+    /// Lets tracing's statistics begin at once, not when the slower ones would have come.
+    pub(super) fn hasten_statistics(&mut self) {
+        let soon = MediaTime::now() + self.statistics_every();
+        self.next_statistics = self.next_statistics.map(|due| due.min(soon));
     }
 
     pub(super) fn take_statistics(&mut self, now: MediaTime) {
@@ -88,8 +97,12 @@ impl Core {
         }
         reports.into_iter().for_each(|event| self.report(event));
         let runs = self.media.is_open() || !self.remotes.is_empty();
-        self.next_statistics = runs.then(|| now + STATISTICS_EVERY);
+        self.next_statistics = runs.then(|| now + self.statistics_every());
         self.publisher.mark();
+    }
+
+    fn statistics_every(&self) -> Duration {
+        if self.trace.is_on() { STATISTICS_EVERY_WHILE_TRACING } else { STATISTICS_EVERY }
     }
 
     fn encoded_size(&self) -> (u32, u32) {

@@ -8,7 +8,7 @@
 //! matters to H.264, so a full queue drops up to the next keyframe. What arrives is a stranger's: sizes are read and
 //! checked before the codec sees a sequence parameter set, and an error means waiting for the next keyframe.
 
-mod parameter_set;
+pub mod parameter_set;
 
 use std::io;
 use std::sync::Arc;

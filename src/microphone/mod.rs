@@ -20,6 +20,8 @@ use std::thread::{self, Thread};
 use std::time::Duration;
 
 pub use crate::sound_device::{SoundEvent, list_microphones};
+#[doc(hidden)]
+pub use wav::fuzz_wav;
 
 use crate::call::{CallError, Consent, DeviceKind};
 use crate::media::{FRAME_SAMPLES, LevelMeter, MediaTime};

@@ -3,7 +3,7 @@
 //! The file is read as it is played, so a long one takes no memory. Runs on the microphone thread.
 
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufReader, Cursor, Read, Seek};
 use std::path::Path;
 
 use hound::{SampleFormat, WavReader};
@@ -44,8 +44,8 @@ impl From<std::io::Error> for WavError {
 }
 
 /// A WAV file that gives frames of 48 kHz mono for ever.
-pub(super) struct WavLoop {
-    reader: WavReader<BufReader<File>>,
+pub(super) struct WavLoop<R = BufReader<File>> {
+    reader: WavReader<R>,
     resampler: Resampler,
     channels: u16,
     float: bool,
@@ -54,17 +54,22 @@ pub(super) struct WavLoop {
 }
 
 impl WavLoop {
-    /// Rates outside these are no sound for a call; a forged header would only cost memory and time.
-    const RATES: std::ops::RangeInclusive<u32> = 4_000..=384_000;
-    const MAX_CHANNELS: u16 = 32;
-
     /// Opens `path`.
     pub(super) fn open(path: &Path) -> Result<Self, WavError> {
         // Opening a pipe would wait for its writer without end.
         if !std::fs::metadata(path)?.is_file() {
             return Err(WavError::Unreadable("not a regular file".to_owned()));
         }
-        let reader = WavReader::open(path)?;
+        Self::new(WavReader::open(path)?)
+    }
+}
+
+impl<R: Read + Seek> WavLoop<R> {
+    /// Rates outside these are no sound for a call; a forged header would only cost memory and time.
+    const RATES: std::ops::RangeInclusive<u32> = 4_000..=384_000;
+    const MAX_CHANNELS: u16 = 32;
+
+    fn new(reader: WavReader<R>) -> Result<Self, WavError> {
         let spec = reader.spec();
         if !Self::RATES.contains(&spec.sample_rate) || !(1..=Self::MAX_CHANNELS).contains(&spec.channels) {
             return Err(WavError::Unreadable(format!("{} Hz, {} channels", spec.sample_rate, spec.channels)));
@@ -118,6 +123,20 @@ impl WavLoop {
         } else {
             let scale = self.scale;
             mix_down(self.reader.samples::<i32>(), self.channels, |sample| sample as f32 * scale, target)
+        }
+    }
+}
+
+/// Plays what a file holds for some frames, for the fuzzer.
+pub fn fuzz_wav(bytes: &[u8]) {
+    const FRAMES: usize = 16;
+    let Ok(mut sound) = WavReader::new(Cursor::new(bytes)).map_err(WavError::from).and_then(WavLoop::new) else {
+        return;
+    };
+    let mut frame = [0.0; FRAME_SAMPLES];
+    for _ in 0..FRAMES {
+        if sound.fill(&mut frame).is_err() {
+            return;
         }
     }
 }

@@ -3,10 +3,10 @@
 use crate::media::FRAME_SAMPLES;
 
 /// One frame of 20 ms.
-pub(super) type Frame = [f32; FRAME_SAMPLES];
+pub type Frame = [f32; FRAME_SAMPLES];
 
 /// Adds `sound` to `mix`.
-pub(super) fn add(mix: &mut Frame, sound: &[f32]) {
+pub fn add(mix: &mut Frame, sound: &[f32]) {
     for (sum, sample) in mix.iter_mut().zip(sound) {
         *sum += sample;
     }
@@ -23,7 +23,7 @@ pub(super) fn add_fading(mix: &mut Frame, sound: &[f32]) {
 const KNEE: f32 = 0.8;
 
 /// Holds every sample within full scale: transparent below the knee, a smooth curve above it.
-pub(super) fn limit(mix: &mut Frame) {
+pub fn limit(mix: &mut Frame) {
     for sample in mix {
         let size = sample.abs();
         if size > KNEE {

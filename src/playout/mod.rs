@@ -10,7 +10,7 @@
 //! the device, which is open only while something is played. Without a speaker that works, playing goes on at the clock's
 //! pace into nowhere.
 
-mod mixer;
+pub mod mixer;
 mod player;
 mod recorder;
 mod sounds;

@@ -10,17 +10,19 @@
 //! media go through bounded queues, and what happens comes back as [`PeerEvent`]s.
 
 mod candidate;
-mod congestion;
+pub mod congestion;
 mod connection;
 mod description_sdp;
 mod engine;
 mod fec;
+#[doc(hidden)]
+pub mod fuzz;
 mod host_addresses;
 mod link;
 mod media_tap;
 mod nack;
 mod pacer;
-mod packetizer;
+pub mod packetizer;
 mod peer;
 mod receiving;
 mod retransmission;
@@ -35,6 +37,6 @@ mod tests;
 
 pub use crate::call::Role;
 pub use engine::{Engine, PeerEvent, PeerSinks, VideoSink};
-pub use link::{Link, LinkProfile, ParseLinkError};
+pub use link::{Link, LinkProfile, ParseLinkError, UdpRelay};
 pub use peer::Peer;
 pub use stats::PeerStats;

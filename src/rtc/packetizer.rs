@@ -63,15 +63,16 @@ impl Stream {
 
 /// Makes packets of access units.
 #[derive(Debug)]
-pub(super) struct VideoPacketizer(Stream);
+pub struct VideoPacketizer(Stream);
 
 impl VideoPacketizer {
-    pub(super) fn new(ssrc: u32, payload_type: u8, random: u64) -> Self {
+    /// A packetizer whose numbering starts at what `random` gives (RFC 3550, 5.1).
+    pub fn new(ssrc: u32, payload_type: u8, random: u64) -> Self {
         Self(Stream::new(ssrc, payload_type, random))
     }
 
     /// The packets of one access unit, the last one marked.
-    pub(super) fn packetize(&mut self, unit: &EncodedVideo, packets: &mut Vec<Packet>) {
+    pub fn packetize(&mut self, unit: &EncodedVideo, packets: &mut Vec<Packet>) {
         let timestamp = self.0.timestamp(unit.captured_at, 90_000);
         let before = packets.len();
         // Fragments need two bytes before each piece, so they are copied: all into one piece of memory.

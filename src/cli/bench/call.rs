@@ -83,7 +83,7 @@ impl CallBench {
         let preset = preset_of_size(&self.size)?;
         let (width, height) = preset.size();
         let mut pair = Pair::start(&camera(&self.size, self.fps, self.clip.as_deref())?, &[])?;
-        let (setup, setup_callee) = pair.call(preset, self.fps)?;
+        let call = pair.call(preset, self.fps)?;
 
         std::thread::sleep(Duration::from_secs(self.warm_up.into()));
         let pids = pair.pids();
@@ -93,11 +93,15 @@ impl CallBench {
         let elapsed = before.2.elapsed().as_secs_f64();
         let (cpu, machine) = (cpu_of(pids)?, process::machine_busy_seconds()?);
         let memory = [process::memory_mib(pids[0])?, process::memory_mib(pids[1])?];
-        let stats: Vec<(SentStats, ReceivedStats)> = pair.drain().filter_map(stats_of).collect();
+        let stats: Vec<(SentStats, ReceivedStats)> = pair
+            .drain()
+            .filter_map(|event| stats_of(&event).map(|(sent, received)| (sent.clone(), received.clone())))
+            .collect();
 
-        pair.trace(true)?;
+        pair.start_trace()?;
         std::thread::sleep(TRACE);
-        let delays = pair.trace(false)?;
+        let mut delays: Vec<f64> = pair.stop_trace()?.into_iter().flat_map(|trace| trace.delays).collect();
+        delays.sort_by(f64::total_cmp);
         let mean = |values: &dyn Fn(&(SentStats, ReceivedStats)) -> f32| {
             stats.iter().map(|pair| f64::from(values(pair))).sum::<f64>() / stats.len().max(1) as f64
         };
@@ -113,8 +117,8 @@ impl CallBench {
             latency_ms_p95: percentile(&delays, 0.95),
             latency_n: delays.len(),
             latency_at: "capture (picture handed to the call) -> frame handed to the tile, no drawing",
-            setup_ms: round(setup.as_secs_f64() * 1000.0, 1),
-            setup_callee_ms: round(setup_callee.as_secs_f64() * 1000.0, 1),
+            setup_ms: round(call.setup.as_secs_f64() * 1000.0, 1),
+            setup_callee_ms: round(call.setup_callee.as_secs_f64() * 1000.0, 1),
             kbps: round(mean(&|(sent, _)| sent.kbps), 0),
             codec: stats.first().map(|(sent, _)| sent.codec.clone()).unwrap_or_default(),
             frozen_ms: stats.iter().map(|(_, received)| received.frozen_ms).max().unwrap_or_default(),

@@ -85,9 +85,9 @@ impl HeadlessChild {
         }
     }
 
-    /// The events that have come so far.
-    pub fn drain(&self) -> impl Iterator<Item = Event> + '_ {
-        self.events.try_iter().map(|(_, event)| event)
+    /// The events that have come so far, and when each was read.
+    pub fn drain(&self) -> impl Iterator<Item = (Instant, Event)> + '_ {
+        self.events.try_iter()
     }
 }
 

@@ -2,10 +2,14 @@
 
 mod call;
 mod child;
+mod chromium;
 mod figures;
+mod film;
 mod network;
 mod pair;
 mod process;
+mod soak;
+mod temporary;
 
 use clap::Subcommand;
 
@@ -16,6 +20,10 @@ pub enum Bench {
     Call(call::CallBench),
     /// The same over a bad network in software
     Network(network::NetworkBench),
+    /// A long call; fails when memory, threads, descriptors or delay grow
+    Soak(soak::SoakBench),
+    /// Write the film that stands for a camera in comparisons
+    Film(film::FilmBench),
 }
 
 /// Runs one measurement and prints its result.
@@ -23,5 +31,7 @@ pub fn run(what: &Bench, common: &super::CommonOptions) -> anyhow::Result<()> {
     match what {
         Bench::Call(bench) => bench.run(),
         Bench::Network(bench) => bench.run(common.link.as_ref()),
+        Bench::Soak(bench) => bench.run(common.link.as_ref()),
+        Bench::Film(bench) => bench.run(),
     }
 }

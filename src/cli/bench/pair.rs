@@ -3,11 +3,13 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use crate::capture::barcode;
 use crate::controller::{Command, Event, ReceivedStats, SentStats, VideoChoice};
 use crate::media::Preset;
 use crate::store::DeviceChoice;
 
 use super::child::HeadlessChild;
+use super::temporary::TemporaryDirectory;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -21,23 +23,45 @@ pub fn camera(size: &str, fps: u32, clip: Option<&Path>) -> anyhow::Result<Strin
     Ok(DeviceChoice::File(clip.to_owned()).to_string())
 }
 
+/// How a call was made.
+#[derive(Clone, Copy, Debug)]
+pub struct Call {
+    /// When the callee pressed Answer.
+    pub answered: Instant,
+    /// The same moment on the clock of the traces.
+    pub answered_unix_micros: u64,
+    /// From there to the later first decoded picture.
+    pub setup: Duration,
+    /// From there to the callee's first decoded picture.
+    pub setup_callee: Duration,
+}
+
+/// What one side's tile got.
+#[derive(Clone, Debug, Default)]
+pub struct Trace {
+    /// From capture to the tile, in ms, of the pictures that could be read.
+    pub delays: Vec<f64>,
+    /// When each picture came, in microseconds of Unix time.
+    pub times: Vec<u64>,
+}
+
 /// A caller and a callee, each with a profile that is removed afterwards.
 pub struct Pair {
     caller: HeadlessChild,
     callee: HeadlessChild,
-    _profiles: [ProfileDirectory; 2],
+    _profiles: [TemporaryDirectory; 2],
 }
 
 impl Pair {
     /// Starts both with the same camera, a tone, no speaker, and further `arguments`.
     pub fn start(camera: &str, arguments: &[&str]) -> anyhow::Result<Self> {
-        let profiles = [ProfileDirectory::new("a")?, ProfileDirectory::new("b")?];
+        let profiles = [TemporaryDirectory::new("a")?, TemporaryDirectory::new("b")?];
         let usual =
             ["--bind", "127.0.0.1", "--camera", camera, "--microphone", "tone", "--speaker", "none", "--log", "error"];
         let arguments: Vec<&str> = usual.iter().chain(arguments).copied().collect();
         Ok(Self {
-            caller: HeadlessChild::start(&profiles[0].0, &arguments)?,
-            callee: HeadlessChild::start(&profiles[1].0, &arguments)?,
+            caller: HeadlessChild::start(profiles[0].path(), &arguments)?,
+            callee: HeadlessChild::start(profiles[1].path(), &arguments)?,
             _profiles: profiles,
         })
     }
@@ -47,8 +71,8 @@ impl Pair {
         [self.caller.pid(), self.callee.pid()]
     }
 
-    /// Makes the call; returns the time from Answer to the later, and to the callee's, first decoded picture.
-    pub fn call(&mut self, preset: Preset, fps: u32) -> anyhow::Result<(Duration, Duration)> {
+    /// Makes the call, up to the first decoded picture of both sides.
+    pub fn call(&mut self, preset: Preset, fps: u32) -> anyhow::Result<Call> {
         let Self { caller, callee, .. } = self;
         let ready = |event| if let Event::Ready { id, .. } = event { Some(id) } else { None };
         let (_, caller_id) = caller.wait("ready", PATIENCE, ready)?;
@@ -68,49 +92,56 @@ impl Pair {
             Event::Invite { invite, from, .. } if from == caller_id => Some(invite),
             _ => None,
         })?;
-        let answered = Instant::now();
+        let (answered, answered_unix_micros) = (Instant::now(), barcode::unix_micros());
         callee.send(&Command::Accept { invite, audio: true, video })?;
         let first_frame = |event| matches!(event, Event::FirstFrame { .. }).then_some(());
         let (at_callee, ()) = callee.wait("the callee's first picture", PATIENCE, first_frame)?;
         let (at_caller, ()) = caller.wait("the caller's first picture", PATIENCE, first_frame)?;
-        Ok((at_callee.max(at_caller) - answered, at_callee - answered))
+        let (setup, setup_callee) = (at_callee.max(at_caller) - answered, at_callee - answered);
+        Ok(Call { answered, answered_unix_micros, setup, setup_callee })
     }
 
-    /// Turns tracing of pictures on or off on both sides; after off, their delays in ms from capture to tile, both
-    /// directions, sorted.
-    pub fn trace(&mut self, on: bool) -> anyhow::Result<Vec<f64>> {
-        for side in [&mut self.caller, &mut self.callee] {
-            side.send(&Command::TraceFrames { on })?;
-        }
-        let mut delays = Vec::new();
-        if !on {
-            for side in [&self.callee, &self.caller] {
-                let (_, shown) = side.wait("the trace", PATIENCE, |event| match event {
-                    Event::FrameTrace { shown } => Some(shown),
-                    _ => None,
-                })?;
-                delays.extend(self::delays(&shown));
-            }
-        }
-        delays.sort_by(f64::total_cmp);
-        Ok(delays)
+    /// Both sides note from now on what their tiles get.
+    pub fn start_trace(&mut self) -> anyhow::Result<()> {
+        self.trace(true)
+    }
+
+    /// The notes: the caller's, the callee's.
+    pub fn stop_trace(&mut self) -> anyhow::Result<[Trace; 2]> {
+        self.trace(false)?;
+        Ok([self.caller.trace()?, self.callee.trace()?])
+    }
+
+    fn trace(&mut self, on: bool) -> anyhow::Result<()> {
+        self.caller.send(&Command::TraceFrames { on })?;
+        self.callee.send(&Command::TraceFrames { on })
     }
 
     /// The events of both sides that have come so far, the caller's first.
     pub fn drain(&self) -> impl Iterator<Item = Event> + '_ {
-        self.drain_sides().into_iter().flatten()
+        self.drain_sides().into_iter().flatten().map(|(_, event)| event)
     }
 
-    /// The events that have come so far: the caller's, the callee's.
-    pub fn drain_sides(&self) -> [Vec<Event>; 2] {
+    /// The events that have come so far, and when: the caller's, the callee's.
+    pub fn drain_sides(&self) -> [Vec<(Instant, Event)>; 2] {
         [self.caller.drain().collect(), self.callee.drain().collect()]
     }
 }
 
+impl HeadlessChild {
+    fn trace(&self) -> anyhow::Result<Trace> {
+        let (_, trace) = self.wait("the trace", PATIENCE, |event| match event {
+            Event::FrameTrace { shown, times } => Some(Trace { delays: delays(&shown).collect(), times }),
+            _ => None,
+        })?;
+        Ok(trace)
+    }
+}
+
 /// The statistics of an event, if it has some.
-pub fn stats_of(event: Event) -> Option<(SentStats, ReceivedStats)> {
+pub fn stats_of(event: &Event) -> Option<(&SentStats, &ReceivedStats)> {
     match event {
-        Event::Stats { sent, received, .. } => Some((*sent, *received)),
+        Event::Stats { sent, received, .. } => Some((sent, received)),
         _ => None,
     }
 }
@@ -118,25 +149,6 @@ pub fn stats_of(event: Event) -> Option<(SentStats, ReceivedStats)> {
 /// The delays in ms; those that can only be a misread picture are left out.
 fn delays(shown: &[(u16, u64)]) -> impl Iterator<Item = f64> + '_ {
     shown.iter().map(|(_, micros)| *micros as f64 / 1000.0).filter(|&ms| ms < OLDEST_MS)
-}
-
-/// A profile for one measurement, removed afterwards.
-struct ProfileDirectory(std::path::PathBuf);
-
-impl ProfileDirectory {
-    fn new(side: &str) -> anyhow::Result<Self> {
-        let path = std::env::temp_dir().join(format!("visavis-bench-{}-{side}", std::process::id()));
-        std::fs::create_dir_all(&path)?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for ProfileDirectory {
-    fn drop(&mut self) {
-        if let Err(error) = std::fs::remove_dir_all(&self.0) {
-            tracing::debug!("a measurement's profile stays behind: {error}");
-        }
-    }
 }
 
 #[cfg(test)]

@@ -28,6 +28,29 @@ pub fn memory_mib(pid: u32) -> anyhow::Result<(f64, f64)> {
     field("Rss:").zip(field("Pss:")).context("unreadable memory statistics")
 }
 
+/// What a process holds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Resources {
+    /// Memory that no file backs (heap and stacks), in MiB.
+    pub anonymous_mib: f64,
+    /// Its threads.
+    pub threads: f64,
+    /// Its open files and sockets.
+    pub descriptors: f64,
+}
+
+/// What a process holds now.
+pub fn resources(pid: u32) -> anyhow::Result<Resources> {
+    let text = read(pid, "status")?;
+    let field = |name: &str| {
+        let value = text.lines().find_map(|line| line.strip_prefix(name))?;
+        value.split_whitespace().next()?.parse::<f64>().ok()
+    };
+    let (anonymous, threads) = field("RssAnon:").zip(field("Threads:")).context("unreadable process status")?;
+    let descriptors = std::fs::read_dir(format!("/proc/{pid}/fd"))?.count() as f64;
+    Ok(Resources { anonymous_mib: anonymous / 1024.0, threads, descriptors })
+}
+
 /// CPU seconds that the whole machine has been busy, and that a host took away, so far.
 pub fn machine_busy_seconds() -> anyhow::Result<(f64, f64)> {
     let text = std::fs::read_to_string("/proc/stat")?;

@@ -3,7 +3,7 @@
 
 /// True when every sequence parameter set in `annex_b` is well formed, gives a size of at most `max_side` each way, and has
 /// the codec keep at most `max_kept` pixels of pictures that others refer to.
-pub(super) fn all_within(annex_b: &[u8], max_side: u32, max_kept: u64) -> bool {
+pub fn all_within(annex_b: &[u8], max_side: u32, max_kept: u64) -> bool {
     let mut rest = annex_b;
     while let Some(start) = find_start_code(rest) {
         rest = rest.get(start + 3..).unwrap_or_default();

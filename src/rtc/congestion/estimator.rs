@@ -63,17 +63,18 @@ const SILENCE: Duration = Duration::from_millis(1000);
 
 /// What became of one packet.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Report {
-    pub(super) departure: Instant,
+pub struct Report {
+    /// When it left.
+    pub departure: Instant,
     /// Bytes.
-    pub(super) size: usize,
+    pub size: usize,
     /// On the receiver's clock; `None` when it did not arrive.
-    pub(super) arrival: Option<Duration>,
+    pub arrival: Option<Duration>,
 }
 
 /// Estimates what the path carries.
 #[derive(Debug)]
-pub(super) struct BandwidthEstimator {
+pub struct BandwidthEstimator {
     target_bps: f64,
     /// The first train of packets has told what the path carries.
     started: bool,
@@ -94,8 +95,15 @@ pub(super) struct BandwidthEstimator {
     resumed_at: Option<Instant>,
 }
 
+impl Default for BandwidthEstimator {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl BandwidthEstimator {
-    pub(super) fn new() -> Self {
+    /// An estimator that knows nothing of its path yet.
+    pub fn new() -> Self {
         Self {
             target_bps: START_BPS as f64,
             started: false,
@@ -114,12 +122,12 @@ impl BandwidthEstimator {
     }
 
     /// What may be sent, in bit/s, headers of RTP included.
-    pub(super) fn target_bps(&self) -> u64 {
+    pub fn target_bps(&self) -> u64 {
         self.target_bps as u64
     }
 
     /// How long packets wait on the path, by the latest report.
-    pub(super) fn queue(&self) -> Duration {
+    pub fn queue(&self) -> Duration {
         self.queue.length()
     }
 
@@ -129,7 +137,7 @@ impl BandwidthEstimator {
     }
 
     /// A packet left: without any word about the ones before, ever less is sent.
-    pub(super) fn on_departure(&mut self, now: Instant) {
+    pub fn on_departure(&mut self, now: Instant) {
         self.queue.on_departure(now);
         let paused = self.departed_at.replace(now).is_none_or(|at| now.saturating_duration_since(at) >= SILENCE / 2);
         if paused {
@@ -146,7 +154,7 @@ impl BandwidthEstimator {
     }
 
     /// The far side reported on some packets, in the order of departure.
-    pub(super) fn on_feedback(&mut self, reports: &[Report], round_trip: Duration, now: Instant) {
+    pub fn on_feedback(&mut self, reports: &[Report], round_trip: Duration, now: Instant) {
         if reports.is_empty() {
             return;
         }

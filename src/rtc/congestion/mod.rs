@@ -31,10 +31,11 @@ use rtc::shared::error::Error;
 use rtc::shared::marshal::{MarshalSize, Unmarshal};
 
 use super::stats::Counters;
-use estimator::{BandwidthEstimator, Report};
+
 use repairs::{RepairRate, RepairRequests};
 
 pub(super) use estimator::START_BPS;
+pub use estimator::{BandwidthEstimator, Report};
 pub(super) use repairs::NumbersRepairs;
 
 /// Packets whose fate is remembered: several seconds.

@@ -8,11 +8,13 @@
 //! a measured call impair what they send. For tests and measurements; no call has a link unless it is asked for.
 
 mod profile;
+mod relay;
 mod sender;
 
 use std::time::Duration;
 
 pub use profile::{LinkProfile, ParseLinkError};
+pub use relay::UdpRelay;
 pub(super) use sender::LinkSender;
 
 use crate::media::MediaTime;

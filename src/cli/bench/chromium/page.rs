@@ -1,0 +1,77 @@
+//! The page that each Chromium opens, and the socket over which it is driven.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use anyhow::Context;
+use futures_util::{SinkExt, StreamExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+
+use super::message::{FromPage, ToPage};
+
+const PAGE: &str = include_str!("page.html");
+
+/// Bytes of a request that are read before it is answered.
+const MAX_REQUEST: u64 = 16 * 1024;
+
+/// Where the page is served, and the task that serves it: anything that is asked for is the page.
+pub async fn serve() -> std::io::Result<(SocketAddr, impl Future<Output = ()> + Send + 'static)> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let address = listener.local_addr()?;
+    let serve = async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                if let Err(error) = answer(stream).await {
+                    tracing::debug!(%error, "the page was not sent");
+                }
+            });
+        }
+    };
+    Ok((address, serve))
+}
+
+async fn answer(mut stream: TcpStream) -> std::io::Result<()> {
+    let mut request = Vec::new();
+    let (reader, mut writer) = stream.split();
+    let mut reader = reader.take(MAX_REQUEST);
+    while !request.ends_with(b"\r\n\r\n") {
+        if reader.read_buf(&mut request).await? == 0 {
+            return Ok(());
+        }
+    }
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nConnection: close\r\nContent-Length:";
+    writer.write_all(format!("{head} {}\r\n\r\n{PAGE}", PAGE.len()).as_bytes()).await?;
+    writer.shutdown().await
+}
+
+/// A page that has connected.
+pub struct Page(WebSocketStream<TcpStream>);
+
+impl Page {
+    /// Waits for the page that was told this listener's port.
+    pub async fn accept(listener: &TcpListener) -> anyhow::Result<Self> {
+        let (stream, _) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        Ok(Self(tokio_tungstenite::accept_async(stream).await?))
+    }
+
+    /// Tells the page something.
+    pub async fn send(&mut self, message: &ToPage<'_>) -> anyhow::Result<()> {
+        Ok(self.0.send(Message::text(serde_json::to_string(message)?)).await?)
+    }
+
+    /// What the page says next; an error when it is gone or says that it failed. Nothing is lost when this is dropped.
+    pub async fn receive(&mut self) -> anyhow::Result<FromPage> {
+        loop {
+            let Message::Text(text) = self.0.next().await.context("Chromium ended before the call did.")?? else {
+                continue;
+            };
+            match serde_json::from_str(&text)? {
+                FromPage::Failed { message } => anyhow::bail!("Chromium could not make the call: {message}"),
+                said => return Ok(said),
+            }
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! The times of a link in which it carries less than before and after: what a call has to come back from.
+
+use std::time::Duration;
+
+use crate::controller::LinkProfile;
+
+/// A blackout, or the time from a step down of the rate to the next step up. Seconds since the link began.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Dip {
+    /// When it begins.
+    pub start: f64,
+    /// When it is over.
+    pub end: f64,
+    /// Nothing passes.
+    pub blackout: bool,
+}
+
+/// The dips of a link that are over before `end` seconds.
+pub fn dips(link: &LinkProfile, end: f64) -> Vec<Dip> {
+    let seconds = |time: Duration| time.as_secs_f64();
+    let mut dips: Vec<Dip> = link
+        .blackouts
+        .iter()
+        .map(|&(start, length)| Dip { start: seconds(start), end: seconds(start + length), blackout: true })
+        .collect();
+    let mut down: Option<f64> = None;
+    for pair in link.rates.windows(2) {
+        let [(_, before), (at, after)] = *pair else { continue };
+        if after < before {
+            down.get_or_insert(seconds(at));
+        } else if after > before
+            && let Some(start) = down.take()
+        {
+            dips.push(Dip { start, end: seconds(at), blackout: false });
+        }
+    }
+    dips.retain(|dip| dip.end < end);
+    dips
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(link: &str) -> Vec<Dip> {
+        dips(&link.parse().unwrap(), 60.0)
+    }
+
+    #[test]
+    fn blackouts_and_steps_down_and_up_again_are_dips() {
+        let step = Dip { start: 20.0, end: 40.0, blackout: false };
+        assert_eq!(of("rate=3000,step=20:500,step=40:3000"), [step]);
+        assert_eq!(of("rate=3000,step=20:500,step=30:200,step=40:3000"), [step]);
+        assert_eq!(of("blackout=10:1.5"), [Dip { start: 10.0, end: 11.5, blackout: true }]);
+        assert_eq!(of("loss=5,rate=500"), []);
+        assert_eq!(of("rate=500,step=10:3000,step=20:500"), [], "nothing to come back to");
+        assert_eq!(of("blackout=50:15"), [], "not over within the call");
+    }
+}

@@ -1,0 +1,144 @@
+//! What is reported of a call over a bad network: what a person at the far end sees and hears.
+
+use serde::Serialize;
+
+use super::dips::dips;
+use super::record::SideRecord;
+use crate::cli::bench::figures::{median, percentile, round};
+use crate::controller::LinkProfile;
+
+/// One call over one network: means of both sides, of the time after the first two seconds.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct NetworkFigures {
+    /// The program.
+    pub peer: &'static str,
+    /// The network, in words.
+    pub link: String,
+    /// How long the call was.
+    pub seconds: u32,
+    /// Pictures shown a second.
+    pub fps: f64,
+    /// Percent of the time in gaps of more than 200 ms.
+    pub frozen_percent: f64,
+    /// From capture to the tile.
+    pub latency_ms_p50: f64,
+    /// The same for the slowest twentieth.
+    pub latency_ms_p95: f64,
+    /// Percent of the sound that was made up.
+    pub audio_concealed_percent: f64,
+    /// Video payload that arrives.
+    pub kbps: f64,
+    /// The lines of the last picture, of the smaller one of both sides.
+    pub lines: u32,
+    /// From Answer (Chromium: the offer) to the later first picture.
+    pub setup_ms: f64,
+    /// From the end of a blackout to the next picture, the slowest time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seconds_to_picture: Option<f64>,
+    /// From the end of a blackout or a dip of the rate to 90 % of the rate before, the slowest time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seconds_back_to_90_percent: Option<f64>,
+    /// Video payload that arrives at the callee, every two seconds.
+    pub kbps_every_2_s: Vec<u32>,
+}
+
+/// A call as it was measured.
+#[derive(Debug)]
+pub struct Measured {
+    /// From Answer, or the offer, to the later first picture, in ms.
+    pub setup_ms: f64,
+    /// From when to when it counts, in seconds since the link began.
+    pub window: (f64, f64),
+    /// The caller and the callee.
+    pub sides: [SideRecord; 2],
+}
+
+impl NetworkFigures {
+    /// The figures of a call of `peer` over `link`, called `name`.
+    pub fn of(peer: &'static str, name: &str, link: &LinkProfile, seconds: u32, call: &Measured) -> Self {
+        let Measured { setup_ms, window, sides } = call;
+        let (window, end) = (*window, window.1);
+        let mean = |of: &dyn Fn(&SideRecord) -> f64| (of(&sides[0]) + of(&sides[1])) / 2.0;
+        let mut delays: Vec<f64> = sides.iter().flat_map(|side| side.delays.iter().copied()).collect();
+        delays.sort_by(f64::total_cmp);
+        let dips = dips(link, end);
+        let slowest = |times: &mut dyn Iterator<Item = f64>| times.reduce(f64::max).map(|time| round(time, 2));
+        let blackouts = dips.iter().filter(|dip| dip.blackout);
+        Self {
+            peer,
+            link: name.to_owned(),
+            seconds,
+            fps: round(mean(&|side| side.fps(window)), 1),
+            frozen_percent: round(mean(&|side| side.frozen_percent(window)), 2),
+            latency_ms_p50: percentile(&delays, 0.5).unwrap_or_default(),
+            latency_ms_p95: percentile(&delays, 0.95).unwrap_or_default(),
+            audio_concealed_percent: round(mean(&SideRecord::concealed_percent), 2),
+            kbps: round(mean(&|side| side.kbps(window)), 0),
+            lines: sides[0].lines().min(sides[1].lines()),
+            setup_ms: round(*setup_ms, 0),
+            seconds_to_picture: slowest(&mut blackouts.map(|dip| mean(&|side| side.seconds_to_picture(dip, end)))),
+            seconds_back_to_90_percent: slowest(&mut dips.iter().map(|dip| mean(&|side| side.seconds_back(dip, end)))),
+            kbps_every_2_s: every_2_s(&sides[1], window),
+        }
+    }
+
+    /// The median of each figure of some runs, each for itself; `None` of no run.
+    pub fn medians(runs: &[Self]) -> Option<Self> {
+        let middle = |of: &dyn Fn(&Self) -> f64| median(runs.iter().map(of).collect()).unwrap_or_default();
+        let middle_if_any = |of: &dyn Fn(&Self) -> Option<f64>| median(runs.iter().filter_map(of).collect());
+        let first = runs.first()?;
+        Some(Self {
+            fps: middle(&|run| run.fps),
+            frozen_percent: middle(&|run| run.frozen_percent),
+            latency_ms_p50: middle(&|run| run.latency_ms_p50),
+            latency_ms_p95: middle(&|run| run.latency_ms_p95),
+            audio_concealed_percent: middle(&|run| run.audio_concealed_percent),
+            kbps: middle(&|run| run.kbps),
+            lines: middle(&|run| f64::from(run.lines)) as u32,
+            setup_ms: middle(&|run| run.setup_ms),
+            seconds_to_picture: middle_if_any(&|run| run.seconds_to_picture),
+            seconds_back_to_90_percent: middle_if_any(&|run| run.seconds_back_to_90_percent),
+            ..first.clone()
+        })
+    }
+}
+
+fn every_2_s(side: &SideRecord, (from, to): (f64, f64)) -> Vec<u32> {
+    let count = ((to - from) / 2.0).max(0.0) as u32;
+    (0..count).map(|n| from + 2.0 * f64::from(n)).map(|at| side.kbps((at, at + 2.0)).max(0.0) as u32).collect()
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+    use crate::cli::bench::network::record::Sample;
+
+    /// Some figures of `peer`, at so many frames a second.
+    pub fn figures(peer: &'static str, fps: f64) -> NetworkFigures {
+        let sample =
+            |at: f64| Sample { at, kbit: at * 1500.0, concealed_ms: at * 10.0, sound_ms: at * 1000.0, lines: 720 };
+        let side = SideRecord {
+            shown: (0..60 * fps as u32).map(|n| f64::from(n) / fps).collect(),
+            delays: vec![30.0, 60.0],
+            samples: (0..=120).map(|half| sample(f64::from(half) / 2.0)).collect(),
+        };
+        let call = Measured { setup_ms: 100.4, window: (2.0, 60.0), sides: [side.clone(), side] };
+        NetworkFigures::of(peer, "blackout=20:5", &"blackout=20:5".parse().unwrap(), 60, &call)
+    }
+
+    #[test]
+    fn the_figures_are_those_of_both_sides() {
+        let figures = figures("visavis", 30.0);
+        assert_eq!((figures.fps, figures.frozen_percent, figures.kbps, figures.lines), (30.0, 0.0, 1500.0, 720));
+        assert_eq!((figures.latency_ms_p50, figures.audio_concealed_percent, figures.setup_ms), (60.0, 1.0, 100.0));
+        assert_eq!((figures.seconds_to_picture, figures.seconds_back_to_90_percent), (Some(0.0), Some(0.0)));
+        assert_eq!(figures.kbps_every_2_s, [1500; 29]);
+    }
+
+    #[test]
+    fn medians_are_of_each_figure_and_there_is_none_of_nothing() {
+        let runs = [30.0, 20.0, 29.0].map(|fps| figures("visavis", fps));
+        assert_eq!(NetworkFigures::medians(&runs).unwrap().fps, 29.0);
+        assert!(NetworkFigures::medians(&[]).is_none());
+    }
+}

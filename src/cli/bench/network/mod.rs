@@ -1,0 +1,155 @@
+//! `visavis bench network`: a real call between two processes on loopback over a bad network in software, the same call
+//! between two Chromiums, and the table of such networks (`--grid`).
+//!
+//! Both directions are impaired in the same way. What is reported is what a person at the far end sees and hears.
+
+mod dips;
+mod figures;
+mod ours;
+mod record;
+mod table;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use crate::controller::LinkProfile;
+use crate::media::Preset;
+
+use super::chromium::{self, Chromium};
+use super::figures::preset_of_size;
+use super::film;
+use super::temporary::TemporaryDirectory;
+
+pub use figures::Measured;
+pub use record::{Sample, SideRecord};
+
+use figures::NetworkFigures;
+
+/// The networks of the table.
+const GRID: [&str; 14] = [
+    "",
+    "loss=2,delay=25",
+    "loss=5,delay=25",
+    "loss=10,delay=25",
+    "loss=10,burst=3,delay=25",
+    "loss=20,delay=25",
+    "loss=2,delay=75",
+    "loss=2,delay=150",
+    "delay=50,jitter=30",
+    "rate=3000,step=20:500,step=40:3000,queue=200,delay=10",
+    "rate=150,queue=200,delay=10",
+    "delay=10,blackout=20:1.5",
+    "delay=10,blackout=20:5",
+    "delay=10,blackout=20:15",
+];
+
+/// How long a call settles before it is measured, in seconds.
+pub const WARM_UP: u32 = 2;
+
+/// Options of `bench network`.
+#[derive(Debug, Args)]
+pub struct NetworkBench {
+    /// Measure a table of networks instead of the one of --link
+    #[arg(long)]
+    grid: bool,
+    /// Runs of each network, of which the medians are printed
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=9))]
+    runs: u32,
+    /// Seconds of each call
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(4..=120))]
+    seconds: u32,
+    /// Picture size: one of the presets' sizes
+    #[arg(long, default_value = "1280x720")]
+    size: String,
+    /// Send this film (a y4m file) instead of the test card, or beside Chromium of one that is made for it
+    #[arg(long, value_name = "FILE")]
+    clip: Option<PathBuf>,
+    /// Measure Chromium, too, over the same networks (--grid does where it is installed)
+    #[arg(long)]
+    with_chromium: bool,
+    /// Measure Visavis alone
+    #[arg(long, conflicts_with = "with_chromium")]
+    without_chromium: bool,
+    /// Print lines of JSON only, without the table
+    #[arg(long)]
+    json: bool,
+}
+
+impl NetworkBench {
+    /// Runs the measurements, over `link` unless the whole table is asked for, and prints them as they come.
+    pub fn run(&self, link: Option<&LinkProfile>) -> anyhow::Result<()> {
+        let given = link.map(LinkProfile::to_string).unwrap_or_default();
+        let networks = if self.grid { GRID.to_vec() } else { vec![given.as_str()] };
+        let preset = preset_of_size(&self.size)?;
+        let program = self.chromium()?;
+        let folder = TemporaryDirectory::new("film")?;
+        let film = self.film(program.is_some(), preset, folder.path())?;
+        let chromium = program.zip(film.clone()).map(|(program, film)| Chromium::new(program, film, preset));
+        let mut output = std::io::stdout();
+        let mut rows = Vec::new();
+        for network in networks {
+            let (mut visavis, mut theirs) = (Vec::new(), Vec::new());
+            for _ in 0..self.runs {
+                let call = ours::measure(preset, &self.size, film.as_deref(), network, self.seconds)?;
+                visavis.push(self.printed(&mut output, "visavis", network, &call)?);
+                if let Some(chromium) = &chromium {
+                    let call = chromium.measure(&network.parse()?, self.seconds)?;
+                    theirs.push(self.printed(&mut output, "chromium", network, &call)?);
+                }
+            }
+            rows.extend(NetworkFigures::medians(&visavis).map(|ours| (ours, NetworkFigures::medians(&theirs))));
+        }
+        if !self.json {
+            write!(output, "\n{}", table::table(&rows))?;
+        }
+        Ok(())
+    }
+
+    /// Chromium, when it is to be measured.
+    fn chromium(&self) -> anyhow::Result<Option<PathBuf>> {
+        let wanted = self.with_chromium || (self.grid && !self.without_chromium);
+        let program = wanted.then(chromium::find).flatten();
+        anyhow::ensure!(
+            program.is_some() || !self.with_chromium,
+            "Chromium is not installed here; install it, or leave --with-chromium out."
+        );
+        Ok(program)
+    }
+
+    /// What both programs send; `None` where ours sends its test card. A film for the comparison is made in `folder`.
+    fn film(&self, compared: bool, preset: Preset, folder: &Path) -> anyhow::Result<Option<PathBuf>> {
+        if !compared || self.clip.is_some() {
+            return Ok(self.clip.clone());
+        }
+        let file = folder.join("film.y4m");
+        film::write(&file, preset.size())?;
+        Ok(Some(file))
+    }
+
+    /// The figures of a call, once they are printed as a line of JSON.
+    fn printed(
+        &self,
+        output: &mut impl Write,
+        peer: &'static str,
+        network: &str,
+        call: &Measured,
+    ) -> anyhow::Result<NetworkFigures> {
+        let figures = NetworkFigures::of(peer, network, &network.parse()?, self.seconds, call);
+        writeln!(output, "{}", serde_json::to_string(&figures)?)?;
+        Ok(figures)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_network_of_the_table_can_be_read() {
+        for network in GRID {
+            assert!(network.parse::<LinkProfile>().is_ok(), "{network}");
+        }
+    }
+}

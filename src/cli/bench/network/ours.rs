@@ -1,0 +1,74 @@
+//! A call of two processes of this program, recorded.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::cli::bench::pair::{Call, Pair, Trace, camera, stats_of};
+use crate::controller::{Event, ReceivedStats};
+use crate::media::Preset;
+
+use super::{Measured, Sample, SideRecord, WARM_UP};
+
+/// Makes a call of `seconds` over `network` and records it.
+pub fn measure(
+    preset: Preset,
+    size: &str,
+    clip: Option<&Path>,
+    network: &str,
+    seconds: u32,
+) -> anyhow::Result<Measured> {
+    let mut pair = Pair::start(&camera(size, 30, clip)?, &["--link", network])?;
+    let call = pair.call(preset, 30)?;
+    std::thread::sleep(Duration::from_secs(WARM_UP.into()));
+    pair.drain_sides();
+    pair.start_trace()?;
+    let from = call.answered.elapsed().as_secs_f64();
+    std::thread::sleep(Duration::from_secs(seconds.saturating_sub(WARM_UP).into()));
+    let window = (from, call.answered.elapsed().as_secs_f64());
+    let events = pair.drain_sides();
+    let traces = pair.stop_trace()?;
+    let [caller, callee] = [0, 1].map(|side| record(&call, &events[side], &traces[side]));
+    Ok(Measured { setup_ms: call.setup.as_secs_f64() * 1000.0, window, sides: [caller, callee] })
+}
+
+fn record(call: &Call, events: &[(Instant, Event)], trace: &Trace) -> SideRecord {
+    let stats = events.iter().filter_map(|(at, event)| {
+        let (_, received) = stats_of(event)?;
+        Some((at.saturating_duration_since(call.answered).as_secs_f64(), received))
+    });
+    SideRecord {
+        shown: trace.times.iter().map(|time| time.saturating_sub(call.answered_unix_micros) as f64 / 1e6).collect(),
+        delays: trace.delays.clone(),
+        samples: samples(stats),
+    }
+}
+
+/// The counts of one side's reports, which give the rate since the report before. The first one only begins.
+fn samples<'a>(stats: impl Iterator<Item = (f64, &'a ReceivedStats)>) -> Vec<Sample> {
+    let mut samples: Vec<Sample> = Vec::new();
+    for (at, received) in stats {
+        let before = samples.last().copied();
+        samples.push(Sample {
+            at,
+            kbit: before.map_or(0.0, |before| before.kbit + f64::from(received.kbps) * (at - before.at)),
+            concealed_ms: received.audio_concealed_ms as f64,
+            sound_ms: at * 1000.0,
+            lines: received.height,
+        });
+    }
+    samples
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_become_counts() {
+        let report = |kbps| ReceivedStats { kbps, height: 720, audio_concealed_ms: 20, ..Default::default() };
+        let (first, second) = (report(1000.0), report(500.0));
+        let samples = samples([(2.0, &first), (2.5, &second), (3.0, &first)].into_iter());
+        assert_eq!(samples.iter().map(|sample| sample.kbit).collect::<Vec<_>>(), [0.0, 250.0, 750.0]);
+        assert_eq!((samples[2].sound_ms, samples[2].concealed_ms, samples[2].lines), (3000.0, 20.0, 720));
+    }
+}

@@ -1,0 +1,64 @@
+//! The measured networks as a table in Markdown.
+
+use super::figures::NetworkFigures;
+
+/// A column: its heading, and what it shows of a call.
+type Column = (&'static str, fn(&NetworkFigures) -> String);
+
+const COLUMNS: [Column; 9] = [
+    ("Frames a second", |row| row.fps.to_string()),
+    ("Frozen (%)", |row| row.frozen_percent.to_string()),
+    ("Delay, median (ms)", |row| row.latency_ms_p50.to_string()),
+    ("Delay, 95 % (ms)", |row| row.latency_ms_p95.to_string()),
+    ("Sound made up (%)", |row| row.audio_concealed_percent.to_string()),
+    ("kbit/s", |row| row.kbps.to_string()),
+    ("Lines", |row| row.lines.to_string()),
+    ("To picture (s)", |row| seconds(row.seconds_to_picture)),
+    ("To 90 % (s)", |row| seconds(row.seconds_back_to_90_percent)),
+];
+
+fn seconds(value: Option<f64>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| value.to_string())
+}
+
+/// One network: our figures, and Chromium's where it was measured.
+pub type Row = (NetworkFigures, Option<NetworkFigures>);
+
+/// The rows as a Markdown table; where there are two figures the first one is ours.
+pub fn table(rows: &[Row]) -> String {
+    let both = rows.iter().any(|(_, theirs)| theirs.is_some());
+    let mut text = if both { "Visavis / Chromium\n\n".to_owned() } else { String::new() };
+    text += "| Network |";
+    for (heading, _) in COLUMNS {
+        text += &format!(" {heading} |");
+    }
+    text += &format!("\n|{}\n", "-|".repeat(COLUMNS.len() + 1));
+    for (ours, theirs) in rows {
+        text += &format!("| {} |", if ours.link.is_empty() { "clean" } else { &ours.link });
+        for (_, show) in COLUMNS {
+            text += &match theirs {
+                Some(theirs) => format!(" {} / {} |", show(ours), show(theirs)),
+                None => format!(" {} |", show(ours)),
+            };
+        }
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::figures::tests::figures;
+    use super::*;
+
+    #[test]
+    fn our_figures_stand_alone_or_beside_chromiums() {
+        let ours = figures("visavis", 30.0);
+        let alone = table(&[(ours.clone(), None)]);
+        assert!(alone.starts_with("| Network | Frames a second |"), "{alone}");
+        assert!(alone.ends_with("| blackout=20:5 | 30 | 0 | 60 | 60 | 1 | 1500 | 720 | 0 | 0 |\n"), "{alone}");
+        let beside = table(&[(ours, Some(figures("chromium", 20.0)))]);
+        assert!(beside.contains("| blackout=20:5 | 30 / 20 | 0 / 0 | 60 / 60 |"), "{beside}");
+        assert!(beside.lines().skip(2).all(|line| line.matches('|').count() == 11), "{beside}");
+    }
+}
