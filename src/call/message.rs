@@ -74,6 +74,14 @@ pub enum Message {
         /// The candidate.
         candidate: Candidate,
     },
+    /// Nothing comes through to the sender, who asks for an ICE restart (RFC 8445, 9); or, from whoever does not offer, the
+    /// reply to that: the restart may begin. It also shows that messages get through, without which the old path is kept.
+    Restart {
+        /// In which conversation.
+        conversation: ConversationId,
+        /// The generation of the sender's latest description.
+        generation: u32,
+    },
     /// What the sender sends now (muted, camera off or on, a device lost or back).
     Media {
         /// In which conversation.

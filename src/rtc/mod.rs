@@ -13,6 +13,7 @@ mod candidate;
 mod congestion;
 mod connection;
 mod description_sdp;
+mod driver;
 mod engine;
 mod host_addresses;
 mod link;

@@ -27,6 +27,7 @@ impl Message {
             | Self::Reject { .. }
             | Self::Cancel { .. }
             | Self::Busy { .. }
+            | Self::Restart { .. }
             | Self::Media { .. }
             | Self::Leave { .. } => {}
         }
@@ -80,6 +81,7 @@ mod tests {
     fn description() -> Description {
         Description {
             kind: DescriptionKind::Offer,
+            generation: 0,
             ice_ufrag: "abcd".into(),
             ice_pwd: "a+/4567890123456789012".into(),
             fingerprint: ["AB"; 32].join(":"),
@@ -110,6 +112,7 @@ mod tests {
     fn candidates_stay_within_their_bounds() {
         let trickle = |foundation: &str, address: &str, port| {
             let candidate = Candidate {
+                generation: 0,
                 foundation: foundation.into(),
                 priority: 1,
                 address: address.parse().unwrap(),
