@@ -342,6 +342,7 @@ impl Driver {
         // What is sent now would be lost, and would hold up the others; it goes on with a keyframe.
         self.set_media_open(false);
         if news {
+            self.context.interruptions.send_modify(|count| *count = count.wrapping_add(1));
             self.emit(PeerEvent::Interrupted);
         }
     }

@@ -165,6 +165,7 @@ pub(super) fn start(
         keyframe_requests: keyframe_requests.clone(),
         generation: Arc::default(),
         connected: watch::Sender::new(false),
+        interruptions: watch::Sender::new(0),
     };
     handle.spawn(run(context, command_receiver, keyframe_receiver, closed, receivers));
     Peer { shared: Arc::new(Shared { commands, keyframe_requests, close, media, counters, gate }) }
@@ -185,6 +186,8 @@ pub(super) struct Context {
     pub(super) generation: Arc<AtomicU32>,
     /// True once `Connected` was told: what arrives a moment before waits for that, so that its events come after it.
     pub(super) connected: watch::Sender<bool>,
+    /// How many there were.
+    pub(super) interruptions: watch::Sender<u32>,
 }
 
 /// The whole life of a connection: opens it, drives it until it is closed, and lets go of everything.
@@ -254,7 +257,7 @@ async fn open(
     runtime.track(receiving::receive_audio(received.audio, connected(), sound, Arc::clone(&context.counters)));
     runtime.track(receiving::receive_video(
         received.video,
-        connected(),
+        (connected(), context.interruptions.subscribe()),
         context.sinks.video.clone(),
         Arc::clone(&context.counters),
         Arc::clone(&context.events),
