@@ -159,7 +159,9 @@ fn a_wish_that_comes_late_does_not_disturb_a_call_that_goes_on() {
     bob.engine(7000, 1, ANN, EngineEvent::Connected);
     bob.from(7100, ANN, restart(0));
     assert!(restarts(&bob).is_empty());
-    bob.from(11_000, ANN, restart(0));
+    bob.from(12_999, ANN, restart(0));
+    assert!(restarts(&bob).is_empty());
+    bob.from(13_000, ANN, restart(0));
     assert_eq!(restarts(&bob), [1], "they do not hear this side, though it hears them");
 }
 
@@ -192,7 +194,14 @@ fn who_asks_for_a_conversation_that_is_over_is_told() {
     ann.at(2000, Input::Local(Press::Leave));
     ann.effects.clear();
     ann.from(2100, BOB, restart(0));
-    assert_eq!(ann.sent(), [message_to(BOB, Message::Leave { conversation: conversation_id(1) })]);
+    assert_eq!(ann.sent(), [message_to(BOB, Message::Ended { conversation: conversation_id(1) })]);
+    let mut bob = offering();
+    bob.engine(2000, 1, ANN, EngineEvent::Interrupted);
+    bob.from(2200, ANN, Message::Ended { conversation: conversation_id(8) });
+    assert!(!bob.is_idle());
+    bob.from(2200, ANN, Message::Ended { conversation: conversation_id(1) });
+    released(&mut bob, 2300, 1, ANN);
+    assert_eq!(bob.disconnects(), [DisconnectReason::Lost], "nobody has hung up on him");
     let mut other = answering();
     other.from(2000, BOB, Message::Restart { conversation: conversation_id(8), generation: 0 });
     assert!(!other.is_idle());

@@ -81,6 +81,7 @@ impl CallMachine {
                 | Message::Describe { .. }
                 | Message::Trickle { .. }
                 | Message::Restart { .. }
+                | Message::Ended { .. }
                 | Message::Media { .. }
                 | Message::Leave { .. },
             ) => state,

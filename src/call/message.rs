@@ -82,6 +82,11 @@ pub enum Message {
         /// The generation of the sender's latest description.
         generation: u32,
     },
+    /// The reply to a wish to restart in a conversation that is over for the sender, who slept or was lost for too long.
+    Ended {
+        /// Which conversation.
+        conversation: ConversationId,
+    },
     /// What the sender sends now (muted, camera off or on, a device lost or back).
     Media {
         /// In which conversation.

@@ -101,6 +101,15 @@ impl CallMachine {
                     state
                 }
             },
+            Message::Ended { conversation } => match state {
+                CallState::Conversation(current) if current.id == conversation => {
+                    self.link_is_gone(turn, current, from)
+                }
+                state @ (CallState::Idle
+                | CallState::Outgoing(_)
+                | CallState::Incoming(_)
+                | CallState::Conversation(_)) => state,
+            },
             Message::Media { conversation, audio, video } => in_conversation(state, conversation, |current| {
                 their_stream_changed(current, turn, from, Sends { audio, video });
             }),

@@ -26,8 +26,8 @@ const ASK_AFTER: Duration = Duration::from_millis(1500);
 const ASK_AGAIN: Duration = Duration::from_secs(2);
 /// A restart that was answered is left this long to find a path before there is another one.
 const RESTART_PATIENCE: Duration = Duration::from_secs(5);
-/// A wish that comes this soon after the end of an interruption was on its way for as long as that.
-const LATE_WISH: Duration = Duration::from_secs(3);
+/// A wish that comes this soon after the end of an interruption may be of before: messages are kept for 5 s.
+const LATE_WISH: Duration = Duration::from_secs(6);
 
 /// Where a participant's connection stands with restarts.
 #[derive(Debug, Default)]
@@ -78,17 +78,20 @@ impl Participant {
         }
     }
 
-    /// Whether a wish for a restart that comes at `now` is to be fulfilled.
-    fn restarts_now(&self, now: MediaTime) -> bool {
-        let Restarts { began, resumed_at, .. } = self.restarts;
-        let patience = if self.is_described() { RESTART_PATIENCE } else { ASK_AGAIN };
-        let wanted = match self.link {
+    /// Whether a wish for a restart that comes at `now` is a present one.
+    fn may_restart(&self, now: MediaTime) -> bool {
+        match self.link {
             Link::Connecting { .. } => false,
             Link::Interrupted { .. } => true,
             // Nothing may come through in one direction alone.
-            Link::Connected => resumed_at.is_none_or(|at| now.since(at) >= LATE_WISH),
-        };
-        wanted && began.is_none_or(|at| now.since(at) >= patience)
+            Link::Connected => self.restarts.resumed_at.is_none_or(|at| now.since(at) >= LATE_WISH),
+        }
+    }
+
+    /// Whether none is under way that may still find a path.
+    fn has_waited(&self, now: MediaTime) -> bool {
+        let patience = if self.is_described() { RESTART_PATIENCE } else { ASK_AGAIN };
+        self.restarts.began.is_none_or(|at| now.since(at) >= patience)
     }
 }
 
@@ -126,23 +129,25 @@ impl Conversation {
     pub(super) fn restart_asked(&mut self, turn: &mut Turn<'_>, peer: PeerId, generation: u32) {
         let conversation = self.id;
         let Some(participant) = self.participants.get_mut(&peer) else { return };
+        if !participant.may_restart(turn.now) {
+            return;
+        }
         match participant.role {
-            Role::Answerer if participant.was_connected() => {
+            Role::Answerer => {
                 turn.send(peer, Message::Restart { conversation, generation: participant.generation() });
             }
-            Role::Offerer if generation <= participant.generation() && participant.restarts_now(turn.now) => {
+            Role::Offerer if generation <= participant.generation() && participant.has_waited(turn.now) => {
                 let generation = participant.begin_restart(turn.now);
                 turn.effect(Effect::RestartIce { conversation, peer, generation });
             }
-            Role::Answerer | Role::Offerer => {}
+            Role::Offerer => {}
         }
     }
 }
 
 impl CallMachine {
-    /// Somebody wants to restore a connection of a conversation that is over here: they are told so. Whoever was not in the
-    /// present one learns nothing by it.
+    /// Somebody wants to restore a connection of a conversation that is not the present one: for them it is to be over, too.
     pub(super) fn late_restart(&self, turn: &mut Turn<'_>, conversation: ConversationId, from: PeerId) {
-        turn.send(from, Message::Leave { conversation });
+        turn.send(from, Message::Ended { conversation });
     }
 }

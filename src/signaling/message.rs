@@ -28,6 +28,7 @@ impl Message {
             | Self::Cancel { .. }
             | Self::Busy { .. }
             | Self::Restart { .. }
+            | Self::Ended { .. }
             | Self::Media { .. }
             | Self::Leave { .. } => {}
         }

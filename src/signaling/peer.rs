@@ -114,12 +114,11 @@ impl Peer {
         self.next_dial.filter(|_| wanted)
     }
 
-    /// The present connection may lead nowhere: dials at once, unless that has been asked for already.
+    /// The present connection may lead nowhere, or the network has changed: dials at once.
     pub(super) fn renew(&mut self, now: Instant) {
-        if !std::mem::replace(&mut self.renewing, true) {
-            self.failures = 0;
-            self.next_dial = Some(now);
-        }
+        self.renewing = true;
+        self.failures = 0;
+        self.next_dial = Some(now);
     }
 
     /// The connection is a new one, or has shown that it leads to them.
@@ -221,8 +220,9 @@ mod tests {
         peer.renew(now);
         assert_eq!(peer.dial_at(), Some(now), "at once, whoever has the lower ID");
         peer.dial_failed(now);
+        assert_eq!(peer.dial_at(), Some(now + FIRST_DELAY));
         peer.renew(now);
-        assert_eq!(peer.dial_at(), Some(now + FIRST_DELAY), "asking again does not hurry it");
+        assert_eq!(peer.dial_at(), Some(now));
         peer.is_heard();
         assert_eq!(peer.dial_at(), None);
     }
