@@ -11,7 +11,7 @@ use visavis::call::{
 };
 
 fn restart(generation: u32) -> Message {
-    Message::Restart { conversation: conversation_id(1), generation }
+    Message::Restart { conversation: conversation_id(1), generation, moved: false }
 }
 
 fn describe(generation: u32, kind: DescriptionKind) -> Message {
@@ -116,7 +116,8 @@ fn either_side_asks_and_asks_again_and_a_changed_network_asks_at_once() {
     assert!(ann.effects.contains(&Effect::RenewRoute { peer: id(BOB) }));
     ann.at(5500, Input::Deadline);
     ann.at(5600, Input::NetworkChanged);
-    assert_eq!(ann.sent().len(), 3);
+    let moved = Message::Restart { conversation: conversation_id(1), generation: 0, moved: true };
+    assert_eq!(ann.sent()[1..], [message_to(BOB, restart(0)), message_to(BOB, moved)]);
     let mut bob = offering();
     bob.engine(2000, 1, ANN, EngineEvent::Interrupted);
     bob.at(3500, Input::Deadline);
@@ -147,8 +148,13 @@ fn the_offerer_restarts_when_a_message_shows_that_the_far_side_is_there() {
     assert!(restarts(&bob).is_empty(), "it was answered, and is given time");
     bob.from(9300, ANN, restart(2));
     assert_eq!(restarts(&bob), [3]);
+    bob.from(9350, ANN, describe(3, DescriptionKind::Answer));
+    for ms in [9799, 9800, 9801] {
+        bob.from(ms, ANN, Message::Restart { conversation: conversation_id(1), generation: 3, moved: true });
+    }
+    assert_eq!(restarts(&bob), [3, 4], "they have moved since");
     bob.from(9400, ANN, restart(77));
-    bob.engine(9500, 1, ANN, EngineEvent::Described(Description { generation: 2, ..offer() }));
+    bob.engine(9900, 1, ANN, EngineEvent::Described(Description { generation: 2, ..offer() }));
     assert!(!bob.sent().iter().any(|(_, message)| matches!(message, Message::Describe { .. })), "of another restart");
 }
 
@@ -203,7 +209,7 @@ fn who_asks_for_a_conversation_that_is_over_is_told() {
     released(&mut bob, 2300, 1, ANN);
     assert_eq!(bob.disconnects(), [DisconnectReason::Lost], "nobody has hung up on him");
     let mut other = answering();
-    other.from(2000, BOB, Message::Restart { conversation: conversation_id(8), generation: 0 });
+    other.from(2000, BOB, Message::Restart { conversation: conversation_id(8), generation: 0, moved: false });
     assert!(!other.is_idle());
     assert!(matches!(other.machine.state(), visavis::call::CallState::Conversation(call)
         if call.participants().all(|(_, participant)| participant.link() == Link::Connected)));

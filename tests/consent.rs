@@ -64,7 +64,7 @@ fn a_message() -> impl Strategy<Value = Message> {
             6 => Message::Busy { invite },
             7 => Message::Describe { conversation, description: call_rig::offer() },
             8 => Message::Trickle { conversation, candidate: call_rig::candidate() },
-            9 => Message::Restart { conversation, generation: u32::from(video) },
+            9 => Message::Restart { conversation, generation: u32::from(video), moved: audio },
             _ if audio => Message::Media { conversation, audio, video },
             _ => Message::Leave { conversation },
         },

@@ -81,6 +81,9 @@ pub enum Message {
         conversation: ConversationId,
         /// The generation of the sender's latest description.
         generation: u32,
+        /// The sender's addresses have changed: a restart that is under way leads to the old ones.
+        #[serde(default)]
+        moved: bool,
     },
     /// The reply to a wish to restart in a conversation that is over for the sender, who slept or was lost for too long.
     Ended {

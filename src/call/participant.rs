@@ -12,7 +12,7 @@ pub(super) const CONNECTING_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long an interruption may last before the participant counts as lost.
 pub(super) const INTERRUPTED_TIMEOUT: Duration = Duration::from_secs(30);
 /// Between restarts that the far side begins at least: each of them costs sockets.
-const RESTART_INTERVAL: Duration = Duration::from_millis(500);
+pub(super) const RESTART_INTERVAL: Duration = Duration::from_millis(500);
 /// How long a far side's close waits for the message that says why.
 pub(super) const CLOSED_GRACE: Duration = Duration::from_secs(2);
 /// Candidates that are kept until the description comes; later ones are dropped.

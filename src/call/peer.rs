@@ -88,9 +88,9 @@ impl CallMachine {
                     turn.effect(Effect::ApplyCandidate { conversation, peer: from, candidate });
                 }
             }),
-            Message::Restart { conversation, generation } => match state {
+            Message::Restart { conversation, generation, moved } => match state {
                 CallState::Conversation(mut current) if current.id == conversation => {
-                    current.restart_asked(turn, from, generation);
+                    current.restart_asked(turn, from, generation, moved);
                     CallState::Conversation(current)
                 }
                 state @ (CallState::Idle

@@ -16,7 +16,7 @@ use std::time::Duration;
 use crate::identity::PeerId;
 use crate::media::MediaTime;
 
-use super::participant::INTERRUPTED_TIMEOUT;
+use super::participant::{INTERRUPTED_TIMEOUT, RESTART_INTERVAL};
 use super::state::{CallMachine, Turn};
 use super::{CallReport, Conversation, ConversationId, Effect, Link, Message, Participant, Role};
 
@@ -88,9 +88,13 @@ impl Participant {
         }
     }
 
-    /// Whether none is under way that may still find a path.
-    fn has_waited(&self, now: MediaTime) -> bool {
-        let patience = if self.is_described() { RESTART_PATIENCE } else { ASK_AGAIN };
+    /// Whether none is under way that may still find a path, as one to addresses of before somebody has `moved` cannot.
+    fn has_waited(&self, now: MediaTime, moved: bool) -> bool {
+        let patience = match (moved, self.is_described()) {
+            (true, _) => RESTART_INTERVAL,
+            (false, true) => RESTART_PATIENCE,
+            (false, false) => ASK_AGAIN,
+        };
         self.restarts.began.is_none_or(|at| now.since(at) >= patience)
     }
 }
@@ -121,12 +125,13 @@ impl Conversation {
             }
             participant.restarts.ask_at = Some(turn.now + ASK_AGAIN);
             turn.effect(Effect::RenewRoute { peer });
-            turn.send(peer, Message::Restart { conversation, generation: participant.generation() });
+            let generation = participant.generation();
+            turn.send(peer, Message::Restart { conversation, generation, moved: changed });
         }
     }
 
     /// `peer` asks for a restart, or is ready for one.
-    pub(super) fn restart_asked(&mut self, turn: &mut Turn<'_>, peer: PeerId, generation: u32) {
+    pub(super) fn restart_asked(&mut self, turn: &mut Turn<'_>, peer: PeerId, generation: u32, moved: bool) {
         let conversation = self.id;
         let Some(participant) = self.participants.get_mut(&peer) else { return };
         if !participant.may_restart(turn.now) {
@@ -134,9 +139,10 @@ impl Conversation {
         }
         match participant.role {
             Role::Answerer => {
-                turn.send(peer, Message::Restart { conversation, generation: participant.generation() });
+                let generation = participant.generation();
+                turn.send(peer, Message::Restart { conversation, generation, moved: false });
             }
-            Role::Offerer if generation <= participant.generation() && participant.has_waited(turn.now) => {
+            Role::Offerer if generation <= participant.generation() && participant.has_waited(turn.now, moved) => {
                 let generation = participant.begin_restart(turn.now);
                 turn.effect(Effect::RestartIce { conversation, peer, generation });
             }

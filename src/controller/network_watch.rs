@@ -39,11 +39,14 @@ impl NetworkWatch {
         self.due
     }
 
-    /// Looks at the `addresses` of the moment; true when they are others than before.
+    /// Looks at the `addresses` of the moment; true when they are others than before, and lead somewhere.
     pub(super) fn look(&mut self, now: MediaTime, addresses: Vec<IpAddr>) -> bool {
         self.due = Some(now + LOOK_EVERY);
-        let addresses = Some(sorted(addresses));
-        std::mem::replace(&mut self.known, addresses.clone()) != addresses
+        let addresses = sorted(addresses);
+        let leads_somewhere = addresses.iter().any(|address| !address.is_loopback());
+        let changed = self.known.as_ref() != Some(&addresses);
+        self.known = Some(addresses);
+        changed && leads_somewhere
     }
 }
 
@@ -70,7 +73,9 @@ mod tests {
         assert_eq!(watch.due(), Some(at(7_000)));
         assert!(watch.look(at(7_000), vec![IpAddr::from([192, 0, 2, 9])]));
         assert!(!watch.look(at(9_000), vec![IpAddr::from([192, 0, 2, 9])]), "told once");
-        watch.follow(false, at(9_500), home);
+        assert!(!watch.look(at(11_000), vec![IpAddr::from([127, 0, 0, 1])]), "no network");
+        assert!(watch.look(at(13_000), home()));
+        watch.follow(false, at(13_500), home);
         assert_eq!(watch.due(), None);
         watch.follow(true, at(20_000), home);
         assert!(!watch.look(at(20_000), home()), "the call has gone on with these");
