@@ -115,6 +115,8 @@ impl World {
             | Effect::OpenMedia { .. }
             | Effect::CloseCamera
             | Effect::ApplyCandidate { .. }
+            | Effect::RestartIce { .. }
+            | Effect::RenewRoute { .. }
             | Effect::StartRinging
             | Effect::StartRingBack
             | Effect::StopRinging => {}

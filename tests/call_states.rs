@@ -206,20 +206,6 @@ fn an_answer_without_a_receipt_does_not_end_a_call_that_is_connected() {
 }
 
 #[test]
-fn an_interruption_heals_or_is_lost_after_9_seconds() {
-    let mut ann = in_call();
-    ann.engine(2000, 1, BOB, EngineEvent::Interrupted);
-    ann.at(10_999, Input::Deadline);
-    ann.engine(10_999, 1, BOB, EngineEvent::Connected);
-    ann.at(11_001, Input::Deadline);
-    assert!(ann.reports().is_empty());
-    ann.engine(20_000, 1, BOB, EngineEvent::Interrupted);
-    ann.at(29_000, Input::Deadline);
-    released(&mut ann, 29_100, 1, BOB);
-    assert_eq!(ann.disconnects(), [DisconnectReason::Lost]);
-}
-
-#[test]
 fn the_goodbye_may_come_after_the_connection_is_closed() {
     let mut ann = in_call();
     ann.engine(2000, 1, BOB, EngineEvent::Closed);

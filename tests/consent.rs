@@ -54,7 +54,7 @@ fn a_caller_is_connected_only_to_the_invited_person_who_accepts_that_invite() {
 fn a_message() -> impl Strategy<Value = Message> {
     let invite = (0..4u128).prop_map(invite_id);
     let conversation = (0..4u128).prop_map(conversation_id);
-    (0..10u8, invite, conversation, any::<bool>(), any::<bool>(), ".{0,40}").prop_map(
+    (0..11u8, invite, conversation, any::<bool>(), any::<bool>(), ".{0,40}").prop_map(
         |(kind, invite, conversation, audio, video, text)| match kind {
             0 | 1 => Message::Invite { invite, conversation, name: text.clone(), user_data: text, audio, video },
             2 => Message::Ringing { invite },
@@ -64,6 +64,7 @@ fn a_message() -> impl Strategy<Value = Message> {
             6 => Message::Busy { invite },
             7 => Message::Describe { conversation, description: call_rig::offer() },
             8 => Message::Trickle { conversation, candidate: call_rig::candidate() },
+            9 => Message::Restart { conversation, generation: u32::from(video), moved: audio },
             _ if audio => Message::Media { conversation, audio, video },
             _ => Message::Leave { conversation },
         },
@@ -89,6 +90,7 @@ fn a_far_input() -> impl Strategy<Value = Input> {
         1 => any::<(bool, bool)>().prop_map(|(audio, video)| Input::Captures { audio, video }),
         1 => (3..8u8).prop_map(|peer| Input::Gone { peer: id(peer) }),
         1 => (0..4u128).prop_map(|number| Input::MediaReleased { conversation: conversation_id(number) }),
+        1 => Just(Input::NetworkChanged),
         1 => Just(Input::Deadline),
     ]
 }

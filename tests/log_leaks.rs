@@ -91,7 +91,8 @@ fn logs_at(level: &'static str) {
         } else {
             bob.say("leave")
         }
-        alice.expect_where("conversation_disconnected", SOON, |_| true);
+        // Whoever is lost is waited for.
+        alice.expect_where("conversation_disconnected", SOON * 2, |_| true);
     }
     alice.say("quit");
     assert!(alice.wait(SOON).success());

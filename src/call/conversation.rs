@@ -77,11 +77,13 @@ impl Conversation {
             Link::Connecting { .. } => true,
             Link::Connected | Link::Interrupted { .. } => false,
         };
-        participant.link = Link::Connected;
+        let conversation = self.id;
+        if participant.is_up(turn.now) {
+            turn.report(CallReport::Reconnected { conversation, participant: peer });
+        }
         if !first {
             return;
         }
-        let conversation = self.id;
         if self.connected_at.is_none() {
             self.connected_at = Some(turn.now);
             turn.report(CallReport::ConversationConnected { conversation });

@@ -32,6 +32,9 @@ pub enum DtlsSetup {
 pub struct Description {
     /// Offer or answer.
     pub kind: DescriptionKind,
+    /// 0 for the description that connects, one more for each ICE restart (RFC 8445, 9); an answer has its offer's.
+    #[serde(default)]
+    pub generation: u32,
     /// ICE user name fragment: 4..=256 ice-chars (RFC 8839).
     pub ice_ufrag: String,
     /// ICE password: 22..=256 ice-chars (RFC 8839).
@@ -68,6 +71,9 @@ pub enum CandidateKind {
 /// One ICE candidate over UDP (RFC 8445, trickled as RFC 8838).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Candidate {
+    /// That of the description that it belongs to.
+    #[serde(default)]
+    pub generation: u32,
     /// Groups candidates: 1..=32 ice-chars.
     pub foundation: String,
     /// Priority (RFC 8445, 5.1.2).

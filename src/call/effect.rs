@@ -77,6 +77,20 @@ pub enum Effect {
         /// The candidate.
         candidate: Candidate,
     },
+    /// Restart ICE on a peer connection whose role is to offer (RFC 8445, 9; JSEP, 5.2.3.9).
+    RestartIce {
+        /// Of this conversation.
+        conversation: ConversationId,
+        /// With whom.
+        peer: PeerId,
+        /// Which of the connection's descriptions comes of it.
+        generation: u32,
+    },
+    /// Look for another way to carry messages to somebody: the present one may be broken.
+    RenewRoute {
+        /// To whom.
+        peer: PeerId,
+    },
     /// Close a peer connection; then say `Closed`.
     ClosePeer {
         /// Of this conversation.
@@ -104,6 +118,8 @@ impl Effect {
             | Self::ReleaseMedia { .. }
             | Self::ApplyDescription { .. }
             | Self::ApplyCandidate { .. }
+            | Self::RestartIce { .. }
+            | Self::RenewRoute { .. }
             | Self::ClosePeer { .. }
             | Self::StartRinging
             | Self::StartRingBack

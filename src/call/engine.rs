@@ -3,7 +3,9 @@
 use crate::identity::PeerId;
 
 use super::state::{CallMachine, CallState, Turn};
-use super::{CallEnd, CallError, CallReport, ConversationId, EngineEvent, Link, Message, OutgoingInvite};
+use super::{
+    CallEnd, CallError, CallReport, Candidate, ConversationId, Description, EngineEvent, Message, OutgoingInvite,
+};
 
 impl CallMachine {
     /// A peer connection did something; only that of a participant in the present conversation moves it.
@@ -29,10 +31,14 @@ impl CallMachine {
             return CallState::Conversation(current);
         };
         match event {
+            // Of a generation that is over: late.
+            EngineEvent::Described(Description { generation, .. })
+            | EngineEvent::Gathered(Candidate { generation, .. })
+                if generation < participant.generation() => {}
             EngineEvent::Described(description) => turn.send(peer, Message::Describe { conversation, description }),
             EngineEvent::Gathered(candidate) => turn.send(peer, Message::Trickle { conversation, candidate }),
             EngineEvent::Connected => current.link_is_up(turn, peer),
-            EngineEvent::Interrupted => participant.interrupted(turn.now),
+            EngineEvent::Interrupted => current.link_is_interrupted(turn, peer),
             EngineEvent::Closed => participant.close_soon(turn.now),
             EngineEvent::Failed => return self.link_is_gone(turn, current, peer),
         }
@@ -74,6 +80,8 @@ impl CallMachine {
                 | Message::Busy { .. }
                 | Message::Describe { .. }
                 | Message::Trickle { .. }
+                | Message::Restart { .. }
+                | Message::Ended { .. }
                 | Message::Media { .. }
                 | Message::Leave { .. },
             ) => state,
@@ -114,14 +122,5 @@ impl CallMachine {
 impl super::Conversation {
     fn is_connecting_to(&self, peer: PeerId) -> bool {
         self.participants.get(&peer).is_some_and(|participant| !participant.was_connected())
-    }
-}
-
-impl super::Participant {
-    fn interrupted(&mut self, now: crate::media::MediaTime) {
-        self.link = match self.link {
-            Link::Connected => Link::Interrupted { until: now + super::participant::INTERRUPTED_TIMEOUT },
-            link @ (Link::Connecting { .. } | Link::Interrupted { .. }) => link,
-        };
     }
 }

@@ -47,6 +47,8 @@ pub enum Input {
         /// The camera.
         video: bool,
     },
+    /// This computer's addresses are others than before: what does not come through may come through another way.
+    NetworkChanged,
     /// `ReleaseMedia` is done: cameras, microphones and their threads are closed.
     MediaReleased {
         /// As the effect named it.
@@ -148,7 +150,7 @@ pub enum EngineEvent {
     Described(Description),
     /// One of this side's candidates, to be sent.
     Gathered(Candidate),
-    /// Media can flow: ICE and DTLS are done, or back after an interruption.
+    /// Media can flow: ICE and DTLS are done, or something came through again after an interruption.
     Connected,
     /// Nothing comes through just now.
     Interrupted,

@@ -74,6 +74,22 @@ pub enum Message {
         /// The candidate.
         candidate: Candidate,
     },
+    /// Nothing comes through to the sender, who asks for an ICE restart (RFC 8445, 9); or, from whoever does not offer, the
+    /// reply to that: the restart may begin. It also shows that messages get through, without which the old path is kept.
+    Restart {
+        /// In which conversation.
+        conversation: ConversationId,
+        /// The generation of the sender's latest description.
+        generation: u32,
+        /// The sender's addresses have changed: a restart that is under way leads to the old ones.
+        #[serde(default)]
+        moved: bool,
+    },
+    /// The reply to a wish to restart in a conversation that is over for the sender, who slept or was lost for too long.
+    Ended {
+        /// Which conversation.
+        conversation: ConversationId,
+    },
     /// What the sender sends now (muted, camera off or on, a device lost or back).
     Media {
         /// In which conversation.

@@ -17,6 +17,7 @@ mod participant;
 mod peer;
 mod press;
 mod report;
+mod restart;
 mod state;
 
 pub use conversation::Conversation;

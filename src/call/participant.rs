@@ -4,17 +4,20 @@ use std::time::Duration;
 
 use crate::media::MediaTime;
 
-use super::{Candidate, DescriptionKind, Role};
+use super::restart::Restarts;
+use super::{Candidate, Description, DescriptionKind, Role};
 
 /// How long a connection may take to be made, if the engine does not give it up before.
 pub(super) const CONNECTING_TIMEOUT: Duration = Duration::from_secs(20);
-/// How long an interruption may last before the participant counts as lost, if the engine does not give up before.
-pub(super) const INTERRUPTED_TIMEOUT: Duration = Duration::from_secs(9);
+/// How long an interruption may last before the participant counts as lost.
+pub(super) const INTERRUPTED_TIMEOUT: Duration = Duration::from_secs(30);
+/// Between restarts that the far side begins at least: each of them costs sockets.
+pub(super) const RESTART_INTERVAL: Duration = Duration::from_millis(500);
 /// How long a far side's close waits for the message that says why.
 pub(super) const CLOSED_GRACE: Duration = Duration::from_secs(2);
 /// Candidates that are kept until the description comes; later ones are dropped.
 const MAX_EARLY_CANDIDATES: usize = 32;
-/// Candidates that a participant may give in all.
+/// Candidates that a participant may give for each description.
 const MAX_CANDIDATES: usize = 128;
 
 /// What somebody sends: sound, video.
@@ -55,6 +58,7 @@ pub struct Participant {
     pub(super) sends: Sends,
     pub(super) link: Link,
     pub(super) role: Role,
+    pub(super) restarts: Restarts,
     described: bool,
     early: Vec<Candidate>,
     candidates: usize,
@@ -67,6 +71,7 @@ impl Participant {
             sends,
             link: Link::Connecting { until: now + CONNECTING_TIMEOUT },
             role,
+            restarts: Restarts::default(),
             described: false,
             early: Vec::new(),
             candidates: 0,
@@ -100,35 +105,62 @@ impl Participant {
         }
     }
 
-    pub(super) const fn deadline(&self) -> Option<MediaTime> {
+    pub(super) fn deadline(&self) -> Option<MediaTime> {
         match self.link {
-            Link::Connecting { until } | Link::Interrupted { until } => Some(until),
+            Link::Connecting { until } => Some(until),
+            Link::Interrupted { until } => Some(self.ask_at().map_or(until, |at| at.min(until))),
             Link::Connected => None,
         }
     }
 
-    /// Takes the far side's description, once and only of the kind that the roles ask for; gives the candidates that
-    /// came before it.
-    pub(super) fn describe(&mut self, kind: DescriptionKind) -> Option<Vec<Candidate>> {
-        let wanted = match self.role {
-            Role::Offerer => DescriptionKind::Answer,
-            Role::Answerer => DescriptionKind::Offer,
+    /// The far side's description of the present generation has come.
+    pub(super) const fn is_described(&self) -> bool {
+        self.described
+    }
+
+    /// Takes the far side's description, once in each generation and only of the kind that the roles ask for; gives the
+    /// candidates that came before it. Generations of an answerer follow the offers.
+    pub(super) fn describe(&mut self, description: &Description, now: MediaTime) -> Option<Vec<Candidate>> {
+        let Description { kind, generation, .. } = *description;
+        let fits = match self.role {
+            Role::Offerer => kind == DescriptionKind::Answer && !self.described && generation == self.generation(),
+            Role::Answerer if !self.described => kind == DescriptionKind::Offer,
+            Role::Answerer => {
+                let soon = self.restarts.began.is_some_and(|at| now.since(at) < RESTART_INTERVAL);
+                kind == DescriptionKind::Offer && generation > self.generation() && self.was_connected() && !soon
+            }
         };
-        if self.described || kind != wanted {
+        if !fits {
             return None;
         }
+        if generation > self.generation() {
+            self.restarts.generation = generation;
+            self.restarts.began = Some(now);
+            self.candidates = 0;
+        }
         self.described = true;
-        Some(std::mem::take(&mut self.early))
+        let early = std::mem::take(&mut self.early);
+        Some(early.into_iter().filter(|candidate| candidate.generation == generation).collect())
+    }
+
+    /// Begins the next generation, which waits for the far side's answer, and gives its number.
+    pub(super) fn begin_restart(&mut self, now: MediaTime) -> u32 {
+        self.restarts.generation = self.restarts.generation.saturating_add(1);
+        self.restarts.began = Some(now);
+        self.described = false;
+        self.early.clear();
+        self.candidates = 0;
+        self.generation()
     }
 
     /// Takes a candidate: gives it back when it can be applied now, keeps it (within bounds) when the description is
-    /// still to come.
+    /// still to come. One of an earlier description is of no use.
     pub(super) fn trickle(&mut self, candidate: Candidate) -> Option<Candidate> {
-        if self.candidates >= MAX_CANDIDATES {
+        if self.candidates >= MAX_CANDIDATES || candidate.generation < self.generation() {
             return None;
         }
         self.candidates += 1;
-        if self.described {
+        if self.described && candidate.generation == self.generation() {
             return Some(candidate);
         }
         if self.early.len() < MAX_EARLY_CANDIDATES {
@@ -139,6 +171,7 @@ impl Participant {
 
     /// Makes the connection count as gone soon, unless the reason comes first.
     pub(super) fn close_soon(&mut self, now: MediaTime) {
+        self.restarts.stop_asking();
         let soon = now + CLOSED_GRACE;
         self.link = match self.link {
             Link::Connecting { until } => Link::Connecting { until: until.min(soon) },
@@ -150,7 +183,7 @@ impl Participant {
 
 #[cfg(test)]
 mod tests {
-    use crate::call::CandidateKind;
+    use crate::call::{CandidateKind, DtlsSetup};
 
     use super::*;
 
@@ -159,6 +192,7 @@ mod tests {
         let sends = Sends { audio: true, video: true };
         let mut participant = Participant::new(String::new(), sends, Role::Offerer, MediaTime::default());
         let candidate = Candidate {
+            generation: 0,
             foundation: "1".to_owned(),
             priority: 1,
             address: std::net::IpAddr::from([192, 0, 2, 1]),
@@ -168,7 +202,20 @@ mod tests {
         for _ in 0..100 {
             assert_eq!(participant.trickle(candidate.clone()), None);
         }
-        assert_eq!(participant.describe(DescriptionKind::Answer).map(|early| early.len()), Some(MAX_EARLY_CANDIDATES));
+        let answer = Description {
+            kind: DescriptionKind::Answer,
+            generation: 0,
+            ice_ufrag: String::new(),
+            ice_pwd: String::new(),
+            fingerprint: String::new(),
+            setup: DtlsSetup::Active,
+            audio_ssrc: 1,
+            video_ssrc: 2,
+            rtx_ssrc: 3,
+            fec_ssrc: 4,
+        };
+        let early = participant.describe(&answer, MediaTime::default());
+        assert_eq!(early.map(|early| early.len()), Some(MAX_EARLY_CANDIDATES));
         let applied = (0..10_000).filter(|_| participant.trickle(candidate.clone()).is_some()).count();
         assert_eq!(applied, MAX_CANDIDATES - 100);
     }

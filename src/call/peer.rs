@@ -76,7 +76,7 @@ impl CallMachine {
             Message::Cancel { invite } => self.canceled(state, turn, from, invite),
             Message::Describe { conversation, description } => in_conversation(state, conversation, |current| {
                 let Some(participant) = current.participants.get_mut(&from) else { return };
-                let Some(early) = participant.describe(description.kind) else { return };
+                let Some(early) = participant.describe(&description, turn.now) else { return };
                 turn.effect(Effect::ApplyDescription { conversation, peer: from, description });
                 for candidate in early {
                     turn.effect(Effect::ApplyCandidate { conversation, peer: from, candidate });
@@ -88,6 +88,28 @@ impl CallMachine {
                     turn.effect(Effect::ApplyCandidate { conversation, peer: from, candidate });
                 }
             }),
+            Message::Restart { conversation, generation, moved } => match state {
+                CallState::Conversation(mut current) if current.id == conversation => {
+                    current.restart_asked(turn, from, generation, moved);
+                    CallState::Conversation(current)
+                }
+                state @ (CallState::Idle
+                | CallState::Outgoing(_)
+                | CallState::Incoming(_)
+                | CallState::Conversation(_)) => {
+                    self.late_restart(turn, conversation, from);
+                    state
+                }
+            },
+            Message::Ended { conversation } => match state {
+                CallState::Conversation(current) if current.id == conversation => {
+                    self.link_is_gone(turn, current, from)
+                }
+                state @ (CallState::Idle
+                | CallState::Outgoing(_)
+                | CallState::Incoming(_)
+                | CallState::Conversation(_)) => state,
+            },
             Message::Media { conversation, audio, video } => in_conversation(state, conversation, |current| {
                 their_stream_changed(current, turn, from, Sends { audio, video });
             }),

@@ -94,6 +94,10 @@ pub enum CallReport {
     StreamAdded { conversation: ConversationId, participant: PeerId, audio: bool, video: bool },
     /// The far side muted, turned its camera off or on, or lost or got back a device.
     StreamChanged { conversation: ConversationId, participant: PeerId, audio: bool, video: bool },
+    /// Nothing comes from a participant any more; the connection is being restored, for 30 s at most.
+    Reconnecting { conversation: ConversationId, participant: PeerId },
+    /// The connection to a participant is restored.
+    Reconnected { conversation: ConversationId, participant: PeerId },
     /// A participant's connection could not be made.
     ParticipantFailed { conversation: ConversationId, participant: PeerId, error: CallError },
     /// A participant who was connected is gone.

@@ -19,15 +19,15 @@
 //! +-------------------------------------------------------------------+  press Leave,      |
 //! | Conversation                                                      |  peer's Leave,     |
 //! |   each participant:                                               |  last one failed   |
-//! |     Connecting 20 s --Connected--> Connected <-> Interrupted 9 s  |  or lost           |
+//! |     Connecting 20 s --Connected--> Connected <-> Interrupted 30 s |  or lost           |
 //! +-------------------------------------------------------------------+--------------------+
 //!                                                                                          |
 //!   beside all of these:  Closing, at most 3 s, until peers and media are closed  <--------+
 //!                         then ConversationDisconnected
 //! ```
 //!
-//! The engine gives up sooner, and its word is the first to come: 10 s into connecting, 4.5 s into an interruption. The times
-//! above end what it says nothing about.
+//! The engine gives up sooner on a connection that cannot be made: after 10 s. What restores one that is interrupted is in
+//! `restart`.
 //!
 //! While it is not Idle, an Invite of anybody else gets Busy. When both invite each other, the one with the smaller ID
 //! keeps waiting (and remembers the other's invite), the one with the greater ID answers. Messages and engine events that
@@ -149,6 +149,7 @@ impl CallMachine {
                 self.announce(state, turn)
             }
             Input::Gone { peer } => self.gone(state, turn, peer),
+            Input::NetworkChanged => ask_for_restarts(state, turn, true),
             Input::MediaReleased { conversation } => {
                 self.media_released(turn, conversation);
                 state
@@ -181,7 +182,10 @@ impl CallMachine {
                 let report = CallReport::InviteTimeout { invite: incoming.invite };
                 self.end_incoming(turn, incoming, report, CallEnd::Missed)
             }
-            CallState::Conversation(conversation) => self.links_deadline(turn, conversation),
+            CallState::Conversation(conversation) => {
+                let state = self.links_deadline(turn, conversation);
+                ask_for_restarts(state, turn, false)
+            }
             state @ (CallState::Idle | CallState::Outgoing(_) | CallState::Incoming(_)) => state,
         }
     }
@@ -205,4 +209,12 @@ impl CallMachine {
         }
         state
     }
+}
+
+/// Asks whoever nothing comes from for an ICE restart: when it is time, or at once with a `changed` network.
+fn ask_for_restarts(mut state: CallState, turn: &mut Turn<'_>, changed: bool) -> CallState {
+    if let CallState::Conversation(conversation) = &mut state {
+        conversation.ask_for_restarts(turn, changed);
+    }
+    state
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::call::{CallMachine, CallState, ConversationId, DeviceKind, Input, Press, Standing};
+use crate::call::{CallMachine, CallState, ConversationId, DeviceKind, Input, Link, Participant, Press, Standing};
 use crate::identity::{ContactLink, Identity, PeerId};
 use crate::media::{Latest, MediaTime, VideoFormat};
 use crate::playout::Playout;
@@ -21,6 +21,7 @@ use super::fan_out::FanOut;
 use super::frame_trace::FrameTrace;
 use super::lanes::LaneSender;
 use super::local_media::{LocalMedia, MediaWish, Released};
+use super::network_watch::NetworkWatch;
 use super::notices::Notices;
 use super::people::People;
 use super::publisher::{PICTURE_SOON, Publication, Publisher, Repaint};
@@ -42,6 +43,7 @@ pub(super) struct Core {
     pub(super) settings: Settings,
     pub(super) people: People,
     pub(super) absences: Absences,
+    network_watch: NetworkWatch,
     pub(super) machine: CallMachine,
     pub(super) echo: EchoContact,
     pub(super) media: LocalMedia,
@@ -140,6 +142,7 @@ impl Core {
             in_call,
             next_statistics: None,
             absences: Absences::default(),
+            network_watch: NetworkWatch::default(),
             quit_by: None,
             inputs: VecDeque::new(),
             stepping: false,
@@ -234,7 +237,18 @@ impl Core {
             }
         }
         self.stepping = false;
+        self.watch_network();
         self.publisher.mark();
+    }
+
+    /// Watches this computer's addresses for as long as somebody in the call is not heard.
+    fn watch_network(&mut self) {
+        let CallState::Conversation(conversation) = self.machine.state() else {
+            return self.network_watch.end();
+        };
+        let interrupted = |(_, participant): (_, &Participant)| matches!(participant.link(), Link::Interrupted { .. });
+        let interrupted = conversation.participants().any(interrupted);
+        self.network_watch.follow(interrupted, MediaTime::now(), || self.engine.addresses());
     }
 
     /// What this side means to send (sound, pictures); `None` outside a call.
@@ -334,7 +348,7 @@ impl Core {
             (PeerEvent::Closed, None) => {}
             (_, None) => return,
             (_, Some(remote)) if remote.closing => return,
-            (PeerEvent::KeyframeRequested | PeerEvent::Connected, Some(remote)) => {
+            (PeerEvent::KeyframeRequested | PeerEvent::Connected | PeerEvent::Resumed, Some(remote)) => {
                 remote.keyframe_asked.store(false, Ordering::Release);
                 self.media.request_keyframe();
             }
@@ -350,7 +364,8 @@ impl Core {
     /// When `on_deadline` is due.
     pub(super) fn next_deadline(&self) -> Option<MediaTime> {
         let echo = self.echo.next_deadline();
-        let own = [self.absences.due(), self.next_statistics, self.publisher.due(), self.quit_by];
+        let own =
+            [self.absences.due(), self.network_watch.due(), self.next_statistics, self.publisher.due(), self.quit_by];
         [self.machine.next_deadline(), echo].into_iter().chain(own).flatten().min()
     }
 
@@ -358,6 +373,11 @@ impl Core {
         let now = MediaTime::now();
         if self.machine.next_deadline().is_some_and(|deadline| deadline <= now) {
             self.step(Input::Deadline);
+        }
+        if self.network_watch.due().is_some_and(|deadline| deadline <= now)
+            && self.network_watch.look(now, self.engine.addresses())
+        {
+            self.step(Input::NetworkChanged);
         }
         while let Some(peer) = self.absences.take_gone(now) {
             self.step(Input::Gone { peer });

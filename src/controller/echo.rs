@@ -125,6 +125,11 @@ impl EchoContact {
                     open.peer.add_remote_candidate(candidate);
                 }
             }
+            Effect::RestartIce { generation, .. } => {
+                if let Some(open) = &self.connection {
+                    open.peer.restart_ice(generation);
+                }
+            }
             Effect::ClosePeer { conversation, peer } => match &self.connection {
                 Some(open) if open.conversation == conversation => open.peer.close(),
                 Some(_) | None => return Some(Input::Engine { conversation, peer, event: EngineEvent::Closed }),
@@ -133,6 +138,7 @@ impl EchoContact {
             Effect::OpenPreview { .. }
             | Effect::OpenMedia { .. }
             | Effect::CloseCamera
+            | Effect::RenewRoute { .. }
             | Effect::StartRinging
             | Effect::StartRingBack
             | Effect::StopRinging
@@ -169,7 +175,7 @@ pub(super) fn engine_event(event: PeerEvent) -> Option<EngineEvent> {
     match event {
         PeerEvent::LocalDescription(description) => Some(EngineEvent::Described(description)),
         PeerEvent::LocalCandidate(candidate) => Some(EngineEvent::Gathered(candidate)),
-        PeerEvent::Connected => Some(EngineEvent::Connected),
+        PeerEvent::Connected | PeerEvent::Resumed => Some(EngineEvent::Connected),
         PeerEvent::Interrupted => Some(EngineEvent::Interrupted),
         PeerEvent::Failed { detail } => {
             tracing::info!("a connection failed: {detail}");

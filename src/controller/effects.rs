@@ -46,6 +46,16 @@ impl Core {
                     remote.peer.add_remote_candidate(candidate);
                 }
             }
+            Effect::RestartIce { peer, generation, .. } => {
+                if let Some(remote) = self.remotes.get(&peer) {
+                    remote.peer.restart_ice(generation);
+                }
+            }
+            Effect::RenewRoute { peer } => {
+                if let Some(signaling) = &self.signaling {
+                    signaling.renew(peer);
+                }
+            }
             Effect::ClosePeer { conversation, peer } => self.close_peer(conversation, peer),
             Effect::StartRinging => self.playout.play(Sound::Ringtone),
             Effect::StartRingBack => self.playout.play(Sound::RingBack),
@@ -178,6 +188,8 @@ impl Core {
                 self.on_stream_changed(participant, video);
                 Event::StreamChanged { conversation, participant, audio, video }
             }
+            CallReport::Reconnecting { conversation, participant } => Event::Reconnecting { conversation, participant },
+            CallReport::Reconnected { conversation, participant } => Event::Reconnected { conversation, participant },
             CallReport::ParticipantFailed { conversation, participant, error } => {
                 Event::ParticipantFailed { conversation, participant, code: error.code(), message: error.to_string() }
             }

@@ -175,6 +175,10 @@ pub enum Event {
     FirstFrame { conversation: ConversationId, participant: PeerId, width: u32, height: u32 },
     /// Every 2 s in a call.
     Stats { conversation: ConversationId, participant: PeerId, sent: Box<SentStats>, received: Box<ReceivedStats> },
+    /// Nothing comes from a participant any more; the connection is being restored, for 30 s at most.
+    Reconnecting { conversation: ConversationId, participant: PeerId },
+    /// The connection to a participant is restored.
+    Reconnected { conversation: ConversationId, participant: PeerId },
     /// A participant's connection could not be made.
     ParticipantFailed { conversation: ConversationId, participant: PeerId, code: u32, message: String },
     /// A participant is gone.

@@ -17,6 +17,7 @@ mod handle;
 mod lanes;
 mod local_media;
 mod network;
+mod network_watch;
 mod notices;
 mod options;
 mod people;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use crate::call::{ConversationId, Participant};
+use crate::call::{ConversationId, Link, Participant};
 use crate::identity::PeerId;
 use crate::media::{FrameSlot, LevelMeter, MediaTime};
 use crate::playout::ParticipantAudio;
@@ -54,6 +54,7 @@ impl Remote {
         ParticipantView {
             id,
             name,
+            reconnecting: matches!(participant.link(), Link::Interrupted { .. }),
             audio: participant.audio(),
             video: participant.video(),
             muted_here: self.muted_here,

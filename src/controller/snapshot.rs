@@ -224,6 +224,8 @@ pub struct ParticipantView {
     pub id: PeerId,
     /// The name shown.
     pub name: String,
+    /// Nothing comes from them just now; the connection is being restored.
+    pub reconnecting: bool,
     /// They send sound (not muted over there).
     pub audio: bool,
     /// They send video.

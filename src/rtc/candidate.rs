@@ -44,8 +44,8 @@ fn is_reachable(address: IpAddr, loopback: bool) -> bool {
     !(address.is_unspecified() || address.is_multicast() || broadcast) && (loopback || !address.is_loopback())
 }
 
-/// A candidate of this side's, as the far side is told; `None` when it is of no use there.
-pub(super) fn from_engine(candidate: &RTCIceCandidate) -> Option<Candidate> {
+/// A candidate of this side's in a `generation`, as the far side is told; `None` when it is of no use there.
+pub(super) fn from_engine(candidate: &RTCIceCandidate, generation: u32) -> Option<Candidate> {
     if candidate.protocol != RTCIceProtocol::Udp || candidate.component != 1 {
         return None;
     }
@@ -61,7 +61,7 @@ pub(super) fn from_engine(candidate: &RTCIceCandidate) -> Option<Candidate> {
         return None;
     }
     let foundation = candidate.foundation.clone();
-    Some(Candidate { foundation, priority: candidate.priority, address, port: candidate.port, kind })
+    Some(Candidate { generation, foundation, priority: candidate.priority, address, port: candidate.port, kind })
 }
 
 #[cfg(test)]
@@ -72,6 +72,7 @@ mod tests {
 
     fn candidate(address: &str) -> Candidate {
         Candidate {
+            generation: 0,
             foundation: "1".to_owned(),
             priority: 2_130_706_431,
             address: address.parse().unwrap(),
@@ -109,7 +110,7 @@ mod tests {
             foundation in any::<String>(), priority in any::<u32>(), address in any::<u128>(), port in any::<u16>(), v4 in any::<bool>(),
         ) {
             let address = if v4 { IpAddr::from((address as u32).to_be_bytes()) } else { IpAddr::from(address.to_be_bytes()) };
-            let candidate = Candidate { foundation, priority, address, port, kind: CandidateKind::Host };
+            let candidate = Candidate { generation: 0, foundation, priority, address, port, kind: CandidateKind::Host };
             if let Some(engine) = to_engine(&candidate, false) {
                 prop_assert!(!engine.candidate.contains(['\r', '\n']));
                 prop_assert_eq!(engine.candidate.split(' ').count(), 8);

@@ -31,7 +31,7 @@ use super::description_sdp::{
     RTX_PAYLOAD_TYPE, StreamNumbers,
 };
 use super::fec::ForwardErrorCorrection;
-use super::host_addresses;
+use super::host_addresses::HostAddresses;
 use super::media_tap::MediaTap;
 use super::nack::NackGenerator;
 use super::retransmission::RetransmissionUnwrapper;
@@ -40,14 +40,14 @@ use super::rtcp_observer::RtcpObserver;
 /// Between connectivity checks of a pair while connecting. A check goes out when this timer fires, and nominating takes
 /// another one, so it is most of the time that a call on a local network takes to connect.
 const CHECK_INTERVAL: Duration = Duration::from_millis(20);
-/// Checks of a pair before it is given up: ten seconds.
-const MAX_CHECKS: u16 = 500;
+/// Checks of a pair before it is given up: over a minute. Connecting is given up before, and so is an interruption.
+const MAX_CHECKS: u16 = 3500;
 /// Between keepalives (consent, RFC 7675) once connected.
-const KEEPALIVE: Duration = Duration::from_millis(500);
-/// Without anything from the far side for this long the connection is interrupted.
-const DISCONNECTED_AFTER: Duration = Duration::from_millis(2500);
-/// Interrupted for this long it has failed.
-const FAILED_AFTER: Duration = Duration::from_millis(4500);
+const KEEPALIVE: Duration = Duration::from_millis(400);
+/// The agent's own opinion of silence, which nobody waits for.
+const DISCONNECTED_AFTER: Duration = Duration::from_secs(5);
+/// Longer than a call waits for an interruption's end: the agent keeps on checking, and a blackout may end by itself.
+const FAILED_AFTER: Duration = Duration::from_secs(60);
 /// Packets kept for retransmission; a power of two.
 const RETRANSMISSION_BUFFER: u16 = 1024;
 /// Between reports of what arrived (transport-wide congestion control): the sooner, the shorter the queues.
@@ -84,12 +84,14 @@ pub(super) async fn open(
     let mut media = media_engine()?;
     let registry = configure_twcc(Registry::new(), &mut media)?;
     let registry = with_interceptors(registry, interceptors);
-    let addresses = host_addresses::to_bind(bind);
-    let loopback = addresses.iter().all(|address| address.ip().is_loopback());
+    let addresses = HostAddresses(bind);
+    let loopback = addresses.list().iter().all(IpAddr::is_loopback);
     let settings = SettingEngineBuilder::new()
         // Candidates are typed addresses: no name is ever looked up, and no multicast socket is needed.
         .with_multicast_dns_mode(MulticastDnsMode::Disabled)
         .with_include_loopback_candidate(loopback)
+        // A restart opens sockets on the addresses that there are then.
+        .with_discard_local_candidates_during_ice_restart(true)
         .with_ice_connection_attempts(Some(CHECK_INTERVAL), Some(MAX_CHECKS))
         .with_ice_timeouts(Some(DISCONNECTED_AFTER), Some(FAILED_AFTER), Some(KEEPALIVE))
         .with_host_acceptance_min_wait(Some(Duration::ZERO))
@@ -103,7 +105,7 @@ pub(super) async fn open(
         .with_setting_engine(settings)
         .with_handler(handler)
         .with_runtime(runtime)
-        .with_udp_addrs(addresses)
+        .with_udp_addrs(vec![addresses])
         .build()
         .await?;
     let engine: Arc<dyn PeerConnection> = Arc::new(engine);

@@ -156,7 +156,7 @@ pub(super) struct StreamNumbers {
 
 /// This side's description, out of the engine's own text.
 pub(super) fn from_own_sdp(
-    kind: DescriptionKind,
+    (kind, generation): (DescriptionKind, u32),
     sdp: &str,
     streams: StreamNumbers,
 ) -> Result<Description, BadDescription> {
@@ -171,6 +171,7 @@ pub(super) fn from_own_sdp(
     };
     let description = Description {
         kind,
+        generation,
         ice_ufrag: value("a=ice-ufrag:", "ice_ufrag")?.to_owned(),
         ice_pwd: value("a=ice-pwd:", "ice_pwd")?.to_owned(),
         fingerprint: value("a=fingerprint:sha-256 ", "fingerprint")?.to_ascii_uppercase(),
@@ -193,6 +194,7 @@ mod tests {
     fn description() -> Description {
         Description {
             kind: DescriptionKind::Offer,
+            generation: 0,
             ice_ufrag: "abcd+/12".to_owned(),
             ice_pwd: "0123456789abcdefghijkl".to_owned(),
             fingerprint: ["AB"; 32].join(":"),
@@ -208,7 +210,7 @@ mod tests {
     fn a_description_survives_the_text() {
         let sdp = to_sdp(&description()).unwrap();
         let streams = StreamNumbers { audio: 1, video: 2, rtx: 3, fec: 4 };
-        assert_eq!(from_own_sdp(DescriptionKind::Offer, &sdp, streams), Ok(description()));
+        assert_eq!(from_own_sdp((DescriptionKind::Offer, 0), &sdp, streams), Ok(description()));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
+use super::host_addresses::HostAddresses;
 use super::link::LinkProfile;
 use super::peer::{self, Peer};
 use super::runtime::Impairment;
@@ -37,7 +38,7 @@ pub enum PeerEvent {
     LocalDescription(Description),
     /// For the far side.
     LocalCandidate(Candidate),
-    /// ICE and DTLS are up: media can flow. Comes again after an interruption that ended by itself.
+    /// ICE and DTLS are up: media can flow.
     Connected,
     /// The first picture is in the slot (`VideoSink::Decode` only).
     FirstFrame {
@@ -56,8 +57,10 @@ pub enum PeerEvent {
     /// The next video frame for this peer must be a keyframe: the far side asked, the connection is new, or frames had
     /// to be dropped.
     KeyframeRequested,
-    /// Nothing comes from the far side; the engine keeps trying.
+    /// Nothing has come from the far side for 1.2 s, or ICE restarts; the engine keeps trying until it is closed.
     Interrupted,
+    /// The far side is heard again after an interruption: media flows.
+    Resumed,
     /// The connection could not be made, or is lost for good. `close` is still needed.
     Failed {
         /// For the log: in general terms, without addresses and keys.
@@ -104,6 +107,11 @@ impl Engine {
         events: impl Fn(PeerEvent) + Send + Sync + 'static,
     ) -> Peer {
         peer::start(&self.runtime, self.bind, role, sinks, Arc::new(events), self.impairment.clone())
+    }
+
+    /// The addresses that connections made now would use; those of calls that go on may be others.
+    pub fn addresses(&self) -> Vec<IpAddr> {
+        HostAddresses(self.bind).list()
     }
 
     /// The same, but what is sent goes through a bad network in software.

@@ -13,6 +13,7 @@ mod candidate;
 pub mod congestion;
 mod connection;
 mod description_sdp;
+mod driver;
 mod engine;
 mod fec;
 #[doc(hidden)]

@@ -30,6 +30,11 @@ const UNKNOWN_ROUND_TRIP: Duration = Duration::from_millis(80);
 /// Missing packets that are remembered; a stream that loses more needs a keyframe, not repairs.
 const MAX_MISSING: usize = 512;
 
+/// What is lost while nothing at all comes for this long is not repaired: a keyframe follows such an interruption.
+const INTERRUPTION: Duration = Duration::from_secs(1);
+/// Unless it is as little as this: pictures that begin after a pause may lose their first packets, too.
+const WORTH_REPAIRING: u64 = 32;
+
 /// Asks for what is missing in the streams that support it.
 pub(super) struct NackGenerator {
     counters: Arc<Counters>,
@@ -45,6 +50,8 @@ pub(super) struct NackGenerator {
 struct Stream {
     /// The highest sequence number so far, counted without wrapping.
     highest: Option<u64>,
+    /// When the latest packet came.
+    arrived_at: Option<Instant>,
     missing: BTreeMap<u64, Missing>,
 }
 
@@ -80,6 +87,7 @@ impl NackGenerator {
 
 impl Stream {
     fn arrived(&mut self, sequence: u16, now: Instant) {
+        let before = self.arrived_at.replace(now);
         let Some(highest) = self.highest else {
             // Far from zero, so that packets that come before the first one still count upwards.
             self.highest = Some((1 << 32) + u64::from(sequence));
@@ -93,7 +101,8 @@ impl Stream {
         }
         self.highest = Some(extended);
         let gap = extended - highest - 1;
-        if gap as usize + self.missing.len() > MAX_MISSING {
+        let interrupted = before.is_some_and(|before| now.saturating_duration_since(before) >= INTERRUPTION);
+        if gap as usize + self.missing.len() > MAX_MISSING || (interrupted && gap > WORTH_REPAIRING) {
             self.missing.clear();
             return;
         }
@@ -214,6 +223,19 @@ mod tests {
         stream.arrived(1, start);
         stream.arrived(2000, start);
         assert!(asked(&mut stream, start + MS(10)).is_empty());
+    }
+
+    #[test]
+    fn what_an_interruption_took_is_not_asked_for_but_a_little_is() {
+        let start = Instant::now();
+        let mut stream = Stream::default();
+        stream.arrived(1, start);
+        stream.arrived(3, start + MS(1500));
+        assert_eq!(asked(&mut stream, start + MS(1510)), [2]);
+        stream.arrived(200, start + MS(3000));
+        assert!(asked(&mut stream, start + MS(3010)).is_empty());
+        stream.arrived(300, start + MS(3020));
+        assert_eq!(asked(&mut stream, start + MS(3030)).len(), 99, "a burst alone is no interruption");
     }
 
     proptest! {

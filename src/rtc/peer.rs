@@ -1,4 +1,5 @@
-//! One remote participant's connection: the handle that the controller holds, and the task that owns the connection.
+//! One remote participant's connection: the handle that the controller holds, and the life of the task that owns the
+//! connection. How that task drives it is in `driver`.
 //!
 //! ```text
 //! Peer (handle, any thread) --commands, bounded--> peer task --> webrtc crate
@@ -10,22 +11,19 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
-use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
-use tokio::time::Instant;
-use webrtc::media_stream::track_local::TrackLocal;
-use webrtc::peer_connection::{
-    PeerConnectionEventHandler, RTCPeerConnectionIceEvent, RTCPeerConnectionState, RTCSessionDescription,
-};
+use webrtc::peer_connection::{PeerConnectionEventHandler, RTCPeerConnectionIceEvent, RTCPeerConnectionState};
 use webrtc::runtime::Runtime;
 
 use super::candidate;
 use super::congestion::CongestionControl;
 use super::connection::{self, Connection, Interceptors};
-use super::description_sdp::{self, StreamNumbers};
+use super::description_sdp::StreamNumbers;
+use super::driver::{Driver, Inputs, drive};
 use super::engine::{Events, PeerEvent, PeerSinks};
 use super::fec::ForwardErrorCorrection;
 use super::media_tap::MediaTap;
@@ -33,25 +31,20 @@ use super::nack::NackGenerator;
 use super::receiving::{self, KeyframeRequests};
 use super::rtcp_observer::RtcpObserver;
 use super::runtime::{Impairment, PeerRuntime};
-use super::sending::{self, MediaQueues, MediaReceivers, is_closed, unless_closed};
+use super::sending::{self, MediaQueues, MediaReceivers, is_closed};
 use super::source_gate::SourceGate;
 use super::stats::{Counters, PeerStats};
 use crate::call::Role;
-use crate::call::{Candidate, Description, DescriptionKind};
+use crate::call::{Candidate, Description};
 use crate::media::{EncodedAudio, EncodedVideo, MediaTime, VideoBudget};
 
 /// Commands that wait for the peer task at most; more are dropped (a far side that sends hundreds of candidates).
 const COMMANDS: usize = 64;
-/// Candidates of the far side's that are used at most.
-const MAX_CANDIDATES: usize = 16;
-/// From this side's offer, or from the far side's description, to a connection at most.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// From closing to the end of the last task at most.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
-/// Between keyframe requests to the far side at least.
-const PLI_INTERVAL: Duration = Duration::from_millis(300);
 
-enum Command {
+pub(super) enum Command {
+    Restart { generation: u32 },
     RemoteDescription(Box<Description>),
     RemoteCandidate(Candidate),
 }
@@ -78,9 +71,15 @@ impl fmt::Debug for Peer {
 }
 
 impl Peer {
-    /// Applies the far side's description. One that cannot be used ends in `PeerEvent::Failed`.
+    /// Applies the far side's description: the first one, or that of an ICE restart. One that cannot be used ends in `PeerEvent::Failed`.
     pub fn set_remote_description(&self, description: Description) {
         self.command(Command::RemoteDescription(Box::new(description)));
+    }
+
+    /// Restarts ICE, on the side that offers and once connected: new credentials, sockets on the addresses that this
+    /// computer has now, and a description of this `generation`. The old path is given up at once.
+    pub fn restart_ice(&self, generation: u32) {
+        self.command(Command::Restart { generation });
     }
 
     /// Adds a candidate of the far side's; it may come before the description. Useless ones are ignored.
@@ -165,25 +164,31 @@ pub(super) fn start(
         gate: Arc::clone(&gate),
         media: Arc::downgrade(&media),
         keyframe_requests: keyframe_requests.clone(),
+        generation: Arc::default(),
         connected: watch::Sender::new(false),
+        interruptions: watch::Sender::new(0),
     };
     handle.spawn(run(context, command_receiver, keyframe_receiver, closed, receivers));
     Peer { shared: Arc::new(Shared { commands, keyframe_requests, close, media, counters, gate }) }
 }
 
-struct Context {
+pub(super) struct Context {
     handle: Handle,
     bind: Option<IpAddr>,
-    role: Role,
+    pub(super) role: Role,
     sinks: PeerSinks,
-    events: Events,
+    pub(super) events: Events,
     impairment: Impairment,
     counters: Arc<Counters>,
-    gate: Arc<SourceGate>,
-    media: std::sync::Weak<MediaQueues>,
+    pub(super) gate: Arc<SourceGate>,
+    pub(super) media: std::sync::Weak<MediaQueues>,
     keyframe_requests: KeyframeRequests,
+    /// Of this side's latest description: its candidates bear it.
+    pub(super) generation: Arc<AtomicU32>,
     /// True once `Connected` was told: what arrives a moment before waits for that, so that its events come after it.
-    connected: watch::Sender<bool>,
+    pub(super) connected: watch::Sender<bool>,
+    /// How many there were.
+    pub(super) interruptions: watch::Sender<u32>,
 }
 
 /// The whole life of a connection: opens it, drives it until it is closed, and lets go of everything.
@@ -246,7 +251,8 @@ async fn open(
         fec: ForwardErrorCorrection::new(Arc::clone(&context.counters)),
         tap,
     };
-    let handler = Arc::new(Handler { events: Arc::clone(&context.events), states });
+    let handler =
+        Arc::new(Handler { events: Arc::clone(&context.events), generation: Arc::clone(&context.generation), states });
     let runtime_dyn = Arc::clone(runtime) as Arc<dyn Runtime>;
     let connection = connection::open(context.bind, streams, interceptors, handler, runtime_dyn).await?;
     let sound = Arc::clone(&context.sinks.audio);
@@ -254,7 +260,7 @@ async fn open(
     runtime.track(receiving::receive_audio(received.audio, connected(), sound, Arc::clone(&context.counters)));
     runtime.track(receiving::receive_video(
         received.video,
-        connected(),
+        (connected(), context.interruptions.subscribe()),
         context.sinks.video.clone(),
         Arc::clone(&context.counters),
         Arc::clone(&context.events),
@@ -280,218 +286,17 @@ fn random_numbers() -> Result<[u64; 5], webrtc::error::Error> {
     Ok(numbers)
 }
 
-/// What the peer task listens to, besides closing.
-struct Inputs {
-    commands: mpsc::Receiver<Command>,
-    keyframe_requests: mpsc::Receiver<()>,
-    states: mpsc::Receiver<RTCPeerConnectionState>,
-    driver_ended: watch::Receiver<bool>,
-}
-
-async fn drive(mut driver: Driver, inputs: Inputs, closed: &mut watch::Receiver<bool>) {
-    let Inputs { mut commands, mut keyframe_requests, mut states, mut driver_ended } = inputs;
-    driver.offer_if_offerer().await;
-    let mut next_pli = Instant::now();
-    loop {
-        tokio::select! {
-            biased;
-            () = is_closed(closed) => return,
-            Some(state) = states.recv() => driver.state(state),
-            () = is_closed(&mut driver_ended), if !driver.failed => driver.fail("the engine stopped"),
-            () = timeout_at(driver.connect_by) => driver.fail("no connection in time"),
-            Some(()) = async { tokio::time::sleep_until(next_pli).await; keyframe_requests.recv().await } => {
-                next_pli = Instant::now() + PLI_INTERVAL;
-                if unless_closed(closed, driver.send_pli()).await.is_none() {
-                    return;
-                }
-            }
-            Some(command) = commands.recv() => driver.command(command).await,
-        }
-    }
-}
-
-async fn timeout_at(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => tokio::time::sleep_until(deadline).await,
-        None => std::future::pending().await,
-    }
-}
-
-/// What the peer task knows while the connection lives.
-struct Driver {
-    context: Context,
-    connection: Connection,
-    streams: StreamNumbers,
-    far_video: Option<u32>,
-    /// Candidates that came before the description; then `None`.
-    early_candidates: Option<Vec<Candidate>>,
-    candidates: usize,
-    connect_by: Option<Instant>,
-    connected: bool,
-    failed: bool,
-}
-
-impl Driver {
-    fn new(context: Context, connection: Connection, streams: StreamNumbers) -> Self {
-        Self {
-            context,
-            connection,
-            streams,
-            far_video: None,
-            early_candidates: Some(Vec::new()),
-            candidates: 0,
-            connect_by: None,
-            connected: false,
-            failed: false,
-        }
-    }
-
-    fn emit(&self, event: PeerEvent) {
-        (self.context.events)(event);
-    }
-
-    fn fail(&mut self, detail: &'static str) {
-        self.connect_by = None;
-        self.set_media_open(false);
-        if !std::mem::replace(&mut self.failed, true) {
-            self.emit(PeerEvent::Failed { detail });
-        }
-    }
-
-    fn set_media_open(&self, open: bool) {
-        if let Some(media) = self.context.media.upgrade() {
-            media.set_open(open);
-        }
-    }
-
-    async fn offer_if_offerer(&mut self) {
-        if self.context.role == Role::Answerer {
-            return;
-        }
-        self.connect_by = Some(Instant::now() + CONNECT_TIMEOUT);
-        if let Err(detail) = self.describe(DescriptionKind::Offer).await {
-            tracing::debug!(detail, "a connection could not be offered");
-            self.fail("its own description");
-        }
-    }
-
-    /// Makes this side's description, tells it, and starts gathering.
-    async fn describe(&mut self, kind: DescriptionKind) -> Result<(), String> {
-        let engine = &self.connection.engine;
-        let own = match kind {
-            DescriptionKind::Offer => engine.create_offer(None).await,
-            DescriptionKind::Answer => engine.create_answer(None).await,
-        }
-        .map_err(|error| format!("describing this side: {error}"))?;
-        let description = description_sdp::from_own_sdp(kind, &own.sdp, self.streams)
-            .map_err(|error| format!("describing this side: {error}"))?;
-        self.context
-            .gate
-            .set_local_credentials(&description.ice_ufrag, &description.ice_pwd)
-            .map_err(|error| format!("guarding the sockets: {error}"))?;
-        // Before gathering begins, so that it comes before any candidate.
-        self.emit(PeerEvent::LocalDescription(description));
-        engine.set_local_description(own).await.map_err(|error| format!("applying the own description: {error}"))
-    }
-
-    async fn command(&mut self, command: Command) {
-        match command {
-            Command::RemoteDescription(description) => {
-                if let Err(detail) = self.remote_description(&description).await {
-                    // It may quote addresses and credentials.
-                    tracing::debug!(detail, "a description could not be used");
-                    self.fail("the far side's description");
-                }
-            }
-            Command::RemoteCandidate(candidate) => match &mut self.early_candidates {
-                Some(early) if early.len() < MAX_CANDIDATES => early.push(candidate),
-                Some(_) => {}
-                None => self.remote_candidate(&candidate).await,
-            },
-        }
-    }
-
-    async fn remote_description(&mut self, description: &Description) -> Result<(), String> {
-        let wanted = match self.context.role {
-            Role::Offerer => DescriptionKind::Answer,
-            Role::Answerer => DescriptionKind::Offer,
-        };
-        if description.kind != wanted || self.early_candidates.is_none() {
-            tracing::debug!("a description that was not expected is ignored");
-            return Ok(());
-        }
-        let unusable = |error: &dyn fmt::Display| format!("the far side's description: {error}");
-        let sdp = description_sdp::to_sdp(description).map_err(|error| unusable(&error))?;
-        let remote = match description.kind {
-            DescriptionKind::Offer => RTCSessionDescription::offer(sdp),
-            DescriptionKind::Answer => RTCSessionDescription::answer(sdp),
-        }
-        .map_err(|error| unusable(&error))?;
-        self.connection.engine.set_remote_description(remote).await.map_err(|error| unusable(&error))?;
-        self.far_video = Some(description.video_ssrc);
-        self.connect_by = Some(Instant::now() + CONNECT_TIMEOUT);
-        let early = self.early_candidates.take().unwrap_or_default();
-        if self.context.role == Role::Answerer {
-            self.describe(DescriptionKind::Answer).await?;
-        }
-        for candidate in &early {
-            self.remote_candidate(candidate).await;
-        }
-        Ok(())
-    }
-
-    async fn remote_candidate(&mut self, candidate: &Candidate) {
-        let Some(init) = candidate::to_engine(candidate, self.connection.loopback) else {
-            tracing::debug!("an unusable candidate is ignored");
-            return;
-        };
-        if self.candidates >= MAX_CANDIDATES {
-            return;
-        }
-        self.candidates += 1;
-        if let Err(error) = self.connection.engine.add_ice_candidate(init).await {
-            tracing::debug!(%error, "a candidate was refused");
-        }
-    }
-
-    fn state(&mut self, state: RTCPeerConnectionState) {
-        match state {
-            RTCPeerConnectionState::Connected if !self.failed => {
-                self.connect_by = None;
-                self.connected = true;
-                self.emit(PeerEvent::Connected);
-                self.set_media_open(true);
-                self.context.connected.send_replace(true);
-            }
-            RTCPeerConnectionState::Disconnected if !self.failed => {
-                // What is sent now would be lost, and would hold up the others; `Connected` goes on with a keyframe.
-                self.set_media_open(false);
-                self.emit(PeerEvent::Interrupted);
-            }
-            RTCPeerConnectionState::Failed => self.fail("the connection failed"),
-            _ => {}
-        }
-    }
-
-    async fn send_pli(&self) {
-        let Some(media_ssrc) = self.far_video.filter(|_| self.connected) else { return };
-        let pli = PictureLossIndication { sender_ssrc: self.streams.video, media_ssrc };
-        if let Err(error) = self.connection.video.write_rtcp(vec![Box::new(pli)]).await {
-            tracing::debug!(%error, "a keyframe request was not sent");
-        }
-    }
-}
-
 /// What the webrtc crate calls, on its own task.
 struct Handler {
     events: Events,
+    generation: Arc<AtomicU32>,
     states: mpsc::Sender<RTCPeerConnectionState>,
 }
 
 #[async_trait::async_trait]
 impl PeerConnectionEventHandler for Handler {
     async fn on_ice_candidate(&self, event: RTCPeerConnectionIceEvent) {
-        if let Some(candidate) = candidate::from_engine(&event.candidate) {
+        if let Some(candidate) = candidate::from_engine(&event.candidate, self.generation.load(Relaxed)) {
             (self.events)(PeerEvent::LocalCandidate(candidate));
         }
     }

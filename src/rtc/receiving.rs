@@ -44,7 +44,7 @@ pub(super) async fn receive_audio(
 /// Puts the video of the far side together, from `connected` until the connection ends.
 pub(super) async fn receive_video(
     mut packets: mpsc::Receiver<Packet>,
-    mut connected: watch::Receiver<bool>,
+    (mut connected, mut interruptions): (watch::Receiver<bool>, watch::Receiver<u32>),
     sink: VideoSink,
     counters: Arc<Counters>,
     events: Events,
@@ -64,6 +64,11 @@ pub(super) async fn receive_video(
                 None => break,
             },
             () = sleep_until(deadline) => None,
+            Ok(()) = interruptions.changed() => {
+                // The first thing that comes afterwards is a keyframe: nothing before it is worth a wait.
+                buffer.restart_at_keyframe();
+                continue;
+            }
         };
         let now = MediaTime::now();
         if let Some(Packet { header, payload }) = packet {

@@ -49,6 +49,8 @@ pub(super) struct PeerRuntime {
     /// Becomes true when the task that drives the connection ends, however it does.
     driver_ended: watch::Sender<bool>,
     impairment: Impairment,
+    /// When the link's steps and blackouts count from, whichever socket leads to it.
+    link_began: MediaTime,
 }
 
 impl fmt::Debug for PeerRuntime {
@@ -71,7 +73,8 @@ impl PeerRuntime {
     pub(super) fn new(handle: Handle, gate: Arc<SourceGate>, impairment: Impairment) -> (Arc<Self>, TasksEnded) {
         let (alive, ended) = mpsc::channel(1);
         let driver_ended = watch::Sender::new(false);
-        (Arc::new(Self { handle, gate, alive, driver_ended, impairment }), TasksEnded(ended))
+        let link_began = MediaTime::now();
+        (Arc::new(Self { handle, gate, alive, driver_ended, impairment, link_began }), TasksEnded(ended))
     }
 
     /// Becomes true when the task that drives the connection has ended.
@@ -82,7 +85,7 @@ impl PeerRuntime {
     /// Puts a link before what leaves `socket`, whose port makes the two directions of a call on one computer differ.
     fn impair(&self, profile: LinkProfile, socket: &Arc<UdpSocket>) -> LinkSender {
         let seed = socket.local_addr().map_or(0, |address| u64::from(address.port()));
-        let (sender, deliver) = LinkSender::new(Link::new(profile, seed, MediaTime::now()), Arc::clone(socket));
+        let (sender, deliver) = LinkSender::new(Link::new(profile, seed, self.link_began), Arc::clone(socket));
         self.track(deliver);
         sender
     }
@@ -221,7 +224,12 @@ impl AsyncUdpSocket for GatedSocket {
         let (Some(buffer), Some(meta)) = (buffers.first_mut(), metas.first_mut()) else { return Poll::Ready(Ok(0)) };
         for _ in 0..REFUSALS_A_TURN {
             let mut datagram = ReadBuf::new(buffer);
-            let from = ready!(self.socket.poll_recv_from(context, &mut datagram))?;
+            let mut from = SocketAddr::from(([0; 4], 0));
+            if let Err(error) = ready!(self.socket.poll_recv_from(context, &mut datagram)).map(|source| from = source) {
+                // A network that is away is loss here, too; the engine would give the socket up.
+                tracing::trace!(%error, "a datagram could not be received");
+                continue;
+            }
             let length = datagram.filled().len();
             if length == 0 || !self.gate.admits(datagram.filled(), from) {
                 continue;

@@ -19,10 +19,13 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use rtc::crypto::{HmacAlgorithm, Mac, default_provider};
+use tokio::sync::Notify;
+
+use crate::media::MediaTime;
 
 /// Sources remembered at most, of each kind. The far side has a handful of candidates.
 const MAX_SOURCES: usize = 64;
@@ -44,9 +47,14 @@ const INTEGRITY: usize = 20;
 /// The gate of one peer connection, shared by its sockets.
 #[derive(Debug, Default)]
 pub(super) struct SourceGate {
-    local: OnceLock<Credentials>,
+    local: Mutex<Option<Credentials>>,
     sources: Mutex<Sources>,
     refused: AtomicU64,
+    /// When a datagram was let in last, in microseconds of media time.
+    heard_us: AtomicU64,
+    /// Somebody waits for the next one.
+    arrival_awaited: AtomicBool,
+    arrival: Notify,
 }
 
 /// This side's short-term credentials (RFC 8445, 7.2.2).
@@ -54,7 +62,7 @@ struct Credentials {
     /// The fragment and a colon: what the user name of a request to this side begins with.
     user_name: String,
     /// Keyed with the password.
-    mac: Mutex<Box<dyn Mac>>,
+    mac: Box<dyn Mac>,
 }
 
 impl fmt::Debug for Credentials {
@@ -76,19 +84,45 @@ struct Sources {
 impl SourceGate {
     /// Tells the gate this connection's own user name fragment and password. Before that nothing passes.
     ///
+    /// The agent gives its old ones up at the same moment (RFC 8445, 9), so they are not kept; and who is validated has to
+    /// prove that the new ones are known.
+    ///
     /// # Errors
     ///
     /// When the cryptography library cannot be used.
     pub(super) fn set_local_credentials(&self, ufrag: &str, password: &str) -> Result<(), rtc::crypto::CryptoError> {
-        let mac = Mutex::new(default_provider()?.crypto().new_hmac(HmacAlgorithm::Sha1, password.as_bytes())?);
-        // Set once: a connection keeps its credentials.
-        let _ = self.local.set(Credentials { user_name: format!("{ufrag}:"), mac });
+        let mac = default_provider()?.crypto().new_hmac(HmacAlgorithm::Sha1, password.as_bytes())?;
+        let credentials = Credentials { user_name: format!("{ufrag}:"), mac };
+        *self.local.lock().unwrap_or_else(PoisonError::into_inner) = Some(credentials);
+        let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        sources.validated.clear();
+        sources.asked.clear();
         Ok(())
     }
 
     /// Datagrams that were refused.
     pub(super) fn refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)
+    }
+
+    /// When a datagram was let in last.
+    pub(super) fn heard_at(&self) -> MediaTime {
+        MediaTime::from_micros(self.heard_us.load(Ordering::Relaxed))
+    }
+
+    /// As if a datagram had just been let in.
+    pub(super) fn hear(&self) {
+        self.heard_us.store(MediaTime::now().as_micros(), Ordering::Relaxed);
+    }
+
+    /// Whether [`arrival`](Self::arrival) shall tell of datagrams from now on.
+    pub(super) fn await_arrival(&self, awaited: bool) {
+        self.arrival_awaited.store(awaited, Ordering::Release);
+    }
+
+    /// Waits until a datagram is let in; one may have been let in before.
+    pub(super) async fn arrival(&self) {
+        self.arrival.notified().await;
     }
 
     /// Notes what a datagram that leaves says about its destination.
@@ -109,21 +143,23 @@ impl SourceGate {
             Some(_) => self.sources.lock().unwrap_or_else(PoisonError::into_inner).asked.contains(&from),
             None => self.sources.lock().unwrap_or_else(PoisonError::into_inner).validated.contains(&from),
         };
-        if !admitted {
+        if admitted {
+            self.hear();
+            if self.arrival_awaited.load(Ordering::Acquire) {
+                self.arrival.notify_one();
+            }
+        } else {
             self.refused.fetch_add(1, Ordering::Relaxed);
         }
         admitted
     }
 
     fn admits_request(&self, datagram: &[u8], from: SocketAddr) -> bool {
-        let (Some(local), Some(request)) = (self.local.get(), SignedRequest::read(datagram)) else { return false };
+        let Some(request) = SignedRequest::read(datagram) else { return false };
+        let mut local = self.local.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(local) = local.as_mut() else { return false };
         let signed = request.user_name.starts_with(local.user_name.as_bytes())
-            && local
-                .mac
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .verify(&[&request.head, request.attributes], request.integrity)
-                .is_ok();
+            && local.mac.verify(&[&request.head, request.attributes], request.integrity).is_ok();
         let Some(transaction) = request.head.last_chunk().filter(|_| signed) else { return false };
         let requests = &mut self.sources.lock().unwrap_or_else(PoisonError::into_inner).requests;
         match requests.iter().rev().find(|(known, _)| known == transaction) {
@@ -331,6 +367,19 @@ mod tests {
             gate.admits(&signed(other, PASSWORD), address(1));
         }
         assert!(gate.sources.lock().unwrap().requests.len() <= MAX_REQUESTS);
+    }
+
+    #[test]
+    fn renewed_credentials_take_the_place_of_the_old_ones() {
+        let gate = gate();
+        assert!(gate.admits(&request("local:far"), address(1)));
+        gate.observe_departure(&stun(BINDING_SUCCESS, ""), address(1));
+        assert!(gate.admits(&[128], address(1)));
+        gate.set_local_credentials("newer", "another password, long").unwrap();
+        assert!(!gate.admits(&[128], address(1)), "not yet proved anew");
+        assert!(!gate.admits(&request("local:far"), address(1)));
+        assert!(!gate.admits(&request("newer:far"), address(1)), "signed with the old password");
+        assert!(gate.admits(&signed(stun(BINDING_REQUEST, "newer:far"), "another password, long"), address(1)));
     }
 
     #[test]

@@ -16,6 +16,7 @@ use crate::media::{EncodedAudio, EncodedVideo, FramePool, FrameSlot, MediaTime, 
 mod hostile;
 mod network;
 mod release;
+mod restart;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);

@@ -101,6 +101,7 @@ pub enum SignalingError {
 #[derive(Debug)]
 pub(super) enum Command {
     Send { to: PeerId, message: Message },
+    Renew(PeerId),
     SetBlocked(HashSet<PeerId>),
     SetContacts(HashSet<PeerId>),
 }
@@ -173,6 +174,14 @@ impl SignalingClient {
             if let Command::Send { to, message } = command {
                 (self.events)(SignalingEvent::Undelivered { to, message });
             }
+        }
+    }
+
+    /// Opens a new connection to a person, which takes the place of the one there is: that one may lead nowhere any more, and
+    /// silence tells so seconds later. What was sent on it and not read goes again.
+    pub fn renew(&self, to: PeerId) {
+        if self.commands.try_send(Command::Renew(to)).is_err() {
+            tracing::debug!("a connection is not renewed: too much waits");
         }
     }
 

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::sleep_until;
 
 use super::client::{Command, PresenceRoute, SignalingEvent};
-use super::connection::Local;
+use super::connection::{HANDSHAKE, Local};
 use super::flood::Admission;
 use super::outbox::Letter;
 use super::peer::{Link, Peer};
@@ -124,6 +124,11 @@ impl Hub {
     fn command(&mut self, command: Command, now: Instant) {
         match command {
             Command::Send { to, message } => self.send(to, message, now),
+            Command::Renew(id) => {
+                if let Some(peer) = self.peers.get_mut(&id) {
+                    peer.renew(now);
+                }
+            }
             Command::SetBlocked(blocked) => self.set_blocked(blocked, now),
             Command::SetContacts(contacts) => self.local.set_contacts(contacts),
         }
@@ -140,6 +145,7 @@ impl Hub {
             Input::Name { connection, peer, name } => self.renamed(connection, peer, name, now),
             Input::Acknowledged { connection, peer, number } => {
                 if let Some(entry) = self.peer_on(connection, &peer) {
+                    entry.is_heard();
                     entry.outbox.acknowledged(number);
                     entry.send_waiting();
                 }
@@ -214,13 +220,17 @@ impl Hub {
         let opened_by_lower = up.dialed == (self.own < up.peer);
         let peer = self.peer(up.peer, now);
         // Both sides opened one to the other: both keep the one that the lower ID opened. Otherwise the latest counts, since
-        // the app at the other end may have crashed and come back.
-        let doubled = peer.link.as_ref().is_some_and(|link| link.instance == up.instance && link.dialed != up.dialed);
+        // the app at the other end may have crashed and come back, or may have lost the way by which it was connected.
+        let doubled = peer.link.as_ref().is_some_and(|link| {
+            let at_once = now.saturating_duration_since(link.since) <= HANDSHAKE;
+            link.instance == up.instance && link.dialed != up.dialed && at_once
+        });
         if doubled && !opened_by_lower {
             return;
         }
         let news = peer.link.is_none() || peer.name != up.name;
         peer.outbox.connection_lost();
+        peer.is_heard();
         peer.name = up.name;
         peer.touched = now;
         let Up { connection, instance, dialed, letters, .. } = up;

@@ -27,6 +27,8 @@ impl Message {
             | Self::Reject { .. }
             | Self::Cancel { .. }
             | Self::Busy { .. }
+            | Self::Restart { .. }
+            | Self::Ended { .. }
             | Self::Media { .. }
             | Self::Leave { .. } => {}
         }
@@ -80,6 +82,7 @@ mod tests {
     fn description() -> Description {
         Description {
             kind: DescriptionKind::Offer,
+            generation: 0,
             ice_ufrag: "abcd".into(),
             ice_pwd: "a+/4567890123456789012".into(),
             fingerprint: ["AB"; 32].join(":"),
@@ -111,6 +114,7 @@ mod tests {
     fn candidates_stay_within_their_bounds() {
         let trickle = |foundation: &str, address: &str, port| {
             let candidate = Candidate {
+                generation: 0,
                 foundation: foundation.into(),
                 priority: 1,
                 address: address.parse().unwrap(),

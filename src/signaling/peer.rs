@@ -52,6 +52,8 @@ pub(super) struct Peer {
     failures: u32,
     next_dial: Option<Instant>,
     waits: bool,
+    /// Another connection is wanted although there is one.
+    renewing: bool,
 }
 
 impl Peer {
@@ -67,6 +69,7 @@ impl Peer {
             failures: 0,
             next_dial: None,
             waits,
+            renewing: false,
         }
     }
 
@@ -107,8 +110,20 @@ impl Peer {
 
     /// When to dial next, if at all.
     pub(super) fn dial_at(&self) -> Option<Instant> {
-        let wanted = self.link.is_none() && !self.dialing && !self.services.is_empty();
+        let wanted = (self.link.is_none() || self.renewing) && !self.dialing && !self.services.is_empty();
         self.next_dial.filter(|_| wanted)
+    }
+
+    /// The present connection may lead nowhere, or the network has changed: dials at once.
+    pub(super) fn renew(&mut self, now: Instant) {
+        self.renewing = true;
+        self.failures = 0;
+        self.next_dial = Some(now);
+    }
+
+    /// The connection is a new one, or has shown that it leads to them.
+    pub(super) const fn is_heard(&mut self) {
+        self.renewing = false;
     }
 
     /// A dial or a young connection failed.
@@ -191,6 +206,25 @@ mod tests {
         assert_eq!(peer.addresses(), [address(2), address(1)]);
         peer.dial_failed(now);
         assert_eq!(peer.addresses(), [address(1), address(2)], "what led nowhere is not tried first again");
+    }
+
+    #[test]
+    fn a_connection_that_may_lead_nowhere_is_dialed_beside_until_one_does() {
+        let now = Instant::now();
+        let mut peer = Peer::new(true, now);
+        peer.found("a".into(), vec![address(1)], now);
+        let (letters, _taken) = mpsc::channel(1);
+        let link = Link { connection: 1, instance: String::new(), dialed: true, letters, since: now, excess: 0 };
+        peer.link = Some(link);
+        assert_eq!(peer.dial_at(), None);
+        peer.renew(now);
+        assert_eq!(peer.dial_at(), Some(now), "at once, whoever has the lower ID");
+        peer.dial_failed(now);
+        assert_eq!(peer.dial_at(), Some(now + FIRST_DELAY));
+        peer.renew(now);
+        assert_eq!(peer.dial_at(), Some(now));
+        peer.is_heard();
+        assert_eq!(peer.dial_at(), None);
     }
 
     #[test]

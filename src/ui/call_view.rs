@@ -27,6 +27,8 @@ use super::tile::{Fit, TileOptions};
 use super::wall_clock::hours_minutes_seconds;
 
 const STAGE: Color32 = Color32::from_rgb(0x0B, 0x0E, 0x0F);
+/// Laid over the last picture of somebody who is not heard.
+const DIMMED: Color32 = Color32::from_black_alpha(140);
 const TILE: Color32 = Color32::from_rgb(0x1A, 0x1F, 0x21);
 
 /// Height that the line with the name and the time takes at the top, in points.
@@ -245,13 +247,20 @@ fn remote_tile(ui: &mut Ui, rect: Rect, scene: &mut Scene<'_>, who: &Participant
     }
     let fit = picture_size(&who.picture).map_or(Fit::Cover, |size| fit_for(size, rect.size()));
     let painted = visible && scene.tiles.paint(ui, rect, &who.picture, TileOptions { mirror: false, fit, rounding });
+    if painted && who.reconnecting {
+        ui.painter().rect_filled(rect, CornerRadius::same(rounding as u8), DIMMED);
+    }
     if !painted {
         let why = match (who.hidden_here, who.video) {
             (true, _) => Some(Text::HiddenHere),
             (false, false) => Some(Text::TheyCameraOff),
             (false, true) => None,
         };
-        let why = why.map(|key| scene.words.with_name(key, &name)).unwrap_or_default();
+        let why = match (who.reconnecting, why) {
+            (true, _) => scene.text(Text::Reconnecting).to_owned(),
+            (false, Some(key)) => scene.words.with_name(key, &name),
+            (false, None) => String::new(),
+        };
         let lines = [(name.as_str(), Type::Title), (why.as_str(), Type::Body)];
         face(ui, rect, scene, who, &name, if small { &[] } else { &lines });
     }
@@ -260,6 +269,9 @@ fn remote_tile(ui: &mut Ui, rect: Rect, scene: &mut Scene<'_>, who: &Participant
         (false, false) => Some((Icon::MicrophoneOff, Text::TheyMuted)),
         (false, true) => None,
     };
+    if who.reconnecting && (painted || small) {
+        reconnecting(ui, rect, scene, small);
+    }
     let mut rect = rect;
     if rounding == 0.0 && rect.width() < NARROW {
         rect.max.y -= controls::BAR_HEIGHT - space::L;
@@ -302,6 +314,17 @@ fn own_tile(ui: &mut Ui, rect: Rect, scene: &mut Scene<'_>, small: bool) {
         let words = scene.text(Text::YouAreMuted);
         chip(ui, rect, Some(Icon::MicrophoneOff), if small { "" } else { words }, words);
     }
+}
+
+/// Words in the middle of a tile whose picture stands still.
+fn reconnecting(ui: &Ui, tile: Rect, scene: &Scene<'_>, small: bool) {
+    let words = scene.text(Text::Reconnecting);
+    let kind = if small { Type::Caption } else { Type::Strong };
+    let text = one_line(ui, words, kind, theme::ON_PICTURE, tile.width() - 2.0 * space::S);
+    let place = Rect::from_center_size(tile.center(), text.size() + vec2(2.0 * space::L, 2.0 * space::S));
+    ui.painter().rect_filled(place, CornerRadius::same(18), theme::SCRIM);
+    painted_words(ui, place, words);
+    ui.painter().galley(place.center() - text.size() / 2.0, text, theme::ON_PICTURE);
 }
 
 /// A mark with words at the lower left of a tile.

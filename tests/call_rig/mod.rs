@@ -55,6 +55,7 @@ pub fn message_to(to: u8, message: Message) -> (PeerId, Message) {
 pub fn offer() -> Description {
     Description {
         kind: DescriptionKind::Offer,
+        generation: 0,
         ice_ufrag: "abcd".to_owned(),
         ice_pwd: "abcdefghijklmnopqrstuv".to_owned(),
         fingerprint: vec!["AB"; 32].join(":"),
@@ -68,6 +69,7 @@ pub fn offer() -> Description {
 
 pub fn candidate() -> Candidate {
     Candidate {
+        generation: 0,
         foundation: "1".to_owned(),
         priority: 1,
         address: std::net::IpAddr::from([192, 0, 2, 1]),

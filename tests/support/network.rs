@@ -29,6 +29,16 @@ impl Computer {
         command
     }
 
+    /// Takes its address away and gives it another one, as a network that it has moved to would.
+    pub fn move_to(&self, address: &str) {
+        let change = |verb: &str, address: &str| {
+            let with_length = format!("{address}/24");
+            assert!(ip(&["-n", &self.namespace, "addr", verb, &with_length, "dev", self.interface]), "ip addr {verb}");
+        };
+        change("del", &self.address);
+        change("add", address);
+    }
+
     /// Pulls the cable out on this side, or puts it back.
     pub fn set_cable(&self, plugged: bool) {
         let state = if plugged { "up" } else { "down" };

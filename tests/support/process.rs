@@ -23,8 +23,18 @@ const MAX_EVENTS: usize = 100_000;
 const MAX_LOG_LINES: usize = 400;
 
 /// What happens beside a call's own story, at any time.
-const BESIDE_THE_STORY: [&str; 7] =
-    ["contact", "stats", "local_stream", "local_stream_ended", "stream_changed", "device_error", "device_recovered"];
+const BESIDE_THE_STORY: [&str; 9] = [
+    "contact",
+    "stats",
+    "local_stream",
+    "local_stream_ended",
+    "stream_changed",
+    "device_error",
+    "device_recovered",
+    // A busy machine's hiccup may last for as long as an interruption.
+    "reconnecting",
+    "reconnected",
+];
 
 /// The program that is tested.
 pub fn visavis() -> &'static str {

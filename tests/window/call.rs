@@ -77,6 +77,21 @@ fn the_controls_of_a_call_do_what_they_say() {
 }
 
 #[test]
+fn a_picture_that_stands_still_says_why_and_the_call_can_be_ended() {
+    let mut who = made_up::participant(1, "Ana Lindqvist", true);
+    let desk = Desk::new(made_up::call(vec![who.clone()]));
+    assert!(!desk.shows("Reconnecting…"));
+    who.reconnecting = true;
+    for video in [true, false] {
+        who.video = video;
+        let desk = Desk::new(made_up::call(vec![who.clone()]));
+        assert!(desk.shows("Reconnecting…"));
+        desk.press("Hang up");
+        assert_eq!(desk.sent(), [Command::Leave]);
+    }
+}
+
+#[test]
 fn a_touch_on_faded_controls_only_wakes_them() {
     let desk = Desk::new(made_up::call(vec![made_up::participant(1, "Ana Lindqvist", true)]));
     desk.harness.borrow_mut().run_steps(20);

@@ -220,6 +220,7 @@ pub fn participant(number: u8, name: &str, video: bool) -> ParticipantView {
     ParticipantView {
         id: peer(number),
         name: name.into(),
+        reconnecting: false,
         audio: true,
         video,
         muted_here: false,

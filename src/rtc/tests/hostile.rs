@@ -79,12 +79,19 @@ fn an_unusable_description_fails_the_peer_and_floods_are_ignored() {
     let engine = Engine::new(runtime.handle().clone(), Some(LOOPBACK));
     let side = Side::new(&engine, Role::Answerer, Wire::default());
     for port in 1..2000 {
-        let candidate =
-            Candidate { foundation: "1".to_owned(), priority: 1, address: LOOPBACK, port, kind: CandidateKind::Host };
+        let candidate = Candidate {
+            generation: 0,
+            foundation: "1".to_owned(),
+            priority: 1,
+            address: LOOPBACK,
+            port,
+            kind: CandidateKind::Host,
+        };
         side.peer.add_remote_candidate(candidate);
     }
     let description = Description {
         kind: DescriptionKind::Offer,
+        generation: 0,
         ice_ufrag: "abcd".to_owned(),
         ice_pwd: "short".to_owned(),
         fingerprint: String::new(),

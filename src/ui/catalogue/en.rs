@@ -102,6 +102,7 @@ pub(super) const fn text(key: Text) -> &'static str {
         Text::AnswerAudio => "Answer with audio",
         Text::Decline => "Decline",
         Text::Connecting => "Connecting…",
+        Text::Reconnecting => "Reconnecting…",
         Text::ConnectingDetail => "Making a connection to {name}",
         Text::Mute => "Mute the microphone",
         Text::Unmute => "Unmute the microphone",

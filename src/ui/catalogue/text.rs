@@ -43,7 +43,7 @@ texts! {
     Calling, Ringing, CancelCall, IncomingVideo, IncomingAudio, UnknownCaller, UnknownCallerDetail, TheirId, TheirNote,
     AnswerVideo, AnswerAudio, Decline,
     // The call
-    Connecting, ConnectingDetail, Mute, Unmute, CameraOn, CameraOff, FullScreen, LeaveFullScreen, HangUp, Statistics,
+    Connecting, ConnectingDetail, Reconnecting, Mute, Unmute, CameraOn, CameraOff, FullScreen, LeaveFullScreen, HangUp, Statistics,
     TheyMuted, TheyCameraOff, MuteHere, UnmuteHere, HideHere, ShowHere, MutedHere, HiddenHere, SelfView, SelfViewBig,
     YouAreMuted, NoCameraChosen, NoMicrophoneChosen, YourCameraIsOff, CallTime, PeopleInCall,
     // Statistics

@@ -100,6 +100,7 @@ pub(super) const fn text(key: Text) -> &'static str {
         Text::AnswerAudio => "语音接听",
         Text::Decline => "拒绝",
         Text::Connecting => "正在连接…",
+        Text::Reconnecting => "正在重新连接…",
         Text::ConnectingDetail => "正在与 {name} 建立连接",
         Text::Mute => "麦克风静音",
         Text::Unmute => "取消静音",

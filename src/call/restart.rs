@@ -1,0 +1,159 @@
+//! How a connection that is interrupted is restored: by itself, or by an ICE restart (RFC 8445, 9), whichever comes first.
+//!
+//! ```text
+//! answerer                          offerer
+//!    |<---------- Restart ------------- |    either side asks: 1.5 s into an interruption, at once when its addresses
+//!    |----------- Restart ------------->|    change, and again every 2 s; the answerer's word, asked or not, is the start
+//!    |<- offer of the next generation --|
+//!    |----------- answer -------------->|    and candidates both ways
+//! ```
+//!
+//! The engine gives up the old path when it restarts. So the offer is made only when a message has just come from the far
+//! side: as long as messages do not get through either, the old path is all there is, and may come back.
+
+use std::time::Duration;
+
+use crate::identity::PeerId;
+use crate::media::MediaTime;
+
+use super::participant::{INTERRUPTED_TIMEOUT, RESTART_INTERVAL};
+use super::state::{CallMachine, Turn};
+use super::{CallReport, Conversation, ConversationId, Effect, Link, Message, Participant, Role};
+
+/// From the beginning of an interruption to the first wish for a restart: most blackouts are over before.
+const ASK_AFTER: Duration = Duration::from_millis(1500);
+/// Between wishes.
+const ASK_AGAIN: Duration = Duration::from_secs(2);
+/// A restart that was answered is left this long to find a path before there is another one.
+const RESTART_PATIENCE: Duration = Duration::from_secs(5);
+/// A wish that comes this soon after the end of an interruption may be of before: messages are kept for 5 s.
+const LATE_WISH: Duration = Duration::from_secs(6);
+
+/// Where a participant's connection stands with restarts.
+#[derive(Debug, Default)]
+pub(super) struct Restarts {
+    /// Of the latest description.
+    pub(super) generation: u32,
+    /// When the latest restart began.
+    pub(super) began: Option<MediaTime>,
+    /// When a restart is asked for next; only while interrupted.
+    ask_at: Option<MediaTime>,
+    /// When the latest interruption ended.
+    resumed_at: Option<MediaTime>,
+}
+
+impl Restarts {
+    /// Nothing is to be asked for any more.
+    pub(super) const fn stop_asking(&mut self) {
+        self.ask_at = None;
+    }
+}
+
+impl Participant {
+    /// Which of the connection's descriptions is the latest.
+    pub(super) const fn generation(&self) -> u32 {
+        self.restarts.generation
+    }
+
+    /// When a restart is to be asked for.
+    pub(super) const fn ask_at(&self) -> Option<MediaTime> {
+        self.restarts.ask_at
+    }
+
+    /// Media flows, for the first time or again; true when it is again.
+    pub(super) fn is_up(&mut self, now: MediaTime) -> bool {
+        let again = self.is_interrupted();
+        self.link = Link::Connected;
+        self.restarts.stop_asking();
+        if again {
+            self.restarts.resumed_at = Some(now);
+        }
+        again
+    }
+
+    const fn is_interrupted(&self) -> bool {
+        match self.link {
+            Link::Interrupted { .. } => true,
+            Link::Connecting { .. } | Link::Connected => false,
+        }
+    }
+
+    /// Whether a wish for a restart that comes at `now` is a present one.
+    fn may_restart(&self, now: MediaTime) -> bool {
+        match self.link {
+            Link::Connecting { .. } => false,
+            Link::Interrupted { .. } => true,
+            // Nothing may come through in one direction alone.
+            Link::Connected => self.restarts.resumed_at.is_none_or(|at| now.since(at) >= LATE_WISH),
+        }
+    }
+
+    /// Whether none is under way that may still find a path, as one to addresses of before somebody has `moved` cannot.
+    fn has_waited(&self, now: MediaTime, moved: bool) -> bool {
+        let patience = match (moved, self.is_described()) {
+            (true, _) => RESTART_INTERVAL,
+            (false, true) => RESTART_PATIENCE,
+            (false, false) => ASK_AGAIN,
+        };
+        self.restarts.began.is_none_or(|at| now.since(at) >= patience)
+    }
+}
+
+impl Conversation {
+    /// Nothing comes from `peer` any more.
+    pub(super) fn link_is_interrupted(&mut self, turn: &mut Turn<'_>, peer: PeerId) {
+        let Some(participant) = self.participants.get_mut(&peer) else { return };
+        if participant.link != Link::Connected {
+            return;
+        }
+        participant.link = Link::Interrupted { until: turn.now + INTERRUPTED_TIMEOUT };
+        participant.restarts.ask_at = Some(turn.now + ASK_AFTER);
+        turn.report(CallReport::Reconnecting { conversation: self.id, participant: peer });
+    }
+
+    /// Asks for restarts that are due; at once for all interruptions when this computer's addresses have `changed`.
+    pub(super) fn ask_for_restarts(&mut self, turn: &mut Turn<'_>, changed: bool) {
+        let conversation = self.id;
+        for (&peer, participant) in &mut self.participants {
+            let due = participant.ask_at().is_some_and(|at| changed || at <= turn.now);
+            if !due || !participant.is_interrupted() {
+                continue;
+            }
+            if changed {
+                // A restart that is under way is with the old addresses.
+                participant.restarts.began = None;
+            }
+            participant.restarts.ask_at = Some(turn.now + ASK_AGAIN);
+            turn.effect(Effect::RenewRoute { peer });
+            let generation = participant.generation();
+            turn.send(peer, Message::Restart { conversation, generation, moved: changed });
+        }
+    }
+
+    /// `peer` asks for a restart, or is ready for one.
+    pub(super) fn restart_asked(&mut self, turn: &mut Turn<'_>, peer: PeerId, generation: u32, moved: bool) {
+        let conversation = self.id;
+        let Some(participant) = self.participants.get_mut(&peer) else { return };
+        if !participant.may_restart(turn.now) {
+            return;
+        }
+        match participant.role {
+            Role::Answerer => {
+                let generation = participant.generation();
+                turn.send(peer, Message::Restart { conversation, generation, moved: false });
+            }
+            Role::Offerer if generation <= participant.generation() && participant.has_waited(turn.now, moved) => {
+                let generation = participant.begin_restart(turn.now);
+                turn.effect(Effect::RestartIce { conversation, peer, generation });
+            }
+            Role::Offerer => {}
+        }
+    }
+}
+
+impl CallMachine {
+    /// Somebody wants to restore a connection of a conversation that is not the present one: for them it is to be over, too.
+    pub(super) fn late_restart(&self, turn: &mut Turn<'_>, conversation: ConversationId, from: PeerId) {
+        turn.send(from, Message::Ended { conversation });
+    }
+}

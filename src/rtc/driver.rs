@@ -1,0 +1,384 @@
+//! Drives one connection, on the peer task: descriptions and candidates in, interruptions and their end out.
+//!
+//! ```text
+//!             ICE and DTLS are up             1.2 s of silence, or a restart
+//! Connecting --------------------> Up ----------------------------------------> Interrupted
+//!                                   ^------------------------------------------------'
+//!                                     a datagram comes; after a restart, ICE is up again
+//! ```
+//!
+//! Silence is this side's own judgement, from when the gate last let a datagram in: the agent's is seconds late. While it
+//! lasts no media is sent, and an empty receiver report (RFC 3550, 6.4.2) each 50 ms tells the far side as soon as there
+//! is a path again.
+
+use std::fmt;
+use std::time::Duration;
+
+use rtc::peer_connection::configuration::RTCOfferOptions;
+use rtc::rtcp::Packet as RtcpPacket;
+use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
+use rtc::rtcp::receiver_report::ReceiverReport;
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+use webrtc::media_stream::track_local::TrackLocal;
+use webrtc::peer_connection::{RTCPeerConnectionState, RTCSessionDescription};
+
+use super::candidate;
+use super::connection::Connection;
+use super::description_sdp::{self, StreamNumbers};
+use super::engine::PeerEvent;
+use super::peer::{Command, Context};
+use super::sending::{is_closed, unless_closed};
+use crate::call::{Candidate, Description, DescriptionKind, Role};
+use crate::media::MediaTime;
+
+/// Candidates of the far side's that are used for each description at most.
+const MAX_CANDIDATES: usize = 16;
+/// From this side's offer, or from the far side's description, to a connection at most.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Between keyframe requests to the far side at least.
+const PLI_INTERVAL: Duration = Duration::from_millis(300);
+/// Without a datagram from the far side for this long the connection is interrupted: three keepalives are missing.
+const SILENCE: Duration = Duration::from_millis(1200);
+/// Between probes of an interrupted connection: what the end of a blackout waits for.
+const PROBE_INTERVAL: Duration = Duration::from_millis(50);
+
+/// What the peer task listens to, besides closing.
+pub(super) struct Inputs {
+    pub(super) commands: mpsc::Receiver<Command>,
+    pub(super) keyframe_requests: mpsc::Receiver<()>,
+    pub(super) states: mpsc::Receiver<RTCPeerConnectionState>,
+    pub(super) driver_ended: watch::Receiver<bool>,
+}
+
+/// Runs until the peer closes.
+pub(super) async fn drive(mut driver: Driver, inputs: Inputs, closed: &mut watch::Receiver<bool>) {
+    let Inputs { mut commands, mut keyframe_requests, mut states, mut driver_ended } = inputs;
+    let gate = std::sync::Arc::clone(&driver.context.gate);
+    driver.offer_if_offerer().await;
+    let (mut next_pli, mut next_probe) = (Instant::now(), Instant::now());
+    loop {
+        tokio::select! {
+            biased;
+            () = is_closed(closed) => return,
+            Some(state) = states.recv() => driver.state(state),
+            () = is_closed(&mut driver_ended), if !driver.failed => driver.fail("the engine stopped"),
+            () = timeout_at(driver.connect_by) => driver.fail("no connection in time"),
+            () = gate.arrival(), if driver.awaits_datagram() => driver.heard(),
+            () = silence(|| gate.heard_at()), if driver.link == Link::Up => driver.interrupt(),
+            () = tokio::time::sleep_until(next_probe), if driver.awaits_datagram() => {
+                next_probe = Instant::now() + PROBE_INTERVAL;
+                if unless_closed(closed, driver.probe()).await.is_none() {
+                    return;
+                }
+            }
+            Some(()) = async { tokio::time::sleep_until(next_pli).await; keyframe_requests.recv().await } => {
+                next_pli = Instant::now() + PLI_INTERVAL;
+                if unless_closed(closed, driver.send_pli()).await.is_none() {
+                    return;
+                }
+            }
+            Some(command) = commands.recv() => driver.command(command).await,
+        }
+    }
+}
+
+async fn timeout_at(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits until nothing has come for too long since `heard`. What came meanwhile is found when the wait is over, and begins
+/// another one: no datagram wakes this task.
+async fn silence(heard: impl Fn() -> MediaTime) {
+    loop {
+        let left = SILENCE.saturating_sub(MediaTime::now().since(heard()));
+        if left.is_zero() {
+            return;
+        }
+        tokio::time::sleep(left).await;
+    }
+}
+
+/// Where the connection stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Link {
+    Connecting,
+    Up,
+    Interrupted {
+        since: MediaTime,
+        /// By an ICE restart: only the agent knows when there is a path again.
+        restarting: bool,
+    },
+}
+
+/// What the peer task knows while the connection lives.
+pub(super) struct Driver {
+    context: Context,
+    connection: Connection,
+    streams: StreamNumbers,
+    /// The far side's first description: a restart changes its ICE credentials alone.
+    far: Option<Description>,
+    generation: u32,
+    /// Candidates that came before the description of their generation; then `None`.
+    early_candidates: Option<Vec<Candidate>>,
+    candidates: usize,
+    connect_by: Option<Instant>,
+    link: Link,
+    failed: bool,
+}
+
+impl Driver {
+    pub(super) fn new(context: Context, connection: Connection, streams: StreamNumbers) -> Self {
+        Self {
+            context,
+            connection,
+            streams,
+            far: None,
+            generation: 0,
+            early_candidates: Some(Vec::new()),
+            candidates: 0,
+            connect_by: None,
+            link: Link::Connecting,
+            failed: false,
+        }
+    }
+
+    fn emit(&self, event: PeerEvent) {
+        (self.context.events)(event);
+    }
+
+    fn fail(&mut self, detail: &'static str) {
+        self.connect_by = None;
+        self.set_media_open(false);
+        if !std::mem::replace(&mut self.failed, true) {
+            self.emit(PeerEvent::Failed { detail });
+        }
+    }
+
+    fn set_media_open(&self, open: bool) {
+        if let Some(media) = self.context.media.upgrade() {
+            media.set_open(open);
+        }
+    }
+
+    async fn offer_if_offerer(&mut self) {
+        if self.context.role == Role::Answerer {
+            return;
+        }
+        self.connect_by = Some(Instant::now() + CONNECT_TIMEOUT);
+        self.offer(None).await;
+    }
+
+    async fn offer(&mut self, options: Option<RTCOfferOptions>) {
+        if let Err(detail) = self.describe(DescriptionKind::Offer, options).await {
+            tracing::debug!(detail, "a connection could not be offered");
+            self.fail("its own description");
+        }
+    }
+
+    /// Makes this side's description, tells it, and starts gathering.
+    async fn describe(&mut self, kind: DescriptionKind, options: Option<RTCOfferOptions>) -> Result<(), String> {
+        let engine = &self.connection.engine;
+        let own = match kind {
+            DescriptionKind::Offer => engine.create_offer(options).await,
+            DescriptionKind::Answer => engine.create_answer(None).await,
+        }
+        .map_err(|error| format!("describing this side: {error}"))?;
+        let description = description_sdp::from_own_sdp((kind, self.generation), &own.sdp, self.streams)
+            .map_err(|error| format!("describing this side: {error}"))?;
+        self.context.generation.store(self.generation, std::sync::atomic::Ordering::Relaxed);
+        self.context
+            .gate
+            .set_local_credentials(&description.ice_ufrag, &description.ice_pwd)
+            .map_err(|error| format!("guarding the sockets: {error}"))?;
+        // Before gathering begins, so that it comes before any candidate.
+        self.emit(PeerEvent::LocalDescription(description));
+        engine.set_local_description(own).await.map_err(|error| format!("applying the own description: {error}"))
+    }
+
+    async fn command(&mut self, command: Command) {
+        match command {
+            Command::Restart { generation } => self.restart(generation).await,
+            Command::RemoteDescription(description) => {
+                if let Err(detail) = self.remote_description(&description).await {
+                    // It may quote addresses and credentials.
+                    tracing::debug!(detail, "a description could not be used");
+                    self.fail("the far side's description");
+                }
+            }
+            Command::RemoteCandidate(candidate) => match &mut self.early_candidates {
+                Some(early) if early.len() < MAX_CANDIDATES => early.push(candidate),
+                Some(_) => {}
+                None => self.remote_candidate(&candidate).await,
+            },
+        }
+    }
+
+    /// Offers the next generation.
+    async fn restart(&mut self, generation: u32) {
+        if self.context.role == Role::Answerer || self.link == Link::Connecting || generation <= self.generation {
+            tracing::debug!("a restart that was not expected is ignored");
+            return;
+        }
+        self.begin_generation(generation);
+        self.offer(Some(RTCOfferOptions { ice_restart: true })).await;
+    }
+
+    fn begin_generation(&mut self, generation: u32) {
+        tracing::info!(generation, "ICE restarts");
+        self.generation = generation;
+        self.early_candidates = Some(Vec::new());
+        self.candidates = 0;
+        self.interrupted(true);
+    }
+
+    /// Whether this description is the one that comes next.
+    fn expects(&self, description: &Description) -> bool {
+        match (self.context.role, &self.far) {
+            (Role::Offerer, None) => description.kind == DescriptionKind::Answer,
+            (Role::Answerer, None) => description.kind == DescriptionKind::Offer,
+            (role, Some(far)) => {
+                let comes_next = match role {
+                    Role::Offerer => self.early_candidates.is_some() && description.generation == self.generation,
+                    Role::Answerer => self.link != Link::Connecting && description.generation > self.generation,
+                };
+                let Description { ref ice_ufrag, ref ice_pwd, generation, .. } = *description;
+                let renewed =
+                    Description { ice_ufrag: ice_ufrag.clone(), ice_pwd: ice_pwd.clone(), generation, ..far.clone() };
+                comes_next && renewed == *description
+            }
+        }
+    }
+
+    async fn remote_description(&mut self, description: &Description) -> Result<(), String> {
+        if !self.expects(description) {
+            tracing::debug!("a description that was not expected is ignored");
+            return Ok(());
+        }
+        let unusable = |error: &dyn fmt::Display| format!("the far side's description: {error}");
+        let sdp = description_sdp::to_sdp(description).map_err(|error| unusable(&error))?;
+        let remote = match description.kind {
+            DescriptionKind::Offer => RTCSessionDescription::offer(sdp),
+            DescriptionKind::Answer => RTCSessionDescription::answer(sdp),
+        }
+        .map_err(|error| unusable(&error))?;
+        let first = self.far.is_none();
+        if first {
+            self.far = Some(description.clone());
+        } else if self.context.role == Role::Answerer {
+            self.begin_generation(description.generation);
+        }
+        self.connection.engine.set_remote_description(remote).await.map_err(|error| unusable(&error))?;
+        if first {
+            self.connect_by = Some(Instant::now() + CONNECT_TIMEOUT);
+        }
+        let early = self.early_candidates.take().unwrap_or_default();
+        if self.context.role == Role::Answerer {
+            self.describe(DescriptionKind::Answer, None).await?;
+        }
+        for candidate in &early {
+            self.remote_candidate(candidate).await;
+        }
+        Ok(())
+    }
+
+    async fn remote_candidate(&mut self, candidate: &Candidate) {
+        if candidate.generation != self.generation {
+            return;
+        }
+        let Some(init) = candidate::to_engine(candidate, self.connection.loopback) else {
+            tracing::debug!("an unusable candidate is ignored");
+            return;
+        };
+        if self.candidates >= MAX_CANDIDATES {
+            return;
+        }
+        self.candidates += 1;
+        if let Err(error) = self.connection.engine.add_ice_candidate(init).await {
+            tracing::debug!(%error, "a candidate was refused");
+        }
+    }
+
+    fn state(&mut self, state: RTCPeerConnectionState) {
+        if self.failed {
+            return;
+        }
+        match (state, self.link) {
+            (RTCPeerConnectionState::Connected, Link::Connecting) => {
+                self.connect_by = None;
+                self.link = Link::Up;
+                self.emit(PeerEvent::Connected);
+                self.set_media_open(true);
+                self.context.connected.send_replace(true);
+            }
+            (RTCPeerConnectionState::Connected, Link::Interrupted { .. }) => self.resume(),
+            // ICE has restarted.
+            (RTCPeerConnectionState::Connecting, Link::Up | Link::Interrupted { .. }) => self.interrupted(true),
+            (RTCPeerConnectionState::Failed, _) => self.fail("the connection failed"),
+            _ => {}
+        }
+    }
+
+    /// Only a datagram is missing: no restart is under way, whose end the agent tells.
+    fn awaits_datagram(&self) -> bool {
+        !self.failed && matches!(self.link, Link::Interrupted { restarting: false, .. })
+    }
+
+    fn interrupt(&mut self) {
+        self.interrupted(false);
+    }
+
+    fn interrupted(&mut self, restarting: bool) {
+        let since = match self.link {
+            Link::Interrupted { since, .. } => since,
+            Link::Connecting | Link::Up => MediaTime::now(),
+        };
+        let news = self.link == Link::Up && !self.failed;
+        self.link = Link::Interrupted { since, restarting };
+        self.context.gate.await_arrival(!restarting);
+        // What is sent now would be lost, and would hold up the others; it goes on with a keyframe.
+        self.set_media_open(false);
+        if news {
+            self.context.interruptions.send_modify(|count| *count = count.wrapping_add(1));
+            self.emit(PeerEvent::Interrupted);
+        }
+    }
+
+    /// A datagram has come.
+    fn heard(&mut self) {
+        if let Link::Interrupted { since, .. } = self.link
+            && self.context.gate.heard_at() > since
+        {
+            self.resume();
+        }
+    }
+
+    fn resume(&mut self) {
+        self.link = Link::Up;
+        self.context.gate.await_arrival(false);
+        self.context.gate.hear();
+        self.emit(PeerEvent::Resumed);
+        self.set_media_open(true);
+    }
+
+    async fn send_pli(&self) {
+        if self.link != Link::Up {
+            return;
+        }
+        let Some(media_ssrc) = self.far.as_ref().map(|far| far.video_ssrc) else { return };
+        self.send_rtcp(Box::new(PictureLossIndication { sender_ssrc: self.streams.video, media_ssrc })).await;
+    }
+
+    async fn probe(&self) {
+        self.send_rtcp(Box::new(ReceiverReport { ssrc: self.streams.video, ..Default::default() })).await;
+    }
+
+    async fn send_rtcp(&self, packet: Box<dyn RtcpPacket>) {
+        if let Err(error) = self.connection.video.write_rtcp(vec![packet]).await {
+            tracing::debug!(%error, "a report was not sent");
+        }
+    }
+}
