@@ -46,6 +46,9 @@ pub struct Description {
     pub video_ssrc: u32,
     /// SSRC of the video's retransmissions (RFC 4588).
     pub rtx_ssrc: u32,
+    /// It understands redundant sound (RFC 2198); versions before did not.
+    #[serde(default)]
+    pub audio_red: bool,
 }
 
 /// What kind of address a candidate is (RFC 8445).

@@ -55,6 +55,8 @@ pub(super) fn received_stats(
         frames_decoded: now.frames_decoded,
         frozen_ms: now.frozen_ms,
         audio_concealed_ms: audio.concealed_ms,
+        audio_recovered_ms: audio.recovered_ms,
+        audio_delay_ms: audio.delay_ms,
     }
 }
 

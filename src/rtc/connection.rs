@@ -27,7 +27,8 @@ use webrtc::runtime::Runtime;
 
 use super::congestion::{CongestionControl, NumbersRetransmissions};
 use super::description_sdp::{
-    H264_FORMAT, H264_PAYLOAD_TYPE, OPUS_FORMAT, OPUS_PAYLOAD_TYPE, RTX_FORMAT, RTX_PAYLOAD_TYPE, StreamNumbers,
+    H264_FORMAT, H264_PAYLOAD_TYPE, OPUS_FORMAT, OPUS_PAYLOAD_TYPE, RED_FORMAT, RED_PAYLOAD_TYPE, RTX_FORMAT,
+    RTX_PAYLOAD_TYPE, StreamNumbers,
 };
 use super::host_addresses;
 use super::media_tap::MediaTap;
@@ -46,6 +47,8 @@ const KEEPALIVE: Duration = Duration::from_millis(500);
 const DISCONNECTED_AFTER: Duration = Duration::from_millis(2500);
 /// Interrupted for this long it has failed.
 const FAILED_AFTER: Duration = Duration::from_millis(4500);
+/// Redundant sound (RFC 2198).
+const MIME_TYPE_RED: &str = "audio/red";
 /// Packets kept for retransmission; a power of two.
 const RETRANSMISSION_BUFFER: u16 = 1024;
 /// Between reports of what arrived (transport-wide congestion control): the sooner, the shorter the queues.
@@ -130,6 +133,7 @@ fn with_interceptors(registry: Registry, own: Interceptors) -> Registry {
 fn media_engine() -> Result<MediaEngine, Error> {
     let mut media = MediaEngine::default();
     media.register_codec(opus(), RtpCodecKind::Audio)?;
+    media.register_codec(codec(MIME_TYPE_RED, 48_000, 2, RED_FORMAT, &[], RED_PAYLOAD_TYPE), RtpCodecKind::Audio)?;
     media.register_codec(h264(), RtpCodecKind::Video)?;
     media.register_codec(codec(MIME_TYPE_RTX, 90_000, 0, RTX_FORMAT, &[], RTX_PAYLOAD_TYPE), RtpCodecKind::Video)?;
     Ok(media)

@@ -22,6 +22,7 @@ mod pacer;
 mod packetizer;
 mod peer;
 mod receiving;
+mod redundancy;
 mod retransmission;
 mod rtcp_observer;
 mod runtime;
@@ -29,6 +30,8 @@ mod sending;
 mod source_gate;
 mod stats;
 
+#[cfg(test)]
+mod sound_tests;
 #[cfg(test)]
 mod tests;
 

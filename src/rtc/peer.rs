@@ -10,6 +10,7 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
@@ -100,6 +101,11 @@ impl Peer {
     /// How much video may be sent: what congestion control grants, less the sound.
     pub fn video_budget(&self) -> VideoBudget {
         self.shared.media.budget()
+    }
+
+    /// The share of packets that the path lost lately, 0 to 1.
+    pub fn path_loss(&self) -> f64 {
+        self.shared.counters.path_loss()
     }
 
     /// Asks the far side for a keyframe (PLI), at most every 300 ms.
@@ -426,6 +432,7 @@ impl Driver {
         .map_err(|error| unusable(&error))?;
         self.connection.engine.set_remote_description(remote).await.map_err(|error| unusable(&error))?;
         self.far_video = Some(description.video_ssrc);
+        self.context.counters.far_takes_copies.store(description.audio_red, Relaxed);
         self.connect_by = Some(Instant::now() + CONNECT_TIMEOUT);
         let early = self.early_candidates.take().unwrap_or_default();
         if self.context.role == Role::Answerer {

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use super::redundancy::CopiesWanted;
 use crate::media::MediaTime;
 
 /// A gap between pictures longer than this counts as frozen.
@@ -79,6 +80,12 @@ pub(super) struct Counters {
     pub(super) round_trip_us: AtomicU64,
     /// What may be sent, in bit/s; 0 before anything was.
     pub(super) target_bps: AtomicU64,
+    /// Packets that the path lost lately, in a million.
+    path_loss_ppm: AtomicU32,
+    /// The far side understands redundant sound.
+    pub(super) far_takes_copies: AtomicBool,
+    /// Copies that a packet of sound carries now.
+    pub(super) sound_copies: AtomicU32,
     pub(super) frames_received: AtomicU64,
     pub(super) video_bytes_received: AtomicU64,
     pub(super) audio_packets_received: AtomicU64,
@@ -145,6 +152,23 @@ impl Counters {
             LEAVING => true,
             left => now.since(MediaTime::from_micros(left)) < self.round_trip() + KEYFRAME_MARGIN,
         }
+    }
+
+    /// The share of packets that the path lost lately, 0 to 1.
+    pub(super) fn path_loss(&self) -> f64 {
+        f64::from(self.path_loss_ppm.load(Relaxed)) / 1e6
+    }
+
+    /// How many copies a packet of sound that leaves at `now` should carry.
+    pub(super) fn copies(&self, wanted: &mut CopiesWanted, now: MediaTime) -> usize {
+        let takes = self.far_takes_copies.load(Relaxed);
+        let copies = if takes { wanted.at(self.path_loss(), self.target_bps.load(Relaxed), now) } else { 0 };
+        self.sound_copies.store(copies as u32, Relaxed);
+        copies
+    }
+
+    pub(super) fn set_path_loss(&self, share: f64) {
+        self.path_loss_ppm.store((share * 1e6) as u32, Relaxed);
     }
 
     /// The round trip, zero before the first report.

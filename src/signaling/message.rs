@@ -87,6 +87,7 @@ mod tests {
             audio_ssrc: 1,
             video_ssrc: 2,
             rtx_ssrc: 3,
+            audio_red: true,
         }
     }
 

@@ -62,6 +62,7 @@ pub fn offer() -> Description {
         audio_ssrc: 1,
         video_ssrc: 2,
         rtx_ssrc: 3,
+        audio_red: true,
     }
 }
 

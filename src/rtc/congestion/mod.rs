@@ -90,6 +90,7 @@ impl CongestionControl {
             })
             .collect();
         self.estimator.on_feedback(&reports, self.counters.round_trip(), now);
+        self.counters.set_path_loss(self.estimator.loss());
         self.publish();
     }
 
