@@ -16,6 +16,7 @@
 mod arrivals;
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -97,6 +98,8 @@ pub struct AudioJitterBuffer {
     next_timestamp: Option<u32>,
     arrivals: Arrivals,
     control: TempoControl,
+    /// Sound waits for its picture for so long.
+    least_delay_micros: i64,
     stats: AudioJitterStats,
 }
 
@@ -118,6 +121,8 @@ impl Default for AudioJitterBuffer {
 impl AudioJitterBuffer {
     /// The most that is held, in samples: 500 ms.
     const MAX_SAMPLES: u32 = SAMPLE_RATE / 2;
+    /// The longest that sound waits for its picture, in microseconds.
+    const MOST_WAIT: u128 = 200_000;
     /// Longest packet that is taken in, in bytes (an Opus packet of 120 ms at its greatest).
     const MAX_BYTES: usize = 1275 * 6;
     /// A jump in sequence numbers beyond this is a sender that started anew, or a forgery.
@@ -144,6 +149,7 @@ impl AudioJitterBuffer {
             next_timestamp: None,
             arrivals: Arrivals::default(),
             control: TempoControl::default(),
+            least_delay_micros: 0,
             stats: AudioJitterStats::default(),
         }
     }
@@ -213,7 +219,7 @@ impl AudioJitterBuffer {
         }
         let delay = self.arrivals.delay_at(front.packet.rtp_timestamp, now);
         let tempo = delay.map_or(Tempo::Even, |delay| {
-            self.control.tempo(delay, ahead as i64, self.arrivals.target_micros(), quiet, self.held.len() == 1)
+            self.control.tempo(delay, ahead as i64, self.target_micros(), quiet, self.held.len() == 1)
         });
         let Some(packet) = self.take_front() else { return Pull::Silence };
         if packet.recovered {
@@ -222,12 +228,21 @@ impl AudioJitterBuffer {
         Pull::Packet(packet, tempo)
     }
 
+    /// Keeps sound for `delay` at least, for its picture; held to 200 ms.
+    pub fn set_least_delay(&mut self, delay: Duration) {
+        self.least_delay_micros = delay.as_micros().min(Self::MOST_WAIT) as i64;
+    }
+
+    fn target_micros(&self) -> i64 {
+        self.arrivals.target_micros().max(self.least_delay_micros)
+    }
+
     /// What has happened so far.
     pub fn stats(&self) -> AudioJitterStats {
         AudioJitterStats {
             buffered_ms: self.held_samples / (SAMPLE_RATE / 1000),
             delay_ms: (self.control.delay_micros.max(0) / 1000) as u32,
-            target_ms: (self.arrivals.target_micros() / 1000) as u32,
+            target_ms: (self.target_micros() / 1000) as u32,
             jitter_ms: (self.arrivals.jitter_micros() / 1000.0) as f32,
             ..self.stats
         }
@@ -236,7 +251,7 @@ impl AudioJitterBuffer {
     fn is_ready(&mut self, now: MediaTime) -> bool {
         let Some(front) = self.held.front() else { return false };
         let delay = self.arrivals.delay_at(front.packet.rtp_timestamp, now);
-        if delay.is_some_and(|delay| delay < self.arrivals.target_micros()) {
+        if delay.is_some_and(|delay| delay < self.target_micros()) {
             return false;
         }
         self.empty_in_row = 0;
@@ -309,7 +324,8 @@ impl AudioJitterBuffer {
 
     /// Forgets the order, as at the start of a stream; keeps counting.
     fn start_anew(&mut self) {
-        *self = Self { stats: self.stats, held: std::mem::take(&mut self.held), ..Self::new() };
+        let (stats, least_delay_micros) = (self.stats, self.least_delay_micros);
+        *self = Self { stats, least_delay_micros, held: std::mem::take(&mut self.held), ..Self::new() };
         self.held.clear();
     }
 }

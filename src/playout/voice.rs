@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::Shared;
 use super::mixer::Frame;
@@ -56,6 +57,11 @@ impl ParticipantAudio {
     /// Silences the participant here, or lets them be heard again. The level meter goes on showing that they speak.
     pub fn set_muted(&self, muted: bool) {
         self.participant.muted.store(muted, Ordering::Relaxed);
+    }
+
+    /// Keeps their sound for `delay` at least before it is played, so that it is not ahead of the picture.
+    pub fn set_least_delay(&self, delay: Duration) {
+        self.participant.jitter().set_least_delay(delay);
     }
 
     /// How well their packets arrive.

@@ -16,6 +16,7 @@ mod description_sdp;
 mod engine;
 mod host_addresses;
 mod link;
+mod lip_sync;
 mod media_tap;
 mod nack;
 mod pacer;

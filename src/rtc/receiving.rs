@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use rtc::rtp::Packet;
 use tokio::sync::{mpsc, watch};
@@ -32,6 +33,7 @@ pub(super) async fn receive_audio(
     while let Some(Packet { header, payload }) = packets.recv().await {
         let at = MediaTime::now();
         counters.audio_packets_received.fetch_add(1, Relaxed);
+        counters.lip_sync().sound_arrived(header.timestamp, at);
         redundancy.take(header.payload_type, header.sequence_number, header.timestamp, payload, |block| {
             let Block { sequence, timestamp, payload, copy } = block;
             sink(EncodedAudio { data: payload, sequence, rtp_timestamp: timestamp, at, recovered: copy });
@@ -74,6 +76,8 @@ pub(super) async fn receive_video(
             let decodable = match item {
                 VideoOutput::Frame(unit) => {
                     counters.frames_received.fetch_add(1, Relaxed);
+                    let decoding = Duration::from_micros(counters.receive_delay_us.load(Relaxed));
+                    counters.lip_sync().picture_shown(unit.rtp_timestamp, now + decoding);
                     output
                         .get_or_insert_with(|| {
                             VideoOutputs::start(&sink, &counters, Arc::clone(&events), keyframe_requests.clone())

@@ -1,8 +1,10 @@
 //! What one peer connection counts: written by its tasks and its decoder thread, read by the controller at any time.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::lip_sync::LipSync;
 use super::redundancy::CopiesWanted;
 use crate::media::MediaTime;
 
@@ -63,6 +65,9 @@ pub struct PeerStats {
     pub height: u32,
     /// Datagrams refused because their source had not proved to be the far side.
     pub datagrams_refused: u64,
+    /// By how much longer pictures take from the far camera to their tile than the fastest sound takes from the far
+    /// microphone to the jitter buffer, in ms; `None` until both are known.
+    pub pictures_behind_sound_ms: Option<f32>,
 }
 
 /// The live counters behind [`PeerStats`]. Microseconds in every gauge of time.
@@ -80,6 +85,8 @@ pub(super) struct Counters {
     pub(super) round_trip_us: AtomicU64,
     /// What may be sent, in bit/s; 0 before anything was.
     pub(super) target_bps: AtomicU64,
+    /// Held for a moment by the tasks of the connection alone.
+    lip_sync: Mutex<LipSync>,
     /// Packets that the path lost lately, in a million.
     path_loss_ppm: AtomicU32,
     /// The far side understands redundant sound.
@@ -159,6 +166,10 @@ impl Counters {
         f64::from(self.path_loss_ppm.load(Relaxed)) / 1e6
     }
 
+    pub(super) fn lip_sync(&self) -> MutexGuard<'_, LipSync> {
+        self.lip_sync.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// How many copies a packet of sound that leaves at `now` should carry.
     pub(super) fn copies(&self, wanted: &mut CopiesWanted, now: MediaTime) -> usize {
         let takes = self.far_takes_copies.load(Relaxed);
@@ -203,6 +214,7 @@ impl Counters {
             width: self.width.load(Relaxed),
             height: self.height.load(Relaxed),
             datagrams_refused,
+            pictures_behind_sound_ms: self.lip_sync().pictures_behind_sound().map(|micros| micros as f32 / 1000.0),
         }
     }
 }
