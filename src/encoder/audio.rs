@@ -45,6 +45,7 @@ impl AudioEncoder {
         let mut opus = Encoder::new(SAMPLE_RATE, Channels::Mono, Application::Voip)?;
         opus.set_bitrate(Bitrate::Bits(Self::DEFAULT_KBPS as i32 * 1000))?;
         opus.set_inband_fec(true)?;
+        // Without packets neither loss nor delay of the path is known when somebody begins to speak.
         opus.set_dtx(false)?;
         Ok(Self { opus, packets: BytesMut::with_capacity(Self::BLOCK), expected_loss: 0 })
     }

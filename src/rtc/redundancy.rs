@@ -5,7 +5,7 @@
 //! network -> packets -> [taken apart; what came already is left out] -> jitter buffer
 //! ```
 //!
-//! A copy comes 20 ms after its original whatever the round trip, and restores the very sound. It costs as much as the
+//! A copy comes 20 or 60 ms after its original whatever the round trip, and restores the very sound. It costs as much as the
 //! sound itself, so a path that loses nothing carries none. Pure: time is an argument.
 
 use std::time::Duration;
