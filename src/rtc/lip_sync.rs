@@ -90,7 +90,7 @@ mod tests {
     /// A call of 10 s whose sound takes 30 ms, every other packet 50 ms, and whose pictures take `pictures` ms.
     fn call(pictures: u64) -> LipSync {
         let mut sync = LipSync::default();
-        let ntp = |millis: u64| (millis / 1000) << 32 | ((millis % 1000) << 32) / 1000;
+        let ntp = |millis: u64| ((millis / 1000) << 32) | (((millis % 1000) << 32) / 1000);
         for millis in (0..10_000_u64).step_by(20) {
             if millis % 1000 == 0 {
                 let far_clock = 3_900_000_000_000 + millis;
