@@ -49,8 +49,8 @@ fn jitter_buffer(criterion: &mut Criterion) {
             let now = MediaTime::from_millis(number * FRAME_MS);
             let rtp_timestamp = (number * FRAME_SAMPLES as u64) as u32;
             let packet = EncodedAudio { sequence: number as u16, rtp_timestamp, at: now, ..packet.clone() };
-            buffer.push(packet, FRAME_SAMPLES as u32, now);
-            buffer.pull(false, now)
+            buffer.push(packet, FRAME_SAMPLES as u32, false, now);
+            buffer.pull(false, 0, now)
         });
     });
 }

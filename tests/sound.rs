@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use visavis::call::{CallError, DeviceKind};
 use visavis::encoder::audio::AudioEncoder;
-use visavis::media::{FRAME_SAMPLES, MediaTime};
+use visavis::media::{EncodedAudio, FRAME_SAMPLES, MediaTime};
 use visavis::playout::{AudioInput, Playout, Sound, SoundEvent, list_speakers};
 use visavis::store::DeviceChoice;
 
@@ -47,7 +47,9 @@ impl FarSide {
                 if stopped.load(Ordering::Relaxed) {
                     return;
                 }
-                input.push(encoder.encode(frame, MediaTime::now()).unwrap());
+                let packet = encoder.encode(frame, MediaTime::now()).unwrap();
+                let (sequence, rtp_timestamp) = (n as u16, (n * FRAME_SAMPLES) as u32);
+                input.push(EncodedAudio { sequence, rtp_timestamp, ..packet });
                 let due = start + Duration::from_millis(20 * (n as u64 + 1));
                 thread::sleep(due.saturating_duration_since(std::time::Instant::now()));
             }

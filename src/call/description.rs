@@ -52,6 +52,9 @@ pub struct Description {
     /// SSRC of the video's forward error correction (RFC 8627); 0: none is understood or sent.
     #[serde(default)]
     pub fec_ssrc: u32,
+    /// It understands redundant sound (RFC 2198); versions before did not.
+    #[serde(default)]
+    pub audio_red: bool,
 }
 
 /// What kind of address a candidate is (RFC 8445).

@@ -213,6 +213,7 @@ mod tests {
             video_ssrc: 2,
             rtx_ssrc: 3,
             fec_ssrc: 4,
+            audio_red: true,
         };
         let early = participant.describe(&answer, MediaTime::default());
         assert_eq!(early.map(|early| early.len()), Some(MAX_EARLY_CANDIDATES));

@@ -127,6 +127,7 @@ impl Core {
             hidden_here: false,
             closing: false,
             keyframe_asked,
+            lip_sync: Default::default(),
             sent: Default::default(),
             received: Default::default(),
             counted,

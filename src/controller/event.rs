@@ -115,6 +115,14 @@ pub struct ReceivedStats {
     pub frozen_ms: u64,
     /// Sound that was made up because packets were missing, since the start of the call, in ms.
     pub audio_concealed_ms: u64,
+    /// Sound that was lost and restored from later packets, since the start of the call, in ms.
+    pub audio_recovered_ms: u64,
+    /// From the arrival of sound to its playing, in ms, without the speaker's own delay.
+    pub audio_delay_ms: u32,
+    /// By how much sound is later than its picture (negative: earlier), in ms, with the speaker's delay estimated; `None`
+    /// without one of them, and in the first seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub av_offset_ms: Option<f32>,
 }
 
 /// One report of the controller.

@@ -37,6 +37,12 @@ impl FanOut {
         peers.iter().map(Peer::video_budget).fold(VideoBudget::UNLIMITED, VideoBudget::least)
     }
 
+    /// The greatest loss on the way to anybody, in percent: what sound is protected against.
+    pub(super) fn path_loss_percent(&self) -> u32 {
+        let peers = self.peers.read().unwrap_or_else(PoisonError::into_inner);
+        (peers.iter().map(Peer::path_loss).fold(0.0, f64::max) * 100.0).ceil() as u32
+    }
+
     /// Sends a picture to everybody, unless the camera's gate is shut.
     pub(super) fn send_video(&self, video: &EncodedVideo) {
         if self.gates.video_is_shut() {

@@ -406,6 +406,9 @@ fn sound_sink(fan_out: Arc<FanOut>) -> impl FnMut(&[f32], crate::media::MediaTim
             encoder = AudioEncoder::new().inspect_err(|error| tracing::error!("no Opus encoder: {error}")).ok();
         }
         let Some(encoder) = &mut encoder else { return };
+        if let Err(error) = encoder.set_expected_loss(fan_out.path_loss_percent()) {
+            tracing::debug!("the protection of sound could not be set: {error}");
+        }
         match encoder.encode(samples, captured_at) {
             Ok(audio) => fan_out.send_audio(&audio),
             Err(error) => tracing::warn!("a sound frame could not be encoded: {error}"),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::call::{ConversationId, Link, Participant};
 use crate::identity::PeerId;
+use crate::jitter_buffer::sync::LipSync;
 use crate::media::{FrameSlot, LevelMeter, MediaTime};
 use crate::playout::ParticipantAudio;
 use crate::rtc::{Peer, PeerStats};
@@ -28,6 +29,7 @@ pub(super) struct Remote {
     pub(super) closing: bool,
     /// Its wish for a keyframe is on its way here: further ones are the same.
     pub(super) keyframe_asked: Arc<AtomicBool>,
+    pub(super) lip_sync: LipSync,
     pub(super) sent: SentStats,
     pub(super) received: ReceivedStats,
     pub(super) counted: (MediaTime, PeerStats),
@@ -39,7 +41,11 @@ impl Remote {
         let stats = self.peer.stats();
         let elapsed = now.since(self.counted.0).max(Duration::from_millis(1));
         self.sent = sent_stats(&self.counted.1, &stats, elapsed, encoded);
-        self.received = received_stats(&self.counted.1, &stats, elapsed, &self.audio.stats());
+        let audio = self.audio.stats();
+        self.received = received_stats(&self.counted.1, &stats, elapsed, &audio);
+        if let Some(offset) = self.received.av_offset_ms {
+            self.audio.set_least_delay(self.lip_sync.adjust(offset, audio.delay_ms));
+        }
         self.counted = (now, stats);
         Event::Stats {
             conversation: self.conversation,

@@ -13,6 +13,9 @@ use super::{ReceivedStats, Route, SentStats};
 
 const CODEC: &str = "H264";
 
+/// What the speaker's ring and the device hold, about, in ms.
+const SPEAKER_MS: f32 = 30.0;
+
 /// How often statistics are taken while something runs.
 const STATISTICS_EVERY: Duration = Duration::from_secs(2);
 
@@ -58,6 +61,12 @@ pub(super) fn received_stats(
         frames_decoded: now.frames_decoded,
         frozen_ms: now.frozen_ms,
         audio_concealed_ms: audio.concealed_ms,
+        audio_recovered_ms: audio.recovered_ms,
+        audio_delay_ms: audio.delay_ms,
+        av_offset_ms: now
+            .pictures_behind_sound_ms
+            .filter(|_| now.frames_decoded > before.frames_decoded && audio.received > 0)
+            .map(|behind| (audio.delay_ms as f32 + SPEAKER_MS - behind).round()),
     }
 }
 

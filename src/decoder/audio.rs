@@ -27,6 +27,14 @@ pub fn packet_duration(packet: &[u8]) -> Option<u32> {
     (1..=MAX_SAMPLES).contains(&samples).then_some(samples as u32)
 }
 
+/// True when an Opus packet carries forward error correction for the one before it (a low bit-rate redundancy frame, RFC
+/// 6716 section 2.1.7); CELT alone has none.
+pub fn has_correction(packet: &[u8]) -> bool {
+    let Ok(length) = i32::try_from(packet.len()) else { return false };
+    // SAFETY: the pointer is valid for `length` bytes, which libopus only reads; it refuses what is no packet.
+    length > 0 && unsafe { opusic_sys::opus_packet_has_lbrr(packet.as_ptr(), length) } == 1
+}
+
 impl AudioDecoder {
     /// A decoder at the start of a stream.
     pub fn new() -> Result<Self, AudioDecoderError> {
@@ -49,7 +57,7 @@ impl AudioDecoder {
         Ok(&self.samples[..count])
     }
 
-    /// Restores the 20 ms before `next` from the forward error correction in it; conceals where it holds none.
+    /// Restores the 20 ms before `next` from the forward error correction in it ([`has_correction`]).
     pub fn recover(&mut self, next: &[u8]) -> Result<&[f32], AudioDecoderError> {
         if next.is_empty() {
             return self.conceal();
@@ -95,6 +103,22 @@ mod tests {
     fn lost_packets_are_made_up_from_the_next_one_or_from_nothing() {
         assert!(stand_ins(true) > 0.15, "{}", stand_ins(true));
         assert!(stand_ins(false) > 0.15, "{}", stand_ins(false));
+    }
+
+    #[test]
+    fn correction_is_found_where_it_is() {
+        let mut encoder = AudioEncoder::new().unwrap();
+        let tone = sine(440.0, SAMPLE_RATE, FRAME_SAMPLES * 40);
+        let mut found = [0; 2];
+        for (index, frame) in tone.chunks_exact(FRAME_SAMPLES).enumerate() {
+            encoder.set_expected_loss(if index < 20 { 0 } else { 20 }).unwrap();
+            let packet = encoder.encode(frame, MediaTime::default()).unwrap();
+            found[index / 20] += usize::from(has_correction(&packet.data));
+        }
+        assert!(found[0] == 0 && found[1] >= 15, "{found:?}");
+        for packet in [&[][..], &[0xff], &[0x03], &[0x08, 0x40]] {
+            let _ = has_correction(packet);
+        }
     }
 
     #[test]

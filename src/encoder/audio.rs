@@ -1,9 +1,7 @@
 //! Sound to Opus (RFC 6716), for an RTP payload (RFC 7587).
 //!
-//! Sits between the microphone and the network; runs on the microphone thread, in its sink. It owns the Opus encoder and
-//! the numbering of the stream.
-
-use std::time::Duration;
+//! Sits between the microphone and the network; runs on the microphone thread, in its sink. Each peer's packetizer numbers
+//! and stamps what comes out.
 
 use bytes::BytesMut;
 use opus::{Application, Bitrate, Channels, Encoder};
@@ -26,9 +24,7 @@ pub struct AudioEncoder {
     opus: Encoder,
     /// Packets are cut from here; the memory is used again when they are gone.
     packets: BytesMut,
-    sequence: u16,
-    rtp_timestamp: u32,
-    last_at: Option<MediaTime>,
+    expected_loss: u32,
 }
 
 impl AudioEncoder {
@@ -44,26 +40,14 @@ impl AudioEncoder {
     /// Bytes allocated at a time: about ten seconds of sound.
     const BLOCK: usize = 48 * 1024;
 
-    /// A frame this much later than expected shows that frames were left out in between (a muted microphone).
-    const GAP: Duration = Duration::from_millis(60);
-
-    /// An encoder whose numbering starts at random values (RFC 3550 section 5.1).
+    /// An encoder that expects no loss.
     pub fn new() -> Result<Self, AudioEncoderError> {
         let mut opus = Encoder::new(SAMPLE_RATE, Channels::Mono, Application::Voip)?;
         opus.set_bitrate(Bitrate::Bits(Self::DEFAULT_KBPS as i32 * 1000))?;
         opus.set_inband_fec(true)?;
-        // FEC is only written when some loss is expected.
-        opus.set_packet_loss_perc(10)?;
+        // Without packets neither loss nor delay of the path is known when somebody begins to speak.
         opus.set_dtx(false)?;
-        // A start in the lower half keeps the first wrap, where SRTP receivers guess, far away (RFC 3711 section 3.3.1).
-        let random = getrandom::u32().unwrap_or_default();
-        Ok(Self {
-            opus,
-            packets: BytesMut::with_capacity(Self::BLOCK),
-            sequence: (random >> 17) as u16,
-            rtp_timestamp: random,
-            last_at: None,
-        })
+        Ok(Self { opus, packets: BytesMut::with_capacity(Self::BLOCK), expected_loss: 0 })
     }
 
     /// Sets the bit rate in kbit/s, held to `KBPS_RANGE`.
@@ -72,13 +56,17 @@ impl AudioEncoder {
         Ok(self.opus.set_bitrate(Bitrate::Bits(kbps as i32 * 1000))?)
     }
 
-    /// Tells how much loss to protect against, in percent.
+    /// Tells how much loss to protect against, in percent. Forward error correction is only written when some is expected,
+    /// and takes its bits from the sound itself.
     pub fn set_expected_loss(&mut self, percent: u32) -> Result<(), AudioEncoderError> {
-        Ok(self.opus.set_packet_loss_perc(percent.min(50) as i32)?)
+        if percent != self.expected_loss {
+            self.opus.set_packet_loss_perc(percent.min(50) as i32)?;
+            self.expected_loss = percent;
+        }
+        Ok(())
     }
 
-    /// Encodes one frame of 960 samples that was captured at `at`. Where frames were left out before it, the RTP timestamp
-    /// advances by the time that went by.
+    /// Encodes one frame of 960 samples that was captured at `at`.
     pub fn encode(&mut self, frame: &[f32], at: MediaTime) -> Result<EncodedAudio, AudioEncoderError> {
         if frame.len() != FRAME_SAMPLES {
             return Err(AudioEncoderError::FrameLength(frame.len()));
@@ -89,21 +77,8 @@ impl AudioEncoder {
             self.packets.reserve(Self::BLOCK);
         }
         self.packets.extend_from_slice(&packet[..length]);
-        self.number(at);
-        Ok(EncodedAudio {
-            data: self.packets.split().freeze(),
-            sequence: self.sequence,
-            rtp_timestamp: self.rtp_timestamp,
-            at,
-        })
-    }
-
-    fn number(&mut self, at: MediaTime) {
-        self.sequence = self.sequence.wrapping_add(1);
-        let since_last = self.last_at.map_or(Duration::ZERO, |last| at.since(last));
-        let frames = if since_last < Self::GAP { 1 } else { (since_last.as_millis() as u64 + 10) / 20 };
-        self.rtp_timestamp = self.rtp_timestamp.wrapping_add((frames * FRAME_SAMPLES as u64) as u32);
-        self.last_at = Some(at);
+        let data = self.packets.split().freeze();
+        Ok(EncodedAudio { data, sequence: 0, rtp_timestamp: 0, at, recovered: false })
     }
 }
 
@@ -130,18 +105,6 @@ mod tests {
         assert!(purity(heard, 1000.0, SAMPLE_RATE) > 0.95, "{}", purity(heard, 1000.0, SAMPLE_RATE));
         assert!((rms(heard) - 0.3535).abs() < 0.1, "{}", rms(heard));
         assert!(bytes * 8 / 2 < 64_000, "{bytes} bytes in 2 s");
-    }
-
-    #[test]
-    fn numbers_rise_by_one_packet_and_by_the_time_that_went_by() {
-        let mut encoder = AudioEncoder::new().unwrap();
-        let silence = [0.0; FRAME_SAMPLES];
-        let mut encode = |millis| encoder.encode(&silence, MediaTime::from_millis(millis)).unwrap();
-        let (first, late, muted) = (encode(1000), encode(1031), encode(2031));
-        assert_eq!(late.sequence, first.sequence.wrapping_add(1));
-        assert_eq!(late.rtp_timestamp, first.rtp_timestamp.wrapping_add(960), "a late wake-up is no gap");
-        assert_eq!(muted.sequence, late.sequence.wrapping_add(1), "nothing was lost");
-        assert_eq!(muted.rtp_timestamp, late.rtp_timestamp.wrapping_add(48_000));
     }
 
     #[test]

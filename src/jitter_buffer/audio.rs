@@ -9,8 +9,11 @@
 //! Waiting --------------------------> Playing ---------------------------> Waiting
 //! ```
 //!
-//! The delay it adds follows the jitter it sees. An empty buffer stretches time (20 ms are made up, the packet that comes
-//! late is still played); a buffer that held more than it needed for a second skips a frame, in silence if there is any.
+//! The delay it keeps is the one at which delay and late sound together are least ([`Arrivals`]); it gets there by tempo:
+//! sound that waits too long is played a little faster, and what would come too late slows down what is played before it.
+//! An empty buffer stretches time (20 ms are made up, the packet that comes late is still played).
+
+mod arrivals;
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -18,6 +21,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::media::{EncodedAudio, FRAME_SAMPLES, MediaTime, SAMPLE_RATE};
+use arrivals::Arrivals;
 
 const FRAME: u32 = FRAME_SAMPLES as u32;
 
@@ -25,15 +29,29 @@ const FRAME: u32 = FRAME_SAMPLES as u32;
 #[derive(Clone, Debug)]
 pub enum Pull {
     /// Decode and play this packet.
-    Packet(EncodedAudio),
-    /// Decode this packet but leave its sound out, blending it into what comes next; then pull again.
-    Skip(EncodedAudio),
-    /// A packet is lost; this is the one after it, whose forward error correction may restore it.
+    Packet(EncodedAudio, Tempo),
+    /// A packet is lost; this is the one after it, whose forward error correction restores it.
     Recover(Bytes),
     /// A packet is lost or late: make something up.
     Conceal,
     /// Nothing is sent, or the buffer still fills.
     Silence,
+}
+
+/// How fast a packet is to be played, so that the delay becomes what it should be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Tempo {
+    /// As it was recorded.
+    #[default]
+    Even,
+    /// Leave something out if that is not heard.
+    Faster,
+    /// Leave something out in any case: the delay is far too long.
+    MuchFaster,
+    /// Repeat something if that is not heard.
+    Slower,
+    /// Repeat something in any case: nothing waits behind it.
+    MuchSlower,
 }
 
 /// What the buffer has seen since the start of the stream, and what it does now.
@@ -47,9 +65,13 @@ pub struct AudioJitterStats {
     pub late: u64,
     /// Sound that was made up in place of sound that was sent, ms.
     pub concealed_ms: u64,
+    /// Sound that was lost and came again in later packets, as a copy or as forward error correction, ms.
+    pub recovered_ms: u64,
+    /// From the arrival of the fastest packets to their playing, ms: what the buffer adds to the path's own delay.
+    pub delay_ms: u32,
     /// Sound that is held now, ms.
     pub buffered_ms: u32,
-    /// Sound that the buffer means to hold, ms.
+    /// That delay as the buffer means it to be, ms.
     pub target_ms: u32,
     /// Interarrival jitter (RFC 3550 section 6.4.1), ms.
     pub jitter_ms: f32,
@@ -75,7 +97,9 @@ pub struct AudioJitterBuffer {
     /// RTP timestamp that the next packet has if the sender did not pause.
     next_timestamp: Option<u32>,
     arrivals: Arrivals,
-    surplus: Surplus,
+    control: TempoControl,
+    /// Sound waits for its picture for so long.
+    least_delay_micros: i64,
     stats: AudioJitterStats,
 }
 
@@ -83,7 +107,8 @@ pub struct AudioJitterBuffer {
 struct Held {
     sequence: u64,
     samples: u32,
-    arrived: MediaTime,
+    /// It could restore the packet before it.
+    has_correction: bool,
     packet: EncodedAudio,
 }
 
@@ -96,6 +121,8 @@ impl Default for AudioJitterBuffer {
 impl AudioJitterBuffer {
     /// The most that is held, in samples: 500 ms.
     const MAX_SAMPLES: u32 = SAMPLE_RATE / 2;
+    /// The longest that sound waits for its picture, in microseconds.
+    const MOST_WAIT: u128 = 200_000;
     /// Longest packet that is taken in, in bytes (an Opus packet of 120 ms at its greatest).
     const MAX_BYTES: usize = 1275 * 6;
     /// A jump in sequence numbers beyond this is a sender that started anew, or a forgery.
@@ -121,18 +148,28 @@ impl AudioJitterBuffer {
             unbooked_ms: 0,
             next_timestamp: None,
             arrivals: Arrivals::default(),
-            surplus: Surplus::default(),
+            control: TempoControl::default(),
+            least_delay_micros: 0,
             stats: AudioJitterStats::default(),
         }
     }
 
-    /// Takes in a packet of `samples` at 48 kHz (1..=5760) that arrived at `now`. Duplicates, packets that are too late
-    /// and packets that cannot be are dropped; where more than 500 ms would be held, the oldest sound is dropped.
-    pub fn push(&mut self, packet: EncodedAudio, samples: u32, now: MediaTime) {
+    /// Takes in a packet of `samples` at 48 kHz (1..=5760) that arrived at `now`; `has_correction` tells whether it carries
+    /// forward error correction for the one before. Duplicates, packets that are too late and packets that cannot be are
+    /// dropped; where more than 500 ms would be held, the oldest sound is dropped.
+    pub fn push(&mut self, packet: EncodedAudio, samples: u32, has_correction: bool, now: MediaTime) {
         if !(1..=5760).contains(&samples) || packet.data.len() > Self::MAX_BYTES {
             return;
         }
         let Some(sequence) = self.extend(packet.sequence) else { return };
+        let before = self.held.iter().rposition(|held| held.sequence <= sequence);
+        let before_sequence = before.map(|index| self.held[index].sequence);
+        if before_sequence == Some(sequence) {
+            self.stats.late += 1;
+            return;
+        }
+        // Also of one that is too late: the delay should have been longer.
+        self.note_arrival(&packet, now);
         if self.next.is_some_and(|next| sequence < next) {
             self.stats.late += 1;
             self.late_in_row += 1;
@@ -142,23 +179,29 @@ impl AudioJitterBuffer {
             return;
         }
         self.late_in_row = 0;
-        let after = self.held.iter().rposition(|held| held.sequence <= sequence);
-        if after.is_some_and(|index| self.held[index].sequence == sequence) {
-            self.stats.late += 1;
-            return;
+        if has_correction && before_sequence != Some(sequence - 1) && self.next != Some(sequence) {
+            self.arrivals.note_restored(packet.rtp_timestamp.wrapping_sub(FRAME), now);
         }
         self.highest = self.highest.max(sequence);
         self.stats.received += 1;
-        self.arrivals.note(packet.rtp_timestamp, now);
         self.held_samples += samples;
-        self.held.insert(after.map_or(0, |index| index + 1), Held { sequence, samples, arrived: now, packet });
+        self.held.insert(before.map_or(0, |index| index + 1), Held { sequence, samples, has_correction, packet });
         while self.held_samples > Self::MAX_SAMPLES {
             self.take_front();
         }
     }
 
-    /// What to play now. `quiet` tells whether what was played last is so quiet that a skipped frame is not heard.
-    pub fn pull(&mut self, quiet: bool, now: MediaTime) -> Pull {
+    fn note_arrival(&mut self, packet: &EncodedAudio, now: MediaTime) {
+        if packet.recovered {
+            self.arrivals.note_restored(packet.rtp_timestamp, now);
+        } else {
+            self.arrivals.note(packet.rtp_timestamp, now);
+        }
+    }
+
+    /// What to play now, while `ahead` samples are decoded and still to be played. `quiet` tells whether what was played
+    /// last is so quiet that a change of tempo is not heard.
+    pub fn pull(&mut self, quiet: bool, ahead: usize, now: MediaTime) -> Pull {
         if !self.playing && !self.is_ready(now) {
             return Pull::Silence;
         }
@@ -166,39 +209,53 @@ impl AudioJitterBuffer {
         let Some(front) = self.held.front() else { return self.pull_from_empty() };
         let next = self.next.unwrap_or(front.sequence);
         let missing = front.sequence - next;
-        if missing > u64::from(Self::MAX_CONCEALED) {
-            self.stats.lost += missing;
-        } else if missing > 0 {
-            return self.pull_missing(next, missing);
+        // What was made up while nothing was there stood for the first of them.
+        let unplayed = missing.saturating_sub(u64::from(std::mem::take(&mut self.empty_in_row)));
+        self.stats.lost += missing - unplayed;
+        if unplayed > u64::from(Self::MAX_CONCEALED) {
+            self.stats.lost += unplayed;
+        } else if unplayed > 0 {
+            return self.pull_missing(front.sequence - unplayed, unplayed);
         }
-        self.empty_in_row = 0;
-        let skip = self.surplus.skip(self.held_samples, self.arrivals.target(), quiet) && self.held.len() > 1;
-        match self.take_front() {
-            Some(packet) if skip => Pull::Skip(packet),
-            Some(packet) => Pull::Packet(packet),
-            None => Pull::Silence,
+        let delay = self.arrivals.delay_at(front.packet.rtp_timestamp, now);
+        let tempo = delay.map_or(Tempo::Even, |delay| {
+            self.control.tempo(delay, ahead as i64, self.target_micros(), quiet, self.held.len() == 1)
+        });
+        let Some(packet) = self.take_front() else { return Pull::Silence };
+        if packet.recovered {
+            self.stats.recovered_ms += 20;
         }
+        Pull::Packet(packet, tempo)
+    }
+
+    /// Keeps sound for `delay` at least, for its picture; held to 200 ms.
+    pub fn set_least_delay(&mut self, delay: Duration) {
+        self.least_delay_micros = delay.as_micros().min(Self::MOST_WAIT) as i64;
+    }
+
+    fn target_micros(&self) -> i64 {
+        self.arrivals.target_micros().max(self.least_delay_micros)
     }
 
     /// What has happened so far.
     pub fn stats(&self) -> AudioJitterStats {
         AudioJitterStats {
             buffered_ms: self.held_samples / (SAMPLE_RATE / 1000),
-            target_ms: self.arrivals.target() / (SAMPLE_RATE / 1000),
-            jitter_ms: (self.arrivals.jitter_micros / 1000.0) as f32,
+            delay_ms: (self.control.delay_micros.max(0) / 1000) as u32,
+            target_ms: (self.target_micros() / 1000) as u32,
+            jitter_ms: (self.arrivals.jitter_micros() / 1000.0) as f32,
             ..self.stats
         }
     }
 
     fn is_ready(&mut self, now: MediaTime) -> bool {
         let Some(front) = self.held.front() else { return false };
-        let target = self.arrivals.target();
-        let waited = now.since(front.arrived) >= Duration::from_micros(u64::from(target) * 1_000_000 / 48_000);
-        if self.held_samples < target && !waited {
+        let delay = self.arrivals.delay_at(front.packet.rtp_timestamp, now);
+        if delay.is_some_and(|delay| delay < self.target_micros()) {
             return false;
         }
         self.empty_in_row = 0;
-        self.surplus = Surplus::default();
+        self.control = TempoControl::default();
         true
     }
 
@@ -215,10 +272,15 @@ impl AudioJitterBuffer {
     fn pull_missing(&mut self, next: u64, missing: u64) -> Pull {
         self.next = Some(next + 1);
         self.stats.lost += 1;
-        self.stats.concealed_ms += 20;
         match self.held.front() {
-            Some(following) if missing == 1 => Pull::Recover(following.packet.data.clone()),
-            _ => Pull::Conceal,
+            Some(following) if missing == 1 && following.has_correction => {
+                self.stats.recovered_ms += 20;
+                Pull::Recover(following.packet.data.clone())
+            }
+            _ => {
+                self.stats.concealed_ms += 20;
+                Pull::Conceal
+            }
         }
     }
 
@@ -262,105 +324,60 @@ impl AudioJitterBuffer {
 
     /// Forgets the order, as at the start of a stream; keeps counting.
     fn start_anew(&mut self) {
-        *self = Self { stats: self.stats, held: std::mem::take(&mut self.held), ..Self::new() };
+        let (stats, least_delay_micros) = (self.stats, self.least_delay_micros);
+        *self = Self { stats, least_delay_micros, held: std::mem::take(&mut self.held), ..Self::new() };
         self.held.clear();
     }
 }
 
-/// Measures how unevenly packets arrive.
+/// Keeps the delay at what it should be, a change of tempo at a time.
 #[derive(Debug, Default)]
-struct Arrivals {
-    last: Option<(u32, MediaTime)>,
-    /// Arrival minus media time of the last packet, in microseconds from an arbitrary start.
-    lag: i64,
-    lags: VecDeque<i64>,
-    jitter_micros: f64,
-    target: Option<u32>,
-}
-
-impl Arrivals {
-    /// Packets that are looked back at: 2.5 s of sound.
-    const WINDOW: usize = 128;
-    /// Packets before the measure counts.
-    const ENOUGH: usize = 25;
-    /// A lag that changes by more is a new clock, not jitter.
-    const NEW_CLOCK: u64 = 2_000_000;
-    const START_MICROS: i64 = 40_000;
-    const TARGET_MICROS: std::ops::RangeInclusive<i64> = 20_000..=200_000;
-
-    fn note(&mut self, rtp_timestamp: u32, now: MediaTime) {
-        let Some((last_timestamp, last_at)) = self.last.replace((rtp_timestamp, now)) else { return };
-        let media = i64::from(rtp_timestamp.wrapping_sub(last_timestamp) as i32) * 1_000_000 / i64::from(SAMPLE_RATE);
-        let step = (now.as_micros() as i64).saturating_sub(last_at.as_micros() as i64).saturating_sub(media);
-        if step.unsigned_abs() > Self::NEW_CLOCK {
-            *self = Self { last: self.last, ..Self::default() };
-            return;
-        }
-        self.jitter_micros += (step.unsigned_abs() as f64 - self.jitter_micros) / 16.0;
-        self.lag += step;
-        if self.lags.len() == Self::WINDOW {
-            self.lags.pop_front();
-        }
-        self.lags.push_back(self.lag);
-        self.target = (self.lags.len() >= Self::ENOUGH).then(|| self.measure());
-    }
-
-    /// The lag that 97 of 100 packets stay under, counted from the fastest one, and one frame.
-    fn measure(&self) -> u32 {
-        let mut sorted = [0_i64; Self::WINDOW];
-        let sorted = &mut sorted[..self.lags.len()];
-        for (slot, lag) in sorted.iter_mut().zip(&self.lags) {
-            *slot = *lag;
-        }
-        sorted.sort_unstable();
-        let high = sorted[(sorted.len() * 97).div_ceil(100) - 1];
-        Self::samples(high - sorted[0] + 20_000)
-    }
-
-    fn samples(micros: i64) -> u32 {
-        let micros = micros.clamp(*Self::TARGET_MICROS.start(), *Self::TARGET_MICROS.end());
-        (micros * i64::from(SAMPLE_RATE) / 1_000_000) as u32
-    }
-
-    /// Sound to hold, in samples.
-    fn target(&self) -> u32 {
-        self.target.unwrap_or_else(|| Self::samples(Self::START_MICROS))
-    }
-}
-
-/// Finds out that more is held than was needed for a whole second.
-#[derive(Debug, Default)]
-struct Surplus {
+struct TempoControl {
+    /// Pulls since the last change, and the least delay that they found.
     pulls: u32,
-    least: u32,
-    most: u32,
-    /// Frames that may be skipped.
-    frames: u32,
-    since_skip: u32,
+    least: i64,
+    /// The delay that was found last, that of decoded sound included.
+    delay_micros: i64,
 }
 
-impl Surplus {
-    const WINDOW: u32 = 50;
-    /// From this many frames on, waiting for silence would keep the delay too long.
-    const URGENT: u32 = 3;
-    /// Frames between two skips that may be heard.
-    const APART: u32 = 10;
+impl TempoControl {
+    /// Pulls between changes: while it is quiet or the delay far too long, and else. A speaker may ask for several frames at
+    /// a time, of which the last one has the least time to arrive.
+    const PULLS: [u32; 2] = [3, 8];
+    /// Delay beyond the target that is left as it is: a frame is taken whole, and one waits for its turn.
+    const ABOVE: i64 = 20_000;
+    /// Delay beyond the target that has to go, heard or not.
+    const FAR_ABOVE: i64 = 80_000;
+    /// Delay under the target that is left as it is.
+    const BELOW: i64 = 4_000;
 
-    /// True when the frame that is about to be played should be skipped.
-    fn skip(&mut self, held: u32, target: u32, quiet: bool) -> bool {
-        self.least = if self.pulls == 0 { held } else { self.least.min(held) };
-        self.most = if self.pulls == 0 { held } else { self.most.max(held) };
+    /// The tempo of a packet that is taken `delay` microseconds later than the fastest one came; `last` when none waits
+    /// behind it.
+    fn tempo(&mut self, delay: i64, ahead: i64, target: i64, quiet: bool, last: bool) -> Tempo {
+        let ahead = ahead * 1_000_000 / i64::from(SAMPLE_RATE);
+        self.delay_micros = delay + ahead;
+        self.least = if self.pulls == 0 { delay } else { self.least.min(delay) };
         self.pulls += 1;
-        self.since_skip += 1;
-        if self.pulls == Self::WINDOW {
-            self.frames = self.most.saturating_sub(target).min(self.least.saturating_sub(FRAME)) / FRAME;
+        let far_above = self.least > target + Self::FAR_ABOVE;
+        let tempo = if self.least + ahead > target + Self::ABOVE {
+            match self.pulls >= Self::PULLS[usize::from(!quiet && !far_above)] {
+                true if far_above => Tempo::MuchFaster,
+                true => Tempo::Faster,
+                false => Tempo::Even,
+            }
+        } else if self.least < target - Self::BELOW {
+            match self.pulls > 1 {
+                _ if last => Tempo::MuchSlower,
+                true => Tempo::Slower,
+                false => Tempo::Even,
+            }
+        } else {
+            Tempo::Even
+        };
+        if tempo != Tempo::Even {
             self.pulls = 0;
         }
-        let now = self.frames > 0 && (quiet || (self.frames >= Self::URGENT && self.since_skip >= Self::APART));
-        if now {
-            *self = Self { frames: self.frames - 1, ..Self::default() };
-        }
-        now
+        tempo
     }
 }
 

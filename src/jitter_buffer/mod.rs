@@ -5,6 +5,7 @@
 
 pub mod audio;
 mod depacketizer;
+pub mod sync;
 mod video;
 
 pub use video::{VideoJitterBuffer, VideoOutput, VideoPacket, repair_wait};

@@ -22,10 +22,12 @@ pub struct EncodedVideo {
 pub struct EncodedAudio {
     /// The Opus packet.
     pub data: Bytes,
-    /// RTP sequence number (0 until the packetizer has stamped it).
+    /// RTP sequence number (0 until the peer's queue has numbered it).
     pub sequence: u16,
     /// RTP timestamp in samples of 1/48000 s (0 until the packetizer has stamped it).
     pub rtp_timestamp: u32,
     /// When the packet was made (sender) or arrived (receiver).
     pub at: MediaTime,
+    /// The packet itself was lost; this is the copy of it that a later one carried (RFC 2198).
+    pub recovered: bool,
 }

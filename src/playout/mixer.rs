@@ -35,15 +35,6 @@ pub fn limit(mix: &mut Frame) {
     }
 }
 
-/// Turns `out` gradually from `from` into itself: the place where a frame was left out is not heard.
-pub(super) fn blend(from: &[f32], out: &mut [f32]) {
-    let length = from.len().min(out.len());
-    for (n, (sample, old)) in out.iter_mut().zip(from).enumerate() {
-        let share = (n + 1) as f32 / (length + 1) as f32;
-        *sample = old * (1.0 - share) + *sample * share;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -77,12 +68,5 @@ mod tests {
         limit(&mut crowd);
         assert!(crowd.iter().all(|sample| sample.abs() <= 1.0));
         assert!(crowd.iter().any(|sample| *sample > 0.95));
-    }
-
-    #[test]
-    fn a_blend_starts_as_the_old_and_ends_as_the_new() {
-        let mut out = [1.0; 99];
-        blend(&[0.0; 99], &mut out);
-        assert!(out[0] < 0.02 && out[98] > 0.98 && out.windows(2).all(|pair| pair[0] < pair[1]));
     }
 }

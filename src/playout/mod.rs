@@ -17,6 +17,7 @@ mod sounds;
 mod speaker;
 #[cfg(test)]
 mod tests;
+mod time_scale;
 mod voice;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -26,6 +27,8 @@ use std::thread::{self, Thread};
 pub use crate::jitter_buffer::audio::AudioJitterStats;
 pub use crate::sound_device::{SoundEvent, list_speakers};
 pub use sounds::Sound;
+#[cfg(test)]
+pub(crate) use voice::Speech;
 pub use voice::{AudioInput, ParticipantAudio};
 
 use crate::media::LevelMeter;

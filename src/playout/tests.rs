@@ -40,8 +40,9 @@ fn push_tone(input: &AudioInput, hertz: f64) {
         .map(|(n, frame)| encoder.encode(frame, now + Duration::from_millis(20 * n as u64)).unwrap())
         .collect();
     let now = MediaTime::now();
-    for packet in packets {
-        input.push(crate::media::EncodedAudio { at: now, ..packet });
+    for (n, packet) in packets.into_iter().enumerate() {
+        let (sequence, rtp_timestamp) = (n as u16, (n * FRAME_SAMPLES) as u32);
+        input.push(crate::media::EncodedAudio { sequence, rtp_timestamp, at: now, ..packet });
     }
 }
 
@@ -81,8 +82,9 @@ fn a_participant_is_heard_and_a_muted_one_is_not() {
     drop(playout);
     let sound = read_wav(&path);
     let heard = heard(&sound);
-    assert!(heard.len() > 17_000, "{} samples", heard.len());
-    assert!((peak_hertz(&heard[2000..17_000], SAMPLE_RATE) - 700.0).abs() < 7.0);
+    // What comes all at once is played faster, at the same pitch.
+    assert!((14_000..19_500).contains(&heard.len()), "{} samples", heard.len());
+    assert!((peak_hertz(&heard[2000..14_000], SAMPLE_RATE) - 700.0).abs() < 7.0);
 }
 
 #[test]
@@ -152,7 +154,13 @@ fn what_is_no_opus_is_dropped() {
     let (input, audio) = playout.add_participant(Arc::default());
     for data in [&b""[..], &[0xff; 3], &[0x03]] {
         let data = bytes::Bytes::copy_from_slice(data);
-        input.push(crate::media::EncodedAudio { data, sequence: 1, rtp_timestamp: 0, at: MediaTime::now() });
+        input.push(crate::media::EncodedAudio {
+            data,
+            sequence: 1,
+            rtp_timestamp: 0,
+            at: MediaTime::now(),
+            recovered: false,
+        });
     }
     assert_eq!(audio.stats().received, 0);
 }

@@ -6,11 +6,13 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::Shared;
-use super::mixer::{Frame, blend};
-use crate::decoder::audio::{AudioDecoder, AudioDecoderError, packet_duration};
-use crate::jitter_buffer::audio::{AudioJitterBuffer, AudioJitterStats, Pull};
+use super::mixer::Frame;
+use super::time_scale::{Likeness, lengthen, shorten};
+use crate::decoder::audio::{AudioDecoder, AudioDecoderError, has_correction, packet_duration};
+use crate::jitter_buffer::audio::{AudioJitterBuffer, AudioJitterStats, Pull, Tempo};
 use crate::media::{EncodedAudio, FRAME_SAMPLES, LevelMeter, MediaTime};
 
 /// Where the network puts a participant's packets.
@@ -35,8 +37,8 @@ impl AudioInput {
     /// microseconds that the playout holds the buffer; at most 500 ms of sound are kept.
     pub fn push(&self, packet: EncodedAudio) {
         if let Some(samples) = packet_duration(&packet.data) {
-            let at = packet.at;
-            self.0.jitter().push(packet, samples, at);
+            let (has_correction, at) = (has_correction(&packet.data), packet.at);
+            self.0.jitter().push(packet, samples, has_correction, at);
         }
     }
 }
@@ -55,6 +57,11 @@ impl ParticipantAudio {
     /// Silences the participant here, or lets them be heard again. The level meter goes on showing that they speak.
     pub fn set_muted(&self, muted: bool) {
         self.participant.muted.store(muted, Ordering::Relaxed);
+    }
+
+    /// Keeps their sound for `delay` at least before it is played, so that it is not ahead of the picture.
+    pub fn set_least_delay(&self, delay: Duration) {
+        self.participant.jitter().set_least_delay(delay);
     }
 
     /// How well their packets arrive.
@@ -79,30 +86,12 @@ impl Participant {
 /// The playout thread's side.
 pub(super) struct Voice {
     participant: Arc<Participant>,
-    decoder: AudioDecoder,
-    /// Decoded and not yet played.
-    ready: VecDeque<f32>,
-    /// A frame that was left out, to be blended into the next one.
-    left_out: Vec<f32>,
-    quiet: bool,
-    sound: Frame,
+    speech: Speech,
 }
 
 impl Voice {
-    /// A peak under this (40 dB below full scale) is as good as silence.
-    const QUIET: f32 = 0.01;
-    /// The longest packet, twice.
-    const READY_CAPACITY: usize = 2 * 5760;
-
     pub(super) fn new(participant: Arc<Participant>) -> Result<Self, AudioDecoderError> {
-        Ok(Self {
-            participant,
-            decoder: AudioDecoder::new()?,
-            ready: VecDeque::with_capacity(Self::READY_CAPACITY),
-            left_out: Vec::with_capacity(Self::READY_CAPACITY),
-            quiet: true,
-            sound: [0.0; FRAME_SAMPLES],
-        })
+        Ok(Self { participant, speech: Speech::new()? })
     }
 
     pub(super) fn is_of(&self, participant: &Arc<Participant>) -> bool {
@@ -111,27 +100,64 @@ impl Voice {
 
     /// The next 20 ms; `None` when the participant is muted here.
     pub(super) fn next_frame(&mut self, now: MediaTime) -> Option<&Frame> {
-        while self.ready.len() < FRAME_SAMPLES {
-            let pull = self.participant.jitter().pull(self.quiet, now);
-            self.take(pull);
-        }
-        for (sample, ready) in self.sound.iter_mut().zip(self.ready.drain(..FRAME_SAMPLES)) {
-            *sample = ready;
-        }
-        self.participant.level.record(&self.sound);
-        (!self.participant.muted.load(Ordering::Relaxed)).then_some(&self.sound)
+        let participant = &self.participant;
+        self.speech.fill(|quiet, ahead| participant.jitter().pull(quiet, ahead, now));
+        participant.level.record(&self.speech.frame);
+        (!participant.muted.load(Ordering::Relaxed)).then_some(&self.speech.frame)
+    }
+}
+
+/// Decodes what the jitter buffer gives, at the tempo that it asks for.
+pub(crate) struct Speech {
+    decoder: AudioDecoder,
+    /// Decoded and not yet played.
+    ready: VecDeque<f32>,
+    /// The packet that is decoded now.
+    decoded: Vec<f32>,
+    quiet: bool,
+    frame: Frame,
+    /// Samples that changes of tempo have left out, and repeated.
+    changed: [u64; 2],
+}
+
+impl Speech {
+    /// A peak under this (40 dB below full scale) is as good as silence.
+    const QUIET: f32 = 0.01;
+    /// The longest packet, twice.
+    const CAPACITY: usize = 2 * 5760;
+
+    pub(crate) fn new() -> Result<Self, AudioDecoderError> {
+        Ok(Self {
+            decoder: AudioDecoder::new()?,
+            ready: VecDeque::with_capacity(Self::CAPACITY),
+            decoded: Vec::with_capacity(Self::CAPACITY),
+            quiet: true,
+            frame: [0.0; FRAME_SAMPLES],
+            changed: [0; 2],
+        })
     }
 
-    fn take(&mut self, pull: Pull) {
-        let decoded = match &pull {
-            Pull::Packet(packet) => self.decoder.decode(&packet.data),
-            Pull::Skip(packet) => {
-                if let Ok(samples) = self.decoder.decode(&packet.data) {
-                    self.left_out.clear();
-                    self.left_out.extend_from_slice(samples);
-                }
-                return;
-            }
+    /// Makes the next 20 ms out of what `pull` gives, which is told whether it is quiet and how many samples are ready.
+    pub(crate) fn fill(&mut self, mut pull: impl FnMut(bool, usize) -> Pull) -> &Frame {
+        while self.ready.len() < FRAME_SAMPLES {
+            let pulled = pull(self.quiet, self.ready.len());
+            self.take(&pulled);
+        }
+        for (sample, ready) in self.frame.iter_mut().zip(self.ready.drain(..FRAME_SAMPLES)) {
+            *sample = ready;
+        }
+        &self.frame
+    }
+
+    /// Samples that changes of tempo have left out, and repeated.
+    #[cfg(test)]
+    pub(crate) fn changed(&self) -> [u64; 2] {
+        self.changed
+    }
+
+    fn take(&mut self, pull: &Pull) {
+        let decoded = match pull {
+            Pull::Packet(packet, _) => self.decoder.decode(&packet.data),
             Pull::Recover(next) => self.decoder.recover(next),
             Pull::Conceal => self.decoder.conceal(),
             Pull::Silence => Ok(&[][..]),
@@ -143,11 +169,22 @@ impl Voice {
             return;
         }
         self.quiet = samples.iter().all(|sample| sample.abs() < Self::QUIET);
-        let start = self.ready.len();
-        self.ready.extend(samples);
-        if !self.left_out.is_empty() {
-            blend(&self.left_out, &mut self.ready.make_contiguous()[start..]);
-            self.left_out.clear();
+        self.decoded.clear();
+        self.decoded.extend_from_slice(samples);
+        if let Pull::Packet(_, tempo) = pull {
+            self.change_tempo(*tempo);
+        }
+        self.ready.extend(&self.decoded);
+    }
+
+    fn change_tempo(&mut self, tempo: Tempo) {
+        let likeness = if self.quiet { Likeness::QUIET } else { Likeness::INAUDIBLE };
+        match tempo {
+            Tempo::Even => {}
+            Tempo::Faster => self.changed[0] += shorten(&mut self.decoded, likeness) as u64,
+            Tempo::MuchFaster => self.changed[0] += shorten(&mut self.decoded, Likeness::URGENT) as u64,
+            Tempo::Slower => self.changed[1] += lengthen(&mut self.decoded, likeness) as u64,
+            Tempo::MuchSlower => self.changed[1] += lengthen(&mut self.decoded, Likeness::URGENT) as u64,
         }
     }
 }

@@ -27,8 +27,8 @@ use webrtc::runtime::Runtime;
 
 use super::congestion::{CongestionControl, NumbersRepairs};
 use super::description_sdp::{
-    FEC_FORMAT, FEC_NAME, FEC_PAYLOAD_TYPE, H264_FORMAT, H264_PAYLOAD_TYPE, OPUS_FORMAT, OPUS_PAYLOAD_TYPE, RTX_FORMAT,
-    RTX_PAYLOAD_TYPE, StreamNumbers,
+    FEC_FORMAT, FEC_NAME, FEC_PAYLOAD_TYPE, H264_FORMAT, H264_PAYLOAD_TYPE, OPUS_FORMAT, OPUS_PAYLOAD_TYPE, RED_FORMAT,
+    RED_PAYLOAD_TYPE, RTX_FORMAT, RTX_PAYLOAD_TYPE, StreamNumbers,
 };
 use super::fec::ForwardErrorCorrection;
 use super::host_addresses::HostAddresses;
@@ -48,6 +48,8 @@ const KEEPALIVE: Duration = Duration::from_millis(400);
 const DISCONNECTED_AFTER: Duration = Duration::from_secs(5);
 /// Longer than a call waits for an interruption's end: the agent keeps on checking, and a blackout may end by itself.
 const FAILED_AFTER: Duration = Duration::from_secs(60);
+/// Redundant sound (RFC 2198).
+const MIME_TYPE_RED: &str = "audio/red";
 /// Packets kept for retransmission; a power of two.
 const RETRANSMISSION_BUFFER: u16 = 1024;
 /// Between reports of what arrived (transport-wide congestion control): the sooner, the shorter the queues.
@@ -137,6 +139,7 @@ fn with_interceptors(registry: Registry, own: Interceptors) -> Registry {
 fn media_engine() -> Result<MediaEngine, Error> {
     let mut media = MediaEngine::default();
     media.register_codec(opus(), RtpCodecKind::Audio)?;
+    media.register_codec(codec(MIME_TYPE_RED, 48_000, 2, RED_FORMAT, &[], RED_PAYLOAD_TYPE), RtpCodecKind::Audio)?;
     media.register_codec(h264(), RtpCodecKind::Video)?;
     media.register_codec(codec(MIME_TYPE_RTX, 90_000, 0, RTX_FORMAT, &[], RTX_PAYLOAD_TYPE), RtpCodecKind::Video)?;
     let fec = format!("video/{FEC_NAME}");

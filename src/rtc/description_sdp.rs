@@ -9,6 +9,10 @@ use crate::call::{Description, DescriptionKind, DtlsSetup};
 
 /// RTP payload type of Opus.
 pub(super) const OPUS_PAYLOAD_TYPE: u8 = 111;
+/// RTP payload type of redundant Opus (RFC 2198), as others number it, too.
+pub(super) const RED_PAYLOAD_TYPE: u8 = 63;
+/// Format parameters of redundant Opus: what its blocks hold.
+pub(super) const RED_FORMAT: &str = "111/111";
 /// RTP payload type of H.264.
 pub(super) const H264_PAYLOAD_TYPE: u8 = 102;
 /// RTP payload type of the retransmissions of H.264 (RFC 4588).
@@ -91,6 +95,7 @@ fn write_media(sdp: &mut String, description: &Description, media: Media) -> std
     };
     write!(sdp, "m={name} 9 UDP/TLS/RTP/SAVPF ")?;
     match media {
+        Media::Audio if description.audio_red => write!(sdp, "{OPUS_PAYLOAD_TYPE} {RED_PAYLOAD_TYPE}\r\n")?,
         Media::Audio => write!(sdp, "{OPUS_PAYLOAD_TYPE}\r\n")?,
         Media::Video => write!(sdp, "{H264_PAYLOAD_TYPE} {RTX_PAYLOAD_TYPE} {FEC_PAYLOAD_TYPE}\r\n")?,
     }
@@ -117,6 +122,13 @@ fn write_media(sdp: &mut String, description: &Description, media: Media) -> std
              a=rtpmap:{RTX_PAYLOAD_TYPE} rtx/90000\r\na=fmtp:{RTX_PAYLOAD_TYPE} {RTX_FORMAT}\r\n\
              a=rtpmap:{FEC_PAYLOAD_TYPE} {FEC_NAME}/90000\r\na=fmtp:{FEC_PAYLOAD_TYPE} {FEC_FORMAT}\r\n"
         )?,
+    }
+    if media == Media::Audio && description.audio_red {
+        write!(
+            sdp,
+            "a=rtpmap:{RED_PAYLOAD_TYPE} red/48000/2\r\na=fmtp:{RED_PAYLOAD_TYPE} {RED_FORMAT}\r\n\
+             a=rtcp-fb:{RED_PAYLOAD_TYPE} transport-cc\r\n"
+        )?;
     }
     write!(sdp, "a=extmap:{TRANSPORT_CC_ID} {TRANSPORT_CC_URI}\r\n")?;
     let ssrc_line = |sdp: &mut String, ssrc: u32| {
@@ -180,6 +192,7 @@ pub(super) fn from_own_sdp(
         video_ssrc: streams.video,
         rtx_ssrc: streams.rtx,
         fec_ssrc: streams.fec,
+        audio_red: true,
     };
     check(&description)?;
     Ok(description)
@@ -203,6 +216,7 @@ mod tests {
             video_ssrc: 2,
             rtx_ssrc: 3,
             fec_ssrc: 4,
+            audio_red: true,
         }
     }
 
@@ -211,6 +225,13 @@ mod tests {
         let sdp = to_sdp(&description()).unwrap();
         let streams = StreamNumbers { audio: 1, video: 2, rtx: 3, fec: 4 };
         assert_eq!(from_own_sdp((DescriptionKind::Offer, 0), &sdp, streams), Ok(description()));
+    }
+
+    #[test]
+    fn a_far_side_that_knows_no_redundancy_is_offered_none() {
+        let old = to_sdp(&Description { audio_red: false, ..description() }).unwrap();
+        assert!(!old.contains("red/48000") && old.contains("m=audio 9 UDP/TLS/RTP/SAVPF 111\r\n"));
+        assert!(to_sdp(&description()).unwrap().contains("m=audio 9 UDP/TLS/RTP/SAVPF 111 63\r\n"));
     }
 
     #[test]

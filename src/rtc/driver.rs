@@ -12,6 +12,7 @@
 //! is a path again.
 
 use std::fmt;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use rtc::peer_connection::configuration::RTCOfferOptions;
@@ -272,6 +273,7 @@ impl Driver {
             self.begin_generation(description.generation);
         }
         self.connection.engine.set_remote_description(remote).await.map_err(|error| unusable(&error))?;
+        self.context.counters.far_takes_copies.store(description.audio_red, Relaxed);
         if first {
             self.connect_by = Some(Instant::now() + CONNECT_TIMEOUT);
         }

@@ -20,12 +20,14 @@ mod fec;
 pub mod fuzz;
 mod host_addresses;
 mod link;
+mod lip_sync;
 mod media_tap;
 mod nack;
 mod pacer;
 pub mod packetizer;
 mod peer;
 mod receiving;
+mod redundancy;
 mod retransmission;
 mod rtcp_observer;
 mod runtime;
@@ -33,6 +35,8 @@ mod sending;
 mod source_gate;
 mod stats;
 
+#[cfg(test)]
+mod sound_tests;
 #[cfg(test)]
 mod tests;
 

@@ -6,6 +6,8 @@ use bytes::{BufMut, Bytes, BytesMut};
 use rtc::rtp::Packet;
 use rtc::rtp::header::Header;
 
+use super::description_sdp::RED_PAYLOAD_TYPE;
+use super::redundancy::RedundancyEncoder;
 use crate::media::{EncodedAudio, EncodedVideo, MediaTime};
 
 /// RTP payload bytes at most: fits any path of 1280 bytes with IPv6, UDP, SRTP and header extensions.
@@ -136,23 +138,41 @@ fn trimmed(annex_b: &Bytes, begin: usize, end: usize) -> Bytes {
 #[derive(Debug)]
 pub(super) struct AudioPacketizer {
     stream: Stream,
-    last: Option<u32>,
+    /// Number and timestamp of the last one.
+    last: Option<(u16, u32)>,
+    redundancy: RedundancyEncoder,
 }
 
 impl AudioPacketizer {
     pub(super) fn new(ssrc: u32, payload_type: u8, random: u64) -> Self {
-        Self { stream: Stream::new(ssrc, payload_type, random), last: None }
+        Self { stream: Stream::new(ssrc, payload_type, random), last: None, redundancy: RedundancyEncoder::new() }
     }
 
-    /// The packet of 20 ms of sound. Timestamps go on in even steps, whatever the thread's jitter, and jump after a pause.
-    pub(super) fn packetize(&mut self, audio: &EncodedAudio) -> Packet {
+    /// The packet of 20 ms of sound, with up to `copies` of those before it. Timestamps go on in even steps, whatever the
+    /// thread's jitter, and jump after a pause; sound whose number is left out is missed by the far side.
+    pub(super) fn packetize(&mut self, audio: &EncodedAudio, copies: usize) -> Packet {
         let measured = self.stream.timestamp(audio.at, 48_000);
-        let timestamp = match self.last.map(|last| last.wrapping_add(AUDIO_STEP)) {
-            Some(expected) if (measured.wrapping_sub(expected) as i32) <= AUDIO_PAUSE as i32 => expected,
-            _ => measured,
-        };
-        self.last = Some(timestamp);
-        self.stream.packet(timestamp, false, audio.data.clone())
+        let mut timestamp = measured;
+        if let Some((last_number, last)) = self.last {
+            let numbers = audio.sequence.wrapping_sub(last_number).max(1);
+            self.stream.sequence = self.stream.sequence.wrapping_add(numbers - 1);
+            if numbers > 1 {
+                self.redundancy = RedundancyEncoder::new();
+            }
+            let expected = last.wrapping_add(u32::from(numbers) * AUDIO_STEP);
+            if (measured.wrapping_sub(expected) as i32) <= AUDIO_PAUSE as i32 {
+                timestamp = expected;
+            }
+        }
+        self.last = Some((audio.sequence, timestamp));
+        match self.redundancy.wrap(timestamp, self.stream.payload_type, &audio.data, copies) {
+            Some(redundant) => {
+                let mut packet = self.stream.packet(timestamp, false, redundant);
+                packet.header.payload_type = RED_PAYLOAD_TYPE;
+                packet
+            }
+            None => self.stream.packet(timestamp, false, audio.data.clone()),
+        }
     }
 }
 
@@ -189,13 +209,19 @@ mod tests {
     #[test]
     fn sound_is_stamped_evenly_and_jumps_after_a_pause() {
         let mut packetizer = AudioPacketizer::new(6, 111, 0);
-        let mut stamp = |millis| {
-            let at = MediaTime::from_millis(millis);
-            let audio = EncodedAudio { data: Bytes::from_static(&[1]), sequence: 0, rtp_timestamp: 0, at };
-            packetizer.packetize(&audio).header.timestamp
+        let mut stamp = |sequence, millis| {
+            let (data, at) = (Bytes::from_static(&[1]), MediaTime::from_millis(millis));
+            let header = packetizer
+                .packetize(&EncodedAudio { data, sequence, rtp_timestamp: 0, at, recovered: false }, 0)
+                .header;
+            (header.sequence_number, header.timestamp)
         };
-        assert_eq!([stamp(0), stamp(27), stamp(38), stamp(61)], [0, 960, 1920, 2880]);
-        assert_eq!([stamp(5000), stamp(5021)], [240_000, 240_960]);
+        assert_eq!(
+            [stamp(9, 0), stamp(10, 27), stamp(11, 38), stamp(12, 61)],
+            [(0, 0), (1, 960), (2, 1920), (3, 2880)]
+        );
+        assert_eq!([stamp(13, 5000), stamp(14, 5021)], [(4, 240_000), (5, 240_960)]);
+        assert_eq!(stamp(17, 5080), (8, 243_840), "two are missing");
     }
 
     proptest! {

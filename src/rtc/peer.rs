@@ -102,6 +102,11 @@ impl Peer {
         self.shared.media.budget()
     }
 
+    /// The share of packets that the path lost lately, 0 to 1.
+    pub fn path_loss(&self) -> f64 {
+        self.shared.counters.path_loss()
+    }
+
     /// Asks the far side for a keyframe (PLI), at most every 300 ms.
     pub fn request_keyframe(&self) {
         // A full queue holds a request already.
@@ -179,7 +184,7 @@ pub(super) struct Context {
     sinks: PeerSinks,
     pub(super) events: Events,
     impairment: Impairment,
-    counters: Arc<Counters>,
+    pub(super) counters: Arc<Counters>,
     pub(super) gate: Arc<SourceGate>,
     pub(super) media: std::sync::Weak<MediaQueues>,
     keyframe_requests: KeyframeRequests,

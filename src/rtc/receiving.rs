@@ -3,11 +3,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use rtc::rtp::Packet;
 use tokio::sync::{mpsc, watch};
 
 use super::engine::{Events, PeerEvent, VideoSink};
+use super::redundancy::{Block, RedundancyDecoder};
 use super::stats::Counters;
 use crate::decoder::video::{DecoderEvent, VideoDecoding};
 use crate::jitter_buffer::{VideoJitterBuffer, VideoOutput, VideoPacket};
@@ -27,16 +29,14 @@ pub(super) async fn receive_audio(
     if connected.wait_for(|connected| *connected).await.is_err() {
         return;
     }
+    let mut redundancy = RedundancyDecoder::default();
     while let Some(Packet { header, payload }) = packets.recv().await {
-        if payload.is_empty() {
-            continue;
-        }
+        let at = MediaTime::now();
         counters.audio_packets_received.fetch_add(1, Relaxed);
-        sink(EncodedAudio {
-            data: payload,
-            sequence: header.sequence_number,
-            rtp_timestamp: header.timestamp,
-            at: MediaTime::now(),
+        counters.lip_sync().sound_arrived(header.timestamp, at);
+        redundancy.take(header.payload_type, header.sequence_number, header.timestamp, payload, |block| {
+            let Block { sequence, timestamp, payload, copy } = block;
+            sink(EncodedAudio { data: payload, sequence, rtp_timestamp: timestamp, at, recovered: copy });
         });
     }
 }
@@ -81,6 +81,8 @@ pub(super) async fn receive_video(
             let decodable = match item {
                 VideoOutput::Frame(unit) => {
                     counters.frames_received.fetch_add(1, Relaxed);
+                    let decoding = Duration::from_micros(counters.receive_delay_us.load(Relaxed));
+                    counters.lip_sync().picture_shown(unit.rtp_timestamp, now + decoding);
                     output
                         .get_or_insert_with(|| {
                             VideoOutputs::start(&sink, &counters, Arc::clone(&events), keyframe_requests.clone())

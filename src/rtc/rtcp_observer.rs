@@ -40,6 +40,8 @@ pub(super) struct RtcpObserver {
     own_video: u32,
     /// SSRC of the video that comes, once it does.
     far_video: Option<u32>,
+    /// SSRC of the sound that comes, once it does.
+    far_audio: Option<u32>,
     /// Called when the far side wants a keyframe.
     on_keyframe_request: Box<dyn Fn() + Send + Sync>,
     keyframe_requested_at: Option<Instant>,
@@ -59,6 +61,7 @@ impl RtcpObserver {
             counters,
             own_video,
             far_video: None,
+            far_audio: None,
             on_keyframe_request: Box::new(on_keyframe_request),
             keyframe_requested_at: None,
             departures: VecDeque::new(),
@@ -78,6 +81,11 @@ impl RtcpObserver {
             self.reports(&report.reports, now);
         } else if let Some(report) = any.downcast_ref::<SenderReport>() {
             self.reports(&report.reports, now);
+            if self.far_audio == Some(report.ssrc) {
+                self.counters.lip_sync().sound_report(report.ntp_time, report.rtp_time);
+            } else if self.far_video == Some(report.ssrc) {
+                self.counters.lip_sync().picture_report(report.ntp_time, report.rtp_time);
+            }
         } else if any.is::<TransportLayerNack>() {
             self.counters.nacks_received.fetch_add(1, Relaxed);
         } else if let Some(request) = any.downcast_ref::<PictureLossIndication>() {
@@ -117,6 +125,17 @@ impl RtcpObserver {
         if !recent && !self.counters.keyframe_is_on_its_way(MediaTime::of(now)) {
             self.keyframe_requested_at = Some(now);
             (self.on_keyframe_request)();
+        }
+    }
+
+    /// The engine takes a picture's RTP time for that of its departure; it is that of its capture.
+    fn correct_clock(&self, packet: &mut Rtcp) {
+        if let Some(report) = packet.as_any().downcast_ref::<SenderReport>()
+            && report.ssrc == self.own_video
+        {
+            let ticks = self.counters.send_delay_us.load(Relaxed) * VIDEO_CLOCK / 1_000_000;
+            let rtp_time = report.rtp_time.wrapping_add(ticks as u32);
+            *packet = Box::new(SenderReport { rtp_time, ..report.clone() });
         }
     }
 
@@ -160,9 +179,10 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for RtcpObserver {
         self.reads.pop_front()
     }
 
-    fn handle_write(&mut self, message: TaggedPacket) -> Result<(), Error> {
-        if let Packet::Rtcp(packets) = &message.message.packet {
+    fn handle_write(&mut self, mut message: TaggedPacket) -> Result<(), Error> {
+        if let Packet::Rtcp(packets) = &mut message.message.packet {
             for packet in packets {
+                self.correct_clock(packet);
                 self.departure(packet, message.now);
             }
         }
@@ -183,6 +203,8 @@ impl Interceptor for RtcpObserver {
     fn bind_remote_stream(&mut self, stream: &StreamInfo) {
         if stream.ssrc_rtx.is_some() {
             self.far_video = Some(stream.ssrc);
+        } else if stream.mime_type.starts_with("audio/") {
+            self.far_audio = Some(stream.ssrc);
         }
     }
 
@@ -210,6 +232,7 @@ mod tests {
         let mut observer = RtcpObserver::new(Arc::clone(&counters), 7, || {});
         let ntp_time = 0x1234_5678_9abc_def0;
         let sent = SenderReport { ssrc: 7, ntp_time, ..Default::default() };
+        counters.send_delay_us.store(20_000, Relaxed);
         observer.handle_write(tagged(start, Box::new(sent))).unwrap();
         let report = ReceptionReport {
             ssrc: 7,
@@ -224,7 +247,10 @@ mod tests {
         let stats = counters.snapshot(0, MediaTime::default());
         assert!((stats.round_trip_ms - 40.0).abs() < 0.1, "{}", stats.round_trip_ms);
         assert_eq!((stats.far_packets_lost, stats.far_jitter_ms), (3, 10.0));
-        assert!(observer.poll_read().is_some() && observer.poll_write().is_some(), "everything passes");
+        assert!(observer.poll_read().is_some(), "everything passes");
+        let Some(Packet::Rtcp(left)) = observer.poll_write().map(|message| message.message.packet) else { panic!() };
+        let report = left[0].as_any().downcast_ref::<SenderReport>().unwrap();
+        assert_eq!((report.ntp_time, report.rtp_time), (ntp_time, 1800), "20 ms went by since the capture");
     }
 
     #[test]

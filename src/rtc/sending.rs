@@ -5,7 +5,7 @@
 //! frame without its reference is of no use to the far side. Before that happens the encoder is held back.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -19,6 +19,7 @@ use super::description_sdp::{H264_PAYLOAD_TYPE, OPUS_PAYLOAD_TYPE, StreamNumbers
 use super::engine::{Events, PeerEvent};
 use super::pacer::Pacer;
 use super::packetizer::{AudioPacketizer, VideoPacketizer};
+use super::redundancy::CopiesWanted;
 use super::stats::Counters;
 use crate::media::{EncodedAudio, EncodedVideo, MediaTime, Spacing, VideoBudget};
 
@@ -29,6 +30,8 @@ const AUDIO_QUEUE: usize = 16;
 const MAX_WAITING: usize = 1;
 /// The rate that sound takes with its headers, in kbit/s, and the share of the rest that is payload.
 const SOUND_KBPS: u32 = 50;
+/// What each copy of earlier sound adds to that.
+const COPY_KBPS: u32 = 32;
 const PAYLOAD_SHARE: f64 = 0.93;
 /// A keyframe that was asked for may itself find the queue full: it is asked for again until one has been taken.
 const KEYFRAME_REQUEST_INTERVAL: Duration = Duration::from_millis(500);
@@ -37,6 +40,8 @@ const KEYFRAME_REQUEST_INTERVAL: Duration = Duration::from_millis(500);
 pub(super) struct MediaQueues {
     video: mpsc::Sender<EncodedVideo>,
     audio: mpsc::Sender<EncodedAudio>,
+    /// Number of the next sound.
+    sound_number: AtomicU16,
     open: AtomicBool,
     /// Video is dropped until a keyframe comes.
     awaiting_keyframe: AtomicBool,
@@ -59,6 +64,7 @@ pub(super) fn queues(counters: Arc<Counters>, events: &Events) -> (MediaQueues, 
     let queues = MediaQueues {
         video,
         audio,
+        sound_number: AtomicU16::new(0),
         open: AtomicBool::new(false),
         awaiting_keyframe: AtomicBool::new(true),
         keyframe_requests: Mutex::new(Spacing::new(KEYFRAME_REQUEST_INTERVAL)),
@@ -102,7 +108,8 @@ impl MediaQueues {
         if target == 0 || !self.open.load(Relaxed) {
             return VideoBudget::UNLIMITED;
         }
-        let video = (target as f64 / 1000.0 - f64::from(SOUND_KBPS)) * PAYLOAD_SHARE;
+        let sound = SOUND_KBPS + COPY_KBPS * self.counters.sound_copies.load(Relaxed);
+        let video = (target as f64 / 1000.0 - f64::from(sound)) * PAYLOAD_SHARE;
         let waiting = self.video.max_capacity() - self.video.capacity();
         VideoBudget { kbps: video.max(0.0) as u32, behind: waiting > MAX_WAITING, ..VideoBudget::UNLIMITED }
     }
@@ -115,8 +122,10 @@ impl MediaQueues {
 
     pub(super) fn send_audio(&self, audio: &EncodedAudio) {
         if self.open.load(Relaxed) {
-            // A full queue means that the connection takes nothing: late sound is worth less than none.
-            let _ = self.audio.try_send(audio.clone());
+            let sequence = self.sound_number.fetch_add(1, Relaxed);
+            // A full queue means that the connection takes nothing: late sound is worth less than none. Its number tells
+            // the far side that it is missing.
+            let _ = self.audio.try_send(EncodedAudio { sequence, ..audio.clone() });
         }
     }
 }
@@ -133,6 +142,7 @@ pub(super) async fn run(
 ) {
     let mut video = VideoPacketizer::new(streams.video, H264_PAYLOAD_TYPE, random[0]);
     let mut audio = AudioPacketizer::new(streams.audio, OPUS_PAYLOAD_TYPE, random[1]);
+    let mut copies = CopiesWanted::default();
     let mut frame = FrameInSending::default();
     let mut pacer = Pacer::new(MediaTime::now());
     let mut repairs_paced = 0;
@@ -141,9 +151,8 @@ pub(super) async fn run(
             biased;
             () = is_closed(&mut closed) => return,
             Some(sound) = media.audio.recv() => {
-                let Some(taken) = unless_closed(&mut closed, audio_track.write_rtp(audio.packetize(&sound))).await else {
-                    return;
-                };
+                let packet = audio.packetize(&sound, counters.copies(&mut copies, MediaTime::now()));
+                let Some(taken) = unless_closed(&mut closed, audio_track.write_rtp(packet)).await else { return };
                 if taken.is_ok() {
                     counters.audio_packets_sent.fetch_add(1, Relaxed);
                 }

@@ -1,8 +1,11 @@
 //! What one peer connection counts: written by its tasks and its decoder thread, read by the controller at any time.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::lip_sync::LipSync;
+use super::redundancy::CopiesWanted;
 use crate::media::MediaTime;
 
 /// A gap between pictures longer than this counts as frozen.
@@ -64,6 +67,9 @@ pub struct PeerStats {
     pub height: u32,
     /// Datagrams refused because their source had not proved to be the far side.
     pub datagrams_refused: u64,
+    /// By how much longer pictures take from the far camera to their tile than the fastest sound takes from the far
+    /// microphone to the jitter buffer, in ms; `None` until both are known.
+    pub pictures_behind_sound_ms: Option<f32>,
 }
 
 /// The live counters behind [`PeerStats`]. Microseconds in every gauge of time.
@@ -81,11 +87,17 @@ pub(super) struct Counters {
     pub(super) round_trip_us: AtomicU64,
     /// What may be sent, in bit/s; 0 before anything was.
     pub(super) target_bps: AtomicU64,
-    /// What the path loses of what this side sends, over the last seconds, in millionths.
-    pub(super) path_loss_ppm: AtomicU32,
     /// Bytes of packets that were sent beside new ones: retransmissions and forward error correction.
     pub(super) repair_bytes_sent: AtomicU64,
     pub(super) packets_recovered: AtomicU64,
+    /// Held for a moment by the tasks of the connection alone.
+    lip_sync: Mutex<LipSync>,
+    /// What the path lost of what this side sent, over the last seconds, in millionths.
+    path_loss_ppm: AtomicU32,
+    /// The far side understands redundant sound.
+    pub(super) far_takes_copies: AtomicBool,
+    /// Copies that a packet of sound carries now.
+    pub(super) sound_copies: AtomicU32,
     pub(super) frames_received: AtomicU64,
     pub(super) video_bytes_received: AtomicU64,
     pub(super) audio_packets_received: AtomicU64,
@@ -154,6 +166,27 @@ impl Counters {
         }
     }
 
+    /// The share of packets that the path lost lately, 0 to 1.
+    pub(super) fn path_loss(&self) -> f64 {
+        f64::from(self.path_loss_ppm.load(Relaxed)) / 1e6
+    }
+
+    pub(super) fn lip_sync(&self) -> MutexGuard<'_, LipSync> {
+        self.lip_sync.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many copies a packet of sound that leaves at `now` should carry.
+    pub(super) fn copies(&self, wanted: &mut CopiesWanted, now: MediaTime) -> usize {
+        let takes = self.far_takes_copies.load(Relaxed);
+        let copies = if takes { wanted.at(self.path_loss(), self.target_bps.load(Relaxed), now) } else { 0 };
+        self.sound_copies.store(copies as u32, Relaxed);
+        copies
+    }
+
+    pub(super) fn set_path_loss(&self, share: f64) {
+        self.path_loss_ppm.store((share * 1e6) as u32, Relaxed);
+    }
+
     /// The round trip, zero before the first report.
     pub(super) fn round_trip(&self) -> Duration {
         Duration::from_micros(self.round_trip_us.load(Relaxed))
@@ -187,6 +220,7 @@ impl Counters {
             width: self.width.load(Relaxed),
             height: self.height.load(Relaxed),
             datagrams_refused,
+            pictures_behind_sound_ms: self.lip_sync().pictures_behind_sound().map(|micros| micros as f32 / 1000.0),
         }
     }
 }

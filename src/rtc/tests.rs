@@ -206,7 +206,7 @@ fn serve(side: &Side, camera: &Camera, wanted: impl Fn(&PeerEvent) -> bool) -> P
 
 fn sound(number: u64) -> EncodedAudio {
     let at = MediaTime::from_millis(number * 20);
-    EncodedAudio { data: Bytes::from(vec![number as u8; 60]), sequence: 0, rtp_timestamp: 0, at }
+    EncodedAudio { data: Bytes::from(vec![number as u8; 60]), sequence: 0, rtp_timestamp: 0, at, recovered: false }
 }
 
 /// Connects, and waits for the first picture on both sides.

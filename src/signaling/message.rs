@@ -91,6 +91,7 @@ mod tests {
             video_ssrc: 2,
             rtx_ssrc: 3,
             fec_ssrc: 4,
+            audio_red: true,
         }
     }
 

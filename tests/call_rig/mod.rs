@@ -64,6 +64,7 @@ pub fn offer() -> Description {
         video_ssrc: 2,
         rtx_ssrc: 3,
         fec_ssrc: 4,
+        audio_red: true,
     }
 }
 

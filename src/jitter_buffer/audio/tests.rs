@@ -6,7 +6,7 @@ use super::*;
 
 fn packet(sequence: u16, timestamp: u32) -> EncodedAudio {
     let data = Bytes::copy_from_slice(&sequence.to_be_bytes());
-    EncodedAudio { data, sequence, rtp_timestamp: timestamp, at: MediaTime::default() }
+    EncodedAudio { data, sequence, rtp_timestamp: timestamp, at: MediaTime::default(), recovered: false }
 }
 
 /// A xorshift generator: the same numbers for the same seed everywhere.
@@ -41,20 +41,23 @@ impl Network {
     /// Plays for `frames` frames from 1 s on; what came out.
     fn play(&self, buffer: &mut AudioJitterBuffer, frames: u64) -> Vec<Pull> {
         let mut pending = self.arrivals.iter().peekable();
-        let mut pulled = Vec::new();
+        let (mut pulled, mut ahead) = (Vec::new(), 0);
         for frame in 0..frames {
             let now = MediaTime::from_millis(1003 + frame * 20);
             while let Some((at, sequence, timestamp)) = pending.next_if(|(at, ..)| *at <= now) {
-                buffer.push(packet(*sequence, *timestamp), FRAME, *at);
+                buffer.push(packet(*sequence, *timestamp), FRAME, true, *at);
             }
-            loop {
-                let pull = buffer.pull(false, now);
-                let again = matches!(pull, Pull::Skip(_));
+            // Each change of tempo is one of 10 ms.
+            while ahead < FRAME_SAMPLES {
+                let pull = buffer.pull(false, ahead, now);
+                ahead += match pull {
+                    Pull::Packet(_, Tempo::Faster | Tempo::MuchFaster) => FRAME_SAMPLES / 2,
+                    Pull::Packet(_, Tempo::Slower | Tempo::MuchSlower) => FRAME_SAMPLES * 3 / 2,
+                    _ => FRAME_SAMPLES,
+                };
                 pulled.push(pull);
-                if !again {
-                    break;
-                }
             }
+            ahead -= FRAME_SAMPLES;
         }
         pulled
     }
@@ -64,7 +67,7 @@ fn played(pulled: &[Pull]) -> Vec<u16> {
     pulled
         .iter()
         .filter_map(|pull| match pull {
-            Pull::Packet(packet) | Pull::Skip(packet) => Some(packet.sequence),
+            Pull::Packet(packet, _) => Some(packet.sequence),
             Pull::Recover(_) | Pull::Conceal | Pull::Silence => None,
         })
         .collect()
@@ -79,8 +82,12 @@ fn after_the_end(pulled: &[Pull]) -> u64 {
     pulled.iter().rev().take_while(|pull| matches!(pull, Pull::Conceal | Pull::Silence)).count() as u64
 }
 
-fn skipped(pulled: &[Pull]) -> usize {
-    pulled.iter().filter(|pull| matches!(pull, Pull::Skip(_))).count()
+/// Packets that are played faster, and slower.
+fn changes(pulled: &[Pull]) -> [usize; 2] {
+    let of = |tempos: [Tempo; 2]| {
+        pulled.iter().filter(|pull| matches!(pull, Pull::Packet(_, tempo) if tempos.contains(tempo))).count()
+    };
+    [of([Tempo::Faster, Tempo::MuchFaster]), of([Tempo::Slower, Tempo::MuchSlower])]
 }
 
 #[test]
@@ -111,7 +118,7 @@ fn every_lost_packet_is_made_up_once_and_from_the_next_one() {
     assert!((46..=48).contains(&recovered), "{recovered}");
     assert_eq!(concealed(&pulled), recovered);
     for pair in pulled.windows(2) {
-        if let (Pull::Recover(data), Pull::Packet(next)) = (&pair[0], &pair[1]) {
+        if let (Pull::Recover(data), Pull::Packet(next, _)) = (&pair[0], &pair[1]) {
             assert_eq!(data[..], next.sequence.to_be_bytes(), "the correction comes from the packet after the hole");
         }
     }
@@ -132,38 +139,52 @@ fn a_duplicate_is_played_once() {
 fn the_delay_grows_to_the_jitter_and_shrinks_after_it() {
     let mut random = Random(42);
     let mut buffer = AudioJitterBuffer::new();
-    let rough = Network::new(1500, 1, |n| Some(if n < 750 { random.below(80) } else { 1 }));
+    let rough = Network::new(4000, 1, |n| Some(if n < 750 { random.below(80) } else { 1 }));
     let pulled = rough.play(&mut buffer, 740);
     let after_start = &pulled[150..];
     assert!(concealed(after_start) * 50 < after_start.len(), "{} of {}", concealed(after_start), after_start.len());
-    assert!((60..=130).contains(&buffer.stats().target_ms), "{}", buffer.stats().target_ms);
+    assert!((60..=100).contains(&buffer.stats().target_ms), "{}", buffer.stats().target_ms);
+    assert!(changes(&pulled)[1] >= 1, "it is slowed down: {:?}", changes(&pulled));
     let mut buffer = AudioJitterBuffer::new();
-    let pulled = rough.play(&mut buffer, 1450);
-    assert!(skipped(&pulled) >= 2, "the surplus is skipped");
-    assert!(buffer.stats().buffered_ms <= 60, "{}", buffer.stats().buffered_ms);
-    assert!(buffer.stats().target_ms <= 40);
+    let pulled = rough.play(&mut buffer, 3900);
+    assert!(changes(&pulled)[0] >= 5, "the surplus is played faster: {:?}", changes(&pulled));
+    assert!(buffer.stats().delay_ms <= 40 && buffer.stats().target_ms <= 15, "{:?}", buffer.stats());
 }
 
 #[test]
-fn surplus_is_skipped_in_silence_first() {
-    let mut buffer = AudioJitterBuffer::new();
-    // Two frames more than needed, once the jitter of the burst is forgotten: not enough to skip one that is heard.
-    let mut sequence = 0_u16;
-    let mut skips = 0;
-    for frame in 0..400_u64 {
-        let now = MediaTime::from_millis(frame * 20);
-        for _ in 0..(if frame == 60 { 2 } else { 1 }) {
-            buffer.push(packet(sequence, u32::from(sequence) * 960), FRAME, now);
-            sequence += 1;
+fn a_lost_packet_that_can_be_restored_is_waited_for_and_one_that_cannot_is_not() {
+    for (restores, targets) in [(true, 20..=30), (false, 10..=10)] {
+        let mut buffer = AudioJitterBuffer::new();
+        for n in 0..1000_u16 {
+            let now = MediaTime::from_millis(u64::from(n) * 20);
+            if n % 20 != 7 {
+                buffer.push(packet(n, u32::from(n) * 960), FRAME, restores, now);
+            }
+            let _ = buffer.pull(false, 0, now + std::time::Duration::from_millis(1));
         }
-        let quiet = frame == 300;
-        if matches!(buffer.pull(quiet, now), Pull::Skip(_)) {
-            skips += 1;
-            assert!(quiet, "frame {frame}");
-            buffer.pull(false, now);
+        assert!(targets.contains(&buffer.stats().target_ms), "{:?}", buffer.stats());
+    }
+}
+
+#[test]
+fn copies_count_as_recovered_and_not_as_concealed() {
+    let mut buffer = AudioJitterBuffer::new();
+    for n in 0..500_u16 {
+        let now = MediaTime::from_millis(u64::from(n) * 20);
+        // The packet of each tenth number comes with the one after it.
+        if n % 10 == 1 {
+            buffer.push(EncodedAudio { recovered: true, ..packet(n - 1, u32::from(n - 1) * 960) }, FRAME, false, now);
+        }
+        if n % 10 != 0 {
+            buffer.push(packet(n, u32::from(n) * 960), FRAME, false, now);
+        }
+        // A speaker that is slower by a twentieth: the delay never runs out.
+        if n % 20 != 19 {
+            let _ = buffer.pull(false, 0, now);
         }
     }
-    assert_eq!(skips, 1);
+    let stats = buffer.stats();
+    assert!(stats.recovered_ms >= 40 * 20 && stats.concealed_ms <= 40, "{stats:?}");
 }
 
 #[test]
@@ -185,10 +206,10 @@ fn a_muted_sender_that_goes_on_is_heard_again() {
     for frame in 0..1000_u64 {
         let now = MediaTime::from_millis(frame * 20);
         if !(300..700).contains(&frame) {
-            buffer.push(packet(sent, frame as u32 * 960), FRAME, now);
+            buffer.push(packet(sent, frame as u32 * 960), FRAME, false, now);
             sent += 1;
         }
-        if let Pull::Packet(packet) = buffer.pull(false, now) {
+        if let Pull::Packet(packet, _) = buffer.pull(false, 0, now) {
             heard.push(packet.sequence);
         }
     }
@@ -204,8 +225,8 @@ fn a_sender_that_starts_anew_is_followed_whatever_its_numbers() {
         let mut heard = 0;
         for n in 0..100_u16 {
             let now = MediaTime::from_millis(10_000 + u64::from(n) * 20);
-            buffer.push(packet(second_start.wrapping_add(n), 77 + u32::from(n) * 960), FRAME, now);
-            heard += usize::from(matches!(buffer.pull(false, now), Pull::Packet(_)));
+            buffer.push(packet(second_start.wrapping_add(n), 77 + u32::from(n) * 960), FRAME, false, now);
+            heard += usize::from(matches!(buffer.pull(false, 0, now), Pull::Packet(..)));
         }
         assert!(heard > 60, "from {second_start}: {heard}");
     }
@@ -215,7 +236,7 @@ fn a_sender_that_starts_anew_is_followed_whatever_its_numbers() {
 fn a_flood_holds_half_a_second() {
     let mut buffer = AudioJitterBuffer::new();
     for n in 0..60_000_u32 {
-        buffer.push(packet(n as u16, n * 120), 120, MediaTime::from_millis(1));
+        buffer.push(packet(n as u16, n * 120), 120, false, MediaTime::from_millis(1));
         assert!(buffer.held_samples <= AudioJitterBuffer::MAX_SAMPLES && buffer.held.len() <= 200);
     }
     assert_eq!(buffer.stats().buffered_ms, 500);
@@ -259,9 +280,9 @@ proptest! {
         let mut buffer = AudioJitterBuffer::new();
         for (sequence, timestamp, samples, micros, pull) in input {
             let now = MediaTime::from_micros(micros);
-            buffer.push(packet(sequence, timestamp), samples % 7000, now);
+            buffer.push(packet(sequence, timestamp), samples % 7000, micros % 3 == 0, now);
             if pull {
-                let _ = buffer.pull(micros % 2 == 0, now);
+                let _ = buffer.pull(micros % 2 == 0, timestamp as usize % 2000, now);
             }
             prop_assert!(buffer.held_samples <= AudioJitterBuffer::MAX_SAMPLES);
             let sum: u32 = buffer.held.iter().map(|held| held.samples).sum();

@@ -94,6 +94,7 @@ impl CongestionControl {
             })
             .collect();
         self.estimator.on_feedback(&reports, self.counters.round_trip(), now);
+        self.counters.set_path_loss(self.estimator.loss().typical());
         self.publish();
     }
 
@@ -117,8 +118,6 @@ impl CongestionControl {
     fn publish(&self) {
         let repairs = self.on_request.rate.bps() + self.ahead.rate.bps();
         let target = self.estimator.target_bps().saturating_sub(repairs);
-        let loss = self.estimator.loss().typical();
-        self.counters.path_loss_ppm.store((loss * 1e6) as u32, Relaxed);
         self.counters.target_bps.store(target.max(MIN_FOR_NEW_BPS), Relaxed);
     }
 }

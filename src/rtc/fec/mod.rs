@@ -82,8 +82,8 @@ impl ForwardErrorCorrection {
         if !last && sending.block.len() < MAX_SOURCES {
             return;
         }
-        let loss = f64::from(self.counters.path_loss_ppm.load(Relaxed)) / 1e6;
-        let count = protection::repairs_for(sending.block.len(), loss, self.counters.round_trip());
+        let (loss, round_trip) = (self.counters.path_loss(), self.counters.round_trip());
+        let count = protection::repairs_for(sending.block.len(), loss, round_trip);
         for payload in block::repairs(&sending.block, count) {
             let packet = sending.packet(timestamp, payload);
             self.writes.push_back(like(leaving, packet));
@@ -266,7 +266,7 @@ mod tests {
         let mut sender = ForwardErrorCorrection::new(Arc::clone(&counters));
         sender.bind_local_stream(&stream());
         assert_eq!(sent(&mut sender, 0..6).len(), 6, "nothing is lost");
-        counters.path_loss_ppm.store(200_000, Relaxed);
+        counters.set_path_loss(0.2);
         let packets = sent(&mut sender, 6..12);
         let repairs: Vec<_> = packets[6..].iter().map(header).collect();
         assert!(repairs.len() >= 2 && repairs.iter().enumerate().all(|(n, one)| *one == (30, 104, n as u16, false)));

@@ -100,6 +100,7 @@ fn an_unusable_description_fails_the_peer_and_floods_are_ignored() {
         video_ssrc: 2,
         rtx_ssrc: 3,
         fec_ssrc: 4,
+        audio_red: true,
     };
     while side.events.try_recv().is_err() {
         side.peer.set_remote_description(description.clone());

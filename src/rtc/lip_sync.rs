@@ -1,0 +1,127 @@
+//! How long sound and pictures take from the far side's devices to here, on one clock: that of its sender reports (RFC 3550,
+//! 6.4.1), which say what RTP time is what wall-clock time.
+//!
+//! The two clocks' offset is unknown, and the same for both; only the difference of the two delays means anything. Pure.
+
+use crate::media::MediaTime;
+
+/// The clocks of one far side's streams.
+#[derive(Debug, Default)]
+pub(super) struct LipSync {
+    sound: StreamClock,
+    pictures: StreamClock,
+    /// Least delay of sound so far, which rises slowly; the jitter buffer's own delay counts from there. In microseconds.
+    sound_delay: Option<i64>,
+    /// Mean delay of pictures, up to their tile, in microseconds.
+    picture_delay: Option<i64>,
+}
+
+/// What RTP time is what wall-clock time.
+#[derive(Clone, Copy, Debug, Default)]
+struct StreamClock {
+    /// NTP time in microseconds, and the RTP time of that moment.
+    report: Option<(i64, u32)>,
+}
+
+impl StreamClock {
+    /// From capture to `now`, in microseconds and but for the clocks' offset.
+    fn delay(&self, rtp_timestamp: u32, rate: i64, now: MediaTime) -> Option<i64> {
+        let (ntp, rtp) = self.report?;
+        let after = i64::from(rtp_timestamp.wrapping_sub(rtp) as i32) * 1_000_000 / rate;
+        Some((now.as_micros() as i64).wrapping_sub(ntp).wrapping_sub(after))
+    }
+}
+
+impl LipSync {
+    const SOUND_RATE: i64 = 48_000;
+    const PICTURE_RATE: i64 = 90_000;
+    /// By how much the least delay of sound rises with each packet, in microseconds: a longer path is noticed within seconds.
+    const RISE: i64 = 100;
+    /// A delay that changes by more is another clock's, in microseconds.
+    const NEW_CLOCK: i64 = 2_000_000;
+
+    /// A sender report of the sound.
+    pub(super) fn sound_report(&mut self, ntp_time: u64, rtp_time: u32) {
+        self.sound.report = Some((ntp_micros(ntp_time), rtp_time));
+    }
+
+    /// A sender report of the pictures.
+    pub(super) fn picture_report(&mut self, ntp_time: u64, rtp_time: u32) {
+        self.pictures.report = Some((ntp_micros(ntp_time), rtp_time));
+    }
+
+    /// A packet of sound arrived.
+    pub(super) fn sound_arrived(&mut self, rtp_timestamp: u32, now: MediaTime) {
+        let Some(delay) = self.sound.delay(rtp_timestamp, Self::SOUND_RATE, now) else { return };
+        let least = match self.sound_delay {
+            Some(least) if least.abs_diff(delay) < Self::NEW_CLOCK as u64 => delay.min(least + Self::RISE),
+            _ => delay,
+        };
+        self.sound_delay = Some(least);
+    }
+
+    /// A picture goes to its tile at `shown`.
+    pub(super) fn picture_shown(&mut self, rtp_timestamp: u32, shown: MediaTime) {
+        let Some(delay) = self.pictures.delay(rtp_timestamp, Self::PICTURE_RATE, shown) else { return };
+        let mean = match self.picture_delay {
+            Some(mean) if mean.abs_diff(delay) < Self::NEW_CLOCK as u64 => mean.saturating_add((delay - mean) / 8),
+            _ => delay,
+        };
+        self.picture_delay = Some(mean);
+    }
+
+    /// By how much longer pictures take to their tile than the fastest sound takes to the jitter buffer, in microseconds;
+    /// `None` until both are known.
+    pub(super) fn pictures_behind_sound(&self) -> Option<i64> {
+        Some(self.picture_delay?.saturating_sub(self.sound_delay?)).filter(|behind| behind.abs() < Self::NEW_CLOCK)
+    }
+}
+
+/// NTP's 32.32 fixed point (RFC 5905) in microseconds.
+fn ntp_micros(ntp_time: u64) -> i64 {
+    let (seconds, fraction) = (ntp_time >> 32, ntp_time & 0xffff_ffff);
+    (seconds * 1_000_000 + ((fraction * 1_000_000) >> 32)) as i64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A call of 10 s whose sound takes 30 ms, every other packet 50 ms, and whose pictures take `pictures` ms.
+    fn call(pictures: u64) -> LipSync {
+        let mut sync = LipSync::default();
+        let ntp = |millis: u64| ((millis / 1000) << 32) | (((millis % 1000) << 32) / 1000);
+        for millis in (0..10_000_u64).step_by(20) {
+            if millis % 1000 == 0 {
+                let far_clock = 3_900_000_000_000 + millis;
+                sync.sound_report(ntp(far_clock), (4_294_900_000 + millis * 48) as u32);
+                sync.picture_report(ntp(far_clock), (77 + millis * 90) as u32);
+            }
+            let late = if millis % 40 == 0 { 50 } else { 30 };
+            sync.sound_arrived((4_294_900_000 + millis * 48) as u32, MediaTime::from_millis(millis + late));
+            sync.picture_shown((77 + millis * 90) as u32, MediaTime::from_millis(millis + pictures));
+        }
+        sync
+    }
+
+    #[test]
+    fn the_difference_of_the_delays_comes_from_the_reports_of_both_streams() {
+        assert_eq!(LipSync::default().pictures_behind_sound(), None);
+        for pictures in [20, 30, 130] {
+            let behind = call(pictures).pictures_behind_sound().unwrap();
+            assert!((behind - (pictures as i64 - 30) * 1000).abs() <= 200, "{pictures} ms: {behind}");
+        }
+    }
+
+    #[test]
+    fn nothing_that_a_far_side_reports_makes_it_overflow() {
+        let mut sync = LipSync::default();
+        for ntp in [0, u64::MAX, 1 << 63] {
+            sync.sound_report(ntp, u32::MAX);
+            sync.picture_report(!ntp, 0);
+            sync.sound_arrived(0, MediaTime::from_micros(u64::MAX));
+            sync.picture_shown(1 << 31, MediaTime::from_micros(5));
+            assert!(sync.pictures_behind_sound().is_none_or(|behind| behind.abs() < 2_000_000));
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! The whole way of sound in virtual time: encoder, packetizer, a seeded bad link that video shares, redundancy, jitter
+//! buffer, decoder and change of tempo. The figures are those that `stats` events would report.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::f32::consts::TAU;
+use std::time::Duration;
+
+use rtc::rtp::Packet;
+use rtc::shared::marshal::MarshalSize;
+
+use super::Link;
+use super::description_sdp::OPUS_PAYLOAD_TYPE;
+use super::packetizer::AudioPacketizer;
+use super::redundancy::{Block, CopiesWanted, RedundancyDecoder};
+use crate::decoder::audio::{has_correction, packet_duration};
+use crate::encoder::audio::AudioEncoder;
+use crate::jitter_buffer::audio::{AudioJitterBuffer, AudioJitterStats};
+use crate::media::{EncodedAudio, FRAME_SAMPLES, MediaTime};
+use crate::playout::Speech;
+
+/// Frames of 20 ms before anything counts: what the call needs to know its path.
+const WARM_UP: u64 = 100;
+const FRAMES: u64 = 3000;
+
+/// Something like a voice: syllables of a gliding tone with overtones, breath, and pauses.
+fn voice(frame: u64, phase: &mut f32, random: &mut fastrand::Rng) -> Vec<f32> {
+    let syllable = (frame % 15) as f32 / 15.0;
+    let speaks = frame % 200 < 150;
+    let loud = if speaks { (syllable * std::f32::consts::PI).sin() * 0.3 } else { 0.001 };
+    let hertz = 110.0 + 50.0 * ((frame / 15) as f32 * 0.7).sin();
+    let sample = |_| {
+        *phase = (*phase + hertz / 48_000.0).fract();
+        let tone: f32 = (1..=12).map(|n| (*phase * TAU * n as f32).sin() / n as f32).sum();
+        loud * (tone * 0.6 + (random.f32() - 0.5) * 0.15)
+    };
+    (0..FRAME_SAMPLES).map(sample).collect()
+}
+
+/// What was heard after the warm-up.
+#[derive(Debug)]
+struct Heard {
+    concealed_percent: f64,
+    recovered_percent: f64,
+    /// Means, in ms.
+    delay_ms: f64,
+    target_ms: f64,
+    /// Samples left out and repeated, as a share of all.
+    tempo_percent: [f64; 2],
+    copies: f64,
+}
+
+/// A call over `link` with or without copies of sound; the bottleneck, if any, is left room by the video.
+fn call(profile: &str, redundant: bool, video_packets: u64) -> Heard {
+    let start = MediaTime::from_millis(1000);
+    let mut link = Link::new(profile.parse().unwrap(), 1, start);
+    let mut far = Far::new();
+    let mut encoder = AudioEncoder::new().unwrap();
+    let mut packetizer = AudioPacketizer::new(1, OPUS_PAYLOAD_TYPE, 7);
+    let (mut wanted, mut loss) = (CopiesWanted::default(), MeasuredLoss::default());
+    let (mut phase, mut random) = (0.0, fastrand::Rng::with_seed(3));
+    let mut before = None;
+    let (mut delay, mut target, mut copies_sent) = (0, 0, 0);
+    for frame in 0..FRAMES {
+        let now = start + Duration::from_millis(frame * 20);
+        let lost = loss.at(now);
+        let copies = if redundant { wanted.at(lost, 2_000_000, now) } else { 0 };
+        copies_sent += copies;
+        encoder.set_expected_loss((lost * 100.0).ceil() as u32).unwrap();
+        let sound = encoder.encode(&voice(frame, &mut phase, &mut random), now).unwrap();
+        let sound = EncodedAudio { sequence: frame as u16, ..sound };
+        let packet = packetizer.packetize(&sound, copies);
+        let arrivals = link.send(packet.marshal_size() + 14, now);
+        loss.note(now, arrivals[0].is_none());
+        far.expect(packet, arrivals);
+        for n in 0..video_packets {
+            let at = now + Duration::from_micros((n + 1) * 20_000 / (video_packets + 1));
+            loss.note(at, link.send(1150, at)[0].is_none());
+        }
+        far.play(now + Duration::from_millis(13));
+        if frame == WARM_UP {
+            before = Some((far.buffer.stats(), far.speech.changed()));
+        } else if frame > WARM_UP {
+            delay += u64::from(far.buffer.stats().delay_ms);
+            target += u64::from(far.buffer.stats().target_ms);
+        }
+    }
+    let ((stats, changed), counted) = (before.unwrap(), (FRAMES - WARM_UP) as f64);
+    let percent = |of: fn(&AudioJitterStats) -> u64| (of(&far.buffer.stats()) - of(&stats)) as f64 / counted / 0.2;
+    let tempo = |n: usize| (far.speech.changed()[n] - changed[n]) as f64 / (counted * FRAME_SAMPLES as f64) * 100.0;
+    let heard = Heard {
+        concealed_percent: percent(|stats| stats.concealed_ms),
+        recovered_percent: percent(|stats| stats.recovered_ms),
+        delay_ms: delay as f64 / counted,
+        target_ms: target as f64 / counted,
+        tempo_percent: [tempo(0), tempo(1)],
+        copies: copies_sent as f64 / FRAMES as f64,
+    };
+    let kind = if redundant { "copies" } else { "no copies" };
+    let Heard { concealed_percent, recovered_percent, delay_ms, target_ms, tempo_percent, copies } = &heard;
+    println!(
+        "{profile:28} {kind:9} concealed {concealed_percent:5.2} % recovered {recovered_percent:5.2} % delay {delay_ms:5.1} ms \
+         target {target_ms:5.1} ms, shorter/longer {tempo_percent:.2?} %, {copies:.2} copies"
+    );
+    heard
+}
+
+/// What the sender knows of loss: of the last second, and half a second late.
+#[derive(Default)]
+struct MeasuredLoss(VecDeque<(MediaTime, bool)>);
+
+impl MeasuredLoss {
+    fn note(&mut self, now: MediaTime, lost: bool) {
+        self.0.push_back((now, lost));
+    }
+
+    fn at(&mut self, now: MediaTime) -> f64 {
+        while self.0.front().is_some_and(|(at, _)| now.since(*at) > Duration::from_millis(1500)) {
+            self.0.pop_front();
+        }
+        let known = self.0.iter().filter(|(at, _)| now.since(*at) > Duration::from_millis(500));
+        let (lost, all) = known.fold((0, 0), |(lost, all), (_, gone)| (lost + u32::from(*gone), all + 1));
+        if all < 30 { 0.0 } else { f64::from(lost) / f64::from(all) }
+    }
+}
+
+/// The far side, and what is on its way there.
+struct Far {
+    on_the_way: BTreeMap<(MediaTime, u64), Packet>,
+    sent: u64,
+    redundancy: RedundancyDecoder,
+    buffer: AudioJitterBuffer,
+    speech: Speech,
+}
+
+impl Far {
+    fn new() -> Self {
+        Self {
+            on_the_way: BTreeMap::new(),
+            sent: 0,
+            redundancy: RedundancyDecoder::default(),
+            buffer: AudioJitterBuffer::new(),
+            speech: Speech::new().unwrap(),
+        }
+    }
+
+    fn expect(&mut self, packet: Packet, arrivals: [Option<MediaTime>; 2]) {
+        for at in arrivals.into_iter().flatten() {
+            self.sent += 1;
+            self.on_the_way.insert((at, self.sent), packet.clone());
+        }
+    }
+
+    fn play(&mut self, now: MediaTime) {
+        while let Some(first) = self.on_the_way.first_entry().filter(|first| first.key().0 <= now) {
+            let ((at, _), Packet { header, payload }) = first.remove_entry();
+            let buffer = &mut self.buffer;
+            self.redundancy.take(header.payload_type, header.sequence_number, header.timestamp, payload, |block| {
+                let Block { sequence, timestamp, payload, copy } = block;
+                let (samples, correction) = (packet_duration(&payload).unwrap(), has_correction(&payload));
+                let sound = EncodedAudio { data: payload, sequence, rtp_timestamp: timestamp, at, recovered: copy };
+                buffer.push(sound, samples, correction, at);
+            });
+        }
+        self.speech.fill(|quiet, ahead| self.buffer.pull(quiet, ahead, now));
+    }
+}
+
+#[test]
+fn a_clean_path_adds_little_delay_and_no_copies() {
+    let heard = call("delay=25", true, 4);
+    assert!(heard.concealed_percent == 0.0 && heard.copies == 0.0 && heard.delay_ms < 35.0, "{heard:?}");
+}
+
+#[test]
+fn copies_keep_what_is_made_up_under_the_aims() {
+    for (profile, most) in [
+        ("loss=2,delay=25", 0.5),
+        ("loss=5,delay=25", 1.0),
+        ("loss=10,delay=25", 2.0),
+        ("loss=10,burst=3,delay=25", 2.0),
+        ("loss=20,delay=25", 5.0),
+        ("loss=2,delay=150", 0.5),
+    ] {
+        let (alone, copies) = (call(profile, false, 4), call(profile, true, 4));
+        assert!(copies.concealed_percent < most, "{profile}: {copies:?}");
+        assert!(copies.concealed_percent <= alone.concealed_percent, "{profile}: {alone:?}");
+        assert!(copies.recovered_percent > alone.concealed_percent / 2.0, "{profile}: {copies:?}");
+        assert!(copies.delay_ms < 90.0 && copies.target_ms <= copies.delay_ms + 4.0, "{profile}: {copies:?}");
+    }
+}
+
+#[test]
+fn jitter_is_bridged_without_much_delay() {
+    for (profile, delay) in [("delay=50,jitter=30", 130.0), ("delay=50,jitter=10", 70.0)] {
+        let heard = call(profile, true, 4);
+        assert!(heard.concealed_percent < 1.0 && heard.delay_ms < delay, "{profile}: {heard:?}");
+        assert!(heard.tempo_percent.iter().sum::<f64>() < 2.0, "{profile}: {heard:?}");
+    }
+}
