@@ -105,7 +105,7 @@ impl Core {
         let peer = engine.connect(consent, role, sinks, move |event| {
             system.send(event, |event| SystemEvent::Engine { peer: id, connection, conversation, event });
         });
-        let counted = (MediaTime::now(), peer.stats());
+        let (now, stats) = (MediaTime::now(), peer.stats());
         let remote = Remote {
             connection,
             conversation,
@@ -119,7 +119,9 @@ impl Core {
             keyframe_asked,
             sent: Default::default(),
             received: Default::default(),
-            counted,
+            counted: (now, stats),
+            sampled: (now, stats, 0),
+            history: Default::default(),
         };
         self.remotes.insert(id, remote);
         self.update_fan_out();

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::call::{ConversationId, DeviceKind, DisconnectReason, InviteId};
 use crate::identity::PeerId;
 
+use super::quality::Quality;
+
 /// How media travels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -68,10 +70,16 @@ pub struct SentStats {
     pub fps: f32,
     /// Kbit/s of video payload.
     pub kbps: f32,
+    /// Kbit/s that the encoder is asked for now: what the settings wish for, as far as the path to everybody carries it.
+    pub asked_kbps: f32,
+    /// Kbit/s that congestion control lets pass to this participant now, sound included.
+    pub target_kbps: f32,
     /// Video frames since the start of the call.
     pub frames: u64,
     /// Packets that the far side reported lost, since the start of the call.
     pub packets_lost: u64,
+    /// Packets that did not arrive at first, repaired or not, in percent.
+    pub loss_percent: f32,
     /// Round trip in ms.
     pub round_trip_ms: f32,
     /// Interarrival jitter that the far side reported, in ms.
@@ -99,12 +107,16 @@ pub struct ReceivedStats {
     pub frames: u64,
     /// Packets lost for good, since the start of the call.
     pub packets_lost: u64,
+    /// Packets that did not come at first, repaired or not, in percent.
+    pub loss_percent: f32,
     /// Round trip in ms.
     pub round_trip_ms: f32,
     /// Interarrival jitter (RFC 3550), in ms.
     pub jitter_ms: f32,
     /// Arrival of a frame's last packet to the tile, in ms.
     pub delay_ms: f32,
+    /// From the far side to the ear, estimated, in ms: half the round trip and what waits here.
+    pub latency_ms: f32,
     /// Video codec.
     pub codec: String,
     /// Direct or relay.
@@ -174,7 +186,13 @@ pub enum Event {
     /// The first decoded picture.
     FirstFrame { conversation: ConversationId, participant: PeerId, width: u32, height: u32 },
     /// Every 2 s in a call.
-    Stats { conversation: ConversationId, participant: PeerId, sent: Box<SentStats>, received: Box<ReceivedStats> },
+    Stats {
+        conversation: ConversationId,
+        participant: PeerId,
+        quality: Quality,
+        sent: Box<SentStats>,
+        received: Box<ReceivedStats>,
+    },
     /// A participant's connection could not be made.
     ParticipantFailed { conversation: ConversationId, participant: PeerId, code: u32, message: String },
     /// A participant is gone.

@@ -22,6 +22,7 @@ mod options;
 mod people;
 mod publish;
 mod publisher;
+mod quality;
 mod remote;
 mod run;
 mod snapshot;
@@ -34,6 +35,7 @@ pub use event::{DeviceFault, Event, PresenceRoute, ReceivedStats, Route, SentSta
 pub use handle::{ControllerGone, Gates, Handle};
 pub use options::Options;
 pub use people::echo_id;
+pub use quality::{CallSample, Quality, quality};
 pub use run::Controller;
 pub use snapshot::{
     CallView, CameraInfo, ConversationStatus, ConversationView, Devices, HistoryEntry, IncomingView, LocalStreamView,

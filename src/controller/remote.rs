@@ -10,7 +10,8 @@ use crate::media::{FrameSlot, LevelMeter, MediaTime};
 use crate::playout::ParticipantAudio;
 use crate::rtc::{Peer, PeerStats};
 
-use super::statistics::{received_stats, sent_stats};
+use super::quality::CallHistory;
+use super::statistics::{Encoding, received_stats, sample, sent_stats};
 use super::{Event, ParticipantView, ReceivedStats, SentStats};
 
 /// What the controller holds of a participant; dropping it silences them.
@@ -30,23 +31,36 @@ pub(super) struct Remote {
     pub(super) keyframe_asked: Arc<AtomicBool>,
     pub(super) sent: SentStats,
     pub(super) received: ReceivedStats,
+    /// As of the latest report, and as of the latest second of the history (with the sound made up until then).
     pub(super) counted: (MediaTime, PeerStats),
+    pub(super) sampled: (MediaTime, PeerStats, u64),
+    pub(super) history: CallHistory,
 }
 
 impl Remote {
     /// Takes the statistics since the last time; the event that reports them.
-    pub(super) fn measure(&mut self, now: MediaTime, id: PeerId, encoded: (u32, u32)) -> Event {
+    pub(super) fn measure(&mut self, now: MediaTime, id: PeerId, encoding: Encoding) -> Event {
         let stats = self.peer.stats();
         let elapsed = now.since(self.counted.0).max(Duration::from_millis(1));
-        self.sent = sent_stats(&self.counted.1, &stats, elapsed, encoded);
+        self.sent = sent_stats(&self.counted.1, &stats, elapsed, encoding);
         self.received = received_stats(&self.counted.1, &stats, elapsed, &self.audio.stats());
         self.counted = (now, stats);
         Event::Stats {
             conversation: self.conversation,
             participant: id,
+            quality: self.history.quality(),
             sent: Box::new(self.sent.clone()),
             received: Box::new(self.received.clone()),
         }
+    }
+
+    /// Adds the second since the last time to the history.
+    pub(super) fn sample(&mut self, now: MediaTime, encoding: Encoding) {
+        let (stats, audio) = (self.peer.stats(), self.audio.stats());
+        let (before_at, before, concealed) = &self.sampled;
+        let elapsed = now.since(*before_at).max(Duration::from_millis(1));
+        self.history.push(sample(before, &stats, elapsed, &audio, *concealed, encoding));
+        self.sampled = (now, stats, audio.concealed_ms);
     }
 
     /// As the window shows them.
@@ -60,6 +74,8 @@ impl Remote {
             hidden_here: self.hidden_here,
             picture: Arc::clone(&self.picture),
             level: Arc::clone(&self.level),
+            quality: self.history.quality(),
+            history: Arc::clone(self.history.samples()),
             sent: self.sent.clone(),
             received: self.received.clone(),
         }

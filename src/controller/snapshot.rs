@@ -10,6 +10,7 @@ use crate::media::{FrameSlot, LevelMeter, MediaTime};
 use crate::store::{Settings, StoreError};
 
 use super::event::{DeviceFault, PresenceRoute, ReceivedStats, SentStats};
+use super::quality::{CallSample, Quality};
 
 pub use crate::call::CallEnd as OutcomeKind;
 
@@ -236,6 +237,10 @@ pub struct ParticipantView {
     pub picture: Arc<FrameSlot>,
     /// How loud they are.
     pub level: Arc<LevelMeter>,
+    /// How the call with them goes.
+    pub quality: Quality,
+    /// The last minute of it, a second each, the latest last.
+    pub history: Arc<[CallSample]>,
     /// What is sent to them.
     pub sent: SentStats,
     /// What comes from them.

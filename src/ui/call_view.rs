@@ -18,10 +18,11 @@ use super::buttons::{Weight, icon_button_sized, one_line, painted_words};
 use super::catalogue::Text;
 use super::controls::{self, Act, Activity};
 use super::icons::Icon;
+use super::quality_sign;
 use super::scene::Scene;
 use super::self_view::{self, SelfView};
 use super::settings_panel;
-use super::statistics;
+use super::statistics::Statistics;
 use super::theme::{self, Palette, Type, space};
 use super::tile::{Fit, TileOptions};
 use super::wall_clock::hours_minutes_seconds;
@@ -43,7 +44,8 @@ const CUT: f32 = 0.27;
 pub struct CallScreen {
     self_view: SelfView,
     activity: Activity,
-    statistics: bool,
+    /// The overlay of statistics, while it is open.
+    statistics: Option<Statistics>,
     /// The controls could not be seen in the frame before.
     faded: bool,
     /// A touch has begun on faded controls: it wakes them and presses nothing.
@@ -77,22 +79,22 @@ impl CallScreen {
         }
         let alone = call.participants.len() == 1;
         self.self_view.swapped &= alone;
-        if call.status == ConversationStatus::Connecting || call.participants.is_empty() {
-            connecting(ui, area, scene, call);
-        } else {
-            self.tiles(ui, area, scene, call);
-        }
         let held = settings_open
             || call.status == ConversationStatus::Connecting
             || ui.memory(|memory| memory.focused().is_some())
             || egui::Popup::is_any_open(ui.ctx())
             || over_controls(ui, area);
+        let opacity = controls::opacity(ui, &mut self.activity, held);
+        if call.status == ConversationStatus::Connecting || call.participants.is_empty() {
+            connecting(ui, area, scene, call);
+        } else {
+            self.tiles(ui, area, scene, call, opacity);
+        }
         // The settings cover the right edge: whatever is pressed in a call stays beside them, Hang up first of all.
         let area = if settings_open { settings_panel::beside(area) } else { area };
-        let opacity = controls::opacity(ui, &mut self.activity, held);
         self.small_tile(ui, area, scene, call);
-        if self.statistics {
-            statistics::show(ui, area, &call.participants, scene.words);
+        if let Some(statistics) = &mut self.statistics {
+            statistics.show(ui, area, scene, call);
         }
         let mut overlay = ui.new_child(UiBuilder::new().id_salt("overlay").max_rect(area));
         overlay.set_opacity(opacity);
@@ -109,7 +111,7 @@ impl CallScreen {
             ui.ctx().set_cursor_icon(CursorIcon::None);
         }
         if act == Some(Act::Statistics) {
-            self.statistics = !self.statistics;
+            self.statistics = self.statistics.is_none().then(Statistics::default);
         }
         if let Some(act) = act {
             controls::carry_out(ui, act, scene);
@@ -125,17 +127,18 @@ impl CallScreen {
         self.faded = opacity == 0.0;
     }
 
-    fn tiles(&self, ui: &mut Ui, area: Rect, scene: &mut Scene<'_>, call: &ConversationView) {
+    /// The large pictures; what is good about the connection fades with the controls' `opacity`.
+    fn tiles(&self, ui: &mut Ui, area: Rect, scene: &mut Scene<'_>, call: &ConversationView, opacity: f32) {
         if self.self_view.swapped {
             own_tile(ui, area, scene, false);
             return;
         }
         match call.participants.as_slice() {
-            [only] => remote_tile(ui, area, scene, only, 0.0),
+            [only] => remote_tile(ui, area, scene, only, 0.0, opacity),
             several => {
                 let places = self_view::grid(area.shrink(space::S), several.len(), space::S);
                 for (participant, place) in several.iter().zip(places) {
-                    remote_tile(ui, place, scene, participant, theme::radius::PICTURE);
+                    remote_tile(ui, place, scene, participant, theme::radius::PICTURE, opacity);
                 }
             }
         }
@@ -168,7 +171,7 @@ impl CallScreen {
             self.self_view.swapped = !self.self_view.swapped;
         }
         match remote {
-            Some(remote) => remote_tile(ui, place, scene, remote, 12.0),
+            Some(remote) => remote_tile(ui, place, scene, remote, 12.0, 0.0),
             None => own_tile(ui, place, scene, true),
         }
         let edge = if response.has_focus() { Palette::of(ui).accent } else { Color32::from_white_alpha(40) };
@@ -236,7 +239,7 @@ fn face(ui: &Ui, area: Rect, scene: &Scene<'_>, who: &ParticipantView, name: &st
     }
 }
 
-fn remote_tile(ui: &mut Ui, rect: Rect, scene: &mut Scene<'_>, who: &ParticipantView, rounding: f32) {
+fn remote_tile(ui: &mut Ui, rect: Rect, scene: &mut Scene<'_>, who: &ParticipantView, rounding: f32, opacity: f32) {
     let name = scene.name(who.id, &who.name);
     let small = rect.width() < 320.0;
     let visible = who.video && !who.hidden_here;
@@ -264,12 +267,15 @@ fn remote_tile(ui: &mut Ui, rect: Rect, scene: &mut Scene<'_>, who: &Participant
     if rounding == 0.0 && rect.width() < NARROW {
         rect.max.y -= controls::BAR_HEIGHT - space::L;
     }
+    let mut taken = 0.0;
     if let Some((icon, key)) = mark {
         let words = scene.words.with_name(key, &name);
-        chip(ui, rect, Some(icon), if small { "" } else { &words }, &words);
+        taken = chip(ui, rect, Some(icon), if small { "" } else { &words }, &words).width() + space::S;
     } else if painted && rounding > 0.0 && !small {
-        chip(ui, rect, None, &name, &name);
+        taken = chip(ui, rect, None, &name, &name).width() + space::S;
     }
+    rect.min.x += taken;
+    quality_sign::show(ui, rect, who.quality, scene.words, small, opacity);
 }
 
 fn own_tile(ui: &mut Ui, rect: Rect, scene: &mut Scene<'_>, small: bool) {
@@ -304,8 +310,8 @@ fn own_tile(ui: &mut Ui, rect: Rect, scene: &mut Scene<'_>, small: bool) {
     }
 }
 
-/// A mark with words at the lower left of a tile.
-fn chip(ui: &Ui, tile: Rect, icon: Option<Icon>, shown: &str, name: &str) {
+/// A mark with words at the lower left of a tile; returns where it is.
+fn chip(ui: &Ui, tile: Rect, icon: Option<Icon>, shown: &str, name: &str) -> Rect {
     let inset = if tile.width() < 320.0 { space::S } else { space::L };
     let text = one_line(ui, shown, Type::Caption, theme::ON_PICTURE, tile.width() - 2.0 * inset - 44.0);
     let indent = if icon.is_some() { 26.0 } else { space::M };
@@ -318,6 +324,7 @@ fn chip(ui: &Ui, tile: Rect, icon: Option<Icon>, shown: &str, name: &str) {
         icon.paint(ui.painter(), rect.left_center() + vec2(14.0, 0.0), 15.0, theme::ON_PICTURE);
     }
     ui.painter().galley(rect.left_center() + vec2(indent, -text.size().y / 2.0), text, theme::ON_PICTURE);
+    rect
 }
 
 /// Name, time, and what can be done with the others' streams here, at the upper left.
