@@ -75,6 +75,7 @@ impl CallMachine {
                 | Message::Describe { .. }
                 | Message::Trickle { .. }
                 | Message::Media { .. }
+                | Message::Wish { .. }
                 | Message::Leave { .. },
             ) => state,
         }

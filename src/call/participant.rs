@@ -55,6 +55,8 @@ pub struct Participant {
     pub(super) sends: Sends,
     pub(super) link: Link,
     pub(super) role: Role,
+    /// Lines that they draw of this side's picture at most; `None` until they say.
+    pub(super) wish: Option<u32>,
     described: bool,
     early: Vec<Candidate>,
     candidates: usize,
@@ -67,6 +69,7 @@ impl Participant {
             sends,
             link: Link::Connecting { until: now + CONNECTING_TIMEOUT },
             role,
+            wish: None,
             described: false,
             early: Vec::new(),
             candidates: 0,

@@ -85,6 +85,11 @@ impl Core {
             Command::EnableVideo { on, participant: Some(id) } => {
                 self.remotes.get_mut(&id).ok_or_else(not_in_the_call)?.hidden_here = !on;
             }
+            Command::WishVideo { participant, lines } => {
+                let remote = self.remotes.get_mut(&participant).ok_or_else(not_in_the_call)?;
+                remote.wish = Some((lines, false));
+                self.tell_wishes();
+            }
             Command::Leave => self.step(Input::Local(Press::Leave)),
             Command::UpdateSettings { settings } => self.update_settings(*settings)?,
             Command::RefreshDevices => self.list_devices(),

@@ -229,6 +229,7 @@ impl Core {
         while let Some(input) = self.inputs.pop_front() {
             self.machine.step(MediaTime::now(), input, &mut effects);
             self.gates.follow(self.sends());
+            self.fan_out.set_wish(self.video_wish());
             for effect in effects.drain(..) {
                 self.carry_out(effect);
             }
@@ -243,6 +244,14 @@ impl Core {
             CallState::Idle | CallState::Incoming(_) => None,
             CallState::Outgoing(outgoing) => Some((outgoing.audio(), outgoing.video())),
             CallState::Conversation(conversation) => Some((conversation.audio(), conversation.video())),
+        }
+    }
+
+    /// Lines of this side's picture that are of use to somebody; `None`: all of them.
+    fn video_wish(&self) -> Option<u32> {
+        match self.machine.state() {
+            CallState::Conversation(conversation) => conversation.video_wish(),
+            CallState::Idle | CallState::Outgoing(_) | CallState::Incoming(_) => None,
         }
     }
 

@@ -74,6 +74,8 @@ pub struct SentStats {
     pub asked_kbps: f32,
     /// Kbit/s that congestion control lets pass to this participant now, sound included.
     pub target_kbps: f32,
+    /// Lines of the picture that the others wish for at most; 0 while somebody wants all of them.
+    pub wished_lines: u32,
     /// Video frames since the start of the call.
     pub frames: u64,
     /// Packets that the far side reported lost, since the start of the call.

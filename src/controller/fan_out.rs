@@ -3,6 +3,7 @@
 //! Written by the controller's thread when somebody joins or leaves; read by the encoder's and the microphone's threads
 //! (neither is a device's real-time callback).
 
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::media::{EncodedAudio, EncodedVideo, VideoBudget};
@@ -14,16 +15,28 @@ use super::Gates;
 pub(super) struct FanOut {
     gates: Arc<Gates>,
     peers: RwLock<Vec<Peer>>,
+    /// Lines that somebody draws at most; 0: nobody has said.
+    wish: AtomicU32,
 }
 
 impl FanOut {
     pub(super) fn new(gates: Arc<Gates>) -> Self {
-        Self { gates, peers: RwLock::new(Vec::new()) }
+        Self { gates, peers: RwLock::new(Vec::new()), wish: AtomicU32::new(0) }
     }
 
     /// Replaces the set.
     pub(super) fn set(&self, peers: Vec<Peer>) {
         *self.peers.write().unwrap_or_else(PoisonError::into_inner) = peers;
+    }
+
+    /// Notes how many lines of the picture are of use to somebody.
+    pub(super) fn set_wish(&self, lines: Option<u32>) {
+        self.wish.store(lines.unwrap_or(0), Relaxed);
+    }
+
+    /// Lines of the picture that are of use to somebody; `None`: all of them.
+    pub(super) fn video_wish(&self) -> Option<u32> {
+        Some(self.wish.load(Relaxed)).filter(|&lines| lines > 0)
     }
 
     /// True while encoding sound would be for nobody.

@@ -29,6 +29,8 @@ pub(super) struct Remote {
     pub(super) closing: bool,
     /// Its wish for a keyframe is on its way here: further ones are the same.
     pub(super) keyframe_asked: Arc<AtomicBool>,
+    /// Lines of their picture that are of use here, once that is known, and whether they were told.
+    pub(super) wish: Option<(u32, bool)>,
     pub(super) sent: SentStats,
     pub(super) received: ReceivedStats,
     /// As of the latest report, and as of the latest second of the history (with the sound made up until then).

@@ -29,6 +29,8 @@ pub(super) struct Encoding {
     /// Kbit/s that the settings wish for, and that the encoder is asked for; 0 without video.
     pub(super) wanted_kbps: f32,
     pub(super) asked_kbps: f32,
+    /// Lines that the others wish for at most; 0 while somebody wants all.
+    pub(super) wished_lines: u32,
 }
 
 /// What was sent between `before` and `now`.
@@ -39,6 +41,7 @@ pub(super) fn sent_stats(before: &PeerStats, now: &PeerStats, elapsed: Duration,
         fps: per_second(before.frames_sent, now.frames_sent, elapsed),
         kbps: kbps(before.video_bytes_sent, now.video_bytes_sent, elapsed),
         asked_kbps: encoding.asked_kbps,
+        wished_lines: encoding.wished_lines,
         target_kbps: now.target_kbps,
         frames: now.frames_sent,
         packets_lost: now.far_packets_lost,
@@ -143,6 +146,7 @@ impl Core {
     pub(super) fn take_statistics(&mut self, now: MediaTime) {
         self.media.measure();
         self.report_local_stream();
+        self.tell_wishes();
         let encoding = self.encoding();
         let connected = match self.machine.state() {
             CallState::Conversation(call) if call.connected_at().is_some() => Some(call.id()),
@@ -169,8 +173,9 @@ impl Core {
         if !sends_video {
             return Encoding { width, height, ..Encoding::default() };
         }
+        let wished_lines = self.fan_out.video_wish().unwrap_or(0);
         let asked = self.fan_out.video_budget().kbps.min(format.max_kbps);
-        Encoding { width, height, wanted_kbps: format.max_kbps as f32, asked_kbps: asked as f32 }
+        Encoding { width, height, wanted_kbps: format.max_kbps as f32, asked_kbps: asked as f32, wished_lines }
     }
 }
 

@@ -28,6 +28,7 @@ impl Message {
             | Self::Cancel { .. }
             | Self::Busy { .. }
             | Self::Media { .. }
+            | Self::Wish { .. }
             | Self::Leave { .. } => {}
         }
         Ok(self)

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use crate::call::DeviceKind;
 use crate::controller::{Command, ConversationStatus, ConversationView, ParticipantView};
+use crate::identity::PeerId;
 use crate::media::FrameSlot;
 
 use super::avatar;
@@ -18,6 +19,7 @@ use super::buttons::{Weight, icon_button_sized, one_line, painted_words};
 use super::catalogue::Text;
 use super::controls::{self, Act, Activity};
 use super::icons::Icon;
+use super::picture_wish::{PictureWishes, drawn_lines};
 use super::quality_sign;
 use super::scene::Scene;
 use super::self_view::{self, SelfView};
@@ -46,6 +48,9 @@ pub struct CallScreen {
     activity: Activity,
     /// The overlay of statistics, while it is open.
     statistics: Option<Statistics>,
+    /// What was asked of the others, and how large each picture is drawn in this frame, in points.
+    wishes: PictureWishes,
+    drawn: Vec<(PeerId, f32)>,
     /// The controls could not be seen in the frame before.
     faded: bool,
     /// A touch has begun on faded controls: it wakes them and presses nothing.
@@ -96,6 +101,7 @@ impl CallScreen {
         if let Some(statistics) = &mut self.statistics {
             statistics.show(ui, area, scene, call);
         }
+        self.ask(ui, scene);
         let mut overlay = ui.new_child(UiBuilder::new().id_salt("overlay").max_rect(area));
         overlay.set_opacity(opacity);
         self.wake(ui, opacity);
@@ -119,6 +125,21 @@ impl CallScreen {
         act == Some(Act::Settings)
     }
 
+    /// Asks the others for as much of their pictures as is drawn here.
+    fn ask(&mut self, ui: &Ui, scene: &mut Scene<'_>) {
+        let pixels = ui.pixels_per_point();
+        self.drawn.iter_mut().for_each(|(_, lines)| *lines *= pixels);
+        if let Some(again) = self.wishes.update(&self.drawn, scene.now.media, scene.commands) {
+            ui.ctx().request_repaint_after(again);
+        }
+        self.drawn.clear();
+    }
+
+    /// The window is hidden: nothing of the others' pictures is drawn.
+    pub fn hide(&mut self, commands: &mut Vec<Command>) {
+        self.wishes.hide(commands);
+    }
+
     /// Follows whether a touch is under way that began on faded controls.
     fn wake(&mut self, ui: &Ui, opacity: f32) {
         let (pressed, under_way) =
@@ -128,17 +149,18 @@ impl CallScreen {
     }
 
     /// The large pictures; what is good about the connection fades with the controls' `opacity`.
-    fn tiles(&self, ui: &mut Ui, area: Rect, scene: &mut Scene<'_>, call: &ConversationView, opacity: f32) {
+    fn tiles(&mut self, ui: &mut Ui, area: Rect, scene: &mut Scene<'_>, call: &ConversationView, opacity: f32) {
         if self.self_view.swapped {
             own_tile(ui, area, scene, false);
             return;
         }
         match call.participants.as_slice() {
-            [only] => remote_tile(ui, area, scene, only, 0.0, opacity),
+            [only] => self.drawn.push((only.id, remote_tile(ui, area, scene, only, 0.0, opacity))),
             several => {
                 let places = self_view::grid(area.shrink(space::S), several.len(), space::S);
                 for (participant, place) in several.iter().zip(places) {
-                    remote_tile(ui, place, scene, participant, theme::radius::PICTURE, opacity);
+                    let lines = remote_tile(ui, place, scene, participant, theme::radius::PICTURE, opacity);
+                    self.drawn.push((participant.id, lines));
                 }
             }
         }
@@ -171,7 +193,7 @@ impl CallScreen {
             self.self_view.swapped = !self.self_view.swapped;
         }
         match remote {
-            Some(remote) => remote_tile(ui, place, scene, remote, 12.0, 0.0),
+            Some(remote) => self.drawn.push((remote.id, remote_tile(ui, place, scene, remote, 12.0, 0.0))),
             None => own_tile(ui, place, scene, true),
         }
         let edge = if response.has_focus() { Palette::of(ui).accent } else { Color32::from_white_alpha(40) };
@@ -239,14 +261,24 @@ fn face(ui: &Ui, area: Rect, scene: &Scene<'_>, who: &ParticipantView, name: &st
     }
 }
 
-fn remote_tile(ui: &mut Ui, rect: Rect, scene: &mut Scene<'_>, who: &ParticipantView, rounding: f32, opacity: f32) {
+/// Draws somebody's tile; returns how many lines high their picture is drawn, in points.
+fn remote_tile(
+    ui: &mut Ui,
+    rect: Rect,
+    scene: &mut Scene<'_>,
+    who: &ParticipantView,
+    rounding: f32,
+    opacity: f32,
+) -> f32 {
     let name = scene.name(who.id, &who.name);
     let small = rect.width() < 320.0;
     let visible = who.video && !who.hidden_here;
     if rounding > 0.0 {
         ui.painter().rect_filled(rect, CornerRadius::same(rounding as u8), TILE);
     }
-    let fit = picture_size(&who.picture).map_or(Fit::Cover, |size| fit_for(size, rect.size()));
+    let picture = picture_size(&who.picture).unwrap_or(vec2(16.0, 9.0));
+    let fit = fit_for(picture, rect.size());
+    let lines = if who.hidden_here { 0.0 } else { drawn_lines(picture, rect.size(), fit) };
     let painted = visible && scene.tiles.paint(ui, rect, &who.picture, TileOptions { mirror: false, fit, rounding });
     if !painted {
         let why = match (who.hidden_here, who.video) {
@@ -276,6 +308,7 @@ fn remote_tile(ui: &mut Ui, rect: Rect, scene: &mut Scene<'_>, who: &Participant
     }
     rect.min.x += taken;
     quality_sign::show(ui, rect, who.quality, scene.words, small, opacity);
+    lines
 }
 
 fn own_tile(ui: &mut Ui, rect: Rect, scene: &mut Scene<'_>, small: bool) {

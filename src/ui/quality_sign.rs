@@ -56,13 +56,13 @@ pub fn paint(painter: &Painter, center: Pos2, quality: Quality, palette: &Palett
         Quality::Measuring => palette.text_soft,
         Quality::Good => palette.accent,
         Quality::Unstable => palette.warning,
-        Quality::Poor => palette.danger_hover,
+        Quality::Poor => Color32::from_rgb(0xFF, 0x7A, 0x72),
     };
-    for (index, height) in [4.5_f32, 8.0, 11.5].into_iter().enumerate() {
+    for (index, height) in [5.0_f32, 9.0, 13.0].into_iter().enumerate() {
         let left = center.x - 7.0 + index as f32 * 5.0;
-        let bottom = center.y + 6.0;
+        let bottom = center.y + 6.5;
         let bar = Rect::from_min_size(pos2(left, bottom - height), vec2(3.5, height));
-        let ink = if index < filled { ink } else { Color32::from_white_alpha(70) };
+        let ink = if index < filled { ink } else { Color32::from_white_alpha(56) };
         painter.rect_filled(bar, CornerRadius::same(1), ink.gamma_multiply(opacity));
     }
 }

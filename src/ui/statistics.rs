@@ -107,6 +107,7 @@ impl Statistics {
 
     fn participant(&mut self, ui: &mut Ui, scene: &Scene<'_>, participant: &ParticipantView, named: bool) {
         let (palette, words) = (Palette::of(ui), scene.words);
+        ui.spacing_mut().interact_size.y = 20.0;
         ui.horizontal(|ui| {
             let (_, bars) = ui.allocate_space(vec2(16.0, 20.0));
             quality_sign::paint(ui.painter(), bars.center(), participant.quality, palette, 1.0);

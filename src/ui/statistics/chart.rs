@@ -15,6 +15,8 @@ use super::super::theme::{Palette, Type, space};
 const SPAN: usize = 60;
 const LEGEND: f32 = 17.0;
 const PLOT: f32 = 38.0;
+/// Room for the end of the scale, at the right.
+const SCALE: f32 = 66.0;
 
 /// Height of all curves of one person, in points.
 #[cfg(test)]
@@ -98,7 +100,7 @@ impl Chart {
             let (_, rect) = ui.allocate_space(vec2(width, LEGEND + PLOT));
             let legend = Rect::from_min_size(rect.min, vec2(width, LEGEND));
             show_legend(ui, legend, plot, history.last(), words);
-            let area = Rect::from_min_max(pos2(rect.left(), rect.top() + LEGEND), rect.max);
+            let area = Rect::from_min_max(pos2(rect.left(), rect.top() + LEGEND), rect.max - vec2(SCALE, 0.0));
             if index == 0 && !self.is_drawn(history, area) {
                 self.shapes.clear();
                 self.drawn = Some((Arc::clone(history), area));
@@ -124,9 +126,10 @@ const fn ink(pen: Pen, palette: &Palette) -> Color32 {
     }
 }
 
-fn said(plot: &Plot, value: f32, words: Words) -> String {
+/// A value in the unit of its plot's scale.
+fn said(plot: &Plot, value: f32) -> String {
     let digits = usize::from(plot.unit == Text::Percent);
-    words.fill(plot.unit, &[("value", &format!("{value:.digits$}"))])
+    format!("{value:.digits$}")
 }
 
 /// The curves' names with what they are now.
@@ -134,8 +137,8 @@ fn show_legend(ui: &Ui, rect: Rect, plot: &Plot, latest: Option<&CallSample>, wo
     let palette = Palette::of(ui);
     let mut left = rect.left();
     for series in plot.series {
-        let value = latest
-            .map_or_else(|| words.get(Text::NothingYet).to_owned(), |sample| said(plot, (series.value)(sample), words));
+        let value =
+            latest.map_or_else(|| words.get(Text::NothingYet).to_owned(), |sample| said(plot, (series.value)(sample)));
         let ink = ink(series.pen, palette);
         let middle = rect.center().y;
         let key = [pos2(left, middle), pos2(left + 12.0, middle)];
@@ -183,12 +186,12 @@ fn stroke(points: &[Pos2], pen: Pen, ink: Color32) -> Vec<Shape> {
     }
 }
 
-/// How high the scale reaches, at its upper left.
+/// How high the scale reaches, beside its upper end.
 fn show_scale(ui: &Ui, area: Rect, plot: &Plot, history: &[CallSample], words: Words) {
     let palette = Palette::of(ui);
     let text = words.fill(plot.unit, &[("value", &format!("{:.0}", top_of(plot, history)))]);
-    let scale = ui.painter().layout_no_wrap(text, eframe::egui::FontId::proportional(9.5), palette.text_soft);
-    ui.painter().galley(area.min + vec2(4.0, 2.0), scale, palette.text_soft);
+    let scale = one_line(ui, &text, Type::Caption, palette.text_soft, SCALE - space::S);
+    ui.painter().galley(area.right_top() + vec2(space::S, -3.0), scale, palette.text_soft);
 }
 
 /// Where the seconds of `history` stand in `area`, whose height is `top`; the latest at the right edge.
