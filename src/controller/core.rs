@@ -25,6 +25,7 @@ use super::notices::Notices;
 use super::people::People;
 use super::publisher::{PICTURE_SOON, Publication, Publisher, Repaint};
 use super::remote::Remote;
+use super::speaker_choice::SpeakerChoice;
 use super::system_event::SystemEvent;
 use super::{Devices, Event, Gates, Options, Outcome};
 
@@ -70,6 +71,7 @@ pub(super) struct Core {
     /// A thread looks for a contact in a picture.
     pub(super) reading_image: bool,
     pub(super) speaker_fault: Option<super::DeviceFault>,
+    pub(super) speaker: SpeakerChoice,
     pub(super) outcome: Option<Outcome>,
     pub(super) notices: Notices,
     pub(super) publisher: Publisher,
@@ -134,6 +136,7 @@ impl Core {
             list_again: false,
             reading_image: false,
             speaker_fault: None,
+            speaker: SpeakerChoice::default(),
             outcome: None,
             notices: Notices::default(),
             publisher: Publisher::new(snapshot, on_change),
@@ -290,6 +293,7 @@ impl Core {
                 self.reading_image = false;
                 self.finish_command("add_contact_image", |core| core.add_contact(link));
             }
+            SystemEvent::Speakers(names) => self.on_speakers(&names),
             SystemEvent::Devices(devices) => {
                 self.devices = devices;
                 self.listing = false;

@@ -59,6 +59,13 @@ pub enum DeviceFault {
     Failed,
 }
 
+impl DeviceFault {
+    /// True when the device is not there (any more): another one may take its place.
+    pub(super) const fn is_gone(self) -> bool {
+        matches!(self, Self::Missing | Self::Unplugged)
+    }
+}
+
 /// What is sent to one participant, over the last 2 seconds unless said otherwise.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SentStats {
@@ -203,6 +210,8 @@ pub enum Event {
     ConversationDisconnected { conversation: ConversationId, reason: DisconnectReason },
     /// A device did something wrong.
     DeviceError { device: DeviceKind, fault: DeviceFault, code: u32, message: String },
+    /// The device that was chosen is gone, and the system's default is used until it is back.
+    DeviceFallback { device: DeviceKind, chosen: String, name: String },
     /// The device that had gone wrong works again.
     DeviceRecovered { device: DeviceKind, name: String },
     /// What `trace_frames` noted: for each picture its counter, and the microseconds from its capture to the tile.

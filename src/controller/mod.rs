@@ -26,6 +26,7 @@ mod quality;
 mod remote;
 mod run;
 mod snapshot;
+mod speaker_choice;
 mod statistics;
 mod system_event;
 

@@ -271,6 +271,24 @@ pub enum NoticeKind {
         /// What.
         fault: DeviceFault,
     },
+    /// No device of these kinds is plugged in, of two at least.
+    DevicesMissing {
+        /// No camera.
+        camera: bool,
+        /// No microphone.
+        microphone: bool,
+        /// No speaker.
+        speaker: bool,
+    },
+    /// A chosen device is gone, and the system's default is used until it is back.
+    DeviceFallback {
+        /// Which.
+        device: DeviceKind,
+        /// Its name.
+        chosen: String,
+        /// What is used in its place.
+        name: String,
+    },
     /// A device works again.
     DeviceBack {
         /// Which.

@@ -147,6 +147,7 @@ impl Core {
         self.media.measure();
         self.report_local_stream();
         self.tell_wishes();
+        self.look_for_speaker();
         let encoding = self.encoding();
         let connected = match self.machine.state() {
             CallState::Conversation(call) if call.connected_at().is_some() => Some(call.id()),
@@ -161,6 +162,9 @@ impl Core {
         }
         reports.into_iter().for_each(|event| self.report(event));
         let runs = self.media.is_open() || !self.remotes.is_empty();
+        if !runs {
+            self.forget_speaker_stand_in();
+        }
         let every = if connected.is_some() { SAMPLE_EVERY } else { STATISTICS_EVERY };
         self.next_statistics = runs.then(|| now + every);
         self.publisher.mark();

@@ -255,6 +255,14 @@ pub(super) const fn text(key: Text) -> &'static str {
         Text::CameraBack => "The camera works again: {name}",
         Text::MicrophoneBack => "The microphone works again: {name}",
         Text::SpeakerBack => "The speaker works again: {name}",
+        Text::MicrophoneFallback => "“{chosen}” is not there. Others hear you through {name} until it is back.",
+        Text::SpeakerFallback => "“{chosen}” is not there. You hear others through {name} until it is back.",
+        Text::AllMissing => "No camera, microphone or speaker was found. Plug them in, or choose others in Settings.",
+        Text::CameraMicrophoneMissing => {
+            "No camera and no microphone was found. Plug them in, or choose others in Settings."
+        }
+        Text::CameraSpeakerMissing => "No camera and no speaker was found. Plug them in, or choose others in Settings.",
+        Text::SoundMissing => "No microphone and no speaker was found. Plug them in, or choose others in Settings.",
         Text::CameraMissing => "No camera was found. Plug one in, or choose another one in Settings.",
         Text::CameraBusy => "The camera is used by another program. Close that program, or choose another camera.",
         Text::CameraForbidden => {

@@ -70,6 +70,7 @@ texts! {
     BriefEnded, BriefFailed, BriefLost,
     // Notices
     Dismiss, RangDuringCall, ContactAdded, BadLink, OwnLink, CameraBack, MicrophoneBack, SpeakerBack,
+    MicrophoneFallback, SpeakerFallback, AllMissing, CameraMicrophoneMissing, CameraSpeakerMissing, SoundMissing,
     // Devices at fault
     CameraMissing, CameraBusy, CameraForbidden, CameraUnplugged, CameraStalled, CameraFailed,
     MicrophoneMissing, MicrophoneBusy, MicrophoneForbidden, MicrophoneUnplugged, MicrophoneStalled, MicrophoneFailed,
@@ -150,6 +151,24 @@ impl Text {
             (DeviceKind::Speaker, DeviceFault::Unplugged) => Self::SpeakerUnplugged,
             (DeviceKind::Speaker, DeviceFault::Stalled) => Self::SpeakerStalled,
             (DeviceKind::Speaker, DeviceFault::Failed) => Self::SpeakerFailed,
+        }
+    }
+
+    /// The sentence about a chosen device that is gone and the one in its place. (Nothing stands in for a camera.)
+    pub const fn device_fallback(device: DeviceKind) -> Self {
+        match device {
+            DeviceKind::Microphone | DeviceKind::Camera => Self::MicrophoneFallback,
+            DeviceKind::Speaker => Self::SpeakerFallback,
+        }
+    }
+
+    /// The sentence about several kinds of device of which none is plugged in.
+    pub const fn devices_missing(camera: bool, microphone: bool, speaker: bool) -> Self {
+        match (camera, microphone, speaker) {
+            (true, true, false) => Self::CameraMicrophoneMissing,
+            (true, false, true) => Self::CameraSpeakerMissing,
+            (false, true, true) => Self::SoundMissing,
+            _ => Self::AllMissing,
         }
     }
 
