@@ -92,7 +92,7 @@ impl Statistics {
             vec2(WIDTH.min(area.width() - 2.0 * space::L), area.height() - 60.0 - 96.0),
         );
         let mut overlay = ui.new_child(UiBuilder::new().id_salt("statistics").max_rect(place));
-        let frame = egui::Frame::new().fill(egui::Color32::from_black_alpha(200)).corner_radius(12).inner_margin(14);
+        let frame = egui::Frame::new().fill(egui::Color32::from_black_alpha(225)).corner_radius(12).inner_margin(14);
         frame.show(&mut overlay, |ui| {
             let below = CONTROL_HEIGHT + space::M;
             egui::ScrollArea::vertical().max_height(place.height() - 28.0 - below).show(ui, |ui| {

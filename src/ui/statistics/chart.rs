@@ -16,7 +16,7 @@ const SPAN: usize = 60;
 const LEGEND: f32 = 17.0;
 const PLOT: f32 = 38.0;
 /// Room for the end of the scale, at the right.
-const SCALE: f32 = 66.0;
+const SCALE: f32 = 84.0;
 
 /// Height of all curves of one person, in points.
 #[cfg(test)]
@@ -216,8 +216,8 @@ fn top_of(plot: &Plot, history: &[CallSample]) -> f32 {
 
 /// The least of 1, 2 and 5, times a power of ten, that is not below `value` (at least 1).
 fn round_above(value: f32) -> f32 {
-    let power = 10.0_f32.powf(value.max(1.0).log10().floor());
-    [1.0, 2.0, 5.0, 10.0].into_iter().map(|step| step * power).find(|&round| round >= value * 0.999).unwrap_or(value)
+    let power = 10.0_f32.powi(value.max(1.0).log10().floor() as i32);
+    [1.0, 2.0, 5.0, 10.0].into_iter().map(|step| step * power).find(|&round| round >= value).unwrap_or(value)
 }
 
 #[cfg(test)]
