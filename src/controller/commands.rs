@@ -323,8 +323,9 @@ impl Core {
             SoundEvent::Recovered { name } => {
                 self.speaker_fault = None;
                 let back = Event::DeviceRecovered { device: DeviceKind::Speaker, name: name.clone() };
-                let event = self.speaker.works(&self.settings.speaker, name).unwrap_or(back);
-                self.device_event(event);
+                let told = self.speaker.works(&self.settings.speaker, name);
+                let event = told.or_else(|| (!self.speaker.stands_in()).then_some(back));
+                event.into_iter().for_each(|event| self.device_event(event));
             }
         }
     }

@@ -353,7 +353,9 @@ impl LocalMedia {
                 open.name.clone_from(&name);
                 open.fault = None;
                 let chosen = self.microphone.as_ref()?.wish.to_string();
-                Some(Event::DeviceFallback { device: DeviceKind::Microphone, chosen, name })
+                // The chosen one is the default, and back: its own thread will say so.
+                let other = name != chosen;
+                other.then_some(Event::DeviceFallback { device: DeviceKind::Microphone, chosen, name })
             }
             SoundEvent::Fault(error) => {
                 open.fault = Some(fault_of(&error));

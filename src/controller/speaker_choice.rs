@@ -45,6 +45,8 @@ impl SpeakerChoice {
         let device = DeviceKind::Speaker;
         match self.plays {
             Plays::Chosen => None,
+            // The chosen one is the default, and back: the next look will find it.
+            Plays::StandIn if chosen.to_string() == name => None,
             Plays::StandIn => Some(Event::DeviceFallback { device, chosen: chosen.to_string(), name }),
             Plays::Returning => {
                 self.plays = Plays::Chosen;
