@@ -250,7 +250,7 @@ pub fn minute() -> Vec<CallSample> {
             received_loss_percent: if bad { 4.0 + 2.0 * wave } else { 0.0 },
             round_trip_ms: if bad { 140.0 + 30.0 * wave } else { 18.0 + 2.0 * wave },
             latency_ms: if bad { 180.0 + 40.0 * wave } else { 45.0 + 5.0 * wave },
-            frozen_ms: if bad && second % 4 == 0 { 320.0 } else { 0.0 },
+            frozen_ms: if bad && second.is_multiple_of(4) { 320.0 } else { 0.0 },
             concealed_ms: if bad { 40.0 } else { 0.0 },
         }
     };
