@@ -10,7 +10,9 @@ mod window_fixture;
 use std::convert::Infallible;
 
 use visavis::call::{DeviceKind, DisconnectReason};
-use visavis::controller::{CallView, ConversationStatus, DeviceFault, Notice, NoticeKind, OutcomeKind, Snapshot};
+use visavis::controller::{
+    CallView, ConversationStatus, DeviceFault, Notice, NoticeKind, OutcomeKind, Quality, Snapshot,
+};
 use visavis::media::MediaTime;
 use visavis::store::{Language, Theme};
 use visavis::ui::{Now, WindowOptions, run};
@@ -43,6 +45,17 @@ fn snapshot_of(screen: &str) -> Snapshot {
         "incoming" => made_up::incoming(true, true),
         "stranger" => made_up::incoming(false, false),
         "call" => made_up::call(vec![ana(true)]),
+        "unstable" | "poor" => {
+            let mut who = ana(true);
+            who.audio = screen != "poor";
+            who.quality = if screen == "poor" { Quality::Poor } else { Quality::Unstable };
+            made_up::call(vec![who])
+        }
+        "three" => {
+            let mut second = made_up::participant(2, "王小明", true);
+            second.quality = Quality::Unstable;
+            made_up::call(vec![ana(true), second, made_up::participant(3, "Grandma", true)])
+        }
         "audio" => {
             let mut who = ana(false);
             who.audio = false;

@@ -7,7 +7,8 @@ use call_rig::{
     invite_press, message_to, released, ringing,
 };
 use visavis::call::{
-    CallEnd, CallError, CallReport, CallState, DisconnectReason, Effect, EngineEvent, Input, Message, Press, Standing,
+    CallEnd, CallError, CallReport, CallState, DisconnectReason, Effect, EngineEvent, Input, LEAST_LINES, Message,
+    Press, Standing,
 };
 
 #[test]
@@ -253,6 +254,7 @@ fn late_and_foreign_messages_change_nothing() {
         Message::Media { conversation: conversation_id(8), audio: false, video: false },
         Message::Describe { conversation: conversation_id(8), description: call_rig::offer() },
         Message::Trickle { conversation: conversation_id(8), candidate: call_rig::candidate() },
+        Message::Wish { conversation: conversation_id(8), lines: 360 },
         Message::Cancel { invite: invite_id(8) },
         Message::Reject { invite: invite_id(1) },
         Message::Busy { invite: invite_id(1) },
@@ -265,6 +267,7 @@ fn late_and_foreign_messages_change_nothing() {
         Message::Media { conversation: conversation_id(1), audio: false, video: false },
         Message::Describe { conversation: conversation_id(1), description: call_rig::offer() },
         Message::Trickle { conversation: conversation_id(1), candidate: call_rig::candidate() },
+        Message::Wish { conversation: conversation_id(1), lines: 360 },
         Message::Cancel { invite: invite_id(1) },
         accept_message(1),
     ];
@@ -398,4 +401,19 @@ fn the_one_who_gives_way_withdraws_its_own_invite_first() {
     // Cancel of the invite as this side knows it still ends the call.
     bob.at(20, Input::Local(Press::Cancel { invite: invite_id(2) }));
     assert_eq!(bob.ends(), [CallEnd::Ended(DisconnectReason::Left)]);
+}
+
+#[test]
+fn the_largest_wish_for_this_sides_picture_holds() {
+    let mut ann = in_call();
+    let wish = |side: &Side| match side.machine.state() {
+        CallState::Conversation(conversation) => conversation.video_wish(),
+        _ => panic!("no call"),
+    };
+    assert_eq!(wish(&ann), None, "who says nothing wants everything");
+    for (lines, held) in [(720, 720), (360, 360), (0, LEAST_LINES), (u32::MAX, u32::MAX)] {
+        ann.from(2000, BOB, Message::Wish { conversation: conversation_id(1), lines });
+        assert_eq!(wish(&ann), Some(held));
+    }
+    assert!(ann.effects.is_empty(), "nothing is asked of anybody: {:?}", ann.effects);
 }

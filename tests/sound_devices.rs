@@ -7,9 +7,11 @@ mod support;
 
 use serde_json::{Value, json};
 use support::process::{Launch, SOON, Visavis, call, meet, prefixed, text};
-use support::sound::{SoundServer, assert_tone, write_tone};
+use support::sound::{SoundServer, assert_tone, longest_silence_ms, write_tone};
 
 const MICROPHONE: &str = "Visavis-Test-Microphone";
+const OTHER_MICROPHONE: &str = "Visavis-Other-Microphone";
+const OTHER_SPEAKER: &str = "Visavis-Other-Speaker";
 
 fn hang_up(leaver: &mut Visavis, other: &mut Visavis) {
     leaver.say("leave");
@@ -71,6 +73,108 @@ fn a_chosen_microphone_that_is_unplugged_is_missed_and_comes_back() {
     let _plugs = server.plug_in_microphone(MICROPHONE);
     alice.expect_where("device_recovered", SOON, |back| back["device"] == "microphone");
     hang_up(&mut alice, &mut bob);
+}
+
+fn choose(person: &mut Visavis, microphone: &str, speaker: &str) {
+    let settings = json!({"display_name": "Alice", "camera": "none", "microphone": microphone, "speaker": speaker});
+    person.send(json!({"command": "update_settings", "settings": settings}));
+}
+
+#[test]
+fn another_microphone_and_speaker_in_mid_call_leave_no_long_silence() {
+    let _machine = support::measuring();
+    let Some(mut server) = SoundServer::start() else { return };
+    let directory = tempfile::tempdir().expect("a directory");
+    let spoken = directory.path().join("spoken.wav");
+    write_tone(&spoken, 1000.0, 120);
+    let _first = server.plug_in_microphone(MICROPHONE);
+    let _second = server.plug_in_other_microphone("other", OTHER_MICROPHONE);
+    let _speaker = server.plug_in_other_speaker("others", OTHER_SPEAKER);
+    server.prefer_the_first();
+    server.feed_microphone(&spoken);
+    server.feed("other", &spoken);
+
+    let launch = Launch::new("Alice").option("--camera", "none");
+    let mut alice = server.give_to(launch.option("--microphone", MICROPHONE).option("--speaker", "default")).start();
+    let heard = directory.path().join("bob.wav");
+    let mut bob = Launch::new("Bob")
+        .option("--camera", "none")
+        .option("--microphone", "tone:700")
+        .option("--speaker", prefixed("file:", &heard))
+        .start();
+    meet(&mut alice, &mut bob);
+    bob.invite(&alice.id, json!(false));
+    let invite = alice.expect_invite_from(&bob.id);
+    alice.accept(&invite, json!(false));
+    alice.expect_where("local_stream", SOON, |stream| stream["microphone"] == MICROPHONE);
+    bob.expect("stats");
+    for microphone in [OTHER_MICROPHONE, MICROPHONE] {
+        choose(&mut alice, microphone, OTHER_SPEAKER);
+        alice.expect_where("local_stream", SOON, |stream| stream["microphone"] == microphone);
+        bob.expect("stats");
+    }
+    bob.expect("stats");
+    hang_up(&mut alice, &mut bob);
+    bob.quit();
+    assert_tone(&heard, 1000.0);
+    let silence = longest_silence_ms(&heard, 1000.0);
+    println!("longest silence around a change of microphone: {silence} ms");
+    assert!(silence <= 300, "{silence} ms of silence");
+}
+
+#[test]
+fn the_default_stands_in_for_a_chosen_microphone_and_speaker_that_are_pulled_out() {
+    let _machine = support::measuring();
+    let Some(mut server) = SoundServer::start() else { return };
+    let directory = tempfile::tempdir().expect("a directory");
+    let spoken = directory.path().join("spoken.wav");
+    write_tone(&spoken, 1000.0, 120);
+    let _default = server.plug_in_microphone(MICROPHONE);
+    let microphone = server.plug_in_other_microphone("other", OTHER_MICROPHONE);
+    let speaker = server.plug_in_other_speaker("others", OTHER_SPEAKER);
+    server.prefer_the_first();
+    server.feed_microphone(&spoken);
+
+    let launch = Launch::new("Alice").option("--camera", "none");
+    let mut alice =
+        server.give_to(launch.option("--microphone", OTHER_MICROPHONE).option("--speaker", OTHER_SPEAKER)).start();
+    let heard = directory.path().join("bob.wav");
+    let mut bob = Launch::new("Bob")
+        .option("--camera", "none")
+        .option("--microphone", "tone:700")
+        .option("--speaker", prefixed("file:", &heard))
+        .start();
+    meet(&mut alice, &mut bob);
+    alice.invite(&bob.id, json!(false));
+    let invite = bob.expect_invite_from(&alice.id);
+    bob.accept(&invite, json!(false));
+    alice.expect_where("local_stream", SOON, |stream| stream["microphone"] == OTHER_MICROPHONE);
+    alice.expect("stats");
+
+    server.pull_out(microphone);
+    let gone = alice.expect_where("device_error", SOON, |error| error["device"] == "microphone");
+    assert_eq!(gone["fault"], "unplugged", "{gone}");
+    let instead = alice.expect_where("device_fallback", SOON, |instead| instead["device"] == "microphone");
+    assert_eq!((&instead["chosen"], &instead["name"]), (&json!(OTHER_MICROPHONE), &json!(MICROPHONE)), "{instead}");
+    alice.expect_where("local_stream", SOON, |stream| stream["microphone"] == MICROPHONE);
+    server.pull_out([speaker]);
+    let instead = alice.expect_where("device_fallback", SOON, |instead| instead["device"] == "speaker");
+    assert_eq!(instead["chosen"], OTHER_SPEAKER, "{instead}");
+    let recording = server.record_speaker(&directory.path().join("alice.wav"));
+    alice.expect("stats");
+    alice.expect("stats");
+    assert_tone(&recording.finish(), 700.0);
+
+    let _speaker = server.plug_in_other_speaker("others", OTHER_SPEAKER);
+    alice.expect_where("device_recovered", SOON, |back| back["device"] == "speaker" && back["name"] == OTHER_SPEAKER);
+    let _microphone = server.plug_in_other_microphone("other", OTHER_MICROPHONE);
+    alice.expect_where("device_recovered", SOON, |back| back["name"] == OTHER_MICROPHONE);
+    alice.expect_where("local_stream", SOON, |stream| stream["microphone"] == OTHER_MICROPHONE);
+    let muted = bob.transcript().iter().any(|event| event["event"] == "stream_changed");
+    assert!(!muted, "the far side is told of no microphone that is missing: {:#?}", bob.transcript());
+    hang_up(&mut alice, &mut bob);
+    bob.quit();
+    assert_tone(&heard, 1000.0);
 }
 
 #[test]

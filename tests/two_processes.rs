@@ -461,3 +461,23 @@ fn quitting_with_a_preview_open_closes_it_first() {
     assert_eq!(alice.wait(SOON).code(), Some(0));
     alice.expect("local_stream_ended");
 }
+
+#[test]
+fn statistics_tell_how_the_call_goes_and_how_much_of_the_picture_the_other_draws() {
+    let _machine = support::sharing();
+    let (mut alice, mut bob) = two_people();
+    call(&mut alice, &mut bob, &json!("low"));
+    let told = alice.expect_where("stats", SOON, |stats| stats["quality"] == "good");
+    let (sent, received) = (&told["sent"], &told["received"]);
+    assert_eq!((&sent["asked_kbps"], &sent["wished_lines"]), (&json!(300.0), &json!(0)), "{told}");
+    assert!(sent["target_kbps"].as_f64() > Some(300.0) && sent["loss_percent"].is_number(), "{told}");
+    assert!(received["latency_ms"].as_f64() > Some(0.0) && received["loss_percent"].is_number(), "{told}");
+    let wish = |lines: u32| json!({"command": "wish_video", "participant": alice.id, "lines": lines});
+    let (large, least) = (wish(360), wish(0));
+    bob.send(large);
+    alice.expect_where("stats", SOON, |stats| stats["sent"]["wished_lines"] == 360);
+    bob.send(least);
+    alice.expect_where("stats", SOON, |stats| stats["sent"]["wished_lines"] == 180);
+    bob.send(json!({"command": "wish_video", "participant": bob.id, "lines": 360}));
+    assert_eq!(bob.expect("error")["command"], "wish_video");
+}

@@ -54,6 +54,13 @@ impl Conversation {
         self.participants.iter().map(|(&peer, participant)| (peer, participant))
     }
 
+    /// Lines of this side's picture that are of use to somebody: the most that anybody wishes for; `None` (all of them)
+    /// while somebody has not said.
+    pub fn video_wish(&self) -> Option<u32> {
+        let wishes: Option<Vec<u32>> = self.participants.values().map(|participant| participant.wish).collect();
+        wishes?.into_iter().max()
+    }
+
     pub(super) fn deadline(&self) -> Option<MediaTime> {
         self.participants.values().filter_map(Participant::deadline).min()
     }

@@ -83,6 +83,7 @@ impl CallMachine {
                 | Message::Restart { .. }
                 | Message::Ended { .. }
                 | Message::Media { .. }
+                | Message::Wish { .. }
                 | Message::Leave { .. },
             ) => state,
         }

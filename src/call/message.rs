@@ -10,6 +10,9 @@ pub const MAX_USER_DATA: usize = 1024;
 /// Bytes of a person's chosen name that are kept (UTF-8); the rest is cut off.
 pub const MAX_NAME: usize = 128;
 
+/// Lines of a picture that everybody wants, however small it is drawn: less saves little, and comes back too late.
+pub const LEAST_LINES: u32 = 180;
+
 /// What one person's app tells another's. It travels in an envelope that names sender, receiver, time and nonce.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -98,6 +101,14 @@ pub enum Message {
         audio: bool,
         /// Sends video.
         video: bool,
+    },
+    /// More than so many lines of the receiver's picture would be cast away at the sender's; the latest wish holds. Who
+    /// never says one wants all of them.
+    Wish {
+        /// In which conversation.
+        conversation: ConversationId,
+        /// Lines, from [`LEAST_LINES`].
+        lines: u32,
     },
     /// The sender hung up.
     Leave {

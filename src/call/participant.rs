@@ -59,6 +59,8 @@ pub struct Participant {
     pub(super) link: Link,
     pub(super) role: Role,
     pub(super) restarts: Restarts,
+    /// Lines that they draw of this side's picture at most; `None` until they say.
+    pub(super) wish: Option<u32>,
     described: bool,
     early: Vec<Candidate>,
     candidates: usize,
@@ -72,6 +74,7 @@ impl Participant {
             link: Link::Connecting { until: now + CONNECTING_TIMEOUT },
             role,
             restarts: Restarts::default(),
+            wish: None,
             described: false,
             early: Vec::new(),
             candidates: 0,

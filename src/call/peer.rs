@@ -8,7 +8,7 @@ use super::message::{cut_to, kept_name};
 use super::participant::Sends;
 use super::state::{CallMachine, CallState, Turn};
 use super::{
-    CallEnd, CallReport, Conversation, ConversationId, DisconnectReason, Effect, IncomingInvite, InviteId,
+    CallEnd, CallReport, Conversation, ConversationId, DisconnectReason, Effect, IncomingInvite, InviteId, LEAST_LINES,
     MAX_USER_DATA, Message, OutgoingInvite, Standing,
 };
 
@@ -112,6 +112,11 @@ impl CallMachine {
             },
             Message::Media { conversation, audio, video } => in_conversation(state, conversation, |current| {
                 their_stream_changed(current, turn, from, Sends { audio, video });
+            }),
+            Message::Wish { conversation, lines } => in_conversation(state, conversation, |current| {
+                if let Some(participant) = current.participants.get_mut(&from) {
+                    participant.wish = Some(lines.max(LEAST_LINES));
+                }
             }),
             Message::Leave { conversation } => match state {
                 CallState::Conversation(current) if current.id == conversation => {

@@ -156,6 +156,13 @@ pub enum Command {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         participant: Option<PeerId>,
     },
+    /// Tell somebody how many lines of their picture are shown here at most.
+    WishVideo {
+        /// Whom.
+        participant: PeerId,
+        /// Lines in physical pixels; less than 180 is taken for 180.
+        lines: u32,
+    },
     /// Hang up.
     Leave,
     /// Replace the settings; devices and presets change in mid-call too.
@@ -208,6 +215,7 @@ impl Command {
             Self::Reject { .. } => "reject",
             Self::EnableAudio { .. } => "enable_audio",
             Self::EnableVideo { .. } => "enable_video",
+            Self::WishVideo { .. } => "wish_video",
             Self::Leave => "leave",
             Self::UpdateSettings { .. } => "update_settings",
             Self::RefreshDevices => "refresh_devices",

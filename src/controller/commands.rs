@@ -8,7 +8,7 @@ use crate::identity::{ContactLink, PeerId, display_name};
 use crate::media::{MediaTime, VideoFormat};
 use crate::microphone::SoundEvent;
 use crate::playout::Sound;
-use crate::store::{Settings, StoreError};
+use crate::store::{DeviceChoice, Settings, StoreError};
 
 use super::core::{Core, unix_seconds};
 use super::device_fault::{device_error, fault_of};
@@ -84,6 +84,11 @@ impl Core {
             }
             Command::EnableVideo { on, participant: Some(id) } => {
                 self.remotes.get_mut(&id).ok_or_else(not_in_the_call)?.hidden_here = !on;
+            }
+            Command::WishVideo { participant, lines } => {
+                let remote = self.remotes.get_mut(&participant).ok_or_else(not_in_the_call)?;
+                remote.wish = Some((lines, false));
+                self.tell_wishes();
             }
             Command::Leave => self.step(Input::Local(Press::Leave)),
             Command::UpdateSettings { settings } => self.update_settings(*settings)?,
@@ -262,6 +267,7 @@ impl Core {
             signaling.set_strangers_may_ring(self.settings.strangers_may_ring);
         }
         if self.settings.speaker != before.speaker {
+            self.speaker = Default::default();
             self.playout.set_speaker(&self.settings.speaker);
         }
         let video = (self.settings.preset, self.settings.max_fps, self.settings.max_kbps);
@@ -301,15 +307,56 @@ impl Core {
 
     pub(super) fn on_speaker(&mut self, event: SoundEvent) {
         match event {
-            SoundEvent::Opened { .. } => self.speaker_fault = None,
+            SoundEvent::Opened { name } => {
+                self.speaker_fault = None;
+                if let Some(event) = self.speaker.works(&self.settings.speaker, name) {
+                    self.device_event(event);
+                }
+            }
             SoundEvent::Fault(error) => {
-                self.speaker_fault = Some(fault_of(&error));
-                self.device_event(device_error(DeviceKind::Speaker, &error));
+                let fault = fault_of(&error);
+                let news = self.speaker_fault.replace(fault).is_none() || !self.speaker.stands_in();
+                if news {
+                    self.device_event(device_error(DeviceKind::Speaker, &error));
+                }
+                if self.speaker.is_gone(&self.settings.speaker, fault) {
+                    self.playout.set_speaker(&DeviceChoice::SystemDefault);
+                }
             }
             SoundEvent::Recovered { name } => {
                 self.speaker_fault = None;
-                self.device_event(Event::DeviceRecovered { device: DeviceKind::Speaker, name });
+                let back = Event::DeviceRecovered { device: DeviceKind::Speaker, name: name.clone() };
+                let told = self.speaker.works(&self.settings.speaker, name);
+                let event = told.or_else(|| (!self.speaker.stands_in()).then_some(back));
+                event.into_iter().for_each(|event| self.device_event(event));
             }
+        }
+    }
+
+    /// While another speaker stands in for the chosen one: looks whether that is there again, on a thread of its own.
+    pub(super) fn look_for_speaker(&mut self) {
+        if !self.speaker.begin_look() {
+            return;
+        }
+        let system = self.system.clone();
+        let look = move || system.send_surely(SystemEvent::Speakers(crate::playout::list_speakers()));
+        if let Err(error) = std::thread::Builder::new().name("devices".into()).spawn(look) {
+            tracing::warn!("no thread to look for the speaker on: {error}");
+            self.speaker.end_look();
+        }
+    }
+
+    /// These speakers are there now.
+    pub(super) fn on_speakers(&mut self, names: &[String]) {
+        if self.speaker.found(&self.settings.speaker, names) {
+            self.playout.set_speaker(&self.settings.speaker);
+        }
+    }
+
+    /// Nothing is played any more: the chosen speaker is to be tried first at the next time.
+    pub(super) fn forget_speaker_stand_in(&mut self) {
+        if self.speaker.forget() {
+            self.playout.set_speaker(&self.settings.speaker);
         }
     }
 
@@ -319,6 +366,11 @@ impl Core {
             Event::DeviceError { device, fault, .. } => {
                 self.notices.forget_device(*device);
                 self.notices.add(NoticeKind::Device { device: *device, fault: *fault });
+            }
+            Event::DeviceFallback { device, chosen, name } => {
+                self.notices.forget_device(*device);
+                let (device, chosen, name) = (*device, chosen.clone(), name.clone());
+                self.notices.add(NoticeKind::DeviceFallback { device, chosen, name });
             }
             Event::DeviceRecovered { device, name } => {
                 self.notices.forget_device(*device);

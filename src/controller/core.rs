@@ -26,6 +26,7 @@ use super::notices::Notices;
 use super::people::People;
 use super::publisher::{PICTURE_SOON, Publication, Publisher, Repaint};
 use super::remote::Remote;
+use super::speaker_choice::SpeakerChoice;
 use super::system_event::SystemEvent;
 use super::{Devices, Event, Gates, Options, Outcome};
 
@@ -72,6 +73,7 @@ pub(super) struct Core {
     /// A thread looks for a contact in a picture.
     pub(super) reading_image: bool,
     pub(super) speaker_fault: Option<super::DeviceFault>,
+    pub(super) speaker: SpeakerChoice,
     pub(super) outcome: Option<Outcome>,
     pub(super) notices: Notices,
     pub(super) publisher: Publisher,
@@ -136,6 +138,7 @@ impl Core {
             list_again: false,
             reading_image: false,
             speaker_fault: None,
+            speaker: SpeakerChoice::default(),
             outcome: None,
             notices: Notices::default(),
             publisher: Publisher::new(snapshot, on_change),
@@ -232,6 +235,7 @@ impl Core {
         while let Some(input) = self.inputs.pop_front() {
             self.machine.step(MediaTime::now(), input, &mut effects);
             self.gates.follow(self.sends());
+            self.fan_out.set_wish(self.video_wish());
             for effect in effects.drain(..) {
                 self.carry_out(effect);
             }
@@ -257,6 +261,14 @@ impl Core {
             CallState::Idle | CallState::Incoming(_) => None,
             CallState::Outgoing(outgoing) => Some((outgoing.audio(), outgoing.video())),
             CallState::Conversation(conversation) => Some((conversation.audio(), conversation.video())),
+        }
+    }
+
+    /// Lines of this side's picture that are of use to somebody; `None`: all of them.
+    fn video_wish(&self) -> Option<u32> {
+        match self.machine.state() {
+            CallState::Conversation(conversation) => conversation.video_wish(),
+            CallState::Idle | CallState::Outgoing(_) | CallState::Incoming(_) => None,
         }
     }
 
@@ -295,6 +307,7 @@ impl Core {
                 self.reading_image = false;
                 self.finish_command("add_contact_image", |core| core.add_contact(link));
             }
+            SystemEvent::Speakers(names) => self.on_speakers(&names),
             SystemEvent::Devices(devices) => {
                 self.devices = devices;
                 self.listing = false;

@@ -68,6 +68,10 @@ impl EchoContact {
 
     /// A message from this side.
     pub(super) fn receive(&mut self, now: MediaTime, message: Message) {
+        // The picture that comes from Echo is this side's own, so what is wished of Echo is wished of this side.
+        if let Message::Wish { .. } = message {
+            return self.system.send(SystemEvent::Echo(message));
+        }
         self.step(now, Input::Peer { from: self.me, standing: Standing::Contact, message });
     }
 

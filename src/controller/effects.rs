@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::call::{
-    CallEnd, CallRecord, CallReport, Consent, ConversationId, DisconnectReason, Effect, EngineEvent, Input, Message,
-    Role,
+    CallEnd, CallRecord, CallReport, CallState, Consent, ConversationId, DisconnectReason, Effect, EngineEvent, Input,
+    Message, Role,
 };
 use crate::identity::PeerId;
 use crate::media::{LevelMeter, MediaTime};
@@ -77,6 +77,29 @@ impl Core {
         }
     }
 
+    /// Tells the others how many lines of their pictures are of use here, those who have not heard it yet.
+    pub(super) fn tell_wishes(&mut self) {
+        let CallState::Conversation(call) = self.machine.state() else { return };
+        let conversation = call.id();
+        let mut untold = Vec::new();
+        for (&id, remote) in self.remotes.iter_mut().filter(|(_, remote)| remote.conversation == conversation) {
+            if let Some((lines, told @ false)) = &mut remote.wish {
+                *told = true;
+                untold.push((id, Message::Wish { conversation, lines: *lines }));
+            }
+        }
+        untold.into_iter().for_each(|(to, message)| self.send(to, message));
+    }
+
+    /// A wish that did not arrive is told again with the next statistics.
+    pub(super) fn forget_wish(&mut self, to: PeerId, message: &Message) {
+        if let (Message::Wish { .. }, Some(remote)) = (message, self.remotes.get_mut(&to))
+            && let Some((_, told)) = &mut remote.wish
+        {
+            *told = false;
+        }
+    }
+
     /// The microphone stays as it is.
     fn close_camera(&mut self) {
         if let Some((audio, _)) = self.media.wished() {
@@ -115,7 +138,7 @@ impl Core {
         let peer = engine.connect(consent, role, sinks, move |event| {
             system.send(event, |event| SystemEvent::Engine { peer: id, connection, conversation, event });
         });
-        let counted = (MediaTime::now(), peer.stats());
+        let (now, stats) = (MediaTime::now(), peer.stats());
         let remote = Remote {
             connection,
             conversation,
@@ -128,9 +151,12 @@ impl Core {
             closing: false,
             keyframe_asked,
             lip_sync: Default::default(),
+            wish: None,
             sent: Default::default(),
             received: Default::default(),
-            counted,
+            counted: (now, stats),
+            sampled: (now, stats, 0),
+            history: Default::default(),
         };
         self.remotes.insert(id, remote);
         self.update_fan_out();

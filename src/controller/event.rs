@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::call::{ConversationId, DeviceKind, DisconnectReason, InviteId};
 use crate::identity::PeerId;
 
+use super::quality::Quality;
+
 /// How media travels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -57,6 +59,13 @@ pub enum DeviceFault {
     Failed,
 }
 
+impl DeviceFault {
+    /// True when the device is not there (any more): another one may take its place.
+    pub(super) const fn is_gone(self) -> bool {
+        matches!(self, Self::Missing | Self::Unplugged)
+    }
+}
+
 /// What is sent to one participant, over the last 2 seconds unless said otherwise.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SentStats {
@@ -68,10 +77,18 @@ pub struct SentStats {
     pub fps: f32,
     /// Kbit/s of video payload.
     pub kbps: f32,
+    /// Kbit/s that the encoder is asked for now: what the settings wish for, as far as the path to everybody carries it.
+    pub asked_kbps: f32,
+    /// Kbit/s that congestion control lets pass to this participant now, sound included.
+    pub target_kbps: f32,
+    /// Lines of the picture that the others wish for at most; 0 while somebody wants all of them.
+    pub wished_lines: u32,
     /// Video frames since the start of the call.
     pub frames: u64,
     /// Packets that the far side reported lost, since the start of the call.
     pub packets_lost: u64,
+    /// Packets that did not arrive at first, repaired or not, in percent.
+    pub loss_percent: f32,
     /// Round trip in ms.
     pub round_trip_ms: f32,
     /// Interarrival jitter that the far side reported, in ms.
@@ -99,12 +116,16 @@ pub struct ReceivedStats {
     pub frames: u64,
     /// Packets lost for good, since the start of the call.
     pub packets_lost: u64,
+    /// Packets that did not come at first, repaired or not, in percent.
+    pub loss_percent: f32,
     /// Round trip in ms.
     pub round_trip_ms: f32,
     /// Interarrival jitter (RFC 3550), in ms.
     pub jitter_ms: f32,
     /// Arrival of a frame's last packet to the tile, in ms.
     pub delay_ms: f32,
+    /// From the far side to the ear, estimated, in ms: half the round trip and what waits here.
+    pub latency_ms: f32,
     /// Video codec.
     pub codec: String,
     /// Direct or relay.
@@ -182,7 +203,13 @@ pub enum Event {
     /// The first decoded picture.
     FirstFrame { conversation: ConversationId, participant: PeerId, width: u32, height: u32 },
     /// Every 2 s in a call.
-    Stats { conversation: ConversationId, participant: PeerId, sent: Box<SentStats>, received: Box<ReceivedStats> },
+    Stats {
+        conversation: ConversationId,
+        participant: PeerId,
+        quality: Quality,
+        sent: Box<SentStats>,
+        received: Box<ReceivedStats>,
+    },
     /// Nothing comes from a participant any more; the connection is being restored, for 30 s at most.
     Reconnecting { conversation: ConversationId, participant: PeerId },
     /// The connection to a participant is restored.
@@ -195,6 +222,8 @@ pub enum Event {
     ConversationDisconnected { conversation: ConversationId, reason: DisconnectReason },
     /// A device did something wrong.
     DeviceError { device: DeviceKind, fault: DeviceFault, code: u32, message: String },
+    /// The device that was chosen is gone, and the system's default is used until it is back.
+    DeviceFallback { device: DeviceKind, chosen: String, name: String },
     /// The device that had gone wrong works again.
     DeviceRecovered { device: DeviceKind, name: String },
     /// What `trace_frames` noted: the counter of each picture that could be read and the microseconds from its capture to

@@ -3,6 +3,7 @@
 //! Written by the controller's thread when somebody joins or leaves; read by the encoder's and the microphone's threads
 //! (neither is a device's real-time callback).
 
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::media::{EncodedAudio, EncodedVideo, VideoBudget};
@@ -14,11 +15,13 @@ use super::Gates;
 pub(super) struct FanOut {
     gates: Arc<Gates>,
     peers: RwLock<Vec<Peer>>,
+    /// Lines that somebody draws at most; 0: nobody has said.
+    wish: AtomicU32,
 }
 
 impl FanOut {
     pub(super) fn new(gates: Arc<Gates>) -> Self {
-        Self { gates, peers: RwLock::new(Vec::new()) }
+        Self { gates, peers: RwLock::new(Vec::new()), wish: AtomicU32::new(0) }
     }
 
     /// Replaces the set.
@@ -26,15 +29,26 @@ impl FanOut {
         *self.peers.write().unwrap_or_else(PoisonError::into_inner) = peers;
     }
 
+    /// Notes how many lines of the picture are of use to somebody.
+    pub(super) fn set_wish(&self, lines: Option<u32>) {
+        self.wish.store(lines.unwrap_or(0), Relaxed);
+    }
+
+    /// Lines of the picture that are of use to somebody; `None`: all of them.
+    pub(super) fn video_wish(&self) -> Option<u32> {
+        Some(self.wish.load(Relaxed)).filter(|&lines| lines > 0)
+    }
+
     /// True while encoding sound would be for nobody.
     pub(super) fn sound_is_idle(&self) -> bool {
         self.gates.sound_is_shut() || self.peers.read().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
-    /// What may be encoded so that everybody can be sent it.
+    /// What may be encoded so that everybody can be sent it, and no larger than somebody looks at.
     pub(super) fn video_budget(&self) -> VideoBudget {
         let peers = self.peers.read().unwrap_or_else(PoisonError::into_inner);
-        peers.iter().map(Peer::video_budget).fold(VideoBudget::UNLIMITED, VideoBudget::least)
+        let wished = VideoBudget { max_lines: self.video_wish().unwrap_or(u32::MAX), ..VideoBudget::UNLIMITED };
+        peers.iter().map(Peer::video_budget).fold(wished, VideoBudget::least)
     }
 
     /// The greatest loss on the way to anybody, in percent: what sound is protected against.

@@ -4,6 +4,7 @@
 //! the devices are closed on a thread of their own, so that a stuck driver never holds up hanging up.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::call::{CallError, Consent, ConversationId, DeviceKind};
 use crate::capture::{Camera, CameraEvent};
@@ -59,6 +60,10 @@ pub(super) struct LocalMedia {
     wish: Option<MediaWish>,
     camera: Option<Open<Camera, (DeviceChoice, VideoFormat)>>,
     microphone: Option<Open<Microphone, DeviceChoice>>,
+    /// The system's default, in the place of a chosen microphone that is gone; that one is tried again meanwhile.
+    stand_in: Option<Open<Microphone, DeviceChoice>>,
+    /// The generation of the microphone whose sound is sent.
+    heard: Arc<AtomicU64>,
     encoding: Option<VideoEncoding>,
     preview: Arc<FrameSlot>,
     to_encoder: Arc<FrameSlot>,
@@ -85,6 +90,8 @@ impl LocalMedia {
             wish: None,
             camera: None,
             microphone: None,
+            stand_in: None,
+            heard: Arc::default(),
             encoding: None,
             preview,
             to_encoder: Arc::default(),
@@ -140,15 +147,19 @@ impl LocalMedia {
         self.limit_bit_rate(camera.as_ref());
         let old_camera = self.camera.take_if(|open| Some(&open.wish) != camera.as_ref());
         let old_microphone = self.microphone.take_if(|open| Some(&open.wish) != microphone.as_ref());
-        if old_camera.is_some() || old_microphone.is_some() {
-            self.close(old_camera, old_microphone, None);
+        let old_stand_in = self.stand_in.take_if(|_| self.microphone.is_none());
+        if old_camera.is_some() || old_microphone.is_some() || old_stand_in.is_some() {
+            self.close(old_camera, [old_microphone, old_stand_in], None);
         }
         if self.closing == 0 {
             if let Some((choice, format)) = camera.filter(|_| self.camera.is_none()) {
                 self.open_camera(&consent, choice, format);
             }
             if let Some(choice) = microphone.filter(|_| self.microphone.is_none()) {
-                self.open_microphone(&consent, choice);
+                self.microphone = Some(self.open_microphone(&consent, choice));
+            }
+            if self.stand_in.is_none() && self.microphone.as_ref().is_some_and(is_gone) {
+                self.stand_in = Some(self.open_microphone(&consent, DeviceChoice::SystemDefault));
             }
         }
         self.consent = Some(consent);
@@ -184,19 +195,27 @@ impl LocalMedia {
         self.camera = Some(Open { device, wish: (choice, format), generation, name, resolved: false, fault: None });
     }
 
-    fn open_microphone(&mut self, consent: &Consent, choice: DeviceChoice) {
+    /// Opens a microphone, which is the one to be heard from now on.
+    fn open_microphone(&mut self, consent: &Consent, choice: DeviceChoice) -> Open<Microphone, DeviceChoice> {
         self.generation += 1;
         let generation = self.generation;
+        self.heard.store(generation, Relaxed);
         let system = self.system.clone();
         let device = Microphone::open(
             consent,
             &choice,
             Arc::clone(&self.level),
-            sound_sink(Arc::clone(&self.fan_out)),
+            sound_sink(Arc::clone(&self.fan_out), Arc::clone(&self.heard), generation),
             move |event| system.send(SystemEvent::Sound { device: DeviceKind::Microphone, generation, event }),
         );
         let name = choice.to_string();
-        self.microphone = Some(Open { device, wish: choice, generation, name, resolved: false, fault: None });
+        Open { device, wish: choice, generation, name, resolved: false, fault: None }
+    }
+
+    /// The size of the latest encoded picture; `None` before there is one.
+    pub(super) fn encoded_size(&self) -> Option<(u32, u32)> {
+        let stats = self.encoding.as_ref()?.stats();
+        (stats.width > 0).then_some((stats.width, stats.height))
     }
 
     /// Starts encoding what the camera gives, for a conversation.
@@ -230,9 +249,10 @@ impl LocalMedia {
         self.wish = None;
         self.reported = None;
         self.released.extend(conversation);
-        let (camera, microphone, encoding) = (self.camera.take(), self.microphone.take(), self.encoding.take());
-        if camera.is_some() || microphone.is_some() || encoding.is_some() {
-            self.close(camera, microphone, encoding);
+        let (camera, microphones, encoding) =
+            (self.camera.take(), [self.microphone.take(), self.stand_in.take()], self.encoding.take());
+        if camera.is_some() || microphones.iter().any(Option::is_some) || encoding.is_some() {
+            self.close(camera, microphones, encoding);
         }
         (self.closing == 0).then(|| self.take_released())
     }
@@ -241,7 +261,7 @@ impl LocalMedia {
     fn close(
         &mut self,
         camera: Option<Open<Camera, (DeviceChoice, VideoFormat)>>,
-        microphone: Option<Open<Microphone, DeviceChoice>>,
+        microphones: [Option<Open<Microphone, DeviceChoice>>; 2],
         encoding: Option<VideoEncoding>,
     ) {
         let (system, level) = (self.system.clone(), Arc::clone(&self.level));
@@ -253,8 +273,8 @@ impl LocalMedia {
                 // Or it would be the first picture of the next call.
                 to_encoder.clear();
             }
-            if microphone.is_some() {
-                drop(microphone);
+            if microphones.iter().any(Option::is_some) {
+                drop(microphones);
                 level.reset();
             }
             drop(encoding);
@@ -302,6 +322,9 @@ impl LocalMedia {
 
     /// Takes a microphone's report; the event to pass on, if it is a fault or a recovery.
     pub(super) fn on_microphone(&mut self, generation: u64, event: SoundEvent) -> Option<Event> {
+        if self.stand_in.as_ref().is_some_and(|open| open.generation == generation) {
+            return self.on_stand_in(event);
+        }
         let open = self.microphone.as_mut().filter(|open| open.generation == generation)?;
         open.resolved = true;
         match event {
@@ -310,8 +333,40 @@ impl LocalMedia {
                 open.fault = None;
                 None
             }
-            SoundEvent::Fault(error) => Some(fault(open, DeviceKind::Microphone, &error)),
-            SoundEvent::Recovered { name } => Some(recovered(open, DeviceKind::Microphone, name)),
+            SoundEvent::Fault(error) => {
+                let event = fault(open, DeviceKind::Microphone, &error);
+                self.settle();
+                Some(event)
+            }
+            SoundEvent::Recovered { name } => {
+                let event = recovered(open, DeviceKind::Microphone, name);
+                self.heard.store(generation, Relaxed);
+                if let Some(stand_in) = self.stand_in.take() {
+                    self.close(None, [Some(stand_in), None], None);
+                }
+                Some(event)
+            }
+        }
+    }
+
+    /// What becomes of the microphone that stands in: that it works is told, as a choice that could not be kept. That it
+    /// does not needs no word beside those about the chosen one.
+    fn on_stand_in(&mut self, event: SoundEvent) -> Option<Event> {
+        let open = self.stand_in.as_mut()?;
+        open.resolved = true;
+        match event {
+            SoundEvent::Opened { name } | SoundEvent::Recovered { name } => {
+                open.name.clone_from(&name);
+                open.fault = None;
+                let chosen = self.microphone.as_ref()?.wish.to_string();
+                // The chosen one is the default, and back: its own thread will say so.
+                let other = name != chosen;
+                other.then_some(Event::DeviceFallback { device: DeviceKind::Microphone, chosen, name })
+            }
+            SoundEvent::Fault(error) => {
+                open.fault = Some(fault_of(&error));
+                None
+            }
         }
     }
 
@@ -320,7 +375,8 @@ impl LocalMedia {
         self.consent.as_ref()?;
         let settled = self.closing == 0
             && self.camera.as_ref().is_none_or(|open| open.resolved)
-            && self.microphone.as_ref().is_none_or(|open| open.resolved);
+            && self.microphone.as_ref().is_none_or(|open| open.resolved)
+            && self.stand_in.as_ref().is_none_or(|open| open.resolved);
         if !settled {
             return None;
         }
@@ -351,7 +407,8 @@ impl LocalMedia {
 
     /// Name of the microphone, when it works.
     pub(super) fn working_microphone(&self) -> Option<&str> {
-        let open = self.microphone.as_ref().filter(|open| open.resolved && open.fault.is_none())?;
+        let works = |open: &&Open<Microphone, DeviceChoice>| open.resolved && open.fault.is_none();
+        let open = [&self.microphone, &self.stand_in].into_iter().flatten().find(works)?;
         Some(&open.name)
     }
 
@@ -368,9 +425,11 @@ impl LocalMedia {
         self.camera.as_ref().map_or(0.0, |open| open.device.measured_fps())
     }
 
-    /// What is wrong with camera and microphone.
+    /// What is wrong with camera and microphone. A microphone that stands in puts right what is wrong with the chosen one.
     pub(super) fn faults(&self) -> (Option<DeviceFault>, Option<DeviceFault>) {
-        (self.camera.as_ref().and_then(|open| open.fault), self.microphone.as_ref().and_then(|open| open.fault))
+        let stands_in = self.stand_in.as_ref().is_some_and(|open| open.fault.is_none());
+        let microphone = self.microphone.as_ref().filter(|_| !stands_in).and_then(|open| open.fault);
+        (self.camera.as_ref().and_then(|open| open.fault), microphone)
     }
 
     /// The tile of one's own picture.
@@ -384,6 +443,11 @@ impl LocalMedia {
     }
 }
 
+/// True of a device that was chosen by its name and is not there.
+fn is_gone<D>(open: &Open<D, DeviceChoice>) -> bool {
+    matches!(open.wish, DeviceChoice::Named(_)) && open.fault.is_some_and(DeviceFault::is_gone)
+}
+
 fn fault<D, W>(open: &mut Open<D, W>, device: DeviceKind, error: &CallError) -> Event {
     open.fault = Some(fault_of(error));
     device_error(device, error)
@@ -395,11 +459,16 @@ fn recovered<D, W>(open: &mut Open<D, W>, device: DeviceKind, name: String) -> E
     Event::DeviceRecovered { device, name }
 }
 
-/// What the microphone's thread does with each 20 ms: encode and send, unless nobody would hear it.
-fn sound_sink(fan_out: Arc<FanOut>) -> impl FnMut(&[f32], crate::media::MediaTime) + Send + 'static {
+/// What the microphone's thread does with each 20 ms: encode and send, unless another microphone is heard in its place or
+/// nobody would hear it.
+fn sound_sink(
+    fan_out: Arc<FanOut>,
+    heard: Arc<AtomicU64>,
+    generation: u64,
+) -> impl FnMut(&[f32], crate::media::MediaTime) + Send + 'static {
     let mut encoder: Option<AudioEncoder> = None;
     move |samples, captured_at| {
-        if fan_out.sound_is_idle() {
+        if heard.load(Relaxed) != generation || fan_out.sound_is_idle() {
             return;
         }
         if encoder.is_none() {

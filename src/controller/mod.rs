@@ -23,9 +23,11 @@ mod options;
 mod people;
 mod publish;
 mod publisher;
+mod quality;
 mod remote;
 mod run;
 mod snapshot;
+mod speaker_choice;
 mod statistics;
 mod system_event;
 
@@ -35,6 +37,7 @@ pub use event::{DeviceFault, Event, PresenceRoute, ReceivedStats, Route, SentSta
 pub use handle::{ControllerGone, Gates, Handle};
 pub use options::Options;
 pub use people::echo_id;
+pub use quality::{CallSample, Quality, quality};
 pub use run::Controller;
 pub use snapshot::{
     CallView, CameraInfo, ConversationStatus, ConversationView, Devices, HistoryEntry, IncomingView, LocalStreamView,

@@ -73,7 +73,10 @@ impl Core {
                     self.publisher.mark();
                 }
             }
-            SignalingEvent::Undelivered { to, message } => self.step(Input::Undelivered { to, message }),
+            SignalingEvent::Undelivered { to, message } => {
+                self.forget_wish(to, &message);
+                self.step(Input::Undelivered { to, message });
+            }
             SignalingEvent::ClocksDiffer => self.network_fault(CLOCKS_DIFFER, NoticeKind::ClocksDiffer),
         }
     }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use crate::call::DeviceKind;
 
-use super::{Notice, NoticeKind};
+use super::{DeviceFault, Notice, NoticeKind};
 
 /// Quiet notes, the latest few.
 #[derive(Debug, Default)]
@@ -16,8 +16,17 @@ pub(super) struct Notices {
 impl Notices {
     const KEPT: usize = 5;
 
-    /// Adds a note; the same one again takes the place of the earlier.
+    /// Adds a note; the same one again takes the place of the earlier. What is missing is said in one note.
     pub(super) fn add(&mut self, kind: NoticeKind) {
+        let kind = match kind {
+            NoticeKind::Device { device, fault: DeviceFault::Missing } => {
+                let mut missing = self.take_missing();
+                missing.retain(|other| *other != device);
+                missing.push(device);
+                missing_note(&missing)
+            }
+            kind => kind,
+        };
         self.notices.retain(|notice| notice.kind != kind);
         if self.notices.len() >= Self::KEPT {
             self.notices.pop_front();
@@ -28,10 +37,26 @@ impl Notices {
 
     /// Takes away what was said about a device before: something else holds now.
     pub(super) fn forget_device(&mut self, device: DeviceKind) {
+        for notice in &mut self.notices {
+            let mut missing = missing_in(&notice.kind);
+            if missing.len() > 1 && missing.contains(&device) {
+                missing.retain(|other| *other != device);
+                notice.kind = missing_note(&missing);
+            }
+        }
         self.notices.retain(|notice| match &notice.kind {
-            NoticeKind::Device { device: of, .. } | NoticeKind::DeviceBack { device: of, .. } => *of != device,
+            NoticeKind::Device { device: of, .. }
+            | NoticeKind::DeviceBack { device: of, .. }
+            | NoticeKind::DeviceFallback { device: of, .. } => *of != device,
             _ => true,
         });
+    }
+
+    /// Takes away the notes about missing devices; what is missing.
+    fn take_missing(&mut self) -> Vec<DeviceKind> {
+        let missing = self.notices.iter().flat_map(|notice| missing_in(&notice.kind)).collect();
+        self.notices.retain(|notice| missing_in(&notice.kind).is_empty());
+        missing
     }
 
     /// Every note, oldest first.
@@ -42,5 +67,56 @@ impl Notices {
     /// Takes a note away.
     pub(super) fn dismiss(&mut self, number: u64) {
         self.notices.retain(|notice| notice.number != number);
+    }
+}
+
+/// The devices that a note says are missing.
+fn missing_in(kind: &NoticeKind) -> Vec<DeviceKind> {
+    match *kind {
+        NoticeKind::Device { device, fault: DeviceFault::Missing } => vec![device],
+        NoticeKind::DevicesMissing { camera, microphone, speaker } => {
+            let all =
+                [(camera, DeviceKind::Camera), (microphone, DeviceKind::Microphone), (speaker, DeviceKind::Speaker)];
+            all.into_iter().filter_map(|(missing, device)| missing.then_some(device)).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The note that says that these are missing.
+fn missing_note(missing: &[DeviceKind]) -> NoticeKind {
+    match *missing {
+        [device] => NoticeKind::Device { device, fault: DeviceFault::Missing },
+        _ => NoticeKind::DevicesMissing {
+            camera: missing.contains(&DeviceKind::Camera),
+            microphone: missing.contains(&DeviceKind::Microphone),
+            speaker: missing.contains(&DeviceKind::Speaker),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kinds(notices: &Notices) -> Vec<NoticeKind> {
+        notices.list().into_iter().map(|notice| notice.kind).collect()
+    }
+
+    #[test]
+    fn what_is_missing_is_said_in_one_note() {
+        let missing = |device| NoticeKind::Device { device, fault: DeviceFault::Missing };
+        let mut notices = Notices::default();
+        for device in [DeviceKind::Camera, DeviceKind::Microphone, DeviceKind::Speaker, DeviceKind::Speaker] {
+            notices.forget_device(device);
+            notices.add(missing(device));
+        }
+        let all = NoticeKind::DevicesMissing { camera: true, microphone: true, speaker: true };
+        assert_eq!(kinds(&notices), [all]);
+        notices.forget_device(DeviceKind::Camera);
+        notices.forget_device(DeviceKind::Speaker);
+        assert_eq!(kinds(&notices), [missing(DeviceKind::Microphone)]);
+        notices.forget_device(DeviceKind::Microphone);
+        assert!(kinds(&notices).is_empty());
     }
 }

@@ -11,7 +11,8 @@ use crate::media::{FrameSlot, LevelMeter, MediaTime};
 use crate::playout::ParticipantAudio;
 use crate::rtc::{Peer, PeerStats};
 
-use super::statistics::{received_stats, sent_stats};
+use super::quality::CallHistory;
+use super::statistics::{Encoding, received_stats, sample, sent_stats};
 use super::{Event, ParticipantView, ReceivedStats, SentStats};
 
 /// What the controller holds of a participant; dropping it silences them.
@@ -30,17 +31,22 @@ pub(super) struct Remote {
     /// Its wish for a keyframe is on its way here: further ones are the same.
     pub(super) keyframe_asked: Arc<AtomicBool>,
     pub(super) lip_sync: LipSync,
+    /// Lines of their picture that are of use here, once that is known, and whether they were told.
+    pub(super) wish: Option<(u32, bool)>,
     pub(super) sent: SentStats,
     pub(super) received: ReceivedStats,
+    /// As of the latest report, and as of the latest second of the history (with the sound made up until then).
     pub(super) counted: (MediaTime, PeerStats),
+    pub(super) sampled: (MediaTime, PeerStats, u64),
+    pub(super) history: CallHistory,
 }
 
 impl Remote {
     /// Takes the statistics since the last time; the event that reports them.
-    pub(super) fn measure(&mut self, now: MediaTime, id: PeerId, encoded: (u32, u32)) -> Event {
+    pub(super) fn measure(&mut self, now: MediaTime, id: PeerId, encoding: Encoding) -> Event {
         let stats = self.peer.stats();
         let elapsed = now.since(self.counted.0).max(Duration::from_millis(1));
-        self.sent = sent_stats(&self.counted.1, &stats, elapsed, encoded);
+        self.sent = sent_stats(&self.counted.1, &stats, elapsed, encoding);
         let audio = self.audio.stats();
         self.received = received_stats(&self.counted.1, &stats, elapsed, &audio);
         if let Some(offset) = self.received.av_offset_ms {
@@ -50,9 +56,19 @@ impl Remote {
         Event::Stats {
             conversation: self.conversation,
             participant: id,
+            quality: self.history.quality(),
             sent: Box::new(self.sent.clone()),
             received: Box::new(self.received.clone()),
         }
+    }
+
+    /// Adds the second since the last time to the history.
+    pub(super) fn sample(&mut self, now: MediaTime, encoding: Encoding) {
+        let (stats, audio) = (self.peer.stats(), self.audio.stats());
+        let (before_at, before, concealed) = &self.sampled;
+        let elapsed = now.since(*before_at).max(Duration::from_millis(1));
+        self.history.push(sample(before, &stats, elapsed, &audio, *concealed, encoding));
+        self.sampled = (now, stats, audio.concealed_ms);
     }
 
     /// As the window shows them.
@@ -67,6 +83,8 @@ impl Remote {
             hidden_here: self.hidden_here,
             picture: Arc::clone(&self.picture),
             level: Arc::clone(&self.level),
+            quality: self.history.quality(),
+            history: Arc::clone(self.history.samples()),
             sent: self.sent.clone(),
             received: self.received.clone(),
         }

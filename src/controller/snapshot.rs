@@ -10,6 +10,7 @@ use crate::media::{FrameSlot, LevelMeter, MediaTime};
 use crate::store::{Settings, StoreError};
 
 use super::event::{DeviceFault, PresenceRoute, ReceivedStats, SentStats};
+use super::quality::{CallSample, Quality};
 
 pub use crate::call::CallEnd as OutcomeKind;
 
@@ -238,6 +239,10 @@ pub struct ParticipantView {
     pub picture: Arc<FrameSlot>,
     /// How loud they are.
     pub level: Arc<LevelMeter>,
+    /// How the call with them goes.
+    pub quality: Quality,
+    /// The last minute of it, a second each, the latest last.
+    pub history: Arc<[CallSample]>,
     /// What is sent to them.
     pub sent: SentStats,
     /// What comes from them.
@@ -267,6 +272,24 @@ pub enum NoticeKind {
         device: DeviceKind,
         /// What.
         fault: DeviceFault,
+    },
+    /// No device of these kinds is plugged in, of two at least.
+    DevicesMissing {
+        /// No camera.
+        camera: bool,
+        /// No microphone.
+        microphone: bool,
+        /// No speaker.
+        speaker: bool,
+    },
+    /// A chosen device is gone, and the system's default is used until it is back.
+    DeviceFallback {
+        /// Which.
+        device: DeviceKind,
+        /// Its name.
+        chosen: String,
+        /// What is used in its place.
+        name: String,
     },
     /// A device works again.
     DeviceBack {

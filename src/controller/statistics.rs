@@ -1,5 +1,6 @@
-//! Statistics, every two seconds (more often while frames are traced) on the controller's thread, in the words of events: rates from the counters of two
-//! moments, gauges as they are.
+//! Statistics, on the controller's thread: rates from the counters of two moments, gauges as they are. Each second of a
+//! call goes into its history; every two seconds, and more often while frames are traced, they are reported in the words of
+//! events.
 
 use std::time::Duration;
 
@@ -9,28 +10,49 @@ use crate::playout::AudioJitterStats;
 use crate::rtc::PeerStats;
 
 use super::core::Core;
-use super::{ReceivedStats, Route, SentStats};
+use super::{CallSample, ReceivedStats, Route, SentStats};
 
 const CODEC: &str = "H264";
 
 /// What the speaker's ring and the device hold, about, in ms.
 const SPEAKER_MS: f32 = 30.0;
 
-/// How often statistics are taken while something runs.
+/// How often statistics are reported while something runs.
 const STATISTICS_EVERY: Duration = Duration::from_secs(2);
+/// How often they are taken in a call.
+const SAMPLE_EVERY: Duration = Duration::from_secs(1);
+/// A deadline may be met a little before its time.
+const ALMOST: Duration = Duration::from_millis(100);
 
 /// The same while a measurement traces frames.
 const STATISTICS_EVERY_WHILE_TRACING: Duration = Duration::from_millis(500);
 
-/// What was sent between `before` and `now`; `encoded` is the size of the pictures.
-pub(super) fn sent_stats(before: &PeerStats, now: &PeerStats, elapsed: Duration, encoded: (u32, u32)) -> SentStats {
+/// What this side's encoder makes.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Encoding {
+    /// Size of the pictures in pixels; 0 without video.
+    pub(super) width: u32,
+    pub(super) height: u32,
+    /// Kbit/s that the settings wish for, and that the encoder is asked for; 0 without video.
+    pub(super) wanted_kbps: f32,
+    pub(super) asked_kbps: f32,
+    /// Lines that the others wish for at most; 0 while somebody wants all.
+    pub(super) wished_lines: u32,
+}
+
+/// What was sent between `before` and `now`.
+pub(super) fn sent_stats(before: &PeerStats, now: &PeerStats, elapsed: Duration, encoding: Encoding) -> SentStats {
     SentStats {
-        width: encoded.0,
-        height: encoded.1,
+        width: encoding.width,
+        height: encoding.height,
         fps: per_second(before.frames_sent, now.frames_sent, elapsed),
         kbps: kbps(before.video_bytes_sent, now.video_bytes_sent, elapsed),
+        asked_kbps: encoding.asked_kbps,
+        wished_lines: encoding.wished_lines,
+        target_kbps: now.target_kbps,
         frames: now.frames_sent,
         packets_lost: now.far_packets_lost,
+        loss_percent: sent_loss(before, now),
         round_trip_ms: now.round_trip_ms,
         jitter_ms: now.far_jitter_ms,
         delay_ms: now.send_delay_ms,
@@ -53,9 +75,11 @@ pub(super) fn received_stats(
         kbps: kbps(before.video_bytes_received, now.video_bytes_received, elapsed),
         frames: now.frames_received,
         packets_lost: now.packets_lost,
+        loss_percent: received_loss(before, now),
         round_trip_ms: now.round_trip_ms,
         jitter_ms: now.jitter_ms,
         delay_ms: now.receive_delay_ms,
+        latency_ms: latency_ms(now, audio),
         codec: CODEC.to_owned(),
         route: Route::Direct,
         frames_decoded: now.frames_decoded,
@@ -70,6 +94,52 @@ pub(super) fn received_stats(
     }
 }
 
+/// The second from `before` to `now`, for the history; the sound that was made up until each of them is `concealed_ms`.
+pub(super) fn sample(
+    before: &PeerStats,
+    now: &PeerStats,
+    elapsed: Duration,
+    audio: &AudioJitterStats,
+    concealed_before: u64,
+    encoding: Encoding,
+) -> CallSample {
+    CallSample {
+        wanted_kbps: encoding.wanted_kbps,
+        asked_kbps: encoding.asked_kbps,
+        sent_kbps: kbps(before.video_bytes_sent, now.video_bytes_sent, elapsed),
+        received_kbps: kbps(before.video_bytes_received, now.video_bytes_received, elapsed),
+        sent_loss_percent: sent_loss(before, now),
+        received_loss_percent: received_loss(before, now),
+        round_trip_ms: now.round_trip_ms,
+        latency_ms: latency_ms(now, audio),
+        frozen_ms: per_second(before.frozen_ms, now.frozen_ms, elapsed),
+        concealed_ms: per_second(concealed_before, audio.concealed_ms, elapsed),
+    }
+}
+
+fn sent_loss(before: &PeerStats, now: &PeerStats) -> f32 {
+    percent(
+        now.packets_missed_there.saturating_sub(before.packets_missed_there),
+        now.packets_reported.saturating_sub(before.packets_reported),
+    )
+}
+
+fn received_loss(before: &PeerStats, now: &PeerStats) -> f32 {
+    percent(
+        now.packets_missed.saturating_sub(before.packets_missed),
+        now.packets_expected.saturating_sub(before.packets_expected),
+    )
+}
+
+fn percent(part: u64, whole: u64) -> f32 {
+    if whole == 0 { 0.0 } else { (part as f32 * 100.0 / whole as f32).min(100.0) }
+}
+
+/// Half of the round trip, and what waits here: sound in its buffer, or the picture on its way to the tile.
+fn latency_ms(now: &PeerStats, audio: &AudioJitterStats) -> f32 {
+    now.round_trip_ms / 2.0 + now.receive_delay_ms.max(audio.buffered_ms as f32)
+}
+
 fn per_second(before: u64, now: u64, elapsed: Duration) -> f32 {
     now.saturating_sub(before) as f32 / elapsed.as_secs_f32()
 }
@@ -82,40 +152,60 @@ impl Core {
     /// Statistics run while a stream or a call does.
     pub(super) fn schedule_statistics(&mut self) {
         if self.next_statistics.is_none() {
-            self.next_statistics = Some(MediaTime::now() + self.statistics_every());
+            self.next_statistics = Some(MediaTime::now() + self.reported_every());
         }
     }
 
     /// Lets tracing's statistics begin at once, not when the slower ones would have come.
     pub(super) fn hasten_statistics(&mut self) {
-        let soon = MediaTime::now() + self.statistics_every();
+        let soon = MediaTime::now() + self.reported_every();
         self.next_statistics = self.next_statistics.map(|due| due.min(soon));
     }
 
     pub(super) fn take_statistics(&mut self, now: MediaTime) {
         self.media.measure();
         self.report_local_stream();
-        let encoded = self.encoded_size();
+        self.tell_wishes();
+        self.look_for_speaker();
+        let encoding = self.encoding();
+        let reported_every = self.reported_every();
         let connected = match self.machine.state() {
             CallState::Conversation(call) if call.connected_at().is_some() => Some(call.id()),
             _ => None,
         };
         let mut reports = Vec::new();
         for (&id, remote) in self.remotes.iter_mut().filter(|(_, remote)| Some(remote.conversation) == connected) {
-            reports.push(remote.measure(now, id, encoded));
+            if now.since(remote.sampled.0) + ALMOST >= SAMPLE_EVERY {
+                remote.sample(now, encoding);
+            }
+            if now.since(remote.counted.0) + ALMOST >= reported_every {
+                reports.push(remote.measure(now, id, encoding));
+            }
         }
         reports.into_iter().for_each(|event| self.report(event));
         let runs = self.media.is_open() || !self.remotes.is_empty();
-        self.next_statistics = runs.then(|| now + self.statistics_every());
+        if !runs {
+            self.forget_speaker_stand_in();
+        }
+        let every = if connected.is_some() { SAMPLE_EVERY.min(reported_every) } else { reported_every };
+        self.next_statistics = runs.then(|| now + every);
         self.publisher.mark();
     }
 
-    fn statistics_every(&self) -> Duration {
+    fn reported_every(&self) -> Duration {
         if self.trace.is_on() { STATISTICS_EVERY_WHILE_TRACING } else { STATISTICS_EVERY }
     }
 
-    fn encoded_size(&self) -> (u32, u32) {
-        self.media.working_camera().map_or((0, 0), |(_, format)| (format.width, format.height))
+    fn encoding(&self) -> Encoding {
+        let Some((_, format)) = self.media.working_camera() else { return Encoding::default() };
+        let (width, height) = self.media.encoded_size().unwrap_or((format.width, format.height));
+        let (_, sends_video) = self.sends().unwrap_or_default();
+        if !sends_video {
+            return Encoding { width, height, ..Encoding::default() };
+        }
+        let wished_lines = self.fan_out.video_wish().unwrap_or(0);
+        let asked = self.fan_out.video_budget().kbps.min(format.max_kbps);
+        Encoding { width, height, wanted_kbps: format.max_kbps as f32, asked_kbps: asked as f32, wished_lines }
     }
 }
 
@@ -127,7 +217,32 @@ mod tests {
     fn rates_are_of_the_time_between_and_counts_of_the_whole_call() {
         let before = PeerStats { frames_sent: 100, video_bytes_sent: 1_000_000, ..Default::default() };
         let now = PeerStats { frames_sent: 160, video_bytes_sent: 1_250_000, far_packets_lost: 3, ..before };
-        let sent = sent_stats(&before, &now, Duration::from_secs(2), (640, 360));
+        let encoding = Encoding { width: 640, height: 360, ..Encoding::default() };
+        let sent = sent_stats(&before, &now, Duration::from_secs(2), encoding);
         assert_eq!((sent.fps, sent.kbps, sent.frames, sent.packets_lost), (30.0, 1000.0, 160, 3));
+    }
+
+    #[test]
+    fn a_second_holds_what_happened_in_it() {
+        let before = PeerStats {
+            packets_reported: 100,
+            packets_missed_there: 10,
+            packets_expected: 50,
+            frozen_ms: 700,
+            ..Default::default()
+        };
+        let now = PeerStats {
+            packets_reported: 200,
+            packets_missed_there: 15,
+            packets_expected: 50,
+            frozen_ms: 1000,
+            round_trip_ms: 60.0,
+            receive_delay_ms: 8.0,
+            ..before
+        };
+        let audio = AudioJitterStats { concealed_ms: 100, buffered_ms: 40, ..Default::default() };
+        let sample = sample(&before, &now, Duration::from_secs(1), &audio, 60, Encoding::default());
+        assert_eq!((sample.sent_loss_percent, sample.received_loss_percent), (5.0, 0.0));
+        assert_eq!((sample.frozen_ms, sample.concealed_ms, sample.latency_ms), (300.0, 40.0, 70.0));
     }
 }

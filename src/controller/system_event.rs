@@ -41,6 +41,8 @@ pub(super) enum SystemEvent {
     DevicesClosed,
     /// What a picture of a QR code showed.
     ContactImage(Option<ContactLink>),
+    /// The speakers that are plugged in, looked for because the chosen one was gone.
+    Speakers(Vec<String>),
     /// The list of what is plugged in has been made anew.
     Devices(Devices),
 }

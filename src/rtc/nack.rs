@@ -10,6 +10,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use rtc::interceptor::{AttributedPacket, Interceptor, Packet, StreamInfo, TaggedPacket};
@@ -53,12 +54,16 @@ struct Stream {
     /// When the latest packet came.
     arrived_at: Option<Instant>,
     missing: BTreeMap<u64, Missing>,
+    /// Packets up to the highest number that came, and those of them that had to be asked for.
+    expected: u64,
+    missed: u64,
 }
 
 #[derive(Debug)]
 struct Missing {
     since: Instant,
     ask_at: Instant,
+    asked: bool,
 }
 
 impl NackGenerator {
@@ -71,6 +76,7 @@ impl NackGenerator {
         let round_trip = if known.is_zero() { UNKNOWN_ROUND_TRIP } else { known };
         for (&media_ssrc, stream) in &mut self.streams {
             let wanted = stream.take_due(now, round_trip + MARGIN, repair_wait(known));
+            self.counters.packets_missed.fetch_add(std::mem::take(&mut stream.missed), Relaxed);
             if wanted.is_empty() {
                 continue;
             }
@@ -101,12 +107,14 @@ impl Stream {
         }
         self.highest = Some(extended);
         let gap = extended - highest - 1;
+        self.expected += gap + 1;
         let interrupted = before.is_some_and(|before| now.saturating_duration_since(before) >= INTERRUPTION);
         if gap as usize + self.missing.len() > MAX_MISSING || (interrupted && gap > WORTH_REPAIRING) {
             self.missing.clear();
+            self.missed += gap;
             return;
         }
-        let missing = || Missing { since: now, ask_at: now + OVERTAKEN };
+        let missing = || Missing { since: now, ask_at: now + OVERTAKEN, asked: false };
         self.missing.extend((highest + 1..extended).map(|sequence| (sequence, missing())));
     }
 
@@ -116,6 +124,7 @@ impl Stream {
         let due = self.missing.iter_mut().filter(|(_, missing)| missing.ask_at <= now);
         due.map(|(&sequence, missing)| {
             missing.ask_at = now + again;
+            self.missed += u64::from(!std::mem::replace(&mut missing.asked, true));
             sequence as u16
         })
         .collect()
@@ -134,6 +143,7 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for NackGenerator {
             && let Some(stream) = self.streams.get_mut(&packet.header.ssrc)
         {
             stream.arrived(packet.header.sequence_number, message.now);
+            self.counters.packets_expected.fetch_add(std::mem::take(&mut stream.expected), Relaxed);
         }
         self.reads.push_back(message);
         Ok(())
@@ -214,6 +224,7 @@ mod tests {
         assert_eq!(asked(&mut stream, start + MS(6)), [4]);
         stream.arrived(4, start + MS(40));
         assert!(asked(&mut stream, start + MS(100)).is_empty() && stream.missing.is_empty());
+        assert_eq!((stream.expected, stream.missed), (4, 1), "one of four behind the first had to be asked for");
     }
 
     #[test]

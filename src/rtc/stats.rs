@@ -29,6 +29,12 @@ pub struct PeerStats {
     pub frames_dropped: u64,
     /// Video packets that the far side reported lost and not repaired.
     pub far_packets_lost: u64,
+    /// Packets whose fate the far side reported (transport-wide feedback), video and its repairs.
+    pub packets_reported: u64,
+    /// Those of them that did not arrive, repaired or not.
+    pub packets_missed_there: u64,
+    /// What congestion control lets pass now, sound included, in kbit/s; 0 before anything was sent.
+    pub target_kbps: f32,
     /// Interarrival jitter that the far side reported for the video, in ms.
     pub far_jitter_ms: f32,
     /// From the camera to the socket's queue for the latest frame, in ms.
@@ -49,6 +55,10 @@ pub struct PeerStats {
     pub audio_packets_received: u64,
     /// Video packets lost for good.
     pub packets_lost: u64,
+    /// Video packets that should have come, by their sequence numbers.
+    pub packets_expected: u64,
+    /// Those of them that had to be asked for again, repaired or not.
+    pub packets_missed: u64,
     /// Interarrival jitter of the video (RFC 3550), in ms.
     pub jitter_ms: f32,
     /// NACKs sent.
@@ -80,6 +90,8 @@ pub(super) struct Counters {
     pub(super) audio_packets_sent: AtomicU64,
     pub(super) frames_dropped: AtomicU64,
     pub(super) far_packets_lost: AtomicU64,
+    pub(super) packets_reported: AtomicU64,
+    pub(super) packets_missed_there: AtomicU64,
     pub(super) far_jitter_us: AtomicU64,
     pub(super) send_delay_us: AtomicU64,
     pub(super) nacks_received: AtomicU64,
@@ -102,6 +114,8 @@ pub(super) struct Counters {
     pub(super) video_bytes_received: AtomicU64,
     pub(super) audio_packets_received: AtomicU64,
     pub(super) packets_lost: AtomicU64,
+    pub(super) packets_expected: AtomicU64,
+    pub(super) packets_missed: AtomicU64,
     pub(super) jitter_us: AtomicU64,
     pub(super) nacks_sent: AtomicU64,
     pub(super) plis_sent: AtomicU64,
@@ -201,6 +215,9 @@ impl Counters {
             audio_packets_sent: count(&self.audio_packets_sent),
             frames_dropped: count(&self.frames_dropped),
             far_packets_lost: count(&self.far_packets_lost),
+            packets_reported: count(&self.packets_reported),
+            packets_missed_there: count(&self.packets_missed_there),
+            target_kbps: count(&self.target_bps) as f32 / 1000.0,
             far_jitter_ms: millis(&self.far_jitter_us),
             send_delay_ms: millis(&self.send_delay_us),
             nacks_received: count(&self.nacks_received),
@@ -211,6 +228,8 @@ impl Counters {
             video_bytes_received: count(&self.video_bytes_received),
             audio_packets_received: count(&self.audio_packets_received),
             packets_lost: count(&self.packets_lost),
+            packets_expected: count(&self.packets_expected),
+            packets_missed: count(&self.packets_missed),
             jitter_ms: millis(&self.jitter_us),
             nacks_sent: count(&self.nacks_sent),
             plis_sent: count(&self.plis_sent),

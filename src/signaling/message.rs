@@ -30,6 +30,7 @@ impl Message {
             | Self::Restart { .. }
             | Self::Ended { .. }
             | Self::Media { .. }
+            | Self::Wish { .. }
             | Self::Leave { .. } => {}
         }
         Ok(self)

@@ -215,6 +215,16 @@ impl Window {
         }
     }
 
+    /// Nothing is drawn while the window is hidden, so the others' pictures may be small.
+    fn hide(&mut self) {
+        let Some(call) = &mut self.call else { return };
+        call.hide(&mut self.commands);
+        for command in self.commands.drain(..) {
+            // An error means that the controller has ended, as the next drawing will find.
+            let _ = self.handle.send(command);
+        }
+    }
+
     /// Calls for attention when somebody rings; runs while the window is hidden too.
     fn attend(&mut self, ctx: &egui::Context, snapshot: &Snapshot) {
         let ringing = match &snapshot.call {
@@ -226,6 +236,11 @@ impl Window {
         }
         self.rung = ringing;
     }
+}
+
+/// Whether nothing of the window can be seen.
+fn is_hidden(viewport: &egui::ViewportInfo) -> bool {
+    viewport.minimized == Some(true) || viewport.occluded == Some(true) || viewport.visible() == Some(false)
 }
 
 /// Whether a dialog about an invite or a call's end is up; it then has the keyboard.
@@ -241,6 +256,9 @@ impl eframe::App for Window {
     fn logic(&mut self, ctx: &egui::Context, _frame: &mut eframe::Frame) {
         if let Some(snapshot) = self.handle.snapshot() {
             self.attend(ctx, &snapshot);
+        }
+        if ctx.input(|input| is_hidden(input.viewport())) {
+            self.hide();
         }
     }
 

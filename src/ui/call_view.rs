@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use crate::call::DeviceKind;
 use crate::controller::{Command, ConversationStatus, ConversationView, ParticipantView};
+use crate::identity::PeerId;
 use crate::media::FrameSlot;
 
 use super::avatar;
@@ -18,10 +19,12 @@ use super::buttons::{Weight, icon_button_sized, one_line, painted_words};
 use super::catalogue::Text;
 use super::controls::{self, Act, Activity};
 use super::icons::Icon;
+use super::picture_wish::{PictureWishes, drawn_lines};
+use super::quality_sign;
 use super::scene::Scene;
 use super::self_view::{self, SelfView};
 use super::settings_panel;
-use super::statistics;
+use super::statistics::Statistics;
 use super::theme::{self, Palette, Type, space};
 use super::tile::{Fit, TileOptions};
 use super::wall_clock::hours_minutes_seconds;
@@ -45,7 +48,11 @@ const CUT: f32 = 0.27;
 pub struct CallScreen {
     self_view: SelfView,
     activity: Activity,
-    statistics: bool,
+    /// The overlay of statistics, while it is open.
+    statistics: Option<Statistics>,
+    /// What was asked of the others, and how large each picture is drawn in this frame, in points.
+    wishes: PictureWishes,
+    drawn: Vec<(PeerId, f32)>,
     /// The controls could not be seen in the frame before.
     faded: bool,
     /// A touch has begun on faded controls: it wakes them and presses nothing.
@@ -79,23 +86,24 @@ impl CallScreen {
         }
         let alone = call.participants.len() == 1;
         self.self_view.swapped &= alone;
-        if call.status == ConversationStatus::Connecting || call.participants.is_empty() {
-            connecting(ui, area, scene, call);
-        } else {
-            self.tiles(ui, area, scene, call);
-        }
         let held = settings_open
             || call.status == ConversationStatus::Connecting
             || ui.memory(|memory| memory.focused().is_some())
             || egui::Popup::is_any_open(ui.ctx())
             || over_controls(ui, area);
+        let opacity = controls::opacity(ui, &mut self.activity, held);
+        if call.status == ConversationStatus::Connecting || call.participants.is_empty() {
+            connecting(ui, area, scene, call);
+        } else {
+            self.tiles(ui, area, scene, call, opacity);
+        }
         // The settings cover the right edge: whatever is pressed in a call stays beside them, Hang up first of all.
         let area = if settings_open { settings_panel::beside(area) } else { area };
-        let opacity = controls::opacity(ui, &mut self.activity, held);
         self.small_tile(ui, area, scene, call);
-        if self.statistics {
-            statistics::show(ui, area, &call.participants, scene.words);
+        if let Some(statistics) = &mut self.statistics {
+            statistics.show(ui, area, scene, call);
         }
+        self.ask(ui, scene);
         let mut overlay = ui.new_child(UiBuilder::new().id_salt("overlay").max_rect(area));
         overlay.set_opacity(opacity);
         self.wake(ui, opacity);
@@ -111,12 +119,27 @@ impl CallScreen {
             ui.ctx().set_cursor_icon(CursorIcon::None);
         }
         if act == Some(Act::Statistics) {
-            self.statistics = !self.statistics;
+            self.statistics = self.statistics.is_none().then(Statistics::default);
         }
         if let Some(act) = act {
             controls::carry_out(ui, act, scene);
         }
         act == Some(Act::Settings)
+    }
+
+    /// Asks the others for as much of their pictures as is drawn here.
+    fn ask(&mut self, ui: &Ui, scene: &mut Scene<'_>) {
+        let pixels = ui.pixels_per_point();
+        self.drawn.iter_mut().for_each(|(_, lines)| *lines *= pixels);
+        if let Some(again) = self.wishes.update(&self.drawn, scene.now.media, scene.commands) {
+            ui.ctx().request_repaint_after(again);
+        }
+        self.drawn.clear();
+    }
+
+    /// The window is hidden: nothing of the others' pictures is drawn.
+    pub fn hide(&mut self, commands: &mut Vec<Command>) {
+        self.wishes.hide(commands);
     }
 
     /// Follows whether a touch is under way that began on faded controls.
@@ -127,17 +150,19 @@ impl CallScreen {
         self.faded = opacity == 0.0;
     }
 
-    fn tiles(&self, ui: &mut Ui, area: Rect, scene: &mut Scene<'_>, call: &ConversationView) {
+    /// The large pictures; what is good about the connection fades with the controls' `opacity`.
+    fn tiles(&mut self, ui: &mut Ui, area: Rect, scene: &mut Scene<'_>, call: &ConversationView, opacity: f32) {
         if self.self_view.swapped {
             own_tile(ui, area, scene, false);
             return;
         }
         match call.participants.as_slice() {
-            [only] => remote_tile(ui, area, scene, only, 0.0),
+            [only] => self.drawn.push((only.id, remote_tile(ui, area, scene, only, 0.0, opacity))),
             several => {
                 let places = self_view::grid(area.shrink(space::S), several.len(), space::S);
                 for (participant, place) in several.iter().zip(places) {
-                    remote_tile(ui, place, scene, participant, theme::radius::PICTURE);
+                    let lines = remote_tile(ui, place, scene, participant, theme::radius::PICTURE, opacity);
+                    self.drawn.push((participant.id, lines));
                 }
             }
         }
@@ -170,7 +195,7 @@ impl CallScreen {
             self.self_view.swapped = !self.self_view.swapped;
         }
         match remote {
-            Some(remote) => remote_tile(ui, place, scene, remote, 12.0),
+            Some(remote) => self.drawn.push((remote.id, remote_tile(ui, place, scene, remote, 12.0, 0.0))),
             None => own_tile(ui, place, scene, true),
         }
         let edge = if response.has_focus() { Palette::of(ui).accent } else { Color32::from_white_alpha(40) };
@@ -238,14 +263,24 @@ fn face(ui: &Ui, area: Rect, scene: &Scene<'_>, who: &ParticipantView, name: &st
     }
 }
 
-fn remote_tile(ui: &mut Ui, rect: Rect, scene: &mut Scene<'_>, who: &ParticipantView, rounding: f32) {
+/// Draws somebody's tile; returns how many lines high their picture is drawn, in points.
+fn remote_tile(
+    ui: &mut Ui,
+    rect: Rect,
+    scene: &mut Scene<'_>,
+    who: &ParticipantView,
+    rounding: f32,
+    opacity: f32,
+) -> f32 {
     let name = scene.name(who.id, &who.name);
     let small = rect.width() < 320.0;
     let visible = who.video && !who.hidden_here;
     if rounding > 0.0 {
         ui.painter().rect_filled(rect, CornerRadius::same(rounding as u8), TILE);
     }
-    let fit = picture_size(&who.picture).map_or(Fit::Cover, |size| fit_for(size, rect.size()));
+    let picture = picture_size(&who.picture).unwrap_or(vec2(16.0, 9.0));
+    let fit = fit_for(picture, rect.size());
+    let lines = if who.hidden_here { 0.0 } else { drawn_lines(picture, rect.size(), fit) };
     let painted = visible && scene.tiles.paint(ui, rect, &who.picture, TileOptions { mirror: false, fit, rounding });
     if painted && who.reconnecting {
         ui.painter().rect_filled(rect, CornerRadius::same(rounding as u8), DIMMED);
@@ -276,12 +311,16 @@ fn remote_tile(ui: &mut Ui, rect: Rect, scene: &mut Scene<'_>, who: &Participant
     if rounding == 0.0 && rect.width() < NARROW {
         rect.max.y -= controls::BAR_HEIGHT - space::L;
     }
+    let mut taken = 0.0;
     if let Some((icon, key)) = mark {
         let words = scene.words.with_name(key, &name);
-        chip(ui, rect, Some(icon), if small { "" } else { &words }, &words);
+        taken = chip(ui, rect, Some(icon), if small { "" } else { &words }, &words).width() + space::S;
     } else if painted && rounding > 0.0 && !small {
-        chip(ui, rect, None, &name, &name);
+        taken = chip(ui, rect, None, &name, &name).width() + space::S;
     }
+    rect.min.x += taken;
+    quality_sign::show(ui, rect, who.quality, scene.words, small, opacity);
+    lines
 }
 
 fn own_tile(ui: &mut Ui, rect: Rect, scene: &mut Scene<'_>, small: bool) {
@@ -327,8 +366,8 @@ fn reconnecting(ui: &Ui, tile: Rect, scene: &Scene<'_>, small: bool) {
     ui.painter().galley(place.center() - text.size() / 2.0, text, theme::ON_PICTURE);
 }
 
-/// A mark with words at the lower left of a tile.
-fn chip(ui: &Ui, tile: Rect, icon: Option<Icon>, shown: &str, name: &str) {
+/// A mark with words at the lower left of a tile; returns where it is.
+fn chip(ui: &Ui, tile: Rect, icon: Option<Icon>, shown: &str, name: &str) -> Rect {
     let inset = if tile.width() < 320.0 { space::S } else { space::L };
     let text = one_line(ui, shown, Type::Caption, theme::ON_PICTURE, tile.width() - 2.0 * inset - 44.0);
     let indent = if icon.is_some() { 26.0 } else { space::M };
@@ -341,6 +380,7 @@ fn chip(ui: &Ui, tile: Rect, icon: Option<Icon>, shown: &str, name: &str) {
         icon.paint(ui.painter(), rect.left_center() + vec2(14.0, 0.0), 15.0, theme::ON_PICTURE);
     }
     ui.painter().galley(rect.left_center() + vec2(indent, -text.size().y / 2.0), text, theme::ON_PICTURE);
+    rect
 }
 
 /// Name, time, and what can be done with the others' streams here, at the upper left.

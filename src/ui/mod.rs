@@ -4,7 +4,7 @@
 //! app.rs           the eframe application: snapshot in, commands out, which screen; own_camera.rs, keys.rs
 //!   home.rs          people_list.rs, history.rs at the left; own_card.rs, preview.rs, call_card.rs at the right
 //!   invite_dialog.rs who rings, who is rung, and how a call ended
-//!   call_view.rs     tiles, self_view.rs, controls.rs, statistics.rs
+//!   call_view.rs     tiles, self_view.rs, quality_sign.rs, picture_wish.rs, controls.rs, statistics.rs
 //!   settings_panel.rs, notices.rs
 //! drawn with       theme.rs, fonts.rs, icons.rs, buttons.rs, fields.rs, avatar.rs, tile.rs
 //! worded by        catalogue/
@@ -31,7 +31,9 @@ mod own_camera;
 mod own_card;
 mod people_list;
 mod picture_picker;
+mod picture_wish;
 mod preview;
+mod quality_sign;
 mod scene;
 mod self_view;
 mod settings_panel;

@@ -28,6 +28,8 @@ const fn stays(kind: &NoticeKind) -> Option<f64> {
         NoticeKind::BadLink | NoticeKind::OwnLink => Some(12.0),
         NoticeKind::RangDuringCall { .. }
         | NoticeKind::Device { .. }
+        | NoticeKind::DevicesMissing { .. }
+        | NoticeKind::DeviceFallback { .. }
         | NoticeKind::Store(_)
         | NoticeKind::NoNetwork
         | NoticeKind::ClocksDiffer => None,
@@ -39,6 +41,12 @@ pub fn said(kind: &NoticeKind, words: Words) -> String {
     match kind {
         NoticeKind::RangDuringCall { name } => words.with_name(Text::RangDuringCall, name),
         NoticeKind::Device { device, fault } => words.get(Text::device_fault(*device, *fault)).to_owned(),
+        NoticeKind::DevicesMissing { camera, microphone, speaker } => {
+            words.get(Text::devices_missing(*camera, *microphone, *speaker)).to_owned()
+        }
+        NoticeKind::DeviceFallback { device, chosen, name } => {
+            words.fill(Text::device_fallback(*device), &[("chosen", chosen), ("name", name)])
+        }
         NoticeKind::DeviceBack { device, name } => words.with_name(Text::device_back(*device), name),
         NoticeKind::ContactAdded { name } => words.with_name(Text::ContactAdded, name),
         NoticeKind::BadLink => words.get(Text::BadLink).to_owned(),
@@ -54,6 +62,8 @@ const fn mark(kind: &NoticeKind) -> (Icon, bool) {
         NoticeKind::RangDuringCall { .. } => (Icon::Incoming, false),
         NoticeKind::ContactAdded { .. } | NoticeKind::DeviceBack { .. } => (Icon::Check, false),
         NoticeKind::Device { .. }
+        | NoticeKind::DevicesMissing { .. }
+        | NoticeKind::DeviceFallback { .. }
         | NoticeKind::BadLink
         | NoticeKind::Store(_)
         | NoticeKind::NoNetwork

@@ -90,6 +90,23 @@ pub fn loudest_tone(path: &Path, hertz: f32) -> f32 {
     samples.chunks_exact(length).map(amplitude).fold(0.0, f32::max)
 }
 
+/// The longest stretch without sound, in ms, from the first second of a tone to the last sound of a wave file.
+pub fn longest_silence_ms(path: &Path, hertz: f32) -> u32 {
+    let (samples, rate) = read_wave(path);
+    let seconds = samples.windows(rate as usize).step_by(rate as usize / 4);
+    let is_tone = |heard: Spectrum| heard.rms > 0.005 && (heard.dominant_hz - hertz).abs() <= 5.0 && heard.share > 0.5;
+    let start = seconds.map(|second| spectrum(second, rate)).position(is_tone).expect("the tone");
+    let samples = samples.get(start * (rate as usize / 4)..).unwrap_or_default();
+    let loud: Vec<bool> = samples
+        .chunks_exact(rate as usize / 100)
+        .map(|stretch| stretch.iter().any(|sample| sample.abs() > 0.01))
+        .collect();
+    let first = loud.iter().position(|&loud| loud).unwrap_or(0);
+    let last = loud.iter().rposition(|&loud| loud).unwrap_or(0);
+    let between = loud.get(first..=last).unwrap_or_default();
+    between.split(|&loud| loud).map(|quiet| quiet.len() as u32 * 10).max().unwrap_or(0)
+}
+
 /// Writes `seconds` of a tone, 48 kHz mono.
 pub fn write_tone(path: &Path, hertz: f32, seconds: u32) {
     let form = hound::WavSpec {
@@ -179,11 +196,31 @@ impl SoundServer {
 
     /// Plugs a microphone in, named `mic` and described as `description`, and makes it the default.
     pub fn plug_in_microphone(&self, description: &str) -> [Plug; 2] {
-        let sink = self.load(&["module-null-sink", "sink_name=micin", "rate=48000", "channels=1", "channel_map=mono"]);
-        let described = format!("source_properties=device.description={description}");
-        let source = self.load(&["module-remap-source", "master=micin.monitor", "source_name=mic", &described]);
+        let plugs = self.plug_in_other_microphone("mic", description);
         self.set_default("source", "mic");
+        plugs
+    }
+
+    /// Plugs a microphone in, named `name` and described as `description`.
+    pub fn plug_in_other_microphone(&self, name: &str, description: &str) -> [Plug; 2] {
+        let fed = format!("sink_name={name}in");
+        let sink = self.load(&["module-null-sink", &fed, "rate=48000", "channels=1", "channel_map=mono"]);
+        let described = format!("source_properties=device.description={description}");
+        let (master, name) = (format!("master={name}in.monitor"), format!("source_name={name}"));
+        let source = self.load(&["module-remap-source", &master, &name, &described]);
         [source, sink]
+    }
+
+    /// Plugs a speaker in, named `name` and described as `description`.
+    pub fn plug_in_other_speaker(&self, name: &str, description: &str) -> Plug {
+        let described = format!("sink_properties=device.description={description}");
+        self.load(&["module-null-sink", &format!("sink_name={name}"), "rate=48000", "channels=2", &described])
+    }
+
+    /// Makes the first microphone and the first speaker the defaults (again).
+    pub fn prefer_the_first(&self) {
+        self.set_default("source", "mic");
+        self.set_default("sink", "spk");
     }
 
     /// Pulls a device out.
@@ -195,7 +232,13 @@ impl SoundServer {
 
     /// Speaks a wave file into the microphone until the server stops.
     pub fn feed_microphone(&mut self, wave: &Path) {
-        let player = self.command("paplay").args(["-d", "micin"]).arg(wave).spawn().expect("paplay");
+        self.feed("mic", wave);
+    }
+
+    /// Speaks a wave file into the microphone of this name until the server stops.
+    pub fn feed(&mut self, name: &str, wave: &Path) {
+        let fed = format!("{name}in");
+        let player = self.command("paplay").args(["-d", &fed]).arg(wave).spawn().expect("paplay");
         self.players.push(player);
     }
 

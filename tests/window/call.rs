@@ -110,3 +110,65 @@ fn pressing_the_small_picture_swaps_it_with_the_large_one() {
     desk.press("Your picture: click to swap, drag to move");
     assert!(desk.shows("Ana Lindqvist: click to swap back"));
 }
+
+#[test]
+fn how_the_connection_is_stands_on_the_tile_in_words() {
+    let mut who = made_up::participant(1, "Ana Lindqvist", true);
+    for (quality, words) in [
+        (Quality::Good, "Good connection"),
+        (Quality::Unstable, "Unstable: sound first"),
+        (Quality::Poor, "Poor connection"),
+    ] {
+        who.quality = quality;
+        let desk = Desk::new(made_up::call(vec![who.clone()]));
+        assert!(desk.shows(words), "{words}");
+    }
+    who.quality = Quality::Measuring;
+    assert!(!Desk::new(made_up::call(vec![who])).shows("connection"));
+}
+
+#[test]
+fn the_report_of_a_call_tells_the_figures_and_nobodys_name_id_or_address() {
+    let mut snapshot = made_up::call(vec![made_up::participant(1, "Ana Lindqvist", true)]);
+    snapshot.settings.display_name = "Björn".into();
+    let desk = Desk::new(snapshot.clone());
+    desk.key(Modifiers::COMMAND, Key::I);
+    assert!(desk.shows("Asked 1500") && desk.shows("Frozen 0"), "the legend of the curves");
+    desk.harness.borrow().get_by_label("Copy report").click();
+    desk.harness.borrow_mut().run_steps(1);
+    let copied = || {
+        desk.harness.borrow().output().platform_output.commands.iter().find_map(|command| match command {
+            egui::OutputCommand::CopyText(text) => Some(text.clone()),
+            _ => None,
+        })
+    };
+    let text = (0..5)
+        .find_map(|_| {
+            let text = copied();
+            desk.harness.borrow_mut().run_steps(1);
+            text
+        })
+        .expect("a text is copied");
+    for told in ["Call time 01:02:05", "Person 1: Good connection", "1280 × 720", "1500 1440", "Visavis "] {
+        assert!(text.contains(told), "{told}: {text}");
+    }
+    let CallView::Conversation(call) = &snapshot.call else { panic!("a call") };
+    let secret = [
+        "Ana".to_owned(),
+        "Björn".to_owned(),
+        snapshot.me.id.to_string(),
+        snapshot.me.link.clone(),
+        peer(1).to_string(),
+        call.conversation.to_string(),
+        snapshot.local_stream.camera.clone(),
+        snapshot.local_stream.microphone.clone(),
+    ];
+    for secret in secret {
+        assert!(!text.contains(&secret), "{secret}: {text}");
+    }
+    // Nothing that looks like an address (four numbers joined by dots, or hexadecimal groups) or like a key.
+    let words = || text.split(|letter: char| letter.is_whitespace() || letter == ',');
+    assert!(words().all(|word| word.parse::<std::net::IpAddr>().is_err()));
+    assert!(words().all(|word| word.chars().filter(char::is_ascii_alphanumeric).count() < 20));
+    assert!(desk.shows("Copied"));
+}

@@ -21,8 +21,8 @@ use egui_kittest::kittest::{By, NodeT, Queryable};
 use egui_kittest::{Harness, Node};
 use visavis::call::{DeviceKind, DisconnectReason};
 use visavis::controller::{
-    CallView, Command, ConversationStatus, DeviceFault, Notice, NoticeKind, OutcomeKind, Person, PersonKind, Snapshot,
-    StoreFault, VideoChoice,
+    CallView, Command, ConversationStatus, DeviceFault, Notice, NoticeKind, OutcomeKind, Person, PersonKind, Quality,
+    Snapshot, StoreFault, VideoChoice,
 };
 use visavis::media::Preset;
 use visavis::store::{Language, Settings};

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use visavis::call::{ConversationId, DisconnectReason, InviteId};
 use visavis::controller::{
-    CallView, CameraInfo, Command, ConversationStatus, ConversationView, Devices, Gates, Handle, HistoryEntry,
-    IncomingView, LocalStreamView, Me, Outcome, OutcomeKind, OutgoingView, ParticipantView, Person, PersonKind,
-    PresenceRoute, ReceivedStats, SentStats, Snapshot,
+    CallSample, CallView, CameraInfo, Command, ConversationStatus, ConversationView, Devices, Gates, Handle,
+    HistoryEntry, IncomingView, LocalStreamView, Me, Outcome, OutcomeKind, OutgoingView, ParticipantView, Person,
+    PersonKind, PresenceRoute, Quality, ReceivedStats, SentStats, Snapshot,
 };
 use visavis::identity::PeerId;
 use visavis::media::{FrameSlot, Latest, LevelMeter, MediaTime, VideoFrame};
@@ -196,6 +196,9 @@ pub fn participant(number: u8, name: &str, video: bool) -> ParticipantView {
         height: 720,
         fps: 29.7,
         kbps: 1480.0,
+        asked_kbps: 1500.0,
+        target_kbps: 2310.0,
+        loss_percent: 0.2,
         frames: 900,
         packets_lost: 3,
         round_trip_ms: 18.2,
@@ -227,9 +230,32 @@ pub fn participant(number: u8, name: &str, video: bool) -> ParticipantView {
         hidden_here: false,
         picture: slot(video.then(|| picture(640, 360, true))),
         level: Arc::new(LevelMeter::default()),
+        quality: Quality::Good,
+        history: minute().into(),
         sent,
         received,
     }
+}
+
+/// A minute that had a bad quarter.
+pub fn minute() -> Vec<CallSample> {
+    let second = |second: u16| {
+        let at = f32::from(second);
+        let (bad, wave) = ((20..35).contains(&second), (at * 0.7).sin());
+        CallSample {
+            wanted_kbps: 1500.0,
+            asked_kbps: if bad { 420.0 } else { 1500.0 },
+            sent_kbps: if bad { 400.0 + 30.0 * wave } else { 1440.0 + 60.0 * wave },
+            received_kbps: if bad { 600.0 + 80.0 * wave } else { 1390.0 + 40.0 * wave },
+            sent_loss_percent: if bad { 9.0 + 3.0 * wave } else { 0.3 + 0.3 * wave },
+            received_loss_percent: if bad { 4.0 + 2.0 * wave } else { 0.0 },
+            round_trip_ms: if bad { 140.0 + 30.0 * wave } else { 18.0 + 2.0 * wave },
+            latency_ms: if bad { 180.0 + 40.0 * wave } else { 45.0 + 5.0 * wave },
+            frozen_ms: if bad && second.is_multiple_of(4) { 320.0 } else { 0.0 },
+            concealed_ms: if bad { 40.0 } else { 0.0 },
+        }
+    };
+    (0..60).map(second).collect()
 }
 
 /// The moment at which the made-up calls are looked at: 01:02:05 after they began.

@@ -93,6 +93,9 @@ impl CongestionControl {
                 Some(Report { departure: sent.departure, size: sent.size, arrival })
             })
             .collect();
+        let missed = reports.iter().filter(|report| report.arrival.is_none()).count();
+        self.counters.packets_reported.fetch_add(reports.len() as u64, Relaxed);
+        self.counters.packets_missed_there.fetch_add(missed as u64, Relaxed);
         self.estimator.on_feedback(&reports, self.counters.round_trip(), now);
         self.counters.set_path_loss(self.estimator.loss().typical());
         self.publish();

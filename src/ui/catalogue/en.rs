@@ -149,6 +149,25 @@ pub(super) const fn text(key: Text) -> &'static str {
         Text::Milliseconds => "{value} ms",
         Text::OnePacket => "1 packet",
         Text::Packets => "{value} packets",
+        Text::StatAsked => "Asked of encoder",
+        Text::StatPath => "Path carries",
+        Text::StatLoss => "Loss before repair",
+        Text::StatLatency => "Delay",
+        Text::Percent => "{value} %",
+        Text::CurveAsked => "Asked",
+        Text::CurveSentLoss => "Loss sent",
+        Text::CurveReceivedLoss => "Loss received",
+        Text::LastMinute => "Curves: last minute",
+        Text::QualityMeasuring => "Measuring…",
+        Text::QualityGood => "Good connection",
+        Text::QualityUnstable => "Unstable: sound first",
+        Text::QualityPoor => "Poor connection",
+        Text::CopyReport => "Copy report",
+        Text::CopyReportDetail => "Copies these figures as text, without names, IDs or addresses.",
+        Text::ReportPerson => "Person {number}",
+        Text::ReportColumns => {
+            "Last minute, a line a second: asked, sent, received (kbit/s), loss sent, received (%), round trip, delay, frozen, sound made up (ms)"
+        }
         Text::SectionVideo => "Video",
         Text::SectionSound => "Sound",
         Text::SectionPrivacy => "Privacy",
@@ -237,6 +256,14 @@ pub(super) const fn text(key: Text) -> &'static str {
         Text::CameraBack => "The camera works again: {name}",
         Text::MicrophoneBack => "The microphone works again: {name}",
         Text::SpeakerBack => "The speaker works again: {name}",
+        Text::MicrophoneFallback => "“{chosen}” is not there. Others hear you through {name} until it is back.",
+        Text::SpeakerFallback => "“{chosen}” is not there. You hear others through {name} until it is back.",
+        Text::AllMissing => "No camera, microphone or speaker was found. Plug them in, or choose others in Settings.",
+        Text::CameraMicrophoneMissing => {
+            "No camera and no microphone was found. Plug them in, or choose others in Settings."
+        }
+        Text::CameraSpeakerMissing => "No camera and no speaker was found. Plug them in, or choose others in Settings.",
+        Text::SoundMissing => "No microphone and no speaker was found. Plug them in, or choose others in Settings.",
         Text::CameraMissing => "No camera was found. Plug one in, or choose another one in Settings.",
         Text::CameraBusy => "The camera is used by another program. Close that program, or choose another camera.",
         Text::CameraForbidden => {

@@ -47,9 +47,11 @@ texts! {
     TheyMuted, TheyCameraOff, MuteHere, UnmuteHere, HideHere, ShowHere, MutedHere, HiddenHere, SelfView, SelfViewBig,
     YouAreMuted, NoCameraChosen, NoMicrophoneChosen, YourCameraIsOff, CallTime, PeopleInCall,
     // Statistics
-    Sent, Received, StatSize, StatRate, StatBits, StatLost, StatRoundTrip, StatJitter, StatDelay, StatFrozen,
-    StatConcealed, StatCodec, StatRoute, RouteDirect, RouteRelay, NothingYet, FramesASecond, KilobitsASecond,
-    Milliseconds, OnePacket, Packets,
+    Sent, Received, StatSize, StatRate, StatBits, StatAsked, StatPath, StatLost, StatLoss, StatRoundTrip, StatJitter,
+    StatDelay, StatLatency, StatFrozen, StatConcealed, StatCodec, StatRoute, RouteDirect, RouteRelay, NothingYet,
+    FramesASecond, KilobitsASecond, Milliseconds, Percent, OnePacket, Packets, CurveAsked, CurveSentLoss,
+    CurveReceivedLoss, LastMinute, QualityMeasuring, QualityGood, QualityUnstable, QualityPoor, CopyReport,
+    CopyReportDetail, ReportPerson, ReportColumns,
     // Settings
     SectionVideo, SectionSound, SectionPrivacy, SectionLook, SectionKeys, Resolution, CameraGives, CameraGivesOther, PresetAbove,
     CameraClosed, FrameRate, BitRate, BitRateAuto, BitRateChoice, FrameRateChoice, Camera, Microphone, Speaker,
@@ -68,6 +70,7 @@ texts! {
     BriefEnded, BriefFailed, BriefLost,
     // Notices
     Dismiss, RangDuringCall, ContactAdded, BadLink, OwnLink, CameraBack, MicrophoneBack, SpeakerBack,
+    MicrophoneFallback, SpeakerFallback, AllMissing, CameraMicrophoneMissing, CameraSpeakerMissing, SoundMissing,
     // Devices at fault
     CameraMissing, CameraBusy, CameraForbidden, CameraUnplugged, CameraStalled, CameraFailed,
     MicrophoneMissing, MicrophoneBusy, MicrophoneForbidden, MicrophoneUnplugged, MicrophoneStalled, MicrophoneFailed,
@@ -148,6 +151,24 @@ impl Text {
             (DeviceKind::Speaker, DeviceFault::Unplugged) => Self::SpeakerUnplugged,
             (DeviceKind::Speaker, DeviceFault::Stalled) => Self::SpeakerStalled,
             (DeviceKind::Speaker, DeviceFault::Failed) => Self::SpeakerFailed,
+        }
+    }
+
+    /// The sentence about a chosen device that is gone and the one in its place. (Nothing stands in for a camera.)
+    pub const fn device_fallback(device: DeviceKind) -> Self {
+        match device {
+            DeviceKind::Microphone | DeviceKind::Camera => Self::MicrophoneFallback,
+            DeviceKind::Speaker => Self::SpeakerFallback,
+        }
+    }
+
+    /// The sentence about several kinds of device of which none is plugged in.
+    pub const fn devices_missing(camera: bool, microphone: bool, speaker: bool) -> Self {
+        match (camera, microphone, speaker) {
+            (true, true, false) => Self::CameraMicrophoneMissing,
+            (true, false, true) => Self::CameraSpeakerMissing,
+            (false, true, true) => Self::SoundMissing,
+            _ => Self::AllMissing,
         }
     }
 

@@ -1,0 +1,54 @@
+//! What was measured, as text to be given to somebody else: no address, no key, no name and no ID is in it.
+
+use std::time::Duration;
+
+use crate::controller::{CallSample, ParticipantView};
+
+use super::super::catalogue::{Text, Words};
+use super::super::quality_sign;
+use super::super::wall_clock::hours_minutes_seconds;
+use super::lines;
+
+/// The report of a call that has been connected for `connected`.
+pub fn report(participants: &[ParticipantView], connected: Option<Duration>, words: Words) -> String {
+    let system = format!("{} {}", std::env::consts::OS, std::env::consts::ARCH);
+    let mut text = words.fill(Text::Version, &[("value", env!("CARGO_PKG_VERSION"))]);
+    text += &format!(", {system}\n");
+    if let Some(connected) = connected {
+        text += &words.fill(Text::CallTime, &[("time", &hours_minutes_seconds(connected))]);
+        text.push('\n');
+    }
+    for (number, participant) in (1..).zip(participants) {
+        text.push('\n');
+        text += &words.fill(Text::ReportPerson, &[("number", &i32::to_string(&number))]);
+        text += &format!(": {}\n", words.get(quality_sign::word(participant.quality)));
+        for (what, sent, received) in lines(&participant.sent, &participant.received, words) {
+            text += words.get(what);
+            let columns = [(Text::Sent, sent), (Text::Received, received)];
+            for (column, value) in columns.into_iter().filter(|(_, value)| !value.is_empty()) {
+                text += &format!("; {}: {value}", words.get(column));
+            }
+            text.push('\n');
+        }
+        text += words.get(Text::ReportColumns);
+        text.push('\n');
+        text.extend(participant.history.iter().map(second));
+    }
+    text
+}
+
+/// One second in the order of the columns' names.
+fn second(sample: &CallSample) -> String {
+    format!(
+        "{:.0} {:.0} {:.0} {:.1} {:.1} {:.0} {:.0} {:.0} {:.0}\n",
+        sample.asked_kbps,
+        sample.sent_kbps,
+        sample.received_kbps,
+        sample.sent_loss_percent,
+        sample.received_loss_percent,
+        sample.round_trip_ms,
+        sample.latency_ms,
+        sample.frozen_ms,
+        sample.concealed_ms
+    )
+}
