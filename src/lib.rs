@@ -34,3 +34,4 @@ pub mod signaling;
 pub mod sound_device;
 pub mod store;
 pub mod ui;
+pub mod voice_processing;

@@ -16,11 +16,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     // Stages.
     ("sound_device", &["media", "call", "store"]),
     ("capture", &["media", "call", "store"]),
-    ("microphone", &["media", "call", "store", "sound_device"]),
+    ("voice_processing", &["media"]),
+    ("microphone", &["media", "call", "store", "sound_device", "voice_processing"]),
     ("encoder", &["media", "sound_device"]),
     ("jitter_buffer", &["media"]),
     ("decoder", &["media", "sound_device"]),
-    ("playout", &["media", "call", "store", "sound_device", "jitter_buffer", "decoder"]),
+    ("playout", &["media", "call", "store", "sound_device", "voice_processing", "jitter_buffer", "decoder"]),
     // Networks.
     ("rtc", &["media", "identity", "call", "encoder", "jitter_buffer", "decoder"]),
     ("signaling", &["media", "identity", "call"]),
@@ -33,6 +34,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "call",
             "store",
             "sound_device",
+            "voice_processing",
             "capture",
             "microphone",
             "encoder",
@@ -43,7 +45,21 @@ const ARROWS: &[(&str, &[&str])] = &[
             "signaling",
         ],
     ),
-    ("cli", &["media", "identity", "call", "store", "sound_device", "capture", "microphone", "playout", "controller"]),
+    (
+        "cli",
+        &[
+            "media",
+            "identity",
+            "call",
+            "store",
+            "sound_device",
+            "capture",
+            "microphone",
+            "playout",
+            "voice_processing",
+            "controller",
+        ],
+    ),
     ("ui", &["media", "identity", "call", "store", "capture", "sound_device", "signaling", "controller"]),
 ];
 

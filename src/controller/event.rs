@@ -185,6 +185,8 @@ pub enum Event {
     DeviceError { device: DeviceKind, fault: DeviceFault, code: u32, message: String },
     /// The device that had gone wrong works again.
     DeviceRecovered { device: DeviceKind, name: String },
+    /// Somebody speaks at this side while it is muted; at most once in ten seconds.
+    SpeakingMuted {},
     /// What `trace_frames` noted: for each picture its counter, and the microseconds from its capture to the tile.
     FrameTrace { shown: Vec<(u16, u64)> },
     /// A command could not be carried out.

@@ -8,9 +8,10 @@ use std::sync::Arc;
 use crate::call::{CallError, Consent, ConversationId, DeviceKind};
 use crate::capture::{Camera, CameraEvent};
 use crate::encoder::{AudioEncoder, VideoEncoding};
-use crate::media::{FrameSlot, LevelMeter, VideoFormat};
-use crate::microphone::{Microphone, SoundEvent};
+use crate::media::{FrameSlot, LevelMeter, MediaTime, VideoFormat};
+use crate::microphone::{Microphone, SoundEvent, UnheardSpeech};
 use crate::store::DeviceChoice;
+use crate::voice_processing::VoiceProcessor;
 
 use super::device_fault::{device_error, fault_of};
 use super::fan_out::FanOut;
@@ -52,6 +53,9 @@ pub(super) struct Released {
     pub(super) stream_ended: bool,
 }
 
+/// Makes what processes the sound of the microphone that is being opened.
+pub(super) type NewProcessor = Box<dyn Fn() -> VoiceProcessor + Send>;
+
 /// Camera, microphone and encoder of this side.
 pub(super) struct LocalMedia {
     consent: Option<Consent>,
@@ -63,6 +67,7 @@ pub(super) struct LocalMedia {
     preview: Arc<FrameSlot>,
     to_encoder: Arc<FrameSlot>,
     level: Arc<LevelMeter>,
+    new_processor: NewProcessor,
     fan_out: Arc<FanOut>,
     system: LaneSender<SystemEvent>,
     generation: u64,
@@ -79,7 +84,13 @@ pub(super) struct LocalMedia {
 }
 
 impl LocalMedia {
-    pub(super) fn new(preview: Arc<FrameSlot>, fan_out: Arc<FanOut>, system: LaneSender<SystemEvent>) -> Self {
+    pub(super) fn new(
+        preview: Arc<FrameSlot>,
+        level: Arc<LevelMeter>,
+        new_processor: NewProcessor,
+        fan_out: Arc<FanOut>,
+        system: LaneSender<SystemEvent>,
+    ) -> Self {
         Self {
             consent: None,
             wish: None,
@@ -88,7 +99,8 @@ impl LocalMedia {
             encoding: None,
             preview,
             to_encoder: Arc::default(),
-            level: Arc::default(),
+            level,
+            new_processor,
             fan_out,
             system,
             generation: 0,
@@ -192,7 +204,8 @@ impl LocalMedia {
             consent,
             &choice,
             Arc::clone(&self.level),
-            sound_sink(Arc::clone(&self.fan_out)),
+            (self.new_processor)(),
+            sound_sink(Arc::clone(&self.fan_out), self.system.clone()),
             move |event| system.send(SystemEvent::Sound { device: DeviceKind::Microphone, generation, event }),
         );
         let name = choice.to_string();
@@ -396,9 +409,13 @@ fn recovered<D, W>(open: &mut Open<D, W>, device: DeviceKind, name: String) -> E
 }
 
 /// What the microphone's thread does with each 20 ms: encode and send, unless nobody would hear it.
-fn sound_sink(fan_out: Arc<FanOut>) -> impl FnMut(&[f32], crate::media::MediaTime) + Send + 'static {
+fn sound_sink(fan_out: Arc<FanOut>, system: LaneSender<SystemEvent>) -> impl FnMut(&[f32], MediaTime) + Send + 'static {
     let mut encoder: Option<AudioEncoder> = None;
+    let mut unheard = UnheardSpeech::default();
     move |samples, captured_at| {
+        if unheard.note(samples, fan_out.is_muted(), captured_at) {
+            system.send(SystemEvent::SpokeMuted);
+        }
         if fan_out.sound_is_idle() {
             return;
         }

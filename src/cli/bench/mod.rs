@@ -2,6 +2,7 @@
 
 mod call;
 mod child;
+mod echo;
 mod figures;
 mod network;
 mod pair;
@@ -16,6 +17,8 @@ pub enum Bench {
     Call(call::CallBench),
     /// The same over a bad network in software
     Network(network::NetworkBench),
+    /// Echo cancellation in four synthetic rooms
+    Echo(echo::EchoBench),
 }
 
 /// Runs one measurement and prints its result.
@@ -23,5 +26,6 @@ pub fn run(what: &Bench, common: &super::CommonOptions) -> anyhow::Result<()> {
     match what {
         Bench::Call(bench) => bench.run(),
         Bench::Network(bench) => bench.run(common.link.as_ref()),
+        Bench::Echo(bench) => bench.run(),
     }
 }

@@ -45,7 +45,7 @@ texts! {
     // The call
     Connecting, ConnectingDetail, Mute, Unmute, CameraOn, CameraOff, FullScreen, LeaveFullScreen, HangUp, Statistics,
     TheyMuted, TheyCameraOff, MuteHere, UnmuteHere, HideHere, ShowHere, MutedHere, HiddenHere, SelfView, SelfViewBig,
-    YouAreMuted, NoCameraChosen, NoMicrophoneChosen, YourCameraIsOff, CallTime, PeopleInCall,
+    YouAreMuted, SpeakingMuted, Speaking, YouSpeak, NoCameraChosen, NoMicrophoneChosen, YourCameraIsOff, CallTime, PeopleInCall,
     // Statistics
     Sent, Received, StatSize, StatRate, StatBits, StatLost, StatRoundTrip, StatJitter, StatDelay, StatFrozen,
     StatConcealed, StatCodec, StatRoute, RouteDirect, RouteRelay, NothingYet, FramesASecond, KilobitsASecond,
@@ -53,7 +53,8 @@ texts! {
     // Settings
     SectionVideo, SectionSound, SectionPrivacy, SectionLook, SectionKeys, Resolution, CameraGives, CameraGivesOther, PresetAbove,
     CameraClosed, FrameRate, BitRate, BitRateAuto, BitRateChoice, FrameRateChoice, Camera, Microphone, Speaker,
-    SystemDefault, TestCard, Tone, NoDevice, FileChoice, NotPluggedIn, Level, TestSpeaker, Mirror, MirrorDetail,
+    SystemDefault, TestCard, Tone, NoDevice, FileChoice, NotPluggedIn, Level, TestSpeaker, EchoCancellation,
+    EchoCancellationDetail, NoiseSuppression, NoiseSuppressionDetail, AutomaticGain, AutomaticGainDetail, Mirror, MirrorDetail,
     StrangersMayRing, StrangersDetail, LanguageLabel, LanguageSystem, LanguageEnglish, LanguageChinese, ThemeLabel,
     ThemeSystem, ThemeLight, ThemeDark, KeyMute, KeyCamera, KeyFullScreen, KeyLeaveFullScreen, KeyHangUp,
     KeyStatistics, KeyAnswer, KeyDecline, RefreshDevices, Version,
