@@ -127,7 +127,7 @@ fn who_speaks_while_muted_is_told() {
     let spoken = directory.path().join("spoken.wav");
     write_speech(&spoken, 20);
     let mut alice = Launch::new("Alice")
-        .option("--camera", "none")
+        .option("--camera", "test-card")
         .option("--microphone", prefixed("file:", &spoken))
         .option("--speaker", "none")
         .start();
