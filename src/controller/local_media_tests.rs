@@ -18,7 +18,7 @@ fn rig() -> Rig {
     let fan_out = Arc::new(FanOut::new(Arc::new(Gates::default())));
     let new_processor = Box::new(VoiceProcessor::default);
     let media = LocalMedia::new(Arc::default(), Arc::default(), new_processor, fan_out, senders.system);
-    Rig { media: media, lanes }
+    Rig { media, lanes }
 }
 
 fn wish(video: Option<Preset>) -> MediaWish {

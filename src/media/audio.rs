@@ -109,7 +109,9 @@ mod tests {
     fn speaking_begins_soon_outlasts_gaps_between_words_and_each_change_is_told_once() {
         let told = Arc::new(AtomicU32::new(0));
         let counter = Arc::clone(&told);
-        let meter = LevelMeter::with_notice(move || drop(counter.fetch_add(1, Ordering::Relaxed)));
+        let meter = LevelMeter::with_notice(move || {
+            counter.fetch_add(1, Ordering::Relaxed);
+        });
         let record = |level: f32, frames: usize| {
             (0..frames).for_each(|_| meter.record(&[level; FRAME_SAMPLES]));
             (meter.is_speaking(), told.load(Ordering::Relaxed))
