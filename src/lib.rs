@@ -36,3 +36,4 @@ pub mod signaling;
 pub mod sound_device;
 pub mod store;
 pub mod ui;
+pub mod voice_processing;

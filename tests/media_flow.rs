@@ -9,7 +9,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use support::process::{Launch, SOON, Visavis, call, meet, prefixed};
-use support::sound::{assert_tone, loudest_tone};
+use support::sound::{assert_tone, loudest_tone, write_speech};
 
 /// Fewer pictures a second than are sent, so that a hiccup of a busy machine does not fail a build that keeps up.
 const ENOUGH_FPS: f64 = 28.0;
@@ -118,6 +118,32 @@ fn a_muted_microphone_is_not_heard() {
     bob.expect("conversation_disconnected");
     bob.quit();
     assert_tone_heard(&heard, |amplitude| amplitude > 0.1, "the tone was not heard");
+}
+
+#[test]
+fn who_speaks_while_muted_is_told() {
+    let _machine = support::sharing();
+    let directory = tempfile::tempdir().expect("a directory");
+    let spoken = directory.path().join("spoken.wav");
+    write_speech(&spoken, 20);
+    let mut alice = Launch::new("Alice")
+        .option("--camera", "test-card")
+        .option("--microphone", prefixed("file:", &spoken))
+        .option("--speaker", "none")
+        .start();
+    let mut bob = Launch::new("Bob").with_synthetic_devices().start();
+    meet(&mut alice, &mut bob);
+    call(&mut alice, &mut bob, &json!("low"));
+    bob.send(json!({"command": "enable_audio", "on": false}));
+    alice.expect_where("stream_changed", SOON, |changed| changed["audio"] == false);
+    alice.send(json!({"command": "enable_audio", "on": false}));
+    alice.expect("speaking_muted");
+    // His is a steady tone, which is no speech.
+    let is_said = |event: &Value| event["event"] == "speaking_muted";
+    assert!(!bob.transcript().iter().any(is_said), "{:#?}", bob.transcript());
+    alice.say("leave");
+    alice.expect("conversation_disconnected");
+    bob.expect("conversation_disconnected");
 }
 
 fn assert_tone_heard(recording: &Path, wanted: impl Fn(f32) -> bool, otherwise: &str) {

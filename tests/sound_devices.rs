@@ -7,7 +7,7 @@ mod support;
 
 use serde_json::{Value, json};
 use support::process::{Launch, SOON, Visavis, call, meet, prefixed, text};
-use support::sound::{SoundServer, assert_tone, longest_silence_ms, write_tone};
+use support::sound::{SoundServer, assert_tone, longest_silence_ms, read_wave, write_speech, write_tone};
 
 const MICROPHONE: &str = "Visavis-Test-Microphone";
 const OTHER_MICROPHONE: &str = "Visavis-Other-Microphone";
@@ -37,6 +37,8 @@ fn sound_passes_from_a_microphone_to_a_speaker_both_ways() {
         .option("--microphone", "tone:700")
         .option("--speaker", prefixed("file:", &heard_by_bob))
         .start();
+    // A tone is steady: what takes noise out would take it out.
+    alice.send(settings_of_alice(false));
     meet(&mut alice, &mut bob);
     let recording = server.record_speaker(&directory.path().join("alice.wav"));
     alice.invite(&bob.id, json!(false));
@@ -50,6 +52,57 @@ fn sound_passes_from_a_microphone_to_a_speaker_both_ways() {
     bob.quit();
     assert_tone(&heard_by_alice, 700.0);
     assert_tone(&heard_by_bob, 1000.0);
+}
+
+/// Alice's settings, with everything or nothing done to the microphone's sound.
+fn settings_of_alice(processed: bool) -> Value {
+    json!({"command": "update_settings", "settings": {
+        "display_name": "Alice", "camera": "none", "microphone": "default", "speaker": "default",
+        "echo_cancellation": processed, "noise_suppression": processed, "automatic_gain": processed
+    }})
+}
+
+#[test]
+fn what_the_speaker_plays_goes_back_only_without_echo_cancellation() {
+    let _machine = support::measuring();
+    let Some(server) = SoundServer::start() else { return };
+    let directory = tempfile::tempdir().expect("a directory");
+    let spoken = directory.path().join("spoken.wav");
+    write_speech(&spoken, 60);
+    let _microphone = server.plug_in_microphone(MICROPHONE);
+    let _room = server.echo_into_microphone(60);
+    let launch = Launch::new("Alice").option("--camera", "none");
+    let mut alice = server.give_to(launch.option("--microphone", "default").option("--speaker", "default")).start();
+    let heard_by_bob = directory.path().join("bob.wav");
+    let mut bob = Launch::new("Bob")
+        .option("--camera", "test-card")
+        .option("--microphone", prefixed("file:", &spoken))
+        .option("--speaker", prefixed("file:", &heard_by_bob))
+        .start();
+    meet(&mut alice, &mut bob);
+    alice.invite(&bob.id, json!(false));
+    let invite = bob.expect_invite_from(&alice.id);
+    bob.accept(&invite, json!("low"));
+    for _ in 0..7 {
+        bob.expect("stats");
+    }
+    let cancelled = last_seconds(&heard_by_bob, 5);
+    alice.send(settings_of_alice(false));
+    for _ in 0..5 {
+        bob.expect("stats");
+    }
+    let returned = last_seconds(&heard_by_bob, 5);
+    hang_up(&mut alice, &mut bob);
+    bob.quit();
+    assert!(returned > 0.01, "without cancellation Bob hears himself: {returned}");
+    assert!(cancelled < returned / 10.0, "{cancelled} of full scale comes back, {returned} without cancellation");
+}
+
+/// Root mean square, of full scale 1, of the end of a recording that goes on.
+fn last_seconds(recording: &std::path::Path, seconds: usize) -> f32 {
+    let (samples, rate) = read_wave(recording);
+    let end = &samples[samples.len().saturating_sub(seconds * rate as usize)..];
+    (end.iter().map(|sample| sample * sample).sum::<f32>() / end.len() as f32).sqrt()
 }
 
 #[test]

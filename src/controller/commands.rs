@@ -10,7 +10,7 @@ use crate::microphone::SoundEvent;
 use crate::playout::Sound;
 use crate::store::{DeviceChoice, Settings, StoreError};
 
-use super::core::{Core, unix_seconds};
+use super::core::{Core, processing_of, unix_seconds};
 use super::device_fault::{device_error, fault_of};
 use super::people::echo_id;
 use super::system_event::SystemEvent;
@@ -266,6 +266,7 @@ impl Core {
         if let Some(signaling) = &self.signaling {
             signaling.set_strangers_may_ring(self.settings.strangers_may_ring);
         }
+        self.processing.set(processing_of(&self.settings));
         if self.settings.speaker != before.speaker {
             self.speaker = Default::default();
             self.playout.set_speaker(&self.settings.speaker);

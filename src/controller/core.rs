@@ -9,11 +9,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::call::{CallMachine, CallState, ConversationId, DeviceKind, Input, Link, Participant, Press, Standing};
 use crate::identity::{ContactLink, Identity, PeerId};
-use crate::media::{Latest, MediaTime, VideoFormat};
+use crate::media::{Latest, LevelMeter, MediaTime, VideoFormat};
 use crate::playout::Playout;
 use crate::rtc::{Engine, PeerEvent};
 use crate::signaling::{SignalingClient, SignalingEvent};
 use crate::store::{DeviceChoice, Settings, Store};
+use crate::voice_processing::{Processing, ProcessingSwitches, VoiceProcessor};
 
 use super::absence::Absences;
 use super::echo::{EchoContact, engine_event};
@@ -32,6 +33,9 @@ use super::{Devices, Event, Gates, Options, Outcome};
 
 /// How long quitting waits for what is released.
 const QUIT_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long the window says that somebody speaks and is muted.
+const SPOKE_MUTED_SHOWN: Duration = Duration::from_secs(5);
 
 /// What calls back for each report.
 pub(super) type EventSink = Box<dyn Fn(Event) + Send>;
@@ -56,7 +60,10 @@ pub(super) struct Core {
     pub(super) limits: (Option<u32>, Option<u32>),
     /// The microphone is open for the settings' level meter alone.
     pub(super) meter_only: bool,
+    /// Until when the window says that somebody speaks here and is muted.
+    pub(super) spoke_muted_until: Option<MediaTime>,
     pub(super) playout: Playout,
+    pub(super) processing: Arc<ProcessingSwitches>,
     pub(super) engine: Engine,
     /// For calls to Echo: they never leave this computer, and work without a network.
     pub(super) loopback: Engine,
@@ -119,17 +126,27 @@ impl Core {
         let in_call = Arc::new(AtomicBool::new(false));
         let preview = Arc::new(Latest::with_notice(own_picture_notice(&on_change, &in_call)));
         let sound_events = system.clone();
+        let playout = Playout::new(move |event| {
+            sound_events.send(SystemEvent::Sound { device: DeviceKind::Speaker, generation: 0, event });
+        });
+        let processing = Arc::new(ProcessingSwitches::new(processing_of(&settings)));
+        let new_processor = {
+            let (processing, tap) = (Arc::clone(&processing), playout.echo_tap());
+            Box::new(move || VoiceProcessor::new(Arc::clone(&processing), tap.connect()))
+        };
+        let repaint = Arc::clone(&on_change);
+        let level = Arc::new(LevelMeter::with_notice(move || repaint(PICTURE_SOON)));
         let mut core = Self {
             machine: CallMachine::new(identity.id(), &settings.display_name),
             echo: EchoContact::new(identity.id(), loopback.clone(), system.clone()),
-            media: LocalMedia::new(preview, Arc::clone(&fan_out), system.clone()),
+            media: LocalMedia::new(preview, level, new_processor, Arc::clone(&fan_out), system.clone()),
             captures: (true, true),
             format: VideoFormat::of(settings.preset, Some(settings.max_fps), settings.max_kbps),
             limits: (None, None),
             meter_only: false,
-            playout: Playout::new(move |event| {
-                sound_events.send(SystemEvent::Sound { device: DeviceKind::Speaker, generation: 0, event });
-            }),
+            spoke_muted_until: None,
+            playout,
+            processing,
             remotes: BTreeMap::new(),
             connections: 0,
             signaling: None,
@@ -303,6 +320,12 @@ impl Core {
                     self.report_local_stream();
                 }
             }
+            SystemEvent::SpokeMuted => {
+                if self.gates.is_muted() {
+                    self.spoke_muted_until = Some(MediaTime::now() + SPOKE_MUTED_SHOWN);
+                    self.report(Event::SpeakingMuted {});
+                }
+            }
             SystemEvent::ContactImage(link) => {
                 self.reading_image = false;
                 self.finish_command("add_contact_image", |core| core.add_contact(link));
@@ -377,8 +400,14 @@ impl Core {
     /// When `on_deadline` is due.
     pub(super) fn next_deadline(&self) -> Option<MediaTime> {
         let echo = self.echo.next_deadline();
-        let own =
-            [self.absences.due(), self.network_watch.due(), self.next_statistics, self.publisher.due(), self.quit_by];
+        let own = [
+            self.absences.due(),
+            self.network_watch.due(),
+            self.next_statistics,
+            self.publisher.due(),
+            self.quit_by,
+            self.spoke_muted_until,
+        ];
         [self.machine.next_deadline(), echo].into_iter().chain(own).flatten().min()
     }
 
@@ -400,6 +429,10 @@ impl Core {
         }
         if self.next_statistics.is_some_and(|deadline| deadline <= now) {
             self.take_statistics(now);
+        }
+        if self.spoke_muted_until.is_some_and(|deadline| deadline <= now) {
+            self.spoke_muted_until = None;
+            self.publisher.mark();
         }
         if self.publisher.due().is_some_and(|deadline| deadline <= now) {
             self.publish_now();
@@ -445,6 +478,15 @@ fn own_picture_notice(repaint: &Repaint, in_call: &Arc<AtomicBool>) -> impl Fn()
     const RIDE: Duration = Duration::from_millis(40);
     let (repaint, in_call) = (Arc::clone(repaint), Arc::clone(in_call));
     move || repaint(if in_call.load(Ordering::Relaxed) { RIDE } else { PICTURE_SOON })
+}
+
+/// What is to be done to the microphone's sound, by the settings.
+pub(super) const fn processing_of(settings: &Settings) -> Processing {
+    Processing {
+        echo_cancellation: settings.echo_cancellation,
+        noise_suppression: settings.noise_suppression,
+        automatic_gain: settings.automatic_gain,
+    }
 }
 
 /// Seconds since 1970 of a moment of media time in the past.

@@ -124,9 +124,10 @@ impl Core {
     fn connect(&mut self, consent: &Consent, conversation: ConversationId, id: PeerId, role: Role) {
         self.connections += 1;
         let connection = self.connections;
-        let level = Arc::new(LevelMeter::default());
-        let (input, audio) = self.playout.add_participant(Arc::clone(&level));
         let repaint = self.publisher.repaint();
+        let repaint_speech = Arc::clone(&repaint);
+        let level = Arc::new(LevelMeter::with_notice(move || repaint_speech(PICTURE_SOON)));
+        let (input, audio) = self.playout.add_participant(Arc::clone(&level));
         let picture = traced_slot(&self.trace, move || repaint(PICTURE_SOON));
         let sinks = PeerSinks {
             video: VideoSink::Decode(Arc::clone(&picture)),

@@ -226,6 +226,8 @@ pub enum Event {
     DeviceFallback { device: DeviceKind, chosen: String, name: String },
     /// The device that had gone wrong works again.
     DeviceRecovered { device: DeviceKind, name: String },
+    /// Somebody speaks at this side while it is muted; at most once in ten seconds.
+    SpeakingMuted {},
     /// What `trace_frames` noted: the counter of each picture that could be read and the microseconds from its capture to
     /// the tile; and when each picture came there, in microseconds of Unix time.
     FrameTrace {

@@ -39,6 +39,11 @@ impl FanOut {
         Some(self.wish.load(Relaxed)).filter(|&lines| lines > 0)
     }
 
+    /// True while this side is muted in a call.
+    pub(super) fn is_muted(&self) -> bool {
+        self.gates.is_muted()
+    }
+
     /// True while encoding sound would be for nobody.
     pub(super) fn sound_is_idle(&self) -> bool {
         self.gates.sound_is_shut() || self.peers.read().unwrap_or_else(PoisonError::into_inner).is_empty()

@@ -9,9 +9,10 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use crate::call::{CallError, Consent, ConversationId, DeviceKind};
 use crate::capture::{Camera, CameraEvent};
 use crate::encoder::{AudioEncoder, VideoEncoding};
-use crate::media::{FrameSlot, LevelMeter, VideoFormat};
-use crate::microphone::{Microphone, SoundEvent};
+use crate::media::{FrameSlot, LevelMeter, MediaTime, VideoFormat};
+use crate::microphone::{Microphone, SoundEvent, UnheardSpeech};
 use crate::store::DeviceChoice;
+use crate::voice_processing::VoiceProcessor;
 
 use super::device_fault::{device_error, fault_of};
 use super::fan_out::FanOut;
@@ -53,6 +54,9 @@ pub(super) struct Released {
     pub(super) stream_ended: bool,
 }
 
+/// Makes what processes the sound of the microphone that is being opened.
+pub(super) type NewProcessor = Box<dyn Fn() -> VoiceProcessor + Send>;
+
 /// Camera, microphone and encoder of this side.
 pub(super) struct LocalMedia {
     consent: Option<Consent>,
@@ -68,6 +72,7 @@ pub(super) struct LocalMedia {
     preview: Arc<FrameSlot>,
     to_encoder: Arc<FrameSlot>,
     level: Arc<LevelMeter>,
+    new_processor: NewProcessor,
     fan_out: Arc<FanOut>,
     system: LaneSender<SystemEvent>,
     generation: u64,
@@ -84,7 +89,13 @@ pub(super) struct LocalMedia {
 }
 
 impl LocalMedia {
-    pub(super) fn new(preview: Arc<FrameSlot>, fan_out: Arc<FanOut>, system: LaneSender<SystemEvent>) -> Self {
+    pub(super) fn new(
+        preview: Arc<FrameSlot>,
+        level: Arc<LevelMeter>,
+        new_processor: NewProcessor,
+        fan_out: Arc<FanOut>,
+        system: LaneSender<SystemEvent>,
+    ) -> Self {
         Self {
             consent: None,
             wish: None,
@@ -95,7 +106,8 @@ impl LocalMedia {
             encoding: None,
             preview,
             to_encoder: Arc::default(),
-            level: Arc::default(),
+            level,
+            new_processor,
             fan_out,
             system,
             generation: 0,
@@ -205,7 +217,8 @@ impl LocalMedia {
             consent,
             &choice,
             Arc::clone(&self.level),
-            sound_sink(Arc::clone(&self.fan_out), Arc::clone(&self.heard), generation),
+            (self.new_processor)(),
+            sound_sink(Arc::clone(&self.fan_out), Arc::clone(&self.heard), generation, self.system.clone()),
             move |event| system.send(SystemEvent::Sound { device: DeviceKind::Microphone, generation, event }),
         );
         let name = choice.to_string();
@@ -465,10 +478,18 @@ fn sound_sink(
     fan_out: Arc<FanOut>,
     heard: Arc<AtomicU64>,
     generation: u64,
-) -> impl FnMut(&[f32], crate::media::MediaTime) + Send + 'static {
+    system: LaneSender<SystemEvent>,
+) -> impl FnMut(&[f32], MediaTime) + Send + 'static {
     let mut encoder: Option<AudioEncoder> = None;
+    let mut unheard = UnheardSpeech::default();
     move |samples, captured_at| {
-        if heard.load(Relaxed) != generation || fan_out.sound_is_idle() {
+        if heard.load(Relaxed) != generation {
+            return;
+        }
+        if unheard.note(samples, fan_out.is_muted(), captured_at) {
+            system.send(SystemEvent::SpokeMuted);
+        }
+        if fan_out.sound_is_idle() {
             return;
         }
         if encoder.is_none() {

@@ -16,7 +16,9 @@ fn rig() -> Rig {
     let (senders, lanes) = Lanes::new();
     lanes.attach();
     let fan_out = Arc::new(FanOut::new(Arc::new(Gates::default())));
-    Rig { media: LocalMedia::new(Arc::default(), fan_out, senders.system), lanes }
+    let new_processor = Box::new(VoiceProcessor::default);
+    let media = LocalMedia::new(Arc::default(), Arc::default(), new_processor, fan_out, senders.system);
+    Rig { media, lanes }
 }
 
 fn wish(video: Option<Preset>) -> MediaWish {

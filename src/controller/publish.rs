@@ -61,6 +61,7 @@ impl Core {
             video: camera.is_some(),
             sends_audio,
             sends_video,
+            spoke_muted: self.spoke_muted_until.is_some() && !sends_audio,
             width,
             height,
             fps: self.media.measured_fps(),

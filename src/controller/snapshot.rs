@@ -132,6 +132,8 @@ pub struct LocalStreamView {
     pub width: u32,
     /// Size of the pictures.
     pub height: u32,
+    /// This side has just spoken although it is muted.
+    pub spoke_muted: bool,
     /// Measured frames a second.
     pub fps: f32,
     /// Width, height and frames a second that the camera itself runs in; `None` when closed, and for a test card that is

@@ -39,6 +39,8 @@ pub(super) enum SystemEvent {
     Echo(Message),
     /// Devices that were being closed are closed.
     DevicesClosed,
+    /// Somebody speaks into the microphone while it is muted.
+    SpokeMuted,
     /// What a picture of a QR code showed.
     ContactImage(Option<ContactLink>),
     /// The speakers that are plugged in, looked for because the chosen one was gone.

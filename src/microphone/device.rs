@@ -71,7 +71,7 @@ impl Line {
             .resampler
             .convert()
             .map_err(|error| CallError::DeviceFailed { device: DEVICE, detail: error.to_string() })?;
-        capture.deliver(frame, at);
+        capture.deliver_recorded(frame, at);
         Ok(true)
     }
 }

@@ -1,17 +1,18 @@
 //! The microphone: the first stage of sound on the sending side.
 //!
 //! ```text
-//! device callback -> ring -\
-//! tone ---------------------> microphone thread -> 48 kHz, mono, 20 ms -> level meter, sink (the encoder)
-//! WAV file -----------------/
+//! device callback -> ring -> 48 kHz, mono, 20 ms -> voice processing -\
+//! tone -------------------------------------------------------------> level meter, sink (the encoder)
+//! WAV file ---------------------------------------------------------/
 //! ```
 //!
-//! One thread a microphone opens the device, takes its sound, watches that it works, and opens it again after a fault.
+//! One thread a microphone opens the device, takes and processes its sound, watches that it works, and opens it again after a fault.
 
 mod device;
 #[cfg(test)]
 mod session_tests;
 mod tone;
+mod unheard;
 mod wav;
 
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use std::thread::{self, Thread};
 use std::time::Duration;
 
 pub use crate::sound_device::{SoundEvent, list_microphones};
+pub use unheard::UnheardSpeech;
 #[doc(hidden)]
 pub use wav::fuzz_wav;
 
@@ -27,6 +29,7 @@ use crate::call::{CallError, Consent, DeviceKind};
 use crate::media::{FRAME_SAMPLES, LevelMeter, MediaTime};
 use crate::sound_device::{DONE_WAIT, Done, FaultLog, Pace, RETRY};
 use crate::store::DeviceChoice;
+use crate::voice_processing::VoiceProcessor;
 use tone::Tone;
 use wav::{WavError, WavLoop};
 
@@ -47,6 +50,7 @@ struct Shared {
 /// What the microphone thread owns.
 struct Capture {
     shared: Arc<Shared>,
+    processor: VoiceProcessor,
     level: Arc<LevelMeter>,
     sink: Sink,
     on_event: OnEvent,
@@ -59,10 +63,12 @@ impl Microphone {
     ///
     /// `sink` gets each frame of 20 ms (960 samples at 48 kHz) with the time at which its first sample was captured, on
     /// the microphone's thread; `events` is called there too. With [`DeviceChoice::None`] neither is ever called.
+    /// `processor` stands between a device and its level; a tone or a file is delivered as it is.
     pub fn open(
         _consent: &Consent,
         choice: &DeviceChoice,
         level: Arc<LevelMeter>,
+        processor: VoiceProcessor,
         sink: impl FnMut(&[f32], MediaTime) + Send + 'static,
         events: impl Fn(SoundEvent) + Send + Sync + 'static,
     ) -> Self {
@@ -72,6 +78,7 @@ impl Microphone {
         }
         let mut capture = Capture {
             shared: Arc::clone(&shared),
+            processor,
             level,
             sink: Box::new(sink),
             on_event: Box::new(events),
@@ -170,6 +177,15 @@ impl Capture {
         }
     }
 
+    /// Delivers what a device recorded.
+    fn deliver_recorded(&mut self, frame: &[f32], at: MediaTime) {
+        if !self.closed() {
+            let frame = self.processor.process(frame);
+            self.level.record(frame);
+            (self.sink)(frame, at);
+        }
+    }
+
     fn closed(&self) -> bool {
         self.shared.closed.load(Ordering::Acquire)
     }
@@ -223,6 +239,7 @@ mod tests {
             &Consent::for_test(),
             choice,
             Arc::clone(&level),
+            VoiceProcessor::default(),
             move |frame, at| {
                 let _ = frame_sender.try_send((frame.to_vec(), at));
             },

@@ -20,6 +20,8 @@ fn open(choice: &DeviceChoice) -> (Microphone, Receiver<Vec<f32>>, Receiver<Soun
         &Consent::for_test(),
         choice,
         Arc::default(),
+        // A tone is steady, and would be suppressed as noise.
+        VoiceProcessor::default(),
         move |frame, _| {
             let _ = frame_sender.try_send(frame.to_vec());
         },

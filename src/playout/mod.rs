@@ -3,7 +3,7 @@
 //! ```text
 //! network -> AudioInput -> jitter buffer -> decoder -\
 //! (one for each participant) ...                      > mixer, limiter -> ring -> speaker's callback
-//! ringtone, ring-back, test chime -------------------/
+//! ringtone, ring-back, test chime -------------------/                 \-> reference of the echo canceller
 //! ```
 //!
 //! Two threads: the playout thread decodes and mixes at the speaker's pace; the speaker thread opens, watches and closes
@@ -34,6 +34,7 @@ pub use voice::{AudioInput, ParticipantAudio};
 use crate::media::LevelMeter;
 use crate::sound_device::{DONE_WAIT, Done};
 use crate::store::DeviceChoice;
+use crate::voice_processing::{ReferenceReader, ReferenceWriter, echo_reference};
 use player::Player;
 use speaker::{Feed, Speaker};
 use voice::Participant;
@@ -70,6 +71,21 @@ struct Control {
     sounds: [SoundRequest; Sound::ALL.len()],
     /// A speaker that was opened, on its way from the speaker thread to the playout thread.
     feed: Option<Feed>,
+    /// A microphone that asks for what is played, on its way to the playout thread.
+    reference: Option<ReferenceWriter>,
+}
+
+/// Where microphones learn what the speaker plays.
+pub struct EchoTap(Arc<Shared>);
+
+impl EchoTap {
+    /// From now on what a device plays can be read here too, and no longer from an earlier tap. A recording to a file is
+    /// heard by nobody and not among it.
+    pub fn connect(&self) -> ReferenceReader {
+        let (writer, reader) = echo_reference();
+        self.0.change(|control| control.reference = Some(writer));
+        reader
+    }
 }
 
 /// Whether a sound is to be played, and the how-manieth time that it was asked for.
@@ -135,6 +151,11 @@ impl Playout {
     /// [`ParticipantAudio`] removes them.
     pub fn add_participant(&self, level: Arc<LevelMeter>) -> (AudioInput, ParticipantAudio) {
         ParticipantAudio::new(level, Arc::clone(&self.shared))
+    }
+
+    /// For the echo cancellation of microphones.
+    pub fn echo_tap(&self) -> EchoTap {
+        EchoTap(Arc::clone(&self.shared))
     }
 
     /// Plays `sound` from its beginning; one that repeats goes on until [`Playout::stop`].

@@ -11,6 +11,7 @@ use super::voice::Voice;
 use super::{Control, Shared, SoundRequest};
 use crate::media::{FRAME_SAMPLES, MediaTime};
 use crate::sound_device::Pace;
+use crate::voice_processing::ReferenceWriter;
 
 /// What the playout thread owns.
 pub(super) struct Player {
@@ -20,6 +21,8 @@ pub(super) struct Player {
     sounds: [Playing; Sound::ALL.len()],
     in_call: bool,
     output: Output,
+    /// Where the open microphone learns what is played.
+    reference: Option<ReferenceWriter>,
     /// Frames of silence still to be played before the speaker is closed, so that the last sound is heard to its end.
     linger: u32,
     /// Frames for which sounds waited for the speaker to open.
@@ -58,6 +61,7 @@ impl Player {
             sounds: Default::default(),
             in_call: false,
             output: Output::to(None),
+            reference: None,
             linger: 0,
             held_back: 0,
             mix: [0.0; FRAME_SAMPLES],
@@ -101,6 +105,9 @@ impl Player {
         if let Some(feed) = control.feed.take() {
             self.output = Output::to(Some(feed));
         }
+        if let Some(reference) = control.reference.take() {
+            self.reference = Some(reference);
+        }
         self.take_participants(&control);
         for (playing, request) in self.sounds.iter_mut().zip(control.sounds) {
             playing.follow(request);
@@ -134,7 +141,18 @@ impl Player {
         }
         limit(&mut self.mix);
         self.linger -= 1;
+        self.lend_to_microphone();
         self.output.write(&self.mix);
+    }
+
+    /// What a device is about to play, to the echo canceller.
+    fn lend_to_microphone(&mut self) {
+        if self.reference.as_ref().is_some_and(ReferenceWriter::is_abandoned) {
+            self.reference = None;
+        }
+        if let (Some(reference), Some(queued)) = (&mut self.reference, self.output.queued()) {
+            reference.push(&self.mix, queued);
+        }
     }
 
     /// A ring or a chime is not played into the void while its speaker is being opened.
@@ -199,6 +217,13 @@ impl Output {
         let wanted = (rate / 50).max(largest + rate / 100);
         let full = held >= wanted || ring.samples.slots() < rate / 25;
         full.then_some(Player::PATIENCE)
+    }
+
+    /// How much sound waits for a device to play it; `None` when no device does.
+    fn queued(&self) -> Option<Duration> {
+        let Some(Feed::Device { ring, .. }) = &self.speaker else { return None };
+        let held = ring.samples.buffer().capacity() - ring.samples.slots();
+        Some(Duration::from_secs_f64(held as f64 / f64::from(ring.rate)))
     }
 
     fn write(&mut self, frame: &Frame) {

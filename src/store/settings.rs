@@ -137,6 +137,12 @@ pub struct Settings {
     pub microphone: DeviceChoice,
     /// The speaker.
     pub speaker: DeviceChoice,
+    /// Take out of the microphone's sound what the speaker plays.
+    pub echo_cancellation: bool,
+    /// Take steady noise out of the microphone's sound.
+    pub noise_suppression: bool,
+    /// Bring one's voice to a usual loudness; the system's volume is left alone.
+    pub automatic_gain: bool,
     /// The resolution preset.
     pub preset: Preset,
     /// Frames a second at most, 1..=30.
@@ -160,6 +166,9 @@ impl Default for Settings {
             camera: DeviceChoice::SystemDefault,
             microphone: DeviceChoice::SystemDefault,
             speaker: DeviceChoice::SystemDefault,
+            echo_cancellation: true,
+            noise_suppression: true,
+            automatic_gain: true,
             preset: Preset::HighWide,
             max_fps: 30,
             max_kbps: None,

@@ -110,6 +110,7 @@ impl CallScreen {
         let asked = scene.commands.len();
         head(&mut overlay, area, scene, call);
         let pressed = controls::show(&mut overlay, area, scene);
+        controls::muted_hint(ui, area, scene);
         if self.waking {
             scene.commands.truncate(asked);
         } else {
@@ -154,15 +155,20 @@ impl CallScreen {
     fn tiles(&mut self, ui: &mut Ui, area: Rect, scene: &mut Scene<'_>, call: &ConversationView, opacity: f32) {
         if self.self_view.swapped {
             own_tile(ui, area, scene, false);
+            own_speech(ui, area, scene, 0.0);
             return;
         }
         match call.participants.as_slice() {
-            [only] => self.drawn.push((only.id, remote_tile(ui, area, scene, only, 0.0, opacity))),
+            [only] => {
+                self.drawn.push((only.id, remote_tile(ui, area, scene, only, 0.0, opacity)));
+                remote_speech(ui, area, scene, only, 0.0);
+            }
             several => {
                 let places = self_view::grid(area.shrink(space::S), several.len(), space::S);
                 for (participant, place) in several.iter().zip(places) {
                     let lines = remote_tile(ui, place, scene, participant, theme::radius::PICTURE, opacity);
                     self.drawn.push((participant.id, lines));
+                    remote_speech(ui, place, scene, participant, theme::radius::PICTURE);
                 }
             }
         }
@@ -202,6 +208,10 @@ impl CallScreen {
         let width = if response.has_focus() { 2.0 } else { 1.0 };
         let stroke = egui::Stroke::new(width, edge);
         ui.painter().rect_stroke(place, CornerRadius::same(12), stroke, egui::StrokeKind::Inside);
+        match remote {
+            Some(remote) => remote_speech(ui, place, scene, remote, 12.0),
+            None => own_speech(ui, place, scene, 12.0),
+        }
         response.on_hover_text(name);
     }
 }
@@ -364,6 +374,28 @@ fn reconnecting(ui: &Ui, tile: Rect, scene: &Scene<'_>, small: bool) {
     ui.painter().rect_filled(place, CornerRadius::same(18), theme::SCRIM);
     painted_words(ui, place, words);
     ui.painter().galley(place.center() - text.size() / 2.0, text, theme::ON_PICTURE);
+}
+
+/// A line around the tile of somebody who speaks; the level meters ask for a repaint when that changes.
+fn remote_speech(ui: &Ui, tile: Rect, scene: &Scene<'_>, who: &ParticipantView, rounding: f32) {
+    if who.audio && who.level.is_speaking() {
+        let name = scene.name(who.id, &who.name);
+        speaking_edge(ui, tile, rounding, &scene.words.with_name(Text::Speaking, &name));
+    }
+}
+
+/// The same around one's own.
+fn own_speech(ui: &Ui, tile: Rect, scene: &Scene<'_>, rounding: f32) {
+    let stream = &scene.snapshot.local_stream;
+    if stream.sends_audio && stream.level.is_speaking() {
+        speaking_edge(ui, tile, rounding, scene.text(Text::YouSpeak));
+    }
+}
+
+fn speaking_edge(ui: &Ui, tile: Rect, rounding: f32, words: &str) {
+    painted_words(ui, Rect::from_min_size(tile.left_bottom() - vec2(0.0, 3.0), vec2(tile.width(), 3.0)), words);
+    let stroke = egui::Stroke::new(3.0, Palette::of(ui).accent);
+    ui.painter().rect_stroke(tile, CornerRadius::same(rounding as u8), stroke, egui::StrokeKind::Inside);
 }
 
 /// A mark with words at the lower left of a tile; returns where it is.

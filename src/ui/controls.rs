@@ -9,12 +9,12 @@ use crate::call::DeviceKind;
 use crate::controller::{Command, Snapshot};
 use crate::store::DeviceChoice;
 
-use super::buttons::{Control, round_control};
+use super::buttons::{Control, announce, one_line, painted_words, round_control};
 use super::catalogue::Text;
 use super::icons::Icon;
 use super::keys;
 use super::scene::Scene;
-use super::theme::{self, Palette, space};
+use super::theme::{self, Palette, Type, space};
 
 /// The controls fade when nothing has been touched for this long, in seconds.
 const REST: f64 = 3.0;
@@ -162,6 +162,22 @@ pub fn show(ui: &mut Ui, area: Rect, scene: &Scene<'_>) -> Option<Act> {
         act = Some(Act::HangUp);
     }
     act
+}
+
+/// Says above the microphone's button that one is muted, while somebody speaks here in vain; also where the bar has faded.
+pub fn muted_hint(ui: &Ui, area: Rect, scene: &Scene<'_>) {
+    if !scene.snapshot.local_stream.spoke_muted {
+        return;
+    }
+    let palette = Palette::of(ui);
+    let words = scene.text(Text::SpeakingMuted);
+    let text = one_line(ui, words, Type::Body, theme::ON_PICTURE, area.width() - 2.0 * space::L);
+    let size = vec2(text.size().x + 2.0 * space::L + 22.0, 36.0);
+    let rect = Rect::from_center_size(pos2(area.center().x, area.bottom() - BAR_HEIGHT - 22.0), size);
+    announce(&painted_words(ui, rect, words), true);
+    ui.painter().rect_filled(rect, egui::CornerRadius::same(18), theme::SCRIM);
+    Icon::MicrophoneOff.paint(ui.painter(), rect.left_center() + vec2(space::L + 4.0, 0.0), 16.0, palette.warning);
+    ui.painter().galley(rect.left_center() + vec2(space::L + 18.0, -text.size().y / 2.0), text, theme::ON_PICTURE);
 }
 
 fn press(ui: &mut Ui, icon: Icon, name: &str, key: &str, look: Control) -> Response {

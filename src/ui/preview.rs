@@ -114,6 +114,7 @@ mod tests {
             video,
             sends_audio: false,
             sends_video: false,
+            spoke_muted: false,
             width: 0,
             height: 0,
             fps: 0.0,

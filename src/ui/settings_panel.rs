@@ -273,6 +273,7 @@ fn sound(ui: &mut Ui, scene: &mut Scene<'_>, settings: &mut Settings) {
     fault(ui, words, DeviceKind::Microphone, stream.microphone_fault);
     meter(ui, words.get(Text::Level), stream.level.peak());
     ui.add_space(space::XS);
+    processing(ui, words, settings);
     let speakers = snapshot.devices.speakers.iter().cloned();
     device(ui, words, Text::Speaker, &mut settings.speaker, speakers, &[DeviceChoice::None]);
     fault(ui, words, DeviceKind::Speaker, stream.speaker_fault);
@@ -280,6 +281,19 @@ fn sound(ui: &mut Ui, scene: &mut Scene<'_>, settings: &mut Settings) {
     if TextButton::new(words.get(Text::TestSpeaker)).icon(Icon::Speaker).show(ui).clicked() {
         scene.send(Command::TestSpeaker);
     }
+}
+
+/// What is done to the microphone's sound.
+fn processing(ui: &mut Ui, words: Words, settings: &mut Settings) {
+    let switches = [
+        (&mut settings.echo_cancellation, Text::EchoCancellation, Text::EchoCancellationDetail),
+        (&mut settings.noise_suppression, Text::NoiseSuppression, Text::NoiseSuppressionDetail),
+        (&mut settings.automatic_gain, Text::AutomaticGain, Text::AutomaticGainDetail),
+    ];
+    for (on, title, detail) in switches {
+        switch_row(ui, on, words.get(title), words.get(detail));
+    }
+    ui.add_space(space::XS);
 }
 
 fn look(ui: &mut Ui, scene: &Scene<'_>, settings: &mut Settings) {

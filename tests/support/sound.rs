@@ -123,6 +123,21 @@ pub fn write_tone(path: &Path, hertz: f32, seconds: u32) {
     writer.finalize().expect("space on the disk");
 }
 
+/// Writes `seconds` of what sounds like speech, 48 kHz mono.
+pub fn write_speech(path: &Path, seconds: u32) {
+    let form = hound::WavSpec {
+        channels: 1,
+        sample_rate: 48_000,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let mut writer = hound::WavWriter::create(path, form).expect("a new file");
+    for sample in visavis::voice_processing::rig::Speech::new(1, 120.0).take(48_000 * seconds as usize) {
+        writer.write_sample((sample * f32::from(i16::MAX)) as i16).expect("space on the disk");
+    }
+    writer.finalize().expect("space on the disk");
+}
+
 /// A private PipeWire without hardware: a speaker `spk` that can be recorded and a microphone `mic` that can be fed.
 pub struct SoundServer {
     session: Child,
@@ -221,6 +236,12 @@ impl SoundServer {
     pub fn prefer_the_first(&self) {
         self.set_default("source", "mic");
         self.set_default("sink", "spk");
+    }
+
+    /// Puts speaker and microphone into one room: what the speaker plays is heard by the microphone, `delay_ms` later.
+    pub fn echo_into_microphone(&self, delay_ms: u32) -> Plug {
+        let latency = format!("latency_msec={delay_ms}");
+        self.load(&["module-loopback", "source=spk.monitor", "sink=micin", &latency])
     }
 
     /// Pulls a device out.

@@ -172,3 +172,24 @@ fn the_report_of_a_call_tells_the_figures_and_nobodys_name_id_or_address() {
     assert!(words().all(|word| word.chars().filter(char::is_ascii_alphanumeric).count() < 20));
     assert!(desk.shows("Copied"));
 }
+
+#[test]
+fn who_speaks_is_shown_and_who_is_muted_is_told() {
+    let ana = made_up::participant(1, "Ana Lindqvist", true);
+    let (hers, mut snapshot) = (Arc::clone(&ana.level), made_up::call(vec![ana]));
+    let mine = Arc::clone(&snapshot.local_stream.level);
+    let desk = Desk::new(snapshot.clone());
+    let speak = |level: &LevelMeter| (0..3).for_each(|_| level.record(&[0.3; FRAME_SAMPLES]));
+    assert!(!desk.shows("is speaking") && !desk.shows("You are speaking"));
+    speak(&hers);
+    desk.settle();
+    assert!(desk.shows("Ana Lindqvist is speaking") && !desk.shows("You are speaking"));
+    hers.reset();
+    speak(&mine);
+    desk.settle();
+    assert!(!desk.shows("Ana Lindqvist is speaking") && desk.shows("You are speaking"));
+    (snapshot.local_stream.sends_audio, snapshot.local_stream.spoke_muted) = (false, true);
+    desk.controller.put(snapshot);
+    desk.settle();
+    assert!(!desk.shows("You are speaking") && desk.shows("You are muted; nobody hears you."));
+}

@@ -11,6 +11,7 @@ mod window_fixture;
 mod words;
 
 use std::cell::RefCell;
+use std::sync::Arc;
 
 use desk::{Desk, camera_off, high, touch};
 use eframe::egui::{
@@ -24,7 +25,7 @@ use visavis::controller::{
     CallView, Command, ConversationStatus, DeviceFault, Notice, NoticeKind, OutcomeKind, Person, PersonKind, Quality,
     Snapshot, StoreFault, VideoChoice,
 };
-use visavis::media::Preset;
+use visavis::media::{FRAME_SAMPLES, LevelMeter, Preset};
 use visavis::store::{Language, Settings};
 use visavis::ui::{Now, Text, Window, WindowOptions, Words};
 use window_fixture::{self as made_up, Controller, peer};

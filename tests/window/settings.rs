@@ -71,3 +71,20 @@ fn hanging_up_stays_possible_beside_the_settings() {
         assert_eq!(desk.sent().last(), Some(&Command::Leave), "{size:?}");
     }
 }
+
+#[test]
+fn the_processing_of_the_microphone_has_a_switch_each() {
+    let newcomer = made_up::idle().settings;
+    let desk = Desk::sized(made_up::idle(), Vec2::new(1100.0, 1600.0));
+    desk.press("Settings");
+    desk.sent();
+    desk.press("Echo cancellation");
+    desk.press("Noise suppression");
+    desk.press("Automatic gain");
+    let sent = [
+        Settings { echo_cancellation: false, ..newcomer.clone() },
+        Settings { noise_suppression: false, ..newcomer.clone() },
+        Settings { automatic_gain: false, ..newcomer },
+    ];
+    assert_eq!(desk.sent(), sent.map(|settings| Command::UpdateSettings { settings: Box::new(settings) }));
+}

@@ -135,6 +135,7 @@ pub fn local_stream() -> LocalStreamView {
         video: true,
         sends_audio: false,
         sends_video: false,
+        spoke_muted: false,
         width: 1280,
         height: 720,
         fps: 29.8,

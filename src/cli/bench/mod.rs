@@ -3,6 +3,7 @@
 mod call;
 mod child;
 mod chromium;
+mod echo;
 mod figures;
 mod film;
 mod network;
@@ -24,6 +25,8 @@ pub enum Bench {
     Soak(soak::SoakBench),
     /// Write the film that stands for a camera in comparisons
     Film(film::FilmBench),
+    /// Echo cancellation in four synthetic rooms
+    Echo(echo::EchoBench),
 }
 
 /// Runs one measurement and prints its result.
@@ -33,5 +36,6 @@ pub fn run(what: &Bench, common: &super::CommonOptions) -> anyhow::Result<()> {
         Bench::Network(bench) => bench.run(common.link.as_ref()),
         Bench::Soak(bench) => bench.run(common.link.as_ref()),
         Bench::Film(bench) => bench.run(),
+        Bench::Echo(bench) => bench.run(),
     }
 }

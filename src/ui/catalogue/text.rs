@@ -45,7 +45,7 @@ texts! {
     // The call
     Connecting, ConnectingDetail, Reconnecting, Mute, Unmute, CameraOn, CameraOff, FullScreen, LeaveFullScreen, HangUp, Statistics,
     TheyMuted, TheyCameraOff, MuteHere, UnmuteHere, HideHere, ShowHere, MutedHere, HiddenHere, SelfView, SelfViewBig,
-    YouAreMuted, NoCameraChosen, NoMicrophoneChosen, YourCameraIsOff, CallTime, PeopleInCall,
+    YouAreMuted, SpeakingMuted, Speaking, YouSpeak, NoCameraChosen, NoMicrophoneChosen, YourCameraIsOff, CallTime, PeopleInCall,
     // Statistics
     Sent, Received, StatSize, StatRate, StatBits, StatAsked, StatPath, StatLost, StatLoss, StatRoundTrip, StatJitter,
     StatDelay, StatLatency, StatFrozen, StatConcealed, StatCodec, StatRoute, RouteDirect, RouteRelay, NothingYet,
@@ -55,7 +55,8 @@ texts! {
     // Settings
     SectionVideo, SectionSound, SectionPrivacy, SectionLook, SectionKeys, Resolution, CameraGives, CameraGivesOther, PresetAbove,
     CameraClosed, FrameRate, BitRate, BitRateAuto, BitRateChoice, FrameRateChoice, Camera, Microphone, Speaker,
-    SystemDefault, TestCard, Tone, NoDevice, FileChoice, NotPluggedIn, Level, TestSpeaker, Mirror, MirrorDetail,
+    SystemDefault, TestCard, Tone, NoDevice, FileChoice, NotPluggedIn, Level, TestSpeaker, EchoCancellation,
+    EchoCancellationDetail, NoiseSuppression, NoiseSuppressionDetail, AutomaticGain, AutomaticGainDetail, Mirror, MirrorDetail,
     StrangersMayRing, StrangersDetail, LanguageLabel, LanguageSystem, LanguageEnglish, LanguageChinese, ThemeLabel,
     ThemeSystem, ThemeLight, ThemeDark, KeyMute, KeyCamera, KeyFullScreen, KeyLeaveFullScreen, KeyHangUp,
     KeyStatistics, KeyAnswer, KeyDecline, RefreshDevices, Version,
