@@ -9,7 +9,7 @@
 //! Waiting --------------------------> Playing ---------------------------> Waiting
 //! ```
 //!
-//! The delay it keeps is the one at which delay and late sound together are least ([`Arrivals`]); it gets there by tempo:
+//! The delay it keeps is the one at which delay and late sound together are least (`Arrivals`); it gets there by tempo:
 //! sound that waits too long is played a little faster, and what would come too late slows down what is played before it.
 //! An empty buffer stretches time (20 ms are made up, the packet that comes late is still played).
 

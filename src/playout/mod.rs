@@ -72,18 +72,21 @@ struct Control {
     /// A speaker that was opened, on its way from the speaker thread to the playout thread.
     feed: Option<Feed>,
     /// A microphone that asks for what is played, on its way to the playout thread.
-    reference: Option<ReferenceWriter>,
+    references: Vec<ReferenceWriter>,
 }
 
 /// Where microphones learn what the speaker plays.
 pub struct EchoTap(Arc<Shared>);
 
 impl EchoTap {
-    /// From now on what a device plays can be read here too, and no longer from an earlier tap. A recording to a file is
-    /// heard by nobody and not among it.
+    /// From now on what a device plays can be read here too, until the reader is dropped. A recording to a file is heard by
+    /// nobody and not among it.
     pub fn connect(&self) -> ReferenceReader {
         let (writer, reader) = echo_reference();
-        self.0.change(|control| control.reference = Some(writer));
+        self.0.change(|control| {
+            control.references.retain(|reference| !reference.is_abandoned());
+            control.references.push(writer);
+        });
         reader
     }
 }

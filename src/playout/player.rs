@@ -22,7 +22,8 @@ pub(super) struct Player {
     in_call: bool,
     output: Output,
     /// Where the open microphone learns what is played.
-    reference: Option<ReferenceWriter>,
+    /// One for each microphone that is open.
+    references: Vec<ReferenceWriter>,
     /// Frames of silence still to be played before the speaker is closed, so that the last sound is heard to its end.
     linger: u32,
     /// Frames for which sounds waited for the speaker to open.
@@ -61,7 +62,7 @@ impl Player {
             sounds: Default::default(),
             in_call: false,
             output: Output::to(None),
-            reference: None,
+            references: Vec::new(),
             linger: 0,
             held_back: 0,
             mix: [0.0; FRAME_SAMPLES],
@@ -105,8 +106,8 @@ impl Player {
         if let Some(feed) = control.feed.take() {
             self.output = Output::to(Some(feed));
         }
-        if let Some(reference) = control.reference.take() {
-            self.reference = Some(reference);
+        if !control.references.is_empty() {
+            self.references.append(&mut control.references);
         }
         self.take_participants(&control);
         for (playing, request) in self.sounds.iter_mut().zip(control.sounds) {
@@ -147,11 +148,9 @@ impl Player {
 
     /// What a device is about to play, to the echo canceller.
     fn lend_to_microphone(&mut self) {
-        if self.reference.as_ref().is_some_and(ReferenceWriter::is_abandoned) {
-            self.reference = None;
-        }
-        if let (Some(reference), Some(queued)) = (&mut self.reference, self.output.queued()) {
-            reference.push(&self.mix, queued);
+        self.references.retain(|reference| !reference.is_abandoned());
+        if let Some(queued) = self.output.queued() {
+            self.references.iter_mut().for_each(|reference| reference.push(&self.mix, queued));
         }
     }
 
