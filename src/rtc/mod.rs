@@ -18,6 +18,7 @@ mod engine;
 mod fec;
 #[doc(hidden)]
 pub mod fuzz;
+mod handshake_repeats;
 mod host_addresses;
 mod link;
 mod lip_sync;

@@ -21,6 +21,7 @@ use webrtc::runtime::{
     Transmit,
 };
 
+use super::handshake_repeats::HandshakeRepeats;
 use super::link::{Link, LinkProfile, LinkSender};
 use super::source_gate::SourceGate;
 use crate::media::MediaTime;
@@ -138,8 +139,11 @@ impl Runtime for PeerRuntime {
         let _entered = self.handle.enter();
         let socket = Arc::new(UdpSocket::from_std(socket)?);
         let link = self.impairment.link.clone().map(|profile| self.impair(profile, &socket));
-        let loses = self.impairment.loses.clone();
-        Ok(Arc::new(GatedSocket { socket, gate: Arc::clone(&self.gate), link, loses }))
+        let way = Arc::new(Way { socket, link, loses: self.impairment.loses.clone() });
+        let repeated = Arc::clone(&way);
+        let (repeats, repeating) = HandshakeRepeats::new(move |datagram: &[u8], to| repeated.try_send(datagram, to));
+        self.track(repeating);
+        Ok(Arc::new(GatedSocket { way, gate: Arc::clone(&self.gate), repeats }))
     }
 
     fn wrap_tcp_listener(&self, listener: std::net::TcpListener) -> io::Result<Arc<dyn AsyncTcpListener>> {
@@ -179,10 +183,38 @@ impl Runtime for PeerRuntime {
 
 /// A UDP socket behind the gate.
 struct GatedSocket {
-    socket: Arc<UdpSocket>,
+    way: Arc<Way>,
     gate: Arc<SourceGate>,
+    repeats: HandshakeRepeats,
+}
+
+/// The way out: the socket, and what is done to datagrams before it.
+struct Way {
+    socket: Arc<UdpSocket>,
     link: Option<LinkSender>,
     loses: Option<Loses>,
+}
+
+impl Way {
+    /// True when the impairment has lost the datagram, or has taken it over.
+    fn takes(&self, datagram: &[u8], to: SocketAddr) -> bool {
+        if self.loses.as_ref().is_some_and(|loses| loses(datagram)) {
+            return true;
+        }
+        self.link.as_ref().is_some_and(|link| {
+            link.send(datagram, to);
+            true
+        })
+    }
+
+    /// Sends a datagram, or loses it where the socket takes none now.
+    fn try_send(&self, datagram: &[u8], to: SocketAddr) {
+        if !self.takes(datagram, to)
+            && let Err(error) = self.socket.try_send_to(datagram, to)
+        {
+            tracing::trace!(%error, "a datagram could not be sent again");
+        }
+    }
 }
 
 impl fmt::Debug for GatedSocket {
@@ -193,19 +225,16 @@ impl fmt::Debug for GatedSocket {
 
 impl AsyncUdpSocket for GatedSocket {
     fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.socket.local_addr()
+        self.way.socket.local_addr()
     }
 
     fn poll_send(&self, context: &mut Context<'_>, transmit: &Transmit<'_>) -> Poll<io::Result<usize>> {
         self.gate.observe_departure(transmit.contents, transmit.destination);
-        if self.loses.as_ref().is_some_and(|loses| loses(transmit.contents)) {
+        self.repeats.note(transmit.contents, transmit.destination);
+        if self.way.takes(transmit.contents, transmit.destination) {
             return Poll::Ready(Ok(transmit.contents.len()));
         }
-        if let Some(link) = &self.link {
-            link.send(transmit.contents, transmit.destination);
-            return Poll::Ready(Ok(transmit.contents.len()));
-        }
-        match ready!(self.socket.poll_send_to(context, transmit.contents, transmit.destination)) {
+        match ready!(self.way.socket.poll_send_to(context, transmit.contents, transmit.destination)) {
             Ok(sent) => Poll::Ready(Ok(sent)),
             Err(error) => {
                 // A network that is away is loss, not the end: ICE decides when the far side is gone.
@@ -225,7 +254,7 @@ impl AsyncUdpSocket for GatedSocket {
         for _ in 0..REFUSALS_A_TURN {
             let mut datagram = ReadBuf::new(buffer);
             let mut from = SocketAddr::from(([0; 4], 0));
-            if let Err(error) = ready!(self.socket.poll_recv_from(context, &mut datagram)).map(|source| from = source) {
+            if let Err(error) = ready!(self.way.socket.poll_recv_from(context, &mut datagram)).map(|source| from = source) {
                 // A network that is away is loss here, too; the engine would give the socket up.
                 tracing::trace!(%error, "a datagram could not be received");
                 continue;

@@ -178,8 +178,7 @@ impl BandwidthEstimator {
             return;
         }
         if heard_at.max(self.resumed_at).is_some_and(|at| now.saturating_duration_since(at) > SILENCE / 2) {
-            // What was lost while nothing passed says nothing of how much passes now.
-            self.loss.clear();
+            self.loss.forget_interruption();
             self.limit_bps = None;
             return;
         }

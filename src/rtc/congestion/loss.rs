@@ -142,7 +142,13 @@ impl PathLoss {
         self.trial = Some(Trial { began: now, excess: loss - self.own().min(MOST_OWN), bps_before });
     }
 
-    /// What was lost so far has been answered, or says nothing of now.
+    /// Nothing passed for a time: what was lost then says nothing of now.
+    pub(super) fn forget_interruption(&mut self) {
+        self.clear();
+        (self.lost, self.all) = (0.0, 0.0);
+    }
+
+    /// What was lost so far has been answered.
     pub(super) fn clear(&mut self) {
         self.fates.clear();
         self.trial = None;
