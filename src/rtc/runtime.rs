@@ -254,7 +254,9 @@ impl AsyncUdpSocket for GatedSocket {
         for _ in 0..REFUSALS_A_TURN {
             let mut datagram = ReadBuf::new(buffer);
             let mut from = SocketAddr::from(([0; 4], 0));
-            if let Err(error) = ready!(self.way.socket.poll_recv_from(context, &mut datagram)).map(|source| from = source) {
+            if let Err(error) =
+                ready!(self.way.socket.poll_recv_from(context, &mut datagram)).map(|source| from = source)
+            {
                 // A network that is away is loss here, too; the engine would give the socket up.
                 tracing::trace!(%error, "a datagram could not be received");
                 continue;

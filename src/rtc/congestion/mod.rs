@@ -42,7 +42,7 @@ pub(super) use repairs::NumbersRepairs;
 const REMEMBERED: usize = 4096;
 
 /// Above this loss each repair is sent twice: a repair that is lost costs another round trip, and often a freeze.
-const HEAVY_LOSS: f64 = 0.07;
+pub(super) const HEAVY_LOSS: f64 = 0.07;
 /// Beyond the round trip and the queue, before a repair is sent again. A far side that asks at the pace of the round trip
 /// is not held up by it.
 const REPAIR_MARGIN: Duration = Duration::from_millis(10);

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use crate::rtc::congestion::HEAVY_LOSS;
+
 /// Loss below which nothing is protected: a repair on request does.
 const LEAST_LOSS: f64 = 0.003;
 /// Repairs on request are counted on for at most so much of the time until a gap counts as frozen, beside the time in
@@ -23,7 +25,8 @@ pub(super) fn repairs_for(sources: usize, loss: f64, round_trip: Duration) -> us
     }
     let loss = loss.min(0.5);
     let requests = PATIENCE.as_micros() / (round_trip + REQUEST_MARGIN).as_micros().max(1);
-    let request_fails = loss.powi(requests.min(8) as i32);
+    let copies = if loss > HEAVY_LOSS { 2 } else { 1 };
+    let request_fails = loss.powi(requests.min(8) as i32 * copies);
     let suffices = |repairs: &usize| {
         let waits = chance_of_more(sources + repairs, *repairs, loss);
         waits <= MAY_WAIT && waits * request_fails <= MAY_FREEZE
