@@ -53,7 +53,9 @@ impl FanOut {
     pub(super) fn video_budget(&self) -> VideoBudget {
         let peers = self.peers.read().unwrap_or_else(PoisonError::into_inner);
         let wished = VideoBudget { max_lines: self.video_wish().unwrap_or(u32::MAX), ..VideoBudget::UNLIMITED };
-        peers.iter().map(Peer::video_budget).fold(wished, VideoBudget::least)
+        // Whoever cannot be reached now binds nobody else's picture, and nothing is encoded for nobody.
+        let reached = peers.iter().filter_map(Peer::video_budget).reduce(VideoBudget::least);
+        reached.map_or(VideoBudget { behind: true, ..wished }, |budget| budget.least(wished))
     }
 
     /// The greatest loss on the way to anybody, in percent: what sound is protected against.

@@ -49,8 +49,13 @@ impl Remote {
         self.sent = sent_stats(&self.counted.1, &stats, elapsed, encoding);
         let audio = self.audio.stats();
         self.received = received_stats(&self.counted.1, &stats, elapsed, &audio);
-        if let Some(offset) = self.received.av_offset_ms {
-            self.audio.set_least_delay(self.lip_sync.adjust(offset, audio.delay_ms));
+        match self.received.av_offset_ms {
+            Some(offset) => self.audio.set_least_delay(self.lip_sync.adjust(offset, audio.delay_ms)),
+            // Without a picture there is nothing to wait for.
+            None => {
+                self.lip_sync = LipSync::default();
+                self.audio.set_least_delay(Duration::ZERO);
+            }
         }
         self.counted = (now, stats);
         Event::Stats {

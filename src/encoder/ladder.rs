@@ -44,6 +44,12 @@ const IDLE: f64 = 0.3;
 /// After a step for the computer's sake it is left alone for this long; it goes up again much later.
 const BUSY_AFTER: Duration = Duration::from_millis(1000);
 const IDLE_AFTER: Duration = Duration::from_secs(10);
+/// A smaller picture must be enough for this long before it is made, and a larger one is not made sooner than this after a
+/// change: what others look at is theirs to say, but not at each picture.
+const FEWER_LINES_AFTER: Duration = Duration::from_millis(1500);
+const MORE_LINES_AFTER: Duration = Duration::from_millis(500);
+/// A picture of a share of the full one's pixels needs this power of that share of its bits.
+const BITS_POWER: f64 = 0.75;
 /// How much one picture moves the measured load.
 const LOAD_WEIGHT: f64 = 1.0 / 16.0;
 
@@ -57,7 +63,7 @@ pub(super) struct Shape {
 }
 
 /// The present step, and what argues for another.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Ladder {
     step: usize,
     too_low_since: Option<MediaTime>,
@@ -68,6 +74,34 @@ pub(super) struct Ladder {
     /// The share of the time that encoding takes.
     load: f64,
     load_judged_at: Option<MediaTime>,
+    /// Lines that somebody looks at, when that last changed, and since when fewer would do.
+    lines: u32,
+    lines_changed_at: Option<MediaTime>,
+    fewer_lines_since: Option<MediaTime>,
+}
+
+impl Default for Ladder {
+    fn default() -> Self {
+        Self {
+            step: 0,
+            too_low_since: None,
+            enough_since: None,
+            too_slow: 0,
+            load: 0.0,
+            load_judged_at: None,
+            lines: u32::MAX,
+            lines_changed_at: None,
+            fewer_lines_since: None,
+        }
+    }
+}
+
+impl Shape {
+    /// What of the bit rate of the `full` format a picture of this shape can use.
+    pub(super) fn bit_rate_share(self, full: Self) -> f64 {
+        let pixels = |shape: Self| f64::from(shape.width) * f64::from(shape.height);
+        (pixels(self) / pixels(full).max(1.0)).min(1.0).powf(BITS_POWER)
+    }
 }
 
 impl Ladder {
@@ -82,10 +116,11 @@ impl Ladder {
             (0..STEPS.len()).find(|&step| f64::from(kbps) >= least_kbps(step) * margin).unwrap_or(STEPS.len() - 1)
         };
         self.follow(highest(1.0), highest(UP_MARGIN), now);
+        self.look_at(max_lines, now);
         let step = (self.step + self.too_slow).min(STEPS.len() - 1);
         let max_fps = full.max_fps.min(STEPS[step].max_fps);
         let eighths = (1..=STEPS[step].eighths)
-            .find(|eighths| full.height * eighths / 8 >= max_lines)
+            .find(|eighths| full.height * eighths / 8 >= self.lines)
             .unwrap_or(STEPS[step].eighths);
         scaled(full, eighths, max_fps)
     }
@@ -114,7 +149,24 @@ impl Ladder {
         }
     }
 
-    /// Encoding a picture took `took` of the `interval` until the next one. True when the step changed for that.
+    fn look_at(&mut self, lines: u32, now: MediaTime) {
+        if lines == self.lines {
+            self.fewer_lines_since = None;
+            return;
+        }
+        let (since, wait) = if lines > self.lines {
+            (self.lines_changed_at, MORE_LINES_AFTER)
+        } else {
+            (Some(*self.fewer_lines_since.get_or_insert(now)), FEWER_LINES_AFTER)
+        };
+        if since.is_none_or(|since| now.since(since) >= wait) {
+            self.lines = lines;
+            self.lines_changed_at = Some(now);
+            self.fewer_lines_since = None;
+        }
+    }
+
+    /// Encoding a picture took `took` of the `interval` between two of them.
     pub(super) fn note_load(&mut self, took: Duration, interval: Duration, now: MediaTime) {
         let load = took.as_secs_f64() / interval.as_secs_f64().max(0.001);
         self.load += (load.min(4.0) - self.load) * LOAD_WEIGHT;
@@ -194,12 +246,27 @@ mod tests {
     }
 
     #[test]
-    fn nobody_gets_more_lines_than_are_looked_at_nor_fewer_than_can_be() {
+    fn somebody_who_cannot_make_up_their_mind_does_not_change_the_size_each_time() {
         let mut ladder = Ladder::default();
-        let mut shape = |lines| ladder.shape(HD, 1500, lines, MediaTime::default());
-        assert_eq!([1, 200, 360, 400, 1080].map(|lines| shape(lines).height), [180, 270, 360, 450, 720]);
+        let mut heights: Vec<u32> = (0..600)
+            .map(|n| ladder.shape(HD, 1500, if n % 2 == 0 { 180 } else { 2160 }, MediaTime::from_millis(n * 33)).height)
+            .collect();
+        heights.dedup();
+        assert_eq!(heights, [720]);
+    }
+
+    #[test]
+    fn nobody_gets_more_lines_than_are_looked_at_nor_fewer_than_can_be() {
+        let after_a_while = |full, kbps, lines| {
+            let mut ladder = Ladder::default();
+            let shapes =
+                (0..3).map(|second| ladder.shape(full, kbps, lines, MediaTime::from_millis(second * 1000)).height);
+            shapes.last()
+        };
+        let heights = [1, 200, 360, 400, 1080].map(|lines| after_a_while(HD, 1500, lines));
+        assert_eq!(heights, [180, 270, 360, 450, 720].map(Some));
         let small = Shape { width: 320, height: 180, max_fps: 30 };
-        assert_eq!(ladder.shape(small, 1, 1, MediaTime::default()).height, 180);
+        assert_eq!(after_a_while(small, 1, 1), Some(180));
         assert_eq!(scaled(Shape { width: 640, height: 480, max_fps: 30 }, 3, 15).width, 240);
     }
 }

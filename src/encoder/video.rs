@@ -137,27 +137,32 @@ fn run(shared: &Shared, input: &FrameSlot, budget: impl Fn() -> VideoBudget, mut
     let mut pace = FramePace::default();
     let mut ladder = Ladder::default();
     let mut scaling = Scaling::default();
+    let mut captured_at = MediaTime::default();
     while !shared.stop.load(Ordering::Relaxed) && !input.is_closed() {
         let Some(frame) = input.take_timeout(STOP_CHECK) else { continue };
         let budget = budget();
         let kbps = budget.kbps.min(shared.kbps.load(Ordering::Relaxed)).max(*VideoFormat::KBPS_RANGE.start());
         let max_fps = shared.max_fps.load(Ordering::Relaxed);
         let full = Shape { width: frame.width(), height: frame.height(), max_fps };
-        let shape = ladder.shape(full, kbps, budget.max_lines, frame.captured_at);
-        if !pace.admits(frame.captured_at, shape.max_fps) {
-            continue;
-        }
         if budget.behind {
             shared.skipped.fetch_add(1, Ordering::Relaxed);
             continue;
         }
+        let shape = ladder.shape(full, kbps, budget.max_lines, frame.captured_at);
+        if !pace.admits(frame.captured_at, shape.max_fps) {
+            continue;
+        }
+        let most = (f64::from(shared.kbps.load(Ordering::Relaxed)) * shape.bit_rate_share(full)) as u32;
+        let kbps = kbps.min(most).max(*VideoFormat::KBPS_RANGE.start());
+        let interval = (Duration::from_secs(1) / shape.max_fps.max(1)).max(frame.captured_at.since(captured_at));
+        captured_at = frame.captured_at;
         let started = MediaTime::now();
         let keyframe = shared.keyframe_wanted.swap(false, Ordering::Relaxed);
         let frame = scaling.shaped(&frame, shape);
         let encoded = encoder.encode(frame, Rate { kbps, max_fps: shape.max_fps }, keyframe);
         let ended = MediaTime::now();
         let took = ended.since(started);
-        ladder.note_load(took, Duration::from_secs(1) / shape.max_fps.max(1), ended);
+        ladder.note_load(took, interval, ended);
         shared.busy_us.fetch_add(took.as_micros() as u64, Ordering::Relaxed);
         shared.size.store(u64::from(frame.width()) << 32 | u64::from(frame.height()), Ordering::Relaxed);
         match encoded {

@@ -21,8 +21,7 @@ pub(super) struct Player {
     sounds: [Playing; Sound::ALL.len()],
     in_call: bool,
     output: Output,
-    /// Where the open microphone learns what is played.
-    /// One for each microphone that is open.
+    /// Where the open microphones learn what is played, one for each.
     references: Vec<ReferenceWriter>,
     /// Frames of silence still to be played before the speaker is closed, so that the last sound is heard to its end.
     linger: u32,

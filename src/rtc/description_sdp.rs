@@ -97,7 +97,10 @@ fn write_media(sdp: &mut String, description: &Description, media: Media) -> std
     match media {
         Media::Audio if description.audio_red => write!(sdp, "{OPUS_PAYLOAD_TYPE} {RED_PAYLOAD_TYPE}\r\n")?,
         Media::Audio => write!(sdp, "{OPUS_PAYLOAD_TYPE}\r\n")?,
-        Media::Video => write!(sdp, "{H264_PAYLOAD_TYPE} {RTX_PAYLOAD_TYPE} {FEC_PAYLOAD_TYPE}\r\n")?,
+        Media::Video if description.fec_ssrc != 0 => {
+            write!(sdp, "{H264_PAYLOAD_TYPE} {RTX_PAYLOAD_TYPE} {FEC_PAYLOAD_TYPE}\r\n")?;
+        }
+        Media::Video => write!(sdp, "{H264_PAYLOAD_TYPE} {RTX_PAYLOAD_TYPE}\r\n")?,
     }
     write!(
         sdp,
@@ -119,9 +122,11 @@ fn write_media(sdp: &mut String, description: &Description, media: Media) -> std
             "a=rtpmap:{H264_PAYLOAD_TYPE} H264/90000\r\na=fmtp:{H264_PAYLOAD_TYPE} {H264_FORMAT}\r\n\
              a=rtcp-fb:{H264_PAYLOAD_TYPE} ccm fir\r\na=rtcp-fb:{H264_PAYLOAD_TYPE} nack\r\n\
              a=rtcp-fb:{H264_PAYLOAD_TYPE} nack pli\r\na=rtcp-fb:{H264_PAYLOAD_TYPE} transport-cc\r\n\
-             a=rtpmap:{RTX_PAYLOAD_TYPE} rtx/90000\r\na=fmtp:{RTX_PAYLOAD_TYPE} {RTX_FORMAT}\r\n\
-             a=rtpmap:{FEC_PAYLOAD_TYPE} {FEC_NAME}/90000\r\na=fmtp:{FEC_PAYLOAD_TYPE} {FEC_FORMAT}\r\n"
+             a=rtpmap:{RTX_PAYLOAD_TYPE} rtx/90000\r\na=fmtp:{RTX_PAYLOAD_TYPE} {RTX_FORMAT}\r\n"
         )?,
+    }
+    if media == Media::Video && description.fec_ssrc != 0 {
+        write!(sdp, "a=rtpmap:{FEC_PAYLOAD_TYPE} {FEC_NAME}/90000\r\na=fmtp:{FEC_PAYLOAD_TYPE} {FEC_FORMAT}\r\n")?;
     }
     if media == Media::Audio && description.audio_red {
         write!(
@@ -229,7 +234,8 @@ mod tests {
 
     #[test]
     fn a_far_side_that_knows_no_redundancy_is_offered_none() {
-        let old = to_sdp(&Description { audio_red: false, ..description() }).unwrap();
+        let old = to_sdp(&Description { audio_red: false, fec_ssrc: 0, ..description() }).unwrap();
+        assert!(!old.contains("flexfec") && !old.contains("104"));
         assert!(!old.contains("red/48000") && old.contains("m=audio 9 UDP/TLS/RTP/SAVPF 111\r\n"));
         assert!(to_sdp(&description()).unwrap().contains("m=audio 9 UDP/TLS/RTP/SAVPF 111 63\r\n"));
     }

@@ -274,6 +274,7 @@ impl Driver {
         }
         self.connection.engine.set_remote_description(remote).await.map_err(|error| unusable(&error))?;
         self.context.counters.far_takes_copies.store(description.audio_red, Relaxed);
+        self.context.counters.far_takes_fec.store(description.fec_ssrc != 0, Relaxed);
         if first {
             self.connect_by = Some(Instant::now() + CONNECT_TIMEOUT);
         }

@@ -97,8 +97,8 @@ impl Peer {
         self.shared.media.send_audio(audio);
     }
 
-    /// How much video may be sent: what congestion control grants, less the sound.
-    pub fn video_budget(&self) -> VideoBudget {
+    /// How much video may be sent: what congestion control grants, less the sound; `None` while the connection takes none.
+    pub fn video_budget(&self) -> Option<VideoBudget> {
         self.shared.media.budget()
     }
 

@@ -102,16 +102,19 @@ impl MediaQueues {
         }
     }
 
-    pub(super) fn budget(&self) -> VideoBudget {
+    /// What may be encoded for this peer; `None` while the connection takes nothing.
+    pub(super) fn budget(&self) -> Option<VideoBudget> {
+        if !self.open.load(Relaxed) {
+            return None;
+        }
         let target = self.counters.target_bps.load(Relaxed);
-        // Whoever cannot be reached now binds nobody else's picture.
-        if target == 0 || !self.open.load(Relaxed) {
-            return VideoBudget::UNLIMITED;
+        if target == 0 {
+            return Some(VideoBudget::UNLIMITED);
         }
         let sound = SOUND_KBPS + COPY_KBPS * self.counters.sound_copies.load(Relaxed);
         let video = (target as f64 / 1000.0 - f64::from(sound)) * PAYLOAD_SHARE;
         let waiting = self.video.max_capacity() - self.video.capacity();
-        VideoBudget { kbps: video.max(0.0) as u32, behind: waiting > MAX_WAITING, ..VideoBudget::UNLIMITED }
+        Some(VideoBudget { kbps: video.max(0.0) as u32, behind: waiting > MAX_WAITING, ..VideoBudget::UNLIMITED })
     }
 
     fn request_keyframe(&self) {
@@ -145,7 +148,6 @@ pub(super) async fn run(
     let mut copies = CopiesWanted::default();
     let mut frame = FrameInSending::default();
     let mut pacer = Pacer::new(MediaTime::now());
-    let mut repairs_paced = 0;
     loop {
         tokio::select! {
             biased;
@@ -160,9 +162,6 @@ pub(super) async fn run(
             () = sleep_until(pacer.due()), if !frame.packets.is_empty() => {
                 let target_bps = counters.target_bps.load(Relaxed);
                 pacer.advance(target_bps, MediaTime::now());
-                // Repairs leave as they must; what they took is taken from the frames that follow.
-                let repairs = counters.repair_bytes_sent.load(Relaxed);
-                pacer.sent((repairs - std::mem::replace(&mut repairs_paced, repairs)) as usize);
                 while pacer.may_send() {
                     let Some(packet) = frame.packets.pop_front() else { break };
                     pacer.sent(packet.marshal_size());

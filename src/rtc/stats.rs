@@ -29,7 +29,7 @@ pub struct PeerStats {
     pub frames_dropped: u64,
     /// Video packets that the far side reported lost and not repaired.
     pub far_packets_lost: u64,
-    /// Packets whose fate the far side reported (transport-wide feedback), video and its repairs.
+    /// Packets whose fate the far side reported (transport-wide feedback): sound, video and its repairs.
     pub packets_reported: u64,
     /// Those of them that did not arrive, repaired or not.
     pub packets_missed_there: u64,
@@ -99,8 +99,6 @@ pub(super) struct Counters {
     pub(super) round_trip_us: AtomicU64,
     /// What may be sent, in bit/s; 0 before anything was.
     pub(super) target_bps: AtomicU64,
-    /// Bytes of packets that were sent beside new ones: retransmissions and forward error correction.
-    pub(super) repair_bytes_sent: AtomicU64,
     pub(super) packets_recovered: AtomicU64,
     /// Held for a moment by the tasks of the connection alone.
     lip_sync: Mutex<LipSync>,
@@ -108,6 +106,8 @@ pub(super) struct Counters {
     path_loss_ppm: AtomicU32,
     /// The far side understands redundant sound.
     pub(super) far_takes_copies: AtomicBool,
+    /// The far side understands forward error correction of the video.
+    pub(super) far_takes_fec: AtomicBool,
     /// Copies that a packet of sound carries now.
     pub(super) sound_copies: AtomicU32,
     pub(super) frames_received: AtomicU64,

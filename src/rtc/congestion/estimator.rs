@@ -141,8 +141,11 @@ impl BandwidthEstimator {
         self.queue.on_departure(now);
         let paused = self.departed_at.replace(now).is_none_or(|at| now.saturating_duration_since(at) >= SILENCE / 2);
         if paused {
-            // Nothing was sent, so nothing could be heard.
+            // Nothing was sent, so nothing could be heard; and the path may be another one now.
             self.resumed_at = Some(now);
+            self.loss.forget_interruption();
+            self.queue = PathQueue::default();
+            self.trend = DelayTrend::new();
         }
         let heard = self.heard_at.max(self.resumed_at).unwrap_or(now);
         let changed = self.changed_at.unwrap_or(heard).max(heard);
@@ -159,6 +162,12 @@ impl BandwidthEstimator {
             return;
         }
         let heard_at = self.heard_at.replace(now);
+        // What left before a pause says nothing of the path after it.
+        let left_before = |report: &Report| self.resumed_at.is_some_and(|resumed| report.departure < resumed);
+        let reports = &reports[reports.partition_point(left_before)..];
+        if reports.is_empty() {
+            return;
+        }
         for report in reports {
             if let Some(arrival) = report.arrival {
                 self.trend.add(report.departure, arrival);

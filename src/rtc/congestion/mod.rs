@@ -133,11 +133,9 @@ struct RepairStream {
 }
 
 impl RepairStream {
-    /// Notes a packet of `size` bytes that left; returns its size when it is of this stream, and zero otherwise.
-    fn note(&mut self, ssrc: u32, size: usize, now: Instant) -> usize {
-        let size = if self.ssrc == Some(ssrc) { size } else { 0 };
-        self.rate.add(size, now);
-        size
+    /// Notes a packet of `size` bytes that left, of this stream or of another.
+    fn note(&mut self, ssrc: u32, size: usize, now: Instant) {
+        self.rate.add(if self.ssrc == Some(ssrc) { size } else { 0 }, now);
     }
 }
 
@@ -226,9 +224,8 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for CongestionControl {
         {
             let sent = Sent { departure: message.now, size: packet.marshal_size(), fate: None };
             self.history.add(number.transport_sequence, sent);
-            let repairs = self.on_request.note(packet.header.ssrc, sent.size, message.now)
-                + self.ahead.note(packet.header.ssrc, sent.size, message.now);
-            self.counters.repair_bytes_sent.fetch_add(repairs as u64, Relaxed);
+            self.on_request.note(packet.header.ssrc, sent.size, message.now);
+            self.ahead.note(packet.header.ssrc, sent.size, message.now);
             self.estimator.on_departure(message.now);
             self.publish();
         }

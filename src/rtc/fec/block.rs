@@ -16,6 +16,8 @@ use super::erasure::{self, MAX_PIECES};
 
 /// Sources of a block at most; a large frame is several blocks.
 pub(super) const MAX_SOURCES: usize = 48;
+/// Losses of a block that are worked out at most: more is the work of a hostile far side.
+const MAX_MISSING: usize = 24;
 /// Bytes before the piece.
 const HEADER: usize = 5;
 /// Bytes before the payload in a piece.
@@ -154,7 +156,7 @@ impl Recovery {
         if missing.len() > block.repairs.len() {
             return Vec::new();
         }
-        let solved = self.solve(block, &missing);
+        let solved = if missing.len() <= MAX_MISSING { self.solve(block, &missing) } else { Vec::new() };
         self.blocks.remove(index);
         for source in &solved {
             self.remember(source.clone());

@@ -69,6 +69,9 @@ impl ForwardErrorCorrection {
     /// Adds a packet that leaves to its block, and the repairs where it is the last one.
     fn protect(&mut self, leaving: &TaggedPacket) {
         let Packet::Rtp(packet) = &leaving.message.packet else { return };
+        if !self.counters.far_takes_fec.load(Relaxed) {
+            return;
+        }
         let Some(sending) = self.sending.as_mut().filter(|sending| sending.video == packet.header.ssrc) else { return };
         let source = source_of(packet);
         let (timestamp, last) = (source.timestamp, source.marker);
@@ -182,8 +185,8 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for ForwardErrorCorrection {
 impl Interceptor for ForwardErrorCorrection {
     fn bind_local_stream(&mut self, stream: &StreamInfo) {
         if let (Some(repair), Some(payload_type)) = (stream.ssrc_fec, stream.payload_type_fec) {
-            // A repair that leaves again under the same number with other content would give away both (RFC 3711, 9.1):
-            // a stream that is bound anew goes on.
+            // The engine binds a stream once. Were it to do so again, numbers must go on: two repairs under one number would
+            // give away both (RFC 3711, 9.1).
             let same = self.sending.take().filter(|sending| sending.repair == repair);
             self.sending = Some(same.unwrap_or_else(|| Sending {
                 video: stream.ssrc,
@@ -267,6 +270,8 @@ mod tests {
         sender.bind_local_stream(&stream());
         assert_eq!(sent(&mut sender, 0..6).len(), 6, "nothing is lost");
         counters.set_path_loss(0.2);
+        assert_eq!(sent(&mut sender, 6..12).len(), 6, "the far side does without");
+        counters.far_takes_fec.store(true, Relaxed);
         let packets = sent(&mut sender, 6..12);
         let repairs: Vec<_> = packets[6..].iter().map(header).collect();
         assert!(repairs.len() >= 2 && repairs.iter().enumerate().all(|(n, one)| *one == (30, 104, n as u16, false)));

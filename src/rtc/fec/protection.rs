@@ -15,7 +15,7 @@ const REQUEST_MARGIN: Duration = Duration::from_millis(15);
 /// Of so many blocks one may wait for a repair on request, and one may come too late even then.
 const MAY_WAIT: f64 = 0.15;
 const MAY_FREEZE: f64 = 0.001;
-/// Losses that come together are rarer than chance has it, or more frequent; beyond this much nothing is gained.
+/// Repairs for a source at most.
 const MOST_PER_SOURCE: usize = 1;
 
 /// Repair packets for a block of `sources` packets where this share of packets is lost, each independently of the others.
