@@ -116,7 +116,9 @@ impl Ladder {
             (0..STEPS.len()).find(|&step| f64::from(kbps) >= least_kbps(step) * margin).unwrap_or(STEPS.len() - 1)
         };
         self.follow(highest(1.0), highest(UP_MARGIN), now);
-        self.look_at(max_lines, now);
+        // More than there are is as good as all.
+        self.lines = self.lines.min(full.height);
+        self.look_at(max_lines.min(full.height), now);
         let step = (self.step + self.too_slow).min(STEPS.len() - 1);
         let max_fps = full.max_fps.min(STEPS[step].max_fps);
         let eighths = (1..=STEPS[step].eighths)

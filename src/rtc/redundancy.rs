@@ -34,6 +34,9 @@ const MAX_PAYLOAD: usize = 1150;
 /// Bytes allocated at a time: some ten seconds of redundant sound.
 const MEMORY: usize = 128 * 1024;
 
+/// Below this rate, in bit/s, what is lost is lost for want of room: copies and repairs would take more of it.
+pub(super) const THIN: u64 = 250_000;
+
 /// How many copies the loss of the path asks for.
 #[derive(Debug, Default)]
 pub(super) struct CopiesWanted {
@@ -47,8 +50,6 @@ impl CopiesWanted {
     const LOSS: [f64; DISTANCES.len()] = [0.005, 0.06];
     /// Copies go on for so long after the loss that asked for them.
     const HOLD: Duration = Duration::from_secs(10);
-    /// Below this rate, in bit/s, what is lost is lost for want of room: copies would take more of it.
-    const THIN: u64 = 250_000;
 
     /// The copies that a packet should carry now, after `loss` (0 to 1) on a path that takes `target_bps`.
     pub(super) fn at(&mut self, loss: f64, target_bps: u64, now: MediaTime) -> usize {
@@ -59,7 +60,7 @@ impl CopiesWanted {
         } else if now.since(self.needed_at) >= Self::HOLD {
             self.copies = needed;
         }
-        if target_bps < Self::THIN { 0 } else { self.copies }
+        if target_bps < THIN { 0 } else { self.copies }
     }
 }
 

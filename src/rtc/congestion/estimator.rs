@@ -182,7 +182,7 @@ impl BandwidthEstimator {
             }
         }
         self.queue.measure(reports, now);
-        let verdict = self.loss.judge(reports, now);
+        let verdict = self.loss.judge(reports, self.queue_beyond_jitter() >= QUEUE_MODEST, now);
         if !self.started && self.start(reports, now) {
             return;
         }
@@ -198,7 +198,7 @@ impl BandwidthEstimator {
 
     /// Lowers or raises the rate by what the delay and the loss say.
     fn follow(&mut self, verdict: LossVerdict, received: f64, round_trip: Duration, now: Instant) {
-        let queue = self.queue.length().saturating_sub(self.queue.jitter() * JITTER_PEAKS);
+        let queue = self.queue_beyond_jitter();
         let fills = self.trend.usage() == Usage::Over && queue >= QUEUE_SMALL;
         match verdict {
             _ if fills || queue >= QUEUE_LARGE => {
@@ -226,6 +226,11 @@ impl BandwidthEstimator {
             }
             LossVerdict::Usual => {}
         }
+    }
+
+    /// How long packets certainly wait on the path.
+    fn queue_beyond_jitter(&self) -> Duration {
+        self.queue.length().saturating_sub(self.queue.jitter() * JITTER_PEAKS)
     }
 
     /// What was changed before has had the time to show.

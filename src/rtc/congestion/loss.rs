@@ -82,14 +82,19 @@ impl PathLoss {
         self.fates.iter().fold((0, 0), |(lost, all), fate| (lost + fate.1, all + fate.2))
     }
 
-    /// Takes the latest report.
-    pub(super) fn judge(&mut self, reports: &[Report], now: Instant) -> LossVerdict {
+    /// Takes the latest report. While packets are `queued`, what is lost is lost for want of room, and says nothing of the
+    /// path's own loss.
+    pub(super) fn judge(&mut self, reports: &[Report], queued: bool, now: Instant) -> LossVerdict {
         // What left before a trial began says nothing of it.
         let counts = |report: &&Report| self.trial.is_none_or(|trial| report.departure >= trial.began);
         let all = reports.iter().filter(counts).count() as u32;
         let lost = reports.iter().filter(counts).filter(|report| report.arrival.is_none()).count() as u32;
         self.fates.push_back((now, lost, all));
-        self.count(lost, all, now);
+        if queued {
+            self.trial = None;
+        } else {
+            self.count(lost, all, now);
+        }
         self.forget(now);
         let (lost, all) = self.lost_of();
         if all < ENOUGH_PACKETS {
@@ -103,7 +108,7 @@ impl PathLoss {
             }
             return LossVerdict::Usual;
         }
-        let own = self.average(loss, now).min(MOST_OWN);
+        let own = if queued { self.own() } else { self.average(loss, now) }.min(MOST_OWN);
         let usual = own.max(LEAST);
         let chance = (usual * (1.0 - usual) / f64::from(all)).sqrt();
         if loss - own > EXCESS + DEVIATIONS * chance { LossVerdict::Congested(loss) } else { LossVerdict::Usual }
@@ -167,7 +172,7 @@ mod tests {
                 let arrival = |packet| (packet >= lost).then_some(Duration::from_secs(1));
                 let reports: Vec<_> =
                     (0..10).map(|packet| Report { departure: now, size: 1000, arrival: arrival(packet) }).collect();
-                loss.judge(&reports, now)
+                loss.judge(&reports, false, now)
             })
             .collect()
     }

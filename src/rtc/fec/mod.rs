@@ -25,6 +25,7 @@ use rtc::rtp;
 use rtc::sansio::Protocol;
 use rtc::shared::error::Error;
 
+use super::redundancy::THIN;
 use super::stats::Counters;
 use block::{MAX_SOURCES, Recovery, Source};
 
@@ -86,7 +87,9 @@ impl ForwardErrorCorrection {
             return;
         }
         let (loss, round_trip) = (self.counters.path_loss(), self.counters.round_trip());
-        let count = protection::repairs_for(sending.block.len(), loss, round_trip);
+        // On a thin path what is lost is lost for want of room, of which repairs would take more.
+        let thin = self.counters.target_bps.load(Relaxed) < THIN;
+        let count = if thin { 0 } else { protection::repairs_for(sending.block.len(), loss, round_trip) };
         for payload in block::repairs(&sending.block, count) {
             let packet = sending.packet(timestamp, payload);
             self.writes.push_back(like(leaving, packet));
@@ -272,6 +275,7 @@ mod tests {
         counters.set_path_loss(0.2);
         assert_eq!(sent(&mut sender, 6..12).len(), 6, "the far side does without");
         counters.far_takes_fec.store(true, Relaxed);
+        counters.target_bps.store(1_000_000, Relaxed);
         let packets = sent(&mut sender, 6..12);
         let repairs: Vec<_> = packets[6..].iter().map(header).collect();
         assert!(repairs.len() >= 2 && repairs.iter().enumerate().all(|(n, one)| *one == (30, 104, n as u16, false)));
