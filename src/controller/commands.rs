@@ -337,6 +337,8 @@ impl Core {
                 }
                 if self.speaker.is_gone(&self.settings.speaker, fault) {
                     self.playout.set_speaker(&DeviceChoice::SystemDefault);
+                    // They find the end of this, too.
+                    self.schedule_statistics();
                 }
             }
             SoundEvent::Recovered { name } => {
