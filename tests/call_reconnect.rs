@@ -69,7 +69,8 @@ fn an_interruption_is_told_and_so_is_its_end() {
         ann.reports(),
         [CallReport::Reconnecting { conversation, participant }, CallReport::Reconnected { conversation, participant }]
     );
-    assert!(ann.sent().is_empty(), "a short one costs no message");
+    let told = Message::Media { conversation: conversation_id(1), audio: true, video: true };
+    assert_eq!(ann.sent(), [message_to(BOB, told)], "a short one costs one message");
     ann.at(60_000, Input::Deadline);
     assert_eq!(ann.machine.next_deadline(), None);
 }
@@ -101,6 +102,33 @@ fn hanging_up_works_at_once_and_mute_stays_while_nobody_is_heard() {
     assert!(
         ann.is_idle() && ann.sent().contains(&message_to(BOB, Message::Leave { conversation: conversation_id(1) }))
     );
+}
+
+#[test]
+fn what_is_muted_while_nothing_comes_through_is_told_when_something_does() {
+    let media = |audio| message_to(BOB, Message::Media { conversation: conversation_id(1), audio, video: true });
+    let undelivered = || Input::Undelivered { to: id(BOB), message: media(false).1 };
+    let mut ann = answering();
+    ann.engine(2000, 1, BOB, EngineEvent::Interrupted);
+    ann.at(2100, Input::Local(Press::EnableAudio { on: false }));
+    ann.at(7100, undelivered());
+    ann.effects.clear();
+    ann.at(9200, Input::Deadline);
+    assert!(!ann.sent().contains(&media(false)), "it waits for the link");
+    ann.engine(9500, 1, BOB, EngineEvent::Connected);
+    assert_eq!(ann.sent().iter().filter(|sent| **sent == media(false)).count(), 1);
+    assert_eq!(ann.machine.next_deadline(), None);
+    ann.effects.clear();
+    ann.at(14_500, undelivered());
+    ann.at(16_499, Input::Deadline);
+    assert!(ann.sent().is_empty());
+    assert_eq!(ann.machine.next_deadline(), Some(call_rig::at(16_500)));
+    ann.at(16_500, Input::Deadline);
+    assert_eq!(ann.sent(), [media(false)], "and is told until it arrives");
+    assert_eq!(ann.machine.next_deadline(), None);
+    let of_another = Message::Media { conversation: conversation_id(8), audio: false, video: true };
+    ann.at(17_000, Input::Undelivered { to: id(BOB), message: of_another });
+    assert_eq!(ann.machine.next_deadline(), None);
 }
 
 #[test]

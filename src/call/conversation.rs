@@ -1,6 +1,7 @@
 //! A conversation: connecting until the first participant is connected, connected until the last is gone.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::identity::PeerId;
 use crate::media::MediaTime;
@@ -11,6 +12,9 @@ use super::{
     CallReport, Consent, ConversationId, DisconnectReason, Effect, IncomingInvite, InviteId, Link, Message,
     OutgoingInvite, Role,
 };
+
+/// From the news that a word about this side's streams did not arrive to the next try.
+const TELL_AGAIN: Duration = Duration::from_secs(2);
 
 /// A conversation and its participants.
 #[derive(Debug)]
@@ -71,10 +75,34 @@ impl Conversation {
         if std::mem::replace(&mut self.announced, sends) == sends {
             return;
         }
-        for &peer in self.participants.keys() {
-            let Sends { audio, video } = sends;
+        let peers: Vec<PeerId> = self.participants.keys().copied().collect();
+        peers.into_iter().for_each(|peer| self.tell(turn, peer));
+    }
+
+    /// Tells `peer` what was announced last.
+    fn tell(&mut self, turn: &mut Turn<'_>, peer: PeerId) {
+        if let Some(participant) = self.participants.get_mut(&peer) {
+            participant.retell_at = None;
+            let Sends { audio, video } = self.announced;
             turn.send(peer, Message::Media { conversation: self.id, audio, video });
         }
+    }
+
+    /// What `peer` was told of this side's streams did not arrive: it is told again a little later.
+    pub(super) fn untold(&mut self, turn: &Turn<'_>, peer: PeerId) {
+        if let Some(participant) = self.participants.get_mut(&peer) {
+            participant.retell_at = Some(turn.now + TELL_AGAIN);
+        }
+    }
+
+    /// Tells again whoever it is time for; while nothing comes from them, that waits for the link.
+    pub(super) fn tell_again(&mut self, turn: &mut Turn<'_>) {
+        let due = |participant: &Participant| {
+            participant.link == Link::Connected && participant.retell_at.is_some_and(|at| at <= turn.now)
+        };
+        let peers: Vec<PeerId> =
+            self.participants.iter().filter(|(_, participant)| due(participant)).map(|(&peer, _)| peer).collect();
+        peers.into_iter().for_each(|peer| self.tell(turn, peer));
     }
 
     /// Media flows to and from `peer`, for the first time or again.
@@ -87,10 +115,10 @@ impl Conversation {
         let conversation = self.id;
         if participant.is_up(turn.now) {
             turn.report(CallReport::Reconnected { conversation, participant: peer });
+            // What was announced meanwhile, or just before, may have been lost.
+            self.tell(turn, peer);
         }
-        if !first {
-            return;
-        }
+        let Some(participant) = self.participants.get(&peer).filter(|_| first) else { return };
         if self.connected_at.is_none() {
             self.connected_at = Some(turn.now);
             turn.report(CallReport::ConversationConnected { conversation });

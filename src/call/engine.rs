@@ -69,6 +69,12 @@ impl CallMachine {
             {
                 self.link_is_gone(turn, current, to)
             }
+            (CallState::Conversation(mut current), Message::Media { conversation, .. })
+                if current.id == conversation =>
+            {
+                current.untold(turn, to);
+                CallState::Conversation(current)
+            }
             // What else does not arrive is made good by a deadline of the far side's.
             (
                 state,

@@ -61,6 +61,8 @@ pub struct Participant {
     pub(super) restarts: Restarts,
     /// Lines that they draw of this side's picture at most; `None` until they say.
     pub(super) wish: Option<u32>,
+    /// When they are told again what this side sends: the latest word of that did not arrive.
+    pub(super) retell_at: Option<MediaTime>,
     described: bool,
     early: Vec<Candidate>,
     candidates: usize,
@@ -75,6 +77,7 @@ impl Participant {
             role,
             restarts: Restarts::default(),
             wish: None,
+            retell_at: None,
             described: false,
             early: Vec::new(),
             candidates: 0,
@@ -112,7 +115,7 @@ impl Participant {
         match self.link {
             Link::Connecting { until } => Some(until),
             Link::Interrupted { until } => Some(self.ask_at().map_or(until, |at| at.min(until))),
-            Link::Connected => None,
+            Link::Connected => self.retell_at,
         }
     }
 

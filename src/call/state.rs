@@ -183,7 +183,10 @@ impl CallMachine {
                 self.end_incoming(turn, incoming, report, CallEnd::Missed)
             }
             CallState::Conversation(conversation) => {
-                let state = self.links_deadline(turn, conversation);
+                let mut state = self.links_deadline(turn, conversation);
+                if let CallState::Conversation(conversation) = &mut state {
+                    conversation.tell_again(turn);
+                }
                 ask_for_restarts(state, turn, false)
             }
             state @ (CallState::Idle | CallState::Outgoing(_) | CallState::Incoming(_)) => state,

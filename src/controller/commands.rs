@@ -267,6 +267,7 @@ impl Core {
             signaling.set_strangers_may_ring(self.settings.strangers_may_ring);
         }
         self.processing.set(processing_of(&self.settings));
+        self.forget_notices_of_other_choices(&before);
         if self.settings.speaker != before.speaker {
             self.speaker = Default::default();
             self.playout.set_speaker(&self.settings.speaker);
@@ -279,6 +280,20 @@ impl Core {
         }
         if let Some((audio, video)) = self.media.wished() {
             self.change_media(audio, video);
+        }
+    }
+
+    /// What was said of a device holds no more once another one is chosen.
+    fn forget_notices_of_other_choices(&mut self, before: &Settings) {
+        let Settings { camera, microphone, speaker, .. } = &self.settings;
+        for (device, changed) in [
+            (DeviceKind::Camera, *camera != before.camera),
+            (DeviceKind::Microphone, *microphone != before.microphone),
+            (DeviceKind::Speaker, *speaker != before.speaker),
+        ] {
+            if changed {
+                self.notices.forget_device(device);
+            }
         }
     }
 
@@ -322,6 +337,8 @@ impl Core {
                 }
                 if self.speaker.is_gone(&self.settings.speaker, fault) {
                     self.playout.set_speaker(&DeviceChoice::SystemDefault);
+                    // They find the end of this, too.
+                    self.schedule_statistics();
                 }
             }
             SoundEvent::Recovered { name } => {

@@ -258,6 +258,9 @@ impl Core {
             }
         }
         self.stepping = false;
+        if !self.gates.is_muted() {
+            self.spoke_muted_until = None;
+        }
         self.watch_network();
         self.publisher.mark();
     }

@@ -362,11 +362,11 @@ impl LocalMedia {
         }
     }
 
-    /// What becomes of the microphone that stands in: that it works is told, as a choice that could not be kept. That it
-    /// does not needs no word beside those about the chosen one.
+    /// What becomes of the microphone that stands in: that it works is told, as a choice that could not be kept, and so
+    /// is its end. That it never worked needs no word beside those about the chosen one.
     fn on_stand_in(&mut self, event: SoundEvent) -> Option<Event> {
         let open = self.stand_in.as_mut()?;
-        open.resolved = true;
+        let worked = std::mem::replace(&mut open.resolved, true) && open.fault.is_none();
         match event {
             SoundEvent::Opened { name } | SoundEvent::Recovered { name } => {
                 open.name.clone_from(&name);
@@ -377,8 +377,8 @@ impl LocalMedia {
                 other.then_some(Event::DeviceFallback { device: DeviceKind::Microphone, chosen, name })
             }
             SoundEvent::Fault(error) => {
-                open.fault = Some(fault_of(&error));
-                None
+                let event = fault(open, DeviceKind::Microphone, &error);
+                worked.then_some(event)
             }
         }
     }

@@ -141,6 +141,24 @@ fn without_consent_nothing_opens() {
 }
 
 #[test]
+fn a_microphone_that_stood_in_and_is_gone_too_is_told() {
+    let mut rig = rig();
+    let microphone = DeviceChoice::Named("No such microphone".to_owned());
+    rig.media.open(Consent::for_test(), MediaWish { audio: true, microphone, ..wish(None) });
+    let missing = || SoundEvent::Fault(CallError::DeviceMissing { device: DeviceKind::Microphone });
+    let unplugged = || SoundEvent::Fault(CallError::DeviceUnplugged { device: DeviceKind::Microphone });
+    let chosen = rig.media.microphone.as_ref().unwrap().generation;
+    assert!(matches!(rig.media.on_microphone(chosen, missing()), Some(Event::DeviceError { .. })));
+    let stand_in = rig.media.stand_in.as_ref().unwrap().generation;
+    assert_eq!(rig.media.on_microphone(stand_in, missing()), None, "nothing is there, as was said");
+    let works = |name: &str| SoundEvent::Recovered { name: name.to_owned() };
+    assert!(matches!(rig.media.on_microphone(stand_in, works("Built-in")), Some(Event::DeviceFallback { .. })));
+    let gone = rig.media.on_microphone(stand_in, unplugged());
+    assert!(matches!(gone, Some(Event::DeviceError { fault: DeviceFault::Unplugged, .. })), "{gone:?}");
+    assert!(rig.media.faults().1.is_some() && rig.media.working_microphone().is_none());
+}
+
+#[test]
 fn the_mode_that_the_camera_itself_runs_in_is_known_while_it_is_open() {
     let mut rig = rig();
     let camera = DeviceChoice::TestCard { format: Some((320, 240, 10)) };

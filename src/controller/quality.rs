@@ -56,7 +56,6 @@ pub struct CallSample {
 }
 
 /// Where a measure begins to make a call unstable, and poor.
-const LOSS_PERCENT: [f32; 2] = [8.0, 25.0];
 const LATENCY_MS: [f32; 2] = [400.0, 800.0];
 const FROZEN_MS: [f32; 2] = [100.0, 400.0];
 const CONCEALED_MS: [f32; 2] = [60.0, 200.0];
@@ -73,7 +72,6 @@ impl CallSample {
         };
         let share = if self.wanted_kbps > 0.0 { self.asked_kbps / self.wanted_kbps } else { 1.0 };
         [
-            grade(self.sent_loss_percent.max(self.received_loss_percent), LOSS_PERCENT),
             grade(self.latency_ms, LATENCY_MS),
             grade(self.frozen_ms, FROZEN_MS),
             grade(self.concealed_ms, CONCEALED_MS),
@@ -195,13 +193,19 @@ mod tests {
             (CallSample { wanted_kbps: 0.0, asked_kbps: 0.0, ..GOOD }, Quality::Good),
             (CallSample { asked_kbps: 400.0, ..GOOD }, Quality::Unstable),
             (CallSample { asked_kbps: 100.0, ..GOOD }, Quality::Poor),
-            (CallSample { sent_loss_percent: 10.0, ..GOOD }, Quality::Unstable),
-            (CallSample { received_loss_percent: 30.0, ..GOOD }, Quality::Poor),
+            (CallSample { frozen_ms: 450.0, ..GOOD }, Quality::Poor),
             (CallSample { latency_ms: 500.0, ..GOOD }, Quality::Unstable),
             (CallSample { concealed_ms: 300.0, ..GOOD }, Quality::Poor),
         ] {
             assert_eq!(sample.grade(), grade, "{sample:?}");
         }
+    }
+
+    #[test]
+    fn loss_that_is_repaired_is_no_trouble() {
+        let lossy = CallSample { sent_loss_percent: 40.0, received_loss_percent: 40.0, ..GOOD };
+        assert_eq!(lossy.grade(), Quality::Good);
+        assert_eq!(CallSample { concealed_ms: 80.0, ..lossy }.grade(), Quality::Unstable, "what is not, is heard");
     }
 
     #[test]

@@ -149,7 +149,7 @@ fn kbps(before: u64, now: u64, elapsed: Duration) -> f32 {
 }
 
 impl Core {
-    /// Statistics run while a stream or a call does.
+    /// Statistics run while a stream or a call does, and while another speaker stands in for the chosen one.
     pub(super) fn schedule_statistics(&mut self) {
         if self.next_statistics.is_none() {
             self.next_statistics = Some(MediaTime::now() + self.reported_every());
@@ -184,11 +184,11 @@ impl Core {
         }
         reports.into_iter().for_each(|event| self.report(event));
         let runs = self.media.is_open() || !self.remotes.is_empty();
-        if !runs {
+        if !runs && matches!(self.machine.state(), CallState::Idle) {
             self.forget_speaker_stand_in();
         }
         let every = if connected.is_some() { SAMPLE_EVERY.min(reported_every) } else { reported_every };
-        self.next_statistics = runs.then(|| now + every);
+        self.next_statistics = (runs || self.speaker.stands_in()).then(|| now + every);
         self.publisher.mark();
     }
 

@@ -52,6 +52,8 @@ struct Capture {
     shared: Arc<Shared>,
     processor: VoiceProcessor,
     level: Arc<LevelMeter>,
+    /// The level shows what this one gave. Another microphone, which stands in for it, may share the meter.
+    delivers: bool,
     sink: Sink,
     on_event: OnEvent,
     log: FaultLog,
@@ -80,6 +82,7 @@ impl Microphone {
             shared: Arc::clone(&shared),
             processor,
             level,
+            delivers: false,
             sink: Box::new(sink),
             on_event: Box::new(events),
             log: FaultLog::default(),
@@ -87,7 +90,7 @@ impl Microphone {
         let choice = choice.clone();
         let spawned = thread::Builder::new().name("microphone".to_owned()).spawn(move || {
             capture.run(&choice);
-            capture.level.reset();
+            capture.fall_silent();
             let done = Arc::clone(&capture.shared);
             drop(capture);
             done.done.raise();
@@ -128,7 +131,7 @@ impl Capture {
                 }
             };
             if let Err(error) = ended {
-                self.level.reset();
+                self.fall_silent();
                 self.report_fault(error);
                 self.park(RETRY);
             }
@@ -172,6 +175,7 @@ impl Capture {
 
     fn deliver(&mut self, frame: &[f32], at: MediaTime) {
         if !self.closed() {
+            self.delivers = true;
             self.level.record(frame);
             (self.sink)(frame, at);
         }
@@ -180,9 +184,17 @@ impl Capture {
     /// Delivers what a device recorded.
     fn deliver_recorded(&mut self, frame: &[f32], at: MediaTime) {
         if !self.closed() {
+            self.delivers = true;
             let frame = self.processor.process(frame);
             self.level.record(frame);
             (self.sink)(frame, at);
+        }
+    }
+
+    /// The meter shows silence where it showed this microphone.
+    fn fall_silent(&mut self) {
+        if std::mem::take(&mut self.delivers) {
+            self.level.reset();
         }
     }
 
@@ -289,6 +301,24 @@ mod tests {
         std::fs::rename(written, path).unwrap();
         assert_eq!(events.recv_timeout(LONG), Ok(SoundEvent::Recovered { name: "voice.wav".into() }));
         assert_eq!(frames.recv_timeout(LONG).unwrap().0.len(), FRAME_SAMPLES);
+    }
+
+    #[test]
+    fn a_missing_microphone_leaves_the_meter_to_the_one_that_stands_in() {
+        let folder = tempfile::tempdir().unwrap();
+        let (level, (sender, events)) = (Arc::new(LevelMeter::default()), sync_channel(64));
+        level.record(&[0.5; FRAME_SAMPLES]);
+        let microphone = Microphone::open(
+            &Consent::for_test(),
+            &DeviceChoice::File(folder.path().join("missing.wav")),
+            Arc::clone(&level),
+            VoiceProcessor::default(),
+            |_, _| {},
+            move |event| drop(sender.try_send(event)),
+        );
+        assert!(matches!(events.recv_timeout(LONG), Ok(SoundEvent::Fault(_))));
+        drop(microphone);
+        assert!(level.peak() > 0.1);
     }
 
     #[test]

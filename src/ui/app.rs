@@ -9,6 +9,7 @@ use eframe::egui::{self, Frame, Ui, UserAttentionType, ViewportCommand};
 
 use crate::call::InviteId;
 use crate::controller::{CallView, Command, Handle, Snapshot};
+use crate::identity::PeerId;
 
 use super::add_contact;
 use super::call_view::{self, CallScreen};
@@ -216,9 +217,15 @@ impl Window {
     }
 
     /// Nothing is drawn while the window is hidden, so the others' pictures may be small.
-    fn hide(&mut self) {
-        let Some(call) = &mut self.call else { return };
-        call.hide(&mut self.commands);
+    fn hide(&mut self, snapshot: &Snapshot) {
+        let participants: Vec<PeerId> = match &snapshot.call {
+            CallView::Conversation(call) => call.participants.iter().map(|participant| participant.id).collect(),
+            CallView::Idle | CallView::Outgoing(_) | CallView::Incoming(_) => Vec::new(),
+        };
+        // A call may begin, and end, without ever being drawn.
+        let call = if participants.is_empty() { self.call.as_mut() } else { Some(self.call.get_or_insert_default()) };
+        let Some(call) = call else { return };
+        call.hide(&participants, &mut self.commands);
         for command in self.commands.drain(..) {
             // An error means that the controller has ended, as the next drawing will find.
             let _ = self.handle.send(command);
@@ -256,9 +263,9 @@ impl eframe::App for Window {
     fn logic(&mut self, ctx: &egui::Context, _frame: &mut eframe::Frame) {
         if let Some(snapshot) = self.handle.snapshot() {
             self.attend(ctx, &snapshot);
-        }
-        if ctx.input(|input| is_hidden(input.viewport())) {
-            self.hide();
+            if ctx.input(|input| is_hidden(input.viewport())) {
+                self.hide(&snapshot);
+            }
         }
     }
 

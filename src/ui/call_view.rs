@@ -139,8 +139,8 @@ impl CallScreen {
     }
 
     /// The window is hidden: nothing of the others' pictures is drawn.
-    pub fn hide(&mut self, commands: &mut Vec<Command>) {
-        self.wishes.hide(commands);
+    pub fn hide(&mut self, participants: &[PeerId], commands: &mut Vec<Command>) {
+        self.wishes.hide(participants, commands);
     }
 
     /// Follows whether a touch is under way that began on faded controls.

@@ -90,9 +90,11 @@ impl PictureWishes {
         again
     }
 
-    /// Nothing is drawn any more: asks everybody for the least.
-    pub fn hide(&mut self, commands: &mut Vec<Command>) {
-        for (&participant, wish) in &mut self.0 {
+    /// Nothing is drawn of these `participants`, or not yet: asks everybody for the least.
+    pub fn hide(&mut self, participants: &[PeerId], commands: &mut Vec<Command>) {
+        self.0.retain(|id, _| participants.contains(id));
+        for &participant in participants {
+            let wish = self.0.entry(participant).or_default();
             if wish.asked != Some(LEAST_LINES) {
                 commands.push(Command::WishVideo { participant, lines: wish.ask(LEAST_LINES) });
             }
@@ -153,9 +155,20 @@ mod tests {
         for ms in [0, 300] {
             wishes.update(&[(id, 720.0)], MediaTime::from_millis(ms), &mut commands);
         }
-        wishes.hide(&mut commands);
-        wishes.hide(&mut commands);
+        wishes.hide(&[id], &mut commands);
+        wishes.hide(&[id], &mut commands);
         let wish = |lines| Command::WishVideo { participant: id, lines };
         assert_eq!(commands, [wish(720), wish(180)]);
+    }
+
+    #[test]
+    fn a_window_that_was_never_seen_asks_for_the_least_in_each_call() {
+        let id = PeerId::from_bytes([1; 32]);
+        let (mut wishes, mut commands) = (PictureWishes::default(), Vec::new());
+        for participants in [&[id][..], &[id], &[], &[id]] {
+            wishes.hide(participants, &mut commands);
+        }
+        let wish = || Command::WishVideo { participant: id, lines: 180 };
+        assert_eq!(commands, [wish(), wish()], "once in each");
     }
 }

@@ -131,10 +131,11 @@ impl Pair {
 impl HeadlessChild {
     fn trace(&self) -> anyhow::Result<Trace> {
         let (_, trace) = self.wait("the trace", PATIENCE, |event| match event {
-            Event::FrameTrace { shown, times } => Some(Trace { delays: delays(&shown).collect(), times }),
+            Event::FrameTrace { shown, times } => Some(Ok(Trace { delays: delays(&shown).collect(), times })),
+            Event::ConversationDisconnected { .. } => Some(Err(anyhow::anyhow!("The call ended by itself."))),
             _ => None,
         })?;
-        Ok(trace)
+        trace
     }
 }
 
