@@ -19,13 +19,12 @@ const SPEAKER_MS: f32 = 30.0;
 
 /// How often statistics are reported while something runs.
 const STATISTICS_EVERY: Duration = Duration::from_secs(2);
+/// The same while a measurement traces frames.
+const STATISTICS_EVERY_WHILE_TRACING: Duration = Duration::from_millis(500);
 /// How often they are taken in a call.
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 /// A deadline may be met a little before its time.
 const ALMOST: Duration = Duration::from_millis(100);
-
-/// The same while a measurement traces frames.
-const STATISTICS_EVERY_WHILE_TRACING: Duration = Duration::from_millis(500);
 
 /// What this side's encoder makes.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

@@ -65,8 +65,8 @@ pub struct VideoEncoding {
 
 impl VideoEncoding {
     /// Starts the thread: it takes the latest picture of `input`, encodes it and hands the access unit to `output`,
-    /// on the encoder thread. Pictures keep their own size while the budget allows; `format` gives the rate of pictures and bits at most, `budget`,
-    /// which is asked before each picture, what the network takes of that.
+    /// on the encoder thread. Pictures keep their own size while the budget allows; `format` gives the rate of pictures and
+    /// bits at most, `budget`, which is asked before each picture, what the network takes of that.
     ///
     /// # Errors
     ///
@@ -141,7 +141,9 @@ fn run(shared: &Shared, input: &FrameSlot, budget: impl Fn() -> VideoBudget, mut
     while !shared.stop.load(Ordering::Relaxed) && !input.is_closed() {
         let Some(frame) = input.take_timeout(STOP_CHECK) else { continue };
         let budget = budget();
-        let kbps = budget.kbps.min(shared.kbps.load(Ordering::Relaxed)).max(*VideoFormat::KBPS_RANGE.start());
+        let max_kbps = shared.kbps.load(Ordering::Relaxed);
+        let least_kbps = *VideoFormat::KBPS_RANGE.start();
+        let kbps = budget.kbps.min(max_kbps).max(least_kbps);
         let max_fps = shared.max_fps.load(Ordering::Relaxed);
         let full = Shape { width: frame.width(), height: frame.height(), max_fps };
         if budget.behind {
@@ -152,8 +154,8 @@ fn run(shared: &Shared, input: &FrameSlot, budget: impl Fn() -> VideoBudget, mut
         if !pace.admits(frame.captured_at, shape.max_fps) {
             continue;
         }
-        let most = (f64::from(shared.kbps.load(Ordering::Relaxed)) * shape.bit_rate_share(full)) as u32;
-        let kbps = kbps.min(most).max(*VideoFormat::KBPS_RANGE.start());
+        let usable_kbps = (f64::from(max_kbps) * shape.bit_rate_share(full)) as u32;
+        let kbps = kbps.min(usable_kbps).max(least_kbps);
         let interval = (Duration::from_secs(1) / shape.max_fps.max(1)).max(frame.captured_at.since(captured_at));
         captured_at = frame.captured_at;
         let started = MediaTime::now();

@@ -27,6 +27,9 @@ const TABLES: ([u8; 512], [u8; 256]) = {
     (powers, logarithms)
 };
 
+/// Bytes from which on a row of the multiplication table is made for them.
+const ROW_IS_WORTH: usize = 256;
+
 fn multiply(a: u8, b: u8) -> u8 {
     if a == 0 || b == 0 {
         return 0;
@@ -49,7 +52,13 @@ fn add_multiple(sum: &mut [u8], factor: u8, source: &[u8]) {
     if factor == 0 {
         return;
     }
-    // One row of the multiplication table serves the whole piece.
+    // One row of the multiplication table serves a whole piece; for the few bytes of a head or a matrix it is not worth while.
+    if source.len() < ROW_IS_WORTH {
+        for (sum, &value) in sum.iter_mut().zip(source) {
+            *sum ^= multiply(factor, value);
+        }
+        return;
+    }
     let row: [u8; 256] = std::array::from_fn(|value| multiply(factor, value as u8));
     for (sum, &value) in sum.iter_mut().zip(source) {
         *sum ^= row[usize::from(value)];
@@ -90,6 +99,9 @@ mod tests {
 
     use super::*;
 
+    /// Long enough for rows; the matrix goes without.
+    const LENGTH: usize = ROW_IS_WORTH + 1;
+
     #[test]
     fn every_value_but_zero_has_an_inverse() {
         for value in 1..=255 {
@@ -101,7 +113,7 @@ mod tests {
     proptest! {
         #[test]
         fn as_many_repairs_as_losses_give_back_what_was_lost(
-            sources in prop::collection::vec(prop::collection::vec(any::<u8>(), 7), 1..40),
+            sources in prop::collection::vec(prop::collection::vec(any::<u8>(), LENGTH), 1..40),
             seed in any::<u64>(),
         ) {
             let mut random = fastrand::Rng::with_seed(seed);
@@ -112,7 +124,7 @@ mod tests {
                 .choose_multiple(0..60_u8, lost)
                 .into_iter()
                 .map(|number| {
-                    let mut repair = vec![0; 7];
+                    let mut repair = vec![0; LENGTH];
                     for (source, piece) in sources.iter().enumerate() {
                         add_source(&mut repair, number, source as u8, piece);
                     }
