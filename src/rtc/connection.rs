@@ -36,6 +36,7 @@ use super::media_tap::MediaTap;
 use super::nack::NackGenerator;
 use super::retransmission::RetransmissionUnwrapper;
 use super::rtcp_observer::RtcpObserver;
+use super::stage::Staged;
 
 /// Between connectivity checks of a pair while connecting. A check goes out when this timer fires, and nominating takes
 /// another one, so it is most of the time that a call on a local network takes to connect.
@@ -122,16 +123,16 @@ pub(super) async fn open(
 
 fn with_interceptors(registry: Registry, own: Interceptors) -> Registry {
     registry
-        .with(RtcpObserver::slot(), own.observer)
-        .with(Slot::CongestionControl, own.congestion)
-        .with(MediaTap::slot(), own.tap)
+        .with(RtcpObserver::slot(), Staged::new(own.observer))
+        .with(Slot::CongestionControl, Staged::new(own.congestion))
+        .with(MediaTap::slot(), Staged::new(own.tap))
         // In place of those that leave repairs out, and that report each 100 ms.
         .with(Slot::TwccSender, NumbersRepairs(TwccSenderBuilder::new().build()))
         .with(Slot::TwccReceiver, TwccReceiverBuilder::new().with_interval(FEEDBACK_INTERVAL).build())
-        .with(RetransmissionUnwrapper::slot(), RetransmissionUnwrapper::default())
-        .with(ForwardErrorCorrection::slot(), own.fec)
+        .with(RetransmissionUnwrapper::slot(), Staged::new(RetransmissionUnwrapper::default()))
+        .with(ForwardErrorCorrection::slot(), Staged::new(own.fec))
         .with(Slot::NackResponder, NackResponderBuilder::new().with_size(RETRANSMISSION_BUFFER).build())
-        .with(Slot::NackGenerator, own.nack_generator)
+        .with(Slot::NackGenerator, Staged::new(own.nack_generator))
         .with(Slot::ReceiverReport, ReceiverReportBuilder::new().with_interval(REPORT_INTERVAL).build())
         .with(Slot::SenderReport, SenderReportBuilder::new().with_interval(REPORT_INTERVAL).build())
 }

@@ -14,6 +14,7 @@ use rtc::shared::marshal::Unmarshal;
 use super::congestion::CongestionControl;
 use super::retransmission::RetransmissionUnwrapper;
 use super::rtcp_observer::RtcpObserver;
+use super::stage::Staged;
 use super::stats::Counters;
 
 const OWN_VIDEO: u32 = 7;
@@ -28,7 +29,7 @@ const DEPARTURES: u16 = 64;
 /// One RTP packet, of the far side's retransmissions when its SSRC says so.
 pub fn retransmission(bytes: &[u8]) {
     let Ok(packet) = rtp::Packet::unmarshal(&mut Bytes::copy_from_slice(bytes)) else { return };
-    let mut unwrapper = RetransmissionUnwrapper::default();
+    let mut unwrapper = Staged::new(RetransmissionUnwrapper::default());
     unwrapper.bind_remote_stream(&stream(FAR_VIDEO, FAR_RETRANSMISSIONS));
     let _ = unwrapper.handle_read(tagged(Instant::now(), Packet::Rtp(packet)));
     while unwrapper.poll_read().is_some() {}
@@ -38,9 +39,9 @@ pub fn retransmission(bytes: &[u8]) {
 pub fn rtcp(bytes: &[u8]) {
     let Ok(packets) = rtc::rtcp::packet::unmarshal(&mut Bytes::copy_from_slice(bytes)) else { return };
     let counters = Arc::new(Counters::default());
-    let mut observer = RtcpObserver::new(Arc::clone(&counters), OWN_VIDEO, || {});
+    let mut observer = Staged::new(RtcpObserver::new(Arc::clone(&counters), OWN_VIDEO, || {}));
     observer.bind_remote_stream(&stream(FAR_VIDEO, FAR_RETRANSMISSIONS));
-    let mut congestion = CongestionControl::new(counters);
+    let mut congestion = Staged::new(CongestionControl::new(counters));
     congestion.bind_local_stream(&stream(OWN_VIDEO, OWN_RETRANSMISSIONS));
     let start = Instant::now();
     for number in 0..DEPARTURES {

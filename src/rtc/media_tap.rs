@@ -8,14 +8,11 @@
 //! repairs it: a large keyframe on a busy computer would be lost again each time that it is requested. The queues here
 //! are as long as the jitter buffer. Runs on the tokio task of the peer connection, farthest from the network.
 
-use std::collections::VecDeque;
-use std::time::Instant;
-
-use rtc::interceptor::{Interceptor, Packet, Slot, StreamInfo, TaggedPacket};
+use rtc::interceptor::{Packet, Slot, StreamInfo, TaggedPacket};
 use rtc::rtp;
-use rtc::sansio::Protocol;
-use rtc::shared::error::Error;
 use tokio::sync::mpsc;
+
+use super::stage::{Passing, Stage};
 
 /// Packets of video that wait for their task at most.
 const VIDEO_QUEUE: usize = 2048;
@@ -34,16 +31,13 @@ pub(super) struct MediaTap {
     video: mpsc::Sender<rtp::Packet>,
     audio_ssrc: Option<u32>,
     video_ssrc: Option<u32>,
-    reads: VecDeque<TaggedPacket>,
-    writes: VecDeque<TaggedPacket>,
 }
 
 impl MediaTap {
     pub(super) fn new() -> (Self, ReceivedMedia) {
         let (audio, audio_receiver) = mpsc::channel(AUDIO_QUEUE);
         let (video, video_receiver) = mpsc::channel(VIDEO_QUEUE);
-        let (reads, writes) = Default::default();
-        let tap = Self { audio, video, audio_ssrc: None, video_ssrc: None, reads, writes };
+        let tap = Self { audio, video, audio_ssrc: None, video_ssrc: None };
         (tap, ReceivedMedia { audio: audio_receiver, video: video_receiver })
     }
 
@@ -67,41 +61,15 @@ impl MediaTap {
     }
 }
 
-impl Protocol<TaggedPacket, TaggedPacket, ()> for MediaTap {
-    type Rout = TaggedPacket;
-    type Wout = TaggedPacket;
-    type Eout = ();
-    type Error = Error;
-    type Time = Instant;
-
-    fn handle_read(&mut self, message: TaggedPacket) -> Result<(), Error> {
+impl Stage for MediaTap {
+    fn read(&mut self, message: TaggedPacket, passing: &mut Passing) {
         match message.message.packet {
             Packet::Rtp(packet) => self.divert(packet),
-            _ => self.reads.push_back(message),
+            _ => passing.reads.push_back(message),
         }
-        Ok(())
     }
 
-    fn poll_read(&mut self) -> Option<TaggedPacket> {
-        self.reads.pop_front()
-    }
-
-    fn handle_write(&mut self, message: TaggedPacket) -> Result<(), Error> {
-        self.writes.push_back(message);
-        Ok(())
-    }
-
-    fn poll_write(&mut self) -> Option<TaggedPacket> {
-        self.writes.pop_front()
-    }
-}
-
-impl Interceptor for MediaTap {
-    fn bind_local_stream(&mut self, _: &StreamInfo) {}
-
-    fn unbind_local_stream(&mut self, _: &StreamInfo) {}
-
-    fn bind_remote_stream(&mut self, stream: &StreamInfo) {
+    fn bind_remote(&mut self, stream: &StreamInfo) {
         // The stream of retransmissions is bound, too, under the video's codec; it names none of its own.
         if stream.mime_type.starts_with("audio/") {
             self.audio_ssrc = Some(stream.ssrc);
@@ -109,20 +77,23 @@ impl Interceptor for MediaTap {
             self.video_ssrc = Some(stream.ssrc);
         }
     }
-
-    fn unbind_remote_stream(&mut self, _: &StreamInfo) {}
 }
 
 #[cfg(test)]
 mod tests {
-    use rtc::interceptor::AttributedPacket;
+    use std::time::Instant;
+
+    use rtc::interceptor::{AttributedPacket, Interceptor};
+    use rtc::sansio::Protocol;
     use rtc::shared::TransportContext;
 
+    use super::super::stage::Staged;
     use super::*;
 
     #[test]
     fn each_stream_goes_to_its_queue_and_strange_ones_nowhere() {
-        let (mut tap, mut received) = MediaTap::new();
+        let (tap, mut received) = MediaTap::new();
+        let mut tap = Staged::new(tap);
         let stream = |ssrc, ssrc_rtx, mime_type: &str| StreamInfo {
             ssrc,
             ssrc_rtx,

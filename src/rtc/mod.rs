@@ -34,6 +34,7 @@ mod rtcp_observer;
 mod runtime;
 mod sending;
 mod source_gate;
+mod stage;
 mod stats;
 
 #[cfg(test)]

@@ -8,17 +8,16 @@
 //! an answer should have come, until the jitter buffer gives the packet up. Asking faster than the round trip only
 //! multiplies the repairs. Runs on the tokio task of the peer connection; time is an argument.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use rtc::interceptor::{AttributedPacket, Interceptor, Packet, StreamInfo, TaggedPacket};
+use rtc::interceptor::{AttributedPacket, Packet, StreamInfo, TaggedPacket};
 use rtc::rtcp::transport_feedbacks::transport_layer_nack::{TransportLayerNack, nack_pairs_from_sequence_numbers};
-use rtc::sansio::Protocol;
 use rtc::shared::TransportContext;
-use rtc::shared::error::Error;
 
+use super::stage::{Passing, Stage};
 use super::stats::Counters;
 use crate::jitter_buffer::repair_wait;
 
@@ -42,8 +41,6 @@ pub(super) struct NackGenerator {
     /// SSRC that the requests come from.
     sender_ssrc: u32,
     streams: HashMap<u32, Stream>,
-    reads: VecDeque<TaggedPacket>,
-    writes: VecDeque<TaggedPacket>,
 }
 
 /// What is missing in one stream.
@@ -68,10 +65,10 @@ struct Missing {
 
 impl NackGenerator {
     pub(super) fn new(counters: Arc<Counters>, sender_ssrc: u32) -> Self {
-        Self { counters, sender_ssrc, streams: HashMap::new(), reads: VecDeque::new(), writes: VecDeque::new() }
+        Self { counters, sender_ssrc, streams: HashMap::new() }
     }
 
-    fn ask(&mut self, now: Instant) {
+    fn ask(&mut self, now: Instant, passing: &mut Passing) {
         let known = self.counters.round_trip();
         let round_trip = if known.is_zero() { UNKNOWN_ROUND_TRIP } else { known };
         for (&media_ssrc, stream) in &mut self.streams {
@@ -82,7 +79,7 @@ impl NackGenerator {
             }
             let nacks = nack_pairs_from_sequence_numbers(&wanted);
             let nack = TransportLayerNack { sender_ssrc: self.sender_ssrc, media_ssrc, nacks };
-            self.writes.push_back(TaggedPacket {
+            passing.writes.push_back(TaggedPacket {
                 now,
                 transport: TransportContext::default(),
                 message: AttributedPacket::new(Packet::Rtcp(vec![Box::new(nack)])),
@@ -131,60 +128,33 @@ impl Stream {
     }
 }
 
-impl Protocol<TaggedPacket, TaggedPacket, ()> for NackGenerator {
-    type Rout = TaggedPacket;
-    type Wout = TaggedPacket;
-    type Eout = ();
-    type Error = Error;
-    type Time = Instant;
-
-    fn handle_read(&mut self, message: TaggedPacket) -> Result<(), Error> {
+impl Stage for NackGenerator {
+    fn read(&mut self, message: TaggedPacket, passing: &mut Passing) {
         if let Packet::Rtp(packet) = &message.message.packet
             && let Some(stream) = self.streams.get_mut(&packet.header.ssrc)
         {
             stream.arrived(packet.header.sequence_number, message.now);
             self.counters.packets_expected.fetch_add(std::mem::take(&mut stream.expected), Relaxed);
         }
-        self.reads.push_back(message);
-        Ok(())
+        passing.reads.push_back(message);
     }
 
-    fn poll_read(&mut self) -> Option<TaggedPacket> {
-        self.reads.pop_front()
-    }
-
-    fn handle_write(&mut self, message: TaggedPacket) -> Result<(), Error> {
-        self.writes.push_back(message);
-        Ok(())
-    }
-
-    fn poll_write(&mut self) -> Option<TaggedPacket> {
-        self.writes.pop_front()
-    }
-
-    fn handle_timeout(&mut self, now: Instant) -> Result<(), Error> {
-        self.ask(now);
-        Ok(())
-    }
-
-    fn poll_timeout(&mut self) -> Option<Instant> {
+    fn next_timeout(&self) -> Option<Instant> {
         self.streams.values().flat_map(|stream| stream.missing.values()).map(|missing| missing.ask_at).min()
     }
-}
 
-impl Interceptor for NackGenerator {
-    fn bind_local_stream(&mut self, _: &StreamInfo) {}
+    fn timeout(&mut self, now: Instant, passing: &mut Passing) {
+        self.ask(now, passing);
+    }
 
-    fn unbind_local_stream(&mut self, _: &StreamInfo) {}
-
-    fn bind_remote_stream(&mut self, stream: &StreamInfo) {
+    fn bind_remote(&mut self, stream: &StreamInfo) {
         let supported = stream.rtcp_feedback.iter().any(|kind| kind.typ == "nack" && kind.parameter.is_empty());
         if supported {
             self.streams.insert(stream.ssrc, Stream::default());
         }
     }
 
-    fn unbind_remote_stream(&mut self, stream: &StreamInfo) {
+    fn unbind_remote(&mut self, stream: &StreamInfo) {
         self.streams.remove(&stream.ssrc);
     }
 }

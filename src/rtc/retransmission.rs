@@ -7,20 +7,17 @@
 //! The engine would do it after its interceptors: the NACK generator would then never see a repair and would ask for the
 //! same packet for ever. Runs on the tokio task of the peer connection.
 
-use std::collections::{HashMap, VecDeque};
-use std::time::Instant;
+use std::collections::HashMap;
 
-use rtc::interceptor::{Interceptor, Packet, Slot, StreamInfo, TaggedPacket};
-use rtc::sansio::Protocol;
-use rtc::shared::error::Error;
+use rtc::interceptor::{Packet, Slot, StreamInfo, TaggedPacket};
+
+use super::stage::{Passing, Stage};
 
 /// Gives repairs back the stream, payload type and sequence number that they had.
 #[derive(Default)]
 pub(super) struct RetransmissionUnwrapper {
     /// By the SSRC of the retransmissions: SSRC and payload type of what is repaired.
     repaired: HashMap<u32, (u32, u8)>,
-    reads: VecDeque<TaggedPacket>,
-    writes: VecDeque<TaggedPacket>,
 }
 
 impl RetransmissionUnwrapper {
@@ -30,54 +27,28 @@ impl RetransmissionUnwrapper {
     }
 }
 
-impl Protocol<TaggedPacket, TaggedPacket, ()> for RetransmissionUnwrapper {
-    type Rout = TaggedPacket;
-    type Wout = TaggedPacket;
-    type Eout = ();
-    type Error = Error;
-    type Time = Instant;
-
-    fn handle_read(&mut self, mut message: TaggedPacket) -> Result<(), Error> {
+impl Stage for RetransmissionUnwrapper {
+    fn read(&mut self, mut message: TaggedPacket, passing: &mut Passing) {
         if let Packet::Rtp(packet) = &mut message.message.packet
             && let Some(&(ssrc, payload_type)) = self.repaired.get(&packet.header.ssrc)
         {
             // Without an original sequence number it is padding that probes the bandwidth.
-            let Some(&sequence) = packet.payload.first_chunk::<2>() else { return Ok(()) };
+            let Some(&sequence) = packet.payload.first_chunk::<2>() else { return };
             packet.header.sequence_number = u16::from_be_bytes(sequence);
             packet.header.ssrc = ssrc;
             packet.header.payload_type = payload_type;
             packet.payload = packet.payload.slice(2..);
         }
-        self.reads.push_back(message);
-        Ok(())
+        passing.reads.push_back(message);
     }
 
-    fn poll_read(&mut self) -> Option<TaggedPacket> {
-        self.reads.pop_front()
-    }
-
-    fn handle_write(&mut self, message: TaggedPacket) -> Result<(), Error> {
-        self.writes.push_back(message);
-        Ok(())
-    }
-
-    fn poll_write(&mut self) -> Option<TaggedPacket> {
-        self.writes.pop_front()
-    }
-}
-
-impl Interceptor for RetransmissionUnwrapper {
-    fn bind_local_stream(&mut self, _: &StreamInfo) {}
-
-    fn unbind_local_stream(&mut self, _: &StreamInfo) {}
-
-    fn bind_remote_stream(&mut self, stream: &StreamInfo) {
+    fn bind_remote(&mut self, stream: &StreamInfo) {
         if let Some(rtx) = stream.ssrc_rtx {
             self.repaired.insert(rtx, (stream.ssrc, stream.payload_type));
         }
     }
 
-    fn unbind_remote_stream(&mut self, stream: &StreamInfo) {
+    fn unbind_remote(&mut self, stream: &StreamInfo) {
         if let Some(rtx) = stream.ssrc_rtx {
             self.repaired.remove(&rtx);
         }
@@ -86,13 +57,15 @@ impl Interceptor for RetransmissionUnwrapper {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::time::{Duration, Instant};
 
     use proptest::prelude::*;
-    use rtc::interceptor::{AttributedPacket, RTCPFeedback, Registry};
+    use rtc::interceptor::{AttributedPacket, Interceptor, RTCPFeedback, Registry};
     use rtc::rtp;
+    use rtc::sansio::Protocol;
     use rtc::shared::TransportContext;
 
+    use super::super::stage::Staged;
     use super::*;
 
     fn stream() -> StreamInfo {
@@ -126,7 +99,7 @@ mod tests {
     #[test]
     fn a_repair_gets_back_what_it_had() {
         let now = Instant::now();
-        let mut unwrapper = RetransmissionUnwrapper::default();
+        let mut unwrapper = Staged::new(RetransmissionUnwrapper::default());
         unwrapper.bind_remote_stream(&stream());
         unwrapper.handle_read(packet(now, 20, 5, &[1, 2, 0x41, 9])).unwrap();
         let Some(Packet::Rtp(repaired)) = unwrapper.poll_read().map(|read| read.message.packet) else { panic!() };
@@ -144,8 +117,8 @@ mod tests {
         let start = Instant::now();
         let generator = super::super::nack::NackGenerator::new(std::sync::Arc::default(), 7);
         let mut chain = Registry::new()
-            .with(RetransmissionUnwrapper::slot(), RetransmissionUnwrapper::default())
-            .with(Slot::NackGenerator, generator)
+            .with(RetransmissionUnwrapper::slot(), Staged::new(RetransmissionUnwrapper::default()))
+            .with(Slot::NackGenerator, Staged::new(generator))
             .build();
         chain.bind_remote_stream(&stream());
         let requests_after = |chain: &mut dyn Interceptor, millis: u64| {
@@ -167,7 +140,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_payload_is_taken_apart_or_dropped(payload in prop::collection::vec(any::<u8>(), 0..40)) {
-            let mut unwrapper = RetransmissionUnwrapper::default();
+            let mut unwrapper = Staged::new(RetransmissionUnwrapper::default());
             unwrapper.bind_remote_stream(&stream());
             let mut repair = packet(Instant::now(), 20, 5, &[]);
             if let Packet::Rtp(packet) = &mut repair.message.packet {

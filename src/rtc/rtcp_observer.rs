@@ -10,18 +10,17 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use rtc::interceptor::{Interceptor, Packet, Slot, StreamInfo, TaggedPacket};
+use rtc::interceptor::{Packet, Slot, StreamInfo, TaggedPacket};
 use rtc::rtcp::payload_feedbacks::full_intra_request::FullIntraRequest;
 use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
 use rtc::rtcp::receiver_report::ReceiverReport;
 use rtc::rtcp::reception_report::ReceptionReport;
 use rtc::rtcp::sender_report::SenderReport;
 use rtc::rtcp::transport_feedbacks::transport_layer_nack::TransportLayerNack;
-use rtc::sansio::Protocol;
-use rtc::shared::error::Error;
 
+use super::stage::{Passing, Stage};
 use super::stats::{Counters, smooth};
-use crate::media::MediaTime;
+use crate::media::{MediaTime, Spacing};
 
 /// Sender reports whose departure is remembered: one a second a stream.
 const REMEMBERED_REPORTS: usize = 16;
@@ -44,11 +43,9 @@ pub(super) struct RtcpObserver {
     far_audio: Option<u32>,
     /// Called when the far side wants a keyframe.
     on_keyframe_request: Box<dyn Fn() + Send + Sync>,
-    keyframe_requested_at: Option<Instant>,
+    keyframe_requests: Spacing,
     /// The middle 32 bits of the NTP time of sender reports, and when each left.
     departures: VecDeque<(u32, Instant)>,
-    reads: VecDeque<TaggedPacket>,
-    writes: VecDeque<TaggedPacket>,
 }
 
 impl RtcpObserver {
@@ -63,10 +60,8 @@ impl RtcpObserver {
             far_video: None,
             far_audio: None,
             on_keyframe_request: Box::new(on_keyframe_request),
-            keyframe_requested_at: None,
+            keyframe_requests: Spacing::new(KEYFRAME_REQUEST_INTERVAL),
             departures: VecDeque::new(),
-            reads: VecDeque::new(),
-            writes: VecDeque::new(),
         }
     }
 
@@ -118,12 +113,9 @@ impl RtcpObserver {
             return;
         }
         self.counters.keyframe_requests_received.fetch_add(1, Relaxed);
-        let recent = self
-            .keyframe_requested_at
-            .is_some_and(|before| now.saturating_duration_since(before) < KEYFRAME_REQUEST_INTERVAL);
+        let now = MediaTime::of(now);
         // On a thin path a keyframe takes longer than the far side's patience: asking for another one would never end.
-        if !recent && !self.counters.keyframe_is_on_its_way(MediaTime::of(now)) {
-            self.keyframe_requested_at = Some(now);
+        if !self.counters.keyframe_is_on_its_way(now) && self.keyframe_requests.permits(now) {
             (self.on_keyframe_request)();
         }
     }
@@ -158,57 +150,33 @@ impl RtcpObserver {
     }
 }
 
-impl Protocol<TaggedPacket, TaggedPacket, ()> for RtcpObserver {
-    type Rout = TaggedPacket;
-    type Wout = TaggedPacket;
-    type Eout = ();
-    type Error = Error;
-    type Time = Instant;
-
-    fn handle_read(&mut self, message: TaggedPacket) -> Result<(), Error> {
+impl Stage for RtcpObserver {
+    fn read(&mut self, message: TaggedPacket, passing: &mut Passing) {
         if let Packet::Rtcp(packets) = &message.message.packet {
             for packet in packets {
                 self.arrival(packet, message.now);
             }
         }
-        self.reads.push_back(message);
-        Ok(())
+        passing.reads.push_back(message);
     }
 
-    fn poll_read(&mut self) -> Option<TaggedPacket> {
-        self.reads.pop_front()
-    }
-
-    fn handle_write(&mut self, mut message: TaggedPacket) -> Result<(), Error> {
+    fn write(&mut self, mut message: TaggedPacket, passing: &mut Passing) {
         if let Packet::Rtcp(packets) = &mut message.message.packet {
             for packet in packets {
                 self.correct_clock(packet);
                 self.departure(packet, message.now);
             }
         }
-        self.writes.push_back(message);
-        Ok(())
+        passing.writes.push_back(message);
     }
 
-    fn poll_write(&mut self) -> Option<TaggedPacket> {
-        self.writes.pop_front()
-    }
-}
-
-impl Interceptor for RtcpObserver {
-    fn bind_local_stream(&mut self, _: &StreamInfo) {}
-
-    fn unbind_local_stream(&mut self, _: &StreamInfo) {}
-
-    fn bind_remote_stream(&mut self, stream: &StreamInfo) {
+    fn bind_remote(&mut self, stream: &StreamInfo) {
         if stream.ssrc_rtx.is_some() {
             self.far_video = Some(stream.ssrc);
         } else if stream.mime_type.starts_with("audio/") {
             self.far_audio = Some(stream.ssrc);
         }
     }
-
-    fn unbind_remote_stream(&mut self, _: &StreamInfo) {}
 }
 
 #[cfg(test)]
@@ -216,8 +184,10 @@ mod tests {
     use std::sync::atomic::AtomicU32;
 
     use rtc::interceptor::AttributedPacket;
+    use rtc::sansio::Protocol;
     use rtc::shared::TransportContext;
 
+    use super::super::stage::Staged;
     use super::*;
 
     fn tagged(now: Instant, packet: Rtcp) -> TaggedPacket {
@@ -229,7 +199,7 @@ mod tests {
     fn the_round_trip_comes_from_the_echo_of_a_sender_report() {
         let start = Instant::now();
         let counters = Arc::new(Counters::default());
-        let mut observer = RtcpObserver::new(Arc::clone(&counters), 7, || {});
+        let mut observer = Staged::new(RtcpObserver::new(Arc::clone(&counters), 7, || {}));
         let ntp_time = 0x1234_5678_9abc_def0;
         let sent = SenderReport { ssrc: 7, ntp_time, ..Default::default() };
         counters.send_delay_us.store(20_000, Relaxed);
@@ -258,9 +228,9 @@ mod tests {
         let start = Instant::now();
         let calls = Arc::new(AtomicU32::new(0));
         let counted = Arc::clone(&calls);
-        let mut observer = RtcpObserver::new(Arc::default(), 7, move || {
+        let mut observer = Staged::new(RtcpObserver::new(Arc::default(), 7, move || {
             counted.fetch_add(1, Relaxed);
-        });
+        }));
         for (millis, ssrc) in [(0, 7), (100, 7), (150, 8), (199, 7), (200, 7)] {
             let request = PictureLossIndication { sender_ssrc: 1, media_ssrc: ssrc };
             observer.handle_read(tagged(start + Duration::from_millis(millis), Box::new(request))).unwrap();

@@ -21,15 +21,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use rtc::interceptor::{Interceptor, Packet, StreamInfo, TaggedPacket, convert_twcc};
+use rtc::interceptor::{Packet, StreamInfo, TaggedPacket, convert_twcc};
 use rtc::rtcp::transport_feedbacks::transport_layer_cc::TransportLayerCc;
 use rtc::rtcp::transport_feedbacks::transport_layer_nack::TransportLayerNack;
 use rtc::rtp::extension::transport_cc_extension::TransportCcExtension;
-use rtc::sansio::Protocol;
 use rtc::sdp::extmap::TRANSPORT_CC_URI;
-use rtc::shared::error::Error;
 use rtc::shared::marshal::{MarshalSize, Unmarshal};
 
+use super::stage::{Passing, Stage};
 use super::stats::Counters;
 
 use repairs::{RepairRate, RepairRequests};
@@ -60,8 +59,6 @@ pub(super) struct CongestionControl {
     on_request: RepairStream,
     ahead: RepairStream,
     repair_requests: RepairRequests,
-    reads: VecDeque<TaggedPacket>,
-    writes: VecDeque<TaggedPacket>,
 }
 
 impl CongestionControl {
@@ -74,8 +71,6 @@ impl CongestionControl {
             on_request: RepairStream::default(),
             ahead: RepairStream::default(),
             repair_requests: RepairRequests::default(),
-            reads: VecDeque::new(),
-            writes: VecDeque::new(),
         }
     }
 
@@ -187,14 +182,8 @@ impl History {
     }
 }
 
-impl Protocol<TaggedPacket, TaggedPacket, ()> for CongestionControl {
-    type Rout = TaggedPacket;
-    type Wout = TaggedPacket;
-    type Eout = ();
-    type Error = Error;
-    type Time = Instant;
-
-    fn handle_read(&mut self, mut message: TaggedPacket) -> Result<(), Error> {
+impl Stage for CongestionControl {
+    fn read(&mut self, mut message: TaggedPacket, passing: &mut Passing) {
         if let Packet::Rtcp(packets) = &mut message.message.packet {
             for packet in packets.iter() {
                 if let Some(feedback) = packet.as_any().downcast_ref::<TransportLayerCc>() {
@@ -208,15 +197,10 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for CongestionControl {
                 packets.extend(repeated);
             }
         }
-        self.reads.push_back(message);
-        Ok(())
+        passing.reads.push_back(message);
     }
 
-    fn poll_read(&mut self) -> Option<TaggedPacket> {
-        self.reads.pop_front()
-    }
-
-    fn handle_write(&mut self, message: TaggedPacket) -> Result<(), Error> {
+    fn write(&mut self, message: TaggedPacket, passing: &mut Passing) {
         if let Packet::Rtp(packet) = &message.message.packet
             && let Some(&extension) = self.streams.get(&packet.header.ssrc)
             && let Some(mut bytes) = packet.header.get_extension(extension)
@@ -229,17 +213,10 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for CongestionControl {
             self.estimator.on_departure(message.now);
             self.publish();
         }
-        self.writes.push_back(message);
-        Ok(())
+        passing.writes.push_back(message);
     }
 
-    fn poll_write(&mut self) -> Option<TaggedPacket> {
-        self.writes.pop_front()
-    }
-}
-
-impl Interceptor for CongestionControl {
-    fn bind_local_stream(&mut self, stream: &StreamInfo) {
+    fn bind_local(&mut self, stream: &StreamInfo) {
         if let Some(extension) = stream.rtp_header_extensions.iter().find(|one| one.uri == TRANSPORT_CC_URI) {
             self.streams.insert(stream.ssrc, extension.id as u8);
             self.on_request.ssrc = stream.ssrc_rtx.or(self.on_request.ssrc);
@@ -250,15 +227,11 @@ impl Interceptor for CongestionControl {
         }
     }
 
-    fn unbind_local_stream(&mut self, stream: &StreamInfo) {
+    fn unbind_local(&mut self, stream: &StreamInfo) {
         for ssrc in [Some(stream.ssrc), stream.ssrc_rtx, stream.ssrc_fec].into_iter().flatten() {
             self.streams.remove(&ssrc);
         }
     }
-
-    fn bind_remote_stream(&mut self, _: &StreamInfo) {}
-
-    fn unbind_remote_stream(&mut self, _: &StreamInfo) {}
 }
 
 #[cfg(test)]

@@ -17,15 +17,13 @@ mod protection;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Instant;
 
 use bytes::Bytes;
-use rtc::interceptor::{AttributedPacket, Interceptor, Packet, Slot, StreamInfo, TaggedPacket};
+use rtc::interceptor::{AttributedPacket, Packet, Slot, StreamInfo, TaggedPacket};
 use rtc::rtp;
-use rtc::sansio::Protocol;
-use rtc::shared::error::Error;
 
 use super::redundancy::THIN;
+use super::stage::{Passing, Stage};
 use super::stats::Counters;
 use block::{MAX_SOURCES, Recovery, Source};
 
@@ -34,8 +32,6 @@ pub(super) struct ForwardErrorCorrection {
     counters: Arc<Counters>,
     sending: Option<Sending>,
     receiving: Option<Receiving>,
-    reads: VecDeque<TaggedPacket>,
-    writes: VecDeque<TaggedPacket>,
 }
 
 /// The repairs of one stream that this side sends.
@@ -59,7 +55,7 @@ struct Receiving {
 
 impl ForwardErrorCorrection {
     pub(super) fn new(counters: Arc<Counters>) -> Self {
-        Self { counters, sending: None, receiving: None, reads: VecDeque::new(), writes: VecDeque::new() }
+        Self { counters, sending: None, receiving: None }
     }
 
     /// Between the retransmissions, which are not protected but complete a block, and the NACK generator.
@@ -68,7 +64,7 @@ impl ForwardErrorCorrection {
     }
 
     /// Adds a packet that leaves to its block, and the repairs where it is the last one.
-    fn protect(&mut self, leaving: &TaggedPacket) {
+    fn protect(&mut self, leaving: &TaggedPacket, writes: &mut VecDeque<TaggedPacket>) {
         let Packet::Rtp(packet) = &leaving.message.packet else { return };
         if !self.counters.far_takes_fec.load(Relaxed) {
             return;
@@ -92,13 +88,13 @@ impl ForwardErrorCorrection {
         let count = if thin { 0 } else { protection::repairs_for(sending.block.len(), loss, round_trip) };
         for payload in block::repairs(&sending.block, count) {
             let packet = sending.packet(timestamp, payload);
-            self.writes.push_back(like(leaving, packet));
+            writes.push_back(like(leaving, packet));
         }
         sending.block.clear();
     }
 
     /// Takes a packet that comes, and puts what it makes good before it.
-    fn recover(&mut self, coming: &TaggedPacket) {
+    fn recover(&mut self, coming: &TaggedPacket, reads: &mut VecDeque<TaggedPacket>) {
         let Packet::Rtp(packet) = &coming.message.packet else { return };
         let Some(receiving) = &mut self.receiving else { return };
         let recovered = if packet.header.ssrc == receiving.video {
@@ -119,7 +115,7 @@ impl ForwardErrorCorrection {
                 ssrc: receiving.video,
                 ..Default::default()
             };
-            self.reads.push_back(like(coming, rtp::Packet { header, payload: source.payload }));
+            reads.push_back(like(coming, rtp::Packet { header, payload: source.payload }));
         }
     }
 }
@@ -154,39 +150,21 @@ fn like(other: &TaggedPacket, packet: rtp::Packet) -> TaggedPacket {
     TaggedPacket { now: other.now, transport: other.transport, message }
 }
 
-impl Protocol<TaggedPacket, TaggedPacket, ()> for ForwardErrorCorrection {
-    type Rout = TaggedPacket;
-    type Wout = TaggedPacket;
-    type Eout = ();
-    type Error = Error;
-    type Time = Instant;
-
-    fn handle_read(&mut self, message: TaggedPacket) -> Result<(), Error> {
-        self.recover(&message);
+impl Stage for ForwardErrorCorrection {
+    fn read(&mut self, message: TaggedPacket, passing: &mut Passing) {
+        self.recover(&message, &mut passing.reads);
         // Repairs go on, too: congestion control reports on them.
-        self.reads.push_back(message);
-        Ok(())
+        passing.reads.push_back(message);
     }
 
-    fn poll_read(&mut self) -> Option<TaggedPacket> {
-        self.reads.pop_front()
-    }
-
-    fn handle_write(&mut self, message: TaggedPacket) -> Result<(), Error> {
+    fn write(&mut self, message: TaggedPacket, passing: &mut Passing) {
         // The repairs of a block follow its last packet.
-        let before = self.writes.len();
-        self.protect(&message);
-        self.writes.insert(before, message);
-        Ok(())
+        let before = passing.writes.len();
+        self.protect(&message, &mut passing.writes);
+        passing.writes.insert(before, message);
     }
 
-    fn poll_write(&mut self) -> Option<TaggedPacket> {
-        self.writes.pop_front()
-    }
-}
-
-impl Interceptor for ForwardErrorCorrection {
-    fn bind_local_stream(&mut self, stream: &StreamInfo) {
+    fn bind_local(&mut self, stream: &StreamInfo) {
         if let (Some(repair), Some(payload_type)) = (stream.ssrc_fec, stream.payload_type_fec) {
             // The engine binds a stream once. Were it to do so again, numbers must go on: two repairs under one number would
             // give away both (RFC 3711, 9.1).
@@ -201,28 +179,33 @@ impl Interceptor for ForwardErrorCorrection {
         }
     }
 
-    fn unbind_local_stream(&mut self, stream: &StreamInfo) {
+    fn unbind_local(&mut self, stream: &StreamInfo) {
         if let Some(sending) = self.sending.as_mut().filter(|sending| sending.video == stream.ssrc) {
             sending.block.clear();
         }
     }
 
-    fn bind_remote_stream(&mut self, stream: &StreamInfo) {
+    fn bind_remote(&mut self, stream: &StreamInfo) {
         if let Some(repair) = stream.ssrc_fec {
             let (video, payload_type) = (stream.ssrc, stream.payload_type);
             self.receiving = Some(Receiving { video, repair, payload_type, recovery: Recovery::default() });
         }
     }
 
-    fn unbind_remote_stream(&mut self, stream: &StreamInfo) {
+    fn unbind_remote(&mut self, stream: &StreamInfo) {
         self.receiving.take_if(|receiving| receiving.video == stream.ssrc);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
+    use rtc::interceptor::Interceptor;
+    use rtc::sansio::Protocol;
     use rtc::shared::TransportContext;
 
+    use super::super::stage::Staged;
     use super::*;
 
     fn stream() -> StreamInfo {
@@ -252,7 +235,7 @@ mod tests {
         }
     }
 
-    fn sent(sender: &mut ForwardErrorCorrection, sequences: std::ops::Range<u16>) -> Vec<TaggedPacket> {
+    fn sent(sender: &mut Staged<ForwardErrorCorrection>, sequences: std::ops::Range<u16>) -> Vec<TaggedPacket> {
         let last = sequences.end - 1;
         for sequence in sequences {
             sender.handle_write(packet(sequence, sequence == last)).unwrap();
@@ -269,7 +252,7 @@ mod tests {
     #[test]
     fn repairs_follow_a_frame_where_packets_are_lost_and_give_back_what_was() {
         let counters = Arc::new(Counters::default());
-        let mut sender = ForwardErrorCorrection::new(Arc::clone(&counters));
+        let mut sender = Staged::new(ForwardErrorCorrection::new(Arc::clone(&counters)));
         sender.bind_local_stream(&stream());
         assert_eq!(sent(&mut sender, 0..6).len(), 6, "nothing is lost");
         counters.set_path_loss(0.2);
@@ -280,7 +263,7 @@ mod tests {
         let repairs: Vec<_> = packets[6..].iter().map(header).collect();
         assert!(repairs.len() >= 2 && repairs.iter().enumerate().all(|(n, one)| *one == (30, 104, n as u16, false)));
 
-        let mut receiver = ForwardErrorCorrection::new(Arc::clone(&counters));
+        let mut receiver = Staged::new(ForwardErrorCorrection::new(Arc::clone(&counters)));
         receiver.bind_remote_stream(&stream());
         for (n, packet) in packets.into_iter().enumerate() {
             if n != 2 && n != 5 {
