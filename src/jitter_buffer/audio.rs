@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::media::{EncodedAudio, FRAME_SAMPLES, MediaTime, SAMPLE_RATE};
+use crate::media::{EncodedAudio, FRAME_SAMPLES, MediaTime, SAMPLE_RATE, count_near, first_count};
 use arrivals::Arrivals;
 
 const FRAME: u32 = FRAME_SAMPLES as u32;
@@ -126,7 +126,7 @@ impl AudioJitterBuffer {
     /// Longest packet that is taken in, in bytes (an Opus packet of 120 ms at its greatest).
     const MAX_BYTES: usize = 1275 * 6;
     /// A jump in sequence numbers beyond this is a sender that started anew, or a forgery.
-    const MAX_JUMP: i16 = 1000;
+    const MAX_JUMP: u64 = 1000;
     /// Frames that are made up in a row; a longer gap is jumped over, or waited out in silence.
     const MAX_CONCEALED: u32 = 10;
     /// Late packets in a row after which the sender must have started anew with lower numbers.
@@ -306,11 +306,11 @@ impl AudioJitterBuffer {
     /// The sequence number without wraps; `None` for one that cannot be (yet).
     fn extend(&mut self, sequence: u16) -> Option<u64> {
         if self.highest == 0 {
-            self.highest = (1 << 32) | u64::from(sequence);
+            self.highest = first_count(sequence);
             return Some(self.highest);
         }
-        let jump = sequence.wrapping_sub(self.highest as u16) as i16;
-        if jump.unsigned_abs() > Self::MAX_JUMP as u16 {
+        let extended = count_near(self.highest, sequence);
+        if extended.abs_diff(self.highest) > Self::MAX_JUMP {
             if self.restart != Some(sequence) {
                 self.restart = Some(sequence.wrapping_add(1));
                 return None;
@@ -319,7 +319,7 @@ impl AudioJitterBuffer {
             return self.extend(sequence);
         }
         self.restart = None;
-        self.highest.checked_add_signed(i64::from(jump))
+        Some(extended)
     }
 
     /// Forgets the order, as at the start of a stream; keeps counting.

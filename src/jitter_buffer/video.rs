@@ -15,7 +15,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 
 use super::depacketizer::{AccessUnit, starts_keyframe};
-use crate::media::{EncodedVideo, MediaTime, Spacing};
+use crate::media::{EncodedVideo, MediaTime, Spacing, count_near, first_count};
 
 /// Packets kept at most: several keyframes at the highest bit rate.
 const MAX_PACKETS: u64 = 2048;
@@ -208,15 +208,13 @@ impl VideoJitterBuffer {
     /// The slot of a sequence number; `None` when it is too late or the packet cannot be kept.
     fn slot_for(&mut self, sequence: u16) -> Option<usize> {
         let Some(highest) = self.highest else {
-            // Far from zero, so that packets that come before the first one still count upwards.
-            let first = (1 << 32) + u64::from(sequence);
+            let first = first_count(sequence);
             self.highest = Some(first);
             self.base = first - MAX_OVERTAKEN;
             self.counted_from = first;
             return Some(MAX_OVERTAKEN as usize);
         };
-        let distance = i64::from(sequence.wrapping_sub(highest as u16) as i16);
-        let extended = highest.saturating_add_signed(distance);
+        let extended = count_near(highest, sequence);
         if extended < self.base {
             self.late_in_a_row += 1;
             if self.late_in_a_row < LATE_BEFORE_RESTART {

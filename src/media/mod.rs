@@ -9,6 +9,7 @@ mod frame;
 mod latest;
 mod preset;
 mod scale;
+mod sequence;
 mod spacing;
 mod time;
 
@@ -19,5 +20,6 @@ pub use frame::{FramePool, Plane, VideoFrame};
 pub use latest::{FrameSlot, Latest};
 pub use preset::{ParsePresetError, Preset, VideoFormat};
 pub use scale::{Planes, Scaler};
+pub use sequence::{count_near, first_count};
 pub use spacing::Spacing;
 pub use time::MediaTime;

@@ -20,6 +20,7 @@ use rtc::shared::TransportContext;
 use super::stage::{Passing, Stage};
 use super::stats::Counters;
 use crate::jitter_buffer::repair_wait;
+use crate::media::{count_near, first_count};
 
 /// A packet may be overtaken by others for so long before it counts as missing.
 const OVERTAKEN: Duration = Duration::from_millis(5);
@@ -92,12 +93,10 @@ impl Stream {
     fn arrived(&mut self, sequence: u16, now: Instant) {
         let before = self.arrived_at.replace(now);
         let Some(highest) = self.highest else {
-            // Far from zero, so that packets that come before the first one still count upwards.
-            self.highest = Some((1 << 32) + u64::from(sequence));
+            self.highest = Some(first_count(sequence));
             return;
         };
-        let distance = i64::from(sequence.wrapping_sub(highest as u16) as i16);
-        let extended = highest.saturating_add_signed(distance);
+        let extended = count_near(highest, sequence);
         if extended <= highest {
             self.missing.remove(&extended);
             return;
