@@ -54,6 +54,28 @@ fn number(report: &Value, pointer: &str) -> f64 {
 }
 
 #[test]
+fn the_picture_of_a_person_can_be_saved_but_replaces_nothing() {
+    let _machine = support::sharing();
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("bob.y4m");
+    let person = |name| Launch::new(name).with_synthetic_devices().start();
+    let (mut alice, mut bob) = (person("Alice"), person("Bob"));
+    meet(&mut alice, &mut bob);
+    let save = json!({"command": "save_picture", "participant": bob.id, "path": file});
+    alice.send(save.clone());
+    assert_eq!(alice.expect("error")["command"], "save_picture", "there is no call yet");
+    call(&mut alice, &mut bob, &json!("low"));
+    alice.send(save.clone());
+    assert_eq!(alice.expect("picture_saved")["path"], json!(file));
+    let bytes = std::fs::read(&file).expect("the file");
+    let header = b"YUV4MPEG2 W320 H240 F30:1 Ip A1:1 C420jpeg\nFRAME\n";
+    assert_eq!((&bytes[..header.len()], bytes.len()), (&header[..], header.len() + 320 * 240 * 3 / 2));
+    alice.send(save);
+    assert_eq!(alice.expect("error")["command"], "save_picture", "the file exists");
+    assert_eq!(std::fs::read(&file).expect("the file"), bytes);
+}
+
+#[test]
 fn each_side_hears_the_tone_of_the_other() {
     let _machine = support::measuring();
     let directory = tempfile::tempdir().expect("a directory");

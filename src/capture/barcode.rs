@@ -53,6 +53,11 @@ pub fn unix_micros() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_micros() as u64)
 }
 
+/// Rows from the top of a picture of this width that may hold numbers.
+pub fn rows(width: u32) -> usize {
+    2 * cell_side(width)
+}
+
 /// Side of a cell in pixels, for a picture of this width.
 fn cell_side(width: u32) -> usize {
     (width / 40 / 2 * 2) as usize

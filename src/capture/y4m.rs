@@ -1,10 +1,12 @@
-//! YUV4MPEG2 files as a camera (`file:PATH.y4m`): the header's parser and the reader of frames, over any `BufRead`.
+//! YUV4MPEG2 files as a camera (`file:PATH.y4m`): the header's parser and the reader of frames, over any `BufRead`; and the
+//! writer of such files.
 //!
 //! A file is somebody else's data: every size is capped before memory is asked for, and nothing here panics.
 
-use std::io::{BufRead, ErrorKind, Read};
+use std::io::{BufRead, ErrorKind, Read, Write};
 
 use super::convert::MAX_SIDE;
+use crate::media::VideoFrame;
 
 /// The longest header or frame line that is read, in bytes.
 const MAX_LINE: usize = 256;
@@ -137,6 +139,31 @@ impl<R: BufRead> Y4mReader<R> {
     }
 }
 
+/// Writes the header, then one picture at a time.
+#[derive(Debug)]
+pub struct Y4mWriter<W> {
+    output: W,
+}
+
+impl<W: Write> Y4mWriter<W> {
+    /// Writes the header of pictures of `size` (even, in pixels), 30 a second.
+    pub fn new(mut output: W, (width, height): (u32, u32)) -> std::io::Result<Self> {
+        writeln!(output, "{SIGNATURE} W{width} H{height} F30:1 Ip A1:1 C420jpeg")?;
+        Ok(Self { output })
+    }
+
+    /// Adds a picture, of the header's size.
+    pub fn write_frame(&mut self, picture: &VideoFrame) -> std::io::Result<()> {
+        self.output.write_all(b"FRAME\n")?;
+        self.output.write_all(picture.as_bytes())
+    }
+
+    /// Writes out what still waits.
+    pub fn finish(mut self) -> std::io::Result<()> {
+        self.output.flush()
+    }
+}
+
 /// One line without its end; `None` at the end of the input.
 fn read_line(input: &mut impl BufRead) -> Result<Option<String>, Y4mError> {
     let mut line = Vec::with_capacity(64);
@@ -159,6 +186,20 @@ mod tests {
 
     fn header(line: &str) -> Result<Y4mHeader, Y4mError> {
         Y4mReader::new(line.as_bytes()).map(|reader| reader.header())
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let mut picture = VideoFrame::black(64, 36);
+        picture.planes_mut().1.fill(7);
+        let mut file = Vec::new();
+        let mut writer = Y4mWriter::new(&mut file, (64, 36)).unwrap();
+        (0..2).for_each(|_| writer.write_frame(&picture).unwrap());
+        writer.finish().unwrap();
+        let mut reader = Y4mReader::new(file.as_slice()).unwrap();
+        let mut read = vec![0; reader.header().frame_len()];
+        assert!(reader.read_frame(&mut read).unwrap() && reader.read_frame(&mut read).unwrap());
+        assert_eq!((read.as_slice(), reader.read_frame(&mut read.clone()).unwrap()), (picture.as_bytes(), false));
     }
 
     #[test]

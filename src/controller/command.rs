@@ -193,6 +193,13 @@ pub enum Command {
         /// On or off.
         on: bool,
     },
+    /// Save the picture that a participant's tile shows as a new file (y4m, of one picture).
+    SavePicture {
+        /// Whose.
+        participant: PeerId,
+        /// The file, which must not exist.
+        path: std::path::PathBuf,
+    },
     /// End the program in good order.
     Quit,
 }
@@ -225,6 +232,7 @@ impl Command {
             Self::DismissNotice { .. } => "dismiss_notice",
             Self::ClearHistory => "clear_history",
             Self::TraceFrames { .. } => "trace_frames",
+            Self::SavePicture { .. } => "save_picture",
             Self::Quit => "quit",
         }
     }

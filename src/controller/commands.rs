@@ -106,6 +106,10 @@ impl Core {
                 self.hasten_statistics();
             }
             Command::TraceFrames { on: false } => self.report(self.trace.stop()),
+            Command::SavePicture { participant, path } => {
+                self.remotes.get(&participant).ok_or_else(not_in_the_call)?.save_picture(&path)?;
+                self.report(Event::PictureSaved { participant, path });
+            }
             Command::Quit => self.leave_for_good(),
         }
         Ok(())

@@ -235,6 +235,8 @@ pub enum Event {
         #[serde(default)]
         times: Vec<u64>,
     },
+    /// The picture of a participant's tile is in the file.
+    PictureSaved { participant: PeerId, path: std::path::PathBuf },
     /// A command could not be carried out.
     Error { code: u32, message: String, command: String },
 }

@@ -1,10 +1,14 @@
 //! A remote person in the present conversation: their connection, their tile, their voice.
 
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use crate::call::{ConversationId, Link, Participant};
+use crate::call::{CallError, ConversationId, Link, Participant};
+use crate::capture::y4m::Y4mWriter;
 use crate::identity::PeerId;
 use crate::jitter_buffer::sync::LipSync;
 use crate::media::{FrameSlot, LevelMeter, MediaTime};
@@ -65,6 +69,21 @@ impl Remote {
             sent: Box::new(self.sent.clone()),
             received: Box::new(self.received.clone()),
         }
+    }
+
+    /// Writes what their tile shows into a new file.
+    pub(super) fn save_picture(&self, path: &Path) -> Result<(), CallError> {
+        let Some(picture) = self.picture.get().0 else {
+            return Err(CallError::BadArgument("There is no picture of this person yet.".to_owned()));
+        };
+        let save = || {
+            // What exists is never replaced, nor is a pipe waited for.
+            let file = File::options().write(true).create_new(true).open(path)?;
+            let mut writer = Y4mWriter::new(BufWriter::new(file), (picture.width(), picture.height()))?;
+            writer.write_frame(&picture)?;
+            writer.finish()
+        };
+        save().map_err(|error| CallError::BadArgument(format!("The picture could not be saved: {error}.")))
     }
 
     /// Adds the second since the last time to the history.

@@ -3,13 +3,14 @@
 
 use std::f32::consts::TAU;
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use super::figures::preset_of_size;
 use crate::capture::barcode;
+use crate::capture::y4m::Y4mWriter;
 use crate::media::VideoFrame;
 
 /// Pictures in one round, at 30 a second.
@@ -35,16 +36,14 @@ impl FilmBench {
 
 /// Writes the film of a size into a file.
 pub fn write(file: &Path, (width, height): (u32, u32)) -> std::io::Result<()> {
-    let mut output = BufWriter::new(File::create(file)?);
-    writeln!(output, "YUV4MPEG2 W{width} H{height} F30:1 Ip A1:1 C420jpeg")?;
+    let mut writer = Y4mWriter::new(BufWriter::new(File::create(file)?), (width, height))?;
     let film = Film::new(width, height);
     let mut frame = VideoFrame::black(width, height);
     for number in 0..PICTURES {
         film.draw(number, &mut frame);
-        output.write_all(b"FRAME\n")?;
-        output.write_all(frame.as_bytes())?;
+        writer.write_frame(&frame)?;
     }
-    output.flush()
+    writer.finish()
 }
 
 /// What the pictures are made of.

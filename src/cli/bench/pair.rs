@@ -1,10 +1,11 @@
 //! Two headless processes in a call on the loopback interface, as a user's scripts would drive them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::capture::barcode;
 use crate::controller::{Command, Event, ReceivedStats, SentStats, VideoChoice};
+use crate::identity::PeerId;
 use crate::media::Preset;
 use crate::store::DeviceChoice;
 
@@ -49,7 +50,9 @@ pub struct Trace {
 pub struct Pair {
     caller: HeadlessChild,
     callee: HeadlessChild,
-    _profiles: [TemporaryDirectory; 2],
+    profiles: [TemporaryDirectory; 2],
+    /// The other person of the caller, and of the callee, once they call.
+    others: Option<[PeerId; 2]>,
 }
 
 impl Pair {
@@ -62,7 +65,8 @@ impl Pair {
         Ok(Self {
             caller: HeadlessChild::start(profiles[0].path(), &arguments)?,
             callee: HeadlessChild::start(profiles[1].path(), &arguments)?,
-            _profiles: profiles,
+            profiles,
+            others: None,
         })
     }
 
@@ -97,6 +101,7 @@ impl Pair {
         let first_frame = |event| matches!(event, Event::FirstFrame { .. }).then_some(());
         let (at_callee, ()) = callee.wait("the callee's first picture", PATIENCE, first_frame)?;
         let (at_caller, ()) = caller.wait("the caller's first picture", PATIENCE, first_frame)?;
+        self.others = Some([callee_id, caller_id]);
         let (setup, setup_callee) = (at_callee.max(at_caller) - answered, at_callee - answered);
         Ok(Call { answered, answered_unix_micros, setup, setup_callee })
     }
@@ -110,6 +115,15 @@ impl Pair {
     pub fn stop_trace(&mut self) -> anyhow::Result<[Trace; 2]> {
         self.trace(false)?;
         Ok([self.caller.trace()?, self.callee.trace()?])
+    }
+
+    /// Both sides save what their tiles show; the files, which `number` tells from those of other times.
+    pub fn save_pictures(&mut self, number: usize) -> anyhow::Result<[PathBuf; 2]> {
+        let [callee, caller] = self.others.ok_or_else(|| anyhow::anyhow!("There is no call yet."))?;
+        let files = self.profiles.each_ref().map(|folder| folder.path().join(format!("{number}.y4m")));
+        self.caller.send(&Command::SavePicture { participant: callee, path: files[0].clone() })?;
+        self.callee.send(&Command::SavePicture { participant: caller, path: files[1].clone() })?;
+        Ok(files)
     }
 
     fn trace(&mut self, on: bool) -> anyhow::Result<()> {

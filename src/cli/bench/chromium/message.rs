@@ -50,6 +50,9 @@ pub enum FromPage {
     FirstPicture { at: f64 },
     /// What was seen and heard since the report before.
     Report(Report),
+    /// A picture as it is shown: a y4m file of one picture, in a binary message.
+    #[serde(skip)]
+    Picture(Vec<u8>),
     /// Something that a call needs does not work.
     Failed { message: String },
 }

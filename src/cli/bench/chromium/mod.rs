@@ -15,7 +15,7 @@ mod page;
 mod record;
 
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -23,10 +23,10 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::network::{Measured, WARM_UP};
+use super::network::{Measured, WARM_UP, fidelity};
 use crate::capture::barcode;
 use crate::controller::LinkProfile;
-use crate::media::{Preset, VideoFormat};
+use crate::media::{Preset, VideoFormat, VideoFrame};
 use crate::rtc::UdpRelay;
 
 pub use browser::find;
@@ -65,7 +65,14 @@ impl Chromium {
         let (_a, mut a) = self.open("a", server).await?;
         let (_b, mut b) = self.open("b", server).await?;
         let relay = UdpRelay::open(link).await?;
-        let mut call = Call { relay, began: now_ms(), offered: None, first: [None; 2], reports: [vec![], vec![]] };
+        let mut call = Call {
+            relay,
+            began: now_ms(),
+            offered: None,
+            first: [None; 2],
+            reports: Default::default(),
+            pictures: Default::default(),
+        };
         a.send(&ToPage::Offer).await?;
         let until = Instant::now() + PATIENCE;
         while !call.has_both_pictures() {
@@ -76,7 +83,7 @@ impl Chromium {
         b.send(&ToPage::Measure).await?;
         let from = now_ms();
         call.run([&mut a, &mut b], Duration::from_secs(seconds.saturating_sub(WARM_UP).into())).await?;
-        Ok(call.measured(from))
+        call.measured(from, &self.film)
     }
 
     /// Starts a Chromium and waits until its camera is open.
@@ -111,6 +118,7 @@ struct Call {
     /// When each side saw the first picture.
     first: [Option<f64>; 2],
     reports: [Vec<Report>; 2],
+    pictures: [Vec<VideoFrame>; 2],
 }
 
 impl Call {
@@ -153,20 +161,23 @@ impl Call {
             }
             FromPage::FirstPicture { at } => self.first[from] = Some(at),
             FromPage::Report(report) => self.reports[from].push(report),
+            FromPage::Picture(file) => self.pictures[from].extend(fidelity::read(file.as_slice())),
             FromPage::Ready | FromPage::Failed { .. } => {}
         }
         Ok(())
     }
 
-    fn measured(self, from: f64) -> Measured {
-        let Self { began, offered, first, reports: [a, b], .. } = self;
+    fn measured(self, from: f64, film: &Path) -> anyhow::Result<Measured> {
+        let Self { began, offered, first, reports: [a, b], pictures, .. } = self;
+        let psnr = fidelity::psnr(film, pictures.iter().flatten())?;
         let later = first.into_iter().flatten().fold(began, f64::max);
         let end = [&a, &b].into_iter().filter_map(|reports| Some(reports.last()?.at)).fold(f64::INFINITY, f64::min);
         let seconds = |ms: f64| (ms - began) / 1000.0;
-        Measured {
+        Ok(Measured {
             setup_ms: later - offered.unwrap_or(began),
             window: (seconds(from), seconds(if end.is_finite() { end } else { from })),
             sides: [record::side(&a, &b, began), record::side(&b, &a, began)],
-        }
+            psnr,
+        })
     }
 }

@@ -65,8 +65,10 @@ impl Page {
     /// What the page says next; an error when it is gone or says that it failed. Nothing is lost when this is dropped.
     pub async fn receive(&mut self) -> anyhow::Result<FromPage> {
         loop {
-            let Message::Text(text) = self.0.next().await.context("Chromium ended before the call did.")?? else {
-                continue;
+            let text = match self.0.next().await.context("Chromium ended before the call did.")?? {
+                Message::Text(text) => text,
+                Message::Binary(picture) => return Ok(FromPage::Picture(picture.into())),
+                _ => continue,
             };
             match serde_json::from_str(&text)? {
                 FromPage::Failed { message } => anyhow::bail!("Chromium could not make the call: {message}"),

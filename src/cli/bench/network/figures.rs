@@ -30,6 +30,9 @@ pub struct NetworkFigures {
     pub kbps: f64,
     /// The lines of the last picture, of the smaller one of both sides.
     pub lines: u32,
+    /// Of the luma of shown pictures against the film's (dB, median), where there is a film and they have its size.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub psnr_db: Option<f64>,
     /// From Answer (Chromium: the offer) to the later first picture.
     pub setup_ms: f64,
     /// From the end of a blackout to the next picture, the slowest time.
@@ -51,12 +54,14 @@ pub struct Measured {
     pub window: (f64, f64),
     /// The caller and the callee.
     pub sides: [SideRecord; 2],
+    /// Of pictures of both sides, in dB.
+    pub psnr: Vec<f64>,
 }
 
 impl NetworkFigures {
     /// The figures of a call of `peer` over `link`, called `name`.
     pub fn of(peer: &'static str, name: &str, link: &LinkProfile, seconds: u32, call: &Measured) -> Self {
-        let Measured { setup_ms, window, sides } = call;
+        let Measured { setup_ms, window, sides, psnr } = call;
         let (window, end) = (*window, window.1);
         let mean = |of: &dyn Fn(&SideRecord) -> f64| (of(&sides[0]) + of(&sides[1])) / 2.0;
         let mut delays: Vec<f64> = sides.iter().flat_map(|side| side.delays.iter().copied()).collect();
@@ -75,6 +80,7 @@ impl NetworkFigures {
             audio_concealed_percent: round(mean(&SideRecord::concealed_percent), 2),
             kbps: round(mean(&|side| side.kbps(window)), 0),
             lines: sides[0].lines().min(sides[1].lines()),
+            psnr_db: median(psnr.clone()).map(|db| round(db, 1)),
             setup_ms: round(*setup_ms, 0),
             seconds_to_picture: slowest(&mut blackouts.map(|dip| mean(&|side| side.seconds_to_picture(dip, end)))),
             seconds_back_to_90_percent: slowest(&mut dips.iter().map(|dip| mean(&|side| side.seconds_back(dip, end)))),
@@ -95,6 +101,7 @@ impl NetworkFigures {
             audio_concealed_percent: middle(&|run| run.audio_concealed_percent),
             kbps: middle(&|run| run.kbps),
             lines: middle(&|run| f64::from(run.lines)) as u32,
+            psnr_db: middle_if_any(&|run| run.psnr_db),
             setup_ms: middle(&|run| run.setup_ms),
             seconds_to_picture: middle_if_any(&|run| run.seconds_to_picture),
             seconds_back_to_90_percent: middle_if_any(&|run| run.seconds_back_to_90_percent),
@@ -122,7 +129,12 @@ pub mod tests {
             delays: vec![30.0, 60.0],
             samples: (0..=120).map(|half| sample(f64::from(half) / 2.0)).collect(),
         };
-        let call = Measured { setup_ms: 100.4, window: (2.0, 60.0), sides: [side.clone(), side] };
+        let call = Measured {
+            setup_ms: 100.4,
+            window: (2.0, 60.0),
+            sides: [side.clone(), side],
+            psnr: vec![40.0, 38.0, 39.04],
+        };
         NetworkFigures::of(peer, "blackout=20:5", &"blackout=20:5".parse().unwrap(), 60, &call)
     }
 
@@ -132,6 +144,7 @@ pub mod tests {
         assert_eq!((figures.fps, figures.frozen_percent, figures.kbps, figures.lines), (30.0, 0.0, 1500.0, 720));
         assert_eq!((figures.latency_ms_p50, figures.audio_concealed_percent, figures.setup_ms), (60.0, 1.0, 100.0));
         assert_eq!((figures.seconds_to_picture, figures.seconds_back_to_90_percent), (Some(0.0), Some(0.0)));
+        assert_eq!(figures.psnr_db, Some(39.0));
         assert_eq!(figures.kbps_every_2_s, [1500; 29]);
     }
 

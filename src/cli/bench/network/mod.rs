@@ -4,6 +4,7 @@
 //! Both directions are impaired in the same way. What is reported is what a person at the far end sees and hears.
 
 mod dips;
+pub mod fidelity;
 mod figures;
 mod ours;
 mod record;

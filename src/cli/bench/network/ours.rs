@@ -5,9 +5,12 @@ use std::time::{Duration, Instant};
 
 use crate::cli::bench::pair::{Call, Pair, Trace, camera, stats_of};
 use crate::controller::{Event, ReceivedStats};
-use crate::media::Preset;
+use crate::media::{Preset, VideoFrame};
 
-use super::{Measured, Sample, SideRecord, WARM_UP};
+use super::{Measured, Sample, SideRecord, WARM_UP, fidelity};
+
+/// Between two pictures that are compared with the film.
+const PICTURE_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Makes a call of `seconds` over `network` and records it.
 pub fn measure(
@@ -23,12 +26,27 @@ pub fn measure(
     pair.drain_sides();
     pair.start_trace()?;
     let from = call.answered.elapsed().as_secs_f64();
-    std::thread::sleep(Duration::from_secs(seconds.saturating_sub(WARM_UP).into()));
+    let pictures = watch(&mut pair, clip.is_some(), Duration::from_secs(seconds.saturating_sub(WARM_UP).into()))?;
     let window = (from, call.answered.elapsed().as_secs_f64());
     let events = pair.drain_sides();
     let traces = pair.stop_trace()?;
     let [caller, callee] = [0, 1].map(|side| record(&call, &events[side], &traces[side]));
-    Ok(Measured { setup_ms: call.setup.as_secs_f64() * 1000.0, window, sides: [caller, callee] })
+    let psnr = clip.map_or(Ok(Vec::new()), |film| fidelity::psnr(film, pictures.iter()))?;
+    Ok(Measured { setup_ms: call.setup.as_secs_f64() * 1000.0, window, sides: [caller, callee], psnr })
+}
+
+/// Lets the call go on for so long; what is shown now and then, if that is to be compared with a film.
+fn watch(pair: &mut Pair, compared: bool, length: Duration) -> anyhow::Result<Vec<VideoFrame>> {
+    let end = Instant::now() + length;
+    let mut files = Vec::new();
+    while compared && Instant::now() + PICTURE_INTERVAL < end {
+        std::thread::sleep(PICTURE_INTERVAL);
+        files.extend(pair.save_pictures(files.len())?);
+    }
+    std::thread::sleep(end.saturating_duration_since(Instant::now()));
+    // Where a picture did not come in time there is no file.
+    let files = files.iter().filter_map(|file| std::fs::File::open(file).ok());
+    Ok(files.filter_map(|file| fidelity::read(std::io::BufReader::new(file))).collect())
 }
 
 fn record(call: &Call, events: &[(Instant, Event)], trace: &Trace) -> SideRecord {

@@ -5,7 +5,7 @@ use super::figures::NetworkFigures;
 /// A column: its heading, and what it shows of a call.
 type Column = (&'static str, fn(&NetworkFigures) -> String);
 
-const COLUMNS: [Column; 9] = [
+const COLUMNS: [Column; 10] = [
     ("Frames a second", |row| row.fps.to_string()),
     ("Frozen (%)", |row| row.frozen_percent.to_string()),
     ("Delay, median (ms)", |row| row.latency_ms_p50.to_string()),
@@ -13,11 +13,12 @@ const COLUMNS: [Column; 9] = [
     ("Sound made up (%)", |row| row.audio_concealed_percent.to_string()),
     ("kbit/s", |row| row.kbps.to_string()),
     ("Lines", |row| row.lines.to_string()),
-    ("To picture (s)", |row| seconds(row.seconds_to_picture)),
-    ("To 90 % (s)", |row| seconds(row.seconds_back_to_90_percent)),
+    ("PSNR (dB)", |row| or_dash(row.psnr_db)),
+    ("To picture (s)", |row| or_dash(row.seconds_to_picture)),
+    ("To 90 % (s)", |row| or_dash(row.seconds_back_to_90_percent)),
 ];
 
-fn seconds(value: Option<f64>) -> String {
+fn or_dash(value: Option<f64>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| value.to_string())
 }
 
@@ -56,9 +57,9 @@ mod tests {
         let ours = figures("visavis", 30.0);
         let alone = table(&[(ours.clone(), None)]);
         assert!(alone.starts_with("| Network | Frames a second |"), "{alone}");
-        assert!(alone.ends_with("| blackout=20:5 | 30 | 0 | 60 | 60 | 1 | 1500 | 720 | 0 | 0 |\n"), "{alone}");
+        assert!(alone.ends_with("| blackout=20:5 | 30 | 0 | 60 | 60 | 1 | 1500 | 720 | 39 | 0 | 0 |\n"), "{alone}");
         let beside = table(&[(ours, Some(figures("chromium", 20.0)))]);
         assert!(beside.contains("| blackout=20:5 | 30 / 20 | 0 / 0 | 60 / 60 |"), "{beside}");
-        assert!(beside.lines().skip(2).all(|line| line.matches('|').count() == 11), "{beside}");
+        assert!(beside.lines().skip(2).all(|line| line.matches('|').count() == 12), "{beside}");
     }
 }
