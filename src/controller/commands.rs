@@ -7,7 +7,7 @@ use crate::call::{CallError, CallState, ConversationId, DeviceKind, Input, Invit
 use crate::identity::{ContactLink, PeerId, display_name};
 use crate::media::{MediaTime, VideoFormat};
 use crate::playout::Sound;
-use crate::store::{Settings, StoreError};
+use crate::store::{Settings, SettingsChange, StoreError};
 
 use super::core::{Core, processing_of, unix_seconds};
 use super::people::echo_id;
@@ -89,7 +89,7 @@ impl Core {
                 self.tell_wishes();
             }
             Command::Leave => self.step(Input::Local(Press::Leave)),
-            Command::UpdateSettings { settings } => self.update_settings(*settings)?,
+            Command::UpdateSettings { settings } => self.update_settings(&settings)?,
             Command::RefreshDevices => self.list_devices(),
             Command::TestSpeaker => self.playout.play(Sound::TestChime),
             Command::WatchMicrophone { on } => self.watch_microphone(on),
@@ -242,8 +242,8 @@ impl Core {
         }
     }
 
-    fn update_settings(&mut self, settings: Settings) -> Result<(), CallError> {
-        let settings = settings.within_limits();
+    fn update_settings(&mut self, change: &SettingsChange) -> Result<(), CallError> {
+        let settings = change.applied_to(&self.settings).within_limits();
         let saved = self
             .store
             .settings()

@@ -123,7 +123,7 @@ impl Core {
                 let fault = fault_of(&error);
                 let news = self.speaker_fault.replace(fault).is_none() || !self.speaker.stands_in();
                 if news {
-                    self.device_event(device_error(DeviceKind::Speaker, &error));
+                    self.device_event(device_error(DeviceKind::Speaker, &error, &self.settings.speaker));
                 }
                 if self.speaker.is_gone(&self.settings.speaker, fault) {
                     self.playout.set_speaker(&DeviceChoice::SystemDefault);

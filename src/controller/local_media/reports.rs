@@ -6,6 +6,7 @@ use crate::call::{CallError, DeviceKind};
 use crate::capture::CameraEvent;
 use crate::media::VideoFormat;
 use crate::microphone::SoundEvent;
+use crate::store::DeviceChoice;
 
 use super::{Closing, LocalMedia, Open};
 use crate::controller::device_fault::{device_error, fault_of};
@@ -32,7 +33,10 @@ impl LocalMedia {
                 self.close(Closing { cameras, ..Closing::default() });
                 None
             }
-            CameraEvent::Fault(error) => Some(fault(open, DeviceKind::Camera, &error)),
+            CameraEvent::Fault(error) => {
+                let chosen = open.wish.0.clone();
+                Some(fault(open, DeviceKind::Camera, &error, &chosen))
+            }
             CameraEvent::Recovered { name } => Some(recovered(open, DeviceKind::Camera, name)),
         }
     }
@@ -51,7 +55,8 @@ impl LocalMedia {
                 None
             }
             SoundEvent::Fault(error) => {
-                let event = fault(open, DeviceKind::Microphone, &error);
+                let chosen = open.wish.clone();
+                let event = fault(open, DeviceKind::Microphone, &error, &chosen);
                 self.settle();
                 Some(event)
             }
@@ -81,7 +86,7 @@ impl LocalMedia {
                 other.then_some(Event::DeviceFallback { device: DeviceKind::Microphone, chosen, name })
             }
             SoundEvent::Fault(error) => {
-                let event = fault(open, DeviceKind::Microphone, &error);
+                let event = fault(open, DeviceKind::Microphone, &error, &DeviceChoice::SystemDefault);
                 worked.then_some(event)
             }
         }
@@ -150,9 +155,9 @@ impl LocalMedia {
     }
 }
 
-fn fault<D, W>(open: &mut Open<D, W>, device: DeviceKind, error: &CallError) -> Event {
+fn fault<D, W>(open: &mut Open<D, W>, device: DeviceKind, error: &CallError, chosen: &DeviceChoice) -> Event {
     open.fault = Some(fault_of(error));
-    device_error(device, error)
+    device_error(device, error, chosen)
 }
 
 fn recovered<D, W>(open: &mut Open<D, W>, device: DeviceKind, name: String) -> Event {
