@@ -20,7 +20,7 @@ impl Succession {
     }
 
     /// For the next camera. Its first picture takes the place of those of all cameras before: theirs go nowhere then.
-    pub fn next(&mut self) -> Outputs {
+    pub fn next_camera(&mut self) -> Outputs {
         self.latest += 1;
         Outputs { slots: Arc::clone(&self.slots), seen: Arc::clone(&self.seen), number: self.latest }
     }
@@ -53,8 +53,8 @@ mod tests {
     fn the_first_picture_of_the_next_camera_ends_those_of_the_one_before() {
         let slots = [Arc::new(FrameSlot::new()), Arc::new(FrameSlot::new())];
         let mut succession = Succession::new(slots.clone());
-        let old = succession.next();
-        let new = succession.next();
+        let old = succession.next_camera();
+        let new = succession.next_camera();
         let pictures = [2, 4, 6].map(|width| Arc::new(VideoFrame::black(width, 2)));
         let widths = || slots.each_ref().map(|slot| slot.get().0.map(|frame| frame.width()));
         old.put(&pictures[0]);

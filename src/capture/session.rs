@@ -239,7 +239,7 @@ impl Session {
             return;
         }
         let now = MediaTime::now();
-        self.sink.outputs.put(&frame);
+        self.sink.outputs.put(frame);
         self.sink.meter.lock().unwrap_or_else(PoisonError::into_inner).record(now);
         if self.last_picture.swap(now.as_micros().max(1), Ordering::AcqRel) == 0 {
             self.report(Report::Opened(opened.clone()));

@@ -233,7 +233,7 @@ impl LocalMedia {
         self.generation += 1;
         let generation = self.generation;
         let system = self.system.clone();
-        let device = Camera::open(consent, &choice, format, self.succession.next(), move |event| {
+        let device = Camera::open(consent, &choice, format, self.succession.next_camera(), move |event| {
             system.send(SystemEvent::Camera { generation, event });
         });
         if let Some(encoding) = &self.encoding {
