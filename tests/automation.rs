@@ -31,6 +31,20 @@ fn it_says_who_it_is_when_it_is_ready() {
 }
 
 #[test]
+fn settings_that_are_not_named_stay_and_so_do_the_devices_of_the_command_line() {
+    let mut alice = person("Alice");
+    alice.send(json!({"command": "update_settings", "settings": {"preset": "low"}}));
+    alice.send(json!({"command": "create_stream", "video": "low"}));
+    let stream = alice.expect("local_stream");
+    assert_eq!((&stream["camera"], &stream["microphone"]), (&json!("test-card"), &json!("Tone of 440 Hz")), "{stream}");
+    alice.send(json!({"command": "update_settings", "settings": {"camera": "test-card:320x240@15"}}));
+    let stream = alice.expect_where("local_stream", SOON, |stream| stream["camera"] == "test-card:320x240@15");
+    assert_eq!(stream["microphone"], "Tone of 440 Hz", "{stream}");
+    alice.send(json!({"command": "update_settings", "settings": {"max_fps": "many"}}));
+    assert_eq!(alice.expect("error")["code"], 40001);
+}
+
+#[test]
 fn what_cannot_be_understood_is_refused_and_changes_nothing_else() {
     let mut alice = person("Alice");
     let too_long = format!(r#"{{"command":"add_contact","link":"{}"}}"#, "x".repeat(64 * 1024));

@@ -53,8 +53,17 @@ fn restarts(side: &Side) -> Vec<u32> {
 }
 
 fn applied(side: &Side) -> usize {
-    let applied = |effect: &&Effect| matches!(effect, Effect::ApplyDescription { .. } | Effect::ApplyCandidate { .. });
-    side.effects.iter().filter(applied).count()
+    applied_generations(side).len()
+}
+
+/// Of each description and candidate that was applied, in order.
+fn applied_generations(side: &Side) -> Vec<u32> {
+    let generations = side.effects.iter().filter_map(|effect| match effect {
+        Effect::ApplyDescription { description, .. } => Some(description.generation),
+        Effect::ApplyCandidate { candidate, .. } => Some(candidate.generation),
+        _ => None,
+    });
+    generations.collect()
 }
 
 #[test]
@@ -204,22 +213,77 @@ fn the_answerer_replies_and_takes_newer_offers_alone() {
     let mut ann = answering();
     ann.from(2000, BOB, restart(0));
     assert_eq!(ann.sent(), [message_to(BOB, restart(0))]);
-    ann.from(2100, BOB, trickle(1));
-    assert_eq!(applied(&ann), 0, "waits for its offer");
     ann.from(2200, BOB, describe(1, DescriptionKind::Offer));
-    assert_eq!(applied(&ann), 2);
+    assert_eq!(applied(&ann), 1);
     ann.from(2300, BOB, describe(1, DescriptionKind::Offer));
     ann.from(2300, BOB, describe(0, DescriptionKind::Offer));
+    ann.from(2300, BOB, describe(2, DescriptionKind::Answer));
     ann.from(2300, BOB, trickle(0));
-    ann.from(2400, BOB, describe(2, DescriptionKind::Offer));
-    assert_eq!(applied(&ann), 2, "old, and too soon");
-    ann.from(2800, BOB, describe(9, DescriptionKind::Offer));
-    assert_eq!(applied(&ann), 3);
+    assert_eq!(applied(&ann), 1);
+    assert_eq!(ann.machine.next_deadline(), None);
+}
+
+#[test]
+fn candidates_that_overtake_their_offer_follow_it() {
+    let mut ann = answering();
+    // Those of the present description were used up; that is no matter for those of the next one.
+    (0..200).for_each(|_| ann.from(2000, BOB, trickle(0)));
     ann.effects.clear();
+    ann.from(2100, BOB, trickle(1));
+    ann.from(2101, BOB, trickle(2));
+    ann.from(2102, BOB, trickle(1));
+    assert_eq!(applied(&ann), 0, "they wait for their offer");
+    ann.from(2200, BOB, describe(1, DescriptionKind::Offer));
+    assert_eq!(applied_generations(&ann), [1, 1, 1], "the offer, then its candidates");
+    assert!(matches!(ann.effects[0], Effect::ApplyDescription { .. }));
+    ann.from(2800, BOB, describe(2, DescriptionKind::Offer));
+    assert_eq!(applied_generations(&ann), [1, 1, 1, 2, 2]);
+}
+
+#[test]
+fn of_offers_that_come_too_soon_the_latest_is_applied_after_the_interval() {
+    let mut ann = answering();
+    ann.engine(1900, 1, BOB, EngineEvent::Interrupted);
+    ann.from(2000, BOB, describe(1, DescriptionKind::Offer));
+    ann.from(2100, BOB, describe(2, DescriptionKind::Offer));
+    ann.from(2150, BOB, trickle(3));
+    ann.from(2200, BOB, describe(3, DescriptionKind::Offer));
+    ann.from(2250, BOB, describe(2, DescriptionKind::Offer));
+    ann.from(2300, BOB, trickle(3));
+    assert_eq!(applied_generations(&ann), [1]);
+    assert_eq!(ann.machine.next_deadline(), Some(call_rig::at(2500)));
+    ann.at(2499, Input::Deadline);
+    assert_eq!(applied_generations(&ann), [1]);
+    ann.at(2500, Input::Deadline);
+    assert_eq!(applied_generations(&ann), [1, 3, 3, 3]);
+    ann.from(2600, BOB, trickle(3));
+    ann.from(3000, BOB, describe(4, DescriptionKind::Offer));
+    assert_eq!(applied_generations(&ann), [1, 3, 3, 3, 3, 4], "after the interval it is applied at once");
+}
+
+#[test]
+fn an_offer_that_waits_is_forgotten_with_its_connection() {
+    let mut ann = answering();
+    ann.from(2000, BOB, describe(1, DescriptionKind::Offer));
+    ann.from(2100, BOB, describe(2, DescriptionKind::Offer));
+    ann.engine(2200, 1, BOB, EngineEvent::Closed);
+    ann.at(2500, Input::Deadline);
+    assert_eq!(applied_generations(&ann), [1]);
+}
+
+#[test]
+fn a_flood_of_restarts_and_candidates_is_bounded() {
+    let mut ann = answering();
     for step in 0..10_000_u64 {
         ann.from(3000 + step, BOB, describe(100 + step as u32, DescriptionKind::Offer));
+        (0..4).for_each(|_| ann.from(3000 + step, BOB, trickle(200 + step as u32)));
+        ann.at(3000 + step, Input::Deadline);
     }
-    assert!(applied(&ann) <= 20, "a flood of restarts is bounded");
+    let generations = applied_generations(&ann);
+    assert!(generations.is_sorted());
+    let offers = generations.chunk_by(|one, next| one == next).count();
+    assert!((19..=21).contains(&offers), "one in 500 ms: {offers}");
+    assert!(generations.chunk_by(|one, next| one == next).all(|restart| restart.len() <= 1 + 32));
 }
 
 #[test]

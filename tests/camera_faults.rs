@@ -21,11 +21,12 @@ fn expect_picture(person: &mut Visavis) -> Value {
     person.expect_where("local_stream", SOON, |stream| stream["video"] == true && stream["camera"] == Webcam::NAME)
 }
 
-fn expect_fault(person: &mut Visavis, fault: &str) {
+fn expect_fault(person: &mut Visavis, fault: &str) -> Value {
     let error = person.expect("device_error");
     assert_eq!((&error["device"], &error["fault"]), (&json!("camera"), &json!(fault)), "{error}");
     assert_eq!(error["code"], 40002, "{error}");
     assert!(text(&error, "message").ends_with('.'), "a sentence: {error}");
+    error
 }
 
 fn expect_recovery(person: &mut Visavis) {
@@ -77,7 +78,46 @@ fn a_camera_that_is_not_there_is_said_to_be_missing() {
     webcam.pull_out();
     let mut alice = person_with(&webcam, "Alice");
     open_camera(&mut alice, "standard");
-    expect_fault(&mut alice, "missing");
+    let error = expect_fault(&mut alice, "missing");
+    assert!(text(&error, "message").contains(Webcam::NAME), "the name may be mistyped: {error}");
+}
+
+/// The longest time without a picture at Bob's, in ms, while `change` is made and until Alice shows `camera`.
+fn longest_gap_ms(alice: &mut Visavis, bob: &mut Visavis, change: Value, camera: &str, width: u32) -> u64 {
+    bob.send(json!({"command": "trace_frames", "on": true}));
+    // Pictures of before, and of after.
+    bob.expect("stats");
+    alice.send(json!({"command": "update_settings", "settings": change}));
+    alice.expect_where("local_stream", SOON, |stream| stream["camera"] == camera && stream["width"] == width);
+    bob.expect_where("stats", SOON, |stats| stats["received"]["width"] == width);
+    bob.expect("stats");
+    bob.send(json!({"command": "trace_frames", "on": false}));
+    let trace = bob.expect("frame_trace");
+    let times: Vec<u64> = trace["times"].as_array().expect("times").iter().filter_map(Value::as_u64).collect();
+    assert!(times.len() > 20, "{trace}");
+    let gap = times.windows(2).map(|pair| (pair[1] - pair[0]) / 1000).max().expect("pictures");
+    println!("longest gap of the picture, to {camera} at {width}: {gap} ms");
+    gap
+}
+
+#[test]
+fn another_camera_in_mid_call_leaves_no_long_gap() {
+    let _machine = support::measuring();
+    let Some(webcam) = Webcam::plug_in() else { return };
+    webcam.plug_in_another();
+    let mut alice = person_with(&webcam, "Alice");
+    let mut bob = Launch::new("Bob").with_synthetic_devices().start();
+    meet(&mut alice, &mut bob);
+    call(&mut alice, &mut bob, &json!("standard"));
+    let to = |camera: &str| json!({"camera": camera});
+    let gaps = [
+        longest_gap_ms(&mut alice, &mut bob, to(Webcam::OTHER_NAME), Webcam::OTHER_NAME, 640),
+        longest_gap_ms(&mut alice, &mut bob, to("test-card"), "test-card", 640),
+        longest_gap_ms(&mut alice, &mut bob, to(Webcam::NAME), Webcam::NAME, 640),
+        // The same device in another mode must be closed first.
+        longest_gap_ms(&mut alice, &mut bob, json!({"preset": "low"}), Webcam::NAME, 320),
+    ];
+    assert!(gaps.iter().all(|&gap| gap <= 300), "{gaps:?} ms without a picture");
 }
 
 #[test]

@@ -45,7 +45,7 @@ fn a_microphone_of_the_sound_server_can_be_fed_and_pulled_out() {
     let (wave, heard) = (directory.path().join("tone.wav"), directory.path().join("heard.wav"));
     write_tone(&wave, 1500.0, 10);
     let plugs = server.plug_in_microphone("Visavis-Test-Microphone");
-    server.feed_microphone(&wave);
+    server.feed("mic", &wave);
     let mut recorder = server.command("timeout");
     recorder.args(["-s", "INT", "4", "parec", "-d", "mic", "--file-format=wav"]).arg(&heard).status().unwrap();
     assert_tone(&heard, 1500.0);

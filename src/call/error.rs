@@ -14,6 +14,17 @@ pub enum DeviceKind {
     Speaker,
 }
 
+impl DeviceKind {
+    /// What it is called in English.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Camera => "camera",
+            Self::Microphone => "microphone",
+            Self::Speaker => "speaker",
+        }
+    }
+}
+
 /// Why a conversation ended, or a participant left it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -36,37 +47,37 @@ pub enum CallError {
     #[error("{0}")]
     BadArgument(String),
     /// 40002: the device does not exist (any more).
-    #[error("The {} was not found. Plug it in, or choose another one in Settings.", device_word(.device))]
+    #[error("The {} was not found. Plug it in, or choose another one in Settings.", device.word())]
     DeviceMissing {
         /// Which one.
         device: DeviceKind,
     },
     /// 40002: another program holds the device.
-    #[error("The {} is used by another program. Close that program, or choose another one in Settings.", device_word(.device))]
+    #[error("The {} is used by another program. Close that program, or choose another one in Settings.", device.word())]
     DeviceBusy {
         /// Which one.
         device: DeviceKind,
     },
     /// 40002: the system does not let this program use the device.
-    #[error("This computer does not let Visavis use the {}. Allow it in the system's privacy settings.", device_word(.device))]
+    #[error("This computer does not let Visavis use the {}. Allow it in the system's privacy settings.", device.word())]
     DeviceForbidden {
         /// Which one.
         device: DeviceKind,
     },
     /// 40002: the device was unplugged while in use.
-    #[error("The {} was unplugged. Plug it in again and it comes back by itself.", device_word(.device))]
+    #[error("The {} was unplugged. Plug it in again and it comes back by itself.", device.word())]
     DeviceUnplugged {
         /// Which one.
         device: DeviceKind,
     },
     /// 40002: the device is open but gives nothing.
-    #[error("The {} gives no data. Visavis keeps trying; if it lasts, unplug it and plug it in again.", device_word(.device))]
+    #[error("The {} gives no data. Visavis keeps trying; if it lasts, unplug it and plug it in again.", device.word())]
     DeviceStalled {
         /// Which one.
         device: DeviceKind,
     },
     /// 40002: anything else that a device did; `detail` is for the log.
-    #[error("The {} could not be used. Choose another one in Settings.", device_word(.device))]
+    #[error("The {} could not be used. Choose another one in Settings.", device.word())]
     DeviceFailed {
         /// Which one.
         device: DeviceKind,
@@ -107,13 +118,5 @@ impl CallError {
             Self::ParticipantFailed => 40204,
             Self::TooManyConversations => 40205,
         }
-    }
-}
-
-const fn device_word(device: &DeviceKind) -> &'static str {
-    match device {
-        DeviceKind::Camera => "camera",
-        DeviceKind::Microphone => "microphone",
-        DeviceKind::Speaker => "speaker",
     }
 }

@@ -6,6 +6,7 @@
 mod closing;
 mod conversation;
 mod description;
+mod early_candidates;
 mod effect;
 mod engine;
 mod error;
@@ -22,6 +23,7 @@ mod state;
 
 pub use conversation::Conversation;
 pub use description::{Candidate, CandidateKind, Description, DescriptionKind, DtlsSetup};
+pub(crate) use early_candidates::EarlyCandidates;
 pub use effect::{Effect, Role};
 pub use error::{CallError, DeviceKind, DisconnectReason};
 pub use ids::{ConversationId, InviteId};

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::media::MediaTime;
 
+use super::early_candidates::EarlyCandidates;
 use super::restart::Restarts;
 use super::{Candidate, Description, DescriptionKind, Role};
 
@@ -11,13 +12,13 @@ use super::{Candidate, Description, DescriptionKind, Role};
 pub(super) const CONNECTING_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long an interruption may last before the participant counts as lost.
 pub(super) const INTERRUPTED_TIMEOUT: Duration = Duration::from_secs(30);
-/// Between restarts that the far side begins at least: each of them costs sockets.
+/// Between restarts that the far side begins at least: each of them costs sockets. What comes sooner waits.
 pub(super) const RESTART_INTERVAL: Duration = Duration::from_millis(500);
 /// How long a far side's close waits for the message that says why.
 pub(super) const CLOSED_GRACE: Duration = Duration::from_secs(2);
-/// Candidates that are kept until the description comes; later ones are dropped.
+/// Candidates that are kept until their description comes.
 const MAX_EARLY_CANDIDATES: usize = 32;
-/// Candidates that a participant may give for each description.
+/// Candidates that a participant may give for each description, besides early ones.
 const MAX_CANDIDATES: usize = 128;
 
 /// What somebody sends: sound, video.
@@ -51,6 +52,12 @@ pub enum Link {
     },
 }
 
+/// A description to apply, and then the candidates that came before it.
+pub(super) struct Described {
+    pub(super) description: Description,
+    pub(super) early: Vec<Candidate>,
+}
+
 /// A remote person in a conversation.
 #[derive(Debug)]
 pub struct Participant {
@@ -64,7 +71,7 @@ pub struct Participant {
     /// When they are told again what this side sends: the latest word of that did not arrive.
     pub(super) retell_at: Option<MediaTime>,
     described: bool,
-    early: Vec<Candidate>,
+    early: EarlyCandidates,
     candidates: usize,
 }
 
@@ -79,7 +86,7 @@ impl Participant {
             wish: None,
             retell_at: None,
             described: false,
-            early: Vec::new(),
+            early: EarlyCandidates::new(MAX_EARLY_CANDIDATES),
             candidates: 0,
         }
     }
@@ -112,11 +119,12 @@ impl Participant {
     }
 
     pub(super) fn deadline(&self) -> Option<MediaTime> {
-        match self.link {
+        let link = match self.link {
             Link::Connecting { until } => Some(until),
             Link::Interrupted { until } => Some(self.ask_at().map_or(until, |at| at.min(until))),
             Link::Connected => self.retell_at,
-        }
+        };
+        link.into_iter().chain(self.held_until()).min()
     }
 
     /// The far side's description of the present generation has come.
@@ -124,29 +132,41 @@ impl Participant {
         self.described
     }
 
-    /// Takes the far side's description, once in each generation and only of the kind that the roles ask for; gives the
-    /// candidates that came before it. Generations of an answerer follow the offers.
-    pub(super) fn describe(&mut self, description: &Description, now: MediaTime) -> Option<Vec<Candidate>> {
-        let Description { kind, generation, .. } = *description;
-        let fits = match self.role {
-            Role::Offerer => kind == DescriptionKind::Answer && !self.described && generation == self.generation(),
-            Role::Answerer if !self.described => kind == DescriptionKind::Offer,
-            Role::Answerer => {
-                let soon = self.restarts.began.is_some_and(|at| now.since(at) < RESTART_INTERVAL);
-                kind == DescriptionKind::Offer && generation > self.generation() && self.was_connected() && !soon
+    /// Takes the far side's description, once in each generation and only of the kind that the roles ask for; gives it
+    /// with the candidates that came before it when it is to be applied now. Generations of an answerer follow the offers;
+    /// an offer that comes too soon after another waits, and a newer one takes its place.
+    pub(super) fn describe(&mut self, description: Description, now: MediaTime) -> Option<Described> {
+        let Description { kind, generation, .. } = description;
+        match self.role {
+            Role::Offerer => {
+                let fits = kind == DescriptionKind::Answer && !self.described && generation == self.generation();
+                fits.then(|| self.apply(description, now))
             }
-        };
-        if !fits {
-            return None;
+            Role::Answerer if kind != DescriptionKind::Offer => None,
+            Role::Answerer if !self.described => Some(self.apply(description, now)),
+            Role::Answerer if generation > self.generation() && self.was_connected() => {
+                self.restarts.hold(description);
+                self.describe_held(now)
+            }
+            Role::Answerer => None,
         }
+    }
+
+    /// Gives the offer that came too soon, when it is time for it.
+    pub(super) fn describe_held(&mut self, now: MediaTime) -> Option<Described> {
+        let description = self.restarts.take_held(now)?;
+        Some(self.apply(description, now))
+    }
+
+    fn apply(&mut self, description: Description, now: MediaTime) -> Described {
+        let generation = description.generation;
         if generation > self.generation() {
             self.restarts.generation = generation;
             self.restarts.began = Some(now);
             self.candidates = 0;
         }
         self.described = true;
-        let early = std::mem::take(&mut self.early);
-        Some(early.into_iter().filter(|candidate| candidate.generation == generation).collect())
+        Described { description, early: self.early.take(generation) }
     }
 
     /// Begins the next generation, which waits for the far side's answer, and gives its number.
@@ -154,30 +174,30 @@ impl Participant {
         self.restarts.generation = self.restarts.generation.saturating_add(1);
         self.restarts.began = Some(now);
         self.described = false;
-        self.early.clear();
         self.candidates = 0;
         self.generation()
     }
 
-    /// Takes a candidate: gives it back when it can be applied now, keeps it (within bounds) when the description is
+    /// Takes a candidate: gives it back when it can be applied now, keeps it (within bounds) when its description is
     /// still to come. One of an earlier description is of no use.
     pub(super) fn trickle(&mut self, candidate: Candidate) -> Option<Candidate> {
-        if self.candidates >= MAX_CANDIDATES || candidate.generation < self.generation() {
+        if candidate.generation < self.generation() {
+            return None;
+        }
+        if !self.described || candidate.generation > self.generation() {
+            self.early.keep(candidate);
+            return None;
+        }
+        if self.candidates >= MAX_CANDIDATES {
             return None;
         }
         self.candidates += 1;
-        if self.described && candidate.generation == self.generation() {
-            return Some(candidate);
-        }
-        if self.early.len() < MAX_EARLY_CANDIDATES {
-            self.early.push(candidate);
-        }
-        None
+        Some(candidate)
     }
 
     /// Makes the connection count as gone soon, unless the reason comes first.
     pub(super) fn close_soon(&mut self, now: MediaTime) {
-        self.restarts.stop_asking();
+        self.restarts.stop();
         let soon = now + CLOSED_GRACE;
         self.link = match self.link {
             Link::Connecting { until } => Link::Connecting { until: until.min(soon) },
@@ -205,7 +225,7 @@ mod tests {
             port: 5000,
             kind: CandidateKind::Host,
         };
-        for _ in 0..100 {
+        for _ in 0..10_000 {
             assert_eq!(participant.trickle(candidate.clone()), None);
         }
         let answer = Description {
@@ -221,9 +241,9 @@ mod tests {
             fec_ssrc: 4,
             audio_red: true,
         };
-        let early = participant.describe(&answer, MediaTime::default());
-        assert_eq!(early.map(|early| early.len()), Some(MAX_EARLY_CANDIDATES));
+        let early = participant.describe(answer, MediaTime::default());
+        assert_eq!(early.map(|described| described.early.len()), Some(MAX_EARLY_CANDIDATES));
         let applied = (0..10_000).filter(|_| participant.trickle(candidate.clone()).is_some()).count();
-        assert_eq!(applied, MAX_CANDIDATES - 100);
+        assert_eq!(applied, MAX_CANDIDATES);
     }
 }

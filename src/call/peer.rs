@@ -76,10 +76,8 @@ impl CallMachine {
             Message::Cancel { invite } => self.canceled(state, turn, from, invite),
             Message::Describe { conversation, description } => in_conversation(state, conversation, |current| {
                 let Some(participant) = current.participants.get_mut(&from) else { return };
-                let Some(early) = participant.describe(&description, turn.now) else { return };
-                turn.effect(Effect::ApplyDescription { conversation, peer: from, description });
-                for candidate in early {
-                    turn.effect(Effect::ApplyCandidate { conversation, peer: from, candidate });
+                if let Some(described) = participant.describe(description, turn.now) {
+                    current.apply_description(turn, from, described);
                 }
             }),
             Message::Trickle { conversation, candidate } => in_conversation(state, conversation, |current| {

@@ -8,6 +8,9 @@
 //!    |----------- answer -------------->|    and candidates both ways
 //! ```
 //!
+//! Candidates that overtake their description wait for it. An offer that comes within half a second of another waits, too,
+//! and only the latest of them is answered.
+//!
 //! The engine gives up the old path when it restarts. So the offer is made only when a message has just come from the far
 //! side: as long as messages do not get through either, the old path is all there is, and may come back.
 
@@ -16,9 +19,9 @@ use std::time::Duration;
 use crate::identity::PeerId;
 use crate::media::MediaTime;
 
-use super::participant::{INTERRUPTED_TIMEOUT, RESTART_INTERVAL};
+use super::participant::{Described, INTERRUPTED_TIMEOUT, RESTART_INTERVAL};
 use super::state::{CallMachine, Turn};
-use super::{CallReport, Conversation, ConversationId, Effect, Link, Message, Participant, Role};
+use super::{CallReport, Conversation, ConversationId, Description, Effect, Link, Message, Participant, Role};
 
 /// From the beginning of an interruption to the first wish for a restart: most blackouts are over before.
 const ASK_AFTER: Duration = Duration::from_millis(1500);
@@ -40,12 +43,38 @@ pub(super) struct Restarts {
     ask_at: Option<MediaTime>,
     /// When the latest interruption ended.
     resumed_at: Option<MediaTime>,
+    /// The latest offer that came too soon after another.
+    held: Option<Description>,
 }
 
 impl Restarts {
     /// Nothing is to be asked for any more.
     pub(super) const fn stop_asking(&mut self) {
         self.ask_at = None;
+    }
+
+    /// Nothing is to be restored any more.
+    pub(super) fn stop(&mut self) {
+        self.stop_asking();
+        self.held = None;
+    }
+
+    /// Keeps `offer` until it may begin a restart; an older one that waits is of no use any more.
+    pub(super) fn hold(&mut self, offer: Description) {
+        if self.held.as_ref().is_none_or(|held| held.generation < offer.generation) {
+            self.held = Some(offer);
+        }
+    }
+
+    /// When an offer that waits may begin a restart.
+    fn held_until(&self) -> Option<MediaTime> {
+        self.held.as_ref().map(|_| self.began.map_or(MediaTime::default(), |began| began + RESTART_INTERVAL))
+    }
+
+    /// Gives the offer that waits, when its time has come.
+    pub(super) fn take_held(&mut self, now: MediaTime) -> Option<Description> {
+        self.held_until().filter(|&until| until <= now)?;
+        self.held.take()
     }
 }
 
@@ -58,6 +87,11 @@ impl Participant {
     /// When a restart is to be asked for.
     pub(super) const fn ask_at(&self) -> Option<MediaTime> {
         self.restarts.ask_at
+    }
+
+    /// When an offer that came too soon is due.
+    pub(super) fn held_until(&self) -> Option<MediaTime> {
+        self.restarts.held_until()
     }
 
     /// Media flows, for the first time or again; true when it is again.
@@ -127,6 +161,28 @@ impl Conversation {
             turn.effect(Effect::RenewRoute { peer });
             let generation = participant.generation();
             turn.send(peer, Message::Restart { conversation, generation, moved: changed });
+        }
+    }
+
+    /// Applies the offers that came too soon and are due.
+    pub(super) fn apply_held_offers(&mut self, turn: &mut Turn<'_>) {
+        let now = turn.now;
+        let due = self
+            .participants
+            .iter_mut()
+            .filter_map(|(&peer, participant)| participant.describe_held(now).map(|described| (peer, described)));
+        for (peer, described) in due.collect::<Vec<_>>() {
+            self.apply_description(turn, peer, described);
+        }
+    }
+
+    /// Has the engine apply a description, and the candidates that waited for it.
+    pub(super) fn apply_description(&self, turn: &mut Turn<'_>, peer: PeerId, described: Described) {
+        let conversation = self.id;
+        let Described { description, early } = described;
+        turn.effect(Effect::ApplyDescription { conversation, peer, description });
+        for candidate in early {
+            turn.effect(Effect::ApplyCandidate { conversation, peer, candidate });
         }
     }
 

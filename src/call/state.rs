@@ -185,6 +185,7 @@ impl CallMachine {
             CallState::Conversation(conversation) => {
                 let mut state = self.links_deadline(turn, conversation);
                 if let CallState::Conversation(conversation) = &mut state {
+                    conversation.apply_held_offers(turn);
                     conversation.tell_again(turn);
                 }
                 ask_for_restarts(state, turn, false)

@@ -18,10 +18,11 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::call::{CallError, Consent, DeviceKind};
-use crate::media::{FrameSlot, MediaTime, VideoFormat};
+use crate::media::{MediaTime, VideoFormat};
 use crate::store::DeviceChoice;
 
 use super::interrupt::interrupt;
+use super::outputs::Outputs;
 use super::rate::FpsMeter;
 use super::session::{End, Opened, Report, Session, Sink};
 use super::stop::Stop;
@@ -81,7 +82,7 @@ struct Watcher {
 
 impl Camera {
     /// Opens `choice` in the background and returns at once. From then on each picture, of exactly the size of `format`
-    /// and at most `max_fps` a second, is put in all `outputs`.
+    /// and at most `max_fps` a second, goes to `outputs`.
     ///
     /// `events` is called on a thread of the camera's and must not block: closing waits for it. After a fault the slots
     /// keep the last picture. `DeviceChoice::None` opens nothing and reports nothing.
@@ -89,7 +90,7 @@ impl Camera {
         _consent: &Consent,
         choice: &DeviceChoice,
         format: VideoFormat,
-        outputs: Vec<Arc<FrameSlot>>,
+        outputs: Outputs,
         events: impl Fn(CameraEvent) + Send + Sync + 'static,
     ) -> Self {
         // Room for both reports of an attempt, of one that was given up, and for `Close`.

@@ -25,9 +25,15 @@ pub fn open(choice: &str, format: VideoFormat) -> Open {
     let slot = Arc::new(FrameSlot::new());
     let (sender, events) = sync_channel(64);
     let choice = DeviceChoice::from(choice.to_owned());
-    let camera = Camera::open(&Consent::for_test(), &choice, format, vec![Arc::clone(&slot)], move |event| {
-        sender.try_send(event).unwrap();
-    });
+    let camera = Camera::open(
+        &Consent::for_test(),
+        &choice,
+        format,
+        Succession::new([Arc::clone(&slot)]).next_camera(),
+        move |event| {
+            sender.try_send(event).unwrap();
+        },
+    );
     Open { camera, slot, events }
 }
 
@@ -70,7 +76,13 @@ pub const fn format(width: u32, height: u32) -> VideoFormat {
 fn the_test_card_fills_every_slot_with_numbered_pictures() {
     let slots: Vec<_> = (0..2).map(|_| Arc::new(FrameSlot::new())).collect();
     let choice = DeviceChoice::TestCard { format: None };
-    let camera = Camera::open(&Consent::for_test(), &choice, format(320, 180), slots.clone(), |_| {});
+    let camera = Camera::open(
+        &Consent::for_test(),
+        &choice,
+        format(320, 180),
+        Succession::new(slots.clone()).next_camera(),
+        |_| {},
+    );
     let mut last = None;
     for _ in 0..5 {
         let picture = slots[0].take_timeout(PATIENCE).unwrap();

@@ -14,6 +14,7 @@ pub mod convert;
 mod device;
 mod interrupt;
 mod mode;
+mod outputs;
 mod rate;
 mod session;
 mod stop;
@@ -23,6 +24,7 @@ pub mod y4m;
 pub use camera::{Camera, CameraEvent};
 pub use cameras::{CameraInfo, list_cameras};
 pub use mode::Encoding;
+pub use outputs::{Outputs, Succession};
 
 #[cfg(test)]
 mod camera_tests;

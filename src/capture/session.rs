@@ -9,13 +9,14 @@ use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::call::{CallError, DeviceKind};
-use crate::media::{FramePool, FrameSlot, MediaTime, VideoFormat, VideoFrame};
+use crate::media::{FramePool, MediaTime, VideoFormat, VideoFrame};
 use crate::store::DeviceChoice;
 
 use super::barcode;
 use super::cameras::nodes_of;
 use super::convert::{Converter, RawPicture};
 use super::device::Device;
+use super::outputs::Outputs;
 use super::rate::{FpsMeter, Pacer, RateLimit};
 use super::stop::Stop;
 use super::test_card::{TestCard, stamp};
@@ -63,7 +64,7 @@ pub struct Sink {
     /// What to deliver.
     pub format: VideoFormat,
     /// Where to.
-    pub outputs: Vec<Arc<FrameSlot>>,
+    pub outputs: Outputs,
     /// Counts what was delivered.
     pub meter: Mutex<FpsMeter>,
     /// Reports of attempts, each with the attempt's number.
@@ -131,7 +132,7 @@ impl Session {
             match converted {
                 Ok(frame) => {
                     damaged = 0;
-                    self.deliver(frame, &opened);
+                    self.deliver(&frame, &opened);
                 }
                 Err(error) if damaged == MAX_DAMAGED => return Err(failed(error.to_string())),
                 Err(error) => {
@@ -173,7 +174,7 @@ impl Session {
                 stamp(frame, counter, barcode::unix_micros());
                 Ok(())
             })?;
-            self.deliver(frame, &opened);
+            self.deliver(&frame, &opened);
             counter = counter.wrapping_add(1);
         }
     }
@@ -227,20 +228,18 @@ impl Session {
                 stamp(frame, counter, barcode::unix_micros());
                 Ok(())
             })?;
-            self.deliver(frame, &opened);
+            self.deliver(&frame, &opened);
             counter = counter.wrapping_add(1);
         }
     }
 
-    /// Puts a picture in every slot. An attempt that was told to stop delivers nothing any more.
-    fn deliver(&self, frame: Arc<VideoFrame>, opened: &Opened) {
+    /// Delivers a picture. An attempt that was told to stop delivers nothing any more.
+    fn deliver(&self, frame: &Arc<VideoFrame>, opened: &Opened) {
         if self.stop.is_set() {
             return;
         }
         let now = MediaTime::now();
-        for output in &self.sink.outputs {
-            output.put(Arc::clone(&frame));
-        }
+        self.sink.outputs.put(frame);
         self.sink.meter.lock().unwrap_or_else(PoisonError::into_inner).record(now);
         if self.last_picture.swap(now.as_micros().max(1), Ordering::AcqRel) == 0 {
             self.report(Report::Opened(opened.clone()));

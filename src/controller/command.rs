@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use crate::call::InviteId;
 use crate::identity::PeerId;
 use crate::media::Preset;
-use crate::store::Settings;
+use crate::store::SettingsChange;
 
 /// The `video` field of a command: a preset's name, `true` (the standard preset) or `false` (no video).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,10 +165,10 @@ pub enum Command {
     },
     /// Hang up.
     Leave,
-    /// Replace the settings; devices and presets change in mid-call too.
+    /// Change settings; devices and presets change in mid-call too.
     UpdateSettings {
-        /// All of them.
-        settings: Box<Settings>,
+        /// Those that are named; the others stay as they are.
+        settings: SettingsChange,
     },
     /// Look again at what is plugged in.
     RefreshDevices,

@@ -6,12 +6,10 @@ use std::sync::Arc;
 use crate::call::{CallError, CallState, ConversationId, DeviceKind, Input, InviteId, Press};
 use crate::identity::{ContactLink, PeerId, display_name};
 use crate::media::{MediaTime, VideoFormat};
-use crate::microphone::SoundEvent;
 use crate::playout::Sound;
-use crate::store::{DeviceChoice, Settings, StoreError};
+use crate::store::{Settings, SettingsChange, StoreError};
 
 use super::core::{Core, processing_of, unix_seconds};
-use super::device_fault::{device_error, fault_of};
 use super::people::echo_id;
 use super::system_event::SystemEvent;
 use super::{Command, Event, NoticeKind, VideoChoice};
@@ -91,7 +89,7 @@ impl Core {
                 self.tell_wishes();
             }
             Command::Leave => self.step(Input::Local(Press::Leave)),
-            Command::UpdateSettings { settings } => self.update_settings(*settings)?,
+            Command::UpdateSettings { settings } => self.update_settings(&settings)?,
             Command::RefreshDevices => self.list_devices(),
             Command::TestSpeaker => self.playout.play(Sound::TestChime),
             Command::WatchMicrophone { on } => self.watch_microphone(on),
@@ -248,8 +246,8 @@ impl Core {
         }
     }
 
-    fn update_settings(&mut self, settings: Settings) -> Result<(), CallError> {
-        let settings = settings.within_limits();
+    fn update_settings(&mut self, change: &SettingsChange) -> Result<(), CallError> {
+        let settings = change.applied_to(&self.settings).within_limits();
         let saved = self
             .store
             .settings()
@@ -306,101 +304,6 @@ impl Core {
         tracing::warn!("the store: {error:?}");
         self.notices.add(NoticeKind::Store((&error).into()));
         CallError::BadArgument(error.to_string())
-    }
-
-    /// Opens the microphone for its level meter, when nothing else has it open; closing it again is the other half.
-    fn watch_microphone(&mut self, on: bool) {
-        if !matches!(self.machine.state(), CallState::Idle | CallState::Incoming(_)) {
-            return;
-        }
-        let (audio, video) = self.media.wished().unwrap_or_default();
-        if on && !audio {
-            self.step(Input::Local(Press::OpenStream { audio: true, video }));
-            self.meter_only = true;
-        } else if !on && self.meter_only && video {
-            self.meter_only = false;
-            self.change_media(false, true);
-        } else if !on && self.meter_only {
-            self.release_media(None);
-        }
-    }
-
-    pub(super) fn on_speaker(&mut self, event: SoundEvent) {
-        match event {
-            SoundEvent::Opened { name } => {
-                self.speaker_fault = None;
-                if let Some(event) = self.speaker.works(&self.settings.speaker, name) {
-                    self.device_event(event);
-                }
-            }
-            SoundEvent::Fault(error) => {
-                let fault = fault_of(&error);
-                let news = self.speaker_fault.replace(fault).is_none() || !self.speaker.stands_in();
-                if news {
-                    self.device_event(device_error(DeviceKind::Speaker, &error));
-                }
-                if self.speaker.is_gone(&self.settings.speaker, fault) {
-                    self.playout.set_speaker(&DeviceChoice::SystemDefault);
-                    // They find the end of this, too.
-                    self.schedule_statistics();
-                }
-            }
-            SoundEvent::Recovered { name } => {
-                self.speaker_fault = None;
-                let back = Event::DeviceRecovered { device: DeviceKind::Speaker, name: name.clone() };
-                let told = self.speaker.works(&self.settings.speaker, name);
-                let event = told.or_else(|| (!self.speaker.stands_in()).then_some(back));
-                event.into_iter().for_each(|event| self.device_event(event));
-            }
-        }
-    }
-
-    /// While another speaker stands in for the chosen one: looks whether that is there again, on a thread of its own.
-    pub(super) fn look_for_speaker(&mut self) {
-        if !self.speaker.begin_look() {
-            return;
-        }
-        let system = self.system.clone();
-        let look = move || system.send_surely(SystemEvent::Speakers(crate::playout::list_speakers()));
-        if let Err(error) = std::thread::Builder::new().name("devices".into()).spawn(look) {
-            tracing::warn!("no thread to look for the speaker on: {error}");
-            self.speaker.end_look();
-        }
-    }
-
-    /// These speakers are there now.
-    pub(super) fn on_speakers(&mut self, names: &[String]) {
-        if self.speaker.found(&self.settings.speaker, names) {
-            self.playout.set_speaker(&self.settings.speaker);
-        }
-    }
-
-    /// Nothing is played any more: the chosen speaker is to be tried first at the next time.
-    pub(super) fn forget_speaker_stand_in(&mut self) {
-        if self.speaker.forget() {
-            self.playout.set_speaker(&self.settings.speaker);
-        }
-    }
-
-    /// Reports a device's fault or recovery, and notes it at the window's edge.
-    pub(super) fn device_event(&mut self, event: Event) {
-        match &event {
-            Event::DeviceError { device, fault, .. } => {
-                self.notices.forget_device(*device);
-                self.notices.add(NoticeKind::Device { device: *device, fault: *fault });
-            }
-            Event::DeviceFallback { device, chosen, name } => {
-                self.notices.forget_device(*device);
-                let (device, chosen, name) = (*device, chosen.clone(), name.clone());
-                self.notices.add(NoticeKind::DeviceFallback { device, chosen, name });
-            }
-            Event::DeviceRecovered { device, name } => {
-                self.notices.forget_device(*device);
-                self.notices.add(NoticeKind::DeviceBack { device: *device, name: name.clone() });
-            }
-            _ => {}
-        }
-        self.report(event);
     }
 }
 

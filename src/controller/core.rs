@@ -1,5 +1,6 @@
-//! The controller itself: what it owns, and how each lane's events are taken. What the state chart asks for is done in
-//! `effects`, what a person asks for in `commands`, and what the window sees is made in `publish`.
+//! The controller itself: what it owns, and how the system's events are taken. What the state chart asks for is done in
+//! `effects`, what a person asks for in `commands`, what devices give or lack in `devices`, what is due in `deadlines`, and
+//! what the window sees is made in `publish`.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::Ipv4Addr;
@@ -7,13 +8,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::call::{CallMachine, CallState, ConversationId, DeviceKind, Input, Link, Participant, Press, Standing};
+use crate::call::{CallMachine, CallState, ConversationId, DeviceKind, Input, Link, Participant, Standing};
 use crate::identity::{ContactLink, Identity, PeerId};
 use crate::media::{Latest, LevelMeter, MediaTime, VideoFormat};
 use crate::playout::Playout;
 use crate::rtc::{Engine, PeerEvent};
 use crate::signaling::{SignalingClient, SignalingEvent};
-use crate::store::{DeviceChoice, Settings, Store};
+use crate::store::{Settings, Store};
 use crate::voice_processing::{Processing, ProcessingSwitches, VoiceProcessor};
 
 use super::absence::Absences;
@@ -21,7 +22,7 @@ use super::echo::{EchoContact, engine_event};
 use super::fan_out::FanOut;
 use super::frame_trace::FrameTrace;
 use super::lanes::LaneSender;
-use super::local_media::{LocalMedia, MediaWish, Released};
+use super::local_media::LocalMedia;
 use super::network_watch::NetworkWatch;
 use super::notices::Notices;
 use super::people::People;
@@ -30,9 +31,6 @@ use super::remote::Remote;
 use super::speaker_choice::SpeakerChoice;
 use super::system_event::SystemEvent;
 use super::{Devices, Event, Gates, Options, Outcome};
-
-/// How long quitting waits for what is released.
-const QUIT_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long the window says that somebody speaks and is muted.
 const SPOKE_MUTED_SHOWN: Duration = Duration::from_secs(5);
@@ -48,12 +46,12 @@ pub(super) struct Core {
     pub(super) settings: Settings,
     pub(super) people: People,
     pub(super) absences: Absences,
-    network_watch: NetworkWatch,
+    pub(super) network_watch: NetworkWatch,
     pub(super) machine: CallMachine,
     pub(super) echo: EchoContact,
     pub(super) media: LocalMedia,
     /// Sound and pictures that the devices give, as the state chart was told.
-    captures: (bool, bool),
+    pub(super) captures: (bool, bool),
     /// What video is captured at: of the latest press that named one.
     pub(super) format: VideoFormat,
     /// Frames a second and kbit/s at most, as the latest `create_stream` asked; they hold for the calls after it.
@@ -91,7 +89,7 @@ pub(super) struct Core {
     events: EventSink,
     pub(super) next_statistics: Option<MediaTime>,
     /// Until when quitting waits, once it was asked for.
-    quit_by: Option<MediaTime>,
+    pub(super) quit_by: Option<MediaTime>,
     /// What the state chart is still to be told; not empty only within `step`.
     inputs: VecDeque<Input>,
     stepping: bool,
@@ -201,39 +199,9 @@ impl Core {
         self.publish_now();
     }
 
-    /// Lists what is plugged in, on a thread of its own: sound servers can take their time.
-    pub(super) fn list_devices(&mut self) {
-        self.list_again = self.listing;
-        if self.listing {
-            return;
-        }
-        let system = self.system.clone();
-        let list = move || {
-            system.send_surely(SystemEvent::Devices(Devices {
-                cameras: crate::capture::list_cameras(),
-                microphones: crate::microphone::list_microphones(),
-                speakers: crate::playout::list_speakers(),
-            }));
-        };
-        match std::thread::Builder::new().name("devices".into()).spawn(list) {
-            Ok(_) => self.listing = true,
-            Err(error) => tracing::warn!("no thread to list the devices on: {error}"),
-        }
-    }
-
     /// This person's `visavis:` link.
     pub(super) fn link(&self) -> String {
         ContactLink::new(self.identity.id(), &self.settings.display_name).to_string()
-    }
-
-    /// What is to be captured, by the settings.
-    pub(super) fn wish(&self, audio: bool, video: bool) -> MediaWish {
-        MediaWish {
-            audio,
-            video: video.then_some(self.format),
-            camera: self.settings.camera.clone(),
-            microphone: self.settings.microphone.clone(),
-        }
     }
 
     /// Tells the faces.
@@ -345,37 +313,6 @@ impl Core {
         self.publisher.mark();
     }
 
-    /// Tells the state chart which devices there are to send from: a far side that waits for pictures in vain would show
-    /// the last one for ever.
-    pub(super) fn follow_devices(&mut self) {
-        let (camera, microphone) = self.media.faults();
-        let audio = self.settings.microphone != DeviceChoice::None && microphone.is_none();
-        let video = self.settings.camera != DeviceChoice::None && camera.is_none();
-        if std::mem::replace(&mut self.captures, (audio, video)) != (audio, video) {
-            self.step(Input::Captures { audio, video });
-        }
-    }
-
-    /// Reports what is captured, when that is known and something has changed.
-    pub(super) fn report_local_stream(&mut self) {
-        self.follow_devices();
-        if let Some(event) = self.media.report() {
-            self.report(event);
-        }
-        if self.media.is_open() {
-            self.schedule_statistics();
-        }
-    }
-
-    pub(super) fn on_released(&mut self, released: Released) {
-        if released.stream_ended {
-            self.report(Event::LocalStreamEnded {});
-        }
-        for conversation in released.conversations {
-            self.step(Input::MediaReleased { conversation });
-        }
-    }
-
     fn on_engine(&mut self, peer: PeerId, connection: u64, conversation: ConversationId, event: PeerEvent) {
         let remote = self.remotes.get(&peer).filter(|remote| remote.connection == connection);
         match (&event, remote) {
@@ -398,69 +335,6 @@ impl Core {
         }
         let Some(event) = engine_event(event) else { return };
         self.step(Input::Engine { conversation, peer, event });
-    }
-
-    /// When `on_deadline` is due.
-    pub(super) fn next_deadline(&self) -> Option<MediaTime> {
-        let echo = self.echo.next_deadline();
-        let own = [
-            self.absences.due(),
-            self.network_watch.due(),
-            self.next_statistics,
-            self.publisher.due(),
-            self.quit_by,
-            self.spoke_muted_until,
-        ];
-        [self.machine.next_deadline(), echo].into_iter().chain(own).flatten().min()
-    }
-
-    pub(super) fn on_deadline(&mut self) {
-        let now = MediaTime::now();
-        if self.machine.next_deadline().is_some_and(|deadline| deadline <= now) {
-            self.step(Input::Deadline);
-        }
-        if self.network_watch.due().is_some_and(|deadline| deadline <= now)
-            && self.network_watch.look(now, self.engine.addresses())
-        {
-            self.step(Input::NetworkChanged);
-        }
-        while let Some(peer) = self.absences.take_gone(now) {
-            self.step(Input::Gone { peer });
-        }
-        if self.echo.next_deadline().is_some_and(|deadline| deadline <= now) {
-            self.echo.on_deadline(now);
-        }
-        if self.next_statistics.is_some_and(|deadline| deadline <= now) {
-            self.take_statistics(now);
-        }
-        if self.spoke_muted_until.is_some_and(|deadline| deadline <= now) {
-            self.spoke_muted_until = None;
-            self.publisher.mark();
-        }
-        if self.publisher.due().is_some_and(|deadline| deadline <= now) {
-            self.publish_now();
-        }
-    }
-
-    /// Hangs up; the loop ends once everything is released.
-    pub(super) fn leave_for_good(&mut self) {
-        if self.quit_by.is_none() {
-            self.quit_by = Some(MediaTime::now() + QUIT_PATIENCE);
-            self.step(Input::Local(Press::Leave));
-            self.release_media(None);
-        }
-    }
-
-    /// True once quitting was asked for: nothing else is begun any more.
-    pub(super) const fn is_quitting(&self) -> bool {
-        self.quit_by.is_some()
-    }
-
-    /// True when nothing is left to wait for before the end.
-    pub(super) fn is_done(&self) -> bool {
-        let released =
-            matches!(self.machine.state(), CallState::Idle) && !self.machine.is_closing() && !self.media.is_closing();
-        self.quit_by.is_some_and(|quit_by| released || quit_by <= MediaTime::now())
     }
 
     /// Closes what is left: signaling says goodbye, devices close, the runtime stops.

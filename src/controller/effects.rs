@@ -100,27 +100,6 @@ impl Core {
         }
     }
 
-    /// The microphone stays as it is.
-    fn close_camera(&mut self) {
-        if let Some((audio, _)) = self.media.wished() {
-            self.change_media(audio, false);
-        }
-    }
-
-    /// Has open what the settings say of `audio` and `video`, under the consent that there is.
-    pub(super) fn change_media(&mut self, audio: bool, video: bool) {
-        let wish = self.wish(audio, video);
-        self.media.change(wish);
-        self.report_local_stream();
-    }
-
-    pub(super) fn release_media(&mut self, conversation: Option<ConversationId>) {
-        self.meter_only = false;
-        if let Some(released) = self.media.release(conversation) {
-            self.on_released(released);
-        }
-    }
-
     fn connect(&mut self, consent: &Consent, conversation: ConversationId, id: PeerId, role: Role) {
         self.connections += 1;
         let connection = self.connections;

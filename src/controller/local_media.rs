@@ -3,22 +3,25 @@
 //! Owned by the controller's thread. It holds the consent under which it opens devices; releasing it gives that up, and
 //! the devices are closed on a thread of their own, so that a stuck driver never holds up hanging up.
 
+mod reports;
+mod sound_sink;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use crate::call::{CallError, Consent, ConversationId, DeviceKind};
-use crate::capture::{Camera, CameraEvent};
-use crate::encoder::{AudioEncoder, VideoEncoding};
-use crate::media::{FrameSlot, LevelMeter, MediaTime, VideoFormat};
-use crate::microphone::{Microphone, SoundEvent, UnheardSpeech};
+use crate::call::{Consent, ConversationId, DeviceKind};
+use crate::capture::{Camera, Succession};
+use crate::encoder::VideoEncoding;
+use crate::media::{FrameSlot, LevelMeter, VideoFormat};
+use crate::microphone::Microphone;
 use crate::store::DeviceChoice;
 use crate::voice_processing::VoiceProcessor;
 
-use super::device_fault::{device_error, fault_of};
 use super::fan_out::FanOut;
 use super::lanes::LaneSender;
 use super::system_event::SystemEvent;
 use super::{DeviceFault, Event};
+use sound_sink::sound_sink;
 
 /// What shall be captured.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +48,19 @@ struct Open<D, W> {
     fault: Option<DeviceFault>,
 }
 
+type OpenCamera = Open<Camera, (DeviceChoice, VideoFormat)>;
+type OpenMicrophone = Open<Microphone, DeviceChoice>;
+
+/// What is to be closed.
+#[derive(Default)]
+struct Closing {
+    cameras: Vec<OpenCamera>,
+    microphones: Vec<OpenMicrophone>,
+    encoding: Option<VideoEncoding>,
+    /// No pictures follow: the last one is to be seen no more.
+    ends_pictures: bool,
+}
+
 /// What was released, when the last device is closed.
 #[derive(Debug)]
 pub(super) struct Released {
@@ -62,15 +78,18 @@ pub(super) struct LocalMedia {
     consent: Option<Consent>,
     /// What shall be captured, while there is consent.
     wish: Option<MediaWish>,
-    camera: Option<Open<Camera, (DeviceChoice, VideoFormat)>>,
-    microphone: Option<Open<Microphone, DeviceChoice>>,
+    camera: Option<OpenCamera>,
+    /// The camera before, which is seen until `camera` gives its first picture.
+    leaving: Option<OpenCamera>,
+    microphone: Option<OpenMicrophone>,
     /// The system's default, in the place of a chosen microphone that is gone; that one is tried again meanwhile.
-    stand_in: Option<Open<Microphone, DeviceChoice>>,
+    stand_in: Option<OpenMicrophone>,
     /// The generation of the microphone whose sound is sent.
     heard: Arc<AtomicU64>,
     encoding: Option<VideoEncoding>,
     preview: Arc<FrameSlot>,
     to_encoder: Arc<FrameSlot>,
+    succession: Succession,
     level: Arc<LevelMeter>,
     new_processor: NewProcessor,
     fan_out: Arc<FanOut>,
@@ -96,16 +115,19 @@ impl LocalMedia {
         fan_out: Arc<FanOut>,
         system: LaneSender<SystemEvent>,
     ) -> Self {
+        let to_encoder = Arc::default();
         Self {
             consent: None,
             wish: None,
             camera: None,
+            leaving: None,
             microphone: None,
             stand_in: None,
             heard: Arc::default(),
             encoding: None,
+            succession: Succession::new([Arc::clone(&preview), Arc::clone(&to_encoder)]),
             preview,
-            to_encoder: Arc::default(),
+            to_encoder,
             level,
             new_processor,
             fan_out,
@@ -157,12 +179,20 @@ impl LocalMedia {
         let camera = wish.video.filter(|_| wish.camera != DeviceChoice::None).map(|format| (wish.camera, format));
         let microphone = (wish.audio && wish.microphone != DeviceChoice::None).then_some(wish.microphone);
         self.limit_bit_rate(camera.as_ref());
-        let old_camera = self.camera.take_if(|open| Some(&open.wish) != camera.as_ref());
-        let old_microphone = self.microphone.take_if(|open| Some(&open.wish) != microphone.as_ref());
-        let old_stand_in = self.stand_in.take_if(|_| self.microphone.is_none());
-        if old_camera.is_some() || old_microphone.is_some() || old_stand_in.is_some() {
-            self.close(old_camera, [old_microphone, old_stand_in], None);
+        let mut closing = Closing { ends_pictures: camera.is_none(), ..Closing::default() };
+        if let Some(old) = self.camera.take_if(|open| Some(&open.wish) != camera.as_ref()) {
+            // Opened while the old one is still seen.
+            match camera.clone().filter(|(choice, _)| self.may_follow(&old, choice)) {
+                Some((choice, format)) => {
+                    self.open_camera(&consent, choice, format);
+                    self.leaving = Some(old);
+                }
+                None => closing.cameras = [Some(old), self.leaving.take()].into_iter().flatten().collect(),
+            }
         }
+        closing.microphones.extend(self.microphone.take_if(|open| Some(&open.wish) != microphone.as_ref()));
+        closing.microphones.extend(self.stand_in.take_if(|_| self.microphone.is_none()));
+        self.close(closing);
         if self.closing == 0 {
             if let Some((choice, format)) = camera.filter(|_| self.camera.is_none()) {
                 self.open_camera(&consent, choice, format);
@@ -175,6 +205,16 @@ impl LocalMedia {
             }
         }
         self.consent = Some(consent);
+    }
+
+    /// Whether the camera `choice` can be opened before `old` is closed: it is another device for sure.
+    fn may_follow(&self, old: &OpenCamera, choice: &DeviceChoice) -> bool {
+        let is_device = |choice: &DeviceChoice| matches!(choice, DeviceChoice::SystemDefault | DeviceChoice::Named(_));
+        let other = match choice {
+            DeviceChoice::Named(name) if is_device(&old.wish.0) => *name != old.name,
+            choice => !is_device(choice) || !is_device(&old.wish.0),
+        };
+        other && old.works() && self.closing == 0 && self.leaving.is_none()
     }
 
     /// Another bit rate alone is the encoder's business: the camera stays open.
@@ -193,8 +233,7 @@ impl LocalMedia {
         self.generation += 1;
         let generation = self.generation;
         let system = self.system.clone();
-        let outputs = vec![Arc::clone(&self.preview), Arc::clone(&self.to_encoder)];
-        let device = Camera::open(consent, &choice, format, outputs, move |event| {
+        let device = Camera::open(consent, &choice, format, self.succession.next_camera(), move |event| {
             system.send(SystemEvent::Camera { generation, event });
         });
         if let Some(encoding) = &self.encoding {
@@ -208,7 +247,7 @@ impl LocalMedia {
     }
 
     /// Opens a microphone, which is the one to be heard from now on.
-    fn open_microphone(&mut self, consent: &Consent, choice: DeviceChoice) -> Open<Microphone, DeviceChoice> {
+    fn open_microphone(&mut self, consent: &Consent, choice: DeviceChoice) -> OpenMicrophone {
         self.generation += 1;
         let generation = self.generation;
         self.heard.store(generation, Relaxed);
@@ -262,31 +301,35 @@ impl LocalMedia {
         self.wish = None;
         self.reported = None;
         self.released.extend(conversation);
-        let (camera, microphones, encoding) =
-            (self.camera.take(), [self.microphone.take(), self.stand_in.take()], self.encoding.take());
-        if camera.is_some() || microphones.iter().any(Option::is_some) || encoding.is_some() {
-            self.close(camera, microphones, encoding);
-        }
+        let closing = Closing {
+            cameras: [self.camera.take(), self.leaving.take()].into_iter().flatten().collect(),
+            microphones: [self.microphone.take(), self.stand_in.take()].into_iter().flatten().collect(),
+            encoding: self.encoding.take(),
+            ends_pictures: true,
+        };
+        self.close(closing);
         (self.closing == 0).then(|| self.take_released())
     }
 
-    /// Closes devices on a thread of its own, which then sends `DevicesClosed`: a driver can take seconds.
-    fn close(
-        &mut self,
-        camera: Option<Open<Camera, (DeviceChoice, VideoFormat)>>,
-        microphones: [Option<Open<Microphone, DeviceChoice>>; 2],
-        encoding: Option<VideoEncoding>,
-    ) {
+    /// Closes devices on a thread of its own, which then sends `DevicesClosed`: a driver can take seconds. Nothing happens
+    /// when there is nothing to close.
+    fn close(&mut self, closing: Closing) {
+        let Closing { cameras, microphones, encoding, ends_pictures } = closing;
+        if cameras.is_empty() && microphones.is_empty() && encoding.is_none() {
+            return;
+        }
         let (system, level) = (self.system.clone(), Arc::clone(&self.level));
         let (preview, to_encoder) = (Arc::clone(&self.preview), Arc::clone(&self.to_encoder));
         let close = move || {
-            if camera.is_some() {
-                drop(camera);
-                preview.clear();
-                // Or it would be the first picture of the next call.
-                to_encoder.clear();
+            if !cameras.is_empty() {
+                drop(cameras);
+                if ends_pictures {
+                    preview.clear();
+                    // Or it would be the first picture of the next call.
+                    to_encoder.clear();
+                }
             }
-            if microphones.iter().any(Option::is_some) {
+            if !microphones.is_empty() {
                 drop(microphones);
                 level.reset();
             }
@@ -317,134 +360,6 @@ impl LocalMedia {
         }
     }
 
-    /// Takes a camera's report; the event to pass on, if it is a fault or a recovery.
-    pub(super) fn on_camera(&mut self, generation: u64, event: CameraEvent) -> Option<Event> {
-        let open = self.camera.as_mut().filter(|open| open.generation == generation)?;
-        open.resolved = true;
-        match event {
-            CameraEvent::Opened { name, device_mode, .. } => {
-                open.name = name;
-                open.fault = None;
-                self.camera_mode = device_mode;
-                None
-            }
-            CameraEvent::Fault(error) => Some(fault(open, DeviceKind::Camera, &error)),
-            CameraEvent::Recovered { name } => Some(recovered(open, DeviceKind::Camera, name)),
-        }
-    }
-
-    /// Takes a microphone's report; the event to pass on, if it is a fault or a recovery.
-    pub(super) fn on_microphone(&mut self, generation: u64, event: SoundEvent) -> Option<Event> {
-        if self.stand_in.as_ref().is_some_and(|open| open.generation == generation) {
-            return self.on_stand_in(event);
-        }
-        let open = self.microphone.as_mut().filter(|open| open.generation == generation)?;
-        open.resolved = true;
-        match event {
-            SoundEvent::Opened { name } => {
-                open.name = name;
-                open.fault = None;
-                None
-            }
-            SoundEvent::Fault(error) => {
-                let event = fault(open, DeviceKind::Microphone, &error);
-                self.settle();
-                Some(event)
-            }
-            SoundEvent::Recovered { name } => {
-                let event = recovered(open, DeviceKind::Microphone, name);
-                self.heard.store(generation, Relaxed);
-                if let Some(stand_in) = self.stand_in.take() {
-                    self.close(None, [Some(stand_in), None], None);
-                }
-                Some(event)
-            }
-        }
-    }
-
-    /// What becomes of the microphone that stands in: that it works is told, as a choice that could not be kept, and so
-    /// is its end. That it never worked needs no word beside those about the chosen one.
-    fn on_stand_in(&mut self, event: SoundEvent) -> Option<Event> {
-        let open = self.stand_in.as_mut()?;
-        let worked = std::mem::replace(&mut open.resolved, true) && open.fault.is_none();
-        match event {
-            SoundEvent::Opened { name } | SoundEvent::Recovered { name } => {
-                open.name.clone_from(&name);
-                open.fault = None;
-                let chosen = self.microphone.as_ref()?.wish.to_string();
-                // The chosen one is the default, and back: its own thread will say so.
-                let other = name != chosen;
-                other.then_some(Event::DeviceFallback { device: DeviceKind::Microphone, chosen, name })
-            }
-            SoundEvent::Fault(error) => {
-                let event = fault(open, DeviceKind::Microphone, &error);
-                worked.then_some(event)
-            }
-        }
-    }
-
-    /// A `local_stream` event, when every device has opened or failed and something differs from the last one.
-    pub(super) fn report(&mut self) -> Option<Event> {
-        self.consent.as_ref()?;
-        let settled = self.closing == 0
-            && self.camera.as_ref().is_none_or(|open| open.resolved)
-            && self.microphone.as_ref().is_none_or(|open| open.resolved)
-            && self.stand_in.as_ref().is_none_or(|open| open.resolved);
-        if !settled {
-            return None;
-        }
-        let (video, microphone) = (self.working_camera(), self.working_microphone());
-        let (width, height) = video.map_or((0, 0), |(_, format)| (format.width, format.height));
-        let event = Event::LocalStream {
-            audio: microphone.is_some(),
-            video: video.is_some(),
-            width,
-            height,
-            fps: if video.is_some() { self.fps } else { 0.0 },
-            camera: video.map(|(name, _)| name.to_owned()).unwrap_or_default(),
-            microphone: microphone.map(str::to_owned).unwrap_or_default(),
-        };
-        (self.reported.as_ref() != Some(&event)).then(|| self.reported.insert(event).clone())
-    }
-
-    /// Name and format of the camera, when it works.
-    pub(super) fn working_camera(&self) -> Option<(&str, VideoFormat)> {
-        let open = self.camera.as_ref().filter(|open| open.resolved && open.fault.is_none())?;
-        Some((&open.name, open.wish.1))
-    }
-
-    /// Width, height and frames a second that the working camera itself runs in, where it has a mode of its own.
-    pub(super) fn camera_mode(&self) -> Option<(u32, u32, u32)> {
-        self.working_camera().and(self.camera_mode)
-    }
-
-    /// Name of the microphone, when it works.
-    pub(super) fn working_microphone(&self) -> Option<&str> {
-        let works = |open: &&Open<Microphone, DeviceChoice>| open.resolved && open.fault.is_none();
-        let open = [&self.microphone, &self.stand_in].into_iter().flatten().find(works)?;
-        Some(&open.name)
-    }
-
-    /// Takes the camera's measured rate for the next report, when it is clearly another one than was reported last.
-    pub(super) fn measure(&mut self) {
-        let measured = self.measured_fps();
-        if measured > 0.0 && (measured - self.fps).abs() > self.fps * 0.1 {
-            self.fps = (measured * 10.0).round() / 10.0;
-        }
-    }
-
-    /// Frames a second that the camera really gives.
-    pub(super) fn measured_fps(&self) -> f32 {
-        self.camera.as_ref().map_or(0.0, |open| open.device.measured_fps())
-    }
-
-    /// What is wrong with camera and microphone. A microphone that stands in puts right what is wrong with the chosen one.
-    pub(super) fn faults(&self) -> (Option<DeviceFault>, Option<DeviceFault>) {
-        let stands_in = self.stand_in.as_ref().is_some_and(|open| open.fault.is_none());
-        let microphone = self.microphone.as_ref().filter(|_| !stands_in).and_then(|open| open.fault);
-        (self.camera.as_ref().and_then(|open| open.fault), microphone)
-    }
-
     /// The tile of one's own picture.
     pub(super) fn preview(&self) -> &Arc<FrameSlot> {
         &self.preview
@@ -456,56 +371,16 @@ impl LocalMedia {
     }
 }
 
+impl<D, W> Open<D, W> {
+    fn works(&self) -> bool {
+        self.resolved && self.fault.is_none()
+    }
+}
+
 /// True of a device that was chosen by its name and is not there.
 fn is_gone<D>(open: &Open<D, DeviceChoice>) -> bool {
     matches!(open.wish, DeviceChoice::Named(_)) && open.fault.is_some_and(DeviceFault::is_gone)
 }
 
-fn fault<D, W>(open: &mut Open<D, W>, device: DeviceKind, error: &CallError) -> Event {
-    open.fault = Some(fault_of(error));
-    device_error(device, error)
-}
-
-fn recovered<D, W>(open: &mut Open<D, W>, device: DeviceKind, name: String) -> Event {
-    open.fault = None;
-    open.name.clone_from(&name);
-    Event::DeviceRecovered { device, name }
-}
-
-/// What the microphone's thread does with each 20 ms: encode and send, unless another microphone is heard in its place or
-/// nobody would hear it.
-fn sound_sink(
-    fan_out: Arc<FanOut>,
-    heard: Arc<AtomicU64>,
-    generation: u64,
-    system: LaneSender<SystemEvent>,
-) -> impl FnMut(&[f32], MediaTime) + Send + 'static {
-    let mut encoder: Option<AudioEncoder> = None;
-    let mut unheard = UnheardSpeech::default();
-    move |samples, captured_at| {
-        if heard.load(Relaxed) != generation {
-            return;
-        }
-        if unheard.note(samples, fan_out.is_muted(), captured_at) {
-            system.send(SystemEvent::SpokeMuted);
-        }
-        if fan_out.sound_is_idle() {
-            return;
-        }
-        if encoder.is_none() {
-            encoder = AudioEncoder::new().inspect_err(|error| tracing::error!("no Opus encoder: {error}")).ok();
-        }
-        let Some(encoder) = &mut encoder else { return };
-        if let Err(error) = encoder.set_expected_loss(fan_out.path_loss_percent()) {
-            tracing::debug!("the protection of sound could not be set: {error}");
-        }
-        match encoder.encode(samples, captured_at) {
-            Ok(audio) => fan_out.send_audio(&audio),
-            Err(error) => tracing::warn!("a sound frame could not be encoded: {error}"),
-        }
-    }
-}
-
 #[cfg(test)]
-#[path = "local_media_tests.rs"]
 mod tests;

@@ -30,7 +30,7 @@ use super::description_sdp::{self, StreamNumbers};
 use super::engine::PeerEvent;
 use super::peer::{Command, Context};
 use super::sending::{is_closed, unless_closed};
-use crate::call::{Candidate, Description, DescriptionKind, Role};
+use crate::call::{Candidate, Description, DescriptionKind, EarlyCandidates, Role};
 use crate::media::MediaTime;
 
 /// Candidates of the far side's that are used for each description at most.
@@ -123,8 +123,9 @@ pub(super) struct Driver {
     /// The far side's first description: a restart changes its ICE credentials alone.
     far: Option<Description>,
     generation: u32,
-    /// Candidates that came before the description of their generation; then `None`.
-    early_candidates: Option<Vec<Candidate>>,
+    /// The far side's description of this generation was applied.
+    described: bool,
+    early_candidates: EarlyCandidates,
     candidates: usize,
     connect_by: Option<Instant>,
     link: Link,
@@ -139,7 +140,8 @@ impl Driver {
             streams,
             far: None,
             generation: 0,
-            early_candidates: Some(Vec::new()),
+            described: false,
+            early_candidates: EarlyCandidates::new(MAX_CANDIDATES),
             candidates: 0,
             connect_by: None,
             link: Link::Connecting,
@@ -210,11 +212,14 @@ impl Driver {
                     self.fail("the far side's description");
                 }
             }
-            Command::RemoteCandidate(candidate) => match &mut self.early_candidates {
-                Some(early) if early.len() < MAX_CANDIDATES => early.push(candidate),
-                Some(_) => {}
-                None => self.remote_candidate(&candidate).await,
-            },
+            Command::RemoteCandidate(candidate) if self.described && candidate.generation == self.generation => {
+                self.remote_candidate(&candidate).await;
+            }
+            Command::RemoteCandidate(candidate) if candidate.generation >= self.generation => {
+                self.early_candidates.keep(candidate);
+            }
+            // Of a description that was replaced.
+            Command::RemoteCandidate(_) => {}
         }
     }
 
@@ -231,7 +236,7 @@ impl Driver {
     fn begin_generation(&mut self, generation: u32) {
         tracing::info!(generation, "ICE restarts");
         self.generation = generation;
-        self.early_candidates = Some(Vec::new());
+        self.described = false;
         self.candidates = 0;
         self.interrupted(true);
     }
@@ -243,7 +248,7 @@ impl Driver {
             (Role::Answerer, None) => description.kind == DescriptionKind::Offer,
             (role, Some(far)) => {
                 let comes_next = match role {
-                    Role::Offerer => self.early_candidates.is_some() && description.generation == self.generation,
+                    Role::Offerer => !self.described && description.generation == self.generation,
                     Role::Answerer => self.link != Link::Connecting && description.generation > self.generation,
                 };
                 let Description { ref ice_ufrag, ref ice_pwd, generation, .. } = *description;
@@ -278,7 +283,8 @@ impl Driver {
         if first {
             self.connect_by = Some(Instant::now() + CONNECT_TIMEOUT);
         }
-        let early = self.early_candidates.take().unwrap_or_default();
+        self.described = true;
+        let early = self.early_candidates.take(self.generation);
         if self.context.role == Role::Answerer {
             self.describe(DescriptionKind::Answer, None).await?;
         }
@@ -289,9 +295,6 @@ impl Driver {
     }
 
     async fn remote_candidate(&mut self, candidate: &Candidate) {
-        if candidate.generation != self.generation {
-            return;
-        }
         let Some(init) = candidate::to_engine(candidate, self.connection.loopback) else {
             tracing::debug!("an unusable candidate is ignored");
             return;

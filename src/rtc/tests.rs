@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::*;
-use crate::call::Consent;
+use crate::call::{Consent, Description};
 use crate::encoder::video::VideoEncoding;
 use crate::media::{EncodedAudio, EncodedVideo, FramePool, FrameSlot, MediaTime, VideoBudget, VideoFormat, VideoFrame};
 
@@ -41,6 +41,20 @@ struct Wire {
     far_set: Condvar,
     addresses: Mutex<Vec<SocketAddr>>,
     forge_fingerprint: bool,
+    /// What it does with the messages of restarts.
+    restarts: Restarts,
+    /// The description that is overtaken.
+    overtaken: Mutex<Option<Description>>,
+}
+
+/// How a wire carries the descriptions and candidates of ICE restarts.
+#[derive(Default, PartialEq, Eq)]
+enum Restarts {
+    #[default]
+    InOrder,
+    /// The first candidate comes before its description.
+    Overtaken,
+    WithoutCandidates,
 }
 
 impl Side {
@@ -91,11 +105,20 @@ impl Wire {
                 if self.forge_fingerprint {
                     description.fingerprint = ["AB"; 32].join(":");
                 }
-                self.far().set_remote_description(description);
+                if self.restarts == Restarts::Overtaken && description.generation > 0 {
+                    *self.overtaken.lock().unwrap() = Some(description);
+                } else {
+                    self.far().set_remote_description(description);
+                }
             }
             PeerEvent::LocalCandidate(candidate) => {
                 self.addresses.lock().unwrap().push(SocketAddr::new(candidate.address, candidate.port));
-                self.far().add_remote_candidate(candidate);
+                if self.restarts != Restarts::WithoutCandidates || candidate.generation == 0 {
+                    self.far().add_remote_candidate(candidate);
+                }
+                if let Some(description) = self.overtaken.lock().unwrap().take() {
+                    self.far().set_remote_description(description);
+                }
             }
             event => {
                 let _ = events.try_send(event);
@@ -106,11 +129,11 @@ impl Wire {
 
 /// A call between two engines: the offerer (callee) and the answerer (caller).
 fn call(offering: &Engine, answering: &Engine) -> (Side, Side) {
-    call_over(offering, answering, Wire::default())
+    call_over(offering, answering, Wire::default(), Wire::default())
 }
 
-fn call_over(offering: &Engine, answering: &Engine, from_offerer: Wire) -> (Side, Side) {
-    let answerer = Side::new(answering, Role::Answerer, Wire::default());
+fn call_over(offering: &Engine, answering: &Engine, from_offerer: Wire, from_answerer: Wire) -> (Side, Side) {
+    let answerer = Side::new(answering, Role::Answerer, from_answerer);
     from_offerer.join(&answerer.peer);
     let offerer = Side::new(offering, Role::Offerer, from_offerer);
     answerer.wire.join(&offerer.peer);

@@ -169,10 +169,41 @@ fn default_device(direction: Direction) -> Option<Found> {
         Direction::Output => host.default_output_device(),
     };
     let found = device.and_then(|device| described(device, host.id())).filter(|found| is_real(host.id(), &found.id));
-    if found.is_none() && host.devices().is_err() {
+    let doubts = &DOUBTS[match direction {
+        Direction::Input => 0,
+        Direction::Output => 1,
+    }];
+    if found.is_some() {
+        doubts.end();
+    } else if !devices(direction).is_empty() && is_sound_server(host.id()) && doubts.note() {
         forget_host();
     }
     found
+}
+
+/// For microphones and for speakers.
+static DOUBTS: [Doubts; 2] = [Doubts::new(), Doubts::new()];
+
+/// How often in a row a sound server named no default that is a device, although there are devices. That may be so; but a
+/// connection to PipeWire that is made while devices come and go can miss for ever that the default has changed (seen with
+/// 0.3.65), and only a new one knows better.
+#[derive(Debug)]
+struct Doubts(AtomicUsize);
+
+impl Doubts {
+    const fn new() -> Self {
+        Self(AtomicUsize::new(0))
+    }
+
+    /// It was so once more; true when a new connection is to be made: after the first, the second, the fourth, the eighth
+    /// time and so on, because each costs a thread.
+    fn note(&self) -> bool {
+        (self.0.fetch_add(1, Ordering::Relaxed) + 1).is_power_of_two()
+    }
+
+    fn end(&self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
 }
 
 fn devices(direction: Direction) -> Vec<Found> {
@@ -280,6 +311,16 @@ mod tests {
             ["default", "plughw:CARD=Headset,DEV=0", "plughw:CARD=0,DEV=0", "null", "dmix:CARD=Headset,DEV=0"]
                 .map(|id| is_choosable(HostId::Alsa, id));
         assert_eq!(offered, [false, true, false, false, false]);
+    }
+
+    #[test]
+    fn a_default_that_stays_no_device_is_doubted_less_and_less() {
+        let doubts = Doubts::new();
+        let doubted: Vec<usize> = (1..=3600).filter(|_| doubts.note()).collect();
+        assert_eq!(doubted[..4], [1, 2, 4, 8]);
+        assert_eq!(doubted.len(), 12, "an hour of searches");
+        doubts.end();
+        assert!(doubts.note());
     }
 
     #[test]

@@ -157,12 +157,14 @@ pub(crate) struct FaultLog {
 }
 
 impl FaultLog {
-    /// The device failed. An unplugged device that is still missing at the next attempt is no news.
+    /// The device failed. An unplugged device that is still missing at the next attempt is no news, and neither is a missing
+    /// one that was found and went away again before it was heard.
     pub(crate) fn failed(&mut self, error: CallError) -> Option<SoundEvent> {
         self.open = None;
-        let still_unplugged =
-            matches!((&self.fault, &error), (Some(CallError::DeviceUnplugged { .. }), CallError::DeviceMissing { .. }));
-        if still_unplugged || self.fault.as_ref() == Some(&error) {
+        let is_absence =
+            |error: &CallError| matches!(error, CallError::DeviceUnplugged { .. } | CallError::DeviceMissing { .. });
+        let still_absent = self.fault.as_ref().is_some_and(is_absence) && is_absence(&error);
+        if still_absent || self.fault.as_ref() == Some(&error) {
             return None;
         }
         self.fault = Some(error.clone());
@@ -241,6 +243,8 @@ mod tests {
         let unplugged = CallError::DeviceUnplugged { device };
         assert_eq!(log.failed(unplugged.clone()), Some(SoundEvent::Fault(unplugged)));
         assert_eq!(log.failed(CallError::DeviceMissing { device }), None, "unplugged and missing is one thing");
+        let unplugged = CallError::DeviceUnplugged { device };
+        assert_eq!(log.failed(unplugged), None, "it was found for a moment, and nothing was heard of it");
         let busy = CallError::DeviceBusy { device };
         assert_eq!(log.failed(busy.clone()), Some(SoundEvent::Fault(busy.clone())));
         assert_eq!(log.failed(busy), None);

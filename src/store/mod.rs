@@ -12,4 +12,4 @@ pub use contacts::Contact;
 pub use database::{Store, StoreError};
 pub use history::{HISTORY_KEPT, HistoryRecord};
 pub use profile::{Profile, ProfileError};
-pub use settings::{DeviceChoice, Language, Settings, Theme};
+pub use settings::{DeviceChoice, Language, Settings, SettingsChange, Theme};

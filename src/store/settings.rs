@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::{Map, Value};
 
 use crate::identity::display_name;
@@ -211,9 +211,58 @@ impl Settings {
     }
 }
 
+/// Settings that are to change, by their names in JSON; the others stay as they are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SettingsChange(#[serde(deserialize_with = "readable")] Map<String, Value>);
+
+/// An object whose values fit the settings that they name.
+fn readable<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Map<String, Value>, D::Error> {
+    let change = Map::deserialize(deserializer)?;
+    Settings::deserialize(Value::Object(change.clone())).map_err(de::Error::custom)?;
+    Ok(change)
+}
+
+impl SettingsChange {
+    /// `settings` with this change.
+    pub fn applied_to(&self, settings: &Settings) -> Settings {
+        let changed = serde_json::to_value(settings).and_then(|mut all| {
+            if let Value::Object(all) = &mut all {
+                all.extend(self.0.clone());
+            }
+            serde_json::from_value(all)
+        });
+        // It fits: that was looked at when it was read.
+        changed.unwrap_or_else(|_| settings.clone())
+    }
+}
+
+impl From<&Settings> for SettingsChange {
+    /// All of them.
+    fn from(settings: &Settings) -> Self {
+        match serde_json::to_value(settings) {
+            Ok(Value::Object(all)) => Self(all),
+            _ => Self(Map::new()),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_change_leaves_alone_what_it_does_not_name() {
+        let camera = DeviceChoice::Named("Desk".to_owned());
+        let settings = Settings { camera: camera.clone(), max_kbps: Some(900), mirror: false, ..Settings::default() };
+        let change = |json: &str| serde_json::from_str::<SettingsChange>(json);
+        let changed = change(r#"{"microphone": "tone:700", "max_kbps": null, "of_a_newer_version": 1}"#).unwrap();
+        let microphone = DeviceChoice::Tone { hertz: 700 };
+        assert_eq!(changed.applied_to(&settings), Settings { microphone, max_kbps: None, ..settings.clone() });
+        assert_eq!(change("{}").unwrap().applied_to(&settings), settings);
+        assert!(change(r#"{"max_fps": "many"}"#).is_err() && change("[]").is_err());
+        assert_eq!(SettingsChange::from(&settings).applied_to(&Settings::default()), settings);
+    }
 
     #[test]
     fn what_cannot_be_used_is_made_usable() {

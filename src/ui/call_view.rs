@@ -348,15 +348,15 @@ fn own_tile(ui: &mut Ui, rect: Rect, scene: &mut Scene<'_>, small: bool) {
         let diameter = (rect.height() * 0.45).min(120.0);
         avatar::paint(ui.painter(), rect.center(), diameter, snapshot.me.id, &snapshot.me.name);
         let at = rect.right_top() + vec2(-18.0, 18.0);
-        let trouble = controls::trouble(snapshot, DeviceKind::Camera);
+        let trouble = controls::trouble(snapshot, DeviceKind::Camera, scene.words);
         let mark = match trouble {
             Some(why) => Some((Icon::Warning, palette.warning, why)),
             None if stream.sends_video => None,
-            None => Some((Icon::CameraOff, palette.text_soft, Text::YourCameraIsOff)),
+            None => Some((Icon::CameraOff, palette.text_soft, scene.text(Text::YourCameraIsOff).to_owned())),
         };
         if let Some((icon, ink, why)) = mark {
             icon.paint(ui.painter(), at, 16.0, ink);
-            painted_words(ui, Rect::from_center_size(at, Vec2::splat(24.0)), scene.text(why));
+            painted_words(ui, Rect::from_center_size(at, Vec2::splat(24.0)), &why);
         }
     }
     if !stream.sends_audio {

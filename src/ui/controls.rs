@@ -10,7 +10,7 @@ use crate::controller::{Command, Snapshot};
 use crate::store::DeviceChoice;
 
 use super::buttons::{Control, announce, one_line, painted_words, round_control};
-use super::catalogue::Text;
+use super::catalogue::{Text, Words};
 use super::icons::Icon;
 use super::keys;
 use super::scene::Scene;
@@ -149,9 +149,9 @@ pub fn show(ui: &mut Ui, area: Rect, scene: &Scene<'_>) -> Option<Act> {
             _ => None,
         };
         let response = press(&mut line, icon, scene.text(text), key, look);
-        if let Some(why) = device.and_then(|device| trouble(scene.snapshot, device)) {
-            warning_mark(&line, response.rect, scene.text(why));
-            response.clone().on_hover_text(scene.text(why));
+        if let Some(why) = device.and_then(|device| trouble(scene.snapshot, device, scene.words)) {
+            warning_mark(&line, response.rect, &why);
+            response.clone().on_hover_text(why);
         }
         if response.clicked() {
             act = Some(what);
@@ -186,7 +186,7 @@ fn press(ui: &mut Ui, icon: Icon, name: &str, key: &str, look: Control) -> Respo
 }
 
 /// Why nothing of a device reaches the others although it shall.
-pub fn trouble(snapshot: &Snapshot, device: DeviceKind) -> Option<Text> {
+pub fn trouble(snapshot: &Snapshot, device: DeviceKind, words: Words) -> Option<String> {
     let (stream, settings) = (&snapshot.local_stream, &snapshot.settings);
     let (sends, fault, choice, none) = match device {
         DeviceKind::Camera => (stream.sends_video, stream.camera_fault, &settings.camera, Text::NoCameraChosen),
@@ -197,8 +197,8 @@ pub fn trouble(snapshot: &Snapshot, device: DeviceKind) -> Option<Text> {
     };
     match fault {
         _ if !sends => None,
-        Some(fault) => Some(Text::device_fault(device, fault)),
-        None => (*choice == DeviceChoice::None).then_some(none),
+        Some(fault) => Some(words.device_fault(device, fault, choice)),
+        None => (*choice == DeviceChoice::None).then(|| words.get(none).to_owned()),
     }
 }
 

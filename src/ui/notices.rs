@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use eframe::egui::{self, Align2, Area, CornerRadius, Frame, Id, Margin, Rect, Stroke, Ui, pos2, vec2};
 
-use crate::controller::{Command, Notice, NoticeKind};
+use crate::call::DeviceKind;
+use crate::controller::{Command, NoticeKind};
+use crate::store::Settings;
 
 use super::buttons::{Weight, announce, icon_button_sized};
 use super::catalogue::{Text, Words};
@@ -37,10 +39,17 @@ const fn stays(kind: &NoticeKind) -> Option<f64> {
 }
 
 /// What a note says.
-pub fn said(kind: &NoticeKind, words: Words) -> String {
+pub fn said(kind: &NoticeKind, words: Words, settings: &Settings) -> String {
     match kind {
         NoticeKind::RangDuringCall { name } => words.with_name(Text::RangDuringCall, name),
-        NoticeKind::Device { device, fault } => words.get(Text::device_fault(*device, *fault)).to_owned(),
+        NoticeKind::Device { device, fault } => {
+            let chosen = match device {
+                DeviceKind::Camera => &settings.camera,
+                DeviceKind::Microphone => &settings.microphone,
+                DeviceKind::Speaker => &settings.speaker,
+            };
+            words.device_fault(*device, *fault, chosen)
+        }
         NoticeKind::DevicesMissing { camera, microphone, speaker } => {
             words.get(Text::devices_missing(*camera, *microphone, *speaker)).to_owned()
         }
@@ -97,7 +106,12 @@ impl Notices {
         notes.pivot(Align2::CENTER_TOP).fixed_pos(area.center_top()).show(ui.ctx(), |ui| {
             ui.spacing_mut().item_spacing.y = space::S;
             for notice in &notices[first..] {
-                if toast(ui, notice, scene.words) {
+                if toast(
+                    ui,
+                    &said(&notice.kind, scene.words, &scene.snapshot.settings),
+                    mark(&notice.kind),
+                    scene.words,
+                ) {
                     scene.commands.push(Command::DismissNotice { notice: notice.number });
                 }
             }
@@ -106,7 +120,7 @@ impl Notices {
 }
 
 /// Draws one note; true when it is closed.
-fn toast(ui: &mut Ui, notice: &Notice, words: Words) -> bool {
+fn toast(ui: &mut Ui, text: &str, (icon, warns): (Icon, bool), words: Words) -> bool {
     let palette = Palette::of(ui);
     let frame = Frame::new()
         .fill(palette.surface)
@@ -117,16 +131,14 @@ fn toast(ui: &mut Ui, notice: &Notice, words: Words) -> bool {
     frame
         .show(ui, |ui| {
             ui.horizontal(|ui| {
-                let (icon, warns) = mark(&notice.kind);
                 let (_, rect) = ui.allocate_space(vec2(18.0, 28.0));
                 let ink = if warns { palette.warning } else { palette.accent };
                 icon.paint(ui.painter(), rect.center(), 18.0, ink);
-                let text = said(&notice.kind, words);
                 let room = 300.0;
-                let galley = super::buttons::wrapped(ui, &text, Type::Body, palette.text, room);
+                let galley = super::buttons::wrapped(ui, text, Type::Body, palette.text, room);
                 let size = vec2(room, galley.size().y.max(28.0));
                 let (place, response) = ui.allocate_exact_size(size, egui::Sense::hover());
-                response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Label, true, &text));
+                response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Label, true, text));
                 announce(&response, false);
                 let at = pos2(place.left(), place.center().y - galley.size().y / 2.0);
                 ui.painter().galley(at, galley, palette.text);
@@ -140,9 +152,8 @@ fn toast(ui: &mut Ui, notice: &Notice, words: Words) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::call::DeviceKind;
     use crate::controller::DeviceFault;
-    use crate::store::Language;
+    use crate::store::{DeviceChoice, Language};
 
     #[test]
     fn troubles_stay_until_they_are_closed() {
@@ -153,7 +164,13 @@ mod tests {
     #[test]
     fn a_device_at_fault_is_named() {
         let words = Words::of(Language::English, "");
-        let kind = NoticeKind::Device { device: DeviceKind::Speaker, fault: DeviceFault::Unplugged };
-        assert!(said(&kind, words).starts_with("The speaker was unplugged."));
+        let settings = Settings { camera: DeviceChoice::Named("Foo".to_owned()), ..Settings::default() };
+        let said = |words, device, fault| said(&NoticeKind::Device { device, fault }, words, &settings);
+        assert!(said(words, DeviceKind::Speaker, DeviceFault::Unplugged).starts_with("The speaker was unplugged."));
+        assert!(said(words, DeviceKind::Microphone, DeviceFault::Missing).starts_with("No microphone was found."));
+        let missing = (DeviceKind::Camera, DeviceFault::Missing);
+        assert!(said(words, missing.0, missing.1).starts_with("There is no camera called “Foo”."));
+        let chinese = Words::of(Language::SimplifiedChinese, "");
+        assert!(said(chinese, missing.0, missing.1).starts_with("没有名为“Foo”的摄像头。"));
     }
 }

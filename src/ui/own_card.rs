@@ -123,7 +123,7 @@ impl OwnCard {
             if name != me.name && !name.is_empty() && !escaped {
                 let settings =
                     crate::store::Settings { display_name: name.to_owned(), ..scene.snapshot.settings.clone() };
-                scene.send(Command::UpdateSettings { settings: Box::new(settings) });
+                scene.send(Command::UpdateSettings { settings: (&settings).into() });
             }
         }
         response.on_hover_text(scene.text(Text::YourNameDetail));

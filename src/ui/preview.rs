@@ -6,7 +6,7 @@ use eframe::egui::text::LayoutJob;
 use eframe::egui::{Align, Color32, CornerRadius, Galley, Layout, Rect, Stroke, StrokeKind, Ui, UiBuilder, pos2, vec2};
 
 use crate::call::DeviceKind;
-use crate::controller::{Command, LocalStreamView};
+use crate::controller::{Command, DeviceFault, LocalStreamView};
 use crate::store::DeviceChoice;
 
 use super::buttons::{Control, TextButton, Weight, round_control};
@@ -19,7 +19,7 @@ use super::tile::{Fit, TileOptions};
 /// Why there is no picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Absence {
-    Fault(Text),
+    Fault(DeviceFault),
     NoCamera,
     Off,
     Starting,
@@ -27,7 +27,7 @@ enum Absence {
 
 fn absence(stream: &LocalStreamView, camera: &DeviceChoice, wanted: bool) -> Absence {
     match (stream.camera_fault, camera) {
-        (Some(fault), _) => Absence::Fault(Text::device_fault(DeviceKind::Camera, fault)),
+        (Some(fault), _) => Absence::Fault(fault),
         (None, DeviceChoice::None) => Absence::NoCamera,
         (None, _) if stream.video || wanted => Absence::Starting,
         (None, _) => Absence::Off,
@@ -59,14 +59,19 @@ fn placeholder(ui: &mut Ui, rect: Rect, absence: Absence, scene: &mut Scene<'_>)
     let corner = CornerRadius::same(radius::PICTURE as u8);
     ui.painter().rect_filled(rect, corner, palette.surface);
     ui.painter().rect_stroke(rect, corner, Stroke::new(1.0, palette.line), StrokeKind::Inside);
-    let (icon, words, button) = match absence {
-        Absence::Fault(words) => (Icon::Warning, words, Some(Text::OpenSettings)),
-        Absence::NoCamera => (Icon::CameraOff, Text::PreviewNoCamera, Some(Text::OpenSettings)),
-        Absence::Off => (Icon::CameraOff, Text::PreviewOff, Some(Text::CameraTurnOn)),
-        Absence::Starting => (Icon::Camera, Text::PreviewStarting, None),
+    let chosen = &scene.snapshot.settings.camera;
+    let says = |text| scene.text(text).to_owned();
+    let (icon, said, button) = match absence {
+        Absence::Fault(fault) => {
+            let said = scene.words.device_fault(DeviceKind::Camera, fault, chosen);
+            (Icon::Warning, said, Some(Text::OpenSettings))
+        }
+        Absence::NoCamera => (Icon::CameraOff, says(Text::PreviewNoCamera), Some(Text::OpenSettings)),
+        Absence::Off => (Icon::CameraOff, says(Text::PreviewOff), Some(Text::CameraTurnOn)),
+        Absence::Starting => (Icon::Camera, says(Text::PreviewStarting), None),
     };
     let room = (rect.width() - 2.0 * space::XL).min(380.0);
-    let text = centered(ui, scene.text(words), palette.text_soft, room);
+    let text = centered(ui, &said, palette.text_soft, room);
     let with_button = if button.is_some() { 36.0 + space::L } else { 0.0 };
     let height = 32.0 + space::M + text.size().y + with_button;
     let mut y = rect.center().y - height / 2.0;
@@ -76,8 +81,7 @@ fn placeholder(ui: &mut Ui, rect: Rect, absence: Absence, scene: &mut Scene<'_>)
     let text_height = text.size().y;
     let place = Rect::from_min_size(pos2(rect.center().x - text.size().x / 2.0, y), text.size());
     let label = ui.interact(place, ui.scope_id().with("why"), eframe::egui::Sense::hover());
-    let said = scene.text(words);
-    label.widget_info(|| eframe::egui::WidgetInfo::labeled(eframe::egui::Role::Label, true, said));
+    label.widget_info(|| eframe::egui::WidgetInfo::labeled(eframe::egui::Role::Label, true, &said));
     ui.painter().galley(place.center_top(), text, palette.text_soft);
     y += text_height + space::L;
     let Some(word) = button else { return false };
@@ -137,6 +141,6 @@ mod tests {
         assert_eq!(absence(&stream(false, None), &system, false), Absence::Off);
         assert_eq!(absence(&stream(false, None), &none, true), Absence::NoCamera);
         let busy = absence(&stream(true, Some(DeviceFault::Busy)), &system, true);
-        assert_eq!(busy, Absence::Fault(Text::CameraBusy));
+        assert_eq!(busy, Absence::Fault(DeviceFault::Busy));
     }
 }

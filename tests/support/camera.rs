@@ -57,6 +57,16 @@ impl Webcam {
         [("FAKECAM_DIR", directory.to_owned()), ("LD_PRELOAD", directory.join("libfakecam.so"))]
     }
 
+    /// The name of a second one.
+    pub const OTHER_NAME: &'static str = "Other HD Webcam";
+
+    /// Plugs a second one in.
+    pub fn plug_in_another(&self) {
+        fs::create_dir_all(self.path("sys/video1")).expect("a new directory");
+        fs::write(self.path("sys/video1/name"), format!("{}\n", Self::OTHER_NAME)).expect("space on the disk");
+        self.plug(1, Self::OTHER_NAME);
+    }
+
     /// Pulls it out.
     pub fn pull_out(&self) {
         fs::remove_file(self.path("dev/video0")).expect("it is plugged in");
@@ -64,11 +74,15 @@ impl Webcam {
 
     /// Plugs it in again.
     pub fn plug_back_in(&self) {
+        self.plug(0, Self::NAME);
+    }
+
+    fn plug(&self, number: u32, name: &str) {
         let modes = "fmt YUYV 640x480 30 15\nfmt YUYV 1280x720 30 10\n";
         // Whole at once, so that nobody sees a camera without modes.
         let unfinished = self.path("unfinished");
-        fs::write(&unfinished, format!("name {}\n{modes}", Self::NAME)).expect("space on the disk");
-        fs::rename(unfinished, self.path("dev/video0")).expect("space on the disk");
+        fs::write(&unfinished, format!("name {name}\n{modes}")).expect("space on the disk");
+        fs::rename(unfinished, self.path(&format!("dev/video{number}"))).expect("space on the disk");
     }
 
     /// Plays a fault (`deny`, `busy` or `stall`) until it is cleared.

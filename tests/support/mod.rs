@@ -12,6 +12,7 @@ pub mod display;
 pub mod network;
 pub mod process;
 pub mod sound;
+pub mod sound_call;
 
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};

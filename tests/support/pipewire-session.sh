@@ -21,7 +21,7 @@ mkdir -p "$XDG_CONFIG_HOME"/wireplumber/{bluetooth.lua.d,wireplumber.conf.d}
 echo 'bluez_monitor.enabled = false' >"$XDG_CONFIG_HOME/wireplumber/bluetooth.lua.d/80-none.lua"
 echo 'wireplumber.profiles = { main = { monitor.bluez = disabled } }' >"$XDG_CONFIG_HOME/wireplumber/wireplumber.conf.d/80-none.conf"
 dbus-run-session -- bash -c '
-wait_for() { for _ in $(seq 200); do "$@" >"$XDG_RUNTIME_DIR/wait.log" 2>&1 && return; sleep 0.05; done; echo "never: $*" >&2; exit 97; }
+wait_for() { for _ in $(seq 600); do "$@" >"$XDG_RUNTIME_DIR/wait.log" 2>&1 && return; sleep 0.05; done; echo "never: $*" >&2; exit 97; }
 pipewire >"$XDG_RUNTIME_DIR/pw.log" 2>&1 & a=$!
 wait_for test -S "$XDG_RUNTIME_DIR/pipewire-0"
 wireplumber >"$XDG_RUNTIME_DIR/wp.log" 2>&1 & b=$!

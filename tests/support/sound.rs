@@ -232,6 +232,12 @@ impl SoundServer {
         self.load(&["module-null-sink", &format!("sink_name={name}"), "rate=48000", "channels=2", &described])
     }
 
+    /// Makes another speaker, named `name` and described as `description`, whose sound comes out of the first one.
+    pub fn plug_in_way_to_the_speaker(&self, name: &str, description: &str) -> Plug {
+        let described = format!("sink_properties=device.description={description}");
+        self.load(&["module-remap-sink", "master=spk", &format!("sink_name={name}"), "channels=2", &described])
+    }
+
     /// Makes the first microphone and the first speaker the defaults (again).
     pub fn prefer_the_first(&self) {
         self.set_default("source", "mic");
@@ -249,11 +255,6 @@ impl SoundServer {
         for plug in plugs {
             self.control(&["unload-module", &plug.module]);
         }
-    }
-
-    /// Speaks a wave file into the microphone until the server stops.
-    pub fn feed_microphone(&mut self, wave: &Path) {
-        self.feed("mic", wave);
     }
 
     /// Speaks a wave file into the microphone of this name until the server stops.

@@ -80,7 +80,7 @@ fn ones_own_name_is_edited_in_place() {
     desk.harness.borrow().get_by_label("Your name").type_text("2");
     desk.key(Modifiers::NONE, Key::Enter);
     let settings = Settings { display_name: "Björn2".into(), ..made_up::idle().settings };
-    assert_eq!(desk.sent(), [Command::UpdateSettings { settings: Box::new(settings) }]);
+    assert_eq!(desk.sent(), [Command::UpdateSettings { settings: (&settings).into() }]);
 }
 
 #[test]

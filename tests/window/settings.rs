@@ -23,7 +23,7 @@ fn settings_change_in_mid_call_and_at_once() {
     assert!(desk.shows("Your camera gives 1280 × 720 at 30 fps."));
     desk.press("Mirror my picture");
     let settings = Settings { mirror: false, ..made_up::idle().settings };
-    assert_eq!(desk.sent(), [Command::UpdateSettings { settings: Box::new(settings) }]);
+    assert_eq!(desk.sent(), [Command::UpdateSettings { settings: (&settings).into() }]);
     desk.key(Modifiers::NONE, Key::Escape);
     assert_eq!(desk.sent(), [Command::WatchMicrophone { on: false }]);
 }
@@ -35,7 +35,7 @@ fn a_setting_is_chosen_from_its_list() {
     desk.press("Resolution: 1280 × 720");
     desk.press("640 × 360");
     let settings = Settings { preset: Preset::StandardWide, ..made_up::idle().settings };
-    assert!(desk.sent().contains(&Command::UpdateSettings { settings: Box::new(settings) }));
+    assert!(desk.sent().contains(&Command::UpdateSettings { settings: (&settings).into() }));
 }
 
 #[test]
@@ -86,5 +86,5 @@ fn the_processing_of_the_microphone_has_a_switch_each() {
         Settings { noise_suppression: false, ..newcomer.clone() },
         Settings { automatic_gain: false, ..newcomer },
     ];
-    assert_eq!(desk.sent(), sent.map(|settings| Command::UpdateSettings { settings: Box::new(settings) }));
+    assert_eq!(desk.sent(), sent.map(|settings| Command::UpdateSettings { settings: (&settings).into() }));
 }

@@ -3,7 +3,7 @@
 use std::net::UdpSocket;
 
 use super::*;
-use crate::call::{Candidate, CandidateKind, Description, DescriptionKind, DtlsSetup};
+use crate::call::{Candidate, CandidateKind, DescriptionKind, DtlsSetup};
 
 #[test]
 fn a_strangers_datagrams_disturb_no_call() {
@@ -65,7 +65,7 @@ fn a_forged_certificate_never_connects() {
     let runtime = runtime();
     let engine = Engine::new(runtime.handle().clone(), Some(LOOPBACK));
     let forged = Wire { forge_fingerprint: true, ..Wire::default() };
-    let (offerer, answerer) = call_over(&engine, &engine, forged);
+    let (offerer, answerer) = call_over(&engine, &engine, forged, Wire::default());
     let began = Instant::now();
     let event = answerer.wait_for(|event| matches!(event, PeerEvent::Failed { .. } | PeerEvent::Connected));
     eprintln!("forged certificate: {event:?} after {:?}", began.elapsed());

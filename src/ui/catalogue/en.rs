@@ -273,6 +273,11 @@ pub(super) const fn text(key: Text) -> &'static str {
         }
         Text::CameraSpeakerMissing => "No camera and no speaker was found. Plug them in, or choose others in Settings.",
         Text::SoundMissing => "No microphone and no speaker was found. Plug them in, or choose others in Settings.",
+        Text::CameraNotFound => "There is no camera called “{name}”. Plug it in, or choose another one in Settings.",
+        Text::MicrophoneNotFound => {
+            "There is no microphone called “{name}”. Plug it in, or choose another one in Settings."
+        }
+        Text::SpeakerNotFound => "There is no speaker called “{name}”. Plug it in, or choose another one in Settings.",
         Text::CameraMissing => "No camera was found. Plug one in, or choose another one in Settings.",
         Text::CameraBusy => "The camera is used by another program. Close that program, or choose another camera.",
         Text::CameraForbidden => {

@@ -9,8 +9,9 @@ mod zh;
 
 pub use text::Text;
 
-use crate::controller::OutcomeKind;
-use crate::store::Language;
+use crate::call::DeviceKind;
+use crate::controller::{DeviceFault, OutcomeKind};
+use crate::store::{DeviceChoice, Language};
 
 /// The languages that the catalogue has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +56,14 @@ impl Words {
     /// The text of a key with its `{name}` filled.
     pub fn with_name(self, key: Text, name: &str) -> String {
         self.fill(key, &[("name", name)])
+    }
+
+    /// What is wrong with the chosen device: a sentence, which names it where the name may be what is wrong.
+    pub fn device_fault(self, device: DeviceKind, fault: DeviceFault, chosen: &DeviceChoice) -> String {
+        match (fault, chosen) {
+            (DeviceFault::Missing, DeviceChoice::Named(name)) => self.with_name(Text::device_not_found(device), name),
+            _ => self.get(Text::device_fault(device, fault)).to_owned(),
+        }
     }
 
     /// How a call ended, in a few words: a heading.

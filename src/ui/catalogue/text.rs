@@ -73,6 +73,7 @@ texts! {
     Dismiss, RangDuringCall, ContactAdded, BadLink, OwnLink, CameraBack, MicrophoneBack, SpeakerBack,
     MicrophoneFallback, SpeakerFallback, AllMissing, CameraMicrophoneMissing, CameraSpeakerMissing, SoundMissing,
     // Devices at fault
+    CameraNotFound, MicrophoneNotFound, SpeakerNotFound,
     CameraMissing, CameraBusy, CameraForbidden, CameraUnplugged, CameraStalled, CameraFailed,
     MicrophoneMissing, MicrophoneBusy, MicrophoneForbidden, MicrophoneUnplugged, MicrophoneStalled, MicrophoneFailed,
     SpeakerMissing, SpeakerBusy, SpeakerForbidden, SpeakerUnplugged, SpeakerStalled, SpeakerFailed,
@@ -152,6 +153,15 @@ impl Text {
             (DeviceKind::Speaker, DeviceFault::Unplugged) => Self::SpeakerUnplugged,
             (DeviceKind::Speaker, DeviceFault::Stalled) => Self::SpeakerStalled,
             (DeviceKind::Speaker, DeviceFault::Failed) => Self::SpeakerFailed,
+        }
+    }
+
+    /// The sentence about a device that was chosen by a name and is not there.
+    pub const fn device_not_found(device: DeviceKind) -> Self {
+        match device {
+            DeviceKind::Camera => Self::CameraNotFound,
+            DeviceKind::Microphone => Self::MicrophoneNotFound,
+            DeviceKind::Speaker => Self::SpeakerNotFound,
         }
     }
 

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use super::*;
+use crate::call::CallError;
 use crate::controller::Gates;
 use crate::controller::lanes::{Lanes, Next};
 use crate::media::{MediaTime, Preset};
+use crate::microphone::SoundEvent;
 
 struct Rig {
     media: LocalMedia,
@@ -90,11 +92,75 @@ fn a_release_waits_for_a_camera_that_was_being_exchanged() {
     rig.open(Some(Preset::Low));
     rig.wait_report();
     rig.media.change(wish(Some(Preset::Standard)));
-    assert!(rig.media.is_closing());
+    assert!(rig.media.camera.is_some() && rig.media.leaving.is_some());
     assert!(rig.media.release(None).is_none());
     assert!(!rig.media.is_open());
     rig.wait_released();
-    assert!(rig.media.camera.is_none(), "nobody wishes for it any more");
+    assert!(rig.media.camera.is_none() && rig.media.leaving.is_none(), "nobody wishes for them any more");
+}
+
+#[test]
+fn another_camera_is_opened_before_the_one_that_is_seen_is_closed() {
+    let mut rig = rig();
+    rig.open(Some(Preset::Low));
+    rig.wait_report();
+    rig.media.change(wish(Some(Preset::Standard)));
+    assert_eq!(rig.media.working_camera().map(|(_, format)| format.width), Some(320), "it is still seen");
+    assert!(!rig.media.is_closing());
+    rig.wait(|media, event| match event {
+        SystemEvent::Camera { generation, event } => {
+            drop(media.on_camera(generation, event));
+            media.leaving.is_none().then_some(())
+        }
+        _ => None,
+    });
+    assert_eq!(rig.media.preview.get().0.map(|frame| frame.width()), Some(640), "the new one has given a picture");
+    assert!(rig.media.is_closing());
+    assert!(matches!(rig.wait_report(), Event::LocalStream { width: 640, .. }));
+    assert!(rig.media.preview.get().0.is_some(), "it is left where it is");
+}
+
+#[test]
+fn a_camera_that_fails_beside_the_old_one_is_tried_again_without_it() {
+    let mut rig = rig();
+    rig.open(Some(Preset::Low));
+    rig.wait_report();
+    let camera = DeviceChoice::Named("No such camera".to_owned());
+    rig.media.change(MediaWish { camera, ..wish(Some(Preset::Low)) });
+    let error = rig.wait(|media, event| match event {
+        SystemEvent::Camera { generation, event } => media.on_camera(generation, event),
+        SystemEvent::DevicesClosed => {
+            assert!(media.leaving.is_none());
+            drop(media.on_closed());
+            assert!(media.camera.is_some(), "the second attempt");
+            None
+        }
+        _ => None,
+    });
+    assert!(matches!(error, Event::DeviceError { fault: DeviceFault::Missing, .. }), "{error:?}");
+    assert!(rig.media.leaving.is_none() && rig.media.working_camera().is_none());
+}
+
+#[test]
+fn one_device_is_closed_before_it_is_opened_again() {
+    let device = |name: &str| DeviceChoice::Named(name.to_owned());
+    let mut rig = rig();
+    rig.open(Some(Preset::Low));
+    rig.wait_report();
+    let follows = |old: DeviceChoice, found: &str, choice: DeviceChoice, rig: &mut Rig| {
+        let mut open = rig.media.camera.take().unwrap();
+        (open.wish.0, open.name) = (old, found.to_owned());
+        let follows = rig.media.may_follow(&open, &choice);
+        rig.media.camera = Some(open);
+        follows
+    };
+    assert!(follows(device("Desk"), "Desk", device("Door"), &mut rig));
+    assert!(follows(DeviceChoice::SystemDefault, "Desk", device("Door"), &mut rig));
+    assert!(!follows(DeviceChoice::SystemDefault, "Desk", device("Desk"), &mut rig));
+    assert!(!follows(device("Desk"), "Desk", device("Desk"), &mut rig), "in another format");
+    assert!(!follows(device("Desk"), "Desk", DeviceChoice::SystemDefault, &mut rig), "which may be the same");
+    rig.media.camera.as_mut().unwrap().fault = Some(DeviceFault::Stalled);
+    assert!(!follows(device("Desk"), "Desk", device("Door"), &mut rig), "there is no picture to hold");
 }
 
 #[test]

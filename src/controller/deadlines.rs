@@ -1,0 +1,76 @@
+//! What is due when, and the end: quitting hangs up, and waits a little for what is released.
+
+use std::time::Duration;
+
+use crate::call::{CallState, Input, Press};
+use crate::media::MediaTime;
+
+use super::core::Core;
+
+/// How long quitting waits for what is released.
+const QUIT_PATIENCE: Duration = Duration::from_secs(5);
+
+impl Core {
+    /// When `on_deadline` is due.
+    pub(super) fn next_deadline(&self) -> Option<MediaTime> {
+        let echo = self.echo.next_deadline();
+        let own = [
+            self.absences.due(),
+            self.network_watch.due(),
+            self.next_statistics,
+            self.publisher.due(),
+            self.quit_by,
+            self.spoke_muted_until,
+        ];
+        [self.machine.next_deadline(), echo].into_iter().chain(own).flatten().min()
+    }
+
+    pub(super) fn on_deadline(&mut self) {
+        let now = MediaTime::now();
+        if self.machine.next_deadline().is_some_and(|deadline| deadline <= now) {
+            self.step(Input::Deadline);
+        }
+        if self.network_watch.due().is_some_and(|deadline| deadline <= now)
+            && self.network_watch.look(now, self.engine.addresses())
+        {
+            self.step(Input::NetworkChanged);
+        }
+        while let Some(peer) = self.absences.take_gone(now) {
+            self.step(Input::Gone { peer });
+        }
+        if self.echo.next_deadline().is_some_and(|deadline| deadline <= now) {
+            self.echo.on_deadline(now);
+        }
+        if self.next_statistics.is_some_and(|deadline| deadline <= now) {
+            self.take_statistics(now);
+        }
+        if self.spoke_muted_until.is_some_and(|deadline| deadline <= now) {
+            self.spoke_muted_until = None;
+            self.publisher.mark();
+        }
+        if self.publisher.due().is_some_and(|deadline| deadline <= now) {
+            self.publish_now();
+        }
+    }
+
+    /// Hangs up; the loop ends once everything is released.
+    pub(super) fn leave_for_good(&mut self) {
+        if self.quit_by.is_none() {
+            self.quit_by = Some(MediaTime::now() + QUIT_PATIENCE);
+            self.step(Input::Local(Press::Leave));
+            self.release_media(None);
+        }
+    }
+
+    /// True once quitting was asked for: nothing else is begun any more.
+    pub(super) const fn is_quitting(&self) -> bool {
+        self.quit_by.is_some()
+    }
+
+    /// True when nothing is left to wait for before the end.
+    pub(super) fn is_done(&self) -> bool {
+        let released =
+            matches!(self.machine.state(), CallState::Idle) && !self.machine.is_closing() && !self.media.is_closing();
+        self.quit_by.is_some_and(|quit_by| released || quit_by <= MediaTime::now())
+    }
+}

@@ -1,0 +1,46 @@
+//! From a microphone's thread to everybody: 20 ms of sound, encoded once.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use crate::encoder::AudioEncoder;
+use crate::media::MediaTime;
+use crate::microphone::UnheardSpeech;
+
+use crate::controller::fan_out::FanOut;
+use crate::controller::lanes::LaneSender;
+use crate::controller::system_event::SystemEvent;
+
+/// What the microphone's thread does with each 20 ms: encode and send, unless another microphone is heard in its place or
+/// nobody would hear it.
+pub(super) fn sound_sink(
+    fan_out: Arc<FanOut>,
+    heard: Arc<AtomicU64>,
+    generation: u64,
+    system: LaneSender<SystemEvent>,
+) -> impl FnMut(&[f32], MediaTime) + Send + 'static {
+    let mut encoder: Option<AudioEncoder> = None;
+    let mut unheard = UnheardSpeech::default();
+    move |samples, captured_at| {
+        if heard.load(Relaxed) != generation {
+            return;
+        }
+        if unheard.note(samples, fan_out.is_muted(), captured_at) {
+            system.send(SystemEvent::SpokeMuted);
+        }
+        if fan_out.sound_is_idle() {
+            return;
+        }
+        if encoder.is_none() {
+            encoder = AudioEncoder::new().inspect_err(|error| tracing::error!("no Opus encoder: {error}")).ok();
+        }
+        let Some(encoder) = &mut encoder else { return };
+        if let Err(error) = encoder.set_expected_loss(fan_out.path_loss_percent()) {
+            tracing::debug!("the protection of sound could not be set: {error}");
+        }
+        match encoder.encode(samples, captured_at) {
+            Ok(audio) => fan_out.send_audio(&audio),
+            Err(error) => tracing::warn!("a sound frame could not be encoded: {error}"),
+        }
+    }
+}
