@@ -34,6 +34,7 @@ use super::fec::ForwardErrorCorrection;
 use super::host_addresses::HostAddresses;
 use super::media_tap::MediaTap;
 use super::nack::NackGenerator;
+use super::repair_copies::RepairCopies;
 use super::retransmission::RetransmissionUnwrapper;
 use super::rtcp_observer::RtcpObserver;
 
@@ -120,7 +121,7 @@ pub(super) async fn open(
     Ok(Connection { engine, video, audio, loopback })
 }
 
-fn with_interceptors(registry: Registry, own: Interceptors) -> Registry {
+pub(super) fn with_interceptors(registry: Registry, own: Interceptors) -> Registry {
     registry
         .with(RtcpObserver::slot(), own.observer)
         .with(Slot::CongestionControl, own.congestion)
@@ -130,6 +131,7 @@ fn with_interceptors(registry: Registry, own: Interceptors) -> Registry {
         .with(Slot::TwccReceiver, TwccReceiverBuilder::new().with_interval(FEEDBACK_INTERVAL).build())
         .with(RetransmissionUnwrapper::slot(), RetransmissionUnwrapper::default())
         .with(ForwardErrorCorrection::slot(), own.fec)
+        .with(RepairCopies::slot(), RepairCopies::default())
         .with(Slot::NackResponder, NackResponderBuilder::new().with_size(RETRANSMISSION_BUFFER).build())
         .with(Slot::NackGenerator, own.nack_generator)
         .with(Slot::ReceiverReport, ReceiverReportBuilder::new().with_interval(REPORT_INTERVAL).build())

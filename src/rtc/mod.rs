@@ -29,6 +29,7 @@ pub mod packetizer;
 mod peer;
 mod receiving;
 mod redundancy;
+mod repair_copies;
 mod retransmission;
 mod rtcp_observer;
 mod runtime;
@@ -36,6 +37,8 @@ mod sending;
 mod source_gate;
 mod stats;
 
+#[cfg(test)]
+mod loss_tests;
 #[cfg(test)]
 mod sound_tests;
 #[cfg(test)]

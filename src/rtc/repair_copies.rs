@@ -1,0 +1,163 @@
+//! Spreads the copies of a retransmission over time: congestion control has each one sent twice where much is lost, and a run of
+//! losses should not take both.
+//!
+//! ```text
+//! SEND     retransmission buffer -> [this interceptor holds the second copy back] -> numbers -> SRTP
+//! ```
+//!
+//! Runs on the tokio task of the peer connection; time is an argument.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use rtc::interceptor::{Interceptor, Packet, Slot, StreamInfo, TaggedPacket};
+use rtc::sansio::Protocol;
+use rtc::shared::error::Error;
+
+/// Between a retransmission and its copy.
+const SPACING: Duration = Duration::from_millis(10);
+/// Copies that wait at most; the others leave at once.
+const MAX_HELD: usize = 256;
+
+/// Holds the second copies of retransmissions back.
+#[derive(Default)]
+pub(super) struct RepairCopies {
+    /// SSRC of this side's retransmissions.
+    retransmissions: Option<u32>,
+    /// The sequence numbers that were retransmitted at one moment, and when that was.
+    sent: Vec<u16>,
+    sent_at: Option<Instant>,
+    /// What waits, and until when; the soonest first.
+    held: VecDeque<(Instant, TaggedPacket)>,
+    reads: VecDeque<TaggedPacket>,
+    writes: VecDeque<TaggedPacket>,
+}
+
+impl RepairCopies {
+    /// Nearer to the network than the retransmission buffer; transport-wide numbers are given to what leaves.
+    pub(super) fn slot() -> Slot {
+        Slot::from(3_500)
+    }
+
+    /// True for what was retransmitted at this moment already.
+    fn is_copy(&mut self, message: &TaggedPacket) -> bool {
+        let Packet::Rtp(packet) = &message.message.packet else { return false };
+        if self.retransmissions != Some(packet.header.ssrc) {
+            return false;
+        }
+        let Some(number) = packet.payload.first_chunk().map(|number| u16::from_be_bytes(*number)) else { return false };
+        if self.sent_at.replace(message.now) != Some(message.now) {
+            self.sent.clear();
+        }
+        let copy = self.sent.contains(&number);
+        if !copy {
+            self.sent.push(number);
+        }
+        copy
+    }
+}
+
+impl Protocol<TaggedPacket, TaggedPacket, ()> for RepairCopies {
+    type Rout = TaggedPacket;
+    type Wout = TaggedPacket;
+    type Eout = ();
+    type Error = Error;
+    type Time = Instant;
+
+    fn handle_read(&mut self, message: TaggedPacket) -> Result<(), Error> {
+        self.reads.push_back(message);
+        Ok(())
+    }
+
+    fn poll_read(&mut self) -> Option<TaggedPacket> {
+        self.reads.pop_front()
+    }
+
+    fn handle_write(&mut self, message: TaggedPacket) -> Result<(), Error> {
+        if self.is_copy(&message) && self.held.len() < MAX_HELD {
+            self.held.push_back((message.now + SPACING, message));
+        } else {
+            self.writes.push_back(message);
+        }
+        Ok(())
+    }
+
+    fn poll_write(&mut self) -> Option<TaggedPacket> {
+        self.writes.pop_front()
+    }
+
+    fn handle_timeout(&mut self, now: Instant) -> Result<(), Error> {
+        while self.held.front().is_some_and(|(until, _)| *until <= now) {
+            let copy = self.held.pop_front();
+            self.writes.extend(copy.map(|(_, message)| TaggedPacket { now, ..message }));
+        }
+        Ok(())
+    }
+
+    fn poll_timeout(&mut self) -> Option<Instant> {
+        self.held.front().map(|(until, _)| *until)
+    }
+}
+
+impl Interceptor for RepairCopies {
+    fn bind_local_stream(&mut self, stream: &StreamInfo) {
+        self.retransmissions = stream.ssrc_rtx.or(self.retransmissions);
+    }
+
+    fn unbind_local_stream(&mut self, stream: &StreamInfo) {
+        if self.retransmissions == stream.ssrc_rtx {
+            self.retransmissions = None;
+        }
+        self.held.clear();
+    }
+
+    fn bind_remote_stream(&mut self, _: &StreamInfo) {}
+
+    fn unbind_remote_stream(&mut self, _: &StreamInfo) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use rtc::interceptor::AttributedPacket;
+    use rtc::rtp;
+    use rtc::shared::TransportContext;
+
+    use super::*;
+
+    /// A retransmission (SSRC 20) or another packet whose payload begins with `number`.
+    fn packet(now: Instant, ssrc: u32, number: u16) -> TaggedPacket {
+        let header = rtp::header::Header { version: 2, ssrc, ..Default::default() };
+        let payload = number.to_be_bytes().to_vec().into();
+        let message = AttributedPacket::new(Packet::Rtp(rtp::Packet { header, payload }));
+        TaggedPacket { now, transport: TransportContext::default(), message }
+    }
+
+    #[test]
+    fn a_copy_leaves_later_and_everything_else_at_once() {
+        let start = Instant::now();
+        let mut copies = RepairCopies::default();
+        copies.bind_local_stream(&StreamInfo { ssrc: 10, ssrc_rtx: Some(20), ..StreamInfo::default() });
+        let left = |copies: &mut RepairCopies| std::iter::from_fn(|| copies.poll_write()).count();
+        for (ssrc, number) in [(20, 5), (20, 6), (20, 5), (20, 6), (10, 5), (10, 5)] {
+            copies.handle_write(packet(start, ssrc, number)).unwrap();
+        }
+        assert_eq!((left(&mut copies), copies.poll_timeout()), (4, Some(start + SPACING)));
+        copies.handle_timeout(start + SPACING / 2).unwrap();
+        assert_eq!(left(&mut copies), 0);
+        copies.handle_timeout(start + SPACING).unwrap();
+        assert_eq!((left(&mut copies), copies.poll_timeout()), (2, None));
+        copies.handle_write(packet(start + SPACING * 6, 20, 5)).unwrap();
+        assert_eq!(left(&mut copies), 1, "asked for again, it is no copy");
+    }
+
+    #[test]
+    fn few_copies_wait() {
+        let now = Instant::now();
+        let mut copies = RepairCopies::default();
+        copies.bind_local_stream(&StreamInfo { ssrc_rtx: Some(20), ..StreamInfo::default() });
+        for _ in 0..2 {
+            (0..500).for_each(|number| copies.handle_write(packet(now, 20, number)).unwrap());
+        }
+        assert_eq!((copies.held.len(), copies.writes.len()), (MAX_HELD, 1000 - MAX_HELD));
+    }
+}
