@@ -325,7 +325,7 @@ fn call(profile: &LinkProfile, ahead: bool) -> Seen {
     let mut before = [[0; 2]; 2];
     for ms in 0..WARM_UP + MEASURED {
         let now = start + Duration::from_millis(ms);
-        for n in 0..2 {
+        for (n, before) in before.iter_mut().enumerate() {
             let [left, right] = &mut sides;
             let (side, far) = if n == 0 { (left, right) } else { (right, left) };
             while let Some(arrived) = far.on_the_way.first_entry().filter(|one| one.key().0 <= MediaTime::of(now)) {
@@ -334,7 +334,7 @@ fn call(profile: &LinkProfile, ahead: bool) -> Seen {
             side.show(&far.captured, ms, now);
             side.go_on(ms, now);
             if ms == WARM_UP {
-                before[n] = side.counted();
+                *before = side.counted();
                 side.sent = [0; 3];
             }
         }

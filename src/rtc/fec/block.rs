@@ -78,7 +78,7 @@ pub(super) fn repairs(sources: &[Source], count: usize) -> Vec<Bytes> {
 pub(in crate::rtc) fn repaired_by(payload: &[u8]) -> Option<(u16, bool)> {
     let &[high, low, sources, repairs, number] = payload.first_chunk::<HEADER>()?;
     let end = u16::from_be_bytes([high, low]).wrapping_add(u16::from(sources));
-    (usize::from(sources) <= MAX_SOURCES && number < repairs).then_some((end, number + 1 == repairs))
+    (usize::from(sources) <= MAX_SOURCES && number < repairs).then(|| (end, number + 1 == repairs))
 }
 
 /// Remembers what came, and works out what did not.
