@@ -14,16 +14,18 @@ use crate::rtc::LinkProfile;
 use crate::signaling::{Frame, Message};
 
 pub use crate::microphone::fuzz_wav as wav;
-pub use crate::rtc::fuzz::{retransmission, rtcp};
+pub use crate::rtc::fuzz::{redundancy, repair, retransmission, rtcp};
 
 /// One format: its name, which is that of its corpus, and what reads it.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every format.
-pub const TARGETS: [Target; 10] = [
+pub const TARGETS: [Target; 12] = [
     ("depacketizer", depacketizer),
     ("retransmission", retransmission),
     ("rtcp", rtcp),
+    ("redundancy", redundancy),
+    ("repair", repair),
     ("envelope", envelope),
     ("message", message),
     ("contact_link", contact_link),

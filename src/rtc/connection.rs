@@ -34,6 +34,7 @@ use super::fec::ForwardErrorCorrection;
 use super::host_addresses::HostAddresses;
 use super::media_tap::MediaTap;
 use super::nack::NackGenerator;
+use super::repair_copies::RepairCopies;
 use super::retransmission::RetransmissionUnwrapper;
 use super::rtcp_observer::RtcpObserver;
 use super::stage::Staged;
@@ -121,7 +122,7 @@ pub(super) async fn open(
     Ok(Connection { engine, video, audio, loopback })
 }
 
-fn with_interceptors(registry: Registry, own: Interceptors) -> Registry {
+pub(super) fn with_interceptors(registry: Registry, own: Interceptors) -> Registry {
     registry
         .with(RtcpObserver::slot(), Staged::new(own.observer))
         .with(Slot::CongestionControl, Staged::new(own.congestion))
@@ -131,6 +132,7 @@ fn with_interceptors(registry: Registry, own: Interceptors) -> Registry {
         .with(Slot::TwccReceiver, TwccReceiverBuilder::new().with_interval(FEEDBACK_INTERVAL).build())
         .with(RetransmissionUnwrapper::slot(), Staged::new(RetransmissionUnwrapper::default()))
         .with(ForwardErrorCorrection::slot(), Staged::new(own.fec))
+        .with(RepairCopies::slot(), Staged::new(RepairCopies::default()))
         .with(Slot::NackResponder, NackResponderBuilder::new().with_size(RETRANSMISSION_BUFFER).build())
         .with(Slot::NackGenerator, Staged::new(own.nack_generator))
         .with(Slot::ReceiverReport, ReceiverReportBuilder::new().with_interval(REPORT_INTERVAL).build())

@@ -1,10 +1,13 @@
 //! The interceptors as the network's bytes reach them, for the fuzzer.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use rtc::interceptor::{AttributedPacket, Interceptor, Packet, RTPHeaderExtension, StreamInfo, TaggedPacket};
+use rtc::interceptor::{
+    AttributedPacket, Interceptor, Packet, RTCPFeedback, RTPHeaderExtension, StreamInfo, TaggedPacket,
+};
 use rtc::rtp;
 use rtc::sansio::Protocol;
 use rtc::sdp::extmap::TRANSPORT_CC_URI;
@@ -12,6 +15,10 @@ use rtc::shared::TransportContext;
 use rtc::shared::marshal::Unmarshal;
 
 use super::congestion::CongestionControl;
+use super::description_sdp::{OPUS_PAYLOAD_TYPE, RED_PAYLOAD_TYPE};
+use super::fec::ForwardErrorCorrection;
+use super::nack::NackGenerator;
+use super::redundancy::RedundancyDecoder;
 use super::retransmission::RetransmissionUnwrapper;
 use super::rtcp_observer::RtcpObserver;
 use super::stage::Staged;
@@ -21,6 +28,7 @@ const OWN_VIDEO: u32 = 7;
 const OWN_RETRANSMISSIONS: u32 = 8;
 const FAR_VIDEO: u32 = 10;
 const FAR_RETRANSMISSIONS: u32 = 20;
+const FAR_REPAIRS: u32 = 30;
 /// The header extension that carries the transport-wide number.
 const NUMBER: u8 = 1;
 /// Packets that have left before the feedback comes.
@@ -55,6 +63,86 @@ pub fn rtcp(bytes: &[u8]) {
         let _ = congestion.handle_read(read);
     }
     while congestion.poll_read().is_some() {}
+}
+
+/// Sound with copies of earlier sound: packets as `Packets` cuts them; with the lowest flag they are redundant ones, the
+/// others are by how many half frames the timestamp grows.
+pub fn redundancy(bytes: &[u8]) {
+    copies_heard(bytes);
+}
+
+fn copies_heard(bytes: &[u8]) -> usize {
+    let (mut decoder, mut timestamp, mut copies) = (RedundancyDecoder::default(), 0_u32, 0);
+    for (sequence, flags, payload) in Packets::of(bytes) {
+        timestamp = timestamp.wrapping_add(u32::from(flags >> 1) * 480);
+        let payload_type = if flags & 1 == 1 { RED_PAYLOAD_TYPE } else { OPUS_PAYLOAD_TYPE };
+        let mut heard = 0;
+        decoder.take(payload_type, sequence, timestamp, payload.clone(), |block| {
+            heard += block.payload.len();
+            copies += usize::from(block.copy);
+        });
+        assert!(heard <= payload.len(), "nothing is heard twice");
+    }
+    copies
+}
+
+/// Video with repairs ahead: packets as `Packets` cuts them; with the lowest flag they are repairs, the next one is the marker,
+/// the others are by how much the timestamp grows.
+pub fn repair(bytes: &[u8]) {
+    packets_recovered(bytes);
+}
+
+fn packets_recovered(bytes: &[u8]) -> u64 {
+    let counters = Arc::new(Counters::default());
+    let mut fec = Staged::new(ForwardErrorCorrection::new(Arc::clone(&counters)));
+    let mut generator = Staged::new(NackGenerator::new(Arc::clone(&counters), OWN_VIDEO));
+    let far = StreamInfo {
+        ssrc_fec: Some(FAR_REPAIRS),
+        rtcp_feedback: vec![RTCPFeedback { typ: "nack".to_owned(), parameter: String::new() }],
+        ..stream(FAR_VIDEO, FAR_RETRANSMISSIONS)
+    };
+    fec.bind_remote_stream(&far);
+    generator.bind_remote_stream(&far);
+    let (mut now, mut timestamp) = (Instant::now(), 0_u32);
+    for (sequence_number, flags, payload) in Packets::of(bytes) {
+        timestamp = timestamp.wrapping_add(u32::from(flags >> 2) * 1000);
+        let (repair, marker) = (flags & 1 == 1, flags & 2 == 2);
+        let ssrc = if repair { FAR_REPAIRS } else { FAR_VIDEO };
+        let header = rtp::header::Header { version: 2, ssrc, sequence_number, timestamp, marker, ..Default::default() };
+        let _ = fec.handle_read(tagged(now, Packet::Rtp(rtp::Packet { header, payload })));
+        while let Some(read) = fec.poll_read() {
+            let _ = generator.handle_read(read);
+        }
+        now += Duration::from_millis(5);
+        let _ = generator.handle_timeout(now);
+        while generator.poll_read().is_some() || generator.poll_write().is_some() {}
+    }
+    counters.packets_recovered.load(Relaxed)
+}
+
+/// Cuts bytes into packets: a byte by which the sequence number grows, one of flags, one for the payload's length, and the
+/// payload.
+struct Packets<'a> {
+    rest: &'a [u8],
+    sequence: u16,
+}
+
+impl<'a> Packets<'a> {
+    fn of(bytes: &'a [u8]) -> Self {
+        Self { rest: bytes, sequence: 0 }
+    }
+}
+
+impl Iterator for Packets<'_> {
+    type Item = (u16, u8, Bytes);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let &[step, flags, length, ref more @ ..] = self.rest else { return None };
+        let (payload, rest) = more.split_at(usize::from(length).min(more.len()));
+        self.sequence = self.sequence.wrapping_add_signed(i16::from(step as i8));
+        self.rest = rest;
+        Some((self.sequence, flags, Bytes::copy_from_slice(payload)))
+    }
 }
 
 fn stream(ssrc: u32, retransmissions: u32) -> StreamInfo {
@@ -92,17 +180,23 @@ mod tests {
 
     use super::*;
 
-    /// Which of a corpus's files `reads` refuses.
+    /// Which of a corpus's files `reads` refuses, by their names.
     fn refused(target: &str, reads: impl Fn(&mut Bytes) -> bool) -> Vec<String> {
         let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
         let files = std::fs::read_dir(corpus).unwrap().map(|entry| entry.unwrap().path());
         let refused = files.filter(|file| !reads(&mut Bytes::from(std::fs::read(file).unwrap())));
-        refused.map(|file| file.file_name().unwrap().to_string_lossy().into_owned()).collect()
+        let mut names: Vec<_> = refused.map(|file| file.file_name().unwrap().to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
     }
 
     #[test]
     fn what_is_in_the_corpora_gets_past_the_parsers() {
         assert_eq!(refused("rtcp", |bytes| rtc::rtcp::packet::unmarshal(bytes).is_ok()), ["feedback_of_too_many"]);
         assert_eq!(refused("retransmission", |bytes| rtp::Packet::unmarshal(bytes).is_ok()), [""; 0]);
+        let unheard = refused("redundancy", |bytes| copies_heard(bytes) > 0);
+        assert_eq!(unheard, ["cut_short", "too_many_copies"]);
+        let unrepaired = refused("repair", |bytes| packets_recovered(bytes) > 0);
+        assert_eq!(unrepaired, ["more_losses_than_repairs", "of_another_length"]);
     }
 }

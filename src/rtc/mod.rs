@@ -29,6 +29,7 @@ pub mod packetizer;
 mod peer;
 mod receiving;
 mod redundancy;
+mod repair_copies;
 mod retransmission;
 mod rtcp_observer;
 mod runtime;
@@ -37,6 +38,8 @@ mod source_gate;
 mod stage;
 mod stats;
 
+#[cfg(test)]
+mod loss_tests;
 #[cfg(test)]
 mod sound_tests;
 #[cfg(test)]

@@ -4,9 +4,11 @@
 //! SRTP -> repairs unwrapped -> [this interceptor] -> reports -> application
 //! ```
 //!
-//! A gap is asked for a few milliseconds after it shows, in case its packet was only overtaken; then again each time that
-//! an answer should have come, until the jitter buffer gives the packet up. Asking faster than the round trip only
-//! multiplies the repairs. Runs on the tokio task of the peer connection; time is an argument.
+//! A gap is asked for a few milliseconds after it shows, in case its packet was only overtaken; where repairs are sent ahead,
+//! once those of its frame have had their chance. Then again each time that an answer should have come, until the jitter
+//! buffer gives the packet up. Asking faster than the round trip only multiplies the repairs; but where requests themselves
+//! get lost, each is said twice, and the sender answers one. Runs on the tokio task of the peer connection; time is an
+//! argument.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -17,6 +19,7 @@ use rtc::interceptor::{AttributedPacket, Packet, StreamInfo, TaggedPacket};
 use rtc::rtcp::transport_feedbacks::transport_layer_nack::{TransportLayerNack, nack_pairs_from_sequence_numbers};
 use rtc::shared::TransportContext;
 
+use super::fec::repaired_by;
 use super::stage::{Passing, Stage};
 use super::stats::Counters;
 use crate::jitter_buffer::repair_wait;
@@ -28,6 +31,15 @@ const OVERTAKEN: Duration = Duration::from_millis(5);
 const MARGIN: Duration = Duration::from_millis(15);
 /// The round trip that is assumed before the first report of it.
 const UNKNOWN_ROUND_TRIP: Duration = Duration::from_millis(80);
+/// A request is said again so soon where at least this share of packets is lost: a run of losses should not take both.
+const SAID_AGAIN: Duration = Duration::from_millis(10);
+const LOSES_REQUESTS: f64 = 0.005;
+/// Repairs ahead are waited for until so long after the latest packet of their frame: the pacer sends bursts.
+const QUIET: Duration = Duration::from_millis(15);
+/// But no longer than this.
+const MAX_REPAIRS_WAIT: Duration = Duration::from_millis(40);
+/// A stream whose latest repair is older than this is not protected now.
+const PROTECTED: Duration = Duration::from_millis(500);
 /// Missing packets that are remembered; a stream that loses more needs a keyframe, not repairs.
 const MAX_MISSING: usize = 512;
 
@@ -42,6 +54,8 @@ pub(super) struct NackGenerator {
     /// SSRC that the requests come from.
     sender_ssrc: u32,
     streams: HashMap<u32, Stream>,
+    /// By the SSRC of repairs ahead: that of the stream which they protect.
+    protected: HashMap<u32, u32>,
 }
 
 /// What is missing in one stream.
@@ -49,8 +63,13 @@ pub(super) struct NackGenerator {
 struct Stream {
     /// The highest sequence number so far, counted without wrapping.
     highest: Option<u64>,
-    /// When the latest packet came.
+    /// The RTP timestamp of that packet.
+    timestamp: u32,
+    /// When the latest packet came, and the latest repair ahead.
     arrived_at: Option<Instant>,
+    repair_at: Option<Instant>,
+    /// What comes before this number can no longer be repaired ahead.
+    unrepaired_before: u64,
     missing: BTreeMap<u64, Missing>,
     /// Packets up to the highest number that came, and those of them that had to be asked for.
     expected: u64,
@@ -61,19 +80,39 @@ struct Stream {
 struct Missing {
     since: Instant,
     ask_at: Instant,
-    asked: bool,
+    asked: Asked,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    Never,
+    Once,
+    Twice,
+}
+
+/// At which pace packets are asked for.
+#[derive(Clone, Copy, Debug)]
+struct Pace {
+    /// The answer is there after this.
+    again: Duration,
+    /// Missing packets are given up at this age.
+    wait: Duration,
+    /// Each request is said twice.
+    twice: bool,
 }
 
 impl NackGenerator {
     pub(super) fn new(counters: Arc<Counters>, sender_ssrc: u32) -> Self {
-        Self { counters, sender_ssrc, streams: HashMap::new() }
+        Self { counters, sender_ssrc, streams: HashMap::new(), protected: HashMap::new() }
     }
 
     fn ask(&mut self, now: Instant, passing: &mut Passing) {
         let known = self.counters.round_trip();
         let round_trip = if known.is_zero() { UNKNOWN_ROUND_TRIP } else { known };
+        let twice = self.counters.path_loss() >= LOSES_REQUESTS;
+        let pace = Pace { again: round_trip + MARGIN, wait: repair_wait(known), twice };
         for (&media_ssrc, stream) in &mut self.streams {
-            let wanted = stream.take_due(now, round_trip + MARGIN, repair_wait(known));
+            let wanted = stream.take_due(now, pace);
             self.counters.packets_missed.fetch_add(std::mem::take(&mut stream.missed), Relaxed);
             if wanted.is_empty() {
                 continue;
@@ -90,10 +129,11 @@ impl NackGenerator {
 }
 
 impl Stream {
-    fn arrived(&mut self, sequence: u16, now: Instant) {
+    fn arrived(&mut self, sequence: u16, timestamp: u32, now: Instant) {
         let before = self.arrived_at.replace(now);
         let Some(highest) = self.highest else {
             self.highest = Some(first_count(sequence));
+            self.timestamp = timestamp;
             return;
         };
         let extended = count_near(highest, sequence);
@@ -102,6 +142,10 @@ impl Stream {
             return;
         }
         self.highest = Some(extended);
+        if std::mem::replace(&mut self.timestamp, timestamp) != timestamp {
+            // Repairs follow their frame at once: another frame comes after them.
+            self.unrepaired_before = highest + 1;
+        }
         let gap = extended - highest - 1;
         self.expected += gap + 1;
         let interrupted = before.is_some_and(|before| now.saturating_duration_since(before) >= INTERRUPTION);
@@ -110,36 +154,71 @@ impl Stream {
             self.missed += gap;
             return;
         }
-        let missing = || Missing { since: now, ask_at: now + OVERTAKEN, asked: false };
+        let missing = || Missing { since: now, ask_at: now + OVERTAKEN, asked: Asked::Never };
         self.missing.extend((highest + 1..extended).map(|sequence| (sequence, missing())));
     }
 
-    /// The packets to ask for at `now`, which are to be asked for again after `again`, and given up at the age of `wait`.
-    fn take_due(&mut self, now: Instant, again: Duration, wait: Duration) -> Vec<u16> {
-        self.missing.retain(|_, missing| now.saturating_duration_since(missing.since) < wait);
-        let due = self.missing.iter_mut().filter(|(_, missing)| missing.ask_at <= now);
-        due.map(|(&sequence, missing)| {
-            missing.ask_at = now + again;
-            self.missed += u64::from(!std::mem::replace(&mut missing.asked, true));
-            sequence as u16
-        })
-        .collect()
+    /// A repair came of packets before `end`, the last of its block where it says so.
+    fn repair_arrived(&mut self, end: u16, last: bool, now: Instant) {
+        (self.arrived_at, self.repair_at) = (Some(now), Some(now));
+        if let Some(highest) = self.highest.filter(|_| last) {
+            self.unrepaired_before = self.unrepaired_before.max(count_near(highest, end));
+        }
+    }
+
+    /// When to ask for a packet.
+    fn due(&self, sequence: u64, missing: &Missing) -> Instant {
+        let protected = |at: Instant| missing.since.saturating_duration_since(at) < PROTECTED;
+        let settled = missing.asked != Asked::Never || sequence < self.unrepaired_before;
+        match self.arrived_at {
+            Some(arrived_at) if !settled && self.repair_at.is_some_and(protected) => {
+                missing.ask_at.max((arrived_at + QUIET).min(missing.since + MAX_REPAIRS_WAIT))
+            }
+            _ => missing.ask_at,
+        }
+    }
+
+    fn next_due(&self) -> Option<Instant> {
+        self.missing.iter().map(|(&sequence, missing)| self.due(sequence, missing)).min()
+    }
+
+    /// The packets to ask for at `now`.
+    fn take_due(&mut self, now: Instant, pace: Pace) -> Vec<u16> {
+        self.missing.retain(|_, missing| now.saturating_duration_since(missing.since) < pace.wait);
+        let is_due = |(&sequence, missing): (&u64, &Missing)| (self.due(sequence, missing) <= now).then_some(sequence);
+        let due: Vec<u64> = self.missing.iter().filter_map(is_due).collect();
+        for sequence in &due {
+            let Some(missing) = self.missing.get_mut(sequence) else { continue };
+            self.missed += u64::from(missing.asked == Asked::Never);
+            let (asked, pause) = match missing.asked {
+                Asked::Never | Asked::Twice if pace.twice => (Asked::Once, SAID_AGAIN),
+                Asked::Once if pace.twice => (Asked::Twice, pace.again.saturating_sub(SAID_AGAIN)),
+                _ => (Asked::Twice, pace.again),
+            };
+            (missing.asked, missing.ask_at) = (asked, now + pause);
+        }
+        due.into_iter().map(|sequence| sequence as u16).collect()
     }
 }
 
 impl Stage for NackGenerator {
     fn read(&mut self, message: TaggedPacket, passing: &mut Passing) {
-        if let Packet::Rtp(packet) = &message.message.packet
-            && let Some(stream) = self.streams.get_mut(&packet.header.ssrc)
-        {
-            stream.arrived(packet.header.sequence_number, message.now);
-            self.counters.packets_expected.fetch_add(std::mem::take(&mut stream.expected), Relaxed);
+        if let Packet::Rtp(packet) = &message.message.packet {
+            let (header, protected) = (&packet.header, self.protected.get(&packet.header.ssrc));
+            if let Some(stream) = self.streams.get_mut(&header.ssrc) {
+                stream.arrived(header.sequence_number, header.timestamp, message.now);
+                self.counters.packets_expected.fetch_add(std::mem::take(&mut stream.expected), Relaxed);
+            } else if let Some(stream) = protected.and_then(|ssrc| self.streams.get_mut(ssrc))
+                && let Some((end, last)) = repaired_by(&packet.payload)
+            {
+                stream.repair_arrived(end, last, message.now);
+            }
         }
         passing.reads.push_back(message);
     }
 
     fn next_timeout(&self) -> Option<Instant> {
-        self.streams.values().flat_map(|stream| stream.missing.values()).map(|missing| missing.ask_at).min()
+        self.streams.values().filter_map(Stream::next_due).min()
     }
 
     fn timeout(&mut self, now: Instant, passing: &mut Passing) {
@@ -150,11 +229,13 @@ impl Stage for NackGenerator {
         let supported = stream.rtcp_feedback.iter().any(|kind| kind.typ == "nack" && kind.parameter.is_empty());
         if supported {
             self.streams.insert(stream.ssrc, Stream::default());
+            self.protected.extend(stream.ssrc_fec.map(|repairs| (repairs, stream.ssrc)));
         }
     }
 
     fn unbind_remote(&mut self, stream: &StreamInfo) {
         self.streams.remove(&stream.ssrc);
+        self.protected.retain(|_, protected| *protected != stream.ssrc);
     }
 }
 
@@ -167,7 +248,7 @@ mod tests {
     const MS: fn(u64) -> Duration = Duration::from_millis;
 
     fn asked(stream: &mut Stream, now: Instant) -> Vec<u16> {
-        stream.take_due(now, MS(60), MS(200))
+        stream.take_due(now, Pace { again: MS(60), wait: MS(200), twice: false })
     }
 
     #[test]
@@ -175,7 +256,7 @@ mod tests {
         let start = Instant::now();
         let mut stream = Stream::default();
         for sequence in [65_534, 65_535, 2] {
-            stream.arrived(sequence, start);
+            stream.arrived(sequence, 0, start);
         }
         let times: Vec<u64> = (0..300).filter(|&ms| !asked(&mut stream, start + MS(ms)).is_empty()).collect();
         assert_eq!(times, [5, 65, 125, 185]);
@@ -187,21 +268,70 @@ mod tests {
         let start = Instant::now();
         let mut stream = Stream::default();
         for sequence in [1, 2, 5] {
-            stream.arrived(sequence, start);
+            stream.arrived(sequence, 0, start);
         }
-        stream.arrived(3, start + MS(2));
+        stream.arrived(3, 0, start + MS(2));
         assert_eq!(asked(&mut stream, start + MS(6)), [4]);
-        stream.arrived(4, start + MS(40));
+        stream.arrived(4, 0, start + MS(40));
         assert!(asked(&mut stream, start + MS(100)).is_empty() && stream.missing.is_empty());
         assert_eq!((stream.expected, stream.missed), (4, 1), "one of four behind the first had to be asked for");
+    }
+
+    #[test]
+    fn where_requests_get_lost_each_is_said_twice() {
+        let start = Instant::now();
+        let mut stream = Stream::default();
+        stream.arrived(1, 0, start);
+        stream.arrived(3, 0, start);
+        let pace = Pace { again: MS(60), wait: MS(150), twice: true };
+        let times: Vec<u64> = (0..300).filter(|&ms| !stream.take_due(start + MS(ms), pace).is_empty()).collect();
+        assert_eq!((times, stream.missed), (vec![5, 15, 65, 75, 125, 135], 1));
+    }
+
+    #[test]
+    fn repairs_ahead_have_their_chance_before_a_request_and_no_longer() {
+        let start = Instant::now();
+        let asked_at = |then: &dyn Fn(&mut Stream, u64)| {
+            let mut stream = Stream::default();
+            stream.arrived(1, 0, start);
+            stream.repair_arrived(2, true, start);
+            stream.arrived(3, 90, start);
+            (0..100).find(|&ms| {
+                then(&mut stream, ms);
+                !asked(&mut stream, start + MS(ms)).is_empty()
+            })
+        };
+        assert_eq!(asked_at(&|_, _| ()), Some(15), "nothing more came");
+        let burst = |stream: &mut Stream, ms| {
+            if ms == 8 {
+                stream.arrived(4, 90, start + MS(8));
+            }
+        };
+        assert_eq!(asked_at(&burst), Some(23), "the pacer's next burst");
+        let last_repair = |stream: &mut Stream, ms| {
+            if ms == 2 || ms == 7 {
+                stream.repair_arrived(5, ms == 7, start + MS(ms));
+            }
+        };
+        assert_eq!(asked_at(&last_repair), Some(7), "it made nothing good");
+        let next_frame = |stream: &mut Stream, ms| {
+            if ms == 6 {
+                stream.arrived(4, 180, start + MS(6));
+            }
+        };
+        assert_eq!(asked_at(&next_frame), Some(6), "the repairs of the frame got lost");
+        let drops = |stream: &mut Stream, ms| stream.repair_arrived(5, false, start + MS(ms));
+        assert_eq!(asked_at(&drops), Some(40), "not for ever");
+        let unprotected = |stream: &mut Stream, _| stream.repair_at = None;
+        assert_eq!(asked_at(&unprotected), Some(5));
     }
 
     #[test]
     fn a_jump_too_far_is_not_asked_for() {
         let start = Instant::now();
         let mut stream = Stream::default();
-        stream.arrived(1, start);
-        stream.arrived(2000, start);
+        stream.arrived(1, 0, start);
+        stream.arrived(2000, 0, start);
         assert!(asked(&mut stream, start + MS(10)).is_empty());
     }
 
@@ -209,12 +339,12 @@ mod tests {
     fn what_an_interruption_took_is_not_asked_for_but_a_little_is() {
         let start = Instant::now();
         let mut stream = Stream::default();
-        stream.arrived(1, start);
-        stream.arrived(3, start + MS(1500));
+        stream.arrived(1, 0, start);
+        stream.arrived(3, 0, start + MS(1500));
         assert_eq!(asked(&mut stream, start + MS(1510)), [2]);
-        stream.arrived(200, start + MS(3000));
+        stream.arrived(200, 0, start + MS(3000));
         assert!(asked(&mut stream, start + MS(3010)).is_empty());
-        stream.arrived(300, start + MS(3020));
+        stream.arrived(300, 0, start + MS(3020));
         assert_eq!(asked(&mut stream, start + MS(3030)).len(), 99, "a burst alone is no interruption");
     }
 
@@ -224,7 +354,7 @@ mod tests {
             let start = Instant::now();
             let mut stream = Stream::default();
             for sequence in sequences {
-                stream.arrived(sequence, start);
+                stream.arrived(sequence, 0, start);
                 prop_assert!(stream.missing.len() <= MAX_MISSING);
             }
         }

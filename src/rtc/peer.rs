@@ -99,7 +99,7 @@ impl Peer {
 
     /// How much video may be sent: what congestion control grants, less the sound; `None` while the connection takes none.
     pub fn video_budget(&self) -> Option<VideoBudget> {
-        self.shared.media.budget()
+        self.shared.media.budget(MediaTime::now())
     }
 
     /// The share of packets that the path lost lately, 0 to 1.

@@ -102,8 +102,8 @@ impl MediaQueues {
         }
     }
 
-    /// What may be encoded for this peer; `None` while the connection takes nothing.
-    pub(super) fn budget(&self) -> Option<VideoBudget> {
+    /// What may be encoded for this peer at `now`; `None` while the connection takes nothing.
+    pub(super) fn budget(&self, now: MediaTime) -> Option<VideoBudget> {
         if !self.open.load(Relaxed) {
             return None;
         }
@@ -111,7 +111,7 @@ impl MediaQueues {
         if target == 0 {
             return Some(VideoBudget::UNLIMITED);
         }
-        let sound = SOUND_KBPS + COPY_KBPS * self.counters.sound_copies.load(Relaxed);
+        let sound = SOUND_KBPS + COPY_KBPS * self.counters.sound_copies(now);
         let video = (target as f64 / 1000.0 - f64::from(sound)) * PAYLOAD_SHARE;
         let waiting = self.video.max_capacity() - self.video.capacity();
         Some(VideoBudget { kbps: video.max(0.0) as u32, behind: waiting > MAX_WAITING, ..VideoBudget::UNLIMITED })

@@ -16,6 +16,9 @@ const LEAVING: u64 = u64::MAX;
 /// Beyond the round trip: the time that both sides take to put a keyframe together and to answer.
 const KEYFRAME_MARGIN: Duration = Duration::from_millis(50);
 
+/// Without a packet of sound for this long, this side is muted.
+const SOUND_PAUSES: Duration = Duration::from_millis(200);
+
 /// Counters since the start of the connection, and gauges of the present.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct PeerStats {
@@ -102,14 +105,17 @@ pub(super) struct Counters {
     pub(super) packets_recovered: AtomicU64,
     /// Held for a moment by the tasks of the connection alone.
     lip_sync: Mutex<LipSync>,
-    /// What the path lost of what this side sent, over the last seconds, in millionths.
+    /// What the path lost of what this side sent, over the last seconds, in millionths, and in runs of how many packets, in
+    /// thousandths.
     path_loss_ppm: AtomicU32,
+    loss_run_milli: AtomicU32,
     /// The far side understands redundant sound.
     pub(super) far_takes_copies: AtomicBool,
     /// The far side understands forward error correction of the video.
     pub(super) far_takes_fec: AtomicBool,
-    /// Copies that a packet of sound carries now.
-    pub(super) sound_copies: AtomicU32,
+    /// Copies that the latest packet of sound carried, and when it left.
+    sound_copies: AtomicU32,
+    sound_left_us: AtomicU64,
     pub(super) frames_received: AtomicU64,
     pub(super) video_bytes_received: AtomicU64,
     pub(super) audio_packets_received: AtomicU64,
@@ -130,6 +136,15 @@ pub(super) struct Counters {
     last_picture_us: AtomicU64,
     /// The far side's camera is off: a picture that still arrives starts no gap.
     pictures_off: AtomicBool,
+}
+
+/// Loss on a path over the last seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct TypicalLoss {
+    /// The share of packets that are lost, 0 to 1.
+    pub(super) share: f64,
+    /// The mean length of a run of losses, in packets; 1 / (1 - share) where each is lost independently of the others.
+    pub(super) run: f64,
 }
 
 /// Moves a gauge an eighth of the way to `sample`; the first sample is taken as it is.
@@ -194,11 +209,24 @@ impl Counters {
         let takes = self.far_takes_copies.load(Relaxed);
         let copies = if takes { wanted.at(self.path_loss(), self.target_bps.load(Relaxed), now) } else { 0 };
         self.sound_copies.store(copies as u32, Relaxed);
+        self.sound_left_us.store(now.as_micros(), Relaxed);
         copies
     }
 
-    pub(super) fn set_path_loss(&self, share: f64) {
-        self.path_loss_ppm.store((share * 1e6) as u32, Relaxed);
+    /// The copies that packets of sound carry at `now`: none while muted.
+    pub(super) fn sound_copies(&self, now: MediaTime) -> u32 {
+        let left = MediaTime::from_micros(self.sound_left_us.load(Relaxed));
+        if now.since(left) < SOUND_PAUSES { self.sound_copies.load(Relaxed) } else { 0 }
+    }
+
+    /// The same with the length of its runs.
+    pub(super) fn typical_loss(&self) -> TypicalLoss {
+        TypicalLoss { share: self.path_loss(), run: f64::from(self.loss_run_milli.load(Relaxed)) / 1000.0 }
+    }
+
+    pub(super) fn set_path_loss(&self, loss: TypicalLoss) {
+        self.path_loss_ppm.store((loss.share * 1e6) as u32, Relaxed);
+        self.loss_run_milli.store((loss.run * 1000.0) as u32, Relaxed);
     }
 
     /// The round trip, zero before the first report.
@@ -253,6 +281,17 @@ fn frozen_us(before: u64, now: MediaTime) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_is_muted_sends_no_copies() {
+        let (counters, mut wanted) = (Counters::default(), CopiesWanted::default());
+        counters.far_takes_copies.store(true, Relaxed);
+        counters.target_bps.store(1_000_000, Relaxed);
+        counters.set_path_loss(TypicalLoss { share: 0.1, run: 1.0 });
+        let at = MediaTime::from_millis;
+        assert_eq!(counters.copies(&mut wanted, at(1000)), 2);
+        assert_eq!([1020, 1199, 1200].map(|ms| counters.sound_copies(at(ms))), [2, 2, 0]);
+    }
 
     #[test]
     fn gaps_between_expected_pictures_count_as_frozen() {

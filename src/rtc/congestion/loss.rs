@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::estimator::Report;
+use crate::rtc::stats::TypicalLoss;
 
 /// Loss above the path's own by this much, and by so many standard deviations of chance, is congestion.
 const EXCESS: f64 = 0.05;
@@ -25,6 +26,9 @@ const OWN_TIME: Duration = Duration::from_secs(8);
 /// The time over which the loss counts that repairs are made for.
 const TYPICAL_TIME: Duration = Duration::from_secs(4);
 
+/// Lone losses that are assumed beside those measured: a few losses tell little of how long runs are.
+const ASSUMED_LONE: f64 = 4.0;
+
 /// Tells the path's own loss from that of congestion.
 #[derive(Debug, Default)]
 pub(super) struct PathLoss {
@@ -36,6 +40,9 @@ pub(super) struct PathLoss {
     /// Packets lost, and packets, of the last seconds; the older, the less they count.
     lost: f64,
     all: f64,
+    /// Runs of losses among them, and whether one may go on.
+    runs: f64,
+    in_run: bool,
     counted_at: Option<Instant>,
 }
 
@@ -71,11 +78,12 @@ impl PathLoss {
         self.own.map_or(0.0, |(own, _)| own)
     }
 
-    /// The share of packets that were lost over the last seconds, without those that congestion cost.
-    pub(super) fn typical(&self) -> f64 {
+    /// The loss of the last seconds, without what congestion cost.
+    pub(super) fn typical(&self) -> TypicalLoss {
         // Too few tell nothing.
         let loss = self.lost / self.all.max(f64::from(ENOUGH_PACKETS));
-        if self.trial.is_some() { loss.min(self.own()) } else { loss }
+        let share = if self.trial.is_some() { loss.min(self.own()) } else { loss };
+        TypicalLoss { share, run: (self.lost + ASSUMED_LONE) / (self.runs + ASSUMED_LONE) }
     }
 
     fn lost_of(&self) -> (u32, u32) {
@@ -87,13 +95,18 @@ impl PathLoss {
     pub(super) fn judge(&mut self, reports: &[Report], queued: bool, now: Instant) -> LossVerdict {
         // What left before a trial began says nothing of it.
         let counts = |report: &&Report| self.trial.is_none_or(|trial| report.departure >= trial.began);
-        let all = reports.iter().filter(counts).count() as u32;
-        let lost = reports.iter().filter(counts).filter(|report| report.arrival.is_none()).count() as u32;
+        let (mut lost, mut all, mut runs) = (0, 0, 0);
+        for report in reports.iter().filter(counts) {
+            let is_lost = report.arrival.is_none();
+            (lost, all) = (lost + u32::from(is_lost), all + 1);
+            let goes_on = std::mem::replace(&mut self.in_run, is_lost);
+            runs += u32::from(is_lost && !goes_on);
+        }
         self.fates.push_back((now, lost, all));
         if queued {
             self.trial = None;
         } else {
-            self.count(lost, all, now);
+            self.count(lost, all, runs, now);
         }
         self.forget(now);
         let (lost, all) = self.lost_of();
@@ -114,11 +127,12 @@ impl PathLoss {
         if loss - own > EXCESS + DEVIATIONS * chance { LossVerdict::Congested(loss) } else { LossVerdict::Usual }
     }
 
-    fn count(&mut self, lost: u32, all: u32, now: Instant) {
+    fn count(&mut self, lost: u32, all: u32, runs: u32, now: Instant) {
         let elapsed = self.counted_at.replace(now).map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
         let kept = (-elapsed.as_secs_f64() / TYPICAL_TIME.as_secs_f64()).exp();
         self.lost = self.lost * kept + f64::from(lost);
         self.all = self.all * kept + f64::from(all);
+        self.runs = self.runs * kept + f64::from(runs);
     }
 
     /// The path's own loss before this report, which counts from now on.
@@ -150,7 +164,7 @@ impl PathLoss {
     /// Nothing passed for a time: what was lost then says nothing of now.
     pub(super) fn forget_interruption(&mut self) {
         self.clear();
-        (self.lost, self.all) = (0.0, 0.0);
+        (self.lost, self.all, self.runs) = (0.0, 0.0, 0.0);
     }
 
     /// What was lost so far has been answered.
@@ -186,6 +200,28 @@ mod tests {
         assert!(second(&mut loss, start, 1000, 2).contains(&LossVerdict::Acquitted(1e6)));
         assert!(second(&mut loss, start, 2000, 2).iter().all(|verdict| *verdict == LossVerdict::Usual));
         assert!((loss.own() - 0.2).abs() < 0.01, "{}", loss.own());
+    }
+
+    #[test]
+    fn the_length_of_runs_is_measured_across_reports_and_few_losses_tell_nothing_of_it() {
+        let start = Instant::now();
+        let run = |pattern: &[bool], times: u64| {
+            let mut loss = PathLoss::default();
+            for n in 0..times {
+                let now = start + Duration::from_millis(n * 20);
+                let report =
+                    |lost: &bool| Report { departure: now, size: 1000, arrival: (!lost).then_some(Duration::ZERO) };
+                // In two reports.
+                let (first, second) = pattern.split_at(pattern.len() / 2);
+                for half in [first, second] {
+                    loss.judge(&half.iter().map(report).collect::<Vec<_>>(), false, now);
+                }
+            }
+            loss.typical().run
+        };
+        assert!((run(&[false, false, false, true, true, true, false, false], 200) - 3.0).abs() < 0.1);
+        assert!((run(&[true, false, false, true, false, false, true, false], 200) - 1.0).abs() < 0.01);
+        assert!(run(&[false, true, true, true, true, false], 1) < 2.0);
     }
 
     #[test]

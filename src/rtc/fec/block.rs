@@ -73,6 +73,14 @@ pub(super) fn repairs(sources: &[Source], count: usize) -> Vec<Bytes> {
         .collect()
 }
 
+/// The sequence number behind the packets that a repair protects, and whether it is the last repair of them; `None` for what
+/// is no repair.
+pub(in crate::rtc) fn repaired_by(payload: &[u8]) -> Option<(u16, bool)> {
+    let &[high, low, sources, repairs, number] = payload.first_chunk::<HEADER>()?;
+    let end = u16::from_be_bytes([high, low]).wrapping_add(u16::from(sources));
+    (usize::from(sources) <= MAX_SOURCES && number < repairs).then(|| (end, number + 1 == repairs))
+}
+
 /// Remembers what came, and works out what did not.
 #[derive(Debug)]
 pub(super) struct Recovery {

@@ -25,6 +25,7 @@ use rtc::rtp;
 use super::redundancy::THIN;
 use super::stage::{Passing, Stage};
 use super::stats::Counters;
+pub(super) use block::repaired_by;
 use block::{MAX_SOURCES, Recovery, Source};
 
 /// Adds repairs to what is sent, and works out what was lost of what comes.
@@ -82,7 +83,7 @@ impl ForwardErrorCorrection {
         if !last && sending.block.len() < MAX_SOURCES {
             return;
         }
-        let (loss, round_trip) = (self.counters.path_loss(), self.counters.round_trip());
+        let (loss, round_trip) = (self.counters.typical_loss(), self.counters.round_trip());
         // On a thin path what is lost is lost for want of room, of which repairs would take more.
         let thin = self.counters.target_bps.load(Relaxed) < THIN;
         let count = if thin { 0 } else { protection::repairs_for(sending.block.len(), loss, round_trip) };
@@ -207,6 +208,7 @@ mod tests {
 
     use super::super::stage::Staged;
     use super::*;
+    use crate::rtc::stats::TypicalLoss;
 
     fn stream() -> StreamInfo {
         StreamInfo {
@@ -255,7 +257,7 @@ mod tests {
         let mut sender = Staged::new(ForwardErrorCorrection::new(Arc::clone(&counters)));
         sender.bind_local_stream(&stream());
         assert_eq!(sent(&mut sender, 0..6).len(), 6, "nothing is lost");
-        counters.set_path_loss(0.2);
+        counters.set_path_loss(TypicalLoss { share: 0.2, run: 1.25 });
         assert_eq!(sent(&mut sender, 6..12).len(), 6, "the far side does without");
         counters.far_takes_fec.store(true, Relaxed);
         counters.target_bps.store(1_000_000, Relaxed);

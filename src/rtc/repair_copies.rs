@@ -1,0 +1,136 @@
+//! Spreads the copies of a retransmission over time: congestion control has each one sent twice where much is lost, and a run of
+//! losses should not take both.
+//!
+//! ```text
+//! SEND     retransmission buffer -> [this interceptor holds the second copy back] -> numbers -> SRTP
+//! ```
+//!
+//! Runs on the tokio task of the peer connection; time is an argument.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use rtc::interceptor::{Packet, Slot, StreamInfo, TaggedPacket};
+
+use super::stage::{Passing, Stage};
+
+/// Between a retransmission and its copy.
+const SPACING: Duration = Duration::from_millis(10);
+/// Copies that wait at most; the others leave at once.
+const MAX_HELD: usize = 256;
+
+/// Holds the second copies of retransmissions back.
+#[derive(Default)]
+pub(super) struct RepairCopies {
+    /// SSRC of this side's retransmissions.
+    retransmissions: Option<u32>,
+    /// The sequence numbers that were retransmitted at one moment, and when that was.
+    sent: Vec<u16>,
+    sent_at: Option<Instant>,
+    /// What waits, and until when; the soonest first.
+    held: VecDeque<(Instant, TaggedPacket)>,
+}
+
+impl RepairCopies {
+    /// Nearer to the network than the retransmission buffer; transport-wide numbers are given to what leaves.
+    pub(super) fn slot() -> Slot {
+        Slot::from(3_500)
+    }
+
+    /// True for what was retransmitted at this moment already.
+    fn is_copy(&mut self, message: &TaggedPacket) -> bool {
+        let Packet::Rtp(packet) = &message.message.packet else { return false };
+        if self.retransmissions != Some(packet.header.ssrc) {
+            return false;
+        }
+        let Some(number) = packet.payload.first_chunk().map(|number| u16::from_be_bytes(*number)) else { return false };
+        if self.sent_at.replace(message.now) != Some(message.now) {
+            self.sent.clear();
+        }
+        let copy = self.sent.contains(&number);
+        if !copy {
+            self.sent.push(number);
+        }
+        copy
+    }
+}
+
+impl Stage for RepairCopies {
+    fn write(&mut self, message: TaggedPacket, passing: &mut Passing) {
+        if self.is_copy(&message) && self.held.len() < MAX_HELD {
+            self.held.push_back((message.now + SPACING, message));
+        } else {
+            passing.writes.push_back(message);
+        }
+    }
+
+    fn next_timeout(&self) -> Option<Instant> {
+        self.held.front().map(|(until, _)| *until)
+    }
+
+    fn timeout(&mut self, now: Instant, passing: &mut Passing) {
+        while self.held.front().is_some_and(|(until, _)| *until <= now) {
+            let copy = self.held.pop_front();
+            passing.writes.extend(copy.map(|(_, message)| TaggedPacket { now, ..message }));
+        }
+    }
+
+    fn bind_local(&mut self, stream: &StreamInfo) {
+        self.retransmissions = stream.ssrc_rtx.or(self.retransmissions);
+    }
+
+    fn unbind_local(&mut self, stream: &StreamInfo) {
+        if self.retransmissions == stream.ssrc_rtx {
+            self.retransmissions = None;
+        }
+        self.held.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rtc::interceptor::{AttributedPacket, Interceptor};
+    use rtc::rtp;
+    use rtc::sansio::Protocol;
+    use rtc::shared::TransportContext;
+
+    use super::super::stage::Staged;
+    use super::*;
+
+    /// A retransmission (SSRC 20) or another packet whose payload begins with `number`.
+    fn packet(now: Instant, ssrc: u32, number: u16) -> TaggedPacket {
+        let header = rtp::header::Header { version: 2, ssrc, ..Default::default() };
+        let payload = number.to_be_bytes().to_vec().into();
+        let message = AttributedPacket::new(Packet::Rtp(rtp::Packet { header, payload }));
+        TaggedPacket { now, transport: TransportContext::default(), message }
+    }
+
+    #[test]
+    fn a_copy_leaves_later_and_everything_else_at_once() {
+        let start = Instant::now();
+        let mut copies = Staged::new(RepairCopies::default());
+        copies.bind_local_stream(&StreamInfo { ssrc: 10, ssrc_rtx: Some(20), ..StreamInfo::default() });
+        let left = |copies: &mut Staged<RepairCopies>| std::iter::from_fn(|| copies.poll_write()).count();
+        for (ssrc, number) in [(20, 5), (20, 6), (20, 5), (20, 6), (10, 5), (10, 5)] {
+            copies.handle_write(packet(start, ssrc, number)).unwrap();
+        }
+        assert_eq!((left(&mut copies), copies.poll_timeout()), (4, Some(start + SPACING)));
+        copies.handle_timeout(start + SPACING / 2).unwrap();
+        assert_eq!(left(&mut copies), 0);
+        copies.handle_timeout(start + SPACING).unwrap();
+        assert_eq!((left(&mut copies), copies.poll_timeout()), (2, None));
+        copies.handle_write(packet(start + SPACING * 6, 20, 5)).unwrap();
+        assert_eq!(left(&mut copies), 1, "asked for again, it is no copy");
+    }
+
+    #[test]
+    fn few_copies_wait() {
+        let now = Instant::now();
+        let (mut copies, mut passing) = (RepairCopies::default(), Passing::default());
+        copies.bind_local(&StreamInfo { ssrc_rtx: Some(20), ..StreamInfo::default() });
+        for _ in 0..2 {
+            (0..500).for_each(|number| copies.write(packet(now, 20, number), &mut passing));
+        }
+        assert_eq!((copies.held.len(), passing.writes.len()), (MAX_HELD, 1000 - MAX_HELD));
+    }
+}
