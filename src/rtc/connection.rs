@@ -120,7 +120,8 @@ pub(super) async fn open(
     Ok(Connection { engine, video, audio, loopback })
 }
 
-fn with_interceptors(registry: Registry, own: Interceptors) -> Registry {
+/// The chain of one connection.
+pub(super) fn with_interceptors(registry: Registry, own: Interceptors) -> Registry {
     registry
         .with(RtcpObserver::slot(), own.observer)
         .with(Slot::CongestionControl, own.congestion)

@@ -24,6 +24,7 @@ mod link;
 mod lip_sync;
 mod media_tap;
 mod nack;
+mod paced_video;
 mod pacer;
 pub mod packetizer;
 mod peer;
@@ -36,6 +37,8 @@ mod sending;
 mod source_gate;
 mod stats;
 
+#[cfg(test)]
+mod rate_tests;
 #[cfg(test)]
 mod sound_tests;
 #[cfg(test)]

@@ -99,7 +99,7 @@ impl Peer {
 
     /// How much video may be sent: what congestion control grants, less the sound; `None` while the connection takes none.
     pub fn video_budget(&self) -> Option<VideoBudget> {
-        self.shared.media.budget()
+        self.shared.media.budget(MediaTime::now())
     }
 
     /// The share of packets that the path lost lately, 0 to 1.
@@ -251,7 +251,10 @@ async fn open(
     let (tap, received) = MediaTap::new();
     let interceptors = Interceptors {
         observer,
-        congestion: CongestionControl::new(Arc::clone(&context.counters)),
+        congestion: CongestionControl::new(Arc::clone(&context.counters), {
+            let events = Arc::clone(&context.events);
+            move || events(PeerEvent::KeyframeRequested)
+        }),
         nack_generator: NackGenerator::new(Arc::clone(&context.counters), streams.video),
         fec: ForwardErrorCorrection::new(Arc::clone(&context.counters)),
         tap,
