@@ -1,7 +1,7 @@
 //! The command line: what `visavis` can be asked for, and the faces of the controller that need no window.
 
 mod address;
-mod bench;
+pub(crate) mod bench;
 mod devices;
 mod doctor;
 mod echo_test;

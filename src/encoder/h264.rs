@@ -16,12 +16,13 @@ use crate::media::{EncodedVideo, MediaTime, Plane, VideoFrame};
 
 /// What the rate control aims at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Rate {
-    pub(super) kbps: u32,
-    pub(super) max_fps: u32,
+pub(crate) struct Rate {
+    pub(crate) kbps: u32,
+    pub(crate) max_fps: u32,
 }
 
 /// The codec, owned by the encoder thread.
+#[derive(Default)]
 pub(super) struct VideoEncoder {
     codec: Option<Codec>,
     buffer: BytesMut,
@@ -36,10 +37,6 @@ struct Codec {
 }
 
 impl VideoEncoder {
-    pub(super) fn new() -> Self {
-        Self { codec: None, buffer: BytesMut::new() }
-    }
-
     /// Encodes one picture; `None` when the rate control leaves it out.
     pub(super) fn encode(
         &mut self,
@@ -196,7 +193,7 @@ mod tests {
 
     #[test]
     fn a_keyframe_comes_at_the_start_and_on_request_only() {
-        let mut encoder = VideoEncoder::new();
+        let mut encoder = VideoEncoder::default();
         let rate = Rate { kbps: 600, max_fps: 30 };
         let keyframes: Vec<u64> = (0..90)
             .filter(|&number| {
@@ -209,7 +206,7 @@ mod tests {
 
     #[test]
     fn a_requested_keyframe_is_never_left_out() {
-        let mut encoder = VideoEncoder::new();
+        let mut encoder = VideoEncoder::default();
         bytes_of(&mut encoder, 0..20, 50);
         for number in 20..40 {
             let unit = encoder.encode(&picture(640, 360, number), Rate { kbps: 50, max_fps: 30 }, true).unwrap();
@@ -219,7 +216,7 @@ mod tests {
 
     #[test]
     fn a_keyframe_carries_its_parameter_sets_in_constrained_baseline() {
-        let mut encoder = VideoEncoder::new();
+        let mut encoder = VideoEncoder::default();
         let rate = Rate { kbps: 600, max_fps: 30 };
         let unit = encoder.encode(&picture(1280, 720, 0), rate, false).unwrap().unwrap();
         assert_eq!(unit.data[..5], [0, 0, 0, 1, 0x67], "an SPS comes first");
@@ -233,7 +230,7 @@ mod tests {
 
     #[test]
     fn another_size_begins_with_a_keyframe() {
-        let mut encoder = VideoEncoder::new();
+        let mut encoder = VideoEncoder::default();
         let rate = Rate { kbps: 600, max_fps: 30 };
         assert!(encoder.encode(&picture(640, 360, 0), rate, false).unwrap().is_some_and(|unit| unit.keyframe));
         assert!(encoder.encode(&picture(640, 360, 1), rate, false).unwrap().is_none_or(|unit| !unit.keyframe));
@@ -242,7 +239,7 @@ mod tests {
 
     #[test]
     fn the_bit_rate_can_be_raised_above_the_first_and_lowered_again_without_a_keyframe() {
-        let mut encoder = VideoEncoder::new();
+        let mut encoder = VideoEncoder::default();
         bytes_of(&mut encoder, 0..60, 150);
         let low = bytes_of(&mut encoder, 60..120, 150);
         bytes_of(&mut encoder, 120..150, 1200);

@@ -106,8 +106,8 @@ impl Shape {
 
 impl Ladder {
     /// What to encode a picture of `full` size as that is captured at `now`, when `kbps` are granted, and nobody looks at
-    /// more than `max_lines` lines.
-    pub(super) fn shape(&mut self, full: Shape, kbps: u32, max_lines: u32, now: MediaTime) -> Shape {
+    /// more than `max_lines` lines. A keyframe that is `due` anyway is made no larger than the rate bears.
+    pub(super) fn shape(&mut self, full: Shape, kbps: u32, max_lines: u32, due: bool, now: MediaTime) -> Shape {
         let least_kbps = |step: usize| {
             let pixels = f64::from(full.width) * f64::from(full.height);
             pixels * FULL_FPS * LEAST_BITS_PER_PIXEL / 1000.0 * STEPS[step].least_share
@@ -115,7 +115,7 @@ impl Ladder {
         let highest = |margin: f64| {
             (0..STEPS.len()).find(|&step| f64::from(kbps) >= least_kbps(step) * margin).unwrap_or(STEPS.len() - 1)
         };
-        self.follow(highest(1.0), highest(UP_MARGIN), now);
+        self.follow(highest(1.0), highest(UP_MARGIN), due, now);
         // More than there are is as good as all.
         self.lines = self.lines.min(full.height);
         self.look_at(max_lines.min(full.height), now);
@@ -127,11 +127,11 @@ impl Ladder {
         scaled(full, eighths, max_fps)
     }
 
-    fn follow(&mut self, bearable: usize, comfortable: usize, now: MediaTime) {
+    fn follow(&mut self, bearable: usize, comfortable: usize, due: bool, now: MediaTime) {
         if bearable > self.step {
             self.enough_since = None;
             let since = *self.too_low_since.get_or_insert(now);
-            if now.since(since) >= DOWN_AFTER {
+            if due || now.since(since) >= DOWN_AFTER {
                 self.step = bearable;
                 self.too_low_since = None;
             }
@@ -201,7 +201,7 @@ mod tests {
     fn shapes(ladder: &mut Ladder, millis: std::ops::Range<u64>, kbps: impl Fn(u64) -> u32) -> Vec<(u64, u32, u32)> {
         let mut changes: Vec<(u64, u32, u32)> = Vec::new();
         for at in millis.step_by(33) {
-            let shape = ladder.shape(HD, kbps(at), u32::MAX, MediaTime::from_millis(at));
+            let shape = ladder.shape(HD, kbps(at), u32::MAX, false, MediaTime::from_millis(at));
             if changes.last().is_none_or(|last| (last.1, last.2) != (shape.height, shape.max_fps)) {
                 changes.push((at, shape.height, shape.max_fps));
             }
@@ -223,6 +223,13 @@ mod tests {
     }
 
     #[test]
+    fn a_keyframe_that_is_due_anyway_is_made_at_the_size_that_the_rate_bears() {
+        let mut ladder = Ladder::default();
+        let mut height = |kbps, due, at| ladder.shape(HD, kbps, u32::MAX, due, MediaTime::from_millis(at)).height;
+        assert_eq!((height(1500, true, 0), height(80, false, 33), height(80, true, 66)), (720, 720, 360));
+    }
+
+    #[test]
     fn a_rate_that_goes_up_and_down_changes_no_size() {
         let mut ladder = Ladder::default();
         let rate = |at: u64| if (at / 500).is_multiple_of(2) { 150 } else { 260 };
@@ -240,7 +247,7 @@ mod tests {
             for at in (from..from + millis).step_by(33) {
                 ladder.note_load(Duration::from_millis(took), interval, MediaTime::from_millis(at));
             }
-            ladder.shape(HD, 1500, u32::MAX, MediaTime::from_millis(from + millis)).height
+            ladder.shape(HD, 1500, u32::MAX, false, MediaTime::from_millis(from + millis)).height
         };
         assert_eq!(height_after(&mut ladder, 0, 20_000, 20), 720);
         assert!(height_after(&mut ladder, 20_000, 3000, 40) < 720);
@@ -251,7 +258,11 @@ mod tests {
     fn somebody_who_cannot_make_up_their_mind_does_not_change_the_size_each_time() {
         let mut ladder = Ladder::default();
         let mut heights: Vec<u32> = (0..600)
-            .map(|n| ladder.shape(HD, 1500, if n % 2 == 0 { 180 } else { 2160 }, MediaTime::from_millis(n * 33)).height)
+            .map(|n| {
+                ladder
+                    .shape(HD, 1500, if n % 2 == 0 { 180 } else { 2160 }, false, MediaTime::from_millis(n * 33))
+                    .height
+            })
             .collect();
         heights.dedup();
         assert_eq!(heights, [720]);
@@ -261,8 +272,8 @@ mod tests {
     fn nobody_gets_more_lines_than_are_looked_at_nor_fewer_than_can_be() {
         let after_a_while = |full, kbps, lines| {
             let mut ladder = Ladder::default();
-            let shapes =
-                (0..3).map(|second| ladder.shape(full, kbps, lines, MediaTime::from_millis(second * 1000)).height);
+            let shapes = (0..3)
+                .map(|second| ladder.shape(full, kbps, lines, false, MediaTime::from_millis(second * 1000)).height);
             shapes.last()
         };
         let heights = [1, 200, 360, 400, 1080].map(|lines| after_a_while(HD, 1500, lines));

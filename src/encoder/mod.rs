@@ -7,3 +7,5 @@ pub mod video;
 
 pub use audio::{AudioEncoder, AudioEncoderError};
 pub use video::{EncodingStats, VideoEncoding};
+#[cfg(test)]
+pub(crate) use {h264::Rate, video::PictureEncoder};

@@ -17,6 +17,9 @@ use super::h264::{Rate, VideoEncoder};
 use super::ladder::{Ladder, Shape};
 use crate::media::{EncodedVideo, FrameSlot, MediaTime, Planes, Scaler, VideoBudget, VideoFormat, VideoFrame};
 
+/// On a path that does not take all, a keyframe is made as if the rate were this share of it: it arrives the sooner, and the
+/// pictures after it make up for it.
+const KEYFRAME_SHARE: f64 = 0.5;
 /// How soon the thread notices that it should end while no picture comes.
 const STOP_CHECK: Duration = Duration::from_millis(100);
 
@@ -133,56 +136,85 @@ impl Drop for VideoEncoding {
 }
 
 fn run(shared: &Shared, input: &FrameSlot, budget: impl Fn() -> VideoBudget, mut output: impl FnMut(EncodedVideo)) {
-    let mut encoder = VideoEncoder::new();
-    let mut pace = FramePace::default();
-    let mut ladder = Ladder::default();
-    let mut scaling = Scaling::default();
-    let mut captured_at = MediaTime::default();
+    let mut pictures = PictureEncoder::default();
     while !shared.stop.load(Ordering::Relaxed) && !input.is_closed() {
         let Some(frame) = input.take_timeout(STOP_CHECK) else { continue };
-        let budget = budget();
-        let max_kbps = shared.kbps.load(Ordering::Relaxed);
-        let least_kbps = *VideoFormat::KBPS_RANGE.start();
-        let kbps = budget.kbps.min(max_kbps).max(least_kbps);
-        let max_fps = shared.max_fps.load(Ordering::Relaxed);
-        let full = Shape { width: frame.width(), height: frame.height(), max_fps };
-        if budget.behind {
-            shared.skipped.fetch_add(1, Ordering::Relaxed);
-            continue;
-        }
-        let shape = ladder.shape(full, kbps, budget.max_lines, frame.captured_at);
-        if !pace.admits(frame.captured_at, shape.max_fps) {
-            continue;
-        }
-        let usable_kbps = (f64::from(max_kbps) * shape.bit_rate_share(full)) as u32;
-        let kbps = kbps.min(usable_kbps).max(least_kbps);
-        let interval = (Duration::from_secs(1) / shape.max_fps.max(1)).max(frame.captured_at.since(captured_at));
-        captured_at = frame.captured_at;
-        let started = MediaTime::now();
-        let keyframe = shared.keyframe_wanted.swap(false, Ordering::Relaxed);
-        let frame = scaling.shaped(&frame, shape);
-        let encoded = encoder.encode(frame, Rate { kbps, max_fps: shape.max_fps }, keyframe);
-        let ended = MediaTime::now();
-        let took = ended.since(started);
-        ladder.note_load(took, interval, ended);
-        shared.busy_us.fetch_add(took.as_micros() as u64, Ordering::Relaxed);
-        shared.size.store(u64::from(frame.width()) << 32 | u64::from(frame.height()), Ordering::Relaxed);
-        match encoded {
+        let most = Rate { kbps: shared.kbps.load(Ordering::Relaxed), max_fps: shared.max_fps.load(Ordering::Relaxed) };
+        match pictures.encode(&frame, most, budget(), &shared.keyframe_wanted, MediaTime::now) {
             Ok(Some(unit)) => {
                 shared.frames.fetch_add(1, Ordering::Relaxed);
                 shared.keyframes.fetch_add(u64::from(unit.keyframe), Ordering::Relaxed);
                 shared.bytes.fetch_add(unit.data.len() as u64, Ordering::Relaxed);
-                shared.delay_us.store(ended.since(frame.captured_at).as_micros() as u64, Ordering::Relaxed);
+                shared.delay_us.store(MediaTime::now().since(frame.captured_at).as_micros() as u64, Ordering::Relaxed);
                 output(unit);
             }
-            Ok(None) => {
-                shared.skipped.fetch_add(1, Ordering::Relaxed);
-            }
+            Ok(None) => {}
             Err(error) => {
                 // The codec is gone with the error; the next picture makes a new one and is a keyframe.
                 tracing::warn!(%error, "a picture could not be encoded");
             }
         }
+        shared.skipped.store(pictures.skipped, Ordering::Relaxed);
+        shared.busy_us.store(pictures.busy.as_micros() as u64, Ordering::Relaxed);
+        shared.size.store(u64::from(pictures.size.0) << 32 | u64::from(pictures.size.1), Ordering::Relaxed);
+    }
+}
+
+/// The way of one picture after the other to its access unit, without the thread: time is an argument.
+#[derive(Default)]
+pub(crate) struct PictureEncoder {
+    encoder: VideoEncoder,
+    pace: FramePace,
+    ladder: Ladder,
+    scaling: Scaling,
+    captured_at: MediaTime,
+    /// Pictures left out though they were due, and the time that encoding took so far.
+    skipped: u64,
+    busy: Duration,
+    /// Width and height of the latest picture.
+    pub(crate) size: (u32, u32),
+}
+
+impl PictureEncoder {
+    /// Encodes `frame` within `budget` and at `most` so much, as a keyframe where one is wanted; `None` where it is left
+    /// out. `clock` times the work.
+    pub(crate) fn encode(
+        &mut self,
+        frame: &VideoFrame,
+        most: Rate,
+        budget: VideoBudget,
+        keyframe_wanted: &AtomicBool,
+        clock: impl Fn() -> MediaTime,
+    ) -> Result<Option<EncodedVideo>, openh264::Error> {
+        let least_kbps = *VideoFormat::KBPS_RANGE.start();
+        let kbps = budget.kbps.min(most.kbps).max(least_kbps);
+        let full = Shape { width: frame.width(), height: frame.height(), max_fps: most.max_fps };
+        if budget.behind {
+            self.skipped += 1;
+            return Ok(None);
+        }
+        let due = keyframe_wanted.load(Ordering::Relaxed);
+        let shape = self.ladder.shape(full, kbps, budget.max_lines, due, frame.captured_at);
+        if !self.pace.admits(frame.captured_at, shape.max_fps) {
+            return Ok(None);
+        }
+        let usable_kbps = (f64::from(most.kbps) * shape.bit_rate_share(full)) as u32;
+        let kbps = kbps.min(usable_kbps).max(least_kbps);
+        let interval = (Duration::from_secs(1) / shape.max_fps.max(1)).max(frame.captured_at.since(self.captured_at));
+        self.captured_at = frame.captured_at;
+        let started = clock();
+        let keyframe = keyframe_wanted.swap(false, Ordering::Relaxed);
+        let share = if keyframe && budget.kbps < most.kbps { KEYFRAME_SHARE } else { 1.0 };
+        let kbps = ((f64::from(kbps) * share) as u32).max(least_kbps);
+        let frame = self.scaling.shaped(frame, shape);
+        let encoded = self.encoder.encode(frame, Rate { kbps, max_fps: shape.max_fps }, keyframe);
+        let ended = clock();
+        let took = ended.since(started);
+        self.ladder.note_load(took, interval, ended);
+        self.busy += took;
+        self.size = (frame.width(), frame.height());
+        self.skipped += u64::from(matches!(encoded, Ok(None)));
+        encoded
     }
 }
 

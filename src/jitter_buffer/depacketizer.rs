@@ -20,7 +20,7 @@ const FU_END: u8 = 0x40;
 pub(super) struct MalformedPayload;
 
 /// True when an access unit that decoding can start at begins with `payload`: its first NAL unit is an SPS.
-pub(super) fn starts_keyframe(payload: &[u8]) -> bool {
+pub fn starts_keyframe(payload: &[u8]) -> bool {
     match payload.first().map(|byte| byte & TYPE_MASK) {
         Some(SEQUENCE_PARAMETER_SET) => true,
         Some(STAP_A) => payload.get(3).is_some_and(|byte| byte & TYPE_MASK == SEQUENCE_PARAMETER_SET),

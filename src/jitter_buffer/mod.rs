@@ -8,4 +8,5 @@ mod depacketizer;
 pub mod sync;
 mod video;
 
+pub use depacketizer::starts_keyframe;
 pub use video::{VideoJitterBuffer, VideoOutput, VideoPacket, repair_wait};

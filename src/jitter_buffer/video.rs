@@ -86,6 +86,8 @@ pub struct VideoJitterBuffer {
     base: u64,
     /// Highest sequence number seen, counted without wrapping; `None` before the first packet.
     highest: Option<u64>,
+    /// Sequence number of the latest packet that starts a keyframe.
+    keyframe_at: Option<u64>,
     /// How many slots from `base` on are known to be one unfinished access unit without a gap.
     scanned: usize,
     bytes: usize,
@@ -116,6 +118,7 @@ impl VideoJitterBuffer {
             base: 0,
             highest: None,
             counted_from: 0,
+            keyframe_at: None,
             scanned: 0,
             bytes: 0,
             awaiting_keyframe: true,
@@ -156,6 +159,8 @@ impl VideoJitterBuffer {
             return;
         }
         self.bytes += packet.payload.len();
+        let keyframe_at = starts_keyframe(&packet.payload).then_some(self.base + index as u64);
+        self.keyframe_at = self.keyframe_at.max(keyframe_at);
         *slot = Some(Stored {
             timestamp: packet.timestamp,
             marker: packet.marker,
@@ -191,6 +196,9 @@ impl VideoJitterBuffer {
                     return None;
                 }
                 Scan::Gap(index) => {
+                    if self.skip_to_keyframe(index) {
+                        continue;
+                    }
                     if !self.has_waited(index, now) {
                         return None;
                     }
@@ -237,6 +245,7 @@ impl VideoJitterBuffer {
         self.counted_from = base;
         self.highest = Some(base);
         self.late_in_a_row = 0;
+        self.keyframe_at = None;
         self.restart_at_keyframe();
     }
 
@@ -310,6 +319,21 @@ impl VideoJitterBuffer {
         };
         self.gap = Some((missing, since));
         now.since(since) >= self.wait
+    }
+
+    /// Goes on at a keyframe behind the gap at `gap` if a whole one is here: nothing before it is of use.
+    fn skip_to_keyframe(&mut self, gap: usize) -> bool {
+        let Some(at) = self.keyframe_at.and_then(|at| at.checked_sub(self.base)).map(|at| at as usize) else {
+            return false;
+        };
+        let mut rest = self.packets.iter().skip(at).take_while(|slot| slot.is_some()).flatten();
+        let whole = at > gap && rest.any(|packet| packet.marker);
+        if whole {
+            for _ in 0..at {
+                self.pop();
+            }
+        }
+        whole
     }
 
     fn pop_gap(&mut self) {

@@ -122,6 +122,7 @@ pub(super) async fn open(
     Ok(Connection { engine, video, audio, loopback })
 }
 
+/// The chain of one connection.
 pub(super) fn with_interceptors(registry: Registry, own: Interceptors) -> Registry {
     registry
         .with(RtcpObserver::slot(), Staged::new(own.observer))

@@ -49,7 +49,7 @@ pub fn rtcp(bytes: &[u8]) {
     let counters = Arc::new(Counters::default());
     let mut observer = Staged::new(RtcpObserver::new(Arc::clone(&counters), OWN_VIDEO, || {}));
     observer.bind_remote_stream(&stream(FAR_VIDEO, FAR_RETRANSMISSIONS));
-    let mut congestion = Staged::new(CongestionControl::new(counters));
+    let mut congestion = Staged::new(CongestionControl::new(counters, || {}));
     congestion.bind_local_stream(&stream(OWN_VIDEO, OWN_RETRANSMISSIONS));
     let start = Instant::now();
     for number in 0..DEPARTURES {

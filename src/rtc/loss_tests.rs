@@ -120,7 +120,7 @@ impl Side {
         let (tap, received) = MediaTap::new();
         let interceptors = Interceptors {
             observer: RtcpObserver::new(Arc::clone(&counters), own.video, move || wanted.store(true, Relaxed)),
-            congestion: CongestionControl::new(Arc::clone(&counters)),
+            congestion: CongestionControl::new(Arc::clone(&counters), || {}),
             nack_generator: NackGenerator::new(Arc::clone(&counters), own.video),
             fec: ForwardErrorCorrection::new(Arc::clone(&counters)),
             tap,

@@ -24,6 +24,7 @@ mod link;
 mod lip_sync;
 mod media_tap;
 mod nack;
+mod paced_video;
 mod pacer;
 pub mod packetizer;
 mod peer;
@@ -40,6 +41,8 @@ mod stats;
 
 #[cfg(test)]
 mod loss_tests;
+#[cfg(test)]
+mod rate_tests;
 #[cfg(test)]
 mod sound_tests;
 #[cfg(test)]

@@ -251,7 +251,10 @@ async fn open(
     let (tap, received) = MediaTap::new();
     let interceptors = Interceptors {
         observer,
-        congestion: CongestionControl::new(Arc::clone(&context.counters)),
+        congestion: CongestionControl::new(Arc::clone(&context.counters), {
+            let events = Arc::clone(&context.events);
+            move || events(PeerEvent::KeyframeRequested)
+        }),
         nack_generator: NackGenerator::new(Arc::clone(&context.counters), streams.video),
         fec: ForwardErrorCorrection::new(Arc::clone(&context.counters)),
         tap,

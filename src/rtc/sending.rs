@@ -4,21 +4,18 @@
 //! connection does not take what comes, sound loses single packets, and video stops until the next keyframe, because a
 //! frame without its reference is of no use to the far side. Before that happens the encoder is held back.
 
-use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use rtc::rtp::Packet;
-use rtc::shared::marshal::MarshalSize;
 use tokio::sync::{mpsc, watch};
 use webrtc::media_stream::track_local::TrackLocal;
 use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
 
-use super::description_sdp::{H264_PAYLOAD_TYPE, OPUS_PAYLOAD_TYPE, StreamNumbers};
+use super::description_sdp::{OPUS_PAYLOAD_TYPE, StreamNumbers};
 use super::engine::{Events, PeerEvent};
-use super::pacer::Pacer;
-use super::packetizer::{AudioPacketizer, VideoPacketizer};
+use super::paced_video::PacedVideo;
+use super::packetizer::AudioPacketizer;
 use super::redundancy::CopiesWanted;
 use super::stats::Counters;
 use crate::media::{EncodedAudio, EncodedVideo, MediaTime, Spacing, VideoBudget};
@@ -54,8 +51,8 @@ pub(super) struct MediaQueues {
 
 /// The far ends, for the sending task.
 pub(super) struct MediaReceivers {
-    video: mpsc::Receiver<EncodedVideo>,
-    audio: mpsc::Receiver<EncodedAudio>,
+    pub(super) video: mpsc::Receiver<EncodedVideo>,
+    pub(super) audio: mpsc::Receiver<EncodedAudio>,
 }
 
 pub(super) fn queues(counters: Arc<Counters>, events: &Events) -> (MediaQueues, MediaReceivers) {
@@ -114,7 +111,8 @@ impl MediaQueues {
         let sound = SOUND_KBPS + COPY_KBPS * self.counters.sound_copies(now);
         let video = (target as f64 / 1000.0 - f64::from(sound)) * PAYLOAD_SHARE;
         let waiting = self.video.max_capacity() - self.video.capacity();
-        Some(VideoBudget { kbps: video.max(0.0) as u32, behind: waiting > MAX_WAITING, ..VideoBudget::UNLIMITED })
+        let behind = waiting > MAX_WAITING || self.counters.flight.held_until(now).is_some();
+        Some(VideoBudget { kbps: video.max(0.0) as u32, behind, ..VideoBudget::UNLIMITED })
     }
 
     fn request_keyframe(&self) {
@@ -143,11 +141,9 @@ pub(super) async fn run(
     counters: Arc<Counters>,
     random: [u64; 2],
 ) {
-    let mut video = VideoPacketizer::new(streams.video, H264_PAYLOAD_TYPE, random[0]);
+    let mut video = PacedVideo::new(streams.video, random[0], MediaTime::now());
     let mut audio = AudioPacketizer::new(streams.audio, OPUS_PAYLOAD_TYPE, random[1]);
     let mut copies = CopiesWanted::default();
-    let mut frame = FrameInSending::default();
-    let mut pacer = Pacer::new(MediaTime::now());
     loop {
         tokio::select! {
             biased;
@@ -159,50 +155,17 @@ pub(super) async fn run(
                     counters.audio_packets_sent.fetch_add(1, Relaxed);
                 }
             }
-            () = sleep_until(pacer.due()), if !frame.packets.is_empty() => {
-                let target_bps = counters.target_bps.load(Relaxed);
-                pacer.advance(target_bps, MediaTime::now());
-                while pacer.may_send() {
-                    let Some(packet) = frame.packets.pop_front() else { break };
-                    pacer.sent(packet.marshal_size());
+            () = counters.flight.reported.notified(), if video.is_held(&counters, MediaTime::now()) => {}
+            () = sleep_until(video.due(&counters, MediaTime::now())), if video.is_leaving() => {
+                video.advance(counters.target_bps.load(Relaxed), MediaTime::now());
+                while let Some(packet) = video.next_packet() {
                     // Hanging up does not wait for the rest of a frame.
                     let Some(taken) = unless_closed(&mut closed, video_track.write_rtp(packet)).await else { return };
-                    frame.taken &= taken.is_ok();
+                    video.note(taken.is_ok());
                 }
-                if frame.packets.is_empty() {
-                    frame.count(&counters, MediaTime::now());
-                }
+                video.count(&counters, MediaTime::now());
             }
-            Some(unit) = media.video.recv(), if frame.packets.is_empty() => {
-                let mut packets = Vec::from(std::mem::take(&mut frame.packets));
-                video.packetize(&unit, &mut packets);
-                counters.keyframe_leaves(unit.keyframe && !packets.is_empty());
-                frame = FrameInSending { packets: packets.into(), taken: true, unit: Some(unit) };
-            }
-        }
-    }
-}
-
-/// The frame whose packets are leaving.
-#[derive(Default)]
-struct FrameInSending {
-    packets: VecDeque<Packet>,
-    /// The connection took all packets so far.
-    taken: bool,
-    unit: Option<EncodedVideo>,
-}
-
-impl FrameInSending {
-    /// Its last packet has left.
-    fn count(&mut self, counters: &Counters, now: MediaTime) {
-        let Some(unit) = self.unit.take() else { return };
-        if unit.keyframe {
-            counters.keyframe_left(now);
-        }
-        if self.taken {
-            counters.frames_sent.fetch_add(1, Relaxed);
-            counters.video_bytes_sent.fetch_add(unit.data.len() as u64, Relaxed);
-            counters.send_delay_us.store(now.since(unit.captured_at).as_micros() as u64, Relaxed);
+            Some(unit) = media.video.recv(), if !video.is_leaving() => video.start(unit, &counters),
         }
     }
 }

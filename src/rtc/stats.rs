@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::congestion::Flight;
 use super::lip_sync::LipSync;
 use super::redundancy::CopiesWanted;
 use crate::media::MediaTime;
@@ -102,6 +103,8 @@ pub(super) struct Counters {
     pub(super) round_trip_us: AtomicU64,
     /// What may be sent, in bit/s; 0 before anything was.
     pub(super) target_bps: AtomicU64,
+    /// How long packets are on their way.
+    pub(super) flight: Flight,
     pub(super) packets_recovered: AtomicU64,
     /// Held for a moment by the tasks of the connection alone.
     lip_sync: Mutex<LipSync>,

@@ -47,7 +47,7 @@ pub fn write(file: &Path, (width, height): (u32, u32)) -> std::io::Result<()> {
 }
 
 /// What the pictures are made of.
-struct Film {
+pub struct Film {
     width: usize,
     height: usize,
     wall: Vec<f32>,
@@ -103,7 +103,7 @@ impl Pose {
 }
 
 impl Film {
-    fn new(width: u32, height: u32) -> Self {
+    pub fn new(width: u32, height: u32) -> Self {
         let (width, height) = (width as usize, height as usize);
         let mut random = fastrand::Rng::with_seed(7);
         let mut wall: Vec<f32> =
@@ -117,7 +117,7 @@ impl Film {
         Self { width, height, wall, skin, noise }
     }
 
-    fn draw(&self, number: u16, frame: &mut VideoFrame) {
+    pub fn draw(&self, number: u16, frame: &mut VideoFrame) {
         let Self { width, height, .. } = *self;
         let pose = Pose::of(number, width as f32 / height as f32);
         // The texture goes with the head; the noise is another one in each picture.

@@ -5,7 +5,7 @@ mod child;
 mod chromium;
 mod echo;
 mod figures;
-mod film;
+pub(crate) mod film;
 mod network;
 mod pair;
 mod process;

@@ -130,11 +130,29 @@ fn a_loss_without_repair_is_given_up_in_time_and_decoding_goes_on_at_the_next_ke
     buffer.insert(packet(104, 3, true, SLICE), at(66));
     assert!(buffer.poll(at(132)).is_none());
     assert_eq!(buffer.deadline(), Some(at(232)));
-    keyframe(&mut buffer, 105, 4, at(200));
+    buffer.insert(packet(105, 4, false, SPS), at(200));
     assert!(buffer.poll(at(231)).is_none());
-    let next = frame(&mut buffer, at(232)).unwrap();
+    assert!(buffer.poll(at(232)).is_none(), "the keyframe is not whole");
+    buffer.insert(packet(106, 4, true, IDR), at(240));
+    let next = frame(&mut buffer, at(240)).unwrap();
     assert!(next.keyframe && next.rtp_timestamp == 12_000);
     assert_eq!(buffer.packets_lost(), 1);
+}
+
+#[test]
+fn a_whole_keyframe_makes_a_repair_needless() {
+    let mut buffer = local();
+    keyframe(&mut buffer, 100, 1, at(0));
+    assert!(frame(&mut buffer, at(0)).is_some());
+    buffer.insert(packet(103, 2, true, SLICE), at(33));
+    buffer.insert(packet(104, 3, false, SPS), at(66));
+    assert!(buffer.poll(at(66)).is_none());
+    buffer.insert(packet(105, 3, true, IDR), at(70));
+    assert!(frame(&mut buffer, at(70)).is_some_and(|frame| frame.keyframe));
+    assert_eq!((buffer.packets_lost(), buffer.deadline()), (1, None));
+    buffer.insert(packet(102, 2, false, SLICE), at(80));
+    buffer.insert(packet(106, 4, true, SLICE), at(100));
+    assert!(frame(&mut buffer, at(100)).is_some_and(|frame| !frame.keyframe), "it goes on");
 }
 
 #[test]

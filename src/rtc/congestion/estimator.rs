@@ -9,24 +9,31 @@
 //! ```
 //!
 //! Starting: the first packets leave at once, and the pace at which they arrive tells what the path carries. Growing: by
-//! half in each 200 ms where the path's limit is not known or was passed, by a packet each round trip near a known
-//! limit; never beyond 1.5 times what arrives, because what is not sent proves nothing. Loss without a queue is the path's
-//! own (radio, a bad cable) and changes nothing while it stays what it was.
+//! half in each 200 ms where the path's limit is not known or was passed, by a packet each round trip near a known limit;
+//! never beyond 1.5 times what arrives (1.15 near a limit), because what is not sent proves nothing. Loss without a queue is
+//! the path's own (radio, a bad cable) and changes nothing while it stays what it was.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use super::flight::FIRST_PATIENCE;
 use super::loss::{LossVerdict, PathLoss};
 use super::queue::PathQueue;
 use super::trend::{DelayTrend, Usage};
 
 /// The rate before the first report, bit/s.
 pub(in crate::rtc) const START_BPS: u64 = 1_000_000;
+/// The rate when the first report is late.
+const UNHEARD_BPS: f64 = 200_000.0;
 /// Bounds of the rate, bit/s.
 const MIN_BPS: f64 = 80_000.0;
 const MAX_BPS: f64 = 100_000_000.0;
 /// Packets of the first train, at least, and how closely they must have left.
 const TRAIN: usize = 6;
+/// Packets of it that must arrive: a thin path has no room for more.
+const TRAIN_ARRIVED: usize = 3;
+/// Packets that are looked at for a train.
+const FIRST: usize = 64;
 const TRAIN_SPREAD: Duration = Duration::from_millis(10);
 /// What is taken of the pace of the first train.
 const TRAIN_SHARE: f64 = 0.8;
@@ -36,6 +43,11 @@ const BACK_OFF: f64 = 0.85;
 const SETTLING: Duration = Duration::from_millis(150);
 /// A queue that is no longer than this share of what it was is draining.
 const DRAINED: f64 = 0.8;
+/// What follows a back-off within this time lowers the rate to no less than this share.
+const AGAIN: Duration = Duration::from_secs(2);
+const BACK_OFF_AGAIN: f64 = 0.7;
+/// A path whose first train arrived no faster than this, in bit/s, is full at once.
+const THIN: f64 = 500_000.0;
 /// Growing where no limit is known: by this factor in each interval.
 const GROWTH: f64 = 1.5;
 const GROWTH_INTERVAL: Duration = Duration::from_millis(200);
@@ -47,15 +59,22 @@ const PROVEN_FACTOR: f64 = 1.5;
 const PROVEN_EXTRA_BPS: f64 = 50_000.0;
 /// A known limit is passed by a rate that exceeds it by this factor.
 const LIMIT_PASSED: f64 = 1.15;
+/// A packet more or less within the window moves the measured rate by as much, in bit/s.
+const RATE_NOISE_BPS: f64 = 20_000.0;
+/// The least step of growth near a limit, in bits a response.
+const LEAST_STEP: f64 = 2000.0;
 /// A queue shorter than this is no reason to back off, one that is longer than modest allows no growth, and a large one is
 /// a reason to back off, however steady.
 const QUEUE_SMALL: Duration = Duration::from_millis(30);
 const QUEUE_MODEST: Duration = Duration::from_millis(60);
-const QUEUE_LARGE: Duration = Duration::from_millis(120);
+pub(super) const QUEUE_LARGE: Duration = Duration::from_millis(120);
 /// Jitter looks like a queue of up to so many times its mean.
 const JITTER_PEAKS: u32 = 6;
 /// The time over which the rate that arrives is measured.
 const RATE_WINDOW: Duration = Duration::from_millis(500);
+/// That over which the outflow of a queue is measured, and packets at least.
+const OUTFLOW_WINDOW: Duration = Duration::from_millis(120);
+const OUTFLOW_PACKETS: usize = 8;
 /// Arrivals within that window at most.
 const MAX_ARRIVED: usize = 8192;
 /// Without feedback for this long the rate is halved, and again after as long.
@@ -78,9 +97,13 @@ pub struct BandwidthEstimator {
     target_bps: f64,
     /// The first train of packets has told what the path carries.
     started: bool,
+    /// What was reported until then.
+    first: Vec<Report>,
     trend: DelayTrend,
     /// Arrival and bytes of what arrived within `RATE_WINDOW`.
     arrived: VecDeque<(Duration, usize)>,
+    /// Since when no report was lost.
+    whole_from: Duration,
     loss: PathLoss,
     queue: PathQueue,
     /// The rate at which the path was last found full.
@@ -90,6 +113,7 @@ pub struct BandwidthEstimator {
     /// How long the queue was when the rate was last lowered.
     queue_then: Duration,
     heard_at: Option<Instant>,
+    first_departure: Option<Instant>,
     departed_at: Option<Instant>,
     /// When sending began again after a pause of this side's own.
     resumed_at: Option<Instant>,
@@ -107,8 +131,10 @@ impl BandwidthEstimator {
         Self {
             target_bps: START_BPS as f64,
             started: false,
+            first: Vec::new(),
             trend: DelayTrend::new(),
             arrived: VecDeque::new(),
+            whole_from: Duration::ZERO,
             loss: PathLoss::default(),
             queue: PathQueue::default(),
             limit_bps: None,
@@ -116,6 +142,7 @@ impl BandwidthEstimator {
             backed_off_at: None,
             queue_then: Duration::ZERO,
             heard_at: None,
+            first_departure: None,
             departed_at: None,
             resumed_at: None,
         }
@@ -147,12 +174,25 @@ impl BandwidthEstimator {
             self.queue = PathQueue::default();
             self.trend = DelayTrend::new();
         }
+        let first = *self.first_departure.get_or_insert(now);
+        if self.heard_at.is_none() && now.saturating_duration_since(first) > FIRST_PATIENCE {
+            // The path is long, or thin. A long one makes up for it with the first report.
+            self.target_bps = self.target_bps.min(UNHEARD_BPS);
+        }
         let heard = self.heard_at.max(self.resumed_at).unwrap_or(now);
         let changed = self.changed_at.unwrap_or(heard).max(heard);
         if now.saturating_duration_since(changed) >= SILENCE {
             self.set(self.target_bps / 2.0, now);
             // What the path carries afterwards is to be found anew.
             self.limit_bps = None;
+        }
+    }
+
+    /// So many bytes left of which no report came: it was lost, though they may have arrived.
+    pub(super) fn on_lost_report(&mut self, bytes: usize) {
+        if let Some(&(at, _)) = self.arrived.back() {
+            self.arrived.push_back((at, (bytes as f64 * (1.0 - self.loss.recent())) as usize));
+            self.whole_from = at;
         }
     }
 
@@ -182,8 +222,8 @@ impl BandwidthEstimator {
             }
         }
         self.queue.measure(reports, now);
-        let verdict = self.loss.judge(reports, self.queue_beyond_jitter() >= QUEUE_MODEST, now);
-        if !self.started && self.start(reports, now) {
+        let verdict = self.loss.judge(reports, self.backed_off_at, self.queue_beyond_jitter() >= QUEUE_MODEST, now);
+        if !self.started && self.first.len() < FIRST && self.start(reports, now) {
             return;
         }
         if heard_at.max(self.resumed_at).is_some_and(|at| now.saturating_duration_since(at) > SILENCE / 2) {
@@ -203,6 +243,8 @@ impl BandwidthEstimator {
         match verdict {
             _ if fills || queue >= QUEUE_LARGE => {
                 if self.has_settled(round_trip, now) && !self.drains(queue, now) {
+                    // While a queue stands, what comes out of it tells at once what the path carries now.
+                    let received = self.outflow_bps().map_or(received, |outflow| outflow.min(received));
                     self.back_off(received, queue, now);
                 }
             }
@@ -229,7 +271,7 @@ impl BandwidthEstimator {
     }
 
     /// How long packets certainly wait on the path.
-    fn queue_beyond_jitter(&self) -> Duration {
+    pub(super) fn queue_beyond_jitter(&self) -> Duration {
         self.queue.length().saturating_sub(self.queue.jitter() * JITTER_PEAKS)
     }
 
@@ -249,9 +291,11 @@ impl BandwidthEstimator {
         drains
     }
 
-    /// The pace at which a train of packets arrived that left together, such as those of the first keyframe; false when these
-    /// reports tell of none.
+    /// The pace at which a train of packets arrived that left together, such as those of the first keyframe; false when what
+    /// was reported so far tells of none.
     fn start(&mut self, reports: &[Report], now: Instant) -> bool {
+        self.first.extend_from_slice(reports);
+        let reports = &self.first;
         let train_from = |from: usize| {
             let last = reports.get(from + TRAIN - 1)?.departure;
             let first = reports[from].departure;
@@ -270,17 +314,25 @@ impl BandwidthEstimator {
             count += 1;
             span = (span.0.min(arrival), span.1.max(arrival));
         }
-        if count < TRAIN {
+        if count < TRAIN_ARRIVED {
             return false;
         }
         self.started = true;
+        self.first = Vec::new();
         let seconds = span.1.saturating_sub(span.0).as_secs_f64().max(0.000_1);
-        self.set(bytes as f64 * 8.0 / seconds * TRAIN_SHARE, now);
+        let pace = bytes as f64 * 8.0 / seconds;
+        if pace < THIN {
+            self.limit_bps = Some(pace);
+            self.backed_off_at = Some(now);
+        }
+        self.set(pace * TRAIN_SHARE, now);
         true
     }
 
     fn back_off(&mut self, received: f64, queue: Duration, now: Instant) {
         let lower = received * BACK_OFF;
+        let again = self.backed_off_at.is_some_and(|at| now.saturating_duration_since(at) < AGAIN);
+        let lower = if again { lower.max(self.target_bps * BACK_OFF_AGAIN) } else { lower };
         if lower < self.target_bps {
             self.limit_bps = Some(received);
             self.backed_off_at = Some(now);
@@ -292,25 +344,34 @@ impl BandwidthEstimator {
     }
 
     fn grow(&mut self, received: f64, round_trip: Duration, now: Instant) {
-        if self.limit_bps.is_some_and(|limit| received > limit * LIMIT_PASSED) {
+        if self.limit_bps.is_some_and(|limit| received > limit * LIMIT_PASSED + RATE_NOISE_BPS) {
+            self.limit_bps = None;
+        }
+        let doubtful = self.backed_off_at.is_none_or(|at| now.saturating_duration_since(at) > LIMIT_DOUBTFUL);
+        if doubtful && self.limit_bps.is_some_and(|limit| received < limit * 0.7) {
+            // Little has been wanted since, so nothing is known of the limit now.
             self.limit_bps = None;
         }
         let elapsed =
             self.changed_at.map_or(GROWTH_INTERVAL, |at| now.saturating_duration_since(at)).min(GROWTH_INTERVAL);
         let grown = match self.limit_bps {
             // The limit was found long ago: it may be another one now.
-            Some(_) if self.backed_off_at.is_some_and(|at| now.saturating_duration_since(at) > LIMIT_DOUBTFUL) => {
+            Some(_) if doubtful => {
                 self.target_bps * CAREFUL_GROWTH.powf(elapsed.as_secs_f64() / GROWTH_INTERVAL.as_secs_f64())
             }
             // A packet, or a hundredth, in each round trip and the time that feedback takes.
             Some(limit) if self.target_bps > limit * 0.7 => {
                 let response = round_trip + Duration::from_millis(100);
-                let step = (self.target_bps / 100.0).min(9600.0);
+                let step = (self.target_bps / 100.0).clamp(LEAST_STEP, 9600.0);
                 self.target_bps + step * elapsed.as_secs_f64() / response.as_secs_f64()
             }
             _ => self.target_bps * GROWTH.powf(elapsed.as_secs_f64() / GROWTH_INTERVAL.as_secs_f64()),
         };
-        let proven = received * PROVEN_FACTOR + PROVEN_EXTRA_BPS;
+        let proven = match self.limit_bps {
+            // Near a limit the encoder may leave room now and fill it later, all at once.
+            Some(_) => received * LIMIT_PASSED + 2.0 * RATE_NOISE_BPS,
+            None => received * PROVEN_FACTOR + PROVEN_EXTRA_BPS,
+        };
         let target = self.target_bps.max(grown.min(proven));
         self.set(target, now);
     }
@@ -318,6 +379,24 @@ impl BandwidthEstimator {
     fn set(&mut self, bps: f64, now: Instant) {
         self.target_bps = bps.clamp(MIN_BPS, MAX_BPS);
         self.changed_at = Some(now);
+    }
+
+    /// The rate at which the latest packets arrived.
+    fn outflow_bps(&self) -> Option<f64> {
+        let latest = self.arrived.back()?.0;
+        let (mut bytes, mut count) = (0, 0);
+        for &(at, size) in self.arrived.iter().rev() {
+            let span = latest.saturating_sub(at);
+            if span >= OUTFLOW_WINDOW && count >= OUTFLOW_PACKETS {
+                return Some(bytes as f64 * 8.0 / span.as_secs_f64());
+            }
+            if at <= self.whole_from {
+                break;
+            }
+            bytes += size;
+            count += 1;
+        }
+        None
     }
 
     /// The rate at which packets arrived lately.

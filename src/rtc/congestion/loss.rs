@@ -92,9 +92,16 @@ impl PathLoss {
 
     /// Takes the latest report. While packets are `queued`, what is lost is lost for want of room, and says nothing of the
     /// path's own loss.
-    pub(super) fn judge(&mut self, reports: &[Report], queued: bool, now: Instant) -> LossVerdict {
-        // What left before a trial began says nothing of it.
-        let counts = |report: &&Report| self.trial.is_none_or(|trial| report.departure >= trial.began);
+    pub(super) fn judge(
+        &mut self,
+        reports: &[Report],
+        answered: Option<Instant>,
+        queued: bool,
+        now: Instant,
+    ) -> LossVerdict {
+        // What left before a trial began says nothing of it, nor does what left before the latest back-off: that was its answer.
+        let since = self.trial.map(|trial| trial.began).max(answered);
+        let counts = |report: &&Report| since.is_none_or(|since| report.departure >= since);
         let (mut lost, mut all, mut runs) = (0, 0, 0);
         for report in reports.iter().filter(counts) {
             let is_lost = report.arrival.is_none();
@@ -186,7 +193,7 @@ mod tests {
                 let arrival = |packet| (packet >= lost).then_some(Duration::from_secs(1));
                 let reports: Vec<_> =
                     (0..10).map(|packet| Report { departure: now, size: 1000, arrival: arrival(packet) }).collect();
-                loss.judge(&reports, false, now)
+                loss.judge(&reports, None, false, now)
             })
             .collect()
     }
@@ -214,7 +221,7 @@ mod tests {
                 // In two reports.
                 let (first, second) = pattern.split_at(pattern.len() / 2);
                 for half in [first, second] {
-                    loss.judge(&half.iter().map(report).collect::<Vec<_>>(), false, now);
+                    loss.judge(&half.iter().map(report).collect::<Vec<_>>(), None, false, now);
                 }
             }
             loss.typical().run

@@ -11,9 +11,11 @@
 //! nothing of the packets that it would have named. Runs on the tokio task of the peer connection; time is an argument.
 
 mod estimator;
+mod flight;
 mod loss;
 mod queue;
 mod repairs;
+mod superseded;
 mod trend;
 
 use std::collections::{HashMap, VecDeque};
@@ -30,11 +32,17 @@ use rtc::shared::marshal::{MarshalSize, Unmarshal};
 
 use super::stage::{Passing, Stage};
 use super::stats::Counters;
+use crate::jitter_buffer::starts_keyframe;
+use crate::media::MediaTime;
 
+use flight::InFlight;
 use repairs::{RepairRate, RepairRequests};
+use superseded::Superseded;
 
 pub(super) use estimator::START_BPS;
 pub use estimator::{BandwidthEstimator, Report};
+
+pub(super) use flight::Flight;
 pub(super) use repairs::NumbersRepairs;
 
 /// Packets whose fate is remembered: several seconds.
@@ -45,32 +53,44 @@ pub(super) const HEAVY_LOSS: f64 = 0.07;
 /// Beyond the round trip and the queue, before a repair is sent again. A far side that asks at the pace of the round trip
 /// is not held up by it.
 const REPAIR_MARGIN: Duration = Duration::from_millis(10);
+/// More repairs than this on a full path take longer than a new keyframe.
+const KEYFRAME_PACKETS: usize = 6;
 /// What new packets may take however many old ones are repeated, bit/s.
 const MIN_FOR_NEW_BPS: u64 = 80_000;
 
 /// Notes what leaves, reads what arrived, and publishes the target.
 pub(super) struct CongestionControl {
     counters: Arc<Counters>,
+    on_keyframe_needed: Box<dyn Fn() + Send + Sync>,
+    superseded: Superseded,
     estimator: BandwidthEstimator,
     /// By SSRC: the identifier of the header extension that carries the number.
     streams: HashMap<u32, u8>,
     history: History,
+    in_flight: InFlight,
     /// The streams of repairs on request and of those ahead: their SSRC, and what they take.
     on_request: RepairStream,
     ahead: RepairStream,
     repair_requests: RepairRequests,
+    /// The stream that is repaired.
+    video: Option<u32>,
 }
 
 impl CongestionControl {
-    pub(super) fn new(counters: Arc<Counters>) -> Self {
+    /// `on_keyframe_needed` is called when a keyframe is cheaper than the repairs that are asked for.
+    pub(super) fn new(counters: Arc<Counters>, on_keyframe_needed: impl Fn() + Send + Sync + 'static) -> Self {
         Self {
             counters,
+            on_keyframe_needed: Box::new(on_keyframe_needed),
+            superseded: Superseded::default(),
             estimator: BandwidthEstimator::new(),
             streams: HashMap::new(),
             history: History::default(),
+            in_flight: InFlight::default(),
             on_request: RepairStream::default(),
             ahead: RepairStream::default(),
             repair_requests: RepairRequests::default(),
+            video: None,
         }
     }
 
@@ -78,6 +98,10 @@ impl CongestionControl {
         // More than was ever sent: a few hostile bytes are not to be spelt out as many thousand packets.
         if usize::from(feedback.packet_status_count) > REMEMBERED {
             return;
+        }
+        let before = self.history.unreported_before(feedback.base_sequence_number);
+        if before > 0 {
+            self.estimator.on_lost_report(before);
         }
         let reports: Vec<Report> = convert_twcc(feedback)
             .into_iter()
@@ -93,17 +117,31 @@ impl CongestionControl {
         self.counters.packets_missed_there.fetch_add(missed as u64, Relaxed);
         self.estimator.on_feedback(&reports, self.counters.round_trip(), now);
         self.counters.set_path_loss(self.estimator.loss().typical());
+        let last = feedback.base_sequence_number.wrapping_add(feedback.packet_status_count.wrapping_sub(1));
+        let heavy_loss = self.estimator.loss().recent() > HEAVY_LOSS;
+        self.in_flight.reported(last, heavy_loss, now, &self.counters.flight);
         self.publish();
     }
 
     /// Takes out of a request for repairs what must not be sent (again) now; false when nothing is left of it.
     fn grants(&mut self, packet: &mut Box<dyn rtc::rtcp::Packet>, now: Instant) -> bool {
         let Some(request) = packet.as_any().downcast_ref::<TransportLayerNack>() else { return true };
-        if self.on_request.rate.bps() > self.estimator.target_bps() / 2 {
+        let mut request = request.clone();
+        // Where much is lost, so are reports: that they are late says little of a queue.
+        let late = self.estimator.loss().recent() <= HEAVY_LOSS
+            && self.counters.flight.held_until(MediaTime::of(now)).is_some();
+        let full = late || self.estimator.queue_beyond_jitter() >= estimator::QUEUE_LARGE;
+        let worth = self.superseded.strip(&mut request, full, now);
+        if self.superseded.asked() > KEYFRAME_PACKETS && !self.counters.keyframe_is_on_its_way(MediaTime::of(now)) {
+            self.superseded.all();
+            (self.on_keyframe_needed)();
+            return false;
+        }
+        if !worth || full || self.on_request.rate.bps() > self.estimator.target_bps() / 2 {
             return false;
         }
         let again = self.counters.round_trip() + self.estimator.queue() + REPAIR_MARGIN;
-        match self.repair_requests.grant(request, again, now) {
+        match self.repair_requests.grant(&request, again, now) {
             Some(granted) => {
                 *packet = Box::new(granted);
                 true
@@ -168,6 +206,13 @@ impl History {
         self.last = number;
     }
 
+    /// The bytes before `number`, back to what was reported last, of which no report told.
+    fn unreported_before(&self, number: u16) -> usize {
+        let back = usize::from(self.last.wrapping_sub(number)) + 1;
+        let end = self.sent.len().saturating_sub(back);
+        self.sent.range(..end).rev().take_while(|sent| sent.fate.is_none()).map(|sent| sent.size).sum()
+    }
+
     /// What left under `number`, unless that is no news: reports repeat what is missing, and where packets overtake each
     /// other they say of a missing one that it has arrived.
     fn report(&mut self, number: u16, fate: Fate) -> Option<Sent> {
@@ -208,6 +253,10 @@ impl Stage for CongestionControl {
         {
             let sent = Sent { departure: message.now, size: packet.marshal_size(), fate: None };
             self.history.add(number.transport_sequence, sent);
+            self.in_flight.left(number.transport_sequence, message.now, &self.counters.flight);
+            if self.video == Some(packet.header.ssrc) {
+                self.superseded.left(packet.header.sequence_number, starts_keyframe(&packet.payload));
+            }
             self.on_request.note(packet.header.ssrc, sent.size, message.now);
             self.ahead.note(packet.header.ssrc, sent.size, message.now);
             self.estimator.on_departure(message.now);
@@ -219,6 +268,9 @@ impl Stage for CongestionControl {
     fn bind_local(&mut self, stream: &StreamInfo) {
         if let Some(extension) = stream.rtp_header_extensions.iter().find(|one| one.uri == TRANSPORT_CC_URI) {
             self.streams.insert(stream.ssrc, extension.id as u8);
+            if stream.ssrc_rtx.is_some() {
+                self.video = Some(stream.ssrc);
+            }
             self.on_request.ssrc = stream.ssrc_rtx.or(self.on_request.ssrc);
             self.ahead.ssrc = stream.ssrc_fec.or(self.ahead.ssrc);
             for repairs in stream.ssrc_rtx.into_iter().chain(stream.ssrc_fec) {

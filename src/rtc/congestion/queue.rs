@@ -61,13 +61,13 @@ impl PathQueue {
 
 /// The least value of a window that moves in two steps.
 #[derive(Debug, Default)]
-struct LeastOf {
+pub(super) struct LeastOf {
     /// The least of this step and of the one before, and when this one began.
     state: Option<(f64, f64, Instant)>,
 }
 
 impl LeastOf {
-    fn note(&mut self, value: f64, now: Instant, window: Duration) -> f64 {
+    pub(super) fn note(&mut self, value: f64, now: Instant, window: Duration) -> f64 {
         let (least, before, since) = self.state.unwrap_or((value, value, now));
         let state = if now.saturating_duration_since(since) >= window / 2 {
             (value, least, now)

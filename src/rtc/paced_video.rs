@@ -1,0 +1,91 @@
+//! The frame whose packets are leaving, at the pacer's pace.
+//!
+//! Owned by the sending task of one peer; time is an argument.
+
+use std::collections::VecDeque;
+use std::sync::atomic::Ordering::Relaxed;
+
+use rtc::rtp::Packet;
+use rtc::shared::marshal::MarshalSize;
+
+use super::description_sdp::H264_PAYLOAD_TYPE;
+use super::pacer::Pacer;
+use super::packetizer::VideoPacketizer;
+use super::stats::Counters;
+use crate::media::{EncodedVideo, MediaTime};
+
+/// Takes one access unit after the other, and gives its packets when they may leave.
+pub(super) struct PacedVideo {
+    packetizer: VideoPacketizer,
+    pacer: Pacer,
+    packets: VecDeque<Packet>,
+    unit: Option<EncodedVideo>,
+    /// The connection took all packets so far.
+    taken: bool,
+}
+
+impl PacedVideo {
+    /// The stream `ssrc` of a connection that is new at `now`; its numbering starts at what `random` gives.
+    pub(super) fn new(ssrc: u32, random: u64, now: MediaTime) -> Self {
+        Self {
+            packetizer: VideoPacketizer::new(ssrc, H264_PAYLOAD_TYPE, random),
+            pacer: Pacer::new(now),
+            packets: VecDeque::new(),
+            unit: None,
+            taken: true,
+        }
+    }
+
+    /// Packets wait for their turn.
+    pub(super) fn is_leaving(&self) -> bool {
+        !self.packets.is_empty()
+    }
+
+    /// They wait for a report of earlier ones.
+    pub(super) fn is_held(&self, counters: &Counters, now: MediaTime) -> bool {
+        self.is_leaving() && counters.flight.held_until(now).is_some()
+    }
+
+    /// When the next of them may leave, as far as is known at `now`.
+    pub(super) fn due(&self, counters: &Counters, now: MediaTime) -> MediaTime {
+        counters.flight.held_until(now).unwrap_or_else(|| self.pacer.due())
+    }
+
+    /// Begins with an access unit; the one before has left.
+    pub(super) fn start(&mut self, unit: EncodedVideo, counters: &Counters) {
+        let mut packets = Vec::from(std::mem::take(&mut self.packets));
+        self.packetizer.packetize(&unit, &mut packets);
+        counters.keyframe_leaves(unit.keyframe && !packets.is_empty());
+        (self.packets, self.unit, self.taken) = (packets.into(), Some(unit), true);
+    }
+
+    /// Goes on to `now` at what `target_bps` allows.
+    pub(super) fn advance(&mut self, target_bps: u64, now: MediaTime) {
+        self.pacer.advance(target_bps, now);
+    }
+
+    /// The next packet, if it may leave now.
+    pub(super) fn next_packet(&mut self) -> Option<Packet> {
+        let packet = if self.pacer.may_send() { self.packets.pop_front()? } else { return None };
+        self.pacer.sent(packet.marshal_size());
+        Some(packet)
+    }
+
+    /// The connection took a packet, or did not.
+    pub(super) fn note(&mut self, taken: bool) {
+        self.taken &= taken;
+    }
+
+    /// Counts the frame once its last packet has left.
+    pub(super) fn count(&mut self, counters: &Counters, now: MediaTime) {
+        let Some(unit) = self.unit.take_if(|_| self.packets.is_empty()) else { return };
+        if unit.keyframe {
+            counters.keyframe_left(now);
+        }
+        if self.taken {
+            counters.frames_sent.fetch_add(1, Relaxed);
+            counters.video_bytes_sent.fetch_add(unit.data.len() as u64, Relaxed);
+            counters.send_delay_us.store(now.since(unit.captured_at).as_micros() as u64, Relaxed);
+        }
+    }
+}
