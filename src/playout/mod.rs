@@ -10,6 +10,8 @@
 //! the device, which is open only while something is played. Without a speaker that works, playing goes on at the clock's
 //! pace into nowhere.
 
+#[cfg(test)]
+mod drift_tests;
 pub mod mixer;
 mod player;
 mod recorder;

@@ -18,6 +18,7 @@ use super::stats::Counters;
 
 const OWN_VIDEO: u32 = 7;
 const OWN_RETRANSMISSIONS: u32 = 8;
+const OWN_AUDIO: u32 = 9;
 const FAR_VIDEO: u32 = 10;
 const FAR_RETRANSMISSIONS: u32 = 20;
 /// The header extension that carries the transport-wide number.
@@ -38,7 +39,7 @@ pub fn retransmission(bytes: &[u8]) {
 pub fn rtcp(bytes: &[u8]) {
     let Ok(packets) = rtc::rtcp::packet::unmarshal(&mut Bytes::copy_from_slice(bytes)) else { return };
     let counters = Arc::new(Counters::default());
-    let mut observer = RtcpObserver::new(Arc::clone(&counters), OWN_VIDEO, || {});
+    let mut observer = RtcpObserver::new(Arc::clone(&counters), (OWN_VIDEO, OWN_AUDIO), || {});
     observer.bind_remote_stream(&stream(FAR_VIDEO, FAR_RETRANSMISSIONS));
     let mut congestion = CongestionControl::new(counters);
     congestion.bind_local_stream(&stream(OWN_VIDEO, OWN_RETRANSMISSIONS));
