@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Speech;
 use crate::decoder::audio::packet_duration;
 use crate::encoder::audio::AudioEncoder;
-use crate::jitter_buffer::audio::{AudioJitterBuffer, AudioJitterStats};
+use crate::jitter_buffer::audio::AudioJitterBuffer;
 use crate::media::{EncodedAudio, FRAME_SAMPLES, MediaTime, SAMPLE_RATE};
 use crate::sound_device::test_signal::{precise_hertz, purity, sine};
 
@@ -29,7 +29,6 @@ struct Heard {
     /// The tone on the speaker's clock, and the share of its energy that is something else, over the last ten seconds.
     hertz: f64,
     rest: f64,
-    stats: AudioJitterStats,
 }
 
 /// A tone from a microphone whose clock is faster than that of the speaker by `ppm`; packets take up to `jitter` longer than
@@ -87,7 +86,6 @@ fn call(ppm: f64, jitter: Duration) -> Heard {
         concealed_ms: stats.concealed_ms - before.1,
         hertz: precise_hertz(&heard, HERTZ, SAMPLE_RATE),
         rest: 1.0 - purity(&heard, HERTZ, SAMPLE_RATE),
-        stats,
     };
     println!("{ppm:6} ppm, jitter {jitter:?}: {heard:?}");
     heard

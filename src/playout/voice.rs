@@ -45,6 +45,8 @@ impl AudioInput {
 }
 
 impl ParticipantAudio {
+    const USUAL_LATENCY: Duration = Duration::from_millis(30);
+
     pub(super) fn new(level: Arc<LevelMeter>, playout: Arc<Shared>) -> (AudioInput, Self) {
         let participant = Arc::new(Participant {
             jitter: Mutex::new(AudioJitterBuffer::new()),
@@ -63,6 +65,12 @@ impl ParticipantAudio {
     /// Keeps their sound for `delay` at least before it is played, so that it is not ahead of the picture.
     pub fn set_least_delay(&self, delay: Duration) {
         self.participant.jitter().set_least_delay(delay);
+    }
+
+    /// What their sound takes from the jitter buffer to the air: what waits for the speaker, and what that holds. A usual
+    /// 30 ms where no device says.
+    pub fn speaker_latency(&self) -> Duration {
+        self.playout.latency().unwrap_or(Self::USUAL_LATENCY)
     }
 
     /// How well their packets arrive.

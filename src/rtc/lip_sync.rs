@@ -130,11 +130,67 @@ mod tests {
             arrive(&mut sync, millis, 130);
         }
         for (longer, behind) in [(130, 30_000), (0, 30_000)] {
-            for millis in (12_000..12_400).step_by(20) {
+            for millis in (12_000..13_000).step_by(20) {
                 arrive(&mut sync, millis, longer);
             }
-            let now = arrive(&mut sync, 12_400, longer);
+            let now = arrive(&mut sync, 13_000, longer);
             assert!((now - behind).abs() < 1000, "{longer} ms longer: {now}");
+        }
+    }
+
+    /// Offsets at each second of a call whose sound takes 30 ms more than `sound` and whose pictures `pictures` ms at that
+    /// second, with the jitter buffer's tempo as fast as it may be and 30 ms for the speaker.
+    fn offsets(sound: fn(u64) -> u64, pictures: fn(u64) -> u64) -> Vec<i64> {
+        use crate::jitter_buffer::audio::{AudioJitterBuffer, Pull, Tempo};
+        let (mut sync, mut wait) = (call(60), crate::jitter_buffer::sync::LipSync::default());
+        let (mut buffer, mut ahead, mut offsets) = (AudioJitterBuffer::new(), 0, Vec::new());
+        for n in 0..2500_u64 {
+            let (millis, second) = (10_000 + n * 20, n / 50);
+            let now = MediaTime::from_millis(millis + 30 + sound(second));
+            let rtp_timestamp = (4_294_900_000 + millis * 48) as u32;
+            sync.sound_arrived(rtp_timestamp, now);
+            sync.picture_shown((77 + millis * 90) as u32, MediaTime::from_millis(millis + pictures(second)));
+            let packet = crate::media::EncodedAudio {
+                data: bytes::Bytes::new(),
+                sequence: n as u16,
+                rtp_timestamp,
+                at: now,
+                recovered: false,
+            };
+            buffer.push(packet, 960, false, now);
+            while ahead < 960 {
+                ahead += match buffer.pull(false, ahead, now + std::time::Duration::from_millis(1)) {
+                    Pull::Packet(_, Tempo::Faster | Tempo::MuchFaster) => 480,
+                    Pull::Packet(_, Tempo::Slower | Tempo::MuchSlower) => 1440,
+                    _ => 960,
+                };
+            }
+            ahead -= 960;
+            if n % 50 == 49 {
+                let delay = buffer.stats().delay_ms;
+                let offset = i64::from(delay) + 30 - sync.pictures_behind_sound().unwrap() / 1000;
+                buffer.set_least_delay(wait.adjust(offset as f32, delay));
+                offsets.push(offset);
+            }
+        }
+        offsets
+    }
+
+    #[test]
+    fn lips_and_voice_are_together_again_a_few_seconds_after_a_change() {
+        let changes: [(fn(u64) -> u64, fn(u64) -> u64); 2] = [
+            (|_| 0, |second| if second < 10 { 60 } else { 220 }),
+            (|_| 0, |second| if second < 25 { 220 } else { 60 }),
+        ];
+        for (case, (sound, pictures)) in changes.into_iter().enumerate() {
+            let offsets = offsets(sound, pictures);
+            println!("{case}: {offsets:?}");
+            let together = |offset: &i64| (-45..=125).contains(offset);
+            let apart =
+                |seconds: std::ops::Range<usize>| offsets[seconds].iter().filter(|offset| !together(offset)).count();
+            assert!(offsets[5..10].iter().all(together), "{case}: {offsets:?}");
+            let change = if case == 1 { 25 } else { 10 };
+            assert!(apart(change..change + 5) <= 4 && apart(change + 5..50) == 0, "{case}: {offsets:?}");
         }
     }
 

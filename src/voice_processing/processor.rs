@@ -20,6 +20,9 @@ const BLOCK: usize = SAMPLE_RATE as usize / 100;
 /// What a speaker and a microphone themselves usually add to the way of an echo; the canceller finds the truth out.
 const DEVICES: Duration = Duration::from_millis(20);
 
+/// What the chain holds back: its filters for the bands of the voice.
+const DELAY: Duration = Duration::from_millis(8);
+
 /// Without a reference for this many frames (1 s) no speaker plays, and there is no echo to cancel.
 const SPEAKER_GONE: u32 = 50;
 
@@ -55,14 +58,14 @@ impl VoiceProcessor {
         Self { switches, reference, chain: None, without_reference: SPEAKER_GONE, output: [0.0; FRAME_SAMPLES] }
     }
 
-    /// Processes 960 samples; what comes out is up to 15 ms older. Sound of another length, or with everything off, is
-    /// returned as it is.
-    pub fn process<'a>(&'a mut self, frame: &'a [f32]) -> &'a [f32] {
+    /// Processes 960 samples; what comes out is older by what is returned with it. Sound of another length, or with
+    /// everything off, is returned as it is.
+    pub fn process<'a>(&'a mut self, frame: &'a [f32]) -> (&'a [f32], Duration) {
         let wanted = self.wanted();
         if wanted == Processing::default() || frame.len() != FRAME_SAMPLES {
             self.chain = None;
             self.drop_reference();
-            return frame;
+            return (frame, Duration::ZERO);
         }
         let chain = self.chain.get_or_insert_with(|| Chain::new(wanted));
         chain.change(wanted);
@@ -80,7 +83,9 @@ impl VoiceProcessor {
             }
             chain.process(recorded, output);
         }
-        &self.output
+        // The gain alone looks ahead by next to nothing.
+        let filters = wanted.echo_cancellation || wanted.noise_suppression;
+        (&self.output, if filters { DELAY } else { Duration::from_millis(1) })
     }
 
     /// What is on, with echo cancellation only while a speaker plays.
