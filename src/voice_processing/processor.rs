@@ -20,8 +20,14 @@ const BLOCK: usize = SAMPLE_RATE as usize / 100;
 /// What a speaker and a microphone themselves usually add to the way of an echo; the canceller finds the truth out.
 const DEVICES: Duration = Duration::from_millis(20);
 
-/// What the chain holds back: its filters for the bands of the voice.
-const DELAY: Duration = Duration::from_millis(8);
+/// What the chain holds back: the gain's look ahead, the filters for the bands of the voice, the canceller's blocks.
+const fn delay(does: Processing) -> Duration {
+    match does {
+        Processing { echo_cancellation: true, .. } => Duration::from_millis(15),
+        Processing { noise_suppression: true, .. } => Duration::from_millis(7),
+        _ => Duration::from_millis(1),
+    }
+}
 
 /// Without a reference for this many frames (1 s) no speaker plays, and there is no echo to cancel.
 const SPEAKER_GONE: u32 = 50;
@@ -83,9 +89,7 @@ impl VoiceProcessor {
             }
             chain.process(recorded, output);
         }
-        // The gain alone looks ahead by next to nothing.
-        let filters = wanted.echo_cancellation || wanted.noise_suppression;
-        (&self.output, if filters { DELAY } else { Duration::from_millis(1) })
+        (&self.output, delay(wanted))
     }
 
     /// What is on, with echo cancellation only while a speaker plays.

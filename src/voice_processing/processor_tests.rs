@@ -106,7 +106,7 @@ fn what_comes_out_is_older_by_what_is_said() {
         let delay = (0..1440).max_by(|&a, &b| alike(a).total_cmp(&alike(b))).unwrap();
         let measured = Duration::from_micros(delay as u64 * 1_000_000 / u64::from(SAMPLE_RATE));
         println!("{does:?}: {measured:?}");
-        assert!(measured.abs_diff(said) < Duration::from_millis(5), "{does:?}: {measured:?}");
+        assert!(measured.abs_diff(said) < Duration::from_millis(1), "{does:?}: {measured:?}");
     }
 }
 
