@@ -16,7 +16,7 @@ use crate::playout::ParticipantAudio;
 use crate::rtc::{Peer, PeerStats};
 
 use super::quality::CallHistory;
-use super::statistics::{Encoding, received_stats, sample, sent_stats};
+use super::statistics::{Encoding, av_offset_ms, received_stats, sample, sent_stats};
 use super::{Event, ParticipantView, ReceivedStats, SentStats};
 
 /// What the controller holds of a participant; dropping it silences them.
@@ -52,15 +52,7 @@ impl Remote {
         let elapsed = now.since(self.counted.0).max(Duration::from_millis(1));
         self.sent = sent_stats(&self.counted.1, &stats, elapsed, encoding);
         let audio = self.audio.stats();
-        self.received = received_stats(&self.counted.1, &stats, elapsed, &audio);
-        match self.received.av_offset_ms {
-            Some(offset) => self.audio.set_least_delay(self.lip_sync.adjust(offset, audio.delay_ms)),
-            // Without a picture there is nothing to wait for.
-            None => {
-                self.lip_sync = LipSync::default();
-                self.audio.set_least_delay(Duration::ZERO);
-            }
-        }
+        self.received = received_stats(&self.counted.1, &stats, elapsed, &audio, self.audio.speaker_latency());
         self.counted = (now, stats);
         Event::Stats {
             conversation: self.conversation,
@@ -86,10 +78,18 @@ impl Remote {
         save().map_err(|error| CallError::BadArgument(format!("The picture could not be saved: {error}.")))
     }
 
-    /// Adds the second since the last time to the history.
+    /// Adds the second since the last time to the history, and keeps their voice with their lips.
     pub(super) fn sample(&mut self, now: MediaTime, encoding: Encoding) {
         let (stats, audio) = (self.peer.stats(), self.audio.stats());
         let (before_at, before, concealed) = &self.sampled;
+        match av_offset_ms(before, &stats, &audio, self.audio.speaker_latency()) {
+            Some(offset) => self.audio.set_least_delay(self.lip_sync.adjust(offset, audio.delay_ms)),
+            // Without a picture there is nothing to wait for.
+            None => {
+                self.lip_sync = LipSync::default();
+                self.audio.set_least_delay(Duration::ZERO);
+            }
+        }
         let elapsed = now.since(*before_at).max(Duration::from_millis(1));
         self.history.push(sample(before, &stats, elapsed, &audio, *concealed, encoding));
         self.sampled = (now, stats, audio.concealed_ms);

@@ -14,9 +14,6 @@ use super::{CallSample, ReceivedStats, Route, SentStats};
 
 const CODEC: &str = "H264";
 
-/// What the speaker's ring and the device hold, about, in ms.
-const SPEAKER_MS: f32 = 30.0;
-
 /// How often statistics are reported while something runs.
 const STATISTICS_EVERY: Duration = Duration::from_secs(2);
 /// The same while a measurement traces frames.
@@ -60,12 +57,26 @@ pub(super) fn sent_stats(before: &PeerStats, now: &PeerStats, elapsed: Duration,
     }
 }
 
-/// What was received between `before` and `now`.
+/// By how much sound comes later to the air than its picture to the tile, in ms; `None` while one of them does not come. Sound
+/// that leaves its buffer takes `speaker` from there.
+pub(super) fn av_offset_ms(
+    before: &PeerStats,
+    now: &PeerStats,
+    audio: &AudioJitterStats,
+    speaker: Duration,
+) -> Option<f32> {
+    now.pictures_behind_sound_ms
+        .filter(|_| now.frames_decoded > before.frames_decoded && audio.received > 0)
+        .map(|behind| (audio.delay_ms as f32 + speaker.as_secs_f32() * 1000.0 - behind).round())
+}
+
+/// What was received between `before` and `now`, with sound that takes `speaker` from its buffer to the air.
 pub(super) fn received_stats(
     before: &PeerStats,
     now: &PeerStats,
     elapsed: Duration,
     audio: &AudioJitterStats,
+    speaker: Duration,
 ) -> ReceivedStats {
     ReceivedStats {
         width: now.width,
@@ -86,10 +97,7 @@ pub(super) fn received_stats(
         audio_concealed_ms: audio.concealed_ms,
         audio_recovered_ms: audio.recovered_ms,
         audio_delay_ms: audio.delay_ms,
-        av_offset_ms: now
-            .pictures_behind_sound_ms
-            .filter(|_| now.frames_decoded > before.frames_decoded && audio.received > 0)
-            .map(|behind| (audio.delay_ms as f32 + SPEAKER_MS - behind).round()),
+        av_offset_ms: av_offset_ms(before, now, audio, speaker),
     }
 }
 

@@ -11,9 +11,11 @@
 //!
 //! The delay it keeps is the one at which delay and late sound together are least (`Arrivals`); it gets there by tempo:
 //! sound that waits too long is played a little faster, and what would come too late slows down what is played before it.
-//! An empty buffer stretches time (20 ms are made up, the packet that comes late is still played).
+//! An empty buffer stretches time (20 ms are made up, the packet that comes late is still played). What the clocks of both
+//! sides differ by is not left to tempo: sound is played that much faster or slower throughout (`DriftControl`).
 
 mod arrivals;
+mod drift;
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -22,8 +24,12 @@ use bytes::Bytes;
 
 use crate::media::{EncodedAudio, FRAME_SAMPLES, MediaTime, SAMPLE_RATE, count_near, first_count};
 use arrivals::Arrivals;
+use drift::DriftControl;
 
 const FRAME: u32 = FRAME_SAMPLES as u32;
+
+/// The delay of sound counts from the arrival of the fastest of so many packets, those of the last two seconds.
+pub const RECENT_PACKETS: usize = 100;
 
 /// What to play next.
 #[derive(Clone, Debug)]
@@ -75,6 +81,8 @@ pub struct AudioJitterStats {
     pub target_ms: u32,
     /// Interarrival jitter (RFC 3550 section 6.4.1), ms.
     pub jitter_ms: f32,
+    /// How much faster than it was recorded sound is played, because the clocks differ, in millionths.
+    pub speed_ppm: f64,
 }
 
 /// The buffer.
@@ -98,6 +106,7 @@ pub struct AudioJitterBuffer {
     next_timestamp: Option<u32>,
     arrivals: Arrivals,
     control: TempoControl,
+    drift: DriftControl,
     /// Sound waits for its picture for so long.
     least_delay_micros: i64,
     stats: AudioJitterStats,
@@ -149,6 +158,7 @@ impl AudioJitterBuffer {
             next_timestamp: None,
             arrivals: Arrivals::default(),
             control: TempoControl::default(),
+            drift: DriftControl::default(),
             least_delay_micros: 0,
             stats: AudioJitterStats::default(),
         }
@@ -217,15 +227,31 @@ impl AudioJitterBuffer {
         } else if unplayed > 0 {
             return self.pull_missing(front.sequence - unplayed, unplayed);
         }
-        let delay = self.arrivals.delay_at(front.packet.rtp_timestamp, now);
-        let tempo = delay.map_or(Tempo::Even, |delay| {
-            self.control.tempo(delay, ahead as i64, self.target_micros(), quiet, self.held.len() == 1)
-        });
+        let lag = self.arrivals.lag_at(front.packet.rtp_timestamp, now);
+        let tempo = lag.map_or(Tempo::Even, |lag| self.tempo(lag, quiet, ahead, now));
         let Some(packet) = self.take_front() else { return Pull::Silence };
         if packet.recovered {
             self.stats.recovered_ms += 20;
         }
         Pull::Packet(packet, tempo)
+    }
+
+    fn tempo(&mut self, lag: i64, quiet: bool, ahead: usize, now: MediaTime) -> Tempo {
+        let target = self.target_micros();
+        let ahead = ahead as i64 * 1_000_000 / i64::from(SAMPLE_RATE);
+        let delay = lag - self.arrivals.least();
+        let tempo = self.control.tempo(delay, ahead, target, quiet, self.held.len() == 1);
+        match tempo {
+            Tempo::Even => self.drift.note(lag + ahead, &self.arrivals, target + TempoControl::STEADY, now),
+            _ => self.drift.interrupt(),
+        }
+        tempo
+    }
+
+    /// How much faster than it was recorded sound should be played, in millionths, so that the far microphone's clock and
+    /// the one that pulls keep together.
+    pub fn speed_ppm(&self) -> f64 {
+        self.drift.speed_ppm()
     }
 
     /// Keeps sound for `delay` at least, for its picture; held to 200 ms.
@@ -244,6 +270,7 @@ impl AudioJitterBuffer {
             delay_ms: (self.control.delay_micros.max(0) / 1000) as u32,
             target_ms: (self.target_micros() / 1000) as u32,
             jitter_ms: (self.arrivals.jitter_micros() / 1000.0) as f32,
+            speed_ppm: self.speed_ppm(),
             ..self.stats
         }
     }
@@ -256,6 +283,7 @@ impl AudioJitterBuffer {
         }
         self.empty_in_row = 0;
         self.control = TempoControl::default();
+        self.drift.interrupt();
         true
     }
 
@@ -333,9 +361,10 @@ impl AudioJitterBuffer {
 /// Keeps the delay at what it should be, a change of tempo at a time.
 #[derive(Debug, Default)]
 struct TempoControl {
-    /// Pulls since the last change, and the least delay that they found.
+    /// Pulls since the last change.
     pulls: u32,
-    least: i64,
+    /// The least delay, that of decoded sound included, that the last `WINDOW` of them or fewer found, and those before.
+    least: [i64; 2],
     /// The delay that was found last, that of decoded sound included.
     delay_micros: i64,
 }
@@ -344,28 +373,30 @@ impl TempoControl {
     /// Pulls between changes: while it is quiet or the delay far too long, and else. A speaker may ask for several frames at
     /// a time, of which the last one has the least time to arrive.
     const PULLS: [u32; 2] = [3, 8];
+    /// Pulls after which one is forgotten, at the earliest: what a speaker asks for repeats itself within them.
+    const WINDOW: u32 = 16;
     /// Delay beyond the target that is left as it is: a frame is taken whole, and one waits for its turn.
-    const ABOVE: i64 = 20_000;
+    const ABOVE: i64 = 27_000;
+    /// Delay beyond the target at which each packet has the target's time to come, however much of a frame is ahead.
+    const STEADY: i64 = 20_000;
     /// Delay beyond the target that has to go, heard or not.
     const FAR_ABOVE: i64 = 80_000;
     /// Delay under the target that is left as it is.
-    const BELOW: i64 = 4_000;
+    const BELOW: i64 = 6_000;
 
-    /// The tempo of a packet that is taken `delay` microseconds later than the fastest one came; `last` when none waits
-    /// behind it.
+    /// The tempo of a packet that is taken `delay` microseconds later than the fastest one came, while `ahead` microseconds
+    /// of sound are still to be played before it; `last` when none waits behind it.
     fn tempo(&mut self, delay: i64, ahead: i64, target: i64, quiet: bool, last: bool) -> Tempo {
-        let ahead = ahead * 1_000_000 / i64::from(SAMPLE_RATE);
         self.delay_micros = delay + ahead;
-        self.least = if self.pulls == 0 { delay } else { self.least.min(delay) };
-        self.pulls += 1;
-        let far_above = self.least > target + Self::FAR_ABOVE;
-        let tempo = if self.least + ahead > target + Self::ABOVE {
+        let least = self.least_with(delay + ahead);
+        let far_above = least > target + Self::FAR_ABOVE;
+        let tempo = if least > target + Self::ABOVE {
             match self.pulls >= Self::PULLS[usize::from(!quiet && !far_above)] {
                 true if far_above => Tempo::MuchFaster,
                 true => Tempo::Faster,
                 false => Tempo::Even,
             }
-        } else if self.least < target - Self::BELOW {
+        } else if least - ahead < target - Self::BELOW {
             match self.pulls > 1 {
                 _ if last => Tempo::MuchSlower,
                 true => Tempo::Slower,
@@ -378,6 +409,17 @@ impl TempoControl {
             self.pulls = 0;
         }
         tempo
+    }
+
+    /// The least delay of late, with that of this pull.
+    fn least_with(&mut self, delay: i64) -> i64 {
+        self.least = match self.pulls {
+            0 => [delay; 2],
+            pulls if pulls.is_multiple_of(Self::WINDOW) => [delay, self.least[0]],
+            _ => [self.least[0].min(delay), self.least[1]],
+        };
+        self.pulls = self.pulls.wrapping_add(1);
+        self.least[0].min(self.least[1])
     }
 }
 

@@ -52,21 +52,21 @@ impl Line {
             if heart.beats() > 0 {
                 capture.report_working(&found.name);
             }
-            if !self.deliver_frame(capture)? {
+            if !self.deliver_frame(capture, heart.latency().unwrap_or_default())? {
                 thread::park_timeout(WATCH);
             }
         }
         Ok(())
     }
 
-    /// Delivers one frame if the ring holds enough for it.
-    fn deliver_frame(&mut self, capture: &mut Capture) -> Result<bool, CallError> {
+    /// Delivers one frame if the ring holds enough for it. `latency` is what sound takes from the air to the ring.
+    fn deliver_frame(&mut self, capture: &mut Capture, latency: Duration) -> Result<bool, CallError> {
         if self.ring.samples.pop_entire_slice(self.resampler.input()).is_err() {
             return Ok(false);
         }
         let waiting = Duration::from_secs_f64(self.ring.samples.slots() as f64 / f64::from(self.ring.rate));
         let frame_length = Duration::from_micros(FRAME_SAMPLES as u64 * 1_000_000 / u64::from(SAMPLE_RATE));
-        let at = MediaTime::now() - waiting - frame_length;
+        let at = MediaTime::now() - waiting - frame_length - latency;
         let frame = self
             .resampler
             .convert()

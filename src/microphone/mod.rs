@@ -185,9 +185,9 @@ impl Capture {
     fn deliver_recorded(&mut self, frame: &[f32], at: MediaTime) {
         if !self.closed() {
             self.delivers = true;
-            let frame = self.processor.process(frame);
+            let (frame, delay) = self.processor.process(frame);
             self.level.record(frame);
-            (self.sink)(frame, at);
+            (self.sink)(frame, at - delay);
         }
     }
 

@@ -10,6 +10,8 @@
 //! the device, which is open only while something is played. Without a speaker that works, playing goes on at the clock's
 //! pace into nowhere.
 
+#[cfg(test)]
+mod drift_tests;
 pub mod mixer;
 mod player;
 mod recorder;
@@ -20,9 +22,10 @@ mod tests;
 mod time_scale;
 mod voice;
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, Thread};
+use std::time::Duration;
 
 pub use crate::jitter_buffer::audio::AudioJitterStats;
 pub use crate::sound_device::{SoundEvent, list_speakers};
@@ -58,6 +61,8 @@ struct Shared {
     wanted: AtomicBool,
     /// There is no speaker to wait for: none is chosen, or it fails.
     no_speaker: AtomicBool,
+    /// From the mix to the air, in microseconds; 0 while unknown.
+    latency_us: AtomicU32,
     threads: OnceLock<[Thread; 2]>,
     done: [Done; 2],
 }
@@ -112,6 +117,7 @@ impl Playout {
             closed: AtomicBool::new(false),
             wanted: AtomicBool::new(false),
             no_speaker: AtomicBool::new(false),
+            latency_us: AtomicU32::new(0),
             threads: OnceLock::new(),
             done: Default::default(),
         });
@@ -264,6 +270,15 @@ impl Shared {
 
     fn set_no_speaker(&self, none: bool) {
         self.no_speaker.store(none, Ordering::Release);
+    }
+
+    fn latency(&self) -> Option<Duration> {
+        let micros = self.latency_us.load(Ordering::Relaxed);
+        (micros > 0).then(|| Duration::from_micros(micros.into()))
+    }
+
+    fn set_latency(&self, latency: Option<Duration>) {
+        self.latency_us.store(latency.unwrap_or_default().as_micros() as u32, Ordering::Relaxed);
     }
 
     fn playout_thread(&self) -> Option<Thread> {

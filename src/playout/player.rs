@@ -28,6 +28,8 @@ pub(super) struct Player {
     /// Frames for which sounds waited for the speaker to open.
     held_back: u32,
     mix: Frame,
+    /// From the mix to the air, smoothed, in microseconds.
+    latency_us: f32,
 }
 
 /// How far a sound has been played.
@@ -65,6 +67,7 @@ impl Player {
             linger: 0,
             held_back: 0,
             mix: [0.0; FRAME_SAMPLES],
+            latency_us: 0.0,
         }
     }
 
@@ -142,6 +145,7 @@ impl Player {
         limit(&mut self.mix);
         self.linger -= 1;
         self.lend_to_microphone();
+        self.note_latency();
         self.output.write(&self.mix);
     }
 
@@ -151,6 +155,19 @@ impl Player {
         if let Some(queued) = self.output.queued() {
             self.references.iter_mut().for_each(|reference| reference.push(&self.mix, queued));
         }
+    }
+
+    /// How long the frame that comes next takes to the air, for whoever wants lips and voice together.
+    fn note_latency(&mut self) {
+        let Some(latency) = self.output.latency() else {
+            self.latency_us = 0.0;
+            return self.shared.set_latency(None);
+        };
+        let latency = latency.as_micros() as f32;
+        // Devices take sound in bites: half a second evens them out.
+        let step = if self.latency_us == 0.0 { latency } else { (latency - self.latency_us) / 25.0 };
+        self.latency_us += step;
+        self.shared.set_latency(Some(Duration::from_micros(self.latency_us as u64)));
     }
 
     /// A ring or a chime is not played into the void while its speaker is being opened.
@@ -222,6 +239,12 @@ impl Output {
         let Some(Feed::Device { ring, .. }) = &self.speaker else { return None };
         let held = ring.samples.buffer().capacity() - ring.samples.slots();
         Some(Duration::from_secs_f64(held as f64 / f64::from(ring.rate)))
+    }
+
+    /// What waits for the device and what the device says that it holds; `None` where there is none, or it does not say.
+    fn latency(&self) -> Option<Duration> {
+        let Some(Feed::Device { heart, .. }) = &self.speaker else { return None };
+        Some(self.queued()? + heart.latency()?)
     }
 
     fn write(&mut self, frame: &Frame) {

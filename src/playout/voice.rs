@@ -14,6 +14,7 @@ use super::time_scale::{Likeness, lengthen, shorten};
 use crate::decoder::audio::{AudioDecoder, AudioDecoderError, has_correction, packet_duration};
 use crate::jitter_buffer::audio::{AudioJitterBuffer, AudioJitterStats, Pull, Tempo};
 use crate::media::{EncodedAudio, FRAME_SAMPLES, LevelMeter, MediaTime};
+use crate::sound_device::{ResampleError, Resampler};
 
 /// Where the network puts a participant's packets.
 #[derive(Clone)]
@@ -44,6 +45,8 @@ impl AudioInput {
 }
 
 impl ParticipantAudio {
+    const USUAL_LATENCY: Duration = Duration::from_millis(30);
+
     pub(super) fn new(level: Arc<LevelMeter>, playout: Arc<Shared>) -> (AudioInput, Self) {
         let participant = Arc::new(Participant {
             jitter: Mutex::new(AudioJitterBuffer::new()),
@@ -62,6 +65,12 @@ impl ParticipantAudio {
     /// Keeps their sound for `delay` at least before it is played, so that it is not ahead of the picture.
     pub fn set_least_delay(&self, delay: Duration) {
         self.participant.jitter().set_least_delay(delay);
+    }
+
+    /// What their sound takes from the jitter buffer to the air: what waits for the speaker, and what that holds. A usual
+    /// 30 ms where no device says.
+    pub fn speaker_latency(&self) -> Duration {
+        self.playout.latency().unwrap_or(Self::USUAL_LATENCY)
     }
 
     /// How well their packets arrive.
@@ -83,6 +92,15 @@ impl Participant {
     }
 }
 
+/// Why somebody cannot be heard; for the log.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum VoiceError {
+    #[error(transparent)]
+    Decoder(#[from] AudioDecoderError),
+    #[error(transparent)]
+    Resampler(#[from] ResampleError),
+}
+
 /// The playout thread's side.
 pub(super) struct Voice {
     participant: Arc<Participant>,
@@ -90,7 +108,7 @@ pub(super) struct Voice {
 }
 
 impl Voice {
-    pub(super) fn new(participant: Arc<Participant>) -> Result<Self, AudioDecoderError> {
+    pub(super) fn new(participant: Arc<Participant>) -> Result<Self, VoiceError> {
         Ok(Self { participant, speech: Speech::new()? })
     }
 
@@ -101,15 +119,18 @@ impl Voice {
     /// The next 20 ms; `None` when the participant is muted here.
     pub(super) fn next_frame(&mut self, now: MediaTime) -> Option<&Frame> {
         let participant = &self.participant;
+        self.speech.set_speed(participant.jitter().speed_ppm());
         self.speech.fill(|quiet, ahead| participant.jitter().pull(quiet, ahead, now));
         participant.level.record(&self.speech.frame);
         (!participant.muted.load(Ordering::Relaxed)).then_some(&self.speech.frame)
     }
 }
 
-/// Decodes what the jitter buffer gives, at the tempo that it asks for.
+/// Decodes what the jitter buffer gives, at the tempo and the speed that it asks for.
 pub(crate) struct Speech {
     decoder: AudioDecoder,
+    /// From the far microphone's clock to that of the speaker.
+    resampler: Resampler,
     /// Decoded and not yet played.
     ready: VecDeque<f32>,
     /// The packet that is decoded now.
@@ -126,9 +147,10 @@ impl Speech {
     /// The longest packet, twice.
     const CAPACITY: usize = 2 * 5760;
 
-    pub(crate) fn new() -> Result<Self, AudioDecoderError> {
+    pub(crate) fn new() -> Result<Self, VoiceError> {
         Ok(Self {
             decoder: AudioDecoder::new()?,
+            resampler: Resampler::between_clocks()?,
             ready: VecDeque::with_capacity(Self::CAPACITY),
             decoded: Vec::with_capacity(Self::CAPACITY),
             quiet: true,
@@ -137,14 +159,27 @@ impl Speech {
         })
     }
 
+    /// From now on plays faster by `ppm` millionths than was recorded, with the pitch that the far side has on its own clock.
+    pub(crate) fn set_speed(&mut self, ppm: f64) {
+        self.resampler.set_speed(ppm);
+    }
+
     /// Makes the next 20 ms out of what `pull` gives, which is told whether it is quiet and how many samples are ready.
     pub(crate) fn fill(&mut self, mut pull: impl FnMut(bool, usize) -> Pull) -> &Frame {
-        while self.ready.len() < FRAME_SAMPLES {
+        let needed = self.resampler.needed();
+        while self.ready.len() < needed {
             let pulled = pull(self.quiet, self.ready.len());
-            self.take(&pulled);
+            self.take(&pulled, needed);
         }
-        for (sample, ready) in self.frame.iter_mut().zip(self.ready.drain(..FRAME_SAMPLES)) {
+        for (sample, ready) in self.resampler.input().iter_mut().zip(self.ready.drain(..needed)) {
             *sample = ready;
+        }
+        match self.resampler.convert() {
+            Ok(played) => self.frame.copy_from_slice(played),
+            Err(error) => {
+                tracing::debug!(%error, "sound is left out");
+                self.frame.fill(0.0);
+            }
         }
         &self.frame
     }
@@ -155,7 +190,7 @@ impl Speech {
         self.changed
     }
 
-    fn take(&mut self, pull: &Pull) {
+    fn take(&mut self, pull: &Pull, needed: usize) {
         let decoded = match pull {
             Pull::Packet(packet, _) => self.decoder.decode(&packet.data),
             Pull::Recover(next) => self.decoder.recover(next),
@@ -164,7 +199,9 @@ impl Speech {
         };
         let samples = decoded.unwrap_or_default();
         if samples.is_empty() {
-            self.ready.extend([0.0; FRAME_SAMPLES]);
+            // Of silence no more than is needed: what comes next would wait behind it.
+            let silence = if matches!(pull, Pull::Silence) { needed } else { self.ready.len() + FRAME_SAMPLES };
+            self.ready.resize(silence, 0.0);
             self.quiet = true;
             return;
         }

@@ -26,6 +26,7 @@ use super::stats::Counters;
 
 const OWN_VIDEO: u32 = 7;
 const OWN_RETRANSMISSIONS: u32 = 8;
+const OWN_AUDIO: u32 = 9;
 const FAR_VIDEO: u32 = 10;
 const FAR_RETRANSMISSIONS: u32 = 20;
 const FAR_REPAIRS: u32 = 30;
@@ -47,7 +48,7 @@ pub fn retransmission(bytes: &[u8]) {
 pub fn rtcp(bytes: &[u8]) {
     let Ok(packets) = rtc::rtcp::packet::unmarshal(&mut Bytes::copy_from_slice(bytes)) else { return };
     let counters = Arc::new(Counters::default());
-    let mut observer = Staged::new(RtcpObserver::new(Arc::clone(&counters), OWN_VIDEO, || {}));
+    let mut observer = Staged::new(RtcpObserver::new(Arc::clone(&counters), (OWN_VIDEO, OWN_AUDIO), || {}));
     observer.bind_remote_stream(&stream(FAR_VIDEO, FAR_RETRANSMISSIONS));
     let mut congestion = Staged::new(CongestionControl::new(counters, || {}));
     congestion.bind_local_stream(&stream(OWN_VIDEO, OWN_RETRANSMISSIONS));

@@ -3,6 +3,8 @@
 //!
 //! The two clocks' offset is unknown, and the same for both; only the difference of the two delays means anything. Pure.
 
+use std::collections::VecDeque;
+
 use crate::media::MediaTime;
 
 /// The clocks of one far side's streams.
@@ -10,8 +12,9 @@ use crate::media::MediaTime;
 pub(super) struct LipSync {
     sound: StreamClock,
     pictures: StreamClock,
-    /// Least delay of sound so far, which rises slowly; the jitter buffer's own delay counts from there. In microseconds.
-    sound_delay: Option<i64>,
+    /// Delays of the sound of the last two seconds, in microseconds. The jitter buffer's own delay counts from the least of
+    /// just these packets, so that both notice another path at the same time.
+    sound_delays: VecDeque<i64>,
     /// Mean delay of pictures, up to their tile, in microseconds.
     picture_delay: Option<i64>,
 }
@@ -35,8 +38,8 @@ impl StreamClock {
 impl LipSync {
     const SOUND_RATE: i64 = 48_000;
     const PICTURE_RATE: i64 = 90_000;
-    /// By how much the least delay of sound rises with each packet, in microseconds: a longer path is noticed within seconds.
-    const RISE: i64 = 100;
+    /// Packets over which the fastest sound is looked for.
+    const RECENT: usize = crate::jitter_buffer::audio::RECENT_PACKETS;
     /// A delay that changes by more is another clock's, in microseconds.
     const NEW_CLOCK: i64 = 2_000_000;
 
@@ -53,11 +56,12 @@ impl LipSync {
     /// A packet of sound arrived.
     pub(super) fn sound_arrived(&mut self, rtp_timestamp: u32, now: MediaTime) {
         let Some(delay) = self.sound.delay(rtp_timestamp, Self::SOUND_RATE, now) else { return };
-        let least = match self.sound_delay {
-            Some(least) if least.abs_diff(delay) < Self::NEW_CLOCK as u64 => delay.min(least + Self::RISE),
-            _ => delay,
-        };
-        self.sound_delay = Some(least);
+        if self.sound_delays.back().is_some_and(|last| last.abs_diff(delay) >= Self::NEW_CLOCK as u64) {
+            self.sound_delays.clear();
+        } else if self.sound_delays.len() == Self::RECENT {
+            self.sound_delays.pop_front();
+        }
+        self.sound_delays.push_back(delay);
     }
 
     /// A picture goes to its tile at `shown`.
@@ -73,7 +77,8 @@ impl LipSync {
     /// By how much longer pictures take to their tile than the fastest sound takes to the jitter buffer, in microseconds;
     /// `None` until both are known.
     pub(super) fn pictures_behind_sound(&self) -> Option<i64> {
-        Some(self.picture_delay?.saturating_sub(self.sound_delay?)).filter(|behind| behind.abs() < Self::NEW_CLOCK)
+        let sound = *self.sound_delays.iter().min()?;
+        Some(self.picture_delay?.saturating_sub(sound)).filter(|behind| behind.abs() < Self::NEW_CLOCK)
     }
 }
 
@@ -109,7 +114,83 @@ mod tests {
         assert_eq!(LipSync::default().pictures_behind_sound(), None);
         for pictures in [20, 30, 130] {
             let behind = call(pictures).pictures_behind_sound().unwrap();
-            assert!((behind - (pictures as i64 - 30) * 1000).abs() <= 200, "{pictures} ms: {behind}");
+            assert!((behind - (pictures as i64 - 30) * 1000).abs() <= 20, "{pictures} ms: {behind}");
+        }
+    }
+
+    #[test]
+    fn a_path_that_becomes_longer_for_both_changes_nothing_after_two_seconds() {
+        let mut sync = call(60);
+        let arrive = |sync: &mut LipSync, millis: u64, longer: u64| {
+            sync.sound_arrived((4_294_900_000 + millis * 48) as u32, MediaTime::from_millis(millis + 30 + longer));
+            sync.picture_shown((77 + millis * 90) as u32, MediaTime::from_millis(millis + 60 + longer));
+            sync.pictures_behind_sound().unwrap()
+        };
+        for millis in (10_000..12_000).step_by(20) {
+            arrive(&mut sync, millis, 130);
+        }
+        for (longer, behind) in [(130, 30_000), (0, 30_000)] {
+            for millis in (12_000..13_000).step_by(20) {
+                arrive(&mut sync, millis, longer);
+            }
+            let now = arrive(&mut sync, 13_000, longer);
+            assert!((now - behind).abs() < 1000, "{longer} ms longer: {now}");
+        }
+    }
+
+    /// Offsets at each second of a call whose sound takes 30 ms more than `sound` and whose pictures `pictures` ms at that
+    /// second, with the jitter buffer's tempo as fast as it may be and 30 ms for the speaker.
+    fn offsets(sound: fn(u64) -> u64, pictures: fn(u64) -> u64) -> Vec<i64> {
+        use crate::jitter_buffer::audio::{AudioJitterBuffer, Pull, Tempo};
+        let (mut sync, mut wait) = (call(60), crate::jitter_buffer::sync::LipSync::default());
+        let (mut buffer, mut ahead, mut offsets) = (AudioJitterBuffer::new(), 0, Vec::new());
+        for n in 0..2500_u64 {
+            let (millis, second) = (10_000 + n * 20, n / 50);
+            let now = MediaTime::from_millis(millis + 30 + sound(second));
+            let rtp_timestamp = (4_294_900_000 + millis * 48) as u32;
+            sync.sound_arrived(rtp_timestamp, now);
+            sync.picture_shown((77 + millis * 90) as u32, MediaTime::from_millis(millis + pictures(second)));
+            let packet = crate::media::EncodedAudio {
+                data: bytes::Bytes::new(),
+                sequence: n as u16,
+                rtp_timestamp,
+                at: now,
+                recovered: false,
+            };
+            buffer.push(packet, 960, false, now);
+            while ahead < 960 {
+                ahead += match buffer.pull(false, ahead, now + std::time::Duration::from_millis(1)) {
+                    Pull::Packet(_, Tempo::Faster | Tempo::MuchFaster) => 480,
+                    Pull::Packet(_, Tempo::Slower | Tempo::MuchSlower) => 1440,
+                    _ => 960,
+                };
+            }
+            ahead -= 960;
+            if n % 50 == 49 {
+                let delay = buffer.stats().delay_ms;
+                let offset = i64::from(delay) + 30 - sync.pictures_behind_sound().unwrap() / 1000;
+                buffer.set_least_delay(wait.adjust(offset as f32, delay));
+                offsets.push(offset);
+            }
+        }
+        offsets
+    }
+
+    #[test]
+    fn lips_and_voice_are_together_again_a_few_seconds_after_a_change() {
+        let changes: [(fn(u64) -> u64, fn(u64) -> u64); 2] = [
+            (|_| 0, |second| if second < 10 { 60 } else { 220 }),
+            (|_| 0, |second| if second < 25 { 220 } else { 60 }),
+        ];
+        for (case, (sound, pictures)) in changes.into_iter().enumerate() {
+            let offsets = offsets(sound, pictures);
+            println!("{case}: {offsets:?}");
+            let together = |offset: &i64| (-45..=125).contains(offset);
+            let apart =
+                |seconds: std::ops::Range<usize>| offsets[seconds].iter().filter(|offset| !together(offset)).count();
+            assert!(offsets[5..10].iter().all(together), "{case}: {offsets:?}");
+            let change = if case == 1 { 25 } else { 10 };
+            assert!(apart(change..change + 5) <= 4 && apart(change + 5..50) == 0, "{case}: {offsets:?}");
         }
     }
 

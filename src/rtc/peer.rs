@@ -244,7 +244,7 @@ async fn open(
         fec: (random[2] >> 32) as u32 & !3 | 4,
     };
     let (states, state_receiver) = mpsc::channel(16);
-    let observer = RtcpObserver::new(Arc::clone(&context.counters), streams.video, {
+    let observer = RtcpObserver::new(Arc::clone(&context.counters), (streams.video, streams.audio), {
         let events = Arc::clone(&context.events);
         move || events(PeerEvent::KeyframeRequested)
     });

@@ -24,8 +24,9 @@ use crate::media::{MediaTime, Spacing};
 
 /// Sender reports whose departure is remembered: one a second a stream.
 const REMEMBERED_REPORTS: usize = 16;
-/// The clock of the video's RTP timestamps.
+/// The clocks of the RTP timestamps.
 const VIDEO_CLOCK: u64 = 90_000;
+const AUDIO_CLOCK: u64 = 48_000;
 /// Keyframe requests closer together than this count as one. Less than the 300 ms at which they leave the far side, so that
 /// two which the network brings closer together are both heard.
 const KEYFRAME_REQUEST_INTERVAL: Duration = Duration::from_millis(200);
@@ -35,8 +36,9 @@ type Rtcp = Box<dyn rtc::rtcp::Packet>;
 /// Observes the RTCP of one peer connection.
 pub(super) struct RtcpObserver {
     counters: Arc<Counters>,
-    /// SSRC of the video that this side sends.
+    /// SSRCs of the video and of the sound that this side sends.
     own_video: u32,
+    own_audio: u32,
     /// SSRC of the video that comes, once it does.
     far_video: Option<u32>,
     /// SSRC of the sound that comes, once it does.
@@ -51,12 +53,13 @@ pub(super) struct RtcpObserver {
 impl RtcpObserver {
     pub(super) fn new(
         counters: Arc<Counters>,
-        own_video: u32,
+        (own_video, own_audio): (u32, u32),
         on_keyframe_request: impl Fn() + Send + Sync + 'static,
     ) -> Self {
         Self {
             counters,
             own_video,
+            own_audio,
             far_video: None,
             far_audio: None,
             on_keyframe_request: Box::new(on_keyframe_request),
@@ -120,15 +123,17 @@ impl RtcpObserver {
         }
     }
 
-    /// The engine takes a picture's RTP time for that of its departure; it is that of its capture.
+    /// The engine takes the RTP time of a picture or of sound for that of its departure; it is that of its capture.
     fn correct_clock(&self, packet: &mut Rtcp) {
-        if let Some(report) = packet.as_any().downcast_ref::<SenderReport>()
-            && report.ssrc == self.own_video
-        {
-            let ticks = self.counters.send_delay_us.load(Relaxed) * VIDEO_CLOCK / 1_000_000;
-            let rtp_time = report.rtp_time.wrapping_add(ticks as u32);
-            *packet = Box::new(SenderReport { rtp_time, ..report.clone() });
-        }
+        let Some(report) = packet.as_any().downcast_ref::<SenderReport>() else { return };
+        let (delay, clock) = match report.ssrc {
+            ssrc if ssrc == self.own_video => (&self.counters.send_delay_us, VIDEO_CLOCK),
+            ssrc if ssrc == self.own_audio => (&self.counters.sound_send_delay_us, AUDIO_CLOCK),
+            _ => return,
+        };
+        let ticks = delay.load(Relaxed) * clock / 1_000_000;
+        let rtp_time = report.rtp_time.wrapping_add(ticks as u32);
+        *packet = Box::new(SenderReport { rtp_time, ..report.clone() });
     }
 
     fn departure(&mut self, packet: &Rtcp, now: Instant) {
@@ -199,7 +204,7 @@ mod tests {
     fn the_round_trip_comes_from_the_echo_of_a_sender_report() {
         let start = Instant::now();
         let counters = Arc::new(Counters::default());
-        let mut observer = Staged::new(RtcpObserver::new(Arc::clone(&counters), 7, || {}));
+        let mut observer = Staged::new(RtcpObserver::new(Arc::clone(&counters), (7, 8), || {}));
         let ntp_time = 0x1234_5678_9abc_def0;
         let sent = SenderReport { ssrc: 7, ntp_time, ..Default::default() };
         counters.send_delay_us.store(20_000, Relaxed);
@@ -224,11 +229,28 @@ mod tests {
     }
 
     #[test]
+    fn the_clocks_of_both_streams_are_told_as_of_the_capture() {
+        let counters = Arc::new(Counters::default());
+        counters.send_delay_us.store(50_000, Relaxed);
+        counters.sound_send_delay_us.store(30_000, Relaxed);
+        let mut observer = RtcpObserver::new(counters, (7, 8), || {});
+        for (ssrc, ticks) in [(7, 4500), (8, 1440), (9, 0)] {
+            let report = SenderReport { ssrc, rtp_time: u32::MAX, ..Default::default() };
+            observer.handle_write(tagged(Instant::now(), Box::new(report))).unwrap();
+            let Some(Packet::Rtcp(left)) = observer.poll_write().map(|message| message.message.packet) else {
+                panic!()
+            };
+            let report = left[0].as_any().downcast_ref::<SenderReport>().unwrap();
+            assert_eq!(report.rtp_time, u32::MAX.wrapping_add(ticks), "stream {ssrc}");
+        }
+    }
+
+    #[test]
     fn keyframe_requests_close_together_count_as_one() {
         let start = Instant::now();
         let calls = Arc::new(AtomicU32::new(0));
         let counted = Arc::clone(&calls);
-        let mut observer = Staged::new(RtcpObserver::new(Arc::default(), 7, move || {
+        let mut observer = Staged::new(RtcpObserver::new(Arc::default(), (7, 8), move || {
             counted.fetch_add(1, Relaxed);
         }));
         for (millis, ssrc) in [(0, 7), (100, 7), (150, 8), (199, 7), (200, 7)] {

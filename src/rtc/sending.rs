@@ -149,7 +149,9 @@ pub(super) async fn run(
             biased;
             () = is_closed(&mut closed) => return,
             Some(sound) = media.audio.recv() => {
-                let packet = audio.packetize(&sound, counters.copies(&mut copies, MediaTime::now()));
+                let now = MediaTime::now();
+                let packet = audio.packetize(&sound, counters.copies(&mut copies, now));
+                counters.sound_send_delay_us.store(now.since(sound.at).as_micros() as u64, Relaxed);
                 let Some(taken) = unless_closed(&mut closed, audio_track.write_rtp(packet)).await else { return };
                 if taken.is_ok() {
                     counters.audio_packets_sent.fetch_add(1, Relaxed);

@@ -76,6 +76,7 @@ fn call(profile: &str, redundant: bool, video_packets: u64) -> Heard {
             let at = now + Duration::from_micros((n + 1) * 20_000 / (video_packets + 1));
             loss.note(at, link.send(1150, at)[0].is_none());
         }
+        far.speech.set_speed(far.buffer.speed_ppm());
         far.play(now + Duration::from_millis(13));
         if frame == WARM_UP {
             before = Some((far.buffer.stats(), far.speech.changed()));

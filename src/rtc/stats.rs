@@ -98,6 +98,8 @@ pub(super) struct Counters {
     pub(super) packets_missed_there: AtomicU64,
     pub(super) far_jitter_us: AtomicU64,
     pub(super) send_delay_us: AtomicU64,
+    /// From the capture of the first sample of a packet of sound to its departure, the latest.
+    pub(super) sound_send_delay_us: AtomicU64,
     pub(super) nacks_received: AtomicU64,
     pub(super) keyframe_requests_received: AtomicU64,
     pub(super) round_trip_us: AtomicU64,

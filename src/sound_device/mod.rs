@@ -22,7 +22,7 @@ use host::open_error;
 pub(crate) use host::{Found, Watched, Watcher, find};
 pub use host::{list_microphones, list_speakers};
 pub(crate) use pace::Pace;
-pub(crate) use resample::Resampler;
+pub(crate) use resample::{ResampleError, Resampler};
 pub(crate) use stream::{PlayRing, RecordRing, Wakes, open_input, open_output};
 pub(crate) use watch::{Bite, DONE_WAIT, Done, FaultLog, Heart, RETRY, Stall, WATCH};
 

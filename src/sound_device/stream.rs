@@ -231,10 +231,14 @@ fn build_input_of<T: SizedSample>(
 where
     f32: FromSample<T>,
 {
-    let channels = usize::from(config.channels.max(1));
+    let (channels, rate) = (usize::from(config.channels.max(1)), config.sample_rate.max(1));
     let (beating, thread) = (Arc::clone(heart), wakes.data.clone());
-    let on_data = move |data: &[T], _: &cpal::InputCallbackInfo| {
+    let on_data = move |data: &[T], info: &cpal::InputCallbackInfo| {
         let frames = data.len() / channels;
+        let (called, captured) = (info.timestamp().callback, info.timestamp().capture);
+        // That of the last sample: the first one was captured longer ago by what lies between them.
+        let length = Duration::from_micros(frames as u64 * 1_000_000 / u64::from(rate));
+        beating.note_latency(called.duration_since(captured).saturating_sub(length));
         let room = ring.slots().min(frames);
         if let Ok(chunk) = ring.write_chunk_uninit(room) {
             chunk.fill_from_iter(data.chunks_exact(channels).map(mix_down));
@@ -265,8 +269,9 @@ fn build_output_of<T: SizedSample + FromSample<f32>>(
 ) -> Result<cpal::Stream, cpal::Error> {
     let channels = usize::from(config.channels.max(1));
     let (beating, wakes_in_callback) = (Arc::clone(heart), wakes.clone());
-    let on_data = move |data: &mut [T], _: &cpal::OutputCallbackInfo| {
+    let on_data = move |data: &mut [T], info: &cpal::OutputCallbackInfo| {
         let frames = data.len() / channels;
+        beating.note_latency(info.timestamp().playback.duration_since(info.timestamp().callback));
         let ready = ring.slots().min(frames);
         let (sounding, silent) = data.split_at_mut(ready * channels);
         if let Ok(chunk) = ring.read_chunk(ready) {

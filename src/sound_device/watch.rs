@@ -3,7 +3,7 @@
 //! Shared between the device's real-time thread (writes atomics) and the thread that opened it (reads them). What decides
 //! is pure: time is an argument.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -32,10 +32,15 @@ pub(crate) struct Heart {
     largest: AtomicUsize,
     /// Sample frames for which the callback found no sound, or no room.
     missed: AtomicU64,
+    /// What the system says that sound takes between the callback and the air, in microseconds; 0 where it says nothing.
+    latency_us: AtomicU32,
     detached: AtomicBool,
 }
 
 impl Heart {
+    /// The greatest latency that is believed.
+    const MOST_LATENCY: Duration = Duration::from_secs(1);
+
     /// One callback of `frames` sample frames, of which `missed` had no sound or no room; true for the first one, which
     /// fills the device's own buffer and so says nothing about the size of the others.
     pub(crate) fn beat(&self, frames: usize, missed: usize) -> bool {
@@ -62,6 +67,20 @@ impl Heart {
     /// Sample frames without sound, or without room, so far.
     pub(crate) fn missed(&self) -> u64 {
         self.missed.load(Ordering::Relaxed)
+    }
+
+    /// Notes what the system says that sound takes between this callback and the air.
+    pub(crate) fn note_latency(&self, latency: Duration) {
+        // More is a clock that jumped, not a device.
+        if latency <= Self::MOST_LATENCY {
+            self.latency_us.store(latency.as_micros() as u32, Ordering::Relaxed);
+        }
+    }
+
+    /// What sound takes between the latest callback and the air; `None` where the system does not say.
+    pub(crate) fn latency(&self) -> Option<Duration> {
+        let micros = self.latency_us.load(Ordering::Relaxed);
+        (micros > 0).then(|| Duration::from_micros(micros.into()))
     }
 
     /// Notes what the system reports about a running stream, from whichever thread it does. Xruns, a refused real-time
@@ -250,6 +269,17 @@ mod tests {
         assert_eq!(log.failed(busy), None);
         assert_eq!(log.works("Headset"), Some(SoundEvent::Recovered { name: "Headset".into() }));
         assert_eq!(log.works("Speakers"), Some(SoundEvent::Opened { name: "Speakers".into() }));
+    }
+
+    #[test]
+    fn a_latency_is_believed_when_it_can_be() {
+        let heart = Heart::default();
+        heart.note_latency(Duration::ZERO);
+        assert_eq!(heart.latency(), None, "the system does not know");
+        for millis in [200, 5000] {
+            heart.note_latency(Duration::from_millis(millis));
+            assert_eq!(heart.latency(), Some(Duration::from_millis(200)));
+        }
     }
 
     #[test]

@@ -20,6 +20,15 @@ const BLOCK: usize = SAMPLE_RATE as usize / 100;
 /// What a speaker and a microphone themselves usually add to the way of an echo; the canceller finds the truth out.
 const DEVICES: Duration = Duration::from_millis(20);
 
+/// What the chain holds back: the gain's look ahead, the filters for the bands of the voice, the canceller's blocks.
+const fn delay(does: Processing) -> Duration {
+    match does {
+        Processing { echo_cancellation: true, .. } => Duration::from_millis(15),
+        Processing { noise_suppression: true, .. } => Duration::from_millis(7),
+        _ => Duration::from_millis(1),
+    }
+}
+
 /// Without a reference for this many frames (1 s) no speaker plays, and there is no echo to cancel.
 const SPEAKER_GONE: u32 = 50;
 
@@ -55,14 +64,14 @@ impl VoiceProcessor {
         Self { switches, reference, chain: None, without_reference: SPEAKER_GONE, output: [0.0; FRAME_SAMPLES] }
     }
 
-    /// Processes 960 samples; what comes out is up to 15 ms older. Sound of another length, or with everything off, is
-    /// returned as it is.
-    pub fn process<'a>(&'a mut self, frame: &'a [f32]) -> &'a [f32] {
+    /// Processes 960 samples; what comes out is older by what is returned with it. Sound of another length, or with
+    /// everything off, is returned as it is.
+    pub fn process<'a>(&'a mut self, frame: &'a [f32]) -> (&'a [f32], Duration) {
         let wanted = self.wanted();
         if wanted == Processing::default() || frame.len() != FRAME_SAMPLES {
             self.chain = None;
             self.drop_reference();
-            return frame;
+            return (frame, Duration::ZERO);
         }
         let chain = self.chain.get_or_insert_with(|| Chain::new(wanted));
         chain.change(wanted);
@@ -80,7 +89,7 @@ impl VoiceProcessor {
             }
             chain.process(recorded, output);
         }
-        &self.output
+        (&self.output, delay(wanted))
     }
 
     /// What is on, with echo cancellation only while a speaker plays.

@@ -13,7 +13,7 @@ fn processor(processing: Processing) -> (VoiceProcessor, Arc<ProcessingSwitches>
 }
 
 fn through(processor: &mut VoiceProcessor, sound: &[f32]) -> Vec<f32> {
-    sound.chunks_exact(FRAME_SAMPLES).flat_map(|frame| processor.process(frame).to_vec()).collect()
+    sound.chunks_exact(FRAME_SAMPLES).flat_map(|frame| processor.process(frame).0.to_vec()).collect()
 }
 
 /// Root mean square in dB of full scale.
@@ -87,6 +87,27 @@ fn a_canceller_runs_only_while_a_speaker_plays() {
     assert!(processor.chain.is_some());
     processor.process(&silence);
     assert!(processor.chain.is_none(), "nobody has played for a second");
+}
+
+#[test]
+fn what_comes_out_is_older_by_what_is_said() {
+    for does in [NOISE_ONLY, GAIN_ONLY, Processing { echo_cancellation: false, ..Processing::ALL }, Processing::ALL] {
+        let (mut writer, reader) = echo_reference();
+        let mut processor = VoiceProcessor::new(Arc::new(ProcessingSwitches::new(does)), reader);
+        let voice = Speech::new(1, 120.0).take(4 * SAMPLE_RATE as usize);
+        let (mut out, mut said) = (Vec::new(), Duration::ZERO);
+        for frame in voice.chunks_exact(FRAME_SAMPLES) {
+            writer.push(&[0.0; FRAME_SAMPLES], Duration::ZERO);
+            let (processed, delay) = processor.process(frame);
+            out.extend_from_slice(processed);
+            said = delay;
+        }
+        let alike = |lag: usize| -> f32 { voice[96_000..].iter().zip(&out[96_000 + lag..]).map(|(a, b)| a * b).sum() };
+        let delay = (0..1440).max_by(|&a, &b| alike(a).total_cmp(&alike(b))).unwrap();
+        let measured = Duration::from_micros(delay as u64 * 1_000_000 / u64::from(SAMPLE_RATE));
+        println!("{does:?}: {measured:?}");
+        assert!(measured.abs_diff(said) < Duration::from_millis(1), "{does:?}: {measured:?}");
+    }
 }
 
 #[test]

@@ -40,7 +40,7 @@ impl Arrivals {
     const BUCKET_MICROS: i64 = 5_000;
     const BUCKETS: usize = 60;
     /// Packets over which the fastest one is looked for: 2 s of sound.
-    const RECENT: usize = 100;
+    const RECENT: usize = super::RECENT_PACKETS;
     /// Packets after which one has faded to a third: 10 s of sound.
     const MEMORY: u32 = 500;
     /// Packets before the measure counts.
@@ -116,14 +116,27 @@ impl Arrivals {
         Some(self.lag_at(rtp_timestamp, now)? - self.least())
     }
 
-    fn lag_at(&self, rtp_timestamp: u32, now: MediaTime) -> Option<i64> {
+    /// The lag of a packet that were to arrive, or is played, at `now`, in microseconds from an arbitrary start; `None` before
+    /// any came.
+    pub(super) fn lag_at(&self, rtp_timestamp: u32, now: MediaTime) -> Option<i64> {
         let (last_timestamp, last_at) = self.last?;
         let step = step(last_timestamp, last_at, rtp_timestamp, now);
         (step.unsigned_abs() <= Self::NEW_CLOCK).then_some(self.lag + step)
     }
 
-    fn least(&self) -> i64 {
+    /// The lag of the fastest of the last two seconds.
+    pub(super) fn least(&self) -> i64 {
         self.lags.iter().copied().min().unwrap_or(self.lag)
+    }
+
+    /// The median lag of the last two seconds: what scatters around it moves it less than the fastest one.
+    pub(super) fn median(&self) -> i64 {
+        let mut lags = [0; Self::RECENT];
+        let count = self.lags.len().min(Self::RECENT);
+        for (copy, lag) in lags.iter_mut().zip(&self.lags) {
+            *copy = *lag;
+        }
+        if count == 0 { self.lag } else { *lags[..count].select_nth_unstable(count / 2).1 }
     }
 
     /// From the arrival of the fastest packet to its playing, in microseconds, that the buffer should keep.

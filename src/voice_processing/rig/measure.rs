@@ -78,7 +78,7 @@ fn run(far: &[f32], microphone: &[f32], processing: Processing) -> (Vec<f32>, Du
     let begun = Instant::now();
     for (played, recorded) in far.chunks_exact(FRAME_SAMPLES).zip(microphone.chunks_exact(FRAME_SAMPLES)) {
         writer.push(played, Duration::from_millis(30));
-        sent.extend_from_slice(processor.process(recorded));
+        sent.extend_from_slice(processor.process(recorded).0);
     }
     (sent, begun.elapsed())
 }
