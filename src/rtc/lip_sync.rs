@@ -138,15 +138,14 @@ mod tests {
         }
     }
 
-    /// Offsets at each second of a call whose sound takes 30 ms more than `sound` and whose pictures `pictures` ms at that
-    /// second, with the jitter buffer's tempo as fast as it may be and 30 ms for the speaker.
-    fn offsets(sound: fn(u64) -> u64, pictures: fn(u64) -> u64) -> Vec<i64> {
+    /// Offsets at each second of a call whose sound takes 30 ms and whose pictures `pictures` ms at that second, with the jitter buffer's tempo as fast as it may be and 30 ms for the speaker.
+    fn offsets(pictures: impl Fn(u64) -> u64) -> Vec<i64> {
         use crate::jitter_buffer::audio::{AudioJitterBuffer, Pull, Tempo};
         let (mut sync, mut wait) = (call(60), crate::jitter_buffer::sync::LipSync::default());
         let (mut buffer, mut ahead, mut offsets) = (AudioJitterBuffer::new(), 0, Vec::new());
         for n in 0..2500_u64 {
             let (millis, second) = (10_000 + n * 20, n / 50);
-            let now = MediaTime::from_millis(millis + 30 + sound(second));
+            let now = MediaTime::from_millis(millis + 30);
             let rtp_timestamp = (4_294_900_000 + millis * 48) as u32;
             sync.sound_arrived(rtp_timestamp, now);
             sync.picture_shown((77 + millis * 90) as u32, MediaTime::from_millis(millis + pictures(second)));
@@ -178,19 +177,14 @@ mod tests {
 
     #[test]
     fn lips_and_voice_are_together_again_a_few_seconds_after_a_change() {
-        let changes: [(fn(u64) -> u64, fn(u64) -> u64); 2] = [
-            (|_| 0, |second| if second < 10 { 60 } else { 220 }),
-            (|_| 0, |second| if second < 25 { 220 } else { 60 }),
-        ];
-        for (case, (sound, pictures)) in changes.into_iter().enumerate() {
-            let offsets = offsets(sound, pictures);
-            println!("{case}: {offsets:?}");
+        for (change, before, after) in [(10, 60, 220), (25, 220, 60)] {
+            let offsets = offsets(|second| if second < change { before } else { after });
             let together = |offset: &i64| (-45..=125).contains(offset);
             let apart =
                 |seconds: std::ops::Range<usize>| offsets[seconds].iter().filter(|offset| !together(offset)).count();
-            assert!(offsets[5..10].iter().all(together), "{case}: {offsets:?}");
-            let change = if case == 1 { 25 } else { 10 };
-            assert!(apart(change..change + 5) <= 4 && apart(change + 5..50) == 0, "{case}: {offsets:?}");
+            assert!(offsets[5..10].iter().all(together), "{change}: {offsets:?}");
+            let change = change as usize;
+            assert!(apart(change..change + 5) <= 4 && apart(change + 5..50) == 0, "{change}: {offsets:?}");
         }
     }
 

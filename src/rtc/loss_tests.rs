@@ -119,7 +119,9 @@ impl Side {
         let wanted = Arc::clone(&keyframe_wanted);
         let (tap, received) = MediaTap::new();
         let interceptors = Interceptors {
-            observer: RtcpObserver::new(Arc::clone(&counters), own.video, move || wanted.store(true, Relaxed)),
+            observer: RtcpObserver::new(Arc::clone(&counters), (own.video, own.audio), move || {
+                wanted.store(true, Relaxed)
+            }),
             congestion: CongestionControl::new(Arc::clone(&counters), || {}),
             nack_generator: NackGenerator::new(Arc::clone(&counters), own.video),
             fec: ForwardErrorCorrection::new(Arc::clone(&counters)),

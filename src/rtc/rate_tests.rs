@@ -113,7 +113,9 @@ impl End {
         let streams_own = streams(number * 10);
         let (tap, received) = MediaTap::new();
         let interceptors = Interceptors {
-            observer: RtcpObserver::new(Arc::clone(&counters), streams_own.video, move || wanted.store(true, Relaxed)),
+            observer: RtcpObserver::new(Arc::clone(&counters), (streams_own.video, streams_own.audio), move || {
+                wanted.store(true, Relaxed)
+            }),
             congestion: CongestionControl::new(Arc::clone(&counters), {
                 let wanted = Arc::clone(&keyframe_wanted);
                 move || wanted.store(true, Relaxed)

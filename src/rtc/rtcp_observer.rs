@@ -233,7 +233,7 @@ mod tests {
         let counters = Arc::new(Counters::default());
         counters.send_delay_us.store(50_000, Relaxed);
         counters.sound_send_delay_us.store(30_000, Relaxed);
-        let mut observer = RtcpObserver::new(counters, (7, 8), || {});
+        let mut observer = Staged::new(RtcpObserver::new(counters, (7, 8), || {}));
         for (ssrc, ticks) in [(7, 4500), (8, 1440), (9, 0)] {
             let report = SenderReport { ssrc, rtp_time: u32::MAX, ..Default::default() };
             observer.handle_write(tagged(Instant::now(), Box::new(report))).unwrap();
