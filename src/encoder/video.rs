@@ -140,7 +140,12 @@ fn run(shared: &Shared, input: &FrameSlot, budget: impl Fn() -> VideoBudget, mut
     while !shared.stop.load(Ordering::Relaxed) && !input.is_closed() {
         let Some(frame) = input.take_timeout(STOP_CHECK) else { continue };
         let most = Rate { kbps: shared.kbps.load(Ordering::Relaxed), max_fps: shared.max_fps.load(Ordering::Relaxed) };
-        match pictures.encode(&frame, most, budget(), &shared.keyframe_wanted, MediaTime::now) {
+        let encoded = pictures.encode(&frame, most, budget(), &shared.keyframe_wanted, MediaTime::now);
+        // Before the unit goes on: whoever gets it may ask for these.
+        shared.skipped.store(pictures.skipped, Ordering::Relaxed);
+        shared.busy_us.store(pictures.busy.as_micros() as u64, Ordering::Relaxed);
+        shared.size.store(u64::from(pictures.size.0) << 32 | u64::from(pictures.size.1), Ordering::Relaxed);
+        match encoded {
             Ok(Some(unit)) => {
                 shared.frames.fetch_add(1, Ordering::Relaxed);
                 shared.keyframes.fetch_add(u64::from(unit.keyframe), Ordering::Relaxed);
@@ -154,9 +159,6 @@ fn run(shared: &Shared, input: &FrameSlot, budget: impl Fn() -> VideoBudget, mut
                 tracing::warn!(%error, "a picture could not be encoded");
             }
         }
-        shared.skipped.store(pictures.skipped, Ordering::Relaxed);
-        shared.busy_us.store(pictures.busy.as_micros() as u64, Ordering::Relaxed);
-        shared.size.store(u64::from(pictures.size.0) << 32 | u64::from(pictures.size.1), Ordering::Relaxed);
     }
 }
 
