@@ -47,6 +47,8 @@ mod rate_tests;
 mod sound_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod virtual_end;
 
 pub use crate::call::Role;
 pub use engine::{Engine, PeerEvent, PeerSinks, VideoSink};

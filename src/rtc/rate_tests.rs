@@ -1,165 +1,63 @@
 //! The whole way of pictures in virtual time: a film, the encoder, the pacer, every interceptor of a connection, a seeded link
 //! each way, the jitter buffer. The figures are those of `bench network`.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use rtc::interceptor::{
-    AttributedPacket, BoxedInterceptor, Interceptor as _, Packet, RTCPFeedback, RTPHeaderExtension, Registry,
-    StreamInfo, TaggedPacket,
-};
-use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
-use rtc::sdp::extmap::TRANSPORT_CC_URI;
-use rtc::shared::TransportContext;
-use rtc::shared::marshal::MarshalSize;
+use rtc::interceptor::Packet;
 
-use super::Link;
-use super::congestion::CongestionControl;
-use super::connection::{Interceptors, with_interceptors};
-use super::description_sdp::{FEC_PAYLOAD_TYPE, H264_PAYLOAD_TYPE, OPUS_PAYLOAD_TYPE, RTX_PAYLOAD_TYPE, StreamNumbers};
+use super::LinkProfile;
+use super::description_sdp::OPUS_PAYLOAD_TYPE;
 use super::engine::Events;
-use super::fec::ForwardErrorCorrection;
-use super::media_tap::{MediaTap, ReceivedMedia};
-use super::nack::NackGenerator;
 use super::paced_video::PacedVideo;
 use super::packetizer::AudioPacketizer;
 use super::redundancy::CopiesWanted;
-use super::rtcp_observer::RtcpObserver;
 use super::sending::{MediaQueues, MediaReceivers, queues};
-use super::stats::Counters;
+use super::virtual_end::VirtualEnd;
 use crate::cli::bench::film::Film;
 use crate::encoder::{PictureEncoder, Rate};
-use crate::jitter_buffer::{VideoJitterBuffer, VideoOutput, VideoPacket};
 use crate::media::{EncodedAudio, MediaTime, VideoFrame};
 
-/// What SRTP adds to a packet.
-const SRTP: usize = 16;
 /// What a packet of sound holds at 32 kbit/s.
 const SOUND: usize = 80;
 
 /// One side of a call.
 struct End {
-    counters: Arc<Counters>,
-    streams: StreamNumbers,
-    chain: BoxedInterceptor,
-    received: ReceivedMedia,
+    path: VirtualEnd,
     queues: MediaQueues,
     sending: MediaReceivers,
     video: PacedVideo,
     audio: AudioPacketizer,
     copies: CopiesWanted,
     encoder: PictureEncoder,
-    keyframe_wanted: Arc<AtomicBool>,
-    jitter_buffer: VideoJitterBuffer,
-    /// What this side sends goes here, and is under way until it arrives.
-    link: Link,
-    under_way: BTreeMap<(MediaTime, u64), Packet>,
-    sent: u64,
-    record: Record,
-}
-
-/// What came to one end, and when, in ms.
-#[derive(Default)]
-struct Record {
-    /// Pictures, with their bytes.
+    /// When pictures came from the other end, in ms, and their bytes.
     pictures: Vec<(u64, usize)>,
-    sound: Vec<u64>,
-}
-
-fn streams(first: u32) -> StreamNumbers {
-    StreamNumbers { audio: first, video: first + 1, rtx: first + 2, fec: first + 3 }
-}
-
-fn infos(streams: StreamNumbers) -> [StreamInfo; 2] {
-    let rtp_header_extensions = vec![RTPHeaderExtension { uri: TRANSPORT_CC_URI.to_owned(), id: 5 }];
-    let rtcp_feedback =
-        ["nack", "transport-cc"].map(|typ| RTCPFeedback { typ: typ.to_owned(), parameter: String::new() }).to_vec();
-    let audio = StreamInfo {
-        ssrc: streams.audio,
-        payload_type: OPUS_PAYLOAD_TYPE,
-        mime_type: "audio/opus".to_owned(),
-        clock_rate: 48_000,
-        rtp_header_extensions,
-        ..StreamInfo::default()
-    };
-    let video = StreamInfo {
-        ssrc: streams.video,
-        ssrc_rtx: Some(streams.rtx),
-        ssrc_fec: Some(streams.fec),
-        payload_type: H264_PAYLOAD_TYPE,
-        payload_type_rtx: Some(RTX_PAYLOAD_TYPE),
-        payload_type_fec: Some(FEC_PAYLOAD_TYPE),
-        mime_type: "video/H264".to_owned(),
-        clock_rate: 90_000,
-        rtcp_feedback,
-        ..audio.clone()
-    };
-    [audio, video]
-}
-
-fn tagged(packet: Packet, now: Instant) -> TaggedPacket {
-    TaggedPacket { now, transport: TransportContext::default(), message: AttributedPacket::new(packet) }
 }
 
 impl End {
-    fn new(number: u32, profile: &str, start: Instant) -> Self {
-        let counters = Arc::new(Counters::default());
-        counters.far_takes_copies.store(true, Relaxed);
-        counters.far_takes_fec.store(true, Relaxed);
-        let keyframe_wanted = Arc::new(AtomicBool::new(false));
-        let wanted = Arc::clone(&keyframe_wanted);
-        let streams_own = streams(number * 10);
-        let (tap, received) = MediaTap::new();
-        let interceptors = Interceptors {
-            observer: RtcpObserver::new(Arc::clone(&counters), (streams_own.video, streams_own.audio), move || {
-                wanted.store(true, Relaxed)
-            }),
-            congestion: CongestionControl::new(Arc::clone(&counters), {
-                let wanted = Arc::clone(&keyframe_wanted);
-                move || wanted.store(true, Relaxed)
-            }),
-            nack_generator: NackGenerator::new(Arc::clone(&counters), streams_own.video),
-            fec: ForwardErrorCorrection::new(Arc::clone(&counters)),
-            tap,
-        };
-        let mut chain = with_interceptors(Registry::new(), interceptors).build();
-        for info in infos(streams_own) {
-            chain.bind_local_stream(&info);
-        }
-        for info in infos(streams((3 - number) * 10)) {
-            chain.bind_remote_stream(&info);
-        }
-        let wanted = Arc::clone(&keyframe_wanted);
+    fn new(number: u32, profile: &LinkProfile, now: MediaTime) -> Self {
+        let path = VirtualEnd::new(number, profile, now);
+        let wanted = Arc::clone(&path.keyframe_wanted);
         let events: Events = Arc::new(move |_| wanted.store(true, Relaxed));
-        let (queues, sending) = queues(Arc::clone(&counters), &events);
+        let (queues, sending) = queues(Arc::clone(&path.counters), &events);
         queues.set_open(true);
-        let now = MediaTime::of(start);
         Self {
-            counters,
-            streams: streams_own,
-            chain: Box::new(chain),
-            received,
             queues,
             sending,
-            video: PacedVideo::new(streams_own.video, 1, now),
-            audio: AudioPacketizer::new(streams_own.audio, OPUS_PAYLOAD_TYPE, 2),
+            video: PacedVideo::new(path.own.video, 1, now),
+            audio: AudioPacketizer::new(path.own.audio, OPUS_PAYLOAD_TYPE, 2),
             copies: CopiesWanted::default(),
             encoder: PictureEncoder::default(),
-            keyframe_wanted,
-            jitter_buffer: VideoJitterBuffer::new(),
-            link: Link::new(profile.parse().unwrap(), u64::from(number), now),
-            under_way: BTreeMap::new(),
-            sent: 0,
-            record: Record::default(),
+            pictures: Vec::new(),
+            path,
         }
     }
 
     fn capture(&mut self, picture: &VideoFrame, kbps: u32, now: MediaTime) {
         let budget = self.queues.budget(now).unwrap();
         let most = Rate { kbps, max_fps: 30 };
-        if let Some(unit) = self.encoder.encode(picture, most, budget, &self.keyframe_wanted, || now).unwrap() {
+        if let Some(unit) = self.encoder.encode(picture, most, budget, &self.path.keyframe_wanted, || now).unwrap() {
             self.queues.send_video(&unit);
         }
     }
@@ -173,8 +71,8 @@ impl End {
             at,
             recovered: false,
         };
-        let packet = self.audio.packetize(&sound, self.counters.copies(&mut self.copies, at));
-        self.chain.handle_write(tagged(Packet::Rtp(packet), now)).unwrap();
+        let packet = self.audio.packetize(&sound, self.path.counters.copies(&mut self.copies, at));
+        self.path.write(Packet::Rtp(packet), now);
     }
 
     /// What the sending task does.
@@ -183,69 +81,18 @@ impl End {
         loop {
             if !self.video.is_leaving() {
                 let Ok(unit) = self.sending.video.try_recv() else { break };
-                self.video.start(unit, &self.counters);
+                self.video.start(unit, &self.path.counters);
             }
-            if self.video.due(&self.counters, at) > at {
+            if self.video.due(&self.path.counters, at) > at {
                 break;
             }
-            self.video.advance(self.counters.target_bps.load(Relaxed), at);
+            self.video.advance(self.path.counters.target_bps.load(Relaxed), at);
             while let Some(packet) = self.video.next_packet() {
-                self.chain.handle_write(tagged(Packet::Rtp(packet), now)).unwrap();
+                self.path.write(Packet::Rtp(packet), now);
             }
-            self.video.count(&self.counters, at);
+            self.video.count(&self.path.counters, at);
             if self.video.is_leaving() {
                 break;
-            }
-        }
-    }
-
-    /// What leaves, to the link.
-    fn flush(&mut self, now: Instant) {
-        if self.chain.poll_timeout().is_some_and(|at| at <= now) {
-            self.chain.handle_timeout(now).unwrap();
-        }
-        while let Some(message) = self.chain.poll_write() {
-            let size = match &message.message.packet {
-                Packet::Rtp(packet) => packet.marshal_size(),
-                Packet::Rtcp(packets) => packets.iter().map(|packet| packet.marshal_size()).sum(),
-                _ => continue,
-            };
-            for arrival in self.link.send(size + SRTP, MediaTime::of(now)).into_iter().flatten() {
-                self.sent += 1;
-                self.under_way.insert((arrival, self.sent), message.message.packet.clone());
-            }
-        }
-    }
-
-    fn arrived(&mut self, now: MediaTime) -> Vec<Packet> {
-        let later = self.under_way.split_off(&(now + Duration::from_micros(1), 0));
-        std::mem::replace(&mut self.under_way, later).into_values().collect()
-    }
-
-    fn receive(&mut self, packets: Vec<Packet>, start: Instant, now: Instant) {
-        for packet in packets {
-            self.chain.handle_read(tagged(packet, now)).unwrap();
-            while self.chain.poll_read().is_some() {}
-        }
-        let at = MediaTime::of(now);
-        let elapsed = (now - start).as_millis() as u64;
-        while self.received.audio.try_recv().is_ok() {
-            self.record.sound.push(elapsed);
-        }
-        while let Ok(packet) = self.received.video.try_recv() {
-            let (sequence, timestamp, marker) =
-                (packet.header.sequence_number, packet.header.timestamp, packet.header.marker);
-            self.jitter_buffer.insert(VideoPacket { sequence, timestamp, marker, payload: packet.payload }, at);
-        }
-        self.jitter_buffer.set_round_trip(self.counters.round_trip());
-        while let Some(output) = self.jitter_buffer.poll(at) {
-            match output {
-                VideoOutput::Frame(unit) => self.record.pictures.push((elapsed, unit.data.len())),
-                VideoOutput::KeyframeNeeded => {
-                    let media_ssrc = if self.streams.video > 20 { 11 } else { 21 };
-                    let request = PictureLossIndication { sender_ssrc: self.streams.video, media_ssrc };
-                    self.chain.handle_write(tagged(Packet::Rtcp(vec![Box::new(request)]), now)).unwrap();
-                }
             }
         }
     }
@@ -276,7 +123,8 @@ impl Call {
                 frame
             })
             .collect();
-        let ends = [1, 2].map(|number| End::new(number, profile, start));
+        let profile = profile.parse().unwrap();
+        let ends = [1, 2].map(|number| End::new(number, &profile, MediaTime::of(start)));
         Self { start, now_ms: 0, ends, film, kbps, pictures: 0, filming: true }
     }
 
@@ -300,11 +148,12 @@ impl Call {
                     end.speak(self.now_ms / 20, now);
                 }
                 end.send(now);
-                end.flush(now);
+                end.path.advance(now);
             }
             for n in 0..2 {
-                let packets = self.ends[n].arrived(MediaTime::of(now));
-                self.ends[1 - n].receive(packets, self.start, now);
+                let packets = self.ends[n].path.arrived(MediaTime::of(now));
+                let far = &mut self.ends[1 - n];
+                far.path.receive(packets, now, |unit| far.pictures.push((self.now_ms, unit.data.len())));
             }
         }
     }
@@ -312,8 +161,7 @@ impl Call {
     /// Percent of the time between two moments (in s) in gaps of more than 200 ms, pictures a second, kbit/s.
     fn seen(&self, end: usize, from: u64, to: u64) -> (f64, f64, f64) {
         let (from, to) = (from * 1000, to * 1000);
-        let pictures: Vec<_> =
-            self.ends[end].record.pictures.iter().filter(|one| (from..to).contains(&one.0)).collect();
+        let pictures: Vec<_> = self.ends[end].pictures.iter().filter(|one| (from..to).contains(&one.0)).collect();
         let times: Vec<u64> = [from].into_iter().chain(pictures.iter().map(|one| one.0)).chain([to]).collect();
         let frozen: u64 = times.windows(2).map(|pair| pair[1] - pair[0]).filter(|gap| *gap > 200).sum();
         let bytes: usize = pictures.iter().map(|one| one.1).sum();
@@ -339,10 +187,12 @@ fn a_path_that_shrinks_costs_one_short_freeze_and_is_used_again_when_it_widens()
 #[test]
 fn a_thin_path_shows_pictures_without_freezing() {
     let mut call = Call::over("rate=150,queue=200,delay=10", (1280, 720), 1500);
-    call.run(34);
-    for end in 0..2 {
+    call.run(4);
+    let before = call.ends.each_ref().map(|end| end.path.sound_came);
+    call.run(30);
+    for (end, before) in before.into_iter().enumerate() {
         let (frozen, fps, kbps) = call.seen(end, 4, 34);
-        let sound = call.ends[end].record.sound.iter().filter(|at| **at >= 4000).count();
+        let sound = call.ends[end].path.sound_came - before;
         println!("end {end}: {frozen:.2} % frozen, {fps:.1} fps, {kbps:.0} kbit/s, {sound} of 1500 packets of sound");
         assert!(frozen < 2.0 && fps > 13.0 && kbps > 50.0 && sound > 1470);
     }

@@ -1,0 +1,196 @@
+//! One end of a connection in virtual time: every interceptor, a seeded link to the other end, and the jitter buffer.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use rtc::interceptor::{
+    AttributedPacket, BoxedInterceptor, Interceptor as _, Packet, RTCPFeedback, RTPHeaderExtension, Registry,
+    StreamInfo, TaggedPacket,
+};
+use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
+use rtc::sdp::extmap::TRANSPORT_CC_URI;
+use rtc::shared::TransportContext;
+use rtc::shared::marshal::MarshalSize;
+
+use super::congestion::CongestionControl;
+use super::connection::{Interceptors, with_interceptors};
+use super::description_sdp::{FEC_PAYLOAD_TYPE, H264_PAYLOAD_TYPE, OPUS_PAYLOAD_TYPE, RTX_PAYLOAD_TYPE, StreamNumbers};
+use super::fec::ForwardErrorCorrection;
+use super::media_tap::{MediaTap, ReceivedMedia};
+use super::nack::NackGenerator;
+use super::rtcp_observer::RtcpObserver;
+use super::stats::Counters;
+use super::{Link, LinkProfile};
+use crate::jitter_buffer::{VideoJitterBuffer, VideoOutput, VideoPacket};
+use crate::media::{EncodedVideo, MediaTime};
+
+/// What SRTP adds to a packet, in bytes.
+const TAG: usize = 16;
+
+/// The end itself. Its owner makes the packets and moves the time.
+pub(super) struct VirtualEnd {
+    pub(super) own: StreamNumbers,
+    far: StreamNumbers,
+    pub(super) counters: Arc<Counters>,
+    /// The next picture is to be a keyframe.
+    pub(super) keyframe_wanted: Arc<AtomicBool>,
+    chain: BoxedInterceptor,
+    received: ReceivedMedia,
+    jitter_buffer: VideoJitterBuffer,
+    /// What leaves goes here, and is under way until it arrives.
+    link: Link,
+    under_way: BTreeMap<(MediaTime, u64), Packet>,
+    departures: u64,
+    /// Bytes of video, retransmissions and repairs ahead that left.
+    pub(super) sent: [usize; 3],
+    /// The far side's packets of sound that came.
+    pub(super) sound_came: u64,
+}
+
+impl VirtualEnd {
+    /// End `number` (1 or 2) of a connection over `profile` each way. Both sides take repairs ahead and copies of sound.
+    pub(super) fn new(number: u32, profile: &LinkProfile, start: MediaTime) -> Self {
+        let counters = Arc::new(Counters::default());
+        counters.far_takes_copies.store(true, Relaxed);
+        counters.far_takes_fec.store(true, Relaxed);
+        let keyframe_wanted = Arc::new(AtomicBool::new(true));
+        let want_keyframe = || {
+            let wanted = Arc::clone(&keyframe_wanted);
+            move || wanted.store(true, Relaxed)
+        };
+        let (own, far) = (streams(number * 10), streams((3 - number) * 10));
+        let (tap, received) = MediaTap::new();
+        let interceptors = Interceptors {
+            observer: RtcpObserver::new(Arc::clone(&counters), (own.video, own.audio), want_keyframe()),
+            congestion: CongestionControl::new(Arc::clone(&counters), want_keyframe()),
+            nack_generator: NackGenerator::new(Arc::clone(&counters), own.video),
+            fec: ForwardErrorCorrection::new(Arc::clone(&counters)),
+            tap,
+        };
+        let mut chain = with_interceptors(Registry::new(), interceptors).build();
+        infos(own).iter().for_each(|info| chain.bind_local_stream(info));
+        infos(far).iter().for_each(|info| chain.bind_remote_stream(info));
+        Self {
+            own,
+            far,
+            counters,
+            keyframe_wanted,
+            chain: Box::new(chain),
+            received,
+            jitter_buffer: VideoJitterBuffer::new(),
+            link: Link::new(profile.clone(), u64::from(number), start),
+            under_way: BTreeMap::new(),
+            departures: 0,
+            sent: [0; 3],
+            sound_came: 0,
+        }
+    }
+
+    /// A packet of this side's leaves.
+    pub(super) fn write(&mut self, packet: Packet, now: Instant) {
+        self.chain.handle_write(tagged(packet, now)).unwrap();
+        self.flush(now);
+    }
+
+    /// Time has come to `now`.
+    pub(super) fn advance(&mut self, now: Instant) {
+        if self.chain.poll_timeout().is_some_and(|at| at <= now) {
+            self.chain.handle_timeout(now).unwrap();
+        }
+        self.flush(now);
+    }
+
+    /// Gives what the chain sends to the link.
+    fn flush(&mut self, now: Instant) {
+        while let Some(leaving) = self.chain.poll_write() {
+            let packet = leaving.message.packet;
+            let size = TAG
+                + match &packet {
+                    Packet::Rtp(packet) => packet.marshal_size(),
+                    Packet::Rtcp(packets) => packets.iter().map(|packet| packet.marshal_size()).sum(),
+                    _ => continue,
+                };
+            if let Packet::Rtp(packet) = &packet {
+                let kinds = [self.own.video, self.own.rtx, self.own.fec];
+                if let Some(kind) = kinds.iter().position(|kind| *kind == packet.header.ssrc) {
+                    self.sent[kind] += size;
+                }
+            }
+            for arrival in self.link.send(size, MediaTime::of(now)).into_iter().flatten() {
+                self.departures += 1;
+                self.under_way.insert((arrival, self.departures), packet.clone());
+            }
+        }
+    }
+
+    /// What of this side's has come to the other end by `now`.
+    pub(super) fn arrived(&mut self, now: MediaTime) -> Vec<Packet> {
+        let later = self.under_way.split_off(&(now + Duration::from_micros(1), 0));
+        std::mem::replace(&mut self.under_way, later).into_values().collect()
+    }
+
+    /// Takes what came from the other end, and gives the pictures that are whole to `show`.
+    pub(super) fn receive(&mut self, packets: Vec<Packet>, now: Instant, mut show: impl FnMut(EncodedVideo)) {
+        for packet in packets {
+            self.chain.handle_read(tagged(packet, now)).unwrap();
+            while self.chain.poll_read().is_some() {}
+            self.flush(now);
+        }
+        while self.received.audio.try_recv().is_ok() {
+            self.sound_came += 1;
+        }
+        let at = MediaTime::of(now);
+        while let Ok(packet) = self.received.video.try_recv() {
+            let (header, payload) = (packet.header, packet.payload);
+            let (sequence, timestamp, marker) = (header.sequence_number, header.timestamp, header.marker);
+            self.jitter_buffer.insert(VideoPacket { sequence, timestamp, marker, payload }, at);
+        }
+        self.jitter_buffer.set_round_trip(self.counters.round_trip());
+        while let Some(output) = self.jitter_buffer.poll(at) {
+            match output {
+                VideoOutput::Frame(unit) => show(unit),
+                VideoOutput::KeyframeNeeded => {
+                    let request = PictureLossIndication { sender_ssrc: self.own.video, media_ssrc: self.far.video };
+                    self.write(Packet::Rtcp(vec![Box::new(request)]), now);
+                }
+            }
+        }
+    }
+}
+
+fn streams(first: u32) -> StreamNumbers {
+    StreamNumbers { audio: first, video: first + 1, rtx: first + 2, fec: first + 3 }
+}
+
+fn infos(streams: StreamNumbers) -> [StreamInfo; 2] {
+    let rtp_header_extensions = vec![RTPHeaderExtension { uri: TRANSPORT_CC_URI.to_owned(), id: 5 }];
+    let rtcp_feedback =
+        ["nack", "transport-cc"].map(|typ| RTCPFeedback { typ: typ.to_owned(), parameter: String::new() }).to_vec();
+    let audio = StreamInfo {
+        ssrc: streams.audio,
+        payload_type: OPUS_PAYLOAD_TYPE,
+        mime_type: "audio/opus".to_owned(),
+        clock_rate: 48_000,
+        rtp_header_extensions,
+        ..StreamInfo::default()
+    };
+    let video = StreamInfo {
+        ssrc: streams.video,
+        ssrc_rtx: Some(streams.rtx),
+        ssrc_fec: Some(streams.fec),
+        payload_type: H264_PAYLOAD_TYPE,
+        payload_type_rtx: Some(RTX_PAYLOAD_TYPE),
+        payload_type_fec: Some(FEC_PAYLOAD_TYPE),
+        mime_type: "video/H264".to_owned(),
+        clock_rate: 90_000,
+        rtcp_feedback,
+        ..audio.clone()
+    };
+    [audio, video]
+}
+
+fn tagged(packet: Packet, now: Instant) -> TaggedPacket {
+    TaggedPacket { now, transport: TransportContext::default(), message: AttributedPacket::new(packet) }
+}
