@@ -57,6 +57,8 @@ const LIMIT_DOUBTFUL: Duration = Duration::from_secs(3);
 /// What is sent may exceed what arrives by this factor, and by this rate.
 const PROVEN_FACTOR: f64 = 1.5;
 const PROVEN_EXTRA_BPS: f64 = 50_000.0;
+/// A rate above this share of a known limit is near it.
+const NEAR_LIMIT: f64 = 0.7;
 /// A known limit is passed by a rate that exceeds it by this factor.
 const LIMIT_PASSED: f64 = 1.15;
 /// A packet more or less within the window moves the measured rate by as much, in bit/s.
@@ -348,7 +350,7 @@ impl BandwidthEstimator {
             self.limit_bps = None;
         }
         let doubtful = self.backed_off_at.is_none_or(|at| now.saturating_duration_since(at) > LIMIT_DOUBTFUL);
-        if doubtful && self.limit_bps.is_some_and(|limit| received < limit * 0.7) {
+        if doubtful && self.limit_bps.is_some_and(|limit| received < limit * NEAR_LIMIT) {
             // Little has been wanted since, so nothing is known of the limit now.
             self.limit_bps = None;
         }
@@ -360,7 +362,7 @@ impl BandwidthEstimator {
                 self.target_bps * CAREFUL_GROWTH.powf(elapsed.as_secs_f64() / GROWTH_INTERVAL.as_secs_f64())
             }
             // A packet, or a hundredth, in each round trip and the time that feedback takes.
-            Some(limit) if self.target_bps > limit * 0.7 => {
+            Some(limit) if self.target_bps > limit * NEAR_LIMIT => {
                 let response = round_trip + Duration::from_millis(100);
                 let step = (self.target_bps / 100.0).clamp(LEAST_STEP, 9600.0);
                 self.target_bps + step * elapsed.as_secs_f64() / response.as_secs_f64()

@@ -41,7 +41,6 @@ use superseded::Superseded;
 
 pub(super) use estimator::START_BPS;
 pub use estimator::{BandwidthEstimator, Report};
-
 pub(super) use flight::Flight;
 pub(super) use repairs::NumbersRepairs;
 
