@@ -15,21 +15,32 @@ pub fn read(file: impl BufRead) -> Option<VideoFrame> {
     next(&mut reader, &mut picture).then_some(picture)
 }
 
-/// The ratio of each picture, in dB, against the one of the film that has its number; those that cannot be read or have
-/// another size are left out. The numbers themselves do not count.
+/// The ratio of each picture, in dB, against the one of the film that has its number, which may go on counting where the film
+/// begins again; those that cannot be read or have another size are left out. The numbers themselves do not count.
 pub fn psnr<'a>(film: &Path, shown: impl Iterator<Item = &'a VideoFrame>) -> anyhow::Result<Vec<f64>> {
-    let mut film = Y4mReader::new(BufReader::new(File::open(film)?))?;
-    let mut original = VideoFrame::black(film.header().width as u32, film.header().height as u32);
+    let (mut reader, mut original) = open(film)?;
+    let mut count = 0;
+    while next(&mut reader, &mut original) {
+        count += 1;
+    }
+    (reader, original) = open(film)?;
     let size = |picture: &VideoFrame| (picture.width(), picture.height());
     let numbered = shown.filter(|picture| size(picture) == size(&original));
     let numbered: Vec<_> = numbered.filter_map(|picture| Some((barcode::read(picture)?, picture))).collect();
     let mut ratios = Vec::with_capacity(numbered.len());
-    while next(&mut film, &mut original) {
-        let number = barcode::read(&original);
-        let same = numbered.iter().filter(|(one, _)| Some(*one) == number);
+    for place in 0..count {
+        next(&mut reader, &mut original);
+        let same = numbered.iter().filter(|(number, _)| usize::from(*number) % count == place);
         ratios.extend(same.map(|(_, picture)| luma_psnr(picture, &original)));
     }
     Ok(ratios)
+}
+
+/// A film at its start, and room for a picture of it.
+fn open(film: &Path) -> anyhow::Result<(Y4mReader<BufReader<File>>, VideoFrame)> {
+    let reader = Y4mReader::new(BufReader::new(File::open(film)?))?;
+    let picture = VideoFrame::black(reader.header().width as u32, reader.header().height as u32);
+    Ok((reader, picture))
 }
 
 /// Reads the next picture; false when there is none that fits.
@@ -57,7 +68,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("film.y4m");
         film::write(&path, (320, 180)).unwrap();
-        let mut reader = Y4mReader::new(BufReader::new(File::open(&path).unwrap())).unwrap();
+        let (mut reader, _) = open(&path).unwrap();
         let mut shown: Vec<VideoFrame> = Vec::new();
         for _ in 0..3 {
             let mut picture = VideoFrame::black(320, 180);
@@ -66,6 +77,7 @@ mod tests {
         }
         barcode::write_time(&mut shown[0], 123_456);
         shown[1].planes_mut().0.iter_mut().skip(barcode::rows(320) * 320).for_each(|pixel| *pixel ^= 2);
+        barcode::write(&mut shown[1], 150 + 1);
         shown[2].planes_mut().0[..barcode::rows(320) * 320].fill(0);
         let ratios = psnr(&path, shown.iter().chain([&VideoFrame::black(160, 90)])).unwrap();
         let [same, two_steps] = ratios[..] else { panic!("{ratios:?}: the third cannot be read") };
