@@ -112,6 +112,9 @@ pub struct ReceivedStats {
     pub fps: f32,
     /// Kbit/s of video payload.
     pub kbps: f32,
+    /// Kbit/s of everything that comes: pictures, sound, repairs, reports, and the headers down to those of IPv4.
+    #[serde(default)]
+    pub wire_kbps: f32,
     /// Video frames assembled since the start of the call.
     pub frames: u64,
     /// Packets lost for good, since the start of the call.

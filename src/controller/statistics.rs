@@ -83,6 +83,7 @@ pub(super) fn received_stats(
         height: now.height,
         fps: per_second(before.frames_decoded, now.frames_decoded, elapsed),
         kbps: kbps(before.video_bytes_received, now.video_bytes_received, elapsed),
+        wire_kbps: kbps(before.wire_bytes_received, now.wire_bytes_received, elapsed),
         frames: now.frames_received,
         packets_lost: now.packets_lost,
         loss_percent: received_loss(before, now),

@@ -26,18 +26,18 @@ use webrtc::peer_connection::{
 use webrtc::runtime::Runtime;
 
 use super::congestion::{CongestionControl, NumbersRepairs};
-use super::description_sdp::{
+use super::negotiation::description_sdp::{
     FEC_FORMAT, FEC_NAME, FEC_PAYLOAD_TYPE, H264_FORMAT, H264_PAYLOAD_TYPE, OPUS_FORMAT, OPUS_PAYLOAD_TYPE, RED_FORMAT,
     RED_PAYLOAD_TYPE, RTX_FORMAT, RTX_PAYLOAD_TYPE, StreamNumbers,
 };
-use super::fec::ForwardErrorCorrection;
-use super::host_addresses::HostAddresses;
-use super::media_tap::MediaTap;
-use super::nack::NackGenerator;
-use super::repair_copies::RepairCopies;
-use super::retransmission::RetransmissionUnwrapper;
+use super::receiving::media_tap::MediaTap;
+use super::repair::copies::RepairCopies;
+use super::repair::fec::ForwardErrorCorrection;
+use super::repair::nack::NackGenerator;
+use super::repair::retransmission::RetransmissionUnwrapper;
 use super::rtcp_observer::RtcpObserver;
 use super::stage::Staged;
+use super::transport::host_addresses::HostAddresses;
 
 /// Between connectivity checks of a pair while connecting. A check goes out when this timer fires, and nominating takes
 /// another one, so it is most of the time that a call on a local network takes to connect.

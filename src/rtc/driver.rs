@@ -24,10 +24,10 @@ use tokio::time::Instant;
 use webrtc::media_stream::track_local::TrackLocal;
 use webrtc::peer_connection::{RTCPeerConnectionState, RTCSessionDescription};
 
-use super::candidate;
 use super::connection::Connection;
-use super::description_sdp::{self, StreamNumbers};
 use super::engine::PeerEvent;
+use super::negotiation::candidate;
+use super::negotiation::description_sdp::{self, StreamNumbers};
 use super::peer::{Command, Context};
 use super::sending::{is_closed, unless_closed};
 use crate::call::{Candidate, Description, DescriptionKind, EarlyCandidates, Role};

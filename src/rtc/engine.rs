@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
-use super::host_addresses::HostAddresses;
-use super::link::LinkProfile;
 use super::peer::{self, Peer};
-use super::runtime::Impairment;
+use super::transport::host_addresses::HostAddresses;
+use super::transport::link::LinkProfile;
+use super::transport::runtime::Impairment;
 use crate::call::{Candidate, Consent, Description, Role};
 use crate::media::{EncodedAudio, EncodedVideo, FrameSlot};
 

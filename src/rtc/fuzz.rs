@@ -15,11 +15,11 @@ use rtc::shared::TransportContext;
 use rtc::shared::marshal::Unmarshal;
 
 use super::congestion::CongestionControl;
-use super::description_sdp::{OPUS_PAYLOAD_TYPE, RED_PAYLOAD_TYPE};
-use super::fec::ForwardErrorCorrection;
-use super::nack::NackGenerator;
-use super::redundancy::RedundancyDecoder;
-use super::retransmission::RetransmissionUnwrapper;
+use super::negotiation::description_sdp::{OPUS_PAYLOAD_TYPE, RED_PAYLOAD_TYPE};
+use super::repair::fec::ForwardErrorCorrection;
+use super::repair::nack::NackGenerator;
+use super::repair::redundancy::RedundancyDecoder;
+use super::repair::retransmission::RetransmissionUnwrapper;
 use super::rtcp_observer::RtcpObserver;
 use super::stage::Staged;
 use super::stats::Counters;

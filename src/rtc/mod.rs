@@ -9,49 +9,30 @@
 //! Everything runs on tokio tasks but the decoder, which has a thread. The controller's calls never wait: commands and
 //! media go through bounded queues, and what happens comes back as [`PeerEvent`]s.
 
-mod candidate;
 pub mod congestion;
 mod connection;
-mod description_sdp;
 mod driver;
 mod engine;
-mod fec;
 #[doc(hidden)]
 pub mod fuzz;
-mod handshake_repeats;
-mod host_addresses;
-mod link;
-mod lip_sync;
-mod media_tap;
-mod nack;
-mod paced_video;
-mod pacer;
-pub mod packetizer;
+mod negotiation;
 mod peer;
 mod receiving;
-mod redundancy;
-mod repair_copies;
-mod retransmission;
+mod repair;
 mod rtcp_observer;
-mod runtime;
 mod sending;
-mod source_gate;
 mod stage;
 mod stats;
+mod transport;
 
-#[cfg(test)]
-mod loss_tests;
-#[cfg(test)]
-mod rate_tests;
-#[cfg(test)]
-mod sound_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
-mod virtual_end;
+mod virtual_time;
 
 pub use crate::call::Role;
 pub use engine::{Engine, PeerEvent, PeerSinks, VideoSink};
-pub use link::{Link, LinkProfile, ParseLinkError, UdpRelay};
 pub use peer::Peer;
+pub use sending::packetizer;
 pub use stats::PeerStats;
+pub use transport::link::{Link, LinkProfile, ParseLinkError, UdpRelay};

@@ -19,21 +19,21 @@ use tokio::sync::{mpsc, watch};
 use webrtc::peer_connection::{PeerConnectionEventHandler, RTCPeerConnectionIceEvent, RTCPeerConnectionState};
 use webrtc::runtime::Runtime;
 
-use super::candidate;
 use super::congestion::CongestionControl;
 use super::connection::{self, Connection, Interceptors};
-use super::description_sdp::StreamNumbers;
 use super::driver::{Driver, Inputs, drive};
 use super::engine::{Events, PeerEvent, PeerSinks};
-use super::fec::ForwardErrorCorrection;
-use super::media_tap::MediaTap;
-use super::nack::NackGenerator;
+use super::negotiation::candidate;
+use super::negotiation::description_sdp::StreamNumbers;
+use super::receiving::media_tap::MediaTap;
 use super::receiving::{self, KeyframeRequests};
+use super::repair::fec::ForwardErrorCorrection;
+use super::repair::nack::NackGenerator;
 use super::rtcp_observer::RtcpObserver;
-use super::runtime::{Impairment, PeerRuntime};
 use super::sending::{self, MediaQueues, MediaReceivers, is_closed};
-use super::source_gate::SourceGate;
 use super::stats::{Counters, PeerStats};
+use super::transport::runtime::{Impairment, PeerRuntime};
+use super::transport::source_gate::SourceGate;
 use crate::call::Role;
 use crate::call::{Candidate, Description};
 use crate::media::{EncodedAudio, EncodedVideo, MediaTime, VideoBudget};
@@ -120,7 +120,12 @@ impl Peer {
 
     /// What was counted so far.
     pub fn stats(&self) -> PeerStats {
-        self.shared.counters.snapshot(self.shared.gate.refused(), MediaTime::now())
+        let Shared { counters, gate, .. } = &*self.shared;
+        PeerStats {
+            datagrams_refused: gate.refused(),
+            wire_bytes_received: gate.admitted_bytes(),
+            ..counters.snapshot(MediaTime::now())
+        }
     }
 
     /// Stops sending at once and closes the connection; `PeerEvent::Closed` follows.

@@ -219,7 +219,7 @@ mod tests {
         };
         let received = ReceiverReport { reports: vec![report], ..Default::default() };
         observer.handle_read(tagged(start + Duration::from_millis(540), Box::new(received))).unwrap();
-        let stats = counters.snapshot(0, MediaTime::default());
+        let stats = counters.snapshot(MediaTime::default());
         assert!((stats.round_trip_ms - 40.0).abs() < 0.1, "{}", stats.round_trip_ms);
         assert_eq!((stats.far_packets_lost, stats.far_jitter_ms), (3, 10.0));
         assert!(observer.poll_read().is_some(), "everything passes");

@@ -5,8 +5,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::congestion::Flight;
-use super::lip_sync::LipSync;
-use super::redundancy::CopiesWanted;
+use super::receiving::lip_sync::LipSync;
+use super::repair::redundancy::CopiesWanted;
 use crate::media::MediaTime;
 
 /// A gap between pictures longer than this counts as frozen.
@@ -79,6 +79,8 @@ pub struct PeerStats {
     pub width: u32,
     /// Size of the latest decoded picture; 0 before the first.
     pub height: u32,
+    /// Bytes of all datagrams that came from the far side, with the headers of IPv4 and UDP.
+    pub wire_bytes_received: u64,
     /// Datagrams refused because their source had not proved to be the far side.
     pub datagrams_refused: u64,
     /// By how much longer pictures take from the far camera to their tile than the fastest sound takes from the far
@@ -239,7 +241,7 @@ impl Counters {
         Duration::from_micros(self.round_trip_us.load(Relaxed))
     }
 
-    pub(super) fn snapshot(&self, datagrams_refused: u64, now: MediaTime) -> PeerStats {
+    pub(super) fn snapshot(&self, now: MediaTime) -> PeerStats {
         let count = |counter: &AtomicU64| counter.load(Relaxed);
         let millis = |gauge: &AtomicU64| gauge.load(Relaxed) as f32 / 1000.0;
         PeerStats {
@@ -271,8 +273,8 @@ impl Counters {
             receive_delay_ms: millis(&self.receive_delay_us),
             width: self.width.load(Relaxed),
             height: self.height.load(Relaxed),
-            datagrams_refused,
             pictures_behind_sound_ms: self.lip_sync().pictures_behind_sound().map(|micros| micros as f32 / 1000.0),
+            ..PeerStats::default()
         }
     }
 }
@@ -310,9 +312,9 @@ mod tests {
         counters.expect_pictures(true);
         picture(9000);
         picture(9033);
-        let stats = counters.snapshot(0, MediaTime::from_millis(9050));
+        let stats = counters.snapshot(MediaTime::from_millis(9050));
         assert_eq!((stats.frozen_ms, stats.frames_decoded), (501, 6));
-        let stats = counters.snapshot(0, MediaTime::from_millis(10_033));
+        let stats = counters.snapshot(MediaTime::from_millis(10_033));
         assert_eq!(stats.frozen_ms, 1501, "a picture that stands still now is frozen now");
         assert_eq!(counters.picture(320, 180, 1000, MediaTime::from_millis(10_050)), Some((640, 360)));
     }

@@ -1,6 +1,6 @@
 //! The frame of every dialog: a card in the middle, over a veil.
 
-use eframe::egui::{self, Align, CornerRadius, Frame, Id, Layout, Margin, Response, Ui};
+use eframe::egui::{self, Align, CornerRadius, Frame, Id, LayerId, Layout, Margin, Order, Response, Ui};
 
 use super::buttons::{TextButton, Weight};
 use super::theme::{Palette, Type, radius, space};
@@ -8,18 +8,23 @@ use super::theme::{Palette, Type, radius, space};
 /// Shows a card `width` points wide; true when it should close (Esc, or a press beside it).
 pub fn show<R>(ui: &Ui, name: &str, width: f32, content: impl FnOnce(&mut Ui) -> R) -> (R, bool) {
     let palette = Palette::of(ui);
+    let id = Id::unique(("dialog", name));
+    let opens = !ui.memory(|memory| memory.areas().visible_last_frame(&LayerId::new(Order::Foreground, id)));
+    if opens {
+        // What the pointer rests on learns only in the next frame that it is covered: its tooltip must not stay till then.
+        ui.request_repaint();
+    }
     let room = ui.ctx().content_rect().width() - 2.0 * space::XL;
     let frame = Frame::new()
         .fill(palette.surface)
         .corner_radius(CornerRadius::same(radius::CARD))
         .inner_margin(Margin::same(space::XL as i8))
         .shadow(ui.visuals().window_shadow);
-    let response =
-        egui::Modal::new(Id::unique(("dialog", name))).frame(frame).backdrop_color(palette.veil).show(ui.ctx(), |ui| {
-            ui.set_width(width.min(room - 2.0 * space::XL));
-            ui.spacing_mut().item_spacing.y = space::S;
-            content(ui)
-        });
+    let response = egui::Modal::new(id).frame(frame).backdrop_color(palette.veil).show(ui.ctx(), |ui| {
+        ui.set_width(width.min(room - 2.0 * space::XL));
+        ui.spacing_mut().item_spacing.y = space::S;
+        content(ui)
+    });
     let close = response.should_close();
     (response.inner, close)
 }

@@ -37,6 +37,8 @@ pub(crate) fn run_inside(name: &str) {
         .arg(script)
         .arg(std::env::current_exe().unwrap())
         .args(["--exact", name, "--ignored", "--nocapture", "--test-threads=1"])
+        // What failed is the last thing that is said.
+        .env("RUST_BACKTRACE", "0")
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);

@@ -144,3 +144,15 @@ fn calling_again_offers_what_the_call_was() {
     let invite = Command::Invite { to: peer(1), user_data: String::new(), audio: true, video: VideoChoice::Off };
     assert_eq!(desk.sent(), [Command::DismissOutcome, invite]);
 }
+
+#[test]
+fn what_the_pointer_rests_on_is_not_explained_above_a_dialog() {
+    let desk = Desk::new(made_up::idle());
+    let explained = || desk.harness.borrow().query_all_by_label("Settings").count() == 2;
+    desk.harness.borrow().get_by_label("Settings").hover();
+    desk.harness.borrow_mut().run_steps(8);
+    assert!(explained(), "the button's name shows beside it");
+    desk.controller.put(made_up::incoming(true, true));
+    desk.harness.borrow_mut().run_ok();
+    assert!(!explained());
+}

@@ -64,6 +64,8 @@ pub struct Report {
     pub at: f64,
     /// Video payload received so far, what was sent again left out, in bytes.
     pub video_bytes: f64,
+    /// Everything received so far, the headers of IPv4 and UDP included, in bytes.
+    pub wire_bytes: f64,
     /// Lines of the latest picture.
     pub lines: u32,
     /// Samples of sound that were made up so far, silence left out.
@@ -85,7 +87,7 @@ mod tests {
         let candidate = PageCandidate { candidate: "c".into(), sdp_mid: Some("0".into()) };
         let to = serde_json::to_string(&ToPage::Candidate { candidate: &candidate }).unwrap();
         assert_eq!(to, r#"{"kind":"candidate","candidate":{"candidate":"c","sdpMid":"0"}}"#);
-        let from = r#"{"kind":"report","at":5.5,"video_bytes":100,"lines":720,"concealed_samples":0,"samples":480,
+        let from = r#"{"kind":"report","at":5.5,"video_bytes":100,"wire_bytes":150,"lines":720,"concealed_samples":0,"samples":480,
                        "shown":[[7,5.25],[-1,6]],"captured":[]}"#;
         let FromPage::Report(report) = serde_json::from_str(from).unwrap() else { panic!("a report") };
         assert_eq!((report.lines, report.shown), (720, vec![(7, 5.25), (-1, 6.0)]));

@@ -23,6 +23,7 @@ pub fn side(near: &[Report], far: &[Report], began: f64) -> SideRecord {
             .map(|report| Sample {
                 at: (report.at - began) / 1000.0,
                 kbit: report.video_bytes * 8.0 / 1000.0,
+                wire_kbit: report.wire_bytes * 8.0 / 1000.0,
                 concealed_ms: report.concealed_samples / SAMPLES_PER_MS,
                 sound_ms: report.samples / SAMPLES_PER_MS,
                 lines: report.lines,

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::dips::dips;
+use super::dips::{dips, narrowest};
 use super::record::SideRecord;
 use crate::cli::bench::figures::{median, percentile, round};
 use crate::controller::LinkProfile;
@@ -41,6 +41,9 @@ pub struct NetworkFigures {
     /// From the end of a blackout or a dip of the rate to 90 % of the rate before, the slowest time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seconds_back_to_90_percent: Option<f64>,
+    /// Percent of a bottleneck's capacity that arrives where it is narrowest, everything and its headers counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub capacity_used_percent: Option<f64>,
     /// Video payload that arrives at the callee, every two seconds.
     pub kbps_every_2_s: Vec<u32>,
 }
@@ -84,6 +87,8 @@ impl NetworkFigures {
             setup_ms: round(*setup_ms, 0),
             seconds_to_picture: slowest(&mut blackouts.map(|dip| mean(&|side| side.seconds_to_picture(dip, end)))),
             seconds_back_to_90_percent: slowest(&mut dips.iter().map(|dip| mean(&|side| side.seconds_back(dip, end)))),
+            capacity_used_percent: narrowest(link, window)
+                .map(|(piece, kbps)| round(mean(&|side| side.wire_kbps(piece)) / kbps * 100.0, 1)),
             kbps_every_2_s: every_2_s(&sides[1], window),
         }
     }
@@ -105,6 +110,7 @@ impl NetworkFigures {
             setup_ms: middle(&|run| run.setup_ms),
             seconds_to_picture: middle_if_any(&|run| run.seconds_to_picture),
             seconds_back_to_90_percent: middle_if_any(&|run| run.seconds_back_to_90_percent),
+            capacity_used_percent: middle_if_any(&|run| run.capacity_used_percent),
             ..first.clone()
         })
     }
@@ -122,8 +128,14 @@ pub mod tests {
 
     /// Some figures of `peer`, at so many frames a second.
     pub fn figures(peer: &'static str, fps: f64) -> NetworkFigures {
-        let sample =
-            |at: f64| Sample { at, kbit: at * 1500.0, concealed_ms: at * 10.0, sound_ms: at * 1000.0, lines: 720 };
+        let sample = |at: f64| Sample {
+            at,
+            kbit: at * 1500.0,
+            wire_kbit: at * 1600.0,
+            concealed_ms: at * 10.0,
+            sound_ms: at * 1000.0,
+            lines: 720,
+        };
         let side = SideRecord {
             shown: (0..60 * fps as u32).map(|n| f64::from(n) / fps).collect(),
             delays: vec![30.0, 60.0],
@@ -135,7 +147,7 @@ pub mod tests {
             sides: [side.clone(), side],
             psnr: vec![40.0, 38.0, 39.04],
         };
-        NetworkFigures::of(peer, "blackout=20:5", &"blackout=20:5".parse().unwrap(), 60, &call)
+        NetworkFigures::of(peer, "blackout=20:5", &"rate=2000,blackout=20:5".parse().unwrap(), 60, &call)
     }
 
     #[test]
@@ -144,7 +156,7 @@ pub mod tests {
         assert_eq!((figures.fps, figures.frozen_percent, figures.kbps, figures.lines), (30.0, 0.0, 1500.0, 720));
         assert_eq!((figures.latency_ms_p50, figures.audio_concealed_percent, figures.setup_ms), (60.0, 1.0, 100.0));
         assert_eq!((figures.seconds_to_picture, figures.seconds_back_to_90_percent), (Some(0.0), Some(0.0)));
-        assert_eq!(figures.psnr_db, Some(39.0));
+        assert_eq!((figures.psnr_db, figures.capacity_used_percent), (Some(39.0), Some(80.0)));
         assert_eq!(figures.kbps_every_2_s, [1500; 29]);
     }
 

@@ -66,9 +66,13 @@ fn samples<'a>(stats: impl Iterator<Item = (f64, &'a ReceivedStats)>) -> Vec<Sam
     let mut samples: Vec<Sample> = Vec::new();
     for (at, received) in stats {
         let before = samples.last().copied();
+        let grown = |of: fn(&Sample) -> f64, kbps: f32| {
+            before.map_or(0.0, |before| of(&before) + f64::from(kbps) * (at - before.at))
+        };
         samples.push(Sample {
             at,
-            kbit: before.map_or(0.0, |before| before.kbit + f64::from(received.kbps) * (at - before.at)),
+            kbit: grown(|sample| sample.kbit, received.kbps),
+            wire_kbit: grown(|sample| sample.wire_kbit, received.wire_kbps),
             concealed_ms: received.audio_concealed_ms as f64,
             sound_ms: at * 1000.0,
             lines: received.height,
@@ -83,10 +87,14 @@ mod tests {
 
     #[test]
     fn rates_become_counts() {
-        let report = |kbps| ReceivedStats { kbps, height: 720, audio_concealed_ms: 20, ..Default::default() };
+        let report = |kbps| {
+            let wire_kbps = kbps + 100.0;
+            ReceivedStats { kbps, wire_kbps, height: 720, audio_concealed_ms: 20, ..Default::default() }
+        };
         let (first, second) = (report(1000.0), report(500.0));
         let samples = samples([(2.0, &first), (2.5, &second), (3.0, &first)].into_iter());
         assert_eq!(samples.iter().map(|sample| sample.kbit).collect::<Vec<_>>(), [0.0, 250.0, 750.0]);
+        assert_eq!(samples.iter().map(|sample| sample.wire_kbit).collect::<Vec<_>>(), [0.0, 300.0, 850.0]);
         assert_eq!((samples[2].sound_ms, samples[2].concealed_ms, samples[2].lines), (3000.0, 20.0, 720));
     }
 }

@@ -18,6 +18,8 @@ pub struct Sample {
     pub at: f64,
     /// Video payload that arrived so far, in kbit.
     pub kbit: f64,
+    /// Everything that arrived so far, headers included, in kbit.
+    pub wire_kbit: f64,
     /// Sound that was made up so far, in ms.
     pub concealed_ms: f64,
     /// Sound so far, in ms.
@@ -69,10 +71,19 @@ impl SideRecord {
     }
 
     /// Video payload that arrived between two moments, in kbit/s, as far as there are samples, which straight lines join.
-    pub fn kbps(&self, (from, to): (f64, f64)) -> f64 {
+    pub fn kbps(&self, between: (f64, f64)) -> f64 {
+        self.rate(|sample| sample.kbit, between)
+    }
+
+    /// Everything that arrived between two moments, headers included, in kbit/s.
+    pub fn wire_kbps(&self, between: (f64, f64)) -> f64 {
+        self.rate(|sample| sample.wire_kbit, between)
+    }
+
+    fn rate(&self, kbit: fn(&Sample) -> f64, (from, to): (f64, f64)) -> f64 {
         let [first, .., last] = self.samples.as_slice() else { return 0.0 };
         let (from, to) = (from.max(first.at), to.min(last.at));
-        (self.kbit_at(to) - self.kbit_at(from)) / (to - from).max(1e-3)
+        (self.count_at(kbit, to) - self.count_at(kbit, from)) / (to - from).max(1e-3)
     }
 
     /// The lines of the last picture.
@@ -96,11 +107,11 @@ impl SideRecord {
         back.next().unwrap_or(end) - dip.end
     }
 
-    fn kbit_at(&self, time: f64) -> f64 {
+    fn count_at(&self, count: fn(&Sample) -> f64, time: f64) -> f64 {
         let after = self.samples.partition_point(|sample| sample.at <= time);
         match (after.checked_sub(1).and_then(|before| self.samples.get(before)), self.samples.get(after)) {
-            (Some(a), Some(b)) => a.kbit + (b.kbit - a.kbit) * (time - a.at) / (b.at - a.at).max(1e-6),
-            (Some(only), None) | (None, Some(only)) => only.kbit,
+            (Some(a), Some(b)) => count(a) + (count(b) - count(a)) * (time - a.at) / (b.at - a.at).max(1e-6),
+            (Some(only), None) | (None, Some(only)) => count(only),
             (None, None) => 0.0,
         }
     }
@@ -117,7 +128,7 @@ mod tests {
             .map(|half| {
                 let at = f64::from(half) / 2.0;
                 kbit += if half == 0 { 0.0 } else { rate(at) / 2.0 };
-                Sample { at, kbit, concealed_ms: at * 20.0, sound_ms: at * 1000.0, lines: 720 }
+                Sample { at, kbit, wire_kbit: kbit * 1.1, concealed_ms: at * 20.0, sound_ms: at * 1000.0, lines: 720 }
             })
             .collect()
     }
@@ -138,7 +149,7 @@ mod tests {
         let side =
             SideRecord { samples: samples(20, |at| if at <= 10.0 { 1000.0 } else { 500.0 }), ..Default::default() };
         assert_eq!((side.kbps((0.0, 10.0)), side.kbps((10.0, 20.0)), side.kbps((9.0, 11.0))), (1000.0, 500.0, 750.0));
-        assert_eq!((side.concealed_percent(), side.lines()), (2.0, 720));
+        assert_eq!((side.wire_kbps((10.0, 20.0)).round(), side.concealed_percent(), side.lines()), (550.0, 2.0, 720));
         let empty = SideRecord::default();
         assert_eq!((empty.kbps((0.0, 1.0)), empty.concealed_percent(), empty.lines()), (0.0, 0.0, 0));
     }

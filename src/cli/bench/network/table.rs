@@ -5,7 +5,7 @@ use super::figures::NetworkFigures;
 /// A column: its heading, and what it shows of a call.
 type Column = (&'static str, fn(&NetworkFigures) -> String);
 
-const COLUMNS: [Column; 10] = [
+const COLUMNS: [Column; 11] = [
     ("Frames a second", |row| row.fps.to_string()),
     ("Frozen (%)", |row| row.frozen_percent.to_string()),
     ("Delay, median (ms)", |row| row.latency_ms_p50.to_string()),
@@ -16,6 +16,7 @@ const COLUMNS: [Column; 10] = [
     ("PSNR (dB)", |row| or_dash(row.psnr_db)),
     ("To picture (s)", |row| or_dash(row.seconds_to_picture)),
     ("To 90 % (s)", |row| or_dash(row.seconds_back_to_90_percent)),
+    ("Of the capacity (%)", |row| or_dash(row.capacity_used_percent)),
 ];
 
 fn or_dash(value: Option<f64>) -> String {
@@ -57,9 +58,12 @@ mod tests {
         let ours = figures("visavis", 30.0);
         let alone = table(&[(ours.clone(), None)]);
         assert!(alone.starts_with("| Network | Frames a second |"), "{alone}");
-        assert!(alone.ends_with("| blackout=20:5 | 30 | 0 | 60 | 60 | 1 | 1500 | 720 | 39 | 0 | 0 |\n"), "{alone}");
+        assert!(
+            alone.ends_with("| blackout=20:5 | 30 | 0 | 60 | 60 | 1 | 1500 | 720 | 39 | 0 | 0 | 80 |\n"),
+            "{alone}"
+        );
         let beside = table(&[(ours, Some(figures("chromium", 20.0)))]);
         assert!(beside.contains("| blackout=20:5 | 30 / 20 | 0 / 0 | 60 / 60 |"), "{beside}");
-        assert!(beside.lines().skip(2).all(|line| line.matches('|').count() == 12), "{beside}");
+        assert!(beside.lines().skip(2).all(|line| line.matches('|').count() == 13), "{beside}");
     }
 }

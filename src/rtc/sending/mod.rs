@@ -4,6 +4,10 @@
 //! connection does not take what comes, sound loses single packets, and video stops until the next keyframe, because a
 //! frame without its reference is of no use to the far side. Before that happens the encoder is held back.
 
+pub(in crate::rtc) mod paced_video;
+pub(in crate::rtc) mod pacer;
+pub mod packetizer;
+
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -12,13 +16,13 @@ use tokio::sync::{mpsc, watch};
 use webrtc::media_stream::track_local::TrackLocal;
 use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
 
-use super::description_sdp::{OPUS_PAYLOAD_TYPE, StreamNumbers};
-use super::engine::{Events, PeerEvent};
-use super::paced_video::PacedVideo;
-use super::packetizer::AudioPacketizer;
-use super::redundancy::CopiesWanted;
-use super::stats::Counters;
 use crate::media::{EncodedAudio, EncodedVideo, MediaTime, Spacing, VideoBudget};
+use crate::rtc::engine::{Events, PeerEvent};
+use crate::rtc::negotiation::description_sdp::{OPUS_PAYLOAD_TYPE, StreamNumbers};
+use crate::rtc::repair::redundancy::CopiesWanted;
+use crate::rtc::stats::Counters;
+use paced_video::PacedVideo;
+use packetizer::AudioPacketizer;
 
 /// A quarter of a second at 30 frames a second: a busy computer's hiccup should not cost a keyframe.
 const VIDEO_QUEUE: usize = 8;
@@ -34,7 +38,7 @@ const PAYLOAD_SHARE: f64 = 0.93;
 const KEYFRAME_REQUEST_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The near ends of the queues, held by the peer's handles.
-pub(super) struct MediaQueues {
+pub(in crate::rtc) struct MediaQueues {
     video: mpsc::Sender<EncodedVideo>,
     audio: mpsc::Sender<EncodedAudio>,
     /// Number of the next sound.
@@ -50,12 +54,12 @@ pub(super) struct MediaQueues {
 }
 
 /// The far ends, for the sending task.
-pub(super) struct MediaReceivers {
-    pub(super) video: mpsc::Receiver<EncodedVideo>,
-    pub(super) audio: mpsc::Receiver<EncodedAudio>,
+pub(in crate::rtc) struct MediaReceivers {
+    pub(in crate::rtc) video: mpsc::Receiver<EncodedVideo>,
+    pub(in crate::rtc) audio: mpsc::Receiver<EncodedAudio>,
 }
 
-pub(super) fn queues(counters: Arc<Counters>, events: &Events) -> (MediaQueues, MediaReceivers) {
+pub(in crate::rtc) fn queues(counters: Arc<Counters>, events: &Events) -> (MediaQueues, MediaReceivers) {
     let (video, video_receiver) = mpsc::channel(VIDEO_QUEUE);
     let (audio, audio_receiver) = mpsc::channel(AUDIO_QUEUE);
     let queues = MediaQueues {
@@ -73,7 +77,7 @@ pub(super) fn queues(counters: Arc<Counters>, events: &Events) -> (MediaQueues, 
 
 impl MediaQueues {
     /// Lets media through (the connection is up) or drops it.
-    pub(super) fn set_open(&self, open: bool) {
+    pub(in crate::rtc) fn set_open(&self, open: bool) {
         if open && !self.open.swap(true, Relaxed) {
             self.awaiting_keyframe.store(true, Relaxed);
             self.request_keyframe();
@@ -82,7 +86,7 @@ impl MediaQueues {
         }
     }
 
-    pub(super) fn send_video(&self, unit: &EncodedVideo) {
+    pub(in crate::rtc) fn send_video(&self, unit: &EncodedVideo) {
         let open = self.open.load(Relaxed);
         let decodable = unit.keyframe || !self.awaiting_keyframe.load(Relaxed);
         if open && decodable && self.video.try_send(unit.clone()).is_ok() {
@@ -100,7 +104,7 @@ impl MediaQueues {
     }
 
     /// What may be encoded for this peer at `now`; `None` while the connection takes nothing.
-    pub(super) fn budget(&self, now: MediaTime) -> Option<VideoBudget> {
+    pub(in crate::rtc) fn budget(&self, now: MediaTime) -> Option<VideoBudget> {
         if !self.open.load(Relaxed) {
             return None;
         }
@@ -121,7 +125,7 @@ impl MediaQueues {
         }
     }
 
-    pub(super) fn send_audio(&self, audio: &EncodedAudio) {
+    pub(in crate::rtc) fn send_audio(&self, audio: &EncodedAudio) {
         if self.open.load(Relaxed) {
             let sequence = self.sound_number.fetch_add(1, Relaxed);
             // A full queue means that the connection takes nothing: late sound is worth less than none. Its number tells
@@ -132,7 +136,7 @@ impl MediaQueues {
 }
 
 /// Runs until the peer closes.
-pub(super) async fn run(
+pub(in crate::rtc) async fn run(
     mut media: MediaReceivers,
     mut closed: watch::Receiver<bool>,
     video_track: Arc<TrackLocalStaticRTP>,
@@ -180,7 +184,10 @@ async fn sleep_until(at: MediaTime) {
 }
 
 /// What `future` gives, or `None` when the peer is closed before: a connection that takes nothing holds nobody up.
-pub(super) async fn unless_closed<T>(closed: &mut watch::Receiver<bool>, future: impl Future<Output = T>) -> Option<T> {
+pub(in crate::rtc) async fn unless_closed<T>(
+    closed: &mut watch::Receiver<bool>,
+    future: impl Future<Output = T>,
+) -> Option<T> {
     tokio::select! {
         biased;
         () = is_closed(closed) => None,
@@ -189,7 +196,7 @@ pub(super) async fn unless_closed<T>(closed: &mut watch::Receiver<bool>, future:
 }
 
 /// Waits for the closing of a peer.
-pub(super) async fn is_closed(closed: &mut watch::Receiver<bool>) {
+pub(in crate::rtc) async fn is_closed(closed: &mut watch::Receiver<bool>) {
     // An error means that the last handle is gone, which closes, too.
     let _ = closed.wait_for(|closed| *closed).await;
 }

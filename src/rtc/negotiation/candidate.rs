@@ -13,7 +13,7 @@ const FIRST_PORT: u16 = 1024;
 ///
 /// `loopback` says whether this side uses a loopback address itself: only then may the far side's be one. A stranger must
 /// not be able to make this computer send to itself, to everybody, to nobody or to well-known services.
-pub(super) fn to_engine(candidate: &Candidate, loopback: bool) -> Option<RTCIceCandidateInit> {
+pub(in crate::rtc) fn to_engine(candidate: &Candidate, loopback: bool) -> Option<RTCIceCandidateInit> {
     let is_ice_char = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
     let foundation_fits =
         (1..=32).contains(&candidate.foundation.len()) && candidate.foundation.bytes().all(is_ice_char);
@@ -45,7 +45,7 @@ fn is_reachable(address: IpAddr, loopback: bool) -> bool {
 }
 
 /// A candidate of this side's in a `generation`, as the far side is told; `None` when it is of no use there.
-pub(super) fn from_engine(candidate: &RTCIceCandidate, generation: u32) -> Option<Candidate> {
+pub(in crate::rtc) fn from_engine(candidate: &RTCIceCandidate, generation: u32) -> Option<Candidate> {
     if candidate.protocol != RTCIceProtocol::Udp || candidate.component != 1 {
         return None;
     }

@@ -6,9 +6,9 @@ use bytes::{BufMut, Bytes, BytesMut};
 use rtc::rtp::Packet;
 use rtc::rtp::header::Header;
 
-use super::description_sdp::RED_PAYLOAD_TYPE;
-use super::redundancy::RedundancyEncoder;
 use crate::media::{EncodedAudio, EncodedVideo, MediaTime};
+use crate::rtc::negotiation::description_sdp::RED_PAYLOAD_TYPE;
+use crate::rtc::repair::redundancy::RedundancyEncoder;
 
 /// RTP payload bytes at most: fits any path of 1280 bytes with IPv6, UDP, SRTP and header extensions.
 const MAX_PAYLOAD: usize = 1150;
@@ -136,7 +136,7 @@ fn trimmed(annex_b: &Bytes, begin: usize, end: usize) -> Bytes {
 
 /// Makes packets of sound.
 #[derive(Debug)]
-pub(super) struct AudioPacketizer {
+pub(in crate::rtc) struct AudioPacketizer {
     stream: Stream,
     /// Number and timestamp of the last one.
     last: Option<(u16, u32)>,
@@ -144,13 +144,13 @@ pub(super) struct AudioPacketizer {
 }
 
 impl AudioPacketizer {
-    pub(super) fn new(ssrc: u32, payload_type: u8, random: u64) -> Self {
+    pub(in crate::rtc) fn new(ssrc: u32, payload_type: u8, random: u64) -> Self {
         Self { stream: Stream::new(ssrc, payload_type, random), last: None, redundancy: RedundancyEncoder::new() }
     }
 
     /// The packet of 20 ms of sound, with up to `copies` of those before it. Timestamps go on in even steps, whatever the
     /// thread's jitter, and jump after a pause; sound whose number is left out is missed by the far side.
-    pub(super) fn packetize(&mut self, audio: &EncodedAudio, copies: usize) -> Packet {
+    pub(in crate::rtc) fn packetize(&mut self, audio: &EncodedAudio, copies: usize) -> Packet {
         let measured = self.stream.timestamp(audio.at, 48_000);
         let mut timestamp = measured;
         if let Some((last_number, last)) = self.last {

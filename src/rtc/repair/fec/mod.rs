@@ -23,13 +23,13 @@ use rtc::interceptor::{AttributedPacket, Packet, Slot, StreamInfo, TaggedPacket}
 use rtc::rtp;
 
 use super::redundancy::THIN;
-use super::stage::{Passing, Stage};
-use super::stats::Counters;
-pub(super) use block::repaired_by;
+use crate::rtc::stage::{Passing, Stage};
+use crate::rtc::stats::Counters;
+pub(in crate::rtc) use block::repaired_by;
 use block::{MAX_SOURCES, Recovery, Source};
 
 /// Adds repairs to what is sent, and works out what was lost of what comes.
-pub(super) struct ForwardErrorCorrection {
+pub(in crate::rtc) struct ForwardErrorCorrection {
     counters: Arc<Counters>,
     sending: Option<Sending>,
     receiving: Option<Receiving>,
@@ -55,12 +55,12 @@ struct Receiving {
 }
 
 impl ForwardErrorCorrection {
-    pub(super) fn new(counters: Arc<Counters>) -> Self {
+    pub(in crate::rtc) fn new(counters: Arc<Counters>) -> Self {
         Self { counters, sending: None, receiving: None }
     }
 
     /// Between the retransmissions, which are not protected but complete a block, and the NACK generator.
-    pub(super) fn slot() -> Slot {
+    pub(in crate::rtc) fn slot() -> Slot {
         Slot::from(6_600)
     }
 
@@ -206,8 +206,8 @@ mod tests {
     use rtc::sansio::Protocol;
     use rtc::shared::TransportContext;
 
-    use super::super::stage::Staged;
     use super::*;
+    use crate::rtc::stage::Staged;
     use crate::rtc::stats::TypicalLoss;
 
     fn stream() -> StreamInfo {

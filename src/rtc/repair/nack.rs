@@ -20,10 +20,10 @@ use rtc::rtcp::transport_feedbacks::transport_layer_nack::{TransportLayerNack, n
 use rtc::shared::TransportContext;
 
 use super::fec::repaired_by;
-use super::stage::{Passing, Stage};
-use super::stats::Counters;
 use crate::jitter_buffer::repair_wait;
 use crate::media::{count_near, first_count};
+use crate::rtc::stage::{Passing, Stage};
+use crate::rtc::stats::Counters;
 
 /// A packet may be overtaken by others for so long before it counts as missing.
 const OVERTAKEN: Duration = Duration::from_millis(5);
@@ -49,7 +49,7 @@ const INTERRUPTION: Duration = Duration::from_secs(1);
 const WORTH_REPAIRING: u64 = 32;
 
 /// Asks for what is missing in the streams that support it.
-pub(super) struct NackGenerator {
+pub(in crate::rtc) struct NackGenerator {
     counters: Arc<Counters>,
     /// SSRC that the requests come from.
     sender_ssrc: u32,
@@ -102,7 +102,7 @@ struct Pace {
 }
 
 impl NackGenerator {
-    pub(super) fn new(counters: Arc<Counters>, sender_ssrc: u32) -> Self {
+    pub(in crate::rtc) fn new(counters: Arc<Counters>, sender_ssrc: u32) -> Self {
         Self { counters, sender_ssrc, streams: HashMap::new(), protected: HashMap::new() }
     }
 

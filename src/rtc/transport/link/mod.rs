@@ -15,12 +15,12 @@ use std::time::Duration;
 
 pub use profile::{LinkProfile, ParseLinkError};
 pub use relay::UdpRelay;
-pub(super) use sender::LinkSender;
+pub(in crate::rtc) use sender::LinkSender;
 
 use crate::media::MediaTime;
 
 /// Bytes that IPv4 and UDP add to a datagram.
-const HEADERS: usize = 28;
+pub(in crate::rtc) const DATAGRAM_HEADERS: usize = 28;
 
 /// One direction of an impaired path.
 #[derive(Debug)]
@@ -81,7 +81,7 @@ impl Link {
         if start.since(now) > self.profile.queue {
             return None;
         }
-        let bits = (size + HEADERS) as u64 * 8;
+        let bits = (size + DATAGRAM_HEADERS) as u64 * 8;
         self.idle_at = start + Duration::from_micros(bits * 1000 / u64::from(kbps.max(1)));
         Some(self.idle_at)
     }

@@ -9,11 +9,11 @@ const MAX_ADDRESSES: usize = 8;
 /// The addresses to open sockets on, asked for whenever sockets are opened: the one that was asked for, or those of this
 /// computer's networks.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct HostAddresses(pub(super) Option<IpAddr>);
+pub(in crate::rtc) struct HostAddresses(pub(in crate::rtc) Option<IpAddr>);
 
 impl HostAddresses {
     /// Those that there are now; never none.
-    pub(super) fn list(self) -> Vec<IpAddr> {
+    pub(in crate::rtc) fn list(self) -> Vec<IpAddr> {
         let interfaces = if_addrs::get_if_addrs().unwrap_or_else(|error| {
             tracing::debug!(%error, "this computer's addresses cannot be listed");
             Vec::new()

@@ -30,19 +30,19 @@ use crate::media::MediaTime;
 const REFUSALS_A_TURN: u32 = 64;
 
 /// True for a datagram that gets lost.
-pub(super) type Loses = Arc<dyn Fn(&[u8]) -> bool + Send + Sync>;
+pub(in crate::rtc) type Loses = Arc<dyn Fn(&[u8]) -> bool + Send + Sync>;
 
 /// What is done to datagrams that leave, in measurements and tests.
 #[derive(Clone, Default)]
-pub(super) struct Impairment {
+pub(in crate::rtc) struct Impairment {
     /// They go through this link.
-    pub(super) link: Option<LinkProfile>,
+    pub(in crate::rtc) link: Option<LinkProfile>,
     /// Those for which this is true are lost.
-    pub(super) loses: Option<Loses>,
+    pub(in crate::rtc) loses: Option<Loses>,
 }
 
 /// The runtime of one peer connection.
-pub(super) struct PeerRuntime {
+pub(in crate::rtc) struct PeerRuntime {
     handle: Handle,
     gate: Arc<SourceGate>,
     /// Held by every task; the receiving end sees its closing once all are gone.
@@ -61,17 +61,21 @@ impl fmt::Debug for PeerRuntime {
 }
 
 /// Tells when every task of a [`PeerRuntime`] has ended.
-pub(super) struct TasksEnded(mpsc::Receiver<()>);
+pub(in crate::rtc) struct TasksEnded(mpsc::Receiver<()>);
 
 impl TasksEnded {
     /// Waits until the runtime itself and all its tasks are gone.
-    pub(super) async fn wait(&mut self) {
+    pub(in crate::rtc) async fn wait(&mut self) {
         while self.0.recv().await.is_some() {}
     }
 }
 
 impl PeerRuntime {
-    pub(super) fn new(handle: Handle, gate: Arc<SourceGate>, impairment: Impairment) -> (Arc<Self>, TasksEnded) {
+    pub(in crate::rtc) fn new(
+        handle: Handle,
+        gate: Arc<SourceGate>,
+        impairment: Impairment,
+    ) -> (Arc<Self>, TasksEnded) {
         let (alive, ended) = mpsc::channel(1);
         let driver_ended = watch::Sender::new(false);
         let link_began = MediaTime::now();
@@ -79,7 +83,7 @@ impl PeerRuntime {
     }
 
     /// Becomes true when the task that drives the connection has ended.
-    pub(super) fn driver_ended(&self) -> watch::Receiver<bool> {
+    pub(in crate::rtc) fn driver_ended(&self) -> watch::Receiver<bool> {
         self.driver_ended.subscribe()
     }
 
@@ -92,7 +96,10 @@ impl PeerRuntime {
     }
 
     /// Spawns a task that closing waits for.
-    pub(super) fn track(&self, future: impl Future<Output = ()> + Send + 'static) -> tokio::task::JoinHandle<()> {
+    pub(in crate::rtc) fn track(
+        &self,
+        future: impl Future<Output = ()> + Send + 'static,
+    ) -> tokio::task::JoinHandle<()> {
         let alive = self.alive.clone();
         self.handle.spawn(async move {
             future.await;

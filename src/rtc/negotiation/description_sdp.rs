@@ -8,40 +8,41 @@ use std::fmt::Write;
 use crate::call::{Description, DescriptionKind, DtlsSetup};
 
 /// RTP payload type of Opus.
-pub(super) const OPUS_PAYLOAD_TYPE: u8 = 111;
+pub(in crate::rtc) const OPUS_PAYLOAD_TYPE: u8 = 111;
 /// RTP payload type of redundant Opus (RFC 2198), as others number it, too.
-pub(super) const RED_PAYLOAD_TYPE: u8 = 63;
+pub(in crate::rtc) const RED_PAYLOAD_TYPE: u8 = 63;
 /// Format parameters of redundant Opus: what its blocks hold.
-pub(super) const RED_FORMAT: &str = "111/111";
+pub(in crate::rtc) const RED_FORMAT: &str = "111/111";
 /// RTP payload type of H.264.
-pub(super) const H264_PAYLOAD_TYPE: u8 = 102;
+pub(in crate::rtc) const H264_PAYLOAD_TYPE: u8 = 102;
 /// RTP payload type of the retransmissions of H.264 (RFC 4588).
-pub(super) const RTX_PAYLOAD_TYPE: u8 = 103;
+pub(in crate::rtc) const RTX_PAYLOAD_TYPE: u8 = 103;
 /// RTP payload type of the forward error correction of H.264.
-pub(super) const FEC_PAYLOAD_TYPE: u8 = 104;
+pub(in crate::rtc) const FEC_PAYLOAD_TYPE: u8 = 104;
 /// Format parameters of Opus (RFC 7587).
-pub(super) const OPUS_FORMAT: &str = "minptime=10;useinbandfec=1";
+pub(in crate::rtc) const OPUS_FORMAT: &str = "minptime=10;useinbandfec=1";
 /// Format parameters of H.264 (RFC 6184).
-pub(super) const H264_FORMAT: &str = "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f";
+pub(in crate::rtc) const H264_FORMAT: &str = "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f";
 /// Format parameters of the retransmissions.
-pub(super) const RTX_FORMAT: &str = "apt=102";
+pub(in crate::rtc) const RTX_FORMAT: &str = "apt=102";
 /// Name and parameters of the forward error correction. The engine knows such streams by this name alone and carries
 /// them; what is in their packets is the business of `fec`.
-pub(super) const FEC_NAME: &str = "flexfec-03";
+pub(in crate::rtc) const FEC_NAME: &str = "flexfec-03";
 /// Its time window in microseconds, which the name demands.
-pub(super) const FEC_FORMAT: &str = "repair-window=200000";
+pub(in crate::rtc) const FEC_FORMAT: &str = "repair-window=200000";
 /// Identifies the header extension of transport-wide congestion control.
-pub(super) const TRANSPORT_CC_URI: &str = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01";
+pub(in crate::rtc) const TRANSPORT_CC_URI: &str =
+    "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01";
 /// Number of that header extension; the media engine counts from 1.
 const TRANSPORT_CC_ID: u8 = 1;
 
 /// A description that cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the description's {0} is not usable")]
-pub(super) struct BadDescription(&'static str);
+pub(in crate::rtc) struct BadDescription(&'static str);
 
 /// Checks every field that ends up in text.
-pub(super) fn check(description: &Description) -> Result<(), BadDescription> {
+pub(in crate::rtc) fn check(description: &Description) -> Result<(), BadDescription> {
     let ice_chars = |text: &str, range: std::ops::RangeInclusive<usize>| {
         range.contains(&text.len())
             && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'))
@@ -73,7 +74,7 @@ pub(super) fn check(description: &Description) -> Result<(), BadDescription> {
 }
 
 /// The text of the far side's description.
-pub(super) fn to_sdp(description: &Description) -> Result<String, BadDescription> {
+pub(in crate::rtc) fn to_sdp(description: &Description) -> Result<String, BadDescription> {
     check(description)?;
     let mut sdp = String::with_capacity(2048);
     sdp.push_str("v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0 1\r\na=msid-semantic:WMS *\r\n");
@@ -164,15 +165,15 @@ const fn setup_word(setup: DtlsSetup) -> &'static str {
 
 /// The stream numbers that this side has chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct StreamNumbers {
-    pub(super) audio: u32,
-    pub(super) video: u32,
-    pub(super) rtx: u32,
-    pub(super) fec: u32,
+pub(in crate::rtc) struct StreamNumbers {
+    pub(in crate::rtc) audio: u32,
+    pub(in crate::rtc) video: u32,
+    pub(in crate::rtc) rtx: u32,
+    pub(in crate::rtc) fec: u32,
 }
 
 /// This side's description, out of the engine's own text.
-pub(super) fn from_own_sdp(
+pub(in crate::rtc) fn from_own_sdp(
     (kind, generation): (DescriptionKind, u32),
     sdp: &str,
     streams: StreamNumbers,

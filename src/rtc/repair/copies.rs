@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use rtc::interceptor::{Packet, Slot, StreamInfo, TaggedPacket};
 
-use super::stage::{Passing, Stage};
+use crate::rtc::stage::{Passing, Stage};
 
 /// Between a retransmission and its copy.
 const SPACING: Duration = Duration::from_millis(10);
@@ -21,7 +21,7 @@ const MAX_HELD: usize = 256;
 
 /// Holds the second copies of retransmissions back.
 #[derive(Default)]
-pub(super) struct RepairCopies {
+pub(in crate::rtc) struct RepairCopies {
     /// SSRC of this side's retransmissions.
     retransmissions: Option<u32>,
     /// The sequence numbers that were retransmitted at one moment, and when that was.
@@ -33,7 +33,7 @@ pub(super) struct RepairCopies {
 
 impl RepairCopies {
     /// Nearer to the network than the retransmission buffer; transport-wide numbers are given to what leaves.
-    pub(super) fn slot() -> Slot {
+    pub(in crate::rtc) fn slot() -> Slot {
         Slot::from(3_500)
     }
 
@@ -94,8 +94,8 @@ mod tests {
     use rtc::sansio::Protocol;
     use rtc::shared::TransportContext;
 
-    use super::super::stage::Staged;
     use super::*;
+    use crate::rtc::stage::Staged;
 
     /// A retransmission (SSRC 20) or another packet whose payload begins with `number`.
     fn packet(now: Instant, ssrc: u32, number: u16) -> TaggedPacket {

@@ -7,17 +7,17 @@ use std::time::{Duration, Instant};
 
 use rtc::interceptor::Packet;
 
-use super::LinkProfile;
-use super::description_sdp::OPUS_PAYLOAD_TYPE;
-use super::engine::Events;
-use super::paced_video::PacedVideo;
-use super::packetizer::AudioPacketizer;
-use super::redundancy::CopiesWanted;
-use super::sending::{MediaQueues, MediaReceivers, queues};
-use super::virtual_end::VirtualEnd;
+use super::end::VirtualEnd;
 use crate::cli::bench::film::Film;
 use crate::encoder::{PictureEncoder, Rate};
 use crate::media::{EncodedAudio, MediaTime, VideoFrame};
+use crate::rtc::LinkProfile;
+use crate::rtc::engine::Events;
+use crate::rtc::negotiation::description_sdp::OPUS_PAYLOAD_TYPE;
+use crate::rtc::repair::redundancy::CopiesWanted;
+use crate::rtc::sending::paced_video::PacedVideo;
+use crate::rtc::sending::packetizer::AudioPacketizer;
+use crate::rtc::sending::{MediaQueues, MediaReceivers, queues};
 
 /// What a packet of sound holds at 32 kbit/s.
 const SOUND: usize = 80;

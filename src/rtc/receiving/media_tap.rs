@@ -12,7 +12,7 @@ use rtc::interceptor::{Packet, Slot, StreamInfo, TaggedPacket};
 use rtc::rtp;
 use tokio::sync::mpsc;
 
-use super::stage::{Passing, Stage};
+use crate::rtc::stage::{Passing, Stage};
 
 /// Packets of video that wait for their task at most.
 const VIDEO_QUEUE: usize = 2048;
@@ -20,13 +20,13 @@ const VIDEO_QUEUE: usize = 2048;
 const AUDIO_QUEUE: usize = 256;
 
 /// The far ends of the queues.
-pub(super) struct ReceivedMedia {
-    pub(super) audio: mpsc::Receiver<rtp::Packet>,
-    pub(super) video: mpsc::Receiver<rtp::Packet>,
+pub(in crate::rtc) struct ReceivedMedia {
+    pub(in crate::rtc) audio: mpsc::Receiver<rtp::Packet>,
+    pub(in crate::rtc) video: mpsc::Receiver<rtp::Packet>,
 }
 
 /// Diverts the media of one peer connection.
-pub(super) struct MediaTap {
+pub(in crate::rtc) struct MediaTap {
     audio: mpsc::Sender<rtp::Packet>,
     video: mpsc::Sender<rtp::Packet>,
     audio_ssrc: Option<u32>,
@@ -34,7 +34,7 @@ pub(super) struct MediaTap {
 }
 
 impl MediaTap {
-    pub(super) fn new() -> (Self, ReceivedMedia) {
+    pub(in crate::rtc) fn new() -> (Self, ReceivedMedia) {
         let (audio, audio_receiver) = mpsc::channel(AUDIO_QUEUE);
         let (video, video_receiver) = mpsc::channel(VIDEO_QUEUE);
         let tap = Self { audio, video, audio_ssrc: None, video_ssrc: None };
@@ -42,7 +42,7 @@ impl MediaTap {
     }
 
     /// Farther from the network than everything that measures or repairs.
-    pub(super) fn slot() -> Slot {
+    pub(in crate::rtc) fn slot() -> Slot {
         Slot::from(12_500)
     }
 
@@ -87,8 +87,8 @@ mod tests {
     use rtc::sansio::Protocol;
     use rtc::shared::TransportContext;
 
-    use super::super::stage::Staged;
     use super::*;
+    use crate::rtc::stage::Staged;
 
     #[test]
     fn each_stream_goes_to_its_queue_and_strange_ones_nowhere() {

@@ -9,7 +9,7 @@ use crate::media::MediaTime;
 
 /// The clocks of one far side's streams.
 #[derive(Debug, Default)]
-pub(super) struct LipSync {
+pub(in crate::rtc) struct LipSync {
     sound: StreamClock,
     pictures: StreamClock,
     /// Delays of the sound of the last two seconds, in microseconds. The jitter buffer's own delay counts from the least of
@@ -44,17 +44,17 @@ impl LipSync {
     const NEW_CLOCK: i64 = 2_000_000;
 
     /// A sender report of the sound.
-    pub(super) fn sound_report(&mut self, ntp_time: u64, rtp_time: u32) {
+    pub(in crate::rtc) fn sound_report(&mut self, ntp_time: u64, rtp_time: u32) {
         self.sound.report = Some((ntp_micros(ntp_time), rtp_time));
     }
 
     /// A sender report of the pictures.
-    pub(super) fn picture_report(&mut self, ntp_time: u64, rtp_time: u32) {
+    pub(in crate::rtc) fn picture_report(&mut self, ntp_time: u64, rtp_time: u32) {
         self.pictures.report = Some((ntp_micros(ntp_time), rtp_time));
     }
 
     /// A packet of sound arrived.
-    pub(super) fn sound_arrived(&mut self, rtp_timestamp: u32, now: MediaTime) {
+    pub(in crate::rtc) fn sound_arrived(&mut self, rtp_timestamp: u32, now: MediaTime) {
         let Some(delay) = self.sound.delay(rtp_timestamp, Self::SOUND_RATE, now) else { return };
         if self.sound_delays.back().is_some_and(|last| last.abs_diff(delay) >= Self::NEW_CLOCK as u64) {
             self.sound_delays.clear();
@@ -65,7 +65,7 @@ impl LipSync {
     }
 
     /// A picture goes to its tile at `shown`.
-    pub(super) fn picture_shown(&mut self, rtp_timestamp: u32, shown: MediaTime) {
+    pub(in crate::rtc) fn picture_shown(&mut self, rtp_timestamp: u32, shown: MediaTime) {
         let Some(delay) = self.pictures.delay(rtp_timestamp, Self::PICTURE_RATE, shown) else { return };
         let mean = match self.picture_delay {
             Some(mean) if mean.abs_diff(delay) < Self::NEW_CLOCK as u64 => mean.saturating_add((delay - mean) / 8),
@@ -76,7 +76,7 @@ impl LipSync {
 
     /// By how much longer pictures take to their tile than the fastest sound takes to the jitter buffer, in microseconds;
     /// `None` until both are known.
-    pub(super) fn pictures_behind_sound(&self) -> Option<i64> {
+    pub(in crate::rtc) fn pictures_behind_sound(&self) -> Option<i64> {
         let sound = *self.sound_delays.iter().min()?;
         Some(self.picture_delay?.saturating_sub(sound)).filter(|behind| behind.abs() < Self::NEW_CLOCK)
     }

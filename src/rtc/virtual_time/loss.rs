@@ -10,12 +10,12 @@ use rtc::interceptor::Packet;
 use rtc::rtp;
 use rtc::shared::marshal::MarshalSize;
 
-use super::LinkProfile;
-use super::description_sdp::{H264_PAYLOAD_TYPE, OPUS_PAYLOAD_TYPE};
-use super::pacer::Pacer;
-use super::packetizer::VideoPacketizer;
-use super::virtual_end::VirtualEnd;
+use super::end::VirtualEnd;
 use crate::media::{EncodedVideo, MediaTime};
+use crate::rtc::LinkProfile;
+use crate::rtc::negotiation::description_sdp::{H264_PAYLOAD_TYPE, OPUS_PAYLOAD_TYPE};
+use crate::rtc::sending::pacer::Pacer;
+use crate::rtc::sending::packetizer::VideoPacketizer;
 
 /// Before anything counts: what the call needs to know its path.
 const WARM_UP: u64 = 5_000;

@@ -14,28 +14,30 @@ use rtc::sdp::extmap::TRANSPORT_CC_URI;
 use rtc::shared::TransportContext;
 use rtc::shared::marshal::MarshalSize;
 
-use super::congestion::CongestionControl;
-use super::connection::{Interceptors, with_interceptors};
-use super::description_sdp::{FEC_PAYLOAD_TYPE, H264_PAYLOAD_TYPE, OPUS_PAYLOAD_TYPE, RTX_PAYLOAD_TYPE, StreamNumbers};
-use super::fec::ForwardErrorCorrection;
-use super::media_tap::{MediaTap, ReceivedMedia};
-use super::nack::NackGenerator;
-use super::rtcp_observer::RtcpObserver;
-use super::stats::Counters;
-use super::{Link, LinkProfile};
 use crate::jitter_buffer::{VideoJitterBuffer, VideoOutput, VideoPacket};
 use crate::media::{EncodedVideo, MediaTime};
+use crate::rtc::congestion::CongestionControl;
+use crate::rtc::connection::{Interceptors, with_interceptors};
+use crate::rtc::negotiation::description_sdp::{
+    FEC_PAYLOAD_TYPE, H264_PAYLOAD_TYPE, OPUS_PAYLOAD_TYPE, RTX_PAYLOAD_TYPE, StreamNumbers,
+};
+use crate::rtc::receiving::media_tap::{MediaTap, ReceivedMedia};
+use crate::rtc::repair::fec::ForwardErrorCorrection;
+use crate::rtc::repair::nack::NackGenerator;
+use crate::rtc::rtcp_observer::RtcpObserver;
+use crate::rtc::stats::Counters;
+use crate::rtc::{Link, LinkProfile};
 
 /// What SRTP adds to a packet, in bytes.
 const TAG: usize = 16;
 
 /// The end itself. Its owner makes the packets and moves the time.
-pub(super) struct VirtualEnd {
-    pub(super) own: StreamNumbers,
+pub(in crate::rtc) struct VirtualEnd {
+    pub(in crate::rtc) own: StreamNumbers,
     far: StreamNumbers,
-    pub(super) counters: Arc<Counters>,
+    pub(in crate::rtc) counters: Arc<Counters>,
     /// The next picture is to be a keyframe.
-    pub(super) keyframe_wanted: Arc<AtomicBool>,
+    pub(in crate::rtc) keyframe_wanted: Arc<AtomicBool>,
     chain: BoxedInterceptor,
     received: ReceivedMedia,
     jitter_buffer: VideoJitterBuffer,
@@ -44,14 +46,14 @@ pub(super) struct VirtualEnd {
     under_way: BTreeMap<(MediaTime, u64), Packet>,
     departures: u64,
     /// Bytes of video, retransmissions and repairs ahead that left.
-    pub(super) sent: [usize; 3],
+    pub(in crate::rtc) sent: [usize; 3],
     /// The far side's packets of sound that came.
-    pub(super) sound_came: u64,
+    pub(in crate::rtc) sound_came: u64,
 }
 
 impl VirtualEnd {
     /// End `number` (1 or 2) of a connection over `profile` each way. Both sides take repairs ahead and copies of sound.
-    pub(super) fn new(number: u32, profile: &LinkProfile, start: MediaTime) -> Self {
+    pub(in crate::rtc) fn new(number: u32, profile: &LinkProfile, start: MediaTime) -> Self {
         let counters = Arc::new(Counters::default());
         counters.far_takes_copies.store(true, Relaxed);
         counters.far_takes_fec.store(true, Relaxed);
@@ -89,13 +91,13 @@ impl VirtualEnd {
     }
 
     /// A packet of this side's leaves.
-    pub(super) fn write(&mut self, packet: Packet, now: Instant) {
+    pub(in crate::rtc) fn write(&mut self, packet: Packet, now: Instant) {
         self.chain.handle_write(tagged(packet, now)).unwrap();
         self.flush(now);
     }
 
     /// Time has come to `now`.
-    pub(super) fn advance(&mut self, now: Instant) {
+    pub(in crate::rtc) fn advance(&mut self, now: Instant) {
         if self.chain.poll_timeout().is_some_and(|at| at <= now) {
             self.chain.handle_timeout(now).unwrap();
         }
@@ -126,13 +128,13 @@ impl VirtualEnd {
     }
 
     /// What of this side's has come to the other end by `now`.
-    pub(super) fn arrived(&mut self, now: MediaTime) -> Vec<Packet> {
+    pub(in crate::rtc) fn arrived(&mut self, now: MediaTime) -> Vec<Packet> {
         let later = self.under_way.split_off(&(now + Duration::from_micros(1), 0));
         std::mem::replace(&mut self.under_way, later).into_values().collect()
     }
 
     /// Takes what came from the other end, and gives the pictures that are whole to `show`.
-    pub(super) fn receive(&mut self, packets: Vec<Packet>, now: Instant, mut show: impl FnMut(EncodedVideo)) {
+    pub(in crate::rtc) fn receive(&mut self, packets: Vec<Packet>, now: Instant, mut show: impl FnMut(EncodedVideo)) {
         for packet in packets {
             self.chain.handle_read(tagged(packet, now)).unwrap();
             while self.chain.poll_read().is_some() {}

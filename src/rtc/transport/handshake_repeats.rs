@@ -22,17 +22,17 @@ const HANDSHAKE_TYPES: [u8; 2] = [20, 22];
 type Datagram = (Vec<u8>, SocketAddr);
 
 /// Takes what leaves a socket.
-pub(super) struct HandshakeRepeats(mpsc::Sender<Datagram>);
+pub(in crate::rtc) struct HandshakeRepeats(mpsc::Sender<Datagram>);
 
 impl HandshakeRepeats {
     /// What notes the datagrams, and the task that sends them again with `send`, until the first is dropped.
-    pub(super) fn new(send: impl Fn(&[u8], SocketAddr)) -> (Self, impl Future<Output = ()>) {
+    pub(in crate::rtc) fn new(send: impl Fn(&[u8], SocketAddr)) -> (Self, impl Future<Output = ()>) {
         let (sender, receiver) = mpsc::channel(MAX_WAITING);
         (Self(sender), repeat(receiver, send))
     }
 
     /// Notes a datagram that leaves now, if it belongs to a handshake.
-    pub(super) fn note(&self, datagram: &[u8], to: SocketAddr) {
+    pub(in crate::rtc) fn note(&self, datagram: &[u8], to: SocketAddr) {
         if datagram.first().is_some_and(|kind| HANDSHAKE_TYPES.contains(kind)) {
             // A full queue holds as much as a handshake has.
             let _ = self.0.try_send((datagram.to_vec(), to));

@@ -25,6 +25,7 @@ use std::sync::{Mutex, PoisonError};
 use rtc::crypto::{HmacAlgorithm, Mac, default_provider};
 use tokio::sync::Notify;
 
+use super::link::DATAGRAM_HEADERS;
 use crate::media::MediaTime;
 
 /// Sources remembered at most, of each kind. The far side has a handful of candidates.
@@ -46,10 +47,11 @@ const INTEGRITY: usize = 20;
 
 /// The gate of one peer connection, shared by its sockets.
 #[derive(Debug, Default)]
-pub(super) struct SourceGate {
+pub(in crate::rtc) struct SourceGate {
     local: Mutex<Option<Credentials>>,
     sources: Mutex<Sources>,
     refused: AtomicU64,
+    admitted_bytes: AtomicU64,
     /// When a datagram was let in last, in microseconds of media time.
     heard_us: AtomicU64,
     /// Somebody waits for the next one.
@@ -90,7 +92,11 @@ impl SourceGate {
     /// # Errors
     ///
     /// When the cryptography library cannot be used.
-    pub(super) fn set_local_credentials(&self, ufrag: &str, password: &str) -> Result<(), rtc::crypto::CryptoError> {
+    pub(in crate::rtc) fn set_local_credentials(
+        &self,
+        ufrag: &str,
+        password: &str,
+    ) -> Result<(), rtc::crypto::CryptoError> {
         let mac = default_provider()?.crypto().new_hmac(HmacAlgorithm::Sha1, password.as_bytes())?;
         let credentials = Credentials { user_name: format!("{ufrag}:"), mac };
         *self.local.lock().unwrap_or_else(PoisonError::into_inner) = Some(credentials);
@@ -101,32 +107,37 @@ impl SourceGate {
     }
 
     /// Datagrams that were refused.
-    pub(super) fn refused(&self) -> u64 {
+    pub(in crate::rtc) fn refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)
     }
 
+    /// Bytes of the datagrams that were let in, their headers (IPv4, UDP) included.
+    pub(in crate::rtc) fn admitted_bytes(&self) -> u64 {
+        self.admitted_bytes.load(Ordering::Relaxed)
+    }
+
     /// When a datagram was let in last.
-    pub(super) fn heard_at(&self) -> MediaTime {
+    pub(in crate::rtc) fn heard_at(&self) -> MediaTime {
         MediaTime::from_micros(self.heard_us.load(Ordering::Relaxed))
     }
 
     /// As if a datagram had just been let in.
-    pub(super) fn hear(&self) {
+    pub(in crate::rtc) fn hear(&self) {
         self.heard_us.store(MediaTime::now().as_micros(), Ordering::Relaxed);
     }
 
     /// Whether [`arrival`](Self::arrival) shall tell of datagrams from now on.
-    pub(super) fn await_arrival(&self, awaited: bool) {
+    pub(in crate::rtc) fn await_arrival(&self, awaited: bool) {
         self.arrival_awaited.store(awaited, Ordering::Release);
     }
 
     /// Waits until a datagram is let in; one may have been let in before.
-    pub(super) async fn arrival(&self) {
+    pub(in crate::rtc) async fn arrival(&self) {
         self.arrival.notified().await;
     }
 
     /// Notes what a datagram that leaves says about its destination.
-    pub(super) fn observe_departure(&self, datagram: &[u8], to: SocketAddr) {
+    pub(in crate::rtc) fn observe_departure(&self, datagram: &[u8], to: SocketAddr) {
         let Some(kind) = stun_kind(datagram) else { return };
         let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
         match kind {
@@ -137,7 +148,7 @@ impl SourceGate {
     }
 
     /// Whether a datagram from `from` may reach the engine.
-    pub(super) fn admits(&self, datagram: &[u8], from: SocketAddr) -> bool {
+    pub(in crate::rtc) fn admits(&self, datagram: &[u8], from: SocketAddr) -> bool {
         let admitted = match stun_kind(datagram) {
             Some(BINDING_REQUEST) => self.admits_request(datagram, from),
             Some(_) => self.sources.lock().unwrap_or_else(PoisonError::into_inner).asked.contains(&from),
@@ -145,6 +156,7 @@ impl SourceGate {
         };
         if admitted {
             self.hear();
+            self.admitted_bytes.fetch_add((datagram.len() + DATAGRAM_HEADERS) as u64, Ordering::Relaxed);
             if self.arrival_awaited.load(Ordering::Acquire) {
                 self.arrival.notify_one();
             }
@@ -321,7 +333,7 @@ mod tests {
         assert!(!gate.admits(&client_hello, address(2)));
         gate.observe_departure(&stun(BINDING_REQUEST, ""), address(3));
         assert!(!gate.admits(&client_hello, address(3)), "having asked proves nothing");
-        assert_eq!(gate.refused(), 3);
+        assert_eq!((gate.refused(), gate.admitted_bytes()), (3, 32), "with 28 bytes of headers");
     }
 
     #[test]

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::description_sdp::RED_PAYLOAD_TYPE;
 use crate::media::MediaTime;
+use crate::rtc::negotiation::description_sdp::RED_PAYLOAD_TYPE;
 
 /// Which packets before it one carries copies of, the most important first. With both, a run of three losses is repaired:
 /// losses come in runs, and a copy that is farther away is lost less often together with its original.
@@ -35,11 +35,11 @@ const MAX_PAYLOAD: usize = 1150;
 const MEMORY: usize = 128 * 1024;
 
 /// Below this rate, in bit/s, what is lost is lost for want of room: copies and repairs would take more of it.
-pub(super) const THIN: u64 = 250_000;
+pub(in crate::rtc) const THIN: u64 = 250_000;
 
 /// How many copies the loss of the path asks for.
 #[derive(Debug, Default)]
-pub(super) struct CopiesWanted {
+pub(in crate::rtc) struct CopiesWanted {
     copies: usize,
     /// When as many were last needed.
     needed_at: MediaTime,
@@ -52,7 +52,7 @@ impl CopiesWanted {
     const HOLD: Duration = Duration::from_secs(10);
 
     /// The copies that a packet should carry now, after `loss` (0 to 1) on a path that takes `target_bps`.
-    pub(super) fn at(&mut self, loss: f64, target_bps: u64, now: MediaTime) -> usize {
+    pub(in crate::rtc) fn at(&mut self, loss: f64, target_bps: u64, now: MediaTime) -> usize {
         let needed = Self::LOSS.iter().filter(|least| loss >= **least).count();
         if needed >= self.copies {
             self.copies = needed;
@@ -66,20 +66,26 @@ impl CopiesWanted {
 
 /// Puts copies of earlier packets into later ones.
 #[derive(Debug)]
-pub(super) struct RedundancyEncoder {
+pub(in crate::rtc) struct RedundancyEncoder {
     /// RTP timestamps and payloads of the packets before, the latest first.
     earlier: [Option<(u32, Bytes)>; REMEMBERED],
     memory: BytesMut,
 }
 
 impl RedundancyEncoder {
-    pub(super) fn new() -> Self {
+    pub(in crate::rtc) fn new() -> Self {
         Self { earlier: [const { None }; REMEMBERED], memory: BytesMut::new() }
     }
 
     /// The payload of a redundant packet: `payload`, a packet of `payload_type`, behind up to `copies` of those before;
     /// `None` when there is nothing to repeat, or no room for it.
-    pub(super) fn wrap(&mut self, timestamp: u32, payload_type: u8, payload: &Bytes, copies: usize) -> Option<Bytes> {
+    pub(in crate::rtc) fn wrap(
+        &mut self,
+        timestamp: u32,
+        payload_type: u8,
+        payload: &Bytes,
+        copies: usize,
+    ) -> Option<Bytes> {
         let wrapped = self.with_copies(timestamp, payload_type, payload, copies);
         self.earlier.rotate_right(1);
         self.earlier[0] = Some((timestamp, payload.clone()));
@@ -117,24 +123,24 @@ impl RedundancyEncoder {
 
 /// A packet of sound out of what came.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Block {
-    pub(super) sequence: u16,
-    pub(super) timestamp: u32,
-    pub(super) payload: Bytes,
+pub(in crate::rtc) struct Block {
+    pub(in crate::rtc) sequence: u16,
+    pub(in crate::rtc) timestamp: u32,
+    pub(in crate::rtc) payload: Bytes,
     /// A copy, whose original has not come.
-    pub(super) copy: bool,
+    pub(in crate::rtc) copy: bool,
 }
 
 /// Takes redundant packets apart, and lets each packet of sound through once.
 #[derive(Debug, Default)]
-pub(super) struct RedundancyDecoder {
+pub(in crate::rtc) struct RedundancyDecoder {
     /// The highest sequence number so far, and which of it and the 63 before it have come.
     seen: Option<(u16, u64)>,
 }
 
 impl RedundancyDecoder {
     /// Calls `each` for the sound in a packet, the oldest first. A payload that is not well-formed holds none.
-    pub(super) fn take(
+    pub(in crate::rtc) fn take(
         &mut self,
         payload_type: u8,
         sequence: u16,

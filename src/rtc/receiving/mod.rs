@@ -1,6 +1,9 @@
 //! The receiving tasks of one peer, one for each kind of media: video through its jitter buffer to the decoder thread (or to
 //! whoever wants it undecoded), sound packet by packet to its owner.
 
+pub(in crate::rtc) mod lip_sync;
+pub(in crate::rtc) mod media_tap;
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -8,18 +11,18 @@ use std::time::Duration;
 use rtc::rtp::Packet;
 use tokio::sync::{mpsc, watch};
 
-use super::engine::{Events, PeerEvent, VideoSink};
-use super::redundancy::{Block, RedundancyDecoder};
-use super::stats::Counters;
 use crate::decoder::video::{DecoderEvent, VideoDecoding};
 use crate::jitter_buffer::{VideoJitterBuffer, VideoOutput, VideoPacket};
 use crate::media::{EncodedAudio, EncodedVideo, MediaTime};
+use crate::rtc::engine::{Events, PeerEvent, VideoSink};
+use crate::rtc::repair::redundancy::{Block, RedundancyDecoder};
+use crate::rtc::stats::Counters;
 
 /// Where keyframe requests to the far side go; a full queue holds one already.
-pub(super) type KeyframeRequests = mpsc::Sender<()>;
+pub(in crate::rtc) type KeyframeRequests = mpsc::Sender<()>;
 
 /// Gives the sound of the far side to its owner, from `connected` until the connection ends.
-pub(super) async fn receive_audio(
+pub(in crate::rtc) async fn receive_audio(
     mut packets: mpsc::Receiver<Packet>,
     mut connected: watch::Receiver<bool>,
     sink: Arc<dyn Fn(EncodedAudio) + Send + Sync>,
@@ -42,7 +45,7 @@ pub(super) async fn receive_audio(
 }
 
 /// Puts the video of the far side together, from `connected` until the connection ends.
-pub(super) async fn receive_video(
+pub(in crate::rtc) async fn receive_video(
     mut packets: mpsc::Receiver<Packet>,
     (mut connected, mut interruptions): (watch::Receiver<bool>, watch::Receiver<u32>),
     sink: VideoSink,

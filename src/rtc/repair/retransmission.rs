@@ -11,18 +11,18 @@ use std::collections::HashMap;
 
 use rtc::interceptor::{Packet, Slot, StreamInfo, TaggedPacket};
 
-use super::stage::{Passing, Stage};
+use crate::rtc::stage::{Passing, Stage};
 
 /// Gives repairs back the stream, payload type and sequence number that they had.
 #[derive(Default)]
-pub(super) struct RetransmissionUnwrapper {
+pub(in crate::rtc) struct RetransmissionUnwrapper {
     /// By the SSRC of the retransmissions: SSRC and payload type of what is repaired.
     repaired: HashMap<u32, (u32, u8)>,
 }
 
 impl RetransmissionUnwrapper {
     /// Nearer to the network than the NACK generator.
-    pub(super) fn slot() -> Slot {
+    pub(in crate::rtc) fn slot() -> Slot {
         Slot::from(6_500)
     }
 }
@@ -65,8 +65,8 @@ mod tests {
     use rtc::sansio::Protocol;
     use rtc::shared::TransportContext;
 
-    use super::super::stage::Staged;
     use super::*;
+    use crate::rtc::stage::Staged;
 
     fn stream() -> StreamInfo {
         StreamInfo {
@@ -115,7 +115,7 @@ mod tests {
     #[test]
     fn a_repaired_packet_is_not_asked_for_again() {
         let start = Instant::now();
-        let generator = super::super::nack::NackGenerator::new(std::sync::Arc::default(), 7);
+        let generator = crate::rtc::repair::nack::NackGenerator::new(std::sync::Arc::default(), 7);
         let mut chain = Registry::new()
             .with(RetransmissionUnwrapper::slot(), Staged::new(RetransmissionUnwrapper::default()))
             .with(Slot::NackGenerator, Staged::new(generator))

@@ -8,14 +8,14 @@ use std::sync::atomic::Ordering::Relaxed;
 use rtc::rtp::Packet;
 use rtc::shared::marshal::MarshalSize;
 
-use super::description_sdp::H264_PAYLOAD_TYPE;
 use super::pacer::Pacer;
 use super::packetizer::VideoPacketizer;
-use super::stats::Counters;
 use crate::media::{EncodedVideo, MediaTime};
+use crate::rtc::negotiation::description_sdp::H264_PAYLOAD_TYPE;
+use crate::rtc::stats::Counters;
 
 /// Takes one access unit after the other, and gives its packets when they may leave.
-pub(super) struct PacedVideo {
+pub(in crate::rtc) struct PacedVideo {
     packetizer: VideoPacketizer,
     pacer: Pacer,
     packets: VecDeque<Packet>,
@@ -26,7 +26,7 @@ pub(super) struct PacedVideo {
 
 impl PacedVideo {
     /// The stream `ssrc` of a connection that is new at `now`; its numbering starts at what `random` gives.
-    pub(super) fn new(ssrc: u32, random: u64, now: MediaTime) -> Self {
+    pub(in crate::rtc) fn new(ssrc: u32, random: u64, now: MediaTime) -> Self {
         Self {
             packetizer: VideoPacketizer::new(ssrc, H264_PAYLOAD_TYPE, random),
             pacer: Pacer::new(now),
@@ -37,22 +37,22 @@ impl PacedVideo {
     }
 
     /// Packets wait for their turn.
-    pub(super) fn is_leaving(&self) -> bool {
+    pub(in crate::rtc) fn is_leaving(&self) -> bool {
         !self.packets.is_empty()
     }
 
     /// They wait for a report of earlier ones.
-    pub(super) fn is_held(&self, counters: &Counters, now: MediaTime) -> bool {
+    pub(in crate::rtc) fn is_held(&self, counters: &Counters, now: MediaTime) -> bool {
         self.is_leaving() && counters.flight.held_until(now).is_some()
     }
 
     /// When the next of them may leave, as far as is known at `now`.
-    pub(super) fn due(&self, counters: &Counters, now: MediaTime) -> MediaTime {
+    pub(in crate::rtc) fn due(&self, counters: &Counters, now: MediaTime) -> MediaTime {
         counters.flight.held_until(now).unwrap_or_else(|| self.pacer.due())
     }
 
     /// Begins with an access unit; the one before has left.
-    pub(super) fn start(&mut self, unit: EncodedVideo, counters: &Counters) {
+    pub(in crate::rtc) fn start(&mut self, unit: EncodedVideo, counters: &Counters) {
         let mut packets = Vec::from(std::mem::take(&mut self.packets));
         self.packetizer.packetize(&unit, &mut packets);
         counters.keyframe_leaves(unit.keyframe && !packets.is_empty());
@@ -60,24 +60,24 @@ impl PacedVideo {
     }
 
     /// Goes on to `now` at what `target_bps` allows.
-    pub(super) fn advance(&mut self, target_bps: u64, now: MediaTime) {
+    pub(in crate::rtc) fn advance(&mut self, target_bps: u64, now: MediaTime) {
         self.pacer.advance(target_bps, now);
     }
 
     /// The next packet, if it may leave now.
-    pub(super) fn next_packet(&mut self) -> Option<Packet> {
+    pub(in crate::rtc) fn next_packet(&mut self) -> Option<Packet> {
         let packet = if self.pacer.may_send() { self.packets.pop_front()? } else { return None };
         self.pacer.sent(packet.marshal_size());
         Some(packet)
     }
 
     /// The connection took a packet, or did not.
-    pub(super) fn note(&mut self, taken: bool) {
+    pub(in crate::rtc) fn note(&mut self, taken: bool) {
         self.taken &= taken;
     }
 
     /// Counts the frame once its last packet has left.
-    pub(super) fn count(&mut self, counters: &Counters, now: MediaTime) {
+    pub(in crate::rtc) fn count(&mut self, counters: &Counters, now: MediaTime) {
         let Some(unit) = self.unit.take_if(|_| self.packets.is_empty()) else { return };
         if unit.keyframe {
             counters.keyframe_left(now);

@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
-use super::congestion::START_BPS;
 use crate::media::MediaTime;
+use crate::rtc::congestion::START_BPS;
 
 /// Packets leave faster than the target by this factor: frames differ in size, and the mean is the encoder's business.
 const HEADROOM: f64 = 1.3;
@@ -22,7 +22,7 @@ const MAX_BURST: f64 = 48_000.0;
 
 /// Says when the next packets may leave.
 #[derive(Debug)]
-pub(super) struct Pacer {
+pub(in crate::rtc) struct Pacer {
     /// Bytes that may leave; below zero it is their turn later.
     credit: f64,
     bytes_per_second: f64,
@@ -31,19 +31,19 @@ pub(super) struct Pacer {
 
 impl Pacer {
     /// A pacer for a connection that is new at `now`.
-    pub(super) fn new(now: MediaTime) -> Self {
+    pub(in crate::rtc) fn new(now: MediaTime) -> Self {
         Self { credit: FIRST_BURST, bytes_per_second: rate(0), at: now }
     }
 
     /// When something may leave.
-    pub(super) fn due(&self) -> MediaTime {
+    pub(in crate::rtc) fn due(&self) -> MediaTime {
         let wait = if self.credit > 0.0 { 0.0 } else { -self.credit / self.bytes_per_second };
         // A whole burst at once rather than each packet for itself.
         self.at + Duration::from_secs_f64(wait) + if self.credit > 0.0 { Duration::ZERO } else { BURST }
     }
 
     /// Goes on to `now` at what `target_bps` (0: not known yet) allows.
-    pub(super) fn advance(&mut self, target_bps: u64, now: MediaTime) {
+    pub(in crate::rtc) fn advance(&mut self, target_bps: u64, now: MediaTime) {
         self.bytes_per_second = rate(target_bps);
         let earned = now.since(self.at).as_secs_f64() * self.bytes_per_second;
         let most = (self.bytes_per_second * SAVED.as_secs_f64()).clamp(1.0, MAX_BURST);
@@ -53,12 +53,12 @@ impl Pacer {
     }
 
     /// True when another packet may leave now.
-    pub(super) fn may_send(&self) -> bool {
+    pub(in crate::rtc) fn may_send(&self) -> bool {
         self.credit > 0.0
     }
 
     /// A packet of `size` bytes left.
-    pub(super) fn sent(&mut self, size: usize) {
+    pub(in crate::rtc) fn sent(&mut self, size: usize) {
         self.credit -= size as f64;
     }
 }

@@ -8,15 +8,15 @@ use std::time::Duration;
 use rtc::rtp::Packet;
 use rtc::shared::marshal::MarshalSize;
 
-use super::Link;
-use super::description_sdp::OPUS_PAYLOAD_TYPE;
-use super::packetizer::AudioPacketizer;
-use super::redundancy::{Block, CopiesWanted, RedundancyDecoder};
 use crate::decoder::audio::{has_correction, packet_duration};
 use crate::encoder::audio::AudioEncoder;
 use crate::jitter_buffer::audio::{AudioJitterBuffer, AudioJitterStats};
 use crate::media::{EncodedAudio, FRAME_SAMPLES, MediaTime};
 use crate::playout::Speech;
+use crate::rtc::Link;
+use crate::rtc::negotiation::description_sdp::OPUS_PAYLOAD_TYPE;
+use crate::rtc::repair::redundancy::{Block, CopiesWanted, RedundancyDecoder};
+use crate::rtc::sending::packetizer::AudioPacketizer;
 
 /// Frames of 20 ms before anything counts: what the call needs to know its path.
 const WARM_UP: u64 = 100;

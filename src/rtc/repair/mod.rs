@@ -1,0 +1,13 @@
+//! What is done about loss.
+//!
+//! ```text
+//! VIDEO   ahead: `fec`, on lossy or long paths      on request: `nack` asks, answers are unwrapped by `retransmission` and
+//!                                                   sent twice on bad paths by `copies`
+//! SOUND   ahead: `redundancy`, the last frames once more in the next packets
+//! ```
+
+pub(in crate::rtc) mod copies;
+pub(in crate::rtc) mod fec;
+pub(in crate::rtc) mod nack;
+pub(in crate::rtc) mod redundancy;
+pub(in crate::rtc) mod retransmission;
