@@ -1,6 +1,6 @@
 //! Whole paths in virtual time: the interceptors of both sides and a seeded link between them, a minute of call in a second.
 
 mod end;
-mod loss;
-mod rate;
-mod sound;
+mod loss_tests;
+mod rate_tests;
+mod sound_tests;
