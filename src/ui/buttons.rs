@@ -124,7 +124,7 @@ pub fn icon_button_sized(ui: &mut Ui, icon: Icon, name: &str, side: f32, weight:
     ui.painter().rect_filled(rect, CornerRadius::same(radius::CONTROL), ground);
     focus_ring(ui, &response, rect, radius::CONTROL);
     icon.paint(ui.painter(), rect.center(), 18.0, ink);
-    response.on_hover_text(name)
+    explain(response, name)
 }
 
 /// What a round control shows.
@@ -158,7 +158,7 @@ pub fn round_control(ui: &mut Ui, icon: Icon, name: &str, tip: &str, look: Contr
         ui.painter().circle_stroke(rect.center(), SIDE / 2.0 + 2.0, Stroke::new(2.0, Color32::WHITE));
     }
     icon.paint(ui.painter(), rect.center(), 22.0, ink);
-    response.on_hover_text(tip)
+    explain(response, tip)
 }
 
 /// A switch with its words at the left; the whole row can be pressed. Returns true when it was changed.
@@ -229,6 +229,12 @@ pub fn painted_words(ui: &Ui, rect: Rect, words: &str) -> Response {
     let response = ui.interact(rect, id, Sense::hover());
     response.widget_info(|| WidgetInfo::labeled(Role::Label, true, words));
     response
+}
+
+/// Explains what the pointer rests on. Not under a dialog: egui keeps an open tooltip for as long as the pointer rests.
+pub fn explain(response: Response, words: impl Into<egui::WidgetText>) -> Response {
+    let covered = !response.ctx.memory(|memory| memory.allows_interaction(response.layer_id));
+    if covered { response } else { response.on_hover_text(words) }
 }
 
 /// Has assistive technology say what stands here when it appears or changes; `at_once`, whatever else is being said.

@@ -15,7 +15,7 @@ use crate::identity::PeerId;
 use crate::media::FrameSlot;
 
 use super::avatar;
-use super::buttons::{Weight, icon_button_sized, one_line, painted_words};
+use super::buttons::{Weight, explain, icon_button_sized, one_line, painted_words};
 use super::catalogue::Text;
 use super::controls::{self, Act, Activity};
 use super::icons::Icon;
@@ -212,7 +212,7 @@ impl CallScreen {
             Some(remote) => remote_speech(ui, place, scene, remote, 12.0),
             None => own_speech(ui, place, scene, 12.0),
         }
-        response.on_hover_text(name);
+        explain(response, name);
     }
 }
 

@@ -9,7 +9,7 @@ use crate::call::DeviceKind;
 use crate::controller::{Command, Snapshot};
 use crate::store::DeviceChoice;
 
-use super::buttons::{Control, announce, one_line, painted_words, round_control};
+use super::buttons::{Control, announce, explain, one_line, painted_words, round_control};
 use super::catalogue::{Text, Words};
 use super::icons::Icon;
 use super::keys;
@@ -151,7 +151,7 @@ pub fn show(ui: &mut Ui, area: Rect, scene: &Scene<'_>) -> Option<Act> {
         let response = press(&mut line, icon, scene.text(text), key, look);
         if let Some(why) = device.and_then(|device| trouble(scene.snapshot, device, scene.words)) {
             warning_mark(&line, response.rect, &why);
-            response.clone().on_hover_text(why);
+            explain(response.clone(), why);
         }
         if response.clicked() {
             act = Some(what);
@@ -211,7 +211,7 @@ fn warning_mark(ui: &Ui, control: Rect, why: &str) {
     response.widget_info(|| WidgetInfo::labeled(Role::Label, true, why));
     ui.painter().circle_filled(center, 11.0, palette.surface);
     Icon::Warning.paint(ui.painter(), center, 15.0, palette.warning);
-    response.on_hover_text(why);
+    explain(response, why);
 }
 
 #[cfg(test)]

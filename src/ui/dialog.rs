@@ -11,7 +11,7 @@ pub fn show<R>(ui: &Ui, name: &str, width: f32, content: impl FnOnce(&mut Ui) ->
     let id = Id::unique(("dialog", name));
     let opens = !ui.memory(|memory| memory.areas().visible_last_frame(&LayerId::new(Order::Foreground, id)));
     if opens {
-        // What the pointer rests on learns only in the next frame that it is covered: its tooltip must not stay till then.
+        // What the pointer rests on learns only in the next frame that it is covered, and stops explaining itself.
         ui.request_repaint();
     }
     let room = ui.ctx().content_rect().width() - 2.0 * space::XL;

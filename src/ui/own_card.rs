@@ -8,7 +8,7 @@ use eframe::egui::{
 use crate::controller::Command;
 
 use super::avatar;
-use super::buttons::{TextButton, Weight};
+use super::buttons::{TextButton, Weight, explain};
 use super::catalogue::Text;
 use super::dialog;
 use super::icons::Icon;
@@ -126,7 +126,7 @@ impl OwnCard {
                 scene.send(Command::UpdateSettings { settings: (&settings).into() });
             }
         }
-        response.on_hover_text(scene.text(Text::YourNameDetail));
+        explain(response, scene.text(Text::YourNameDetail));
     }
 
     /// Whether the QR code is shown large.

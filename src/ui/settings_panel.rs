@@ -9,7 +9,7 @@ use crate::controller::{Command, DeviceFault, LocalStreamView, Snapshot};
 use crate::media::{Preset, VideoFormat};
 use crate::store::{DeviceChoice, Language, Settings, Theme};
 
-use super::buttons::{TextButton, Weight, icon_button, segments, switch_row};
+use super::buttons::{TextButton, Weight, explain, icon_button, segments, switch_row};
 use super::catalogue::{Text, Words};
 use super::fields::{drop_down, label};
 use super::icons::Icon;
@@ -381,7 +381,7 @@ fn meter(ui: &mut Ui, name: &str, peak: f32) {
     if filled.width() > 1.0 {
         ui.painter().rect_filled(filled, CornerRadius::same(4), ink);
     }
-    response.on_hover_text(name);
+    explain(response, name);
 }
 
 fn key_list(ui: &mut Ui, words: Words) {

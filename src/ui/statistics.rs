@@ -11,7 +11,7 @@ use crate::controller::{ConversationView, ParticipantView, ReceivedStats, Route,
 use crate::identity::PeerId;
 
 use self::chart::Chart;
-use super::buttons::TextButton;
+use super::buttons::{TextButton, explain};
 use super::catalogue::{Text, Words};
 use super::icons::Icon;
 use super::quality_sign;
@@ -146,7 +146,7 @@ impl Statistics {
         let copied = self.copied_at.is_some_and(|at| now - at < COPIED_FOR);
         let (word, icon) = if copied { (Text::Copied, Icon::Check) } else { (Text::CopyReport, Icon::Copy) };
         let button = TextButton::new(scene.text(word)).icon(icon).show(ui);
-        let button = button.on_hover_text(scene.text(Text::CopyReportDetail));
+        let button = explain(button, scene.text(Text::CopyReportDetail));
         if button.clicked() {
             let connected = call.connected_at.map(|since| scene.now.media.since(since));
             ui.ctx().copy_text(report::report(&call.participants, connected, scene.words));
