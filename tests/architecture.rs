@@ -23,7 +23,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("decoder", &["media", "sound_device"]),
     ("playout", &["media", "call", "store", "sound_device", "voice_processing", "jitter_buffer", "decoder"]),
     // Networks.
-    ("rtc", &["media", "identity", "call", "encoder", "jitter_buffer", "decoder"]),
+    ("rtc", &["media", "call", "jitter_buffer", "decoder"]),
     ("signaling", &["media", "identity", "call"]),
     // The one owner of it all, and its faces.
     (

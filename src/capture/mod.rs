@@ -12,6 +12,7 @@ mod camera;
 mod cameras;
 pub mod convert;
 mod device;
+pub mod film;
 mod interrupt;
 mod mode;
 mod outputs;

@@ -122,7 +122,13 @@ pub(super) async fn open(
     Ok(Connection { engine, video, audio, loopback })
 }
 
-/// The chain of one connection.
+/// The chain of one connection. What leaves passes from the last to the first, what comes from the first to the last:
+///
+/// ```text
+///   500 reports observed       3500 repairs sent twice             6600 losses worked out, repairs ahead
+///  1000 congestion control     4000 repairs answered (engine)      7000 losses asked for
+///  2000 numbers                6500 retransmissions unwrapped      8000 arrivals reported (engine)     12500 media taken out
+/// ```
 pub(super) fn with_interceptors(registry: Registry, own: Interceptors) -> Registry {
     registry
         .with(RtcpObserver::slot(), Staged::new(own.observer))

@@ -49,12 +49,12 @@ pub(super) struct Inputs {
     pub(super) commands: mpsc::Receiver<Command>,
     pub(super) keyframe_requests: mpsc::Receiver<()>,
     pub(super) states: mpsc::Receiver<RTCPeerConnectionState>,
-    pub(super) driver_ended: watch::Receiver<bool>,
+    pub(super) engine_task_ended: watch::Receiver<bool>,
 }
 
 /// Runs until the peer closes.
 pub(super) async fn drive(mut driver: Driver, inputs: Inputs, closed: &mut watch::Receiver<bool>) {
-    let Inputs { mut commands, mut keyframe_requests, mut states, mut driver_ended } = inputs;
+    let Inputs { mut commands, mut keyframe_requests, mut states, mut engine_task_ended } = inputs;
     let gate = std::sync::Arc::clone(&driver.context.gate);
     driver.offer_if_offerer().await;
     let (mut next_pli, mut next_probe) = (Instant::now(), Instant::now());
@@ -63,7 +63,7 @@ pub(super) async fn drive(mut driver: Driver, inputs: Inputs, closed: &mut watch
             biased;
             () = is_closed(closed) => return,
             Some(state) = states.recv() => driver.state(state),
-            () = is_closed(&mut driver_ended), if !driver.failed => driver.fail("the engine stopped"),
+            () = is_closed(&mut engine_task_ended), if !driver.failed => driver.fail("the engine stopped"),
             () = timeout_at(driver.connect_by) => driver.fail("no connection in time"),
             () = gate.arrival(), if driver.awaits_datagram() => driver.heard(),
             () = silence(|| gate.heard_at()), if driver.link == Link::Up => driver.interrupt(),

@@ -216,7 +216,7 @@ async fn run(
         Ok((connection, states, streams)) => {
             let engine = Arc::clone(&connection.engine);
             let driver = Driver::new(context, connection, streams);
-            let inputs = Inputs { commands, keyframe_requests, states, driver_ended: runtime.driver_ended() };
+            let inputs = Inputs { commands, keyframe_requests, states, engine_task_ended: runtime.engine_task_ended() };
             drive(driver, inputs, &mut closed).await;
             if let Err(error) = engine.close().await {
                 tracing::debug!(%error, "closing a connection");

@@ -226,7 +226,7 @@ impl Counters {
         if now.since(left) < SOUND_PAUSES { self.sound_copies.load(Relaxed) } else { 0 }
     }
 
-    /// The same with the length of its runs.
+    /// What the path loses of what this side sends, and in runs of how many packets.
     pub(super) fn typical_loss(&self) -> TypicalLoss {
         TypicalLoss { share: self.path_loss(), run: f64::from(self.loss_run_milli.load(Relaxed)) / 1000.0 }
     }

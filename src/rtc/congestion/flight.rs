@@ -58,21 +58,27 @@ impl InFlight {
     pub(super) fn left(&mut self, number: u16, now: Instant, flight: &Flight) {
         let patience = self.patience.unwrap_or(FIRST_PATIENCE);
         let lost = |at: Instant| now.saturating_duration_since(at) >= patience + GIVEN_UP;
-        while self.departures.len() == REMEMBERED || self.departures.front().is_some_and(|(_, at)| lost(*at)) {
-            self.departures.pop_front();
+        // With the oldest one all are given up: sound has gone on, and would hold the pictures for as long again.
+        if self.departures.len() == REMEMBERED || self.departures.front().is_some_and(|(_, at)| lost(*at)) {
+            self.departures.clear();
         }
         self.departures.push_back((number, now));
         self.publish(flight);
     }
 
-    /// Everything through the packet `number` has been reported, or never will be. `heavy_loss`: so are reports lost.
-    pub(super) fn reported(&mut self, number: u16, heavy_loss: bool, now: Instant, flight: &Flight) {
-        let mut latest = None;
+    /// Everything through the packet `number`, which left at `departure` if that is news, has been reported, or never will
+    /// be. `heavy_loss`: so are reports lost.
+    pub(super) fn reported(
+        &mut self,
+        number: u16,
+        departure: Option<Instant>,
+        heavy_loss: bool,
+        now: Instant,
+        flight: &Flight,
+    ) {
         let is_through = |one: u16| number.wrapping_sub(one) < 1 << 15;
-        while let Some((_, at)) = self.departures.pop_front_if(|(one, _)| is_through(*one)) {
-            latest = Some(at);
-        }
-        if let Some(at) = latest {
+        while self.departures.pop_front_if(|(one, _)| is_through(*one)).is_some() {}
+        if let Some(at) = departure {
             let took = now.saturating_duration_since(at).as_secs_f64();
             let least = self.round_trip.note(took, now, ROUND_TRIP_WINDOW);
             let more = if heavy_loss { MORE_PATIENCE } else { Duration::ZERO };
@@ -102,16 +108,37 @@ mod tests {
         let held = |flight: &Flight, ms: u64| flight.held_until(MediaTime::of(start) + MS(ms)).is_some();
         in_flight.left(65_535, start, &flight);
         in_flight.left(0, start + MS(10), &flight);
-        in_flight.reported(0, false, start + MS(50), &flight);
+        in_flight.reported(0, Some(start + MS(10)), false, start + MS(50), &flight);
         assert!(!held(&flight, 5000), "nothing is on its way");
         in_flight.left(1, start + MS(100), &flight);
         in_flight.left(2, start + MS(200), &flight);
         // The round trip of 40 ms, and 150 ms of patience.
         assert!(!held(&flight, 289) && held(&flight, 291));
-        in_flight.reported(1, false, start + MS(300), &flight);
+        in_flight.reported(1, Some(start + MS(100)), false, start + MS(300), &flight);
         assert!(!held(&flight, 300) && held(&flight, 391));
         assert!(held(&flight, 789) && !held(&flight, 791), "given up");
         in_flight.left(3, start + MS(1000), &flight);
         assert!(!held(&flight, 1100), "what was given up is forgotten");
+    }
+
+    #[test]
+    fn a_path_that_becomes_much_longer_is_soon_no_reason_to_hold() {
+        let start = Instant::now();
+        let (flight, mut in_flight) = (Flight::default(), InFlight::default());
+        // A packet of sound each 20 ms, a report each 60 ms, and after 2 s a round trip of 900 ms instead of 40.
+        let mut held_ms = [0; 3];
+        for ms in (0..24_000).step_by(20) {
+            let now = start + MS(ms);
+            in_flight.left((ms / 20) as u16, now, &flight);
+            let round_trip = if ms < 2000 { 40 } else { 900 };
+            if ms % 60 == 0 && ms > round_trip && !(2000..=2900).contains(&ms) {
+                let left = ms - round_trip;
+                in_flight.reported((left / 20) as u16, Some(start + MS(left)), false, now, &flight);
+            }
+            if flight.held_until(MediaTime::of(now)).is_some() {
+                held_ms[(ms / 8000) as usize] += 20;
+            }
+        }
+        assert!(held_ms[0] > 0 && held_ms[2] == 0, "{held_ms:?}");
     }
 }

@@ -102,8 +102,10 @@ impl CongestionControl {
         if before > 0 {
             self.estimator.on_lost_report(before);
         }
+        // The last vector of symbols is full, whatever it stands for: the rest of it says nothing.
         let reports: Vec<Report> = convert_twcc(feedback)
             .into_iter()
+            .take(feedback.packet_status_count.into())
             .filter_map(|acknowledged| {
                 let arrival = acknowledged.arrival.filter(|_| acknowledged.arrived);
                 let fate = if arrival.is_some() { Fate::Arrived } else { Fate::Missing };
@@ -118,7 +120,8 @@ impl CongestionControl {
         self.counters.set_path_loss(self.estimator.loss().typical());
         let last = feedback.base_sequence_number.wrapping_add(feedback.packet_status_count.wrapping_sub(1));
         let heavy_loss = self.estimator.loss().recent() > HEAVY_LOSS;
-        self.in_flight.reported(last, heavy_loss, now, &self.counters.flight);
+        let departure = reports.last().map(|report| report.departure);
+        self.in_flight.reported(last, departure, heavy_loss, now, &self.counters.flight);
         self.publish();
     }
 
@@ -189,6 +192,8 @@ struct Sent {
 /// What was reported of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
+    /// The report on it was lost.
+    Unreported,
     Missing,
     Arrived,
 }
@@ -205,11 +210,12 @@ impl History {
         self.last = number;
     }
 
-    /// The bytes before `number`, back to what was reported last, of which no report told.
-    fn unreported_before(&self, number: u16) -> usize {
+    /// The bytes before `number`, back to what was reported last, of which no report told. Each counts once.
+    fn unreported_before(&mut self, number: u16) -> usize {
         let back = usize::from(self.last.wrapping_sub(number)) + 1;
         let end = self.sent.len().saturating_sub(back);
-        self.sent.range(..end).rev().take_while(|sent| sent.fate.is_none()).map(|sent| sent.size).sum()
+        let unreported = self.sent.range_mut(..end).rev().take_while(|sent| sent.fate.is_none());
+        unreported.map(|sent| (sent.fate = Some(Fate::Unreported), sent.size).1).sum()
     }
 
     /// What left under `number`, unless that is no news: reports repeat what is missing, and where packets overtake each

@@ -5,6 +5,8 @@
 
 use std::fmt::Write;
 
+use rtc::sdp::extmap::TRANSPORT_CC_URI;
+
 use crate::call::{Description, DescriptionKind, DtlsSetup};
 
 /// RTP payload type of Opus.
@@ -30,9 +32,6 @@ pub(in crate::rtc) const RTX_FORMAT: &str = "apt=102";
 pub(in crate::rtc) const FEC_NAME: &str = "flexfec-03";
 /// Its time window in microseconds, which the name demands.
 pub(in crate::rtc) const FEC_FORMAT: &str = "repair-window=200000";
-/// Identifies the header extension of transport-wide congestion control.
-pub(in crate::rtc) const TRANSPORT_CC_URI: &str =
-    "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01";
 /// Number of that header extension; the media engine counts from 1.
 const TRANSPORT_CC_ID: u8 = 1;
 
@@ -78,80 +77,83 @@ pub(in crate::rtc) fn to_sdp(description: &Description) -> Result<String, BadDes
     check(description)?;
     let mut sdp = String::with_capacity(2048);
     sdp.push_str("v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0 1\r\na=msid-semantic:WMS *\r\n");
-    write_media(&mut sdp, description, Media::Audio).map_err(|_| BadDescription("size"))?;
-    write_media(&mut sdp, description, Media::Video).map_err(|_| BadDescription("size"))?;
+    write_audio(&mut sdp, description).map_err(|_| BadDescription("size"))?;
+    write_video(&mut sdp, description).map_err(|_| BadDescription("size"))?;
     Ok(sdp)
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Media {
-    Audio,
-    Video,
-}
-
-fn write_media(sdp: &mut String, description: &Description, media: Media) -> std::fmt::Result {
-    let (mid, name) = match media {
-        Media::Audio => (0, "audio"),
-        Media::Video => (1, "video"),
-    };
-    write!(sdp, "m={name} 9 UDP/TLS/RTP/SAVPF ")?;
-    match media {
-        Media::Audio if description.audio_red => write!(sdp, "{OPUS_PAYLOAD_TYPE} {RED_PAYLOAD_TYPE}\r\n")?,
-        Media::Audio => write!(sdp, "{OPUS_PAYLOAD_TYPE}\r\n")?,
-        Media::Video if description.fec_ssrc != 0 => {
-            write!(sdp, "{H264_PAYLOAD_TYPE} {RTX_PAYLOAD_TYPE} {FEC_PAYLOAD_TYPE}\r\n")?;
-        }
-        Media::Video => write!(sdp, "{H264_PAYLOAD_TYPE} {RTX_PAYLOAD_TYPE}\r\n")?,
-    }
+fn write_audio(sdp: &mut String, description: &Description) -> std::fmt::Result {
+    let red = description.audio_red;
+    let payload_types = if red { &[OPUS_PAYLOAD_TYPE, RED_PAYLOAD_TYPE][..] } else { &[OPUS_PAYLOAD_TYPE] };
+    write_transport(sdp, description, (0, "audio"), payload_types)?;
     write!(
         sdp,
-        "c=IN IP4 0.0.0.0\r\na=setup:{}\r\na=mid:{mid}\r\na=ice-ufrag:{}\r\na=ice-pwd:{}\r\na=ice-options:trickle\r\n\
-         a=fingerprint:sha-256 {}\r\na=rtcp-mux\r\na=rtcp-rsize\r\n",
-        setup_word(description.setup),
-        description.ice_ufrag,
-        description.ice_pwd,
-        description.fingerprint
+        "a=rtpmap:{OPUS_PAYLOAD_TYPE} opus/48000/2\r\na=fmtp:{OPUS_PAYLOAD_TYPE} {OPUS_FORMAT}\r\n\
+         a=rtcp-fb:{OPUS_PAYLOAD_TYPE} transport-cc\r\n"
     )?;
-    match media {
-        Media::Audio => write!(
-            sdp,
-            "a=rtpmap:{OPUS_PAYLOAD_TYPE} opus/48000/2\r\na=fmtp:{OPUS_PAYLOAD_TYPE} {OPUS_FORMAT}\r\n\
-             a=rtcp-fb:{OPUS_PAYLOAD_TYPE} transport-cc\r\n"
-        )?,
-        Media::Video => write!(
-            sdp,
-            "a=rtpmap:{H264_PAYLOAD_TYPE} H264/90000\r\na=fmtp:{H264_PAYLOAD_TYPE} {H264_FORMAT}\r\n\
-             a=rtcp-fb:{H264_PAYLOAD_TYPE} ccm fir\r\na=rtcp-fb:{H264_PAYLOAD_TYPE} nack\r\n\
-             a=rtcp-fb:{H264_PAYLOAD_TYPE} nack pli\r\na=rtcp-fb:{H264_PAYLOAD_TYPE} transport-cc\r\n\
-             a=rtpmap:{RTX_PAYLOAD_TYPE} rtx/90000\r\na=fmtp:{RTX_PAYLOAD_TYPE} {RTX_FORMAT}\r\n"
-        )?,
-    }
-    if media == Media::Video && description.fec_ssrc != 0 {
-        write!(sdp, "a=rtpmap:{FEC_PAYLOAD_TYPE} {FEC_NAME}/90000\r\na=fmtp:{FEC_PAYLOAD_TYPE} {FEC_FORMAT}\r\n")?;
-    }
-    if media == Media::Audio && description.audio_red {
+    if red {
         write!(
             sdp,
             "a=rtpmap:{RED_PAYLOAD_TYPE} red/48000/2\r\na=fmtp:{RED_PAYLOAD_TYPE} {RED_FORMAT}\r\n\
              a=rtcp-fb:{RED_PAYLOAD_TYPE} transport-cc\r\n"
         )?;
     }
-    write!(sdp, "a=extmap:{TRANSPORT_CC_ID} {TRANSPORT_CC_URI}\r\n")?;
-    let ssrc_line = |sdp: &mut String, ssrc: u32| {
-        write!(sdp, "a=ssrc:{ssrc} cname:visavis\r\na=ssrc:{ssrc} msid:visavis {name}\r\n")
-    };
-    match media {
-        Media::Audio => ssrc_line(sdp, description.audio_ssrc)?,
-        Media::Video => {
-            write!(sdp, "a=ssrc-group:FID {} {}\r\n", description.video_ssrc, description.rtx_ssrc)?;
-            ssrc_line(sdp, description.video_ssrc)?;
-            ssrc_line(sdp, description.rtx_ssrc)?;
-            if description.fec_ssrc != 0 {
-                write!(sdp, "a=ssrc-group:FEC-FR {} {}\r\n", description.video_ssrc, description.fec_ssrc)?;
-                ssrc_line(sdp, description.fec_ssrc)?;
-            }
-        }
+    write_ssrc(sdp, description.audio_ssrc, "audio")?;
+    write_direction(sdp, "audio")
+}
+
+fn write_video(sdp: &mut String, description: &Description) -> std::fmt::Result {
+    let Description { video_ssrc, rtx_ssrc, fec_ssrc, .. } = *description;
+    let payload_types = [H264_PAYLOAD_TYPE, RTX_PAYLOAD_TYPE, FEC_PAYLOAD_TYPE];
+    let fec = fec_ssrc != 0;
+    write_transport(sdp, description, (1, "video"), if fec { &payload_types } else { &payload_types[..2] })?;
+    write!(
+        sdp,
+        "a=rtpmap:{H264_PAYLOAD_TYPE} H264/90000\r\na=fmtp:{H264_PAYLOAD_TYPE} {H264_FORMAT}\r\n\
+         a=rtcp-fb:{H264_PAYLOAD_TYPE} ccm fir\r\na=rtcp-fb:{H264_PAYLOAD_TYPE} nack\r\n\
+         a=rtcp-fb:{H264_PAYLOAD_TYPE} nack pli\r\na=rtcp-fb:{H264_PAYLOAD_TYPE} transport-cc\r\n\
+         a=rtpmap:{RTX_PAYLOAD_TYPE} rtx/90000\r\na=fmtp:{RTX_PAYLOAD_TYPE} {RTX_FORMAT}\r\n"
+    )?;
+    if fec {
+        write!(sdp, "a=rtpmap:{FEC_PAYLOAD_TYPE} {FEC_NAME}/90000\r\na=fmtp:{FEC_PAYLOAD_TYPE} {FEC_FORMAT}\r\n")?;
     }
+    write!(sdp, "a=ssrc-group:FID {video_ssrc} {rtx_ssrc}\r\n")?;
+    write_ssrc(sdp, video_ssrc, "video")?;
+    write_ssrc(sdp, rtx_ssrc, "video")?;
+    if fec {
+        write!(sdp, "a=ssrc-group:FEC-FR {video_ssrc} {fec_ssrc}\r\n")?;
+        write_ssrc(sdp, fec_ssrc, "video")?;
+    }
+    write_direction(sdp, "video")
+}
+
+/// A section's first lines, which are about what carries it: the same for both, as they are bundled.
+fn write_transport(
+    sdp: &mut String,
+    description: &Description,
+    (mid, name): (u8, &str),
+    payload_types: &[u8],
+) -> std::fmt::Result {
+    write!(sdp, "m={name} 9 UDP/TLS/RTP/SAVPF")?;
+    for payload_type in payload_types {
+        write!(sdp, " {payload_type}")?;
+    }
+    write!(
+        sdp,
+        "\r\nc=IN IP4 0.0.0.0\r\na=setup:{}\r\na=mid:{mid}\r\na=ice-ufrag:{}\r\na=ice-pwd:{}\r\na=ice-options:trickle\r\n\
+         a=fingerprint:sha-256 {}\r\na=rtcp-mux\r\na=rtcp-rsize\r\na=extmap:{TRANSPORT_CC_ID} {TRANSPORT_CC_URI}\r\n",
+        setup_word(description.setup),
+        description.ice_ufrag,
+        description.ice_pwd,
+        description.fingerprint
+    )
+}
+
+fn write_ssrc(sdp: &mut String, ssrc: u32, name: &str) -> std::fmt::Result {
+    write!(sdp, "a=ssrc:{ssrc} cname:visavis\r\na=ssrc:{ssrc} msid:visavis {name}\r\n")
+}
+
+fn write_direction(sdp: &mut String, name: &str) -> std::fmt::Result {
     write!(sdp, "a=msid:visavis {name}\r\na=sendrecv\r\n")
 }
 

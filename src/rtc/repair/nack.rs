@@ -1,7 +1,7 @@
 //! Asks for missing video packets (generic NACK, RFC 4585, 6.2.1), at the pace of the round trip.
 //!
 //! ```text
-//! SRTP -> repairs unwrapped -> [this interceptor] -> reports -> application
+//! SRTP -> repairs unwrapped -> losses worked out (fec) -> [this interceptor] -> reports -> application
 //! ```
 //!
 //! A gap is asked for a few milliseconds after it shows, in case its packet was only overtaken; where repairs are sent ahead,

@@ -14,6 +14,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::media::MediaTime;
 use crate::rtc::negotiation::description_sdp::RED_PAYLOAD_TYPE;
+use crate::rtc::sending::packetizer::MAX_PAYLOAD;
 
 /// Which packets before it one carries copies of, the most important first. With both, a run of three losses is repaired:
 /// losses come in runs, and a copy that is farther away is lost less often together with its original.
@@ -29,8 +30,6 @@ const LENGTH_BITS: u32 = 10;
 const OFFSET_BITS: u32 = 14;
 /// Bytes of a redundant block's header.
 const BLOCK_HEADER: usize = 4;
-/// Bytes with their headers that a packet may have at most.
-const MAX_PAYLOAD: usize = 1150;
 /// Bytes allocated at a time: some ten seconds of redundant sound.
 const MEMORY: usize = 128 * 1024;
 

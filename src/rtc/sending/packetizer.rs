@@ -11,7 +11,7 @@ use crate::rtc::negotiation::description_sdp::RED_PAYLOAD_TYPE;
 use crate::rtc::repair::redundancy::RedundancyEncoder;
 
 /// RTP payload bytes at most: fits any path of 1280 bytes with IPv6, UDP, SRTP and header extensions.
-const MAX_PAYLOAD: usize = 1150;
+pub(in crate::rtc) const MAX_PAYLOAD: usize = 1150;
 const TYPE_MASK: u8 = 0x1f;
 const FU_A: u8 = 28;
 const FU_START: u8 = 0x80;
@@ -138,9 +138,17 @@ fn trimmed(annex_b: &Bytes, begin: usize, end: usize) -> Bytes {
 #[derive(Debug)]
 pub(in crate::rtc) struct AudioPacketizer {
     stream: Stream,
-    /// Number and timestamp of the last one.
-    last: Option<(u16, u32)>,
+    last: Option<LastSound>,
     redundancy: RedundancyEncoder,
+}
+
+/// The packet of sound before.
+#[derive(Clone, Copy, Debug)]
+struct LastSound {
+    number: u16,
+    timestamp: u32,
+    /// What its timestamp would be by the clock of this computer.
+    measured: u32,
 }
 
 impl AudioPacketizer {
@@ -149,22 +157,23 @@ impl AudioPacketizer {
     }
 
     /// The packet of 20 ms of sound, with up to `copies` of those before it. Timestamps go on in even steps, whatever the
-    /// thread's jitter, and jump after a pause; sound whose number is left out is missed by the far side.
+    /// thread's jitter and however the microphone's clock differs from this computer's, and jump after a pause; sound whose
+    /// number is left out is missed by the far side.
     pub(in crate::rtc) fn packetize(&mut self, audio: &EncodedAudio, copies: usize) -> Packet {
         let measured = self.stream.timestamp(audio.at, 48_000);
         let mut timestamp = measured;
-        if let Some((last_number, last)) = self.last {
-            let numbers = audio.sequence.wrapping_sub(last_number).max(1);
+        if let Some(last) = self.last {
+            let numbers = audio.sequence.wrapping_sub(last.number).max(1);
             self.stream.sequence = self.stream.sequence.wrapping_add(numbers - 1);
             if numbers > 1 {
                 self.redundancy = RedundancyEncoder::new();
             }
-            let expected = last.wrapping_add(u32::from(numbers) * AUDIO_STEP);
-            if (measured.wrapping_sub(expected) as i32) <= AUDIO_PAUSE as i32 {
-                timestamp = expected;
-            }
+            let step = u32::from(numbers) * AUDIO_STEP;
+            let beyond = measured.wrapping_sub(last.measured).wrapping_sub(step);
+            let pause = if beyond as i32 > AUDIO_PAUSE as i32 { beyond } else { 0 };
+            timestamp = last.timestamp.wrapping_add(step).wrapping_add(pause);
         }
-        self.last = Some((audio.sequence, timestamp));
+        self.last = Some(LastSound { number: audio.sequence, timestamp, measured });
         match self.redundancy.wrap(timestamp, self.stream.payload_type, &audio.data, copies) {
             Some(redundant) => {
                 let mut packet = self.stream.packet(timestamp, false, redundant);
@@ -220,8 +229,19 @@ mod tests {
             [stamp(9, 0), stamp(10, 27), stamp(11, 38), stamp(12, 61)],
             [(0, 0), (1, 960), (2, 1920), (3, 2880)]
         );
-        assert_eq!([stamp(13, 5000), stamp(14, 5021)], [(4, 240_000), (5, 240_960)]);
-        assert_eq!(stamp(17, 5080), (8, 243_840), "two are missing");
+        assert_eq!([stamp(13, 5000), stamp(14, 5021)], [(4, 239_952), (5, 240_912)]);
+        assert_eq!(stamp(17, 5080), (8, 243_792), "two are missing");
+    }
+
+    #[test]
+    fn a_slow_microphone_is_no_pause() {
+        let mut packetizer = AudioPacketizer::new(6, 111, 0);
+        // Two hours, 300 millionths too slow.
+        for number in 0..360_000_u64 {
+            let (data, at) = (Bytes::from_static(&[1]), MediaTime::from_micros(number * 20_006));
+            let audio = EncodedAudio { data, sequence: number as u16, rtp_timestamp: 0, at, recovered: false };
+            assert_eq!(packetizer.packetize(&audio, 0).header.timestamp, number as u32 * AUDIO_STEP);
+        }
     }
 
     proptest! {

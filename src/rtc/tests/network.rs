@@ -63,7 +63,9 @@ fn without_repairs_the_picture_comes_back_with_a_keyframe() {
     let lossy = Engine::new(runtime.handle().clone(), Some(LOOPBACK)).with_impairment({
         let burst = Arc::clone(&burst);
         move |datagram| {
-            burst.load(Relaxed) && matches!(datagram, [128..192, kind, ..] if matches!(kind & 0x7f, 102 | 103))
+            // Pictures during the burst, and their retransmissions always.
+            let [128..192, kind, ..] = datagram else { return false };
+            kind & 0x7f == 103 || burst.load(Relaxed) && kind & 0x7f == 102
         }
     });
     let (offerer, answerer) = call(&lossy, &engine);
@@ -76,7 +78,7 @@ fn without_repairs_the_picture_comes_back_with_a_keyframe() {
     assert!(eventually(&[&offerer, &answerer], &camera, PATIENCE, || {
         answerer.peer.stats().frames_decoded > before + 10
     }));
-    assert!(camera.encoding.stats().keyframes > keyframes || answerer.peer.stats().packets_lost == 0);
+    assert!(camera.encoding.stats().keyframes > keyframes);
     drop(camera);
     close(&[&offerer, &answerer]);
 }

@@ -5,7 +5,7 @@
 //! datagrams once a call; the far side drops what comes twice.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
@@ -40,24 +40,68 @@ impl HandshakeRepeats {
     }
 }
 
-async fn repeat(mut waiting: mpsc::Receiver<Datagram>, send: impl Fn(&[u8], SocketAddr)) {
-    let mut flight = Vec::new();
-    for _ in 0..MAX_REPEATED {
-        let Some(datagram) = waiting.recv().await else { return };
-        flight.push(datagram);
-        while let Ok(datagram) = waiting.try_recv() {
-            flight.push(datagram);
+/// What is to be sent again, and when.
+#[derive(Default)]
+struct Schedule {
+    /// When, how often it has been sent again, and what.
+    repeats: Vec<(Instant, usize, Datagram)>,
+    noted: usize,
+}
+
+impl Schedule {
+    /// A datagram left at `now`.
+    fn note(&mut self, datagram: Datagram, now: Instant) {
+        self.noted += 1;
+        self.repeats.push((now + AFTER[0], 0, datagram));
+    }
+
+    fn is_full(&self) -> bool {
+        self.noted >= MAX_REPEATED
+    }
+
+    fn next(&self) -> Option<Instant> {
+        self.repeats.iter().map(|(at, ..)| *at).min()
+    }
+
+    /// Sends what is due at `now`.
+    fn send_due(&mut self, now: Instant, send: impl Fn(&[u8], SocketAddr)) {
+        for (at, times, (datagram, to)) in self.repeats.iter_mut().filter(|(at, ..)| *at <= now) {
+            send(datagram, *to);
+            *times += 1;
+            *at += AFTER.get(*times).copied().unwrap_or_default();
         }
-        for after in AFTER {
-            tokio::time::sleep(after).await;
-            flight.iter().for_each(|(datagram, to)| send(datagram, *to));
+        self.repeats.retain(|(_, times, _)| *times < AFTER.len());
+    }
+}
+
+async fn repeat(mut noted: mpsc::Receiver<Datagram>, send: impl Fn(&[u8], SocketAddr)) {
+    let mut schedule = Schedule::default();
+    let mut open = true;
+    loop {
+        open &= !schedule.is_full();
+        let next = schedule.next();
+        if !open && next.is_none() {
+            return;
         }
-        flight.clear();
+        let due = async {
+            match next {
+                Some(at) => tokio::time::sleep_until(at.into()).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            datagram = noted.recv(), if open => match datagram {
+                Some(datagram) => schedule.note(datagram, Instant::now()),
+                None => open = false,
+            },
+            () = due => schedule.send_due(Instant::now(), &send),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
     use std::sync::Mutex;
 
     use super::*;
@@ -76,6 +120,34 @@ mod tests {
         }
         drop(repeats);
         tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(task);
-        assert_eq!(*sent.lock().unwrap(), [[22, 1], [20, 2], [22, 1], [20, 2]]);
+        let mut sent = sent.lock().unwrap().clone();
+        sent.sort();
+        assert_eq!(sent, [[20, 2], [20, 2], [22, 1], [22, 1]]);
+    }
+
+    #[test]
+    fn each_datagram_has_its_own_times() {
+        let start = Instant::now();
+        let (mut schedule, sent) = (Schedule::default(), RefCell::new(Vec::new()));
+        let datagram = |number: u8| (vec![22, number], SocketAddr::from(([127, 0, 0, 1], 9)));
+        for ms in 0..200 {
+            let now = start + Duration::from_millis(ms);
+            match ms {
+                0 => schedule.note(datagram(1), now),
+                30 => schedule.note(datagram(2), now),
+                _ => {}
+            }
+            schedule.send_due(now, |datagram, _| sent.borrow_mut().push((ms, datagram[1])));
+        }
+        assert_eq!(*sent.borrow(), [(60, 1), (90, 2), (160, 1), (190, 2)]);
+        assert_eq!(schedule.next(), None);
+    }
+
+    #[test]
+    fn a_far_side_that_shakes_hands_for_ever_is_not_repeated_for_ever() {
+        let mut schedule = Schedule::default();
+        (0..MAX_REPEATED)
+            .for_each(|_| schedule.note((vec![22], SocketAddr::from(([127, 0, 0, 1], 9))), Instant::now()));
+        assert!(schedule.is_full());
     }
 }

@@ -48,7 +48,7 @@ pub(in crate::rtc) struct PeerRuntime {
     /// Held by every task; the receiving end sees its closing once all are gone.
     alive: mpsc::Sender<()>,
     /// Becomes true when the task that drives the connection ends, however it does.
-    driver_ended: watch::Sender<bool>,
+    engine_task_ended: watch::Sender<bool>,
     impairment: Impairment,
     /// When the link's steps and blackouts count from, whichever socket leads to it.
     link_began: MediaTime,
@@ -77,14 +77,14 @@ impl PeerRuntime {
         impairment: Impairment,
     ) -> (Arc<Self>, TasksEnded) {
         let (alive, ended) = mpsc::channel(1);
-        let driver_ended = watch::Sender::new(false);
+        let engine_task_ended = watch::Sender::new(false);
         let link_began = MediaTime::now();
-        (Arc::new(Self { handle, gate, alive, driver_ended, impairment, link_began }), TasksEnded(ended))
+        (Arc::new(Self { handle, gate, alive, engine_task_ended, impairment, link_began }), TasksEnded(ended))
     }
 
     /// Becomes true when the task that drives the connection has ended.
-    pub(in crate::rtc) fn driver_ended(&self) -> watch::Receiver<bool> {
-        self.driver_ended.subscribe()
+    pub(in crate::rtc) fn engine_task_ended(&self) -> watch::Receiver<bool> {
+        self.engine_task_ended.subscribe()
     }
 
     /// Puts a link before what leaves `socket`, whose port makes the two directions of a call on one computer differ.
@@ -134,7 +134,7 @@ impl JoinHandle for Task {
 impl Runtime for PeerRuntime {
     fn spawn(&self, future: Pin<Box<dyn Future<Output = ()> + Send>>) -> Box<dyn JoinHandle> {
         // Without TCP candidates and data channels, the crate spawns one task: the one that drives the connection.
-        let end = TellEnd(self.driver_ended.clone());
+        let end = TellEnd(self.engine_task_ended.clone());
         Box::new(Task(self.track(async move {
             future.await;
             drop(end);

@@ -9,6 +9,7 @@ use rtc::interceptor::{
     AttributedPacket, BoxedInterceptor, Interceptor as _, Packet, RTCPFeedback, RTPHeaderExtension, Registry,
     StreamInfo, TaggedPacket,
 };
+use rtc::rtcp;
 use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
 use rtc::sdp::extmap::TRANSPORT_CC_URI;
 use rtc::shared::TransportContext;
@@ -45,6 +46,8 @@ pub(in crate::rtc) struct VirtualEnd {
     link: Link,
     under_way: BTreeMap<(MediaTime, u64), Packet>,
     departures: u64,
+    /// Twice the link's delay.
+    round_trip_us: u64,
     /// Bytes of video, retransmissions and repairs ahead that left.
     pub(in crate::rtc) sent: [usize; 3],
     /// The far side's packets of sound that came.
@@ -85,6 +88,7 @@ impl VirtualEnd {
             link: Link::new(profile.clone(), u64::from(number), start),
             under_way: BTreeMap::new(),
             departures: 0,
+            round_trip_us: 2 * profile.delay.as_micros() as u64,
             sent: [0; 3],
             sound_came: 0,
         }
@@ -98,6 +102,8 @@ impl VirtualEnd {
 
     /// Time has come to `now`.
     pub(in crate::rtc) fn advance(&mut self, now: Instant) {
+        // The engine's sender reports bear the real time, which does not pass here as they would have it.
+        self.counters.round_trip_us.store(self.round_trip_us, Relaxed);
         if self.chain.poll_timeout().is_some_and(|at| at <= now) {
             self.chain.handle_timeout(now).unwrap();
         }
@@ -107,7 +113,7 @@ impl VirtualEnd {
     /// Gives what the chain sends to the link.
     fn flush(&mut self, now: Instant) {
         while let Some(leaving) = self.chain.poll_write() {
-            let packet = leaving.message.packet;
+            let packet = as_it_comes(leaving.message.packet);
             let size = TAG
                 + match &packet {
                     Packet::Rtp(packet) => packet.marshal_size(),
@@ -160,6 +166,13 @@ impl VirtualEnd {
             }
         }
     }
+}
+
+/// Reports as the far side reads them: writing and reading them is not without loss.
+fn as_it_comes(packet: Packet) -> Packet {
+    let Packet::Rtcp(packets) = packet else { return packet };
+    let written = rtcp::packet::marshal(&packets).unwrap();
+    Packet::Rtcp(rtcp::packet::unmarshal(&mut written.freeze()).unwrap())
 }
 
 fn streams(first: u32) -> StreamNumbers {

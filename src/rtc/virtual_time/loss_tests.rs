@@ -30,7 +30,6 @@ const MAX_KBPS: f64 = 1500.0;
 /// One side of a call.
 struct Side {
     path: VirtualEnd,
-    round_trip_us: u64,
     packetizer: VideoPacketizer,
     pacer: Pacer,
     waiting: VecDeque<rtp::Packet>,
@@ -46,7 +45,6 @@ impl Side {
     fn new(number: u32, profile: &LinkProfile, start: MediaTime) -> Self {
         let path = VirtualEnd::new(number, profile, start);
         Self {
-            round_trip_us: profile.delay.as_micros() as u64 * 2,
             packetizer: VideoPacketizer::new(path.own.video, H264_PAYLOAD_TYPE, 7),
             pacer: Pacer::new(start),
             waiting: VecDeque::new(),
@@ -65,8 +63,6 @@ impl Side {
 
     /// One millisecond of capturing and sending.
     fn go_on(&mut self, ms: u64, now: Instant) {
-        // The engine's sender reports bear the real time, which does not pass here as they would have it.
-        self.path.counters.round_trip_us.store(self.round_trip_us, Relaxed);
         if ms % 20 == 7 {
             self.sound(now);
         }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rtc::interceptor::Packet;
 
 use super::end::VirtualEnd;
-use crate::cli::bench::film::Film;
+use crate::capture::film::Film;
 use crate::encoder::{PictureEncoder, Rate};
 use crate::media::{EncodedAudio, MediaTime, VideoFrame};
 use crate::rtc::LinkProfile;

@@ -70,6 +70,10 @@ impl FromStr for LinkProfile {
             profile.take(part).ok_or_else(|| ParseLinkError(part.to_owned()))?;
         }
         profile.rates.sort_by_key(|(from, _)| *from);
+        // Between runs of losses at least one packet comes.
+        if profile.burst > 1.0 && profile.loss > profile.burst / (1.0 + profile.burst) {
+            return Err(ParseLinkError(format!("loss={},burst={}", profile.loss * 100.0, profile.burst)));
+        }
         Ok(profile)
     }
 }
