@@ -25,12 +25,12 @@ const STEPS: [Step; 6] = [
     Step { eighths: 8, max_fps: 30, least_share: 1.0 },
     Step { eighths: 8, max_fps: 20, least_share: 0.75 },
     Step { eighths: 6, max_fps: 20, least_share: 0.45 },
-    Step { eighths: 4, max_fps: 20, least_share: 0.22 },
-    Step { eighths: 3, max_fps: 15, least_share: 0.12 },
+    Step { eighths: 4, max_fps: 20, least_share: 0.18 },
+    Step { eighths: 3, max_fps: 15, least_share: 0.09 },
     Step { eighths: 2, max_fps: 15, least_share: 0.0 },
 ];
 /// Bits for a pixel of a picture that is just good enough, of a face that talks.
-const LEAST_BITS_PER_PIXEL: f64 = 0.012;
+const LEAST_BITS_PER_PIXEL: f64 = 0.02;
 const FULL_FPS: f64 = 30.0;
 /// No picture is made smaller than this, in lines.
 const LEAST_LINES: u32 = 180;

@@ -230,7 +230,7 @@ fn pictures_that_begin_in_mid_call_reach_their_rate_within_two_seconds() {
 #[test]
 fn a_picture_that_was_cheap_reaches_its_rate_within_two_seconds() {
     // As where the scene was still: far less was sent than the path takes, after it had been narrow.
-    let mut call = Call::over("rate=400,step=4:4000,queue=200,delay=20", (1280, 720), 150);
+    let mut call = Call::over("rate=400,step=4:4000,queue=200,delay=20", (1280, 720), 256);
     call.run(8);
     call.kbps = 1500;
     call.run(4);
