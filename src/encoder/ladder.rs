@@ -213,7 +213,7 @@ mod tests {
     fn a_thin_path_gets_fewer_then_smaller_pictures_and_a_wide_one_all_again() {
         let mut ladder = Ladder::default();
         let heights = |kbps| shapes(&mut Ladder::default(), 0..2000, |_| kbps).last().map(|last| (last.1, last.2));
-        assert_eq!([1500, 340, 280, 160, 80, 50, 20].map(heights), {
+        assert_eq!([1500, 560, 420, 260, 110, 55, 20].map(heights), {
             [(720, 30), (720, 30), (720, 20), (540, 20), (360, 20), (270, 15), (180, 15)].map(Some)
         });
         let changes = shapes(&mut ladder, 0..20_000, |at| if (5000..10_000).contains(&at) { 70 } else { 1500 });
@@ -226,7 +226,7 @@ mod tests {
     fn a_keyframe_that_is_due_anyway_is_made_at_the_size_that_the_rate_bears() {
         let mut ladder = Ladder::default();
         let mut height = |kbps, due, at| ladder.shape(HD, kbps, u32::MAX, due, MediaTime::from_millis(at)).height;
-        assert_eq!((height(1500, true, 0), height(80, false, 33), height(80, true, 66)), (720, 720, 360));
+        assert_eq!((height(1500, true, 0), height(110, false, 33), height(110, true, 66)), (720, 720, 360));
     }
 
     #[test]
