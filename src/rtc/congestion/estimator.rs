@@ -10,8 +10,9 @@
 //!
 //! Starting: the first packets leave at once, and the pace at which they arrive tells what the path carries. Growing: by
 //! half in each 200 ms where the path's limit is not known or was passed, by a packet each round trip near a known limit, by
-//! 3 % in each 200 ms once that was found long ago; never beyond 1.5 times what arrives (1.15 near a limit), because what is not sent proves nothing. Loss without a queue is
-//! the path's own (radio, a bad cable) and changes nothing while it stays what it was.
+//! 3 % in each 200 ms once that was found long ago; never beyond 1.5 times what arrives (1.15 near a limit), because what is
+//! not sent proves nothing. Loss without a queue is the path's own (radio, a bad cable) and changes nothing while it stays
+//! what it was.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
