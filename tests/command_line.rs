@@ -36,6 +36,16 @@ fn the_devices_are_listed_with_what_can_be_chosen_besides() {
 }
 
 #[test]
+fn a_network_that_would_not_be_used_is_refused() {
+    let _machine = support::sharing();
+    for what in [&["call"][..], &["echo"], &["network", "--grid"]] {
+        let (status, output, errors) = run(&[&["bench"], what, &["--link", "loss=5"]].concat());
+        assert_eq!((status, output.as_str()), (Some(1), ""), "{what:?}: {errors}");
+        assert!(errors.contains("--link"), "{errors}");
+    }
+}
+
+#[test]
 fn the_link_carries_the_name_that_others_see() {
     let _machine = support::sharing();
     let (status, output, errors) = run(&["id"]);

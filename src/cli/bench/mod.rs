@@ -31,6 +31,11 @@ pub enum Bench {
 
 /// Runs one measurement and prints its result.
 pub fn run(what: &Bench, common: &super::CommonOptions) -> anyhow::Result<()> {
+    let takes_link = matches!(what, Bench::Network(_) | Bench::Soak(_));
+    anyhow::ensure!(
+        common.link.is_none() || takes_link,
+        "--link is for bench network and bench soak; leave it out here."
+    );
     match what {
         Bench::Call(bench) => bench.run(),
         Bench::Network(bench) => bench.run(common.link.as_ref()),

@@ -81,6 +81,7 @@ pub struct NetworkBench {
 impl NetworkBench {
     /// Runs the measurements, over `link` unless the whole table is asked for, and prints them as they come.
     pub fn run(&self, link: Option<&LinkProfile>) -> anyhow::Result<()> {
+        anyhow::ensure!(link.is_none() || !self.grid, "--grid has networks of its own; leave out --link or --grid.");
         let given = link.map(LinkProfile::to_string).unwrap_or_default();
         let networks = if self.grid { GRID.to_vec() } else { vec![given.as_str()] };
         let preset = preset_of_size(&self.size)?;
