@@ -30,7 +30,7 @@ const STEPS: [Step; 6] = [
     Step { eighths: 2, max_fps: 15, least_share: 0.0 },
 ];
 /// Bits for a pixel of a picture that is just good enough, of a face that talks.
-const LEAST_BITS_PER_PIXEL: f64 = 0.02;
+const LEAST_BITS_PER_PIXEL: f64 = 0.016;
 const FULL_FPS: f64 = 30.0;
 /// No picture is made smaller than this, in lines.
 const LEAST_LINES: u32 = 180;
@@ -60,6 +60,15 @@ pub(super) struct Shape {
     pub(super) height: u32,
     /// Pictures a second at most.
     pub(super) max_fps: u32,
+}
+
+/// Bit rates in kbit/s.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Grant {
+    /// What may be made now.
+    pub(super) kbps: u32,
+    /// What the settings allow on the widest path.
+    pub(super) most_kbps: u32,
 }
 
 /// The present step, and what argues for another.
@@ -105,15 +114,19 @@ impl Shape {
 }
 
 impl Ladder {
-    /// What to encode a picture of `full` size as that is captured at `now`, when `kbps` are granted, and nobody looks at
+    /// What to encode a picture of `full` size as that is captured at `now`, when so much is granted, and nobody looks at
     /// more than `max_lines` lines. A keyframe that is `due` anyway is made no larger than the rate bears.
-    pub(super) fn shape(&mut self, full: Shape, kbps: u32, max_lines: u32, due: bool, now: MediaTime) -> Shape {
-        let least_kbps = |step: usize| {
+    pub(super) fn shape(&mut self, full: Shape, grant: Grant, max_lines: u32, due: bool, now: MediaTime) -> Shape {
+        let (kbps, most_kbps) = (f64::from(grant.kbps), f64::from(grant.most_kbps));
+        let least_kbps = |step: &Step| {
             let pixels = f64::from(full.width) * f64::from(full.height);
-            pixels * FULL_FPS * LEAST_BITS_PER_PIXEL / 1000.0 * STEPS[step].least_share
+            let slower = (f64::from(full.max_fps) / f64::from(step.max_fps)).min(1.0);
+            pixels * FULL_FPS * LEAST_BITS_PER_PIXEL / 1000.0 * step.least_share * slower
         };
         let highest = |margin: f64| {
-            (0..STEPS.len()).find(|&step| f64::from(kbps) >= least_kbps(step) * margin).unwrap_or(STEPS.len() - 1)
+            // What the settings allow at most is comfortable, as long as it is enough.
+            let enough = |step| (least_kbps(step) * margin).min(most_kbps).max(least_kbps(step));
+            STEPS.iter().position(|step| kbps >= enough(step)).unwrap_or(STEPS.len() - 1)
         };
         self.follow(highest(1.0), highest(UP_MARGIN), due, now);
         // More than there are is as good as all.
@@ -197,11 +210,15 @@ mod tests {
 
     const HD: Shape = Shape { width: 1280, height: 720, max_fps: 30 };
 
+    const fn grant(kbps: u32) -> Grant {
+        Grant { kbps, most_kbps: 1500 }
+    }
+
     /// The shapes while `kbps` changes with the time in ms, where they change.
     fn shapes(ladder: &mut Ladder, millis: std::ops::Range<u64>, kbps: impl Fn(u64) -> u32) -> Vec<(u64, u32, u32)> {
         let mut changes: Vec<(u64, u32, u32)> = Vec::new();
         for at in millis.step_by(33) {
-            let shape = ladder.shape(HD, kbps(at), u32::MAX, false, MediaTime::from_millis(at));
+            let shape = ladder.shape(HD, grant(kbps(at)), u32::MAX, false, MediaTime::from_millis(at));
             if changes.last().is_none_or(|last| (last.1, last.2) != (shape.height, shape.max_fps)) {
                 changes.push((at, shape.height, shape.max_fps));
             }
@@ -213,7 +230,7 @@ mod tests {
     fn a_thin_path_gets_fewer_then_smaller_pictures_and_a_wide_one_all_again() {
         let mut ladder = Ladder::default();
         let heights = |kbps| shapes(&mut Ladder::default(), 0..2000, |_| kbps).last().map(|last| (last.1, last.2));
-        assert_eq!([1500, 560, 420, 260, 110, 55, 20].map(heights), {
+        assert_eq!([1500, 450, 340, 210, 90, 45, 20].map(heights), {
             [(720, 30), (720, 30), (720, 20), (540, 20), (360, 20), (270, 15), (180, 15)].map(Some)
         });
         let changes = shapes(&mut ladder, 0..20_000, |at| if (5000..10_000).contains(&at) { 70 } else { 1500 });
@@ -223,10 +240,28 @@ mod tests {
     }
 
     #[test]
+    fn what_the_settings_allow_is_enough_to_come_back_and_fewer_pictures_need_less() {
+        let shapes_of = |full: Shape, most_kbps: u32, dip_kbps: u32| {
+            let mut ladder = Ladder::default();
+            let mut at = |second: u64| {
+                let kbps = if (10..20).contains(&second) { dip_kbps } else { most_kbps };
+                let now = MediaTime::from_millis(second * 1000);
+                let shape = ladder.shape(full, Grant { kbps, most_kbps }, u32::MAX, false, now);
+                (shape.height, shape.max_fps)
+            };
+            let shapes: Vec<_> = (0..40).map(&mut at).collect();
+            [shapes[9], shapes[19], shapes[39]]
+        };
+        assert_eq!(shapes_of(HD, 500, 220), [(720, 30), (540, 20), (720, 30)]);
+        assert_eq!(shapes_of(Shape { max_fps: 15, ..HD }, 250, 120), [(720, 15), (360, 15), (720, 15)]);
+    }
+
+    #[test]
     fn a_keyframe_that_is_due_anyway_is_made_at_the_size_that_the_rate_bears() {
         let mut ladder = Ladder::default();
-        let mut height = |kbps, due, at| ladder.shape(HD, kbps, u32::MAX, due, MediaTime::from_millis(at)).height;
-        assert_eq!((height(1500, true, 0), height(110, false, 33), height(110, true, 66)), (720, 720, 360));
+        let mut height =
+            |kbps, due, at| ladder.shape(HD, grant(kbps), u32::MAX, due, MediaTime::from_millis(at)).height;
+        assert_eq!((height(1500, true, 0), height(90, false, 33), height(90, true, 66)), (720, 720, 360));
     }
 
     #[test]
@@ -247,7 +282,7 @@ mod tests {
             for at in (from..from + millis).step_by(33) {
                 ladder.note_load(Duration::from_millis(took), interval, MediaTime::from_millis(at));
             }
-            ladder.shape(HD, 1500, u32::MAX, false, MediaTime::from_millis(from + millis)).height
+            ladder.shape(HD, grant(1500), u32::MAX, false, MediaTime::from_millis(from + millis)).height
         };
         assert_eq!(height_after(&mut ladder, 0, 20_000, 20), 720);
         assert!(height_after(&mut ladder, 20_000, 3000, 40) < 720);
@@ -260,7 +295,7 @@ mod tests {
         let mut heights: Vec<u32> = (0..600)
             .map(|n| {
                 ladder
-                    .shape(HD, 1500, if n % 2 == 0 { 180 } else { 2160 }, false, MediaTime::from_millis(n * 33))
+                    .shape(HD, grant(1500), if n % 2 == 0 { 180 } else { 2160 }, false, MediaTime::from_millis(n * 33))
                     .height
             })
             .collect();
@@ -272,8 +307,9 @@ mod tests {
     fn nobody_gets_more_lines_than_are_looked_at_nor_fewer_than_can_be() {
         let after_a_while = |full, kbps, lines| {
             let mut ladder = Ladder::default();
-            let shapes = (0..3)
-                .map(|second| ladder.shape(full, kbps, lines, false, MediaTime::from_millis(second * 1000)).height);
+            let shapes = (0..3).map(|second| {
+                ladder.shape(full, grant(kbps), lines, false, MediaTime::from_millis(second * 1000)).height
+            });
             shapes.last()
         };
         let heights = [1, 200, 360, 400, 1080].map(|lines| after_a_while(HD, 1500, lines));

@@ -14,7 +14,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::h264::{Rate, VideoEncoder};
-use super::ladder::{Ladder, Shape};
+use super::ladder::{Grant, Ladder, Shape};
 use crate::media::{EncodedVideo, FrameSlot, MediaTime, Planes, Scaler, VideoBudget, VideoFormat, VideoFrame};
 
 /// On a path that does not take all, a keyframe is made as if the rate were this share of it: it arrives the sooner, and the
@@ -196,7 +196,8 @@ impl PictureEncoder {
             return Ok(None);
         }
         let due = keyframe_wanted.load(Ordering::Relaxed);
-        let shape = self.ladder.shape(full, kbps, budget.max_lines, due, frame.captured_at);
+        let grant = Grant { kbps, most_kbps: most.kbps };
+        let shape = self.ladder.shape(full, grant, budget.max_lines, due, frame.captured_at);
         if !self.pace.admits(frame.captured_at, shape.max_fps) {
             return Ok(None);
         }

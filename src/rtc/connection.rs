@@ -127,7 +127,8 @@ pub(super) async fn open(
 /// ```text
 ///   500 reports observed       3500 repairs sent twice             6600 losses worked out, repairs ahead
 ///  1000 congestion control     4000 repairs answered (engine)      7000 losses asked for
-///  2000 numbers                6500 retransmissions unwrapped      8000 arrivals reported (engine)     12500 media taken out
+///  2000 numbers                6500 retransmissions unwrapped      8000 arrivals reported (engine)
+/// 10000, 11000 receiver and sender reports (engine)              12500 media taken out
 /// ```
 pub(super) fn with_interceptors(registry: Registry, own: Interceptors) -> Registry {
     registry

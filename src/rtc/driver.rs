@@ -35,6 +35,8 @@ use crate::media::MediaTime;
 
 /// Candidates of the far side's that are used for each description at most.
 const MAX_CANDIDATES: usize = 16;
+/// The same of a whole call, however often it restarts: this computer sends checks to each of them.
+const MAX_ALL_CANDIDATES: usize = 256;
 /// From this side's offer, or from the far side's description, to a connection at most.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Between keyframe requests to the far side at least.
@@ -126,7 +128,9 @@ pub(super) struct Driver {
     /// The far side's description of this generation was applied.
     described: bool,
     early_candidates: EarlyCandidates,
+    /// Those taken of this generation, and of all.
     candidates: usize,
+    all_candidates: usize,
     connect_by: Option<Instant>,
     link: Link,
     failed: bool,
@@ -143,6 +147,7 @@ impl Driver {
             described: false,
             early_candidates: EarlyCandidates::new(MAX_CANDIDATES),
             candidates: 0,
+            all_candidates: 0,
             connect_by: None,
             link: Link::Connecting,
             failed: false,
@@ -299,10 +304,11 @@ impl Driver {
             tracing::debug!("an unusable candidate is ignored");
             return;
         };
-        if self.candidates >= MAX_CANDIDATES {
+        if self.candidates >= MAX_CANDIDATES || self.all_candidates >= MAX_ALL_CANDIDATES {
             return;
         }
         self.candidates += 1;
+        self.all_candidates += 1;
         if let Err(error) = self.connection.engine.add_ice_candidate(init).await {
             tracing::debug!(%error, "a candidate was refused");
         }

@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use rtc::interceptor::{Packet, StreamInfo, TaggedPacket, convert_twcc};
+use rtc::interceptor::{Acknowledgement, Packet, StreamInfo, TaggedPacket, convert_twcc};
 use rtc::rtcp::transport_feedbacks::transport_layer_cc::TransportLayerCc;
 use rtc::rtcp::transport_feedbacks::transport_layer_nack::TransportLayerNack;
 use rtc::rtp::extension::transport_cc_extension::TransportCcExtension;
@@ -102,10 +102,7 @@ impl CongestionControl {
         if before > 0 {
             self.estimator.on_lost_report(before);
         }
-        // The last vector of symbols is full, whatever it stands for: the rest of it says nothing.
-        let reports: Vec<Report> = convert_twcc(feedback)
-            .into_iter()
-            .take(feedback.packet_status_count.into())
+        let reports: Vec<Report> = acknowledged(feedback)
             .filter_map(|acknowledged| {
                 let arrival = acknowledged.arrival.filter(|_| acknowledged.arrived);
                 let fate = if arrival.is_some() { Fate::Arrived } else { Fate::Missing };
@@ -158,6 +155,12 @@ impl CongestionControl {
         let target = self.estimator.target_bps().saturating_sub(repairs);
         self.counters.target_bps.store(target.max(MIN_FOR_NEW_BPS), Relaxed);
     }
+}
+
+/// What a report says of each packet. Its last vector of symbols is full, whatever it stands for: the rest of that says
+/// nothing.
+fn acknowledged(feedback: &TransportLayerCc) -> impl Iterator<Item = Acknowledgement> {
+    convert_twcc(feedback).into_iter().take(feedback.packet_status_count.into())
 }
 
 /// One stream of repairs.
@@ -219,7 +222,7 @@ impl History {
     }
 
     /// What left under `number`, unless that is no news: reports repeat what is missing, and where packets overtake each
-    /// other they say of a missing one that it has arrived.
+    /// other they say of a missing one that it has arrived. Bytes that have counted without a report are none any more.
     fn report(&mut self, number: u16, fate: Fate) -> Option<Sent> {
         let back = usize::from(self.last.wrapping_sub(number));
         let index = self.sent.len().checked_sub(back + 1)?;
@@ -227,8 +230,9 @@ impl History {
         if sent.fate == Some(fate) || sent.fate == Some(Fate::Arrived) {
             return None;
         }
+        let size = if sent.fate == Some(Fate::Unreported) { 0 } else { sent.size };
         sent.fate = Some(fate);
-        Some(*sent)
+        Some(Sent { size, ..*sent })
     }
 }
 
@@ -293,6 +297,10 @@ impl Stage for CongestionControl {
 
 #[cfg(test)]
 mod tests {
+    use rtc::rtcp::transport_feedbacks::transport_layer_cc::{
+        PacketStatusChunk, RecvDelta, StatusChunkTypeTcc, StatusVectorChunk, SymbolSizeTypeTcc, SymbolTypeTcc,
+    };
+
     use super::*;
 
     #[test]
@@ -313,5 +321,30 @@ mod tests {
         let mut missing = |n: usize| history.report(number(n), Fate::Missing).is_some();
         assert_eq!((missing(9_998), missing(9_998), missing(9_999)), (true, false, false), "and so does a loss");
         assert!(history.report(number(9_998), Fate::Arrived).is_some(), "it was only overtaken");
+    }
+
+    #[test]
+    fn what_no_report_names_counts_once_however_late_its_report_comes() {
+        let start = Instant::now();
+        let mut history = History::default();
+        (0..10).for_each(|n| history.add(n, Sent { departure: start, size: 100, fate: None }));
+        history.report(0, Fate::Arrived);
+        assert_eq!((history.unreported_before(5), history.unreported_before(5)), (400, 0));
+        assert_eq!(history.report(3, Fate::Arrived).map(|sent| sent.size), Some(0));
+        assert_eq!(history.report(6, Fate::Arrived).map(|sent| sent.size), Some(100));
+    }
+
+    #[test]
+    fn the_padding_of_a_report_says_nothing() {
+        let mut feedback = TransportLayerCc { base_sequence_number: 7, packet_status_count: 3, ..Default::default() };
+        let (came, lost) = (SymbolTypeTcc::PacketReceivedSmallDelta, SymbolTypeTcc::PacketNotReceived);
+        feedback.packet_chunks.push(PacketStatusChunk::StatusVectorChunk(StatusVectorChunk {
+            type_tcc: StatusChunkTypeTcc::StatusVectorChunk,
+            symbol_size: SymbolSizeTypeTcc::TwoBit,
+            symbol_list: vec![came, lost, came, lost, lost, lost, lost],
+        }));
+        feedback.recv_deltas = vec![RecvDelta { type_tcc_packet: came, delta: 250 }; 2];
+        let numbers: Vec<u16> = acknowledged(&feedback).map(|one| one.sequence_number).collect();
+        assert_eq!(numbers, [7, 8, 9]);
     }
 }

@@ -32,7 +32,7 @@ pub(in crate::rtc) const RTX_FORMAT: &str = "apt=102";
 pub(in crate::rtc) const FEC_NAME: &str = "flexfec-03";
 /// Its time window in microseconds, which the name demands.
 pub(in crate::rtc) const FEC_FORMAT: &str = "repair-window=200000";
-/// Number of that header extension; the media engine counts from 1.
+/// Number of the header extension that carries transport-wide numbers; the media engine counts from 1.
 const TRANSPORT_CC_ID: u8 = 1;
 
 /// A description that cannot be used.

@@ -38,12 +38,16 @@ pub fn dips(link: &LinkProfile, end: f64) -> Vec<Dip> {
     dips
 }
 
-/// Where a bottleneck is narrowest within a window, for how long in seconds, and its kbit/s; `None` without one.
+/// What left before a bottleneck became narrower has come so many seconds after that.
+const TURN: f64 = 1.0;
+
+/// Where a bottleneck is narrowest within a window, from when to when in seconds, and its kbit/s; `None` without one, and
+/// where that is too short to tell.
 pub fn narrowest(link: &LinkProfile, (from, to): (f64, f64)) -> Option<((f64, f64), f64)> {
     let starts = link.rates.iter().map(|(at, _)| at.as_secs_f64());
     let ends = starts.clone().skip(1).chain([f64::INFINITY]);
-    let pieces = starts.zip(ends).map(|(start, end)| (start.max(from), end.min(to)));
-    let inside = pieces.zip(&link.rates).filter(|((start, end), _)| start < end);
+    let pieces = starts.zip(ends).map(|(start, end)| ((start + TURN).max(from), end.min(to)));
+    let inside = pieces.zip(&link.rates).filter(|((start, end), _)| start + TURN < *end);
     inside.min_by_key(|(_, (_, kbps))| *kbps).map(|(piece, (_, kbps))| (piece, f64::from(*kbps)))
 }
 
@@ -69,9 +73,10 @@ mod tests {
     #[test]
     fn a_bottleneck_is_narrowest_where_its_rate_is_least() {
         let of = |link: &str| narrowest(&link.parse().unwrap(), (2.0, 60.0));
-        assert_eq!(of("rate=3000,step=20:500,step=40:3000"), Some(((20.0, 40.0), 500.0)));
+        assert_eq!(of("rate=3000,step=20:500,step=40:3000"), Some(((21.0, 40.0), 500.0)));
         assert_eq!(of("rate=150"), Some(((2.0, 60.0), 150.0)));
-        assert_eq!(of("rate=3000,step=59:1000,step=70:100"), Some(((59.0, 60.0), 1000.0)));
+        assert_eq!(of("rate=3000,step=57:1000,step=70:100"), Some(((58.0, 60.0), 1000.0)));
+        assert_eq!(of("rate=3000,step=59:1000"), Some(((2.0, 59.0), 3000.0)), "too short to tell");
         assert_eq!(of("loss=5"), None);
     }
 }

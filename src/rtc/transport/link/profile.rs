@@ -54,12 +54,18 @@ impl LinkProfile {
 }
 
 /// A link that is not described properly.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{0:?} says nothing of a link; use loss=%, burst=packets, delay=ms, jitter=ms, reorder=%, duplicate=%, rate=kbit/s, \
-     step=s:kbit/s, queue=ms, blackout=s:s or seed=number, joined by commas"
-)]
-pub struct ParseLinkError(String);
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum ParseLinkError {
+    /// A part that is none.
+    #[error(
+        "{0:?} says nothing of a link; use loss=%, burst=packets, delay=ms, jitter=ms, reorder=%, duplicate=%, rate=kbit/s, \
+         step=s:kbit/s, queue=ms, blackout=s:s or seed=number, joined by commas"
+    )]
+    Part(String),
+    /// Between two runs of losses at least one packet comes.
+    #[error("losses in runs of {0} packets are {1:.0} % at most; use less loss, or a longer burst")]
+    Burst(f64, f64),
+}
 
 impl FromStr for LinkProfile {
     type Err = ParseLinkError;
@@ -67,12 +73,12 @@ impl FromStr for LinkProfile {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let mut profile = Self::default();
         for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
-            profile.take(part).ok_or_else(|| ParseLinkError(part.to_owned()))?;
+            profile.take(part).ok_or_else(|| ParseLinkError::Part(part.to_owned()))?;
         }
         profile.rates.sort_by_key(|(from, _)| *from);
-        // Between runs of losses at least one packet comes.
-        if profile.burst > 1.0 && profile.loss > profile.burst / (1.0 + profile.burst) {
-            return Err(ParseLinkError(format!("loss={},burst={}", profile.loss * 100.0, profile.burst)));
+        let most = profile.burst / (1.0 + profile.burst);
+        if profile.burst > 1.0 && profile.loss > most {
+            return Err(ParseLinkError::Burst(profile.burst, most * 100.0));
         }
         Ok(profile)
     }
@@ -166,7 +172,9 @@ mod tests {
         for wrong in ["loss", "loss=-1", "loss=101", "delay=x", "rate=0", "step=5", "speed=3", "burst=0.5", "delay=NaN"]
         {
             let error = format!("delay=5,{wrong}").parse::<LinkProfile>().unwrap_err();
-            assert_eq!(error, ParseLinkError(wrong.to_owned()));
+            assert_eq!(error, ParseLinkError::Part(wrong.to_owned()));
         }
+        assert_eq!("loss=80,burst=3".parse::<LinkProfile>(), Err(ParseLinkError::Burst(3.0, 75.0)));
+        assert!("loss=75,burst=3".parse::<LinkProfile>().is_ok() && "loss=100".parse::<LinkProfile>().is_ok());
     }
 }
