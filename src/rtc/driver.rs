@@ -25,6 +25,7 @@ use webrtc::media_stream::track_local::TrackLocal;
 use webrtc::peer_connection::{RTCPeerConnectionState, RTCSessionDescription};
 
 use super::connection::Connection;
+use super::deadline;
 use super::engine::PeerEvent;
 use super::negotiation::candidate;
 use super::negotiation::description_sdp::{self, StreamNumbers};
@@ -66,7 +67,7 @@ pub(super) async fn drive(mut driver: Driver, inputs: Inputs, closed: &mut watch
             () = is_closed(closed) => return,
             Some(state) = states.recv() => driver.state(state),
             () = is_closed(&mut engine_task_ended), if !driver.failed => driver.fail("the engine stopped"),
-            () = timeout_at(driver.connect_by) => driver.fail("no connection in time"),
+            () = deadline::reached(driver.connect_by) => driver.fail("no connection in time"),
             () = gate.arrival(), if driver.awaits_datagram() => driver.heard(),
             () = silence(|| gate.heard_at()), if driver.link == Link::Up => driver.interrupt(),
             () = tokio::time::sleep_until(next_probe), if driver.awaits_datagram() => {
@@ -83,13 +84,6 @@ pub(super) async fn drive(mut driver: Driver, inputs: Inputs, closed: &mut watch
             }
             Some(command) = commands.recv() => driver.command(command).await,
         }
-    }
-}
-
-async fn timeout_at(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => tokio::time::sleep_until(deadline).await,
-        None => std::future::pending().await,
     }
 }
 
@@ -131,7 +125,7 @@ pub(super) struct Driver {
     /// Those taken of this generation, and of all.
     candidates: usize,
     all_candidates: usize,
-    connect_by: Option<Instant>,
+    connect_by: Option<MediaTime>,
     link: Link,
     failed: bool,
 }
@@ -176,7 +170,7 @@ impl Driver {
         if self.context.role == Role::Answerer {
             return;
         }
-        self.connect_by = Some(Instant::now() + CONNECT_TIMEOUT);
+        self.connect_by = Some(MediaTime::now() + CONNECT_TIMEOUT);
         self.offer(None).await;
     }
 
@@ -286,7 +280,7 @@ impl Driver {
         self.context.counters.far_takes_copies.store(description.audio_red, Relaxed);
         self.context.counters.far_takes_fec.store(description.fec_ssrc != 0, Relaxed);
         if first {
-            self.connect_by = Some(Instant::now() + CONNECT_TIMEOUT);
+            self.connect_by = Some(MediaTime::now() + CONNECT_TIMEOUT);
         }
         self.described = true;
         let early = self.early_candidates.take(self.generation);

@@ -15,6 +15,7 @@
 
 pub mod congestion;
 mod connection;
+mod deadline;
 mod driver;
 mod engine;
 #[doc(hidden)]

@@ -217,8 +217,12 @@ impl History {
     fn unreported_before(&mut self, number: u16) -> usize {
         let back = usize::from(self.last.wrapping_sub(number)) + 1;
         let end = self.sent.len().saturating_sub(back);
-        let unreported = self.sent.range_mut(..end).rev().take_while(|sent| sent.fate.is_none());
-        unreported.map(|sent| (sent.fate = Some(Fate::Unreported), sent.size).1).sum()
+        let mut bytes = 0;
+        for sent in self.sent.range_mut(..end).rev().take_while(|sent| sent.fate.is_none()) {
+            sent.fate = Some(Fate::Unreported);
+            bytes += sent.size;
+        }
+        bytes
     }
 
     /// What left under `number`, unless that is no news: reports repeat what is missing, and where packets overtake each

@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, watch};
 use crate::decoder::video::{DecoderEvent, VideoDecoding};
 use crate::jitter_buffer::{VideoJitterBuffer, VideoOutput, VideoPacket};
 use crate::media::{EncodedAudio, EncodedVideo, MediaTime};
+use crate::rtc::deadline;
 use crate::rtc::engine::{Events, PeerEvent, VideoSink};
 use crate::rtc::repair::redundancy::{Block, RedundancyDecoder};
 use crate::rtc::stats::Counters;
@@ -60,13 +61,13 @@ pub(in crate::rtc) async fn receive_video(
     // Started by the first frame: a far side without a camera costs no thread.
     let mut output: Option<VideoOutputs> = None;
     loop {
-        let deadline = buffer.deadline();
+        let buffer_deadline = buffer.deadline();
         let packet = tokio::select! {
             packet = packets.recv() => match packet {
                 Some(packet) => Some(packet),
                 None => break,
             },
-            () = sleep_until(deadline) => None,
+            () = deadline::reached(buffer_deadline) => None,
             Ok(()) = interruptions.changed() => {
                 // The first thing that comes afterwards is a keyframe: nothing before it is worth a wait.
                 buffer.restart_at_keyframe();
@@ -103,13 +104,6 @@ pub(in crate::rtc) async fn receive_video(
     }
     if let Some(output) = output {
         output.finish().await;
-    }
-}
-
-async fn sleep_until(deadline: Option<MediaTime>) {
-    match deadline {
-        Some(deadline) => tokio::time::sleep(deadline.since(MediaTime::now())).await,
-        None => std::future::pending().await,
     }
 }
 

@@ -5,9 +5,12 @@
 //! datagrams once a call; the far side drops what comes twice.
 
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::mpsc;
+
+use crate::media::MediaTime;
+use crate::rtc::deadline;
 
 /// How long after a datagram it is sent again, each time.
 const AFTER: [Duration; 2] = [Duration::from_millis(60), Duration::from_millis(100)];
@@ -44,13 +47,13 @@ impl HandshakeRepeats {
 #[derive(Default)]
 struct Schedule {
     /// When, how often it has been sent again, and what.
-    repeats: Vec<(Instant, usize, Datagram)>,
+    repeats: Vec<(MediaTime, usize, Datagram)>,
     noted: usize,
 }
 
 impl Schedule {
     /// A datagram left at `now`.
-    fn note(&mut self, datagram: Datagram, now: Instant) {
+    fn note(&mut self, datagram: Datagram, now: MediaTime) {
         self.noted += 1;
         self.repeats.push((now + AFTER[0], 0, datagram));
     }
@@ -59,16 +62,16 @@ impl Schedule {
         self.noted >= MAX_REPEATED
     }
 
-    fn next(&self) -> Option<Instant> {
+    fn next(&self) -> Option<MediaTime> {
         self.repeats.iter().map(|(at, ..)| *at).min()
     }
 
     /// Sends what is due at `now`.
-    fn send_due(&mut self, now: Instant, send: impl Fn(&[u8], SocketAddr)) {
+    fn send_due(&mut self, now: MediaTime, send: impl Fn(&[u8], SocketAddr)) {
         for (at, times, (datagram, to)) in self.repeats.iter_mut().filter(|(at, ..)| *at <= now) {
             send(datagram, *to);
             *times += 1;
-            *at += AFTER.get(*times).copied().unwrap_or_default();
+            *at = *at + AFTER.get(*times).copied().unwrap_or_default();
         }
         self.repeats.retain(|(_, times, _)| *times < AFTER.len());
     }
@@ -83,18 +86,12 @@ async fn repeat(mut noted: mpsc::Receiver<Datagram>, send: impl Fn(&[u8], Socket
         if !open && next.is_none() {
             return;
         }
-        let due = async {
-            match next {
-                Some(at) => tokio::time::sleep_until(at.into()).await,
-                None => std::future::pending().await,
-            }
-        };
         tokio::select! {
             datagram = noted.recv(), if open => match datagram {
-                Some(datagram) => schedule.note(datagram, Instant::now()),
+                Some(datagram) => schedule.note(datagram, MediaTime::now()),
                 None => open = false,
             },
-            () = due => schedule.send_due(Instant::now(), &send),
+            () = deadline::reached(next) => schedule.send_due(MediaTime::now(), &send),
         }
     }
 }
@@ -127,7 +124,7 @@ mod tests {
 
     #[test]
     fn each_datagram_has_its_own_times() {
-        let start = Instant::now();
+        let start = MediaTime::now();
         let (mut schedule, sent) = (Schedule::default(), RefCell::new(Vec::new()));
         let datagram = |number: u8| (vec![22, number], SocketAddr::from(([127, 0, 0, 1], 9)));
         for ms in 0..200 {

@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use super::Link;
 use crate::media::MediaTime;
+use crate::rtc::deadline;
 
 /// Datagrams on their way at most: seconds of a fast link. More are lost.
 const ON_THE_WAY: usize = 8192;
@@ -49,19 +50,13 @@ async fn deliver(mut received: mpsc::Receiver<Delivery>, socket: Arc<UdpSocket>)
     let mut waiting: BinaryHeap<Delivery> = BinaryHeap::new();
     loop {
         let next = waiting.peek().map(|Reverse((at, ..))| *at);
-        let due = async {
-            match next {
-                Some(at) => tokio::time::sleep(at.since(MediaTime::now())).await,
-                None => std::future::pending().await,
-            }
-        };
         tokio::select! {
             delivery = received.recv() => match delivery {
                 Some(delivery) if waiting.len() < ON_THE_WAY => waiting.push(delivery),
                 Some(_) => {}
                 None => return,
             },
-            () = due => {
+            () = deadline::reached(next) => {
                 let now = MediaTime::now();
                 while waiting.peek().is_some_and(|Reverse((at, ..))| *at <= now) {
                     let Some(Reverse((_, _, to, data))) = waiting.pop() else { break };
