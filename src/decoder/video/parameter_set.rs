@@ -10,11 +10,8 @@ pub fn all_within(annex_b: &[u8], max_side: u32, max_kept: u64) -> bool {
         let is_parameter_set = rest.first().is_some_and(|header| matches!(header & 0x1f, 7 | 15));
         if is_parameter_set {
             let end = find_start_code(rest).unwrap_or(rest.len());
-            let within = |demand: Demand| {
-                let kept = u64::from(demand.width) * u64::from(demand.height) * u64::from(demand.references.max(1));
-                demand.width <= max_side && demand.height <= max_side && kept <= max_kept
-            };
-            if !demand(rest.get(1..end).unwrap_or_default()).is_some_and(within) {
+            let demand = demand(rest.get(1..end).unwrap_or_default());
+            if !demand.is_some_and(|demand| demand.is_within(max_side, max_kept)) {
                 return false;
             }
         }
@@ -40,6 +37,15 @@ struct Demand {
     width: u32,
     height: u32,
     references: u32,
+}
+
+impl Demand {
+    /// The product of three sizes that a stranger chose can exceed 64 bits, which is more than any bound.
+    fn is_within(&self, max_side: u32, max_kept: u64) -> bool {
+        let pixels = u64::from(self.width) * u64::from(self.height);
+        let kept = pixels.checked_mul(self.references.max(1).into());
+        self.width <= max_side && self.height <= max_side && kept.is_some_and(|kept| kept <= max_kept)
+    }
 }
 
 fn demand(parameter_set: &[u8]) -> Option<Demand> {
@@ -179,7 +185,42 @@ mod tests {
         assert!(accepted(&[0, 0, 1, 0x65, 1, 2, 3]));
     }
 
+    /// Sides and references as long as their codes allow: the product of each two or three of them exceeds 64 bits.
+    #[test]
+    fn sizes_whose_product_exceeds_any_integer_are_refused() {
+        const SIDE: u32 = (1 << 28) - 1;
+        const REFERENCES: u32 = u32::MAX - 1;
+        for (width, height, references) in
+            [(SIDE, SIDE, 2), (SIDE, SIDE, REFERENCES), (120, SIDE, REFERENCES), (SIDE, 68, REFERENCES)]
+        {
+            let set = with_references(width, height, references);
+            let expected = Demand { width: width * 16, height: height * 16, references };
+            assert_eq!(demand(&set[5..]), Some(expected));
+            assert!(!all_within(&set, 1920, 1920 * 1088 * 4));
+            assert!(!all_within(&set, u32::MAX, u64::MAX), "more than any bound");
+        }
+        let largest = with_references(120, 68, REFERENCES);
+        assert!(all_within(&largest, u32::MAX, u64::MAX) && !all_within(&largest, 1920, 1920 * 1088 * 4));
+        // Found by the fuzzer.
+        let found = [
+            [0, 0, 1, 0x67, 0, 0, 0, 0, 0x2a, 0x06, 0x80, 0x80, 0, 0, 0, 0xff].as_slice(),
+            &[0xce, 0, 0, 0, 0, 0, 0x50, 0x50, 0x50, 0x50, 0x50, 0x50, 0x50, 0x50, 0x50],
+        ];
+        assert!(!all_within(&found.concat(), 1920, 1920 * 1088 * 4));
+    }
+
     proptest! {
+        #[test]
+        fn a_set_within_its_bounds_is_accepted_and_no_other(
+            width in prop_oneof![1_u32..=200, 1_u32..1 << 28],
+            height in prop_oneof![1_u32..=200, 1_u32..1 << 28],
+            references in prop_oneof![0_u32..=16, 0_u32..u32::MAX],
+        ) {
+            let kept = u128::from(width) * u128::from(height) * 256 * u128::from(references.max(1));
+            let within = width.max(height) <= 120 && kept <= 1920 * 1088 * 4;
+            prop_assert_eq!(all_within(&with_references(width, height, references), 1920, 1920 * 1088 * 4), within);
+        }
+
         #[test]
         fn no_bytes_make_it_panic(mut bytes in prop::collection::vec(any::<u8>(), 0..300), set in any::<bool>()) {
             if set {
