@@ -5,6 +5,8 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::media::VideoLevel;
+
 /// Whether a description offers or answers (RFC 3264).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -55,6 +57,10 @@ pub struct Description {
     /// It understands redundant sound (RFC 2198); versions before did not.
     #[serde(default)]
     pub audio_red: bool,
+    /// The H.264 level up to which it decodes: pictures that are larger, or come faster, must not be sent to it (RFC 6184,
+    /// 8.1). Versions before decode level 3.1 for all that is known of them.
+    #[serde(default)]
+    pub video_level: VideoLevel,
 }
 
 /// What kind of address a candidate is (RFC 8445).

@@ -210,6 +210,7 @@ impl Participant {
 #[cfg(test)]
 mod tests {
     use crate::call::{CandidateKind, DtlsSetup};
+    use crate::media::VideoLevel;
 
     use super::*;
 
@@ -240,6 +241,7 @@ mod tests {
             rtx_ssrc: 3,
             fec_ssrc: 4,
             audio_red: true,
+            video_level: VideoLevel::FULL_HD,
         };
         let early = participant.describe(answer, MediaTime::default());
         assert_eq!(early.map(|described| described.early.len()), Some(MAX_EARLY_CANDIDATES));

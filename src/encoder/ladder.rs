@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use crate::media::MediaTime;
+use crate::media::{MediaTime, VideoLevel};
 
 /// One step: size, rate of pictures, and the least bit rate for it.
 #[derive(Clone, Copy, Debug)]
@@ -69,6 +69,8 @@ pub(super) struct Grant {
     pub(super) kbps: u32,
     /// What the settings allow on the widest path.
     pub(super) most_kbps: u32,
+    /// The level that no picture may exceed.
+    pub(super) level: VideoLevel,
 }
 
 /// The present step, and what argues for another.
@@ -137,7 +139,9 @@ impl Ladder {
         let eighths = (1..=STEPS[step].eighths)
             .find(|eighths| full.height * eighths / 8 >= self.lines)
             .unwrap_or(STEPS[step].eighths);
-        scaled(full, eighths, max_fps)
+        let is_admitted = |shape: &Shape| grant.level.admits(shape.width, shape.height, shape.max_fps);
+        let smallest = scaled(full, 1, max_fps);
+        (2..=eighths).rev().map(|eighths| scaled(full, eighths, max_fps)).find(is_admitted).unwrap_or(smallest)
     }
 
     fn follow(&mut self, bearable: usize, comfortable: usize, due: bool, now: MediaTime) {
@@ -211,7 +215,7 @@ mod tests {
     const HD: Shape = Shape { width: 1280, height: 720, max_fps: 30 };
 
     const fn grant(kbps: u32) -> Grant {
-        Grant { kbps, most_kbps: 1500 }
+        Grant { kbps, most_kbps: 1500, level: VideoLevel::FULL_HD }
     }
 
     /// The shapes while `kbps` changes with the time in ms, where they change.
@@ -246,7 +250,7 @@ mod tests {
             let mut at = |second: u64| {
                 let kbps = if (10..20).contains(&second) { dip_kbps } else { most_kbps };
                 let now = MediaTime::from_millis(second * 1000);
-                let shape = ladder.shape(full, Grant { kbps, most_kbps }, u32::MAX, false, now);
+                let shape = ladder.shape(full, Grant { kbps, most_kbps, level: VideoLevel::HD }, u32::MAX, false, now);
                 (shape.height, shape.max_fps)
             };
             let shapes: Vec<_> = (0..40).map(&mut at).collect();
@@ -262,6 +266,22 @@ mod tests {
         let mut height =
             |kbps, due, at| ladder.shape(HD, grant(kbps), u32::MAX, due, MediaTime::from_millis(at)).height;
         assert_eq!((height(1500, true, 0), height(90, false, 33), height(90, true, 66)), (720, 720, 360));
+    }
+
+    #[test]
+    fn no_picture_exceeds_the_level_of_the_far_side_whatever_the_camera_gives() {
+        let shape = |(width, height), level: u8| {
+            let grant = Grant { kbps: 100_000, most_kbps: 100_000, level: VideoLevel::from_idc(level) };
+            let full = Shape { width, height, max_fps: 30 };
+            let shape = Ladder::default().shape(full, grant, u32::MAX, false, MediaTime::default());
+            assert!(grant.level.admits(shape.width, shape.height, shape.max_fps), "{shape:?} at {level}");
+            (shape.width, shape.height)
+        };
+        assert_eq!(shape((1920, 1080), 40), (1920, 1080));
+        assert_eq!(shape((1920, 1080), 31), (1198, 674));
+        assert_eq!(shape((1920, 1080), 30), (718, 404));
+        assert_eq!((shape((1280, 720), 31), shape((1280, 960), 31)), ((1280, 720), (960, 720)));
+        assert_eq!((shape((4096, 2160), 40), shape((640, 480), 30)), ((1536, 810), (640, 480)));
     }
 
     #[test]

@@ -196,7 +196,7 @@ impl PictureEncoder {
             return Ok(None);
         }
         let due = keyframe_wanted.load(Ordering::Relaxed);
-        let grant = Grant { kbps, most_kbps: most.kbps };
+        let grant = Grant { kbps, most_kbps: most.kbps, level: budget.level };
         let shape = self.ladder.shape(full, grant, budget.max_lines, due, frame.captured_at);
         if !self.pace.admits(frame.captured_at, shape.max_fps) {
             return Ok(None);
@@ -268,6 +268,7 @@ impl FramePace {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::media::{Preset, VideoLevel};
 
     #[test]
     fn pictures_that_come_too_fast_are_left_out() {
@@ -281,6 +282,32 @@ mod tests {
         assert_eq!(count(29, 30), 58);
         assert!((59..=61).contains(&count(60, 30)), "{}", count(60, 30));
         assert!((29..=31).contains(&count(30, 15)), "{}", count(30, 15));
+    }
+
+    /// The size of the first picture that is encoded of one of `full` size for a far side of `level`, and the level that its
+    /// sequence parameter set names.
+    fn first_picture(full: (u32, u32), level: VideoLevel) -> ((u32, u32), VideoLevel) {
+        let mut pictures = PictureEncoder::default();
+        let most = Rate { kbps: 3000, max_fps: 30 };
+        let budget = VideoBudget { level, ..VideoBudget::UNLIMITED };
+        let frame = VideoFrame::black(full.0, full.1);
+        let unit = pictures.encode(&frame, most, budget, &AtomicBool::new(true), MediaTime::default).unwrap().unwrap();
+        assert_eq!(unit.data[..6], [0, 0, 0, 1, 0x67, 66], "a baseline sequence parameter set comes first");
+        (pictures.size, VideoLevel::from_idc(unit.data[7]))
+    }
+
+    #[test]
+    fn what_is_encoded_is_of_the_level_that_the_far_side_decodes() {
+        let (hd, full_hd) = (VideoLevel::HD, VideoLevel::FULL_HD);
+        assert_eq!(first_picture((1920, 1080), full_hd), ((1920, 1080), full_hd));
+        assert_eq!(first_picture((1280, 720), full_hd), ((1280, 720), hd));
+        assert_eq!(first_picture((1920, 1080), hd), ((1198, 674), hd));
+        for preset in Preset::ALL {
+            for far in [VideoLevel::LEAST, hd, full_hd] {
+                let ((width, height), named) = first_picture(preset.size(), far);
+                assert!(named <= far && named.admits(width, height, 30), "{preset} for {far:?}: {named:?}");
+            }
+        }
     }
 
     #[test]

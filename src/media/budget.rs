@@ -1,5 +1,7 @@
 //! How much the encoder may make: what the network takes, told from its end of the pipeline to the other.
 
+use super::VideoLevel;
+
 /// What may be sent of encoded video at this moment, to everybody it goes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VideoBudget {
@@ -9,11 +11,14 @@ pub struct VideoBudget {
     pub behind: bool,
     /// Lines of a picture at most: nobody looks at more.
     pub max_lines: u32,
+    /// The H.264 level up to which everybody decodes.
+    pub level: VideoLevel,
 }
 
 impl VideoBudget {
     /// No bound but the format's own.
-    pub const UNLIMITED: Self = Self { kbps: u32::MAX, behind: false, max_lines: u32::MAX };
+    pub const UNLIMITED: Self =
+        Self { kbps: u32::MAX, behind: false, max_lines: u32::MAX, level: VideoLevel::from_idc(u8::MAX) };
 
     /// What suits both.
     pub fn least(self, other: Self) -> Self {
@@ -21,6 +26,7 @@ impl VideoBudget {
             kbps: self.kbps.min(other.kbps),
             behind: self.behind || other.behind,
             max_lines: self.max_lines.min(other.max_lines),
+            level: self.level.min(other.level),
         }
     }
 }

@@ -279,6 +279,7 @@ impl Driver {
         self.connection.engine.set_remote_description(remote).await.map_err(|error| unusable(&error))?;
         self.context.counters.far_takes_copies.store(description.audio_red, Relaxed);
         self.context.counters.far_takes_fec.store(description.fec_ssrc != 0, Relaxed);
+        self.context.counters.set_far_level(description.video_level);
         if first {
             self.connect_by = Some(MediaTime::now() + CONNECT_TIMEOUT);
         }

@@ -1,13 +1,13 @@
 //! What one peer connection counts: written by its tasks and its decoder thread, read by the controller at any time.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::congestion::Flight;
 use super::receiving::lip_sync::LipSync;
 use super::repair::redundancy::CopiesWanted;
-use crate::media::MediaTime;
+use crate::media::{MediaTime, VideoLevel};
 
 /// A gap between pictures longer than this counts as frozen.
 const FREEZE: Duration = Duration::from_millis(200);
@@ -120,6 +120,8 @@ pub(super) struct Counters {
     pub(super) far_takes_copies: AtomicBool,
     /// The far side understands forward error correction of the video.
     pub(super) far_takes_fec: AtomicBool,
+    /// The `level_idc` up to which the far side decodes; 0 before it has said.
+    far_level: AtomicU8,
     /// Copies that the latest packet of sound carried, and when it left.
     sound_copies: AtomicU32,
     sound_left_us: AtomicU64,
@@ -199,6 +201,19 @@ impl Counters {
             0 => false,
             LEAVING => true,
             left => now.since(MediaTime::from_micros(left)) < self.round_trip() + KEYFRAME_MARGIN,
+        }
+    }
+
+    /// Notes the level up to which the far side decodes.
+    pub(super) fn set_far_level(&self, level: VideoLevel) {
+        self.far_level.store(level.idc(), Relaxed);
+    }
+
+    /// The level up to which the far side decodes.
+    pub(super) fn far_level(&self) -> VideoLevel {
+        match self.far_level.load(Relaxed) {
+            0 => VideoLevel::default(),
+            idc => VideoLevel::from_idc(idc),
         }
     }
 

@@ -78,6 +78,7 @@ mod tests {
 
     use super::*;
     use crate::call::{CandidateKind, ConversationId, DescriptionKind, DtlsSetup, InviteId};
+    use crate::media::VideoLevel;
     use crate::signaling::Frame;
 
     fn description() -> Description {
@@ -93,6 +94,7 @@ mod tests {
             rtx_ssrc: 3,
             fec_ssrc: 4,
             audio_red: true,
+            video_level: VideoLevel::FULL_HD,
         }
     }
 

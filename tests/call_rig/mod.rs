@@ -7,7 +7,7 @@ use visavis::call::{
     DescriptionKind, DisconnectReason, DtlsSetup, Effect, EngineEvent, Input, InviteId, Message, Press, Standing,
 };
 use visavis::identity::PeerId;
-use visavis::media::MediaTime;
+use visavis::media::{MediaTime, VideoLevel};
 
 pub fn at(ms: u64) -> MediaTime {
     MediaTime::from_millis(ms)
@@ -65,6 +65,7 @@ pub fn offer() -> Description {
         rtx_ssrc: 3,
         fec_ssrc: 4,
         audio_red: true,
+        video_level: VideoLevel::FULL_HD,
     }
 }
 

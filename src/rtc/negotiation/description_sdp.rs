@@ -8,6 +8,7 @@ use std::fmt::Write;
 use rtc::sdp::extmap::TRANSPORT_CC_URI;
 
 use crate::call::{Description, DescriptionKind, DtlsSetup};
+use crate::media::VideoLevel;
 
 /// RTP payload type of Opus.
 pub(in crate::rtc) const OPUS_PAYLOAD_TYPE: u8 = 111;
@@ -23,8 +24,12 @@ pub(in crate::rtc) const RTX_PAYLOAD_TYPE: u8 = 103;
 pub(in crate::rtc) const FEC_PAYLOAD_TYPE: u8 = 104;
 /// Format parameters of Opus (RFC 7587).
 pub(in crate::rtc) const OPUS_FORMAT: &str = "minptime=10;useinbandfec=1";
-/// Format parameters of H.264 (RFC 6184).
-pub(in crate::rtc) const H264_FORMAT: &str = "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f";
+/// Format parameters of H.264 (RFC 6184), up to the level that this side decodes: constrained baseline, 4.0.
+pub(in crate::rtc) const H264_FORMAT: &str = "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e028";
+/// The same up to the level.
+const H264_PARAMETERS: &str = "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e0";
+/// The level in it, which this side announces.
+const OWN_LEVEL: VideoLevel = VideoLevel::FULL_HD;
 /// Format parameters of the retransmissions.
 pub(in crate::rtc) const RTX_FORMAT: &str = "apt=102";
 /// Name and parameters of the forward error correction. The engine knows such streams by this name alone and carries
@@ -69,6 +74,9 @@ pub(in crate::rtc) fn check(description: &Description) -> Result<(), BadDescript
     if needed.contains(&0) || ssrcs.windows(2).any(|pair| pair[0] == pair[1]) {
         return Err(BadDescription("ssrc"));
     }
+    if description.video_level < VideoLevel::LEAST {
+        return Err(BadDescription("video_level"));
+    }
     Ok(())
 }
 
@@ -103,16 +111,17 @@ fn write_audio(sdp: &mut String, description: &Description) -> std::fmt::Result 
 }
 
 fn write_video(sdp: &mut String, description: &Description) -> std::fmt::Result {
-    let Description { video_ssrc, rtx_ssrc, fec_ssrc, .. } = *description;
+    let Description { video_ssrc, rtx_ssrc, fec_ssrc, video_level, .. } = *description;
     let payload_types = [H264_PAYLOAD_TYPE, RTX_PAYLOAD_TYPE, FEC_PAYLOAD_TYPE];
     let fec = fec_ssrc != 0;
     write_transport(sdp, description, (1, "video"), if fec { &payload_types } else { &payload_types[..2] })?;
     write!(
         sdp,
-        "a=rtpmap:{H264_PAYLOAD_TYPE} H264/90000\r\na=fmtp:{H264_PAYLOAD_TYPE} {H264_FORMAT}\r\n\
+        "a=rtpmap:{H264_PAYLOAD_TYPE} H264/90000\r\na=fmtp:{H264_PAYLOAD_TYPE} {H264_PARAMETERS}{:02x}\r\n\
          a=rtcp-fb:{H264_PAYLOAD_TYPE} ccm fir\r\na=rtcp-fb:{H264_PAYLOAD_TYPE} nack\r\n\
          a=rtcp-fb:{H264_PAYLOAD_TYPE} nack pli\r\na=rtcp-fb:{H264_PAYLOAD_TYPE} transport-cc\r\n\
-         a=rtpmap:{RTX_PAYLOAD_TYPE} rtx/90000\r\na=fmtp:{RTX_PAYLOAD_TYPE} {RTX_FORMAT}\r\n"
+         a=rtpmap:{RTX_PAYLOAD_TYPE} rtx/90000\r\na=fmtp:{RTX_PAYLOAD_TYPE} {RTX_FORMAT}\r\n",
+        video_level.idc()
     )?;
     if fec {
         write!(sdp, "a=rtpmap:{FEC_PAYLOAD_TYPE} {FEC_NAME}/90000\r\na=fmtp:{FEC_PAYLOAD_TYPE} {FEC_FORMAT}\r\n")?;
@@ -201,6 +210,7 @@ pub(in crate::rtc) fn from_own_sdp(
         rtx_ssrc: streams.rtx,
         fec_ssrc: streams.fec,
         audio_red: true,
+        video_level: OWN_LEVEL,
     };
     check(&description)?;
     Ok(description)
@@ -225,6 +235,7 @@ mod tests {
             rtx_ssrc: 3,
             fec_ssrc: 4,
             audio_red: true,
+            video_level: OWN_LEVEL,
         }
     }
 
@@ -241,6 +252,26 @@ mod tests {
         assert!(!old.contains("flexfec") && !old.contains("104"));
         assert!(!old.contains("red/48000") && old.contains("m=audio 9 UDP/TLS/RTP/SAVPF 111\r\n"));
         assert!(to_sdp(&description()).unwrap().contains("m=audio 9 UDP/TLS/RTP/SAVPF 111 63\r\n"));
+    }
+
+    #[test]
+    fn the_level_that_each_side_decodes_is_announced() {
+        let format = |level| {
+            let sdp = to_sdp(&Description { video_level: VideoLevel::from_idc(level), ..description() }).unwrap();
+            sdp.lines().find_map(|line| line.strip_prefix("a=fmtp:102 ").map(str::to_owned)).unwrap()
+        };
+        assert_eq!(format(OWN_LEVEL.idc()), H264_FORMAT);
+        for (level, expected) in [(30, "42e01e"), (31, "42e01f"), (40, "42e028"), (255, "42e0ff")] {
+            assert!(format(level).ends_with(&format!(";profile-level-id={expected}")), "{level}");
+        }
+        for level in [0, 13, 29] {
+            let below = Description { video_level: VideoLevel::from_idc(level), ..description() };
+            assert_eq!(to_sdp(&below), Err(BadDescription("video_level")));
+        }
+        let mut json = serde_json::to_value(description()).unwrap();
+        json.as_object_mut().unwrap().remove("video_level");
+        let old: Description = serde_json::from_value(json).unwrap();
+        assert_eq!(old.video_level, VideoLevel::HD, "versions before named none");
     }
 
     #[test]

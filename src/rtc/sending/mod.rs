@@ -108,15 +108,16 @@ impl MediaQueues {
         if !self.open.load(Relaxed) {
             return None;
         }
+        let level = self.counters.far_level();
         let target = self.counters.target_bps.load(Relaxed);
         if target == 0 {
-            return Some(VideoBudget::UNLIMITED);
+            return Some(VideoBudget { level, ..VideoBudget::UNLIMITED });
         }
         let sound = SOUND_KBPS + COPY_KBPS * self.counters.sound_copies(now);
         let video = (target as f64 / 1000.0 - f64::from(sound)) * PAYLOAD_SHARE;
         let waiting = self.video.max_capacity() - self.video.capacity();
         let behind = waiting > MAX_WAITING || self.counters.flight.held_until(now).is_some();
-        Some(VideoBudget { kbps: video.max(0.0) as u32, behind, ..VideoBudget::UNLIMITED })
+        Some(VideoBudget { kbps: video.max(0.0) as u32, behind, level, ..VideoBudget::UNLIMITED })
     }
 
     fn request_keyframe(&self) {

@@ -4,6 +4,7 @@ use std::net::UdpSocket;
 
 use super::*;
 use crate::call::{Candidate, CandidateKind, DescriptionKind, DtlsSetup};
+use crate::media::VideoLevel;
 
 #[test]
 fn a_strangers_datagrams_disturb_no_call() {
@@ -101,6 +102,7 @@ fn an_unusable_description_fails_the_peer_and_floods_are_ignored() {
         rtx_ssrc: 3,
         fec_ssrc: 4,
         audio_red: true,
+        video_level: VideoLevel::FULL_HD,
     };
     while side.events.try_recv().is_err() {
         side.peer.set_remote_description(description.clone());
