@@ -87,12 +87,6 @@ pub enum CallError {
     /// 40201: the invite could not be delivered.
     #[error("This person cannot be reached now. Try again when they are online.")]
     InviteFailed,
-    /// 40202: the callee declined.
-    #[error("The call was declined.")]
-    Rejected,
-    /// 40203: nobody answered in time.
-    #[error("Nobody answered. Try again later.")]
-    Unanswered,
     /// 40204: media could not flow to or from a participant.
     #[error("The connection to the other side could not be made. Check both networks and call again.")]
     ParticipantFailed,
@@ -113,8 +107,6 @@ impl CallError {
             | Self::DeviceStalled { .. }
             | Self::DeviceFailed { .. } => 40002,
             Self::InviteFailed => 40201,
-            Self::Rejected => 40202,
-            Self::Unanswered => 40203,
             Self::ParticipantFailed => 40204,
             Self::TooManyConversations => 40205,
         }

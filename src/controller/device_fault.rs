@@ -16,8 +16,6 @@ pub(super) fn fault_of(error: &CallError) -> DeviceFault {
         CallError::DeviceFailed { .. }
         | CallError::BadArgument(_)
         | CallError::InviteFailed
-        | CallError::Rejected
-        | CallError::Unanswered
         | CallError::ParticipantFailed
         | CallError::TooManyConversations => DeviceFault::Failed,
     }

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::call::{ConversationId, DeviceKind, DisconnectReason, InviteId};
 use crate::identity::PeerId;
 
+pub use crate::signaling::PresenceRoute;
+
 use super::quality::Quality;
 
 /// How media travels.
@@ -18,27 +20,6 @@ pub enum Route {
     Direct,
     /// Through a TURN server.
     Relay,
-}
-
-/// How signaling messages reach a person.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PresenceRoute {
-    /// Found on this network.
-    Lan,
-    /// Through a Visavis server.
-    Server,
-    /// Inside this program: the Echo contact.
-    Local,
-}
-
-impl From<crate::signaling::PresenceRoute> for PresenceRoute {
-    fn from(route: crate::signaling::PresenceRoute) -> Self {
-        match route {
-            crate::signaling::PresenceRoute::Lan => Self::Lan,
-            crate::signaling::PresenceRoute::Server => Self::Server,
-        }
-    }
 }
 
 /// What went wrong with a device.

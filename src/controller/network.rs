@@ -68,7 +68,7 @@ impl Core {
                 } else if self.takes_part(id) {
                     self.absences.left(id, MediaTime::now());
                 }
-                if self.people.set_presence(id, name, route.into(), online) {
+                if self.people.set_presence(id, name, route, online) {
                     self.report(self.people.event(id));
                     self.publisher.mark();
                 }

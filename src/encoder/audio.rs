@@ -28,11 +28,8 @@ pub struct AudioEncoder {
 }
 
 impl AudioEncoder {
-    /// Bit rate unless set otherwise, in kbit/s.
-    pub const DEFAULT_KBPS: u32 = 32;
-
-    /// The least and greatest bit rate, in kbit/s.
-    pub const KBPS_RANGE: std::ops::RangeInclusive<u32> = 8..=128;
+    /// Bit rate in kbit/s.
+    const KBPS: u32 = 32;
 
     /// The greatest packet (RFC 6716 section 3.2.1: 1275 bytes a frame).
     const MAX_PACKET: usize = 1275;
@@ -43,17 +40,11 @@ impl AudioEncoder {
     /// An encoder that expects no loss.
     pub fn new() -> Result<Self, AudioEncoderError> {
         let mut opus = Encoder::new(SAMPLE_RATE, Channels::Mono, Application::Voip)?;
-        opus.set_bitrate(Bitrate::Bits(Self::DEFAULT_KBPS as i32 * 1000))?;
+        opus.set_bitrate(Bitrate::Bits(Self::KBPS as i32 * 1000))?;
         opus.set_inband_fec(true)?;
         // Without packets neither loss nor delay of the path is known when somebody begins to speak.
         opus.set_dtx(false)?;
         Ok(Self { opus, packets: BytesMut::with_capacity(Self::BLOCK), expected_loss: 0 })
-    }
-
-    /// Sets the bit rate in kbit/s, held to `KBPS_RANGE`.
-    pub fn set_kbps(&mut self, kbps: u32) -> Result<(), AudioEncoderError> {
-        let kbps = kbps.clamp(*Self::KBPS_RANGE.start(), *Self::KBPS_RANGE.end());
-        Ok(self.opus.set_bitrate(Bitrate::Bits(kbps as i32 * 1000))?)
     }
 
     /// Tells how much loss to protect against, in percent. Forward error correction is only written when some is expected,

@@ -30,7 +30,6 @@ use std::time::Duration;
 pub use crate::jitter_buffer::audio::AudioJitterStats;
 pub use crate::sound_device::{SoundEvent, list_speakers};
 pub use sounds::Sound;
-#[cfg(test)]
 pub(crate) use voice::Speech;
 pub use voice::{AudioInput, ParticipantAudio};
 
@@ -71,7 +70,6 @@ struct Shared {
 #[derive(Default)]
 struct Control {
     choice: DeviceChoice,
-    in_call: bool,
     participants: Vec<Arc<Participant>>,
     sounds: [SoundRequest; Sound::ALL.len()],
     /// A speaker that was opened, on its way from the speaker thread to the playout thread.
@@ -144,16 +142,6 @@ impl Playout {
             }
         });
         self.shared.unpark(SPEAKER);
-    }
-
-    /// Keeps the speaker open until [`Playout::stop_call`], whether anybody is heard or not.
-    pub fn start_call(&self) {
-        self.shared.change(|control| control.in_call = true);
-    }
-
-    /// Lets the speaker be closed once nothing is played.
-    pub fn stop_call(&self) {
-        self.shared.change(|control| control.in_call = false);
     }
 
     /// Adds a participant, whose loudness `level` shows. Packets go into the [`AudioInput`]; dropping the

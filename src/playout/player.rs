@@ -19,7 +19,6 @@ pub(super) struct Player {
     seen: u64,
     voices: Vec<Voice>,
     sounds: [Playing; Sound::ALL.len()],
-    in_call: bool,
     output: Output,
     /// Where the open microphones learn what is played, one for each.
     references: Vec<ReferenceWriter>,
@@ -61,7 +60,6 @@ impl Player {
             seen: 0,
             voices: Vec::new(),
             sounds: Default::default(),
-            in_call: false,
             output: Output::to(None),
             references: Vec::new(),
             linger: 0,
@@ -91,7 +89,7 @@ impl Player {
     }
 
     fn is_active(&self) -> bool {
-        self.in_call || !self.voices.is_empty() || self.sounds.iter().any(|sound| sound.position.is_some())
+        !self.voices.is_empty() || self.sounds.iter().any(|sound| sound.position.is_some())
     }
 
     fn take_changes(&mut self) {
@@ -104,7 +102,6 @@ impl Player {
         let shared = Arc::clone(&self.shared);
         let mut control = shared.control();
         self.seen = shared.version();
-        self.in_call = control.in_call;
         if let Some(feed) = control.feed.take() {
             self.output = Output::to(Some(feed));
         }

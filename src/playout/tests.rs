@@ -64,10 +64,9 @@ fn a_participant_is_heard_and_a_muted_one_is_not() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("heard.wav");
     let (playout, events) = playout(&DeviceChoice::File(path.clone()));
-    playout.start_call();
-    assert_eq!(events.recv_timeout(LONG), Ok(SoundEvent::Opened { name: "heard.wav".into() }));
     let level = Arc::new(LevelMeter::default());
     let (input, audio) = playout.add_participant(Arc::clone(&level));
+    assert_eq!(events.recv_timeout(LONG), Ok(SoundEvent::Opened { name: "heard.wav".into() }));
     let (muted_input, muted) = playout.add_participant(Arc::default());
     muted.set_muted(true);
     push_tone(&input, 700.0);
@@ -139,7 +138,7 @@ fn without_a_speaker_the_call_goes_on() {
 fn a_speaker_that_cannot_be_is_a_fault_and_the_next_choice_works() {
     let folder = tempfile::tempdir().unwrap();
     let (playout, events) = playout(&DeviceChoice::File(folder.path().join("nowhere").join("a.wav")));
-    playout.start_call();
+    let _heard = playout.add_participant(Arc::default());
     let missing = CallError::DeviceMissing { device: DeviceKind::Speaker };
     assert_eq!(events.recv_timeout(LONG), Ok(SoundEvent::Fault(missing)));
     playout.set_speaker(&DeviceChoice::Tone { hertz: 440 });

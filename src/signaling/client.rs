@@ -36,6 +36,8 @@ pub enum PresenceRoute {
     Lan,
     /// Through a Visavis server.
     Server,
+    /// Inside this program: the Echo contact, which no signaling leads to.
+    Local,
 }
 
 /// Who this side is, and where it listens.
