@@ -2,35 +2,49 @@
 //! corpora. Each takes any bytes at all, and must neither panic, hang nor take much memory.
 
 use std::io::Cursor;
+use std::time::Duration;
 
 use bytes::Bytes;
 
 use crate::capture::y4m::Y4mReader;
+use crate::decoder::audio::{has_correction, packet_duration};
 use crate::decoder::video::parameter_set;
-use crate::identity::{ContactLink, Identity, open, qr};
+use crate::identity::{ContactLink, Identity, MAX_NAME_CHARS, display_name, open, plain_text, qr};
+use crate::jitter_buffer::audio::AudioJitterBuffer;
 use crate::jitter_buffer::{VideoJitterBuffer, VideoPacket};
-use crate::media::MediaTime;
+use crate::media::{EncodedAudio, FRAME_SAMPLES, MediaTime};
+use crate::playout::Speech;
 use crate::rtc::LinkProfile;
-use crate::signaling::{Frame, Message};
+use crate::rtc::fuzz::Packets;
+use crate::signaling::{Frame, MAX_USER_DATA, Message};
+use crate::store::{Settings, SettingsChange};
 
+pub use crate::decoder::video::fuzz_access_units as access_units;
 pub use crate::microphone::fuzz_wav as wav;
-pub use crate::rtc::fuzz::{redundancy, repair, retransmission, rtcp};
+pub use crate::rtc::fuzz::{description, redundancy, repair, retransmission, rtcp, source_gate};
 
 /// One format: its name, which is that of its corpus, and what reads it.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every format.
-pub const TARGETS: [Target; 12] = [
+pub const TARGETS: [Target; 19] = [
+    ("source_gate", source_gate),
     ("depacketizer", depacketizer),
     ("retransmission", retransmission),
     ("rtcp", rtcp),
     ("redundancy", redundancy),
     ("repair", repair),
-    ("envelope", envelope),
-    ("message", message),
-    ("contact_link", contact_link),
-    ("link_profile", link_profile),
+    ("sound", sound),
+    ("access_unit", access_units),
     ("parameter_set", parameter_sets),
+    ("envelope", envelope),
+    ("frame", frame),
+    ("description", description),
+    ("text", text),
+    ("contact_link", contact_link),
+    ("qr_image", qr_image),
+    ("settings", settings),
+    ("link_profile", link_profile),
     ("y4m", y4m),
     ("wav", wav),
 ];
@@ -48,12 +62,39 @@ pub fn depacketizer(bytes: &[u8]) {
         timestamp = timestamp.wrapping_add(u32::from(flags >> 1) * 1000);
         let payload = Bytes::copy_from_slice(payload);
         buffer.insert(VideoPacket { sequence, timestamp, marker: flags & 1 == 1, payload }, now);
-        now = now + std::time::Duration::from_millis(5);
+        now = now + Duration::from_millis(5);
         while buffer.poll(now).is_some() {}
         rest = more;
     }
-    let later = now + std::time::Duration::from_secs(10);
+    let later = now + Duration::from_secs(10);
     while buffer.poll(later).is_some() {}
+}
+
+/// Sound as Opus in RTP, from the jitter buffer to the speaker: packets as `Packets` cuts them; with the lowest flag nothing
+/// is played before the next one comes, the others are by how many half frames the timestamp grows.
+pub fn sound(bytes: &[u8]) {
+    let Ok(mut speech) = Speech::new() else { return };
+    let (mut buffer, mut timestamp, mut now) = (AudioJitterBuffer::new(), 0_u32, MediaTime::default());
+    let mut play = |buffer: &mut AudioJitterBuffer, now: &mut MediaTime| {
+        speech.set_speed(buffer.speed_ppm());
+        let played = speech.fill(|quiet, ahead| buffer.pull(quiet, ahead, *now));
+        assert!(played.iter().all(|sample| sample.is_finite()), "what is played is sound");
+        *now = *now + Duration::from_millis(20);
+    };
+    for (sequence, flags, data) in Packets::of(bytes) {
+        timestamp = timestamp.wrapping_add(u32::from(flags >> 1) * FRAME_SAMPLES as u32 / 2);
+        if let Some(samples) = packet_duration(&data) {
+            let correction = has_correction(&data);
+            let packet = EncodedAudio { data, sequence, rtp_timestamp: timestamp, at: now, recovered: false };
+            buffer.push(packet, samples, correction, now);
+        }
+        if flags & 1 == 0 {
+            play(&mut buffer, &mut now);
+        }
+    }
+    for _ in 0..16 {
+        play(&mut buffer, &mut now);
+    }
 }
 
 /// Envelopes of signaling, sealed to somebody: they are of no use to anybody else, but they are read.
@@ -61,22 +102,56 @@ pub fn envelope(bytes: &[u8]) {
     // It was sealed by a stranger to this key at second 1 of Unix time.
     let identity = Identity::from_seed([7; 32]);
     if let Ok(opened) = open(&identity, bytes, 1000) {
-        message(&opened.body);
+        frame(&opened.body);
     }
 }
 
-/// What stands in an envelope.
-pub fn message(bytes: &[u8]) {
-    if let Ok(Frame::Message(message)) = serde_json::from_slice(bytes) {
-        let _ = Message::checked(message);
+/// Frames of signaling, which stand in envelopes: what is read is written and read again.
+pub fn frame(bytes: &[u8]) {
+    let Ok(frame) = serde_json::from_slice::<Frame>(bytes) else { return };
+    let again = serde_json::to_vec(&frame).and_then(|written| serde_json::from_slice::<Frame>(&written));
+    assert!(again.is_ok_and(|again| again == frame), "{frame:?}");
+    match frame {
+        Frame::Hello(hello) => shown(&hello.name),
+        Frame::Name { name } => shown(&name),
+        Frame::Message(message) => drop(Message::checked(message)),
+        Frame::Confirm { .. } => {}
     }
 }
 
-/// Links and pictures of QR codes that somebody is added from. (The reader of pictures takes a panic of its libraries for
-/// "no code"; a fuzzer that stops at each panic stops at those.)
+/// Names and notes that a stranger chose.
+pub fn text(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    shown(&text);
+    let note = plain_text(&text, MAX_USER_DATA);
+    assert!(note.chars().count() <= MAX_USER_DATA && !note.contains(char::is_control), "{note:?}");
+}
+
+fn shown(name: &str) {
+    let shown = display_name(name);
+    assert!(shown.chars().count() <= MAX_NAME_CHARS && !shown.contains(char::is_control), "{shown:?}");
+}
+
+/// Links that somebody is added from: what is read is written and found again.
 pub fn contact_link(bytes: &[u8]) {
-    let _ = ContactLink::find_in(&String::from_utf8_lossy(bytes));
+    if let Some(link) = ContactLink::find_in(&String::from_utf8_lossy(bytes)) {
+        assert_eq!(ContactLink::find_in(&link.to_string()), Some(link));
+    }
+}
+
+/// Pictures of QR codes that somebody is added from.
+pub fn qr_image(bytes: &[u8]) {
     let _ = qr::read_bytes(bytes);
+}
+
+/// Settings as they were saved, and changes of them: what is read is written and read again.
+pub fn settings(bytes: &[u8]) {
+    let json = String::from_utf8_lossy(bytes);
+    let settings = Settings::read_leniently(&json).0.within_limits();
+    let change = serde_json::from_slice::<SettingsChange>(bytes);
+    let changed = change.map_or_else(|_| settings.clone(), |change| change.applied_to(&settings));
+    let again = serde_json::to_string(&changed).map(|written| Settings::read_leniently(&written));
+    assert!(again.is_ok_and(|again| again == (changed.clone(), true)), "{changed:?}");
 }
 
 /// Descriptions of bad networks: what is read is written and read again.

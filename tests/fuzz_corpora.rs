@@ -3,6 +3,7 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -11,6 +12,8 @@ use visavis::fuzz::TARGETS;
 /// Mutations of each target's files, all together.
 const MUTATIONS: usize = 2000;
 const MAX_LENGTH: usize = 16 * 1024;
+/// Bytes of one target's corpus.
+const MAX_CORPUS: usize = 100 * 1024;
 
 #[test]
 fn nothing_in_the_corpora_and_nothing_near_it_breaks_its_reader() {
@@ -26,6 +29,31 @@ fn nothing_in_the_corpora_and_nothing_near_it_breaks_its_reader() {
         }
         body(&[]);
     }
+}
+
+/// A reader that is no target, or a target without a reader or a corpus, would never be fuzzed.
+#[test]
+fn the_targets_of_the_fuzzer_are_the_readers_and_each_has_a_small_corpus() {
+    let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");
+    let readers: BTreeSet<String> = TARGETS.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let manifest = fs::read_to_string(fuzz.join("Cargo.toml")).unwrap();
+    let binaries = manifest.split("[[bin]]").skip(1).map(|binary| {
+        let name = binary.lines().find_map(|line| line.strip_prefix("name = \"")).expect("a name");
+        name.trim_end_matches('"').to_owned()
+    });
+    assert_eq!(binaries.collect::<BTreeSet<_>>(), readers, "in fuzz/Cargo.toml");
+    assert_eq!(names_in(&fuzz.join("corpus")), readers, "in fuzz/corpus");
+    let sources: BTreeSet<String> = readers.iter().map(|name| format!("{name}.rs")).collect();
+    assert_eq!(names_in(&fuzz.join("fuzz_targets")), sources, "in fuzz/fuzz_targets");
+    for name in &readers {
+        let bytes: usize = corpus(name).iter().map(Vec::len).sum();
+        assert!(bytes <= MAX_CORPUS, "{name}: {bytes} bytes");
+    }
+}
+
+fn names_in(folder: &Path) -> BTreeSet<String> {
+    let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect()
 }
 
 /// The files of a target, in the order of their names.

@@ -177,6 +177,21 @@ impl VideoDecoder {
     }
 }
 
+/// Decodes access units as a stranger sends them, for the fuzzer: each is a byte whose lowest bit says that decoding can start
+/// there, two for its length, and the unit.
+pub fn fuzz_access_units(bytes: &[u8]) {
+    let mut decoder = VideoDecoder::new();
+    let mut rest = bytes;
+    while let [flags, high, low, more @ ..] = rest {
+        let length = usize::from(u16::from_be_bytes([*high, *low])).min(more.len());
+        let (data, more) = more.split_at(length);
+        let data = bytes::Bytes::copy_from_slice(data);
+        let captured_at = crate::media::MediaTime::default();
+        let _ = decoder.decode(&EncodedVideo { data, keyframe: flags & 1 == 1, captured_at, rtp_timestamp: 0 });
+        rest = more;
+    }
+}
+
 /// Copies the codec's planes, whose rows are padded, into a packed frame.
 fn copy(picture: &DecodedYUV<'_>, frame: &mut VideoFrame) -> Option<()> {
     let (width, height) = (frame.width() as usize, frame.height() as usize);
@@ -276,10 +291,11 @@ mod tests {
     }
 
     #[test]
-    fn mutated_streams_do_not_crash_the_thread() {
+    fn mutated_streams_do_not_crash_the_thread_and_a_keyframe_ends_the_damage() {
         let units = encoded(320, 180, 5);
         let mut decoder = VideoDecoder::new();
         let mut seed = 1_u64;
+        let mut refused = 0;
         for round in 0..300 {
             let unit = &units[round % units.len()];
             let mut data = unit.data.to_vec();
@@ -288,9 +304,17 @@ mod tests {
                 let index = (seed >> 33) as usize % data.len();
                 data[index] ^= (seed >> 20) as u8;
             }
-            let _ = decoder.decode(&EncodedVideo { data: Bytes::from(data), ..unit.clone() });
+            refused += usize::from(decoder.decode(&EncodedVideo { data: Bytes::from(data), ..unit.clone() }).is_err());
+            if round % 30 == 29 {
+                // The first may still meet a codec that the damage has left in disorder; its error makes a new one.
+                let _ = decoder.decode(&units[0]);
+                let picture = decoder.decode(&units[0]).unwrap().expect("a keyframe gives its picture");
+                assert_eq!((picture.width(), picture.height()), (320, 180));
+                let (y, _, v) = picture.planes();
+                assert!(y.iter().all(|luma| luma.abs_diff(60) < 6) && v.iter().all(|red| red.abs_diff(180) < 6));
+            }
         }
-        assert!(decoder.decode(&units[0]).is_ok_and(|picture| picture.is_some()) || decoder.decode(&units[0]).is_ok());
+        assert!(refused > 10, "the damage is damage: {refused}");
     }
 
     #[test]

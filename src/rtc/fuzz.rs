@@ -1,5 +1,7 @@
 //! The interceptors as the network's bytes reach them, for the fuzzer.
 
+use std::collections::HashSet;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
@@ -13,9 +15,11 @@ use rtc::sansio::Protocol;
 use rtc::sdp::extmap::TRANSPORT_CC_URI;
 use rtc::shared::TransportContext;
 use rtc::shared::marshal::Unmarshal;
+use webrtc::peer_connection::RTCSessionDescription;
 
 use super::congestion::CongestionControl;
-use super::negotiation::description_sdp::{OPUS_PAYLOAD_TYPE, RED_PAYLOAD_TYPE};
+use super::negotiation::candidate::to_engine;
+use super::negotiation::description_sdp::{OPUS_PAYLOAD_TYPE, RED_PAYLOAD_TYPE, to_sdp};
 use super::repair::fec::ForwardErrorCorrection;
 use super::repair::nack::NackGenerator;
 use super::repair::redundancy::RedundancyDecoder;
@@ -23,6 +27,8 @@ use super::repair::retransmission::RetransmissionUnwrapper;
 use super::rtcp_observer::RtcpObserver;
 use super::stage::Staged;
 use super::stats::Counters;
+use super::transport::source_gate::SourceGate;
+use crate::call::{Candidate, Description};
 
 const OWN_VIDEO: u32 = 7;
 const OWN_RETRANSMISSIONS: u32 = 8;
@@ -34,6 +40,54 @@ const FAR_REPAIRS: u32 = 30;
 const NUMBER: u8 = 1;
 /// Packets that have left before the feedback comes.
 const DEPARTURES: u16 = 64;
+
+/// Datagrams at the gate before the engine, and what reads the first bytes of those that pass: each is a byte whose lowest bit
+/// says that it leaves, one for the other side's port, one for its length, and the datagram.
+pub fn source_gate(bytes: &[u8]) {
+    datagrams_admitted(bytes);
+}
+
+fn datagrams_admitted(bytes: &[u8]) -> usize {
+    let gate = SourceGate::default();
+    if gate.set_local_credentials("local", "0123456789abcdefghijkl").is_err() {
+        return 0;
+    }
+    let (mut rest, mut answered, mut admitted) = (bytes, HashSet::new(), 0);
+    while let &[leaves, port, length, ref more @ ..] = rest {
+        let (datagram, more) = more.split_at(usize::from(length).min(more.len()));
+        let other = SocketAddr::from(([192, 0, 2, 1], 50_000 + u16::from(port)));
+        if leaves & 1 == 1 {
+            gate.observe_departure(datagram, other);
+            if datagram.starts_with(&[1, 1]) {
+                answered.insert(other);
+            }
+        } else if gate.admits(datagram, other) {
+            admitted += 1;
+            assert!(datagram.first().is_some_and(|first| *first < 64) || answered.contains(&other), "media of anybody");
+            let _ = rtc::stun::message::Message::new().unmarshal_binary(datagram);
+            let _ = rtp::header::Header::unmarshal(&mut Bytes::copy_from_slice(datagram));
+            let _ = rtc::rtcp::header::Header::unmarshal(&mut Bytes::copy_from_slice(datagram));
+        }
+        rest = more;
+    }
+    admitted
+}
+
+/// The fields of a description or of a candidate, and the engine's reading of the text that is made of them.
+pub fn description(bytes: &[u8]) {
+    if let Ok(description) = serde_json::from_slice::<Description>(bytes)
+        && let Ok(sdp) = to_sdp(&description)
+    {
+        let smuggled = |line: &str| line.starts_with("a=candidate") || line.as_bytes().get(1) != Some(&b'=');
+        assert!(!sdp.lines().any(smuggled), "{sdp}");
+        assert!(RTCSessionDescription::offer(sdp).is_ok(), "the engine reads it");
+    }
+    if let Ok(candidate) = serde_json::from_slice::<Candidate>(bytes)
+        && let Some(line) = to_engine(&candidate, false)
+    {
+        assert!(rtc::ice::candidate::unmarshal_candidate(&line.candidate).is_ok(), "{}", line.candidate);
+    }
+}
 
 /// One RTP packet, of the far side's retransmissions when its SSRC says so.
 pub fn retransmission(bytes: &[u8]) {
@@ -123,13 +177,13 @@ fn packets_recovered(bytes: &[u8]) -> u64 {
 
 /// Cuts bytes into packets: a byte by which the sequence number grows, one of flags, one for the payload's length, and the
 /// payload.
-struct Packets<'a> {
+pub(crate) struct Packets<'a> {
     rest: &'a [u8],
     sequence: u16,
 }
 
 impl<'a> Packets<'a> {
-    fn of(bytes: &'a [u8]) -> Self {
+    pub(crate) fn of(bytes: &'a [u8]) -> Self {
         Self { rest: bytes, sequence: 0 }
     }
 }
@@ -177,18 +231,23 @@ fn tagged(now: Instant, packet: Packet) -> TaggedPacket {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
+    use std::path::{Path, PathBuf};
 
     use super::*;
 
-    /// Which of a corpus's files `reads` refuses, by their names.
+    /// Which of a corpus's seeds `reads` refuses, by their names; the files that the fuzzer added are named by their hashes.
     fn refused(target: &str, reads: impl Fn(&mut Bytes) -> bool) -> Vec<String> {
         let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
         let files = std::fs::read_dir(corpus).unwrap().map(|entry| entry.unwrap().path());
-        let refused = files.filter(|file| !reads(&mut Bytes::from(std::fs::read(file).unwrap())));
+        let is_seed = |file: &PathBuf| !is_hash(&file.file_name().unwrap().to_string_lossy());
+        let refused = files.filter(is_seed).filter(|file| !reads(&mut Bytes::from(std::fs::read(file).unwrap())));
         let mut names: Vec<_> = refused.map(|file| file.file_name().unwrap().to_string_lossy().into_owned()).collect();
         names.sort();
         names
+    }
+
+    fn is_hash(name: &str) -> bool {
+        name.len() == 40 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
     }
 
     #[test]
@@ -199,5 +258,7 @@ mod tests {
         assert_eq!(unheard, ["cut_short", "too_many_copies"]);
         let unrepaired = refused("repair", |bytes| packets_recovered(bytes) > 0);
         assert_eq!(unrepaired, ["more_losses_than_repairs", "of_another_length"]);
+        let shut_out = refused("source_gate", |bytes| datagrams_admitted(bytes) > 0);
+        assert_eq!(shut_out, ["media_of_a_stranger", "request_altered"]);
     }
 }

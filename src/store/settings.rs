@@ -182,7 +182,7 @@ impl Default for Settings {
 
 impl Settings {
     /// The settings in a JSON object; a value that cannot be read gives way to its default. False when there was one.
-    pub(super) fn read_leniently(json: &str) -> (Self, bool) {
+    pub(crate) fn read_leniently(json: &str) -> (Self, bool) {
         let Ok(saved) = serde_json::from_str::<Map<String, Value>>(json) else { return (Self::default(), false) };
         let mut read = (Self::default(), true);
         let mut readable = Map::new();
