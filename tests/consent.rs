@@ -1,11 +1,17 @@
 //! The promise: nobody sees or hears you before you press Answer. Whatever others send and whatever the network does, no
 //! device and no peer connection is opened without a press.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod call_rig;
+
+use std::collections::HashSet;
 
 use call_rig::{Side, conversation_id, id, invite_id, invite_message, invite_press};
 use proptest::prelude::*;
-use visavis::call::{CallState, Effect, EngineEvent, Input, Message, Press, Role, Standing};
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
+use visavis::call::{CallState, ConversationId, Effect, EngineEvent, Input, InviteId, Message, Press, Role, Standing};
 
 const ME: u8 = 5;
 
@@ -50,64 +56,215 @@ fn a_caller_is_connected_only_to_the_invited_person_who_accepts_that_invite() {
     assert!(me.effects.is_empty(), "a consent is handed over once");
 }
 
-/// Few people and few identifiers, so that random sequences meet.
-fn a_message() -> impl Strategy<Value = Message> {
-    let invite = (0..4u128).prop_map(invite_id);
-    let conversation = (0..4u128).prop_map(conversation_id);
-    (0..11u8, invite, conversation, any::<bool>(), any::<bool>(), ".{0,40}").prop_map(
-        |(kind, invite, conversation, audio, video, text)| match kind {
-            0 | 1 => Message::Invite { invite, conversation, name: text.clone(), user_data: text, audio, video },
-            2 => Message::Ringing { invite },
-            3 => Message::Accept { invite, name: text, audio, video },
-            4 => Message::Reject { invite },
-            5 => Message::Cancel { invite },
-            6 => Message::Busy { invite },
-            7 => Message::Describe { conversation, description: call_rig::offer() },
-            8 => Message::Trickle { conversation, candidate: call_rig::candidate() },
-            9 => Message::Restart { conversation, generation: u32::from(video), moved: audio },
-            _ if audio => Message::Media { conversation, audio, video },
-            _ => Message::Leave { conversation },
-        },
-    )
+/// What messages, presses and events are made of: few people and few identifiers, so that random sequences meet.
+#[derive(Clone, Debug)]
+struct Parts {
+    number: u128,
+    person: u8,
+    standing: Standing,
+    audio: bool,
+    video: bool,
+    text: String,
 }
 
+impl Parts {
+    fn any() -> impl Strategy<Value = Self> {
+        let standing = prop_oneof![Just(Standing::Contact), Just(Standing::Stranger), Just(Standing::Unwelcome)];
+        (0..4_u128, 3..8_u8, standing, any::<bool>(), any::<bool>(), ".{0,40}").prop_map(
+            |(number, person, standing, audio, video, text)| Self { number, person, standing, audio, video, text },
+        )
+    }
+
+    fn invite(&self) -> InviteId {
+        invite_id(self.number)
+    }
+
+    fn conversation(&self) -> ConversationId {
+        conversation_id(self.number)
+    }
+}
+
+/// Defines `$all`, one value of each variant of `$of`, and `$name`, the variant of a value. A variant that is missing in the
+/// list does not compile, so that none can be left out of the tests below.
+macro_rules! variants {
+    ($all:ident, $name:ident, $of:ident: $parts:ident => $($variant:ident: $value:expr,)+) => {
+        fn $name(value: &$of) -> &'static str {
+            match value {
+                $($of::$variant { .. } => stringify!($variant),)+
+            }
+        }
+
+        fn $all($parts: &Parts) -> Vec<$of> {
+            let all = vec![$($value),+];
+            assert!(all.iter().map($name).eq([$(stringify!($variant)),+]), "each is made as it is listed");
+            all
+        }
+    };
+}
+
+variants! { messages, message_name, Message: parts =>
+    Invite: Message::Invite {
+        invite: parts.invite(),
+        conversation: parts.conversation(),
+        name: parts.text.clone(),
+        user_data: parts.text.clone(),
+        audio: parts.audio,
+        video: parts.video,
+    },
+    Ringing: Message::Ringing { invite: parts.invite() },
+    Accept: Message::Accept {
+        invite: parts.invite(),
+        name: parts.text.clone(),
+        audio: parts.audio,
+        video: parts.video,
+    },
+    Reject: Message::Reject { invite: parts.invite() },
+    Cancel: Message::Cancel { invite: parts.invite() },
+    Busy: Message::Busy { invite: parts.invite() },
+    Describe: Message::Describe { conversation: parts.conversation(), description: call_rig::offer() },
+    Trickle: Message::Trickle { conversation: parts.conversation(), candidate: call_rig::candidate() },
+    Restart: Message::Restart {
+        conversation: parts.conversation(),
+        generation: u32::from(parts.video),
+        moved: parts.audio,
+    },
+    Ended: Message::Ended { conversation: parts.conversation() },
+    Media: Message::Media { conversation: parts.conversation(), audio: parts.audio, video: parts.video },
+    Wish: Message::Wish { conversation: parts.conversation(), lines: parts.text.len() as u32 * 36 },
+    Leave: Message::Leave { conversation: parts.conversation() },
+}
+
+variants! { presses, press_name, Press: parts =>
+    OpenStream: Press::OpenStream { audio: parts.audio, video: parts.video },
+    Invite: invite_press(parts.number, parts.person),
+    Cancel: Press::Cancel { invite: parts.invite() },
+    Accept: Press::Accept { invite: parts.invite(), audio: parts.audio, video: parts.video },
+    Reject: Press::Reject { invite: parts.invite() },
+    EnableAudio: Press::EnableAudio { on: parts.audio },
+    EnableVideo: Press::EnableVideo { on: parts.video },
+    Leave: Press::Leave,
+}
+
+variants! { engine_events, engine_event_name, EngineEvent: _parts =>
+    Described: EngineEvent::Described(call_rig::offer()),
+    Gathered: EngineEvent::Gathered(call_rig::candidate()),
+    Connected: EngineEvent::Connected,
+    Interrupted: EngineEvent::Interrupted,
+    Failed: EngineEvent::Failed,
+    Closed: EngineEvent::Closed,
+}
+
+/// `one` of what `all` gives.
+fn pick<T: Clone>(all: &[T], one: &prop::sample::Index) -> T {
+    one.get(all).clone()
+}
+
+fn a_message() -> impl Strategy<Value = (Parts, Message)> {
+    let any_kind = (Parts::any(), any::<prop::sample::Index>()).prop_map(|(parts, one)| {
+        let message = pick(&messages(&parts), &one);
+        (parts, message)
+    });
+    // More of those that get a call going.
+    let opening = (Parts::any(), any::<bool>()).prop_map(|(parts, invite)| {
+        let message = messages(&parts).swap_remove(if invite { 0 } else { 2 });
+        (parts, message)
+    });
+    prop_oneof![3 => any_kind, 1 => opening]
+}
+
+fn a_press() -> impl Strategy<Value = Input> {
+    (Parts::any(), any::<prop::sample::Index>()).prop_map(|(parts, one)| Input::Local(pick(&presses(&parts), &one)))
+}
+
+/// Any input but a press; that none is left out is tested below.
 fn a_far_input() -> impl Strategy<Value = Input> {
-    let event = prop_oneof![
-        Just(EngineEvent::Connected),
-        Just(EngineEvent::Interrupted),
-        Just(EngineEvent::Failed),
-        Just(EngineEvent::Closed),
-        Just(EngineEvent::Described(call_rig::offer())),
-        Just(EngineEvent::Gathered(call_rig::candidate())),
-    ];
-    let standing = prop_oneof![Just(Standing::Contact), Just(Standing::Stranger), Just(Standing::Unwelcome)];
+    let from_a_peer = a_message().prop_map(|(Parts { person, standing, .. }, message)| Input::Peer {
+        from: id(person),
+        standing,
+        message,
+    });
+    let of_the_engine = (Parts::any(), any::<prop::sample::Index>()).prop_map(|(parts, one)| Input::Engine {
+        conversation: parts.conversation(),
+        peer: id(parts.person),
+        event: pick(&engine_events(&parts), &one),
+    });
     prop_oneof![
-        6 => (3..8u8, standing, a_message())
-            .prop_map(|(from, standing, message)| Input::Peer { from: id(from), standing, message }),
-        2 => (0..4u128, 3..8u8, event)
-            .prop_map(|(number, peer, event)| Input::Engine { conversation: conversation_id(number), peer: id(peer), event }),
-        1 => (3..8u8, a_message()).prop_map(|(to, message)| Input::Undelivered { to: id(to), message }),
+        6 => from_a_peer,
+        2 => of_the_engine,
+        1 => a_message().prop_map(|(parts, message)| Input::Undelivered { to: id(parts.person), message }),
         1 => any::<(bool, bool)>().prop_map(|(audio, video)| Input::Captures { audio, video }),
-        1 => (3..8u8).prop_map(|peer| Input::Gone { peer: id(peer) }),
-        1 => (0..4u128).prop_map(|number| Input::MediaReleased { conversation: conversation_id(number) }),
+        1 => (3..8_u8).prop_map(|peer| Input::Gone { peer: id(peer) }),
+        1 => (0..4_u128).prop_map(|number| Input::MediaReleased { conversation: conversation_id(number) }),
         1 => Just(Input::NetworkChanged),
         1 => Just(Input::Deadline),
     ]
 }
 
-fn a_press() -> impl Strategy<Value = Input> {
-    (0..8u8, 0..4u128, 3..8u8, any::<bool>(), any::<bool>()).prop_map(|(kind, number, to, audio, video)| {
-        let invite = invite_id(number);
-        Input::Local(match kind {
-            0 => Press::OpenStream { audio, video },
-            1 => invite_press(number, to),
-            2 => Press::Cancel { invite },
-            3 | 4 => Press::Accept { invite, audio, video },
-            5 => Press::Reject { invite },
-            6 => Press::EnableVideo { on: video },
-            _ => Press::Leave,
-        })
-    })
+variants! { inputs, input_name, Input: parts =>
+    Local: Input::Local(Press::Leave),
+    Peer: Input::Peer {
+        from: id(parts.person),
+        standing: parts.standing,
+        message: Message::Leave { conversation: parts.conversation() },
+    },
+    Engine: Input::Engine {
+        conversation: parts.conversation(),
+        peer: id(parts.person),
+        event: EngineEvent::Connected,
+    },
+    Undelivered: Input::Undelivered {
+        to: id(parts.person),
+        message: Message::Leave { conversation: parts.conversation() },
+    },
+    Gone: Input::Gone { peer: id(parts.person) },
+    Captures: Input::Captures { audio: parts.audio, video: parts.video },
+    NetworkChanged: Input::NetworkChanged,
+    MediaReleased: Input::MediaReleased { conversation: parts.conversation() },
+    Deadline: Input::Deadline,
+}
+
+/// The tests below would prove little if their inputs did not meet: here every kind of message, press and event comes in
+/// every state that it can matter in.
+#[test]
+fn the_random_inputs_come_in_every_kind_and_in_every_state() {
+    let mut runner = TestRunner::deterministic();
+    let input = prop_oneof![1 => a_press(), 3 => a_far_input()];
+    let sequences = prop::collection::vec(input, 1..120);
+    let mut met = HashSet::new();
+    for _ in 0..400 {
+        let mut me = Side::new(ME);
+        for (ms, input) in sequences.new_tree(&mut runner).unwrap().current().into_iter().enumerate() {
+            let state = match me.machine.state() {
+                CallState::Idle => "idle",
+                CallState::Outgoing(_) => "outgoing",
+                CallState::Incoming(_) => "incoming",
+                CallState::Conversation(_) => "conversation",
+            };
+            let name = match &input {
+                Input::Local(press) => press_name(press),
+                Input::Peer { message, .. } => message_name(message),
+                Input::Engine { event, .. } => engine_event_name(event),
+                _ => "",
+            };
+            met.insert((input_name(&input), name, state));
+            me.at(ms as u64 * 700, input);
+        }
+    }
+    let parts = Parts::any().new_tree(&mut runner).unwrap().current();
+    let named = |kind: &Input| match kind {
+        Input::Local(_) => presses(&parts).iter().map(press_name).collect(),
+        Input::Peer { .. } => messages(&parts).iter().map(message_name).collect(),
+        Input::Engine { .. } => engine_events(&parts).iter().map(engine_event_name).collect(),
+        _ => vec![""],
+    };
+    for input in &inputs(&parts) {
+        for name in named(input) {
+            for state in ["idle", "outgoing", "incoming", "conversation"] {
+                let kind = input_name(input);
+                assert!(met.contains(&(kind, name, state)), "{kind} {name} never came while {state}");
+            }
+        }
+    }
 }
 
 proptest! {

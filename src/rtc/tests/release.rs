@@ -6,9 +6,19 @@ use super::*;
 fn closing_works_at_any_time() {
     let runtime = runtime();
     let engine = Engine::new(runtime.handle().clone(), Some(LOOPBACK));
-    for wait in [0, 1, 5, 20] {
+    let stages: [fn(&Side, &Side); 4] = [
+        |_, _| {},
+        |offerer, _| {
+            while offerer.wire.addresses.lock().unwrap().is_empty() {
+                std::thread::yield_now();
+            }
+        },
+        |_, answerer| _ = answerer.wait_for(|event| *event == PeerEvent::Connected),
+        |offerer, answerer| drop(connect(offerer, answerer, 320, 180)),
+    ];
+    for reach in stages {
         let (offerer, answerer) = call(&engine, &engine);
-        std::thread::sleep(Duration::from_millis(wait));
+        reach(&offerer, &answerer);
         close(&[&offerer, &answerer]);
     }
     let alone = Side::new(&engine, Role::Answerer, Wire::default());
@@ -34,6 +44,19 @@ fn entries(directory: &str) -> usize {
     std::fs::read_dir(directory).unwrap().count()
 }
 
+/// What `held` gives once it has not changed for ten looks.
+fn at_rest<T: PartialEq>(held: impl Fn() -> T) -> T {
+    let (mut last, mut unchanged) = (held(), 0);
+    let deadline = Instant::now() + PATIENCE;
+    while unchanged < 10 && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(50));
+        let now = held();
+        unchanged = if now == last { unchanged + 1 } else { 0 };
+        last = now;
+    }
+    last
+}
+
 #[test]
 #[ignore = "run by fifty_calls_leave_no_thread_and_no_socket_behind"]
 fn fifty_calls() {
@@ -52,8 +75,7 @@ fn fifty_calls() {
     let held = || (entries("/proc/self/task"), entries("/proc/self/fd"));
     let resident = || std::fs::read_to_string("/proc/self/statm").unwrap().split(' ').nth(1).unwrap().to_owned();
     one_call();
-    std::thread::sleep(Duration::from_millis(500));
-    let before = held();
+    let before = at_rest(held);
     eprintln!("before: threads and files {before:?}, resident pages {}", resident());
     for _ in 0..50 {
         one_call();
