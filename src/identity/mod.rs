@@ -4,6 +4,7 @@ mod envelope;
 mod key;
 mod link;
 mod peer_id;
+pub mod private_file;
 pub mod qr;
 mod replay;
 mod text;

@@ -4,6 +4,7 @@
 //! that a missing text does not compile.
 
 mod en;
+mod start;
 mod text;
 mod zh;
 
