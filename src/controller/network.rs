@@ -73,6 +73,7 @@ impl Core {
                     self.publisher.mark();
                 }
             }
+            SignalingEvent::ConnectionClosed { .. } | SignalingEvent::ConnectionRestored { .. } => {}
             SignalingEvent::Undelivered { to, message } => {
                 self.forget_wish(to, &message);
                 self.step(Input::Undelivered { to, message });
