@@ -13,7 +13,7 @@ use crate::controller::{Command, Handle};
 /// From the wish to end to the end, at most.
 const WITHIN: Duration = Duration::from_millis(1900);
 
-/// Between looks whether the controller has ended, where nobody is left to tell.
+/// Between looks whether the controller has ended, where nobody is left to tell; and what the last word in the log may take.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// What is to be ended.
@@ -65,7 +65,7 @@ pub fn end_soon(status: u8) {
     let _ = std::thread::Builder::new().name("end".into()).spawn(move || {
         std::thread::sleep(WITHIN);
         tracing::warn!("something did not close in time");
-        super::log::flush();
+        super::log::flush(LOOK_EVERY);
         leave(status);
     });
 }
@@ -135,7 +135,7 @@ fn take_signal(signal: i32) {
     let again = ASKED.swap(signal, Ordering::AcqRel) != 0;
     tracing::info!(signal, again, "asked to end");
     if again || !quit() {
-        super::log::flush();
+        super::log::flush(super::log::LAST_LINES);
         // An error means that the signal is none that ends a program, and these all are.
         let _ = signal_hook::low_level::emulate_default_handler(signal);
     }

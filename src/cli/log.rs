@@ -2,6 +2,7 @@
 //! own. Whoever says something never waits and never fails; a standard error that is full, closed or read by nobody
 //! costs its lines and nothing else.
 
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::{self, Write};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,7 +13,7 @@ use std::time::Duration;
 const MAX_WAITING: usize = 1024;
 
 /// How long an end waits for the last lines to be written.
-const LAST_LINES: Duration = Duration::from_millis(300);
+pub(super) const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// Libraries that warn about what is ordinary here, and name addresses: below `debug` only their errors are shown,
 /// and none of webrtc's, which name addresses too; what fails there comes as an event.
@@ -43,11 +44,18 @@ pub fn start_log(level: &str) -> anyhow::Result<()> {
         .log_internal_errors(false)
         .with_ansi(false)
         .init();
-    std::panic::set_hook(Box::new(|panic| {
-        tell(&format!("{panic}\n{}", std::backtrace::Backtrace::capture()));
-        flush();
-    }));
+    std::panic::set_hook(Box::new(tell_panic));
     Ok(())
+}
+
+fn tell_panic(panic: &std::panic::PanicHookInfo<'_>) {
+    let thread = std::thread::current();
+    tell(&format!("thread {:?} {panic}", thread.name().unwrap_or_default()));
+    let trace = Backtrace::capture();
+    if trace.status() == BacktraceStatus::Captured {
+        tell(&trace.to_string());
+    }
+    flush(LAST_LINES);
 }
 
 /// Writes a sentence for a person to standard error, behind the log's lines.
@@ -55,12 +63,12 @@ pub(super) fn tell(sentence: &str) {
     lines().put(format!("{}\n", sentence.trim_end()).into_bytes());
 }
 
-/// Waits until everything is written, for a moment at most.
-pub(super) fn flush() {
+/// Waits until everything is written, for `patience` at most.
+pub(super) fn flush(patience: Duration) {
     let (written, done) = sync_channel(1);
     if lines().items.try_send(Item::Flush(written)).is_ok() {
         // An error means that nobody reads, or that the thread is gone: both lose the lines.
-        let _ = done.recv_timeout(LAST_LINES);
+        let _ = done.recv_timeout(patience);
     }
 }
 

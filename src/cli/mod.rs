@@ -155,6 +155,6 @@ pub fn exit_code(done: anyhow::Result<()>) -> ExitCode {
             ExitCode::FAILURE
         }
     };
-    log::flush();
+    log::flush(log::LAST_LINES);
     code
 }

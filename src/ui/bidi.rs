@@ -114,21 +114,48 @@ pub fn one_line(ui: &Ui, text: &str, kind: Type, color: Color32, room: f32) -> A
 
 /// `text` wrapped at `room` points.
 pub fn wrapped(ui: &Ui, text: &str, kind: Type, color: Color32, room: f32) -> Arc<Galley> {
-    let galley = ui.painter().layout(text.to_owned(), kind.font(), color, room.max(1.0));
+    let room = room.max(1.0);
     if !has_right_to_left(text) {
-        return galley;
+        return ui.painter().layout(text.to_owned(), kind.font(), color, room);
     }
-    // Lines end where they would in the order of reading; then each is put into the order of sight.
     let format = TextFormat::simple(kind.font(), color);
-    let mut job = LayoutJob::default();
-    for (number, row) in galley.rows.iter().enumerate() {
+    let fits = |line: &str| {
+        let mut job = LayoutJob::default();
+        append(&mut job, line, &format);
+        ui.painter().layout_job(job).size().x <= room
+    };
+    let mut job = LayoutJob { wrap: TextWrapping::no_max_width(), ..LayoutJob::default() };
+    for (number, line) in broken(text, fits).iter().enumerate() {
         if number > 0 {
             job.append("\n", 0.0, format.clone());
         }
-        append(&mut job, row.text().trim_end(), &format);
+        append(&mut job, line, &format);
     }
-    job.wrap = TextWrapping::no_max_width();
     ui.painter().layout_job(job)
+}
+
+/// The lines of `text` in the order of reading, each as long as `fits` allows: broken at spaces, and within a word that is
+/// too long for any line.
+fn broken(text: &str, fits: impl Fn(&str) -> bool) -> Vec<String> {
+    let mut lines = Vec::new();
+    for paragraph in text.split('\n') {
+        let mut line = String::new();
+        for word in paragraph.split_inclusive(' ') {
+            if !line.is_empty() && !fits(format!("{line}{word}").trim_end()) {
+                lines.push(std::mem::take(&mut line));
+            }
+            line.push_str(word);
+            while !fits(line.trim_end()) && line.chars().count() > 1 {
+                let ends: Vec<usize> = line.char_indices().map(|(at, _)| at).skip(1).collect();
+                let whole = ends.partition_point(|&end| line.get(..end).is_some_and(&fits));
+                let end = ends.get(whole.saturating_sub(1)).copied().unwrap_or(line.len());
+                let rest = line.split_off(end);
+                lines.push(std::mem::replace(&mut line, rest));
+            }
+        }
+        lines.push(line);
+    }
+    lines.iter().map(|line| line.trim_end().to_owned()).collect()
 }
 
 /// How a label is fitted into its room.
@@ -201,19 +228,30 @@ mod tests {
     }
 
     #[test]
+    fn lines_are_broken_in_the_order_of_reading() {
+        let at_most = |most: usize| move |line: &str| line.chars().count() <= most;
+        let text = "אחת שתים שלוש ארבע";
+        assert_eq!(broken(text, at_most(9)), ["אחת שתים", "שלוש ארבע"]);
+        assert_eq!(broken(text, at_most(40)), [text]);
+        assert_eq!(broken("אבגדהוזחט כל", at_most(4)), ["אבגד", "הוזח", "ט כל"]);
+        assert_eq!(broken("אב\nגד", at_most(9)), ["אב", "גד"]);
+        assert_eq!(broken("אב", at_most(0)), ["א", "ב"], "whatever the room");
+    }
+
+    #[test]
     fn each_line_of_a_long_text_has_its_own_order() {
         let text = "אחת שתים שלוש ארבע חמש שש שבע שמונה תשע עשר";
-        let mut rows = Vec::new();
-        // The fonts of the program have no such letters; how wide they are is all the same.
+        let mut shown = String::new();
         let mut harness = egui_kittest::Harness::builder().allow_missing_glyphs().build_ui(|ui| {
             let galley = wrapped(ui, text, Type::Body, Color32::WHITE, 120.0);
-            rows = galley.rows.iter().map(|row| row.text()).collect();
+            assert!(galley.size().x <= 120.0, "{}", galley.size().x);
+            shown = galley.text().to_owned();
         });
         harness.run();
         drop(harness);
-        assert!(rows.len() > 1, "{rows:?}");
-        assert!(rows[0].trim_end().ends_with("אחת"), "the first line begins at its right: {rows:?}");
-        let read: Vec<String> = rows.iter().map(|row| seen(row.trim()).concat()).collect();
+        let lines: Vec<&str> = shown.lines().collect();
+        assert!(lines.len() > 1 && lines[0].ends_with("אחת"), "the first line begins at its right: {shown}");
+        let read: Vec<String> = lines.iter().map(|line| seen(line).concat()).collect();
         assert_eq!(read.join(" "), text, "nothing is lost");
     }
 }

@@ -119,7 +119,11 @@ enum Press {
 fn portrait(ui: &mut Ui, scene: &Scene<'_>, id: PeerId, name: &str, line: &str) {
     let palette = Palette::of(ui);
     ui.vertical_centered(|ui| {
-        let disc = if ui.ctx().content_rect().height() < 600.0 { 64.0 } else { 96.0 };
+        let disc = match ui.ctx().content_rect().height() {
+            ..500.0 => 40.0,
+            500.0..600.0 => 64.0,
+            _ => 96.0,
+        };
         let (_, rect) = ui.allocate_space(vec2(disc, disc));
         avatar::paint_kind(ui.painter(), rect.center(), disc, id, name, scene.is_echo(id));
         ui.add_space(space::S);
