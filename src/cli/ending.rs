@@ -5,7 +5,7 @@
 //! second signal ends the program at once, as if none were handled.
 
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::controller::{Command, Handle};
@@ -23,9 +23,10 @@ static RUNS: Mutex<Option<Runs>> = Mutex::new(None);
 static ASKED: AtomicI32 = AtomicI32::new(0);
 
 /// A running controller, and what its end means.
+#[derive(Clone)]
 struct Runs {
     handle: Handle,
-    end: Box<dyn Fn() + Send>,
+    end: Arc<dyn Fn() + Send + Sync>,
     finished: bool,
 }
 
@@ -33,8 +34,8 @@ struct Runs {
 /// controller was told to quit. The guard ends that. A program that runs until it is asked to end is `finished` then, with
 /// status 0; one that was to find something out is not, see [`interrupted`].
 #[must_use = "without it nothing is ended in good order"]
-pub fn hang_up_first(handle: &Handle, finished: bool, end: impl Fn() + Send + 'static) -> HangsUpFirst {
-    *runs() = Some(Runs { handle: handle.clone(), end: Box::new(end), finished });
+pub fn hang_up_first(handle: &Handle, finished: bool, end: impl Fn() + Send + Sync + 'static) -> HangsUpFirst {
+    *runs() = Some(Runs { handle: handle.clone(), end: Arc::new(end), finished });
     HangsUpFirst(())
 }
 
@@ -74,14 +75,17 @@ fn runs() -> MutexGuard<'static, Option<Runs>> {
     RUNS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Tells what runs to end; false when nothing runs.
+/// Tells what runs to end; false when nothing runs. Waits for nothing: a second signal must be taken meanwhile.
 fn quit() -> bool {
-    let runs = runs();
-    let Some(Runs { handle, end, finished }) = &*runs else { return false };
+    let Some(Runs { handle, end, finished }) = runs().clone() else { return false };
     end_soon(interrupted().filter(|_| !finished).unwrap_or_default());
-    // An error means that it has ended already.
-    let _ = handle.send(Command::Quit);
-    end();
+    let quit = move || {
+        // An error means that it has ended already.
+        let _ = handle.send(Command::Quit);
+        end();
+    };
+    // Without a thread the end comes by itself.
+    let _ = std::thread::Builder::new().name("quit".into()).spawn(quit);
     true
 }
 
