@@ -241,9 +241,8 @@ fn whoever_died_in_a_call_may_come_back_and_ring_at_once() {
     let invite = bob.expect_invite_from(&alice.id);
     bob.accept(&invite, small());
     alice.expect("first_frame");
-    let lost =
-        bob.transcript().iter().any(|event| event["event"] == "conversation_disconnected" && event["reason"] == "lost");
-    assert!(lost, "the call of before");
+    let lost = |event: &Value| event["event"] == "participant_disconnected" && event["reason"] == "lost";
+    assert!(bob.transcript().iter().any(lost), "the call of before");
 }
 
 #[test]
