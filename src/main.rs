@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use visavis::cli::{self, Arguments};
+use visavis::cli::{self, Arguments, ending};
 use visavis::controller::{Controller, Options};
 use visavis::store::Language;
 use visavis::ui::{self, WindowOptions, Words};
@@ -12,9 +12,14 @@ fn main() -> ExitCode {
     share_one_heap();
     // Clap exits with status 2 on wrong options.
     let arguments = Arguments::parse();
+    let opens_window = arguments.subcommand.is_none() && !arguments.headless;
+    // SAFETY: this process has no second thread yet.
+    let wrong = if opens_window { unsafe { cli::correct_environment() } } else { Vec::new() };
     if let Err(error) = cli::start_log(&arguments.common.log) {
         return cli::exit_code(Err(error));
     }
+    wrong.iter().for_each(|why| tracing::warn!("{why}"));
+    ending::listen();
     match &arguments.subcommand {
         Some(action) => cli::run(action, &arguments.common),
         None if arguments.headless => cli::exit_code(arguments.common.open().and_then(cli::run_headless)),
@@ -35,25 +40,34 @@ fn in_words(error: &anyhow::Error) -> StartError {
 
 /// Opens the window on a controller of its own; returns when it has been closed and everything is released.
 fn open_window(options: Options) -> anyhow::Result<()> {
-    let mut controller = None;
+    let (mut controller, mut hangs_up) = (None, None);
     let closed = ui::run(WindowOptions::default(), |repaint| {
         let events = |event| tracing::trace!(?event);
         let started =
             Controller::start(options, events, move |delay| repaint.notify(delay)).map_err(|error| in_words(&error))?;
         let handle = started.handle().clone();
+        // The window closes by itself when it finds that the controller has ended.
+        hangs_up = Some(ending::hang_up_first(&handle, true, || {}));
         controller = Some(started);
         Ok::<_, StartError>(handle)
     });
+    let opened = controller.is_some();
     if let Some(controller) = controller {
+        ending::end_soon(0);
         controller.quit();
     }
-    closed.map_err(|error| match error {
-        eframe::Error::AppCreation(error) => anyhow::anyhow!("{error}"),
-        error => {
+    drop(hangs_up);
+    match closed {
+        Err(eframe::Error::AppCreation(error)) => anyhow::bail!("{error}"),
+        // The desktop session has ended under the window.
+        Err(error) if opened => tracing::info!("{error}"),
+        Err(error) => {
             tracing::info!("{error}");
-            anyhow::anyhow!("No window can be opened here. Start Visavis on a desktop, or use --headless or echo-test.")
+            anyhow::bail!("No window can be opened here. Start Visavis on a desktop, or use --headless or echo-test.");
         }
-    })
+        Ok(()) => {}
+    }
+    Ok(())
 }
 
 /// Makes all threads share one heap. Each call starts and ends some threads; with glibc's heap for each of them the

@@ -77,6 +77,17 @@ fn what_cannot_be_understood_is_refused_and_changes_nothing_else() {
 }
 
 #[test]
+fn what_languages_make_of_json_is_understood() {
+    let mut alice = person("Alice");
+    // As PowerShell begins a pipe, and as Lua writes every number.
+    alice.send_bytes(b"\xef\xbb\xbf{\"command\":\"contacts\"}\r\n");
+    alice.expect_where("contact", SOON, |contact| contact["route"] == "local");
+    alice.send_bytes(b"{\"command\":\"create_stream\",\"audio\":false,\"video\":\"low\",\"max_fps\":15.0}\n");
+    let stream = alice.expect_where("local_stream", SOON, |stream| stream["video"] == true);
+    assert_eq!(stream["fps"], 15.0, "{stream}");
+}
+
+#[test]
 fn the_error_names_the_command_that_failed() {
     let mut alice = person("Alice");
     alice.send(json!({"command": "cancel", "invite": "0".repeat(32)}));

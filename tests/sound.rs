@@ -26,7 +26,7 @@ use test_signal::{peak_hertz, purity, sine};
 
 fn playout() -> (Playout, Receiver<SoundEvent>) {
     let (sender, events) = sync_channel(64);
-    let playout = Playout::new(move |event| {
+    let playout = Playout::new(move |_, event| {
         let _ = sender.try_send(event);
     });
     (playout, events)

@@ -1,7 +1,7 @@
 //! How things end: an invite's outcomes, and the release of what a conversation held. A conversation is reported as
 //! disconnected only when its sockets and devices are closed; a new call may begin meanwhile.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use crate::identity::PeerId;
@@ -33,6 +33,28 @@ impl Closing {
 
     pub(super) const fn conversation(&self) -> ConversationId {
         self.conversation
+    }
+}
+
+/// The conversations that ended lately, so that whoever was in one and tries to restore it hears that it is over.
+#[derive(Debug, Default)]
+pub(super) struct EndedConversations {
+    latest: VecDeque<(ConversationId, PeerId)>,
+}
+
+impl EndedConversations {
+    const KEPT: usize = 32;
+
+    pub(super) fn add(&mut self, conversation: ConversationId, peer: PeerId) {
+        if self.latest.len() >= Self::KEPT {
+            self.latest.pop_front();
+        }
+        self.latest.push_back((conversation, peer));
+    }
+
+    /// Whether `peer` was in this conversation.
+    pub(super) fn was_in(&self, conversation: ConversationId, peer: PeerId) -> bool {
+        self.latest.contains(&(conversation, peer))
     }
 }
 
@@ -125,6 +147,7 @@ impl CallMachine {
     ) -> CallState {
         let Conversation { id, outgoing, began, connected_at, participants, .. } = conversation;
         for &peer in participants.keys() {
+            self.ended_conversations.add(id, peer);
             turn.effect(Effect::ClosePeer { conversation: id, peer });
         }
         turn.effect(Effect::ReleaseMedia { conversation: id });

@@ -225,6 +225,7 @@ impl CallMachine {
         }
         if conversation.participants.len() > 1 {
             conversation.participants.remove(&peer);
+            self.ended_conversations.add(id, peer);
             turn.effect(Effect::ClosePeer { conversation: id, peer });
             return CallState::Conversation(conversation);
         }

@@ -39,6 +39,17 @@ pub enum Input {
         /// Who.
         peer: PeerId,
     },
+    /// The computer of somebody has closed its connection to this side, as it does when the program there ends; a network
+    /// that fails closes nothing.
+    FarClosed {
+        /// Who.
+        peer: PeerId,
+    },
+    /// After `FarClosed`: the same run of their program is connected again.
+    FarRestored {
+        /// Who.
+        peer: PeerId,
+    },
     /// What this computer's devices give, or are about to: false for a device that is chosen away, missing or broken. What
     /// is sent is told to others accordingly; it opens nothing.
     Captures {

@@ -10,6 +10,7 @@ mod early_candidates;
 mod effect;
 mod engine;
 mod error;
+mod far_end;
 mod ids;
 mod input;
 mod invite;

@@ -68,6 +68,9 @@ pub struct Participant {
     pub(super) restarts: Restarts,
     /// Lines that they draw of this side's picture at most; `None` until they say.
     pub(super) wish: Option<u32>,
+    /// When their computer closed the signaling connection, which it does when their program ends. Forgotten once media comes
+    /// or the same run of their program is connected again.
+    pub(super) closed_at: Option<MediaTime>,
     /// When they are told again what this side sends: the latest word of that did not arrive.
     pub(super) retell_at: Option<MediaTime>,
     described: bool,
@@ -84,6 +87,7 @@ impl Participant {
             role,
             restarts: Restarts::default(),
             wish: None,
+            closed_at: None,
             retell_at: None,
             described: false,
             early: EarlyCandidates::new(MAX_EARLY_CANDIDATES),
@@ -120,11 +124,11 @@ impl Participant {
 
     pub(super) fn deadline(&self) -> Option<MediaTime> {
         let link = match self.link {
-            Link::Connecting { until } => Some(until),
-            Link::Interrupted { until } => Some(self.ask_at().map_or(until, |at| at.min(until))),
+            Link::Connecting { .. } => None,
+            Link::Interrupted { .. } => self.ask_at(),
             Link::Connected => self.retell_at,
         };
-        link.into_iter().chain(self.held_until()).min()
+        [self.gone_at(), link, self.held_until()].into_iter().flatten().min()
     }
 
     /// The far side's description of the present generation has come.

@@ -94,7 +94,7 @@ impl CallMachine {
                 | CallState::Outgoing(_)
                 | CallState::Incoming(_)
                 | CallState::Conversation(_)) => {
-                    self.late_restart(turn, conversation, from);
+                    self.late_restart(turn, conversation, from, standing);
                     state
                 }
             },
@@ -151,6 +151,16 @@ impl CallMachine {
                 }
             }
             state if standing == Standing::Unwelcome => state,
+            state => {
+                let state = self.end_for_new_invite(state, turn, &incoming);
+                self.ring_or_busy(state, turn, incoming)
+            }
+        }
+    }
+
+    fn ring_or_busy(&mut self, state: CallState, turn: &mut Turn<'_>, incoming: IncomingInvite) -> CallState {
+        let from = incoming.from;
+        match state {
             CallState::Idle => ring(turn, incoming, true),
             CallState::Incoming(ringing) if ringing.from == from && ringing.invite == incoming.invite => {
                 turn.send(from, Message::Ringing { invite: incoming.invite });
@@ -162,10 +172,26 @@ impl CallMachine {
                 turn.report(CallReport::InviteCanceled { invite: ringing.invite });
                 ring(turn, incoming, false)
             }
+            // Anybody can ring without end; none of that keeps a contact from being heard.
+            CallState::Incoming(ringing) if incoming.contact && !ringing.contact => {
+                self.give_place(turn, ringing);
+                ring(turn, incoming, false)
+            }
             state @ (CallState::Outgoing(_) | CallState::Incoming(_) | CallState::Conversation(_)) => {
                 self.busy(turn, &state, incoming);
                 state
             }
+        }
+    }
+
+    /// A stranger who rings gives their place to a contact: for them this side is busy, here they have called in vain.
+    fn give_place(&mut self, turn: &mut Turn<'_>, ringing: IncomingInvite) {
+        let IncomingInvite { invite, from, name, contact, began, .. } = ringing;
+        self.ended_invites.add_incoming(invite, from);
+        turn.send(from, Message::Busy { invite });
+        turn.report(CallReport::InviteCanceled { invite });
+        if self.rang_meanwhile.insert(from) {
+            turn.report(CallReport::RangDuringCall { from, name, contact, at: began });
         }
     }
 

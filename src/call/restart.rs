@@ -21,7 +21,9 @@ use crate::media::MediaTime;
 
 use super::participant::{Described, INTERRUPTED_TIMEOUT, RESTART_INTERVAL};
 use super::state::{CallMachine, Turn};
-use super::{CallReport, Conversation, ConversationId, Description, Effect, Link, Message, Participant, Role};
+use super::{
+    CallReport, Conversation, ConversationId, Description, Effect, Link, Message, Participant, Role, Standing,
+};
 
 /// From the beginning of an interruption to the first wish for a restart: most blackouts are over before.
 const ASK_AFTER: Duration = Duration::from_millis(1500);
@@ -98,6 +100,7 @@ impl Participant {
     pub(super) fn is_up(&mut self, now: MediaTime) -> bool {
         let again = self.is_interrupted();
         self.link = Link::Connected;
+        self.closed_at = None;
         self.restarts.stop_asking();
         if again {
             self.restarts.resumed_at = Some(now);
@@ -141,6 +144,7 @@ impl Conversation {
             return;
         }
         participant.link = Link::Interrupted { until: turn.now + INTERRUPTED_TIMEOUT };
+        participant.forget_old_close(turn.now);
         participant.restarts.ask_at = Some(turn.now + ASK_AFTER);
         turn.report(CallReport::Reconnecting { conversation: self.id, participant: peer });
     }
@@ -209,7 +213,16 @@ impl Conversation {
 
 impl CallMachine {
     /// Somebody wants to restore a connection of a conversation that is not the present one: for them it is to be over, too.
-    pub(super) fn late_restart(&self, turn: &mut Turn<'_>, conversation: ConversationId, from: PeerId) {
-        turn.send(from, Message::Ended { conversation });
+    /// A contact may mean one of before this program's start. Strangers with whom there was none hear nothing.
+    pub(super) fn late_restart(
+        &self,
+        turn: &mut Turn<'_>,
+        conversation: ConversationId,
+        from: PeerId,
+        standing: Standing,
+    ) {
+        if standing == Standing::Contact || self.ended_conversations.was_in(conversation, from) {
+            turn.send(from, Message::Ended { conversation });
+        }
     }
 }

@@ -29,20 +29,22 @@
 //! The engine gives up sooner on a connection that cannot be made: after 10 s. What restores one that is interrupted is in
 //! `restart`.
 //!
-//! While it is not Idle, an Invite of anybody else gets Busy. When both invite each other, the one with the smaller ID
-//! keeps waiting (and remembers the other's invite), the one with the greater ID answers. Messages and engine events that
-//! name another invite or another conversation than the present one change nothing. Whoever is gone rings no more, is rung
-//! no more, and is waited for no more while connecting; a connection that was made is left to its own interruptions.
+//! While it is not Idle, an Invite of anybody else gets Busy; but a contact who invites takes the place of a stranger who
+//! rings. When both invite each other, the one with the smaller ID keeps waiting (and remembers the other's invite), the
+//! one with the greater ID answers. Messages and engine events that name another invite or another conversation than the
+//! present one change nothing. Whoever is gone rings no more, is rung no more, and is waited for no more while connecting;
+//! a connection that was made is left to its own interruptions, which end sooner where the far side's program has ended
+//! (`far_end`).
 
 use std::collections::BTreeSet;
 
 use crate::identity::{PeerId, display_name};
 use crate::media::MediaTime;
 
-use super::closing::Closing;
+use super::closing::{Closing, EndedConversations};
 use super::invite::EndedInvites;
 use super::participant::Sends;
-use super::{CallEnd, CallReport, Conversation, Effect, IncomingInvite, Input, Link, Message, OutgoingInvite};
+use super::{CallEnd, CallReport, Conversation, Effect, IncomingInvite, Input, Message, OutgoingInvite};
 
 /// Where the call stands.
 #[derive(Debug, Default)]
@@ -88,6 +90,7 @@ pub struct CallMachine {
     pub(super) captures: Sends,
     pub(super) closing: Option<Closing>,
     pub(super) ended_invites: EndedInvites,
+    pub(super) ended_conversations: EndedConversations,
     /// Who got "busy" since the machine was last idle: each is reported once.
     pub(super) rang_meanwhile: BTreeSet<PeerId>,
 }
@@ -102,6 +105,7 @@ impl CallMachine {
             captures: Sends { audio: true, video: true },
             closing: None,
             ended_invites: EndedInvites::default(),
+            ended_conversations: EndedConversations::default(),
             rang_meanwhile: BTreeSet::new(),
         }
     }
@@ -147,6 +151,8 @@ impl CallMachine {
                 self.announce(state, turn)
             }
             Input::Gone { peer } => self.gone(state, turn, peer),
+            Input::FarClosed { peer } => Self::far_closed(state, turn, peer, true),
+            Input::FarRestored { peer } => Self::far_closed(state, turn, peer, false),
             Input::NetworkChanged => ask_for_restarts(state, turn, true),
             Input::MediaReleased { conversation } => {
                 self.media_released(turn, conversation);
@@ -196,10 +202,7 @@ impl CallMachine {
         let overdue: Vec<PeerId> = conversation
             .participants
             .iter()
-            .filter(|(_, participant)| match participant.link {
-                Link::Connecting { until } | Link::Interrupted { until } => until <= turn.now,
-                Link::Connected => false,
-            })
+            .filter(|(_, participant)| participant.gone_at().is_some_and(|at| at <= turn.now))
             .map(|(&peer, _)| peer)
             .collect();
         let mut state = CallState::Conversation(conversation);

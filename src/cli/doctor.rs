@@ -1,7 +1,6 @@
 //! `visavis doctor`: does each part that a call needs work? One line each; exit status 0 only when no line says "problem".
 //! A device that was chosen away is none.
 
-use std::io::Write;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 
@@ -10,7 +9,7 @@ use crate::controller::{Command, Controller, Event, VideoChoice, echo_id};
 use crate::media::Preset;
 use crate::store::{DeviceChoice, Settings};
 
-use super::CommonOptions;
+use super::{CommonOptions, ending};
 
 /// How long devices may take to open, and how long Echo may take to return a picture.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -27,6 +26,7 @@ pub fn run(common: &CommonOptions) -> anyhow::Result<()> {
         }
     };
     let controller = Controller::start(options, sink, |_| {})?;
+    let _hangs_up = ending::hang_up_first(controller.handle(), false, || {});
     let checkup = Checkup { events: received };
     let works = profile(&controller, &folder, shared)?
         & checkup.identity()?
@@ -35,6 +35,7 @@ pub fn run(common: &CommonOptions) -> anyhow::Result<()> {
         & speaker(&controller)?
         & checkup.echo(&controller)?;
     controller.quit();
+    anyhow::ensure!(ending::interrupted().is_none(), "The check was interrupted.");
     anyhow::ensure!(works, "Not everything works; the lines above say what to do.");
     Ok(())
 }
@@ -42,7 +43,10 @@ pub fn run(common: &CommonOptions) -> anyhow::Result<()> {
 /// Prints what was found; gives `works` back.
 fn line(works: bool, part: &str, finding: &str) -> std::io::Result<bool> {
     let mark = if works { "ok     " } else { "problem" };
-    writeln!(std::io::stdout().lock(), "{mark}  {part:<11} {finding}")?;
+    // What an interrupted check has not found is no problem.
+    if ending::interrupted().is_none() {
+        super::output::line_if_read(&format!("{mark}  {part:<11} {finding}"))?;
+    }
     Ok(works)
 }
 

@@ -1,6 +1,5 @@
 //! `visavis echo-test`: the whole product without a window or a second person: call Echo, and say how it went.
 
-use std::io::Write;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
@@ -10,7 +9,7 @@ use crate::controller::{Command, Controller, Event, Options, ReceivedStats, Sent
 use crate::media::Preset;
 use crate::store::DeviceChoice;
 
-use super::CommonOptions;
+use super::{CommonOptions, ending};
 
 /// How long each step may take.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -30,8 +29,10 @@ pub fn run(common: &CommonOptions, seconds: u32) -> anyhow::Result<()> {
         },
         |_| {},
     )?;
+    let hangs_up = ending::hang_up_first(controller.handle(), false, || {});
     let outcome = EchoTest { events: received }.run(&controller, seconds);
     controller.quit();
+    drop(hangs_up);
     outcome
 }
 
@@ -52,7 +53,7 @@ fn replace_missing_devices(options: &mut Options) -> anyhow::Result<()> {
 }
 
 fn say(sentence: &str) -> std::io::Result<()> {
-    writeln!(std::io::stdout().lock(), "{sentence}")
+    super::output::line(sentence)
 }
 
 struct EchoTest {

@@ -1,7 +1,5 @@
 //! `visavis id`: who this profile is.
 
-use std::io::Write;
-
 use crate::identity::{ContactLink, Identity};
 use crate::store::Store;
 
@@ -13,8 +11,5 @@ pub fn run(common: &CommonOptions) -> anyhow::Result<()> {
     let settings = Store::open(options.profile.dir())?.settings()?;
     let identity = Identity::load_or_create(options.profile.dir())?;
     let link = ContactLink::new(identity.id(), &options.own_name(&settings));
-    let mut output = std::io::stdout().lock();
-    writeln!(output, "{}", identity.id())?;
-    writeln!(output, "{link}")?;
-    Ok(())
+    Ok(super::output::line(&format!("{}\n{link}", identity.id()))?)
 }

@@ -2,11 +2,16 @@
 
 mod address;
 pub(crate) mod bench;
+mod command_line;
+mod desktop;
 mod devices;
 mod doctor;
 mod echo_test;
+pub mod ending;
 mod headless;
 mod identity;
+mod log;
+mod output;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -18,7 +23,9 @@ use crate::controller::{LinkProfile, Options};
 use crate::store::{DeviceChoice, Profile};
 
 pub use address::parse_bind;
+pub use desktop::correct_environment;
 pub use headless::run as run_headless;
+pub use log::start_log;
 
 /// Options that the window and every subcommand understand.
 #[derive(Debug, Clone, Args)]
@@ -55,7 +62,7 @@ pub struct CommonOptions {
     #[arg(long, global = true, value_name = "PROFILE")]
     pub link: Option<LinkProfile>,
     /// Detail of the log on standard error: error, warn, info, debug or trace
-    #[arg(long, global = true, value_name = "LEVEL", default_value = "warn", value_parser = parse_level)]
+    #[arg(long, global = true, value_name = "LEVEL", default_value = "warn", value_parser = log::parse_level)]
     pub log: String,
 }
 
@@ -112,56 +119,42 @@ impl CommonOptions {
     }
 }
 
-/// Libraries that warn about what is ordinary here, and name addresses: below `debug` only their errors are shown,
-/// and none of webrtc's, which name addresses too; what fails there comes as an event.
-const CHATTY: &str = "rtc=error,rtc_ice=error,rtc_dtls=error,rtc_sctp=error,rtc_srtp=error,rtc_mdns=error,webrtc=off,\
-                      mdns_sd=error,winit=error,egui_system_font_provider=error";
-
-/// A level's name, or a filter as `tracing` writes them (`target=level`, joined by commas).
-fn parse_level(text: &str) -> anyhow::Result<String> {
-    let is_level = ["off", "error", "warn", "info", "debug", "trace"].contains(&text);
-    let is_filter = text.contains('=') && tracing_subscriber::EnvFilter::try_new(text).is_ok();
-    anyhow::ensure!(is_level || is_filter, "use error, warn, info, debug or trace");
-    Ok(text.to_owned())
-}
-
-/// Sends the log to standard error. `level` is a level's name or a filter as `tracing` writes them.
-pub fn start_log(level: &str) -> anyhow::Result<()> {
-    let filter = match level {
-        "off" | "error" | "warn" | "info" => format!("{level},{CHATTY}"),
-        _ => level.to_owned(),
-    };
-    let filter = tracing_subscriber::EnvFilter::try_new(filter)
-        .map_err(|_| anyhow::anyhow!("{level:?} is no log level; use error, warn, info, debug or trace."))?;
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
-    Ok(())
-}
+/// What shells tell of a program that ended because nobody read what it printed (128 and the number of SIGPIPE).
+const UNREAD: u8 = 128 + 13;
 
 /// Carries out a subcommand; the caller has opened the log.
 pub fn run(action: &Action, common: &CommonOptions) -> ExitCode {
-    let done = match action {
-        Action::Devices => devices::run(),
-        Action::Doctor => doctor::run(common),
-        Action::Id => identity::run(common),
-        Action::EchoTest { seconds } => echo_test::run(common, *seconds),
-        Action::Bench { what } => bench::run(what, common),
-    };
-    exit_code(done)
-}
-
-/// Exit status 0, or 1 with the error's one sentence on standard error.
-pub fn exit_code(done: anyhow::Result<()>) -> ExitCode {
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::debug!("{error:?}");
-            print_error(&error);
-            ExitCode::FAILURE
-        }
+    match action {
+        Action::Devices => exit_code(devices::run()),
+        Action::Id => exit_code(identity::run(common)),
+        Action::Doctor => verdict(doctor::run(common)),
+        Action::EchoTest { seconds } => verdict(echo_test::run(common, *seconds)),
+        Action::Bench { what } => verdict(bench::run(what, common)),
     }
 }
 
-#[allow(clippy::print_stderr, reason = "the one place where a failed start is told to a terminal")]
-fn print_error(error: &anyhow::Error) {
-    eprintln!("visavis: {error}");
+/// As `exit_code`, of a subcommand whose exit status says what it found: one that was kept from finding it has not
+/// succeeded.
+fn verdict(done: anyhow::Result<()>) -> ExitCode {
+    match (&done, ending::interrupted()) {
+        (Err(_), Some(status)) => ExitCode::from(status),
+        (Err(error), None) if output::is_unread(error) => ExitCode::from(UNREAD),
+        _ => exit_code(done),
+    }
+}
+
+/// Exit status 0, or 1 with the error's one sentence on standard error. A reader of standard output that has gone had what
+/// it wanted.
+pub fn exit_code(done: anyhow::Result<()>) -> ExitCode {
+    let code = match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if output::is_unread(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::debug!("{error:?}");
+            log::tell(&format!("visavis: {error}"));
+            ExitCode::FAILURE
+        }
+    };
+    log::flush(log::LAST_LINES);
+    code
 }

@@ -2,6 +2,8 @@
 //!
 //! The JSON names are a contract that scripts rely on: add, never rename.
 
+use std::fmt;
+
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::call::InviteId;
@@ -35,17 +37,25 @@ impl Serialize for VideoChoice {
 
 impl<'de> Deserialize<'de> for VideoChoice {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Text {
-            Switch(bool),
-            Name(String),
-        }
-        match Text::deserialize(deserializer)? {
-            Text::Switch(false) => Ok(Self::Off),
-            Text::Switch(true) => Ok(Self::default()),
-            Text::Name(name) => name.parse().map(Self::On).map_err(de::Error::custom),
-        }
+        deserializer.deserialize_any(VideoChoiceVisitor)
+    }
+}
+
+struct VideoChoiceVisitor;
+
+impl de::Visitor<'_> for VideoChoiceVisitor {
+    type Value = VideoChoice;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("true, false or the name of a preset")
+    }
+
+    fn visit_bool<E: de::Error>(self, on: bool) -> Result<VideoChoice, E> {
+        Ok(if on { VideoChoice::default() } else { VideoChoice::Off })
+    }
+
+    fn visit_str<E: de::Error>(self, name: &str) -> Result<VideoChoice, E> {
+        name.parse().map(VideoChoice::On).map_err(de::Error::custom)
     }
 }
 
@@ -205,6 +215,21 @@ pub enum Command {
 }
 
 impl Command {
+    /// Takes a `later` command into this one where the result is the same as that of both in their order, as of a
+    /// slider's places; false where it is not.
+    pub(super) fn absorb(&mut self, later: &Self) -> bool {
+        match (self, later) {
+            (Self::UpdateSettings { settings }, Self::UpdateSettings { settings: later }) => settings.extend(later),
+            (Self::WishVideo { participant, lines }, Self::WishVideo { participant: same, lines: later })
+                if participant == same =>
+            {
+                *lines = *later;
+            }
+            _ => return false,
+        }
+        true
+    }
+
     /// The command's name in JSON.
     pub fn name(&self) -> &'static str {
         match self {
@@ -267,6 +292,19 @@ mod tests {
             })
         );
         assert_eq!(parse(r#"{"command":"leave"}"#).ok(), Some(Command::Leave));
+    }
+
+    #[test]
+    fn later_places_of_a_slider_take_the_place_of_earlier_ones() {
+        let change = |json: &str| Command::UpdateSettings { settings: serde_json::from_str(json).unwrap() };
+        let mut waiting = change(r#"{"max_fps":10,"preset":"low"}"#);
+        assert!(waiting.absorb(&change(r#"{"max_fps":20}"#)));
+        assert_eq!(waiting, change(r#"{"max_fps":20,"preset":"low"}"#));
+        let wish = |byte, lines| Command::WishVideo { participant: PeerId::from_bytes([byte; 32]), lines };
+        let mut waiting = wish(1, 720);
+        assert!(waiting.absorb(&wish(1, 180)) && !waiting.absorb(&wish(2, 360)));
+        assert_eq!(waiting, wish(1, 180));
+        assert!(!waiting.absorb(&Command::Leave) && !Command::Leave.absorb(&Command::Leave));
     }
 
     #[test]

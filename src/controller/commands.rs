@@ -181,8 +181,8 @@ impl Core {
         if self.reading_image {
             return Err(CallError::BadArgument("Another picture is still being read; try again.".to_owned()));
         }
-        let system = self.system.clone();
-        let read = move || system.send_surely(SystemEvent::ContactImage(crate::identity::qr::read_image(&path)));
+        let system = self.parts.system.clone();
+        let read = move || system.send(SystemEvent::ContactImage(crate::identity::qr::read_image(&path)));
         match std::thread::Builder::new().name("picture".into()).spawn(read) {
             Ok(_) => self.reading_image = true,
             Err(error) => {
@@ -272,7 +272,7 @@ impl Core {
         self.forget_notices_of_other_choices(&before);
         if self.settings.speaker != before.speaker {
             self.speaker = Default::default();
-            self.playout.set_speaker(&self.settings.speaker);
+            self.set_speaker(self.settings.speaker.clone());
         }
         let video = (self.settings.preset, self.settings.max_fps, self.settings.max_kbps);
         if video != (before.preset, before.max_fps, before.max_kbps) {

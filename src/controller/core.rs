@@ -13,7 +13,7 @@ use crate::identity::{ContactLink, Identity, PeerId};
 use crate::media::{Latest, LevelMeter, MediaTime, VideoFormat};
 use crate::playout::Playout;
 use crate::rtc::{Engine, PeerEvent};
-use crate::signaling::{SignalingClient, SignalingEvent};
+use crate::signaling::SignalingClient;
 use crate::store::{Settings, Store};
 use crate::voice_processing::{Processing, ProcessingSwitches, VoiceProcessor};
 
@@ -21,15 +21,16 @@ use super::absence::Absences;
 use super::echo::{EchoContact, engine_event};
 use super::fan_out::FanOut;
 use super::frame_trace::FrameTrace;
-use super::lanes::LaneSender;
+use super::lanes::PartSenders;
 use super::local_media::LocalMedia;
 use super::network_watch::NetworkWatch;
 use super::notices::Notices;
+use super::peer_lane::PeerLane;
 use super::people::People;
 use super::publisher::{PICTURE_SOON, Publication, Publisher, Repaint};
 use super::remote::Remote;
 use super::speaker_choice::SpeakerChoice;
-use super::system_event::SystemEvent;
+use super::system_event::{Hint, SystemEvent};
 use super::{Devices, Event, Gates, NoticeKind, Options, Outcome, StoreFault};
 
 /// How long the window says that somebody speaks and is muted.
@@ -79,13 +80,15 @@ pub(super) struct Core {
     pub(super) reading_image: bool,
     pub(super) speaker_fault: Option<super::DeviceFault>,
     pub(super) speaker: SpeakerChoice,
+    /// Tells the reports of the speaker that is asked for from those of earlier ones.
+    pub(super) speaker_generation: u64,
     pub(super) outcome: Option<Outcome>,
     pub(super) notices: Notices,
     pub(super) publisher: Publisher,
     /// Somebody else's pictures may be on screen.
     pub(super) in_call: Arc<AtomicBool>,
-    pub(super) system: LaneSender<SystemEvent>,
-    pub(super) peers: LaneSender<SignalingEvent>,
+    pub(super) parts: PartSenders,
+    pub(super) peers: PeerLane,
     events: EventSink,
     pub(super) next_statistics: Option<MediaTime>,
     /// Until when quitting waits, once it was asked for.
@@ -103,7 +106,7 @@ impl Core {
         identity: Arc<Identity>,
         store: Store,
         gates: Arc<Gates>,
-        (system, peers): (LaneSender<SystemEvent>, LaneSender<SignalingEvent>),
+        (parts, peers): (PartSenders, PeerLane),
         events: EventSink,
         (snapshot, on_change): Publication,
     ) -> anyhow::Result<Self> {
@@ -123,9 +126,9 @@ impl Core {
         let trace = Arc::new(FrameTrace::default());
         let in_call = Arc::new(AtomicBool::new(false));
         let preview = Arc::new(Latest::with_notice(own_picture_notice(&on_change, &in_call)));
-        let sound_events = system.clone();
-        let playout = Playout::new(move |event| {
-            sound_events.send(SystemEvent::Sound { device: DeviceKind::Speaker, generation: 0, event });
+        let sound_events = parts.system.clone();
+        let playout = Playout::new(move |generation, event| {
+            sound_events.send(SystemEvent::Sound { device: DeviceKind::Speaker, generation, event });
         });
         let processing = Arc::new(ProcessingSwitches::new(processing_of(&settings)));
         let new_processor = {
@@ -136,8 +139,8 @@ impl Core {
         let level = Arc::new(LevelMeter::with_notice(move || repaint(PICTURE_SOON)));
         let mut core = Self {
             machine: CallMachine::new(identity.id(), &settings.display_name),
-            echo: EchoContact::new(identity.id(), loopback.clone(), system.clone()),
-            media: LocalMedia::new(preview, level, new_processor, Arc::clone(&fan_out), system.clone()),
+            echo: EchoContact::new(identity.id(), loopback.clone(), parts.clone()),
+            media: LocalMedia::new(preview, level, new_processor, Arc::clone(&fan_out), parts.clone()),
             captures: (true, true),
             format: VideoFormat::of(settings.preset, Some(settings.max_fps), settings.max_kbps),
             limits: (None, None),
@@ -154,6 +157,7 @@ impl Core {
             reading_image: false,
             speaker_fault: None,
             speaker: SpeakerChoice::default(),
+            speaker_generation: 0,
             outcome: None,
             notices: Notices::default(),
             publisher: Publisher::new(snapshot, on_change),
@@ -174,12 +178,12 @@ impl Core {
             fan_out,
             gates,
             trace,
-            system,
+            parts,
             peers,
             events,
             runtime,
         };
-        core.playout.set_speaker(&core.settings.speaker);
+        core.set_speaker(core.settings.speaker.clone());
         core.note_faults_of_the_profile();
         core.publish_now();
         Ok(core)
@@ -289,27 +293,18 @@ impl Core {
                 }
                 self.report_local_stream();
             }
-            SystemEvent::Sound { event, .. } => self.on_speaker(event),
+            SystemEvent::Sound { generation, event, .. } => self.on_speaker(generation, event),
             SystemEvent::Engine { peer, connection, conversation, event } => {
                 self.on_engine(peer, connection, conversation, event);
             }
             SystemEvent::EchoEngine { connection, conversation, event } => {
                 self.echo.on_engine(MediaTime::now(), connection, conversation, event);
-            }
-            SystemEvent::Echo(message) => {
-                let from = super::echo_id();
-                self.step(Input::Peer { from, standing: Standing::Contact, message });
+                self.hear_echo();
             }
             SystemEvent::DevicesClosed => {
                 if let Some(released) = self.media.on_closed() {
                     self.on_released(released);
                     self.report_local_stream();
-                }
-            }
-            SystemEvent::SpokeMuted => {
-                if self.gates.is_muted() {
-                    self.spoke_muted_until = Some(MediaTime::now() + SPOKE_MUTED_SHOWN);
-                    self.report(Event::SpeakingMuted {});
                 }
             }
             SystemEvent::ContactImage(link) => {
@@ -328,6 +323,32 @@ impl Core {
         self.publisher.mark();
     }
 
+    pub(super) fn on_hint(&mut self, hint: Hint) {
+        match hint {
+            Hint::SpokeMuted if self.gates.is_muted() => {
+                self.spoke_muted_until = Some(MediaTime::now() + SPOKE_MUTED_SHOWN);
+                self.report(Event::SpeakingMuted {});
+            }
+            Hint::SpokeMuted => {}
+            Hint::Keyframe { peer, connection } => {
+                let remote = self.remotes.get(&peer).filter(|remote| remote.connection == connection);
+                if let Some(remote) = remote.filter(|remote| !remote.closing) {
+                    remote.keyframe_asked.store(false, Ordering::Release);
+                    self.media.request_keyframe();
+                }
+            }
+            Hint::EchoKeyframe { connection } => self.echo.on_keyframe_requested(connection),
+        }
+        self.publisher.mark();
+    }
+
+    /// Hears what Echo has said.
+    pub(super) fn hear_echo(&mut self) {
+        while let Some(message) = self.echo.take_said() {
+            self.step(Input::Peer { from: super::echo_id(), standing: Standing::Contact, message });
+        }
+    }
+
     fn on_engine(&mut self, peer: PeerId, connection: u64, conversation: ConversationId, event: PeerEvent) {
         let remote = self.remotes.get(&peer).filter(|remote| remote.connection == connection);
         match (&event, remote) {
@@ -339,7 +360,7 @@ impl Core {
             (PeerEvent::Closed, None) => {}
             (_, None) => return,
             (_, Some(remote)) if remote.closing => return,
-            (PeerEvent::KeyframeRequested | PeerEvent::Connected | PeerEvent::Resumed, Some(remote)) => {
+            (PeerEvent::Connected | PeerEvent::Resumed, Some(remote)) => {
                 remote.keyframe_asked.store(false, Ordering::Release);
                 self.media.request_keyframe();
             }
@@ -387,3 +408,7 @@ pub(super) fn unix_seconds(at: MediaTime) -> i64 {
     let then = SystemTime::now().checked_sub(ago).unwrap_or(UNIX_EPOCH);
     then.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64)
 }
+
+#[cfg(test)]
+#[path = "core_tests.rs"]
+mod tests;

@@ -7,8 +7,8 @@ use crate::media::MediaTime;
 
 use super::core::Core;
 
-/// How long quitting waits for what is released.
-const QUIT_PATIENCE: Duration = Duration::from_secs(5);
+/// How long quitting waits for what is released: the whole end takes two seconds at most.
+const QUIT_PATIENCE: Duration = Duration::from_millis(1500);
 
 impl Core {
     /// When `on_deadline` is due.
@@ -40,6 +40,7 @@ impl Core {
         }
         if self.echo.next_deadline().is_some_and(|deadline| deadline <= now) {
             self.echo.on_deadline(now);
+            self.hear_echo();
         }
         if self.next_statistics.is_some_and(|deadline| deadline <= now) {
             self.take_statistics(now);

@@ -18,9 +18,9 @@ impl Core {
         if self.listing {
             return;
         }
-        let system = self.system.clone();
+        let system = self.parts.system.clone();
         let list = move || {
-            system.send_surely(SystemEvent::Devices(Devices {
+            system.send(SystemEvent::Devices(Devices {
                 cameras: crate::capture::list_cameras(),
                 microphones: crate::microphone::list_microphones(),
                 speakers: crate::playout::list_speakers(),
@@ -111,7 +111,16 @@ impl Core {
         }
     }
 
-    pub(super) fn on_speaker(&mut self, event: SoundEvent) {
+    /// Plays on this speaker from now on; what comes of an earlier one is late.
+    pub(super) fn set_speaker(&mut self, choice: DeviceChoice) {
+        self.speaker_generation = self.playout.set_speaker(&choice);
+    }
+
+    /// Takes a speaker's report, unless it is about one that was chosen before.
+    pub(super) fn on_speaker(&mut self, generation: u64, event: SoundEvent) {
+        if generation != self.speaker_generation {
+            return;
+        }
         match event {
             SoundEvent::Opened { name } => {
                 self.speaker_fault = None;
@@ -126,7 +135,7 @@ impl Core {
                     self.device_event(device_error(DeviceKind::Speaker, &error, &self.settings.speaker));
                 }
                 if self.speaker.is_gone(&self.settings.speaker, fault) {
-                    self.playout.set_speaker(&DeviceChoice::SystemDefault);
+                    self.set_speaker(DeviceChoice::SystemDefault);
                     // They find the end of this, too.
                     self.schedule_statistics();
                 }
@@ -146,8 +155,8 @@ impl Core {
         if !self.speaker.begin_look() {
             return;
         }
-        let system = self.system.clone();
-        let look = move || system.send_surely(SystemEvent::Speakers(crate::playout::list_speakers()));
+        let system = self.parts.system.clone();
+        let look = move || system.send(SystemEvent::Speakers(crate::playout::list_speakers()));
         if let Err(error) = std::thread::Builder::new().name("devices".into()).spawn(look) {
             tracing::warn!("no thread to look for the speaker on: {error}");
             self.speaker.end_look();
@@ -157,14 +166,14 @@ impl Core {
     /// These speakers are there now.
     pub(super) fn on_speakers(&mut self, names: &[String]) {
         if self.speaker.found(&self.settings.speaker, names) {
-            self.playout.set_speaker(&self.settings.speaker);
+            self.set_speaker(self.settings.speaker.clone());
         }
     }
 
     /// Nothing is played any more: the chosen speaker is to be tried first at the next time.
     pub(super) fn forget_speaker_stand_in(&mut self) {
         if self.speaker.forget() {
-            self.playout.set_speaker(&self.settings.speaker);
+            self.set_speaker(self.settings.speaker.clone());
         }
     }
 

@@ -4,6 +4,7 @@
 //! It runs a second state chart, as another person's app would: answering is its own press of Answer. It has no camera
 //! and no microphone. Owned by the controller's thread; the delay line has a thread while a call lasts.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -16,9 +17,9 @@ use crate::identity::PeerId;
 use crate::media::{EncodedAudio, EncodedVideo, MediaTime};
 use crate::rtc::{Engine, Peer, PeerEvent, PeerSinks, VideoSink};
 
-use super::lanes::LaneSender;
+use super::lanes::PartSenders;
 use super::people::echo_id;
-use super::system_event::{EngineLane, SystemEvent};
+use super::system_event::{EngineLane, Hint, SystemEvent};
 
 /// How much later Echo returns what it gets.
 const DELAY: Duration = Duration::from_secs(1);
@@ -33,7 +34,9 @@ pub(super) struct EchoContact {
     connection: Option<Connection>,
     connections: u64,
     engine: Engine,
-    system: LaneSender<SystemEvent>,
+    parts: PartSenders,
+    /// What Echo has said and this side has not heard yet.
+    said: VecDeque<Message>,
 }
 
 struct Connection {
@@ -52,8 +55,9 @@ impl Drop for Connection {
 
 impl EchoContact {
     /// `me` is the person whom Echo talks to.
-    pub(super) fn new(me: PeerId, engine: Engine, system: LaneSender<SystemEvent>) -> Self {
-        Self { me, machine: CallMachine::new(echo_id(), "Echo"), connection: None, connections: 0, engine, system }
+    pub(super) fn new(me: PeerId, engine: Engine, parts: PartSenders) -> Self {
+        let machine = CallMachine::new(echo_id(), "Echo");
+        Self { me, machine, connection: None, connections: 0, engine, parts, said: VecDeque::new() }
     }
 
     /// When Echo wants to be stepped again.
@@ -70,7 +74,7 @@ impl EchoContact {
     pub(super) fn receive(&mut self, now: MediaTime, message: Message) {
         // The picture that comes from Echo is this side's own, so what is wished of Echo is wished of this side.
         if let Message::Wish { .. } = message {
-            return self.system.send(SystemEvent::Echo(message));
+            return self.said.push_back(message);
         }
         self.step(now, Input::Peer { from: self.me, standing: Standing::Contact, message });
     }
@@ -88,11 +92,9 @@ impl EchoContact {
             // Also of a connection whose place the next call's has taken: the chart waits for it.
             self.connection.take_if(|open| open.number == connection);
         } else {
-            let Some(open) = open else { return };
-            if event == PeerEvent::KeyframeRequested {
-                open.keyframe_asked.store(false, Ordering::Release);
-                // The picture that is sent on is this side's own: the request goes to its encoder.
-                open.peer.request_keyframe();
+            // Late.
+            if open.is_none() {
+                return;
             }
         }
         if let Some(event) = engine_event(event) {
@@ -100,8 +102,22 @@ impl EchoContact {
         }
     }
 
+    /// Echo wants a picture that decoding can start at. The picture that it sends on is this side's own: the request goes to
+    /// its encoder.
+    pub(super) fn on_keyframe_requested(&self, connection: u64) {
+        if let Some(open) = self.connection.as_ref().filter(|open| open.number == connection) {
+            open.keyframe_asked.store(false, Ordering::Release);
+            open.peer.request_keyframe();
+        }
+    }
+
+    /// Takes the next thing that Echo has said to this side, as if it had come over the network.
+    pub(super) fn take_said(&mut self) -> Option<Message> {
+        self.said.pop_front()
+    }
+
     fn step(&mut self, now: MediaTime, input: Input) {
-        let mut inputs = std::collections::VecDeque::from([input]);
+        let mut inputs = VecDeque::from([input]);
         let mut effects = Vec::new();
         while let Some(input) = inputs.pop_front() {
             self.machine.step(now, input, &mut effects);
@@ -114,7 +130,7 @@ impl EchoContact {
     /// Does what the chart asks for; what follows at once is returned.
     fn carry_out(&mut self, effect: Effect) -> Option<Input> {
         match effect {
-            Effect::Send { message, .. } => self.system.send(SystemEvent::Echo(message)),
+            Effect::Send { message, .. } => self.said.push_back(message),
             Effect::Report(CallReport::Invite { invite, .. }) => {
                 return Some(Input::Local(Press::Accept { invite, audio: true, video: true }));
             }
@@ -161,7 +177,8 @@ impl EchoContact {
             audio: Arc::new(move |sound| delay(&audio, Delayed::Audio(sound))),
         };
         let keyframe_asked = Arc::new(AtomicBool::new(false));
-        let system = EngineLane::new(self.system.clone(), Arc::clone(&keyframe_asked));
+        let keyframe = Hint::EchoKeyframe { connection: number };
+        let system = EngineLane::new(self.parts.clone(), Arc::clone(&keyframe_asked), keyframe);
         let peer = self.engine.connect(consent, role, sinks, move |event| {
             system.send(event, |event| SystemEvent::EchoEngine { connection: number, conversation, event });
         });

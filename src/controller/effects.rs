@@ -17,7 +17,7 @@ use super::frame_trace::traced_slot;
 use super::people::echo_id;
 use super::publisher::PICTURE_SOON;
 use super::remote::Remote;
-use super::system_event::{EngineLane, SystemEvent};
+use super::system_event::{EngineLane, Hint, SystemEvent};
 use super::{Event, NoticeKind, Outcome};
 use crate::store::HistoryRecord;
 
@@ -70,6 +70,7 @@ impl Core {
     fn send(&mut self, to: PeerId, message: Message) {
         if to == echo_id() {
             self.echo.receive(MediaTime::now(), message);
+            self.hear_echo();
         } else if let Some(signaling) = &self.signaling {
             signaling.send(to, message);
         } else {
@@ -113,7 +114,8 @@ impl Core {
             audio: Arc::new(move |sound| input.push(sound)),
         };
         let keyframe_asked = Arc::new(AtomicBool::new(false));
-        let system = EngineLane::new(self.system.clone(), Arc::clone(&keyframe_asked));
+        let keyframe = Hint::Keyframe { peer: id, connection };
+        let system = EngineLane::new(self.parts.clone(), Arc::clone(&keyframe_asked), keyframe);
         let engine = if id == echo_id() { &self.loopback } else { &self.engine };
         let peer = engine.connect(consent, role, sinks, move |event| {
             system.send(event, |event| SystemEvent::Engine { peer: id, connection, conversation, event });

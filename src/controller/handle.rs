@@ -88,6 +88,32 @@ impl Gates {
     }
 }
 
+/// A command whose gate is shut already, and which is still to be sent.
+#[derive(Clone, Debug, PartialEq)]
+#[must_use = "what is pressed and never sent leaves its gate shut"]
+pub struct Pressed(Command);
+
+impl Pressed {
+    /// What was pressed.
+    pub const fn command(&self) -> &Command {
+        &self.0
+    }
+
+    /// Takes a `later` command into this one where both are the same as the two in their order; false where they are not.
+    pub fn absorb(&mut self, later: &Command) -> bool {
+        self.0.absorb(later)
+    }
+}
+
+/// Why a command was not sent.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Unsent {
+    /// Too much waits for the controller; the command may be sent later.
+    Full(Pressed),
+    /// The controller's thread has ended.
+    Gone,
+}
+
 /// Cheap to clone; the window, the headless face and tests each hold one.
 #[derive(Clone, Debug)]
 pub struct Handle {
@@ -113,19 +139,41 @@ impl Handle {
         Self { doorbell, ..self }
     }
 
-    /// Sends a command. Gates close at once; the rest follows on the controller's thread. A full queue of local
-    /// commands (a script that floods) makes the caller wait, never the peer's messages.
-    pub fn send(&self, command: Command) -> Result<(), ControllerGone> {
+    /// True for what mutes, hides or ends: it counts from the press on.
+    pub fn shuts_a_gate(&self, command: &Command) -> bool {
+        self.gates.shut_by(command).is_some()
+    }
+
+    /// Notes what the person has pressed: its gate closes at once. The rest follows when it is sent.
+    pub fn press(&self, command: Command) -> Pressed {
         if let Some(gate) = self.gates.shut_by(&command) {
             gate.pressed.fetch_add(1, Ordering::AcqRel);
         }
-        let sent = match self.commands.try_send(command) {
-            Ok(()) => Ok(()),
-            Err(TrySendError::Full(command)) => self.commands.send(command).map_err(|_| ControllerGone),
-            Err(TrySendError::Disconnected(_)) => Err(ControllerGone),
-        };
+        Pressed(command)
+    }
+
+    /// Sends what was pressed, or gives it back when too much waits. Never waits: for the thread that draws.
+    pub fn try_send(&self, pressed: Pressed) -> Result<(), Unsent> {
+        let sent = self.commands.try_send(pressed.0).map_err(|error| match error {
+            TrySendError::Full(command) => Unsent::Full(Pressed(command)),
+            TrySendError::Disconnected(_) => Unsent::Gone,
+        });
         self.doorbell.ring();
         sent
+    }
+
+    /// Presses and sends a command. A full queue of local commands (a script that floods) makes the caller wait, never
+    /// the peer's messages.
+    pub fn send(&self, command: Command) -> Result<(), ControllerGone> {
+        match self.try_send(self.press(command)) {
+            Ok(()) => Ok(()),
+            Err(Unsent::Gone) => Err(ControllerGone),
+            Err(Unsent::Full(Pressed(command))) => {
+                let sent = self.commands.send(command).map_err(|_| ControllerGone);
+                self.doorbell.ring();
+                sent
+            }
+        }
     }
 
     /// The latest snapshot; `None` only after the controller has ended.
@@ -169,6 +217,22 @@ mod tests {
         assert!(gates.sound_is_shut() && !gates.video_is_shut());
         handle.send(Command::Leave).unwrap();
         assert!(gates.sound_is_shut() && gates.video_is_shut());
+    }
+
+    #[test]
+    fn a_full_lane_gives_back_what_was_pressed_and_its_gate_is_shut_once() {
+        let (handle, gates, commands) = handle();
+        gates.follow(Some((true, true)));
+        while handle.try_send(handle.press(Command::Contacts)).is_ok() {}
+        let Err(Unsent::Full(waiting)) = handle.try_send(handle.press(MUTE)) else { panic!("the lane is full") };
+        assert!(gates.sound_is_shut(), "although it is not sent");
+        let Err(Unsent::Full(waiting)) = handle.try_send(waiting) else { panic!("still full") };
+        commands.recv().unwrap();
+        assert_eq!(handle.try_send(waiting), Ok(()));
+        handled(&gates, &MUTE, Some((true, true)));
+        assert!(!gates.sound_is_shut(), "one press, handled once");
+        drop(commands);
+        assert_eq!(handle.try_send(handle.press(Command::Contacts)), Err(Unsent::Gone));
     }
 
     #[test]

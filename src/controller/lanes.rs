@@ -1,11 +1,14 @@
-//! How everything reaches the controller's thread: three bounded lanes, read in order of importance.
+//! How everything reaches the controller's thread: lanes by kind, read in order of importance.
 //!
 //! 1. Local commands: what the person at this computer pressed. Never behind anything.
-//! 2. System events: devices, the engine, Echo.
-//! 3. Peer messages: whatever the network brings; a flood fills this lane alone, and further messages are dropped.
+//! 2. System events: what has become of devices, connections and threads. Never dropped: each of these sources has its own
+//!    bound (a device tries again each second, a connection changes each half second), and none of them waits.
+//! 3. Hints: what is asked for again if it is lost. A full lane drops them.
+//! 4. What the network brings, see `peer_lane`.
 
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, OnceLock};
+use std::collections::VecDeque;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::Thread;
 use std::time::Duration;
 
@@ -13,11 +16,13 @@ use crate::media::MediaTime;
 use crate::signaling::SignalingEvent;
 
 use super::Command;
-use super::system_event::SystemEvent;
+use super::peer_lane::PeerLane;
+use super::system_event::{Hint, SystemEvent};
 
 const COMMANDS: usize = 64;
-const SYSTEM_EVENTS: usize = 1024;
-const PEER_EVENTS: usize = 1024;
+const HINTS: usize = 64;
+/// System events that wait where nothing is wrong, at most.
+const MANY_SYSTEM_EVENTS: usize = 1024;
 
 /// Wakes the controller's thread.
 #[derive(Clone, Debug, Default)]
@@ -32,40 +37,45 @@ impl Doorbell {
     }
 }
 
-/// A lane's sending end: never blocks, and rings.
-pub(super) struct LaneSender<T> {
-    sender: SyncSender<T>,
+/// The sending end for what the controller must hear. Never blocks, never drops.
+#[derive(Clone, Default)]
+pub(super) struct SystemSender {
+    events: Arc<Mutex<VecDeque<SystemEvent>>>,
     doorbell: Doorbell,
-    name: &'static str,
 }
 
-impl<T> Clone for LaneSender<T> {
-    fn clone(&self) -> Self {
-        Self { sender: self.sender.clone(), doorbell: self.doorbell.clone(), name: self.name }
-    }
-}
-
-impl<T> LaneSender<T> {
-    /// Sends, or drops `event` when the lane is full.
-    pub(super) fn send(&self, event: T) {
-        self.try_send(event);
-    }
-
-    /// As `send`; false when `event` was dropped.
-    pub(super) fn try_send(&self, event: T) -> bool {
-        let sent = self.sender.try_send(event);
-        if let Err(TrySendError::Full(_)) = sent {
-            tracing::warn!(lane = self.name, "the lane is full: an event was dropped");
+impl SystemSender {
+    /// Sends.
+    pub(super) fn send(&self, event: SystemEvent) {
+        let waiting = {
+            let mut events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
+            events.push_back(event);
+            events.len()
+        };
+        if waiting == MANY_SYSTEM_EVENTS {
+            tracing::error!("the controller is held up: {waiting} events wait");
         }
         self.doorbell.ring();
-        sent.is_ok()
     }
 
-    /// Sends what must not be lost, waiting while the lane is full. Never on the thread that reads the lanes.
-    pub(super) fn send_surely(&self, event: T) {
-        // Without a reader nobody misses it.
-        let _ = self.sender.send(event);
+    fn next(&self) -> Option<SystemEvent> {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    }
+}
+
+/// The sending end for what may be lost. Never blocks.
+#[derive(Clone)]
+pub(super) struct HintSender {
+    hints: SyncSender<Hint>,
+    doorbell: Doorbell,
+}
+
+impl HintSender {
+    /// Sends; false when the lane was full and `hint` was dropped.
+    pub(super) fn offer(&self, hint: Hint) -> bool {
+        let sent = self.hints.try_send(hint).is_ok();
         self.doorbell.ring();
+        sent
     }
 }
 
@@ -73,6 +83,7 @@ impl<T> LaneSender<T> {
 pub(super) enum Next {
     Command(Command),
     System(SystemEvent),
+    Hint(Hint),
     Peer(SignalingEvent),
     /// The deadline passed.
     Deadline,
@@ -81,16 +92,24 @@ pub(super) enum Next {
 /// The receiving ends.
 pub(super) struct Lanes {
     commands: Receiver<Command>,
-    system: Receiver<SystemEvent>,
-    peers: Receiver<SignalingEvent>,
+    system: SystemSender,
+    hints: Receiver<Hint>,
+    peers: PeerLane,
     doorbell: Doorbell,
+}
+
+/// The sending ends of the controller's own parts.
+#[derive(Clone)]
+pub(super) struct PartSenders {
+    pub(super) system: SystemSender,
+    pub(super) hints: HintSender,
 }
 
 /// The sending ends.
 pub(super) struct LaneSenders {
     pub(super) commands: SyncSender<Command>,
-    pub(super) system: LaneSender<SystemEvent>,
-    pub(super) peers: LaneSender<SignalingEvent>,
+    pub(super) parts: PartSenders,
+    pub(super) peers: PeerLane,
     pub(super) doorbell: Doorbell,
 }
 
@@ -98,15 +117,16 @@ impl Lanes {
     pub(super) fn new() -> (LaneSenders, Self) {
         let doorbell = Doorbell::default();
         let (commands, commands_received) = sync_channel(COMMANDS);
-        let (system, system_received) = sync_channel(SYSTEM_EVENTS);
-        let (peers, peers_received) = sync_channel(PEER_EVENTS);
+        let (hints, hints_received) = sync_channel(HINTS);
+        let system = SystemSender { doorbell: doorbell.clone(), ..SystemSender::default() };
+        let peers = PeerLane::new(doorbell.clone());
         let senders = LaneSenders {
             commands,
-            system: LaneSender { sender: system, doorbell: doorbell.clone(), name: "system" },
-            peers: LaneSender { sender: peers, doorbell: doorbell.clone(), name: "peers" },
+            parts: PartSenders { system: system.clone(), hints: HintSender { hints, doorbell: doorbell.clone() } },
+            peers: peers.clone(),
             doorbell: doorbell.clone(),
         };
-        (senders, Self { commands: commands_received, system: system_received, peers: peers_received, doorbell })
+        (senders, Self { commands: commands_received, system, hints: hints_received, peers, doorbell })
     }
 
     /// Says that the calling thread is the one that reads the lanes.
@@ -120,13 +140,16 @@ impl Lanes {
             if let Ok(command) = self.commands.try_recv() {
                 return Next::Command(command);
             }
-            if let Ok(event) = self.system.try_recv() {
+            if let Some(event) = self.system.next() {
                 return Next::System(event);
+            }
+            if let Ok(hint) = self.hints.try_recv() {
+                return Next::Hint(hint);
             }
             if deadline.is_some_and(|deadline| deadline <= MediaTime::now()) {
                 return Next::Deadline;
             }
-            if let Ok(event) = self.peers.try_recv() {
+            if let Some(event) = self.peers.next() {
                 return Next::Peer(event);
             }
             match deadline {
@@ -157,24 +180,34 @@ mod tests {
         let (senders, lanes) = Lanes::new();
         lanes.attach();
         for _ in 0..100_000 {
-            senders.peers.send(message());
+            senders.peers.put(message());
         }
-        senders.system.send(SystemEvent::DevicesClosed);
+        senders.parts.system.send(SystemEvent::DevicesClosed);
         senders.commands.send(Command::Leave).unwrap();
         assert!(matches!(lanes.next(None), Next::Command(Command::Leave)));
         assert!(matches!(lanes.next(None), Next::System(SystemEvent::DevicesClosed)));
-        let kept = std::iter::from_fn(|| match lanes.next(Some(MediaTime::now())) {
-            Next::Peer(_) => Some(()),
-            _ => None,
-        });
-        assert!(kept.count() <= PEER_EVENTS, "the flood is bounded");
+        assert!(matches!(lanes.next(None), Next::Peer(_)));
+    }
+
+    #[test]
+    fn a_flood_of_hints_is_bounded_and_takes_no_room_from_what_must_be_heard() {
+        let (senders, lanes) = Lanes::new();
+        lanes.attach();
+        let kept = (0..10_000).filter(|_| senders.parts.hints.offer(Hint::SpokeMuted)).count();
+        assert_eq!(kept, HINTS);
+        for _ in 0..10_000 {
+            senders.parts.system.send(SystemEvent::DevicesClosed);
+        }
+        let heard = (0..10_000).filter(|_| matches!(lanes.next(None), Next::System(SystemEvent::DevicesClosed)));
+        assert_eq!(heard.count(), 10_000);
+        assert!(matches!(lanes.next(None), Next::Hint(Hint::SpokeMuted)));
     }
 
     #[test]
     fn a_ring_before_the_wait_is_not_lost() {
         let (senders, lanes) = Lanes::new();
         lanes.attach();
-        senders.peers.send(message());
+        senders.peers.put(message());
         assert!(matches!(lanes.next(None), Next::Peer(_)));
     }
 }

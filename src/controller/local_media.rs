@@ -18,7 +18,7 @@ use crate::store::DeviceChoice;
 use crate::voice_processing::VoiceProcessor;
 
 use super::fan_out::FanOut;
-use super::lanes::LaneSender;
+use super::lanes::PartSenders;
 use super::system_event::SystemEvent;
 use super::{DeviceFault, Event};
 use sound_sink::sound_sink;
@@ -93,7 +93,7 @@ pub(super) struct LocalMedia {
     level: Arc<LevelMeter>,
     new_processor: NewProcessor,
     fan_out: Arc<FanOut>,
-    system: LaneSender<SystemEvent>,
+    parts: PartSenders,
     generation: u64,
     /// What the camera itself runs in, once it has opened.
     camera_mode: Option<(u32, u32, u32)>,
@@ -113,7 +113,7 @@ impl LocalMedia {
         level: Arc<LevelMeter>,
         new_processor: NewProcessor,
         fan_out: Arc<FanOut>,
-        system: LaneSender<SystemEvent>,
+        parts: PartSenders,
     ) -> Self {
         let to_encoder = Arc::default();
         Self {
@@ -131,7 +131,7 @@ impl LocalMedia {
             level,
             new_processor,
             fan_out,
-            system,
+            parts,
             generation: 0,
             camera_mode: None,
             reported: None,
@@ -232,7 +232,7 @@ impl LocalMedia {
     fn open_camera(&mut self, consent: &Consent, choice: DeviceChoice, format: VideoFormat) {
         self.generation += 1;
         let generation = self.generation;
-        let system = self.system.clone();
+        let system = self.parts.system.clone();
         let device = Camera::open(consent, &choice, format, self.succession.next_camera(), move |event| {
             system.send(SystemEvent::Camera { generation, event });
         });
@@ -251,13 +251,13 @@ impl LocalMedia {
         self.generation += 1;
         let generation = self.generation;
         self.heard.store(generation, Relaxed);
-        let system = self.system.clone();
+        let system = self.parts.system.clone();
         let device = Microphone::open(
             consent,
             &choice,
             Arc::clone(&self.level),
             (self.new_processor)(),
-            sound_sink(Arc::clone(&self.fan_out), Arc::clone(&self.heard), generation, self.system.clone()),
+            sound_sink(Arc::clone(&self.fan_out), Arc::clone(&self.heard), generation, self.parts.hints.clone()),
             move |event| system.send(SystemEvent::Sound { device: DeviceKind::Microphone, generation, event }),
         );
         let name = choice.to_string();
@@ -318,7 +318,7 @@ impl LocalMedia {
         if cameras.is_empty() && microphones.is_empty() && encoding.is_none() {
             return;
         }
-        let (system, level) = (self.system.clone(), Arc::clone(&self.level));
+        let (system, level) = (self.parts.system.clone(), Arc::clone(&self.level));
         let (preview, to_encoder) = (Arc::clone(&self.preview), Arc::clone(&self.to_encoder));
         let close = move || {
             if !cameras.is_empty() {
@@ -334,7 +334,7 @@ impl LocalMedia {
                 level.reset();
             }
             drop(encoding);
-            system.send_surely(SystemEvent::DevicesClosed);
+            system.send(SystemEvent::DevicesClosed);
         };
         match std::thread::Builder::new().name("release".into()).spawn(close) {
             Ok(_) => self.closing += 1,

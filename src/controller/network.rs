@@ -23,7 +23,7 @@ impl Core {
             bind: self.options.bind,
         };
         let peers = self.peers.clone();
-        match SignalingClient::start(self.runtime.handle(), config, move |event| peers.send(event)) {
+        match SignalingClient::start(self.runtime.handle(), config, move |event| peers.put(event)) {
             Ok(client) => {
                 client.set_blocked(self.people.blocked().clone());
                 client.set_contacts(self.people.contacts());
@@ -73,6 +73,8 @@ impl Core {
                     self.publisher.mark();
                 }
             }
+            SignalingEvent::ConnectionClosed { id } => self.step(Input::FarClosed { peer: id }),
+            SignalingEvent::ConnectionRestored { id } => self.step(Input::FarRestored { peer: id }),
             SignalingEvent::Undelivered { to, message } => {
                 self.forget_wish(to, &message);
                 self.step(Input::Undelivered { to, message });

@@ -42,7 +42,7 @@ impl Controller {
             identity,
             store,
             Arc::clone(&gates),
-            (senders.system, senders.peers),
+            (senders.parts, senders.peers),
             Box::new(events),
             (Arc::clone(&snapshot), Arc::new(on_change)),
         )?;
@@ -90,6 +90,7 @@ fn run(mut core: Core, lanes: &Lanes) {
         match lanes.next(core.next_deadline()) {
             Next::Command(command) => core.on_command(command),
             Next::System(event) => core.on_system(event),
+            Next::Hint(hint) => core.on_hint(hint),
             Next::Peer(event) => core.on_signaling(event),
             Next::Deadline => core.on_deadline(),
         }

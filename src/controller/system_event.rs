@@ -1,15 +1,16 @@
-//! What the controller's own parts tell it: devices, the engine, Echo.
+//! What the controller's own parts tell it: devices, the engine, Echo. What it must hear is a [`SystemEvent`], what may be
+//! lost a [`Hint`]; each has its own lane.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::call::{ConversationId, DeviceKind, Message};
+use crate::call::{ConversationId, DeviceKind};
 use crate::capture::CameraEvent;
 use crate::identity::{ContactLink, PeerId};
 use crate::microphone::SoundEvent;
 use crate::rtc::PeerEvent;
 
-use super::lanes::LaneSender;
+use super::lanes::PartSenders;
 use super::snapshot::Devices;
 
 /// One report of a part. `generation` and `connection` tell a report of what is open now from a late one.
@@ -35,12 +36,8 @@ pub(super) enum SystemEvent {
         conversation: ConversationId,
         event: PeerEvent,
     },
-    /// Echo's message to this side, as if it had come over the network.
-    Echo(Message),
     /// Devices that were being closed are closed.
     DevicesClosed,
-    /// Somebody speaks into the microphone while it is muted.
-    SpokeMuted,
     /// What a picture of a QR code showed.
     ContactImage(Option<ContactLink>),
     /// The speakers that are plugged in, looked for because the chosen one was gone.
@@ -49,29 +46,58 @@ pub(super) enum SystemEvent {
     Devices(Devices),
 }
 
+/// What is said again if it is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hint {
+    /// Somebody speaks into the microphone while it is muted.
+    SpokeMuted,
+    /// The far side of a connection wants a picture that decoding can start at.
+    Keyframe {
+        /// Who.
+        peer: PeerId,
+        /// As in `SystemEvent::Engine`.
+        connection: u64,
+    },
+    /// The same of Echo's end of a connection.
+    EchoKeyframe {
+        /// As in `SystemEvent::EchoEngine`.
+        connection: u64,
+    },
+}
+
 /// The way of a connection's events to the controller. A far side that asks for keyframe after keyframe cannot fill the
 /// lane that all connections share.
 pub(super) struct EngineLane {
-    system: LaneSender<SystemEvent>,
+    parts: PartSenders,
     /// Set while a wish for a keyframe is on its way; whoever takes it resets it.
     keyframe_asked: Arc<AtomicBool>,
+    /// That wish.
+    keyframe: Hint,
 }
 
 impl EngineLane {
-    pub(super) fn new(system: LaneSender<SystemEvent>, keyframe_asked: Arc<AtomicBool>) -> Self {
-        Self { system, keyframe_asked }
+    pub(super) fn new(parts: PartSenders, keyframe_asked: Arc<AtomicBool>, keyframe: Hint) -> Self {
+        Self { parts, keyframe_asked, keyframe }
     }
 
     pub(super) fn send(&self, event: PeerEvent, addressed: impl FnOnce(PeerEvent) -> SystemEvent) {
         match event {
-            PeerEvent::KeyframeRequested if self.keyframe_asked.swap(true, Ordering::AcqRel) => {}
+            PeerEvent::KeyframeRequested => {
+                if !self.keyframe_asked.swap(true, Ordering::AcqRel) {
+                    let sent = self.parts.hints.offer(self.keyframe);
+                    self.keyframe_asked.fetch_and(sent, Ordering::AcqRel);
+                }
+            }
             // The statistics tell the size.
             PeerEvent::FrameSizeChanged { .. } => {}
-            PeerEvent::KeyframeRequested => {
-                let sent = self.system.try_send(addressed(event));
-                self.keyframe_asked.fetch_and(sent, Ordering::AcqRel);
-            }
-            event => self.system.send(addressed(event)),
+            PeerEvent::LocalDescription(_)
+            | PeerEvent::LocalCandidate(_)
+            | PeerEvent::Connected
+            | PeerEvent::Interrupted
+            | PeerEvent::Resumed
+            | PeerEvent::FirstFrame { .. }
+            | PeerEvent::Failed { .. }
+            | PeerEvent::Closed => self.parts.system.send(addressed(event)),
         }
     }
 }
@@ -82,26 +108,50 @@ mod tests {
     use crate::controller::lanes::{Lanes, Next};
     use crate::media::MediaTime;
 
+    fn addressed(event: PeerEvent) -> SystemEvent {
+        SystemEvent::EchoEngine { connection: 1, conversation: ConversationId::from_bits(1), event }
+    }
+
     #[test]
     fn a_flood_of_keyframe_requests_leaves_room_for_what_matters() {
         let (senders, lanes) = Lanes::new();
         lanes.attach();
         let asked = Arc::new(AtomicBool::new(false));
-        let lane = EngineLane::new(senders.system, Arc::clone(&asked));
-        let addressed =
-            |event| SystemEvent::EchoEngine { connection: 1, conversation: ConversationId::from_bits(1), event };
+        let keyframe = Hint::EchoKeyframe { connection: 1 };
+        let lane = EngineLane::new(senders.parts, Arc::clone(&asked), keyframe);
         for _ in 0..10_000 {
             lane.send(PeerEvent::KeyframeRequested, addressed);
             lane.send(PeerEvent::FrameSizeChanged { width: 320, height: 240 }, addressed);
         }
         lane.send(PeerEvent::Closed, addressed);
-        let mut told = Vec::new();
-        while let Next::System(SystemEvent::EchoEngine { event, .. }) = lanes.next(Some(MediaTime::now())) {
-            told.push(event);
-        }
-        assert_eq!(told, [PeerEvent::KeyframeRequested, PeerEvent::Closed]);
+        let now = || lanes.next(Some(MediaTime::now()));
+        assert!(matches!(now(), Next::System(SystemEvent::EchoEngine { event: PeerEvent::Closed, .. })));
+        assert!(matches!(now(), Next::Hint(hint) if hint == keyframe));
+        assert!(matches!(now(), Next::Deadline), "asked for once");
         asked.store(false, Ordering::Release);
         lane.send(PeerEvent::KeyframeRequested, addressed);
-        assert!(matches!(lanes.next(Some(MediaTime::now())), Next::System(_)), "asked for again");
+        assert!(matches!(now(), Next::Hint(_)), "asked for again");
+    }
+
+    #[test]
+    fn what_becomes_of_a_connection_is_heard_however_many_hints_wait() {
+        let (senders, lanes) = Lanes::new();
+        lanes.attach();
+        while senders.parts.hints.offer(Hint::SpokeMuted) {}
+        let asked = Arc::new(AtomicBool::new(false));
+        let lane = EngineLane::new(senders.parts, Arc::clone(&asked), Hint::EchoKeyframe { connection: 1 });
+        lane.send(PeerEvent::KeyframeRequested, addressed);
+        assert!(!asked.load(Ordering::Acquire), "what was lost may be asked for again");
+        let told =
+            [PeerEvent::Connected, PeerEvent::Interrupted, PeerEvent::Failed { detail: "a test" }, PeerEvent::Closed];
+        for _ in 0..1_000 {
+            told.clone().into_iter().for_each(|event| lane.send(event, addressed));
+        }
+        for _ in 0..1_000 {
+            for told in &told {
+                let next = lanes.next(None);
+                assert!(matches!(next, Next::System(SystemEvent::EchoEngine { event, .. }) if event == *told));
+            }
+        }
     }
 }

@@ -41,7 +41,7 @@ use player::Player;
 use speaker::{Feed, Speaker};
 use voice::Participant;
 
-type OnEvent = Box<dyn Fn(SoundEvent) + Send + Sync>;
+type OnEvent = Box<dyn Fn(u64, SoundEvent) + Send + Sync>;
 
 /// The speaker side of Visavis. Nothing in here waits for a device, except dropping it (2 s at most).
 pub struct Playout {
@@ -106,8 +106,8 @@ const SPEAKER: usize = 1;
 
 impl Playout {
     /// Starts the two threads; the system's default speaker is chosen, and opened when something is played. `events` is
-    /// called on the speaker thread.
-    pub fn new(events: impl Fn(SoundEvent) + Send + Sync + 'static) -> Self {
+    /// called on the speaker thread, with the number that [`Playout::set_speaker`] gave for the choice that it is about.
+    pub fn new(events: impl Fn(u64, SoundEvent) + Send + Sync + 'static) -> Self {
         let shared = Arc::new(Shared {
             control: Mutex::new(Control::default()),
             version: AtomicU64::new(1),
@@ -133,15 +133,17 @@ impl Playout {
     }
 
     /// Chooses the speaker; also while something is played. `file:PATH.wav` records what would be heard (from the
-    /// beginning of the file, once for as long as this choice stands), `none` plays to nobody.
-    pub fn set_speaker(&self, choice: &DeviceChoice) {
-        self.shared.change(|control| {
+    /// beginning of the file, once for as long as this choice stands), `none` plays to nobody. Returns the choice's number.
+    pub fn set_speaker(&self, choice: &DeviceChoice) -> u64 {
+        let version = self.shared.change(|control| {
             if control.choice != *choice {
                 control.choice = choice.clone();
                 self.shared.choice_version.fetch_add(1, Ordering::AcqRel);
             }
+            self.shared.choice_version()
         });
         self.shared.unpark(SPEAKER);
+        version
     }
 
     /// Adds a participant, whose loudness `level` shows. Packets go into the [`AudioInput`]; dropping the
@@ -213,12 +215,13 @@ impl Shared {
     }
 
     /// Changes what is asked, and tells the playout thread.
-    fn change(&self, change: impl FnOnce(&mut Control)) {
+    fn change<T>(&self, change: impl FnOnce(&mut Control) -> T) -> T {
         let mut control = self.control();
-        change(&mut control);
+        let changed = change(&mut control);
         self.version.fetch_add(1, Ordering::AcqRel);
         drop(control);
         self.unpark(PLAYOUT);
+        changed
     }
 
     fn attach(&self, feed: Feed) {

@@ -170,7 +170,7 @@ impl Speaker {
     fn report_working(&mut self, name: &str) {
         self.shared.set_no_speaker(false);
         if let Some(event) = self.log.works(name) {
-            (self.on_event)(event);
+            (self.on_event)(self.version, event);
         }
     }
 
@@ -181,7 +181,7 @@ impl Speaker {
         if let Some(event) = self.log.failed(error) {
             tracing::info!(?event, "speaker");
             if !self.is_over() {
-                (self.on_event)(event);
+                (self.on_event)(self.version, event);
             }
         }
     }

@@ -14,7 +14,7 @@ const LONG: Duration = Duration::from_secs(20);
 
 fn playout(speaker: &DeviceChoice) -> (Playout, Receiver<SoundEvent>) {
     let (sender, events) = sync_channel(64);
-    let playout = Playout::new(move |event| {
+    let playout = Playout::new(move |_, event| {
         let _ = sender.try_send(event);
     });
     playout.set_speaker(speaker);

@@ -51,7 +51,7 @@ const PROBE_INTERVAL: Duration = Duration::from_millis(50);
 pub(super) struct Inputs {
     pub(super) commands: mpsc::Receiver<Command>,
     pub(super) keyframe_requests: mpsc::Receiver<()>,
-    pub(super) states: mpsc::Receiver<RTCPeerConnectionState>,
+    pub(super) states: watch::Receiver<RTCPeerConnectionState>,
     pub(super) engine_task_ended: watch::Receiver<bool>,
 }
 
@@ -65,7 +65,10 @@ pub(super) async fn drive(mut driver: Driver, inputs: Inputs, closed: &mut watch
         tokio::select! {
             biased;
             () = is_closed(closed) => return,
-            Some(state) = states.recv() => driver.state(state),
+            Ok(()) = states.changed() => {
+                let state = *states.borrow_and_update();
+                driver.state(state);
+            }
             () = is_closed(&mut engine_task_ended), if !driver.failed => driver.fail("the engine stopped"),
             () = deadline::reached(driver.connect_by) => driver.fail("no connection in time"),
             () = gate.arrival(), if driver.awaits_datagram() => driver.heard(),

@@ -10,8 +10,8 @@
 
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -38,8 +38,10 @@ use crate::call::Role;
 use crate::call::{Candidate, Description};
 use crate::media::{EncodedAudio, EncodedVideo, MediaTime, VideoBudget};
 
-/// Commands that wait for the peer task at most; more are dropped (a far side that sends hundreds of candidates).
-const COMMANDS: usize = 64;
+/// Candidates that wait for the peer task at most; more are dropped (a far side that sends hundreds of them).
+const CANDIDATES: usize = 64;
+/// Room that candidates leave: for what the connection cannot do without. A far side gets two restarts a second.
+const NEGOTIATION: usize = 64;
 /// From closing to the end of the last task at most.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -62,6 +64,8 @@ struct Shared {
     media: Arc<MediaQueues>,
     counters: Arc<Counters>,
     gate: Arc<SourceGate>,
+    /// The task's; a handle keeps nothing of its owner's alive.
+    events: Weak<dyn Fn(PeerEvent) + Send + Sync>,
 }
 
 impl fmt::Debug for Peer {
@@ -73,18 +77,22 @@ impl fmt::Debug for Peer {
 impl Peer {
     /// Applies the far side's description: the first one, or that of an ICE restart. One that cannot be used ends in `PeerEvent::Failed`.
     pub fn set_remote_description(&self, description: Description) {
-        self.command(Command::RemoteDescription(Box::new(description)));
+        self.negotiate(Command::RemoteDescription(Box::new(description)));
     }
 
     /// Restarts ICE, on the side that offers and once connected: new credentials, sockets on the addresses that this
     /// computer has now, and a description of this `generation`. The old path is given up at once.
     pub fn restart_ice(&self, generation: u32) {
-        self.command(Command::Restart { generation });
+        self.negotiate(Command::Restart { generation });
     }
 
     /// Adds a candidate of the far side's; it may come before the description. Useless ones are ignored.
     pub fn add_remote_candidate(&self, candidate: Candidate) {
-        self.command(Command::RemoteCandidate(candidate));
+        let commands = &self.shared.commands;
+        let fits = commands.capacity() > NEGOTIATION && commands.try_send(Command::RemoteCandidate(candidate)).is_ok();
+        if !fits {
+            tracing::debug!("a candidate is dropped: too many wait");
+        }
     }
 
     /// Sends a video frame. Dropped before `Connected`, and until a keyframe after anything was dropped.
@@ -134,9 +142,12 @@ impl Peer {
         self.shared.close.send_replace(true);
     }
 
-    fn command(&self, command: Command) {
-        if self.shared.commands.try_send(command).is_err() {
-            tracing::debug!("a command to a peer was dropped");
+    /// Sends what must not be lost; a connection that cannot take it has failed, and says so.
+    fn negotiate(&self, command: Command) {
+        if let Err(mpsc::error::TrySendError::Full(_)) = self.shared.commands.try_send(command)
+            && let Some(events) = self.shared.events.upgrade()
+        {
+            events(PeerEvent::Failed { detail: "it takes no descriptions" });
         }
     }
 }
@@ -160,7 +171,7 @@ pub(super) fn start(
     let gate = Arc::new(SourceGate::default());
     let (media, receivers) = sending::queues(Arc::clone(&counters), &events);
     let media = Arc::new(media);
-    let (commands, command_receiver) = mpsc::channel(COMMANDS);
+    let (commands, command_receiver) = mpsc::channel(CANDIDATES + NEGOTIATION);
     let (keyframe_requests, keyframe_receiver) = mpsc::channel(1);
     let (close, closed) = watch::channel(false);
     let context = Context {
@@ -168,7 +179,7 @@ pub(super) fn start(
         bind,
         role,
         sinks,
-        events,
+        events: Arc::clone(&events),
         impairment,
         counters: Arc::clone(&counters),
         gate: Arc::clone(&gate),
@@ -178,8 +189,9 @@ pub(super) fn start(
         connected: watch::Sender::new(false),
         interruptions: watch::Sender::new(0),
     };
+    let events = Arc::downgrade(&events);
     handle.spawn(run(context, command_receiver, keyframe_receiver, closed, receivers));
-    Peer { shared: Arc::new(Shared { commands, keyframe_requests, close, media, counters, gate }) }
+    Peer { shared: Arc::new(Shared { commands, keyframe_requests, close, media, counters, gate, events }) }
 }
 
 pub(super) struct Context {
@@ -191,7 +203,7 @@ pub(super) struct Context {
     impairment: Impairment,
     pub(super) counters: Arc<Counters>,
     pub(super) gate: Arc<SourceGate>,
-    pub(super) media: std::sync::Weak<MediaQueues>,
+    pub(super) media: Weak<MediaQueues>,
     keyframe_requests: KeyframeRequests,
     /// Of this side's latest description: its candidates bear it.
     pub(super) generation: Arc<AtomicU32>,
@@ -240,7 +252,7 @@ async fn open(
     runtime: &Arc<PeerRuntime>,
     receivers: MediaReceivers,
     closed: watch::Receiver<bool>,
-) -> Result<(Connection, mpsc::Receiver<RTCPeerConnectionState>, StreamNumbers), webrtc::error::Error> {
+) -> Result<(Connection, watch::Receiver<RTCPeerConnectionState>, StreamNumbers), webrtc::error::Error> {
     let random = random_numbers()?;
     let streams = StreamNumbers {
         audio: (random[0] as u32 | 1) & !2,
@@ -248,7 +260,8 @@ async fn open(
         rtx: random[2] as u32 | 3,
         fec: (random[2] >> 32) as u32 & !3 | 4,
     };
-    let (states, state_receiver) = mpsc::channel(16);
+    // The latest state is the one that holds.
+    let (states, state_receiver) = watch::channel(RTCPeerConnectionState::New);
     let observer = RtcpObserver::new(Arc::clone(&context.counters), (streams.video, streams.audio), {
         let events = Arc::clone(&context.events);
         move || events(PeerEvent::KeyframeRequested)
@@ -303,7 +316,7 @@ fn random_numbers() -> Result<[u64; 5], webrtc::error::Error> {
 struct Handler {
     events: Events,
     generation: Arc<AtomicU32>,
-    states: mpsc::Sender<RTCPeerConnectionState>,
+    states: watch::Sender<RTCPeerConnectionState>,
 }
 
 #[async_trait::async_trait]
@@ -315,8 +328,86 @@ impl PeerConnectionEventHandler for Handler {
     }
 
     async fn on_connection_state_change(&self, state: RTCPeerConnectionState) {
-        if self.states.try_send(state).is_err() {
-            tracing::debug!("a change of the state came after the end");
+        self.states.send_replace(state);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::call::{CandidateKind, DescriptionKind, DtlsSetup};
+
+    /// A handle whose task does not get to its commands, and what it tells.
+    fn held_up() -> (Peer, mpsc::Receiver<Command>, Events, Arc<Mutex<Vec<PeerEvent>>>) {
+        let told = Arc::<Mutex<Vec<PeerEvent>>>::default();
+        let telling = Arc::clone(&told);
+        let events: Events = Arc::new(move |event| telling.lock().unwrap().push(event));
+        let counters = Arc::new(Counters::default());
+        let (media, _receivers) = sending::queues(Arc::clone(&counters), &events);
+        let (commands, waiting) = mpsc::channel(CANDIDATES + NEGOTIATION);
+        let (keyframe_requests, _) = mpsc::channel(1);
+        let shared = Shared {
+            commands,
+            keyframe_requests,
+            close: watch::channel(false).0,
+            media: Arc::new(media),
+            counters,
+            gate: Arc::default(),
+            events: Arc::downgrade(&events),
+        };
+        (Peer { shared: Arc::new(shared) }, waiting, events, told)
+    }
+
+    fn candidate() -> Candidate {
+        Candidate {
+            generation: 0,
+            foundation: "1".to_owned(),
+            priority: 1,
+            address: IpAddr::from([192, 0, 2, 1]),
+            port: 5000,
+            kind: CandidateKind::Host,
         }
+    }
+
+    fn description(generation: u32) -> Description {
+        Description {
+            kind: DescriptionKind::Offer,
+            generation,
+            ice_ufrag: String::new(),
+            ice_pwd: String::new(),
+            fingerprint: String::new(),
+            setup: DtlsSetup::ActPass,
+            audio_ssrc: 1,
+            video_ssrc: 2,
+            rtx_ssrc: 3,
+            fec_ssrc: 4,
+            audio_red: true,
+        }
+    }
+
+    #[test]
+    fn a_flood_of_candidates_leaves_room_for_descriptions_and_restarts() {
+        let (peer, mut waiting, _events, told) = held_up();
+        (0..10_000).for_each(|_| peer.add_remote_candidate(candidate()));
+        peer.set_remote_description(description(1));
+        peer.restart_ice(2);
+        let mut commands = std::iter::from_fn(|| waiting.try_recv().ok());
+        let candidates = commands.by_ref().take_while(|command| matches!(command, Command::RemoteCandidate(_)));
+        assert_eq!(candidates.count(), CANDIDATES, "and the description behind them");
+        assert!(matches!(commands.next(), Some(Command::Restart { generation: 2 })));
+        assert!(told.lock().unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_connection_that_takes_no_description_says_that_it_has_failed() {
+        let (peer, _waiting, events, told) = held_up();
+        (0..1_000).for_each(|generation| peer.set_remote_description(description(generation)));
+        assert!(matches!(told.lock().unwrap()[..], [PeerEvent::Failed { .. }, ..]));
+        drop(events);
+        told.lock().unwrap().clear();
+        peer.restart_ice(1);
+        assert!(told.lock().unwrap().is_empty(), "a handle keeps nothing of its owner's alive");
     }
 }

@@ -73,6 +73,19 @@ pub enum SignalingEvent {
         /// By which route.
         route: PresenceRoute,
     },
+    /// The computer of somebody who was there has closed the connection (TCP FIN or RST, or a WebSocket Close): their app
+    /// has ended, or let go of this side. A network that fails says nothing. Comes before the [`Presence`](Self::Presence)
+    /// that tells of the same loss.
+    ConnectionClosed {
+        /// Whose.
+        id: PeerId,
+    },
+    /// After [`ConnectionClosed`](Self::ConnectionClosed) the same run of their app is connected again: it never ended. An
+    /// app that was started anew causes [`Presence`](Self::Presence) alone.
+    ConnectionRestored {
+        /// Whose.
+        id: PeerId,
+    },
     /// A message for which there is no sign, within 5 s, that it arrived.
     Undelivered {
         /// For whom.

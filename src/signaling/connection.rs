@@ -5,6 +5,7 @@
 //! out while nothing else does, so that a vanished computer is noticed within [`SILENCE`].
 
 use std::collections::HashSet;
+use std::io::ErrorKind;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -15,8 +16,9 @@ use futures_util::{SinkExt, StreamExt};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval, sleep_until, timeout};
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::Message as Packet;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::{Error as WebSocketError, Message as Packet};
 
 use super::flood::TokenBucket;
 use super::hub::{Input, Up};
@@ -55,7 +57,7 @@ pub(super) struct Local {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ConnectionError {
     #[error("WebSocket: {0}")]
-    WebSocket(#[from] Box<tokio_tungstenite::tungstenite::Error>),
+    WebSocket(#[from] Box<WebSocketError>),
     #[error("envelope: {0}")]
     Envelope(#[from] EnvelopeError),
     #[error("the frame is not one that belongs here")]
@@ -70,16 +72,44 @@ pub(super) enum ConnectionError {
     Timeout,
     #[error("too much")]
     Flood,
-    #[error("closed")]
+    #[error("closed by the far computer")]
     Closed,
+    #[error("closed here")]
+    ClosedHere,
     #[error("socket: {0}")]
     Socket(#[from] std::io::Error),
 }
 
-impl From<tokio_tungstenite::tungstenite::Error> for ConnectionError {
-    fn from(error: tokio_tungstenite::tungstenite::Error) -> Self {
+impl From<WebSocketError> for ConnectionError {
+    fn from(error: WebSocketError) -> Self {
         Self::WebSocket(Box::new(error))
     }
+}
+
+impl ConnectionError {
+    /// Whether it is the far computer that ended the connection (FIN, RST or a WebSocket Close). Silence, and whatever this
+    /// computer's network says, is no sign of that.
+    fn is_closed_by_far(&self) -> bool {
+        match self {
+            Self::Closed => true,
+            Self::WebSocket(error) => match error.as_ref() {
+                WebSocketError::ConnectionClosed
+                | WebSocketError::AlreadyClosed
+                | WebSocketError::Protocol(ProtocolError::ResetWithoutClosingHandshake) => true,
+                WebSocketError::Io(error) => is_end(error.kind()),
+                _ => false,
+            },
+            Self::Socket(error) => is_end(error.kind()),
+            _ => false,
+        }
+    }
+}
+
+fn is_end(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe | ErrorKind::UnexpectedEof
+    )
 }
 
 /// The person at the other end, proven.
@@ -261,7 +291,8 @@ pub(super) async fn carry(socket: Socket, met: Met, local: Arc<Local>, hub: mpsc
     let Err(reason) = connection.run(to_send, name).await;
     tracing::debug!(%reason, "a signaling connection ended");
     // The hub is gone only when everything is being closed.
-    let _ = hub.send(Input::Down { connection: number, peer: met.peer }).await;
+    let closed_by_far = reason.is_closed_by_far();
+    let _ = hub.send(Input::Down { connection: number, peer: met.peer, closed_by_far }).await;
 }
 
 struct Connection {
@@ -294,7 +325,7 @@ impl Connection {
                     None => return self.close().await,
                 },
                 changed = name.changed() => {
-                    changed.map_err(|_| ConnectionError::Closed)?;
+                    changed.map_err(|_| ConnectionError::ClosedHere)?;
                     let frame = Frame::Name { name: name.borrow_and_update().clone() };
                     let envelope = self.local.seal(&self.peer, &frame)?;
                     self.write([Packet::Binary(envelope.into())]).await?;
@@ -307,7 +338,7 @@ impl Connection {
 
     async fn close(&mut self) -> Result<std::convert::Infallible, ConnectionError> {
         self.write([Packet::Close(None)]).await?;
-        Err(ConnectionError::Closed)
+        Err(ConnectionError::ClosedHere)
     }
 
     async fn write_letter(&mut self, letter: Letter) -> Result<(), ConnectionError> {
@@ -372,6 +403,6 @@ impl Connection {
     }
 
     async fn tell(&self, input: Input) -> Result<(), ConnectionError> {
-        self.hub.send(input).await.map_err(|_| ConnectionError::Closed)
+        self.hub.send(input).await.map_err(|_| ConnectionError::ClosedHere)
     }
 }

@@ -46,8 +46,8 @@ pub(super) enum Input {
     Name { connection: u64, peer: PeerId, name: String },
     /// They have read every letter up to this one.
     Acknowledged { connection: u64, peer: PeerId, number: u64 },
-    /// A connection that was up is gone.
-    Down { connection: u64, peer: PeerId },
+    /// A connection that was up is gone; whether it was the far computer that closed it.
+    Down { connection: u64, peer: PeerId, closed_by_far: bool },
     /// Somebody opened a connection with a message of another time than this computer's. Proves nothing.
     ClocksDiffer,
     /// None of a person's addresses led to them.
@@ -150,7 +150,12 @@ impl Hub {
                     entry.send_waiting();
                 }
             }
-            Input::Down { connection, peer } => self.down(connection, peer, now),
+            Input::Down { connection, peer, closed_by_far } => {
+                if closed_by_far {
+                    self.closed_by_far(connection, peer);
+                }
+                self.down(connection, peer, now);
+            }
             Input::ClocksDiffer => self.clocks_differ(now),
             Input::DialFailed { peer } => {
                 self.dialing -= 1;
@@ -234,12 +239,22 @@ impl Hub {
         peer.name = up.name;
         peer.touched = now;
         let Up { connection, instance, dialed, letters, .. } = up;
+        let restored = peer.closed_instance.take().is_some_and(|closed| closed == instance);
         peer.link = Some(Link { connection, instance, dialed, letters, since: now, excess: 0 });
         peer.send_waiting();
         if news {
             let name = peer.name.clone();
             self.presence(up.peer, name, true);
         }
+        if restored {
+            (self.events)(SignalingEvent::ConnectionRestored { id: up.peer });
+        }
+    }
+
+    fn closed_by_far(&mut self, connection: u64, id: PeerId) {
+        let Some(peer) = self.peer_on(connection, &id) else { return };
+        peer.closed_instance = peer.link.as_ref().map(|link| link.instance.clone());
+        (self.events)(SignalingEvent::ConnectionClosed { id });
     }
 
     fn down(&mut self, connection: u64, id: PeerId, now: Instant) {

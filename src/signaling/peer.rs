@@ -44,6 +44,8 @@ pub(super) struct Peer {
     pub(super) name: String,
     pub(super) link: Option<Link>,
     pub(super) outbox: Outbox,
+    /// The far app's run whose computer closed the last connection.
+    pub(super) closed_instance: Option<String>,
     /// A dial is under way.
     pub(super) dialing: bool,
     /// When anything was last heard of them.
@@ -63,6 +65,7 @@ impl Peer {
             name: String::new(),
             link: None,
             outbox: Outbox::default(),
+            closed_instance: None,
             dialing: false,
             touched: now,
             services: Vec::new(),

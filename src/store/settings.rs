@@ -228,6 +228,11 @@ fn readable<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Map<String, Va
 }
 
 impl SettingsChange {
+    /// Makes it this change and then `later`.
+    pub fn extend(&mut self, later: &Self) {
+        self.0.extend(later.0.clone());
+    }
+
     /// `settings` with this change.
     pub fn applied_to(&self, settings: &Settings) -> Settings {
         let changed = serde_json::to_value(settings).and_then(|mut all| {

@@ -14,9 +14,11 @@ use crate::identity::PeerId;
 use super::add_contact;
 use super::call_view::{self, CallScreen};
 use super::catalogue::{Text, Words, system_locale};
+use super::fit::Fit;
 use super::home::{self, Home};
 use super::invite_dialog::InviteDialog;
 use super::notices::Notices;
+use super::outbox::Outbox;
 use super::own_camera::OwnCamera;
 use super::scene::{Now, Scene};
 use super::settings_panel::{self, SettingsPanel};
@@ -28,6 +30,9 @@ const TITLE: &str = "Visavis";
 const APP_ID: &str = "visavis";
 const SIZE: [f32; 2] = [1100.0, 720.0];
 const MIN_SIZE: [f32; 2] = [720.0, 480.0];
+
+/// Between tries to send what the controller had no room for.
+const SEND_AGAIN: Duration = Duration::from_millis(20);
 
 /// Asks the window to draw again; any thread may call it, as often as it likes.
 #[derive(Clone)]
@@ -69,8 +74,8 @@ impl Default for WindowOptions {
 /// Opens the window and returns when it has been closed.
 ///
 /// `start` starts the controller once there is a window to repaint; its error, if any, comes back as
-/// [`eframe::Error::AppCreation`]. When the window closes, [`Command::Quit`] has been sent: the caller then waits for
-/// the controller's end, as long as it likes.
+/// [`eframe::Error::AppCreation`]. When the window closes, [`Command::Quit`] has been sent, unless the controller is held
+/// up: the caller then waits for the controller's end, as long as it likes.
 pub fn run<E>(
     options: WindowOptions,
     start: impl FnOnce(RepaintNotice) -> Result<Handle, E>,
@@ -113,6 +118,8 @@ pub struct Window {
     options: WindowOptions,
     tiles: TilePainter,
     commands: Vec<Command>,
+    outbox: Outbox,
+    fit: Fit,
     home: Home,
     call: Option<CallScreen>,
     invites: InviteDialog,
@@ -131,6 +138,8 @@ impl Window {
             options,
             tiles: TilePainter::new(),
             commands: Vec::new(),
+            outbox: Outbox::default(),
+            fit: Fit::default(),
             home: Home::default(),
             call: None,
             invites: InviteDialog::default(),
@@ -157,6 +166,7 @@ impl Window {
             return;
         };
         theme::follow(ui.ctx(), snapshot.settings.theme);
+        self.fit.follow(ui.ctx(), MIN_SIZE.into());
         let words = Words::of(snapshot.settings.language, &self.options.locale);
         let mut commands = std::mem::take(&mut self.commands);
         let mut tiles = std::mem::take(&mut self.tiles);
@@ -172,11 +182,21 @@ impl Window {
         for command in commands.drain(..) {
             self.camera.note(&command, &snapshot);
             self.invites.note(&command, &snapshot);
-            if self.handle.send(command).is_err() {
+            if self.outbox.send(&self.handle, command).is_err() {
                 ui.ctx().send_viewport_cmd(ViewportCommand::Close);
             }
         }
         self.commands = commands;
+        self.send_waiting(ui.ctx());
+    }
+
+    /// Sends what waited for room, and comes back while something does.
+    fn send_waiting(&mut self, ctx: &egui::Context) {
+        if self.outbox.flush(&self.handle).is_err() {
+            ctx.send_viewport_cmd(ViewportCommand::Close);
+        } else if !self.outbox.is_empty() {
+            ctx.request_repaint_after(SEND_AGAIN);
+        }
     }
 
     fn screens(&mut self, ui: &mut Ui, scene: &mut Scene<'_>) {
@@ -228,7 +248,7 @@ impl Window {
         call.hide(&participants, &mut self.commands);
         for command in self.commands.drain(..) {
             // An error means that the controller has ended, as the next drawing will find.
-            let _ = self.handle.send(command);
+            let _ = self.outbox.send(&self.handle, command);
         }
     }
 
@@ -265,7 +285,11 @@ impl eframe::App for Window {
             self.attend(ctx, &snapshot);
             if ctx.input(|input| is_hidden(input.viewport())) {
                 self.hide(&snapshot);
+                self.send_waiting(ctx);
             }
+        } else {
+            // Also while nothing is drawn.
+            ctx.send_viewport_cmd(ViewportCommand::Close);
         }
     }
 
@@ -278,7 +302,7 @@ impl eframe::App for Window {
     }
 
     fn on_exit(&mut self, _gl: Option<&eframe::glow::Context>) {
-        if self.handle.send(Command::Quit).is_err() {
+        if self.outbox.send(&self.handle, Command::Quit).is_err() {
             tracing::debug!("the controller had ended before the window closed");
         }
     }

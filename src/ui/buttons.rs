@@ -6,6 +6,7 @@ use eframe::egui::{
     self, Color32, CornerRadius, Rect, Response, Role, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, pos2, vec2,
 };
 
+pub use super::bidi::{one_line, wrapped};
 use super::icons::Icon;
 use super::theme::{self, CONTROL_HEIGHT, Palette, Type, radius, space};
 
@@ -250,16 +251,4 @@ pub fn focus_ring(ui: &Ui, response: &Response, rect: Rect, corner: u8) {
         let corner = CornerRadius::same(corner.saturating_add(2));
         ui.painter().rect_stroke(rect.expand(2.0), corner, Stroke::new(2.0, palette.accent), StrokeKind::Middle);
     }
-}
-
-/// `text` on one line, cut with an ellipsis where `room` (points) ends.
-pub fn one_line(ui: &Ui, text: &str, kind: Type, color: Color32, room: f32) -> std::sync::Arc<egui::Galley> {
-    let mut job = egui::text::LayoutJob::simple_singleline(text.to_owned(), kind.font(), color);
-    job.wrap = egui::text::TextWrapping::truncate_at_width(room.max(1.0));
-    ui.painter().layout_job(job)
-}
-
-/// `text` wrapped at `room` points.
-pub fn wrapped(ui: &Ui, text: &str, kind: Type, color: Color32, room: f32) -> std::sync::Arc<egui::Galley> {
-    ui.painter().layout(text.to_owned(), kind.font(), color, room.max(1.0))
 }

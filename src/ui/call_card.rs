@@ -51,11 +51,11 @@ fn row(rect: Rect, top: f32, height: f32) -> Rect {
 }
 
 /// A heading and the line under it, painted.
-fn two_lines(ui: &Ui, at: Pos2, title: Arc<Galley>, detail: Arc<Galley>) {
+fn two_lines(ui: &Ui, at: Pos2, title: (&str, Arc<Galley>), detail: (&str, Arc<Galley>)) {
     let palette = Palette::of(ui);
-    let below = at + vec2(0.0, title.size().y + 1.0);
-    for (at, galley, ink) in [(at, title, palette.text), (below, detail, palette.text_soft)] {
-        painted_words(ui, Rect::from_min_size(at, galley.size()), galley.text());
+    let below = at + vec2(0.0, title.1.size().y + 1.0);
+    for (at, (words, galley), ink) in [(at, title, palette.text), (below, detail, palette.text_soft)] {
+        painted_words(ui, Rect::from_min_size(at, galley.size()), words);
         ui.painter().galley(at, galley, ink);
     }
 }
@@ -89,10 +89,11 @@ impl CallCard {
             edge = corner.min_rect().left() - space::M;
         }
         let room = edge - inner.left();
-        let title = one_line(ui, scene.text(Text::PickSomeone), Type::Strong, palette.text, room);
-        let detail = one_line(ui, scene.text(Text::PickSomeoneDetail), Type::Body, palette.text_soft, room);
+        let words = [Text::PickSomeone, Text::PickSomeoneDetail].map(|key| scene.text(key));
+        let title = one_line(ui, words[0], Type::Strong, palette.text, room);
+        let detail = one_line(ui, words[1], Type::Body, palette.text_soft, room);
         let top = inner.center().y - (title.size().y + detail.size().y + 2.0) / 2.0;
-        two_lines(ui, pos2(inner.left(), top), title, detail);
+        two_lines(ui, pos2(inner.left(), top), (words[0], title), (words[1], detail));
     }
 
     /// Draws the card of `person`; false when it should close.
@@ -141,7 +142,7 @@ impl CallCard {
         let title = one_line(ui, name, Type::Title, palette.text, room);
         let detail = one_line(ui, &hint, Type::Caption, palette.text_soft, room);
         let top = rect.center().y - (title.size().y + detail.size().y) / 2.0;
-        two_lines(ui, pos2(left, top), title, detail);
+        two_lines(ui, pos2(left, top), (name, title), (&hint, detail));
         stays
     }
 

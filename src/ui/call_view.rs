@@ -262,11 +262,11 @@ fn face(ui: &Ui, area: Rect, scene: &Scene<'_>, who: &ParticipantView, name: &st
     let center = pos2(area.center().x, top + diameter / 2.0);
     avatar::paint_kind(ui.painter(), center, diameter, who.id, name, scene.is_echo(who.id));
     let mut y = top + diameter + gap;
-    for galley in galleys {
+    for (galley, (words, _)) in galleys.into_iter().zip(lines) {
         let size = galley.size();
         let place = Rect::from_min_size(pos2(area.center().x - size.x / 2.0, y), size);
-        if !galley.text().is_empty() {
-            painted_words(ui, place, galley.text());
+        if !words.is_empty() {
+            painted_words(ui, place, words);
         }
         ui.painter().galley(place.min, galley, palette.text);
         y += size.y + space::XS;

@@ -2,6 +2,7 @@
 
 use eframe::egui::{self, Align, CornerRadius, Frame, Id, LayerId, Layout, Margin, Order, Response, Ui};
 
+use super::bidi::{self, Lines};
 use super::buttons::{TextButton, Weight};
 use super::theme::{Palette, Type, radius, space};
 
@@ -32,9 +33,9 @@ pub fn show<R>(ui: &Ui, name: &str, width: f32, content: impl FnOnce(&mut Ui) ->
 /// A dialog's heading and the sentence under it.
 pub fn heading(ui: &mut Ui, title: &str, detail: &str) {
     let palette = Palette::of(ui);
-    ui.label(Type::Title.text(title, palette.text));
+    bidi::label(ui, title, Type::Title, palette.text, Lines::Many);
     if !detail.is_empty() {
-        ui.label(Type::Body.text(detail, palette.text_soft));
+        bidi::label(ui, detail, Type::Body, palette.text_soft, Lines::Many);
     }
     ui.add_space(space::S);
 }

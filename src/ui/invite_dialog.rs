@@ -7,6 +7,7 @@ use crate::controller::{CallView, Command, IncomingView, Outcome, OutcomeKind, O
 use crate::identity::PeerId;
 
 use super::avatar;
+use super::bidi::{self, Lines};
 use super::buttons::{TextButton, Weight, announce};
 use super::catalogue::Text;
 use super::dialog;
@@ -118,11 +119,15 @@ enum Press {
 fn portrait(ui: &mut Ui, scene: &Scene<'_>, id: PeerId, name: &str, line: &str) {
     let palette = Palette::of(ui);
     ui.vertical_centered(|ui| {
-        let disc = if ui.ctx().content_rect().height() < 600.0 { 64.0 } else { 96.0 };
+        let disc = match ui.ctx().content_rect().height() {
+            ..500.0 => 40.0,
+            500.0..600.0 => 64.0,
+            _ => 96.0,
+        };
         let (_, rect) = ui.allocate_space(vec2(disc, disc));
         avatar::paint_kind(ui.painter(), rect.center(), disc, id, name, scene.is_echo(id));
         ui.add_space(space::S);
-        let name = ui.add(egui::Label::new(Type::Display.text(name, palette.text)).truncate());
+        let name = bidi::label(ui, name, Type::Display, palette.text, Lines::One);
         let line = ui.label(Type::Body.text(line, palette.text_soft));
         announce(&name, true);
         announce(&line, true);
@@ -165,7 +170,7 @@ fn incoming_card(ui: &mut Ui, scene: &Scene<'_>, incoming: &IncomingView, name: 
             ui.label(Type::Caption.text(scene.text(Text::TheirNote), palette.text_soft));
             let height = (ui.ctx().content_rect().height() - 440.0).clamp(36.0, 72.0);
             egui::ScrollArea::vertical().max_height(height).auto_shrink([false, true]).show(ui, |ui| {
-                ui.add(egui::Label::new(Type::Body.text(incoming.user_data.trim(), palette.text)).wrap());
+                bidi::label(ui, incoming.user_data.trim(), Type::Body, palette.text, Lines::Many);
             });
         });
     }
@@ -241,9 +246,9 @@ fn show_outcome(ui: &Ui, scene: &mut Scene<'_>, outcome: &Outcome, name: &str, w
             ui.vertical(|ui| {
                 ui.spacing_mut().item_spacing.y = space::XS;
                 let title = scene.words.outcome_title(kind, name);
-                ui.add(egui::Label::new(Type::Title.text(title, palette.text)).wrap());
+                bidi::label(ui, &title, Type::Title, palette.text, Lines::Many);
                 let detail = scene.words.outcome_detail(kind, name);
-                ui.add(egui::Label::new(Type::Body.text(detail, palette.text_soft)).wrap());
+                bidi::label(ui, &detail, Type::Body, palette.text_soft, Lines::Many);
             });
         });
         ui.add_space(space::M);

@@ -1,18 +1,19 @@
 //! The window: everything that a person sees. Runs on the main thread; nothing imports it.
 //!
 //! ```text
-//! app.rs           the eframe application: snapshot in, commands out, which screen; own_camera.rs, keys.rs
+//! app.rs           the eframe application: snapshot in, commands out, which screen; outbox.rs, own_camera.rs, keys.rs
 //!   home.rs          people_list.rs, history.rs at the left; own_card.rs, preview.rs, call_card.rs at the right
 //!   invite_dialog.rs who rings, who is rung, and how a call ended
 //!   call_view.rs     tiles, self_view.rs, quality_sign.rs, picture_wish.rs, controls.rs, statistics.rs
 //!   settings_panel.rs, notices.rs
-//! drawn with       theme.rs, fonts.rs, icons.rs, buttons.rs, fields.rs, avatar.rs, tile.rs
+//! drawn with       fit.rs, theme.rs, fonts.rs, bidi.rs, icons.rs, buttons.rs, fields.rs, avatar.rs, tile.rs
 //! worded by        catalogue/
 //! ```
 
 mod add_contact;
 mod app;
 mod avatar;
+mod bidi;
 mod buttons;
 mod call_card;
 mod call_view;
@@ -20,6 +21,7 @@ mod catalogue;
 mod controls;
 mod dialog;
 mod fields;
+mod fit;
 mod fonts;
 mod history;
 mod home;
@@ -27,6 +29,7 @@ mod icons;
 mod invite_dialog;
 mod keys;
 mod notices;
+mod outbox;
 mod own_camera;
 mod own_card;
 mod people_list;

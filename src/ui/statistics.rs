@@ -115,7 +115,7 @@ impl Statistics {
             ui.label(Type::Strong.text(word, palette.text));
             if named {
                 let name = scene.name(participant.id, &participant.name);
-                ui.add(egui::Label::new(Type::Body.text(name, palette.text_soft)).truncate());
+                super::bidi::label(ui, &name, Type::Body, palette.text_soft, super::bidi::Lines::One);
             }
         });
         ui.scope(|ui| {

@@ -393,6 +393,12 @@ impl Visavis {
         let _status = self.child.wait();
     }
 
+    /// Sends it a signal.
+    pub fn signal(&self, signal: i32) {
+        // SAFETY: the process is a child of this one that has not been waited for.
+        assert_eq!(unsafe { libc::kill(self.pid() as i32, signal) }, 0);
+    }
+
     /// Waits for its end.
     pub fn wait(&mut self, limit: Duration) -> ExitStatus {
         poll(limit, || self.child.try_wait().expect("a child of this process"))

@@ -116,11 +116,16 @@ fn faults_of_the_store_and_the_network_are_told_in_the_windows_language() {
     assert!(desk.shows("磁盘已满") && desk.shows("无法查找此网络上的人"));
 }
 
-/// Every button, field and list row lies inside the smallest window, in both languages.
+/// Every button, field and list row lies inside the smallest window, in both languages, and of those that tiling window
+/// managers make.
 #[test]
 fn nothing_to_press_is_outside_of_the_smallest_window() {
-    let size = Vec2::new(720.0, 480.0);
-    let window = egui::Rect::from_min_size(egui::Pos2::ZERO, size);
+    for size in [(720.0, 480.0), (640.0, 400.0), (480.0, 360.0), (1000.0, 300.0), (330.0, 700.0)] {
+        nothing_to_press_is_outside(size.into());
+    }
+}
+
+fn nothing_to_press_is_outside(size: Vec2) {
     for language in [Language::English, Language::SimplifiedChinese] {
         for mut snapshot in [
             made_up::outgoing(true),
@@ -134,11 +139,66 @@ fn nothing_to_press_is_outside_of_the_smallest_window() {
                 view.user_data = "a long note ".repeat(80);
             }
             let desk = Desk::sized(snapshot, size);
+            let window = desk.harness.borrow().ctx.content_rect();
             for button in desk.harness.borrow().query_all_by_role(Role::Button) {
                 let rect = button.rect();
                 // A row of the list that is scrolled out of sight may lie below.
-                let scrolled = rect.left() < 268.0 && rect.top() > 100.0 && rect.width() <= 32.0;
+                let scrolled = rect.left() < 340.0 && rect.top() > 100.0 && rect.width() <= 32.5;
                 assert!(scrolled || window.expand(0.5).contains_rect(rect), "{language:?}: {button:?} at {rect:?}");
+            }
+        }
+    }
+}
+
+/// In a call and at home no two things to press lie over each other, and names end where they begin.
+#[test]
+fn nothing_to_press_lies_over_anything_else_in_a_small_window() {
+    let name = "W".repeat(64);
+    for size in [(640.0, 400.0), (480.0, 360.0), (1000.0, 300.0), (330.0, 700.0)] {
+        for snapshot in [made_up::call(vec![made_up::participant(1, &name, true)]), made_up::idle()] {
+            let desk = Desk::sized(snapshot, size.into());
+            let harness = desk.harness.borrow();
+            let buttons: Vec<(String, egui::Rect)> = harness
+                .query_all_by_role(Role::Button)
+                .map(|button| (button.accesskit_node().label().unwrap_or_default(), button.rect()))
+                .collect();
+            assert!(buttons.len() > 4, "{size:?}: {buttons:?}");
+            for (index, (one, place)) in buttons.iter().enumerate() {
+                for (other, other_place) in &buttons[..index] {
+                    // A part of a row may be pressed for itself.
+                    let inside = place.contains_rect(*other_place) || other_place.contains_rect(*place);
+                    let apart = !place.shrink(1.0).intersects(other_place.shrink(1.0));
+                    assert!(apart || inside, "{size:?}: {one} at {place:?}, {other} at {other_place:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_words_about_a_call_with_somebody_of_a_long_name_stay_inside() {
+    for name in ["W".repeat(64), "Wi ".repeat(21), "宽".repeat(64)] {
+        for size in [(720.0, 480.0), (640.0, 400.0), (480.0, 360.0)] {
+            for kind in [OutcomeKind::Missed, OutcomeKind::Unreachable, OutcomeKind::Ended(DisconnectReason::Lost)] {
+                let mut snapshot = made_up::ended(kind);
+                if let Some(outcome) = &mut snapshot.outcome {
+                    outcome.name.clone_from(&name);
+                }
+                let desk = Desk::sized(snapshot, size.into());
+                let harness = desk.harness.borrow();
+                let window = harness.ctx.content_rect();
+                for label in ["Close", "Call again"] {
+                    let place = harness.get_by_label(label).rect();
+                    assert!(window.contains_rect(place), "{name} {size:?}: {label} at {place:?} of {window:?}");
+                }
+                for words in harness.query_all_by_label_contains(name.trim()) {
+                    let place = words.rect();
+                    let list = place.left() < 300.0 && place.width() < 300.0;
+                    assert!(
+                        list || window.expand(0.5).contains_rect(place),
+                        "{name} {size:?}: {place:?} of {window:?}"
+                    );
+                }
             }
         }
     }

@@ -69,7 +69,7 @@ impl CallBench {
     /// Runs the measurement and prints it.
     pub fn run(&self) -> anyhow::Result<()> {
         let figures = self.measure()?;
-        let mut output = std::io::stdout().lock();
+        let mut output = crate::cli::output::stdout();
         use std::io::Write;
         if self.json {
             writeln!(output, "{}", serde_json::to_string(&figures)?)?;

@@ -39,7 +39,7 @@ const KINDS: [(&str, Processing); 2] = [
 impl EchoBench {
     /// Runs the measurement and prints it.
     pub fn run(&self) -> anyhow::Result<()> {
-        let mut output = std::io::stdout();
+        let mut output = crate::cli::output::stdout();
         if !self.json {
             output.write_all(HEAD.as_bytes())?;
         }

@@ -8,8 +8,8 @@ use crate::media::MediaTime;
 use crate::microphone::UnheardSpeech;
 
 use crate::controller::fan_out::FanOut;
-use crate::controller::lanes::LaneSender;
-use crate::controller::system_event::SystemEvent;
+use crate::controller::lanes::HintSender;
+use crate::controller::system_event::Hint;
 
 /// What the microphone's thread does with each 20 ms: encode and send, unless another microphone is heard in its place or
 /// nobody would hear it.
@@ -17,7 +17,7 @@ pub(super) fn sound_sink(
     fan_out: Arc<FanOut>,
     heard: Arc<AtomicU64>,
     generation: u64,
-    system: LaneSender<SystemEvent>,
+    hints: HintSender,
 ) -> impl FnMut(&[f32], MediaTime) + Send + 'static {
     let mut encoder: Option<AudioEncoder> = None;
     let mut unheard = UnheardSpeech::default();
@@ -26,7 +26,7 @@ pub(super) fn sound_sink(
             return;
         }
         if unheard.note(samples, fan_out.is_muted(), captured_at) {
-            system.send(SystemEvent::SpokeMuted);
+            hints.offer(Hint::SpokeMuted);
         }
         if fan_out.sound_is_idle() {
             return;

@@ -19,7 +19,7 @@ fn rig() -> Rig {
     lanes.attach();
     let fan_out = Arc::new(FanOut::new(Arc::new(Gates::default())));
     let new_processor = Box::new(VoiceProcessor::default);
-    let media = LocalMedia::new(Arc::default(), Arc::default(), new_processor, fan_out, senders.system);
+    let media = LocalMedia::new(Arc::default(), Arc::default(), new_processor, fan_out, senders.parts);
     Rig { media, lanes }
 }
 

@@ -59,7 +59,7 @@ impl Rig {
         let mut events = self.events.lock().unwrap();
         let presence = |event| match event {
             SignalingEvent::Presence { id, online, .. } => Some((id, online)),
-            SignalingEvent::Received { .. } | SignalingEvent::Undelivered { .. } | SignalingEvent::ClocksDiffer => None,
+            _ => None,
         };
         events.drain(..).filter_map(presence).collect()
     }
@@ -101,9 +101,9 @@ fn an_app_that_came_back_replaces_its_former_connection_and_gets_what_was_not_re
     assert_eq!(numbers(&mut after), [2]);
     // What the old connection still reports changes nothing.
     rig.hub.input(Input::Acknowledged { connection: 1, peer, number: 2 }, rig.now);
-    rig.hub.input(Input::Down { connection: 1, peer }, rig.now);
+    rig.hub.input(Input::Down { connection: 1, peer, closed_by_far: true }, rig.now);
     assert_eq!(rig.presences(), [(peer, true)]);
-    rig.hub.input(Input::Down { connection: 2, peer }, rig.now);
+    rig.hub.input(Input::Down { connection: 2, peer, closed_by_far: false }, rig.now);
     assert_eq!(rig.presences(), [(peer, false)]);
 }
 
@@ -217,4 +217,43 @@ fn clocks_that_differ_are_told_of_once_in_a_while() {
         rig.hub.input(Input::ClocksDiffer, rig.now + Duration::from_secs(seconds));
     }
     assert_eq!(*rig.events.lock().unwrap(), [SignalingEvent::ClocksDiffer, SignalingEvent::ClocksDiffer]);
+}
+
+/// The events other than presence.
+fn endings(rig: &Rig) -> Vec<SignalingEvent> {
+    let mut events = rig.events.lock().unwrap();
+    events.drain(..).filter(|event| !matches!(event, SignalingEvent::Presence { .. })).collect()
+}
+
+#[test]
+fn a_connection_that_the_far_computer_closed_is_told_apart_from_one_that_fell_silent() {
+    let mut rig = Rig::new();
+    let peer = neighbour(&rig, true);
+    let silent = rig.up(peer, "run 1", false);
+    rig.hub.input(Input::Down { connection: 1, peer, closed_by_far: false }, rig.now);
+    let same_run = rig.up(peer, "run 1", false);
+    assert_eq!(endings(&rig), [], "a network that failed says nothing of the app");
+    rig.hub.input(Input::Down { connection: 2, peer, closed_by_far: true }, rig.now);
+    assert_eq!(endings(&rig), [SignalingEvent::ConnectionClosed { id: peer }]);
+    drop((silent, same_run));
+}
+
+#[test]
+fn only_the_same_run_of_the_far_app_restores_a_connection_that_was_closed() {
+    let mut rig = Rig::new();
+    let peer = neighbour(&rig, true);
+    rig.hub.found("p".into(), peer, vec![([127, 0, 0, 1], 9).into()], rig.now);
+    let mut held = Vec::new();
+    let (closed, restored) =
+        (SignalingEvent::ConnectionClosed { id: peer }, SignalingEvent::ConnectionRestored { id: peer });
+    for (number, run, expected) in [
+        (1, "run 1", &[][..]),
+        (2, "run 1", &[closed.clone(), restored.clone()]),
+        (3, "run 2", std::slice::from_ref(&closed)),
+        (4, "run 2", &[closed.clone(), restored]),
+    ] {
+        held.push(rig.up(peer, run, false));
+        assert_eq!(endings(&rig), expected, "connection {number}");
+        rig.hub.input(Input::Down { connection: number, peer, closed_by_far: true }, rig.now);
+    }
 }

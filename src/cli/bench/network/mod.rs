@@ -89,7 +89,7 @@ impl NetworkBench {
         let folder = TemporaryDirectory::new("film")?;
         let film = self.film(program.is_some(), preset, folder.path())?;
         let chromium = program.zip(film.clone()).map(|(program, film)| Chromium::new(program, film, preset));
-        let mut output = std::io::stdout();
+        let mut output = crate::cli::output::stdout();
         let mut rows = Vec::new();
         for network in networks {
             let (mut visavis, mut theirs) = (Vec::new(), Vec::new());

@@ -69,7 +69,7 @@ impl SoakBench {
         let grows = measures.iter().find(|measure| measure.grows).cloned();
         let samples = series[0][0].len();
         let soak = Soak { seconds: self.seconds, link, samples, grows: grows.is_some(), measures };
-        writeln!(std::io::stdout(), "{}", serde_json::to_string(&soak)?)?;
+        writeln!(crate::cli::output::stdout(), "{}", serde_json::to_string(&soak)?)?;
         if let Some(Verdict { side, what, unit, per_hour, limit_per_hour, .. }) = grows {
             anyhow::bail!("The {side}'s {what} grows by {per_hour} {unit} an hour; {limit_per_hour} is allowed.");
         }

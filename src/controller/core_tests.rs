@@ -1,0 +1,134 @@
+//! The controller without a network and without devices that are real.
+
+use std::sync::mpsc::{Receiver, sync_channel};
+
+use super::*;
+use crate::call::{CallError, Message, Press};
+use crate::controller::Command;
+use crate::controller::lanes::{Lanes, Next};
+use crate::microphone::SoundEvent;
+use crate::store::{DeviceChoice, Profile};
+
+struct Rig {
+    core: Core,
+    lanes: Lanes,
+    events: Receiver<Event>,
+    _folder: tempfile::TempDir,
+}
+
+fn rig() -> Rig {
+    let folder = tempfile::tempdir().unwrap();
+    let profile = Profile::open(Some(folder.path())).unwrap();
+    let (identity, store) = (Identity::load_or_create(profile.dir()).unwrap(), Store::open(profile.dir()).unwrap());
+    let options = Options {
+        profile,
+        name: Some("Ann".to_owned()),
+        camera: Some(DeviceChoice::None),
+        microphone: Some(DeviceChoice::None),
+        speaker: Some(DeviceChoice::Named("Old speaker".to_owned())),
+        bind: None,
+        link: None,
+    };
+    let (senders, lanes) = Lanes::new();
+    let (told, events) = sync_channel(1024);
+    let core = Core::new(
+        options,
+        Arc::new(identity),
+        store,
+        Arc::default(),
+        (senders.parts, senders.peers),
+        Box::new(move |event| told.send(event).unwrap()),
+        (Arc::new(Latest::new()), Arc::new(|_| {})),
+    );
+    Rig { core: core.unwrap(), lanes, events, _folder: folder }
+}
+
+fn speaker(generation: u64, event: SoundEvent) -> SystemEvent {
+    SystemEvent::Sound { device: DeviceKind::Speaker, generation, event }
+}
+
+fn unplugged() -> SoundEvent {
+    SoundEvent::Fault(CallError::DeviceUnplugged { device: DeviceKind::Speaker })
+}
+
+fn choose_speaker(core: &mut Core, name: &str) {
+    let settings = serde_json::from_str(&format!(r#"{{"speaker":"{name}"}}"#)).unwrap();
+    core.on_command(Command::UpdateSettings { settings });
+}
+
+#[test]
+fn a_late_fault_of_the_speaker_before_is_not_charged_to_the_new_one() {
+    let mut rig = rig();
+    let old = rig.core.speaker_generation;
+    choose_speaker(&mut rig.core, "New speaker");
+    let new = rig.core.speaker_generation;
+    assert_ne!(old, new);
+    for late in [unplugged(), SoundEvent::Opened { name: "Old speaker".into() }, unplugged()] {
+        rig.core.on_system(speaker(old, late));
+    }
+    rig.core.on_system(speaker(old, SoundEvent::Recovered { name: "Old speaker".into() }));
+    assert_eq!(rig.events.try_recv().ok(), None, "nothing is told");
+    assert!(rig.core.speaker_fault.is_none() && !rig.core.speaker.stands_in());
+    assert!(rig.core.notices.list().is_empty());
+
+    rig.core.on_system(speaker(new, unplugged()));
+    assert!(matches!(rig.events.try_recv(), Ok(Event::DeviceError { device: DeviceKind::Speaker, .. })));
+    assert!(rig.core.speaker.stands_in(), "the default takes its place");
+    // What the chosen one says after that is late, too.
+    let stand_in = rig.core.speaker_generation;
+    assert_ne!(stand_in, new);
+    rig.core.on_system(speaker(new, SoundEvent::Recovered { name: "New speaker".into() }));
+    assert_eq!(rig.events.try_recv().ok(), None);
+    rig.core.on_system(speaker(stand_in, SoundEvent::Opened { name: "Built-in".into() }));
+    assert!(matches!(rig.events.try_recv(), Ok(Event::DeviceFallback { .. })));
+}
+
+#[test]
+fn the_same_speaker_chosen_again_goes_on_being_heard() {
+    let mut rig = rig();
+    let generation = rig.core.speaker_generation;
+    choose_speaker(&mut rig.core, "Old speaker");
+    assert_eq!(rig.core.speaker_generation, generation);
+    rig.core.on_system(speaker(generation, unplugged()));
+    assert!(matches!(rig.events.try_recv(), Ok(Event::DeviceError { .. })));
+}
+
+/// Takes what comes by itself until a report is as wanted.
+fn run_until(rig: &mut Rig, wanted: impl Fn(&Event) -> bool) {
+    let until = MediaTime::now() + Duration::from_secs(30);
+    while MediaTime::now() < until {
+        if rig.events.try_iter().any(|event| wanted(&event)) {
+            return;
+        }
+        match rig.lanes.next(rig.core.next_deadline().map(|at| at.min(until)).or(Some(until))) {
+            Next::Command(command) => rig.core.on_command(command),
+            Next::System(event) => rig.core.on_system(event),
+            Next::Hint(hint) => rig.core.on_hint(hint),
+            Next::Peer(event) => rig.core.on_signaling(event),
+            Next::Deadline => rig.core.on_deadline(),
+        }
+    }
+    panic!("it did not come");
+}
+
+#[test]
+fn a_call_with_echo_is_made_and_released_while_the_lanes_of_others_are_full() {
+    let mut rig = rig();
+    rig.lanes.attach();
+    // As much as others and devices can say at all.
+    while rig.core.parts.hints.offer(Hint::SpokeMuted) {}
+    for number in 0..100_000_u32 {
+        let mut bytes = [7; 32];
+        bytes[..4].copy_from_slice(&(number % 40).to_le_bytes());
+        let message = Message::Leave { conversation: ConversationId::from_bits(number.into()) };
+        rig.core.peers.put(crate::signaling::SignalingEvent::Received { from: PeerId::from_bytes(bytes), message });
+    }
+    let video = crate::controller::VideoChoice::Off;
+    let to = crate::controller::echo_id();
+    rig.core.on_command(Command::Invite { to, user_data: String::new(), audio: true, video });
+    run_until(&mut rig, |event| matches!(event, Event::ConversationConnected { .. }));
+    rig.core.step(Input::Local(Press::Leave));
+    run_until(&mut rig, |event| matches!(event, Event::ConversationDisconnected { .. }));
+    assert!(rig.core.remotes.is_empty());
+    rig.core.end();
+}

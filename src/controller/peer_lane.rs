@@ -1,0 +1,287 @@
+//! The way of what the network brings to the controller's thread: a queue for each person, which are heard in turn. What
+//! signaling knows of them (whether they are there, what did not arrive) is never dropped; what they send has a bound for
+//! each and one for all, so that a flood is dropped at the expense of whoever floods.
+
+use std::collections::{HashMap, VecDeque};
+use std::mem::{Discriminant, discriminant};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::identity::PeerId;
+use crate::signaling::SignalingEvent;
+
+use super::lanes::Doorbell;
+
+/// Messages of one person that wait at most: what a broken connection sends again at once, and no more.
+const MOST_OF_ONE: usize = 256;
+
+/// Messages that wait at most.
+const MOST: usize = 4096;
+
+/// From here on, later news of a person takes the place of earlier of the same kind.
+const MUCH_NEWS: usize = 16;
+
+/// From here on nobody new is shown.
+const MANY_PEOPLE: usize = 1024;
+
+/// What waits of one person, in the order in which it came.
+#[derive(Default)]
+struct Person {
+    waiting: VecDeque<SignalingEvent>,
+    /// Of these, what they sent.
+    messages: usize,
+}
+
+/// What waits.
+#[derive(Default)]
+struct Waiting {
+    people: HashMap<PeerId, Person>,
+    /// Those people, in the order in which they are heard.
+    turns: VecDeque<PeerId>,
+    messages: usize,
+    clocks_differ: bool,
+    dropped: u64,
+}
+
+const fn is_message(event: &SignalingEvent) -> bool {
+    matches!(event, SignalingEvent::Received { .. })
+}
+
+impl Waiting {
+    /// False when a message was dropped: this one, or another in its place.
+    fn add(&mut self, event: SignalingEvent) -> bool {
+        match event {
+            SignalingEvent::ClocksDiffer => {
+                self.clocks_differ = true;
+                true
+            }
+            SignalingEvent::Received { from, .. } => self.add_message(from, event),
+            SignalingEvent::Presence { id, .. }
+            | SignalingEvent::ConnectionClosed { id }
+            | SignalingEvent::ConnectionRestored { id } => self.add_news(id, event),
+            SignalingEvent::Undelivered { to, .. } => {
+                self.push(to, event);
+                true
+            }
+        }
+    }
+
+    fn add_news(&mut self, id: PeerId, event: SignalingEvent) -> bool {
+        let kind: Discriminant<SignalingEvent> = discriminant(&event);
+        if let Some(person) = self.people.get_mut(&id) {
+            if person.waiting.len() - person.messages >= MUCH_NEWS
+                && let Some(earlier) = person.waiting.iter().position(|event| discriminant(event) == kind)
+            {
+                person.waiting.remove(earlier);
+            }
+        } else if self.people.len() >= MANY_PEOPLE && matches!(event, SignalingEvent::Presence { online: true, .. }) {
+            return false;
+        }
+        self.push(id, event);
+        true
+    }
+
+    fn add_message(&mut self, from: PeerId, event: SignalingEvent) -> bool {
+        let own = self.people.get(&from).map_or(0, |person| person.messages);
+        if own >= MOST_OF_ONE {
+            return false;
+        }
+        let fits = self.messages < MOST;
+        if !fits {
+            let most = self.people.values_mut().max_by_key(|person| person.messages);
+            let Some(most) = most.filter(|person| person.messages > own) else { return false };
+            if let Some(newest) = most.waiting.iter().rposition(is_message) {
+                most.waiting.remove(newest);
+                most.messages -= 1;
+                self.messages -= 1;
+            }
+        }
+        self.push(from, event);
+        fits
+    }
+
+    fn push(&mut self, id: PeerId, event: SignalingEvent) {
+        let person = self.people.entry(id).or_insert_with(|| {
+            self.turns.push_back(id);
+            Person::default()
+        });
+        if is_message(&event) {
+            person.messages += 1;
+            self.messages += 1;
+        }
+        person.waiting.push_back(event);
+    }
+
+    fn next(&mut self) -> Option<SignalingEvent> {
+        if std::mem::take(&mut self.clocks_differ) {
+            return Some(SignalingEvent::ClocksDiffer);
+        }
+        // Whoever has had a message dropped may have nothing left to say.
+        while let Some(id) = self.turns.pop_front() {
+            let Some(person) = self.people.get_mut(&id) else { continue };
+            let next = person.waiting.pop_front();
+            if next.as_ref().is_some_and(is_message) {
+                person.messages -= 1;
+                self.messages -= 1;
+            }
+            if person.waiting.is_empty() {
+                self.people.remove(&id);
+            } else {
+                self.turns.push_back(id);
+            }
+            if next.is_some() {
+                return next;
+            }
+        }
+        None
+    }
+}
+
+/// Both ends of the lane.
+#[derive(Clone)]
+pub(super) struct PeerLane {
+    waiting: Arc<Mutex<Waiting>>,
+    doorbell: Doorbell,
+}
+
+impl PeerLane {
+    pub(super) fn new(doorbell: Doorbell) -> Self {
+        Self { waiting: Arc::default(), doorbell }
+    }
+
+    /// Takes what the network brings. Never blocks.
+    pub(super) fn put(&self, event: SignalingEvent) {
+        let dropped = {
+            let mut waiting = self.lock();
+            let fits = waiting.add(event);
+            waiting.dropped += u64::from(!fits);
+            (!fits).then_some(waiting.dropped)
+        };
+        // A word for each would be a flood of its own.
+        if let Some(dropped) = dropped.filter(|dropped| dropped.is_power_of_two()) {
+            tracing::warn!(dropped, "a flood from the network: what there is no room for is dropped");
+        }
+        self.doorbell.ring();
+    }
+
+    /// What is next, if anything waits.
+    pub(super) fn next(&self) -> Option<SignalingEvent> {
+        self.lock().next()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::call::{ConversationId, Message};
+    use crate::signaling::PresenceRoute;
+
+    fn id(number: u16) -> PeerId {
+        let mut bytes = [0; 32];
+        bytes[..2].copy_from_slice(&number.to_le_bytes());
+        PeerId::from_bytes(bytes)
+    }
+
+    fn leave(from: u16, call: u128) -> SignalingEvent {
+        let message = Message::Leave { conversation: ConversationId::from_bits(call) };
+        SignalingEvent::Received { from: id(from), message }
+    }
+
+    fn presence(of: u16, online: bool) -> SignalingEvent {
+        SignalingEvent::Presence { id: id(of), name: String::new(), online, route: PresenceRoute::Lan }
+    }
+
+    fn all(lane: &PeerLane) -> Vec<SignalingEvent> {
+        std::iter::from_fn(|| lane.next()).collect()
+    }
+
+    #[test]
+    fn a_flood_of_many_takes_no_message_of_one_who_does_not_flood() {
+        let lane = PeerLane::new(Doorbell::default());
+        for call in 0..1_000 {
+            (100..200).for_each(|flooder| lane.put(leave(flooder, call)));
+        }
+        lane.put(leave(1, 7));
+        lane.put(leave(1, 8));
+        let events = all(&lane);
+        assert!(events.len() <= MOST);
+        let of_one: Vec<_> = events.iter().filter(|event| **event == leave(1, 7) || **event == leave(1, 8)).collect();
+        assert_eq!(of_one, [&leave(1, 7), &leave(1, 8)], "both, in their order");
+        assert!(events[..200].contains(&leave(1, 7)), "heard in turn, not behind the flood");
+    }
+
+    #[test]
+    fn one_flooder_has_a_share_and_their_messages_come_in_order() {
+        let lane = PeerLane::new(Doorbell::default());
+        (0..10_000).for_each(|call| lane.put(leave(5, call)));
+        let kept: Vec<_> = (0..MOST_OF_ONE as u128).map(|call| leave(5, call)).collect();
+        assert_eq!(all(&lane), kept);
+        let waiting = lane.lock();
+        assert!(waiting.people.is_empty() && waiting.turns.is_empty() && waiting.messages == 0);
+    }
+
+    #[test]
+    fn what_signaling_knows_is_never_dropped_and_keeps_its_place_among_messages() {
+        let lane = PeerLane::new(Doorbell::default());
+        (0..20_000).for_each(|number| lane.put(leave(3, number)));
+        let undelivered = SignalingEvent::Undelivered {
+            to: id(3),
+            message: Message::Leave { conversation: ConversationId::from_bits(1) },
+        };
+        let gone = [SignalingEvent::ConnectionClosed { id: id(3) }, presence(3, false)];
+        lane.put(presence(1, true));
+        lane.put(leave(1, 1));
+        lane.put(presence(1, false));
+        lane.put(undelivered.clone());
+        gone.clone().into_iter().for_each(|event| lane.put(event));
+        let events = all(&lane);
+        let of = |number: u16| {
+            move |event: &&SignalingEvent| match event {
+                SignalingEvent::Received { from: of, .. }
+                | SignalingEvent::Presence { id: of, .. }
+                | SignalingEvent::ConnectionClosed { id: of }
+                | SignalingEvent::ConnectionRestored { id: of }
+                | SignalingEvent::Undelivered { to: of, .. } => *of == id(number),
+                SignalingEvent::ClocksDiffer => false,
+            }
+        };
+        let first: Vec<_> = events.iter().filter(of(1)).collect();
+        assert_eq!(first, [&presence(1, true), &leave(1, 1), &presence(1, false)]);
+        let last: Vec<_> = events.iter().filter(of(3)).rev().take(3).rev().collect();
+        assert_eq!(last, [&undelivered, &gone[0], &gone[1]], "behind all that they sent before");
+    }
+
+    #[test]
+    fn who_comes_and_goes_without_end_is_known_by_the_latest_word() {
+        let lane = PeerLane::new(Doorbell::default());
+        for round in 0..100 {
+            for number in 0..2_000 {
+                lane.put(presence(number, round % 2 == 0));
+                lane.put(SignalingEvent::ConnectionClosed { id: id(number) });
+            }
+        }
+        lane.put(SignalingEvent::ClocksDiffer);
+        lane.put(SignalingEvent::ClocksDiffer);
+        let events = all(&lane);
+        assert!(events.len() <= 2_000 * (MUCH_NEWS + 1), "{}", events.len());
+        assert_eq!(events.iter().filter(|event| **event == SignalingEvent::ClocksDiffer).count(), 1);
+        for number in 0..2_000 {
+            let of =
+                |event: &&SignalingEvent| matches!(event, SignalingEvent::Presence { id: of, .. } if *of == id(number));
+            let last = events.iter().rfind(of);
+            assert_eq!(last, Some(&presence(number, false)), "{number}");
+        }
+    }
+
+    #[test]
+    fn more_strangers_than_can_be_shown_are_left_out_and_nobody_who_goes() {
+        let lane = PeerLane::new(Doorbell::default());
+        (0..3_000).for_each(|number| lane.put(presence(number, true)));
+        assert_eq!(lane.lock().people.len(), MANY_PEOPLE);
+        lane.put(presence(2_999, false));
+        assert_eq!(all(&lane).last(), Some(&presence(2_999, false)));
+    }
+}
