@@ -78,7 +78,8 @@ texts! {
     MicrophoneMissing, MicrophoneBusy, MicrophoneForbidden, MicrophoneUnplugged, MicrophoneStalled, MicrophoneFailed,
     SpeakerMissing, SpeakerBusy, SpeakerForbidden, SpeakerUnplugged, SpeakerStalled, SpeakerFailed,
     // The store and the network at fault
-    StoreFull, StoreNotWritable, StoreNewer, StoreDamaged, StoreBusy, StoreFailed, NoNetwork, ClocksDiffer,
+    StoreFull, StoreNotWritable, StoreNewer, StoreDamaged, StoreBusy, StoreFailed, NoNetwork, PortTaken,
+    PortTakenInPart, ClocksDiffer,
 }
 
 /// The heading about a call's end.
