@@ -30,6 +30,7 @@ pub mod identity;
 pub mod jitter_buffer;
 pub mod media;
 pub mod microphone;
+pub mod network;
 pub mod playout;
 pub mod rtc;
 pub mod signaling;

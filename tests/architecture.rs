@@ -11,6 +11,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     // Nouns.
     ("media", &[]),
     ("identity", &[]),
+    ("network", &[]),
     ("call", &["media", "identity"]),
     ("store", &["media", "identity", "call"]),
     // Stages.
@@ -23,14 +24,15 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("decoder", &["media", "sound_device"]),
     ("playout", &["media", "call", "store", "sound_device", "voice_processing", "jitter_buffer", "decoder"]),
     // Networks.
-    ("rtc", &["media", "call", "jitter_buffer", "decoder"]),
-    ("signaling", &["media", "identity", "call"]),
+    ("rtc", &["media", "call", "network", "jitter_buffer", "decoder"]),
+    ("signaling", &["media", "identity", "network", "call"]),
     // The one owner of it all, and its faces.
     (
         "controller",
         &[
             "media",
             "identity",
+            "network",
             "call",
             "store",
             "sound_device",
@@ -50,6 +52,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "media",
             "identity",
+            "network",
             "call",
             "store",
             "sound_device",

@@ -63,6 +63,13 @@ pub struct Description {
     pub video_level: VideoLevel,
 }
 
+impl Description {
+    /// SSRCs of the streams that this side sends, 0 for one that it does not.
+    pub const fn ssrcs(&self) -> [u32; 4] {
+        [self.audio_ssrc, self.video_ssrc, self.rtx_ssrc, self.fec_ssrc]
+    }
+}
+
 /// What kind of address a candidate is (RFC 8445).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -1,18 +1,21 @@
 //! `visavis doctor`: does each part that a call needs work? One line each; exit status 0 only when no line says "problem".
 //! A device that was chosen away is none.
 
+use std::cell::RefCell;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 
 use crate::call::DeviceKind;
 use crate::controller::{Command, Controller, Event, VideoChoice, echo_id};
 use crate::media::Preset;
+use crate::network::{self, Standing};
 use crate::store::{DeviceChoice, Settings};
 
 use super::{CommonOptions, ending};
 
 /// How long devices may take to open, and how long Echo may take to return a picture.
 const PATIENCE: Duration = Duration::from_secs(10);
+const OFFLINE: &str = "there is no network; only people on this computer can be found";
 const SILENT: &str = "gave no answer in time.";
 
 /// Opens each device once, calls Echo once, and says what it found.
@@ -27,13 +30,14 @@ pub fn run(common: &CommonOptions) -> anyhow::Result<()> {
     };
     let controller = Controller::start(options, sink, |_| {})?;
     let _hangs_up = ending::hang_up_first(controller.handle(), false, || {});
-    let checkup = Checkup { events: received };
+    let checkup = Checkup { events: received, late: RefCell::default() };
     let works = profile(&controller, &folder, shared)?
         & checkup.identity()?
         & checkup.people()?
         & checkup.capture(&controller)?
         & speaker(&controller)?
-        & checkup.echo(&controller)?;
+        & checkup.echo(&controller)?
+        & checkup.late()?;
     controller.quit();
     anyhow::ensure!(ending::interrupted().is_none(), "The check was interrupted.");
     anyhow::ensure!(works, "Not everything works; the lines above say what to do.");
@@ -88,6 +92,8 @@ fn profile(controller: &Controller, folder: &str, shared: bool) -> std::io::Resu
 
 struct Checkup {
     events: Receiver<Event>,
+    /// Faults of no command that came while something else was waited for.
+    late: RefCell<Vec<String>>,
 }
 
 impl Checkup {
@@ -109,8 +115,21 @@ impl Checkup {
         });
         let works = fault == Some(None);
         let finding = fault.unwrap_or_else(|| Some(SILENT.to_owned()));
-        line(works, "people", &finding.unwrap_or_else(|| "this network is being searched".to_owned()))?;
+        let own = network::local_addresses();
+        let offline = own.iter().all(|own| own.ip.is_loopback() || own.standing == Standing::Down);
+        let searched = if offline { OFFLINE } else { "this network is being searched" };
+        self.late.borrow_mut().clear();
+        line(works, "people", &finding.unwrap_or_else(|| searched.to_owned()))?;
         Ok(works)
+    }
+
+    /// A search that began and does not work shows seconds later.
+    fn late(&self) -> anyhow::Result<bool> {
+        let late = std::mem::take(&mut *self.late.borrow_mut());
+        for fault in &late {
+            line(false, "people", fault)?;
+        }
+        Ok(late.is_empty())
     }
 
     fn capture(&self, controller: &Controller) -> anyhow::Result<bool> {
@@ -164,6 +183,11 @@ impl Checkup {
         let end = Instant::now() + PATIENCE;
         loop {
             let event = self.events.recv_timeout(end.saturating_duration_since(Instant::now())).ok()?;
+            if let Event::Error { message, command, .. } = &event
+                && command.is_empty()
+            {
+                self.late.borrow_mut().push(message.clone());
+            }
             if let Some(picked) = pick(&event) {
                 return Some(picked);
             }

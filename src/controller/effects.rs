@@ -116,7 +116,12 @@ impl Core {
         let keyframe_asked = Arc::new(AtomicBool::new(false));
         let keyframe = Hint::Keyframe { peer: id, connection };
         let system = EngineLane::new(self.parts.clone(), Arc::clone(&keyframe_asked), keyframe);
-        let engine = if id == echo_id() { &self.loopback } else { &self.engine };
+        // What carries signaling carries media, too.
+        let engine = match &self.signaling {
+            _ if id == echo_id() => self.loopback.clone(),
+            Some(signaling) => self.engine.along(signaling.path_to(id)),
+            None => self.engine.clone(),
+        };
         let peer = engine.connect(consent, role, sinks, move |event| {
             system.send(event, |event| SystemEvent::Engine { peer: id, connection, conversation, event });
         });

@@ -5,12 +5,18 @@ use std::sync::Arc;
 use crate::call::{CallError, CallState, Input, Standing};
 use crate::identity::PeerId;
 use crate::media::MediaTime;
-use crate::signaling::{SignalingClient, SignalingConfig, SignalingEvent};
+use crate::signaling::{DiscoveryFault, SignalingClient, SignalingConfig, SignalingEvent};
 
 use super::core::Core;
 use super::{Event, NoticeKind};
 
 const NO_NETWORK: &str = "People on this network cannot be found. Check the network and start again.";
+const NO_MULTICAST: &str = "People on this network cannot be found: the network or the system does not let Visavis look for \
+                            them. Check the network; Visavis goes on trying.";
+const PORT_TAKEN: &str = "People on this network cannot be found: another program keeps network port 5353 to itself. Close \
+                          that program; Visavis goes on trying.";
+const PORT_TAKEN_IN_PART: &str = "Some people on this network may not be found: another program keeps network port 5353 to \
+                                  itself, for IPv4 or for IPv6. Close that program; Visavis goes on trying.";
 const CLOCKS_DIFFER: &str = "Somebody on this network cannot be seen: their clock and this computer's differ by more \
                              than a minute. Set both to the right time.";
 
@@ -28,7 +34,11 @@ impl Core {
                 client.set_blocked(self.people.blocked().clone());
                 client.set_contacts(self.people.contacts());
                 client.set_strangers_may_ring(self.settings.strangers_may_ring);
+                let fault = client.discovery_fault();
                 self.signaling = Some(client);
+                if fault.is_some() {
+                    self.on_discovery(fault);
+                }
             }
             Err(error) => {
                 // The app works on: Echo can be called, and contacts are shown offline.
@@ -80,6 +90,21 @@ impl Core {
                 self.step(Input::Undelivered { to, message });
             }
             SignalingEvent::ClocksDiffer => self.network_fault(CLOCKS_DIFFER, NoticeKind::ClocksDiffer),
+            SignalingEvent::Discovery(fault) => self.on_discovery(fault),
+        }
+    }
+
+    /// Says what keeps people from being found from now on, or takes it back.
+    fn on_discovery(&mut self, fault: Option<DiscoveryFault>) {
+        self.notices.forget_discovery();
+        self.publisher.mark();
+        match fault {
+            Some(DiscoveryFault::PortTaken) => self.network_fault(PORT_TAKEN, NoticeKind::PortTaken { entirely: true }),
+            Some(DiscoveryFault::PortTakenInPart) => {
+                self.network_fault(PORT_TAKEN_IN_PART, NoticeKind::PortTaken { entirely: false });
+            }
+            Some(DiscoveryFault::NoMulticast) => self.network_fault(NO_MULTICAST, NoticeKind::NoNetwork),
+            None => tracing::info!("people on this network can be looked for again"),
         }
     }
 

@@ -52,6 +52,11 @@ impl Notices {
         });
     }
 
+    /// Takes away what was said about finding people: something else holds now.
+    pub(super) fn forget_discovery(&mut self) {
+        self.notices.retain(|notice| !matches!(notice.kind, NoticeKind::NoNetwork | NoticeKind::PortTaken { .. }));
+    }
+
     /// Takes away the notes about missing devices; what is missing.
     fn take_missing(&mut self) -> Vec<DeviceKind> {
         let missing = self.notices.iter().flat_map(|notice| missing_in(&notice.kind)).collect();

@@ -313,6 +313,11 @@ pub enum NoticeKind {
     Store(StoreFault),
     /// People on this network cannot be looked for.
     NoNetwork,
+    /// Another program holds the port by which people are found: for all of them, or for some.
+    PortTaken {
+        /// Nobody can be found.
+        entirely: bool,
+    },
     /// Somebody cannot be seen, because their clock and this computer's differ by too much.
     ClocksDiffer,
 }

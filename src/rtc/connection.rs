@@ -1,6 +1,6 @@
 //! Builds one peer connection of the webrtc crate: codecs, interceptors, ICE timing, the two tracks that are sent.
 
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,7 +37,8 @@ use super::repair::nack::NackGenerator;
 use super::repair::retransmission::RetransmissionUnwrapper;
 use super::rtcp_observer::RtcpObserver;
 use super::stage::Staged;
-use super::transport::host_addresses::HostAddresses;
+use super::transport::host_addresses::{EngineAddresses, HostAddresses};
+use super::transport::runtime::PeerRuntime;
 
 /// Between connectivity checks of a pair while connecting. A check goes out when this timer fires, and nominating takes
 /// another one, so it is most of the time that a call on a local network takes to connect.
@@ -79,17 +80,17 @@ pub(super) struct Interceptors {
 
 /// Opens the sockets and makes the connection; nothing is sent before a description is set.
 pub(super) async fn open(
-    bind: Option<IpAddr>,
+    addresses: HostAddresses,
     streams: StreamNumbers,
     interceptors: Interceptors,
     handler: Arc<dyn PeerConnectionEventHandler>,
-    runtime: Arc<dyn Runtime>,
+    runtime: &Arc<PeerRuntime>,
 ) -> Result<Connection, Error> {
     let mut media = media_engine()?;
     let registry = configure_twcc(Registry::new(), &mut media)?;
     let registry = with_interceptors(registry, interceptors);
-    let addresses = HostAddresses(bind);
-    let loopback = addresses.list().iter().all(IpAddr::is_loopback);
+    let loopback = addresses.list().iter().map(SocketAddr::ip).all(|address| address.is_loopback());
+    let addresses = EngineAddresses { addresses, link_local: runtime.link_local() };
     let settings = SettingEngineBuilder::new()
         // Candidates are typed addresses: no name is ever looked up, and no multicast socket is needed.
         .with_multicast_dns_mode(MulticastDnsMode::Disabled)
@@ -108,14 +109,15 @@ pub(super) async fn open(
         .with_interceptor_registry(registry)
         .with_setting_engine(settings)
         .with_handler(handler)
-        .with_runtime(runtime)
+        .with_runtime(Arc::clone(runtime) as Arc<dyn Runtime>)
         .with_udp_addrs(vec![addresses])
         .build()
         .await?;
     let engine: Arc<dyn PeerConnection> = Arc::new(engine);
-    let audio = track("audio", RtpCodecKind::Audio, opus().rtp_codec, streams.audio, None);
+    let name = streams.canonical_name();
+    let audio = track((&name, "audio"), RtpCodecKind::Audio, opus().rtp_codec, streams.audio, None);
     let repairs = Some((streams.rtx, streams.fec));
-    let video = track("video", RtpCodecKind::Video, h264().rtp_codec, streams.video, repairs);
+    let video = track((&name, "video"), RtpCodecKind::Video, h264().rtp_codec, streams.video, repairs);
     // In this order: the first media section is the sound's.
     engine.add_track(Arc::clone(&audio) as Arc<dyn TrackLocal>).await?;
     engine.add_track(Arc::clone(&video) as Arc<dyn TrackLocal>).await?;
@@ -187,7 +189,7 @@ fn codec(
 
 /// A track with the stream `ssrc`, and the streams of its retransmissions and forward error correction.
 fn track(
-    name: &str,
+    (canonical_name, name): (&str, &str),
     kind: RtpCodecKind,
     codec: RTCRtpCodec,
     ssrc: u32,
@@ -200,6 +202,6 @@ fn track(
         ..Default::default()
     };
     let encoding = RTCRtpEncodingParameters { rtp_coding_parameters, codec, ..Default::default() };
-    let (stream, track, label) = ("visavis".to_owned(), name.to_owned(), name.to_owned());
+    let (stream, track, label) = (canonical_name.to_owned(), name.to_owned(), name.to_owned());
     Arc::new(TrackLocalStaticRTP::new(MediaStreamTrack::new(stream, track, label, kind, vec![encoding])))
 }

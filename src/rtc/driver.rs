@@ -12,6 +12,7 @@
 //! is a path again.
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
@@ -27,12 +28,14 @@ use webrtc::peer_connection::{RTCPeerConnectionState, RTCSessionDescription};
 use super::connection::Connection;
 use super::deadline;
 use super::engine::PeerEvent;
-use super::negotiation::candidate;
+use super::negotiation::candidate::{self, Reach};
 use super::negotiation::description_sdp::{self, StreamNumbers};
 use super::peer::{Command, Context};
 use super::sending::{is_closed, unless_closed};
+use super::transport::link_local::LinkLocalSockets;
 use crate::call::{Candidate, Description, DescriptionKind, EarlyCandidates, Role};
 use crate::media::MediaTime;
+use crate::network;
 
 /// Candidates of the far side's that are used for each description at most.
 const MAX_CANDIDATES: usize = 16;
@@ -58,8 +61,10 @@ pub(super) struct Inputs {
 /// Runs until the peer closes.
 pub(super) async fn drive(mut driver: Driver, inputs: Inputs, closed: &mut watch::Receiver<bool>) {
     let Inputs { mut commands, mut keyframe_requests, mut states, mut engine_task_ended } = inputs;
-    let gate = std::sync::Arc::clone(&driver.context.gate);
-    driver.offer_if_offerer().await;
+    let gate = Arc::clone(&driver.context.gate);
+    if unless_closed(closed, driver.offer_if_offerer()).await.is_none() {
+        return;
+    }
     let (mut next_pli, mut next_probe) = (Instant::now(), Instant::now());
     loop {
         tokio::select! {
@@ -85,7 +90,11 @@ pub(super) async fn drive(mut driver: Driver, inputs: Inputs, closed: &mut watch
                     return;
                 }
             }
-            Some(command) = commands.recv() => driver.command(command).await,
+            Some(command) = commands.recv() => {
+                if unless_closed(closed, driver.command(command)).await.is_none() {
+                    return;
+                }
+            }
         }
     }
 }
@@ -119,6 +128,7 @@ pub(super) struct Driver {
     context: Context,
     connection: Connection,
     streams: StreamNumbers,
+    link_local: Arc<LinkLocalSockets>,
     /// The far side's first description: a restart changes its ICE credentials alone.
     far: Option<Description>,
     generation: u32,
@@ -134,11 +144,17 @@ pub(super) struct Driver {
 }
 
 impl Driver {
-    pub(super) fn new(context: Context, connection: Connection, streams: StreamNumbers) -> Self {
+    pub(super) fn new(
+        context: Context,
+        connection: Connection,
+        streams: StreamNumbers,
+        link_local: Arc<LinkLocalSockets>,
+    ) -> Self {
         Self {
             context,
             connection,
             streams,
+            link_local,
             far: None,
             generation: 0,
             described: false,
@@ -279,6 +295,7 @@ impl Driver {
         } else if self.context.role == Role::Answerer {
             self.begin_generation(description.generation);
         }
+        self.context.gate.set_far_streams(description.ssrcs());
         self.connection.engine.set_remote_description(remote).await.map_err(|error| unusable(&error))?;
         self.context.counters.far_takes_copies.store(description.audio_red, Relaxed);
         self.context.counters.far_takes_fec.store(description.fec_ssrc != 0, Relaxed);
@@ -298,7 +315,7 @@ impl Driver {
     }
 
     async fn remote_candidate(&mut self, candidate: &Candidate) {
-        let Some(init) = candidate::to_engine(candidate, self.connection.loopback) else {
+        let Some(init) = candidate::to_engine(candidate, &self.reach()) else {
             tracing::debug!("an unusable candidate is ignored");
             return;
         };
@@ -310,6 +327,18 @@ impl Driver {
         if let Err(error) = self.connection.engine.add_ice_candidate(init).await {
             tracing::debug!(%error, "a candidate was refused");
         }
+    }
+
+    /// What may be reached now. This computer's own addresses are the far side's only where that is on this computer, which
+    /// its signaling connection proves; without word of such a connection nothing speaks against it.
+    fn reach(&self) -> Reach {
+        let elsewhere = self.context.addresses.path.as_ref().map(|path| {
+            let own = network::local_addresses();
+            let here = path().is_some_and(|path| path.stays_here(&own));
+            if here { Vec::new() } else { own }
+        });
+        let own = elsewhere.unwrap_or_default();
+        Reach { loopback: self.connection.loopback, link_local: self.link_local.any(), own }
     }
 
     fn state(&mut self, state: RTCPeerConnectionState) {

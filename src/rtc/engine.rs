@@ -1,7 +1,7 @@
 //! The door of the engine: makes peers, and names what goes in and what comes out.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
@@ -12,6 +12,7 @@ use super::transport::link::LinkProfile;
 use super::transport::runtime::Impairment;
 use crate::call::{Candidate, Consent, Description, Role};
 use crate::media::{EncodedAudio, EncodedVideo, FrameSlot};
+use crate::network::PathFinder;
 
 /// Where received media goes.
 #[derive(Clone)]
@@ -77,7 +78,7 @@ pub(super) type Events = Arc<dyn Fn(PeerEvent) + Send + Sync>;
 #[derive(Clone)]
 pub struct Engine {
     runtime: Handle,
-    bind: Option<IpAddr>,
+    addresses: HostAddresses,
     impairment: Impairment,
 }
 
@@ -93,7 +94,7 @@ impl Engine {
     /// With `bind`, media uses that address only (a loopback address connects within this computer); without, the addresses
     /// of this computer's networks, or loopback when it has none. No servers are needed.
     pub fn new(runtime: Handle, bind: Option<IpAddr>) -> Self {
-        Self { runtime, bind, impairment: Impairment::default() }
+        Self { runtime, addresses: HostAddresses { bind, path: None }, impairment: Impairment::default() }
     }
 
     /// Opens a connection to one participant. Returns at once; everything else comes through `events`.
@@ -106,12 +107,18 @@ impl Engine {
         sinks: PeerSinks,
         events: impl Fn(PeerEvent) + Send + Sync + 'static,
     ) -> Peer {
-        peer::start(&self.runtime, self.bind, role, sinks, Arc::new(events), self.impairment.clone())
+        peer::start(&self.runtime, self.addresses.clone(), role, sinks, Arc::new(events), self.impairment.clone())
     }
 
     /// The addresses that connections made now would use; those of calls that go on may be others.
     pub fn addresses(&self) -> Vec<IpAddr> {
-        HostAddresses(self.bind).list()
+        self.addresses.list().iter().map(SocketAddr::ip).collect()
+    }
+
+    /// The same for connections to one person, whom signaling reaches by `path`: media takes that first.
+    pub fn along(&self, path: PathFinder) -> Self {
+        let addresses = HostAddresses { path: Some(path), ..self.addresses.clone() };
+        Self { runtime: self.runtime.clone(), addresses, impairment: self.impairment.clone() }
     }
 
     /// The same, but what is sent goes through a bad network in software.

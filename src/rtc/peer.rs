@@ -9,7 +9,6 @@
 //! ```
 
 use std::fmt;
-use std::net::IpAddr;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -17,7 +16,6 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use webrtc::peer_connection::{PeerConnectionEventHandler, RTCPeerConnectionIceEvent, RTCPeerConnectionState};
-use webrtc::runtime::Runtime;
 
 use super::congestion::CongestionControl;
 use super::connection::{self, Connection, Interceptors};
@@ -30,9 +28,11 @@ use super::receiving::{self, KeyframeRequests};
 use super::repair::fec::ForwardErrorCorrection;
 use super::repair::nack::NackGenerator;
 use super::rtcp_observer::RtcpObserver;
-use super::sending::{self, MediaQueues, MediaReceivers, is_closed};
+use super::sending::{self, MediaQueues, MediaReceivers, is_closed, unless_closed};
 use super::stats::{Counters, PeerStats};
-use super::transport::runtime::{Impairment, PeerRuntime};
+use super::transport::host_addresses::HostAddresses;
+use super::transport::link_local::LinkLocalSockets;
+use super::transport::runtime::{Impairment, PeerRuntime, Tasks};
 use super::transport::source_gate::SourceGate;
 use crate::call::Role;
 use crate::call::{Candidate, Description};
@@ -42,8 +42,10 @@ use crate::media::{EncodedAudio, EncodedVideo, MediaTime, VideoBudget};
 const CANDIDATES: usize = 64;
 /// Room that candidates leave: for what the connection cannot do without. A far side gets two restarts a second.
 const NEGOTIATION: usize = 64;
-/// From closing to the end of the last task at most.
-const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
+/// For the engine's own closing.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+/// From there to the end of the last task at most, before they are ended.
+const RELEASE_TIMEOUT: Duration = Duration::from_secs(3);
 
 pub(super) enum Command {
     Restart { generation: u32 },
@@ -161,7 +163,7 @@ impl Drop for Shared {
 /// Starts the peer task.
 pub(super) fn start(
     handle: &Handle,
-    bind: Option<IpAddr>,
+    addresses: HostAddresses,
     role: Role,
     sinks: PeerSinks,
     events: Events,
@@ -176,7 +178,7 @@ pub(super) fn start(
     let (close, closed) = watch::channel(false);
     let context = Context {
         handle: handle.clone(),
-        bind,
+        addresses,
         role,
         sinks,
         events: Arc::clone(&events),
@@ -196,7 +198,7 @@ pub(super) fn start(
 
 pub(super) struct Context {
     handle: Handle,
-    bind: Option<IpAddr>,
+    pub(super) addresses: HostAddresses,
     pub(super) role: Role,
     sinks: PeerSinks,
     pub(super) events: Events,
@@ -222,29 +224,41 @@ async fn run(
     receivers: MediaReceivers,
 ) {
     let events = Arc::clone(&context.events);
-    let (runtime, mut tasks_ended) =
+    let (runtime, tasks) =
         PeerRuntime::new(context.handle.clone(), Arc::clone(&context.gate), context.impairment.clone());
-    match open(&context, &runtime, receivers, closed.clone()).await {
-        Ok((connection, states, streams)) => {
+    let open = open(&context, &runtime, receivers, closed.clone());
+    match unless_closed(&mut closed, open).await {
+        Some(Ok((connection, states, streams))) => {
             let engine = Arc::clone(&connection.engine);
-            let driver = Driver::new(context, connection, streams);
+            let driver = Driver::new(context, connection, streams, runtime.link_local());
             let inputs = Inputs { commands, keyframe_requests, states, engine_task_ended: runtime.engine_task_ended() };
             drive(driver, inputs, &mut closed).await;
-            if let Err(error) = engine.close().await {
-                tracing::debug!(%error, "closing a connection");
+            match tokio::time::timeout(CLOSE_TIMEOUT, engine.close()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::debug!(%error, "closing a connection"),
+                Err(_) => tracing::debug!("a connection does not close by itself"),
             }
         }
-        Err(error) => {
+        Some(Err(error)) => {
             tracing::debug!(%error, "a connection could not be opened");
             events(PeerEvent::Failed { detail: "it could not be opened" });
             is_closed(&mut closed).await;
         }
+        // Nobody holds what was opened by halves: its tasks would not end by themselves.
+        None => tasks.abort(),
     }
     drop(runtime);
-    if tokio::time::timeout(RELEASE_TIMEOUT, tasks_ended.wait()).await.is_err() {
-        tracing::error!("a closed connection does not let go of everything");
-    }
+    release(tasks).await;
     events(PeerEvent::Closed);
+}
+
+/// Waits until every task has let go of what it holds; ends those that take too long.
+async fn release(mut tasks: Tasks) {
+    if tokio::time::timeout(RELEASE_TIMEOUT, tasks.ended()).await.is_err() {
+        tracing::error!("a closed connection does not let go of everything by itself");
+        tasks.abort();
+        let _ = tokio::time::timeout(RELEASE_TIMEOUT, tasks.ended()).await;
+    }
 }
 
 async fn open(
@@ -265,6 +279,10 @@ async fn open(
     let observer = RtcpObserver::new(Arc::clone(&context.counters), (streams.video, streams.audio), {
         let events = Arc::clone(&context.events);
         move || events(PeerEvent::KeyframeRequested)
+    })
+    .telling_reporters({
+        let gate = Arc::clone(&context.gate);
+        move |ssrc| gate.confirm_reporter(ssrc)
     });
     let (tap, received) = MediaTap::new();
     let interceptors = Interceptors {
@@ -277,10 +295,13 @@ async fn open(
         fec: ForwardErrorCorrection::new(Arc::clone(&context.counters)),
         tap,
     };
-    let handler =
-        Arc::new(Handler { events: Arc::clone(&context.events), generation: Arc::clone(&context.generation), states });
-    let runtime_dyn = Arc::clone(runtime) as Arc<dyn Runtime>;
-    let connection = connection::open(context.bind, streams, interceptors, handler, runtime_dyn).await?;
+    let handler = Arc::new(Handler {
+        events: Arc::clone(&context.events),
+        generation: Arc::clone(&context.generation),
+        link_local: runtime.link_local(),
+        states,
+    });
+    let connection = connection::open(context.addresses.clone(), streams, interceptors, handler, runtime).await?;
     let sound = Arc::clone(&context.sinks.audio);
     let connected = || context.connected.subscribe();
     runtime.track(receiving::receive_audio(received.audio, connected(), sound, Arc::clone(&context.counters)));
@@ -316,13 +337,15 @@ fn random_numbers() -> Result<[u64; 5], webrtc::error::Error> {
 struct Handler {
     events: Events,
     generation: Arc<AtomicU32>,
+    link_local: Arc<LinkLocalSockets>,
     states: watch::Sender<RTCPeerConnectionState>,
 }
 
 #[async_trait::async_trait]
 impl PeerConnectionEventHandler for Handler {
     async fn on_ice_candidate(&self, event: RTCPeerConnectionIceEvent) {
-        if let Some(candidate) = candidate::from_engine(&event.candidate, self.generation.load(Relaxed)) {
+        let (generation, told) = (self.generation.load(Relaxed), |address| self.link_local.told(address));
+        if let Some(candidate) = candidate::from_engine(&event.candidate, generation, told) {
             (self.events)(PeerEvent::LocalCandidate(candidate));
         }
     }
@@ -334,6 +357,7 @@ impl PeerConnectionEventHandler for Handler {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
     use std::sync::Mutex;
 
     use super::*;

@@ -1,5 +1,5 @@
-//! Reads the RTCP that passes, and changes nothing: round trip, loss and jitter out of the reports (RFC 3550, 6.4),
-//! keyframe requests (RFC 4585, 6.3.1 and RFC 5104, 4.3.1).
+//! Reads the RTCP that passes: round trip, loss and jitter out of the reports (RFC 3550, 6.4), keyframe requests (RFC 4585,
+//! 6.3.1 and RFC 5104, 4.3.1). Of what leaves it corrects the clocks and who reports.
 //!
 //! The nearest interceptor to the network, so that it sees what arrives before anything else acts on it, and what leaves
 //! when it leaves. Runs on the tokio task of the peer connection. (The engine's own statistics compute no round trip and
@@ -16,6 +16,7 @@ use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication
 use rtc::rtcp::receiver_report::ReceiverReport;
 use rtc::rtcp::reception_report::ReceptionReport;
 use rtc::rtcp::sender_report::SenderReport;
+use rtc::rtcp::transport_feedbacks::transport_layer_cc::TransportLayerCc;
 use rtc::rtcp::transport_feedbacks::transport_layer_nack::TransportLayerNack;
 
 use super::stage::{Passing, Stage};
@@ -30,6 +31,11 @@ const AUDIO_CLOCK: u64 = 48_000;
 /// Keyframe requests closer together than this count as one. Less than the 300 ms at which they leave the far side, so that
 /// two which the network brings closer together are both heard.
 const KEYFRAME_REQUEST_INTERVAL: Duration = Duration::from_millis(200);
+
+/// Commands of the far side that are remembered, each of another command source (RFC 5104, 4.3.1.1).
+const REMEMBERED_COMMANDS: usize = 8;
+/// A command that is this far behind the latest one, or less, has been obeyed: it was repeated, or is late.
+const OBEYED: u8 = 16;
 
 type Rtcp = Box<dyn rtc::rtcp::Packet>;
 
@@ -46,6 +52,10 @@ pub(super) struct RtcpObserver {
     /// Called when the far side wants a keyframe.
     on_keyframe_request: Box<dyn Fn() + Send + Sync>,
     keyframe_requests: Spacing,
+    /// Called with the SSRC under which genuine RTCP came.
+    on_reporter: Box<dyn Fn(u32) + Send + Sync>,
+    /// SSRCs of who sent full intra requests, and the sequence number of each one's latest.
+    commands: VecDeque<(u32, u8)>,
     /// The middle 32 bits of the NTP time of sender reports, and when each left.
     departures: VecDeque<(u32, Instant)>,
 }
@@ -64,8 +74,15 @@ impl RtcpObserver {
             far_audio: None,
             on_keyframe_request: Box::new(on_keyframe_request),
             keyframe_requests: Spacing::new(KEYFRAME_REQUEST_INTERVAL),
+            on_reporter: Box::new(|_| {}),
+            commands: VecDeque::new(),
             departures: VecDeque::new(),
         }
+    }
+
+    /// The same, telling under which SSRC each RTCP packet came.
+    pub(super) fn telling_reporters(self, on_reporter: impl Fn(u32) + Send + Sync + 'static) -> Self {
+        Self { on_reporter: Box::new(on_reporter), ..self }
     }
 
     /// Nearest to the network.
@@ -89,8 +106,11 @@ impl RtcpObserver {
         } else if let Some(request) = any.downcast_ref::<PictureLossIndication>() {
             self.keyframe_request(request.media_ssrc, now);
         } else if let Some(request) = any.downcast_ref::<FullIntraRequest>() {
-            for entry in &request.fir {
-                self.keyframe_request(entry.ssrc, now);
+            let own = self.own_video;
+            for entry in request.fir.iter().filter(|entry| entry.ssrc == own) {
+                if is_new_command(&mut self.commands, request.sender_ssrc, entry.sequence_number) {
+                    self.keyframe_request(own, now);
+                }
             }
         }
     }
@@ -136,6 +156,17 @@ impl RtcpObserver {
         *packet = Box::new(SenderReport { rtp_time, ..report.clone() });
     }
 
+    /// The engine reports under made-up SSRCs, one for each stream that it receives; this side is one participant, and has
+    /// SSRCs that the far side knows (RFC 3550, 6.4.2).
+    fn correct_reporter(&self, packet: &mut Rtcp) {
+        let any = packet.as_any();
+        if let Some(report) = any.downcast_ref::<ReceiverReport>() {
+            *packet = Box::new(ReceiverReport { ssrc: self.own_video, ..report.clone() });
+        } else if let Some(feedback) = any.downcast_ref::<TransportLayerCc>() {
+            *packet = Box::new(TransportLayerCc { sender_ssrc: self.own_video, ..feedback.clone() });
+        }
+    }
+
     fn departure(&mut self, packet: &Rtcp, now: Instant) {
         let any = packet.as_any();
         if let Some(report) = any.downcast_ref::<SenderReport>() {
@@ -155,9 +186,39 @@ impl RtcpObserver {
     }
 }
 
+/// Under which SSRC a packet was sent.
+fn reporter(packet: &Rtcp) -> Option<u32> {
+    let any = packet.as_any();
+    any.downcast_ref::<ReceiverReport>()
+        .map(|report| report.ssrc)
+        .or_else(|| any.downcast_ref::<TransportLayerCc>().map(|feedback| feedback.sender_ssrc))
+        .or_else(|| any.downcast_ref::<TransportLayerNack>().map(|request| request.sender_ssrc))
+        .or_else(|| any.downcast_ref::<PictureLossIndication>().map(|request| request.sender_ssrc))
+        .or_else(|| any.downcast_ref::<FullIntraRequest>().map(|request| request.sender_ssrc))
+}
+
+/// Whether a full intra request of this source is none that was obeyed before; notes it.
+fn is_new_command(commands: &mut VecDeque<(u32, u8)>, source: u32, number: u8) -> bool {
+    if let Some((_, latest)) = commands.iter_mut().find(|(known, _)| *known == source) {
+        let is_new = latest.wrapping_sub(number) >= OBEYED;
+        if is_new {
+            *latest = number;
+        }
+        return is_new;
+    }
+    if commands.len() >= REMEMBERED_COMMANDS {
+        commands.pop_front();
+    }
+    commands.push_back((source, number));
+    true
+}
+
 impl Stage for RtcpObserver {
     fn read(&mut self, message: TaggedPacket, passing: &mut Passing) {
         if let Packet::Rtcp(packets) = &message.message.packet {
+            if let Some(reporter) = packets.first().and_then(reporter) {
+                (self.on_reporter)(reporter);
+            }
             for packet in packets {
                 self.arrival(packet, message.now);
             }
@@ -169,6 +230,7 @@ impl Stage for RtcpObserver {
         if let Packet::Rtcp(packets) = &mut message.message.packet {
             for packet in packets {
                 self.correct_clock(packet);
+                self.correct_reporter(packet);
                 self.departure(packet, message.now);
             }
         }
@@ -258,5 +320,66 @@ mod tests {
             observer.handle_read(tagged(start + Duration::from_millis(millis), Box::new(request))).unwrap();
         }
         assert_eq!(calls.load(Relaxed), 2);
+    }
+
+    #[test]
+    fn a_full_intra_request_that_is_repeated_or_late_is_obeyed_once() {
+        use rtc::rtcp::payload_feedbacks::full_intra_request::FirEntry;
+        let start = Instant::now();
+        let counters = Arc::new(Counters::default());
+        let mut observer = Staged::new(RtcpObserver::new(Arc::clone(&counters), (7, 8), || {}));
+        let mut counted = 0;
+        // Who, which, and whether it is a new one; half a second apart.
+        for (second, (source, number, new)) in [
+            (1, 254, true),
+            (1, 254, false),
+            (1, 255, true),
+            (1, 0, true),
+            (1, 255, false),
+            (2, 255, true),
+            (1, 1, true),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let fir =
+                vec![FirEntry { ssrc: 7, sequence_number: number }, FirEntry { ssrc: 9, sequence_number: number }];
+            let request = FullIntraRequest { sender_ssrc: source, media_ssrc: 0, fir };
+            let at = start + Duration::from_millis(500 * second as u64);
+            observer.handle_read(tagged(at, Box::new(request))).unwrap();
+            counted += u64::from(new);
+            assert_eq!(counters.keyframe_requests_received.load(Relaxed), counted, "{source} {number}");
+        }
+        let mut commands = VecDeque::new();
+        assert!((0..1000).all(|source| is_new_command(&mut commands, source, 0)));
+        assert_eq!(commands.len(), REMEMBERED_COMMANDS);
+    }
+
+    #[test]
+    fn reports_leave_under_an_ssrc_that_the_far_side_knows() {
+        let mut observer = Staged::new(RtcpObserver::new(Arc::default(), (7, 8), || {}));
+        let report = ReceiverReport { ssrc: 1234, ..Default::default() };
+        let feedback = TransportLayerCc { sender_ssrc: 5678, media_ssrc: 22, ..Default::default() };
+        for packet in [Box::new(report) as Rtcp, Box::new(feedback)] {
+            observer.handle_write(tagged(Instant::now(), packet)).unwrap();
+            let Some(Packet::Rtcp(left)) = observer.poll_write().map(|message| message.message.packet) else {
+                panic!()
+            };
+            assert_eq!(reporter(&left[0]), Some(7));
+        }
+    }
+
+    #[test]
+    fn who_reports_is_told() {
+        let told = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let telling = Arc::clone(&told);
+        let observer = RtcpObserver::new(Arc::default(), (7, 8), || {});
+        let mut observer = Staged::new(observer.telling_reporters(move |ssrc| telling.lock().unwrap().push(ssrc)));
+        let report = ReceiverReport { ssrc: 1234, ..Default::default() };
+        let request = PictureLossIndication { sender_ssrc: 5678, media_ssrc: 7 };
+        for packet in [Box::new(report) as Rtcp, Box::new(request)] {
+            observer.handle_read(tagged(Instant::now(), packet)).unwrap();
+        }
+        assert_eq!(*told.lock().unwrap(), [1234, 5678]);
     }
 }

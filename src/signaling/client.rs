@@ -16,10 +16,12 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::connection::Local;
-use super::discovery::Discovery;
+use super::discovery::{Discovery, DiscoveryFault};
 use super::hub::Hub;
+use super::local_ports::LocalPort;
 use super::{Message, lan};
 use crate::identity::{EnvelopeError, Identity, PeerId, display_name};
+use crate::network::PathFinder;
 
 const COMMANDS: usize = 512;
 const INPUTS: usize = 256;
@@ -96,6 +98,8 @@ pub enum SignalingEvent {
     /// Somebody's computer and this one differ by over a minute in what time it is, so they do not see each other. Told
     /// once in ten minutes at most.
     ClocksDiffer,
+    /// What keeps people on this network from being found from now on; `None`: nothing does any more.
+    Discovery(Option<DiscoveryFault>),
 }
 
 /// Why signaling does not start.
@@ -129,6 +133,7 @@ pub struct SignalingClient {
     commands: mpsc::Sender<Command>,
     tasks: Tasks,
     port: u16,
+    discovery_fault: Option<DiscoveryFault>,
 }
 
 struct Tasks {
@@ -136,6 +141,8 @@ struct Tasks {
     listener: JoinHandle<()>,
     browser: JoinHandle<()>,
     discovery: Option<Discovery>,
+    /// Lets this computer's other apps dial the listener.
+    _port: LocalPort,
 }
 
 impl Drop for Tasks {
@@ -163,6 +170,7 @@ impl SignalingClient {
             TcpListener::from_std(listener)?
         };
         let discovery = Discovery::start(id, &local.instance, port, config.bind)?;
+        let discovery_fault = discovery.fault();
         let events: Arc<dyn Fn(SignalingEvent) + Send + Sync> = Arc::new(events);
         let (commands, from_client) = mpsc::channel(COMMANDS);
         let (reports, from_routes) = mpsc::channel(INPUTS);
@@ -170,10 +178,22 @@ impl SignalingClient {
         let tasks = Tasks {
             hub: runtime.spawn(hub.run(from_client, from_routes)),
             listener: runtime.spawn(lan::listen(listener, local.clone(), reports.clone())),
-            browser: runtime.spawn(discovery.browse(id, reports)),
+            browser: runtime.spawn(discovery.browse(reports)),
             discovery: Some(discovery),
+            _port: LocalPort::hold(port),
         };
-        Ok(Self { runtime: runtime.clone(), local, events, commands, tasks, port })
+        Ok(Self { runtime: runtime.clone(), local, events, commands, tasks, port, discovery_fault })
+    }
+
+    /// What kept people from being found at the start, if anything; what changes is told by events.
+    pub const fn discovery_fault(&self) -> Option<DiscoveryFault> {
+        self.discovery_fault
+    }
+
+    /// Tells at any time by which path a person is reached: media to them takes the same.
+    pub fn path_to(&self, id: PeerId) -> PathFinder {
+        let local = self.local.clone();
+        Arc::new(move || local.paths.to(&id))
     }
 
     /// The TCP port that it listens on.
@@ -242,10 +262,11 @@ impl SignalingClient {
         drop(commands);
         let (closed, done) = std_mpsc::sync_channel(1);
         runtime.spawn(async move {
+            // It must not begin anew while goodbye is said.
+            tasks.browser.abort();
             if let Some(discovery) = tasks.discovery.take() {
                 discovery.say_goodbye().await;
             }
-            tasks.browser.abort();
             // Without commands the hub hangs up and ends.
             let _ = timeout(HANG_UP, &mut tasks.hub).await;
             drop(tasks);

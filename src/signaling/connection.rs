@@ -23,8 +23,10 @@ use tokio_tungstenite::tungstenite::{Error as WebSocketError, Message as Packet}
 use super::flood::TokenBucket;
 use super::hub::{Input, Up};
 use super::outbox::Letter;
+use super::paths::Paths;
 use super::{Frame, Hello};
 use crate::identity::{EnvelopeError, Identity, MAX_ENVELOPE, Opened, PeerId, ReplayCache, display_name, open, seal};
+use crate::network::Path;
 
 /// From the first byte of a connection to the proof of both keys.
 pub(super) const HANDSHAKE: Duration = Duration::from_secs(5);
@@ -50,6 +52,7 @@ pub(super) struct Local {
     /// People who are no contacts may ring.
     pub(super) strangers_welcome: AtomicBool,
     replay: Mutex<ReplayCache>,
+    pub(super) paths: Paths,
     connections: AtomicU64,
 }
 
@@ -152,6 +155,7 @@ impl Local {
             contacts: Mutex::default(),
             strangers_welcome: AtomicBool::new(true),
             replay: Mutex::default(),
+            paths: Paths::default(),
             connections: AtomicU64::new(1),
         })
     }
@@ -268,12 +272,14 @@ pub(super) async fn carry(socket: Socket, met: Met, local: Arc<Local>, hub: mpsc
     let number = local.connections.fetch_add(1, Ordering::Relaxed);
     let (letters, to_send) = mpsc::channel(LETTERS);
     let name = local.name.subscribe();
+    let ends = socket.get_ref().local_addr().and_then(|local| Ok((local, socket.get_ref().peer_addr()?)));
     let up = Up {
         connection: number,
         peer: met.peer,
         name: display_name(&met.hello.name),
         instance: met.hello.instance,
         dialed: met.dialed,
+        path: ends.ok().map(|(local, remote)| Path::new(local, remote)),
         letters,
     };
     if hub.send(Input::Up(up)).await.is_err() {

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::identity::PeerId;
 
@@ -41,6 +41,12 @@ impl TokenBucket {
         }
         self.tokens -= 1.0;
         true
+    }
+
+    /// When one more may pass, which is now or later.
+    pub(super) fn free_at(&self, now: Instant) -> Instant {
+        let wait = Duration::try_from_secs_f64((1.0 - self.tokens) / self.rate).unwrap_or_default();
+        now.max(self.filled + wait)
     }
 }
 
@@ -195,8 +201,6 @@ fn network_of(address: IpAddr) -> IpAddr {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn peer(number: u32) -> PeerId {
@@ -212,6 +216,9 @@ mod tests {
         assert_eq!((0..10).filter(|_| bucket.take(start)).count(), 3);
         assert_eq!((0..10).filter(|_| bucket.take(start + Duration::from_secs(1))).count(), 2);
         assert!(!bucket.take(start), "a clock that goes back fills nothing");
+        let next = bucket.free_at(start + Duration::from_secs(1));
+        assert_eq!(next, start + Duration::from_millis(1500));
+        assert_eq!(bucket.free_at(start + Duration::from_secs(9)), start + Duration::from_secs(9));
         assert_eq!((0..10).filter(|_| bucket.take(start + Duration::from_secs(100))).count(), 3);
     }
 

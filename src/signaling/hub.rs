@@ -3,7 +3,7 @@
 //! here is locked.
 
 use std::collections::{HashMap, HashSet};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
@@ -14,16 +14,22 @@ use tokio::time::sleep_until;
 
 use super::client::{Command, PresenceRoute, SignalingEvent};
 use super::connection::{HANDSHAKE, Local};
+use super::dial_budget::DialBudget;
+use super::discovery::DiscoveryFault;
 use super::flood::Admission;
 use super::outbox::Letter;
 use super::peer::{Link, Peer};
 use super::{Frame, Message, lan};
 use crate::identity::PeerId;
+use crate::network::Path;
 
 const MAX_PEERS: usize = 256;
 const MAX_DIALS: usize = 16;
-/// Of these, to people who are no contacts: anybody can announce any number of them, at addresses that never answer.
-const MAX_DIALS_TO_STRANGERS: usize = MAX_DIALS / 2;
+/// Of these, to addresses at which nobody has proved to be: anybody can announce any number of people, contacts or not, at
+/// addresses that never answer.
+const MAX_UNPROVEN_DIALS: usize = MAX_DIALS / 2;
+/// Addresses of one contact that are remembered as theirs.
+const MAX_PROVEN: usize = 4;
 /// Messages over the limit before their connection is cut.
 const MAX_EXCESS: u32 = 200;
 /// Between two words about clocks: anybody can cause them.
@@ -52,6 +58,10 @@ pub(super) enum Input {
     ClocksDiffer,
     /// None of a person's addresses led to them.
     DialFailed { peer: PeerId },
+    /// People are looked for anew: everybody who is there will be found again.
+    DiscoveryRestarted,
+    /// What keeps people from being found now, if anything.
+    Discovery(Option<DiscoveryFault>),
 }
 
 /// A proven connection.
@@ -62,7 +72,28 @@ pub(super) struct Up {
     pub(super) name: String,
     pub(super) instance: String,
     pub(super) dialed: bool,
+    pub(super) path: Option<Path>,
     pub(super) letters: mpsc::Sender<Letter>,
+}
+
+/// Someone to dial.
+struct Due {
+    peer: PeerId,
+    at: Instant,
+    addresses: Vec<SocketAddr>,
+    /// The person has proved to be there before, or this side wants to reach them.
+    trusted: bool,
+}
+
+/// What somebody rests a place in the table on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Claim {
+    /// Somebody announces them.
+    Announced,
+    /// They have proved their key.
+    Proven,
+    /// This side writes to them.
+    Wanted,
 }
 
 pub(super) struct Hub {
@@ -75,6 +106,9 @@ pub(super) struct Hub {
     clocks_told: Option<Instant>,
     dials: JoinSet<()>,
     dialing: usize,
+    budget: Arc<DialBudget>,
+    /// Where contacts have proved to be, in this run of the program.
+    proven: HashMap<PeerId, Vec<IpAddr>>,
 }
 
 impl Hub {
@@ -93,13 +127,16 @@ impl Hub {
             clocks_told: None,
             dials: JoinSet::new(),
             dialing: 0,
+            budget: Arc::new(DialBudget::new(Instant::now())),
+            proven: HashMap::new(),
         }
     }
 
     /// Works until the client is closed or dropped. Connections that this side opened end with it.
     pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>, mut inputs: mpsc::Receiver<Input>) {
         loop {
-            let due = self.next_due().unwrap_or_else(|| Instant::now() + IDLE);
+            let now = Instant::now();
+            let due = self.next_due(now).unwrap_or(now + IDLE);
             tokio::select! {
                 command = commands.recv() => match command {
                     Some(command) => self.command(command, Instant::now()),
@@ -130,7 +167,7 @@ impl Hub {
                 }
             }
             Command::SetBlocked(blocked) => self.set_blocked(blocked, now),
-            Command::SetContacts(contacts) => self.local.set_contacts(contacts),
+            Command::SetContacts(contacts) => self.set_contacts(contacts),
         }
     }
 
@@ -164,7 +201,29 @@ impl Hub {
                 }
                 self.forget_if_idle(peer);
             }
+            Input::DiscoveryRestarted => self.peers.retain(|_, peer| {
+                peer.forget_services();
+                !peer.is_idle()
+            }),
+            Input::Discovery(fault) => (self.events)(SignalingEvent::Discovery(fault)),
         }
+    }
+
+    fn set_contacts(&mut self, contacts: HashSet<PeerId>) {
+        self.proven.retain(|id, _| contacts.contains(id));
+        self.local.set_contacts(contacts);
+        let connected =
+            self.peers.iter().filter(|(_, peer)| peer.link.is_some()).map(|(id, _)| *id).collect::<Vec<_>>();
+        connected.into_iter().for_each(|id| self.note_proven(id));
+    }
+
+    /// A contact who is connected has proved to be where they are.
+    fn note_proven(&mut self, id: PeerId) {
+        let Some(path) = self.local.paths.to(&id).filter(|_| self.local.is_contact(&id)) else { return };
+        let proven = self.proven.entry(id).or_default();
+        proven.retain(|address| *address != path.remote.ip());
+        proven.truncate(MAX_PROVEN - 1);
+        proven.insert(0, path.remote.ip());
     }
 
     fn clocks_differ(&mut self, now: Instant) {
@@ -175,7 +234,7 @@ impl Hub {
     }
 
     fn send(&mut self, to: PeerId, message: Message, now: Instant) {
-        if to == self.own || self.local.is_blocked(&to) || !self.make_room(&to, true, now) {
+        if to == self.own || self.local.is_blocked(&to) || !self.make_room(&to, Claim::Wanted, now) {
             return self.undelivered(to, message);
         }
         let envelope = match self.local.seal(&to, &Frame::Message(message.clone())) {
@@ -206,7 +265,7 @@ impl Hub {
     }
 
     fn found(&mut self, fullname: String, peer: PeerId, addresses: Vec<SocketAddr>, now: Instant) {
-        if self.make_room(&peer, false, now) {
+        if self.make_room(&peer, Claim::Announced, now) {
             self.peer(peer, now).found(fullname, addresses, now);
         }
     }
@@ -219,7 +278,7 @@ impl Hub {
             }
         }
         // Dropping what came with it closes the connection.
-        if self.local.is_blocked(&up.peer) || !self.make_room(&up.peer, false, now) {
+        if self.local.is_blocked(&up.peer) || !self.make_room(&up.peer, Claim::Proven, now) {
             return;
         }
         let opened_by_lower = up.dialed == (self.own < up.peer);
@@ -233,6 +292,7 @@ impl Hub {
         if doubled && !opened_by_lower {
             return;
         }
+        let (id, path) = (up.peer, up.path);
         let news = peer.link.is_none() || peer.name != up.name;
         peer.outbox.connection_lost();
         peer.is_heard();
@@ -242,9 +302,13 @@ impl Hub {
         let restored = peer.closed_instance.take().is_some_and(|closed| closed == instance);
         peer.link = Some(Link { connection, instance, dialed, letters, since: now, excess: 0 });
         peer.send_waiting();
+        let name = peer.name.clone();
+        if let Some(path) = path {
+            self.local.paths.note(id, path);
+            self.note_proven(id);
+        }
         if news {
-            let name = peer.name.clone();
-            self.presence(up.peer, name, true);
+            self.presence(id, name, true);
         }
         if restored {
             (self.events)(SignalingEvent::ConnectionRestored { id: up.peer });
@@ -304,25 +368,45 @@ impl Hub {
         self.presence(id, name, true);
     }
 
-    fn next_due(&self) -> Option<Instant> {
-        let dials = self.possible_dials().map(|(at, _)| at);
+    fn next_due(&self, now: Instant) -> Option<Instant> {
+        let dials = self.possible_dials(now).map(|due| due.at);
         dials.chain(self.peers.values().filter_map(|peer| peer.outbox.next_deadline())).min()
     }
 
     /// Whom there is room to dial, and when.
-    fn possible_dials(&self) -> impl Iterator<Item = (Instant, PeerId)> {
-        let to_strangers = self.peers.iter().filter(|(id, peer)| peer.dialing && !self.local.is_contact(id)).count();
-        let (room, room_for_strangers) = (self.dialing < MAX_DIALS, to_strangers < MAX_DIALS_TO_STRANGERS);
-        let dials = self.peers.iter().filter_map(|(id, peer)| Some((peer.dial_at()?, *id)));
-        dials.filter(move |(_, id)| {
-            room && !self.local.is_blocked(id) && (room_for_strangers || self.local.is_contact(id))
-        })
+    fn possible_dials(&self, now: Instant) -> impl Iterator<Item = Due> {
+        let unproven = self.peers.values().filter(|peer| peer.dialing && !peer.trusted_dial).count();
+        let (room, room_for_unproven) = (self.dialing < MAX_DIALS, unproven < MAX_UNPROVEN_DIALS);
+        let due = self.peers.iter().filter(move |(id, _)| room && !self.local.is_blocked(id));
+        due.filter_map(move |(id, peer)| self.due(*id, peer, now)).filter(move |due| due.trusted || room_for_unproven)
     }
 
-    /// Of those who are due the contacts first, and of these whoever waits longest.
-    fn dial_now(&self, now: Instant) -> Option<PeerId> {
-        let due = self.possible_dials().filter(|(at, _)| *at <= now);
-        due.min_by_key(|(at, id)| (!self.local.is_contact(id), *at)).map(|(_, id)| id)
+    /// When to dial a person, and where. A contact has an advantage only where they proved to be before: else whoever
+    /// announces one at an address of their own would see by the time of the dial that it is a contact.
+    fn due(&self, id: PeerId, peer: &Peer, now: Instant) -> Option<Due> {
+        let (at, all) = (peer.dial_at()?, peer.addresses());
+        let proven = self.proven.get(&id).map_or(&[][..], Vec::as_slice);
+        let there: Vec<_> =
+            all.iter().copied().filter(|address| proven.contains(&address.ip().to_canonical())).collect();
+        if peer.is_wanted() {
+            return Some(Due { peer: id, at, addresses: all, trusted: true });
+        }
+        // In turns: they may have moved.
+        if !there.is_empty() && peer.turn().is_multiple_of(2) {
+            return Some(Due { peer: id, at, addresses: there, trusted: true });
+        }
+        let free = self.budget.free_at(all.first()?.ip(), now);
+        Some(Due { peer: id, at: at.max(free), addresses: all, trusted: false })
+    }
+
+    /// Of those who are due the trusted first; then whose address was not tried for longest, so that many announcements at
+    /// few addresses hold up nobody elsewhere; of these whoever waits longest.
+    fn dial_now(&self, now: Instant) -> Option<Due> {
+        let due = self.possible_dials(now).filter(|due| due.at <= now);
+        due.min_by_key(|due| {
+            let dialed = due.addresses.first().and_then(|address| self.budget.dialed(address.ip()));
+            (!due.trusted, dialed.filter(|_| !due.trusted), due.at)
+        })
     }
 
     fn do_what_is_due(&mut self, now: Instant) {
@@ -330,12 +414,18 @@ impl Hub {
         for (id, peer) in &mut self.peers {
             late.extend(peer.outbox.expired(now).into_iter().map(|message| (*id, message)));
         }
-        while let Some(id) = self.dial_now(now)
-            && let Some(peer) = self.peers.get_mut(&id)
+        while let Some(due) = self.dial_now(now)
+            && let Some(peer) = self.peers.get_mut(&due.peer)
         {
             peer.dialing = true;
+            peer.trusted_dial = due.trusted;
             self.dialing += 1;
-            self.dials.spawn(lan::dial(peer.addresses(), id, self.local.clone(), self.reports.clone()));
+            let budget = (!due.trusted).then(|| self.budget.clone());
+            if let (Some(budget), Some(first)) = (&budget, due.addresses.first()) {
+                budget.take(first.ip(), now);
+            }
+            let dial = lan::Dial { peer: due.peer, addresses: due.addresses, budget };
+            self.dials.spawn(lan::dial(dial, self.local.clone(), self.reports.clone()));
         }
         for (id, message) in late {
             self.undelivered(id, message);
@@ -354,17 +444,24 @@ impl Hub {
         peer.link.as_ref().is_some_and(|link| link.connection == connection).then_some(peer)
     }
 
-    /// Whether `id` is known or may become so. Strangers make room for contacts (and for whom this side writes to), and
-    /// those that only announce themselves for those that are connected.
-    fn make_room(&mut self, id: &PeerId, wanted: bool, now: Instant) -> bool {
+    /// Whether `id` is known or may become so. Strangers make room for contacts who are there (and for whom this side writes
+    /// to), and those that are only announced for those that are connected. Of the announced all are alike: who is a contact
+    /// must not show.
+    fn make_room(&mut self, id: &PeerId, claim: Claim, now: Instant) -> bool {
         if self.peers.len() < MAX_PEERS || self.peers.contains_key(id) {
             return true;
         }
-        let wanted = wanted || self.local.is_contact(id);
-        let strangers = self.peers.iter().filter(|(other, peer)| {
-            !self.local.is_contact(other) && peer.outbox.is_empty() && !peer.dialing && (wanted || peer.link.is_none())
+        let wanted = match claim {
+            Claim::Announced => false,
+            Claim::Proven => self.local.is_contact(id),
+            Claim::Wanted => true,
+        };
+        let may_leave = self.peers.iter().filter(|(other, peer)| {
+            let contact = self.local.is_contact(other) && peer.link.is_some();
+            let keeps = contact || !peer.outbox.is_empty() || peer.dialing;
+            !keeps && (wanted || peer.link.is_none())
         });
-        let Some(leaving) = strangers.min_by_key(|(_, peer)| (peer.link.is_some(), peer.touched)).map(|(id, _)| *id)
+        let Some(leaving) = may_leave.min_by_key(|(_, peer)| (peer.link.is_some(), peer.touched)).map(|(id, _)| *id)
         else {
             return false;
         };

@@ -5,6 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -13,14 +15,20 @@ use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, 
 use tokio_tungstenite::tungstenite::http::{StatusCode, header};
 
 use super::connection::{ConnectionError, HANDSHAKE, Local, Met, carry, limits, meet_as_dialer, meet_as_listener};
+use super::dial_budget::DialBudget;
 use super::flood::{AddressLimits, Permit};
 use super::hub::Input;
 use crate::identity::{EnvelopeError, PeerId};
+use crate::network;
 
 const PATH: &str = "/visavis/1";
 /// The same for everybody: the request names nobody and no address.
 const REQUEST: &str = "ws://visavis.local/visavis/1";
 const CONNECT: Duration = Duration::from_secs(1);
+/// Between attempts at one person's addresses.
+const STAGGER: Duration = Duration::from_millis(200);
+/// For the proofs on one connection, while other addresses wait.
+const MEET: Duration = Duration::from_millis(1500);
 /// For a dial in all: at addresses that never answer it would keep others waiting.
 const DIAL: Duration = Duration::from_secs(3);
 /// Addresses of one person that a dial tries.
@@ -31,7 +39,7 @@ const OUT_OF_SOCKETS: Duration = Duration::from_millis(250);
 /// Opens the listening socket on a port of the system's choosing: on one address, or on all.
 pub(super) fn bind(address: Option<IpAddr>) -> std::io::Result<std::net::TcpListener> {
     let listener = match address {
-        Some(address) => std::net::TcpListener::bind((address, 0))?,
+        Some(address) => std::net::TcpListener::bind(with_scope(address))?,
         // On Unix such a socket takes IPv4 too; elsewhere it may not, so IPv4 is what everybody surely has.
         None if cfg!(unix) => std::net::TcpListener::bind((Ipv6Addr::UNSPECIFIED, 0))
             .or_else(|_| std::net::TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)))?,
@@ -39,6 +47,12 @@ pub(super) fn bind(address: Option<IpAddr>) -> std::io::Result<std::net::TcpList
     };
     listener.set_nonblocking(true)?;
     Ok(listener)
+}
+
+/// With the scope of the interface that has it, where it needs one.
+fn with_scope(address: IpAddr) -> SocketAddr {
+    let own = network::local_addresses();
+    own.iter().find(|own| own.ip == address).map_or_else(|| SocketAddr::new(address, 0), |own| own.with_port(0))
 }
 
 /// Serves whoever connects, within the limits, until it is aborted.
@@ -96,11 +110,37 @@ fn check_request(request: &Request, response: Response) -> Result<Response, Erro
     Err(refusal)
 }
 
-/// Connects to a person at the first address that leads to them, and carries what there is until the connection ends.
-pub(super) async fn dial(addresses: Vec<SocketAddr>, peer: PeerId, local: Arc<Local>, hub: mpsc::Sender<Input>) {
+/// Addresses to dial a person at.
+#[derive(Debug)]
+pub(super) struct Dial {
+    pub(super) peer: PeerId,
+    pub(super) addresses: Vec<SocketAddr>,
+    /// What each attempt but the first must be granted; `None` where they have proved to be.
+    pub(super) budget: Option<Arc<DialBudget>>,
+}
+
+/// Connects to a person at the first address that leads to them, and carries what there is until the connection ends. An
+/// address that does not answer holds the next one up for a moment only (RFC 8305, 5).
+pub(super) async fn dial(dial: Dial, local: Arc<Local>, hub: mpsc::Sender<Input>) {
+    let Dial { peer, addresses, budget } = dial;
+    let attempt = |(place, address): (u32, SocketAddr)| {
+        let budget = budget.as_deref().filter(|_| place > 0);
+        async move {
+            sleep(STAGGER * place).await;
+            if budget.is_some_and(|budget| !budget.take(address.ip(), Instant::now())) {
+                return Err(ConnectionError::Flood);
+            }
+            Ok(timeout(CONNECT, TcpStream::connect(address)).await.map_err(|_| ConnectionError::Timeout)??)
+        }
+    };
     let first_to_answer = async {
-        for address in addresses.into_iter().take(MAX_TRIED) {
-            match dial_one(address, peer, &local).await {
+        let mut attempts: FuturesUnordered<_> = (0..).zip(addresses.into_iter().take(MAX_TRIED)).map(attempt).collect();
+        while let Some(connected) = attempts.next().await {
+            let met = match connected {
+                Ok(stream) => timeout(MEET, meet(stream, peer, &local)).await.unwrap_or(Err(ConnectionError::Timeout)),
+                Err(reason) => Err(reason),
+            };
+            match met {
                 Ok(met) => return Some(met),
                 Err(reason) => tracing::debug!(%reason, "a dial failed"),
             }
@@ -114,12 +154,11 @@ pub(super) async fn dial(addresses: Vec<SocketAddr>, peer: PeerId, local: Arc<Lo
     let _ = hub.send(Input::DialFailed { peer }).await;
 }
 
-async fn dial_one(
-    address: SocketAddr,
+async fn meet(
+    stream: TcpStream,
     peer: PeerId,
     local: &Local,
 ) -> Result<(tokio_tungstenite::WebSocketStream<TcpStream>, Met), ConnectionError> {
-    let stream = timeout(CONNECT, TcpStream::connect(address)).await.map_err(|_| ConnectionError::Timeout)??;
     stream.set_nodelay(true)?;
     let (mut socket, _) = tokio_tungstenite::client_async_with_config(REQUEST, stream, Some(limits())).await?;
     let met = meet_as_dialer(&mut socket, local, peer).await?;

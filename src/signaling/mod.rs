@@ -12,15 +12,19 @@
 
 mod client;
 mod connection;
+mod dial_budget;
 mod discovery;
 mod flood;
 mod frame;
 mod hub;
 mod lan;
+mod local_ports;
 mod message;
 mod outbox;
+mod paths;
 mod peer;
 
 pub use client::{PresenceRoute, SignalingClient, SignalingConfig, SignalingError, SignalingEvent};
+pub use discovery::DiscoveryFault;
 pub use frame::{Frame, Hello};
 pub use message::{InvalidMessage, MAX_USER_DATA, Message};

@@ -6,12 +6,15 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
+use super::flood::TokenBucket;
 use super::outbox::{Letter, Outbox};
 
 /// Announcements of one person that are kept: an app that crashed leaves its last one behind for a while.
 const MAX_SERVICES: usize = 4;
 const FIRST_DELAY: Duration = Duration::from_millis(250);
 const LONGEST_DELAY: Duration = Duration::from_secs(4);
+/// New announcements that are tried without waiting, a second and at once: anybody can announce this person.
+const NEWS: (f64, f64) = (0.5, 3.0);
 /// A connection that lasted this long was a good one.
 const SETTLED: Duration = Duration::from_secs(10);
 /// The side with the higher ID leaves the other this head start, so that one connection is made and not two.
@@ -48,10 +51,16 @@ pub(super) struct Peer {
     pub(super) closed_instance: Option<String>,
     /// A dial is under way.
     pub(super) dialing: bool,
+    /// It goes to where they have proved to be, or this side wants it.
+    pub(super) trusted_dial: bool,
     /// When anything was last heard of them.
     pub(super) touched: Instant,
     services: Vec<Service>,
+    /// Since a connection was a good one.
     failures: u32,
+    /// Dials that failed since the latest announcement: which of them is tried first.
+    turn: usize,
+    news: TokenBucket,
     next_dial: Option<Instant>,
     waits: bool,
     /// Another connection is wanted although there is one.
@@ -67,9 +76,12 @@ impl Peer {
             outbox: Outbox::default(),
             closed_instance: None,
             dialing: false,
+            trusted_dial: false,
             touched: now,
             services: Vec::new(),
             failures: 0,
+            turn: 0,
+            news: TokenBucket::new(NEWS.0, NEWS.1, now),
             next_dial: None,
             waits,
             renewing: false,
@@ -84,15 +96,18 @@ impl Peer {
         if unchanged {
             return;
         }
+        let due = self.next_dial.filter(|_| !self.services.is_empty());
         if let Some(index) = known {
             self.services.remove(index);
         } else if self.services.len() >= MAX_SERVICES {
             self.services.remove(0);
         }
         self.services.push(Service { fullname, addresses });
-        self.failures = 0;
-        let wanted = now + self.head_start();
-        self.next_dial = Some(self.next_dial.filter(|at| *at > now).map_or(wanted, |at| at.min(wanted)));
+        self.turn = 0;
+        // Whoever announces new addresses again and again makes nobody dial again and again.
+        let wait = if self.news.take(now) { Duration::ZERO } else { self.delay() };
+        let wanted = now + self.head_start().max(wait);
+        self.next_dial = Some(due.map_or(wanted, |at| at.min(wanted)));
     }
 
     /// An announcement was taken back or ran out. Whether it was theirs.
@@ -102,11 +117,16 @@ impl Peer {
         self.services.len() < before
     }
 
+    /// What was announced is no longer known to hold: it will be told anew.
+    pub(super) fn forget_services(&mut self) {
+        self.services.clear();
+    }
+
     /// Where to dial, the latest announcement first. After each failure another one comes first: anybody can announce
     /// addresses in this person's name that take all the time there is.
     pub(super) fn addresses(&self) -> Vec<SocketAddr> {
         let mut services: Vec<_> = self.services.iter().rev().collect();
-        let first = self.failures as usize % services.len().max(1);
+        let first = self.turn % services.len().max(1);
         services.rotate_left(first);
         services.iter().flat_map(|service| service.addresses.iter().copied()).collect()
     }
@@ -121,6 +141,7 @@ impl Peer {
     pub(super) fn renew(&mut self, now: Instant) {
         self.renewing = true;
         self.failures = 0;
+        self.turn = 0;
         self.next_dial = Some(now);
     }
 
@@ -132,8 +153,24 @@ impl Peer {
     /// A dial or a young connection failed.
     pub(super) fn dial_failed(&mut self, now: Instant) {
         self.dialing = false;
-        self.next_dial = Some(now + FIRST_DELAY.saturating_mul(1 << self.failures.min(10)).min(LONGEST_DELAY));
+        self.next_dial = Some(now + self.delay());
         self.failures = self.failures.saturating_add(1);
+        self.turn = self.turn.wrapping_add(1);
+    }
+
+    /// Until the next dial after one that fails now.
+    fn delay(&self) -> Duration {
+        FIRST_DELAY.saturating_mul(1 << self.failures.min(10)).min(LONGEST_DELAY)
+    }
+
+    /// Whether this side has a reason of its own to reach them now: letters wait, or the connection is to be renewed.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.renewing || !self.outbox.is_empty()
+    }
+
+    /// Dials that failed since the latest announcement.
+    pub(super) const fn turn(&self) -> usize {
+        self.turn
     }
 
     /// The connection is gone.
@@ -209,6 +246,23 @@ mod tests {
         assert_eq!(peer.addresses(), [address(2), address(1)]);
         peer.dial_failed(now);
         assert_eq!(peer.addresses(), [address(1), address(2)], "what led nowhere is not tried first again");
+    }
+
+    #[test]
+    fn announcements_without_end_do_not_make_dials_without_end() {
+        let start = Instant::now();
+        let mut peer = Peer::new(false, start);
+        let mut dials = 0;
+        // A new port each 100 ms for a minute, none of which answers.
+        for tenth in 0..600_u64 {
+            let now = start + Duration::from_millis(tenth * 100);
+            peer.found(format!("{tenth}"), vec![address(tenth as u16)], now);
+            if peer.dial_at().is_some_and(|at| at <= now) {
+                dials += 1;
+                peer.dial_failed(now);
+            }
+        }
+        assert!((15..=50).contains(&dials), "{dials}");
     }
 
     #[test]

@@ -34,6 +34,7 @@ const fn stays(kind: &NoticeKind) -> Option<f64> {
         | NoticeKind::DeviceFallback { .. }
         | NoticeKind::Store(_)
         | NoticeKind::NoNetwork
+        | NoticeKind::PortTaken { .. }
         | NoticeKind::ClocksDiffer => None,
     }
 }
@@ -62,6 +63,8 @@ pub fn said(kind: &NoticeKind, words: Words, settings: &Settings) -> String {
         NoticeKind::OwnLink => words.get(Text::OwnLink).to_owned(),
         NoticeKind::Store(fault) => words.get(Text::store_fault(*fault)).to_owned(),
         NoticeKind::NoNetwork => words.get(Text::NoNetwork).to_owned(),
+        NoticeKind::PortTaken { entirely: true } => words.get(Text::PortTaken).to_owned(),
+        NoticeKind::PortTaken { entirely: false } => words.get(Text::PortTakenInPart).to_owned(),
         NoticeKind::ClocksDiffer => words.get(Text::ClocksDiffer).to_owned(),
     }
 }
@@ -76,6 +79,7 @@ const fn mark(kind: &NoticeKind) -> (Icon, bool) {
         | NoticeKind::BadLink
         | NoticeKind::Store(_)
         | NoticeKind::NoNetwork
+        | NoticeKind::PortTaken { .. }
         | NoticeKind::ClocksDiffer => (Icon::Warning, true),
         NoticeKind::OwnLink => (Icon::Info, false),
     }

@@ -3,6 +3,7 @@
 
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use super::process::Launch;
 
@@ -27,6 +28,65 @@ impl Computer {
         let mut command = Command::new("ip");
         command.args(["netns", "exec", &self.namespace, program]).stdin(Stdio::null());
         command
+    }
+
+    /// A product that runs on this computer and uses all of its networks, as a person starts it.
+    pub fn give_all_to(&self, launch: Launch) -> Launch {
+        launch.after(["ip", "netns", "exec", &self.namespace]).unbound()
+    }
+
+    /// Networks of containers as Docker makes them, up and with addresses `first.NUMBER.0.1`: bridges with something plugged
+    /// in, or bare pairs of virtual cables with both ends here.
+    pub fn add_containers(&self, count: u8, first: &str, bridges: bool) {
+        for number in 0..count {
+            let (near, far, bridge) = (format!("d{number}"), format!("e{number}"), format!("b{number}"));
+            let mut all = vec![
+                vec!["link", "add", &near, "type", "veth", "peer", "name", &far],
+                vec!["link", "set", &near, "up"],
+                vec!["link", "set", &far, "up"],
+            ];
+            let address = format!("{first}.{}.0.1/16", 17 + number);
+            let holder = if bridges { &bridge } else { &near };
+            if bridges {
+                all.push(vec!["link", "add", &bridge, "type", "bridge"]);
+                all.push(vec!["link", "set", &near, "master", &bridge]);
+                all.push(vec!["link", "set", &bridge, "up"]);
+            }
+            all.push(vec!["addr", "add", &address, "dev", holder]);
+            for arguments in all {
+                let on_it = [&["-n", &self.namespace][..], &arguments].concat();
+                assert!(ip(&on_it), "ip {on_it:?}");
+            }
+        }
+    }
+
+    /// Gives its end of the cable a further address, such as `10.0.1.1/24`.
+    pub fn add_address(&self, address: &str) {
+        assert!(ip(&["-n", &self.namespace, "addr", "add", address, "dev", self.interface]), "ip addr add {address}");
+    }
+
+    /// Sends what goes elsewhere to `router`, which need not be there.
+    pub fn set_default_route(&self, router: &str) {
+        assert!(ip(&["-n", &self.namespace, "route", "add", "default", "via", router]), "ip route add {router}");
+    }
+
+    /// Leaves its end of the cable with its link-local address alone, and waits until that may be used.
+    pub fn keep_link_local_alone(&self) {
+        let with_length = format!("{}/24", self.address);
+        assert!(ip(&["-n", &self.namespace, "addr", "del", &with_length, "dev", self.interface]), "ip addr del");
+        let until = Instant::now() + Duration::from_secs(10);
+        let tentative =
+            ["-n", &self.namespace, "-6", "-o", "addr", "show", "dev", self.interface, "scope", "link", "tentative"];
+        let all = &tentative[..tentative.len() - 1];
+        while said(all).is_empty() || !said(&tentative).is_empty() {
+            assert!(Instant::now() < until, "no link-local address: {}", said(all));
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Its end of the cable.
+    pub const fn interface(&self) -> &'static str {
+        self.interface
     }
 
     /// Takes its address away and gives it another one, as a network that it has moved to would.
@@ -108,6 +168,12 @@ fn try_two_computers() -> Option<(Computer, Computer)> {
         &second.namespace,
     ]);
     (joined && first.configure() && second.configure()).then_some((first, second))
+}
+
+/// What `ip` prints.
+fn said(arguments: &[&str]) -> String {
+    let output = Command::new("ip").args(arguments).stdin(Stdio::null()).output();
+    output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
 }
 
 fn ip(arguments: &[&str]) -> bool {

@@ -108,12 +108,18 @@ fn a_dialog_opens_with_the_keyboard_on_what_does_no_harm() {
 
 #[test]
 fn faults_of_the_store_and_the_network_are_told_in_the_windows_language() {
-    let kinds = [NoticeKind::Store(StoreFault::DiskFull), NoticeKind::NoNetwork];
+    let kinds = [
+        NoticeKind::Store(StoreFault::DiskFull),
+        NoticeKind::NoNetwork,
+        NoticeKind::PortTaken { entirely: true },
+        NoticeKind::PortTaken { entirely: false },
+    ];
     let notices = (1..).zip(kinds).map(|(number, kind)| Notice { number, kind }).collect();
     let mut snapshot = Snapshot { notices, ..made_up::idle() };
     snapshot.settings.language = Language::SimplifiedChinese;
     let desk = Desk::new(snapshot);
     assert!(desk.shows("磁盘已满") && desk.shows("无法查找此网络上的人"));
+    assert!(desk.shows("另一个程序独占了网络端口 5353") && desk.shows("可能无法找到此网络上的部分人"));
 }
 
 /// Every button, field and list row lies inside the smallest window, in both languages, and of those that tiling window

@@ -1,23 +1,34 @@
 //! Typed ICE candidates to the webrtc crate's text and back (RFC 8839, 5.1).
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use webrtc::peer_connection::{RTCIceCandidate, RTCIceCandidateInit, RTCIceCandidateType, RTCIceProtocol};
 
 use crate::call::{Candidate, CandidateKind};
+use crate::network::{self, LocalAddress};
 
 /// Media never comes from a port below this one; other services of other people's computers do.
 const FIRST_PORT: u16 = 1024;
 
+/// What this side can reach, and must not.
+#[derive(Clone, Debug, Default)]
+pub(in crate::rtc) struct Reach {
+    /// This side keeps to loopback addresses: the far side's may be such, too.
+    pub(in crate::rtc) loopback: bool,
+    /// It has sockets on link-local addresses.
+    pub(in crate::rtc) link_local: bool,
+    /// Addresses of this computer, where the far side is surely on another one.
+    pub(in crate::rtc) own: Vec<LocalAddress>,
+}
+
 /// A candidate of the far side's, as the engine takes it; `None` when it cannot be used.
 ///
-/// `loopback` says whether this side uses a loopback address itself: only then may the far side's be one. A stranger must
-/// not be able to make this computer send to itself, to everybody, to nobody or to well-known services.
-pub(in crate::rtc) fn to_engine(candidate: &Candidate, loopback: bool) -> Option<RTCIceCandidateInit> {
+/// A peer must not be able to make this computer send to itself, to everybody, to nobody or to well-known services.
+pub(in crate::rtc) fn to_engine(candidate: &Candidate, reach: &Reach) -> Option<RTCIceCandidateInit> {
     let is_ice_char = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
     let foundation_fits =
         (1..=32).contains(&candidate.foundation.len()) && candidate.foundation.bytes().all(is_ice_char);
-    if !foundation_fits || candidate.port < FIRST_PORT || !is_reachable(candidate.address, loopback) {
+    if !foundation_fits || candidate.port < FIRST_PORT || !reach.includes(candidate.address) {
         return None;
     }
     let kind = match candidate.kind {
@@ -38,14 +49,23 @@ pub(in crate::rtc) fn to_engine(candidate: &Candidate, loopback: bool) -> Option
     })
 }
 
-fn is_reachable(address: IpAddr, loopback: bool) -> bool {
-    let address = address.to_canonical();
-    let broadcast = matches!(address, IpAddr::V4(v4) if v4.is_broadcast());
-    !(address.is_unspecified() || address.is_multicast() || broadcast) && (loopback || !address.is_loopback())
+impl Reach {
+    fn includes(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        let broadcast = matches!(address, IpAddr::V4(v4) if v4.is_broadcast());
+        let nobody = address.is_unspecified() || address.is_multicast() || broadcast;
+        let here = if address.is_loopback() { !self.loopback } else { network::is_own(address, &self.own) };
+        !nobody && !here && (self.link_local || !network::is_scoped(address))
+    }
 }
 
-/// A candidate of this side's in a `generation`, as the far side is told; `None` when it is of no use there.
-pub(in crate::rtc) fn from_engine(candidate: &RTCIceCandidate, generation: u32) -> Option<Candidate> {
+/// A candidate of this side's in a `generation`, as the far side is told; `None` when it is of no use there. `told` gives
+/// the address that it is to be known by.
+pub(in crate::rtc) fn from_engine(
+    candidate: &RTCIceCandidate,
+    generation: u32,
+    told: impl FnOnce(SocketAddr) -> SocketAddr,
+) -> Option<Candidate> {
     if candidate.protocol != RTCIceProtocol::Udp || candidate.component != 1 {
         return None;
     }
@@ -56,12 +76,13 @@ pub(in crate::rtc) fn from_engine(candidate: &RTCIceCandidate, generation: u32) 
         RTCIceCandidateType::Relay => CandidateKind::Relay,
         _ => return None,
     };
-    let address: IpAddr = candidate.address.parse().ok()?;
+    let told = told(SocketAddr::new(candidate.address.parse().ok()?, candidate.port));
+    let (address, port) = (told.ip(), told.port());
     if address.is_unspecified() {
         return None;
     }
     let foundation = candidate.foundation.clone();
-    Some(Candidate { generation, foundation, priority: candidate.priority, address, port: candidate.port, kind })
+    Some(Candidate { generation, foundation, priority: candidate.priority, address, port, kind })
 }
 
 #[cfg(test)]
@@ -81,27 +102,61 @@ mod tests {
         }
     }
 
+    fn own() -> Reach {
+        let local = |ip: &str| LocalAddress {
+            ip: ip.parse().unwrap(),
+            prefix: 24,
+            interface: 2,
+            standing: crate::network::Standing::Physical,
+            point_to_point: false,
+        };
+        Reach { own: vec![local("192.0.2.9"), local("fd00::9"), local("fe80::9")], ..Reach::default() }
+    }
+
     #[test]
     fn a_usable_candidate_becomes_text() {
-        let engine = to_engine(&candidate("192.0.2.7"), false).unwrap();
+        let engine = to_engine(&candidate("192.0.2.7"), &own()).unwrap();
         assert_eq!(engine.candidate, "candidate:1 1 udp 2130706431 192.0.2.7 5000 typ host");
     }
 
     #[test]
     fn addresses_that_are_nobody_everybody_or_this_computer_are_refused() {
-        for address in
-            ["0.0.0.0", "::", "224.0.0.1", "ff02::1", "255.255.255.255", "127.0.0.1", "::1", "::ffff:127.0.0.1"]
-        {
-            assert!(to_engine(&candidate(address), false).is_none(), "{address}");
+        for address in [
+            "0.0.0.0",
+            "::",
+            "224.0.0.1",
+            "ff02::1",
+            "255.255.255.255",
+            "127.0.0.1",
+            "::1",
+            "::ffff:127.0.0.1",
+            "127.8.8.8",
+            "192.0.2.9",
+            "::ffff:192.0.2.9",
+            "fd00::9",
+            "fe80::9",
+        ] {
+            let reach = Reach { link_local: true, ..own() };
+            assert!(to_engine(&candidate(address), &reach).is_none(), "{address}");
         }
-        assert!(to_engine(&candidate("127.0.0.1"), true).is_some());
+        let loopback = Reach { loopback: true, ..Reach::default() };
+        assert!(to_engine(&candidate("127.0.0.1"), &loopback).is_some());
+        // Whom signaling reaches on this very computer has its addresses.
+        assert!(to_engine(&candidate("192.0.2.9"), &Reach::default()).is_some());
+    }
+
+    #[test]
+    fn link_local_candidates_count_where_there_is_a_socket_for_them() {
+        assert!(to_engine(&candidate("fe80::7"), &own()).is_none());
+        assert!(to_engine(&candidate("fe80::7"), &Reach { link_local: true, ..own() }).is_some());
+        assert!(to_engine(&candidate("169.254.3.4"), &own()).is_some(), "IPv4 needs no scope");
     }
 
     #[test]
     fn text_cannot_be_smuggled_in() {
         let foundation = "1 1 udp 1 192.0.2.1 9 typ host\r\na=x".to_owned();
-        assert!(to_engine(&Candidate { foundation, ..candidate("192.0.2.7") }, false).is_none());
-        assert!(to_engine(&Candidate { port: 53, ..candidate("192.0.2.7") }, false).is_none());
+        assert!(to_engine(&Candidate { foundation, ..candidate("192.0.2.7") }, &own()).is_none());
+        assert!(to_engine(&Candidate { port: 53, ..candidate("192.0.2.7") }, &own()).is_none());
     }
 
     proptest! {
@@ -111,7 +166,7 @@ mod tests {
         ) {
             let address = if v4 { IpAddr::from((address as u32).to_be_bytes()) } else { IpAddr::from(address.to_be_bytes()) };
             let candidate = Candidate { generation: 0, foundation, priority, address, port, kind: CandidateKind::Host };
-            if let Some(engine) = to_engine(&candidate, false) {
+            if let Some(engine) = to_engine(&candidate, &own()) {
                 prop_assert!(!engine.candidate.contains(['\r', '\n']));
                 prop_assert_eq!(engine.candidate.split(' ').count(), 8);
             }

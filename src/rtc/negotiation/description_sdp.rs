@@ -106,7 +106,7 @@ fn write_audio(sdp: &mut String, description: &Description) -> std::fmt::Result 
              a=rtcp-fb:{RED_PAYLOAD_TYPE} transport-cc\r\n"
         )?;
     }
-    write_ssrc(sdp, description.audio_ssrc, "audio")?;
+    write_ssrc(sdp, description, description.audio_ssrc, "audio")?;
     write_direction(sdp, "audio")
 }
 
@@ -127,11 +127,11 @@ fn write_video(sdp: &mut String, description: &Description) -> std::fmt::Result 
         write!(sdp, "a=rtpmap:{FEC_PAYLOAD_TYPE} {FEC_NAME}/90000\r\na=fmtp:{FEC_PAYLOAD_TYPE} {FEC_FORMAT}\r\n")?;
     }
     write!(sdp, "a=ssrc-group:FID {video_ssrc} {rtx_ssrc}\r\n")?;
-    write_ssrc(sdp, video_ssrc, "video")?;
-    write_ssrc(sdp, rtx_ssrc, "video")?;
+    write_ssrc(sdp, description, video_ssrc, "video")?;
+    write_ssrc(sdp, description, rtx_ssrc, "video")?;
     if fec {
         write!(sdp, "a=ssrc-group:FEC-FR {video_ssrc} {fec_ssrc}\r\n")?;
-        write_ssrc(sdp, fec_ssrc, "video")?;
+        write_ssrc(sdp, description, fec_ssrc, "video")?;
     }
     write_direction(sdp, "video")
 }
@@ -158,8 +158,15 @@ fn write_transport(
     )
 }
 
-fn write_ssrc(sdp: &mut String, ssrc: u32, name: &str) -> std::fmt::Result {
-    write!(sdp, "a=ssrc:{ssrc} cname:visavis\r\na=ssrc:{ssrc} msid:visavis {name}\r\n")
+fn write_ssrc(sdp: &mut String, description: &Description, ssrc: u32, name: &str) -> std::fmt::Result {
+    let canonical = canonical_name([description.audio_ssrc, description.video_ssrc, description.rtx_ssrc]);
+    write!(sdp, "a=ssrc:{ssrc} cname:{canonical}\r\na=ssrc:{ssrc} msid:visavis {name}\r\n")
+}
+
+/// The canonical name of one side of a connection (RFC 7022, 4.2: 96 random bits, anew for each session). Made of its three
+/// random SSRCs, so that both sides know it, and another restart of ICE does not change it.
+fn canonical_name(ssrcs: [u32; 3]) -> String {
+    data_encoding::BASE64.encode(&ssrcs.map(u32::to_be_bytes).concat())
 }
 
 fn write_direction(sdp: &mut String, name: &str) -> std::fmt::Result {
@@ -181,6 +188,13 @@ pub(in crate::rtc) struct StreamNumbers {
     pub(in crate::rtc) video: u32,
     pub(in crate::rtc) rtx: u32,
     pub(in crate::rtc) fec: u32,
+}
+
+impl StreamNumbers {
+    /// This side's canonical name, as its tracks bear it.
+    pub(in crate::rtc) fn canonical_name(&self) -> String {
+        canonical_name([self.audio, self.video, self.rtx])
+    }
 }
 
 /// This side's description, out of the engine's own text.
@@ -244,6 +258,21 @@ mod tests {
         let sdp = to_sdp(&description()).unwrap();
         let streams = StreamNumbers { audio: 1, video: 2, rtx: 3, fec: 4 };
         assert_eq!(from_own_sdp((DescriptionKind::Offer, 0), &sdp, streams), Ok(description()));
+    }
+
+    #[test]
+    fn canonical_names_are_those_of_one_connection_and_the_same_on_both_sides() {
+        let names = |sdp: &str| -> std::collections::BTreeSet<String> {
+            sdp.lines().filter_map(|line| line.split_once(" cname:")).map(|(_, name)| name.to_owned()).collect()
+        };
+        let one = names(&to_sdp(&description()).unwrap());
+        let streams = StreamNumbers { audio: 1, video: 2, rtx: 3, fec: 4 };
+        assert_eq!(one.iter().collect::<Vec<_>>(), [&streams.canonical_name()], "one name for all streams");
+        let renewed = Description { generation: 1, ice_ufrag: "renewed1".to_owned(), ..description() };
+        assert_eq!(names(&to_sdp(&renewed).unwrap()), one, "a restart keeps it");
+        let other = Description { audio_ssrc: 0x1234_5678, video_ssrc: 0x9abc_def0, rtx_ssrc: 7, ..description() };
+        let other = names(&to_sdp(&other).unwrap());
+        assert!(other != one && other.iter().all(|name| name.len() == 16), "{other:?}");
     }
 
     #[test]

@@ -25,6 +25,43 @@ fn closing_works_at_any_time() {
     close(&[&alone]);
 }
 
+#[test]
+fn closing_waits_neither_for_the_opening_nor_for_what_the_far_side_asks_for() {
+    let runtime = runtime();
+    let engine = Engine::new(runtime.handle().clone(), Some(LOOPBACK));
+    for number in 0..50 {
+        let (offerer, answerer) = call(&engine, &engine);
+        // Descriptions of restarts wait in the queue when it is closed, too.
+        (1..60).for_each(|generation| offerer.peer.restart_ice(generation + number));
+        for side in [&offerer, &answerer] {
+            side.peer.close();
+            let closed = Instant::now();
+            side.wait_for(|event| *event == PeerEvent::Closed);
+            assert!(closed.elapsed() < Duration::from_secs(2), "{:?}", closed.elapsed());
+        }
+    }
+}
+
+#[test]
+fn who_is_elsewhere_is_not_reached_at_addresses_of_this_computer() {
+    let runtime = runtime();
+    let engine = Engine::new(runtime.handle().clone(), None);
+    if engine.addresses().iter().all(IpAddr::is_loopback) {
+        return; // Without a network there is nothing but this computer.
+    }
+    let path = |remote: &str| {
+        let path = crate::network::Path::new(SocketAddr::new(LOOPBACK, 1), SocketAddr::new(remote.parse().unwrap(), 1));
+        engine.along(Arc::new(move || Some(path)))
+    };
+    let (near, far) = (path("127.0.0.1"), path("192.0.2.1"));
+    let (offerer, answerer) = call(&near, &near);
+    drop(connect(&offerer, &answerer, 320, 180));
+    close(&[&offerer, &answerer]);
+    let (offerer, answerer) = call(&far, &far);
+    answerer.wait_for(|event| matches!(event, PeerEvent::Failed { .. }));
+    close(&[&offerer, &answerer]);
+}
+
 /// Runs one of the ignored tests below in a process of its own, where nothing else starts threads.
 fn in_own_process(test: &str) {
     let output = std::process::Command::new(std::env::current_exe().unwrap())

@@ -1,14 +1,16 @@
 //! The tokio side of one peer connection: where the webrtc crate gets its tasks, timers and sockets from.
 //!
-//! Two things that its own runtime does not do: every task it spawns is counted, so that closing can wait until the last
-//! one has let go of its sockets; and every datagram passes the [`SourceGate`].
+//! Three things that its own runtime does not do: every task it spawns is counted, so that closing can wait until the last
+//! one has let go of its sockets, or end it; every datagram passes the [`SourceGate`]; and link-local addresses have their
+//! scopes.
 
 use std::fmt;
 use std::future::Future;
 use std::io::{self, IoSliceMut};
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -16,6 +18,7 @@ use tokio::io::ReadBuf;
 use tokio::net::UdpSocket;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
+use tokio::task::AbortHandle;
 use webrtc::runtime::{
     AsyncInterval, AsyncTcpListener, AsyncTcpStream, AsyncUdpSocket, JoinHandle, RecvMeta, Runtime, TokioRuntime,
     Transmit,
@@ -23,6 +26,7 @@ use webrtc::runtime::{
 
 use super::handshake_repeats::HandshakeRepeats;
 use super::link::{Link, LinkProfile, LinkSender};
+use super::link_local::{self, LinkLocalSockets, Opened};
 use super::source_gate::SourceGate;
 use crate::media::MediaTime;
 
@@ -49,6 +53,10 @@ pub(in crate::rtc) struct PeerRuntime {
     alive: mpsc::Sender<()>,
     /// Becomes true when the task that drives the connection ends, however it does.
     engine_task_ended: watch::Sender<bool>,
+    /// Tasks that the crate has spawned.
+    spawned: AtomicU32,
+    tasks: Arc<Mutex<Vec<AbortHandle>>>,
+    link_local: Arc<LinkLocalSockets>,
     impairment: Impairment,
     /// When the link's steps and blackouts count from, whichever socket leads to it.
     link_began: MediaTime,
@@ -60,26 +68,45 @@ impl fmt::Debug for PeerRuntime {
     }
 }
 
-/// Tells when every task of a [`PeerRuntime`] has ended.
-pub(in crate::rtc) struct TasksEnded(mpsc::Receiver<()>);
+/// The tasks of a [`PeerRuntime`], seen from outside.
+pub(in crate::rtc) struct Tasks {
+    ended: mpsc::Receiver<()>,
+    all: Arc<Mutex<Vec<AbortHandle>>>,
+}
 
-impl TasksEnded {
+impl Tasks {
     /// Waits until the runtime itself and all its tasks are gone.
-    pub(in crate::rtc) async fn wait(&mut self) {
-        while self.0.recv().await.is_some() {}
+    pub(in crate::rtc) async fn ended(&mut self) {
+        while self.ended.recv().await.is_some() {}
+    }
+
+    /// Ends every task, wherever it waits; what they hold is released.
+    pub(in crate::rtc) fn abort(&self) {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner).drain(..).for_each(|task| task.abort());
     }
 }
 
 impl PeerRuntime {
-    pub(in crate::rtc) fn new(
-        handle: Handle,
-        gate: Arc<SourceGate>,
-        impairment: Impairment,
-    ) -> (Arc<Self>, TasksEnded) {
+    pub(in crate::rtc) fn new(handle: Handle, gate: Arc<SourceGate>, impairment: Impairment) -> (Arc<Self>, Tasks) {
         let (alive, ended) = mpsc::channel(1);
-        let engine_task_ended = watch::Sender::new(false);
-        let link_began = MediaTime::now();
-        (Arc::new(Self { handle, gate, alive, engine_task_ended, impairment, link_began }), TasksEnded(ended))
+        let all = Arc::default();
+        let runtime = Self {
+            handle,
+            gate,
+            alive,
+            engine_task_ended: watch::Sender::new(false),
+            spawned: AtomicU32::new(0),
+            tasks: Arc::clone(&all),
+            link_local: Arc::default(),
+            impairment,
+            link_began: MediaTime::now(),
+        };
+        (Arc::new(runtime), Tasks { ended, all })
+    }
+
+    /// The connection's sockets on link-local addresses.
+    pub(in crate::rtc) fn link_local(&self) -> Arc<LinkLocalSockets> {
+        Arc::clone(&self.link_local)
     }
 
     /// Becomes true when the task that drives the connection has ended.
@@ -101,10 +128,15 @@ impl PeerRuntime {
         future: impl Future<Output = ()> + Send + 'static,
     ) -> tokio::task::JoinHandle<()> {
         let alive = self.alive.clone();
-        self.handle.spawn(async move {
+        let task = self.handle.spawn(async move {
             future.await;
             drop(alive);
-        })
+        });
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        // Each restart brings new ones.
+        tasks.retain(|task| !task.is_finished());
+        tasks.push(task.abort_handle());
+        task
     }
 }
 
@@ -133,8 +165,13 @@ impl JoinHandle for Task {
 
 impl Runtime for PeerRuntime {
     fn spawn(&self, future: Pin<Box<dyn Future<Output = ()> + Send>>) -> Box<dyn JoinHandle> {
-        // Without TCP candidates and data channels, the crate spawns one task: the one that drives the connection.
-        let end = TellEnd(self.engine_task_ended.clone());
+        // The first task is the one that drives the connection. Without TCP candidates and data channels the crate spawns no
+        // other; should a later version do so, their ends mean nothing here.
+        let first = self.spawned.fetch_add(1, Relaxed) == 0;
+        if !first {
+            tracing::debug!("the engine has spawned a further task");
+        }
+        let end = first.then(|| TellEnd(self.engine_task_ended.clone()));
         Box::new(Task(self.track(async move {
             future.await;
             drop(end);
@@ -142,15 +179,18 @@ impl Runtime for PeerRuntime {
     }
 
     fn wrap_udp_socket(&self, socket: std::net::UdpSocket) -> io::Result<Arc<dyn AsyncUdpSocket>> {
+        let name = socket.local_addr()?;
+        let Opened { socket, stand_in } = self.link_local.open(socket)?;
         socket.set_nonblocking(true)?;
         let _entered = self.handle.enter();
         let socket = Arc::new(UdpSocket::from_std(socket)?);
+        let local = socket.local_addr()?;
         let link = self.impairment.link.clone().map(|profile| self.impair(profile, &socket));
         let way = Arc::new(Way { socket, link, loses: self.impairment.loses.clone() });
         let repeated = Arc::clone(&way);
         let (repeats, repeating) = HandshakeRepeats::new(move |datagram: &[u8], to| repeated.try_send(datagram, to));
         self.track(repeating);
-        Ok(Arc::new(GatedSocket { way, gate: Arc::clone(&self.gate), repeats }))
+        Ok(Arc::new(GatedSocket { way, gate: Arc::clone(&self.gate), repeats, name, local, _stand_in: stand_in }))
     }
 
     fn wrap_tcp_listener(&self, listener: std::net::TcpListener) -> io::Result<Arc<dyn AsyncTcpListener>> {
@@ -193,6 +233,12 @@ struct GatedSocket {
     way: Arc<Way>,
     gate: Arc<SourceGate>,
     repeats: HandshakeRepeats,
+    /// The address by which the engine knows it.
+    name: SocketAddr,
+    /// Its own address.
+    local: SocketAddr,
+    /// Keeps the port of `name` where that is a stand-in.
+    _stand_in: Option<std::net::UdpSocket>,
 }
 
 /// The way out: the socket, and what is done to datagrams before it.
@@ -232,16 +278,21 @@ impl fmt::Debug for GatedSocket {
 
 impl AsyncUdpSocket for GatedSocket {
     fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.way.socket.local_addr()
+        Ok(self.name)
     }
 
     fn poll_send(&self, context: &mut Context<'_>, transmit: &Transmit<'_>) -> Poll<io::Result<usize>> {
-        self.gate.observe_departure(transmit.contents, transmit.destination);
-        self.repeats.note(transmit.contents, transmit.destination);
-        if self.way.takes(transmit.contents, transmit.destination) {
+        let Some(to) = link_local::outgoing(self.local, transmit.destination) else {
+            return Poll::Ready(Ok(transmit.contents.len()));
+        };
+        if !self.gate.observe_departure(transmit.contents, self.local, to) {
             return Poll::Ready(Ok(transmit.contents.len()));
         }
-        match ready!(self.way.socket.poll_send_to(context, transmit.contents, transmit.destination)) {
+        self.repeats.note(transmit.contents, to);
+        if self.way.takes(transmit.contents, to) {
+            return Poll::Ready(Ok(transmit.contents.len()));
+        }
+        match ready!(self.way.socket.poll_send_to(context, transmit.contents, to)) {
             Ok(sent) => Poll::Ready(Ok(sent)),
             Err(error) => {
                 // A network that is away is loss, not the end: ICE decides when the far side is gone.
@@ -273,10 +324,50 @@ impl AsyncUdpSocket for GatedSocket {
                 continue;
             }
             *meta = RecvMeta::default();
-            (meta.addr, meta.len, meta.stride) = (from, length, length);
+            (meta.addr, meta.len, meta.stride) = (link_local::without_scope(from), length, length);
             return Poll::Ready(Ok(1));
         }
         context.waker().wake_by_ref();
         Poll::Pending
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn runtime() -> (tokio::runtime::Runtime, Arc<PeerRuntime>, Tasks) {
+        let tokio = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let (runtime, tasks) = PeerRuntime::new(tokio.handle().clone(), Arc::default(), Impairment::default());
+        (tokio, runtime, tasks)
+    }
+
+    #[test]
+    fn the_end_of_the_first_task_alone_is_that_of_the_engine() {
+        let (tokio, runtime, _tasks) = runtime();
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let mut engine_ended = runtime.engine_task_ended();
+        runtime.spawn(Box::pin(async move { drop(stopped.await) }));
+        for panics in [false, true] {
+            let helper = runtime.spawn(Box::pin(async move { assert!(!panics, "a helper that fails") }));
+            tokio.block_on(async {
+                while !helper.is_finished() {
+                    tokio::task::yield_now().await;
+                }
+            });
+            assert!(!*engine_ended.borrow());
+        }
+        stop.send(()).unwrap();
+        tokio.block_on(engine_ended.wait_for(|ended| *ended)).unwrap();
+    }
+
+    #[test]
+    fn tasks_that_wait_for_ever_are_ended_and_let_go() {
+        let (tokio, runtime, mut tasks) = runtime();
+        runtime.spawn(Box::pin(std::future::pending()));
+        runtime.track(std::future::pending());
+        drop(runtime);
+        tasks.abort();
+        tokio.block_on(tasks.ended());
     }
 }

@@ -9,9 +9,11 @@
 //!
 //! - STUN requests pass when they name this connection's user name fragment and are signed with its password, which only
 //!   the far side knows (it travels sealed; the fragment is seen on the network), up to their end but the checksum; and
-//!   when the same one has not come from elsewhere before, since who overhears one can send it again. Other STUN passes from sources that requests were sent to: the agent verifies replies before it acts on them.
+//!   when the same one has not come from elsewhere before, since who overhears one can send it again. Other STUN passes
+//!   from sources that requests were sent to: the agent verifies replies before it acts on them.
 //! - Everything else passes only from a source to which the agent has sent a Binding success response: the agent does
-//!   that after it has verified a request's integrity with the password of this connection.
+//!   that after it has verified a request's integrity with the password of this connection. Of that only DTLS passes, and
+//!   the packets of streams that the far side has ([`StreamGate`]): a source can be forged.
 //!
 //! Called on the tokio task of one peer connection; state is a few addresses behind a lock that nobody else holds for
 //! long.
@@ -25,7 +27,9 @@ use std::sync::{Mutex, PoisonError};
 use rtc::crypto::{HmacAlgorithm, Mac, default_provider};
 use tokio::sync::Notify;
 
+use super::check_pace::CheckPace;
 use super::link::DATAGRAM_HEADERS;
+use super::stream_gate::{Datagram, StreamGate};
 use crate::media::MediaTime;
 
 /// Sources remembered at most, of each kind. The far side has a handful of candidates.
@@ -46,10 +50,12 @@ const FINGERPRINT: u16 = 0x8028;
 const INTEGRITY: usize = 20;
 
 /// The gate of one peer connection, shared by its sockets.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(in crate::rtc) struct SourceGate {
     local: Mutex<Option<Credentials>>,
     sources: Mutex<Sources>,
+    streams: Mutex<StreamGate>,
+    pace: Mutex<CheckPace>,
     refused: AtomicU64,
     admitted_bytes: AtomicU64,
     /// When a datagram was let in last, in microseconds of media time.
@@ -81,6 +87,22 @@ struct Sources {
     asked: VecDeque<SocketAddr>,
     /// Signed requests by their transaction, and where each came from.
     requests: VecDeque<([u8; TRANSACTION_ID], SocketAddr)>,
+}
+
+impl Default for SourceGate {
+    fn default() -> Self {
+        Self {
+            local: Mutex::default(),
+            sources: Mutex::default(),
+            streams: Mutex::default(),
+            pace: Mutex::new(CheckPace::new(MediaTime::now())),
+            refused: AtomicU64::default(),
+            admitted_bytes: AtomicU64::default(),
+            heard_us: AtomicU64::default(),
+            arrival_awaited: AtomicBool::default(),
+            arrival: Notify::default(),
+        }
+    }
 }
 
 impl SourceGate {
@@ -136,15 +158,34 @@ impl SourceGate {
         self.arrival.notified().await;
     }
 
-    /// Notes what a datagram that leaves says about its destination.
-    pub(in crate::rtc) fn observe_departure(&self, datagram: &[u8], to: SocketAddr) {
-        let Some(kind) = stun_kind(datagram) else { return };
+    /// The far side has described its streams: of RTP and RTCP, theirs alone pass from now on.
+    pub(in crate::rtc) fn set_far_streams(&self, ssrcs: impl IntoIterator<Item = u32>) {
+        self.streams.lock().unwrap_or_else(PoisonError::into_inner).describe(ssrcs);
+    }
+
+    /// Genuine RTCP came under this SSRC.
+    pub(in crate::rtc) fn confirm_reporter(&self, ssrc: u32) {
+        self.streams.lock().unwrap_or_else(PoisonError::into_inner).confirm(ssrc);
+    }
+
+    /// Notes what a datagram that leaves says about its destination. Whether it may leave now: checks to where nobody has
+    /// proved to be keep a pace.
+    pub(in crate::rtc) fn observe_departure(&self, datagram: &[u8], from: SocketAddr, to: SocketAddr) -> bool {
+        let Some(kind) = stun_kind(datagram) else { return true };
         let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
         match kind {
             BINDING_SUCCESS => remember(&mut sources.validated, to),
-            BINDING_REQUEST => remember(&mut sources.asked, to),
+            BINDING_REQUEST => {
+                let proven = sources.validated.contains(&to);
+                let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
+                if !proven && !pace.permits(from, to, MediaTime::now()) {
+                    return false;
+                }
+                remember(&mut sources.asked, to);
+            }
             _ => {}
         }
+        true
     }
 
     /// Whether a datagram from `from` may reach the engine.
@@ -152,7 +193,7 @@ impl SourceGate {
         let admitted = match stun_kind(datagram) {
             Some(BINDING_REQUEST) => self.admits_request(datagram, from),
             Some(_) => self.sources.lock().unwrap_or_else(PoisonError::into_inner).asked.contains(&from),
-            None => self.sources.lock().unwrap_or_else(PoisonError::into_inner).validated.contains(&from),
+            None => self.is_validated(from) && self.admits_stream(datagram),
         };
         if admitted {
             self.hear();
@@ -164,6 +205,15 @@ impl SourceGate {
             self.refused.fetch_add(1, Ordering::Relaxed);
         }
         admitted
+    }
+
+    fn is_validated(&self, from: SocketAddr) -> bool {
+        self.sources.lock().unwrap_or_else(PoisonError::into_inner).validated.contains(&from)
+    }
+
+    fn admits_stream(&self, datagram: &[u8]) -> bool {
+        let Some(datagram) = Datagram::read(datagram) else { return false };
+        self.streams.lock().unwrap_or_else(PoisonError::into_inner).admits(datagram, MediaTime::now())
     }
 
     fn admits_request(&self, datagram: &[u8], from: SocketAddr) -> bool {
@@ -262,167 +312,5 @@ fn is_checksum_or_nothing(attributes: &[u8]) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn address(port: u16) -> SocketAddr {
-        SocketAddr::from(([192, 0, 2, 1], port))
-    }
-
-    const PASSWORD: &str = "0123456789abcdefghijkl";
-
-    fn gate() -> SourceGate {
-        let gate = SourceGate::default();
-        gate.set_local_credentials("local", PASSWORD).unwrap();
-        gate
-    }
-
-    fn set_length(message: &mut [u8], length: usize) {
-        message[2..4].copy_from_slice(&(length as u16).to_be_bytes());
-    }
-
-    /// Signs a message whose attributes end here.
-    fn signed(mut message: Vec<u8>, password: &str) -> Vec<u8> {
-        let length = message.len() - STUN_HEADER + ATTRIBUTE_HEADER + INTEGRITY;
-        set_length(&mut message, length);
-        let mut tag = [0; INTEGRITY];
-        let provider = default_provider().unwrap();
-        provider
-            .crypto()
-            .new_hmac(HmacAlgorithm::Sha1, password.as_bytes())
-            .unwrap()
-            .sign(&[&message], &mut tag)
-            .unwrap();
-        message.extend([0, 8, 0, 20]);
-        message.extend(tag);
-        message
-    }
-
-    fn with_attribute(mut message: Vec<u8>, attribute: &[u8]) -> Vec<u8> {
-        message.extend(attribute);
-        let length = message.len() - STUN_HEADER;
-        set_length(&mut message, length);
-        message
-    }
-
-    fn request(user_name: &str) -> Vec<u8> {
-        signed(stun(BINDING_REQUEST, user_name), PASSWORD)
-    }
-
-    fn stun(kind: u16, user_name: &str) -> Vec<u8> {
-        let mut message = kind.to_be_bytes().to_vec();
-        message.extend([0, 0]);
-        message.extend(MAGIC_COOKIE);
-        message.extend([7; 12]);
-        message.extend(USERNAME.to_be_bytes());
-        message.extend((user_name.len() as u16).to_be_bytes());
-        message.extend(user_name.as_bytes());
-        message.resize(message.len().next_multiple_of(4), 0);
-        message
-    }
-
-    #[test]
-    fn media_and_handshakes_pass_only_from_validated_sources() {
-        let gate = SourceGate::default();
-        let client_hello = [22, 254, 253, 0];
-        assert!(!gate.admits(&client_hello, address(1)));
-        gate.observe_departure(&stun(BINDING_SUCCESS, ""), address(1));
-        assert!(gate.admits(&client_hello, address(1)));
-        assert!(!gate.admits(&client_hello, address(2)));
-        gate.observe_departure(&stun(BINDING_REQUEST, ""), address(3));
-        assert!(!gate.admits(&client_hello, address(3)), "having asked proves nothing");
-        assert_eq!((gate.refused(), gate.admitted_bytes()), (3, 32), "with 28 bytes of headers");
-    }
-
-    #[test]
-    fn requests_pass_when_they_name_this_connection_and_know_its_password() {
-        let before = SourceGate::default();
-        assert!(!before.admits(&request("local:far"), address(1)), "before the credentials are known");
-        let gate = gate();
-        assert!(gate.admits(&request("local:far"), address(1)));
-        assert!(gate.admits(&with_attribute(request("local:far"), &[0x80, 0x28, 0, 4, 1, 2, 3, 4]), address(1)));
-        assert!(!gate.admits(&request("locale:far"), address(1)));
-        assert!(!gate.admits(&request("far:local"), address(1)));
-        assert!(!gate.admits(&stun(BINDING_REQUEST, "local:far"), address(1)), "without a signature");
-        assert!(!gate.admits(&signed(stun(BINDING_REQUEST, "local:far"), "another password, long"), address(1)));
-        assert!(!gate.admits(&stun(BINDING_REQUEST, "")[..STUN_HEADER], address(1)));
-    }
-
-    #[test]
-    fn a_request_that_was_overheard_and_altered_is_refused() {
-        let gate = gate();
-        let overheard = request("local:far");
-        for at in 0..overheard.len() {
-            let mut altered = overheard.clone();
-            altered[at] ^= 1;
-            // Another message type or magic cookie makes it no request at all, which needs no signature to be refused.
-            assert!(!gate.admits(&altered, address(1)), "altered at {at}");
-        }
-        // ICE-CONTROLLED behind the signature: the agent would take it for a role conflict.
-        let conflict = with_attribute(overheard.clone(), &[0x80, 0x29, 0, 8, 255, 255, 255, 255, 255, 255, 255, 255]);
-        assert!(!gate.admits(&conflict, address(1)));
-        assert!(gate.admits(&overheard, address(1)));
-    }
-
-    #[test]
-    fn a_request_that_was_overheard_passes_from_nowhere_else() {
-        let gate = gate();
-        let overheard = request("local:far");
-        assert!(gate.admits(&overheard, address(1)));
-        assert!(!gate.admits(&overheard, address(2)));
-        assert!(gate.admits(&overheard, address(1)), "sent again by who sent it first");
-        for number in 0..5000_u16 {
-            let mut other = stun(BINDING_REQUEST, "local:far");
-            other[8..10].copy_from_slice(&number.to_be_bytes());
-            gate.admits(&signed(other, PASSWORD), address(1));
-        }
-        assert!(gate.sources.lock().unwrap().requests.len() <= MAX_REQUESTS);
-    }
-
-    #[test]
-    fn renewed_credentials_take_the_place_of_the_old_ones() {
-        let gate = gate();
-        assert!(gate.admits(&request("local:far"), address(1)));
-        gate.observe_departure(&stun(BINDING_SUCCESS, ""), address(1));
-        assert!(gate.admits(&[128], address(1)));
-        gate.set_local_credentials("newer", "another password, long").unwrap();
-        assert!(!gate.admits(&[128], address(1)), "not yet proved anew");
-        assert!(!gate.admits(&request("local:far"), address(1)));
-        assert!(!gate.admits(&request("newer:far"), address(1)), "signed with the old password");
-        assert!(gate.admits(&signed(stun(BINDING_REQUEST, "newer:far"), "another password, long"), address(1)));
-    }
-
-    #[test]
-    fn replies_pass_from_where_a_request_went() {
-        let gate = SourceGate::default();
-        assert!(!gate.admits(&stun(BINDING_SUCCESS, ""), address(1)));
-        gate.observe_departure(&stun(BINDING_REQUEST, ""), address(1));
-        assert!(gate.admits(&stun(BINDING_SUCCESS, ""), address(1)));
-    }
-
-    #[test]
-    fn it_remembers_a_bounded_number_of_sources() {
-        let gate = SourceGate::default();
-        for port in 0..1000 {
-            gate.observe_departure(&stun(BINDING_SUCCESS, ""), address(port));
-        }
-        assert!(!gate.admits(&[128], address(0)));
-        assert!(gate.admits(&[128], address(999)));
-    }
-
-    proptest! {
-        #[test]
-        fn no_datagram_makes_it_panic(mut bytes in prop::collection::vec(any::<u8>(), 0..80), request in any::<bool>()) {
-            if request {
-                bytes.splice(0..0, stun(BINDING_REQUEST, "")[..STUN_HEADER].iter().copied());
-                let length = bytes.len() - STUN_HEADER;
-                set_length(&mut bytes, length);
-            }
-            let gate = gate();
-            gate.observe_departure(&bytes, address(1));
-            let _ = gate.admits(&bytes, address(1));
-        }
-    }
-}
+#[path = "source_gate_tests.rs"]
+mod tests;

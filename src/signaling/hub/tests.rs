@@ -11,6 +11,8 @@ struct Rig {
     events: Arc<Mutex<Vec<SignalingEvent>>>,
     now: Instant,
     connections: u64,
+    /// Of the connections that come up.
+    path: Option<Path>,
 }
 
 fn id_of(seed: u32) -> PeerId {
@@ -31,7 +33,7 @@ impl Rig {
         let (reports, _) = mpsc::channel(1);
         let sink = events.clone();
         let hub = Hub::new(local, Arc::new(move |event| sink.lock().unwrap().push(event)), reports);
-        Self { hub, events, now: Instant::now(), connections: 0 }
+        Self { hub, events, now: Instant::now(), connections: 0, path: None }
     }
 
     fn up(&mut self, peer: PeerId, instance: &str, dialed: bool) -> mpsc::Receiver<Letter> {
@@ -42,7 +44,10 @@ impl Rig {
             self.hub.dialing += 1;
         }
         let (name, instance) = ("Peer".to_owned(), instance.to_owned());
-        self.hub.input(Input::Up(Up { connection: self.connections, peer, name, instance, dialed, letters }), self.now);
+        self.hub.input(
+            Input::Up(Up { connection: self.connections, peer, name, instance, dialed, path: self.path, letters }),
+            self.now,
+        );
         taken
     }
 
@@ -135,7 +140,7 @@ fn a_late_message_comes_back_and_its_receiver_is_forgotten() {
     let mut rig = Rig::new();
     let peer = neighbour(&rig, true);
     rig.hub.send(peer, ringing(), rig.now);
-    assert_eq!(rig.hub.next_due(), Some(rig.now + crate::signaling::outbox::PATIENCE));
+    assert_eq!(rig.hub.next_due(rig.now), Some(rig.now + crate::signaling::outbox::PATIENCE));
     rig.hub.do_what_is_due(rig.now + crate::signaling::outbox::PATIENCE);
     assert_eq!(*rig.events.lock().unwrap(), [SignalingEvent::Undelivered { to: peer, message: ringing() }]);
     assert!(rig.hub.peers.is_empty());
@@ -174,40 +179,142 @@ fn a_stranger_who_may_not_ring_hears_nothing_however_often_they_do() {
     assert_eq!(numbers(&mut letters).len(), 5, "a contact may ring, and hears that it is too often");
 }
 
+fn at(last: u8, port: u16) -> SocketAddr {
+    ([192, 0, 2, last], port).into()
+}
+
+impl Rig {
+    /// Announced long enough ago that they are due, whoever has the lower ID.
+    fn announce(&mut self, id: PeerId, addresses: &[SocketAddr], seconds_ago: u64) {
+        let found_at = self.now - Duration::from_secs(seconds_ago);
+        self.hub.found(format!("{id}"), id, addresses.to_vec(), found_at);
+    }
+
+    /// Connects to a contact at this address and loses them again.
+    fn meet_once(&mut self, contact: PeerId, address: SocketAddr) {
+        self.path = Some(Path::new(at(1, 1), address));
+        let _letters = self.up(contact, "c", false);
+        self.hub.input(Input::Down { connection: self.connections, peer: contact }, self.now);
+        self.path = None;
+    }
+
+    /// Whom it would dial, one after the other.
+    fn order(&mut self) -> Vec<(PeerId, bool)> {
+        let mut order = Vec::new();
+        while let Some(due) = self.hub.dial_now(self.now) {
+            let peer = self.hub.peer(due.peer, self.now);
+            (peer.dialing, peer.trusted_dial) = (true, due.trusted);
+            order.push((due.peer, due.trusted));
+        }
+        order
+    }
+}
+
 #[tokio::test]
-async fn strangers_whose_dials_hang_leave_room_for_contacts() {
+async fn dials_that_hang_leave_room_for_contacts_where_they_were_met_before() {
     let mut rig = Rig::new();
-    // Found a head start ago, so that everybody is due, and the contact last.
-    let long_ago = rig.now - Duration::from_secs(10);
-    let nowhere = vec![([127, 0, 0, 1], 9).into()];
+    let (contact, elsewhere) = (id_of(1_000_000), id_of(1_000_001));
+    rig.hub.set_contacts(HashSet::from([contact, elsewhere]));
     for stranger in 0..100 {
-        rig.hub.found(format!("{stranger}"), id_of(stranger), nowhere.clone(), long_ago);
+        rig.announce(id_of(stranger), &[at((stranger % 250) as u8, 9000)], 10);
     }
     rig.hub.do_what_is_due(rig.now);
-    assert_eq!(rig.hub.dialing, MAX_DIALS_TO_STRANGERS);
-    assert_eq!(rig.hub.next_due(), None, "nobody else has room");
-    let contact = id_of(1_000_000);
-    rig.hub.local.set_contacts(HashSet::from([contact]));
-    rig.hub.found("contact".into(), contact, nowhere, long_ago);
+    assert_eq!(rig.hub.dialing, MAX_UNPROVEN_DIALS);
+    assert_eq!(rig.hub.next_due(rig.now), None, "nobody else has room");
+    rig.meet_once(contact, at(77, 5));
+    rig.now += Duration::from_secs(5);
+    rig.announce(contact, &[at(77, 4000)], 2);
+    rig.announce(elsewhere, &[at(78, 4000)], 2);
     rig.hub.do_what_is_due(rig.now);
-    assert_eq!((rig.hub.dialing, rig.hub.peers[&contact].dialing), (MAX_DIALS_TO_STRANGERS + 1, true));
+    assert_eq!((rig.hub.dialing, rig.hub.peers[&contact].dialing), (MAX_UNPROVEN_DIALS + 1, true));
+    assert!(!rig.hub.peers[&elsewhere].dialing, "anybody may have announced them there");
 }
 
 #[test]
-fn of_those_who_are_due_contacts_are_dialed_first_and_then_whoever_waits_longest() {
+fn who_is_a_contact_does_not_show_at_an_address_that_proves_nothing() {
+    for others in [0, 3, 60] {
+        // The same announcements, once of a contact and once of a stranger.
+        let order = |is_contact: bool| {
+            let mut rig = Rig::new();
+            rig.now += Duration::from_secs(1000);
+            let asked_about = id_of(1_000_000);
+            if is_contact {
+                rig.hub.set_contacts(HashSet::from([asked_about]));
+            }
+            for other in 0..others {
+                rig.announce(id_of(other), &[at(other as u8, 9000)], 20 + 2 * u64::from(other));
+            }
+            rig.announce(asked_about, &[at(200, 4711)], 10);
+            rig.order()
+        };
+        assert_eq!(order(true), order(false), "{others} others");
+    }
+}
+
+#[test]
+fn a_contact_announced_beside_a_proven_address_is_dialed_there_alone_at_first() {
+    let mut rig = Rig::new();
+    let contact = id_of(1_000_000);
+    rig.hub.set_contacts(HashSet::from([contact]));
+    rig.meet_once(contact, at(77, 5));
+    rig.now += Duration::from_secs(10);
+    rig.hub.found("real".into(), contact, vec![at(77, 4000)], rig.now);
+    rig.hub.found("forged".into(), contact, vec![at(200, 4711)], rig.now);
+    rig.now += Duration::from_secs(5);
+    let due = rig.hub.dial_now(rig.now).unwrap();
+    assert_eq!((due.trusted, due.addresses), (true, vec![at(77, 4000)]));
+}
+
+#[test]
+fn of_those_who_are_due_the_proven_come_first_and_then_whoever_waits_longest() {
     let mut rig = Rig::new();
     let (older, newer, contact) = (neighbour(&rig, true), id_of(1_000_000), id_of(1_000_001));
-    rig.hub.local.set_contacts(HashSet::from([contact]));
-    for (id, seconds) in [(newer, 20), (older, 30), (contact, 10)] {
-        let found_at = rig.now - Duration::from_secs(seconds);
-        rig.hub.found(format!("{id}"), id, vec![([127, 0, 0, 1], 9).into()], found_at);
+    rig.hub.set_contacts(HashSet::from([contact]));
+    rig.now += Duration::from_secs(60);
+    for (id, last, seconds) in [(newer, 3, 20), (older, 4, 30)] {
+        rig.announce(id, &[at(last, 9)], seconds);
     }
-    let mut order = Vec::new();
-    while let Some(id) = rig.hub.dial_now(rig.now) {
-        rig.hub.peer(id, rig.now).dialing = true;
-        order.push(id);
+    rig.path = Some(Path::new(at(1, 1), at(5, 1)));
+    let letters = rig.up(contact, "c", false);
+    drop(letters);
+    rig.hub.input(Input::Down { connection: rig.connections, peer: contact }, rig.now - Duration::from_secs(50));
+    rig.announce(contact, &[at(5, 9)], 40);
+    assert_eq!(rig.order(), [(contact, true), (older, false), (newer, false)]);
+}
+
+#[test]
+fn many_announcements_scan_nobody() {
+    let mut rig = Rig::new();
+    let start = rig.now;
+    let mut attempts = 0;
+    // Fifty people, each at ever new ports of one neighbour who refuses at once.
+    for tenth in 0..100_u16 {
+        rig.now = start + Duration::from_millis(u64::from(tenth) * 100);
+        for person in 0..50 {
+            rig.hub.found(format!("{person}-{tenth}"), id_of(person), vec![at(7, 2000 + tenth)], rig.now);
+        }
+        while let Some(due) = rig.hub.dial_now(rig.now) {
+            rig.hub.budget.take(due.addresses[0].ip(), rig.now);
+            attempts += 1;
+            rig.hub.peer(due.peer, rig.now).dial_failed(rig.now);
+        }
     }
-    assert_eq!(order, [contact, older, newer]);
+    assert!((10..=16).contains(&attempts), "{attempts} in 10 s");
+}
+
+#[test]
+fn what_was_announced_is_forgotten_when_people_are_looked_for_anew() {
+    let mut rig = Rig::new();
+    let (there, gone) = (neighbour(&rig, true), id_of(1_000_000));
+    let _letters = rig.up(there, "t", false);
+    rig.announce(there, &[at(2, 9)], 10);
+    rig.announce(gone, &[at(3, 9)], 10);
+    rig.hub.input(Input::DiscoveryRestarted, rig.now);
+    assert_eq!(rig.hub.peers.keys().collect::<Vec<_>>(), [&there]);
+    assert!(rig.hub.peers[&there].addresses().is_empty());
+    rig.presences();
+    rig.hub.input(Input::Discovery(Some(DiscoveryFault::PortTaken)), rig.now);
+    assert_eq!(*rig.events.lock().unwrap(), [SignalingEvent::Discovery(Some(DiscoveryFault::PortTaken))]);
 }
 
 #[test]

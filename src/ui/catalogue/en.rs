@@ -332,6 +332,12 @@ pub(super) const fn text(key: Text) -> &'static str {
         Text::ClocksDiffer => {
             "Somebody on this network cannot be seen: their clock and yours differ by more than a minute. Set both right."
         }
+        Text::PortTaken => {
+            "People on this network cannot be found: another program keeps network port 5353 to itself. Close that program."
+        }
+        Text::PortTakenInPart => {
+            "Some people on this network may not be found: another program keeps network port 5353 to itself. Close it."
+        }
         Text::NoNetwork => {
             "People on this network cannot be found. Check the network, then start Visavis again; Echo works meanwhile."
         }

@@ -79,7 +79,7 @@ texts! {
     SpeakerMissing, SpeakerBusy, SpeakerForbidden, SpeakerUnplugged, SpeakerStalled, SpeakerFailed,
     // The store and the network at fault
     StoreFull, StoreNotWritable, StoreDiskFailed, StoreShared, StoreNewer, StoreDamaged, StoreEmptied, StoreNotAFile,
-    StoreBusy, StoreFailed, NoNetwork, ClocksDiffer,
+    StoreBusy, StoreFailed, NoNetwork, PortTaken, PortTakenInPart, ClocksDiffer,
     // Why the program does not start
     ProfileNoHome, ProfileNotWritable, ProfileFull, ProfileNotAFile, ProfileInUse,
     IdentityFull, IdentityForbidden, IdentityNotAFile, IdentityFailed, IdentityDamaged, IdentityNoRandom,

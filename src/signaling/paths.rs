@@ -1,0 +1,54 @@
+//! By which paths people are reached, or were last: media takes the same ones. Shared by the hub, which notes them, and by
+//! whoever opens media.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+
+use crate::identity::PeerId;
+use crate::network::Path;
+
+/// People remembered at most: as many as are connected at once.
+const MAX_PATHS: usize = 320;
+
+#[derive(Debug, Default)]
+pub(super) struct Paths(Mutex<VecDeque<(PeerId, Path)>>);
+
+impl Paths {
+    /// A connection to `peer` is up.
+    pub(super) fn note(&self, peer: PeerId, path: Path) {
+        let mut paths = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        paths.retain(|(known, _)| *known != peer);
+        if paths.len() >= MAX_PATHS {
+            paths.pop_front();
+        }
+        paths.push_back((peer, path));
+    }
+
+    /// The path of the latest connection to `peer`.
+    pub(super) fn to(&self, peer: &PeerId) -> Option<Path> {
+        let paths = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        paths.iter().find(|(known, _)| known == peer).map(|(_, path)| *path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_latest_path_counts_and_few_are_remembered() {
+        let paths = Paths::default();
+        let path = |port: u16| Path::new(([192, 0, 2, 1], port).into(), ([192, 0, 2, 2], port).into());
+        let peer = |number: u16| {
+            let mut bytes = [0; 32];
+            bytes[..2].copy_from_slice(&number.to_be_bytes());
+            PeerId::from_bytes(bytes)
+        };
+        paths.note(peer(1), path(1));
+        paths.note(peer(1), path(2));
+        assert_eq!((paths.to(&peer(1)), paths.to(&peer(2))), (Some(path(2)), None));
+        (2..2000).for_each(|number| paths.note(peer(number), path(number)));
+        assert_eq!((paths.to(&peer(1)), paths.to(&peer(1999))), (None, Some(path(1999))));
+        assert_eq!(paths.0.lock().unwrap().len(), MAX_PATHS);
+    }
+}
