@@ -1,15 +1,14 @@
 //! One attempt to capture, on a thread of its own: open the source, deliver pictures until told to stop, and say how it
 //! ended. The watching thread in `camera` starts it and judges it; nothing here is tried twice.
 
-use std::fs::File;
-use std::io::{BufReader, ErrorKind, Seek, SeekFrom};
+use std::io::{BufReader, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::call::{CallError, DeviceKind};
-use crate::media::{FramePool, MediaTime, VideoFormat, VideoFrame};
+use crate::call::{CallError, DeviceKind, DeviceReason};
+use crate::media::{FramePool, MediaTime, VideoFormat, VideoFrame, open_regular_file};
 use crate::store::DeviceChoice;
 
 use super::barcode;
@@ -92,7 +91,7 @@ impl Session {
             DeviceChoice::Named(name) => self.run_device(Some(name)),
             DeviceChoice::TestCard { format } => self.run_test_card(*format),
             DeviceChoice::File(path) => self.run_file(path),
-            DeviceChoice::None | DeviceChoice::Tone { .. } => Err(CallError::DeviceMissing { device: CAMERA }),
+            DeviceChoice::None | DeviceChoice::Tone { .. } => Err(failed(DeviceReason::WrongKind)),
         };
         match result {
             Ok(()) => End::Stopped,
@@ -134,7 +133,7 @@ impl Session {
                     damaged = 0;
                     self.deliver(&frame, &opened);
                 }
-                Err(error) if damaged == MAX_DAMAGED => return Err(failed(error.to_string())),
+                Err(_) if damaged == MAX_DAMAGED => return Err(failed(DeviceReason::DamagedPictures)),
                 Err(error) => {
                     damaged += 1;
                     tracing::debug!(%error, "a picture of the camera is damaged");
@@ -181,8 +180,10 @@ impl Session {
 
     fn run_file(&self, path: &Path) -> Result<(), CallError> {
         let format = self.sink.format;
-        let file_fault = |error: Y4mError| failed(format!("{}: {error}", path.display()));
-        let mut reader = Y4mReader::new(BufReader::new(open_file(path)?)).map_err(file_fault)?;
+        let file_fault = |error: Y4mError| failed(error.into());
+        let mut reader =
+            Y4mReader::new(BufReader::new(open_regular_file(path).map_err(|error| file_fault(error.into()))?))
+                .map_err(file_fault)?;
         let header = reader.header();
         let (fps, per_second) = header.fps;
         let opened = Opened {
@@ -210,7 +211,7 @@ impl Session {
                 file.seek(SeekFrom::Start(0)).map_err(|error| file_fault(error.into()))?;
                 reader = Y4mReader::new(file).map_err(file_fault)?;
                 if reader.header() != header {
-                    return Err(failed(format!("{} was changed while it was played", path.display())));
+                    return Err(failed(DeviceReason::Changed));
                 }
                 continue;
             }
@@ -268,23 +269,10 @@ fn open_device(name: Option<&str>, format: VideoFormat) -> Result<Device, CallEr
     Err(fault)
 }
 
-fn open_file(path: &Path) -> Result<File, CallError> {
-    let fault = |error: std::io::Error| match error.kind() {
-        ErrorKind::NotFound => CallError::DeviceMissing { device: CAMERA },
-        ErrorKind::PermissionDenied => CallError::DeviceForbidden { device: CAMERA },
-        _ => failed(format!("{}: {error}", path.display())),
-    };
-    // Opening a pipe would wait for its writer.
-    if !std::fs::metadata(path).map_err(fault)?.is_file() {
-        return Err(failed(format!("{} is not a file", path.display())));
-    }
-    File::open(path).map_err(fault)
-}
-
 fn whole(bytes: &[u8], width: usize, height: usize) -> Result<Planes<'_>, CallError> {
-    Planes::i420(bytes, width, height).ok_or_else(|| failed("a picture is shorter than its size".to_owned()))
+    Planes::i420(bytes, width, height).ok_or_else(|| failed(DeviceReason::DamagedPictures))
 }
 
-fn failed(detail: String) -> CallError {
-    CallError::DeviceFailed { device: CAMERA, detail }
+const fn failed(reason: DeviceReason) -> CallError {
+    CallError::DeviceFailed { device: CAMERA, reason }
 }

@@ -6,6 +6,7 @@
 use std::io::{BufRead, ErrorKind, Read, Write};
 
 use super::convert::MAX_SIDE;
+use crate::call::DeviceReason;
 use crate::media::VideoFrame;
 
 /// The longest header or frame line that is read, in bytes.
@@ -39,6 +40,20 @@ pub enum Y4mError {
     /// A header and no frame after it.
     #[error("there is no picture in the file")]
     Empty,
+}
+
+impl From<Y4mError> for DeviceReason {
+    fn from(error: Y4mError) -> Self {
+        match error {
+            Y4mError::Io(error) => Self::of_file(&error),
+            Y4mError::NotY4m => Self::NotAFilm,
+            Y4mError::BadLine => Self::DamagedHeader,
+            Y4mError::BadField(field) => Self::HeaderField(field),
+            Y4mError::BadSize => Self::PictureSize,
+            Y4mError::BadChroma(format) => Self::PictureFormat(format),
+            Y4mError::Truncated | Y4mError::Empty => Self::NoPicture,
+        }
+    }
 }
 
 /// What the header says.

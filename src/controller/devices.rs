@@ -121,11 +121,11 @@ impl Core {
             }
             SoundEvent::Fault(error) => {
                 let fault = fault_of(&error);
-                let news = self.speaker_fault.replace(fault).is_none() || !self.speaker.stands_in();
+                let news = self.speaker_fault.replace(fault.clone()).is_none() || !self.speaker.stands_in();
                 if news {
                     self.device_event(device_error(DeviceKind::Speaker, &error, &self.settings.speaker));
                 }
-                if self.speaker.is_gone(&self.settings.speaker, fault) {
+                if self.speaker.is_gone(&self.settings.speaker, &fault) {
                     self.playout.set_speaker(&DeviceChoice::SystemDefault);
                     // They find the end of this, too.
                     self.schedule_statistics();
@@ -173,7 +173,7 @@ impl Core {
         match &event {
             Event::DeviceError { device, fault, .. } => {
                 self.notices.forget_device(*device);
-                self.notices.add(NoticeKind::Device { device: *device, fault: *fault });
+                self.notices.add(NoticeKind::Device { device: *device, fault: fault.clone() });
             }
             Event::DeviceFallback { device, chosen, name } => {
                 self.notices.forget_device(*device);

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::Capture;
-use crate::call::{CallError, DeviceKind};
+use crate::call::{CallError, DeviceKind, DeviceReason};
 use crate::media::{FRAME_SAMPLES, MediaTime, SAMPLE_RATE};
 use crate::sound_device::{
     Direction, Found, Heart, RecordRing, Resampler, Stall, WATCH, Wakes, Watched, Watcher, find, open_input,
@@ -21,8 +21,8 @@ pub(super) fn run(capture: &mut Capture, choice: &DeviceChoice) -> Result<(), Ca
     let heart = Arc::new(Heart::default());
     let wakes = Wakes { data: thread::current(), owner: thread::current() };
     let (_stream, ring) = open_input(&found, &heart, wakes)?;
-    let resampler = Resampler::to_frames(ring.rate)
-        .map_err(|error| CallError::DeviceFailed { device: DEVICE, detail: error.to_string() })?;
+    let rate = ring.rate;
+    let resampler = Resampler::to_frames(rate).map_err(|_| cannot_resample(rate))?;
     let watcher = Watcher::new(choice, Direction::Input, &found);
     Line { ring, resampler, watcher }.run(capture, &found, &heart)
 }
@@ -67,11 +67,12 @@ impl Line {
         let waiting = Duration::from_secs_f64(self.ring.samples.slots() as f64 / f64::from(self.ring.rate));
         let frame_length = Duration::from_micros(FRAME_SAMPLES as u64 * 1_000_000 / u64::from(SAMPLE_RATE));
         let at = MediaTime::now() - waiting - frame_length - latency;
-        let frame = self
-            .resampler
-            .convert()
-            .map_err(|error| CallError::DeviceFailed { device: DEVICE, detail: error.to_string() })?;
+        let frame = self.resampler.convert().map_err(|_| cannot_resample(self.ring.rate))?;
         capture.deliver_recorded(frame, at);
         Ok(true)
     }
+}
+
+const fn cannot_resample(rate: u32) -> CallError {
+    CallError::DeviceFailed { device: DEVICE, reason: DeviceReason::SampleRate(rate) }
 }

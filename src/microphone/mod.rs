@@ -25,7 +25,7 @@ pub use unheard::UnheardSpeech;
 #[doc(hidden)]
 pub use wav::fuzz_wav;
 
-use crate::call::{CallError, Consent, DeviceKind};
+use crate::call::{CallError, Consent, DeviceKind, DeviceReason};
 use crate::media::{FRAME_SAMPLES, LevelMeter, MediaTime};
 use crate::sound_device::{DONE_WAIT, Done, FaultLog, Pace, RETRY};
 use crate::store::DeviceChoice;
@@ -227,12 +227,13 @@ impl Capture {
 }
 
 fn wav_fault(error: WavError) -> CallError {
-    let device = DeviceKind::Microphone;
-    match error {
-        WavError::Missing => CallError::DeviceMissing { device },
-        WavError::Forbidden => CallError::DeviceForbidden { device },
-        WavError::Unreadable(_) | WavError::Empty => CallError::DeviceFailed { device, detail: error.to_string() },
-    }
+    let reason = match error {
+        WavError::Missing => DeviceReason::FileMissing,
+        WavError::Forbidden => DeviceReason::FileForbidden,
+        WavError::Unreadable(text) => DeviceReason::System(text),
+        WavError::Empty => DeviceReason::NoSound,
+    };
+    CallError::DeviceFailed { device: DeviceKind::Microphone, reason }
 }
 
 #[cfg(test)]
@@ -284,7 +285,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("voice.wav");
         let (_microphone, _, frames, events) = open(&DeviceChoice::File(path.clone()));
-        let missing = CallError::DeviceMissing { device: DeviceKind::Microphone };
+        let missing = wav_fault(WavError::Missing);
         assert_eq!(events.recv_timeout(LONG), Ok(SoundEvent::Fault(missing)));
         let spec = hound::WavSpec {
             channels: 1,

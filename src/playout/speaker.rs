@@ -3,6 +3,7 @@
 //! Runs on the speaker thread, so that a device that is slow to open never holds up the playout thread. What it opens, it
 //! hands to the playout thread as a [`Feed`].
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, Thread};
@@ -10,7 +11,7 @@ use std::time::Duration;
 
 use super::recorder::Recorder;
 use super::{OnEvent, Shared};
-use crate::call::{CallError, DeviceKind};
+use crate::call::{CallError, DeviceKind, DeviceReason};
 use crate::media::MediaTime;
 use crate::sound_device::{
     Bite, Direction, FaultLog, Heart, PlayRing, RETRY, Resampler, Stall, WATCH, Wakes, Watched, Watcher, find,
@@ -100,9 +101,10 @@ impl Speaker {
         let heart = Arc::new(Heart::default());
         let wakes = Wakes { data: playout.clone(), owner: thread::current() };
         let (_stream, ring) = open_output(&found, &heart, wakes)?;
-        let resampler = Resampler::from_frames(ring.rate)
+        let rate = ring.rate;
+        let resampler = Resampler::from_frames(rate)
             .map(Box::new)
-            .map_err(|error| CallError::DeviceFailed { device: DEVICE, detail: error.to_string() })?;
+            .map_err(|_| CallError::DeviceFailed { device: DEVICE, reason: DeviceReason::SampleRate(rate) })?;
         self.shared.attach(Feed::Device { ring, resampler, heart: Arc::clone(&heart), bite: Bite::default() });
         // Declared after the stream, so dropped before it: the feed ends before the device is released.
         let _detach = DetachOnDrop { heart: &heart, playout };
@@ -201,13 +203,11 @@ impl Drop for DetachOnDrop<'_> {
 }
 
 fn file_fault(error: hound::Error) -> CallError {
-    let kind = match &error {
-        hound::Error::IoError(error) => Some(error.kind()),
-        _ => None,
+    let reason = match error {
+        // It is made when it does not exist, so it is its folder that does not.
+        hound::Error::IoError(error) if error.kind() == ErrorKind::NotFound => DeviceReason::FolderMissing,
+        hound::Error::IoError(error) => DeviceReason::of_file(&error),
+        error => DeviceReason::System(error.to_string()),
     };
-    match kind {
-        Some(std::io::ErrorKind::NotFound) => CallError::DeviceMissing { device: DEVICE },
-        Some(std::io::ErrorKind::PermissionDenied) => CallError::DeviceForbidden { device: DEVICE },
-        _ => CallError::DeviceFailed { device: DEVICE, detail: error.to_string() },
-    }
+    CallError::DeviceFailed { device: DEVICE, reason }
 }

@@ -15,7 +15,7 @@ use cpal::traits::{DeviceTrait, HostTrait};
 use cpal::{ErrorKind, HostId};
 
 use super::{Direction, WATCH};
-use crate::call::CallError;
+use crate::call::{CallError, DeviceReason};
 use crate::media::MediaTime;
 use crate::store::DeviceChoice;
 
@@ -287,7 +287,7 @@ pub(crate) fn open_error(error: &cpal::Error, direction: Direction) -> CallError
         ErrorKind::PermissionDenied => CallError::DeviceForbidden { device },
         ErrorKind::DeviceNotAvailable | ErrorKind::HostUnavailable => CallError::DeviceMissing { device },
         _ if says_absent(error) => CallError::DeviceMissing { device },
-        _ => CallError::DeviceFailed { device, detail: error.to_string() },
+        _ => CallError::DeviceFailed { device, reason: DeviceReason::System(error.to_string()) },
     }
 }
 

@@ -15,7 +15,7 @@ use cpal::{BufferSize, ErrorKind, FromSample, Sample, SampleFormat, SizedSample,
 use rtrb::{Consumer, Producer, RingBuffer};
 
 use super::{Direction, Found, Heart, open_error};
-use crate::call::CallError;
+use crate::call::{CallError, DeviceReason};
 use crate::media::SAMPLE_RATE;
 
 /// How long opening may take before the device counts as giving nothing.
@@ -120,7 +120,7 @@ fn within_limit<R: Send + 'static>(
             drop(opening);
             let _ = opened.send(result);
         })
-        .map_err(|error| CallError::DeviceFailed { device, detail: error.to_string() })?;
+        .map_err(|error| CallError::DeviceFailed { device, reason: DeviceReason::System(error.to_string()) })?;
     match wait.recv_timeout(OPEN_WAIT) {
         Ok(Ok(open)) => Ok(open),
         Ok(Err(error)) => {

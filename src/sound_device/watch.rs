@@ -10,7 +10,7 @@ use std::time::Duration;
 use cpal::ErrorKind;
 
 use super::{Direction, SoundEvent};
-use crate::call::CallError;
+use crate::call::{CallError, DeviceReason};
 use crate::media::MediaTime;
 
 /// How long a device that failed is left alone before the next attempt.
@@ -109,7 +109,7 @@ impl Heart {
             1 => Some(CallError::DeviceUnplugged { device }),
             2 => Some(CallError::DeviceBusy { device }),
             3 => Some(CallError::DeviceForbidden { device }),
-            _ => Some(CallError::DeviceFailed { device, detail: "the stream failed".to_owned() }),
+            _ => Some(CallError::DeviceFailed { device, reason: DeviceReason::System("the stream failed".to_owned()) }),
         }
     }
 

@@ -48,7 +48,7 @@ pub fn said(kind: &NoticeKind, words: Words, settings: &Settings) -> String {
                 DeviceKind::Microphone => &settings.microphone,
                 DeviceKind::Speaker => &settings.speaker,
             };
-            words.device_fault(*device, *fault, chosen)
+            words.device_fault(*device, fault, chosen)
         }
         NoticeKind::DevicesMissing { camera, microphone, speaker } => {
             words.get(Text::devices_missing(*camera, *microphone, *speaker)).to_owned()
@@ -169,7 +169,7 @@ mod tests {
         assert!(said(words, DeviceKind::Speaker, DeviceFault::Unplugged).starts_with("The speaker was unplugged."));
         assert!(said(words, DeviceKind::Microphone, DeviceFault::Missing).starts_with("No microphone was found."));
         let missing = (DeviceKind::Camera, DeviceFault::Missing);
-        assert!(said(words, missing.0, missing.1).starts_with("There is no camera called “Foo”."));
+        assert!(said(words, missing.0, missing.1.clone()).starts_with("There is no camera called “Foo”."));
         let chinese = Words::of(Language::SimplifiedChinese, "");
         assert!(said(chinese, missing.0, missing.1).starts_with("没有名为“Foo”的摄像头。"));
     }
