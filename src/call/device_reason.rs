@@ -18,6 +18,9 @@ pub enum DeviceReason {
     /// Neither a file nor a folder: a pipe, a socket, a device.
     #[error("it is a pipe or a device, not a file")]
     NotAFile,
+    /// A symbolic link, where a file is to be written.
+    #[error("it is a link to another place, which is not followed")]
+    LinkedFile,
     /// The permissions of the file, or of its folder, forbid it.
     #[error("its permissions do not allow it")]
     FileForbidden,
@@ -118,6 +121,7 @@ impl DeviceReason {
             Self::FileMissing
             | Self::Folder
             | Self::NotAFile
+            | Self::LinkedFile
             | Self::FileInTheWay
             | Self::NotAFilm
             | Self::NotAWav
@@ -147,6 +151,14 @@ impl DeviceReason {
 }
 
 impl Remedy {
+    /// The same for a file that stands for a device: it has no plug.
+    pub const fn of_file(self) -> Self {
+        match self {
+            Self::PlugInAgain => Self::AnotherFile,
+            remedy => remedy,
+        }
+    }
+
     /// The English sentence.
     pub fn sentence(self, device: DeviceKind) -> String {
         let word = device.word();

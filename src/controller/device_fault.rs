@@ -23,20 +23,25 @@ pub(super) fn fault_of(error: &CallError) -> DeviceFault {
     }
 }
 
-/// The event that reports `error` of the `chosen` device, by its name where that may be what is wrong.
+/// The event that reports `error` of the `chosen` device.
 pub(super) fn device_error(device: DeviceKind, error: &CallError, chosen: &DeviceChoice) -> Event {
+    let message = device_sentence(device, error, chosen);
+    Event::DeviceError { device, fault: fault_of(error), code: error.code(), message }
+}
+
+/// The English sentence about `error` of the `chosen` device, by its name where that may be what is wrong.
+pub fn device_sentence(device: DeviceKind, error: &CallError, chosen: &DeviceChoice) -> String {
     let word = device.word();
-    let message = match (error, chosen) {
+    match (error, chosen) {
         (CallError::DeviceMissing { .. }, DeviceChoice::Named(name)) => {
             format!("There is no {word} called \"{name}\". Plug it in, or choose another one in Settings.")
         }
         (CallError::DeviceFailed { reason, .. }, DeviceChoice::File(path)) => {
-            let remedy = reason.remedy().sentence(device);
+            let remedy = reason.remedy().of_file().sentence(device);
             format!("The file \"{}\" cannot be the {word}: {reason}. {remedy}", path.display())
         }
         _ => error.to_string(),
-    };
-    Event::DeviceError { device, fault: fault_of(error), code: error.code(), message }
+    }
 }
 
 #[cfg(test)]

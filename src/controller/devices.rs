@@ -138,6 +138,8 @@ impl Core {
                 let event = told.or_else(|| (!self.speaker.stands_in()).then_some(back));
                 event.into_iter().for_each(|event| self.device_event(event));
             }
+            // Of microphones alone.
+            SoundEvent::Silence { .. } => {}
         }
     }
 
@@ -183,6 +185,12 @@ impl Core {
             Event::DeviceRecovered { device, name } => {
                 self.notices.forget_device(*device);
                 self.notices.add(NoticeKind::DeviceBack { device: *device, name: name.clone() });
+            }
+            Event::MicrophoneSilent { microphone, on } => {
+                self.notices.forget_silence();
+                if *on {
+                    self.notices.add(NoticeKind::MicrophoneSilent { name: microphone.clone() });
+                }
             }
             _ => {}
         }

@@ -260,6 +260,8 @@ pub enum Event {
     DeviceFallback { device: DeviceKind, chosen: String, name: String },
     /// The device that had gone wrong works again.
     DeviceRecovered { device: DeviceKind, name: String },
+    /// The microphone works and has given nothing but zeros for four seconds since it was opened (`on`), or does so no more.
+    MicrophoneSilent { microphone: String, on: bool },
     /// Somebody speaks at this side while it is muted; at most once in ten seconds.
     SpeakingMuted {},
     /// What `trace_frames` noted: the counter of each picture that could be read and the microseconds from its capture to

@@ -35,6 +35,7 @@ mod system_event;
 
 pub use crate::rtc::LinkProfile;
 pub use command::{Command, VideoChoice};
+pub use device_fault::device_sentence;
 pub use event::{DeviceFault, Event, PresenceRoute, ReceivedStats, Route, SentStats};
 pub use handle::{ControllerGone, Gates, Handle};
 pub use options::Options;

@@ -48,8 +48,14 @@ impl Notices {
             NoticeKind::Device { device: of, .. }
             | NoticeKind::DeviceBack { device: of, .. }
             | NoticeKind::DeviceFallback { device: of, .. } => *of != device,
+            NoticeKind::MicrophoneSilent { .. } => device != DeviceKind::Microphone,
             _ => true,
         });
+    }
+
+    /// Takes away what was said about a silent microphone.
+    pub(super) fn forget_silence(&mut self) {
+        self.notices.retain(|notice| !matches!(notice.kind, NoticeKind::MicrophoneSilent { .. }));
     }
 
     /// Takes away the notes about missing devices; what is missing.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::call::{ConversationId, DeviceKind, Message};
 use crate::capture::CameraEvent;
-use crate::identity::{ContactLink, PeerId};
+use crate::identity::{ContactLink, PeerId, PictureError};
 use crate::microphone::SoundEvent;
 use crate::rtc::PeerEvent;
 
@@ -42,7 +42,7 @@ pub(super) enum SystemEvent {
     /// Somebody speaks into the microphone while it is muted.
     SpokeMuted,
     /// What a picture of a QR code showed.
-    ContactImage(Option<ContactLink>),
+    ContactImage(Result<ContactLink, PictureError>),
     /// The speakers that are plugged in, looked for because the chosen one was gone.
     Speakers(Vec<String>),
     /// The list of what is plugged in has been made anew.

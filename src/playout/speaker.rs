@@ -3,9 +3,8 @@
 //! Runs on the speaker thread, so that a device that is slow to open never holds up the playout thread. What it opens, it
 //! hands to the playout thread as a [`Feed`].
 
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
@@ -37,8 +36,8 @@ pub(super) struct Speaker {
     /// The choice that is served, and its version.
     choice: DeviceChoice,
     version: u64,
-    /// A recording goes on where it was while the same file is chosen.
-    recording: Option<(PathBuf, Arc<Mutex<Recorder>>)>,
+    /// A recording goes on where it was while the same file is chosen; there is no recorder after it could not be written.
+    recording: Option<(PathBuf, Option<Arc<Mutex<Recorder>>>)>,
 }
 
 impl Speaker {
@@ -131,20 +130,25 @@ impl Speaker {
 
     fn serve_file(&mut self, path: &Path, playout: &Thread) -> Result<(), CallError> {
         let recorder = match &self.recording {
-            Some((_, recorder)) => Arc::clone(recorder),
-            None => {
-                let recorder = Arc::new(Mutex::new(Recorder::create(path).map_err(file_fault)?));
-                self.recording = Some((path.to_owned(), Arc::clone(&recorder)));
+            Some((_, Some(recorder))) => Arc::clone(recorder),
+            recording => {
+                let open = if recording.is_some() { Recorder::resume } else { Recorder::create };
+                let recorder = Arc::new(Mutex::new(open(path).map_err(file_fault)?));
+                self.recording = Some((path.to_owned(), Some(Arc::clone(&recorder))));
                 recorder
             }
         };
         let heart = Arc::new(Heart::default());
         let _detach = DetachOnDrop { heart: &heart, playout };
-        self.shared.attach(Feed::File { recorder, heart: Arc::clone(&heart) });
-        self.report_working(&path.file_name().unwrap_or(path.as_os_str()).to_string_lossy());
+        self.shared.attach(Feed::File { recorder: Arc::clone(&recorder), heart: Arc::clone(&heart) });
+        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
         while !self.is_over() {
+            if recorder.lock().unwrap_or_else(PoisonError::into_inner).works() {
+                self.report_working(&name);
+            }
             if let Err(fault) = self.check(&heart) {
-                self.recording = None;
+                // What was recorded until now is not overwritten at the next attempt.
+                self.recording = Some((path.to_owned(), None));
                 return Err(fault);
             }
             thread::park_timeout(WATCH);
@@ -202,12 +206,6 @@ impl Drop for DetachOnDrop<'_> {
     }
 }
 
-fn file_fault(error: hound::Error) -> CallError {
-    let reason = match error {
-        // It is made when it does not exist, so it is its folder that does not.
-        hound::Error::IoError(error) if error.kind() == ErrorKind::NotFound => DeviceReason::FolderMissing,
-        hound::Error::IoError(error) => DeviceReason::of_file(&error),
-        error => DeviceReason::System(error.to_string()),
-    };
+const fn file_fault(reason: DeviceReason) -> CallError {
     CallError::DeviceFailed { device: DEVICE, reason }
 }

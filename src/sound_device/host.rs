@@ -29,6 +29,13 @@ pub(crate) struct Found {
     host: HostId,
 }
 
+impl Found {
+    /// Its name at the sound server, where it belongs to one.
+    pub(crate) fn server_id(&self) -> Option<&str> {
+        is_sound_server(self.host).then_some(self.id.as_str())
+    }
+}
+
 /// What has become of an open device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Watched {

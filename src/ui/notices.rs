@@ -27,11 +27,12 @@ pub struct Notices {
 const fn stays(kind: &NoticeKind) -> Option<f64> {
     match kind {
         NoticeKind::ContactAdded { .. } | NoticeKind::DeviceBack { .. } => Some(6.0),
-        NoticeKind::BadLink | NoticeKind::OwnLink => Some(12.0),
+        NoticeKind::BadLink | NoticeKind::BadPicture(_) | NoticeKind::OwnLink => Some(12.0),
         NoticeKind::RangDuringCall { .. }
         | NoticeKind::Device { .. }
         | NoticeKind::DevicesMissing { .. }
         | NoticeKind::DeviceFallback { .. }
+        | NoticeKind::MicrophoneSilent { .. }
         | NoticeKind::Store(_)
         | NoticeKind::NoNetwork
         | NoticeKind::ClocksDiffer => None,
@@ -56,9 +57,11 @@ pub fn said(kind: &NoticeKind, words: Words, settings: &Settings) -> String {
         NoticeKind::DeviceFallback { device, chosen, name } => {
             words.fill(Text::device_fallback(*device), &[("chosen", chosen), ("name", name)])
         }
+        NoticeKind::MicrophoneSilent { name } => words.with_name(Text::MicrophoneSilent, name),
         NoticeKind::DeviceBack { device, name } => words.with_name(Text::device_back(*device), name),
         NoticeKind::ContactAdded { name } => words.with_name(Text::ContactAdded, name),
         NoticeKind::BadLink => words.get(Text::BadLink).to_owned(),
+        NoticeKind::BadPicture(error) => words.bad_picture(error),
         NoticeKind::OwnLink => words.get(Text::OwnLink).to_owned(),
         NoticeKind::Store(fault) => words.get(Text::store_fault(*fault)).to_owned(),
         NoticeKind::NoNetwork => words.get(Text::NoNetwork).to_owned(),
@@ -73,7 +76,9 @@ const fn mark(kind: &NoticeKind) -> (Icon, bool) {
         NoticeKind::Device { .. }
         | NoticeKind::DevicesMissing { .. }
         | NoticeKind::DeviceFallback { .. }
+        | NoticeKind::MicrophoneSilent { .. }
         | NoticeKind::BadLink
+        | NoticeKind::BadPicture(_)
         | NoticeKind::Store(_)
         | NoticeKind::NoNetwork
         | NoticeKind::ClocksDiffer => (Icon::Warning, true),

@@ -68,6 +68,7 @@ impl LocalMedia {
                 }
                 Some(event)
             }
+            SoundEvent::Silence { name, on } => Some(Event::MicrophoneSilent { microphone: name, on }),
         }
     }
 
@@ -89,6 +90,7 @@ impl LocalMedia {
                 let event = fault(open, DeviceKind::Microphone, &error, &DeviceChoice::SystemDefault);
                 worked.then_some(event)
             }
+            SoundEvent::Silence { name, on } => Some(Event::MicrophoneSilent { microphone: name, on }),
         }
     }
 

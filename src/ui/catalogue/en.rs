@@ -285,6 +285,9 @@ pub(super) const fn text(key: Text) -> &'static str {
         }
         Text::CameraUnplugged => "The camera was unplugged. Plug it in again and it comes back by itself.",
         Text::CameraStalled => "The camera is open but sends no picture. Unplug it and plug it in again.",
+        Text::MicrophoneSilent => {
+            "“{name}” gives only silence. Check its mute switch and the system’s sound settings, or choose another one."
+        }
         Text::MicrophoneMissing => "No microphone was found. Plug one in, or choose another one in Settings.",
         Text::MicrophoneBusy => {
             "The microphone is used by another program. Close that program, or choose another microphone."

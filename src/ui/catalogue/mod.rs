@@ -12,6 +12,7 @@ pub use text::Text;
 
 use crate::call::{DeviceKind, DeviceReason};
 use crate::controller::{DeviceFault, OutcomeKind};
+use crate::identity::PictureError;
 use crate::store::{DeviceChoice, Language};
 
 /// The languages that the catalogue has.
@@ -84,6 +85,14 @@ impl Words {
         match self.tongue {
             Tongue::English => reasons::english(device, reason, file),
             Tongue::SimplifiedChinese => reasons::chinese(device, reason, file),
+        }
+    }
+
+    /// Why no contact was found in a picture, and the way on.
+    pub fn bad_picture(self, error: &PictureError) -> String {
+        match self.tongue {
+            Tongue::English => error.to_string(),
+            Tongue::SimplifiedChinese => reasons::chinese_picture(error),
         }
     }
 

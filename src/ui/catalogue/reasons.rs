@@ -1,12 +1,14 @@
-//! Sentences about a device, or a file that stands for one, which cannot be used: its name, the reason, and the way on.
+//! Sentences with a reason and the way on: about a device, or a file that stands for one, which cannot be used, and about a
+//! picture in which no contact was found.
 
 use std::path::Path;
 
 use crate::call::{DeviceKind, DeviceReason, Remedy};
+use crate::identity::PictureError;
 
 /// The English sentence; `file` is the file that was chosen as the device, if one was.
 pub(super) fn english(device: DeviceKind, reason: &DeviceReason, file: Option<&Path>) -> String {
-    let (word, remedy) = (device.word(), reason.remedy().sentence(device));
+    let (word, remedy) = (device.word(), remedy(reason, file).sentence(device));
     match file {
         Some(path) => format!("The file “{}” cannot be the {word}: {reason}. {remedy}", path.display()),
         None => format!("The {word} could not be used: {reason}. {remedy}"),
@@ -20,11 +22,15 @@ pub(super) fn chinese(device: DeviceKind, reason: &DeviceReason, file: Option<&P
         DeviceKind::Microphone => "麦克风",
         DeviceKind::Speaker => "扬声器",
     };
-    let (why, remedy) = (chinese_reason(reason), chinese_remedy(reason.remedy(), word));
+    let (why, remedy) = (chinese_reason(reason), chinese_remedy(remedy(reason, file), word));
     match file {
         Some(path) => format!("文件“{}”不能用作{word}：{why}。{remedy}", path.display()),
         None => format!("无法使用{word}：{why}。{remedy}"),
     }
+}
+
+const fn remedy(reason: &DeviceReason, file: Option<&Path>) -> Remedy {
+    if file.is_some() { reason.remedy().of_file() } else { reason.remedy() }
 }
 
 fn chinese_reason(reason: &DeviceReason) -> String {
@@ -33,6 +39,7 @@ fn chinese_reason(reason: &DeviceReason) -> String {
         DeviceReason::FolderMissing => "所在的文件夹不存在".to_owned(),
         DeviceReason::Folder => "这是一个文件夹".to_owned(),
         DeviceReason::NotAFile => "这是管道或设备，不是文件".to_owned(),
+        DeviceReason::LinkedFile => "这是指向别处的链接，不会跟随".to_owned(),
         DeviceReason::FileForbidden => "没有访问权限".to_owned(),
         DeviceReason::FileInTheWay => "该文件已存在且不是 WAV 文件，不会被覆盖".to_owned(),
         DeviceReason::NotAFilm => "这不是 YUV4MPEG2（y4m）影片".to_owned(),
@@ -64,6 +71,28 @@ fn chinese_remedy(remedy: Remedy, word: &str) -> String {
         Remedy::FreeSpace => format!("请释放一些空间，或在设置中选择其他{word}。"),
         Remedy::AnotherDevice => format!("请在设置中选择其他{word}。"),
         Remedy::PlugInAgain => format!("请重新连接，或在设置中选择其他{word}。"),
+    }
+}
+
+/// Why no contact was found in a picture, in Simplified Chinese.
+pub(super) fn chinese_picture(error: &PictureError) -> String {
+    match error {
+        PictureError::Missing => "没有这个文件。请选择其他图片。".to_owned(),
+        PictureError::Folder => "这是一个文件夹。请选择图片本身。".to_owned(),
+        PictureError::NotAFile => "这不是文件。请选择其他图片。".to_owned(),
+        PictureError::Forbidden => "没有读取图片的权限。请更改其权限，或选择它的副本。".to_owned(),
+        PictureError::Unreadable(text) => format!("无法读取图片：{text}。请用它的副本重试。"),
+        PictureError::TooLarge => "图片大于 16 MB。请只截取其中的二维码后重试。".to_owned(),
+        PictureError::TooManyPixels => "图片的边长超过 8192 像素。请只截取其中的二维码后重试。".to_owned(),
+        PictureError::OtherFormat(name) => {
+            format!("这是 {name} 图片，只能读取 PNG 和 JPEG。请将其另存为 PNG，或截取屏幕。")
+        }
+        PictureError::NotAPicture => "这不是图片。请选择二维码的 PNG 或 JPEG 图片。".to_owned(),
+        PictureError::Damaged => "图片已损坏。请让对方重新发送，或发送链接。".to_owned(),
+        PictureError::NoCode => "图片中未找到二维码。请拍得更大、更清晰，或让对方发送链接。".to_owned(),
+        PictureError::OtherCode => {
+            "图片中的二维码不是 Visavis 联系人二维码。请让对方发送 Visavis 显示的二维码。".to_owned()
+        }
     }
 }
 

@@ -75,7 +75,7 @@ texts! {
     // Devices at fault
     CameraNotFound, MicrophoneNotFound, SpeakerNotFound,
     CameraMissing, CameraBusy, CameraForbidden, CameraUnplugged, CameraStalled,
-    MicrophoneMissing, MicrophoneBusy, MicrophoneForbidden, MicrophoneUnplugged, MicrophoneStalled,
+    MicrophoneSilent, MicrophoneMissing, MicrophoneBusy, MicrophoneForbidden, MicrophoneUnplugged, MicrophoneStalled,
     SpeakerMissing, SpeakerBusy, SpeakerForbidden, SpeakerUnplugged, SpeakerStalled,
     // The store and the network at fault
     StoreFull, StoreNotWritable, StoreNewer, StoreDamaged, StoreBusy, StoreFailed, NoNetwork, ClocksDiffer,

@@ -277,6 +277,7 @@ pub(super) const fn text(key: Text) -> &'static str {
         Text::CameraForbidden => "系统不允许 Visavis 使用摄像头。请在系统隐私设置中允许。",
         Text::CameraUnplugged => "摄像头已拔出。重新连接后会自动恢复。",
         Text::CameraStalled => "摄像头已打开但没有画面。请拔下后重新连接。",
+        Text::MicrophoneSilent => "“{name}”没有任何声音。请检查其静音开关和系统声音设置，或选择其他麦克风。",
         Text::MicrophoneMissing => "未找到麦克风。请连接麦克风，或在设置中选择其他设备。",
         Text::MicrophoneBusy => "麦克风正被其他程序使用。请关闭该程序，或选择其他麦克风。",
         Text::MicrophoneForbidden => "系统不允许 Visavis 使用麦克风。请在系统隐私设置中允许。",
