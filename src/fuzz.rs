@@ -174,4 +174,5 @@ pub fn y4m(bytes: &[u8]) {
     // What is no longer than the input cannot be read as a picture anyway.
     let mut picture = vec![0; reader.header().frame_len().min(bytes.len() + 1)];
     while matches!(reader.read_frame(&mut picture), Ok(true)) {}
+    let _ = reader.rewind();
 }

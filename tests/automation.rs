@@ -286,3 +286,21 @@ fn a_flood_of_commands_is_worked_off() {
     assert_eq!(error["command"], "cancel");
     alice.quit();
 }
+
+#[test]
+fn a_picture_that_shows_no_contact_is_told_with_its_reason() {
+    let mut alice = person("Alice");
+    let folder = tempfile::tempdir().expect("a directory");
+    let moving = folder.path().join("moving.gif");
+    std::fs::write(&moving, b"GIF89a\x01\0\x01\0").expect("space on the disk");
+    for (path, reason) in [
+        (folder.path().join("none.png"), "no such file"),
+        (folder.path().to_owned(), "is a folder"),
+        (moving, "a GIF picture, and only PNG and JPEG"),
+    ] {
+        alice.send(json!({"command": "add_contact_image", "path": path}));
+        let error = alice.expect("error");
+        assert_eq!((&error["code"], &error["command"]), (&json!(40001), &json!("add_contact_image")), "{error}");
+        assert!(text(&error, "message").contains(reason), "{error}");
+    }
+}

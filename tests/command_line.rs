@@ -72,6 +72,34 @@ fn the_doctor_finds_that_all_works_and_names_what_was_chosen_away() {
 }
 
 #[test]
+fn the_doctor_tells_why_a_file_cannot_be_a_device() {
+    let _machine = support::measuring();
+    let folder = tempfile::tempdir().expect("a directory");
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    std::fs::write(at("deep.y4m"), "YUV4MPEG2 W16 H16 F30:1 C420p10\nFRAME\n").expect("space on the disk");
+    std::fs::write(at("phone.wav"), adpcm()).expect("space on the disk");
+    let [camera, microphone, speaker] =
+        ["deep.y4m", "phone.wav", "none/x.wav"].map(|name| format!("file:{}", at(name)));
+    let devices = ["doctor", "--camera", &camera, "--microphone", &microphone, "--speaker", &speaker];
+    let (status, output, errors) = run(&[&devices[..], &["--bind", "127.0.0.1"]].concat());
+    assert_eq!(status, Some(1), "{output}{errors}");
+    for (part, reason) in [
+        ("camera", "its pictures are \"420p10\""),
+        ("microphone", "its sound is coded as IMA ADPCM"),
+        ("speaker", "its folder does not exist"),
+    ] {
+        let line = output.lines().find(|line| line.contains(part)).unwrap_or_default();
+        assert!(line.starts_with("problem") && line.contains(reason), "{part}: {output}");
+    }
+}
+
+/// A WAV file in a coding that is not played.
+fn adpcm() -> Vec<u8> {
+    let format = [0x11_u16, 1, 8000, 0, 4055, 0, 256, 4].map(u16::to_le_bytes).concat();
+    [b"RIFF\x30\0\0\0WAVEfmt \x10\0\0\0", &format[..], b"data\x08\0\0\0", &[7; 8]].concat()
+}
+
+#[test]
 fn the_doctors_exit_status_follows_a_line_that_says_problem() {
     let _machine = support::measuring();
     let absent = ["doctor", "--camera", "file:/nonexistent/film.y4m", "--microphone", "tone", "--speaker", "none"];

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::DeviceReason;
+
 /// Which device an error is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -76,13 +78,13 @@ pub enum CallError {
         /// Which one.
         device: DeviceKind,
     },
-    /// 40002: anything else that a device did; `detail` is for the log.
-    #[error("The {} could not be used. Choose another one in Settings.", device.word())]
+    /// 40002: anything else that is wrong with a device or with the file that stands for one.
+    #[error("The {} could not be used: {reason}. {}", device.word(), reason.remedy().sentence(*device))]
     DeviceFailed {
         /// Which one.
         device: DeviceKind,
-        /// What the system said.
-        detail: String,
+        /// Why.
+        reason: DeviceReason,
     },
     /// 40201: the invite could not be delivered.
     #[error("This person cannot be reached now. Try again when they are online.")]

@@ -6,6 +6,7 @@
 mod closing;
 mod conversation;
 mod description;
+mod device_reason;
 mod early_candidates;
 mod effect;
 mod engine;
@@ -24,6 +25,7 @@ mod state;
 
 pub use conversation::Conversation;
 pub use description::{Candidate, CandidateKind, Description, DescriptionKind, DtlsSetup};
+pub use device_reason::{DeviceReason, Remedy};
 pub(crate) use early_candidates::EarlyCandidates;
 pub use effect::{Effect, Role};
 pub use error::{CallError, DeviceKind, DisconnectReason};

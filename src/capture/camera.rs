@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::call::{CallError, Consent, DeviceKind};
+use crate::call::{CallError, Consent, DeviceKind, DeviceReason};
 use crate::media::{MediaTime, VideoFormat};
 use crate::store::DeviceChoice;
 
@@ -303,7 +303,10 @@ impl Health {
         let known = match (&self.fault, fault) {
             // A camera that was unplugged is missing, as was said.
             (Some(CallError::DeviceUnplugged { .. }), CallError::DeviceMissing { .. }) => true,
-            (Some(known), fault) => std::mem::discriminant(known) == std::mem::discriminant(fault),
+            (Some(CallError::DeviceFailed { reason: known, .. }), CallError::DeviceFailed { reason, .. }) => {
+                known.is_like(reason)
+            }
+            (Some(known), fault) => known == fault,
             (None, _) => false,
         };
         if !known {
@@ -331,8 +334,8 @@ fn a_thread_is_stuck() -> bool {
     !stuck.is_empty()
 }
 
-fn failed(detail: String) -> CallError {
-    CallError::DeviceFailed { device: CAMERA, detail }
+fn failed(text: String) -> CallError {
+    CallError::DeviceFailed { device: CAMERA, reason: DeviceReason::System(text) }
 }
 
 #[cfg(test)]
@@ -352,7 +355,9 @@ mod tests {
         assert!(!health.fail(&missing), "that it is gone was said already");
         assert!(health.fail(&CallError::DeviceBusy { device }));
         assert!(health.fail(&failed("one".to_owned())));
-        assert!(!health.fail(&failed("two".to_owned())), "another detail is no news to a person");
+        assert!(!health.fail(&failed("two".to_owned())), "another text of the system is no news to a person");
+        let empty = CallError::DeviceFailed { device, reason: DeviceReason::NoPicture };
+        assert!(health.fail(&empty) && !health.fail(&empty), "another reason is");
         assert!(health.recover());
         assert!(!health.recover());
     }

@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
 use super::*;
-use crate::call::{CallError, Consent, DeviceKind};
+use crate::call::{CallError, Consent, DeviceKind, DeviceReason};
 use crate::media::{FrameSlot, VideoFormat, VideoFrame};
 use crate::store::DeviceChoice;
 
@@ -149,11 +149,13 @@ fn a_file_that_cannot_be_played_is_a_fault_until_it_can() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("clip.y4m");
     let file = open(&format!("file:{}", path.display()), format(320, 240));
-    file.expect_fault(CallError::DeviceMissing { device: DEVICE });
+    file.expect_fault(CallError::DeviceFailed { device: DEVICE, reason: DeviceReason::FileMissing });
     fs::write(dir.path().join("bad"), "YUV4MPEG2 W64 H48 C444\n").unwrap();
     fs::rename(dir.path().join("bad"), &path).unwrap();
     match file.event() {
-        CameraEvent::Fault(CallError::DeviceFailed { detail, .. }) => assert!(detail.contains("4:2:0"), "{detail}"),
+        CameraEvent::Fault(CallError::DeviceFailed { reason, .. }) => {
+            assert_eq!(reason, DeviceReason::PictureFormat("444".to_owned()));
+        }
         other => panic!("{other:?}"),
     }
     let good = dir.path().join("good");
@@ -162,5 +164,5 @@ fn a_file_that_cannot_be_played_is_a_fault_until_it_can() {
     file.expect_recovery();
 
     let directory = open(&format!("file:{}", dir.path().display()), format(320, 240));
-    assert!(matches!(directory.event(), CameraEvent::Fault(CallError::DeviceFailed { .. })));
+    directory.expect_fault(CallError::DeviceFailed { device: DEVICE, reason: DeviceReason::Folder });
 }

@@ -9,6 +9,7 @@ use yuv::{BufferStoreMut, YuvPackedImage, YuvPlanarImageMut, yuyv422_to_yuv422};
 use crate::media::VideoFrame;
 
 use super::mode::Encoding;
+use super::y4m::Y4mHeader;
 use crate::media::{Planes, Scaler};
 
 /// The longest side of a picture that is taken from a device or a file, in pixels.
@@ -67,10 +68,15 @@ impl Converter {
         }
     }
 
-    /// Fills `frame` with a picture that is planar already; `full_range` as JPEG has it.
-    pub fn convert_planar(&mut self, planes: Planes<'_>, full_range: bool, frame: &mut VideoFrame) {
+    /// Fills `frame` with a picture that is planar already and of limited range.
+    pub fn convert_planar(&mut self, planes: Planes<'_>, frame: &mut VideoFrame) {
         self.scaler.fit(planes, frame);
-        if full_range {
+    }
+
+    /// Fills `frame` with a picture of a film, whose pixels become square.
+    pub fn convert_film(&mut self, planes: Planes<'_>, film: &Y4mHeader, frame: &mut VideoFrame) {
+        self.scaler.fit_shaped(planes, film.pixel_aspect, frame);
+        if film.full_range {
             limit_range(frame);
         }
     }

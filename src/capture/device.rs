@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use nokhwa::NokhwaError;
 use nokhwa::utils::{CameraFormat, CameraIndex, FrameFormat, RequestedFormat, RequestedFormatType, Resolution};
 
-use crate::call::{CallError, DeviceKind};
+use crate::call::{CallError, DeviceKind, DeviceReason};
 use crate::media::VideoFormat;
 
 use super::cameras::{Node, remember, turn_to_open};
@@ -68,7 +68,7 @@ impl BackendError {
             Some(libc::ENODEV | libc::ENXIO | libc::ENOENT) => CallError::DeviceMissing { device: CAMERA },
             Some(libc::EBUSY) => CallError::DeviceBusy { device: CAMERA },
             Some(libc::EACCES | libc::EPERM) => CallError::DeviceForbidden { device: CAMERA },
-            _ => CallError::DeviceFailed { device: CAMERA, detail: self.text },
+            _ => CallError::DeviceFailed { device: CAMERA, reason: DeviceReason::System(self.text) },
         }
     }
 }
@@ -210,7 +210,8 @@ mod tests {
         ] {
             assert_eq!(fault(text, streaming), expected, "{text}");
         }
-        assert!(matches!(fault("Rejected", false), CallError::DeviceFailed { detail, .. } if detail == "Rejected"));
+        let rejected = CallError::DeviceFailed { device, reason: DeviceReason::System("Rejected".to_owned()) };
+        assert_eq!(fault("Rejected", false), rejected);
         assert!(BackendError { text: "Interrupted system call (os error 4)".to_owned() }.is_interruption());
     }
 

@@ -13,6 +13,7 @@ mod cameras;
 pub mod convert;
 mod device;
 pub mod film;
+mod film_file;
 mod interrupt;
 mod mode;
 mod outputs;

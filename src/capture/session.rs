@@ -1,14 +1,11 @@
 //! One attempt to capture, on a thread of its own: open the source, deliver pictures until told to stop, and say how it
 //! ended. The watching thread in `camera` starts it and judges it; nothing here is tried twice.
 
-use std::fs::File;
-use std::io::{BufReader, ErrorKind, Seek, SeekFrom};
-use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::call::{CallError, DeviceKind};
+use crate::call::{CallError, DeviceKind, DeviceReason};
 use crate::media::{FramePool, MediaTime, VideoFormat, VideoFrame};
 use crate::store::DeviceChoice;
 
@@ -16,11 +13,11 @@ use super::barcode;
 use super::cameras::nodes_of;
 use super::convert::{Converter, RawPicture};
 use super::device::Device;
+use super::film_file;
 use super::outputs::Outputs;
 use super::rate::{FpsMeter, Pacer, RateLimit};
 use super::stop::Stop;
 use super::test_card::{TestCard, stamp};
-use super::y4m::{Y4mError, Y4mReader};
 use crate::media::Planes;
 
 const CAMERA: DeviceKind = DeviceKind::Camera;
@@ -91,8 +88,8 @@ impl Session {
             DeviceChoice::SystemDefault => self.run_device(None),
             DeviceChoice::Named(name) => self.run_device(Some(name)),
             DeviceChoice::TestCard { format } => self.run_test_card(*format),
-            DeviceChoice::File(path) => self.run_file(path),
-            DeviceChoice::None | DeviceChoice::Tone { .. } => Err(CallError::DeviceMissing { device: CAMERA }),
+            DeviceChoice::File(path) => film_file::run(self, path),
+            DeviceChoice::None | DeviceChoice::Tone { .. } => Err(failed(DeviceReason::WrongKind)),
         };
         match result {
             Ok(()) => End::Stopped,
@@ -134,7 +131,7 @@ impl Session {
                     damaged = 0;
                     self.deliver(&frame, &opened);
                 }
-                Err(error) if damaged == MAX_DAMAGED => return Err(failed(error.to_string())),
+                Err(_) if damaged == MAX_DAMAGED => return Err(failed(DeviceReason::DamagedPictures)),
                 Err(error) => {
                     damaged += 1;
                     tracing::debug!(%error, "a picture of the camera is damaged");
@@ -169,62 +166,8 @@ impl Session {
                 } else {
                     card.draw(counter, &mut drawing);
                     let planes = whole(drawing.as_bytes(), width as usize & !1, height as usize & !1)?;
-                    converter.convert_planar(planes, false, frame);
+                    converter.convert_planar(planes, frame);
                 }
-                stamp(frame, counter, barcode::unix_micros());
-                Ok(())
-            })?;
-            self.deliver(&frame, &opened);
-            counter = counter.wrapping_add(1);
-        }
-    }
-
-    fn run_file(&self, path: &Path) -> Result<(), CallError> {
-        let format = self.sink.format;
-        let file_fault = |error: Y4mError| failed(format!("{}: {error}", path.display()));
-        let mut reader = Y4mReader::new(BufReader::new(open_file(path)?)).map_err(file_fault)?;
-        let header = reader.header();
-        let (fps, per_second) = header.fps;
-        let opened = Opened {
-            name: self.sink.choice.to_string(),
-            device_mode: Some((header.width as u32, header.height as u32, fps.div_ceil(per_second))),
-        };
-        let (mut pool, mut converter) = (FramePool::new(), Converter::default());
-        let mut limit = RateLimit::new(format.max_fps);
-        let mut picture = vec![0; header.frame_len()];
-        let mut pacer = Pacer::new(MediaTime::now(), fps, per_second);
-        let mut pictures_in_turn = 0_u64;
-        let mut counter = 0_u32;
-        loop {
-            let another = match reader.read_frame(&mut picture) {
-                // A recording that was cut off is played up to its last whole picture.
-                Err(Y4mError::Truncated) if pictures_in_turn > 0 => false,
-                read => read.map_err(file_fault)?,
-            };
-            if !another {
-                if pictures_in_turn == 0 {
-                    return Err(file_fault(Y4mError::Empty));
-                }
-                pictures_in_turn = 0;
-                let mut file = reader.into_inner();
-                file.seek(SeekFrom::Start(0)).map_err(|error| file_fault(error.into()))?;
-                reader = Y4mReader::new(file).map_err(file_fault)?;
-                if reader.header() != header {
-                    return Err(failed(format!("{} was changed while it was played", path.display())));
-                }
-                continue;
-            }
-            pictures_in_turn += 1;
-            let due = pacer.next(MediaTime::now());
-            if self.stop.wait_until(due) {
-                return Ok(());
-            }
-            if !limit.admit(due) {
-                continue;
-            }
-            let frame = pool.produce(format.width, format.height, |frame| {
-                frame.captured_at = MediaTime::now();
-                converter.convert_planar(whole(&picture, header.width, header.height)?, header.full_range, frame);
                 stamp(frame, counter, barcode::unix_micros());
                 Ok(())
             })?;
@@ -234,7 +177,7 @@ impl Session {
     }
 
     /// Delivers a picture. An attempt that was told to stop delivers nothing any more.
-    fn deliver(&self, frame: &Arc<VideoFrame>, opened: &Opened) {
+    pub(super) fn deliver(&self, frame: &Arc<VideoFrame>, opened: &Opened) {
         if self.stop.is_set() {
             return;
         }
@@ -268,23 +211,10 @@ fn open_device(name: Option<&str>, format: VideoFormat) -> Result<Device, CallEr
     Err(fault)
 }
 
-fn open_file(path: &Path) -> Result<File, CallError> {
-    let fault = |error: std::io::Error| match error.kind() {
-        ErrorKind::NotFound => CallError::DeviceMissing { device: CAMERA },
-        ErrorKind::PermissionDenied => CallError::DeviceForbidden { device: CAMERA },
-        _ => failed(format!("{}: {error}", path.display())),
-    };
-    // Opening a pipe would wait for its writer.
-    if !std::fs::metadata(path).map_err(fault)?.is_file() {
-        return Err(failed(format!("{} is not a file", path.display())));
-    }
-    File::open(path).map_err(fault)
+pub(super) fn whole(bytes: &[u8], width: usize, height: usize) -> Result<Planes<'_>, CallError> {
+    Planes::i420(bytes, width, height).ok_or_else(|| failed(DeviceReason::DamagedPictures))
 }
 
-fn whole(bytes: &[u8], width: usize, height: usize) -> Result<Planes<'_>, CallError> {
-    Planes::i420(bytes, width, height).ok_or_else(|| failed("a picture is shorter than its size".to_owned()))
-}
-
-fn failed(detail: String) -> CallError {
-    CallError::DeviceFailed { device: CAMERA, detail }
+pub(super) const fn failed(reason: DeviceReason) -> CallError {
+    CallError::DeviceFailed { device: CAMERA, reason }
 }

@@ -5,8 +5,8 @@ use std::cell::RefCell;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 
-use crate::call::DeviceKind;
-use crate::controller::{Command, Controller, Event, VideoChoice, echo_id};
+use crate::call::{CallError, DeviceKind};
+use crate::controller::{Command, Controller, Event, VideoChoice, device_sentence, echo_id};
 use crate::media::Preset;
 use crate::network::{self, Standing};
 use crate::store::{DeviceChoice, Settings};
@@ -16,6 +16,8 @@ use super::{CommonOptions, ending};
 /// How long devices may take to open, and how long Echo may take to return a picture.
 const PATIENCE: Duration = Duration::from_secs(10);
 const OFFLINE: &str = "there is no network; only people on this computer can be found";
+/// How long a microphone is listened to: silence is told after four seconds.
+const LISTENING: Duration = Duration::from_secs(5);
 const SILENT: &str = "gave no answer in time.";
 
 /// Opens each device once, calls Echo once, and says what it found.
@@ -66,12 +68,21 @@ fn speaker(controller: &Controller) -> std::io::Result<bool> {
     let plugged_in = crate::playout::list_speakers();
     match settings(controller).speaker {
         DeviceChoice::None => none_as_asked("speaker"),
-        choice @ DeviceChoice::File(_) => line(true, "speaker", &choice.to_string()),
+        ref choice @ DeviceChoice::File(ref path) => match crate::playout::check_recording(path) {
+            Ok(()) => line(true, "speaker", &choice.to_string()),
+            Err(reason) => {
+                let error = CallError::DeviceFailed { device: DeviceKind::Speaker, reason };
+                line(false, "speaker", &device_sentence(DeviceKind::Speaker, &error, choice))
+            }
+        },
+        DeviceChoice::Tone { .. } | DeviceChoice::TestCard { .. } => {
+            line(false, "speaker", "A tone or a test card is no speaker. Choose another one in Settings.")
+        }
         DeviceChoice::Named(name) if !plugged_in.contains(&name) => {
             line(false, "speaker", &format!("{name} was not found; plug it in, or choose another one."))
         }
         DeviceChoice::Named(name) => line(true, "speaker", &name),
-        DeviceChoice::SystemDefault | DeviceChoice::TestCard { .. } | DeviceChoice::Tone { .. } => {
+        DeviceChoice::SystemDefault => {
             let first = plugged_in.first().map_or("none was found; plug one in to hear the others.", String::as_str);
             line(!plugged_in.is_empty(), "speaker", first)
         }
@@ -149,6 +160,8 @@ impl Checkup {
         });
         let (camera, microphone) = stream.unwrap_or_default();
         let settings = settings(controller);
+        let listens = matches!(settings.microphone, DeviceChoice::SystemDefault | DeviceChoice::Named(_));
+        let silent = listens && microphone.is_some() && self.microphone_is_silent();
         let mut works = true;
         for (part, kind, choice, found) in [
             ("camera", DeviceKind::Camera, settings.camera, camera),
@@ -157,11 +170,22 @@ impl Checkup {
             let fault = faults.iter().find(|(device, _)| *device == kind).map(|(_, message)| message.as_str());
             works &= match (choice, &found) {
                 (DeviceChoice::None, _) => none_as_asked(part)?,
+                (_, Some(name)) if kind == DeviceKind::Microphone && silent => line(
+                    false,
+                    part,
+                    &format!("{name} gives only silence; check its mute switch and the system's sound settings."),
+                )?,
                 (_, Some(name)) => line(true, part, name)?,
                 (_, None) => line(false, part, fault.unwrap_or(SILENT))?,
             };
         }
         Ok(works)
+    }
+
+    /// Whether the microphone, which has just been opened, gives nothing but zeros.
+    fn microphone_is_silent(&self) -> bool {
+        self.wait_for(LISTENING, |event| matches!(event, Event::MicrophoneSilent { on: true, .. }).then_some(()))
+            .is_some()
     }
 
     fn echo(&self, controller: &Controller) -> anyhow::Result<bool> {
@@ -179,8 +203,12 @@ impl Checkup {
         Ok(connected.is_some())
     }
 
-    fn wait<T>(&self, mut pick: impl FnMut(&Event) -> Option<T>) -> Option<T> {
-        let end = Instant::now() + PATIENCE;
+    fn wait<T>(&self, pick: impl FnMut(&Event) -> Option<T>) -> Option<T> {
+        self.wait_for(PATIENCE, pick)
+    }
+
+    fn wait_for<T>(&self, patience: Duration, mut pick: impl FnMut(&Event) -> Option<T>) -> Option<T> {
+        let end = Instant::now() + patience;
         loop {
             let event = self.events.recv_timeout(end.saturating_duration_since(Instant::now())).ok()?;
             if let Event::Error { message, command, .. } = &event

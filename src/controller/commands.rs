@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::call::{CallError, CallState, ConversationId, DeviceKind, Input, InviteId, Press};
-use crate::identity::{ContactLink, PeerId, display_name};
+use crate::identity::{ContactLink, PeerId, PictureError, display_name, read_contact_picture};
 use crate::media::{MediaTime, VideoFormat};
 use crate::playout::Sound;
 use crate::store::{Settings, SettingsChange, StoreError};
@@ -182,7 +182,7 @@ impl Core {
             return Err(CallError::BadArgument("Another picture is still being read; try again.".to_owned()));
         }
         let system = self.parts.system.clone();
-        let read = move || system.send(SystemEvent::ContactImage(crate::identity::qr::read_image(&path)));
+        let read = move || system.send(SystemEvent::ContactImage(read_contact_picture(&path)));
         match std::thread::Builder::new().name("picture".into()).spawn(read) {
             Ok(_) => self.reading_image = true,
             Err(error) => {
@@ -191,6 +191,17 @@ impl Core {
             }
         }
         Ok(())
+    }
+
+    pub(super) fn add_contact_of_image(&mut self, read: Result<ContactLink, PictureError>) -> Result<(), CallError> {
+        match read {
+            Ok(link) => self.add_contact(Some(link)),
+            Err(error) => {
+                let said = CallError::BadArgument(error.to_string());
+                self.notices.add(NoticeKind::BadPicture(error));
+                Err(said)
+            }
+        }
     }
 
     pub(super) fn add_contact(&mut self, link: Option<ContactLink>) -> Result<(), CallError> {

@@ -307,9 +307,9 @@ impl Core {
                     self.report_local_stream();
                 }
             }
-            SystemEvent::ContactImage(link) => {
+            SystemEvent::ContactImage(read) => {
                 self.reading_image = false;
-                self.finish_command("add_contact_image", |core| core.add_contact(link));
+                self.finish_command("add_contact_image", |core| core.add_contact_of_image(read));
             }
             SystemEvent::Speakers(names) => self.on_speakers(&names),
             SystemEvent::Devices(devices) => {

@@ -130,11 +130,11 @@ impl Core {
             }
             SoundEvent::Fault(error) => {
                 let fault = fault_of(&error);
-                let news = self.speaker_fault.replace(fault).is_none() || !self.speaker.stands_in();
+                let news = self.speaker_fault.replace(fault.clone()).is_none() || !self.speaker.stands_in();
                 if news {
                     self.device_event(device_error(DeviceKind::Speaker, &error, &self.settings.speaker));
                 }
-                if self.speaker.is_gone(&self.settings.speaker, fault) {
+                if self.speaker.is_gone(&self.settings.speaker, &fault) {
                     self.set_speaker(DeviceChoice::SystemDefault);
                     // They find the end of this, too.
                     self.schedule_statistics();
@@ -147,6 +147,8 @@ impl Core {
                 let event = told.or_else(|| (!self.speaker.stands_in()).then_some(back));
                 event.into_iter().for_each(|event| self.device_event(event));
             }
+            // Of microphones alone.
+            SoundEvent::Silence { .. } => {}
         }
     }
 
@@ -182,7 +184,7 @@ impl Core {
         match &event {
             Event::DeviceError { device, fault, .. } => {
                 self.notices.forget_device(*device);
-                self.notices.add(NoticeKind::Device { device: *device, fault: *fault });
+                self.notices.add(NoticeKind::Device { device: *device, fault: fault.clone() });
             }
             Event::DeviceFallback { device, chosen, name } => {
                 self.notices.forget_device(*device);
@@ -192,6 +194,12 @@ impl Core {
             Event::DeviceRecovered { device, name } => {
                 self.notices.forget_device(*device);
                 self.notices.add(NoticeKind::DeviceBack { device: *device, name: name.clone() });
+            }
+            Event::MicrophoneSilent { microphone, on } => {
+                self.notices.forget_silence();
+                if *on {
+                    self.notices.add(NoticeKind::MicrophoneSilent { name: microphone.clone() });
+                }
             }
             _ => {}
         }

@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::call::{ConversationId, DeviceKind, DisconnectReason, InviteId};
+use crate::call::{ConversationId, DeviceKind, DeviceReason, DisconnectReason, InviteId};
 use crate::identity::PeerId;
 
 pub use crate::signaling::PresenceRoute;
@@ -22,9 +22,9 @@ pub enum Route {
     Relay,
 }
 
-/// What went wrong with a device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+/// What went wrong with a device. In JSON it is one [word](Self::word); the event's message has the reason.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(into = "&'static str", from = "String")]
 pub enum DeviceFault {
     /// It does not exist.
     Missing,
@@ -36,14 +36,45 @@ pub enum DeviceFault {
     Unplugged,
     /// It is open but gives nothing.
     Stalled,
-    /// Anything else.
-    Failed,
+    /// Anything else, with the reason.
+    Failed(DeviceReason),
 }
 
 impl DeviceFault {
     /// True when the device is not there (any more): another one may take its place.
-    pub(super) const fn is_gone(self) -> bool {
+    pub(super) const fn is_gone(&self) -> bool {
         matches!(self, Self::Missing | Self::Unplugged)
+    }
+
+    /// The word that the `fault` of a `device_error` is.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Missing | Self::Failed(DeviceReason::FileMissing | DeviceReason::FolderMissing) => "missing",
+            Self::Busy => "busy",
+            Self::Forbidden | Self::Failed(DeviceReason::FileForbidden) => "forbidden",
+            Self::Unplugged => "unplugged",
+            Self::Stalled => "stalled",
+            Self::Failed(_) => "failed",
+        }
+    }
+}
+
+impl From<DeviceFault> for &'static str {
+    fn from(fault: DeviceFault) -> Self {
+        fault.word()
+    }
+}
+
+impl From<String> for DeviceFault {
+    fn from(word: String) -> Self {
+        match word.as_str() {
+            "missing" => Self::Missing,
+            "busy" => Self::Busy,
+            "forbidden" => Self::Forbidden,
+            "unplugged" => Self::Unplugged,
+            "stalled" => Self::Stalled,
+            _ => Self::Failed(DeviceReason::System(word)),
+        }
     }
 }
 
@@ -210,6 +241,8 @@ pub enum Event {
     DeviceFallback { device: DeviceKind, chosen: String, name: String },
     /// The device that had gone wrong works again.
     DeviceRecovered { device: DeviceKind, name: String },
+    /// The microphone works and has given nothing but zeros for four seconds since it was opened (`on`), or does so no more.
+    MicrophoneSilent { microphone: String, on: bool },
     /// Somebody speaks at this side while it is muted; at most once in ten seconds.
     SpeakingMuted {},
     /// What `trace_frames` noted: the counter of each picture that could be read and the microseconds from its capture to

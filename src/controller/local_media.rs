@@ -379,7 +379,7 @@ impl<D, W> Open<D, W> {
 
 /// True of a device that was chosen by its name and is not there.
 fn is_gone<D>(open: &Open<D, DeviceChoice>) -> bool {
-    matches!(open.wish, DeviceChoice::Named(_)) && open.fault.is_some_and(DeviceFault::is_gone)
+    matches!(open.wish, DeviceChoice::Named(_)) && open.fault.as_ref().is_some_and(DeviceFault::is_gone)
 }
 
 #[cfg(test)]

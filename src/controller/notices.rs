@@ -48,6 +48,7 @@ impl Notices {
             NoticeKind::Device { device: of, .. }
             | NoticeKind::DeviceBack { device: of, .. }
             | NoticeKind::DeviceFallback { device: of, .. } => *of != device,
+            NoticeKind::MicrophoneSilent { .. } => device != DeviceKind::Microphone,
             _ => true,
         });
     }
@@ -55,6 +56,11 @@ impl Notices {
     /// Takes away what was said about finding people: something else holds now.
     pub(super) fn forget_discovery(&mut self) {
         self.notices.retain(|notice| !matches!(notice.kind, NoticeKind::NoNetwork | NoticeKind::PortTaken { .. }));
+    }
+
+    /// Takes away what was said about a silent microphone.
+    pub(super) fn forget_silence(&mut self) {
+        self.notices.retain(|notice| !matches!(notice.kind, NoticeKind::MicrophoneSilent { .. }));
     }
 
     /// Takes away the notes about missing devices; what is missing.

@@ -73,7 +73,7 @@ impl Core {
             level: Arc::clone(self.media.level()),
             camera_fault,
             microphone_fault,
-            speaker_fault: self.speaker_fault,
+            speaker_fault: self.speaker_fault.clone(),
         }
     }
 

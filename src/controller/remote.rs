@@ -1,7 +1,6 @@
 //! A remote person in the present conversation: their connection, their tile, their voice.
 
-use std::fs::File;
-use std::io::BufWriter;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -11,7 +10,7 @@ use crate::call::{CallError, ConversationId, Link, Participant};
 use crate::capture::y4m::Y4mWriter;
 use crate::identity::PeerId;
 use crate::jitter_buffer::sync::LipSync;
-use crate::media::{FrameSlot, LevelMeter, MediaTime};
+use crate::media::{FrameSlot, LevelMeter, MediaTime, write_new_file};
 use crate::playout::ParticipantAudio;
 use crate::rtc::{Peer, PeerStats};
 
@@ -68,14 +67,12 @@ impl Remote {
         let Some(picture) = self.picture.get().0 else {
             return Err(CallError::BadArgument("There is no picture of this person yet.".to_owned()));
         };
-        let save = || {
-            // What exists is never replaced, nor is a pipe waited for.
-            let file = File::options().write(true).create_new(true).open(path)?;
-            let mut writer = Y4mWriter::new(BufWriter::new(file), (picture.width(), picture.height()))?;
+        let saved = write_new_file(path, |file| {
+            let mut writer = Y4mWriter::new(file, (picture.width(), picture.height()))?;
             writer.write_frame(&picture)?;
             writer.finish()
-        };
-        save().map_err(|error| CallError::BadArgument(format!("The picture could not be saved: {error}.")))
+        });
+        saved.map_err(|error| CallError::BadArgument(not_saved(&error)))
     }
 
     /// Adds the second since the last time to the history, and keeps their voice with their lips.
@@ -112,5 +109,32 @@ impl Remote {
             sent: self.sent.clone(),
             received: self.received.clone(),
         }
+    }
+}
+
+/// Why a picture was not saved, and the way on.
+fn not_saved(error: &std::io::Error) -> String {
+    let reason = match error.kind() {
+        ErrorKind::AlreadyExists => "something of that name exists, and is not replaced. Choose another name",
+        ErrorKind::NotFound | ErrorKind::NotADirectory => "the folder does not exist. Make it first",
+        ErrorKind::PermissionDenied => "the folder may not be written to. Choose another one",
+        ErrorKind::ReadOnlyFilesystem => "nothing can be written there. Choose another folder",
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "the disk is full. Free some space",
+        _ => return format!("The picture could not be saved: {error}."),
+    };
+    format!("The picture could not be saved: {reason}.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_picture_that_is_not_saved_is_told_with_its_reason() {
+        let said = |kind| not_saved(&std::io::Error::from(kind));
+        assert!(said(ErrorKind::StorageFull).contains("the disk is full. Free"));
+        assert!(said(ErrorKind::NotFound).contains("folder does not exist"));
+        assert!(said(ErrorKind::AlreadyExists).contains("is not replaced"));
+        assert!(said(ErrorKind::TimedOut).starts_with("The picture could not be saved: "));
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 pub use crate::capture::CameraInfo;
 
 use crate::call::{ConversationId, DeviceKind, InviteId};
-use crate::identity::PeerId;
+use crate::identity::{PeerId, PictureError};
 use crate::media::{FrameSlot, LevelMeter, MediaTime};
 use crate::store::{Settings, StoreError};
 
@@ -293,6 +293,11 @@ pub enum NoticeKind {
         /// What is used in its place.
         name: String,
     },
+    /// The microphone works and gives nothing but silence.
+    MicrophoneSilent {
+        /// Its name.
+        name: String,
+    },
     /// A device works again.
     DeviceBack {
         /// Which.
@@ -305,8 +310,10 @@ pub enum NoticeKind {
         /// Their name.
         name: String,
     },
-    /// The link, ID or picture that was given holds no usable ID.
+    /// The link or ID that was given holds no usable ID.
     BadLink,
+    /// The picture that was given shows no contact's code.
+    BadPicture(PictureError),
     /// The link is one's own.
     OwnLink,
     /// Something could not be saved or read.

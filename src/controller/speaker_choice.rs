@@ -32,7 +32,7 @@ impl SpeakerChoice {
     }
 
     /// The speaker that is asked for gave a fault; true when the default is to take the place of the `chosen` one.
-    pub(super) fn is_gone(&mut self, chosen: &DeviceChoice, fault: DeviceFault) -> bool {
+    pub(super) fn is_gone(&mut self, chosen: &DeviceChoice, fault: &DeviceFault) -> bool {
         let gone = !self.stands_in() && matches!(chosen, DeviceChoice::Named(_)) && fault.is_gone();
         if gone {
             self.plays = Plays::StandIn;
@@ -92,9 +92,9 @@ mod tests {
         let chosen = DeviceChoice::Named("Headset".into());
         let mut speaker = SpeakerChoice::default();
         assert_eq!(speaker.works(&chosen, "Headset".into()), None);
-        assert!(!speaker.is_gone(&chosen, DeviceFault::Busy), "it is there");
-        assert!(speaker.is_gone(&chosen, DeviceFault::Unplugged) && speaker.stands_in());
-        assert!(!speaker.is_gone(&chosen, DeviceFault::Missing), "the default is missing, too");
+        assert!(!speaker.is_gone(&chosen, &DeviceFault::Busy), "it is there");
+        assert!(speaker.is_gone(&chosen, &DeviceFault::Unplugged) && speaker.stands_in());
+        assert!(!speaker.is_gone(&chosen, &DeviceFault::Missing), "the default is missing, too");
         let fallback =
             Event::DeviceFallback { device: DeviceKind::Speaker, chosen: chosen.to_string(), name: "Built-in".into() };
         assert_eq!(speaker.works(&chosen, "Built-in".into()), Some(fallback));
@@ -109,6 +109,6 @@ mod tests {
     #[test]
     fn nothing_stands_in_for_the_default_itself() {
         let mut speaker = SpeakerChoice::default();
-        assert!(!speaker.is_gone(&DeviceChoice::SystemDefault, DeviceFault::Missing));
+        assert!(!speaker.is_gone(&DeviceChoice::SystemDefault, &DeviceFault::Missing));
     }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::call::{ConversationId, DeviceKind};
 use crate::capture::CameraEvent;
-use crate::identity::{ContactLink, PeerId};
+use crate::identity::{ContactLink, PeerId, PictureError};
 use crate::microphone::SoundEvent;
 use crate::rtc::PeerEvent;
 
@@ -39,7 +39,7 @@ pub(super) enum SystemEvent {
     /// Devices that were being closed are closed.
     DevicesClosed,
     /// What a picture of a QR code showed.
-    ContactImage(Option<ContactLink>),
+    ContactImage(Result<ContactLink, PictureError>),
     /// The speakers that are plugged in, looked for because the chosen one was gone.
     Speakers(Vec<String>),
     /// The list of what is plugged in has been made anew.

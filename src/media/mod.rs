@@ -1,4 +1,5 @@
-//! The nouns that every stage of the pipeline shares: pictures, sound, time, presets and the single-slot mailbox.
+//! The nouns that every stage of the pipeline shares: pictures, sound, time, presets, files that are read or written as a whole, and the
+//! single-slot mailbox.
 //!
 //! Nothing here touches a device, a socket or a codec; every other module may import this one, and it imports none.
 
@@ -8,7 +9,9 @@ mod encoded;
 mod frame;
 mod latest;
 mod level;
+mod new_file;
 mod preset;
+mod regular_file;
 mod scale;
 mod sequence;
 mod spacing;
@@ -20,7 +23,9 @@ pub use encoded::{EncodedAudio, EncodedVideo};
 pub use frame::{FramePool, Plane, VideoFrame};
 pub use latest::{FrameSlot, Latest};
 pub use level::VideoLevel;
+pub use new_file::write_new_file;
 pub use preset::{ParsePresetError, Preset, VideoFormat};
+pub use regular_file::open_regular_file;
 pub use scale::{Planes, Scaler};
 pub use sequence::{count_near, first_count};
 pub use spacing::Spacing;

@@ -68,11 +68,17 @@ pub struct Scaler {
 impl Scaler {
     /// Fills `frame` with `source`, cropped and scaled to its size. An empty source leaves `frame` as it is.
     pub fn fit(&mut self, source: Planes<'_>, frame: &mut VideoFrame) {
+        self.fit_shaped(source, (1, 1), frame);
+    }
+
+    /// As [`Scaler::fit`], of a picture whose pixels are `pixel_aspect` (width to height) and shall be square.
+    pub fn fit_shaped(&mut self, source: Planes<'_>, pixel_aspect: (u32, u32), frame: &mut VideoFrame) {
         if source.luma.0 == 0 || source.luma.1 == 0 {
             return;
         }
         let wanted = (frame.width() as usize, frame.height() as usize);
-        let area = cover_crop(source.luma, wanted);
+        let (across, down) = (pixel_aspect.0 as usize, pixel_aspect.1 as usize);
+        let area = cover_crop(source.luma, (wanted.0 * down, wanted.1 * across));
         let (y, _, _) = frame.planes_mut();
         self.luma.scale(source.planes[0], source.luma.0, area, y, wanted);
         self.fit_chroma(source, area, frame);
@@ -325,6 +331,22 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn pixels_that_are_not_square_become_so() {
+        let bytes = ramp(720, 576, (360, 288));
+        let planes = Planes::i420(&bytes, 720, 576).unwrap();
+        let first = |pixel_aspect, wanted: (u32, u32)| {
+            let mut frame = VideoFrame::black(wanted.0, wanted.1);
+            Scaler::default().fit_shaped(planes, pixel_aspect, &mut frame);
+            frame.planes().0[0]
+        };
+        // 64:45 makes 16:9 of it: whole in 16:9, without an eighth on either side in 4:3.
+        assert!(first((64, 45), (1280, 720)) <= 2);
+        assert!(first((64, 45), (640, 480)).abs_diff(255 / 8) <= 2);
+        // Upright pixels make 9:16 of it, of which 4:3 takes a part of the height alone.
+        assert!(first((9, 20), (640, 480)) <= 2);
     }
 
     #[test]

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use super::Capture;
-use crate::call::{CallError, DeviceKind};
+use super::{Capture, Silence};
+use crate::call::{CallError, DeviceKind, DeviceReason};
 use crate::media::{FRAME_SAMPLES, MediaTime, SAMPLE_RATE};
 use crate::sound_device::{
     Direction, Found, Heart, RecordRing, Resampler, Stall, WATCH, Wakes, Watched, Watcher, find, open_input,
@@ -21,9 +21,10 @@ pub(super) fn run(capture: &mut Capture, choice: &DeviceChoice) -> Result<(), Ca
     let heart = Arc::new(Heart::default());
     let wakes = Wakes { data: thread::current(), owner: thread::current() };
     let (_stream, ring) = open_input(&found, &heart, wakes)?;
-    let resampler = Resampler::to_frames(ring.rate)
-        .map_err(|error| CallError::DeviceFailed { device: DEVICE, detail: error.to_string() })?;
+    let rate = ring.rate;
+    let resampler = Resampler::to_frames(rate).map_err(|_| cannot_resample(rate))?;
     let watcher = Watcher::new(choice, Direction::Input, &found);
+    capture.silence = Silence::default();
     Line { ring, resampler, watcher }.run(capture, &found, &heart)
 }
 
@@ -52,7 +53,7 @@ impl Line {
             if heart.beats() > 0 {
                 capture.report_working(&found.name);
             }
-            if !self.deliver_frame(capture, heart.latency().unwrap_or_default())? {
+            if !self.deliver_frame(capture, &found.name, heart.latency().unwrap_or_default())? {
                 thread::park_timeout(WATCH);
             }
         }
@@ -60,18 +61,20 @@ impl Line {
     }
 
     /// Delivers one frame if the ring holds enough for it. `latency` is what sound takes from the air to the ring.
-    fn deliver_frame(&mut self, capture: &mut Capture, latency: Duration) -> Result<bool, CallError> {
+    fn deliver_frame(&mut self, capture: &mut Capture, name: &str, latency: Duration) -> Result<bool, CallError> {
         if self.ring.samples.pop_entire_slice(self.resampler.input()).is_err() {
             return Ok(false);
         }
         let waiting = Duration::from_secs_f64(self.ring.samples.slots() as f64 / f64::from(self.ring.rate));
         let frame_length = Duration::from_micros(FRAME_SAMPLES as u64 * 1_000_000 / u64::from(SAMPLE_RATE));
         let at = MediaTime::now() - waiting - frame_length - latency;
-        let frame = self
-            .resampler
-            .convert()
-            .map_err(|error| CallError::DeviceFailed { device: DEVICE, detail: error.to_string() })?;
+        let frame = self.resampler.convert().map_err(|_| cannot_resample(self.ring.rate))?;
+        capture.note_silence(name, frame, at);
         capture.deliver_recorded(frame, at);
         Ok(true)
     }
+}
+
+const fn cannot_resample(rate: u32) -> CallError {
+    CallError::DeviceFailed { device: DEVICE, reason: DeviceReason::SampleRate(rate) }
 }

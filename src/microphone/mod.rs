@@ -11,6 +11,7 @@
 mod device;
 #[cfg(test)]
 mod session_tests;
+mod silence;
 mod tone;
 mod unheard;
 mod wav;
@@ -25,13 +26,14 @@ pub use unheard::UnheardSpeech;
 #[doc(hidden)]
 pub use wav::fuzz_wav;
 
-use crate::call::{CallError, Consent, DeviceKind};
+use crate::call::{CallError, Consent, DeviceKind, DeviceReason};
 use crate::media::{FRAME_SAMPLES, LevelMeter, MediaTime};
 use crate::sound_device::{DONE_WAIT, Done, FaultLog, Pace, RETRY};
 use crate::store::DeviceChoice;
 use crate::voice_processing::VoiceProcessor;
+use silence::Silence;
 use tone::Tone;
-use wav::{WavError, WavLoop};
+use wav::WavLoop;
 
 type Sink = Box<dyn FnMut(&[f32], MediaTime) + Send>;
 type OnEvent = Box<dyn Fn(SoundEvent) + Send + Sync>;
@@ -57,6 +59,7 @@ struct Capture {
     sink: Sink,
     on_event: OnEvent,
     log: FaultLog,
+    silence: Silence,
 }
 
 impl Microphone {
@@ -86,6 +89,7 @@ impl Microphone {
             sink: Box::new(sink),
             on_event: Box::new(events),
             log: FaultLog::default(),
+            silence: Silence::default(),
         };
         let choice = choice.clone();
         let spawned = thread::Builder::new().name("microphone".to_owned()).spawn(move || {
@@ -148,10 +152,10 @@ impl Capture {
     }
 
     fn run_file(&mut self, path: &std::path::Path) -> Result<(), CallError> {
-        let mut file = WavLoop::open(path).map_err(wav_fault)?;
+        let mut file = WavLoop::open(path).map_err(file_fault)?;
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
         self.report_working(&name);
-        self.run_paced(|frame| file.fill(frame).map_err(wav_fault))
+        self.run_paced(|frame| file.fill(frame).map_err(file_fault))
     }
 
     /// Frames from a source without a clock, one each 20 ms, until closed.
@@ -191,6 +195,14 @@ impl Capture {
         }
     }
 
+    /// Notes what the device `name` recorded, before it is processed.
+    fn note_silence(&mut self, name: &str, frame: &[f32], at: MediaTime) {
+        let Some(silent) = self.silence.note(frame, at) else { return };
+        if !self.closed() {
+            (self.on_event)(SoundEvent::Silence { name: name.to_owned(), on: silent });
+        }
+    }
+
     /// The meter shows silence where it showed this microphone.
     fn fall_silent(&mut self) {
         if std::mem::take(&mut self.delivers) {
@@ -226,13 +238,8 @@ impl Capture {
     }
 }
 
-fn wav_fault(error: WavError) -> CallError {
-    let device = DeviceKind::Microphone;
-    match error {
-        WavError::Missing => CallError::DeviceMissing { device },
-        WavError::Forbidden => CallError::DeviceForbidden { device },
-        WavError::Unreadable(_) | WavError::Empty => CallError::DeviceFailed { device, detail: error.to_string() },
-    }
+const fn file_fault(reason: DeviceReason) -> CallError {
+    CallError::DeviceFailed { device: DeviceKind::Microphone, reason }
 }
 
 #[cfg(test)]
@@ -284,7 +291,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("voice.wav");
         let (_microphone, _, frames, events) = open(&DeviceChoice::File(path.clone()));
-        let missing = CallError::DeviceMissing { device: DeviceKind::Microphone };
+        let missing = file_fault(DeviceReason::FileMissing);
         assert_eq!(events.recv_timeout(LONG), Ok(SoundEvent::Fault(missing)));
         let spec = hound::WavSpec {
             channels: 1,

@@ -183,3 +183,62 @@ fn inside_server_hangs() {
     signal_server("CONT");
     wait_until("the release", || !has_stream("source-outputs"));
 }
+
+#[test]
+fn every_input_of_an_interface_is_heard_and_silence_is_told() {
+    run_inside("microphone::session_tests::inside_every_input_is_heard");
+}
+
+#[test]
+#[ignore = "runs inside a sound server, started by the test above"]
+fn inside_every_input_is_heard() {
+    let inputs: Vec<String> = (0..8).map(|input| format!("aux{input}")).collect();
+    let map = format!("channel_map={}", inputs.join(","));
+    let (room, source) = ("interface-room", "interface");
+    let channels = ["rate=48000", "channels=8", &map];
+    pactl(&[&["load-module", "module-null-sink", &format!("sink_name={room}")], &channels[..]].concat());
+    let properties = [
+        format!("master={room}.monitor"),
+        format!("source_name={source}"),
+        format!("master_{map}"),
+        "remix=no".to_owned(),
+        "source_properties=device.description=Interface".to_owned(),
+    ];
+    let remap: Vec<&str> = properties.iter().map(String::as_str).chain(channels).collect();
+    pactl(&[&["load-module", "module-remap-source"], &remap[..]].concat());
+    wait_until("the interface", || list_microphones() == ["Interface"]);
+
+    let (_microphone, frames, events) = open(&DeviceChoice::Named("Interface".to_owned()));
+    wait_for_working(&events, "Interface");
+    let silence = |on| SoundEvent::Silence { name: "Interface".to_owned(), on };
+    assert_eq!(events.recv_timeout(LONG), Ok(silence(true)), "nothing is played into it");
+    let folder = tempfile::tempdir().unwrap();
+    for (input, hertz) in [(2, 1000.0), (7, 1500.0)] {
+        let path = folder.path().join(format!("{input}.raw"));
+        let tone = (0..48_000 * 60).flat_map(|n| {
+            let phase = f64::from(n) * hertz * std::f64::consts::TAU / 48_000.0;
+            (0..8).flat_map(move |index| {
+                let sample = if index == input { (phase.sin() * 10_000.0) as i16 } else { 0 };
+                sample.to_le_bytes()
+            })
+        });
+        std::fs::write(&path, tone.collect::<Vec<u8>>()).unwrap();
+        let form = ["--raw", "--rate=48000", "--format=s16le", "--channels=8", "--latency-msec=100"];
+        let map = format!("--channel-map={}", inputs.join(","));
+        let path = path.to_string_lossy();
+        let playing = Running::start("pacat", &[&form[..], &[&map, "-d", room, &path]].concat());
+        while frames.try_recv().is_ok() {}
+        let heard = hear(&frames);
+        let peak = heard.iter().fold(0.0_f32, |peak, sample| peak.max(sample.abs()));
+        assert!((peak_hertz(&heard, SAMPLE_RATE) - hertz).abs() < 3.0, "input {input}");
+        assert!((peak - 10_000.0 / 32_768.0).abs() < 0.02, "input {input} is as loud as it is: {peak}");
+        playing.stop();
+        if input == 2 {
+            assert_eq!(events.recv_timeout(LONG), Ok(silence(false)));
+        }
+        // What was in the pipe ends before the next tone is listened for.
+        wait_until("the end of the tone", || {
+            frames.try_iter().last().is_some_and(|frame| frame.iter().all(|sample| sample.abs() < 0.001))
+        });
+    }
+}

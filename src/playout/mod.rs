@@ -29,6 +29,7 @@ use std::time::Duration;
 
 pub use crate::jitter_buffer::audio::AudioJitterStats;
 pub use crate::sound_device::{SoundEvent, list_speakers};
+pub use recorder::check_recording;
 pub use sounds::Sound;
 pub(crate) use voice::Speech;
 pub use voice::{AudioInput, ParticipantAudio};

@@ -9,8 +9,9 @@ use super::sounds::Sound;
 use super::speaker::Feed;
 use super::voice::Voice;
 use super::{Control, Shared, SoundRequest};
+use crate::call::DeviceReason;
 use crate::media::{FRAME_SAMPLES, MediaTime};
-use crate::sound_device::Pace;
+use crate::sound_device::{Failure, Pace};
 use crate::voice_processing::ReferenceWriter;
 
 /// What the playout thread owns.
@@ -252,14 +253,18 @@ impl Output {
                 match resampler.convert() {
                     // There is room: `wait` looked.
                     Ok(samples) => drop(ring.samples.push_entire_slice(samples)),
-                    Err(_) => heart.report_failure(),
+                    Err(_) => heart.report_failure(Failure::Other),
                 }
             }
             Some(Feed::File { recorder, heart }) => {
                 let mut recorder = recorder.lock().unwrap_or_else(PoisonError::into_inner);
                 if let Err(error) = recorder.write(frame) {
                     tracing::warn!(%error, "the recording cannot be written");
-                    heart.report_failure();
+                    heart.report_failure(match error {
+                        DeviceReason::DiskFull => Failure::DiskFull,
+                        DeviceReason::RecordingFull => Failure::RecordingFull,
+                        _ => Failure::Other,
+                    });
                 }
             }
         }

@@ -4,13 +4,13 @@
 //! hands to the playout thread as a [`Feed`].
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
 use super::recorder::Recorder;
 use super::{OnEvent, Shared};
-use crate::call::{CallError, DeviceKind};
+use crate::call::{CallError, DeviceKind, DeviceReason};
 use crate::media::MediaTime;
 use crate::sound_device::{
     Bite, Direction, FaultLog, Heart, PlayRing, RETRY, Resampler, Stall, WATCH, Wakes, Watched, Watcher, find,
@@ -36,8 +36,8 @@ pub(super) struct Speaker {
     /// The choice that is served, and its version.
     choice: DeviceChoice,
     version: u64,
-    /// A recording goes on where it was while the same file is chosen.
-    recording: Option<(PathBuf, Arc<Mutex<Recorder>>)>,
+    /// A recording goes on where it was while the same file is chosen; there is no recorder after it could not be written.
+    recording: Option<(PathBuf, Option<Arc<Mutex<Recorder>>>)>,
 }
 
 impl Speaker {
@@ -100,9 +100,10 @@ impl Speaker {
         let heart = Arc::new(Heart::default());
         let wakes = Wakes { data: playout.clone(), owner: thread::current() };
         let (_stream, ring) = open_output(&found, &heart, wakes)?;
-        let resampler = Resampler::from_frames(ring.rate)
+        let rate = ring.rate;
+        let resampler = Resampler::from_frames(rate)
             .map(Box::new)
-            .map_err(|error| CallError::DeviceFailed { device: DEVICE, detail: error.to_string() })?;
+            .map_err(|_| CallError::DeviceFailed { device: DEVICE, reason: DeviceReason::SampleRate(rate) })?;
         self.shared.attach(Feed::Device { ring, resampler, heart: Arc::clone(&heart), bite: Bite::default() });
         // Declared after the stream, so dropped before it: the feed ends before the device is released.
         let _detach = DetachOnDrop { heart: &heart, playout };
@@ -129,20 +130,25 @@ impl Speaker {
 
     fn serve_file(&mut self, path: &Path, playout: &Thread) -> Result<(), CallError> {
         let recorder = match &self.recording {
-            Some((_, recorder)) => Arc::clone(recorder),
-            None => {
-                let recorder = Arc::new(Mutex::new(Recorder::create(path).map_err(file_fault)?));
-                self.recording = Some((path.to_owned(), Arc::clone(&recorder)));
+            Some((_, Some(recorder))) => Arc::clone(recorder),
+            recording => {
+                let open = if recording.is_some() { Recorder::resume } else { Recorder::create };
+                let recorder = Arc::new(Mutex::new(open(path).map_err(file_fault)?));
+                self.recording = Some((path.to_owned(), Some(Arc::clone(&recorder))));
                 recorder
             }
         };
         let heart = Arc::new(Heart::default());
         let _detach = DetachOnDrop { heart: &heart, playout };
-        self.shared.attach(Feed::File { recorder, heart: Arc::clone(&heart) });
-        self.report_working(&path.file_name().unwrap_or(path.as_os_str()).to_string_lossy());
+        self.shared.attach(Feed::File { recorder: Arc::clone(&recorder), heart: Arc::clone(&heart) });
+        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
         while !self.is_over() {
+            if recorder.lock().unwrap_or_else(PoisonError::into_inner).works() {
+                self.report_working(&name);
+            }
             if let Err(fault) = self.check(&heart) {
-                self.recording = None;
+                // What was recorded until now is not overwritten at the next attempt.
+                self.recording = Some((path.to_owned(), None));
                 return Err(fault);
             }
             thread::park_timeout(WATCH);
@@ -200,14 +206,6 @@ impl Drop for DetachOnDrop<'_> {
     }
 }
 
-fn file_fault(error: hound::Error) -> CallError {
-    let kind = match &error {
-        hound::Error::IoError(error) => Some(error.kind()),
-        _ => None,
-    };
-    match kind {
-        Some(std::io::ErrorKind::NotFound) => CallError::DeviceMissing { device: DEVICE },
-        Some(std::io::ErrorKind::PermissionDenied) => CallError::DeviceForbidden { device: DEVICE },
-        _ => CallError::DeviceFailed { device: DEVICE, detail: error.to_string() },
-    }
+const fn file_fault(reason: DeviceReason) -> CallError {
+    CallError::DeviceFailed { device: DEVICE, reason }
 }

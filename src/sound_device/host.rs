@@ -15,7 +15,7 @@ use cpal::traits::{DeviceTrait, HostTrait};
 use cpal::{ErrorKind, HostId};
 
 use super::{Direction, WATCH};
-use crate::call::CallError;
+use crate::call::{CallError, DeviceReason};
 use crate::media::MediaTime;
 use crate::store::DeviceChoice;
 
@@ -27,6 +27,13 @@ pub(crate) struct Found {
     /// The system's identifier: equal for the same device as long as it stays plugged in.
     id: String,
     host: HostId,
+}
+
+impl Found {
+    /// Its name at the sound server, where it belongs to one.
+    pub(crate) fn server_id(&self) -> Option<&str> {
+        is_sound_server(self.host).then_some(self.id.as_str())
+    }
 }
 
 /// What has become of an open device.
@@ -287,7 +294,7 @@ pub(crate) fn open_error(error: &cpal::Error, direction: Direction) -> CallError
         ErrorKind::PermissionDenied => CallError::DeviceForbidden { device },
         ErrorKind::DeviceNotAvailable | ErrorKind::HostUnavailable => CallError::DeviceMissing { device },
         _ if says_absent(error) => CallError::DeviceMissing { device },
-        _ => CallError::DeviceFailed { device, detail: error.to_string() },
+        _ => CallError::DeviceFailed { device, reason: DeviceReason::System(error.to_string()) },
     }
 }
 

@@ -10,6 +10,8 @@
 //! Callbacks run on the system's real-time thread: they convert samples, move them through a lock-free ring, count a beat
 //! and unpark the thread behind the ring. They take no lock, allocate nothing and log nothing.
 
+mod channel_map;
+mod downmix;
 mod host;
 mod pace;
 mod resample;
@@ -18,13 +20,14 @@ mod stream;
 pub(crate) mod test_signal;
 mod watch;
 
+pub(crate) use downmix::Downmix;
 use host::open_error;
 pub(crate) use host::{Found, Watched, Watcher, find};
 pub use host::{list_microphones, list_speakers};
 pub(crate) use pace::Pace;
 pub(crate) use resample::{ResampleError, Resampler};
 pub(crate) use stream::{PlayRing, RecordRing, Wakes, open_input, open_output};
-pub(crate) use watch::{Bite, DONE_WAIT, Done, FaultLog, Heart, RETRY, Stall, WATCH};
+pub(crate) use watch::{Bite, DONE_WAIT, Done, Failure, FaultLog, Heart, RETRY, Stall, WATCH};
 
 use crate::call::{CallError, DeviceKind};
 
@@ -42,6 +45,13 @@ pub enum SoundEvent {
     Recovered {
         /// The system's name for it.
         name: String,
+    },
+    /// The microphone works and has given nothing but zeros since it was opened, or does so no more.
+    Silence {
+        /// The system's name for it.
+        name: String,
+        /// False once it gives sound.
+        on: bool,
     },
 }
 

@@ -14,8 +14,9 @@ use cpal::traits::{DeviceTrait, StreamTrait};
 use cpal::{BufferSize, ErrorKind, FromSample, Sample, SampleFormat, SizedSample, StreamConfig, SupportedBufferSize};
 use rtrb::{Consumer, Producer, RingBuffer};
 
-use super::{Direction, Found, Heart, open_error};
-use crate::call::CallError;
+use super::channel_map::{channels_to_open, is_of_inputs};
+use super::{Direction, Downmix, Found, Heart, open_error};
+use crate::call::{CallError, DeviceReason};
 use crate::media::SAMPLE_RATE;
 
 /// How long opening may take before the device counts as giving nothing.
@@ -74,15 +75,28 @@ pub(crate) fn open_input(
     heart: &Arc<Heart>,
     wakes: Wakes,
 ) -> Result<(DeviceStream, RecordRing), CallError> {
-    let (device, heart) = (found.device.clone(), Arc::clone(heart));
+    let (device, heart, source) = (found.device.clone(), Arc::clone(heart), found.server_id().map(str::to_owned));
     within_limit(Direction::Input, move || {
-        with_fitting_buffer(&device, Direction::Input, |config, format| {
+        let (config, format) = choose_config(&device, Direction::Input)?;
+        let (config, downmix) = with_every_channel(config, source.as_deref());
+        with_fitting_buffer(config, |config| {
             let (producer, samples) = RingBuffer::new(config.sample_rate as usize / 2);
             let ring = RecordRing { samples, rate: config.sample_rate };
-            let stream = build_input(&device, config, format, producer, &heart, &wakes)?;
+            let stream = build_input(&device, config, format, (producer, downmix.clone()), &heart, &wakes)?;
             Ok((stream, ring))
         })
     })
+}
+
+/// How a microphone is opened so that each of its channels comes, and how they become one. Where nobody knows their
+/// positions, more than two are the inputs of an interface. `source` is its name at a sound server, which may know.
+fn with_every_channel(config: StreamConfig, source: Option<&str>) -> (StreamConfig, Downmix) {
+    let (channels, rate) = (config.channels, config.sample_rate);
+    if channels <= 2 || source.is_some_and(|id| !is_of_inputs(id)) {
+        return (config, Downmix::mean(channels.into(), rate));
+    }
+    let channels = if source.is_some() { channels_to_open(channels) } else { channels };
+    (StreamConfig { channels, ..config }, Downmix::sum(channels.into(), rate))
 }
 
 /// Opens a speaker. `wakes.data` is unparked after each callback.
@@ -93,7 +107,8 @@ pub(crate) fn open_output(
 ) -> Result<(DeviceStream, PlayRing), CallError> {
     let (device, heart) = (found.device.clone(), Arc::clone(heart));
     within_limit(Direction::Output, move || {
-        with_fitting_buffer(&device, Direction::Output, |config, format| {
+        let (config, format) = choose_config(&device, Direction::Output)?;
+        with_fitting_buffer(config, |config| {
             let (samples, consumer) = RingBuffer::new(config.sample_rate as usize);
             let ring = PlayRing { samples, rate: config.sample_rate };
             let stream = build_output(&device, config, format, consumer, &heart, &wakes)?;
@@ -120,7 +135,7 @@ fn within_limit<R: Send + 'static>(
             drop(opening);
             let _ = opened.send(result);
         })
-        .map_err(|error| CallError::DeviceFailed { device, detail: error.to_string() })?;
+        .map_err(|error| CallError::DeviceFailed { device, reason: DeviceReason::System(error.to_string()) })?;
     match wait.recv_timeout(OPEN_WAIT) {
         Ok(Ok(open)) => Ok(open),
         Ok(Err(error)) => {
@@ -153,14 +168,12 @@ impl Drop for Opening {
 
 /// Tries 10 ms of device buffer first, then whatever the device prefers.
 fn with_fitting_buffer<R>(
-    device: &cpal::Device,
-    direction: Direction,
-    mut build: impl FnMut(StreamConfig, SampleFormat) -> Result<R, cpal::Error>,
+    config: StreamConfig,
+    mut build: impl FnMut(StreamConfig) -> Result<R, cpal::Error>,
 ) -> Result<R, cpal::Error> {
-    let (config, format) = choose_config(device, direction)?;
-    match build(config, format) {
+    match build(config) {
         Err(error) if error.kind() == ErrorKind::UnsupportedConfig && config.buffer_size != BufferSize::Default => {
-            build(StreamConfig { buffer_size: BufferSize::Default, ..config }, format)
+            build(StreamConfig { buffer_size: BufferSize::Default, ..config })
         }
         result => result,
     }
@@ -214,7 +227,7 @@ fn build_input(
     device: &cpal::Device,
     config: StreamConfig,
     format: SampleFormat,
-    ring: Producer<f32>,
+    ring: (Producer<f32>, Downmix),
     heart: &Arc<Heart>,
     wakes: &Wakes,
 ) -> Result<cpal::Stream, cpal::Error> {
@@ -224,7 +237,7 @@ fn build_input(
 fn build_input_of<T: SizedSample>(
     device: &cpal::Device,
     config: StreamConfig,
-    mut ring: Producer<f32>,
+    (mut ring, mut downmix): (Producer<f32>, Downmix),
     heart: &Arc<Heart>,
     wakes: &Wakes,
 ) -> Result<cpal::Stream, cpal::Error>
@@ -241,7 +254,9 @@ where
         beating.note_latency(called.duration_since(captured).saturating_sub(length));
         let room = ring.slots().min(frames);
         if let Ok(chunk) = ring.write_chunk_uninit(room) {
-            chunk.fill_from_iter(data.chunks_exact(channels).map(mix_down));
+            let samples = data.chunks_exact(channels);
+            chunk
+                .fill_from_iter(samples.map(|frame| downmix.mix(frame.iter().map(|&sample| f32::from_sample(sample)))));
         }
         beating.beat(frames, frames - room);
         thread.unpark();
@@ -296,14 +311,6 @@ fn on_trouble(heart: &Arc<Heart>, wakes: &Wakes) -> impl FnMut(cpal::Error) + Se
     }
 }
 
-/// The mean of all channels.
-fn mix_down<T: Sample>(frame: &[T]) -> f32
-where
-    f32: FromSample<T>,
-{
-    frame.iter().map(|&sample| f32::from_sample(sample)).sum::<f32>() / frame.len() as f32
-}
-
 /// The same on the left and on the right; nothing on the other channels of a surround system.
 fn spread<T: Sample + FromSample<f32>>(sample: f32, frame: &mut [T]) {
     for (channel, out) in frame.iter_mut().enumerate() {
@@ -316,9 +323,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn many_channels_become_one_and_one_becomes_left_and_right() {
-        assert!((mix_down(&[16_384_i16, 0]) - 0.25).abs() < 1e-4);
-        assert!((mix_down(&[128_u8 + 64]) - 0.5).abs() < 1e-4);
+    fn one_channel_becomes_left_and_right() {
         let mut mono = [0_i16; 1];
         spread(0.5, &mut mono);
         assert_eq!(mono, [16_384]);

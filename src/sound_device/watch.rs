@@ -10,7 +10,7 @@ use std::time::Duration;
 use cpal::ErrorKind;
 
 use super::{Direction, SoundEvent};
-use crate::call::CallError;
+use crate::call::{CallError, DeviceReason};
 use crate::media::MediaTime;
 
 /// How long a device that failed is left alone before the next attempt.
@@ -22,6 +22,28 @@ pub(crate) const WATCH: Duration = Duration::from_millis(500);
 
 /// How long closing waits for a device to be released.
 pub(crate) const DONE_WAIT: Duration = Duration::from_secs(2);
+
+/// What failed at our own end of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// The stream, or anything else.
+    Other = 4,
+    /// No space is left for a recording.
+    DiskFull = 5,
+    /// The recording is as long as it can be.
+    RecordingFull = 6,
+}
+
+impl Failure {
+    /// The reason that the stored number stands for.
+    fn reason(number: u8) -> DeviceReason {
+        match number {
+            5 => DeviceReason::DiskFull,
+            6 => DeviceReason::RecordingFull,
+            _ => DeviceReason::System("the stream ended".to_owned()),
+        }
+    }
+}
 
 /// The signs of life of one open device.
 #[derive(Debug, Default)]
@@ -96,9 +118,9 @@ impl Heart {
         self.fault.store(fault, Ordering::Release);
     }
 
-    /// Notes a failure of our own end of the stream (a recording that cannot be written).
-    pub(crate) fn report_failure(&self) {
-        self.fault.store(4, Ordering::Release);
+    /// Notes a failure of our own end of the stream.
+    pub(crate) fn report_failure(&self, failure: Failure) {
+        self.fault.store(failure as u8, Ordering::Release);
     }
 
     /// What the system reported, if anything.
@@ -109,7 +131,7 @@ impl Heart {
             1 => Some(CallError::DeviceUnplugged { device }),
             2 => Some(CallError::DeviceBusy { device }),
             3 => Some(CallError::DeviceForbidden { device }),
-            _ => Some(CallError::DeviceFailed { device, detail: "the stream failed".to_owned() }),
+            failure => Some(CallError::DeviceFailed { device, reason: Failure::reason(failure) }),
         }
     }
 
@@ -288,6 +310,9 @@ mod tests {
         heart.report(ErrorKind::Xrun);
         heart.report(ErrorKind::RealtimeDenied);
         assert_eq!(heart.fault(Direction::Output), None);
+        heart.report_failure(Failure::DiskFull);
+        let full = CallError::DeviceFailed { device: DeviceKind::Speaker, reason: DeviceReason::DiskFull };
+        assert_eq!(heart.fault(Direction::Output), Some(full));
         heart.report(ErrorKind::DeviceNotAvailable);
         assert_eq!(heart.fault(Direction::Output), Some(CallError::DeviceUnplugged { device: DeviceKind::Speaker }));
     }

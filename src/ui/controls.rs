@@ -189,9 +189,9 @@ fn press(ui: &mut Ui, icon: Icon, name: &str, key: &str, look: Control) -> Respo
 pub fn trouble(snapshot: &Snapshot, device: DeviceKind, words: Words) -> Option<String> {
     let (stream, settings) = (&snapshot.local_stream, &snapshot.settings);
     let (sends, fault, choice, none) = match device {
-        DeviceKind::Camera => (stream.sends_video, stream.camera_fault, &settings.camera, Text::NoCameraChosen),
+        DeviceKind::Camera => (stream.sends_video, &stream.camera_fault, &settings.camera, Text::NoCameraChosen),
         DeviceKind::Microphone => {
-            (stream.sends_audio, stream.microphone_fault, &settings.microphone, Text::NoMicrophoneChosen)
+            (stream.sends_audio, &stream.microphone_fault, &settings.microphone, Text::NoMicrophoneChosen)
         }
         DeviceKind::Speaker => return None,
     };

@@ -27,11 +27,12 @@ pub struct Notices {
 const fn stays(kind: &NoticeKind) -> Option<f64> {
     match kind {
         NoticeKind::ContactAdded { .. } | NoticeKind::DeviceBack { .. } => Some(6.0),
-        NoticeKind::BadLink | NoticeKind::OwnLink => Some(12.0),
+        NoticeKind::BadLink | NoticeKind::BadPicture(_) | NoticeKind::OwnLink => Some(12.0),
         NoticeKind::RangDuringCall { .. }
         | NoticeKind::Device { .. }
         | NoticeKind::DevicesMissing { .. }
         | NoticeKind::DeviceFallback { .. }
+        | NoticeKind::MicrophoneSilent { .. }
         | NoticeKind::Store(_)
         | NoticeKind::NoNetwork
         | NoticeKind::PortTaken { .. }
@@ -49,7 +50,7 @@ pub fn said(kind: &NoticeKind, words: Words, settings: &Settings) -> String {
                 DeviceKind::Microphone => &settings.microphone,
                 DeviceKind::Speaker => &settings.speaker,
             };
-            words.device_fault(*device, *fault, chosen)
+            words.device_fault(*device, fault, chosen)
         }
         NoticeKind::DevicesMissing { camera, microphone, speaker } => {
             words.get(Text::devices_missing(*camera, *microphone, *speaker)).to_owned()
@@ -57,9 +58,11 @@ pub fn said(kind: &NoticeKind, words: Words, settings: &Settings) -> String {
         NoticeKind::DeviceFallback { device, chosen, name } => {
             words.fill(Text::device_fallback(*device), &[("chosen", chosen), ("name", name)])
         }
+        NoticeKind::MicrophoneSilent { name } => words.with_name(Text::MicrophoneSilent, name),
         NoticeKind::DeviceBack { device, name } => words.with_name(Text::device_back(*device), name),
         NoticeKind::ContactAdded { name } => words.with_name(Text::ContactAdded, name),
         NoticeKind::BadLink => words.get(Text::BadLink).to_owned(),
+        NoticeKind::BadPicture(error) => words.bad_picture(error),
         NoticeKind::OwnLink => words.get(Text::OwnLink).to_owned(),
         NoticeKind::Store(fault) => words.get(Text::store_fault(*fault)).to_owned(),
         NoticeKind::NoNetwork => words.get(Text::NoNetwork).to_owned(),
@@ -76,7 +79,9 @@ const fn mark(kind: &NoticeKind) -> (Icon, bool) {
         NoticeKind::Device { .. }
         | NoticeKind::DevicesMissing { .. }
         | NoticeKind::DeviceFallback { .. }
+        | NoticeKind::MicrophoneSilent { .. }
         | NoticeKind::BadLink
+        | NoticeKind::BadPicture(_)
         | NoticeKind::Store(_)
         | NoticeKind::NoNetwork
         | NoticeKind::PortTaken { .. }
@@ -173,7 +178,7 @@ mod tests {
         assert!(said(words, DeviceKind::Speaker, DeviceFault::Unplugged).starts_with("The speaker was unplugged."));
         assert!(said(words, DeviceKind::Microphone, DeviceFault::Missing).starts_with("No microphone was found."));
         let missing = (DeviceKind::Camera, DeviceFault::Missing);
-        assert!(said(words, missing.0, missing.1).starts_with("There is no camera called “Foo”."));
+        assert!(said(words, missing.0, missing.1.clone()).starts_with("There is no camera called “Foo”."));
         let chinese = Words::of(Language::SimplifiedChinese, "");
         assert!(said(chinese, missing.0, missing.1).starts_with("没有名为“Foo”的摄像头。"));
     }

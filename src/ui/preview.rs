@@ -17,7 +17,7 @@ use super::theme::{self, Palette, Type, radius, space};
 use super::tile::{Fit, TileOptions};
 
 /// Why there is no picture.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Absence {
     Fault(DeviceFault),
     NoCamera,
@@ -26,8 +26,8 @@ enum Absence {
 }
 
 fn absence(stream: &LocalStreamView, camera: &DeviceChoice, wanted: bool) -> Absence {
-    match (stream.camera_fault, camera) {
-        (Some(fault), _) => Absence::Fault(fault),
+    match (&stream.camera_fault, camera) {
+        (Some(fault), _) => Absence::Fault(fault.clone()),
         (None, DeviceChoice::None) => Absence::NoCamera,
         (None, _) if stream.video || wanted => Absence::Starting,
         (None, _) => Absence::Off,
@@ -61,7 +61,7 @@ fn placeholder(ui: &mut Ui, rect: Rect, absence: Absence, scene: &mut Scene<'_>)
     ui.painter().rect_stroke(rect, corner, Stroke::new(1.0, palette.line), StrokeKind::Inside);
     let chosen = &scene.snapshot.settings.camera;
     let says = |text| scene.text(text).to_owned();
-    let (icon, said, button) = match absence {
+    let (icon, said, button) = match &absence {
         Absence::Fault(fault) => {
             let said = scene.words.device_fault(DeviceKind::Camera, fault, chosen);
             (Icon::Warning, said, Some(Text::OpenSettings))

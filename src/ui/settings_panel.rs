@@ -162,7 +162,7 @@ fn hint(ui: &mut Ui, text: &str) {
     ui.add(Label::new(Type::Caption.text(text, Palette::of(ui).text_soft)).wrap());
 }
 
-fn fault(ui: &mut Ui, words: Words, device: DeviceKind, fault: Option<DeviceFault>, choice: &DeviceChoice) {
+fn fault(ui: &mut Ui, words: Words, device: DeviceKind, fault: Option<&DeviceFault>, choice: &DeviceChoice) {
     let Some(fault) = fault else { return };
     let text = words.device_fault(device, fault, choice);
     ui.add(Label::new(Type::Caption.text(text, Palette::of(ui).warning)).wrap());
@@ -215,7 +215,7 @@ fn video(ui: &mut Ui, scene: &Scene<'_>, settings: &mut Settings) {
     let cameras = snapshot.devices.cameras.iter().map(|camera| camera.name.clone());
     let synthetic = [DeviceChoice::TestCard { format: None }, DeviceChoice::None];
     device(ui, words, Text::Camera, &mut settings.camera, cameras, &synthetic);
-    fault(ui, words, DeviceKind::Camera, stream.camera_fault, &settings.camera);
+    fault(ui, words, DeviceKind::Camera, stream.camera_fault.as_ref(), &settings.camera);
     let modes = camera_modes(snapshot, &settings.camera);
     let name = |preset: Preset| match is_above(preset, modes) {
         true => words.fill(Text::PresetAbove, &[("size", &preset_name(preset))]),
@@ -270,13 +270,13 @@ fn sound(ui: &mut Ui, scene: &mut Scene<'_>, settings: &mut Settings) {
     let synthetic = [DeviceChoice::from("tone".to_owned()), DeviceChoice::None];
     let microphones = snapshot.devices.microphones.iter().cloned();
     device(ui, words, Text::Microphone, &mut settings.microphone, microphones, &synthetic);
-    fault(ui, words, DeviceKind::Microphone, stream.microphone_fault, &settings.microphone);
+    fault(ui, words, DeviceKind::Microphone, stream.microphone_fault.as_ref(), &settings.microphone);
     meter(ui, words.get(Text::Level), stream.level.peak());
     ui.add_space(space::XS);
     processing(ui, words, settings);
     let speakers = snapshot.devices.speakers.iter().cloned();
     device(ui, words, Text::Speaker, &mut settings.speaker, speakers, &[DeviceChoice::None]);
-    fault(ui, words, DeviceKind::Speaker, stream.speaker_fault, &settings.speaker);
+    fault(ui, words, DeviceKind::Speaker, stream.speaker_fault.as_ref(), &settings.speaker);
     ui.add_space(space::XS);
     if TextButton::new(words.get(Text::TestSpeaker)).icon(Icon::Speaker).show(ui).clicked() {
         scene.send(Command::TestSpeaker);

@@ -23,7 +23,7 @@ const MAX_EVENTS: usize = 100_000;
 const MAX_LOG_LINES: usize = 400;
 
 /// What happens beside a call's own story, at any time.
-const BESIDE_THE_STORY: [&str; 9] = [
+const BESIDE_THE_STORY: [&str; 10] = [
     "contact",
     "stats",
     "local_stream",
@@ -31,6 +31,7 @@ const BESIDE_THE_STORY: [&str; 9] = [
     "stream_changed",
     "device_error",
     "device_recovered",
+    "microphone_silent",
     // A busy machine's hiccup may last for as long as an interruption.
     "reconnecting",
     "reconnected",

@@ -68,6 +68,7 @@ impl LocalMedia {
                 }
                 Some(event)
             }
+            SoundEvent::Silence { name, on } => Some(Event::MicrophoneSilent { microphone: name, on }),
         }
     }
 
@@ -89,6 +90,7 @@ impl LocalMedia {
                 let event = fault(open, DeviceKind::Microphone, &error, &DeviceChoice::SystemDefault);
                 worked.then_some(event)
             }
+            SoundEvent::Silence { name, on } => Some(Event::MicrophoneSilent { microphone: name, on }),
         }
     }
 
@@ -150,8 +152,8 @@ impl LocalMedia {
     /// What is wrong with camera and microphone. A microphone that stands in puts right what is wrong with the chosen one.
     pub(in crate::controller) fn faults(&self) -> (Option<DeviceFault>, Option<DeviceFault>) {
         let stands_in = self.stand_in.as_ref().is_some_and(|open| open.fault.is_none());
-        let microphone = self.microphone.as_ref().filter(|_| !stands_in).and_then(|open| open.fault);
-        (self.camera.as_ref().and_then(|open| open.fault), microphone)
+        let microphone = self.microphone.as_ref().filter(|_| !stands_in).and_then(|open| open.fault.clone());
+        (self.camera.as_ref().and_then(|open| open.fault.clone()), microphone)
     }
 }
 

@@ -285,7 +285,9 @@ pub(super) const fn text(key: Text) -> &'static str {
         }
         Text::CameraUnplugged => "The camera was unplugged. Plug it in again and it comes back by itself.",
         Text::CameraStalled => "The camera is open but sends no picture. Unplug it and plug it in again.",
-        Text::CameraFailed => "The camera does not work. Plug it in again, or choose another one in Settings.",
+        Text::MicrophoneSilent => {
+            "“{name}” gives only silence. Check its mute switch and the system’s sound settings, or choose another one."
+        }
         Text::MicrophoneMissing => "No microphone was found. Plug one in, or choose another one in Settings.",
         Text::MicrophoneBusy => {
             "The microphone is used by another program. Close that program, or choose another microphone."
@@ -295,7 +297,6 @@ pub(super) const fn text(key: Text) -> &'static str {
         }
         Text::MicrophoneUnplugged => "The microphone was unplugged. Plug it in again and it comes back by itself.",
         Text::MicrophoneStalled => "The microphone is open but gives no sound. Unplug it and plug it in again.",
-        Text::MicrophoneFailed => "The microphone does not work. Plug it in again, or choose another one in Settings.",
         Text::SpeakerMissing => "No speaker was found. Plug one in, or choose another one in Settings.",
         Text::SpeakerBusy => "The speaker is used by another program. Close that program, or choose another speaker.",
         Text::SpeakerForbidden => {
@@ -303,7 +304,6 @@ pub(super) const fn text(key: Text) -> &'static str {
         }
         Text::SpeakerUnplugged => "The speaker was unplugged. Plug it in again and it comes back by itself.",
         Text::SpeakerStalled => "The speaker is open but takes no sound. Unplug it and plug it in again.",
-        Text::SpeakerFailed => "The speaker does not work. Plug it in again, or choose another one in Settings.",
         Text::StoreFull => "The disk is full, so Visavis cannot save. Free some space and try again.",
         Text::StoreNotWritable => {
             "Visavis may not write to its data folder, so nothing is saved. Check the folder’s permissions."

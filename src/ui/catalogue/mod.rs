@@ -4,14 +4,16 @@
 //! that a missing text does not compile.
 
 mod en;
+mod reasons;
 mod start;
 mod text;
 mod zh;
 
 pub use text::Text;
 
-use crate::call::DeviceKind;
+use crate::call::{DeviceKind, DeviceReason};
 use crate::controller::{DeviceFault, OutcomeKind};
+use crate::identity::PictureError;
 use crate::store::{DeviceChoice, Language};
 
 /// The languages that the catalogue has.
@@ -60,10 +62,38 @@ impl Words {
     }
 
     /// What is wrong with the chosen device: a sentence, which names it where the name may be what is wrong.
-    pub fn device_fault(self, device: DeviceKind, fault: DeviceFault, chosen: &DeviceChoice) -> String {
-        match (fault, chosen) {
-            (DeviceFault::Missing, DeviceChoice::Named(name)) => self.with_name(Text::device_not_found(device), name),
-            _ => self.get(Text::device_fault(device, fault)).to_owned(),
+    pub fn device_fault(self, device: DeviceKind, fault: &DeviceFault, chosen: &DeviceChoice) -> String {
+        let text = match (fault, chosen) {
+            (DeviceFault::Missing, DeviceChoice::Named(name)) => {
+                return self.with_name(Text::device_not_found(device), name);
+            }
+            (DeviceFault::Missing, _) => Text::device_missing(device),
+            (DeviceFault::Busy, _) => Text::device_busy(device),
+            (DeviceFault::Forbidden, _) => Text::device_forbidden(device),
+            (DeviceFault::Unplugged, _) => Text::device_unplugged(device),
+            (DeviceFault::Stalled, _) => Text::device_stalled(device),
+            (DeviceFault::Failed(reason), _) => return self.device_reason(device, reason, chosen),
+        };
+        self.get(text).to_owned()
+    }
+
+    /// Why the chosen device, or the file that stands for it, cannot be used, and the way on.
+    fn device_reason(self, device: DeviceKind, reason: &DeviceReason, chosen: &DeviceChoice) -> String {
+        let file = match chosen {
+            DeviceChoice::File(path) => Some(path.as_path()),
+            _ => None,
+        };
+        match self.tongue {
+            Tongue::English => reasons::english(device, reason, file),
+            Tongue::SimplifiedChinese => reasons::chinese(device, reason, file),
+        }
+    }
+
+    /// Why no contact was found in a picture, and the way on.
+    pub fn bad_picture(self, error: &PictureError) -> String {
+        match self.tongue {
+            Tongue::English => error.to_string(),
+            Tongue::SimplifiedChinese => reasons::chinese_picture(error),
         }
     }
 

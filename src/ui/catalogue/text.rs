@@ -1,7 +1,7 @@
 //! The keys of the catalogue, and which key says what about a call's end or a device.
 
 use crate::call::{DeviceKind, DisconnectReason};
-use crate::controller::{DeviceFault, OutcomeKind, StoreFault};
+use crate::controller::{OutcomeKind, StoreFault};
 
 macro_rules! texts {
     ($($key:ident),* $(,)?) => {
@@ -74,9 +74,9 @@ texts! {
     MicrophoneFallback, SpeakerFallback, AllMissing, CameraMicrophoneMissing, CameraSpeakerMissing, SoundMissing,
     // Devices at fault
     CameraNotFound, MicrophoneNotFound, SpeakerNotFound,
-    CameraMissing, CameraBusy, CameraForbidden, CameraUnplugged, CameraStalled, CameraFailed,
-    MicrophoneMissing, MicrophoneBusy, MicrophoneForbidden, MicrophoneUnplugged, MicrophoneStalled, MicrophoneFailed,
-    SpeakerMissing, SpeakerBusy, SpeakerForbidden, SpeakerUnplugged, SpeakerStalled, SpeakerFailed,
+    CameraMissing, CameraBusy, CameraForbidden, CameraUnplugged, CameraStalled,
+    MicrophoneSilent, MicrophoneMissing, MicrophoneBusy, MicrophoneForbidden, MicrophoneUnplugged, MicrophoneStalled,
+    SpeakerMissing, SpeakerBusy, SpeakerForbidden, SpeakerUnplugged, SpeakerStalled,
     // The store and the network at fault
     StoreFull, StoreNotWritable, StoreDiskFailed, StoreShared, StoreNewer, StoreDamaged, StoreEmptied, StoreNotAFile,
     StoreBusy, StoreFailed, NoNetwork, PortTaken, PortTakenInPart, ClocksDiffer,
@@ -136,27 +136,48 @@ pub(super) const fn outcome_brief(kind: OutcomeKind) -> Text {
 }
 
 impl Text {
-    /// The sentence about a device at fault.
-    pub const fn device_fault(device: DeviceKind, fault: DeviceFault) -> Self {
-        match (device, fault) {
-            (DeviceKind::Camera, DeviceFault::Missing) => Self::CameraMissing,
-            (DeviceKind::Camera, DeviceFault::Busy) => Self::CameraBusy,
-            (DeviceKind::Camera, DeviceFault::Forbidden) => Self::CameraForbidden,
-            (DeviceKind::Camera, DeviceFault::Unplugged) => Self::CameraUnplugged,
-            (DeviceKind::Camera, DeviceFault::Stalled) => Self::CameraStalled,
-            (DeviceKind::Camera, DeviceFault::Failed) => Self::CameraFailed,
-            (DeviceKind::Microphone, DeviceFault::Missing) => Self::MicrophoneMissing,
-            (DeviceKind::Microphone, DeviceFault::Busy) => Self::MicrophoneBusy,
-            (DeviceKind::Microphone, DeviceFault::Forbidden) => Self::MicrophoneForbidden,
-            (DeviceKind::Microphone, DeviceFault::Unplugged) => Self::MicrophoneUnplugged,
-            (DeviceKind::Microphone, DeviceFault::Stalled) => Self::MicrophoneStalled,
-            (DeviceKind::Microphone, DeviceFault::Failed) => Self::MicrophoneFailed,
-            (DeviceKind::Speaker, DeviceFault::Missing) => Self::SpeakerMissing,
-            (DeviceKind::Speaker, DeviceFault::Busy) => Self::SpeakerBusy,
-            (DeviceKind::Speaker, DeviceFault::Forbidden) => Self::SpeakerForbidden,
-            (DeviceKind::Speaker, DeviceFault::Unplugged) => Self::SpeakerUnplugged,
-            (DeviceKind::Speaker, DeviceFault::Stalled) => Self::SpeakerStalled,
-            (DeviceKind::Speaker, DeviceFault::Failed) => Self::SpeakerFailed,
+    /// The sentence about a device of which none is there.
+    pub const fn device_missing(device: DeviceKind) -> Self {
+        match device {
+            DeviceKind::Camera => Self::CameraMissing,
+            DeviceKind::Microphone => Self::MicrophoneMissing,
+            DeviceKind::Speaker => Self::SpeakerMissing,
+        }
+    }
+
+    /// The sentence about a device that another program holds.
+    pub const fn device_busy(device: DeviceKind) -> Self {
+        match device {
+            DeviceKind::Camera => Self::CameraBusy,
+            DeviceKind::Microphone => Self::MicrophoneBusy,
+            DeviceKind::Speaker => Self::SpeakerBusy,
+        }
+    }
+
+    /// The sentence about a device that the system keeps from Visavis.
+    pub const fn device_forbidden(device: DeviceKind) -> Self {
+        match device {
+            DeviceKind::Camera => Self::CameraForbidden,
+            DeviceKind::Microphone => Self::MicrophoneForbidden,
+            DeviceKind::Speaker => Self::SpeakerForbidden,
+        }
+    }
+
+    /// The sentence about a device that was unplugged while in use.
+    pub const fn device_unplugged(device: DeviceKind) -> Self {
+        match device {
+            DeviceKind::Camera => Self::CameraUnplugged,
+            DeviceKind::Microphone => Self::MicrophoneUnplugged,
+            DeviceKind::Speaker => Self::SpeakerUnplugged,
+        }
+    }
+
+    /// The sentence about a device that is open and gives nothing.
+    pub const fn device_stalled(device: DeviceKind) -> Self {
+        match device {
+            DeviceKind::Camera => Self::CameraStalled,
+            DeviceKind::Microphone => Self::MicrophoneStalled,
+            DeviceKind::Speaker => Self::SpeakerStalled,
         }
     }
 

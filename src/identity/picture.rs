@@ -1,0 +1,189 @@
+//! Contacts from picture files: a QR code is looked for, and if there is none, what is wrong with the picture. Runs on the
+//! caller's thread.
+
+use std::io::{Cursor, Read};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use image::{ImageFormat, ImageReader, Limits};
+
+use super::{ContactLink, qr};
+use crate::media::open_regular_file;
+
+/// Bytes of a picture file that is read.
+const MAX_FILE: u64 = 16 * 1024 * 1024;
+/// Pixels on a side of a picture that is decoded, and bytes that decoding may allocate.
+const MAX_SIDE: u32 = 8192;
+const MAX_DECODED: u64 = 192 * 1024 * 1024;
+/// Pixels on the longer side at which a code of somebody else is looked for.
+const SEARCHED_SIDE: u32 = 1600;
+
+/// The reason why no contact was found in a picture. `Display` is the English sentence; the window's catalogue has the
+/// others.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PictureError {
+    /// No file has that name.
+    #[error("There is no such file. Choose another picture.")]
+    Missing,
+    /// A folder has that name.
+    #[error("This is a folder. Choose the picture itself.")]
+    Folder,
+    /// A pipe, a socket or a device.
+    #[error("This is no file. Choose another picture.")]
+    NotAFile,
+    /// Its permissions forbid reading it.
+    #[error("The picture may not be read. Change its permissions, or choose a copy of it.")]
+    Forbidden,
+    /// Anything else that the system says.
+    #[error("The picture could not be read: {0}. Try again with a copy of it.")]
+    Unreadable(String),
+    /// More than 16 MiB.
+    #[error("The picture is larger than 16 MB. Cut the code out of it and try again.")]
+    TooLarge,
+    /// More than 8192 pixels on a side.
+    #[error("The picture has more than 8192 pixels on a side. Cut the code out of it and try again.")]
+    TooManyPixels,
+    /// A picture in another format, by its common name.
+    #[error("This is a {0} picture, and only PNG and JPEG can be read. Save it as PNG, or take a screenshot of it.")]
+    OtherFormat(&'static str),
+    /// No picture in a known format.
+    #[error("This is no picture. Choose a PNG or JPEG picture of the code.")]
+    NotAPicture,
+    /// A PNG or JPEG file that cannot be decoded.
+    #[error("The picture is damaged. Ask for it again, or for the link.")]
+    Damaged,
+    /// No QR code in it.
+    #[error("No QR code was found in the picture. Take it larger and sharper, or ask for the link.")]
+    NoCode,
+    /// A QR code that names no contact.
+    #[error("The QR code in the picture is no contact code of Visavis. Ask for the one that Visavis shows.")]
+    OtherCode,
+}
+
+impl From<std::io::Error> for PictureError {
+    fn from(error: std::io::Error) -> Self {
+        use std::io::ErrorKind;
+        match error.kind() {
+            ErrorKind::NotFound | ErrorKind::NotADirectory => Self::Missing,
+            ErrorKind::IsADirectory => Self::Folder,
+            ErrorKind::NotSeekable => Self::NotAFile,
+            ErrorKind::PermissionDenied => Self::Forbidden,
+            _ => Self::Unreadable(error.to_string()),
+        }
+    }
+}
+
+/// The contact whose code a PNG or JPEG file shows.
+pub fn read_contact_picture(path: &Path) -> Result<ContactLink, PictureError> {
+    let mut bytes = Vec::new();
+    open_regular_file(path)?.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_FILE {
+        return Err(PictureError::TooLarge);
+    }
+    qr::read_bytes(&bytes).ok_or_else(|| reason(&bytes))
+}
+
+/// Why there is no contact in a picture.
+fn reason(bytes: &[u8]) -> PictureError {
+    let format = match image::guess_format(bytes) {
+        Ok(ImageFormat::Png | ImageFormat::Jpeg) => None,
+        Ok(format) => Some(name_of(format)),
+        Err(_) if bytes.get(4..8) == Some(b"ftyp") => Some("HEIF"),
+        Err(_) => return PictureError::NotAPicture,
+    };
+    if let Some(name) = format {
+        return PictureError::OtherFormat(name);
+    }
+    let sides = reader(bytes).and_then(|reader| reader.into_dimensions().ok());
+    if sides.is_some_and(|(width, height)| width.max(height) > MAX_SIDE) {
+        return PictureError::TooManyPixels;
+    }
+    // The picture is a stranger's, and the decoders and the code finder index by what stands in it.
+    catch_unwind(AssertUnwindSafe(|| reason_of_picture(bytes))).unwrap_or(PictureError::NoCode)
+}
+
+fn reason_of_picture(bytes: &[u8]) -> PictureError {
+    let Some(picture) = reader(bytes).and_then(|reader| reader.decode().ok()) else { return PictureError::Damaged };
+    let grey = picture.thumbnail(SEARCHED_SIDE, SEARCHED_SIDE).into_luma8();
+    let (width, height) = (grey.width() as usize, grey.height() as usize);
+    let pixel = |x: usize, y: usize| grey.get_pixel(x as u32, y as u32).0[0];
+    let mut prepared = rqrr::PreparedImage::prepare_from_greyscale(width, height, pixel);
+    let shows_code = prepared.detect_grids().iter().any(|grid| grid.decode().is_ok());
+    if shows_code { PictureError::OtherCode } else { PictureError::NoCode }
+}
+
+fn reader(bytes: &[u8]) -> Option<ImageReader<Cursor<&[u8]>>> {
+    let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().ok()?;
+    let mut limits = Limits::default();
+    limits.max_alloc = Some(MAX_DECODED);
+    reader.limits(limits);
+    Some(reader)
+}
+
+const fn name_of(format: ImageFormat) -> &'static str {
+    match format {
+        ImageFormat::Gif => "GIF",
+        ImageFormat::WebP => "WebP",
+        ImageFormat::Bmp => "BMP",
+        ImageFormat::Tiff => "TIFF",
+        ImageFormat::Avif => "AVIF",
+        ImageFormat::Ico => "ICO",
+        _ => "rare",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use image::GrayImage;
+
+    use super::*;
+    use crate::identity::PeerId;
+
+    fn png(picture: &GrayImage) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        picture.write_to(&mut Cursor::new(&mut bytes), ImageFormat::Png).unwrap();
+        bytes
+    }
+
+    fn code(text: &str) -> Vec<u8> {
+        let (width, dark) = qr::modules(text).unwrap();
+        let side = (width as u32 + 8) * 4;
+        png(&GrayImage::from_fn(side, side, |x, y| {
+            let (x, y) = ((x / 4).wrapping_sub(4) as usize, (y / 4).wrapping_sub(4) as usize);
+            image::Luma([if x < width && y < width && dark[y * width + x] { 0 } else { 255 }])
+        }))
+    }
+
+    #[test]
+    fn each_picture_without_a_contact_is_told_with_its_reason() {
+        let folder = tempfile::tempdir().unwrap();
+        let link = ContactLink::new(PeerId::from_bytes([3; 32]), "Zoë");
+        let mut broken = code(&link.to_string());
+        broken.truncate(200);
+        let mut wide = png(&GrayImage::new(9000, 1));
+        wide.truncate(60);
+        let webp = b"RIFF\x20\0\0\0WEBPVP8L\x14\0\0\0".to_vec();
+        let heif = b"\0\0\0\x18ftypheic\0\0\0\0".to_vec();
+        for (name, bytes, right) in [
+            ("good.png", code(&link.to_string()), Ok(link)),
+            ("other.png", code("https://example.org"), Err(PictureError::OtherCode)),
+            ("empty.png", png(&GrayImage::from_pixel(200, 200, image::Luma([255]))), Err(PictureError::NoCode)),
+            ("broken.png", broken, Err(PictureError::Damaged)),
+            ("wide.png", wide, Err(PictureError::TooManyPixels)),
+            ("large.png", vec![0; MAX_FILE as usize + 1], Err(PictureError::TooLarge)),
+            ("moving.gif", b"GIF89a\x01\0\x01\0".to_vec(), Err(PictureError::OtherFormat("GIF"))),
+            ("chat.webp", webp, Err(PictureError::OtherFormat("WebP"))),
+            ("phone.heic", heif, Err(PictureError::OtherFormat("HEIF"))),
+            ("text.png", b"visavis:".to_vec(), Err(PictureError::NotAPicture)),
+            ("nothing.png", Vec::new(), Err(PictureError::NotAPicture)),
+        ] {
+            let path = folder.path().join(name);
+            std::fs::write(&path, bytes).unwrap();
+            assert_eq!(read_contact_picture(&path), right, "{name}");
+        }
+        assert_eq!(read_contact_picture(folder.path()), Err(PictureError::Folder));
+        assert_eq!(read_contact_picture(&folder.path().join("none.png")), Err(PictureError::Missing));
+        #[cfg(unix)]
+        assert_eq!(read_contact_picture(Path::new("/dev/zero")), Err(PictureError::NotAFile));
+    }
+}
