@@ -7,7 +7,7 @@ use std::mem::{Discriminant, discriminant};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::identity::PeerId;
-use crate::signaling::SignalingEvent;
+use crate::signaling::{DiscoveryFault, SignalingEvent};
 
 use super::lanes::Doorbell;
 
@@ -39,6 +39,8 @@ struct Waiting {
     turns: VecDeque<PeerId>,
     messages: usize,
     clocks_differ: bool,
+    /// The latest word on what keeps people from being found.
+    discovery: Option<Option<DiscoveryFault>>,
     dropped: u64,
 }
 
@@ -52,6 +54,10 @@ impl Waiting {
         match event {
             SignalingEvent::ClocksDiffer => {
                 self.clocks_differ = true;
+                true
+            }
+            SignalingEvent::Discovery(fault) => {
+                self.discovery = Some(fault);
                 true
             }
             SignalingEvent::Received { from, .. } => self.add_message(from, event),
@@ -114,6 +120,9 @@ impl Waiting {
     fn next(&mut self) -> Option<SignalingEvent> {
         if std::mem::take(&mut self.clocks_differ) {
             return Some(SignalingEvent::ClocksDiffer);
+        }
+        if let Some(fault) = self.discovery.take() {
+            return Some(SignalingEvent::Discovery(fault));
         }
         // Whoever has had a message dropped may have nothing left to say.
         while let Some(id) = self.turns.pop_front() {
@@ -245,12 +254,13 @@ mod tests {
                 | SignalingEvent::ConnectionClosed { id: of }
                 | SignalingEvent::ConnectionRestored { id: of }
                 | SignalingEvent::Undelivered { to: of, .. } => *of == id(number),
-                SignalingEvent::ClocksDiffer => false,
+                SignalingEvent::ClocksDiffer | SignalingEvent::Discovery(_) => false,
             }
         };
         let first: Vec<_> = events.iter().filter(of(1)).collect();
         assert_eq!(first, [&presence(1, true), &leave(1, 1), &presence(1, false)]);
-        let last: Vec<_> = events.iter().filter(of(3)).rev().take(3).rev().collect();
+        let theirs: Vec<_> = events.iter().filter(of(3)).collect();
+        let last = &theirs[theirs.len() - 3..];
         assert_eq!(last, [&undelivered, &gone[0], &gone[1]], "behind all that they sent before");
     }
 

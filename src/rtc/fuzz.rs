@@ -18,7 +18,7 @@ use rtc::shared::marshal::Unmarshal;
 use webrtc::peer_connection::RTCSessionDescription;
 
 use super::congestion::CongestionControl;
-use super::negotiation::candidate::to_engine;
+use super::negotiation::candidate::{Reach, to_engine};
 use super::negotiation::description_sdp::{OPUS_PAYLOAD_TYPE, RED_PAYLOAD_TYPE, to_sdp};
 use super::repair::fec::ForwardErrorCorrection;
 use super::repair::nack::NackGenerator;
@@ -52,12 +52,14 @@ fn datagrams_admitted(bytes: &[u8]) -> usize {
     if gate.set_local_credentials("local", "0123456789abcdefghijkl").is_err() {
         return 0;
     }
+    gate.set_far_streams([1, FAR_VIDEO, FAR_RETRANSMISSIONS, FAR_REPAIRS]);
+    let here = SocketAddr::from(([192, 0, 2, 2], 50_000));
     let (mut rest, mut answered, mut admitted) = (bytes, HashSet::new(), 0);
     while let &[leaves, port, length, ref more @ ..] = rest {
         let (datagram, more) = more.split_at(usize::from(length).min(more.len()));
         let other = SocketAddr::from(([192, 0, 2, 1], 50_000 + u16::from(port)));
         if leaves & 1 == 1 {
-            gate.observe_departure(datagram, other);
+            gate.observe_departure(datagram, here, other);
             if datagram.starts_with(&[1, 1]) {
                 answered.insert(other);
             }
@@ -83,7 +85,7 @@ pub fn description(bytes: &[u8]) {
         assert!(RTCSessionDescription::offer(sdp).is_ok(), "the engine reads it");
     }
     if let Ok(candidate) = serde_json::from_slice::<Candidate>(bytes)
-        && let Some(line) = to_engine(&candidate, false)
+        && let Some(line) = to_engine(&candidate, &Reach::default())
     {
         assert!(rtc::ice::candidate::unmarshal_candidate(&line.candidate).is_ok(), "{}", line.candidate);
     }

@@ -362,6 +362,7 @@ mod tests {
 
     use super::*;
     use crate::call::{CandidateKind, DescriptionKind, DtlsSetup};
+    use crate::media::VideoLevel;
 
     /// A handle whose task does not get to its commands, and what it tells.
     fn held_up() -> (Peer, mpsc::Receiver<Command>, Events, Arc<Mutex<Vec<PeerEvent>>>) {
@@ -408,6 +409,7 @@ mod tests {
             rtx_ssrc: 3,
             fec_ssrc: 4,
             audio_red: true,
+            video_level: VideoLevel::FULL_HD,
         }
     }
 

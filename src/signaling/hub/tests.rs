@@ -194,7 +194,7 @@ impl Rig {
     fn meet_once(&mut self, contact: PeerId, address: SocketAddr) {
         self.path = Some(Path::new(at(1, 1), address));
         let _letters = self.up(contact, "c", false);
-        self.hub.input(Input::Down { connection: self.connections, peer: contact }, self.now);
+        self.hub.input(Input::Down { connection: self.connections, peer: contact, closed_by_far: false }, self.now);
         self.path = None;
     }
 
@@ -277,7 +277,7 @@ fn of_those_who_are_due_the_proven_come_first_and_then_whoever_waits_longest() {
     rig.path = Some(Path::new(at(1, 1), at(5, 1)));
     let letters = rig.up(contact, "c", false);
     drop(letters);
-    rig.hub.input(Input::Down { connection: rig.connections, peer: contact }, rig.now - Duration::from_secs(50));
+    rig.hub.input(Input::Down { connection: rig.connections, peer: contact, closed_by_far: false }, rig.now - Duration::from_secs(50));
     rig.announce(contact, &[at(5, 9)], 40);
     assert_eq!(rig.order(), [(contact, true), (older, false), (newer, false)]);
 }
