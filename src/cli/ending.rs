@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::controller::{Command, Handle};
+use crate::controller::{Command, Handle, Unsent};
 
 /// From the wish to end to the end, at most.
 const WITHIN: Duration = Duration::from_millis(1900);
@@ -152,8 +152,11 @@ extern "C" fn at_exit() {
     let Ok(runs) = RUNS.try_lock() else { return };
     let Some(Runs { handle, .. }) = &*runs else { return };
     let by = Instant::now() + WITHIN;
-    let _ = handle.send(Command::Quit);
+    let mut unsent = Some(handle.press(Command::Quit));
     while handle.snapshot().is_some() && Instant::now() < by {
+        if let Some(Err(Unsent::Full(again))) = unsent.take().map(|quit| handle.try_send(quit)) {
+            unsent = Some(again);
+        }
         std::thread::sleep(LOOK_EVERY);
     }
     leave(0);

@@ -132,3 +132,22 @@ fn a_call_with_echo_is_made_and_released_while_the_lanes_of_others_are_full() {
     assert!(rig.core.remotes.is_empty());
     rig.core.end();
 }
+
+#[test]
+fn an_end_that_something_holds_up_is_told_all_the_same() {
+    let mut rig = rig();
+    rig.lanes.attach();
+    let video = crate::controller::VideoChoice::Off;
+    let to = crate::controller::echo_id();
+    rig.core.on_command(Command::Invite { to, user_data: String::new(), audio: true, video });
+    run_until(&mut rig, |event| matches!(event, Event::ConversationConnected { .. }));
+    rig.core.on_command(Command::Quit);
+    assert!(!rig.core.is_done(), "the connection is still being closed");
+    // Nothing of that is heard of before the patience is over.
+    rig.core.quit_by = Some(MediaTime::now());
+    rig.core.on_deadline();
+    let told: Vec<Event> = rig.events.try_iter().collect();
+    assert!(matches!(told.last(), Some(Event::ConversationDisconnected { .. })), "{told:?}");
+    assert!(rig.core.is_done());
+    rig.core.end();
+}

@@ -52,6 +52,17 @@ impl Core {
         if self.publisher.due().is_some_and(|deadline| deadline <= now) {
             self.publish_now();
         }
+        if self.quit_by.is_some_and(|deadline| deadline <= now) {
+            self.stop_waiting_for_releases();
+        }
+    }
+
+    /// What is not released when quitting's patience is over is released with the process: the end is told now.
+    fn stop_waiting_for_releases(&mut self) {
+        let Some(deadline) = self.machine.next_deadline() else { return };
+        let mut effects = Vec::new();
+        self.machine.step(deadline, Input::Deadline, &mut effects);
+        effects.into_iter().for_each(|effect| self.carry_out(effect));
     }
 
     /// Hangs up; the loop ends once everything is released.
