@@ -116,7 +116,8 @@ fn list(found: impl Iterator<Item = (Node, Result<Finding, Unseen>)>) -> Vec<(No
     let mut cameras: Vec<(Node, CameraInfo)> = Vec::new();
     for (node, finding) in found {
         let (modes, fault) = match finding {
-            Ok(Finding::NoCamera) => continue,
+            // A node without a device behind it: unplugged this moment, or left over.
+            Ok(Finding::NoCamera) | Err(Unseen::Fault(CallError::DeviceMissing { .. })) => continue,
             Ok(Finding::Modes(modes)) => (sizes(&modes), None),
             Ok(Finding::Unusable(formats)) => (Vec::new(), Some(cannot_be_read(formats))),
             Err(Unseen::Fault(fault)) => (Vec::new(), Some(fault)),
@@ -211,6 +212,7 @@ mod tests {
             ("Coder first", works()),
             ("Taken", Err(Unseen::Fault(busy.clone()))),
             ("Opening", Err(Unseen::NotNow)),
+            ("Gone", Err(Unseen::Fault(CallError::DeviceMissing { device: DeviceKind::Camera }))),
             ("Clock", Ok(Finding::NoCamera)),
         ];
         let nodes =
