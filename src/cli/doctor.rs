@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::call::{CallError, DeviceKind};
 use crate::controller::{Command, Controller, Event, VideoChoice, device_sentence, echo_id};
+use crate::identity::plain_text;
 use crate::media::Preset;
 use crate::network::{self, Standing};
 use crate::store::{DeviceChoice, Settings};
@@ -18,6 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const OFFLINE: &str = "there is no network; only people on this computer can be found";
 /// How long a microphone is listened to: silence is told after four seconds.
 const LISTENING: Duration = Duration::from_secs(5);
+/// The length at which a finding is cut.
+const MAX_FINDING: usize = 1000;
 const SILENT: &str = "gave no answer in time.";
 
 /// Opens each device once, calls Echo once, and says what it found.
@@ -51,7 +54,8 @@ fn line(works: bool, part: &str, finding: &str) -> std::io::Result<bool> {
     let mark = if works { "ok     " } else { "problem" };
     // What an interrupted check has not found is no problem.
     if ending::interrupted().is_none() {
-        super::output::line_if_read(&format!("{mark}  {part:<11} {finding}"))?;
+        // A finding may hold a device's name, which may hold anything.
+        super::output::line_if_read(&format!("{mark}  {part:<11} {}", plain_text(finding, MAX_FINDING)))?;
     }
     Ok(works)
 }
