@@ -127,6 +127,7 @@ fn read_header(input: &mut impl BufRead) -> Result<Y4mHeader, DeviceReason> {
     match read_line(input)? {
         Line::Whole(line) => Y4mHeader::parse(&line),
         Line::Cut(line) if line.starts_with(SIGNATURE.as_bytes()) => Err(DeviceReason::DamagedHeader),
+        Line::Cut(line) if line.is_empty() => Err(DeviceReason::NoPicture),
         Line::Cut(_) => Err(DeviceReason::NotAFilm),
     }
 }
@@ -219,7 +220,7 @@ mod tests {
     #[test]
     fn what_is_no_film_is_refused_with_its_reason() {
         for (file, reason) in [
-            (Vec::new(), DeviceReason::NotAFilm),
+            (Vec::new(), DeviceReason::NoPicture),
             (vec![b'Y'; 9000], DeviceReason::NotAFilm),
             (b"YUV4MPEG2 W4 H2".to_vec(), DeviceReason::DamagedHeader),
             (HEADER.as_bytes().to_vec(), DeviceReason::NoPicture),

@@ -221,7 +221,7 @@ fn what_cannot_be_played_is_refused_with_its_reason() {
     let mut unknown = extensible(1, 1, 16, 16, 4);
     unknown[47] = 0;
     for (bytes, reason) in [
-        (Vec::new(), DeviceReason::NotAWav),
+        (Vec::new(), DeviceReason::NoSound),
         (b"OggS".to_vec(), DeviceReason::NotAWav),
         (b"RIFF\x04\0\0\0AVI ".to_vec(), DeviceReason::NotAWav),
         (riff(&[format(1, 1, RATE, 16, &[])]), DeviceReason::NoSound),
