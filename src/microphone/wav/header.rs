@@ -195,7 +195,10 @@ impl Format {
         if !Self::RATES.contains(&rate) {
             return Err(DeviceReason::SampleRate(rate));
         }
-        let (tag, valid, mask) = if tag == Self::EXTENSIBLE {
+        let (tag, valid, mask) = if tag == Self::EXTENSIBLE && chunk.len() < FORMAT_LENGTH {
+            // Without the part that would say more, as some writers leave it.
+            (1, bits, None)
+        } else if tag == Self::EXTENSIBLE {
             // The last eight bytes are those of every identifier that stands for a number of the old kind.
             let known = chunk.get(32..40) == Some(&[0x80, 0, 0, 0xaa, 0, 0x38, 0x9b, 0x71]);
             let tag = if known { field(24, 4)? } else { u64::MAX };
