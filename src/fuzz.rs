@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::capture::y4m::Y4mReader;
 use crate::decoder::video::parameter_set;
-use crate::identity::{ContactLink, Identity, open, qr};
+use crate::identity::{ContactLink, Identity, display_name, open, qr};
 use crate::jitter_buffer::{VideoJitterBuffer, VideoPacket};
 use crate::media::MediaTime;
 use crate::rtc::LinkProfile;
@@ -72,10 +72,15 @@ pub fn message(bytes: &[u8]) {
     }
 }
 
-/// Links and pictures of QR codes that somebody is added from. (The reader of pictures takes a panic of its libraries for
-/// "no code"; a fuzzer that stops at each panic stops at those.)
+/// Links and pictures of QR codes that somebody is added from; a link that is read is written and read again. (The reader
+/// of pictures takes a panic of its libraries for "no code"; a fuzzer that stops at each panic stops at those.)
 pub fn contact_link(bytes: &[u8]) {
-    let _ = ContactLink::find_in(&String::from_utf8_lossy(bytes));
+    let text = String::from_utf8_lossy(bytes);
+    if let Some(link) = ContactLink::find_in(&text) {
+        assert_eq!(ContactLink::find_in(&link.to_string()), Some(link));
+    }
+    let name = display_name(&text);
+    assert_eq!(display_name(&name), name);
     let _ = qr::read_bytes(bytes);
 }
 

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use clap::Parser;
 use visavis::cli::{self, Arguments};
 use visavis::controller::{Controller, Options};
-use visavis::ui::{self, WindowOptions};
+use visavis::store::Language;
+use visavis::ui::{self, WindowOptions, Words};
 
 fn main() -> ExitCode {
     share_one_heap();
@@ -17,7 +18,7 @@ fn main() -> ExitCode {
     match &arguments.subcommand {
         Some(action) => cli::run(action, &arguments.common),
         None if arguments.headless => cli::exit_code(arguments.common.open().and_then(cli::run_headless)),
-        None => cli::exit_code(arguments.common.open().and_then(open_window)),
+        None => cli::exit_code(arguments.common.open().map_err(|error| in_words(&error).into()).and_then(open_window)),
     }
 }
 
@@ -26,13 +27,19 @@ fn main() -> ExitCode {
 #[error("{0}")]
 struct StartError(String);
 
+/// Why the window does not open, in the system's language.
+fn in_words(error: &anyhow::Error) -> StartError {
+    tracing::debug!("{error:?}");
+    StartError(Words::of(Language::System, &ui::system_locale()).start_error(error))
+}
+
 /// Opens the window on a controller of its own; returns when it has been closed and everything is released.
 fn open_window(options: Options) -> anyhow::Result<()> {
     let mut controller = None;
     let closed = ui::run(WindowOptions::default(), |repaint| {
         let events = |event| tracing::trace!(?event);
-        let started = Controller::start(options, events, move |delay| repaint.notify(delay))
-            .map_err(|error| StartError(error.to_string()))?;
+        let started =
+            Controller::start(options, events, move |delay| repaint.notify(delay)).map_err(|error| in_words(&error))?;
         let handle = started.handle().clone();
         controller = Some(started);
         Ok::<_, StartError>(handle)

@@ -7,9 +7,6 @@ use super::{Candidate, ConversationId, Description, InviteId};
 /// Bytes of user data that an invite can carry (UTF-8).
 pub const MAX_USER_DATA: usize = 1024;
 
-/// Bytes of a person's chosen name that are kept (UTF-8); the rest is cut off.
-pub const MAX_NAME: usize = 128;
-
 /// Lines of a picture that everybody wants, however small it is drawn: less saves little, and comes back too late.
 pub const LEAST_LINES: u32 = 180;
 
@@ -115,29 +112,4 @@ pub enum Message {
         /// Which conversation.
         conversation: ConversationId,
     },
-}
-
-/// A name as it may be kept and shown: without control characters, at most [`MAX_NAME`] bytes.
-pub(super) fn kept_name(name: &str) -> String {
-    let visible: String = name.chars().filter(|character| !character.is_control()).take(MAX_NAME).collect();
-    cut_to(visible.trim(), MAX_NAME).to_owned()
-}
-
-/// The longest part of `text` from its beginning that has at most `max` bytes and ends between characters.
-pub(super) fn cut_to(text: &str, max: usize) -> &str {
-    text.get(..text.floor_char_boundary(max)).unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_kept_short_and_without_control_characters() {
-        assert_eq!(kept_name("  Ann\u{7}\nBee\u{1b}[2J "), "AnnBee[2J");
-        let long = kept_name(&"é".repeat(10_000));
-        assert_eq!(long, "é".repeat(MAX_NAME / 2));
-        assert_eq!(cut_to("aéé", 4), "aé");
-        assert_eq!(cut_to("aé", 9), "aé");
-    }
 }

@@ -31,7 +31,7 @@ pub use error::{CallError, DeviceKind, DisconnectReason};
 pub use ids::{ConversationId, InviteId};
 pub use input::{EngineEvent, Input, Press, Standing};
 pub use invite::{INCOMING_TIMEOUT, IncomingInvite, OUTGOING_TIMEOUT, OutgoingInvite};
-pub use message::{LEAST_LINES, MAX_NAME, MAX_USER_DATA, Message};
+pub use message::{LEAST_LINES, MAX_USER_DATA, Message};
 pub use participant::{Link, Participant};
 pub use press::Consent;
 pub use report::{CallEnd, CallRecord, CallReport};

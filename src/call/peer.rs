@@ -1,10 +1,9 @@
 //! The arms for what others send. Nothing here can make a consent: where a conversation begins, it is one that a press
 //! left in the pending invite.
 
-use crate::identity::PeerId;
+use crate::identity::{PeerId, display_name, plain_text};
 
 use super::conversation::OwnInvite;
-use super::message::{cut_to, kept_name};
 use super::participant::Sends;
 use super::state::{CallMachine, CallState, Turn};
 use super::{
@@ -34,8 +33,8 @@ impl CallMachine {
                     invite,
                     conversation,
                     from,
-                    name: kept_name(&name),
-                    user_data: cut_to(&user_data, MAX_USER_DATA).to_owned(),
+                    name: display_name(&name),
+                    user_data: plain_text(&user_data, MAX_USER_DATA),
                     contact: standing == Standing::Contact,
                     sends: Sends { audio, video },
                     began: turn.now,
@@ -45,7 +44,7 @@ impl CallMachine {
             Message::Ringing { invite } => rings_there(state, turn, from, invite),
             Message::Accept { invite, name, audio, video } => match state {
                 CallState::Outgoing(outgoing) if outgoing.is(invite, from) => {
-                    self.accepted(turn, outgoing, kept_name(&name), Sends { audio, video })
+                    self.accepted(turn, outgoing, display_name(&name), Sends { audio, video })
                 }
                 state @ (CallState::Idle
                 | CallState::Outgoing(_)

@@ -36,15 +36,13 @@
 
 use std::collections::BTreeSet;
 
-use crate::identity::PeerId;
+use crate::identity::{PeerId, display_name};
 use crate::media::MediaTime;
 
 use super::closing::Closing;
 use super::invite::EndedInvites;
 use super::participant::Sends;
-use super::{
-    CallEnd, CallReport, Conversation, Effect, IncomingInvite, Input, Link, Message, OutgoingInvite, message::kept_name,
-};
+use super::{CallEnd, CallReport, Conversation, Effect, IncomingInvite, Input, Link, Message, OutgoingInvite};
 
 /// Where the call stands.
 #[derive(Debug, Default)]
@@ -99,7 +97,7 @@ impl CallMachine {
     pub fn new(me: PeerId, name: &str) -> Self {
         Self {
             me,
-            name: kept_name(name),
+            name: display_name(name),
             state: CallState::Idle,
             captures: Sends { audio: true, video: true },
             closing: None,
@@ -110,7 +108,7 @@ impl CallMachine {
 
     /// Changes the name that goes with the invites and answers to come.
     pub fn set_name(&mut self, name: &str) {
-        self.name = kept_name(name);
+        self.name = display_name(name);
     }
 
     /// Where the call stands.

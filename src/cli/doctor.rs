@@ -21,7 +21,7 @@ const SILENT: &str = "gave no answer in time.";
 /// Opens each device once, calls Echo once, and says what it found.
 pub fn run(common: &CommonOptions) -> anyhow::Result<()> {
     let options = common.open()?;
-    line(true, "profile", &options.profile.dir().display().to_string())?;
+    let (folder, shared) = (options.profile.dir().display().to_string(), options.profile.others_can_write());
     let (events, received) = sync_channel(1024);
     let sink = move |event| {
         if events.try_send(event).is_err() {
@@ -30,7 +30,8 @@ pub fn run(common: &CommonOptions) -> anyhow::Result<()> {
     };
     let controller = Controller::start(options, sink, |_| {})?;
     let checkup = Checkup { events: received };
-    let works = checkup.identity()?
+    let works = profile(&controller, &folder, shared)?
+        & checkup.identity()?
         & checkup.people()?
         & checkup.capture(&controller)?
         & speaker(&controller)?
@@ -78,6 +79,18 @@ fn speaker(controller: &Controller) -> std::io::Result<bool> {
             line(!plugged_in.is_empty(), "speaker", first)
         }
     }
+}
+
+/// Whether what changes is kept, and by this person alone.
+fn profile(controller: &Controller, folder: &str, shared: bool) -> std::io::Result<bool> {
+    let finding = match controller.unsaved() {
+        Some(reason) => reason.to_owned(),
+        None if shared => {
+            format!("others can write to {folder} and act in your name; make it yours alone (chmod 700).")
+        }
+        None => return line(true, "profile", folder),
+    };
+    line(false, "profile", &finding)
 }
 
 struct Checkup {

@@ -10,8 +10,8 @@ use super::CommonOptions;
 /// Prints the ID and the link to give to others; makes the key if this is the profile's first start.
 pub fn run(common: &CommonOptions) -> anyhow::Result<()> {
     let options = common.open()?;
-    let identity = Identity::load_or_create(options.profile.dir())?;
     let settings = Store::open(options.profile.dir())?.settings()?;
+    let identity = Identity::load_or_create(options.profile.dir())?;
     let link = ContactLink::new(identity.id(), &options.own_name(&settings));
     let mut output = std::io::stdout().lock();
     writeln!(output, "{}", identity.id())?;

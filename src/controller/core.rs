@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::call::{CallMachine, CallState, ConversationId, DeviceKind, Input, Link, Participant, Standing};
+use crate::call::{CallError, CallMachine, CallState, ConversationId, DeviceKind, Input, Link, Participant, Standing};
 use crate::identity::{ContactLink, Identity, PeerId};
 use crate::media::{Latest, LevelMeter, MediaTime, VideoFormat};
 use crate::playout::Playout;
@@ -30,7 +30,7 @@ use super::publisher::{PICTURE_SOON, Publication, Publisher, Repaint};
 use super::remote::Remote;
 use super::speaker_choice::SpeakerChoice;
 use super::system_event::SystemEvent;
-use super::{Devices, Event, Gates, Options, Outcome};
+use super::{Devices, Event, Gates, NoticeKind, Options, Outcome, StoreFault};
 
 /// How long the window says that somebody speaks and is muted.
 const SPOKE_MUTED_SHOWN: Duration = Duration::from_secs(5);
@@ -180,6 +180,7 @@ impl Core {
             runtime,
         };
         core.playout.set_speaker(&core.settings.speaker);
+        core.note_faults_of_the_profile();
         core.publish_now();
         Ok(core)
     }
@@ -196,7 +197,21 @@ impl Core {
         self.start_signaling();
         let contacts: Vec<Event> = self.people.contact_events().collect();
         contacts.into_iter().for_each(|event| self.report(event));
+        if let Some(fault) = self.store.fault() {
+            let error = CallError::BadArgument(fault.to_string());
+            self.report(Event::Error { code: error.code(), message: error.to_string(), command: String::new() });
+        }
         self.publish_now();
+    }
+
+    /// What the person should know of the folder from the start.
+    fn note_faults_of_the_profile(&mut self) {
+        if self.options.profile.others_can_write() {
+            self.notices.add(NoticeKind::Store(StoreFault::OthersCanWrite));
+        }
+        if let Some(fault) = self.store.fault() {
+            self.notices.add(NoticeKind::Store(fault.into()));
+        }
     }
 
     /// This person's `visavis:` link.

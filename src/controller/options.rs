@@ -26,11 +26,12 @@ pub struct Options {
 }
 
 impl Options {
-    /// The name that others see: the command line's, else that of `settings`, else that of the computer's user.
+    /// The name that others see: the command line's, else that of `settings`, else that of the computer's user; of those
+    /// that can be seen.
     pub fn own_name(&self, settings: &Settings) -> String {
         let user = || ["USER", "USERNAME"].iter().find_map(|name| std::env::var(name).ok());
-        let set = Some(&settings.display_name).filter(|name| !name.is_empty());
-        display_name(&self.name.as_ref().or(set).cloned().or_else(user).unwrap_or_default())
+        let names = self.name.clone().into_iter().chain([settings.display_name.clone()]).chain(user());
+        names.map(|name| display_name(&name)).find(|name| !name.is_empty()).unwrap_or_default()
     }
 
     /// Puts the command line's wishes into `settings`.
@@ -54,7 +55,7 @@ impl Options {
             if wish.as_ref() == Some(now) { before.clone() } else { now.clone() }
         };
         Settings {
-            display_name: if self.name.as_deref().map(display_name).as_ref() == Some(&changed.display_name) {
+            display_name: if self.name.is_some() && self.own_name(saved) == changed.display_name {
                 saved.display_name.clone()
             } else {
                 changed.display_name.clone()

@@ -17,6 +17,7 @@ const HISTORY_SHOWN: usize = 100;
 
 fn history_entry(record: HistoryRecord) -> HistoryEntry {
     let HistoryRecord { peer, name, outgoing, at_unix_s, duration_s, ended } = record;
+    let name = if name.is_empty() { peer.short() } else { name };
     let ended = Outcome { peer, name: name.clone(), kind: ended };
     HistoryEntry { peer, name, outgoing, at_unix_s, duration_s, ended }
 }

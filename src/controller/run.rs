@@ -15,6 +15,7 @@ use super::{Command, Event, Gates, Handle, Options};
 /// A running controller. Both faces hold one; quitting (or dropping) ends everything in good order.
 pub struct Controller {
     handle: Handle,
+    unsaved: Option<String>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -29,8 +30,10 @@ impl Controller {
         events: impl Fn(Event) + Send + 'static,
         on_change: impl Fn(Duration) + Send + Sync + 'static,
     ) -> anyhow::Result<Self> {
-        let identity = Arc::new(Identity::load_or_create(options.profile.dir())?);
+        // The store first: beside an identity that is new, it cannot tell a loss from a beginning.
         let store = Store::open(options.profile.dir())?;
+        let identity = Arc::new(Identity::load_or_create(options.profile.dir())?);
+        let unsaved = store.fault().map(ToString::to_string);
         let (senders, lanes) = Lanes::new();
         let gates = Arc::new(Gates::default());
         let snapshot = Arc::new(Latest::new());
@@ -45,12 +48,17 @@ impl Controller {
         )?;
         let handle = Handle::new(senders.commands, snapshot, gates).with_doorbell(senders.doorbell);
         let thread = std::thread::Builder::new().name("controller".into()).spawn(move || run(core, &lanes))?;
-        Ok(Self { handle, thread: Some(thread) })
+        Ok(Self { handle, unsaved, thread: Some(thread) })
     }
 
     /// For sending commands and reading snapshots.
     pub fn handle(&self) -> &Handle {
         &self.handle
+    }
+
+    /// Why nothing can be saved, as it showed at the start: a sentence.
+    pub fn unsaved(&self) -> Option<&str> {
+        self.unsaved.as_deref()
     }
 
     /// Hangs up, closes everything, and waits for it.

@@ -331,10 +331,18 @@ pub enum StoreFault {
     DiskFull,
     /// The folder cannot be written.
     NotWritable,
+    /// The disk fails.
+    DiskFailed,
+    /// Others can write to the folder.
+    OthersCanWrite,
     /// A newer version made the data.
     MadeByNewerVersion,
     /// The data are damaged.
     Damaged,
+    /// The data are lost.
+    Emptied,
+    /// Something else stands in the place of a file.
+    NotAFile,
     /// Another program holds them.
     Busy,
     /// Anything else.
@@ -346,8 +354,11 @@ impl From<&StoreError> for StoreFault {
         match error {
             StoreError::DiskFull(_) => Self::DiskFull,
             StoreError::NotWritable(_) => Self::NotWritable,
+            StoreError::DiskFailed(_) => Self::DiskFailed,
             StoreError::MadeByNewerVersion => Self::MadeByNewerVersion,
             StoreError::Damaged(_) => Self::Damaged,
+            StoreError::Emptied => Self::Emptied,
+            StoreError::NotAFile { .. } => Self::NotAFile,
             StoreError::Busy(_) => Self::Busy,
             StoreError::Other(_) => Self::Other,
         }

@@ -2,22 +2,24 @@
 //! by the controller; lives in one `Arc<Identity>` and is wiped from memory with it.
 //!
 //! The file has three lines: a format name, the seed as 64 hexadecimal digits, and the ID that it makes, so that damage
-//! is noticed instead of giving the person another identity.
+//! is noticed instead of giving the person another identity. White space around them, which editors and copying leave, is
+//! passed over.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use data_encoding::HEXLOWER;
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use ed25519_dalek::{Signer, SigningKey};
 use zeroize::Zeroizing;
 
-use super::PeerId;
+use super::{PeerId, private_file};
 
 const FILE: &str = "identity.key";
 const FORMAT: &str = "visavis-identity-1";
-const MAX_FILE: u64 = 1024;
+/// Bytes of the file that are read; a longer one is none of ours.
+const MAX_FILE: u64 = 16 * 1024;
 
 /// This person's key pair.
 pub struct Identity {
@@ -25,11 +27,39 @@ pub struct Identity {
     key: SigningKey,
 }
 
-/// Why there is no identity. Nothing is ever overwritten: a damaged file stays where it is.
+/// Why there is no identity: one plain sentence each. Nothing is ever overwritten: a damaged file stays where it is.
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityError {
-    /// The profile's folder or the file cannot be read or written.
-    #[error("the identity in {path} cannot be read or written: {source}")]
+    /// No space is left for a new one.
+    #[error("The disk is full, so no identity could be saved in {}. Free some space and try again.", .path.display())]
+    DiskFull {
+        /// Where.
+        path: PathBuf,
+    },
+    /// The system lets this program not read or write the file.
+    #[error(
+        "Visavis may not use the identity file {}. Check its permissions and its folder's, or choose another profile \
+         with --profile.",
+        .path.display()
+    )]
+    Forbidden {
+        /// Where.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Something else stands in the file's place.
+    #[error(
+        "The identity file {} is a link, a pipe or a folder, and was left alone. Put your identity.key there as a file, \
+         or move the thing away to start with a new identity.",
+        .path.display()
+    )]
+    NotAFile {
+        /// Where.
+        path: PathBuf,
+    },
+    /// The file or its folder fails in another way.
+    #[error("The identity file {} could not be read or written: {source}. Check the disk that it is on.", .path.display())]
     Io {
         /// Where.
         path: PathBuf,
@@ -38,15 +68,28 @@ pub enum IdentityError {
     },
     /// The file is there, but it is not a whole identity.
     #[error(
-        "the identity file {path} is damaged; restore it from a backup, or move it away to start with a new identity"
+        "The identity file {} is damaged. Restore it from a backup, or move it away to start with a new identity.",
+        .path.display()
     )]
     Damaged {
         /// Where.
         path: PathBuf,
     },
     /// The system gave no random numbers.
-    #[error("the system's random source failed, so no identity could be made")]
+    #[error("The system's random source failed, so no identity could be made. Start Visavis again.")]
     Random,
+}
+
+impl IdentityError {
+    fn of(path: &Path, source: io::Error) -> Self {
+        let path = path.to_owned();
+        match source.kind() {
+            _ if private_file::is_not_a_file(&source) => Self::NotAFile { path },
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull { path },
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Self::Forbidden { path, source },
+            _ => Self::Io { path, source },
+        }
+    }
 }
 
 impl Identity {
@@ -54,22 +97,33 @@ impl Identity {
     /// private again.
     pub fn load_or_create(profile: &Path) -> Result<Self, IdentityError> {
         let path = profile.join(FILE);
-        let failed = |source| IdentityError::Io { path: path.clone(), source };
-        match File::open(&path) {
-            Ok(file) => read(file, &path),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let identity = Self::generate()?;
-                create_private_dir(profile).map_err(failed)?;
-                match write_new(profile, &path, &identity) {
-                    Ok(()) => Ok(identity),
-                    // Another process made one first: that one counts.
-                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                        read(File::open(&path).map_err(failed)?, &path)
-                    }
-                    Err(error) => Err(failed(error)),
-                }
+        let failed = |source| IdentityError::of(&path, source);
+        if let Some(identity) = Self::load(&path)? {
+            return Ok(identity);
+        }
+        let identity = Self::generate()?;
+        create_private_dir(profile).map_err(failed)?;
+        match write_new(profile, &path, &identity) {
+            Ok(()) => Ok(identity),
+            // Another process made one first: that one counts.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                Self::load(&path)?.ok_or_else(|| failed(error))
             }
             Err(error) => Err(failed(error)),
+        }
+    }
+
+    /// Whether the profile has an identity file, whatever is in it.
+    pub fn exists(profile: &Path) -> bool {
+        profile.join(FILE).symlink_metadata().is_ok()
+    }
+
+    /// The identity in a file; `None` where there is no file.
+    fn load(path: &Path) -> Result<Option<Self>, IdentityError> {
+        match private_file::open(path, File::options().read(true)) {
+            Ok(file) => read(&file, path).map(Some),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(IdentityError::of(path, error)),
         }
     }
 
@@ -107,23 +161,33 @@ impl fmt::Debug for Identity {
     }
 }
 
-fn read(file: File, path: &Path) -> Result<Identity, IdentityError> {
-    let failed = |source| IdentityError::Io { path: path.to_owned(), source };
-    make_private(&file).map_err(failed)?;
-    let mut text = Zeroizing::new(Vec::with_capacity(MAX_FILE as usize));
-    file.take(MAX_FILE).read_to_end(&mut text).map_err(failed)?;
-    parse(&text).ok_or_else(|| IdentityError::Damaged { path: path.to_owned() })
+/// Reads before anything about the file is changed: only one that holds an identity is made private.
+fn read(file: &File, path: &Path) -> Result<Identity, IdentityError> {
+    let mut text = Zeroizing::new(Vec::with_capacity(MAX_FILE as usize + 1));
+    file.take(MAX_FILE + 1).read_to_end(&mut text).map_err(|source| IdentityError::of(path, source))?;
+    let identity = parse(&text).ok_or_else(|| IdentityError::Damaged { path: path.to_owned() })?;
+    match private_file::make_private(file) {
+        Ok(true) => tracing::warn!("others could read the identity file; it was made private"),
+        Ok(false) => {}
+        // As on a disk that may only be read.
+        Err(error) => tracing::warn!("others can read the identity file, and it cannot be made private: {error}"),
+    }
+    Ok(identity)
 }
 
 fn parse(text: &[u8]) -> Option<Identity> {
-    let mut lines = std::str::from_utf8(text).ok()?.lines();
-    if lines.next()? != FORMAT {
+    if text.len() as u64 > MAX_FILE {
         return None;
     }
-    let seed = Zeroizing::new(HEXLOWER.decode(lines.next()?.as_bytes()).ok()?);
+    let text = std::str::from_utf8(text).ok()?;
+    let mut words = text.strip_prefix('\u{feff}').unwrap_or(text).split_ascii_whitespace();
+    if words.next()? != FORMAT {
+        return None;
+    }
+    let seed = Zeroizing::new(HEXLOWER_PERMISSIVE.decode(words.next()?.as_bytes()).ok()?);
     let seed: Zeroizing<[u8; 32]> = Zeroizing::new(seed.as_slice().try_into().ok()?);
     let identity = Identity { key: SigningKey::from_bytes(&seed) };
-    (lines.next()?.parse() == Ok(identity.id()) && lines.next().is_none()).then_some(identity)
+    (words.next()?.parse() == Ok(identity.id()) && words.next().is_none()).then_some(identity)
 }
 
 /// Writes a whole, synced file under another name and links it into place, so that a crash leaves the old state or the new.
@@ -147,11 +211,7 @@ fn write_new(profile: &Path, path: &Path, identity: &Identity) -> io::Result<()>
 }
 
 fn write_synced(path: &Path, identity: &Identity) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path)?;
+    let mut file = private_file::open(path, File::options().write(true).create_new(true))?;
     let seed = Zeroizing::new(HEXLOWER.encode(identity.key.as_bytes()));
     let text = Zeroizing::new(format!("{FORMAT}\n{}\n{}\n", *seed, identity.id()));
     file.write_all(text.as_bytes())?;
@@ -168,26 +228,6 @@ fn create_private_dir(path: &Path) -> io::Result<()> {
 #[cfg(not(unix))]
 fn create_private_dir(path: &Path) -> io::Result<()> {
     fs::create_dir_all(path)
-}
-
-#[cfg(unix)]
-fn make_private(file: &File) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    let metadata = file.metadata()?;
-    if !metadata.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file"));
-    }
-    if metadata.permissions().mode() & 0o077 != 0 {
-        tracing::warn!("others could read the identity file; it is made private");
-        file.set_permissions(fs::Permissions::from_mode(0o600))?;
-    }
-    Ok(())
-}
-
-/// Elsewhere the profile's folder lies in the user's own area, whose access list the file inherits.
-#[cfg(not(unix))]
-fn make_private(_file: &File) -> io::Result<()> {
-    Ok(())
 }
 
 #[cfg(unix)]
@@ -248,10 +288,61 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_in_its_place_is_an_error() {
+    fn white_space_that_editors_leave_is_passed_over() {
         let dir = tempfile::tempdir().unwrap();
-        fs::create_dir(dir.path().join(FILE)).unwrap();
-        assert!(matches!(Identity::load_or_create(dir.path()), Err(IdentityError::Io { .. })));
+        let id = Identity::load_or_create(dir.path()).unwrap().id();
+        let path = dir.path().join(FILE);
+        let whole = fs::read_to_string(&path).unwrap();
+        let seed = whole.lines().nth(1).unwrap().to_owned();
+        for edited in [
+            format!("{whole}\n"),
+            format!("{whole}\r\n\r\n"),
+            whole.replace('\n', "\r\n"),
+            whole.trim_end().to_owned(),
+            format!("\u{feff}\n{whole}{}", " \n".repeat(1000)),
+            whole.replace('\n', " \t\n\n"),
+            whole.replace(&seed, &seed.to_uppercase()),
+        ] {
+            fs::write(&path, &edited).unwrap();
+            assert_eq!(Identity::load_or_create(dir.path()).unwrap().id(), id, "{edited:?}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_stands_in_its_place_is_told_and_left_alone() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        let elsewhere = tempfile::tempdir().unwrap();
+        Identity::load_or_create(elsewhere.path()).unwrap();
+        let target = elsewhere.path().join(FILE);
+        fs::set_permissions(&target, fs::Permissions::from_mode(0o644)).unwrap();
+        let refused = |put: &dyn Fn(&Path)| {
+            let dir = tempfile::tempdir().unwrap();
+            put(&dir.path().join(FILE));
+            let error = Identity::load_or_create(dir.path()).unwrap_err();
+            assert!(matches!(error, IdentityError::NotAFile { .. }), "{error}");
+            assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+        };
+        refused(&|path| fs::create_dir(path).unwrap());
+        refused(&|path| symlink(&target, path).unwrap());
+        refused(&|path| symlink(elsewhere.path().join("absent"), path).unwrap());
+        refused(&|path| drop(std::os::unix::net::UnixListener::bind(path).unwrap()));
+        assert_eq!(fs::metadata(&target).unwrap().permissions().mode() & 0o777, 0o644);
+        assert!(!elsewhere.path().join("absent").exists());
+    }
+
+    #[test]
+    fn each_reason_has_its_sentence() {
+        let path = Path::new("/p/identity.key");
+        for (kind, words) in [
+            (io::ErrorKind::StorageFull, "The disk is full"),
+            (io::ErrorKind::ReadOnlyFilesystem, "may not use"),
+            (io::ErrorKind::PermissionDenied, "may not use"),
+            (io::ErrorKind::TimedOut, "could not be read or written"),
+        ] {
+            let sentence = IdentityError::of(path, kind.into()).to_string();
+            assert!(sentence.contains(words) && sentence.contains("/p/identity.key"), "{sentence}");
+        }
     }
 
     #[test]

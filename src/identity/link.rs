@@ -1,13 +1,26 @@
 //! The link that people exchange: `visavis:<56-character ID>?name=<percent-encoded name>` (RFC 3986). Pure; the window
 //! and the command line make it, and read it back from whatever a person pastes.
+//!
+//! A link is written with letters, digits and `%XX` alone, so that it ends where anything else begins. It is read with
+//! what mail programs and web pages do to it on the way: wrapped lines, zero-width characters, `&amp;`, `%3A`.
 
+use std::borrow::Cow;
 use std::fmt;
+
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use super::{PeerId, display_name};
 
-const SCHEME: &str = "visavis:";
+const SCHEME: &str = "visavis";
+/// Ways in which the colon after the scheme comes back: as it is, percent-encoded, in HTML, in full width.
+const COLONS: [&str; 6] = [":", "%3a", "&#58;", "&#x3a;", "&colon;", "\u{ff1a}"];
+/// Likewise for what begins the query, and what separates its pairs.
+const QUERY_STARTS: [&str; 4] = ["?", "&#63;", "&#x3f;", "\u{ff1f}"];
+const PAIR_ENDS: [&str; 4] = ["&amp;", "&#38;", "&#x26;", "&"];
 /// Bytes of a pasted text that are searched.
 const MAX_SEARCHED: usize = 64 * 1024;
+/// Bytes that a link has at most when it was percent-encoded once more.
+const MAX_ENCODED: usize = 4 * 1024;
 
 /// A person's ID and the name they go by.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,77 +40,185 @@ impl ContactLink {
     /// The first link in a text, or else the first bare ID, wherever it stands. Only the first 64 KiB are searched.
     pub fn find_in(text: &str) -> Option<Self> {
         let text = &text[..text.floor_char_boundary(MAX_SEARCHED)];
-        find_link(text).or_else(|| find_bare_id(text))
+        let text = unwrapped(&text.chars().filter(|&char| !is_passed_over(char)).collect::<String>());
+        find_link(&text).or_else(|| find_bare_id(&text))
     }
 }
 
 impl fmt::Display for ContactLink {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{SCHEME}{}", self.id)?;
-        let Some(name) = &self.name else { return Ok(()) };
-        formatter.write_str("?name=")?;
-        for byte in name.bytes() {
-            match byte {
-                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                    write!(formatter, "{}", byte as char)?
-                }
-                _ => write!(formatter, "%{byte:02X}")?,
-            }
+        write!(formatter, "{SCHEME}:{}", self.id)?;
+        match &self.name {
+            Some(name) => write!(formatter, "?name={}", utf8_percent_encode(name, NON_ALPHANUMERIC)),
+            None => Ok(()),
         }
-        Ok(())
     }
+}
+
+/// Characters without width that programs put into long words, so that they can be broken, or in front of a text.
+const fn is_passed_over(char: char) -> bool {
+    matches!(char, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}')
+}
+
+/// The text with each line break one `\n`, without the signs of quotation that follow it.
+fn unwrapped(text: &str) -> String {
+    let text = text.replace("\r\n", "\n").replace(['\r', '\u{2028}', '\u{2029}', '\u{85}'], "\n");
+    let text = unquoted_printable(text);
+    let mut lines = text.split('\n');
+    let first = lines.next().unwrap_or_default().to_owned();
+    lines.fold(first, |text, line| text + "\n" + line.trim_start_matches(['>', '|', ' ', '\t']))
+}
+
+/// A mail's source as its text, as far as links need it (RFC 2045, 6.7): `=` ends a line that goes on, unless it is the
+/// one after `name`, and where there are such lines, each other `=` is written as a number.
+fn unquoted_printable(text: String) -> String {
+    let mut pieces = text.split("=\n");
+    let mut joined = pieces.next().unwrap_or_default().to_owned();
+    let mut is_source = false;
+    for piece in pieces {
+        if joined.ends_with("name") {
+            joined.push_str("=\n");
+        } else {
+            is_source = true;
+        }
+        joined.push_str(piece);
+    }
+    if is_source { joined.replace("=3D", "=") } else { joined }
 }
 
 fn find_link(text: &str) -> Option<ContactLink> {
     // Lower-casing ASCII keeps every byte index valid in the original.
     let lower = text.to_ascii_lowercase();
-    lower.match_indices(SCHEME).find_map(|(start, _)| parse_after_scheme(&text[start + SCHEME.len()..]))
+    lower.match_indices(SCHEME).find_map(|(start, scheme)| {
+        let rest = &text[start + scheme.len()..];
+        let (colon, rest) = without_any(rest.trim_start(), &COLONS)?;
+        if colon == "%3a" { parse_after_colon(&decoded_once(rest)) } else { parse_after_colon(rest) }
+    })
 }
 
-fn parse_after_scheme(rest: &str) -> Option<ContactLink> {
+/// What follows a percent-encoded colon, decoded when the rest of the link was encoded with it, as in another link's query.
+fn decoded_once(rest: &str) -> Cow<'_, str> {
+    let near = &rest[..rest.floor_char_boundary(MAX_ENCODED)];
+    let whole = near.split(|char: char| !is_value(char)).next().unwrap_or_default();
+    let encoded = ["%3f", "%2f"].iter().any(|mark| whole.to_ascii_lowercase().contains(mark));
+    if encoded { percent_decode_str(whole).decode_utf8_lossy() } else { rest.into() }
+}
+
+fn parse_after_colon(rest: &str) -> Option<ContactLink> {
+    let rest = rest.trim_start();
     let rest = rest.strip_prefix("//").unwrap_or(rest);
-    let (id, rest) = rest.split_at_checked(PeerId::TEXT_LEN)?;
-    let id = id.parse().ok()?;
+    let (id, rest) = leading_id(rest)?;
     if rest.starts_with(|char: char| char.is_ascii_alphanumeric()) {
         return None;
     }
-    let query = rest.strip_prefix('/').unwrap_or(rest).strip_prefix('?').unwrap_or_default();
-    let end = query.find(|char: char| char.is_whitespace() || "\"'<>#)]".contains(char)).unwrap_or(query.len());
-    let name =
-        query[..end].split('&').find_map(|pair| pair.strip_prefix("name=")).map(percent_decode).unwrap_or_default();
-    Some(ContactLink::new(id, &name))
+    let rest = rest.strip_prefix('/').unwrap_or(rest);
+    // Where a line was broken after the ID, the query stands on the next one.
+    let name = without_any(rest.trim_start_matches('\n'), &QUERY_STARTS).and_then(|(_, query)| name_in(query));
+    Some(ContactLink::new(id, &name.unwrap_or_default()))
 }
 
-fn find_bare_id(text: &str) -> Option<ContactLink> {
-    text.split(|char: char| !char.is_ascii_alphanumeric())
-        .filter(|word| word.len() == PeerId::TEXT_LEN)
-        .find_map(|word| word.parse().ok())
-        .map(|id| ContactLink { id, name: None })
-}
-
-/// Undoes `%XX`; a stray `%` stays as it is, and bytes that are no UTF-8 become U+FFFD.
-fn percent_decode(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let mut decoded = Vec::with_capacity(bytes.len());
-    let mut index = 0;
-    while let Some(&byte) = bytes.get(index) {
-        let escaped = (byte == b'%').then(|| bytes.get(index + 1..index + 3)).flatten();
-        match escaped.and_then(|pair| Some(hex(pair[0])? << 4 | hex(pair[1])?)) {
-            Some(value) => {
-                decoded.push(value);
-                index += 3;
-            }
-            None => {
-                decoded.push(byte);
-                index += 1;
-            }
+/// The ID at the beginning, over line breaks and spaces; what follows it. The ID's checksum tells whether it is one.
+fn leading_id(text: &str) -> Option<(PeerId, &str)> {
+    let mut id = String::new();
+    for (at, char) in text.char_indices() {
+        match char {
+            _ if char.is_ascii_alphanumeric() => id.push(char),
+            _ if char.is_whitespace() => {}
+            // A word was divided at the end of a line.
+            '-' if text[at + 1..].starts_with('\n') => {}
+            _ => return None,
+        }
+        if id.len() == PeerId::TEXT_LEN {
+            return Some((id.parse().ok()?, &text[at + 1..]));
         }
     }
-    String::from_utf8_lossy(&decoded).into_owned()
+    None
 }
 
-fn hex(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).map(|value| value as u8)
+/// The value of the first `name` in a query, which ends at the first character that no link has.
+fn name_in(mut query: &str) -> Option<String> {
+    loop {
+        let end = query.find(|char| !is_value(char) && char != '\n').unwrap_or(query.len());
+        let (key, rest) = query.split_at(end);
+        let (value, rest) = match rest.strip_prefix('=') {
+            Some(rest) => leading_value(rest.trim_start_matches('\n')),
+            None => (String::new(), rest),
+        };
+        if key.replace('\n', "").eq_ignore_ascii_case("name") {
+            return Some(decoded_name(&value));
+        }
+        query = without_any(rest, &PAIR_ENDS)?.1;
+    }
+}
+
+/// Unreserved characters (RFC 3986, 2.3) and `%`.
+fn is_value(char: char) -> bool {
+    char.is_ascii_alphanumeric() || "-._~%".contains(char)
+}
+
+/// The value at the beginning: unreserved characters and whole `%XX`, of which a line break may have come into the
+/// middle; what follows it.
+fn leading_value(text: &str) -> (String, &str) {
+    let mut value = String::new();
+    let mut rest = text;
+    while let Some(char) = rest.chars().next().filter(|&char| is_value(char)) {
+        if char == '%' {
+            let mut digits = rest.char_indices().skip(1).filter(|(_, char)| *char != '\n');
+            let pair = (digits.next(), digits.next());
+            let (Some((_, high @ ('0'..='9' | 'a'..='f' | 'A'..='F'))), Some((at, low))) = pair else { break };
+            if !low.is_ascii_hexdigit() {
+                break;
+            }
+            value.extend(['%', high, low]);
+            rest = &rest[at + 1..];
+        } else {
+            value.push(char);
+            rest = &rest[1..];
+        }
+    }
+    (value, rest)
+}
+
+/// The name that a value stands for. Marks at its end that were not encoded are of the text around the link, and what a
+/// cut has left of a character is none.
+fn decoded_name(value: &str) -> String {
+    let bytes: Vec<u8> = percent_decode_str(value.trim_end_matches(['.', '_', '~', '-'])).collect();
+    let whole = match std::str::from_utf8(&bytes) {
+        Ok(_) => &bytes,
+        Err(error) if error.error_len().is_none() => bytes.get(..error.valid_up_to()).unwrap_or_default(),
+        Err(_) => &bytes,
+    };
+    String::from_utf8_lossy(whole).into_owned()
+}
+
+/// What follows whichever of `starts` the text begins with, whatever its case, and which that is.
+fn without_any<'a>(text: &'a str, starts: &[&'static str]) -> Option<(&'static str, &'a str)> {
+    starts.iter().find_map(|start| {
+        let (head, rest) = text.split_at_checked(start.len())?;
+        head.eq_ignore_ascii_case(start).then_some((*start, rest))
+    })
+}
+
+/// The first ID that stands by itself, or is divided by line breaks or spaces.
+fn find_bare_id(text: &str) -> Option<ContactLink> {
+    let words = text.split(|char: char| !(char.is_ascii_alphanumeric() || char.is_whitespace()));
+    words.flat_map(bare_ids).find_map(|word| word.parse().ok()).map(|id| ContactLink { id, name: None })
+}
+
+/// Runs of neighbouring words that have as many letters together as an ID.
+fn bare_ids(words: &str) -> impl Iterator<Item = String> {
+    let words: Vec<&str> = words.split_whitespace().collect();
+    (0..words.len()).filter_map(move |first| {
+        let mut id = String::new();
+        for word in &words[first..] {
+            id.push_str(word);
+            if id.len() >= PeerId::TEXT_LEN {
+                break;
+            }
+        }
+        (id.len() == PeerId::TEXT_LEN).then_some(id)
+    })
 }
 
 #[cfg(test)]
@@ -110,6 +231,10 @@ mod tests {
         PeerId::from_bytes([9; 32])
     }
 
+    fn alice() -> Option<ContactLink> {
+        Some(ContactLink::new(id(), "Alice"))
+    }
+
     #[test]
     fn a_link_is_found_again_in_a_text() {
         let link = ContactLink::new(id(), "Zoë & Co, 50% off");
@@ -118,6 +243,157 @@ mod tests {
         assert_eq!(ContactLink::find_in(&text), Some(link.clone()));
         assert_eq!(ContactLink::find_in(&format!("Hi! Call me: <{text}> \u{1f4de} bye")), Some(link.clone()));
         assert_eq!(ContactLink::find_in(&text.replace("visavis:", "VISAVIS://")), Some(link));
+        assert_eq!(ContactLink::find_in(&alice().unwrap().to_string().to_uppercase()).unwrap().id, id());
+    }
+
+    #[test]
+    fn a_link_ends_where_the_text_around_it_goes_on() {
+        let link = alice().unwrap().to_string();
+        for after in [
+            "，加我吧",
+            "。",
+            "）谢谢",
+            "」",
+            "！",
+            "、",
+            "；",
+            "：",
+            "”",
+            "’",
+            "»",
+            "…",
+            "...",
+            ".",
+            "!",
+            ",",
+            ";",
+            ":",
+            ")",
+            "]",
+            "}",
+            ">",
+            "*",
+            "**",
+            "_",
+            "__",
+            "`",
+            "~~",
+            "\"",
+            "'",
+            "|",
+            "\\",
+            "/",
+            "#top",
+            "+1",
+            "=",
+            "@",
+            "$",
+            "^",
+            "(x)",
+            " bye",
+            "\tbye",
+            "\nBye",
+            "\r\n\r\n-- \r\nAlice",
+            "加我",
+            "é",
+            "%",
+            "%zz",
+            "&#39;",
+            "&quot;",
+            "&lt;/a&gt;",
+            "</a>",
+            "😀",
+            "\u{a0}x",
+            "\u{3000}x",
+        ] {
+            assert_eq!(ContactLink::find_in(&format!("{link}{after}")), alice(), "{after:?}");
+            assert_eq!(ContactLink::find_in(&format!("（“*_{link}{after}")), alice(), "{after:?}");
+        }
+        for around in [["[me](", ")"], ["<a href=\"", "\">call</a>"], ["<a href=", ">call"], ["{\"l\":\"", "\"}"]] {
+            assert_eq!(ContactLink::find_in(&around.join(&link)), alice(), "{around:?}");
+        }
+        let bare = format!("visavis:{}", id());
+        for after in ["。", ".", "?", "？", "!)", "**", "/", "?x", "?=", "? name", "\nBob"] {
+            let found = ContactLink::find_in(&format!("{bare}{after}"));
+            assert_eq!(found, Some(ContactLink { id: id(), name: None }), "{after:?}");
+        }
+    }
+
+    #[test]
+    fn what_the_writer_makes_is_safe_before_any_mark() {
+        for name in ["J.", "A. B. ...", "_x_", "~", "Anne-", "(Bo)", "50%", "a&b=c", "李，雷。"] {
+            let link = ContactLink::new(id(), name);
+            let text = link.to_string();
+            let (_, value) = text.split_once("?name=").unwrap();
+            assert!(value.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'%'), "{text}");
+            for after in ["", ".", "...", "_", "**", "。", ")", "-", "~"] {
+                assert_eq!(ContactLink::find_in(&format!("{text}{after}")), Some(link.clone()), "{after:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_mail_and_web_pages_do_to_a_link_is_undone() {
+        let link = alice().unwrap().to_string();
+        let rest = &link["visavis:".len()..];
+        let escaped = rest.replace('?', "%3F").replace('=', "%3D");
+        for pasted in [
+            format!("visavis%3A{rest}"),
+            format!("VISAVIS%3a{rest}."),
+            format!("https://example.org/go?to=visavis%3A{escaped}&from=mail"),
+            format!("https://example.org/go?to=visavis%3A%2F%2F{escaped}#top"),
+            format!("visavis&#58;{rest}"),
+            format!("visavis：{rest}"),
+            link.replace("?", "？"),
+            link.replace("?name", "?x=1&amp;name"),
+            link.replace("?name", "?x=1&#38;y=%20&name"),
+            link.replace("?name", "?x&amp;name"),
+        ] {
+            assert_eq!(ContactLink::find_in(&pasted), alice(), "{pasted}");
+        }
+        for unseen in ["\u{200b}", "\u{ad}", "\u{feff}", "\u{2060}", "\u{200d}"] {
+            for at in [0, 3, 7, 8, 20, 63, 64, 66, 70, 73] {
+                let mut pasted = link.clone();
+                pasted.insert_str(at, unseen);
+                assert_eq!(ContactLink::find_in(&pasted), alice(), "{pasted:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_link_that_was_wrapped_is_whole_again() {
+        let link = alice().unwrap().to_string();
+        for wrap in ["\n", "\r\n", "\r", "\n> ", "\r\n>> ", "\n   ", "=\r\n", " ", "\u{2028}"] {
+            for at in [8, 9, 40, 63] {
+                let mut pasted = link.clone();
+                pasted.insert_str(at, wrap);
+                assert_eq!(ContactLink::find_in(&pasted), alice(), "{pasted:?}");
+                let pasted = pasted.replace("?name=Alice", "").replace("visavis:", "My ID: ");
+                assert_eq!(ContactLink::find_in(&pasted).map(|found| found.id), Some(id()), "{pasted:?}");
+            }
+        }
+        for at in [64, 65, 67, 70] {
+            let mut pasted = link.clone();
+            pasted.insert(at, '\n');
+            assert_eq!(ContactLink::find_in(&pasted), alice(), "{pasted:?}");
+        }
+        let zoe = ContactLink::new(id(), "Zoë");
+        assert_eq!(ContactLink::find_in(&zoe.to_string().replace("%AB", "%A\r\nB")), Some(zoe.clone()));
+        assert_eq!(ContactLink::find_in(&zoe.to_string().replace("%AB", "=\n%AB")), Some(zoe.clone()));
+        assert_eq!(
+            ContactLink::find_in(&zoe.to_string().replace('=', "=3D").replace("%AB", "=\r\n%AB")),
+            Some(zoe.clone())
+        );
+        assert_eq!(ContactLink::find_in(&zoe.to_string().replace("%AB", "")), Some(ContactLink::new(id(), "Zo")));
+    }
+
+    #[test]
+    fn the_first_link_that_is_whole_counts() {
+        let other = ContactLink::new(PeerId::from_bytes([4; 32]), "Bo");
+        let text = format!("visavis:abc visavis:{}x {} {other} {}", id(), alice().unwrap(), id());
+        assert_eq!(ContactLink::find_in(&text), alice());
+        let text = format!("{} or {other}", id());
+        assert_eq!(ContactLink::find_in(&text), Some(other));
     }
 
     #[test]
@@ -132,8 +408,11 @@ mod tests {
     #[test]
     fn a_hostile_name_is_made_fit_to_be_shown() {
         let link = ContactLink::find_in(&format!("visavis:{}?x=1&name=%E2%80%AEevil%00%0A%zz%", id())).unwrap();
-        assert_eq!(link.name.as_deref(), Some("evil %zz%"));
-        assert_eq!(ContactLink::find_in(&format!("visavis:{}?name=%00", id())).unwrap().name, None);
+        assert_eq!(link.name.as_deref(), Some("evil"));
+        for nothing in ["%00", "%E3%85%A4", "%E2%80%8D", "%E2%A0%80", "%E4%B8", "..."] {
+            let link = ContactLink::find_in(&format!("visavis:{}?name={nothing}", id())).unwrap();
+            assert_eq!(link.name, None, "{nothing}");
+        }
     }
 
     proptest! {
@@ -141,6 +420,7 @@ mod tests {
         fn any_text_is_searched_without_failing(text in "\\PC{0,200}") {
             let _ = ContactLink::find_in(&text);
             let _ = ContactLink::find_in(&format!("visavis:{}?name={text}", id()));
+            let _ = ContactLink::find_in(&format!("visavis%3A{text}"));
         }
 
         #[test]

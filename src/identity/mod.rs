@@ -5,6 +5,7 @@ mod key;
 mod link;
 mod peer_id;
 mod picture;
+pub mod private_file;
 pub mod qr;
 mod replay;
 mod text;

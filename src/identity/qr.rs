@@ -1,14 +1,23 @@
 //! QR codes of contact links (ISO/IEC 18004): drawn by the window, read back from a picture file. Runs on the caller's
-//! thread; reading takes up to some tenths of a second.
+//! thread; reading takes some tenths of a second, and some seconds for a large picture without a code.
+//!
+//! The finder looks for dark codes on a light ground. What people have is also light on dark, on a transparent ground, small
+//! on a large screen, under a shadow; so the same picture is shown to it in several ways, the likely ones first, until
+//! one of them holds a contact.
 
-use std::fs::File;
-use std::io::{Cursor, Read};
+mod light;
+mod raster;
+
+use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
 
-use image::{GrayImage, ImageReader, Limits};
+use image::imageops::{FilterType, invert, resize, thumbnail};
+use image::{DynamicImage, GrayImage, ImageReader, Limits, Luma};
 use qrcode::{Color, EcLevel, QrCode};
+use rqrr::PreparedImage;
 
+use self::light::ink;
+use self::raster::{Budget, Raster};
 use super::ContactLink;
 
 /// Bytes of a picture file that is read.
@@ -17,8 +26,13 @@ const MAX_FILE: u64 = 16 * 1024 * 1024;
 const MAX_SIDE: u32 = 8192;
 /// Bytes that decoding may allocate, so that a small file cannot unfold into gigabytes.
 const MAX_DECODED: u64 = 192 * 1024 * 1024;
-/// Pixels on a side at which codes are looked for: finer detail costs time and finds nothing more.
-const SEARCHED_SIDE: u32 = 1600;
+/// Pixels on the longer side at which codes are looked for, in this order, where the picture has as many; its own size
+/// comes last. The smallest is the quickest and the least noisy, and a code on a large screen needs the largest.
+const SEARCHED_SIDES: [u32; 2] = [1600, 3200];
+/// A picture of no more pixels on the longer side is enlarged twice, for blurred codes of few pixels.
+const ENLARGED_SIDE: u32 = 800;
+/// The longer side over the largest dark spot of a code: of one that fills the picture, and of a small one.
+const SPOTS: [u32; 2] = [7, 28];
 
 /// The modules of a code, row by row, `true` for dark, and their number on a side. `None` when the text is too long.
 pub fn modules(text: &str) -> Option<(usize, Vec<bool>)> {
@@ -27,90 +41,117 @@ pub fn modules(text: &str) -> Option<(usize, Vec<bool>)> {
     Some((width, code.into_colors().into_iter().map(|color| color == Color::Dark).collect()))
 }
 
-/// The contact in a PNG or JPEG file. `None` when it cannot be read, is too large, or shows no contact's code.
-pub fn read_image(path: &Path) -> Option<ContactLink> {
-    // Opening a pipe would wait for its writer.
-    if !std::fs::metadata(path).ok()?.is_file() {
-        return None;
-    }
-    let mut bytes = Vec::new();
-    File::open(path).ok()?.take(MAX_FILE + 1).read_to_end(&mut bytes).ok()?;
-    read_bytes(&bytes)
+/// The contact in a PNG or JPEG file of these bytes. `None` when it cannot be read, is too large, or shows no contact's code.
+pub fn read_bytes(bytes: &[u8]) -> Option<ContactLink> {
+    search(bytes, ContactLink::find_in)
 }
 
-/// As [`read_image`], from the file's bytes.
-pub fn read_bytes(bytes: &[u8]) -> Option<ContactLink> {
+/// Whether a picture holds a code at all, of a contact or of something else; within the same bounds.
+pub fn holds_code(bytes: &[u8]) -> bool {
+    search(bytes, |_| Some(())).is_some()
+}
+
+/// Of the codes in a picture, the first whose text `pick` takes.
+fn search<T>(bytes: &[u8], pick: fn(&str) -> Option<T>) -> Option<T> {
     if bytes.len() as u64 > MAX_FILE {
         return None;
     }
-    // The picture is a stranger's, and the decoders and the code finder index by what stands in it: a panic is "no code".
-    catch_unwind(AssertUnwindSafe(|| find_code(&decode(bytes)?))).ok().flatten()
+    let pictures = unless_it_panics(|| Some(on_grounds(decode(bytes)?)))?;
+    let looks = Looks { pick, budget: Budget::default() };
+    let mut sides = SEARCHED_SIDES.into_iter().map(Some).chain([None]);
+    sides.find_map(|side| pictures.iter().find_map(|picture| looks.at_size(picture, side)))
 }
 
-fn decode(bytes: &[u8]) -> Option<GrayImage> {
+/// The picture is a stranger's, and the decoders and the code finder index by what stands in it: a panic is "no code".
+fn unless_it_panics<T>(read: impl FnOnce() -> Option<T>) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(read)).ok().flatten()
+}
+
+fn decode(bytes: &[u8]) -> Option<DynamicImage> {
     let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().ok()?;
     let mut limits = Limits::default();
     limits.max_image_width = Some(MAX_SIDE);
     limits.max_image_height = Some(MAX_SIDE);
     limits.max_alloc = Some(MAX_DECODED);
     reader.limits(limits);
-    let mut picture = reader.decode().ok()?;
-    if picture.width().max(picture.height()) > SEARCHED_SIDE {
-        picture = picture.thumbnail(SEARCHED_SIDE, SEARCHED_SIDE);
-    }
-    Some(picture.into_luma8())
+    reader.decode().ok()
 }
 
-fn find_code(picture: &GrayImage) -> Option<ContactLink> {
-    let (width, height) = picture.dimensions();
-    let mut prepared = rqrr::PreparedImage::prepare_from_greyscale(width as usize, height as usize, |x, y| {
-        picture.get_pixel(x as u32, y as u32).0[0]
-    });
-    let found = prepared.detect_grids();
-    found.iter().find_map(|grid| ContactLink::find_in(&grid.decode().ok()?.1))
+/// The picture in grey; one with transparent pixels laid on white, and on black.
+fn on_grounds(picture: DynamicImage) -> Vec<GrayImage> {
+    if !picture.color().has_alpha() {
+        return vec![picture.into_luma8()];
+    }
+    let picture = picture.into_luma_alpha8();
+    let grounds: &[u8] = if picture.pixels().all(|pixel| pixel.0[1] == u8::MAX) { &[255] } else { &[255, 0] };
+    let laid_on = |&ground: &u8| {
+        GrayImage::from_fn(picture.width(), picture.height(), |x, y| {
+            let [value, alpha] = picture.get_pixel(x, y).0.map(u32::from);
+            Luma([((value * alpha + u32::from(ground) * (255 - alpha)) / 255) as u8])
+        })
+    };
+    grounds.iter().map(laid_on).collect()
+}
+
+/// Looks at a picture for codes whose text is taken, until one is.
+struct Looks<T> {
+    pick: fn(&str) -> Option<T>,
+    budget: Budget,
+}
+
+impl<T> Looks<T> {
+    /// In a picture that is made `side` pixels large, or left as it is; nothing where it is smaller than that.
+    fn at_size(&self, picture: &GrayImage, side: Option<u32>) -> Option<T> {
+        let (width, height) = picture.dimensions();
+        let longer = width.max(height);
+        let made = |length: u32, side: u32| (length * side / longer).max(1);
+        match side {
+            Some(side) if longer > side => self.at(&thumbnail(picture, made(width, side), made(height, side)), &SPOTS),
+            Some(_) => None,
+            // On a large one a code is small.
+            None if longer > SEARCHED_SIDES[1] => self.at(picture, &SPOTS[1..]),
+            None => self.at(picture, &SPOTS).or_else(|| {
+                let large = || resize(picture, width * 2, height * 2, FilterType::Triangle);
+                (longer <= ENLARGED_SIDE).then(|| self.at(&large(), &SPOTS[1..]))?
+            }),
+        }
+    }
+
+    /// In a picture and its inverse: as the finder tells dark from light, and as ink on paper, which finds codes under
+    /// shadows and blurred ones.
+    fn at(&self, picture: &GrayImage, spots: &[u32]) -> Option<T> {
+        let inverted = || {
+            let mut inverted = picture.clone();
+            invert(&mut inverted);
+            inverted
+        };
+        self.as_it_is(picture)
+            .or_else(|| self.as_it_is(&inverted()))
+            .or_else(|| self.on_paper(picture, spots))
+            .or_else(|| self.on_paper(&inverted(), spots))
+    }
+
+    fn as_it_is(&self, picture: &GrayImage) -> Option<T> {
+        unless_it_panics(|| self.first_of(&mut PreparedImage::prepare(Raster::new(picture, &self.budget))))
+    }
+
+    fn on_paper(&self, picture: &GrayImage, spots: &[u32]) -> Option<T> {
+        let longer = picture.width().max(picture.height());
+        spots.iter().find_map(|spot| {
+            let ink = || Raster::new(&ink(picture, longer / spot), &self.budget);
+            unless_it_panics(|| self.first_of(&mut PreparedImage::without_preparation(ink())))
+        })
+    }
+
+    /// The first code whose text is taken: others may stand beside it.
+    fn first_of(&self, prepared: &mut PreparedImage<Raster>) -> Option<T> {
+        let found = prepared.detect_grids();
+        found.iter().find_map(|grid| {
+            let read = unless_it_panics(|| grid.decode().ok())?;
+            (self.pick)(&read.1)
+        })
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use image::{ImageFormat, Luma};
-
-    use super::*;
-    use crate::identity::PeerId;
-
-    fn png_of(text: &str, scale: u32) -> Vec<u8> {
-        let (width, dark) = modules(text).unwrap();
-        let side = (width as u32 + 8) * scale;
-        let picture = GrayImage::from_fn(side, side, |x, y| {
-            let (x, y) = ((x / scale).wrapping_sub(4) as usize, (y / scale).wrapping_sub(4) as usize);
-            Luma([if x < width && y < width && dark[y * width + x] { 0 } else { 255 }])
-        });
-        let mut bytes = Vec::new();
-        picture.write_to(&mut Cursor::new(&mut bytes), ImageFormat::Png).unwrap();
-        bytes
-    }
-
-    #[test]
-    fn a_drawn_code_is_read_back() {
-        let link = ContactLink::new(PeerId::from_bytes([3; 32]), "Zoë");
-        let png = png_of(&link.to_string(), 4);
-        assert_eq!(read_bytes(&png), Some(link.clone()));
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("code.png");
-        std::fs::write(&path, png_of(&link.to_string(), 60)).unwrap();
-        assert_eq!(read_image(&path), Some(link));
-    }
-
-    #[test]
-    fn other_codes_damaged_files_and_bombs_are_refused() {
-        assert_eq!(read_bytes(&png_of("https://example.org", 4)), None);
-        let mut png = png_of("visavis", 4);
-        png.truncate(png.len() / 2);
-        assert_eq!(read_bytes(&png), None);
-        assert_eq!(read_bytes(b"not a picture"), None);
-        let mut bomb = png_of("visavis", 4);
-        bomb[16..24].copy_from_slice(&[0, 0, 0xff, 0xff, 0, 0, 0xff, 0xff]);
-        assert_eq!(read_bytes(&bomb), None);
-        assert_eq!(read_image(Path::new("/nonexistent/code.png")), None);
-        assert_eq!(modules(&"x".repeat(10_000)), None);
-    }
-}
+mod tests;

@@ -18,7 +18,6 @@ impl Message {
             Self::Invite { name, user_data, .. } => {
                 *name = display_name(name);
                 *user_data = plain_text(user_data, MAX_USER_DATA);
-                user_data.truncate(user_data.floor_char_boundary(MAX_USER_DATA));
             }
             Self::Accept { name, .. } => *name = display_name(name),
             Self::Describe { description, .. } => check_description(description)?,

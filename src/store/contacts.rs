@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use crate::identity::PeerId;
+use crate::identity::{PeerId, display_name};
 
 use super::{Store, StoreError};
 
@@ -34,8 +34,9 @@ const SELECT: &str = "SELECT contacts.peer, name, given_name, blocked.peer IS NO
 fn contact(row: &Row<'_>) -> rusqlite::Result<Contact> {
     Ok(Contact {
         id: PeerId::from_bytes(row.get(0)?),
-        name: row.get(1)?,
-        given_name: row.get(2)?,
+        // An older version may have kept more of it.
+        name: display_name(row.get_ref(1)?.as_str()?),
+        given_name: display_name(row.get_ref(2)?.as_str()?),
         blocked: row.get(3)?,
         added_at_unix_s: row.get(4)?,
     })
@@ -142,6 +143,15 @@ mod tests {
         let contact = store.contact(id(1)).unwrap().unwrap();
         assert_eq!(contact.name, "Robert'); DROP TABLE contacts;--");
         assert_eq!((contact.shown_name(), contact.added_at_unix_s), ("Bob", 100));
+    }
+
+    #[test]
+    fn names_that_cannot_be_seen_are_none_however_they_were_kept() {
+        let store = Store::in_memory().unwrap();
+        store.add_contact(id(1), "\u{3164}", 100).unwrap();
+        store.add_contact(id(2), "Ann\u{200b}", 100).unwrap();
+        store.rename_contact(id(2), "\u{2800}").unwrap();
+        assert_eq!(shown(&store), ["", "Ann"]);
     }
 
     #[test]

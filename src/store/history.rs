@@ -3,7 +3,7 @@
 use rusqlite::params;
 
 use crate::call::CallEnd;
-use crate::identity::PeerId;
+use crate::identity::{PeerId, display_name};
 
 use super::{Store, StoreError};
 
@@ -21,7 +21,7 @@ const STRANGERS_MISSED: &str = "(outgoing = 0 AND ended = ?1 AND peer NOT IN (SE
 pub struct HistoryRecord {
     /// With whom.
     pub peer: PeerId,
-    /// Their name then.
+    /// Their name then; empty when it cannot be shown.
     pub name: String,
     /// True when this side called.
     pub outgoing: bool,
@@ -44,7 +44,7 @@ impl Store {
             let Ok(ended) = serde_json::from_str(&ended) else { return Ok(None) };
             Ok(Some(HistoryRecord {
                 peer: PeerId::from_bytes(row.get(0)?),
-                name: row.get(1)?,
+                name: display_name(row.get_ref(1)?.as_str()?),
                 outgoing: row.get(2)?,
                 at_unix_s: row.get(3)?,
                 duration_s: row.get(4)?,
@@ -178,6 +178,15 @@ mod tests {
         let history = store.history().unwrap();
         assert_eq!(history.len(), STRANGERS_MISSED_KEPT + 2);
         assert_eq!((&history[0], &history[STRANGERS_MISSED_KEPT..]), (&missed(999, 999), &[talked, friend][..]));
+    }
+
+    #[test]
+    fn a_name_that_cannot_be_seen_is_none_however_it_was_kept() {
+        let mut store = Store::in_memory().unwrap();
+        store.add_history(&HistoryRecord { name: "\u{ffa0}".into(), ..record(1, CallEnd::Busy) }).unwrap();
+        store.add_history(&HistoryRecord { name: "B\u{202e}o".into(), ..record(2, CallEnd::Busy) }).unwrap();
+        let names: Vec<_> = store.history().unwrap().into_iter().map(|record| record.name).collect();
+        assert_eq!(names, ["Bo", ""]);
     }
 
     #[test]

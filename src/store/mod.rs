@@ -4,12 +4,17 @@
 
 mod contacts;
 mod database;
+mod error;
 mod history;
+mod opening;
+mod pid_file;
 mod profile;
+mod schema;
 mod settings;
 
 pub use contacts::Contact;
-pub use database::{Store, StoreError};
+pub use database::Store;
+pub use error::StoreError;
 pub use history::{HISTORY_KEPT, HistoryRecord};
 pub use profile::{Profile, ProfileError};
 pub use settings::{DeviceChoice, Language, Settings, SettingsChange, Theme};

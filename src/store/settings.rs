@@ -183,20 +183,24 @@ impl Default for Settings {
 impl Settings {
     /// The settings in a JSON object; a value that cannot be read gives way to its default. False when there was one.
     pub(super) fn read_leniently(json: &str) -> (Self, bool) {
-        let Ok(saved) = serde_json::from_str::<Map<String, Value>>(json) else { return (Self::default(), false) };
-        let mut read = (Self::default(), true);
-        let mut readable = Map::new();
-        for (name, value) in saved {
-            readable.insert(name.clone(), value);
-            match serde_json::from_value(Value::Object(readable.clone())) {
-                Ok(settings) => read.0 = settings,
-                Err(_) => {
-                    readable.remove(&name);
-                    read.1 = false;
-                }
+        let Ok(mut saved) = serde_json::from_str::<Map<String, Value>>(json) else { return (Self::default(), false) };
+        let Ok(Value::Object(mut readable)) = serde_json::to_value(Self::default()) else {
+            return (Self::default(), false);
+        };
+        let mut whole = true;
+        // Each by itself: how long it takes grows with what is saved, and not with its square.
+        for (name, value) in &mut readable {
+            let Some(saved) = saved.remove(name) else { continue };
+            let alone = Map::from_iter([(name.clone(), saved.clone())]);
+            match Self::deserialize(Value::Object(alone)) {
+                Ok(_) => *value = saved,
+                Err(_) => whole = false,
             }
         }
-        read
+        match Self::deserialize(Value::Object(readable)) {
+            Ok(settings) => (settings, whole),
+            Err(_) => (Self::default(), false),
+        }
     }
 
     /// The same with what cannot be used made usable: a name fit to be shown, numbers within their ranges.
@@ -262,6 +266,19 @@ mod tests {
         assert_eq!(change("{}").unwrap().applied_to(&settings), settings);
         assert!(change(r#"{"max_fps": "many"}"#).is_err() && change("[]").is_err());
         assert_eq!(SettingsChange::from(&settings).applied_to(&Settings::default()), settings);
+    }
+
+    #[test]
+    fn any_number_of_unknown_fields_is_passed_over_in_a_time_that_grows_with_it() {
+        let unknown: String = (0..100_000).map(|number| format!("\"of_2031_{number}\":[{number},{{}}],")).collect();
+        let json = format!(r#"{{{unknown}"max_fps":15,"theme":"solarized","max_kbps":null,"display_name":"Ann"}}"#);
+        let (settings, whole) = Settings::read_leniently(&json);
+        assert_eq!(settings, Settings { max_fps: 15, display_name: "Ann".to_owned(), ..Settings::default() });
+        assert!(!whole);
+        assert_eq!(Settings::read_leniently(&json.replace("\"solarized\"", "\"dark\"")).0.theme, Theme::Dark);
+        for damaged in ["", "[]", "{", "null", &"[".repeat(100_000), r#"{"max_fps":1e999}"#] {
+            assert_eq!(Settings::read_leniently(damaged), (Settings::default(), false), "{damaged:.20}");
+        }
     }
 
     #[test]

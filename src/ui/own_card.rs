@@ -6,6 +6,7 @@ use eframe::egui::{
 };
 
 use crate::controller::Command;
+use crate::identity::MAX_NAME_CHARS;
 
 use super::avatar;
 use super::buttons::{TextButton, Weight, explain};
@@ -17,9 +18,6 @@ use super::theme::{CONTROL_HEIGHT, Palette, Type, space};
 
 /// How long a button says that it has copied, in seconds.
 const COPIED_FOR: f64 = 2.0;
-
-/// A name may be this long, in characters.
-const NAME_LIMIT: usize = 40;
 
 /// What the card remembers between frames.
 #[derive(Default)]
@@ -93,7 +91,7 @@ impl OwnCard {
             .text_color(palette.text)
             .frame(Frame::NONE)
             .margin(Margin::ZERO)
-            .char_limit(NAME_LIMIT)
+            .char_limit(MAX_NAME_CHARS)
             .desired_width(place.width())
             .min_size(place.size());
         let response = ui.place(place, edit).accessible_name(scene.text(Text::YourName));

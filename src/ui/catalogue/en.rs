@@ -305,12 +305,27 @@ pub(super) const fn text(key: Text) -> &'static str {
         Text::SpeakerUnplugged => "The speaker was unplugged. Plug it in again and it comes back by itself.",
         Text::SpeakerStalled => "The speaker is open but takes no sound. Unplug it and plug it in again.",
         Text::StoreFull => "The disk is full, so Visavis cannot save. Free some space and try again.",
-        Text::StoreNotWritable => "Visavis may not write to its data folder. Check the folder’s permissions.",
+        Text::StoreNotWritable => {
+            "Visavis may not write to its data folder, so nothing is saved. Check the folder’s permissions."
+        }
+        Text::StoreDiskFailed => {
+            "The disk that Visavis’s data are on reports an error. Check the disk, and make a backup of the data."
+        }
+        Text::StoreShared => {
+            "Others on this computer can write to Visavis’s data folder and act in your name. Make the folder yours alone."
+        }
         Text::StoreNewer => {
             "The data was saved by a newer version of Visavis and was left as it is. Start the newer version."
         }
         Text::StoreDamaged => {
             "The data file visavis.db is damaged. Rename it and start again to begin with an empty one."
+        }
+        Text::StoreEmptied => {
+            "The data file visavis.db is empty: the contacts, the history and the settings in it are lost. Put a backup \
+             in its place, or delete it and start again without them."
+        }
+        Text::StoreNotAFile => {
+            "In place of a file, Visavis’s data folder holds a link, a pipe or a folder. Move it away and start again."
         }
         Text::StoreBusy => "Another program is using Visavis’s data file. Close it and try again.",
         Text::StoreFailed => "Visavis could not read or save its data. Try again.",
@@ -319,6 +334,37 @@ pub(super) const fn text(key: Text) -> &'static str {
         }
         Text::NoNetwork => {
             "People on this network cannot be found. Check the network, then start Visavis again; Echo works meanwhile."
+        }
+        Text::ProfileNoHome => "This computer names no folder for Visavis’s data. Give one with --profile.",
+        Text::ProfileNotWritable => {
+            "The profile folder {path} cannot be used. Check its permissions, or choose another with --profile."
+        }
+        Text::ProfileFull => {
+            "The disk is full, so the profile folder {path} cannot be made. Free some space and try again."
+        }
+        Text::ProfileNotAFile => {
+            "{path} is a link, a pipe or a folder, and was left alone. Move it away and start again."
+        }
+        Text::ProfileInUse => {
+            "Visavis is running already with this profile. Use that window, or choose another folder with --profile."
+        }
+        Text::IdentityFull => {
+            "The disk is full, so no identity could be saved in {path}. Free some space and try again."
+        }
+        Text::IdentityForbidden => {
+            "Visavis may not use the identity file {path}. Check its permissions and its folder’s, or choose another \
+             profile with --profile."
+        }
+        Text::IdentityNotAFile => {
+            "The identity file {path} is a link, a pipe or a folder, and was left alone. Put your identity.key there as \
+             a file, or move the thing away to start with a new identity."
+        }
+        Text::IdentityFailed => "The identity file {path} could not be read or written. Check the disk that it is on.",
+        Text::IdentityDamaged => {
+            "The identity file {path} is damaged. Restore it from a backup, or move it away to start with a new identity."
+        }
+        Text::IdentityNoRandom => {
+            "The system’s random source failed, so no identity could be made. Start Visavis again."
         }
     }
 }

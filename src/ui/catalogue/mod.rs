@@ -5,6 +5,7 @@
 
 mod en;
 mod reasons;
+mod start;
 mod text;
 mod zh;
 

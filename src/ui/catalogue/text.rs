@@ -78,7 +78,11 @@ texts! {
     MicrophoneSilent, MicrophoneMissing, MicrophoneBusy, MicrophoneForbidden, MicrophoneUnplugged, MicrophoneStalled,
     SpeakerMissing, SpeakerBusy, SpeakerForbidden, SpeakerUnplugged, SpeakerStalled,
     // The store and the network at fault
-    StoreFull, StoreNotWritable, StoreNewer, StoreDamaged, StoreBusy, StoreFailed, NoNetwork, ClocksDiffer,
+    StoreFull, StoreNotWritable, StoreDiskFailed, StoreShared, StoreNewer, StoreDamaged, StoreEmptied, StoreNotAFile,
+    StoreBusy, StoreFailed, NoNetwork, ClocksDiffer,
+    // Why the program does not start
+    ProfileNoHome, ProfileNotWritable, ProfileFull, ProfileNotAFile, ProfileInUse,
+    IdentityFull, IdentityForbidden, IdentityNotAFile, IdentityFailed, IdentityDamaged, IdentityNoRandom,
 }
 
 /// The heading about a call's end.
@@ -209,8 +213,12 @@ impl Text {
         match fault {
             StoreFault::DiskFull => Self::StoreFull,
             StoreFault::NotWritable => Self::StoreNotWritable,
+            StoreFault::DiskFailed => Self::StoreDiskFailed,
+            StoreFault::OthersCanWrite => Self::StoreShared,
             StoreFault::MadeByNewerVersion => Self::StoreNewer,
             StoreFault::Damaged => Self::StoreDamaged,
+            StoreFault::Emptied => Self::StoreEmptied,
+            StoreFault::NotAFile => Self::StoreNotAFile,
             StoreFault::Busy => Self::StoreBusy,
             StoreFault::Other => Self::StoreFailed,
         }

@@ -289,12 +289,35 @@ pub(super) const fn text(key: Text) -> &'static str {
         Text::SpeakerUnplugged => "扬声器已拔出。重新连接后会自动恢复。",
         Text::SpeakerStalled => "扬声器已打开但没有输出。请拔下后重新连接。",
         Text::StoreFull => "磁盘已满，Visavis 无法保存。请释放一些空间后重试。",
-        Text::StoreNotWritable => "Visavis 无法写入数据文件夹。请检查该文件夹的权限。",
+        Text::StoreNotWritable => "Visavis 无法写入数据文件夹，因此不会保存任何内容。请检查该文件夹的权限。",
+        Text::StoreDiskFailed => "存放 Visavis 数据的磁盘报告错误。请检查磁盘，并备份数据。",
+        Text::StoreShared => {
+            "此电脑上的其他人可以写入 Visavis 的数据文件夹，从而冒用您的身份。请将该文件夹设为仅您本人可用。"
+        }
         Text::StoreNewer => "数据由更新版本的 Visavis 保存，未作改动。请启动更新的版本。",
         Text::StoreDamaged => "数据文件 visavis.db 已损坏。请将其重命名后重新启动，从空白数据开始。",
+        Text::StoreEmptied => {
+            "数据文件 visavis.db 是空的：其中的联系人、通话记录和设置已丢失。请用备份替换它，或将其删除后重新启动。"
+        }
+        Text::StoreNotAFile => "Visavis 的数据文件夹中，应为文件之处是链接、管道或文件夹。请将其移走后重新启动。",
         Text::StoreBusy => "另一个程序正在使用 Visavis 的数据文件。请关闭该程序后重试。",
         Text::StoreFailed => "Visavis 无法读取或保存数据。请重试。",
         Text::ClocksDiffer => "此网络上有人无法显示：对方的时钟与本机相差超过一分钟。请将两台电脑的时间调准。",
         Text::NoNetwork => "无法查找此网络上的人。请检查网络后重新启动 Visavis；回声测试仍可使用。",
+        Text::ProfileNoHome => "此电脑没有为 Visavis 的数据指定文件夹。请用 --profile 指定一个。",
+        Text::ProfileNotWritable => "无法使用配置文件夹 {path}。请检查其权限，或用 --profile 选择其他文件夹。",
+        Text::ProfileFull => "磁盘已满，无法创建配置文件夹 {path}。请释放一些空间后重试。",
+        Text::ProfileNotAFile => "{path} 是链接、管道或文件夹，未作改动。请将其移走后重新启动。",
+        Text::ProfileInUse => "Visavis 已在使用此配置运行。请使用已打开的窗口，或用 --profile 选择其他文件夹。",
+        Text::IdentityFull => "磁盘已满，无法在 {path} 保存身份。请释放一些空间后重试。",
+        Text::IdentityForbidden => {
+            "Visavis 无法使用身份文件 {path}。请检查该文件及其文件夹的权限，或用 --profile 选择其他配置。"
+        }
+        Text::IdentityNotAFile => {
+            "身份文件 {path} 是链接、管道或文件夹，未作改动。请在该处放入您的 identity.key 文件，或将其移走以新身份开始。"
+        }
+        Text::IdentityFailed => "无法读取或写入身份文件 {path}。请检查其所在的磁盘。",
+        Text::IdentityDamaged => "身份文件 {path} 已损坏。请从备份恢复，或将其移走以新身份开始。",
+        Text::IdentityNoRandom => "系统的随机数来源出错，无法创建身份。请重新启动 Visavis。",
     }
 }
