@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 const ARROWS: &[(&str, &[&str])] = &[
     // Nouns.
     ("media", &[]),
-    ("identity", &[]),
+    ("identity", &["media"]),
     ("network", &[]),
     ("call", &["media", "identity"]),
     ("store", &["media", "identity", "call"]),

@@ -130,4 +130,17 @@ mod tests {
         notices.forget_device(DeviceKind::Microphone);
         assert!(kinds(&notices).is_empty());
     }
+    #[test]
+    fn silence_is_said_until_it_ends_or_something_else_is_said_of_the_microphone() {
+        let silent = || NoticeKind::MicrophoneSilent { name: "Headset".to_owned() };
+        let mut notices = Notices::default();
+        notices.add(silent());
+        notices.forget_device(DeviceKind::Camera);
+        assert_eq!(kinds(&notices), [silent()]);
+        notices.forget_silence();
+        assert!(kinds(&notices).is_empty());
+        notices.add(silent());
+        notices.forget_device(DeviceKind::Microphone);
+        assert!(kinds(&notices).is_empty());
+    }
 }

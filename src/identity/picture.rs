@@ -15,8 +15,6 @@ const MAX_FILE: u64 = 16 * 1024 * 1024;
 /// Pixels on a side of a picture that is decoded, and bytes that decoding may allocate.
 const MAX_SIDE: u32 = 8192;
 const MAX_DECODED: u64 = 192 * 1024 * 1024;
-/// Pixels on the longer side at which a code of somebody else is looked for.
-const SEARCHED_SIDE: u32 = 1600;
 
 /// The reason why no contact was found in a picture. `Display` is the English sentence; the window's catalogue has the
 /// others.
@@ -98,18 +96,16 @@ fn reason(bytes: &[u8]) -> PictureError {
     if sides.is_some_and(|(width, height)| width.max(height) > MAX_SIDE) {
         return PictureError::TooManyPixels;
     }
-    // The picture is a stranger's, and the decoders and the code finder index by what stands in it.
+    // The picture is a stranger's, and the decoders index by what stands in it.
     catch_unwind(AssertUnwindSafe(|| reason_of_picture(bytes))).unwrap_or(PictureError::NoCode)
 }
 
 fn reason_of_picture(bytes: &[u8]) -> PictureError {
-    let Some(picture) = reader(bytes).and_then(|reader| reader.decode().ok()) else { return PictureError::Damaged };
-    let grey = picture.thumbnail(SEARCHED_SIDE, SEARCHED_SIDE).into_luma8();
-    let (width, height) = (grey.width() as usize, grey.height() as usize);
-    let pixel = |x: usize, y: usize| grey.get_pixel(x as u32, y as u32).0[0];
-    let mut prepared = rqrr::PreparedImage::prepare_from_greyscale(width, height, pixel);
-    let shows_code = prepared.detect_grids().iter().any(|grid| grid.decode().is_ok());
-    if shows_code { PictureError::OtherCode } else { PictureError::NoCode }
+    match reader(bytes).map(ImageReader::decode) {
+        Some(Ok(_)) if qr::holds_code(bytes) => PictureError::OtherCode,
+        Some(Ok(_)) => PictureError::NoCode,
+        _ => PictureError::Damaged,
+    }
 }
 
 fn reader(bytes: &[u8]) -> Option<ImageReader<Cursor<&[u8]>>> {

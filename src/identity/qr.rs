@@ -8,17 +8,16 @@
 mod light;
 mod raster;
 
-use std::fs::File;
-use std::io::{Cursor, Read};
+use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
 
-use image::imageops::{FilterType, resize, thumbnail};
+use image::imageops::{FilterType, invert, resize, thumbnail};
 use image::{DynamicImage, GrayImage, ImageReader, Limits, Luma};
 use qrcode::{Color, EcLevel, QrCode};
 use rqrr::PreparedImage;
 
-use self::raster::Raster;
+use self::light::ink;
+use self::raster::{Budget, Raster};
 use super::ContactLink;
 
 /// Bytes of a picture file that is read.
@@ -42,18 +41,7 @@ pub fn modules(text: &str) -> Option<(usize, Vec<bool>)> {
     Some((width, code.into_colors().into_iter().map(|color| color == Color::Dark).collect()))
 }
 
-/// The contact in a PNG or JPEG file. `None` when it cannot be read, is too large, or shows no contact's code.
-pub fn read_image(path: &Path) -> Option<ContactLink> {
-    // Opening a pipe would wait for its writer.
-    if !std::fs::metadata(path).ok()?.is_file() {
-        return None;
-    }
-    let mut bytes = Vec::new();
-    File::open(path).ok()?.take(MAX_FILE + 1).read_to_end(&mut bytes).ok()?;
-    read_bytes(&bytes)
-}
-
-/// As [`read_image`], from the file's bytes.
+/// The contact in a PNG or JPEG file of these bytes. `None` when it cannot be read, is too large, or shows no contact's code.
 pub fn read_bytes(bytes: &[u8]) -> Option<ContactLink> {
     search(bytes, ContactLink::find_in)
 }
@@ -69,8 +57,9 @@ fn search<T>(bytes: &[u8], pick: fn(&str) -> Option<T>) -> Option<T> {
         return None;
     }
     let pictures = unless_it_panics(|| Some(on_grounds(decode(bytes)?)))?;
+    let looks = Looks { pick, budget: Budget::default() };
     let mut sides = SEARCHED_SIDES.into_iter().map(Some).chain([None]);
-    sides.find_map(|side| pictures.iter().find_map(|picture| find_at(picture, side, pick)))
+    sides.find_map(|side| pictures.iter().find_map(|picture| looks.at_size(picture, side)))
 }
 
 /// The picture is a stranger's, and the decoders and the code finder index by what stands in it: a panic is "no code".
@@ -104,57 +93,64 @@ fn on_grounds(picture: DynamicImage) -> Vec<GrayImage> {
     grounds.iter().map(laid_on).collect()
 }
 
-/// The same in a picture that is made `side` pixels large, or left as it is; nothing where it is smaller than that.
-fn find_at<T>(picture: &GrayImage, side: Option<u32>, pick: fn(&str) -> Option<T>) -> Option<T> {
-    let (width, height) = picture.dimensions();
-    let longer = width.max(height);
-    let Some(side) = side else { return find_as_it_is(picture, longer, pick) };
-    if longer <= side {
-        return None;
+/// Looks at a picture for codes whose text is taken, until one is.
+struct Looks<T> {
+    pick: fn(&str) -> Option<T>,
+    budget: Budget,
+}
+
+impl<T> Looks<T> {
+    /// In a picture that is made `side` pixels large, or left as it is; nothing where it is smaller than that.
+    fn at_size(&self, picture: &GrayImage, side: Option<u32>) -> Option<T> {
+        let (width, height) = picture.dimensions();
+        let longer = width.max(height);
+        let made = |length: u32, side: u32| (length * side / longer).max(1);
+        match side {
+            Some(side) if longer > side => self.at(&thumbnail(picture, made(width, side), made(height, side)), &SPOTS),
+            Some(_) => None,
+            // On a large one a code is small.
+            None if longer > SEARCHED_SIDES[1] => self.at(picture, &SPOTS[1..]),
+            None => self.at(picture, &SPOTS).or_else(|| {
+                let large = || resize(picture, width * 2, height * 2, FilterType::Triangle);
+                (longer <= ENLARGED_SIDE).then(|| self.at(&large(), &SPOTS[1..]))?
+            }),
+        }
     }
-    let made = |length: u32| (length * side / longer).max(1);
-    let small = thumbnail(picture, made(width), made(height));
-    find_in(&small, pick).or_else(|| find_in_shadow(&small, pick))
-}
 
-fn find_as_it_is<T>(picture: &GrayImage, longer: u32, pick: fn(&str) -> Option<T>) -> Option<T> {
-    let found = find_in(picture, pick);
-    if found.is_some() || longer > SEARCHED_SIDES[1] {
-        return found;
-    }
-    find_in_shadow(picture, pick).or_else(|| {
-        let (width, height) = (picture.width() * 2, picture.height() * 2);
-        (longer <= ENLARGED_SIDE).then(|| find_in(&resize(picture, width, height, FilterType::Triangle), pick))?
-    })
-}
-
-/// The same in a code that is dark on light, or light on dark.
-fn find_in<T>(picture: &GrayImage, pick: fn(&str) -> Option<T>) -> Option<T> {
-    let search = |change: fn(u8) -> u8| {
-        unless_it_panics(|| picked(&mut PreparedImage::prepare(Raster::new(picture, change)), pick))
-    };
-    search(|value| value).or_else(|| search(|value| 255 - value))
-}
-
-/// The same in a code that a shadow lies over.
-fn find_in_shadow<T>(picture: &GrayImage, pick: fn(&str) -> Option<T>) -> Option<T> {
-    let longer = picture.width().max(picture.height());
-    SPOTS.into_iter().find_map(|part| {
-        let search = || {
-            let ink = light::ink(picture, longer / part);
-            picked(&mut PreparedImage::without_preparation(Raster::new(&ink, |value| value)), pick)
+    /// In a picture and its inverse: as the finder tells dark from light, and as ink on paper, which finds codes under
+    /// shadows and blurred ones.
+    fn at(&self, picture: &GrayImage, spots: &[u32]) -> Option<T> {
+        let inverted = || {
+            let mut inverted = picture.clone();
+            invert(&mut inverted);
+            inverted
         };
-        unless_it_panics(search)
-    })
-}
+        self.as_it_is(picture)
+            .or_else(|| self.as_it_is(&inverted()))
+            .or_else(|| self.on_paper(picture, spots))
+            .or_else(|| self.on_paper(&inverted(), spots))
+    }
 
-/// The first code whose text is taken: others may stand beside it.
-fn picked<T>(prepared: &mut PreparedImage<Raster>, pick: fn(&str) -> Option<T>) -> Option<T> {
-    let found = prepared.detect_grids();
-    found.iter().find_map(|grid| {
-        let read = unless_it_panics(|| grid.decode().ok())?;
-        pick(&read.1)
-    })
+    fn as_it_is(&self, picture: &GrayImage) -> Option<T> {
+        unless_it_panics(|| self.first_of(&mut PreparedImage::prepare(Raster::new(picture, &self.budget))))
+    }
+
+    fn on_paper(&self, picture: &GrayImage, spots: &[u32]) -> Option<T> {
+        let longer = picture.width().max(picture.height());
+        spots.iter().find_map(|spot| {
+            let ink = || Raster::new(&ink(picture, longer / spot), &self.budget);
+            unless_it_panics(|| self.first_of(&mut PreparedImage::without_preparation(ink())))
+        })
+    }
+
+    /// The first code whose text is taken: others may stand beside it.
+    fn first_of(&self, prepared: &mut PreparedImage<Raster>) -> Option<T> {
+        let found = prepared.detect_grids();
+        found.iter().find_map(|grid| {
+            let read = unless_it_panics(|| grid.decode().ok())?;
+            (self.pick)(&read.1)
+        })
+    }
 }
 
 #[cfg(test)]

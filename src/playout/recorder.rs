@@ -1,7 +1,7 @@
 //! The speaker that is a WAV file: 48 kHz, mono, 16 bit. Written by the playout thread.
 
 use std::fs::{self, File};
-use std::io::{BufWriter, ErrorKind, Read};
+use std::io::{BufWriter, ErrorKind, Read, Write};
 use std::path::Path;
 
 use hound::{SampleFormat, WavSpec, WavWriter};
@@ -35,11 +35,16 @@ impl Recorder {
         // Something else may have taken the name since it was looked at.
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NOFOLLOW | libc::O_NONBLOCK);
-        let file = options.open(path).map_err(|error| match error.kind() {
-            // It is made when it does not exist, so it is its folder that does not.
-            ErrorKind::NotFound => DeviceReason::FolderMissing,
-            _ => DeviceReason::of_file(&error),
-        })?;
+        let is_new = !path.exists();
+        let file = options.open(path).map_err(|error| reason_of_new(&error))?;
+        Self::begin(file, spec).inspect_err(|_| {
+            if is_new && let Err(error) = fs::remove_file(path) {
+                tracing::debug!(%error, "an empty recording stays behind");
+            }
+        })
+    }
+
+    fn begin(file: File, spec: WavSpec) -> Result<Self, DeviceReason> {
         let mut writer = WavWriter::new(BufWriter::new(file), spec).map_err(reason_of)?;
         writer.flush().map_err(reason_of)?;
         Ok(Self { writer, unflushed: 0, works: true })
@@ -80,15 +85,26 @@ impl Recorder {
     }
 }
 
-/// Whether a recording can be written at `path` without harm, for those who want to know beforehand.
+/// Whether a recording can be written at `path`, for those who want to know beforehand: a new file is made and taken away
+/// again, an earlier recording is left as it is.
 pub fn check_recording(path: &Path) -> Result<(), DeviceReason> {
     check_path(path)?;
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    match fs::metadata(folder) {
-        Ok(folder) if folder.is_dir() => Ok(()),
-        Ok(_) => Err(DeviceReason::FolderMissing),
-        Err(error) if error.kind() == ErrorKind::NotFound => Err(DeviceReason::FolderMissing),
-        Err(error) => Err(DeviceReason::of_file(&error)),
+    if path.exists() {
+        let opened = File::options().append(true).open(path);
+        return opened.map(drop).map_err(|error| DeviceReason::of_file(&error));
+    }
+    let mut file = File::options().write(true).create_new(true).open(path).map_err(|error| reason_of_new(&error))?;
+    let written = file.write_all(&[0; 4096]).and_then(|()| file.sync_data());
+    drop(file);
+    let removed = fs::remove_file(path);
+    written.and(removed).map_err(|error| DeviceReason::of_file(&error))
+}
+
+/// The reason why a file cannot be made: it may be missing, but its folder may not.
+fn reason_of_new(error: &std::io::Error) -> DeviceReason {
+    match error.kind() {
+        ErrorKind::NotFound => DeviceReason::FolderMissing,
+        _ => DeviceReason::of_file(error),
     }
 }
 
@@ -184,6 +200,7 @@ mod tests {
         }
         assert_eq!(fs::read(at("letter.wav")).unwrap(), "Dear Zoë,".as_bytes());
         assert_eq!(check_recording(&at("empty.wav")), Ok(()));
+        assert_eq!((check_recording(&at("new.wav")), at("new.wav").exists()), (Ok(()), false));
         assert!(Recorder::create(&at("empty.wav")).is_ok() && Recorder::create(&at("new.wav")).is_ok());
     }
 }

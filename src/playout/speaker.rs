@@ -132,7 +132,7 @@ impl Speaker {
         let recorder = match &self.recording {
             Some((_, Some(recorder))) => Arc::clone(recorder),
             recording => {
-                let open = if recording.is_some() { Recorder::resume } else { Recorder::create };
+                let open = if recording.is_some() && path.exists() { Recorder::resume } else { Recorder::create };
                 let recorder = Arc::new(Mutex::new(open(path).map_err(file_fault)?));
                 self.recording = Some((path.to_owned(), Some(Arc::clone(&recorder))));
                 recorder

@@ -12,7 +12,7 @@ use crate::call::DeviceReason;
 use crate::media::VideoFrame;
 
 /// The longest header or frame line that is read, in bytes.
-const MAX_LINE: u64 = 4096;
+const MAX_LINE: u64 = 16 * 1024;
 /// Lines between two pictures at most: the frame's own, empty ones, and headers of films that were joined.
 const MAX_LINES: usize = 16;
 const SIGNATURE: &str = "YUV4MPEG2";
@@ -127,6 +127,7 @@ fn read_header(input: &mut impl BufRead) -> Result<Y4mHeader, DeviceReason> {
     match read_line(input)? {
         Line::Whole(line) => Y4mHeader::parse(&line),
         Line::Cut(line) if line.starts_with(SIGNATURE.as_bytes()) => Err(DeviceReason::DamagedHeader),
+        Line::Cut(line) if line.is_empty() => Err(DeviceReason::NoPicture),
         Line::Cut(_) => Err(DeviceReason::NotAFilm),
     }
 }
@@ -184,7 +185,7 @@ mod tests {
             ("a newline", b"\n".to_vec()),
             ("two newlines", b"\r\n\n".to_vec()),
             ("zeros", vec![0; 70]),
-            ("many zeros", vec![0; 10_000]),
+            ("many zeros", vec![0; 40_000]),
             ("newlines without end", vec![b'\n'; 10_000]),
             ("text", b"made by hand\n".to_vec()),
             ("a picture that is cut off", frame(3)[..12].to_vec()),
@@ -206,7 +207,7 @@ mod tests {
 
     #[test]
     fn long_headers_and_line_ends_of_windows_are_read() {
-        let comments = " XCOMMENT=made-by-a-tool".repeat(100);
+        let comments = " XCOMMENT=made-by-a-tool".repeat(300);
         let long = HEADER.replace('\n', &format!("{comments}\n"));
         assert_eq!(played(&[long.as_bytes(), &frame(5)].concat(), 1), Ok(vec![5]));
         let windows =
@@ -219,8 +220,8 @@ mod tests {
     #[test]
     fn what_is_no_film_is_refused_with_its_reason() {
         for (file, reason) in [
-            (Vec::new(), DeviceReason::NotAFilm),
-            (vec![b'Y'; 9000], DeviceReason::NotAFilm),
+            (Vec::new(), DeviceReason::NoPicture),
+            (vec![b'Y'; 40_000], DeviceReason::NotAFilm),
             (b"YUV4MPEG2 W4 H2".to_vec(), DeviceReason::DamagedHeader),
             (HEADER.as_bytes().to_vec(), DeviceReason::NoPicture),
             ([HEADER.as_bytes(), &[0; 64]].concat(), DeviceReason::NoPicture),

@@ -225,6 +225,20 @@ fn a_microphone_that_stood_in_and_is_gone_too_is_told() {
 }
 
 #[test]
+fn a_microphone_that_gives_only_zeros_is_told_and_works_all_the_same() {
+    let mut rig = rig();
+    let microphone = DeviceChoice::Named("Interface".to_owned());
+    rig.media.open(Consent::for_test(), MediaWish { audio: true, microphone, ..wish(None) });
+    let generation = rig.media.microphone.as_ref().unwrap().generation;
+    rig.media.on_microphone(generation, SoundEvent::Opened { name: "Interface".to_owned() });
+    for on in [true, false] {
+        let told = rig.media.on_microphone(generation, SoundEvent::Silence { name: "Interface".to_owned(), on });
+        assert_eq!(told, Some(Event::MicrophoneSilent { microphone: "Interface".to_owned(), on }));
+    }
+    assert_eq!((rig.media.working_microphone(), rig.media.faults()), (Some("Interface"), (None, None)));
+}
+
+#[test]
 fn the_mode_that_the_camera_itself_runs_in_is_known_while_it_is_open() {
     let mut rig = rig();
     let camera = DeviceChoice::TestCard { format: Some((320, 240, 10)) };

@@ -11,9 +11,11 @@ use image::{GenericImage, GenericImageView, GrayImage, Luma};
 
 /// Finder patterns of one picture, at most; a photo of a crowded wall has some dozens.
 const MAX_PATTERNS: u32 = 200;
-/// Pixels that may be read or written for each pixel of the picture, and besides.
-const WORK_A_PIXEL: u64 = 64;
-const WORK_BESIDES: u64 = 100_000_000;
+/// Pixels that may be read or written in one look at a picture, for each of its pixels and besides. A screen takes eight.
+const LOOK_A_PIXEL: u64 = 16;
+const LOOK_BESIDES: u64 = 20_000_000;
+/// The same for all looks at one picture together.
+const ALL_LOOKS: u64 = 3_000_000_000;
 /// The value with which the finder marks a pattern first.
 const FIRST_MARK: Luma<u8> = Luma([4]);
 
@@ -25,16 +27,27 @@ pub(super) struct Raster {
     work: Rc<Work>,
 }
 
-/// What is left to be done, shared by all copies.
+/// The work that is left for all looks at one picture.
+#[derive(Debug)]
+pub(super) struct Budget(Rc<Cell<u64>>);
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self(Rc::new(Cell::new(ALL_LOOKS)))
+    }
+}
+
+/// The work that is left for one look, shared by all copies.
 #[derive(Debug)]
 struct Work {
     left: Cell<u64>,
+    left_in_all: Rc<Cell<u64>>,
     patterns: Cell<u32>,
     marking: Cell<bool>,
 }
 
 impl Work {
-    /// Ends the search by unwinding, the only way out of the finder, when it takes too long.
+    /// Ends the look by unwinding, the only way out of the finder, when it takes too long.
     fn take(&self, amount: u64) {
         match self.left.get().checked_sub(amount) {
             Some(left) => self.left.set(left),
@@ -54,16 +67,27 @@ impl Work {
     }
 }
 
+impl Drop for Work {
+    /// Gives back what was not needed.
+    fn drop(&mut self) {
+        self.left_in_all.set(self.left_in_all.get() + self.left.get());
+    }
+}
+
 impl Raster {
-    /// A picture with each value changed by `change`.
-    pub(super) fn new(picture: &GrayImage, change: impl Fn(u8) -> u8) -> Self {
-        let row = |row: &[u8]| row.iter().map(|&value| Luma([change(value)])).collect();
+    /// A picture's values, for one look at it within `budget`.
+    pub(super) fn new(picture: &GrayImage, budget: &Budget) -> Self {
+        let row = |row: &[u8]| row.iter().map(|&value| Luma([value])).collect();
         let (width, height) = picture.dimensions();
-        let left = u64::from(width) * u64::from(height) * WORK_A_PIXEL + WORK_BESIDES;
+        let wanted = u64::from(width) * u64::from(height) * LOOK_A_PIXEL + LOOK_BESIDES;
+        let left = wanted.min(budget.0.get());
+        budget.0.set(budget.0.get() - left);
+        let left_in_all = Rc::clone(&budget.0);
+        let (left, patterns, marking) = (Cell::new(left), Cell::default(), Cell::default());
         Self {
             width,
             rows: picture.chunks_exact(width.max(1) as usize).map(row).collect(),
-            work: Rc::new(Work { left: Cell::new(left), patterns: Cell::default(), marking: Cell::default() }),
+            work: Rc::new(Work { left, left_in_all, patterns, marking }),
         }
     }
 }

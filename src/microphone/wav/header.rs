@@ -97,6 +97,9 @@ impl<'a, R: Read + Seek> Chunks<'a, R> {
         let end = input.seek(SeekFrom::End(0)).map_err(|error| DeviceReason::of_file(&error))?;
         let mut chunks = Self { input, order: Order::Little, end, next: 12 };
         let head = chunks.bytes(0, 12)?;
+        if end == 0 {
+            return Err(DeviceReason::NoSound);
+        }
         chunks.order = match head.get(..4) {
             Some(b"RIFF" | b"RF64" | b"BW64") => Order::Little,
             Some(b"RIFX") => Order::Big,
@@ -132,7 +135,7 @@ impl<'a, R: Read + Seek> Chunks<'a, R> {
     /// forget that one; a byte that is not 0 and begins a name is none.
     fn after(&mut self, chunk: Chunk) -> Result<u64, DeviceReason> {
         let end = chunk.start.saturating_add(chunk.size);
-        if chunk.size % 2 == 0 || end >= self.end {
+        if chunk.size.is_multiple_of(2) || end >= self.end {
             return Ok(end);
         }
         let next = self.bytes(end, 4)?;
@@ -192,7 +195,10 @@ impl Format {
         if !Self::RATES.contains(&rate) {
             return Err(DeviceReason::SampleRate(rate));
         }
-        let (tag, valid, mask) = if tag == Self::EXTENSIBLE {
+        let (tag, valid, mask) = if tag == Self::EXTENSIBLE && chunk.len() < FORMAT_LENGTH {
+            // Without the part that would say more, as some writers leave it.
+            (1, bits, None)
+        } else if tag == Self::EXTENSIBLE {
             // The last eight bytes are those of every identifier that stands for a number of the old kind.
             let known = chunk.get(32..40) == Some(&[0x80, 0, 0, 0xaa, 0, 0x38, 0x9b, 0x71]);
             let tag = if known { field(24, 4)? } else { u64::MAX };
@@ -209,7 +215,7 @@ impl Format {
 /// Bytes of a sample's container: what a block of all channels says, where it is plausible.
 fn container(bits: u64, block: u64, channels: u16, is_consistent: bool) -> u64 {
     let (least, channels) = (bits.div_ceil(8), u64::from(channels));
-    if is_consistent && block % channels == 0 && block / channels >= least { block / channels } else { least }
+    if is_consistent && block.is_multiple_of(channels) && block / channels >= least { block / channels } else { least }
 }
 
 fn coding(tag: u64, width: u64, valid: u64) -> Result<Coding, DeviceReason> {

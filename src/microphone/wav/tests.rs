@@ -143,6 +143,7 @@ fn every_width_and_coding_gives_the_tone_at_its_level() {
         ("24 of 32 bits", extensible(1, 1, 32, 24, 4), top(4, 0xffff_ff00)),
         ("24 of 32 bits, with noise below", extensible(1, 1, 32, 24, 4), top(4, u32::MAX)),
         ("20 of 24 bits", extensible(1, 1, 24, 20, 4), top(3, 0xffff_f000)),
+        ("the same, whose extension was left out", format(0xfffe, 1, RATE, 16, &[0, 0]), top(2, u32::MAX)),
         ("12 of 16 bits", extensible(1, 1, 16, 12, 4), top(2, 0xfff0_0000)),
         ("32-bit floating point", format(3, 1, RATE, 32, &[]), float.clone()),
         ("the same, extensible", extensible(3, 1, 32, 32, 4), float),
@@ -221,7 +222,7 @@ fn what_cannot_be_played_is_refused_with_its_reason() {
     let mut unknown = extensible(1, 1, 16, 16, 4);
     unknown[47] = 0;
     for (bytes, reason) in [
-        (Vec::new(), DeviceReason::NotAWav),
+        (Vec::new(), DeviceReason::NoSound),
         (b"OggS".to_vec(), DeviceReason::NotAWav),
         (b"RIFF\x04\0\0\0AVI ".to_vec(), DeviceReason::NotAWav),
         (riff(&[format(1, 1, RATE, 16, &[])]), DeviceReason::NoSound),
