@@ -58,16 +58,16 @@ pub fn depacketizer(bytes: &[u8]) {
 
 /// Envelopes of signaling, sealed to somebody: they are of no use to anybody else, but they are read.
 pub fn envelope(bytes: &[u8]) {
-    // It was sealed by a stranger to this key at second 1 of Unix time.
     let identity = Identity::from_seed([7; 32]);
-    if let Ok(opened) = open(&identity, bytes, 1000) {
+    if let Ok((opened, mut opener)) = open(&identity, bytes) {
         message(&opened.body);
+        let _ = opener.open(&opened.body);
     }
 }
 
-/// What stands in an envelope.
+/// What stands in an envelope or a record.
 pub fn message(bytes: &[u8]) {
-    if let Ok(Frame::Message(message)) = serde_json::from_slice(bytes) {
+    if let Ok(Frame::Letter { message, .. }) = serde_json::from_slice(bytes) {
         let _ = Message::checked(message);
     }
 }

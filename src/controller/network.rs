@@ -11,8 +11,6 @@ use super::core::Core;
 use super::{Event, NoticeKind};
 
 const NO_NETWORK: &str = "People on this network cannot be found. Check the network and start again.";
-const CLOCKS_DIFFER: &str = "Somebody on this network cannot be seen: their clock and this computer's differ by more \
-                             than a minute. Set both to the right time.";
 
 impl Core {
     /// Looks for people on this network, and lets them find this person.
@@ -23,7 +21,7 @@ impl Core {
             bind: self.options.bind,
         };
         let peers = self.peers.clone();
-        match SignalingClient::start(self.runtime.handle(), config, move |event| peers.send(event)) {
+        match SignalingClient::start(self.signaling_runtime.handle(), config, move |event| peers.send(event)) {
             Ok(client) => {
                 client.set_blocked(self.people.blocked().clone());
                 client.set_contacts(self.people.contacts());
@@ -78,8 +76,17 @@ impl Core {
                 self.forget_wish(to, &message);
                 self.step(Input::Undelivered { to, message });
             }
-            SignalingEvent::ClocksDiffer => self.network_fault(CLOCKS_DIFFER, NoticeKind::ClocksDiffer),
+            SignalingEvent::ClocksDiffer { id, seconds_ahead } => self.clocks_differ(id, seconds_ahead),
         }
+    }
+
+    /// Nothing fails by it, but the two sides see other times for the same call.
+    fn clocks_differ(&mut self, id: PeerId, seconds_ahead: i64) {
+        tracing::warn!("Somebody's clock and this computer's differ by more than a minute. Calls work all the same.");
+        let name = self.people.name_of(id, None);
+        self.report(Event::ClocksDiffer { id, name: name.clone(), seconds_ahead });
+        self.notices.add(NoticeKind::ClocksDiffer { name });
+        self.publisher.mark();
     }
 
     /// Whether the present call, or the ringing for it, is with this person.

@@ -15,9 +15,13 @@ mod connection;
 mod discovery;
 mod flood;
 mod frame;
+mod handshake;
 mod hub;
+mod inbox;
 mod lan;
+mod local;
 mod message;
+mod metered;
 mod outbox;
 mod peer;
 

@@ -34,7 +34,7 @@ const fn stays(kind: &NoticeKind) -> Option<f64> {
         | NoticeKind::DeviceFallback { .. }
         | NoticeKind::Store(_)
         | NoticeKind::NoNetwork
-        | NoticeKind::ClocksDiffer => None,
+        | NoticeKind::ClocksDiffer { .. } => None,
     }
 }
 
@@ -62,7 +62,7 @@ pub fn said(kind: &NoticeKind, words: Words, settings: &Settings) -> String {
         NoticeKind::OwnLink => words.get(Text::OwnLink).to_owned(),
         NoticeKind::Store(fault) => words.get(Text::store_fault(*fault)).to_owned(),
         NoticeKind::NoNetwork => words.get(Text::NoNetwork).to_owned(),
-        NoticeKind::ClocksDiffer => words.get(Text::ClocksDiffer).to_owned(),
+        NoticeKind::ClocksDiffer { name } => words.with_name(Text::ClocksDiffer, name),
     }
 }
 
@@ -76,7 +76,7 @@ const fn mark(kind: &NoticeKind) -> (Icon, bool) {
         | NoticeKind::BadLink
         | NoticeKind::Store(_)
         | NoticeKind::NoNetwork
-        | NoticeKind::ClocksDiffer => (Icon::Warning, true),
+        | NoticeKind::ClocksDiffer { .. } => (Icon::Warning, true),
         NoticeKind::OwnLink => (Icon::Info, false),
     }
 }

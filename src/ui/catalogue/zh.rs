@@ -296,7 +296,9 @@ pub(super) const fn text(key: Text) -> &'static str {
         Text::StoreDamaged => "数据文件 visavis.db 已损坏。请将其重命名后重新启动，从空白数据开始。",
         Text::StoreBusy => "另一个程序正在使用 Visavis 的数据文件。请关闭该程序后重试。",
         Text::StoreFailed => "Visavis 无法读取或保存数据。请重试。",
-        Text::ClocksDiffer => "此网络上有人无法显示：对方的时钟与本机相差超过一分钟。请将两台电脑的时间调准。",
+        Text::ClocksDiffer => {
+            "{name} 的时钟与本机相差超过一分钟。通话不受影响；请将两台电脑的时间调准，使双方显示的时间一致。"
+        }
         Text::NoNetwork => "无法查找此网络上的人。请检查网络后重新启动 Visavis；回声测试仍可使用。",
     }
 }
