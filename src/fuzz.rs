@@ -99,14 +99,14 @@ pub fn sound(bytes: &[u8]) {
 
 /// Envelopes of signaling, sealed to somebody: they are of no use to anybody else, but they are read.
 pub fn envelope(bytes: &[u8]) {
-    // It was sealed by a stranger to this key at second 1 of Unix time.
     let identity = Identity::from_seed([7; 32]);
-    if let Ok(opened) = open(&identity, bytes, 1000) {
+    if let Ok((opened, mut opener)) = open(&identity, bytes) {
         frame(&opened.body);
+        let _ = opener.open(&opened.body);
     }
 }
 
-/// Frames of signaling, which stand in envelopes: what is read is written and read again.
+/// Frames of signaling, which stand in envelopes and records: what is read is written and read again.
 pub fn frame(bytes: &[u8]) {
     let Ok(frame) = serde_json::from_slice::<Frame>(bytes) else { return };
     let again = serde_json::to_vec(&frame).and_then(|written| serde_json::from_slice::<Frame>(&written));
@@ -114,7 +114,7 @@ pub fn frame(bytes: &[u8]) {
     match frame {
         Frame::Hello(hello) => shown(&hello.name),
         Frame::Name { name } => shown(&name),
-        Frame::Message(message) => drop(Message::checked(message)),
+        Frame::Letter { message, .. } => drop(Message::checked(message)),
         Frame::Confirm { .. } => {}
     }
 }

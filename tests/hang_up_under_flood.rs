@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::SinkExt;
-use raw_peer::{Raw, next_frame, sealed, unix_ms};
+use raw_peer::Raw;
 use serde_json::json;
 use support::process::{Launch, SOON, Visavis, call, meet};
 use tokio_tungstenite::tungstenite::Message as Packet;
@@ -83,8 +83,8 @@ async fn flood(seed: u8, port: u16, to: PeerId, next: impl Fn(u64) -> Message, s
         };
         while !stop.load(Ordering::Relaxed) {
             let number = sent.fetch_add(1, Ordering::Relaxed);
-            let envelope = sealed(&raw.identity, to, &Frame::Message(next(number)), unix_ms());
-            if number >= FLOOD || raw.socket.send(Packet::binary(envelope)).await.is_err() {
+            let record = raw.letter(next(number));
+            if number >= FLOOD || raw.socket.send(Packet::binary(record)).await.is_err() {
                 break;
             }
         }
@@ -147,9 +147,9 @@ fn a_call_is_hung_up_under_a_flood_of_the_person_at_its_other_end() {
     alice.invite(&mallory.to_string(), json!("low"));
     let conversation = runtime.block_on(async {
         loop {
-            let frame = next_frame(&mut raw.socket, &raw.identity).await.expect("the connection holds");
-            if let Frame::Message(Message::Invite { invite, conversation, .. }) = frame {
-                raw.message(id, Message::Accept { invite, name: "Mallory".to_owned(), audio: true, video: true }).await;
+            let frame = raw.next_frame().await.expect("the connection holds");
+            if let Frame::Letter { message: Message::Invite { invite, conversation, .. }, .. } = frame {
+                raw.message(Message::Accept { invite, name: "Mallory".to_owned(), audio: true, video: true }).await;
                 return conversation;
             }
         }

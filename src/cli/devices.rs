@@ -67,10 +67,9 @@ mod tests {
 
     #[test]
     fn names_of_devices_can_do_nothing_to_the_terminal() {
-        let mut output = Vec::new();
+        let mut output = String::new();
         let found = ["Mic \u{1b}[2J\u{9b}31m\u{202e}x".to_owned(), "two\nlines".to_owned()];
         names(&mut output, "Microphones", &found, "none").unwrap();
-        let text = String::from_utf8(output).unwrap();
-        assert_eq!(text, "Microphones:\n  Mic [2J31mx\n  two lines\n  also: none\n");
+        assert_eq!(output, "Microphones:\n  Mic [2J31mx\n  two lines\n  also: none\n");
     }
 }

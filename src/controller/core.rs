@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use tokio::runtime::Runtime;
+
 use crate::call::{CallError, CallMachine, CallState, ConversationId, DeviceKind, Input, Link, Participant, Standing};
 use crate::identity::{ContactLink, Identity, PeerId};
 use crate::media::{Latest, LevelMeter, MediaTime, VideoFormat};
@@ -96,8 +98,10 @@ pub(super) struct Core {
     /// What the state chart is still to be told; not empty only within `step`.
     inputs: VecDeque<Input>,
     stepping: bool,
+    /// A thread of signaling's own: whatever strangers send, media never waits for it.
+    pub(super) signaling_runtime: Runtime,
     /// Ends last, after everything that runs on it.
-    pub(super) runtime: tokio::runtime::Runtime,
+    pub(super) runtime: Runtime,
 }
 
 impl Core {
@@ -110,11 +114,8 @@ impl Core {
         events: EventSink,
         (snapshot, on_change): Publication,
     ) -> anyhow::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .thread_name("network")
-            .enable_all()
-            .build()?;
+        let runtime = network_runtime("network", 2)?;
+        let signaling_runtime = network_runtime("signaling", 1)?;
         let mut settings = store.settings()?;
         options.override_settings(&mut settings);
         let settings = settings.within_limits();
@@ -181,6 +182,7 @@ impl Core {
             parts,
             peers,
             events,
+            signaling_runtime,
             runtime,
         };
         core.set_speaker(core.settings.speaker.clone());
@@ -375,14 +377,20 @@ impl Core {
 
     /// Closes what is left: signaling says goodbye, devices close, the runtime stops.
     pub(super) fn end(self) {
-        let Self { signaling, media, playout, remotes, runtime, publisher, .. } = self;
+        let Self { signaling, media, playout, remotes, runtime, signaling_runtime, publisher, .. } = self;
         if let Some(signaling) = signaling {
             signaling.close();
         }
         drop((media, remotes, playout));
         publisher.close();
-        runtime.shutdown_timeout(Duration::from_secs(1));
+        for runtime in [signaling_runtime, runtime] {
+            runtime.shutdown_timeout(Duration::from_secs(1));
+        }
     }
+}
+
+fn network_runtime(name: &str, threads: usize) -> std::io::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(threads).thread_name(name).enable_all().build()
 }
 
 /// One's own pictures ride on the drawing of the others' while there are any: two streams out of phase would be drawn

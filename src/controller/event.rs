@@ -254,6 +254,8 @@ pub enum Event {
     },
     /// The picture of a participant's tile is in the file.
     PictureSaved { participant: PeerId, path: std::path::PathBuf },
+    /// A person's clock and this computer's differ by over a minute; told once of each. Calls work all the same.
+    ClocksDiffer { id: PeerId, name: String, seconds_ahead: i64 },
     /// A command could not be carried out.
     Error { code: u32, message: String, command: String },
 }

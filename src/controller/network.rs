@@ -17,8 +17,6 @@ const PORT_TAKEN: &str = "People on this network cannot be found: another progra
                           that program; Visavis goes on trying.";
 const PORT_TAKEN_IN_PART: &str = "Some people on this network may not be found: another program keeps network port 5353 to \
                                   itself, for IPv4 or for IPv6. Close that program; Visavis goes on trying.";
-const CLOCKS_DIFFER: &str = "Somebody on this network cannot be seen: their clock and this computer's differ by more \
-                             than a minute. Set both to the right time.";
 
 impl Core {
     /// Looks for people on this network, and lets them find this person.
@@ -29,7 +27,7 @@ impl Core {
             bind: self.options.bind,
         };
         let peers = self.peers.clone();
-        match SignalingClient::start(self.runtime.handle(), config, move |event| peers.put(event)) {
+        match SignalingClient::start(self.signaling_runtime.handle(), config, move |event| peers.put(event)) {
             Ok(client) => {
                 client.set_blocked(self.people.blocked().clone());
                 client.set_contacts(self.people.contacts());
@@ -89,7 +87,7 @@ impl Core {
                 self.forget_wish(to, &message);
                 self.step(Input::Undelivered { to, message });
             }
-            SignalingEvent::ClocksDiffer => self.network_fault(CLOCKS_DIFFER, NoticeKind::ClocksDiffer),
+            SignalingEvent::ClocksDiffer { id, seconds_ahead } => self.clocks_differ(id, seconds_ahead),
             SignalingEvent::Discovery(fault) => self.on_discovery(fault),
         }
     }
@@ -106,6 +104,15 @@ impl Core {
             Some(DiscoveryFault::NoMulticast) => self.network_fault(NO_MULTICAST, NoticeKind::NoNetwork),
             None => tracing::info!("people on this network can be looked for again"),
         }
+    }
+
+    /// Nothing fails by it, but the two sides see other times for the same call.
+    fn clocks_differ(&mut self, id: PeerId, seconds_ahead: i64) {
+        tracing::warn!("Somebody's clock and this computer's differ by more than a minute. Calls work all the same.");
+        let name = self.people.name_of(id, None);
+        self.report(Event::ClocksDiffer { id, name: name.clone(), seconds_ahead });
+        self.notices.add(NoticeKind::ClocksDiffer { name });
+        self.publisher.mark();
     }
 
     /// Whether the present call, or the ringing for it, is with this person.

@@ -38,7 +38,6 @@ struct Waiting {
     /// Those people, in the order in which they are heard.
     turns: VecDeque<PeerId>,
     messages: usize,
-    clocks_differ: bool,
     /// The latest word on what keeps people from being found.
     discovery: Option<Option<DiscoveryFault>>,
     dropped: u64,
@@ -52,10 +51,6 @@ impl Waiting {
     /// False when a message was dropped: this one, or another in its place.
     fn add(&mut self, event: SignalingEvent) -> bool {
         match event {
-            SignalingEvent::ClocksDiffer => {
-                self.clocks_differ = true;
-                true
-            }
             SignalingEvent::Discovery(fault) => {
                 self.discovery = Some(fault);
                 true
@@ -63,7 +58,8 @@ impl Waiting {
             SignalingEvent::Received { from, .. } => self.add_message(from, event),
             SignalingEvent::Presence { id, .. }
             | SignalingEvent::ConnectionClosed { id }
-            | SignalingEvent::ConnectionRestored { id } => self.add_news(id, event),
+            | SignalingEvent::ConnectionRestored { id }
+            | SignalingEvent::ClocksDiffer { id, .. } => self.add_news(id, event),
             SignalingEvent::Undelivered { to, .. } => {
                 self.push(to, event);
                 true
@@ -118,9 +114,6 @@ impl Waiting {
     }
 
     fn next(&mut self) -> Option<SignalingEvent> {
-        if std::mem::take(&mut self.clocks_differ) {
-            return Some(SignalingEvent::ClocksDiffer);
-        }
         if let Some(fault) = self.discovery.take() {
             return Some(SignalingEvent::Discovery(fault));
         }
@@ -253,8 +246,9 @@ mod tests {
                 | SignalingEvent::Presence { id: of, .. }
                 | SignalingEvent::ConnectionClosed { id: of }
                 | SignalingEvent::ConnectionRestored { id: of }
+                | SignalingEvent::ClocksDiffer { id: of, .. }
                 | SignalingEvent::Undelivered { to: of, .. } => *of == id(number),
-                SignalingEvent::ClocksDiffer | SignalingEvent::Discovery(_) => false,
+                SignalingEvent::Discovery(_) => false,
             }
         };
         let first: Vec<_> = events.iter().filter(of(1)).collect();
@@ -273,11 +267,12 @@ mod tests {
                 lane.put(SignalingEvent::ConnectionClosed { id: id(number) });
             }
         }
-        lane.put(SignalingEvent::ClocksDiffer);
-        lane.put(SignalingEvent::ClocksDiffer);
+        lane.put(SignalingEvent::Discovery(None));
+        lane.put(SignalingEvent::Discovery(Some(DiscoveryFault::PortTaken)));
         let events = all(&lane);
         assert!(events.len() <= 2_000 * (MUCH_NEWS + 1), "{}", events.len());
-        assert_eq!(events.iter().filter(|event| **event == SignalingEvent::ClocksDiffer).count(), 1);
+        let discovery: Vec<_> = events.iter().filter(|event| matches!(event, SignalingEvent::Discovery(_))).collect();
+        assert_eq!(discovery, [&SignalingEvent::Discovery(Some(DiscoveryFault::PortTaken))]);
         for number in 0..2_000 {
             let of =
                 |event: &&SignalingEvent| matches!(event, SignalingEvent::Presence { id: of, .. } if *of == id(number));

@@ -325,8 +325,11 @@ pub enum NoticeKind {
         /// Nobody can be found.
         entirely: bool,
     },
-    /// Somebody cannot be seen, because their clock and this computer's differ by too much.
-    ClocksDiffer,
+    /// A person's clock and this computer's differ by over a minute. Calls work all the same.
+    ClocksDiffer {
+        /// Their name.
+        name: String,
+    },
 }
 
 /// Why something could not be saved or read; the catalogue has the words.

@@ -1,58 +1,76 @@
-//! What carries a signaling message, whatever the route: signed by the sender, sealed to the receiver. Pure; time is an
-//! argument. Runs on the tasks of the routes.
+//! What carries a signaling message, whatever the route: an envelope opens each direction of a connection, signed by the
+//! sender and sealed to the receiver; records follow it, sealed with the same secret. Pure, and knows no time: that neither
+//! is a recording is shown by the answered challenges that envelopes carry (see `signaling::Frame`). Runs on the tasks of
+//! the routes.
 //!
 //! ```text
 //! envelope = version (1) | encapsulated key (32) | seal(plaintext), with a tag (16)
-//! plaintext = sender (32) | time (8) | nonce (16) | signature (64) | body
-//! signature over "visavis-envelope-1" | receiver | sender | time | nonce | body
+//! plaintext = sender (32) | signature (64) | body
+//! signature over "visavis-envelope-2" | receiver | sender | encapsulated key | body
+//! record = seal(body), with a tag (16)
 //! ```
 //!
 //! The seal is HPKE (RFC 9180) in base mode with DHKEM(X25519, HKDF-SHA256), HKDF-SHA256 and ChaCha20Poly1305, to the
-//! receiver's Ed25519 key as an X25519 key; that both may share a key pair is shown in IACR 2021/509. The sender stands
-//! inside, so that who looks on does not learn it; the receiver stands under the signature, so that who receives an
-//! envelope cannot pass it on as if it were meant for another. Numbers are big-endian.
+//! receiver's Ed25519 key as an X25519 key; that both may share a key pair is shown in IACR 2021/509. Its `info` is
+//! "visavis envelope 2", and its `aad` is always version | receiver. The envelope is sealed with sequence number 0 of the
+//! HPKE context, the records of the same direction with 1, 2, 3 and so on: a record that is repeated, left out, altered,
+//! or of another connection does not open, at the cost of one ChaCha20Poly1305.
+//!
+//! The sender stands inside, so that who looks on does not learn it; the receiver stands under the signature, so that who
+//! receives an envelope cannot pass it on as if it were meant for another; the encapsulated key stands there too, so that
+//! the records are the signer's.
 
 use ed25519_dalek::{Signature, VerifyingKey};
-use hpke::aead::ChaCha20Poly1305;
+use hpke::aead::{AeadCtxR, AeadCtxS, ChaCha20Poly1305};
 use hpke::kdf::HkdfSha256;
 use hpke::kem::X25519HkdfSha256;
-use hpke::{Deserializable, Kem, OpModeR, OpModeS, Serializable};
+use hpke::{Deserializable, Kem, OpModeR, OpModeS, Serializable, setup_receiver, setup_sender};
 use zeroize::Zeroizing;
 
 use super::{Identity, PeerId};
 
-/// Bytes of an envelope, at most.
+/// Bytes of an envelope or a record, at most.
 pub const MAX_ENVELOPE: usize = 64 * 1024;
 /// Bytes of a body, at most.
 pub const MAX_BODY: usize = MAX_ENVELOPE - HEAD - INNER_HEAD - TAG;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const KEY: usize = 32;
 const HEAD: usize = 1 + KEY;
 const TAG: usize = 16;
 const SIGNATURE: usize = 64;
-const INNER_HEAD: usize = KEY + 8 + 16 + SIGNATURE;
-const MAX_AGE_MS: u64 = 60_000;
-const INFO: &[u8] = b"visavis envelope 1";
-const SIGNED_PREFIX: &[u8] = b"visavis-envelope-1";
+const INNER_HEAD: usize = KEY + SIGNATURE;
+const INFO: &[u8] = b"visavis envelope 2";
+const SIGNED_PREFIX: &[u8] = b"visavis-envelope-2";
 
 type PublicKey = <X25519HkdfSha256 as Kem>::PublicKey;
 type PrivateKey = <X25519HkdfSha256 as Kem>::PrivateKey;
 type EncappedKey = <X25519HkdfSha256 as Kem>::EncappedKey;
+type SenderContext = AeadCtxS<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>;
+type ReceiverContext = AeadCtxR<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>;
 
-/// A body and who is proven to have sent it to this side, lately. Whether for the first time, a
-/// [`ReplayCache`](super::ReplayCache) tells.
+/// A body and who signed it for this side. It may be a recording.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Opened {
     /// The sender.
     pub from: PeerId,
     /// What they sent.
     pub body: Vec<u8>,
-    /// Time and nonce under the signature: no two envelopes of a sender share them.
-    pub(super) stamp: (u64, u128),
 }
 
-/// Why an envelope cannot be made or is refused.
+/// Seals the records that follow an envelope, in order.
+pub struct Sealer {
+    context: SenderContext,
+    data: [u8; 1 + KEY],
+}
+
+/// Opens the records that follow an envelope, in order.
+pub struct Opener {
+    context: ReceiverContext,
+    data: [u8; 1 + KEY],
+}
+
+/// Why an envelope or a record cannot be made or is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EnvelopeError {
     /// Over 64 KiB.
@@ -73,15 +91,9 @@ pub enum EnvelopeError {
     /// Not signed by whom it names as its sender.
     #[error("the message is not signed by its sender")]
     Signature,
-    /// More than 60 s older or newer than this side's clock.
-    #[error("the message is too old, or one of the two clocks is wrong")]
-    Time,
-    /// Received before.
-    #[error("the message was received before")]
-    Replayed,
-    /// Too many strangers write: whether it was received before can no longer be told.
-    #[error("too many strangers send messages")]
-    TooManySenders,
+    /// Not the next record of this connection: repeated, out of order, altered, or of another connection.
+    #[error("the message is not the next one of this connection")]
+    NotNext,
     /// The system gave no random numbers.
     #[error("the system's random source failed")]
     Random,
@@ -94,8 +106,8 @@ fn usable_key(id: &PeerId) -> Result<VerifyingKey, EnvelopeError> {
     }
 }
 
-fn signed_bytes(receiver: &PeerId, sender: &[u8], time: &[u8], nonce: &[u8], body: &[u8]) -> Vec<u8> {
-    [SIGNED_PREFIX, receiver.as_bytes(), sender, time, nonce, body].concat()
+fn signed_bytes(receiver: &PeerId, sender: &[u8], key: &[u8], body: &[u8]) -> Vec<u8> {
+    [SIGNED_PREFIX, receiver.as_bytes(), sender, key, body].concat()
 }
 
 fn associated_data(receiver: &PeerId) -> [u8; 1 + KEY] {
@@ -104,74 +116,89 @@ fn associated_data(receiver: &PeerId) -> [u8; 1 + KEY] {
     data
 }
 
-/// Signs a body, seals it to `to`, and stamps it with the Unix time `now_ms` and a fresh nonce.
-pub fn seal(identity: &Identity, to: &PeerId, body: &[u8], now_ms: u64) -> Result<Vec<u8>, EnvelopeError> {
+/// Signs a body and seals it to `to`. The [`Sealer`] seals what follows it to the same person.
+pub fn seal(identity: &Identity, to: &PeerId, body: &[u8]) -> Result<(Vec<u8>, Sealer), EnvelopeError> {
     if body.len() > MAX_BODY {
         return Err(EnvelopeError::TooLarge);
     }
-    let mut nonce = [0; 16];
-    getrandom::fill(&mut nonce).map_err(|_| EnvelopeError::Random)?;
-    let receiver = usable_key(to)?;
-    let receiver = PublicKey::from_bytes(receiver.to_montgomery().as_bytes()).map_err(|_| EnvelopeError::WeakKey)?;
+    let (key, mut sealer) = Sealer::to(to)?;
     let sender = identity.id();
-    let time = now_ms.to_be_bytes();
-    let signature = identity.sign(&signed_bytes(to, sender.as_bytes(), &time, &nonce, body));
-    let plaintext = Zeroizing::new([&sender.as_bytes()[..], &time, &nonce, &signature, body].concat());
-    let (key, sealed) = hpke::single_shot_seal::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(
-        &OpModeS::Base,
-        &receiver,
-        INFO,
-        &plaintext,
-        &associated_data(to),
-    )
-    .map_err(|_| EnvelopeError::WeakKey)?;
-    Ok([&[VERSION][..], &key.to_bytes(), &sealed].concat())
+    let signature = identity.sign(&signed_bytes(to, sender.as_bytes(), &key, body));
+    let plaintext = Zeroizing::new([&sender.as_bytes()[..], &signature, body].concat());
+    let sealed = sealer.seal_next(&plaintext)?;
+    Ok(([&[VERSION][..], &key, &sealed].concat(), sealer))
 }
 
-/// Opens an envelope sealed to `identity`, at the Unix time `now_ms`. It may be a repeated one.
-pub fn open(identity: &Identity, envelope: &[u8], now_ms: u64) -> Result<Opened, EnvelopeError> {
-    if envelope.len() > MAX_ENVELOPE {
-        return Err(EnvelopeError::TooLarge);
-    }
-    let plaintext = unseal(identity, envelope)?;
+/// Opens an envelope sealed to `identity`; it may be a recording. The [`Opener`] opens what follows it.
+pub fn open(identity: &Identity, envelope: &[u8]) -> Result<(Opened, Opener), EnvelopeError> {
+    let (key, plaintext, opener) = unseal(identity, envelope)?;
     let (sender, rest) = plaintext.split_first_chunk::<KEY>().ok_or(EnvelopeError::Truncated)?;
-    let (time, rest) = rest.split_first_chunk::<8>().ok_or(EnvelopeError::Truncated)?;
-    let (nonce, rest) = rest.split_first_chunk::<16>().ok_or(EnvelopeError::Truncated)?;
     let (signature, body) = rest.split_first_chunk::<SIGNATURE>().ok_or(EnvelopeError::Truncated)?;
 
     let from = PeerId::from_bytes(*sender);
     usable_key(&from)?
-        .verify_strict(&signed_bytes(&identity.id(), sender, time, nonce, body), &Signature::from_bytes(signature))
+        .verify_strict(&signed_bytes(&identity.id(), sender, &key, body), &Signature::from_bytes(signature))
         .map_err(|_| EnvelopeError::Signature)?;
-    let time_ms = u64::from_be_bytes(*time);
-    if now_ms.abs_diff(time_ms) > MAX_AGE_MS {
-        return Err(EnvelopeError::Time);
-    }
-    Ok(Opened { from, body: body.to_vec(), stamp: (time_ms, u128::from_be_bytes(*nonce)) })
+    Ok((Opened { from, body: body.to_vec() }, opener))
 }
 
-fn unseal(identity: &Identity, envelope: &[u8]) -> Result<Zeroizing<Vec<u8>>, EnvelopeError> {
+type Unsealed = ([u8; KEY], Zeroizing<Vec<u8>>, Opener);
+
+fn unseal(identity: &Identity, envelope: &[u8]) -> Result<Unsealed, EnvelopeError> {
+    if envelope.len() > MAX_ENVELOPE {
+        return Err(EnvelopeError::TooLarge);
+    }
     let (&version, rest) = envelope.split_first().ok_or(EnvelopeError::Truncated)?;
     if version != VERSION {
         return Err(EnvelopeError::Version);
     }
-    let (key, sealed) = rest.split_at_checked(KEY).ok_or(EnvelopeError::Truncated)?;
+    let (key, sealed) = rest.split_first_chunk::<KEY>().ok_or(EnvelopeError::Truncated)?;
     if sealed.len() < INNER_HEAD + TAG {
         return Err(EnvelopeError::Truncated);
     }
-    let key = EncappedKey::from_bytes(key).map_err(|_| EnvelopeError::NotForMe)?;
+    let encapped = EncappedKey::from_bytes(key).map_err(|_| EnvelopeError::NotForMe)?;
     let secret = PrivateKey::from_bytes(&identity.x25519_secret()[..]).map_err(|_| EnvelopeError::NotForMe)?;
     // An encapsulated key of small order makes an all-zero secret, which the HPKE layer refuses (RFC 9180, 7.1.4).
-    hpke::single_shot_open::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(
-        &OpModeR::Base,
-        &secret,
-        &key,
-        INFO,
-        sealed,
-        &associated_data(&identity.id()),
-    )
-    .map(Zeroizing::new)
-    .map_err(|_| EnvelopeError::NotForMe)
+    let context = setup_receiver(&OpModeR::Base, &secret, &encapped, INFO).map_err(|_| EnvelopeError::NotForMe)?;
+    let mut opener = Opener { context, data: associated_data(&identity.id()) };
+    let plaintext = opener.open_next(sealed).map_err(|_| EnvelopeError::NotForMe)?;
+    Ok((*key, Zeroizing::new(plaintext), opener))
+}
+
+impl Sealer {
+    /// A context for `to`, and its encapsulated key.
+    fn to(to: &PeerId) -> Result<(Vec<u8>, Self), EnvelopeError> {
+        let receiver = usable_key(to)?.to_montgomery();
+        let receiver = PublicKey::from_bytes(receiver.as_bytes()).map_err(|_| EnvelopeError::WeakKey)?;
+        let (key, context) =
+            setup_sender::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(&OpModeS::Base, &receiver, INFO)
+                .map_err(|_| EnvelopeError::WeakKey)?;
+        Ok((key.to_bytes().to_vec(), Self { context, data: associated_data(to) }))
+    }
+
+    /// The next record.
+    pub fn seal(&mut self, body: &[u8]) -> Result<Vec<u8>, EnvelopeError> {
+        if body.len() > MAX_BODY {
+            return Err(EnvelopeError::TooLarge);
+        }
+        self.seal_next(body)
+    }
+
+    /// Fails after 2^64 records.
+    fn seal_next(&mut self, plaintext: &[u8]) -> Result<Vec<u8>, EnvelopeError> {
+        self.context.seal(plaintext, &self.data).map_err(|_| EnvelopeError::TooLarge)
+    }
+}
+
+impl Opener {
+    /// The body of the next record. After a refusal nothing that follows on the connection is of use.
+    pub fn open(&mut self, record: &[u8]) -> Result<Vec<u8>, EnvelopeError> {
+        self.open_next(record).map_err(|_| EnvelopeError::NotNext)
+    }
+
+    fn open_next(&mut self, sealed: &[u8]) -> Result<Vec<u8>, hpke::HpkeError> {
+        self.context.open(sealed, &self.data)
+    }
 }
 
 #[cfg(test)]
@@ -180,68 +207,97 @@ mod tests {
 
     use super::*;
 
-    const NOW: u64 = 1_800_000_000_000;
-
     fn person(seed: u8) -> Identity {
         Identity::from_seed([seed; 32])
+    }
+
+    fn envelope(from: &Identity, to: &PeerId, body: &[u8]) -> Vec<u8> {
+        seal(from, to, body).unwrap().0
+    }
+
+    fn refusal(of: &Identity, envelope: &[u8]) -> EnvelopeError {
+        open(of, envelope).err().unwrap()
     }
 
     #[test]
     fn the_receiver_opens_it_and_nobody_else_does() {
         let (alice, bob, eve) = (person(1), person(2), person(3));
-        let envelope = seal(&alice, &bob.id(), b"hello", NOW).unwrap();
+        let (envelope, mut sealer) = seal(&alice, &bob.id(), b"hello").unwrap();
         assert!(!envelope.windows(KEY).any(|bytes| bytes == alice.id().as_bytes()), "the sender shows");
-        assert_eq!(open(&eve, &envelope, NOW), Err(EnvelopeError::NotForMe));
-        let opened = open(&bob, &envelope, NOW).unwrap();
-        assert_eq!((opened.from, &opened.body[..], opened.stamp.0), (alice.id(), &b"hello"[..], NOW));
+        assert_eq!(refusal(&eve, &envelope), EnvelopeError::NotForMe);
+        let (opened, mut opener) = open(&bob, &envelope).unwrap();
+        assert_eq!((opened.from, &opened.body[..]), (alice.id(), &b"hello"[..]));
+        for body in [&b"first"[..], b"", b"third"] {
+            assert_eq!(opener.open(&sealer.seal(body).unwrap()).unwrap(), body);
+        }
+    }
+
+    /// Made by another implementation of the format.
+    #[test]
+    fn an_envelope_that_was_made_by_others_opens() {
+        let envelope = include_bytes!("../../fuzz/corpus/envelope/hello");
+        let (opened, _) = open(&person(7), envelope).unwrap();
+        assert_eq!(opened.from, person(1).id());
+        assert!(opened.body.starts_with(br#"{"hello":{"instance":"8f14e45fceea"#));
     }
 
     #[test]
-    fn age_is_bounded_at_sixty_seconds_either_way() {
+    fn a_record_opens_once_in_its_place_on_its_own_connection() {
         let (alice, bob) = (person(1), person(2));
-        let envelope = seal(&alice, &bob.id(), b"hello", NOW).unwrap();
-        for refused in [NOW + 60_001, NOW + 61_000, NOW - 60_001, NOW - 61_000, 0, u64::MAX] {
-            assert_eq!(open(&bob, &envelope, refused), Err(EnvelopeError::Time));
-        }
-        assert!(open(&bob, &envelope, NOW + 60_000).is_ok());
-        assert!(open(&bob, &envelope, NOW - 60_000).is_ok());
+        let (envelope, mut sealer) = seal(&alice, &bob.id(), b"hello").unwrap();
+        let records: Vec<_> = (0..3).map(|number| sealer.seal(&[number]).unwrap()).collect();
+        let receiver = || open(&bob, &envelope).unwrap().1;
+
+        let mut repeated = receiver();
+        assert_eq!(repeated.open(&records[0]), Ok(vec![0]));
+        assert_eq!(repeated.open(&records[0]), Err(EnvelopeError::NotNext));
+        assert_eq!(receiver().open(&records[1]), Err(EnvelopeError::NotNext), "one was left out");
+        let mut altered = records[0].clone();
+        altered[0] ^= 1;
+        assert_eq!(receiver().open(&altered), Err(EnvelopeError::NotNext));
+        assert_eq!(receiver().open(&records[0][1..]), Err(EnvelopeError::NotNext));
+        assert_eq!(receiver().open(&[]), Err(EnvelopeError::NotNext));
+        // The same two people, another connection: after a restart, say.
+        let (another, mut its_sealer) = seal(&alice, &bob.id(), b"hello").unwrap();
+        let (_, mut its_opener) = open(&bob, &another).unwrap();
+        assert_eq!(its_opener.open(&records[0]), Err(EnvelopeError::NotNext));
+        assert_eq!(receiver().open(&its_sealer.seal(&[0]).unwrap()), Err(EnvelopeError::NotNext));
+        // The other direction.
+        let (back, _) = seal(&bob, &alice.id(), b"hello").unwrap();
+        assert_eq!(open(&alice, &back).unwrap().1.open(&records[0]), Err(EnvelopeError::NotNext));
     }
 
-    /// Seals a plaintext of the test's choosing, as a hostile sender may.
-    fn seal_raw(to: &Identity, plaintext: &[u8]) -> Vec<u8> {
-        let receiver = usable_key(&to.id()).unwrap().to_montgomery();
-        let receiver = PublicKey::from_bytes(receiver.as_bytes()).unwrap();
-        let (key, sealed) = hpke::single_shot_seal::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(
-            &OpModeS::Base,
-            &receiver,
-            INFO,
-            plaintext,
-            &associated_data(&to.id()),
-        )
-        .unwrap();
-        [&[VERSION][..], &key.to_bytes(), &sealed].concat()
+    /// Seals a plaintext that is signed by whom a test chooses, as a hostile sender may.
+    fn seal_raw(to: &Identity, plaintext: impl Fn(&[u8]) -> Vec<u8>) -> Vec<u8> {
+        let (key, mut sealer) = Sealer::to(&to.id()).unwrap();
+        let sealed = sealer.seal_next(&plaintext(&key)).unwrap();
+        [&[VERSION][..], &key, &sealed].concat()
     }
 
-    fn plaintext(sender: &[u8; 32], signature: &[u8; 64]) -> Vec<u8> {
-        [&sender[..], &NOW.to_be_bytes(), &[7; 16], signature, b"body"].concat()
+    fn plaintext(sender: &PeerId, signature: &[u8; 64]) -> Vec<u8> {
+        [&sender.as_bytes()[..], signature, b"body"].concat()
     }
 
     #[test]
     fn another_senders_name_is_refused() {
         let (alice, bob, eve) = (person(1), person(2), person(3));
-        let signed = signed_bytes(&bob.id(), alice.id().as_bytes(), &NOW.to_be_bytes(), &[7; 16], b"body");
-        let forged = seal_raw(&bob, &plaintext(alice.id().as_bytes(), &eve.sign(&signed)));
-        assert_eq!(open(&bob, &forged, NOW), Err(EnvelopeError::Signature));
-        let honest = seal_raw(&bob, &plaintext(alice.id().as_bytes(), &alice.sign(&signed)));
-        assert!(open(&bob, &honest, NOW).is_ok());
+        let signed_by =
+            |signer: &Identity, key: &[u8]| signer.sign(&signed_bytes(&bob.id(), alice.id().as_bytes(), key, b"body"));
+        let forged = seal_raw(&bob, |key| plaintext(&alice.id(), &signed_by(&eve, key)));
+        assert_eq!(refusal(&bob, &forged), EnvelopeError::Signature);
+        let honest = seal_raw(&bob, |key| plaintext(&alice.id(), &signed_by(&alice, key)));
+        assert!(open(&bob, &honest).is_ok());
     }
 
     #[test]
-    fn a_receiver_cannot_pass_an_envelope_on() {
+    fn a_receiver_cannot_pass_an_envelope_on_nor_put_another_secret_under_it() {
         let (alice, bob, eve) = (person(1), person(2), person(3));
-        let to_eve = seal(&alice, &eve.id(), b"body", NOW).unwrap();
-        let inner = unseal(&eve, &to_eve).unwrap();
-        assert_eq!(open(&bob, &seal_raw(&bob, &inner), NOW), Err(EnvelopeError::Signature));
+        let to_eve = envelope(&alice, &eve.id(), b"body");
+        let (_, inner, _) = unseal(&eve, &to_eve).unwrap();
+        assert_eq!(refusal(&bob, &seal_raw(&bob, |_| inner.to_vec())), EnvelopeError::Signature);
+        let to_bob = envelope(&alice, &bob.id(), b"body");
+        let (_, inner, _) = unseal(&bob, &to_bob).unwrap();
+        assert_eq!(refusal(&bob, &seal_raw(&bob, |_| inner.to_vec())), EnvelopeError::Signature);
     }
 
     #[test]
@@ -261,41 +317,45 @@ mod tests {
         ];
         for key in weak.into_iter().chain([[2; 32]]) {
             let id = PeerId::from_bytes(key);
-            assert_eq!(seal(&bob, &id, b"", NOW), Err(EnvelopeError::WeakKey), "{key:?}");
+            assert_eq!(seal(&bob, &id, b"").err(), Some(EnvelopeError::WeakKey), "{key:?}");
             // With A of small order, R = identity and S = 0 satisfy a lax check for every message.
             let mut signature = [0; 64];
             signature[0] = 1;
-            assert_eq!(open(&bob, &seal_raw(&bob, &plaintext(&key, &signature)), NOW), Err(EnvelopeError::WeakKey));
+            assert_eq!(refusal(&bob, &seal_raw(&bob, |_| plaintext(&id, &signature))), EnvelopeError::WeakKey);
         }
-        let mut envelope = seal(&person(1), &bob.id(), b"", NOW).unwrap();
+        let mut envelope = envelope(&person(1), &bob.id(), b"");
         envelope[1..33].fill(0);
-        assert_eq!(open(&bob, &envelope, NOW), Err(EnvelopeError::NotForMe));
+        assert_eq!(refusal(&bob, &envelope), EnvelopeError::NotForMe);
     }
 
     #[test]
     fn sizes_and_versions_are_checked() {
         let (alice, bob) = (person(1), person(2));
-        let largest = seal(&alice, &bob.id(), &vec![0; MAX_BODY], NOW).unwrap();
+        let (largest, mut sealer) = seal(&alice, &bob.id(), &vec![0; MAX_BODY]).unwrap();
         assert_eq!(largest.len(), MAX_ENVELOPE);
-        assert!(open(&bob, &largest, NOW).is_ok());
-        assert_eq!(seal(&alice, &bob.id(), &vec![0; MAX_BODY + 1], NOW), Err(EnvelopeError::TooLarge));
-        assert_eq!(open(&bob, &vec![1; MAX_ENVELOPE + 1], NOW), Err(EnvelopeError::TooLarge));
-        let mut other = seal(&alice, &bob.id(), b"", NOW).unwrap();
-        other[0] = 2;
-        assert_eq!(open(&bob, &other, NOW), Err(EnvelopeError::Version));
+        assert!(open(&bob, &largest).is_ok());
+        assert_eq!(seal(&alice, &bob.id(), &vec![0; MAX_BODY + 1]).err(), Some(EnvelopeError::TooLarge));
+        assert_eq!(sealer.seal(&vec![0; MAX_BODY + 1]), Err(EnvelopeError::TooLarge));
+        assert!(sealer.seal(&vec![0; MAX_BODY]).is_ok_and(|record| record.len() <= MAX_ENVELOPE));
+        assert_eq!(refusal(&bob, &vec![VERSION; MAX_ENVELOPE + 1]), EnvelopeError::TooLarge);
+        for version in [0, 1, 3, 255] {
+            let mut other = envelope(&alice, &bob.id(), b"");
+            other[0] = version;
+            assert_eq!(refusal(&bob, &other), EnvelopeError::Version);
+        }
     }
 
     #[test]
     fn every_altered_and_every_cut_envelope_is_refused() {
         let (alice, bob) = (person(1), person(2));
-        let envelope = seal(&alice, &bob.id(), b"hello", NOW).unwrap();
+        let envelope = envelope(&alice, &bob.id(), b"hello");
         for index in 0..envelope.len() {
             let mut altered = envelope.clone();
             altered[index] ^= 0x10;
-            assert!(open(&bob, &altered, NOW).is_err(), "altered at {index}");
-            assert!(open(&bob, &envelope[..index], NOW).is_err(), "cut at {index}");
+            assert!(open(&bob, &altered).is_err(), "altered at {index}");
+            assert!(open(&bob, &envelope[..index]).is_err(), "cut at {index}");
         }
-        assert!(open(&bob, &envelope, NOW).is_ok());
+        assert!(open(&bob, &envelope).is_ok());
     }
 
     proptest! {
@@ -304,16 +364,19 @@ mod tests {
         #[test]
         fn any_body_comes_back(sender in 0_u8..9, receiver in 10_u8..19, body in prop::collection::vec(any::<u8>(), 0..2000)) {
             let (sender, receiver) = (person(sender), person(receiver));
-            let envelope = seal(&sender, &receiver.id(), &body, NOW).unwrap();
-            let opened = open(&receiver, &envelope, NOW).unwrap();
-            prop_assert_eq!((opened.from, opened.body), (sender.id(), body));
+            let (envelope, mut sealer) = seal(&sender, &receiver.id(), &body).unwrap();
+            let (opened, mut opener) = open(&receiver, &envelope).unwrap();
+            prop_assert_eq!((opened.from, &opened.body), (sender.id(), &body));
+            prop_assert_eq!(opener.open(&sealer.seal(&body).unwrap()), Ok(body));
         }
 
         #[test]
         fn any_bytes_are_refused_without_failing(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
-            prop_assert!(open(&person(2), &bytes, NOW).is_err());
+            prop_assert!(open(&person(2), &bytes).is_err());
             let versioned = [&[VERSION][..], &bytes].concat();
-            prop_assert!(open(&person(2), &versioned, NOW).is_err());
+            prop_assert!(open(&person(2), &versioned).is_err());
+            let (_, mut opener) = open(&person(2), &envelope(&person(1), &person(2).id(), b"")).unwrap();
+            prop_assert!(opener.open(&bytes).is_err());
         }
     }
 }

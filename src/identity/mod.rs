@@ -7,13 +7,11 @@ mod peer_id;
 mod picture;
 pub mod private_file;
 pub mod qr;
-mod replay;
 mod text;
 
-pub use envelope::{EnvelopeError, MAX_BODY, MAX_ENVELOPE, Opened, open, seal};
+pub use envelope::{EnvelopeError, MAX_BODY, MAX_ENVELOPE, Opened, Opener, Sealer, open, seal};
 pub use key::{Identity, IdentityError};
 pub use link::ContactLink;
 pub use peer_id::{ParsePeerIdError, PeerId};
 pub use picture::{PictureError, read_contact_picture};
-pub use replay::ReplayCache;
 pub use text::{MAX_NAME_CHARS, display_name, plain_text};

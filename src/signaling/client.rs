@@ -15,9 +15,9 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::connection::Local;
 use super::discovery::{Discovery, DiscoveryFault};
 use super::hub::Hub;
+use super::local::Local;
 use super::local_ports::LocalPort;
 use super::{Message, lan};
 use crate::identity::{EnvelopeError, Identity, PeerId, display_name};
@@ -95,9 +95,14 @@ pub enum SignalingEvent {
         /// Which.
         message: Message,
     },
-    /// Somebody's computer and this one differ by over a minute in what time it is, so they do not see each other. Told
-    /// once in ten minutes at most.
-    ClocksDiffer,
+    /// Somebody's computer and this one differ by over a minute in what time it is. Nothing but the times that each shows
+    /// depends on it. Told once of each person, and once in ten minutes at most.
+    ClocksDiffer {
+        /// Whose; their key is proven.
+        id: PeerId,
+        /// By how many seconds their clock is ahead of this one.
+        seconds_ahead: i64,
+    },
     /// What keeps people on this network from being found from now on; `None`: nothing does any more.
     Discovery(Option<DiscoveryFault>),
 }
@@ -230,7 +235,8 @@ impl SignalingClient {
         });
     }
 
-    /// From now on these people are not seen, not heard and not answered: they find nobody here. Replaces the earlier set.
+    /// From now on these people are neither seen nor heard, and do not learn of it: their connections stay, and what they
+    /// say is passed over. Replaces the earlier set.
     pub fn set_blocked(&self, blocked: HashSet<PeerId>) {
         self.tell(Command::SetBlocked(blocked));
     }

@@ -1,5 +1,5 @@
 //! How much anybody may send: token buckets for each sender, connection and address. Pure; time is an argument. Owned by
-//! the hub (messages), the connections (frames) and the listener (addresses).
+//! the hub (messages), the connections (frames, bytes) and the listener (addresses).
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -16,6 +16,8 @@ const MAX_PER_ADDRESS: usize = 32;
 const MAX_INBOUND: usize = 320;
 /// Of these, such that have proven nothing yet.
 const MAX_UNPROVEN: usize = 64;
+/// Of these, from one address.
+const MAX_UNPROVEN_PER_ADDRESS: usize = 8;
 
 /// Lets through `rate` a second, and `burst` at once after a pause.
 #[derive(Debug)]
@@ -33,20 +35,72 @@ impl TokenBucket {
 
     /// Whether one more may pass.
     pub(super) fn take(&mut self, now: Instant) -> bool {
+        let may = self.level(now) >= 1.0;
+        if may {
+            self.spend(1.0);
+        }
+        may
+    }
+
+    /// How many may pass.
+    pub(super) fn level(&mut self, now: Instant) -> f64 {
         let passed = now.saturating_duration_since(self.filled).as_secs_f64();
         self.tokens = (self.tokens + passed * self.rate).min(self.burst);
         self.filled = self.filled.max(now);
-        if self.tokens < 1.0 {
-            return false;
-        }
-        self.tokens -= 1.0;
-        true
+        self.tokens
+    }
+
+    /// So many pass, of those that may.
+    pub(super) fn spend(&mut self, count: f64) {
+        self.tokens -= count;
+    }
+
+    /// How long until so many may pass (no more than the burst).
+    pub(super) fn wait_for(&mut self, count: f64, now: Instant) -> Duration {
+        let missing = count.min(self.burst) - self.level(now);
+        Duration::from_secs_f64(missing.max(0.0) / self.rate)
     }
 
     /// When one more may pass, which is now or later.
     pub(super) fn free_at(&self, now: Instant) -> Instant {
         let wait = Duration::try_from_secs_f64((1.0 - self.tokens) / self.rate).unwrap_or_default();
         now.max(self.filled + wait)
+    }
+}
+
+/// How fast the frames of one connection are read: 20 a second (bursts of 32) of somebody who is nobody to this side, and
+/// 200 (bursts of 800) of a contact or whoever is called or answered. More is not refused: it is not read yet.
+#[derive(Debug)]
+pub(super) struct Pace {
+    known: bool,
+    bucket: TokenBucket,
+    /// All was used up, and there is not enough again for it to be worth reading.
+    waits: bool,
+}
+
+impl Pace {
+    /// Frames that are read at once after a pause: a few hundred connections that wake for one frame each cost more than
+    /// the frames.
+    const WORTHWHILE: f64 = 8.0;
+
+    pub(super) fn new(known: bool, now: Instant) -> Self {
+        let bucket = if known { TokenBucket::new(200.0, 800.0, now) } else { TokenBucket::new(20.0, 32.0, now) };
+        Self { known, bucket, waits: false }
+    }
+
+    /// How long nothing more is read; `None`: the next frame is.
+    pub(super) fn pause(&mut self, known: bool, now: Instant) -> Option<Duration> {
+        if known != self.known {
+            *self = Self::new(known, now);
+        }
+        let wanted = if self.waits { Self::WORTHWHILE } else { 1.0 };
+        self.waits = self.bucket.level(now) < wanted;
+        self.waits.then(|| self.bucket.wait_for(Self::WORTHWHILE, now))
+    }
+
+    /// A frame was read.
+    pub(super) fn read(&mut self) {
+        self.bucket.spend(1.0);
     }
 }
 
@@ -103,7 +157,7 @@ impl Admission {
 }
 
 /// How many connections the listener serves: 32 at a time and 10 new ones a second from one address (one /64 of IPv6), 320
-/// at a time altogether, and 64 of these before they have proven who they are.
+/// at a time altogether, and 64 of these (8 from one address) before they have proven who they are.
 #[derive(Debug)]
 pub(super) struct AddressLimits {
     state: Mutex<Addresses>,
@@ -119,6 +173,7 @@ struct Addresses {
 #[derive(Debug)]
 struct Address {
     open: usize,
+    unproven: usize,
     fresh: TokenBucket,
 }
 
@@ -149,12 +204,17 @@ impl AddressLimits {
         if !state.each.contains_key(&address) && state.each.len() >= MAX_ADDRESSES {
             state.forget_quietest();
         }
-        let entry =
-            state.each.entry(address).or_insert_with(|| Address { open: 0, fresh: TokenBucket::new(10.0, 40.0, now) });
-        if entry.open >= MAX_PER_ADDRESS || !entry.fresh.take(now) {
+        let entry = state.each.entry(address).or_insert_with(|| Address {
+            open: 0,
+            unproven: 0,
+            fresh: TokenBucket::new(10.0, 40.0, now),
+        });
+        let full = entry.open >= MAX_PER_ADDRESS || entry.unproven >= MAX_UNPROVEN_PER_ADDRESS;
+        if full || !entry.fresh.take(now) {
             return None;
         }
         entry.open += 1;
+        entry.unproven += 1;
         state.open += 1;
         state.unproven += 1;
         Some(Permit { limits: self.clone(), address, proven: false })
@@ -162,6 +222,14 @@ impl AddressLimits {
 }
 
 impl Addresses {
+    /// One connection less that has proven nothing.
+    fn is_proven(&mut self, address: &IpAddr) {
+        self.unproven -= 1;
+        if let Some(entry) = self.each.get_mut(address) {
+            entry.unproven -= 1;
+        }
+    }
+
     /// There is one: fewer connections are open than addresses are remembered.
     fn forget_quietest(&mut self) {
         let idle = self.each.iter().filter(|(_, entry)| entry.open == 0);
@@ -176,7 +244,7 @@ impl Permit {
     pub(super) fn proven(&mut self) {
         if !self.proven {
             self.proven = true;
-            self.limits.lock().unproven -= 1;
+            self.limits.lock().is_proven(&self.address);
         }
     }
 }
@@ -184,8 +252,10 @@ impl Permit {
 impl Drop for Permit {
     fn drop(&mut self) {
         let mut state = self.limits.lock();
+        if !self.proven {
+            state.is_proven(&self.address);
+        }
         state.open -= 1;
-        state.unproven -= usize::from(!self.proven);
         if let Some(entry) = state.each.get_mut(&self.address) {
             entry.open -= 1;
         }
@@ -220,6 +290,39 @@ mod tests {
         assert_eq!(next, start + Duration::from_millis(1500));
         assert_eq!(bucket.free_at(start + Duration::from_secs(9)), start + Duration::from_secs(9));
         assert_eq!((0..10).filter(|_| bucket.take(start + Duration::from_secs(100))).count(), 3);
+    }
+
+    /// Frames that are read within `seconds` by somebody who sends more than is read.
+    fn frames_read(known: bool, seconds: u64) -> u32 {
+        let start = Instant::now();
+        let (mut pace, mut now, mut frames) = (Pace::new(known, start), start, 0);
+        while now < start + Duration::from_secs(seconds) {
+            match pace.pause(known, now) {
+                Some(pause) => now += pause + Duration::from_millis(1),
+                None => {
+                    pace.read();
+                    frames += 1;
+                }
+            }
+        }
+        frames
+    }
+
+    #[test]
+    fn frames_are_read_no_faster_than_the_pace() {
+        assert!((32 + 20 * 9..=32 + 20 * 10).contains(&frames_read(false, 10)), "{}", frames_read(false, 10));
+        assert!((800 + 200 * 9..=800 + 200 * 10).contains(&frames_read(true, 10)), "{}", frames_read(true, 10));
+    }
+
+    #[test]
+    fn whoever_is_called_is_read_at_a_contacts_pace_from_then_on() {
+        let now = Instant::now();
+        let mut pace = Pace::new(false, now);
+        while pace.pause(false, now).is_none() {
+            pace.read();
+        }
+        assert_eq!(pace.pause(true, now), None);
+        assert!(pace.pause(true, now + Duration::from_secs(1)).is_none());
     }
 
     #[test]
@@ -260,15 +363,24 @@ mod tests {
         let limits = AddressLimits::new();
         let from = |last: u8| IpAddr::from([192, 0, 2, last]);
         let mut held: Vec<_> = (0..100).filter_map(|_| limits.admit(from(1), start)).collect();
-        assert_eq!(held.len(), MAX_PER_ADDRESS);
+        assert_eq!(held.len(), MAX_UNPROVEN_PER_ADDRESS);
         held.extend((2..100).filter_map(|last| limits.admit(from(last), start)));
         assert_eq!(held.len(), MAX_UNPROVEN);
         held.iter_mut().for_each(Permit::proven);
         held.extend((2..100).filter_map(|last| limits.admit(from(last), start)));
         assert_eq!(held.len(), 2 * MAX_UNPROVEN);
+        held.iter_mut().for_each(Permit::proven);
+        let mut of_one = Vec::new();
+        while let Some(mut permit) = limits.admit(from(1), start) {
+            permit.proven();
+            of_one.push(permit);
+        }
+        assert_eq!(of_one.len() + MAX_UNPROVEN_PER_ADDRESS, MAX_PER_ADDRESS);
+        held.extend(of_one);
         drop(held);
         let state = limits.lock();
         assert_eq!((state.open, state.unproven), (0, 0));
+        assert!(state.each.values().all(|entry| (entry.open, entry.unproven) == (0, 0)));
     }
 
     #[test]
@@ -278,6 +390,6 @@ mod tests {
         let held: Vec<_> = (0..100_u16)
             .filter_map(|host| limits.admit(Ipv6Addr::new(0xfd00, 0, 0, 1, 0, 0, 0, host).into(), now))
             .collect();
-        assert_eq!(held.len(), MAX_PER_ADDRESS);
+        assert_eq!(held.len(), MAX_UNPROVEN_PER_ADDRESS);
     }
 }

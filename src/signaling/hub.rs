@@ -4,8 +4,8 @@
 
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
@@ -13,14 +13,17 @@ use tokio::task::JoinSet;
 use tokio::time::sleep_until;
 
 use super::client::{Command, PresenceRoute, SignalingEvent};
-use super::connection::{HANDSHAKE, Local};
+use super::connection::HANDSHAKE;
 use super::dial_budget::DialBudget;
 use super::discovery::DiscoveryFault;
 use super::flood::Admission;
+use super::handshake::encode;
+use super::inbox::Inbox;
+use super::local::Local;
 use super::outbox::Letter;
 use super::peer::{Link, Peer};
 use super::{Frame, Message, lan};
-use crate::identity::PeerId;
+use crate::identity::{MAX_BODY, PeerId};
 use crate::network::Path;
 
 const MAX_PEERS: usize = 256;
@@ -31,8 +34,8 @@ const MAX_UNPROVEN_DIALS: usize = MAX_DIALS / 2;
 /// Addresses of one contact that are remembered as theirs.
 const MAX_PROVEN: usize = 4;
 /// Messages over the limit before their connection is cut.
-const MAX_EXCESS: u32 = 200;
-/// Between two words about clocks: anybody can cause them.
+const MAX_EXCESS: u32 = 50;
+/// Between two words about clocks: anybody can cause them with another key.
 const CLOCKS_AGAIN: Duration = Duration::from_secs(600);
 /// When nothing else is due. Only bounds the sleep.
 const IDLE: Duration = Duration::from_secs(3600);
@@ -46,16 +49,14 @@ pub(super) enum Input {
     Lost { fullname: String },
     /// A connection is up and both sides are proven.
     Up(Up),
-    /// A message, within its bounds.
-    Message { connection: u64, peer: PeerId, message: Message },
+    /// A message, within its bounds, and the run of the app that sent it.
+    Letter { connection: u64, peer: PeerId, instance: Arc<str>, number: u64, message: Message },
     /// They go by another name.
     Name { connection: u64, peer: PeerId, name: String },
     /// They have read every letter up to this one.
     Acknowledged { connection: u64, peer: PeerId, number: u64 },
     /// A connection that was up is gone; whether it was the far computer that closed it.
     Down { connection: u64, peer: PeerId, closed_by_far: bool },
-    /// Somebody opened a connection with a message of another time than this computer's. Proves nothing.
-    ClocksDiffer,
     /// None of a person's addresses led to them.
     DialFailed { peer: PeerId },
     /// People are looked for anew: everybody who is there will be found again.
@@ -70,9 +71,11 @@ pub(super) struct Up {
     pub(super) connection: u64,
     pub(super) peer: PeerId,
     pub(super) name: String,
-    pub(super) instance: String,
+    pub(super) instance: Arc<str>,
     pub(super) dialed: bool,
     pub(super) path: Option<Path>,
+    /// By how many seconds their clock is ahead of this computer's, when that is worth a word.
+    pub(super) clock_ahead: Option<i64>,
     pub(super) letters: mpsc::Sender<Letter>,
 }
 
@@ -103,7 +106,10 @@ pub(super) struct Hub {
     reports: mpsc::Sender<Input>,
     peers: HashMap<PeerId, Peer>,
     admission: Admission,
-    clocks_told: Option<Instant>,
+    inbox: Inbox,
+    last_letter: u64,
+    /// Of whose clocks this side was told, and when the last time.
+    clocks_told: (HashSet<PeerId>, Option<Instant>),
     dials: JoinSet<()>,
     dialing: usize,
     budget: Arc<DialBudget>,
@@ -124,7 +130,9 @@ impl Hub {
             reports,
             peers: HashMap::new(),
             admission: Admission::new(Instant::now()),
-            clocks_told: None,
+            inbox: Inbox::default(),
+            last_letter: 0,
+            clocks_told: (HashSet::new(), None),
             dials: JoinSet::new(),
             dialing: 0,
             budget: Arc::new(DialBudget::new(Instant::now())),
@@ -143,7 +151,7 @@ impl Hub {
                     None => break,
                 },
                 Some(input) = inputs.recv() => self.input(input, Instant::now()),
-                Some(_) = self.dials.join_next() => {}
+                Some(ended) = self.dials.join_next() => lan::note_panic(ended),
                 () = sleep_until(due.into()) => {}
             }
             self.do_what_is_due(Instant::now());
@@ -166,7 +174,7 @@ impl Hub {
                     peer.renew(now);
                 }
             }
-            Command::SetBlocked(blocked) => self.set_blocked(blocked, now),
+            Command::SetBlocked(blocked) => self.set_blocked(blocked),
             Command::SetContacts(contacts) => self.set_contacts(contacts),
         }
     }
@@ -178,7 +186,11 @@ impl Hub {
                 self.peers.retain(|_, peer| !peer.lost(&fullname) || !peer.is_idle());
             }
             Input::Up(up) => self.up(up, now),
-            Input::Message { connection, peer, message } => self.received(connection, peer, message, now),
+            Input::Letter { connection, peer, instance, number, message } => {
+                if self.inbox.admit(peer, &instance, number, now) {
+                    self.received(connection, peer, message, now);
+                }
+            }
             Input::Name { connection, peer, name } => self.renamed(connection, peer, name, now),
             Input::Acknowledged { connection, peer, number } => {
                 if let Some(entry) = self.peer_on(connection, &peer) {
@@ -193,7 +205,6 @@ impl Hub {
                 }
                 self.down(connection, peer, now);
             }
-            Input::ClocksDiffer => self.clocks_differ(now),
             Input::DialFailed { peer } => {
                 self.dialing -= 1;
                 if let Some(entry) = self.peers.get_mut(&peer) {
@@ -226,10 +237,13 @@ impl Hub {
         proven.insert(0, path.remote.ip());
     }
 
-    fn clocks_differ(&mut self, now: Instant) {
-        if self.clocks_told.is_none_or(|told| now.saturating_duration_since(told) >= CLOCKS_AGAIN) {
-            self.clocks_told = Some(now);
-            (self.events)(SignalingEvent::ClocksDiffer);
+    /// Told once of each person.
+    fn clocks_differ(&mut self, id: PeerId, seconds_ahead: i64, now: Instant) {
+        let (told, last) = &mut self.clocks_told;
+        let lately = last.is_some_and(|last| now.saturating_duration_since(last) < CLOCKS_AGAIN);
+        if !self.local.is_blocked(&id) && !lately && told.insert(id) {
+            *last = Some(now);
+            (self.events)(SignalingEvent::ClocksDiffer { id, seconds_ahead });
         }
     }
 
@@ -237,31 +251,45 @@ impl Hub {
         if to == self.own || self.local.is_blocked(&to) || !self.make_room(&to, Claim::Wanted, now) {
             return self.undelivered(to, message);
         }
-        let envelope = match self.local.seal(&to, &Frame::Message(message.clone())) {
-            Ok(envelope) => envelope,
-            Err(error) => {
-                tracing::debug!(%error, "a message could not be sealed");
+        let number = self.last_letter + 1;
+        let body = match encode(&Frame::Letter { number, message: message.clone() }) {
+            Ok(body) if body.len() <= MAX_BODY => body,
+            _ => {
+                tracing::debug!("a message is too large");
                 return self.undelivered(to, message);
             }
         };
+        self.last_letter = number;
+        if matches!(message, Message::Invite { .. } | Message::Accept { .. }) {
+            self.local.engage(to);
+        }
         let peer = self.peer(to, now);
-        match peer.outbox.push(envelope, message, now) {
+        match peer.outbox.push(Letter { number, body: body.into() }, message, now) {
             Ok(()) => peer.send_waiting(),
             Err(message) => self.undelivered(to, message),
         }
     }
 
-    fn set_blocked(&mut self, blocked: HashSet<PeerId>, now: Instant) {
+    /// Connections to people who are blocked stay, so that they do not learn of it; here they are offline.
+    fn set_blocked(&mut self, blocked: HashSet<PeerId>) {
         for id in &blocked {
-            let Some(mut peer) = self.peers.remove(id) else { continue };
-            for message in peer.outbox.drain() {
+            let messages = self.peers.get_mut(id).map(|peer| peer.outbox.drain()).unwrap_or_default();
+            for message in messages {
                 self.undelivered(*id, message);
             }
-            self.offline(*id, &mut peer, now);
-            // Where they are stays known, for when they are unblocked.
-            self.peers.insert(*id, peer);
+            self.tell_presence(id, false);
         }
-        *self.local.blocked.lock().unwrap_or_else(PoisonError::into_inner) = blocked;
+        let before = self.local.set_blocked(blocked);
+        for id in before {
+            self.tell_presence(&id, true);
+        }
+    }
+
+    /// Says whether somebody with a connection is there, unless they are blocked.
+    fn tell_presence(&self, id: &PeerId, online: bool) {
+        if let Some(peer) = self.peers.get(id).filter(|peer| peer.link.is_some()) {
+            self.presence(*id, peer.name.clone(), online);
+        }
     }
 
     fn found(&mut self, fullname: String, peer: PeerId, addresses: Vec<SocketAddr>, now: Instant) {
@@ -278,7 +306,7 @@ impl Hub {
             }
         }
         // Dropping what came with it closes the connection.
-        if self.local.is_blocked(&up.peer) || !self.make_room(&up.peer, Claim::Proven, now) {
+        if !self.make_room(&up.peer, Claim::Proven, now) {
             return;
         }
         let opened_by_lower = up.dialed == (self.own < up.peer);
@@ -298,7 +326,7 @@ impl Hub {
         peer.is_heard();
         peer.name = up.name;
         peer.touched = now;
-        let Up { connection, instance, dialed, letters, .. } = up;
+        let Up { connection, instance, dialed, clock_ahead, letters, .. } = up;
         let restored = peer.closed_instance.take().is_some_and(|closed| closed == instance);
         peer.link = Some(Link { connection, instance, dialed, letters, since: now, excess: 0 });
         peer.send_waiting();
@@ -310,15 +338,20 @@ impl Hub {
         if news {
             self.presence(id, name, true);
         }
-        if restored {
+        if restored && !self.local.is_blocked(&up.peer) {
             (self.events)(SignalingEvent::ConnectionRestored { id: up.peer });
+        }
+        if let Some(seconds) = clock_ahead {
+            self.clocks_differ(up.peer, seconds, now);
         }
     }
 
     fn closed_by_far(&mut self, connection: u64, id: PeerId) {
         let Some(peer) = self.peer_on(connection, &id) else { return };
         peer.closed_instance = peer.link.as_ref().map(|link| link.instance.clone());
-        (self.events)(SignalingEvent::ConnectionClosed { id });
+        if !self.local.is_blocked(&id) {
+            (self.events)(SignalingEvent::ConnectionClosed { id });
+        }
     }
 
     fn down(&mut self, connection: u64, id: PeerId, now: Instant) {
@@ -333,16 +366,20 @@ impl Hub {
     }
 
     fn received(&mut self, connection: u64, from: PeerId, message: Message, now: Instant) {
-        if self.local.is_blocked(&from) {
-            return;
-        }
+        // Whoever is blocked is passed over, but counted like anybody; their invites take no room from strangers'.
+        let blocked = self.local.is_blocked(&from);
+        let own_limits_only = blocked || self.local.is_contact(&from);
         // A connection that was just replaced may still bring what was under way on it.
-        if self.admission.admit(from, message.is_invite(), self.local.is_contact(&from), now) {
-            return (self.events)(SignalingEvent::Received { from, message });
+        if self.admission.admit(from, message.is_invite(), own_limits_only, now) {
+            if !blocked {
+                (self.events)(SignalingEvent::Received { from, message });
+            }
+            return;
         }
         // Whoever rings too often (or while too many strangers ring) hears so, instead of waiting for nobody; but whoever
         // may not ring at all hears as little as from their first invites.
-        let may_ring = self.local.is_contact(&from) || self.local.strangers_welcome.load(Ordering::Relaxed);
+        let welcome = self.local.is_contact(&from) || self.local.strangers_welcome.load(Ordering::Relaxed);
+        let may_ring = welcome && !blocked;
         if let Message::Invite { invite, .. } = message
             && may_ring
             && self.peer_on(connection, &from).is_some()
@@ -377,7 +414,7 @@ impl Hub {
     fn possible_dials(&self, now: Instant) -> impl Iterator<Item = Due> {
         let unproven = self.peers.values().filter(|peer| peer.dialing && !peer.trusted_dial).count();
         let (room, room_for_unproven) = (self.dialing < MAX_DIALS, unproven < MAX_UNPROVEN_DIALS);
-        let due = self.peers.iter().filter(move |(id, _)| room && !self.local.is_blocked(id));
+        let due = self.peers.iter().filter(move |_| room);
         due.filter_map(move |(id, peer)| self.due(*id, peer, now)).filter(move |due| due.trusted || room_for_unproven)
     }
 
@@ -485,6 +522,9 @@ impl Hub {
     }
 
     fn presence(&self, id: PeerId, name: String, online: bool) {
+        if self.local.is_blocked(&id) {
+            return;
+        }
         (self.events)(SignalingEvent::Presence { id, name, online, route: PresenceRoute::Lan });
     }
 

@@ -9,21 +9,25 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::error::Elapsed;
 use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
 use tokio_tungstenite::tungstenite::http::{StatusCode, header};
 
-use super::connection::{ConnectionError, HANDSHAKE, Local, Met, carry, limits, meet_as_dialer, meet_as_listener};
+use super::connection::{ConnectionError, HANDSHAKE, carry, caught};
 use super::dial_budget::DialBudget;
 use super::flood::{AddressLimits, Permit};
+use super::handshake::{Met, Socket, limits, meet_as_dialer, meet_as_listener};
 use super::hub::Input;
-use crate::identity::{EnvelopeError, PeerId};
+use super::local::Local;
+use super::metered::Metered;
+use crate::identity::PeerId;
 use crate::network;
 
-const PATH: &str = "/visavis/1";
+const PATH: &str = "/visavis/2";
 /// The same for everybody: the request names nobody and no address.
-const REQUEST: &str = "ws://visavis.local/visavis/1";
+const REQUEST: &str = "ws://visavis.local/visavis/2";
 const CONNECT: Duration = Duration::from_secs(1);
 /// Between attempts at one person's addresses.
 const STAGGER: Duration = Duration::from_millis(200);
@@ -72,30 +76,35 @@ pub(super) async fn listen(listener: TcpListener, local: Arc<Local>, hub: mpsc::
                     sleep(OUT_OF_SOCKETS).await;
                 }
             },
-            Some(_) = connections.join_next() => {}
+            Some(ended) = connections.join_next() => note_panic(ended),
         }
+    }
+}
+
+/// Says in the log that a connection's task panicked. What it held is given back where it panics (see `caught`).
+pub(super) fn note_panic(ended: Result<(), JoinError>) {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
+        tracing::error!("a signaling task panicked");
     }
 }
 
 async fn serve(stream: TcpStream, local: Arc<Local>, hub: mpsc::Sender<Input>, mut permit: Permit) {
     let met = async {
         stream.set_nodelay(true)?;
+        let stream = Metered::new(stream);
         let mut socket = tokio_tungstenite::accept_hdr_async_with_config(stream, check_request, Some(limits())).await?;
         let met = meet_as_listener(&mut socket, &local).await?;
         Ok::<_, ConnectionError>((socket, met))
     };
-    match timeout(HANDSHAKE, met).await.unwrap_or(Err(ConnectionError::Timeout)) {
+    let met = caught(timeout(HANDSHAKE, met)).await.unwrap_or(Ok(Err(ConnectionError::Panicked)));
+    match met.unwrap_or(Err(ConnectionError::Timeout)) {
         Ok((socket, met)) => {
             permit.proven();
             carry(socket, met, local, hub).await;
         }
-        Err(reason) => {
-            tracing::debug!(%reason, "a connection was refused");
-            if matches!(reason, ConnectionError::Envelope(EnvelopeError::Time)) {
-                // The hub is gone only when everything is being closed.
-                let _ = hub.send(Input::ClocksDiffer).await;
-            }
-        }
+        Err(reason) => tracing::debug!(%reason, "a connection was refused"),
     }
 }
 
@@ -147,19 +156,26 @@ pub(super) async fn dial(dial: Dial, local: Arc<Local>, hub: mpsc::Sender<Input>
         }
         None
     };
-    if let Ok(Some((socket, met))) = timeout(DIAL, first_to_answer).await {
+    carry_or_fail(timeout(DIAL, first_to_answer), peer, local.clone(), hub).await;
+}
+
+/// Carries what the dial of a person leads to; a dial that comes to nothing, or panics, is reported as failed.
+async fn carry_or_fail(
+    dialed: impl Future<Output = Result<Option<(Socket, Met)>, Elapsed>>,
+    peer: PeerId,
+    local: Arc<Local>,
+    hub: mpsc::Sender<Input>,
+) {
+    if let Some(Ok(Some((socket, met)))) = caught(dialed).await {
         return carry(socket, met, local, hub).await;
     }
     // The hub is gone only when everything is being closed.
     let _ = hub.send(Input::DialFailed { peer }).await;
 }
 
-async fn meet(
-    stream: TcpStream,
-    peer: PeerId,
-    local: &Local,
-) -> Result<(tokio_tungstenite::WebSocketStream<TcpStream>, Met), ConnectionError> {
+async fn meet(stream: TcpStream, peer: PeerId, local: &Local) -> Result<(Socket, Met), ConnectionError> {
     stream.set_nodelay(true)?;
+    let stream = Metered::new(stream);
     let (mut socket, _) = tokio_tungstenite::client_async_with_config(REQUEST, stream, Some(limits())).await?;
     let met = meet_as_dialer(&mut socket, local, peer).await?;
     Ok((socket, met))

@@ -1,8 +1,8 @@
-//! What waits to reach one person: sealed once, in order, kept until the far side has read it or it is too late. Pure; time
-//! is an argument. Owned by the hub, one a person.
+//! What waits to reach one person: in order, kept until the far side has read it or it is too late. Pure; time is an
+//! argument. Owned by the hub, one a person.
 //!
-//! A letter that was under way when a connection broke is sent again, in the same envelope, over the next one: whichever
-//! copy comes second is refused there as a replay, so nothing is lost and nothing comes twice.
+//! A letter that was under way when a connection broke is sent again, with the same number, over the next one: whichever
+//! copy comes second is passed over there (see `inbox`), so nothing is lost and nothing comes twice.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -16,13 +16,13 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 const MAX_LETTERS: usize = 256;
 const MAX_BYTES: usize = 512 * 1024;
 
-/// One sealed message.
+/// One message.
 #[derive(Clone, Debug)]
 pub(super) struct Letter {
-    /// Counts up for each person; starts at 1.
+    /// Grows from letter to letter of one run of this app, whoever it is for.
     pub(super) number: u64,
-    /// The envelope.
-    pub(super) envelope: Bytes,
+    /// What stands in its record.
+    pub(super) body: Bytes,
 }
 
 #[derive(Debug)]
@@ -38,18 +38,15 @@ pub(super) struct Outbox {
     /// How many of them, from the front, the present connection has taken.
     taken: usize,
     bytes: usize,
-    last_number: u64,
 }
 
 impl Outbox {
     /// Queues a message; gives it back when too much waits already.
-    pub(super) fn push(&mut self, envelope: Vec<u8>, message: Message, now: Instant) -> Result<(), Message> {
-        if self.entries.len() >= MAX_LETTERS || self.bytes + envelope.len() > MAX_BYTES {
+    pub(super) fn push(&mut self, letter: Letter, message: Message, now: Instant) -> Result<(), Message> {
+        if self.entries.len() >= MAX_LETTERS || self.bytes + letter.body.len() > MAX_BYTES {
             return Err(message);
         }
-        self.last_number += 1;
-        self.bytes += envelope.len();
-        let letter = Letter { number: self.last_number, envelope: envelope.into() };
+        self.bytes += letter.body.len();
         self.entries.push_back(Entry { letter, message, deadline: now + PATIENCE });
         Ok(())
     }
@@ -102,7 +99,7 @@ impl Outbox {
     fn pop(&mut self) -> Option<Message> {
         let entry = self.entries.pop_front()?;
         self.taken = self.taken.saturating_sub(1);
-        self.bytes -= entry.letter.envelope.len();
+        self.bytes -= entry.letter.body.len();
         Some(entry.message)
     }
 }
@@ -116,10 +113,14 @@ mod tests {
         Message::Ringing { invite: InviteId::from_bits(number) }
     }
 
-    fn filled(count: u128, now: Instant) -> Outbox {
+    fn letter(number: u64, bytes: usize) -> Letter {
+        Letter { number, body: vec![0; bytes].into() }
+    }
+
+    fn filled(count: u64, now: Instant) -> Outbox {
         let mut outbox = Outbox::default();
         for number in 1..=count {
-            outbox.push(vec![number as u8], message(number), now).unwrap();
+            outbox.push(letter(number, 1), message(number.into()), now).unwrap();
         }
         outbox
     }
@@ -159,7 +160,7 @@ mod tests {
     fn late_messages_come_back_in_order() {
         let start = Instant::now();
         let mut outbox = filled(2, start);
-        outbox.push(vec![3], message(3), start + Duration::from_secs(1)).unwrap();
+        outbox.push(letter(3, 1), message(3), start + Duration::from_secs(1)).unwrap();
         assert!(outbox.expired(start + PATIENCE - Duration::from_millis(1)).is_empty());
         assert_eq!(outbox.expired(start + PATIENCE), [message(1), message(2)]);
         assert_eq!(outbox.drain(), [message(3)]);
@@ -169,10 +170,10 @@ mod tests {
     #[test]
     fn what_waits_is_bounded_in_number_and_bytes() {
         let now = Instant::now();
-        let mut outbox = filled(MAX_LETTERS as u128, now);
-        assert_eq!(outbox.push(vec![0], message(7), now), Err(message(7)));
+        let mut outbox = filled(MAX_LETTERS as u64, now);
+        assert_eq!(outbox.push(letter(999, 1), message(7), now), Err(message(7)));
         let mut outbox = Outbox::default();
-        let taken = (0..100).filter(|_| outbox.push(vec![0; 60_000], message(1), now).is_ok()).count();
+        let taken = (0..100).filter(|&number| outbox.push(letter(number, 60_000), message(1), now).is_ok()).count();
         assert_eq!(taken, MAX_BYTES / 60_000);
     }
 }

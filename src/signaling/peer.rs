@@ -2,6 +2,7 @@
 //! dial next. Pure; time is an argument.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
@@ -26,7 +27,7 @@ pub(super) struct Link {
     /// Names the connection.
     pub(super) connection: u64,
     /// The far app's random name, of this run of it.
-    pub(super) instance: String,
+    pub(super) instance: Arc<str>,
     /// Whether this side opened it.
     pub(super) dialed: bool,
     /// Takes letters; the connection closes when this is dropped.
@@ -48,7 +49,7 @@ pub(super) struct Peer {
     pub(super) link: Option<Link>,
     pub(super) outbox: Outbox,
     /// The far app's run whose computer closed the last connection.
-    pub(super) closed_instance: Option<String>,
+    pub(super) closed_instance: Option<Arc<str>>,
     /// A dial is under way.
     pub(super) dialing: bool,
     /// It goes to where they have proved to be, or this side wants it.
@@ -271,7 +272,7 @@ mod tests {
         let mut peer = Peer::new(true, now);
         peer.found("a".into(), vec![address(1)], now);
         let (letters, _taken) = mpsc::channel(1);
-        let link = Link { connection: 1, instance: String::new(), dialed: true, letters, since: now, excess: 0 };
+        let link = Link { connection: 1, instance: "".into(), dialed: true, letters, since: now, excess: 0 };
         peer.link = Some(link);
         assert_eq!(peer.dial_at(), None);
         peer.renew(now);

@@ -36,7 +36,7 @@ const fn stays(kind: &NoticeKind) -> Option<f64> {
         | NoticeKind::Store(_)
         | NoticeKind::NoNetwork
         | NoticeKind::PortTaken { .. }
-        | NoticeKind::ClocksDiffer => None,
+        | NoticeKind::ClocksDiffer { .. } => None,
     }
 }
 
@@ -68,7 +68,7 @@ pub fn said(kind: &NoticeKind, words: Words, settings: &Settings) -> String {
         NoticeKind::NoNetwork => words.get(Text::NoNetwork).to_owned(),
         NoticeKind::PortTaken { entirely: true } => words.get(Text::PortTaken).to_owned(),
         NoticeKind::PortTaken { entirely: false } => words.get(Text::PortTakenInPart).to_owned(),
-        NoticeKind::ClocksDiffer => words.get(Text::ClocksDiffer).to_owned(),
+        NoticeKind::ClocksDiffer { name } => words.with_name(Text::ClocksDiffer, name),
     }
 }
 
@@ -85,7 +85,7 @@ const fn mark(kind: &NoticeKind) -> (Icon, bool) {
         | NoticeKind::Store(_)
         | NoticeKind::NoNetwork
         | NoticeKind::PortTaken { .. }
-        | NoticeKind::ClocksDiffer => (Icon::Warning, true),
+        | NoticeKind::ClocksDiffer { .. } => (Icon::Warning, true),
         NoticeKind::OwnLink => (Icon::Info, false),
     }
 }

@@ -4,53 +4,79 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use futures_util::{SinkExt, StreamExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message as Packet;
-use visavis::identity::{Identity, PeerId, open, seal};
+use visavis::identity::{Identity, Opener, PeerId, Sealer, open, seal};
 use visavis::signaling::{Frame, Hello, Message};
 
 pub const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 pub type Socket = WebSocketStream<TcpStream>;
 
-pub fn unix_ms() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as u64
-}
-
-/// A client of the test's own that follows the protocol as far as a test wants.
+/// A client of the test's own that follows the protocol as far as a test wants. It has proven its key.
 pub struct Raw {
     pub identity: Identity,
     pub socket: Socket,
+    /// What the listener said of itself.
+    pub theirs: Hello,
+    sealer: Sealer,
+    opener: Opener,
+    /// The number of the last letter.
+    pub letters: u64,
 }
 
 pub async fn connect(port: u16) -> Socket {
-    let stream = TcpStream::connect((LOOPBACK, port)).await.unwrap();
-    tokio_tungstenite::client_async("ws://visavis.local/visavis/1", stream).await.unwrap().0
+    connect_from(LOOPBACK, port).await
 }
 
-pub fn sealed(from: &Identity, to: PeerId, frame: &Frame, at_ms: u64) -> Vec<u8> {
-    seal(from, &to, &serde_json::to_vec(frame).unwrap(), at_ms).unwrap()
+/// Connects from an address of this computer's own, all of 127/8 among them.
+pub async fn connect_from(from: IpAddr, port: u16) -> Socket {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind((from, 0).into()).unwrap();
+    let stream = socket.connect((LOOPBACK, port).into()).await.unwrap();
+    stream.set_nodelay(true).unwrap();
+    tokio_tungstenite::client_async("ws://visavis.local/visavis/2", stream).await.unwrap().0
+}
+
+pub fn json(frame: &Frame) -> Vec<u8> {
+    serde_json::to_vec(frame).unwrap()
+}
+
+/// An envelope alone, for connections that nothing more is said on.
+pub fn sealed(from: &Identity, to: PeerId, frame: &Frame) -> Vec<u8> {
+    seal(from, &to, &json(frame)).unwrap().0
 }
 
 pub fn hello(challenge: &str) -> Frame {
-    Frame::Hello(Hello { instance: "ab".repeat(16), name: "Raw".into(), challenge: challenge.repeat(16), answer: None })
+    hello_at(challenge, None)
 }
 
-/// The next envelope's frame, if there is one before the connection ends.
-pub async fn next_frame(socket: &mut Socket, identity: &Identity) -> Option<Frame> {
+/// A hello of somebody whose clock shows this many milliseconds of Unix time.
+pub fn hello_at(challenge: &str, time: Option<i64>) -> Frame {
+    let (instance, name, challenge) = ("ab".repeat(16), "Raw".into(), challenge.repeat(16));
+    Frame::Hello(Hello { instance, name, challenge, answer: None, time })
+}
+
+/// The next binary frame, if there is one before the connection ends.
+pub async fn next_binary(socket: &mut Socket) -> Option<Vec<u8>> {
     loop {
         match socket.next().await?.ok()? {
-            Packet::Binary(bytes) => {
-                let opened = open(identity, &bytes, unix_ms()).ok()?;
-                return serde_json::from_slice(&opened.body).ok();
-            }
+            Packet::Binary(bytes) => return Some(bytes.to_vec()),
             Packet::Ping(_) | Packet::Pong(_) => {}
             _ => return None,
         }
+    }
+}
+
+/// The listener's hello, if there is one before the connection ends.
+pub async fn next_hello(socket: &mut Socket, identity: &Identity) -> Option<(Hello, Opener)> {
+    let (opened, opener) = open(identity, &next_binary(socket).await?).ok()?;
+    match serde_json::from_slice(&opened.body).ok()? {
+        Frame::Hello(hello) => Some((hello, opener)),
+        _ => None,
     }
 }
 
@@ -62,20 +88,44 @@ impl Raw {
 
     /// The same with a key that is there already; `None` when this connection is not taken.
     pub async fn meet_as(identity: Identity, port: u16, to: PeerId) -> Option<Self> {
-        let mut socket = connect(port).await;
-        socket.send(Packet::binary(sealed(&identity, to, &hello("cd"), unix_ms()))).await.ok()?;
-        let Some(Frame::Hello(theirs)) = next_frame(&mut socket, &identity).await else { return None };
+        Self::meet_saying(identity, connect(port).await, to, &hello("cd")).await
+    }
+
+    /// The same over a socket that is there already, with a hello of the test's own whose challenge is "cd" repeated.
+    pub async fn meet_saying(identity: Identity, mut socket: Socket, to: PeerId, hello: &Frame) -> Option<Self> {
+        let (envelope, mut sealer) = seal(&identity, &to, &json(hello)).unwrap();
+        socket.send(Packet::binary(envelope)).await.ok()?;
+        let (theirs, opener) = next_hello(&mut socket, &identity).await?;
         assert_eq!(theirs.answer, Some("cd".repeat(16)));
-        let confirm = Frame::Confirm { answer: theirs.challenge };
-        socket.send(Packet::binary(sealed(&identity, to, &confirm, unix_ms()))).await.ok()?;
-        Some(Self { identity, socket })
+        let confirm = json(&Frame::Confirm { answer: theirs.challenge.clone() });
+        socket.send(Packet::binary(sealer.seal(&confirm).unwrap())).await.ok()?;
+        Some(Self { identity, socket, theirs, sealer, opener, letters: 0 })
     }
 
-    pub async fn send(&mut self, envelope: Vec<u8>) {
-        self.socket.send(Packet::binary(envelope)).await.unwrap();
+    /// The next record: what `send` takes.
+    pub fn record(&mut self, body: &[u8]) -> Vec<u8> {
+        self.sealer.seal(body).unwrap()
     }
 
-    pub async fn message(&mut self, to: PeerId, message: Message) {
-        self.send(sealed(&self.identity, to, &Frame::Message(message), unix_ms())).await;
+    /// The record of a letter with the next number.
+    pub fn letter(&mut self, message: Message) -> Vec<u8> {
+        self.letters += 1;
+        let number = self.letters;
+        self.record(&json(&Frame::Letter { number, message }))
+    }
+
+    pub async fn send(&mut self, record: Vec<u8>) {
+        self.socket.send(Packet::binary(record)).await.unwrap();
+    }
+
+    pub async fn message(&mut self, message: Message) {
+        let record = self.letter(message);
+        self.send(record).await;
+    }
+
+    /// The next frame, if there is one before the connection ends.
+    pub async fn next_frame(&mut self) -> Option<Frame> {
+        let record = next_binary(&mut self.socket).await?;
+        serde_json::from_slice(&self.opener.open(&record).ok()?).ok()
     }
 }

@@ -1,5 +1,5 @@
 //! What the integration tests share: the product run as a script runs it (`process`), and rigs in software for what a
-//! test machine lacks: a camera (`camera`), a sound server (`sound`), a display (`display`), networks (`network`).
+//! test machine lacks: a camera (`camera`), a clock that can be set (`clock`), a sound server (`sound`), a display (`display`), networks (`network`).
 //!
 //! Every wait has an end, every process and rig is taken down on drop, and a failing test prints what each program said.
 
@@ -8,6 +8,7 @@
 #![allow(clippy::print_stderr, reason = "what a failing or skipped test has to say goes to standard error")]
 
 pub mod camera;
+pub mod clock;
 pub mod display;
 pub mod network;
 pub mod process;

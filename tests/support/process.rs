@@ -23,8 +23,9 @@ const MAX_EVENTS: usize = 100_000;
 const MAX_LOG_LINES: usize = 400;
 
 /// What happens beside a call's own story, at any time.
-const BESIDE_THE_STORY: [&str; 10] = [
+const BESIDE_THE_STORY: [&str; 11] = [
     "contact",
+    "clocks_differ",
     "stats",
     "local_stream",
     "local_stream_ended",

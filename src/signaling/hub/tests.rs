@@ -13,6 +13,9 @@ struct Rig {
     connections: u64,
     /// Of the connections that come up.
     path: Option<Path>,
+    letters: u64,
+    /// What the hello of the next connection shows of the far clock.
+    clock_ahead: Option<i64>,
 }
 
 fn id_of(seed: u32) -> PeerId {
@@ -33,7 +36,7 @@ impl Rig {
         let (reports, _) = mpsc::channel(1);
         let sink = events.clone();
         let hub = Hub::new(local, Arc::new(move |event| sink.lock().unwrap().push(event)), reports);
-        Self { hub, events, now: Instant::now(), connections: 0, path: None }
+        Self { hub, events, now: Instant::now(), connections: 0, path: None, letters: 0, clock_ahead: None }
     }
 
     fn up(&mut self, peer: PeerId, instance: &str, dialed: bool) -> mpsc::Receiver<Letter> {
@@ -43,12 +46,17 @@ impl Rig {
         if dialed {
             self.hub.dialing += 1;
         }
-        let (name, instance) = ("Peer".to_owned(), instance.to_owned());
-        self.hub.input(
-            Input::Up(Up { connection: self.connections, peer, name, instance, dialed, path: self.path, letters }),
-            self.now,
-        );
+        let (name, instance, connection) = ("Peer".to_owned(), instance.into(), self.connections);
+        let (path, clock_ahead) = (self.path, self.clock_ahead);
+        let up = Up { connection, peer, name, instance, dialed, path, clock_ahead, letters };
+        self.hub.input(Input::Up(up), self.now);
         taken
+    }
+
+    /// A letter over a connection of that person's.
+    fn letter(&mut self, connection: u64, peer: PeerId, instance: &str, number: u64) {
+        let instance = instance.into();
+        self.hub.input(Input::Letter { connection, peer, instance, number, message: ringing() }, self.now);
     }
 
     fn invite_100_times(&mut self, peer: PeerId) {
@@ -56,7 +64,9 @@ impl Rig {
             let (invite, conversation) = (InviteId::from_bits(number), crate::call::ConversationId::from_bits(number));
             let (name, user_data) = (String::new(), String::new());
             let message = Message::Invite { invite, conversation, name, user_data, audio: true, video: true };
-            self.hub.input(Input::Message { connection: 1, peer, message }, self.now);
+            self.letters += 1;
+            let (instance, number) = ("run".into(), self.letters);
+            self.hub.input(Input::Letter { connection: 1, peer, instance, number, message }, self.now);
         }
     }
 
@@ -174,7 +184,12 @@ fn a_stranger_who_may_not_ring_hears_nothing_however_often_they_do() {
     let mut letters = rig.up(peer, "p", false);
     rig.invite_100_times(peer);
     assert!(numbers(&mut letters).is_empty());
+    assert!(letters.is_closed(), "who goes on and on is cut");
+
+    let mut rig = Rig::new();
+    rig.hub.local.strangers_welcome.store(false, Ordering::Relaxed);
     rig.hub.local.set_contacts(HashSet::from([peer]));
+    let mut letters = rig.up(peer, "p", false);
     rig.invite_100_times(peer);
     assert_eq!(numbers(&mut letters).len(), 5, "a contact may ring, and hears that it is too often");
 }
@@ -277,7 +292,10 @@ fn of_those_who_are_due_the_proven_come_first_and_then_whoever_waits_longest() {
     rig.path = Some(Path::new(at(1, 1), at(5, 1)));
     let letters = rig.up(contact, "c", false);
     drop(letters);
-    rig.hub.input(Input::Down { connection: rig.connections, peer: contact, closed_by_far: false }, rig.now - Duration::from_secs(50));
+    rig.hub.input(
+        Input::Down { connection: rig.connections, peer: contact, closed_by_far: false },
+        rig.now - Duration::from_secs(50),
+    );
     rig.announce(contact, &[at(5, 9)], 40);
     assert_eq!(rig.order(), [(contact, true), (older, false), (newer, false)]);
 }
@@ -318,12 +336,136 @@ fn what_was_announced_is_forgotten_when_people_are_looked_for_anew() {
 }
 
 #[test]
-fn clocks_that_differ_are_told_of_once_in_a_while() {
+fn clocks_that_differ_are_told_of_once_of_each_person_and_not_often() {
     let mut rig = Rig::new();
-    for seconds in [0, 1, 599, 600, 601] {
-        rig.hub.input(Input::ClocksDiffer, rig.now + Duration::from_secs(seconds));
+    let start = rig.now;
+    let people: Vec<_> = (0..3).map(id_of).collect();
+    let mut held = Vec::new();
+    let mut told = Vec::new();
+    for (seconds, person, ahead) in [
+        (0, 0, Some(90)),
+        (1, 1, Some(-86_400)),
+        (2, 2, None),
+        (700, 0, Some(90)),
+        (701, 1, Some(-86_400)),
+        (702, 2, Some(3_000_000_000)),
+        (1400, 2, Some(3_000_000_000)),
+    ] {
+        (rig.now, rig.clock_ahead) = (start + Duration::from_secs(seconds), ahead);
+        held.push(rig.up(people[person], "run", false));
+        told.extend(endings(&rig));
     }
-    assert_eq!(*rig.events.lock().unwrap(), [SignalingEvent::ClocksDiffer, SignalingEvent::ClocksDiffer]);
+    let expected = [(0, 90), (1, -86_400), (2, 3_000_000_000)]
+        .map(|(person, seconds_ahead)| SignalingEvent::ClocksDiffer { id: people[person], seconds_ahead });
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn a_letter_that_was_sent_again_over_the_next_connection_is_read_once() {
+    let mut rig = Rig::new();
+    let peer = neighbour(&rig, true);
+    let first = rig.up(peer, "run 1", false);
+    rig.letter(1, peer, "run 1", 1);
+    rig.letter(1, peer, "run 1", 2);
+    let second = rig.up(peer, "run 1", false);
+    rig.letter(2, peer, "run 1", 2);
+    rig.letter(2, peer, "run 1", 3);
+    // What was still under way on the first.
+    rig.letter(1, peer, "run 1", 3);
+    let third = rig.up(peer, "run 2", false);
+    rig.letter(3, peer, "run 2", 1);
+    let received = endings(&rig).iter().filter(|event| matches!(event, SignalingEvent::Received { .. })).count();
+    assert_eq!(received, 4, "1, 2 and 3 of the first run, 1 of the second");
+    drop((first, second, third));
+}
+
+#[test]
+fn whoever_is_blocked_keeps_the_connection_and_is_neither_seen_nor_heard() {
+    let mut rig = Rig::new();
+    let peer = neighbour(&rig, true);
+    let before = rig.up(peer, "run", false);
+    assert_eq!(rig.presences(), [(peer, true)]);
+    rig.hub.send(peer, ringing(), rig.now);
+    rig.hub.set_blocked(HashSet::from([peer]));
+    assert_eq!(
+        rig.events.lock().unwrap().drain(..).collect::<Vec<_>>(),
+        [
+            SignalingEvent::Undelivered { to: peer, message: ringing() },
+            SignalingEvent::Presence { id: peer, name: "Peer".into(), online: false, route: PresenceRoute::Lan }
+        ]
+    );
+    assert!(!before.is_closed(), "they would notice");
+    rig.letter(1, peer, "run", 1);
+    rig.hub.input(Input::Name { connection: 1, peer, name: "Another".into() }, rig.now);
+    rig.hub.input(Input::Down { connection: 1, peer, closed_by_far: true }, rig.now);
+    rig.clock_ahead = Some(90);
+    let mut again = rig.up(peer, "run", false);
+    assert!(!again.is_closed());
+    rig.invite_100_times(peer);
+    rig.hub.set_blocked(HashSet::from([peer, id_of(7)]));
+    assert_eq!(*rig.events.lock().unwrap(), []);
+    assert!(numbers(&mut again).is_empty(), "nothing is answered");
+    rig.hub.send(peer, ringing(), rig.now);
+    assert_eq!(endings(&rig), [SignalingEvent::Undelivered { to: peer, message: ringing() }]);
+}
+
+#[test]
+fn whoever_is_no_longer_blocked_and_is_there_is_shown() {
+    let mut rig = Rig::new();
+    let (here, away) = (neighbour(&rig, true), neighbour(&rig, false));
+    rig.hub.set_blocked(HashSet::from([here, away]));
+    let mut letters = rig.up(here, "run", false);
+    assert_eq!(rig.presences(), []);
+    rig.hub.set_blocked(HashSet::new());
+    assert_eq!(rig.presences(), [(here, true)]);
+    rig.hub.send(here, ringing(), rig.now);
+    assert_eq!(numbers(&mut letters).len(), 1);
+    rig.letter(1, here, "run", 1);
+    assert!(matches!(endings(&rig)[..], [SignalingEvent::Received { .. }]));
+}
+
+#[tokio::test]
+async fn whoever_is_blocked_is_dialed_like_anybody() {
+    let mut rig = Rig::new();
+    let peer = neighbour(&rig, true);
+    rig.hub.set_blocked(HashSet::from([peer]));
+    rig.hub.found("p".into(), peer, vec![([127, 0, 0, 1], 9).into()], rig.now);
+    rig.hub.do_what_is_due(rig.now);
+    assert!(rig.hub.peers[&peer].dialing);
+}
+
+/// A clock that cannot be read: whatever says hello panics.
+fn broken_clock() -> std::time::SystemTime {
+    panic!("the clock is broken, as the test wants it");
+}
+
+#[tokio::test]
+async fn a_dial_that_panics_is_over_and_is_made_again() {
+    let identity = Arc::new(Identity::from_seed([9; 32]));
+    let local = Arc::new(Local::with_clock(identity, "Me", broken_clock).unwrap());
+    let (reports, mut inputs) = mpsc::channel(8);
+    let mut hub = Hub::new(local, Arc::new(|_| {}), reports);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let far = tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            tokio::spawn(async move { tokio_tungstenite::accept_async(stream).await });
+        }
+    });
+    let peer = id_of(7);
+    let mut now = Instant::now();
+    hub.found("p".into(), peer, vec![address], now);
+    for _ in 0..3 {
+        now += Duration::from_secs(10);
+        hub.do_what_is_due(now);
+        assert_eq!((hub.dialing, hub.peers[&peer].dialing), (1, true));
+        let input = inputs.recv().await.unwrap();
+        assert!(matches!(input, Input::DialFailed { peer: failed } if failed == peer), "{input:?}");
+        hub.input(input, now);
+        assert_eq!((hub.dialing, hub.peers[&peer].dialing), (0, false));
+    }
+    far.abort();
 }
 
 /// The events other than presence.

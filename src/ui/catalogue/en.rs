@@ -330,7 +330,7 @@ pub(super) const fn text(key: Text) -> &'static str {
         Text::StoreBusy => "Another program is using Visavis’s data file. Close it and try again.",
         Text::StoreFailed => "Visavis could not read or save its data. Try again.",
         Text::ClocksDiffer => {
-            "Somebody on this network cannot be seen: their clock and yours differ by more than a minute. Set both right."
+            "{name}’s clock and yours differ by more than a minute. Calls work; set both right so that the times shown agree."
         }
         Text::PortTaken => {
             "People on this network cannot be found: another program keeps network port 5353 to itself. Close that program."

@@ -302,7 +302,9 @@ pub(super) const fn text(key: Text) -> &'static str {
         Text::StoreNotAFile => "Visavis 的数据文件夹中，应为文件之处是链接、管道或文件夹。请将其移走后重新启动。",
         Text::StoreBusy => "另一个程序正在使用 Visavis 的数据文件。请关闭该程序后重试。",
         Text::StoreFailed => "Visavis 无法读取或保存数据。请重试。",
-        Text::ClocksDiffer => "此网络上有人无法显示：对方的时钟与本机相差超过一分钟。请将两台电脑的时间调准。",
+        Text::ClocksDiffer => {
+            "{name} 的时钟与本机相差超过一分钟。通话不受影响；请将两台电脑的时间调准，使双方显示的时间一致。"
+        }
         Text::PortTaken => "无法查找此网络上的人：另一个程序独占了网络端口 5353。请关闭该程序。",
         Text::PortTakenInPart => "可能无法找到此网络上的部分人：另一个程序独占了网络端口 5353。请关闭该程序。",
         Text::NoNetwork => "无法查找此网络上的人。请检查网络后重新启动 Visavis；回声测试仍可使用。",

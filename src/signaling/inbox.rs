@@ -1,0 +1,104 @@
+//! Which letters were read, so that one that was sent again after its connection broke is read once. Owned by the hub. Pure;
+//! time is an argument.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use crate::identity::PeerId;
+
+/// A letter is sent again for 5 s at most (see `outbox`); this is a little more than that, and the time to connect.
+const REMEMBERED: Duration = Duration::from_secs(30);
+const MAX_SENDERS: usize = 1024;
+
+/// The latest letter read of each person. Those of one run of their app come in the order of their numbers, over whichever
+/// connection, so the latest stands for all before it.
+#[derive(Debug, Default)]
+pub(super) struct Inbox {
+    senders: HashMap<PeerId, Read>,
+}
+
+#[derive(Debug)]
+struct Read {
+    /// The run of their app.
+    instance: String,
+    number: u64,
+    at: Instant,
+}
+
+impl Inbox {
+    /// Notes a letter; whether it comes for the first time.
+    pub(super) fn admit(&mut self, from: PeerId, instance: &str, number: u64, now: Instant) -> bool {
+        if !self.senders.contains_key(&from) && self.senders.len() >= MAX_SENDERS {
+            self.make_room(now);
+        }
+        match self.senders.get_mut(&from) {
+            Some(read) if read.instance == instance => {
+                let is_new = number > read.number;
+                (read.number, read.at) = (number.max(read.number), now);
+                is_new
+            }
+            Some(read) => {
+                *read = Read { instance: instance.to_owned(), number, at: now };
+                true
+            }
+            None => {
+                self.senders.insert(from, Read { instance: instance.to_owned(), number, at: now });
+                true
+            }
+        }
+    }
+
+    /// Forgets those whose letters can no longer come again; else whoever was read longest ago.
+    fn make_room(&mut self, now: Instant) {
+        self.senders.retain(|_, read| now.saturating_duration_since(read.at) < REMEMBERED);
+        if self.senders.len() < MAX_SENDERS {
+            return;
+        }
+        let oldest = self.senders.iter().min_by_key(|(_, read)| read.at).map(|(id, _)| *id);
+        if let Some(id) = oldest {
+            self.senders.remove(&id);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn peer(number: u64) -> PeerId {
+        let mut key = [0; 32];
+        key[..8].copy_from_slice(&number.to_be_bytes());
+        PeerId::from_bytes(key)
+    }
+
+    #[test]
+    fn a_letter_that_comes_again_is_read_once_and_later_ones_are_read() {
+        let (mut inbox, now) = (Inbox::default(), Instant::now());
+        let read: Vec<_> = [1, 2, 2, 1, 5, 3, 6].map(|number| inbox.admit(peer(1), "run", number, now)).into();
+        assert_eq!(read, [true, true, false, false, true, false, true]);
+        assert!(inbox.admit(peer(2), "run", 1, now), "each person's letters have numbers of their own");
+    }
+
+    #[test]
+    fn an_app_that_was_started_anew_counts_from_one_again() {
+        let (mut inbox, now) = (Inbox::default(), Instant::now());
+        assert!(inbox.admit(peer(1), "run 1", 9, now));
+        assert!(inbox.admit(peer(1), "run 2", 1, now));
+        assert!(!inbox.admit(peer(1), "run 2", 1, now));
+    }
+
+    #[test]
+    fn senders_are_bounded_and_whoever_was_read_longest_ago_leaves_first() {
+        let (mut inbox, start) = (Inbox::default(), Instant::now());
+        let at = |number: u64| start + Duration::from_millis(number);
+        for number in 0..MAX_SENDERS as u64 + 10 {
+            assert!(inbox.admit(peer(number), "run", 1, at(number)));
+        }
+        assert_eq!(inbox.senders.len(), MAX_SENDERS);
+        assert!(!inbox.admit(peer(MAX_SENDERS as u64), "run", 1, at(5000)));
+        assert!(!inbox.senders.contains_key(&peer(0)) && inbox.senders.contains_key(&peer(10)));
+        let later = start + REMEMBERED + Duration::from_secs(10);
+        assert!(inbox.admit(peer(u64::MAX), "run", 1, later));
+        assert_eq!(inbox.senders.len(), 1, "what cannot come again is forgotten");
+    }
+}

@@ -1,0 +1,154 @@
+//! What every connection of this client shares: who this side is, and who is welcome. Locked where it changes; each lock is
+//! held for one look.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use data_encoding::HEXLOWER;
+use tokio::sync::watch;
+
+use super::paths::Paths;
+use super::{Frame, Hello};
+use crate::identity::{EnvelopeError, Identity, PeerId, display_name};
+
+/// Characters of a challenge and of an instance.
+pub(super) const RANDOM_CHARS: usize = 32;
+
+pub(super) struct Local {
+    pub(super) identity: Arc<Identity>,
+    /// Random for each start.
+    pub(super) instance: String,
+    pub(super) name: watch::Sender<String>,
+    /// People who are no contacts may ring.
+    pub(super) strangers_welcome: AtomicBool,
+    blocked: Mutex<HashSet<PeerId>>,
+    contacts: Mutex<HashSet<PeerId>>,
+    /// People whom this side called or answered.
+    engaged: Mutex<HashSet<PeerId>>,
+    /// By which path each is connected.
+    pub(super) paths: Paths,
+    connections: AtomicU64,
+    wall_clock: Box<dyn Fn() -> SystemTime + Send + Sync>,
+}
+
+/// 128 random bits as text.
+pub(super) fn random_text() -> Result<String, EnvelopeError> {
+    let mut bytes = [0; RANDOM_CHARS / 2];
+    getrandom::fill(&mut bytes).map_err(|_| EnvelopeError::Random)?;
+    Ok(HEXLOWER.encode(&bytes))
+}
+
+fn unix_ms(time: SystemTime) -> i64 {
+    let ms = |duration: std::time::Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+    match time.duration_since(UNIX_EPOCH) {
+        Ok(since) => ms(since),
+        Err(before) => -ms(before.duration()),
+    }
+}
+
+impl Local {
+    pub(super) fn new(identity: Arc<Identity>, name: &str) -> Result<Self, EnvelopeError> {
+        Self::with_clock(identity, name, SystemTime::now)
+    }
+
+    /// The same with a clock of the caller's own.
+    pub(super) fn with_clock(
+        identity: Arc<Identity>,
+        name: &str,
+        wall_clock: impl Fn() -> SystemTime + Send + Sync + 'static,
+    ) -> Result<Self, EnvelopeError> {
+        Ok(Self {
+            identity,
+            instance: random_text()?,
+            name: watch::Sender::new(display_name(name)),
+            strangers_welcome: AtomicBool::new(true),
+            blocked: Mutex::default(),
+            contacts: Mutex::default(),
+            engaged: Mutex::default(),
+            paths: Paths::default(),
+            connections: AtomicU64::new(1),
+            wall_clock: Box::new(wall_clock),
+        })
+    }
+
+    pub(super) fn is_blocked(&self, id: &PeerId) -> bool {
+        has(&self.blocked, id)
+    }
+
+    /// Whether they are a contact who is not blocked.
+    pub(super) fn is_contact(&self, id: &PeerId) -> bool {
+        has(&self.contacts, id) && !self.is_blocked(id)
+    }
+
+    /// Whether they are more to this side than whoever comes along: a contact, or somebody in a call with it.
+    pub(super) fn is_known(&self, id: &PeerId) -> bool {
+        self.is_contact(id) || has(&self.engaged, id) && !self.is_blocked(id)
+    }
+
+    /// The former set.
+    pub(super) fn set_blocked(&self, blocked: HashSet<PeerId>) -> HashSet<PeerId> {
+        std::mem::replace(&mut *self.blocked.lock().unwrap_or_else(PoisonError::into_inner), blocked)
+    }
+
+    pub(super) fn set_contacts(&self, contacts: HashSet<PeerId>) {
+        *self.contacts.lock().unwrap_or_else(PoisonError::into_inner) = contacts;
+    }
+
+    /// This side calls them or answers them. There are as many of them as a person called.
+    pub(super) fn engage(&self, id: PeerId) {
+        self.engaged.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
+    }
+
+    /// A number for another connection.
+    pub(super) fn next_connection(&self) -> u64 {
+        self.connections.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// This computer's clock, in milliseconds of Unix time. For people to be told of, and for nothing else.
+    pub(super) fn unix_ms(&self) -> i64 {
+        unix_ms((self.wall_clock)())
+    }
+
+    pub(super) fn hello(&self, challenge: &str, answer: Option<String>) -> Frame {
+        let (instance, name) = (self.instance.clone(), self.name.borrow().clone());
+        Frame::Hello(Hello { instance, name, challenge: challenge.to_owned(), answer, time: Some(self.unix_ms()) })
+    }
+}
+
+fn has(people: &Mutex<HashSet<PeerId>>, id: &PeerId) -> bool {
+    people.lock().unwrap_or_else(PoisonError::into_inner).contains(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn any_time_that_a_clock_can_show_is_said() {
+        assert_eq!(unix_ms(UNIX_EPOCH), 0);
+        assert_eq!(unix_ms(UNIX_EPOCH + Duration::from_millis(1_800_000_000_123)), 1_800_000_000_123);
+        assert_eq!(unix_ms(UNIX_EPOCH - Duration::from_millis(1_800_000_000_123)), -1_800_000_000_123);
+        let age_of_the_universe = Duration::from_secs(435_000_000_000_000_000);
+        if let Some(far) = UNIX_EPOCH.checked_add(age_of_the_universe) {
+            assert_eq!(unix_ms(far), i64::MAX);
+        }
+    }
+
+    #[test]
+    fn who_is_blocked_is_neither_a_contact_nor_known() {
+        let local = Local::new(Arc::new(Identity::from_seed([1; 32])), "Me").unwrap();
+        let [contact, called, stranger] = [2, 3, 4].map(|seed| Identity::from_seed([seed; 32]).id());
+        local.set_contacts(HashSet::from([contact]));
+        local.engage(called);
+        let known = |local: &Local| [contact, called, stranger].map(|id| (local.is_contact(&id), local.is_known(&id)));
+        assert_eq!(known(&local), [(true, true), (false, true), (false, false)]);
+        local.set_blocked(HashSet::from([contact, called]));
+        assert_eq!(known(&local), [(false, false); 3]);
+        assert_eq!(local.set_blocked(HashSet::new()).len(), 2);
+        assert_eq!(known(&local), [(true, true), (false, true), (false, false)]);
+    }
+}
