@@ -28,7 +28,7 @@ const MAX_DIALS: usize = 16;
 /// Of these, to people who are no contacts: anybody can announce any number of them, at addresses that never answer.
 const MAX_DIALS_TO_STRANGERS: usize = MAX_DIALS / 2;
 /// Messages over the limit before their connection is cut.
-const MAX_EXCESS: u32 = 50;
+const MAX_EXCESS: u32 = 200;
 /// Between two words about clocks: anybody can cause them with another key.
 const CLOCKS_AGAIN: Duration = Duration::from_secs(600);
 /// When nothing else is due. Only bounds the sleep.
