@@ -273,8 +273,8 @@ fn a_record_that_is_not_the_next_one_ends_its_connection_and_what_came_before_ar
                 _ => bad.as_bytes().to_vec(),
             };
             raw.send(bad_record).await;
-            let record = raw.letter(ringing(number + 3));
-            let _ = raw.socket.send(Packet::binary(record)).await;
+            let next = raw.letter(ringing(number + 3));
+            let _ = raw.socket.send(Packet::binary(next)).await;
             closed(&mut raw.socket).await;
             raw.identity.id()
         });

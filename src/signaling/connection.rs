@@ -180,7 +180,7 @@ impl Connection {
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut heard = tokio::time::Instant::now();
         loop {
-            let pause = self.pace.pause(self.local.is_known(&self.peer), Instant::now());
+            let pause = self.local.pause(&mut self.pace, &self.peer, Instant::now());
             tokio::select! {
                 packet = self.socket.next(), if pause.is_none() => {
                     heard = tokio::time::Instant::now();
@@ -227,7 +227,7 @@ impl Connection {
     }
 
     async fn received(&mut self, packet: Packet) -> Result<(), ConnectionError> {
-        self.pace.read();
+        self.local.has_read(&mut self.pace);
         match packet {
             Packet::Binary(record) => self.received_record(&record).await,
             Packet::Pong(payload) => match payload.as_ref().try_into().map(u64::from_be_bytes) {

@@ -68,8 +68,8 @@ impl TokenBucket {
     }
 }
 
-/// How fast the frames of one connection are read: 20 a second (bursts of 32) of somebody who is nobody to this side, and
-/// 200 (bursts of 800) of a contact or whoever is called or answered. More is not refused: it is not read yet.
+/// How fast the frames of one connection are read: 200 a second (bursts of 800) of a contact or whoever is called or
+/// answered; 100 (bursts of 400) of anybody else, and of all these together 1000. More is not refused: it is not read yet.
 #[derive(Debug)]
 pub(super) struct Pace {
     known: bool,
@@ -81,26 +81,38 @@ pub(super) struct Pace {
 impl Pace {
     /// Frames that are read at once after a pause: a few hundred connections that wake for one frame each cost more than
     /// the frames.
-    const WORTHWHILE: f64 = 8.0;
+    const WORTHWHILE: f64 = 20.0;
+    /// A pause while strangers send too much altogether.
+    const CROWDED: Duration = Duration::from_millis(200);
 
     pub(super) fn new(known: bool, now: Instant) -> Self {
-        let bucket = if known { TokenBucket::new(200.0, 800.0, now) } else { TokenBucket::new(20.0, 32.0, now) };
+        let bucket = if known { TokenBucket::new(200.0, 800.0, now) } else { TokenBucket::new(100.0, 400.0, now) };
         Self { known, bucket, waits: false }
     }
 
+    /// Of all together who are nobody to this side.
+    pub(super) fn of_strangers(now: Instant) -> TokenBucket {
+        TokenBucket::new(1000.0, 2000.0, now)
+    }
+
     /// How long nothing more is read; `None`: the next frame is.
-    pub(super) fn pause(&mut self, known: bool, now: Instant) -> Option<Duration> {
+    pub(super) fn pause(&mut self, known: bool, strangers: &mut TokenBucket, now: Instant) -> Option<Duration> {
         if known != self.known {
             *self = Self::new(known, now);
         }
         let wanted = if self.waits { Self::WORTHWHILE } else { 1.0 };
         self.waits = self.bucket.level(now) < wanted;
-        self.waits.then(|| self.bucket.wait_for(Self::WORTHWHILE, now))
+        let crowded = !known && strangers.level(now) < 1.0;
+        let own_pause = self.waits.then(|| self.bucket.wait_for(Self::WORTHWHILE, now));
+        own_pause.or_else(|| crowded.then_some(Self::CROWDED))
     }
 
     /// A frame was read.
-    pub(super) fn read(&mut self) {
+    pub(super) fn read(&mut self, strangers: &mut TokenBucket) {
         self.bucket.spend(1.0);
+        if !self.known {
+            strangers.spend(1.0);
+        }
     }
 }
 
@@ -292,15 +304,16 @@ mod tests {
         assert_eq!((0..10).filter(|_| bucket.take(start + Duration::from_secs(100))).count(), 3);
     }
 
-    /// Frames that are read within `seconds` by somebody who sends more than is read.
-    fn frames_read(known: bool, seconds: u64) -> u32 {
+    /// Frames that are read within ten seconds of so many people who each send more than is read.
+    fn frames_read(known: bool, people: usize) -> u32 {
         let start = Instant::now();
-        let (mut pace, mut now, mut frames) = (Pace::new(known, start), start, 0);
-        while now < start + Duration::from_secs(seconds) {
-            match pace.pause(known, now) {
-                Some(pause) => now += pause + Duration::from_millis(1),
-                None => {
-                    pace.read();
+        let mut strangers = Pace::of_strangers(start);
+        let mut paces: Vec<_> = (0..people).map(|_| Pace::new(known, start)).collect();
+        let mut frames = 0;
+        for now in (0..1000).map(|tick| start + Duration::from_millis(10 * tick)) {
+            for pace in &mut paces {
+                while pace.pause(known, &mut strangers, now).is_none() {
+                    pace.read(&mut strangers);
                     frames += 1;
                 }
             }
@@ -310,19 +323,28 @@ mod tests {
 
     #[test]
     fn frames_are_read_no_faster_than_the_pace() {
-        assert!((32 + 20 * 9..=32 + 20 * 10).contains(&frames_read(false, 10)), "{}", frames_read(false, 10));
-        assert!((800 + 200 * 9..=800 + 200 * 10).contains(&frames_read(true, 10)), "{}", frames_read(true, 10));
+        assert!((400 + 900..=400 + 1000).contains(&frames_read(false, 1)), "{}", frames_read(false, 1));
+        assert!((800 + 1900..=800 + 2000).contains(&frames_read(true, 1)), "{}", frames_read(true, 1));
+    }
+
+    #[test]
+    fn a_hundred_strangers_are_read_no_faster_than_ten() {
+        let (ten, hundred) = (frames_read(false, 10), frames_read(false, 100));
+        assert!(ten <= 12_000 && hundred <= 12_000, "{ten} and {hundred}");
+        assert!(hundred >= 11_000, "{hundred}");
+        assert!(frames_read(true, 100) > 200_000, "contacts are no strangers");
     }
 
     #[test]
     fn whoever_is_called_is_read_at_a_contacts_pace_from_then_on() {
         let now = Instant::now();
-        let mut pace = Pace::new(false, now);
-        while pace.pause(false, now).is_none() {
-            pace.read();
+        let (mut pace, mut strangers) = (Pace::new(false, now), Pace::of_strangers(now));
+        while pace.pause(false, &mut strangers, now).is_none() {
+            pace.read(&mut strangers);
         }
-        assert_eq!(pace.pause(true, now), None);
-        assert!(pace.pause(true, now + Duration::from_secs(1)).is_none());
+        strangers.spend(1e6);
+        assert_eq!(pace.pause(true, &mut strangers, now), None);
+        assert!(pace.pause(false, &mut strangers, now).is_some());
     }
 
     #[test]

@@ -34,7 +34,7 @@ const MAX_UNPROVEN_DIALS: usize = MAX_DIALS / 2;
 /// Addresses of one contact that are remembered as theirs.
 const MAX_PROVEN: usize = 4;
 /// Messages over the limit before their connection is cut.
-const MAX_EXCESS: u32 = 50;
+const MAX_EXCESS: u32 = 200;
 /// Between two words about clocks: anybody can cause them with another key.
 const CLOCKS_AGAIN: Duration = Duration::from_secs(600);
 /// When nothing else is due. Only bounds the sleep.

@@ -4,11 +4,12 @@
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use data_encoding::HEXLOWER;
 use tokio::sync::watch;
 
+use super::flood::{Pace, TokenBucket};
 use super::paths::Paths;
 use super::{Frame, Hello};
 use crate::identity::{EnvelopeError, Identity, PeerId, display_name};
@@ -30,6 +31,8 @@ pub(super) struct Local {
     /// By which path each is connected.
     pub(super) paths: Paths,
     connections: AtomicU64,
+    /// What may still be read of those who are nobody to this side.
+    strangers: Mutex<TokenBucket>,
     wall_clock: Box<dyn Fn() -> SystemTime + Send + Sync>,
 }
 
@@ -41,7 +44,7 @@ pub(super) fn random_text() -> Result<String, EnvelopeError> {
 }
 
 fn unix_ms(time: SystemTime) -> i64 {
-    let ms = |duration: std::time::Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+    let ms = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
     match time.duration_since(UNIX_EPOCH) {
         Ok(since) => ms(since),
         Err(before) => -ms(before.duration()),
@@ -69,6 +72,7 @@ impl Local {
             engaged: Mutex::default(),
             paths: Paths::default(),
             connections: AtomicU64::new(1),
+            strangers: Mutex::new(Pace::of_strangers(Instant::now())),
             wall_clock: Box::new(wall_clock),
         })
     }
@@ -101,6 +105,17 @@ impl Local {
         self.engaged.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
     }
 
+    /// How long nothing more is read of this person; `None`: the next frame is.
+    pub(super) fn pause(&self, pace: &mut Pace, id: &PeerId, now: Instant) -> Option<Duration> {
+        let known = self.is_known(id);
+        pace.pause(known, &mut self.strangers.lock().unwrap_or_else(PoisonError::into_inner), now)
+    }
+
+    /// A frame was read of the person whose pace this is.
+    pub(super) fn has_read(&self, pace: &mut Pace) {
+        pace.read(&mut self.strangers.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
     /// A number for another connection.
     pub(super) fn next_connection(&self) -> u64 {
         self.connections.fetch_add(1, Ordering::Relaxed)
@@ -123,8 +138,6 @@ fn has(people: &Mutex<HashSet<PeerId>>, id: &PeerId) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]

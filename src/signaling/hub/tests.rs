@@ -184,12 +184,7 @@ fn a_stranger_who_may_not_ring_hears_nothing_however_often_they_do() {
     let mut letters = rig.up(peer, "p", false);
     rig.invite_100_times(peer);
     assert!(numbers(&mut letters).is_empty());
-    assert!(letters.is_closed(), "who goes on and on is cut");
-
-    let mut rig = Rig::new();
-    rig.hub.local.strangers_welcome.store(false, Ordering::Relaxed);
     rig.hub.local.set_contacts(HashSet::from([peer]));
-    let mut letters = rig.up(peer, "p", false);
     rig.invite_100_times(peer);
     assert_eq!(numbers(&mut letters).len(), 5, "a contact may ring, and hears that it is too often");
 }
