@@ -92,6 +92,8 @@ fn make(path: &Path) -> Result<(), StoreError> {
     }
     private_file::open(&new, File::options().write(true).create_new(true)).map_err(failed)?;
     let made = Connection::open_with_flags(&new, flags()).map_err(StoreError::from).and_then(|mut connection| {
+        // Nothing beside it stays behind when this is cut off, and what is cut off is made anew.
+        connection.pragma_update(None, "journal_mode", "MEMORY")?;
         bring_up_to_date(&mut connection)?;
         connection.close().map_err(|(_, error)| error.into())
     });
