@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use visavis::capture::Encoding;
-use visavis::capture::convert::{Converter, RawPicture};
+use visavis::capture::convert::{Converter, Layout, RawPicture};
 use visavis::capture::test_card::TestCard;
 use visavis::decoder::video::{DecoderEvent, VideoDecoding};
 use visavis::encoder::VideoEncoding;
@@ -48,11 +48,10 @@ fn convert(criterion: &mut Criterion) {
     for (name, encoding, bytes) in
         [("YUYV", Encoding::Yuyv, &yuyv[..]), ("NV12", Encoding::Nv12, &nv12), ("MJPG", Encoding::Mjpeg, &jpeg)]
     {
+        let layout = Layout::packed(encoding, width, height);
         let (mut converter, mut frame) = (Converter::default(), VideoFrame::black(width as u32, height as u32));
         group.bench_function(name, |bencher| {
-            bencher.iter(|| {
-                converter.convert(RawPicture { encoding, width, height, bytes }, &mut frame).expect("a picture")
-            });
+            bencher.iter(|| converter.convert(RawPicture { layout, bytes }, &mut frame).expect("a picture"));
         });
     }
     group.finish();

@@ -1,14 +1,13 @@
 //! Which cameras are plugged in, and what each can do.
 //!
-//! Looking at a camera's modes opens it for a moment (without streaming, so its light stays off) and may set its format;
-//! a camera that is open here must not be looked at again, so what is known of each is kept.
+//! Looking at a camera's modes opens it for a moment (without streaming, so its light stays off), which some systems let
+//! only one program do; a camera that is open here must not be looked at again, so what is known of each is kept.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
-use nokhwa::utils::{ApiBackend, CameraIndex};
+use crate::call::CallError;
 
-use super::device;
+use super::device::{self, cannot_be_read, nodes};
 use super::mode::CameraMode;
 
 /// A camera and its modes.
@@ -16,9 +15,11 @@ use super::mode::CameraMode;
 pub struct CameraInfo {
     /// The system's name for it; the second of two cameras of one name has " (2)" after it.
     pub name: String,
-    /// Width, height and frames a second of each mode, without repetition, largest first; empty when another program
-    /// holds the camera or the system forbids its use.
+    /// Width, height and frames a second (rounded) of each mode, without repetition, largest first; empty when there is a
+    /// fault, or nothing is known yet.
     pub modes: Vec<(u32, u32, u32)>,
+    /// The reason why it cannot be used: another program holds it, the system forbids it, or none of its formats can be read.
+    pub fault: Option<CallError>,
 }
 
 /// A node of the system that may be a camera.
@@ -26,13 +27,31 @@ pub struct CameraInfo {
 pub struct Node {
     /// The system's number.
     pub index: u32,
-    /// The system's name.
+    /// The system's name, without the characters that would do something to a terminal or a list.
     pub name: String,
 }
 
-/// The modes of each node that was looked at; none for a node that is no camera (a webcam has a second node, for
-/// metadata).
-static KNOWN: Mutex<Vec<(Node, Vec<CameraMode>)>> = Mutex::new(Vec::new());
+impl Node {
+    /// A node by its number and the name that its driver gives it.
+    pub fn new(index: u32, name: &str) -> Self {
+        let spaced = name.trim().chars().map(|char| if char.is_whitespace() { ' ' } else { char });
+        Self { index, name: spaced.filter(|char| !char.is_control()).collect() }
+    }
+}
+
+/// Knowledge of a node after a look at it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// It is no camera (a webcam has a second node, for metadata).
+    NoCamera,
+    /// It gives pictures, but in these formats alone, none of which can be read.
+    Unusable(String),
+    /// Modes that can be used, at least one.
+    Modes(Vec<CameraMode>),
+}
+
+/// Findings at the nodes that were looked at.
+static KNOWN: Mutex<Vec<(Node, Finding)>> = Mutex::new(Vec::new());
 
 /// Held while a device is opened or looked at, for as long as its driver takes.
 static OPENING: Mutex<()> = Mutex::new(());
@@ -42,44 +61,19 @@ pub fn turn_to_open() -> MutexGuard<'static, ()> {
     OPENING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Keeps the modes of `node`; none means that it is no camera.
-pub fn remember(node: &Node, modes: Vec<CameraMode>) {
+/// Keeps what was found at `node`.
+pub fn remember(node: &Node, finding: Finding) {
     let mut known = known();
     known.retain(|(other, _)| other.index != node.index);
-    known.push((node.clone(), modes));
+    known.push((node.clone(), finding));
 }
 
-fn known() -> MutexGuard<'static, Vec<(Node, Vec<CameraMode>)>> {
+fn known() -> MutexGuard<'static, Vec<(Node, Finding)>> {
     KNOWN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn known_modes(node: &Node) -> Option<Vec<CameraMode>> {
-    known().iter().find(|(other, _)| other == node).map(|(_, modes)| modes.clone())
-}
-
-/// The nodes of the system, in its order. Not all of them are cameras.
-pub fn nodes() -> Vec<Node> {
-    // The backend panics on nodes with unusual names.
-    let found = catch_unwind(AssertUnwindSafe(|| nokhwa::query(ApiBackend::Auto)));
-    let mut nodes: Vec<Node> = match found {
-        Ok(Ok(found)) => found
-            .iter()
-            .filter_map(|info| match info.index() {
-                CameraIndex::Index(index) => Some(Node { index: *index, name: info.human_name() }),
-                CameraIndex::String(_) => None,
-            })
-            .collect(),
-        Ok(Err(error)) => {
-            tracing::warn!(%error, "cameras could not be listed");
-            Vec::new()
-        }
-        Err(_) => {
-            tracing::warn!("cameras could not be listed: the camera backend panicked");
-            Vec::new()
-        }
-    };
-    nodes.sort_by_key(|node| node.index);
-    nodes
+fn known_finding(node: &Node) -> Option<Finding> {
+    known().iter().find(|(other, _)| other == node).map(|(_, finding)| finding.clone())
 }
 
 /// Every camera that is plugged in, in the system's order.
@@ -104,43 +98,67 @@ pub fn nodes_of(name: Option<&str>) -> Vec<Node> {
 fn cameras() -> Vec<(Node, CameraInfo)> {
     let nodes = nodes();
     known().retain(|(node, _)| nodes.contains(node));
+    let found = nodes.into_iter().map(|node| (known_finding(&node).map_or_else(|| look_at(&node), Ok), node));
+    list(found.map(|(finding, node)| (node, finding)))
+}
+
+/// Reasons why nothing was found at a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Unseen {
+    /// A device is just being opened.
+    NotNow,
+    /// It could not be looked at.
+    Fault(CallError),
+}
+
+/// The cameras among the nodes. Nodes that cannot be used are left out where another one of the same name can: they may be for metadata, or for a coded stream beside the pictures.
+fn list(found: impl Iterator<Item = (Node, Result<Finding, Unseen>)>) -> Vec<(Node, CameraInfo)> {
     let mut cameras: Vec<(Node, CameraInfo)> = Vec::new();
-    for node in nodes {
-        let twins = cameras.iter().filter(|(other, _)| other.name == node.name).count();
-        let modes = match known_modes(&node).or_else(|| look_at(&node)) {
-            Some(modes) if modes.is_empty() => continue,
-            Some(modes) => sizes(&modes),
-            // Nothing is known: most likely the metadata node of the camera before it, if that has the same name.
-            None if twins > 0 => continue,
-            None => Vec::new(),
+    for (node, finding) in found {
+        let (modes, fault) = match finding {
+            // A node without a device behind it: unplugged this moment, or left over.
+            Ok(Finding::NoCamera) | Err(Unseen::Fault(CallError::DeviceMissing { .. })) => continue,
+            Ok(Finding::Modes(modes)) => (sizes(&modes), None),
+            Ok(Finding::Unusable(formats)) => (Vec::new(), Some(cannot_be_read(formats))),
+            Err(Unseen::Fault(fault)) => (Vec::new(), Some(fault)),
+            Err(Unseen::NotNow) => (Vec::new(), None),
         };
-        let name = if twins == 0 { node.name.clone() } else { format!("{} ({})", node.name, twins + 1) };
-        cameras.push((node, CameraInfo { name, modes }));
+        let twins = cameras.iter().filter(|(other, _)| other.name == node.name).count();
+        let useless = cameras.iter_mut().find(|(other, info)| other.name == node.name && info.modes.is_empty());
+        match useless {
+            Some(_) if modes.is_empty() => {}
+            Some(place) => *place = (node.clone(), CameraInfo { name: node.name, modes, fault }),
+            None if twins > 0 && modes.is_empty() => {}
+            None => {
+                let name = if twins == 0 { node.name.clone() } else { format!("{} ({})", node.name, twins + 1) };
+                cameras.push((node, CameraInfo { name, modes, fault }));
+            }
+        }
     }
     cameras
 }
 
 /// Looks at a node that is not known yet, unless a device is just being opened: that is not waited for.
-fn look_at(node: &Node) -> Option<Vec<CameraMode>> {
+fn look_at(node: &Node) -> Result<Finding, Unseen> {
     let _turn = match OPENING.try_lock() {
         Ok(turn) => turn,
         Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-        Err(TryLockError::WouldBlock) => return None,
+        Err(TryLockError::WouldBlock) => return Err(Unseen::NotNow),
     };
     match device::probe(node) {
-        Ok(modes) => {
-            remember(node, modes.clone());
-            Some(modes)
+        Ok(finding) => {
+            remember(node, finding.clone());
+            Ok(finding)
         }
         Err(error) => {
             tracing::debug!(%error, "a camera could not be looked at");
-            None
+            Err(Unseen::Fault(error.into_fault(false)))
         }
     }
 }
 
 fn sizes(modes: &[CameraMode]) -> Vec<(u32, u32, u32)> {
-    let mut sizes: Vec<_> = modes.iter().map(|mode| (mode.width, mode.height, mode.fps)).collect();
+    let mut sizes: Vec<_> = modes.iter().map(|mode| (mode.width, mode.height, mode.rate.rounded())).collect();
     sizes.sort_unstable_by(|a, b| b.cmp(a));
     sizes.dedup();
     sizes
@@ -148,12 +166,16 @@ fn sizes(modes: &[CameraMode]) -> Vec<(u32, u32, u32)> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::mode::Encoding;
+    use super::super::mode::{Encoding, FrameRate};
     use super::*;
+    use crate::call::DeviceKind;
+
+    const fn mode(encoding: Encoding, width: u32, height: u32, fps: u32) -> CameraMode {
+        CameraMode { encoding, width, height, rate: FrameRate::whole(fps) }
+    }
 
     #[test]
     fn a_size_that_comes_in_two_formats_is_listed_once_and_the_largest_first() {
-        let mode = |encoding, width, height, fps| CameraMode { encoding, width, height, fps };
         let modes = [
             mode(Encoding::Yuyv, 640, 480, 30),
             mode(Encoding::Mjpeg, 640, 480, 30),
@@ -161,5 +183,50 @@ mod tests {
             mode(Encoding::Yuyv, 640, 480, 15),
         ];
         assert_eq!(sizes(&modes), [(1280, 720, 30), (640, 480, 30), (640, 480, 15)]);
+    }
+
+    #[test]
+    fn a_name_can_do_nothing_to_a_terminal() {
+        for (name, expected) in [
+            ("Webcam \u{1b}[31mred\u{1b}]0;title\u{7}", "Webcam [31mred]0;title"),
+            ("two\nlines\tand a \u{9b}2J", "two lines and a 2J"),
+            (" Kamera für Zoë 👩\u{200d}🚀\n", "Kamera für Zoë 👩\u{200d}🚀"),
+        ] {
+            assert_eq!(Node::new(0, name).name, expected);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_listed_with_its_reason_unless_it_is_part_of_another() {
+        let works = || Ok(Finding::Modes(vec![mode(Encoding::Yuyv, 640, 480, 30)]));
+        let coded = || Ok(Finding::Unusable("H264".to_owned()));
+        let busy = CallError::DeviceBusy { device: DeviceKind::Camera };
+        let found = [
+            ("Webcam", works()),
+            ("Webcam", Ok(Finding::NoCamera)),
+            ("Webcam", coded()),
+            ("Webcam", works()),
+            ("Coder", coded()),
+            ("Coder", coded()),
+            ("Coder first", coded()),
+            ("Coder first", works()),
+            ("Taken", Err(Unseen::Fault(busy.clone()))),
+            ("Opening", Err(Unseen::NotNow)),
+            ("Gone", Err(Unseen::Fault(CallError::DeviceMissing { device: DeviceKind::Camera }))),
+            ("Clock", Ok(Finding::NoCamera)),
+        ];
+        let nodes =
+            found.into_iter().zip(0..).map(|((name, finding), index)| (Node { index, name: name.to_owned() }, finding));
+        let listed: Vec<_> =
+            list(nodes).into_iter().map(|(_, info)| (info.name, info.modes.len(), info.fault)).collect();
+        let expected = [
+            ("Webcam", 1, None),
+            ("Webcam (2)", 1, None),
+            ("Coder", 0, Some(cannot_be_read("H264".to_owned()))),
+            ("Coder first", 1, None),
+            ("Taken", 0, Some(busy)),
+            ("Opening", 0, None),
+        ];
+        assert_eq!(listed, expected.map(|(name, modes, fault)| (name.to_owned(), modes, fault)));
     }
 }

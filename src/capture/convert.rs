@@ -1,19 +1,23 @@
 //! Turns a camera's raw buffer into an I420 frame of the wanted size, on the capture thread.
 //!
-//! Buffers of the wanted size are converted straight into the frame; others are unpacked into memory that is kept, then
-//! cropped and scaled. JPEG (JFIF) is full range and is brought to the limited range that frames have.
+//! Buffers of the wanted size are converted straight into the frame, and planes are scaled straight out of the buffer;
+//! what must be unpacked first goes through memory that is kept. Padding at the ends of rows is stepped over everywhere.
 
-use turbojpeg::{Decompressor, Subsamp, YuvImage};
-use yuv::{BufferStoreMut, YuvPackedImage, YuvPlanarImageMut, yuyv422_to_yuv422};
+mod jpeg;
+mod layout;
 
-use crate::media::VideoFrame;
+use yuv::{
+    BufferStoreMut, YuvConversionMode, YuvError, YuvPackedImage, YuvPlanarImageMut, YuvRange, YuvStandardMatrix,
+};
 
+use crate::media::{Planes, Scaler, VideoFrame};
+
+use self::jpeg::JpegReader;
+use self::layout::{Family, family};
 use super::mode::Encoding;
 use super::y4m::Y4mHeader;
-use crate::media::{Planes, Scaler};
 
-/// The longest side of a picture that is taken from a device or a file, in pixels.
-pub const MAX_SIDE: usize = 4096;
+pub use self::layout::{Layout, MAX_SIDE};
 
 /// Why a buffer gave no picture.
 #[derive(Debug, thiserror::Error)]
@@ -34,18 +38,14 @@ pub enum ConvertError {
     Jpeg(String),
     /// What the packed-pixel kernel said.
     #[error("the picture could not be unpacked: {0}")]
-    Unpack(String),
+    Unpack(#[from] YuvError),
 }
 
 /// A camera's buffer as it came.
 #[derive(Clone, Copy, Debug)]
 pub struct RawPicture<'a> {
     /// How to read `bytes`.
-    pub encoding: Encoding,
-    /// Width in pixels (for MJPEG the JPEG's own header counts).
-    pub width: usize,
-    /// Height in pixels.
-    pub height: usize,
+    pub layout: Layout,
     /// The buffer; it may be longer than the picture.
     pub bytes: &'a [u8],
 }
@@ -55,17 +55,34 @@ pub struct RawPicture<'a> {
 pub struct Converter {
     scaler: Scaler,
     scratch: Vec<u8>,
-    jpeg: Option<Decompressor>,
+    jpeg: JpegReader,
 }
 
 impl Converter {
     /// Fills `frame` with the picture, cropped and scaled to the frame's size.
     pub fn convert(&mut self, raw: RawPicture<'_>, frame: &mut VideoFrame) -> Result<(), ConvertError> {
-        match raw.encoding {
-            Encoding::Yuyv => self.convert_yuyv(raw, frame),
-            Encoding::Nv12 => self.convert_nv12(raw, frame),
-            Encoding::Mjpeg => self.convert_jpeg(raw.bytes, frame),
+        let RawPicture { layout, bytes } = raw;
+        layout.check()?;
+        let (got, needed) = (bytes.len(), layout.needed());
+        if got < needed {
+            return Err(ConvertError::TooShort { got, needed });
         }
+        match family(layout.encoding) {
+            Family::Packed422 => self.convert_packed(layout, bytes, frame)?,
+            Family::SemiPlanar { v_first, .. } => self.convert_semi_planar(layout, v_first, bytes, frame),
+            Family::Planar { v_first, .. } => self.scaler.fit(planes_of(layout, v_first, bytes), frame),
+            Family::Grey => {
+                let luma = (layout.width, layout.height);
+                let planes = Planes { planes: [bytes, &[], &[]], strides: [layout.stride, 0, 0], luma, chroma: (0, 0) };
+                self.scaler.fit(planes, frame);
+            }
+            Family::Rgb { .. } => return self.convert_rgb(layout, bytes, frame),
+            Family::Jpeg => return self.jpeg.read(bytes, &mut self.scaler, frame),
+        }
+        if layout.full_range {
+            limit_range(frame);
+        }
+        Ok(())
     }
 
     /// Fills `frame` with a picture that is planar already and of limited range.
@@ -81,30 +98,17 @@ impl Converter {
         }
     }
 
-    fn convert_yuyv(&mut self, raw: RawPicture<'_>, frame: &mut VideoFrame) -> Result<(), ConvertError> {
-        let (width, height) = checked_size(raw.width & !1, raw.height)?;
-        let stride = raw.width * 2;
-        let packed = checked_bytes(raw.bytes, stride * height)?;
+    fn convert_packed(&mut self, layout: Layout, bytes: &[u8], frame: &mut VideoFrame) -> Result<(), ConvertError> {
+        // An odd last column has no chroma of its own.
+        let (width, height) = layout::checked_size(layout.width & !1, layout.height)?;
         let exact = (width, height) == (frame.width() as usize, frame.height() as usize);
         let (luma_len, chroma_len) = (width * height, width / 2 * height);
         self.scratch.resize(luma_len + 2 * chroma_len, 0);
         let (scratch_luma, chroma) = self.scratch.split_at_mut(luma_len);
         let (u, v) = chroma.split_at_mut(chroma_len);
         let luma = if exact { frame.planes_mut().0 } else { &mut *scratch_luma };
-        let mut planar = YuvPlanarImageMut {
-            y_plane: BufferStoreMut::Borrowed(luma),
-            y_stride: width as u32,
-            u_plane: BufferStoreMut::Borrowed(u),
-            u_stride: width as u32 / 2,
-            v_plane: BufferStoreMut::Borrowed(v),
-            v_stride: width as u32 / 2,
-            width: width as u32,
-            height: height as u32,
-        };
-        let packed =
-            YuvPackedImage { yuy: packed, yuy_stride: stride as u32, width: width as u32, height: height as u32 };
-        yuyv422_to_yuv422(&mut planar, &packed).map_err(|error| ConvertError::Unpack(error.to_string()))?;
-        let planes = Planes { planes: [scratch_luma, u, v], luma: (width, height), chroma: (width / 2, height) };
+        unpack(layout, bytes, (width, height), [&mut *luma, &mut *u, &mut *v])?;
+        let planes = Planes::packed([scratch_luma, u, v], (width, height), (width / 2, height));
         if exact {
             self.scaler.fit_chroma_only(planes, frame);
         } else {
@@ -113,98 +117,131 @@ impl Converter {
         Ok(())
     }
 
-    fn convert_nv12(&mut self, raw: RawPicture<'_>, frame: &mut VideoFrame) -> Result<(), ConvertError> {
-        let (width, height) = checked_size(raw.width, raw.height)?;
-        let chroma = (width.div_ceil(2), height.div_ceil(2));
-        let chroma_len = chroma.0 * chroma.1;
-        let bytes = checked_bytes(raw.bytes, width * height + 2 * chroma_len)?;
-        let (luma, pairs) = bytes.split_at(width * height);
-        if (width, height) == (frame.width() as usize, frame.height() as usize) {
+    fn convert_semi_planar(&mut self, layout: Layout, v_first: bool, bytes: &[u8], frame: &mut VideoFrame) {
+        let (luma, pairs) = bytes.split_at(layout.stride * layout.height);
+        let size = (layout.width, layout.height);
+        let chroma = (layout.width.div_ceil(2), layout.chroma_rows());
+        let pairs = Pairs { bytes: pairs, stride: layout.chroma_stride(), width: chroma.0, v_first };
+        let same_chroma = chroma.1 == layout.height.div_ceil(2);
+        if size == (frame.width() as usize, frame.height() as usize) && same_chroma {
             let (y, u, v) = frame.planes_mut();
-            y.copy_from_slice(luma);
-            split_pairs(pairs, u, v);
-        } else {
-            self.scratch.resize(2 * chroma_len, 0);
-            let (u, v) = self.scratch.split_at_mut(chroma_len);
-            split_pairs(pairs, u, v);
-            self.scaler.fit(Planes { planes: [luma, u, v], luma: (width, height), chroma }, frame);
+            for (row, target) in luma.chunks(layout.stride).zip(y.chunks_exact_mut(layout.width)) {
+                target.copy_from_slice(&row[..layout.width]);
+            }
+            pairs.split(u, v);
+            return;
         }
-        Ok(())
+        let len = chroma.0 * chroma.1;
+        self.scratch.resize(2 * len, 0);
+        let (u, v) = self.scratch.split_at_mut(len);
+        pairs.split(u, v);
+        let strides = [layout.stride, chroma.0, chroma.0];
+        self.scaler.fit(Planes { planes: [luma, u, v], strides, luma: size, chroma }, frame);
     }
 
-    fn convert_jpeg(&mut self, bytes: &[u8], frame: &mut VideoFrame) -> Result<(), ConvertError> {
-        let jpeg_error = |error: turbojpeg::Error| ConvertError::Jpeg(error.to_string());
-        let bytes = jpeg_extent(bytes).ok_or_else(|| ConvertError::Jpeg("no end of image".to_owned()))?;
-        let decoder = match &mut self.jpeg {
-            Some(decoder) => decoder,
-            None => self.jpeg.insert(Decompressor::new().map_err(jpeg_error)?),
-        };
-        let header = decoder.read_header(bytes).map_err(jpeg_error)?;
-        let (width, height) = checked_size(header.width, header.height)?;
-        let subsamp = header.subsamp;
-        let len = turbojpeg::yuv_pixels_len(width, 1, height, subsamp).map_err(jpeg_error)?;
-        let same_size = (width, height) == (frame.width() as usize, frame.height() as usize);
-        let straight = same_size && subsamp == Subsamp::Sub2x2;
-        let pixels = if straight {
-            frame.as_bytes_mut()
+    fn convert_rgb(&mut self, layout: Layout, bytes: &[u8], frame: &mut VideoFrame) -> Result<(), ConvertError> {
+        let (width, height) = layout::checked_size(layout.width & !1, layout.height & !1)?;
+        let exact = (width, height) == (frame.width() as usize, frame.height() as usize);
+        let (luma_len, chroma_len) = (width * height, width / 2 * (height / 2));
+        let planes = if exact {
+            let (y, u, v) = frame.planes_mut();
+            [y, u, v]
         } else {
-            self.scratch.resize(len, 0);
-            &mut self.scratch[..]
+            self.scratch.resize(luma_len + 2 * chroma_len, 0);
+            let (y, chroma) = self.scratch.split_at_mut(luma_len);
+            let (u, v) = chroma.split_at_mut(chroma_len);
+            [y, u, v]
         };
-        match decoder.decompress_to_yuv(bytes, YuvImage { pixels, width, align: 1, height, subsamp }) {
-            Err(error) if !is_harmless(&error) => return Err(jpeg_error(error)),
-            _ => {}
-        }
-        if !straight {
-            let (luma, chroma) = jpeg_plane_sizes(width, height, subsamp);
-            let planes = Planes::cut(&self.scratch, luma, chroma)
-                .ok_or(ConvertError::TooShort { got: len, needed: luma.0 * luma.1 + 2 * chroma.0 * chroma.1 })?;
+        let mut planar = planar_image(planes, (width, height));
+        let kernel = match layout.encoding {
+            Encoding::Bgr24 => yuv::bgr_to_yuv420,
+            Encoding::Rgbx32 => yuv::rgba_to_yuv420,
+            Encoding::Bgrx32 => yuv::bgra_to_yuv420,
+            _ => yuv::rgb_to_yuv420,
+        };
+        let (stride, mode) = (layout.stride as u32, YuvConversionMode::Balanced);
+        kernel(&mut planar, bytes, stride, YuvRange::Limited, YuvStandardMatrix::Bt601, mode)?;
+        if let (false, Some(planes)) = (exact, Planes::i420(&self.scratch, width, height)) {
             self.scaler.fit(planes, frame);
         }
-        limit_range(frame);
         Ok(())
     }
 }
 
-/// The decoder calls it an error when it only warns. Many webcams pad each picture with stray bytes, which it has skipped
-/// by then; other warnings mean a picture that is visibly damaged.
-fn is_harmless(error: &turbojpeg::Error) -> bool {
-    matches!(error, turbojpeg::Error::TurboJpegError(text) if text.contains("extraneous bytes before marker"))
+/// The planes of a planar picture, out of its buffer.
+fn planes_of(layout: Layout, v_first: bool, bytes: &[u8]) -> Planes<'_> {
+    let (rows, stride) = (layout.chroma_rows(), layout.chroma_stride());
+    let (y, chroma) = bytes.split_at(layout.stride * layout.height);
+    let (first, second) = chroma.split_at(stride * rows);
+    let (u, v) = if v_first { (second, first) } else { (first, second) };
+    let (luma, chroma) = ((layout.width, layout.height), (layout.width.div_ceil(2), rows));
+    Planes { planes: [y, u, v], strides: [layout.stride, stride, stride], luma, chroma }
 }
 
-fn checked_size(width: usize, height: usize) -> Result<(usize, usize), ConvertError> {
-    if (1..=MAX_SIDE).contains(&width) && (1..=MAX_SIDE).contains(&height) {
-        Ok((width, height))
-    } else {
-        Err(ConvertError::BadSize(width, height))
-    }
-}
-
-fn checked_bytes(bytes: &[u8], needed: usize) -> Result<&[u8], ConvertError> {
-    bytes.get(..needed).ok_or(ConvertError::TooShort { got: bytes.len(), needed })
-}
-
-/// Splits U V U V... into two planes.
-fn split_pairs(pairs: &[u8], u: &mut [u8], v: &mut [u8]) {
-    for ((pair, u), v) in pairs.chunks_exact(2).zip(u).zip(v) {
-        *u = pair[0];
-        *v = pair[1];
-    }
-}
-
-/// The sizes of the planes that libjpeg-turbo writes: the luma is padded to whole chroma samples.
-fn jpeg_plane_sizes(width: usize, height: usize, subsamp: Subsamp) -> ((usize, usize), (usize, usize)) {
-    let (across, down) = match subsamp {
-        Subsamp::Gray => return ((width, height), (0, 0)),
-        Subsamp::Sub2x1 => (2, 1),
-        Subsamp::Sub2x2 => (2, 2),
-        Subsamp::Sub1x2 => (1, 2),
-        Subsamp::Sub4x1 => (4, 1),
-        Subsamp::Sub1x4 => (1, 4),
-        _ => (1, 1),
+/// Unpacks 4:2:2 pixels into planes of 4:2:2.
+fn unpack(
+    layout: Layout,
+    bytes: &[u8],
+    (width, height): (usize, usize),
+    [y, u, v]: [&mut [u8]; 3],
+) -> Result<(), ConvertError> {
+    let kernel = match layout.encoding {
+        Encoding::Yvyu => yuv::yvyu422_to_yuv422,
+        Encoding::Uyvy => yuv::uyvy422_to_yuv422,
+        Encoding::Vyuy => yuv::vyuy422_to_yuv422,
+        _ => yuv::yuyv422_to_yuv422,
     };
-    let chroma = (width.div_ceil(across), height.div_ceil(down));
-    ((chroma.0 * across, chroma.1 * down), chroma)
+    let rows = |y: &mut [u8], u: &mut [u8], v: &mut [u8], yuy: &[u8], stride: usize, height: usize| {
+        let packed = YuvPackedImage { yuy, yuy_stride: stride as u32, width: width as u32, height: height as u32 };
+        kernel(&mut planar_image([y, u, v], (width, height)), &packed)
+    };
+    // The kernel demands whole rows, padding and all; the last one's may be missing.
+    let (body, last) = bytes.split_at(layout.stride * (height - 1));
+    let (y, y_last) = y.split_at_mut(width * (height - 1));
+    let (u, u_last) = u.split_at_mut(width / 2 * (height - 1));
+    let (v, v_last) = v.split_at_mut(width / 2 * (height - 1));
+    if height > 1 {
+        rows(y, u, v, body, layout.stride, height - 1)?;
+    }
+    rows(y_last, u_last, v_last, &last[..width * 2], width * 2, 1)?;
+    Ok(())
+}
+
+/// Planes without padding, half as wide in chroma, as the kernels take them.
+fn planar_image<'a>([y, u, v]: [&'a mut [u8]; 3], (width, height): (usize, usize)) -> YuvPlanarImageMut<'a, u8> {
+    YuvPlanarImageMut {
+        y_plane: BufferStoreMut::Borrowed(y),
+        y_stride: width as u32,
+        u_plane: BufferStoreMut::Borrowed(u),
+        u_stride: width as u32 / 2,
+        v_plane: BufferStoreMut::Borrowed(v),
+        v_stride: width as u32 / 2,
+        width: width as u32,
+        height: height as u32,
+    }
+}
+
+/// A plane of pairs of chroma samples.
+struct Pairs<'a> {
+    bytes: &'a [u8],
+    stride: usize,
+    /// Pairs in a row.
+    width: usize,
+    v_first: bool,
+}
+
+impl Pairs<'_> {
+    /// Splits them into two planes without padding.
+    fn split(&self, u: &mut [u8], v: &mut [u8]) {
+        let (first, second) = if self.v_first { (v, u) } else { (u, v) };
+        let targets = first.chunks_exact_mut(self.width).zip(second.chunks_exact_mut(self.width));
+        for (row, (first, second)) in self.bytes.chunks(self.stride).zip(targets) {
+            for ((pair, first), second) in row.chunks_exact(2).zip(first).zip(second) {
+                *first = pair[0];
+                *second = pair[1];
+            }
+        }
+    }
 }
 
 /// Brings full-range samples (0..=255) to the limited range (16..=235, chroma 16..=240).
@@ -226,27 +263,6 @@ const fn limited_luma(full: u8) -> u8 {
 /// 128 + (c - 128) * 224 / 255, likewise.
 const fn limited_chroma(full: u8) -> u8 {
     ((full as u16 * 225 + 64) >> 8) as u8 + 16
-}
-
-/// The part of `bytes` that is a JPEG picture, from SOI to EOI (ISO/IEC 10918-1, B.1.1). A camera's MJPEG buffer is as
-/// long as its allocation, with what an earlier picture left behind the end. Segments are skipped by their lengths, so
-/// that a thumbnail inside one does not end the picture early.
-fn jpeg_extent(bytes: &[u8]) -> Option<&[u8]> {
-    if !bytes.starts_with(&[0xff, 0xd8]) {
-        return None;
-    }
-    let mut at = 2;
-    loop {
-        at += bytes.get(at..)?.iter().position(|&byte| byte == 0xff)?;
-        match *bytes.get(at + 1)? {
-            // Fill bytes before a marker.
-            0xff => at += 1,
-            0xd9 => return bytes.get(..at + 2),
-            // A stuffed 0xff in coded data, TEM, and the restart markers have no length.
-            0x00 | 0x01 | 0xd0..=0xd7 => at += 2,
-            _ => at += 2 + usize::from(u16::from_be_bytes([*bytes.get(at + 2)?, *bytes.get(at + 3)?])),
-        }
-    }
 }
 
 #[cfg(test)]

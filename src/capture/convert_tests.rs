@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
-use turbojpeg::{Compressor, Image, PixelFormat};
+use turbojpeg::{Compressor, Image, PixelFormat, Subsamp};
 
 use super::*;
 
@@ -19,59 +19,172 @@ fn noise(len: usize) -> Vec<u8> {
         .collect()
 }
 
-/// YUYV to I420 by the definition: luma as it is, chroma the rounded mean of two rows.
-fn yuyv_reference(bytes: &[u8], width: usize, height: usize) -> Vec<u8> {
-    let mut out: Vec<u8> = (0..width * height).map(|index| bytes[index * 2]).collect();
-    for offset in [1, 3] {
-        for y in (0..height).step_by(2) {
-            for x in 0..width / 2 {
-                let above = u16::from(bytes[y * width * 2 + x * 4 + offset]);
-                let below = u16::from(bytes[(y + 1) * width * 2 + x * 4 + offset]);
-                out.push((above + below).div_ceil(2) as u8);
-            }
+const EVERY_ENCODING: [Encoding; 17] = [
+    Encoding::Yuyv,
+    Encoding::Yvyu,
+    Encoding::Uyvy,
+    Encoding::Vyuy,
+    Encoding::Nv12,
+    Encoding::Nv21,
+    Encoding::Nv16,
+    Encoding::Nv61,
+    Encoding::I420,
+    Encoding::Yv12,
+    Encoding::I422,
+    Encoding::Grey,
+    Encoding::Rgb24,
+    Encoding::Bgr24,
+    Encoding::Rgbx32,
+    Encoding::Bgrx32,
+    Encoding::Mjpeg,
+];
+
+/// Y, U and V of a pixel of a raw YUV picture, read out of the buffer by the definition of its format.
+fn sample(layout: Layout, bytes: &[u8], x: usize, y: usize) -> [u8; 3] {
+    let Layout { encoding, stride, height, .. } = layout;
+    let packed = |order: [usize; 3]| {
+        let four = &bytes[y * stride + x / 2 * 4..];
+        [four[order[0] + x % 2 * 2], four[order[1]], four[order[2]]]
+    };
+    let pairs = |down: usize, u: usize| {
+        let pair = &bytes[height * stride + y / down * stride + x / 2 * 2..];
+        [bytes[y * stride + x], pair[u], pair[1 - u]]
+    };
+    let planes = |down: usize, u: usize| {
+        let (rows, half) = (height.div_ceil(down), stride.div_ceil(2));
+        let plane = |index: usize| bytes[height * stride + index * rows * half + y / down * half + x / 2];
+        [bytes[y * stride + x], plane(u), plane(1 - u)]
+    };
+    match encoding {
+        Encoding::Yuyv => packed([0, 1, 3]),
+        Encoding::Yvyu => packed([0, 3, 1]),
+        Encoding::Uyvy => packed([1, 0, 2]),
+        Encoding::Vyuy => packed([1, 2, 0]),
+        Encoding::Nv12 => pairs(2, 0),
+        Encoding::Nv21 => pairs(2, 1),
+        Encoding::Nv16 => pairs(1, 0),
+        Encoding::Nv61 => pairs(1, 1),
+        Encoding::I420 => planes(2, 0),
+        Encoding::Yv12 => planes(2, 1),
+        Encoding::I422 => planes(1, 0),
+        Encoding::Grey => [bytes[y * stride + x], 128, 128],
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The I420 picture of a raw YUV buffer: luma as it is, chroma the rounded mean of two rows.
+fn reference(layout: Layout, bytes: &[u8]) -> Vec<u8> {
+    let (width, height) = (layout.width, layout.height);
+    let mut out: Vec<u8> =
+        (0..width * height).map(|index| sample(layout, bytes, index % width, index / width)[0]).collect();
+    for plane in [1, 2] {
+        for index in 0..width / 2 * (height / 2) {
+            let (x, y) = (index % (width / 2) * 2, index / (width / 2) * 2);
+            let [above, below] = [y, y + 1].map(|y| u16::from(sample(layout, bytes, x, y)[plane]));
+            out.push((above + below).div_ceil(2) as u8);
         }
     }
     out
 }
 
 #[test]
-fn yuyv_of_the_wanted_size_equals_the_reference() {
-    for (width, height) in [(2, 2), (64, 48), (318, 182), (640, 480), (1280, 720)] {
-        let bytes = noise(width * height * 2 + 5);
-        let mut frame = VideoFrame::black(width as u32, height as u32);
-        let raw = RawPicture { encoding: Encoding::Yuyv, width, height, bytes: &bytes };
-        Converter::default().convert(raw, &mut frame).unwrap();
-        assert!(frame.as_bytes() == yuyv_reference(&bytes, width, height), "{width}x{height}");
+fn raw_pictures_of_the_wanted_size_equal_the_reference_with_and_without_padding() {
+    let raw = EVERY_ENCODING.iter().filter(|encoding| family(**encoding) != Family::Jpeg);
+    for &encoding in raw.filter(|encoding| !matches!(family(**encoding), Family::Rgb { .. })) {
+        for (width, height) in [(2, 2), (64, 48), (318, 182), (600, 450), (1280, 720)] {
+            for padding in [0, 2, 40, 64] {
+                let packed = Layout::packed(encoding, width, height);
+                let layout = Layout::padded(encoding, (width, height), packed.stride + padding, 0);
+                assert_eq!(layout.stride, packed.stride + padding);
+                // The last row has no padding: as short as a buffer may be.
+                let bytes = noise(layout.needed());
+                let mut frame = VideoFrame::black(width as u32, height as u32);
+                Converter::default().convert(RawPicture { layout, bytes: &bytes }, &mut frame).unwrap();
+                let expected = reference(layout, &bytes);
+                assert!(frame.as_bytes() == expected, "{encoding:?} {width}x{height}, {padding} bytes of padding");
+                let short = RawPicture { layout, bytes: &bytes[..bytes.len() - 1] };
+                assert!(Converter::default().convert(short, &mut frame).is_err(), "{encoding:?} {width}x{height}");
+            }
+        }
     }
 }
 
 #[test]
-fn nv12_of_the_wanted_size_equals_the_reference() {
-    for (width, height) in [(2, 2), (318, 182), (1280, 720)] {
-        let bytes = noise(width * height * 3 / 2 + 3);
-        let mut frame = VideoFrame::black(width as u32, height as u32);
-        let raw = RawPicture { encoding: Encoding::Nv12, width, height, bytes: &bytes };
-        Converter::default().convert(raw, &mut frame).unwrap();
-        let mut expected = bytes[..width * height].to_vec();
-        for offset in 0..2 {
-            expected.extend((0..width * height / 4).map(|index| bytes[width * height + index * 2 + offset]));
+fn rgb_becomes_limited_range_colours_with_and_without_padding() {
+    let colours = [[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255], [0, 0, 0], [200, 120, 40]];
+    for (encoding, order) in [
+        (Encoding::Rgb24, [0, 1, 2]),
+        (Encoding::Bgr24, [2, 1, 0]),
+        (Encoding::Rgbx32, [0, 1, 2]),
+        (Encoding::Bgrx32, [2, 1, 0]),
+    ] {
+        for (width, height, padding) in [(318, 182, 0), (600, 450, 24), (641, 363, 7)] {
+            let layout =
+                Layout::padded(encoding, (width, height), Layout::packed(encoding, width, height).stride + padding, 0);
+            let pixel_len = layout.stride / width;
+            let mut bytes = noise(layout.needed());
+            for y in 0..height {
+                for x in 0..width {
+                    let colour: [u8; 3] = colours[x * colours.len() / width];
+                    let pixel = &mut bytes[y * layout.stride + x * pixel_len..];
+                    order.iter().zip(colour).for_each(|(&at, value)| pixel[at] = value);
+                }
+            }
+            for scale in [1, 2] {
+                let wanted = ((width & !1) * scale, (height & !1) * scale);
+                let mut frame = VideoFrame::black(wanted.0 as u32, wanted.1 as u32);
+                Converter::default().convert(RawPicture { layout, bytes: &bytes }, &mut frame).unwrap();
+                let (luma, u, v) = frame.planes();
+                for (index, colour) in colours.iter().enumerate() {
+                    let (x, y) = ((2 * index + 1) * wanted.0 / (2 * colours.len()), wanted.1 / 2);
+                    let chroma = y / 2 * (wanted.0 / 2) + x / 2;
+                    let found = [luma[y * wanted.0 + x], u[chroma], v[chroma]].map(f32::from);
+                    let worst = found.iter().zip(bt601(*colour)).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+                    assert!(worst <= 1.5, "{encoding:?} {width}x{height} {colour:?}: {found:?}");
+                }
+            }
         }
-        assert!(frame.as_bytes() == expected, "{width}x{height}");
     }
+}
+
+#[test]
+fn a_picture_in_the_full_range_is_brought_to_the_limited_one() {
+    for encoding in [Encoding::Uyvy, Encoding::Nv21, Encoding::Yv12, Encoding::Grey] {
+        let layout = Layout { full_range: true, ..Layout::packed(encoding, 64, 48) };
+        let bytes = vec![255; layout.needed()];
+        let mut frame = VideoFrame::black(64, 48);
+        Converter::default().convert(RawPicture { layout, bytes: &bytes }, &mut frame).unwrap();
+        let chroma = if encoding == Encoding::Grey { 128 } else { 240 };
+        let (y, u, v) = frame.planes();
+        assert!(y.iter().all(|&y| y == 235) && u.iter().chain(v).all(|&c| c == chroma), "{encoding:?}");
+    }
+}
+
+#[test]
+fn a_stride_that_cannot_be_is_taken_for_none() {
+    let packed = Layout::packed(Encoding::Nv12, 640, 480);
+    let padded = |stride, size| Layout::padded(Encoding::Nv12, (640, 480), stride, size);
+    assert_eq!(padded(0, 460_800), packed, "not filled in");
+    assert_eq!(padded(639, 460_800), packed, "shorter than a row");
+    assert_eq!(padded(960, 460_800), packed, "bytes of a row of all planes, as some drivers say");
+    assert_eq!(padded(1024, 737_280).stride, 1024);
+    assert_eq!(padded(704, 0).stride, 704);
+    let jpeg = Layout::padded(Encoding::Mjpeg, (640, 480), 1280, 614_400);
+    assert_eq!(jpeg, Layout::packed(Encoding::Mjpeg, 640, 480));
 }
 
 #[test]
 fn other_sizes_are_the_reference_then_cropped_and_scaled() {
     let bytes = noise(640 * 480 * 2);
-    let reference = yuyv_reference(&bytes, 640, 480);
+    let reference = reference(Layout::packed(Encoding::Yuyv, 640, 480), &bytes);
     let mut converter = Converter::default();
-    let raw = RawPicture { encoding: Encoding::Yuyv, width: 640, height: 480, bytes: &bytes };
+    let raw = RawPicture { layout: Layout::packed(Encoding::Yuyv, 640, 480), bytes: &bytes };
     let mut cropped = VideoFrame::black(640, 360);
     converter.convert(raw, &mut cropped).unwrap();
     assert!(cropped.planes().0 == &reference[60 * 640..420 * 640], "a crop alone changes no sample");
 
     let flat = [[50; 640 * 480].as_slice(), &[90; 640 * 480 / 2]].concat();
-    let raw = RawPicture { encoding: Encoding::Nv12, width: 640, height: 480, bytes: &flat };
+    let raw = RawPicture { layout: Layout::packed(Encoding::Nv12, 640, 480), bytes: &flat };
     let mut scaled = VideoFrame::black(1280, 720);
     converter.convert(raw, &mut scaled).unwrap();
     let (y, u, v) = scaled.planes();
@@ -105,7 +218,7 @@ fn jpeg_of_every_subsampling_gives_limited_range_colours() {
                 // What an earlier, longer picture left in the buffer.
                 bytes.extend(noise(1000));
                 let mut frame = VideoFrame::black(640, 480);
-                let raw = RawPicture { encoding: Encoding::Mjpeg, width: 640, height: 480, bytes: &bytes };
+                let raw = RawPicture { layout: Layout::packed(Encoding::Mjpeg, 640, 480), bytes: &bytes };
                 converter.convert(raw, &mut frame).unwrap();
                 let expected = bt601(colour);
                 let (y, u, v) = frame.planes();
@@ -136,7 +249,7 @@ fn the_jpegs_that_webcams_make_are_pictures() {
     let whole = jpeg(64, 48, Subsamp::Sub2x1, |x, _| if x < 32 { [255, 0, 0] } else { [0, 0, 255] });
     let convert = |bytes: &[u8]| {
         let mut frame = VideoFrame::black(64, 48);
-        let raw = RawPicture { encoding: Encoding::Mjpeg, width: 64, height: 48, bytes };
+        let raw = RawPicture { layout: Layout::packed(Encoding::Mjpeg, 64, 48), bytes };
         Converter::default().convert(raw, &mut frame).map(|()| frame.as_bytes().to_vec())
     };
     let expected = convert(&whole).unwrap();
@@ -157,7 +270,7 @@ fn the_jpegs_that_webcams_make_are_pictures() {
 fn grey_jpeg_has_no_colour() {
     let bytes = jpeg(64, 48, Subsamp::Gray, |_, _| [255, 0, 0]);
     let mut frame = VideoFrame::black(64, 48);
-    let raw = RawPicture { encoding: Encoding::Mjpeg, width: 64, height: 48, bytes: &bytes };
+    let raw = RawPicture { layout: Layout::packed(Encoding::Mjpeg, 64, 48), bytes: &bytes };
     Converter::default().convert(raw, &mut frame).unwrap();
     let (_, u, v) = frame.planes();
     assert!(u.iter().chain(v).all(|&chroma| chroma.abs_diff(128) <= 1));
@@ -175,28 +288,17 @@ fn the_range_kernels_are_right_to_one_step_and_at_the_ends() {
     assert_eq!((limited_chroma(0), limited_chroma(128), limited_chroma(255)), (16, 128, 240));
 }
 
-#[test]
-fn a_jpeg_ends_at_its_own_end() {
-    let picture =
-        [&[0xff, 0xd8][..], &[0xff, 0xe0, 0, 6, 0xff, 0xd9, 1, 2], &[0xff, 0xda, 0, 2, 7, 0xff, 0, 0xff, 0xd0]]
-            .concat();
-    let whole = [&picture[..], &[0xff, 0xff, 0xd9]].concat();
-    let buffer = [&whole[..], &[0xff, 0xd9, 0xff, 0xd9]].concat();
-    assert_eq!(jpeg_extent(&buffer), Some(&whole[..]));
-    for len in 0..whole.len() {
-        assert_eq!(jpeg_extent(&whole[..len]), None);
-    }
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
     fn damaged_buffers_are_errors_or_pictures_and_never_panic(
         cut in 0_usize..4000,
         flips in proptest::collection::vec((0_usize..4000, any::<u8>()), 0..20),
-        encoding in prop_oneof![Just(Encoding::Yuyv), Just(Encoding::Nv12), Just(Encoding::Mjpeg)],
+        encoding in proptest::sample::select(&EVERY_ENCODING[..]),
         width in 0_usize..70,
         height in 0_usize..70,
+        stride in 0_usize..300,
+        size in 0_usize..20_000,
     ) {
         let mut bytes = jpeg(64, 48, Subsamp::Sub2x1, |x, y| [x as u8 * 3, y as u8 * 5, 99]);
         for (at, value) in flips {
@@ -206,7 +308,8 @@ proptest! {
         }
         bytes.truncate(cut);
         let mut frame = VideoFrame::black(64, 48);
-        let _ = Converter::default().convert(RawPicture { encoding, width, height, bytes: &bytes }, &mut frame);
+        let layout = Layout::padded(encoding, (width, height), stride, size);
+        let _ = Converter::default().convert(RawPicture { layout, bytes: &bytes }, &mut frame);
     }
 }
 
@@ -238,22 +341,17 @@ fn conversion_times() {
     let smooth = |x: usize, y: usize| [(x / 5) as u8, (y / 3) as u8, ((x + y) / 8) as u8];
     for (wanted_width, wanted_height) in [(1280, 720), (640, 360), (640, 480)] {
         for encoding in [Encoding::Yuyv, Encoding::Nv12] {
-            let raw = RawPicture { encoding, width, height, bytes: &bytes };
+            let raw = RawPicture { layout: Layout::packed(encoding, width, height), bytes: &bytes };
             time(&format!("{encoding:?} 1280x720"), raw, wanted_width, wanted_height);
         }
         for subsamp in [Subsamp::Sub2x1, Subsamp::Sub2x2] {
             let bytes = jpeg(width, height, subsamp, smooth);
-            let raw = RawPicture { encoding: Encoding::Mjpeg, width, height, bytes: &bytes };
+            let raw = RawPicture { layout: Layout::packed(Encoding::Mjpeg, width, height), bytes: &bytes };
             time(&format!("MJPEG {subsamp:?} 1280x720"), raw, wanted_width, wanted_height);
         }
     }
     let large = noise(1920 * 1080 * 2);
-    time(
-        "Yuyv 1920x1080",
-        RawPicture { encoding: Encoding::Yuyv, width: 1920, height: 1080, bytes: &large },
-        1280,
-        720,
-    );
+    time("Yuyv 1920x1080", RawPicture { layout: Layout::packed(Encoding::Yuyv, 1920, 1080), bytes: &large }, 1280, 720);
     let small = noise(640 * 480 * 2);
-    time("Yuyv 640x480", RawPicture { encoding: Encoding::Yuyv, width: 640, height: 480, bytes: &small }, 1280, 720);
+    time("Yuyv 640x480", RawPicture { layout: Layout::packed(Encoding::Yuyv, 640, 480), bytes: &small }, 1280, 720);
 }

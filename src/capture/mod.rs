@@ -7,6 +7,11 @@
 //!
 //! A [`Camera`] is open from [`Camera::open`] until it is dropped; opening demands a [`crate::call::Consent`].
 
+mod backend_error;
+// Compiled into the tests everywhere, so that it is checked here too.
+#[cfg(any(not(target_os = "linux"), test))]
+#[cfg_attr(target_os = "linux", allow(dead_code, reason = "the tests use a part of it"))]
+mod backend_nokhwa;
 pub mod barcode;
 mod camera;
 mod cameras;
@@ -17,10 +22,13 @@ mod film_file;
 mod interrupt;
 mod mode;
 mod outputs;
+mod range;
 mod rate;
 mod session;
 mod stop;
 pub mod test_card;
+#[cfg(target_os = "linux")]
+mod v4l2;
 pub mod y4m;
 
 pub use camera::{Camera, CameraEvent};
@@ -32,3 +40,5 @@ pub use outputs::{Outputs, Succession};
 mod camera_tests;
 #[cfg(test)]
 mod device_tests;
+#[cfg(all(test, target_os = "linux"))]
+mod odd_device_tests;

@@ -11,7 +11,7 @@ use crate::store::DeviceChoice;
 
 use super::barcode;
 use super::cameras::nodes_of;
-use super::convert::{Converter, RawPicture};
+use super::convert::Converter;
 use super::device::Device;
 use super::film_file;
 use super::outputs::Outputs;
@@ -101,15 +101,17 @@ impl Session {
     fn run_device(&self, name: Option<&str>) -> Result<(), CallError> {
         let format = self.sink.format;
         let mut device = open_device(name, format)?;
-        let mode = device.mode;
+        let mode = device.mode();
         let name = name.unwrap_or(&device.name).to_owned();
-        let opened = Opened { name, device_mode: Some((mode.width, mode.height, mode.fps)) };
+        let opened = Opened { name, device_mode: Some((mode.width, mode.height, mode.rate.rounded())) };
         let (mut pool, mut converter) = (FramePool::new(), Converter::default());
         let mut limit = RateLimit::new(format.max_fps);
         let mut damaged = 0;
         loop {
-            let buffer = match device.next() {
-                Ok(buffer) => buffer,
+            let raw = match device.next() {
+                Ok(raw) => raw,
+                // It is woken to be stopped; any other signal to the process wakes it too.
+                Err(error) if error.is_interruption() && !self.stop.is_set() => continue,
                 Err(error) if error.is_interruption() => return Ok(()),
                 Err(error) => return Err(error.into_fault(true)),
             };
@@ -117,11 +119,13 @@ impl Session {
                 return Ok(());
             }
             let now = MediaTime::now();
+            let Some(raw) = raw else {
+                damaged = count_damaged(damaged, "the buffer holds no whole picture")?;
+                continue;
+            };
             if !limit.admit(now) {
                 continue;
             }
-            let (width, height) = (mode.width as usize, mode.height as usize);
-            let raw = RawPicture { encoding: mode.encoding, width, height, bytes: &buffer };
             let converted = pool.produce(format.width, format.height, |frame| {
                 frame.captured_at = now;
                 converter.convert(raw, frame)
@@ -131,11 +135,7 @@ impl Session {
                     damaged = 0;
                     self.deliver(&frame, &opened);
                 }
-                Err(_) if damaged == MAX_DAMAGED => return Err(failed(DeviceReason::DamagedPictures)),
-                Err(error) => {
-                    damaged += 1;
-                    tracing::debug!(%error, "a picture of the camera is damaged");
-                }
+                Err(error) => damaged = count_damaged(damaged, &error.to_string())?,
             }
         }
     }
@@ -196,6 +196,12 @@ impl Session {
     }
 }
 
+/// One more damaged buffer in a row; an error when that is too many.
+fn count_damaged(before: u32, why: &str) -> Result<u32, CallError> {
+    tracing::debug!(why, "a picture of the camera is damaged");
+    if before == MAX_DAMAGED { Err(failed(DeviceReason::DamagedPictures)) } else { Ok(before + 1) }
+}
+
 /// Opens the first camera of that name (of any name without one) that can be opened.
 fn open_device(name: Option<&str>, format: VideoFormat) -> Result<Device, CallError> {
     let mut fault = CallError::DeviceMissing { device: CAMERA };
@@ -203,12 +209,20 @@ fn open_device(name: Option<&str>, format: VideoFormat) -> Result<Device, CallEr
         match Device::open(node, format) {
             Ok(Some(device)) => return Ok(device),
             Ok(None) => {}
-            // The first camera's own trouble tells more than that of the nodes after it.
-            Err(error) if matches!(fault, CallError::DeviceMissing { .. }) => fault = error,
+            Err(error) if tells_more(&error, &fault) => fault = error,
             Err(_) => {}
         }
     }
     Err(fault)
+}
+
+/// True when the fault of a node is told rather than that of a node before it. The first camera's own trouble tells more than
+/// that of the nodes after it, but for formats that cannot be read: with those there is nothing that a person could do.
+fn tells_more(fault: &CallError, before: &CallError) -> bool {
+    let unreadable =
+        |fault: &CallError| matches!(fault, CallError::DeviceFailed { reason: DeviceReason::CameraFormats(_), .. });
+    let missing = |fault: &CallError| matches!(fault, CallError::DeviceMissing { .. });
+    missing(before) || (unreadable(before) && !unreadable(fault) && !missing(fault))
 }
 
 pub(super) fn whole(bytes: &[u8], width: usize, height: usize) -> Result<Planes<'_>, CallError> {

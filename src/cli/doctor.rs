@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::call::{CallError, DeviceKind};
 use crate::controller::{Command, Controller, Event, VideoChoice, device_sentence, echo_id};
+use crate::identity::plain_text;
 use crate::media::Preset;
 use crate::store::{DeviceChoice, Settings};
 
@@ -16,6 +17,8 @@ use super::CommonOptions;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a microphone is listened to: silence is told after four seconds.
 const LISTENING: Duration = Duration::from_secs(5);
+/// The length at which a finding is cut.
+const MAX_FINDING: usize = 1000;
 const SILENT: &str = "gave no answer in time.";
 
 /// Opens each device once, calls Echo once, and says what it found.
@@ -44,7 +47,8 @@ pub fn run(common: &CommonOptions) -> anyhow::Result<()> {
 /// Prints what was found; gives `works` back.
 fn line(works: bool, part: &str, finding: &str) -> std::io::Result<bool> {
     let mark = if works { "ok     " } else { "problem" };
-    writeln!(std::io::stdout().lock(), "{mark}  {part:<11} {finding}")?;
+    // A finding may hold a device's name, which may hold anything.
+    writeln!(std::io::stdout().lock(), "{mark}  {part:<11} {}", plain_text(finding, MAX_FINDING))?;
     Ok(works)
 }
 

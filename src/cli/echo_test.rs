@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 
 use crate::controller::{Command, Controller, Event, Options, ReceivedStats, SentStats, VideoChoice, echo_id};
+use crate::identity::plain_text;
 use crate::media::Preset;
 use crate::store::DeviceChoice;
 
@@ -14,9 +15,11 @@ use super::CommonOptions;
 
 /// How long each step may take.
 const PATIENCE: Duration = Duration::from_secs(15);
+/// The length at which a message is cut.
+const MAX_MESSAGE: usize = 1000;
 
-/// Calls Echo for `seconds` of statistics. Devices that are missing are replaced by the test card, the tone and no
-/// speaker, and that is said.
+/// Calls Echo for `seconds` of statistics. Devices that are missing (and cameras that cannot be used) are replaced by the
+/// test card, the tone and no speaker, and that is said.
 pub fn run(common: &CommonOptions, seconds: u32) -> anyhow::Result<()> {
     let mut options = common.open()?;
     replace_missing_devices(&mut options)?;
@@ -36,8 +39,11 @@ pub fn run(common: &CommonOptions, seconds: u32) -> anyhow::Result<()> {
 }
 
 fn replace_missing_devices(options: &mut Options) -> anyhow::Result<()> {
-    if options.camera.is_none() && crate::capture::list_cameras().is_empty() {
-        say("No camera was found: the test card stands in for it.")?;
+    let cameras = crate::capture::list_cameras();
+    if options.camera.is_none() && cameras.iter().all(|camera| camera.fault.is_some()) {
+        let fault = cameras.iter().find_map(|camera| camera.fault.as_ref());
+        say(&fault.map_or_else(|| "No camera was found.".to_owned(), ToString::to_string))?;
+        say("The test card stands in for the camera.")?;
         options.camera = Some(DeviceChoice::TestCard { format: None });
     }
     if options.microphone.is_none() && crate::microphone::list_microphones().is_empty() {
@@ -129,7 +135,8 @@ fn tell_fault(event: &Event) -> std::io::Result<()> {
     match event {
         Event::DeviceError { message, .. }
         | Event::Error { message, .. }
-        | Event::ParticipantFailed { message, .. } => say(message),
+        // It may hold a device's name, which may hold anything.
+        | Event::ParticipantFailed { message, .. } => say(&plain_text(message, MAX_MESSAGE)),
         _ => Ok(()),
     }
 }

@@ -4,11 +4,13 @@
 
 use super::{Plane, VideoFrame};
 
-/// The three planes of a picture as a source gave it, rows packed, with chroma of any subsampling.
+/// The three planes of a picture as a source gave it, with chroma of any subsampling.
 #[derive(Clone, Copy, Debug)]
 pub struct Planes<'a> {
     /// Y, U and V.
     pub planes: [&'a [u8]; 3],
+    /// Bytes from one row to the next, of each plane; padding may follow the samples of a row, but for the last one's.
+    pub strides: [usize; 3],
     /// Size of the Y plane in pixels.
     pub luma: (usize, usize),
     /// Size of the U plane, and of the V plane, in samples.
@@ -21,14 +23,19 @@ impl<'a> Planes<'a> {
         let (y, rest) = bytes.split_at_checked(luma.0 * luma.1)?;
         let (u, rest) = rest.split_at_checked(chroma.0 * chroma.1)?;
         let v = rest.get(..chroma.0 * chroma.1)?;
-        Some(Self { planes: [y, u, v], luma, chroma })
+        Some(Self::packed([y, u, v], luma, chroma))
+    }
+
+    /// Planes whose rows follow each other without padding.
+    pub const fn packed(planes: [&'a [u8]; 3], luma: (usize, usize), chroma: (usize, usize)) -> Self {
+        Self { planes, strides: [luma.0, chroma.0, chroma.0], luma, chroma }
     }
 
     /// The planes of `frame`.
     pub fn of(frame: &'a VideoFrame) -> Self {
         let luma = (frame.width() as usize, frame.height() as usize);
         let planes = [Plane::Y, Plane::U, Plane::V].map(|plane| frame.plane(plane));
-        Self { planes, luma, chroma: (luma.0 / 2, luma.1 / 2) }
+        Self::packed(planes, luma, (luma.0 / 2, luma.1 / 2))
     }
 
     /// The planes of an I420 picture; odd sizes round the chroma up. `None` when `bytes` is too short.
@@ -80,7 +87,7 @@ impl Scaler {
         let (across, down) = (pixel_aspect.0 as usize, pixel_aspect.1 as usize);
         let area = cover_crop(source.luma, (wanted.0 * down, wanted.1 * across));
         let (y, _, _) = frame.planes_mut();
-        self.luma.scale(source.planes[0], source.luma.0, area, y, wanted);
+        self.luma.scale(source.planes[0], source.strides[0], area, y, wanted);
         self.fit_chroma(source, area, frame);
     }
 
@@ -105,8 +112,8 @@ impl Scaler {
             width: (luma.width / across).max(1),
             height: (luma.height / down).max(1),
         };
-        for (plane, (target, size)) in source.planes[1..].iter().zip([u, v]) {
-            self.chroma.scale(plane, source.chroma.0, area, target, size);
+        for (index, (target, size)) in [(1, u), (2, v)] {
+            self.chroma.scale(source.planes[index], source.strides[index], area, target, size);
         }
     }
 }
@@ -370,7 +377,7 @@ mod tests {
     fn a_picture_without_colour_gets_grey_chroma() {
         let mut frame = VideoFrame::black(64, 48);
         frame.planes_mut().1.fill(0);
-        Scaler::default().fit(Planes { planes: [&[77; 12], &[], &[]], luma: (4, 3), chroma: (0, 0) }, &mut frame);
+        Scaler::default().fit(Planes::packed([&[77; 12], &[], &[]], (4, 3), (0, 0)), &mut frame);
         let (y, u, v) = frame.planes();
         assert!(y.iter().all(|&y| y == 77) && u.iter().chain(v).all(|&chroma| chroma == 128));
     }

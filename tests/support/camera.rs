@@ -1,5 +1,6 @@
 //! Cameras for tests: a V4L2 webcam in software with faults that can be played, and files of plain colour.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -77,11 +78,25 @@ impl Webcam {
         self.plug(0, Self::NAME);
     }
 
+    /// Makes it another camera, by the lines of `fakecam.c`; its driver gives it this name.
+    pub fn become_another(&self, name: &[u8], lines: &str) {
+        fs::write(self.path("sys/video0/name"), name).expect("space on the disk");
+        self.plug_with(0, "Fake", lines);
+    }
+
+    /// Puts something else beside the cameras in `/dev`.
+    pub fn add_neighbour(&self, name: &OsStr) {
+        fs::write(self.path("dev").join(name), "").expect("space on the disk");
+    }
+
     fn plug(&self, number: u32, name: &str) {
-        let modes = "fmt YUYV 640x480 30 15\nfmt YUYV 1280x720 30 10\n";
+        self.plug_with(number, name, "fmt YUYV 640x480 30 15\nfmt YUYV 1280x720 30 10\n");
+    }
+
+    fn plug_with(&self, number: u32, name: &str, lines: &str) {
         // Whole at once, so that nobody sees a camera without modes.
         let unfinished = self.path("unfinished");
-        fs::write(&unfinished, format!("name {name}\n{modes}")).expect("space on the disk");
+        fs::write(&unfinished, format!("name {name}\n{lines}")).expect("space on the disk");
         fs::rename(unfinished, self.path(&format!("dev/video{number}"))).expect("space on the disk");
     }
 

@@ -7,8 +7,8 @@
  * finished frames, so that poll() works on it; a thread a stream finishes them at the frame rate. One lock guards all.
  *
  * Layout of $FAKECAM_DIR (all live: change the files while the program runs):
- *   dev/videoN          exists = plugged in; deleted = unplugged (ENODEV on every later call). Lines:
- *                       "name TEXT" | "fmt YUYV|MJPG|NV12 WxH FPS [FPS...]"; without fmt it is no capture device
+ *   dev/videoN          exists = plugged in; deleted = unplugged (ENODEV on every later call). Lines, see below;
+ *                       without fmt or step it is no capture device
  *   sys/videoN/name     optional, what /sys/class/video4linux/videoN/name reads as
  *   ctl/videoN.deny     open() fails with EACCES
  *   ctl/videoN.busy     S_FMT/S_PARM/REQBUFS/STREAMON fail with EBUSY (another program streams);
@@ -17,8 +17,22 @@
  *   ctl/videoN.hang     ioctl() does not return while it exists, whatever signals come (a driver's bug)
  *   ctl/videoN.WxH.mjpg concatenated JPEGs played in a loop when MJPG WxH is chosen
  *
- * YUYV/NV12 frames: scrolling colour bars; the top 16 lines hold the 32-bit frame sequence number,
- * MSB first, as 32 cells of width W/32 with luma 235 (1) or 16 (0).
+ * Lines of dev/videoN (CC: V4L2's four characters; a rate is FPS, or N/D for intervals of N/D seconds, as 1001/30000):
+ *   name TEXT
+ *   fmt CC WxH RATE [RATE...]
+ *   step CC MINW MINH MAXW MAXH STEPW STEPH   sizes as a range; steps of 0 or 1 are told as "continuous"
+ *   start CC WxH N/D    the state that another program left: format and interval before anybody sets them
+ *   noival | nosize     no list of intervals | of sizes (the calls fail)
+ *   contival | stepival N/D N/D    intervals as a range, from 1/1000 to 1 s | from the first to the second, by 1/1000 s
+ *   noparm              G_PARM and S_PARM fail, as for a device with one rate
+ *   fixed               S_FMT answers with the first mode, whatever is asked for
+ *   stride N            rows are padded to a multiple of N pixels; the padding is grey
+ *   errbuf              every second buffer is empty and flagged V4L2_BUF_FLAG_ERROR
+ *   flagbuf [all]       every second one (or every one) is whole, noise, and flagged
+ *   shortbuf            every second one is filled to a half, and not flagged
+ *
+ * Frames of YUV, GREY and RGB: scrolling colour bars; the top 16 lines hold the 32-bit frame sequence number,
+ * MSB first, as 32 cells of width W/32 with luma 235 (1) or 16 (0). Other formats give zeros.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -51,18 +65,28 @@
         return -1;                                                                                                     \
     } while (0)
 
-struct mode {
-    uint32_t fourcc, w, h, fps;
+struct mode { /* its interval is num / fps seconds */
+    uint32_t fourcc, w, h, fps, num;
 };
+struct range { /* min, max and step of width and of height */
+    uint32_t fourcc, w[3], h[3];
+};
+enum damage { SOUND, ERROR_EMPTY, ERROR_NOISE, SHORT };
 struct cam {
-    int fd, memfd, lockfd, n, streaming, dead, quit, nmode, fps;
+    int fd, memfd, lockfd, streaming, dead, quit, nmode, nrange;
     char id[32], name[32];
-    struct mode modes[MAXMODE];
+    struct mode modes[MAXMODE], start;
+    struct range ranges[8];
+    int fixed, noival, nosize, noparm, every_damaged;
+    struct v4l2_fract ival[2]; /* the ends of the range of intervals, if there is one */
+    unsigned align;
+    enum damage damage;
+    uint32_t fps, num; /* now */
     struct v4l2_pix_format pix;
     uint32_t sizeimage, seq, nbuf;
     uint8_t *map;
     struct {
-        int state;
+        int state, error;
         uint32_t used, seq;
         struct timespec ts;
     } buf[MAXBUF]; /* 0 idle 1 queued 2 done */
@@ -107,40 +131,114 @@ static struct cam *find(int fd) {
     return NULL;
 }
 
+static uint32_t fourcc(const char cc[4]) { return v4l2_fourcc(cc[0], cc[1], cc[2], cc[3]); }
+static void parse_rates(struct cam *c, uint32_t cc, unsigned w, unsigned h, char *s) {
+    for (char *e; c->nmode < MAXMODE; s = e) {
+        unsigned fps = strtoul(s, &e, 10), num = 1;
+        if (e == s)
+            break;
+        if (*e == '/') {
+            num = fps;
+            fps = strtoul(e + 1, &e, 10);
+        }
+        c->modes[c->nmode++] = (struct mode){cc, w, h, fps, num};
+    }
+}
+static void parse_line(struct cam *c, char *line) {
+    char cc[8];
+    unsigned w, h, n, d;
+    int pos = 0;
+    struct range r = {0};
+    if (!strncmp(line, "name ", 5))
+        snprintf(c->name, sizeof c->name, "%.31s", line + 5);
+    else if (sscanf(line, "fmt %4s %ux%u%n", cc, &w, &h, &pos) == 3)
+        parse_rates(c, fourcc(cc), w, h, line + pos);
+    else if (sscanf(line, "step %4s %u %u %u %u %u %u", cc, r.w, r.h, r.w + 1, r.h + 1, r.w + 2, r.h + 2) == 7) {
+        r.fourcc = fourcc(cc);
+        if (c->nrange < 8)
+            c->ranges[c->nrange++] = r;
+    } else if (sscanf(line, "start %4s %ux%u %u/%u", cc, &w, &h, &n, &d) == 5)
+        c->start = (struct mode){fourcc(cc), w, h, d, n};
+    else if (sscanf(line, "stride %u", &n) == 1)
+        c->align = n;
+    else if (sscanf(line, "stepival %u/%u %u/%u", &n, &d, &w, &h) == 4) {
+        c->ival[0] = (struct v4l2_fract){n, d};
+        c->ival[1] = (struct v4l2_fract){w, h};
+    } else if (!strncmp(line, "contival", 8)) {
+        c->ival[0] = (struct v4l2_fract){1, 1000};
+        c->ival[1] = (struct v4l2_fract){1, 1};
+    } else if (!strncmp(line, "noival", 6))
+        c->noival = 1;
+    else if (!strncmp(line, "nosize", 6))
+        c->nosize = 1;
+    else if (!strncmp(line, "noparm", 6))
+        c->noparm = 1;
+    else if (!strncmp(line, "fixed", 5))
+        c->fixed = 1;
+    else if (!strncmp(line, "errbuf", 6))
+        c->damage = ERROR_EMPTY;
+    else if (!strncmp(line, "flagbuf", 7)) {
+        c->damage = ERROR_NOISE;
+        c->every_damaged = !!strstr(line, "all");
+    } else if (!strncmp(line, "shortbuf", 8))
+        c->damage = SHORT;
+}
 static void parse_spec(struct cam *c) {
     char p[512], line[256];
     FILE *f = fopen(fpath(p, "dev", c->id, ""), "r");
     snprintf(c->name, sizeof c->name, "Fake Camera");
     while (f && fgets(line, sizeof line, f)) {
-        char cc[8];
-        unsigned w, h;
-        int pos = 0;
-        if (!strncmp(line, "name ", 5)) {
-            line[strcspn(line, "\n")] = 0;
-            snprintf(c->name, sizeof c->name, "%.31s", line + 5);
-        } else if (sscanf(line, "fmt %4s %ux%u%n", cc, &w, &h, &pos) == 3)
-            for (char *s = line + pos, *e; c->nmode < MAXMODE; s = e) {
-                unsigned fps = strtoul(s, &e, 10);
-                if (e == s)
-                    break;
-                c->modes[c->nmode++] = (struct mode){v4l2_fourcc(cc[0], cc[1], cc[2], cc[3]), w, h, fps};
-            }
+        line[strcspn(line, "\n")] = 0;
+        parse_line(c, line);
     }
     if (f)
         fclose(f);
 }
-static uint32_t image_size(uint32_t cc, uint32_t w, uint32_t h) {
-    return cc == V4L2_PIX_FMT_NV12 ? w * h * 3 / 2 : w * h * 2;
+
+/* How a format lays out its samples: bytes a pixel of the first plane, planes, rows of luma for each of chroma (0: no
+ * plane of chroma), and where Y, U, V or R, G, B lie in four or three bytes, or which plane comes first. */
+struct layout {
+    char cc[5];
+    unsigned bytes, planes, down;
+    uint8_t at[3];
+};
+static const struct layout layouts[] = {
+    {"YUYV", 2, 1, 0, {0, 1, 3}}, {"YVYU", 2, 1, 0, {0, 3, 1}}, {"UYVY", 2, 1, 0, {1, 0, 2}},
+    {"VYUY", 2, 1, 0, {1, 2, 0}}, {"NV12", 1, 2, 2, {0, 0, 1}}, {"NV21", 1, 2, 2, {0, 1, 0}},
+    {"NV16", 1, 2, 1, {0, 0, 1}}, {"NV61", 1, 2, 1, {0, 1, 0}}, {"YU12", 1, 3, 2, {0, 0, 1}},
+    {"YV12", 1, 3, 2, {0, 1, 0}}, {"422P", 1, 3, 1, {0, 0, 1}}, {"GREY", 1, 1, 0, {0}},
+    {"RGB3", 3, 1, 0, {0, 1, 2}}, {"BGR3", 3, 1, 0, {2, 1, 0}}, {"XB24", 4, 1, 0, {0, 1, 2}},
+    {"AB24", 4, 1, 0, {0, 1, 2}}, {"XR24", 4, 1, 0, {2, 1, 0}}, {"AR24", 4, 1, 0, {2, 1, 0}},
+    {"BGR4", 4, 1, 0, {2, 1, 0}},
+};
+static const struct layout *layout_of(uint32_t cc) {
+    for (size_t i = 0; i < sizeof layouts / sizeof *layouts; i++)
+        if (fourcc(layouts[i].cc) == cc)
+            return &layouts[i];
+    return NULL;
+}
+static int is_jpeg(uint32_t cc) { return cc == V4L2_PIX_FMT_MJPEG || cc == V4L2_PIX_FMT_JPEG; }
+static uint32_t chroma_stride(const struct cam *c, const struct layout *l) {
+    return l->planes == 2 ? c->pix.bytesperline : c->pix.bytesperline / 2;
 }
 static void set_mode(struct cam *c, const struct mode *m) {
+    const struct layout *l = layout_of(m->fourcc);
     memset(&c->pix, 0, sizeof c->pix);
     c->pix.width = m->w;
     c->pix.height = m->h;
     c->pix.pixelformat = m->fourcc;
     c->pix.field = V4L2_FIELD_NONE;
-    c->pix.bytesperline = m->fourcc == V4L2_PIX_FMT_YUYV ? m->w * 2 : m->fourcc == V4L2_PIX_FMT_NV12 ? m->w : 0;
-    c->pix.sizeimage = image_size(m->fourcc, m->w, m->h);
     c->pix.colorspace = V4L2_COLORSPACE_SRGB;
+    c->pix.sizeimage = m->w * m->h * 2;
+    if (l) {
+        uint32_t w = c->align ? (m->w + c->align - 1) / c->align * c->align : m->w;
+        c->pix.bytesperline = w * l->bytes;
+        c->pix.sizeimage = c->pix.bytesperline * m->h;
+        if (l->planes > 1)
+            c->pix.sizeimage += (l->planes - 1) * chroma_stride(c, l) * ((m->h + l->down - 1) / l->down);
+    }
+    c->num = m->num ? m->num : 1;
+    c->fps = m->fps ? m->fps : 30;
 }
 
 static void pixel(const struct cam *c, uint32_t seq, uint32_t x, uint32_t y, uint8_t *Y, uint8_t *U, uint8_t *V) {
@@ -157,64 +255,98 @@ static void pixel(const struct cam *c, uint32_t seq, uint32_t x, uint32_t y, uin
     *U = b[1];
     *V = b[2];
 }
-static uint32_t draw(struct cam *c, uint8_t *d, uint32_t seq) {
-    uint32_t w = c->pix.width, h = c->pix.height;
-    uint8_t Y, U, V, Y2;
-    if (c->pix.pixelformat == V4L2_PIX_FMT_MJPEG) { /* next JPEG: from FFD8 to FFD9 */
-        if (!c->jpg)
-            return 0;
-        for (int turn = 0; turn < 2; turn++, c->jpgpos = 0) {
-            uint8_t *s = c->jpg + c->jpgpos, *e = memmem(s, c->jpglen - c->jpgpos, "\xff\xd9", 2);
-            if (!e || c->jpgpos >= c->jpglen)
-                continue;
-            uint32_t n = e + 2 - s;
-            if (n > c->sizeimage)
-                n = c->sizeimage;
-            memcpy(d, s, n);
-            c->jpgpos += e + 2 - s;
-            return n;
+static uint8_t clamp(double value) { return value < 0 ? 0 : value > 255 ? 255 : (uint8_t)(value + 0.5); }
+/* One row of the first plane. Grey has no more than luma; RGB is made from the same colours by BT.601. */
+static void draw_row(const struct cam *c, const struct layout *l, uint8_t *row, uint32_t seq, uint32_t y) {
+    uint8_t Y, U, V;
+    for (uint32_t x = 0; x < c->pix.width; x++) {
+        pixel(c, seq, x, y, &Y, &U, &V);
+        uint8_t *d = row + (size_t)x * l->bytes;
+        if (l->bytes == 1)
+            *d = Y;
+        else if (l->bytes == 2) {
+            d[l->at[0]] = Y; /* U and V lie in the four bytes of two pixels */
+            if (x % 2 == 0 && x + 1 < c->pix.width) {
+                d[l->at[1]] = U;
+                d[l->at[2]] = V;
+            }
+        } else {
+            double luma = 255.0 / 219 * (Y - 16), u = 255.0 / 224 * (U - 128), v = 255.0 / 224 * (V - 128);
+            d[l->at[0]] = clamp(luma + 1.402 * v);
+            d[l->at[1]] = clamp(luma - 0.344136 * u - 0.714136 * v);
+            d[l->at[2]] = clamp(luma + 1.772 * u);
         }
-        return 0;
     }
-    uint32_t stride = c->pix.pixelformat == V4L2_PIX_FMT_YUYV ? w * 2 : w;
-    for (uint32_t y = 0; y < h; y++) {
-        uint8_t *row = d + (size_t)y * stride;
-        if (y != 0 && y != 16) {
-            memcpy(row, d + (size_t)(y < 16 ? 0 : 16) * stride, stride);
+}
+static void draw_chroma(const struct cam *c, const struct layout *l, uint8_t *d, uint32_t seq) {
+    uint32_t stride = chroma_stride(c, l), rows = (c->pix.height + l->down - 1) / l->down;
+    size_t plane = (size_t)stride * rows;
+    for (uint32_t y = 0; y < rows; y++)
+        for (uint32_t x = 0; x < (c->pix.width + 1) / 2; x++) {
+            uint8_t Y, uv[2];
+            pixel(c, seq, 2 * x, y * l->down, &Y, &uv[0], &uv[1]);
+            for (int i = 0; i < 2; i++)
+                if (l->planes == 2)
+                    d[(size_t)y * stride + 2 * x + l->at[1 + i]] = uv[i];
+                else
+                    d[plane * l->at[1 + i] + (size_t)y * stride + x] = uv[i];
+        }
+}
+static uint32_t next_jpeg(struct cam *c, uint8_t *d) { /* from FFD8 to FFD9 */
+    for (int turn = 0; c->jpg && turn < 2; turn++, c->jpgpos = 0) {
+        uint8_t *s = c->jpg + c->jpgpos, *e = memmem(s, c->jpglen - c->jpgpos, "\xff\xd9", 2);
+        if (!e || c->jpgpos >= c->jpglen)
             continue;
-        }
-        for (uint32_t x = 0; x < w; x += 2) {
-            pixel(c, seq, x, y, &Y, &U, &V);
-            pixel(c, seq, x + 1, y, &Y2, &(uint8_t){0}, &(uint8_t){0});
-            if (stride == w * 2) {
-                row[2 * x] = Y;
-                row[2 * x + 1] = U;
-                row[2 * x + 2] = Y2;
-                row[2 * x + 3] = V;
-            } else {
-                row[x] = Y;
-                row[x + 1] = Y2;
-            }
-        }
+        uint32_t n = e + 2 - s;
+        if (n > c->sizeimage)
+            n = c->sizeimage;
+        memcpy(d, s, n);
+        c->jpgpos += e + 2 - s;
+        return n;
     }
-    if (stride == w)
-        for (uint32_t y = 0; y < h / 2; y++)
-            for (uint32_t x = 0; x < w; x += 2) {
-                uint8_t *uv = d + (size_t)w * h + (size_t)y * w + x;
-                pixel(c, seq, x, y * 2, &Y, &uv[0], &uv[1]);
-            }
-    return c->sizeimage;
+    return 0;
+}
+static uint32_t draw(struct cam *c, uint8_t *d, uint32_t seq) {
+    const struct layout *l = layout_of(c->pix.pixelformat);
+    uint32_t h = c->pix.height, stride = c->pix.bytesperline;
+    if (is_jpeg(c->pix.pixelformat))
+        return next_jpeg(c, d);
+    memset(d, l ? 77 : 0, c->pix.sizeimage);
+    if (!l)
+        return c->pix.sizeimage;
+    for (uint32_t y = 0; y < h; y++)
+        if (y == 0 || y == 16)
+            draw_row(c, l, d + (size_t)y * stride, seq, y);
+        else
+            memcpy(d + (size_t)y * stride, d + (size_t)(y < 16 ? 0 : 16) * stride, stride);
+    if (l->planes > 1)
+        draw_chroma(c, l, d + (size_t)stride * h, seq);
+    return c->pix.sizeimage;
+}
+/* Fills a buffer, or does what broken transfers do. */
+static void fill(struct cam *c, int i) {
+    uint8_t *d = c->map + (size_t)i * c->sizeimage;
+    int damaged = c->damage != SOUND && (c->every_damaged || c->seq % 2);
+    c->buf[i].error = damaged && c->damage != SHORT;
+    if (!damaged)
+        c->buf[i].used = draw(c, d, c->seq);
+    else if (c->damage == ERROR_EMPTY)
+        c->buf[i].used = 0;
+    else if (c->damage == ERROR_NOISE) {
+        for (uint32_t at = 0; at < c->pix.sizeimage; at++)
+            d[at] = (uint8_t)(at * 2654435761u >> 24);
+        c->buf[i].used = c->pix.sizeimage;
+    } else
+        c->buf[i].used = draw(c, d, c->seq) / 2;
 }
 static void *feeder(void *arg) {
     struct cam *c = arg;
     struct timespec next;
     clock_gettime(CLOCK_MONOTONIC, &next);
     for (;;) {
-        next.tv_nsec += 1000000000L / (c->fps ? c->fps : 30);
-        if (next.tv_nsec >= 1000000000L) {
-            next.tv_nsec -= 1000000000L;
-            next.tv_sec++;
-        }
+        uint64_t interval = 1000000000ULL * c->num / c->fps + next.tv_nsec;
+        next.tv_sec += interval / 1000000000ULL;
+        next.tv_nsec = interval % 1000000000ULL;
         clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &next, NULL);
         pthread_mutex_lock(&lock);
         int stop = c->quit;
@@ -227,7 +359,7 @@ static void *feeder(void *arg) {
             if (c->qn && !have("ctl", c->id, ".stall")) {
                 int i = c->queue[0];
                 memmove(c->queue, c->queue + 1, --c->qn * sizeof(int));
-                c->buf[i].used = draw(c, c->map + (size_t)i * c->sizeimage, c->seq);
+                fill(c, i);
                 c->buf[i].seq = c->seq;
                 c->buf[i].state = 2;
                 clock_gettime(CLOCK_MONOTONIC, &c->buf[i].ts);
@@ -283,10 +415,67 @@ static void fill_buf(struct cam *c, struct v4l2_buffer *b, uint32_t i) {
     b->sequence = c->buf[i].seq;
     b->timestamp.tv_sec = c->buf[i].ts.tv_sec;
     b->timestamp.tv_usec = c->buf[i].ts.tv_nsec / 1000;
-    b->flags = V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC | V4L2_BUF_FLAG_MAPPED |
+    b->flags = V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC | V4L2_BUF_FLAG_MAPPED | (c->buf[i].error ? V4L2_BUF_FLAG_ERROR : 0) |
                (c->buf[i].state == 1   ? V4L2_BUF_FLAG_QUEUED
                 : c->buf[i].state == 2 ? V4L2_BUF_FLAG_DONE
                                        : 0);
+}
+static const struct range *range_of(const struct cam *c, uint32_t cc) {
+    for (int i = 0; i < c->nrange; i++)
+        if (c->ranges[i].fourcc == cc)
+            return &c->ranges[i];
+    return NULL;
+}
+static uint32_t within(const uint32_t side[3], uint32_t wanted) {
+    uint32_t step = side[2] ? side[2] : 1, steps = (side[1] - side[0]) / step;
+    if (wanted <= side[0])
+        return side[0];
+    uint32_t nearest = (wanted - side[0]) / step;
+    return side[0] + (nearest < steps ? nearest : steps) * step;
+}
+/* The nearest mode of the wanted fourcc, else the first one. */
+static int nearest_mode(const struct cam *c, const struct v4l2_pix_format *wanted, struct mode *m) {
+    const struct range *r = range_of(c, wanted->pixelformat);
+    long best = -1;
+    if (!c->nmode && !c->nrange)
+        return 0;
+    if (r || !c->nmode) {
+        r = r ? r : c->ranges;
+        *m = (struct mode){r->fourcc, within(r->w, wanted->width), within(r->h, wanted->height), 30, 1};
+        return 1;
+    }
+    *m = c->modes[0];
+    for (int i = 0; i < c->nmode && !c->fixed; i++)
+        if (c->modes[i].fourcc == wanted->pixelformat) {
+            const struct mode *at = &c->modes[i];
+            long d = labs((long)at->w - wanted->width) + labs((long)at->h - wanted->height);
+            if (best < 0 || d < best) {
+                best = d;
+                *m = *at;
+            }
+        }
+    return 1;
+}
+/* The interval of the mode that is nearest to the wanted one; any where intervals are a range. */
+static void set_interval(struct cam *c, const struct v4l2_fract *t) {
+    if (!t->numerator || !t->denominator)
+        return;
+    double want = (double)t->denominator / t->numerator, best = 1e9;
+    if (c->ival[0].denominator) {
+        c->fps = t->denominator;
+        c->num = t->numerator;
+        return;
+    }
+    for (int i = 0; i < c->nmode; i++) {
+        struct mode *m = &c->modes[i];
+        double off = (double)m->fps / m->num - want;
+        off = off < 0 ? -off : off;
+        if (m->fourcc == c->pix.pixelformat && m->w == c->pix.width && m->h == c->pix.height && off < best) {
+            best = off;
+            c->fps = m->fps;
+            c->num = m->num;
+        }
+    }
 }
 static int do_ioctl(struct cam *c, unsigned long req, void *arg) {
     req &= 0xffffffffUL;
@@ -319,15 +508,29 @@ static int do_ioctl(struct cam *c, unsigned long req, void *arg) {
             if (seen || k++ != a->index)
                 continue;
             a->pixelformat = c->modes[i].fourcc;
-            a->flags = a->pixelformat == V4L2_PIX_FMT_MJPEG ? V4L2_FMT_FLAG_COMPRESSED : 0;
+            a->flags = layout_of(a->pixelformat) ? 0 : V4L2_FMT_FLAG_COMPRESSED;
             snprintf((char *)a->description, sizeof a->description, "%.4s", (char *)&a->pixelformat);
             return 0;
         }
-        BAD(EINVAL);
+        if (a->index - k >= (uint32_t)c->nrange)
+            BAD(EINVAL);
+        a->pixelformat = c->ranges[a->index - k].fourcc;
+        a->flags = 0;
+        return 0;
     }
     case VIDIOC_ENUM_FRAMESIZES: {
         struct v4l2_frmsizeenum *a = arg;
+        const struct range *r = range_of(c, a->pixel_format);
         uint32_t k = 0;
+        if (c->nosize)
+            BAD(ENOTTY);
+        if (r && a->index)
+            BAD(EINVAL);
+        if (r) {
+            a->type = r->w[2] <= 1 && r->h[2] <= 1 ? V4L2_FRMSIZE_TYPE_CONTINUOUS : V4L2_FRMSIZE_TYPE_STEPWISE;
+            a->stepwise = (struct v4l2_frmsize_stepwise){r->w[0], r->w[1], r->w[2], r->h[0], r->h[1], r->h[2]};
+            return 0;
+        }
         for (int i = 0; i < c->nmode; i++) {
             struct mode *m = &c->modes[i];
             int seen = m->fourcc != a->pixel_format;
@@ -345,12 +548,28 @@ static int do_ioctl(struct cam *c, unsigned long req, void *arg) {
     case VIDIOC_ENUM_FRAMEINTERVALS: {
         struct v4l2_frmivalenum *a = arg;
         uint32_t k = 0;
+        if (c->noival)
+            BAD(EINVAL);
+        if ((c->ival[0].denominator || range_of(c, a->pixel_format)) && a->index)
+            BAD(EINVAL);
+        if (c->ival[0].denominator) {
+            int continuous = c->ival[0].denominator == 1000;
+            a->type = continuous ? V4L2_FRMIVAL_TYPE_CONTINUOUS : V4L2_FRMIVAL_TYPE_STEPWISE;
+            struct v4l2_fract step = {1, continuous ? 1 : 1000};
+            a->stepwise = (struct v4l2_frmival_stepwise){c->ival[0], c->ival[1], step};
+            return 0;
+        }
+        if (range_of(c, a->pixel_format)) {
+            a->type = V4L2_FRMIVAL_TYPE_DISCRETE;
+            a->discrete = (struct v4l2_fract){1, 30};
+            return 0;
+        }
         for (int i = 0; i < c->nmode; i++) {
             struct mode *m = &c->modes[i];
             if (m->fourcc != a->pixel_format || m->w != a->width || m->h != a->height || k++ != a->index)
                 continue;
             a->type = V4L2_FRMIVAL_TYPE_DISCRETE;
-            a->discrete.numerator = 1;
+            a->discrete.numerator = m->num;
             a->discrete.denominator = m->fps;
             return 0;
         }
@@ -364,54 +583,42 @@ static int do_ioctl(struct cam *c, unsigned long req, void *arg) {
         return 0;
     }
     case VIDIOC_S_FMT:
-    case VIDIOC_TRY_FMT: { /* nearest mode of the wanted fourcc, else the first mode */
+    case VIDIOC_TRY_FMT: {
         struct v4l2_format *a = arg;
         struct v4l2_pix_format keep = c->pix;
-        long best = -1;
-        int at = 0;
+        uint32_t fps = c->fps, num = c->num;
         if (a->type != V4L2_BUF_TYPE_VIDEO_CAPTURE)
             BAD(EINVAL);
         if (req == VIDIOC_S_FMT && (busy || c->nbuf))
             BAD(EBUSY);
-        for (int i = 0; i < c->nmode; i++)
-            if (c->modes[i].fourcc == a->fmt.pix.pixelformat) {
-                long d = labs((long)c->modes[i].w - a->fmt.pix.width) + labs((long)c->modes[i].h - a->fmt.pix.height);
-                if (best < 0 || d < best)
-                    best = d, at = i;
-            }
-        if (!c->nmode)
+        struct mode m;
+        if (!nearest_mode(c, &a->fmt.pix, &m))
             BAD(EINVAL);
-        set_mode(c, &c->modes[at]);
+        set_mode(c, &m);
         a->fmt.pix = c->pix;
-        if (req == VIDIOC_TRY_FMT)
+        if (req == VIDIOC_TRY_FMT) {
             c->pix = keep;
-        else
-            c->fps = c->modes[at].fps;
+            c->fps = fps;
+            c->num = num;
+        }
         return 0;
     }
     case VIDIOC_G_PARM:
     case VIDIOC_S_PARM: {
         struct v4l2_streamparm *a = arg;
         struct v4l2_fract *t = &a->parm.capture.timeperframe;
+        if (c->noparm)
+            BAD(ENOTTY);
         if (a->type != V4L2_BUF_TYPE_VIDEO_CAPTURE)
             BAD(EINVAL);
         if (req == VIDIOC_S_PARM) {
             if (busy)
                 BAD(EBUSY);
-            int want = t->numerator ? (int)(t->denominator / t->numerator) : c->fps, best = c->fps, d = 1 << 30;
-            for (int i = 0; i < c->nmode; i++) {
-                struct mode *m = &c->modes[i];
-                if (m->fourcc == c->pix.pixelformat && m->w == c->pix.width && m->h == c->pix.height &&
-                    abs((int)m->fps - want) < d) {
-                    d = abs((int)m->fps - want);
-                    best = m->fps;
-                }
-            }
-            c->fps = best;
+            set_interval(c, t);
         }
         memset(&a->parm, 0, sizeof a->parm);
         a->parm.capture.capability = V4L2_CAP_TIMEPERFRAME;
-        t->numerator = 1;
+        t->numerator = c->num;
         t->denominator = c->fps;
         a->parm.capture.readbuffers = 2;
         return 0;
@@ -563,10 +770,12 @@ static int fake_open(const char *path, int flags, const char **redirect, char *t
     snprintf(c->id, sizeof c->id, "%s", id);
     c->memfd = c->lockfd = -1;
     parse_spec(c);
-    if (c->nmode) {
+    if (c->start.fourcc)
+        set_mode(c, &c->start);
+    else if (c->nmode)
         set_mode(c, &c->modes[0]);
-        c->fps = c->modes[0].fps;
-    }
+    else if (c->nrange)
+        set_mode(c, &(struct mode){c->ranges[0].fourcc, c->ranges[0].w[0], c->ranges[0].h[0], 30, 1});
     c->fd = eventfd(0, EFD_SEMAPHORE | EFD_NONBLOCK | (flags & O_CLOEXEC ? EFD_CLOEXEC : 0));
     pthread_mutex_lock(&lock);
     int at = -1;
