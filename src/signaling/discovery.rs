@@ -62,7 +62,7 @@ impl Discovery {
     pub(super) fn browse(&self, hub: mpsc::Sender<Input>) -> impl Future<Output = ()> + Send + use<> {
         let (announcement, daemon, fault) = (self.announcement.clone(), self.daemon.clone(), self.fault);
         async move {
-            let mut told = Told { fault, hub };
+            let mut told = Told { fault, silent: false, hub };
             while !told.hub.is_closed() {
                 if ports_fault(announcement.bind) == Some(DiscoveryFault::PortTaken) {
                     told.tell(Some(DiscoveryFault::PortTaken)).await;
@@ -104,6 +104,8 @@ impl Drop for Discovery {
 /// What was said last about what does not work.
 struct Told {
     fault: Option<DiscoveryFault>,
+    /// The search has begun anew because nothing was announced.
+    silent: bool,
     hub: mpsc::Sender<Input>,
 }
 
