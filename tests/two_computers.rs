@@ -154,6 +154,9 @@ fn computers_of_two_subnets_on_one_cable_can_call() {
     let _machine = support::sharing();
     let Some((here, there)) = two_computers() else { return };
     there.move_to("192.168.9.2");
+    // Only these lead from one to the other.
+    here.await_link_local();
+    there.await_link_local();
     can_call(unbound("Alice", &here), unbound("Bob", &there));
 }
 

@@ -62,13 +62,13 @@ impl Discovery {
     pub(super) fn browse(&self, hub: mpsc::Sender<Input>) -> impl Future<Output = ()> + Send + use<> {
         let (announcement, daemon, fault) = (self.announcement.clone(), self.daemon.clone(), self.fault);
         async move {
-            let mut told = Told { fault, hub };
+            let mut told = Told { fault, silent: false, hub };
             while !told.hub.is_closed() {
                 if ports_fault(announcement.bind) == Some(DiscoveryFault::PortTaken) {
                     told.tell(Some(DiscoveryFault::PortTaken)).await;
                 } else {
                     let end = session::run(&announcement, &daemon, &mut told).await;
-                    stop(&daemon, &announcement);
+                    ended(&daemon, &announcement).await;
                     let _ = told.hub.send(Input::DiscoveryRestarted).await;
                     if matches!(end, Ok(End::Anew)) {
                         continue;
@@ -104,6 +104,8 @@ impl Drop for Discovery {
 /// What was said last about what does not work.
 struct Told {
     fault: Option<DiscoveryFault>,
+    /// The search has begun anew because nothing was announced.
+    silent: bool,
     hub: mpsc::Sender<Input>,
 }
 
@@ -119,6 +121,25 @@ impl Told {
 
 fn take(daemon: &Mutex<Option<ServiceDaemon>>) -> Option<ServiceDaemon> {
     daemon.lock().unwrap_or_else(PoisonError::into_inner).take()
+}
+
+/// Ends the daemon of the moment and waits for that: a flooded one hears nothing until the flood is over, and another one
+/// beside it would only double what it costs.
+async fn ended(daemon: &Mutex<Option<ServiceDaemon>>, announcement: &Announcement) {
+    let Some(daemon) = take(daemon) else { return };
+    let _ = daemon.unregister(announcement.fullname());
+    loop {
+        match daemon.shutdown() {
+            Ok(done) => {
+                if timeout(AFTER_FAILURE, done.recv_async()).await.is_ok() {
+                    return;
+                }
+            }
+            Err(mdns_sd::Error::Again) => sleep(AFTER_FAILURE).await,
+            // Its thread is gone.
+            Err(_) => return,
+        }
+    }
 }
 
 /// Ends the daemon of the moment; it takes the announcement back as well as it can.

@@ -82,6 +82,9 @@ pub(super) struct Up {
 /// Someone to dial.
 struct Due {
     peer: PeerId,
+    /// When there is reason to.
+    since: Instant,
+    /// When it may be done.
     at: Instant,
     addresses: Vec<SocketAddr>,
     /// The person has proved to be there before, or this side wants to reach them.
@@ -421,19 +424,20 @@ impl Hub {
     /// When to dial a person, and where. A contact has an advantage only where they proved to be before: else whoever
     /// announces one at an address of their own would see by the time of the dial that it is a contact.
     fn due(&self, id: PeerId, peer: &Peer, now: Instant) -> Option<Due> {
-        let (at, all) = (peer.dial_at()?, peer.addresses());
+        let (since, all) = (peer.dial_at()?, peer.addresses());
+        let trusted = |addresses| Some(Due { peer: id, since, at: since, addresses, trusted: true });
         let proven = self.proven.get(&id).map_or(&[][..], Vec::as_slice);
         let there: Vec<_> =
             all.iter().copied().filter(|address| proven.contains(&address.ip().to_canonical())).collect();
         if peer.is_wanted() {
-            return Some(Due { peer: id, at, addresses: all, trusted: true });
+            return trusted(all);
         }
         // In turns: they may have moved.
         if !there.is_empty() && peer.turn().is_multiple_of(2) {
-            return Some(Due { peer: id, at, addresses: there, trusted: true });
+            return trusted(there);
         }
         let free = self.budget.free_at(all.first()?.ip(), now);
-        Some(Due { peer: id, at: at.max(free), addresses: all, trusted: false })
+        Some(Due { peer: id, since, at: since.max(free), addresses: all, trusted: false })
     }
 
     /// Of those who are due the trusted first; then whose address was not tried for longest, so that many announcements at
@@ -442,7 +446,7 @@ impl Hub {
         let due = self.possible_dials(now).filter(|due| due.at <= now);
         due.min_by_key(|due| {
             let dialed = due.addresses.first().and_then(|address| self.budget.dialed(address.ip()));
-            (!due.trusted, dialed.filter(|_| !due.trusted), due.at)
+            (!due.trusted, dialed.filter(|_| !due.trusted), due.since)
         })
     }
 

@@ -74,6 +74,11 @@ impl Computer {
     pub fn keep_link_local_alone(&self) {
         let with_length = format!("{}/24", self.address);
         assert!(ip(&["-n", &self.namespace, "addr", "del", &with_length, "dev", self.interface]), "ip addr del");
+        self.await_link_local();
+    }
+
+    /// Waits until the link-local address of its end of the cable may be used.
+    pub fn await_link_local(&self) {
         let until = Instant::now() + Duration::from_secs(10);
         let tentative =
             ["-n", &self.namespace, "-6", "-o", "addr", "show", "dev", self.interface, "scope", "link", "tentative"];

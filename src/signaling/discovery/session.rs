@@ -79,11 +79,12 @@ pub(super) async fn run(
     let port_fault = ports_fault(announcement.bind);
     let daemon = ServiceDaemon::new()?;
     *current.lock().unwrap_or_else(PoisonError::into_inner) = Some(daemon.clone());
-    let mut watch = Watch { began: Instant::now(), announced: false, port_fault, port_checked: Instant::now() };
+    let bound = announcement.bind.is_some_and(|address| !address.is_unspecified());
+    let began = Instant::now();
+    let mut watch = Watch { began, announced: false, interface_came: false, port_fault, port_checked: began };
     let monitor = daemon.monitor()?;
     choose_interfaces(&daemon, announcement.bind)?;
     daemon.register(announcement.service.clone())?;
-    told.tell(port_fault).await;
     let mut own = OwnAddresses { listed: Instant::now(), own: network::local_addresses() };
     let mut ticks = interval(LOOK_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -97,19 +98,23 @@ pub(super) async fn run(
                     // The subscription ends by itself when too much came at once; what is there is told again.
                     Err(_) => break,
                 },
-                event = monitor.recv_async() => {
-                    watch.announced |= matches!(event, Ok(DaemonEvent::Announce(..)));
-                }
+                Ok(event) = monitor.recv_async() => watch.note(&event, bound),
                 _ = ticks.tick() => {
                     let health = look(&daemon).await;
-                    if let Some(end) = watch.judge(health, announcement.bind, Instant::now()) {
-                        if let Verdict::Fault(fault) = end {
-                            told.tell(Some(fault)).await;
+                    match watch.judge(health, announcement.bind, Instant::now()) {
+                        None if watch.announced => told.silent = false,
+                        None => {}
+                        Some(Verdict::Anew) => return Ok(End::Anew),
+                        // The daemon announces nothing on an interface that comes up later, when it was told which.
+                        Some(Verdict::Silent) if !std::mem::replace(&mut told.silent, true) => return Ok(End::Anew),
+                        Some(Verdict::Silent | Verdict::Dead) => {
+                            told.tell(Some(DiscoveryFault::NoMulticast)).await;
                             return Ok(End::Fault);
                         }
-                        return Ok(End::Anew);
                     }
-                    told.tell(watch.port_fault).await;
+                    if watch.announced || !told.silent {
+                        told.tell(watch.port_fault).await;
+                    }
                 }
             }
         }
@@ -229,20 +234,36 @@ struct Watch {
     began: Instant,
     /// An announcement has left.
     announced: bool,
+    /// An interface is used on which none may have left.
+    interface_came: bool,
     port_fault: Option<DiscoveryFault>,
     port_checked: Instant,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
+    /// It has served.
     Anew,
-    Fault(DiscoveryFault),
+    /// Nothing was announced that should have been.
+    Silent,
+    /// The daemon says nothing.
+    Dead,
 }
 
 impl Watch {
+    /// Takes what the daemon tells; `bound` to one address, it announces nothing on interfaces that come later.
+    fn note(&mut self, event: &DaemonEvent, bound: bool) {
+        match event {
+            DaemonEvent::Announce(..) => self.announced = true,
+            DaemonEvent::IpAdd(_) if bound => self.interface_came = true,
+            DaemonEvent::IpAdd(_) => self.announced = true,
+            _ => {}
+        }
+    }
+
     /// Whether the session has to end.
     fn judge(&mut self, health: Option<Metrics>, bind: Option<IpAddr>, now: Instant) -> Option<Verdict> {
-        let Some(metrics) = health else { return Some(Verdict::Fault(DiscoveryFault::NoMulticast)) };
+        let Some(metrics) = health else { return Some(Verdict::Dead) };
         if records(&metrics) > MAX_RECORDS {
             tracing::debug!("too many records are announced on this network: the search begins anew");
             return Some(Verdict::Anew);
@@ -253,10 +274,14 @@ impl Watch {
                 return Some(Verdict::Anew);
             }
         }
-        let overdue = !self.announced && now.saturating_duration_since(self.began) >= ANNOUNCED_BY;
-        let own = if overdue { network::local_addresses() } else { Vec::new() };
-        let could_have = overdue && families(bind, &own).iter().any(Option::is_some) && !uses_loopback(bind, &own);
-        could_have.then_some(Verdict::Fault(DiscoveryFault::NoMulticast))
+        let passed = now.saturating_duration_since(self.began);
+        let overdue = passed >= ANNOUNCED_BY || self.interface_came && passed >= LOOK_EVERY;
+        if self.announced || !overdue {
+            return None;
+        }
+        let own = network::local_addresses();
+        let could_have = families(bind, &own).iter().any(Option::is_some) && !uses_loopback(bind, &own);
+        could_have.then_some(Verdict::Silent)
     }
 }
 
@@ -321,16 +346,20 @@ mod tests {
     #[test]
     fn a_daemon_that_is_dead_silent_or_too_large_is_replaced() {
         let began = Instant::now();
-        let watch = || Watch { began, announced: true, port_fault: None, port_checked: began };
+        let watch = || Watch { began, announced: true, interface_came: false, port_fault: None, port_checked: began };
         let of = |records: i64| Some(Metrics::from([("cached-addr".into(), records), ("browse".into(), 99_999)]));
         assert_eq!(watch().judge(of(9_000), None, began), None);
         assert_eq!(watch().judge(of(10_001), None, began), Some(Verdict::Anew));
-        assert_eq!(watch().judge(None, None, began), Some(Verdict::Fault(DiscoveryFault::NoMulticast)));
+        assert_eq!(watch().judge(None, None, began), Some(Verdict::Dead));
         let mut silent = Watch { announced: false, ..watch() };
         let bind = Some(IpAddr::from([192, 0, 2, 7]));
         assert_eq!(silent.judge(of(0), bind, began + Duration::from_secs(2)), None);
-        let late = silent.judge(of(0), bind, began + Duration::from_secs(4));
-        assert_eq!(late, Some(Verdict::Fault(DiscoveryFault::NoMulticast)));
+        assert_eq!(silent.judge(of(0), bind, began + Duration::from_secs(4)), Some(Verdict::Silent));
+        let mut came_later = Watch { announced: false, ..watch() };
+        came_later.note(&DaemonEvent::IpAdd([192, 0, 2, 7].into()), true);
+        assert_eq!(came_later.judge(of(0), bind, began + Duration::from_secs(1)), Some(Verdict::Silent));
+        came_later.note(&DaemonEvent::Announce(String::new(), String::new()), true);
+        assert_eq!(came_later.judge(of(0), bind, began + Duration::from_secs(9)), None);
         let loopback = Some(IpAddr::from(Ipv4Addr::LOCALHOST));
         assert_eq!(silent.judge(of(0), loopback, began + Duration::from_secs(9)), None);
     }
