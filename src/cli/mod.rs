@@ -27,6 +27,12 @@ pub use desktop::correct_environment;
 pub use headless::run as run_headless;
 pub use log::start_log;
 
+/// What `--link` takes.
+const LINK_HELP: &str = "For measurements: what calls send goes through a bad network in software: loss=%, burst=packets, \
+                         delay=ms (one way), jitter=ms, reorder=%, duplicate=%, rate=kbit/s or none, queue=ms, each also as \
+                         at=S:loss=%+delay=ms from second S on, blackout=S:seconds, seed=number, joined by commas \
+                         (loss=2,delay=25,at=8:delay=125,at=20:rate=500)";
+
 /// Options that the window and every subcommand understand.
 #[derive(Debug, Clone, Args)]
 pub struct CommonOptions {
@@ -58,8 +64,8 @@ pub struct CommonOptions {
     /// Use only this address or interface for calls and discovery
     #[arg(long, global = true, value_name = "ADDRESS", value_parser = parse_bind)]
     pub bind: Option<IpAddr>,
-    /// For measurements: what calls send goes through a bad network in software (loss=2,delay=25,rate=500, ...)
-    #[arg(long, global = true, value_name = "PROFILE")]
+    /// For measurements: a bad network in software.
+    #[arg(help = LINK_HELP, long, global = true, value_name = "PROFILE")]
     pub link: Option<LinkProfile>,
     /// Detail of the log on standard error: error, warn, info, debug or trace
     #[arg(long, global = true, value_name = "LEVEL", default_value = "warn", value_parser = log::parse_level)]

@@ -88,7 +88,7 @@ impl VirtualEnd {
             link: Link::new(profile.clone(), u64::from(number), start),
             under_way: BTreeMap::new(),
             departures: 0,
-            round_trip_us: 2 * profile.delay.as_micros() as u64,
+            round_trip_us: 2 * profile.at(Duration::ZERO).delay.as_micros() as u64,
             sent: [0; 3],
             sound_came: 0,
         }

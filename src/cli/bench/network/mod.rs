@@ -1,8 +1,9 @@
 //! `visavis bench network`: a real call between two processes on loopback over a bad network in software, the same call
-//! between two Chromiums, and the table of such networks (`--grid`).
+//! between two Chromiums, the table of such networks (`--grid`), and that of paths which change in mid-call (`--changes`).
 //!
 //! Both directions are impaired in the same way. What is reported is what a person at the far end sees and hears.
 
+mod changes;
 mod dips;
 pub mod fidelity;
 mod figures;
@@ -14,6 +15,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use serde::Serialize;
 
 use crate::controller::LinkProfile;
 use crate::media::Preset;
@@ -26,6 +28,7 @@ use super::temporary::TemporaryDirectory;
 pub use figures::Measured;
 pub use record::{Sample, SideRecord};
 
+use changes::{CHANGES, ChangeFigures};
 use figures::NetworkFigures;
 
 /// The networks of the table.
@@ -55,6 +58,9 @@ pub struct NetworkBench {
     /// Measure a table of networks instead of the one of --link
     #[arg(long)]
     grid: bool,
+    /// Measure a table of paths that change in mid-call, each in a call of 31 seconds
+    #[arg(long, conflicts_with_all = ["grid", "seconds"])]
+    changes: bool,
     /// Runs of each network, of which the medians are printed
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=9))]
     runs: u32,
@@ -67,7 +73,7 @@ pub struct NetworkBench {
     /// Send this film (a y4m file) instead of the test card, or beside Chromium of one that is made for it
     #[arg(long, value_name = "FILE")]
     clip: Option<PathBuf>,
-    /// Measure Chromium, too, over the same networks (--grid does where it is installed)
+    /// Measure Chromium, too, over the same networks (--grid and --changes do where it is installed)
     #[arg(long)]
     with_chromium: bool,
     /// Measure Visavis alone
@@ -82,36 +88,22 @@ impl NetworkBench {
     /// Runs the measurements, over `link` unless the whole table is asked for, and prints them as they come.
     pub fn run(&self, link: Option<&LinkProfile>) -> anyhow::Result<()> {
         anyhow::ensure!(link.is_none() || !self.grid, "--grid has networks of its own; leave out --link or --grid.");
-        let given = link.map(LinkProfile::to_string).unwrap_or_default();
-        let networks = if self.grid { GRID.to_vec() } else { vec![given.as_str()] };
         let preset = preset_of_size(&self.size)?;
         let program = self.chromium()?;
         let folder = TemporaryDirectory::new("film")?;
         let film = self.film(program.is_some(), preset, folder.path())?;
         let chromium = program.zip(film.clone()).map(|(program, film)| Chromium::new(program, film, preset));
-        let mut output = crate::cli::output::stdout();
-        let mut rows = Vec::new();
-        for network in networks {
-            let (mut visavis, mut theirs) = (Vec::new(), Vec::new());
-            for _ in 0..self.runs {
-                let call = ours::measure(preset, &self.size, film.as_deref(), network, self.seconds)?;
-                visavis.push(self.printed(&mut output, "visavis", network, &call)?);
-                if let Some(chromium) = &chromium {
-                    let call = chromium.measure(&network.parse()?, self.seconds)?;
-                    theirs.push(self.printed(&mut output, "chromium", network, &call)?);
-                }
-            }
-            rows.extend(NetworkFigures::medians(&visavis).map(|ours| (ours, NetworkFigures::medians(&theirs))));
-        }
+        let runner = Runner { bench: self, preset, film, chromium };
+        let table = if self.changes { runner.changes(link)? } else { runner.networks(link)? };
         if !self.json {
-            write!(output, "\n{}", table::table(&rows))?;
+            write!(crate::cli::output::stdout(), "\n{table}")?;
         }
         Ok(())
     }
 
     /// Chromium, when it is to be measured.
     fn chromium(&self) -> anyhow::Result<Option<PathBuf>> {
-        let wanted = self.with_chromium || (self.grid && !self.without_chromium);
+        let wanted = self.with_chromium || ((self.grid || self.changes) && !self.without_chromium);
         let program = wanted.then(chromium::find).flatten();
         anyhow::ensure!(
             program.is_some() || !self.with_chromium,
@@ -129,18 +121,68 @@ impl NetworkBench {
         film::write(&file, preset.size())?;
         Ok(Some(file))
     }
+}
 
-    /// The figures of a call, once they are printed as a line of JSON.
-    fn printed(
+/// What is measured, and how.
+struct Runner<'a> {
+    bench: &'a NetworkBench,
+    preset: Preset,
+    film: Option<PathBuf>,
+    chromium: Option<Chromium>,
+}
+
+impl Runner<'_> {
+    /// Measures the table of networks, or `link`. The table.
+    fn networks(&self, link: Option<&LinkProfile>) -> anyhow::Result<String> {
+        let given = link.map(LinkProfile::to_string).unwrap_or_default();
+        let networks = if self.bench.grid { GRID.to_vec() } else { vec![given.as_str()] };
+        let mut rows = Vec::new();
+        for network in networks {
+            let seconds = self.bench.seconds;
+            let link: LinkProfile = network.parse()?;
+            let figures = |peer, call: &Measured| NetworkFigures::of(peer, network, &link, seconds, call);
+            let (ours, theirs) = self.measured(network, seconds, &figures)?;
+            rows.extend(NetworkFigures::medians(&ours).map(|ours| (ours, NetworkFigures::medians(&theirs))));
+        }
+        Ok(table::table(&rows))
+    }
+
+    /// Measures the table of changes, or that of `link`. The table.
+    fn changes(&self, link: Option<&LinkProfile>) -> anyhow::Result<String> {
+        let given = link.map(LinkProfile::to_string);
+        let changes = given.as_deref().map_or_else(|| CHANGES.to_vec(), |given| vec![(given, given)]);
+        let mut rows = Vec::new();
+        for (name, network) in changes {
+            let link: LinkProfile = network.parse()?;
+            let figures = |peer, call: &Measured| ChangeFigures::of(peer, name, &link, call);
+            let (ours, theirs) = self.measured(network, changes::SECONDS, &figures)?;
+            rows.extend(ChangeFigures::medians(&ours).map(|ours| (ours, ChangeFigures::medians(&theirs))));
+        }
+        Ok(changes::table(&rows))
+    }
+
+    /// The figures of all runs over a network, ours and Chromium's, each printed as a line of JSON when it is there.
+    fn measured<T: Serialize>(
         &self,
-        output: &mut impl Write,
-        peer: &'static str,
         network: &str,
-        call: &Measured,
-    ) -> anyhow::Result<NetworkFigures> {
-        let figures = NetworkFigures::of(peer, network, &network.parse()?, self.seconds, call);
-        writeln!(output, "{}", serde_json::to_string(&figures)?)?;
-        Ok(figures)
+        seconds: u32,
+        figures: &dyn Fn(&'static str, &Measured) -> T,
+    ) -> anyhow::Result<(Vec<T>, Vec<T>)> {
+        let mut output = crate::cli::output::stdout();
+        let mut printed = |peer, call: &Measured| {
+            let figures = figures(peer, call);
+            writeln!(output, "{}", serde_json::to_string(&figures)?)?;
+            anyhow::Ok(figures)
+        };
+        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+        for _ in 0..self.bench.runs {
+            let call = ours::measure(self.preset, &self.bench.size, self.film.as_deref(), network, seconds)?;
+            ours.push(printed("visavis", &call)?);
+            if let Some(chromium) = &self.chromium {
+                theirs.push(printed("chromium", &chromium.measure(&network.parse()?, seconds)?)?);
+            }
+        }
+        Ok((ours, theirs))
     }
 }
 

@@ -60,6 +60,26 @@ impl SideRecord {
         frozen / (to - from).max(1e-3) * 100.0
     }
 
+    /// The longest time between two pictures of those between two moments, which count as pictures, in seconds.
+    pub fn longest_gap(&self, (from, to): (f64, f64)) -> f64 {
+        let inside = self.shown.iter().copied().filter(|at| (from..to).contains(at));
+        let (mut before, mut longest) = (from, 0.0);
+        for at in inside.chain([to]) {
+            longest = f64::max(longest, at - before);
+            before = at;
+        }
+        longest
+    }
+
+    /// Percent of the sound between two moments that was made up, as far as there are samples.
+    pub fn concealed_percent_in(&self, (from, to): (f64, f64)) -> f64 {
+        let [first, .., last] = self.samples.as_slice() else { return 0.0 };
+        let (from, to) = (from.max(first.at), to.min(last.at));
+        let grown = |of: fn(&Sample) -> f64| self.count_at(of, to) - self.count_at(of, from);
+        let sound = grown(|sample| sample.sound_ms);
+        if sound > 0.0 { grown(|sample| sample.concealed_ms) / sound * 100.0 } else { 0.0 }
+    }
+
     /// Percent of the sound that was made up.
     pub fn concealed_percent(&self) -> f64 {
         let grown = |of: &dyn Fn(&Sample) -> f64| match self.samples.as_slice() {

@@ -1,11 +1,11 @@
-//! The measured networks as a table in Markdown.
+//! What was measured as a table in Markdown.
 
 use super::figures::NetworkFigures;
 
 /// A column: its heading, and what it shows of a call.
-type Column = (&'static str, fn(&NetworkFigures) -> String);
+pub type Column<T> = (&'static str, fn(&T) -> String);
 
-const COLUMNS: [Column; 11] = [
+const COLUMNS: [Column<NetworkFigures>; 11] = [
     ("Frames a second", |row| row.fps.to_string()),
     ("Frozen (%)", |row| row.frozen_percent.to_string()),
     ("Delay, median (ms)", |row| row.latency_ms_p50.to_string()),
@@ -28,16 +28,21 @@ pub type Row = (NetworkFigures, Option<NetworkFigures>);
 
 /// The rows as a Markdown table; where there are two figures the first one is ours.
 pub fn table(rows: &[Row]) -> String {
+    of("Network", &COLUMNS, |row| if row.link.is_empty() { "clean" } else { &row.link }, rows)
+}
+
+/// Rows of ours, and of Chromium's where it was measured, under a `heading` each with its `name`.
+pub fn of<T>(heading: &str, columns: &[Column<T>], name: fn(&T) -> &str, rows: &[(T, Option<T>)]) -> String {
     let both = rows.iter().any(|(_, theirs)| theirs.is_some());
     let mut text = if both { "Visavis / Chromium\n\n".to_owned() } else { String::new() };
-    text += "| Network |";
-    for (heading, _) in COLUMNS {
+    text += &format!("| {heading} |");
+    for (heading, _) in columns {
         text += &format!(" {heading} |");
     }
-    text += &format!("\n|{}\n", "-|".repeat(COLUMNS.len() + 1));
+    text += &format!("\n|{}\n", "-|".repeat(columns.len() + 1));
     for (ours, theirs) in rows {
-        text += &format!("| {} |", if ours.link.is_empty() { "clean" } else { &ours.link });
-        for (_, show) in COLUMNS {
+        text += &format!("| {} |", name(ours));
+        for (_, show) in columns {
             text += &match theirs {
                 Some(theirs) => format!(" {} / {} |", show(ours), show(theirs)),
                 None => format!(" {} |", show(ours)),

@@ -5,7 +5,8 @@
 //! ```
 //!
 //! Pure and seeded: time is an argument, and the same profile, seed and datagrams give the same deliveries. Both sides of
-//! a measured call impair what they send. For tests and measurements; no call has a link unless it is asked for.
+//! a measured call impair what they send. What a profile says may change at moments that it names: a path that changes in
+//! mid-call. For tests and measurements; no call has a link unless it is asked for.
 
 mod profile;
 mod relay;
@@ -13,7 +14,7 @@ mod sender;
 
 use std::time::Duration;
 
-pub use profile::{LinkProfile, ParseLinkError};
+pub use profile::{Conditions, LinkProfile, ParseLinkError};
 pub use relay::UdpRelay;
 pub(in crate::rtc) use sender::LinkSender;
 
@@ -37,7 +38,7 @@ pub struct Link {
 }
 
 impl Link {
-    /// A link that begins at `now`; the profile's steps and blackouts count from there. Each direction of a path needs a
+    /// A link that begins at `now`; the profile's changes and blackouts count from there. Each direction of a path needs a
     /// `seed` of its own.
     pub fn new(profile: LinkProfile, seed: u64, now: MediaTime) -> Self {
         let random = fastrand::Rng::with_seed(profile.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ seed);
@@ -46,12 +47,13 @@ impl Link {
 
     /// When a datagram of `size` bytes that is sent at `now` is delivered: never, once, or twice.
     pub fn send(&mut self, size: usize, now: MediaTime) -> [Option<MediaTime>; 2] {
-        if self.is_black(now) || self.loses() {
+        let conditions = self.profile.at(now.since(self.began)).clone();
+        if self.is_black(now) || self.loses(&conditions) {
             return [None; 2];
         }
-        let Some(departure) = self.pass_bottleneck(size, now) else { return [None; 2] };
-        let arrival = self.arrival(departure);
-        let again = self.chance(self.profile.duplicate).then(|| arrival + Duration::from_millis(1));
+        let Some(departure) = self.pass_bottleneck(size, &conditions, now) else { return [None; 2] };
+        let arrival = self.arrival(departure, &conditions);
+        let again = self.chance(conditions.duplicate).then(|| arrival + Duration::from_millis(1));
         [Some(arrival), again]
     }
 
@@ -61,8 +63,8 @@ impl Link {
     }
 
     /// Gilbert's model (1960): bursts of a mean length, lost whole; losses are independent where that is 1.
-    fn loses(&mut self) -> bool {
-        let (loss, burst) = (self.profile.loss, self.profile.burst);
+    fn loses(&mut self, conditions: &Conditions) -> bool {
+        let (loss, burst) = (conditions.loss, conditions.burst);
         let chance = if burst <= 1.0 {
             loss
         } else if self.in_burst {
@@ -75,10 +77,10 @@ impl Link {
     }
 
     /// When the bottleneck has sent the datagram; `None` when its queue is full.
-    fn pass_bottleneck(&mut self, size: usize, now: MediaTime) -> Option<MediaTime> {
-        let Some(kbps) = self.profile.kbps_after(now.since(self.began)) else { return Some(now) };
+    fn pass_bottleneck(&mut self, size: usize, conditions: &Conditions, now: MediaTime) -> Option<MediaTime> {
+        let Some(kbps) = conditions.kbps else { return Some(now) };
         let start = self.idle_at.max(now);
-        if start.since(now) > self.profile.queue {
+        if start.since(now) > conditions.queue {
             return None;
         }
         let bits = (size + DATAGRAM_HEADERS) as u64 * 8;
@@ -86,11 +88,11 @@ impl Link {
         Some(self.idle_at)
     }
 
-    fn arrival(&mut self, departure: MediaTime) -> MediaTime {
-        let jitter = self.profile.jitter.as_secs_f64() * self.normal();
-        let delay = (self.profile.delay.as_secs_f64() + jitter).max(0.0);
+    fn arrival(&mut self, departure: MediaTime, conditions: &Conditions) -> MediaTime {
+        let jitter = conditions.jitter.as_secs_f64() * self.normal();
+        let delay = (conditions.delay.as_secs_f64() + jitter).max(0.0);
         let arrival = departure + Duration::from_secs_f64(delay);
-        if self.chance(self.profile.reorder) {
+        if self.chance(conditions.reorder) {
             return arrival;
         }
         self.latest = self.latest.max(arrival);
@@ -177,6 +179,21 @@ mod tests {
         let mixed = arrivals(&mut link("delay=100,jitter=20,reorder=100"), 5000, 20);
         assert!(mixed.windows(2).any(|pair| pair[0][0] > pair[1][0]));
         assert!((mean(&mixed) - 100.0).abs() < 2.0, "{}", mean(&mixed));
+    }
+
+    #[test]
+    fn a_link_changes_at_its_moments() {
+        let arrivals = arrivals(&mut link("delay=10,at=1:delay=200,at=2:delay=30,at=3:loss=100"), 400, 10);
+        let delay = |n: usize| arrivals[n][0].map(|at| at - 10.0 * n as f64);
+        assert_eq!([0, 99, 100, 199].map(delay), [10.0, 10.0, 200.0, 200.0].map(Some));
+        assert_eq!(delay(200), Some(190.0), "what follows does not overtake");
+        assert_eq!([217, 299, 300, 399].map(delay), [Some(30.0), Some(30.0), None, None]);
+    }
+
+    #[test]
+    fn a_delay_that_falls_lets_what_follows_overtake_where_reordering_is_asked_for() {
+        let arrivals = arrivals(&mut link("delay=200,at=1:delay=30+reorder=100"), 110, 10);
+        assert_eq!((arrivals[99][0], arrivals[100][0]), (Some(1190.0), Some(1030.0)));
     }
 
     #[test]
