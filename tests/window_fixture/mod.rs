@@ -162,7 +162,11 @@ pub fn idle() -> Snapshot {
             ..Settings::default()
         },
         devices: Devices {
-            cameras: vec![CameraInfo { name: "HD Webcam C920".into(), modes: vec![(1280, 720, 30), (640, 480, 30)] }],
+            cameras: vec![CameraInfo {
+                name: "HD Webcam C920".into(),
+                modes: vec![(1280, 720, 30), (640, 480, 30)],
+                fault: None,
+            }],
             microphones: vec!["Headset".into(), "HD Webcam C920".into()],
             speakers: vec!["Headset".into(), "Built-in".into()],
         },
