@@ -103,7 +103,7 @@ fn child_formats() {
         let grey = |picture: &VideoFrame| {
             let (y, u, v) = picture.planes();
             assert!(u.iter().chain(v).all(|&chroma| chroma == 128));
-            let row: Vec<u8> = y.chunks_exact(400).nth(150).unwrap().iter().copied().collect();
+            let row: Vec<u8> = y.chunks_exact(400).nth(150).unwrap().to_vec();
             assert!([235, 210, 170, 145, 106, 81, 41, 16].iter().all(|bar| row.contains(bar)), "{row:?}");
             assert!(y.chunks_exact(400).skip(16).all(|other| other == row), "no row is sheared");
         };
@@ -220,7 +220,7 @@ fn child_nokhwa() {
     let Some(rig) = Rig::here() else { return };
     rig.plug(0, "fmt YUYV 640x480 30\nfmt NV12 320x240 15\n");
     let node = Node { index: 0, name: NAME.to_owned() };
-    assert_eq!(backend_nokhwa::nodes(), [node.clone()]);
+    assert_eq!(backend_nokhwa::nodes(), std::slice::from_ref(&node));
     let idle = backend_nokhwa::Idle::open(&node).unwrap();
     let mode = |encoding, width, height, fps| CameraMode { encoding, width, height, rate: FrameRate::whole(fps) };
     let modes = [mode(Encoding::Yuyv, 640, 480, 30), mode(Encoding::Nv12, 320, 240, 15)];
