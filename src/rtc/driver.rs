@@ -396,6 +396,9 @@ impl Driver {
     }
 
     fn resume(&mut self) {
+        if matches!(self.link, Link::Interrupted { restarting: true, .. }) {
+            self.context.counters.path_changed();
+        }
         self.link = Link::Up;
         self.context.gate.await_arrival(false);
         self.context.gate.hear();

@@ -24,6 +24,7 @@ mod negotiation;
 mod peer;
 mod receiving;
 mod repair;
+mod round_trip;
 mod rtcp_observer;
 mod sending;
 mod stage;

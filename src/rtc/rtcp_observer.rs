@@ -20,7 +20,7 @@ use rtc::rtcp::transport_feedbacks::transport_layer_cc::TransportLayerCc;
 use rtc::rtcp::transport_feedbacks::transport_layer_nack::TransportLayerNack;
 
 use super::stage::{Passing, Stage};
-use super::stats::{Counters, smooth};
+use super::stats::Counters;
 use crate::media::{MediaTime, Spacing};
 
 /// Sender reports whose departure is remembered: one a second a stream.
@@ -125,7 +125,7 @@ impl RtcpObserver {
             if let Some((_, departed)) = departed.filter(|_| report.last_sender_report != 0) {
                 let held = Duration::from_micros(u64::from(report.delay) * 1_000_000 / 65_536);
                 if let Some(round_trip) = now.saturating_duration_since(*departed).checked_sub(held) {
-                    smooth(&self.counters.round_trip_us, round_trip.as_micros() as u64);
+                    self.counters.round_trip_of_echo(round_trip);
                 }
             }
         }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::congestion::Flight;
 use super::receiving::lip_sync::LipSync;
 use super::repair::redundancy::CopiesWanted;
+use super::round_trip::RoundTrip;
 use crate::media::{MediaTime, VideoLevel};
 
 /// A gap between pictures longer than this counts as frozen.
@@ -49,7 +50,7 @@ pub struct PeerStats {
     pub packets_recovered: u64,
     /// Keyframe requests (PLI and FIR) that came.
     pub keyframe_requests_received: u64,
-    /// Round trip by RTCP (RFC 3550, 6.4.1), smoothed, in ms; 0 before the first report.
+    /// Round trip by transport-wide feedback and RTCP (RFC 3550, 6.4.1), smoothed, in ms; 0 before the first report.
     pub round_trip_ms: f32,
     /// Whole video frames received.
     pub frames_received: u64,
@@ -104,7 +105,10 @@ pub(super) struct Counters {
     pub(super) sound_send_delay_us: AtomicU64,
     pub(super) nacks_received: AtomicU64,
     pub(super) keyframe_requests_received: AtomicU64,
-    pub(super) round_trip_us: AtomicU64,
+    round_trip_us: AtomicU64,
+    /// Held for a moment by the task of the connection alone.
+    round_trips: Mutex<RoundTrip>,
+    path_changes: AtomicU32,
     /// What may be sent, in bit/s; 0 before anything was.
     pub(super) target_bps: AtomicU64,
     /// How long packets are on their way.
@@ -249,6 +253,47 @@ impl Counters {
     pub(super) fn set_path_loss(&self, loss: TypicalLoss) {
         self.path_loss_ppm.store((loss.share * 1e6) as u32, Relaxed);
         self.loss_run_milli.store((loss.run * 1000.0) as u32, Relaxed);
+    }
+
+    /// A feedback came so long after the latest packet that it names had left.
+    pub(super) fn round_trip_of_feedback(&self, took: Duration) {
+        self.note_round_trip(|estimate| estimate.feedback(took));
+    }
+
+    /// The same, of a path that has become longer at once.
+    pub(super) fn round_trip_restarts(&self, took: Duration) {
+        self.note_round_trip(|estimate| {
+            *estimate = RoundTrip::default();
+            estimate.feedback(took);
+        });
+    }
+
+    /// The echo of a sender report came, after so long without the time that the far side held it.
+    pub(super) fn round_trip_of_echo(&self, took: Duration) {
+        self.note_round_trip(|estimate| estimate.sample(took));
+    }
+
+    /// By how much round trips differ from that.
+    pub(super) fn round_trip_variation(&self) -> Duration {
+        self.round_trips.lock().unwrap_or_else(PoisonError::into_inner).variation()
+    }
+
+    /// From now on packets take another path.
+    pub(super) fn path_changed(&self) {
+        self.note_round_trip(|estimate| *estimate = RoundTrip::default());
+        self.path_changes.fetch_add(1, Relaxed);
+    }
+
+    /// How often that was.
+    pub(super) fn path_changes(&self) -> u32 {
+        self.path_changes.load(Relaxed)
+    }
+
+    fn note_round_trip(&self, note: impl FnOnce(&mut RoundTrip)) {
+        let mut estimate = self.round_trips.lock().unwrap_or_else(PoisonError::into_inner);
+        note(&mut estimate);
+        let smoothed = estimate.smoothed().map_or(0, |smoothed| (smoothed.as_micros() as u64).max(1));
+        self.round_trip_us.store(smoothed, Relaxed);
     }
 
     /// The round trip, zero before the first report.

@@ -47,10 +47,18 @@ const DRAINED: f64 = 0.8;
 /// What follows a back-off within this time lowers the rate to no less than this share.
 const AGAIN: Duration = Duration::from_secs(2);
 const BACK_OFF_AGAIN: f64 = 0.7;
-/// A path whose first train arrived no faster than this, in bit/s, is full at once.
+/// Of the time since the rate was lowered again, a queue of this side's own becomes shorter by more than this share.
+const DRAINS: f64 = 0.1;
+/// With more loss than this it is full, whosever the queue is.
+const STAYS_LOSS: f64 = 0.1;
+/// What was done because of a delay that turns out to be the path's own is undone within this time.
+const UNDO: Duration = Duration::from_secs(3);
+/// A path that carries no more than this, in bit/s, is full at once: so it is where its first train arrived no faster.
 const THIN: f64 = 500_000.0;
 /// Growing where no limit is known: by this factor in each interval.
 const GROWTH: f64 = 1.5;
+/// The same soon after a limit was found, though it was passed since: a few packets had told of it.
+const GROWTH_SOON: f64 = 1.15;
 const GROWTH_INTERVAL: Duration = Duration::from_millis(200);
 /// Growing where a limit was known, but not reached for a time.
 const CAREFUL_GROWTH: f64 = 1.03;
@@ -68,16 +76,18 @@ const RATE_NOISE_BPS: f64 = 20_000.0;
 const LEAST_STEP: f64 = 2000.0;
 /// A queue shorter than this is no reason to back off, one that is longer than modest allows no growth, and a large one is
 /// a reason to back off, however steady.
-const QUEUE_SMALL: Duration = Duration::from_millis(30);
+pub(super) const QUEUE_SMALL: Duration = Duration::from_millis(30);
 const QUEUE_MODEST: Duration = Duration::from_millis(60);
 pub(super) const QUEUE_LARGE: Duration = Duration::from_millis(120);
 /// Jitter looks like a queue of up to so many times its mean.
 const JITTER_PEAKS: u32 = 6;
 /// The time over which the rate that arrives is measured.
 const RATE_WINDOW: Duration = Duration::from_millis(500);
-/// That over which the outflow of a queue is measured, and packets at least.
+/// That over which the outflow of a queue is measured, and packets; and the least of both.
 const OUTFLOW_WINDOW: Duration = Duration::from_millis(120);
 const OUTFLOW_PACKETS: usize = 8;
+const LEAST_OUTFLOW_WINDOW: Duration = Duration::from_millis(40);
+const LEAST_OUTFLOW_PACKETS: usize = 2;
 /// Arrivals within that window at most.
 const MAX_ARRIVED: usize = 8192;
 /// Without feedback for this long the rate is halved, and again after as long.
@@ -103,8 +113,8 @@ pub struct BandwidthEstimator {
     /// What was reported until then.
     first: Vec<Report>,
     trend: DelayTrend,
-    /// Arrival and bytes of what arrived within `RATE_WINDOW`.
-    arrived: VecDeque<(Duration, usize)>,
+    /// Arrival and bytes of what arrived within `RATE_WINDOW`, and whether it had to wait.
+    arrived: VecDeque<(Duration, usize, bool)>,
     /// Since when no report was lost.
     whole_from: Duration,
     loss: PathLoss,
@@ -113,6 +123,8 @@ pub struct BandwidthEstimator {
     limit_bps: Option<f64>,
     changed_at: Option<Instant>,
     backed_off_at: Option<Instant>,
+    /// That was soon after another time.
+    backed_off_again: bool,
     /// How long the queue was when the rate was last lowered.
     queue_then: Duration,
     heard_at: Option<Instant>,
@@ -120,6 +132,9 @@ pub struct BandwidthEstimator {
     departed_at: Option<Instant>,
     /// When sending began again after a pause of this side's own.
     resumed_at: Option<Instant>,
+    /// Rate and limit before the delay lowered the rate, and when that was.
+    before_delay: Option<(f64, Option<f64>, Instant)>,
+    longer: bool,
 }
 
 impl Default for BandwidthEstimator {
@@ -143,11 +158,14 @@ impl BandwidthEstimator {
             limit_bps: None,
             changed_at: None,
             backed_off_at: None,
+            backed_off_again: false,
             queue_then: Duration::ZERO,
             heard_at: None,
             first_departure: None,
             departed_at: None,
             resumed_at: None,
+            before_delay: None,
+            longer: false,
         }
     }
 
@@ -193,17 +211,32 @@ impl BandwidthEstimator {
 
     /// So many bytes left of which no report came: it was lost, though they may have arrived.
     pub(super) fn on_lost_report(&mut self, bytes: usize) {
-        if let Some(&(at, _)) = self.arrived.back() {
-            self.note_arrival(at, (bytes as f64 * (1.0 - self.loss.recent())) as usize);
+        if let Some(&(at, _, _)) = self.arrived.back() {
+            self.note_arrival(at, (bytes as f64 * (1.0 - self.loss.recent())) as usize, false);
             self.whole_from = at;
         }
     }
 
-    fn note_arrival(&mut self, at: Duration, bytes: usize) {
+    fn note_arrival(&mut self, at: Duration, bytes: usize, waited: bool) {
         if self.arrived.len() >= MAX_ARRIVED {
             self.arrived.pop_front();
         }
-        self.arrived.push_back((at, bytes));
+        self.arrived.push_back((at, bytes, waited));
+    }
+
+    /// So many packets that were reported lost have come: they were only overtaken.
+    pub(super) fn on_overtaken(&mut self, count: u32) {
+        self.loss.take_back(count);
+    }
+
+    /// How long the packet waited that arrived last.
+    pub(super) fn queue_of_latest(&self) -> Duration {
+        self.queue.of_latest()
+    }
+
+    /// By how much the delay goes back and forth.
+    pub(super) fn jitter(&self) -> Duration {
+        self.queue.jitter()
     }
 
     /// The far side reported on some packets, in the order of departure.
@@ -222,13 +255,16 @@ impl BandwidthEstimator {
             if let Some(arrival) = report.arrival {
                 self.trend.add(report.departure, arrival);
                 // A far side whose clock runs backwards is not to fill the memory.
-                if self.arrived.back().is_some_and(|(at, _)| *at > arrival + RATE_WINDOW) {
+                if self.arrived.back().is_some_and(|(at, ..)| *at > arrival + RATE_WINDOW) {
                     self.arrived.clear();
                 }
-                self.note_arrival(arrival, report.size);
+                let waited = self.queue.wait(report).is_some_and(|wait| wait >= QUEUE_SMALL);
+                self.note_arrival(arrival, report.size, waited);
             }
         }
-        self.queue.measure(reports, now);
+        if self.queue.measure(reports, self.target_bps < THIN, now) {
+            self.path_is_longer(now);
+        }
         let verdict = self.loss.judge(reports, self.backed_off_at, self.queue_beyond_jitter() >= QUEUE_MODEST, now);
         if !self.started && self.first.len() < FIRST && self.start(reports, now) {
             return;
@@ -243,16 +279,32 @@ impl BandwidthEstimator {
         }
     }
 
+    /// True once when the path turned out to have become longer.
+    pub(super) fn take_longer(&mut self) -> bool {
+        std::mem::take(&mut self.longer)
+    }
+
     /// Lowers or raises the rate by what the delay and the loss say.
     fn follow(&mut self, verdict: LossVerdict, received: f64, round_trip: Duration, now: Instant) {
         let queue = self.queue_beyond_jitter();
         let fills = self.trend.usage() == Usage::Over && queue >= QUEUE_SMALL;
         match verdict {
             _ if fills || queue >= QUEUE_LARGE => {
-                if self.has_settled(round_trip, now) && !self.drains(queue, now) {
+                if !self.queue.is_to_be_seen() && self.has_settled(round_trip, now) && !self.drains(queue, now) {
                     // While a queue stands, what comes out of it tells at once what the path carries now.
                     let received = self.outflow_bps().map_or(received, |outflow| outflow.min(received));
-                    self.back_off(received, queue, now);
+                    if self.stays_whatever_is_sent(queue, now) {
+                        self.queue.rebase(now);
+                        self.path_is_longer(now);
+                        return;
+                    }
+                    let before = (self.target_bps, self.limit_bps, now);
+                    if self.back_off(received, queue, now) {
+                        self.loss.forget_onset();
+                        let recent =
+                            |(_, _, at): &(f64, Option<f64>, Instant)| now.saturating_duration_since(*at) < UNDO;
+                        self.before_delay = self.before_delay.filter(recent).or(Some(before));
+                    }
                 }
             }
             LossVerdict::Congested(loss) => {
@@ -275,6 +327,27 @@ impl BandwidthEstimator {
             }
             LossVerdict::Usual => {}
         }
+    }
+
+    /// The rate was lowered again and again for a delay that did not become shorter: that is not this side's queue.
+    fn stays_whatever_is_sent(&self, queue: Duration, now: Instant) -> bool {
+        let told = self.backed_off_again && self.target_bps >= THIN;
+        let Some(at) = self.backed_off_at.filter(|_| told) else { return false };
+        let fall = now.saturating_duration_since(at).mul_f64(DRAINS);
+        queue + fall > self.queue_then && queue < self.queue_then + QUEUE_SMALL && self.loss.recent() < STAYS_LOSS
+    }
+
+    /// The delay that has risen is the path's own: nothing that was made of it counts.
+    fn path_is_longer(&mut self, now: Instant) {
+        self.trend = DelayTrend::new();
+        self.longer = true;
+        if let Some((bps, limit, at)) = self.before_delay.take()
+            && now.saturating_duration_since(at) < UNDO
+        {
+            self.limit_bps = limit;
+            self.set(self.target_bps.max(bps), now);
+        }
+        self.backed_off_again = false;
     }
 
     /// How long packets certainly wait on the path.
@@ -336,11 +409,14 @@ impl BandwidthEstimator {
         true
     }
 
-    fn back_off(&mut self, received: f64, queue: Duration, now: Instant) {
+    /// Lowers the rate below what arrives; false where it is that low.
+    fn back_off(&mut self, received: f64, queue: Duration, now: Instant) -> bool {
         let lower = received * BACK_OFF;
         let again = self.backed_off_at.is_some_and(|at| now.saturating_duration_since(at) < AGAIN);
         let lower = if again { lower.max(self.target_bps * BACK_OFF_AGAIN) } else { lower };
-        if lower < self.target_bps {
+        let lowers = lower < self.target_bps;
+        if lowers {
+            self.backed_off_again = again;
             self.limit_bps = Some(received);
             self.backed_off_at = Some(now);
             self.queue_then = queue;
@@ -348,6 +424,7 @@ impl BandwidthEstimator {
             self.loss.clear();
             self.set(lower, now);
         }
+        lowers
     }
 
     fn grow(&mut self, received: f64, round_trip: Duration, now: Instant) {
@@ -372,7 +449,10 @@ impl BandwidthEstimator {
                 let step = (self.target_bps / 100.0).clamp(LEAST_STEP, 9600.0);
                 self.target_bps + step * elapsed.as_secs_f64() / response.as_secs_f64()
             }
-            _ => self.target_bps * GROWTH.powf(elapsed.as_secs_f64() / GROWTH_INTERVAL.as_secs_f64()),
+            _ => {
+                let growth = if doubtful { GROWTH } else { GROWTH_SOON };
+                self.target_bps * growth.powf(elapsed.as_secs_f64() / GROWTH_INTERVAL.as_secs_f64())
+            }
         };
         let proven = match self.limit_bps {
             // Near a limit the encoder may leave room now and fill it later, all at once.
@@ -388,28 +468,29 @@ impl BandwidthEstimator {
         self.changed_at = Some(now);
     }
 
-    /// The rate at which the latest packets arrived.
+    /// The rate at which the latest packets came out of a queue: while packets wait, nothing of what the path carries is unused,
+    /// so two of them tell.
     fn outflow_bps(&self) -> Option<f64> {
         let latest = self.arrived.back()?.0;
-        let (mut bytes, mut count) = (0, 0);
-        for &(at, size) in self.arrived.iter().rev() {
+        let (mut bytes, mut count, mut outflow) = (0, 0, None);
+        for &(at, size, waited) in self.arrived.iter().rev() {
             let span = latest.saturating_sub(at);
-            if span >= OUTFLOW_WINDOW && count >= OUTFLOW_PACKETS {
-                return Some(bytes as f64 * 8.0 / span.as_secs_f64());
+            if span >= LEAST_OUTFLOW_WINDOW && count >= LEAST_OUTFLOW_PACKETS {
+                outflow = Some(bytes as f64 * 8.0 / span.as_secs_f64());
             }
-            if at <= self.whole_from {
+            if (span >= OUTFLOW_WINDOW && count >= OUTFLOW_PACKETS) || at <= self.whole_from || !waited {
                 break;
             }
             bytes += size;
             count += 1;
         }
-        None
+        outflow
     }
 
     /// The rate at which packets arrived lately.
     fn received_bps(&mut self) -> Option<f64> {
         let latest = self.arrived.back()?.0;
-        while self.arrived.front().is_some_and(|(at, _)| latest.saturating_sub(*at) > RATE_WINDOW) {
+        while self.arrived.front().is_some_and(|(at, ..)| latest.saturating_sub(*at) > RATE_WINDOW) {
             self.arrived.pop_front();
         }
         let earliest = self.arrived.front()?.0;
@@ -417,7 +498,7 @@ impl BandwidthEstimator {
         if span < RATE_WINDOW / 4 {
             return None;
         }
-        let bytes: usize = self.arrived.iter().skip(1).map(|(_, size)| size).sum();
+        let bytes: usize = self.arrived.iter().skip(1).map(|(_, size, _)| size).sum();
         Some(bytes as f64 * 8.0 / span.as_secs_f64())
     }
 }

@@ -210,3 +210,20 @@ fn silence_lowers_the_rate_and_its_end_raises_it() {
     call.run(5);
     assert!(call.kbps() > 1400, "{}", call.kbps());
 }
+
+#[test]
+fn a_path_that_becomes_longer_or_shorter_costs_no_rate() {
+    for link in [
+        "delay=10,at=10:delay=110",
+        "delay=10,rate=4000,at=10:delay=160",
+        "delay=150,at=10:delay=20",
+        "delay=30,jitter=10,at=10:delay=150",
+    ] {
+        let mut call = Call::over(link, 1_500_000.0);
+        call.run(10);
+        call.run(2);
+        call.run(5);
+        let carried = call.delivered_bits / 5000.0;
+        assert!(carried > 1400.0, "{link}: {carried} kbit/s");
+    }
+}

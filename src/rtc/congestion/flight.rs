@@ -1,18 +1,22 @@
 //! How long packets have been on their way without a word of them. On a path that has become narrow the reports come late, or
 //! not at all: whatever is sent until they come only fills the queue, and then is lost.
 //!
+//! A path that has become longer delays reports, too, but it is not full, and nothing is gained by waiting for it. What comes
+//! from the far side tells them apart: through a full path it comes spread, through a longer one at the pace at which it left,
+//! after a time without anything.
+//!
 //! Noted on the task of the peer connection, read by the sending task and by the encoder.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-use super::queue::LeastOf;
 use crate::media::MediaTime;
 
-/// Beyond the least round trip, a report may take so long: three intervals, so that one lost report changes nothing.
+/// Beyond the round trip without the queue, a report may take so long: three intervals, so that one lost report changes
+/// nothing.
 const PATIENCE: Duration = Duration::from_millis(150);
 /// Where many reports are lost, two in a row are nothing, either.
 const MORE_PATIENCE: Duration = Duration::from_millis(100);
@@ -20,16 +24,34 @@ const MORE_PATIENCE: Duration = Duration::from_millis(100);
 pub(super) const FIRST_PATIENCE: Duration = Duration::from_millis(200);
 /// What is not reported for so much longer never will be.
 const GIVEN_UP: Duration = Duration::from_millis(400);
-/// The least round trip of this time counts.
-const ROUND_TRIP_WINDOW: Duration = Duration::from_secs(10);
+/// Jitter delays reports by up to so many times its mean, both ways, but by no more than this.
+const JITTER_PEAKS: u32 = 6;
+const MOST_JITTER: Duration = Duration::from_millis(150);
+/// A full path lets something through within this time.
+const SILENT: Duration = Duration::from_millis(150);
+/// What comes after a pause so long may be the first that has come by a longer path.
+const PAUSE: Duration = Duration::from_millis(100);
+/// While packets come steadily from the far side, a full path to it lets reports of something through within this time.
+const UNREPORTED: Duration = Duration::from_millis(150);
+/// After such a pause, and after a report that ends such a time, it shows within this time whether the path has become longer.
+const TRIAL: Duration = Duration::from_millis(250);
+/// Reports whose least round trip counts.
+const REPORTS: usize = 4;
 /// Departures that are remembered: more are not on their way within any patience.
 const REMEMBERED: usize = 4096;
 
-/// Since when the oldest packet is on its way, and how long that may last. In microseconds; 0: none.
+/// Since when the oldest packet is on its way, and how long that may last. In microseconds; 0: none, or never.
 #[derive(Debug, Default)]
 pub(in crate::rtc) struct Flight {
     oldest_us: AtomicU64,
     patience_us: AtomicU64,
+    /// When something came from the far side, and when a report did.
+    heard_us: AtomicU64,
+    reported_us: AtomicU64,
+    /// What comes from the far side comes at the pace at which it left.
+    steady: AtomicBool,
+    /// Until when nothing is held, because the path may have become longer.
+    trial_us: AtomicU64,
     /// Something was reported.
     pub(in crate::rtc) reported: Notify,
 }
@@ -37,12 +59,48 @@ pub(in crate::rtc) struct Flight {
 impl Flight {
     /// Until when nothing more is to be sent, unless a report comes before; `None` when something may.
     pub(in crate::rtc) fn held_until(&self, now: MediaTime) -> Option<MediaTime> {
-        let oldest = self.oldest_us.load(Relaxed);
+        let at = |gauge: &AtomicU64| MediaTime::from_micros(gauge.load(Relaxed));
+        let oldest = at(&self.oldest_us);
         let patience = Duration::from_micros(self.patience_us.load(Relaxed));
-        let end = MediaTime::from_micros(oldest) + patience + GIVEN_UP;
-        let late = now.since(MediaTime::from_micros(oldest)) > patience;
-        (oldest != 0 && late && now < end).then_some(end)
+        if oldest == MediaTime::default() || now.since(oldest) <= patience || now < at(&self.trial_us) {
+            return None;
+        }
+        let mut end = (oldest + patience + GIVEN_UP).min(at(&self.heard_us) + SILENT);
+        if self.steady.load(Relaxed) {
+            end = end.min(at(&self.reported_us) + UNREPORTED);
+        }
+        (now < end).then_some(end)
     }
+
+    /// No report has come for long, though packets come steadily.
+    fn is_unreported(&self, now: MediaTime) -> bool {
+        self.steady.load(Relaxed) && now.since(MediaTime::from_micros(self.reported_us.load(Relaxed))) >= UNREPORTED
+    }
+
+    /// A packet came from the far side at `now`; `steady`, where it tells, as those before it.
+    pub(super) fn heard(&self, steady: Option<bool>, now: MediaTime) {
+        if now.since(MediaTime::from_micros(self.heard_us.load(Relaxed))) >= PAUSE {
+            self.trial_us.store((now + TRIAL).as_micros(), Relaxed);
+        }
+        self.heard_us.store(now.as_micros(), Relaxed);
+        if let Some(steady) = steady {
+            self.steady.store(steady, Relaxed);
+        }
+    }
+}
+
+/// What a report says of what is on its way.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Word {
+    /// Everything through this packet has been reported, or never will be.
+    pub(super) number: u16,
+    /// How long ago the latest packet left that has arrived, if that is news, and how long packets wait on the path.
+    pub(super) took: Option<Duration>,
+    pub(super) queue: Duration,
+    /// How much the delay goes back and forth.
+    pub(super) jitter: Duration,
+    /// Much is lost, and so are reports.
+    pub(super) heavy_loss: bool,
 }
 
 /// What is on its way.
@@ -50,7 +108,8 @@ impl Flight {
 pub(super) struct InFlight {
     /// Numbers and departures of what is not reported yet.
     departures: VecDeque<(u16, Instant)>,
-    round_trip: LeastOf,
+    /// The latest round trips without the queue.
+    round_trips: [Option<Duration>; REPORTS],
     patience: Option<Duration>,
 }
 
@@ -65,28 +124,23 @@ impl InFlight {
         self.publish(flight);
     }
 
-    /// Everything through the packet `number`, which left at `departure` if that is news, has been reported, or never will
-    /// be. `heavy_loss`: so are reports lost.
-    pub(super) fn reported(
-        &mut self,
-        number: u16,
-        departure: Option<Instant>,
-        heavy_loss: bool,
-        now: Instant,
-        flight: &Flight,
-    ) {
-        let is_through = |one: u16| number.wrapping_sub(one) < 1 << 15;
+    /// A report came.
+    pub(super) fn reported(&mut self, word: Word, now: Instant, flight: &Flight) {
+        let is_through = |one: u16| word.number.wrapping_sub(one) < 1 << 15;
         while self.departures.pop_front_if(|(one, _)| is_through(*one)).is_some() {}
-        if let Some(at) = departure {
-            let took = now.saturating_duration_since(at);
-            if self.patience.is_some_and(|patience| took >= patience + GIVEN_UP) {
-                // It was given up, and has come: the path has become longer.
-                self.round_trip = LeastOf::default();
-            }
-            let least = self.round_trip.note(took.as_secs_f64(), now, ROUND_TRIP_WINDOW);
-            let more = if heavy_loss { MORE_PATIENCE } else { Duration::ZERO };
-            self.patience = Some(Duration::from_secs_f64(least) + PATIENCE + more);
+        let at = MediaTime::of(now);
+        if flight.is_unreported(at) {
+            flight.trial_us.store((at + TRIAL).as_micros(), Relaxed);
         }
+        if let Some(took) = word.took {
+            self.round_trips.rotate_right(1);
+            self.round_trips[0] = Some(took.saturating_sub(word.queue));
+            let least = self.round_trips.iter().flatten().min().copied().unwrap_or(took);
+            let jitter = (word.jitter * JITTER_PEAKS).min(MOST_JITTER);
+            let more = if word.heavy_loss { MORE_PATIENCE } else { Duration::ZERO };
+            self.patience = Some(least + PATIENCE + more.max(jitter));
+        }
+        flight.reported_us.store(at.as_micros(), Relaxed);
         self.publish(flight);
         flight.reported.notify_one();
     }
@@ -104,44 +158,78 @@ mod tests {
 
     const MS: fn(u64) -> Duration = Duration::from_millis;
 
+    fn word(number: u16, took: u64, queue: u64) -> Word {
+        Word { number, took: Some(MS(took)), queue: MS(queue), jitter: Duration::ZERO, heavy_loss: false }
+    }
+
     #[test]
     fn a_late_report_holds_what_follows_until_it_comes_or_is_given_up() {
         let start = Instant::now();
         let (flight, mut in_flight) = (Flight::default(), InFlight::default());
-        let held = |flight: &Flight, ms: u64| flight.held_until(MediaTime::of(start) + MS(ms)).is_some();
+        // Something comes all the time, though not steadily.
+        let held = |flight: &Flight, ms: u64| {
+            let at = MediaTime::of(start) + MS(ms);
+            flight.heard(Some(false), at);
+            flight.trial_us.store(0, Relaxed);
+            flight.held_until(at).is_some()
+        };
         in_flight.left(65_535, start, &flight);
         in_flight.left(0, start + MS(10), &flight);
-        in_flight.reported(0, Some(start + MS(10)), false, start + MS(50), &flight);
+        in_flight.reported(word(0, 40, 0), start + MS(50), &flight);
         assert!(!held(&flight, 5000), "nothing is on its way");
         in_flight.left(1, start + MS(100), &flight);
         in_flight.left(2, start + MS(200), &flight);
         // The round trip of 40 ms, and 150 ms of patience.
         assert!(!held(&flight, 289) && held(&flight, 291));
-        in_flight.reported(1, Some(start + MS(100)), false, start + MS(300), &flight);
+        in_flight.reported(word(1, 200, 160), start + MS(300), &flight);
         assert!(!held(&flight, 300) && held(&flight, 391));
         assert!(held(&flight, 789) && !held(&flight, 791), "given up");
         in_flight.left(3, start + MS(1000), &flight);
         assert!(!held(&flight, 1100), "what was given up is forgotten");
     }
 
-    #[test]
-    fn a_path_that_becomes_much_longer_is_soon_no_reason_to_hold() {
+    /// How long pictures are held, in ms, of 4 s each: of sound both ways each 20 ms, and a report each 50 ms, over a path that
+    /// takes `ways` ms, there and back, instead of 20 after the first second.
+    fn held_ms(ways: [u64; 2]) -> [u64; 3] {
         let start = Instant::now();
         let (flight, mut in_flight) = (Flight::default(), InFlight::default());
-        // A packet of sound each 20 ms, a report each 60 ms, and after 2 s a round trip of 900 ms instead of 40.
-        let mut held_ms = [0; 3];
-        for ms in (0..24_000).step_by(20) {
+        let way = |n: usize, left: u64| if left < 1000 { 20 } else { ways[n] };
+        let mut held = [0; 3];
+        let mut steps = 0;
+        for ms in 0..12_000 {
             let now = start + MS(ms);
-            in_flight.left((ms / 20) as u16, now, &flight);
-            let round_trip = if ms < 2000 { 40 } else { 900 };
-            if ms % 60 == 0 && ms > round_trip && !(2000..=2900).contains(&ms) {
-                let left = ms - round_trip;
-                in_flight.reported((left / 20) as u16, Some(start + MS(left)), false, now, &flight);
+            if ms % 20 == 0 {
+                in_flight.left((ms / 20) as u16, now, &flight);
             }
-            if flight.held_until(MediaTime::of(now)).is_some() {
-                held_ms[(ms / 8000) as usize] += 20;
+            let comes = |n: usize| (0..=1000).find(|took| *took <= ms && way(n, ms - took) == *took);
+            if let Some(back) = comes(1) {
+                let left = ms - back;
+                if left % 20 == 7 {
+                    let gap = left >= 1000 && left < 1020;
+                    steps = if gap { 0 } else { steps + 1 };
+                    flight.heard(Some(steps >= 2), MediaTime::of(now));
+                }
+                if left % 50 == 0
+                    && let Some(there) = (0..20).find_map(|late| {
+                        let at = left.checked_sub(late)?;
+                        (0..=1000)
+                            .find(|took| *took <= at && way(0, at - took) == *took && (at - took).is_multiple_of(20))
+                            .map(|took| took + late)
+                    })
+                {
+                    in_flight.reported(word(((left - there) / 20) as u16, there + back, 0), now, &flight);
+                }
             }
+            held[(ms / 4000) as usize] += u64::from(flight.held_until(MediaTime::of(now)).is_some());
         }
-        assert!((600..1200).contains(&held_ms[0]) && held_ms[1..] == [0, 0], "{held_ms:?}");
+        held
+    }
+
+    #[test]
+    fn a_path_that_becomes_longer_holds_nothing() {
+        for ways in [[20, 20], [120, 120], [320, 320], [20, 320], [320, 20]] {
+            let held = held_ms(ways);
+            assert!(held[0] <= 40 && held[1..] == [0, 0], "{ways:?}: {held:?}");
+        }
     }
 }

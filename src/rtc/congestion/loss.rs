@@ -25,6 +25,9 @@ const WINDOW: Duration = Duration::from_millis(1000);
 const OWN_TIME: Duration = Duration::from_secs(8);
 /// The time over which the loss counts that repairs are made for.
 const TYPICAL_TIME: Duration = Duration::from_secs(4);
+/// A path that begins to lose is known by the latest packets: so many of them, of which so many losses are taken for chance.
+const ONSETS: [(usize, u32); 3] = [(25, 1), (50, 2), (LATEST, 3)];
+const LATEST: usize = 100;
 
 /// Lone losses that are assumed beside those measured: a few losses tell little of how long runs are.
 const ASSUMED_LONE: f64 = 4.0;
@@ -44,6 +47,8 @@ pub(super) struct PathLoss {
     runs: f64,
     in_run: bool,
     counted_at: Option<Instant>,
+    /// Which of the latest packets were lost, the latest first.
+    latest: VecDeque<bool>,
 }
 
 /// A rate that was lowered to see whether less is lost then.
@@ -70,7 +75,29 @@ impl PathLoss {
     /// The share of packets that were lost lately, whatever the reason; 0 while too few packets tell.
     pub(super) fn recent(&self) -> f64 {
         let (lost, all) = self.lost_of();
-        if all < ENOUGH_PACKETS { 0.0 } else { f64::from(lost) / f64::from(all) }
+        let recent = if all < ENOUGH_PACKETS { 0.0 } else { f64::from(lost) / f64::from(all) };
+        recent.max(self.onset())
+    }
+
+    /// The share of the latest packets that were certainly lost for a reason: it rises with the first losses.
+    fn onset(&self) -> f64 {
+        let share = |(packets, chance): (usize, u32)| {
+            let lost = self.latest.iter().take(packets).filter(|lost| **lost).count();
+            (lost as f64 - f64::from(chance)).max(0.0) / packets as f64
+        };
+        ONSETS.into_iter().map(share).fold(0.0, f64::max)
+    }
+
+    /// So many packets that counted as lost have come: they were only overtaken.
+    pub(super) fn take_back(&mut self, count: u32) {
+        let mut left = count;
+        for (_, lost, _) in self.fates.iter_mut().rev() {
+            let taken = left.min(*lost);
+            (*lost, left) = (*lost - taken, left - taken);
+        }
+        self.lost = (self.lost - f64::from(count)).max(0.0);
+        self.runs = (self.runs - f64::from(count)).max(0.0);
+        self.latest.iter_mut().filter(|lost| **lost).take(count as usize).for_each(|lost| *lost = false);
     }
 
     /// The share of packets that the path loses by itself, over the last seconds.
@@ -78,12 +105,11 @@ impl PathLoss {
         self.own.map_or(0.0, |(own, _)| own)
     }
 
-    /// The loss of the last seconds, without what congestion cost.
+    /// The loss of the last seconds, without what was lost while packets waited.
     pub(super) fn typical(&self) -> TypicalLoss {
         // Too few tell nothing.
-        let loss = self.lost / self.all.max(f64::from(ENOUGH_PACKETS));
-        let share = if self.trial.is_some() { loss.min(self.own()) } else { loss };
-        TypicalLoss { share, run: (self.lost + ASSUMED_LONE) / (self.runs + ASSUMED_LONE) }
+        let loss = (self.lost / self.all.max(f64::from(ENOUGH_PACKETS))).max(self.onset());
+        TypicalLoss { share: loss, run: (self.lost + ASSUMED_LONE) / (self.runs + ASSUMED_LONE) }
     }
 
     fn lost_of(&self) -> (u32, u32) {
@@ -114,6 +140,10 @@ impl PathLoss {
             self.trial = None;
         } else {
             self.count(lost, all, runs, now);
+            for report in reports.iter().filter(counts) {
+                self.latest.push_front(report.arrival.is_none());
+            }
+            self.latest.truncate(LATEST);
         }
         self.forget(now);
         let (lost, all) = self.lost_of();
@@ -172,6 +202,12 @@ impl PathLoss {
     pub(super) fn forget_interruption(&mut self) {
         self.clear();
         (self.lost, self.all, self.runs) = (0.0, 0.0, 0.0);
+        self.latest.clear();
+    }
+
+    /// What was lost lately was lost in a queue.
+    pub(super) fn forget_onset(&mut self) {
+        self.latest.clear();
     }
 
     /// What was lost so far has been answered.

@@ -12,13 +12,15 @@
 
 mod estimator;
 mod flight;
+mod history;
 mod loss;
 mod queue;
 mod repairs;
+mod steadiness;
 mod superseded;
 mod trend;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
@@ -35,8 +37,10 @@ use super::stats::Counters;
 use crate::jitter_buffer::starts_keyframe;
 use crate::media::MediaTime;
 
-use flight::InFlight;
+use flight::{InFlight, Word};
+use history::{History, News, REMEMBERED};
 use repairs::{RepairRate, RepairRequests};
+use steadiness::Steadiness;
 use superseded::Superseded;
 
 pub(super) use estimator::START_BPS;
@@ -44,11 +48,10 @@ pub use estimator::{BandwidthEstimator, Report};
 pub(super) use flight::Flight;
 pub(super) use repairs::NumbersRepairs;
 
-/// Packets whose fate is remembered: several seconds.
-const REMEMBERED: usize = 4096;
-
 /// Above this loss each repair is sent twice: a repair that is lost costs another round trip, and often a freeze.
 pub(super) const HEAVY_LOSS: f64 = 0.07;
+/// Or where so much may be sent, in bit/s, and nothing waits.
+const ROOM_FOR_REPEATS: u64 = 500_000;
 /// Beyond the round trip and the queue, before a repair is sent again. A far side that asks at the pace of the round trip
 /// is not held up by it.
 const REPAIR_MARGIN: Duration = Duration::from_millis(10);
@@ -67,12 +70,16 @@ pub(super) struct CongestionControl {
     streams: HashMap<u32, u8>,
     history: History,
     in_flight: InFlight,
+    /// What comes from the far side.
+    steadiness: Steadiness,
     /// The streams of repairs on request and of those ahead: their SSRC, and what they take.
     on_request: RepairStream,
     ahead: RepairStream,
     repair_requests: RepairRequests,
     /// The stream that is repaired.
     video: Option<u32>,
+    /// How many other paths there had been when this one was begun with.
+    path: u32,
 }
 
 impl CongestionControl {
@@ -86,14 +93,26 @@ impl CongestionControl {
             streams: HashMap::new(),
             history: History::default(),
             in_flight: InFlight::default(),
+            steadiness: Steadiness::default(),
             on_request: RepairStream::default(),
             ahead: RepairStream::default(),
             repair_requests: RepairRequests::default(),
             video: None,
+            path: 0,
+        }
+    }
+
+    /// Begins anew where packets take another path: nothing that was learnt of the one before says anything of it.
+    fn follow_path(&mut self) {
+        let path = self.counters.path_changes();
+        if std::mem::replace(&mut self.path, path) != path {
+            self.estimator = BandwidthEstimator::new();
+            self.in_flight = InFlight::default();
         }
     }
 
     fn feedback(&mut self, feedback: &TransportLayerCc, now: Instant) {
+        self.follow_path();
         // More than was ever sent: a few hostile bytes are not to be spelt out as many thousand packets.
         if usize::from(feedback.packet_status_count) > REMEMBERED {
             return;
@@ -102,23 +121,32 @@ impl CongestionControl {
         if before > 0 {
             self.estimator.on_lost_report(before);
         }
-        let reports: Vec<Report> = acknowledged(feedback)
-            .filter_map(|acknowledged| {
-                let arrival = acknowledged.arrival.filter(|_| acknowledged.arrived);
-                let fate = if arrival.is_some() { Fate::Arrived } else { Fate::Missing };
-                let sent = self.history.report(acknowledged.sequence_number, fate)?;
-                Some(Report { departure: sent.departure, size: sent.size, arrival })
-            })
-            .collect();
+        let packets = acknowledged(feedback).map(|one| (one.sequence_number, one.arrival.filter(|_| one.arrived)));
+        let News { reports, overtaken } = self.history.report(packets, now);
         let missed = reports.iter().filter(|report| report.arrival.is_none()).count();
-        self.counters.packets_reported.fetch_add(reports.len() as u64, Relaxed);
+        self.counters.packets_reported.fetch_add((reports.len() as u64).saturating_sub(overtaken.into()), Relaxed);
         self.counters.packets_missed_there.fetch_add(missed as u64, Relaxed);
+        self.counters.packets_missed_there.fetch_sub(overtaken.into(), Relaxed);
+        self.estimator.on_overtaken(overtaken);
+        let took = took(&reports, now);
+        if let Some(took) = took {
+            self.counters.round_trip_of_feedback(took);
+        }
         self.estimator.on_feedback(&reports, self.counters.round_trip(), now);
+        if self.estimator.take_longer()
+            && let Some(took) = took
+        {
+            self.counters.round_trip_restarts(took);
+        }
         self.counters.set_path_loss(self.estimator.loss().typical());
-        let last = feedback.base_sequence_number.wrapping_add(feedback.packet_status_count.wrapping_sub(1));
-        let heavy_loss = self.estimator.loss().recent() > HEAVY_LOSS;
-        let departure = reports.last().map(|report| report.departure);
-        self.in_flight.reported(last, departure, heavy_loss, now, &self.counters.flight);
+        let word = Word {
+            number: feedback.base_sequence_number.wrapping_add(feedback.packet_status_count.wrapping_sub(1)),
+            took,
+            queue: self.estimator.queue_of_latest(),
+            jitter: self.estimator.jitter(),
+            heavy_loss: self.estimator.loss().recent() > HEAVY_LOSS,
+        };
+        self.in_flight.reported(word, now, &self.counters.flight);
         self.publish();
     }
 
@@ -149,6 +177,13 @@ impl CongestionControl {
         }
     }
 
+    /// Each repair is sent twice: where much is lost, and where there is room, because from which loss on is known only later.
+    fn repeats_repairs(&self) -> bool {
+        let room = self.estimator.queue_beyond_jitter() < estimator::QUEUE_SMALL
+            && self.estimator.target_bps() >= ROOM_FOR_REPEATS;
+        room || self.estimator.loss().recent() > HEAVY_LOSS
+    }
+
     /// What new packets may take.
     fn publish(&self) {
         let repairs = self.on_request.rate.bps() + self.ahead.rate.bps();
@@ -161,6 +196,16 @@ impl CongestionControl {
 /// nothing.
 fn acknowledged(feedback: &TransportLayerCc) -> impl Iterator<Item = Acknowledgement> {
     convert_twcc(feedback).into_iter().take(feedback.packet_status_count.into())
+}
+
+/// How long ago the packet left that arrived last, as far as is known: one that was overtaken took longer than its report.
+fn took(reports: &[Report], now: Instant) -> Option<Duration> {
+    let latest = reports.iter().filter_map(|report| report.arrival).max()?;
+    let ages = reports.iter().filter_map(|report| {
+        let waited = latest.saturating_sub(report.arrival?);
+        Some(now.saturating_duration_since(report.departure).saturating_sub(waited))
+    });
+    ages.min()
 }
 
 /// One stream of repairs.
@@ -177,71 +222,13 @@ impl RepairStream {
     }
 }
 
-/// What left, by its transport-wide number.
-#[derive(Debug, Default)]
-struct History {
-    sent: VecDeque<Sent>,
-    /// The number of the last one.
-    last: u16,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Sent {
-    departure: Instant,
-    size: usize,
-    fate: Option<Fate>,
-}
-
-/// What was reported of a packet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fate {
-    /// The report on it was lost.
-    Unreported,
-    Missing,
-    Arrived,
-}
-
-impl History {
-    fn add(&mut self, number: u16, sent: Sent) {
-        if number != self.last.wrapping_add(1) {
-            self.sent.clear();
-        }
-        if self.sent.len() == REMEMBERED {
-            self.sent.pop_front();
-        }
-        self.sent.push_back(sent);
-        self.last = number;
-    }
-
-    /// The bytes before `number`, back to what was reported last, of which no report told. Each counts once.
-    fn unreported_before(&mut self, number: u16) -> usize {
-        let back = usize::from(self.last.wrapping_sub(number)) + 1;
-        let end = self.sent.len().saturating_sub(back);
-        let mut bytes = 0;
-        for sent in self.sent.range_mut(..end).rev().take_while(|sent| sent.fate.is_none()) {
-            sent.fate = Some(Fate::Unreported);
-            bytes += sent.size;
-        }
-        bytes
-    }
-
-    /// What left under `number`, unless that is no news: reports repeat what is missing, and where packets overtake each
-    /// other they say of a missing one that it has arrived. Bytes that have counted without a report are none any more.
-    fn report(&mut self, number: u16, fate: Fate) -> Option<Sent> {
-        let back = usize::from(self.last.wrapping_sub(number));
-        let index = self.sent.len().checked_sub(back + 1)?;
-        let sent = self.sent.get_mut(index)?;
-        if sent.fate == Some(fate) || sent.fate == Some(Fate::Arrived) {
-            return None;
-        }
-        let size = if sent.fate == Some(Fate::Unreported) { 0 } else { sent.size };
-        sent.fate = Some(fate);
-        Some(Sent { size, ..*sent })
-    }
-}
-
 impl Stage for CongestionControl {
     fn read(&mut self, mut message: TaggedPacket, passing: &mut Passing) {
+        let steady = match &message.message.packet {
+            Packet::Rtp(packet) => self.steadiness.arrived(packet.header.ssrc, packet.header.timestamp, message.now),
+            _ => None,
+        };
+        self.counters.flight.heard(steady, MediaTime::of(message.now));
         if let Packet::Rtcp(packets) = &mut message.message.packet {
             for packet in packets.iter() {
                 if let Some(feedback) = packet.as_any().downcast_ref::<TransportLayerCc>() {
@@ -249,7 +236,7 @@ impl Stage for CongestionControl {
                 }
             }
             packets.retain_mut(|packet| self.grants(packet, message.now));
-            if self.estimator.loss().recent() > HEAVY_LOSS {
+            if self.repeats_repairs() {
                 let repeated: Vec<_> =
                     packets.iter().filter(|packet| packet.as_any().is::<TransportLayerNack>()).cloned().collect();
                 packets.extend(repeated);
@@ -264,14 +251,15 @@ impl Stage for CongestionControl {
             && let Some(mut bytes) = packet.header.get_extension(extension)
             && let Ok(number) = TransportCcExtension::unmarshal(&mut bytes)
         {
-            let sent = Sent { departure: message.now, size: packet.marshal_size(), fate: None };
-            self.history.add(number.transport_sequence, sent);
+            self.follow_path();
+            let size = packet.marshal_size();
+            self.history.add(number.transport_sequence, message.now, size);
             self.in_flight.left(number.transport_sequence, message.now, &self.counters.flight);
             if self.video == Some(packet.header.ssrc) {
                 self.superseded.left(packet.header.sequence_number, starts_keyframe(&packet.payload));
             }
-            self.on_request.note(packet.header.ssrc, sent.size, message.now);
-            self.ahead.note(packet.header.ssrc, sent.size, message.now);
+            self.on_request.note(packet.header.ssrc, size, message.now);
+            self.ahead.note(packet.header.ssrc, size, message.now);
             self.estimator.on_departure(message.now);
             self.publish();
         }
@@ -292,6 +280,12 @@ impl Stage for CongestionControl {
         }
     }
 
+    fn bind_remote(&mut self, stream: &StreamInfo) {
+        if stream.ssrc_rtx.is_some() || stream.mime_type.starts_with("audio/") {
+            self.steadiness.watch(stream.ssrc, stream.clock_rate);
+        }
+    }
+
     fn unbind_local(&mut self, stream: &StreamInfo) {
         for ssrc in [Some(stream.ssrc), stream.ssrc_rtx, stream.ssrc_fec].into_iter().flatten() {
             self.streams.remove(&ssrc);
@@ -306,37 +300,6 @@ mod tests {
     };
 
     use super::*;
-
-    #[test]
-    fn what_left_is_found_by_its_number_across_the_wrap_and_no_more_is_kept_than_that() {
-        let start = Instant::now();
-        let mut history = History::default();
-        let number = |n: usize| 60_000_u16.wrapping_add(n as u16);
-        for n in 0..10_000 {
-            history.add(number(n), Sent { departure: start, size: n, fate: None });
-        }
-        let mut found = |n: usize| history.report(number(n), Fate::Arrived).map(|sent| sent.size);
-        assert_eq!(
-            (found(9_999), found(9_999 - REMEMBERED + 1), found(9_999 - REMEMBERED)),
-            (Some(9_999), Some(5_904), None)
-        );
-        assert_eq!(found(10_000), None, "it has not left yet");
-        assert_eq!(found(9_999), None, "an arrival counts once");
-        let mut missing = |n: usize| history.report(number(n), Fate::Missing).is_some();
-        assert_eq!((missing(9_998), missing(9_998), missing(9_999)), (true, false, false), "and so does a loss");
-        assert!(history.report(number(9_998), Fate::Arrived).is_some(), "it was only overtaken");
-    }
-
-    #[test]
-    fn what_no_report_names_counts_once_however_late_its_report_comes() {
-        let start = Instant::now();
-        let mut history = History::default();
-        (0..10).for_each(|n| history.add(n, Sent { departure: start, size: 100, fate: None }));
-        history.report(0, Fate::Arrived);
-        assert_eq!((history.unreported_before(5), history.unreported_before(5)), (400, 0));
-        assert_eq!(history.report(3, Fate::Arrived).map(|sent| sent.size), Some(0));
-        assert_eq!(history.report(6, Fate::Arrived).map(|sent| sent.size), Some(100));
-    }
 
     #[test]
     fn the_padding_of_a_report_says_nothing() {

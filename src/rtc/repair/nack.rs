@@ -6,8 +6,9 @@
 //!
 //! A gap is asked for a few milliseconds after it shows, in case its packet was only overtaken; where repairs are sent ahead,
 //! once those of its frame have had their chance. Then again each time that an answer should have come, until the jitter
-//! buffer gives the packet up. Asking faster than the round trip only multiplies the repairs; but where requests themselves
-//! get lost, each is said twice, and the sender answers one. Runs on the tokio task of the peer connection; time is an
+//! buffer gives the packet up. Asking faster than the round trip only multiplies the repairs; but a path that loses packets
+//! loses requests, too, and from which loss on is known only later: each is said twice where there is room, and the sender answers
+//! one. Runs on the tokio task of the peer connection; time is an
 //! argument.
 
 use std::collections::{BTreeMap, HashMap};
@@ -20,6 +21,7 @@ use rtc::rtcp::transport_feedbacks::transport_layer_nack::{TransportLayerNack, n
 use rtc::shared::TransportContext;
 
 use super::fec::repaired_by;
+use super::redundancy::THIN;
 use crate::jitter_buffer::repair_wait;
 use crate::media::{count_near, first_count};
 use crate::rtc::stage::{Passing, Stage};
@@ -27,13 +29,13 @@ use crate::rtc::stats::Counters;
 
 /// A packet may be overtaken by others for so long before it counts as missing.
 const OVERTAKEN: Duration = Duration::from_millis(5);
-/// Added to the round trip before asking again: the far side's and this side's own delays.
+/// Added to the round trip before asking again: the far side's and this side's own delays, or more where round trips differ by
+/// more.
 const MARGIN: Duration = Duration::from_millis(15);
 /// The round trip that is assumed before the first report of it.
 const UNKNOWN_ROUND_TRIP: Duration = Duration::from_millis(80);
-/// A request is said again so soon where at least this share of packets is lost: a run of losses should not take both.
+/// A request is said again so soon: a run of losses should not take both.
 const SAID_AGAIN: Duration = Duration::from_millis(10);
-const LOSES_REQUESTS: f64 = 0.005;
 /// Repairs ahead are waited for until so long after the latest packet of their frame: the pacer sends bursts.
 const QUIET: Duration = Duration::from_millis(15);
 /// But no longer than this.
@@ -109,8 +111,10 @@ impl NackGenerator {
     fn ask(&mut self, now: Instant, passing: &mut Passing) {
         let known = self.counters.round_trip();
         let round_trip = if known.is_zero() { UNKNOWN_ROUND_TRIP } else { known };
-        let twice = self.counters.path_loss() >= LOSES_REQUESTS;
-        let pace = Pace { again: round_trip + MARGIN, wait: repair_wait(known), twice };
+        let margin = MARGIN.max(self.counters.round_trip_variation());
+        // A thin path has no room for it.
+        let twice = self.counters.target_bps.load(Relaxed) >= THIN;
+        let pace = Pace { again: round_trip + margin, wait: repair_wait(known), twice };
         for (&media_ssrc, stream) in &mut self.streams {
             let wanted = stream.take_due(now, pace);
             self.counters.packets_missed.fetch_add(std::mem::take(&mut stream.missed), Relaxed);
@@ -278,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn where_requests_get_lost_each_is_said_twice() {
+    fn where_there_is_room_each_request_is_said_twice() {
         let start = Instant::now();
         let mut stream = Stream::default();
         stream.arrived(1, 0, start);

@@ -46,8 +46,6 @@ pub(in crate::rtc) struct VirtualEnd {
     link: Link,
     under_way: BTreeMap<(MediaTime, u64), Packet>,
     departures: u64,
-    /// Twice the link's delay.
-    round_trip_us: u64,
     /// Bytes of video, retransmissions and repairs ahead that left.
     pub(in crate::rtc) sent: [usize; 3],
     /// The far side's packets of sound that came.
@@ -88,7 +86,6 @@ impl VirtualEnd {
             link: Link::new(profile.clone(), u64::from(number), start),
             under_way: BTreeMap::new(),
             departures: 0,
-            round_trip_us: 2 * profile.at(Duration::ZERO).delay.as_micros() as u64,
             sent: [0; 3],
             sound_came: 0,
         }
@@ -102,8 +99,6 @@ impl VirtualEnd {
 
     /// Time has come to `now`.
     pub(in crate::rtc) fn advance(&mut self, now: Instant) {
-        // The engine's sender reports bear the real time, which does not pass here as they would have it.
-        self.counters.round_trip_us.store(self.round_trip_us, Relaxed);
         if self.chain.poll_timeout().is_some_and(|at| at <= now) {
             self.chain.handle_timeout(now).unwrap();
         }

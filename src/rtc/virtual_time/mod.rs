@@ -1,5 +1,7 @@
 //! Whole paths in virtual time: the interceptors of both sides and a seeded link between them, a minute of call in a second.
 
+mod call;
+mod change_tests;
 mod end;
 mod loss_tests;
 mod rate_tests;

@@ -1,0 +1,242 @@
+//! What left, by its transport-wide number, and what became of it.
+//!
+//! A packet counts as lost once one that left later by more than the network is known to reorder has arrived (RFC 8985, 3.2): one
+//! that is only overtaken is not lost. Should it come nevertheless, the network reorders by more than was known.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use super::estimator::Report;
+
+/// Packets whose fate is remembered: several seconds.
+pub(super) const REMEMBERED: usize = 4096;
+/// A packet may be overtaken by those that left so much later, on any network.
+const REORDERING: Duration = Duration::from_millis(5);
+/// On one that is known to reorder, by no more than this.
+const MOST_REORDERING: Duration = Duration::from_millis(150);
+/// What is known of it fades to a third in this time.
+const REORDERING_TIME: Duration = Duration::from_secs(10);
+/// Packets that may be missing before it is known whether they are lost.
+const MOST_MISSING: usize = 512;
+
+/// What left.
+#[derive(Debug, Default)]
+pub(super) struct History {
+    sent: VecDeque<Sent>,
+    /// The number of the last one.
+    last: u16,
+    /// What was reported missing and has not been judged, the oldest first.
+    missing: VecDeque<u16>,
+    /// The departure of the latest packet that arrived.
+    delivered: Option<Instant>,
+    /// By how much later packets have overtaken earlier ones, and when that was seen.
+    reordering: Option<(Duration, Instant)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Sent {
+    departure: Instant,
+    size: usize,
+    fate: Option<Fate>,
+}
+
+/// What was reported of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    /// The report on it was lost.
+    Unreported,
+    /// It was not there yet.
+    Missing,
+    Lost,
+    Arrived,
+}
+
+/// What a report says that is news.
+#[derive(Debug, Default)]
+pub(super) struct News {
+    /// What arrived, and what is lost, in the order of departure.
+    pub(super) reports: Vec<Report>,
+    /// Packets that had been given up as lost, and have come.
+    pub(super) overtaken: u32,
+}
+
+impl History {
+    pub(super) fn add(&mut self, number: u16, departure: Instant, size: usize) {
+        if number != self.last.wrapping_add(1) {
+            self.sent.clear();
+            self.missing.clear();
+        }
+        if self.sent.len() == REMEMBERED {
+            self.sent.pop_front();
+        }
+        self.sent.push_back(Sent { departure, size, fate: None });
+        self.last = number;
+    }
+
+    /// The bytes before `number`, back to what was reported last, of which no report told. Each counts once.
+    pub(super) fn unreported_before(&mut self, number: u16) -> usize {
+        let back = usize::from(self.last.wrapping_sub(number)) + 1;
+        let end = self.sent.len().saturating_sub(back);
+        let mut bytes = 0;
+        for sent in self.sent.range_mut(..end).rev().take_while(|sent| sent.fate.is_none()) {
+            sent.fate = Some(Fate::Unreported);
+            bytes += sent.size;
+        }
+        bytes
+    }
+
+    /// Takes a report on packets: the number of each, and its arrival if it has come. Reports repeat what is missing, and where
+    /// packets overtake each other they say later that a missing one has come. Bytes that have counted without a report are
+    /// none any more.
+    pub(super) fn report(&mut self, packets: impl Iterator<Item = (u16, Option<Duration>)>, now: Instant) -> News {
+        let mut news = News::default();
+        let mut overtaken_by = Duration::ZERO;
+        for (number, arrival) in packets {
+            let Some(sent) = self.sent_as(number) else { continue };
+            let before = sent.fate;
+            if before == Some(Fate::Arrived)
+                || (arrival.is_none() && matches!(before, Some(Fate::Missing | Fate::Lost)))
+            {
+                continue;
+            }
+            let size = if before == Some(Fate::Unreported) { 0 } else { sent.size };
+            let departure = sent.departure;
+            let Some(_) = arrival else {
+                sent.fate = Some(Fate::Missing);
+                if before == Some(Fate::Unreported) {
+                    sent.size = 0;
+                }
+                if self.missing.len() < MOST_MISSING {
+                    self.missing.push_back(number);
+                }
+                continue;
+            };
+            sent.fate = Some(Fate::Arrived);
+            if matches!(before, Some(Fate::Missing | Fate::Lost)) {
+                news.overtaken += u32::from(before == Some(Fate::Lost));
+                let later = self.delivered.map_or(Duration::ZERO, |at| at.saturating_duration_since(departure));
+                overtaken_by = overtaken_by.max(later);
+            }
+            self.delivered = self.delivered.max(Some(departure));
+            news.reports.push(Report { departure, size, arrival });
+        }
+        if overtaken_by > self.reordering(now) {
+            self.reordering = Some((overtaken_by.min(MOST_REORDERING), now));
+        }
+        self.judge(&mut news.reports, now);
+        news.reports.sort_by_key(|report| report.departure);
+        news
+    }
+
+    /// Adds what is certainly lost.
+    fn judge(&mut self, reports: &mut Vec<Report>, now: Instant) {
+        let (Some(delivered), reordering) = (self.delivered, self.reordering(now)) else { return };
+        for _ in 0..self.missing.len() {
+            let Some(number) = self.missing.pop_front() else { return };
+            let Some(sent) = self.sent_as(number).filter(|sent| sent.fate == Some(Fate::Missing)) else { continue };
+            if delivered.saturating_duration_since(sent.departure) <= reordering {
+                self.missing.push_back(number);
+                continue;
+            }
+            sent.fate = Some(Fate::Lost);
+            reports.push(Report { departure: sent.departure, size: sent.size, arrival: None });
+        }
+    }
+
+    /// A packet may be overtaken by those that left so much later.
+    pub(super) fn reordering(&self, now: Instant) -> Duration {
+        let known = self.reordering.map_or(Duration::ZERO, |(by, at)| {
+            let elapsed = now.saturating_duration_since(at).as_secs_f64();
+            by.mul_f64((-elapsed / REORDERING_TIME.as_secs_f64()).exp())
+        });
+        known.max(REORDERING)
+    }
+
+    fn sent_as(&mut self, number: u16) -> Option<&mut Sent> {
+        let back = usize::from(self.last.wrapping_sub(number));
+        let index = self.sent.len().checked_sub(back + 1)?;
+        self.sent.get_mut(index)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: fn(u64) -> Duration = Duration::from_millis;
+
+    /// A packet each 10 ms, of 100 bytes.
+    fn sent(first: u16, count: u16, start: Instant) -> History {
+        let mut history = History::default();
+        for n in 0..count {
+            history.add(first.wrapping_add(n), start + MS(u64::from(n) * 10), 100);
+        }
+        history
+    }
+
+    /// What is told of packets that have come, or not: which arrived, which are lost, by when they left in ms, and how many
+    /// came that had been lost.
+    fn told(history: &mut History, packets: &[(u16, bool)], start: Instant) -> (Vec<u64>, Vec<u64>, u32) {
+        let packets = packets.iter().map(|(number, came)| (*number, came.then_some(Duration::ZERO)));
+        let news = history.report(packets, start + MS(1000));
+        let left = |came: bool| {
+            let these = news.reports.iter().filter(|report| report.arrival.is_some() == came);
+            these.map(|report| report.departure.saturating_duration_since(start).as_millis() as u64).collect()
+        };
+        (left(true), left(false), news.overtaken)
+    }
+
+    #[test]
+    fn what_left_is_found_by_its_number_across_the_wrap_and_no_more_is_kept_than_that() {
+        let start = Instant::now();
+        let mut history = sent(60_000, 10_000, start);
+        let number = |n: usize| 60_000_u16.wrapping_add(n as u16);
+        let mut found = |n: usize| !told(&mut history, &[(number(n), true)], start).0.is_empty();
+        assert_eq!((found(9_999), found(9_999 - REMEMBERED + 1), found(9_999 - REMEMBERED)), (true, true, false));
+        assert!(!found(10_000), "it has not left yet");
+        assert!(!found(9_999), "an arrival counts once");
+    }
+
+    #[test]
+    fn what_is_missing_is_lost_once_what_left_later_has_come_and_counts_once() {
+        let start = Instant::now();
+        let mut history = sent(65_534, 6, start);
+        assert_eq!(
+            told(&mut history, &[(65_534, true), (65_535, false), (0, true)], start),
+            (vec![0, 20], vec![10], 0)
+        );
+        assert_eq!(told(&mut history, &[(65_535, false), (0, true)], start), (vec![], vec![], 0), "no news");
+        assert_eq!(told(&mut history, &[(1, false)], start), (vec![], vec![], 0), "nothing later has come");
+        assert_eq!(told(&mut history, &[(1, true), (2, true)], start), (vec![30, 40], vec![], 0), "it was on its way");
+        assert_eq!(told(&mut history, &[(1, false), (65_535, false)], start), (vec![], vec![], 0));
+    }
+
+    #[test]
+    fn a_network_that_reorders_is_known_by_what_came_after_it_was_given_up() {
+        let start = Instant::now();
+        for (overtaken_by, then_patient) in [(2_u16, 20), (6, 60)] {
+            let mut history = sent(0, 40, start);
+            let later: Vec<_> = (1..=overtaken_by).map(|n| (n, true)).collect();
+            assert_eq!(told(&mut history, &[&[(0, false)], &later[..]].concat(), start).1, [0], "given up");
+            assert_eq!(told(&mut history, &[(0, true)], start).2, 1, "and taken back");
+            assert_eq!(history.reordering(start + MS(1000)), MS(then_patient));
+            let patient: Vec<_> = (21..=20 + overtaken_by).map(|n| (n, true)).collect();
+            let (_, lost, _) = told(&mut history, &[&[(20, false)], &patient[..]].concat(), start);
+            assert_eq!(lost, [0; 0], "it may come yet");
+            assert_eq!(told(&mut history, &[(20, true)], start), (vec![200], vec![], 0));
+            let faded = history.reordering(start + Duration::from_secs(60));
+            assert_eq!(faded, REORDERING);
+        }
+    }
+
+    #[test]
+    fn what_no_report_names_counts_once_however_late_its_report_comes() {
+        let start = Instant::now();
+        let mut history = sent(0, 10, start);
+        told(&mut history, &[(0, true)], start);
+        assert_eq!((history.unreported_before(5), history.unreported_before(5)), (400, 0));
+        let size = |news: News| news.reports.iter().map(|report| report.size).collect::<Vec<_>>();
+        assert_eq!(size(history.report([(3, Some(Duration::ZERO))].into_iter(), start)), [0]);
+        assert_eq!(size(history.report([(6, Some(Duration::ZERO))].into_iter(), start)), [100]);
+    }
+}

@@ -1,0 +1,189 @@
+//! A call of two in virtual time, over the whole way of pictures: a film, the encoder, the pacer, every interceptor of a
+//! connection, a link each way, the jitter buffer.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use rtc::interceptor::Packet;
+
+use super::end::VirtualEnd;
+use crate::capture::film::Film;
+use crate::encoder::{PictureEncoder, Rate};
+use crate::media::{EncodedAudio, MediaTime, VideoFrame};
+use crate::rtc::LinkProfile;
+use crate::rtc::engine::Events;
+use crate::rtc::negotiation::description_sdp::OPUS_PAYLOAD_TYPE;
+use crate::rtc::repair::redundancy::CopiesWanted;
+use crate::rtc::sending::paced_video::PacedVideo;
+use crate::rtc::sending::packetizer::AudioPacketizer;
+use crate::rtc::sending::{MediaQueues, MediaReceivers, queues};
+
+/// What a packet of sound holds at 32 kbit/s.
+const SOUND: usize = 80;
+
+/// One side of a call.
+pub(super) struct End {
+    pub(super) path: VirtualEnd,
+    queues: MediaQueues,
+    sending: MediaReceivers,
+    video: PacedVideo,
+    audio: AudioPacketizer,
+    copies: CopiesWanted,
+    encoder: PictureEncoder,
+    /// When pictures came from the other end, in ms, and their bytes.
+    pub(super) pictures: Vec<(u64, usize)>,
+}
+
+impl End {
+    fn new(number: u32, profile: &LinkProfile, now: MediaTime) -> Self {
+        let path = VirtualEnd::new(number, profile, now);
+        let wanted = Arc::clone(&path.keyframe_wanted);
+        let events: Events = Arc::new(move |_| wanted.store(true, Relaxed));
+        let (queues, sending) = queues(Arc::clone(&path.counters), &events);
+        queues.set_open(true);
+        Self {
+            queues,
+            sending,
+            video: PacedVideo::new(path.own.video, 1, now),
+            audio: AudioPacketizer::new(path.own.audio, OPUS_PAYLOAD_TYPE, 2),
+            copies: CopiesWanted::default(),
+            encoder: PictureEncoder::default(),
+            pictures: Vec::new(),
+            path,
+        }
+    }
+
+    fn capture(&mut self, picture: &VideoFrame, kbps: u32, now: MediaTime) {
+        let budget = self.queues.budget(now).unwrap();
+        let most = Rate { kbps, max_fps: 30 };
+        if let Some(unit) = self.encoder.encode(picture, most, budget, &self.path.keyframe_wanted, || now).unwrap() {
+            self.queues.send_video(&unit);
+        }
+    }
+
+    fn speak(&mut self, frame: u64, now: Instant) {
+        let at = MediaTime::of(now);
+        let sound = EncodedAudio {
+            data: vec![7; SOUND].into(),
+            sequence: frame as u16,
+            rtp_timestamp: 0,
+            at,
+            recovered: false,
+        };
+        let packet = self.audio.packetize(&sound, self.path.counters.copies(&mut self.copies, at));
+        self.path.write(Packet::Rtp(packet), now);
+    }
+
+    /// What the sending task does.
+    fn send(&mut self, now: Instant) {
+        let at = MediaTime::of(now);
+        loop {
+            if !self.video.is_leaving() {
+                let Ok(unit) = self.sending.video.try_recv() else { break };
+                self.video.start(unit, &self.path.counters);
+            }
+            if self.video.due(&self.path.counters, at) > at {
+                break;
+            }
+            self.video.advance(self.path.counters.target_bps.load(Relaxed), at);
+            while let Some(packet) = self.video.next_packet() {
+                self.path.write(Packet::Rtp(packet), now);
+            }
+            self.video.count(&self.path.counters, at);
+            if self.video.is_leaving() {
+                break;
+            }
+        }
+    }
+}
+
+/// A call of two over a link.
+pub(super) struct Call {
+    start: Instant,
+    now_ms: u64,
+    pub(super) ends: [End; 2],
+    film: Vec<VideoFrame>,
+    /// What the settings allow for the pictures.
+    pub(super) kbps: u32,
+    pictures: u64,
+    /// Pictures come from the cameras.
+    pub(super) filming: bool,
+}
+
+impl Call {
+    /// A call over the same link both ways.
+    pub(super) fn over(profile: &str, size: (u32, u32), kbps: u32) -> Self {
+        Self::between([profile; 2], size, kbps)
+    }
+
+    /// A call over a link of its own each way: that of the first end, and that of the second.
+    pub(super) fn between(profiles: [&str; 2], (width, height): (u32, u32), kbps: u32) -> Self {
+        let start = Instant::now();
+        // The clock begins before the call.
+        let _ = MediaTime::of(start);
+        let film = Film::new(width, height);
+        let film = (0..24)
+            .map(|number| {
+                let mut frame = VideoFrame::black(width, height);
+                film.draw(number, &mut frame);
+                frame
+            })
+            .collect();
+        let end = |number: u32, profile: &str| End::new(number, &profile.parse().unwrap(), MediaTime::of(start));
+        let ends = [end(1, profiles[0]), end(2, profiles[1])];
+        Self { start, now_ms: 0, ends, film, kbps, pictures: 0, filming: true }
+    }
+
+    /// Goes on for so many seconds.
+    pub(super) fn run(&mut self, seconds: u64) {
+        (0..seconds * 1000).for_each(|_| self.step());
+    }
+
+    /// Goes on for a millisecond.
+    pub(super) fn step(&mut self) {
+        self.now_ms += 1;
+        let now = self.start + Duration::from_millis(self.now_ms);
+        if self.filming && self.now_ms * 30 / 1000 > self.pictures {
+            self.pictures = self.now_ms * 30 / 1000;
+            // There and back again.
+            let round = self.film.len() as u64 * 2 - 2;
+            let at = (self.pictures % round) as usize;
+            let picture = &mut self.film[at.min(round as usize - at)];
+            picture.captured_at = MediaTime::of(now);
+            for end in &mut self.ends {
+                end.capture(picture, self.kbps, MediaTime::of(now));
+            }
+        }
+        for (n, end) in self.ends.iter_mut().enumerate() {
+            if self.now_ms % 20 == 3 + n as u64 * 7 {
+                end.speak(self.now_ms / 20, now);
+            }
+            end.send(now);
+            end.path.advance(now);
+        }
+        for n in 0..2 {
+            let packets = self.ends[n].path.arrived(MediaTime::of(now));
+            let far = &mut self.ends[1 - n];
+            far.path.receive(packets, now, |unit| far.pictures.push((self.now_ms, unit.data.len())));
+        }
+    }
+
+    /// Percent of the time between two moments (in s) in gaps of more than 200 ms, pictures a second, kbit/s.
+    pub(super) fn seen(&self, end: usize, from: u64, to: u64) -> (f64, f64, f64) {
+        let (from, to) = (from * 1000, to * 1000);
+        let pictures: Vec<_> = self.ends[end].pictures.iter().filter(|one| (from..to).contains(&one.0)).collect();
+        let times: Vec<u64> = [from].into_iter().chain(pictures.iter().map(|one| one.0)).chain([to]).collect();
+        let frozen: u64 = times.windows(2).map(|pair| pair[1] - pair[0]).filter(|gap| *gap > 200).sum();
+        let bytes: usize = pictures.iter().map(|one| one.1).sum();
+        let millis = (to - from) as f64;
+        (frozen as f64 * 100.0 / millis, pictures.len() as f64 * 1000.0 / millis, bytes as f64 * 8.0 / millis)
+    }
+
+    /// The longest time between two pictures of those between two moments (in s), in ms.
+    pub(super) fn longest_gap(&self, end: usize, from: u64, to: u64) -> u64 {
+        let inside = self.ends[end].pictures.iter().map(|one| one.0).filter(|at| (from * 1000..to * 1000).contains(at));
+        let times: Vec<u64> = [from * 1000].into_iter().chain(inside).chain([to * 1000]).collect();
+        times.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or(0)
+    }
+}
