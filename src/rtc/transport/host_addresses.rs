@@ -56,7 +56,11 @@ impl ToSocketAddrs for EngineAddresses {
 fn of_networks(asked: Option<IpAddr>, leads_there: Option<SocketAddr>, all: &[LocalAddress]) -> Vec<SocketAddr> {
     let mut addresses: Vec<SocketAddr> = match asked.filter(|address| !address.is_unspecified()) {
         Some(asked) => all.iter().filter(|address| address.ip == asked).map(|address| address.with_port(0)).collect(),
-        None => all.iter().filter(|address| is_of_a_network(address.ip)).map(|address| address.with_port(0)).collect(),
+        None => all
+            .iter()
+            .filter(|address| is_of_a_network(address.ip) && is_needed(address, leads_there, all))
+            .map(|address| address.with_port(0))
+            .collect(),
     };
     let mut seen = std::collections::HashSet::new();
     addresses.retain(|address| seen.insert(*address));
@@ -69,6 +73,13 @@ fn of_networks(asked: Option<IpAddr>, leads_there: Option<SocketAddr>, all: &[Lo
         addresses.push((Ipv4Addr::LOCALHOST, 0).into());
     }
     addresses
+}
+
+/// A link-local address is used where signaling goes by it, or where its interface has no other.
+fn is_needed(address: &LocalAddress, leads_there: Option<SocketAddr>, all: &[LocalAddress]) -> bool {
+    let leads = leads_there.is_some_and(|there| there.ip() == address.ip);
+    let alone = || !all.iter().any(|other| other.interface == address.interface && !network::is_scoped(other.ip));
+    !network::is_scoped(address.ip) || leads || alone()
 }
 
 fn is_of_a_network(address: IpAddr) -> bool {
@@ -98,7 +109,7 @@ mod tests {
     fn a_computer_on_a_network_uses_no_loopback_address() {
         let all = ["::1", "127.0.0.1", "fd00::2", "fe80::1", "192.0.2.7", "169.254.3.4", "192.0.2.7"];
         let all = all.into_iter().map(|ip| local(ip, 2, Standing::Physical)).collect();
-        assert_eq!(chosen(None, all), ["192.0.2.7:0", "[fd00::2]:0", "169.254.3.4:0", "[fe80::1%2]:0"]);
+        assert_eq!(chosen(None, all), ["192.0.2.7:0", "[fd00::2]:0", "169.254.3.4:0"]);
     }
 
     #[test]
