@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 /// Feedbacks of which the least round trip counts: each has waited at the far side until its report was due.
-const FEEDBACKS: usize = 4;
+const FEEDBACKS: usize = 8;
 
 /// The estimator. Owned by one peer connection; it begins anew on another path.
 #[derive(Debug, Default)]
@@ -55,7 +55,7 @@ mod tests {
         let mut before = 20_u64;
         for round_trip in [20, 220, 50, 600, 20] {
             // Feedback each 50 ms, reported up to 19 ms late.
-            (0..24).for_each(|n| estimate.feedback(MS(round_trip + n * 7 % 20)));
+            (0..28).for_each(|n| estimate.feedback(MS(round_trip + n * 7 % 20)));
             let off = estimate.smoothed().unwrap().abs_diff(MS(round_trip));
             assert!(off <= MS(5 + before.abs_diff(round_trip) / 10), "{round_trip}: {off:?}");
             before = round_trip;

@@ -28,6 +28,8 @@ const TYPICAL_TIME: Duration = Duration::from_secs(4);
 /// A path that begins to lose is known by the latest packets: so many of them, of which so many losses are taken for chance.
 const ONSETS: [(usize, u32); 3] = [(25, 1), (50, 2), (LATEST, 3)];
 const LATEST: usize = 100;
+/// They count where they tell of so many times the loss that is known.
+const ONSET_FACTOR: f64 = 2.0;
 
 /// Lone losses that are assumed beside those measured: a few losses tell little of how long runs are.
 const ASSUMED_LONE: f64 = 4.0;
@@ -108,7 +110,10 @@ impl PathLoss {
     /// The loss of the last seconds, without what was lost while packets waited.
     pub(super) fn typical(&self) -> TypicalLoss {
         // Too few tell nothing.
-        let loss = (self.lost / self.all.max(f64::from(ENOUGH_PACKETS))).max(self.onset());
+        let loss = self.lost / self.all.max(f64::from(ENOUGH_PACKETS));
+        // Once the loss is known, its ups and downs are chance.
+        let onset = self.onset();
+        let loss = if onset > loss * ONSET_FACTOR { onset } else { loss };
         TypicalLoss { share: loss, run: (self.lost + ASSUMED_LONE) / (self.runs + ASSUMED_LONE) }
     }
 
