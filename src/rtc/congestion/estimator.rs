@@ -47,6 +47,8 @@ const DRAINED: f64 = 0.8;
 /// What follows a back-off within this time lowers the rate to no less than this share.
 const AGAIN: Duration = Duration::from_secs(2);
 const BACK_OFF_AGAIN: f64 = 0.7;
+/// At less than this, in bit/s, one large picture makes a queue that looks like a longer path for a moment.
+const WIDE: f64 = 1_000_000.0;
 /// Of the time since the rate was lowered again, a queue of this side's own becomes shorter by more than this share.
 const DRAINS: f64 = 0.1;
 /// With more loss than this it is full, whosever the queue is.
@@ -262,7 +264,7 @@ impl BandwidthEstimator {
                 self.note_arrival(arrival, report.size, waited);
             }
         }
-        if self.queue.measure(reports, self.target_bps < THIN, now) {
+        if self.queue.measure(reports, self.target_bps < WIDE, now) {
             self.path_is_longer(now);
         }
         let verdict = self.loss.judge(reports, self.backed_off_at, self.queue_beyond_jitter() >= QUEUE_MODEST, now);
@@ -288,9 +290,10 @@ impl BandwidthEstimator {
     fn follow(&mut self, verdict: LossVerdict, received: f64, round_trip: Duration, now: Instant) {
         let queue = self.queue_beyond_jitter();
         let fills = self.trend.usage() == Usage::Over && queue >= QUEUE_SMALL;
+        let to_be_seen = self.target_bps >= WIDE && self.queue.is_to_be_seen();
         match verdict {
             _ if fills || queue >= QUEUE_LARGE => {
-                if !self.queue.is_to_be_seen() && self.has_settled(round_trip, now) && !self.drains(queue, now) {
+                if !to_be_seen && self.has_settled(round_trip, now) && !self.drains(queue, now) {
                     // While a queue stands, what comes out of it tells at once what the path carries now.
                     let received = self.outflow_bps().map_or(received, |outflow| outflow.min(received));
                     if self.stays_whatever_is_sent(queue, now) {

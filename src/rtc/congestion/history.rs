@@ -3,6 +3,7 @@
 //! A packet counts as lost once one that left later by more than the network is known to reorder has arrived (RFC 8985, 3.2): one
 //! that is only overtaken is not lost. Should it come nevertheless, the network reorders by more than was known.
 
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -90,6 +91,7 @@ impl History {
     /// none any more.
     pub(super) fn report(&mut self, packets: impl Iterator<Item = (u16, Option<Duration>)>, now: Instant) -> News {
         let mut news = News::default();
+        let mut reports = Vec::new();
         let mut overtaken_by = Duration::ZERO;
         for (number, arrival) in packets {
             let Some(sent) = self.sent_as(number) else { continue };
@@ -118,18 +120,20 @@ impl History {
                 overtaken_by = overtaken_by.max(later);
             }
             self.delivered = self.delivered.max(Some(departure));
-            news.reports.push(Report { departure, size, arrival });
+            reports.push((number, Report { departure, size, arrival }));
         }
         if overtaken_by > self.reordering(now) {
             self.reordering = Some((overtaken_by.min(MOST_REORDERING), now));
         }
-        self.judge(&mut news.reports, now);
-        news.reports.sort_by_key(|report| report.departure);
+        self.judge(&mut reports, now);
+        // Many leave at one moment: only their numbers tell which are lost in a row.
+        reports.sort_by_key(|(number, _)| Reverse(self.last.wrapping_sub(*number)));
+        news.reports = reports.into_iter().map(|(_, report)| report).collect();
         news
     }
 
     /// Adds what is certainly lost.
-    fn judge(&mut self, reports: &mut Vec<Report>, now: Instant) {
+    fn judge(&mut self, reports: &mut Vec<(u16, Report)>, now: Instant) {
         let (Some(delivered), reordering) = (self.delivered, self.reordering(now)) else { return };
         for _ in 0..self.missing.len() {
             let Some(number) = self.missing.pop_front() else { return };
@@ -139,7 +143,7 @@ impl History {
                 continue;
             }
             sent.fate = Some(Fate::Lost);
-            reports.push(Report { departure: sent.departure, size: sent.size, arrival: None });
+            reports.push((number, Report { departure: sent.departure, size: sent.size, arrival: None }));
         }
     }
 
@@ -209,6 +213,17 @@ mod tests {
         assert_eq!(told(&mut history, &[(1, false)], start), (vec![], vec![], 0), "nothing later has come");
         assert_eq!(told(&mut history, &[(1, true), (2, true)], start), (vec![30, 40], vec![], 0), "it was on its way");
         assert_eq!(told(&mut history, &[(1, false), (65_535, false)], start), (vec![], vec![], 0));
+    }
+
+    #[test]
+    fn what_left_at_one_moment_is_told_in_the_order_of_its_numbers() {
+        let start = Instant::now();
+        let mut history = History::default();
+        (0..8).for_each(|n| history.add(n, start + MS(if n == 7 { 10 } else { 0 }), usize::from(n)));
+        let packets = (0..8).map(|n| (n, (n % 2 == 1).then_some(Duration::ZERO)));
+        let told = history.report(packets, start + MS(60)).reports;
+        let numbers: Vec<_> = told.iter().map(|report| report.size).collect();
+        assert_eq!(numbers, [0, 1, 2, 3, 4, 5, 6, 7]);
     }
 
     #[test]
