@@ -60,7 +60,7 @@ const THIN: f64 = 500_000.0;
 /// Growing where no limit is known: by this factor in each interval.
 const GROWTH: f64 = 1.5;
 /// The same soon after a limit was found, though it was passed since: a few packets had told of it.
-const GROWTH_SOON: f64 = 1.4;
+const GROWTH_SOON: f64 = 1.15;
 const GROWTH_INTERVAL: Duration = Duration::from_millis(200);
 /// Growing where a limit was known, but not reached for a time.
 const CAREFUL_GROWTH: f64 = 1.03;
