@@ -59,8 +59,10 @@ const UNDO: Duration = Duration::from_secs(3);
 const THIN: f64 = 500_000.0;
 /// Growing where no limit is known: by this factor in each interval.
 const GROWTH: f64 = 1.5;
-/// The same soon after a limit was found, though it was passed since: a few packets had told of it.
+/// The same on a very thin path (below so many bit/s) soon after a limit was found, though it was passed since: a few packets
+/// had told of it, and a few more make a queue.
 const GROWTH_SOON: f64 = 1.15;
+const VERY_THIN: f64 = 160_000.0;
 const GROWTH_INTERVAL: Duration = Duration::from_millis(200);
 /// Growing where a limit was known, but not reached for a time.
 const CAREFUL_GROWTH: f64 = 1.03;
@@ -334,7 +336,7 @@ impl BandwidthEstimator {
 
     /// The rate was lowered again and again for a delay that did not become shorter: that is not this side's queue.
     fn stays_whatever_is_sent(&self, queue: Duration, now: Instant) -> bool {
-        let told = self.backed_off_again && self.target_bps >= THIN;
+        let told = self.backed_off_again && self.target_bps >= WIDE;
         let Some(at) = self.backed_off_at.filter(|_| told) else { return false };
         let fall = now.saturating_duration_since(at).mul_f64(DRAINS);
         queue + fall > self.queue_then && queue < self.queue_then + QUEUE_SMALL && self.loss.recent() < STAYS_LOSS
@@ -453,7 +455,7 @@ impl BandwidthEstimator {
                 self.target_bps + step * elapsed.as_secs_f64() / response.as_secs_f64()
             }
             _ => {
-                let growth = if doubtful { GROWTH } else { GROWTH_SOON };
+                let growth = if doubtful || self.target_bps >= VERY_THIN { GROWTH } else { GROWTH_SOON };
                 self.target_bps * growth.powf(elapsed.as_secs_f64() / GROWTH_INTERVAL.as_secs_f64())
             }
         };
