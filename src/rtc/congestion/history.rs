@@ -1,7 +1,8 @@
 //! What left, by its transport-wide number, and what became of it.
 //!
-//! A packet counts as lost once one that left later by more than the network is known to reorder has arrived (RFC 8985, 3.2): one
-//! that is only overtaken is not lost. Should it come nevertheless, the network reorders by more than was known.
+//! A packet counts as lost once a later one has arrived, on a network that is known to reorder once one has that left later by more
+//! than that (RFC 8985, 3.2): what is only overtaken is not lost. Should it come nevertheless, the network reorders by more than
+//! was known.
 
 use std::cmp::Reverse;
 use std::collections::VecDeque;
@@ -11,7 +12,7 @@ use super::estimator::Report;
 
 /// Packets whose fate is remembered: several seconds.
 pub(super) const REMEMBERED: usize = 4096;
-/// A packet may be overtaken by those that left so much later, on any network.
+/// Overtaking by less than this tells of no network that reorders.
 const REORDERING: Duration = Duration::from_millis(5);
 /// On one that is known to reorder, by no more than this.
 const MOST_REORDERING: Duration = Duration::from_millis(150);
@@ -28,8 +29,8 @@ pub(super) struct History {
     last: u16,
     /// What was reported missing and has not been judged, the oldest first.
     missing: VecDeque<u16>,
-    /// The departure of the latest packet that arrived.
-    delivered: Option<Instant>,
+    /// The departure and the number of the latest packet that arrived.
+    delivered: Option<(Instant, u16)>,
     /// By how much later packets have overtaken earlier ones, and when that was seen.
     reordering: Option<(Duration, Instant)>,
 }
@@ -116,10 +117,12 @@ impl History {
             sent.fate = Some(Fate::Arrived);
             if matches!(before, Some(Fate::Missing | Fate::Lost)) {
                 news.overtaken += u32::from(before == Some(Fate::Lost));
-                let later = self.delivered.map_or(Duration::ZERO, |at| at.saturating_duration_since(departure));
+                let later = self.delivered.map_or(Duration::ZERO, |(at, _)| at.saturating_duration_since(departure));
                 overtaken_by = overtaken_by.max(later);
             }
-            self.delivered = self.delivered.max(Some(departure));
+            if self.delivered.is_none_or(|(_, latest)| number.wrapping_sub(latest) < 1 << 15) {
+                self.delivered = Some((departure, number));
+            }
             reports.push((number, Report { departure, size, arrival }));
         }
         if overtaken_by > self.reordering(now) {
@@ -134,11 +137,13 @@ impl History {
 
     /// Adds what is certainly lost.
     fn judge(&mut self, reports: &mut Vec<(u16, Report)>, now: Instant) {
-        let (Some(delivered), reordering) = (self.delivered, self.reordering(now)) else { return };
+        let (Some((delivered, latest)), reordering) = (self.delivered, self.reordering(now)) else { return };
         for _ in 0..self.missing.len() {
             let Some(number) = self.missing.pop_front() else { return };
             let Some(sent) = self.sent_as(number).filter(|sent| sent.fate == Some(Fate::Missing)) else { continue };
-            if delivered.saturating_duration_since(sent.departure) <= reordering {
+            let overtaken = latest.wrapping_sub(number) < 1 << 15;
+            let waits = reordering > REORDERING && delivered.saturating_duration_since(sent.departure) <= reordering;
+            if !overtaken || waits {
                 self.missing.push_back(number);
                 continue;
             }
