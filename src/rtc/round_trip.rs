@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 /// Feedbacks of which the least round trip counts: each has waited at the far side until its report was due.
-const FEEDBACKS: usize = 8;
+const FEEDBACKS: usize = 4;
 
 /// The estimator. Owned by one peer connection; it begins anew on another path.
 #[derive(Debug, Default)]

@@ -47,6 +47,8 @@ const DRAINED: f64 = 0.8;
 /// What follows a back-off within this time lowers the rate to no less than this share.
 const AGAIN: Duration = Duration::from_secs(2);
 const BACK_OFF_AGAIN: f64 = 0.7;
+/// At less than this, in bit/s, one large picture makes a queue that looks like a longer path for a moment.
+const WIDE: f64 = 1_000_000.0;
 /// Of the time since the rate was lowered again, a queue of this side's own becomes shorter by more than this share.
 const DRAINS: f64 = 0.1;
 /// With more loss than this it is full, whosever the queue is.
@@ -57,8 +59,10 @@ const UNDO: Duration = Duration::from_secs(3);
 const THIN: f64 = 500_000.0;
 /// Growing where no limit is known: by this factor in each interval.
 const GROWTH: f64 = 1.5;
-/// The same soon after a limit was found, though it was passed since: a few packets had told of it.
+/// The same on a very thin path (below so many bit/s) soon after a limit was found, though it was passed since: a few packets
+/// had told of it, and a few more make a queue.
 const GROWTH_SOON: f64 = 1.15;
+const VERY_THIN: f64 = 160_000.0;
 const GROWTH_INTERVAL: Duration = Duration::from_millis(200);
 /// Growing where a limit was known, but not reached for a time.
 const CAREFUL_GROWTH: f64 = 1.03;
@@ -262,7 +266,7 @@ impl BandwidthEstimator {
                 self.note_arrival(arrival, report.size, waited);
             }
         }
-        if self.queue.measure(reports, self.target_bps < THIN, now) {
+        if self.queue.measure(reports, self.target_bps < WIDE, now) {
             self.path_is_longer(now);
         }
         let verdict = self.loss.judge(reports, self.backed_off_at, self.queue_beyond_jitter() >= QUEUE_MODEST, now);
@@ -288,9 +292,10 @@ impl BandwidthEstimator {
     fn follow(&mut self, verdict: LossVerdict, received: f64, round_trip: Duration, now: Instant) {
         let queue = self.queue_beyond_jitter();
         let fills = self.trend.usage() == Usage::Over && queue >= QUEUE_SMALL;
+        let to_be_seen = self.target_bps >= WIDE && self.queue.is_to_be_seen();
         match verdict {
             _ if fills || queue >= QUEUE_LARGE => {
-                if !self.queue.is_to_be_seen() && self.has_settled(round_trip, now) && !self.drains(queue, now) {
+                if !to_be_seen && self.has_settled(round_trip, now) && !self.drains(queue, now) {
                     // While a queue stands, what comes out of it tells at once what the path carries now.
                     let received = self.outflow_bps().map_or(received, |outflow| outflow.min(received));
                     if self.stays_whatever_is_sent(queue, now) {
@@ -331,7 +336,7 @@ impl BandwidthEstimator {
 
     /// The rate was lowered again and again for a delay that did not become shorter: that is not this side's queue.
     fn stays_whatever_is_sent(&self, queue: Duration, now: Instant) -> bool {
-        let told = self.backed_off_again && self.target_bps >= THIN;
+        let told = self.backed_off_again && self.target_bps >= WIDE;
         let Some(at) = self.backed_off_at.filter(|_| told) else { return false };
         let fall = now.saturating_duration_since(at).mul_f64(DRAINS);
         queue + fall > self.queue_then && queue < self.queue_then + QUEUE_SMALL && self.loss.recent() < STAYS_LOSS
@@ -450,7 +455,7 @@ impl BandwidthEstimator {
                 self.target_bps + step * elapsed.as_secs_f64() / response.as_secs_f64()
             }
             _ => {
-                let growth = if doubtful { GROWTH } else { GROWTH_SOON };
+                let growth = if doubtful || self.target_bps >= VERY_THIN { GROWTH } else { GROWTH_SOON };
                 self.target_bps * growth.powf(elapsed.as_secs_f64() / GROWTH_INTERVAL.as_secs_f64())
             }
         };

@@ -1,8 +1,10 @@
 //! What left, by its transport-wide number, and what became of it.
 //!
-//! A packet counts as lost once one that left later by more than the network is known to reorder has arrived (RFC 8985, 3.2): one
-//! that is only overtaken is not lost. Should it come nevertheless, the network reorders by more than was known.
+//! A packet counts as lost once a later one has arrived, on a network that is known to reorder once one has that left later by more
+//! than that (RFC 8985, 3.2): what is only overtaken is not lost. Should it come nevertheless, the network reorders by more than
+//! was known.
 
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -10,7 +12,7 @@ use super::estimator::Report;
 
 /// Packets whose fate is remembered: several seconds.
 pub(super) const REMEMBERED: usize = 4096;
-/// A packet may be overtaken by those that left so much later, on any network.
+/// Overtaking by less than this tells of no network that reorders.
 const REORDERING: Duration = Duration::from_millis(5);
 /// On one that is known to reorder, by no more than this.
 const MOST_REORDERING: Duration = Duration::from_millis(150);
@@ -27,8 +29,8 @@ pub(super) struct History {
     last: u16,
     /// What was reported missing and has not been judged, the oldest first.
     missing: VecDeque<u16>,
-    /// The departure of the latest packet that arrived.
-    delivered: Option<Instant>,
+    /// The departure and the number of the latest packet that arrived.
+    delivered: Option<(Instant, u16)>,
     /// By how much later packets have overtaken earlier ones, and when that was seen.
     reordering: Option<(Duration, Instant)>,
 }
@@ -90,6 +92,7 @@ impl History {
     /// none any more.
     pub(super) fn report(&mut self, packets: impl Iterator<Item = (u16, Option<Duration>)>, now: Instant) -> News {
         let mut news = News::default();
+        let mut reports = Vec::new();
         let mut overtaken_by = Duration::ZERO;
         for (number, arrival) in packets {
             let Some(sent) = self.sent_as(number) else { continue };
@@ -114,32 +117,38 @@ impl History {
             sent.fate = Some(Fate::Arrived);
             if matches!(before, Some(Fate::Missing | Fate::Lost)) {
                 news.overtaken += u32::from(before == Some(Fate::Lost));
-                let later = self.delivered.map_or(Duration::ZERO, |at| at.saturating_duration_since(departure));
+                let later = self.delivered.map_or(Duration::ZERO, |(at, _)| at.saturating_duration_since(departure));
                 overtaken_by = overtaken_by.max(later);
             }
-            self.delivered = self.delivered.max(Some(departure));
-            news.reports.push(Report { departure, size, arrival });
+            if self.delivered.is_none_or(|(_, latest)| number.wrapping_sub(latest) < 1 << 15) {
+                self.delivered = Some((departure, number));
+            }
+            reports.push((number, Report { departure, size, arrival }));
         }
         if overtaken_by > self.reordering(now) {
             self.reordering = Some((overtaken_by.min(MOST_REORDERING), now));
         }
-        self.judge(&mut news.reports, now);
-        news.reports.sort_by_key(|report| report.departure);
+        self.judge(&mut reports, now);
+        // Many leave at one moment: only their numbers tell which are lost in a row.
+        reports.sort_by_key(|(number, _)| Reverse(self.last.wrapping_sub(*number)));
+        news.reports = reports.into_iter().map(|(_, report)| report).collect();
         news
     }
 
     /// Adds what is certainly lost.
-    fn judge(&mut self, reports: &mut Vec<Report>, now: Instant) {
-        let (Some(delivered), reordering) = (self.delivered, self.reordering(now)) else { return };
+    fn judge(&mut self, reports: &mut Vec<(u16, Report)>, now: Instant) {
+        let (Some((delivered, latest)), reordering) = (self.delivered, self.reordering(now)) else { return };
         for _ in 0..self.missing.len() {
             let Some(number) = self.missing.pop_front() else { return };
             let Some(sent) = self.sent_as(number).filter(|sent| sent.fate == Some(Fate::Missing)) else { continue };
-            if delivered.saturating_duration_since(sent.departure) <= reordering {
+            let overtaken = latest.wrapping_sub(number) < 1 << 15;
+            let waits = reordering > REORDERING && delivered.saturating_duration_since(sent.departure) <= reordering;
+            if !overtaken || waits {
                 self.missing.push_back(number);
                 continue;
             }
             sent.fate = Some(Fate::Lost);
-            reports.push(Report { departure: sent.departure, size: sent.size, arrival: None });
+            reports.push((number, Report { departure: sent.departure, size: sent.size, arrival: None }));
         }
     }
 
@@ -209,6 +218,17 @@ mod tests {
         assert_eq!(told(&mut history, &[(1, false)], start), (vec![], vec![], 0), "nothing later has come");
         assert_eq!(told(&mut history, &[(1, true), (2, true)], start), (vec![30, 40], vec![], 0), "it was on its way");
         assert_eq!(told(&mut history, &[(1, false), (65_535, false)], start), (vec![], vec![], 0));
+    }
+
+    #[test]
+    fn what_left_at_one_moment_is_told_in_the_order_of_its_numbers() {
+        let start = Instant::now();
+        let mut history = History::default();
+        (0..8).for_each(|n| history.add(n, start + MS(if n == 7 { 10 } else { 0 }), usize::from(n)));
+        let packets = (0..8).map(|n| (n, (n % 2 == 1).then_some(Duration::ZERO)));
+        let told = history.report(packets, start + MS(60)).reports;
+        let numbers: Vec<_> = told.iter().map(|report| report.size).collect();
+        assert_eq!(numbers, [0, 1, 2, 3, 4, 5, 6, 7]);
     }
 
     #[test]

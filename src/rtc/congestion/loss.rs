@@ -114,6 +114,9 @@ impl PathLoss {
         // Once the loss is known, its ups and downs are chance.
         let onset = self.onset();
         let loss = if onset > loss * ONSET_FACTOR { onset } else { loss };
+        // What is on trial may be congestion, once the path's own loss is known.
+        let known = self.trial.is_some() && self.own() * ONSET_FACTOR > loss;
+        let loss = if known { loss.min(self.own()) } else { loss };
         TypicalLoss { share: loss, run: (self.lost + ASSUMED_LONE) / (self.runs + ASSUMED_LONE) }
     }
 

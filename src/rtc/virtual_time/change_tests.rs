@@ -106,7 +106,7 @@ fn jitter_that_begins_freezes_nothing() {
     }
     for link in ["delay=25,at=8:delay=100+jitter=10", "delay=25,at=8:delay=100+jitter=20+reorder=100"] {
         let cost = both(link, 1);
-        assert!(cost.frozen_percent <= 1.0 && cost.longest_gap <= 300, "{link}: {cost:?}");
+        assert!(cost.frozen_percent <= 1.5 && cost.longest_gap <= 300, "{link}: {cost:?}");
     }
 }
 

@@ -17,6 +17,7 @@ mod protection;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use bytes::Bytes;
 use rtc::interceptor::{AttributedPacket, Packet, Slot, StreamInfo, TaggedPacket};
@@ -27,6 +28,9 @@ use crate::rtc::stage::{Passing, Stage};
 use crate::rtc::stats::Counters;
 pub(in crate::rtc) use block::repaired_by;
 use block::{MAX_SOURCES, Recovery, Source};
+
+/// The part of a measured round trip in which reports waited until they were due: requests do not wait.
+const REPORT_WAIT: Duration = Duration::from_millis(8);
 
 /// Adds repairs to what is sent, and works out what was lost of what comes.
 pub(in crate::rtc) struct ForwardErrorCorrection {
@@ -83,7 +87,8 @@ impl ForwardErrorCorrection {
         if !last && sending.block.len() < MAX_SOURCES {
             return;
         }
-        let (loss, round_trip) = (self.counters.typical_loss(), self.counters.round_trip());
+        let (loss, measured) = (self.counters.typical_loss(), self.counters.round_trip());
+        let round_trip = measured.saturating_sub(REPORT_WAIT);
         // On a thin path what is lost is lost for want of room, of which repairs would take more.
         let thin = self.counters.target_bps.load(Relaxed) < THIN;
         let count = if thin { 0 } else { protection::repairs_for(sending.block.len(), loss, round_trip) };
