@@ -1,6 +1,8 @@
 //! A call of two in virtual time, over the whole way of pictures: a film, the encoder, the pacer, every interceptor of a
 //! connection, a link each way, the jitter buffer.
 
+#![cfg(test)]
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
