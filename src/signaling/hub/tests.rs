@@ -501,3 +501,25 @@ fn only_the_same_run_of_the_far_app_restores_a_connection_that_was_closed() {
         rig.hub.input(Input::Down { connection: number, peer, closed_by_far: true }, rig.now);
     }
 }
+
+#[test]
+fn a_connection_that_was_closed_is_restored_also_where_nobody_announces_that_person() {
+    let mut rig = Rig::new();
+    let peer = neighbour(&rig, true);
+    rig.hub.local.set_contacts(HashSet::from([peer]));
+    let first = rig.up(peer, "run", false);
+    rig.hub.input(Input::Down { connection: 1, peer, closed_by_far: true }, rig.now);
+    assert!(rig.hub.peers.is_empty());
+    for stranger in 0..2 * MAX_CLOSED as u32 {
+        let stranger = id_of(1_000_000 + stranger);
+        let _letters = rig.up(stranger, "run", false);
+        let connection = rig.connections;
+        rig.hub.input(Input::Down { connection, peer: stranger, closed_by_far: true }, rig.now);
+    }
+    assert_eq!(rig.hub.closed.len(), MAX_CLOSED);
+    let second = rig.up(peer, "run", false);
+    let told = endings(&rig);
+    assert_eq!(told.first(), Some(&SignalingEvent::ConnectionClosed { id: peer }));
+    assert_eq!(told.last(), Some(&SignalingEvent::ConnectionRestored { id: peer }));
+    drop((first, second));
+}
