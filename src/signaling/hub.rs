@@ -342,7 +342,8 @@ impl Hub {
         peer.send_waiting();
         let name = peer.name.clone();
         if let Some(path) = path {
-            self.local.paths.note(id, path);
+            let connected = |other: &PeerId| self.peers.get(other).is_some_and(|peer| peer.link.is_some());
+            self.local.paths.note(id, path, connected);
             self.note_proven(id);
         }
         if news {
