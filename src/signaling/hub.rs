@@ -327,6 +327,10 @@ impl Hub {
             link.instance == up.instance && link.dialed != up.dialed && at_once
         });
         if doubled && !opened_by_lower {
+            // The next dial waits its time: this one would be made again and again.
+            if up.dialed {
+                peer.dial_failed(now);
+            }
             return;
         }
         let restored = self.take_closed(&up.peer).is_some_and(|closed| closed == up.instance);

@@ -103,6 +103,20 @@ fn of_two_connections_opened_at_once_both_sides_keep_the_lower_ids() {
 }
 
 #[test]
+fn a_dial_beside_a_connection_that_is_kept_is_not_made_again_at_once() {
+    let mut rig = Rig::new();
+    let peer = neighbour(&rig, false);
+    rig.announce(peer, &[at(7, 9000)], 10);
+    let kept = rig.up(peer, "same", false);
+    rig.hub.command(Command::Renew(peer), rig.now);
+    let dialed = rig.up(peer, "same", true);
+    assert!(!kept.is_closed() && dialed.is_closed());
+    assert!(rig.hub.dial_now(rig.now).is_none());
+    let later = rig.now + Duration::from_secs(1);
+    assert!(rig.hub.dial_now(later).is_some_and(|due| due.peer == peer), "the connection may lead nowhere");
+}
+
+#[test]
 fn an_app_that_came_back_replaces_its_former_connection_and_gets_what_was_not_read() {
     let mut rig = Rig::new();
     let peer = neighbour(&rig, true);
