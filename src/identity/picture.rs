@@ -78,7 +78,12 @@ pub fn read_contact_picture(path: &Path) -> Result<ContactLink, PictureError> {
     if bytes.len() as u64 > MAX_FILE {
         return Err(PictureError::TooLarge);
     }
-    qr::read_bytes(&bytes).ok_or_else(|| reason(&bytes))
+    unless_it_panics(|| qr::read_bytes(&bytes).ok_or_else(|| reason(&bytes)))
+}
+
+/// The picture is a stranger's, and the decoders index by what stands in it.
+fn unless_it_panics<T>(read: impl FnOnce() -> Result<T, PictureError>) -> Result<T, PictureError> {
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or(Err(PictureError::Damaged))
 }
 
 /// Why there is no contact in a picture.
@@ -96,11 +101,6 @@ fn reason(bytes: &[u8]) -> PictureError {
     if sides.is_some_and(|(width, height)| width.max(height) > MAX_SIDE) {
         return PictureError::TooManyPixels;
     }
-    // The picture is a stranger's, and the decoders index by what stands in it.
-    catch_unwind(AssertUnwindSafe(|| reason_of_picture(bytes))).unwrap_or(PictureError::NoCode)
-}
-
-fn reason_of_picture(bytes: &[u8]) -> PictureError {
     match reader(bytes).map(ImageReader::decode) {
         Some(Ok(_)) if qr::holds_code(bytes) => PictureError::OtherCode,
         Some(Ok(_)) => PictureError::NoCode,
@@ -148,6 +148,12 @@ mod tests {
             let (x, y) = ((x / 4).wrapping_sub(4) as usize, (y / 4).wrapping_sub(4) as usize);
             image::Luma([if x < width && y < width && dark[y * width + x] { 0 } else { 255 }])
         }))
+    }
+
+    #[test]
+    fn a_picture_that_no_decoder_expects_is_damaged() {
+        let read = unless_it_panics::<ContactLink>(|| panic!("as the test wants it"));
+        assert_eq!(read, Err(PictureError::Damaged));
     }
 
     #[test]
