@@ -1,20 +1,15 @@
 //! Contacts from picture files: a QR code is looked for, and if there is none, what is wrong with the picture. Runs on the
 //! caller's thread.
 
-use std::io::{Cursor, Read};
+use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use image::{ImageFormat, ImageReader, Limits};
+use image::ImageFormat;
 
-use super::{ContactLink, qr};
+use super::ContactLink;
+use super::qr::{self, MAX_FILE, MAX_SIDE};
 use crate::media::open_regular_file;
-
-/// Bytes of a picture file that is read.
-const MAX_FILE: u64 = 16 * 1024 * 1024;
-/// Pixels on a side of a picture that is decoded, and bytes that decoding may allocate.
-const MAX_SIDE: u32 = 8192;
-const MAX_DECODED: u64 = 192 * 1024 * 1024;
 
 /// The reason why no contact was found in a picture. `Display` is the English sentence; the window's catalogue has the
 /// others.
@@ -97,23 +92,14 @@ fn reason(bytes: &[u8]) -> PictureError {
     if let Some(name) = format {
         return PictureError::OtherFormat(name);
     }
-    let sides = reader(bytes).and_then(|reader| reader.into_dimensions().ok());
-    if sides.is_some_and(|(width, height)| width.max(height) > MAX_SIDE) {
+    if qr::sides(bytes).is_some_and(|(width, height)| width.max(height) > MAX_SIDE) {
         return PictureError::TooManyPixels;
     }
-    match reader(bytes).map(ImageReader::decode) {
-        Some(Ok(_)) if qr::holds_code(bytes) => PictureError::OtherCode,
-        Some(Ok(_)) => PictureError::NoCode,
-        _ => PictureError::Damaged,
+    match qr::decode(bytes) {
+        Some(_) if qr::holds_code(bytes) => PictureError::OtherCode,
+        Some(_) => PictureError::NoCode,
+        None => PictureError::Damaged,
     }
-}
-
-fn reader(bytes: &[u8]) -> Option<ImageReader<Cursor<&[u8]>>> {
-    let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().ok()?;
-    let mut limits = Limits::default();
-    limits.max_alloc = Some(MAX_DECODED);
-    reader.limits(limits);
-    Some(reader)
 }
 
 const fn name_of(format: ImageFormat) -> &'static str {
@@ -130,6 +116,8 @@ const fn name_of(format: ImageFormat) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Cursor;
+
     use image::GrayImage;
 
     use super::*;

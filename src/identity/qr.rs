@@ -21,9 +21,9 @@ use self::raster::{Budget, Raster};
 use super::ContactLink;
 
 /// Bytes of a picture file that is read.
-const MAX_FILE: u64 = 16 * 1024 * 1024;
+pub(super) const MAX_FILE: u64 = 16 * 1024 * 1024;
 /// Pixels on a side of a picture that is decoded.
-const MAX_SIDE: u32 = 8192;
+pub(super) const MAX_SIDE: u32 = 8192;
 /// Bytes that decoding may allocate, so that a small file cannot unfold into gigabytes.
 const MAX_DECODED: u64 = 192 * 1024 * 1024;
 /// Pixels on the longer side at which codes are looked for, in this order, where the picture has as many; its own size
@@ -67,14 +67,24 @@ fn unless_it_panics<T>(read: impl FnOnce() -> Option<T>) -> Option<T> {
     catch_unwind(AssertUnwindSafe(read)).ok().flatten()
 }
 
-fn decode(bytes: &[u8]) -> Option<DynamicImage> {
+/// The picture in a file, if it can be decoded within the bounds.
+pub(super) fn decode(bytes: &[u8]) -> Option<DynamicImage> {
+    reader(bytes, Some(MAX_SIDE))?.decode().ok()
+}
+
+/// Pixels of a picture from side to side and from top to bottom, also of one with too many.
+pub(super) fn sides(bytes: &[u8]) -> Option<(u32, u32)> {
+    reader(bytes, None)?.into_dimensions().ok()
+}
+
+fn reader(bytes: &[u8], max_side: Option<u32>) -> Option<ImageReader<Cursor<&[u8]>>> {
     let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().ok()?;
     let mut limits = Limits::default();
-    limits.max_image_width = Some(MAX_SIDE);
-    limits.max_image_height = Some(MAX_SIDE);
+    limits.max_image_width = max_side;
+    limits.max_image_height = max_side;
     limits.max_alloc = Some(MAX_DECODED);
     reader.limits(limits);
-    reader.decode().ok()
+    Some(reader)
 }
 
 /// The picture in grey; one with transparent pixels laid on white, and on black.
