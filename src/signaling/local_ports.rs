@@ -55,7 +55,8 @@ mod system {
         if !path.is_file() {
             return Ok(false);
         }
-        match File::open(path)?.try_lock() {
+        // Shared: others may ask at the same time.
+        match File::open(path)?.try_lock_shared() {
             Ok(()) => Ok(false),
             Err(TryLockError::WouldBlock) => Ok(true),
             Err(TryLockError::Error(error)) => Err(error),
