@@ -308,8 +308,8 @@ fn streams_that_do_not_wait_lose_nothing() {
     let mut child = spawned.expect("visavis starts");
     drop(command);
     let mut input = File::from(std::mem::replace(&mut input, unread_pipe()));
-    // More than a pipe holds, before anything is read.
-    for _ in 0..2_000 {
+    // More commands than a pipe holds, and more events, before any of these is read.
+    for _ in 0..4_000 {
         input.write_all(b"{\"command\":\"contacts\"}\n").expect("it reads");
     }
     input.write_all(b"{\"command\":\"quit\"}\n").expect("it reads");
@@ -318,6 +318,6 @@ fn streams_that_do_not_wait_lose_nothing() {
         let event: Value = serde_json::from_str(&line.expect("text")).expect("whole lines");
         contacts += usize::from(event["event"] == "contact");
     }
-    assert!(contacts >= 2_000, "{contacts}");
+    assert!(contacts >= 4_000, "{contacts}");
     assert_eq!(child.wait().expect("a child of this process").code(), Some(0));
 }
