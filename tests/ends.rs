@@ -246,6 +246,9 @@ fn run(words: &[&str], output: impl Into<Stdio>) -> (Option<i32>, String) {
 const SYNTHETIC: [&str; 8] =
     ["--camera", "test-card", "--microphone", "tone:440", "--speaker", "none", "--bind", "127.0.0.1"];
 
+/// What other tests do to the network is worth a warning, and none of this test's.
+const NO_LOG: [&str; 2] = ["--log", "off"];
+
 #[test]
 fn a_list_that_nobody_reads_to_its_end_is_no_fault() {
     let _machine = support::sharing();
@@ -257,9 +260,9 @@ fn a_list_that_nobody_reads_to_its_end_is_no_fault() {
 #[test]
 fn a_check_that_nobody_reads_says_by_its_status_whether_it_was_made() {
     let _machine = support::sharing();
-    let (status, errors) = run(&[&["echo-test", "--seconds", "2"][..], &SYNTHETIC].concat(), unread_pipe());
+    let (status, errors) = run(&[&["echo-test", "--seconds", "2"][..], &SYNTHETIC, &NO_LOG].concat(), unread_pipe());
     assert_eq!((status, errors.as_str()), (Some(141), ""), "it was ended, as by SIGPIPE");
-    let (status, errors) = run(&[&["doctor"][..], &SYNTHETIC].concat(), unread_pipe());
+    let (status, errors) = run(&[&["doctor"][..], &SYNTHETIC, &NO_LOG].concat(), unread_pipe());
     assert_eq!((status, errors.as_str()), (Some(0), ""), "all was checked, and works");
 }
 
@@ -280,7 +283,7 @@ fn an_interrupted_test_call_hangs_up_and_has_not_succeeded() {
     let _machine = support::sharing();
     let home = tempfile::tempdir().expect("a directory");
     let mut command = Command::new(visavis());
-    command.args(["echo-test", "--seconds", "600", "--profile"]).arg(home.path()).args(SYNTHETIC);
+    command.args(["echo-test", "--seconds", "600", "--profile"]).arg(home.path()).args(SYNTHETIC).args(NO_LOG);
     let spawned = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let mut child = spawned.expect("visavis starts");
     let said = BufReader::new(child.stdout.take().expect("piped"));
