@@ -8,7 +8,7 @@ use std::path::Path;
 use image::ImageFormat;
 
 use super::ContactLink;
-use super::qr::{self, MAX_FILE, MAX_SIDE};
+use super::qr::{self, Codes, MAX_FILE, MAX_SIDE};
 use crate::media::open_regular_file;
 
 /// The reason why no contact was found in a picture. `Display` is the English sentence; the window's catalogue has the
@@ -73,7 +73,12 @@ pub fn read_contact_picture(path: &Path) -> Result<ContactLink, PictureError> {
     if bytes.len() as u64 > MAX_FILE {
         return Err(PictureError::TooLarge);
     }
-    unless_it_panics(|| qr::read_bytes(&bytes).ok_or_else(|| reason(&bytes)))
+    unless_it_panics(|| match qr::search(&bytes) {
+        Some(Codes::Contact(link)) => Ok(link),
+        Some(Codes::Other) => Err(PictureError::OtherCode),
+        Some(Codes::None) => Err(PictureError::NoCode),
+        None => Err(reason(&bytes)),
+    })
 }
 
 /// The picture is a stranger's, and the decoders index by what stands in it.
@@ -81,7 +86,7 @@ fn unless_it_panics<T>(read: impl FnOnce() -> Result<T, PictureError>) -> Result
     catch_unwind(AssertUnwindSafe(read)).unwrap_or(Err(PictureError::Damaged))
 }
 
-/// Why there is no contact in a picture.
+/// Why a picture cannot be decoded.
 fn reason(bytes: &[u8]) -> PictureError {
     let format = match image::guess_format(bytes) {
         Ok(ImageFormat::Png | ImageFormat::Jpeg) => None,
@@ -95,11 +100,7 @@ fn reason(bytes: &[u8]) -> PictureError {
     if qr::sides(bytes).is_some_and(|(width, height)| width.max(height) > MAX_SIDE) {
         return PictureError::TooManyPixels;
     }
-    match qr::decode(bytes) {
-        Some(_) if qr::holds_code(bytes) => PictureError::OtherCode,
-        Some(_) => PictureError::NoCode,
-        None => PictureError::Damaged,
-    }
+    PictureError::Damaged
 }
 
 const fn name_of(format: ImageFormat) -> &'static str {
