@@ -148,7 +148,7 @@ fn what_cannot_be_delivered_comes_back_and_a_false_announcement_shows_nobody() {
         &format!("{instance}.local."),
         LOOPBACK,
         port,
-        &[("v", "1"), ("id", &id)][..],
+        &[("v", "2"), ("id", &id)][..],
     );
     daemon.register(record.unwrap()).unwrap();
     runtime.block_on(async {

@@ -1,6 +1,8 @@
 //! This computer's devices, as the controller keeps them: what is plugged in, what is captured, and what is to be said of a
 //! device that fails or comes back.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use crate::call::{CallState, ConversationId, DeviceKind, Input, Press};
 use crate::microphone::SoundEvent;
 use crate::store::DeviceChoice;
@@ -21,9 +23,9 @@ impl Core {
         let system = self.parts.system.clone();
         let list = move || {
             system.send(SystemEvent::Devices(Devices {
-                cameras: crate::capture::list_cameras(),
-                microphones: crate::microphone::list_microphones(),
-                speakers: crate::playout::list_speakers(),
+                cameras: listed(crate::capture::list_cameras),
+                microphones: listed(crate::microphone::list_microphones),
+                speakers: listed(crate::playout::list_speakers),
             }));
         };
         match std::thread::Builder::new().name("devices".into()).spawn(list) {
@@ -158,7 +160,7 @@ impl Core {
             return;
         }
         let system = self.parts.system.clone();
-        let look = move || system.send(SystemEvent::Speakers(crate::playout::list_speakers()));
+        let look = move || system.send(SystemEvent::Speakers(listed(crate::playout::list_speakers)));
         if let Err(error) = std::thread::Builder::new().name("devices".into()).spawn(look) {
             tracing::warn!("no thread to look for the speaker on: {error}");
             self.speaker.end_look();
@@ -204,5 +206,24 @@ impl Core {
             _ => {}
         }
         self.report(event);
+    }
+}
+
+/// What `list` finds; nothing where a driver's library panics: the controller waits for the end of each look.
+fn listed<T>(list: impl FnOnce() -> Vec<T>) -> Vec<T> {
+    catch_unwind(AssertUnwindSafe(list)).unwrap_or_else(|_| {
+        tracing::warn!("the devices of a kind cannot be listed");
+        Vec::new()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_look_at_the_devices_ends_whatever_a_driver_does() {
+        assert_eq!(listed(|| vec!["one"]), ["one"]);
+        assert!(listed::<String>(|| panic!("as the test wants it")).is_empty());
     }
 }

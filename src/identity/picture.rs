@@ -1,20 +1,15 @@
 //! Contacts from picture files: a QR code is looked for, and if there is none, what is wrong with the picture. Runs on the
 //! caller's thread.
 
-use std::io::{Cursor, Read};
+use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use image::{ImageFormat, ImageReader, Limits};
+use image::ImageFormat;
 
-use super::{ContactLink, qr};
+use super::ContactLink;
+use super::qr::{self, Codes, MAX_FILE, MAX_SIDE};
 use crate::media::open_regular_file;
-
-/// Bytes of a picture file that is read.
-const MAX_FILE: u64 = 16 * 1024 * 1024;
-/// Pixels on a side of a picture that is decoded, and bytes that decoding may allocate.
-const MAX_SIDE: u32 = 8192;
-const MAX_DECODED: u64 = 192 * 1024 * 1024;
 
 /// The reason why no contact was found in a picture. `Display` is the English sentence; the window's catalogue has the
 /// others.
@@ -78,10 +73,20 @@ pub fn read_contact_picture(path: &Path) -> Result<ContactLink, PictureError> {
     if bytes.len() as u64 > MAX_FILE {
         return Err(PictureError::TooLarge);
     }
-    qr::read_bytes(&bytes).ok_or_else(|| reason(&bytes))
+    unless_it_panics(|| match qr::search(&bytes) {
+        Some(Codes::Contact(link)) => Ok(link),
+        Some(Codes::Other) => Err(PictureError::OtherCode),
+        Some(Codes::None) => Err(PictureError::NoCode),
+        None => Err(reason(&bytes)),
+    })
 }
 
-/// Why there is no contact in a picture.
+/// The picture is a stranger's, and the decoders index by what stands in it.
+fn unless_it_panics<T>(read: impl FnOnce() -> Result<T, PictureError>) -> Result<T, PictureError> {
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or(Err(PictureError::Damaged))
+}
+
+/// Why a picture cannot be decoded.
 fn reason(bytes: &[u8]) -> PictureError {
     let format = match image::guess_format(bytes) {
         Ok(ImageFormat::Png | ImageFormat::Jpeg) => None,
@@ -92,28 +97,10 @@ fn reason(bytes: &[u8]) -> PictureError {
     if let Some(name) = format {
         return PictureError::OtherFormat(name);
     }
-    let sides = reader(bytes).and_then(|reader| reader.into_dimensions().ok());
-    if sides.is_some_and(|(width, height)| width.max(height) > MAX_SIDE) {
+    if qr::sides(bytes).is_some_and(|(width, height)| width.max(height) > MAX_SIDE) {
         return PictureError::TooManyPixels;
     }
-    // The picture is a stranger's, and the decoders index by what stands in it.
-    catch_unwind(AssertUnwindSafe(|| reason_of_picture(bytes))).unwrap_or(PictureError::NoCode)
-}
-
-fn reason_of_picture(bytes: &[u8]) -> PictureError {
-    match reader(bytes).map(ImageReader::decode) {
-        Some(Ok(_)) if qr::holds_code(bytes) => PictureError::OtherCode,
-        Some(Ok(_)) => PictureError::NoCode,
-        _ => PictureError::Damaged,
-    }
-}
-
-fn reader(bytes: &[u8]) -> Option<ImageReader<Cursor<&[u8]>>> {
-    let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().ok()?;
-    let mut limits = Limits::default();
-    limits.max_alloc = Some(MAX_DECODED);
-    reader.limits(limits);
-    Some(reader)
+    PictureError::Damaged
 }
 
 const fn name_of(format: ImageFormat) -> &'static str {
@@ -130,6 +117,8 @@ const fn name_of(format: ImageFormat) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Cursor;
+
     use image::GrayImage;
 
     use super::*;
@@ -148,6 +137,12 @@ mod tests {
             let (x, y) = ((x / 4).wrapping_sub(4) as usize, (y / 4).wrapping_sub(4) as usize);
             image::Luma([if x < width && y < width && dark[y * width + x] { 0 } else { 255 }])
         }))
+    }
+
+    #[test]
+    fn a_picture_that_no_decoder_expects_is_damaged() {
+        let read = unless_it_panics::<ContactLink>(|| panic!("as the test wants it"));
+        assert_eq!(read, Err(PictureError::Damaged));
     }
 
     #[test]

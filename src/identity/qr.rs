@@ -8,6 +8,7 @@
 mod light;
 mod raster;
 
+use std::cell::Cell;
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -21,9 +22,9 @@ use self::raster::{Budget, Raster};
 use super::ContactLink;
 
 /// Bytes of a picture file that is read.
-const MAX_FILE: u64 = 16 * 1024 * 1024;
+pub(super) const MAX_FILE: u64 = 16 * 1024 * 1024;
 /// Pixels on a side of a picture that is decoded.
-const MAX_SIDE: u32 = 8192;
+pub(super) const MAX_SIDE: u32 = 8192;
 /// Bytes that decoding may allocate, so that a small file cannot unfold into gigabytes.
 const MAX_DECODED: u64 = 192 * 1024 * 1024;
 /// Pixels on the longer side at which codes are looked for, in this order, where the picture has as many; its own size
@@ -43,23 +44,34 @@ pub fn modules(text: &str) -> Option<(usize, Vec<bool>)> {
 
 /// The contact in a PNG or JPEG file of these bytes. `None` when it cannot be read, is too large, or shows no contact's code.
 pub fn read_bytes(bytes: &[u8]) -> Option<ContactLink> {
-    search(bytes, ContactLink::find_in)
+    match search(bytes)? {
+        Codes::Contact(link) => Some(link),
+        Codes::Other | Codes::None => None,
+    }
 }
 
-/// Whether a picture holds a code at all, of a contact or of something else; within the same bounds.
-pub fn holds_code(bytes: &[u8]) -> bool {
-    search(bytes, |_| Some(())).is_some()
+/// What the codes in a picture are of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Codes {
+    /// Of a contact, the first of several.
+    Contact(ContactLink),
+    /// Of something else.
+    Other,
+    /// There are none.
+    None,
 }
 
-/// Of the codes in a picture, the first whose text `pick` takes.
-fn search<T>(bytes: &[u8], pick: fn(&str) -> Option<T>) -> Option<T> {
+/// Looks at a picture for codes; `None` when it cannot be decoded within the bounds.
+pub(super) fn search(bytes: &[u8]) -> Option<Codes> {
     if bytes.len() as u64 > MAX_FILE {
         return None;
     }
     let pictures = unless_it_panics(|| Some(on_grounds(decode(bytes)?)))?;
-    let looks = Looks { pick, budget: Budget::default() };
+    let looks = Looks::default();
     let mut sides = SEARCHED_SIDES.into_iter().map(Some).chain([None]);
-    sides.find_map(|side| pictures.iter().find_map(|picture| looks.at_size(picture, side)))
+    let contact = sides.find_map(|side| pictures.iter().find_map(|picture| looks.at_size(picture, side)));
+    let without = if looks.saw_code.get() { Codes::Other } else { Codes::None };
+    Some(contact.map_or(without, Codes::Contact))
 }
 
 /// The picture is a stranger's, and the decoders and the code finder index by what stands in it: a panic is "no code".
@@ -68,13 +80,22 @@ fn unless_it_panics<T>(read: impl FnOnce() -> Option<T>) -> Option<T> {
 }
 
 fn decode(bytes: &[u8]) -> Option<DynamicImage> {
+    reader(bytes, Some(MAX_SIDE))?.decode().ok()
+}
+
+/// Pixels of a picture from side to side and from top to bottom, also of one with too many.
+pub(super) fn sides(bytes: &[u8]) -> Option<(u32, u32)> {
+    reader(bytes, None)?.into_dimensions().ok()
+}
+
+fn reader(bytes: &[u8], max_side: Option<u32>) -> Option<ImageReader<Cursor<&[u8]>>> {
     let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().ok()?;
     let mut limits = Limits::default();
-    limits.max_image_width = Some(MAX_SIDE);
-    limits.max_image_height = Some(MAX_SIDE);
+    limits.max_image_width = max_side;
+    limits.max_image_height = max_side;
     limits.max_alloc = Some(MAX_DECODED);
     reader.limits(limits);
-    reader.decode().ok()
+    Some(reader)
 }
 
 /// The picture in grey; one with transparent pixels laid on white, and on black.
@@ -93,15 +114,17 @@ fn on_grounds(picture: DynamicImage) -> Vec<GrayImage> {
     grounds.iter().map(laid_on).collect()
 }
 
-/// Looks at a picture for codes whose text is taken, until one is.
-struct Looks<T> {
-    pick: fn(&str) -> Option<T>,
+/// Looks at a picture for a contact's code, until there is one.
+#[derive(Default)]
+struct Looks {
     budget: Budget,
+    /// There is a code, of whatever.
+    saw_code: Cell<bool>,
 }
 
-impl<T> Looks<T> {
+impl Looks {
     /// In a picture that is made `side` pixels large, or left as it is; nothing where it is smaller than that.
-    fn at_size(&self, picture: &GrayImage, side: Option<u32>) -> Option<T> {
+    fn at_size(&self, picture: &GrayImage, side: Option<u32>) -> Option<ContactLink> {
         let (width, height) = picture.dimensions();
         let longer = width.max(height);
         let made = |length: u32, side: u32| (length * side / longer).max(1);
@@ -119,7 +142,7 @@ impl<T> Looks<T> {
 
     /// In a picture and its inverse: as the finder tells dark from light, and as ink on paper, which finds codes under
     /// shadows and blurred ones.
-    fn at(&self, picture: &GrayImage, spots: &[u32]) -> Option<T> {
+    fn at(&self, picture: &GrayImage, spots: &[u32]) -> Option<ContactLink> {
         let inverted = || {
             let mut inverted = picture.clone();
             invert(&mut inverted);
@@ -131,11 +154,11 @@ impl<T> Looks<T> {
             .or_else(|| self.on_paper(&inverted(), spots))
     }
 
-    fn as_it_is(&self, picture: &GrayImage) -> Option<T> {
+    fn as_it_is(&self, picture: &GrayImage) -> Option<ContactLink> {
         unless_it_panics(|| self.first_of(&mut PreparedImage::prepare(Raster::new(picture, &self.budget))))
     }
 
-    fn on_paper(&self, picture: &GrayImage, spots: &[u32]) -> Option<T> {
+    fn on_paper(&self, picture: &GrayImage, spots: &[u32]) -> Option<ContactLink> {
         let longer = picture.width().max(picture.height());
         spots.iter().find_map(|spot| {
             let ink = || Raster::new(&ink(picture, longer / spot), &self.budget);
@@ -143,12 +166,13 @@ impl<T> Looks<T> {
         })
     }
 
-    /// The first code whose text is taken: others may stand beside it.
-    fn first_of(&self, prepared: &mut PreparedImage<Raster>) -> Option<T> {
+    /// The first code of a contact: others may stand beside it.
+    fn first_of(&self, prepared: &mut PreparedImage<Raster>) -> Option<ContactLink> {
         let found = prepared.detect_grids();
         found.iter().find_map(|grid| {
             let read = unless_it_panics(|| grid.decode().ok())?;
-            (self.pick)(&read.1)
+            self.saw_code.set(true);
+            ContactLink::find_in(&read.1)
         })
     }
 }

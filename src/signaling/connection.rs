@@ -111,7 +111,11 @@ pub(super) async fn caught<T>(future: impl Future<Output = T>) -> Option<T> {
 pub(super) async fn carry(socket: Socket, met: Met, local: Arc<Local>, hub: mpsc::Sender<Input>) {
     let (number, peer) = (local.next_connection(), met.peer);
     let (letters, to_send) = mpsc::channel(LETTERS);
-    let name = local.name.subscribe();
+    let mut name = local.name.subscribe();
+    // It may have changed since the hello.
+    if *name.borrow() != met.said {
+        name.mark_changed();
+    }
     let ends = socket.get_ref().ends();
     let instance: Arc<str> = met.hello.instance.into();
     let up = Up {

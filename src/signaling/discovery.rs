@@ -21,7 +21,8 @@ use super::hub::Input;
 use crate::identity::PeerId;
 
 const SERVICE: &str = "_visavis._tcp.local.";
-const VERSION: &str = "1";
+/// Of the format of signaling, which must be the same on both sides.
+const VERSION: &str = "2";
 const GOODBYE: Duration = Duration::from_millis(500);
 /// Between tries while people cannot be looked for at all.
 const AFTER_FAILURE: Duration = Duration::from_secs(3);

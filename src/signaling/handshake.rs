@@ -24,6 +24,8 @@ pub(super) type Socket = WebSocketStream<Metered>;
 pub(super) struct Met {
     pub(super) peer: PeerId,
     pub(super) hello: Hello,
+    /// The name in this side's hello.
+    pub(super) said: String,
     pub(super) dialed: bool,
     /// By how many seconds their clock is ahead of this side's, when that is over a minute.
     pub(super) clock_ahead: Option<i64>,
@@ -47,7 +49,7 @@ pub(super) async fn meet_as_dialer(
     local: &Local,
     expected: PeerId,
 ) -> Result<Met, ConnectionError> {
-    let mut handshake = Handshake { socket, local, frames: 0 };
+    let mut handshake = Handshake { socket, local, frames: 0, said: String::new() };
     let challenge = random_text()?;
     let mut sealer = handshake.say_hello(&expected, local.hello(&challenge, None)).await?;
     let (peer, hello, opener) = handshake.hear_hello().await?;
@@ -61,7 +63,7 @@ pub(super) async fn meet_as_dialer(
 
 /// Proves both sides to each other on a connection that the other side opened.
 pub(super) async fn meet_as_listener(socket: &mut Socket, local: &Local) -> Result<Met, ConnectionError> {
-    let mut handshake = Handshake { socket, local, frames: 0 };
+    let mut handshake = Handshake { socket, local, frames: 0, said: String::new() };
     let (peer, hello, mut opener) = handshake.hear_hello().await?;
     let challenge = random_text()?;
     let sealer = handshake.say_hello(&peer, local.hello(&challenge, Some(hello.challenge.clone()))).await?;
@@ -89,6 +91,8 @@ struct Handshake<'a> {
     local: &'a Local,
     /// Received so far.
     frames: u32,
+    /// The name in this side's hello.
+    said: String,
 }
 
 impl Handshake<'_> {
@@ -108,8 +112,9 @@ impl Handshake<'_> {
         Err(ConnectionError::Flood)
     }
 
-    async fn say_hello(&mut self, to: &PeerId, hello: Frame) -> Result<Sealer, ConnectionError> {
-        let (envelope, sealer) = seal(&self.local.identity, to, &encode(&hello)?)?;
+    async fn say_hello(&mut self, to: &PeerId, hello: Hello) -> Result<Sealer, ConnectionError> {
+        self.said.clone_from(&hello.name);
+        let (envelope, sealer) = seal(&self.local.identity, to, &encode(&Frame::Hello(hello))?)?;
         self.send(envelope).await?;
         Ok(sealer)
     }
@@ -128,7 +133,7 @@ impl Handshake<'_> {
     fn met(self, peer: PeerId, hello: Hello, dialed: bool, (sealer, opener): (Sealer, Opener)) -> Met {
         self.socket.get_mut().proven();
         let clock_ahead = hello.time.and_then(|theirs| clock_ahead(theirs, self.local.unix_ms()));
-        Met { peer, hello, dialed, clock_ahead, sealer, opener }
+        Met { peer, hello, said: self.said, dialed, clock_ahead, sealer, opener }
     }
 }
 

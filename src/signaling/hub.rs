@@ -2,7 +2,7 @@
 //! whom to dial, which connection to keep, what to let through; calls the event callback. It owns all of this, so nothing
 //! here is locked.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -33,6 +33,8 @@ const MAX_DIALS: usize = 16;
 const MAX_UNPROVEN_DIALS: usize = MAX_DIALS / 2;
 /// Addresses of one contact that are remembered as theirs.
 const MAX_PROVEN: usize = 4;
+/// Connections that the far computer closed, of which the run of the far app is remembered.
+const MAX_CLOSED: usize = 64;
 /// Messages over the limit before their connection is cut.
 const MAX_EXCESS: u32 = 200;
 /// Between two words about clocks: anybody can cause them with another key.
@@ -118,6 +120,9 @@ pub(super) struct Hub {
     budget: Arc<DialBudget>,
     /// Where contacts have proved to be, in this run of the program.
     proven: HashMap<PeerId, Vec<IpAddr>>,
+    /// The far app's run whose computer closed the last connection to somebody, also of people who are forgotten otherwise;
+    /// the latest is last.
+    closed: VecDeque<(PeerId, Arc<str>)>,
 }
 
 impl Hub {
@@ -140,6 +145,7 @@ impl Hub {
             dialing: 0,
             budget: Arc::new(DialBudget::new(Instant::now())),
             proven: HashMap::new(),
+            closed: VecDeque::new(),
         }
     }
 
@@ -321,8 +327,14 @@ impl Hub {
             link.instance == up.instance && link.dialed != up.dialed && at_once
         });
         if doubled && !opened_by_lower {
+            // The next dial waits its time: this one would be made again and again.
+            if up.dialed {
+                peer.dial_failed(now);
+            }
             return;
         }
+        let restored = self.take_closed(&up.peer).is_some_and(|closed| closed == up.instance);
+        let peer = self.peer(up.peer, now);
         let (id, path) = (up.peer, up.path);
         let news = peer.link.is_none() || peer.name != up.name;
         peer.outbox.connection_lost();
@@ -330,12 +342,12 @@ impl Hub {
         peer.name = up.name;
         peer.touched = now;
         let Up { connection, instance, dialed, clock_ahead, letters, .. } = up;
-        let restored = peer.closed_instance.take().is_some_and(|closed| closed == instance);
         peer.link = Some(Link { connection, instance, dialed, letters, since: now, excess: 0 });
         peer.send_waiting();
         let name = peer.name.clone();
         if let Some(path) = path {
-            self.local.paths.note(id, path);
+            let connected = |other: &PeerId| self.peers.get(other).is_some_and(|peer| peer.link.is_some());
+            self.local.paths.note(id, path, connected);
             self.note_proven(id);
         }
         if news {
@@ -350,11 +362,24 @@ impl Hub {
     }
 
     fn closed_by_far(&mut self, connection: u64, id: PeerId) {
-        let Some(peer) = self.peer_on(connection, &id) else { return };
-        peer.closed_instance = peer.link.as_ref().map(|link| link.instance.clone());
+        let link = self.peer_on(connection, &id).and_then(|peer| peer.link.as_ref());
+        let Some(instance) = link.map(|link| link.instance.clone()) else { return };
+        self.take_closed(&id);
+        if self.closed.len() >= MAX_CLOSED {
+            // Strangers who come and go push out nobody else's.
+            let stranger = self.closed.iter().position(|(other, _)| !self.local.is_known(other));
+            self.closed.remove(stranger.unwrap_or(0));
+        }
+        self.closed.push_back((id, instance));
         if !self.local.is_blocked(&id) {
             (self.events)(SignalingEvent::ConnectionClosed { id });
         }
+    }
+
+    /// The run of the far app whose computer closed the last connection to this person.
+    fn take_closed(&mut self, id: &PeerId) -> Option<Arc<str>> {
+        let place = self.closed.iter().position(|(closed, _)| closed == id)?;
+        self.closed.remove(place).map(|(_, instance)| instance)
     }
 
     fn down(&mut self, connection: u64, id: PeerId, now: Instant) {

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use data_encoding::HEXLOWER;
 use tokio::sync::watch;
 
+use super::Hello;
 use super::flood::{Pace, TokenBucket};
 use super::paths::Paths;
-use super::{Frame, Hello};
 use crate::identity::{EnvelopeError, Identity, PeerId, display_name};
 
 /// Characters of a challenge and of an instance.
@@ -126,9 +126,9 @@ impl Local {
         unix_ms((self.wall_clock)())
     }
 
-    pub(super) fn hello(&self, challenge: &str, answer: Option<String>) -> Frame {
+    pub(super) fn hello(&self, challenge: &str, answer: Option<String>) -> Hello {
         let (instance, name) = (self.instance.clone(), self.name.borrow().clone());
-        Frame::Hello(Hello { instance, name, challenge: challenge.to_owned(), answer, time: Some(self.unix_ms()) })
+        Hello { instance, name, challenge: challenge.to_owned(), answer, time: Some(self.unix_ms()) }
     }
 }
 

@@ -7,19 +7,21 @@ use std::sync::{Mutex, PoisonError};
 use crate::identity::PeerId;
 use crate::network::Path;
 
-/// People remembered at most: as many as are connected at once.
+/// People remembered at most: more than are connected at once.
 const MAX_PATHS: usize = 320;
 
 #[derive(Debug, Default)]
 pub(super) struct Paths(Mutex<VecDeque<(PeerId, Path)>>);
 
 impl Paths {
-    /// A connection to `peer` is up.
-    pub(super) fn note(&self, peer: PeerId, path: Path) {
+    /// A connection to `peer` is up. Where there is no more room, whoever is not `connected` and was so longest ago is
+    /// forgotten.
+    pub(super) fn note(&self, peer: PeerId, path: Path, connected: impl Fn(&PeerId) -> bool) {
         let mut paths = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         paths.retain(|(known, _)| *known != peer);
         if paths.len() >= MAX_PATHS {
-            paths.pop_front();
+            let gone = paths.iter().position(|(known, _)| !connected(known));
+            paths.remove(gone.unwrap_or(0));
         }
         paths.push_back((peer, path));
     }
@@ -44,11 +46,18 @@ mod tests {
             bytes[..2].copy_from_slice(&number.to_be_bytes());
             PeerId::from_bytes(bytes)
         };
-        paths.note(peer(1), path(1));
-        paths.note(peer(1), path(2));
+        let nobody = |_: &PeerId| false;
+        paths.note(peer(1), path(1), nobody);
+        paths.note(peer(1), path(2), nobody);
         assert_eq!((paths.to(&peer(1)), paths.to(&peer(2))), (Some(path(2)), None));
-        (2..2000).for_each(|number| paths.note(peer(number), path(number)));
+        (2..2000).for_each(|number| paths.note(peer(number), path(number), nobody));
         assert_eq!((paths.to(&peer(1)), paths.to(&peer(1999))), (None, Some(path(1999))));
+        assert_eq!(paths.0.lock().unwrap().len(), MAX_PATHS);
+        let connected = |id: &PeerId| *id == peer(2000);
+        (2000..4000).for_each(|number| paths.note(peer(number), path(number), connected));
+        assert_eq!(paths.to(&peer(2000)), Some(path(2000)), "others push out nobody who is connected");
+        assert_eq!(paths.0.lock().unwrap().len(), MAX_PATHS);
+        (4000..5000).for_each(|number| paths.note(peer(number), path(number), |_| true));
         assert_eq!(paths.0.lock().unwrap().len(), MAX_PATHS);
     }
 }

@@ -48,8 +48,6 @@ pub(super) struct Peer {
     pub(super) name: String,
     pub(super) link: Option<Link>,
     pub(super) outbox: Outbox,
-    /// The far app's run whose computer closed the last connection.
-    pub(super) closed_instance: Option<Arc<str>>,
     /// A dial is under way.
     pub(super) dialing: bool,
     /// It goes to where they have proved to be, or this side wants it.
@@ -75,7 +73,6 @@ impl Peer {
             name: String::new(),
             link: None,
             outbox: Outbox::default(),
-            closed_instance: None,
             dialing: false,
             trusted_dial: false,
             touched: now,

@@ -1,7 +1,7 @@
 //! Connections between two clients' listeners and dialers over real sockets, without their hubs: the tests take what the
 //! hubs would be told. The wall clocks of both are set by the tests.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::net::TcpListener;
@@ -190,6 +190,26 @@ async fn a_name_arrives_after_a_step() {
     pair.connect().await;
     pair.near.clock.step(-90);
     pair.near.local.name.send_replace("Ann B.".to_owned());
+    let Input::Name { name, .. } = pair.far.next().await else { panic!("no name") };
+    assert_eq!(name, "Ann B.");
+}
+
+#[tokio::test]
+async fn a_name_that_changes_while_both_sides_meet_arrives_after_it() {
+    let mut pair = Pair::new().await;
+    let renamed: Arc<OnceLock<Arc<Local>>> = Arc::default();
+    let read = renamed.clone();
+    // A hello reads the clock when it has its name.
+    let clock = move || {
+        if let Some(local) = read.get() {
+            local.name.send_replace("Ann B.".to_owned());
+        }
+        UNIX_EPOCH
+    };
+    let local = Arc::new(Local::with_clock(pair.near.local.identity.clone(), "Ann", clock).unwrap());
+    assert!(renamed.set(local.clone()).is_ok());
+    pair.near.local = local;
+    pair.connect().await;
     let Input::Name { name, .. } = pair.far.next().await else { panic!("no name") };
     assert_eq!(name, "Ann B.");
 }

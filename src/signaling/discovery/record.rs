@@ -124,18 +124,18 @@ mod tests {
         };
         let accepted = |id: &str, version, address, port| by(false, id, version, address, port);
         let id = other.to_string();
-        assert!(accepted(&id, "1", "192.168.1.7", 40_000));
-        assert!(by(true, &id, "1", "127.0.0.1", 40_000));
+        assert!(accepted(&id, "2", "192.168.1.7", 40_000));
+        assert!(by(true, &id, "2", "127.0.0.1", 40_000));
         for own_computer in ["127.0.0.1", "127.8.8.8", "::1", "::ffff:127.0.0.1"] {
-            assert!(!accepted(&id, "1", own_computer, 40_000), "{own_computer}");
+            assert!(!accepted(&id, "2", own_computer, 40_000), "{own_computer}");
         }
-        assert!(!accepted(&own.to_string(), "1", "192.168.1.7", 40_000));
-        assert!(!accepted(&id, "2", "192.168.1.7", 40_000));
-        assert!(!accepted(&id, "1", "192.168.1.7", 80));
-        assert!(!accepted(&id, "1", "224.0.0.1", 40_000));
-        assert!(!accepted(&id, "1", "0.0.0.0", 40_000));
-        assert!(!accepted("nobody", "1", "192.168.1.7", 40_000));
-        assert!(!accepted(&id.replace(&other.short(), "aaaaaaaa"), "1", "192.168.1.7", 40_000));
+        assert!(!accepted(&own.to_string(), "2", "192.168.1.7", 40_000));
+        assert!(!accepted(&id, "1", "192.168.1.7", 40_000));
+        assert!(!accepted(&id, "2", "192.168.1.7", 80));
+        assert!(!accepted(&id, "2", "224.0.0.1", 40_000));
+        assert!(!accepted(&id, "2", "0.0.0.0", 40_000));
+        assert!(!accepted("nobody", "2", "192.168.1.7", 40_000));
+        assert!(!accepted(&id.replace(&other.short(), "aaaaaaaa"), "2", "192.168.1.7", 40_000));
     }
 
     #[test]

@@ -103,6 +103,20 @@ fn of_two_connections_opened_at_once_both_sides_keep_the_lower_ids() {
 }
 
 #[test]
+fn a_dial_beside_a_connection_that_is_kept_is_not_made_again_at_once() {
+    let mut rig = Rig::new();
+    let peer = neighbour(&rig, false);
+    rig.announce(peer, &[at(7, 9000)], 10);
+    let kept = rig.up(peer, "same", false);
+    rig.hub.command(Command::Renew(peer), rig.now);
+    let dialed = rig.up(peer, "same", true);
+    assert!(!kept.is_closed() && dialed.is_closed());
+    assert!(rig.hub.dial_now(rig.now).is_none());
+    let later = rig.now + Duration::from_secs(1);
+    assert!(rig.hub.dial_now(later).is_some_and(|due| due.peer == peer), "the connection may lead nowhere");
+}
+
+#[test]
 fn an_app_that_came_back_replaces_its_former_connection_and_gets_what_was_not_read() {
     let mut rig = Rig::new();
     let peer = neighbour(&rig, true);
@@ -500,4 +514,26 @@ fn only_the_same_run_of_the_far_app_restores_a_connection_that_was_closed() {
         assert_eq!(endings(&rig), expected, "connection {number}");
         rig.hub.input(Input::Down { connection: number, peer, closed_by_far: true }, rig.now);
     }
+}
+
+#[test]
+fn a_connection_that_was_closed_is_restored_also_where_nobody_announces_that_person() {
+    let mut rig = Rig::new();
+    let peer = neighbour(&rig, true);
+    rig.hub.local.set_contacts(HashSet::from([peer]));
+    let first = rig.up(peer, "run", false);
+    rig.hub.input(Input::Down { connection: 1, peer, closed_by_far: true }, rig.now);
+    assert!(rig.hub.peers.is_empty());
+    for stranger in 0..2 * MAX_CLOSED as u32 {
+        let stranger = id_of(1_000_000 + stranger);
+        let _letters = rig.up(stranger, "run", false);
+        let connection = rig.connections;
+        rig.hub.input(Input::Down { connection, peer: stranger, closed_by_far: true }, rig.now);
+    }
+    assert_eq!(rig.hub.closed.len(), MAX_CLOSED);
+    let second = rig.up(peer, "run", false);
+    let told = endings(&rig);
+    assert_eq!(told.first(), Some(&SignalingEvent::ConnectionClosed { id: peer }));
+    assert_eq!(told.last(), Some(&SignalingEvent::ConnectionRestored { id: peer }));
+    drop((first, second));
 }
