@@ -197,9 +197,21 @@ impl Capture {
 
     /// Notes what the device `name` recorded, before it is processed.
     fn note_silence(&mut self, name: &str, frame: &[f32], at: MediaTime) {
-        let Some(silent) = self.silence.note(frame, at) else { return };
+        if let Some(silent) = self.silence.note(frame, at) {
+            self.report_silence(name, silent);
+        }
+    }
+
+    /// The device `name` is closed: if it was told to be silent, it is no more.
+    fn end_silence(&mut self, name: &str) {
+        if self.silence.end() {
+            self.report_silence(name, false);
+        }
+    }
+
+    fn report_silence(&self, name: &str, on: bool) {
         if !self.closed() {
-            (self.on_event)(SoundEvent::Silence { name: name.to_owned(), on: silent });
+            (self.on_event)(SoundEvent::Silence { name: name.to_owned(), on });
         }
     }
 
