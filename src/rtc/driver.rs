@@ -30,7 +30,7 @@ use super::deadline;
 use super::engine::PeerEvent;
 use super::negotiation::candidate::{self, Reach};
 use super::negotiation::description_sdp::{self, StreamNumbers};
-use super::peer::{Command, Context};
+use super::peer::{Command, Commands, Context};
 use super::sending::{is_closed, unless_closed};
 use super::transport::link_local::LinkLocalSockets;
 use crate::call::{Candidate, Description, DescriptionKind, EarlyCandidates, Role};
@@ -52,7 +52,7 @@ const PROBE_INTERVAL: Duration = Duration::from_millis(50);
 
 /// What the peer task listens to, besides closing.
 pub(super) struct Inputs {
-    pub(super) commands: mpsc::Receiver<Command>,
+    pub(super) commands: Commands,
     pub(super) keyframe_requests: mpsc::Receiver<()>,
     pub(super) states: watch::Receiver<RTCPeerConnectionState>,
     pub(super) engine_task_ended: watch::Receiver<bool>,
@@ -60,7 +60,8 @@ pub(super) struct Inputs {
 
 /// Runs until the peer closes.
 pub(super) async fn drive(mut driver: Driver, inputs: Inputs, closed: &mut watch::Receiver<bool>) {
-    let Inputs { mut commands, mut keyframe_requests, mut states, mut engine_task_ended } = inputs;
+    let Inputs { commands, mut keyframe_requests, mut states, mut engine_task_ended } = inputs;
+    let Commands { waiting: mut commands, mut overflowed } = commands;
     let gate = Arc::clone(&driver.context.gate);
     if unless_closed(closed, driver.offer_if_offerer()).await.is_none() {
         return;
@@ -75,6 +76,9 @@ pub(super) async fn drive(mut driver: Driver, inputs: Inputs, closed: &mut watch
                 driver.state(state);
             }
             () = is_closed(&mut engine_task_ended), if !driver.failed => driver.fail("the engine stopped"),
+            true = async { overflowed.wait_for(|overflowed| *overflowed).await.is_ok() }, if !driver.failed => {
+                driver.fail("it takes no descriptions");
+            }
             () = deadline::reached(driver.connect_by) => driver.fail("no connection in time"),
             () = gate.arrival(), if driver.awaits_datagram() => driver.heard(),
             () = silence(|| gate.heard_at()), if driver.link == Link::Up => driver.interrupt(),
