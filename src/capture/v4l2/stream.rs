@@ -122,9 +122,6 @@ struct Mapping {
     len: usize,
 }
 
-// SAFETY: the memory is reachable from every thread of the process, and only the stream, which owns it, uses it.
-unsafe impl Send for Mapping {}
-
 impl Mapping {
     fn of(device: &Device, buffer: &v4l2_buffer) -> Result<Self, BackendError> {
         let len = buffer.length as usize;
