@@ -66,9 +66,10 @@ impl StreamGate {
         self.described = ssrcs.into_iter().filter(|ssrc| *ssrc != 0).collect();
     }
 
-    /// Genuine RTCP came under this SSRC.
+    /// Genuine RTCP came under this SSRC. Streams of the description need no place.
     pub(super) fn confirm(&mut self, ssrc: u32) {
-        if self.reporters.len() < MAX_REPORTERS && !self.reporters.contains(&ssrc) {
+        let known = self.described.contains(&ssrc) || self.reporters.contains(&ssrc);
+        if !known && self.reporters.len() < MAX_REPORTERS {
             self.reporters.push(ssrc);
         }
     }
@@ -176,7 +177,9 @@ mod tests {
         let now = MediaTime::from_millis(1);
         let mut gate = described();
         assert!(admits(&mut gate, &rtcp(77, 201), now));
+        [11, 22, 33].into_iter().for_each(|ssrc| gate.confirm(ssrc));
         gate.confirm(77);
+        assert_eq!(gate.reporters, [77], "described streams take no place");
         for ssrc in 1000..2000 {
             admits(&mut gate, &rtcp(ssrc, 201), now);
             gate.confirm(ssrc);
