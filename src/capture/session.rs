@@ -215,8 +215,9 @@ fn open_device(name: Option<&str>, format: VideoFormat) -> Result<Device, CallEr
     Err(fault)
 }
 
-/// True when the fault of a node is told rather than that of a node before it. The first camera's own trouble tells more than
-/// that of the nodes after it, but for formats that cannot be read: with those there is nothing that a person could do.
+/// True when the fault of a node is told rather than that of a node before it. The first camera's own trouble tells
+/// more than that of the nodes after it, but for formats that cannot be read: with those there is nothing that a person
+/// could do.
 fn tells_more(fault: &CallError, before: &CallError) -> bool {
     let unreadable =
         |fault: &CallError| matches!(fault, CallError::DeviceFailed { reason: DeviceReason::CameraFormats(_), .. });

@@ -14,8 +14,8 @@ use crate::store::DeviceChoice;
 
 const DEVICE: DeviceKind = DeviceKind::Microphone;
 
-/// Opens the microphone and delivers its sound until it is closed, until the system's default is another one (`Ok`, to be
-/// opened again), or until it fails.
+/// Opens the microphone and delivers its sound until it is closed, until the system's default is another one (`Ok`, to
+/// be opened again), or until it fails.
 pub(super) fn run(capture: &mut Capture, choice: &DeviceChoice) -> Result<(), CallError> {
     let found = find(choice, Direction::Input).ok_or(CallError::DeviceMissing { device: DEVICE })?;
     let heart = Arc::new(Heart::default());

@@ -1,12 +1,12 @@
-//! Digital silence: a microphone that is open and gives nothing but zeros, as one whose switch is off, an input to which
-//! nothing is plugged, or one that the system has muted. The noise of a room is never that quiet.
+//! Digital silence: a microphone that is open and gives nothing but zeros, as one whose switch is off, an input to
+//! which nothing is plugged, or one that the system has muted. The noise of a room is never that quiet.
 
 use std::time::Duration;
 
 use crate::media::MediaTime;
 
-/// Finds out that a microphone has given only zeros since it was opened. Later zeros are no news: some microphones gate the
-/// pauses between words.
+/// Finds out that a microphone has given only zeros since it was opened. Later zeros are no news: some microphones gate
+/// the pauses between words.
 #[derive(Debug, Default)]
 pub(super) struct Silence {
     since: Option<MediaTime>,

@@ -84,7 +84,8 @@ impl fmt::Debug for Peer {
 }
 
 impl Peer {
-    /// Applies the far side's description: the first one, or that of an ICE restart. One that cannot be used ends in `PeerEvent::Failed`.
+    /// Applies the far side's description: the first one, or that of an ICE restart. One that cannot be used ends in
+    /// `PeerEvent::Failed`.
     pub fn set_remote_description(&self, description: Description) {
         self.negotiate(Command::RemoteDescription(Box::new(description)));
     }
@@ -114,7 +115,8 @@ impl Peer {
         self.shared.media.send_audio(audio);
     }
 
-    /// How much video may be sent: what congestion control grants, less the sound; `None` while the connection takes none.
+    /// How much video may be sent: what congestion control grants, less the sound; `None` while the connection takes
+    /// none.
     pub fn video_budget(&self) -> Option<VideoBudget> {
         self.shared.media.budget(MediaTime::now())
     }

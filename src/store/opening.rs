@@ -1,5 +1,5 @@
-//! Ways to open the one SQLite file: as it should be; where the file system knows no locks; and, where it cannot be written,
-//! as a copy in memory, so that a full or a read-only disk keeps nobody from a call.
+//! Ways to open the one SQLite file: as it should be; where the file system knows no locks; and, where it cannot be
+//! written, as a copy in memory, so that a full or a read-only disk keeps nobody from a call.
 //!
 //! The profile is held by one program alone, so SQLite holds its file for good (`locking_mode=EXCLUSIVE`) and keeps in
 //! memory what programs would share: with that file beside it, a full disk could not even be read.

@@ -76,8 +76,8 @@ fn was_taken_away(path: &Path) -> bool {
     }
 }
 
-/// Takes away the file of a process that is gone, in which `text` stood. If another program has put its own there since,
-/// that one is put back.
+/// Takes away the file of a process that is gone, in which `text` stood. If another program has put its own there
+/// since, that one is put back.
 fn take_away(path: &Path, text: &str) {
     let aside = path.with_extension(format!("pid.{:016x}", fastrand::u64(..)));
     let taken = fs::rename(path, &aside).and_then(|()| {

@@ -1,4 +1,5 @@
-//! YUV4MPEG2 files as a camera (`file:PATH.y4m`): the reader of frames, over any `BufRead`; and the writer of such files.
+//! YUV4MPEG2 files as a camera (`file:PATH.y4m`): the reader of frames, over any `BufRead`; and the writer of such
+//! files.
 //!
 //! A file is somebody else's data: every size is capped before memory is asked for, and nothing here panics.
 
@@ -41,8 +42,8 @@ impl<R: BufRead> Y4mReader<R> {
         self.header
     }
 
-    /// Reads the next picture into `picture`, whose length must be `frame_len()`. False at the end of the film: after the
-    /// last whole picture, whatever follows it. Without a whole picture it fails.
+    /// Reads the next picture into `picture`, whose length must be `frame_len()`. False at the end of the film: after
+    /// the last whole picture, whatever follows it. Without a whole picture it fails.
     pub fn read_frame(&mut self, picture: &mut [u8]) -> Result<bool, DeviceReason> {
         if self.find_frame()? && self.read_whole(picture)? {
             self.pictures += 1;
