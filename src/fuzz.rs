@@ -49,8 +49,8 @@ pub const TARGETS: [Target; 19] = [
     ("wav", wav),
 ];
 
-/// H.264 in RTP: each packet is a byte by which its sequence number grows, one whose low bit is the marker and whose others
-/// are by how much the timestamp grows, one for the payload's length, and the payload.
+/// H.264 in RTP: each packet is a byte by which its sequence number grows, one whose low bit is the marker and whose
+/// others are by how much the timestamp grows, one for the payload's length, and the payload.
 pub fn depacketizer(bytes: &[u8]) {
     let mut buffer = VideoJitterBuffer::new();
     let (mut sequence, mut timestamp) = (0_u16, 0_u32);
@@ -73,8 +73,8 @@ pub fn depacketizer(bytes: &[u8]) {
 /// Packets of sound that are looked at: decoding takes most of the fuzzer's time.
 const MOST_PACKETS: usize = 64;
 
-/// Sound as Opus in RTP, from the jitter buffer to the speaker: packets as `Packets` cuts them; with the lowest flag nothing
-/// is played before the next one comes, the others are by how many half frames the timestamp grows.
+/// Sound as Opus in RTP, from the jitter buffer to the speaker: packets as `Packets` cuts them; with the lowest flag
+/// nothing is played before the next one comes, the others are by how many half frames the timestamp grows.
 pub fn sound(bytes: &[u8]) {
     let Ok(mut speech) = Speech::new() else { return };
     let (mut buffer, mut timestamp, mut now) = (AudioJitterBuffer::new(), 0_u32, MediaTime::default());
@@ -143,8 +143,8 @@ pub fn contact_link(bytes: &[u8]) {
     }
 }
 
-/// Pictures of QR codes that somebody is added from. (The reader takes a panic of its libraries for "no code"; a fuzzer that
-/// stops at each panic stops at those.)
+/// Pictures of QR codes that somebody is added from. (The reader takes a panic of its libraries for "no code"; a fuzzer
+/// that stops at each panic stops at those.)
 pub fn qr_image(bytes: &[u8]) {
     let _ = qr::read_bytes(bytes);
 }

@@ -1,5 +1,6 @@
-//! Two people invite each other at the same time: one call results, with no further press. Two state charts, joined by a
-//! network that delays but keeps the order of each direction, and by engines that connect when both described themselves.
+//! Two people invite each other at the same time: one call results, with no further press. Two state charts, joined by
+//! a network that delays but keeps the order of each direction, and by engines that connect when both described
+//! themselves.
 
 mod call_rig;
 

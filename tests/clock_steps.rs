@@ -1,4 +1,5 @@
-//! Wall clocks that are wrong, or are set while people ring and talk: nothing that either of them does is lost on the other.
+//! Wall clocks that are wrong, or are set while people ring and talk: nothing that either of them does is lost on the
+//! other.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 

@@ -1,5 +1,5 @@
-//! The promise: nobody sees or hears you before you press Answer. Whatever others send and whatever the network does, no
-//! device and no peer connection is opened without a press.
+//! The promise: nobody sees or hears you before you press Answer. Whatever others send and whatever the network does,
+//! no device and no peer connection is opened without a press.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -84,8 +84,8 @@ impl Parts {
     }
 }
 
-/// Defines `$all`, one value of each variant of `$of`, and `$name`, the variant of a value. A variant that is missing in the
-/// list does not compile, so that none can be left out of the tests below.
+/// Defines `$all`, one value of each variant of `$of`, and `$name`, the variant of a value. A variant that is missing
+/// in the list does not compile, so that none can be left out of the tests below.
 macro_rules! variants {
     ($all:ident, $name:ident, $of:ident: $parts:ident => $($variant:ident: $value:expr,)+) => {
         fn $name(value: &$of) -> &'static str {
@@ -227,8 +227,8 @@ variants! { inputs, input_name, Input: parts =>
     Deadline: Input::Deadline,
 }
 
-/// The tests below would prove little if their inputs did not meet: here every kind of message, press and event comes in
-/// every state that it can matter in.
+/// The tests below would prove little if their inputs did not meet: here every kind of message, press and event comes
+/// in every state that it can matter in.
 #[test]
 fn the_random_inputs_come_in_every_kind_and_in_every_state() {
     let mut runner = TestRunner::deterministic();
@@ -283,8 +283,8 @@ proptest! {
         prop_assert!(!me.effects.iter().any(Effect::bears_consent));
     }
 
-    /// From any state that presses and messages can reach, an input from elsewhere opens no device, and no connection but
-    /// the one to the person whom this side invited and whose answer is waited for.
+    /// From any state that presses and messages can reach, an input from elsewhere opens no device, and no connection
+    /// but the one to the person whom this side invited and whose answer is waited for.
     #[test]
     fn only_presses_make_consent(
         inputs in prop::collection::vec(prop_oneof![1 => a_press(), 3 => a_far_input()], 1..120),

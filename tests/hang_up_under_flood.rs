@@ -1,5 +1,5 @@
-//! Hanging up works at once whatever others send meanwhile: the whole program, in a call, is flooded over real connections,
-//! by strangers and by the person at the other end.
+//! Hanging up works at once whatever others send meanwhile: the whole program, in a call, is flooded over real
+//! connections, by strangers and by the person at the other end.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 

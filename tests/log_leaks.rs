@@ -1,5 +1,5 @@
-//! The log of whole calls, as a person would send it with a report: no address, no ID, no credentials, no descriptions and
-//! nothing that a person typed. Below `info` the log may hold such things; nobody gets that without asking for it.
+//! The log of whole calls, as a person would send it with a report: no address, no ID, no credentials, no descriptions
+//! and nothing that a person typed. Below `info` the log may hold such things; nobody gets that without asking for it.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 

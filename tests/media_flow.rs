@@ -29,8 +29,8 @@ fn high_definition_arrives_whole_and_without_a_gap() {
     bob.expect("conversation_disconnected");
 }
 
-/// Somewhere in the next minute lie six seconds with enough pictures and no freeze. A machine may be busy for a while; a
-/// program that cannot keep up never has such a stretch.
+/// Somewhere in the next minute lie six seconds with enough pictures and no freeze. A machine may be busy for a while;
+/// a program that cannot keep up never has such a stretch.
 fn assert_steady_stretch(side: &mut Visavis) {
     let mut reports: Vec<Value> = Vec::new();
     while reports.len() < 30 {

@@ -1,5 +1,5 @@
-//! Cameras with odd formats, padded rows, damaged buffers, odd names and odd neighbours: what the far side sees of them, and
-//! what is said of those that cannot be used.
+//! Cameras with odd formats, padded rows, damaged buffers, odd names and odd neighbours: what the far side sees of
+//! them, and what is said of those that cannot be used.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 

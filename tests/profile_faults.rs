@@ -1,5 +1,5 @@
-//! Profiles on disks that are full or may only be read, and things in the place of their files: the program starts where it
-//! can, says what is wrong, and loses nothing.
+//! Profiles on disks that are full or may only be read, and things in the place of their files: the program starts
+//! where it can, says what is wrong, and loses nothing.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -15,7 +15,8 @@ use support::process::{Launch, Visavis, run_to_end_within, text};
 
 const SOON: Duration = Duration::from_secs(30);
 
-/// Runs `$2 ...` with a small disk of its own at `$0`, on which the profile `$1` was copied, and which was then made so.
+/// Runs `$2 ...` with a small disk of its own at `$0`, on which the profile `$1` was copied, and which was then made
+/// so.
 const FULL: &str = "mount -t tmpfs -o size=512k tmpfs \"$0\" && cp -r \"$1\" \"$0\" && shift && \
                     { cat /dev/zero > \"$0/fill\" 2>/dev/null; exec \"$@\"; }";
 const FULL_AND_EMPTY: &str = "mount -t tmpfs -o size=16k tmpfs \"$0\" && shift && mkdir \"$0/profile\" && \

@@ -42,7 +42,8 @@ fn held_at_rest(person: &Visavis) -> Held {
     last
 }
 
-/// Waits until no more threads and files are held than before; helpers of the runtime end some seconds after their work.
+/// Waits until no more threads and files are held than before; helpers of the runtime end some seconds after their
+/// work.
 fn expect_returned(person: &Visavis, before: Held) {
     let mut now = held_by(person.pid());
     let returned = support::poll(Duration::from_secs(40), || {

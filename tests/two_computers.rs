@@ -105,8 +105,8 @@ fn unbound(name: &str, computer: &Computer) -> Visavis {
 #[test]
 fn networks_of_containers_keep_nobody_from_being_called() {
     let _machine = support::sharing();
-    // How many on either side, below or above the network's own numbers (10.77), bridges or bare cables, and whether there
-    // is a default route.
+    // How many on either side, below or above the network's own numbers (10.77), bridges or bare cables, and whether
+    // there is a default route.
     for (here_has, there_has, first, bridges, routed) in [
         (9, 0, "172", true, true),
         (12, 12, "10", false, true),

@@ -363,8 +363,8 @@ fn the_camera_can_be_turned_on_in_a_call_that_began_with_sound_alone() {
     assert_eq!((&frame["width"], &frame["height"]), (&json!(320), &json!(240)));
 }
 
-/// Waits for the word that the far camera is on and for its first picture, which come by different ways and so in either
-/// order; the event of the picture.
+/// Waits for the word that the far camera is on and for its first picture, which come by different ways and so in
+/// either order; the event of the picture.
 fn expect_video_to_begin(side: &mut Visavis) -> Value {
     let (mut told, mut first_frame) = (false, None);
     while !told || first_frame.is_none() {

@@ -153,7 +153,8 @@ fn two_windows_call_answer_see_each_other_and_hang_up() {
     bob.expect("the button that answers", |screen| patches(screen).iter().any(Patch::is_button));
     assert!(share_of(&bob.display.screenshot(), GREEN) < 0.01, "nothing of the caller is seen before the answer");
     assert!(share_of(&alice.display.screenshot(), MAGENTA) < 0.01, "nothing of the callee is seen before the answer");
-    // The dialog ignores Enter for a moment, and a moment after each key, so that nobody who is typing answers by accident.
+    // The dialog ignores Enter for a moment, and a moment after each key, so that nobody who is typing answers by
+    // accident.
     let answered = (0..10).any(|_| {
         bob.display.press(&["Return"]);
         let seen = || (share_of(&bob.display.screenshot(), GREEN) > 0.2).then_some(());

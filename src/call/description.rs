@@ -1,5 +1,5 @@
-//! What two sides tell each other to connect: typed fields, never session-description text, so that nothing a peer sends
-//! can smuggle a line into the engine's SDP (RFC 8866). `rtc` turns them into SDP and back.
+//! What two sides tell each other to connect: typed fields, never session-description text, so that nothing a peer
+//! sends can smuggle a line into the engine's SDP (RFC 8866). `rtc` turns them into SDP and back.
 
 use std::net::IpAddr;
 
@@ -57,8 +57,8 @@ pub struct Description {
     /// It understands redundant sound (RFC 2198); versions before did not.
     #[serde(default)]
     pub audio_red: bool,
-    /// The H.264 level up to which it decodes: pictures that are larger, or come faster, must not be sent to it (RFC 6184,
-    /// 8.1). Versions before decode level 3.1 for all that is known of them.
+    /// The H.264 level up to which it decodes: pictures that are larger, or come faster, must not be sent to it (RFC
+    /// 6184, 8.1). Versions before decode level 3.1 for all that is known of them.
     #[serde(default)]
     pub video_level: VideoLevel,
 }

@@ -95,7 +95,8 @@ impl CallMachine {
         }
     }
 
-    /// Somebody is not there any more. Only who has not been connected is given up: media may flow on without signaling.
+    /// Somebody is not there any more. Only who has not been connected is given up: media may flow on without
+    /// signaling.
     pub(super) fn gone(&mut self, state: CallState, turn: &mut Turn<'_>, peer: PeerId) -> CallState {
         match state {
             CallState::Outgoing(outgoing) if outgoing.to == peer => {

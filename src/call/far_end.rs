@@ -1,5 +1,6 @@
-//! A far side whose program has ended, told apart from one whose network has: its computer closed the signaling connection
-//! (a computer that is cut off cannot), and no media comes any more. Whoever is silent alone may be back within 30 s.
+//! A far side whose program has ended, told apart from one whose network has: its computer closed the signaling
+//! connection (a computer that is cut off cannot), and no media comes any more. Whoever is silent alone may be back
+//! within 30 s.
 //!
 //! While media comes, a closed signaling connection says nothing: it may be renewed.
 
@@ -11,11 +12,12 @@ use crate::media::MediaTime;
 use super::state::{CallMachine, CallState, Turn};
 use super::{IncomingInvite, Link, Participant};
 
-/// From the close to the end of the call, as long as nothing comes. With the time in which the close comes it is 5 s at most.
+/// From the close to the end of the call, as long as nothing comes. With the time in which the close comes it is 5 s at
+/// most.
 const CLOSED_PATIENCE: Duration = Duration::from_secs(4);
 
-/// Media that stops later than this after the close had another reason. The engine notices silence after 1.2 s, and some
-/// media may have been on its way.
+/// Media that stops later than this after the close had another reason. The engine notices silence after 1.2 s, and
+/// some media may have been on its way.
 const STOPS_WITHIN: Duration = Duration::from_millis(2500);
 
 impl Participant {

@@ -1,4 +1,5 @@
-//! What the state chart is told: presses of this computer's person, messages of others, and what engine and devices did.
+//! What the state chart is told: presses of this computer's person, messages of others, and what engine and devices
+//! did.
 
 use crate::identity::PeerId;
 
@@ -39,8 +40,8 @@ pub enum Input {
         /// Who.
         peer: PeerId,
     },
-    /// The computer of somebody has closed its connection to this side, as it does when the program there ends; a network
-    /// that fails closes nothing.
+    /// The computer of somebody has closed its connection to this side, as it does when the program there ends; a
+    /// network that fails closes nothing.
     FarClosed {
         /// Who.
         peer: PeerId,
@@ -50,8 +51,8 @@ pub enum Input {
         /// Who.
         peer: PeerId,
     },
-    /// What this computer's devices give, or are about to: false for a device that is chosen away, missing or broken. What
-    /// is sent is told to others accordingly; it opens nothing.
+    /// What this computer's devices give, or are about to: false for a device that is chosen away, missing or broken.
+    /// What is sent is told to others accordingly; it opens nothing.
     Captures {
         /// The microphone.
         audio: bool,

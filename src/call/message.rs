@@ -74,8 +74,9 @@ pub enum Message {
         /// The candidate.
         candidate: Candidate,
     },
-    /// Nothing comes through to the sender, who asks for an ICE restart (RFC 8445, 9); or, from whoever does not offer, the
-    /// reply to that: the restart may begin. It also shows that messages get through, without which the old path is kept.
+    /// Nothing comes through to the sender, who asks for an ICE restart (RFC 8445, 9); or, from whoever does not offer,
+    /// the reply to that: the restart may begin. It also shows that messages get through, without which the old path is
+    /// kept.
     Restart {
         /// In which conversation.
         conversation: ConversationId,
@@ -85,7 +86,8 @@ pub enum Message {
         #[serde(default)]
         moved: bool,
     },
-    /// The reply to a wish to restart in a conversation that is over for the sender, who slept or was lost for too long.
+    /// The reply to a wish to restart in a conversation that is over for the sender, who slept or was lost for too
+    /// long.
     Ended {
         /// Which conversation.
         conversation: ConversationId,

@@ -68,8 +68,8 @@ pub struct Participant {
     pub(super) restarts: Restarts,
     /// Lines that they draw of this side's picture at most; `None` until they say.
     pub(super) wish: Option<u32>,
-    /// When their computer closed the signaling connection, which it does when their program ends. Forgotten once media comes
-    /// or the same run of their program is connected again.
+    /// When their computer closed the signaling connection, which it does when their program ends. Forgotten once media
+    /// comes or the same run of their program is connected again.
     pub(super) closed_at: Option<MediaTime>,
     /// When they are told again what this side sends: the latest word of that did not arrive.
     pub(super) retell_at: Option<MediaTime>,
@@ -137,8 +137,8 @@ impl Participant {
     }
 
     /// Takes the far side's description, once in each generation and only of the kind that the roles ask for; gives it
-    /// with the candidates that came before it when it is to be applied now. Generations of an answerer follow the offers;
-    /// an offer that comes too soon after another waits, and a newer one takes its place.
+    /// with the candidates that came before it when it is to be applied now. Generations of an answerer follow the
+    /// offers; an offer that comes too soon after another waits, and a newer one takes its place.
     pub(super) fn describe(&mut self, description: Description, now: MediaTime) -> Option<Described> {
         let Description { kind, generation, .. } = description;
         match self.role {

@@ -1,18 +1,19 @@
-//! How a connection that is interrupted is restored: by itself, or by an ICE restart (RFC 8445, 9), whichever comes first.
+//! How a connection that is interrupted is restored: by itself, or by an ICE restart (RFC 8445, 9), whichever comes
+//! first.
 //!
 //! ```text
 //! answerer                          offerer
 //!    |<---------- Restart ------------- |    either side asks: 1.5 s into an interruption, at once when its addresses
-//!    |----------- Restart ------------->|    change, and again every 2 s; the answerer's word, asked or not, is the start
-//!    |<- offer of the next generation --|
+//!    |----------- Restart ------------->|    change, and again every 2 s; the answerer's word, asked or not, is the
+//!    |<- offer of the next generation --|    start
 //!    |----------- answer -------------->|    and candidates both ways
 //! ```
 //!
-//! Candidates that overtake their description wait for it. An offer that comes within half a second of another waits, too,
-//! and only the latest of them is answered.
+//! Candidates that overtake their description wait for it. An offer that comes within half a second of another waits,
+//! too, and only the latest of them is answered.
 //!
-//! The engine gives up the old path when it restarts. So the offer is made only when a message has just come from the far
-//! side: as long as messages do not get through either, the old path is all there is, and may come back.
+//! The engine gives up the old path when it restarts. So the offer is made only when a message has just come from the
+//! far side: as long as messages do not get through either, the old path is all there is, and may come back.
 
 use std::time::Duration;
 
@@ -212,8 +213,8 @@ impl Conversation {
 }
 
 impl CallMachine {
-    /// Somebody wants to restore a connection of a conversation that is not the present one: for them it is to be over, too.
-    /// A contact may mean one of before this program's start. Strangers with whom there was none hear nothing.
+    /// Somebody wants to restore a connection of a conversation that is not the present one: for them it is to be over,
+    /// too. A contact may mean one of before this program's start. Strangers with whom there was none hear nothing.
     pub(super) fn late_restart(
         &self,
         turn: &mut Turn<'_>,

@@ -1,5 +1,5 @@
-//! Numbers that a program reads back from a picture: test card and films carry them through encoder, network and decoder, so
-//! that a test can tell which picture it sees and how old it is.
+//! Numbers that a program reads back from a picture: test card and films carry them through encoder, network and
+//! decoder, so that a test can tell which picture it sees and how old it is.
 //!
 //! Each strip has 20 square cells of `floor(width / 40 / 2) * 2` pixels from the left edge: white, black, 16 bits (the
 //! highest first, white is 1), their parity, white. The first strip, at the top, holds the frame counter; the second,

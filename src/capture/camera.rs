@@ -6,9 +6,9 @@
 //! ```
 //!
 //! A driver may block for ever, so the capture thread is never waited for without a limit. One that blocks is
-//! interrupted (see `interrupt`) until it has closed its device. One that stays blocked all the same, inside its driver,
-//! is given up: it is kept aside, delivers nothing any more, and until it ends no camera device is opened, so that there
-//! is never more than one such thread for each camera that was open at that moment (commonly one in all).
+//! interrupted (see `interrupt`) until it has closed its device. One that stays blocked all the same, inside its
+//! driver, is given up: it is kept aside, delivers nothing any more, and until it ends no camera device is opened, so
+//! that there is never more than one such thread for each camera that was open at that moment (commonly one in all).
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};

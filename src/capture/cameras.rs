@@ -1,7 +1,7 @@
 //! Which cameras are plugged in, and what each can do.
 //!
-//! Looking at a camera's modes opens it for a moment (without streaming, so its light stays off), which some systems let
-//! only one program do; a camera that is open here must not be looked at again, so what is known of each is kept.
+//! Looking at a camera's modes opens it for a moment (without streaming, so its light stays off), which some systems
+//! let only one program do; a camera that is open here must not be looked at again, so what is known of each is kept.
 
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
@@ -15,10 +15,11 @@ use super::mode::CameraMode;
 pub struct CameraInfo {
     /// The system's name for it; the second of two cameras of one name has " (2)" after it.
     pub name: String,
-    /// Width, height and frames a second (rounded) of each mode, without repetition, largest first; empty when there is a
-    /// fault, or nothing is known yet.
+    /// Width, height and frames a second (rounded) of each mode, without repetition, largest first; empty when there is
+    /// a fault, or nothing is known yet.
     pub modes: Vec<(u32, u32, u32)>,
-    /// The reason why it cannot be used: another program holds it, the system forbids it, or none of its formats can be read.
+    /// The reason why it cannot be used: another program holds it, the system forbids it, or none of its formats can be
+    /// read.
     pub fault: Option<CallError>,
 }
 
@@ -111,7 +112,8 @@ enum Unseen {
     Fault(CallError),
 }
 
-/// The cameras among the nodes. Nodes that cannot be used are left out where another one of the same name can: they may be for metadata, or for a coded stream beside the pictures.
+/// The cameras among the nodes. Nodes that cannot be used are left out where another one of the same name can: they may
+/// be for metadata, or for a coded stream beside the pictures.
 fn list(found: impl Iterator<Item = (Node, Result<Finding, Unseen>)>) -> Vec<(Node, CameraInfo)> {
     let mut cameras: Vec<(Node, CameraInfo)> = Vec::new();
     for (node, finding) in found {

@@ -1,5 +1,5 @@
-//! A film that stands for a camera: somebody who moves, blinks and talks before a textured wall, with a sensor's noise, and
-//! with the frame counter as barcode. The same each time, and without a seam where it begins again.
+//! A film that stands for a camera: somebody who moves, blinks and talks before a textured wall, with a sensor's noise,
+//! and with the frame counter as barcode. The same each time, and without a seam where it begins again.
 
 use std::f32::consts::TAU;
 
@@ -122,7 +122,8 @@ fn hang_up_a_picture(random: &mut fastrand::Rng, wall: &mut [f32], width: usize,
     }
 }
 
-/// Fractal noise: octaves of random grids, the first of `cells` cells, each half as strong as the one before. About -1 to 1.
+/// Fractal noise: octaves of random grids, the first of `cells` cells, each half as strong as the one before. About -1
+/// to 1.
 fn texture(random: &mut fastrand::Rng, width: usize, height: usize, cells: usize, octaves: u32) -> Vec<f32> {
     let mut sum = vec![0.0; width * height];
     for octave in 0..octaves {

@@ -1,8 +1,8 @@
 //! Wakes a capture thread out of a system call that waits for a camera which gives nothing.
 //!
-//! The V4L2 backend waits in `poll` without a limit and cannot be told to stop. A signal makes the call return `EINTR`, so
-//! that the thread can close the device. The signal is SIGURG, which does nothing in programs that ignore it, sent to that
-//! thread alone. Elsewhere than on Unix nothing is sent, and a stuck thread is left behind (see `camera`).
+//! The V4L2 backend waits in `poll` without a limit and cannot be told to stop. A signal makes the call return `EINTR`,
+//! so that the thread can close the device. The signal is SIGURG, which does nothing in programs that ignore it, sent
+//! to that thread alone. Elsewhere than on Unix nothing is sent, and a stuck thread is left behind (see `camera`).
 
 use std::thread::JoinHandle;
 
@@ -16,8 +16,8 @@ pub fn interrupt(thread: &JoinHandle<()>) {
 
     static HANDLER: Once = Once::new();
     HANDLER.call_once(|| {
-        // SAFETY: an all-zero sigaction is a valid one (no flags, so without SA_RESTART); the handler does nothing, which
-        // is safe in a signal context; both pointers are valid for the call.
+        // SAFETY: an all-zero sigaction is a valid one (no flags, so without SA_RESTART); the handler does nothing,
+        // which is safe in a signal context; both pointers are valid for the call.
         unsafe {
             let mut action: libc::sigaction = std::mem::zeroed();
             action.sa_sigaction = ignore as *const () as libc::sighandler_t;

@@ -110,9 +110,9 @@ pub struct CameraMode {
 
 /// Sorts `modes` from the one that serves `format` best to the one that serves it worst.
 ///
-/// In order of weight: in colour, not a slide show (half the frame rate), large enough, enough frames a second, the same
-/// shape, nearest in size, uncompressed, no more frames than wanted. So a camera that gives 1280x720 at 30 frames only as MJPEG
-/// is read as MJPEG, and one that gives it uncompressed too is spared the decoder.
+/// In order of weight: in colour, not a slide show (half the frame rate), large enough, enough frames a second, the
+/// same shape, nearest in size, uncompressed, no more frames than wanted. So a camera that gives 1280x720 at 30 frames
+/// only as MJPEG is read as MJPEG, and one that gives it uncompressed too is spared the decoder.
 pub fn rank(modes: &mut [CameraMode], format: VideoFormat) {
     modes.sort_by_key(|mode| cost(*mode, format));
 }

@@ -1,5 +1,5 @@
-//! Cameras as other people's bug reports have them: odd frame rates, sizes as ranges, missing lists, the state that another
-//! program left, formats of all kinds with padded rows, damaged buffers, and odd neighbours in `/dev`.
+//! Cameras as other people's bug reports have them: odd frame rates, sizes as ranges, missing lists, the state that
+//! another program left, formats of all kinds with padded rows, damaged buffers, and odd neighbours in `/dev`.
 
 use std::ffi::OsStr;
 use std::fs;

@@ -6,7 +6,7 @@ use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::call::{CallError, DeviceKind, DeviceReason};
-use crate::media::{FramePool, MediaTime, VideoFormat, VideoFrame};
+use crate::media::{FramePool, MediaTime, Planes, VideoFormat, VideoFrame};
 use crate::store::DeviceChoice;
 
 use super::barcode;
@@ -18,7 +18,6 @@ use super::outputs::Outputs;
 use super::rate::{FpsMeter, Pacer, RateLimit};
 use super::stop::Stop;
 use super::test_card::{TestCard, stamp};
-use crate::media::Planes;
 
 const CAMERA: DeviceKind = DeviceKind::Camera;
 /// Damaged buffers in a row after which a camera counts as failed (some give a few at the start).
@@ -216,8 +215,9 @@ fn open_device(name: Option<&str>, format: VideoFormat) -> Result<Device, CallEr
     Err(fault)
 }
 
-/// True when the fault of a node is told rather than that of a node before it. The first camera's own trouble tells more than
-/// that of the nodes after it, but for formats that cannot be read: with those there is nothing that a person could do.
+/// True when the fault of a node is told rather than that of a node before it. The first camera's own trouble tells
+/// more than that of the nodes after it, but for formats that cannot be read: with those there is nothing that a person
+/// could do.
 fn tells_more(fault: &CallError, before: &CallError) -> bool {
     let unreadable =
         |fault: &CallError| matches!(fault, CallError::DeviceFailed { reason: DeviceReason::CameraFormats(_), .. });

@@ -206,7 +206,8 @@ fn fill(frame: &mut VideoFrame, [x, y, width, height]: [f32; 4], colour: Colour)
     }
 }
 
-/// Puts the frame counter and the time of capture (microseconds of Unix time) on a picture that is about to be delivered.
+/// Puts the frame counter and the time of capture (microseconds of Unix time) on a picture that is about to be
+/// delivered.
 pub fn stamp(frame: &mut VideoFrame, counter: u32, unix_micros: u64) {
     barcode::write(frame, counter as u16);
     barcode::write_time(frame, unix_micros);

@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use crate::network;
 
-/// The address to bind: `text` itself, with or without its scope (`fe80::1%eth0`), which must be this computer's, or the first
-/// address of the interface that it names (IPv4 before IPv6, link-local ones last).
+/// The address to bind: `text` itself, with or without its scope (`fe80::1%eth0`), which must be this computer's, or
+/// the first address of the interface that it names (IPv4 before IPv6, link-local ones last).
 pub fn parse_bind(text: &str) -> anyhow::Result<IpAddr> {
     bind_among(text, &if_addrs::get_if_addrs()?)
 }

@@ -17,8 +17,8 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// The length at which a message is cut.
 const MAX_MESSAGE: usize = 1000;
 
-/// Calls Echo for `seconds` of statistics. Devices that are missing (and cameras that cannot be used) are replaced by the
-/// test card, the tone and no speaker, and that is said.
+/// Calls Echo for `seconds` of statistics. Devices that are missing (and cameras that cannot be used) are replaced by
+/// the test card, the tone and no speaker, and that is said.
 pub fn run(common: &CommonOptions, seconds: u32) -> anyhow::Result<()> {
     let mut options = common.open()?;
     replace_missing_devices(&mut options)?;

@@ -1,8 +1,8 @@
 //! The ends that nobody pressed: signals, the end of the desktop session, and a library that calls `exit`. Each of them
 //! ends the program as `quit` does, hanging up first, and within two seconds whatever holds that up.
 //!
-//! A signal that was ignored when the program started (`nohup`, a background job of a script) goes on being ignored. The
-//! second signal ends the program at once, as if none were handled.
+//! A signal that was ignored when the program started (`nohup`, a background job of a script) goes on being ignored.
+//! The second signal ends the program at once, as if none were handled.
 
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,7 +13,8 @@ use crate::controller::{Command, Handle, Unsent};
 /// From the wish to end to the end, at most.
 const WITHIN: Duration = Duration::from_millis(1900);
 
-/// Between looks whether the controller has ended, where nobody is left to tell; and what the last word in the log may take.
+/// Between looks whether the controller has ended, where nobody is left to tell; and what the last word in the log may
+/// take.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// What is to be ended.
@@ -31,8 +32,8 @@ struct Runs {
 }
 
 /// From now on a wish to end hangs up and closes everything first: `end` is called, on a thread of its own, after the
-/// controller was told to quit. The guard ends that. A program that runs until it is asked to end is `finished` then, with
-/// status 0; one that was to find something out is not, see [`interrupted`].
+/// controller was told to quit. The guard ends that. A program that runs until it is asked to end is `finished` then,
+/// with status 0; one that was to find something out is not, see [`interrupted`].
 #[must_use = "without it nothing is ended in good order"]
 pub fn hang_up_first(handle: &Handle, finished: bool, end: impl Fn() + Send + Sync + 'static) -> HangsUpFirst {
     *runs() = Some(Runs { handle: handle.clone(), end: Arc::new(end), finished });
@@ -55,8 +56,8 @@ pub fn interrupted() -> Option<u8> {
     u8::try_from(128 + signal).ok().filter(|_| signal > 0)
 }
 
-/// Ends the process with `status` two seconds from now, unless it has ended by then: a driver that does not let go, or a
-/// reader that does not read, holds up nobody.
+/// Ends the process with `status` two seconds from now, unless it has ended by then: a driver that does not let go, or
+/// a reader that does not read, holds up nobody.
 pub fn end_soon(status: u8) {
     static BEGUN: AtomicBool = AtomicBool::new(false);
     if BEGUN.swap(true, Ordering::AcqRel) {

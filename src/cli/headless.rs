@@ -1,8 +1,8 @@
 //! `--headless`: one JSON command a line on standard input, one JSON event a line on standard output.
 //!
-//! This thread waits for the end: `quit`, the end of input, a reader of the events that has gone, or a signal. Commands are
-//! read on a thread of their own, and events are written on another, so that a script that reads slowly never holds up a
-//! call.
+//! This thread waits for the end: `quit`, the end of input, a reader of the events that has gone, or a signal. Commands
+//! are read on a thread of their own, and events are written on another, so that a script that reads slowly never holds
+//! up a call.
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::sync::Arc;
@@ -136,8 +136,8 @@ impl EventQueue {
     }
 }
 
-/// Writes events as they come, until there are no more; the error is that nobody reads them. What a full disk refuses is
-/// lost.
+/// Writes events as they come, until there are no more; the error is that nobody reads them. What a full disk refuses
+/// is lost.
 fn write_events(waiting: &WaitingEvents, output: &mut impl Write) -> Result<(), output::OutputError> {
     let (mut t_ms, mut cut) = (0, false);
     for (at, event) in waiting.events.iter().map_while(std::convert::identity) {

@@ -149,8 +149,8 @@ fn verdict(done: anyhow::Result<()>) -> ExitCode {
     }
 }
 
-/// Exit status 0, or 1 with the error's one sentence on standard error. A reader of standard output that has gone had what
-/// it wanted.
+/// Exit status 0, or 1 with the error's one sentence on standard error. A reader of standard output that has gone had
+/// what it wanted.
 pub fn exit_code(done: anyhow::Result<()>) -> ExitCode {
     let code = match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,6 +1,6 @@
 //! The controller itself: what it owns, and how the system's events are taken. What the state chart asks for is done in
-//! `effects`, what a person asks for in `commands`, what devices give or lack in `devices`, what is due in `deadlines`, and
-//! what the window sees is made in `publish`.
+//! `effects`, what a person asks for in `commands`, what devices give or lack in `devices`, what is due in `deadlines`,
+//! and what the window sees is made in `publish`.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::Ipv4Addr;

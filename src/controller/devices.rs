@@ -60,6 +60,8 @@ impl Core {
 
     pub(super) fn release_media(&mut self, conversation: Option<ConversationId>) {
         self.meter_only = false;
+        // What a microphone tells while it is closed comes too late.
+        self.notices.forget_silence();
         if let Some(released) = self.media.release(conversation) {
             self.on_released(released);
         }
@@ -96,6 +98,9 @@ impl Core {
     /// Reports what is captured, when that is known and something has changed.
     pub(super) fn report_local_stream(&mut self) {
         self.follow_devices();
+        if self.media.working_microphone().is_none() {
+            self.notices.forget_silence();
+        }
         if let Some(event) = self.media.report() {
             self.report(event);
         }

@@ -102,8 +102,8 @@ impl EchoContact {
         }
     }
 
-    /// Echo wants a picture that decoding can start at. The picture that it sends on is this side's own: the request goes to
-    /// its encoder.
+    /// Echo wants a picture that decoding can start at. The picture that it sends on is this side's own: the request
+    /// goes to its encoder.
     pub(super) fn on_keyframe_requested(&self, connection: u64) {
         if let Some(open) = self.connection.as_ref().filter(|open| open.number == connection) {
             open.keyframe_asked.store(false, Ordering::Release);

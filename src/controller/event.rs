@@ -89,7 +89,8 @@ pub struct SentStats {
     pub fps: f32,
     /// Kbit/s of video payload.
     pub kbps: f32,
-    /// Kbit/s that the encoder is asked for now: what the settings wish for, as far as the path to everybody carries it.
+    /// Kbit/s that the encoder is asked for now: what the settings wish for, as far as the path to everybody carries
+    /// it.
     pub asked_kbps: f32,
     /// Kbit/s that congestion control lets pass to this participant now, sound included.
     pub target_kbps: f32,
@@ -155,8 +156,8 @@ pub struct ReceivedStats {
     pub audio_recovered_ms: u64,
     /// From the arrival of sound to its playing, in ms, without the speaker's own delay.
     pub audio_delay_ms: u32,
-    /// By how much sound is later than its picture (negative: earlier), in ms, with the speaker's delay estimated; `None`
-    /// without one of them, and in the first seconds.
+    /// By how much sound is later than its picture (negative: earlier), in ms, with the speaker's delay estimated;
+    /// `None` without one of them, and in the first seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub av_offset_ms: Option<f32>,
 }
@@ -241,12 +242,13 @@ pub enum Event {
     DeviceFallback { device: DeviceKind, chosen: String, name: String },
     /// The device that had gone wrong works again.
     DeviceRecovered { device: DeviceKind, name: String },
-    /// The microphone works and has given nothing but zeros for four seconds since it was opened (`on`), or does so no more.
+    /// The microphone works and has given nothing but zeros for four seconds since it was opened (`on`), or does so no
+    /// more.
     MicrophoneSilent { microphone: String, on: bool },
     /// Somebody speaks at this side while it is muted; at most once in ten seconds.
     SpeakingMuted {},
-    /// What `trace_frames` noted: the counter of each picture that could be read and the microseconds from its capture to
-    /// the tile; and when each picture came there, in microseconds of Unix time.
+    /// What `trace_frames` noted: the counter of each picture that could be read and the microseconds from its capture
+    /// to the tile; and when each picture came there, in microseconds of Unix time.
     FrameTrace {
         shown: Vec<(u16, u64)>,
         #[serde(default)]

@@ -99,7 +99,8 @@ impl Pressed {
         &self.0
     }
 
-    /// Takes a `later` command into this one where both are the same as the two in their order; false where they are not.
+    /// Takes a `later` command into this one where both are the same as the two in their order; false where they are
+    /// not.
     pub fn absorb(&mut self, later: &Command) -> bool {
         self.0.absorb(later)
     }

@@ -1,8 +1,8 @@
 //! How everything reaches the controller's thread: lanes by kind, read in order of importance.
 //!
 //! 1. Local commands: what the person at this computer pressed. Never behind anything.
-//! 2. System events: what has become of devices, connections and threads. Never dropped: each of these sources has its own
-//!    bound (a device tries again each second, a connection changes each half second), and none of them waits.
+//! 2. System events: what has become of devices, connections and threads. Never dropped: each of these sources has its
+//!    own bound (a device tries again each second, a connection changes each half second), and none of them waits.
 //! 3. Hints: what is asked for again if it is lost. A full lane drops them.
 //! 4. What the network brings, see `peer_lane`.
 

@@ -311,8 +311,8 @@ impl LocalMedia {
         (self.closing == 0).then(|| self.take_released())
     }
 
-    /// Closes devices on a thread of its own, which then sends `DevicesClosed`: a driver can take seconds. Nothing happens
-    /// when there is nothing to close.
+    /// Closes devices on a thread of its own, which then sends `DevicesClosed`: a driver can take seconds. Nothing
+    /// happens when there is nothing to close.
     fn close(&mut self, closing: Closing) {
         let Closing { cameras, microphones, encoding, ends_pictures } = closing;
         if cameras.is_empty() && microphones.is_empty() && encoding.is_none() {

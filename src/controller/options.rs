@@ -26,8 +26,8 @@ pub struct Options {
 }
 
 impl Options {
-    /// The name that others see: the command line's, else that of `settings`, else that of the computer's user; of those
-    /// that can be seen.
+    /// The name that others see: the command line's, else that of `settings`, else that of the computer's user; of
+    /// those that can be seen.
     pub fn own_name(&self, settings: &Settings) -> String {
         let user = || ["USER", "USERNAME"].iter().find_map(|name| std::env::var(name).ok());
         let names = self.name.clone().into_iter().chain([settings.display_name.clone()]).chain(user());

@@ -1,6 +1,6 @@
-//! The way of what the network brings to the controller's thread: a queue for each person, which are heard in turn. What
-//! signaling knows of them (whether they are there, what did not arrive) is never dropped; what they send has a bound for
-//! each and one for all, so that a flood is dropped at the expense of whoever floods.
+//! The way of what the network brings to the controller's thread: a queue for each person, which are heard in turn.
+//! What signaling knows of them (whether they are there, what did not arrive) is never dropped; what they send has a
+//! bound for each and one for all, so that a flood is dropped at the expense of whoever floods.
 
 use std::collections::{HashMap, VecDeque};
 use std::mem::{Discriminant, discriminant};

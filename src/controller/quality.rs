@@ -1,7 +1,7 @@
 //! How a call with one person goes: a minute of seconds, and one word for it that does not flicker.
 //!
-//! The word follows what a person sees and hears, not what the network does: loss that is repaired is no trouble. It gets
-//! worse when two of three seconds are worse, and better when five in a row are better.
+//! The word follows what a person sees and hears, not what the network does: loss that is repaired is no trouble. It
+//! gets worse when two of three seconds are worse, and better when five in a row are better.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

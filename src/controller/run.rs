@@ -20,8 +20,8 @@ pub struct Controller {
 }
 
 impl Controller {
-    /// Starts everything: identity, store, signaling, engine. `events` gets each report, on the controller's thread, and
-    /// must not block; `on_change` is called from several threads after a new snapshot or a new picture, with the
+    /// Starts everything: identity, store, signaling, engine. `events` gets each report, on the controller's thread,
+    /// and must not block; `on_change` is called from several threads after a new snapshot or a new picture, with the
     /// time within which it should be drawn.
     ///
     /// The error is one sentence for a person.

@@ -136,8 +136,8 @@ pub struct LocalStreamView {
     pub spoke_muted: bool,
     /// Measured frames a second.
     pub fps: f32,
-    /// Width, height and frames a second that the camera itself runs in; `None` when closed, and for a test card that is
-    /// drawn to any size.
+    /// Width, height and frames a second that the camera itself runs in; `None` when closed, and for a test card that
+    /// is drawn to any size.
     pub camera_mode: Option<(u32, u32, u32)>,
     /// Name of the camera; empty when closed.
     pub camera: String,

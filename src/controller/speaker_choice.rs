@@ -1,4 +1,5 @@
-//! Which speaker plays: the chosen one, or the system's default while that is gone. Pure; the controller does what follows.
+//! Which speaker plays: the chosen one, or the system's default while that is gone. Pure; the controller does what
+//! follows.
 
 use crate::call::DeviceKind;
 use crate::store::DeviceChoice;

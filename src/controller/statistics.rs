@@ -1,6 +1,6 @@
 //! Statistics, on the controller's thread: rates from the counters of two moments, gauges as they are. Each second of a
-//! call goes into its history; every two seconds, and more often while frames are traced, they are reported in the words of
-//! events.
+//! call goes into its history; every two seconds, and more often while frames are traced, they are reported in the
+//! words of events.
 
 use std::time::Duration;
 
@@ -57,8 +57,8 @@ pub(super) fn sent_stats(before: &PeerStats, now: &PeerStats, elapsed: Duration,
     }
 }
 
-/// By how much sound comes later to the air than its picture to the tile, in ms; `None` while one of them does not come. Sound
-/// that leaves its buffer takes `speaker` from there.
+/// By how much sound comes later to the air than its picture to the tile, in ms; `None` while one of them does not
+/// come. Sound that leaves its buffer takes `speaker` from there.
 pub(super) fn av_offset_ms(
     before: &PeerStats,
     now: &PeerStats,

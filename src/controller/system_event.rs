@@ -1,5 +1,5 @@
-//! What the controller's own parts tell it: devices, the engine, Echo. What it must hear is a [`SystemEvent`], what may be
-//! lost a [`Hint`]; each has its own lane.
+//! What the controller's own parts tell it: devices, the engine, Echo. What it must hear is a [`SystemEvent`], what may
+//! be lost a [`Hint`]; each has its own lane.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

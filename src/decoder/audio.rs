@@ -1,7 +1,7 @@
 //! Opus (RFC 6716) to sound: 48 kHz mono.
 //!
-//! Sits behind a participant's audio jitter buffer; runs on the playout thread. It owns the Opus decoder and the memory of
-//! what it decoded last.
+//! Sits behind a participant's audio jitter buffer; runs on the playout thread. It owns the Opus decoder and the memory
+//! of what it decoded last.
 
 use opus::{Channels, Decoder};
 
@@ -27,8 +27,8 @@ pub fn packet_duration(packet: &[u8]) -> Option<u32> {
     (1..=MAX_SAMPLES).contains(&samples).then_some(samples as u32)
 }
 
-/// True when an Opus packet carries forward error correction for the one before it (a low bit-rate redundancy frame, RFC
-/// 6716 section 2.1.7); CELT alone has none.
+/// True when an Opus packet carries forward error correction for the one before it (a low bit-rate redundancy frame,
+/// RFC 6716 section 2.1.7); CELT alone has none.
 pub fn has_correction(packet: &[u8]) -> bool {
     let Ok(length) = i32::try_from(packet.len()) else { return false };
     // SAFETY: the pointer is valid for `length` bytes, which libopus only reads; it refuses what is no packet.

@@ -4,9 +4,9 @@
 //! jitter buffer -> a short queue -> [the decoder thread here] -> FrameSlot (latest wins) -> tile
 //! ```
 //!
-//! The thread owns the codec and a pool of pictures: each one is copied once, out of the codec into the pool. Every frame
-//! matters to H.264, so a full queue drops up to the next keyframe. What arrives is a stranger's: sizes are read and
-//! checked before the codec sees a sequence parameter set, and an error means waiting for the next keyframe.
+//! The thread owns the codec and a pool of pictures: each one is copied once, out of the codec into the pool. Every
+//! frame matters to H.264, so a full queue drops up to the next keyframe. What arrives is a stranger's: sizes are read
+//! and checked before the codec sees a sequence parameter set, and an error means waiting for the next keyframe.
 
 pub mod parameter_set;
 
@@ -24,7 +24,8 @@ use crate::media::{EncodedVideo, FramePool, FrameSlot, Spacing, VideoFrame};
 
 /// Pictures larger than this on a side are refused.
 const MAX_SIDE: u32 = 1920;
-/// Pixels of all pictures that a stream may make the codec keep: four of 1920x1088, as in level 4 (ITU-T H.264, table A-1).
+/// Pixels of all pictures that a stream may make the codec keep: four of 1920x1088, as in level 4 (ITU-T H.264, table
+/// A-1).
 const MAX_KEPT_PIXELS: u64 = 4 * 1920 * 1088;
 /// Access units that wait for the decoder at most.
 const QUEUE: usize = 8;
@@ -74,8 +75,8 @@ impl VideoDecoding {
         })
     }
 
-    /// Hands an access unit over without waiting. False when the caller should request a keyframe: the decoder is behind,
-    /// and units are dropped up to the next keyframe.
+    /// Hands an access unit over without waiting. False when the caller should request a keyframe: the decoder is
+    /// behind, and units are dropped up to the next keyframe.
     pub fn decode(&mut self, unit: EncodedVideo) -> bool {
         let arrived_at = unit.captured_at;
         let Some(queue) = &self.queue else { return true };
@@ -177,8 +178,8 @@ impl VideoDecoder {
     }
 }
 
-/// Decodes access units as a stranger sends them, for the fuzzer: each is a byte whose lowest bit says that decoding can start
-/// there, two for its length, and the unit.
+/// Decodes access units as a stranger sends them, for the fuzzer: each is a byte whose lowest bit says that decoding
+/// can start there, two for its length, and the unit.
 pub fn fuzz_access_units(bytes: &[u8]) {
     let mut decoder = VideoDecoder::new();
     let mut rest = bytes;

@@ -1,7 +1,7 @@
 //! Sound to Opus (RFC 6716), for an RTP payload (RFC 7587).
 //!
-//! Sits between the microphone and the network; runs on the microphone thread, in its sink. Each peer's packetizer numbers
-//! and stamps what comes out.
+//! Sits between the microphone and the network; runs on the microphone thread, in its sink. Each peer's packetizer
+//! numbers and stamps what comes out.
 
 use bytes::BytesMut;
 use opus::{Application, Bitrate, Channels, Encoder};
@@ -47,8 +47,8 @@ impl AudioEncoder {
         Ok(Self { opus, packets: BytesMut::with_capacity(Self::BLOCK), expected_loss: 0 })
     }
 
-    /// Tells how much loss to protect against, in percent. Forward error correction is only written when some is expected,
-    /// and takes its bits from the sound itself.
+    /// Tells how much loss to protect against, in percent. Forward error correction is only written when some is
+    /// expected, and takes its bits from the sound itself.
     pub fn set_expected_loss(&mut self, percent: u32) -> Result<(), AudioEncoderError> {
         if percent != self.expected_loss {
             self.opus.set_packet_loss_perc(percent.min(50) as i32)?;

@@ -1,5 +1,5 @@
-//! How large and how often pictures are encoded: what the granted bit rate makes look good, and what this computer keeps up
-//! with. Pure; time is an argument.
+//! How large and how often pictures are encoded: what the granted bit rate makes look good, and what this computer
+//! keeps up with. Pure; time is an argument.
 //!
 //! ```text
 //! rate falls:   coarser pictures -> fewer pictures -> smaller pictures, a moment after the rate has fallen
@@ -34,18 +34,20 @@ const LEAST_BITS_PER_PIXEL: f64 = 0.016;
 const FULL_FPS: f64 = 30.0;
 /// No picture is made smaller than this, in lines.
 const LEAST_LINES: u32 = 180;
-/// The rate must be too low for this long before a step down, and high enough by this much and for this long before one up.
+/// The rate must be too low for this long before a step down, and high enough by this much and for this long before one
+/// up.
 const DOWN_AFTER: Duration = Duration::from_millis(300);
 const UP_AFTER: Duration = Duration::from_millis(1500);
 const UP_MARGIN: f64 = 1.4;
-/// Encoding that takes more of the time than this is too slow, and less than that would be quick enough one step higher.
+/// Encoding that takes more of the time than this is too slow, and less than that would be quick enough one step
+/// higher.
 const TOO_BUSY: f64 = 0.85;
 const IDLE: f64 = 0.3;
 /// After a step for the computer's sake it is left alone for this long; it goes up again much later.
 const BUSY_AFTER: Duration = Duration::from_millis(1000);
 const IDLE_AFTER: Duration = Duration::from_secs(10);
-/// A smaller picture must be enough for this long before it is made, and a larger one is not made sooner than this after a
-/// change: what others look at is theirs to say, but not at each picture.
+/// A smaller picture must be enough for this long before it is made, and a larger one is not made sooner than this
+/// after a change: what others look at is theirs to say, but not at each picture.
 const FEWER_LINES_AFTER: Duration = Duration::from_millis(1500);
 const MORE_LINES_AFTER: Duration = Duration::from_millis(500);
 /// A picture of a share of the full one's pixels needs this power of that share of its bits.
@@ -116,8 +118,8 @@ impl Shape {
 }
 
 impl Ladder {
-    /// What to encode a picture of `full` size as that is captured at `now`, when so much is granted, and nobody looks at
-    /// more than `max_lines` lines. A keyframe that is `due` anyway is made no larger than the rate bears.
+    /// What to encode a picture of `full` size as that is captured at `now`, when so much is granted, and nobody looks
+    /// at more than `max_lines` lines. A keyframe that is `due` anyway is made no larger than the rate bears.
     pub(super) fn shape(&mut self, full: Shape, grant: Grant, max_lines: u32, due: bool, now: MediaTime) -> Shape {
         let (kbps, most_kbps) = (f64::from(grant.kbps), f64::from(grant.most_kbps));
         let least_kbps = |step: &Step| {

@@ -1,11 +1,12 @@
 //! The video encoder: H.264 constrained baseline by openh264, once for all participants.
 //!
 //! ```text
-//! camera -> FrameSlot (latest wins) -> [the encoder thread here: shape -> scale -> encode] -> access units -> every peer
+//! camera -> FrameSlot (latest wins) -> [the thread here: shape -> scale -> encode] -> access units -> every peer
 //! ```
 //!
 //! One thread, which owns the codec. A picture is encoded as an IDR only at the start, after a change of size and on
-//! request: an IDR costs ten ordinary pictures. The rate control may leave a picture out rather than exceed the bit rate.
+//! request: an IDR costs ten ordinary pictures. The rate control may leave a picture out rather than exceed the bit
+//! rate.
 
 use std::io;
 use std::sync::Arc;
@@ -17,8 +18,8 @@ use super::h264::{Rate, VideoEncoder};
 use super::ladder::{Grant, Ladder, Shape};
 use crate::media::{EncodedVideo, FrameSlot, MediaTime, Planes, Scaler, VideoBudget, VideoFormat, VideoFrame};
 
-/// On a path that does not take all, a keyframe is made as if the rate were this share of it: it arrives the sooner, and the
-/// pictures after it make up for it.
+/// On a path that does not take all, a keyframe is made as if the rate were this share of it: it arrives the sooner,
+/// and the pictures after it make up for it.
 const KEYFRAME_SHARE: f64 = 0.5;
 /// How soon the thread notices that it should end while no picture comes.
 const STOP_CHECK: Duration = Duration::from_millis(100);
@@ -68,8 +69,8 @@ pub struct VideoEncoding {
 
 impl VideoEncoding {
     /// Starts the thread: it takes the latest picture of `input`, encodes it and hands the access unit to `output`,
-    /// on the encoder thread. Pictures keep their own size while the budget allows; `format` gives the rate of pictures and
-    /// bits at most, `budget`, which is asked before each picture, what the network takes of that.
+    /// on the encoder thread. Pictures keep their own size while the budget allows; `format` gives the rate of pictures
+    /// and bits at most, `budget`, which is asked before each picture, what the network takes of that.
     ///
     /// # Errors
     ///
@@ -178,8 +179,8 @@ pub(crate) struct PictureEncoder {
 }
 
 impl PictureEncoder {
-    /// Encodes `frame` within `budget` and at `most` so much, as a keyframe where one is wanted; `None` where it is left
-    /// out. `clock` times the work.
+    /// Encodes `frame` within `budget` and at `most` so much, as a keyframe where one is wanted; `None` where it is
+    /// left out. `clock` times the work.
     pub(crate) fn encode(
         &mut self,
         frame: &VideoFrame,
@@ -284,8 +285,8 @@ mod tests {
         assert!((29..=31).contains(&count(30, 15)), "{}", count(30, 15));
     }
 
-    /// The size of the first picture that is encoded of one of `full` size for a far side of `level`, and the level that its
-    /// sequence parameter set names.
+    /// The size of the first picture that is encoded of one of `full` size for a far side of `level`, and the level
+    /// that its sequence parameter set names.
     fn first_picture(full: (u32, u32), level: VideoLevel) -> ((u32, u32), VideoLevel) {
         let mut pictures = PictureEncoder::default();
         let most = Rate { kbps: 3000, max_fps: 30 };

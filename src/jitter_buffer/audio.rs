@@ -1,5 +1,5 @@
-//! The audio jitter buffer of one participant: packets go in as the network delivers them, and come out in order, one each
-//! time that the playout needs sound.
+//! The audio jitter buffer of one participant: packets go in as the network delivers them, and come out in order, one
+//! each time that the playout needs sound.
 //!
 //! Sits between the network's tasks (`push`) and the playout thread (`pull`). Pure: no clock and no thread; time is an
 //! argument. It holds at most 500 ms.
@@ -10,9 +10,10 @@
 //! ```
 //!
 //! The delay it keeps is the one at which delay and late sound together are least (`Arrivals`); it gets there by tempo:
-//! sound that waits too long is played a little faster, and what would come too late slows down what is played before it.
-//! An empty buffer stretches time (20 ms are made up, the packet that comes late is still played). What the clocks of both
-//! sides differ by is not left to tempo: sound is played that much faster or slower throughout (`DriftControl`).
+//! sound that waits too long is played a little faster, and what would come too late slows down what is played before
+//! it. An empty buffer stretches time (20 ms are made up, the packet that comes late is still played). What the clocks
+//! of both sides differ by is not left to tempo: sound is played that much faster or slower throughout
+//! (`DriftControl`).
 
 mod arrivals;
 mod drift;
@@ -164,9 +165,9 @@ impl AudioJitterBuffer {
         }
     }
 
-    /// Takes in a packet of `samples` at 48 kHz (1..=5760) that arrived at `now`; `has_correction` tells whether it carries
-    /// forward error correction for the one before. Duplicates, packets that are too late and packets that cannot be are
-    /// dropped; where more than 500 ms would be held, the oldest sound is dropped.
+    /// Takes in a packet of `samples` at 48 kHz (1..=5760) that arrived at `now`; `has_correction` tells whether it
+    /// carries forward error correction for the one before. Duplicates, packets that are too late and packets that
+    /// cannot be are dropped; where more than 500 ms would be held, the oldest sound is dropped.
     pub fn push(&mut self, packet: EncodedAudio, samples: u32, has_correction: bool, now: MediaTime) {
         if !(1..=5760).contains(&samples) || packet.data.len() > Self::MAX_BYTES {
             return;
@@ -209,8 +210,8 @@ impl AudioJitterBuffer {
         }
     }
 
-    /// What to play now, while `ahead` samples are decoded and still to be played. `quiet` tells whether what was played
-    /// last is so quiet that a change of tempo is not heard.
+    /// What to play now, while `ahead` samples are decoded and still to be played. `quiet` tells whether what was
+    /// played last is so quiet that a change of tempo is not heard.
     pub fn pull(&mut self, quiet: bool, ahead: usize, now: MediaTime) -> Pull {
         if !self.playing && !self.is_ready(now) {
             return Pull::Silence;
@@ -248,8 +249,8 @@ impl AudioJitterBuffer {
         tempo
     }
 
-    /// How much faster than it was recorded sound should be played, in millionths, so that the far microphone's clock and
-    /// the one that pulls keep together.
+    /// How much faster than it was recorded sound should be played, in millionths, so that the far microphone's clock
+    /// and the one that pulls keep together.
     pub fn speed_ppm(&self) -> f64 {
         self.drift.speed_ppm()
     }
@@ -321,8 +322,8 @@ impl AudioJitterBuffer {
         Some(front.packet)
     }
 
-    /// What was made up before `packet` stood for sound, unless the sender had paused: then no number is missing, and the
-    /// timestamp has jumped.
+    /// What was made up before `packet` stood for sound, unless the sender had paused: then no number is missing, and
+    /// the timestamp has jumped.
     fn book(&mut self, packet: &Held) {
         let made_up = std::mem::take(&mut self.unbooked_ms);
         let jumped = |expected: u32| packet.packet.rtp_timestamp.wrapping_sub(expected) as i32 > Self::PAUSE;
@@ -363,15 +364,16 @@ impl AudioJitterBuffer {
 struct TempoControl {
     /// Pulls since the last change.
     pulls: u32,
-    /// The least delay, that of decoded sound included, that the last `WINDOW` of them or fewer found, and those before.
+    /// The least delay, that of decoded sound included, that the last `WINDOW` of them or fewer found, and those
+    /// before.
     least: [i64; 2],
     /// The delay that was found last, that of decoded sound included.
     delay_micros: i64,
 }
 
 impl TempoControl {
-    /// Pulls between changes: while it is quiet or the delay far too long, and else. A speaker may ask for several frames at
-    /// a time, of which the last one has the least time to arrive.
+    /// Pulls between changes: while it is quiet or the delay far too long, and else. A speaker may ask for several
+    /// frames at a time, of which the last one has the least time to arrive.
     const PULLS: [u32; 2] = [3, 8];
     /// Pulls after which one is forgotten, at the earliest: what a speaker asks for repeats itself within them.
     const WINDOW: u32 = 16;
@@ -384,8 +386,8 @@ impl TempoControl {
     /// Delay under the target that is left as it is.
     const BELOW: i64 = 6_000;
 
-    /// The tempo of a packet that is taken `delay` microseconds later than the fastest one came, while `ahead` microseconds
-    /// of sound are still to be played before it; `last` when none waits behind it.
+    /// The tempo of a packet that is taken `delay` microseconds later than the fastest one came, while `ahead`
+    /// microseconds of sound are still to be played before it; `last` when none waits behind it.
     fn tempo(&mut self, delay: i64, ahead: i64, target: i64, quiet: bool, last: bool) -> Tempo {
         self.delay_micros = delay + ahead;
         let least = self.least_with(delay + ahead);

@@ -1,8 +1,8 @@
 //! Lip sync: how long sound has to wait for the picture.
 //!
-//! Sound 45 ms early or 125 ms late is noticed (ITU-R BT.1359). Sound usually waits longer than pictures; where pictures take
-//! longer, as on a path where they wait for repairs, sound is held back. Pictures are never held back: delay of both is worse
-//! than sound that is late. Pure.
+//! Sound 45 ms early or 125 ms late is noticed (ITU-R BT.1359). Sound usually waits longer than pictures; where
+//! pictures take longer, as on a path where they wait for repairs, sound is held back. Pictures are never held back:
+//! delay of both is worse than sound that is late. Pure.
 
 use std::time::Duration;
 
@@ -20,8 +20,8 @@ impl LipSync {
     /// The longest wait.
     const MOST: Duration = Duration::from_millis(200);
 
-    /// Takes in that sound with a delay of `delay_ms` came `offset_ms` later (negative: earlier) than its picture, and gives
-    /// the delay that it should have at least from now on.
+    /// Takes in that sound with a delay of `delay_ms` came `offset_ms` later (negative: earlier) than its picture, and
+    /// gives the delay that it should have at least from now on.
     pub fn adjust(&mut self, offset_ms: f32, delay_ms: u32) -> Duration {
         // Half way at a time: what is measured is a mean of the last seconds.
         let wanted = (delay_ms as f32 - offset_ms).clamp(0.0, Self::MOST.as_millis() as f32);

@@ -4,10 +4,10 @@
 //! RTP (repairs already put back under their own sequence number) -> [here] -> access units -> decoder
 //! ```
 //!
-//! Owned by the tokio task of one remote video stream. A frame leaves as soon as its marker bit and everything before it
-//! is here; it never waits for the next frame. When packets are missing it waits for their retransmission for a time that
-//! follows the round trip, then gives the frame up, asks for a keyframe, and goes on at the next one: H.264 without
-//! its reference would show a broken picture. Time is an argument; memory is bounded by packets and by bytes.
+//! Owned by the tokio task of one remote video stream. A frame leaves as soon as its marker bit and everything before
+//! it is here; it never waits for the next frame. When packets are missing it waits for their retransmission for a time
+//! that follows the round trip, then gives the frame up, asks for a keyframe, and goes on at the next one: H.264
+//! without its reference would show a broken picture. Time is an argument; memory is bounded by packets and by bytes.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -21,8 +21,8 @@ use crate::media::{EncodedVideo, MediaTime, Spacing, count_near, first_count};
 const MAX_PACKETS: u64 = 2048;
 /// Payload bytes kept at most, and so the greatest access unit.
 const MAX_BYTES: usize = 4 << 20;
-/// Least and greatest wait for a retransmission. On a local network there is time for several requests; beyond the greatest
-/// one a new keyframe is sooner than a repair of a repair.
+/// Least and greatest wait for a retransmission. On a local network there is time for several requests; beyond the
+/// greatest one a new keyframe is sooner than a repair of a repair.
 const MIN_WAIT: Duration = Duration::from_millis(100);
 const MAX_WAIT: Duration = Duration::from_millis(600);
 /// Requests and answers that there is time for, and what each takes beyond the round trip.
@@ -67,8 +67,8 @@ struct Stored {
     arrived_at: MediaTime,
 }
 
-/// How long to wait for a retransmission when the round trip is `round_trip` (zero: not known yet): time for four requests
-/// and their answers, between 100 and 600 ms.
+/// How long to wait for a retransmission when the round trip is `round_trip` (zero: not known yet): time for four
+/// requests and their answers, between 100 and 600 ms.
 pub fn repair_wait(round_trip: Duration) -> Duration {
     if round_trip.is_zero() {
         UNKNOWN_WAIT
@@ -342,8 +342,8 @@ impl VideoJitterBuffer {
         }
     }
 
-    /// Drops what comes before the first packet that starts a keyframe. What is missing at the front may be that packet, on
-    /// its way again or overtaken: it is waited for, unless a keyframe starts later.
+    /// Drops what comes before the first packet that starts a keyframe. What is missing at the front may be that
+    /// packet, on its way again or overtaken: it is waited for, unless a keyframe starts later.
     fn find_keyframe(&mut self, now: MediaTime) -> Search {
         let starts = |slot: &Option<Stored>| slot.as_ref().is_some_and(|packet| starts_keyframe(&packet.payload));
         if let Some(index) = self.packets.iter().position(starts) {

@@ -14,8 +14,8 @@ pub const FRAME_SAMPLES: usize = 960;
 
 /// The loudness of a stream as a meter shows it, shared between a real-time thread (writes) and the window (reads).
 ///
-/// It also tells whether somebody speaks, with hysteresis: after 60 ms of sound above -30 dB of full scale, until 600 ms
-/// have stayed below -36 dB.
+/// It also tells whether somebody speaks, with hysteresis: after 60 ms of sound above -30 dB of full scale, until 600
+/// ms have stayed below -36 dB.
 #[derive(Default)]
 pub struct LevelMeter {
     peak: AtomicU32,

@@ -1,7 +1,7 @@
 //! The single-slot mailbox between two stages: the latest value wins.
 //!
-//! It exists because a call is live: a consumer that falls behind wants the newest picture, not a queue of old ones, and
-//! memory must not grow. One lock is held for a move of the value, never for work on it.
+//! It exists because a call is live: a consumer that falls behind wants the newest picture, not a queue of old ones,
+//! and memory must not grow. One lock is held for a move of the value, never for work on it.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

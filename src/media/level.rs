@@ -45,8 +45,8 @@ impl VideoLevel {
         self.0
     }
 
-    /// True when a decoder of this level takes pictures of this size, in pixels, at this rate. A level between two that are
-    /// defined takes what the lower one takes.
+    /// True when a decoder of this level takes pictures of this size, in pixels, at this rate. A level between two that
+    /// are defined takes what the lower one takes.
     pub fn admits(self, width: u32, height: u32, fps: u32) -> bool {
         let Some(&(_, picture, second)) = LIMITS.iter().rfind(|(idc, ..)| *idc <= self.0) else { return false };
         let (columns, rows) = (u64::from(width.div_ceil(16)), u64::from(height.div_ceil(16)));

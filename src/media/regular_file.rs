@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::{Error, ErrorKind, Result};
 use std::path::Path;
 
-/// Opens a regular file to read. A folder gives `IsADirectory` and anything else `NotSeekable`: opening a pipe would wait
-/// for its writer, and a device would give bytes without end.
+/// Opens a regular file to read. A folder gives `IsADirectory` and anything else `NotSeekable`: opening a pipe would
+/// wait for its writer, and a device would give bytes without end.
 pub fn open_regular_file(path: &Path) -> Result<File> {
     let kind = std::fs::metadata(path)?.file_type();
     if kind.is_dir() {

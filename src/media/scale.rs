@@ -1,6 +1,6 @@
 //! Fits the planes of any picture into a frame of the wanted size: the largest centred part that has the wanted shape,
-//! scaled without distortion. Runs on the threads of capture and of the encoder; owns the rows that it works on, so it allocates only when the
-//! geometry changes.
+//! scaled without distortion. Runs on the threads of capture and of the encoder; owns the rows that it works on, so it
+//! allocates only when the geometry changes.
 
 use super::{Plane, VideoFrame};
 

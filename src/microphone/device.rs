@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use super::{Capture, Silence};
+use super::Capture;
 use crate::call::{CallError, DeviceKind, DeviceReason};
 use crate::media::{FRAME_SAMPLES, MediaTime, SAMPLE_RATE};
 use crate::sound_device::{
@@ -14,8 +14,8 @@ use crate::store::DeviceChoice;
 
 const DEVICE: DeviceKind = DeviceKind::Microphone;
 
-/// Opens the microphone and delivers its sound until it is closed, until the system's default is another one (`Ok`, to be
-/// opened again), or until it fails.
+/// Opens the microphone and delivers its sound until it is closed, until the system's default is another one (`Ok`, to
+/// be opened again), or until it fails.
 pub(super) fn run(capture: &mut Capture, choice: &DeviceChoice) -> Result<(), CallError> {
     let found = find(choice, Direction::Input).ok_or(CallError::DeviceMissing { device: DEVICE })?;
     let heart = Arc::new(Heart::default());
@@ -24,8 +24,9 @@ pub(super) fn run(capture: &mut Capture, choice: &DeviceChoice) -> Result<(), Ca
     let rate = ring.rate;
     let resampler = Resampler::to_frames(rate).map_err(|_| cannot_resample(rate))?;
     let watcher = Watcher::new(choice, Direction::Input, &found);
-    capture.silence = Silence::default();
-    Line { ring, resampler, watcher }.run(capture, &found, &heart)
+    let ended = Line { ring, resampler, watcher }.run(capture, &found, &heart);
+    capture.end_silence(&found.name);
+    ended
 }
 
 struct Line {

@@ -6,7 +6,8 @@
 //! WAV file ---------------------------------------------------------/
 //! ```
 //!
-//! One thread a microphone opens the device, takes and processes its sound, watches that it works, and opens it again after a fault.
+//! One thread a microphone opens the device, takes and processes its sound, watches that it works, and opens it again
+//! after a fault.
 
 mod device;
 #[cfg(test)]
@@ -38,7 +39,8 @@ use wav::WavLoop;
 type Sink = Box<dyn FnMut(&[f32], MediaTime) + Send>;
 type OnEvent = Box<dyn Fn(SoundEvent) + Send + Sync>;
 
-/// An open microphone. Dropping it releases the device (waiting at most 2 s for that); its sink is not called afterwards.
+/// An open microphone. Dropping it releases the device (waiting at most 2 s for that); its sink is not called
+/// afterwards.
 pub struct Microphone {
     shared: Arc<Shared>,
     thread: Option<Thread>,
@@ -63,8 +65,8 @@ struct Capture {
 }
 
 impl Microphone {
-    /// Opens the microphone that `choice` names, and keeps it open: after a fault it is tried again about once a second.
-    /// Returns at once; nobody waits for the device.
+    /// Opens the microphone that `choice` names, and keeps it open: after a fault it is tried again about once a
+    /// second. Returns at once; nobody waits for the device.
     ///
     /// `sink` gets each frame of 20 ms (960 samples at 48 kHz) with the time at which its first sample was captured, on
     /// the microphone's thread; `events` is called there too. With [`DeviceChoice::None`] neither is ever called.
@@ -197,9 +199,21 @@ impl Capture {
 
     /// Notes what the device `name` recorded, before it is processed.
     fn note_silence(&mut self, name: &str, frame: &[f32], at: MediaTime) {
-        let Some(silent) = self.silence.note(frame, at) else { return };
+        if let Some(silent) = self.silence.note(frame, at) {
+            self.report_silence(name, silent);
+        }
+    }
+
+    /// The device `name` is closed: if it was told to be silent, it is no more.
+    fn end_silence(&mut self, name: &str) {
+        if self.silence.end() {
+            self.report_silence(name, false);
+        }
+    }
+
+    fn report_silence(&self, name: &str, on: bool) {
         if !self.closed() {
-            (self.on_event)(SoundEvent::Silence { name: name.to_owned(), on: silent });
+            (self.on_event)(SoundEvent::Silence { name: name.to_owned(), on });
         }
     }
 

@@ -54,16 +54,16 @@ fn is_back(event: &SoundEvent, name: &str) -> bool {
     matches!(event, SoundEvent::Recovered { name: which } if which == name)
 }
 
-/// On a busy computer the sound system may take more than 3 s to open a microphone: that is a stall, which is said, and tried
-/// again until it works.
+/// On a busy computer the sound system may take more than 3 s to open a microphone: that is a stall, which is said, and
+/// tried again until it works.
 fn wait_for_working(events: &Receiver<SoundEvent>, name: &str) {
     let stalled = SoundEvent::Fault(CallError::DeviceStalled { device: DeviceKind::Microphone });
     let told = std::iter::from_fn(|| events.recv_timeout(LONG).ok()).find(|event| *event != stalled);
     assert!(told.as_ref().is_some_and(|event| works(event, name)), "{told:?}");
 }
 
-/// Makes `source` the default until the microphone has `followed`: a busy session manager may think better of a default that
-/// was set while devices came.
+/// Makes `source` the default until the microphone has `followed`: a busy session manager may think better of a default
+/// that was set while devices came.
 fn make_default(source: &str, events: &Receiver<SoundEvent>, followed: impl Fn(&SoundEvent) -> bool) {
     let follows = (0..6).any(|_| {
         set_default("source", source);

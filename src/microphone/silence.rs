@@ -1,12 +1,12 @@
-//! Digital silence: a microphone that is open and gives nothing but zeros, as one whose switch is off, an input to which
-//! nothing is plugged, or one that the system has muted. The noise of a room is never that quiet.
+//! Digital silence: a microphone that is open and gives nothing but zeros, as one whose switch is off, an input to
+//! which nothing is plugged, or one that the system has muted. The noise of a room is never that quiet.
 
 use std::time::Duration;
 
 use crate::media::MediaTime;
 
-/// Finds out that a microphone has given only zeros since it was opened. Later zeros are no news: some microphones gate the
-/// pauses between words.
+/// Finds out that a microphone has given only zeros since it was opened. Later zeros are no news: some microphones gate
+/// the pauses between words.
 #[derive(Debug, Default)]
 pub(super) struct Silence {
     since: Option<MediaTime>,
@@ -34,6 +34,12 @@ impl Silence {
         self.told |= is_news;
         is_news.then_some(true)
     }
+
+    /// Begins anew, for the next opening. True: it was told to be silent, and is no more.
+    pub(super) fn end(&mut self) -> bool {
+        let was = std::mem::take(self);
+        was.told && !was.heard
+    }
 }
 
 #[cfg(test)]
@@ -60,5 +66,16 @@ mod tests {
     fn the_noise_of_a_room_and_the_gaps_of_a_gate_are_no_silence() {
         assert_eq!(told(&mut Silence::default(), |_| 1.0 / 32_768.0, 1000), []);
         assert_eq!(told(&mut Silence::default(), |index| if index == 0 { 0.1 } else { 0.0 }, 1000), []);
+    }
+
+    #[test]
+    fn the_end_of_a_microphone_that_was_told_to_be_silent_is_news_once() {
+        let mut silence = Silence::default();
+        assert!(!silence.end(), "nothing was told");
+        assert_eq!(told(&mut silence, |_| 0.0, 300), [(200, true)]);
+        assert!(silence.end() && !silence.end());
+        assert_eq!(told(&mut silence, |_| 0.0, 300), [(200, true)], "it begins anew");
+        assert_eq!(told(&mut silence, |_| 0.1, 1), [(0, false)]);
+        assert!(!silence.end(), "it was heard");
     }
 }

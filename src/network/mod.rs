@@ -92,8 +92,8 @@ pub fn scoped(ip: IpAddr, scope: u32, port: u16) -> SocketAddr {
     }
 }
 
-/// The address from which this computer would send to `to`; `None` where it has no route. Connecting a UDP socket asks the
-/// system and sends nothing.
+/// The address from which this computer would send to `to`; `None` where it has no route. Connecting a UDP socket asks
+/// the system and sends nothing.
 pub fn source_for(to: SocketAddr) -> Option<IpAddr> {
     let any = match to {
         SocketAddr::V4(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),

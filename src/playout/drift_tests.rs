@@ -1,4 +1,5 @@
-//! Ten minutes of a call in virtual time, in which the far microphone's clock and that of the speaker here do not agree.
+//! Ten minutes of a call in virtual time, in which the far microphone's clock and that of the speaker here do not
+//! agree.
 
 use std::time::Duration;
 
@@ -20,8 +21,8 @@ const RING: u64 = 1920;
 /// What was heard after the first minute.
 #[derive(Debug)]
 struct Heard {
-    /// How far the delay in the jitter buffer was over its target, ms: the least of each second, of which the least and the
-    /// greatest.
+    /// How far the delay in the jitter buffer was over its target, ms: the least of each second, of which the least and
+    /// the greatest.
     above_target: [i64; 2],
     /// Samples left out or repeated by tempo.
     changed: u64,
@@ -31,8 +32,8 @@ struct Heard {
     rest: f64,
 }
 
-/// A tone from a microphone whose clock is faster than that of the speaker by `ppm`; packets take up to `jitter` longer than
-/// the path's 30 ms.
+/// A tone from a microphone whose clock is faster than that of the speaker by `ppm`; packets take up to `jitter` longer
+/// than the path's 30 ms.
 fn call(ppm: f64, jitter: Duration) -> Heard {
     let packets = tone();
     let (microphone, speaker) = (1.0 + ppm * 0.5e-6, 1.0 - ppm * 0.5e-6);

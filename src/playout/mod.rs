@@ -6,9 +6,9 @@
 //! ringtone, ring-back, test chime -------------------/                 \-> reference of the echo canceller
 //! ```
 //!
-//! Two threads: the playout thread decodes and mixes at the speaker's pace; the speaker thread opens, watches and closes
-//! the device, which is open only while something is played. Without a speaker that works, playing goes on at the clock's
-//! pace into nowhere.
+//! Two threads: the playout thread decodes and mixes at the speaker's pace; the speaker thread opens, watches and
+//! closes the device, which is open only while something is played. Without a speaker that works, playing goes on at
+//! the clock's pace into nowhere.
 
 #[cfg(test)]
 mod drift_tests;
@@ -83,8 +83,8 @@ struct Control {
 pub struct EchoTap(Arc<Shared>);
 
 impl EchoTap {
-    /// From now on what a device plays can be read here too, until the reader is dropped. A recording to a file is heard by
-    /// nobody and not among it.
+    /// From now on what a device plays can be read here too, until the reader is dropped. A recording to a file is
+    /// heard by nobody and not among it.
     pub fn connect(&self) -> ReferenceReader {
         let (writer, reader) = echo_reference();
         self.0.change(|control| {
@@ -107,7 +107,8 @@ const SPEAKER: usize = 1;
 
 impl Playout {
     /// Starts the two threads; the system's default speaker is chosen, and opened when something is played. `events` is
-    /// called on the speaker thread, with the number that [`Playout::set_speaker`] gave for the choice that it is about.
+    /// called on the speaker thread, with the number that [`Playout::set_speaker`] gave for the choice that it is
+    /// about.
     pub fn new(events: impl Fn(u64, SoundEvent) + Send + Sync + 'static) -> Self {
         let shared = Arc::new(Shared {
             control: Mutex::new(Control::default()),
@@ -134,7 +135,8 @@ impl Playout {
     }
 
     /// Chooses the speaker; also while something is played. `file:PATH.wav` records what would be heard (from the
-    /// beginning of the file, once for as long as this choice stands), `none` plays to nobody. Returns the choice's number.
+    /// beginning of the file, once for as long as this choice stands), `none` plays to nobody. Returns the choice's
+    /// number.
     pub fn set_speaker(&self, choice: &DeviceChoice) -> u64 {
         let version = self.shared.change(|control| {
             if control.choice != *choice {

@@ -65,8 +65,8 @@ impl Recorder {
         self.works
     }
 
-    /// Appends a frame. Each second the header is brought up to date, so that the file can be played even if this process
-    /// is killed.
+    /// Appends a frame. Each second the header is brought up to date, so that the file can be played even if this
+    /// process is killed.
     pub(super) fn write(&mut self, frame: &[f32]) -> Result<(), DeviceReason> {
         if self.writer.len() > Self::MAX_SAMPLES {
             return Err(DeviceReason::RecordingFull);
@@ -85,8 +85,8 @@ impl Recorder {
     }
 }
 
-/// Whether a recording can be written at `path`, for those who want to know beforehand: a new file is made and taken away
-/// again, an earlier recording is left as it is.
+/// Whether a recording can be written at `path`, for those who want to know beforehand: a new file is made and taken
+/// away again, an earlier recording is left as it is.
 pub fn check_recording(path: &Path) -> Result<(), DeviceReason> {
     check_path(path)?;
     if path.exists() {

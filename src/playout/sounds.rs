@@ -1,4 +1,5 @@
-//! The sounds that Visavis makes itself: synthesised at first use, so that there is no file to miss and none to license.
+//! The sounds that Visavis makes itself: synthesised at first use, so that there is no file to miss and none to
+//! license.
 //!
 //! All are soft bell or sine tones with slow edges, well below full scale.
 

@@ -1,7 +1,7 @@
 //! The speaker: opens it when something is to be played, watches it, opens it again after a fault, and closes it.
 //!
-//! Runs on the speaker thread, so that a device that is slow to open never holds up the playout thread. What it opens, it
-//! hands to the playout thread as a [`Feed`].
+//! Runs on the speaker thread, so that a device that is slow to open never holds up the playout thread. What it opens,
+//! it hands to the playout thread as a [`Feed`].
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -36,7 +36,8 @@ pub(super) struct Speaker {
     /// The choice that is served, and its version.
     choice: DeviceChoice,
     version: u64,
-    /// A recording goes on where it was while the same file is chosen; there is no recorder after it could not be written.
+    /// A recording goes on where it was while the same file is chosen; there is no recorder after it could not be
+    /// written.
     recording: Option<(PathBuf, Option<Arc<Mutex<Recorder>>>)>,
 }
 
@@ -76,8 +77,8 @@ impl Speaker {
         }
     }
 
-    /// Keeps the chosen speaker open until nothing is to be played, another one is chosen, the system's default is another
-    /// one, or until it fails.
+    /// Keeps the chosen speaker open until nothing is to be played, another one is chosen, the system's default is
+    /// another one, or until it fails.
     fn serve(&mut self, playout: &Thread) -> Result<(), CallError> {
         match &self.choice {
             DeviceChoice::None => {

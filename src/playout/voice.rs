@@ -1,7 +1,7 @@
 //! One participant's sound: from the packets that the network pushes to frames for the mixer.
 //!
-//! `AudioInput` and `ParticipantAudio` are used by the network's tasks and the controller; `Voice` belongs to the playout
-//! thread. Between them is the jitter buffer, behind a lock that either side holds for one packet.
+//! `AudioInput` and `ParticipantAudio` are used by the network's tasks and the controller; `Voice` belongs to the
+//! playout thread. Between them is the jitter buffer, behind a lock that either side holds for one packet.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -34,8 +34,8 @@ pub(super) struct Participant {
 }
 
 impl AudioInput {
-    /// Puts in a packet that arrived at `packet.at`. What is no Opus packet is dropped. Never waits for more than the few
-    /// microseconds that the playout holds the buffer; at most 500 ms of sound are kept.
+    /// Puts in a packet that arrived at `packet.at`. What is no Opus packet is dropped. Never waits for more than the
+    /// few microseconds that the playout holds the buffer; at most 500 ms of sound are kept.
     pub fn push(&self, packet: EncodedAudio) {
         if let Some(samples) = packet_duration(&packet.data) {
             let (has_correction, at) = (has_correction(&packet.data), packet.at);
@@ -67,8 +67,8 @@ impl ParticipantAudio {
         self.participant.jitter().set_least_delay(delay);
     }
 
-    /// What their sound takes from the jitter buffer to the air: what waits for the speaker, and what that holds. A usual
-    /// 30 ms where no device says.
+    /// What their sound takes from the jitter buffer to the air: what waits for the speaker, and what that holds. A
+    /// usual 30 ms where no device says.
     pub fn speaker_latency(&self) -> Duration {
         self.playout.latency().unwrap_or(Self::USUAL_LATENCY)
     }
@@ -159,7 +159,8 @@ impl Speech {
         })
     }
 
-    /// From now on plays faster by `ppm` millionths than was recorded, with the pitch that the far side has on its own clock.
+    /// From now on plays faster by `ppm` millionths than was recorded, with the pitch that the far side has on its own
+    /// clock.
     pub(crate) fn set_speed(&mut self, ppm: f64) {
         self.resampler.set_speed(ppm);
     }

@@ -7,9 +7,9 @@
 //!                                     a datagram comes; after a restart, ICE is up again
 //! ```
 //!
-//! Silence is this side's own judgement, from when the gate last let a datagram in: the agent's is seconds late. While it
-//! lasts no media is sent, and an empty receiver report (RFC 3550, 6.4.2) each 50 ms tells the far side as soon as there
-//! is a path again.
+//! Silence is this side's own judgement, from when the gate last let a datagram in: the agent's is seconds late. While
+//! it lasts no media is sent, and an empty receiver report (RFC 3550, 6.4.2) each 50 ms tells the far side as soon as
+//! there is a path again.
 
 use std::fmt;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ use super::deadline;
 use super::engine::PeerEvent;
 use super::negotiation::candidate::{self, Reach};
 use super::negotiation::description_sdp::{self, StreamNumbers};
-use super::peer::{Command, Context};
+use super::peer::{Command, Commands, Context};
 use super::sending::{is_closed, unless_closed};
 use super::transport::link_local::LinkLocalSockets;
 use crate::call::{Candidate, Description, DescriptionKind, EarlyCandidates, Role};
@@ -52,7 +52,7 @@ const PROBE_INTERVAL: Duration = Duration::from_millis(50);
 
 /// What the peer task listens to, besides closing.
 pub(super) struct Inputs {
-    pub(super) commands: mpsc::Receiver<Command>,
+    pub(super) commands: Commands,
     pub(super) keyframe_requests: mpsc::Receiver<()>,
     pub(super) states: watch::Receiver<RTCPeerConnectionState>,
     pub(super) engine_task_ended: watch::Receiver<bool>,
@@ -60,7 +60,8 @@ pub(super) struct Inputs {
 
 /// Runs until the peer closes.
 pub(super) async fn drive(mut driver: Driver, inputs: Inputs, closed: &mut watch::Receiver<bool>) {
-    let Inputs { mut commands, mut keyframe_requests, mut states, mut engine_task_ended } = inputs;
+    let Inputs { commands, mut keyframe_requests, mut states, mut engine_task_ended } = inputs;
+    let Commands { waiting: mut commands, mut overflowed } = commands;
     let gate = Arc::clone(&driver.context.gate);
     if unless_closed(closed, driver.offer_if_offerer()).await.is_none() {
         return;
@@ -75,6 +76,9 @@ pub(super) async fn drive(mut driver: Driver, inputs: Inputs, closed: &mut watch
                 driver.state(state);
             }
             () = is_closed(&mut engine_task_ended), if !driver.failed => driver.fail("the engine stopped"),
+            true = async { overflowed.wait_for(|overflowed| *overflowed).await.is_ok() }, if !driver.failed => {
+                driver.fail("it takes no descriptions");
+            }
             () = deadline::reached(driver.connect_by) => driver.fail("no connection in time"),
             () = gate.arrival(), if driver.awaits_datagram() => driver.heard(),
             () = silence(|| gate.heard_at()), if driver.link == Link::Up => driver.interrupt(),
@@ -99,8 +103,8 @@ pub(super) async fn drive(mut driver: Driver, inputs: Inputs, closed: &mut watch
     }
 }
 
-/// Waits until nothing has come for too long since `heard`. What came meanwhile is found when the wait is over, and begins
-/// another one: no datagram wakes this task.
+/// Waits until nothing has come for too long since `heard`. What came meanwhile is found when the wait is over, and
+/// begins another one: no datagram wakes this task.
 async fn silence(heard: impl Fn() -> MediaTime) {
     loop {
         let left = SILENCE.saturating_sub(MediaTime::now().since(heard()));
@@ -329,8 +333,8 @@ impl Driver {
         }
     }
 
-    /// What may be reached now. This computer's own addresses are the far side's only where that is on this computer, which
-    /// its signaling connection proves; without word of such a connection nothing speaks against it.
+    /// What may be reached now. This computer's own addresses are the far side's only where that is on this computer,
+    /// which its signaling connection proves; without word of such a connection nothing speaks against it.
     fn reach(&self) -> Reach {
         let elsewhere = self.context.addresses.path.as_ref().map(|path| {
             let own = network::local_addresses();

@@ -91,8 +91,8 @@ impl fmt::Debug for Engine {
 impl Engine {
     /// An engine whose tasks run on `runtime`.
     ///
-    /// With `bind`, media uses that address only (a loopback address connects within this computer); without, the addresses
-    /// of this computer's networks, or loopback when it has none. No servers are needed.
+    /// With `bind`, media uses that address only (a loopback address connects within this computer); without, the
+    /// addresses of this computer's networks, or loopback when it has none. No servers are needed.
     pub fn new(runtime: Handle, bind: Option<IpAddr>) -> Self {
         Self { runtime, addresses: HostAddresses { bind, path: None }, impairment: Impairment::default() }
     }

@@ -41,8 +41,8 @@ const NUMBER: u8 = 1;
 /// Packets that have left before the feedback comes.
 const DEPARTURES: u16 = 64;
 
-/// Datagrams at the gate before the engine, and what reads the first bytes of those that pass: each is a byte whose lowest bit
-/// says that it leaves, one for the other side's port, one for its length, and the datagram.
+/// Datagrams at the gate before the engine, and what reads the first bytes of those that pass: each is a byte whose
+/// lowest bit says that it leaves, one for the other side's port, one for its length, and the datagram.
 pub fn source_gate(bytes: &[u8]) {
     datagrams_admitted(bytes);
 }
@@ -122,8 +122,8 @@ pub fn rtcp(bytes: &[u8]) {
     while congestion.poll_read().is_some() {}
 }
 
-/// Sound with copies of earlier sound: packets as `Packets` cuts them; with the lowest flag they are redundant ones, the
-/// others are by how many half frames the timestamp grows.
+/// Sound with copies of earlier sound: packets as `Packets` cuts them; with the lowest flag they are redundant ones,
+/// the others are by how many half frames the timestamp grows.
 pub fn redundancy(bytes: &[u8]) {
     copies_heard(bytes);
 }
@@ -143,8 +143,8 @@ fn copies_heard(bytes: &[u8]) -> usize {
     copies
 }
 
-/// Video with repairs ahead: packets as `Packets` cuts them; with the lowest flag they are repairs, the next one is the marker,
-/// the others are by how much the timestamp grows.
+/// Video with repairs ahead: packets as `Packets` cuts them; with the lowest flag they are repairs, the next one is the
+/// marker, the others are by how much the timestamp grows.
 pub fn repair(bytes: &[u8]) {
     packets_recovered(bytes);
 }
@@ -177,8 +177,8 @@ fn packets_recovered(bytes: &[u8]) -> u64 {
     counters.packets_recovered.load(Relaxed)
 }
 
-/// Cuts bytes into packets: a byte by which the sequence number grows, one of flags, one for the payload's length, and the
-/// payload.
+/// Cuts bytes into packets: a byte by which the sequence number grows, one of flags, one for the payload's length, and
+/// the payload.
 pub(crate) struct Packets<'a> {
     rest: &'a [u8],
     sequence: u16,
@@ -237,7 +237,8 @@ mod tests {
 
     use super::*;
 
-    /// Which of a corpus's seeds `reads` refuses, by their names; the files that the fuzzer added are named by their hashes.
+    /// Which of a corpus's seeds `reads` refuses, by their names; the files that the fuzzer added are named by their
+    /// hashes.
     fn refused(target: &str, reads: impl Fn(&mut Bytes) -> bool) -> Vec<String> {
         let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
         let files = std::fs::read_dir(corpus).unwrap().map(|entry| entry.unwrap().path());

@@ -1,14 +1,14 @@
 //! The WebRTC engine: one peer connection a remote participant, over the webrtc crate.
 //!
 //! ```text
-//! SEND     encoder -> sending (packets, pacer) -> repair (ahead, copies) -> congestion (numbers) -> DTLS-SRTP -> transport
-//!             ^---------------- budget -------------------------------------'  ^-- reports of the far side
-//! RECEIVE  transport -> DTLS-SRTP -> repair (unwrapped, worked out, asked for) -> receiving -> jitter buffer -> decoder -> tile
-//!                                                                                `-> sound, packet by packet -> its owner
+//! SEND    encoder -> sending (packets, pacer) -> repair (ahead, copies) -> congestion (numbers) -> SRTP -> transport
+//!            ^---------------- budget -------------------------------------'  ^-- reports of the far side
+//! RECEIVE transport -> SRTP -> repair (unwrapped, rebuilt, asked for) -> receiving -> jitter buffer -> decoder -> tile
+//!                                                                       `-> sound, packet by packet -> its owner
 //! ```
 //!
-//! `negotiation` is what both sides agree on first. `peer` owns a connection, `driver` runs it, `connection` builds it with
-//! its chain of interceptors (`stage`); `virtual_time` tests whole paths.
+//! `negotiation` is what both sides agree on first. `peer` owns a connection, `driver` runs it, `connection` builds it
+//! with its chain of interceptors (`stage`); `virtual_time` tests whole paths.
 //!
 //! Everything runs on tokio tasks but the decoder, which has a thread. The controller's calls never wait: commands and
 //! media go through bounded queues, and what happens comes back as [`PeerEvent`]s.

@@ -1,9 +1,9 @@
-//! Reads the RTCP that passes: round trip, loss and jitter out of the reports (RFC 3550, 6.4), keyframe requests (RFC 4585,
-//! 6.3.1 and RFC 5104, 4.3.1). Of what leaves it corrects the clocks and who reports.
+//! Reads the RTCP that passes: round trip, loss and jitter out of the reports (RFC 3550, 6.4), keyframe requests (RFC
+//! 4585, 6.3.1 and RFC 5104, 4.3.1). Of what leaves it corrects the clocks and who reports.
 //!
-//! The nearest interceptor to the network, so that it sees what arrives before anything else acts on it, and what leaves
-//! when it leaves. Runs on the tokio task of the peer connection. (The engine's own statistics compute no round trip and
-//! give no loss of what is sent.)
+//! The nearest interceptor to the network, so that it sees what arrives before anything else acts on it, and what
+//! leaves when it leaves. Runs on the tokio task of the peer connection. (The engine's own statistics compute no round
+//! trip and give no loss of what is sent.)
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -28,8 +28,8 @@ const REMEMBERED_REPORTS: usize = 16;
 /// The clocks of the RTP timestamps.
 const VIDEO_CLOCK: u64 = 90_000;
 const AUDIO_CLOCK: u64 = 48_000;
-/// Keyframe requests closer together than this count as one. Less than the 300 ms at which they leave the far side, so that
-/// two which the network brings closer together are both heard.
+/// Keyframe requests closer together than this count as one. Less than the 300 ms at which they leave the far side, so
+/// that two which the network brings closer together are both heard.
 const KEYFRAME_REQUEST_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Commands of the far side that are remembered, each of another command source (RFC 5104, 4.3.1.1).
@@ -156,8 +156,8 @@ impl RtcpObserver {
         *packet = Box::new(SenderReport { rtp_time, ..report.clone() });
     }
 
-    /// The engine reports under made-up SSRCs, one for each stream that it receives; this side is one participant, and has
-    /// SSRCs that the far side knows (RFC 3550, 6.4.2).
+    /// The engine reports under made-up SSRCs, one for each stream that it receives; this side is one participant, and
+    /// has SSRCs that the far side knows (RFC 3550, 6.4.2).
     fn correct_reporter(&self, packet: &mut Rtcp) {
         let any = packet.as_any();
         if let Some(report) = any.downcast_ref::<ReceiverReport>() {

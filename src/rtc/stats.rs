@@ -116,8 +116,8 @@ pub(super) struct Counters {
     pub(super) packets_recovered: AtomicU64,
     /// Held for a moment by the tasks of the connection alone.
     lip_sync: Mutex<LipSync>,
-    /// What the path lost of what this side sent, over the last seconds, in millionths, and in runs of how many packets, in
-    /// thousandths.
+    /// What the path lost of what this side sent, over the last seconds, in millionths, and in runs of how many
+    /// packets, in thousandths.
     path_loss_ppm: AtomicU32,
     loss_run_milli: AtomicU32,
     /// The far side understands redundant sound.

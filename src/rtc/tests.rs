@@ -40,6 +40,8 @@ struct Wire {
     far: Mutex<Option<Peer>>,
     far_set: Condvar,
     addresses: Mutex<Vec<SocketAddr>>,
+    /// How many it has carried.
+    descriptions: AtomicU64,
     forge_fingerprint: bool,
     /// What it does with the messages of restarts.
     restarts: Restarts,
@@ -102,6 +104,7 @@ impl Wire {
     fn pass_on(&self, event: PeerEvent, events: &SyncSender<PeerEvent>) {
         match event {
             PeerEvent::LocalDescription(mut description) => {
+                self.descriptions.fetch_add(1, Relaxed);
                 if self.forge_fingerprint {
                     description.fingerprint = ["AB"; 32].join(":");
                 }

@@ -1,9 +1,9 @@
 //! Channels of a microphone that have no position: the inputs of an audio interface, `AUX0` and so on.
 //!
 //! A sound server asked for eight channels takes eight loudspeakers to be meant (7.1) and mixes the inputs into them by
-//! rules for loudspeakers, which drop most of them. cpal names the positions by their number alone; of a number for which
-//! there is no layout it makes inputs, which the server hands over one by one. So such a microphone is opened with the
-//! next number that has none, and the channels beyond its own stay silent.
+//! rules for loudspeakers, which drop most of them. cpal names the positions by their number alone; of a number for
+//! which there is no layout it makes inputs, which the server hands over one by one. So such a microphone is opened
+//! with the next number that has none, and the channels beyond its own stay silent.
 
 #[cfg(target_os = "linux")]
 use std::ffi::CString;

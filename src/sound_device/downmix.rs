@@ -1,4 +1,5 @@
-//! Downmix of any number of channels to one, with weights by loudspeaker position (ITU-R BS.775-3, table 2) and a limiter.
+//! Downmix of any number of channels to one, with weights by loudspeaker position (ITU-R BS.775-3, table 2) and a
+//! limiter.
 //!
 //! Runs in the callback of a microphone, too: mixing allocates nothing.
 

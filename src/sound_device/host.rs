@@ -128,11 +128,11 @@ fn search(choice: &DeviceChoice, direction: Direction) -> Option<Found> {
     }
 }
 
-/// Compares an open device with what its choice means now, twice a second, and never waits for the answer: the thread that
-/// looks carries the sound.
+/// Compares an open device with what its choice means now, twice a second, and never waits for the answer: the thread
+/// that looks carries the sound.
 ///
-/// Only needed with a sound server: it moves a stream whose device goes away, and leaves one where it is when the default
-/// changes, both without a word. The other systems say so through the stream.
+/// Only needed with a sound server: it moves a stream whose device goes away, and leaves one where it is when the
+/// default changes, both without a word. The other systems say so through the stream.
 pub(crate) struct Watcher {
     choice: DeviceChoice,
     direction: Direction,
@@ -191,9 +191,9 @@ fn default_device(direction: Direction) -> Option<Found> {
 /// For microphones and for speakers.
 static DOUBTS: [Doubts; 2] = [Doubts::new(), Doubts::new()];
 
-/// How often in a row a sound server named no default that is a device, although there are devices. That may be so; but a
-/// connection to PipeWire that is made while devices come and go can miss for ever that the default has changed (seen with
-/// 0.3.65), and only a new one knows better.
+/// How often in a row a sound server named no default that is a device, although there are devices. That may be so; but
+/// a connection to PipeWire that is made while devices come and go can miss for ever that the default has changed (seen
+/// with 0.3.65), and only a new one knows better.
 #[derive(Debug)]
 struct Doubts(AtomicUsize);
 
@@ -202,8 +202,8 @@ impl Doubts {
         Self(AtomicUsize::new(0))
     }
 
-    /// It was so once more; true when a new connection is to be made: after the first, the second, the fourth, the eighth
-    /// time and so on, because each costs a thread.
+    /// It was so once more; true when a new connection is to be made: after the first, the second, the fourth, the
+    /// eighth time and so on, because each costs a thread.
     fn note(&self) -> bool {
         (self.0.fetch_add(1, Ordering::Relaxed) + 1).is_power_of_two()
     }

@@ -1,5 +1,5 @@
-//! What the microphone and the speaker share: finding a sound device, building its real-time stream, and telling what is
-//! wrong with it.
+//! What the microphone and the speaker share: finding a sound device, building its real-time stream, and telling what
+//! is wrong with it.
 //!
 //! ```text
 //! microphone: device callback -> ring -> microphone thread -> 48 kHz mono frames of 20 ms
@@ -7,8 +7,8 @@
 //!             speaker thread: opens, watches and closes the device
 //! ```
 //!
-//! Callbacks run on the system's real-time thread: they convert samples, move them through a lock-free ring, count a beat
-//! and unpark the thread behind the ring. They take no lock, allocate nothing and log nothing.
+//! Callbacks run on the system's real-time thread: they convert samples, move them through a lock-free ring, count a
+//! beat and unpark the thread behind the ring. They take no lock, allocate nothing and log nothing.
 
 mod channel_map;
 mod downmix;

@@ -1,5 +1,5 @@
-//! Sample-rate conversion of one channel: between a device or a file and the 48 kHz inside Visavis, and between two clocks
-//! that both say 48 kHz.
+//! Sample-rate conversion of one channel: between a device or a file and the 48 kHz inside Visavis, and between two
+//! clocks that both say 48 kHz.
 //!
 //! Runs on the microphone's or the playout thread, never in a device's callback. Equal rates pass through.
 
@@ -66,8 +66,8 @@ impl Resampler {
         Self { converter: Some(converter), input, output }
     }
 
-    /// From the next conversion on takes samples faster by `ppm` millionths (held to 1000) than it gives them, if it was
-    /// made to.
+    /// From the next conversion on takes samples faster by `ppm` millionths (held to 1000) than it gives them, if it
+    /// was made to.
     pub(crate) fn set_speed(&mut self, ppm: f64) {
         if let Some(converter) = self.converter.as_mut().and_then(|converter| converter.as_adjustable()) {
             let speed = 1.0 + ppm.clamp(1.0 - Self::MOST_PPM, Self::MOST_PPM - 1.0) * 1e-6;

@@ -1,4 +1,5 @@
-//! Building a device's real-time stream, whatever its rate, channels and sample format, with a lock-free ring behind it.
+//! Building a device's real-time stream, whatever its rate, channels and sample format, with a lock-free ring behind
+//! it.
 //!
 //! The callbacks here run on the system's real-time thread. Opening and releasing run on short-lived threads of their
 //! own with a bounded wait, because the system's calls can block without end: the PulseAudio client waits for the first

@@ -25,8 +25,8 @@ pub(crate) fn peak_hertz(samples: &[f32], rate: u32) -> f64 {
     strongest.unwrap_or(0) as f64 * f64::from(rate) / samples.len() as f64
 }
 
-/// The mean frequency of a tone of about `near` Hz that goes through `samples`, by the turning of its phase from one piece of
-/// 10 ms to the next. Exact to a millionth or so over a second.
+/// The mean frequency of a tone of about `near` Hz that goes through `samples`, by the turning of its phase from one
+/// piece of 10 ms to the next. Exact to a millionth or so over a second.
 pub(crate) fn precise_hertz(samples: &[f32], near: f64, rate: u32) -> f64 {
     let step = near * TAU / f64::from(rate);
     let piece = rate as usize / 100;

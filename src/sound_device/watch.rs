@@ -1,7 +1,7 @@
 //! Telling whether a device works, from the beats of its callback and from what the system says.
 //!
-//! Shared between the device's real-time thread (writes atomics) and the thread that opened it (reads them). What decides
-//! is pure: time is an argument.
+//! Shared between the device's real-time thread (writes atomics) and the thread that opened it (reads them). What
+//! decides is pure: time is an argument.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
@@ -54,7 +54,8 @@ pub(crate) struct Heart {
     largest: AtomicUsize,
     /// Sample frames for which the callback found no sound, or no room.
     missed: AtomicU64,
-    /// What the system says that sound takes between the callback and the air, in microseconds; 0 where it says nothing.
+    /// What the system says that sound takes between the callback and the air, in microseconds; 0 where it says
+    /// nothing.
     latency_us: AtomicU32,
     detached: AtomicBool,
 }
@@ -198,8 +199,8 @@ pub(crate) struct FaultLog {
 }
 
 impl FaultLog {
-    /// The device failed. An unplugged device that is still missing at the next attempt is no news, and neither is a missing
-    /// one that was found and went away again before it was heard.
+    /// The device failed. An unplugged device that is still missing at the next attempt is no news, and neither is a
+    /// missing one that was found and went away again before it was heard.
     pub(crate) fn failed(&mut self, error: CallError) -> Option<SoundEvent> {
         self.open = None;
         let is_absence =

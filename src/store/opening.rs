@@ -1,5 +1,5 @@
-//! Ways to open the one SQLite file: as it should be; where the file system knows no locks; and, where it cannot be written,
-//! as a copy in memory, so that a full or a read-only disk keeps nobody from a call.
+//! Ways to open the one SQLite file: as it should be; where the file system knows no locks; and, where it cannot be
+//! written, as a copy in memory, so that a full or a read-only disk keeps nobody from a call.
 //!
 //! The profile is held by one program alone, so SQLite holds its file for good (`locking_mode=EXCLUSIVE`) and keeps in
 //! memory what programs would share: with that file beside it, a full disk could not even be read.
@@ -14,6 +14,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::identity::{Identity, private_file};
 
+use super::profile::private_dir;
 use super::schema::{bring_up_to_date, refuse_newer, version};
 use super::{Store, StoreError};
 
@@ -208,10 +209,7 @@ impl TemporaryCopy {
         let places = [Some(std::env::temp_dir()), std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from)];
         places.into_iter().flatten().find_map(|place| {
             let copy = Self { dir: place.join(format!("visavis-{:032x}", random()?)) };
-            let mut builder = fs::DirBuilder::new();
-            #[cfg(unix)]
-            std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-            builder.create(&copy.dir).ok()?;
+            private_dir(&copy.dir, false).ok()?;
             fs::copy(path, copy.dir.join(FILE_NAME)).ok()?;
             fs::copy(&changes, beside(&copy.dir.join(FILE_NAME), SIDE_FILES[0])).ok()?;
             Some(copy)

@@ -9,6 +9,8 @@ use crate::identity::private_file;
 use super::profile::InUse;
 
 const FILE_NAME: &str = "lock.pid";
+/// Programs that start at the same time may take the file of a dead one away from each other.
+const TRIES: usize = 4;
 
 /// The file of this process, until this is dropped. One that a killed process left behind is found to be so.
 #[derive(Debug)]
@@ -20,12 +22,23 @@ impl PidFile {
     /// Writes the file into `dir`. `None` where that cannot be done.
     pub(super) fn take(dir: &Path) -> Result<Option<Self>, InUse> {
         let path = dir.join(FILE_NAME);
-        for _ in 0..2 {
+        let mut written = false;
+        for _ in 0..TRIES {
             match write_new(&path) {
+                Ok(()) if was_taken_away(&path) => written = true,
                 Ok(()) => return Ok(Some(Self { path })),
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Ok(None),
-                Err(_) if holder_is_alive(&path) => return Err(InUse),
-                Err(_) => fs::remove_file(&path).unwrap_or_default(),
+                Err(_) => {
+                    let text = read(&path).unwrap_or_default();
+                    if written && text == own_text() {
+                        // It was put back.
+                        return Ok(Some(Self { path }));
+                    }
+                    if is_of_a_living_process(&text) {
+                        return Err(InUse);
+                    }
+                    take_away(&path, &text);
+                }
             }
         }
         Err(InUse)
@@ -40,18 +53,52 @@ impl Drop for PidFile {
     }
 }
 
-fn write_new(path: &Path) -> io::Result<()> {
-    let mut file = private_file::open(path, File::options().write(true).create_new(true))?;
-    writeln!(file, "{} {}", std::process::id(), boot())
+fn own_text() -> String {
+    format!("{} {}\n", std::process::id(), boot())
 }
 
-/// Whether the process in the file runs, on this computer and since its last start, and is this program. One of another
-/// computer is taken for gone: there is no way to ask it.
-fn holder_is_alive(path: &Path) -> bool {
+fn write_new(path: &Path) -> io::Result<()> {
+    let mut file = private_file::open(path, File::options().write(true).create_new(true))?;
+    file.write_all(own_text().as_bytes())
+}
+
+fn read(path: &Path) -> io::Result<String> {
     let mut text = String::new();
-    let read =
-        private_file::open(path, File::options().read(true)).and_then(|file| file.take(256).read_to_string(&mut text));
-    let Some((pid, started)) = text.trim().split_once(' ').filter(|_| read.is_ok()) else { return false };
+    private_file::open(path, File::options().read(true))?.take(256).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// Whether the file that this process has just written was taken for a dead one's, before the text stood in it.
+fn was_taken_away(path: &Path) -> bool {
+    match read(path) {
+        Ok(text) => text != own_text(),
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+    }
+}
+
+/// Takes away the file of a process that is gone, in which `text` stood. If another program has put its own there
+/// since, that one is put back.
+fn take_away(path: &Path, text: &str) {
+    let aside = path.with_extension(format!("pid.{:016x}", fastrand::u64(..)));
+    let taken = fs::rename(path, &aside).and_then(|()| {
+        if read(&aside).unwrap_or_default() != text
+            && let Err(error) = fs::hard_link(&aside, path)
+            && error.kind() != io::ErrorKind::AlreadyExists
+        {
+            // Some file systems know no links either.
+            return fs::rename(&aside, path);
+        }
+        fs::remove_file(&aside)
+    });
+    if let Err(error) = taken {
+        tracing::debug!("the file of a process that is gone: {error}");
+    }
+}
+
+/// Whether the process that `text` names runs, on this computer and since its last start, and is this program. One of
+/// another computer is taken for gone: there is no way to ask it.
+fn is_of_a_living_process(text: &str) -> bool {
+    let Some((pid, started)) = text.trim().split_once(' ') else { return false };
     let program = |pid: &str| fs::read_link(Path::new("/proc").join(pid).join("exe")).ok();
     started == boot() && pid.parse::<u32>().is_ok() && program(pid).is_some_and(|of| Some(of) == program("self"))
 }
@@ -81,5 +128,21 @@ mod tests {
             assert!(PidFile::take(dir.path()).unwrap().is_some(), "{left}");
         }
         assert!(PidFile::take(&dir.path().join("absent")).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_file_that_another_program_has_put_there_meanwhile_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(FILE_NAME);
+        let files = || fs::read_dir(dir.path()).unwrap().count();
+        fs::write(&path, "2 this-start\n").unwrap();
+        take_away(&path, "1 an-earlier-start\n");
+        assert_eq!((fs::read_to_string(&path).unwrap().as_str(), files()), ("2 this-start\n", 1));
+        assert!(was_taken_away(&path));
+        take_away(&path, "2 this-start\n");
+        assert_eq!(files(), 0);
+        assert!(was_taken_away(&path));
+        write_new(&path).unwrap();
+        assert!(!was_taken_away(&path));
     }
 }

@@ -59,7 +59,7 @@ impl Profile {
             Some(dir) => dir.to_owned(),
             None => Self::default_dir().ok_or(ProfileError::NoHome)?,
         };
-        make_dir(&dir).map_err(|source| ProfileError::of(&dir, source))?;
+        private_dir(&dir, true).map_err(|source| ProfileError::of(&dir, source))?;
         let lock = open_lock(&dir)?;
         let held = hold(&dir, &lock, lock.try_lock()).map_err(|InUse| ProfileError::InUse)?;
         let profile = Self { dir, _lock: lock, _pid_file: held };
@@ -95,8 +95,8 @@ impl ProfileError {
     }
 }
 
-/// Opens what holds the profile: its own file, made for the owner alone; or, on a full disk or one that may only be read,
-/// that file as it is, or the folder.
+/// Opens what holds the profile: its own file, made for the owner alone; or, on a full disk or one that may only be
+/// read, that file as it is, or the folder.
 fn open_lock(dir: &Path) -> Result<File, ProfileError> {
     let path = dir.join(LOCK_NAME);
     match private_file::open(&path, File::options().read(true).write(true).create(true)) {
@@ -117,8 +117,8 @@ fn open_lock(dir: &Path) -> Result<File, ProfileError> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct InUse;
 
-/// Holds the profile, as trying to lock its file came out. Where the file system knows no such locks (NFS, some FUSE), by
-/// one of another kind, and where it knows none at all, by a file that names this process.
+/// Holds the profile, as trying to lock its file came out. Where the file system knows no such locks (NFS, some FUSE),
+/// by one of another kind, and where it knows none at all, by a file that names this process.
 fn hold(dir: &Path, lock: &File, locked: Result<(), TryLockError>) -> Result<Option<PidFile>, InUse> {
     let error = match locked {
         Ok(()) => return Ok(None),
@@ -173,9 +173,11 @@ fn others_can_write(_dir: &Path) -> bool {
     false
 }
 
-fn make_dir(dir: &Path) -> io::Result<()> {
+/// Makes a folder for this user alone (mode 0700); `recursive`: those that lead to it too, and one that is there will
+/// do.
+pub(super) fn private_dir(dir: &Path, recursive: bool) -> io::Result<()> {
     let mut builder = DirBuilder::new();
-    builder.recursive(true);
+    builder.recursive(recursive);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(dir)

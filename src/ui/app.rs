@@ -1,7 +1,7 @@
 //! The eframe application: reads the controller's snapshot, chooses the screen, and sends what the person asked for.
 //!
-//! Runs on the main thread. It draws when there is a new picture, a new snapshot or input, and when a clock on the screen
-//! moves on; never in a loop.
+//! Runs on the main thread. It draws when there is a new picture, a new snapshot or input, and when a clock on the
+//! screen moves on; never in a loop.
 
 use std::time::Duration;
 
@@ -39,8 +39,8 @@ const SEND_AGAIN: Duration = Duration::from_millis(20);
 pub struct RepaintNotice(egui::Context);
 
 impl RepaintNotice {
-    /// Asks for a drawing within `delay`. Without a delay (a new snapshot) egui draws twice, so that what is laid out anew
-    /// comes to rest; with one, however short (a new picture), it draws once, which is half the work.
+    /// Asks for a drawing within `delay`. Without a delay (a new snapshot) egui draws twice, so that what is laid out
+    /// anew comes to rest; with one, however short (a new picture), it draws once, which is half the work.
     pub fn notify(&self, delay: Duration) {
         if delay.is_zero() {
             self.0.request_repaint();
@@ -74,8 +74,8 @@ impl Default for WindowOptions {
 /// Opens the window and returns when it has been closed.
 ///
 /// `start` starts the controller once there is a window to repaint; its error, if any, comes back as
-/// [`eframe::Error::AppCreation`]. When the window closes, [`Command::Quit`] has been sent, unless the controller is held
-/// up: the caller then waits for the controller's end, as long as it likes.
+/// [`eframe::Error::AppCreation`]. When the window closes, [`Command::Quit`] has been sent, unless the controller is
+/// held up: the caller then waits for the controller's end, as long as it likes.
 pub fn run<E>(
     options: WindowOptions,
     start: impl FnOnce(RepaintNotice) -> Result<Handle, E>,

@@ -1,8 +1,9 @@
-//! Text with words that are written from right to left, in the order in which it is seen (Unicode UAX 9): egui lays runs out
-//! from left to right only. Each run is a section of its own, in which egui shapes letters in their own direction.
+//! Text with words that are written from right to left, in the order in which it is seen (Unicode UAX 9): egui lays
+//! runs out from left to right only. Each run is a section of its own, in which egui shapes letters in their own
+//! direction.
 //!
-//! The sentences around a name go from left to right in every language of the catalogue; a text without any letter of that
-//! direction goes the other way as a whole.
+//! The sentences around a name go from left to right in every language of the catalogue; a text without any letter of
+//! that direction goes the other way as a whole.
 
 use std::sync::Arc;
 
@@ -22,8 +23,8 @@ fn is_right_to_left(char: char) -> bool {
     matches!(bidi_class(char), BidiClass::R | BidiClass::AL)
 }
 
-/// The parts of one line, in the order in which they are seen. Letters from right to left are a part by themselves, apart
-/// from spaces and marks, which another font may draw.
+/// The parts of one line, in the order in which they are seen. Letters from right to left are a part by themselves,
+/// apart from spaces and marks, which another font may draw.
 fn seen(line: &str) -> Vec<String> {
     let base = if line.chars().any(|char| bidi_class(char) == BidiClass::L) { Level::ltr() } else { Level::rtl() };
     let bidi = BidiInfo::new(line, Some(base));
@@ -134,8 +135,8 @@ pub fn wrapped(ui: &Ui, text: &str, kind: Type, color: Color32, room: f32) -> Ar
     ui.painter().layout_job(job)
 }
 
-/// The lines of `text` in the order of reading, each as long as `fits` allows: broken at spaces, and within a word that is
-/// too long for any line.
+/// The lines of `text` in the order of reading, each as long as `fits` allows: broken at spaces, and within a word that
+/// is too long for any line.
 fn broken(text: &str, fits: impl Fn(&str) -> bool) -> Vec<String> {
     let mut lines = Vec::new();
     for paragraph in text.split('\n') {

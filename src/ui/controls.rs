@@ -164,7 +164,8 @@ pub fn show(ui: &mut Ui, area: Rect, scene: &Scene<'_>) -> Option<Act> {
     act
 }
 
-/// Says above the microphone's button that one is muted, while somebody speaks here in vain; also where the bar has faded.
+/// Says above the microphone's button that one is muted, while somebody speaks here in vain; also where the bar has
+/// faded.
 pub fn muted_hint(ui: &Ui, area: Rect, scene: &Scene<'_>) {
     if !scene.snapshot.local_stream.spoke_muted {
         return;

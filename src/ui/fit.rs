@@ -1,5 +1,5 @@
-//! How large everything is drawn: as chosen, or smaller where the window has less room than the layout needs. Tiling window
-//! managers and small screens give less than the least that a window asks for.
+//! How large everything is drawn: as chosen, or smaller where the window has less room than the layout needs. Tiling
+//! window managers and small screens give less than the least that a window asks for.
 
 use eframe::egui::{self, Vec2};
 

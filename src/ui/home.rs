@@ -1,4 +1,5 @@
-//! The first screen: people and past calls at the left; one's own card, one's picture and the person to call at the right.
+//! The first screen: people and past calls at the left; one's own card, one's picture and the person to call at the
+//! right.
 
 use eframe::egui::{self, CentralPanel, Frame, Margin, Panel, Rect, Ui, UiBuilder, pos2, vec2};
 

@@ -1,4 +1,5 @@
-//! Quiet notes over the upper part of the picture, where nothing is to be pressed; the harmless ones leave by themselves.
+//! Quiet notes over the upper part of the picture, where nothing is to be pressed; the harmless ones leave by
+//! themselves.
 
 use std::collections::HashMap;
 

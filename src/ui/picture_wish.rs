@@ -1,5 +1,5 @@
-//! How many lines of the others' pictures are worth sending: as many as are drawn. Asked for in steps, and only when the
-//! size has rested, so that dragging the window's edge asks for nothing.
+//! How many lines of the others' pictures are worth sending: as many as are drawn. Asked for in steps, and only when
+//! the size has rested, so that dragging the window's edge asks for nothing.
 
 use std::collections::HashMap;
 use std::time::Duration;

@@ -5,10 +5,10 @@
 //! ```
 //!
 //! Runs on the main thread and owns the textures. The planes go to GL as they are; the shader makes colours of them,
-//! crops, mirrors and rounds the corners. Drawn in software (Mesa's llvmpipe on 2 cores), a paint of a 720p picture takes
-//! 9 ms of CPU in a window of 1280x720 and 6 ms in one of 900x600; converted to RGBA for a texture of egui's it takes 12
-//! and 10 ms. A 720p picture in a tile of 240x135 takes 0.75 ms, of which scaling it down before the upload could save
-//! 0.25 ms at most, so nothing is scaled down here.
+//! crops, mirrors and rounds the corners. Drawn in software (Mesa's llvmpipe on 2 cores), a paint of a 720p picture
+//! takes 9 ms of CPU in a window of 1280x720 and 6 ms in one of 900x600; converted to RGBA for a texture of egui's it
+//! takes 12 and 10 ms. A 720p picture in a tile of 240x135 takes 0.75 ms, of which scaling it down before the upload
+//! could save 0.25 ms at most, so nothing is scaled down here.
 //!
 //! Whoever asks for a paint when a slot changes uses `request_repaint_after` with a delay above zero: `request_repaint`
 //! makes egui paint twice each time.

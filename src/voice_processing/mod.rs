@@ -6,8 +6,8 @@
 //! ```
 //!
 //! The echo canceller learns from the reference how the room answers the speaker, and takes that answer out of the
-//! microphone's sound. The gain is digital: nobody's volume control is touched. Synthetic microphones (a tone, a file) are
-//! not processed, because what is steady would be taken for noise.
+//! microphone's sound. The gain is digital: nobody's volume control is touched. Synthetic microphones (a tone, a file)
+//! are not processed, because what is steady would be taken for noise.
 
 mod processor;
 mod reference;
@@ -42,8 +42,8 @@ impl Processing {
     }
 }
 
-/// The switches of the settings, written by the controller and read by the microphone's thread at each frame. By default
-/// everything is off.
+/// The switches of the settings, written by the controller and read by the microphone's thread at each frame. By
+/// default everything is off.
 #[derive(Debug, Default)]
 pub struct ProcessingSwitches(AtomicU8);
 

@@ -34,8 +34,8 @@ pub fn echo_reference() -> (ReferenceWriter, ReferenceReader) {
 }
 
 impl ReferenceWriter {
-    /// Puts in a frame that has just been given to the speaker, before which `queued` of sound still waits there. Left out
-    /// when there is no room for it.
+    /// Puts in a frame that has just been given to the speaker, before which `queued` of sound still waits there. Left
+    /// out when there is no room for it.
     pub fn push(&mut self, frame: &[f32], queued: Duration) {
         self.queued_us.store(queued.as_micros().min(1_000_000) as u32, Ordering::Relaxed);
         // Not in part: half a frame would move everything after it.

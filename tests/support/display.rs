@@ -18,7 +18,8 @@ impl Display {
     /// Starts one with a free number; `None`, with the reason printed, where there is no Xvfb.
     pub fn start(width: u32, height: u32) -> Option<Self> {
         let started = Command::new("Xvfb")
-            // Without `-noreset` it starts over whenever its last client leaves, and refuses whoever comes in that moment.
+            // Without `-noreset` it starts over whenever its last client leaves, and refuses whoever comes in that
+            // moment.
             .args(["-displayfd", "1", "-noreset", "-nolisten", "tcp"])
             .args(["-screen", "0", &format!("{width}x{height}x24")])
             .stdin(Stdio::null())

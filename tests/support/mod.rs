@@ -1,7 +1,9 @@
 //! What the integration tests share: the product run as a script runs it (`process`), and rigs in software for what a
-//! test machine lacks: a camera (`camera`), a clock that can be set (`clock`), a sound server (`sound`), a display (`display`), networks (`network`).
+//! test machine lacks: a camera (`camera`), a clock that can be set (`clock`), a sound server (`sound`), a display
+//! (`display`), networks (`network`).
 //!
-//! Every wait has an end, every process and rig is taken down on drop, and a failing test prints what each program said.
+//! Every wait has an end, every process and rig is taken down on drop, and a failing test prints what each program
+//! said.
 
 #![allow(dead_code, reason = "each test file uses its own part of this module")]
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
@@ -45,8 +47,8 @@ pub fn poll<T>(limit: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T
     }
 }
 
-/// Says why a test proves nothing on this machine; the caller returns. Where `VISAVIS_REQUIRE_RIGS` is set (as `scripts/test`
-/// does) every rig must run, but for those that need root.
+/// Says why a test proves nothing on this machine; the caller returns. Where `VISAVIS_REQUIRE_RIGS` is set (as
+/// `scripts/test` does) every rig must run, but for those that need root.
 pub fn skip(reason: &str) {
     // SAFETY: it only reads a number of the process.
     let is_root = unsafe { libc::geteuid() } == 0;

@@ -1,5 +1,5 @@
-//! Two computers in software: two network namespaces joined by a cable (a veth pair), with no router: like two computers
-//! on one switch, they have no default route.
+//! Two computers in software: two network namespaces joined by a cable (a veth pair), with no router: like two
+//! computers on one switch, they have no default route.
 
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -35,8 +35,8 @@ impl Computer {
         launch.after(["ip", "netns", "exec", &self.namespace]).unbound()
     }
 
-    /// Networks of containers as Docker makes them, up and with addresses `first.NUMBER.0.1`: bridges with something plugged
-    /// in, or bare pairs of virtual cables with both ends here.
+    /// Networks of containers as Docker makes them, up and with addresses `first.NUMBER.0.1`: bridges with something
+    /// plugged in, or bare pairs of virtual cables with both ends here.
     pub fn add_containers(&self, count: u8, first: &str, bridges: bool) {
         for number in 0..count {
             let (near, far, bridge) = (format!("d{number}"), format!("e{number}"), format!("b{number}"));

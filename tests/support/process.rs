@@ -446,7 +446,8 @@ pub fn meet(first: &mut Visavis, second: &mut Visavis) {
     second.expect_online(&first.id.clone());
 }
 
-/// A call from the first to the second with standard video, up to the first picture on both sides; the conversation's ID.
+/// A call from the first to the second with standard video, up to the first picture on both sides; the conversation's
+/// ID.
 pub fn call(caller: &mut Visavis, callee: &mut Visavis, video: &Value) -> String {
     caller.invite(&callee.id.clone(), video.clone());
     let invite = callee.expect_invite_from(&caller.id.clone());

@@ -75,8 +75,8 @@ pub fn assert_tone(path: &Path, hertz: f32) {
     assert!(heard.iter().any(is_tone), "{}: expected a tone of {hertz} Hz, heard {heard:#?}", path.display());
 }
 
-/// How loud a tone is at its loudest in a wave file: the amplitude, of full scale 1, of its loudest 20 ms. Other sounds,
-/// such as a ringtone, hardly count, if they have no partial within 200 Hz of it.
+/// How loud a tone is at its loudest in a wave file: the amplitude, of full scale 1, of its loudest 20 ms. Other
+/// sounds, such as a ringtone, hardly count, if they have no partial within 200 Hz of it.
 pub fn loudest_tone(path: &Path, hertz: f32) -> f32 {
     let (samples, rate) = read_wave(path);
     let length = rate as usize / 50;

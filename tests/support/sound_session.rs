@@ -1,5 +1,5 @@
-//! Running a test inside a private sound server, and making and removing devices in it. Shared by the tests of this folder
-//! and by unit tests of the library.
+//! Running a test inside a private sound server, and making and removing devices in it. Shared by the tests of this
+//! folder and by unit tests of the library.
 
 #![allow(dead_code, reason = "each test file uses a part of this")]
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, reason = "tests")]
@@ -15,8 +15,8 @@ pub(crate) const LONG: Duration = Duration::from_secs(30);
 /// One sound server at a time: several on two cores starve each other's streams.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
-/// Runs the ignored test `name` of this very binary inside a sound server of its own. Without PipeWire on this machine the
-/// test is skipped with a word, unless `VISAVIS_REQUIRE_RIGS` is set (as the continuous integration does).
+/// Runs the ignored test `name` of this very binary inside a sound server of its own. Without PipeWire on this machine
+/// the test is skipped with a word, unless `VISAVIS_REQUIRE_RIGS` is set (as the continuous integration does).
 pub(crate) fn run_inside(name: &str) {
     let _one = ONE_AT_A_TIME.lock();
     let have = |program: &str| {

@@ -1,6 +1,6 @@
 //! Consent is a type: opening the camera, the microphone or a peer connection demands a [`Consent`], and only the local
-//! arms of the state chart can make one. Nothing that a peer sends can: this file is a child of `press`, and the function
-//! that makes a consent is visible to its parent alone.
+//! arms of the state chart can make one. Nothing that a peer sends can: this file is a child of `press`, and the
+//! function that makes a consent is visible to its parent alone.
 
 /// Proof that the person at this computer pressed something that means "capture me" or "call": opening the preview,
 /// Invite, or Answer.

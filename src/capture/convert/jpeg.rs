@@ -56,8 +56,8 @@ impl JpegReader {
     }
 }
 
-/// The decoder calls it an error when it only warns. Many webcams pad each picture with stray bytes, which it has skipped
-/// by then; other warnings mean a picture that is visibly damaged.
+/// The decoder calls it an error when it only warns. Many webcams pad each picture with stray bytes, which it has
+/// skipped by then; other warnings mean a picture that is visibly damaged.
 fn is_harmless(error: &turbojpeg::Error) -> bool {
     matches!(error, turbojpeg::Error::TurboJpegError(text) if text.contains("extraneous bytes before marker"))
 }

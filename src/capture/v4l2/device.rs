@@ -91,8 +91,8 @@ impl Device {
         self.call(request, argument).map_err(|error| BackendError::of(&error, request.name))
     }
 
-    /// The first `limit` items of a list that is asked for by index, up to the first error. Some drivers lack a list, and
-    /// say so by one error or another; of a device that is gone, or of an interruption, the error is passed on.
+    /// The first `limit` items of a list that is asked for by index, up to the first error. Some drivers lack a list,
+    /// and say so by one error or another; of a device that is gone, or of an interruption, the error is passed on.
     pub(super) fn list<T>(
         &self,
         request: &Request<T>,

@@ -1,8 +1,8 @@
 //! Cameras on Linux, by V4L2 (Video for Linux 2, the kernel's userspace API, "Video Capture Interface").
 //!
-//! Built on the `v4l` crate, as nokhwa's own Linux backend is, which cannot be used itself: it knows whole frame rates and
-//! three pixel formats only, demands that the camera be in one of them before it opens it, and keeps to itself the length
-//! of a row and whether a buffer is damaged.
+//! Built on the `v4l` crate, as nokhwa's own Linux backend is, which cannot be used itself: it knows whole frame rates
+//! and three pixel formats only, demands that the camera be in one of them before it opens it, and keeps to itself the
+//! length of a row and whether a buffer is damaged.
 //!
 //! ```text
 //! nodes: /dev/videoN  ->  Idle (offer: what it can do)  ->  Stream (mapped buffers, one at a time)

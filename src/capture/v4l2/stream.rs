@@ -44,8 +44,8 @@ impl Stream {
         Ok(stream)
     }
 
-    /// Waits for the next buffer, for as long as the camera takes. `None`: it holds no whole picture. The driver says so
-    /// (a transfer failed), or it is shorter than its picture; what else lies in it is of an earlier one.
+    /// Waits for the next buffer, for as long as the camera takes. `None`: it holds no whole picture. The driver says
+    /// so (a transfer failed), or it is shorter than its picture; what else lies in it is of an earlier one.
     pub fn next(&mut self) -> Result<Option<RawPicture<'_>>, BackendError> {
         if let Some(index) = self.held {
             self.queue(index)?;
@@ -122,9 +122,6 @@ struct Mapping {
     len: usize,
 }
 
-// SAFETY: the memory is reachable from every thread of the process, and only the stream, which owns it, uses it.
-unsafe impl Send for Mapping {}
-
 impl Mapping {
     fn of(device: &Device, buffer: &v4l2_buffer) -> Result<Self, BackendError> {
         let len = buffer.length as usize;
@@ -150,8 +147,8 @@ impl Mapping {
 
     /// The first `used` bytes, or as many as there are.
     fn bytes(&self, used: usize) -> &[u8] {
-        // SAFETY: the mapping lives as long as `self` and has that length. The driver writes into it only while it holds
-        // the buffer, and this is called only for the one that it does not hold.
+        // SAFETY: the mapping lives as long as `self` and has that length. The driver writes into it only while it
+        // holds the buffer, and this is called only for the one that it does not hold.
         unsafe { std::slice::from_raw_parts(self.address.as_ptr(), used.min(self.len)) }
     }
 }

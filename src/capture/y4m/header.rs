@@ -1,4 +1,5 @@
-//! Header of a YUV4MPEG2 file: sizes, frame rate, pixel shape and sample format, as `mjpegtools` and `ffmpeg` write them.
+//! Header of a YUV4MPEG2 file: sizes, frame rate, pixel shape and sample format, as `mjpegtools` and `ffmpeg` write
+//! them.
 
 use super::SIGNATURE;
 use crate::call::DeviceReason;

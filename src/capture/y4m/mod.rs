@@ -1,4 +1,5 @@
-//! YUV4MPEG2 files as a camera (`file:PATH.y4m`): the reader of frames, over any `BufRead`; and the writer of such files.
+//! YUV4MPEG2 files as a camera (`file:PATH.y4m`): the reader of frames, over any `BufRead`; and the writer of such
+//! files.
 //!
 //! A file is somebody else's data: every size is capped before memory is asked for, and nothing here panics.
 
@@ -24,13 +25,16 @@ pub struct Y4mReader<R> {
     header: Y4mHeader,
     /// Pictures read in this round.
     pictures: u64,
+    /// The room that every line is read into.
+    line: Vec<u8>,
 }
 
 impl<R: BufRead> Y4mReader<R> {
     /// Reads the header.
     pub fn new(mut input: R) -> Result<Self, DeviceReason> {
-        let header = read_header(&mut input)?;
-        Ok(Self { input, header, pictures: 0 })
+        let mut line = Vec::new();
+        let header = read_header(&mut input, &mut line)?;
+        Ok(Self { input, header, pictures: 0, line })
     }
 
     /// What the header says.
@@ -38,8 +42,8 @@ impl<R: BufRead> Y4mReader<R> {
         self.header
     }
 
-    /// Reads the next picture into `picture`, whose length must be `frame_len()`. False at the end of the film: after the
-    /// last whole picture, whatever follows it. Without a whole picture it fails.
+    /// Reads the next picture into `picture`, whose length must be `frame_len()`. False at the end of the film: after
+    /// the last whole picture, whatever follows it. Without a whole picture it fails.
     pub fn read_frame(&mut self, picture: &mut [u8]) -> Result<bool, DeviceReason> {
         if self.find_frame()? && self.read_whole(picture)? {
             self.pictures += 1;
@@ -51,10 +55,10 @@ impl<R: BufRead> Y4mReader<R> {
     /// Goes to the next picture. A further film of the same form, as joining two files leaves it, goes on.
     fn find_frame(&mut self) -> Result<bool, DeviceReason> {
         for _ in 0..MAX_LINES {
-            match read_line(&mut self.input)? {
+            match read_line(&mut self.input, &mut self.line)? {
                 Line::Whole(line) if line == b"FRAME" || line.starts_with(b"FRAME ") => return Ok(true),
                 Line::Whole(line) if line.is_empty() => {}
-                Line::Whole(line) if Y4mHeader::parse(&line).is_ok_and(|header| header == self.header) => {}
+                Line::Whole(line) if Y4mHeader::parse(line).is_ok_and(|header| header == self.header) => {}
                 Line::Whole(_) | Line::Cut(_) => return Ok(false),
             }
         }
@@ -76,7 +80,7 @@ impl<R: BufRead + Seek> Y4mReader<R> {
     pub fn rewind(&mut self) -> Result<(), DeviceReason> {
         self.input.seek(SeekFrom::Start(0)).map_err(|error| DeviceReason::of_file(&error))?;
         self.pictures = 0;
-        if read_header(&mut self.input)? == self.header { Ok(()) } else { Err(DeviceReason::Changed) }
+        if read_header(&mut self.input, &mut self.line)? == self.header { Ok(()) } else { Err(DeviceReason::Changed) }
     }
 }
 
@@ -106,16 +110,17 @@ impl<W: Write> Y4mWriter<W> {
 }
 
 /// One line of a file.
-enum Line {
+enum Line<'a> {
     /// Without its end, which is LF or CRLF.
-    Whole(Vec<u8>),
+    Whole(&'a [u8]),
     /// The file ends before the line does, or the line is too long.
-    Cut(Vec<u8>),
+    Cut(&'a [u8]),
 }
 
-fn read_line(input: &mut impl BufRead) -> Result<Line, DeviceReason> {
-    let mut line = Vec::with_capacity(64);
-    input.take(MAX_LINE).read_until(b'\n', &mut line).map_err(|error| DeviceReason::of_file(&error))?;
+/// Reads a line into `line`, in place of what is there.
+fn read_line<'a>(input: &mut impl BufRead, line: &'a mut Vec<u8>) -> Result<Line<'a>, DeviceReason> {
+    line.clear();
+    input.take(MAX_LINE).read_until(b'\n', line).map_err(|error| DeviceReason::of_file(&error))?;
     if line.pop_if(|last| *last == b'\n').is_none() {
         return Ok(Line::Cut(line));
     }
@@ -123,9 +128,9 @@ fn read_line(input: &mut impl BufRead) -> Result<Line, DeviceReason> {
     Ok(Line::Whole(line))
 }
 
-fn read_header(input: &mut impl BufRead) -> Result<Y4mHeader, DeviceReason> {
-    match read_line(input)? {
-        Line::Whole(line) => Y4mHeader::parse(&line),
+fn read_header(input: &mut impl BufRead, line: &mut Vec<u8>) -> Result<Y4mHeader, DeviceReason> {
+    match read_line(input, line)? {
+        Line::Whole(line) => Y4mHeader::parse(line),
         Line::Cut(line) if line.starts_with(SIGNATURE.as_bytes()) => Err(DeviceReason::DamagedHeader),
         Line::Cut(line) if line.is_empty() => Err(DeviceReason::NoPicture),
         Line::Cut(_) => Err(DeviceReason::NotAFilm),

@@ -1,8 +1,8 @@
 //! `visavis bench call`: a real call between two processes on loopback, measured from outside.
 //!
 //! CPU is counted while nothing measures inside the processes; after that both ends trace for ten seconds how old each
-//! picture is at the tile: pictures of the test card and of films carry the time of their capture, and both processes read
-//! one system clock.
+//! picture is at the tile: pictures of the test card and of films carry the time of their capture, and both processes
+//! read one system clock.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

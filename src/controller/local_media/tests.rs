@@ -1,4 +1,5 @@
-//! What opens, closes and is reported when this side's devices are wished for, exchanged and released; with the test card.
+//! What opens, closes and is reported when this side's devices are wished for, exchanged and released; with the test
+//! card.
 
 use std::time::Duration;
 

@@ -1,8 +1,8 @@
 //! Reads the picture size out of H.264 sequence parameter sets (ITU-T H.264, 7.3.2.1.1), so that a stranger's stream
 //! cannot make the codec allocate for an enormous picture.
 
-/// True when every sequence parameter set in `annex_b` is well formed, gives a size of at most `max_side` each way, and has
-/// the codec keep at most `max_kept` pixels of pictures that others refer to.
+/// True when every sequence parameter set in `annex_b` is well formed, gives a size of at most `max_side` each way, and
+/// has the codec keep at most `max_kept` pixels of pictures that others refer to.
 pub fn all_within(annex_b: &[u8], max_side: u32, max_kept: u64) -> bool {
     let mut rest = annex_b;
     while let Some(start) = find_start_code(rest) {

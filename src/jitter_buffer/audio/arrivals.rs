@@ -6,8 +6,8 @@ use crate::media::{MediaTime, SAMPLE_RATE};
 
 /// Measures arrivals against the media's own clock.
 ///
-/// The lag of a packet is its arrival less its media time; the fastest of the last seconds is the path's own delay, and what
-/// others took beyond it is what the buffer is for.
+/// The lag of a packet is its arrival less its media time; the fastest of the last seconds is the path's own delay, and
+/// what others took beyond it is what the buffer is for.
 #[derive(Debug)]
 pub(super) struct Arrivals {
     last: Option<(u32, MediaTime)>,
@@ -116,8 +116,8 @@ impl Arrivals {
         Some(self.lag_at(rtp_timestamp, now)? - self.least())
     }
 
-    /// The lag of a packet that were to arrive, or is played, at `now`, in microseconds from an arbitrary start; `None` before
-    /// any came.
+    /// The lag of a packet that were to arrive, or is played, at `now`, in microseconds from an arbitrary start; `None`
+    /// before any came.
     pub(super) fn lag_at(&self, rtp_timestamp: u32, now: MediaTime) -> Option<i64> {
         let (last_timestamp, last_at) = self.last?;
         let step = step(last_timestamp, last_at, rtp_timestamp, now);

@@ -1,5 +1,6 @@
 //! Two clocks that both say 48 kHz: that of the far microphone and that of the speaker here. By how much they differ is
-//! learned from how the delay of sound grows or shrinks, and made good by playing that much faster or slower all the time.
+//! learned from how the delay of sound grows or shrinks, and made good by playing that much faster or slower all the
+//! time.
 
 use std::time::Duration;
 
@@ -8,9 +9,9 @@ use crate::media::MediaTime;
 
 /// Learns the drift, and holds the delay where it is wanted.
 ///
-/// A Kalman filter of what sound waits for, taken once a second, and of its slope. What this control itself does is taken
-/// out, so the slope is the drift, whatever delay is wanted. On an even path it is known after some seconds, with jitter
-/// after a minute.
+/// A Kalman filter of what sound waits for, taken once a second, and of its slope. What this control itself does is
+/// taken out, so the slope is the drift, whatever delay is wanted. On an even path it is known after some seconds, with
+/// jitter after a minute.
 #[derive(Debug)]
 pub(super) struct DriftControl {
     /// Since when, and the least lag of played sound since then: of the pulls of a second it has the least jitter.
@@ -35,8 +36,8 @@ impl DriftControl {
     const SECOND: Duration = Duration::from_secs(1);
     /// Seconds in which a delay that is not as wanted becomes so.
     const RETURN: f64 = 20.0;
-    /// The most that is made good, in millionths: crystals differ by 100, bad ones by 300, and the ear takes 3000 for the
-    /// same pitch.
+    /// The most that is made good, in millionths: crystals differ by 100, bad ones by 300, and the ear takes 3000 for
+    /// the same pitch.
     const MOST: f64 = 500.0;
     /// How far off a drift may be of which nothing is known, and how far it changes in a second, in millionths.
     const UNKNOWN: f64 = 150.0;
@@ -57,8 +58,8 @@ impl DriftControl {
         (self.second, self.waits) = (None, None);
     }
 
-    /// Takes in that sound which is played at `now` has this `lag`, while sound arrives as `arrivals` say and should wait for
-    /// `wanted` microseconds.
+    /// Takes in that sound which is played at `now` has this `lag`, while sound arrives as `arrivals` say and should
+    /// wait for `wanted` microseconds.
     pub(super) fn note(&mut self, lag: i64, arrivals: &Arrivals, wanted: i64, now: MediaTime) {
         let (since, least) = self.second.map_or((now, lag), |(since, least)| (since, least.min(lag)));
         let elapsed = now.since(since);

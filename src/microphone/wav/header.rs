@@ -1,7 +1,7 @@
 //! Header of a WAV file: the chunks of RIFF, RF64 and BW64 (EBU Tech 3306, ITU-R BS.2088) and of RIFX.
 //!
-//! A file is somebody else's data, and its sizes are often wrong: recorders that were killed leave 0, programs that write
-//! into a pipe the largest number, downloads end early. The sound is what there is.
+//! A file is somebody else's data, and its sizes are often wrong: recorders that were killed leave 0, programs that
+//! write into a pipe the largest number, downloads end early. The sound is what there is.
 
 use std::io::{Read, Seek, SeekFrom};
 
@@ -131,8 +131,8 @@ impl<'a, R: Read + Seek> Chunks<'a, R> {
         Ok(Some(chunk))
     }
 
-    /// Where the chunk after `chunk` begins: a chunk of odd length is followed by a byte that is not counted. Some writers
-    /// forget that one; a byte that is not 0 and begins a name is none.
+    /// Where the chunk after `chunk` begins: a chunk of odd length is followed by a byte that is not counted. Some
+    /// writers forget that one; a byte that is not 0 and begins a name is none.
     fn after(&mut self, chunk: Chunk) -> Result<u64, DeviceReason> {
         let end = chunk.start.saturating_add(chunk.size);
         if chunk.size.is_multiple_of(2) || end >= self.end {

@@ -1,5 +1,5 @@
-//! The microphone that is a WAV file, played again and again: any rate, channels and sample width, to the end of what there
-//! is, whatever its header says of sizes.
+//! The microphone that is a WAV file, played again and again: any rate, channels and sample width, to the end of what
+//! there is, whatever its header says of sizes.
 //!
 //! Read here, because kept libraries refuse what players play: `hound` reads no padding and takes valid bits from the
 //! bottom, `symphonia` (0.6) reads neither RF64 nor a recording whose recorder was killed. The file is read as it is

@@ -59,8 +59,8 @@ impl Reach {
     }
 }
 
-/// A candidate of this side's in a `generation`, as the far side is told; `None` when it is of no use there. `told` gives
-/// the address that it is to be known by.
+/// A candidate of this side's in a `generation`, as the far side is told; `None` when it is of no use there. `told`
+/// gives the address that it is to be known by.
 pub(in crate::rtc) fn from_engine(
     candidate: &RTCIceCandidate,
     generation: u32,

@@ -1,7 +1,7 @@
 //! Typed descriptions to session-description text for the webrtc crate, and back (RFC 8866, JSEP).
 //!
-//! The text for the far side's description is written here from checked fields; the engine's own text is read for the few
-//! values that are this connection's. No text ever comes from a peer.
+//! The text for the far side's description is written here from checked fields; the engine's own text is read for the
+//! few values that are this connection's. No text ever comes from a peer.
 
 use std::fmt::Write;
 
@@ -163,8 +163,8 @@ fn write_ssrc(sdp: &mut String, description: &Description, ssrc: u32, name: &str
     write!(sdp, "a=ssrc:{ssrc} cname:{canonical}\r\na=ssrc:{ssrc} msid:visavis {name}\r\n")
 }
 
-/// The canonical name of one side of a connection (RFC 7022, 4.2: 96 random bits, anew for each session). Made of its three
-/// random SSRCs, so that both sides know it, and another restart of ICE does not change it.
+/// The canonical name of one side of a connection (RFC 7022, 4.2: 96 random bits, anew for each session). Made of its
+/// three random SSRCs, so that both sides know it, and another restart of ICE does not change it.
 fn canonical_name(ssrcs: [u32; 3]) -> String {
     data_encoding::BASE64.encode(&ssrcs.map(u32::to_be_bytes).concat())
 }

@@ -1,7 +1,8 @@
-//! How long sound and pictures take from the far side's devices to here, on one clock: that of its sender reports (RFC 3550,
-//! 6.4.1), which say what RTP time is what wall-clock time.
+//! How long sound and pictures take from the far side's devices to here, on one clock: that of its sender reports (RFC
+//! 3550, 6.4.1), which say what RTP time is what wall-clock time.
 //!
-//! The two clocks' offset is unknown, and the same for both; only the difference of the two delays means anything. Pure.
+//! The two clocks' offset is unknown, and the same for both; only the difference of the two delays means anything.
+//! Pure.
 
 use std::collections::VecDeque;
 
@@ -12,8 +13,8 @@ use crate::media::MediaTime;
 pub(in crate::rtc) struct LipSync {
     sound: StreamClock,
     pictures: StreamClock,
-    /// Delays of the sound of the last two seconds, in microseconds. The jitter buffer's own delay counts from the least of
-    /// just these packets, so that both notice another path at the same time.
+    /// Delays of the sound of the last two seconds, in microseconds. The jitter buffer's own delay counts from the
+    /// least of just these packets, so that both notice another path at the same time.
     sound_delays: VecDeque<i64>,
     /// Mean delay of pictures, up to their tile, in microseconds.
     picture_delay: Option<i64>,
@@ -74,8 +75,8 @@ impl LipSync {
         self.picture_delay = Some(mean);
     }
 
-    /// By how much longer pictures take to their tile than the fastest sound takes to the jitter buffer, in microseconds;
-    /// `None` until both are known.
+    /// By how much longer pictures take to their tile than the fastest sound takes to the jitter buffer, in
+    /// microseconds; `None` until both are known.
     pub(in crate::rtc) fn pictures_behind_sound(&self) -> Option<i64> {
         let sound = *self.sound_delays.iter().min()?;
         Some(self.picture_delay?.saturating_sub(sound)).filter(|behind| behind.abs() < Self::NEW_CLOCK)
@@ -138,7 +139,8 @@ mod tests {
         }
     }
 
-    /// Offsets at each second of a call whose sound takes 30 ms and whose pictures `pictures` ms at that second, with the jitter buffer's tempo as fast as it may be and 30 ms for the speaker.
+    /// Offsets at each second of a call whose sound takes 30 ms and whose pictures `pictures` ms at that second, with
+    /// the jitter buffer's tempo as fast as it may be and 30 ms for the speaker.
     fn offsets(pictures: impl Fn(u64) -> u64) -> Vec<i64> {
         use crate::jitter_buffer::audio::{AudioJitterBuffer, Pull, Tempo};
         let (mut sync, mut wait) = (call(60), crate::jitter_buffer::sync::LipSync::default());

@@ -1,5 +1,5 @@
-//! The receiving tasks of one peer, one for each kind of media: video through its jitter buffer to the decoder thread (or to
-//! whoever wants it undecoded), sound packet by packet to its owner.
+//! The receiving tasks of one peer, one for each kind of media: video through its jitter buffer to the decoder thread
+//! (or to whoever wants it undecoded), sound packet by packet to its owner.
 
 pub(in crate::rtc) mod lip_sync;
 pub(in crate::rtc) mod media_tap;

@@ -1,8 +1,8 @@
 //! The sending task of one peer: takes encoded media from bounded queues, packetizes it and writes it to the tracks.
 //!
-//! Sound goes first, and at once; video leaves at the pace that congestion control grants. The queues are short: when the
-//! connection does not take what comes, sound loses single packets, and video stops until the next keyframe, because a
-//! frame without its reference is of no use to the far side. Before that happens the encoder is held back.
+//! Sound goes first, and at once; video leaves at the pace that congestion control grants. The queues are short: when
+//! the connection does not take what comes, sound loses single packets, and video stops until the next keyframe,
+//! because a frame without its reference is of no use to the far side. Before that happens the encoder is held back.
 
 pub(in crate::rtc) mod paced_video;
 pub(in crate::rtc) mod pacer;
@@ -129,8 +129,8 @@ impl MediaQueues {
     pub(in crate::rtc) fn send_audio(&self, audio: &EncodedAudio) {
         if self.open.load(Relaxed) {
             let sequence = self.sound_number.fetch_add(1, Relaxed);
-            // A full queue means that the connection takes nothing: late sound is worth less than none. Its number tells
-            // the far side that it is missing.
+            // A full queue means that the connection takes nothing: late sound is worth less than none. Its number
+            // tells the far side that it is missing.
             let _ = self.audio.try_send(EncodedAudio { sequence, ..audio.clone() });
         }
     }

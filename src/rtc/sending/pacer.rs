@@ -1,7 +1,7 @@
 //! Spreads the packets of large frames over time, so that a keyframe does not fill the queues on its way.
 //!
-//! A leaky bucket at a multiple of the target: an ordinary frame leaves at once, a keyframe in bursts a few milliseconds
-//! apart. Owned by the sending task of one peer; time is an argument.
+//! A leaky bucket at a multiple of the target: an ordinary frame leaves at once, a keyframe in bursts a few
+//! milliseconds apart. Owned by the sending task of one peer; time is an argument.
 
 use std::time::Duration;
 

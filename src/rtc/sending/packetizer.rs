@@ -156,9 +156,9 @@ impl AudioPacketizer {
         Self { stream: Stream::new(ssrc, payload_type, random), last: None, redundancy: RedundancyEncoder::new() }
     }
 
-    /// The packet of 20 ms of sound, with up to `copies` of those before it. Timestamps go on in even steps, whatever the
-    /// thread's jitter and however the microphone's clock differs from this computer's, and jump after a pause; sound whose
-    /// number is left out is missed by the far side.
+    /// The packet of 20 ms of sound, with up to `copies` of those before it. Timestamps go on in even steps, whatever
+    /// the thread's jitter and however the microphone's clock differs from this computer's, and jump after a pause;
+    /// sound whose number is left out is missed by the far side.
     pub(in crate::rtc) fn packetize(&mut self, audio: &EncodedAudio, copies: usize) -> Packet {
         let measured = self.stream.timestamp(audio.at, 48_000);
         let mut timestamp = measured;

@@ -22,8 +22,8 @@ const PICTURES: u8 = 102;
 const RETRANSMISSIONS: u8 = 103;
 const REPAIRS: u8 = 104;
 
-/// A call that loses `percent` of all packets of pictures and repairs on the way to the answerer until a hundred pictures'
-/// packets were lost; what either side has counted then, and the packets that were lost.
+/// A call that loses `percent` of all packets of pictures and repairs on the way to the answerer until a hundred
+/// pictures' packets were lost; what either side has counted then, and the packets that were lost.
 fn after_a_hundred_losses(percent: u64) -> (PeerStats, PeerStats, u64) {
     let runtime = runtime();
     let engine = Engine::new(runtime.handle().clone(), Some(LOOPBACK));

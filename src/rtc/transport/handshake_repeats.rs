@@ -1,8 +1,8 @@
 //! Sends the datagrams of the DTLS handshake again, a moment later.
 //!
-//! DTLS waits a second for an answer before it repeats a flight (RFC 6347, 4.2.4.1), and the engine gives no say in that. At
-//! 20 % of loss nine handshakes of ten lose something, and a call then connects for seconds. The handshake is a dozen
-//! datagrams once a call; the far side drops what comes twice.
+//! DTLS waits a second for an answer before it repeats a flight (RFC 6347, 4.2.4.1), and the engine gives no say in
+//! that. At 20 % of loss nine handshakes of ten lose something, and a call then connects for seconds. The handshake is
+//! a dozen datagrams once a call; the far side drops what comes twice.
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! Which of this computer's addresses media uses: the one that was asked for, or those of its networks, ranked by use, or
-//! loopback when it has none, so that two people on one computer can talk offline. Asked for each connection, since
+//! Which of this computer's addresses media uses: the one that was asked for, or those of its networks, ranked by use,
+//! or loopback when it has none, so that two people on one computer can talk offline. Asked for each connection, since
 //! networks come and go.
 
 use std::fmt;
@@ -12,8 +12,8 @@ use crate::network::{self, LocalAddress, PathFinder};
 /// Sockets of one connection at most: a computer with many virtual networks must not make hundreds of candidate pairs.
 const MAX_ADDRESSES: usize = 8;
 
-/// The addresses to open sockets on, asked for whenever sockets are opened: the one that was asked for, or those of this
-/// computer's networks.
+/// The addresses to open sockets on, asked for whenever sockets are opened: the one that was asked for, or those of
+/// this computer's networks.
 #[derive(Clone, Default)]
 pub(in crate::rtc) struct HostAddresses {
     /// Only this one.
@@ -51,8 +51,8 @@ impl ToSocketAddrs for EngineAddresses {
     }
 }
 
-/// Those of `all`, which are ranked, that somebody else may reach, with the one that leads to this person first; or the one
-/// that was `asked` for; loopback when there are none: an engine without a socket ends.
+/// Those of `all`, which are ranked, that somebody else may reach, with the one that leads to this person first; or the
+/// one that was `asked` for; loopback when there are none: an engine without a socket ends.
 fn of_networks(asked: Option<IpAddr>, leads_there: Option<SocketAddr>, all: &[LocalAddress]) -> Vec<SocketAddr> {
     let mut addresses: Vec<SocketAddr> = match asked.filter(|address| !address.is_unspecified()) {
         Some(asked) => all.iter().filter(|address| address.ip == asked).map(|address| address.with_port(0)).collect(),

@@ -6,8 +6,8 @@
 //! ```
 //!
 //! A candidate carries an address without a scope, and the engine looks its sockets up by such addresses. So it opens a
-//! stand-in on loopback in place of each link-local socket, and goes by that; the stand-in stays open, unread, to keep its
-//! port. What leaves for a link-local address gets the scope of the socket that it leaves by, what comes loses it.
+//! stand-in on loopback in place of each link-local socket, and goes by that; the stand-in stays open, unread, to keep
+//! its port. What leaves for a link-local address gets the scope of the socket that it leaves by, what comes loses it.
 
 use std::collections::VecDeque;
 use std::io;
@@ -56,8 +56,8 @@ impl LinkLocalSockets {
         addresses.into_iter().map(stand_in).collect()
     }
 
-    /// Takes a socket that the engine has opened: a stand-in is exchanged for what it stands for. Where that cannot be opened
-    /// the stand-in stays, which leads nowhere; the other sockets are as good as before.
+    /// Takes a socket that the engine has opened: a stand-in is exchanged for what it stands for. Where that cannot be
+    /// opened the stand-in stays, which leads nowhere; the other sockets are as good as before.
     ///
     /// # Errors
     ///

@@ -1,5 +1,5 @@
-//! Under ICE and DTLS: which addresses are used, the gate that strangers do not pass, the pace of checks, handshakes that a
-//! bad network loses, and a bad network of one's own.
+//! Under ICE and DTLS: which addresses are used, the gate that strangers do not pass, the pace of checks, handshakes
+//! that a bad network loses, and a bad network of one's own.
 
 mod check_pace;
 pub(in crate::rtc) mod handshake_repeats;

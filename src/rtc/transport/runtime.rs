@@ -1,8 +1,8 @@
 //! The tokio side of one peer connection: where the webrtc crate gets its tasks, timers and sockets from.
 //!
-//! Three things that its own runtime does not do: every task it spawns is counted, so that closing can wait until the last
-//! one has let go of its sockets, or end it; every datagram passes the [`SourceGate`]; and link-local addresses have their
-//! scopes.
+//! Three things that its own runtime does not do: every task it spawns is counted, so that closing can wait until the
+//! last one has let go of its sockets, or end it; every datagram passes the [`SourceGate`]; and link-local addresses
+//! have their scopes.
 
 use std::fmt;
 use std::future::Future;
@@ -165,8 +165,8 @@ impl JoinHandle for Task {
 
 impl Runtime for PeerRuntime {
     fn spawn(&self, future: Pin<Box<dyn Future<Output = ()> + Send>>) -> Box<dyn JoinHandle> {
-        // The first task is the one that drives the connection. Without TCP candidates and data channels the crate spawns no
-        // other; should a later version do so, their ends mean nothing here.
+        // The first task is the one that drives the connection. Without TCP candidates and data channels the crate
+        // spawns no other; should a later version do so, their ends mean nothing here.
         let first = self.spawned.fetch_add(1, Relaxed) == 0;
         if !first {
             tracing::debug!("the engine has spawned a further task");

@@ -4,16 +4,16 @@
 //! UDP socket -> [here] -> ICE, DTLS and SRTP (the webrtc crate)
 //! ```
 //!
-//! The ICE agent below gives DTLS and SRTP datagrams to the engine whatever their source, and it acts on a role conflict
-//! before it checks the message's integrity. So this stands before it, in the socket:
+//! The ICE agent below gives DTLS and SRTP datagrams to the engine whatever their source, and it acts on a role
+//! conflict before it checks the message's integrity. So this stands before it, in the socket:
 //!
-//! - STUN requests pass when they name this connection's user name fragment and are signed with its password, which only
-//!   the far side knows (it travels sealed; the fragment is seen on the network), up to their end but the checksum; and
-//!   when the same one has not come from elsewhere before, since who overhears one can send it again. Other STUN passes
-//!   from sources that requests were sent to: the agent verifies replies before it acts on them.
+//! - STUN requests pass when they name this connection's user name fragment and are signed with its password, which
+//!   only the far side knows (it travels sealed; the fragment is seen on the network), up to their end but the
+//!   checksum; and when the same one has not come from elsewhere before, since who overhears one can send it again.
+//!   Other STUN passes from sources that requests were sent to: the agent verifies replies before it acts on them.
 //! - Everything else passes only from a source to which the agent has sent a Binding success response: the agent does
-//!   that after it has verified a request's integrity with the password of this connection. Of that only DTLS passes, and
-//!   the packets of streams that the far side has ([`StreamGate`]): a source can be forged.
+//!   that after it has verified a request's integrity with the password of this connection. Of that only DTLS passes,
+//!   and the packets of streams that the far side has ([`StreamGate`]): a source can be forged.
 //!
 //! Called on the tokio task of one peer connection; state is a few addresses behind a lock that nobody else holds for
 //! long.
@@ -108,8 +108,8 @@ impl Default for SourceGate {
 impl SourceGate {
     /// Tells the gate this connection's own user name fragment and password. Before that nothing passes.
     ///
-    /// The agent gives its old ones up at the same moment (RFC 8445, 9), so they are not kept; and who is validated has to
-    /// prove that the new ones are known.
+    /// The agent gives its old ones up at the same moment (RFC 8445, 9), so they are not kept; and who is validated has
+    /// to prove that the new ones are known.
     ///
     /// # Errors
     ///
@@ -168,8 +168,8 @@ impl SourceGate {
         self.streams.lock().unwrap_or_else(PoisonError::into_inner).confirm(ssrc);
     }
 
-    /// Notes what a datagram that leaves says about its destination. Whether it may leave now: checks to where nobody has
-    /// proved to be keep a pace.
+    /// Notes what a datagram that leaves says about its destination. Whether it may leave now: checks to where nobody
+    /// has proved to be keep a pace.
     pub(in crate::rtc) fn observe_departure(&self, datagram: &[u8], from: SocketAddr, to: SocketAddr) -> bool {
         let Some(kind) = stun_kind(datagram) else { return true };
         let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);

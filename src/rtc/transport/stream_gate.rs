@@ -1,14 +1,15 @@
-//! Lets SRTP and SRTCP reach the engine only for streams that the far side has: the engine keeps state for each SSRC that it
-//! sees, before it checks whether the packet is genuine, and for good. The SSRC stands in the clear (RFC 3711, 3.1, 3.4).
+//! Lets SRTP and SRTCP reach the engine only for streams that the far side has: the engine keeps state for each SSRC
+//! that it sees, before it checks whether the packet is genuine, and for good. The SSRC stands in the clear (RFC 3711,
+//! 3.1, 3.4).
 //!
-//! Media streams are those of the far side's description. RTCP comes from these, too; versions that report under SSRCs of
-//! their own (RFC 3550, 6.4.2) get a bounded number of tries, and keep those under which genuine reports came. Pure; time is
-//! an argument.
+//! Media streams are those of the far side's description. RTCP comes from these, too; versions that report under SSRCs
+//! of their own (RFC 3550, 6.4.2) get a bounded number of tries, and keep those under which genuine reports came. Pure;
+//! time is an argument.
 
 use crate::media::MediaTime;
 
-/// SSRCs under which genuine RTCP came, beside those of the description: one a stream that the far side receives, and that
-/// of its transport-wide feedback.
+/// SSRCs under which genuine RTCP came, beside those of the description: one a stream that the far side receives, and
+/// that of its transport-wide feedback.
 const MAX_REPORTERS: usize = 16;
 /// Packets under unknown SSRCs that are let through at once, and then a second.
 const TRIES: f64 = 16.0;
@@ -66,9 +67,10 @@ impl StreamGate {
         self.described = ssrcs.into_iter().filter(|ssrc| *ssrc != 0).collect();
     }
 
-    /// Genuine RTCP came under this SSRC.
+    /// Genuine RTCP came under this SSRC. Streams of the description need no place.
     pub(super) fn confirm(&mut self, ssrc: u32) {
-        if self.reporters.len() < MAX_REPORTERS && !self.reporters.contains(&ssrc) {
+        let known = self.described.contains(&ssrc) || self.reporters.contains(&ssrc);
+        if !known && self.reporters.len() < MAX_REPORTERS {
             self.reporters.push(ssrc);
         }
     }
@@ -176,7 +178,9 @@ mod tests {
         let now = MediaTime::from_millis(1);
         let mut gate = described();
         assert!(admits(&mut gate, &rtcp(77, 201), now));
+        [11, 22, 33].into_iter().for_each(|ssrc| gate.confirm(ssrc));
         gate.confirm(77);
+        assert_eq!(gate.reporters, [77], "described streams take no place");
         for ssrc in 1000..2000 {
             admits(&mut gate, &rtcp(ssrc, 201), now);
             gate.confirm(ssrc);

@@ -121,7 +121,8 @@ impl PlaneFormat {
         let renderer = unsafe { gl.get_parameter_string(glow::RENDERER) }.to_lowercase();
         let in_software =
             ["llvmpipe", "softpipe", "swiftshader", "software"].iter().any(|name| renderer.contains(name));
-        // Smooth chroma costs a graphics card nothing, and a processor that stands in for one a third of the whole draw.
+        // Smooth chroma costs a graphics card nothing, and a processor that stands in for one a third of the whole
+        // draw.
         let chroma_filter = if in_software { glow::NEAREST } else { glow::LINEAR };
         Self { internal, external, chroma_filter }
     }
@@ -276,7 +277,8 @@ impl Pipeline {
     }
 }
 
-/// Where vertex array objects exist: from GL 3 and GL ES 3 on, and before that as an extension. The same rule as egui's.
+/// Where vertex array objects exist: from GL 3 and GL ES 3 on, and before that as an extension. The same rule as
+/// egui's.
 fn has_vertex_arrays(gl: &glow::Context) -> bool {
     let extensions = gl.supported_extensions();
     let name = if gl.version().is_embedded { "GL_OES_vertex_array_object" } else { "GL_ARB_vertex_array_object" };

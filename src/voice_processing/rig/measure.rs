@@ -21,8 +21,8 @@ const NOISE: f32 = 1e-4;
 /// What was measured in one room. Levels are of energy over the whole span, in dB.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct EchoFigures {
-    /// Echo return loss enhancement while only the far end speaks, from the 1st to the 3rd second: the microphone's sound
-    /// against what is sent.
+    /// Echo return loss enhancement while only the far end speaks, from the 1st to the 3rd second: the microphone's
+    /// sound against what is sent.
     pub erle_start_db: f64,
     /// The same from the 10th to the 20th second, converged.
     pub erle_db: f64,

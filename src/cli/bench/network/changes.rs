@@ -51,8 +51,8 @@ pub struct ChangeFigures {
 }
 
 impl ChangeFigures {
-    /// The figures of a call of `peer` over `link`, whose first change is called `change`; one without a change counts from
-    /// its start.
+    /// The figures of a call of `peer` over `link`, whose first change is called `change`; one without a change counts
+    /// from its start.
     pub fn of(peer: &'static str, change: &str, link: &LinkProfile, call: &Measured) -> Self {
         let from = link.first_change().map_or(call.window.0, |at| at.as_secs_f64());
         let after = (from, (from + AFTER).min(call.window.1));

@@ -42,8 +42,8 @@ pub fn dips(link: &LinkProfile, end: f64) -> Vec<Dip> {
 /// What left before a bottleneck became narrower has come so many seconds after that.
 const TURN: f64 = 1.0;
 
-/// Where a bottleneck is narrowest within a window, from when to when in seconds, and its kbit/s; `None` without one, and
-/// where that is too short to tell.
+/// Where a bottleneck is narrowest within a window, from when to when in seconds, and its kbit/s; `None` without one,
+/// and where that is too short to tell.
 pub fn narrowest(link: &LinkProfile, (from, to): (f64, f64)) -> Option<((f64, f64), f64)> {
     let rates = link.rates();
     let starts = rates.iter().map(|(at, _)| at.as_secs_f64());

@@ -15,8 +15,9 @@ pub fn read(file: impl BufRead) -> Option<VideoFrame> {
     next(&mut reader, &mut picture).then_some(picture)
 }
 
-/// The ratio of each picture, in dB, against the one of the film that has its number, which may go on counting where the film
-/// begins again; those that cannot be read or have another size are left out. The numbers themselves do not count.
+/// The ratio of each picture, in dB, against the one of the film that has its number, which may go on counting where
+/// the film begins again; those that cannot be read or have another size are left out. The numbers themselves do not
+/// count.
 pub fn psnr<'a>(film: &Path, shown: impl Iterator<Item = &'a VideoFrame>) -> anyhow::Result<Vec<f64>> {
     let (mut reader, mut original) = open(film)?;
     let mut count = 0;

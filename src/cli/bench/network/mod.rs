@@ -1,5 +1,6 @@
 //! `visavis bench network`: a real call between two processes on loopback over a bad network in software, the same call
-//! between two Chromiums, the table of such networks (`--grid`), and that of paths which change in mid-call (`--changes`).
+//! between two Chromiums, the table of such networks (`--grid`), and that of paths which change in mid-call
+//! (`--changes`).
 //!
 //! Both directions are impaired in the same way. What is reported is what a person at the far end sees and hears.
 

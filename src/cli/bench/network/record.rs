@@ -90,7 +90,8 @@ impl SideRecord {
         if sound > 0.0 { grown(&|sample| sample.concealed_ms) / sound * 100.0 } else { 0.0 }
     }
 
-    /// Video payload that arrived between two moments, in kbit/s, as far as there are samples, which straight lines join.
+    /// Video payload that arrived between two moments, in kbit/s, as far as there are samples, which straight lines
+    /// join.
     pub fn kbps(&self, between: (f64, f64)) -> f64 {
         self.rate(|sample| sample.kbit, between)
     }

@@ -1,5 +1,5 @@
-//! `visavis bench soak`: a long call between two processes on loopback, which fails when anything grows: memory, threads,
-//! descriptors or delay.
+//! `visavis bench soak`: a long call between two processes on loopback, which fails when anything grows: memory,
+//! threads, descriptors or delay.
 
 mod judge;
 

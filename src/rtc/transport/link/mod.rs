@@ -1,12 +1,13 @@
-//! A bad network in software: what this side sends is lost, delayed, reordered, repeated and throttled as a profile says.
+//! A bad network in software: what this side sends is lost, delayed, reordered, repeated and throttled as a profile
+//! says.
 //!
 //! ```text
 //! datagram -> blackout? -> loss -> bottleneck (rate, queue) -> delay, jitter -> order -> delivery, perhaps twice
 //! ```
 //!
-//! Pure and seeded: time is an argument, and the same profile, seed and datagrams give the same deliveries. Both sides of
-//! a measured call impair what they send. What a profile says may change at moments that it names: a path that changes in
-//! mid-call. For tests and measurements; no call has a link unless it is asked for.
+//! Pure and seeded: time is an argument, and the same profile, seed and datagrams give the same deliveries. Both sides
+//! of a measured call impair what they send. What a profile says may change at moments that it names: a path that
+//! changes in mid-call. For tests and measurements; no call has a link unless it is asked for.
 
 mod profile;
 mod relay;
@@ -38,8 +39,8 @@ pub struct Link {
 }
 
 impl Link {
-    /// A link that begins at `now`; the profile's changes and blackouts count from there. Each direction of a path needs a
-    /// `seed` of its own.
+    /// A link that begins at `now`; the profile's changes and blackouts count from there. Each direction of a path
+    /// needs a `seed` of its own.
     pub fn new(profile: LinkProfile, seed: u64, now: MediaTime) -> Self {
         let random = fastrand::Rng::with_seed(profile.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ seed);
         Self { profile, random, began: now, in_burst: false, idle_at: now, latest: now }

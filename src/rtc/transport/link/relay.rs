@@ -5,8 +5,8 @@
 //! end 0 -> [door of end 1] -- link --> [door of end 0] -> end 1      (and the same the other way)
 //! ```
 //!
-//! Each end has a door, the socket that stands for it: whoever wants to reach the end sends there, and what comes from the
-//! end leaves there. So both ends see one steady address of the other, as ICE wants it.
+//! Each end has a door, the socket that stands for it: whoever wants to reach the end sends there, and what comes from
+//! the end leaves there. So both ends see one steady address of the other, as ICE wants it.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
