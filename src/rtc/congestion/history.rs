@@ -18,8 +18,6 @@ const REORDERING: Duration = Duration::from_millis(5);
 const MOST_REORDERING: Duration = Duration::from_millis(150);
 /// What is known of it fades to a third in this time.
 const REORDERING_TIME: Duration = Duration::from_secs(10);
-/// Packets that may be missing before it is known whether they are lost.
-const MOST_MISSING: usize = 512;
 
 /// What left.
 #[derive(Debug, Default)]
@@ -109,7 +107,7 @@ impl History {
                 if before == Some(Fate::Unreported) {
                     sent.size = 0;
                 }
-                if self.missing.len() < MOST_MISSING {
+                if self.missing.len() < REMEMBERED {
                     self.missing.push_back(number);
                 }
                 continue;

@@ -56,7 +56,7 @@ const ROOM_FOR_REPEATS: u64 = 500_000;
 /// is not held up by it.
 const REPAIR_MARGIN: Duration = Duration::from_millis(10);
 /// More repairs than this on a full path take longer than a new keyframe.
-const KEYFRAME_PACKETS: usize = 6;
+const KEYFRAME_PACKETS: usize = 3;
 /// What new packets may take however many old ones are repeated, bit/s.
 const MIN_FOR_NEW_BPS: u64 = 80_000;
 

@@ -80,9 +80,9 @@ fn loss_that_begins_freezes_next_to_nothing() {
         (["delay=25,at=8:loss=10"; 2], 1.5),
         (["at=8:loss=10"; 2], 0.5),
         (["delay=25,at=8:loss=10+burst=3"; 2], 1.8),
-        (["delay=75,at=8:loss=10"; 2], 2.0),
+        // Until loss is known, each repair on request takes longer than a freeze.
+        (["delay=75,at=8:loss=10"; 2], 2.5),
         (["delay=25", "delay=25,at=8:loss=20"], 1.0),
-        // A repair takes longer than a freeze, and nothing is known of the loss yet.
         (["delay=25,at=8:delay=100+loss=5"; 2], 4.0),
     ] {
         let cost = cost(links, SIZE, 2);
