@@ -57,7 +57,7 @@ impl<R: BufRead> Y4mReader<R> {
         for _ in 0..MAX_LINES {
             match read_line(&mut self.input, &mut self.line)? {
                 Line::Whole(line) if line == b"FRAME" || line.starts_with(b"FRAME ") => return Ok(true),
-                Line::Whole(line) if line.is_empty() => {}
+                Line::Whole([]) => {}
                 Line::Whole(line) if Y4mHeader::parse(line).is_ok_and(|header| header == self.header) => {}
                 Line::Whole(_) | Line::Cut(_) => return Ok(false),
             }
@@ -132,7 +132,7 @@ fn read_header(input: &mut impl BufRead, line: &mut Vec<u8>) -> Result<Y4mHeader
     match read_line(input, line)? {
         Line::Whole(line) => Y4mHeader::parse(line),
         Line::Cut(line) if line.starts_with(SIGNATURE.as_bytes()) => Err(DeviceReason::DamagedHeader),
-        Line::Cut(line) if line.is_empty() => Err(DeviceReason::NoPicture),
+        Line::Cut([]) => Err(DeviceReason::NoPicture),
         Line::Cut(_) => Err(DeviceReason::NotAFilm),
     }
 }

@@ -205,7 +205,7 @@ mod tests {
             if let Some(back) = comes(1) {
                 let left = ms - back;
                 if left % 20 == 7 {
-                    let gap = left >= 1000 && left < 1020;
+                    let gap = (1000..1020).contains(&left);
                     steps = if gap { 0 } else { steps + 1 };
                     flight.heard(Some(steps >= 2), MediaTime::of(now));
                 }

@@ -70,10 +70,9 @@ impl PathQueue {
         let delays = reports.iter().filter_map(delay);
         let Some(least) = delays.min_by(f64::total_cmp) else { return false };
         let own = self.own_delay.note(least, now, OWN_WINDOW);
-        let queue = |delay: f64| Duration::try_from_secs_f64((delay - own).max(0.0)).unwrap_or_default();
-        self.queue = queue(least);
+        self.queue = wait(least, own);
         let latest = reports.iter().filter(|report| report.arrival.is_some()).max_by_key(|report| report.arrival);
-        self.queue_of_latest = latest.and_then(delay).map_or(self.queue, queue);
+        self.queue_of_latest = latest.and_then(delay).map_or(self.queue, |delay| wait(delay, own));
         let change = least - self.delay.replace(least).unwrap_or(least);
         // A queue that grows or drains goes one way; what goes back and forth is jitter.
         let tells = reports.iter().filter(|report| report.arrival.is_some()).count() >= ENOUGH_ARRIVED;
@@ -130,8 +129,7 @@ impl PathQueue {
 
     /// How long a packet waited, as far as is known of the path's own delay.
     pub(super) fn wait(&self, report: &Report) -> Option<Duration> {
-        let wait = delay(report, self.first_departure?)? - self.own_delay.least()?;
-        Duration::try_from_secs_f64(wait.max(0.0)).ok()
+        Some(wait(delay(report, self.first_departure?)?, self.own_delay.least()?))
     }
 
     /// How long packets wait, by the latest report that told of any.
@@ -158,6 +156,11 @@ impl PathQueue {
 /// The delay of a packet, in seconds from an arbitrary start.
 fn delay(report: &Report, first: Instant) -> Option<f64> {
     Some(report.arrival?.as_secs_f64() - report.departure.saturating_duration_since(first).as_secs_f64())
+}
+
+/// How long a packet with this delay waited on a path with a delay of its `own`, both in seconds.
+fn wait(delay: f64, own: f64) -> Duration {
+    Duration::try_from_secs_f64((delay - own).max(0.0)).unwrap_or_default()
 }
 
 /// The least value of a window that moves in two steps.

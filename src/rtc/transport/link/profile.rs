@@ -42,7 +42,7 @@ impl Default for Conditions {
 }
 
 /// A description of a bad network, and of how it changes; the default is a perfect one.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct LinkProfile {
     /// The conditions at the start.
     first: Conditions,
@@ -52,12 +52,6 @@ pub struct LinkProfile {
     pub blackouts: Vec<(Duration, Duration)>,
     /// Makes other random choices.
     pub seed: u64,
-}
-
-impl Default for LinkProfile {
-    fn default() -> Self {
-        Self { first: Conditions::default(), later: Vec::new(), blackouts: Vec::new(), seed: 0 }
-    }
 }
 
 impl LinkProfile {
