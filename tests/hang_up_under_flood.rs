@@ -35,8 +35,21 @@ fn id_of(person: &Visavis) -> PeerId {
     person.id.parse().expect("an ID")
 }
 
-/// The port that a program listens on for people: its one listening TCP socket.
+/// The port that a program listens on for people. The kernel's tables may leave out a socket while others come and go, so they
+/// are read again until it shows.
 fn port_of(person: &Visavis) -> u16 {
+    (0..1000)
+        .find_map(|_| {
+            listening_port_of(person).or_else(|| {
+                std::thread::sleep(Duration::from_millis(10));
+                None
+            })
+        })
+        .expect("it listens")
+}
+
+/// The port of a program's one listening TCP socket, if the tables show it now.
+fn listening_port_of(person: &Visavis) -> Option<u16> {
     let own = sockets_of(person);
     let mut tables = ["tcp", "tcp6"].iter().filter_map(|name| {
         let table = fs::read_to_string(format!("/proc/{}/net/{name}", person.pid())).ok()?;
@@ -46,7 +59,7 @@ fn port_of(person: &Visavis) -> u16 {
             listens.then(|| u16::from_str_radix(fields[1].rsplit(':').next()?, 16).ok()).flatten()
         })
     });
-    tables.next_back().expect("it listens")
+    tables.next_back()
 }
 
 /// The inodes of the sockets that a program has open.
