@@ -65,6 +65,8 @@ fn a_blackout_of_five_seconds_is_survived_by_an_ice_restart() {
 fn a_computer_that_gets_another_address_stays_in_the_call() {
     let _machine = support::sharing();
     let Some((here, there)) = two_computers() else { return };
+    // Those addresses stay, and a call on them would, too.
+    [&here, &there].into_iter().for_each(Computer::take_link_local_away);
     let start = |name, computer: &Computer| computer.give_to(person(name)).unbound().start();
     // Each of the two is once the side that offers, and once the one that answers.
     for moved_is_caller in [true, false] {

@@ -77,6 +77,16 @@ impl Computer {
         self.await_link_local();
     }
 
+    /// Leaves its end of the cable without a link-local address.
+    pub fn take_link_local_away(&self) {
+        for change in [
+            &["link", "set", "dev", self.interface, "addrgenmode", "none"][..],
+            &["-6", "addr", "flush", "dev", self.interface, "scope", "link"],
+        ] {
+            assert!(ip(&[&["-n", &self.namespace], change].concat()), "ip {change:?}");
+        }
+    }
+
     /// Waits until the link-local address of its end of the cable may be used.
     pub fn await_link_local(&self) {
         let until = Instant::now() + Duration::from_secs(10);
