@@ -244,7 +244,7 @@ pub(super) const fn text(key: Text) -> &'static str {
         Text::EndLeftDetail => "通话已结束。",
         Text::EndHungUpDetail => "通话已结束。",
         Text::EndFailedDetail => "未找到通往 {name} 的路径。请检查双方网络后再试。",
-        Text::EndLostDetail => "网络中断，通话已结束。请检查网络后再次呼叫。",
+        Text::EndLostDetail => "网络中断，或对方的程序已结束。请检查网络后再次呼叫。",
         Text::BriefDeclined => "对方拒绝",
         Text::BriefBusy => "对方忙",
         Text::BriefNoAnswer => "无人接听",
