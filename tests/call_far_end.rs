@@ -1,5 +1,5 @@
-//! What the state chart makes of a far side whose computer closes the signaling connection: its program has ended,
-//! unless media goes on coming.
+//! The state chart and a far side whose computer closes the signaling connection: its program has ended, unless media
+//! goes on coming.
 
 mod call_rig;
 

@@ -1,4 +1,4 @@
-//! What strangers can and cannot do to somebody who is free, rung, or in a call.
+//! Limits of strangers towards somebody who is free, rung, or in a call.
 
 mod call_rig;
 
@@ -40,7 +40,7 @@ fn a_contact_takes_the_place_of_a_stranger_who_rings() {
     let missed = |report: &&CallReport| matches!(report, CallReport::RangDuringCall { from, contact: false, .. } if *from == id(CAT));
     assert_eq!(told.iter().filter(missed).count(), 1, "and is a missed call");
     assert!(!bob.effects.contains(&Effect::StopRinging), "the tone goes on");
-    // What was pressed for the stranger answers nobody else.
+    // A press for the stranger answers nobody else.
     bob.effects.clear();
     bob.at(1_100, accept_press(1));
     assert!(!bob.effects.iter().any(Effect::bears_consent));

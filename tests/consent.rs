@@ -1,4 +1,4 @@
-//! The promise: nobody sees or hears you before you press Answer. Whatever others send and whatever the network does,
+//! The promise: nobody sees or hears you before you press Answer. No matter what others send and what the network does,
 //! no device and no peer connection is opened without a press.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -56,7 +56,7 @@ fn a_caller_is_connected_only_to_the_invited_person_who_accepts_that_invite() {
     assert!(me.effects.is_empty(), "a consent is handed over once");
 }
 
-/// What messages, presses and events are made of: few people and few identifiers, so that random sequences meet.
+/// Parts of messages, presses and events: few people and few identifiers, so that random sequences meet.
 #[derive(Clone, Debug)]
 struct Parts {
     number: u128,

@@ -255,7 +255,7 @@ fn run(words: &[&str], output: impl Into<Stdio>) -> (Option<i32>, String) {
 const SYNTHETIC: [&str; 8] =
     ["--camera", "test-card", "--microphone", "tone:440", "--speaker", "none", "--bind", "127.0.0.1"];
 
-/// What other tests do to the network may be worth a warning; what a person is told is not in the log.
+/// Other tests' work on the network may be worth a warning; what a person is told is not in the log.
 const NO_LOG: [&str; 2] = ["--log", "off"];
 
 #[test]

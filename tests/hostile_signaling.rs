@@ -298,7 +298,7 @@ fn a_recorded_connection_says_nothing_when_it_is_played_again_not_even_to_a_rest
     let id = alice.id;
     let caller = Identity::generate().unwrap();
     let from = caller.id();
-    // What somebody between the two saw, frame by frame.
+    // Frames that somebody between the two saw.
     let recorded = runtime.block_on(async {
         let (envelope, mut sealer) = seal(&caller, &id, &json(&hello("cd"))).unwrap();
         let mut socket = connect(alice.client.port()).await;
@@ -324,7 +324,7 @@ fn a_recorded_connection_says_nothing_when_it_is_played_again_not_even_to_a_rest
                 closed(&mut socket).await;
             }
         });
-        // Whatever came of it is told before what somebody says later.
+        // Any consequence is told before what somebody says later.
         let mut later = runtime.block_on(Raw::meet(person.client.port(), id));
         runtime.block_on(later.message(ringing(9)));
         let later = later.identity.id();

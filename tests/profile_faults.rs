@@ -99,7 +99,7 @@ fn on_a_disk_that_may_only_be_read_it_starts_says_so_and_has_everything() {
         alice.expect_where("contact", SOON, |contact| contact["id"] == json!(used.contact));
         let error = fault(&mut alice);
         assert!(text(&error, "message").contains("nothing is saved"), "{error}");
-        // What is changed holds for this run.
+        // A change holds for this run.
         alice.send(json!({"command": "rename_contact", "id": used.contact, "name": "Zed"}));
         alice.expect_where("contact", SOON, |contact| contact["name"] == "Zed");
         alice.close_input();

@@ -102,7 +102,7 @@ fn an_environment_that_names_what_is_not_there_opens_the_window_all_the_same() {
     let _machine = support::measuring();
     let Some(display) = Display::start(1200, 800) else { return };
     let folder = tempfile::tempdir().expect("a directory");
-    // What a compositor leaves behind when it is killed.
+    // A socket that a compositor leaves behind when it is killed.
     drop(std::os::unix::net::UnixListener::bind(folder.path().join("wayland-9")).expect("a socket"));
     for (name, value) in [
         ("WAYLAND_DISPLAY", "wayland-0"),

@@ -1,5 +1,5 @@
-//! What two sides tell each other to connect: typed fields, never session-description text, so that nothing a peer
-//! sends can smuggle a line into the engine's SDP (RFC 8866). `rtc` turns them into SDP and back.
+//! Session descriptions that two sides exchange to connect: typed fields, never session-description text, so that
+//! nothing a peer sends can smuggle a line into the engine's SDP (RFC 8866). `rtc` turns them into SDP and back.
 
 use std::net::IpAddr;
 

@@ -1,6 +1,6 @@
 //! A far side whose program has ended, told apart from one whose network has: its computer closed the signaling
-//! connection (a computer that is cut off cannot), and no media comes any more. Whoever is silent alone may be back
-//! within 30 s.
+//! connection (a computer that is cut off cannot), and no media comes any more. A far side that is merely silent may be
+//! back within 30 s.
 //!
 //! While media comes, a closed signaling connection says nothing: it may be renewed.
 

@@ -1,5 +1,4 @@
-//! What the state chart is told: presses of this computer's person, messages of others, and what engine and devices
-//! did.
+//! Inputs of the state chart: presses of this computer's person, messages of others, and what engine and devices did.
 
 use crate::identity::PeerId;
 
@@ -37,22 +36,22 @@ pub enum Input {
     },
     /// Somebody who could be reached is so no more, and has been away for longer than a connection takes to be renewed.
     Gone {
-        /// Who.
+        /// The person.
         peer: PeerId,
     },
     /// The computer of somebody has closed its connection to this side, as it does when the program there ends; a
     /// network that fails closes nothing.
     FarClosed {
-        /// Who.
+        /// The person.
         peer: PeerId,
     },
     /// After `FarClosed`: the same run of their program is connected again.
     FarRestored {
-        /// Who.
+        /// The person.
         peer: PeerId,
     },
-    /// What this computer's devices give, or are about to: false for a device that is chosen away, missing or broken.
-    /// What is sent is told to others accordingly; it opens nothing.
+    /// Media that this computer's devices give, or are about to: false for a device that is chosen away, missing or
+    /// broken. Others are told accordingly what is sent; it opens nothing.
     Captures {
         /// The microphone.
         audio: bool,

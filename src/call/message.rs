@@ -10,7 +10,8 @@ pub const MAX_USER_DATA: usize = 1024;
 /// Lines of a picture that everybody wants, however small it is drawn: less saves little, and comes back too late.
 pub const LEAST_LINES: u32 = 180;
 
-/// What one person's app tells another's. It travels sealed, over a connection on which both have proven their keys.
+/// A message from one person's app to another's. It travels sealed, over a connection on which both have proven their
+/// keys.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Message {

@@ -26,15 +26,15 @@
 //!                         then ConversationDisconnected
 //! ```
 //!
-//! The engine gives up sooner on a connection that cannot be made: after 10 s. What restores one that is interrupted is
-//! in `restart`.
+//! The engine gives up sooner on a connection that cannot be made: after 10 s. An interrupted one is restored in
+//! `restart`.
 //!
 //! While it is not Idle, an Invite of anybody else gets Busy; but a contact who invites takes the place of a stranger
 //! who rings. When both invite each other, the one with the smaller ID keeps waiting (and remembers the other's
 //! invite), the one with the greater ID answers. Messages and engine events that name another invite or another
-//! conversation than the present one change nothing. Whoever is gone rings no more, is rung no more, and is waited for
-//! no more while connecting; a connection that was made is left to its own interruptions, which end sooner where the
-//! far side's program has ended (`far_end`).
+//! conversation than the present one change nothing. A person who is gone rings no more, is rung no more, and is waited
+//! for no more while connecting; a connection that was made is left to its own interruptions, which end sooner where
+//! the far side's program has ended (`far_end`).
 
 use std::collections::BTreeSet;
 

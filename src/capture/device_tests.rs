@@ -1,8 +1,8 @@
 //! Real devices: the camera against the V4L2 device of `tests/support/fakecam.c`; `odd_device_tests` has those that
 //! other people's bug reports are about.
 //!
-//! That device works by LD_PRELOAD, so each test starts this very test binary again, with one ignored test (a child),
-//! which plugs the fake camera in and out by writing files.
+//! The V4L2 device works by LD_PRELOAD, so each test starts this very test binary again, with one ignored test (a
+//! child), which plugs the fake camera in and out by writing files.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -19,13 +19,13 @@ const SCALES: std::ops::RangeInclusive<f64> = 0.25..=10.0;
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Correction {
     name: &'static str,
-    /// What holds instead; `None`: as if it were not set.
+    /// The value that holds instead; `None`: as if it were not set.
     value: Option<OsString>,
-    /// What was wrong, for the log.
+    /// Reason for the correction, for the log.
     why: &'static str,
 }
 
-/// What the environment says, and what is there.
+/// Environment variables, and the sockets and displays that they name.
 trait Surroundings {
     fn variable(&self, name: &str) -> Option<OsString>;
     /// Somebody listens at this Unix socket.

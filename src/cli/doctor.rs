@@ -52,7 +52,7 @@ pub fn run(common: &CommonOptions) -> anyhow::Result<()> {
 /// Prints what was found; gives `works` back.
 fn line(works: bool, part: &str, finding: &str) -> std::io::Result<bool> {
     let mark = if works { "ok     " } else { "problem" };
-    // What an interrupted check has not found is no problem.
+    // Anything that an interrupted check has not found is no problem.
     if ending::interrupted().is_none() {
         // A finding may hold a device's name, which may hold anything.
         super::output::line_if_read(&format!("{mark}  {part:<11} {}", plain_text(finding, MAX_FINDING)))?;

@@ -17,7 +17,7 @@ const WITHIN: Duration = Duration::from_millis(1900);
 /// take.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
-/// What is to be ended.
+/// Runs that are to be ended.
 static RUNS: Mutex<Option<Runs>> = Mutex::new(None);
 
 /// The signal that asked for the end; 0 before.
@@ -149,7 +149,7 @@ fn take_signal(signal: i32) {
 /// The X library ends the program when its server is gone, and asks nobody.
 #[cfg(unix)]
 extern "C" fn at_exit() {
-    // Whoever holds it is in the middle of an end.
+    // Its holder is in the middle of an end.
     let Ok(runs) = RUNS.try_lock() else { return };
     let Some(Runs { handle, .. }) = &*runs else { return };
     let by = Instant::now() + WITHIN;

@@ -24,7 +24,8 @@ const MAX_LINE: usize = 64 * 1024;
 /// Events that may wait for a slow reader; further ones are lost, and the log says so.
 const MAX_WAITING_EVENTS: usize = 8192;
 
-/// Of these, what is measured and said again two seconds later anyway: what happened always has the rest.
+/// Statistics among these, at most: they are measured and said again two seconds later anyway, and the rest is always
+/// left for what happened.
 const MAX_WAITING_STATISTICS: usize = MAX_WAITING_EVENTS / 2;
 
 /// How long the end waits for the last events to be read.
@@ -136,15 +137,15 @@ impl EventQueue {
     }
 }
 
-/// Writes events as they come, until there are no more; the error is that nobody reads them. What a full disk refuses
-/// is lost.
+/// Writes events as they come, until there are no more; the error is that nobody reads them. Lines that a full disk
+/// refuses are lost.
 fn write_events(waiting: &WaitingEvents, output: &mut impl Write) -> Result<(), output::OutputError> {
     let (mut t_ms, mut cut) = (0, false);
     for (at, event) in waiting.events.iter().map_while(std::convert::identity) {
         waiting.counts.waiting.fetch_sub(1, Ordering::AcqRel);
         // Two threads stamp events before they queue them, so one can come a moment late.
         t_ms = at.as_millis().max(t_ms);
-        // What was written of a line before must not become a part of this one.
+        // The part of a line that was written before must not become a part of this one.
         let mut line = if cut { vec![b'\n'] } else { Vec::new() };
         if let Err(error) = serde_json::to_writer(&mut line, &Line { t_ms, event: &event }) {
             tracing::warn!("an event cannot be written as JSON: {error}");

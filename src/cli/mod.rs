@@ -27,7 +27,7 @@ pub use desktop::correct_environment;
 pub use headless::run as run_headless;
 pub use log::start_log;
 
-/// What `--link` takes.
+/// Value of `--link`.
 const LINK_HELP: &str = "For measurements: what calls send goes through a bad network in software: loss=%, burst=packets, \
                          delay=ms (one way), jitter=ms, reorder=%, duplicate=%, rate=kbit/s or none, queue=ms, each also as \
                          at=S:loss=%+delay=ms from second S on, blackout=S:seconds, seed=number, joined by commas \
@@ -125,7 +125,8 @@ impl CommonOptions {
     }
 }
 
-/// What shells tell of a program that ended because nobody read what it printed (128 and the number of SIGPIPE).
+/// Exit status that shells give of a program that ended because nobody read what it printed (128 and the number of
+/// SIGPIPE).
 const UNREAD: u8 = 128 + 13;
 
 /// Carries out a subcommand; the caller has opened the log.

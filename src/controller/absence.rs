@@ -1,5 +1,5 @@
-//! Who of the present call has gone offline, and since when. A connection that broke is often back within a second;
-//! only somebody who stays away is gone. Pure; time is an argument.
+//! People of the present call who have gone offline, and since when. A connection that broke is often back within a
+//! second; only somebody who stays away is gone. Pure; time is an argument.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,6 +1,6 @@
-//! The controller itself: what it owns, and how the system's events are taken. What the state chart asks for is done in
-//! `effects`, what a person asks for in `commands`, what devices give or lack in `devices`, what is due in `deadlines`,
-//! and what the window sees is made in `publish`.
+//! The controller itself: what it owns, and how the system's events are taken. The state chart's requests are carried
+//! out in `effects`, a person's commands in `commands`, news of devices in `devices`, and deadlines in `deadlines`; the
+//! window's view is made in `publish`.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::Ipv4Addr;
@@ -210,7 +210,7 @@ impl Core {
         self.publish_now();
     }
 
-    /// What the person should know of the folder from the start.
+    /// Notes the faults of the folder that the person should know of from the start.
     fn note_faults_of_the_profile(&mut self) {
         if self.options.profile.others_can_write() {
             self.notices.add(NoticeKind::Store(StoreFault::OthersCanWrite));

@@ -74,7 +74,7 @@ fn a_late_fault_of_the_speaker_before_is_not_charged_to_the_new_one() {
     rig.core.on_system(speaker(new, unplugged()));
     assert!(matches!(rig.events.try_recv(), Ok(Event::DeviceError { device: DeviceKind::Speaker, .. })));
     assert!(rig.core.speaker.stands_in(), "the default takes its place");
-    // What the chosen one says after that is late, too.
+    // An event of the chosen one after that is late, too.
     let stand_in = rig.core.speaker_generation;
     assert_ne!(stand_in, new);
     rig.core.on_system(speaker(new, SoundEvent::Recovered { name: "New speaker".into() }));

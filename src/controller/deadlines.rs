@@ -57,7 +57,7 @@ impl Core {
         }
     }
 
-    /// What is not released when quitting's patience is over is released with the process: the end is told now.
+    /// Anything not released when quitting's patience is over is released with the process: the end is told now.
     fn stop_waiting_for_releases(&mut self) {
         let Some(deadline) = self.machine.next_deadline() else { return };
         let mut effects = Vec::new();

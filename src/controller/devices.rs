@@ -60,7 +60,7 @@ impl Core {
 
     pub(super) fn release_media(&mut self, conversation: Option<ConversationId>) {
         self.meter_only = false;
-        // What a microphone tells while it is closed comes too late.
+        // An event of a microphone that is closed comes too late.
         self.notices.forget_silence();
         if let Some(released) = self.media.release(conversation) {
             self.on_released(released);
@@ -154,7 +154,7 @@ impl Core {
                 let event = told.or_else(|| (!self.speaker.stands_in()).then_some(back));
                 event.into_iter().for_each(|event| self.device_event(event));
             }
-            // Of microphones alone.
+            // Microphones alone report it.
             SoundEvent::Silence { .. } => {}
         }
     }
@@ -214,7 +214,7 @@ impl Core {
     }
 }
 
-/// What `list` finds; nothing where a driver's library panics: the controller waits for the end of each look.
+/// Devices that `list` finds; none where a driver's library panics: the controller waits for the end of each look.
 fn listed<T>(list: impl FnOnce() -> Vec<T>) -> Vec<T> {
     catch_unwind(AssertUnwindSafe(list)).unwrap_or_else(|_| {
         tracing::warn!("the devices of a kind cannot be listed");

@@ -35,7 +35,7 @@ pub(super) struct EchoContact {
     connections: u64,
     engine: Engine,
     parts: PartSenders,
-    /// What Echo has said and this side has not heard yet.
+    /// Messages of Echo that this side has not heard yet.
     said: VecDeque<Message>,
 }
 

@@ -116,7 +116,7 @@ impl Core {
         let keyframe_asked = Arc::new(AtomicBool::new(false));
         let keyframe = Hint::Keyframe { peer: id, connection };
         let system = EngineLane::new(self.parts.clone(), Arc::clone(&keyframe_asked), keyframe);
-        // What carries signaling carries media, too.
+        // A path that carries signaling carries media, too.
         let engine = match &self.signaling {
             _ if id == echo_id() => self.loopback.clone(),
             Some(signaling) => self.engine.along(signaling.path_to(id)),

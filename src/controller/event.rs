@@ -22,7 +22,7 @@ pub enum Route {
     Relay,
 }
 
-/// What went wrong with a device. In JSON it is one [word](Self::word); the event's message has the reason.
+/// Fault of a device. In JSON it is one [word](Self::word); the event's message has the reason.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(into = "&'static str", from = "String")]
 pub enum DeviceFault {
@@ -247,8 +247,8 @@ pub enum Event {
     MicrophoneSilent { microphone: String, on: bool },
     /// Somebody speaks at this side while it is muted; at most once in ten seconds.
     SpeakingMuted {},
-    /// What `trace_frames` noted: the counter of each picture that could be read and the microseconds from its capture
-    /// to the tile; and when each picture came there, in microseconds of Unix time.
+    /// Notes of `trace_frames`: the counter of each picture that could be read and the microseconds from its capture to
+    /// the tile; and when each picture came there, in microseconds of Unix time.
     FrameTrace {
         shown: Vec<(u16, u64)>,
         #[serde(default)]

@@ -94,7 +94,7 @@ impl Gates {
 pub struct Pressed(Command);
 
 impl Pressed {
-    /// What was pressed.
+    /// The command that was pressed.
     pub const fn command(&self) -> &Command {
         &self.0
     }

@@ -4,7 +4,7 @@
 //! 2. System events: what has become of devices, connections and threads. Never dropped: each of these sources has its
 //!    own bound (a device tries again each second, a connection changes each half second), and none of them waits.
 //! 3. Hints: what is asked for again if it is lost. A full lane drops them.
-//! 4. What the network brings, see `peer_lane`.
+//! 4. Messages and events from the network, see `peer_lane`.
 
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};

@@ -1,6 +1,6 @@
-//! The way of what the network brings to the controller's thread: a queue for each person, which are heard in turn.
-//! What signaling knows of them (whether they are there, what did not arrive) is never dropped; what they send has a
-//! bound for each and one for all, so that a flood is dropped at the expense of whoever floods.
+//! Lane of network events to the controller's thread: a queue for each person, which are heard in turn. Signaling's own
+//! news of them (whether they are there, what did not arrive) is never dropped; what they send has a bound for each and
+//! one for all, so that a flood is dropped at the expense of whoever floods.
 
 use std::collections::{HashMap, VecDeque};
 use std::mem::{Discriminant, discriminant};
@@ -23,15 +23,15 @@ const MUCH_NEWS: usize = 16;
 /// From here on nobody new is shown.
 const MANY_PEOPLE: usize = 1024;
 
-/// What waits of one person, in the order in which it came.
+/// Waiting events of one person, in order of arrival.
 #[derive(Default)]
 struct Person {
     waiting: VecDeque<SignalingEvent>,
-    /// Of these, what they sent.
+    /// Number of messages among these.
     messages: usize,
 }
 
-/// What waits.
+/// Waiting events of all people.
 #[derive(Default)]
 struct Waiting {
     people: HashMap<PeerId, Person>,
@@ -117,7 +117,7 @@ impl Waiting {
         if let Some(fault) = self.discovery.take() {
             return Some(SignalingEvent::Discovery(fault));
         }
-        // Whoever has had a message dropped may have nothing left to say.
+        // A person who has had a message dropped may have nothing left to say.
         while let Some(id) = self.turns.pop_front() {
             let Some(person) = self.people.get_mut(&id) else { continue };
             let next = person.waiting.pop_front();
@@ -165,7 +165,7 @@ impl PeerLane {
         self.doorbell.ring();
     }
 
-    /// What is next, if anything waits.
+    /// The next event, if any waits.
     pub(super) fn next(&self) -> Option<SignalingEvent> {
         self.lock().next()
     }

@@ -1,5 +1,5 @@
-//! What the controller's own parts tell it: devices, the engine, Echo. What it must hear is a [`SystemEvent`], what may
-//! be lost a [`Hint`]; each has its own lane.
+//! Events of the controller's own parts: devices, the engine, Echo. An event that it must hear is a [`SystemEvent`],
+//! one that may be lost a [`Hint`]; each has its own lane.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -46,14 +46,14 @@ pub(super) enum SystemEvent {
     Devices(Devices),
 }
 
-/// What is said again if it is lost.
+/// An event that is said again if it is lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Hint {
     /// Somebody speaks into the microphone while it is muted.
     SpokeMuted,
     /// The far side of a connection wants a picture that decoding can start at.
     Keyframe {
-        /// Who.
+        /// The far side.
         peer: PeerId,
         /// As in `SystemEvent::Engine`.
         connection: u64,
@@ -71,7 +71,7 @@ pub(super) struct EngineLane {
     parts: PartSenders,
     /// Set while a wish for a keyframe is on its way; whoever takes it resets it.
     keyframe_asked: Arc<AtomicBool>,
-    /// That wish.
+    /// The wish for a keyframe.
     keyframe: Hint,
 }
 

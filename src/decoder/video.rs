@@ -5,8 +5,8 @@
 //! ```
 //!
 //! The thread owns the codec and a pool of pictures: each one is copied once, out of the codec into the pool. Every
-//! frame matters to H.264, so a full queue drops up to the next keyframe. What arrives is a stranger's: sizes are read
-//! and checked before the codec sees a sequence parameter set, and an error means waiting for the next keyframe.
+//! frame matters to H.264, so a full queue drops up to the next keyframe. The input is a stranger's: sizes are read and
+//! checked before the codec sees a sequence parameter set, and an error means waiting for the next keyframe.
 
 pub mod parameter_set;
 

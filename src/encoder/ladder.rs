@@ -118,7 +118,7 @@ impl Shape {
 }
 
 impl Ladder {
-    /// What to encode a picture of `full` size as that is captured at `now`, when so much is granted, and nobody looks
+    /// Shape in which to encode a picture of `full` size that is captured at `now`, within `grant`, when nobody looks
     /// at more than `max_lines` lines. A keyframe that is `due` anyway is made no larger than the rate bears.
     pub(super) fn shape(&mut self, full: Shape, grant: Grant, max_lines: u32, due: bool, now: MediaTime) -> Shape {
         let (kbps, most_kbps) = (f64::from(grant.kbps), f64::from(grant.most_kbps));

@@ -1,7 +1,7 @@
-//! What carries a signaling message, whatever the route: an envelope opens each direction of a connection, signed by the
-//! sender and sealed to the receiver; records follow it, sealed with the same secret. Pure, and knows no time: that neither
-//! is a recording is shown by the answered challenges that envelopes carry (see `signaling::Frame`). Runs on the tasks of
-//! the routes.
+//! Envelopes and records, which carry signaling messages on every route: an envelope opens each direction of a
+//! connection, signed by the sender and sealed to the receiver; records follow it, sealed with the same secret. Pure,
+//! and knows no time: that neither is a recording is shown by the answered challenges that envelopes carry (see
+//! `signaling::Frame`). Runs on the tasks of the routes.
 //!
 //! ```text
 //! envelope = version (1) | encapsulated key (32) | seal(plaintext), with a tag (16)

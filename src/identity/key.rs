@@ -45,7 +45,7 @@ pub enum IdentityError {
     Forbidden {
         /// Where.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// Something else stands in the file's place.

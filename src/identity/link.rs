@@ -97,7 +97,8 @@ fn find_link(text: &str) -> Option<ContactLink> {
     })
 }
 
-/// What follows a percent-encoded colon, decoded when the rest of the link was encoded with it, as in another link's query.
+/// Text after a percent-encoded colon, decoded when the rest of the link was encoded with it, as in another link's
+/// query.
 fn decoded_once(rest: &str) -> Cow<'_, str> {
     let near = &rest[..rest.floor_char_boundary(MAX_ENCODED)];
     let whole = near.split(|char: char| !is_value(char)).next().unwrap_or_default();
@@ -192,7 +193,7 @@ fn decoded_name(value: &str) -> String {
     String::from_utf8_lossy(whole).into_owned()
 }
 
-/// What follows whichever of `starts` the text begins with, whatever its case, and which that is.
+/// Rest of the text after whichever of `starts` it begins with, whatever its case, and which that is.
 fn without_any<'a>(text: &'a str, starts: &[&'static str]) -> Option<(&'static str, &'a str)> {
     starts.iter().find_map(|start| {
         let (head, rest) = text.split_at_checked(start.len())?;

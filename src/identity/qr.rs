@@ -1,9 +1,9 @@
 //! QR codes of contact links (ISO/IEC 18004): drawn by the window, read back from a picture file. Runs on the caller's
 //! thread; reading takes some tenths of a second, and some seconds for a large picture without a code.
 //!
-//! The finder looks for dark codes on a light ground. What people have is also light on dark, on a transparent ground, small
-//! on a large screen, under a shadow; so the same picture is shown to it in several ways, the likely ones first, until
-//! one of them holds a contact.
+//! The finder looks for dark codes on a light ground. People's codes are also light on dark, on a transparent ground,
+//! small on a large screen, under a shadow; so the same picture is shown to it in several ways, the likely ones first,
+//! until one of them holds a contact.
 
 mod light;
 mod raster;
@@ -50,12 +50,12 @@ pub fn read_bytes(bytes: &[u8]) -> Option<ContactLink> {
     }
 }
 
-/// What the codes in a picture are of.
+/// Subject of the codes in a picture.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Codes {
-    /// Of a contact, the first of several.
+    /// Code of a contact, the first of several.
     Contact(ContactLink),
-    /// Of something else.
+    /// Codes of something else.
     Other,
     /// There are none.
     None,

@@ -72,7 +72,7 @@ fn one_line(text: &str) -> String {
     line.text
 }
 
-/// What a character is to a line of text.
+/// Role of a character in a line of text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Class {
     /// White space, line breaks among it.

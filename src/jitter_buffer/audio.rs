@@ -11,8 +11,8 @@
 //!
 //! The delay it keeps is the one at which delay and late sound together are least (`Arrivals`); it gets there by tempo:
 //! sound that waits too long is played a little faster, and what would come too late slows down what is played before
-//! it. An empty buffer stretches time (20 ms are made up, the packet that comes late is still played). What the clocks
-//! of both sides differ by is not left to tempo: sound is played that much faster or slower throughout
+//! it. An empty buffer stretches time (20 ms are made up, the packet that comes late is still played). The drift
+//! between the clocks of both sides is not left to tempo: sound is played that much faster or slower throughout
 //! (`DriftControl`).
 
 mod arrivals;
@@ -210,8 +210,8 @@ impl AudioJitterBuffer {
         }
     }
 
-    /// What to play now, while `ahead` samples are decoded and still to be played. `quiet` tells whether what was
-    /// played last is so quiet that a change of tempo is not heard.
+    /// Decision on what to play now, while `ahead` samples are decoded and still to be played. `quiet` tells whether
+    /// what was played last is so quiet that a change of tempo is not heard.
     pub fn pull(&mut self, quiet: bool, ahead: usize, now: MediaTime) -> Pull {
         if !self.playing && !self.is_ready(now) {
             return Pull::Silence;
@@ -322,8 +322,8 @@ impl AudioJitterBuffer {
         Some(front.packet)
     }
 
-    /// What was made up before `packet` stood for sound, unless the sender had paused: then no number is missing, and
-    /// the timestamp has jumped.
+    /// Books the concealment before `packet` as having stood for sound, unless the sender had paused: then no number is
+    /// missing, and the timestamp has jumped.
     fn book(&mut self, packet: &Held) {
         let made_up = std::mem::take(&mut self.unbooked_ms);
         let jumped = |expected: u32| packet.packet.rtp_timestamp.wrapping_sub(expected) as i32 > Self::PAUSE;

@@ -342,8 +342,8 @@ impl VideoJitterBuffer {
         }
     }
 
-    /// Drops what comes before the first packet that starts a keyframe. What is missing at the front may be that
-    /// packet, on its way again or overtaken: it is waited for, unless a keyframe starts later.
+    /// Drops what comes before the first packet that starts a keyframe. A packet missing at the front may be that one,
+    /// on its way again or overtaken: it is waited for, unless a keyframe starts later.
     fn find_keyframe(&mut self, now: MediaTime) -> Search {
         let starts = |slot: &Option<Stored>| slot.as_ref().is_some_and(|packet| starts_keyframe(&packet.payload));
         if let Some(index) = self.packets.iter().position(starts) {

@@ -60,7 +60,7 @@ impl VideoLevel {
     }
 }
 
-/// What a description means that names no level.
+/// Level of a description that names none.
 impl Default for VideoLevel {
     fn default() -> Self {
         Self::HD

@@ -236,7 +236,7 @@ fn inside_every_input_is_heard() {
         if input == 2 {
             assert_eq!(events.recv_timeout(LONG), Ok(silence(false)));
         }
-        // What was in the pipe ends before the next tone is listened for.
+        // The sound in the pipe ends before the next tone is listened for.
         wait_until("the end of the tone", || {
             frames.try_iter().last().is_some_and(|frame| frame.iter().all(|sample| sample.abs() < 0.001))
         });

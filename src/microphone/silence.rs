@@ -46,7 +46,7 @@ impl Silence {
 mod tests {
     use super::*;
 
-    /// What is told of frames of 20 ms, at which index.
+    /// News told of frames of 20 ms, with the index of each.
     fn told(silence: &mut Silence, level: impl Fn(u64) -> f32, frames: u64) -> Vec<(u64, bool)> {
         let note = |index: u64| {
             let news = silence.note(&[0.0, level(index), 0.0], MediaTime::from_millis(1000 + index * 20));

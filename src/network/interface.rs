@@ -87,7 +87,7 @@ fn standings<'a>(
     standings
 }
 
-/// What interfaces that are up are, apart from routes.
+/// Kinds of the interfaces that are up, apart from routes.
 struct Kinds {
     #[cfg(target_os = "linux")]
     kernel: linux::Classes,

@@ -8,8 +8,9 @@ use super::{LocalAddress, Standing, is_scoped};
 /// The same addresses, those that lead to other people first, whatever their values.
 ///
 /// Interfaces that may lead to somebody take turns, the likeliest first, so that many addresses of one do not push out
-/// another's; those of containers come behind them all, those that lead nowhere last. Of one interface the addresses
-/// that mean something elsewhere come before link-local ones, and IPv4 before IPv6, else the system's order holds.
+/// another's; those of containers come behind them all, those that lead nowhere last. Within one interface the
+/// addresses that mean something elsewhere come before link-local ones, and IPv4 before IPv6, else the system's order
+/// holds.
 pub fn ranked(all: Vec<LocalAddress>) -> Vec<LocalAddress> {
     let mut with_global = HashMap::<u32, bool>::new();
     for address in &all {

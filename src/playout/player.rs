@@ -239,8 +239,8 @@ impl Output {
         Some(Duration::from_secs_f64(held as f64 / f64::from(ring.rate)))
     }
 
-    /// What waits for the device and what the device says that it holds; `None` where there is none, or it does not
-    /// say.
+    /// Latency of the output: the sound that waits for the device, and that which the device says it holds; `None`
+    /// where there is no device, or it does not say.
     fn latency(&self) -> Option<Duration> {
         let Some(Feed::Device { heart, .. }) = &self.speaker else { return None };
         Some(self.queued()? + heart.latency()?)

@@ -1,7 +1,7 @@
 //! The speaker: opens it when something is to be played, watches it, opens it again after a fault, and closes it.
 //!
-//! Runs on the speaker thread, so that a device that is slow to open never holds up the playout thread. What it opens,
-//! it hands to the playout thread as a [`Feed`].
+//! Runs on the speaker thread, so that a device that is slow to open never holds up the playout thread. It hands what
+//! it opens to the playout thread as a [`Feed`].
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -148,7 +148,7 @@ impl Speaker {
                 self.report_working(&name);
             }
             if let Err(fault) = self.check(&heart) {
-                // What was recorded until now is not overwritten at the next attempt.
+                // The recording so far is not overwritten at the next attempt.
                 self.recording = Some((path.to_owned(), None));
                 return Err(fault);
             }

@@ -34,8 +34,8 @@ pub(super) struct Participant {
 }
 
 impl AudioInput {
-    /// Puts in a packet that arrived at `packet.at`. What is no Opus packet is dropped. Never waits for more than the
-    /// few microseconds that the playout holds the buffer; at most 500 ms of sound are kept.
+    /// Puts in a packet that arrived at `packet.at`. A packet that is not Opus is dropped. Never waits for more than
+    /// the few microseconds that the playout holds the buffer; at most 500 ms of sound are kept.
     pub fn push(&self, packet: EncodedAudio) {
         if let Some(samples) = packet_duration(&packet.data) {
             let (has_correction, at) = (has_correction(&packet.data), packet.at);
@@ -67,7 +67,7 @@ impl ParticipantAudio {
         self.participant.jitter().set_least_delay(delay);
     }
 
-    /// What their sound takes from the jitter buffer to the air: what waits for the speaker, and what that holds. A
+    /// Latency of their sound from the jitter buffer to the air: what waits for the speaker, and what that holds. A
     /// usual 30 ms where no device says.
     pub fn speaker_latency(&self) -> Duration {
         self.playout.latency().unwrap_or(Self::USUAL_LATENCY)

@@ -103,8 +103,8 @@ pub(super) async fn drive(mut driver: Driver, inputs: Inputs, closed: &mut watch
     }
 }
 
-/// Waits until nothing has come for too long since `heard`. What came meanwhile is found when the wait is over, and
-/// begins another one: no datagram wakes this task.
+/// Waits until nothing has come for too long since `heard`. A datagram that came meanwhile is found when the wait is
+/// over, and begins another one: no datagram wakes this task.
 async fn silence(heard: impl Fn() -> MediaTime) {
     loop {
         let left = SILENCE.saturating_sub(MediaTime::now().since(heard()));
@@ -333,8 +333,8 @@ impl Driver {
         }
     }
 
-    /// What may be reached now. This computer's own addresses are the far side's only where that is on this computer,
-    /// which its signaling connection proves; without word of such a connection nothing speaks against it.
+    /// Addresses that may be reached now. This computer's own addresses are the far side's only where that is on this
+    /// computer, which its signaling connection proves; without word of such a connection nothing speaks against it.
     fn reach(&self) -> Reach {
         let elsewhere = self.context.addresses.path.as_ref().map(|path| {
             let own = network::local_addresses();

@@ -1,5 +1,5 @@
 //! Reads the RTCP that passes: round trip, loss and jitter out of the reports (RFC 3550, 6.4), keyframe requests (RFC
-//! 4585, 6.3.1 and RFC 5104, 4.3.1). Of what leaves it corrects the clocks and who reports.
+//! 4585, 6.3.1 and RFC 5104, 4.3.1). In what leaves it corrects the clocks and who reports.
 //!
 //! The nearest interceptor to the network, so that it sees what arrives before anything else acts on it, and what
 //! leaves when it leaves. Runs on the tokio task of the peer connection. (The engine's own statistics compute no round
@@ -329,7 +329,7 @@ mod tests {
         let counters = Arc::new(Counters::default());
         let mut observer = Staged::new(RtcpObserver::new(Arc::clone(&counters), (7, 8), || {}));
         let mut counted = 0;
-        // Who, which, and whether it is a new one; half a second apart.
+        // Source, number, and whether the request is a new one; half a second apart.
         for (second, (source, number, new)) in [
             (1, 254, true),
             (1, 254, false),

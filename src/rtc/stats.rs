@@ -109,15 +109,15 @@ pub(super) struct Counters {
     /// Held for a moment by the task of the connection alone.
     round_trips: Mutex<RoundTrip>,
     path_changes: AtomicU32,
-    /// What may be sent, in bit/s; 0 before anything was.
+    /// Target rate of sending, in bit/s; 0 before anything was sent.
     pub(super) target_bps: AtomicU64,
     /// How long packets are on their way.
     pub(super) flight: Flight,
     pub(super) packets_recovered: AtomicU64,
     /// Held for a moment by the tasks of the connection alone.
     lip_sync: Mutex<LipSync>,
-    /// What the path lost of what this side sent, over the last seconds, in millionths, and in runs of how many
-    /// packets, in thousandths.
+    /// Loss of the path in the sending direction over the last seconds, in millionths, and the mean length of a run of
+    /// lost packets, in thousandths.
     path_loss_ppm: AtomicU32,
     loss_run_milli: AtomicU32,
     /// The far side understands redundant sound.

@@ -79,13 +79,13 @@ pub enum SignalingEvent {
     /// has ended, or let go of this side. A network that fails says nothing. Comes before the [`Presence`](Self::Presence)
     /// that tells of the same loss.
     ConnectionClosed {
-        /// Whose.
+        /// The person.
         id: PeerId,
     },
     /// After [`ConnectionClosed`](Self::ConnectionClosed) the same run of their app is connected again: it never ended. An
     /// app that was started anew causes [`Presence`](Self::Presence) alone.
     ConnectionRestored {
-        /// Whose.
+        /// The person.
         id: PeerId,
     },
     /// A message for which there is no sign, within 5 s, that it arrived.
@@ -98,12 +98,12 @@ pub enum SignalingEvent {
     /// Somebody's computer and this one differ by over a minute in what time it is. Nothing but the times that each shows
     /// depends on it. Told once of each person, and once in ten minutes at most.
     ClocksDiffer {
-        /// Whose; their key is proven.
+        /// The person; their key is proven.
         id: PeerId,
         /// By how many seconds their clock is ahead of this one.
         seconds_ahead: i64,
     },
-    /// What keeps people on this network from being found from now on; `None`: nothing does any more.
+    /// Fault that keeps people on this network from being found from now on; `None`: none does any more.
     Discovery(Option<DiscoveryFault>),
 }
 
@@ -190,7 +190,7 @@ impl SignalingClient {
         Ok(Self { runtime: runtime.clone(), local, events, commands, tasks, port, discovery_fault })
     }
 
-    /// What kept people from being found at the start, if anything; what changes is told by events.
+    /// Fault that kept people from being found at the start, if any; changes are told by events.
     pub const fn discovery_fault(&self) -> Option<DiscoveryFault> {
         self.discovery_fault
     }

@@ -95,7 +95,7 @@ fn is_end(kind: ErrorKind) -> bool {
     )
 }
 
-/// What a future brings, or `None` when it panics: the log says so, and its task goes on to give back what it holds.
+/// Output of a future, or `None` when it panics: the log says so, and its task goes on to give back what it holds.
 pub(super) async fn caught<T>(future: impl Future<Output = T>) -> Option<T> {
     // The future is gone afterwards, and what it shares with others is locked only where each step stands alone.
     match AssertUnwindSafe(future).catch_unwind().await {

@@ -1,9 +1,9 @@
 //! Finds people on this network, and lets them find this person: mDNS-SD (RFC 6762, RFC 6763). The `mdns-sd` crate runs a
 //! thread of its own; one tokio task reads what it found, tells the hub, and begins anew where it does not work.
 //!
-//! What is announced: a random instance name, a random host name, the port, and a TXT record with the version and the ID.
-//! The person's name is not in it: it goes only to apps that proved their key. A record proves nothing: the hub dials, and
-//! shows only who answers with the right key.
+//! The announcement: a random instance name, a random host name, the port, and a TXT record with the version and the
+//! ID. The person's name is not in it: it goes only to apps that proved their key. A record proves nothing: the hub
+//! dials, and shows only who answers with the right key.
 
 mod record;
 mod session;
@@ -21,13 +21,13 @@ use super::hub::Input;
 use crate::identity::PeerId;
 
 const SERVICE: &str = "_visavis._tcp.local.";
-/// Of the format of signaling, which must be the same on both sides.
+/// Version of the signaling format, which must be the same on both sides.
 const VERSION: &str = "2";
 const GOODBYE: Duration = Duration::from_millis(500);
 /// Between tries while people cannot be looked for at all.
 const AFTER_FAILURE: Duration = Duration::from_secs(3);
 
-/// What keeps people on this network from being found.
+/// Fault that keeps people on this network from being found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DiscoveryFault {
     /// Another program holds the port of multicast DNS (UDP 5353) and does not share it: nobody is found.
@@ -54,7 +54,7 @@ impl Discovery {
         Ok(Self { announcement, daemon: Arc::default(), fault })
     }
 
-    /// What keeps people from being found at the start.
+    /// Fault that keeps people from being found at the start.
     pub(super) const fn fault(&self) -> Option<DiscoveryFault> {
         self.fault
     }
@@ -102,7 +102,7 @@ impl Drop for Discovery {
     }
 }
 
-/// What was said last about what does not work.
+/// Latest word to the hub on what does not work.
 struct Told {
     fault: Option<DiscoveryFault>,
     /// The search has begun anew because nothing was announced.

@@ -14,9 +14,9 @@ const MAX_ADDRESSES: usize = 1024;
 const MAX_PER_ADDRESS: usize = 32;
 /// Connections from everywhere at a time.
 const MAX_INBOUND: usize = 320;
-/// Of these, such that have proven nothing yet.
+/// Unproven connections among these.
 const MAX_UNPROVEN: usize = 64;
-/// Of these, from one address.
+/// Unproven connections from one address.
 const MAX_UNPROVEN_PER_ADDRESS: usize = 8;
 
 /// Lets through `rate` a second, and `burst` at once after a pause.
@@ -90,7 +90,7 @@ impl Pace {
         Self { known, bucket, waits: false }
     }
 
-    /// Of all together who are nobody to this side.
+    /// Bucket of all together who are nobody to this side.
     pub(super) fn of_strangers(now: Instant) -> TokenBucket {
         TokenBucket::new(1000.0, 2000.0, now)
     }

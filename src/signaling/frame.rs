@@ -1,5 +1,5 @@
-//! What stands in an envelope's or a record's body: JSON, one frame a body. Runs on the connections' tasks. Fields, kinds of
-//! frame and kinds of message that this version does not know are another version's, and are passed over.
+//! Frames, the bodies of envelopes and records: JSON, one frame a body. Runs on the connections' tasks. Fields, kinds
+//! of frame and kinds of message that this version does not know are another version's, and are passed over.
 //!
 //! ```text
 //! dialer                                                   listener

@@ -119,7 +119,7 @@ impl Handshake<'_> {
         Ok(sealer)
     }
 
-    /// Whoever is blocked is heard as anybody else, so that they do not learn of it.
+    /// Hears the hello. A blocked person is heard as anybody else, so that they do not learn of it.
     async fn hear_hello(&mut self) -> Result<(PeerId, Hello, Opener), ConnectionError> {
         let (opened, opener) = open(&self.local.identity, &self.receive().await?)?;
         let Frame::Hello(hello) = decode(&opened.body)? else { return Err(ConnectionError::Frame) };

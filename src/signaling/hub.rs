@@ -28,8 +28,8 @@ use crate::network::Path;
 
 const MAX_PEERS: usize = 256;
 const MAX_DIALS: usize = 16;
-/// Of these, to addresses at which nobody has proved to be: anybody can announce any number of people, contacts or not, at
-/// addresses that never answer.
+/// Dials among these to addresses at which nobody has proved to be: anybody can announce any number of people, contacts
+/// or not, at addresses that never answer.
 const MAX_UNPROVEN_DIALS: usize = MAX_DIALS / 2;
 /// Addresses of one contact that are remembered as theirs.
 const MAX_PROVEN: usize = 4;
@@ -63,7 +63,7 @@ pub(super) enum Input {
     DialFailed { peer: PeerId },
     /// People are looked for anew: everybody who is there will be found again.
     DiscoveryRestarted,
-    /// What keeps people from being found now, if anything.
+    /// Fault that keeps people from being found now, if any.
     Discovery(Option<DiscoveryFault>),
 }
 
@@ -93,7 +93,7 @@ struct Due {
     trusted: bool,
 }
 
-/// What somebody rests a place in the table on.
+/// Claim of a person to a place in the table.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Claim {
     /// Somebody announces them.
@@ -113,7 +113,7 @@ pub(super) struct Hub {
     admission: Admission,
     inbox: Inbox,
     last_letter: u64,
-    /// Of whose clocks this side was told, and when the last time.
+    /// People whose clocks this side was told of, and when the last time.
     clocks_told: (HashSet<PeerId>, Option<Instant>),
     dials: JoinSet<()>,
     dialing: usize,
@@ -394,7 +394,7 @@ impl Hub {
     }
 
     fn received(&mut self, connection: u64, from: PeerId, message: Message, now: Instant) {
-        // Whoever is blocked is passed over, but counted like anybody; their invites take no room from strangers'.
+        // A blocked person is passed over, but counted like anybody; their invites take no room from strangers'.
         let blocked = self.local.is_blocked(&from);
         let own_limits_only = blocked || self.local.is_contact(&from);
         // A connection that was just replaced may still bring what was under way on it.
@@ -465,8 +465,8 @@ impl Hub {
         Some(Due { peer: id, since, at: since.max(free), addresses: all, trusted: false })
     }
 
-    /// Of those who are due the trusted first; then whose address was not tried for longest, so that many announcements at
-    /// few addresses hold up nobody elsewhere; of these whoever waits longest.
+    /// The next dial that is due: the trusted first; then the one whose address was not tried for longest, so that many
+    /// announcements at few addresses hold up nobody elsewhere; among these the one that waits longest.
     fn dial_now(&self, now: Instant) -> Option<Due> {
         let due = self.possible_dials(now).filter(|due| due.at <= now);
         due.min_by_key(|due| {
@@ -510,9 +510,9 @@ impl Hub {
         peer.link.as_ref().is_some_and(|link| link.connection == connection).then_some(peer)
     }
 
-    /// Whether `id` is known or may become so. Strangers make room for contacts who are there (and for whom this side writes
-    /// to), and those that are only announced for those that are connected. Of the announced all are alike: who is a contact
-    /// must not show.
+    /// Whether `id` is known or may become so. Strangers make room for contacts who are there (and for whom this side
+    /// writes to), and those that are only announced for those that are connected. All who are announced are alike: who
+    /// is a contact must not show.
     fn make_room(&mut self, id: &PeerId, claim: Claim, now: Instant) -> bool {
         if self.peers.len() < MAX_PEERS || self.peers.contains_key(id) {
             return true;

@@ -81,7 +81,7 @@ pub(super) async fn listen(listener: TcpListener, local: Arc<Local>, hub: mpsc::
     }
 }
 
-/// Says in the log that a connection's task panicked. What it held is given back where it panics (see `caught`).
+/// Says in the log that a connection's task panicked. Anything it held is given back where it panics (see `caught`).
 pub(super) fn note_panic(ended: Result<(), JoinError>) {
     if let Err(error) = ended
         && error.is_panic()
@@ -124,7 +124,7 @@ fn check_request(request: &Request, response: Response) -> Result<Response, Erro
 pub(super) struct Dial {
     pub(super) peer: PeerId,
     pub(super) addresses: Vec<SocketAddr>,
-    /// What each attempt but the first must be granted; `None` where they have proved to be.
+    /// Budget that must grant each attempt but the first; `None` where they have proved to be.
     pub(super) budget: Option<Arc<DialBudget>>,
 }
 

@@ -1,5 +1,5 @@
-//! What every connection of this client shares: who this side is, and who is welcome. Locked where it changes; each lock is
-//! held for one look.
+//! State that every connection of this client shares: who this side is, and who is welcome. Locked where it changes;
+//! each lock is held for one look.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -31,7 +31,7 @@ pub(super) struct Local {
     /// By which path each is connected.
     pub(super) paths: Paths,
     connections: AtomicU64,
-    /// What may still be read of those who are nobody to this side.
+    /// Bucket for reading from those who are nobody to this side.
     strangers: Mutex<TokenBucket>,
     wall_clock: Box<dyn Fn() -> SystemTime + Send + Sync>,
 }

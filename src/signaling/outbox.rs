@@ -1,5 +1,5 @@
-//! What waits to reach one person: in order, kept until the far side has read it or it is too late. Pure; time is an
-//! argument. Owned by the hub, one a person.
+//! Letters that wait to reach one person: in order, kept until the far side has read them or it is too late. Pure; time
+//! is an argument. Owned by the hub, one a person.
 //!
 //! A letter that was under way when a connection broke is sent again, with the same number, over the next one: whichever
 //! copy comes second is passed over there (see `inbox`), so nothing is lost and nothing comes twice.
@@ -21,7 +21,7 @@ const MAX_BYTES: usize = 512 * 1024;
 pub(super) struct Letter {
     /// Grows from letter to letter of one run of this app, whoever it is for.
     pub(super) number: u64,
-    /// What stands in its record.
+    /// Body of its record.
     pub(super) body: Bytes,
 }
 

@@ -102,7 +102,7 @@ impl Peer {
         }
         self.services.push(Service { fullname, addresses });
         self.turn = 0;
-        // Whoever announces new addresses again and again makes nobody dial again and again.
+        // Announcing new addresses again and again makes nobody dial again and again.
         let wait = if self.news.take(now) { Duration::ZERO } else { self.delay() };
         let wanted = now + self.head_start().max(wait);
         self.next_dial = Some(due.map_or(wanted, |at| at.min(wanted)));
@@ -115,7 +115,7 @@ impl Peer {
         self.services.len() < before
     }
 
-    /// What was announced is no longer known to hold: it will be told anew.
+    /// Forgets the announcements: they are no longer known to hold, and will be told anew.
     pub(super) fn forget_services(&mut self) {
         self.services.clear();
     }

@@ -89,7 +89,7 @@ mod tests {
     use super::*;
     use crate::sound_device::test_signal::{purity, rms, sine};
 
-    /// What comes of 0.5 on one channel alone.
+    /// Result of 0.5 on one channel alone.
     fn alone(mut downmix: Downmix, channels: usize, channel: usize) -> f32 {
         downmix.mix((0..channels).map(|index| if index == channel { 0.5 } else { 0.0 }))
     }

@@ -1,5 +1,5 @@
-//! What the microphone and the speaker share: finding a sound device, building its real-time stream, and telling what
-//! is wrong with it.
+//! Parts that the microphone and the speaker share: finding a sound device, building its real-time stream, and telling
+//! what is wrong with it.
 //!
 //! ```text
 //! microphone: device callback -> ring -> microphone thread -> 48 kHz mono frames of 20 ms

@@ -1,7 +1,7 @@
 //! Telling whether a device works, from the beats of its callback and from what the system says.
 //!
-//! Shared between the device's real-time thread (writes atomics) and the thread that opened it (reads them). What
-//! decides is pure: time is an argument.
+//! Shared between the device's real-time thread (writes atomics) and the thread that opened it (reads them). The
+//! decision is pure: time is an argument.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
@@ -23,7 +23,7 @@ pub(crate) const WATCH: Duration = Duration::from_millis(500);
 /// How long closing waits for a device to be released.
 pub(crate) const DONE_WAIT: Duration = Duration::from_secs(2);
 
-/// What failed at our own end of a stream.
+/// Failure at our own end of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
     /// The stream, or anything else.
@@ -54,8 +54,7 @@ pub(crate) struct Heart {
     largest: AtomicUsize,
     /// Sample frames for which the callback found no sound, or no room.
     missed: AtomicU64,
-    /// What the system says that sound takes between the callback and the air, in microseconds; 0 where it says
-    /// nothing.
+    /// Latency between the callback and the air that the system reports, in microseconds; 0 where it reports none.
     latency_us: AtomicU32,
     detached: AtomicBool,
 }

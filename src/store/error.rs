@@ -8,7 +8,7 @@ use rusqlite::{ErrorCode, ffi};
 
 use crate::identity::private_file;
 
-/// What is wrong with the store: one plain sentence each, with what to do; `source` has the detail for the log.
+/// Fault of the store: one plain sentence each, with what to do; `source` has the detail for the log.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// No space is left.
@@ -38,7 +38,7 @@ pub enum StoreError {
     /// Something else stands in the place of a file.
     #[error("{} is a link, a pipe or a folder, and was left alone. Move it away and start again.", .path.display())]
     NotAFile {
-        /// Of which.
+        /// The file.
         path: PathBuf,
     },
     /// Another program holds the file.
@@ -50,7 +50,7 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// What an attempt to open or make a file says.
+    /// Fault in an attempt to open or make a file.
     pub(super) fn of_file(path: PathBuf, error: io::Error) -> Self {
         match error.kind() {
             _ if private_file::is_not_a_file(&error) => Self::NotAFile { path },
@@ -88,7 +88,7 @@ impl From<rusqlite::Error> for StoreError {
                 Self::Busy(error.into())
             }
             (Some(ErrorCode::SystemIoFailure), _) => Self::DiskFailed(error.into()),
-            // What stands in the file is of another kind than what was put there.
+            // The content of the file is of another kind than what was put there.
             (None, _) if is_of_another_kind(&error) => Self::Damaged(error.into()),
             _ => Self::Other(error.into()),
         }

@@ -18,9 +18,9 @@ use super::profile::private_dir;
 use super::schema::{bring_up_to_date, refuse_newer, version};
 use super::{Store, StoreError};
 
-/// Of the data file.
+/// Name of the data file.
 pub(super) const FILE_NAME: &str = "visavis.db";
-/// What SQLite puts beside it.
+/// Suffixes of the files that SQLite puts beside it.
 const SIDE_FILES: [&str; 3] = ["-wal", "-shm", "-journal"];
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -141,7 +141,7 @@ fn try_to_write(connection: &Connection) -> Result<(), StoreError> {
     Ok(connection.pragma_update(None, "user_version", version(connection)?)?)
 }
 
-/// What the system says when a file is made in the folder.
+/// Fault that the system reports when a file is made in the folder.
 fn why_not_writable(dir: &Path) -> Option<StoreError> {
     let path = dir.join(format!("{FILE_NAME}.try"));
     let tried = private_file::open(&path, File::options().write(true).create_new(true))
@@ -159,7 +159,7 @@ fn copy_in_memory(path: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut memory = Connection::open_in_memory_with_flags(flags)?;
     if path.metadata().is_ok_and(|file| file.len() > 0) {
-        // What was written last stands in a file of its own, and must be put together elsewhere.
+        // The latest data stand in a file of their own, and must be put together elsewhere.
         let elsewhere = TemporaryCopy::of_unfinished(path);
         match &elsewhere {
             Some(copy) => attach(&memory, &copy.dir.join(FILE_NAME), "")?,

@@ -100,7 +100,7 @@ pub fn one_line(ui: &Ui, text: &str, kind: Type, color: Color32, room: f32) -> A
     if whole.size().x <= room {
         return whole;
     }
-    // What is cut off is the end of the text, wherever that is seen.
+    // The part cut off is the end of the text, wherever that is seen.
     let ends: Vec<usize> = text.char_indices().map(|(at, _)| at).collect();
     let cut = |chars: usize| {
         let end = ends.get(chars).copied().unwrap_or_default();

@@ -15,7 +15,7 @@ fn fitting(chosen: f32, room: Vec2, least: Vec2) -> f32 {
 /// The scale that the person has chosen (Ctrl and plus, minus or 0), kept while the window has no room for it.
 #[derive(Debug, Default)]
 pub struct Fit {
-    /// What was chosen, and what was set for want of room.
+    /// The scale that was chosen, and the one set for want of room.
     shrunk: Option<(f32, f32)>,
 }
 

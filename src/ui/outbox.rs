@@ -7,14 +7,14 @@ use crate::controller::{Command, ControllerGone, Handle, Pressed, Unsent};
 /// Presses that wait at most: far more than a person makes while a controller is held up.
 const MOST: usize = 512;
 
-/// What waits.
+/// Commands that wait.
 #[derive(Debug, Default)]
 pub struct Outbox {
     waiting: VecDeque<Pressed>,
 }
 
 impl Outbox {
-    /// Sends a command behind those that wait. What it mutes or ends, it does at once.
+    /// Sends a command behind those that wait. Muting and ending take effect at once.
     pub fn send(&mut self, handle: &Handle, command: Command) -> Result<(), ControllerGone> {
         let absorbed = self.waiting.back_mut().is_some_and(|last| last.absorb(&command));
         if !absorbed {

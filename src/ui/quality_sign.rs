@@ -28,8 +28,8 @@ const fn bars(quality: Quality) -> usize {
     }
 }
 
-/// Draws the sign at the lower left of a tile; in a `small` one without its words. What is good about a connection is
-/// shown with the `opacity` of the controls; what is not stays.
+/// Draws the sign at the lower left of a tile; in a `small` one without its words. Good quality is shown with the
+/// `opacity` of the controls; anything else stays.
 pub fn show(ui: &Ui, tile: Rect, quality: Quality, words: Words, small: bool, opacity: f32) {
     let opacity = if quality > Quality::Good { 1.0 } else { opacity };
     if quality == Quality::Measuring || (small && opacity < 1.0) {

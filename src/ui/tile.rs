@@ -10,8 +10,8 @@
 //! takes 12 and 10 ms. A 720p picture in a tile of 240x135 takes 0.75 ms, of which scaling it down before the upload
 //! could save 0.25 ms at most, so nothing is scaled down here.
 //!
-//! Whoever asks for a paint when a slot changes uses `request_repaint_after` with a delay above zero: `request_repaint`
-//! makes egui paint twice each time.
+//! A caller that asks for a paint when a slot changes uses `request_repaint_after` with a delay above zero:
+//! `request_repaint` makes egui paint twice each time.
 
 mod placement;
 mod yuv_shader;

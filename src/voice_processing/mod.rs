@@ -1,4 +1,4 @@
-//! What is done to a microphone's sound before it is sent: echo cancellation, noise suppression, automatic gain.
+//! Processing of a microphone's sound before it is sent: echo cancellation, noise suppression, automatic gain.
 //!
 //! ```text
 //! playout thread: mix -> speaker's ring            microphone thread: 20 ms from the device

@@ -20,7 +20,7 @@ pub type Socket = WebSocketStream<TcpStream>;
 pub struct Raw {
     pub identity: Identity,
     pub socket: Socket,
-    /// What the listener said of itself.
+    /// Hello of the listener.
     pub theirs: Hello,
     sealer: Sealer,
     opener: Opener,

@@ -185,7 +185,7 @@ fn try_two_computers() -> Option<(Computer, Computer)> {
     (joined && first.configure() && second.configure()).then_some((first, second))
 }
 
-/// What `ip` prints.
+/// Output of `ip`.
 fn said(arguments: &[&str]) -> String {
     let output = Command::new("ip").args(arguments).stdin(Stdio::null()).output();
     output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()

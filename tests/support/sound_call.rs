@@ -43,7 +43,7 @@ impl SoundStage {
         microphones.iter().for_each(|name| self.server.feed(name, &spoken));
     }
 
-    /// Alice and Bob, who have met. What Alice's microphone gives is left as it is: a tone is steady, and would be
+    /// Alice and Bob, who have met. The sound of Alice's microphone is left as it is: a tone is steady, and would be
     /// taken out as noise.
     pub fn enter(&self, microphone: &str, speaker: &str) -> SoundCall {
         let mut call = self.enter_processed(microphone, speaker, format!("tone:{BOB_HZ}").into());

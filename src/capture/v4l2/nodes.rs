@@ -4,8 +4,8 @@ use std::fs;
 
 use crate::capture::cameras::Node;
 
-/// Every `/dev/videoN`, in the order of the numbers. Whatever else lies beside them is left alone: links that udev
-/// makes, names that are no text, codecs' nodes.
+/// Every `/dev/videoN`, in the order of the numbers. Other entries beside them are left alone: links that udev makes,
+/// names that are no text, codecs' nodes.
 pub fn nodes() -> Vec<Node> {
     let entries = match fs::read_dir("/dev") {
         Ok(entries) => entries,

@@ -5,7 +5,7 @@ use super::SIGNATURE;
 use crate::call::DeviceReason;
 use crate::capture::convert::MAX_SIDE;
 
-/// What the header says.
+/// Contents of the header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Y4mHeader {
     /// Width in pixels, 1..=4096.

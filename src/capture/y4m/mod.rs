@@ -37,7 +37,7 @@ impl<R: BufRead> Y4mReader<R> {
         Ok(Self { input, header, pictures: 0, line })
     }
 
-    /// What the header says.
+    /// Contents of the header.
     pub const fn header(&self) -> Y4mHeader {
         self.header
     }

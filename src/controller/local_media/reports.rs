@@ -149,8 +149,7 @@ impl LocalMedia {
         self.camera.as_ref().map_or(0.0, |open| open.device.measured_fps())
     }
 
-    /// What is wrong with camera and microphone. A microphone that stands in puts right what is wrong with the chosen
-    /// one.
+    /// Faults of camera and microphone. A microphone that stands in puts right what is wrong with the chosen one.
     pub(in crate::controller) fn faults(&self) -> (Option<DeviceFault>, Option<DeviceFault>) {
         let stands_in = self.stand_in.as_ref().is_some_and(|open| open.fault.is_none());
         let microphone = self.microphone.as_ref().filter(|_| !stands_in).and_then(|open| open.fault.clone());

@@ -11,8 +11,8 @@ use crate::controller::fan_out::FanOut;
 use crate::controller::lanes::HintSender;
 use crate::controller::system_event::Hint;
 
-/// What the microphone's thread does with each 20 ms: encode and send, unless another microphone is heard in its place
-/// or nobody would hear it.
+/// Sink of each 20 ms on the microphone's thread: encodes and sends them, unless another microphone is heard in its
+/// place or nobody would hear it.
 pub(super) fn sound_sink(
     fan_out: Arc<FanOut>,
     heard: Arc<AtomicU64>,

@@ -1,5 +1,5 @@
-//! What opens, closes and is reported when this side's devices are wished for, exchanged and released; with the test
-//! card.
+//! Openings, closings and reports of this side's devices when they are wished for, exchanged and released; with the
+//! test card.
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! How bright the paper is at each place of a picture, so that a code under a shadow can be told from the shadow.
 //!
-//! That is a morphological closing: the greatest value of a square around each pixel, and of these the least. What is
-//! dark and smaller than the square goes; the edge of a shadow, which is larger, stays as sharp as it is.
+//! It is found by a morphological closing: the greatest value of a square around each pixel, and of these the least.
+//! Dark areas smaller than the square go; the edge of a shadow, which is larger, stays as sharp as it is.
 
 use image::{GrayImage, Luma};
 
@@ -21,7 +21,7 @@ fn closing(picture: &GrayImage, side: u32) -> GrayImage {
     over_squares(&greatest, side, u8::min)
 }
 
-/// Of each square around a pixel, which may reach out of the picture, the value that `better` prefers.
+/// Value that `better` prefers in the square around each pixel; the square may reach out of the picture.
 fn over_squares(picture: &GrayImage, side: u32, better: fn(u8, u8) -> u8) -> GrayImage {
     let (width, height) = picture.dimensions();
     let mut rows = picture.clone();

@@ -9,7 +9,7 @@ use crate::media::MediaTime;
 
 /// Learns the drift, and holds the delay where it is wanted.
 ///
-/// A Kalman filter of what sound waits for, taken once a second, and of its slope. What this control itself does is
+/// A Kalman filter of what sound waits for, taken once a second, and of its slope. The effect of this control itself is
 /// taken out, so the slope is the drift, whatever delay is wanted. On an even path it is known after some seconds, with
 /// jitter after a minute.
 #[derive(Debug)]

@@ -13,7 +13,7 @@ const MAX_CHUNKS: usize = 4096;
 /// Bytes of a format chunk that mean something.
 const FORMAT_LENGTH: usize = 40;
 
-/// What the header says, as far as the file bears it out.
+/// Contents of the header, as far as the file bears them out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Header {
     pub(super) format: Format,

@@ -103,7 +103,7 @@ fn a_file_is_played_to_its_end_whatever_its_sizes_say() {
     let mut file = open(cut).unwrap();
     let mut frame = [0.0; FRAME_SAMPLES];
     (0..100).for_each(|_| file.fill(&mut frame).unwrap());
-    // What follows the sound is none.
+    // Bytes after the sound are no sound.
     let noise = vec![0x55; 4001];
     assert_tone("chunks behind", riff(&[head, chunk(b"data", &pcm), chunk(b"LIST", &noise)]), 1.0);
 }

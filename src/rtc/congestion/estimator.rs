@@ -49,11 +49,11 @@ const AGAIN: Duration = Duration::from_secs(2);
 const BACK_OFF_AGAIN: f64 = 0.7;
 /// At less than this, in bit/s, one large picture makes a queue that looks like a longer path for a moment.
 const WIDE: f64 = 1_000_000.0;
-/// Of the time since the rate was lowered again, a queue of this side's own becomes shorter by more than this share.
+/// A queue of this side's own becomes shorter by more than this share of the time since the rate was lowered again.
 const DRAINS: f64 = 0.1;
 /// With more loss than this it is full, whosever the queue is.
 const STAYS_LOSS: f64 = 0.1;
-/// What was done because of a delay that turns out to be the path's own is undone within this time.
+/// A back-off because of a delay that turns out to be the path's own is undone within this time.
 const UNDO: Duration = Duration::from_secs(3);
 /// A path that carries no more than this, in bit/s, is full at once: so it is where its first train arrived no faster.
 const THIN: f64 = 500_000.0;
@@ -67,7 +67,7 @@ const GROWTH_INTERVAL: Duration = Duration::from_millis(200);
 /// Growing where a limit was known, but not reached for a time.
 const CAREFUL_GROWTH: f64 = 1.03;
 const LIMIT_DOUBTFUL: Duration = Duration::from_secs(3);
-/// What is sent may exceed what arrives by this factor, and by this rate.
+/// The sending rate may exceed the receiving rate by this factor, and by this rate.
 const PROVEN_FACTOR: f64 = 1.5;
 const PROVEN_EXTRA_BPS: f64 = 50_000.0;
 /// A rate above this share of a known limit is near it.
@@ -87,7 +87,7 @@ pub(super) const QUEUE_LARGE: Duration = Duration::from_millis(120);
 const JITTER_PEAKS: u32 = 6;
 /// The time over which the rate that arrives is measured.
 const RATE_WINDOW: Duration = Duration::from_millis(500);
-/// That over which the outflow of a queue is measured, and packets; and the least of both.
+/// Time and packets over which the outflow of a queue is measured; and the least of both.
 const OUTFLOW_WINDOW: Duration = Duration::from_millis(120);
 const OUTFLOW_PACKETS: usize = 8;
 const LEAST_OUTFLOW_WINDOW: Duration = Duration::from_millis(40);
@@ -97,7 +97,7 @@ const MAX_ARRIVED: usize = 8192;
 /// Without feedback for this long the rate is halved, and again after as long.
 const SILENCE: Duration = Duration::from_millis(1000);
 
-/// What became of one packet.
+/// Feedback on one packet.
 #[derive(Clone, Copy, Debug)]
 pub struct Report {
     /// When it left.
@@ -114,7 +114,7 @@ pub struct BandwidthEstimator {
     target_bps: f64,
     /// The first train of packets has told what the path carries.
     started: bool,
-    /// What was reported until then.
+    /// Reports until then.
     first: Vec<Report>,
     trend: DelayTrend,
     /// Arrival and bytes of what arrived within `RATE_WINDOW`, and whether it had to wait.
@@ -127,7 +127,7 @@ pub struct BandwidthEstimator {
     limit_bps: Option<f64>,
     changed_at: Option<Instant>,
     backed_off_at: Option<Instant>,
-    /// That was soon after another time.
+    /// The back-off came soon after another one.
     backed_off_again: bool,
     /// How long the queue was when the rate was last lowered.
     queue_then: Duration,

@@ -1,9 +1,9 @@
 //! How long packets have been on their way without a word of them. On a path that has become narrow the reports come late, or
 //! not at all: whatever is sent until they come only fills the queue, and then is lost.
 //!
-//! A path that has become longer delays reports, too, but it is not full, and nothing is gained by waiting for it. What comes
-//! from the far side tells them apart: through a full path it comes spread, through a longer one at the pace at which it left,
-//! after a time without anything.
+//! A path that has become longer delays reports, too, but it is not full, and nothing is gained by waiting for it.
+//! Packets from the far side tell them apart: through a full path they come spread, through a longer one at the pace at
+//! which they left, after a time without anything.
 //!
 //! Noted on the task of the peer connection, read by the sending task and by the encoder.
 
@@ -29,7 +29,7 @@ const JITTER_PEAKS: u32 = 6;
 const MOST_JITTER: Duration = Duration::from_millis(150);
 /// A full path lets something through within this time.
 const SILENT: Duration = Duration::from_millis(150);
-/// What comes after a pause so long may be the first that has come by a longer path.
+/// A packet after a pause so long may be the first that has come by a longer path.
 const PAUSE: Duration = Duration::from_millis(100);
 /// While packets come steadily from the far side, a full path to it lets reports of something through within this time.
 const UNREPORTED: Duration = Duration::from_millis(150);
@@ -48,7 +48,7 @@ pub(in crate::rtc) struct Flight {
     /// When something came from the far side, and when a report did.
     heard_us: AtomicU64,
     reported_us: AtomicU64,
-    /// What comes from the far side comes at the pace at which it left.
+    /// Packets from the far side come at the pace at which they left.
     steady: AtomicBool,
     /// Until when nothing is held, because the path may have become longer.
     trial_us: AtomicU64,
@@ -89,7 +89,7 @@ impl Flight {
     }
 }
 
-/// What a report says of what is on its way.
+/// Feedback on packets in flight, out of one report.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Word {
     /// Everything through this packet has been reported, or never will be.
@@ -103,7 +103,7 @@ pub(super) struct Word {
     pub(super) heavy_loss: bool,
 }
 
-/// What is on its way.
+/// Packets in flight.
 #[derive(Debug, Default)]
 pub(super) struct InFlight {
     /// Numbers and departures of what is not reported yet.

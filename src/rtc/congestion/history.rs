@@ -1,4 +1,4 @@
-//! What left, by its transport-wide number, and what became of it.
+//! History of sent packets by transport-wide sequence number, and the fate of each.
 //!
 //! A packet counts as lost once a later one has arrived, on a network that is known to reorder once one has that left later by more
 //! than that (RFC 8985, 3.2): what is only overtaken is not lost. Should it come nevertheless, the network reorders by more than
@@ -16,16 +16,16 @@ pub(super) const REMEMBERED: usize = 4096;
 const REORDERING: Duration = Duration::from_millis(5);
 /// On one that is known to reorder, by no more than this.
 const MOST_REORDERING: Duration = Duration::from_millis(150);
-/// What is known of it fades to a third in this time.
+/// Knowledge of reordering fades to a third in this time.
 const REORDERING_TIME: Duration = Duration::from_secs(10);
 
-/// What left.
+/// Sent packets whose fate is remembered.
 #[derive(Debug, Default)]
 pub(super) struct History {
     sent: VecDeque<Sent>,
     /// The number of the last one.
     last: u16,
-    /// What was reported missing and has not been judged, the oldest first.
+    /// Packets reported missing and not judged yet, the oldest first.
     missing: VecDeque<u16>,
     /// The departure and the number of the latest packet that arrived.
     delivered: Option<(Instant, u16)>,
@@ -40,7 +40,7 @@ struct Sent {
     fate: Option<Fate>,
 }
 
-/// What was reported of a packet.
+/// Feedback on a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
     /// The report on it was lost.
@@ -51,10 +51,10 @@ enum Fate {
     Arrived,
 }
 
-/// What a report says that is news.
+/// News in a report.
 #[derive(Debug, Default)]
 pub(super) struct News {
-    /// What arrived, and what is lost, in the order of departure.
+    /// Packets that arrived or are lost, in the order of departure.
     pub(super) reports: Vec<Report>,
     /// Packets that had been given up as lost, and have come.
     pub(super) overtaken: u32,
@@ -181,7 +181,7 @@ mod tests {
         history
     }
 
-    /// What is told of packets that have come, or not: which arrived, which are lost, by when they left in ms, and how many
+    /// News of packets that have come, or not: which arrived, which are lost, by when they left in ms, and how many
     /// came that had been lost.
     fn told(history: &mut History, packets: &[(u16, bool)], start: Instant) -> (Vec<u64>, Vec<u64>, u32) {
         let packets = packets.iter().map(|(number, came)| (*number, came.then_some(Duration::ZERO)));

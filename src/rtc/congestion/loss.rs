@@ -114,7 +114,7 @@ impl PathLoss {
         // Once the loss is known, its ups and downs are chance.
         let onset = self.onset();
         let loss = if onset > loss * ONSET_FACTOR { onset } else { loss };
-        // What is on trial may be congestion, once the path's own loss is known.
+        // Loss on trial may be congestion, once the path's own loss is known.
         let known = self.trial.is_some() && self.own() * ONSET_FACTOR > loss;
         let loss = if known { loss.min(self.own()) } else { loss };
         TypicalLoss { share: loss, run: (self.lost + ASSUMED_LONE) / (self.runs + ASSUMED_LONE) }
@@ -213,12 +213,12 @@ impl PathLoss {
         self.latest.clear();
     }
 
-    /// What was lost lately was lost in a queue.
+    /// Takes the latest loss as loss in a queue.
     pub(super) fn forget_onset(&mut self) {
         self.latest.clear();
     }
 
-    /// What was lost so far has been answered.
+    /// Takes the loss so far as answered.
     pub(super) fn clear(&mut self) {
         self.fates.clear();
         self.trial = None;

@@ -70,7 +70,7 @@ pub(super) struct CongestionControl {
     streams: HashMap<u32, u8>,
     history: History,
     in_flight: InFlight,
-    /// What comes from the far side.
+    /// Pace of packets from the far side.
     steadiness: Steadiness,
     /// The streams of repairs on request and of those ahead: their SSRC, and what they take.
     on_request: RepairStream,

@@ -3,8 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-/// What comes so much sooner or later than its timestamp says, after the one before, is not steady: less than half of what lies
-/// between two packets of sound, which come one right after the other out of a queue that drains.
+/// A packet that comes so much sooner or later than its timestamp says, after the one before, is not steady: less than
+/// half of what lies between two packets of sound, which come one right after the other out of a queue that drains.
 const TOLERANCE: Duration = Duration::from_millis(8);
 /// Steps in a row that tell.
 const STEPS: u32 = 2;
@@ -57,7 +57,7 @@ impl Steadiness {
 mod tests {
     use super::*;
 
-    /// What is told of sound each 20 ms that takes as long as `delay` says, in ms, for each packet.
+    /// Steadiness told of sound each 20 ms, each packet of which takes as long as `delay` says, in ms.
     fn told(count: u64, delay: impl Fn(u64) -> u64) -> Vec<bool> {
         let start = Instant::now();
         let mut steadiness = Steadiness::default();

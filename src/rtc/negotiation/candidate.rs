@@ -10,7 +10,7 @@ use crate::network::{self, LocalAddress};
 /// Media never comes from a port below this one; other services of other people's computers do.
 const FIRST_PORT: u16 = 1024;
 
-/// What this side can reach, and must not.
+/// Addresses that this side can reach, and those that it must not.
 #[derive(Clone, Debug, Default)]
 pub(in crate::rtc) struct Reach {
     /// This side keeps to loopback addresses: the far side's may be such, too.

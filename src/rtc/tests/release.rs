@@ -82,7 +82,7 @@ fn entries(directory: &str) -> usize {
     std::fs::read_dir(directory).unwrap().count()
 }
 
-/// What `held` gives once it has not changed for ten looks.
+/// Value of `held` once it has not changed for ten looks.
 fn at_rest<T: PartialEq>(held: impl Fn() -> T) -> T {
     let (mut last, mut unchanged) = (held(), 0);
     let deadline = Instant::now() + PATIENCE;

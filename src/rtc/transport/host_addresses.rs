@@ -36,7 +36,7 @@ impl HostAddresses {
     }
 }
 
-/// What the engine is given to open: the same addresses, with stand-ins for those that it has no name for.
+/// Addresses that the engine is given to open: the same ones, with stand-ins for those that it has no name for.
 pub(in crate::rtc) struct EngineAddresses {
     pub(in crate::rtc) addresses: HostAddresses,
     pub(in crate::rtc) link_local: Arc<LinkLocalSockets>,

@@ -7,7 +7,8 @@
 //!
 //! A candidate carries an address without a scope, and the engine looks its sockets up by such addresses. So it opens a
 //! stand-in on loopback in place of each link-local socket, and goes by that; the stand-in stays open, unread, to keep
-//! its port. What leaves for a link-local address gets the scope of the socket that it leaves by, what comes loses it.
+//! its port. A datagram to a link-local address gets the scope of the socket that it leaves by; one that comes loses
+//! it.
 
 use std::collections::VecDeque;
 use std::io;
@@ -31,7 +32,7 @@ struct State {
     known: VecDeque<(SocketAddr, SocketAddrV6)>,
 }
 
-/// What a socket of the engine's becomes.
+/// A socket opened for the engine.
 #[derive(Debug)]
 pub(in crate::rtc) struct Opened {
     pub(in crate::rtc) socket: UdpSocket,
@@ -86,7 +87,7 @@ impl LinkLocalSockets {
         Ok(Opened { socket: real, stand_in: Some(socket) })
     }
 
-    /// What the far side is told in place of `address` and `port` of a candidate.
+    /// Address and port that the far side is told in place of those of a candidate.
     pub(in crate::rtc) fn told(&self, address: SocketAddr) -> SocketAddr {
         let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let known = state.known.iter().rev().find(|(stand_in, _)| *stand_in == address);

@@ -12,8 +12,8 @@
 //!   checksum; and when the same one has not come from elsewhere before, since who overhears one can send it again.
 //!   Other STUN passes from sources that requests were sent to: the agent verifies replies before it acts on them.
 //! - Everything else passes only from a source to which the agent has sent a Binding success response: the agent does
-//!   that after it has verified a request's integrity with the password of this connection. Of that only DTLS passes,
-//!   and the packets of streams that the far side has ([`StreamGate`]): a source can be forged.
+//!   that after it has verified a request's integrity with the password of this connection. Only DTLS passes so, and
+//!   the packets of streams that the far side has ([`StreamGate`]): a source can be forged.
 //!
 //! Called on the tokio task of one peer connection; state is a few addresses behind a lock that nobody else holds for
 //! long.

@@ -9,7 +9,7 @@ fn address(port: u16) -> SocketAddr {
 }
 
 const OWN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 9)), 9);
-/// Of the stream that the far side has.
+/// A packet of the stream that the far side has.
 const MEDIA: [u8; 12] = [128, 102, 0, 1, 0, 0, 0, 1, 0, 0, 0, 2];
 
 /// A datagram of this kind leaves.

@@ -17,7 +17,7 @@ const TRIES_A_SECOND: f64 = 1.0;
 /// The same of a whole connection: each may cost the engine a couple of hundred bytes.
 const MAX_TRIES: u32 = 256;
 
-/// What a datagram from a proven source is (RFC 7983, 7; RFC 5761, 4).
+/// Kind of a datagram from a proven source (RFC 7983, 7; RFC 5761, 4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Datagram {
     Dtls,

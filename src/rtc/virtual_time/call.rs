@@ -21,7 +21,7 @@ use crate::rtc::sending::paced_video::PacedVideo;
 use crate::rtc::sending::packetizer::AudioPacketizer;
 use crate::rtc::sending::{MediaQueues, MediaReceivers, queues};
 
-/// What a packet of sound holds at 32 kbit/s.
+/// Bytes in a packet of sound at 32 kbit/s.
 const SOUND: usize = 80;
 
 /// One side of a call.
@@ -77,7 +77,7 @@ impl End {
         self.path.write(Packet::Rtp(packet), now);
     }
 
-    /// What the sending task does.
+    /// Sends as the sending task does.
     fn send(&mut self, now: Instant) {
         let at = MediaTime::of(now);
         loop {
@@ -106,7 +106,7 @@ pub(super) struct Call {
     now_ms: u64,
     pub(super) ends: [End; 2],
     film: Vec<VideoFrame>,
-    /// What the settings allow for the pictures.
+    /// Bit rate that the settings allow for the pictures.
     pub(super) kbps: u32,
     pictures: u64,
     /// Pictures come from the cameras.

@@ -8,12 +8,12 @@ const AFTER: u64 = 20;
 /// A picture of this size needs all of the bit rate, and costs little time.
 const SIZE: (u32, u32) = (640, 360);
 
-/// What a change cost: the mean of both ends and all seeds, and the longest gap of any, in ms.
+/// Cost of a change: the mean of both ends and all seeds, and the longest gap of any, in ms.
 #[derive(Debug)]
 struct Cost {
     frozen_percent: f64,
     longest_gap: u64,
-    /// Of the last ten seconds, the least of any end.
+    /// Frames a second over the last ten seconds, the least of any end.
     fps: f64,
     kbps: f64,
 }

@@ -133,7 +133,7 @@ impl Drop for Pair {
     }
 }
 
-/// What a call says, from the first ring to the last word, in the order in which it says it.
+/// Messages of a call, from the first ring to the last word, in order.
 fn call() -> Vec<Message> {
     let (invite, conversation) = (InviteId::from_bits(1), ConversationId::from_bits(2));
     let (name, user_data) = ("Ann".to_owned(), String::new());

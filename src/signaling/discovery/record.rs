@@ -1,4 +1,4 @@
-//! What somebody announces, read with suspicion, its addresses ranked by use.
+//! Announcements of others, read with suspicion, their addresses ranked by use.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -22,8 +22,9 @@ pub(super) fn uses_loopback(bind: Option<IpAddr>, own: &[LocalAddress]) -> bool 
     }
 }
 
-/// What a record tells, if it is one of ours. Somebody on the network must not be able to make this computer dial itself:
-/// loopback addresses count only with `loopback`, others of this computer's `own` only where an app like this one listens.
+/// Announcement in a record, if it is one of ours. Somebody on the network must not be able to make this computer dial
+/// itself: loopback addresses count only with `loopback`, others of this computer's `own` only where an app like this
+/// one listens.
 pub(super) fn announced(service: &ResolvedService, id: PeerId, loopback: bool, own: &[LocalAddress]) -> Option<Input> {
     let peer: PeerId = service.get_property_val_str("id")?.parse().ok()?;
     let version = service.get_property_val_str("v")?;

@@ -36,7 +36,7 @@ const ANSWER: Duration = Duration::from_secs(2);
 /// of its own, so it begins anew.
 const MAX_RECORDS: i64 = 10_000;
 
-/// What is announced, whichever daemon does it.
+/// The announcement, whichever daemon makes it.
 pub(super) struct Announcement {
     pub(super) id: PeerId,
     pub(super) bind: Option<IpAddr>,
@@ -179,7 +179,7 @@ fn interfaces(own: &[LocalAddress]) -> HashSet<u32> {
     chosen
 }
 
-/// What keeps the port of multicast DNS from being used, for the kinds of address that this computer has.
+/// Fault that keeps the port of multicast DNS from being used, for the kinds of address that this computer has.
 pub(super) fn ports_fault(bind: Option<IpAddr>) -> Option<DiscoveryFault> {
     let families = families(bind, &network::local_addresses());
     fault_of(&families.map(|needed| needed.map(is_taken)))
@@ -223,13 +223,13 @@ fn is_taken(any: IpAddr) -> bool {
     opened.is_err_and(|error| error.kind() == std::io::ErrorKind::AddrInUse)
 }
 
-/// What the daemon says of itself; `None` when it says nothing: its thread has ended, or hangs.
+/// Metrics of the daemon; `None` when it gives none: its thread has ended, or hangs.
 async fn look(daemon: &ServiceDaemon) -> Option<Metrics> {
     let metrics: Receiver<Metrics> = daemon.get_metrics().ok()?;
     timeout(ANSWER, metrics.recv_async()).await.ok()?.ok()
 }
 
-/// What is known of a session.
+/// State of a session.
 struct Watch {
     began: Instant,
     /// An announcement has left.

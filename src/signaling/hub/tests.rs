@@ -11,10 +11,10 @@ struct Rig {
     events: Arc<Mutex<Vec<SignalingEvent>>>,
     now: Instant,
     connections: u64,
-    /// Of the connections that come up.
+    /// Path of the connections that come up.
     path: Option<Path>,
     letters: u64,
-    /// What the hello of the next connection shows of the far clock.
+    /// Offset of the far clock that the hello of the next connection shows.
     clock_ahead: Option<i64>,
 }
 
@@ -379,7 +379,7 @@ fn a_letter_that_was_sent_again_over_the_next_connection_is_read_once() {
     let second = rig.up(peer, "run 1", false);
     rig.letter(2, peer, "run 1", 2);
     rig.letter(2, peer, "run 1", 3);
-    // What was still under way on the first.
+    // A letter that was still under way on the first.
     rig.letter(1, peer, "run 1", 3);
     let third = rig.up(peer, "run 2", false);
     rig.letter(3, peer, "run 2", 1);

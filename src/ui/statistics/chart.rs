@@ -1,5 +1,5 @@
-//! The last minute of a call as small curves, the newest second at the right. What is drawn is made once a second, when
-//! there is a new one, and kept until then.
+//! The last minute of a call as small curves, the newest second at the right. The drawing is made once a second, when
+//! there is a new second, and kept until then.
 
 use std::sync::Arc;
 

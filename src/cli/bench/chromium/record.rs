@@ -11,8 +11,8 @@ const OLDEST_MS: f64 = 2500.0;
 /// Chromium's rate of sound.
 const SAMPLES_PER_MS: f64 = 48.0;
 
-/// What the page with the reports `near` saw of the one with the reports `far`. The link began at `began`, in ms of
-/// Unix time.
+/// Record of one side: the page with the reports `near`, as it received the one with the reports `far`. The link began
+/// at `began`, in ms of Unix time.
 pub fn side(near: &[Report], far: &[Report], began: f64) -> SideRecord {
     let shown = || near.iter().flat_map(|report| report.shown.iter().copied());
     SideRecord {

@@ -23,18 +23,18 @@ pub const CHANGES: [(&str, &str); 12] = [
     ("3000 to 150 kbit/s", "delay=10,rate=3000,at=10:rate=150"),
 ];
 
-/// What is measured behind the change, in seconds.
+/// Length of the measured time after the change, in seconds.
 const AFTER: f64 = 20.0;
 
 /// Seconds of a call with a change: the warm-up, eight clean ones, those that are measured, and one to spare.
 pub const SECONDS: u32 = 31;
 
-/// What one change cost in the twenty seconds after it: means of both sides.
+/// Cost of one change in the twenty seconds after it: means of both sides.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ChangeFigures {
     /// The program.
     pub peer: &'static str,
-    /// What changes.
+    /// The change, in words.
     pub change: String,
     /// The network, in words.
     pub link: String,

@@ -2,7 +2,7 @@
 //! between two Chromiums, the table of such networks (`--grid`), and that of paths which change in mid-call
 //! (`--changes`).
 //!
-//! Both directions are impaired in the same way. What is reported is what a person at the far end sees and hears.
+//! Both directions are impaired in the same way. The report is of what a person at the far end sees and hears.
 
 mod changes;
 mod dips;
@@ -124,7 +124,7 @@ impl NetworkBench {
     }
 }
 
-/// What is measured, and how.
+/// The measurement to make, and its means.
 struct Runner<'a> {
     bench: &'a NetworkBench,
     preset: Preset,

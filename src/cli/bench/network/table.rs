@@ -1,4 +1,4 @@
-//! What was measured as a table in Markdown.
+//! Measurements as a table in Markdown.
 
 use super::figures::NetworkFigures;
 

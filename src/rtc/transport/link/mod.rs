@@ -6,8 +6,8 @@
 //! ```
 //!
 //! Pure and seeded: time is an argument, and the same profile, seed and datagrams give the same deliveries. Both sides
-//! of a measured call impair what they send. What a profile says may change at moments that it names: a path that
-//! changes in mid-call. For tests and measurements; no call has a link unless it is asked for.
+//! of a measured call impair what they send. A profile may change at moments that it names: a path that changes in
+//! mid-call. For tests and measurements; no call has a link unless it is asked for.
 
 mod profile;
 mod relay;

@@ -1,4 +1,4 @@
-//! What an impaired link does, in words: `loss=5,burst=3,delay=25`, and what it does from a moment on:
+//! Profile of an impaired link, in words: `loss=5,burst=3,delay=25`, and its changes from a moment on:
 //! `delay=25,at=8:delay=150+jitter=10`.
 
 use std::fmt;
