@@ -246,7 +246,9 @@ pub(super) const fn text(key: Text) -> &'static str {
         Text::EndLeftDetail => "The call is over.",
         Text::EndHungUpDetail => "The call is over.",
         Text::EndFailedDetail => "No path to {name} was found. Check both networks, then call again.",
-        Text::EndLostDetail => "The network stopped carrying the call, or their program ended. Check the network, then call again.",
+        Text::EndLostDetail => {
+            "The network stopped carrying the call, or their program ended. Check the network, then call again."
+        }
         Text::BriefDeclined => "Declined",
         Text::BriefBusy => "Busy",
         Text::BriefNoAnswer => "No answer",
