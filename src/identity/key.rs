@@ -102,7 +102,7 @@ impl Identity {
             return Ok(identity);
         }
         let identity = Self::generate()?;
-        create_private_dir(profile).map_err(failed)?;
+        private_file::private_dir(profile, true).map_err(failed)?;
         match write_new(profile, &path, &identity) {
             Ok(()) => Ok(identity),
             // Another process made one first: that one counts.
@@ -216,18 +216,6 @@ fn write_synced(path: &Path, identity: &Identity) -> io::Result<()> {
     let text = Zeroizing::new(format!("{FORMAT}\n{}\n{}\n", *seed, identity.id()));
     file.write_all(text.as_bytes())?;
     file.sync_all()
-}
-
-#[cfg(unix)]
-fn create_private_dir(path: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    std::os::unix::fs::DirBuilderExt::mode(builder.recursive(true), 0o700);
-    builder.create(path)
-}
-
-#[cfg(not(unix))]
-fn create_private_dir(path: &Path) -> io::Result<()> {
-    fs::create_dir_all(path)
 }
 
 #[cfg(unix)]

@@ -2,7 +2,7 @@
 //! somebody else's choice, whose rights would be changed or whose bytes be read; a pipe would make the start wait for its
 //! other end.
 
-use std::fs::{File, Metadata, OpenOptions};
+use std::fs::{DirBuilder, File, Metadata, OpenOptions};
 use std::io;
 use std::path::Path;
 
@@ -71,6 +71,20 @@ pub fn make_private(file: &File) -> io::Result<bool> {
     #[cfg(not(unix))]
     let _ = file;
     Ok(false)
+}
+
+/// Makes a folder for this user alone (mode 0700); `recursive`: those that lead to it too, and one that is there will
+/// do.
+///
+/// # Errors
+///
+/// Those of the system.
+pub fn private_dir(dir: &Path, recursive: bool) -> io::Result<()> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(recursive);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(dir)
 }
 
 #[cfg(all(test, unix))]

@@ -14,7 +14,6 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::identity::{Identity, private_file};
 
-use super::profile::private_dir;
 use super::schema::{bring_up_to_date, refuse_newer, version};
 use super::{Store, StoreError};
 
@@ -209,7 +208,7 @@ impl TemporaryCopy {
         let places = [Some(std::env::temp_dir()), std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from)];
         places.into_iter().flatten().find_map(|place| {
             let copy = Self { dir: place.join(format!("visavis-{:032x}", random()?)) };
-            private_dir(&copy.dir, false).ok()?;
+            private_file::private_dir(&copy.dir, false).ok()?;
             fs::copy(path, copy.dir.join(FILE_NAME)).ok()?;
             fs::copy(&changes, beside(&copy.dir.join(FILE_NAME), SIDE_FILES[0])).ok()?;
             Some(copy)

@@ -1,6 +1,6 @@
 //! The folder that holds one person's identity, settings and data, opened by one program at a time.
 
-use std::fs::{DirBuilder, File, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -59,7 +59,7 @@ impl Profile {
             Some(dir) => dir.to_owned(),
             None => Self::default_dir().ok_or(ProfileError::NoHome)?,
         };
-        private_dir(&dir, true).map_err(|source| ProfileError::of(&dir, source))?;
+        private_file::private_dir(&dir, true).map_err(|source| ProfileError::of(&dir, source))?;
         let lock = open_lock(&dir)?;
         let held = hold(&dir, &lock, lock.try_lock()).map_err(|InUse| ProfileError::InUse)?;
         let profile = Self { dir, _lock: lock, _pid_file: held };
@@ -171,16 +171,6 @@ fn others_can_write(dir: &Path) -> bool {
 #[cfg(not(unix))]
 fn others_can_write(_dir: &Path) -> bool {
     false
-}
-
-/// Makes a folder for this user alone (mode 0700); `recursive`: those that lead to it too, and one that is there will
-/// do.
-pub(super) fn private_dir(dir: &Path, recursive: bool) -> io::Result<()> {
-    let mut builder = DirBuilder::new();
-    builder.recursive(recursive);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(dir)
 }
 
 #[cfg(test)]
