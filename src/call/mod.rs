@@ -6,7 +6,6 @@
 mod closing;
 mod conversation;
 mod description;
-mod device_reason;
 mod early_candidates;
 mod effect;
 mod engine;
@@ -25,15 +24,15 @@ mod state;
 
 pub use conversation::Conversation;
 pub use description::{Candidate, CandidateKind, Description, DescriptionKind, DtlsSetup};
-pub use device_reason::{DeviceReason, Remedy};
+pub use crate::device::Consent;
 pub(crate) use early_candidates::EarlyCandidates;
 pub use effect::{Effect, Role};
-pub use error::{CallError, DeviceKind, DisconnectReason};
+pub use error::{CallError, DisconnectReason};
 pub use ids::{ConversationId, InviteId};
 pub use input::{EngineEvent, Input, Press, Standing};
 pub use invite::{INCOMING_TIMEOUT, IncomingInvite, OUTGOING_TIMEOUT, OutgoingInvite};
-pub use message::{LEAST_LINES, MAX_USER_DATA, Message};
+pub use crate::media::LEAST_LINES;
+pub use message::{MAX_USER_DATA, Message};
 pub use participant::{Link, Participant};
-pub use press::Consent;
 pub use report::{CallEnd, CallRecord, CallReport};
 pub use state::{CallMachine, CallState};

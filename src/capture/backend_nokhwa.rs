@@ -12,7 +12,7 @@ use nokhwa::utils::{
 };
 
 use super::backend_error::BackendError;
-use super::cameras::{Finding, Node};
+use super::finding::{Finding, Node};
 use super::convert::{Layout, RawPicture};
 use super::mode::{CameraMode, Encoding, FrameRate};
 

@@ -17,13 +17,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::call::{CallError, Consent, DeviceKind, DeviceReason};
+use crate::device::{Consent, DeviceChoice, DeviceError, DeviceFault, DeviceKind, DeviceReason};
 use crate::media::{MediaTime, VideoFormat};
-use crate::store::DeviceChoice;
+
 
 use super::interrupt::interrupt;
 use super::outputs::Outputs;
 use super::rate::FpsMeter;
+use super::source;
 use super::session::{End, Opened, Report, Session, Sink};
 use super::stop::Stop;
 
@@ -56,7 +57,7 @@ pub enum CameraEvent {
         device_mode: Option<(u32, u32, u32)>,
     },
     /// It does not work, or no longer, for this reason. Reported once; attempts go on about once a second.
-    Fault(CallError),
+    Fault(DeviceError),
     /// It works again (after the `Opened` that belongs to it).
     Recovered {
         /// As in `Opened`.
@@ -166,10 +167,10 @@ impl<E: Fn(CameraEvent)> Watch<E> {
         }
     }
 
-    fn start(&mut self) -> Result<Attempt, CallError> {
+    fn start(&mut self) -> Result<Attempt, DeviceError> {
         let is_device = matches!(self.sink.choice, DeviceChoice::SystemDefault | DeviceChoice::Named(_));
         if is_device && a_thread_is_stuck() {
-            return Err(CallError::DeviceStalled { device: CAMERA });
+            return Err(DeviceFault::Stalled.of(CAMERA));
         }
         self.attempts += 1;
         let session = Arc::new(Session {
@@ -183,7 +184,7 @@ impl<E: Fn(CameraEvent)> Watch<E> {
             .spawn({
                 let session = Arc::clone(&session);
                 move || {
-                    let end = catch_unwind(AssertUnwindSafe(|| session.run()))
+                    let end = catch_unwind(AssertUnwindSafe(|| source::run(&session)))
                         .unwrap_or_else(|_| End::Fault(failed("the capture thread panicked".to_owned())));
                     session.report(Report::Ended(end));
                 }
@@ -193,7 +194,7 @@ impl<E: Fn(CameraEvent)> Watch<E> {
     }
 
     /// Follows an attempt to its end and returns the fault that ended it, if one did that is not reported yet.
-    fn watch(&mut self, attempt: Attempt) -> Option<CallError> {
+    fn watch(&mut self, attempt: Attempt) -> Option<DeviceError> {
         let mut deadline = MediaTime::now() + FIRST_PICTURE;
         loop {
             match self.next_report(&attempt, deadline) {
@@ -212,7 +213,7 @@ impl<E: Fn(CameraEvent)> Watch<E> {
                         deadline = last + STALL;
                         continue;
                     }
-                    self.report_fault(CallError::DeviceStalled { device: CAMERA });
+                    self.report_fault(DeviceFault::Stalled.of(CAMERA));
                     self.release(attempt);
                     return None;
                 }
@@ -261,7 +262,7 @@ impl<E: Fn(CameraEvent)> Watch<E> {
         }
     }
 
-    fn report_fault(&mut self, fault: CallError) {
+    fn report_fault(&mut self, fault: DeviceError) {
         if self.health.fail(&fault) {
             tracing::info!(?fault, "the camera does not work");
             (self.events)(CameraEvent::Fault(fault));
@@ -294,16 +295,16 @@ impl Attempt {
 /// What was reported last, so that a fault is reported once and not once a second.
 #[derive(Debug, Default)]
 struct Health {
-    fault: Option<CallError>,
+    fault: Option<DeviceError>,
 }
 
 impl Health {
     /// Whether `fault` is news.
-    fn fail(&mut self, fault: &CallError) -> bool {
+    fn fail(&mut self, fault: &DeviceError) -> bool {
         let known = match (&self.fault, fault) {
             // A camera that was unplugged is missing, as was said.
-            (Some(CallError::DeviceUnplugged { .. }), CallError::DeviceMissing { .. }) => true,
-            (Some(CallError::DeviceFailed { reason: known, .. }), CallError::DeviceFailed { reason, .. }) => {
+            (Some(DeviceError { fault: DeviceFault::Unplugged, .. }), DeviceError { fault: DeviceFault::Missing, .. }) => true,
+            (Some(DeviceError { fault: DeviceFault::Failed(known), .. }), DeviceError { fault: DeviceFault::Failed(reason), .. }) => {
                 known.is_like(reason)
             }
             (Some(known), fault) => known == fault,
@@ -334,8 +335,8 @@ fn a_thread_is_stuck() -> bool {
     !stuck.is_empty()
 }
 
-fn failed(text: String) -> CallError {
-    CallError::DeviceFailed { device: CAMERA, reason: DeviceReason::System(text) }
+fn failed(text: String) -> DeviceError {
+    DeviceFault::Failed(DeviceReason::System(text)).of(CAMERA)
 }
 
 #[cfg(test)]
@@ -345,7 +346,7 @@ mod tests {
     #[test]
     fn each_fault_is_news_once() {
         let device = CAMERA;
-        let (unplugged, missing) = (CallError::DeviceUnplugged { device }, CallError::DeviceMissing { device });
+        let (unplugged, missing) = (DeviceFault::Unplugged.of(device), DeviceFault::Missing.of(device));
         let mut health = Health::default();
         assert!(!health.recover());
         assert!(health.fail(&missing));
@@ -353,10 +354,10 @@ mod tests {
         assert!(health.recover());
         assert!(health.fail(&unplugged));
         assert!(!health.fail(&missing), "that it is gone was said already");
-        assert!(health.fail(&CallError::DeviceBusy { device }));
+        assert!(health.fail(&DeviceFault::Busy.of(device)));
         assert!(health.fail(&failed("one".to_owned())));
         assert!(!health.fail(&failed("two".to_owned())), "another text of the system is no news to a person");
-        let empty = CallError::DeviceFailed { device, reason: DeviceReason::NoPicture };
+        let empty = DeviceFault::Failed(DeviceReason::NoPicture).of(device);
         assert!(health.fail(&empty) && !health.fail(&empty), "another reason is");
         assert!(health.recover());
         assert!(!health.recover());

@@ -8,9 +8,10 @@ use anyhow::Context;
 use crate::controller::{Command, Controller, Event, Options, ReceivedStats, SentStats, VideoChoice, echo_id};
 use crate::identity::plain_text;
 use crate::media::Preset;
-use crate::store::DeviceChoice;
+use crate::device::{DeviceChoice, DeviceError};
 
-use super::{CommonOptions, ending};
+use super::ending;
+use super::options::CommonOptions;
 
 /// How long each step may take.
 const PATIENCE: Duration = Duration::from_secs(15);

@@ -3,11 +3,11 @@
 use std::sync::mpsc::{Receiver, sync_channel};
 
 use super::*;
-use crate::call::{CallError, Message, Press};
+use crate::call::{Message, Press};
 use crate::controller::Command;
 use crate::controller::lanes::{Lanes, Next};
-use crate::microphone::SoundEvent;
-use crate::store::{DeviceChoice, Profile};
+use crate::device::{DeviceChoice, DeviceError, DeviceFault};
+use crate::store::Profile;
 
 struct Rig {
     core: Core,
@@ -41,56 +41,6 @@ fn rig() -> Rig {
         (Arc::new(Latest::new()), Arc::new(|_| {})),
     );
     Rig { core: core.unwrap(), lanes, events, _folder: folder }
-}
-
-fn speaker(generation: u64, event: SoundEvent) -> SystemEvent {
-    SystemEvent::Sound { device: DeviceKind::Speaker, generation, event }
-}
-
-fn unplugged() -> SoundEvent {
-    SoundEvent::Fault(CallError::DeviceUnplugged { device: DeviceKind::Speaker })
-}
-
-fn choose_speaker(core: &mut Core, name: &str) {
-    let settings = serde_json::from_str(&format!(r#"{{"speaker":"{name}"}}"#)).unwrap();
-    core.on_command(Command::UpdateSettings { settings });
-}
-
-#[test]
-fn a_late_fault_of_the_speaker_before_is_not_charged_to_the_new_one() {
-    let mut rig = rig();
-    let old = rig.core.speaker_generation;
-    choose_speaker(&mut rig.core, "New speaker");
-    let new = rig.core.speaker_generation;
-    assert_ne!(old, new);
-    for late in [unplugged(), SoundEvent::Opened { name: "Old speaker".into() }, unplugged()] {
-        rig.core.on_system(speaker(old, late));
-    }
-    rig.core.on_system(speaker(old, SoundEvent::Recovered { name: "Old speaker".into() }));
-    assert_eq!(rig.events.try_recv().ok(), None, "nothing is told");
-    assert!(rig.core.speaker_fault.is_none() && !rig.core.speaker.stands_in());
-    assert!(rig.core.notices.list().is_empty());
-
-    rig.core.on_system(speaker(new, unplugged()));
-    assert!(matches!(rig.events.try_recv(), Ok(Event::DeviceError { device: DeviceKind::Speaker, .. })));
-    assert!(rig.core.speaker.stands_in(), "the default takes its place");
-    // An event of the chosen one after that is late, too.
-    let stand_in = rig.core.speaker_generation;
-    assert_ne!(stand_in, new);
-    rig.core.on_system(speaker(new, SoundEvent::Recovered { name: "New speaker".into() }));
-    assert_eq!(rig.events.try_recv().ok(), None);
-    rig.core.on_system(speaker(stand_in, SoundEvent::Opened { name: "Built-in".into() }));
-    assert!(matches!(rig.events.try_recv(), Ok(Event::DeviceFallback { .. })));
-}
-
-#[test]
-fn the_same_speaker_chosen_again_goes_on_being_heard() {
-    let mut rig = rig();
-    let generation = rig.core.speaker_generation;
-    choose_speaker(&mut rig.core, "Old speaker");
-    assert_eq!(rig.core.speaker_generation, generation);
-    rig.core.on_system(speaker(generation, unplugged()));
-    assert!(matches!(rig.events.try_recv(), Ok(Event::DeviceError { .. })));
 }
 
 /// Takes what comes by itself until a report is as wanted.

@@ -19,7 +19,8 @@ use crate::rtc::{Engine, Peer, PeerEvent, PeerSinks, VideoSink};
 
 use super::lanes::PartSenders;
 use super::people::echo_id;
-use super::system_event::{EngineLane, Hint, SystemEvent};
+use super::engine_lane::EngineLane;
+use super::system_event::{Hint, SystemEvent};
 
 /// How much later Echo returns what it gets.
 const DELAY: Duration = Duration::from_secs(1);

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::call::DeviceKind;
+use crate::device::{DeviceFault, DeviceKind};
 
 use super::{DeviceFault, Notice, NoticeKind};
 

@@ -4,7 +4,8 @@ use std::net::IpAddr;
 
 use crate::identity::display_name;
 use crate::rtc::LinkProfile;
-use crate::store::{DeviceChoice, Profile, Settings};
+use crate::device::DeviceChoice;
+use crate::store::{Profile, Settings};
 
 /// The profile, and what the command line sets in place of the settings for this run.
 #[derive(Debug)]

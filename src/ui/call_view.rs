@@ -9,7 +9,7 @@ use eframe::egui::{
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::call::DeviceKind;
+use crate::device::DeviceKind;
 use crate::controller::{Command, ConversationStatus, ConversationView, ParticipantView};
 use crate::identity::PeerId;
 use crate::media::FrameSlot;

@@ -8,7 +8,7 @@ use crate::controller::{HistoryEntry, OutcomeKind};
 use super::avatar;
 use super::buttons::{TextButton, Weight, focus_ring, icon_button_sized, one_line};
 use super::catalogue::Text;
-use super::home::Asked;
+use super::asked::Asked;
 use super::icons::Icon;
 use super::people_list::nothing;
 use super::scene::Scene;

@@ -11,6 +11,7 @@
 //! ```
 
 mod add_contact;
+mod asked;
 mod app;
 mod avatar;
 mod bidi;

@@ -6,11 +6,22 @@ use super::{
     CallEnd, CallError, CallReport, Conversation, Effect, InviteId, MAX_USER_DATA, Message, OutgoingInvite, Press,
 };
 use crate::call::ConversationId;
+use crate::device::{Consent, Grant, Granter};
 use crate::identity::PeerId;
 
-mod consent;
+/// Witness of a local press: nothing outside this module can make one.
+pub struct LocalPress {
+    _private: (),
+}
 
-pub use consent::Consent;
+impl Grant for Granter {
+    type Witness = LocalPress;
+}
+
+/// Consent of the person who pressed.
+const fn consent_of_press() -> Consent {
+    Consent::granted(&LocalPress { _private: () })
+}
 
 /// An invite that is about to be sent.
 struct NewInvite {
@@ -84,7 +95,7 @@ impl CallMachine {
         turn.send(to, Message::Invite { invite, conversation, name: self.name.clone(), user_data, audio, video });
         turn.report(CallReport::InviteSent { invite, to, conversation });
         let Sends { audio, video } = sends;
-        turn.effect(Effect::OpenMedia { consent: Consent::of_local_press(), audio, video });
+        turn.effect(Effect::OpenMedia { consent: consent_of_press(), audio, video });
         CallState::Outgoing(OutgoingInvite {
             invite,
             conversation,
@@ -93,7 +104,7 @@ impl CallMachine {
             announced,
             ringing: false,
             began: turn.now,
-            consent: Consent::of_local_press(),
+            consent: consent_of_press(),
             crossed: None,
         })
     }
@@ -141,8 +152,8 @@ impl CallMachine {
     fn take_call(&mut self, turn: &mut Turn<'_>, incoming: super::IncomingInvite, sends: Sends) -> CallState {
         let Sends { audio, video } = sends;
         turn.effect(Effect::StopRinging);
-        turn.effect(Effect::OpenMedia { consent: Consent::of_local_press(), audio, video });
-        self.answer(turn, incoming, sends, Consent::of_local_press(), None)
+        turn.effect(Effect::OpenMedia { consent: consent_of_press(), audio, video });
+        self.answer(turn, incoming, sends, consent_of_press(), None)
     }
 
     fn reject(&mut self, state: CallState, turn: &mut Turn<'_>, command: &'static str, invite: InviteId) -> CallState {
@@ -169,7 +180,7 @@ fn invite_is_over() -> CallError {
 
 fn open_stream(state: CallState, turn: &mut Turn<'_>, sends: Sends) -> CallState {
     let Sends { audio, video } = sends;
-    let consent = Consent::of_local_press();
+    let consent = consent_of_press();
     match state {
         state @ (CallState::Idle | CallState::Incoming(_)) => {
             turn.effect(Effect::OpenPreview { consent, audio, video });
@@ -208,7 +219,7 @@ fn enable(state: CallState, turn: &mut Turn<'_>, change: impl FnOnce(Sends) -> S
 fn switch_media(turn: &mut Turn<'_>, before: Sends, after: Sends) {
     let Sends { audio, video } = after;
     if (audio && !before.audio) || (video && !before.video) {
-        turn.effect(Effect::OpenMedia { consent: Consent::of_local_press(), audio, video });
+        turn.effect(Effect::OpenMedia { consent: consent_of_press(), audio, video });
     } else if before.video && !video {
         turn.effect(Effect::CloseCamera);
     }

@@ -7,7 +7,7 @@ use crate::capture::barcode;
 use crate::controller::{Command, Event, ReceivedStats, SentStats, VideoChoice};
 use crate::identity::PeerId;
 use crate::media::Preset;
-use crate::store::DeviceChoice;
+use crate::device::DeviceChoice;
 
 use super::child::HeadlessChild;
 use super::temporary::TemporaryDirectory;

@@ -1,6 +1,7 @@
 //! The keys of the catalogue, and which key says what about a call's end or a device.
 
-use crate::call::{DeviceKind, DisconnectReason};
+use crate::device::DeviceKind;
+use crate::call::DisconnectReason;
 use crate::controller::{OutcomeKind, StoreFault};
 
 macro_rules! texts {
