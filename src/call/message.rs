@@ -7,6 +7,9 @@ use super::{Candidate, ConversationId, Description, InviteId};
 /// Bytes of user data that an invite can carry (UTF-8).
 pub const MAX_USER_DATA: usize = 1024;
 
+/// Lines of a picture that everybody wants, however small it is drawn: less saves little, and comes back too late.
+pub const LEAST_LINES: u32 = 180;
+
 /// A message from one person's app to another's. It travels sealed, over a connection on which both have proven their
 /// keys.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -106,7 +106,7 @@ impl Camera {
         let events = Arc::new(events);
         let (ends, ended) = sync_channel::<()>(1);
         let mut watch =
-            Watch { sink, stop, inbox, health: Health::default(), events: Arc::clone(&events), attempts: 0 };
+            Watch { sink, stop, inbox, faults: FaultLog::default(), events: Arc::clone(&events), attempts: 0 };
         let spawned = std::thread::Builder::new().name("camera watch".to_owned()).spawn(move || {
             let _ends = ends;
             watch.run();
@@ -146,7 +146,7 @@ struct Watch<E> {
     sink: Arc<Sink>,
     stop: Arc<Stop>,
     inbox: Receiver<(u64, Report)>,
-    health: Health,
+    faults: FaultLog,
     events: Arc<E>,
     attempts: u64,
 }
@@ -257,13 +257,13 @@ impl<E: Fn(CameraEvent)> Watch<E> {
         let Opened { name, device_mode } = opened;
         let (width, height) = (self.sink.format.width & !1, self.sink.format.height & !1);
         (self.events)(CameraEvent::Opened { name: name.clone(), width, height, device_mode });
-        if self.health.recover() {
+        if self.faults.recover() {
             (self.events)(CameraEvent::Recovered { name });
         }
     }
 
     fn report_fault(&mut self, fault: DeviceError) {
-        if self.health.fail(&fault) {
+        if self.faults.fail(&fault.fault) {
             tracing::info!(?fault, "the camera does not work");
             (self.events)(CameraEvent::Fault(fault));
         }
@@ -292,36 +292,6 @@ impl Attempt {
     }
 }
 
-/// What was reported last, so that a fault is reported once and not once a second.
-#[derive(Debug, Default)]
-struct Health {
-    fault: Option<DeviceError>,
-}
-
-impl Health {
-    /// Whether `fault` is news.
-    fn fail(&mut self, fault: &DeviceError) -> bool {
-        let known = match (&self.fault, fault) {
-            // A camera that was unplugged is missing, as was said.
-            (Some(DeviceError { fault: DeviceFault::Unplugged, .. }), DeviceError { fault: DeviceFault::Missing, .. }) => true,
-            (Some(DeviceError { fault: DeviceFault::Failed(known), .. }), DeviceError { fault: DeviceFault::Failed(reason), .. }) => {
-                known.is_like(reason)
-            }
-            (Some(known), fault) => known == fault,
-            (None, _) => false,
-        };
-        if !known {
-            self.fault = Some(fault.clone());
-        }
-        !known
-    }
-
-    /// Whether there was a fault, which is over now.
-    fn recover(&mut self) -> bool {
-        self.fault.take().is_some()
-    }
-}
-
 /// Capture threads that did not come back from their driver.
 static STUCK: Mutex<Vec<JoinHandle<()>>> = Mutex::new(Vec::new());
 
@@ -343,23 +313,4 @@ fn failed(text: String) -> DeviceError {
 mod tests {
     use super::*;
 
-    #[test]
-    fn each_fault_is_news_once() {
-        let device = CAMERA;
-        let (unplugged, missing) = (DeviceFault::Unplugged.of(device), DeviceFault::Missing.of(device));
-        let mut health = Health::default();
-        assert!(!health.recover());
-        assert!(health.fail(&missing));
-        assert!(!health.fail(&missing));
-        assert!(health.recover());
-        assert!(health.fail(&unplugged));
-        assert!(!health.fail(&missing), "that it is gone was said already");
-        assert!(health.fail(&DeviceFault::Busy.of(device)));
-        assert!(health.fail(&failed("one".to_owned())));
-        assert!(!health.fail(&failed("two".to_owned())), "another text of the system is no news to a person");
-        let empty = DeviceFault::Failed(DeviceReason::NoPicture).of(device);
-        assert!(health.fail(&empty) && !health.fail(&empty), "another reason is");
-        assert!(health.recover());
-        assert!(!health.recover());
-    }
 }

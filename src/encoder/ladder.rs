@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use crate::media::{LEAST_LINES, MediaTime, VideoLevel};
+use crate::media::{MediaTime, VideoLevel};
 
 /// One step: size, rate of pictures, and the least bit rate for it.
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +32,8 @@ const STEPS: [Step; 6] = [
 /// Bits for a pixel of a picture that is just good enough, of a face that talks.
 const LEAST_BITS_PER_PIXEL: f64 = 0.016;
 const FULL_FPS: f64 = 30.0;
+/// No picture is made smaller than this, in lines.
+const LEAST_LINES: u32 = 180;
 /// The rate must be too low for this long before a step down, and high enough by this much and for this long before one
 /// up.
 const DOWN_AFTER: Duration = Duration::from_millis(300);

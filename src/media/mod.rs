@@ -24,7 +24,7 @@ pub use frame::{FramePool, Plane, VideoFrame};
 pub use latest::{FrameSlot, Latest};
 pub use level::VideoLevel;
 pub use new_file::write_new_file;
-pub use preset::{LEAST_LINES, ParsePresetError, Preset, VideoFormat};
+pub use preset::{ParsePresetError, Preset, VideoFormat};
 pub use regular_file::open_regular_file;
 pub use scale::{Planes, Scaler};
 pub use sequence::{count_near, first_count};

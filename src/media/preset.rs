@@ -5,10 +5,6 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// Lines of a picture that everybody wants, however small it is drawn: less saves little, and comes back too late. No
-/// encoder goes below it.
-pub const LEAST_LINES: u32 = 180;
-
 /// A resolution preset, by the names that the automation contract and the settings use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Preset {

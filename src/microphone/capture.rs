@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::device::DeviceError;
 use crate::media::{LevelMeter, MediaTime};
-use crate::sound_device::{Done, FaultLog, SoundEvent};
+use crate::sound_device::{Done, SoundLog, SoundEvent};
 use crate::voice_processing::VoiceProcessor;
 
 use super::silence::Silence;
@@ -31,7 +31,7 @@ pub(super) struct Capture {
     delivers: bool,
     sink: Sink,
     on_event: OnEvent,
-    log: FaultLog,
+    log: SoundLog,
     silence: Silence,
 }
 
@@ -43,7 +43,7 @@ impl Capture {
         sink: Sink,
         on_event: OnEvent,
     ) -> Self {
-        let (log, silence) = (FaultLog::default(), Silence::default());
+        let (log, silence) = (SoundLog::default(), Silence::default());
         Self { shared, processor, level, delivers: false, sink, on_event, log, silence }
     }
 

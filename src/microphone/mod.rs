@@ -30,7 +30,7 @@ pub use wav::fuzz_wav;
 
 use crate::device::{Consent, DeviceChoice, DeviceError, DeviceFault, DeviceKind, DeviceReason};
 use crate::media::{FRAME_SAMPLES, LevelMeter, MediaTime};
-use crate::sound_device::{DONE_WAIT, Done, FaultLog, Pace, RETRY};
+use crate::sound_device::{DONE_WAIT, Done, SoundLog, Pace, RETRY};
 
 use crate::voice_processing::VoiceProcessor;
 use silence::Silence;

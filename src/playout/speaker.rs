@@ -14,7 +14,7 @@ use super::shared::{OnEvent, Shared};
 use crate::device::{DeviceChoice, DeviceError, DeviceFault, DeviceKind, DeviceReason};
 use crate::media::MediaTime;
 use crate::sound_device::{
-    Bite, Direction, FaultLog, Heart, RETRY, Resampler, Stall, WATCH, Wakes, Watched, Watcher, find,
+    Bite, Direction, SoundLog, Heart, RETRY, Resampler, Stall, WATCH, Wakes, Watched, Watcher, find,
     open_output,
 };
 
@@ -25,7 +25,7 @@ const DEVICE: DeviceKind = DeviceKind::Speaker;
 pub(super) struct Speaker {
     shared: Arc<Shared>,
     on_event: OnEvent,
-    log: FaultLog,
+    log: SoundLog,
     /// The choice that is served, and its version.
     choice: DeviceChoice,
     version: u64,
@@ -37,7 +37,7 @@ pub(super) struct Speaker {
 impl Speaker {
     pub(super) fn new(shared: Arc<Shared>, on_event: OnEvent) -> Self {
         let (choice, version) = shared.choice();
-        Self { shared, on_event, log: FaultLog::default(), choice, version, recording: None }
+        Self { shared, on_event, log: SoundLog::default(), choice, version, recording: None }
     }
 
     pub(super) fn run(&mut self) {

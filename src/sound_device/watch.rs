@@ -11,7 +11,7 @@ use cpal::ErrorKind;
 
 use super::direction::Direction;
 use super::event::SoundEvent;
-use crate::device::{DeviceError, DeviceFault, DeviceReason};
+use crate::device::{DeviceError, DeviceFault, DeviceReason, FaultLog};
 use crate::media::MediaTime;
 
 /// How long a device that failed is left alone before the next attempt.
@@ -193,29 +193,21 @@ impl Stall {
 
 /// Turns outcomes into events, each change once.
 #[derive(Debug, Default)]
-pub(crate) struct FaultLog {
-    fault: Option<DeviceError>,
+pub(crate) struct SoundLog {
+    faults: FaultLog,
     open: Option<String>,
 }
 
-impl FaultLog {
-    /// The device failed. An unplugged device that is still missing at the next attempt is no news, and neither is a
-    /// missing one that was found and went away again before it was heard.
+impl SoundLog {
+    /// The device failed.
     pub(crate) fn failed(&mut self, error: DeviceError) -> Option<SoundEvent> {
         self.open = None;
-        let is_absence =
-            |error: &DeviceError| matches!(error, DeviceError { fault: DeviceFault::Unplugged, .. } | DeviceError { fault: DeviceFault::Missing, .. });
-        let still_absent = self.fault.as_ref().is_some_and(is_absence) && is_absence(&error);
-        if still_absent || self.fault.as_ref() == Some(&error) {
-            return None;
-        }
-        self.fault = Some(error.clone());
-        Some(SoundEvent::Fault(error))
+        self.faults.fail(&error.fault).then_some(SoundEvent::Fault(error))
     }
 
     /// Sound flows through the device `name`.
     pub(crate) fn works(&mut self, name: &str) -> Option<SoundEvent> {
-        if self.fault.take().is_some() {
+        if self.faults.recover() {
             self.open = Some(name.to_owned());
             return Some(SoundEvent::Recovered { name: name.to_owned() });
         }
@@ -279,7 +271,7 @@ mod tests {
     #[test]
     fn each_change_is_reported_once() {
         let device = DeviceKind::Microphone;
-        let mut log = FaultLog::default();
+        let mut log = SoundLog::default();
         assert_eq!(log.works("Headset"), Some(SoundEvent::Opened { name: "Headset".into() }));
         assert_eq!(log.works("Headset"), None);
         let unplugged = DeviceFault::Unplugged.of(device);
