@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::device::{Consent, DeviceChoice, DeviceError, DeviceFault, DeviceKind, DeviceReason};
+use crate::device::{Consent, DeviceChoice, DeviceError, DeviceFault, DeviceKind, DeviceReason, FaultLog};
 use crate::media::{MediaTime, VideoFormat};
 
 
@@ -307,10 +307,4 @@ fn a_thread_is_stuck() -> bool {
 
 fn failed(text: String) -> DeviceError {
     DeviceFault::Failed(DeviceReason::System(text)).of(CAMERA)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
 }
