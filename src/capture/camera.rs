@@ -291,7 +291,7 @@ impl Attempt {
     }
 }
 
-/// What was reported last, so that a fault is reported once and not once a second.
+/// The latest report, so that a fault is reported once and not once a second.
 #[derive(Debug, Default)]
 struct Health {
     fault: Option<CallError>,

@@ -1,7 +1,7 @@
-//! Which cameras are plugged in, and what each can do.
+//! The list of cameras that are plugged in, with their modes.
 //!
 //! Looking at a camera's modes opens it for a moment (without streaming, so its light stays off), which some systems
-//! let only one program do; a camera that is open here must not be looked at again, so what is known of each is kept.
+//! let only one program do; a camera that is open here must not be looked at again, so the modes of each are kept.
 
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 

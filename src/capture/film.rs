@@ -9,7 +9,7 @@ use crate::media::VideoFrame;
 /// Pictures in one round, at 30 a second.
 pub const PICTURES: u16 = 150;
 
-/// What the pictures are made of.
+/// Parts of the pictures.
 #[derive(Debug)]
 pub struct Film {
     width: usize,

@@ -1,5 +1,5 @@
-//! Frame rates at the start of the send pipeline: when the next picture of a made-up camera is due, which pictures of a
-//! fast camera are let through, and how many came. Time is an argument everywhere.
+//! Frame rates at the start of the send pipeline: the times of a synthetic camera's pictures, the pictures of a fast
+//! camera that are let through, and the number that came. Time is an argument everywhere.
 
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! A line of standard input as a command: what scripts and the languages they are written in make of JSON.
+//! Parser of a line of standard input as a command, with the variants of JSON that scripting languages write.
 
 use serde_json::{Map, Number, Value};
 

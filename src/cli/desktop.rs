@@ -1,6 +1,6 @@
-//! Which desktop the window opens on. The window library believes what the environment says of that, and ends where it
-//! is wrong: a Wayland socket of a session that is over, a scale that is no number. Such variables are taken out of the
-//! environment before the library reads them.
+//! Choice of the desktop (X11 or Wayland) that the window opens on. The window library trusts the environment, and ends
+//! where it is wrong: a Wayland socket of a session that is over, a scale that is no number. Such variables are taken
+//! out of the environment before the library reads them.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
-//! `visavis doctor`: does each part that a call needs work? One line each; exit status 0 only when no line says
-//! "problem". A device that was chosen away is none.
+//! `visavis doctor`: a check of each part that a call needs. One line each; exit status 0 only when no line says
+//! "problem". A device that is set to `none` is no problem.
 
 use std::cell::RefCell;
 use std::sync::mpsc::{Receiver, sync_channel};

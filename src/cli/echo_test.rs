@@ -1,4 +1,4 @@
-//! `visavis echo-test`: the whole product without a window or a second person: call Echo, and say how it went.
+//! `visavis echo-test`: a call with Echo without a window, reported in words.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};

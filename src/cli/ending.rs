@@ -1,5 +1,5 @@
-//! The ends that nobody pressed: signals, the end of the desktop session, and a library that calls `exit`. Each of them
-//! ends the program as `quit` does, hanging up first, and within two seconds whatever holds that up.
+//! Ends of the program without a command: signals, the end of the desktop session, and a library that calls `exit`.
+//! Each of them ends the program as `quit` does, hanging up first, and within two seconds whatever holds that up.
 //!
 //! A signal that was ignored when the program started (`nohup`, a background job of a script) goes on being ignored.
 //! The second signal ends the program at once, as if none were handled.

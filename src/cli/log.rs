@@ -1,6 +1,6 @@
-//! The log, and what else is told to a terminal: lines on standard error, written at best effort by a thread of their
-//! own. A caller never waits and never fails; a standard error that is full, closed or read by nobody costs its lines
-//! and nothing else.
+//! The log and the messages of panics: lines on standard error, written at best effort by a thread of their own. A
+//! caller never waits and never fails; a standard error that is full, closed or read by nobody costs its lines and
+//! nothing else.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::{self, Write};

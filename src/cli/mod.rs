@@ -1,4 +1,4 @@
-//! The command line: what `visavis` can be asked for, and the faces of the controller that need no window.
+//! The command line: options, subcommands, and the faces of the controller that need no window.
 
 mod address;
 pub(crate) mod bench;
@@ -76,18 +76,18 @@ pub struct CommonOptions {
 #[derive(Debug, Parser)]
 #[command(name = "visavis", version, about)]
 pub struct Arguments {
-    /// What holds for every way to start.
+    /// Options of every way to start.
     #[command(flatten)]
     pub common: CommonOptions,
     /// No window: JSON commands on standard input, JSON events on standard output
     #[arg(long)]
     pub headless: bool,
-    /// What to do instead of opening the window.
+    /// Action instead of the window.
     #[command(subcommand)]
     pub subcommand: Option<Action>,
 }
 
-/// What to do instead of opening the window.
+/// Action instead of the window.
 #[derive(Debug, Subcommand)]
 pub enum Action {
     /// List cameras, microphones and speakers
@@ -104,7 +104,7 @@ pub enum Action {
     },
     /// Measure
     Bench {
-        /// What to measure.
+        /// The measurement.
         #[command(subcommand)]
         what: bench::Bench,
     },

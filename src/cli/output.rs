@@ -1,4 +1,4 @@
-//! Standard output of the subcommands and of `--headless`: whole lines, and what becomes of those that nobody reads.
+//! Standard output of the subcommands and of `--headless`: whole lines, and the handling of lines that nobody reads.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};

@@ -54,7 +54,7 @@ type ReceiverContext = AeadCtxR<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>;
 pub struct Opened {
     /// The sender.
     pub from: PeerId,
-    /// What they sent.
+    /// Content.
     pub body: Vec<u8>,
 }
 
@@ -79,7 +79,7 @@ pub enum EnvelopeError {
     /// Too short to be an envelope.
     #[error("the message is cut off")]
     Truncated,
-    /// Of another version of this format.
+    /// Another version of this format.
     #[error("the message has an unknown version")]
     Version,
     /// The receiver's or the sender's ID is no usable key: no curve point, or one of small order.

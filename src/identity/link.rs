@@ -25,7 +25,7 @@ const MAX_ENCODED: usize = 4 * 1024;
 /// A person's ID and the name they go by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContactLink {
-    /// Whose link.
+    /// ID of its owner.
     pub id: PeerId,
     /// The name in it, fit to be shown: at most 64 characters, never empty.
     pub name: Option<String>,

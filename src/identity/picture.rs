@@ -1,5 +1,5 @@
-//! Contacts from picture files: a QR code is looked for, and if there is none, what is wrong with the picture. Runs on the
-//! caller's thread.
+//! Contacts from picture files: the QR code of a picture, or the reason why none was found. Runs on the caller's
+//! thread.
 
 use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};

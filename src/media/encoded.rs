@@ -1,4 +1,4 @@
-//! What travels between the codecs and the network.
+//! Encoded media between the codecs and the network.
 
 use bytes::Bytes;
 

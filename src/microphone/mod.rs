@@ -51,7 +51,7 @@ struct Shared {
     done: Done,
 }
 
-/// What the microphone thread owns.
+/// State of the microphone thread.
 struct Capture {
     shared: Arc<Shared>,
     processor: VoiceProcessor,

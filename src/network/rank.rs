@@ -1,4 +1,4 @@
-//! The order of addresses. Pure.
+//! Ranking of addresses by use. Pure.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

@@ -31,7 +31,7 @@ pub(crate) use watch::{Bite, DONE_WAIT, Done, Failure, FaultLog, Heart, RETRY, S
 
 use crate::call::{CallError, DeviceKind};
 
-/// What happened to a sound device.
+/// Event of a sound device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SoundEvent {
     /// Sound flows through this device now: the first time, or because the choice or the system's default changed.

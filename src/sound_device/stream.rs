@@ -29,7 +29,7 @@ const MAX_OPENING: usize = 3;
 /// How long releasing is waited for; it goes on by itself after that.
 const RELEASE_WAIT: Duration = Duration::from_secs(1);
 
-/// What the system is asked to do between opening the stream and giving up.
+/// Request to the system between opening the stream and giving up.
 const BUILD_WAIT: Duration = Duration::from_secs(2);
 
 /// An open device; dropping it releases the device.

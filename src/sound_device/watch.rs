@@ -1,4 +1,4 @@
-//! Telling whether a device works, from the beats of its callback and from what the system says.
+//! Watchdog of a device: whether it works, from the beats of its callback and from the reports of the system.
 //!
 //! Shared between the device's real-time thread (writes atomics) and the thread that opened it (reads them). The
 //! decision is pure: time is an argument.
@@ -99,7 +99,7 @@ impl Heart {
         }
     }
 
-    /// What sound takes between the latest callback and the air; `None` where the system does not say.
+    /// Output delay between the latest callback and the air; `None` where the system gives none.
     pub(crate) fn latency(&self) -> Option<Duration> {
         let micros = self.latency_us.load(Ordering::Relaxed);
         (micros > 0).then(|| Duration::from_micros(micros.into()))
@@ -123,7 +123,7 @@ impl Heart {
         self.fault.store(failure as u8, Ordering::Release);
     }
 
-    /// What the system reported, if anything.
+    /// Error that the system reported.
     pub(crate) fn fault(&self, direction: Direction) -> Option<CallError> {
         let device = direction.kind();
         match self.fault.load(Ordering::Acquire) {

@@ -1,4 +1,4 @@
-//! Why something could not be saved or read.
+//! Errors of the store.
 
 use std::error::Error;
 use std::io;

@@ -21,7 +21,7 @@ pub enum ProfileError {
     NotWritable {
         /// Which folder.
         dir: PathBuf,
-        /// What the system said.
+        /// Error of the system.
         source: std::io::Error,
     },
     /// No space is left to make the folder, or what is needed in it.

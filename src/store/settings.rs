@@ -1,4 +1,4 @@
-//! What a person can set, with the values that a newcomer starts with.
+//! Settings of a person, with their defaults.
 
 use std::fmt;
 use std::str::FromStr;
@@ -39,7 +39,7 @@ pub enum Theme {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(into = "String", from = "String")]
 pub enum DeviceChoice {
-    /// Whatever the system calls its default (`default`).
+    /// The system's default (`default`).
     #[default]
     SystemDefault,
     /// No device at all (`none`).

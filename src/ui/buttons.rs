@@ -128,7 +128,7 @@ pub fn icon_button_sized(ui: &mut Ui, icon: Icon, name: &str, side: f32, weight:
     explain(response, name)
 }
 
-/// What a round control shows.
+/// Face of a round control.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Control {
     /// Works as usual.

@@ -18,13 +18,13 @@ use super::people_list;
 use super::scene::Scene;
 use super::theme::{CONTROL_HEIGHT, Palette, Type, radius, space};
 
-/// What an invite's note may hold, in bytes.
+/// Longest note of an invite, in bytes.
 const NOTE_BYTES: usize = 1024;
 
 /// Below this width (points) the note and the buttons take a row each.
 const WIDE: f32 = 640.0;
 
-/// What the card remembers between frames.
+/// State of the card between frames.
 #[derive(Debug, Default)]
 pub struct CallCard {
     note: String,
@@ -73,7 +73,7 @@ impl CallCard {
         rows + 2.0 * space::L
     }
 
-    /// What stands there while nobody is selected.
+    /// Text of the card while nobody is selected.
     pub fn show_empty(ui: &mut Ui, rect: Rect, scene: &mut Scene<'_>) {
         ground(ui, rect);
         let palette = Palette::of(ui);

@@ -1,6 +1,6 @@
 //! The call: the others' pictures filling the window, one's own in a corner, and what is laid over them.
 //!
-//! Always dark, whatever the theme: a picture wants a quiet frame.
+//! The screen is dark in every theme.
 
 use eframe::egui::{
     self, Align, Color32, CornerRadius, CursorIcon, Galley, Layout, Rect, Role, Sense, Ui, UiBuilder, Vec2, WidgetInfo,
@@ -40,17 +40,17 @@ const HEAD: f32 = 60.0;
 /// Below this width (points) what lies in the lower corners makes room for the controls.
 const NARROW: f32 = 760.0;
 
-/// What may be cut off a picture so that it fills its tile: more, and it is shown whole.
+/// Largest share of a picture that is cropped so that it fills its tile; a picture that needs more is shown whole.
 const CUT: f32 = 0.27;
 
-/// What the call's screen remembers between frames.
+/// State of the call's screen between frames.
 #[derive(Debug, Default)]
 pub struct CallScreen {
     self_view: SelfView,
     activity: Activity,
     /// The overlay of statistics, while it is open.
     statistics: Option<Statistics>,
-    /// What was asked of the others, and how large each picture is drawn in this frame, in points.
+    /// Receive resolutions that the others were asked for, and the size in points that each picture has in this frame.
     wishes: PictureWishes,
     drawn: Vec<(PeerId, f32)>,
     /// The controls could not be seen in the frame before.
@@ -216,7 +216,7 @@ impl CallScreen {
     }
 }
 
-/// What of `window` lies under the line with the name and the time.
+/// The part of `window` under the line with the name and the time.
 pub fn below_head(window: Rect) -> Rect {
     Rect::from_min_max(pos2(window.left(), window.top() + HEAD), window.max)
 }

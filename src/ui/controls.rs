@@ -25,7 +25,7 @@ const FADE: f32 = 0.25;
 /// Height that the bar takes at the bottom, in points.
 pub const BAR_HEIGHT: f32 = 48.0 + 2.0 * space::L;
 
-/// What was asked for by a press or a key.
+/// Request of a press or a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Act {
     /// Mute or unmute.

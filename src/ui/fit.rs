@@ -1,5 +1,5 @@
-//! How large everything is drawn: as chosen, or smaller where the window has less room than the layout needs. Tiling
-//! window managers and small screens give less than the least that a window asks for.
+//! Scale of the window: as chosen, or smaller where the window has less room than the layout needs. Tiling window
+//! managers and small screens give less than the minimum size of the window.
 
 use eframe::egui::{self, Vec2};
 

@@ -1,4 +1,4 @@
-//! The calls of the past, with redial: the second tab of home.
+//! The call history, with redial: the second tab of home.
 
 use eframe::egui::{self, Align, Layout, Rect, Role, Sense, Ui, UiBuilder, WidgetInfo, pos2, vec2};
 

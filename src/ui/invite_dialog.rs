@@ -22,7 +22,7 @@ const HEEDED_AFTER: f64 = 0.6;
 
 const WIDTH: f32 = 380.0;
 
-/// What the dialogs remember between frames.
+/// State of the dialogs between frames.
 #[derive(Debug, Default)]
 pub struct InviteDialog {
     /// The incoming invite that is shown, and since when the keyboard has been quiet under it.

@@ -1,4 +1,4 @@
-//! Commands on their way to the controller: what it has no room for yet waits here, so that drawing never does.
+//! Send queue of commands to the controller: commands that it has no room for wait here, so that drawing never waits.
 
 use std::collections::VecDeque;
 

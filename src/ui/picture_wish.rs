@@ -1,5 +1,5 @@
-//! How many lines of the others' pictures are worth sending: as many as are drawn. Asked for in steps, and only when
-//! the size has rested, so that dragging the window's edge asks for nothing.
+//! Receive resolution of the others' pictures: as many lines as are drawn. It is asked for in steps, and only when the
+//! size has rested, so that dragging the window's edge asks for nothing.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::media::MediaTime;
 
 use super::tile::Fit;
 
-/// What is asked for, in lines.
+/// Receive resolutions that are asked for, in lines.
 const STEPS: [u32; 7] = [LEAST_LINES, 360, 540, 720, 1080, 1440, 2160];
 /// A picture may be drawn by so much larger than it comes: nobody sees it.
 const STRETCH: f32 = 1.1;
@@ -36,7 +36,7 @@ fn step_for(lines: f32) -> u32 {
     STEPS.into_iter().find(|&step| lines <= step as f32 * STRETCH).unwrap_or(last)
 }
 
-/// What was asked of one person, and what may be asked next.
+/// The receive resolution that one person was asked for, and the next one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Wish {
     asked: Option<u32>,
@@ -72,7 +72,7 @@ impl Wish {
     }
 }
 
-/// What was asked of everybody in a call.
+/// Receive resolutions of everybody in a call.
 #[derive(Debug, Default)]
 pub struct PictureWishes(HashMap<PeerId, Wish>);
 

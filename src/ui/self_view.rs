@@ -51,7 +51,7 @@ pub fn size(area: Rect, proportions: f32) -> Vec2 {
     vec2(width, height)
 }
 
-/// What the self view remembers between frames.
+/// State of the self view between frames.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct SelfView {
     /// Where it rests.

@@ -158,7 +158,7 @@ pub const ON_PICTURE: Color32 = Color32::WHITE;
 /// Text of less weight on a picture, over the scrim.
 pub const ON_PICTURE_SOFT: Color32 = Color32::from_gray(228);
 
-/// What the mouse is over, on the scrim.
+/// Colour under the mouse, on the scrim.
 pub const ON_PICTURE_HOVER: Color32 = Color32::from_rgba_premultiplied(56, 56, 56, 56);
 
 /// The scrim under what is written on a picture.

@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 pub use processor::VoiceProcessor;
 pub use reference::{ReferenceReader, ReferenceWriter, echo_reference};
 
-/// What is to be done to the microphone's sound.
+/// Switches of the processing of the microphone's sound.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Processing {
     /// Take out what the speaker plays.

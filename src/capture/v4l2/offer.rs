@@ -1,4 +1,4 @@
-//! A camera's own account of what it can do: pixel formats, the sizes of each, the frame rates of each size.
+//! Capabilities of a camera: pixel formats, the sizes of each, the frame rates of each size.
 
 use v4l::v4l_sys::{
     v4l2_fmtdesc, v4l2_fract, v4l2_frmivalenum, v4l2_frmivaltypes_V4L2_FRMIVAL_TYPE_DISCRETE, v4l2_frmsizeenum,

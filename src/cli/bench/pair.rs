@@ -37,7 +37,7 @@ pub struct Call {
     pub setup_callee: Duration,
 }
 
-/// What one side's tile got.
+/// Pictures at one side's tile.
 #[derive(Clone, Debug, Default)]
 pub struct Trace {
     /// From capture to the tile, in ms, of the pictures that could be read.

@@ -1,4 +1,4 @@
-//! How bright the paper is at each place of a picture, so that a code under a shadow can be told from the shadow.
+//! Brightness of the paper at each place of a picture, so that a code under a shadow can be told from the shadow.
 //!
 //! It is found by a morphological closing: the greatest value of a square around each pixel, and of these the least.
 //! Dark areas smaller than the square go; the edge of a shadow, which is larger, stays as sharp as it is.

@@ -1,4 +1,4 @@
-//! The picture that the code finder works on: cheap to copy, and with an end to the work that it gives.
+//! The picture that the code finder works on: cheap to copy, and with a bound on the finder's work.
 //!
 //! The finder marks what it has seen in the picture, and tries each group of three finder patterns on a copy. In a picture
 //! full of such patterns the groups are billions; a stranger may send one.

@@ -1,4 +1,4 @@
-//! The keys of the catalogue, and which key says what about a call's end or a device.
+//! The keys of the catalogue, and the key for each end of a call and each fault of a device.
 
 use crate::call::{DeviceKind, DisconnectReason};
 use crate::controller::{OutcomeKind, StoreFault};
@@ -224,7 +224,7 @@ impl Text {
         }
     }
 
-    /// What is said when a device works again.
+    /// Sentence about a device that works again.
     pub const fn device_back(device: DeviceKind) -> Self {
         match device {
             DeviceKind::Camera => Self::CameraBack,

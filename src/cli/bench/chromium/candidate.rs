@@ -1,4 +1,4 @@
-//! What two Chromiums say of their addresses, rewritten so that they find each other through the relay.
+//! Candidates of two Chromiums, rewritten so that they find each other through the relay.
 
 use std::net::{Ipv4Addr, SocketAddr};
 

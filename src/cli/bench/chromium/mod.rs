@@ -5,8 +5,8 @@
 //! Chromium a <---- UDP ----> the relay's link <---- UDP ----> Chromium b    media
 //! ```
 //!
-//! Both open a page that this process serves. Of what a page says about its address the other one is told the relay's
-//! door instead.
+//! Both open a page that this process serves. Each page is given a port of the relay in place of the address of the
+//! other page.
 
 mod browser;
 mod candidate;

@@ -1,4 +1,4 @@
-//! Paths that change in mid-call: what the change costs in the seconds after it.
+//! Measurement of paths that change in mid-call: the cost of the change in the seconds after it.
 
 use serde::Serialize;
 

@@ -1,4 +1,4 @@
-//! What one side of a call saw and heard, in the same terms for every program that is measured.
+//! Record of one side of a call, in the same terms for every program that is measured.
 
 use super::dips::Dip;
 

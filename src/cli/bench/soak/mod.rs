@@ -40,7 +40,7 @@ pub struct SoakBench {
     size: String,
 }
 
-/// What is printed.
+/// Printed result.
 #[derive(Debug, Serialize)]
 struct Soak {
     seconds: u32,
