@@ -1,4 +1,4 @@
-//! The camera end to end, with what stands in for a device; `device_tests` has the devices.
+//! The camera end to end, with synthetic devices; `device_tests` has real ones.
 
 use std::fs;
 use std::path::Path;

@@ -62,7 +62,7 @@ pub fn turn_to_open() -> MutexGuard<'static, ()> {
     OPENING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Keeps what was found at `node`.
+/// Keeps the camera that was found at `node`.
 pub fn remember(node: &Node, finding: Finding) {
     let mut known = known();
     known.retain(|(other, _)| other.index != node.index);

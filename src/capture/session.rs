@@ -61,7 +61,7 @@ pub struct Sink {
     pub format: VideoFormat,
     /// Where to.
     pub outputs: Outputs,
-    /// Counts what was delivered.
+    /// Counts delivered pictures.
     pub meter: Mutex<FpsMeter>,
     /// Reports of attempts, each with the attempt's number.
     pub reports: SyncSender<(u64, Report)>,

@@ -4,7 +4,7 @@ use serde_json::{Map, Number, Value};
 
 use crate::controller::Command;
 
-/// The byte order mark (U+FEFF in UTF-8) that some programs put before what they write.
+/// The byte order mark (U+FEFF in UTF-8) that some programs write first.
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// Characters of a command's name that an error tells, at most.

@@ -88,7 +88,7 @@ fn has_wayland(surroundings: &impl Surroundings, name: &OsStr) -> bool {
     socket.is_some_and(|socket| surroundings.listens(&socket))
 }
 
-/// Takes what leads nowhere out of this process's environment; what was wrong, for the log.
+/// Takes invalid variables out of this process's environment; the faults, for the log.
 ///
 /// # Safety
 ///
@@ -106,7 +106,7 @@ pub unsafe fn correct_environment() -> Vec<&'static str> {
     corrections.into_iter().map(|correction| correction.why).collect()
 }
 
-/// Takes what leads nowhere out of this process's environment; there is one desktop here, which needs no variable.
+/// Takes invalid variables out of this process's environment; there is one desktop here, which needs no variable.
 ///
 /// # Safety
 ///

@@ -23,7 +23,7 @@ const LISTENING: Duration = Duration::from_secs(5);
 const MAX_FINDING: usize = 1000;
 const SILENT: &str = "gave no answer in time.";
 
-/// Opens each device once, calls Echo once, and says what it found.
+/// Opens each device once, calls Echo once, and reports the results.
 pub fn run(common: &CommonOptions) -> anyhow::Result<()> {
     let options = common.open()?;
     let (folder, shared) = (options.profile.dir().display().to_string(), options.profile.others_can_write());
@@ -49,7 +49,7 @@ pub fn run(common: &CommonOptions) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Prints what was found; gives `works` back.
+/// Prints a result; gives `works` back.
 fn line(works: bool, part: &str, finding: &str) -> std::io::Result<bool> {
     let mark = if works { "ok     " } else { "problem" };
     // Anything that an interrupted check has not found is no problem.
@@ -93,7 +93,7 @@ fn speaker(controller: &Controller) -> std::io::Result<bool> {
     }
 }
 
-/// Whether what changes is kept, and by this person alone.
+/// Whether changes are kept, and by this person alone.
 fn profile(controller: &Controller, folder: &str, shared: bool) -> std::io::Result<bool> {
     let finding = match controller.unsaved() {
         Some(reason) => reason.to_owned(),

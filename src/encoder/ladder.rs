@@ -75,7 +75,7 @@ pub(super) struct Grant {
     pub(super) level: VideoLevel,
 }
 
-/// The present step, and what argues for another.
+/// The present step, and the state that argues for another.
 #[derive(Debug)]
 pub(super) struct Ladder {
     step: usize,

@@ -116,7 +116,7 @@ fn associated_data(receiver: &PeerId) -> [u8; 1 + KEY] {
     data
 }
 
-/// Signs a body and seals it to `to`. The [`Sealer`] seals what follows it to the same person.
+/// Signs a body and seals it to `to`. The [`Sealer`] seals the following records to the same person.
 pub fn seal(identity: &Identity, to: &PeerId, body: &[u8]) -> Result<(Vec<u8>, Sealer), EnvelopeError> {
     if body.len() > MAX_BODY {
         return Err(EnvelopeError::TooLarge);
@@ -129,7 +129,7 @@ pub fn seal(identity: &Identity, to: &PeerId, body: &[u8]) -> Result<(Vec<u8>, S
     Ok(([&[VERSION][..], &key, &sealed].concat(), sealer))
 }
 
-/// Opens an envelope sealed to `identity`; it may be a recording. The [`Opener`] opens what follows it.
+/// Opens an envelope sealed to `identity`; it may be a recording. The [`Opener`] opens the following records.
 pub fn open(identity: &Identity, envelope: &[u8]) -> Result<(Opened, Opener), EnvelopeError> {
     let (key, plaintext, opener) = unseal(identity, envelope)?;
     let (sender, rest) = plaintext.split_first_chunk::<KEY>().ok_or(EnvelopeError::Truncated)?;

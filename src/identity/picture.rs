@@ -81,7 +81,7 @@ pub fn read_contact_picture(path: &Path) -> Result<ContactLink, PictureError> {
     })
 }
 
-/// The picture is a stranger's, and the decoders index by what stands in it.
+/// The picture is a stranger's, and the decoders index by its content.
 fn unless_it_panics<T>(read: impl FnOnce() -> Result<T, PictureError>) -> Result<T, PictureError> {
     catch_unwind(AssertUnwindSafe(read)).unwrap_or(Err(PictureError::Damaged))
 }

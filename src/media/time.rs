@@ -1,4 +1,4 @@
-//! Media time: one monotonic clock for a whole process, passed as an argument to whatever can be tested without it.
+//! Media time: one monotonic clock for a whole process, passed as an argument wherever a test needs its own.
 
 use std::ops::{Add, Sub};
 use std::sync::OnceLock;

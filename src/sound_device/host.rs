@@ -242,8 +242,8 @@ fn described(device: cpal::Device, host: HostId) -> Option<Found> {
     Some(Found { device, name, id, host })
 }
 
-/// False for what a sound server offers when there is no hardware: the monitor of a speaker is no microphone (the far
-/// side would hear itself), and the dummy output is no speaker.
+/// False for the devices that a sound server offers without hardware: the monitor of a speaker is no microphone (the
+/// far side would hear itself), and the dummy output is no speaker.
 fn is_real(host: HostId, id: &str) -> bool {
     !is_sound_server(host) || !(id.ends_with(".monitor") || id == "auto_null")
 }

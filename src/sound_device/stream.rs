@@ -1,5 +1,4 @@
-//! Building a device's real-time stream, whatever its rate, channels and sample format, with a lock-free ring behind
-//! it.
+//! The real-time stream of a device, of any rate, channels and sample format, with a lock-free ring behind it.
 //!
 //! The callbacks here run on the system's real-time thread. Opening and releasing run on short-lived threads of their
 //! own with a bounded wait, because the system's calls can block without end: the PulseAudio client waits for the first
@@ -167,7 +166,7 @@ impl Drop for Opening {
     }
 }
 
-/// Tries 10 ms of device buffer first, then whatever the device prefers.
+/// Tries 10 ms of device buffer first, then the device's own preference.
 fn with_fitting_buffer<R>(
     config: StreamConfig,
     mut build: impl FnMut(StreamConfig) -> Result<R, cpal::Error>,

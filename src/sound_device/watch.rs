@@ -16,8 +16,8 @@ use crate::media::MediaTime;
 /// How long a device that failed is left alone before the next attempt.
 pub(crate) const RETRY: Duration = Duration::from_secs(1);
 
-/// How often an open device is compared with what the system has now. The sound server moves a stream whose device went
-/// away to another one without a word, so this bounds how long a chosen microphone can be a different one.
+/// Interval between comparisons of an open device with the system's present list. The sound server moves a stream whose
+/// device went away to another one without a word, so this bounds how long a chosen microphone can be a different one.
 pub(crate) const WATCH: Duration = Duration::from_millis(500);
 
 /// How long closing waits for a device to be released.
@@ -91,7 +91,7 @@ impl Heart {
         self.missed.load(Ordering::Relaxed)
     }
 
-    /// Notes what the system says that sound takes between this callback and the air.
+    /// Notes the delay that the system reports between this callback and the air.
     pub(crate) fn note_latency(&self, latency: Duration) {
         // More is a clock that jumped, not a device.
         if latency <= Self::MOST_LATENCY {
@@ -105,8 +105,8 @@ impl Heart {
         (micros > 0).then(|| Duration::from_micros(micros.into()))
     }
 
-    /// Notes what the system reports about a running stream, from whichever thread it does. Xruns, a refused real-time
-    /// priority and a default that moved by itself are no faults.
+    /// Notes a report of the system about a running stream, on any thread. Xruns, a refused real-time priority and a
+    /// default that moved by itself are no faults.
     pub(crate) fn report(&self, kind: ErrorKind) {
         let fault = match kind {
             ErrorKind::Xrun | ErrorKind::RealtimeDenied | ErrorKind::DeviceChanged => return,
@@ -225,7 +225,7 @@ impl FaultLog {
         Some(SoundEvent::Opened { name: name.to_owned() })
     }
 
-    /// The device was closed on purpose, or another one was chosen: what was wrong with the old one is forgotten.
+    /// The device was closed on purpose, or another one was chosen: its faults are forgotten.
     pub(crate) fn closed(&mut self) {
         *self = Self::default();
     }

@@ -31,7 +31,7 @@ pub struct CallCard {
     of: Option<PeerId>,
 }
 
-/// Cuts `note` to what an invite carries, at a character's end.
+/// Cuts `note` to the bound of an invite, at a character's end.
 fn held_to_limit(note: &mut String) {
     if note.len() > NOTE_BYTES {
         let end = (0..=NOTE_BYTES).rev().find(|&end| note.is_char_boundary(end)).unwrap_or(0);

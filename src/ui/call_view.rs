@@ -1,4 +1,4 @@
-//! The call: the others' pictures filling the window, one's own in a corner, and what is laid over them.
+//! The call: the others' pictures filling the window, one's own in a corner, and the controls over them.
 //!
 //! The screen is dark in every theme.
 
@@ -37,7 +37,7 @@ const TILE: Color32 = Color32::from_rgb(0x1A, 0x1F, 0x21);
 /// Height that the line with the name and the time takes at the top, in points.
 const HEAD: f32 = 60.0;
 
-/// Below this width (points) what lies in the lower corners makes room for the controls.
+/// Below this width (points) the lower corners make room for the controls.
 const NARROW: f32 = 760.0;
 
 /// Largest share of a picture that is cropped so that it fills its tile; a picture that needs more is shown whole.
@@ -151,7 +151,7 @@ impl CallScreen {
         self.faded = opacity == 0.0;
     }
 
-    /// The large pictures; what is good about the connection fades with the controls' `opacity`.
+    /// The large pictures; a sign of a good connection fades with the controls' `opacity`.
     fn tiles(&mut self, ui: &mut Ui, area: Rect, scene: &mut Scene<'_>, call: &ConversationView, opacity: f32) {
         if self.self_view.swapped {
             own_tile(ui, area, scene, false);
@@ -415,7 +415,7 @@ fn chip(ui: &Ui, tile: Rect, icon: Option<Icon>, shown: &str, name: &str) -> Rec
     rect
 }
 
-/// Name, time, and what can be done with the others' streams here, at the upper left.
+/// Name, time, and the actions on the others' streams, at the upper left.
 fn head(ui: &mut Ui, area: Rect, scene: &mut Scene<'_>, call: &ConversationView) {
     let time = match call.connected_at {
         Some(since) => {

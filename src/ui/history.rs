@@ -21,7 +21,7 @@ const AVATAR: f32 = 40.0;
 /// The width of the two buttons that call again.
 const REDIAL: f32 = 56.0;
 
-/// Draws the list; returns what needs a dialog.
+/// Draws the list; returns the request for a dialog.
 pub fn show(ui: &mut Ui, scene: &mut Scene<'_>) -> Option<Asked> {
     let snapshot = scene.snapshot;
     if snapshot.history.is_empty() {

@@ -27,7 +27,7 @@ impl Outbox {
         self.flush(handle)
     }
 
-    /// Sends what there is room for.
+    /// Sends as many commands as there is room for.
     pub fn flush(&mut self, handle: &Handle) -> Result<(), ControllerGone> {
         while let Some(pressed) = self.waiting.pop_front() {
             match handle.try_send(pressed) {

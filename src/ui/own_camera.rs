@@ -36,7 +36,7 @@ impl OwnCamera {
         }
     }
 
-    /// Follows what is going on; true when a call that had taken the devices is just over.
+    /// Follows the state of the call; true when a call that had taken the devices is just over.
     pub fn follow(&mut self, snapshot: &Snapshot) -> bool {
         match snapshot.call {
             CallView::Outgoing(_) | CallView::Conversation(_) => {
@@ -64,7 +64,7 @@ impl OwnCamera {
         }
     }
 
-    /// Notes what the person has asked for.
+    /// Notes the requests of the person.
     pub fn note(&mut self, command: &Command, snapshot: &Snapshot) {
         match command {
             Command::CreateStream { video, .. } => (self.wanted, self.due) = (*video != VideoChoice::Off, false),

@@ -55,7 +55,7 @@ pub fn with_short_id(person: &Person, name: &str, presence: &str) -> String {
 }
 
 impl PeopleList {
-    /// Draws search and list; returns what needs a dialog.
+    /// Draws search and list; returns the request for a dialog.
     pub fn show(&mut self, ui: &mut Ui, scene: &mut Scene<'_>) -> Option<Asked> {
         let mut asked = None;
         ui.horizontal(|ui| {

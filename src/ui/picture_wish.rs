@@ -44,7 +44,8 @@ struct Wish {
 }
 
 impl Wish {
-    /// Takes the step that is drawn at `now`: what is to be asked for now, and else in how long to look again.
+    /// Takes the step that is drawn at `now`: the receive resolution to ask for now, or else the time until the next
+    /// look.
     fn update(&mut self, step: u32, now: MediaTime) -> (Option<u32>, Option<Duration>) {
         if self.asked == Some(step) {
             self.next = None;
@@ -77,8 +78,8 @@ impl Wish {
 pub struct PictureWishes(HashMap<PeerId, Wish>);
 
 impl PictureWishes {
-    /// Takes how many physical lines of each picture are drawn at `now`; what is to be asked for goes into `commands`.
-    /// Returns in how long to look again, if the size has not rested yet.
+    /// Takes the physical lines of each picture that are drawn at `now`; new requests go into `commands`. Returns in
+    /// how long to look again, if the size has not rested yet.
     pub fn update(&mut self, drawn: &[(PeerId, f32)], now: MediaTime, commands: &mut Vec<Command>) -> Option<Duration> {
         self.0.retain(|id, _| drawn.iter().any(|(drawn, _)| drawn == id));
         let mut again: Option<Duration> = None;

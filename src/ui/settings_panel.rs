@@ -65,7 +65,7 @@ impl SettingsPanel {
         scene.send(Command::WatchMicrophone { on: self.open });
     }
 
-    /// Keeps the meter alive: a call's end, and what opens or closes the camera alone, close the microphone.
+    /// Keeps the meter alive: the end of a call, and a change of the camera alone, close the microphone.
     pub fn keep_meter(&self, scene: &mut Scene<'_>, call_over: bool) {
         let closes = |command: &Command| matches!(command, Command::CreateStream { .. } | Command::CloseStream);
         if self.open && (call_over || scene.commands.iter().any(closes)) {

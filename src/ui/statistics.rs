@@ -30,7 +30,7 @@ pub struct Statistics {
     copied_at: Option<f64>,
 }
 
-/// One line: what it is, sent, received; empty where it does not exist.
+/// One line: its name, sent, received; empty where it does not exist.
 type Line = (Text, String, String);
 
 fn whole(words: Words, key: Text, value: f32) -> String {

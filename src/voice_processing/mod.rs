@@ -7,7 +7,7 @@
 //!
 //! The echo canceller learns from the reference how the room answers the speaker, and takes that answer out of the
 //! microphone's sound. The gain is digital: nobody's volume control is touched. Synthetic microphones (a tone, a file)
-//! are not processed, because what is steady would be taken for noise.
+//! are not processed, because a steady sound would be taken for noise.
 
 mod processor;
 mod reference;
@@ -21,7 +21,7 @@ pub use reference::{ReferenceReader, ReferenceWriter, echo_reference};
 /// Switches of the processing of the microphone's sound.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Processing {
-    /// Take out what the speaker plays.
+    /// Remove the speaker's sound.
     pub echo_cancellation: bool,
     /// Take out steady noise.
     pub noise_suppression: bool,

@@ -59,13 +59,13 @@ impl Default for VoiceProcessor {
 }
 
 impl VoiceProcessor {
-    /// Does what `switches` say, at each moment, against the echo of `reference`.
+    /// Processes by `switches`, at each moment, against the echo of `reference`.
     pub fn new(switches: Arc<ProcessingSwitches>, reference: ReferenceReader) -> Self {
         Self { switches, reference, chain: None, without_reference: SPEAKER_GONE, output: [0.0; FRAME_SAMPLES] }
     }
 
-    /// Processes 960 samples; what comes out is older by what is returned with it. Sound of another length, or with
-    /// everything off, is returned as it is.
+    /// Processes 960 samples; returns the delay of the output. Sound of another length, or with everything off, is
+    /// returned as it is.
     pub fn process<'a>(&'a mut self, frame: &'a [f32]) -> (&'a [f32], Duration) {
         let wanted = self.wanted();
         if wanted == Processing::default() || frame.len() != FRAME_SAMPLES {

@@ -106,7 +106,7 @@ impl Pair {
         Ok(Call { answered, answered_unix_micros, setup, setup_callee })
     }
 
-    /// Both sides note from now on what their tiles get.
+    /// Both sides trace the pictures at their tiles from now on.
     pub fn start_trace(&mut self) -> anyhow::Result<()> {
         self.trace(true)
     }
@@ -117,7 +117,7 @@ impl Pair {
         Ok([self.caller.trace()?, self.callee.trace()?])
     }
 
-    /// Both sides save what their tiles show; the files, which `number` tells from those of other times.
+    /// Both sides save the pictures of their tiles; `number` names the files.
     pub fn save_pictures(&mut self, number: usize) -> anyhow::Result<[PathBuf; 2]> {
         let [callee, caller] = self.others.ok_or_else(|| anyhow::anyhow!("There is no call yet."))?;
         let files = self.profiles.each_ref().map(|folder| folder.path().join(format!("{number}.y4m")));

@@ -5,8 +5,8 @@
 
 use image::{GrayImage, Luma};
 
-/// The picture with 1 for what is dark against the light of its place, 0 for the rest. Everything dark that is less than
-/// `side` pixels wide is taken for ink.
+/// The picture with 1 for pixels that are dark against the light of their place, 0 for the rest. Everything dark that
+/// is less than `side` pixels wide is taken for ink.
 pub(super) fn ink(picture: &GrayImage, side: u32) -> GrayImage {
     let paper = closing(picture, side.max(3) | 1);
     let (width, height) = picture.dimensions();

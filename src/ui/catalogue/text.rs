@@ -5,7 +5,7 @@ use crate::controller::{OutcomeKind, StoreFault};
 
 macro_rules! texts {
     ($($key:ident),* $(,)?) => {
-        /// Names one text of the catalogue; the English file shows what each says.
+        /// Key of one text of the catalogue; the English file has the text.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[allow(missing_docs, reason = "en.rs says what each text says")]
         pub enum Text {

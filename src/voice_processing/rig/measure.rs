@@ -22,7 +22,7 @@ const NOISE: f32 = 1e-4;
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct EchoFigures {
     /// Echo return loss enhancement while only the far end speaks, from the 1st to the 3rd second: the microphone's
-    /// sound against what is sent.
+    /// sound against the sent sound.
     pub erle_start_db: f64,
     /// The same from the 10th to the 20th second, converged.
     pub erle_db: f64,
@@ -30,7 +30,7 @@ pub struct EchoFigures {
     pub near_to_echo_before_db: f64,
     /// Both speak: the near voice, as this processing sends it without any echo, against everything else that is sent.
     pub near_to_rest_after_db: f64,
-    /// Both speak: what is sent against what would be sent of the near voice alone.
+    /// Both speak: the sent sound against that of the near voice alone.
     pub near_kept_db: f64,
     /// Both speak: correlation of the two, sample by sample.
     pub near_correlation: f64,

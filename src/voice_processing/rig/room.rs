@@ -11,7 +11,7 @@ pub struct Room {
     pub reverberation_ms: u32,
     /// How much faster the microphone's clock runs than the speaker's, in parts per million.
     pub drift_ppm: f64,
-    /// The echo's strength against what was played, in dB.
+    /// The echo's strength against the played sound, in dB.
     pub coupling_db: f32,
 }
 

@@ -62,7 +62,7 @@ pub enum FromPage {
 pub struct Report {
     /// When the counts were taken.
     pub at: f64,
-    /// Video payload received so far, what was sent again left out, in bytes.
+    /// Video payload received so far, without retransmissions, in bytes.
     pub video_bytes: f64,
     /// Everything received so far, the headers of IPv4 and UDP included, in bytes.
     pub wire_bytes: f64,

@@ -38,7 +38,7 @@ use page::Page;
 /// How long a Chromium may take to start, and a call to show its first pictures.
 const PATIENCE: Duration = Duration::from_secs(40);
 
-/// How Chromium is started, and what its calls send.
+/// Options of Chromium, and the film that its calls send.
 #[derive(Debug)]
 pub struct Chromium {
     program: PathBuf,

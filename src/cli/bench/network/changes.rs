@@ -7,7 +7,7 @@ use super::{Measured, table};
 use crate::cli::bench::figures::{median, round};
 use crate::controller::LinkProfile;
 
-/// The changes of the table, each after eight clean seconds: what changes, and the link.
+/// The changes of the table, each after eight clean seconds: its name, and the link.
 pub const CHANGES: [(&str, &str); 12] = [
     ("RTT 0 to 200 ms", "at=10:delay=100"),
     ("RTT 0 to 300 ms", "at=10:delay=150"),
@@ -83,7 +83,7 @@ impl ChangeFigures {
     }
 }
 
-/// A column: its heading, and what it shows of a change.
+/// A column: its heading, and its figure of a change.
 const COLUMNS: [table::Column<ChangeFigures>; 5] = [
     ("Frozen (%)", |row| row.frozen_percent.to_string()),
     ("Longest gap (s)", |row| row.longest_gap.to_string()),

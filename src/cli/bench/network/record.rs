@@ -6,7 +6,7 @@ use super::dips::Dip;
 const FREEZE: f64 = 0.2;
 /// Rates are taken over this many seconds.
 const RATE_WINDOW: f64 = 1.0;
-/// A rate is back when it reaches this share of what it was.
+/// A rate is back when it reaches this share of its earlier value.
 const BACK: f64 = 0.9;
 /// The rate before a dip is that of so many seconds before it.
 const BEFORE_DIP: f64 = 5.0;

@@ -41,7 +41,7 @@ pub struct Verdict {
 /// Deviations from the middle that are still noise.
 const NOISE_DEVIATIONS: f64 = 3.0;
 
-/// Judges samples: seconds, and what there was. `None` of less than three.
+/// Judges samples: seconds and values. `None` of less than three.
 pub fn judge(side: &'static str, limit: &Limit, samples: &[(f64, f64)]) -> Option<Verdict> {
     let third = samples.len() / 3;
     if third == 0 {
