@@ -15,7 +15,7 @@ use crate::store::{DeviceChoice, Settings};
 use super::{CommonOptions, ending};
 
 /// How long devices may take to open, and how long Echo may take to return a picture.
-const PATIENCE: Duration = Duration::from_secs(10);
+const DEVICE_TIMEOUT: Duration = Duration::from_secs(10);
 const OFFLINE: &str = "there is no network; only people on this computer can be found";
 /// How long a microphone is listened to: silence is told after four seconds.
 const LISTENING: Duration = Duration::from_secs(5);
@@ -208,7 +208,7 @@ impl Checkup {
     }
 
     fn wait<T>(&self, pick: impl FnMut(&Event) -> Option<T>) -> Option<T> {
-        self.wait_for(PATIENCE, pick)
+        self.wait_for(DEVICE_TIMEOUT, pick)
     }
 
     fn wait_for<T>(&self, patience: Duration, mut pick: impl FnMut(&Event) -> Option<T>) -> Option<T> {

@@ -27,7 +27,7 @@ pub use host::{list_microphones, list_speakers};
 pub(crate) use pace::Pace;
 pub(crate) use resample::{ResampleError, Resampler};
 pub(crate) use stream::{PlayRing, RecordRing, Wakes, open_input, open_output};
-pub(crate) use watch::{Bite, DONE_WAIT, Done, Failure, FaultLog, Heart, RETRY, Stall, WATCH};
+pub(crate) use watch::{CallbackPeriod, DONE_WAIT, Done, Failure, FaultLog, Heart, RETRY, Stall, WATCH};
 
 use crate::call::{CallError, DeviceKind};
 

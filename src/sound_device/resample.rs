@@ -22,7 +22,7 @@ pub(crate) struct Resampler {
 
 impl Resampler {
     /// The greatest difference of two clocks, in millionths.
-    const MOST_PPM: f64 = 1001.0;
+    const MAX_PPM: f64 = 1001.0;
 
     /// From `rate` to 48 kHz: `take(needed())` gives exactly one frame of 20 ms, 0.7 ms older than its input.
     pub(crate) fn to_frames(rate: u32) -> Result<Self, ResampleError> {
@@ -45,7 +45,7 @@ impl Resampler {
             interpolation: SincInterpolationType::Cubic,
             window: WindowFunction::Blackman2,
         };
-        let most = 1.0 + Self::MOST_PPM * 1e-6;
+        let most = 1.0 + Self::MAX_PPM * 1e-6;
         let converter = Async::new_sinc(1.0, most, &sinc, FRAME_SAMPLES, 1, FixedAsync::Output)
             .map_err(|error| ResampleError(error.to_string()))?;
         Ok(Self::with(Box::new(converter)))
@@ -70,7 +70,7 @@ impl Resampler {
     /// was made to.
     pub(crate) fn set_speed(&mut self, ppm: f64) {
         if let Some(converter) = self.converter.as_mut().and_then(|converter| converter.as_adjustable()) {
-            let speed = 1.0 + ppm.clamp(1.0 - Self::MOST_PPM, Self::MOST_PPM - 1.0) * 1e-6;
+            let speed = 1.0 + ppm.clamp(1.0 - Self::MAX_PPM, Self::MAX_PPM - 1.0) * 1e-6;
             // Within its bounds, so it is never refused; over one frame, so it is not heard.
             let _ = converter.set_resample_ratio(1.0 / speed, true);
         }

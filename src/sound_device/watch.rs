@@ -61,7 +61,7 @@ pub(crate) struct Heart {
 
 impl Heart {
     /// The greatest latency that is believed.
-    const MOST_LATENCY: Duration = Duration::from_secs(1);
+    const MAX_LATENCY: Duration = Duration::from_secs(1);
 
     /// One callback of `frames` sample frames, of which `missed` had no sound or no room; true for the first one, which
     /// fills the device's own buffer and so says nothing about the size of the others.
@@ -94,7 +94,7 @@ impl Heart {
     /// Notes the delay that the system reports between this callback and the air.
     pub(crate) fn note_latency(&self, latency: Duration) {
         // More is a clock that jumped, not a device.
-        if latency <= Self::MOST_LATENCY {
+        if latency <= Self::MAX_LATENCY {
             self.latency_us.store(latency.as_micros() as u32, Ordering::Relaxed);
         }
     }
@@ -146,18 +146,18 @@ impl Heart {
     }
 }
 
-/// The largest bite that a device took of late: one huge bite must not delay the sound for ever after.
+/// The largest period that a device took of late: one huge period must not delay the sound for ever after.
 #[derive(Debug, Default)]
-pub(crate) struct Bite {
+pub(crate) struct CallbackPeriod {
     latest: usize,
     before: usize,
     since: MediaTime,
 }
 
-impl Bite {
+impl CallbackPeriod {
     const WINDOW: Duration = Duration::from_secs(2);
 
-    /// Notes a bite of `frames` (0: none); the largest one of the last 2 to 4 s.
+    /// Notes a period of `frames` (0: none); the largest one of the last 2 to 4 s.
     pub(crate) fn note(&mut self, frames: usize, now: MediaTime) -> usize {
         if now.since(self.since) >= Self::WINDOW {
             *self = Self { latest: 0, before: self.latest, since: now };
@@ -269,9 +269,9 @@ mod tests {
 
     #[test]
     fn a_huge_bite_is_forgotten_after_some_seconds() {
-        let mut bite = Bite::default();
+        let mut period = CallbackPeriod::default();
         let largest = [(480, 1), (24_000, 10), (480, 1000), (480, 2100), (480, 4200), (480, 4300)]
-            .map(|(frames, millis)| bite.note(frames, MediaTime::from_millis(millis)));
+            .map(|(frames, millis)| period.note(frames, MediaTime::from_millis(millis)));
         assert_eq!(largest, [480, 24_000, 24_000, 24_000, 480, 480]);
     }
 

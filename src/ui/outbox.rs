@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use crate::controller::{Command, ControllerGone, Handle, Pressed, Unsent};
 
 /// Presses that wait at most: far more than a person makes while a controller is held up.
-const MOST: usize = 512;
+const MAX: usize = 512;
 
 /// Commands that wait.
 #[derive(Debug, Default)]
@@ -18,7 +18,7 @@ impl Outbox {
     pub fn send(&mut self, handle: &Handle, command: Command) -> Result<(), ControllerGone> {
         let absorbed = self.waiting.back_mut().is_some_and(|last| last.absorb(&command));
         if !absorbed {
-            if self.waiting.len() >= MOST && !handle.shuts_a_gate(&command) {
+            if self.waiting.len() >= MAX && !handle.shuts_a_gate(&command) {
                 tracing::warn!("the controller is held up: a press is lost");
                 return Ok(());
             }

@@ -21,7 +21,7 @@ use super::theme::{Palette, Type, radius, space};
 const WIDTH: f32 = 372.0;
 
 /// The panel's width in a narrow window.
-const LEAST_WIDTH: f32 = 300.0;
+const MIN_WIDTH: f32 = 300.0;
 
 /// Width that a call's controls need beside the panel, in points.
 const CONTROLS_NEED: f32 = 412.0;
@@ -36,7 +36,7 @@ const FRAME_RATES: [u32; 4] = [10, 15, 24, 30];
 const BIT_RATES: [u32; 7] = [250, 500, 1000, 1500, 2500, 4000, 6000];
 
 fn width_in(window: Rect) -> f32 {
-    (window.width() - CONTROLS_NEED).clamp(LEAST_WIDTH, WIDTH)
+    (window.width() - CONTROLS_NEED).clamp(MIN_WIDTH, WIDTH)
 }
 
 /// The part of `window` beside the open panel.
