@@ -68,7 +68,7 @@ pub struct Report {
     pub wire_bytes: f64,
     /// Lines of the latest picture.
     pub lines: u32,
-    /// Samples of sound that were made up so far, silence left out.
+    /// Samples of concealed sound so far, silence left out.
     pub concealed_samples: f64,
     /// Samples of sound so far.
     pub samples: f64,

@@ -42,7 +42,7 @@ pub struct ChangeFigures {
     pub frozen_percent: f64,
     /// The longest time between two pictures of either side, in seconds.
     pub longest_gap: f64,
-    /// Percent of the sound that was made up.
+    /// Concealed sound in percent.
     pub audio_concealed_percent: f64,
     /// Pictures shown a second.
     pub fps: f64,
@@ -102,7 +102,7 @@ mod tests {
     use super::*;
     use crate::cli::bench::network::Sample;
 
-    /// A call that stands still from second 11 to 12, while nothing is made up but in that second.
+    /// A call that stands still from second 11 to 12, while nothing is concealed but in that second.
     fn figures(peer: &'static str) -> ChangeFigures {
         let sample = |at: f64| Sample {
             at,

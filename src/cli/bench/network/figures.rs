@@ -24,7 +24,7 @@ pub struct NetworkFigures {
     pub latency_ms_p50: f64,
     /// The same for the slowest twentieth.
     pub latency_ms_p95: f64,
-    /// Percent of the sound that was made up.
+    /// Concealed sound in percent.
     pub audio_concealed_percent: f64,
     /// Video payload that arrives.
     pub kbps: f64,
