@@ -14,7 +14,10 @@ fn one_zbus_without_tokio() {
 
     let enabled = features_of("zbus");
     assert!(!enabled.is_empty(), "cargo names no feature of zbus");
-    assert!(!enabled.iter().any(|feature| feature == "tokio"), "something enables zbus/tokio; its features: {enabled:?}");
+    assert!(
+        !enabled.iter().any(|feature| feature == "tokio"),
+        "something enables zbus/tokio; its features: {enabled:?}"
+    );
 }
 
 /// x11rb is shared with the window's libraries: a second version is a second connection layer to the X server.

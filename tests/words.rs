@@ -152,8 +152,9 @@ fn sentences(text: &str) -> Vec<String> {
         let last = all.last_mut().expect("one sentence at least");
         last.push_str(if last.is_empty() { "" } else { " " });
         last.push_str(word);
-        let next_begins =
-            words.peek().is_some_and(|next| next.starts_with(|letter: char| letter.is_uppercase() || letter == '`' || letter == '['));
+        let next_begins = words.peek().is_some_and(|next| {
+            next.starts_with(|letter: char| letter.is_uppercase() || letter == '`' || letter == '[')
+        });
         if word.ends_with(['.', ':', '!', '?']) && next_begins {
             all.push(String::new());
         }
