@@ -21,7 +21,7 @@ pub struct VideoFrame {
     width: u32,
     height: u32,
     data: Vec<u8>,
-    /// When the camera gave the picture, or, for a remote one, when its last packet arrived.
+    /// When this computer's camera gave the picture; zero in a picture that was decoded.
     pub captured_at: MediaTime,
 }
 

@@ -11,7 +11,10 @@ use bytes::Bytes;
 use super::*;
 use crate::call::{Consent, Description};
 use crate::encoder::video::VideoEncoding;
-use crate::media::{EncodedAudio, EncodedVideo, FramePool, FrameSlot, MediaTime, VideoBudget, VideoFormat, VideoFrame};
+use crate::media::{
+    FramePool, FrameSlot, MediaTime, OutgoingPicture, OutgoingSound, ReceivedPicture, ReceivedSound, VideoBudget,
+    VideoFormat, VideoFrame,
+};
 
 mod hostile;
 mod network;
@@ -30,7 +33,7 @@ struct Side {
     peer: Peer,
     events: Receiver<PeerEvent>,
     picture: Arc<FrameSlot>,
-    sound: Arc<Mutex<Vec<EncodedAudio>>>,
+    sound: Arc<Mutex<Vec<ReceivedSound>>>,
     wire: Arc<Wire>,
 }
 
@@ -167,7 +170,7 @@ impl Camera {
             Arc::clone(&slot),
             format,
             || VideoBudget::UNLIMITED,
-            move |unit: EncodedVideo| {
+            move |unit: OutgoingPicture| {
                 for peer in &peers {
                     peer.send_video(&unit);
                 }
@@ -230,9 +233,9 @@ fn serve(side: &Side, camera: &Camera, wanted: impl Fn(&PeerEvent) -> bool) -> P
     })
 }
 
-fn sound(number: u64) -> EncodedAudio {
-    let at = MediaTime::from_millis(number * 20);
-    EncodedAudio { data: Bytes::from(vec![number as u8; 60]), sequence: 0, rtp_timestamp: 0, at, recovered: false }
+fn sound(number: u64) -> OutgoingSound {
+    let captured_at = MediaTime::from_millis(number * 20);
+    OutgoingSound { data: Bytes::from(vec![number as u8; 60]), captured_at }
 }
 
 /// Connects, and waits for the first picture on both sides.
@@ -339,7 +342,8 @@ fn a_far_side_gets_the_access_units_undecoded_when_it_wants_them() {
     camera.keyframe();
     let first = received.recv_timeout(TIMEOUT).unwrap();
     assert!(first.keyframe);
-    echo.send_video(&first);
+    let ReceivedPicture { data, keyframe, arrived_at: captured_at, .. } = first;
+    echo.send_video(&OutgoingPicture { data, keyframe, captured_at });
     serve(&caller, &camera, |event| matches!(event, PeerEvent::FirstFrame { width: 320, height: 180 }));
     drop(camera);
     close(&[&caller]);

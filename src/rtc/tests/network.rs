@@ -120,7 +120,7 @@ fn a_keyframe_of_half_a_megabyte_arrives_whole() {
     sender.wait_for(|event| *event == PeerEvent::KeyframeRequested);
     let unit = |data: &[u8], keyframe| {
         let data = Bytes::copy_from_slice(data);
-        EncodedVideo { data, keyframe, captured_at: MediaTime::now(), rtp_timestamp: 0 }
+        OutgoingPicture { data, keyframe, captured_at: MediaTime::now() }
     };
     let mut data = vec![0, 0, 0, 1, 0x67, 66, 0, 0, 0, 1, 0x65];
     data.resize(500_000, 0xaa);
