@@ -1,7 +1,7 @@
-//! Which cameras are plugged in, and what each can do.
+//! The list of cameras that are plugged in, with their modes.
 //!
 //! Looking at a camera's modes opens it for a moment (without streaming, so its light stays off), which some systems
-//! let only one program do; a camera that is open here must not be looked at again, so what is known of each is kept.
+//! let only one program do; a camera that is open here must not be looked at again, so the modes of each are kept.
 
 use crate::device::{DeviceError, DeviceFault};
 
@@ -111,7 +111,7 @@ fn sizes(modes: &[CameraMode]) -> Vec<(u32, u32, u32)> {
 mod tests {
     use super::super::mode::{Encoding, FrameRate};
     use super::*;
-    use crate::device::{DeviceError, DeviceFault, DeviceKind};
+    use crate::device::DeviceKind;
 
     const fn mode(encoding: Encoding, width: u32, height: u32, fps: u32) -> CameraMode {
         CameraMode { encoding, width, height, rate: FrameRate::whole(fps) }

@@ -1,8 +1,7 @@
 //! Turns a camera's raw buffer into an I420 frame of the wanted size, on the capture thread.
 //!
 //! Buffers of the wanted size are converted straight into the frame, and planes are scaled straight out of the buffer;
-//! what must be unpacked first goes through memory that is kept. Padding at the ends of rows is stepped over
-//! everywhere.
+//! packed formats go through memory that is kept. Padding at the ends of rows is stepped over everywhere.
 
 mod error;
 mod jpeg;

@@ -53,7 +53,7 @@ pub(super) fn turn_if_free() -> Option<MutexGuard<'static, ()>> {
     }
 }
 
-/// Keeps what was found at `node`.
+/// Keeps the camera that was found at `node`.
 pub fn remember(node: &Node, finding: Finding) {
     let mut known = known();
     known.retain(|(other, _)| other.index != node.index);

@@ -1,11 +1,11 @@
-//! `visavis doctor`: does each part that a call needs work? One line each; exit status 0 only when no line says
-//! "problem". A device that was chosen away is none.
+//! `visavis doctor`: a check of each part that a call needs. One line each; exit status 0 only when no line says
+//! "problem". A device that is set to `none` is no problem.
 
 use std::cell::RefCell;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 
-use crate::device::{DeviceChoice, DeviceError, DeviceFault, DeviceKind};
+use crate::device::{DeviceChoice, DeviceFault, DeviceKind};
 use crate::controller::{Command, Controller, Event, VideoChoice, echo_id};
 use crate::identity::plain_text;
 use crate::media::Preset;
@@ -16,7 +16,7 @@ use super::ending;
 use super::options::CommonOptions;
 
 /// How long devices may take to open, and how long Echo may take to return a picture.
-const PATIENCE: Duration = Duration::from_secs(10);
+const DEVICE_TIMEOUT: Duration = Duration::from_secs(10);
 const OFFLINE: &str = "there is no network; only people on this computer can be found";
 /// How long a microphone is listened to: silence is told after four seconds.
 const LISTENING: Duration = Duration::from_secs(5);
@@ -24,7 +24,7 @@ const LISTENING: Duration = Duration::from_secs(5);
 const MAX_FINDING: usize = 1000;
 const SILENT: &str = "gave no answer in time.";
 
-/// Opens each device once, calls Echo once, and says what it found.
+/// Opens each device once, calls Echo once, and reports the results.
 pub fn run(common: &CommonOptions) -> anyhow::Result<()> {
     let options = common.open()?;
     let (folder, shared) = (options.profile.dir().display().to_string(), options.profile.others_can_write());
@@ -50,7 +50,7 @@ pub fn run(common: &CommonOptions) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Prints what was found; gives `works` back.
+/// Prints a result; gives `works` back.
 fn line(works: bool, part: &str, finding: &str) -> std::io::Result<bool> {
     let mark = if works { "ok     " } else { "problem" };
     // Anything that an interrupted check has not found is no problem.
@@ -94,7 +94,7 @@ fn speaker(controller: &Controller) -> std::io::Result<bool> {
     }
 }
 
-/// Whether what changes is kept, and by this person alone.
+/// Whether changes are kept, and by this person alone.
 fn profile(controller: &Controller, folder: &str, shared: bool) -> std::io::Result<bool> {
     let finding = match controller.unsaved() {
         Some(reason) => reason.to_owned(),
@@ -209,7 +209,7 @@ impl Checkup {
     }
 
     fn wait<T>(&self, pick: impl FnMut(&Event) -> Option<T>) -> Option<T> {
-        self.wait_for(PATIENCE, pick)
+        self.wait_for(DEVICE_TIMEOUT, pick)
     }
 
     fn wait_for<T>(&self, patience: Duration, mut pick: impl FnMut(&Event) -> Option<T>) -> Option<T> {

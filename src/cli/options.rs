@@ -58,7 +58,7 @@ pub struct CommonOptions {
 }
 
 impl CommonOptions {
-    /// Finds and locks the profile, and gathers what the controller needs. The error is one sentence for a person.
+    /// Finds and locks the profile, and gathers the controller's options. The error is one sentence for a person.
     pub fn open(&self) -> anyhow::Result<Options> {
         Ok(Options {
             profile: Profile::open(self.profile.as_deref())?,

@@ -10,14 +10,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::runtime::{Builder, Runtime};
 
-use crate::device::{DeviceFault, DeviceKind};
+use crate::device::DeviceKind;
 use crate::call::{CallError, CallMachine, CallState, ConversationId, Input, Link, Participant, Standing};
-use crate::identity::{ContactLink, Identity, PeerId};
+use crate::identity::{Identity, PeerId};
 use crate::media::{Latest, LevelMeter, MediaTime, VideoFormat};
 use crate::media_send::MediaSend;
 use crate::rtc::{Engine, PeerEvent};
-use crate::store::{Settings, Store};
-use crate::voice_processing::{Processing, ProcessingSwitches, VoiceProcessor};
+use crate::store::Store;
+use crate::voice_processing::{ProcessingSwitches, VoiceProcessor};
 
 use super::absence::Absences;
 use super::device_list::DeviceList;

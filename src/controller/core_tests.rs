@@ -6,12 +6,14 @@ use super::*;
 use crate::call::{Message, Press};
 use crate::controller::Command;
 use crate::controller::lanes::{Lanes, Next};
-use crate::device::{DeviceChoice, DeviceError, DeviceFault};
+use crate::controller::peer_lane::PeerLane;
+use crate::device::DeviceChoice;
 use crate::store::Profile;
 
 struct Rig {
     core: Core,
     lanes: Lanes,
+    peers: PeerLane,
     events: Receiver<Event>,
     _folder: tempfile::TempDir,
 }
@@ -36,11 +38,11 @@ fn rig() -> Rig {
         Arc::new(identity),
         store,
         Arc::default(),
-        (senders.parts, senders.peers),
+        (senders.parts, senders.peers.clone()),
         Box::new(move |event| told.send(event).unwrap()),
         (Arc::new(Latest::new()), Arc::new(|_| {})),
     );
-    Rig { core: core.unwrap(), lanes, events, _folder: folder }
+    Rig { core: core.unwrap(), lanes, peers: senders.peers, events, _folder: folder }
 }
 
 /// Takes what comes by itself until a report is as wanted.
@@ -71,7 +73,7 @@ fn a_call_with_echo_is_made_and_released_while_the_lanes_of_others_are_full() {
         let mut bytes = [7; 32];
         bytes[..4].copy_from_slice(&(number % 40).to_le_bytes());
         let message = Message::Leave { conversation: ConversationId::from_bits(number.into()) };
-        rig.core.peers.put(crate::signaling::SignalingEvent::Received { from: PeerId::from_bytes(bytes), message });
+        rig.peers.put(crate::signaling::SignalingEvent::Received { from: PeerId::from_bytes(bytes), message });
     }
     let video = crate::controller::VideoChoice::Off;
     let to = crate::controller::echo_id();

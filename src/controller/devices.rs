@@ -1,6 +1,6 @@
 //! Devices of a call: what is captured, and the notices of a device that fails or comes back.
 
-use crate::device::{DeviceChoice, DeviceError, DeviceKind};
+use crate::device::DeviceChoice;
 use crate::call::{CallState, ConversationId, Input, Press};
 
 

@@ -21,7 +21,7 @@ use crate::voice_processing::VoiceProcessor;
 
 use super::lanes::PartSenders;
 use super::system_event::SystemEvent;
-use super::{DeviceFault, Event};
+use super::Event;
 use sound_sink::sound_sink;
 
 /// What shall be captured.

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use crate::device::{DeviceFault, DeviceKind};
 
-use super::{DeviceFault, Notice, NoticeKind};
+use super::{Notice, NoticeKind};
 
 /// Quiet notes, the latest few.
 #[derive(Debug, Default)]

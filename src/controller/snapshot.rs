@@ -10,7 +10,7 @@ use crate::identity::{PeerId, PictureError};
 use crate::media::{FrameSlot, LevelMeter, MediaTime};
 use crate::store::{Settings, StoreError};
 
-use super::event::{DeviceFault, PresenceRoute, ReceivedStats, SentStats};
+use super::event::{PresenceRoute, ReceivedStats, SentStats};
 use super::quality::{CallSample, Quality};
 
 pub use crate::call::CallEnd as OutcomeKind;

@@ -22,12 +22,12 @@ pub(super) struct Shared {
     pub(super) done: Done,
 }
 
-/// What the microphone thread owns.
+/// State of the microphone thread.
 pub(super) struct Capture {
     pub(super) shared: Arc<Shared>,
     processor: VoiceProcessor,
     level: Arc<LevelMeter>,
-    /// The level shows what this one gave. Another microphone, which stands in for it, may share the meter.
+    /// The level is that of this microphone. Another microphone, which stands in for it, may share the meter.
     delivers: bool,
     sink: Sink,
     on_event: OnEvent,
@@ -55,7 +55,7 @@ impl Capture {
         }
     }
 
-    /// Delivers what a device recorded.
+    /// Delivers recorded sound.
     pub(super) fn deliver_recorded(&mut self, frame: &[f32], at: MediaTime) {
         if !self.closed() {
             self.delivers = true;
@@ -65,7 +65,7 @@ impl Capture {
         }
     }
 
-    /// Notes what the device `name` recorded, before it is processed.
+    /// Notes the sound of the device `name`, before it is processed.
     pub(super) fn note_silence(&mut self, name: &str, frame: &[f32], at: MediaTime) {
         if let Some(silent) = self.silence.note(frame, at) {
             self.report_silence(name, silent);

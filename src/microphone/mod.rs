@@ -21,7 +21,6 @@ mod wav;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, Thread};
-use std::time::Duration;
 
 pub use crate::sound_device::{SoundEvent, list_microphones};
 pub use unheard::UnheardSpeech;
@@ -30,12 +29,13 @@ pub use wav::fuzz_wav;
 
 use crate::device::{Consent, DeviceChoice, DeviceError, DeviceFault, DeviceKind, DeviceReason};
 use crate::media::{FRAME_SAMPLES, LevelMeter, MediaTime};
-use crate::sound_device::{DONE_WAIT, Done, SoundLog, Pace, RETRY};
-
+use crate::sound_device::{DONE_WAIT, Done, Pace, RETRY};
 use crate::voice_processing::VoiceProcessor;
-use silence::Silence;
+use capture::{Capture, Shared};
 use tone::Tone;
 use wav::WavLoop;
+
+const DEVICE: DeviceKind = DeviceKind::Microphone;
 
 /// An open microphone. Dropping it releases the device (waiting at most 2 s for that); its sink is not called
 /// afterwards.
@@ -150,7 +150,7 @@ fn run_paced(
 }
 
 const fn file_fault(reason: DeviceReason) -> DeviceError {
-    DeviceFault::Failed(reason).of(DeviceKind::Microphone)
+    DeviceFault::Failed(reason).of(DEVICE)
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use super::shared::{OnEvent, Shared};
 use crate::device::{DeviceChoice, DeviceError, DeviceFault, DeviceKind, DeviceReason};
 use crate::media::MediaTime;
 use crate::sound_device::{
-    Bite, Direction, SoundLog, Heart, RETRY, Resampler, Stall, WATCH, Wakes, Watched, Watcher, find,
+    CallbackPeriod, Direction, SoundLog, Heart, RETRY, Resampler, Stall, WATCH, Wakes, Watched, Watcher, find,
     open_output,
 };
 
@@ -98,7 +98,12 @@ impl Speaker {
         let resampler = Resampler::from_frames(rate)
             .map(Box::new)
             .map_err(|_| DeviceFault::Failed(DeviceReason::SampleRate(rate)).of(DEVICE))?;
-        self.shared.attach(Feed::Device { ring, resampler, heart: Arc::clone(&heart), bite: Bite::default() });
+        self.shared.attach(Feed::Device {
+            ring,
+            resampler,
+            heart: Arc::clone(&heart),
+            period: CallbackPeriod::default(),
+        });
         // Declared after the stream, so dropped before it: the feed ends before the device is released.
         let _detach = DetachOnDrop { heart: &heart, playout };
         let mut stall = Stall::new(MediaTime::now());

@@ -10,7 +10,7 @@ pub enum SoundEvent {
         /// The system's name for it.
         name: String,
     },
-    /// The device does not work. Reported once for each change of what is wrong; Visavis retries about once a second.
+    /// The device does not work. Reported once for each change of the fault; Visavis retries about once a second.
     Fault(DeviceError),
     /// Sound flows again after a fault.
     Recovered {

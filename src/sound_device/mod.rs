@@ -1,5 +1,5 @@
-//! Parts that the microphone and the speaker share: finding a sound device, building its real-time stream, and telling
-//! what is wrong with it.
+//! Parts that the microphone and the speaker share: the search for a sound device, its real-time stream, and the watch
+//! over it.
 //!
 //! ```text
 //! microphone: device callback -> ring -> microphone thread -> 48 kHz mono frames of 20 ms
@@ -30,4 +30,4 @@ pub use host::{list_microphones, list_speakers};
 pub(crate) use pace::Pace;
 pub(crate) use resample::{ResampleError, Resampler};
 pub(crate) use stream::{PlayRing, RecordRing, Wakes, open_input, open_output};
-pub(crate) use watch::{Bite, DONE_WAIT, Done, Failure, SoundLog, Heart, RETRY, Stall, WATCH};
+pub(crate) use watch::{CallbackPeriod, DONE_WAIT, Done, Failure, SoundLog, Heart, RETRY, Stall, WATCH};

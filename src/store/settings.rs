@@ -1,4 +1,4 @@
-//! What a person can set, with the values that a newcomer starts with.
+//! Settings of a person, with their defaults.
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::{Map, Value};
@@ -46,7 +46,7 @@ pub struct Settings {
     pub microphone: DeviceChoice,
     /// The speaker.
     pub speaker: DeviceChoice,
-    /// Take out of the microphone's sound what the speaker plays.
+    /// Remove the speaker's sound from the microphone's.
     pub echo_cancellation: bool,
     /// Take steady noise out of the microphone's sound.
     pub noise_suppression: bool,
@@ -112,7 +112,7 @@ impl Settings {
         }
     }
 
-    /// The same with what cannot be used made usable: a name fit to be shown, numbers within their ranges.
+    /// The same settings made usable: a name fit to be shown, numbers within their ranges.
     pub fn within_limits(self) -> Self {
         let kbps = VideoFormat::KBPS_RANGE;
         Self {

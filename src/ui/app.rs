@@ -34,7 +34,7 @@ const MIN_SIZE: [f32; 2] = [720.0, 480.0];
 /// Longest time that one's own picture waits to be drawn with those of others.
 const OWN_PICTURE_WITHIN: Duration = Duration::from_millis(40);
 
-/// Between tries to send what the controller had no room for.
+/// Interval between tries to send waiting commands.
 const SEND_AGAIN: Duration = Duration::from_millis(20);
 
 /// Asks the window to draw again; any thread may call it, as often as it likes.
@@ -193,7 +193,7 @@ impl Window {
         self.send_waiting(ui.ctx());
     }
 
-    /// Sends what waited for room, and comes back while something does.
+    /// Sends waiting commands, and comes back while some are left.
     fn send_waiting(&mut self, ctx: &egui::Context) {
         if self.outbox.flush(&self.handle).is_err() {
             ctx.send_viewport_cmd(ViewportCommand::Close);

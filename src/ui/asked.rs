@@ -9,14 +9,14 @@ pub enum Asked {
     AddContact,
     /// Open the dialog that renames a contact.
     Rename {
-        /// Whom.
+        /// ID of the person.
         id: PeerId,
         /// The name shown now.
         name: String,
     },
     /// Ask before a contact is removed.
     Remove {
-        /// Whom.
+        /// ID of the person.
         id: PeerId,
         /// The name shown now.
         name: String,

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use eframe::egui::{self, Align2, Area, CornerRadius, Frame, Id, Margin, Rect, Stroke, Ui, pos2, vec2};
 
-use crate::device::{DeviceFault, DeviceKind};
+use crate::device::DeviceKind;
 use crate::controller::{Command, NoticeKind};
 use crate::store::Settings;
 
@@ -41,7 +41,7 @@ const fn stays(kind: &NoticeKind) -> Option<f64> {
     }
 }
 
-/// What a note says.
+/// Text of a note.
 pub fn said(kind: &NoticeKind, words: Words, settings: &Settings) -> String {
     match kind {
         NoticeKind::RangDuringCall { name } => words.with_name(Text::RangDuringCall, name),

@@ -1,4 +1,4 @@
-//! What is sent and received, laid over a call: the overlay for whoever wants to know why.
+//! The statistics overlay of a call: the figures of what is sent and received.
 
 mod chart;
 mod lines;
@@ -25,7 +25,7 @@ const WIDTH: f32 = 404.0;
 /// How long the button says that it has copied, in seconds.
 const COPIED_FOR: f64 = 2.0;
 
-/// What the overlay remembers between frames.
+/// State of the overlay between frames.
 #[derive(Debug, Default)]
 pub struct Statistics {
     charts: HashMap<PeerId, Chart>,

@@ -19,7 +19,7 @@ pub enum ConvertError {
     /// No JPEG, or a damaged one.
     #[error("not a JPEG picture: {0}")]
     Jpeg(String),
-    /// What the packed-pixel kernel said.
+    /// Error of the packed-pixel kernel.
     #[error("the picture could not be unpacked: {0}")]
     Unpack(#[from] YuvError),
 }

@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use super::*;
-use crate::call::CallError;
 use crate::controller::Gates;
 use crate::controller::lanes::{Lanes, Next};
 use crate::media::{MediaTime, Preset};
