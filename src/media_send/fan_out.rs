@@ -67,7 +67,7 @@ impl FanOut {
     }
 
     /// Sends a picture to everybody, unless the camera's gate is shut.
-    pub fn send_video(&self, video: &OutgoingPicture) {
+    pub fn send_video(&self, picture: &OutgoingPicture) {
         if self.gates.video_is_shut() {
             return;
         }
@@ -77,7 +77,7 @@ impl FanOut {
     }
 
     /// Sends sound to everybody, unless the microphone's gate is shut.
-    pub fn send_audio(&self, audio: &OutgoingSound) {
+    pub fn send_audio(&self, sound: &OutgoingSound) {
         if self.gates.sound_is_shut() {
             return;
         }

@@ -67,7 +67,7 @@ impl MediaSend {
                 Arc::clone(&self.pictures),
                 format,
                 move || budget.video_budget(),
-                move |video| fan_out.send_video(&video),
+                move |picture| fan_out.send_video(&picture),
             )
             .inspect_err(|error| tracing::error!("no thread to encode video on: {error}"))
             .ok();

@@ -37,7 +37,7 @@ impl SoundSender {
             tracing::debug!("the protection of sound could not be set: {error}");
         }
         match encoder.encode(samples, captured_at) {
-            Ok(audio) => self.fan_out.send_audio(&audio),
+            Ok(sound) => self.fan_out.send_audio(&sound),
             Err(error) => tracing::warn!("a sound frame could not be encoded: {error}"),
         }
     }

@@ -156,6 +156,7 @@ const fn file_fault(reason: DeviceReason) -> DeviceError {
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc::{Receiver, sync_channel};
+    use std::time::Duration;
 
     use super::*;
 

@@ -1,6 +1,7 @@
 //! The microphone against a real sound server: one of its own, without hardware.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::time::Duration;
 
 use super::*;
 use crate::media::SAMPLE_RATE;
