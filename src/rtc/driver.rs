@@ -13,7 +13,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use rtc::peer_connection::configuration::RTCOfferOptions;

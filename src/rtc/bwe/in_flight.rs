@@ -94,7 +94,7 @@ mod tests {
     #[test]
     fn a_late_report_holds_what_follows_until_it_comes_or_is_given_up() {
         let start = Instant::now();
-        let (pushback, mut in_flight) = (Pushback::default(), InPushback::default());
+        let (pushback, mut in_flight) = (Pushback::default(), InFlight::default());
         // Something comes all the time, though not steadily.
         let held = |pushback: &Pushback, ms: u64| {
             let at = MediaTime::of(start) + MS(ms);
@@ -121,7 +121,7 @@ mod tests {
     /// takes `ways` ms, there and back, instead of 20 after the first second.
     fn held_ms(ways: [u64; 2]) -> [u64; 3] {
         let start = Instant::now();
-        let (pushback, mut in_flight) = (Pushback::default(), InPushback::default());
+        let (pushback, mut in_flight) = (Pushback::default(), InFlight::default());
         let way = |n: usize, left: u64| if left < 1000 { 20 } else { ways[n] };
         let mut held = [0; 3];
         let mut steps = 0;

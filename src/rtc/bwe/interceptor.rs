@@ -129,7 +129,6 @@ impl CongestionControl {
             path.rtt_restarts(took);
         }
         path.set_loss(self.estimator.loss().typical());
-        path.set_queuing_delay(self.estimator.queue());
         let acked = Acked {
             number: feedback.base_sequence_number.wrapping_add(feedback.packet_status_count.wrapping_sub(1)),
             took,
@@ -155,10 +154,10 @@ impl CongestionControl {
             (self.on_keyframe_needed)();
             return false;
         }
-        if !worth || full || self.on_request.rate.bps() > self.estimator.target_bps() / 2 {
+        if !worth || full || self.on_request.rate.bps() > self.state.path.wire_bps() / 2 {
             return false;
         }
-        let again = self.state.path.rtt() + self.estimator.queue() + REPAIR_MARGIN;
+        let again = self.state.path.rtt() + self.state.path.queuing_delay() + REPAIR_MARGIN;
         match self.retransmissions.grant(&request, again, now) {
             Some(granted) => {
                 *packet = Box::new(granted);
@@ -179,6 +178,7 @@ impl CongestionControl {
     fn publish(&self) {
         let repairs = self.on_request.rate.bps() + self.ahead.rate.bps();
         let total = self.estimator.target_bps();
+        self.state.path.set_queuing_delay(self.estimator.queue());
         self.state.path.set_target(total, total.saturating_sub(repairs).max(MIN_FOR_NEW_BPS));
     }
 }

@@ -57,6 +57,7 @@ impl PathState {
     }
 
     /// Least RTT of the path; zero before the first sample.
+    #[cfg(test)]
     pub(super) fn min_rtt(&self) -> Duration {
         Duration::from_micros(self.min_rtt_us.load(Relaxed))
     }
