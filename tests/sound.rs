@@ -14,7 +14,6 @@ use visavis::encoder::audio::AudioEncoder;
 use visavis::media::{FRAME_SAMPLES, MediaTime, OutgoingSound, ReceivedSound};
 use visavis::playout::{AudioInput, Playout, Sound, SoundEvent, list_speakers};
 
-
 #[path = "support/sound_session.rs"]
 mod session;
 #[path = "../src/sound_device/test_signal.rs"]

@@ -22,9 +22,9 @@ mod report;
 mod restart;
 mod state;
 
+pub use crate::device::Consent;
 pub use conversation::Conversation;
 pub use description::{Candidate, CandidateKind, Description, DescriptionKind, DtlsSetup};
-pub use crate::device::Consent;
 pub(crate) use early_candidates::EarlyCandidates;
 pub use effect::{Effect, Role};
 pub use error::{CallError, DisconnectReason};

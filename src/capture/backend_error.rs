@@ -41,9 +41,7 @@ impl BackendError {
     /// The fault that it means; `streaming` tells a camera that went away from one that never was there.
     pub fn into_fault(self, streaming: bool) -> DeviceError {
         match self.os_error {
-            Some(libc::ENODEV | libc::ENXIO | libc::ENOENT) if streaming => {
-                DeviceFault::Unplugged.of(CAMERA)
-            }
+            Some(libc::ENODEV | libc::ENXIO | libc::ENOENT) if streaming => DeviceFault::Unplugged.of(CAMERA),
             Some(libc::ENODEV | libc::ENXIO | libc::ENOENT) => DeviceFault::Missing.of(CAMERA),
             Some(libc::EBUSY) => DeviceFault::Busy.of(CAMERA),
             Some(libc::EACCES | libc::EPERM) => DeviceFault::Forbidden.of(CAMERA),

@@ -20,12 +20,11 @@ use std::time::Duration;
 use crate::device::{Consent, DeviceChoice, DeviceError, DeviceFault, DeviceKind, DeviceReason, FaultLog};
 use crate::media::{MediaTime, VideoFormat};
 
-
 use super::interrupt::interrupt;
 use super::outputs::Outputs;
 use super::rate::FpsMeter;
-use super::source;
 use super::session::{End, Opened, Report, Session, Sink};
+use super::source;
 use super::stop::Stop;
 
 const CAMERA: DeviceKind = DeviceKind::Camera;

@@ -10,7 +10,6 @@ use super::*;
 use crate::device::{Consent, DeviceChoice, DeviceError, DeviceFault, DeviceKind, DeviceReason};
 use crate::media::{FrameSlot, VideoFormat, VideoFrame};
 
-
 /// Longer than anything here takes on a busy machine.
 pub const TIMEOUT: Duration = Duration::from_secs(30);
 pub const DEVICE: DeviceKind = DeviceKind::Camera;

@@ -8,9 +8,7 @@ mod jpeg;
 mod layout;
 mod limited;
 
-use yuv::{
-    BufferStoreMut, YuvConversionMode, YuvPackedImage, YuvPlanarImageMut, YuvRange, YuvStandardMatrix,
-};
+use yuv::{BufferStoreMut, YuvConversionMode, YuvPackedImage, YuvPlanarImageMut, YuvRange, YuvStandardMatrix};
 
 use crate::media::{Planes, Scaler, VideoFrame};
 

@@ -8,8 +8,8 @@ use crate::media::VideoFormat;
 use super::backend_error::BackendError;
 #[cfg(not(target_os = "linux"))]
 use super::backend_nokhwa as backend;
-use super::finding::{Finding, Node, remember, turn_to_open};
 use super::convert::RawPicture;
+use super::finding::{Finding, Node, remember, turn_to_open};
 use super::mode::{CameraMode, rank};
 #[cfg(target_os = "linux")]
 use super::v4l2 as backend;

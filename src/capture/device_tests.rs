@@ -257,10 +257,9 @@ fn child_unplug() {
 fn child_busy_and_forbidden() {
     let Some(rig) = Rig::here() else { return };
     rig.plug(0, "fmt YUYV 640x480 30\n");
-    for (control, fault) in [
-        ("video0.busy", DeviceFault::Busy.of(DEVICE)),
-        ("video0.deny", DeviceFault::Forbidden.of(DEVICE)),
-    ] {
+    for (control, fault) in
+        [("video0.busy", DeviceFault::Busy.of(DEVICE)), ("video0.deny", DeviceFault::Forbidden.of(DEVICE))]
+    {
         rig.set(control);
         let open = open(NAME, format(640, 480));
         open.expect_fault(fault);

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use super::backend_nokhwa;
 use super::camera_tests::{DEVICE, format, open};
-use super::finding::{Finding, Node};
 use super::convert::Converter;
 use super::device_tests::{NAME, Rig, expect_scrolling_bars, run_with_fake_cameras, sequence};
+use super::finding::{Finding, Node};
 use super::mode::{CameraMode, Encoding, FrameRate};
 use super::*;
 use crate::device::{DeviceError, DeviceFault, DeviceReason};

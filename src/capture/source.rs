@@ -134,8 +134,9 @@ fn open_device(name: Option<&str>, format: VideoFormat) -> Result<Device, Device
 /// more than that of the nodes after it, but for formats that cannot be read: with those there is nothing that a person
 /// could do.
 fn tells_more(fault: &DeviceError, before: &DeviceError) -> bool {
-    let unreadable =
-        |fault: &DeviceError| matches!(fault, DeviceError { fault: DeviceFault::Failed(DeviceReason::CameraFormats(_)), .. });
+    let unreadable = |fault: &DeviceError| {
+        matches!(fault, DeviceError { fault: DeviceFault::Failed(DeviceReason::CameraFormats(_)), .. })
+    };
     let missing = |fault: &DeviceError| matches!(fault, DeviceError { fault: DeviceFault::Missing, .. });
     missing(before) || (unreadable(before) && !unreadable(fault) && !missing(fault))
 }

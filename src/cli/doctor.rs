@@ -5,8 +5,8 @@ use std::cell::RefCell;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 
-use crate::device::{DeviceChoice, DeviceFault, DeviceKind};
 use crate::controller::{Command, Controller, Event, VideoChoice, echo_id};
+use crate::device::{DeviceChoice, DeviceFault, DeviceKind};
 use crate::identity::plain_text;
 use crate::media::Preset;
 use crate::network::{self, Standing};

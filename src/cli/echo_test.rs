@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 
 use crate::controller::{Command, Controller, Event, Options, ReceivedStats, SentStats, VideoChoice, echo_id};
+use crate::device::DeviceChoice;
 use crate::identity::plain_text;
 use crate::media::Preset;
-use crate::device::DeviceChoice;
 
 use super::ending;
 use super::options::CommonOptions;

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::device::DeviceKind;
 use crate::call::{CallError, CallState, ConversationId, Input, InviteId, Press};
+use crate::device::DeviceKind;
 use crate::identity::{ContactLink, PeerId, PictureError};
 use crate::media::{MediaTime, VideoFormat};
 use crate::playout::Sound;

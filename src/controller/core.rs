@@ -10,8 +10,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::runtime::{Builder, Runtime};
 
-use crate::device::DeviceKind;
 use crate::call::{CallError, CallMachine, CallState, ConversationId, Input, Link, Participant, Standing};
+use crate::device::DeviceKind;
 use crate::identity::{Identity, PeerId};
 use crate::media::{Latest, LevelMeter, MediaTime, VideoFormat};
 use crate::media_send::MediaSend;

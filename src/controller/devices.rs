@@ -1,8 +1,7 @@
 //! Devices of a call: what is captured, and the notices of a device that fails or comes back.
 
-use crate::device::DeviceChoice;
 use crate::call::{CallState, ConversationId, Input, Press};
-
+use crate::device::DeviceChoice;
 
 use super::core::Core;
 use super::local_media::{MediaWish, Released};

@@ -67,9 +67,7 @@ impl From<StoreError> for Refusal {
 impl From<Refusal> for CallError {
     fn from(refusal: Refusal) -> Self {
         Self::BadArgument(match refusal {
-            Refusal::NoLink => {
-                "There is no Visavis link or ID in this; ask for it again and copy it whole.".to_owned()
-            }
+            Refusal::NoLink => "There is no Visavis link or ID in this; ask for it again and copy it whole.".to_owned(),
             Refusal::OwnLink => "This is your own link; give it to others.".to_owned(),
             Refusal::BadPicture(error) => error.to_string(),
             Refusal::PictureInTurn => "Another picture is still being read; try again.".to_owned(),
@@ -256,8 +254,7 @@ mod tests {
 
     fn directory() -> (Directory, Store, tempfile::TempDir) {
         let folder = tempfile::tempdir().unwrap();
-        let (identity, store) =
-            (Identity::load_or_create(folder.path()).unwrap(), Store::open(folder.path()).unwrap());
+        let (identity, store) = (Identity::load_or_create(folder.path()).unwrap(), Store::open(folder.path()).unwrap());
         let directory = Directory::new(Arc::new(identity), &store, Lanes::new().0.parts.system).unwrap();
         (directory, store, folder)
     }

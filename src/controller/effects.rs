@@ -13,10 +13,10 @@ use crate::playout::Sound;
 use crate::rtc::{PeerSinks, VideoSink};
 
 use super::core::{Core, unix_seconds};
+use super::engine_lane::EngineLane;
 use super::frame_trace::traced_slot;
 use super::people::echo_id;
 use super::remote::Remote;
-use super::engine_lane::EngineLane;
 use super::system_event::{Hint, SystemEvent};
 use super::{Event, NoticeKind, Outcome};
 use crate::store::HistoryRecord;

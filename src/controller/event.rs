@@ -4,8 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::device::{Change, DeviceChoice, DeviceError, DeviceFault, DeviceKind};
 use crate::call::{ConversationId, DisconnectReason, InviteId};
+use crate::device::{Change, DeviceChoice, DeviceError, DeviceFault, DeviceKind};
 use crate::identity::PeerId;
 
 pub use crate::signaling::PresenceRoute;

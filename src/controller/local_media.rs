@@ -9,9 +9,9 @@ mod sound_sink;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use crate::device::{DeviceChoice, DeviceFault, DeviceKind, StandIn};
 use crate::call::{Consent, ConversationId};
 use crate::capture::{Camera, Succession};
+use crate::device::{DeviceChoice, DeviceFault, DeviceKind, StandIn};
 use crate::encoder::VideoEncoding;
 use crate::media::{FrameSlot, LevelMeter, VideoFormat};
 use crate::media_send::MediaSend;
@@ -19,9 +19,9 @@ use crate::microphone::Microphone;
 
 use crate::voice_processing::VoiceProcessor;
 
+use super::Event;
 use super::lanes::PartSenders;
 use super::system_event::SystemEvent;
-use super::Event;
 use sound_sink::sound_sink;
 
 /// What shall be captured.

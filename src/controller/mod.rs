@@ -38,10 +38,10 @@ mod speaker;
 mod statistics;
 mod system_event;
 
+pub use crate::media_send::Gates;
 pub use crate::rtc::LinkProfile;
 pub use command::{Command, VideoChoice};
 pub use event::{Event, PresenceRoute, ReceivedStats, Route, SentStats};
-pub use crate::media_send::Gates;
 pub use handle::{ControllerGone, Handle, Pressed, Unsent};
 pub use options::Options;
 pub use people::echo_id;

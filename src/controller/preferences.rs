@@ -34,9 +34,8 @@ impl Preferences {
     /// they were not.
     pub(super) fn change(&mut self, store: &Store, change: &SettingsChange) -> (Settings, Result<(), StoreError>) {
         let settings = change.applied_to(&self.settings).within_limits();
-        let saved = store
-            .settings()
-            .and_then(|saved| store.save_settings(&self.options.settings_to_save(&settings, &saved)));
+        let saved =
+            store.settings().and_then(|saved| store.save_settings(&self.options.settings_to_save(&settings, &saved)));
         (std::mem::replace(&mut self.settings, settings), saved)
     }
 

@@ -38,7 +38,11 @@ impl Core {
     pub(super) fn publish_now(&mut self) {
         let history = self.publisher.history(|| read_history(&self.store));
         let snapshot = Snapshot {
-            me: Me { id: self.directory.me(), name: self.preferences.settings().display_name.clone(), link: self.link() },
+            me: Me {
+                id: self.directory.me(),
+                name: self.preferences.settings().display_name.clone(),
+                link: self.link(),
+            },
             people: self.directory.list(),
             history,
             settings: self.preferences.settings().clone(),

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 pub use crate::capture::CameraInfo;
 
-use crate::device::{DeviceFault, DeviceKind};
 use crate::call::{ConversationId, InviteId};
+use crate::device::{DeviceFault, DeviceKind};
 use crate::identity::{PeerId, PictureError};
 use crate::media::{FrameSlot, LevelMeter, MediaTime};
 use crate::store::{Settings, StoreError};

@@ -1,9 +1,9 @@
 //! Events of the controller's own parts: devices, the engine, Echo. An event that it must hear is a [`SystemEvent`],
 //! one that may be lost a [`Hint`]; each has its own lane.
 
-use crate::device::DeviceKind;
 use crate::call::ConversationId;
 use crate::capture::CameraEvent;
+use crate::device::DeviceKind;
 use crate::identity::{ContactLink, PeerId, PictureError};
 use crate::microphone::SoundEvent;
 use crate::rtc::PeerEvent;

@@ -141,7 +141,8 @@ mod tests {
 
     #[test]
     fn a_device_is_found_again_whatever_the_system_calls_it() {
-        for name in ["", "default", "none", "tone", "tone:5", "test-card", "test-card:640x480@30", "file:x", "device:x"] {
+        for name in ["", "default", "none", "tone", "tone:5", "test-card", "test-card:640x480@30", "file:x", "device:x"]
+        {
             let choice = DeviceChoice::Named(name.to_owned());
             assert_eq!(DeviceChoice::from(choice.to_string()), choice);
             assert_eq!(choice.label(), name);

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::device::DeviceError;
 use crate::media::{LevelMeter, MediaTime};
-use crate::sound_device::{Done, SoundLog, SoundEvent};
+use crate::sound_device::{Done, SoundEvent, SoundLog};
 use crate::voice_processing::VoiceProcessor;
 
 use super::silence::Silence;

@@ -11,7 +11,6 @@ use crate::sound_device::{
     Direction, Found, Heart, RecordRing, Resampler, Stall, WATCH, Wakes, Watched, Watcher, find, open_input,
 };
 
-
 const DEVICE: DeviceKind = DeviceKind::Microphone;
 
 /// Opens the microphone and delivers its sound until it is closed, until the system's default is another one (`Ok`, to

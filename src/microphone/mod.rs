@@ -102,9 +102,7 @@ fn run(capture: &mut Capture, choice: &DeviceChoice) {
             DeviceChoice::Tone { hertz } => run_tone(capture, *hertz),
             DeviceChoice::File(path) => run_file(capture, path),
             DeviceChoice::None => return,
-            DeviceChoice::TestCard { .. } => {
-                Err(DeviceFault::Failed(DeviceReason::WrongKind).of(DEVICE))
-            }
+            DeviceChoice::TestCard { .. } => Err(DeviceFault::Failed(DeviceReason::WrongKind).of(DEVICE)),
         };
         if let Err(error) = ended {
             capture.fall_silent();
@@ -246,6 +244,9 @@ mod tests {
         assert!(frames.recv().is_err() && events.recv().is_err(), "nothing will ever come");
         drop(none);
         let (_card, _, _frames, events) = open(&DeviceChoice::TestCard { format: None });
-        assert!(matches!(events.recv_timeout(LONG), Ok(SoundEvent::Fault(DeviceError { fault: DeviceFault::Failed(DeviceReason::WrongKind), .. }))));
+        assert!(matches!(
+            events.recv_timeout(LONG),
+            Ok(SoundEvent::Fault(DeviceError { fault: DeviceFault::Failed(DeviceReason::WrongKind), .. }))
+        ));
     }
 }

@@ -36,9 +36,9 @@ pub use sounds::Sound;
 pub(crate) use voice::Speech;
 pub use voice::{AudioInput, ParticipantAudio};
 
+use crate::device::DeviceChoice;
 use crate::media::LevelMeter;
 use crate::sound_device::DONE_WAIT;
-use crate::device::DeviceChoice;
 use crate::voice_processing::{ReferenceReader, echo_reference};
 use player::Player;
 use shared::{PLAYOUT, SPEAKER, Shared, SoundRequest};

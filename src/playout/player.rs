@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::feed::Feed;
 use super::mixer::{Frame, add, add_fading, limit};
-use super::sounds::Sound;
 use super::shared::{Control, Shared, SoundRequest};
+use super::sounds::Sound;
 use super::voice::Voice;
 use crate::device::DeviceReason;
 use crate::media::{FRAME_SAMPLES, MediaTime};

@@ -14,10 +14,9 @@ use super::shared::{OnEvent, Shared};
 use crate::device::{DeviceChoice, DeviceError, DeviceFault, DeviceKind, DeviceReason};
 use crate::media::MediaTime;
 use crate::sound_device::{
-    CallbackPeriod, Direction, SoundLog, Heart, RETRY, Resampler, Stall, WATCH, Wakes, Watched, Watcher, find,
+    CallbackPeriod, Direction, Heart, RETRY, Resampler, SoundLog, Stall, WATCH, Wakes, Watched, Watcher, find,
     open_output,
 };
-
 
 const DEVICE: DeviceKind = DeviceKind::Speaker;
 

@@ -148,7 +148,10 @@ fn a_speaker_that_cannot_be_is_a_fault_and_the_next_choice_works() {
     let missing = DeviceFault::Failed(reason).of(DeviceKind::Speaker);
     assert_eq!(events.recv_timeout(LONG), Ok(SoundEvent::Fault(missing)));
     playout.set_speaker(&DeviceChoice::Tone { hertz: 440 });
-    assert!(matches!(events.recv_timeout(LONG), Ok(SoundEvent::Fault(DeviceError { fault: DeviceFault::Failed(DeviceReason::WrongKind), .. }))));
+    assert!(matches!(
+        events.recv_timeout(LONG),
+        Ok(SoundEvent::Fault(DeviceError { fault: DeviceFault::Failed(DeviceReason::WrongKind), .. }))
+    ));
     playout.set_speaker(&DeviceChoice::File(folder.path().join("b.wav")));
     assert_eq!(events.recv_timeout(LONG), Ok(SoundEvent::Opened { name: "b.wav".into() }));
 }

@@ -19,7 +19,6 @@ use super::watch::WATCH;
 use crate::device::{DeviceChoice, DeviceError, DeviceFault, DeviceReason};
 use crate::media::MediaTime;
 
-
 /// A device that can be opened.
 pub(crate) struct Found {
     pub(crate) device: cpal::Device,

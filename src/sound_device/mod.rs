@@ -30,4 +30,4 @@ pub use host::{list_microphones, list_speakers};
 pub(crate) use pace::Pace;
 pub(crate) use resample::{ResampleError, Resampler};
 pub(crate) use stream::{PlayRing, RecordRing, Wakes, open_input, open_output};
-pub(crate) use watch::{CallbackPeriod, DONE_WAIT, Done, Failure, SoundLog, Heart, RETRY, Stall, WATCH};
+pub(crate) use watch::{CallbackPeriod, DONE_WAIT, Done, Failure, Heart, RETRY, SoundLog, Stall, WATCH};

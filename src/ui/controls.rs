@@ -5,9 +5,8 @@ use eframe::egui::{
     vec2,
 };
 
-use crate::device::{DeviceChoice, DeviceKind};
 use crate::controller::{Command, Snapshot};
-
+use crate::device::{DeviceChoice, DeviceKind};
 
 use super::buttons::{Control, announce, explain, one_line, painted_words, round_control};
 use super::catalogue::{Text, Words};

@@ -11,8 +11,8 @@
 //! ```
 
 mod add_contact;
-mod asked;
 mod app;
+mod asked;
 mod avatar;
 mod bidi;
 mod buttons;

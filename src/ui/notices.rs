@@ -5,8 +5,8 @@ use std::collections::HashMap;
 
 use eframe::egui::{self, Align2, Area, CornerRadius, Frame, Id, Margin, Rect, Stroke, Ui, pos2, vec2};
 
-use crate::device::DeviceKind;
 use crate::controller::{Command, NoticeKind};
+use crate::device::DeviceKind;
 use crate::store::Settings;
 
 use super::buttons::{Weight, announce, icon_button_sized};

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use eframe::egui::text::LayoutJob;
 use eframe::egui::{Align, Color32, CornerRadius, Galley, Layout, Rect, Stroke, StrokeKind, Ui, UiBuilder, pos2, vec2};
 
-use crate::device::{DeviceChoice, DeviceFault, DeviceKind};
 use crate::controller::{Command, LocalStreamView};
-
+use crate::device::{DeviceChoice, DeviceFault, DeviceKind};
 
 use super::buttons::{Control, TextButton, Weight, round_control};
 use super::catalogue::Text;

@@ -4,8 +4,8 @@ use eframe::egui::{
     self, Area, CornerRadius, Frame, Id, Key, Label, Margin, Modifiers, Rect, Sense, Stroke, Ui, pos2, vec2,
 };
 
-use crate::device::{DeviceChoice, DeviceFault, DeviceKind};
 use crate::controller::{Command, LocalStreamView, Snapshot};
+use crate::device::{DeviceChoice, DeviceFault, DeviceKind};
 use crate::media::{Preset, VideoFormat};
 use crate::store::{Language, Settings, Theme};
 

@@ -2,11 +2,10 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use crate::device::{DeviceChoice, DeviceError, DeviceFault, DeviceKind};
 use crate::capture::CameraEvent;
+use crate::device::{DeviceChoice, DeviceError, DeviceFault, DeviceKind};
 use crate::media::VideoFormat;
 use crate::microphone::SoundEvent;
-
 
 use super::{Closing, LocalMedia, Open};
 use crate::controller::Event;
@@ -130,7 +129,8 @@ impl LocalMedia {
 
     /// Name of the microphone, when it works.
     pub(in crate::controller) fn working_microphone(&self) -> Option<&str> {
-        let open = [self.microphone.as_ref(), self.stand_in.device()].into_iter().flatten().find(|open| open.works())?;
+        let open =
+            [self.microphone.as_ref(), self.stand_in.device()].into_iter().flatten().find(|open| open.works())?;
         Some(&open.name)
     }
 

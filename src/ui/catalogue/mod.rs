@@ -11,8 +11,8 @@ mod zh;
 
 pub use text::Text;
 
-use crate::device::{DeviceChoice, DeviceFault, DeviceKind, DeviceReason};
 use crate::controller::OutcomeKind;
+use crate::device::{DeviceChoice, DeviceFault, DeviceKind, DeviceReason};
 use crate::identity::PictureError;
 use crate::store::Language;
 
