@@ -13,7 +13,8 @@ use tokio::sync::{mpsc, watch};
 
 use crate::decoder::video::{DecoderEvent, VideoDecoding};
 use crate::jitter_buffer::{VideoJitterBuffer, VideoOutput, VideoPacket};
-use crate::media::{EncodedAudio, EncodedVideo, MediaTime};
+use crate::media::{MediaTime, ReceivedPicture, ReceivedSound};
+use crate::rtc::connection_state::ConnectionState;
 use crate::rtc::deadline;
 use crate::rtc::engine::{Events, PeerEvent, VideoSink};
 use crate::rtc::repair::redundancy::{Block, RedundancyDecoder};
@@ -26,7 +27,7 @@ pub(in crate::rtc) type KeyframeRequests = mpsc::Sender<()>;
 pub(in crate::rtc) async fn receive_audio(
     mut packets: mpsc::Receiver<Packet>,
     mut connected: watch::Receiver<bool>,
-    sink: Arc<dyn Fn(EncodedAudio) + Send + Sync>,
+    sink: Arc<dyn Fn(ReceivedSound) + Send + Sync>,
     counters: Arc<Counters>,
 ) {
     // An error means that the connection ended before.
@@ -35,12 +36,12 @@ pub(in crate::rtc) async fn receive_audio(
     }
     let mut redundancy = RedundancyDecoder::default();
     while let Some(Packet { header, payload }) = packets.recv().await {
-        let at = MediaTime::now();
+        let arrived_at = MediaTime::now();
         counters.audio_packets_received.fetch_add(1, Relaxed);
-        counters.lip_sync().sound_arrived(header.timestamp, at);
+        counters.lip_sync().sound_arrived(header.timestamp, arrived_at);
         redundancy.take(header.payload_type, header.sequence_number, header.timestamp, payload, |block| {
-            let Block { sequence, timestamp, payload, copy } = block;
-            sink(EncodedAudio { data: payload, sequence, rtp_timestamp: timestamp, at, recovered: copy });
+            let Block { sequence, timestamp: rtp_timestamp, payload: data, copy: recovered } = block;
+            sink(ReceivedSound { data, sequence, rtp_timestamp, arrived_at, capture_ntp: None, recovered });
         });
     }
 }
@@ -50,13 +51,14 @@ pub(in crate::rtc) async fn receive_video(
     mut packets: mpsc::Receiver<Packet>,
     (mut connected, mut interruptions): (watch::Receiver<bool>, watch::Receiver<u32>),
     sink: VideoSink,
-    counters: Arc<Counters>,
+    state: ConnectionState,
     events: Events,
     keyframe_requests: KeyframeRequests,
 ) {
     if connected.wait_for(|connected| *connected).await.is_err() {
         return;
     }
+    let counters = &state.counters;
     let mut buffer = VideoJitterBuffer::new();
     // Started by the first frame: a far side without a camera costs no thread.
     let mut output: Option<VideoOutputs> = None;
@@ -80,7 +82,7 @@ pub(in crate::rtc) async fn receive_video(
             let (sequence, timestamp, marker) = (header.sequence_number, header.timestamp, header.marker);
             buffer.insert(VideoPacket { sequence, timestamp, marker, payload }, now);
         }
-        buffer.set_round_trip(counters.round_trip());
+        buffer.set_round_trip(state.path.rtt());
         while let Some(item) = buffer.poll(now) {
             let decodable = match item {
                 VideoOutput::Frame(unit) => {
@@ -89,7 +91,7 @@ pub(in crate::rtc) async fn receive_video(
                     counters.lip_sync().picture_shown(unit.rtp_timestamp, now + decoding);
                     output
                         .get_or_insert_with(|| {
-                            VideoOutputs::start(&sink, &counters, Arc::clone(&events), keyframe_requests.clone())
+                            VideoOutputs::start(&sink, counters, Arc::clone(&events), keyframe_requests.clone())
                         })
                         .take(unit)
                 }
@@ -110,7 +112,7 @@ pub(in crate::rtc) async fn receive_video(
 /// Where access units go.
 enum VideoOutputs {
     Decoder(VideoDecoding),
-    Encoded(Arc<dyn Fn(EncodedVideo) + Send + Sync>),
+    Encoded(Arc<dyn Fn(ReceivedPicture) + Send + Sync>),
     /// The decoder thread could not be started.
     Nowhere,
 }
@@ -145,7 +147,7 @@ impl VideoOutputs {
     }
 
     /// Hands an access unit over; false when a keyframe should be requested.
-    fn take(&mut self, unit: EncodedVideo) -> bool {
+    fn take(&mut self, unit: ReceivedPicture) -> bool {
         match self {
             Self::Decoder(decoding) => decoding.decode(unit),
             Self::Encoded(take) => {

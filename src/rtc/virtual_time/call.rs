@@ -12,14 +12,14 @@ use rtc::interceptor::Packet;
 use super::end::VirtualEnd;
 use crate::capture::film::Film;
 use crate::encoder::{PictureEncoder, Rate};
-use crate::media::{EncodedAudio, MediaTime, VideoFrame};
+use crate::media::{MediaTime, OutgoingSound, VideoFrame};
 use crate::rtc::LinkProfile;
 use crate::rtc::engine::Events;
 use crate::rtc::negotiation::description_sdp::OPUS_PAYLOAD_TYPE;
 use crate::rtc::repair::redundancy::CopiesWanted;
 use crate::rtc::sending::paced_video::PacedVideo;
 use crate::rtc::sending::packetizer::AudioPacketizer;
-use crate::rtc::sending::{MediaQueues, MediaReceivers, queues};
+use crate::rtc::sending::{MediaQueues, MediaReceivers, NumberedSound, queues};
 
 /// Bytes in a packet of sound at 32 kbit/s.
 const SOUND: usize = 80;
@@ -42,7 +42,7 @@ impl End {
         let path = VirtualEnd::new(number, profile, now);
         let wanted = Arc::clone(&path.keyframe_wanted);
         let events: Events = Arc::new(move |_| wanted.store(true, Relaxed));
-        let (queues, sending) = queues(Arc::clone(&path.counters), &events);
+        let (queues, sending) = queues(&path.state, &events);
         queues.set_open(true);
         Self {
             queues,
@@ -66,14 +66,9 @@ impl End {
 
     fn speak(&mut self, frame: u64, now: Instant) {
         let at = MediaTime::of(now);
-        let sound = EncodedAudio {
-            data: vec![7; SOUND].into(),
-            sequence: frame as u16,
-            rtp_timestamp: 0,
-            at,
-            recovered: false,
-        };
-        let packet = self.audio.packetize(&sound, self.path.counters.copies(&mut self.copies, at));
+        let sound = OutgoingSound { data: vec![7; SOUND].into(), captured_at: at };
+        let sound = NumberedSound { number: frame as u16, sound };
+        let packet = self.audio.packetize(&sound, self.path.state.red_copies(&mut self.copies, at));
         self.path.write(Packet::Rtp(packet), now);
     }
 
@@ -83,16 +78,16 @@ impl End {
         loop {
             if !self.video.is_leaving() {
                 let Ok(unit) = self.sending.video.try_recv() else { break };
-                self.video.start(unit, &self.path.counters);
+                self.video.start(unit, &self.path.state);
             }
-            if self.video.due(&self.path.counters, at) > at {
+            if self.video.due(&self.path.state, at) > at {
                 break;
             }
-            self.video.advance(self.path.counters.target_bps.load(Relaxed), at);
+            self.video.advance(self.path.state.path.media_bps(), at);
             while let Some(packet) = self.video.next_packet() {
                 self.path.write(Packet::Rtp(packet), now);
             }
-            self.video.count(&self.path.counters, at);
+            self.video.count(&self.path.state, at);
             if self.video.is_leaving() {
                 break;
             }
