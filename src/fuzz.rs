@@ -117,7 +117,7 @@ pub fn frame(bytes: &[u8]) {
     match frame {
         Frame::Hello(hello) => shown(&hello.name),
         Frame::Name { name } => shown(&name),
-        Frame::Letter { message, .. } => drop(Message::checked(message)),
+        Frame::Letter { message, .. } => drop(message.checked()),
         Frame::Confirm { .. } => {}
     }
 }

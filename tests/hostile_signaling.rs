@@ -17,6 +17,7 @@ use tokio::runtime::Runtime;
 use tokio_tungstenite::tungstenite::Message as Packet;
 use visavis::call::{ConversationId, InviteId};
 use visavis::identity::{Identity, PeerId, seal};
+use visavis::media::MediaSet;
 use visavis::signaling::{Frame, Message, SignalingClient, SignalingConfig, SignalingEvent};
 
 /// Long enough for a busy computer; nothing here asserts how long anything takes.
@@ -36,8 +37,7 @@ fn invite(number: u128) -> Message {
         conversation: ConversationId::from_bits(number),
         name: "Mallory\u{202e}".into(),
         user_data: "x".repeat(5000),
-        audio: true,
-        video: true,
+        streams: MediaSet::of_call(true, true)
     }
 }
 

@@ -14,7 +14,7 @@ use crate::call::{
     CallMachine, CallReport, Consent, ConversationId, Effect, EngineEvent, Input, Message, Press, Role, Standing,
 };
 use crate::identity::PeerId;
-use crate::media::{EncodedAudio, EncodedVideo, MediaTime};
+use crate::media::{EncodedAudio, EncodedVideo, MediaSet, MediaTime};
 use crate::rtc::{Engine, Peer, PeerEvent, PeerSinks, VideoSink};
 
 use super::lanes::PartSenders;
@@ -132,7 +132,7 @@ impl EchoContact {
         match effect {
             Effect::Send { message, .. } => self.said.push_back(message),
             Effect::Report(CallReport::Invite { invite, .. }) => {
-                return Some(Input::Local(Press::Accept { invite, audio: true, video: true }));
+                return Some(Input::Local(Press::Accept { invite, streams: MediaSet::of_call(true, true) }));
             }
             Effect::ConnectPeer { consent, conversation, role, .. } => self.connect(&consent, conversation, role),
             Effect::ApplyDescription { description, .. } => {
@@ -157,7 +157,7 @@ impl EchoContact {
             Effect::ReleaseMedia { conversation } => return Some(Input::MediaReleased { conversation }),
             Effect::OpenPreview { .. }
             | Effect::OpenMedia { .. }
-            | Effect::CloseCamera
+            | Effect::CloseStream { .. }
             | Effect::RenewRoute { .. }
             | Effect::StartRinging
             | Effect::StartRingBack

@@ -29,6 +29,7 @@ mod rtcp_observer;
 mod sending;
 mod stage;
 mod stats;
+mod streams;
 mod transport;
 
 #[cfg(test)]

@@ -43,20 +43,6 @@ struct Wire {
     /// How many it has carried.
     descriptions: AtomicU64,
     forge_fingerprint: bool,
-    /// What it does with the messages of restarts.
-    restarts: Restarts,
-    /// The description that is overtaken.
-    overtaken: Mutex<Option<Description>>,
-}
-
-/// How a wire carries the descriptions and candidates of ICE restarts.
-#[derive(Default, PartialEq, Eq)]
-enum Restarts {
-    #[default]
-    InOrder,
-    /// The first candidate comes before its description.
-    Overtaken,
-    WithoutCandidates,
 }
 
 impl Side {
@@ -106,22 +92,13 @@ impl Wire {
             PeerEvent::LocalDescription(mut description) => {
                 self.descriptions.fetch_add(1, Relaxed);
                 if self.forge_fingerprint {
-                    description.fingerprint = ["AB"; 32].join(":");
+                    description.fingerprint = ["AB"; 32].join(":").try_into().unwrap();
                 }
-                if self.restarts == Restarts::Overtaken && description.generation > 0 {
-                    *self.overtaken.lock().unwrap() = Some(description);
-                } else {
-                    self.far().set_remote_description(description);
-                }
+                self.far().set_remote_description(description);
             }
             PeerEvent::LocalCandidate(candidate) => {
                 self.addresses.lock().unwrap().push(SocketAddr::new(candidate.address, candidate.port));
-                if self.restarts != Restarts::WithoutCandidates || candidate.generation == 0 {
-                    self.far().add_remote_candidate(candidate);
-                }
-                if let Some(description) = self.overtaken.lock().unwrap().take() {
-                    self.far().set_remote_description(description);
-                }
+                self.far().add_remote_candidate(candidate);
             }
             event => {
                 let _ = events.try_send(event);

@@ -249,7 +249,8 @@ impl Connection {
     async fn received_record(&mut self, record: &[u8]) -> Result<(), ConnectionError> {
         let (connection, peer) = (self.number, self.peer);
         let input = match decode(&self.opener.open(record)?) {
-            Ok(Frame::Letter { number, message }) => message.checked().ok().map(|message| {
+            Ok(Frame::Letter { number, message }) => Some({
+                let message = message.checked();
                 let instance = self.instance.clone();
                 Input::Letter { connection, peer, instance, number, message }
             }),

@@ -31,4 +31,4 @@ mod peer;
 pub use client::{PresenceRoute, SignalingClient, SignalingConfig, SignalingError, SignalingEvent};
 pub use discovery::DiscoveryFault;
 pub use frame::{Frame, Hello};
-pub use message::{InvalidMessage, MAX_USER_DATA, Message};
+pub use message::{MAX_USER_DATA, Message};
