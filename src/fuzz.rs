@@ -16,7 +16,7 @@ use crate::media::{EncodedAudio, FRAME_SAMPLES, MediaTime};
 use crate::playout::Speech;
 use crate::rtc::LinkProfile;
 use crate::rtc::fuzz::Packets;
-use crate::signaling::{Frame, MAX_USER_DATA, Message};
+use crate::signaling::{Frame, MAX_USER_DATA};
 use crate::store::{Settings, SettingsChange};
 
 pub use crate::decoder::video::fuzz_access_units as access_units;

@@ -43,7 +43,9 @@ fn whoever_is_gone_while_connecting_has_failed_and_a_connected_call_goes_on() {
 
 #[test]
 fn what_no_device_gives_is_announced_to_nobody() {
-    let media = |audio, video| message_to(BOB, Message::Media { conversation: conversation_id(1), streams: MediaSet::of_call(audio, video) });
+    let media = |audio, video| {
+        message_to(BOB, Message::Media { conversation: conversation_id(1), streams: MediaSet::of_call(audio, video) })
+    };
     let mut ann = in_call();
     ann.at(2000, Input::Captures { streams: MediaSet::of_call(true, false) });
     ann.at(2001, Input::Captures { streams: MediaSet::of_call(true, false) });
@@ -55,7 +57,8 @@ fn what_no_device_gives_is_announced_to_nobody() {
     let mut bob = ringing();
     bob.at(100, Input::Captures { streams: MediaSet::of_call(true, false) });
     bob.at(500, accept_press(1));
-    let accept = Message::Accept { invite: invite_id(1), name: "Person 2".to_owned(), streams: MediaSet::of_call(true, false) };
+    let accept =
+        Message::Accept { invite: invite_id(1), name: "Person 2".to_owned(), streams: MediaSet::of_call(true, false) };
     assert!(bob.sent().contains(&message_to(ANN, accept)));
 
     let mut ann = Side::new(ANN);

@@ -116,7 +116,9 @@ fn hanging_up_works_at_once_and_mute_stays_while_nobody_is_heard() {
 
 #[test]
 fn what_is_muted_while_nothing_comes_through_is_told_when_something_does() {
-    let media = |audio| message_to(BOB, Message::Media { conversation: conversation_id(1), streams: MediaSet::of_call(audio, true) });
+    let media = |audio| {
+        message_to(BOB, Message::Media { conversation: conversation_id(1), streams: MediaSet::of_call(audio, true) })
+    };
     let undelivered = || Input::Undelivered { to: id(BOB), message: media(false).1 };
     let mut ann = answering();
     ann.engine(2000, 1, BOB, EngineEvent::Interrupted);

@@ -7,8 +7,7 @@ use call_rig::{
     invite_press, message_to, released, ringing,
 };
 use visavis::call::{
-    CallEnd, CallError, CallReport, CallState, DisconnectReason, Effect, EngineEvent, Input, Message,
-    Press, Standing,
+    CallEnd, CallError, CallReport, CallState, DisconnectReason, Effect, EngineEvent, Input, Message, Press, Standing,
 };
 use visavis::media::{LEAST_HEIGHT, MediaSet, StreamId, StreamState};
 
@@ -333,7 +332,9 @@ fn switching_camera_and_microphone_is_told_to_the_others() {
     ann.at(2000, Input::Local(Press::EnableStream(StreamState::camera(false))));
     ann.at(2001, Input::Local(Press::EnableStream(StreamState::audio(false))));
     ann.at(2002, Input::Local(Press::EnableStream(StreamState::audio(false))));
-    let media = |audio, video| message_to(BOB, Message::Media { conversation: conversation_id(1), streams: MediaSet::of_call(audio, video) });
+    let media = |audio, video| {
+        message_to(BOB, Message::Media { conversation: conversation_id(1), streams: MediaSet::of_call(audio, video) })
+    };
     assert_eq!(ann.sent(), [media(true, false), media(false, false)]);
     assert!(ann.effects.contains(&Effect::CloseStream { stream: StreamId::CAMERA }));
     ann.effects.clear();
@@ -368,7 +369,11 @@ fn early_candidates_wait_for_the_description() {
     ann.from(1002, BOB, Message::Describe { conversation: conversation_id(1), description: answer.into() });
     assert!(ann.effects.is_empty(), "the caller waits for an offer");
     for _ in 0..2 {
-        ann.from(1002, BOB, Message::Describe { conversation: conversation_id(1), description: call_rig::offer().into() });
+        ann.from(
+            1002,
+            BOB,
+            Message::Describe { conversation: conversation_id(1), description: call_rig::offer().into() },
+        );
     }
     assert!(matches!(ann.effects[..], [Effect::ApplyDescription { .. }, Effect::ApplyCandidate { .. }]));
 }
@@ -395,7 +400,8 @@ fn the_one_who_gives_way_withdraws_its_own_invite_first() {
     bob.at(0, Input::Local(invite_press(2, ANN)));
     bob.effects.clear();
     bob.from(10, ANN, call_rig::invite_message(1, "Ann"));
-    let accept = Message::Accept { invite: invite_id(1), name: "Person 2".to_owned(), streams: MediaSet::of_call(true, true) };
+    let accept =
+        Message::Accept { invite: invite_id(1), name: "Person 2".to_owned(), streams: MediaSet::of_call(true, true) };
     assert_eq!(bob.sent(), [message_to(ANN, Message::Cancel { invite: invite_id(2) }), message_to(ANN, accept)]);
     assert!(
         bob.reports().contains(&CallReport::InviteAccepted { invite: invite_id(2), conversation: conversation_id(1) })
@@ -414,7 +420,11 @@ fn the_largest_wish_for_this_sides_picture_holds() {
     };
     assert_eq!(wish(&ann), None, "who says nothing wants everything");
     for (lines, held) in [(720, 720), (360, 360), (0, LEAST_HEIGHT), (u32::MAX, u32::MAX)] {
-        ann.from(2000, BOB, Message::Wish { conversation: conversation_id(1), stream: StreamId::CAMERA, max_height: lines });
+        ann.from(
+            2000,
+            BOB,
+            Message::Wish { conversation: conversation_id(1), stream: StreamId::CAMERA, max_height: lines },
+        );
         assert_eq!(wish(&ann), Some(held));
     }
     assert!(ann.effects.is_empty(), "nothing is asked of anybody: {:?}", ann.effects);

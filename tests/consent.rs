@@ -24,7 +24,11 @@ fn ringing_opens_nothing_and_sends_nothing_but_that_it_rings() {
     me.from(0, 1, invite_message(1, "Ann"));
     me.from(1, 1, Message::Describe { conversation: conversation_id(1), description: call_rig::offer().into() });
     me.from(2, 1, Message::Trickle { conversation: conversation_id(1), candidate: call_rig::candidate() });
-    me.from(3, 1, Message::Accept { invite: invite_id(1), name: "Ann".to_owned(), streams: MediaSet::of_call(true, true) });
+    me.from(
+        3,
+        1,
+        Message::Accept { invite: invite_id(1), name: "Ann".to_owned(), streams: MediaSet::of_call(true, true) },
+    );
     me.from(4, 1, Message::Media { conversation: conversation_id(1), streams: MediaSet::of_call(true, true) });
     me.engine(5, 1, 1, EngineEvent::Connected);
     me.engine(6, 1, 1, EngineEvent::Described(call_rig::offer()));
@@ -38,7 +42,9 @@ fn pressing_answer_opens_the_call_and_the_offer_is_this_sides() {
     let mut me = Side::new(ME);
     me.from(0, 1, invite_message(1, "Ann"));
     me.at(10, Input::Local(Press::Accept { invite: invite_id(1), streams: MediaSet::of_call(true, false) }));
-    assert!(me.effects.iter().any(|effect| matches!(effect, Effect::OpenMedia { streams, .. } if *streams == MediaSet::of_call(true, false))));
+    assert!(me.effects.iter().any(
+        |effect| matches!(effect, Effect::OpenMedia { streams, .. } if *streams == MediaSet::of_call(true, false))
+    ));
     assert!(me.effects.iter().any(|effect| matches!(effect, Effect::ConnectPeer { role: Role::Offerer, .. })));
 }
 

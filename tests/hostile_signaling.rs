@@ -37,7 +37,7 @@ fn invite(number: u128) -> Message {
         conversation: ConversationId::from_bits(number),
         name: "Mallory\u{202e}".into(),
         user_data: "x".repeat(5000),
-        streams: MediaSet::of_call(true, true)
+        streams: MediaSet::of_call(true, true),
     }
 }
 

@@ -57,8 +57,7 @@ impl Conversation {
 
     /// Greatest height at which anybody draws this side's `stream`; `None` (all lines) while somebody has not said.
     pub fn wish(&self, stream: StreamId) -> Option<u32> {
-        let wishes: Option<Vec<u32>> =
-            self.participants.values().map(|participant| participant.wish(stream)).collect();
+        let wishes: Option<Vec<u32>> = self.participants.values().map(|participant| participant.wish(stream)).collect();
         wishes?.into_iter().max()
     }
 

@@ -436,9 +436,13 @@ mod tests {
             assert!(read(change).is_err(), "change {number}");
         }
         assert!(read(|json| json["streams"][1]["ssrcs"] = json!({"media": 2, "rtx": 3})).is_ok(), "one without FEC");
-        assert!(read(|json| {
-            json["streams"].as_array_mut().unwrap().pop();
-            json["codecs"] = json!([]);
-        }).is_ok(), "sound alone");
+        assert!(
+            read(|json| {
+                json["streams"].as_array_mut().unwrap().pop();
+                json["codecs"] = json!([]);
+            })
+            .is_ok(),
+            "sound alone"
+        );
     }
 }

@@ -8,8 +8,8 @@ use super::joining::OwnInvite;
 use super::state::{CallMachine, CallState};
 use super::turn::Turn;
 use super::{
-    AnyDescription, CallEnd, CallReport, Conversation, ConversationId, DisconnectReason, Effect, IncomingInvite, InviteId, MAX_USER_DATA,
-    Message, OutgoingInvite, Standing,
+    AnyDescription, CallEnd, CallReport, Conversation, ConversationId, DisconnectReason, Effect, IncomingInvite,
+    InviteId, MAX_USER_DATA, Message, OutgoingInvite, Standing,
 };
 
 /// People who are reported as having rung during one call.

@@ -24,9 +24,7 @@ use super::participant::{Described, INTERRUPTED_TIMEOUT};
 use super::restarts::RESTART_INTERVAL;
 use super::state::CallMachine;
 use super::turn::Turn;
-use super::{
-    CallReport, Conversation, ConversationId, Effect, Link, Message, Participant, Role, Standing,
-};
+use super::{CallReport, Conversation, ConversationId, Effect, Link, Message, Participant, Role, Standing};
 
 /// From the beginning of an interruption to the first wish for a restart: most blackouts are over before.
 const ASK_AFTER: Duration = Duration::from_millis(1500);

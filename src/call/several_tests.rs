@@ -59,7 +59,9 @@ impl Side {
 
     fn records(&self) -> Vec<&CallRecord> {
         let reports = self.reports().into_iter();
-        reports.filter_map(|report| if let CallReport::CallEnded(record) = report { Some(record) } else { None }).collect()
+        reports
+            .filter_map(|report| if let CallReport::CallEnded(record) = report { Some(record) } else { None })
+            .collect()
     }
 
     fn sent_to(&self, wanted: impl Fn(&Message) -> bool) -> Vec<PeerId> {

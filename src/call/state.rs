@@ -44,7 +44,7 @@ use crate::media::{MediaSet, MediaTime};
 use super::invite::EndedInvites;
 use super::releasing::{EndedConversations, Releasing};
 use super::turn::Turn;
-use super::{CallEnd, CallReport, Conversation, Effect, IncomingInvite, Input, Message, OutgoingInvite};
+use super::{CallEnd, CallReport, Conversation, Effect, IncomingInvite, Input, OutgoingInvite};
 
 /// Where the call stands.
 #[derive(Debug, Default)]

@@ -17,6 +17,8 @@ pub(super) fn fault_of(error: &CallError) -> DeviceFault {
         CallError::BadArgument(_)
         | CallError::InviteFailed
         | CallError::ParticipantFailed
+        | CallError::NeedsNewerHere
+        | CallError::NeedsNewerThere
         | CallError::TooManyConversations => DeviceFault::Failed(DeviceReason::WrongKind),
     }
 }

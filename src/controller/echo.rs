@@ -203,7 +203,7 @@ pub(super) fn engine_event(event: PeerEvent) -> Option<EngineEvent> {
             Some(EngineEvent::Failed)
         }
         PeerEvent::Closed => Some(EngineEvent::Closed),
-        PeerEvent::FirstFrame { .. } | PeerEvent::FrameSizeChanged { .. } | PeerEvent::KeyframeRequested => None,
+        PeerEvent::FirstFrame { .. } | PeerEvent::FrameSizeChanged { .. } | PeerEvent::KeyframeRequested { .. } => None,
     }
 }
 

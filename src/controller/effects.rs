@@ -255,9 +255,10 @@ impl Core {
     }
 
     fn on_call_ended(&mut self, record: CallRecord) {
-        let named = record.participants.iter().map(|RecordedParticipant { peer, name }| {
-            (*peer, self.people.name_of(*peer, Some(name)))
-        });
+        let named = record
+            .participants
+            .iter()
+            .map(|RecordedParticipant { peer, name }| (*peer, self.people.name_of(*peer, Some(name))));
         let named: Vec<(PeerId, String)> = named.collect();
         for (peer, name) in &named {
             self.keep_in_history(HistoryRecord {

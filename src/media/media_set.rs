@@ -126,14 +126,16 @@ mod tests {
 
     #[test]
     fn streams_are_kept_by_identifier_in_whatever_order_they_come() {
-        let [audio, camera, screen] =
-            [StreamState::audio(true), StreamState::camera(false), StreamState::screen(true)];
+        let [audio, camera, screen] = [StreamState::audio(true), StreamState::camera(false), StreamState::screen(true)];
         let set: MediaSet = [screen, audio, camera].into_iter().collect();
         assert_eq!(set, MediaSet::of_call(true, false).with(screen));
         assert_eq!(set.iter().collect::<Vec<_>>(), [audio, camera, screen]);
         assert!(set.audio() && !set.camera() && set.sends(StreamKind::Screen) && set.is_on(StreamId::SCREEN));
         assert!(set.with(StreamState::camera(true)).camera());
-        assert_eq!((3..20).map(|id| StreamState { id: StreamId::new(id), ..screen }).collect::<MediaSet>().iter().count(), 8);
+        assert_eq!(
+            (3..20).map(|id| StreamState { id: StreamId::new(id), ..screen }).collect::<MediaSet>().iter().count(),
+            8
+        );
     }
 
     #[test]
@@ -156,7 +158,9 @@ mod tests {
     #[test]
     fn a_list_of_another_version_is_read_as_far_as_it_is_understood() {
         let read = |json: &str| serde_json::from_str::<MediaSet>(json);
-        let set = read(r#"[{"id":2,"kind":"screen","on":true},{"id":5,"kind":"hologram","on":true},{"id":0,"kind":"audio","on":false,"stereo":true}]"#);
+        let set = read(
+            r#"[{"id":2,"kind":"screen","on":true},{"id":5,"kind":"hologram","on":true},{"id":0,"kind":"audio","on":false,"stereo":true}]"#,
+        );
         assert_eq!(set.unwrap(), [StreamState::audio(false), StreamState::screen(true)].into_iter().collect());
         let call = MediaSet::of_call(true, false);
         assert_eq!(read(&serde_json::to_string(&call).unwrap()).unwrap(), call);

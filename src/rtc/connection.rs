@@ -221,5 +221,11 @@ fn track(canonical_name: &str, stream: &DescribedStream) -> Arc<TrackLocalStatic
     };
     let encoding = RTCRtpEncodingParameters { rtp_coding_parameters, codec, ..Default::default() };
     let (track, label) = (track_name(stream.id), track_name(stream.id));
-    Arc::new(TrackLocalStaticRTP::new(MediaStreamTrack::new(canonical_name.to_owned(), track, label, kind, vec![encoding])))
+    Arc::new(TrackLocalStaticRTP::new(MediaStreamTrack::new(
+        canonical_name.to_owned(),
+        track,
+        label,
+        kind,
+        vec![encoding],
+    )))
 }

@@ -217,8 +217,9 @@ impl Driver {
             DescriptionKind::Answer => engine.create_answer(None).await,
         }
         .map_err(|error| format!("describing this side: {error}"))?;
-        let description = description_sdp::from_own_sdp((kind, self.generation), &own.sdp, self.streams.in_sections(&self.sections))
-            .map_err(|error| format!("describing this side: {error}"))?;
+        let description =
+            description_sdp::from_own_sdp((kind, self.generation), &own.sdp, self.streams.in_sections(&self.sections))
+                .map_err(|error| format!("describing this side: {error}"))?;
         self.context.generation.store(self.generation, std::sync::atomic::Ordering::Relaxed);
         self.context
             .gate

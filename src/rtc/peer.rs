@@ -285,7 +285,7 @@ async fn open(
     let (states, state_receiver) = watch::channel(RTCPeerConnectionState::New);
     let observer = RtcpObserver::new(Arc::clone(&context.counters), (streams.video, streams.audio), {
         let events = Arc::clone(&context.events);
-        move || events(PeerEvent::KeyframeRequested)
+        move || events(PeerEvent::KeyframeRequested { stream: StreamId::CAMERA })
     })
     .telling_reporters({
         let gate = Arc::clone(&context.gate);
@@ -296,7 +296,7 @@ async fn open(
         observer,
         congestion: CongestionControl::new(Arc::clone(&context.counters), {
             let events = Arc::clone(&context.events);
-            move || events(PeerEvent::KeyframeRequested)
+            move || events(PeerEvent::KeyframeRequested { stream: StreamId::CAMERA })
         }),
         nack_generator: NackGenerator::new(Arc::clone(&context.counters), streams.video),
         fec: ForwardErrorCorrection::new(Arc::clone(&context.counters)),

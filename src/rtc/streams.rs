@@ -17,11 +17,6 @@ pub(super) struct StreamNumbers {
 pub(super) struct StreamTable(Vec<DescribedStream>);
 
 impl StreamTable {
-    /// Streams under the SSRCs that a description names.
-    pub(super) fn new(streams: Vec<DescribedStream>) -> Self {
-        Self(streams)
-    }
-
     /// Streams under SSRCs that `draw` gives, each used once (RFC 3550, 8.1).
     pub(super) fn under_random_ssrcs<E>(
         streams: &[(StreamId, StreamKind)],
@@ -113,6 +108,10 @@ mod tests {
         let table = table(&[1, 2, 3, 4, 5, 6, 7]);
         let offered = [CALL[2], (StreamId::new(6), StreamKind::Camera), CALL[0], (StreamId::CAMERA, StreamKind::Audio)];
         let ids: Vec<_> = table.in_sections(&offered).iter().map(|stream| stream.id).collect();
-        assert_eq!(ids, [StreamId::SCREEN, StreamId::AUDIO], "another kind under the camera's number is another stream");
+        assert_eq!(
+            ids,
+            [StreamId::SCREEN, StreamId::AUDIO],
+            "another kind under the camera's number is another stream"
+        );
     }
 }

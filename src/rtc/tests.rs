@@ -200,7 +200,7 @@ fn picture(width: u32, height: u32, number: u64) -> VideoFrame {
 /// Serves keyframe requests of a side until `wanted` comes.
 fn serve(side: &Side, camera: &Camera, wanted: impl Fn(&PeerEvent) -> bool) -> PeerEvent {
     side.wait_for(|event| {
-        if *event == PeerEvent::KeyframeRequested {
+        if matches!(event, PeerEvent::KeyframeRequested { .. }) {
             camera.keyframe();
         }
         wanted(event)
@@ -231,7 +231,7 @@ fn serve_both(sides: [&Side; 2], camera: &Camera, wanted: impl Fn(&PeerEvent) ->
         assert!(Instant::now() < deadline, "it came to {come:?} of the sides");
         for (side, come) in sides.iter().zip(&mut come) {
             match side.events.recv_timeout(Duration::from_millis(5)) {
-                Ok(PeerEvent::KeyframeRequested) => camera.keyframe(),
+                Ok(PeerEvent::KeyframeRequested { .. }) => camera.keyframe(),
                 Ok(event) if wanted(&event) => *come = true,
                 _ => {}
             }
@@ -247,7 +247,7 @@ fn eventually(sides: &[&Side], camera: &Camera, limit: Duration, holds: impl Fn(
             return true;
         }
         for side in sides {
-            if side.events.recv_timeout(Duration::from_millis(10)) == Ok(PeerEvent::KeyframeRequested) {
+            if matches!(side.events.recv_timeout(Duration::from_millis(10)), Ok(PeerEvent::KeyframeRequested { .. })) {
                 camera.keyframe();
             }
         }

@@ -78,7 +78,7 @@ pub(in crate::rtc) fn from_engine(
     if address.is_unspecified() {
         return None;
     }
-    let foundation = candidate.foundation.clone();
+    let foundation = candidate.foundation.as_str().try_into().ok()?;
     Some(Candidate { generation, foundation, priority: candidate.priority, address, port, kind })
 }
 

@@ -267,8 +267,7 @@ mod tests {
     #[test]
     fn an_answer_keeps_the_offers_sections_and_leaves_unknown_streams_inactive() {
         let offered = sections_of(&with_screen().streams);
-        let answer =
-            Description { kind: DescriptionKind::Answer, setup: DtlsSetup::Active, ..Description::for_test() };
+        let answer = Description { kind: DescriptionKind::Answer, setup: DtlsSetup::Active, ..Description::for_test() };
         let sdp = to_sdp(&answer, &offered);
         let sections = media_sections(&sdp);
         assert_eq!(sections.len(), 3);

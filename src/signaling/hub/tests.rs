@@ -64,7 +64,8 @@ impl Rig {
         for number in 0..100 {
             let (invite, conversation) = (InviteId::from_bits(number), crate::call::ConversationId::from_bits(number));
             let (name, user_data) = (String::new(), String::new());
-            let message = Message::Invite { invite, conversation, name, user_data, streams: MediaSet::of_call(true, true) };
+            let message =
+                Message::Invite { invite, conversation, name, user_data, streams: MediaSet::of_call(true, true) };
             self.letters += 1;
             let (instance, number) = ("run".into(), self.letters);
             self.hub.input(Input::Letter { connection: 1, peer, instance, number, message }, self.now);

@@ -248,7 +248,9 @@ pub(super) const fn text(key: Text) -> &'static str {
         Text::EndLeftDetail => "The call is over.",
         Text::EndHungUpDetail => "The call is over.",
         Text::EndFailedDetail => "No path to {name} was found. Check both networks, then call again.",
-        Text::EndNeedsNewerHereDetail => "Their version is newer than yours. Install the latest Visavis, then call again.",
+        Text::EndNeedsNewerHereDetail => {
+            "Their version is newer than yours. Install the latest Visavis, then call again."
+        }
         Text::EndNeedsNewerThereDetail => "Their version is older than yours. Ask them to install the latest Visavis.",
         Text::EndLostDetail => {
             "The network stopped carrying the call, or their program ended. Check the network, then call again."
