@@ -299,7 +299,7 @@ mod tests {
         let mut old = Description { red: false, fec: None, ..Description::for_test() };
         old.streams[1].ssrcs.fec = None;
         let old = sdp_of(&old);
-        assert!(!old.contains("fec") && !old.contains("104"));
+        assert!(!old.contains("flexfec") && !old.contains("104"));
         assert!(!old.contains("red/48000") && old.contains("m=audio 9 UDP/TLS/RTP/SAVPF 111\r\n"));
         let sdp = sdp_of(&Description::for_test());
         assert!(sdp.contains("m=audio 9 UDP/TLS/RTP/SAVPF 111 63\r\n") && sdp.contains("visavis-rs8"));

@@ -10,7 +10,7 @@ use rtc::shared::marshal::MarshalSize;
 
 use super::pacer::Pacer;
 use super::packetizer::VideoPacketizer;
-use crate::media::{EncodedVideo, MediaTime};
+use crate::media::{MediaTime, OutgoingPicture};
 use crate::rtc::negotiation::description_sdp::H264_PAYLOAD_TYPE;
 use crate::rtc::stats::Counters;
 
@@ -19,7 +19,7 @@ pub(in crate::rtc) struct PacedVideo {
     packetizer: VideoPacketizer,
     pacer: Pacer,
     packets: VecDeque<Packet>,
-    unit: Option<EncodedVideo>,
+    unit: Option<OutgoingPicture>,
     /// The connection took all packets so far.
     taken: bool,
 }
@@ -52,7 +52,7 @@ impl PacedVideo {
     }
 
     /// Begins with an access unit; the one before has left.
-    pub(in crate::rtc) fn start(&mut self, unit: EncodedVideo, counters: &Counters) {
+    pub(in crate::rtc) fn start(&mut self, unit: OutgoingPicture, counters: &Counters) {
         let mut packets = Vec::from(std::mem::take(&mut self.packets));
         self.packetizer.packetize(&unit, &mut packets);
         counters.keyframe_leaves(unit.keyframe && !packets.is_empty());

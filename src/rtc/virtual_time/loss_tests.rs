@@ -11,7 +11,7 @@ use rtc::rtp;
 use rtc::shared::marshal::MarshalSize;
 
 use super::end::VirtualEnd;
-use crate::media::{EncodedVideo, MediaTime};
+use crate::media::{MediaTime, OutgoingPicture};
 use crate::rtc::LinkProfile;
 use crate::rtc::negotiation::description_sdp::{H264_PAYLOAD_TYPE, OPUS_PAYLOAD_TYPE};
 use crate::rtc::sending::pacer::Pacer;
@@ -90,7 +90,7 @@ impl Side {
         }
         data.extend_from_slice(&[0, 0, 0, 1, if keyframe { 0x65 } else { 0x41 }]);
         data.resize(data.len() + bytes as usize, 9);
-        let unit = EncodedVideo { data: data.into(), keyframe, captured_at: now, rtp_timestamp: 0 };
+        let unit = OutgoingPicture { data: data.into(), keyframe, captured_at: now };
         let mut packets = Vec::new();
         self.packetizer.packetize(&unit, &mut packets);
         self.captured.insert(packets[0].header.timestamp, ms);
