@@ -16,7 +16,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use rtc::peer_connection::configuration::RTCOfferOptions;
@@ -280,11 +279,8 @@ impl Driver {
         }
         self.context.gate.set_far_streams(description.ssrcs());
         self.connection.engine.set_remote_description(remote).await.map_err(|error| unusable(&error))?;
-        self.context.counters.far_takes_copies.store(description.red, Relaxed);
-        self.context.counters.far_takes_fec.store(description.fec.is_some(), Relaxed);
-        if let Some(level) = description.level(VideoCodec::H264) {
-            self.context.counters.set_far_level(level);
-        }
+        let level = description.level(VideoCodec::H264).unwrap_or_default();
+        self.context.state.far.set(description.red, description.fec.is_some(), level);
         if first {
             self.connect_by = Some(MediaTime::now() + CONNECT_TIMEOUT);
         }
@@ -372,7 +368,7 @@ impl Driver {
 
     fn resume(&mut self) {
         if matches!(self.link, Link::Interrupted { restarting: true, .. }) {
-            self.context.counters.path_changed();
+            self.context.state.path.changed();
         }
         self.link = Link::Up;
         self.context.gate.await_arrival(false);
