@@ -42,7 +42,7 @@ mod tests {
     use super::*;
     use crate::call::{AnyDescription, ConversationId, Description, InviteId};
     use crate::media::{MediaSet, StreamId, StreamState};
-    use crate::signaling::Frame;
+    use crate::signaling::frame::Frame;
 
     fn both() -> MediaSet {
         MediaSet::of_call(true, true)
@@ -113,8 +113,8 @@ mod tests {
 
     /// A message of each kind, as text.
     const MESSAGES: [&str; 4] = [
-        r#"{"letter":{"number":1,"message":{"type":"invite","invite":"00000000000000000000000000000001","conversation":"00000000000000000000000000000001","name":"a","user_data":"","streams":[{"id":0,"kind":"audio","on":true}]}}}"#,
-        r#"{"letter":{"number":1,"message":{"type":"trickle","conversation":"00000000000000000000000000000001","candidate":{"foundation":"1","priority":1,"address":"192.0.2.1","port":9000,"kind":"host"}}}}"#,
+        r#"{"message":{"number":1,"message":{"type":"invite","invite":"00000000000000000000000000000001","conversation":"00000000000000000000000000000001","name":"a","user_data":"","streams":[{"id":0,"kind":"audio","on":true}]}}}"#,
+        r#"{"message":{"number":1,"message":{"type":"trickle","conversation":"00000000000000000000000000000001","candidate":{"foundation":"1","priority":1,"address":"192.0.2.1","port":9000,"kind":"host"}}}}"#,
         r#"{"name":{"name":"b"}}"#,
         r#"{"confirm":{"answer":"c"}}"#,
     ];
@@ -127,7 +127,7 @@ mod tests {
     }
 
     fn read(bytes: &[u8]) {
-        if let Ok(Frame::Letter { message, .. }) = serde_json::from_slice(bytes) {
+        if let Ok(Frame::Message { message, .. }) = serde_json::from_slice(bytes) {
             let _ = message.checked();
         }
     }
