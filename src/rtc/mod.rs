@@ -21,6 +21,7 @@ mod engine;
 #[doc(hidden)]
 pub mod fuzz;
 mod negotiation;
+mod pacing;
 mod peer;
 mod receiving;
 mod repair;

@@ -23,6 +23,7 @@ use super::driver::{Driver, Inputs, drive};
 use super::engine::{Events, PeerEvent, PeerSinks};
 use super::negotiation::candidate;
 use super::negotiation::description_sdp::StreamNumbers;
+use super::pacing::Pacer;
 use super::receiving::media_tap::MediaTap;
 use super::receiving::{self, KeyframeRequests};
 use super::repair::fec::ForwardErrorCorrection;
@@ -178,7 +179,7 @@ pub(super) fn start(
 ) -> Peer {
     let counters = Arc::new(Counters::default());
     let gate = Arc::new(SourceGate::default());
-    let (media, receivers) = sending::queues(Arc::clone(&counters), &events);
+    let (media, receivers) = sending::queues(Arc::clone(&counters), Arc::default(), &events);
     let media = Arc::new(media);
     let (commands, command_receiver) = mpsc::channel(CANDIDATES + NEGOTIATION);
     let (keyframe_requests, keyframe_receiver) = mpsc::channel(1);
@@ -301,6 +302,7 @@ async fn open(
         }),
         nack_generator: NackGenerator::new(Arc::clone(&context.counters), streams.video),
         fec: ForwardErrorCorrection::new(Arc::clone(&context.counters)),
+        pacer: Pacer::new(Arc::clone(&context.counters), Arc::clone(&receivers.pacer)),
         tap,
     };
     let handler = Arc::new(Handler {
@@ -375,7 +377,7 @@ mod tests {
     fn held_up() -> (Peer, Commands) {
         let counters = Arc::new(Counters::default());
         let events: Events = Arc::new(|_| {});
-        let (media, _receivers) = sending::queues(Arc::clone(&counters), &events);
+        let (media, _receivers) = sending::queues(Arc::clone(&counters), Arc::default(), &events);
         let (commands, waiting) = mpsc::channel(CANDIDATES + NEGOTIATION);
         let (keyframe_requests, _) = mpsc::channel(1);
         let (overflowed, has_overflowed) = watch::channel(false);

@@ -143,11 +143,11 @@ impl RtcpObserver {
         }
     }
 
-    /// The engine takes the RTP time of a picture or of sound for that of its departure; it is that of its capture.
+    /// The engine takes the RTP time of a picture or of audio for that of its packets before the pacer; it is that of its capture.
     fn correct_clock(&self, packet: &mut Rtcp) {
         let Some(report) = packet.as_any().downcast_ref::<SenderReport>() else { return };
         let (delay, clock) = match report.ssrc {
-            ssrc if ssrc == self.own_video => (&self.counters.send_delay_us, VIDEO_CLOCK),
+            ssrc if ssrc == self.own_video => (&self.counters.picture_written_us, VIDEO_CLOCK),
             ssrc if ssrc == self.own_audio => (&self.counters.sound_send_delay_us, AUDIO_CLOCK),
             _ => return,
         };
@@ -269,7 +269,7 @@ mod tests {
         let mut observer = Staged::new(RtcpObserver::new(Arc::clone(&counters), (7, 8), || {}));
         let ntp_time = 0x1234_5678_9abc_def0;
         let sent = SenderReport { ssrc: 7, ntp_time, ..Default::default() };
-        counters.send_delay_us.store(20_000, Relaxed);
+        counters.picture_written_us.store(20_000, Relaxed);
         observer.handle_write(tagged(start, Box::new(sent))).unwrap();
         let report = ReceptionReport {
             ssrc: 7,
@@ -293,7 +293,7 @@ mod tests {
     #[test]
     fn the_clocks_of_both_streams_are_told_as_of_the_capture() {
         let counters = Arc::new(Counters::default());
-        counters.send_delay_us.store(50_000, Relaxed);
+        counters.picture_written_us.store(50_000, Relaxed);
         counters.sound_send_delay_us.store(30_000, Relaxed);
         let mut observer = Staged::new(RtcpObserver::new(counters, (7, 8), || {}));
         for (ssrc, ticks) in [(7, 4500), (8, 1440), (9, 0)] {

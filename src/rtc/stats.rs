@@ -101,6 +101,8 @@ pub(super) struct Counters {
     pub(super) packets_missed_there: AtomicU64,
     pub(super) far_jitter_us: AtomicU64,
     pub(super) send_delay_us: AtomicU64,
+    /// From the capture of a picture until its packets were given to the connection, the latest.
+    pub(super) picture_written_us: AtomicU64,
     /// From the capture of the first sample of a packet of sound to its departure, the latest.
     pub(super) sound_send_delay_us: AtomicU64,
     pub(super) nacks_received: AtomicU64,
@@ -111,6 +113,8 @@ pub(super) struct Counters {
     path_changes: AtomicU32,
     /// Target rate of sending, in bit/s; 0 before anything was sent.
     pub(super) target_bps: AtomicU64,
+    /// The same, repairs included.
+    pub(super) total_bps: AtomicU64,
     /// How long packets are on their way.
     pub(super) flight: Flight,
     pub(super) packets_recovered: AtomicU64,

@@ -189,6 +189,7 @@ impl CongestionControl {
         let repairs = self.on_request.rate.bps() + self.ahead.rate.bps();
         let target = self.estimator.target_bps().saturating_sub(repairs);
         self.counters.target_bps.store(target.max(MIN_FOR_NEW_BPS), Relaxed);
+        self.counters.total_bps.store(self.estimator.target_bps(), Relaxed);
     }
 }
 

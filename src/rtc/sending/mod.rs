@@ -1,11 +1,10 @@
 //! The sending task of one peer: takes encoded media from bounded queues, packetizes it and writes it to the tracks.
 //!
-//! Sound goes first, and at once; video leaves at the pace that congestion control grants. The queues are short: when
-//! the connection does not take what comes, sound loses single packets, and video stops until the next keyframe,
-//! because a frame without its reference is of no use to the far side. Before that happens the encoder is held back.
+//! The pacer, an interceptor of the connection, says when each packet leaves. The queues are short: when the connection does
+//! not take what comes, audio loses single packets, and video stops until the next keyframe, because a frame without its
+//! reference is of no use to the far side. Before that happens the encoder is held back.
 
 pub(in crate::rtc) mod paced_video;
-pub(in crate::rtc) mod pacer;
 pub mod packetizer;
 
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering::Relaxed};
@@ -19,6 +18,7 @@ use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
 use crate::media::{EncodedAudio, EncodedVideo, MediaTime, Spacing, VideoBudget};
 use crate::rtc::engine::{Events, PeerEvent};
 use crate::rtc::negotiation::description_sdp::{OPUS_PAYLOAD_TYPE, StreamNumbers};
+use crate::rtc::pacing::PacerQueue;
 use crate::rtc::repair::redundancy::CopiesWanted;
 use crate::rtc::stats::Counters;
 use paced_video::PacedVideo;
@@ -49,6 +49,8 @@ pub(in crate::rtc) struct MediaQueues {
     /// Held for a moment by the encoder's thread alone, and only while a keyframe is missing.
     keyframe_requests: Mutex<Spacing>,
     counters: Arc<Counters>,
+    /// Where pictures wait for their departure.
+    pacer: Arc<PacerQueue>,
     /// Weak: the handles of a peer do not keep alive what its owner's closure holds, such as a handle.
     events: Weak<dyn Fn(PeerEvent) + Send + Sync>,
 }
@@ -57,9 +59,15 @@ pub(in crate::rtc) struct MediaQueues {
 pub(in crate::rtc) struct MediaReceivers {
     pub(in crate::rtc) video: mpsc::Receiver<EncodedVideo>,
     pub(in crate::rtc) audio: mpsc::Receiver<EncodedAudio>,
+    /// Where pictures wait for their departure.
+    pub(in crate::rtc) pacer: Arc<PacerQueue>,
 }
 
-pub(in crate::rtc) fn queues(counters: Arc<Counters>, events: &Events) -> (MediaQueues, MediaReceivers) {
+pub(in crate::rtc) fn queues(
+    counters: Arc<Counters>,
+    pacer: Arc<PacerQueue>,
+    events: &Events,
+) -> (MediaQueues, MediaReceivers) {
     let (video, video_receiver) = mpsc::channel(VIDEO_QUEUE);
     let (audio, audio_receiver) = mpsc::channel(AUDIO_QUEUE);
     let queues = MediaQueues {
@@ -70,9 +78,10 @@ pub(in crate::rtc) fn queues(counters: Arc<Counters>, events: &Events) -> (Media
         awaiting_keyframe: AtomicBool::new(true),
         keyframe_requests: Mutex::new(Spacing::new(KEYFRAME_REQUEST_INTERVAL)),
         counters,
+        pacer: Arc::clone(&pacer),
         events: Arc::downgrade(events),
     };
-    (queues, MediaReceivers { video: video_receiver, audio: audio_receiver })
+    (queues, MediaReceivers { video: video_receiver, audio: audio_receiver, pacer })
 }
 
 impl MediaQueues {
@@ -115,7 +124,7 @@ impl MediaQueues {
         }
         let sound = SOUND_KBPS + COPY_KBPS * self.counters.sound_copies(now);
         let video = (target as f64 / 1000.0 - f64::from(sound)) * PAYLOAD_SHARE;
-        let waiting = self.video.max_capacity() - self.video.capacity();
+        let waiting = self.video.max_capacity() - self.video.capacity() + self.pacer.waiting();
         let behind = waiting > MAX_WAITING || self.counters.flight.held_until(now).is_some();
         Some(VideoBudget { kbps: video.max(0.0) as u32, behind, level, ..VideoBudget::UNLIMITED })
     }
@@ -146,9 +155,10 @@ pub(in crate::rtc) async fn run(
     counters: Arc<Counters>,
     random: [u64; 2],
 ) {
-    let mut video = PacedVideo::new(streams.video, random[0], MediaTime::now());
+    let mut video = PacedVideo::new(streams.video, random[0], Arc::clone(&media.pacer));
     let mut audio = AudioPacketizer::new(streams.audio, OPUS_PAYLOAD_TYPE, random[1]);
     let mut copies = CopiesWanted::default();
+    let mut packets = Vec::new();
     loop {
         tokio::select! {
             biased;
@@ -162,25 +172,19 @@ pub(in crate::rtc) async fn run(
                     counters.audio_packets_sent.fetch_add(1, Relaxed);
                 }
             }
-            () = counters.flight.reported.notified(), if video.is_held(&counters, MediaTime::now()) => {}
-            () = sleep_until(video.due(&counters, MediaTime::now())), if video.is_leaving() => {
-                video.advance(counters.target_bps.load(Relaxed), MediaTime::now());
-                while let Some(packet) = video.next_packet() {
-                    // Hanging up does not wait for the rest of a frame.
+            () = media.pacer.room.notified(), if !media.pacer.has_room() => {}
+            Some(unit) = media.video.recv(), if media.pacer.has_room() => {
+                video.packets(&unit, &counters, &mut packets, MediaTime::now());
+                for packet in packets.drain(..) {
+                    let timestamp = packet.header.timestamp;
+                    // Hanging up does not wait for the rest of a picture.
                     let Some(taken) = unless_closed(&mut closed, video_track.write_rtp(packet)).await else { return };
-                    video.note(taken.is_ok());
+                    if taken.is_err() {
+                        video.refused(timestamp);
+                    }
                 }
-                video.count(&counters, MediaTime::now());
             }
-            Some(unit) = media.video.recv(), if !video.is_leaving() => video.start(unit, &counters),
         }
-    }
-}
-
-async fn sleep_until(at: MediaTime) {
-    let wait = at.since(MediaTime::now());
-    if !wait.is_zero() {
-        tokio::time::sleep(wait).await;
     }
 }
 
@@ -223,7 +227,7 @@ mod tests {
             assert_eq!(event, PeerEvent::KeyframeRequested);
             counted.fetch_add(1, Relaxed);
         });
-        let (queues, mut receivers) = queues(Arc::default(), &events);
+        let (queues, mut receivers) = queues(Arc::default(), Arc::default(), &events);
         queues.set_open(true);
         assert_eq!(requests.load(Relaxed), 1, "a new connection");
         for number in 0..VIDEO_QUEUE as u64 {

@@ -1,91 +1,56 @@
-//! The frame whose packets are leaving, at the pacer's pace.
+//! Packets of pictures on their way to the pacer.
 //!
-//! Owned by the sending task of one peer; time is an argument.
+//! Owned by the sending task of one peer, or by a test in virtual time.
 
-use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use rtc::rtp::Packet;
-use rtc::shared::marshal::MarshalSize;
 
-use super::pacer::Pacer;
 use super::packetizer::VideoPacketizer;
 use crate::media::{EncodedVideo, MediaTime};
 use crate::rtc::negotiation::description_sdp::H264_PAYLOAD_TYPE;
+use crate::rtc::pacing::{PacerQueue, QueuedPicture};
 use crate::rtc::stats::Counters;
 
-/// Takes one access unit after the other, and gives its packets when they may leave.
+/// Takes one access unit after the other while the pacer has room, and gives its packets, which all leave at once for the
+/// pacer.
 pub(in crate::rtc) struct PacedVideo {
     packetizer: VideoPacketizer,
-    pacer: Pacer,
-    packets: VecDeque<Packet>,
-    unit: Option<EncodedVideo>,
-    /// The connection took all packets so far.
-    taken: bool,
+    pacer: Arc<PacerQueue>,
+    ssrc: u32,
 }
 
 impl PacedVideo {
-    /// The stream `ssrc` of a connection that is new at `now`; its numbering starts at what `random` gives.
-    pub(in crate::rtc) fn new(ssrc: u32, random: u64, now: MediaTime) -> Self {
-        Self {
-            packetizer: VideoPacketizer::new(ssrc, H264_PAYLOAD_TYPE, random),
-            pacer: Pacer::new(now),
-            packets: VecDeque::new(),
-            unit: None,
-            taken: true,
-        }
+    /// The stream `ssrc`; its numbering starts at what `random` gives.
+    pub(in crate::rtc) fn new(ssrc: u32, random: u64, pacer: Arc<PacerQueue>) -> Self {
+        Self { packetizer: VideoPacketizer::new(ssrc, H264_PAYLOAD_TYPE, random), pacer, ssrc }
     }
 
-    /// Packets wait for their turn.
-    pub(in crate::rtc) fn is_leaving(&self) -> bool {
-        !self.packets.is_empty()
+    /// The packets of an access unit, which must be given to the connection now.
+    pub(in crate::rtc) fn packets(
+        &mut self,
+        unit: &EncodedVideo,
+        counters: &Counters,
+        packets: &mut Vec<Packet>,
+        now: MediaTime,
+    ) {
+        packets.clear();
+        self.packetizer.packetize(unit, packets);
+        let Some(first) = packets.first() else { return };
+        counters.keyframe_leaves(unit.keyframe);
+        counters.picture_written_us.store(now.since(unit.captured_at).as_micros() as u64, Relaxed);
+        self.pacer.enter(QueuedPicture {
+            ssrc: self.ssrc,
+            rtp_timestamp: first.header.timestamp,
+            keyframe: unit.keyframe,
+            captured_at: unit.captured_at,
+            bytes: unit.data.len(),
+        });
     }
 
-    /// They wait for a report of earlier ones.
-    pub(in crate::rtc) fn is_held(&self, counters: &Counters, now: MediaTime) -> bool {
-        self.is_leaving() && counters.flight.held_until(now).is_some()
-    }
-
-    /// When the next of them may leave, as far as is known at `now`.
-    pub(in crate::rtc) fn due(&self, counters: &Counters, now: MediaTime) -> MediaTime {
-        counters.flight.held_until(now).unwrap_or_else(|| self.pacer.due())
-    }
-
-    /// Begins with an access unit; the one before has left.
-    pub(in crate::rtc) fn start(&mut self, unit: EncodedVideo, counters: &Counters) {
-        let mut packets = Vec::from(std::mem::take(&mut self.packets));
-        self.packetizer.packetize(&unit, &mut packets);
-        counters.keyframe_leaves(unit.keyframe && !packets.is_empty());
-        (self.packets, self.unit, self.taken) = (packets.into(), Some(unit), true);
-    }
-
-    /// Goes on to `now` at what `target_bps` allows.
-    pub(in crate::rtc) fn advance(&mut self, target_bps: u64, now: MediaTime) {
-        self.pacer.advance(target_bps, now);
-    }
-
-    /// The next packet, if it may leave now.
-    pub(in crate::rtc) fn next_packet(&mut self) -> Option<Packet> {
-        let packet = if self.pacer.may_send() { self.packets.pop_front()? } else { return None };
-        self.pacer.sent(packet.marshal_size());
-        Some(packet)
-    }
-
-    /// The connection took a packet, or did not.
-    pub(in crate::rtc) fn note(&mut self, taken: bool) {
-        self.taken &= taken;
-    }
-
-    /// Counts the frame once its last packet has left.
-    pub(in crate::rtc) fn count(&mut self, counters: &Counters, now: MediaTime) {
-        let Some(unit) = self.unit.take_if(|_| self.packets.is_empty()) else { return };
-        if unit.keyframe {
-            counters.keyframe_left(now);
-        }
-        if self.taken {
-            counters.frames_sent.fetch_add(1, Relaxed);
-            counters.video_bytes_sent.fetch_add(unit.data.len() as u64, Relaxed);
-            counters.send_delay_us.store(now.since(unit.captured_at).as_micros() as u64, Relaxed);
-        }
+    /// The connection did not take a packet.
+    pub(in crate::rtc) fn refused(&self, rtp_timestamp: u32) {
+        self.pacer.withdraw(self.ssrc, rtp_timestamp);
     }
 }

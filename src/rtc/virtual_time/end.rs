@@ -22,21 +22,35 @@ use crate::rtc::connection::{Interceptors, with_interceptors};
 use crate::rtc::negotiation::description_sdp::{
     FEC_PAYLOAD_TYPE, H264_PAYLOAD_TYPE, OPUS_PAYLOAD_TYPE, RTX_PAYLOAD_TYPE, StreamNumbers,
 };
+use crate::rtc::pacing::{Pacer, PacerQueue};
 use crate::rtc::receiving::media_tap::{MediaTap, ReceivedMedia};
 use crate::rtc::repair::fec::ForwardErrorCorrection;
 use crate::rtc::repair::nack::NackGenerator;
 use crate::rtc::rtcp_observer::RtcpObserver;
 use crate::rtc::stats::Counters;
+use crate::rtc::transport::link::DATAGRAM_HEADERS;
 use crate::rtc::{Link, LinkProfile};
 
 /// What SRTP adds to a packet, in bytes.
 const TAG: usize = 16;
+
+/// A packet of pictures that left.
+pub(in crate::rtc) struct Departure {
+    pub(in crate::rtc) at: Instant,
+    /// 0: video, 1: a retransmission, 2: FEC.
+    pub(in crate::rtc) kind: usize,
+    /// In bytes on the wire.
+    pub(in crate::rtc) size: usize,
+    /// The rate of everything that was granted.
+    pub(in crate::rtc) total_bps: u64,
+}
 
 /// The end itself. Its owner makes the packets and moves the time.
 pub(in crate::rtc) struct VirtualEnd {
     pub(in crate::rtc) own: StreamNumbers,
     far: StreamNumbers,
     pub(in crate::rtc) counters: Arc<Counters>,
+    pub(in crate::rtc) pacer: Arc<PacerQueue>,
     /// The next picture is to be a keyframe.
     pub(in crate::rtc) keyframe_wanted: Arc<AtomicBool>,
     chain: BoxedInterceptor,
@@ -48,6 +62,10 @@ pub(in crate::rtc) struct VirtualEnd {
     departures: u64,
     /// Bytes of video, retransmissions and repairs ahead that left.
     pub(in crate::rtc) sent: [usize; 3],
+    /// The same, packet by packet.
+    pub(in crate::rtc) departed: Vec<Departure>,
+    /// The rate of everything, as it was granted before.
+    total_bps: u64,
     /// The far side's packets of sound that came.
     pub(in crate::rtc) sound_came: u64,
 }
@@ -55,7 +73,7 @@ pub(in crate::rtc) struct VirtualEnd {
 impl VirtualEnd {
     /// End `number` (1 or 2) of a connection over `profile` each way. Both sides take repairs ahead and copies of sound.
     pub(in crate::rtc) fn new(number: u32, profile: &LinkProfile, start: MediaTime) -> Self {
-        let counters = Arc::new(Counters::default());
+        let (counters, pacer) = (Arc::new(Counters::default()), Arc::new(PacerQueue::default()));
         counters.far_takes_copies.store(true, Relaxed);
         counters.far_takes_fec.store(true, Relaxed);
         let keyframe_wanted = Arc::new(AtomicBool::new(true));
@@ -70,6 +88,7 @@ impl VirtualEnd {
             congestion: CongestionControl::new(Arc::clone(&counters), want_keyframe()),
             nack_generator: NackGenerator::new(Arc::clone(&counters), own.video),
             fec: ForwardErrorCorrection::new(Arc::clone(&counters)),
+            pacer: Pacer::new(Arc::clone(&counters), Arc::clone(&pacer)),
             tap,
         };
         let mut chain = with_interceptors(Registry::new(), interceptors).build();
@@ -79,6 +98,7 @@ impl VirtualEnd {
             own,
             far,
             counters,
+            pacer,
             keyframe_wanted,
             chain: Box::new(chain),
             received,
@@ -87,8 +107,20 @@ impl VirtualEnd {
             under_way: BTreeMap::new(),
             departures: 0,
             sent: [0; 3],
+            departed: Vec::new(),
+            total_bps: 0,
             sound_came: 0,
         }
+    }
+
+    /// Goes on through the bottleneck of another connection's end.
+    pub(in crate::rtc) fn share_bottleneck(&mut self, other: &Self, seed: u64) {
+        self.link = other.link.beside(seed);
+    }
+
+    /// Bytes that TCP flows beside this end's packets have delivered.
+    pub(in crate::rtc) fn tcp_bytes(&self) -> u64 {
+        self.link.tcp_bytes()
     }
 
     /// A packet of this side's leaves.
@@ -107,6 +139,7 @@ impl VirtualEnd {
 
     /// Gives what the chain sends to the link.
     fn flush(&mut self, now: Instant) {
+        let total_bps = self.counters.total_bps.load(Relaxed);
         while let Some(leaving) = self.chain.poll_write() {
             let packet = as_it_comes(leaving.message.packet);
             let size = TAG
@@ -119,6 +152,9 @@ impl VirtualEnd {
                 let kinds = [self.own.video, self.own.rtx, self.own.fec];
                 if let Some(kind) = kinds.iter().position(|kind| *kind == packet.header.ssrc) {
                     self.sent[kind] += size;
+                    let size = size + DATAGRAM_HEADERS;
+                    let total_bps = self.total_bps.max(self.counters.total_bps.load(Relaxed));
+                    self.departed.push(Departure { at: now, kind, size, total_bps });
                 }
             }
             for arrival in self.link.send(size, MediaTime::of(now)).into_iter().flatten() {
@@ -126,6 +162,7 @@ impl VirtualEnd {
                 self.under_way.insert((arrival, self.departures), packet.clone());
             }
         }
+        self.total_bps = total_bps;
     }
 
     /// What of this side's has come to the other end by `now`.
