@@ -7,18 +7,18 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use visavis::jitter_buffer::{VideoJitterBuffer, VideoPacket};
-use visavis::media::{EncodedVideo, MediaTime};
+use visavis::media::{MediaTime, OutgoingPicture};
 use visavis::rtc::congestion::{BandwidthEstimator, Report};
 use visavis::rtc::packetizer::VideoPacketizer;
 
 /// A picture of so many bytes at a time; 6250 are those of 1500 kbit/s at 30 pictures a second.
-fn picture(bytes: usize, number: u64) -> EncodedVideo {
+fn picture(bytes: usize, number: u64) -> OutgoingPicture {
     let mut data = vec![0x55; bytes];
     // Parameter sets, then a slice of a keyframe: decoding could start at each.
     let head = [0, 0, 0, 1, 0x67, 0x42, 0xc0, 0x1f, 0, 0, 0, 1, 0x68, 0xce, 0x38, 0x80, 0, 0, 0, 1, 0x65];
     data[..head.len()].copy_from_slice(&head);
     let captured_at = MediaTime::from_micros(number * 33_333);
-    EncodedVideo { data: Bytes::from(data), keyframe: true, captured_at, rtp_timestamp: 0 }
+    OutgoingPicture { data: Bytes::from(data), keyframe: true, captured_at }
 }
 
 fn packetize(criterion: &mut Criterion) {

@@ -13,7 +13,9 @@ use visavis::capture::convert::{Converter, Layout, RawPicture};
 use visavis::capture::test_card::TestCard;
 use visavis::decoder::video::{DecoderEvent, VideoDecoding};
 use visavis::encoder::VideoEncoding;
-use visavis::media::{EncodedVideo, Latest, MediaTime, Plane, Preset, VideoBudget, VideoFormat, VideoFrame};
+use visavis::media::{
+    Latest, MediaTime, OutgoingPicture, Plane, Preset, ReceivedPicture, VideoBudget, VideoFormat, VideoFrame,
+};
 
 const SIZE: (usize, usize) = (1280, 720);
 /// A picture that takes longer is not coming.
@@ -58,7 +60,7 @@ fn convert(criterion: &mut Criterion) {
 }
 
 /// An encoder that takes pictures from the slot and gives their access units to the receiver.
-fn encoder(slot: &Arc<Latest<Arc<VideoFrame>>>) -> (VideoEncoding, Receiver<EncodedVideo>) {
+fn encoder(slot: &Arc<Latest<Arc<VideoFrame>>>) -> (VideoEncoding, Receiver<OutgoingPicture>) {
     let (sender, units) = sync_channel(4);
     // A rate so high that no picture is left out.
     let format = VideoFormat::of(Preset::HighWide, None, Some(8000));
@@ -90,10 +92,12 @@ fn decode(criterion: &mut Criterion) {
     let slot = Arc::new(Latest::new());
     let (encoding, units) = encoder(&slot);
     let mut pictures = Timed::new(pictures(30));
-    let stream: Vec<EncodedVideo> = (0..30)
+    let stream: Vec<ReceivedPicture> = (0..30)
         .map(|_| {
             slot.put(pictures.next());
-            units.recv_timeout(PATIENCE).expect("an access unit")
+            let OutgoingPicture { data, keyframe, captured_at: arrived_at } =
+                units.recv_timeout(PATIENCE).expect("an access unit");
+            ReceivedPicture { data, keyframe, arrived_at, rtp_timestamp: 0, capture_ntp: None }
         })
         .collect();
     drop(encoding);

@@ -8,7 +8,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use visavis::decoder::audio::AudioDecoder;
 use visavis::encoder::AudioEncoder;
 use visavis::jitter_buffer::audio::AudioJitterBuffer;
-use visavis::media::{EncodedAudio, FRAME_SAMPLES, MediaTime};
+use visavis::media::{FRAME_SAMPLES, MediaTime, OutgoingSound, ReceivedSound};
 use visavis::playout::mixer;
 
 const FRAME_MS: u64 = 20;
@@ -17,7 +17,7 @@ fn tone(number: u64) -> [f32; FRAME_SAMPLES] {
     std::array::from_fn(|n| ((number * FRAME_SAMPLES as u64 + n as u64) as f32 * 0.05).sin() * 0.5)
 }
 
-fn packets(count: u64) -> Vec<EncodedAudio> {
+fn packets(count: u64) -> Vec<OutgoingSound> {
     let mut encoder = AudioEncoder::new().expect("an encoder");
     let encode = |number| encoder.encode(&tone(number), MediaTime::from_millis(number * FRAME_MS)).expect("a packet");
     (0..count).map(encode).collect()
@@ -40,7 +40,7 @@ fn opus(criterion: &mut Criterion) {
 }
 
 fn jitter_buffer(criterion: &mut Criterion) {
-    let packet = packets(1).remove(0);
+    let data = packets(1).remove(0).data;
     let mut buffer = AudioJitterBuffer::new();
     let mut number = 0_u64;
     criterion.bench_function("audio jitter buffer, in and out", |bencher| {
@@ -48,7 +48,9 @@ fn jitter_buffer(criterion: &mut Criterion) {
             number += 1;
             let now = MediaTime::from_millis(number * FRAME_MS);
             let rtp_timestamp = (number * FRAME_SAMPLES as u64) as u32;
-            let packet = EncodedAudio { sequence: number as u16, rtp_timestamp, at: now, ..packet.clone() };
+            let (data, sequence, arrived_at) = (data.clone(), number as u16, now);
+            let packet =
+                ReceivedSound { data, sequence, rtp_timestamp, arrived_at, capture_ntp: None, recovered: false };
             buffer.push(packet, FRAME_SAMPLES as u32, false, now);
             buffer.pull(false, 0, now)
         });

@@ -1,4 +1,4 @@
-//! What a stranger's bytes are read by, one function a format, for the fuzzer (`fuzz/`) and for the test that runs its
+//! The readers of strangers' bytes, one function a format, for the fuzzer (`fuzz/`) and for the test that runs its
 //! corpora. Each takes any bytes at all, and must neither panic, hang nor take much memory.
 
 use std::io::Cursor;
@@ -12,7 +12,7 @@ use crate::decoder::video::parameter_set;
 use crate::identity::{ContactLink, Identity, MAX_NAME_CHARS, display_name, open, plain_text, qr};
 use crate::jitter_buffer::audio::AudioJitterBuffer;
 use crate::jitter_buffer::{VideoJitterBuffer, VideoPacket};
-use crate::media::{EncodedAudio, FRAME_SAMPLES, MediaTime};
+use crate::media::{FRAME_SAMPLES, MediaTime, ReceivedSound};
 use crate::playout::Speech;
 use crate::rtc::LinkProfile;
 use crate::rtc::fuzz::Packets;
@@ -88,7 +88,9 @@ pub fn sound(bytes: &[u8]) {
         timestamp = timestamp.wrapping_add(u32::from(flags >> 1) * FRAME_SAMPLES as u32 / 2);
         if let Some(samples) = packet_duration(&data) {
             let correction = has_correction(&data);
-            let packet = EncodedAudio { data, sequence, rtp_timestamp: timestamp, at: now, recovered: false };
+            let (rtp_timestamp, arrived_at) = (timestamp, now);
+            let packet =
+                ReceivedSound { data, sequence, rtp_timestamp, arrived_at, capture_ntp: None, recovered: false };
             buffer.push(packet, samples, correction, now);
         }
         if flags & 1 == 0 {

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use visavis::call::{CallError, DeviceKind};
 use visavis::encoder::audio::AudioEncoder;
-use visavis::media::{EncodedAudio, FRAME_SAMPLES, MediaTime};
+use visavis::media::{FRAME_SAMPLES, MediaTime, OutgoingSound, ReceivedSound};
 use visavis::playout::{AudioInput, Playout, Sound, SoundEvent, list_speakers};
 use visavis::store::DeviceChoice;
 
@@ -47,9 +47,10 @@ impl FarSide {
                 if stopped.load(Ordering::Relaxed) {
                     return;
                 }
-                let packet = encoder.encode(frame, MediaTime::now()).unwrap();
+                let OutgoingSound { data, captured_at: arrived_at } = encoder.encode(frame, MediaTime::now()).unwrap();
                 let (sequence, rtp_timestamp) = (n as u16, (n * FRAME_SAMPLES) as u32);
-                input.push(EncodedAudio { sequence, rtp_timestamp, ..packet });
+                let (capture_ntp, recovered) = (None, false);
+                input.push(ReceivedSound { data, sequence, rtp_timestamp, arrived_at, capture_ntp, recovered });
                 let due = start + Duration::from_millis(20 * (n as u64 + 1));
                 thread::sleep(due.saturating_duration_since(std::time::Instant::now()));
             }

@@ -14,7 +14,7 @@ use crate::call::{
     CallMachine, CallReport, Consent, ConversationId, Effect, EngineEvent, Input, Message, Press, Role, Standing,
 };
 use crate::identity::PeerId;
-use crate::media::{EncodedAudio, EncodedVideo, MediaTime};
+use crate::media::{MediaTime, OutgoingPicture, OutgoingSound, ReceivedPicture, ReceivedSound};
 use crate::rtc::{Engine, Peer, PeerEvent, PeerSinks, VideoSink};
 
 use super::lanes::PartSenders;
@@ -173,8 +173,10 @@ impl EchoContact {
         let (delayed, waiting) = sync_channel(MAX_DELAYED);
         let (video, audio) = (delayed.clone(), delayed);
         let sinks = PeerSinks {
-            video: VideoSink::Encoded(Arc::new(move |picture| delay(&video, Delayed::Video(picture)))),
-            audio: Arc::new(move |sound| delay(&audio, Delayed::Audio(sound))),
+            video: VideoSink::Encoded(Arc::new(move |picture| {
+                delay(&video, Delayed::Picture(returned_picture(picture)))
+            })),
+            audio: Arc::new(move |sound| delay(&audio, Delayed::Sound(returned_sound(sound)))),
         };
         let keyframe_asked = Arc::new(AtomicBool::new(false));
         let keyframe = Hint::EchoKeyframe { connection: number };
@@ -208,8 +210,19 @@ pub(super) fn engine_event(event: PeerEvent) -> Option<EngineEvent> {
 }
 
 enum Delayed {
-    Video(EncodedVideo),
-    Audio(EncodedAudio),
+    Picture(OutgoingPicture),
+    Sound(OutgoingSound),
+}
+
+/// The received picture as Echo sends it: its arrival here counts as its capture.
+fn returned_picture(received: ReceivedPicture) -> OutgoingPicture {
+    let ReceivedPicture { data, keyframe, arrived_at, .. } = received;
+    OutgoingPicture { data, keyframe, captured_at: arrived_at }
+}
+
+/// The same of sound.
+fn returned_sound(received: ReceivedSound) -> OutgoingSound {
+    OutgoingSound { data: received.data, captured_at: received.arrived_at }
 }
 
 fn delay(line: &SyncSender<(MediaTime, Delayed)>, item: Delayed) {
@@ -232,8 +245,8 @@ impl DelayLine {
                 return;
             }
             match item {
-                Delayed::Video(video) => self.peer.send_video(&video),
-                Delayed::Audio(audio) => self.peer.send_audio(&audio),
+                Delayed::Picture(picture) => self.peer.send_video(&picture),
+                Delayed::Sound(sound) => self.peer.send_audio(&sound),
             }
         }
     }

@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use crate::media::{EncodedAudio, EncodedVideo, VideoBudget};
+use crate::media::{OutgoingPicture, OutgoingSound, VideoBudget};
 use crate::rtc::Peer;
 
 use super::Gates;
@@ -65,22 +65,22 @@ impl FanOut {
     }
 
     /// Sends a picture to everybody, unless the camera's gate is shut.
-    pub(super) fn send_video(&self, video: &EncodedVideo) {
+    pub(super) fn send_video(&self, picture: &OutgoingPicture) {
         if self.gates.video_is_shut() {
             return;
         }
         for peer in self.peers.read().unwrap_or_else(PoisonError::into_inner).iter() {
-            peer.send_video(video);
+            peer.send_video(picture);
         }
     }
 
     /// Sends sound to everybody, unless the microphone's gate is shut.
-    pub(super) fn send_audio(&self, audio: &EncodedAudio) {
+    pub(super) fn send_audio(&self, sound: &OutgoingSound) {
         if self.gates.sound_is_shut() {
             return;
         }
         for peer in self.peers.read().unwrap_or_else(PoisonError::into_inner).iter() {
-            peer.send_audio(audio);
+            peer.send_audio(sound);
         }
     }
 }

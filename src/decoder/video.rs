@@ -20,7 +20,7 @@ use openh264::OpenH264API;
 use openh264::decoder::{DecodedYUV, Decoder, DecoderConfig, Flush};
 use openh264::formats::YUVSource;
 
-use crate::media::{EncodedVideo, FramePool, FrameSlot, Spacing, VideoFrame};
+use crate::media::{FramePool, FrameSlot, ReceivedPicture, Spacing, VideoFrame};
 
 /// Pictures larger than this on a side are refused.
 const MAX_SIDE: u32 = 1920;
@@ -51,7 +51,7 @@ pub enum DecoderEvent {
 /// The running decoder thread of one participant.
 #[derive(Debug)]
 pub struct VideoDecoding {
-    queue: Option<SyncSender<EncodedVideo>>,
+    queue: Option<SyncSender<ReceivedPicture>>,
     dropping: bool,
     keyframe_requests: Spacing,
     thread: Option<JoinHandle<()>>,
@@ -77,8 +77,8 @@ impl VideoDecoding {
 
     /// Hands an access unit over without waiting. False when the caller should request a keyframe: the decoder is
     /// behind, and units are dropped up to the next keyframe.
-    pub fn decode(&mut self, unit: EncodedVideo) -> bool {
-        let arrived_at = unit.captured_at;
+    pub fn decode(&mut self, unit: ReceivedPicture) -> bool {
+        let arrived_at = unit.arrived_at;
         let Some(queue) = &self.queue else { return true };
         if !self.dropping || unit.keyframe {
             self.dropping = matches!(queue.try_send(unit), Err(TrySendError::Full(_)));
@@ -97,7 +97,7 @@ impl VideoDecoding {
     }
 }
 
-fn run(units: &Receiver<EncodedVideo>, output: &FrameSlot, mut report: impl FnMut(DecoderEvent)) {
+fn run(units: &Receiver<ReceivedPicture>, output: &FrameSlot, mut report: impl FnMut(DecoderEvent)) {
     let mut decoder = VideoDecoder::new();
     let mut keyframe_requests = Spacing::new(KEYFRAME_REQUEST_INTERVAL);
     while let Ok(unit) = units.recv() {
@@ -105,13 +105,13 @@ fn run(units: &Receiver<EncodedVideo>, output: &FrameSlot, mut report: impl FnMu
             Ok(Some(picture)) => {
                 let (width, height) = (picture.width(), picture.height());
                 output.put(picture);
-                let delay_us = crate::media::MediaTime::now().since(unit.captured_at).as_micros() as u64;
+                let delay_us = crate::media::MediaTime::now().since(unit.arrived_at).as_micros() as u64;
                 report(DecoderEvent::Picture { width, height, delay_us });
             }
             Ok(None) => {}
             Err(error) => tracing::debug!(%error, "an access unit could not be decoded"),
         }
-        if decoder.awaiting_keyframe && keyframe_requests.permits(unit.captured_at) {
+        if decoder.awaiting_keyframe && keyframe_requests.permits(unit.arrived_at) {
             report(DecoderEvent::KeyframeNeeded);
         }
     }
@@ -139,7 +139,7 @@ impl VideoDecoder {
     }
 
     /// Decodes one access unit; `None` when it gives no picture (yet).
-    fn decode(&mut self, unit: &EncodedVideo) -> Result<Option<Arc<VideoFrame>>, DecodeError> {
+    fn decode(&mut self, unit: &ReceivedPicture) -> Result<Option<Arc<VideoFrame>>, DecodeError> {
         if unit.data.is_empty() || (self.awaiting_keyframe && !unit.keyframe) {
             return Ok(None);
         }
@@ -156,7 +156,7 @@ impl VideoDecoder {
         decoded
     }
 
-    fn decode_checked(&mut self, unit: &EncodedVideo) -> Result<Option<Arc<VideoFrame>>, DecodeError> {
+    fn decode_checked(&mut self, unit: &ReceivedPicture) -> Result<Option<Arc<VideoFrame>>, DecodeError> {
         let codec = match &mut self.codec {
             Some(codec) => codec,
             empty => {
@@ -169,12 +169,7 @@ impl VideoDecoder {
         if width.max(height) > MAX_SIDE as usize || width < 2 || height < 2 {
             return Err(DecodeError::Size);
         }
-        self.pool
-            .produce(width as u32, height as u32, |frame| {
-                frame.captured_at = unit.captured_at;
-                copy(&picture, frame).ok_or(DecodeError::Size)
-            })
-            .map(Some)
+        self.pool.produce(width as u32, height as u32, |frame| copy(&picture, frame).ok_or(DecodeError::Size)).map(Some)
     }
 }
 
@@ -187,8 +182,8 @@ pub fn fuzz_access_units(bytes: &[u8]) {
         let length = usize::from(u16::from_be_bytes([*high, *low])).min(more.len());
         let (data, more) = more.split_at(length);
         let data = bytes::Bytes::copy_from_slice(data);
-        let captured_at = crate::media::MediaTime::default();
-        let _ = decoder.decode(&EncodedVideo { data, keyframe: flags & 1 == 1, captured_at, rtp_timestamp: 0 });
+        let (arrived_at, keyframe) = (crate::media::MediaTime::default(), flags & 1 == 1);
+        let _ = decoder.decode(&ReceivedPicture { data, keyframe, arrived_at, rtp_timestamp: 0, capture_ntp: None });
         rest = more;
     }
 }
@@ -222,9 +217,9 @@ mod tests {
 
     use super::*;
     use crate::encoder::video::VideoEncoding;
-    use crate::media::{MediaTime, VideoBudget, VideoFormat};
+    use crate::media::{MediaTime, OutgoingPicture, VideoBudget, VideoFormat};
 
-    fn encoded(width: u32, height: u32, count: u64) -> Vec<EncodedVideo> {
+    fn encoded(width: u32, height: u32, count: u64) -> Vec<ReceivedPicture> {
         let input = Arc::new(FrameSlot::new());
         let (units, received) = mpsc::sync_channel(64);
         let format = VideoFormat { width, height, max_fps: 30, max_kbps: 2000 };
@@ -245,7 +240,9 @@ mod tests {
                 y.fill(60 + number as u8 * 10);
                 v.fill(180);
                 input.put(Arc::new(frame));
-                received.recv_timeout(Duration::from_secs(20)).unwrap()
+                let OutgoingPicture { data, keyframe, captured_at } =
+                    received.recv_timeout(Duration::from_secs(20)).unwrap();
+                ReceivedPicture { data, keyframe, arrived_at: captured_at, rtp_timestamp: 0, capture_ntp: None }
             })
             .collect()
     }
@@ -268,7 +265,7 @@ mod tests {
         let mut decoder = VideoDecoder::new();
         assert!(decoder.decode(&units[1]).unwrap().is_none());
         assert!(decoder.decode(&units[0]).unwrap().is_some());
-        let damaged = EncodedVideo { data: Bytes::from_static(&[0, 0, 1, 0x67, 66]), ..units[1].clone() };
+        let damaged = ReceivedPicture { data: Bytes::from_static(&[0, 0, 1, 0x67, 66]), ..units[1].clone() };
         assert!(decoder.decode(&damaged).is_err());
         assert!(decoder.decode(&units[2]).unwrap().is_none());
         assert!(decoder.decode(&units[0]).unwrap().is_some());
@@ -283,8 +280,8 @@ mod tests {
         })
         .unwrap();
         for (unit, millis) in [(1, 0), (1, 100), (1, 310), (0, 400), (1, 800)] {
-            let captured_at = MediaTime::from_millis(millis);
-            assert!(decoding.decode(EncodedVideo { captured_at, ..units[unit].clone() }));
+            let arrived_at = MediaTime::from_millis(millis);
+            assert!(decoding.decode(ReceivedPicture { arrived_at, ..units[unit].clone() }));
         }
         decoding.finish();
         let asked: Vec<bool> = reported.iter().map(|event| event == DecoderEvent::KeyframeNeeded).collect();
@@ -305,7 +302,8 @@ mod tests {
                 let index = (seed >> 33) as usize % data.len();
                 data[index] ^= (seed >> 20) as u8;
             }
-            refused += usize::from(decoder.decode(&EncodedVideo { data: Bytes::from(data), ..unit.clone() }).is_err());
+            refused +=
+                usize::from(decoder.decode(&ReceivedPicture { data: Bytes::from(data), ..unit.clone() }).is_err());
             if round % 30 == 29 {
                 // The first may still meet a codec that the damage has left in disorder; its error makes a new one.
                 let _ = decoder.decode(&units[0]);
@@ -327,8 +325,10 @@ mod tests {
             let _ = held.recv();
         })
         .unwrap();
-        let at =
-            |unit: &EncodedVideo, millis| EncodedVideo { captured_at: MediaTime::from_millis(millis), ..unit.clone() };
+        let at = |unit: &ReceivedPicture, millis| ReceivedPicture {
+            arrived_at: MediaTime::from_millis(millis),
+            ..unit.clone()
+        };
         let accepted = (0..64).take_while(|_| decoding.decode(at(&units[0], 0))).count();
         assert!((QUEUE..=QUEUE + 2).contains(&accepted), "{accepted}");
         assert!(decoding.decode(at(&units[1], 33)), "dropped in silence: the keyframe was asked for a moment ago");

@@ -1,12 +1,12 @@
-//! Sound to Opus (RFC 6716), for an RTP payload (RFC 7587).
+//! Opus encoder (RFC 6716) for RTP payloads (RFC 7587).
 //!
 //! Sits between the microphone and the network; runs on the microphone thread, in its sink. Each peer's packetizer
-//! numbers and stamps what comes out.
+//! numbers and stamps the packets.
 
 use bytes::BytesMut;
 use opus::{Application, Bitrate, Channels, Encoder};
 
-use crate::media::{EncodedAudio, FRAME_SAMPLES, MediaTime, SAMPLE_RATE};
+use crate::media::{FRAME_SAMPLES, MediaTime, OutgoingSound, SAMPLE_RATE};
 
 /// Why sound could not be encoded; for the log.
 #[derive(Debug, thiserror::Error)]
@@ -57,8 +57,8 @@ impl AudioEncoder {
         Ok(())
     }
 
-    /// Encodes one frame of 960 samples that was captured at `at`.
-    pub fn encode(&mut self, frame: &[f32], at: MediaTime) -> Result<EncodedAudio, AudioEncoderError> {
+    /// Encodes one frame of 960 samples.
+    pub fn encode(&mut self, frame: &[f32], captured_at: MediaTime) -> Result<OutgoingSound, AudioEncoderError> {
         if frame.len() != FRAME_SAMPLES {
             return Err(AudioEncoderError::FrameLength(frame.len()));
         }
@@ -69,7 +69,7 @@ impl AudioEncoder {
         }
         self.packets.extend_from_slice(&packet[..length]);
         let data = self.packets.split().freeze();
-        Ok(EncodedAudio { data, sequence: 0, rtp_timestamp: 0, at, recovered: false })
+        Ok(OutgoingSound { data, captured_at })
     }
 }
 

@@ -12,9 +12,9 @@ use openh264_sys2::{
     SPATIAL_LAYER_0,
 };
 
-use crate::media::{EncodedVideo, MediaTime, Plane, VideoFrame};
+use crate::media::{MediaTime, OutgoingPicture, Plane, VideoFrame};
 
-/// What the rate control aims at.
+/// Target of the rate control.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Rate {
     pub(crate) kbps: u32,
@@ -43,7 +43,7 @@ impl VideoEncoder {
         frame: &VideoFrame,
         rate: Rate,
         keyframe: bool,
-    ) -> Result<Option<EncodedVideo>, openh264::Error> {
+    ) -> Result<Option<OutgoingPicture>, openh264::Error> {
         let fits = |codec: &Codec| (codec.width, codec.height) == (frame.width(), frame.height());
         if let Some(mut codec) = self.codec.take().filter(fits) {
             if codec.rate != rate {
@@ -81,13 +81,17 @@ impl Codec {
         Ok(Self { encoder, width, height, rate, began_at: frame.captured_at })
     }
 
-    fn encode(&mut self, frame: &VideoFrame, buffer: &mut BytesMut) -> Result<Option<EncodedVideo>, openh264::Error> {
+    fn encode(
+        &mut self,
+        frame: &VideoFrame,
+        buffer: &mut BytesMut,
+    ) -> Result<Option<OutgoingPicture>, openh264::Error> {
         let timestamp = Timestamp::from_millis(frame.captured_at.since(self.began_at).as_millis() as u64);
         let stream = self.encoder.encode_at(&Picture(frame), timestamp)?;
         let keyframe = matches!(stream.frame_type(), FrameType::IDR);
         let data = collect(&stream, buffer);
         let captured_at = frame.captured_at;
-        Ok((!data.is_empty()).then_some(EncodedVideo { data, keyframe, captured_at, rtp_timestamp: 0 }))
+        Ok((!data.is_empty()).then_some(OutgoingPicture { data, keyframe, captured_at }))
     }
 
     /// Sets the rates of bits and of pictures while running, without a keyframe.

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use super::h264::{Rate, VideoEncoder};
 use super::ladder::{Grant, Ladder, Shape};
-use crate::media::{EncodedVideo, FrameSlot, MediaTime, Planes, Scaler, VideoBudget, VideoFormat, VideoFrame};
+use crate::media::{FrameSlot, MediaTime, OutgoingPicture, Planes, Scaler, VideoBudget, VideoFormat, VideoFrame};
 
 /// On a path that does not take all, a keyframe is made as if the rate were this share of it: it arrives the sooner,
 /// and the pictures after it make up for it.
@@ -24,7 +24,7 @@ const KEYFRAME_SHARE: f64 = 0.5;
 /// How soon the thread notices that it should end while no picture comes.
 const STOP_CHECK: Duration = Duration::from_millis(100);
 
-/// What the encoder has done since its start.
+/// Counters of the encoder since its start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EncodingStats {
     /// Pictures encoded.
@@ -79,7 +79,7 @@ impl VideoEncoding {
         input: Arc<FrameSlot>,
         format: VideoFormat,
         budget: impl Fn() -> VideoBudget + Send + 'static,
-        output: impl FnMut(EncodedVideo) + Send + 'static,
+        output: impl FnMut(OutgoingPicture) + Send + 'static,
     ) -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let mut encoding = Self { shared: Arc::clone(&shared), thread: None };
@@ -108,7 +108,7 @@ impl VideoEncoding {
         self.shared.keyframe_wanted.store(true, Ordering::Relaxed);
     }
 
-    /// What was done since the start.
+    /// Counters since the start.
     pub fn stats(&self) -> EncodingStats {
         let shared = &self.shared;
         let size = shared.size.load(Ordering::Relaxed);
@@ -136,7 +136,7 @@ impl Drop for VideoEncoding {
     }
 }
 
-fn run(shared: &Shared, input: &FrameSlot, budget: impl Fn() -> VideoBudget, mut output: impl FnMut(EncodedVideo)) {
+fn run(shared: &Shared, input: &FrameSlot, budget: impl Fn() -> VideoBudget, mut output: impl FnMut(OutgoingPicture)) {
     let mut pictures = PictureEncoder::default();
     while !shared.stop.load(Ordering::Relaxed) && !input.is_closed() {
         let Some(frame) = input.take_timeout(STOP_CHECK) else { continue };
@@ -188,7 +188,7 @@ impl PictureEncoder {
         budget: VideoBudget,
         keyframe_wanted: &AtomicBool,
         clock: impl Fn() -> MediaTime,
-    ) -> Result<Option<EncodedVideo>, openh264::Error> {
+    ) -> Result<Option<OutgoingPicture>, openh264::Error> {
         let least_kbps = *VideoFormat::KBPS_RANGE.start();
         let kbps = budget.kbps.min(most.kbps).max(least_kbps);
         let full = Shape { width: frame.width(), height: frame.height(), max_fps: most.max_fps };

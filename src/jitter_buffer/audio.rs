@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::media::{EncodedAudio, FRAME_SAMPLES, MediaTime, SAMPLE_RATE, count_near, first_count};
+use crate::media::{FRAME_SAMPLES, MediaTime, ReceivedSound, SAMPLE_RATE, count_near, first_count};
 use arrivals::Arrivals;
 use drift::DriftControl;
 
@@ -36,7 +36,7 @@ pub const RECENT_PACKETS: usize = 100;
 #[derive(Clone, Debug)]
 pub enum Pull {
     /// Decode and play this packet.
-    Packet(EncodedAudio, Tempo),
+    Packet(ReceivedSound, Tempo),
     /// A packet is lost; this is the one after it, whose forward error correction restores it.
     Recover(Bytes),
     /// A packet is lost or late: make something up.
@@ -119,7 +119,7 @@ struct Held {
     samples: u32,
     /// It could restore the packet before it.
     has_correction: bool,
-    packet: EncodedAudio,
+    packet: ReceivedSound,
 }
 
 impl Default for AudioJitterBuffer {
@@ -168,7 +168,7 @@ impl AudioJitterBuffer {
     /// Takes in a packet of `samples` at 48 kHz (1..=5760) that arrived at `now`; `has_correction` tells whether it
     /// carries forward error correction for the one before. Duplicates, packets that are too late and packets that
     /// cannot be are dropped; where more than 500 ms would be held, the oldest sound is dropped.
-    pub fn push(&mut self, packet: EncodedAudio, samples: u32, has_correction: bool, now: MediaTime) {
+    pub fn push(&mut self, packet: ReceivedSound, samples: u32, has_correction: bool, now: MediaTime) {
         if !(1..=5760).contains(&samples) || packet.data.len() > Self::MAX_BYTES {
             return;
         }
@@ -202,7 +202,7 @@ impl AudioJitterBuffer {
         }
     }
 
-    fn note_arrival(&mut self, packet: &EncodedAudio, now: MediaTime) {
+    fn note_arrival(&mut self, packet: &ReceivedSound, now: MediaTime) {
         if packet.recovered {
             self.arrivals.note_restored(packet.rtp_timestamp, now);
         } else {
@@ -313,7 +313,7 @@ impl AudioJitterBuffer {
         }
     }
 
-    fn take_front(&mut self) -> Option<EncodedAudio> {
+    fn take_front(&mut self) -> Option<ReceivedSound> {
         let front = self.held.pop_front()?;
         self.held_samples -= front.samples;
         self.book(&front);

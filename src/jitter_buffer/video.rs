@@ -15,7 +15,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 
 use super::depacketizer::{AccessUnit, starts_keyframe};
-use crate::media::{EncodedVideo, MediaTime, Spacing, count_near, first_count};
+use crate::media::{MediaTime, ReceivedPicture, Spacing, count_near, first_count};
 
 /// Packets kept at most: several keyframes at the highest bit rate.
 const MAX_PACKETS: u64 = 2048;
@@ -54,7 +54,7 @@ pub struct VideoPacket {
 #[derive(Debug)]
 pub enum VideoOutput {
     /// A whole access unit, in decoding order.
-    Frame(EncodedVideo),
+    Frame(ReceivedPicture),
     /// Decoding cannot go on without a keyframe: send a PLI.
     KeyframeNeeded,
 }
@@ -269,7 +269,7 @@ impl VideoJitterBuffer {
     }
 
     /// Takes `count` packets out and makes an access unit of them; `None` when they are malformed.
-    fn assemble(&mut self, count: usize) -> Option<EncodedVideo> {
+    fn assemble(&mut self, count: usize) -> Option<ReceivedPicture> {
         let mut unit = AccessUnit::default();
         let mut arrived_at = MediaTime::default();
         let mut rtp_timestamp = 0;
@@ -284,7 +284,8 @@ impl VideoJitterBuffer {
             rtp_timestamp = packet.timestamp;
         }
         let keyframe = unit.finish().ok().filter(|_| whole)?;
-        Some(EncodedVideo { data: self.assembly.split().freeze(), keyframe, captured_at: arrived_at, rtp_timestamp })
+        let data = self.assembly.split().freeze();
+        Some(ReceivedPicture { data, keyframe, arrived_at, rtp_timestamp, capture_ntp: None })
     }
 
     fn pop(&mut self) -> Option<Stored> {

@@ -1,33 +1,60 @@
-//! What travels between the codecs and the network.
+//! Encoded media between the codecs and the network: outgoing with its capture time, received with its arrival time.
+//!
+//! The two directions have different types, because their times are of different clocks: a capture time is this
+//! computer's, and what is known of the far side's capture time is on the far side's clock.
 
 use bytes::Bytes;
 
-use super::MediaTime;
+use super::{MediaTime, NtpTime};
 
-/// One access unit of H.264 (every slice of one picture), in Annex B form.
+/// Access unit of H.264 (every slice of one picture, Annex B form) from the encoder to the network.
 #[derive(Clone, Debug)]
-pub struct EncodedVideo {
+pub struct OutgoingPicture {
     /// Start codes and NAL units; a keyframe opens with SPS and PPS.
     pub data: Bytes,
     /// True when decoding can start here (an IDR picture).
     pub keyframe: bool,
-    /// When the camera gave the picture (on the sender's clock; on the receiver's, when its last packet arrived).
+    /// When the camera gave the picture.
     pub captured_at: MediaTime,
-    /// RTP timestamp in units of 1/90000 s (0 until the packetizer has stamped it).
-    pub rtp_timestamp: u32,
 }
 
-/// One Opus packet (RFC 6716), as an RTP payload carries it (RFC 7587).
+/// Access unit of H.264 from the network to the decoder.
 #[derive(Clone, Debug)]
-pub struct EncodedAudio {
+pub struct ReceivedPicture {
+    /// Start codes and NAL units; a keyframe opens with SPS and PPS.
+    pub data: Bytes,
+    /// True when decoding can start here (an IDR picture).
+    pub keyframe: bool,
+    /// When the last of its packets arrived.
+    pub arrived_at: MediaTime,
+    /// RTP timestamp in units of 1/90000 s.
+    pub rtp_timestamp: u32,
+    /// Capture time on the sender's clock; `None` before a sender report has told that clock.
+    pub capture_ntp: Option<NtpTime>,
+}
+
+/// Opus packet (RFC 6716) from the encoder to the network.
+#[derive(Clone, Debug)]
+pub struct OutgoingSound {
     /// The Opus packet.
     pub data: Bytes,
-    /// RTP sequence number (0 until the peer's queue has numbered it).
+    /// When the microphone gave the first of its samples.
+    pub captured_at: MediaTime,
+}
+
+/// Opus packet from the network to the audio jitter buffer.
+#[derive(Clone, Debug)]
+pub struct ReceivedSound {
+    /// The Opus packet.
+    pub data: Bytes,
+    /// RTP sequence number.
     pub sequence: u16,
-    /// RTP timestamp in samples of 1/48000 s (0 until the packetizer has stamped it).
+    /// RTP timestamp in samples of 1/48000 s.
     pub rtp_timestamp: u32,
-    /// When the packet was made (sender) or arrived (receiver).
-    pub at: MediaTime,
-    /// The packet itself was lost; this is the copy of it that a later one carried (RFC 2198).
+    /// When the RTP packet arrived that carried it.
+    pub arrived_at: MediaTime,
+    /// Capture time on the sender's clock; `None` before a sender report has told that clock.
+    pub capture_ntp: Option<NtpTime>,
+    /// True for a RED copy (RFC 2198) of a packet that was itself lost.
     pub recovered: bool,
 }

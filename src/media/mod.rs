@@ -1,5 +1,5 @@
-//! The nouns that every stage of the pipeline shares: pictures, sound, time, presets, files that are read or written as
-//! a whole, and the single-slot mailbox.
+//! Plain types that every stage of the pipeline shares: pictures, sound, time, presets, files that are read or written
+//! as a whole, and the single-slot mailbox.
 //!
 //! Nothing here touches a device, a socket or a codec; every other module may import this one, and it imports none.
 
@@ -19,7 +19,7 @@ mod time;
 
 pub use audio::{CHANNELS, FRAME_SAMPLES, LevelMeter, SAMPLE_RATE};
 pub use budget::VideoBudget;
-pub use encoded::{EncodedAudio, EncodedVideo};
+pub use encoded::{OutgoingPicture, OutgoingSound, ReceivedPicture, ReceivedSound};
 pub use frame::{FramePool, Plane, VideoFrame};
 pub use latest::{FrameSlot, Latest};
 pub use level::VideoLevel;
@@ -29,4 +29,4 @@ pub use regular_file::open_regular_file;
 pub use scale::{Planes, Scaler};
 pub use sequence::{count_near, first_count};
 pub use spacing::Spacing;
-pub use time::MediaTime;
+pub use time::{MediaTime, NtpTime};

@@ -1,4 +1,5 @@
-//! Media time: one monotonic clock for a whole process, passed as an argument to whatever can be tested without it.
+//! Clocks of media: the monotonic clock of this process, passed as an argument to whatever can be tested without it, and
+//! the wall clock of a far side.
 
 use std::ops::{Add, Sub};
 use std::sync::OnceLock;
@@ -60,5 +61,42 @@ impl Sub<Duration> for MediaTime {
 
     fn sub(self, duration: Duration) -> Self {
         Self(self.0.saturating_sub(duration.as_micros() as u64))
+    }
+}
+
+/// A moment on the wall clock of a sender (NTP, RFC 5905), in microseconds, as its sender reports tell it (RFC 3550,
+/// 6.4.1).
+///
+/// The clock is another computer's: only the difference of two such moments of one sender means anything here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct NtpTime(i64);
+
+impl NtpTime {
+    /// A moment in NTP's 32.32 fixed point.
+    pub const fn from_ntp(ntp: u64) -> Self {
+        let (seconds, fraction) = (ntp >> 32, ntp & 0xffff_ffff);
+        Self((seconds * 1_000_000 + ((fraction * 1_000_000) >> 32)) as i64)
+    }
+
+    /// The moment `micros` later, or earlier where that is negative.
+    pub const fn plus_micros(self, micros: i64) -> Self {
+        Self(self.0.wrapping_add(micros))
+    }
+
+    /// Microseconds from here to `local`, but for the offset of the two clocks.
+    pub const fn micros_to(self, local: MediaTime) -> i64 {
+        (local.0 as i64).wrapping_sub(self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ntp_times_are_read_to_the_microsecond() {
+        let half_past = NtpTime::from_ntp((3_900_000_000 << 32) | (1 << 31));
+        assert_eq!(half_past, NtpTime::from_ntp(3_900_000_000 << 32).plus_micros(500_000));
+        assert_eq!(NtpTime::from_ntp(1 << 32).micros_to(MediaTime::from_millis(1500)), 500_000);
     }
 }

@@ -7,7 +7,7 @@ use super::Speech;
 use crate::decoder::audio::packet_duration;
 use crate::encoder::audio::AudioEncoder;
 use crate::jitter_buffer::audio::AudioJitterBuffer;
-use crate::media::{EncodedAudio, FRAME_SAMPLES, MediaTime, SAMPLE_RATE};
+use crate::media::{FRAME_SAMPLES, MediaTime, ReceivedSound, SAMPLE_RATE};
 use crate::sound_device::test_signal::{precise_hertz, purity, sine};
 
 const HERTZ: f64 = 1000.0;
@@ -58,7 +58,9 @@ fn call(ppm: f64, jitter: Duration) -> Heard {
         while arrives <= now {
             let data = packets[sent as usize % packets.len()].clone();
             let (samples, rtp_timestamp) = (packet_duration(&data).unwrap(), (sent * FRAME_SAMPLES as u64) as u32);
-            let sound = EncodedAudio { data, sequence: sent as u16, rtp_timestamp, at: arrives, recovered: false };
+            let (sequence, arrived_at) = (sent as u16, arrives);
+            let sound =
+                ReceivedSound { data, sequence, rtp_timestamp, arrived_at, capture_ntp: None, recovered: false };
             buffer.push(sound, samples, false, arrives);
             sent += 1;
             arrives = due(sent).max(arrives);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::call::{CallError, DeviceKind, DeviceReason};
 use crate::encoder::audio::AudioEncoder;
-use crate::media::{FRAME_SAMPLES, MediaTime, SAMPLE_RATE};
+use crate::media::{FRAME_SAMPLES, MediaTime, ReceivedSound, SAMPLE_RATE};
 use crate::sound_device::test_signal::{peak_hertz, rms, sine};
 
 const LONG: Duration = Duration::from_secs(20);
@@ -41,9 +41,14 @@ fn push_tone(input: &AudioInput, hertz: f64) {
         .collect();
     let now = MediaTime::now();
     for (n, packet) in packets.into_iter().enumerate() {
-        let (sequence, rtp_timestamp) = (n as u16, (n * FRAME_SAMPLES) as u32);
-        input.push(crate::media::EncodedAudio { sequence, rtp_timestamp, at: now, ..packet });
+        input.push(received(packet.data, n, now));
     }
+}
+
+/// The `number`th packet of a stream.
+fn received(data: bytes::Bytes, number: usize, arrived_at: MediaTime) -> ReceivedSound {
+    let (sequence, rtp_timestamp) = (number as u16, (number * FRAME_SAMPLES) as u32);
+    ReceivedSound { data, sequence, rtp_timestamp, arrived_at, capture_ntp: None, recovered: false }
 }
 
 fn read_wav(path: &Path) -> Vec<f32> {
@@ -154,13 +159,7 @@ fn what_is_no_opus_is_dropped() {
     let (input, audio) = playout.add_participant(Arc::default());
     for data in [&b""[..], &[0xff; 3], &[0x03]] {
         let data = bytes::Bytes::copy_from_slice(data);
-        input.push(crate::media::EncodedAudio {
-            data,
-            sequence: 1,
-            rtp_timestamp: 0,
-            at: MediaTime::now(),
-            recovered: false,
-        });
+        input.push(received(data, 1, MediaTime::now()));
     }
     assert_eq!(audio.stats().received, 0);
 }

@@ -13,7 +13,7 @@ use super::mixer::Frame;
 use super::time_scale::{Likeness, lengthen, shorten};
 use crate::decoder::audio::{AudioDecoder, AudioDecoderError, has_correction, packet_duration};
 use crate::jitter_buffer::audio::{AudioJitterBuffer, AudioJitterStats, Pull, Tempo};
-use crate::media::{EncodedAudio, FRAME_SAMPLES, LevelMeter, MediaTime};
+use crate::media::{FRAME_SAMPLES, LevelMeter, MediaTime, ReceivedSound};
 use crate::sound_device::{ResampleError, Resampler};
 
 /// Where the network puts a participant's packets.
@@ -34,12 +34,12 @@ pub(super) struct Participant {
 }
 
 impl AudioInput {
-    /// Puts in a packet that arrived at `packet.at`. A packet that is not Opus is dropped. Never waits for more than
+    /// Puts in a packet. A packet that is not Opus is dropped. Never waits for more than
     /// the few microseconds that the playout holds the buffer; at most 500 ms of sound are kept.
-    pub fn push(&self, packet: EncodedAudio) {
+    pub fn push(&self, packet: ReceivedSound) {
         if let Some(samples) = packet_duration(&packet.data) {
-            let (has_correction, at) = (has_correction(&packet.data), packet.at);
-            self.0.jitter().push(packet, samples, has_correction, at);
+            let (has_correction, arrived_at) = (has_correction(&packet.data), packet.arrived_at);
+            self.0.jitter().push(packet, samples, has_correction, arrived_at);
         }
     }
 }

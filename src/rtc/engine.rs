@@ -11,7 +11,7 @@ use super::transport::host_addresses::HostAddresses;
 use super::transport::link::LinkProfile;
 use super::transport::runtime::Impairment;
 use crate::call::{Candidate, Consent, Description, Role};
-use crate::media::{EncodedAudio, EncodedVideo, FrameSlot};
+use crate::media::{FrameSlot, ReceivedPicture, ReceivedSound};
 use crate::network::PathFinder;
 
 /// Where received media goes.
@@ -20,7 +20,7 @@ pub struct PeerSinks {
     /// The video.
     pub video: VideoSink,
     /// The sound, each packet as it arrives (unordered, possibly repeated), on a tokio task: must not block.
-    pub audio: Arc<dyn Fn(EncodedAudio) + Send + Sync>,
+    pub audio: Arc<dyn Fn(ReceivedSound) + Send + Sync>,
 }
 
 /// Where received video goes.
@@ -29,7 +29,7 @@ pub enum VideoSink {
     /// Decoded on a thread of this participant's own, into the slot.
     Decode(Arc<FrameSlot>),
     /// Whole access units in decoding order, undecoded, on a tokio task: must not block.
-    Encoded(Arc<dyn Fn(EncodedVideo) + Send + Sync>),
+    Encoded(Arc<dyn Fn(ReceivedPicture) + Send + Sync>),
 }
 
 /// What happens to a peer. Called on tokio tasks and on the decoder thread: must not block.

@@ -37,7 +37,7 @@ use super::transport::runtime::{Impairment, PeerRuntime, Tasks};
 use super::transport::source_gate::SourceGate;
 use crate::call::Role;
 use crate::call::{Candidate, Description};
-use crate::media::{EncodedAudio, EncodedVideo, MediaTime, VideoBudget};
+use crate::media::{MediaTime, OutgoingPicture, OutgoingSound, VideoBudget};
 
 /// Candidates that wait for the peer task at most; more are dropped (a far side that sends hundreds of them).
 const CANDIDATES: usize = 64;
@@ -107,13 +107,13 @@ impl Peer {
     }
 
     /// Sends a video frame. Dropped before `Connected`, and until a keyframe after anything was dropped.
-    pub fn send_video(&self, unit: &EncodedVideo) {
-        self.shared.media.send_video(unit);
+    pub fn send_video(&self, picture: &OutgoingPicture) {
+        self.shared.media.send_video(picture);
     }
 
     /// Sends 20 ms of sound. Dropped before `Connected`.
-    pub fn send_audio(&self, audio: &EncodedAudio) {
-        self.shared.media.send_audio(audio);
+    pub fn send_audio(&self, sound: &OutgoingSound) {
+        self.shared.media.send_audio(sound);
     }
 
     /// How much video may be sent: what congestion control grants, less the sound; `None` while the connection takes

@@ -11,14 +11,17 @@ use bytes::Bytes;
 use super::*;
 use crate::call::{Consent, Description};
 use crate::encoder::video::VideoEncoding;
-use crate::media::{EncodedAudio, EncodedVideo, FramePool, FrameSlot, MediaTime, VideoBudget, VideoFormat, VideoFrame};
+use crate::media::{
+    FramePool, FrameSlot, MediaTime, OutgoingPicture, OutgoingSound, ReceivedPicture, ReceivedSound, VideoBudget,
+    VideoFormat, VideoFrame,
+};
 
 mod hostile;
 mod network;
 mod release;
 mod restart;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 fn runtime() -> tokio::runtime::Runtime {
@@ -30,7 +33,7 @@ struct Side {
     peer: Peer,
     events: Receiver<PeerEvent>,
     picture: Arc<FrameSlot>,
-    sound: Arc<Mutex<Vec<EncodedAudio>>>,
+    sound: Arc<Mutex<Vec<ReceivedSound>>>,
     wire: Arc<Wire>,
 }
 
@@ -79,7 +82,7 @@ impl Side {
     }
 
     fn wait_for(&self, wanted: impl Fn(&PeerEvent) -> bool) -> PeerEvent {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             let event = self.events.recv_timeout(left).unwrap();
@@ -167,7 +170,7 @@ impl Camera {
             Arc::clone(&slot),
             format,
             || VideoBudget::UNLIMITED,
-            move |unit: EncodedVideo| {
+            move |unit: OutgoingPicture| {
                 for peer in &peers {
                     peer.send_video(&unit);
                 }
@@ -230,9 +233,9 @@ fn serve(side: &Side, camera: &Camera, wanted: impl Fn(&PeerEvent) -> bool) -> P
     })
 }
 
-fn sound(number: u64) -> EncodedAudio {
-    let at = MediaTime::from_millis(number * 20);
-    EncodedAudio { data: Bytes::from(vec![number as u8; 60]), sequence: 0, rtp_timestamp: 0, at, recovered: false }
+fn sound(number: u64) -> OutgoingSound {
+    let captured_at = MediaTime::from_millis(number * 20);
+    OutgoingSound { data: Bytes::from(vec![number as u8; 60]), captured_at }
 }
 
 /// Connects, and waits for the first picture on both sides.
@@ -248,7 +251,7 @@ fn connect(offerer: &Side, answerer: &Side, width: u32, height: u32) -> Camera {
 
 /// Serves keyframe requests of both sides until `wanted` has come to each: what one lacks, the other is asked for.
 fn serve_both(sides: [&Side; 2], camera: &Camera, wanted: impl Fn(&PeerEvent) -> bool) {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     let mut come = [false; 2];
     while come != [true; 2] {
         assert!(Instant::now() < deadline, "it came to {come:?} of the sides");
@@ -301,11 +304,11 @@ fn two_peers_exchange_pictures_and_sound() {
         offerer.peer.send_audio(&sound(number));
         std::thread::sleep(Duration::from_millis(20));
     }
-    assert!(eventually(&[&answerer], &camera, PATIENCE, || answerer.sound.lock().unwrap().len() >= 45));
+    assert!(eventually(&[&answerer], &camera, TIMEOUT, || answerer.sound.lock().unwrap().len() >= 45));
     let heard = answerer.sound.lock().unwrap().clone();
     let steps = heard.windows(2).map(|pair| pair[1].rtp_timestamp.wrapping_sub(pair[0].rtp_timestamp));
     assert!(steps.into_iter().all(|step| step > 0 && step % 960 == 0), "frames of 20 ms in order, a few may be lost");
-    assert!(eventually(&[&offerer, &answerer], &camera, PATIENCE, || {
+    assert!(eventually(&[&offerer, &answerer], &camera, TIMEOUT, || {
         [&offerer, &answerer].iter().all(|side| side.peer.stats().frames_decoded >= 30)
     }));
     let picture = answerer.picture.take().unwrap();
@@ -337,9 +340,10 @@ fn a_far_side_gets_the_access_units_undecoded_when_it_wants_them() {
     let camera = Camera::start(320, 180, vec![caller.peer.clone()]);
     serve(&caller, &camera, |event| *event == PeerEvent::Connected);
     camera.keyframe();
-    let first = received.recv_timeout(PATIENCE).unwrap();
+    let first = received.recv_timeout(TIMEOUT).unwrap();
     assert!(first.keyframe);
-    echo.send_video(&first);
+    let ReceivedPicture { data, keyframe, arrived_at: captured_at, .. } = first;
+    echo.send_video(&OutgoingPicture { data, keyframe, captured_at });
     serve(&caller, &camera, |event| matches!(event, PeerEvent::FirstFrame { width: 320, height: 180 }));
     drop(camera);
     close(&[&caller]);

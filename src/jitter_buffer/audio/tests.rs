@@ -4,9 +4,10 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn packet(sequence: u16, timestamp: u32) -> EncodedAudio {
+fn packet(sequence: u16, timestamp: u32) -> ReceivedSound {
     let data = Bytes::copy_from_slice(&sequence.to_be_bytes());
-    EncodedAudio { data, sequence, rtp_timestamp: timestamp, at: MediaTime::default(), recovered: false }
+    let arrived_at = MediaTime::default();
+    ReceivedSound { data, sequence, rtp_timestamp: timestamp, arrived_at, capture_ntp: None, recovered: false }
 }
 
 /// A xorshift generator: the same numbers for the same seed everywhere.
@@ -173,7 +174,7 @@ fn copies_count_as_recovered_and_not_as_concealed() {
         let now = MediaTime::from_millis(u64::from(n) * 20);
         // The packet of each tenth number comes with the one after it.
         if n % 10 == 1 {
-            buffer.push(EncodedAudio { recovered: true, ..packet(n - 1, u32::from(n - 1) * 960) }, FRAME, false, now);
+            buffer.push(ReceivedSound { recovered: true, ..packet(n - 1, u32::from(n - 1) * 960) }, FRAME, false, now);
         }
         if n % 10 != 0 {
             buffer.push(packet(n, u32::from(n) * 960), FRAME, false, now);

@@ -28,7 +28,7 @@ fn local() -> VideoJitterBuffer {
     buffer
 }
 
-fn frame(buffer: &mut VideoJitterBuffer, now: MediaTime) -> Option<EncodedVideo> {
+fn frame(buffer: &mut VideoJitterBuffer, now: MediaTime) -> Option<ReceivedPicture> {
     match buffer.poll(now) {
         Some(VideoOutput::Frame(frame)) => Some(frame),
         _ => None,
@@ -41,7 +41,7 @@ fn a_frame_leaves_with_its_marker_and_does_not_wait_for_the_next() {
     keyframe(&mut buffer, 65_534, 1, at(5));
     let first = frame(&mut buffer, at(5)).unwrap();
     assert!(first.keyframe);
-    assert_eq!((first.captured_at, first.rtp_timestamp), (at(5), 3000));
+    assert_eq!((first.arrived_at, first.rtp_timestamp), (at(5), 3000));
     buffer.insert(packet(0, 2, false, SLICE), at(38));
     assert!(buffer.poll(at(38)).is_none());
     buffer.insert(packet(1, 2, true, SLICE), at(39));
@@ -116,7 +116,7 @@ fn a_repair_in_time_loses_nothing() {
     assert_eq!(buffer.deadline(), Some(at(133)));
     buffer.insert(packet(102, 2, false, SLICE), at(60));
     let frame = frame(&mut buffer, at(60)).unwrap();
-    assert_eq!(frame.captured_at, at(60), "a frame is here when its last packet is");
+    assert_eq!(frame.arrived_at, at(60), "a frame is here when its last packet is");
     assert_eq!((buffer.packets_lost(), buffer.deadline()), (0, None));
 }
 

@@ -151,11 +151,12 @@ mod tests {
             let rtp_timestamp = (4_294_900_000 + millis * 48) as u32;
             sync.sound_arrived(rtp_timestamp, now);
             sync.picture_shown((77 + millis * 90) as u32, MediaTime::from_millis(millis + pictures(second)));
-            let packet = crate::media::EncodedAudio {
+            let packet = crate::media::ReceivedSound {
                 data: bytes::Bytes::new(),
                 sequence: n as u16,
                 rtp_timestamp,
-                at: now,
+                arrived_at: now,
+                capture_ntp: None,
                 recovered: false,
             };
             buffer.push(packet, 960, false, now);

@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::decoder::video::{DecoderEvent, VideoDecoding};
 use crate::jitter_buffer::{VideoJitterBuffer, VideoOutput, VideoPacket};
-use crate::media::{EncodedAudio, EncodedVideo, MediaTime};
+use crate::media::{MediaTime, ReceivedPicture, ReceivedSound};
 use crate::rtc::deadline;
 use crate::rtc::engine::{Events, PeerEvent, VideoSink};
 use crate::rtc::repair::redundancy::{Block, RedundancyDecoder};
@@ -26,7 +26,7 @@ pub(in crate::rtc) type KeyframeRequests = mpsc::Sender<()>;
 pub(in crate::rtc) async fn receive_audio(
     mut packets: mpsc::Receiver<Packet>,
     mut connected: watch::Receiver<bool>,
-    sink: Arc<dyn Fn(EncodedAudio) + Send + Sync>,
+    sink: Arc<dyn Fn(ReceivedSound) + Send + Sync>,
     counters: Arc<Counters>,
 ) {
     // An error means that the connection ended before.
@@ -35,12 +35,12 @@ pub(in crate::rtc) async fn receive_audio(
     }
     let mut redundancy = RedundancyDecoder::default();
     while let Some(Packet { header, payload }) = packets.recv().await {
-        let at = MediaTime::now();
+        let arrived_at = MediaTime::now();
         counters.audio_packets_received.fetch_add(1, Relaxed);
-        counters.lip_sync().sound_arrived(header.timestamp, at);
+        counters.lip_sync().sound_arrived(header.timestamp, arrived_at);
         redundancy.take(header.payload_type, header.sequence_number, header.timestamp, payload, |block| {
-            let Block { sequence, timestamp, payload, copy } = block;
-            sink(EncodedAudio { data: payload, sequence, rtp_timestamp: timestamp, at, recovered: copy });
+            let Block { sequence, timestamp: rtp_timestamp, payload: data, copy: recovered } = block;
+            sink(ReceivedSound { data, sequence, rtp_timestamp, arrived_at, capture_ntp: None, recovered });
         });
     }
 }
@@ -110,7 +110,7 @@ pub(in crate::rtc) async fn receive_video(
 /// Where access units go.
 enum VideoOutputs {
     Decoder(VideoDecoding),
-    Encoded(Arc<dyn Fn(EncodedVideo) + Send + Sync>),
+    Encoded(Arc<dyn Fn(ReceivedPicture) + Send + Sync>),
     /// The decoder thread could not be started.
     Nowhere,
 }
@@ -145,7 +145,7 @@ impl VideoOutputs {
     }
 
     /// Hands an access unit over; false when a keyframe should be requested.
-    fn take(&mut self, unit: EncodedVideo) -> bool {
+    fn take(&mut self, unit: ReceivedPicture) -> bool {
         match self {
             Self::Decoder(decoding) => decoding.decode(unit),
             Self::Encoded(take) => {

@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, watch};
 use webrtc::media_stream::track_local::TrackLocal;
 use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
 
-use crate::media::{EncodedAudio, EncodedVideo, MediaTime, Spacing, VideoBudget};
+use crate::media::{MediaTime, OutgoingPicture, OutgoingSound, Spacing, VideoBudget};
 use crate::rtc::engine::{Events, PeerEvent};
 use crate::rtc::negotiation::description_sdp::{OPUS_PAYLOAD_TYPE, StreamNumbers};
 use crate::rtc::pacing::PacerQueue;
@@ -39,8 +39,8 @@ const KEYFRAME_REQUEST_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The near ends of the queues, held by the peer's handles.
 pub(in crate::rtc) struct MediaQueues {
-    video: mpsc::Sender<EncodedVideo>,
-    audio: mpsc::Sender<EncodedAudio>,
+    video: mpsc::Sender<OutgoingPicture>,
+    audio: mpsc::Sender<NumberedSound>,
     /// Number of the next sound.
     sound_number: AtomicU16,
     open: AtomicBool,
@@ -57,10 +57,17 @@ pub(in crate::rtc) struct MediaQueues {
 
 /// The far ends, for the sending task.
 pub(in crate::rtc) struct MediaReceivers {
-    pub(in crate::rtc) video: mpsc::Receiver<EncodedVideo>,
-    pub(in crate::rtc) audio: mpsc::Receiver<EncodedAudio>,
+    pub(in crate::rtc) video: mpsc::Receiver<OutgoingPicture>,
+    pub(in crate::rtc) audio: mpsc::Receiver<NumberedSound>,
     /// Where pictures wait for their departure.
     pub(in crate::rtc) pacer: Arc<PacerQueue>,
+}
+
+/// Sound and its place among all that was to be sent.
+#[derive(Debug)]
+pub(in crate::rtc) struct NumberedSound {
+    pub(in crate::rtc) number: u16,
+    pub(in crate::rtc) sound: OutgoingSound,
 }
 
 pub(in crate::rtc) fn queues(
@@ -95,7 +102,7 @@ impl MediaQueues {
         }
     }
 
-    pub(in crate::rtc) fn send_video(&self, unit: &EncodedVideo) {
+    pub(in crate::rtc) fn send_video(&self, unit: &OutgoingPicture) {
         let open = self.open.load(Relaxed);
         let decodable = unit.keyframe || !self.awaiting_keyframe.load(Relaxed);
         if open && decodable && self.video.try_send(unit.clone()).is_ok() {
@@ -135,12 +142,12 @@ impl MediaQueues {
         }
     }
 
-    pub(in crate::rtc) fn send_audio(&self, audio: &EncodedAudio) {
+    pub(in crate::rtc) fn send_audio(&self, sound: &OutgoingSound) {
         if self.open.load(Relaxed) {
-            let sequence = self.sound_number.fetch_add(1, Relaxed);
+            let number = self.sound_number.fetch_add(1, Relaxed);
             // A full queue means that the connection takes nothing: late sound is worth less than none. Its number
             // tells the far side that it is missing.
-            let _ = self.audio.try_send(EncodedAudio { sequence, ..audio.clone() });
+            let _ = self.audio.try_send(NumberedSound { number, sound: sound.clone() });
         }
     }
 }
@@ -166,7 +173,7 @@ pub(in crate::rtc) async fn run(
             Some(sound) = media.audio.recv() => {
                 let now = MediaTime::now();
                 let packet = audio.packetize(&sound, counters.copies(&mut copies, now));
-                counters.sound_send_delay_us.store(now.since(sound.at).as_micros() as u64, Relaxed);
+                counters.sound_send_delay_us.store(now.since(sound.sound.captured_at).as_micros() as u64, Relaxed);
                 let Some(taken) = unless_closed(&mut closed, audio_track.write_rtp(packet)).await else { return };
                 if taken.is_ok() {
                     counters.audio_packets_sent.fetch_add(1, Relaxed);
@@ -214,9 +221,9 @@ mod tests {
 
     use super::*;
 
-    fn unit(millis: u64, keyframe: bool) -> EncodedVideo {
+    fn unit(millis: u64, keyframe: bool) -> OutgoingPicture {
         let captured_at = MediaTime::from_millis(millis);
-        EncodedVideo { data: Bytes::from_static(&[0, 0, 1, 0x65, 1]), keyframe, captured_at, rtp_timestamp: 0 }
+        OutgoingPicture { data: Bytes::from_static(&[0, 0, 1, 0x65, 1]), keyframe, captured_at }
     }
 
     #[test]

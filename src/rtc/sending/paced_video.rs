@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use rtc::rtp::Packet;
 
 use super::packetizer::VideoPacketizer;
-use crate::media::{EncodedVideo, MediaTime};
+use crate::media::{MediaTime, OutgoingPicture};
 use crate::rtc::negotiation::description_sdp::H264_PAYLOAD_TYPE;
 use crate::rtc::pacing::{PacerQueue, QueuedPicture};
 use crate::rtc::stats::Counters;
@@ -30,7 +30,7 @@ impl PacedVideo {
     /// The packets of an access unit, which must be given to the connection now.
     pub(in crate::rtc) fn packets(
         &mut self,
-        unit: &EncodedVideo,
+        unit: &OutgoingPicture,
         counters: &Counters,
         packets: &mut Vec<Packet>,
         now: MediaTime,

@@ -6,7 +6,8 @@ use bytes::{BufMut, Bytes, BytesMut};
 use rtc::rtp::Packet;
 use rtc::rtp::header::Header;
 
-use crate::media::{EncodedAudio, EncodedVideo, MediaTime};
+use super::NumberedSound;
+use crate::media::{MediaTime, OutgoingPicture};
 use crate::rtc::negotiation::description_sdp::RED_PAYLOAD_TYPE;
 use crate::rtc::repair::redundancy::RedundancyEncoder;
 
@@ -74,7 +75,7 @@ impl VideoPacketizer {
     }
 
     /// The packets of one access unit, the last one marked.
-    pub fn packetize(&mut self, unit: &EncodedVideo, packets: &mut Vec<Packet>) {
+    pub fn packetize(&mut self, unit: &OutgoingPicture, packets: &mut Vec<Packet>) {
         let timestamp = self.0.timestamp(unit.captured_at, 90_000);
         let before = packets.len();
         // Fragments need two bytes before each piece, so they are copied: all into one piece of memory.
@@ -159,11 +160,12 @@ impl AudioPacketizer {
     /// The packet of 20 ms of sound, with up to `copies` of those before it. Timestamps go on in even steps, whatever
     /// the thread's jitter and however the microphone's clock differs from this computer's, and jump after a pause;
     /// sound whose number is left out is missed by the far side.
-    pub(in crate::rtc) fn packetize(&mut self, audio: &EncodedAudio, copies: usize) -> Packet {
-        let measured = self.stream.timestamp(audio.at, 48_000);
+    pub(in crate::rtc) fn packetize(&mut self, audio: &NumberedSound, copies: usize) -> Packet {
+        let NumberedSound { number, sound } = audio;
+        let measured = self.stream.timestamp(sound.captured_at, 48_000);
         let mut timestamp = measured;
         if let Some(last) = self.last {
-            let numbers = audio.sequence.wrapping_sub(last.number).max(1);
+            let numbers = number.wrapping_sub(last.number).max(1);
             self.stream.sequence = self.stream.sequence.wrapping_add(numbers - 1);
             if numbers > 1 {
                 self.redundancy = RedundancyEncoder::new();
@@ -173,14 +175,14 @@ impl AudioPacketizer {
             let pause = if beyond as i32 > AUDIO_PAUSE as i32 { beyond } else { 0 };
             timestamp = last.timestamp.wrapping_add(step).wrapping_add(pause);
         }
-        self.last = Some(LastSound { number: audio.sequence, timestamp, measured });
-        match self.redundancy.wrap(timestamp, self.stream.payload_type, &audio.data, copies) {
+        self.last = Some(LastSound { number: *number, timestamp, measured });
+        match self.redundancy.wrap(timestamp, self.stream.payload_type, &sound.data, copies) {
             Some(redundant) => {
                 let mut packet = self.stream.packet(timestamp, false, redundant);
                 packet.header.payload_type = RED_PAYLOAD_TYPE;
                 packet
             }
-            None => self.stream.packet(timestamp, false, audio.data.clone()),
+            None => self.stream.packet(timestamp, false, sound.data.clone()),
         }
     }
 }
@@ -191,10 +193,15 @@ mod tests {
 
     use super::*;
     use crate::jitter_buffer::{VideoJitterBuffer, VideoOutput, VideoPacket};
+    use crate::media::OutgoingSound;
 
-    fn unit(data: Vec<u8>, millis: u64) -> EncodedVideo {
-        let captured_at = MediaTime::from_millis(millis);
-        EncodedVideo { data: Bytes::from(data), keyframe: true, captured_at, rtp_timestamp: 0 }
+    fn unit(data: Vec<u8>, millis: u64) -> OutgoingPicture {
+        OutgoingPicture { data: Bytes::from(data), keyframe: true, captured_at: MediaTime::from_millis(millis) }
+    }
+
+    fn sound(number: u16, micros: u64) -> NumberedSound {
+        let sound = OutgoingSound { data: Bytes::from_static(&[1]), captured_at: MediaTime::from_micros(micros) };
+        NumberedSound { number, sound }
     }
 
     fn annex_b(units: &[Vec<u8>]) -> Vec<u8> {
@@ -218,11 +225,8 @@ mod tests {
     #[test]
     fn sound_is_stamped_evenly_and_jumps_after_a_pause() {
         let mut packetizer = AudioPacketizer::new(6, 111, 0);
-        let mut stamp = |sequence, millis| {
-            let (data, at) = (Bytes::from_static(&[1]), MediaTime::from_millis(millis));
-            let header = packetizer
-                .packetize(&EncodedAudio { data, sequence, rtp_timestamp: 0, at, recovered: false }, 0)
-                .header;
+        let mut stamp = |number, millis: u64| {
+            let header = packetizer.packetize(&sound(number, millis * 1000), 0).header;
             (header.sequence_number, header.timestamp)
         };
         assert_eq!(
@@ -238,8 +242,7 @@ mod tests {
         let mut packetizer = AudioPacketizer::new(6, 111, 0);
         // Two hours, 300 millionths too slow.
         for number in 0..360_000_u64 {
-            let (data, at) = (Bytes::from_static(&[1]), MediaTime::from_micros(number * 20_006));
-            let audio = EncodedAudio { data, sequence: number as u16, rtp_timestamp: 0, at, recovered: false };
+            let audio = sound(number as u16, number * 20_006);
             assert_eq!(packetizer.packetize(&audio, 0).header.timestamp, number as u32 * AUDIO_STEP);
         }
     }

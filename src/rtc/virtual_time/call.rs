@@ -12,14 +12,14 @@ use rtc::interceptor::Packet;
 use super::end::VirtualEnd;
 use crate::capture::film::Film;
 use crate::encoder::{PictureEncoder, Rate};
-use crate::media::{EncodedAudio, MediaTime, VideoFrame};
+use crate::media::{MediaTime, OutgoingSound, VideoFrame};
 use crate::rtc::LinkProfile;
 use crate::rtc::engine::Events;
 use crate::rtc::negotiation::description_sdp::OPUS_PAYLOAD_TYPE;
 use crate::rtc::repair::redundancy::CopiesWanted;
 use crate::rtc::sending::paced_video::PacedVideo;
 use crate::rtc::sending::packetizer::AudioPacketizer;
-use crate::rtc::sending::{MediaQueues, MediaReceivers, queues};
+use crate::rtc::sending::{MediaQueues, MediaReceivers, NumberedSound, queues};
 
 /// Bytes in a packet of sound at 32 kbit/s.
 const SOUND: usize = 80;
@@ -66,13 +66,8 @@ impl End {
 
     fn speak(&mut self, frame: u64, now: Instant) {
         let at = MediaTime::of(now);
-        let sound = EncodedAudio {
-            data: vec![7; SOUND].into(),
-            sequence: frame as u16,
-            rtp_timestamp: 0,
-            at,
-            recovered: false,
-        };
+        let sound = OutgoingSound { data: vec![7; SOUND].into(), captured_at: at };
+        let sound = NumberedSound { number: frame as u16, sound };
         let packet = self.audio.packetize(&sound, self.path.counters.copies(&mut self.copies, at));
         self.path.write(Packet::Rtp(packet), now);
     }

@@ -16,7 +16,7 @@ use rtc::shared::TransportContext;
 use rtc::shared::marshal::MarshalSize;
 
 use crate::jitter_buffer::{VideoJitterBuffer, VideoOutput, VideoPacket};
-use crate::media::{EncodedVideo, MediaTime};
+use crate::media::{MediaTime, ReceivedPicture};
 use crate::rtc::congestion::CongestionControl;
 use crate::rtc::connection::{Interceptors, with_interceptors};
 use crate::rtc::negotiation::description_sdp::{
@@ -172,7 +172,12 @@ impl VirtualEnd {
     }
 
     /// Takes what came from the other end, and gives the pictures that are whole to `show`.
-    pub(in crate::rtc) fn receive(&mut self, packets: Vec<Packet>, now: Instant, mut show: impl FnMut(EncodedVideo)) {
+    pub(in crate::rtc) fn receive(
+        &mut self,
+        packets: Vec<Packet>,
+        now: Instant,
+        mut show: impl FnMut(ReceivedPicture),
+    ) {
         for packet in packets {
             self.chain.handle_read(tagged(packet, now)).unwrap();
             while self.chain.poll_read().is_some() {}

@@ -11,7 +11,7 @@ use rtc::interceptor::Packet;
 use rtc::rtp;
 
 use super::end::VirtualEnd;
-use crate::media::{EncodedVideo, MediaTime};
+use crate::media::{MediaTime, OutgoingPicture};
 use crate::rtc::LinkProfile;
 use crate::rtc::negotiation::description_sdp::OPUS_PAYLOAD_TYPE;
 use crate::rtc::sending::paced_video::PacedVideo;
@@ -84,7 +84,7 @@ impl Side {
         }
         data.extend_from_slice(&[0, 0, 0, 1, if keyframe { 0x65 } else { 0x41 }]);
         data.resize(data.len() + bytes as usize, 9);
-        let unit = EncodedVideo { data: data.into(), keyframe, captured_at: MediaTime::of(now), rtp_timestamp: 0 };
+        let unit = OutgoingPicture { data: data.into(), keyframe, captured_at: MediaTime::of(now) };
         let mut packets = Vec::new();
         self.video.packets(&unit, &self.path.counters, &mut packets, MediaTime::of(now));
         self.captured.insert(packets[0].header.timestamp, ms);

@@ -11,11 +11,12 @@ use rtc::shared::marshal::MarshalSize;
 use crate::decoder::audio::{has_correction, packet_duration};
 use crate::encoder::audio::AudioEncoder;
 use crate::jitter_buffer::audio::{AudioJitterBuffer, AudioJitterStats};
-use crate::media::{EncodedAudio, FRAME_SAMPLES, MediaTime};
+use crate::media::{FRAME_SAMPLES, MediaTime, ReceivedSound};
 use crate::playout::Speech;
 use crate::rtc::Link;
 use crate::rtc::negotiation::description_sdp::OPUS_PAYLOAD_TYPE;
 use crate::rtc::repair::redundancy::{Block, CopiesWanted, RedundancyDecoder};
+use crate::rtc::sending::NumberedSound;
 use crate::rtc::sending::packetizer::AudioPacketizer;
 
 /// Frames of 20 ms before anything counts: what the call needs to know its path.
@@ -67,8 +68,7 @@ fn call(profile: &str, redundant: bool, video_packets: u64) -> Heard {
         copies_sent += copies;
         encoder.set_expected_loss((lost * 100.0).ceil() as u32).unwrap();
         let sound = encoder.encode(&voice(frame, &mut phase, &mut random), now).unwrap();
-        let sound = EncodedAudio { sequence: frame as u16, ..sound };
-        let packet = packetizer.packetize(&sound, copies);
+        let packet = packetizer.packetize(&NumberedSound { number: frame as u16, sound }, copies);
         let arrivals = link.send(packet.marshal_size() + 14, now);
         loss.note(now, arrivals[0].is_none());
         far.expect(packet, arrivals);
@@ -156,9 +156,10 @@ impl Far {
             let ((at, _), Packet { header, payload }) = first.remove_entry();
             let buffer = &mut self.buffer;
             self.redundancy.take(header.payload_type, header.sequence_number, header.timestamp, payload, |block| {
-                let Block { sequence, timestamp, payload, copy } = block;
-                let (samples, correction) = (packet_duration(&payload).unwrap(), has_correction(&payload));
-                let sound = EncodedAudio { data: payload, sequence, rtp_timestamp: timestamp, at, recovered: copy };
+                let Block { sequence, timestamp: rtp_timestamp, payload: data, copy: recovered } = block;
+                let (samples, correction) = (packet_duration(&data).unwrap(), has_correction(&data));
+                let (arrived_at, capture_ntp) = (at, None);
+                let sound = ReceivedSound { data, sequence, rtp_timestamp, arrived_at, capture_ntp, recovered };
                 buffer.push(sound, samples, correction, at);
             });
         }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rtc::interceptor::Packet;
 
 use super::end::{Departure, VirtualEnd};
-use crate::media::{EncodedVideo, MediaTime};
+use crate::media::{MediaTime, OutgoingPicture};
 use crate::rtc::sending::paced_video::PacedVideo;
 
 /// Pictures leave at a faster pace than the target by this factor, and so does everything.
@@ -32,7 +32,7 @@ fn departures(profile: &str, fec: bool, seconds: u64) -> Vec<Departure> {
             let mut data = vec![0, 0, 0, 1, if keyframe { 0x65 } else { 0x41 }];
             data.resize(if keyframe { KEYFRAME } else { PICTURE }, 9);
             let captured_at = MediaTime::of(now);
-            let unit = EncodedVideo { data: data.into(), keyframe, captured_at, rtp_timestamp: 0 };
+            let unit = OutgoingPicture { data: data.into(), keyframe, captured_at };
             let counters = Arc::clone(&ends[0].counters);
             video.packets(&unit, &counters, &mut packets, captured_at);
             packets.drain(..).for_each(|packet| ends[0].write(Packet::Rtp(packet), now));
