@@ -119,8 +119,8 @@ pub fn frame(bytes: &[u8]) {
     match frame {
         Frame::Hello(hello) => shown(&hello.name),
         Frame::Name { name } => shown(&name),
-        Frame::Letter { message, .. } => drop(Message::checked(message)),
-        Frame::Confirm { .. } => {}
+        Frame::Message { message, .. } => drop(Message::checked(message)),
+        Frame::Confirm { .. } | Frame::Ack { .. } => {}
     }
 }
 

@@ -17,8 +17,9 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use webrtc::peer_connection::{PeerConnectionEventHandler, RTCPeerConnectionIceEvent, RTCPeerConnectionState};
 
-use super::congestion::CongestionControl;
+use super::bwe::CongestionControl;
 use super::connection::{self, Connection, Interceptors};
+use super::connection_state::ConnectionState;
 use super::driver::{Driver, Inputs, drive};
 use super::engine::{Events, PeerEvent, PeerSinks};
 use super::negotiation::candidate;
@@ -30,7 +31,7 @@ use super::repair::fec::ForwardErrorCorrection;
 use super::repair::nack::NackGenerator;
 use super::rtcp_observer::RtcpObserver;
 use super::sending::{self, MediaQueues, MediaReceivers, is_closed, unless_closed};
-use super::stats::{Counters, PeerStats};
+use super::stats::PeerStats;
 use super::transport::host_addresses::HostAddresses;
 use super::transport::link_local::LinkLocalSockets;
 use super::transport::runtime::{Impairment, PeerRuntime, Tasks};
@@ -72,7 +73,7 @@ struct Shared {
     keyframe_requests: KeyframeRequests,
     close: watch::Sender<bool>,
     media: Arc<MediaQueues>,
-    counters: Arc<Counters>,
+    state: ConnectionState,
     gate: Arc<SourceGate>,
     /// True once a command that must not be lost found no room.
     overflowed: watch::Sender<bool>,
@@ -124,7 +125,7 @@ impl Peer {
 
     /// The share of packets that the path lost lately, 0 to 1.
     pub fn path_loss(&self) -> f64 {
-        self.shared.counters.path_loss()
+        self.shared.state.path.loss().share
     }
 
     /// Asks the far side for a keyframe (PLI), at most every 300 ms.
@@ -135,16 +136,16 @@ impl Peer {
 
     /// Tells whether the far side's camera is on. While it is off no picture is expected, so none is missing.
     pub fn expect_video(&self, expected: bool) {
-        self.shared.counters.expect_pictures(expected);
+        self.shared.state.counters.expect_pictures(expected);
     }
 
     /// What was counted so far.
     pub fn stats(&self) -> PeerStats {
-        let Shared { counters, gate, .. } = &*self.shared;
+        let Shared { state, gate, .. } = &*self.shared;
         PeerStats {
             datagrams_refused: gate.refused(),
             wire_bytes_received: gate.admitted_bytes(),
-            ..counters.snapshot(MediaTime::now())
+            ..state.stats(MediaTime::now())
         }
     }
 
@@ -177,9 +178,9 @@ pub(super) fn start(
     events: Events,
     impairment: Impairment,
 ) -> Peer {
-    let counters = Arc::new(Counters::default());
+    let state = ConnectionState::default();
     let gate = Arc::new(SourceGate::default());
-    let (media, receivers) = sending::queues(Arc::clone(&counters), Arc::default(), &events);
+    let (media, receivers) = sending::queues(&state, &events);
     let media = Arc::new(media);
     let (commands, command_receiver) = mpsc::channel(CANDIDATES + NEGOTIATION);
     let (keyframe_requests, keyframe_receiver) = mpsc::channel(1);
@@ -192,7 +193,7 @@ pub(super) fn start(
         sinks,
         events,
         impairment,
-        counters: Arc::clone(&counters),
+        state: state.clone(),
         gate: Arc::clone(&gate),
         media: Arc::downgrade(&media),
         keyframe_requests: keyframe_requests.clone(),
@@ -202,7 +203,7 @@ pub(super) fn start(
     };
     let inbox = Commands { waiting: command_receiver, overflowed: has_overflowed };
     handle.spawn(run(context, inbox, keyframe_receiver, closed, receivers));
-    Peer { shared: Arc::new(Shared { commands, keyframe_requests, close, media, counters, gate, overflowed }) }
+    Peer { shared: Arc::new(Shared { commands, keyframe_requests, close, media, state, gate, overflowed }) }
 }
 
 pub(super) struct Context {
@@ -212,7 +213,7 @@ pub(super) struct Context {
     sinks: PeerSinks,
     pub(super) events: Events,
     impairment: Impairment,
-    pub(super) counters: Arc<Counters>,
+    pub(super) state: ConnectionState,
     pub(super) gate: Arc<SourceGate>,
     pub(super) media: Weak<MediaQueues>,
     keyframe_requests: KeyframeRequests,
@@ -285,7 +286,7 @@ async fn open(
     };
     // The latest state is the one that holds.
     let (states, state_receiver) = watch::channel(RTCPeerConnectionState::New);
-    let observer = RtcpObserver::new(Arc::clone(&context.counters), (streams.video, streams.audio), {
+    let observer = RtcpObserver::new(&context.state, (streams.video, streams.audio), {
         let events = Arc::clone(&context.events);
         move || events(PeerEvent::KeyframeRequested)
     })
@@ -296,13 +297,13 @@ async fn open(
     let (tap, received) = MediaTap::new();
     let interceptors = Interceptors {
         observer,
-        congestion: CongestionControl::new(Arc::clone(&context.counters), {
+        congestion: CongestionControl::new(&context.state, {
             let events = Arc::clone(&context.events);
             move || events(PeerEvent::KeyframeRequested)
         }),
-        nack_generator: NackGenerator::new(Arc::clone(&context.counters), streams.video),
-        fec: ForwardErrorCorrection::new(Arc::clone(&context.counters)),
-        pacer: Pacer::new(Arc::clone(&context.counters), Arc::clone(&receivers.pacer)),
+        nack_generator: NackGenerator::new(&context.state, streams.video),
+        fec: ForwardErrorCorrection::new(&context.state),
+        pacer: Pacer::new(&context.state),
         tap,
     };
     let handler = Arc::new(Handler {
@@ -314,12 +315,12 @@ async fn open(
     let connection = connection::open(context.addresses.clone(), streams, interceptors, handler, runtime).await?;
     let sound = Arc::clone(&context.sinks.audio);
     let connected = || context.connected.subscribe();
-    runtime.track(receiving::receive_audio(received.audio, connected(), sound, Arc::clone(&context.counters)));
+    runtime.track(receiving::receive_audio(received.audio, connected(), sound, Arc::clone(&context.state.counters)));
     runtime.track(receiving::receive_video(
         received.video,
         (connected(), context.interruptions.subscribe()),
         context.sinks.video.clone(),
-        Arc::clone(&context.counters),
+        context.state.clone(),
         Arc::clone(&context.events),
         context.keyframe_requests.clone(),
     ));
@@ -329,7 +330,7 @@ async fn open(
         Arc::clone(&connection.video),
         Arc::clone(&connection.audio),
         streams,
-        Arc::clone(&context.counters),
+        context.state.clone(),
         [random[3], random[4]],
     ));
     Ok((connection, state_receiver, streams))
@@ -375,9 +376,9 @@ mod tests {
 
     /// A handle whose task does not get to its commands.
     fn held_up() -> (Peer, Commands) {
-        let counters = Arc::new(Counters::default());
+        let state = ConnectionState::default();
         let events: Events = Arc::new(|_| {});
-        let (media, _receivers) = sending::queues(Arc::clone(&counters), Arc::default(), &events);
+        let (media, _receivers) = sending::queues(&state, &events);
         let (commands, waiting) = mpsc::channel(CANDIDATES + NEGOTIATION);
         let (keyframe_requests, _) = mpsc::channel(1);
         let (overflowed, has_overflowed) = watch::channel(false);
@@ -386,7 +387,7 @@ mod tests {
             keyframe_requests,
             close: watch::channel(false).0,
             media: Arc::new(media),
-            counters,
+            state,
             gate: Arc::default(),
             overflowed,
         };

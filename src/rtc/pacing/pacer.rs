@@ -9,7 +9,6 @@
 //! neither held nor metered. Runs on the tokio task of the peer connection; time is an argument.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
@@ -17,12 +16,11 @@ use rtc::interceptor::{Packet, StreamInfo, TaggedPacket};
 use rtc::rtp;
 
 use super::bucket::LeakyBucket;
-use super::pictures::PacerQueue;
 use super::wire_size::wire_size;
 use crate::media::MediaTime;
-use crate::rtc::congestion::START_BPS;
+use crate::rtc::bwe::START_BPS;
+use crate::rtc::connection_state::ConnectionState;
 use crate::rtc::stage::{Passing, Stage};
-use crate::rtc::stats::Counters;
 
 /// Packets leave faster than the target by this factor: frames differ in size, and the mean is the encoder's business.
 const HEADROOM: f64 = 1.3;
@@ -30,7 +28,7 @@ const HEADROOM: f64 = 1.3;
 const BURST: Duration = Duration::from_millis(5);
 /// Credit of a pause for media, in time at the pace: an ordinary picture at 30 a second leaves at once.
 const SAVED: Duration = Duration::from_millis(40);
-/// Credit of a late timer for repairs, while some wait.
+/// Credit of a late timer for repairs that waited for it, at most.
 const SAVED_LATE: Duration = Duration::from_millis(2);
 /// Bytes of the packet train with which a path begins: its pace at the far side tells what the path carries (compare the
 /// initial window of RFC 6928).
@@ -43,8 +41,7 @@ const MAX_MEDIA: usize = 8192;
 
 /// Paces one connection.
 pub(in crate::rtc) struct Pacer {
-    counters: Arc<Counters>,
-    queue: Arc<PacerQueue>,
+    state: ConnectionState,
     kinds: HashMap<u32, Kind>,
     /// Everything that is metered.
     bucket: LeakyBucket,
@@ -52,8 +49,6 @@ pub(in crate::rtc) struct Pacer {
     repairs: LeakyBucket,
     retransmissions: VecDeque<TaggedPacket>,
     media: VecDeque<TaggedPacket>,
-    /// Packets of FEC in `media`.
-    fec_waiting: usize,
     /// Sequence numbers of the next retransmissions, by SSRC. They are given at departure and never begin anew: two
     /// packets of one number would share their key stream (RFC 3711, 9.1).
     next_number: HashMap<u32, u16>,
@@ -77,16 +72,14 @@ enum Kind {
 }
 
 impl Pacer {
-    pub(in crate::rtc) fn new(counters: Arc<Counters>, queue: Arc<PacerQueue>) -> Self {
+    pub(in crate::rtc) fn new(state: &ConnectionState) -> Self {
         Self {
-            counters,
-            queue,
+            state: state.clone(),
             kinds: HashMap::new(),
             bucket: LeakyBucket::new(FIRST_BURST),
             repairs: LeakyBucket::new(1.0),
             retransmissions: VecDeque::new(),
             media: VecDeque::new(),
-            fec_waiting: 0,
             next_number: HashMap::new(),
             leaving: None,
             fresh: true,
@@ -110,10 +103,7 @@ impl Pacer {
                     self.retransmissions.push_back(message);
                 }
             }
-            Kind::Video | Kind::Fec if self.media.len() < MAX_MEDIA => {
-                self.fec_waiting += usize::from(kind == Kind::Fec);
-                self.media.push_back(message);
-            }
+            Kind::Video | Kind::Fec if self.media.len() < MAX_MEDIA => self.media.push_back(message),
             Kind::Video | Kind::Fec => {}
         }
     }
@@ -141,18 +131,18 @@ impl Pacer {
         self.fresh = false;
         let (ssrc, timestamp) = (packet.header.ssrc, packet.header.timestamp);
         if self.leaving.replace((ssrc, timestamp)) != Some((ssrc, timestamp)) {
-            self.queue.begin(ssrc, timestamp);
+            self.state.pacer.begin(ssrc, timestamp);
         }
         if packet.header.marker
-            && let Some(picture) = self.queue.finish(ssrc, timestamp)
+            && let Some(picture) = self.state.pacer.finish(ssrc, timestamp)
         {
             let at = MediaTime::of(now);
             if picture.keyframe {
-                self.counters.keyframe_left(at);
+                self.state.video.keyframe_left(at);
             }
-            self.counters.frames_sent.fetch_add(1, Relaxed);
-            self.counters.video_bytes_sent.fetch_add(picture.bytes as u64, Relaxed);
-            self.counters.send_delay_us.store(at.since(picture.captured_at).as_micros() as u64, Relaxed);
+            self.state.counters.frames_sent.fetch_add(1, Relaxed);
+            self.state.counters.video_bytes_sent.fetch_add(picture.bytes as u64, Relaxed);
+            self.state.video.set_departure_delay(at.since(picture.captured_at));
         }
     }
 
@@ -161,7 +151,7 @@ impl Pacer {
         self.follow_path();
         self.advance(now);
         let at = MediaTime::of(now);
-        let held_until = self.counters.flight.held_until(at).map(|until| now + until.since(at));
+        let held_until = self.state.path.held_until(at).map(|until| now + until.since(at));
         while self.bucket.is_open()
             && let Some((message, kind)) = self.next(held_until.is_some())
         {
@@ -171,7 +161,7 @@ impl Pacer {
     }
 
     fn advance(&mut self, now: Instant) {
-        let target = match self.counters.total_bps.load(Relaxed) {
+        let target = match self.state.path.wire_bps() {
             0 => START_BPS,
             target => target,
         };
@@ -179,15 +169,15 @@ impl Pacer {
         let saved = (pace * SAVED.as_secs_f64()).clamp(1.0, MAX_BURST);
         // Audio takes nothing of the first burst.
         self.bucket.advance(pace, if self.fresh { saved.max(FIRST_BURST) } else { saved }, now);
-        self.repairs.advance(pace, pace * SAVED_LATE.as_secs_f64(), now);
-        if self.retransmissions.is_empty() && self.fec_waiting == 0 {
-            self.repairs.cap(1.0);
-        }
+        let late = self.due.map_or(Duration::ZERO, |due| now.saturating_duration_since(due)).min(SAVED_LATE);
+        let saved = 1.0 + pace * late.as_secs_f64();
+        self.repairs.advance(pace, saved, now);
+        self.repairs.cap(saved);
     }
 
     /// On another path the first packets tell what it carries.
     fn follow_path(&mut self) {
-        let path = self.counters.path_changes();
+        let path = self.state.path.changes();
         if std::mem::replace(&mut self.path, path) != path {
             self.fresh = true;
             self.bucket.raise(FIRST_BURST);
@@ -205,7 +195,6 @@ impl Pacer {
         if kind == Kind::Fec && !self.repairs.is_open() {
             return None;
         }
-        self.fec_waiting -= usize::from(kind == Kind::Fec);
         self.media.pop_front().map(|message| (message, kind))
     }
 
@@ -287,15 +276,10 @@ impl Stage for Pacer {
         };
         self.media.retain(|message| !is_its(message));
         self.retransmissions.retain(|message| !is_its(message));
-        let is_fec = |message: &&TaggedPacket| match &message.message.packet {
-            Packet::Rtp(packet) => self.kind(packet) == Kind::Fec,
-            _ => false,
-        };
-        self.fec_waiting = self.media.iter().filter(is_fec).count();
         for ssrc in ssrcs.into_iter().flatten() {
             self.kinds.remove(&ssrc);
         }
-        self.queue.forget(stream.ssrc);
+        self.state.pacer.forget(stream.ssrc);
     }
 }
 

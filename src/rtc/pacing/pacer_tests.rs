@@ -17,8 +17,7 @@ const FEC: u32 = 12;
 
 struct Rig {
     pacer: Staged<Pacer>,
-    counters: Arc<Counters>,
-    queue: Arc<PacerQueue>,
+    state: ConnectionState,
     start: Instant,
     numbers: u16,
 }
@@ -26,9 +25,9 @@ struct Rig {
 impl Rig {
     /// A pacer whose first burst is over, at so many bit/s in all.
     fn at(total_bps: u64) -> Self {
-        let (counters, queue) = (Arc::new(Counters::default()), Arc::new(PacerQueue::default()));
-        counters.total_bps.store(total_bps, Relaxed);
-        let mut pacer = Pacer::new(Arc::clone(&counters), Arc::clone(&queue));
+        let state = ConnectionState::default();
+        state.path.set_target(total_bps, total_bps);
+        let mut pacer = Pacer::new(&state);
         pacer.fresh = false;
         pacer.bucket = LeakyBucket::new(1.0);
         pacer.advance(Instant::now());
@@ -43,7 +42,7 @@ impl Rig {
         });
         let start = Instant::now();
         let _ = MediaTime::of(start);
-        Self { pacer, counters, queue, start, numbers: 0 }
+        Self { pacer, state, start, numbers: 0 }
     }
 
     /// Writes a packet of 1000 bytes on the wire; `what` stands at the start of its payload.
@@ -161,19 +160,25 @@ fn the_sending_path_sees_when_a_picture_begins_to_leave_and_when_it_has_left() {
     let mut rig = Rig::at(800_000);
     for (timestamp, keyframe) in [(1, true), (2, false), (3, false)] {
         let captured_at = MediaTime::of(rig.start);
-        rig.queue.enter(QueuedPicture { ssrc: VIDEO, rtp_timestamp: timestamp, keyframe, captured_at, bytes: 3000 });
+        rig.state.pacer.enter(QueuedPicture {
+            ssrc: VIDEO,
+            rtp_timestamp: timestamp,
+            keyframe,
+            captured_at,
+            bytes: 3000,
+        });
         (0..3).for_each(|n| rig.write(VIDEO, timestamp as u16, n == 2, 0));
     }
     rig.left(0, 0);
-    assert_eq!(rig.queue.waiting(), 2, "the first one leaves");
-    assert_eq!(rig.counters.frames_sent.load(Relaxed), 0);
+    assert_eq!(rig.state.pacer.waiting(), 2, "the first one leaves");
+    assert_eq!(rig.state.counters.frames_sent.load(Relaxed), 0);
     rig.left(1, 30);
-    assert_eq!((rig.queue.waiting(), rig.counters.frames_sent.load(Relaxed)), (1, 1));
+    assert_eq!((rig.state.pacer.waiting(), rig.state.counters.frames_sent.load(Relaxed)), (1, 1));
     rig.left(31, 200);
-    assert!(rig.queue.is_empty());
-    let counted = [&rig.counters.frames_sent, &rig.counters.video_bytes_sent].map(|one| one.load(Relaxed));
+    assert!(rig.state.pacer.is_empty());
+    let counted = [&rig.state.counters.frames_sent, &rig.state.counters.video_bytes_sent].map(|one| one.load(Relaxed));
     assert_eq!(counted, [3, 9000]);
-    let delay_us = rig.counters.send_delay_us.load(Relaxed);
+    let delay_us = rig.state.video.departure_delay().as_micros();
     assert!((55_000..75_000).contains(&delay_us), "{delay_us}");
 }
 
@@ -181,7 +186,7 @@ fn the_sending_path_sees_when_a_picture_begins_to_leave_and_when_it_has_left() {
 fn another_path_begins_with_a_train_of_packets() {
     let mut rig = Rig::at(800_000);
     rig.left(0, 1);
-    rig.counters.path_changed();
+    rig.state.path.changed();
     (0..30).for_each(|_| rig.write(VIDEO, 1, false, 1000));
     assert_eq!(rig.left(1000, 1000).len(), 15);
 }

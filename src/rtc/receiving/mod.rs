@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, watch};
 use crate::decoder::video::{DecoderEvent, VideoDecoding};
 use crate::jitter_buffer::{VideoJitterBuffer, VideoOutput, VideoPacket};
 use crate::media::{MediaTime, ReceivedPicture, ReceivedSound};
+use crate::rtc::connection_state::ConnectionState;
 use crate::rtc::deadline;
 use crate::rtc::engine::{Events, PeerEvent, VideoSink};
 use crate::rtc::repair::redundancy::{Block, RedundancyDecoder};
@@ -50,13 +51,14 @@ pub(in crate::rtc) async fn receive_video(
     mut packets: mpsc::Receiver<Packet>,
     (mut connected, mut interruptions): (watch::Receiver<bool>, watch::Receiver<u32>),
     sink: VideoSink,
-    counters: Arc<Counters>,
+    state: ConnectionState,
     events: Events,
     keyframe_requests: KeyframeRequests,
 ) {
     if connected.wait_for(|connected| *connected).await.is_err() {
         return;
     }
+    let counters = &state.counters;
     let mut buffer = VideoJitterBuffer::new();
     // Started by the first frame: a far side without a camera costs no thread.
     let mut output: Option<VideoOutputs> = None;
@@ -80,7 +82,7 @@ pub(in crate::rtc) async fn receive_video(
             let (sequence, timestamp, marker) = (header.sequence_number, header.timestamp, header.marker);
             buffer.insert(VideoPacket { sequence, timestamp, marker, payload }, now);
         }
-        buffer.set_round_trip(counters.round_trip());
+        buffer.set_round_trip(state.path.rtt());
         while let Some(item) = buffer.poll(now) {
             let decodable = match item {
                 VideoOutput::Frame(unit) => {
@@ -89,7 +91,7 @@ pub(in crate::rtc) async fn receive_video(
                     counters.lip_sync().picture_shown(unit.rtp_timestamp, now + decoding);
                     output
                         .get_or_insert_with(|| {
-                            VideoOutputs::start(&sink, &counters, Arc::clone(&events), keyframe_requests.clone())
+                            VideoOutputs::start(&sink, counters, Arc::clone(&events), keyframe_requests.clone())
                         })
                         .take(unit)
                 }

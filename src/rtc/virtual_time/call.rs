@@ -42,12 +42,12 @@ impl End {
         let path = VirtualEnd::new(number, profile, now);
         let wanted = Arc::clone(&path.keyframe_wanted);
         let events: Events = Arc::new(move |_| wanted.store(true, Relaxed));
-        let (queues, sending) = queues(Arc::clone(&path.counters), Arc::clone(&path.pacer), &events);
+        let (queues, sending) = queues(&path.state, &events);
         queues.set_open(true);
         Self {
             queues,
             sending,
-            video: PacedVideo::new(path.own.video, 1, Arc::clone(&path.pacer)),
+            video: PacedVideo::new(path.own.video, 1),
             audio: AudioPacketizer::new(path.own.audio, OPUS_PAYLOAD_TYPE, 2),
             copies: CopiesWanted::default(),
             encoder: PictureEncoder::default(),
@@ -68,17 +68,17 @@ impl End {
         let at = MediaTime::of(now);
         let sound = OutgoingSound { data: vec![7; SOUND].into(), captured_at: at };
         let sound = NumberedSound { number: frame as u16, sound };
-        let packet = self.audio.packetize(&sound, self.path.counters.copies(&mut self.copies, at));
+        let packet = self.audio.packetize(&sound, self.path.state.red_copies(&mut self.copies, at));
         self.path.write(Packet::Rtp(packet), now);
     }
 
     /// Sends as the sending task does.
     fn send(&mut self, now: Instant) {
         let mut packets = Vec::new();
-        while self.path.pacer.has_room()
+        while self.path.state.pacer.has_room()
             && let Ok(unit) = self.sending.video.try_recv()
         {
-            self.video.packets(&unit, &self.path.counters, &mut packets, MediaTime::of(now));
+            self.video.packets(&unit, &self.path.state, &mut packets, MediaTime::of(now));
             for packet in packets.drain(..) {
                 self.path.write(Packet::Rtp(packet), now);
             }

@@ -16,18 +16,18 @@ use rtc::shared::TransportContext;
 use rtc::shared::marshal::MarshalSize;
 
 use crate::jitter_buffer::{VideoJitterBuffer, VideoOutput, VideoPacket};
-use crate::media::{MediaTime, ReceivedPicture};
-use crate::rtc::congestion::CongestionControl;
+use crate::media::{MediaTime, ReceivedPicture, VideoLevel};
+use crate::rtc::bwe::CongestionControl;
 use crate::rtc::connection::{Interceptors, with_interceptors};
+use crate::rtc::connection_state::ConnectionState;
 use crate::rtc::negotiation::description_sdp::{
     FEC_PAYLOAD_TYPE, H264_PAYLOAD_TYPE, OPUS_PAYLOAD_TYPE, RTX_PAYLOAD_TYPE, StreamNumbers,
 };
-use crate::rtc::pacing::{Pacer, PacerQueue};
+use crate::rtc::pacing::Pacer;
 use crate::rtc::receiving::media_tap::{MediaTap, ReceivedMedia};
 use crate::rtc::repair::fec::ForwardErrorCorrection;
 use crate::rtc::repair::nack::NackGenerator;
 use crate::rtc::rtcp_observer::RtcpObserver;
-use crate::rtc::stats::Counters;
 use crate::rtc::transport::link::DATAGRAM_HEADERS;
 use crate::rtc::{Link, LinkProfile};
 
@@ -41,16 +41,15 @@ pub(in crate::rtc) struct Departure {
     pub(in crate::rtc) kind: usize,
     /// In bytes on the wire.
     pub(in crate::rtc) size: usize,
-    /// The rate of everything that was granted.
-    pub(in crate::rtc) total_bps: u64,
+    /// The rate of everything that was granted, in bit/s.
+    pub(in crate::rtc) wire_bps: u64,
 }
 
 /// The end itself. Its owner makes the packets and moves the time.
 pub(in crate::rtc) struct VirtualEnd {
     pub(in crate::rtc) own: StreamNumbers,
     far: StreamNumbers,
-    pub(in crate::rtc) counters: Arc<Counters>,
-    pub(in crate::rtc) pacer: Arc<PacerQueue>,
+    pub(in crate::rtc) state: ConnectionState,
     /// The next picture is to be a keyframe.
     pub(in crate::rtc) keyframe_wanted: Arc<AtomicBool>,
     chain: BoxedInterceptor,
@@ -65,7 +64,7 @@ pub(in crate::rtc) struct VirtualEnd {
     /// The same, packet by packet.
     pub(in crate::rtc) departed: Vec<Departure>,
     /// The rate of everything, as it was granted before.
-    total_bps: u64,
+    wire_bps: u64,
     /// The far side's packets of sound that came.
     pub(in crate::rtc) sound_came: u64,
 }
@@ -73,9 +72,8 @@ pub(in crate::rtc) struct VirtualEnd {
 impl VirtualEnd {
     /// End `number` (1 or 2) of a connection over `profile` each way. Both sides take repairs ahead and copies of sound.
     pub(in crate::rtc) fn new(number: u32, profile: &LinkProfile, start: MediaTime) -> Self {
-        let (counters, pacer) = (Arc::new(Counters::default()), Arc::new(PacerQueue::default()));
-        counters.far_takes_copies.store(true, Relaxed);
-        counters.far_takes_fec.store(true, Relaxed);
+        let state = ConnectionState::default();
+        state.far.set(true, true, VideoLevel::default());
         let keyframe_wanted = Arc::new(AtomicBool::new(true));
         let want_keyframe = || {
             let wanted = Arc::clone(&keyframe_wanted);
@@ -84,11 +82,11 @@ impl VirtualEnd {
         let (own, far) = (streams(number * 10), streams((3 - number) * 10));
         let (tap, received) = MediaTap::new();
         let interceptors = Interceptors {
-            observer: RtcpObserver::new(Arc::clone(&counters), (own.video, own.audio), want_keyframe()),
-            congestion: CongestionControl::new(Arc::clone(&counters), want_keyframe()),
-            nack_generator: NackGenerator::new(Arc::clone(&counters), own.video),
-            fec: ForwardErrorCorrection::new(Arc::clone(&counters)),
-            pacer: Pacer::new(Arc::clone(&counters), Arc::clone(&pacer)),
+            observer: RtcpObserver::new(&state, (own.video, own.audio), want_keyframe()),
+            congestion: CongestionControl::new(&state, want_keyframe()),
+            nack_generator: NackGenerator::new(&state, own.video),
+            fec: ForwardErrorCorrection::new(&state),
+            pacer: Pacer::new(&state),
             tap,
         };
         let mut chain = with_interceptors(Registry::new(), interceptors).build();
@@ -97,8 +95,7 @@ impl VirtualEnd {
         Self {
             own,
             far,
-            counters,
-            pacer,
+            state,
             keyframe_wanted,
             chain: Box::new(chain),
             received,
@@ -108,7 +105,7 @@ impl VirtualEnd {
             departures: 0,
             sent: [0; 3],
             departed: Vec::new(),
-            total_bps: 0,
+            wire_bps: 0,
             sound_came: 0,
         }
     }
@@ -139,7 +136,7 @@ impl VirtualEnd {
 
     /// Gives what the chain sends to the link.
     fn flush(&mut self, now: Instant) {
-        let total_bps = self.counters.total_bps.load(Relaxed);
+        let wire_bps = self.state.path.wire_bps();
         while let Some(leaving) = self.chain.poll_write() {
             let packet = as_it_comes(leaving.message.packet);
             let size = TAG
@@ -153,8 +150,8 @@ impl VirtualEnd {
                 if let Some(kind) = kinds.iter().position(|kind| *kind == packet.header.ssrc) {
                     self.sent[kind] += size;
                     let size = size + DATAGRAM_HEADERS;
-                    let total_bps = self.total_bps.max(self.counters.total_bps.load(Relaxed));
-                    self.departed.push(Departure { at: now, kind, size, total_bps });
+                    let wire_bps = self.wire_bps.max(self.state.path.wire_bps());
+                    self.departed.push(Departure { at: now, kind, size, wire_bps });
                 }
             }
             for arrival in self.link.send(size, MediaTime::of(now)).into_iter().flatten() {
@@ -162,7 +159,7 @@ impl VirtualEnd {
                 self.under_way.insert((arrival, self.departures), packet.clone());
             }
         }
-        self.total_bps = total_bps;
+        self.wire_bps = wire_bps;
     }
 
     /// What of this side's has come to the other end by `now`.
@@ -192,7 +189,7 @@ impl VirtualEnd {
             let (sequence, timestamp, marker) = (header.sequence_number, header.timestamp, header.marker);
             self.jitter_buffer.insert(VideoPacket { sequence, timestamp, marker, payload }, at);
         }
-        self.jitter_buffer.set_round_trip(self.counters.round_trip());
+        self.jitter_buffer.set_round_trip(self.state.path.rtt());
         while let Some(output) = self.jitter_buffer.poll(at) {
             match output {
                 VideoOutput::Frame(unit) => show(unit),

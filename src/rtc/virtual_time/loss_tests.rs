@@ -2,7 +2,6 @@
 //! buffer. The figures are those that `bench network` measures, without the time that the codecs take.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
@@ -11,7 +10,7 @@ use rtc::interceptor::Packet;
 use rtc::rtp;
 
 use super::end::VirtualEnd;
-use crate::media::{MediaTime, OutgoingPicture};
+use crate::media::{MediaTime, OutgoingPicture, VideoLevel};
 use crate::rtc::LinkProfile;
 use crate::rtc::negotiation::description_sdp::OPUS_PAYLOAD_TYPE;
 use crate::rtc::sending::paced_video::PacedVideo;
@@ -42,7 +41,7 @@ impl Side {
     fn new(number: u32, profile: &LinkProfile, start: MediaTime) -> Self {
         let path = VirtualEnd::new(number, profile, start);
         Self {
-            video: PacedVideo::new(path.own.video, 7, Arc::clone(&path.pacer)),
+            video: PacedVideo::new(path.own.video, 7),
             sound_number: 0,
             random: fastrand::Rng::with_seed(number.into()),
             shown: Vec::new(),
@@ -53,7 +52,8 @@ impl Side {
 
     /// Requests sent and packets recovered.
     fn counted(&self) -> [u64; 2] {
-        [&self.path.counters.nacks_sent, &self.path.counters.packets_recovered].map(|counter| counter.load(Relaxed))
+        let counters = &self.path.state.counters;
+        [&counters.nacks_sent, &counters.packets_recovered].map(|counter| counter.load(Relaxed))
     }
 
     /// One millisecond of capturing and sending.
@@ -69,11 +69,11 @@ impl Side {
     }
 
     fn capture(&mut self, ms: u64, now: Instant) {
-        if !self.path.pacer.is_empty() {
+        if !self.path.state.pacer.is_empty() {
             return;
         }
         let keyframe = self.path.keyframe_wanted.swap(false, Relaxed);
-        let target = self.path.counters.target_bps.load(Relaxed);
+        let target = self.path.state.path.media_bps();
         let kbps = if target == 0 { 300.0 } else { (target as f64 / 1000.0 - 114.0) * 0.93 };
         // Frames differ in size.
         let bytes = kbps.clamp(50.0, MAX_KBPS) * 1000.0 / 8.0 / 30.0;
@@ -86,7 +86,7 @@ impl Side {
         data.resize(data.len() + bytes as usize, 9);
         let unit = OutgoingPicture { data: data.into(), keyframe, captured_at: MediaTime::of(now) };
         let mut packets = Vec::new();
-        self.video.packets(&unit, &self.path.counters, &mut packets, MediaTime::of(now));
+        self.video.packets(&unit, &self.path.state, &mut packets, MediaTime::of(now));
         self.captured.insert(packets[0].header.timestamp, ms);
         for packet in packets {
             self.path.write(Packet::Rtp(packet), now);
@@ -149,7 +149,7 @@ fn call(profile: &LinkProfile, ahead: bool) -> Seen {
     let start = Instant::now();
     let mut sides = [1, 2].map(|number| Side::new(number, profile, MediaTime::of(start)));
     for side in &sides {
-        side.path.counters.far_takes_fec.store(ahead, Relaxed);
+        side.path.state.far.set(true, ahead, VideoLevel::default());
     }
     let mut before = [[0; 2]; 2];
     for ms in 0..WARM_UP + MEASURED {

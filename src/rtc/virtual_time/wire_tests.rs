@@ -1,13 +1,12 @@
 //! Departures on the wire, in virtual time: how repairs are spread, behind all interceptors of both sides.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use rtc::interceptor::Packet;
 
 use super::end::{Departure, VirtualEnd};
-use crate::media::{MediaTime, OutgoingPicture};
+use crate::media::{MediaTime, OutgoingPicture, VideoLevel};
 use crate::rtc::sending::paced_video::PacedVideo;
 
 /// Pictures leave at a faster pace than the target by this factor, and so does everything.
@@ -22,19 +21,18 @@ fn departures(profile: &str, fec: bool, seconds: u64) -> Vec<Departure> {
     let _ = MediaTime::of(start);
     let profile = profile.parse().unwrap();
     let mut ends = [1, 2].map(|number| VirtualEnd::new(number, &profile, MediaTime::of(start)));
-    ends[0].counters.far_takes_fec.store(fec, Relaxed);
-    let mut video = PacedVideo::new(ends[0].own.video, 7, Arc::clone(&ends[0].pacer));
+    ends[0].state.far.set(true, fec, VideoLevel::default());
+    let mut video = PacedVideo::new(ends[0].own.video, 7);
     let mut packets = Vec::new();
     for ms in 0..seconds * 1000 {
         let now = start + Duration::from_millis(ms);
-        if ms * 30 % 1000 < 30 && ends[0].pacer.is_empty() {
+        if ms * 30 % 1000 < 30 && ends[0].state.pacer.is_empty() {
             let keyframe = ends[0].keyframe_wanted.swap(false, Relaxed) || ms % 2000 < 34;
             let mut data = vec![0, 0, 0, 1, if keyframe { 0x65 } else { 0x41 }];
             data.resize(if keyframe { KEYFRAME } else { PICTURE }, 9);
             let captured_at = MediaTime::of(now);
             let unit = OutgoingPicture { data: data.into(), keyframe, captured_at };
-            let counters = Arc::clone(&ends[0].counters);
-            video.packets(&unit, &counters, &mut packets, captured_at);
+            video.packets(&unit, &ends[0].state, &mut packets, captured_at);
             packets.drain(..).for_each(|packet| ends[0].write(Packet::Rtp(packet), now));
         }
         for n in 0..2 {
@@ -56,7 +54,7 @@ fn excess(departures: &[Departure]) -> (f64, usize) {
             repairs[n..].iter().take_while(|one| one.at < first.at + Duration::from_millis(5)).collect();
         let bytes: usize = window.iter().map(|one| one.size).sum();
         let largest = window.iter().map(|one| one.size).max().unwrap_or(0);
-        let rate = window.iter().map(|one| one.total_bps).max().unwrap_or(0) as f64 * HEADROOM / 8.0;
+        let rate = window.iter().map(|one| one.wire_bps).max().unwrap_or(0) as f64 * HEADROOM / 8.0;
         worst = worst.max(bytes as f64 - largest as f64 - rate * 0.005);
     }
     (worst, repairs.iter().map(|one| one.size).sum())
