@@ -31,7 +31,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     // Networks.
     ("rtc", &["media", "call", "network", "jitter_buffer", "decoder"]),
     ("signaling", &["media", "identity", "network", "call"]),
-    ("media_send", &["media", "encoder", "rtc"]),
+    ("media_send", &["media", "identity", "encoder", "rtc"]),
     // The one owner of it all, and its faces.
     (
         "controller",

@@ -16,9 +16,11 @@ use futures_util::SinkExt;
 use raw_peer::Raw;
 use serde_json::json;
 use support::process::{Launch, SOON, Visavis, call, meet};
+use support::sockets::{port_of, sockets_of};
 use tokio_tungstenite::tungstenite::Message as Packet;
 use visavis::call::{ConversationId, InviteId};
 use visavis::identity::{Identity, PeerId};
+use visavis::media::MediaSet;
 use visavis::signaling::{Frame, Message};
 
 /// Messages that one side of the flood tries to send.
@@ -33,42 +35,6 @@ fn person(name: &str) -> Visavis {
 
 fn id_of(person: &Visavis) -> PeerId {
     person.id.parse().expect("an ID")
-}
-
-/// The port that a program listens on for people. The kernel's tables may leave out a socket while others come and go, so they
-/// are read again until it shows.
-fn port_of(person: &Visavis) -> u16 {
-    (0..1000)
-        .find_map(|_| {
-            listening_port_of(person).or_else(|| {
-                std::thread::sleep(Duration::from_millis(10));
-                None
-            })
-        })
-        .expect("it listens")
-}
-
-/// The port of a program's one listening TCP socket, if the tables show it now.
-fn listening_port_of(person: &Visavis) -> Option<u16> {
-    let own = sockets_of(person);
-    let mut tables = ["tcp", "tcp6"].iter().filter_map(|name| {
-        let table = fs::read_to_string(format!("/proc/{}/net/{name}", person.pid())).ok()?;
-        table.lines().skip(1).find_map(|line| {
-            let fields: Vec<_> = line.split_whitespace().collect();
-            let listens = fields[3] == "0A" && own.contains(fields[9]);
-            listens.then(|| u16::from_str_radix(fields[1].rsplit(':').next()?, 16).ok()).flatten()
-        })
-    });
-    tables.next_back()
-}
-
-/// The inodes of the sockets that a program has open.
-fn sockets_of(person: &Visavis) -> BTreeSet<String> {
-    let links = fs::read_dir(format!("/proc/{}/fd", person.pid())).expect("it runs").map_while(Result::ok);
-    let targets = links.filter_map(|link| fs::read_link(link.path()).ok());
-    let inode =
-        |target: std::path::PathBuf| Some(target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned());
-    targets.filter_map(inode).collect()
 }
 
 /// The UDP sockets that a program has open: those of calls, and of discovery.
@@ -96,7 +62,7 @@ async fn flood(seed: u8, port: u16, to: PeerId, next: impl Fn(u64) -> Message, s
         };
         while !stop.load(Ordering::Relaxed) {
             let number = sent.fetch_add(1, Ordering::Relaxed);
-            let record = raw.letter(next(number));
+            let record = raw.message_record(next(number));
             if number >= FLOOD || raw.socket.send(Packet::binary(record)).await.is_err() {
                 break;
             }
@@ -110,8 +76,7 @@ fn invite(number: u64) -> Message {
         conversation: ConversationId::from_bits(number.into()),
         name: "Mallory".to_owned(),
         user_data: "x".repeat(1024),
-        audio: true,
-        video: true,
+        streams: MediaSet::of_call(true, true),
     }
 }
 
@@ -161,8 +126,9 @@ fn a_call_is_hung_up_under_a_flood_of_the_person_at_its_other_end() {
     let conversation = runtime.block_on(async {
         loop {
             let frame = raw.next_frame().await.expect("the connection holds");
-            if let Frame::Letter { message: Message::Invite { invite, conversation, .. }, .. } = frame {
-                raw.message(Message::Accept { invite, name: "Mallory".to_owned(), audio: true, video: true }).await;
+            if let Frame::Message { message: Message::Invite { invite, conversation, .. }, .. } = frame {
+                let streams = MediaSet::of_call(true, true);
+                raw.message(Message::Accept { invite, name: "Mallory".to_owned(), streams }).await;
                 return conversation;
             }
         }
@@ -170,7 +136,10 @@ fn a_call_is_hung_up_under_a_flood_of_the_person_at_its_other_end() {
     alice.expect("conversation_connecting");
 
     let (sent, stop) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
-    let toggle = move |number: u64| Message::Media { conversation, audio: number & 1 == 0, video: number & 2 == 0 };
+    let toggle = move |number: u64| {
+        let streams = MediaSet::of_call(number & 1 == 0, number & 2 == 0);
+        Message::Media { conversation, streams }
+    };
     let flooder = {
         let (sent, stop) = (Arc::clone(&sent), Arc::clone(&stop));
         runtime.spawn(async move { flood(77, port, id, toggle, &sent, &stop).await })

@@ -26,9 +26,21 @@ pub enum CallError {
     /// 40201: the invite could not be delivered.
     #[error("This person cannot be reached now. Try again when they are online.")]
     InviteFailed,
+    /// 40201: the far side's app speaks no version that this one does.
+    #[error("{0} needs a newer Visavis before you can call each other.")]
+    FarNeedsNewer(String),
+    /// 40201: the same, where this side's app is the older one.
+    #[error("You need a newer Visavis to call {0}.")]
+    OwnNeedsNewer(String),
     /// 40204: media could not flow to or from a participant.
     #[error("The connection to the other side could not be made. Check both networks and call again.")]
     ParticipantFailed,
+    /// 40204: this program is too old for the far side's.
+    #[error("You need a newer Visavis to call this person. Install the latest version, then call again.")]
+    NeedsNewerHere,
+    /// 40204: the far side's program is too old for this one.
+    #[error("This person needs a newer Visavis to talk with you. Ask them to install the latest version.")]
+    NeedsNewerThere,
     /// 40205: a call is going on already.
     #[error("You are in a call already. Hang up first.")]
     TooManyConversations,
@@ -39,8 +51,8 @@ impl CallError {
     pub const fn code(&self) -> u32 {
         match self {
             Self::BadArgument(_) => 40001,
-            Self::InviteFailed => 40201,
-            Self::ParticipantFailed => 40204,
+            Self::InviteFailed | Self::FarNeedsNewer(_) | Self::OwnNeedsNewer(_) => 40201,
+            Self::ParticipantFailed | Self::NeedsNewerHere | Self::NeedsNewerThere => 40204,
             Self::TooManyConversations => 40205,
         }
     }

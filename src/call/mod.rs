@@ -3,6 +3,7 @@
 //! No clock, no I/O, no thread, no randomness: [`CallMachine::step`] takes the time and one [`Input`] and says in
 //! [`Effect`]s what to do; the controller's thread owns the machine and does it.
 
+mod candidate;
 mod closing;
 mod conversation;
 mod description;
@@ -11,27 +12,39 @@ mod effect;
 mod engine;
 mod error;
 mod far_end;
+mod ice;
 mod ids;
 mod input;
 mod invite;
+mod joining;
 mod message;
 mod participant;
 mod peer;
 mod press;
+mod releasing;
 mod report;
 mod restart;
+mod restarts;
+#[cfg(test)]
+mod several_tests;
 mod state;
+mod turn;
+mod versions;
 
 pub use crate::device::Consent;
+pub use candidate::{Candidate, CandidateKind};
 pub use conversation::Conversation;
-pub use description::{Candidate, CandidateKind, Description, DescriptionKind, DtlsSetup};
-pub(crate) use early_candidates::EarlyCandidates;
+pub use description::{
+    AnyDescription, BadDescription, CodecSupport, DescribedStream, Description, DescriptionKind, DtlsSetup, FecScheme,
+    StreamSsrcs,
+};
 pub use effect::{Effect, Role};
 pub use error::{CallError, DisconnectReason};
+pub use ice::{BadText, Fingerprint, Foundation, IcePwd, IceUfrag};
 pub use ids::{ConversationId, InviteId};
 pub use input::{EngineEvent, Input, Press, Standing};
 pub use invite::{INCOMING_TIMEOUT, IncomingInvite, OUTGOING_TIMEOUT, OutgoingInvite};
-pub use message::{LEAST_LINES, MAX_USER_DATA, Message};
+pub use message::{MAX_USER_DATA, Message};
 pub use participant::{Link, Participant};
-pub use report::{CallEnd, CallRecord, CallReport};
+pub use report::{CallEnd, CallRecord, CallReport, RecordedParticipant};
 pub use state::{CallMachine, CallState};

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use crate::call::{CallError, CallState, ConversationId, Input, InviteId, Press};
 use crate::device::DeviceKind;
 use crate::identity::{ContactLink, PeerId, PictureError};
-use crate::media::{MediaTime, VideoFormat};
+use crate::media::{MediaSet, MediaTime, StreamState, VideoFormat};
 use crate::playout::Sound;
 use crate::store::{Settings, SettingsChange};
 
 use super::core::{Core, unix_seconds};
 use super::directory::Refusal;
 use super::handle::gate_of;
-use super::{Command, Event, NoticeKind, VideoChoice};
+use super::{Command, Event, NoticeKind, VersionSkew, VideoChoice};
 
 impl Core {
     pub(super) fn on_command(&mut self, command: Command) {
@@ -41,7 +41,7 @@ impl Core {
             Command::CreateStream { audio, video, max_fps, max_kbps } => {
                 self.limits = (max_fps, max_kbps);
                 let video = self.take_format(video);
-                self.step(Input::Local(Press::OpenStream { audio, video }));
+                self.step(Input::Local(Press::OpenStream { streams: MediaSet::of_call(audio, video) }));
             }
             Command::CloseStream => self.close_stream()?,
             Command::AddContact { link } => self.add_contact(ContactLink::find_in(&link))?,
@@ -64,14 +64,14 @@ impl Core {
                 let rings =
                     matches!(self.machine.state(), CallState::Incoming(incoming) if incoming.invite() == invite);
                 let video = if rings { self.take_format(video) } else { video != VideoChoice::Off };
-                self.step(Input::Local(Press::Accept { invite, audio, video }));
+                self.step(Input::Local(Press::Accept { invite, streams: MediaSet::of_call(audio, video) }));
             }
             Command::Reject { invite } => self.step(Input::Local(Press::Reject { invite })),
             Command::EnableAudio { on, participant: None } => {
-                self.enable(Press::EnableAudio { on }, |_, video| (on, video))?;
+                self.enable(StreamState::audio(on))?;
             }
             Command::EnableVideo { on, participant: None } => {
-                self.enable(Press::EnableVideo { on }, |audio, _| (audio, on))?;
+                self.enable(StreamState::camera(on))?;
             }
             Command::EnableAudio { on, participant: Some(id) } => {
                 let remote = self.remotes.get_mut(&id).ok_or_else(not_in_the_call)?;
@@ -120,13 +120,12 @@ impl Core {
         true
     }
 
-    /// Switches sound or picture: of the call, or else of the stream that is open.
-    fn enable(&mut self, press: Press, change: impl FnOnce(bool, bool) -> (bool, bool)) -> Result<(), CallError> {
+    /// Turns a stream on or off: in the call, or else in the preview.
+    fn enable(&mut self, stream: StreamState) -> Result<(), CallError> {
         let press = match (self.machine.state(), self.media.wished()) {
-            (CallState::Outgoing(_) | CallState::Conversation(_), _) => press,
-            (CallState::Idle | CallState::Incoming(_), Some((audio, video))) => {
-                let (audio, video) = change(audio, video);
-                Press::OpenStream { audio, video }
+            (CallState::Outgoing(_) | CallState::Conversation(_), _) => Press::EnableStream(stream),
+            (CallState::Idle | CallState::Incoming(_), Some(wished)) => {
+                Press::OpenStream { streams: wished.with(stream) }
             }
             (CallState::Idle | CallState::Incoming(_), None) => {
                 return Err(CallError::BadArgument("No stream is open; open one with create_stream.".to_owned()));
@@ -154,6 +153,9 @@ impl Core {
         if self.directory.is_blocked(to) {
             return Err(CallError::BadArgument("You have blocked this person. Unblock them to call.".to_owned()));
         }
+        if let Some(skew) = self.directory.skew(to) {
+            return Err(self.needs_newer(to, skew));
+        }
         let begins = match self.machine.state() {
             CallState::Idle => true,
             CallState::Incoming(incoming) => incoming.from() == to,
@@ -168,10 +170,19 @@ impl Core {
             conversation: ConversationId::from_bits(conversation),
             to,
             user_data,
-            audio,
-            video,
+            streams: MediaSet::of_call(audio, video),
         }));
         Ok(())
+    }
+
+    /// Says which side needs a newer Visavis for a call with this person.
+    fn needs_newer(&mut self, id: PeerId, skew: VersionSkew) -> CallError {
+        let name = self.directory.name_of(id, None);
+        self.publisher.notices().add(NoticeKind::NeedsNewer { name: name.clone(), skew });
+        match skew {
+            VersionSkew::FarIsOlder => CallError::FarNeedsNewer(name),
+            VersionSkew::OwnIsOlder => CallError::OwnNeedsNewer(name),
+        }
     }
 
     pub(super) fn add_contact_of_image(&mut self, read: Result<ContactLink, PictureError>) -> Result<(), CallError> {
@@ -236,8 +247,8 @@ impl Core {
             self.format = self.preferences.video_format();
         }
         self.forget_notices_of_other_choices(before);
-        if let Some((audio, video)) = self.media.wished() {
-            self.change_media(audio, video);
+        if let Some(streams) = self.media.wished() {
+            self.change_media(streams);
         }
     }
 

@@ -10,9 +10,9 @@ use crate::identity::{ContactLink, Identity, PeerId, PictureError, display_name,
 use crate::store::{Contact, Store, StoreError};
 
 use super::lanes::SystemSender;
-use super::people::{People, echo_id};
+use super::people::{People, Presence, echo_id};
 use super::system_event::SystemEvent;
-use super::{Event, NoticeKind, Person, PresenceRoute};
+use super::{Event, NoticeKind, Person, VersionSkew};
 
 /// Identity, contacts and presence.
 pub(super) struct Directory {
@@ -151,14 +151,13 @@ impl Directory {
     }
 
     /// Notes that somebody has come, gone or changed their name; the event to tell, if that is new.
-    pub(super) fn set_presence(
-        &mut self,
-        id: PeerId,
-        name: String,
-        route: PresenceRoute,
-        online: bool,
-    ) -> Option<Event> {
-        self.people.set_presence(id, name, route, online).then(|| self.people.event(id))
+    pub(super) fn set_presence(&mut self, id: PeerId, presence: Presence) -> Option<Event> {
+        self.people.set_presence(id, presence).then(|| self.people.event(id))
+    }
+
+    /// The side that needs a newer Visavis before the two can call each other, where the person is there.
+    pub(super) fn skew(&self, id: PeerId) -> Option<VersionSkew> {
+        self.people.skew(id)
     }
 
     /// Keeps the name that a contact announces, for when they are offline; true when it is another one than before.

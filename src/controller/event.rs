@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::call::{ConversationId, DisconnectReason, InviteId};
 use crate::device::{Change, DeviceChoice, DeviceError, DeviceFault, DeviceKind};
 use crate::identity::PeerId;
+use crate::media::{StreamId, StreamKind};
 
-pub use crate::signaling::PresenceRoute;
+pub use crate::signaling::{RouteKind, VersionSkew};
 
 use super::quality::Quality;
 
@@ -120,7 +121,10 @@ pub enum Event {
         name: String,
         online: bool,
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        route: Option<PresenceRoute>,
+        route: Option<RouteKind>,
+        /// The side that needs a newer Visavis, where the person is there but cannot be rung for that.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        needs_newer: Option<VersionSkew>,
         /// False for a person who was found on this network and is no contact.
         contact: bool,
     },
@@ -157,10 +161,26 @@ pub enum Event {
     ConversationConnected { conversation: ConversationId },
     /// Media can flow to and from a participant.
     ParticipantConnected { conversation: ConversationId, participant: PeerId, name: String },
-    /// A participant's stream is here.
-    StreamAdded { conversation: ConversationId, participant: PeerId, audio: bool, video: bool },
-    /// The far side muted, turned its camera off or on, or lost or got back a device.
-    StreamChanged { conversation: ConversationId, participant: PeerId, audio: bool, video: bool },
+    /// One of a participant's streams is here.
+    StreamAdded {
+        conversation: ConversationId,
+        participant: PeerId,
+        audio: bool,
+        video: bool,
+        stream: StreamId,
+        kind: StreamKind,
+        on: bool,
+    },
+    /// One of a participant's streams went on or off: muted, camera off or on, a device lost or back.
+    StreamChanged {
+        conversation: ConversationId,
+        participant: PeerId,
+        audio: bool,
+        video: bool,
+        stream: StreamId,
+        kind: StreamKind,
+        on: bool,
+    },
     /// The first decoded picture.
     FirstFrame { conversation: ConversationId, participant: PeerId, width: u32, height: u32 },
     /// Every 2 s in a call.

@@ -8,6 +8,7 @@ use crate::media::MediaTime;
 use crate::signaling::{DiscoveryFault, SignalingConfig, SignalingEvent};
 
 use super::core::Core;
+use super::people::Presence;
 use super::{Event, NoticeKind};
 
 const NO_NETWORK: &str = "People on this network cannot be found. Check the network and start again.";
@@ -61,16 +62,16 @@ impl Core {
                 let standing = self.directory.standing(from, self.preferences.settings().strangers_may_ring);
                 self.step(Input::Peer { from, standing, message });
             }
-            SignalingEvent::Presence { id, name, online, route } => {
+            SignalingEvent::Presence { id, name, routes, skew } => {
                 if self.directory.keep_chosen_name(&self.store, id, &name) {
                     self.signaling.follow(&self.directory);
                 }
-                if online {
+                if !routes.is_empty() {
                     self.absences.is_back(id);
                 } else if self.takes_part(id) {
                     self.absences.left(id, MediaTime::now());
                 }
-                if let Some(event) = self.directory.set_presence(id, name, route, online) {
+                if let Some(event) = self.directory.set_presence(id, Presence { name, routes, skew }) {
                     self.report(event);
                     self.publisher.mark();
                 }

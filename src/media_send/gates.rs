@@ -3,6 +3,8 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
+use crate::media::MediaSet;
+
 /// Gates of what this side sends.
 ///
 /// A press that shuts a gate counts at once, on the thread of whoever pressed, and until the controller has handled it;
@@ -76,14 +78,14 @@ impl Gates {
         self.muted.is_shut()
     }
 
-    /// Follows the state chart: what this side means to send (sound, pictures), or `None` outside a call.
-    pub(crate) fn follow(&self, sends: Option<(bool, bool)>) {
-        let (audio, video) = sends.unwrap_or((true, true));
+    /// Follows the state chart: this side's streams, on where it means to send, or `None` outside a call.
+    pub(crate) fn follow(&self, sends: Option<MediaSet>) {
+        let streams = sends.unwrap_or(MediaSet::of_call(true, true));
         if sends.is_none() {
             self.away.set(true);
         }
-        self.muted.set(!audio);
-        self.camera_off.set(!video);
+        self.muted.set(!streams.audio());
+        self.camera_off.set(!streams.camera());
         if sends.is_some() {
             self.away.set(false);
         }

@@ -22,7 +22,7 @@ mod sounds;
 mod speaker;
 #[cfg(test)]
 mod tests;
-mod time_scale;
+mod time_stretch;
 mod voice;
 
 use std::sync::Arc;

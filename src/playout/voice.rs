@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::mixer::Frame;
 use super::participant::Participant;
 use super::shared::Shared;
-use super::time_scale::{Likeness, lengthen, shorten};
+use super::time_stretch::{Likeness, lengthen, shorten};
 use crate::decoder::audio::{AudioDecoder, AudioDecoderError, has_correction, packet_duration};
 use crate::jitter_buffer::audio::{AudioJitterBuffer, AudioJitterStats, Pull, Tempo};
 use crate::media::{FRAME_SAMPLES, LevelMeter, MediaTime, ReceivedSound};

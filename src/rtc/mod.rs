@@ -22,6 +22,7 @@ mod engine;
 #[doc(hidden)]
 pub mod fuzz;
 mod negotiation;
+mod pacing;
 mod path;
 mod peer;
 mod receiving;
@@ -31,6 +32,7 @@ mod send_state;
 mod sending;
 mod stage;
 mod stats;
+mod streams;
 mod transport;
 
 #[cfg(test)]

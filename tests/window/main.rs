@@ -24,7 +24,7 @@ use egui_kittest::{Harness, Node};
 use visavis::call::DisconnectReason;
 use visavis::controller::{
     CallView, Command, ConversationStatus, Notice, NoticeKind, OutcomeKind, Person, PersonKind, Quality, Snapshot,
-    StoreFault, VideoChoice,
+    StoreFault, VersionSkew, VideoChoice,
 };
 use visavis::device::{DeviceFault, DeviceKind};
 use visavis::media::{FRAME_SAMPLES, LevelMeter, Preset};

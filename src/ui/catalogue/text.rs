@@ -25,7 +25,7 @@ texts! {
     AppName, ShuttingDown, Close, Cancel, Back, More, Settings,
     // Home: people
     People, Calls, Search, AddContact, Contacts, OnThisNetwork, EchoName, EchoAbout, Online, OnlineLan,
-    OnlineServer, Offline, Blocked, NoMatch, NoContactsTitle, NoContacts, Rename, Remove, Block, Unblock, AddToContacts,
+    OnlineServer, Offline, TheyNeedNewer, YouNeedNewer, TheyNeedNewerHint, YouNeedNewerHint, Blocked, NoMatch, NoContactsTitle, NoContacts, Rename, Remove, Block, Unblock, AddToContacts,
     CopyId, NewName, Save, RemoveTitle, RemoveDetail,
     // Home: adding a contact
     AddTitle, AddDetail, AddField, AddHint, AddAction, AddPicture, AddDrop, DropHere, PickTitle, PickEmpty, PickUp,
@@ -63,13 +63,14 @@ texts! {
     KeyStatistics, KeyAnswer, KeyDecline, RefreshDevices, Version,
     // How calls end: headings
     EndDeclined, EndBusy, EndNoAnswer, EndCanceled, EndMissed, EndDeclinedHere, EndUnreachable, EndLeft, EndHungUp,
-    EndFailed, EndLost,
+    EndFailed, EndLost, EndNeedsNewerHere, EndNeedsNewerThere,
     // How calls end: what it means
     EndDeclinedDetail, EndBusyDetail, EndNoAnswerDetail, EndCanceledDetail, EndMissedDetail, EndDeclinedHereDetail,
     EndUnreachableDetail, EndLeftDetail, EndHungUpDetail, EndFailedDetail, EndLostDetail,
+    EndNeedsNewerHereDetail, EndNeedsNewerThereDetail,
     // How calls end: for the history
     BriefDeclined, BriefBusy, BriefNoAnswer, BriefCanceled, BriefMissed, BriefDeclinedHere, BriefUnreachable,
-    BriefEnded, BriefFailed, BriefLost,
+    BriefEnded, BriefFailed, BriefLost, BriefNeedsNewer,
     // Notices
     Dismiss, RangDuringCall, ContactAdded, BadLink, OwnLink, CameraBack, MicrophoneBack, SpeakerBack,
     MicrophoneFallback, SpeakerFallback, AllMissing, CameraMicrophoneMissing, CameraSpeakerMissing, SoundMissing,
@@ -100,6 +101,8 @@ pub(super) const fn outcome_title(kind: OutcomeKind) -> Text {
         OutcomeKind::Ended(DisconnectReason::HungUp) => Text::EndHungUp,
         OutcomeKind::Ended(DisconnectReason::Failed) => Text::EndFailed,
         OutcomeKind::Ended(DisconnectReason::Lost) => Text::EndLost,
+        OutcomeKind::NeedsNewerHere => Text::EndNeedsNewerHere,
+        OutcomeKind::NeedsNewerThere => Text::EndNeedsNewerThere,
     }
 }
 
@@ -117,6 +120,8 @@ pub(super) const fn outcome_detail(kind: OutcomeKind) -> Text {
         OutcomeKind::Ended(DisconnectReason::HungUp) => Text::EndHungUpDetail,
         OutcomeKind::Ended(DisconnectReason::Failed) => Text::EndFailedDetail,
         OutcomeKind::Ended(DisconnectReason::Lost) => Text::EndLostDetail,
+        OutcomeKind::NeedsNewerHere => Text::EndNeedsNewerHereDetail,
+        OutcomeKind::NeedsNewerThere => Text::EndNeedsNewerThereDetail,
     }
 }
 
@@ -133,6 +138,7 @@ pub(super) const fn outcome_brief(kind: OutcomeKind) -> Text {
         OutcomeKind::Ended(DisconnectReason::Left | DisconnectReason::HungUp) => Text::BriefEnded,
         OutcomeKind::Ended(DisconnectReason::Failed) => Text::BriefFailed,
         OutcomeKind::Ended(DisconnectReason::Lost) => Text::BriefLost,
+        OutcomeKind::NeedsNewerHere | OutcomeKind::NeedsNewerThere => Text::BriefNeedsNewer,
     }
 }
 
