@@ -22,9 +22,13 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("encoder", &["media", "sound_device"]),
     ("jitter_buffer", &["media"]),
     ("decoder", &["media", "sound_device"]),
-    ("playout", &["media", "call", "store", "sound_device", "voice_processing", "jitter_buffer", "decoder"]),
+    ("media_receive", &["media", "jitter_buffer", "decoder"]),
+    (
+        "playout",
+        &["media", "call", "store", "sound_device", "voice_processing", "jitter_buffer", "decoder", "media_receive"],
+    ),
     // Networks.
-    ("rtc", &["media", "call", "network", "jitter_buffer", "decoder"]),
+    ("rtc", &["media", "call", "network", "jitter_buffer"]),
     ("signaling", &["media", "identity", "network", "call"]),
     // The one owner of it all, and its faces.
     (
@@ -42,6 +46,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "encoder",
             "jitter_buffer",
             "decoder",
+            "media_receive",
             "playout",
             "rtc",
             "signaling",

@@ -9,8 +9,9 @@ use crate::call::{
 };
 use crate::identity::PeerId;
 use crate::media::{LevelMeter, MediaTime};
+use crate::media_receive::{PictureMeter, PictureReceiver, SharedAvSync};
 use crate::playout::Sound;
-use crate::rtc::{PeerSinks, VideoSink};
+use crate::rtc::PeerSinks;
 
 use super::core::{Core, unix_seconds};
 use super::frame_trace::traced_slot;
@@ -107,12 +108,15 @@ impl Core {
         let repaint = self.publisher.repaint();
         let repaint_speech = Arc::clone(&repaint);
         let level = Arc::new(LevelMeter::with_notice(move || repaint_speech(PICTURE_SOON)));
-        let (input, audio) = self.playout.add_participant(Arc::clone(&level));
+        let (pictures, av_sync) = (PictureMeter::default(), SharedAvSync::default());
+        let (input, audio) = self.playout.add_participant(Arc::clone(&level), av_sync.clone());
         let picture = traced_slot(&self.trace, move || repaint(PICTURE_SOON));
-        let sinks = PeerSinks {
-            video: VideoSink::Decode(Arc::clone(&picture)),
-            audio: Arc::new(move |sound| input.push(sound)),
+        let parts = self.parts.clone();
+        let first = move |width, height| {
+            parts.system.send(SystemEvent::FirstPicture { peer: id, connection, conversation, width, height });
         };
+        let video = PictureReceiver::new(Arc::clone(&picture), pictures.clone(), Some(av_sync), first);
+        let sinks = PeerSinks { video: Box::new(video), audio: Box::new(input) };
         let keyframe_asked = Arc::new(AtomicBool::new(false));
         let keyframe = Hint::Keyframe { peer: id, connection };
         let system = EngineLane::new(self.parts.clone(), Arc::clone(&keyframe_asked), keyframe);
@@ -125,24 +129,24 @@ impl Core {
         let peer = engine.connect(consent, role, sinks, move |event| {
             system.send(event, |event| SystemEvent::Engine { peer: id, connection, conversation, event });
         });
-        let (now, stats) = (MediaTime::now(), peer.stats());
+        let now = MediaTime::now();
         let remote = Remote {
             connection,
             conversation,
             peer,
             picture,
+            pictures,
             level,
             audio,
             muted_here: false,
             hidden_here: false,
             closing: false,
             keyframe_asked,
-            lip_sync: Default::default(),
             wish: None,
             sent: Default::default(),
             received: Default::default(),
-            counted: (now, stats),
-            sampled: (now, stats, 0),
+            counted: (now, Default::default()),
+            sampled: (now, Default::default()),
             history: Default::default(),
         };
         self.remotes.insert(id, remote);
@@ -226,7 +230,7 @@ impl Core {
     /// A far camera that is off shows no last picture.
     fn on_stream_changed(&self, participant: PeerId, video: bool) {
         let Some(remote) = self.remotes.get(&participant) else { return };
-        remote.peer.expect_video(video);
+        remote.pictures.expect_pictures(video);
         if !video {
             remote.picture.clear();
         }

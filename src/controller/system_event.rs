@@ -30,6 +30,16 @@ pub(super) enum SystemEvent {
         conversation: ConversationId,
         event: PeerEvent,
     },
+    /// The first picture of somebody is in their tile.
+    FirstPicture {
+        peer: PeerId,
+        /// As in `Engine`.
+        connection: u64,
+        conversation: ConversationId,
+        /// Size in pixels.
+        width: u32,
+        height: u32,
+    },
     /// A report of Echo's end of the connection.
     EchoEngine {
         connection: u64,
@@ -88,14 +98,11 @@ impl EngineLane {
                     self.keyframe_asked.fetch_and(sent, Ordering::AcqRel);
                 }
             }
-            // The statistics tell the size.
-            PeerEvent::FrameSizeChanged { .. } => {}
             PeerEvent::LocalDescription(_)
             | PeerEvent::LocalCandidate(_)
             | PeerEvent::Connected
             | PeerEvent::Interrupted
             | PeerEvent::Resumed
-            | PeerEvent::FirstFrame { .. }
             | PeerEvent::Failed { .. }
             | PeerEvent::Closed => self.parts.system.send(addressed(event)),
         }
@@ -121,7 +128,6 @@ mod tests {
         let lane = EngineLane::new(senders.parts, Arc::clone(&asked), keyframe);
         for _ in 0..10_000 {
             lane.send(PeerEvent::KeyframeRequested, addressed);
-            lane.send(PeerEvent::FrameSizeChanged { width: 320, height: 240 }, addressed);
         }
         lane.send(PeerEvent::Closed, addressed);
         let now = || lanes.next(Some(MediaTime::now()));

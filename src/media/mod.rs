@@ -14,6 +14,7 @@ mod preset;
 mod regular_file;
 mod scale;
 mod sequence;
+mod sink;
 mod spacing;
 mod time;
 
@@ -28,5 +29,6 @@ pub use preset::{ParsePresetError, Preset, VideoFormat};
 pub use regular_file::open_regular_file;
 pub use scale::{Planes, Scaler};
 pub use sequence::{count_near, first_count};
+pub use sink::{PictureSink, SoundSink};
 pub use spacing::Spacing;
 pub use time::{MediaTime, NtpTime};

@@ -1,17 +1,13 @@
-//! What one peer connection counts: written by its tasks and its decoder thread, read by the controller at any time.
+//! What one peer connection counts: written by its tasks, read by the controller at any time.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::congestion::Flight;
-use super::receiving::lip_sync::LipSync;
 use super::repair::redundancy::CopiesWanted;
 use super::round_trip::RoundTrip;
 use crate::media::{MediaTime, VideoLevel};
-
-/// A gap between pictures longer than this counts as frozen.
-const FREEZE: Duration = Duration::from_millis(200);
 
 /// A keyframe's packets are leaving.
 const LEAVING: u64 = u64::MAX;
@@ -70,23 +66,10 @@ pub struct PeerStats {
     pub nacks_sent: u64,
     /// PLIs sent.
     pub plis_sent: u64,
-    /// Pictures decoded.
-    pub frames_decoded: u64,
-    /// Time in gaps of more than 200 ms between pictures, in ms; one that still goes on counts, too.
-    pub frozen_ms: u64,
-    /// From the arrival of a frame's last packet to the tile's slot, smoothed, in ms.
-    pub receive_delay_ms: f32,
-    /// Size of the latest decoded picture; 0 before the first.
-    pub width: u32,
-    /// Size of the latest decoded picture; 0 before the first.
-    pub height: u32,
     /// Bytes of all datagrams that came from the far side, with the headers of IPv4 and UDP.
     pub wire_bytes_received: u64,
     /// Datagrams refused because their source had not proved to be the far side.
     pub datagrams_refused: u64,
-    /// By how much longer pictures take from the far camera to their tile than the fastest sound takes from the far
-    /// microphone to the jitter buffer, in ms; `None` until both are known.
-    pub pictures_behind_sound_ms: Option<f32>,
 }
 
 /// The live counters behind [`PeerStats`]. Microseconds in every gauge of time.
@@ -114,8 +97,6 @@ pub(super) struct Counters {
     /// How long packets are on their way.
     pub(super) flight: Flight,
     pub(super) packets_recovered: AtomicU64,
-    /// Held for a moment by the tasks of the connection alone.
-    lip_sync: Mutex<LipSync>,
     /// Loss of the path in the sending direction over the last seconds, in millionths, and the mean length of a run of
     /// lost packets, in thousandths.
     path_loss_ppm: AtomicU32,
@@ -138,17 +119,8 @@ pub(super) struct Counters {
     pub(super) jitter_us: AtomicU64,
     pub(super) nacks_sent: AtomicU64,
     pub(super) plis_sent: AtomicU64,
-    pub(super) frames_decoded: AtomicU64,
-    pub(super) frozen_us: AtomicU64,
-    pub(super) receive_delay_us: AtomicU64,
-    pub(super) width: AtomicU32,
-    pub(super) height: AtomicU32,
     /// When the last packet of the latest keyframe left, in microseconds; `LEAVING` while it leaves.
     keyframe_left_us: AtomicU64,
-    /// When the latest picture went to its tile; 0 when none is expected.
-    last_picture_us: AtomicU64,
-    /// The far side's camera is off: a picture that still arrives starts no gap.
-    pictures_off: AtomicBool,
 }
 
 /// Loss on a path over the last seconds.
@@ -160,33 +132,7 @@ pub(super) struct TypicalLoss {
     pub(super) run: f64,
 }
 
-/// Moves a gauge an eighth of the way to `sample`; the first sample is taken as it is.
-pub(super) fn smooth(gauge: &AtomicU64, sample: u64) {
-    let old = gauge.load(Relaxed);
-    let new = if old == 0 { sample } else { (old * 7 + sample) / 8 };
-    gauge.store(new.max(1), Relaxed);
-}
-
 impl Counters {
-    /// Counts a picture that went to its tile at `now`. Returns its size before, when it was another (0x0 at first).
-    pub(super) fn picture(&self, width: u32, height: u32, delay_us: u64, now: MediaTime) -> Option<(u32, u32)> {
-        self.frames_decoded.fetch_add(1, Relaxed);
-        smooth(&self.receive_delay_us, delay_us);
-        let latest = if self.pictures_off.load(Relaxed) { 0 } else { now.as_micros().max(1) };
-        let before = self.last_picture_us.swap(latest, Relaxed);
-        self.frozen_us.fetch_add(frozen_us(before, now), Relaxed);
-        let old = (self.width.swap(width, Relaxed), self.height.swap(height, Relaxed));
-        (old != (width, height)).then_some(old)
-    }
-
-    /// While no picture is expected, and before the first one that then comes, nothing counts as frozen.
-    pub(super) fn expect_pictures(&self, expected: bool) {
-        self.pictures_off.store(!expected, Relaxed);
-        if !expected {
-            self.last_picture_us.store(0, Relaxed);
-        }
-    }
-
     /// A frame begins to leave.
     pub(super) fn keyframe_leaves(&self, keyframe: bool) {
         if keyframe {
@@ -224,10 +170,6 @@ impl Counters {
     /// The share of packets that the path lost lately, 0 to 1.
     pub(super) fn path_loss(&self) -> f64 {
         f64::from(self.path_loss_ppm.load(Relaxed)) / 1e6
-    }
-
-    pub(super) fn lip_sync(&self) -> MutexGuard<'_, LipSync> {
-        self.lip_sync.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How many copies a packet of sound that leaves at `now` should carry.
@@ -301,7 +243,7 @@ impl Counters {
         Duration::from_micros(self.round_trip_us.load(Relaxed))
     }
 
-    pub(super) fn snapshot(&self, now: MediaTime) -> PeerStats {
+    pub(super) fn snapshot(&self) -> PeerStats {
         let count = |counter: &AtomicU64| counter.load(Relaxed);
         let millis = |gauge: &AtomicU64| gauge.load(Relaxed) as f32 / 1000.0;
         PeerStats {
@@ -328,21 +270,9 @@ impl Counters {
             jitter_ms: millis(&self.jitter_us),
             nacks_sent: count(&self.nacks_sent),
             plis_sent: count(&self.plis_sent),
-            frames_decoded: count(&self.frames_decoded),
-            frozen_ms: (count(&self.frozen_us) + frozen_us(count(&self.last_picture_us), now)) / 1000,
-            receive_delay_ms: millis(&self.receive_delay_us),
-            width: self.width.load(Relaxed),
-            height: self.height.load(Relaxed),
-            pictures_behind_sound_ms: self.lip_sync().pictures_behind_sound().map(|micros| micros as f32 / 1000.0),
             ..PeerStats::default()
         }
     }
-}
-
-/// What the gap from the picture at `before` (0: none is expected) to `now` adds to the frozen time, in microseconds.
-fn frozen_us(before: u64, now: MediaTime) -> u64 {
-    let gap = now.since(MediaTime::from_micros(before));
-    if before != 0 && gap > FREEZE { gap.as_micros() as u64 } else { 0 }
 }
 
 #[cfg(test)]
@@ -358,24 +288,5 @@ mod tests {
         let at = MediaTime::from_millis;
         assert_eq!(counters.copies(&mut wanted, at(1000)), 2);
         assert_eq!([1020, 1199, 1200].map(|ms| counters.sound_copies(at(ms))), [2, 2, 0]);
-    }
-
-    #[test]
-    fn gaps_between_expected_pictures_count_as_frozen() {
-        let counters = Counters::default();
-        let picture = |millis| counters.picture(640, 360, 1000, MediaTime::from_millis(millis));
-        assert_eq!(picture(1000), Some((0, 0)));
-        assert_eq!(picture(1200), None);
-        picture(1701);
-        counters.expect_pictures(false);
-        picture(1720);
-        counters.expect_pictures(true);
-        picture(9000);
-        picture(9033);
-        let stats = counters.snapshot(MediaTime::from_millis(9050));
-        assert_eq!((stats.frozen_ms, stats.frames_decoded), (501, 6));
-        let stats = counters.snapshot(MediaTime::from_millis(10_033));
-        assert_eq!(stats.frozen_ms, 1501, "a picture that stands still now is frozen now");
-        assert_eq!(counters.picture(320, 180, 1000, MediaTime::from_millis(10_050)), Some((640, 360)));
     }
 }

@@ -85,10 +85,8 @@ fn without_repairs_the_picture_comes_back_with_a_keyframe() {
         "some pictures' packets"
     );
     burst.store(false, Relaxed);
-    let before = answerer.peer.stats().frames_decoded;
-    assert!(eventually(&[&offerer, &answerer], &camera, PATIENCE, || {
-        answerer.peer.stats().frames_decoded > before + 10
-    }));
+    let before = answerer.frames_decoded();
+    assert!(eventually(&[&offerer, &answerer], &camera, PATIENCE, || { answerer.frames_decoded() > before + 10 }));
     assert!(camera.encoding.stats().keyframes > keyframes);
     drop(camera);
     close(&[&offerer, &answerer]);
@@ -103,10 +101,11 @@ fn a_keyframe_of_half_a_megabyte_arrives_whole() {
     let engine = Engine::new(runtime.handle().clone(), Some(LOOPBACK));
     let (units, received) = sync_channel(8);
     let sinks = PeerSinks {
-        video: VideoSink::Encoded(Arc::new(move |unit| {
-            let _ = units.try_send(unit);
-        })),
-        audio: Arc::new(|_| {}),
+        video: Box::new(move |picture: ReceivedPicture| {
+            let _ = units.try_send(picture);
+            true
+        }),
+        audio: Box::new(|_: ReceivedSound| {}),
     };
     let wire = Arc::new(Wire::default());
     let passing = Arc::clone(&wire);
@@ -168,11 +167,11 @@ fn soak() {
                 "{percent} % loss: sent {}, received {}, decoded {}, lost {}, NACKs {}, PLIs {}, frozen {} ms, RTT {} ms",
                 stats.frames_sent,
                 stats.frames_received,
-                stats.frames_decoded,
+                side.frames_decoded(),
                 stats.packets_lost,
                 stats.nacks_sent,
                 stats.plis_sent,
-                stats.frozen_ms,
+                side.shown.stats(MediaTime::now()).frozen_ms,
                 stats.round_trip_ms
             );
         }
