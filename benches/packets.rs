@@ -8,7 +8,7 @@ use bytes::Bytes;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use visavis::jitter_buffer::{VideoJitterBuffer, VideoPacket};
 use visavis::media::{MediaTime, OutgoingPicture};
-use visavis::rtc::congestion::{BandwidthEstimator, Report};
+use visavis::rtc::bwe::{BandwidthEstimator, PacketResult};
 use visavis::rtc::packetizer::VideoPacketizer;
 
 /// A picture of so many bytes at a time; 6250 are those of 1500 kbit/s at 30 pictures a second.
@@ -77,12 +77,12 @@ fn estimate(criterion: &mut Criterion) {
         bencher.iter(|| {
             number += 1;
             let sent = Duration::from_millis(50) * number;
-            let report = |n| Report {
+            let report = |n| PacketResult {
                 departure: start + sent + Duration::from_millis(6) * n,
                 size: 1200,
                 arrival: Some(sent + Duration::from_millis(6) * n + Duration::from_millis(25)),
             };
-            let reports: [Report; PACKETS as usize] = std::array::from_fn(|n| report(n as u32));
+            let reports: [PacketResult; PACKETS as usize] = std::array::from_fn(|n| report(n as u32));
             estimator.on_departure(start + sent);
             estimator.on_feedback(&reports, Duration::from_millis(50), start + sent + Duration::from_millis(75));
             estimator.target_bps()

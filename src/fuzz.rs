@@ -1,4 +1,4 @@
-//! What a stranger's bytes are read by, one function a format, for the fuzzer (`fuzz/`) and for the test that runs its
+//! The readers of strangers' bytes, one function a format, for the fuzzer (`fuzz/`) and for the test that runs its
 //! corpora. Each takes any bytes at all, and must neither panic, hang nor take much memory.
 
 use std::io::Cursor;

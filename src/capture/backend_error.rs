@@ -18,7 +18,7 @@ impl BackendError {
         Self { text, os_error }
     }
 
-    /// `error`, with the words for what was tried.
+    /// `error`, with the words for the attempt.
     pub fn of(error: &std::io::Error, tried: &str) -> Self {
         Self::new(format!("{tried}: {error}"), error.raw_os_error())
     }

@@ -25,7 +25,7 @@ const FORMATS: [(FrameFormat, Encoding); 6] = [
     (FrameFormat::RAWRGB, Encoding::Rgb24),
     (FrameFormat::RAWBGR, Encoding::Bgr24),
 ];
-/// Modes that are tried when a device refuses what it has itself offered.
+/// Modes that are tried when a device refuses one that it has itself offered.
 const MODES_TRIED: usize = 4;
 
 /// The nodes of the system, in its order. Not all of them are cameras.
@@ -141,7 +141,7 @@ fn os_error(text: &str) -> Option<i32> {
     rest.split_once(')')?.0.parse().ok()
 }
 
-/// The backend can express nothing of what the camera offers.
+/// The backend can express none of the camera's modes.
 fn is_unusable(error: &BackendError) -> bool {
     error.to_string().contains("Failed to Fufill")
 }

@@ -48,7 +48,7 @@ pub fn read_age(frame: &VideoFrame, unix_micros: u64) -> Option<Duration> {
     Some(Duration::from_micros(u64::from(age) * TIME_UNIT))
 }
 
-/// Microseconds of Unix time: the clock that whoever writes and whoever reads the time strip share.
+/// Microseconds of Unix time: the clock that writer and reader of the time strip share.
 pub fn unix_micros() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_micros() as u64)
 }

@@ -48,9 +48,9 @@ pub enum CameraEvent {
     Opened {
         /// The system's name for the camera, or the text that chooses a stand-in (`test-card`, `file:...`).
         name: String,
-        /// Width of what is delivered, in pixels.
+        /// Width of the delivered pictures, in pixels.
         width: u32,
-        /// Height of what is delivered, in pixels.
+        /// Height of the delivered pictures, in pixels.
         height: u32,
         /// Width, height and frames a second that the camera itself runs in (`None` for a test card of any size).
         device_mode: Option<(u32, u32, u32)>,
@@ -237,7 +237,7 @@ impl<E: Fn(CameraEvent)> Watch<E> {
         }
     }
 
-    /// Ends an attempt, interrupting what it waits for; gives it up when it does not end.
+    /// Ends an attempt, interrupting its wait; gives it up when it does not end.
     fn release(&self, attempt: Attempt) {
         attempt.session.0.stop.set();
         let give_up = MediaTime::now() + RELEASE;
@@ -291,7 +291,7 @@ impl Attempt {
     }
 }
 
-/// What was reported last, so that a fault is reported once and not once a second.
+/// The latest report, so that a fault is reported once and not once a second.
 #[derive(Debug, Default)]
 struct Health {
     fault: Option<CallError>,

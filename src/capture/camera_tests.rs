@@ -1,4 +1,4 @@
-//! The camera end to end, with what stands in for a device; `device_tests` has the devices.
+//! The camera end to end, with synthetic devices; `device_tests` has real ones.
 
 use std::fs;
 use std::path::Path;
@@ -12,7 +12,7 @@ use crate::media::{FrameSlot, VideoFormat, VideoFrame};
 use crate::store::DeviceChoice;
 
 /// Longer than anything here takes on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const TIMEOUT: Duration = Duration::from_secs(30);
 pub const DEVICE: DeviceKind = DeviceKind::Camera;
 
 pub struct Open {
@@ -39,11 +39,11 @@ pub fn open(choice: &str, format: VideoFormat) -> Open {
 
 impl Open {
     pub fn event(&self) -> CameraEvent {
-        self.events.recv_timeout(PATIENCE).expect("an event of the camera")
+        self.events.recv_timeout(TIMEOUT).expect("an event of the camera")
     }
 
     pub fn picture(&self) -> Arc<VideoFrame> {
-        self.slot.take_timeout(PATIENCE).expect("a picture of the camera")
+        self.slot.take_timeout(TIMEOUT).expect("a picture of the camera")
     }
 
     #[track_caller]
@@ -85,13 +85,13 @@ fn the_test_card_fills_every_slot_with_numbered_pictures() {
     );
     let mut last = None;
     for _ in 0..5 {
-        let picture = slots[0].take_timeout(PATIENCE).unwrap();
+        let picture = slots[0].take_timeout(TIMEOUT).unwrap();
         assert_eq!((picture.width(), picture.height()), (320, 180));
         let counter = barcode::read(&picture).unwrap();
         assert!(last.is_none_or(|last| counter > last), "{counter} after {last:?}");
         last = Some(counter);
     }
-    assert!(slots[1].take_timeout(PATIENCE).is_some());
+    assert!(slots[1].take_timeout(TIMEOUT).is_some());
     camera.close();
     slots[0].take();
     assert!(slots[0].take_timeout(Duration::from_millis(200)).is_none(), "nothing is delivered after closing");

@@ -1,7 +1,7 @@
-//! Which cameras are plugged in, and what each can do.
+//! The list of cameras that are plugged in, with their modes.
 //!
 //! Looking at a camera's modes opens it for a moment (without streaming, so its light stays off), which some systems
-//! let only one program do; a camera that is open here must not be looked at again, so what is known of each is kept.
+//! let only one program do; a camera that is open here must not be looked at again, so the modes of each are kept.
 
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
@@ -62,7 +62,7 @@ pub fn turn_to_open() -> MutexGuard<'static, ()> {
     OPENING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Keeps what was found at `node`.
+/// Keeps the camera that was found at `node`.
 pub fn remember(node: &Node, finding: Finding) {
     let mut known = known();
     known.retain(|(other, _)| other.index != node.index);

@@ -1,8 +1,7 @@
 //! Turns a camera's raw buffer into an I420 frame of the wanted size, on the capture thread.
 //!
 //! Buffers of the wanted size are converted straight into the frame, and planes are scaled straight out of the buffer;
-//! what must be unpacked first goes through memory that is kept. Padding at the ends of rows is stepped over
-//! everywhere.
+//! packed formats go through memory that is kept. Padding at the ends of rows is stepped over everywhere.
 
 mod jpeg;
 mod layout;
@@ -37,7 +36,7 @@ pub enum ConvertError {
     /// No JPEG, or a damaged one.
     #[error("not a JPEG picture: {0}")]
     Jpeg(String),
-    /// What the packed-pixel kernel said.
+    /// Error of the packed-pixel kernel.
     #[error("the picture could not be unpacked: {0}")]
     Unpack(#[from] YuvError),
 }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use turbojpeg::{Compressor, Image, PixelFormat, Subsamp};
 
-use super::camera_tests::{DEVICE, PATIENCE, format, open};
+use super::camera_tests::{DEVICE, TIMEOUT, format, open};
 use super::*;
 use crate::call::CallError;
 use crate::media::{Preset, VideoFormat, VideoFrame};
@@ -193,7 +193,7 @@ fn expect_red_and_blue(frame: &VideoFrame) {
 fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     let start = Instant::now();
     while !condition() {
-        assert!(start.elapsed() < PATIENCE, "{what}");
+        assert!(start.elapsed() < TIMEOUT, "{what}");
         std::thread::sleep(Duration::from_millis(5));
     }
 }

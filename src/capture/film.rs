@@ -9,7 +9,7 @@ use crate::media::VideoFrame;
 /// Pictures in one round, at 30 a second.
 pub const PICTURES: u16 = 150;
 
-/// What the pictures are made of.
+/// Parts of the pictures.
 #[derive(Debug)]
 pub struct Film {
     width: usize,
@@ -19,7 +19,7 @@ pub struct Film {
     noise: Vec<f32>,
 }
 
-/// Where the head is in one picture, and what it does. Lengths are in heights of the picture.
+/// Pose of the head in one picture. Lengths are in heights of the picture.
 struct Pose {
     x: f32,
     y: f32,

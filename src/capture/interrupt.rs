@@ -6,7 +6,7 @@
 
 use std::thread::JoinHandle;
 
-/// Interrupts what `thread` waits for, if it waits; a signal that comes just before the wait is lost, so send again.
+/// Interrupts the wait of `thread`, if it waits; a signal that comes just before the wait is lost, so send again.
 #[cfg(unix)]
 pub fn interrupt(thread: &JoinHandle<()>) {
     use std::os::unix::thread::JoinHandleExt;

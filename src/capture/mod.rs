@@ -1,4 +1,4 @@
-//! The start of the send pipeline: cameras, and what stands in for them.
+//! Cameras, and their stand-ins in software: the start of the send pipeline.
 //!
 //! ```text
 //! device | test card | y4m file  --raw buffer-->  convert + scale  --Arc<VideoFrame>-->  slots (self-view, encoder)

@@ -1,4 +1,4 @@
-//! Which of a camera's modes to ask for. Pure: a list of modes and a wish in, the modes from best to worst out.
+//! Choice among a camera's modes. Pure: a list of modes and a wish in, the modes from best to worst out.
 
 use std::cmp::Reverse;
 
@@ -149,7 +149,7 @@ mod tests {
         modes[0]
     }
 
-    /// What a common webcam offers: fast when small, slow when large, fast as MJPEG.
+    /// Modes of a common webcam: fast when small, slow when large, fast as MJPEG.
     const WEBCAM: [CameraMode; 9] = [
         mode(Yuyv, 320, 240, 30),
         mode(Yuyv, 640, 480, 30),

@@ -1,4 +1,4 @@
-//! Where the pictures of cameras go, and whose are seen while one camera takes the place of another.
+//! Outputs of the cameras, and the hand-over from one camera to another.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -1,5 +1,5 @@
-//! Modes out of the ranges in which some cameras list what they can do. Pure: a range and what is commonly asked for
-//! in, single sizes and rates out.
+//! Modes from the ranges of sizes and rates that some cameras list. Pure: a range and common requests in, single sizes
+//! and rates out.
 
 use crate::media::Preset;
 

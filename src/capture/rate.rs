@@ -1,5 +1,5 @@
-//! Frame rates at the start of the send pipeline: when the next picture of a made-up camera is due, which pictures of a
-//! fast camera are let through, and how many came. Time is an argument everywhere.
+//! Frame rates at the start of the send pipeline: the times of a synthetic camera's pictures, the pictures of a fast
+//! camera that are let through, and the number that came. Time is an argument everywhere.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -75,11 +75,11 @@ pub struct FpsMeter {
 impl FpsMeter {
     const WINDOW: Duration = Duration::from_secs(2);
     /// 2 seconds of the fastest rate that is let through, with room.
-    const MOST: usize = 256;
+    const MAX: usize = 256;
 
     /// Notes a picture at `now`.
     pub fn record(&mut self, now: MediaTime) {
-        while self.times.len() >= Self::MOST || self.times.front().is_some_and(|&time| now.since(time) > Self::WINDOW) {
+        while self.times.len() >= Self::MAX || self.times.front().is_some_and(|&time| now.since(time) > Self::WINDOW) {
             self.times.pop_front();
         }
         self.times.push_back(now);

@@ -23,7 +23,7 @@ const CAMERA: DeviceKind = DeviceKind::Camera;
 /// Damaged buffers in a row after which a camera counts as failed (some give a few at the start).
 const MAX_DAMAGED: u32 = 30;
 
-/// What a source says of itself with its first picture.
+/// Description of a source, given with its first picture.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Opened {
     /// The system's name, or for a stand-in the text that chooses it.
@@ -41,7 +41,7 @@ pub enum End {
     Fault(CallError),
 }
 
-/// What an attempt tells the watching thread.
+/// Message of an attempt to the watching thread.
 #[derive(Debug)]
 pub enum Report {
     /// The first picture was delivered.
@@ -52,16 +52,16 @@ pub enum Report {
     Close,
 }
 
-/// What all attempts of one camera share.
+/// State that all attempts of one camera share.
 #[derive(Debug)]
 pub struct Sink {
     /// Which source.
     pub choice: DeviceChoice,
-    /// What to deliver.
+    /// Format to deliver.
     pub format: VideoFormat,
     /// Where to.
     pub outputs: Outputs,
-    /// Counts what was delivered.
+    /// Counts delivered pictures.
     pub meter: Mutex<FpsMeter>,
     /// Reports of attempts, each with the attempt's number.
     pub reports: SyncSender<(u64, Report)>,
@@ -76,7 +76,7 @@ pub struct Session {
     pub stop: Stop,
     /// When the latest picture was delivered, in microseconds; 0 before the first.
     pub last_picture: AtomicU64,
-    /// What it shares with the others.
+    /// State that it shares with the others.
     pub sink: Arc<Sink>,
 }
 

@@ -12,7 +12,7 @@ pub struct Stop {
 }
 
 impl Stop {
-    /// Ends whoever looks at the flag or waits on it.
+    /// Ends every thread that looks at the flag or waits on it.
     pub fn set(&self) {
         *self.stopped.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.changed.notify_all();

@@ -1,7 +1,7 @@
 //! The test card: a camera that everybody has. Colour bars, a dial whose hand turns, a line that sweeps and the number
 //! of the frame, drawn straight into I420, with the frame counter and the time of capture as [`barcode`]s on top.
 //!
-//! What stands still is drawn once and copied; only what moves is drawn for each frame. Owned by one capture thread.
+//! Still parts are drawn once and copied; only moving parts are drawn for each frame. Owned by one capture thread.
 
 use std::f32::consts::TAU;
 

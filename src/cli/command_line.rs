@@ -1,10 +1,10 @@
-//! A line of standard input as a command: what scripts and the languages they are written in make of JSON.
+//! Parser of a line of standard input as a command, with the variants of JSON that scripting languages write.
 
 use serde_json::{Map, Number, Value};
 
 use crate::controller::Command;
 
-/// The byte order mark (U+FEFF in UTF-8) that some programs put before what they write.
+/// The byte order mark (U+FEFF in UTF-8) that some programs write first.
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// Characters of a command's name that an error tells, at most.

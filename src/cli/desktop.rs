@@ -1,6 +1,6 @@
-//! Which desktop the window opens on. The window library believes what the environment says of that, and ends where it
-//! is wrong: a Wayland socket of a session that is over, a scale that is no number. Such variables are taken out of the
-//! environment before the library reads them.
+//! Choice of the desktop (X11 or Wayland) that the window opens on. The window library trusts the environment, and ends
+//! where it is wrong: a Wayland socket of a session that is over, a scale that is no number. Such variables are taken
+//! out of the environment before the library reads them.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -88,7 +88,7 @@ fn has_wayland(surroundings: &impl Surroundings, name: &OsStr) -> bool {
     socket.is_some_and(|socket| surroundings.listens(&socket))
 }
 
-/// Takes what leads nowhere out of this process's environment; what was wrong, for the log.
+/// Takes invalid variables out of this process's environment; the faults, for the log.
 ///
 /// # Safety
 ///
@@ -106,7 +106,7 @@ pub unsafe fn correct_environment() -> Vec<&'static str> {
     corrections.into_iter().map(|correction| correction.why).collect()
 }
 
-/// Takes what leads nowhere out of this process's environment; there is one desktop here, which needs no variable.
+/// Takes invalid variables out of this process's environment; there is one desktop here, which needs no variable.
 ///
 /// # Safety
 ///

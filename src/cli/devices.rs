@@ -1,4 +1,4 @@
-//! `visavis devices`: what is plugged in, and what can be chosen besides.
+//! `visavis devices`: the devices that are plugged in, and the choices beside them.
 
 use std::fmt::Write;
 

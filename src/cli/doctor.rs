@@ -1,5 +1,5 @@
-//! `visavis doctor`: does each part that a call needs work? One line each; exit status 0 only when no line says
-//! "problem". A device that was chosen away is none.
+//! `visavis doctor`: a check of each part that a call needs. One line each; exit status 0 only when no line says
+//! "problem". A device that is set to `none` is no problem.
 
 use std::cell::RefCell;
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -15,7 +15,7 @@ use crate::store::{DeviceChoice, Settings};
 use super::{CommonOptions, ending};
 
 /// How long devices may take to open, and how long Echo may take to return a picture.
-const PATIENCE: Duration = Duration::from_secs(10);
+const DEVICE_TIMEOUT: Duration = Duration::from_secs(10);
 const OFFLINE: &str = "there is no network; only people on this computer can be found";
 /// How long a microphone is listened to: silence is told after four seconds.
 const LISTENING: Duration = Duration::from_secs(5);
@@ -23,7 +23,7 @@ const LISTENING: Duration = Duration::from_secs(5);
 const MAX_FINDING: usize = 1000;
 const SILENT: &str = "gave no answer in time.";
 
-/// Opens each device once, calls Echo once, and says what it found.
+/// Opens each device once, calls Echo once, and reports the results.
 pub fn run(common: &CommonOptions) -> anyhow::Result<()> {
     let options = common.open()?;
     let (folder, shared) = (options.profile.dir().display().to_string(), options.profile.others_can_write());
@@ -49,7 +49,7 @@ pub fn run(common: &CommonOptions) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Prints what was found; gives `works` back.
+/// Prints a result; gives `works` back.
 fn line(works: bool, part: &str, finding: &str) -> std::io::Result<bool> {
     let mark = if works { "ok     " } else { "problem" };
     // Anything that an interrupted check has not found is no problem.
@@ -93,7 +93,7 @@ fn speaker(controller: &Controller) -> std::io::Result<bool> {
     }
 }
 
-/// Whether what changes is kept, and by this person alone.
+/// Whether changes are kept, and by this person alone.
 fn profile(controller: &Controller, folder: &str, shared: bool) -> std::io::Result<bool> {
     let finding = match controller.unsaved() {
         Some(reason) => reason.to_owned(),
@@ -208,7 +208,7 @@ impl Checkup {
     }
 
     fn wait<T>(&self, pick: impl FnMut(&Event) -> Option<T>) -> Option<T> {
-        self.wait_for(PATIENCE, pick)
+        self.wait_for(DEVICE_TIMEOUT, pick)
     }
 
     fn wait_for<T>(&self, patience: Duration, mut pick: impl FnMut(&Event) -> Option<T>) -> Option<T> {

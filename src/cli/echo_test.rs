@@ -1,4 +1,4 @@
-//! `visavis echo-test`: the whole product without a window or a second person: call Echo, and say how it went.
+//! `visavis echo-test`: a call with Echo without a window, reported in words.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use crate::store::DeviceChoice;
 use super::{CommonOptions, ending};
 
 /// How long each step may take.
-const PATIENCE: Duration = Duration::from_secs(15);
+const STEP_TIMEOUT: Duration = Duration::from_secs(15);
 /// The length at which a message is cut.
 const MAX_MESSAGE: usize = 1000;
 
@@ -72,18 +72,18 @@ impl EchoTest {
         let video = VideoChoice::On(Preset::HighWide);
         handle.send(Command::Invite { to: echo_id(), user_data: String::new(), audio: true, video })?;
         say("Calling Echo, the test contact inside Visavis: it returns your picture and sound one second later.")?;
-        self.wait(PATIENCE, "Echo did not answer", |event| {
+        self.wait(STEP_TIMEOUT, "Echo did not answer", |event| {
             matches!(event, Event::ConversationConnected { .. }).then_some(())
         })?;
         say("Connected: Echo answered, over a real encrypted connection inside this computer.")?;
-        let (width, height) = self.wait(PATIENCE, "no picture came back", |event| match event {
+        let (width, height) = self.wait(STEP_TIMEOUT, "no picture came back", |event| match event {
             Event::FirstFrame { width, height, .. } => Some((*width, *height)),
             _ => None,
         })?;
         say(&format!("The first picture came back: {width}x{height}."))?;
         let last = self.statistics(Duration::from_secs(seconds.into()))?;
         handle.send(Command::Leave)?;
-        self.wait(PATIENCE, "the call did not end", |event| {
+        self.wait(STEP_TIMEOUT, "the call did not end", |event| {
             matches!(event, Event::ConversationDisconnected { .. }).then_some(())
         })?;
         say("Hung up: camera, microphone and connection are closed.")?;

@@ -1,5 +1,5 @@
-//! The ends that nobody pressed: signals, the end of the desktop session, and a library that calls `exit`. Each of them
-//! ends the program as `quit` does, hanging up first, and within two seconds whatever holds that up.
+//! Ends of the program without a command: signals, the end of the desktop session, and a library that calls `exit`.
+//! Each of them ends the program as `quit` does, hanging up first, and within two seconds whatever holds that up.
 //!
 //! A signal that was ignored when the program started (`nohup`, a background job of a script) goes on being ignored.
 //! The second signal ends the program at once, as if none were handled.
@@ -13,8 +13,8 @@ use crate::controller::{Command, Handle, Unsent};
 /// From the wish to end to the end, at most.
 const WITHIN: Duration = Duration::from_millis(1900);
 
-/// Between looks whether the controller has ended, where nobody is left to tell; and what the last word in the log may
-/// take.
+/// Interval between looks whether the controller has ended, where nobody is left to tell; and the time for the last
+/// lines of the log.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// Runs that are to be ended.
@@ -23,7 +23,7 @@ static RUNS: Mutex<Option<Runs>> = Mutex::new(None);
 /// The signal that asked for the end; 0 before.
 static ASKED: AtomicI32 = AtomicI32::new(0);
 
-/// A running controller, and what its end means.
+/// A running controller, and the meaning of its end.
 #[derive(Clone)]
 struct Runs {
     handle: Handle,
@@ -76,7 +76,8 @@ fn runs() -> MutexGuard<'static, Option<Runs>> {
     RUNS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Tells what runs to end; false when nothing runs. Waits for nothing: a second signal must be taken meanwhile.
+/// Tells the running controller to end; false when none runs. Waits for nothing: a second signal must be taken
+/// meanwhile.
 fn quit() -> bool {
     let Some(Runs { handle, end, finished }) = runs().clone() else { return false };
     end_soon(interrupted().filter(|_| !finished).unwrap_or_default());

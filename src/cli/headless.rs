@@ -196,7 +196,7 @@ fn read_commands(input: impl Read, controller: &Handle, events: &EventQueue) {
     }
 }
 
-/// An input that waits for more also where whoever started this process has made the stream one that does not wait.
+/// An input that waits for more also where the parent process has made the stream non-blocking.
 struct Patient<R>(R);
 
 impl<R: Read> Read for Patient<R> {

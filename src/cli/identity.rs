@@ -1,4 +1,4 @@
-//! `visavis id`: who this profile is.
+//! `visavis id`: the ID and the link of this profile.
 
 use crate::identity::{ContactLink, Identity};
 use crate::store::Store;

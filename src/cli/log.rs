@@ -1,6 +1,6 @@
-//! The log, and what else is told to a terminal: lines on standard error, written at best effort by a thread of their
-//! own. A caller never waits and never fails; a standard error that is full, closed or read by nobody costs its lines
-//! and nothing else.
+//! The log and the messages of panics: lines on standard error, written at best effort by a thread of their own. A
+//! caller never waits and never fails; a standard error that is full, closed or read by nobody costs its lines and
+//! nothing else.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::{self, Write};
@@ -15,8 +15,8 @@ const MAX_WAITING: usize = 1024;
 /// How long an end waits for the last lines to be written.
 pub(super) const LAST_LINES: Duration = Duration::from_secs(1);
 
-/// Libraries that warn about what is ordinary here, and name addresses: below `debug` only their errors are shown,
-/// and none of webrtc's, which name addresses too; what fails there comes as an event.
+/// Libraries that warn about ordinary events, and name addresses: below `debug` only their errors are shown, and none
+/// of webrtc's, which name addresses too; its failures come as events.
 const CHATTY: &str = "rtc=error,rtc_ice=error,rtc_dtls=error,rtc_sctp=error,rtc_srtp=error,rtc_mdns=error,webrtc=off,\
                       mdns_sd=error,winit=error,egui_system_font_provider=error";
 
@@ -28,8 +28,8 @@ pub(super) fn parse_level(text: &str) -> anyhow::Result<String> {
     Ok(text.to_owned())
 }
 
-/// Sends the log, and what a panic says, to standard error. `level` is a level's name or a filter as `tracing` writes
-/// them.
+/// Sends the log, and the messages of panics, to standard error. `level` is a level's name or a filter as `tracing`
+/// writes them.
 pub fn start_log(level: &str) -> anyhow::Result<()> {
     let filter = match level {
         "off" | "error" | "warn" | "info" => format!("{level},{CHATTY}"),
@@ -104,7 +104,7 @@ fn lines() -> &'static Lines {
     })
 }
 
-/// Writes what comes; what cannot be written is dropped.
+/// Writes lines as they come; a line that cannot be written is dropped.
 fn write_lines(waiting: &Receiver<Item>, lost: &AtomicU64, output: &mut impl Write) {
     for item in waiting {
         let lost = lost.swap(0, Ordering::Relaxed);

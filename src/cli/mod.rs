@@ -1,4 +1,4 @@
-//! The command line: what `visavis` can be asked for, and the faces of the controller that need no window.
+//! The command line: options, subcommands, and the faces of the controller that need no window.
 
 mod address;
 pub(crate) mod bench;
@@ -76,18 +76,18 @@ pub struct CommonOptions {
 #[derive(Debug, Parser)]
 #[command(name = "visavis", version, about)]
 pub struct Arguments {
-    /// What holds for every way to start.
+    /// Options of every way to start.
     #[command(flatten)]
     pub common: CommonOptions,
     /// No window: JSON commands on standard input, JSON events on standard output
     #[arg(long)]
     pub headless: bool,
-    /// What to do instead of opening the window.
+    /// Action instead of the window.
     #[command(subcommand)]
     pub subcommand: Option<Action>,
 }
 
-/// What to do instead of opening the window.
+/// Action instead of the window.
 #[derive(Debug, Subcommand)]
 pub enum Action {
     /// List cameras, microphones and speakers
@@ -104,14 +104,14 @@ pub enum Action {
     },
     /// Measure
     Bench {
-        /// What to measure.
+        /// The measurement.
         #[command(subcommand)]
         what: bench::Bench,
     },
 }
 
 impl CommonOptions {
-    /// Finds and locks the profile, and gathers what the controller needs. The error is one sentence for a person.
+    /// Finds and locks the profile, and gathers the controller's options. The error is one sentence for a person.
     pub fn open(&self) -> anyhow::Result<Options> {
         Ok(Options {
             profile: Profile::open(self.profile.as_deref())?,
@@ -125,8 +125,7 @@ impl CommonOptions {
     }
 }
 
-/// Exit status that shells give of a program that ended because nobody read what it printed (128 and the number of
-/// SIGPIPE).
+/// Exit status that shells give of a program that ended because nobody read its output (128 and the number of SIGPIPE).
 const UNREAD: u8 = 128 + 13;
 
 /// Carries out a subcommand; the caller has opened the log.
@@ -140,8 +139,7 @@ pub fn run(action: &Action, common: &CommonOptions) -> ExitCode {
     }
 }
 
-/// As `exit_code`, of a subcommand whose exit status says what it found: one that was kept from finding it has not
-/// succeeded.
+/// As `exit_code`, of a subcommand whose exit status is its result: one that could not finish has not succeeded.
 fn verdict(done: anyhow::Result<()>) -> ExitCode {
     match (&done, ending::interrupted()) {
         (Err(_), Some(status)) => ExitCode::from(status),
@@ -150,8 +148,8 @@ fn verdict(done: anyhow::Result<()>) -> ExitCode {
     }
 }
 
-/// Exit status 0, or 1 with the error's one sentence on standard error. A reader of standard output that has gone had
-/// what it wanted.
+/// Exit status 0, or 1 with the error's one sentence on standard error. A reader of standard output that has gone needs
+/// nothing more.
 pub fn exit_code(done: anyhow::Result<()>) -> ExitCode {
     let code = match done {
         Ok(()) => ExitCode::SUCCESS,

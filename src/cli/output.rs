@@ -1,4 +1,4 @@
-//! Standard output of the subcommands and of `--headless`: whole lines, and what becomes of those that nobody reads.
+//! Standard output of the subcommands and of `--headless`: whole lines, and the handling of lines that nobody reads.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
@@ -7,10 +7,10 @@ use std::time::Duration;
 /// Between tries where the system does not wait by itself.
 pub(super) const AGAIN: Duration = Duration::from_millis(5);
 
-/// Standard output does not take what is written.
+/// Standard output cannot be written to.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum OutputError {
-    /// Its reader has gone: it has what it wanted, so this is no fault.
+    /// Its reader has gone and needs nothing more, so this is no fault.
     #[error("nobody reads what is printed any more")]
     ReaderGone,
     /// A full disk, for example.
@@ -51,7 +51,7 @@ pub(super) fn line(text: &str) -> io::Result<()> {
     stdout().write_all(format!("{text}\n").as_bytes())
 }
 
-/// As `line`, where the work goes on although nobody reads what is found.
+/// As `line`, where the work goes on although nobody reads the results.
 pub(super) fn line_if_read(text: &str) -> io::Result<()> {
     match line(text) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
@@ -91,8 +91,7 @@ impl Write for Unbuffered {
     }
 }
 
-/// Writes all of `bytes`, waiting for a slow reader also where whoever started this process has made the stream one
-/// that does not wait.
+/// Writes all of `bytes`, waiting for a slow reader also where the parent process has made the stream non-blocking.
 pub(super) fn write_whole(output: &mut impl Write, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
         match output.write(bytes) {

@@ -165,7 +165,7 @@ pub struct ReceivedStats {
 /// One report of the controller.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
-#[allow(missing_docs, reason = "the fields are documented in the README's reference of events")]
+#[allow(missing_docs, reason = "the fields are documented in docs/automation.md")]
 pub enum Event {
     /// The controller runs.
     Ready { id: PeerId, name: String, link: String, version: String },

@@ -1,7 +1,7 @@
-//! Sound to Opus (RFC 6716), for an RTP payload (RFC 7587).
+//! Opus encoder (RFC 6716) for RTP payloads (RFC 7587).
 //!
 //! Sits between the microphone and the network; runs on the microphone thread, in its sink. Each peer's packetizer
-//! numbers and stamps what comes out.
+//! numbers and stamps the packets.
 
 use bytes::BytesMut;
 use opus::{Application, Bitrate, Channels, Encoder};

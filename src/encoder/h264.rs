@@ -14,7 +14,7 @@ use openh264_sys2::{
 
 use crate::media::{MediaTime, OutgoingPicture, Plane, VideoFrame};
 
-/// What the rate control aims at.
+/// Target of the rate control.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Rate {
     pub(crate) kbps: u32,

@@ -1,5 +1,5 @@
-//! How large and how often pictures are encoded: what the granted bit rate makes look good, and what this computer
-//! keeps up with. Pure; time is an argument.
+//! The quality scaler: size and frame rate of encoded pictures, by the granted bit rate and by the load of this
+//! computer. Pure; time is an argument.
 //!
 //! ```text
 //! rate falls:   coarser pictures -> fewer pictures -> smaller pictures, a moment after the rate has fallen
@@ -55,7 +55,7 @@ const BITS_POWER: f64 = 0.75;
 /// How much one picture moves the measured load.
 const LOAD_WEIGHT: f64 = 1.0 / 16.0;
 
-/// What pictures are encoded as.
+/// Format of the encoded pictures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Shape {
     pub(super) width: u32,
@@ -67,15 +67,15 @@ pub(super) struct Shape {
 /// Bit rates in kbit/s.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Grant {
-    /// What may be made now.
+    /// Grant of the network for this moment.
     pub(super) kbps: u32,
-    /// What the settings allow on the widest path.
+    /// Limit of the settings, on the widest path.
     pub(super) most_kbps: u32,
     /// The level that no picture may exceed.
     pub(super) level: VideoLevel,
 }
 
-/// The present step, and what argues for another.
+/// The present step, and the state that argues for another.
 #[derive(Debug)]
 pub(super) struct Ladder {
     step: usize,
@@ -110,7 +110,7 @@ impl Default for Ladder {
 }
 
 impl Shape {
-    /// What of the bit rate of the `full` format a picture of this shape can use.
+    /// Share of the bit rate of the `full` format that a picture of this shape can use.
     pub(super) fn bit_rate_share(self, full: Self) -> f64 {
         let pixels = |shape: Self| f64::from(shape.width) * f64::from(shape.height);
         (pixels(self) / pixels(full).max(1.0)).min(1.0).powf(BITS_POWER)

@@ -1,4 +1,4 @@
-//! From raw media to what the network carries: one video encoder thread a process, and Opus on the microphone's thread.
+//! Encoders: one video encoder thread a process, and Opus on the microphone's thread.
 
 pub mod audio;
 mod h264;

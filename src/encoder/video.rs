@@ -24,7 +24,7 @@ const KEYFRAME_SHARE: f64 = 0.5;
 /// How soon the thread notices that it should end while no picture comes.
 const STOP_CHECK: Duration = Duration::from_millis(100);
 
-/// What the encoder has done since its start.
+/// Counters of the encoder since its start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EncodingStats {
     /// Pictures encoded.
@@ -108,7 +108,7 @@ impl VideoEncoding {
         self.shared.keyframe_wanted.store(true, Ordering::Relaxed);
     }
 
-    /// What was done since the start.
+    /// Counters since the start.
     pub fn stats(&self) -> EncodingStats {
         let shared = &self.shared;
         let size = shared.size.load(Ordering::Relaxed);

@@ -54,7 +54,7 @@ type ReceiverContext = AeadCtxR<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>;
 pub struct Opened {
     /// The sender.
     pub from: PeerId,
-    /// What they sent.
+    /// Content.
     pub body: Vec<u8>,
 }
 
@@ -79,7 +79,7 @@ pub enum EnvelopeError {
     /// Too short to be an envelope.
     #[error("the message is cut off")]
     Truncated,
-    /// Of another version of this format.
+    /// Another version of this format.
     #[error("the message has an unknown version")]
     Version,
     /// The receiver's or the sender's ID is no usable key: no curve point, or one of small order.
@@ -116,7 +116,7 @@ fn associated_data(receiver: &PeerId) -> [u8; 1 + KEY] {
     data
 }
 
-/// Signs a body and seals it to `to`. The [`Sealer`] seals what follows it to the same person.
+/// Signs a body and seals it to `to`. The [`Sealer`] seals the following records to the same person.
 pub fn seal(identity: &Identity, to: &PeerId, body: &[u8]) -> Result<(Vec<u8>, Sealer), EnvelopeError> {
     if body.len() > MAX_BODY {
         return Err(EnvelopeError::TooLarge);
@@ -129,7 +129,7 @@ pub fn seal(identity: &Identity, to: &PeerId, body: &[u8]) -> Result<(Vec<u8>, S
     Ok(([&[VERSION][..], &key, &sealed].concat(), sealer))
 }
 
-/// Opens an envelope sealed to `identity`; it may be a recording. The [`Opener`] opens what follows it.
+/// Opens an envelope sealed to `identity`; it may be a recording. The [`Opener`] opens the following records.
 pub fn open(identity: &Identity, envelope: &[u8]) -> Result<(Opened, Opener), EnvelopeError> {
     let (key, plaintext, opener) = unseal(identity, envelope)?;
     let (sender, rest) = plaintext.split_first_chunk::<KEY>().ok_or(EnvelopeError::Truncated)?;

@@ -113,7 +113,7 @@ impl Identity {
         }
     }
 
-    /// Whether the profile has an identity file, whatever is in it.
+    /// Whether the profile has an identity file, readable or not.
     pub fn exists(profile: &Path) -> bool {
         profile.join(FILE).symlink_metadata().is_ok()
     }

@@ -2,7 +2,7 @@
 //! and the command line make it, and read it back from whatever a person pastes.
 //!
 //! A link is written with letters, digits and `%XX` alone, so that it ends where anything else begins. It is read with
-//! what mail programs and web pages do to it on the way: wrapped lines, zero-width characters, `&amp;`, `%3A`.
+//! the changes that mail programs and web pages make on the way: wrapped lines, zero-width characters, `&amp;`, `%3A`.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -14,7 +14,7 @@ use super::{PeerId, display_name};
 const SCHEME: &str = "visavis";
 /// Ways in which the colon after the scheme comes back: as it is, percent-encoded, in HTML, in full width.
 const COLONS: [&str; 6] = [":", "%3a", "&#58;", "&#x3a;", "&colon;", "\u{ff1a}"];
-/// Likewise for what begins the query, and what separates its pairs.
+/// Likewise for the start of the query, and the separators of its pairs.
 const QUERY_STARTS: [&str; 4] = ["?", "&#63;", "&#x3f;", "\u{ff1f}"];
 const PAIR_ENDS: [&str; 4] = ["&amp;", "&#38;", "&#x26;", "&"];
 /// Bytes of a pasted text that are searched.
@@ -25,7 +25,7 @@ const MAX_ENCODED: usize = 4 * 1024;
 /// A person's ID and the name they go by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContactLink {
-    /// Whose link.
+    /// ID of its owner.
     pub id: PeerId,
     /// The name in it, fit to be shown: at most 64 characters, never empty.
     pub name: Option<String>,
@@ -119,7 +119,7 @@ fn parse_after_colon(rest: &str) -> Option<ContactLink> {
     Some(ContactLink::new(id, &name.unwrap_or_default()))
 }
 
-/// The ID at the beginning, over line breaks and spaces; what follows it. The ID's checksum tells whether it is one.
+/// The ID at the beginning, over line breaks and spaces; and the rest. The ID's checksum tells whether it is one.
 fn leading_id(text: &str) -> Option<(PeerId, &str)> {
     let mut id = String::new();
     for (at, char) in text.char_indices() {
@@ -159,7 +159,7 @@ fn is_value(char: char) -> bool {
 }
 
 /// The value at the beginning: unreserved characters and whole `%XX`, of which a line break may have come into the
-/// middle; what follows it.
+/// middle; and the rest.
 fn leading_value(text: &str) -> (String, &str) {
     let mut value = String::new();
     let mut rest = text;
@@ -181,8 +181,8 @@ fn leading_value(text: &str) -> (String, &str) {
     (value, rest)
 }
 
-/// The name that a value stands for. Marks at its end that were not encoded are of the text around the link, and what a
-/// cut has left of a character is none.
+/// The name that a value stands for. Marks at its end that were not encoded belong to the text around the link, and the
+/// first bytes of a cut character are dropped.
 fn decoded_name(value: &str) -> String {
     let bytes: Vec<u8> = percent_decode_str(value.trim_end_matches(['.', '_', '~', '-'])).collect();
     let whole = match std::str::from_utf8(&bytes) {
@@ -193,7 +193,7 @@ fn decoded_name(value: &str) -> String {
     String::from_utf8_lossy(whole).into_owned()
 }
 
-/// Rest of the text after whichever of `starts` it begins with, whatever its case, and which that is.
+/// The one of `starts` that the text begins with, in any case, and the rest.
 fn without_any<'a>(text: &'a str, starts: &[&'static str]) -> Option<(&'static str, &'a str)> {
     starts.iter().find_map(|start| {
         let (head, rest) = text.split_at_checked(start.len())?;

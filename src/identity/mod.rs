@@ -1,4 +1,4 @@
-//! Who a person is: an Ed25519 key, its readable ID, and the envelopes that it signs and opens.
+//! The identity of a person: an Ed25519 key, its readable ID, and the envelopes that it signs and opens.
 
 mod envelope;
 mod key;

@@ -1,5 +1,5 @@
-//! Contacts from picture files: a QR code is looked for, and if there is none, what is wrong with the picture. Runs on the
-//! caller's thread.
+//! Contacts from picture files: the QR code of a picture, or the reason why none was found. Runs on the caller's
+//! thread.
 
 use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -81,7 +81,7 @@ pub fn read_contact_picture(path: &Path) -> Result<ContactLink, PictureError> {
     })
 }
 
-/// The picture is a stranger's, and the decoders index by what stands in it.
+/// The picture is a stranger's, and the decoders index by its content.
 fn unless_it_panics<T>(read: impl FnOnce() -> Result<T, PictureError>) -> Result<T, PictureError> {
     catch_unwind(AssertUnwindSafe(read)).unwrap_or(Err(PictureError::Damaged))
 }

@@ -74,7 +74,7 @@ pub(super) fn search(bytes: &[u8]) -> Option<Codes> {
     Some(contact.map_or(without, Codes::Contact))
 }
 
-/// The picture is a stranger's, and the decoders and the code finder index by what stands in it: a panic is "no code".
+/// The picture is a stranger's, and the decoders and the code finder index by its content: a panic is "no code".
 fn unless_it_panics<T>(read: impl FnOnce() -> Option<T>) -> Option<T> {
     catch_unwind(AssertUnwindSafe(read)).ok().flatten()
 }
@@ -118,7 +118,7 @@ fn on_grounds(picture: DynamicImage) -> Vec<GrayImage> {
 #[derive(Default)]
 struct Looks {
     budget: Budget,
-    /// There is a code, of whatever.
+    /// There is a code, with other content.
     saw_code: Cell<bool>,
 }
 

@@ -1,7 +1,7 @@
 //! Text that a stranger chose and this side shows: names and notes. Pure; runs wherever such text comes in.
 //!
-//! A name without a visible character is no name: whoever shows it puts the ID in its place. The test is one for good
-//! characters (Unicode's letters, numbers, punctuation and symbols), so that a new blank one needs no entry here.
+//! A name without a visible character is no name, and the ID is shown in its place. The test is one for good characters
+//! (Unicode's letters, numbers, punctuation and symbols), so that a new blank one needs no entry here.
 
 use icu_properties::props::{
     BinaryProperty, CanonicalCombiningClass, DefaultIgnorableCodePoint, EnumeratedProperty, ExtendedPictographic,
@@ -50,8 +50,8 @@ fn cut(line: &str, fits: impl Fn(usize, usize) -> bool) -> String {
     if kept.chars().any(is_visible) { kept } else { String::new() }
 }
 
-/// The text without what cannot be seen, breaks the layout, or makes it read as something other than it is (Unicode
-/// TR 36, 2.10); each run of white space is one space.
+/// The text without invisible characters and those that break the layout or disguise the text (Unicode TR 36, 2.10);
+/// each run of white space is one space.
 fn one_line(text: &str) -> String {
     let mut line = Line::default();
     let mut chars = text.chars();
@@ -150,7 +150,7 @@ impl Line {
         self.text.push(char);
     }
 
-    /// Joiners stay where they change what is drawn: beside a virama, between letters of cursive scripts (RFC 5892,
+    /// Joiners stay where they change the drawing: beside a virama, between letters of cursive scripts (RFC 5892,
     /// appendix A.1), and a zero-width joiner between emoji.
     fn takes_joiner(&self, joiner: char, after: &str) -> bool {
         let (Some(last), next) = (self.text.chars().next_back(), after.chars().next()) else { return false };
@@ -161,7 +161,7 @@ impl Line {
         Class::of(last) != Class::Joiner && (beside_virama || cursive || emoji)
     }
 
-    /// A form is asked for of a pictogram, or of what stands in a keycap.
+    /// A form is asked for of a pictogram, or of the base of a keycap.
     fn takes_variation(&self, after: &str) -> bool {
         self.text.chars().next_back().is_some_and(|last| {
             is_pictogram(last) || matches!(last, '0'..='9' | '#' | '*') && after.starts_with(KEYCAP)

@@ -1,8 +1,8 @@
-//! How much the encoder may make: what the network takes, told from its end of the pipeline to the other.
+//! Video budget: the rate that the network grants the encoder.
 
 use super::VideoLevel;
 
-/// What may be sent of encoded video at this moment, to everybody it goes to.
+/// The budget of encoded video at this moment, for everybody it goes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VideoBudget {
     /// Bit rate in kbit/s at most.
@@ -20,7 +20,7 @@ impl VideoBudget {
     pub const UNLIMITED: Self =
         Self { kbps: u32::MAX, behind: false, max_lines: u32::MAX, level: VideoLevel::from_idc(u8::MAX) };
 
-    /// What suits both.
+    /// The budget that suits both.
     pub fn least(self, other: Self) -> Self {
         Self {
             kbps: self.kbps.min(other.kbps),

@@ -96,7 +96,7 @@ impl VideoFrame {
         v.fill(128);
     }
 
-    /// Changes the size; what the picture shows afterwards is unspecified.
+    /// Changes the size; the content is unspecified afterwards.
     fn resize(&mut self, width: u32, height: u32) {
         self.width = (width & !1).max(2);
         self.height = (height & !1).max(2);
@@ -125,7 +125,7 @@ impl FramePool {
         Self::default()
     }
 
-    /// Lets `fill` write a picture of the given size (what it finds there is unspecified), and shares the result.
+    /// Lets `fill` write a picture of the given size over unspecified content, and shares the result.
     ///
     /// An error of `fill` is passed on and its frame goes back to the pool.
     pub fn produce<E>(

@@ -11,7 +11,7 @@ use super::VideoFrame;
 /// The latest picture of a stream, for a tile or an encoder.
 pub type FrameSlot = Latest<Arc<VideoFrame>>;
 
-/// A slot for one value. Putting replaces what was there; closing wakes every waiter.
+/// A slot for one value. Putting replaces the value; closing wakes every waiter.
 pub struct Latest<T> {
     state: Mutex<State<T>>,
     filled: Condvar,
@@ -52,7 +52,7 @@ impl<T> Latest<T> {
         Self { on_put: Some(Box::new(on_put)), ..Self::new() }
     }
 
-    /// Puts `value` in place of what was there, and returns that. After `close` the value is dropped.
+    /// Puts `value` in place of the present one, and returns that. After `close` the value is dropped.
     pub fn put(&self, value: T) -> Option<T> {
         let replaced = {
             let mut state = self.lock();
@@ -101,7 +101,7 @@ impl<T> Latest<T> {
         self.lock().version
     }
 
-    /// Closes the slot for good: it drops its value, takes no more, and wakes whoever waits.
+    /// Closes the slot for good: it drops its value, takes no more, and wakes every waiter.
     pub fn close(&self) {
         let mut state = self.lock();
         state.closed = true;

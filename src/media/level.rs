@@ -32,7 +32,7 @@ impl VideoLevel {
     pub const LEAST: Self = Self(30);
     /// Level 3.1, 1280x720 at 30 pictures a second: that of versions which announced no other.
     pub const HD: Self = Self(31);
-    /// Level 4.0, 1920x1080 at 30 pictures a second: what this version decodes.
+    /// Level 4.0, 1920x1080 at 30 pictures a second, the level that this version decodes.
     pub const FULL_HD: Self = Self(40);
 
     /// The level with this `level_idc`.
@@ -46,7 +46,7 @@ impl VideoLevel {
     }
 
     /// True when a decoder of this level takes pictures of this size, in pixels, at this rate. A level between two that
-    /// are defined takes what the lower one takes.
+    /// are defined has the limits of the lower one.
     pub fn admits(self, width: u32, height: u32, fps: u32) -> bool {
         let Some(&(_, picture, second)) = LIMITS.iter().rfind(|(idc, ..)| *idc <= self.0) else { return false };
         let (columns, rows) = (u64::from(width.div_ceil(16)), u64::from(height.div_ceil(16)));

@@ -5,8 +5,8 @@ use std::fs::{self, File};
 use std::io::{BufWriter, Error, ErrorKind, Result, Write};
 use std::path::{Path, PathBuf};
 
-/// Writes a new file at `path` by what `write` puts into it. An existing entry is never replaced, nothing is left
-/// behind by a failure, and no pipe is waited for.
+/// Writes a new file at `path` by `write`. An existing entry is never replaced, nothing is left behind by a failure,
+/// and no pipe is waited for.
 pub fn write_new_file(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> Result<()>) -> Result<()> {
     if fs::symlink_metadata(path).is_ok() {
         return Err(Error::from(ErrorKind::AlreadyExists));

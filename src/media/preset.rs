@@ -96,7 +96,7 @@ impl<'de> Deserialize<'de> for Preset {
     }
 }
 
-/// What the camera is asked for and the encoder is set to.
+/// Format that the camera is asked for and the encoder is set to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct VideoFormat {
     /// Width in pixels, even.

@@ -61,7 +61,7 @@ impl Line {
         Ok(())
     }
 
-    /// Delivers one frame if the ring holds enough for it. `latency` is what sound takes from the air to the ring.
+    /// Delivers one frame if the ring holds enough for it. `latency` is the delay from the air to the ring.
     fn deliver_frame(&mut self, capture: &mut Capture, name: &str, latency: Duration) -> Result<bool, CallError> {
         if self.ring.samples.pop_entire_slice(self.resampler.input()).is_err() {
             return Ok(false);

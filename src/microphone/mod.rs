@@ -51,12 +51,12 @@ struct Shared {
     done: Done,
 }
 
-/// What the microphone thread owns.
+/// State of the microphone thread.
 struct Capture {
     shared: Arc<Shared>,
     processor: VoiceProcessor,
     level: Arc<LevelMeter>,
-    /// The level shows what this one gave. Another microphone, which stands in for it, may share the meter.
+    /// The level is that of this microphone. Another microphone, which stands in for it, may share the meter.
     delivers: bool,
     sink: Sink,
     on_event: OnEvent,
@@ -187,7 +187,7 @@ impl Capture {
         }
     }
 
-    /// Delivers what a device recorded.
+    /// Delivers recorded sound.
     fn deliver_recorded(&mut self, frame: &[f32], at: MediaTime) {
         if !self.closed() {
             self.delivers = true;
@@ -197,7 +197,7 @@ impl Capture {
         }
     }
 
-    /// Notes what the device `name` recorded, before it is processed.
+    /// Notes the sound of the device `name`, before it is processed.
     fn note_silence(&mut self, name: &str, frame: &[f32], at: MediaTime) {
         if let Some(silent) = self.silence.note(frame, at) {
             self.report_silence(name, silent);

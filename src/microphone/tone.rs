@@ -13,7 +13,7 @@ impl Tone {
     /// Half of full scale would be loud in a headset; this is a comfortable 12 dB below full scale.
     const AMPLITUDE: f64 = 0.25;
 
-    /// A tone of `hertz`, held to what 48 kHz can carry.
+    /// A tone of `hertz`, within the band of 48 kHz.
     pub(super) fn new(hertz: u32) -> Self {
         let hertz = hertz.clamp(20, SAMPLE_RATE / 2 - 1000);
         Self { step: f64::from(hertz) / f64::from(SAMPLE_RATE), phase: 0.0 }

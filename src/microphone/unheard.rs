@@ -1,4 +1,4 @@
-//! Finding out that somebody speaks while muted, to tell them. Nothing of it leaves this computer.
+//! Detection of speech into the muted microphone, for a note to the person. Nothing of it leaves this computer.
 
 use std::collections::VecDeque;
 use std::time::Duration;

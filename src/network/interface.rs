@@ -1,11 +1,11 @@
-//! This computer's interfaces as the system lists them, and what each of them is.
+//! This computer's interfaces as the system lists them, with their kinds.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 
 use super::{LocalAddress, source_for};
 
-/// Addresses kept for documentation (RFC 5737, RFC 3849): whoever sends to them takes the default route.
+/// Addresses kept for documentation (RFC 5737, RFC 3849): datagrams to them take the default route.
 const ELSEWHERE: [&str; 2] = ["198.51.100.1:9", "[2001:db8::1]:9"];
 
 /// Names of interfaces that join containers and virtual machines of this computer to each other.
@@ -129,7 +129,7 @@ mod linux {
     /// The kernel's folder of interfaces.
     pub(super) struct Classes {
         folder: PathBuf,
-        /// The index of each interface, and of what it is linked to.
+        /// The index of each interface, and of the one that it is linked to.
         links: HashMap<String, (u32, u32)>,
     }
 

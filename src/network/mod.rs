@@ -61,8 +61,8 @@ impl Path {
         Self { local: canonical(local), remote: canonical(remote) }
     }
 
-    /// Whether the person is on this computer: a connection proves where its ends are, as nobody else receives what is
-    /// sent to an address of this computer.
+    /// Whether the person is on this computer: a connection proves where its ends are, as nobody else receives data for
+    /// an address of this computer.
     pub fn stays_here(&self, own: &[LocalAddress]) -> bool {
         is_own(self.remote.ip(), own)
     }

@@ -1,11 +1,11 @@
-//! The order of addresses. Pure.
+//! Ranking of addresses by use. Pure.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 
 use super::{LocalAddress, Standing, is_scoped};
 
-/// The same addresses, those that lead to other people first, whatever their values.
+/// The same addresses, those that lead to other people first, independent of their values.
 ///
 /// Interfaces that may lead to somebody take turns, the likeliest first, so that many addresses of one do not push out
 /// another's; those of containers come behind them all, those that lead nowhere last. Within one interface the

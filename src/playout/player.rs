@@ -53,7 +53,7 @@ impl Player {
     /// A ring starts without a speaker after 3 s.
     const MAX_HELD_BACK: u32 = 150;
     /// How long to wait for a device's callback before looking around.
-    const PATIENCE: Duration = Duration::from_millis(100);
+    const CALLBACK_TIMEOUT: Duration = Duration::from_millis(100);
 
     pub(super) fn new(shared: Arc<Shared>) -> Self {
         Self {
@@ -163,7 +163,7 @@ impl Player {
             return self.shared.set_latency(None);
         };
         let latency = latency.as_micros() as f32;
-        // Devices take sound in bites: half a second evens them out.
+        // Devices take sound in callback periods: half a second evens them out.
         let step = if self.latency_us == 0.0 { latency } else { (latency - self.latency_us) / 25.0 };
         self.latency_us += step;
         self.shared.set_latency(Some(Duration::from_micros(self.latency_us as u64)));
@@ -221,16 +221,16 @@ impl Output {
 
     /// How long until a frame is needed; `None` when it is needed now.
     fn wait(&mut self, now: MediaTime) -> Option<Duration> {
-        let Some(Feed::Device { ring, heart, bite, .. }) = &mut self.speaker else {
+        let Some(Feed::Device { ring, heart, period, .. }) = &mut self.speaker else {
             return self.pace.take(now).err();
         };
         let held = ring.samples.buffer().capacity() - ring.samples.slots();
         let rate = ring.rate as usize;
-        // Enough for the largest bite that the device takes, and 10 ms for this thread to be late.
-        let largest = bite.note(heart.take_largest(), now).min(rate * 3 / 50);
+        // Enough for the largest period that the device takes, and 10 ms for this thread to be late.
+        let largest = period.note(heart.take_largest(), now).min(rate * 3 / 50);
         let wanted = (rate / 50).max(largest + rate / 100);
         let full = held >= wanted || ring.samples.slots() < rate / 25;
-        full.then_some(Player::PATIENCE)
+        full.then_some(Player::CALLBACK_TIMEOUT)
     }
 
     /// How much sound waits for a device to play it; `None` when no device does.

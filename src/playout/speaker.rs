@@ -13,8 +13,8 @@ use super::{OnEvent, Shared};
 use crate::call::{CallError, DeviceKind, DeviceReason};
 use crate::media::MediaTime;
 use crate::sound_device::{
-    Bite, Direction, FaultLog, Heart, PlayRing, RETRY, Resampler, Stall, WATCH, Wakes, Watched, Watcher, find,
-    open_output,
+    CallbackPeriod, Direction, FaultLog, Heart, PlayRing, RETRY, Resampler, Stall, WATCH, Wakes, Watched, Watcher,
+    find, open_output,
 };
 use crate::store::DeviceChoice;
 
@@ -23,7 +23,7 @@ const DEVICE: DeviceKind = DeviceKind::Speaker;
 /// Where the playout thread puts frames while this speaker is open.
 pub(super) enum Feed {
     /// A device, which sets the pace.
-    Device { ring: PlayRing, resampler: Box<Resampler>, heart: Arc<Heart>, bite: Bite },
+    Device { ring: PlayRing, resampler: Box<Resampler>, heart: Arc<Heart>, period: CallbackPeriod },
     /// A file, written at the pace of the clock.
     File { recorder: Arc<Mutex<Recorder>>, heart: Arc<Heart> },
 }
@@ -105,7 +105,12 @@ impl Speaker {
         let resampler = Resampler::from_frames(rate)
             .map(Box::new)
             .map_err(|_| CallError::DeviceFailed { device: DEVICE, reason: DeviceReason::SampleRate(rate) })?;
-        self.shared.attach(Feed::Device { ring, resampler, heart: Arc::clone(&heart), bite: Bite::default() });
+        self.shared.attach(Feed::Device {
+            ring,
+            resampler,
+            heart: Arc::clone(&heart),
+            period: CallbackPeriod::default(),
+        });
         // Declared after the stream, so dropped before it: the feed ends before the device is released.
         let _detach = DetachOnDrop { heart: &heart, playout };
         let mut stall = Stall::new(MediaTime::now());

@@ -25,7 +25,7 @@ use webrtc::peer_connection::{
 };
 use webrtc::runtime::Runtime;
 
-use super::congestion::{CongestionControl, NumbersRepairs};
+use super::bwe::{CongestionControl, TwccNumbering};
 use super::negotiation::description_sdp::{
     FEC_FORMAT, FEC_NAME, FEC_PAYLOAD_TYPE, H264_FORMAT, H264_PAYLOAD_TYPE, OPUS_FORMAT, OPUS_PAYLOAD_TYPE, RED_FORMAT,
     RED_PAYLOAD_TYPE, RTX_FORMAT, RTX_PAYLOAD_TYPE, StreamNumbers,
@@ -138,7 +138,7 @@ pub(super) fn with_interceptors(registry: Registry, own: Interceptors) -> Regist
         .with(Slot::CongestionControl, Staged::new(own.congestion))
         .with(MediaTap::slot(), Staged::new(own.tap))
         // In place of those that leave repairs out, and that report each 100 ms.
-        .with(Slot::TwccSender, NumbersRepairs(TwccSenderBuilder::new().build()))
+        .with(Slot::TwccSender, TwccNumbering(TwccSenderBuilder::new().build()))
         .with(Slot::TwccReceiver, TwccReceiverBuilder::new().with_interval(FEEDBACK_INTERVAL).build())
         .with(RetransmissionUnwrapper::slot(), Staged::new(RetransmissionUnwrapper::default()))
         .with(ForwardErrorCorrection::slot(), Staged::new(own.fec))

@@ -13,7 +13,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use rtc::peer_connection::configuration::RTCOfferOptions;
@@ -299,9 +298,8 @@ impl Driver {
         }
         self.context.gate.set_far_streams(description.ssrcs());
         self.connection.engine.set_remote_description(remote).await.map_err(|error| unusable(&error))?;
-        self.context.counters.far_takes_copies.store(description.audio_red, Relaxed);
-        self.context.counters.far_takes_fec.store(description.fec_ssrc != 0, Relaxed);
-        self.context.counters.set_far_level(description.video_level);
+        let fec = description.fec_ssrc != 0;
+        self.context.state.far.set(description.audio_red, fec, description.video_level);
         if first {
             self.connect_by = Some(MediaTime::now() + CONNECT_TIMEOUT);
         }
@@ -399,7 +397,7 @@ impl Driver {
 
     fn resume(&mut self) {
         if matches!(self.link, Link::Interrupted { restarting: true, .. }) {
-            self.context.counters.path_changed();
+            self.context.state.path.changed();
         }
         self.link = Link::Up;
         self.context.gate.await_arrival(false);

@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
@@ -17,7 +16,8 @@ use rtc::shared::TransportContext;
 use rtc::shared::marshal::Unmarshal;
 use webrtc::peer_connection::RTCSessionDescription;
 
-use super::congestion::CongestionControl;
+use super::bwe::CongestionControl;
+use super::connection_state::ConnectionState;
 use super::negotiation::candidate::{Reach, to_engine};
 use super::negotiation::description_sdp::{OPUS_PAYLOAD_TYPE, RED_PAYLOAD_TYPE, to_sdp};
 use super::repair::fec::ForwardErrorCorrection;
@@ -26,7 +26,6 @@ use super::repair::redundancy::RedundancyDecoder;
 use super::repair::retransmission::RetransmissionUnwrapper;
 use super::rtcp_observer::RtcpObserver;
 use super::stage::Staged;
-use super::stats::Counters;
 use super::transport::source_gate::SourceGate;
 use crate::call::{Candidate, Description};
 
@@ -103,10 +102,10 @@ pub fn retransmission(bytes: &[u8]) {
 /// One compound RTCP packet: reports, requests for repairs and keyframes, transport-wide feedback.
 pub fn rtcp(bytes: &[u8]) {
     let Ok(packets) = rtc::rtcp::packet::unmarshal(&mut Bytes::copy_from_slice(bytes)) else { return };
-    let counters = Arc::new(Counters::default());
-    let mut observer = Staged::new(RtcpObserver::new(Arc::clone(&counters), (OWN_VIDEO, OWN_AUDIO), || {}));
+    let state = ConnectionState::default();
+    let mut observer = Staged::new(RtcpObserver::new(&state, (OWN_VIDEO, OWN_AUDIO), || {}));
     observer.bind_remote_stream(&stream(FAR_VIDEO, FAR_RETRANSMISSIONS));
-    let mut congestion = Staged::new(CongestionControl::new(counters, || {}));
+    let mut congestion = Staged::new(CongestionControl::new(&state, || {}));
     congestion.bind_local_stream(&stream(OWN_VIDEO, OWN_RETRANSMISSIONS));
     let start = Instant::now();
     for number in 0..DEPARTURES {
@@ -150,9 +149,9 @@ pub fn repair(bytes: &[u8]) {
 }
 
 fn packets_recovered(bytes: &[u8]) -> u64 {
-    let counters = Arc::new(Counters::default());
-    let mut fec = Staged::new(ForwardErrorCorrection::new(Arc::clone(&counters)));
-    let mut generator = Staged::new(NackGenerator::new(Arc::clone(&counters), OWN_VIDEO));
+    let state = ConnectionState::default();
+    let mut fec = Staged::new(ForwardErrorCorrection::new(&state));
+    let mut generator = Staged::new(NackGenerator::new(&state, OWN_VIDEO));
     let far = StreamInfo {
         ssrc_fec: Some(FAR_REPAIRS),
         rtcp_feedback: vec![RTCPFeedback { typ: "nack".to_owned(), parameter: String::new() }],
@@ -174,7 +173,7 @@ fn packets_recovered(bytes: &[u8]) -> u64 {
         let _ = generator.handle_timeout(now);
         while generator.poll_read().is_some() || generator.poll_write().is_some() {}
     }
-    counters.packets_recovered.load(Relaxed)
+    state.counters.packets_recovered.load(Relaxed)
 }
 
 /// Cuts bytes into packets: a byte by which the sequence number grows, one of flags, one for the payload's length, and

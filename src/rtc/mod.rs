@@ -1,7 +1,7 @@
 //! The WebRTC engine: one peer connection a remote participant, over the webrtc crate.
 //!
 //! ```text
-//! SEND    encoder -> sending (packets, pacer) -> repair (ahead, copies) -> congestion (numbers) -> SRTP -> transport
+//! SEND    encoder -> sending (packets, pacer) -> repair (FEC, RTX) -> bwe (TWCC numbers) -> SRTP -> transport
 //!            ^---------------- budget -------------------------------------'  ^-- reports of the far side
 //! RECEIVE transport -> SRTP -> repair (unwrapped, rebuilt, asked for) -> receiving -> jitter buffer -> picture sink
 //!                                                                       `-> sound, packet by packet -> sound sink
@@ -14,8 +14,9 @@
 //! Everything runs on tokio tasks. The controller's calls never wait: commands and media go through bounded queues, and
 //! what happens comes back as [`PeerEvent`]s.
 
-pub mod congestion;
+pub mod bwe;
 mod connection;
+mod connection_state;
 mod deadline;
 mod driver;
 mod engine;
@@ -23,11 +24,12 @@ mod engine;
 pub mod fuzz;
 mod mtu;
 mod negotiation;
+mod path;
 mod peer;
 mod receiving;
 mod repair;
-mod round_trip;
 mod rtcp_observer;
+mod send_state;
 mod sending;
 mod stage;
 mod stats;

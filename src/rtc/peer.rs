@@ -17,8 +17,9 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use webrtc::peer_connection::{PeerConnectionEventHandler, RTCPeerConnectionIceEvent, RTCPeerConnectionState};
 
-use super::congestion::CongestionControl;
+use super::bwe::CongestionControl;
 use super::connection::{self, Connection, Interceptors};
+use super::connection_state::ConnectionState;
 use super::driver::{Driver, Inputs, drive};
 use super::engine::{Events, PeerEvent, PeerSinks};
 use super::negotiation::candidate;
@@ -29,7 +30,7 @@ use super::repair::fec::ForwardErrorCorrection;
 use super::repair::nack::NackGenerator;
 use super::rtcp_observer::RtcpObserver;
 use super::sending::{self, MediaQueues, MediaReceivers, is_closed, unless_closed};
-use super::stats::{Counters, PeerStats};
+use super::stats::PeerStats;
 use super::transport::host_addresses::HostAddresses;
 use super::transport::link_local::LinkLocalSockets;
 use super::transport::runtime::{Impairment, PeerRuntime, Tasks};
@@ -71,7 +72,7 @@ struct Shared {
     keyframe_requests: KeyframeRequests,
     close: watch::Sender<bool>,
     media: Arc<MediaQueues>,
-    counters: Arc<Counters>,
+    state: ConnectionState,
     gate: Arc<SourceGate>,
     /// True once a command that must not be lost found no room.
     overflowed: watch::Sender<bool>,
@@ -123,7 +124,7 @@ impl Peer {
 
     /// The share of packets that the path lost lately, 0 to 1.
     pub fn path_loss(&self) -> f64 {
-        self.shared.counters.path_loss()
+        self.shared.state.path.loss().share
     }
 
     /// Asks the far side for a keyframe (PLI), 300 ms after the last request at the earliest.
@@ -134,12 +135,8 @@ impl Peer {
 
     /// What was counted so far.
     pub fn stats(&self) -> PeerStats {
-        let Shared { counters, gate, .. } = &*self.shared;
-        PeerStats {
-            datagrams_refused: gate.refused(),
-            wire_bytes_received: gate.admitted_bytes(),
-            ..counters.snapshot()
-        }
+        let Shared { state, gate, .. } = &*self.shared;
+        PeerStats { datagrams_refused: gate.refused(), wire_bytes_received: gate.admitted_bytes(), ..state.stats() }
     }
 
     /// Stops sending at once and closes the connection; `PeerEvent::Closed` follows.
@@ -171,9 +168,9 @@ pub(super) fn start(
     events: Events,
     impairment: Impairment,
 ) -> Peer {
-    let counters = Arc::new(Counters::default());
+    let state = ConnectionState::default();
     let gate = Arc::new(SourceGate::default());
-    let (media, receivers) = sending::queues(Arc::clone(&counters), &events);
+    let (media, receivers) = sending::queues(&state, &events);
     let media = Arc::new(media);
     let (commands, command_receiver) = mpsc::channel(CANDIDATES + NEGOTIATION);
     let (keyframe_requests, keyframe_receiver) = mpsc::channel(1);
@@ -185,7 +182,7 @@ pub(super) fn start(
         role,
         events,
         impairment,
-        counters: Arc::clone(&counters),
+        state: state.clone(),
         gate: Arc::clone(&gate),
         media: Arc::downgrade(&media),
         generation: Arc::default(),
@@ -195,7 +192,7 @@ pub(super) fn start(
     let inbox = Commands { waiting: command_receiver, overflowed: has_overflowed };
     let media_ends = MediaEnds { sinks, keyframe_requests: keyframe_receiver, receivers };
     handle.spawn(run(context, inbox, closed, media_ends));
-    Peer { shared: Arc::new(Shared { commands, keyframe_requests, close, media, counters, gate, overflowed }) }
+    Peer { shared: Arc::new(Shared { commands, keyframe_requests, close, media, state, gate, overflowed }) }
 }
 
 pub(super) struct Context {
@@ -204,7 +201,7 @@ pub(super) struct Context {
     pub(super) role: Role,
     pub(super) events: Events,
     impairment: Impairment,
-    pub(super) counters: Arc<Counters>,
+    pub(super) state: ConnectionState,
     pub(super) gate: Arc<SourceGate>,
     pub(super) media: Weak<MediaQueues>,
     /// Of this side's latest description: its candidates bear it.
@@ -282,7 +279,7 @@ async fn open(
     };
     // The latest state is the one that holds.
     let (states, state_receiver) = watch::channel(RTCPeerConnectionState::New);
-    let observer = RtcpObserver::new(Arc::clone(&context.counters), (streams.video, streams.audio), {
+    let observer = RtcpObserver::new(&context.state, (streams.video, streams.audio), {
         let events = Arc::clone(&context.events);
         move || events(PeerEvent::KeyframeRequested)
     })
@@ -293,12 +290,12 @@ async fn open(
     let (tap, received) = MediaTap::new();
     let interceptors = Interceptors {
         observer,
-        congestion: CongestionControl::new(Arc::clone(&context.counters), {
+        congestion: CongestionControl::new(&context.state, {
             let events = Arc::clone(&context.events);
             move || events(PeerEvent::KeyframeRequested)
         }),
-        nack_generator: NackGenerator::new(Arc::clone(&context.counters), streams.video),
-        fec: ForwardErrorCorrection::new(Arc::clone(&context.counters)),
+        nack_generator: NackGenerator::new(&context.state, streams.video),
+        fec: ForwardErrorCorrection::new(&context.state),
         tap,
     };
     let handler = Arc::new(Handler {
@@ -310,12 +307,17 @@ async fn open(
     let connection = connection::open(context.addresses.clone(), streams, interceptors, handler, runtime).await?;
     let MediaEnds { sinks, keyframe_requests, receivers } = media_ends;
     let connected = || context.connected.subscribe();
-    runtime.track(receiving::receive_audio(received.audio, connected(), sinks.audio, Arc::clone(&context.counters)));
+    runtime.track(receiving::receive_audio(
+        received.audio,
+        connected(),
+        sinks.audio,
+        Arc::clone(&context.state.counters),
+    ));
     runtime.track(receiving::receive_video(
         received.video,
         VideoSignals { connected: connected(), interruptions: context.interruptions.subscribe(), keyframe_requests },
         sinks.video,
-        Arc::clone(&context.counters),
+        context.state.clone(),
         plis,
     ));
     runtime.track(sending::run(
@@ -324,7 +326,7 @@ async fn open(
         Arc::clone(&connection.video),
         Arc::clone(&connection.audio),
         streams,
-        Arc::clone(&context.counters),
+        context.state.clone(),
         [random[3], random[4]],
     ));
     Ok((connection, state_receiver, streams))
@@ -370,9 +372,9 @@ mod tests {
 
     /// A handle whose task does not get to its commands.
     fn held_up() -> (Peer, Commands) {
-        let counters = Arc::new(Counters::default());
+        let state = ConnectionState::default();
         let events: Events = Arc::new(|_| {});
-        let (media, _receivers) = sending::queues(Arc::clone(&counters), &events);
+        let (media, _receivers) = sending::queues(&state, &events);
         let (commands, waiting) = mpsc::channel(CANDIDATES + NEGOTIATION);
         let (keyframe_requests, _) = mpsc::channel(1);
         let (overflowed, has_overflowed) = watch::channel(false);
@@ -381,7 +383,7 @@ mod tests {
             keyframe_requests,
             close: watch::channel(false).0,
             media: Arc::new(media),
-            counters,
+            state,
             gate: Arc::default(),
             overflowed,
         };

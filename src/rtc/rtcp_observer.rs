@@ -1,4 +1,4 @@
-//! Reads the RTCP that passes: round trip, loss and jitter out of the reports (RFC 3550, 6.4), keyframe requests (RFC
+//! RTCP observer: RTT, loss and jitter out of the reports (RFC 3550, 6.4), keyframe requests (RFC
 //! 4585, 6.3.1 and RFC 5104, 4.3.1). In what leaves it corrects the clocks and who reports.
 //!
 //! The nearest interceptor to the network, so that it sees what arrives before anything else acts on it, and what
@@ -6,7 +6,6 @@
 //! trip and give no loss of what is sent.)
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
@@ -19,8 +18,8 @@ use rtc::rtcp::sender_report::SenderReport;
 use rtc::rtcp::transport_feedbacks::transport_layer_cc::TransportLayerCc;
 use rtc::rtcp::transport_feedbacks::transport_layer_nack::TransportLayerNack;
 
+use super::connection_state::ConnectionState;
 use super::stage::{Passing, Stage};
-use super::stats::Counters;
 use crate::media::{MediaTime, Spacing};
 
 /// Sender reports whose departure is remembered: one a second a stream.
@@ -41,7 +40,7 @@ type Rtcp = Box<dyn rtc::rtcp::Packet>;
 
 /// Observes the RTCP of one peer connection.
 pub(super) struct RtcpObserver {
-    counters: Arc<Counters>,
+    state: ConnectionState,
     /// SSRCs of the video and of the sound that this side sends.
     own_video: u32,
     own_audio: u32,
@@ -60,12 +59,12 @@ pub(super) struct RtcpObserver {
 
 impl RtcpObserver {
     pub(super) fn new(
-        counters: Arc<Counters>,
+        state: &ConnectionState,
         (own_video, own_audio): (u32, u32),
         on_keyframe_request: impl Fn() + Send + Sync + 'static,
     ) -> Self {
         Self {
-            counters,
+            state: state.clone(),
             own_video,
             own_audio,
             far_video: None,
@@ -94,7 +93,7 @@ impl RtcpObserver {
         } else if let Some(report) = any.downcast_ref::<SenderReport>() {
             self.reports(&report.reports, now);
         } else if any.is::<TransportLayerNack>() {
-            self.counters.nacks_received.fetch_add(1, Relaxed);
+            self.state.counters.nacks_received.fetch_add(1, Relaxed);
         } else if let Some(request) = any.downcast_ref::<PictureLossIndication>() {
             self.keyframe_request(request.media_ssrc, now);
         } else if let Some(request) = any.downcast_ref::<FullIntraRequest>() {
@@ -110,14 +109,14 @@ impl RtcpObserver {
     fn reports(&mut self, reports: &[ReceptionReport], now: Instant) {
         for report in reports {
             if report.ssrc == self.own_video {
-                self.counters.far_packets_lost.store(u64::from(report.total_lost), Relaxed);
-                self.counters.far_jitter_us.store(u64::from(report.jitter) * 1_000_000 / VIDEO_CLOCK, Relaxed);
+                self.state.counters.far_packets_lost.store(u64::from(report.total_lost), Relaxed);
+                self.state.counters.far_jitter_us.store(u64::from(report.jitter) * 1_000_000 / VIDEO_CLOCK, Relaxed);
             }
             let departed = self.departures.iter().find(|(ntp, _)| *ntp == report.last_sender_report);
             if let Some((_, departed)) = departed.filter(|_| report.last_sender_report != 0) {
                 let held = Duration::from_micros(u64::from(report.delay) * 1_000_000 / 65_536);
                 if let Some(round_trip) = now.saturating_duration_since(*departed).checked_sub(held) {
-                    self.counters.round_trip_of_echo(round_trip);
+                    self.state.path.rtt_of_report(round_trip);
                 }
             }
         }
@@ -127,10 +126,10 @@ impl RtcpObserver {
         if ssrc != self.own_video {
             return;
         }
-        self.counters.keyframe_requests_received.fetch_add(1, Relaxed);
+        self.state.counters.keyframe_requests_received.fetch_add(1, Relaxed);
         let now = MediaTime::of(now);
         // On a thin path a keyframe takes longer than the far side's patience: asking for another one would never end.
-        if !self.counters.keyframe_is_on_its_way(now) && self.keyframe_requests.permits(now) {
+        if !self.state.keyframe_in_flight(now) && self.keyframe_requests.permits(now) {
             (self.on_keyframe_request)();
         }
     }
@@ -139,11 +138,11 @@ impl RtcpObserver {
     fn correct_clock(&self, packet: &mut Rtcp) {
         let Some(report) = packet.as_any().downcast_ref::<SenderReport>() else { return };
         let (delay, clock) = match report.ssrc {
-            ssrc if ssrc == self.own_video => (&self.counters.send_delay_us, VIDEO_CLOCK),
-            ssrc if ssrc == self.own_audio => (&self.counters.sound_send_delay_us, AUDIO_CLOCK),
+            ssrc if ssrc == self.own_video => (self.state.video.capture_delay(), VIDEO_CLOCK),
+            ssrc if ssrc == self.own_audio => (self.state.audio.capture_delay(), AUDIO_CLOCK),
             _ => return,
         };
-        let ticks = delay.load(Relaxed) * clock / 1_000_000;
+        let ticks = delay.as_micros() as u64 * clock / 1_000_000;
         let rtp_time = report.rtp_time.wrapping_add(ticks as u32);
         *packet = Box::new(SenderReport { rtp_time, ..report.clone() });
     }
@@ -168,12 +167,12 @@ impl RtcpObserver {
             self.departures.push_back(((report.ntp_time >> 16) as u32, now));
         } else if let Some(report) = any.downcast_ref::<ReceiverReport>() {
             for report in report.reports.iter().filter(|report| self.far_video == Some(report.ssrc)) {
-                self.counters.jitter_us.store(u64::from(report.jitter) * 1_000_000 / VIDEO_CLOCK, Relaxed);
+                self.state.counters.jitter_us.store(u64::from(report.jitter) * 1_000_000 / VIDEO_CLOCK, Relaxed);
             }
         } else if any.is::<TransportLayerNack>() {
-            self.counters.nacks_sent.fetch_add(1, Relaxed);
+            self.state.counters.nacks_sent.fetch_add(1, Relaxed);
         } else if any.is::<PictureLossIndication>() {
-            self.counters.plis_sent.fetch_add(1, Relaxed);
+            self.state.counters.plis_sent.fetch_add(1, Relaxed);
         }
     }
 }
@@ -238,6 +237,7 @@ impl Stage for RtcpObserver {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::sync::atomic::AtomicU32;
 
     use rtc::interceptor::AttributedPacket;
@@ -255,11 +255,11 @@ mod tests {
     #[test]
     fn the_round_trip_comes_from_the_echo_of_a_sender_report() {
         let start = Instant::now();
-        let counters = Arc::new(Counters::default());
-        let mut observer = Staged::new(RtcpObserver::new(Arc::clone(&counters), (7, 8), || {}));
+        let state = ConnectionState::default();
+        let mut observer = Staged::new(RtcpObserver::new(&state, (7, 8), || {}));
         let ntp_time = 0x1234_5678_9abc_def0;
         let sent = SenderReport { ssrc: 7, ntp_time, ..Default::default() };
-        counters.send_delay_us.store(20_000, Relaxed);
+        state.video.set_capture_delay(Duration::from_millis(20));
         observer.handle_write(tagged(start, Box::new(sent))).unwrap();
         let report = ReceptionReport {
             ssrc: 7,
@@ -271,7 +271,7 @@ mod tests {
         };
         let received = ReceiverReport { reports: vec![report], ..Default::default() };
         observer.handle_read(tagged(start + Duration::from_millis(540), Box::new(received))).unwrap();
-        let stats = counters.snapshot();
+        let stats = state.stats();
         assert!((stats.round_trip_ms - 40.0).abs() < 0.1, "{}", stats.round_trip_ms);
         assert_eq!((stats.far_packets_lost, stats.far_jitter_ms), (3, 10.0));
         assert!(observer.poll_read().is_some(), "everything passes");
@@ -282,10 +282,10 @@ mod tests {
 
     #[test]
     fn the_clocks_of_both_streams_are_told_as_of_the_capture() {
-        let counters = Arc::new(Counters::default());
-        counters.send_delay_us.store(50_000, Relaxed);
-        counters.sound_send_delay_us.store(30_000, Relaxed);
-        let mut observer = Staged::new(RtcpObserver::new(counters, (7, 8), || {}));
+        let state = ConnectionState::default();
+        state.video.set_capture_delay(Duration::from_millis(50));
+        state.audio.set_capture_delay(Duration::from_millis(30));
+        let mut observer = Staged::new(RtcpObserver::new(&state, (7, 8), || {}));
         for (ssrc, ticks) in [(7, 4500), (8, 1440), (9, 0)] {
             let report = SenderReport { ssrc, rtp_time: u32::MAX, ..Default::default() };
             observer.handle_write(tagged(Instant::now(), Box::new(report))).unwrap();
@@ -302,7 +302,7 @@ mod tests {
         let start = Instant::now();
         let calls = Arc::new(AtomicU32::new(0));
         let counted = Arc::clone(&calls);
-        let mut observer = Staged::new(RtcpObserver::new(Arc::default(), (7, 8), move || {
+        let mut observer = Staged::new(RtcpObserver::new(&ConnectionState::default(), (7, 8), move || {
             counted.fetch_add(1, Relaxed);
         }));
         for (millis, ssrc) in [(0, 7), (100, 7), (150, 8), (199, 7), (200, 7)] {
@@ -316,8 +316,8 @@ mod tests {
     fn a_full_intra_request_that_is_repeated_or_late_is_obeyed_once() {
         use rtc::rtcp::payload_feedbacks::full_intra_request::FirEntry;
         let start = Instant::now();
-        let counters = Arc::new(Counters::default());
-        let mut observer = Staged::new(RtcpObserver::new(Arc::clone(&counters), (7, 8), || {}));
+        let state = ConnectionState::default();
+        let mut observer = Staged::new(RtcpObserver::new(&state, (7, 8), || {}));
         let mut counted = 0;
         // Source, number, and whether the request is a new one; half a second apart.
         for (second, (source, number, new)) in [
@@ -338,7 +338,7 @@ mod tests {
             let at = start + Duration::from_millis(500 * second as u64);
             observer.handle_read(tagged(at, Box::new(request))).unwrap();
             counted += u64::from(new);
-            assert_eq!(counters.keyframe_requests_received.load(Relaxed), counted, "{source} {number}");
+            assert_eq!(state.counters.keyframe_requests_received.load(Relaxed), counted, "{source} {number}");
         }
         let mut commands = VecDeque::new();
         assert!((0..1000).all(|source| is_new_command(&mut commands, source, 0)));
@@ -347,7 +347,7 @@ mod tests {
 
     #[test]
     fn reports_leave_under_an_ssrc_that_the_far_side_knows() {
-        let mut observer = Staged::new(RtcpObserver::new(Arc::default(), (7, 8), || {}));
+        let mut observer = Staged::new(RtcpObserver::new(&ConnectionState::default(), (7, 8), || {}));
         let report = ReceiverReport { ssrc: 1234, ..Default::default() };
         let feedback = TransportLayerCc { sender_ssrc: 5678, media_ssrc: 22, ..Default::default() };
         for packet in [Box::new(report) as Rtcp, Box::new(feedback)] {
@@ -363,7 +363,7 @@ mod tests {
     fn who_reports_is_told() {
         let told = Arc::new(std::sync::Mutex::new(Vec::new()));
         let telling = Arc::clone(&told);
-        let observer = RtcpObserver::new(Arc::default(), (7, 8), || {});
+        let observer = RtcpObserver::new(&ConnectionState::default(), (7, 8), || {});
         let mut observer = Staged::new(observer.telling_reporters(move |ssrc| telling.lock().unwrap().push(ssrc)));
         let report = ReceiverReport { ssrc: 1234, ..Default::default() };
         let request = PictureLossIndication { sender_ssrc: 5678, media_ssrc: 7 };

@@ -22,7 +22,7 @@ mod network;
 mod release;
 mod restart;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 fn runtime() -> tokio::runtime::Runtime {
@@ -110,7 +110,7 @@ impl Side {
     }
 
     fn wait_for(&self, wanted: impl Fn(&SideEvent) -> bool) -> SideEvent {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             let event = self.events.recv_timeout(left).unwrap();
@@ -279,7 +279,7 @@ fn connect(offerer: &Side, answerer: &Side, width: u32, height: u32) -> Camera {
 
 /// Serves keyframe requests of both sides until `wanted` has come to each: what one lacks, the other is asked for.
 fn serve_both(sides: [&Side; 2], camera: &Camera, wanted: impl Fn(&SideEvent) -> bool) {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     let mut come = [false; 2];
     while come != [true; 2] {
         assert!(Instant::now() < deadline, "it came to {come:?} of the sides");
@@ -333,11 +333,11 @@ fn two_peers_exchange_pictures_and_sound() {
         offerer.peer.send_audio(&sound(number));
         std::thread::sleep(Duration::from_millis(20));
     }
-    assert!(eventually(&[&answerer], &camera, PATIENCE, || answerer.sound.lock().unwrap().len() >= 45));
+    assert!(eventually(&[&answerer], &camera, TIMEOUT, || answerer.sound.lock().unwrap().len() >= 45));
     let heard = answerer.sound.lock().unwrap().clone();
     let steps = heard.windows(2).map(|pair| pair[1].rtp_timestamp.wrapping_sub(pair[0].rtp_timestamp));
     assert!(steps.into_iter().all(|step| step > 0 && step % 960 == 0), "frames of 20 ms in order, a few may be lost");
-    assert!(eventually(&[&offerer, &answerer], &camera, PATIENCE, || {
+    assert!(eventually(&[&offerer, &answerer], &camera, TIMEOUT, || {
         [&offerer, &answerer].iter().all(|side| side.frames_decoded() >= 30)
     }));
     let picture = answerer.picture.take().unwrap();
@@ -370,7 +370,7 @@ fn a_far_side_gets_the_access_units_undecoded_when_it_wants_them() {
     let camera = Camera::start(320, 180, vec![caller.peer.clone()]);
     serve(&caller, &camera, |event| *event == PeerEvent::Connected);
     camera.keyframe();
-    let first = received.recv_timeout(PATIENCE).unwrap();
+    let first = received.recv_timeout(TIMEOUT).unwrap();
     assert!(first.keyframe);
     let ReceivedPicture { data, keyframe, arrived_at: captured_at, .. } = first;
     echo.send_video(&OutgoingPicture { data, keyframe, captured_at });

@@ -16,11 +16,11 @@ use pulseaudio::Client;
 use pulseaudio::protocol::ChannelPosition;
 
 /// Channels of a sound server's stream at most.
-const MOST: u16 = 32;
+const MAX: u16 = 32;
 
 /// The number of channels with which a microphone of `channels` inputs without positions is opened.
 pub(super) fn channels_to_open(channels: u16) -> u16 {
-    (channels..=MOST).find(|count| has_no_layout(*count)).unwrap_or(channels)
+    (channels..=MAX).find(|count| has_no_layout(*count)).unwrap_or(channels)
 }
 
 /// Whether cpal makes inputs of that many channels.

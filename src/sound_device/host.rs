@@ -1,4 +1,4 @@
-//! Finding sound devices by the names that a person reads: through PulseAudio or PipeWire where one runs, otherwise
+//! Search for sound devices by the names that a person reads: through PulseAudio or PipeWire where one runs, otherwise
 //! through the system's own interface (ALSA, Core Audio, WASAPI).
 //!
 //! Each search runs on a short-lived thread of its own and is waited for at most 1 s, because a sound server that hangs
@@ -36,7 +36,7 @@ impl Found {
     }
 }
 
-/// What has become of an open device.
+/// State of an open device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Watched {
     /// It is there, and it is still the one that was chosen.
@@ -148,7 +148,7 @@ impl Watcher {
         Self { choice: choice.clone(), direction, open, next: None, answer: None }
     }
 
-    /// What is known at `now`. The calling thread is unparked when there is more to know.
+    /// State at `now`. The calling thread is unparked when there is more to know.
     pub(crate) fn look(&mut self, now: MediaTime) -> Watched {
         let Some(open) = &self.open else { return Watched::Same };
         match self.answer.as_ref().map(Receiver::try_recv) {
@@ -242,13 +242,13 @@ fn described(device: cpal::Device, host: HostId) -> Option<Found> {
     Some(Found { device, name, id, host })
 }
 
-/// False for what a sound server offers when there is no hardware: the monitor of a speaker is no microphone (the far
-/// side would hear itself), and the dummy output is no speaker.
+/// False for the devices that a sound server offers without hardware: the monitor of a speaker is no microphone (the
+/// far side would hear itself), and the dummy output is no speaker.
 fn is_real(host: HostId, id: &str) -> bool {
     !is_sound_server(host) || !(id.ends_with(".monitor") || id == "auto_null")
 }
 
-/// Of ALSA's many aliases for each card, keeps one: with conversions, and named instead of numbered.
+/// Keeps one of ALSA's many aliases for each card: with conversions, and named instead of numbered.
 #[cfg(target_os = "linux")]
 fn is_choosable(host: HostId, id: &str) -> bool {
     host != HostId::Alsa
@@ -286,7 +286,7 @@ fn number_equal_names(sorted: &mut [Found]) {
     }
 }
 
-/// What a person is told when a device that exists cannot be opened.
+/// Sentence about a device that exists and cannot be opened.
 pub(crate) fn open_error(error: &cpal::Error, direction: Direction) -> CallError {
     let device = direction.kind();
     match error.kind() {

@@ -1,5 +1,5 @@
-//! Parts that the microphone and the speaker share: finding a sound device, building its real-time stream, and telling
-//! what is wrong with it.
+//! Parts that the microphone and the speaker share: the search for a sound device, its real-time stream, and the watch
+//! over it.
 //!
 //! ```text
 //! microphone: device callback -> ring -> microphone thread -> 48 kHz mono frames of 20 ms
@@ -27,11 +27,11 @@ pub use host::{list_microphones, list_speakers};
 pub(crate) use pace::Pace;
 pub(crate) use resample::{ResampleError, Resampler};
 pub(crate) use stream::{PlayRing, RecordRing, Wakes, open_input, open_output};
-pub(crate) use watch::{Bite, DONE_WAIT, Done, Failure, FaultLog, Heart, RETRY, Stall, WATCH};
+pub(crate) use watch::{CallbackPeriod, DONE_WAIT, Done, Failure, FaultLog, Heart, RETRY, Stall, WATCH};
 
 use crate::call::{CallError, DeviceKind};
 
-/// What happened to a sound device.
+/// Event of a sound device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SoundEvent {
     /// Sound flows through this device now: the first time, or because the choice or the system's default changed.
@@ -39,7 +39,7 @@ pub enum SoundEvent {
         /// The system's name for it.
         name: String,
     },
-    /// The device does not work. Reported once for each change of what is wrong; Visavis retries about once a second.
+    /// The device does not work. Reported once for each change of the fault; Visavis retries about once a second.
     Fault(CallError),
     /// Sound flows again after a fault.
     Recovered {

@@ -1,4 +1,4 @@
-//! The clock of what has no clock of its own: a tone, a file, a recorder, no speaker at all.
+//! The clock of sources and sinks that have none: a tone, a file, a recorder, no speaker at all.
 //!
 //! Deadlines are absolute, so that a late wake-up is followed by a shorter wait and the pace stays exactly 20 ms a
 //! frame.

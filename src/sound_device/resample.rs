@@ -22,20 +22,20 @@ pub(crate) struct Resampler {
 
 impl Resampler {
     /// The greatest difference of two clocks, in millionths.
-    const MOST_PPM: f64 = 1001.0;
+    const MAX_PPM: f64 = 1001.0;
 
-    /// From `rate` to 48 kHz: `take(needed())` gives exactly one frame of 20 ms.
+    /// From `rate` to 48 kHz: `take(needed())` gives exactly one frame of 20 ms, 0.7 ms older than its input.
     pub(crate) fn to_frames(rate: u32) -> Result<Self, ResampleError> {
         Self::new(rate, SAMPLE_RATE, FixedSync::Output)
     }
 
-    /// From 48 kHz to `rate`: takes exactly one frame of 20 ms, gives what it makes at `rate`.
+    /// From 48 kHz to `rate`: takes exactly one frame of 20 ms, gives its samples at `rate`.
     pub(crate) fn from_frames(rate: u32) -> Result<Self, ResampleError> {
         Self::new(SAMPLE_RATE, rate, FixedSync::Input)
     }
 
     /// From 48 kHz of one clock to 48 kHz of another, of which [`Resampler::set_speed`] tells the difference:
-    /// `take(needed())` gives exactly one frame of 20 ms, 0.7 ms older than what was taken.
+    /// `take(needed())` gives exactly one frame of 20 ms, 0.7 ms older than its input.
     pub(crate) fn between_clocks() -> Result<Self, ResampleError> {
         // Flat up to 15 kHz and more, and what is folded back is 60 dB below.
         let sinc = SincInterpolationParameters {
@@ -45,7 +45,7 @@ impl Resampler {
             interpolation: SincInterpolationType::Cubic,
             window: WindowFunction::Blackman2,
         };
-        let most = 1.0 + Self::MOST_PPM * 1e-6;
+        let most = 1.0 + Self::MAX_PPM * 1e-6;
         let converter = Async::new_sinc(1.0, most, &sinc, FRAME_SAMPLES, 1, FixedAsync::Output)
             .map_err(|error| ResampleError(error.to_string()))?;
         Ok(Self::with(Box::new(converter)))
@@ -70,7 +70,7 @@ impl Resampler {
     /// was made to.
     pub(crate) fn set_speed(&mut self, ppm: f64) {
         if let Some(converter) = self.converter.as_mut().and_then(|converter| converter.as_adjustable()) {
-            let speed = 1.0 + ppm.clamp(1.0 - Self::MOST_PPM, Self::MOST_PPM - 1.0) * 1e-6;
+            let speed = 1.0 + ppm.clamp(1.0 - Self::MAX_PPM, Self::MAX_PPM - 1.0) * 1e-6;
             // Within its bounds, so it is never refused; over one frame, so it is not heard.
             let _ = converter.set_resample_ratio(1.0 / speed, true);
         }
@@ -87,7 +87,7 @@ impl Resampler {
         &mut self.input[0][..needed]
     }
 
-    /// Converts what `input` holds.
+    /// Converts the samples in `input`.
     pub(crate) fn convert(&mut self) -> Result<&[f32], ResampleError> {
         let Some(converter) = &mut self.converter else { return Ok(&self.input[0]) };
         let failed = |error: &dyn std::fmt::Display| ResampleError(error.to_string());

@@ -1,5 +1,4 @@
-//! Building a device's real-time stream, whatever its rate, channels and sample format, with a lock-free ring behind
-//! it.
+//! The real-time stream of a device, of any rate, channels and sample format, with a lock-free ring behind it.
 //!
 //! The callbacks here run on the system's real-time thread. Opening and releasing run on short-lived threads of their
 //! own with a bounded wait, because the system's calls can block without end: the PulseAudio client waits for the first
@@ -29,7 +28,7 @@ const MAX_OPENING: usize = 3;
 /// How long releasing is waited for; it goes on by itself after that.
 const RELEASE_WAIT: Duration = Duration::from_secs(1);
 
-/// What the system is asked to do between opening the stream and giving up.
+/// Request to the system between opening the stream and giving up.
 const BUILD_WAIT: Duration = Duration::from_secs(2);
 
 /// An open device; dropping it releases the device.
@@ -167,7 +166,7 @@ impl Drop for Opening {
     }
 }
 
-/// Tries 10 ms of device buffer first, then whatever the device prefers.
+/// Tries 10 ms of device buffer first, then the device's own preference.
 fn with_fitting_buffer<R>(
     config: StreamConfig,
     mut build: impl FnMut(StreamConfig) -> Result<R, cpal::Error>,

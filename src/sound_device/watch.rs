@@ -1,4 +1,4 @@
-//! Telling whether a device works, from the beats of its callback and from what the system says.
+//! Watchdog of a device: whether it works, from the beats of its callback and from the reports of the system.
 //!
 //! Shared between the device's real-time thread (writes atomics) and the thread that opened it (reads them). The
 //! decision is pure: time is an argument.
@@ -16,8 +16,8 @@ use crate::media::MediaTime;
 /// How long a device that failed is left alone before the next attempt.
 pub(crate) const RETRY: Duration = Duration::from_secs(1);
 
-/// How often an open device is compared with what the system has now. The sound server moves a stream whose device went
-/// away to another one without a word, so this bounds how long a chosen microphone can be a different one.
+/// Interval between comparisons of an open device with the system's present list. The sound server moves a stream whose
+/// device went away to another one without a word, so this bounds how long a chosen microphone can be a different one.
 pub(crate) const WATCH: Duration = Duration::from_millis(500);
 
 /// How long closing waits for a device to be released.
@@ -61,7 +61,7 @@ pub(crate) struct Heart {
 
 impl Heart {
     /// The greatest latency that is believed.
-    const MOST_LATENCY: Duration = Duration::from_secs(1);
+    const MAX_LATENCY: Duration = Duration::from_secs(1);
 
     /// One callback of `frames` sample frames, of which `missed` had no sound or no room; true for the first one, which
     /// fills the device's own buffer and so says nothing about the size of the others.
@@ -91,22 +91,22 @@ impl Heart {
         self.missed.load(Ordering::Relaxed)
     }
 
-    /// Notes what the system says that sound takes between this callback and the air.
+    /// Notes the delay that the system reports between this callback and the air.
     pub(crate) fn note_latency(&self, latency: Duration) {
         // More is a clock that jumped, not a device.
-        if latency <= Self::MOST_LATENCY {
+        if latency <= Self::MAX_LATENCY {
             self.latency_us.store(latency.as_micros() as u32, Ordering::Relaxed);
         }
     }
 
-    /// What sound takes between the latest callback and the air; `None` where the system does not say.
+    /// Output delay between the latest callback and the air; `None` where the system gives none.
     pub(crate) fn latency(&self) -> Option<Duration> {
         let micros = self.latency_us.load(Ordering::Relaxed);
         (micros > 0).then(|| Duration::from_micros(micros.into()))
     }
 
-    /// Notes what the system reports about a running stream, from whichever thread it does. Xruns, a refused real-time
-    /// priority and a default that moved by itself are no faults.
+    /// Notes a report of the system about a running stream, on any thread. Xruns, a refused real-time priority and a
+    /// default that moved by itself are no faults.
     pub(crate) fn report(&self, kind: ErrorKind) {
         let fault = match kind {
             ErrorKind::Xrun | ErrorKind::RealtimeDenied | ErrorKind::DeviceChanged => return,
@@ -123,7 +123,7 @@ impl Heart {
         self.fault.store(failure as u8, Ordering::Release);
     }
 
-    /// What the system reported, if anything.
+    /// Error that the system reported.
     pub(crate) fn fault(&self, direction: Direction) -> Option<CallError> {
         let device = direction.kind();
         match self.fault.load(Ordering::Acquire) {
@@ -146,18 +146,18 @@ impl Heart {
     }
 }
 
-/// The largest bite that a device took of late: one huge bite must not delay the sound for ever after.
+/// The largest period that a device took of late: one huge period must not delay the sound for ever after.
 #[derive(Debug, Default)]
-pub(crate) struct Bite {
+pub(crate) struct CallbackPeriod {
     latest: usize,
     before: usize,
     since: MediaTime,
 }
 
-impl Bite {
+impl CallbackPeriod {
     const WINDOW: Duration = Duration::from_secs(2);
 
-    /// Notes a bite of `frames` (0: none); the largest one of the last 2 to 4 s.
+    /// Notes a period of `frames` (0: none); the largest one of the last 2 to 4 s.
     pub(crate) fn note(&mut self, frames: usize, now: MediaTime) -> usize {
         if now.since(self.since) >= Self::WINDOW {
             *self = Self { latest: 0, before: self.latest, since: now };
@@ -225,7 +225,7 @@ impl FaultLog {
         Some(SoundEvent::Opened { name: name.to_owned() })
     }
 
-    /// The device was closed on purpose, or another one was chosen: what was wrong with the old one is forgotten.
+    /// The device was closed on purpose, or another one was chosen: its faults are forgotten.
     pub(crate) fn closed(&mut self) {
         *self = Self::default();
     }
@@ -269,9 +269,9 @@ mod tests {
 
     #[test]
     fn a_huge_bite_is_forgotten_after_some_seconds() {
-        let mut bite = Bite::default();
+        let mut period = CallbackPeriod::default();
         let largest = [(480, 1), (24_000, 10), (480, 1000), (480, 2100), (480, 4200), (480, 4300)]
-            .map(|(frames, millis)| bite.note(frames, MediaTime::from_millis(millis)));
+            .map(|(frames, millis)| period.note(frames, MediaTime::from_millis(millis)));
         assert_eq!(largest, [480, 24_000, 24_000, 24_000, 480, 480]);
     }
 

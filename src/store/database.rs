@@ -19,8 +19,8 @@ impl Store {
         self.fault.as_ref()
     }
 
-    /// The settings; those of a newcomer where none are saved or one cannot be read. Then what was there is set aside
-    /// in the file, not lost.
+    /// The settings; those of a newcomer where none are saved or one cannot be read. Then the present content is set
+    /// aside in the file, not lost.
     pub fn settings(&self) -> Result<Settings, StoreError> {
         let json: Option<String> =
             self.connection.query_row("SELECT json FROM settings", [], |row| row.get(0)).optional()?;

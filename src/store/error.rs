@@ -1,4 +1,4 @@
-//! Why something could not be saved or read.
+//! Errors of the store.
 
 use std::error::Error;
 use std::io;
@@ -8,7 +8,7 @@ use rusqlite::{ErrorCode, ffi};
 
 use crate::identity::private_file;
 
-/// Fault of the store: one plain sentence each, with what to do; `source` has the detail for the log.
+/// Fault of the store: one plain sentence each, with the remedy; `source` has the detail for the log.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// No space is left.

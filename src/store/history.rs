@@ -1,4 +1,4 @@
-//! The calls of the past, of which the newest are kept.
+//! Call history, of which the newest calls are kept.
 
 use rusqlite::params;
 
@@ -13,7 +13,7 @@ pub const HISTORY_KEPT: usize = 400;
 /// How many missed calls of people who are no contacts are kept: anybody can make as many of these as they like.
 const STRANGERS_MISSED_KEPT: usize = 100;
 
-/// Of the rows of the history: missed calls of people who are no contacts.
+/// Condition for rows of the history: missed calls of people who are no contacts.
 const STRANGERS_MISSED: &str = "(outgoing = 0 AND ended = ?1 AND peer NOT IN (SELECT peer FROM contacts))";
 
 /// A call of the past.

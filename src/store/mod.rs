@@ -1,4 +1,4 @@
-//! What outlives a run: settings, contacts and call history, in one SQLite file in the profile.
+//! The store: settings, contacts and call history, in one SQLite file in the profile.
 //!
 //! The controller's thread opens the profile, then the store, and is the only one that uses them.
 

@@ -2,7 +2,7 @@
 //! written, as a copy in memory, so that a full or a read-only disk keeps nobody from a call.
 //!
 //! The profile is held by one program alone, so SQLite holds its file for good (`locking_mode=EXCLUSIVE`) and keeps in
-//! memory what programs would share: with that file beside it, a full disk could not even be read.
+//! memory the state that programs would share: with that file beside it, a full disk could not even be read.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -26,7 +26,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 impl Store {
     /// Opens the store in the profile folder `dir`, which must exist; makes the file, readable by its owner alone, when
     /// there is none. Where it cannot be written, the store is a copy of it that is forgotten when it is dropped, and
-    /// [`Store::fault`] says why. Damage, and what is no file at all, is refused and left as it is.
+    /// [`Store::fault`] says why. Damage, and anything but a file, is refused and left as it is.
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
         if !dir.is_dir() {
             return Err(StoreError::NotWritable("the profile folder does not exist".into()));
@@ -135,7 +135,7 @@ fn refuse_damaged(connection: &Connection) -> Result<(), StoreError> {
     if finding == "ok" { Ok(()) } else { Err(StoreError::Damaged(finding.into())) }
 }
 
-/// Writes what is there already.
+/// Writes a value that is there already.
 fn try_to_write(connection: &Connection) -> Result<(), StoreError> {
     Ok(connection.pragma_update(None, "user_version", version(connection)?)?)
 }
@@ -230,7 +230,7 @@ fn random() -> Option<u128> {
     Some(u128::from_le_bytes(bits))
 }
 
-/// Whether the file system refuses the kind of lock that SQLite uses, whoever holds the file.
+/// Whether the file system refuses the kind of lock that SQLite uses, no matter which process holds the file.
 #[cfg(unix)]
 fn knows_no_locks(path: &Path) -> bool {
     use std::os::fd::AsRawFd;

@@ -21,10 +21,10 @@ pub enum ProfileError {
     NotWritable {
         /// Which folder.
         dir: PathBuf,
-        /// What the system said.
+        /// Error of the system.
         source: std::io::Error,
     },
-    /// No space is left to make the folder, or what is needed in it.
+    /// No space is left to make the folder or its files.
     #[error("The disk is full, so the profile folder {} cannot be made. Free some space and try again.", .dir.display())]
     DiskFull {
         /// Which folder.
@@ -95,7 +95,7 @@ impl ProfileError {
     }
 }
 
-/// Opens what holds the profile: its own file, made for the owner alone; or, on a full disk or one that may only be
+/// Opens the lock of the profile: its own file, made for the owner alone; or, on a full disk or one that may only be
 /// read, that file as it is, or the folder.
 fn open_lock(dir: &Path) -> Result<File, ProfileError> {
     let path = dir.join(LOCK_NAME);

@@ -1,4 +1,4 @@
-//! What a person can set, with the values that a newcomer starts with.
+//! Settings of a person, with their defaults.
 
 use std::fmt;
 use std::str::FromStr;
@@ -39,7 +39,7 @@ pub enum Theme {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(into = "String", from = "String")]
 pub enum DeviceChoice {
-    /// Whatever the system calls its default (`default`).
+    /// The system's default (`default`).
     #[default]
     SystemDefault,
     /// No device at all (`none`).
@@ -137,7 +137,7 @@ pub struct Settings {
     pub microphone: DeviceChoice,
     /// The speaker.
     pub speaker: DeviceChoice,
-    /// Take out of the microphone's sound what the speaker plays.
+    /// Remove the speaker's sound from the microphone's.
     pub echo_cancellation: bool,
     /// Take steady noise out of the microphone's sound.
     pub noise_suppression: bool,
@@ -203,7 +203,7 @@ impl Settings {
         }
     }
 
-    /// The same with what cannot be used made usable: a name fit to be shown, numbers within their ranges.
+    /// The same settings made usable: a name fit to be shown, numbers within their ranges.
     pub fn within_limits(self) -> Self {
         let kbps = VideoFormat::KBPS_RANGE;
         Self {

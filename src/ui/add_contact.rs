@@ -21,11 +21,11 @@ use super::theme::{Palette, Type, space};
 pub struct AddContact {
     text: String,
     picker: Option<PicturePicker>,
-    /// What is wrong with the text, since Add was pressed.
+    /// Fault of the text, since Add was pressed.
     wrong: Option<Text>,
 }
 
-/// What a typed text adds: the path of a picture that exists is read as a picture, the rest as a link.
+/// The command for a typed text: the path of a picture that exists is read as a picture, the rest as a link.
 fn command_of(text: &str, exists: impl Fn(&Path) -> bool) -> Option<Command> {
     let text = text.trim();
     if text.is_empty() {
@@ -39,7 +39,7 @@ fn command_of(text: &str, exists: impl Fn(&Path) -> bool) -> Option<Command> {
     })
 }
 
-/// What is wrong with a link, if anything.
+/// Fault of a link.
 fn fault_of(link: &str, me: PeerId) -> Option<Text> {
     match ContactLink::find_in(link) {
         None => Some(Text::BadLink),

@@ -31,7 +31,7 @@ const APP_ID: &str = "visavis";
 const SIZE: [f32; 2] = [1100.0, 720.0];
 const MIN_SIZE: [f32; 2] = [720.0, 480.0];
 
-/// Between tries to send what the controller had no room for.
+/// Interval between tries to send waiting commands.
 const SEND_AGAIN: Duration = Duration::from_millis(20);
 
 /// Asks the window to draw again; any thread may call it, as often as it likes.
@@ -190,7 +190,7 @@ impl Window {
         self.send_waiting(ui.ctx());
     }
 
-    /// Sends what waited for room, and comes back while something does.
+    /// Sends waiting commands, and comes back while some are left.
     fn send_waiting(&mut self, ctx: &egui::Context) {
         if self.outbox.flush(&self.handle).is_err() {
             ctx.send_viewport_cmd(ViewportCommand::Close);

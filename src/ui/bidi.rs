@@ -1,6 +1,5 @@
-//! Text with words that are written from right to left, in the order in which it is seen (Unicode UAX 9): egui lays
-//! runs out from left to right only. Each run is a section of its own, in which egui shapes letters in their own
-//! direction.
+//! Bidirectional text in visual order (Unicode UAX 9): egui lays runs out from left to right only. Each run is a
+//! section of its own, in which egui shapes letters in their own direction.
 //!
 //! The sentences around a name go from left to right in every language of the catalogue; a text without any letter of
 //! that direction goes the other way as a whole.

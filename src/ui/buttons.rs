@@ -128,7 +128,7 @@ pub fn icon_button_sized(ui: &mut Ui, icon: Icon, name: &str, side: f32, weight:
     explain(response, name)
 }
 
-/// What a round control shows.
+/// Face of a round control.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Control {
     /// Works as usual.
@@ -232,7 +232,8 @@ pub fn painted_words(ui: &Ui, rect: Rect, words: &str) -> Response {
     response
 }
 
-/// Explains what the pointer rests on. Not under a dialog: egui keeps an open tooltip for as long as the pointer rests.
+/// Tooltip of the widget under the pointer. Not under a dialog: egui keeps an open tooltip for as long as the pointer
+/// rests.
 pub fn explain(response: Response, words: impl Into<egui::WidgetText>) -> Response {
     let covered = !response.ctx.memory(|memory| memory.allows_interaction(response.layer_id));
     if covered { response } else { response.on_hover_text(words) }
@@ -244,7 +245,7 @@ pub fn announce(response: &Response, at_once: bool) {
     response.ctx.accesskit_node_builder(response.id, |node| node.set_live(live));
 }
 
-/// A line around what has the keyboard's focus.
+/// A line around the widget that has the keyboard's focus.
 pub fn focus_ring(ui: &Ui, response: &Response, rect: Rect, corner: u8) {
     if response.has_focus() {
         let palette = Palette::of(ui);

@@ -18,20 +18,20 @@ use super::people_list;
 use super::scene::Scene;
 use super::theme::{CONTROL_HEIGHT, Palette, Type, radius, space};
 
-/// What an invite's note may hold, in bytes.
+/// Longest note of an invite, in bytes.
 const NOTE_BYTES: usize = 1024;
 
 /// Below this width (points) the note and the buttons take a row each.
 const WIDE: f32 = 640.0;
 
-/// What the card remembers between frames.
+/// State of the card between frames.
 #[derive(Debug, Default)]
 pub struct CallCard {
     note: String,
     of: Option<PeerId>,
 }
 
-/// Cuts `note` to what an invite carries, at a character's end.
+/// Cuts `note` to the bound of an invite, at a character's end.
 fn held_to_limit(note: &mut String) {
     if note.len() > NOTE_BYTES {
         let end = (0..=NOTE_BYTES).rev().find(|&end| note.is_char_boundary(end)).unwrap_or(0);
@@ -73,7 +73,7 @@ impl CallCard {
         rows + 2.0 * space::L
     }
 
-    /// What stands there while nobody is selected.
+    /// Text of the card while nobody is selected.
     pub fn show_empty(ui: &mut Ui, rect: Rect, scene: &mut Scene<'_>) {
         ground(ui, rect);
         let palette = Palette::of(ui);

@@ -1,6 +1,6 @@
-//! The call: the others' pictures filling the window, one's own in a corner, and what is laid over them.
+//! The call: the others' pictures filling the window, one's own in a corner, and the controls over them.
 //!
-//! Always dark, whatever the theme: a picture wants a quiet frame.
+//! The screen is dark in every theme.
 
 use eframe::egui::{
     self, Align, Color32, CornerRadius, CursorIcon, Galley, Layout, Rect, Role, Sense, Ui, UiBuilder, Vec2, WidgetInfo,
@@ -37,20 +37,20 @@ const TILE: Color32 = Color32::from_rgb(0x1A, 0x1F, 0x21);
 /// Height that the line with the name and the time takes at the top, in points.
 const HEAD: f32 = 60.0;
 
-/// Below this width (points) what lies in the lower corners makes room for the controls.
+/// Below this width (points) the lower corners make room for the controls.
 const NARROW: f32 = 760.0;
 
-/// What may be cut off a picture so that it fills its tile: more, and it is shown whole.
+/// Largest share of a picture that is cropped so that it fills its tile; a picture that needs more is shown whole.
 const CUT: f32 = 0.27;
 
-/// What the call's screen remembers between frames.
+/// State of the call's screen between frames.
 #[derive(Debug, Default)]
 pub struct CallScreen {
     self_view: SelfView,
     activity: Activity,
     /// The overlay of statistics, while it is open.
     statistics: Option<Statistics>,
-    /// What was asked of the others, and how large each picture is drawn in this frame, in points.
+    /// Receive resolutions that the others were asked for, and the size in points that each picture has in this frame.
     wishes: PictureWishes,
     drawn: Vec<(PeerId, f32)>,
     /// The controls could not be seen in the frame before.
@@ -151,7 +151,7 @@ impl CallScreen {
         self.faded = opacity == 0.0;
     }
 
-    /// The large pictures; what is good about the connection fades with the controls' `opacity`.
+    /// The large pictures; a sign of a good connection fades with the controls' `opacity`.
     fn tiles(&mut self, ui: &mut Ui, area: Rect, scene: &mut Scene<'_>, call: &ConversationView, opacity: f32) {
         if self.self_view.swapped {
             own_tile(ui, area, scene, false);
@@ -216,7 +216,7 @@ impl CallScreen {
     }
 }
 
-/// What of `window` lies under the line with the name and the time.
+/// The part of `window` under the line with the name and the time.
 pub fn below_head(window: Rect) -> Rect {
     Rect::from_min_max(pos2(window.left(), window.top() + HEAD), window.max)
 }
@@ -415,7 +415,7 @@ fn chip(ui: &Ui, tile: Rect, icon: Option<Icon>, shown: &str, name: &str) -> Rec
     rect
 }
 
-/// Name, time, and what can be done with the others' streams here, at the upper left.
+/// Name, time, and the actions on the others' streams, at the upper left.
 fn head(ui: &mut Ui, area: Rect, scene: &mut Scene<'_>, call: &ConversationView) {
     let time = match call.connected_at {
         Some(since) => {

@@ -25,7 +25,7 @@ const FADE: f32 = 0.25;
 /// Height that the bar takes at the bottom, in points.
 pub const BAR_HEIGHT: f32 = 48.0 + 2.0 * space::L;
 
-/// What was asked for by a press or a key.
+/// Request of a press or a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Act {
     /// Mute or unmute.
@@ -95,7 +95,7 @@ pub fn is_full_screen(ui: &Ui) -> bool {
     ui.input(|input| input.viewport().fullscreen.unwrap_or(false))
 }
 
-/// Carries out what concerns the call and the window; the rest is the caller's.
+/// Carries out requests about the call and the window; the rest is the caller's.
 pub fn carry_out(ui: &Ui, act: Act, scene: &mut Scene<'_>) {
     let stream = &scene.snapshot.local_stream;
     match act {
@@ -203,7 +203,7 @@ pub fn trouble(snapshot: &Snapshot, device: DeviceKind, words: Words) -> Option<
     }
 }
 
-/// A mark at a control's corner: what it controls is on and does not work.
+/// A badge at a control's corner: the device is on and does not work.
 fn warning_mark(ui: &Ui, control: Rect, why: &str) {
     let palette = Palette::of(ui);
     let center = control.right_top() + vec2(-6.0, 6.0);

@@ -5,7 +5,7 @@ use eframe::egui::{self, Color32, CornerRadius, Margin, Rect, Response, Stroke, 
 use super::icons::Icon;
 use super::theme::{CONTROL_HEIGHT, Palette, Type, radius, space};
 
-/// A field of one line, `width` points wide; `name` is its accessible name, `hint` what it says while empty.
+/// A field of one line, `width` points wide; `name` is its accessible name, `hint` its text while empty.
 pub fn text_field(ui: &mut Ui, text: &mut String, name: &str, hint: &str, icon: Option<Icon>, width: f32) -> Response {
     let palette = Palette::of(ui);
     let (_, rect) = ui.allocate_space(vec2(width, CONTROL_HEIGHT));

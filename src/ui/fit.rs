@@ -1,15 +1,15 @@
-//! How large everything is drawn: as chosen, or smaller where the window has less room than the layout needs. Tiling
-//! window managers and small screens give less than the least that a window asks for.
+//! Scale of the window: as chosen, or smaller where the window has less room than the layout needs. Tiling window
+//! managers and small screens give less than the minimum size of the window.
 
 use eframe::egui::{self, Vec2};
 
 /// The least scale: below, nothing could be read or pressed.
-const LEAST: f32 = 0.4;
+const MIN: f32 = 0.4;
 
 /// The scale at which a window whose size at scale 1 is `room` (points) has room for `least`, and `chosen` at most.
 fn fitting(chosen: f32, room: Vec2, least: Vec2) -> f32 {
     let fits = (room.x / least.x).min(room.y / least.y);
-    chosen.min(fits).max(LEAST.min(chosen))
+    chosen.min(fits).max(MIN.min(chosen))
 }
 
 /// The scale that the person has chosen (Ctrl and plus, minus or 0), kept while the window has no room for it.
@@ -41,28 +41,28 @@ mod tests {
     use super::*;
     use egui::vec2;
 
-    const LEAST_ROOM: Vec2 = vec2(720.0, 480.0);
+    const MIN_ROOM: Vec2 = vec2(720.0, 480.0);
 
     #[test]
     fn a_window_with_room_is_drawn_as_chosen() {
-        assert_eq!(fitting(1.0, vec2(1100.0, 720.0), LEAST_ROOM), 1.0);
-        assert_eq!(fitting(1.0, LEAST_ROOM, LEAST_ROOM), 1.0);
-        assert_eq!(fitting(0.8, vec2(1100.0, 720.0), LEAST_ROOM), 0.8);
-        assert_eq!(fitting(1.5, vec2(1100.0, 720.0), LEAST_ROOM), 1.5);
+        assert_eq!(fitting(1.0, vec2(1100.0, 720.0), MIN_ROOM), 1.0);
+        assert_eq!(fitting(1.0, MIN_ROOM, MIN_ROOM), 1.0);
+        assert_eq!(fitting(0.8, vec2(1100.0, 720.0), MIN_ROOM), 0.8);
+        assert_eq!(fitting(1.5, vec2(1100.0, 720.0), MIN_ROOM), 1.5);
     }
 
     #[test]
     fn a_smaller_window_is_drawn_smaller() {
         for room in [vec2(640.0, 400.0), vec2(480.0, 360.0), vec2(1920.0, 300.0), vec2(400.0, 1080.0)] {
             for chosen in [0.9, 1.0, 2.0] {
-                let scale = fitting(chosen, room, LEAST_ROOM);
+                let scale = fitting(chosen, room, MIN_ROOM);
                 let points = room / scale;
                 assert!(points.x >= 719.9 && points.y >= 479.9, "{room:?}: {points:?}");
                 assert!(scale <= chosen);
             }
         }
-        assert_eq!(fitting(1.0, vec2(10.0, 10.0), LEAST_ROOM), LEAST);
-        assert_eq!(fitting(2.0, vec2(1100.0, 720.0), LEAST_ROOM), 1.5, "nor can more be chosen than fits");
+        assert_eq!(fitting(1.0, vec2(10.0, 10.0), MIN_ROOM), MIN);
+        assert_eq!(fitting(2.0, vec2(1100.0, 720.0), MIN_ROOM), 1.5, "nor can more be chosen than fits");
     }
 
     #[test]
@@ -70,7 +70,7 @@ mod tests {
         let mut fit = Fit::default();
         let mut harness = egui_kittest::Harness::builder()
             .with_size(vec2(480.0, 360.0))
-            .build_ui(move |ui| fit.follow(ui.ctx(), LEAST_ROOM));
+            .build_ui(move |ui| fit.follow(ui.ctx(), MIN_ROOM));
         harness.run();
         assert!((harness.ctx.zoom_factor() - 2.0 / 3.0).abs() < 0.01, "{}", harness.ctx.zoom_factor());
         harness.set_size(vec2(1100.0, 720.0));

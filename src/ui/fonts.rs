@@ -1,7 +1,7 @@
 //! The fonts that are part of the program: Inter for Latin, Greek and Cyrillic, Noto Sans SC for Chinese.
 //!
 //! Both are subsets (scripts/subset-fonts.py) that lie in the executable and are used where they lie; nothing is parsed
-//! before a glyph is wanted. What neither has, the system's fonts give, found on another thread.
+//! before a glyph is wanted. Other letters come from the system's fonts, which another thread finds.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ pub fn semibold() -> FontFamily {
     FontFamily::Name(SEMIBOLD.into())
 }
 
-/// What the window draws text with.
+/// The window's fonts.
 pub fn definitions() -> FontDefinitions {
     let mut fonts = FontDefinitions::default();
     let heavy = FontTweak { coords: VariationCoords::new([(*b"wght", 600.0)]), ..FontTweak::default() };

@@ -1,4 +1,4 @@
-//! The calls of the past, with redial: the second tab of home.
+//! The call history, with redial: the second tab of home.
 
 use eframe::egui::{self, Align, Layout, Rect, Role, Sense, Ui, UiBuilder, WidgetInfo, pos2, vec2};
 
@@ -21,7 +21,7 @@ const AVATAR: f32 = 40.0;
 /// The width of the two buttons that call again.
 const REDIAL: f32 = 56.0;
 
-/// Draws the list; returns what needs a dialog.
+/// Draws the list; returns the request for a dialog.
 pub fn show(ui: &mut Ui, scene: &mut Scene<'_>) -> Option<Asked> {
     let snapshot = scene.snapshot;
     if snapshot.history.is_empty() {

@@ -29,14 +29,14 @@ pub enum Asked {
     AddContact,
     /// Open the dialog that renames a contact.
     Rename {
-        /// Whom.
+        /// ID of the person.
         id: PeerId,
         /// The name shown now.
         name: String,
     },
     /// Ask before a contact is removed.
     Remove {
-        /// Whom.
+        /// ID of the person.
         id: PeerId,
         /// The name shown now.
         name: String,
@@ -54,7 +54,7 @@ enum Tab {
     Calls,
 }
 
-/// What home remembers between frames.
+/// State of home between frames.
 #[derive(Debug, Default)]
 pub struct Home {
     tab: Tab,
@@ -70,7 +70,7 @@ fn side_width(window: f32) -> f32 {
     (window * 0.3).clamp(268.0, 340.0)
 }
 
-/// What of `window` lies right of the lists and under one's own card.
+/// The part of `window` right of the lists and under one's own card.
 pub fn below_own_card(window: Rect) -> Rect {
     let left = window.left() + side_width(window.width());
     Rect::from_min_max(pos2(left, window.top() + OWN_CARD_HEIGHT + 2.0 * space::L + space::M), window.max)
@@ -195,7 +195,7 @@ impl Home {
     }
 }
 
-/// Whoever has this ID in the list, or else in the history.
+/// The person with this ID in the list, or else in the history.
 fn person_of(id: PeerId, scene: &Scene<'_>) -> Option<Person> {
     let past = |entry: &HistoryEntry| Person {
         id,

@@ -22,7 +22,7 @@ const HEEDED_AFTER: f64 = 0.6;
 
 const WIDTH: f32 = 380.0;
 
-/// What the dialogs remember between frames.
+/// State of the dialogs between frames.
 #[derive(Debug, Default)]
 pub struct InviteDialog {
     /// The incoming invite that is shown, and since when the keyboard has been quiet under it.
@@ -50,7 +50,7 @@ impl InviteDialog {
         self.shown = None;
     }
 
-    /// Notes what the person has asked for.
+    /// Notes the requests of the person.
     pub fn note(&mut self, command: &Command, snapshot: &Snapshot) {
         match (command, &snapshot.call) {
             (Command::Invite { to, video, .. }, _) => self.latest = Some((*to, *video != VideoChoice::Off)),
@@ -214,7 +214,7 @@ fn panel(ui: &mut Ui, content: impl FnOnce(&mut Ui)) {
     });
 }
 
-/// How grave an end is: what this side did itself needs no warning.
+/// Severity of an end: one by this side's own press needs no warning.
 const fn is_trouble(kind: OutcomeKind) -> bool {
     match kind {
         OutcomeKind::Ended(DisconnectReason::Failed | DisconnectReason::Lost) | OutcomeKind::Unreachable => true,

@@ -41,7 +41,7 @@ const fn stays(kind: &NoticeKind) -> Option<f64> {
     }
 }
 
-/// What a note says.
+/// Text of a note.
 pub fn said(kind: &NoticeKind, words: Words, settings: &Settings) -> String {
     match kind {
         NoticeKind::RangDuringCall { name } => words.with_name(Text::RangDuringCall, name),

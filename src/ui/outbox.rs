@@ -1,11 +1,11 @@
-//! Commands on their way to the controller: what it has no room for yet waits here, so that drawing never does.
+//! Send queue of commands to the controller: commands that it has no room for wait here, so that drawing never waits.
 
 use std::collections::VecDeque;
 
 use crate::controller::{Command, ControllerGone, Handle, Pressed, Unsent};
 
 /// Presses that wait at most: far more than a person makes while a controller is held up.
-const MOST: usize = 512;
+const MAX: usize = 512;
 
 /// Commands that wait.
 #[derive(Debug, Default)]
@@ -18,7 +18,7 @@ impl Outbox {
     pub fn send(&mut self, handle: &Handle, command: Command) -> Result<(), ControllerGone> {
         let absorbed = self.waiting.back_mut().is_some_and(|last| last.absorb(&command));
         if !absorbed {
-            if self.waiting.len() >= MOST && !handle.shuts_a_gate(&command) {
+            if self.waiting.len() >= MAX && !handle.shuts_a_gate(&command) {
                 tracing::warn!("the controller is held up: a press is lost");
                 return Ok(());
             }
@@ -27,7 +27,7 @@ impl Outbox {
         self.flush(handle)
     }
 
-    /// Sends what there is room for.
+    /// Sends as many commands as there is room for.
     pub fn flush(&mut self, handle: &Handle) -> Result<(), ControllerGone> {
         while let Some(pressed) = self.waiting.pop_front() {
             match handle.try_send(pressed) {

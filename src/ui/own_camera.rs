@@ -1,6 +1,6 @@
-//! Whether one's own camera is wanted on home, and when it opens again: every call closes it.
+//! State of one's own camera on home: whether it is wanted, and when it opens again, because every call closes it.
 //!
-//! Opening the window and the preview's buttons are the presses that say so; nothing that a peer does is one.
+//! Only opening the window and the preview's buttons ask for it; no action of a peer does.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::store::DeviceChoice;
 
 use super::scene::Scene;
 
-/// What is remembered of one's own camera between frames.
+/// State of one's own camera between frames.
 #[derive(Debug)]
 pub struct OwnCamera {
     wanted: bool,
@@ -36,7 +36,7 @@ impl OwnCamera {
         }
     }
 
-    /// Follows what is going on; true when a call that had taken the devices is just over.
+    /// Follows the state of the call; true when a call that had taken the devices is just over.
     pub fn follow(&mut self, snapshot: &Snapshot) -> bool {
         match snapshot.call {
             CallView::Outgoing(_) | CallView::Conversation(_) => {
@@ -64,7 +64,7 @@ impl OwnCamera {
         }
     }
 
-    /// Notes what the person has asked for.
+    /// Notes the requests of the person.
     pub fn note(&mut self, command: &Command, snapshot: &Snapshot) {
         match command {
             Command::CreateStream { video, .. } => (self.wanted, self.due) = (*video != VideoChoice::Off, false),

@@ -19,7 +19,7 @@ use super::theme::{CONTROL_HEIGHT, Palette, Type, space};
 /// How long a button says that it has copied, in seconds.
 const COPIED_FOR: f64 = 2.0;
 
-/// What the card remembers between frames.
+/// State of the card between frames.
 #[derive(Default)]
 pub struct OwnCard {
     name: Option<String>,

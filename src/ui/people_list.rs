@@ -19,11 +19,11 @@ use super::theme::{CONTROL_HEIGHT, Palette, Type, radius, space};
 const ROW_HEIGHT: f32 = 56.0;
 const AVATAR: f32 = 40.0;
 
-/// What the list remembers between frames.
+/// State of the list between frames.
 #[derive(Debug, Default)]
 pub struct PeopleList {
     search: String,
-    /// Who is selected.
+    /// ID of the selected person.
     pub selected: Option<PeerId>,
 }
 
@@ -55,7 +55,7 @@ pub fn with_short_id(person: &Person, name: &str, presence: &str) -> String {
 }
 
 impl PeopleList {
-    /// Draws search and list; returns what needs a dialog.
+    /// Draws search and list; returns the request for a dialog.
     pub fn show(&mut self, ui: &mut Ui, scene: &mut Scene<'_>) -> Option<Asked> {
         let mut asked = None;
         ui.horizontal(|ui| {
@@ -169,7 +169,7 @@ impl PeopleList {
     }
 }
 
-/// What can be done with a person besides calling them.
+/// Actions on a person besides calling them.
 pub fn person_menu(ui: &mut Ui, person: &Person, name: &str, scene: &mut Scene<'_>) -> Option<Asked> {
     let mut asked = None;
     ui.set_min_width(190.0);
@@ -213,7 +213,7 @@ fn section(ui: &mut Ui, title: &str) {
     });
 }
 
-/// What a list says when it is empty.
+/// Text of an empty list.
 pub fn nothing(ui: &mut Ui, title: &str, detail: &str) {
     let palette = Palette::of(ui);
     egui::Frame::new().inner_margin(egui::Margin::symmetric(8, 12)).show(ui, |ui| {

@@ -1,5 +1,5 @@
-//! How many lines of the others' pictures are worth sending: as many as are drawn. Asked for in steps, and only when
-//! the size has rested, so that dragging the window's edge asks for nothing.
+//! Receive resolution of the others' pictures: as many lines as are drawn. It is asked for in steps, and only when the
+//! size has rested, so that dragging the window's edge asks for nothing.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::media::MediaTime;
 
 use super::tile::Fit;
 
-/// What is asked for, in lines.
+/// Receive resolutions that are asked for, in lines.
 const STEPS: [u32; 7] = [LEAST_LINES, 360, 540, 720, 1080, 1440, 2160];
 /// A picture may be drawn by so much larger than it comes: nobody sees it.
 const STRETCH: f32 = 1.1;
@@ -36,7 +36,7 @@ fn step_for(lines: f32) -> u32 {
     STEPS.into_iter().find(|&step| lines <= step as f32 * STRETCH).unwrap_or(last)
 }
 
-/// What was asked of one person, and what may be asked next.
+/// The receive resolution that one person was asked for, and the next one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Wish {
     asked: Option<u32>,
@@ -44,7 +44,8 @@ struct Wish {
 }
 
 impl Wish {
-    /// Takes the step that is drawn at `now`: what is to be asked for now, and else in how long to look again.
+    /// Takes the step that is drawn at `now`: the receive resolution to ask for now, or else the time until the next
+    /// look.
     fn update(&mut self, step: u32, now: MediaTime) -> (Option<u32>, Option<Duration>) {
         if self.asked == Some(step) {
             self.next = None;
@@ -72,13 +73,13 @@ impl Wish {
     }
 }
 
-/// What was asked of everybody in a call.
+/// Receive resolutions of everybody in a call.
 #[derive(Debug, Default)]
 pub struct PictureWishes(HashMap<PeerId, Wish>);
 
 impl PictureWishes {
-    /// Takes how many physical lines of each picture are drawn at `now`; what is to be asked for goes into `commands`.
-    /// Returns in how long to look again, if the size has not rested yet.
+    /// Takes the physical lines of each picture that are drawn at `now`; new requests go into `commands`. Returns in
+    /// how long to look again, if the size has not rested yet.
     pub fn update(&mut self, drawn: &[(PeerId, f32)], now: MediaTime, commands: &mut Vec<Command>) -> Option<Duration> {
         self.0.retain(|id, _| drawn.iter().any(|(drawn, _)| drawn == id));
         let mut again: Option<Duration> = None;

@@ -1,4 +1,4 @@
-//! The sign that says how the call with a person goes: bars, whose number tells what their colour does, and words.
+//! The connection-quality sign of a person: bars, whose number repeats their colour, and a label.
 
 use eframe::egui::{Color32, CornerRadius, Painter, Pos2, Rect, Ui, pos2, vec2};
 

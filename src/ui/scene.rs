@@ -1,4 +1,4 @@
-//! What every part of the window is drawn from, and where its commands go: one value a frame, on the main thread.
+//! The input of every part of the window, and the place of its commands: one value a frame, on the main thread.
 
 use crate::controller::{Command, Person, PersonKind, Snapshot, VideoChoice};
 use crate::identity::PeerId;
@@ -27,7 +27,7 @@ impl Now {
 
 /// One frame's inputs and outputs.
 pub struct Scene<'a> {
-    /// What to show.
+    /// The snapshot to draw.
     pub snapshot: &'a Snapshot,
     /// In which words.
     pub words: Words,
@@ -37,7 +37,7 @@ pub struct Scene<'a> {
     pub camera_wanted: bool,
     /// Draws pictures.
     pub tiles: &'a mut TilePainter,
-    /// What the person asked for in this frame; sent when it has been drawn.
+    /// Commands of this frame; sent when it has been drawn.
     pub commands: &'a mut Vec<Command>,
 }
 
@@ -52,7 +52,7 @@ impl Scene<'_> {
         self.commands.push(command);
     }
 
-    /// Whoever in the list has this ID.
+    /// The person in the list with this ID.
     pub fn person(&self, id: PeerId) -> Option<&Person> {
         self.snapshot.people.iter().find(|person| person.id == id)
     }

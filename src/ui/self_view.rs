@@ -30,8 +30,7 @@ impl Corner {
         }
     }
 
-    /// Where a picture of `size` lies in this corner of `area`; `top` and `bottom` are kept free for what is drawn
-    /// there.
+    /// Place of a picture of `size` in this corner of `area`; `top` and `bottom` are kept free for the controls.
     pub fn place(self, area: Rect, size: Vec2, top: f32, bottom: f32) -> Rect {
         let area = Rect::from_min_max(area.min + vec2(MARGIN, MARGIN + top), area.max - vec2(MARGIN, MARGIN + bottom));
         let min = match self {
@@ -51,7 +50,7 @@ pub fn size(area: Rect, proportions: f32) -> Vec2 {
     vec2(width, height)
 }
 
-/// What the self view remembers between frames.
+/// State of the self view between frames.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct SelfView {
     /// Where it rests.

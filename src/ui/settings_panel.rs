@@ -21,9 +21,9 @@ use super::theme::{Palette, Type, radius, space};
 const WIDTH: f32 = 372.0;
 
 /// The panel's width in a narrow window.
-const LEAST_WIDTH: f32 = 300.0;
+const MIN_WIDTH: f32 = 300.0;
 
-/// What a call's controls need beside the panel, in points.
+/// Width that a call's controls need beside the panel, in points.
 const CONTROLS_NEED: f32 = 412.0;
 
 /// How often the level meter is drawn while the panel is open, in seconds.
@@ -36,10 +36,10 @@ const FRAME_RATES: [u32; 4] = [10, 15, 24, 30];
 const BIT_RATES: [u32; 7] = [250, 500, 1000, 1500, 2500, 4000, 6000];
 
 fn width_in(window: Rect) -> f32 {
-    (window.width() - CONTROLS_NEED).clamp(LEAST_WIDTH, WIDTH)
+    (window.width() - CONTROLS_NEED).clamp(MIN_WIDTH, WIDTH)
 }
 
-/// What of `window` the open panel leaves free.
+/// The part of `window` beside the open panel.
 pub fn beside(window: Rect) -> Rect {
     Rect::from_min_max(window.min, pos2(window.right() - width_in(window) - space::S, window.bottom()))
 }
@@ -65,7 +65,7 @@ impl SettingsPanel {
         scene.send(Command::WatchMicrophone { on: self.open });
     }
 
-    /// Keeps the meter alive: a call's end, and what opens or closes the camera alone, close the microphone.
+    /// Keeps the meter alive: the end of a call, and a change of the camera alone, close the microphone.
     pub fn keep_meter(&self, scene: &mut Scene<'_>, call_over: bool) {
         let closes = |command: &Command| matches!(command, Command::CreateStream { .. } | Command::CloseStream);
         if self.open && (call_over || scene.commands.iter().any(closes)) {
@@ -168,13 +168,13 @@ fn fault(ui: &mut Ui, words: Words, device: DeviceKind, fault: Option<&DeviceFau
     ui.add(Label::new(Type::Caption.text(text, Palette::of(ui).warning)).wrap());
 }
 
-/// What a preset is called: its size.
+/// Name of a preset: its size.
 fn preset_name(preset: Preset) -> String {
     let (width, height) = preset.size();
     format!("{width} × {height}")
 }
 
-/// What the camera really gives, in words.
+/// Format of the camera's pictures, in words.
 fn camera_gives(stream: &LocalStreamView, preset: Preset, words: Words) -> String {
     if !stream.video || stream.width == 0 {
         return words.get(Text::CameraClosed).to_owned();
@@ -283,7 +283,7 @@ fn sound(ui: &mut Ui, scene: &mut Scene<'_>, settings: &mut Settings) {
     }
 }
 
-/// What is done to the microphone's sound.
+/// Switches of voice processing.
 fn processing(ui: &mut Ui, words: Words, settings: &mut Settings) {
     let switches = [
         (&mut settings.echo_cancellation, Text::EchoCancellation, Text::EchoCancellationDetail),
@@ -316,7 +316,7 @@ fn look(ui: &mut Ui, scene: &Scene<'_>, settings: &mut Settings) {
     }
 }
 
-/// What a device is called in the list.
+/// Name of a device in the list.
 fn device_name(choice: &DeviceChoice, plugged: &[String], words: Words) -> String {
     match choice {
         DeviceChoice::SystemDefault => words.get(Text::SystemDefault).to_owned(),

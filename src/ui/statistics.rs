@@ -1,4 +1,4 @@
-//! What is sent and received, laid over a call: the overlay for whoever wants to know why.
+//! The statistics overlay of a call: the figures of what is sent and received.
 
 mod chart;
 mod report;
@@ -23,14 +23,14 @@ const WIDTH: f32 = 404.0;
 /// How long the button says that it has copied, in seconds.
 const COPIED_FOR: f64 = 2.0;
 
-/// What the overlay remembers between frames.
+/// State of the overlay between frames.
 #[derive(Debug, Default)]
 pub struct Statistics {
     charts: HashMap<PeerId, Chart>,
     copied_at: Option<f64>,
 }
 
-/// One line: what it is, sent, received; empty where it does not exist.
+/// One line: its name, sent, received; empty where it does not exist.
 type Line = (Text, String, String);
 
 fn whole(words: Words, key: Text, value: f32) -> String {

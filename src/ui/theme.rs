@@ -78,7 +78,7 @@ pub struct Palette {
     pub side: Color32,
     /// Cards, dialogs and menus.
     pub surface: Color32,
-    /// Fields, quiet buttons, and what the mouse is over.
+    /// Fields, quiet buttons, and the widget under the mouse.
     pub raised: Color32,
     /// Quiet buttons under the mouse.
     pub raised_hover: Color32,
@@ -96,7 +96,7 @@ pub struct Palette {
     pub accent_hover: Color32,
     /// Text and icons on the accent.
     pub on_accent: Color32,
-    /// The accent as a faint ground: what is selected.
+    /// The accent as a faint ground of the selection.
     pub accent_soft: Color32,
     /// Hang up, decline, remove.
     pub danger: Color32,
@@ -158,10 +158,10 @@ pub const ON_PICTURE: Color32 = Color32::WHITE;
 /// Text of less weight on a picture, over the scrim.
 pub const ON_PICTURE_SOFT: Color32 = Color32::from_gray(228);
 
-/// What the mouse is over, on the scrim.
+/// Colour under the mouse, on the scrim.
 pub const ON_PICTURE_HOVER: Color32 = Color32::from_rgba_premultiplied(56, 56, 56, 56);
 
-/// The scrim under what is written on a picture.
+/// The scrim under text on a picture.
 pub const SCRIM: Color32 = Color32::from_black_alpha(180);
 
 impl Palette {

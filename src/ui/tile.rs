@@ -27,7 +27,7 @@ use crate::media::FrameSlot;
 /// How a picture of other proportions than its tile is fitted in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Fit {
-    /// Fills the tile; what sticks out on two sides is cut off.
+    /// Fills the tile; the picture is cropped at two sides.
     #[default]
     Cover,
     /// Shows the whole picture; two sides of the tile stay empty.

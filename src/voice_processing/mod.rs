@@ -7,7 +7,7 @@
 //!
 //! The echo canceller learns from the reference how the room answers the speaker, and takes that answer out of the
 //! microphone's sound. The gain is digital: nobody's volume control is touched. Synthetic microphones (a tone, a file)
-//! are not processed, because what is steady would be taken for noise.
+//! are not processed, because a steady sound would be taken for noise.
 
 mod processor;
 mod reference;
@@ -18,10 +18,10 @@ use std::sync::atomic::{AtomicU8, Ordering};
 pub use processor::VoiceProcessor;
 pub use reference::{ReferenceReader, ReferenceWriter, echo_reference};
 
-/// What is to be done to the microphone's sound.
+/// Switches of the processing of the microphone's sound.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Processing {
-    /// Take out what the speaker plays.
+    /// Remove the speaker's sound.
     pub echo_cancellation: bool,
     /// Take out steady noise.
     pub noise_suppression: bool,

@@ -17,10 +17,10 @@ use crate::media::{CHANNELS, FRAME_SAMPLES, SAMPLE_RATE};
 /// Samples that the chain takes at a time: 10 ms.
 const BLOCK: usize = SAMPLE_RATE as usize / 100;
 
-/// What a speaker and a microphone themselves usually add to the way of an echo; the canceller finds the truth out.
+/// Usual delay of a speaker and a microphone themselves in the echo path; the canceller finds the true one.
 const DEVICES: Duration = Duration::from_millis(20);
 
-/// What the chain holds back: the gain's look ahead, the filters for the bands of the voice, the canceller's blocks.
+/// Delay of the chain: the gain's look ahead, the filters for the bands of the voice, the canceller's blocks.
 const fn delay(does: Processing) -> Duration {
     match does {
         Processing { echo_cancellation: true, .. } => Duration::from_millis(15),
@@ -42,7 +42,7 @@ pub struct VoiceProcessor {
     output: [f32; FRAME_SAMPLES],
 }
 
-/// What is on, and its state.
+/// Enabled parts, and their state.
 struct Chain {
     does: Processing,
     library: AudioProcessing,
@@ -59,13 +59,13 @@ impl Default for VoiceProcessor {
 }
 
 impl VoiceProcessor {
-    /// Does what `switches` say, at each moment, against the echo of `reference`.
+    /// Processes by `switches`, at each moment, against the echo of `reference`.
     pub fn new(switches: Arc<ProcessingSwitches>, reference: ReferenceReader) -> Self {
         Self { switches, reference, chain: None, without_reference: SPEAKER_GONE, output: [0.0; FRAME_SAMPLES] }
     }
 
-    /// Processes 960 samples; what comes out is older by what is returned with it. Sound of another length, or with
-    /// everything off, is returned as it is.
+    /// Processes 960 samples; returns the delay of the output. Sound of another length, or with everything off, is
+    /// returned as it is.
     pub fn process<'a>(&'a mut self, frame: &'a [f32]) -> (&'a [f32], Duration) {
         let wanted = self.wanted();
         if wanted == Processing::default() || frame.len() != FRAME_SAMPLES {
@@ -92,7 +92,7 @@ impl VoiceProcessor {
         (&self.output, delay(wanted))
     }
 
-    /// What is on, with echo cancellation only while a speaker plays.
+    /// Enabled parts, with echo cancellation only while a speaker plays.
     fn wanted(&mut self) -> Processing {
         let frames = if self.reference.available() > 0 { 0 } else { self.without_reference.saturating_add(1) };
         self.without_reference = frames;

@@ -1,4 +1,4 @@
-//! What the speaker plays, on its way from the playout thread to the microphone's thread.
+//! The reference signal: sound for the speaker, on its way from the playout thread to the microphone's thread.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn the_keys_of_a_call_mute_hide_and_hang_up() {
-    let desk = Desk::new(made_up::call(vec![made_up::participant(1, "Ana Lindqvist", true)]));
+    let desk = Desk::new(fixture::call(vec![fixture::participant(1, "Ana Lindqvist", true)]));
     desk.key(Modifiers::NONE, Key::M);
     desk.key(Modifiers::NONE, Key::V);
     desk.key(Modifiers::COMMAND, Key::Enter);
@@ -23,7 +23,7 @@ fn the_keys_of_a_call_mute_hide_and_hang_up() {
 
 #[test]
 fn a_key_that_is_held_acts_once() {
-    let desk = Desk::new(made_up::call(vec![made_up::participant(1, "Ana Lindqvist", true)]));
+    let desk = Desk::new(fixture::call(vec![fixture::participant(1, "Ana Lindqvist", true)]));
     for key in [Key::M, Key::V] {
         for _ in 0..5 {
             desk.harness.borrow().key_down(key);
@@ -40,7 +40,7 @@ fn a_key_that_is_held_acts_once() {
 
 #[test]
 fn devices_at_fault_are_muted_as_they_would_be_and_marked() {
-    let mut snapshot = made_up::call(vec![made_up::participant(1, "Ana Lindqvist", true)]);
+    let mut snapshot = fixture::call(vec![fixture::participant(1, "Ana Lindqvist", true)]);
     let stream = &mut snapshot.local_stream;
     (stream.audio, stream.video) = (false, false);
     (stream.camera_fault, stream.microphone_fault) = (Some(DeviceFault::Unplugged), Some(DeviceFault::Busy));
@@ -57,9 +57,9 @@ fn devices_at_fault_are_muted_as_they_would_be_and_marked() {
 
 #[test]
 fn the_controls_of_a_call_do_what_they_say() {
-    let mut who = made_up::participant(1, "Ana Lindqvist", true);
+    let mut who = fixture::participant(1, "Ana Lindqvist", true);
     who.audio = false;
-    let desk = Desk::new(made_up::call(vec![who]));
+    let desk = Desk::new(fixture::call(vec![who]));
     assert!(desk.shows("Ana Lindqvist, Call time 01:02:05"));
     assert!(desk.shows("Ana Lindqvist is muted"));
     for name in ["Mute the microphone", "Do not hear Ana Lindqvist", "Do not show Ana Lindqvist", "Hang up"] {
@@ -78,13 +78,13 @@ fn the_controls_of_a_call_do_what_they_say() {
 
 #[test]
 fn a_picture_that_stands_still_says_why_and_the_call_can_be_ended() {
-    let mut who = made_up::participant(1, "Ana Lindqvist", true);
-    let desk = Desk::new(made_up::call(vec![who.clone()]));
+    let mut who = fixture::participant(1, "Ana Lindqvist", true);
+    let desk = Desk::new(fixture::call(vec![who.clone()]));
     assert!(!desk.shows("Reconnecting…"));
     who.reconnecting = true;
     for video in [true, false] {
         who.video = video;
-        let desk = Desk::new(made_up::call(vec![who.clone()]));
+        let desk = Desk::new(fixture::call(vec![who.clone()]));
         assert!(desk.shows("Reconnecting…"));
         desk.press("Hang up");
         assert_eq!(desk.sent(), [Command::Leave]);
@@ -93,7 +93,7 @@ fn a_picture_that_stands_still_says_why_and_the_call_can_be_ended() {
 
 #[test]
 fn a_touch_on_faded_controls_only_wakes_them() {
-    let desk = Desk::new(made_up::call(vec![made_up::participant(1, "Ana Lindqvist", true)]));
+    let desk = Desk::new(fixture::call(vec![fixture::participant(1, "Ana Lindqvist", true)]));
     desk.harness.borrow_mut().run_steps(20);
     let hang_up = desk.harness.borrow().get_by_label("Hang up").rect().center();
     let tap = || [true, false].map(|down| desk.at_once(touch(hang_up, down)));
@@ -106,30 +106,30 @@ fn a_touch_on_faded_controls_only_wakes_them() {
 
 #[test]
 fn pressing_the_small_picture_swaps_it_with_the_large_one() {
-    let desk = Desk::new(made_up::call(vec![made_up::participant(1, "Ana Lindqvist", true)]));
+    let desk = Desk::new(fixture::call(vec![fixture::participant(1, "Ana Lindqvist", true)]));
     desk.press("Your picture: click to swap, drag to move");
     assert!(desk.shows("Ana Lindqvist: click to swap back"));
 }
 
 #[test]
 fn how_the_connection_is_stands_on_the_tile_in_words() {
-    let mut who = made_up::participant(1, "Ana Lindqvist", true);
+    let mut who = fixture::participant(1, "Ana Lindqvist", true);
     for (quality, words) in [
         (Quality::Good, "Good connection"),
         (Quality::Unstable, "Unstable: sound first"),
         (Quality::Poor, "Poor connection"),
     ] {
         who.quality = quality;
-        let desk = Desk::new(made_up::call(vec![who.clone()]));
+        let desk = Desk::new(fixture::call(vec![who.clone()]));
         assert!(desk.shows(words), "{words}");
     }
     who.quality = Quality::Measuring;
-    assert!(!Desk::new(made_up::call(vec![who])).shows("connection"));
+    assert!(!Desk::new(fixture::call(vec![who])).shows("connection"));
 }
 
 #[test]
 fn the_report_of_a_call_tells_the_figures_and_nobodys_name_id_or_address() {
-    let mut snapshot = made_up::call(vec![made_up::participant(1, "Ana Lindqvist", true)]);
+    let mut snapshot = fixture::call(vec![fixture::participant(1, "Ana Lindqvist", true)]);
     snapshot.settings.display_name = "Björn".into();
     let desk = Desk::new(snapshot.clone());
     desk.key(Modifiers::COMMAND, Key::I);
@@ -175,8 +175,8 @@ fn the_report_of_a_call_tells_the_figures_and_nobodys_name_id_or_address() {
 
 #[test]
 fn who_speaks_is_shown_and_who_is_muted_is_told() {
-    let ana = made_up::participant(1, "Ana Lindqvist", true);
-    let (hers, mut snapshot) = (Arc::clone(&ana.level), made_up::call(vec![ana]));
+    let ana = fixture::participant(1, "Ana Lindqvist", true);
+    let (hers, mut snapshot) = (Arc::clone(&ana.level), fixture::call(vec![ana]));
     let mine = Arc::clone(&snapshot.local_stream.level);
     let desk = Desk::new(snapshot.clone());
     let speak = |level: &LevelMeter| (0..3).for_each(|_| level.record(&[0.3; FRAME_SAMPLES]));

@@ -22,7 +22,7 @@ impl Desk<'_> {
     }
 
     pub fn open(snapshot: Snapshot, size: Vec2, preview: bool) -> Self {
-        let (handle, controller) = made_up::handle(snapshot);
+        let (handle, controller) = fixture::handle(snapshot);
         let options = WindowOptions { preview, locale: String::new() };
         let harness = Harness::builder()
             .with_size(size)

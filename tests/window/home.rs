@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn home_shows_echo_contacts_and_strangers() {
-    let desk = Desk::new(made_up::idle());
+    let desk = Desk::new(fixture::idle());
     for name in ["Echo test", "Ana Lindqvist, Online", "王小明", "Tomás Herrera, Blocked", "On this network", "李娜"]
     {
         assert!(desk.shows(name), "{name}");
@@ -13,7 +13,7 @@ fn home_shows_echo_contacts_and_strangers() {
 
 #[test]
 fn search_filters_the_people() {
-    let desk = Desk::new(made_up::idle());
+    let desk = Desk::new(fixture::idle());
     desk.harness.borrow().get_by_label("Search people").focus();
     desk.settle();
     desk.harness.borrow().get_by_label("Search people").type_text("lind");
@@ -24,7 +24,7 @@ fn search_filters_the_people() {
 
 #[test]
 fn calling_invites_the_selected_person_with_the_note() {
-    let desk = Desk::new(made_up::idle());
+    let desk = Desk::new(fixture::idle());
     desk.harness.borrow().get_by_label_contains("Ana Lindqvist, Online").click();
     desk.settle();
     desk.harness.borrow().get_by_label("Note").focus();
@@ -42,7 +42,7 @@ fn calling_invites_the_selected_person_with_the_note() {
 
 #[test]
 fn a_newcomer_can_call_echo_at_once() {
-    let desk = Desk::new(Snapshot { people: vec![made_up::echo()], ..made_up::idle() });
+    let desk = Desk::new(Snapshot { people: vec![fixture::echo()], ..fixture::idle() });
     desk.press("Try the echo test");
     let invite = Command::Invite { to: peer(0), user_data: String::new(), audio: true, video: high() };
     assert_eq!(desk.sent(), [invite]);
@@ -50,7 +50,7 @@ fn a_newcomer_can_call_echo_at_once() {
 
 #[test]
 fn a_contact_is_renamed_blocked_and_removed_from_its_menu() {
-    let desk = Desk::new(made_up::idle());
+    let desk = Desk::new(fixture::idle());
     desk.press("More for Ana Lindqvist");
     desk.press("Block");
     desk.press("More for Ana Lindqvist");
@@ -74,18 +74,18 @@ fn a_contact_is_renamed_blocked_and_removed_from_its_menu() {
 
 #[test]
 fn ones_own_name_is_edited_in_place() {
-    let desk = Desk::new(made_up::idle());
+    let desk = Desk::new(fixture::idle());
     desk.harness.borrow().get_by_label("Your name").focus();
     desk.settle();
     desk.harness.borrow().get_by_label("Your name").type_text("2");
     desk.key(Modifiers::NONE, Key::Enter);
-    let settings = Settings { display_name: "Björn2".into(), ..made_up::idle().settings };
+    let settings = Settings { display_name: "Björn2".into(), ..fixture::idle().settings };
     assert_eq!(desk.sent(), [Command::UpdateSettings { settings: (&settings).into() }]);
 }
 
 #[test]
 fn the_history_redials() {
-    let desk = Desk::new(made_up::idle());
+    let desk = Desk::new(fixture::idle());
     desk.press("Calls");
     assert!(desk.shows("Grandma, Incoming"));
     desk.press("Call Grandma with video");
@@ -96,28 +96,30 @@ fn the_history_redials() {
 
 #[test]
 fn a_contact_is_added_from_a_pasted_link() {
-    let desk = Desk::new(made_up::idle());
+    let desk = Desk::new(fixture::idle());
     desk.press("Add contact");
     let link = format!("visavis:{}", peer(20));
-    desk.harness.borrow().get_by_label("Link or ID").type_text(&link);
+    desk.harness.borrow().get_by_label("LinkEmulator or ID").type_text(&link);
     desk.settle();
     desk.press("Add");
     assert_eq!(desk.sent(), [Command::AddContact { link }]);
-    assert!(!desk.shows("Link or ID"));
+    assert!(!desk.shows("LinkEmulator or ID"));
 }
 
 #[test]
 fn a_wrong_link_is_explained_and_stays_in_the_dialog() {
-    let desk = Desk::new(made_up::idle());
+    let desk = Desk::new(fixture::idle());
     desk.press("Add contact");
     for (text, why) in [("visavis:abc", "No Visavis ID was found"), (&peer(9).to_string(), "That is your own link.")] {
-        desk.harness.borrow().get_by_label("Link or ID").focus();
+        desk.harness.borrow().get_by_label("LinkEmulator or ID").focus();
         desk.settle();
-        desk.harness.borrow().get_by_label("Link or ID").type_text(text);
+        desk.harness.borrow().get_by_label("LinkEmulator or ID").type_text(text);
         desk.settle();
         desk.press("Add");
         assert!(desk.shows(why), "{text}");
-        assert!(desk.harness.borrow().get_by_label("Link or ID").value().is_some_and(|kept| kept.contains(text)));
+        assert!(
+            desk.harness.borrow().get_by_label("LinkEmulator or ID").value().is_some_and(|kept| kept.contains(text))
+        );
         desk.key(Modifiers::COMMAND, Key::A);
     }
     assert_eq!(desk.sent(), []);
@@ -125,9 +127,9 @@ fn a_wrong_link_is_explained_and_stays_in_the_dialog() {
 
 #[test]
 fn a_blocked_stranger_can_be_unblocked() {
-    let mut snapshot = made_up::idle();
-    let blocked = Person { kind: PersonKind::Blocked, online: false, route: None, blocked: true, ..made_up::echo() };
-    snapshot.people = vec![made_up::echo(), Person { id: peer(21), name: "Nobody".into(), ..blocked }];
+    let mut snapshot = fixture::idle();
+    let blocked = Person { kind: PersonKind::Blocked, online: false, route: None, blocked: true, ..fixture::echo() };
+    snapshot.people = vec![fixture::echo(), Person { id: peer(21), name: "Nobody".into(), ..blocked }];
     let desk = Desk::new(snapshot);
     desk.harness.borrow().get_by_label_contains("Nobody, Blocked").click();
     desk.settle();
@@ -137,7 +139,7 @@ fn a_blocked_stranger_can_be_unblocked() {
 
 #[test]
 fn a_person_stays_selected_when_they_are_clicked_twice() {
-    let desk = Desk::new(made_up::idle());
+    let desk = Desk::new(fixture::idle());
     for _ in 0..2 {
         desk.harness.borrow().get_by_label_contains("Ana Lindqvist, Online").click();
         desk.settle();
@@ -147,7 +149,7 @@ fn a_person_stays_selected_when_they_are_clicked_twice() {
 
 #[test]
 fn somebody_who_is_only_in_the_history_has_a_card() {
-    let desk = Desk::new(Snapshot { people: vec![made_up::echo()], ..made_up::idle() });
+    let desk = Desk::new(Snapshot { people: vec![fixture::echo()], ..fixture::idle() });
     desk.press("Calls");
     desk.harness.borrow().get_by_label_contains("Grandma, Incoming").click();
     desk.settle();
@@ -157,7 +159,7 @@ fn somebody_who_is_only_in_the_history_has_a_card() {
 
 #[test]
 fn enter_in_the_note_calls_with_video() {
-    let desk = Desk::new(made_up::idle());
+    let desk = Desk::new(fixture::idle());
     desk.harness.borrow().get_by_label_contains("Ana Lindqvist, Online").click();
     desk.settle();
     desk.harness.borrow().get_by_label("Note").focus();
@@ -170,10 +172,10 @@ fn enter_in_the_note_calls_with_video() {
 
 #[test]
 fn people_can_be_called_in_the_smallest_window() {
-    let desk = Desk::sized(made_up::idle(), Vec2::new(720.0, 480.0));
+    let desk = Desk::sized(fixture::idle(), Vec2::new(720.0, 480.0));
     desk.harness.borrow().get_by_label_contains("Echo test").click();
     desk.settle();
     desk.press("Call with audio");
-    let echo = made_up::people().into_iter().find(|person| person.kind == PersonKind::Echo).map(|person| person.id);
+    let echo = fixture::people().into_iter().find(|person| person.kind == PersonKind::Echo).map(|person| person.id);
     assert!(matches!(desk.sent().as_slice(), [Command::Invite { to, .. }] if Some(*to) == echo));
 }

@@ -4,13 +4,13 @@ use super::*;
 
 #[test]
 fn the_buttons_of_an_incoming_call_answer_and_decline() {
-    let invite = made_up::INVITE;
+    let invite = fixture::INVITE;
     for (name, command) in [
         ("Answer with video", Command::Accept { invite, audio: true, video: high() }),
         ("Answer with audio", Command::Accept { invite, audio: true, video: VideoChoice::Off }),
         ("Decline", Command::Reject { invite }),
     ] {
-        let desk = Desk::new(made_up::incoming(true, true));
+        let desk = Desk::new(fixture::incoming(true, true));
         desk.press(name);
         assert_eq!(desk.sent(), [command]);
     }
@@ -18,24 +18,24 @@ fn the_buttons_of_an_incoming_call_answer_and_decline() {
 
 #[test]
 fn enter_answers_as_the_caller_sends_and_escape_declines() {
-    let invite = made_up::INVITE;
+    let invite = fixture::INVITE;
     for (with_video, video) in [(true, high()), (false, VideoChoice::Off)] {
-        let desk = Desk::new(made_up::incoming(with_video, true));
+        let desk = Desk::new(fixture::incoming(with_video, true));
         desk.settle();
         desk.key(Modifiers::NONE, Key::Enter);
         assert_eq!(desk.sent(), [Command::Accept { invite, audio: true, video }]);
     }
-    let desk = Desk::new(made_up::incoming(true, true));
+    let desk = Desk::new(fixture::incoming(true, true));
     desk.key(Modifiers::NONE, Key::Escape);
     assert_eq!(desk.sent(), [Command::Reject { invite }]);
 }
 
 #[test]
 fn enter_typed_as_a_call_comes_in_does_not_answer_it() {
-    let desk = Desk::new(made_up::idle());
+    let desk = Desk::new(fixture::idle());
     desk.harness.borrow().get_by_label("Search people").focus();
     desk.settle();
-    desk.controller.put(made_up::incoming(true, true));
+    desk.controller.put(fixture::incoming(true, true));
     desk.harness.borrow_mut().step();
     desk.harness.borrow().key_press(Key::Enter);
     desk.harness.borrow_mut().step();
@@ -44,8 +44,8 @@ fn enter_typed_as_a_call_comes_in_does_not_answer_it() {
 
 #[test]
 fn escape_and_clicks_that_were_meant_for_something_else_neither_answer_nor_decline() {
-    let desk = Desk::new(made_up::idle());
-    desk.controller.put(made_up::incoming(true, true));
+    let desk = Desk::new(fixture::idle());
+    desk.controller.put(fixture::incoming(true, true));
     desk.harness.borrow_mut().run_steps(2);
     let answer = desk.harness.borrow().get_by_label("Answer with video").rect().center();
     let (key, modifiers) = (Key::Escape, Modifiers::NONE);
@@ -56,7 +56,7 @@ fn escape_and_clicks_that_were_meant_for_something_else_neither_answer_nor_decli
 
 #[test]
 fn whoever_goes_on_typing_under_a_call_does_not_answer_it() {
-    let desk = Desk::new(made_up::incoming(true, true));
+    let desk = Desk::new(fixture::incoming(true, true));
     desk.settle();
     for _ in 0..20 {
         desk.harness.borrow().key_press(Key::Z);
@@ -69,37 +69,37 @@ fn whoever_goes_on_typing_under_a_call_does_not_answer_it() {
 
 #[test]
 fn an_incoming_call_has_the_keyboard_over_open_dialogs_and_settings() {
-    let desk = Desk::new(made_up::idle());
+    let desk = Desk::new(fixture::idle());
     desk.press("Settings");
     desk.press("Add contact");
     desk.sent();
-    desk.controller.put(made_up::incoming(true, true));
+    desk.controller.put(fixture::incoming(true, true));
     desk.settle();
     desk.key(Modifiers::NONE, Key::Escape);
-    assert_eq!(desk.sent(), [Command::Reject { invite: made_up::INVITE }]);
-    desk.controller.put(made_up::idle());
+    assert_eq!(desk.sent(), [Command::Reject { invite: fixture::INVITE }]);
+    desk.controller.put(fixture::idle());
     desk.settle();
-    assert!(desk.shows("Link or ID"), "what was being typed is still there");
+    assert!(desk.shows("LinkEmulator or ID"), "what was being typed is still there");
 }
 
 #[test]
 fn a_stranger_is_marked_as_unknown_and_the_note_is_shown() {
-    let desk = Desk::new(made_up::incoming(false, false));
+    let desk = Desk::new(fixture::incoming(false, false));
     assert!(desk.shows("Not in your contacts"));
     assert!(desk.shows("About the garden"));
-    assert!(!Desk::new(made_up::incoming(false, true)).shows("Not in your contacts"));
+    assert!(!Desk::new(fixture::incoming(false, true)).shows("Not in your contacts"));
 }
 
 #[test]
 fn an_outgoing_call_is_canceled_by_its_button_and_by_escape() {
-    let desk = Desk::new(made_up::outgoing(false));
+    let desk = Desk::new(fixture::outgoing(false));
     assert!(desk.shows("Calling…"));
     desk.press("Cancel the call");
-    desk.controller.put(made_up::outgoing(true));
+    desk.controller.put(fixture::outgoing(true));
     desk.settle();
     assert!(desk.shows("Ringing…"));
     desk.key(Modifiers::NONE, Key::Escape);
-    let cancel = Command::Cancel { invite: made_up::INVITE };
+    let cancel = Command::Cancel { invite: fixture::INVITE };
     assert_eq!(desk.sent(), [cancel.clone(), cancel]);
 }
 
@@ -119,7 +119,7 @@ fn every_end_of_a_call_has_its_own_words_and_a_way_on() {
         OutcomeKind::Ended(DisconnectReason::Failed),
         OutcomeKind::Ended(DisconnectReason::Lost),
     ] {
-        let desk = Desk::new(made_up::ended(kind));
+        let desk = Desk::new(fixture::ended(kind));
         let title = Words::of(Language::English, "").outcome_title(kind, "Ana Lindqvist");
         assert!(desk.shows(&title), "{title}");
         assert!(!titles.contains(&title), "{title}");
@@ -133,11 +133,11 @@ fn every_end_of_a_call_has_its_own_words_and_a_way_on() {
 
 #[test]
 fn calling_again_offers_what_the_call_was() {
-    let desk = Desk::new(made_up::idle());
+    let desk = Desk::new(fixture::idle());
     desk.harness.borrow().get_by_label_contains("Ana Lindqvist, Online").click();
     desk.settle();
     desk.press("Call with audio");
-    desk.controller.put(made_up::ended(OutcomeKind::NoAnswer));
+    desk.controller.put(fixture::ended(OutcomeKind::NoAnswer));
     desk.settle();
     desk.sent();
     desk.press("Call again");
@@ -147,12 +147,12 @@ fn calling_again_offers_what_the_call_was() {
 
 #[test]
 fn what_the_pointer_rests_on_is_not_explained_above_a_dialog() {
-    let desk = Desk::new(made_up::idle());
+    let desk = Desk::new(fixture::idle());
     let explained = || desk.harness.borrow().query_all_by_label("Settings").count() == 2;
     desk.harness.borrow().get_by_label("Settings").hover();
     desk.harness.borrow_mut().run_steps(8);
     assert!(explained(), "the button's name shows beside it");
-    desk.controller.put(made_up::incoming(true, true));
+    desk.controller.put(fixture::incoming(true, true));
     desk.harness.borrow_mut().run_ok();
     assert!(!explained());
 }

@@ -28,6 +28,6 @@ use visavis::controller::{
 use visavis::media::{FRAME_SAMPLES, LevelMeter, Preset};
 use visavis::store::{Language, Settings};
 use visavis::ui::{Now, Text, Window, WindowOptions, Words};
-use window_fixture::{self as made_up, Controller, peer};
+use window_fixture::{self as fixture, Controller, peer};
 
-const NOW: Now = Now { media: made_up::LOOKED_AT, unix_s: 1_790_000_000 };
+const NOW: Now = Now { media: fixture::LOOKED_AT, unix_s: 1_790_000_000 };

@@ -9,7 +9,7 @@ fn preview() -> Command {
 
 #[test]
 fn the_preview_opens_with_the_window_and_only_once() {
-    let desk = Desk::with_preview(made_up::idle());
+    let desk = Desk::with_preview(fixture::idle());
     assert_eq!(desk.sent(), [preview()]);
     desk.settle();
     assert_eq!(desk.sent(), []);
@@ -17,47 +17,47 @@ fn the_preview_opens_with_the_window_and_only_once() {
 
 #[test]
 fn until_the_camera_is_open_it_is_said_to_be_starting() {
-    let desk = Desk::with_preview(camera_off(made_up::idle()));
+    let desk = Desk::with_preview(camera_off(fixture::idle()));
     assert!(desk.shows("Your camera is starting…"));
-    desk.controller.put(made_up::idle());
+    desk.controller.put(fixture::idle());
     desk.settle();
     desk.press("Turn off the camera");
-    desk.controller.put(camera_off(made_up::idle()));
+    desk.controller.put(camera_off(fixture::idle()));
     desk.settle();
     assert!(desk.shows("Your camera is off"));
 }
 
 #[test]
 fn a_camera_that_was_turned_off_stays_off_when_somebody_rings_in_vain() {
-    let desk = Desk::with_preview(made_up::idle());
+    let desk = Desk::with_preview(fixture::idle());
     desk.press("Turn off the camera");
     assert_eq!(desk.sent(), [preview(), Command::CloseStream]);
-    desk.controller.put(camera_off(made_up::incoming(true, true)));
+    desk.controller.put(camera_off(fixture::incoming(true, true)));
     desk.settle();
-    desk.controller.put(camera_off(made_up::ended(OutcomeKind::Missed)));
+    desk.controller.put(camera_off(fixture::ended(OutcomeKind::Missed)));
     desk.settle();
     assert_eq!(desk.sent(), []);
 }
 
 #[test]
 fn the_preview_opens_again_after_a_call_with_video() {
-    let desk = Desk::with_preview(made_up::idle());
-    desk.controller.put(made_up::call(vec![made_up::participant(1, "Ana Lindqvist", true)]));
+    let desk = Desk::with_preview(fixture::idle());
+    desk.controller.put(fixture::call(vec![fixture::participant(1, "Ana Lindqvist", true)]));
     desk.settle();
     assert_eq!(desk.sent(), [preview()]);
-    desk.controller.put(made_up::idle());
+    desk.controller.put(fixture::idle());
     desk.settle();
     assert_eq!(desk.sent(), [preview()]);
 }
 
 #[test]
 fn a_camera_that_was_off_in_a_call_stays_off_after_it() {
-    let desk = Desk::with_preview(made_up::idle());
-    let mut call = made_up::call(vec![made_up::participant(1, "Ana Lindqvist", true)]);
+    let desk = Desk::with_preview(fixture::idle());
+    let mut call = fixture::call(vec![fixture::participant(1, "Ana Lindqvist", true)]);
     call.local_stream.sends_video = false;
     desk.controller.put(call);
     desk.settle();
-    desk.controller.put(camera_off(made_up::idle()));
+    desk.controller.put(camera_off(fixture::idle()));
     desk.settle();
     assert_eq!(desk.sent(), [preview()]);
     assert!(desk.shows("Your camera is off"));
@@ -65,17 +65,17 @@ fn a_camera_that_was_off_in_a_call_stays_off_after_it() {
 
 #[test]
 fn the_preview_opens_again_after_a_call_that_was_over_between_two_drawings() {
-    let desk = Desk::with_preview(made_up::idle());
+    let desk = Desk::with_preview(fixture::idle());
     desk.press("Try the echo test");
     assert!(matches!(desk.sent().as_slice(), [Command::CreateStream { .. }, Command::Invite { .. }]));
-    desk.controller.put(made_up::ended(OutcomeKind::Busy));
+    desk.controller.put(fixture::ended(OutcomeKind::Busy));
     desk.settle();
     assert_eq!(desk.sent(), [preview()]);
 }
 
 #[test]
 fn a_camera_at_fault_is_explained_in_place_of_the_picture() {
-    let mut snapshot = made_up::idle();
+    let mut snapshot = fixture::idle();
     snapshot.local_stream.camera_fault = Some(DeviceFault::Busy);
     let desk = Desk::new(snapshot);
     assert!(desk.shows("The camera is used by another program."));

@@ -4,10 +4,10 @@ use super::*;
 
 #[test]
 fn the_meter_lives_on_when_a_call_ends_under_the_settings() {
-    let desk = Desk::new(made_up::call(vec![made_up::participant(1, "Ana Lindqvist", true)]));
+    let desk = Desk::new(fixture::call(vec![fixture::participant(1, "Ana Lindqvist", true)]));
     desk.press("Settings");
     desk.sent();
-    desk.controller.put(made_up::idle());
+    desk.controller.put(fixture::idle());
     desk.settle();
     assert_eq!(desk.sent(), [Command::WatchMicrophone { on: true }]);
     desk.harness.borrow().get_by_label("Turn off the camera").click_accesskit();
@@ -17,12 +17,12 @@ fn the_meter_lives_on_when_a_call_ends_under_the_settings() {
 
 #[test]
 fn settings_change_in_mid_call_and_at_once() {
-    let desk = Desk::new(made_up::call(vec![made_up::participant(1, "Ana Lindqvist", true)]));
+    let desk = Desk::new(fixture::call(vec![fixture::participant(1, "Ana Lindqvist", true)]));
     desk.press("Settings");
     assert_eq!(desk.sent(), [Command::RefreshDevices, Command::WatchMicrophone { on: true }]);
     assert!(desk.shows("Your camera gives 1280 × 720 at 30 fps."));
     desk.press("Mirror my picture");
-    let settings = Settings { mirror: false, ..made_up::idle().settings };
+    let settings = Settings { mirror: false, ..fixture::idle().settings };
     assert_eq!(desk.sent(), [Command::UpdateSettings { settings: (&settings).into() }]);
     desk.key(Modifiers::NONE, Key::Escape);
     assert_eq!(desk.sent(), [Command::WatchMicrophone { on: false }]);
@@ -30,29 +30,29 @@ fn settings_change_in_mid_call_and_at_once() {
 
 #[test]
 fn a_setting_is_chosen_from_its_list() {
-    let desk = Desk::new(made_up::idle());
+    let desk = Desk::new(fixture::idle());
     desk.press("Settings");
     desk.press("Resolution: 1280 × 720");
     desk.press("640 × 360");
-    let settings = Settings { preset: Preset::StandardWide, ..made_up::idle().settings };
+    let settings = Settings { preset: Preset::StandardWide, ..fixture::idle().settings };
     assert!(desk.sent().contains(&Command::UpdateSettings { settings: (&settings).into() }));
 }
 
 #[test]
 fn escape_closes_the_dialog_before_the_settings_behind_it() {
-    let desk = Desk::new(made_up::idle());
+    let desk = Desk::new(fixture::idle());
     desk.press("Settings");
     desk.press("Add contact");
     desk.sent();
     desk.key(Modifiers::NONE, Key::Escape);
-    assert!(!desk.shows("Link or ID") && desk.shows("Frame rate at most"));
+    assert!(!desk.shows("LinkEmulator or ID") && desk.shows("Frame rate at most"));
     desk.key(Modifiers::NONE, Key::Escape);
     assert!(!desk.shows("Frame rate at most"));
 }
 
 #[test]
 fn what_the_camera_really_gives_is_shown_beside_what_was_asked_for() {
-    let mut snapshot = made_up::idle();
+    let mut snapshot = fixture::idle();
     snapshot.local_stream.camera_mode = Some((640, 480, 30));
     let desk = Desk::new(snapshot);
     desk.press("Settings");
@@ -64,7 +64,7 @@ fn what_the_camera_really_gives_is_shown_beside_what_was_asked_for() {
 #[test]
 fn hanging_up_stays_possible_beside_the_settings() {
     for size in [Vec2::new(720.0, 480.0), Vec2::new(1100.0, 720.0)] {
-        let desk = Desk::sized(made_up::call(vec![made_up::participant(1, "Ana Lindqvist", true)]), size);
+        let desk = Desk::sized(fixture::call(vec![fixture::participant(1, "Ana Lindqvist", true)]), size);
         desk.press("Settings");
         desk.harness.borrow().get_by_role_and_label(Role::Button, "Hang up").click();
         desk.settle();
@@ -74,8 +74,8 @@ fn hanging_up_stays_possible_beside_the_settings() {
 
 #[test]
 fn the_processing_of_the_microphone_has_a_switch_each() {
-    let newcomer = made_up::idle().settings;
-    let desk = Desk::sized(made_up::idle(), Vec2::new(1100.0, 1600.0));
+    let newcomer = fixture::idle().settings;
+    let desk = Desk::sized(fixture::idle(), Vec2::new(1100.0, 1600.0));
     desk.press("Settings");
     desk.sent();
     desk.press("Echo cancellation");

@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn notices_are_shown_and_dismissed() {
     let kind = NoticeKind::Device { device: DeviceKind::Microphone, fault: DeviceFault::Unplugged };
-    let desk = Desk::new(Snapshot { notices: vec![Notice { number: 5, kind }], ..made_up::idle() });
+    let desk = Desk::new(Snapshot { notices: vec![Notice { number: 5, kind }], ..fixture::idle() });
     assert!(desk.shows("The microphone was unplugged."));
     desk.press("Dismiss");
     assert_eq!(desk.sent(), [Command::DismissNotice { notice: 5 }]);
@@ -13,7 +13,7 @@ fn notices_are_shown_and_dismissed() {
 
 #[test]
 fn chinese_is_shown_when_it_is_chosen() {
-    let mut snapshot = made_up::idle();
+    let mut snapshot = fixture::idle();
     snapshot.settings.language = Language::SimplifiedChinese;
     let desk = Desk::new(snapshot);
     assert!(desk.shows("在此网络上"));
@@ -35,14 +35,14 @@ fn nameless(desk: &Desk<'_>) -> Vec<String> {
 
 #[test]
 fn everything_that_the_keyboard_reaches_has_a_name() {
-    let mut stranger = made_up::call(vec![made_up::participant(1, "Ana Lindqvist", true)]);
+    let mut stranger = fixture::call(vec![fixture::participant(1, "Ana Lindqvist", true)]);
     stranger.local_stream.camera_fault = Some(DeviceFault::Busy);
     let kind = NoticeKind::OwnLink;
     let screens = [
-        Snapshot { notices: vec![Notice { number: 1, kind }], ..made_up::idle() },
-        made_up::outgoing(true),
-        made_up::incoming(true, false),
-        made_up::ended(OutcomeKind::Unreachable),
+        Snapshot { notices: vec![Notice { number: 1, kind }], ..fixture::idle() },
+        fixture::outgoing(true),
+        fixture::incoming(true, false),
+        fixture::ended(OutcomeKind::Unreachable),
         stranger,
     ];
     for snapshot in screens {
@@ -50,7 +50,7 @@ fn everything_that_the_keyboard_reaches_has_a_name() {
         let desk = Desk::new(snapshot);
         assert_eq!(nameless(&desk), [""; 0], "{call}");
     }
-    let desk = Desk::new(made_up::idle());
+    let desk = Desk::new(fixture::idle());
     for opened in ["Calls", "People", "Show QR code"] {
         desk.press(opened);
         assert_eq!(nameless(&desk), [""; 0], "{opened}");
@@ -68,18 +68,18 @@ fn everything_that_the_keyboard_reaches_has_a_name() {
 
 #[test]
 fn painted_words_can_be_read_out() {
-    let desk = Desk::new(made_up::idle());
+    let desk = Desk::new(fixture::idle());
     for words in ["Your ID ", "Who would you like to see?", "Pick a person on the left."] {
         assert!(desk.shows(words), "{words}");
     }
     desk.harness.borrow().get_by_label_contains("Tomás Herrera, Blocked").click();
     desk.settle();
     assert!(desk.shows("You blocked Tomás Herrera."));
-    let mut call = made_up::conversation(vec![made_up::participant(1, "Ana Lindqvist", false)]);
-    let desk = Desk::new(camera_off(Snapshot { call: CallView::Conversation(call.clone()), ..made_up::idle() }));
+    let mut call = fixture::conversation(vec![fixture::participant(1, "Ana Lindqvist", false)]);
+    let desk = Desk::new(camera_off(Snapshot { call: CallView::Conversation(call.clone()), ..fixture::idle() }));
     assert!(desk.shows("Ana Lindqvist’s camera is off") && desk.shows("Your camera is off"));
     (call.status, call.connected_at) = (ConversationStatus::Connecting, None);
-    let desk = Desk::new(Snapshot { call: CallView::Conversation(call), ..made_up::idle() });
+    let desk = Desk::new(Snapshot { call: CallView::Conversation(call), ..fixture::idle() });
     assert!(desk.shows("Making a connection to Ana Lindqvist"));
 }
 
@@ -91,16 +91,16 @@ fn a_note_and_a_caller_are_announced() {
         let live = harness.query_all(By::new().predicate(|node| node.data().live().is_some()));
         live.filter_map(|node| node.accesskit_node().value()).collect::<Vec<_>>()
     };
-    assert_eq!(announced(made_up::incoming(true, true)), ["Ana Lindqvist", "would like a video call"]);
+    assert_eq!(announced(fixture::incoming(true, true)), ["Ana Lindqvist", "would like a video call"]);
     let notices = vec![Notice { number: 1, kind: NoticeKind::OwnLink }];
-    assert_eq!(announced(Snapshot { notices, ..made_up::idle() }).len(), 1);
+    assert_eq!(announced(Snapshot { notices, ..fixture::idle() }).len(), 1);
 }
 
 #[test]
 fn a_dialog_opens_with_the_keyboard_on_what_does_no_harm() {
-    let desk = Desk::new(made_up::ended(OutcomeKind::NoAnswer));
+    let desk = Desk::new(fixture::ended(OutcomeKind::NoAnswer));
     assert!(desk.harness.borrow().get_by_label("Close").is_focused());
-    let desk = Desk::new(made_up::idle());
+    let desk = Desk::new(fixture::idle());
     desk.press("Calls");
     desk.press("Clear the history");
     assert!(desk.harness.borrow().get_by_label("Cancel").is_focused());
@@ -115,7 +115,7 @@ fn faults_of_the_store_and_the_network_are_told_in_the_windows_language() {
         NoticeKind::PortTaken { entirely: false },
     ];
     let notices = (1..).zip(kinds).map(|(number, kind)| Notice { number, kind }).collect();
-    let mut snapshot = Snapshot { notices, ..made_up::idle() };
+    let mut snapshot = Snapshot { notices, ..fixture::idle() };
     snapshot.settings.language = Language::SimplifiedChinese;
     let desk = Desk::new(snapshot);
     assert!(desk.shows("磁盘已满") && desk.shows("无法查找此网络上的人"));
@@ -134,10 +134,10 @@ fn nothing_to_press_is_outside_of_the_smallest_window() {
 fn nothing_to_press_is_outside(size: Vec2) {
     for language in [Language::English, Language::SimplifiedChinese] {
         for mut snapshot in [
-            made_up::outgoing(true),
-            made_up::incoming(true, false),
-            made_up::ended(OutcomeKind::Unreachable),
-            made_up::call(vec![made_up::participant(1, "Wilhelmina Featherstonehaugh-Montgomery", true)]),
+            fixture::outgoing(true),
+            fixture::incoming(true, false),
+            fixture::ended(OutcomeKind::Unreachable),
+            fixture::call(vec![fixture::participant(1, "Wilhelmina Featherstonehaugh-Montgomery", true)]),
         ] {
             snapshot.settings.language = language;
             if let CallView::Incoming(view) = &mut snapshot.call {
@@ -161,7 +161,7 @@ fn nothing_to_press_is_outside(size: Vec2) {
 fn nothing_to_press_lies_over_anything_else_in_a_small_window() {
     let name = "W".repeat(64);
     for size in [(640.0, 400.0), (480.0, 360.0), (1000.0, 300.0), (330.0, 700.0)] {
-        for snapshot in [made_up::call(vec![made_up::participant(1, &name, true)]), made_up::idle()] {
+        for snapshot in [fixture::call(vec![fixture::participant(1, &name, true)]), fixture::idle()] {
             let desk = Desk::sized(snapshot, size.into());
             let harness = desk.harness.borrow();
             let buttons: Vec<(String, egui::Rect)> = harness
@@ -186,7 +186,7 @@ fn the_words_about_a_call_with_somebody_of_a_long_name_stay_inside() {
     for name in ["W".repeat(64), "Wi ".repeat(21), "宽".repeat(64)] {
         for size in [(720.0, 480.0), (640.0, 400.0), (480.0, 360.0)] {
             for kind in [OutcomeKind::Missed, OutcomeKind::Unreachable, OutcomeKind::Ended(DisconnectReason::Lost)] {
-                let mut snapshot = made_up::ended(kind);
+                let mut snapshot = fixture::ended(kind);
                 if let Some(outcome) = &mut snapshot.outcome {
                     outcome.name.clone_from(&name);
                 }
@@ -244,7 +244,7 @@ fn only_the_catalogue_holds_texts_for_people() {
 
 #[test]
 fn every_text_has_its_glyphs() {
-    let snapshot = made_up::idle();
+    let snapshot = fixture::idle();
     let desk = Desk::new(snapshot);
     let harness = desk.harness.borrow();
     for language in [Language::English, Language::SimplifiedChinese] {

@@ -78,8 +78,8 @@ fn plane_sizes(width: usize, height: usize, subsamp: Subsamp) -> ((usize, usize)
 }
 
 /// The part of `bytes` that is a JPEG picture, from SOI to EOI (ISO/IEC 10918-1, B.1.1). A camera's MJPEG buffer is as
-/// long as its allocation, with what an earlier picture left behind the end. Segments are skipped by their lengths, so
-/// that a thumbnail inside one does not end the picture early.
+/// long as its allocation, with the rest of an earlier picture behind the end. Segments are skipped by their lengths,
+/// so that a thumbnail inside one does not end the picture early.
 fn extent(bytes: &[u8]) -> Option<&[u8]> {
     if !bytes.starts_with(&[0xff, 0xd8]) {
         return None;

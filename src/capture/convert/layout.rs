@@ -16,7 +16,7 @@ pub struct Layout {
     pub width: usize,
     /// Height in pixels.
     pub height: usize,
-    /// Bytes from one row of the first plane to the next; drivers pad rows to what their hardware likes. 0 for MJPEG.
+    /// Bytes from one row of the first plane to the next; drivers pad rows as their hardware needs. 0 for MJPEG.
     pub stride: usize,
     /// True when Y, U and V take all values from 0 to 255, as JPEG's always do. RGB's never do.
     pub full_range: bool,

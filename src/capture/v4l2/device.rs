@@ -86,7 +86,7 @@ impl Device {
         unsafe { v4l::v4l2::ioctl(self.descriptor(), request.number, std::ptr::from_mut(argument).cast()) }
     }
 
-    /// Makes a call whose failure ends what is being done.
+    /// Makes a call whose failure ends the operation.
     pub(super) fn demand<T>(&self, request: &Request<T>, argument: &mut T) -> Result<(), BackendError> {
         self.call(request, argument).map_err(|error| BackendError::of(&error, request.name))
     }
@@ -145,7 +145,7 @@ impl Plain for v4l2_buffer {}
 impl Plain for v4l2_requestbuffers {}
 impl Plain for v4l2_streamparm {}
 
-/// A structure with every bit 0, as the kernel wants what is not set.
+/// A structure with every bit 0, as the kernel expects of unset fields.
 pub(super) fn zeroed<T: Plain>() -> T {
     // SAFETY: the types that are `Plain` hold numbers, arrays and unions of them, and pointers that may be null.
     unsafe { std::mem::zeroed() }

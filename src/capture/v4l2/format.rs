@@ -13,7 +13,7 @@ use crate::capture::mode::{CameraMode, Encoding};
 use super::device::{CAPTURE, Device, G_FMT, S_FMT, S_PARM, TRY_FMT, zeroed};
 use super::offer::rate_of;
 
-/// Modes that are tried when a device refuses what it has itself offered.
+/// Modes that are tried when a device refuses one that it has itself offered.
 const MODES_TRIED: usize = 4;
 
 /// The formats that can be converted.
@@ -56,7 +56,7 @@ pub(super) fn name_of(fourcc: u32) -> String {
     }
 }
 
-/// A whole request for a format; what is not set is the driver's choice.
+/// A whole request for a format; unset fields are the driver's choice.
 fn format(fourcc: u32, (width, height): (u32, u32)) -> v4l2_format {
     let pix = v4l2_pix_format { width, height, pixelformat: fourcc, priv_: V4L2_PIX_FMT_PRIV_MAGIC, ..zeroed() };
     v4l2_format { type_: CAPTURE, fmt: v4l2_format__bindgen_ty_1 { pix } }
@@ -115,7 +115,7 @@ fn fourccs_of(encoding: Encoding) -> impl Iterator<Item = u32> {
     FORMATS.iter().filter(move |(_, of)| *of == encoding).map(|(name, _)| u32::from_le_bytes(**name))
 }
 
-/// Sets a format; the layout of what the driver made of it.
+/// Sets a format; returns the layout that the driver chose.
 fn set_format(device: &Device, fourcc: u32, size: (u32, u32)) -> Result<(Encoding, Layout), BackendError> {
     let mut asked = format(fourcc, size);
     device.demand(&S_FMT, &mut asked)?;

@@ -1,4 +1,4 @@
-//! A camera's own account of what it can do: pixel formats, the sizes of each, the frame rates of each size.
+//! Capabilities of a camera: pixel formats, the sizes of each, the frame rates of each size.
 
 use v4l::v4l_sys::{
     v4l2_fmtdesc, v4l2_fract, v4l2_frmivalenum, v4l2_frmivaltypes_V4L2_FRMIVAL_TYPE_DISCRETE, v4l2_frmsizeenum,
@@ -85,7 +85,7 @@ fn sizes_of(listed: &v4l2_frmsizeenum) -> Vec<(u32, u32)> {
     )
 }
 
-/// The sizes of a driver that lists none: what it makes of the presets' sizes, or else what is set now.
+/// The sizes of a driver that lists none: its answers to the presets' sizes, or else the present size.
 fn unlisted_sizes(device: &Device, fourcc: u32) -> Vec<(u32, u32)> {
     let tried: Vec<_> = Preset::ALL.iter().filter_map(|preset| try_size(device, fourcc, preset.size())).collect();
     if tried.is_empty() { current_size(device).into_iter().collect() } else { tried }

@@ -45,7 +45,7 @@ impl Stream {
     }
 
     /// Waits for the next buffer, for as long as the camera takes. `None`: it holds no whole picture. The driver says
-    /// so (a transfer failed), or it is shorter than its picture; what else lies in it is of an earlier one.
+    /// so (a transfer failed), or it is shorter than its picture; the rest of it belongs to an earlier one.
     pub fn next(&mut self) -> Result<Option<RawPicture<'_>>, BackendError> {
         if let Some(index) = self.held {
             self.queue(index)?;
@@ -78,7 +78,7 @@ impl Stream {
         }
     }
 
-    /// Waits until a buffer is filled or the device is gone; what `poll` says.
+    /// Waits until a buffer is filled or the device is gone; returns the events of `poll`.
     fn wait(&self) -> io::Result<libc::c_short> {
         let mut waited = libc::pollfd { fd: self.device.descriptor(), events: libc::POLLIN, revents: 0 };
         // SAFETY: one valid structure, as the count says.
@@ -90,7 +90,7 @@ impl Stream {
         self.device.demand(&QBUF, &mut buffer(index))
     }
 
-    /// Has the driver make `count` buffers (none: give back what it has made); how many it made.
+    /// Has the driver make `count` buffers (none: free all); returns their number.
     fn request_buffers(&self, count: u32) -> Result<u32, BackendError> {
         let mut request = v4l2_requestbuffers { count, type_: CAPTURE, memory: MMAP, ..zeroed() };
         self.device.demand(&REQBUFS, &mut request)?;

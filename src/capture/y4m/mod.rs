@@ -42,8 +42,8 @@ impl<R: BufRead> Y4mReader<R> {
         self.header
     }
 
-    /// Reads the next picture into `picture`, whose length must be `frame_len()`. False at the end of the film: after
-    /// the last whole picture, whatever follows it. Without a whole picture it fails.
+    /// Reads the next picture into `picture`, whose length must be `frame_len()`. False at the end of the film, which
+    /// is after the last whole picture. Without a whole picture it fails.
     pub fn read_frame(&mut self, picture: &mut [u8]) -> Result<bool, DeviceReason> {
         if self.find_frame()? && self.read_whole(picture)? {
             self.pictures += 1;
@@ -103,7 +103,7 @@ impl<W: Write> Y4mWriter<W> {
         self.output.write_all(picture.as_bytes())
     }
 
-    /// Writes out what still waits.
+    /// Writes out the buffered bytes.
     pub fn finish(mut self) -> std::io::Result<()> {
         self.output.flush()
     }
@@ -117,7 +117,7 @@ enum Line<'a> {
     Cut(&'a [u8]),
 }
 
-/// Reads a line into `line`, in place of what is there.
+/// Reads a line into `line`, replacing its content.
 fn read_line<'a>(input: &mut impl BufRead, line: &'a mut Vec<u8>) -> Result<Line<'a>, DeviceReason> {
     line.clear();
     input.take(MAX_LINE).read_until(b'\n', line).map_err(|error| DeviceReason::of_file(&error))?;

@@ -62,7 +62,7 @@ impl HeadlessChild {
         Ok(())
     }
 
-    /// Waits for the first event that `pick` takes, dropping those before it; returns what it made and the moment when
+    /// Waits for the first event that `pick` takes, dropping those before it; returns its result and the moment when
     /// the event was read.
     pub fn wait<T>(
         &self,

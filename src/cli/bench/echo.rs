@@ -1,4 +1,4 @@
-//! `visavis bench echo`: how much of an echo is taken out in four synthetic rooms, and how much of the person stays.
+//! `visavis bench echo`: echo return loss enhancement in four synthetic rooms, and the damage to the near voice.
 //!
 //! The far end speaks for 30 s; the person in the room speaks too, from the 20th second on.
 

@@ -14,7 +14,7 @@ mod temporary;
 
 use clap::Subcommand;
 
-/// What to measure.
+/// The measurement.
 #[derive(Debug, Subcommand)]
 pub enum Bench {
     /// Two processes on this computer, a real call on the loopback interface

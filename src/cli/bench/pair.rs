@@ -12,7 +12,7 @@ use crate::store::DeviceChoice;
 use super::child::HeadlessChild;
 use super::temporary::TemporaryDirectory;
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const STEP_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Older pictures are misread ones.
 const OLDEST_MS: f64 = 2500.0;
@@ -37,7 +37,7 @@ pub struct Call {
     pub setup_callee: Duration,
 }
 
-/// What one side's tile got.
+/// Pictures at one side's tile.
 #[derive(Clone, Debug, Default)]
 pub struct Trace {
     /// From capture to the tile, in ms, of the pictures that could be read.
@@ -79,34 +79,34 @@ impl Pair {
     pub fn call(&mut self, preset: Preset, fps: u32) -> anyhow::Result<Call> {
         let Self { caller, callee, .. } = self;
         let ready = |event| if let Event::Ready { id, .. } = event { Some(id) } else { None };
-        let (_, caller_id) = caller.wait("ready", PATIENCE, ready)?;
-        let (_, callee_id) = callee.wait("ready", PATIENCE, ready)?;
-        caller.wait("the callee's presence", PATIENCE, |event| {
+        let (_, caller_id) = caller.wait("ready", STEP_TIMEOUT, ready)?;
+        let (_, callee_id) = callee.wait("ready", STEP_TIMEOUT, ready)?;
+        caller.wait("the callee's presence", STEP_TIMEOUT, |event| {
             matches!(event, Event::Contact { id, online: true, .. } if id == callee_id).then_some(())
         })?;
         let stream =
             Command::CreateStream { audio: true, video: VideoChoice::On(preset), max_fps: Some(fps), max_kbps: None };
         for side in [&mut *caller, &mut *callee] {
             side.send(&stream)?;
-            side.wait("local_stream", PATIENCE, |event| matches!(event, Event::LocalStream { .. }).then_some(()))?;
+            side.wait("local_stream", STEP_TIMEOUT, |event| matches!(event, Event::LocalStream { .. }).then_some(()))?;
         }
         let video = VideoChoice::On(preset);
         caller.send(&Command::Invite { to: callee_id, user_data: String::new(), audio: true, video })?;
-        let (_, invite) = callee.wait("the invite", PATIENCE, |event| match event {
+        let (_, invite) = callee.wait("the invite", STEP_TIMEOUT, |event| match event {
             Event::Invite { invite, from, .. } if from == caller_id => Some(invite),
             _ => None,
         })?;
         let (answered, answered_unix_micros) = (Instant::now(), barcode::unix_micros());
         callee.send(&Command::Accept { invite, audio: true, video })?;
         let first_frame = |event| matches!(event, Event::FirstFrame { .. }).then_some(());
-        let (at_callee, ()) = callee.wait("the callee's first picture", PATIENCE, first_frame)?;
-        let (at_caller, ()) = caller.wait("the caller's first picture", PATIENCE, first_frame)?;
+        let (at_callee, ()) = callee.wait("the callee's first picture", STEP_TIMEOUT, first_frame)?;
+        let (at_caller, ()) = caller.wait("the caller's first picture", STEP_TIMEOUT, first_frame)?;
         self.others = Some([callee_id, caller_id]);
         let (setup, setup_callee) = (at_callee.max(at_caller) - answered, at_callee - answered);
         Ok(Call { answered, answered_unix_micros, setup, setup_callee })
     }
 
-    /// Both sides note from now on what their tiles get.
+    /// Both sides trace the pictures at their tiles from now on.
     pub fn start_trace(&mut self) -> anyhow::Result<()> {
         self.trace(true)
     }
@@ -117,7 +117,7 @@ impl Pair {
         Ok([self.caller.trace()?, self.callee.trace()?])
     }
 
-    /// Both sides save what their tiles show; the files, which `number` tells from those of other times.
+    /// Both sides save the pictures of their tiles; `number` names the files.
     pub fn save_pictures(&mut self, number: usize) -> anyhow::Result<[PathBuf; 2]> {
         let [callee, caller] = self.others.ok_or_else(|| anyhow::anyhow!("There is no call yet."))?;
         let files = self.profiles.each_ref().map(|folder| folder.path().join(format!("{number}.y4m")));
@@ -144,7 +144,7 @@ impl Pair {
 
 impl HeadlessChild {
     fn trace(&self) -> anyhow::Result<Trace> {
-        let (_, trace) = self.wait("the trace", PATIENCE, |event| match event {
+        let (_, trace) = self.wait("the trace", STEP_TIMEOUT, |event| match event {
             Event::FrameTrace { shown, times } => Some(Ok(Trace { delays: delays(&shown).collect(), times })),
             Event::ConversationDisconnected { .. } => Some(Err(anyhow::anyhow!("The call ended by itself."))),
             _ => None,

@@ -1,4 +1,4 @@
-//! What the operating system says of a process and of the machine: CPU seconds and memory (Linux's /proc).
+//! Figures of the operating system about a process and the machine: CPU seconds and memory (Linux's /proc).
 
 use std::path::PathBuf;
 
@@ -28,7 +28,7 @@ pub fn memory_mib(pid: u32) -> anyhow::Result<(f64, f64)> {
     field("Rss:").zip(field("Pss:")).context("unreadable memory statistics")
 }
 
-/// What a process holds.
+/// Resources of a process.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Resources {
     /// Memory that no file backs (heap and stacks), in MiB.
@@ -39,7 +39,7 @@ pub struct Resources {
     pub descriptors: f64,
 }
 
-/// What a process holds now.
+/// Resources of a process at this moment.
 pub fn resources(pid: u32) -> anyhow::Result<Resources> {
     let text = read(pid, "status")?;
     let field = |name: &str| {

@@ -1,12 +1,12 @@
-//! How bright the paper is at each place of a picture, so that a code under a shadow can be told from the shadow.
+//! Brightness of the paper at each place of a picture, so that a code under a shadow can be told from the shadow.
 //!
 //! It is found by a morphological closing: the greatest value of a square around each pixel, and of these the least.
 //! Dark areas smaller than the square go; the edge of a shadow, which is larger, stays as sharp as it is.
 
 use image::{GrayImage, Luma};
 
-/// The picture with 1 for what is dark against the light of its place, 0 for the rest. Everything dark that is less than
-/// `side` pixels wide is taken for ink.
+/// The picture with 1 for pixels that are dark against the light of their place, 0 for the rest. Everything dark that
+/// is less than `side` pixels wide is taken for ink.
 pub(super) fn ink(picture: &GrayImage, side: u32) -> GrayImage {
     let paper = closing(picture, side.max(3) | 1);
     let (width, height) = picture.dimensions();

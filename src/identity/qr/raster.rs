@@ -1,7 +1,7 @@
-//! The picture that the code finder works on: cheap to copy, and with an end to the work that it gives.
+//! The picture that the code finder works on: cheap to copy, and with a bound on the finder's work.
 //!
-//! The finder marks what it has seen in the picture, and tries each group of three finder patterns on a copy. In a picture
-//! full of such patterns the groups are billions; a stranger may send one.
+//! The finder marks visited pixels in the picture, and tries each group of three finder patterns on a copy. In a
+//! picture full of such patterns the groups are billions; a stranger may send one.
 
 use std::cell::Cell;
 use std::panic::resume_unwind;
@@ -68,7 +68,7 @@ impl Work {
 }
 
 impl Drop for Work {
-    /// Gives back what was not needed.
+    /// Gives back unused work.
     fn drop(&mut self) {
         self.left_in_all.set(self.left_in_all.get() + self.left.get());
     }

@@ -1,7 +1,7 @@
 //! Header of a WAV file: the chunks of RIFF, RF64 and BW64 (EBU Tech 3306, ITU-R BS.2088) and of RIFX.
 //!
 //! A file is somebody else's data, and its sizes are often wrong: recorders that were killed leave 0, programs that
-//! write into a pipe the largest number, downloads end early. The sound is what there is.
+//! write into a pipe the largest number, downloads end early. The sound ends where the file does.
 
 use std::io::{Read, Seek, SeekFrom};
 
@@ -212,7 +212,7 @@ impl Format {
     }
 }
 
-/// Bytes of a sample's container: what a block of all channels says, where it is plausible.
+/// Bytes of a sample's container, derived from a block of all channels where that is plausible.
 fn container(bits: u64, block: u64, channels: u16, is_consistent: bool) -> u64 {
     let (least, channels) = (bits.div_ceil(8), u64::from(channels));
     if is_consistent && block.is_multiple_of(channels) && block / channels >= least { block / channels } else { least }

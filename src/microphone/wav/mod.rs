@@ -1,9 +1,9 @@
-//! The microphone that is a WAV file, played again and again: any rate, channels and sample width, to the end of what
-//! there is, whatever its header says of sizes.
+//! The microphone that is a WAV file, played again and again: any rate, channels and sample width, up to the end of the
+//! file even where its header gives another size.
 //!
-//! Read here, because kept libraries refuse what players play: `hound` reads no padding and takes valid bits from the
-//! bottom, `symphonia` (0.6) reads neither RF64 nor a recording whose recorder was killed. The file is read as it is
-//! played, so a long one takes no memory. Runs on the microphone thread.
+//! Read here, because kept libraries refuse files that players play: `hound` reads no padding and takes valid bits from
+//! the bottom, `symphonia` (0.6) reads neither RF64 nor a recording whose recorder was killed. The file is read as it
+//! is played, so a long one takes no memory. Runs on the microphone thread.
 
 mod header;
 mod sample;
@@ -104,7 +104,7 @@ impl<R: Read + Seek> WavLoop<R> {
     }
 }
 
-/// Plays what a file holds for some frames, for the fuzzer.
+/// Plays a file for some frames, for the fuzzer.
 pub fn fuzz_wav(bytes: &[u8]) {
     const FRAMES: usize = 16;
     let Ok(mut sound) = WavLoop::new(Cursor::new(bytes)) else { return };

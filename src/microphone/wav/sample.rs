@@ -28,7 +28,7 @@ impl Coding {
     }
 }
 
-/// Left-justified, as the format says: what counts is at the top of the container.
+/// Left-justified, as the format requires: the valid bits are at the top of the container.
 fn integer(little: &[u8], valid: u32) -> f32 {
     let mut top = [0; 4];
     top[4 - little.len()..].copy_from_slice(little);

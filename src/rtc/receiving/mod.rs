@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use tokio::sync::{mpsc, watch};
 
 use crate::media::{MediaTime, PictureSink, SoundSink};
+use crate::rtc::connection_state::ConnectionState;
 use crate::rtc::deadline;
 use crate::rtc::stats::Counters;
 use crate::rtc::stream::{Arrival, AudioReceive, VideoReceive, VideoReceiveOutput};
@@ -49,10 +50,10 @@ pub(in crate::rtc) async fn receive_video(
     arrivals: mpsc::Receiver<Arrival>,
     signals: VideoSignals,
     mut sink: Box<dyn PictureSink>,
-    counters: Arc<Counters>,
+    state: ConnectionState,
     plis: KeyframeRequests,
 ) {
-    drive_video(arrivals, signals, &mut *sink, &counters, plis).await;
+    drive_video(arrivals, signals, &mut *sink, &state, plis).await;
     if tokio::task::spawn_blocking(move || sink.finish()).await.is_err() {
         tracing::warn!("a sink of pictures was not waited for");
     }
@@ -62,7 +63,7 @@ async fn drive_video(
     mut arrivals: mpsc::Receiver<Arrival>,
     signals: VideoSignals,
     sink: &mut dyn PictureSink,
-    counters: &Counters,
+    state: &ConnectionState,
     plis: KeyframeRequests,
 ) {
     let VideoSignals { mut connected, mut interruptions, mut keyframe_requests } = signals;
@@ -84,7 +85,7 @@ async fn drive_video(
             }
             Some(()) = keyframe_requests.recv() => video.need_keyframe(),
         }
-        video.set_rtt(counters.round_trip());
+        video.set_rtt(state.path.rtt());
         let now = MediaTime::now();
         while let Some(output) = video.poll(now) {
             match output {
@@ -99,6 +100,7 @@ async fn drive_video(
             }
         }
         let stats = video.stats();
+        let counters = &state.counters;
         counters.video_bytes_received.store(stats.payload_bytes, Relaxed);
         counters.frames_received.store(stats.pictures, Relaxed);
         counters.packets_lost.store(stats.packets_lost, Relaxed);

@@ -12,7 +12,6 @@
 //! argument.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
@@ -24,8 +23,8 @@ use super::fec::repaired_by;
 use super::redundancy::THIN;
 use crate::jitter_buffer::repair_wait;
 use crate::media::{count_near, first_count};
+use crate::rtc::connection_state::ConnectionState;
 use crate::rtc::stage::{Passing, Stage};
-use crate::rtc::stats::Counters;
 
 /// A packet may be overtaken by others for so long before it counts as missing.
 const OVERTAKEN: Duration = Duration::from_millis(5);
@@ -52,7 +51,7 @@ const WORTH_REPAIRING: u64 = 32;
 
 /// Asks for what is missing in the streams that support it.
 pub(in crate::rtc) struct NackGenerator {
-    counters: Arc<Counters>,
+    state: ConnectionState,
     /// SSRC that the requests come from.
     sender_ssrc: u32,
     streams: HashMap<u32, Stream>,
@@ -104,20 +103,20 @@ struct Pace {
 }
 
 impl NackGenerator {
-    pub(in crate::rtc) fn new(counters: Arc<Counters>, sender_ssrc: u32) -> Self {
-        Self { counters, sender_ssrc, streams: HashMap::new(), protected: HashMap::new() }
+    pub(in crate::rtc) fn new(state: &ConnectionState, sender_ssrc: u32) -> Self {
+        Self { state: state.clone(), sender_ssrc, streams: HashMap::new(), protected: HashMap::new() }
     }
 
     fn ask(&mut self, now: Instant, passing: &mut Passing) {
-        let known = self.counters.round_trip();
+        let known = self.state.path.rtt();
         let round_trip = if known.is_zero() { UNKNOWN_ROUND_TRIP } else { known };
-        let margin = MARGIN.max(self.counters.round_trip_variation());
+        let margin = MARGIN.max(self.state.path.rtt_variation());
         // A thin path has no room for it.
-        let twice = self.counters.target_bps.load(Relaxed) >= THIN;
+        let twice = self.state.path.media_bps() >= THIN;
         let pace = Pace { again: round_trip + margin, wait: repair_wait(known), twice };
         for (&media_ssrc, stream) in &mut self.streams {
             let wanted = stream.take_due(now, pace);
-            self.counters.packets_missed.fetch_add(std::mem::take(&mut stream.missed), Relaxed);
+            self.state.counters.packets_missed.fetch_add(std::mem::take(&mut stream.missed), Relaxed);
             if wanted.is_empty() {
                 continue;
             }
@@ -211,7 +210,7 @@ impl Stage for NackGenerator {
             let (header, protected) = (&packet.header, self.protected.get(&packet.header.ssrc));
             if let Some(stream) = self.streams.get_mut(&header.ssrc) {
                 stream.arrived(header.sequence_number, header.timestamp, message.now);
-                self.counters.packets_expected.fetch_add(std::mem::take(&mut stream.expected), Relaxed);
+                self.state.counters.packets_expected.fetch_add(std::mem::take(&mut stream.expected), Relaxed);
             } else if let Some(stream) = protected.and_then(|ssrc| self.streams.get_mut(ssrc))
                 && let Some((end, last)) = repaired_by(&packet.payload)
             {

@@ -115,7 +115,8 @@ mod tests {
     #[test]
     fn a_repaired_packet_is_not_asked_for_again() {
         let start = Instant::now();
-        let generator = crate::rtc::repair::nack::NackGenerator::new(std::sync::Arc::default(), 7);
+        let generator =
+            crate::rtc::repair::nack::NackGenerator::new(&crate::rtc::connection_state::ConnectionState::default(), 7);
         let mut chain = Registry::new()
             .with(RetransmissionUnwrapper::slot(), Staged::new(RetransmissionUnwrapper::default()))
             .with(Slot::NackGenerator, Staged::new(generator))

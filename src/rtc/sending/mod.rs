@@ -17,10 +17,10 @@ use webrtc::media_stream::track_local::TrackLocal;
 use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
 
 use crate::media::{MediaTime, OutgoingPicture, OutgoingSound, Spacing, VideoBudget};
+use crate::rtc::connection_state::ConnectionState;
 use crate::rtc::engine::{Events, PeerEvent};
 use crate::rtc::negotiation::description_sdp::{OPUS_PAYLOAD_TYPE, StreamNumbers};
 use crate::rtc::repair::redundancy::CopiesWanted;
-use crate::rtc::stats::Counters;
 use paced_video::PacedVideo;
 use packetizer::AudioPacketizer;
 
@@ -48,7 +48,7 @@ pub(in crate::rtc) struct MediaQueues {
     awaiting_keyframe: AtomicBool,
     /// Held for a moment by the encoder's thread alone, and only while a keyframe is missing.
     keyframe_requests: Mutex<Spacing>,
-    counters: Arc<Counters>,
+    state: ConnectionState,
     /// Weak: the handles of a peer do not keep alive what its owner's closure holds, such as a handle.
     events: Weak<dyn Fn(PeerEvent) + Send + Sync>,
 }
@@ -66,7 +66,7 @@ pub(in crate::rtc) struct NumberedSound {
     pub(in crate::rtc) sound: OutgoingSound,
 }
 
-pub(in crate::rtc) fn queues(counters: Arc<Counters>, events: &Events) -> (MediaQueues, MediaReceivers) {
+pub(in crate::rtc) fn queues(state: &ConnectionState, events: &Events) -> (MediaQueues, MediaReceivers) {
     let (video, video_receiver) = mpsc::channel(VIDEO_QUEUE);
     let (audio, audio_receiver) = mpsc::channel(AUDIO_QUEUE);
     let queues = MediaQueues {
@@ -76,7 +76,7 @@ pub(in crate::rtc) fn queues(counters: Arc<Counters>, events: &Events) -> (Media
         open: AtomicBool::new(false),
         awaiting_keyframe: AtomicBool::new(true),
         keyframe_requests: Mutex::new(Spacing::new(KEYFRAME_REQUEST_INTERVAL)),
-        counters,
+        state: state.clone(),
         events: Arc::downgrade(events),
     };
     (queues, MediaReceivers { video: video_receiver, audio: audio_receiver })
@@ -100,7 +100,7 @@ impl MediaQueues {
             self.awaiting_keyframe.store(false, Relaxed);
             return;
         }
-        self.counters.frames_dropped.fetch_add(1, Relaxed);
+        self.state.counters.frames_dropped.fetch_add(1, Relaxed);
         if open {
             self.awaiting_keyframe.store(true, Relaxed);
             let mut requests = self.keyframe_requests.lock().unwrap_or_else(PoisonError::into_inner);
@@ -115,15 +115,15 @@ impl MediaQueues {
         if !self.open.load(Relaxed) {
             return None;
         }
-        let level = self.counters.far_level();
-        let target = self.counters.target_bps.load(Relaxed);
+        let level = self.state.far.video_level();
+        let target = self.state.path.media_bps();
         if target == 0 {
             return Some(VideoBudget { level, ..VideoBudget::UNLIMITED });
         }
-        let sound = SOUND_KBPS + COPY_KBPS * self.counters.sound_copies(now);
+        let sound = SOUND_KBPS + COPY_KBPS * self.state.audio.red_copies(now);
         let video = (target as f64 / 1000.0 - f64::from(sound)) * PAYLOAD_SHARE;
         let waiting = self.video.max_capacity() - self.video.capacity();
-        let behind = waiting > MAX_WAITING || self.counters.flight.held_until(now).is_some();
+        let behind = waiting > MAX_WAITING || self.state.path.held_until(now).is_some();
         Some(VideoBudget { kbps: video.max(0.0) as u32, behind, level, ..VideoBudget::UNLIMITED })
     }
 
@@ -150,7 +150,7 @@ pub(in crate::rtc) async fn run(
     video_track: Arc<TrackLocalStaticRTP>,
     audio_track: Arc<TrackLocalStaticRTP>,
     streams: StreamNumbers,
-    counters: Arc<Counters>,
+    state: ConnectionState,
     random: [u64; 2],
 ) {
     let mut video = PacedVideo::new(streams.video, random[0], MediaTime::now());
@@ -162,24 +162,24 @@ pub(in crate::rtc) async fn run(
             () = is_closed(&mut closed) => return,
             Some(sound) = media.audio.recv() => {
                 let now = MediaTime::now();
-                let packet = audio.packetize(&sound, counters.copies(&mut copies, now));
-                counters.sound_send_delay_us.store(now.since(sound.sound.captured_at).as_micros() as u64, Relaxed);
+                let packet = audio.packetize(&sound, state.red_copies(&mut copies, now));
+                state.audio.set_capture_delay(now.since(sound.sound.captured_at));
                 let Some(taken) = unless_closed(&mut closed, audio_track.write_rtp(packet)).await else { return };
                 if taken.is_ok() {
-                    counters.audio_packets_sent.fetch_add(1, Relaxed);
+                    state.counters.audio_packets_sent.fetch_add(1, Relaxed);
                 }
             }
-            () = counters.flight.reported.notified(), if video.is_held(&counters, MediaTime::now()) => {}
-            () = sleep_until(video.due(&counters, MediaTime::now())), if video.is_leaving() => {
-                video.advance(counters.target_bps.load(Relaxed), MediaTime::now());
+            () = state.path.feedback(), if video.is_held(&state, MediaTime::now()) => {}
+            () = sleep_until(video.due(&state, MediaTime::now())), if video.is_leaving() => {
+                video.advance(state.path.media_bps(), MediaTime::now());
                 while let Some(packet) = video.next_packet() {
                     // Hanging up does not wait for the rest of a frame.
                     let Some(taken) = unless_closed(&mut closed, video_track.write_rtp(packet)).await else { return };
                     video.note(taken.is_ok());
                 }
-                video.count(&counters, MediaTime::now());
+                video.count(&state, MediaTime::now());
             }
-            Some(unit) = media.video.recv(), if !video.is_leaving() => video.start(unit, &counters),
+            Some(unit) = media.video.recv(), if !video.is_leaving() => video.start(unit, &state),
         }
     }
 }
@@ -230,7 +230,7 @@ mod tests {
             assert_eq!(event, PeerEvent::KeyframeRequested);
             counted.fetch_add(1, Relaxed);
         });
-        let (queues, mut receivers) = queues(Arc::default(), &events);
+        let (queues, mut receivers) = queues(&ConnectionState::default(), &events);
         queues.set_open(true);
         assert_eq!(requests.load(Relaxed), 1, "a new connection");
         for number in 0..VIDEO_QUEUE as u64 {

@@ -11,8 +11,8 @@ use rtc::shared::marshal::MarshalSize;
 use super::pacer::Pacer;
 use super::packetizer::VideoPacketizer;
 use crate::media::{MediaTime, OutgoingPicture};
+use crate::rtc::connection_state::ConnectionState;
 use crate::rtc::negotiation::description_sdp::H264_PAYLOAD_TYPE;
-use crate::rtc::stats::Counters;
 
 /// Takes one access unit after the other, and gives its packets when they may leave.
 pub(in crate::rtc) struct PacedVideo {
@@ -42,20 +42,23 @@ impl PacedVideo {
     }
 
     /// They wait for a report of earlier ones.
-    pub(in crate::rtc) fn is_held(&self, counters: &Counters, now: MediaTime) -> bool {
-        self.is_leaving() && counters.flight.held_until(now).is_some()
+    pub(in crate::rtc) fn is_held(&self, state: &ConnectionState, now: MediaTime) -> bool {
+        self.is_leaving() && state.path.held_until(now).is_some()
     }
 
     /// When the next of them may leave, as far as is known at `now`.
-    pub(in crate::rtc) fn due(&self, counters: &Counters, now: MediaTime) -> MediaTime {
-        counters.flight.held_until(now).unwrap_or_else(|| self.pacer.due())
+    pub(in crate::rtc) fn due(&self, state: &ConnectionState, now: MediaTime) -> MediaTime {
+        state.path.held_until(now).unwrap_or_else(|| self.pacer.due())
     }
 
     /// Begins with an access unit; the one before has left.
-    pub(in crate::rtc) fn start(&mut self, unit: OutgoingPicture, counters: &Counters) {
+    pub(in crate::rtc) fn start(&mut self, unit: OutgoingPicture, state: &ConnectionState) {
         let mut packets = Vec::from(std::mem::take(&mut self.packets));
         self.packetizer.packetize(&unit, &mut packets);
-        counters.keyframe_leaves(unit.keyframe && !packets.is_empty());
+        if let Some(first) = packets.first().filter(|_| unit.keyframe) {
+            state.video.mark_keyframe(first.header.sequence_number);
+            state.video.keyframe_leaves();
+        }
         (self.packets, self.unit, self.taken) = (packets.into(), Some(unit), true);
     }
 
@@ -77,15 +80,15 @@ impl PacedVideo {
     }
 
     /// Counts the frame once its last packet has left.
-    pub(in crate::rtc) fn count(&mut self, counters: &Counters, now: MediaTime) {
+    pub(in crate::rtc) fn count(&mut self, state: &ConnectionState, now: MediaTime) {
         let Some(unit) = self.unit.take_if(|_| self.packets.is_empty()) else { return };
         if unit.keyframe {
-            counters.keyframe_left(now);
+            state.video.keyframe_left(now);
         }
         if self.taken {
-            counters.frames_sent.fetch_add(1, Relaxed);
-            counters.video_bytes_sent.fetch_add(unit.data.len() as u64, Relaxed);
-            counters.send_delay_us.store(now.since(unit.captured_at).as_micros() as u64, Relaxed);
+            state.counters.frames_sent.fetch_add(1, Relaxed);
+            state.counters.video_bytes_sent.fetch_add(unit.data.len() as u64, Relaxed);
+            state.video.set_capture_delay(now.since(unit.captured_at));
         }
     }
 }

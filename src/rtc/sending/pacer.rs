@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use crate::media::MediaTime;
-use crate::rtc::congestion::START_BPS;
+use crate::rtc::bwe::START_BPS;
 
 /// Packets leave faster than the target by this factor: frames differ in size, and the mean is the encoder's business.
 const HEADROOM: f64 = 1.3;

@@ -29,7 +29,7 @@ fn a_strangers_datagrams_disturb_no_call() {
             }
         });
         let camera = connect(&offerer, &answerer, 320, 180);
-        assert!(eventually(&[&offerer, &answerer], &camera, PATIENCE, || {
+        assert!(eventually(&[&offerer, &answerer], &camera, TIMEOUT, || {
             [&offerer, &answerer].iter().all(|side| side.frames_decoded() >= 3)
         }));
         stop.store(true, Relaxed);

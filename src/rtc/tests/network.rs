@@ -32,7 +32,7 @@ fn after_a_hundred_losses(percent: u64) -> (PeerStats, PeerStats, u64) {
     let lossy = Engine::new(runtime.handle().clone(), Some(LOOPBACK)).with_impairment(lossy);
     let (offerer, answerer) = call(&lossy, &engine);
     let camera = connect(&offerer, &answerer, 640, 360);
-    assert!(eventually(&[&offerer, &answerer], &camera, PATIENCE, || lost.load(Relaxed) >= 100));
+    assert!(eventually(&[&offerer, &answerer], &camera, TIMEOUT, || lost.load(Relaxed) >= 100));
     let counted = (offerer.peer.stats(), answerer.peer.stats(), lost.load(Relaxed));
     eprintln!("{percent} % loss, {} lost: {:#?}\n{:#?}", counted.2, counted.0, counted.1);
     drop(camera);
@@ -81,12 +81,12 @@ fn without_repairs_the_picture_comes_back_with_a_keyframe() {
     let keyframes = camera.encoding.stats().keyframes;
     burst.store(true, Relaxed);
     assert!(
-        eventually(&[&offerer, &answerer], &camera, PATIENCE, || lost.load(Relaxed) >= 40),
+        eventually(&[&offerer, &answerer], &camera, TIMEOUT, || lost.load(Relaxed) >= 40),
         "some pictures' packets"
     );
     burst.store(false, Relaxed);
     let before = answerer.frames_decoded();
-    assert!(eventually(&[&offerer, &answerer], &camera, PATIENCE, || { answerer.frames_decoded() > before + 10 }));
+    assert!(eventually(&[&offerer, &answerer], &camera, TIMEOUT, || { answerer.frames_decoded() > before + 10 }));
     assert!(camera.encoding.stats().keyframes > keyframes);
     drop(camera);
     close(&[&offerer, &answerer]);

@@ -85,7 +85,7 @@ fn entries(directory: &str) -> usize {
 /// Value of `held` once it has not changed for ten looks.
 fn at_rest<T: PartialEq>(held: impl Fn() -> T) -> T {
     let (mut last, mut unchanged) = (held(), 0);
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     while unchanged < 10 && Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(50));
         let now = held();
@@ -118,7 +118,7 @@ fn fifty_calls() {
     for _ in 0..50 {
         one_call();
     }
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     let returned = || held().0 <= before.0 && held().1 <= before.1;
     while !returned() && Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(50));

@@ -51,7 +51,7 @@ impl Interruptible {
     fn pictures_flow(&self) {
         let sides = self.sides();
         let before = sides.map(|side| side.frames_decoded());
-        assert!(eventually(&sides, &self.camera, PATIENCE, || {
+        assert!(eventually(&sides, &self.camera, TIMEOUT, || {
             sides.iter().zip(before).all(|(side, before)| side.frames_decoded() > before + 5)
         }));
     }

@@ -42,7 +42,7 @@ impl End {
         let path = VirtualEnd::new(number, profile, now);
         let wanted = Arc::clone(&path.keyframe_wanted);
         let events: Events = Arc::new(move |_| wanted.store(true, Relaxed));
-        let (queues, sending) = queues(Arc::clone(&path.counters), &events);
+        let (queues, sending) = queues(&path.state, &events);
         queues.set_open(true);
         Self {
             queues,
@@ -68,7 +68,7 @@ impl End {
         let at = MediaTime::of(now);
         let sound = OutgoingSound { data: vec![7; SOUND].into(), captured_at: at };
         let sound = NumberedSound { number: frame as u16, sound };
-        let packet = self.audio.packetize(&sound, self.path.counters.copies(&mut self.copies, at));
+        let packet = self.audio.packetize(&sound, self.path.state.red_copies(&mut self.copies, at));
         self.path.write(Packet::Rtp(packet), now);
     }
 
@@ -78,16 +78,16 @@ impl End {
         loop {
             if !self.video.is_leaving() {
                 let Ok(unit) = self.sending.video.try_recv() else { break };
-                self.video.start(unit, &self.path.counters);
+                self.video.start(unit, &self.path.state);
             }
-            if self.video.due(&self.path.counters, at) > at {
+            if self.video.due(&self.path.state, at) > at {
                 break;
             }
-            self.video.advance(self.path.counters.target_bps.load(Relaxed), at);
+            self.video.advance(self.path.state.path.media_bps(), at);
             while let Some(packet) = self.video.next_packet() {
                 self.path.write(Packet::Rtp(packet), now);
             }
-            self.video.count(&self.path.counters, at);
+            self.video.count(&self.path.state, at);
             if self.video.is_leaving() {
                 break;
             }

@@ -15,9 +15,10 @@ use rtc::sdp::extmap::TRANSPORT_CC_URI;
 use rtc::shared::TransportContext;
 use rtc::shared::marshal::MarshalSize;
 
-use crate::media::{MediaTime, ReceivedPicture};
-use crate::rtc::congestion::CongestionControl;
+use crate::media::{MediaTime, ReceivedPicture, VideoLevel};
+use crate::rtc::bwe::CongestionControl;
 use crate::rtc::connection::{Interceptors, with_interceptors};
+use crate::rtc::connection_state::ConnectionState;
 use crate::rtc::negotiation::description_sdp::{
     FEC_PAYLOAD_TYPE, H264_PAYLOAD_TYPE, OPUS_PAYLOAD_TYPE, RTX_PAYLOAD_TYPE, StreamNumbers,
 };
@@ -25,7 +26,6 @@ use crate::rtc::receiving::media_tap::{MediaTap, ReceivedMedia};
 use crate::rtc::repair::fec::ForwardErrorCorrection;
 use crate::rtc::repair::nack::NackGenerator;
 use crate::rtc::rtcp_observer::RtcpObserver;
-use crate::rtc::stats::Counters;
 use crate::rtc::stream::{AudioReceive, VideoReceive, VideoReceiveOutput};
 use crate::rtc::{Link, LinkProfile};
 
@@ -36,7 +36,7 @@ const TAG: usize = 16;
 pub(in crate::rtc) struct VirtualEnd {
     pub(in crate::rtc) own: StreamNumbers,
     far: StreamNumbers,
-    pub(in crate::rtc) counters: Arc<Counters>,
+    pub(in crate::rtc) state: ConnectionState,
     /// The next picture is to be a keyframe.
     pub(in crate::rtc) keyframe_wanted: Arc<AtomicBool>,
     chain: BoxedInterceptor,
@@ -54,9 +54,8 @@ pub(in crate::rtc) struct VirtualEnd {
 impl VirtualEnd {
     /// End `number` (1 or 2) of a connection over `profile` each way. Both sides take repairs ahead and copies of sound.
     pub(in crate::rtc) fn new(number: u32, profile: &LinkProfile, start: MediaTime) -> Self {
-        let counters = Arc::new(Counters::default());
-        counters.far_takes_copies.store(true, Relaxed);
-        counters.far_takes_fec.store(true, Relaxed);
+        let state = ConnectionState::default();
+        state.far.set(true, true, VideoLevel::default());
         let keyframe_wanted = Arc::new(AtomicBool::new(true));
         let want_keyframe = || {
             let wanted = Arc::clone(&keyframe_wanted);
@@ -65,10 +64,10 @@ impl VirtualEnd {
         let (own, far) = (streams(number * 10), streams((3 - number) * 10));
         let (tap, received) = MediaTap::new();
         let interceptors = Interceptors {
-            observer: RtcpObserver::new(Arc::clone(&counters), (own.video, own.audio), want_keyframe()),
-            congestion: CongestionControl::new(Arc::clone(&counters), want_keyframe()),
-            nack_generator: NackGenerator::new(Arc::clone(&counters), own.video),
-            fec: ForwardErrorCorrection::new(Arc::clone(&counters)),
+            observer: RtcpObserver::new(&state, (own.video, own.audio), want_keyframe()),
+            congestion: CongestionControl::new(&state, want_keyframe()),
+            nack_generator: NackGenerator::new(&state, own.video),
+            fec: ForwardErrorCorrection::new(&state),
             tap,
         };
         let mut chain = with_interceptors(Registry::new(), interceptors).build();
@@ -77,7 +76,7 @@ impl VirtualEnd {
         Self {
             own,
             far,
-            counters,
+            state,
             keyframe_wanted,
             chain: Box::new(chain),
             received,
@@ -157,7 +156,7 @@ impl VirtualEnd {
         while let Ok(arrival) = self.received.video.try_recv() {
             self.video.handle(arrival, at);
         }
-        self.video.set_rtt(self.counters.round_trip());
+        self.video.set_rtt(self.state.path.rtt());
         while let Some(output) = self.video.poll(at) {
             match output {
                 VideoReceiveOutput::Picture(picture) => show(picture),

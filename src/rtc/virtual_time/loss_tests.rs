@@ -11,7 +11,7 @@ use rtc::rtp;
 use rtc::shared::marshal::MarshalSize;
 
 use super::end::VirtualEnd;
-use crate::media::{MediaTime, OutgoingPicture};
+use crate::media::{MediaTime, OutgoingPicture, VideoLevel};
 use crate::rtc::LinkProfile;
 use crate::rtc::negotiation::description_sdp::{H264_PAYLOAD_TYPE, OPUS_PAYLOAD_TYPE};
 use crate::rtc::sending::pacer::Pacer;
@@ -58,7 +58,8 @@ impl Side {
 
     /// Requests sent and packets recovered.
     fn counted(&self) -> [u64; 2] {
-        [&self.path.counters.nacks_sent, &self.path.counters.packets_recovered].map(|counter| counter.load(Relaxed))
+        let counters = &self.path.state.counters;
+        [&counters.nacks_sent, &counters.packets_recovered].map(|counter| counter.load(Relaxed))
     }
 
     /// One millisecond of capturing and sending.
@@ -79,7 +80,7 @@ impl Side {
             return;
         }
         let keyframe = self.path.keyframe_wanted.swap(false, Relaxed);
-        let target = self.path.counters.target_bps.load(Relaxed);
+        let target = self.path.state.path.media_bps();
         let kbps = if target == 0 { 300.0 } else { (target as f64 / 1000.0 - 114.0) * 0.93 };
         // Frames differ in size.
         let bytes = kbps.clamp(50.0, MAX_KBPS) * 1000.0 / 8.0 / 30.0;
@@ -93,6 +94,9 @@ impl Side {
         let unit = OutgoingPicture { data: data.into(), keyframe, captured_at: now };
         let mut packets = Vec::new();
         self.packetizer.packetize(&unit, &mut packets);
+        if keyframe {
+            self.path.state.video.mark_keyframe(packets[0].header.sequence_number);
+        }
         self.captured.insert(packets[0].header.timestamp, ms);
         self.waiting = packets.into();
     }
@@ -113,7 +117,7 @@ impl Side {
 
     fn send(&mut self, now: Instant) {
         if !self.waiting.is_empty() && self.pacer.due() <= MediaTime::of(now) {
-            self.pacer.advance(self.path.counters.target_bps.load(Relaxed), MediaTime::of(now));
+            self.pacer.advance(self.path.state.path.media_bps(), MediaTime::of(now));
             while self.pacer.may_send() {
                 let Some(packet) = self.waiting.pop_front() else { break };
                 self.pacer.sent(packet.marshal_size());
@@ -164,7 +168,7 @@ fn call(profile: &LinkProfile, ahead: bool) -> Seen {
     let start = Instant::now();
     let mut sides = [1, 2].map(|number| Side::new(number, profile, MediaTime::of(start)));
     for side in &sides {
-        side.path.counters.far_takes_fec.store(ahead, Relaxed);
+        side.path.state.far.set(true, ahead, VideoLevel::default());
     }
     let mut before = [[0; 2]; 2];
     for ms in 0..WARM_UP + MEASURED {

@@ -61,7 +61,7 @@ impl Words {
         self.fill(key, &[("name", name)])
     }
 
-    /// What is wrong with the chosen device: a sentence, which names it where the name may be what is wrong.
+    /// Sentence about a fault of the chosen device; it names the device where the name may be at fault.
     pub fn device_fault(self, device: DeviceKind, fault: &DeviceFault, chosen: &DeviceChoice) -> String {
         let text = match (fault, chosen) {
             (DeviceFault::Missing, DeviceChoice::Named(name)) => {
@@ -102,7 +102,7 @@ impl Words {
         self.with_name(text::outcome_title(kind), name)
     }
 
-    /// What the end of a call means and what can be done about it: a sentence.
+    /// Sentence about the end of a call, and the remedy.
     pub fn outcome_detail(self, kind: OutcomeKind, name: &str) -> String {
         self.with_name(text::outcome_detail(kind), name)
     }

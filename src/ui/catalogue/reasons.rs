@@ -1,5 +1,5 @@
-//! Sentences with a reason and the way on: about a device, or a file that stands for one, which cannot be used, and
-//! about a picture in which no contact was found.
+//! Sentences with a reason and a remedy: about a device, or a file that stands for one, which cannot be used, and about
+//! a picture in which no contact was found.
 
 use std::path::Path;
 

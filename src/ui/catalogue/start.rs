@@ -1,4 +1,4 @@
-//! Why the program does not start, in the words of the window.
+//! Sentences about a start that failed, in the words of the window.
 
 use std::path::Path;
 

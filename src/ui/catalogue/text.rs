@@ -1,11 +1,11 @@
-//! The keys of the catalogue, and which key says what about a call's end or a device.
+//! The keys of the catalogue, and the key for each end of a call and each fault of a device.
 
 use crate::call::{DeviceKind, DisconnectReason};
 use crate::controller::{OutcomeKind, StoreFault};
 
 macro_rules! texts {
     ($($key:ident),* $(,)?) => {
-        /// Names one text of the catalogue; the English file shows what each says.
+        /// Key of one text of the catalogue; the English file has the text.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[allow(missing_docs, reason = "en.rs says what each text says")]
         pub enum Text {
@@ -224,7 +224,7 @@ impl Text {
         }
     }
 
-    /// What is said when a device works again.
+    /// Sentence about a device that works again.
     pub const fn device_back(device: DeviceKind) -> Self {
         match device {
             DeviceKind::Camera => Self::CameraBack,

@@ -25,11 +25,11 @@ const HEIGHT: f32 = PLOTS.len() as f32 * (LEGEND + PLOT + space::XS);
 /// How a curve is told from the others, by more than its colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Pen {
-    /// Broken, grey: what is asked for.
+    /// Broken, grey: the target.
     Broken,
-    /// The accent: what leaves.
+    /// The accent: sent media.
     Thin,
-    /// Thicker, amber: what comes.
+    /// Thicker, amber: received media.
     Thick,
     /// Bars, amber.
     Bars,
@@ -132,7 +132,7 @@ fn said(plot: &Plot, value: f32) -> String {
     format!("{value:.digits$}")
 }
 
-/// The curves' names with what they are now.
+/// The curves' names with their present values.
 fn show_legend(ui: &Ui, rect: Rect, plot: &Plot, latest: Option<&CallSample>, words: Words) {
     let palette = Palette::of(ui);
     let mut left = rect.left();

@@ -1,4 +1,4 @@
-//! What was measured, as text to be given to somebody else: no address, no key, no name and no ID is in it.
+//! The report of a call as text for somebody else, without any address, key, name or ID.
 
 use std::time::Duration;
 

@@ -9,8 +9,8 @@ use super::{Fit, TileOptions};
 pub(super) struct Placement {
     /// The area to fill, in points.
     pub(super) rect: Rect,
-    /// What of the picture is seen at the left top and the right bottom of `rect`; (0, 0) is the left top of the
-    /// picture and (1, 1) its right bottom. Mirrored, the left is the greater.
+    /// The corners of the picture that are seen at the left top and the right bottom of `rect`; (0, 0) is the left top
+    /// of the picture and (1, 1) its right bottom. Mirrored, the left is the greater.
     pub(super) left_top: Pos2,
     pub(super) right_bottom: Pos2,
 }

@@ -205,7 +205,7 @@ impl PlaneTextures {
     }
 }
 
-/// What all tiles share: two programs and the corners of a square.
+/// GL objects that all tiles share: two programs and the corners of a square.
 #[derive(Debug)]
 struct Pipeline {
     format: PlaneFormat,

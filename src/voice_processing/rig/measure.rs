@@ -1,4 +1,4 @@
-//! How much of an echo is taken out, and how much of the person in the room is left.
+//! Measures of echo cancellation: echo return loss enhancement (ERLE), and the part of the near voice that is kept.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,11 +18,11 @@ const END: usize = 30;
 /// The microphone's own noise: even between -80 dB and below.
 const NOISE: f32 = 1e-4;
 
-/// What was measured in one room. Levels are of energy over the whole span, in dB.
+/// Figures of one room. Levels are of energy over the whole span, in dB.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct EchoFigures {
     /// Echo return loss enhancement while only the far end speaks, from the 1st to the 3rd second: the microphone's
-    /// sound against what is sent.
+    /// sound against the sent sound.
     pub erle_start_db: f64,
     /// The same from the 10th to the 20th second, converged.
     pub erle_db: f64,
@@ -30,7 +30,7 @@ pub struct EchoFigures {
     pub near_to_echo_before_db: f64,
     /// Both speak: the near voice, as this processing sends it without any echo, against everything else that is sent.
     pub near_to_rest_after_db: f64,
-    /// Both speak: what is sent against what would be sent of the near voice alone.
+    /// Both speak: the sent sound against that of the near voice alone.
     pub near_kept_db: f64,
     /// Both speak: correlation of the two, sample by sample.
     pub near_correlation: f64,
@@ -70,7 +70,7 @@ pub fn measure_room(room: Room, processing: Processing) -> EchoFigures {
     }
 }
 
-/// What is sent of `microphone` while the speaker plays `far`, and how long that took.
+/// The sound that is sent of `microphone` while the speaker plays `far`, and the CPU time of its processing.
 fn run(far: &[f32], microphone: &[f32], processing: Processing) -> (Vec<f32>, Duration) {
     let (mut writer, reader) = echo_reference();
     let mut processor = VoiceProcessor::new(Arc::new(ProcessingSwitches::new(processing)), reader);

@@ -2,8 +2,7 @@
 
 const RATE: f64 = crate::media::SAMPLE_RATE as f64;
 
-/// What the room does to the sound of its loudspeaker: the direct sound, then random reflections that die away
-/// exponentially.
+/// Impulse response of the room: the direct sound, then random reflections that die away exponentially.
 #[derive(Clone, Copy, Debug)]
 pub struct Room {
     /// From the block given to the speaker to the direct sound in the microphone's block, in ms.
@@ -12,7 +11,7 @@ pub struct Room {
     pub reverberation_ms: u32,
     /// How much faster the microphone's clock runs than the speaker's, in parts per million.
     pub drift_ppm: f64,
-    /// The echo's strength against what was played, in dB.
+    /// The echo's strength against the played sound, in dB.
     pub coupling_db: f32,
 }
 
@@ -28,7 +27,7 @@ impl Room {
         ("250 ms", Self { delay_ms: 250, reverberation_ms: 500, drift_ppm: 0.0, coupling_db: -6.0 }),
     ];
 
-    /// What a microphone hears of `played`, as long as that.
+    /// The sound of `played` at a microphone, of the same length.
     pub fn echo_of(&self, played: &[f32], seed: u64) -> Vec<f32> {
         let taps = self.taps(seed);
         let mut echo = vec![0.0; played.len()];

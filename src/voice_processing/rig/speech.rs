@@ -1,7 +1,7 @@
 //! Speech-like sound without a file: pitch pulses and hiss through moving resonances, in syllables, phrases and pauses.
 //!
-//! Not words, but what an echo canceller goes by: a harmonic spectrum with formants, gaps between syllables, silence
-//! between phrases, and nothing that repeats. The seed makes it the same each time.
+//! It has the features that an echo canceller adapts to: a harmonic spectrum with formants, gaps between syllables,
+//! silence between phrases, and no repetition. The seed makes it the same each time.
 
 use std::f32::consts::{PI, TAU};
 

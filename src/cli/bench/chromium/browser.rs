@@ -11,7 +11,7 @@ use crate::cli::bench::temporary::TemporaryDirectory;
 /// Its names in the usual systems.
 const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 
-/// What keeps it to this computer, gives it devices without a question, and lets it draw unseen as if it was seen.
+/// Options that keep it to this computer, give it devices without a question, and let it draw unseen as if it was seen.
 const FLAGS: [&str; 16] = [
     "--headless",
     "--disable-gpu",

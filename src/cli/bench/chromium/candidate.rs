@@ -1,4 +1,4 @@
-//! What two Chromiums say of their addresses, rewritten so that they find each other through the relay.
+//! Candidates of two Chromiums, rewritten so that they find each other through the relay.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -10,16 +10,16 @@ pub fn without_candidates(sdp: &str) -> String {
         .fold(String::with_capacity(sdp.len()), |sdp, line| sdp + line + "\r\n")
 }
 
-/// The address of a candidate (RFC 8839, 5.1), and the candidate with `door` in its place. `None` of any other than UDP
+/// The address of a candidate (RFC 8839, 5.1), and the candidate with `relay` in its place. `None` of any other than UDP
 /// of this computer's 127.0.0.1: nothing leaves the computer, and nothing goes around the relay.
-pub fn through(candidate: &str, door: SocketAddr) -> Option<(SocketAddr, String)> {
+pub fn through(candidate: &str, relay: SocketAddr) -> Option<(SocketAddr, String)> {
     let mut words: Vec<&str> = candidate.split_ascii_whitespace().collect();
     let [foundation, "1", transport, _priority, "127.0.0.1", port, "typ", "host", ..] = words[..] else { return None };
     if !foundation.starts_with("candidate:") || !transport.eq_ignore_ascii_case("udp") {
         return None;
     }
     let end = SocketAddr::from((Ipv4Addr::LOCALHOST, port.parse().ok().filter(|port| *port != 0)?));
-    let (address, port) = (door.ip().to_string(), door.port().to_string());
+    let (address, port) = (relay.ip().to_string(), relay.port().to_string());
     words[4] = &address;
     words[5] = &port;
     Some((end, words.join(" ")))
@@ -31,13 +31,13 @@ mod tests {
 
     const CANDIDATE: &str = "candidate:1510613869 1 udp 2113937151 127.0.0.1 40123 typ host generation 0 ufrag xY7+";
 
-    fn door() -> SocketAddr {
+    fn relay() -> SocketAddr {
         "127.0.0.1:999".parse().unwrap()
     }
 
     #[test]
-    fn a_candidate_leads_to_the_door() {
-        let (end, rewritten) = through(CANDIDATE, door()).unwrap();
+    fn a_candidate_leads_to_the_relay() {
+        let (end, rewritten) = through(CANDIDATE, relay()).unwrap();
         assert_eq!(end.to_string(), "127.0.0.1:40123");
         assert_eq!(rewritten, CANDIDATE.replace("40123", "999"));
     }
@@ -55,9 +55,9 @@ mod tests {
             ("40123", "70000"),
             ("candidate:", ""),
         ] {
-            assert_eq!(through(&CANDIDATE.replacen(from, to, 1), door()), None, "{to}");
+            assert_eq!(through(&CANDIDATE.replacen(from, to, 1), relay()), None, "{to}");
         }
-        assert_eq!(through("", door()), None);
+        assert_eq!(through("", relay()), None);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What page and measurement say to each other, as JSON over a WebSocket.
+//! Messages between page and measurement, as JSON over a WebSocket.
 
 use serde::{Deserialize, Serialize};
 
@@ -28,7 +28,7 @@ pub struct PageCandidate {
 pub enum ToPage<'a> {
     /// Begin the call.
     Offer,
-    /// What the other page describes.
+    /// Description of the other page.
     Description { description: &'a PageDescription },
     /// Where the other page can be reached.
     Candidate { candidate: &'a PageCandidate },
@@ -48,7 +48,7 @@ pub enum FromPage {
     Candidate { candidate: PageCandidate },
     /// The first picture of the other page is shown.
     FirstPicture { at: f64 },
-    /// What was seen and heard since the report before.
+    /// Pictures and sound since the previous report.
     Report(Report),
     /// A picture as it is shown: a y4m file of one picture, in a binary message.
     #[serde(skip)]
@@ -57,18 +57,18 @@ pub enum FromPage {
     Failed { message: String },
 }
 
-/// What a page saw and heard. Times are in ms of Unix time.
+/// Pictures and sound of a page. Times are in ms of Unix time.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 pub struct Report {
     /// When the counts were taken.
     pub at: f64,
-    /// Video payload received so far, what was sent again left out, in bytes.
+    /// Video payload received so far, without retransmissions, in bytes.
     pub video_bytes: f64,
     /// Everything received so far, the headers of IPv4 and UDP included, in bytes.
     pub wire_bytes: f64,
     /// Lines of the latest picture.
     pub lines: u32,
-    /// Samples of sound that were made up so far, silence left out.
+    /// Samples of concealed sound so far, silence left out.
     pub concealed_samples: f64,
     /// Samples of sound so far.
     pub samples: f64,

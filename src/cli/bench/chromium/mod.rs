@@ -5,8 +5,8 @@
 //! Chromium a <---- UDP ----> the relay's link <---- UDP ----> Chromium b    media
 //! ```
 //!
-//! Both open a page that this process serves. Of what a page says about its address the other one is told the relay's
-//! door instead.
+//! Both open a page that this process serves. Each page is given a port of the relay in place of the address of the
+//! other page.
 
 mod browser;
 mod candidate;
@@ -36,9 +36,9 @@ use message::{FromPage, PageCandidate, PageDescription, Report, ToPage};
 use page::Page;
 
 /// How long a Chromium may take to start, and a call to show its first pictures.
-const PATIENCE: Duration = Duration::from_secs(40);
+const START_TIMEOUT: Duration = Duration::from_secs(40);
 
-/// How Chromium is started, and what its calls send.
+/// Options of Chromium, and the film that its calls send.
 #[derive(Debug)]
 pub struct Chromium {
     program: PathBuf,
@@ -74,7 +74,7 @@ impl Chromium {
             pictures: Default::default(),
         };
         a.send(&ToPage::Offer).await?;
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + START_TIMEOUT;
         while !call.has_both_pictures() {
             timeout_at(until, call.step([&mut a, &mut b])).await.context("Chromium showed no picture.")??;
         }
@@ -99,7 +99,7 @@ impl Chromium {
             while !matches!(page.receive().await?, FromPage::Ready) {}
             anyhow::Ok(page)
         };
-        let page = timeout(PATIENCE, opened).await.context("Chromium did not open the page in time.")??;
+        let page = timeout(START_TIMEOUT, opened).await.context("Chromium did not open the page in time.")??;
         Ok((browser, page))
     }
 }
@@ -152,8 +152,8 @@ impl Call {
                 other.send(&ToPage::Description { description: &description }).await?;
             }
             FromPage::Candidate { candidate } => {
-                let door = self.relay.door(from).context("the relay has two ends")?;
-                if let Some((end, text)) = candidate::through(&candidate.candidate, door) {
+                let port = self.relay.port(from).context("the relay has two ends")?;
+                if let Some((end, text)) = candidate::through(&candidate.candidate, port) {
                     self.relay.set_end(from, end);
                     let candidate = PageCandidate { candidate: text, ..candidate };
                     other.send(&ToPage::Candidate { candidate: &candidate }).await?;

@@ -62,7 +62,8 @@ impl Page {
         Ok(self.0.send(Message::text(serde_json::to_string(message)?)).await?)
     }
 
-    /// What the page says next; an error when it is gone or says that it failed. Nothing is lost when this is dropped.
+    /// The next message of the page; an error when it is gone or reports a failure. Nothing is lost when this is
+    /// dropped.
     pub async fn receive(&mut self) -> anyhow::Result<FromPage> {
         loop {
             let text = match self.0.next().await.context("Chromium ended before the call did.")?? {

@@ -1,4 +1,4 @@
-//! Paths that change in mid-call: what the change costs in the seconds after it.
+//! Measurement of paths that change in mid-call: the cost of the change in the seconds after it.
 
 use serde::Serialize;
 
@@ -7,7 +7,7 @@ use super::{Measured, table};
 use crate::cli::bench::figures::{median, round};
 use crate::controller::LinkProfile;
 
-/// The changes of the table, each after eight clean seconds: what changes, and the link.
+/// The changes of the table, each after eight clean seconds: its name, and the link.
 pub const CHANGES: [(&str, &str); 12] = [
     ("RTT 0 to 200 ms", "at=10:delay=100"),
     ("RTT 0 to 300 ms", "at=10:delay=150"),
@@ -42,7 +42,7 @@ pub struct ChangeFigures {
     pub frozen_percent: f64,
     /// The longest time between two pictures of either side, in seconds.
     pub longest_gap: f64,
-    /// Percent of the sound that was made up.
+    /// Concealed sound in percent.
     pub audio_concealed_percent: f64,
     /// Pictures shown a second.
     pub fps: f64,
@@ -83,7 +83,7 @@ impl ChangeFigures {
     }
 }
 
-/// A column: its heading, and what it shows of a change.
+/// A column: its heading, and its figure of a change.
 const COLUMNS: [table::Column<ChangeFigures>; 5] = [
     ("Frozen (%)", |row| row.frozen_percent.to_string()),
     ("Longest gap (s)", |row| row.longest_gap.to_string()),
@@ -102,7 +102,7 @@ mod tests {
     use super::*;
     use crate::cli::bench::network::Sample;
 
-    /// A call that stands still from second 11 to 12, while nothing is made up but in that second.
+    /// A call that stands still from second 11 to 12, while nothing is concealed but in that second.
     fn figures(peer: &'static str) -> ChangeFigures {
         let sample = |at: f64| Sample {
             at,

@@ -1,4 +1,4 @@
-//! The times of a link in which it carries less than before and after: what a call has to come back from.
+//! Dips of a link: the times in which it carries less than before and after.
 
 use std::time::Duration;
 
@@ -39,7 +39,7 @@ pub fn dips(link: &LinkProfile, end: f64) -> Vec<Dip> {
     dips
 }
 
-/// What left before a bottleneck became narrower has come so many seconds after that.
+/// Delay after a bottleneck became narrower until everything that left before has arrived.
 const TURN: f64 = 1.0;
 
 /// Where a bottleneck is narrowest within a window, from when to when in seconds, and its kbit/s; `None` without one,

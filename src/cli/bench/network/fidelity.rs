@@ -1,4 +1,4 @@
-//! What pictures have lost on their way: the peak signal-to-noise ratio of their luma against that of the film.
+//! Fidelity of pictures: the peak signal-to-noise ratio of their luma against that of the film.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};

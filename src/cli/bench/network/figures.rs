@@ -1,4 +1,4 @@
-//! What is reported of a call over a bad network: what a person at the far end sees and hears.
+//! Figures of a call over a bad network: pictures and sound as the far end gets them.
 
 use serde::Serialize;
 
@@ -24,13 +24,13 @@ pub struct NetworkFigures {
     pub latency_ms_p50: f64,
     /// The same for the slowest twentieth.
     pub latency_ms_p95: f64,
-    /// Percent of the sound that was made up.
+    /// Concealed sound in percent.
     pub audio_concealed_percent: f64,
     /// Video payload that arrives.
     pub kbps: f64,
     /// The lines of the last picture, of the smaller one of both sides.
     pub lines: u32,
-    /// Of the luma of shown pictures against the film's (dB, median), where there is a film and they have its size.
+    /// PSNR of the luma of shown pictures against the film (dB, median), where there is a film and they have its size.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub psnr_db: Option<f64>,
     /// From Answer (Chromium: the offer) to the later first picture.
@@ -57,7 +57,7 @@ pub struct Measured {
     pub window: (f64, f64),
     /// The caller and the callee.
     pub sides: [SideRecord; 2],
-    /// Of pictures of both sides, in dB.
+    /// PSNR of pictures of both sides, in dB.
     pub psnr: Vec<f64>,
 }
 

@@ -2,7 +2,7 @@
 //! between two Chromiums, the table of such networks (`--grid`), and that of paths which change in mid-call
 //! (`--changes`).
 //!
-//! Both directions are impaired in the same way. The report is of what a person at the far end sees and hears.
+//! Both directions are impaired in the same way. The report describes pictures and sound at the far end.
 
 mod changes;
 mod dips;
@@ -113,7 +113,8 @@ impl NetworkBench {
         Ok(program)
     }
 
-    /// What both programs send; `None` where ours sends its test card. A film for the comparison is made in `folder`.
+    /// Film that both programs send; `None` where ours sends its test card. A film for the comparison is made in
+    /// `folder`.
     fn film(&self, compared: bool, preset: Preset, folder: &Path) -> anyhow::Result<Option<PathBuf>> {
         if !compared || self.clip.is_some() {
             return Ok(self.clip.clone());

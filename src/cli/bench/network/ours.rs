@@ -35,7 +35,7 @@ pub fn measure(
     Ok(Measured { setup_ms: call.setup.as_secs_f64() * 1000.0, window, sides: [caller, callee], psnr })
 }
 
-/// Lets the call go on for so long; what is shown now and then, if that is to be compared with a film.
+/// Lets the call go on for so long; saves pictures now and then, if they are to be compared with a film.
 fn watch(pair: &mut Pair, compared: bool, length: Duration) -> anyhow::Result<Vec<VideoFrame>> {
     let end = Instant::now() + length;
     let mut files = Vec::new();

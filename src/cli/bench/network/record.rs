@@ -1,4 +1,4 @@
-//! What one side of a call saw and heard, in the same terms for every program that is measured.
+//! Record of one side of a call, in the same terms for every program that is measured.
 
 use super::dips::Dip;
 
@@ -6,7 +6,7 @@ use super::dips::Dip;
 const FREEZE: f64 = 0.2;
 /// Rates are taken over this many seconds.
 const RATE_WINDOW: f64 = 1.0;
-/// A rate is back when it reaches this share of what it was.
+/// A rate is back when it reaches this share of its earlier value.
 const BACK: f64 = 0.9;
 /// The rate before a dip is that of so many seconds before it.
 const BEFORE_DIP: f64 = 5.0;
@@ -20,7 +20,7 @@ pub struct Sample {
     pub kbit: f64,
     /// Everything that arrived so far, headers included, in kbit.
     pub wire_kbit: f64,
-    /// Sound that was made up so far, in ms.
+    /// Concealed sound so far, in ms.
     pub concealed_ms: f64,
     /// Sound so far, in ms.
     pub sound_ms: f64,
@@ -71,7 +71,7 @@ impl SideRecord {
         longest
     }
 
-    /// Percent of the sound between two moments that was made up, as far as there are samples.
+    /// Percent of the sound between two moments that was concealed, as far as there are samples.
     pub fn concealed_percent_in(&self, (from, to): (f64, f64)) -> f64 {
         let [first, .., last] = self.samples.as_slice() else { return 0.0 };
         let (from, to) = (from.max(first.at), to.min(last.at));
@@ -80,7 +80,7 @@ impl SideRecord {
         if sound > 0.0 { grown(|sample| sample.concealed_ms) / sound * 100.0 } else { 0.0 }
     }
 
-    /// Percent of the sound that was made up.
+    /// Concealed sound in percent.
     pub fn concealed_percent(&self) -> f64 {
         let grown = |of: &dyn Fn(&Sample) -> f64| match self.samples.as_slice() {
             [first, .., last] => of(last) - of(first),

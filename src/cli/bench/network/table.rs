@@ -2,7 +2,7 @@
 
 use super::figures::NetworkFigures;
 
-/// A column: its heading, and what it shows of a call.
+/// A column: its heading, and its figure of a call.
 pub type Column<T> = (&'static str, fn(&T) -> String);
 
 const COLUMNS: [Column<NetworkFigures>; 11] = [

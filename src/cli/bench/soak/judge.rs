@@ -1,15 +1,15 @@
-//! Whether something grows: a resistant line (Tukey, 1977) through samples, which neither a spike nor noise bends.
+//! Detection of growth: a resistant line (Tukey, 1977) through samples, which neither a spike nor noise bends.
 
 use serde::Serialize;
 
 use crate::cli::bench::figures::{median, round};
 
-/// What is measured, and how much of growth is allowed.
+/// A measure, and the growth that is allowed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limit {
-    /// What it is called.
+    /// Name.
     pub what: &'static str,
-    /// What it is counted in.
+    /// Unit.
     pub unit: &'static str,
     /// Growth in an hour.
     pub per_hour: f64,
@@ -17,14 +17,14 @@ pub struct Limit {
     pub noise: f64,
 }
 
-/// What became of it.
+/// Result.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Verdict {
-    /// Whose.
+    /// Side.
     pub side: &'static str,
-    /// What.
+    /// Measure.
     pub what: &'static str,
-    /// What it is counted in.
+    /// Unit.
     pub unit: &'static str,
     /// In the middle of the first third.
     pub early: f64,
@@ -41,7 +41,7 @@ pub struct Verdict {
 /// Deviations from the middle that are still noise.
 const NOISE_DEVIATIONS: f64 = 3.0;
 
-/// Judges samples: seconds, and what there was. `None` of less than three.
+/// Judges samples: seconds and values. `None` of less than three.
 pub fn judge(side: &'static str, limit: &Limit, samples: &[(f64, f64)]) -> Option<Verdict> {
     let third = samples.len() / 3;
     if third == 0 {

@@ -40,7 +40,7 @@ pub struct SoakBench {
     size: String,
 }
 
-/// What is printed.
+/// Printed result.
 #[derive(Debug, Serialize)]
 struct Soak {
     seconds: u32,
@@ -50,11 +50,11 @@ struct Soak {
     measures: Vec<Verdict>,
 }
 
-/// The samples of one measure of one side: seconds, and what there was.
+/// The samples of one measure of one side: seconds and values.
 type Series = Vec<(f64, f64)>;
 
 impl SoakBench {
-    /// Makes the call over `link`, prints what was measured, and fails in a sentence when something grows.
+    /// Makes the call over `link`, prints the result, and fails in a sentence when something grows.
     pub fn run(&self, link: Option<&LinkProfile>) -> anyhow::Result<()> {
         let link = link.map(LinkProfile::to_string).unwrap_or_default();
         let series = self.call(&link)?;

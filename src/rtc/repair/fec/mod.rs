@@ -15,7 +15,6 @@ mod erasure;
 mod protection;
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
@@ -24,8 +23,8 @@ use rtc::interceptor::{AttributedPacket, Packet, Slot, StreamInfo, TaggedPacket}
 use rtc::rtp;
 
 use super::redundancy::THIN;
+use crate::rtc::connection_state::ConnectionState;
 use crate::rtc::stage::{Passing, Stage};
-use crate::rtc::stats::Counters;
 pub(in crate::rtc) use block::repaired_by;
 use block::{MAX_SOURCES, Recovery, Source};
 
@@ -34,7 +33,7 @@ const REPORT_WAIT: Duration = Duration::from_millis(8);
 
 /// Adds repairs to what is sent, and works out what was lost of what comes.
 pub(in crate::rtc) struct ForwardErrorCorrection {
-    counters: Arc<Counters>,
+    state: ConnectionState,
     sending: Option<Sending>,
     receiving: Option<Receiving>,
 }
@@ -59,8 +58,8 @@ struct Receiving {
 }
 
 impl ForwardErrorCorrection {
-    pub(in crate::rtc) fn new(counters: Arc<Counters>) -> Self {
-        Self { counters, sending: None, receiving: None }
+    pub(in crate::rtc) fn new(state: &ConnectionState) -> Self {
+        Self { state: state.clone(), sending: None, receiving: None }
     }
 
     /// Between the retransmissions, which are not protected but complete a block, and the NACK generator.
@@ -71,7 +70,7 @@ impl ForwardErrorCorrection {
     /// Adds a packet that leaves to its block, and the repairs where it is the last one.
     fn protect(&mut self, leaving: &TaggedPacket, writes: &mut VecDeque<TaggedPacket>) {
         let Packet::Rtp(packet) = &leaving.message.packet else { return };
-        if !self.counters.far_takes_fec.load(Relaxed) {
+        if !self.state.far.fec() {
             return;
         }
         let Some(sending) = self.sending.as_mut().filter(|sending| sending.video == packet.header.ssrc) else { return };
@@ -87,10 +86,10 @@ impl ForwardErrorCorrection {
         if !last && sending.block.len() < MAX_SOURCES {
             return;
         }
-        let (loss, measured) = (self.counters.typical_loss(), self.counters.round_trip());
+        let (loss, measured) = (self.state.path.loss(), self.state.path.rtt());
         let round_trip = measured.saturating_sub(REPORT_WAIT);
         // On a thin path what is lost is lost for want of room, of which repairs would take more.
-        let thin = self.counters.target_bps.load(Relaxed) < THIN;
+        let thin = self.state.path.media_bps() < THIN;
         let count = if thin { 0 } else { protection::repairs_for(sending.block.len(), loss, round_trip) };
         for payload in block::repairs(&sending.block, count) {
             let packet = sending.packet(timestamp, payload);
@@ -110,7 +109,7 @@ impl ForwardErrorCorrection {
         } else {
             return;
         };
-        self.counters.packets_recovered.fetch_add(recovered.len() as u64, Relaxed);
+        self.state.counters.packets_recovered.fetch_add(recovered.len() as u64, Relaxed);
         for source in recovered {
             let header = rtp::header::Header {
                 version: 2,
@@ -212,8 +211,9 @@ mod tests {
     use rtc::shared::TransportContext;
 
     use super::*;
+    use crate::media::VideoLevel;
+    use crate::rtc::path::PathLoss;
     use crate::rtc::stage::Staged;
-    use crate::rtc::stats::TypicalLoss;
 
     fn stream() -> StreamInfo {
         StreamInfo {
@@ -258,19 +258,19 @@ mod tests {
 
     #[test]
     fn repairs_follow_a_frame_where_packets_are_lost_and_give_back_what_was() {
-        let counters = Arc::new(Counters::default());
-        let mut sender = Staged::new(ForwardErrorCorrection::new(Arc::clone(&counters)));
+        let state = ConnectionState::default();
+        let mut sender = Staged::new(ForwardErrorCorrection::new(&state));
         sender.bind_local_stream(&stream());
         assert_eq!(sent(&mut sender, 0..6).len(), 6, "nothing is lost");
-        counters.set_path_loss(TypicalLoss { share: 0.2, run: 1.25 });
+        state.path.set_loss(PathLoss { share: 0.2, run: 1.25 });
         assert_eq!(sent(&mut sender, 6..12).len(), 6, "the far side does without");
-        counters.far_takes_fec.store(true, Relaxed);
-        counters.target_bps.store(1_000_000, Relaxed);
+        state.far.set(true, true, VideoLevel::default());
+        state.path.set_target(1_000_000, 1_000_000);
         let packets = sent(&mut sender, 6..12);
         let repairs: Vec<_> = packets[6..].iter().map(header).collect();
         assert!(repairs.len() >= 2 && repairs.iter().enumerate().all(|(n, one)| *one == (30, 104, n as u16, false)));
 
-        let mut receiver = Staged::new(ForwardErrorCorrection::new(Arc::clone(&counters)));
+        let mut receiver = Staged::new(ForwardErrorCorrection::new(&state));
         receiver.bind_remote_stream(&stream());
         for (n, packet) in packets.into_iter().enumerate() {
             if n != 2 && n != 5 {
@@ -283,6 +283,6 @@ mod tests {
             let Packet::Rtp(found) = &found.message.packet else { panic!() };
             assert_eq!(found.payload[..], vec![sequence as u8; 20 + usize::from(sequence)][..]);
         }
-        assert_eq!(counters.packets_recovered.load(Relaxed), 2);
+        assert_eq!(state.counters.packets_recovered.load(Relaxed), 2);
     }
 }

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use super::block::MAX_SOURCES;
-use crate::rtc::congestion::HEAVY_LOSS;
-use crate::rtc::stats::TypicalLoss;
+use crate::rtc::bwe::HEAVY_LOSS;
+use crate::rtc::path::PathLoss;
 
 /// Loss below which nothing is protected: a repair on request does.
 const LEAST_LOSS: f64 = 0.003;
@@ -25,7 +25,7 @@ const MOST_LOSS: f64 = 0.5;
 const BETWEEN_COPIES: i32 = 3;
 
 /// Repair packets for a block of `sources` packets.
-pub(super) fn repairs_for(sources: usize, loss: TypicalLoss, round_trip: Duration) -> usize {
+pub(super) fn repairs_for(sources: usize, loss: PathLoss, round_trip: Duration) -> usize {
     if loss.share < LEAST_LOSS {
         return 0;
     }
@@ -57,7 +57,7 @@ struct Gilbert {
 }
 
 impl Gilbert {
-    fn of(loss: TypicalLoss) -> Self {
+    fn of(loss: PathLoss) -> Self {
         let share = loss.share.min(MOST_LOSS);
         // Runs are no shorter than where losses are independent.
         let run = loss.run.max(1.0 / (1.0 - share));
@@ -118,7 +118,7 @@ mod tests {
     }
 
     fn in_runs(share: f64, run: f64, round_trip_ms: u64) -> usize {
-        repairs_for(6, TypicalLoss { share, run }, Duration::from_millis(round_trip_ms))
+        repairs_for(6, PathLoss { share, run }, Duration::from_millis(round_trip_ms))
     }
 
     #[test]
@@ -136,7 +136,7 @@ mod tests {
     #[test]
     fn the_chance_is_the_binomial_one_where_losses_are_independent() {
         let chance =
-            |packets, most, share| Lost::of(Gilbert::of(TypicalLoss { share, run: 1.0 }), packets).chance_of_more(most);
+            |packets, most, share| Lost::of(Gilbert::of(PathLoss { share, run: 1.0 }), packets).chance_of_more(most);
         assert!((chance(6, 0, 0.02) - (1.0 - 0.98_f64.powi(6))).abs() < 1e-12);
         assert!((chance(2, 1, 0.1) - 0.01).abs() < 1e-12);
         assert!(chance(3, 3, 0.5).abs() < 1e-12);
@@ -151,7 +151,7 @@ mod tests {
         let mut link = Link::new("loss=10,burst=3".parse().unwrap(), 1, MediaTime::default());
         let mut lost = || usize::from(link.send(1000, MediaTime::default())[0].is_none());
         let blocks: Vec<usize> = (0..BLOCKS).map(|_| (0..8).map(|_| lost()).sum()).collect();
-        let chance = Lost::of(Gilbert::of(TypicalLoss { share: 0.1, run: 3.0 }), 8);
+        let chance = Lost::of(Gilbert::of(PathLoss { share: 0.1, run: 3.0 }), 8);
         for most in 0..6 {
             let share = blocks.iter().filter(|lost| **lost > most).count() as f64 / BLOCKS as f64;
             assert!((chance.chance_of_more(most) - share).abs() < 0.005, "{most}: {share}");

@@ -2,10 +2,10 @@
 //! measured over the same links as ours.
 //!
 //! ```text
-//! end 0 -> [door of end 1] -- link --> [door of end 0] -> end 1      (and the same the other way)
+//! end 0 -> [port of end 1] -- link --> [port of end 0] -> end 1      (and the same the other way)
 //! ```
 //!
-//! Each end has a door, the socket that stands for it: whoever wants to reach the end sends there, and what comes from
+//! Each end has a port, the socket that stands for it: whoever wants to reach the end sends there, and what comes from
 //! the end leaves there. So both ends see one steady address of the other, as ICE wants it.
 
 use std::io;
@@ -25,7 +25,7 @@ const MAX_DATAGRAM: usize = 65_507;
 /// The relay; it ends when it is dropped.
 #[derive(Debug)]
 pub struct UdpRelay {
-    doors: [SocketAddr; 2],
+    ports: [SocketAddr; 2],
     ends: Arc<Mutex<[Option<SocketAddr>; 2]>>,
     _tasks: JoinSet<()>,
 }
@@ -39,7 +39,7 @@ impl UdpRelay {
     pub async fn open(profile: &LinkProfile) -> io::Result<Self> {
         let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let sockets = [Arc::new(UdpSocket::bind(loopback).await?), Arc::new(UdpSocket::bind(loopback).await?)];
-        let doors = [sockets[0].local_addr()?, sockets[1].local_addr()?];
+        let ports = [sockets[0].local_addr()?, sockets[1].local_addr()?];
         let ends = Arc::new(Mutex::new([None; 2]));
         let mut tasks = JoinSet::new();
         for to in 0..2 {
@@ -49,12 +49,12 @@ impl UdpRelay {
             tasks.spawn(deliver);
             tasks.spawn(forward(Arc::clone(&sockets[to]), sender, Arc::clone(&ends), from));
         }
-        Ok(Self { doors, ends, _tasks: tasks })
+        Ok(Self { ports, ends, _tasks: tasks })
     }
 
     /// Where the other end finds `end` (0 or 1), or `None` of another number.
-    pub fn door(&self, end: usize) -> Option<SocketAddr> {
-        self.doors.get(end).copied()
+    pub fn port(&self, end: usize) -> Option<SocketAddr> {
+        self.ports.get(end).copied()
     }
 
     /// Tells where `end` really is; until both are known nothing passes.
@@ -66,12 +66,12 @@ impl UdpRelay {
     }
 }
 
-/// Takes what end `from` sends to the other one's door.
-async fn forward(door: Arc<UdpSocket>, sender: LinkSender, ends: Arc<Mutex<[Option<SocketAddr>; 2]>>, from: usize) {
+/// Takes what end `from` sends to the other one's port.
+async fn forward(port: Arc<UdpSocket>, sender: LinkSender, ends: Arc<Mutex<[Option<SocketAddr>; 2]>>, from: usize) {
     let mut buffer = vec![0; MAX_DATAGRAM];
     loop {
         // An error tells of a datagram that could not be delivered before; the next one may be.
-        let Ok((length, source)) = door.recv_from(&mut buffer).await else { continue };
+        let Ok((length, source)) = port.recv_from(&mut buffer).await else { continue };
         let known = *ends.lock().unwrap_or_else(PoisonError::into_inner);
         if let (Some(near), Some(far)) = (known[from], known[1 - from])
             && near == source
@@ -110,20 +110,20 @@ mod tests {
     async fn each_end_sees_the_door_of_the_other_one() {
         let (near, far) = (end().await, end().await);
         let relay = relay("delay=1", [&near, &far]).await;
-        let doors = [0, 1].map(|number| relay.door(number).unwrap());
-        near.send_to(&[7], doors[1]).await.unwrap();
-        assert_eq!(receive(&far).await, (7, doors[0]));
-        far.send_to(&[8], doors[0]).await.unwrap();
-        assert_eq!(receive(&near).await, (8, doors[1]));
-        assert_eq!(relay.door(2), None);
+        let ports = [0, 1].map(|number| relay.port(number).unwrap());
+        near.send_to(&[7], ports[1]).await.unwrap();
+        assert_eq!(receive(&far).await, (7, ports[0]));
+        far.send_to(&[8], ports[0]).await.unwrap();
+        assert_eq!(receive(&near).await, (8, ports[1]));
+        assert_eq!(relay.port(2), None);
     }
 
     #[tokio::test]
     async fn what_a_stranger_sends_goes_nowhere() {
         let (near, far, stranger) = (end().await, end().await, end().await);
         let relay = relay("", [&near, &far]).await;
-        stranger.send_to(&[1], relay.door(1).unwrap()).await.unwrap();
-        near.send_to(&[2], relay.door(1).unwrap()).await.unwrap();
+        stranger.send_to(&[1], relay.port(1).unwrap()).await.unwrap();
+        near.send_to(&[2], relay.port(1).unwrap()).await.unwrap();
         assert_eq!(receive(&far).await.0, 2, "the stranger's came first, and not at all");
     }
 
@@ -136,7 +136,7 @@ mod tests {
             let kept = |number: &u8| link.send(1, MediaTime::from_millis(u64::from(*number)))[0].is_some();
             let expected: Vec<u8> = (0..100).filter(kept).collect();
             for number in 0..100 {
-                sender.send_to(&[number], relay.door(to).unwrap()).await.unwrap();
+                sender.send_to(&[number], relay.port(to).unwrap()).await.unwrap();
             }
             let mut received = Vec::new();
             while received.len() < expected.len() {

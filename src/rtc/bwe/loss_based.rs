@@ -1,28 +1,30 @@
-//! Loss on the path: how much of it is the path's own (radio, a bad cable), and how much tells that the path is full.
+//! Loss-based estimate: how much of the loss is inherent in the path (radio, a bad cable), and how much tells of congestion
+//! (draft-ietf-rmcat-gcc-02, 6; compare the inherent loss of libwebrtc's `goog_cc/loss_based_bwe_v2.cc`). Pure; time is an
+//! argument.
 //!
 //! ```text
-//! loss beyond the path's own --> the rate is lowered, on trial --+-- loss fell by half: the path was full
-//!                                                                '-- it did not: it is the path's own, the rate returns
+//! loss beyond inherent loss --> the rate is lowered, on trial --+-- loss fell by half: the path was full
+//!                                                                '-- it did not: it is inherent, the rate returns
 //! ```
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::estimator::Report;
-use crate::rtc::stats::TypicalLoss;
+use super::packet_history::PacketResult;
+use crate::rtc::path::PathLoss;
 
-/// Loss above the path's own by this much, and by so many standard deviations of chance, is congestion.
+/// Loss above inherent loss by this much, and by so many standard deviations of chance, is congestion.
 const EXCESS: f64 = 0.05;
 const DEVIATIONS: f64 = 3.0;
 /// No path loses more by itself.
-const MOST_OWN: f64 = 0.5;
+const MAX_INHERENT: f64 = 0.5;
 /// Loss of a path without any so far.
 const LEAST: f64 = 0.02;
 /// Packets that tell anything of loss.
 const ENOUGH_PACKETS: u32 = 30;
-/// The time over which loss is measured (longer where few packets are sent), and that over which the path's own is.
+/// The time over which loss is measured (longer where few packets are sent), and that over which inherent loss is.
 const WINDOW: Duration = Duration::from_millis(1000);
-const OWN_TIME: Duration = Duration::from_secs(8);
+const INHERENT_TIME: Duration = Duration::from_secs(8);
 /// The time over which the loss counts that repairs are made for.
 const TYPICAL_TIME: Duration = Duration::from_secs(4);
 /// A path that begins to lose is known by the latest packets: so many of them, of which so many losses are taken for chance.
@@ -34,13 +36,13 @@ const ONSET_FACTOR: f64 = 2.0;
 /// Lone losses that are assumed beside those measured: a few losses tell little of how long runs are.
 const ASSUMED_LONE: f64 = 4.0;
 
-/// Tells the path's own loss from that of congestion.
+/// Tells inherent loss from that of congestion.
 #[derive(Debug, Default)]
-pub(super) struct PathLoss {
+pub(super) struct LossBasedEstimate {
     /// When reports came, and how many packets were lost of how many.
     fates: VecDeque<(Instant, u32, u32)>,
-    /// The path's own loss, and when it was last averaged.
-    own: Option<(f64, Instant)>,
+    /// Inherent loss, and when it was last averaged.
+    inherent: Option<(f64, Instant)>,
     trial: Option<Trial>,
     /// Packets lost, and packets, of the last seconds; the older, the less they count.
     lost: f64,
@@ -57,7 +59,7 @@ pub(super) struct PathLoss {
 #[derive(Clone, Copy, Debug)]
 struct Trial {
     began: Instant,
-    /// Loss beyond the path's own before.
+    /// Loss beyond inherent loss before.
     excess: f64,
     bps_before: f64,
 }
@@ -73,7 +75,7 @@ pub(super) enum LossVerdict {
     Acquitted(f64),
 }
 
-impl PathLoss {
+impl LossBasedEstimate {
     /// The share of packets that were lost lately, whatever the reason; 0 while too few packets tell.
     pub(super) fn recent(&self) -> f64 {
         let (lost, all) = self.lost_of();
@@ -103,21 +105,21 @@ impl PathLoss {
     }
 
     /// The share of packets that the path loses by itself, over the last seconds.
-    pub(super) fn own(&self) -> f64 {
-        self.own.map_or(0.0, |(own, _)| own)
+    pub(super) fn inherent(&self) -> f64 {
+        self.inherent.map_or(0.0, |(own, _)| own)
     }
 
     /// The loss of the last seconds, without what was lost while packets waited.
-    pub(super) fn typical(&self) -> TypicalLoss {
+    pub(super) fn typical(&self) -> PathLoss {
         // Too few tell nothing.
         let loss = self.lost / self.all.max(f64::from(ENOUGH_PACKETS));
         // Once the loss is known, its ups and downs are chance.
         let onset = self.onset();
         let loss = if onset > loss * ONSET_FACTOR { onset } else { loss };
-        // Loss on trial may be congestion, once the path's own loss is known.
-        let known = self.trial.is_some() && self.own() * ONSET_FACTOR > loss;
-        let loss = if known { loss.min(self.own()) } else { loss };
-        TypicalLoss { share: loss, run: (self.lost + ASSUMED_LONE) / (self.runs + ASSUMED_LONE) }
+        // Loss on trial may be congestion, once inherent loss is known.
+        let known = self.trial.is_some() && self.inherent() * ONSET_FACTOR > loss;
+        let loss = if known { loss.min(self.inherent()) } else { loss };
+        PathLoss { share: loss, run: (self.lost + ASSUMED_LONE) / (self.runs + ASSUMED_LONE) }
     }
 
     fn lost_of(&self) -> (u32, u32) {
@@ -128,14 +130,14 @@ impl PathLoss {
     /// path's own loss.
     pub(super) fn judge(
         &mut self,
-        reports: &[Report],
+        reports: &[PacketResult],
         answered: Option<Instant>,
         queued: bool,
         now: Instant,
     ) -> LossVerdict {
         // What left before a trial began says nothing of it, nor does what left before the latest back-off: that was its answer.
         let since = self.trial.map(|trial| trial.began).max(answered);
-        let counts = |report: &&Report| since.is_none_or(|since| report.departure >= since);
+        let counts = |report: &&PacketResult| since.is_none_or(|since| report.departure >= since);
         let (mut lost, mut all, mut runs) = (0, 0, 0);
         for report in reports.iter().filter(counts) {
             let is_lost = report.arrival.is_none();
@@ -160,13 +162,13 @@ impl PathLoss {
         }
         let loss = f64::from(lost) / f64::from(all);
         if let Some(trial) = self.trial.take() {
-            if loss - self.own().min(MOST_OWN) > trial.excess / 2.0 {
-                self.own = Some((loss.max(self.own()), now));
+            if loss - self.inherent().min(MAX_INHERENT) > trial.excess / 2.0 {
+                self.inherent = Some((loss.max(self.inherent()), now));
                 return LossVerdict::Acquitted(trial.bps_before);
             }
             return LossVerdict::Usual;
         }
-        let own = if queued { self.own() } else { self.average(loss, now) }.min(MOST_OWN);
+        let own = if queued { self.inherent() } else { self.average(loss, now) }.min(MAX_INHERENT);
         let usual = own.max(LEAST);
         let chance = (usual * (1.0 - usual) / f64::from(all)).sqrt();
         if loss - own > EXCESS + DEVIATIONS * chance { LossVerdict::Congested(loss) } else { LossVerdict::Usual }
@@ -180,12 +182,12 @@ impl PathLoss {
         self.runs = self.runs * kept + f64::from(runs);
     }
 
-    /// The path's own loss before this report, which counts from now on.
+    /// Inherent loss before this report, which counts from now on.
     fn average(&mut self, loss: f64, now: Instant) -> f64 {
         // To be learnt, not assumed: the first loss may be that of a path that is full from the start.
-        let (own, since) = self.own.unwrap_or((0.0, now));
-        let weight = now.saturating_duration_since(since).as_secs_f64() / OWN_TIME.as_secs_f64();
-        self.own = Some((own + (loss - own) * weight.min(1.0), now));
+        let (own, since) = self.inherent.unwrap_or((0.0, now));
+        let weight = now.saturating_duration_since(since).as_secs_f64() / INHERENT_TIME.as_secs_f64();
+        self.inherent = Some((own + (loss - own) * weight.min(1.0), now));
         own
     }
 
@@ -203,7 +205,7 @@ impl PathLoss {
     /// The rate was lowered from `bps_before` for `loss` alone: whether that helps is to be seen.
     pub(super) fn try_less(&mut self, loss: f64, bps_before: f64, now: Instant) {
         self.clear();
-        self.trial = Some(Trial { began: now, excess: loss - self.own().min(MOST_OWN), bps_before });
+        self.trial = Some(Trial { began: now, excess: loss - self.inherent().min(MAX_INHERENT), bps_before });
     }
 
     /// Nothing passed for a time: what was lost then says nothing of now.
@@ -230,13 +232,14 @@ mod tests {
     use super::*;
 
     /// A second of reports, each of 10 packets of which the first `lost` were lost.
-    fn second(loss: &mut PathLoss, start: Instant, from_ms: u64, lost: usize) -> Vec<LossVerdict> {
+    fn second(loss: &mut LossBasedEstimate, start: Instant, from_ms: u64, lost: usize) -> Vec<LossVerdict> {
         (0..20)
             .map(|n| {
                 let now = start + Duration::from_millis(from_ms + n * 50);
                 let arrival = |packet| (packet >= lost).then_some(Duration::from_secs(1));
-                let reports: Vec<_> =
-                    (0..10).map(|packet| Report { departure: now, size: 1000, arrival: arrival(packet) }).collect();
+                let reports: Vec<_> = (0..10)
+                    .map(|packet| PacketResult { departure: now, size: 1000, arrival: arrival(packet) })
+                    .collect();
                 loss.judge(&reports, None, false, now)
             })
             .collect()
@@ -245,23 +248,26 @@ mod tests {
     #[test]
     fn a_lower_rate_that_does_not_help_is_taken_back() {
         let start = Instant::now();
-        let mut loss = PathLoss::default();
+        let mut loss = LossBasedEstimate::default();
         assert!(second(&mut loss, start, 0, 2).contains(&LossVerdict::Congested(0.2)));
         loss.try_less(0.2, 1e6, start + Duration::from_secs(1));
         assert!(second(&mut loss, start, 1000, 2).contains(&LossVerdict::Acquitted(1e6)));
         assert!(second(&mut loss, start, 2000, 2).iter().all(|verdict| *verdict == LossVerdict::Usual));
-        assert!((loss.own() - 0.2).abs() < 0.01, "{}", loss.own());
+        assert!((loss.inherent() - 0.2).abs() < 0.01, "{}", loss.inherent());
     }
 
     #[test]
     fn the_length_of_runs_is_measured_across_reports_and_few_losses_tell_nothing_of_it() {
         let start = Instant::now();
         let run = |pattern: &[bool], times: u64| {
-            let mut loss = PathLoss::default();
+            let mut loss = LossBasedEstimate::default();
             for n in 0..times {
                 let now = start + Duration::from_millis(n * 20);
-                let report =
-                    |lost: &bool| Report { departure: now, size: 1000, arrival: (!lost).then_some(Duration::ZERO) };
+                let report = |lost: &bool| PacketResult {
+                    departure: now,
+                    size: 1000,
+                    arrival: (!lost).then_some(Duration::ZERO),
+                };
                 // In two reports.
                 let (first, second) = pattern.split_at(pattern.len() / 2);
                 for half in [first, second] {
@@ -278,7 +284,7 @@ mod tests {
     #[test]
     fn a_lower_rate_that_helps_stays() {
         let start = Instant::now();
-        let mut loss = PathLoss::default();
+        let mut loss = LossBasedEstimate::default();
         second(&mut loss, start, 0, 2);
         loss.try_less(0.2, 1e6, start + Duration::from_secs(1));
         assert!(second(&mut loss, start, 1000, 0).iter().all(|verdict| *verdict == LossVerdict::Usual));

@@ -1,12 +1,13 @@
-//! How long packets wait on the path, from their delays, and how much of that is mere jitter.
+//! Queuing delay of the path, from one-way delays, and how much of it is mere jitter (compare the base delay of LEDBAT, RFC
+//! 6817, 3.4.1).
 //!
-//! Clocks of both sides need not agree: what counts is the delay beyond the least one of the last seconds. A path that becomes
+//! The clocks of both sides need not agree: the delay counts beyond the least one of the last seconds. A path that becomes
 //! longer in mid-call has no queue: its delay rises at once and stays, while nothing is lost, where that of a queue goes on
 //! rising, or falls once less is sent.
 
 use std::time::{Duration, Instant};
 
-use super::estimator::Report;
+use super::packet_history::PacketResult;
 
 /// The least delay of this time is the path's own.
 const OWN_WINDOW: Duration = Duration::from_secs(10);
@@ -27,9 +28,9 @@ const STAYS_THIN: Duration = Duration::from_millis(400);
 const STAYS_REPORTS: u32 = 3;
 const STAYS_LOSS: f64 = 0.25;
 
-/// Measures the queue on the path.
+/// Measures the queuing delay.
 #[derive(Debug, Default)]
-pub(super) struct PathQueue {
+pub(super) struct QueuingDelay {
     first_departure: Option<Instant>,
     own_delay: LeastOf,
     /// The least of the latest report.
@@ -61,12 +62,12 @@ impl Risen {
     }
 }
 
-impl PathQueue {
+impl QueuingDelay {
     /// Takes the latest report. The queue is the least delay of its packets beyond that of the last seconds. True when the path
     /// turns out to have become longer: its delay counts from there. `thin` is a path that carries little.
-    pub(super) fn measure(&mut self, reports: &[Report], thin: bool, now: Instant) -> bool {
+    pub(super) fn measure(&mut self, reports: &[PacketResult], thin: bool, now: Instant) -> bool {
         let first = *self.first_departure.get_or_insert(now);
-        let delay = |report: &Report| delay(report, first);
+        let delay = |report: &PacketResult| delay(report, first);
         let delays = reports.iter().filter_map(delay);
         let Some(least) = delays.min_by(f64::total_cmp) else { return false };
         let own = self.own_delay.note(least, now, OWN_WINDOW);
@@ -96,7 +97,7 @@ impl PathQueue {
     }
 
     /// Whether the delay, which has changed to `least` by `change`, rose at once some reports ago and has stayed there for so long.
-    fn has_become_longer(&mut self, least: f64, change: f64, reports: &[Report], stays: Duration) -> bool {
+    fn has_become_longer(&mut self, least: f64, change: f64, reports: &[PacketResult], stays: Duration) -> bool {
         let lost = reports.iter().filter(|report| report.arrival.is_none()).count();
         let level = LEVEL.max(self.jitter * LEVEL_JITTER);
         self.risen = match self.risen {
@@ -128,7 +129,7 @@ impl PathQueue {
     }
 
     /// How long a packet waited, as far as is known of the path's own delay.
-    pub(super) fn wait(&self, report: &Report) -> Option<Duration> {
+    pub(super) fn wait(&self, report: &PacketResult) -> Option<Duration> {
         Some(wait(delay(report, self.first_departure?)?, self.own_delay.least()?))
     }
 
@@ -154,7 +155,7 @@ impl PathQueue {
 }
 
 /// The delay of a packet, in seconds from an arbitrary start.
-fn delay(report: &Report, first: Instant) -> Option<f64> {
+fn delay(report: &PacketResult, first: Instant) -> Option<f64> {
     Some(report.arrival?.as_secs_f64() - report.departure.saturating_duration_since(first).as_secs_f64())
 }
 
@@ -191,14 +192,14 @@ impl LeastOf {
 mod tests {
     use super::*;
 
-    fn queue_of(delays_ms: impl Iterator<Item = u64>) -> PathQueue {
+    fn queue_of(delays_ms: impl Iterator<Item = u64>) -> QueuingDelay {
         let start = Instant::now();
-        let mut queue = PathQueue::default();
+        let mut queue = QueuingDelay::default();
         queue.on_departure(start);
         for (n, delay) in delays_ms.enumerate() {
             let departure = start + Duration::from_millis(n as u64 * 50);
             let arrival = Duration::from_millis(5000 + n as u64 * 50 + delay);
-            queue.measure(&[Report { departure, size: 1000, arrival: Some(arrival) }; 3], false, departure);
+            queue.measure(&[PacketResult { departure, size: 1000, arrival: Some(arrival) }; 3], false, departure);
         }
         queue
     }
@@ -220,16 +221,16 @@ mod tests {
     /// lost each time, whose delays in ms are as `delay` says for each packet.
     fn longer_after(lost: usize, delay: impl Fn(u64) -> u64) -> Vec<u64> {
         let start = Instant::now();
-        let mut queue = PathQueue::default();
+        let mut queue = QueuingDelay::default();
         queue.on_departure(start);
         let longer = (0..100).filter(|report| {
             let packet = |n: u64| {
                 let (number, at) = (report * 5 + n, Duration::from_millis((report * 5 + n) * 10));
                 let arrival = Duration::from_millis(5000 + delay(number)) + at;
                 let arrival = (n as usize >= lost).then_some(arrival);
-                Report { departure: start + at, size: 1000, arrival }
+                PacketResult { departure: start + at, size: 1000, arrival }
             };
-            let reports: Vec<Report> = (0..5).map(packet).collect();
+            let reports: Vec<PacketResult> = (0..5).map(packet).collect();
             queue.measure(&reports, false, start + Duration::from_millis(report * 50))
         });
         let longer: Vec<u64> = longer.collect();

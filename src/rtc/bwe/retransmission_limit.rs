@@ -1,73 +1,14 @@
-//! Repairs, on request (retransmissions) and ahead (forward error correction), in congestion control: they get numbers like
-//! other packets, and their rate is known.
+//! Limits of retransmissions: the rate that repairs take, and which requests (NACK, RFC 4585, 6.2.1) are answered. Pure; time is
+//! an argument.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use rtc::interceptor::{Interceptor, StreamInfo, TaggedPacket, TwccSenderInterceptor};
 use rtc::rtcp::transport_feedbacks::transport_layer_nack::{
     NackPair, TransportLayerNack, nack_pairs_from_sequence_numbers,
 };
-use rtc::sansio::Protocol;
-use rtc::shared::error::Error;
 
-/// The engine's numbering of packets, told of the streams of repairs, too: it names it those of media alone.
-pub(in crate::rtc) struct NumbersRepairs(pub(in crate::rtc) TwccSenderInterceptor);
-
-impl Protocol<TaggedPacket, TaggedPacket, ()> for NumbersRepairs {
-    type Rout = TaggedPacket;
-    type Wout = TaggedPacket;
-    type Eout = ();
-    type Error = Error;
-    type Time = Instant;
-
-    fn handle_read(&mut self, message: TaggedPacket) -> Result<(), Error> {
-        self.0.handle_read(message)
-    }
-
-    fn poll_read(&mut self) -> Option<TaggedPacket> {
-        self.0.poll_read()
-    }
-
-    fn handle_write(&mut self, message: TaggedPacket) -> Result<(), Error> {
-        self.0.handle_write(message)
-    }
-
-    fn poll_write(&mut self) -> Option<TaggedPacket> {
-        self.0.poll_write()
-    }
-}
-
-impl Interceptor for NumbersRepairs {
-    fn bind_local_stream(&mut self, stream: &StreamInfo) {
-        self.0.bind_local_stream(stream);
-        for repairs in of_repairs(stream) {
-            self.0.bind_local_stream(&repairs);
-        }
-    }
-
-    fn unbind_local_stream(&mut self, stream: &StreamInfo) {
-        self.0.unbind_local_stream(stream);
-        for repairs in of_repairs(stream) {
-            self.0.unbind_local_stream(&repairs);
-        }
-    }
-
-    fn bind_remote_stream(&mut self, stream: &StreamInfo) {
-        self.0.bind_remote_stream(stream);
-    }
-
-    fn unbind_remote_stream(&mut self, stream: &StreamInfo) {
-        self.0.unbind_remote_stream(stream);
-    }
-}
-
-fn of_repairs(stream: &StreamInfo) -> impl Iterator<Item = StreamInfo> + '_ {
-    let ssrcs = stream.ssrc_rtx.into_iter().chain(stream.ssrc_fec);
-    ssrcs.map(|ssrc| StreamInfo { ssrc, ssrc_rtx: None, ssrc_fec: None, ..stream.clone() })
-}
-
-/// What repairs of one kind take, averaged over half a second.
+/// Rate of repairs of one kind, averaged over half a second.
 #[derive(Debug, Default)]
 pub(super) struct RepairRate {
     bytes_per_second: f64,
@@ -91,17 +32,17 @@ impl RepairRate {
     }
 }
 
-/// Which requests for repairs are answered. A far side that does not know of a queue on the way asks again before the
+/// Answers each request once in a round trip. A far side that does not know of a queue on the way asks again before the
 /// answer can be there; answering each time would only lengthen the queue.
 #[derive(Debug, Default)]
-pub(super) struct RepairRequests {
+pub(super) struct RetransmissionLimit {
     /// When each packet was last asked for and granted; the oldest first.
     granted: VecDeque<(u16, Instant)>,
 }
 
-impl RepairRequests {
+impl RetransmissionLimit {
     /// Packets that are granted in that time at most.
-    const MOST: usize = 512;
+    const MAX_GRANTED: usize = 512;
 
     /// `request` without what was granted within `again` before `now`; `None` when nothing is left of it.
     pub(super) fn grant(
@@ -115,7 +56,7 @@ impl RepairRequests {
         }
         let mut granted = Vec::new();
         for number in request.nacks.iter().flat_map(NackPair::packet_list) {
-            if self.granted.len() == Self::MOST {
+            if self.granted.len() == Self::MAX_GRANTED {
                 break;
             }
             if !self.granted.iter().any(|(one, _)| *one == number) {
@@ -135,7 +76,7 @@ mod tests {
     #[test]
     fn a_repair_is_granted_once_until_its_answer_can_have_come() {
         let start = Instant::now();
-        let mut requests = RepairRequests::default();
+        let mut requests = RetransmissionLimit::default();
         let mut granted = |numbers: &[u16], millis| {
             let request =
                 TransportLayerNack { sender_ssrc: 1, media_ssrc: 2, nacks: nack_pairs_from_sequence_numbers(numbers) };

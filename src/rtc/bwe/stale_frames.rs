@@ -1,4 +1,4 @@
-//! Which packets no keyframe has made useless yet: only those are worth a repair.
+//! Stale-frame filter: packets before the latest keyframe are not worth a retransmission. Pure; time is an argument.
 
 use std::time::{Duration, Instant};
 
@@ -11,9 +11,9 @@ const TOGETHER: Duration = Duration::from_millis(500);
 /// Packets remembered at most.
 const MOST: usize = 64;
 
-/// What of the video was superseded.
+/// Packets of one video stream that a keyframe has made useless.
 #[derive(Debug, Default)]
-pub(super) struct Superseded {
+pub(super) struct StaleFrames {
     /// The latest packet that left.
     latest: Option<u16>,
     /// What comes before this packet is of no use any more.
@@ -22,7 +22,7 @@ pub(super) struct Superseded {
     wanted: Vec<(u16, Instant)>,
 }
 
-impl Superseded {
+impl StaleFrames {
     /// A packet left, perhaps the first one of a keyframe.
     pub(super) fn left(&mut self, sequence: u16, starts_keyframe: bool) {
         self.latest = Some(sequence);
@@ -69,26 +69,26 @@ mod tests {
     #[test]
     fn what_a_keyframe_replaced_is_not_repaired() {
         let now = Instant::now();
-        let mut superseded = Superseded::default();
-        let kept = |superseded: &mut Superseded, numbers: &[u16], full: bool| {
+        let mut stale = StaleFrames::default();
+        let kept = |stale: &mut StaleFrames, numbers: &[u16], full: bool| {
             let mut request =
                 TransportLayerNack { sender_ssrc: 1, media_ssrc: 2, nacks: nack_pairs_from_sequence_numbers(numbers) };
-            superseded.strip(&mut request, full, now);
+            stale.strip(&mut request, full, now);
             request.nacks.iter().flat_map(NackPair::packet_list).collect::<Vec<u16>>()
         };
         for sequence in [65_530, 65_531] {
-            superseded.left(sequence, false);
+            stale.left(sequence, false);
         }
-        assert_eq!(kept(&mut superseded, &[65_530, 65_531], true), [65_530, 65_531]);
-        kept(&mut superseded, &[65_530], true);
-        assert_eq!(superseded.asked(), 2, "each packet counts once");
-        superseded.left(65_535, true);
-        superseded.left(0, false);
-        assert_eq!(superseded.asked(), 0);
-        assert_eq!(kept(&mut superseded, &[65_531, 65_535, 0], false), [65_535, 0]);
-        superseded.all();
-        assert_eq!(kept(&mut superseded, &[65_535, 0], false), [0; 0]);
-        superseded.left(1, false);
-        assert_eq!(kept(&mut superseded, &[0, 1], false), [1]);
+        assert_eq!(kept(&mut stale, &[65_530, 65_531], true), [65_530, 65_531]);
+        kept(&mut stale, &[65_530], true);
+        assert_eq!(stale.asked(), 2, "each packet counts once");
+        stale.left(65_535, true);
+        stale.left(0, false);
+        assert_eq!(stale.asked(), 0);
+        assert_eq!(kept(&mut stale, &[65_531, 65_535, 0], false), [65_535, 0]);
+        stale.all();
+        assert_eq!(kept(&mut stale, &[65_535, 0], false), [0; 0]);
+        stale.left(1, false);
+        assert_eq!(kept(&mut stale, &[0, 1], false), [1]);
     }
 }

@@ -1,27 +1,16 @@
-//! Transport-wide congestion control (draft-holmer-rmcat-transport-wide-cc-extensions-01, draft-ietf-rmcat-gcc-02): how much
-//! may be sent.
+//! Congestion control interceptor: notes what leaves, reads transport-wide feedback, publishes the target, and limits
+//! retransmissions.
 //!
 //! ```text
-//! SEND     sending task (paced at the target) -> numbers -> [this interceptor notes departures] -> SRTP
-//! RECEIVE  SRTP -> [this interceptor reads feedback] -> estimator -> target, in bit/s -> pacer, encoder
+//! SEND     pacer -> numbers -> [this interceptor notes departures] -> SRTP
+//! RECEIVE  SRTP -> [this interceptor reads feedback and NACKs] -> estimator -> PathState -> pacer, encoder
 //! ```
 //!
 //! The nearest interceptor to the network but for the observer of RTCP. Repairs are numbered and counted like the
-//! rest (`NumbersRepairs`), and what they take is not granted to new pictures. A feedback packet that is lost says
+//! rest (`TwccNumbering`), and the rate that they take is not granted to new pictures. A feedback packet that is lost says
 //! nothing of the packets that it would have named. Runs on the tokio task of the peer connection; time is an argument.
 
-mod estimator;
-mod flight;
-mod history;
-mod loss;
-mod queue;
-mod repairs;
-mod steadiness;
-mod superseded;
-mod trend;
-
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
@@ -32,24 +21,18 @@ use rtc::rtp::extension::transport_cc_extension::TransportCcExtension;
 use rtc::sdp::extmap::TRANSPORT_CC_URI;
 use rtc::shared::marshal::{MarshalSize, Unmarshal};
 
-use super::stage::{Passing, Stage};
-use super::stats::Counters;
-use crate::jitter_buffer::starts_keyframe;
+use super::arrival_pace::ArrivalPace;
+use super::estimator::{BandwidthEstimator, QUEUE_LARGE, QUEUE_SMALL};
+use super::in_flight::{Acked, InFlight};
+use super::packet_history::{Feedback, PacketHistory, PacketResult, REMEMBERED};
+use super::retransmission_limit::{RepairRate, RetransmissionLimit};
+use super::stale_frames::StaleFrames;
 use crate::media::MediaTime;
-
-use flight::{InFlight, Word};
-use history::{History, News, REMEMBERED};
-use repairs::{RepairRate, RepairRequests};
-use steadiness::Steadiness;
-use superseded::Superseded;
-
-pub(super) use estimator::START_BPS;
-pub use estimator::{BandwidthEstimator, Report};
-pub(super) use flight::Flight;
-pub(super) use repairs::NumbersRepairs;
+use crate::rtc::connection_state::ConnectionState;
+use crate::rtc::stage::{Passing, Stage};
 
 /// Above this loss each repair is sent twice: a repair that is lost costs another round trip, and often a freeze.
-pub(super) const HEAVY_LOSS: f64 = 0.07;
+pub(in crate::rtc) const HEAVY_LOSS: f64 = 0.07;
 /// Or where so much may be sent, in bit/s, and nothing waits.
 const ROOM_FOR_REPEATS: u64 = 500_000;
 /// Beyond the round trip and the queue, before a repair is sent again. A far side that asks at the pace of the round trip
@@ -61,92 +44,99 @@ const KEYFRAME_PACKETS: usize = 3;
 const MIN_FOR_NEW_BPS: u64 = 80_000;
 
 /// Notes what leaves, reads what arrived, and publishes the target.
-pub(super) struct CongestionControl {
-    counters: Arc<Counters>,
+pub(in crate::rtc) struct CongestionControl {
+    state: ConnectionState,
     on_keyframe_needed: Box<dyn Fn() + Send + Sync>,
-    superseded: Superseded,
+    stale: StaleFrames,
     estimator: BandwidthEstimator,
     /// By SSRC: the identifier of the header extension that carries the number.
     streams: HashMap<u32, u8>,
-    history: History,
+    history: PacketHistory,
     in_flight: InFlight,
     /// Pace of packets from the far side.
-    steadiness: Steadiness,
+    pace: ArrivalPace,
     /// The streams of repairs on request and of those ahead: their SSRC, and what they take.
     on_request: RepairStream,
     ahead: RepairStream,
-    repair_requests: RepairRequests,
+    retransmissions: RetransmissionLimit,
     /// The stream that is repaired.
     video: Option<u32>,
-    /// How many other paths there had been when this one was begun with.
+    /// How many other paths there had been when this one was begun with, and when that was.
     path: u32,
+    path_since: Option<Instant>,
 }
 
 impl CongestionControl {
     /// `on_keyframe_needed` is called when a keyframe is cheaper than the repairs that are asked for.
-    pub(super) fn new(counters: Arc<Counters>, on_keyframe_needed: impl Fn() + Send + Sync + 'static) -> Self {
+    pub(in crate::rtc) fn new(state: &ConnectionState, on_keyframe_needed: impl Fn() + Send + Sync + 'static) -> Self {
         Self {
-            counters,
+            state: state.clone(),
             on_keyframe_needed: Box::new(on_keyframe_needed),
-            superseded: Superseded::default(),
+            stale: StaleFrames::default(),
             estimator: BandwidthEstimator::new(),
             streams: HashMap::new(),
-            history: History::default(),
+            history: PacketHistory::default(),
             in_flight: InFlight::default(),
-            steadiness: Steadiness::default(),
+            pace: ArrivalPace::default(),
             on_request: RepairStream::default(),
             ahead: RepairStream::default(),
-            repair_requests: RepairRequests::default(),
+            retransmissions: RetransmissionLimit::default(),
             video: None,
             path: 0,
+            path_since: None,
         }
     }
 
     /// Begins anew where packets take another path: nothing that was learnt of the one before says anything of it.
-    fn follow_path(&mut self) {
-        let path = self.counters.path_changes();
+    fn follow_path(&mut self, now: Instant) {
+        let path = self.state.path.changes();
         if std::mem::replace(&mut self.path, path) != path {
             self.estimator = BandwidthEstimator::new();
             self.in_flight = InFlight::default();
+            self.path_since = Some(now);
         }
     }
 
     fn feedback(&mut self, feedback: &TransportLayerCc, now: Instant) {
-        self.follow_path();
+        self.follow_path(now);
         // More than was ever sent: a few hostile bytes are not to be spelt out as many thousand packets.
         if usize::from(feedback.packet_status_count) > REMEMBERED {
             return;
         }
         let before = self.history.unreported_before(feedback.base_sequence_number);
         if before > 0 {
-            self.estimator.on_lost_report(before);
+            self.estimator.on_lost_feedback(before);
         }
         let packets = acknowledged(feedback).map(|one| (one.sequence_number, one.arrival.filter(|_| one.arrived)));
-        let News { reports, overtaken } = self.history.report(packets, now);
-        let missed = reports.iter().filter(|report| report.arrival.is_none()).count();
-        self.counters.packets_reported.fetch_add((reports.len() as u64).saturating_sub(overtaken.into()), Relaxed);
-        self.counters.packets_missed_there.fetch_add(missed as u64, Relaxed);
-        self.counters.packets_missed_there.fetch_sub(overtaken.into(), Relaxed);
+        let Feedback { results, overtaken } = self.history.report(packets, now);
+        let missed = results.iter().filter(|result| result.arrival.is_none()).count();
+        let (path, counters) = (&self.state.path, &self.state.counters);
+        counters.packets_reported.fetch_add((results.len() as u64).saturating_sub(overtaken.into()), Relaxed);
+        counters.packets_missed_there.fetch_add(missed as u64, Relaxed);
+        counters.packets_missed_there.fetch_sub(overtaken.into(), Relaxed);
         self.estimator.on_overtaken(overtaken);
-        let took = took(&reports, now);
+        // What left for the path before says nothing of this one.
+        let on_this_path =
+            results.partition_point(|result| self.path_since.is_some_and(|since| result.departure < since));
+        let took = took(&results[on_this_path..], now);
         if let Some(took) = took {
-            self.counters.round_trip_of_feedback(took);
+            path.rtt_of_feedback(took);
         }
-        self.estimator.on_feedback(&reports, self.counters.round_trip(), now);
+        self.estimator.on_feedback(&results, path.rtt(), now);
         if self.estimator.take_longer()
             && let Some(took) = took
         {
-            self.counters.round_trip_restarts(took);
+            path.rtt_restarts(took);
         }
-        self.counters.set_path_loss(self.estimator.loss().typical());
-        let word = Word {
+        path.set_loss(self.estimator.loss().typical());
+        let acked = Acked {
             number: feedback.base_sequence_number.wrapping_add(feedback.packet_status_count.wrapping_sub(1)),
             took,
             queue: self.estimator.queue_of_latest(),
             jitter: self.estimator.jitter(),
             heavy_loss: self.estimator.loss().recent() > HEAVY_LOSS,
         };
-        self.in_flight.reported(word, now, &self.counters.flight);
+        self.in_flight.acked(acked, now, path.pushback());
         self.publish();
     }
 
@@ -155,20 +145,20 @@ impl CongestionControl {
         let Some(request) = packet.as_any().downcast_ref::<TransportLayerNack>() else { return true };
         let mut request = request.clone();
         // Where much is lost, so are reports: that they are late says little of a queue.
-        let late = self.estimator.loss().recent() <= HEAVY_LOSS
-            && self.counters.flight.held_until(MediaTime::of(now)).is_some();
-        let full = late || self.estimator.queue_beyond_jitter() >= estimator::QUEUE_LARGE;
-        let worth = self.superseded.strip(&mut request, full, now);
-        if self.superseded.asked() > KEYFRAME_PACKETS && !self.counters.keyframe_is_on_its_way(MediaTime::of(now)) {
-            self.superseded.all();
+        let late =
+            self.estimator.loss().recent() <= HEAVY_LOSS && self.state.path.held_until(MediaTime::of(now)).is_some();
+        let full = late || self.estimator.queue_beyond_jitter() >= QUEUE_LARGE;
+        let worth = self.stale.strip(&mut request, full, now);
+        if self.stale.asked() > KEYFRAME_PACKETS && !self.state.keyframe_in_flight(MediaTime::of(now)) {
+            self.stale.all();
             (self.on_keyframe_needed)();
             return false;
         }
-        if !worth || full || self.on_request.rate.bps() > self.estimator.target_bps() / 2 {
+        if !worth || full || self.on_request.rate.bps() > self.state.path.wire_bps() / 2 {
             return false;
         }
-        let again = self.counters.round_trip() + self.estimator.queue() + REPAIR_MARGIN;
-        match self.repair_requests.grant(&request, again, now) {
+        let again = self.state.path.rtt() + self.state.path.queuing_delay() + REPAIR_MARGIN;
+        match self.retransmissions.grant(&request, again, now) {
             Some(granted) => {
                 *packet = Box::new(granted);
                 true
@@ -179,31 +169,32 @@ impl CongestionControl {
 
     /// Each repair is sent twice: where much is lost, and where there is room, because from which loss on is known only later.
     fn repeats_repairs(&self) -> bool {
-        let room = self.estimator.queue_beyond_jitter() < estimator::QUEUE_SMALL
-            && self.estimator.target_bps() >= ROOM_FOR_REPEATS;
+        let room =
+            self.estimator.queue_beyond_jitter() < QUEUE_SMALL && self.estimator.target_bps() >= ROOM_FOR_REPEATS;
         room || self.estimator.loss().recent() > HEAVY_LOSS
     }
 
     /// What new packets may take.
     fn publish(&self) {
         let repairs = self.on_request.rate.bps() + self.ahead.rate.bps();
-        let target = self.estimator.target_bps().saturating_sub(repairs);
-        self.counters.target_bps.store(target.max(MIN_FOR_NEW_BPS), Relaxed);
+        let total = self.estimator.target_bps();
+        self.state.path.set_queuing_delay(self.estimator.queue());
+        self.state.path.set_target(total, total.saturating_sub(repairs).max(MIN_FOR_NEW_BPS));
     }
 }
 
-/// What a report says of each packet. Its last vector of symbols is full, whatever it stands for: the rest of that says
+/// Status of each packet in a feedback packet. Its last vector of symbols is full, whatever it stands for: the rest of that says
 /// nothing.
 fn acknowledged(feedback: &TransportLayerCc) -> impl Iterator<Item = Acknowledgement> {
     convert_twcc(feedback).into_iter().take(feedback.packet_status_count.into())
 }
 
 /// How long ago the packet left that arrived last, as far as is known: one that was overtaken took longer than its report.
-fn took(reports: &[Report], now: Instant) -> Option<Duration> {
-    let latest = reports.iter().filter_map(|report| report.arrival).max()?;
-    let ages = reports.iter().filter_map(|report| {
-        let waited = latest.saturating_sub(report.arrival?);
-        Some(now.saturating_duration_since(report.departure).saturating_sub(waited))
+fn took(results: &[PacketResult], now: Instant) -> Option<Duration> {
+    let latest = results.iter().filter_map(|result| result.arrival).max()?;
+    let ages = results.iter().filter_map(|result| {
+        let waited = latest.saturating_sub(result.arrival?);
+        Some(now.saturating_duration_since(result.departure).saturating_sub(waited))
     });
     ages.min()
 }
@@ -225,10 +216,10 @@ impl RepairStream {
 impl Stage for CongestionControl {
     fn read(&mut self, mut message: TaggedPacket, passing: &mut Passing) {
         let steady = match &message.message.packet {
-            Packet::Rtp(packet) => self.steadiness.arrived(packet.header.ssrc, packet.header.timestamp, message.now),
+            Packet::Rtp(packet) => self.pace.arrived(packet.header.ssrc, packet.header.timestamp, message.now),
             _ => None,
         };
-        self.counters.flight.heard(steady, MediaTime::of(message.now));
+        self.state.path.pushback().heard(steady, MediaTime::of(message.now));
         if let Packet::Rtcp(packets) = &mut message.message.packet {
             for packet in packets.iter() {
                 if let Some(feedback) = packet.as_any().downcast_ref::<TransportLayerCc>() {
@@ -251,12 +242,13 @@ impl Stage for CongestionControl {
             && let Some(mut bytes) = packet.header.get_extension(extension)
             && let Ok(number) = TransportCcExtension::unmarshal(&mut bytes)
         {
-            self.follow_path();
+            self.follow_path(message.now);
             let size = packet.marshal_size();
             self.history.add(number.transport_sequence, message.now, size);
-            self.in_flight.left(number.transport_sequence, message.now, &self.counters.flight);
+            self.in_flight.left(number.transport_sequence, message.now, self.state.path.pushback());
             if self.video == Some(packet.header.ssrc) {
-                self.superseded.left(packet.header.sequence_number, starts_keyframe(&packet.payload));
+                let number = packet.header.sequence_number;
+                self.stale.left(number, self.state.video.starts_keyframe(number));
             }
             self.on_request.note(packet.header.ssrc, size, message.now);
             self.ahead.note(packet.header.ssrc, size, message.now);
@@ -282,7 +274,7 @@ impl Stage for CongestionControl {
 
     fn bind_remote(&mut self, stream: &StreamInfo) {
         if stream.ssrc_rtx.is_some() || stream.mime_type.starts_with("audio/") {
-            self.steadiness.watch(stream.ssrc, stream.clock_rate);
+            self.pace.watch(stream.ssrc, stream.clock_rate);
         }
     }
 

@@ -1,5 +1,5 @@
-//! Whether what the far side sends arrives at the pace at which it left. A path that is full spreads it; one that has only become
-//! longer does not.
+//! Arrival pace: whether packets of the far side come at the pace at which they left, by their RTP timestamps. A full path
+//! spreads them; one that has only become longer does not. Pure; time is an argument.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ const MOST: usize = 4;
 
 /// Watches the streams of a connection by their RTP timestamps.
 #[derive(Debug, Default)]
-pub(super) struct Steadiness {
+pub(super) struct ArrivalPace {
     streams: Vec<Stream>,
 }
 
@@ -26,7 +26,7 @@ struct Stream {
     steps: u32,
 }
 
-impl Steadiness {
+impl ArrivalPace {
     /// Watches the stream `ssrc`, whose timestamps count `clock` a second.
     pub(super) fn watch(&mut self, ssrc: u32, clock: u32) {
         self.streams.retain(|stream| stream.ssrc != ssrc);
@@ -57,14 +57,14 @@ impl Steadiness {
 mod tests {
     use super::*;
 
-    /// Steadiness told of sound each 20 ms, each packet of which takes as long as `delay` says, in ms.
+    /// ArrivalPace told of sound each 20 ms, each packet of which takes as long as `delay` says, in ms.
     fn told(count: u64, delay: impl Fn(u64) -> u64) -> Vec<bool> {
         let start = Instant::now();
-        let mut steadiness = Steadiness::default();
-        steadiness.watch(7, 48_000);
+        let mut pace = ArrivalPace::default();
+        pace.watch(7, 48_000);
         let arrive = |n: u64| {
             let timestamp = (n as u32 * 960).wrapping_sub(2000);
-            steadiness.arrived(7, timestamp, start + Duration::from_millis(n * 20 + delay(n))) == Some(true)
+            pace.arrived(7, timestamp, start + Duration::from_millis(n * 20 + delay(n))) == Some(true)
         };
         (0..count).map(arrive).collect()
     }
@@ -79,13 +79,10 @@ mod tests {
     #[test]
     fn strange_streams_and_repeated_timestamps_tell_nothing() {
         let now = Instant::now();
-        let mut steadiness = Steadiness::default();
-        (0..10).for_each(|ssrc| steadiness.watch(ssrc, 90_000));
-        assert_eq!(steadiness.streams.len(), MOST);
-        assert_eq!(
-            [steadiness.arrived(99, 0, now), steadiness.arrived(1, 5, now), steadiness.arrived(1, 5, now)],
-            [None; 3]
-        );
-        assert_eq!(steadiness.arrived(1, 4, now), None);
+        let mut pace = ArrivalPace::default();
+        (0..10).for_each(|ssrc| pace.watch(ssrc, 90_000));
+        assert_eq!(pace.streams.len(), MOST);
+        assert_eq!([pace.arrived(99, 0, now), pace.arrived(1, 5, now), pace.arrived(1, 5, now)], [None; 3]);
+        assert_eq!(pace.arrived(1, 4, now), None);
     }
 }

@@ -1,16 +1,15 @@
-//! History of sent packets by transport-wide sequence number, and the fate of each.
+//! History of sent packets by transport-wide sequence number, and the status of each (RFC 8985, 3.2; libwebrtc,
+//! `transport/transport_feedback_adapter.cc`).
 //!
-//! A packet counts as lost once a later one has arrived, on a network that is known to reorder once one has that left later by more
-//! than that (RFC 8985, 3.2): what is only overtaken is not lost. Should it come nevertheless, the network reorders by more than
-//! was known.
+//! A packet counts as lost once a later one has arrived; on a network that is known to reorder, once one has arrived that left
+//! later by more than the reordering. Should it come nevertheless, the network reorders by more than was known. Pure; time is an
+//! argument.
 
 use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::estimator::Report;
-
-/// Packets whose fate is remembered: several seconds.
+/// Packets that are remembered: several seconds.
 pub(super) const REMEMBERED: usize = 4096;
 /// Overtaking by less than this tells of no network that reorders.
 const REORDERING: Duration = Duration::from_millis(5);
@@ -19,9 +18,20 @@ const MOST_REORDERING: Duration = Duration::from_millis(150);
 /// Knowledge of reordering fades to a third in this time.
 const REORDERING_TIME: Duration = Duration::from_secs(10);
 
-/// Sent packets whose fate is remembered.
+/// Feedback on one packet (libwebrtc's `PacketResult`).
+#[derive(Clone, Copy, Debug)]
+pub struct PacketResult {
+    /// When it left.
+    pub departure: Instant,
+    /// Bytes.
+    pub size: usize,
+    /// On the receiver's clock; `None` when it is lost.
+    pub arrival: Option<Duration>,
+}
+
+/// Sent packets whose status is remembered.
 #[derive(Debug, Default)]
-pub(super) struct History {
+pub(super) struct PacketHistory {
     sent: VecDeque<Sent>,
     /// The number of the last one.
     last: u16,
@@ -37,12 +47,12 @@ pub(super) struct History {
 struct Sent {
     departure: Instant,
     size: usize,
-    fate: Option<Fate>,
+    status: Option<PacketStatus>,
 }
 
 /// Feedback on a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fate {
+enum PacketStatus {
     /// The report on it was lost.
     Unreported,
     /// It was not there yet.
@@ -51,16 +61,16 @@ enum Fate {
     Arrived,
 }
 
-/// News in a report.
+/// Evaluated feedback.
 #[derive(Debug, Default)]
-pub(super) struct News {
+pub(super) struct Feedback {
     /// Packets that arrived or are lost, in the order of departure.
-    pub(super) reports: Vec<Report>,
+    pub(super) results: Vec<PacketResult>,
     /// Packets that had been given up as lost, and have come.
     pub(super) overtaken: u32,
 }
 
-impl History {
+impl PacketHistory {
     pub(super) fn add(&mut self, number: u16, departure: Instant, size: usize) {
         if number != self.last.wrapping_add(1) {
             self.sent.clear();
@@ -69,7 +79,7 @@ impl History {
         if self.sent.len() == REMEMBERED {
             self.sent.pop_front();
         }
-        self.sent.push_back(Sent { departure, size, fate: None });
+        self.sent.push_back(Sent { departure, size, status: None });
         self.last = number;
     }
 
@@ -78,8 +88,8 @@ impl History {
         let back = usize::from(self.last.wrapping_sub(number)) + 1;
         let end = self.sent.len().saturating_sub(back);
         let mut bytes = 0;
-        for sent in self.sent.range_mut(..end).rev().take_while(|sent| sent.fate.is_none()) {
-            sent.fate = Some(Fate::Unreported);
+        for sent in self.sent.range_mut(..end).rev().take_while(|sent| sent.status.is_none()) {
+            sent.status = Some(PacketStatus::Unreported);
             bytes += sent.size;
         }
         bytes
@@ -88,23 +98,23 @@ impl History {
     /// Takes a report on packets: the number of each, and its arrival if it has come. Reports repeat what is missing, and where
     /// packets overtake each other they say later that a missing one has come. Bytes that have counted without a report are
     /// none any more.
-    pub(super) fn report(&mut self, packets: impl Iterator<Item = (u16, Option<Duration>)>, now: Instant) -> News {
-        let mut news = News::default();
+    pub(super) fn report(&mut self, packets: impl Iterator<Item = (u16, Option<Duration>)>, now: Instant) -> Feedback {
+        let mut feedback = Feedback::default();
         let mut reports = Vec::new();
         let mut overtaken_by = Duration::ZERO;
         for (number, arrival) in packets {
             let Some(sent) = self.sent_as(number) else { continue };
-            let before = sent.fate;
-            if before == Some(Fate::Arrived)
-                || (arrival.is_none() && matches!(before, Some(Fate::Missing | Fate::Lost)))
+            let before = sent.status;
+            if before == Some(PacketStatus::Arrived)
+                || (arrival.is_none() && matches!(before, Some(PacketStatus::Missing | PacketStatus::Lost)))
             {
                 continue;
             }
-            let size = if before == Some(Fate::Unreported) { 0 } else { sent.size };
+            let size = if before == Some(PacketStatus::Unreported) { 0 } else { sent.size };
             let departure = sent.departure;
             let Some(_) = arrival else {
-                sent.fate = Some(Fate::Missing);
-                if before == Some(Fate::Unreported) {
+                sent.status = Some(PacketStatus::Missing);
+                if before == Some(PacketStatus::Unreported) {
                     sent.size = 0;
                 }
                 if self.missing.len() < REMEMBERED {
@@ -112,16 +122,16 @@ impl History {
                 }
                 continue;
             };
-            sent.fate = Some(Fate::Arrived);
-            if matches!(before, Some(Fate::Missing | Fate::Lost)) {
-                news.overtaken += u32::from(before == Some(Fate::Lost));
+            sent.status = Some(PacketStatus::Arrived);
+            if matches!(before, Some(PacketStatus::Missing | PacketStatus::Lost)) {
+                feedback.overtaken += u32::from(before == Some(PacketStatus::Lost));
                 let later = self.delivered.map_or(Duration::ZERO, |(at, _)| at.saturating_duration_since(departure));
                 overtaken_by = overtaken_by.max(later);
             }
             if self.delivered.is_none_or(|(_, latest)| number.wrapping_sub(latest) < 1 << 15) {
                 self.delivered = Some((departure, number));
             }
-            reports.push((number, Report { departure, size, arrival }));
+            reports.push((number, PacketResult { departure, size, arrival }));
         }
         if overtaken_by > self.reordering(now) {
             self.reordering = Some((overtaken_by.min(MOST_REORDERING), now));
@@ -129,24 +139,26 @@ impl History {
         self.judge(&mut reports, now);
         // Many leave at one moment: only their numbers tell which are lost in a row.
         reports.sort_by_key(|(number, _)| Reverse(self.last.wrapping_sub(*number)));
-        news.reports = reports.into_iter().map(|(_, report)| report).collect();
-        news
+        feedback.results = reports.into_iter().map(|(_, report)| report).collect();
+        feedback
     }
 
     /// Adds what is certainly lost.
-    fn judge(&mut self, reports: &mut Vec<(u16, Report)>, now: Instant) {
+    fn judge(&mut self, reports: &mut Vec<(u16, PacketResult)>, now: Instant) {
         let (Some((delivered, latest)), reordering) = (self.delivered, self.reordering(now)) else { return };
         for _ in 0..self.missing.len() {
             let Some(number) = self.missing.pop_front() else { return };
-            let Some(sent) = self.sent_as(number).filter(|sent| sent.fate == Some(Fate::Missing)) else { continue };
+            let Some(sent) = self.sent_as(number).filter(|sent| sent.status == Some(PacketStatus::Missing)) else {
+                continue;
+            };
             let overtaken = latest.wrapping_sub(number) < 1 << 15;
             let waits = reordering > REORDERING && delivered.saturating_duration_since(sent.departure) <= reordering;
             if !overtaken || waits {
                 self.missing.push_back(number);
                 continue;
             }
-            sent.fate = Some(Fate::Lost);
-            reports.push((number, Report { departure: sent.departure, size: sent.size, arrival: None }));
+            sent.status = Some(PacketStatus::Lost);
+            reports.push((number, PacketResult { departure: sent.departure, size: sent.size, arrival: None }));
         }
     }
 
@@ -173,24 +185,24 @@ mod tests {
     const MS: fn(u64) -> Duration = Duration::from_millis;
 
     /// A packet each 10 ms, of 100 bytes.
-    fn sent(first: u16, count: u16, start: Instant) -> History {
-        let mut history = History::default();
+    fn sent(first: u16, count: u16, start: Instant) -> PacketHistory {
+        let mut history = PacketHistory::default();
         for n in 0..count {
             history.add(first.wrapping_add(n), start + MS(u64::from(n) * 10), 100);
         }
         history
     }
 
-    /// News of packets that have come, or not: which arrived, which are lost, by when they left in ms, and how many
+    /// Feedback of packets that have come, or not: which arrived, which are lost, by when they left in ms, and how many
     /// came that had been lost.
-    fn told(history: &mut History, packets: &[(u16, bool)], start: Instant) -> (Vec<u64>, Vec<u64>, u32) {
+    fn told(history: &mut PacketHistory, packets: &[(u16, bool)], start: Instant) -> (Vec<u64>, Vec<u64>, u32) {
         let packets = packets.iter().map(|(number, came)| (*number, came.then_some(Duration::ZERO)));
-        let news = history.report(packets, start + MS(1000));
+        let feedback = history.report(packets, start + MS(1000));
         let left = |came: bool| {
-            let these = news.reports.iter().filter(|report| report.arrival.is_some() == came);
+            let these = feedback.results.iter().filter(|report| report.arrival.is_some() == came);
             these.map(|report| report.departure.saturating_duration_since(start).as_millis() as u64).collect()
         };
-        (left(true), left(false), news.overtaken)
+        (left(true), left(false), feedback.overtaken)
     }
 
     #[test]
@@ -221,10 +233,10 @@ mod tests {
     #[test]
     fn what_left_at_one_moment_is_told_in_the_order_of_its_numbers() {
         let start = Instant::now();
-        let mut history = History::default();
+        let mut history = PacketHistory::default();
         (0..8).for_each(|n| history.add(n, start + MS(if n == 7 { 10 } else { 0 }), usize::from(n)));
         let packets = (0..8).map(|n| (n, (n % 2 == 1).then_some(Duration::ZERO)));
-        let told = history.report(packets, start + MS(60)).reports;
+        let told = history.report(packets, start + MS(60)).results;
         let numbers: Vec<_> = told.iter().map(|report| report.size).collect();
         assert_eq!(numbers, [0, 1, 2, 3, 4, 5, 6, 7]);
     }
@@ -253,7 +265,7 @@ mod tests {
         let mut history = sent(0, 10, start);
         told(&mut history, &[(0, true)], start);
         assert_eq!((history.unreported_before(5), history.unreported_before(5)), (400, 0));
-        let size = |news: News| news.reports.iter().map(|report| report.size).collect::<Vec<_>>();
+        let size = |feedback: Feedback| feedback.results.iter().map(|report| report.size).collect::<Vec<_>>();
         assert_eq!(size(history.report([(3, Some(Duration::ZERO))].into_iter(), start)), [0]);
         assert_eq!(size(history.report([(6, Some(Duration::ZERO))].into_iter(), start)), [100]);
     }

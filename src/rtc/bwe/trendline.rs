@@ -1,12 +1,13 @@
-//! Whether a queue grows on the path: the slope of the delay, fitted over the last groups of packets, against a threshold
-//! that adapts (draft-ietf-rmcat-gcc-02, 5.3 to 5.5; Carlucci et al., 2016, with libwebrtc's line fit in place of the filter).
+//! Trendline estimator: the slope of the delay over the last groups of packets, against an adaptive threshold, tells whether a
+//! queue grows (draft-ietf-rmcat-gcc-02, 5.2 to 5.4; libwebrtc, `goog_cc/trendline_estimator.cc` and
+//! `goog_cc/inter_arrival_delta.cc`; Carlucci et al., 2016). Pure.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// What the delay does.
+/// Use of the path's bandwidth, as the delay tells it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Usage {
+pub(super) enum BandwidthUsage {
     /// It stays as it is.
     #[default]
     Normal,
@@ -41,9 +42,9 @@ struct Group {
     arrival: Duration,
 }
 
-/// The detector.
+/// Detector of growing and shrinking queues.
 #[derive(Debug)]
-pub(super) struct DelayTrend {
+pub(super) struct TrendlineEstimator {
     current: Option<Group>,
     before: Option<Group>,
     groups: u32,
@@ -55,11 +56,11 @@ pub(super) struct DelayTrend {
     threshold_ms: f64,
     over_ms: f64,
     last_trend: f64,
-    usage: Usage,
+    usage: BandwidthUsage,
 }
 
-impl DelayTrend {
-    pub(super) fn new() -> Self {
+impl Default for TrendlineEstimator {
+    fn default() -> Self {
         Self {
             current: None,
             before: None,
@@ -71,11 +72,13 @@ impl DelayTrend {
             threshold_ms: FIRST_THRESHOLD,
             over_ms: 0.0,
             last_trend: 0.0,
-            usage: Usage::Normal,
+            usage: BandwidthUsage::Normal,
         }
     }
+}
 
-    pub(super) fn usage(&self) -> Usage {
+impl TrendlineEstimator {
+    pub(super) fn usage(&self) -> BandwidthUsage {
         self.usage
     }
 
@@ -121,12 +124,12 @@ impl DelayTrend {
         if trend > self.threshold_ms {
             self.over_ms += sent_ms;
             if self.over_ms > OVERUSE_MS && trend >= self.last_trend {
-                self.usage = Usage::Over;
+                self.usage = BandwidthUsage::Over;
             }
             return;
         }
         self.over_ms = 0.0;
-        self.usage = if trend < -self.threshold_ms { Usage::Under } else { Usage::Normal };
+        self.usage = if trend < -self.threshold_ms { BandwidthUsage::Under } else { BandwidthUsage::Normal };
     }
 
     fn adapt(&mut self, trend: f64, elapsed_ms: f64) {
@@ -157,9 +160,9 @@ mod tests {
     use super::*;
 
     /// Groups each 20 ms whose delay in ms is as `delay` says; the usages after each.
-    fn usages(count: u64, delay: impl Fn(u64) -> f64) -> Vec<Usage> {
+    fn usages(count: u64, delay: impl Fn(u64) -> f64) -> Vec<BandwidthUsage> {
         let start = Instant::now();
-        let mut trend = DelayTrend::new();
+        let mut trend = TrendlineEstimator::default();
         (0..count)
             .map(|n| {
                 let arrival = Duration::from_secs_f64((1000.0 + n as f64 * 20.0 + delay(n)) / 1000.0);
@@ -171,9 +174,9 @@ mod tests {
 
     #[test]
     fn a_steady_delay_is_normal_and_so_is_jitter() {
-        assert!(usages(300, |_| 30.0).iter().all(|usage| *usage == Usage::Normal));
+        assert!(usages(300, |_| 30.0).iter().all(|usage| *usage == BandwidthUsage::Normal));
         let jittery = usages(1000, |n| (n * 7919 % 31) as f64);
-        let over = jittery.iter().filter(|usage| **usage == Usage::Over).count();
+        let over = jittery.iter().filter(|usage| **usage == BandwidthUsage::Over).count();
         assert!(over < 50, "{over}");
     }
 
@@ -185,9 +188,9 @@ mod tests {
             150..200 => 230.0 - (n - 150) as f64 * 4.0,
             _ => 30.0,
         });
-        let first = usages.iter().position(|usage| *usage == Usage::Over).unwrap();
+        let first = usages.iter().position(|usage| *usage == BandwidthUsage::Over).unwrap();
         assert!((101..125).contains(&first), "{first}");
-        assert!(usages[150..200].contains(&Usage::Under));
-        assert_eq!(usages[290], Usage::Normal);
+        assert!(usages[150..200].contains(&BandwidthUsage::Under));
+        assert_eq!(usages[290], BandwidthUsage::Normal);
     }
 }

@@ -1,0 +1,36 @@
+//! Bandwidth estimation: how much may be sent on a path, from transport-wide feedback
+//! (draft-holmer-rmcat-transport-wide-cc-extensions-01), after Google Congestion Control (draft-ietf-rmcat-gcc-02) as libwebrtc's
+//! `goog_cc` has it.
+//!
+//! ```text
+//! feedback -> packet_history -+-> acked_bitrate ------------------------------+
+//!                             +-> trendline, queuing_delay -> bandwidth usage +-> aimd, link_capacity -> target -> PathState
+//!                             +-> loss_based -> congestion or inherent loss --+
+//!                             '-> in_flight -> congestion pushback -> PathState
+//! ```
+//!
+//! `estimator` combines them, `interceptor` connects them with the packets of a connection. Everything but the interceptor
+//! is pure; time is an argument.
+
+mod acked_bitrate;
+mod aimd;
+mod arrival_pace;
+mod estimator;
+mod in_flight;
+mod initial_probe;
+mod interceptor;
+mod link_capacity;
+mod loss_based;
+mod packet_history;
+mod queuing_delay;
+mod retransmission_limit;
+mod stale_frames;
+mod trendline;
+mod twcc_numbering;
+
+pub use estimator::BandwidthEstimator;
+pub(super) use interceptor::{CongestionControl, HEAVY_LOSS};
+pub use packet_history::PacketResult;
+pub(super) use twcc_numbering::TwccNumbering;
+
+pub(super) use aimd::START_BPS;

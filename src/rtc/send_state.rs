@@ -1,0 +1,115 @@
+//! State of one outgoing stream between the sending task, which writes it, and the interceptors and the encoder's budget,
+//! which read it: the keyframe in flight, the age of what leaves, the RED copies that packets carry.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use crate::media::MediaTime;
+
+/// A keyframe's packets are leaving.
+const LEAVING: u64 = u64::MAX;
+/// Beyond the RTT: the time that both sides take to put a keyframe together and to answer.
+const KEYFRAME_MARGIN: Duration = Duration::from_millis(50);
+/// Without an audio packet for this long, this side is muted.
+const AUDIO_PAUSES: Duration = Duration::from_millis(200);
+/// Above the sequence number of the packet that starts a keyframe: there is one.
+const MARKED: u32 = 1 << 16;
+
+/// One outgoing stream.
+#[derive(Debug, Default)]
+pub(super) struct SendState {
+    /// When the last packet of the latest keyframe left, in microseconds; `LEAVING` while it leaves.
+    keyframe_left_us: AtomicU64,
+    /// Sequence number of the packet that starts the latest keyframe, with `MARKED`.
+    keyframe_start: AtomicU32,
+    /// From the capture of the latest frame to its departure.
+    capture_delay_us: AtomicU64,
+    /// RED copies in the latest packet, and when it left.
+    red_copies: AtomicU32,
+    red_left_us: AtomicU64,
+}
+
+impl SendState {
+    /// The packet of number `sequence` will be the first one of a keyframe.
+    pub(super) fn mark_keyframe(&self, sequence: u16) {
+        self.keyframe_start.store(MARKED | u32::from(sequence), Relaxed);
+    }
+
+    /// Whether the packet of number `sequence`, which leaves, is the first one of a keyframe.
+    pub(super) fn starts_keyframe(&self, sequence: u16) -> bool {
+        self.keyframe_start.compare_exchange(MARKED | u32::from(sequence), 0, Relaxed, Relaxed).is_ok()
+    }
+
+    /// A keyframe begins to leave.
+    pub(super) fn keyframe_leaves(&self) {
+        self.keyframe_left_us.store(LEAVING, Relaxed);
+    }
+
+    /// The last packet of a keyframe left at `now`.
+    pub(super) fn keyframe_left(&self, now: MediaTime) {
+        self.keyframe_left_us.store(now.as_micros().max(1), Relaxed);
+    }
+
+    /// True when a keyframe request that comes at `now` was made before the latest keyframe can have arrived.
+    pub(super) fn keyframe_in_flight(&self, rtt: Duration, now: MediaTime) -> bool {
+        match self.keyframe_left_us.load(Relaxed) {
+            0 => false,
+            LEAVING => true,
+            left => now.since(MediaTime::from_micros(left)) < rtt + KEYFRAME_MARGIN,
+        }
+    }
+
+    /// Notes the time from capture to departure of the latest frame.
+    pub(super) fn set_capture_delay(&self, delay: Duration) {
+        self.capture_delay_us.store(delay.as_micros() as u64, Relaxed);
+    }
+
+    /// From the capture of the latest frame to its departure.
+    pub(super) fn capture_delay(&self) -> Duration {
+        Duration::from_micros(self.capture_delay_us.load(Relaxed))
+    }
+
+    /// An audio packet leaves at `now` with so many RED copies.
+    pub(super) fn note_red(&self, copies: usize, now: MediaTime) {
+        self.red_copies.store(copies as u32, Relaxed);
+        self.red_left_us.store(now.as_micros(), Relaxed);
+    }
+
+    /// RED copies that audio packets carry at `now`: none while muted.
+    pub(super) fn red_copies(&self, now: MediaTime) -> u32 {
+        let left = MediaTime::from_micros(self.red_left_us.load(Relaxed));
+        if now.since(left) < AUDIO_PAUSES { self.red_copies.load(Relaxed) } else { 0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AT: fn(u64) -> MediaTime = MediaTime::from_millis;
+
+    #[test]
+    fn a_muted_side_sends_no_red_copies() {
+        let state = SendState::default();
+        state.note_red(2, AT(1000));
+        assert_eq!([1020, 1199, 1200].map(|ms| state.red_copies(AT(ms))), [2, 2, 0]);
+    }
+
+    #[test]
+    fn a_keyframe_is_in_flight_from_its_first_packet_until_its_answer_can_have_come() {
+        let (state, rtt) = (SendState::default(), Duration::from_millis(100));
+        assert!(!state.keyframe_in_flight(rtt, AT(0)));
+        state.keyframe_leaves();
+        assert!(state.keyframe_in_flight(rtt, AT(5000)));
+        state.keyframe_left(AT(6000));
+        assert_eq!([6149, 6150].map(|ms| state.keyframe_in_flight(rtt, AT(ms))), [true, false]);
+    }
+
+    #[test]
+    fn the_first_packet_of_a_keyframe_is_known_once() {
+        let state = SendState::default();
+        assert!(!state.starts_keyframe(0), "nothing is marked");
+        state.mark_keyframe(0);
+        assert_eq!([65_535, 0, 0].map(|sequence| state.starts_keyframe(sequence)), [false, true, false]);
+    }
+}
