@@ -71,7 +71,7 @@ pub fn depacketizer(bytes: &[u8]) {
 }
 
 /// Packets of sound that are looked at: decoding takes most of the fuzzer's time.
-const MOST_PACKETS: usize = 64;
+const MAX_PACKETS: usize = 64;
 
 /// Sound as Opus in RTP, from the jitter buffer to the speaker: packets as `Packets` cuts them; with the lowest flag
 /// nothing is played before the next one comes, the others are by how many half frames the timestamp grows.
@@ -84,7 +84,7 @@ pub fn sound(bytes: &[u8]) {
         assert!(played.iter().all(|sample| sample.is_finite()), "what is played is sound");
         *now = *now + Duration::from_millis(20);
     };
-    for (sequence, flags, data) in Packets::of(bytes).take(MOST_PACKETS) {
+    for (sequence, flags, data) in Packets::of(bytes).take(MAX_PACKETS) {
         timestamp = timestamp.wrapping_add(u32::from(flags >> 1) * FRAME_SAMPLES as u32 / 2);
         if let Some(samples) = packet_duration(&data) {
             let correction = has_correction(&data);
@@ -119,8 +119,8 @@ pub fn frame(bytes: &[u8]) {
     match frame {
         Frame::Hello(hello) => shown(&hello.name),
         Frame::Name { name } => shown(&name),
-        Frame::Letter { message, .. } => drop(Message::checked(message)),
-        Frame::Confirm { .. } => {}
+        Frame::Message { message, .. } => drop(Message::checked(message)),
+        Frame::Confirm { .. } | Frame::Ack { .. } => {}
     }
 }
 

@@ -96,7 +96,7 @@ async fn flood(seed: u8, port: u16, to: PeerId, next: impl Fn(u64) -> Message, s
         };
         while !stop.load(Ordering::Relaxed) {
             let number = sent.fetch_add(1, Ordering::Relaxed);
-            let record = raw.letter(next(number));
+            let record = raw.message_record(next(number));
             if number >= FLOOD || raw.socket.send(Packet::binary(record)).await.is_err() {
                 break;
             }
@@ -161,7 +161,7 @@ fn a_call_is_hung_up_under_a_flood_of_the_person_at_its_other_end() {
     let conversation = runtime.block_on(async {
         loop {
             let frame = raw.next_frame().await.expect("the connection holds");
-            if let Frame::Letter { message: Message::Invite { invite, conversation, .. }, .. } = frame {
+            if let Frame::Message { message: Message::Invite { invite, conversation, .. }, .. } = frame {
                 raw.message(Message::Accept { invite, name: "Mallory".to_owned(), audio: true, video: true }).await;
                 return conversation;
             }

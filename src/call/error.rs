@@ -89,6 +89,12 @@ pub enum CallError {
     /// 40201: the invite could not be delivered.
     #[error("This person cannot be reached now. Try again when they are online.")]
     InviteFailed,
+    /// 40201: the far side's app speaks no version that this one does.
+    #[error("{0} needs a newer Visavis before you can call each other.")]
+    FarNeedsNewer(String),
+    /// 40201: the same, where this side's app is the older one.
+    #[error("You need a newer Visavis to call {0}.")]
+    OwnNeedsNewer(String),
     /// 40204: media could not flow to or from a participant.
     #[error("The connection to the other side could not be made. Check both networks and call again.")]
     ParticipantFailed,
@@ -108,7 +114,7 @@ impl CallError {
             | Self::DeviceUnplugged { .. }
             | Self::DeviceStalled { .. }
             | Self::DeviceFailed { .. } => 40002,
-            Self::InviteFailed => 40201,
+            Self::InviteFailed | Self::FarNeedsNewer(_) | Self::OwnNeedsNewer(_) => 40201,
             Self::ParticipantFailed => 40204,
             Self::TooManyConversations => 40205,
         }

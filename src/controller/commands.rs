@@ -12,7 +12,7 @@ use crate::store::{Settings, SettingsChange, StoreError};
 use super::core::{Core, processing_of, unix_seconds};
 use super::people::echo_id;
 use super::system_event::SystemEvent;
-use super::{Command, Event, NoticeKind, VideoChoice};
+use super::{Command, Event, NoticeKind, VersionSkew, VideoChoice};
 
 impl Core {
     pub(super) fn on_command(&mut self, command: Command) {
@@ -156,6 +156,9 @@ impl Core {
         if self.people.is_blocked(to) {
             return Err(CallError::BadArgument("You have blocked this person. Unblock them to call.".to_owned()));
         }
+        if let Some(skew) = self.people.skew(to) {
+            return Err(self.needs_newer(to, skew));
+        }
         let begins = match self.machine.state() {
             CallState::Idle => true,
             CallState::Incoming(incoming) => incoming.from() == to,
@@ -174,6 +177,16 @@ impl Core {
             video,
         }));
         Ok(())
+    }
+
+    /// Says which side needs a newer Visavis for a call with this person.
+    fn needs_newer(&mut self, id: PeerId, skew: VersionSkew) -> CallError {
+        let name = self.people.name_of(id, None);
+        self.notices.add(NoticeKind::NeedsNewer { name: name.clone(), skew });
+        match skew {
+            VersionSkew::FarIsOlder => CallError::FarNeedsNewer(name),
+            VersionSkew::OwnIsOlder => CallError::OwnNeedsNewer(name),
+        }
     }
 
     /// Looks for a contact in a picture file, on a thread of its own: a large picture takes some tenths of a second.

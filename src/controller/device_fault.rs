@@ -16,6 +16,8 @@ pub(super) fn fault_of(error: &CallError) -> DeviceFault {
         CallError::DeviceFailed { reason, .. } => DeviceFault::Failed(reason.clone()),
         CallError::BadArgument(_)
         | CallError::InviteFailed
+        | CallError::FarNeedsNewer(_)
+        | CallError::OwnNeedsNewer(_)
         | CallError::ParticipantFailed
         | CallError::TooManyConversations => DeviceFault::Failed(DeviceReason::WrongKind),
     }

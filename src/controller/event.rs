@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::call::{ConversationId, DeviceKind, DeviceReason, DisconnectReason, InviteId};
 use crate::identity::PeerId;
 
-pub use crate::signaling::PresenceRoute;
+pub use crate::signaling::{RouteKind, VersionSkew};
 
 use super::quality::Quality;
 
@@ -175,7 +175,10 @@ pub enum Event {
         name: String,
         online: bool,
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        route: Option<PresenceRoute>,
+        route: Option<RouteKind>,
+        /// The side that needs a newer Visavis, where the person is there but cannot be rung for that.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        needs_newer: Option<VersionSkew>,
         /// False for a person who was found on this network and is no contact.
         contact: bool,
     },

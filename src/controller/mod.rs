@@ -37,7 +37,7 @@ mod system_event;
 pub use crate::rtc::LinkProfile;
 pub use command::{Command, VideoChoice};
 pub use device_fault::device_sentence;
-pub use event::{DeviceFault, Event, PresenceRoute, ReceivedStats, Route, SentStats};
+pub use event::{DeviceFault, Event, ReceivedStats, Route, RouteKind, SentStats, VersionSkew};
 pub use handle::{ControllerGone, Gates, Handle, Pressed, Unsent};
 pub use options::Options;
 pub use people::echo_id;

@@ -8,6 +8,7 @@ use crate::media::MediaTime;
 use crate::signaling::{DiscoveryFault, SignalingClient, SignalingConfig, SignalingEvent};
 
 use super::core::Core;
+use super::people::Presence;
 use super::{Event, NoticeKind};
 
 const NO_NETWORK: &str = "People on this network cannot be found. Check the network and start again.";
@@ -69,14 +70,14 @@ impl Core {
                 let standing = self.standing(from);
                 self.step(Input::Peer { from, standing, message });
             }
-            SignalingEvent::Presence { id, name, online, route } => {
+            SignalingEvent::Presence { id, name, routes, skew } => {
                 self.keep_chosen_name(id, &name);
-                if online {
+                if !routes.is_empty() {
                     self.absences.is_back(id);
                 } else if self.takes_part(id) {
                     self.absences.left(id, MediaTime::now());
                 }
-                if self.people.set_presence(id, name, route, online) {
+                if self.people.set_presence(id, Presence { name, routes, skew }) {
                     self.report(self.people.event(id));
                     self.publisher.mark();
                 }

@@ -47,6 +47,11 @@ const fn is_message(event: &SignalingEvent) -> bool {
     matches!(event, SignalingEvent::Received { .. })
 }
 
+/// Whether somebody has come.
+fn is_arrival(event: &SignalingEvent) -> bool {
+    matches!(event, SignalingEvent::Presence { routes, .. } if !routes.is_empty())
+}
+
 impl Waiting {
     /// False when a message was dropped: this one, or another in its place.
     fn add(&mut self, event: SignalingEvent) -> bool {
@@ -75,7 +80,7 @@ impl Waiting {
             {
                 person.waiting.remove(earlier);
             }
-        } else if self.people.len() >= MANY_PEOPLE && matches!(event, SignalingEvent::Presence { online: true, .. }) {
+        } else if self.people.len() >= MANY_PEOPLE && is_arrival(&event) {
             return false;
         }
         self.push(id, event);
@@ -179,7 +184,7 @@ impl PeerLane {
 mod tests {
     use super::*;
     use crate::call::{ConversationId, Message};
-    use crate::signaling::PresenceRoute;
+    use crate::signaling::RouteKind;
 
     fn id(number: u16) -> PeerId {
         let mut bytes = [0; 32];
@@ -193,7 +198,8 @@ mod tests {
     }
 
     fn presence(of: u16, online: bool) -> SignalingEvent {
-        SignalingEvent::Presence { id: id(of), name: String::new(), online, route: PresenceRoute::Lan }
+        let routes = online.then_some(RouteKind::Lan).into_iter().collect();
+        SignalingEvent::Presence { id: id(of), name: String::new(), routes, skew: None }
     }
 
     fn all(lane: &PeerLane) -> Vec<SignalingEvent> {

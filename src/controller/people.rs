@@ -7,7 +7,8 @@ use sha2::{Digest, Sha256};
 use crate::identity::PeerId;
 use crate::store::Contact;
 
-use super::{Event, Person, PersonKind, PresenceRoute};
+use super::{Event, Person, PersonKind};
+use crate::signaling::{RouteKind, RouteSet, VersionSkew};
 
 /// Strangers that are listed at most; a hostile network can announce any number.
 const MAX_NEARBY: usize = 200;
@@ -22,7 +23,18 @@ pub fn echo_id() -> PeerId {
 pub(super) struct People {
     contacts: BTreeMap<PeerId, Contact>,
     blocked: HashSet<PeerId>,
-    present: BTreeMap<PeerId, (String, PresenceRoute)>,
+    present: BTreeMap<PeerId, Presence>,
+}
+
+/// Presence of one person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Presence {
+    /// The name that they chose.
+    pub(super) name: String,
+    /// The routes by which they are reached; none: they are offline.
+    pub(super) routes: RouteSet,
+    /// The side that is too old for the other, so that neither can call.
+    pub(super) skew: Option<VersionSkew>,
 }
 
 impl People {
@@ -33,8 +45,8 @@ impl People {
     }
 
     /// Notes that somebody has come, gone or changed their name; false when nothing is new.
-    pub(super) fn set_presence(&mut self, id: PeerId, name: String, route: PresenceRoute, online: bool) -> bool {
-        if !online {
+    pub(super) fn set_presence(&mut self, id: PeerId, presence: Presence) -> bool {
+        if presence.routes.is_empty() {
             return self.present.remove(&id).is_some();
         }
         let is_listed = self.contacts.contains_key(&id) || self.present.contains_key(&id);
@@ -42,7 +54,7 @@ impl People {
         if !is_listed && nearby >= MAX_NEARBY {
             return false;
         }
-        self.present.insert(id, (name.clone(), route)) != Some((name, route))
+        self.present.insert(id, presence.clone()) != Some(presence)
     }
 
     /// True for a person in the contact list.
@@ -77,7 +89,7 @@ impl People {
         }
         let contact = self.contacts.get(&id);
         let given = contact.map(|contact| contact.given_name.as_str());
-        let announced = self.present.get(&id).map(|(name, _)| name.as_str());
+        let announced = self.present.get(&id).map(|presence| presence.name.as_str());
         let chosen = contact.map(|contact| contact.name.as_str());
         [given, said, announced, chosen]
             .into_iter()
@@ -94,6 +106,7 @@ impl People {
             name: self.name_of(id, None),
             online: route.is_some(),
             route,
+            needs_newer: self.skew(id),
             contact: self.is_contact(id),
         }
     }
@@ -103,11 +116,17 @@ impl People {
         std::iter::once(echo_id()).chain(self.contacts.keys().copied()).map(|id| self.event(id))
     }
 
-    fn route(&self, id: PeerId) -> Option<PresenceRoute> {
+    /// The side that needs a newer Visavis before the two can call each other, where the person is there.
+    pub(super) fn skew(&self, id: PeerId) -> Option<VersionSkew> {
+        self.present.get(&id)?.skew
+    }
+
+    /// The best route by which the person can be rung now.
+    fn route(&self, id: PeerId) -> Option<RouteKind> {
         if id == echo_id() {
-            return Some(PresenceRoute::Local);
+            return Some(RouteKind::Local);
         }
-        self.present.get(&id).map(|(_, route)| *route)
+        self.present.get(&id).filter(|presence| presence.skew.is_none())?.routes.best()
     }
 
     /// Everybody, as the window lists them: Echo, contacts, people nearby, and last the blocked who are neither; online
@@ -135,7 +154,8 @@ impl People {
             (PersonKind::Blocked, self.name_of(id, None))
         };
         let route = self.route(id);
-        Person { id, name, kind, online: route.is_some(), route, blocked: self.is_blocked(id) }
+        let (online, needs_newer, blocked) = (route.is_some(), self.skew(id), self.is_blocked(id));
+        Person { id, name, kind, online, route, needs_newer, blocked }
     }
 }
 
@@ -156,15 +176,19 @@ mod tests {
         PeerId::from_bytes([byte; 32])
     }
 
+    fn by(routes: impl IntoIterator<Item = RouteKind>, name: &str) -> Presence {
+        Presence { name: name.into(), routes: routes.into_iter().collect(), skew: None }
+    }
+
     #[test]
     fn echo_is_always_there_and_strangers_come_last() {
         let mut people = People::default();
-        assert!(people.set_presence(id(1), "Ann".into(), PresenceRoute::Lan, true));
-        assert!(!people.set_presence(id(1), "Ann".into(), PresenceRoute::Lan, true), "nothing new");
+        assert!(people.set_presence(id(1), by([RouteKind::Lan], "Ann")));
+        assert!(!people.set_presence(id(1), by([RouteKind::Lan], "Ann")), "nothing new");
         let list = people.list();
         assert_eq!(list[0].kind, PersonKind::Echo);
         assert_eq!((list[1].kind, list[1].name.as_str()), (PersonKind::Nearby, "Ann"));
-        assert!(people.set_presence(id(1), String::new(), PresenceRoute::Lan, false));
+        assert!(people.set_presence(id(1), by([], "")));
         assert_eq!(people.list().len(), 1);
     }
 
@@ -174,7 +198,7 @@ mod tests {
         people.set_contacts(Vec::new(), vec![id(4)]);
         let list = people.list();
         assert_eq!((list[1].id, list[1].kind, list[1].blocked), (id(4), PersonKind::Blocked, true));
-        people.set_presence(id(4), "Dan".into(), PresenceRoute::Lan, true);
+        people.set_presence(id(4), by([RouteKind::Lan], "Dan"));
         assert_eq!(
             people.list().iter().map(|person| person.kind).collect::<Vec<_>>(),
             [PersonKind::Echo, PersonKind::Nearby]
@@ -187,7 +211,7 @@ mod tests {
         for number in 0..100_000_u32 {
             let mut key = [0; 32];
             key[..4].copy_from_slice(&number.to_le_bytes());
-            people.set_presence(PeerId::from_bytes(key), "x".into(), PresenceRoute::Lan, true);
+            people.set_presence(PeerId::from_bytes(key), by([RouteKind::Lan], "x"));
         }
         assert_eq!(people.list().len(), MAX_NEARBY + 1);
     }
@@ -195,5 +219,31 @@ mod tests {
     #[test]
     fn a_person_without_a_name_is_shown_by_a_piece_of_their_id() {
         assert_eq!(People::default().name_of(id(3), Some("")), id(3).short());
+    }
+
+    #[test]
+    fn whoever_is_reached_by_two_routes_is_one_person_shown_by_the_best() {
+        let mut people = People::default();
+        let (lan, server) = (RouteKind::Lan, RouteKind::Server);
+        for (routes, best) in [(vec![server], server), (vec![server, lan], lan), (vec![lan], lan)] {
+            assert!(people.set_presence(id(1), by(routes, "Ann")));
+            assert_eq!((people.list().len(), people.list()[1].route), (2, Some(best)));
+        }
+    }
+
+    #[test]
+    fn whoever_needs_another_version_is_shown_as_such_and_cannot_be_rung() {
+        let mut people = People::default();
+        for skew in [VersionSkew::FarIsOlder, VersionSkew::OwnIsOlder] {
+            let presence = Presence { skew: Some(skew), ..by([RouteKind::Lan], "Ann") };
+            assert!(people.set_presence(id(1), presence));
+            let person = people.list().remove(1);
+            assert_eq!((person.online, person.route, person.needs_newer), (false, None, Some(skew)));
+            assert_eq!(person.name, "Ann", "they are there");
+            let Event::Contact { online, needs_newer, .. } = people.event(id(1)) else { panic!("no contact") };
+            assert_eq!((online, needs_newer), (false, Some(skew)));
+        }
+        assert!(people.set_presence(id(1), by([RouteKind::Lan], "Ann")));
+        assert_eq!((people.skew(id(1)), people.list()[1].online), (None, true));
     }
 }

@@ -9,7 +9,7 @@ use crate::identity::{PeerId, PictureError};
 use crate::media::{FrameSlot, LevelMeter, MediaTime};
 use crate::store::{Settings, StoreError};
 
-use super::event::{DeviceFault, PresenceRoute, ReceivedStats, SentStats};
+use super::event::{DeviceFault, ReceivedStats, RouteKind, SentStats, VersionSkew};
 use super::quality::{CallSample, Quality};
 
 pub use crate::call::CallEnd as OutcomeKind;
@@ -73,7 +73,9 @@ pub struct Person {
     /// Whether they can be rung now.
     pub online: bool,
     /// By which route, when online.
-    pub route: Option<PresenceRoute>,
+    pub route: Option<RouteKind>,
+    /// The side that needs a newer Visavis before the two can call each other, where the person is there.
+    pub needs_newer: Option<VersionSkew>,
     /// Whether everything from them is refused.
     pub blocked: bool,
 }
@@ -329,6 +331,13 @@ pub enum NoticeKind {
     ClocksDiffer {
         /// Their name.
         name: String,
+    },
+    /// A call needs a newer Visavis on one side.
+    NeedsNewer {
+        /// The other person's name.
+        name: String,
+        /// Which side.
+        skew: VersionSkew,
     },
 }
 

@@ -2,7 +2,7 @@
 
 pub mod audio;
 mod h264;
-mod ladder;
+mod quality_scaler;
 pub mod video;
 
 pub use audio::{AudioEncoder, AudioEncoderError};

@@ -15,7 +15,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::h264::{Rate, VideoEncoder};
-use super::ladder::{Grant, Ladder, Shape};
+use super::quality_scaler::{QualityScaler, RateLimit, Shape};
 use crate::media::{FrameSlot, MediaTime, OutgoingPicture, Planes, Scaler, VideoBudget, VideoFormat, VideoFrame};
 
 /// On a path that does not take all, a keyframe is made as if the rate were this share of it: it arrives the sooner,
@@ -168,7 +168,7 @@ fn run(shared: &Shared, input: &FrameSlot, budget: impl Fn() -> VideoBudget, mut
 pub(crate) struct PictureEncoder {
     encoder: VideoEncoder,
     pace: FramePace,
-    ladder: Ladder,
+    scaler: QualityScaler,
     scaling: Scaling,
     captured_at: MediaTime,
     /// Pictures left out though they were due, and the time that encoding took so far.
@@ -189,32 +189,32 @@ impl PictureEncoder {
         keyframe_wanted: &AtomicBool,
         clock: impl Fn() -> MediaTime,
     ) -> Result<Option<OutgoingPicture>, openh264::Error> {
-        let least_kbps = *VideoFormat::KBPS_RANGE.start();
-        let kbps = budget.kbps.min(most.kbps).max(least_kbps);
+        let min_kbps = *VideoFormat::KBPS_RANGE.start();
+        let kbps = budget.kbps.min(most.kbps).max(min_kbps);
         let full = Shape { width: frame.width(), height: frame.height(), max_fps: most.max_fps };
         if budget.behind {
             self.skipped += 1;
             return Ok(None);
         }
         let due = keyframe_wanted.load(Ordering::Relaxed);
-        let grant = Grant { kbps, most_kbps: most.kbps, level: budget.level };
-        let shape = self.ladder.shape(full, grant, budget.max_lines, due, frame.captured_at);
+        let grant = RateLimit { kbps, max_kbps: most.kbps, level: budget.level };
+        let shape = self.scaler.shape(full, grant, budget.max_lines, due, frame.captured_at);
         if !self.pace.admits(frame.captured_at, shape.max_fps) {
             return Ok(None);
         }
         let usable_kbps = (f64::from(most.kbps) * shape.bit_rate_share(full)) as u32;
-        let kbps = kbps.min(usable_kbps).max(least_kbps);
+        let kbps = kbps.min(usable_kbps).max(min_kbps);
         let interval = (Duration::from_secs(1) / shape.max_fps.max(1)).max(frame.captured_at.since(self.captured_at));
         self.captured_at = frame.captured_at;
         let started = clock();
         let keyframe = keyframe_wanted.swap(false, Ordering::Relaxed);
         let share = if keyframe && budget.kbps < most.kbps { KEYFRAME_SHARE } else { 1.0 };
-        let kbps = ((f64::from(kbps) * share) as u32).max(least_kbps);
+        let kbps = ((f64::from(kbps) * share) as u32).max(min_kbps);
         let frame = self.scaling.shaped(frame, shape);
         let encoded = self.encoder.encode(frame, Rate { kbps, max_fps: shape.max_fps }, keyframe);
         let ended = clock();
         let took = ended.since(started);
-        self.ladder.note_load(took, interval, ended);
+        self.scaler.note_load(took, interval, ended);
         self.busy += took;
         self.size = (frame.width(), frame.height());
         self.skipped += u64::from(matches!(encoded, Ok(None)));

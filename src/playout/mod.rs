@@ -19,7 +19,7 @@ mod sounds;
 mod speaker;
 #[cfg(test)]
 mod tests;
-mod time_scale;
+mod time_stretch;
 mod voice;
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};

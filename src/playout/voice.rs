@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::Shared;
 use super::mixer::Frame;
-use super::time_scale::{Likeness, lengthen, shorten};
+use super::time_stretch::{Likeness, lengthen, shorten};
 use crate::decoder::audio::{AudioDecoder, AudioDecoderError};
 use crate::jitter_buffer::audio::{Pull, Tempo};
 use crate::media::{FRAME_SAMPLES, LevelMeter, MediaTime, ReceivedSound, SoundSink};

@@ -1,4 +1,4 @@
-//! The controller's door to signaling: it sends messages to people and hears, through a callback, what they send and
+//! Client: the controller's port to signaling. It sends messages to people and hears, through a callback, what they send and
 //! whether they are there. Commands go through a bounded channel to the hub, which runs on the given tokio runtime.
 
 use std::collections::HashSet;
@@ -8,39 +8,27 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc as std_mpsc;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::discovery::{Discovery, DiscoveryFault};
-use super::hub::Hub;
+use super::event::SignalingEvent;
+use super::hub::{Command, Hub};
+use super::lan::{Lan, LanError};
 use super::local::Local;
-use super::local_ports::LocalPort;
-use super::{Message, lan};
+use super::message::Message;
+use super::route::DiscoveryFault;
 use crate::identity::{EnvelopeError, Identity, PeerId, display_name};
 use crate::network::PathFinder;
 
 const COMMANDS: usize = 512;
-const INPUTS: usize = 256;
-/// For goodbyes on open connections.
+/// News of the routes that wait for the hub.
+const REPORTS: usize = 256;
+/// For the end of the hub, and for goodbyes on open connections.
 const HANG_UP: Duration = Duration::from_secs(1);
 /// For everything that [`SignalingClient::close`] waits for.
 const CLOSE: Duration = Duration::from_secs(3);
-
-/// How signaling messages reach a person.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PresenceRoute {
-    /// Found on this network.
-    Lan,
-    /// Through a Visavis server.
-    Server,
-    /// Inside this program: the Echo contact, which no signaling leads to.
-    Local,
-}
 
 /// Who this side is, and where it listens.
 #[derive(Clone, Debug)]
@@ -51,60 +39,6 @@ pub struct SignalingConfig {
     pub name: String,
     /// Only this address (and its interface) is used; all when `None`.
     pub bind: Option<IpAddr>,
-}
-
-/// What comes in. Names and notes are fit to be shown, fields are within their documented bounds, senders are proven, and
-/// no sender exceeds 50 messages a second (bursts of 200) and 1 invite a second (bursts of 5).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SignalingEvent {
-    /// A message; those of one person come in the order in which they were sent.
-    Received {
-        /// The proven sender.
-        from: PeerId,
-        /// What they sent.
-        message: Message,
-    },
-    /// Somebody came, went, or goes by another name.
-    Presence {
-        /// Who; their key is proven.
-        id: PeerId,
-        /// The name that they chose.
-        name: String,
-        /// Whether they can be reached now.
-        online: bool,
-        /// By which route.
-        route: PresenceRoute,
-    },
-    /// The computer of somebody who was there has closed the connection (TCP FIN or RST, or a WebSocket Close): their app
-    /// has ended, or let go of this side. A network that fails says nothing. Comes before the [`Presence`](Self::Presence)
-    /// that tells of the same loss.
-    ConnectionClosed {
-        /// The person.
-        id: PeerId,
-    },
-    /// After [`ConnectionClosed`](Self::ConnectionClosed) the same run of their app is connected again: it never ended. An
-    /// app that was started anew causes [`Presence`](Self::Presence) alone.
-    ConnectionRestored {
-        /// The person.
-        id: PeerId,
-    },
-    /// A message for which there is no sign, within 5 s, that it arrived.
-    Undelivered {
-        /// For whom.
-        to: PeerId,
-        /// Which.
-        message: Message,
-    },
-    /// Somebody's computer and this one differ by over a minute in what time it is. Nothing but the times that each shows
-    /// depends on it. Told once of each person, and once in ten minutes at most.
-    ClocksDiffer {
-        /// The person; their key is proven.
-        id: PeerId,
-        /// By how many seconds their clock is ahead of this one.
-        seconds_ahead: i64,
-    },
-    /// Fault that keeps people on this network from being found from now on; `None`: none does any more.
-    Discovery(Option<DiscoveryFault>),
 }
 
 /// Why signaling does not start.
@@ -121,13 +55,13 @@ pub enum SignalingError {
     Random(#[from] EnvelopeError),
 }
 
-/// What the client asks of the hub.
-#[derive(Debug)]
-pub(super) enum Command {
-    Send { to: PeerId, message: Message },
-    Renew(PeerId),
-    SetBlocked(HashSet<PeerId>),
-    SetContacts(HashSet<PeerId>),
+impl From<LanError> for SignalingError {
+    fn from(error: LanError) -> Self {
+        match error {
+            LanError::Listen(error) => Self::Listen(error),
+            LanError::Discovery(error) => Self::Discovery(error),
+        }
+    }
 }
 
 /// Finds people on this network and carries messages to and from them. Everything ends when it is closed or dropped.
@@ -137,23 +71,15 @@ pub struct SignalingClient {
     events: Arc<dyn Fn(SignalingEvent) + Send + Sync>,
     commands: mpsc::Sender<Command>,
     tasks: Tasks,
-    port: u16,
-    discovery_fault: Option<DiscoveryFault>,
 }
 
 struct Tasks {
     hub: JoinHandle<()>,
-    listener: JoinHandle<()>,
-    browser: JoinHandle<()>,
-    discovery: Option<Discovery>,
-    /// Lets this computer's other apps dial the listener.
-    _port: LocalPort,
+    lan: Lan,
 }
 
 impl Drop for Tasks {
     fn drop(&mut self) {
-        self.listener.abort();
-        self.browser.abort();
         self.hub.abort();
     }
 }
@@ -166,44 +92,29 @@ impl SignalingClient {
         config: SignalingConfig,
         events: impl Fn(SignalingEvent) + Send + Sync + 'static,
     ) -> Result<Self, SignalingError> {
-        let id = config.identity.id();
         let local = Arc::new(Local::new(config.identity, &config.name)?);
-        let listener = lan::bind(config.bind)?;
-        let port = listener.local_addr()?.port();
-        let listener = {
-            let _inside = runtime.enter();
-            TcpListener::from_std(listener)?
-        };
-        let discovery = Discovery::start(id, &local.instance, port, config.bind)?;
-        let discovery_fault = discovery.fault();
         let events: Arc<dyn Fn(SignalingEvent) + Send + Sync> = Arc::new(events);
         let (commands, from_client) = mpsc::channel(COMMANDS);
-        let (reports, from_routes) = mpsc::channel(INPUTS);
-        let hub = Hub::new(local.clone(), events.clone(), reports.clone());
-        let tasks = Tasks {
-            hub: runtime.spawn(hub.run(from_client, from_routes)),
-            listener: runtime.spawn(lan::listen(listener, local.clone(), reports.clone())),
-            browser: runtime.spawn(discovery.browse(reports)),
-            discovery: Some(discovery),
-            _port: LocalPort::hold(port),
-        };
-        Ok(Self { runtime: runtime.clone(), local, events, commands, tasks, port, discovery_fault })
+        let (reports, from_routes) = mpsc::channel(REPORTS);
+        let (lan, route) = Lan::start(runtime, &local, config.bind, reports)?;
+        let hub = Hub::new(local.clone(), events.clone(), vec![route]);
+        let tasks = Tasks { hub: runtime.spawn(hub.run(from_client, from_routes)), lan };
+        Ok(Self { runtime: runtime.clone(), local, events, commands, tasks })
     }
 
     /// Fault that kept people from being found at the start, if any; changes are told by events.
     pub const fn discovery_fault(&self) -> Option<DiscoveryFault> {
-        self.discovery_fault
+        self.tasks.lan.discovery_fault()
     }
 
     /// Tells at any time by which path a person is reached: media to them takes the same.
     pub fn path_to(&self, id: PeerId) -> PathFinder {
-        let local = self.local.clone();
-        Arc::new(move || local.paths.to(&id))
+        self.tasks.lan.path_to(id)
     }
 
     /// The TCP port that it listens on.
     pub fn port(&self) -> u16 {
-        self.port
+        self.tasks.lan.port()
     }
 
     /// Queues a message for a person, in order behind the earlier ones. Never blocks. What cannot be delivered comes back as
@@ -268,13 +179,10 @@ impl SignalingClient {
         drop(commands);
         let (closed, done) = std_mpsc::sync_channel(1);
         runtime.spawn(async move {
-            // It must not begin anew while goodbye is said.
-            tasks.browser.abort();
-            if let Some(discovery) = tasks.discovery.take() {
-                discovery.say_goodbye().await;
-            }
-            // Without commands the hub hangs up and ends.
+            tasks.lan.say_goodbye().await;
+            // Without commands the hub ends, and lets go of its routes.
             let _ = timeout(HANG_UP, &mut tasks.hub).await;
+            tasks.lan.closed(HANG_UP).await;
             drop(tasks);
             let _ = closed.send(());
         });

@@ -1,30 +1,32 @@
-//! Frames, the bodies of envelopes and records: JSON, one frame a body. Runs on the connections' tasks. Fields, kinds
-//! of frame and kinds of message that this version does not know are another version's, and are passed over.
+//! Frames: the bodies of envelopes and records, one JSON text each. Fields, kinds of frame and kinds of message that this
+//! version does not know are a later version's, and are passed over.
 //!
 //! ```text
-//! dialer                                                   listener
-//! envelope: hello {challenge: a, time}    ------->                  proves nothing yet: it may be a recording
-//!                                         <-------  envelope: hello {challenge: b, answer: a, time}   the listener is there, now
-//! record: confirm {answer: b}             ------->                  the dialer is there, now
-//! records: letter, name ...               <------>  records: letter, name ...
+//! initiator                                                responder
+//! envelope: hello {challenge: a, versions}  ------->                proves nothing yet: it may be a recording
+//!                       <-------  envelope: hello {challenge: b, answer: a, versions}   the responder is there, now
+//! record: confirm {answer: b}               ------->                the initiator is there, now
+//! records: message, ack, name               <------>  records: message, ack, name
 //! ```
 //!
 //! The challenges alone show that nothing is a recording: no clock takes part. A recorded hello is answered with another
-//! challenge, in an envelope that only its true sender opens, so no fitting confirm follows; and records open only on the
-//! connection whose hellos they follow (see `identity::seal`).
+//! challenge, in an envelope that only its true sender opens, so no fitting confirm follows; and records open only in the
+//! session whose hellos they follow (see `identity::seal`).
 //!
 //! As JSON (each on one line; IDs of invites and conversations are 32 hexadecimal digits):
 //!
 //! ```text
-//! {"hello":{"instance":"<32 hex>","name":"Ann","challenge":"<32 hex>","answer":"<32 hex, the listener's only>","time":1800000000000}}
+//! {"hello":{"instance":"<32 hex>","name":"Ann","challenge":"<32 hex>","answer":"<32 hex, the responder's only>","versions":{"min":3,"max":3},"time":1800000000000}}
 //! {"confirm":{"answer":"<32 hex>"}}
-//! {"letter":{"number":1,"message":{"type":"ringing","invite":"<32 hex>"}}}
+//! {"message":{"number":1,"message":{"type":"ringing","invite":"<32 hex>"}}}
+//! {"ack":{"number":1}}
 //! {"name":{"name":"Ann B."}}
 //! ```
 
 use serde::{Deserialize, Serialize};
 
-use super::Message;
+use super::message::Message;
+use super::version::Versions;
 
 /// The first frame each way.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,37 +37,115 @@ pub struct Hello {
     pub name: String,
     /// Random; comes back in the other side's next frame. 32 hexadecimal digits.
     pub challenge: String,
-    /// The challenge that this hello answers: the listener's only.
+    /// The challenge that this hello answers: the responder's only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<String>,
+    /// The versions of signaling that the sender speaks.
+    #[serde(default)]
+    pub versions: Versions,
     /// The sender's clock, in milliseconds of Unix time (negative before 1970). Nothing depends on it: the receiver's app
     /// tells its person when it is far from its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<i64>,
 }
 
-/// What a connection carries.
+/// The content of an envelope or a record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Frame {
-    /// Who I am, and prove that you are there.
+    /// Introduction of the sender, and a challenge.
     Hello(Hello),
-    /// The dialer's proof.
+    /// The initiator's proof.
     Confirm {
-        /// The listener's challenge.
+        /// The responder's challenge.
         answer: String,
     },
-    /// The person now goes by another name.
+    /// Another name of the sender.
     Name {
         /// Which.
         name: String,
     },
     /// A message for the call code.
-    Letter {
-        /// Grows from letter to letter of one run of the sender's app. A letter that is sent again over another connection
-        /// keeps its number, so that it is read once.
+    Message {
+        /// Grows from message to message of one run of the sender's app. A message that is sent again, over another
+        /// connection or another route, keeps its number, so that it is read once.
         number: u64,
         /// The message.
         message: Message,
     },
+    /// Acknowledgement, end to end: the sender's app has read every message of the receiver's up to this one.
+    Ack {
+        /// Its number.
+        number: u64,
+    },
+}
+
+/// A body that is no frame of this version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NoFrame {
+    /// A message of an unknown kind, which counts as read all the same.
+    UnknownMessage {
+        /// Its number.
+        number: u64,
+    },
+    /// A frame of an unknown kind.
+    UnknownKind,
+    /// No JSON object at all.
+    Garbage,
+}
+
+impl Frame {
+    /// The frame as it stands in a body; `None` only where it cannot be written as JSON.
+    pub(super) fn encode(&self) -> Option<Vec<u8>> {
+        serde_json::to_vec(self).ok()
+    }
+
+    /// The frame that stands in a body.
+    pub(super) fn decode(body: &[u8]) -> Result<Self, NoFrame> {
+        serde_json::from_slice(body).map_err(|_| NoFrame::of(body))
+    }
+}
+
+impl NoFrame {
+    fn of(body: &[u8]) -> Self {
+        #[derive(Deserialize)]
+        struct Numbered {
+            number: u64,
+            #[serde(rename = "message")]
+            _message: serde_json::Map<String, serde_json::Value>,
+        }
+        #[derive(Deserialize)]
+        struct Unknown {
+            message: Numbered,
+        }
+        if let Ok(Unknown { message }) = serde_json::from_slice(body) {
+            return Self::UnknownMessage { number: message.number };
+        }
+        match serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(body) {
+            Ok(_) => Self::UnknownKind,
+            Err(_) => Self::Garbage,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_kinds_are_told_from_garbage_and_messages_keep_their_number() {
+        for (body, expected) in [
+            (r#"{"message":{"number":7,"message":{"type":"wave"}}}"#, NoFrame::UnknownMessage { number: 7 }),
+            (r#"{"message":{"number":-7,"message":{"type":"wave"}}}"#, NoFrame::UnknownKind),
+            (r#"{"message":{"number":7,"message":[]}}"#, NoFrame::UnknownKind),
+            (r#"{"weather":{"clouds":7}}"#, NoFrame::UnknownKind),
+            ("[]", NoFrame::Garbage),
+            ("not JSON", NoFrame::Garbage),
+        ] {
+            assert_eq!(Frame::decode(body.as_bytes()), Err(expected), "{body}");
+        }
+        let ack = Frame::Ack { number: 7 };
+        assert_eq!(ack.encode().as_deref(), Some(&br#"{"ack":{"number":7}}"#[..]));
+        assert_eq!(Frame::decode(br#"{"ack":{"number":7,"urgent":true}}"#), Ok(ack));
+    }
 }

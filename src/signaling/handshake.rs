@@ -1,139 +1,122 @@
-//! How both sides of a new connection prove their keys to each other (see `frame`): three frames, of which the answered
-//! challenges show that they are no recordings. No clock takes part. Runs on the connections' tasks.
+//! Handshake, in which both sides of a new session prove their keys to each other (see `frame`): three messages of
+//! bytes, of which the answered challenges show that they are no recordings. Pure: it makes and takes messages, whatever
+//! carries them, and no clock takes part.
+//!
+//! ```text
+//! Initiator::start -> hello        Responder::answer(hello) -> hello        (two envelopes)
+//! initiator.finish(hello) -> confirm                responder.finish(confirm)       (the first record)
+//! ```
 
-use bytes::Bytes;
-use futures_util::{SinkExt, StreamExt};
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::Message as Packet;
-use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
-
-use super::connection::ConnectionError;
+use super::frame::{Frame, Hello};
 use super::local::{Local, RANDOM_CHARS, random_text};
-use super::metered::Metered;
-use super::{Frame, Hello};
-use crate::identity::{MAX_ENVELOPE, Opener, PeerId, Sealer, open, seal};
+use super::session::{Session, SessionError};
+use super::version::Versions;
+use crate::identity::{Opener, PeerId, Sealer, display_name, open, seal};
 
-/// Frames of any kind before the proof: two are needed, and some pings may come between them.
-const MAX_FRAMES: u32 = 12;
 /// Clocks that differ by no more than this are not worth a word.
 const CLOCKS_AGREE_MS: u64 = 60_000;
 
-pub(super) type Socket = WebSocketStream<Metered>;
-
-/// The person at the other end, proven, and how to talk with them from here on.
-pub(super) struct Met {
+/// The person at the other end, proven, and the session with them.
+pub(super) struct Proven {
     pub(super) peer: PeerId,
-    pub(super) hello: Hello,
-    /// The name in this side's hello.
-    pub(super) said: String,
-    pub(super) dialed: bool,
+    /// The name that they chose, fit to be shown.
+    pub(super) name: String,
+    /// The far app's random name, of this run of it.
+    pub(super) instance: String,
+    pub(super) versions: Versions,
     /// By how many seconds their clock is ahead of this side's, when that is over a minute.
     pub(super) clock_ahead: Option<i64>,
-    pub(super) sealer: Sealer,
-    pub(super) opener: Opener,
-}
-
-/// Limits of the WebSocket layer: one envelope a frame, small buffers, no extension is ever offered.
-pub(super) fn limits() -> WebSocketConfig {
-    WebSocketConfig::default()
-        .read_buffer_size(4096)
-        .write_buffer_size(4096)
-        .max_write_buffer_size(4 * MAX_ENVELOPE)
-        .max_message_size(Some(MAX_ENVELOPE))
-        .max_frame_size(Some(MAX_ENVELOPE))
-}
-
-/// Proves both sides to each other on a connection that this side opened to `expected`.
-pub(super) async fn meet_as_dialer(
-    socket: &mut Socket,
-    local: &Local,
-    expected: PeerId,
-) -> Result<Met, ConnectionError> {
-    let mut handshake = Handshake { socket, local, frames: 0, said: String::new() };
-    let challenge = random_text()?;
-    let mut sealer = handshake.say_hello(&expected, local.hello(&challenge, None)).await?;
-    let (peer, hello, opener) = handshake.hear_hello().await?;
-    if peer != expected || hello.answer.as_ref() != Some(&challenge) {
-        return Err(ConnectionError::WrongPerson);
-    }
-    let confirm = encode(&Frame::Confirm { answer: hello.challenge.clone() })?;
-    handshake.send(sealer.seal(&confirm)?).await?;
-    Ok(handshake.met(peer, hello, true, (sealer, opener)))
-}
-
-/// Proves both sides to each other on a connection that the other side opened.
-pub(super) async fn meet_as_listener(socket: &mut Socket, local: &Local) -> Result<Met, ConnectionError> {
-    let mut handshake = Handshake { socket, local, frames: 0, said: String::new() };
-    let (peer, hello, mut opener) = handshake.hear_hello().await?;
-    let challenge = random_text()?;
-    let sealer = handshake.say_hello(&peer, local.hello(&challenge, Some(hello.challenge.clone()))).await?;
-    match decode(&opener.open(&handshake.receive().await?)?)? {
-        Frame::Confirm { answer } if answer == challenge => Ok(handshake.met(peer, hello, false, (sealer, opener))),
-        _ => Err(ConnectionError::WrongPerson),
-    }
-}
-
-/// A frame as it stands in a body.
-pub(super) fn encode(frame: &Frame) -> Result<Vec<u8>, ConnectionError> {
-    serde_json::to_vec(frame).map_err(|_| ConnectionError::Frame)
-}
-
-/// The frame that stands in a body.
-pub(super) fn decode(body: &[u8]) -> Result<Frame, ConnectionError> {
-    serde_json::from_slice(body).map_err(|_| {
-        let is_object = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(body).is_ok();
-        if is_object { ConnectionError::UnknownKind } else { ConnectionError::Frame }
-    })
-}
-
-struct Handshake<'a> {
-    socket: &'a mut Socket,
-    local: &'a Local,
-    /// Received so far.
-    frames: u32,
     /// The name in this side's hello.
-    said: String,
+    pub(super) own_name: String,
+    pub(super) session: Session,
 }
 
-impl Handshake<'_> {
-    async fn send(&mut self, bytes: Vec<u8>) -> Result<(), ConnectionError> {
-        Ok(self.socket.send(Packet::Binary(bytes.into())).await?)
+/// The side that says hello first, waiting for the answer.
+pub(super) struct Initiator {
+    expected: PeerId,
+    challenge: String,
+    own_name: String,
+    sealer: Sealer,
+}
+
+/// The side that answered a hello, waiting for the proof that it is no recording.
+pub(super) struct Responder {
+    peer: PeerId,
+    hello: Hello,
+    challenge: String,
+    own_name: String,
+    sealer: Sealer,
+    opener: Opener,
+}
+
+impl Initiator {
+    /// Begins a handshake with `expected`; also the envelope to send.
+    pub(super) fn start(local: &Local, expected: PeerId) -> Result<(Self, Vec<u8>), SessionError> {
+        let challenge = random_text()?;
+        let (envelope, sealer, own_name) = say_hello(local, &expected, local.hello(&challenge, None))?;
+        Ok((Self { expected, challenge, own_name, sealer }, envelope))
     }
 
-    async fn receive(&mut self) -> Result<Bytes, ConnectionError> {
-        while self.frames < MAX_FRAMES {
-            self.frames += 1;
-            match self.socket.next().await.ok_or(ConnectionError::Closed)?? {
-                Packet::Binary(bytes) => return Ok(bytes),
-                Packet::Ping(_) | Packet::Pong(_) => {}
-                Packet::Text(_) | Packet::Close(_) | Packet::Frame(_) => return Err(ConnectionError::Frame),
+    /// Takes the answer; also the record to send, with which the session begins.
+    pub(super) fn finish(mut self, local: &Local, answer: &[u8]) -> Result<(Proven, Vec<u8>), SessionError> {
+        let (peer, hello, opener) = hear_hello(local, answer)?;
+        if peer != self.expected || hello.answer.as_ref() != Some(&self.challenge) {
+            return Err(SessionError::WrongPerson);
+        }
+        let confirm = Frame::Confirm { answer: hello.challenge.clone() }.encode().ok_or(SessionError::Frame)?;
+        let record = self.sealer.seal(&confirm)?;
+        Ok((proven(local, peer, hello, self.own_name, (self.sealer, opener)), record))
+    }
+}
+
+impl Responder {
+    /// Takes a hello; also the envelope to answer with.
+    pub(super) fn answer(local: &Local, hello: &[u8]) -> Result<(Self, Vec<u8>), SessionError> {
+        let (peer, hello, opener) = hear_hello(local, hello)?;
+        let challenge = random_text()?;
+        let own = local.hello(&challenge, Some(hello.challenge.clone()));
+        let (envelope, sealer, own_name) = say_hello(local, &peer, own)?;
+        Ok((Self { peer, hello, challenge, own_name, sealer, opener }, envelope))
+    }
+
+    /// Takes the confirm: the session begins.
+    pub(super) fn finish(mut self, local: &Local, confirm: &[u8]) -> Result<Proven, SessionError> {
+        match Frame::decode(&self.opener.open(confirm)?) {
+            Ok(Frame::Confirm { answer }) if answer == self.challenge => {
+                Ok(proven(local, self.peer, self.hello, self.own_name, (self.sealer, self.opener)))
             }
+            _ => Err(SessionError::WrongPerson),
         }
-        Err(ConnectionError::Flood)
     }
+}
 
-    async fn say_hello(&mut self, to: &PeerId, hello: Hello) -> Result<Sealer, ConnectionError> {
-        self.said.clone_from(&hello.name);
-        let (envelope, sealer) = seal(&self.local.identity, to, &encode(&Frame::Hello(hello))?)?;
-        self.send(envelope).await?;
-        Ok(sealer)
+fn say_hello(local: &Local, to: &PeerId, hello: Hello) -> Result<(Vec<u8>, Sealer, String), SessionError> {
+    let own_name = hello.name.clone();
+    let body = Frame::Hello(hello).encode().ok_or(SessionError::Frame)?;
+    let (envelope, sealer) = seal(&local.identity, to, &body)?;
+    Ok((envelope, sealer, own_name))
+}
+
+/// Opens a hello. A blocked person is heard as anybody else, so that they do not learn of it.
+fn hear_hello(local: &Local, envelope: &[u8]) -> Result<(PeerId, Hello, Opener), SessionError> {
+    let (opened, opener) = open(&local.identity, envelope)?;
+    let Ok(Frame::Hello(hello)) = Frame::decode(&opened.body) else { return Err(SessionError::Frame) };
+    if opened.from == local.identity.id() {
+        return Err(SessionError::WrongPerson);
     }
+    let is_whole = hello.instance.len() == RANDOM_CHARS && hello.challenge.len() == RANDOM_CHARS;
+    if is_whole { Ok((opened.from, hello, opener)) } else { Err(SessionError::Frame) }
+}
 
-    /// Hears the hello. A blocked person is heard as anybody else, so that they do not learn of it.
-    async fn hear_hello(&mut self) -> Result<(PeerId, Hello, Opener), ConnectionError> {
-        let (opened, opener) = open(&self.local.identity, &self.receive().await?)?;
-        let Frame::Hello(hello) = decode(&opened.body)? else { return Err(ConnectionError::Frame) };
-        if opened.from == self.local.identity.id() {
-            return Err(ConnectionError::WrongPerson);
-        }
-        let whole = hello.instance.len() == RANDOM_CHARS && hello.challenge.len() == RANDOM_CHARS;
-        if whole { Ok((opened.from, hello, opener)) } else { Err(ConnectionError::Frame) }
-    }
-
-    fn met(self, peer: PeerId, hello: Hello, dialed: bool, (sealer, opener): (Sealer, Opener)) -> Met {
-        self.socket.get_mut().proven();
-        let clock_ahead = hello.time.and_then(|theirs| clock_ahead(theirs, self.local.unix_ms()));
-        Met { peer, hello, said: self.said, dialed, clock_ahead, sealer, opener }
+fn proven(local: &Local, peer: PeerId, hello: Hello, own_name: String, keys: (Sealer, Opener)) -> Proven {
+    Proven {
+        peer,
+        name: display_name(&hello.name),
+        instance: hello.instance,
+        versions: hello.versions,
+        clock_ahead: hello.time.and_then(|theirs| clock_ahead(theirs, local.unix_ms())),
+        own_name,
+        session: Session::new(keys.0, keys.1),
     }
 }
 
@@ -144,7 +127,85 @@ fn clock_ahead(theirs_ms: i64, own_ms: i64) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use super::super::message::Message;
+    use super::super::route::Incoming;
     use super::*;
+    use crate::call::InviteId;
+    use crate::identity::Identity;
+
+    fn side(seed: u8) -> Local {
+        Local::new(Arc::new(Identity::from_seed([seed; 32])), "Name").unwrap()
+    }
+
+    /// A handshake whose messages pass through `post`, which may hold them as long as it likes.
+    fn handshake(
+        one: &Local,
+        other: &Local,
+        mut post: impl FnMut(Vec<u8>) -> Vec<u8>,
+    ) -> Result<[Proven; 2], SessionError> {
+        let (initiator, hello) = Initiator::start(one, other.identity.id())?;
+        let (responder, answer) = Responder::answer(other, &post(hello))?;
+        let (near, confirm) = initiator.finish(one, &post(answer))?;
+        Ok([near, responder.finish(other, &post(confirm))?])
+    }
+
+    #[test]
+    fn a_session_begins_over_anything_that_carries_three_messages() {
+        let (ann, bob) = (side(1), side(2));
+        let mut carried = Vec::new();
+        let [mut near, mut far] = handshake(&ann, &bob, |bytes| {
+            carried.push(bytes.len());
+            bytes
+        })
+        .unwrap();
+        assert_eq!((near.peer, far.peer), (bob.identity.id(), ann.identity.id()));
+        assert_eq!((near.versions, &near.instance), (Versions::OWN, &bob.instance));
+        assert_eq!(carried.len(), 3);
+        let message = Message::Ringing { invite: InviteId::from_bits(1) };
+        let frame = Frame::Message { number: 1, message: message.clone() }.encode().unwrap();
+        let record = near.session.seal(&frame).unwrap();
+        let incoming = Incoming::Message { number: 1, message: Some(message) };
+        assert_eq!(far.session.open(&record).unwrap(), Some(incoming));
+        let ack = far.session.seal(&Frame::Ack { number: 1 }.encode().unwrap()).unwrap();
+        assert_eq!(near.session.open(&ack).unwrap(), Some(Incoming::Ack { number: 1 }));
+        assert!(near.session.open(&ack).is_err(), "a record opens once");
+    }
+
+    #[test]
+    fn neither_a_recording_nor_another_persons_answer_nor_an_altered_message_proves_anybody() {
+        let (ann, bob, eve) = (side(1), side(2), side(3));
+        let mut recorded = Vec::new();
+        handshake(&ann, &bob, |bytes| {
+            recorded.push(bytes.clone());
+            bytes
+        })
+        .unwrap();
+        let (responder, _) = Responder::answer(&bob, &recorded[0]).unwrap();
+        assert!(responder.finish(&bob, &recorded[2]).is_err(), "a recorded hello and confirm");
+        let (initiator, hello) = Initiator::start(&ann, bob.identity.id()).unwrap();
+        assert!(initiator.finish(&ann, &recorded[1]).is_err(), "a recorded answer");
+        assert!(Responder::answer(&eve, &hello).is_err(), "a hello to somebody else");
+        let (initiator, hello) = Initiator::start(&ann, bob.identity.id()).unwrap();
+        let opened = open(&bob.identity, &hello).unwrap().0;
+        let Ok(Frame::Hello(hello)) = Frame::decode(&opened.body) else { panic!("no hello") };
+        let of_eve = eve.hello(&"ab".repeat(16), Some(hello.challenge));
+        let of_eve = say_hello(&eve, &ann.identity.id(), of_eve).unwrap().0;
+        assert!(initiator.finish(&ann, &of_eve).is_err(), "an answer of somebody else");
+        for altered in 0..3 {
+            let mut count = 0;
+            let result = handshake(&ann, &bob, |mut bytes| {
+                if count == altered {
+                    bytes[40] ^= 1;
+                }
+                count += 1;
+                bytes
+            });
+            assert!(result.is_err(), "message {altered}");
+        }
+        assert!(Initiator::start(&ann, ann.identity.id()).is_ok_and(|(_, own)| Responder::answer(&ann, &own).is_err()));
+    }
 
     #[test]
     fn clocks_are_worth_a_word_when_they_differ_by_over_a_minute() {

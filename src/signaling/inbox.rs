@@ -1,17 +1,17 @@
-//! Which letters were read, so that one that was sent again after its connection broke is read once. Owned by the hub. Pure;
-//! time is an argument.
+//! Inbox: numbers of the messages that were read, so that one that was sent again, over another connection or another
+//! route, is read once. Owned by the hub. Pure; time is an argument.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use crate::identity::PeerId;
 
-/// A letter is sent again for 5 s at most (see `outbox`); this is a little more than that, and the time to connect.
+/// A message is sent again for 5 s at most (see `send_queue`); this is a little more than that, and the time to connect.
 const REMEMBERED: Duration = Duration::from_secs(30);
 const MAX_SENDERS: usize = 1024;
 
-/// The latest letter read of each person. Those of one run of their app come in the order of their numbers, over whichever
-/// connection, so the latest stands for all before it.
+/// The latest message read of each person. Those of one run of their app come in the order of their numbers, over
+/// whichever route, so the latest stands for all before it.
 #[derive(Debug, Default)]
 pub(super) struct Inbox {
     senders: HashMap<PeerId, Read>,
@@ -26,7 +26,7 @@ struct Read {
 }
 
 impl Inbox {
-    /// Notes a letter; whether it comes for the first time.
+    /// Notes a message; whether it comes for the first time.
     pub(super) fn admit(&mut self, from: PeerId, instance: &str, number: u64, now: Instant) -> bool {
         if !self.senders.contains_key(&from) && self.senders.len() >= MAX_SENDERS {
             self.make_room(now);
@@ -48,7 +48,7 @@ impl Inbox {
         }
     }
 
-    /// Forgets those whose letters can no longer come again; else whoever was read longest ago.
+    /// Forgets those whose messages can no longer come again; else whoever was read longest ago.
     fn make_room(&mut self, now: Instant) {
         self.senders.retain(|_, read| now.saturating_duration_since(read.at) < REMEMBERED);
         if self.senders.len() < MAX_SENDERS {
@@ -72,11 +72,11 @@ mod tests {
     }
 
     #[test]
-    fn a_letter_that_comes_again_is_read_once_and_later_ones_are_read() {
+    fn a_message_that_comes_again_is_read_once_and_later_ones_are_read() {
         let (mut inbox, now) = (Inbox::default(), Instant::now());
         let read: Vec<_> = [1, 2, 2, 1, 5, 3, 6].map(|number| inbox.admit(peer(1), "run", number, now)).into();
         assert_eq!(read, [true, true, false, false, true, false, true]);
-        assert!(inbox.admit(peer(2), "run", 1, now), "each person's letters have numbers of their own");
+        assert!(inbox.admit(peer(2), "run", 1, now), "each person's messages have numbers of their own");
     }
 
     #[test]

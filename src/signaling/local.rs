@@ -9,9 +9,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use data_encoding::HEXLOWER;
 use tokio::sync::watch;
 
-use super::Hello;
 use super::flood::{Pace, TokenBucket};
-use super::paths::Paths;
+use super::frame::Hello;
+use super::version::Versions;
 use crate::identity::{EnvelopeError, Identity, PeerId, display_name};
 
 /// Characters of a challenge and of an instance.
@@ -28,8 +28,6 @@ pub(super) struct Local {
     contacts: Mutex<HashSet<PeerId>>,
     /// People whom this side called or answered.
     engaged: Mutex<HashSet<PeerId>>,
-    /// By which path each is connected.
-    pub(super) paths: Paths,
     connections: AtomicU64,
     /// Bucket for reading from those who are nobody to this side.
     strangers: Mutex<TokenBucket>,
@@ -70,7 +68,6 @@ impl Local {
             blocked: Mutex::default(),
             contacts: Mutex::default(),
             engaged: Mutex::default(),
-            paths: Paths::default(),
             connections: AtomicU64::new(1),
             strangers: Mutex::new(Pace::of_strangers(Instant::now())),
             wall_clock: Box::new(wall_clock),
@@ -128,7 +125,14 @@ impl Local {
 
     pub(super) fn hello(&self, challenge: &str, answer: Option<String>) -> Hello {
         let (instance, name) = (self.instance.clone(), self.name.borrow().clone());
-        Hello { instance, name, challenge: challenge.to_owned(), answer, time: Some(self.unix_ms()) }
+        Hello {
+            instance,
+            name,
+            challenge: challenge.to_owned(),
+            answer,
+            versions: Versions::OWN,
+            time: Some(self.unix_ms()),
+        }
     }
 }
 

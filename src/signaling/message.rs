@@ -78,7 +78,7 @@ mod tests {
     use super::*;
     use crate::call::{CandidateKind, ConversationId, DescriptionKind, DtlsSetup, InviteId};
     use crate::media::VideoLevel;
-    use crate::signaling::Frame;
+    use crate::signaling::frame::Frame;
 
     fn description() -> Description {
         Description {
@@ -163,8 +163,8 @@ mod tests {
 
     /// A message of each kind, as text.
     const MESSAGES: [&str; 4] = [
-        r#"{"letter":{"number":1,"message":{"type":"invite","invite":"00000000000000000000000000000001","conversation":"00000000000000000000000000000001","name":"a","user_data":"","audio":true,"video":true}}}"#,
-        r#"{"letter":{"number":1,"message":{"type":"trickle","conversation":"00000000000000000000000000000001","candidate":{"foundation":"1","priority":1,"address":"192.0.2.1","port":9000,"kind":"host"}}}}"#,
+        r#"{"message":{"number":1,"message":{"type":"invite","invite":"00000000000000000000000000000001","conversation":"00000000000000000000000000000001","name":"a","user_data":"","audio":true,"video":true}}}"#,
+        r#"{"message":{"number":1,"message":{"type":"trickle","conversation":"00000000000000000000000000000001","candidate":{"foundation":"1","priority":1,"address":"192.0.2.1","port":9000,"kind":"host"}}}}"#,
         r#"{"name":{"name":"b"}}"#,
         r#"{"confirm":{"answer":"c"}}"#,
     ];
@@ -177,7 +177,7 @@ mod tests {
     }
 
     fn read(bytes: &[u8]) {
-        if let Ok(Frame::Letter { message, .. }) = serde_json::from_slice(bytes) {
+        if let Ok(Frame::Message { message, .. }) = serde_json::from_slice(bytes) {
             let _ = message.checked();
         }
     }

@@ -1,19 +1,17 @@
 //! How two apps talk before and beside media: one message set, and routes that carry it sealed and signed.
 //!
 //! ```text
-//! controller -- send --> SignalingClient -- command --> hub (one task) <-- found, lost -- discovery (mDNS-SD)
-//!     ^                                                  |   ^
-//!     `----------------- SignalingEvent -----------------'   | up, received, acknowledged, down
-//!                                           letters --> connection (one task a person) <--> the other computer
+//! controller -- send --> SignalingClient -- command --> hub (one task) -- send, seek --> routes (`Route`)
+//!     ^                                                   |    ^                            |
+//!     `----------------- SignalingEvent ------------------'    `--- Up, Received, Down -----'
+//!
+//! on every route:  handshake (three messages)  ->  session (records: messages, acknowledgements, names)
 //! ```
 //!
-//! `lan` opens connections to and from people on this network. Another route needs to offer the hub the same thing: a
-//! connection that is up only once the person at its other end has proven their key.
+//! `lan` is the route over this network.
 
 mod client;
-mod connection;
-mod dial_budget;
-mod discovery;
+mod event;
 mod flood;
 mod frame;
 mod handshake;
@@ -21,14 +19,16 @@ mod hub;
 mod inbox;
 mod lan;
 mod local;
-mod local_ports;
 mod message;
-mod metered;
-mod outbox;
-mod paths;
-mod peer;
+mod person;
+mod route;
+mod send_queue;
+mod session;
+mod version;
 
-pub use client::{PresenceRoute, SignalingClient, SignalingConfig, SignalingError, SignalingEvent};
-pub use discovery::DiscoveryFault;
+pub use client::{SignalingClient, SignalingConfig, SignalingError};
+pub use event::SignalingEvent;
 pub use frame::{Frame, Hello};
 pub use message::{InvalidMessage, MAX_USER_DATA, Message};
+pub use route::{DiscoveryFault, RouteKind, RouteSet};
+pub use version::{VersionSkew, Versions};

@@ -134,10 +134,11 @@ impl CallCard {
         }
         let left = rect.left() + 44.0 + space::M;
         let room = corner.min_rect().left() - left - space::S;
-        let hint = match (person.blocked, person.online || is_echo) {
-            (true, _) => scene.words.with_name(Text::BlockedHint, name),
-            (false, false) => scene.words.with_name(Text::OfflineHint, name),
-            (false, true) => people_list::with_short_id(person, name, people_list::presence(person, scene.words)),
+        let hint = match (person.blocked, person.needs_newer, person.online || is_echo) {
+            (true, ..) => scene.words.with_name(Text::BlockedHint, name),
+            (false, Some(skew), _) => scene.words.needs_newer(skew, name),
+            (false, None, false) => scene.words.with_name(Text::OfflineHint, name),
+            (false, None, true) => people_list::with_short_id(person, name, people_list::presence(person, scene.words)),
         };
         let title = one_line(ui, name, Type::Title, palette.text, room);
         let detail = one_line(ui, &hint, Type::Caption, palette.text_soft, room);

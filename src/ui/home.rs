@@ -203,6 +203,7 @@ fn person_of(id: PeerId, scene: &Scene<'_>) -> Option<Person> {
         kind: PersonKind::Nearby,
         online: false,
         route: None,
+        needs_newer: None,
         blocked: false,
     };
     let in_history = || scene.snapshot.history.iter().find(|entry| entry.peer == id).map(past);

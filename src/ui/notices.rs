@@ -37,7 +37,8 @@ const fn stays(kind: &NoticeKind) -> Option<f64> {
         | NoticeKind::Store(_)
         | NoticeKind::NoNetwork
         | NoticeKind::PortTaken { .. }
-        | NoticeKind::ClocksDiffer { .. } => None,
+        | NoticeKind::ClocksDiffer { .. }
+        | NoticeKind::NeedsNewer { .. } => None,
     }
 }
 
@@ -70,6 +71,7 @@ pub fn said(kind: &NoticeKind, words: Words, settings: &Settings) -> String {
         NoticeKind::PortTaken { entirely: true } => words.get(Text::PortTaken).to_owned(),
         NoticeKind::PortTaken { entirely: false } => words.get(Text::PortTakenInPart).to_owned(),
         NoticeKind::ClocksDiffer { name } => words.with_name(Text::ClocksDiffer, name),
+        NoticeKind::NeedsNewer { name, skew } => words.needs_newer(*skew, name),
     }
 }
 
@@ -86,7 +88,8 @@ const fn mark(kind: &NoticeKind) -> (Icon, bool) {
         | NoticeKind::Store(_)
         | NoticeKind::NoNetwork
         | NoticeKind::PortTaken { .. }
-        | NoticeKind::ClocksDiffer { .. } => (Icon::Warning, true),
+        | NoticeKind::ClocksDiffer { .. }
+        | NoticeKind::NeedsNewer { .. } => (Icon::Warning, true),
         NoticeKind::OwnLink => (Icon::Info, false),
     }
 }

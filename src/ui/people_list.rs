@@ -4,7 +4,7 @@ use eframe::egui::{
     self, Align, CornerRadius, Layout, Popup, Rect, Role, Sense, Ui, UiBuilder, WidgetInfo, pos2, vec2,
 };
 
-use crate::controller::{Command, Person, PersonKind, PresenceRoute};
+use crate::controller::{Command, Person, PersonKind, RouteKind, VersionSkew};
 use crate::identity::PeerId;
 
 use super::avatar;
@@ -35,13 +35,15 @@ pub fn is_found(name: &str, id: PeerId, query: &str) -> bool {
 
 /// Whether somebody is there, in words.
 pub fn presence(person: &Person, words: Words) -> &'static str {
-    words.get(match (person.blocked, person.kind, person.online, person.route) {
+    words.get(match (person.blocked, person.kind, person.needs_newer, person.route) {
         (true, ..) => Text::Blocked,
         (false, PersonKind::Echo, ..) => Text::EchoAbout,
-        (false, _, false, _) => Text::Offline,
-        (false, _, true, Some(PresenceRoute::Lan)) => Text::OnlineLan,
-        (false, _, true, Some(PresenceRoute::Server)) => Text::OnlineServer,
-        (false, _, true, Some(PresenceRoute::Local) | None) => Text::Online,
+        (false, _, Some(VersionSkew::FarIsOlder), _) => Text::TheyNeedNewer,
+        (false, _, Some(VersionSkew::OwnIsOlder), _) => Text::YouNeedNewer,
+        (false, _, None, _) if !person.online => Text::Offline,
+        (false, _, None, Some(RouteKind::Lan)) => Text::OnlineLan,
+        (false, _, None, Some(RouteKind::Server)) => Text::OnlineServer,
+        (false, _, None, Some(RouteKind::Local) | None) => Text::Online,
     })
 }
 

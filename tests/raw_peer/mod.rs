@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message as Packet;
 use visavis::identity::{Identity, Opener, PeerId, Sealer, open, seal};
-use visavis::signaling::{Frame, Hello, Message};
+use visavis::signaling::{Frame, Hello, Message, Versions};
 
 pub const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
@@ -24,8 +24,8 @@ pub struct Raw {
     pub theirs: Hello,
     sealer: Sealer,
     opener: Opener,
-    /// The number of the last letter.
-    pub letters: u64,
+    /// The number of the last message.
+    pub numbers: u64,
 }
 
 pub async fn connect(port: u16) -> Socket {
@@ -38,7 +38,7 @@ pub async fn connect_from(from: IpAddr, port: u16) -> Socket {
     socket.bind((from, 0).into()).unwrap();
     let stream = socket.connect((LOOPBACK, port).into()).await.unwrap();
     stream.set_nodelay(true).unwrap();
-    tokio_tungstenite::client_async("ws://visavis.local/visavis/2", stream).await.unwrap().0
+    tokio_tungstenite::client_async("ws://visavis.local/visavis", stream).await.unwrap().0
 }
 
 pub fn json(frame: &Frame) -> Vec<u8> {
@@ -57,7 +57,14 @@ pub fn hello(challenge: &str) -> Frame {
 /// A hello of somebody whose clock shows this many milliseconds of Unix time.
 pub fn hello_at(challenge: &str, time: Option<i64>) -> Frame {
     let (instance, name, challenge) = ("ab".repeat(16), "Raw".into(), challenge.repeat(16));
-    Frame::Hello(Hello { instance, name, challenge, answer: None, time })
+    Frame::Hello(Hello { instance, name, challenge, answer: None, versions: Versions::OWN, time })
+}
+
+/// A hello of somebody who speaks this one version, or of before hellos told versions.
+pub fn hello_of_version(challenge: &str, version: Option<u16>) -> Frame {
+    let Frame::Hello(hello) = hello(challenge) else { unreachable!("it is a hello") };
+    let versions = version.map_or_else(Versions::default, |version| Versions { min: version, max: version });
+    Frame::Hello(Hello { versions, ..hello })
 }
 
 /// The next binary frame, if there is one before the connection ends.
@@ -99,7 +106,7 @@ impl Raw {
         assert_eq!(theirs.answer, Some("cd".repeat(16)));
         let confirm = json(&Frame::Confirm { answer: theirs.challenge.clone() });
         socket.send(Packet::binary(sealer.seal(&confirm).unwrap())).await.ok()?;
-        Some(Self { identity, socket, theirs, sealer, opener, letters: 0 })
+        Some(Self { identity, socket, theirs, sealer, opener, numbers: 0 })
     }
 
     /// The next record: what `send` takes.
@@ -107,11 +114,11 @@ impl Raw {
         self.sealer.seal(body).unwrap()
     }
 
-    /// The record of a letter with the next number.
-    pub fn letter(&mut self, message: Message) -> Vec<u8> {
-        self.letters += 1;
-        let number = self.letters;
-        self.record(&json(&Frame::Letter { number, message }))
+    /// The record of a message with the next number.
+    pub fn message_record(&mut self, message: Message) -> Vec<u8> {
+        self.numbers += 1;
+        let number = self.numbers;
+        self.record(&json(&Frame::Message { number, message }))
     }
 
     pub async fn send(&mut self, record: Vec<u8>) {
@@ -119,8 +126,18 @@ impl Raw {
     }
 
     pub async fn message(&mut self, message: Message) {
-        let record = self.letter(message);
+        let record = self.message_record(message);
         self.send(record).await;
+    }
+
+    /// Waits until the far app has acknowledged everything that was sent; false when the connection ends before.
+    pub async fn is_acknowledged(&mut self) -> bool {
+        while let Some(frame) = self.next_frame().await {
+            if (Frame::Ack { number: self.numbers }) == frame {
+                return true;
+            }
+        }
+        false
     }
 
     /// The next frame, if there is one before the connection ends.

@@ -10,7 +10,7 @@ use visavis::call::{ConversationId, DisconnectReason, InviteId};
 use visavis::controller::{
     CallSample, CallView, CameraInfo, Command, ConversationStatus, ConversationView, Devices, Gates, Handle,
     HistoryEntry, IncomingView, LocalStreamView, Me, Outcome, OutcomeKind, OutgoingView, ParticipantView, Person,
-    PersonKind, PresenceRoute, Quality, ReceivedStats, SentStats, Snapshot,
+    PersonKind, Quality, ReceivedStats, RouteKind, SentStats, Snapshot,
 };
 use visavis::identity::PeerId;
 use visavis::media::{FrameSlot, Latest, LevelMeter, MediaTime, VideoFrame};
@@ -48,13 +48,21 @@ pub fn peer(number: u8) -> PeerId {
 }
 
 fn person(number: u8, name: &str, kind: PersonKind, online: bool) -> Person {
-    let route = online.then_some(if number % 3 == 2 { PresenceRoute::Server } else { PresenceRoute::Lan });
-    Person { id: peer(number), name: name.to_owned(), kind, online, route, blocked: false }
+    let route = online.then_some(if number % 3 == 2 { RouteKind::Server } else { RouteKind::Lan });
+    Person { id: peer(number), name: name.to_owned(), kind, online, route, needs_newer: None, blocked: false }
 }
 
 pub fn echo() -> Person {
-    let route = Some(PresenceRoute::Local);
-    Person { id: peer(0), name: String::new(), kind: PersonKind::Echo, online: true, route, blocked: false }
+    let route = Some(RouteKind::Local);
+    Person {
+        id: peer(0),
+        name: String::new(),
+        kind: PersonKind::Echo,
+        online: true,
+        route,
+        needs_newer: None,
+        blocked: false,
+    }
 }
 
 pub fn people() -> Vec<Person> {

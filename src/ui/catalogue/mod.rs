@@ -12,7 +12,7 @@ mod zh;
 pub use text::Text;
 
 use crate::call::{DeviceKind, DeviceReason};
-use crate::controller::{DeviceFault, OutcomeKind};
+use crate::controller::{DeviceFault, OutcomeKind, VersionSkew};
 use crate::identity::PictureError;
 use crate::store::{DeviceChoice, Language};
 
@@ -59,6 +59,17 @@ impl Words {
     /// The text of a key with its `{name}` filled.
     pub fn with_name(self, key: Text, name: &str) -> String {
         self.fill(key, &[("name", name)])
+    }
+
+    /// Sentence that says which side needs a newer Visavis for calls with the named person.
+    pub fn needs_newer(self, skew: VersionSkew, name: &str) -> String {
+        self.with_name(
+            match skew {
+                VersionSkew::FarIsOlder => Text::TheyNeedNewerHint,
+                VersionSkew::OwnIsOlder => Text::YouNeedNewerHint,
+            },
+            name,
+        )
     }
 
     /// Sentence about a fault of the chosen device; it names the device where the name may be at fault.

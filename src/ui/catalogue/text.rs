@@ -24,7 +24,7 @@ texts! {
     AppName, ShuttingDown, Close, Cancel, Back, More, Settings,
     // Home: people
     People, Calls, Search, AddContact, Contacts, OnThisNetwork, EchoName, EchoAbout, Online, OnlineLan,
-    OnlineServer, Offline, Blocked, NoMatch, NoContactsTitle, NoContacts, Rename, Remove, Block, Unblock, AddToContacts,
+    OnlineServer, Offline, TheyNeedNewer, YouNeedNewer, TheyNeedNewerHint, YouNeedNewerHint, Blocked, NoMatch, NoContactsTitle, NoContacts, Rename, Remove, Block, Unblock, AddToContacts,
     CopyId, NewName, Save, RemoveTitle, RemoveDetail,
     // Home: adding a contact
     AddTitle, AddDetail, AddField, AddHint, AddAction, AddPicture, AddDrop, DropHere, PickTitle, PickEmpty, PickUp,

@@ -30,10 +30,10 @@ const STEPS: [Step; 6] = [
     Step { eighths: 2, max_fps: 15, least_share: 0.0 },
 ];
 /// Bits for a pixel of a picture that is just good enough, of a face that talks.
-const LEAST_BITS_PER_PIXEL: f64 = 0.016;
+const MIN_BITS_PER_PIXEL: f64 = 0.016;
 const FULL_FPS: f64 = 30.0;
 /// No picture is made smaller than this, in lines.
-const LEAST_LINES: u32 = 180;
+const MIN_LINES: u32 = 180;
 /// The rate must be too low for this long before a step down, and high enough by this much and for this long before one
 /// up.
 const DOWN_AFTER: Duration = Duration::from_millis(300);
@@ -66,18 +66,18 @@ pub(super) struct Shape {
 
 /// Bit rates in kbit/s.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Grant {
-    /// Grant of the network for this moment.
+pub(super) struct RateLimit {
+    /// RateLimit of the network for this moment.
     pub(super) kbps: u32,
     /// Limit of the settings, on the widest path.
-    pub(super) most_kbps: u32,
+    pub(super) max_kbps: u32,
     /// The level that no picture may exceed.
     pub(super) level: VideoLevel,
 }
 
 /// The present step, and the state that argues for another.
 #[derive(Debug)]
-pub(super) struct Ladder {
+pub(super) struct QualityScaler {
     step: usize,
     too_low_since: Option<MediaTime>,
     /// Since when the rate has been enough for a higher step, and the lowest such step since.
@@ -93,7 +93,7 @@ pub(super) struct Ladder {
     fewer_lines_since: Option<MediaTime>,
 }
 
-impl Default for Ladder {
+impl Default for QualityScaler {
     fn default() -> Self {
         Self {
             step: 0,
@@ -117,19 +117,19 @@ impl Shape {
     }
 }
 
-impl Ladder {
+impl QualityScaler {
     /// Shape in which to encode a picture of `full` size that is captured at `now`, within `grant`, when nobody looks
     /// at more than `max_lines` lines. A keyframe that is `due` anyway is made no larger than the rate bears.
-    pub(super) fn shape(&mut self, full: Shape, grant: Grant, max_lines: u32, due: bool, now: MediaTime) -> Shape {
-        let (kbps, most_kbps) = (f64::from(grant.kbps), f64::from(grant.most_kbps));
-        let least_kbps = |step: &Step| {
+    pub(super) fn shape(&mut self, full: Shape, grant: RateLimit, max_lines: u32, due: bool, now: MediaTime) -> Shape {
+        let (kbps, max_kbps) = (f64::from(grant.kbps), f64::from(grant.max_kbps));
+        let min_kbps = |step: &Step| {
             let pixels = f64::from(full.width) * f64::from(full.height);
             let slower = (f64::from(full.max_fps) / f64::from(step.max_fps)).min(1.0);
-            pixels * FULL_FPS * LEAST_BITS_PER_PIXEL / 1000.0 * step.least_share * slower
+            pixels * FULL_FPS * MIN_BITS_PER_PIXEL / 1000.0 * step.least_share * slower
         };
         let highest = |margin: f64| {
             // What the settings allow at most is comfortable, as long as it is enough.
-            let enough = |step| (least_kbps(step) * margin).min(most_kbps).max(least_kbps(step));
+            let enough = |step| (min_kbps(step) * margin).min(max_kbps).max(min_kbps(step));
             STEPS.iter().position(|step| kbps >= enough(step)).unwrap_or(STEPS.len() - 1)
         };
         self.follow(highest(1.0), highest(UP_MARGIN), due, now);
@@ -204,7 +204,7 @@ impl Ladder {
 }
 
 fn scaled(full: Shape, eighths: u32, max_fps: u32) -> Shape {
-    let height = (full.height * eighths / 8).max(LEAST_LINES).min(full.height) & !1;
+    let height = (full.height * eighths / 8).max(MIN_LINES).min(full.height) & !1;
     // In the shape of the full picture, to the nearest even width.
     let width = (full.width * height + full.height) / full.height.max(1) / 2 * 2;
     Shape { width: width.min(full.width), height, max_fps }
@@ -216,15 +216,19 @@ mod tests {
 
     const HD: Shape = Shape { width: 1280, height: 720, max_fps: 30 };
 
-    const fn grant(kbps: u32) -> Grant {
-        Grant { kbps, most_kbps: 1500, level: VideoLevel::FULL_HD }
+    const fn grant(kbps: u32) -> RateLimit {
+        RateLimit { kbps, max_kbps: 1500, level: VideoLevel::FULL_HD }
     }
 
     /// The shapes while `kbps` changes with the time in ms, where they change.
-    fn shapes(ladder: &mut Ladder, millis: std::ops::Range<u64>, kbps: impl Fn(u64) -> u32) -> Vec<(u64, u32, u32)> {
+    fn shapes(
+        scaler: &mut QualityScaler,
+        millis: std::ops::Range<u64>,
+        kbps: impl Fn(u64) -> u32,
+    ) -> Vec<(u64, u32, u32)> {
         let mut changes: Vec<(u64, u32, u32)> = Vec::new();
         for at in millis.step_by(33) {
-            let shape = ladder.shape(HD, grant(kbps(at)), u32::MAX, false, MediaTime::from_millis(at));
+            let shape = scaler.shape(HD, grant(kbps(at)), u32::MAX, false, MediaTime::from_millis(at));
             if changes.last().is_none_or(|last| (last.1, last.2) != (shape.height, shape.max_fps)) {
                 changes.push((at, shape.height, shape.max_fps));
             }
@@ -234,12 +238,13 @@ mod tests {
 
     #[test]
     fn a_thin_path_gets_fewer_then_smaller_pictures_and_a_wide_one_all_again() {
-        let mut ladder = Ladder::default();
-        let heights = |kbps| shapes(&mut Ladder::default(), 0..2000, |_| kbps).last().map(|last| (last.1, last.2));
+        let mut scaler = QualityScaler::default();
+        let heights =
+            |kbps| shapes(&mut QualityScaler::default(), 0..2000, |_| kbps).last().map(|last| (last.1, last.2));
         assert_eq!([1500, 450, 340, 210, 90, 45, 20].map(heights), {
             [(720, 30), (720, 30), (720, 20), (540, 20), (360, 20), (270, 15), (180, 15)].map(Some)
         });
-        let changes = shapes(&mut ladder, 0..20_000, |at| if (5000..10_000).contains(&at) { 70 } else { 1500 });
+        let changes = shapes(&mut scaler, 0..20_000, |at| if (5000..10_000).contains(&at) { 70 } else { 1500 });
         let fps: Vec<_> = changes.iter().map(|change| (change.1, change.2)).collect();
         assert_eq!(fps, [(720, 30), (270, 15), (720, 30)]);
         assert!((5300..5400).contains(&changes[1].0) && (11_500..11_600).contains(&changes[2].0), "{changes:?}");
@@ -247,12 +252,13 @@ mod tests {
 
     #[test]
     fn what_the_settings_allow_is_enough_to_come_back_and_fewer_pictures_need_less() {
-        let shapes_of = |full: Shape, most_kbps: u32, dip_kbps: u32| {
-            let mut ladder = Ladder::default();
+        let shapes_of = |full: Shape, max_kbps: u32, dip_kbps: u32| {
+            let mut scaler = QualityScaler::default();
             let mut at = |second: u64| {
-                let kbps = if (10..20).contains(&second) { dip_kbps } else { most_kbps };
+                let kbps = if (10..20).contains(&second) { dip_kbps } else { max_kbps };
                 let now = MediaTime::from_millis(second * 1000);
-                let shape = ladder.shape(full, Grant { kbps, most_kbps, level: VideoLevel::HD }, u32::MAX, false, now);
+                let shape =
+                    scaler.shape(full, RateLimit { kbps, max_kbps, level: VideoLevel::HD }, u32::MAX, false, now);
                 (shape.height, shape.max_fps)
             };
             let shapes: Vec<_> = (0..40).map(&mut at).collect();
@@ -264,18 +270,18 @@ mod tests {
 
     #[test]
     fn a_keyframe_that_is_due_anyway_is_made_at_the_size_that_the_rate_bears() {
-        let mut ladder = Ladder::default();
+        let mut scaler = QualityScaler::default();
         let mut height =
-            |kbps, due, at| ladder.shape(HD, grant(kbps), u32::MAX, due, MediaTime::from_millis(at)).height;
+            |kbps, due, at| scaler.shape(HD, grant(kbps), u32::MAX, due, MediaTime::from_millis(at)).height;
         assert_eq!((height(1500, true, 0), height(90, false, 33), height(90, true, 66)), (720, 720, 360));
     }
 
     #[test]
     fn no_picture_exceeds_the_level_of_the_far_side_whatever_the_camera_gives() {
         let shape = |(width, height), level: u8| {
-            let grant = Grant { kbps: 100_000, most_kbps: 100_000, level: VideoLevel::from_idc(level) };
+            let grant = RateLimit { kbps: 100_000, max_kbps: 100_000, level: VideoLevel::from_idc(level) };
             let full = Shape { width, height, max_fps: 30 };
-            let shape = Ladder::default().shape(full, grant, u32::MAX, false, MediaTime::default());
+            let shape = QualityScaler::default().shape(full, grant, u32::MAX, false, MediaTime::default());
             assert!(grant.level.admits(shape.width, shape.height, shape.max_fps), "{shape:?} at {level}");
             (shape.width, shape.height)
         };
@@ -288,35 +294,35 @@ mod tests {
 
     #[test]
     fn a_rate_that_goes_up_and_down_changes_no_size() {
-        let mut ladder = Ladder::default();
+        let mut scaler = QualityScaler::default();
         let rate = |at: u64| if (at / 500).is_multiple_of(2) { 150 } else { 260 };
-        let changes = shapes(&mut ladder, 0..60_000, rate);
+        let changes = shapes(&mut scaler, 0..60_000, rate);
         assert!(changes.len() <= 3, "{changes:?}");
         let short_dip = |at: u64| if at % 5000 < 200 { 60 } else { 1500 };
-        assert_eq!(shapes(&mut Ladder::default(), 0..60_000, short_dip).len(), 1);
+        assert_eq!(shapes(&mut QualityScaler::default(), 0..60_000, short_dip).len(), 1);
     }
 
     #[test]
     fn a_computer_that_is_too_slow_makes_smaller_pictures_for_a_time() {
-        let mut ladder = Ladder::default();
+        let mut scaler = QualityScaler::default();
         let interval = Duration::from_millis(33);
-        let height_after = |ladder: &mut Ladder, from: u64, millis: u64, took: u64| {
+        let height_after = |scaler: &mut QualityScaler, from: u64, millis: u64, took: u64| {
             for at in (from..from + millis).step_by(33) {
-                ladder.note_load(Duration::from_millis(took), interval, MediaTime::from_millis(at));
+                scaler.note_load(Duration::from_millis(took), interval, MediaTime::from_millis(at));
             }
-            ladder.shape(HD, grant(1500), u32::MAX, false, MediaTime::from_millis(from + millis)).height
+            scaler.shape(HD, grant(1500), u32::MAX, false, MediaTime::from_millis(from + millis)).height
         };
-        assert_eq!(height_after(&mut ladder, 0, 20_000, 20), 720);
-        assert!(height_after(&mut ladder, 20_000, 3000, 40) < 720);
-        assert_eq!(height_after(&mut ladder, 23_000, 60_000, 5), 720);
+        assert_eq!(height_after(&mut scaler, 0, 20_000, 20), 720);
+        assert!(height_after(&mut scaler, 20_000, 3000, 40) < 720);
+        assert_eq!(height_after(&mut scaler, 23_000, 60_000, 5), 720);
     }
 
     #[test]
     fn somebody_who_cannot_make_up_their_mind_does_not_change_the_size_each_time() {
-        let mut ladder = Ladder::default();
+        let mut scaler = QualityScaler::default();
         let mut heights: Vec<u32> = (0..600)
             .map(|n| {
-                ladder
+                scaler
                     .shape(HD, grant(1500), if n % 2 == 0 { 180 } else { 2160 }, false, MediaTime::from_millis(n * 33))
                     .height
             })
@@ -328,9 +334,9 @@ mod tests {
     #[test]
     fn nobody_gets_more_lines_than_are_looked_at_nor_fewer_than_can_be() {
         let after_a_while = |full, kbps, lines| {
-            let mut ladder = Ladder::default();
+            let mut scaler = QualityScaler::default();
             let shapes = (0..3).map(|second| {
-                ladder.shape(full, grant(kbps), lines, false, MediaTime::from_millis(second * 1000)).height
+                scaler.shape(full, grant(kbps), lines, false, MediaTime::from_millis(second * 1000)).height
             });
             shapes.last()
         };

@@ -9,11 +9,13 @@ use mdns_sd::{DaemonEvent, IfKind, IfPredicate, Metrics, Receiver, ServiceDaemon
 use socket2::{Domain, Socket, Type};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use super::record::{announced, uses_loopback};
-use super::{DiscoveryFault, SERVICE, Told, VERSION};
+use super::record::{SERVICE, announced, uses_loopback};
+use super::report::Told;
 use crate::identity::PeerId;
 use crate::network::{self, LocalAddress, Standing};
-use crate::signaling::hub::Input;
+use crate::signaling::lan::input::Input;
+use crate::signaling::route::DiscoveryFault;
+use crate::signaling::version::Versions;
 
 /// UDP port of multicast DNS (RFC 6762, 3).
 const PORT: u16 = 5353;
@@ -54,7 +56,7 @@ pub(super) enum End {
 impl Announcement {
     pub(super) fn new(id: PeerId, instance: &str, port: u16, bind: Option<IpAddr>) -> Result<Self, mdns_sd::Error> {
         let text = id.to_string();
-        let properties = [("v", VERSION), ("id", &text)];
+        let properties = [("v", Versions::OWN.max.to_string()), ("id", text)];
         let host = format!("{instance}.local.");
         let mut service = match bind.filter(|address| !address.is_unspecified()) {
             Some(address) => ServiceInfo::new(SERVICE, instance, &host, address, port, &properties[..])?,
@@ -145,8 +147,8 @@ async fn report(event: ServiceEvent, announcement: &Announcement, own: &[LocalAd
         _ => None,
     };
     if let Some(input) = input {
-        // The hub is gone only when everything is being closed.
-        let _ = told.hub.send(input).await;
+        // The route's task is gone only when everything is being closed.
+        let _ = told.lan.send(input).await;
     }
 }
 

@@ -1,5 +1,5 @@
-//! Connections between two clients' listeners and dialers over real sockets, without their hubs: the tests take what the
-//! hubs would be told. The wall clocks of both are set by the tests.
+//! Connections between two listeners and dialers over real sockets, without their hubs and routes' tasks: the tests take
+//! what these would be told. The wall clocks of both are set by the tests.
 
 use std::sync::{Mutex, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -10,7 +10,11 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::call::{ConversationId, InviteId};
 use crate::identity::Identity;
-use crate::signaling::{Message, lan};
+use crate::signaling::lan::dial::{Dial, dial};
+use crate::signaling::lan::listener::listen;
+use crate::signaling::local::Local;
+use crate::signaling::message::Message;
+use crate::signaling::route::{RouteKind, RouteReports};
 
 /// Long enough for a busy computer; nothing here asserts how long anything takes.
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -33,15 +37,14 @@ impl Clock {
     }
 }
 
-/// One side: its clock, and what its hub is told.
+/// One side: its clock, and what its hub and its route's task are told.
 struct Side {
-    local: Arc<Local>,
     clock: Clock,
-    reports: mpsc::Sender<Input>,
-    inputs: mpsc::Receiver<Input>,
-    letters: Option<mpsc::Sender<Letter>>,
+    context: Context,
+    lan: mpsc::Receiver<Input>,
+    hub: mpsc::Receiver<(RouteKind, RouteEvent)>,
+    frames: Option<mpsc::Sender<Bytes>>,
     sent: u64,
-    acknowledged: u64,
 }
 
 impl Side {
@@ -49,54 +52,49 @@ impl Side {
         let clock = Clock(Arc::new(Mutex::new(1_800_000_000)));
         let read = clock.clone();
         let identity = Arc::new(Identity::from_seed([seed; 32]));
-        let local = Local::with_clock(identity, "Name", move || read.now()).unwrap();
-        let (reports, inputs) = mpsc::channel(64);
-        Self { local: Arc::new(local), clock, reports, inputs, letters: None, sent: 0, acknowledged: 0 }
-    }
-
-    async fn next(&mut self) -> Input {
-        let input = timeout(PATIENCE, self.inputs.recv()).await.expect("nothing came").unwrap();
-        if let Input::Acknowledged { number, .. } = &input {
-            self.acknowledged = *number;
-        }
-        input
+        let local = Arc::new(Local::with_clock(identity, "Name", move || read.now()).unwrap());
+        let (to_lan, lan) = mpsc::channel(64);
+        let (to_hub, hub) = mpsc::channel(64);
+        let context = Context { local, lan: to_lan, hub: RouteReports::new(RouteKind::Lan, to_hub) };
+        Self { clock, context, lan, hub, frames: None, sent: 0 }
     }
 
     /// The next connection; by how much the far clock is ahead when that is worth a word.
     async fn is_up(&mut self) -> Option<i64> {
         loop {
-            match self.next().await {
-                Input::Up(up) => {
-                    self.letters = Some(up.letters);
-                    return up.clock_ahead;
+            match timeout(PATIENCE, self.lan.recv()).await.expect("nothing came").unwrap() {
+                Input::Proven(link) => {
+                    self.frames = Some(link.frames);
+                    link.taken.send(()).expect("the connection waits for this");
+                    return link.up.clock_ahead;
                 }
-                Input::Acknowledged { .. } | Input::Down { .. } => {}
+                Input::Heard { .. } | Input::Down { .. } => {}
                 input => panic!("{input:?}"),
             }
         }
+    }
+
+    async fn write(&self, frame: &Frame) {
+        let frames = self.frames.as_ref().expect("a connection");
+        frames.send(frame.encode().unwrap().into()).await.unwrap();
     }
 
     async fn send(&mut self, message: Message) {
         self.sent += 1;
-        let body = encode(&Frame::Letter { number: self.sent, message }).unwrap();
-        let letters = self.letters.as_ref().expect("a connection");
-        letters.send(Letter { number: self.sent, body: body.into() }).await.unwrap();
+        self.write(&Frame::Message { number: self.sent, message }).await;
     }
 
-    async fn receive(&mut self) -> Message {
-        loop {
-            match self.next().await {
-                Input::Letter { message, .. } => return message,
-                Input::Acknowledged { .. } => {}
-                input => panic!("{input:?}"),
-            }
+    async fn next(&mut self) -> (Arc<str>, Incoming) {
+        match timeout(PATIENCE, self.hub.recv()).await.expect("nothing came").unwrap() {
+            (RouteKind::Lan, RouteEvent::Received { instance, incoming, .. }) => (instance, incoming),
+            other => panic!("{other:?}"),
         }
     }
 
-    /// The far side has read everything that was sent.
-    async fn is_acknowledged(&mut self) {
-        while self.acknowledged != self.sent {
-            self.next().await;
+    async fn receive(&mut self) -> Message {
+        match self.next().await.1 {
+            Incoming::Message { message: Some(message), .. } => message,
+            incoming => panic!("{incoming:?}"),
         }
     }
 }
@@ -114,15 +112,15 @@ impl Pair {
         let (near, far) = (Side::new(1), Side::new(2));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let listener = tokio::spawn(lan::listen(listener, far.local.clone(), far.reports.clone()));
+        let listener = tokio::spawn(listen(listener, far.context.clone()));
         Self { near, far, address, listener }
     }
 
     /// Connects them; what each is told of the other's clock.
     async fn connect(&mut self) -> [Option<i64>; 2] {
-        let peer = self.far.local.identity.id();
-        let dial = lan::Dial { peer, addresses: vec![self.address], budget: None };
-        tokio::spawn(lan::dial(dial, self.near.local.clone(), self.near.reports.clone()));
+        let peer = self.far.context.local.identity.id();
+        let to = Dial { peer, addresses: vec![self.address], budget: None };
+        tokio::spawn(dial(to, self.near.context.clone()));
         [self.near.is_up().await, self.far.is_up().await]
     }
 }
@@ -164,8 +162,6 @@ async fn whatever_either_clock_does_within_a_connection_every_message_arrives() 
             pair.far.send(message.clone()).await;
             assert_eq!(pair.near.receive().await, message, "after both clocks moved by {step} s");
         }
-        pair.near.is_acknowledged().await;
-        pair.far.is_acknowledged().await;
     }
 }
 
@@ -189,9 +185,8 @@ async fn a_name_arrives_after_a_step() {
     let mut pair = Pair::new().await;
     pair.connect().await;
     pair.near.clock.step(-90);
-    pair.near.local.name.send_replace("Ann B.".to_owned());
-    let Input::Name { name, .. } = pair.far.next().await else { panic!("no name") };
-    assert_eq!(name, "Ann B.");
+    pair.near.context.local.name.send_replace("Ann B.".to_owned());
+    assert_eq!(pair.far.next().await.1, Incoming::Name("Ann B.".into()));
 }
 
 #[tokio::test]
@@ -206,69 +201,64 @@ async fn a_name_that_changes_while_both_sides_meet_arrives_after_it() {
         }
         UNIX_EPOCH
     };
-    let local = Arc::new(Local::with_clock(pair.near.local.identity.clone(), "Ann", clock).unwrap());
+    let local = Arc::new(Local::with_clock(pair.near.context.local.identity.clone(), "Ann", clock).unwrap());
     assert!(renamed.set(local.clone()).is_ok());
-    pair.near.local = local;
+    pair.near.context.local = local;
     pair.connect().await;
-    let Input::Name { name, .. } = pair.far.next().await else { panic!("no name") };
-    assert_eq!(name, "Ann B.");
+    assert_eq!(pair.far.next().await.1, Incoming::Name("Ann B.".into()));
 }
 
 #[tokio::test]
-async fn what_was_under_way_when_a_clock_stepped_and_the_connection_broke_keeps_its_number() {
+async fn a_message_that_goes_again_after_a_clock_stepped_and_the_connection_broke_keeps_its_number() {
     let mut pair = Pair::new().await;
     pair.connect().await;
     pair.near.send(call().remove(0)).await;
     assert_eq!(pair.far.receive().await, call().remove(0));
-    // Both let go; the letter goes again over the next connection, as it does when its pong was lost.
-    (pair.near.letters, pair.far.letters) = (None, None);
+    // Both let go; the message goes again over the next connection, as it does when its acknowledgement was lost.
+    (pair.near.frames, pair.far.frames) = (None, None);
     pair.near.clock.step(-DAY);
     assert_eq!(pair.connect().await, [Some(DAY), Some(-DAY)]);
     pair.near.sent = 0;
     pair.near.send(call().remove(0)).await;
-    let (number, instance) = loop {
-        if let Input::Letter { number, instance, .. } = pair.far.next().await {
-            break (number, instance);
-        }
-    };
-    assert_eq!((number, &*instance), (1, &*pair.near.local.instance));
+    let (instance, incoming) = pair.far.next().await;
+    assert_eq!(&*instance, &*pair.near.context.local.instance);
+    assert_eq!(incoming, Incoming::Message { number: 1, message: Some(call().remove(0)) });
+}
+
+#[tokio::test]
+async fn an_acknowledgement_shows_that_the_connection_leads_to_the_person() {
+    let mut pair = Pair::new().await;
+    pair.connect().await;
+    pair.far.write(&Frame::Ack { number: 7 }).await;
+    assert_eq!(pair.near.next().await.1, Incoming::Ack { number: 7 });
+    let peer = pair.far.context.local.identity.id();
+    let heard = timeout(PATIENCE, pair.near.lan.recv()).await.expect("nothing came");
+    assert!(matches!(heard, Some(Input::Heard { peer: heard, .. }) if heard == peer), "{heard:?}");
+}
+
+#[tokio::test]
+async fn a_connection_that_is_not_taken_ends_with_a_word_and_says_nothing_before() {
+    let mut pair = Pair::new().await;
+    let peer = pair.far.context.local.identity.id();
+    let to = Dial { peer, addresses: vec![pair.address], budget: None };
+    let dialed = tokio::spawn(dial(to, pair.near.context.clone()));
+    let Some(Input::Proven(refused)) = pair.far.lan.recv().await else { panic!("no connection") };
+    drop(refused);
+    pair.near.is_up().await;
+    let down = timeout(PATIENCE, pair.near.lan.recv()).await.expect("nothing came");
+    assert!(matches!(down, Some(Input::Down { closed_by_far: true, .. })), "{down:?}");
+    dialed.await.unwrap();
+    assert!(pair.near.hub.try_recv().is_err());
 }
 
 #[tokio::test]
 async fn a_connection_that_panics_is_reported_as_gone() {
     let (reports, mut inputs) = mpsc::channel(1);
     let peer = Identity::from_seed([1; 32]).id();
-    let letters: Vec<u32> = Vec::new();
+    let nothing: Vec<u32> = Vec::new();
     let life =
-        async move { if letters.is_empty() { panic!("as the test wants it") } else { Err(ConnectionError::Closed) } };
+        async move { if nothing.is_empty() { panic!("as the test wants it") } else { Err(ConnectionError::Closed) } };
     let connection = tokio::spawn(report_end(7, peer, life, reports));
     let Some(Input::Down { connection: 7, closed_by_far: false, .. }) = inputs.recv().await else { panic!("not told") };
     connection.await.expect("its task goes on to the end");
-}
-
-#[test]
-fn only_what_the_far_computer_does_counts_as_closed_by_it() {
-    let io = |kind: ErrorKind| std::io::Error::from(kind);
-    let closed = [
-        ConnectionError::Closed,
-        WebSocketError::ConnectionClosed.into(),
-        WebSocketError::Protocol(ProtocolError::ResetWithoutClosingHandshake).into(),
-        WebSocketError::Io(io(ErrorKind::ConnectionReset)).into(),
-        WebSocketError::Io(io(ErrorKind::BrokenPipe)).into(),
-        ConnectionError::Socket(io(ErrorKind::ConnectionReset)),
-    ];
-    assert!(closed.iter().all(ConnectionError::is_closed_by_far));
-    let otherwise = [
-        ConnectionError::Timeout,
-        ConnectionError::ClosedHere,
-        ConnectionError::Flood,
-        ConnectionError::Panicked,
-        WebSocketError::Io(io(ErrorKind::TimedOut)).into(),
-        WebSocketError::Io(io(ErrorKind::HostUnreachable)).into(),
-        WebSocketError::Io(io(ErrorKind::NetworkUnreachable)).into(),
-        WebSocketError::Io(io(ErrorKind::NetworkDown)).into(),
-        WebSocketError::Protocol(ProtocolError::UnmaskedFrameFromClient).into(),
-        ConnectionError::Envelope(EnvelopeError::NotNext),
-    ];
-    assert!(!otherwise.iter().any(ConnectionError::is_closed_by_far));
 }

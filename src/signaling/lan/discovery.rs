@@ -1,11 +1,12 @@
 //! Finds people on this network, and lets them find this person: mDNS-SD (RFC 6762, RFC 6763). The `mdns-sd` crate runs a
-//! thread of its own; one tokio task reads what it found, tells the hub, and begins anew where it does not work.
+//! thread of its own; one tokio task reads what it found, tells the route's task, and begins anew where it does not work.
 //!
-//! The announcement: a random instance name, a random host name, the port, and a TXT record with the version and the
-//! ID. The person's name is not in it: it goes only to apps that proved their key. A record proves nothing: the hub
-//! dials, and shows only who answers with the right key.
+//! The announcement: a random instance name, a random host name, the port, and a TXT record with the highest version and
+//! the ID. The person's name is not in it: it goes only to apps that proved their key. A record proves nothing: the
+//! route dials, and only who answers with the right key is shown.
 
 mod record;
+mod report;
 mod session;
 
 use std::net::IpAddr;
@@ -16,27 +17,15 @@ use mdns_sd::ServiceDaemon;
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
+use self::report::Told;
 use self::session::{Announcement, End, ports_fault};
-use super::hub::Input;
+use super::input::Input;
 use crate::identity::PeerId;
+use crate::signaling::route::DiscoveryFault;
 
-const SERVICE: &str = "_visavis._tcp.local.";
-/// Version of the signaling format, which must be the same on both sides.
-const VERSION: &str = "2";
 const GOODBYE: Duration = Duration::from_millis(500);
 /// Between tries while people cannot be looked for at all.
 const AFTER_FAILURE: Duration = Duration::from_secs(3);
-
-/// Fault that keeps people on this network from being found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DiscoveryFault {
-    /// Another program holds the port of multicast DNS (UDP 5353) and does not share it: nobody is found.
-    PortTaken,
-    /// The same for IPv4 or IPv6 alone: some people may not be found.
-    PortTakenInPart,
-    /// The network or the system takes no multicast, or the search has stopped: nobody is found.
-    NoMulticast,
-}
 
 /// This person's announcement, taken back when dropped.
 pub(super) struct Discovery {
@@ -59,18 +48,18 @@ impl Discovery {
         self.fault
     }
 
-    /// A task that announces this person and tells the hub who comes and goes, until it is aborted.
-    pub(super) fn browse(&self, hub: mpsc::Sender<Input>) -> impl Future<Output = ()> + Send + use<> {
+    /// A task that announces this person and tells the route's task who comes and goes, until it is aborted.
+    pub(super) fn browse(&self, lan: mpsc::Sender<Input>) -> impl Future<Output = ()> + Send + use<> {
         let (announcement, daemon, fault) = (self.announcement.clone(), self.daemon.clone(), self.fault);
         async move {
-            let mut told = Told { fault, silent: false, hub };
-            while !told.hub.is_closed() {
+            let mut told = Told { fault, silent: false, lan };
+            while !told.lan.is_closed() {
                 if ports_fault(announcement.bind) == Some(DiscoveryFault::PortTaken) {
                     told.tell(Some(DiscoveryFault::PortTaken)).await;
                 } else {
                     let end = session::run(&announcement, &daemon, &mut told).await;
                     ended(&daemon, &announcement).await;
-                    let _ = told.hub.send(Input::DiscoveryRestarted).await;
+                    let _ = told.lan.send(Input::DiscoveryRestarted).await;
                     if matches!(end, Ok(End::Anew)) {
                         continue;
                     }
@@ -99,24 +88,6 @@ impl Discovery {
 impl Drop for Discovery {
     fn drop(&mut self) {
         stop(&self.daemon, &self.announcement);
-    }
-}
-
-/// Latest word to the hub on what does not work.
-struct Told {
-    fault: Option<DiscoveryFault>,
-    /// The search has begun anew because nothing was announced.
-    silent: bool,
-    hub: mpsc::Sender<Input>,
-}
-
-impl Told {
-    /// Tells the hub what is new.
-    async fn tell(&mut self, fault: Option<DiscoveryFault>) {
-        if self.fault != fault {
-            self.fault = fault;
-            let _ = self.hub.send(Input::Discovery(fault)).await;
-        }
     }
 }
 

@@ -4,12 +4,13 @@ use std::net::{IpAddr, SocketAddr};
 
 use mdns_sd::{ResolvedService, ScopedIp};
 
-use super::VERSION;
 use crate::identity::PeerId;
 use crate::network::{self, LocalAddress, Standing};
-use crate::signaling::hub::Input;
-use crate::signaling::local_ports;
+use crate::signaling::lan::input::Input;
+use crate::signaling::lan::local_ports;
+use crate::signaling::version::FIRST_NEGOTIATED;
 
+pub(super) const SERVICE: &str = "_visavis._tcp.local.";
 const MAX_ADDRESSES: usize = 8;
 /// The system chooses listening ports from here on: a record that names a lower one is none of ours.
 const FIRST_PORT: u16 = 1024;
@@ -22,13 +23,13 @@ pub(super) fn uses_loopback(bind: Option<IpAddr>, own: &[LocalAddress]) -> bool 
     }
 }
 
-/// Announcement in a record, if it is one of ours. Somebody on the network must not be able to make this computer dial
+/// Announcement in a record, if it is one of ours: of any version whose hello tells the versions. Somebody on the network must not be able to make this computer dial
 /// itself: loopback addresses count only with `loopback`, others of this computer's `own` only where an app like this
 /// one listens.
 pub(super) fn announced(service: &ResolvedService, id: PeerId, loopback: bool, own: &[LocalAddress]) -> Option<Input> {
     let peer: PeerId = service.get_property_val_str("id")?.parse().ok()?;
-    let version = service.get_property_val_str("v")?;
-    if peer == id || version != VERSION || service.port < FIRST_PORT {
+    let highest: u16 = service.get_property_val_str("v")?.parse().ok()?;
+    if peer == id || highest < FIRST_NEGOTIATED || service.port < FIRST_PORT {
         return None;
     }
     let addresses = service.addresses.iter().map(|address| with_port(address, service.port));
@@ -98,7 +99,6 @@ fn shares_network(address: IpAddr, bits: u32) -> bool {
 mod tests {
     use mdns_sd::ServiceInfo;
 
-    use super::super::SERVICE;
     use super::*;
     use crate::network::ranked;
 
@@ -125,18 +125,21 @@ mod tests {
         };
         let accepted = |id: &str, version, address, port| by(false, id, version, address, port);
         let id = other.to_string();
-        assert!(accepted(&id, "2", "192.168.1.7", 40_000));
-        assert!(by(true, &id, "2", "127.0.0.1", 40_000));
+        assert!(accepted(&id, "3", "192.168.1.7", 40_000));
+        assert!(by(true, &id, "3", "127.0.0.1", 40_000));
         for own_computer in ["127.0.0.1", "127.8.8.8", "::1", "::ffff:127.0.0.1"] {
-            assert!(!accepted(&id, "2", own_computer, 40_000), "{own_computer}");
+            assert!(!accepted(&id, "3", own_computer, 40_000), "{own_computer}");
         }
-        assert!(!accepted(&own.to_string(), "2", "192.168.1.7", 40_000));
-        assert!(!accepted(&id, "1", "192.168.1.7", 40_000));
-        assert!(!accepted(&id, "2", "192.168.1.7", 80));
-        assert!(!accepted(&id, "2", "224.0.0.1", 40_000));
-        assert!(!accepted(&id, "2", "0.0.0.0", 40_000));
-        assert!(!accepted("nobody", "2", "192.168.1.7", 40_000));
-        assert!(!accepted(&id.replace(&other.short(), "aaaaaaaa"), "2", "192.168.1.7", 40_000));
+        assert!(!accepted(&own.to_string(), "3", "192.168.1.7", 40_000));
+        assert!(accepted(&id, "99", "192.168.1.7", 40_000), "its hello tells what it speaks");
+        for no_hello_as_now in ["1", "2", "", "-3", "3.0", "x", "99999"] {
+            assert!(!accepted(&id, no_hello_as_now, "192.168.1.7", 40_000), "{no_hello_as_now}");
+        }
+        assert!(!accepted(&id, "3", "192.168.1.7", 80));
+        assert!(!accepted(&id, "3", "224.0.0.1", 40_000));
+        assert!(!accepted(&id, "3", "0.0.0.0", 40_000));
+        assert!(!accepted("nobody", "3", "192.168.1.7", 40_000));
+        assert!(!accepted(&id.replace(&other.short(), "aaaaaaaa"), "3", "192.168.1.7", 40_000));
     }
 
     #[test]

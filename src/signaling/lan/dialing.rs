@@ -1,14 +1,9 @@
-//! What the hub knows of one person: where they may be reached, the connection to them, what waits for them, and when to
-//! dial next. Pure; time is an argument.
+//! Dialling of one person: where they announce themselves, and when to try next. Pure; time is an argument.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc;
-
-use super::flood::TokenBucket;
-use super::outbox::{Letter, Outbox};
+use crate::signaling::flood::TokenBucket;
 
 /// Announcements of one person that are kept: an app that crashed leaves its last one behind for a while.
 const MAX_SERVICES: usize = 4;
@@ -21,22 +16,6 @@ const SETTLED: Duration = Duration::from_secs(10);
 /// The side with the higher ID leaves the other this head start, so that one connection is made and not two.
 const HEAD_START: Duration = Duration::from_secs(1);
 
-/// A proven connection to a person.
-#[derive(Debug)]
-pub(super) struct Link {
-    /// Names the connection.
-    pub(super) connection: u64,
-    /// The far app's random name, of this run of it.
-    pub(super) instance: Arc<str>,
-    /// Whether this side opened it.
-    pub(super) dialed: bool,
-    /// Takes letters; the connection closes when this is dropped.
-    pub(super) letters: mpsc::Sender<Letter>,
-    pub(super) since: Instant,
-    /// Messages over the limit that came over it.
-    pub(super) excess: u32,
-}
-
 #[derive(Debug)]
 struct Service {
     fullname: String,
@@ -44,10 +23,9 @@ struct Service {
 }
 
 #[derive(Debug)]
-pub(super) struct Peer {
-    pub(super) name: String,
-    pub(super) link: Option<Link>,
-    pub(super) outbox: Outbox,
+pub(super) struct Dialing {
+    /// There is a connection.
+    connected: bool,
     /// A dial is under way.
     pub(super) dialing: bool,
     /// It goes to where they have proved to be, or this side wants it.
@@ -64,15 +42,15 @@ pub(super) struct Peer {
     waits: bool,
     /// Another connection is wanted although there is one.
     renewing: bool,
+    /// This side has a reason of its own to reach them until then.
+    sought_until: Option<Instant>,
 }
 
-impl Peer {
+impl Dialing {
     /// Nothing known yet. `waits`: the other side's ID is the lower one, so it dials first.
     pub(super) fn new(waits: bool, now: Instant) -> Self {
         Self {
-            name: String::new(),
-            link: None,
-            outbox: Outbox::default(),
+            connected: false,
             dialing: false,
             trusted_dial: false,
             touched: now,
@@ -83,6 +61,7 @@ impl Peer {
             next_dial: None,
             waits,
             renewing: false,
+            sought_until: None,
         }
     }
 
@@ -108,11 +87,9 @@ impl Peer {
         self.next_dial = Some(due.map_or(wanted, |at| at.min(wanted)));
     }
 
-    /// An announcement was taken back or ran out. Whether it was theirs.
-    pub(super) fn lost(&mut self, fullname: &str) -> bool {
-        let before = self.services.len();
+    /// An announcement was taken back or ran out.
+    pub(super) fn lost(&mut self, fullname: &str) {
         self.services.retain(|service| service.fullname != fullname);
-        self.services.len() < before
     }
 
     /// Forgets the announcements: they are no longer known to hold, and will be told anew.
@@ -131,7 +108,7 @@ impl Peer {
 
     /// When to dial next, if at all.
     pub(super) fn dial_at(&self) -> Option<Instant> {
-        let wanted = (self.link.is_none() || self.renewing) && !self.dialing && !self.services.is_empty();
+        let wanted = (!self.connected || self.renewing) && !self.dialing && !self.services.is_empty();
         self.next_dial.filter(|_| wanted)
     }
 
@@ -143,8 +120,20 @@ impl Peer {
         self.next_dial = Some(now);
     }
 
-    /// The connection is a new one, or has shown that it leads to them.
-    pub(super) const fn is_heard(&mut self) {
+    /// This side has a reason of its own to reach them until then.
+    pub(super) fn seek(&mut self, until: Instant) {
+        self.sought_until = self.sought_until.max(Some(until));
+    }
+
+    /// There is a connection, a new one.
+    pub(super) fn connected(&mut self, now: Instant) {
+        self.connected = true;
+        self.touched = now;
+        self.note_heard();
+    }
+
+    /// The connection has shown that it leads to them.
+    pub(super) const fn note_heard(&mut self) {
         self.renewing = false;
     }
 
@@ -161,9 +150,9 @@ impl Peer {
         FIRST_DELAY.saturating_mul(1 << self.failures.min(10)).min(LONGEST_DELAY)
     }
 
-    /// Whether this side has a reason of its own to reach them now: letters wait, or the connection is to be renewed.
-    pub(super) fn is_wanted(&self) -> bool {
-        self.renewing || !self.outbox.is_empty()
+    /// Whether this side has a reason of its own to reach them now: messages wait, or the connection is to be renewed.
+    pub(super) fn is_sought(&self, now: Instant) -> bool {
+        self.renewing || self.sought_until.is_some_and(|until| until > now)
     }
 
     /// Dials that failed since the latest announcement.
@@ -171,12 +160,11 @@ impl Peer {
         self.turn
     }
 
-    /// The connection is gone.
-    pub(super) fn link_lost(&mut self, now: Instant) {
-        self.outbox.connection_lost();
-        let Some(link) = self.link.take() else { return };
+    /// The connection, which was there for so long, is gone.
+    pub(super) fn disconnected(&mut self, lasted: Duration, now: Instant) {
+        self.connected = false;
         self.touched = now;
-        if now.saturating_duration_since(link.since) >= SETTLED {
+        if lasted >= SETTLED {
             self.failures = 0;
         }
         let dialing = self.dialing;
@@ -185,16 +173,14 @@ impl Peer {
         self.next_dial = self.next_dial.map(|at| at + self.head_start());
     }
 
-    /// Hands the link what waits.
-    pub(super) fn send_waiting(&mut self) {
-        if let Some(link) = &self.link {
-            self.outbox.hand_over(|letter| link.letters.try_send(letter).is_ok());
-        }
+    /// Whether others may have its place.
+    pub(super) fn may_leave(&self, now: Instant) -> bool {
+        !self.connected && !self.dialing && !self.is_sought(now)
     }
 
     /// Nothing worth remembering is left.
-    pub(super) fn is_idle(&self) -> bool {
-        self.link.is_none() && !self.dialing && self.services.is_empty() && self.outbox.is_empty()
+    pub(super) fn is_idle(&self, now: Instant) -> bool {
+        self.may_leave(now) && self.services.is_empty()
     }
 
     fn head_start(&self) -> Duration {
@@ -214,50 +200,50 @@ mod tests {
     fn the_lower_id_dials_at_once_and_the_higher_a_little_later() {
         let now = Instant::now();
         for (waits, expected) in [(false, now), (true, now + HEAD_START)] {
-            let mut peer = Peer::new(waits, now);
-            assert_eq!(peer.dial_at(), None);
-            peer.found("a".into(), vec![address(1)], now);
-            assert_eq!(peer.dial_at(), Some(expected));
+            let mut person = Dialing::new(waits, now);
+            assert_eq!(person.dial_at(), None);
+            person.found("a".into(), vec![address(1)], now);
+            assert_eq!(person.dial_at(), Some(expected));
         }
     }
 
     #[test]
     fn failing_dials_become_rare_and_a_new_announcement_is_tried_at_once() {
         let start = Instant::now();
-        let mut peer = Peer::new(false, start);
-        peer.found("a".into(), vec![address(1)], start);
+        let mut person = Dialing::new(false, start);
+        person.found("a".into(), vec![address(1)], start);
         let mut now = start;
         let mut delays = Vec::new();
         for _ in 0..10 {
-            peer.dial_failed(now);
-            let next = peer.dial_at().unwrap();
+            person.dial_failed(now);
+            let next = person.dial_at().unwrap();
             delays.push(next - now);
             now = next;
         }
         assert_eq!(delays[0], FIRST_DELAY);
         assert_eq!(delays[9], LONGEST_DELAY);
-        peer.dial_failed(now);
-        peer.found("a".into(), vec![address(1)], now);
-        assert_eq!(peer.dial_at(), Some(now + LONGEST_DELAY), "the same announcement again is no news");
-        peer.found("b".into(), vec![address(2)], now);
-        assert_eq!(peer.dial_at(), Some(now));
-        assert_eq!(peer.addresses(), [address(2), address(1)]);
-        peer.dial_failed(now);
-        assert_eq!(peer.addresses(), [address(1), address(2)], "what led nowhere is not tried first again");
+        person.dial_failed(now);
+        person.found("a".into(), vec![address(1)], now);
+        assert_eq!(person.dial_at(), Some(now + LONGEST_DELAY), "the same announcement again is no news");
+        person.found("b".into(), vec![address(2)], now);
+        assert_eq!(person.dial_at(), Some(now));
+        assert_eq!(person.addresses(), [address(2), address(1)]);
+        person.dial_failed(now);
+        assert_eq!(person.addresses(), [address(1), address(2)], "what led nowhere is not tried first again");
     }
 
     #[test]
     fn announcements_without_end_do_not_make_dials_without_end() {
         let start = Instant::now();
-        let mut peer = Peer::new(false, start);
+        let mut person = Dialing::new(false, start);
         let mut dials = 0;
         // A new port each 100 ms for a minute, none of which answers.
         for tenth in 0..600_u64 {
             let now = start + Duration::from_millis(tenth * 100);
-            peer.found(format!("{tenth}"), vec![address(tenth as u16)], now);
-            if peer.dial_at().is_some_and(|at| at <= now) {
+            person.found(format!("{tenth}"), vec![address(tenth as u16)], now);
+            if person.dial_at().is_some_and(|at| at <= now) {
                 dials += 1;
-                peer.dial_failed(now);
+                person.dial_failed(now);
             }
         }
         assert!((15..=50).contains(&dials), "{dials}");
@@ -266,33 +252,44 @@ mod tests {
     #[test]
     fn a_connection_that_may_lead_nowhere_is_dialed_beside_until_one_does() {
         let now = Instant::now();
-        let mut peer = Peer::new(true, now);
-        peer.found("a".into(), vec![address(1)], now);
-        let (letters, _taken) = mpsc::channel(1);
-        let link = Link { connection: 1, instance: "".into(), dialed: true, letters, since: now, excess: 0 };
-        peer.link = Some(link);
-        assert_eq!(peer.dial_at(), None);
-        peer.renew(now);
-        assert_eq!(peer.dial_at(), Some(now), "at once, whoever has the lower ID");
-        peer.dial_failed(now);
-        assert_eq!(peer.dial_at(), Some(now + FIRST_DELAY));
-        peer.renew(now);
-        assert_eq!(peer.dial_at(), Some(now));
-        peer.is_heard();
-        assert_eq!(peer.dial_at(), None);
+        let mut person = Dialing::new(true, now);
+        person.found("a".into(), vec![address(1)], now);
+        person.connected(now);
+        assert_eq!(person.dial_at(), None);
+        person.renew(now);
+        assert_eq!(person.dial_at(), Some(now), "at once, whoever has the lower ID");
+        person.dial_failed(now);
+        assert_eq!(person.dial_at(), Some(now + FIRST_DELAY));
+        person.renew(now);
+        assert_eq!(person.dial_at(), Some(now));
+        person.note_heard();
+        assert_eq!(person.dial_at(), None);
+    }
+
+    #[test]
+    fn a_person_is_sought_until_their_messages_are_too_late() {
+        let now = Instant::now();
+        let at = |seconds| now + Duration::from_secs(seconds);
+        let mut person = Dialing::new(false, now);
+        assert!(!person.is_sought(now) && person.is_idle(now));
+        person.seek(at(5));
+        person.seek(at(3));
+        assert!(person.is_sought(at(4)) && !person.is_idle(at(4)) && !person.may_leave(at(4)));
+        assert!(!person.is_sought(at(5)) && person.is_idle(at(5)));
     }
 
     #[test]
     fn announcements_are_bounded_and_forgotten() {
         let now = Instant::now();
-        let mut peer = Peer::new(false, now);
+        let mut person = Dialing::new(false, now);
         for port in 1..100 {
-            peer.found(format!("{port}"), vec![address(port)], now);
+            person.found(format!("{port}"), vec![address(port)], now);
         }
-        assert_eq!(peer.addresses(), [address(99), address(98), address(97), address(96)]);
+        assert_eq!(person.addresses(), [address(99), address(98), address(97), address(96)]);
         for port in 96..100 {
-            assert!(peer.lost(&format!("{port}")));
+            assert!(!person.is_idle(now));
+            person.lost(&format!("{port}"));
         }
-        assert!(!peer.lost("99") && peer.is_idle() && peer.dial_at().is_none());
+        assert!(person.is_idle(now) && person.dial_at().is_none());
     }
 }

@@ -1,0 +1,56 @@
+//! Runs of far apps whose computers closed the last connection to them, also of people who are forgotten otherwise: the
+//! same run that is connected again never ended.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::identity::PeerId;
+
+/// People of whom one is remembered.
+pub(super) const MAX_CLOSED: usize = 64;
+
+/// The latest is last.
+#[derive(Debug, Default)]
+pub(super) struct ClosedRuns(VecDeque<(PeerId, Arc<str>)>);
+
+impl ClosedRuns {
+    /// The far computer closed the last connection to this run of a person's app. Strangers who come and go push out nobody
+    /// who is known.
+    pub(super) fn note(&mut self, id: PeerId, instance: Arc<str>, is_known: impl Fn(&PeerId) -> bool) {
+        self.take(&id);
+        if self.0.len() >= MAX_CLOSED {
+            let stranger = self.0.iter().position(|(other, _)| !is_known(other));
+            self.0.remove(stranger.unwrap_or(0));
+        }
+        self.0.push_back((id, instance));
+    }
+
+    /// The run whose computer closed the last connection to this person, which is forgotten.
+    pub(super) fn take(&mut self, id: &PeerId) -> Option<Arc<str>> {
+        let place = self.0.iter().position(|(closed, _)| closed == id)?;
+        self.0.remove(place).map(|(_, instance)| instance)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_are_remembered_and_strangers_push_out_nobody_who_is_known() {
+        let mut closed = ClosedRuns::default();
+        let id = |number: usize| {
+            let mut bytes = [0; 32];
+            bytes[..8].copy_from_slice(&number.to_be_bytes());
+            PeerId::from_bytes(bytes)
+        };
+        let is_known = |other: &PeerId| *other == id(0);
+        for number in 0..3 * MAX_CLOSED {
+            closed.note(id(number), "run".into(), is_known);
+        }
+        closed.note(id(0), "later run".into(), is_known);
+        assert_eq!(closed.0.len(), MAX_CLOSED);
+        assert_eq!((closed.take(&id(0)).as_deref(), closed.take(&id(0))), (Some("later run"), None));
+        assert_eq!((closed.take(&id(1)), closed.take(&id(3 * MAX_CLOSED - 1)).as_deref()), (None, Some("run")));
+    }
+}

@@ -1,0 +1,162 @@
+//! Task of the route: takes what discovery, dials and connections report; decides whom to dial and which connection to a
+//! person to keep; tells the hub who is up. It owns all of this, so nothing here but the links is locked.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::sleep_until;
+
+use super::connection::HANDSHAKE;
+use super::dial::{Dial, dial};
+use super::dial_table::DialTable;
+use super::input::{Command, Context, Input, NewLink};
+use super::links::Links;
+use super::listener::note_panic;
+use super::paths::Paths;
+use crate::identity::PeerId;
+use crate::signaling::route::RouteEvent;
+
+/// When nothing else is due. Only bounds the sleep.
+const IDLE: Duration = Duration::from_secs(3600);
+
+/// The connection by which a person is reached.
+#[derive(Debug)]
+struct Link {
+    connection: u64,
+    /// The far app's run.
+    instance: Arc<str>,
+    /// Whether this side opened it.
+    dialed: bool,
+    since: Instant,
+}
+
+/// News for the hub, and whom to tell once the hub has them.
+type News = (RouteEvent, Option<oneshot::Sender<()>>);
+
+pub(super) struct LanTask {
+    context: Context,
+    links: Arc<Links>,
+    paths: Arc<Paths>,
+    current: HashMap<PeerId, Link>,
+    table: DialTable,
+    dials: JoinSet<()>,
+}
+
+impl LanTask {
+    pub(super) fn new(context: Context, links: Arc<Links>, paths: Arc<Paths>) -> Self {
+        let table = DialTable::new(context.local.clone(), Instant::now());
+        Self { context, links, paths, current: HashMap::new(), table, dials: JoinSet::new() }
+    }
+
+    /// Works until the route's handle is dropped. Connections that this side opened end with it.
+    pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>, mut inputs: mpsc::Receiver<Input>) {
+        loop {
+            let now = Instant::now();
+            let due = self.table.next_due(now).unwrap_or(now + IDLE);
+            tokio::select! {
+                command = commands.recv() => match command {
+                    Some(command) => self.command(command, Instant::now()),
+                    None => break,
+                },
+                Some(input) = inputs.recv() => {
+                    if let Some((event, taken)) = self.input(input, Instant::now()) {
+                        self.context.hub.tell(event).await;
+                        // It closes by itself when it is gone already.
+                        let _ = taken.map(|taken| taken.send(()));
+                    }
+                }
+                Some(ended) = self.dials.join_next() => note_panic(ended),
+                () = sleep_until(due.into()) => {}
+            }
+            self.dial_whoever_is_due(Instant::now());
+        }
+        drop(inputs);
+        self.links.close_all();
+        while self.dials.join_next().await.is_some() {}
+    }
+
+    fn command(&mut self, command: Command, now: Instant) {
+        match command {
+            Command::Seek { peer, until } => self.table.seek(peer, until, now),
+            Command::Renew(peer) => self.table.renew(peer, now),
+        }
+    }
+
+    fn input(&mut self, input: Input, now: Instant) -> Option<News> {
+        match input {
+            Input::Found { fullname, peer, addresses } => self.table.found(fullname, peer, addresses, now),
+            Input::Lost { fullname } => self.table.lost(&fullname, now),
+            Input::DiscoveryRestarted => self.table.forget_services(now),
+            Input::Discovery(fault) => return Some((RouteEvent::Discovery(fault), None)),
+            Input::Proven(link) => return self.proven(link, now),
+            Input::Heard { connection, peer } => {
+                if self.is_current(connection, &peer) {
+                    self.table.heard(&peer);
+                }
+            }
+            Input::Down { connection, peer, closed_by_far } => {
+                return self.down(connection, peer, now).then_some((RouteEvent::Down { peer, closed_by_far }, None));
+            }
+            Input::DialFailed { peer } => self.table.dial_failed(&peer, now),
+        }
+        None
+    }
+
+    /// Takes a connection, or drops it, which closes it.
+    ///
+    /// Where both sides opened one to the other, both keep the one that the lower ID opened. Otherwise the latest counts,
+    /// since the app at the other end may have crashed and come back, or may have lost the way by which it was connected.
+    fn proven(&mut self, link: NewLink, now: Instant) -> Option<News> {
+        let NewLink { connection, up, dialed, path, frames, taken } = link;
+        let peer = up.peer;
+        if dialed {
+            self.table.dial_led(&peer);
+        }
+        let is_double = self.current.get(&peer).is_some_and(|current| {
+            let at_once = now.saturating_duration_since(current.since) <= HANDSHAKE;
+            current.instance == up.instance && current.dialed != dialed && at_once
+        });
+        let opened_by_lower = dialed == (self.context.local.identity.id() < peer);
+        if is_double && !opened_by_lower {
+            if dialed {
+                self.table.dial_was_needless(peer, now);
+            }
+            return None;
+        }
+        self.current.insert(peer, Link { connection, instance: up.instance.clone(), dialed, since: now });
+        self.links.put(peer, frames);
+        self.table.connected(peer, path.map(|path| path.remote.ip()), now);
+        if let Some(path) = path {
+            self.paths.note(peer, path, |other| self.current.contains_key(other));
+        }
+        Some((RouteEvent::Up(up), Some(taken)))
+    }
+
+    /// A connection is gone; whether it was the one by which the person was reached.
+    fn down(&mut self, connection: u64, peer: PeerId, now: Instant) -> bool {
+        if !self.is_current(connection, &peer) {
+            return false;
+        }
+        self.links.close(&peer);
+        let Some(link) = self.current.remove(&peer) else { return false };
+        self.table.disconnected(&peer, now.saturating_duration_since(link.since), now);
+        true
+    }
+
+    fn is_current(&self, connection: u64, peer: &PeerId) -> bool {
+        self.current.get(peer).is_some_and(|link| link.connection == connection)
+    }
+
+    fn dial_whoever_is_due(&mut self, now: Instant) {
+        while let Some(due) = self.table.take_due(now) {
+            let budget = (!due.trusted).then(|| self.table.budget.clone());
+            self.dials.spawn(dial(Dial { peer: due.peer, addresses: due.addresses, budget }, self.context.clone()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

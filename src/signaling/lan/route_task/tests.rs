@@ -1,0 +1,201 @@
+//! Which connections the route keeps, and whom it dials again: the tests play the connections.
+
+use tokio::net::TcpListener;
+
+use super::*;
+use crate::identity::Identity;
+use crate::network::Path;
+use crate::signaling::local::Local;
+use crate::signaling::route::{RouteKind, RouteReports, Up};
+use crate::signaling::version::Versions;
+
+struct Rig {
+    task: LanTask,
+    now: Instant,
+    connections: u64,
+    inputs: mpsc::Receiver<Input>,
+}
+
+/// The test's end of a connection.
+struct Far {
+    frames: mpsc::Receiver<bytes::Bytes>,
+    taken: oneshot::Receiver<()>,
+    news: Option<News>,
+}
+
+impl Far {
+    fn is_closed(&self) -> bool {
+        self.frames.is_closed()
+    }
+}
+
+fn id_of(seed: u32) -> PeerId {
+    let mut bytes = [1; 32];
+    bytes[..4].copy_from_slice(&seed.to_be_bytes());
+    Identity::from_seed(bytes).id()
+}
+
+fn at(last: u8, port: u16) -> std::net::SocketAddr {
+    ([192, 0, 2, last], port).into()
+}
+
+impl Rig {
+    fn new() -> Self {
+        Self::of(Local::new(Arc::new(Identity::from_seed([9; 32])), "Me").unwrap())
+    }
+
+    fn of(local: Local) -> Self {
+        let (lan, inputs) = mpsc::channel(8);
+        let (hub, _) = mpsc::channel(1);
+        let context = Context { local: Arc::new(local), lan, hub: RouteReports::new(RouteKind::Lan, hub) };
+        let task = LanTask::new(context, Arc::default(), Arc::default());
+        Self { task, now: Instant::now(), connections: 0, inputs }
+    }
+
+    /// A person whose ID is above (or below) the rig's own.
+    fn neighbour(&self, above: bool) -> PeerId {
+        let own = self.task.context.local.identity.id();
+        (0..).map(id_of).find(|id| (*id > own) == above && *id != own).unwrap()
+    }
+
+    /// Announced long enough ago that they are due, whoever has the lower ID.
+    fn announce(&mut self, peer: PeerId, address: std::net::SocketAddr) {
+        let (fullname, addresses) = (format!("{peer}"), vec![address]);
+        self.task.input(Input::Found { fullname, peer, addresses }, self.now - Duration::from_secs(10));
+    }
+
+    fn connect(&mut self, peer: PeerId, run: &str, dialed: bool) -> Far {
+        if dialed {
+            self.announce(peer, at(7, 9000));
+            self.task.table.renew(peer, self.now);
+            assert!(self.task.table.take_due(self.now).is_some_and(|due| due.peer == peer), "it has dialed");
+        }
+        self.connections += 1;
+        let (frames, far_frames) = mpsc::channel(8);
+        let (taken, far_taken) = oneshot::channel();
+        let (name, instance, versions) = ("Peer".to_owned(), run.into(), Versions::OWN);
+        let link = NewLink {
+            connection: self.connections,
+            up: Up { peer, name, instance, versions, clock_ahead: None },
+            dialed,
+            path: Some(Path::new(at(1, 1), at(7, 9000))),
+            frames,
+            taken,
+        };
+        let news = self.task.input(Input::Proven(link), self.now);
+        Far { frames: far_frames, taken: far_taken, news }
+    }
+
+    /// Whether the hub is told that the person is down.
+    fn down(&mut self, connection: u64, peer: PeerId) -> bool {
+        let news = self.task.input(Input::Down { connection, peer, closed_by_far: true }, self.now);
+        matches!(news, Some((RouteEvent::Down { closed_by_far: true, .. }, None)))
+    }
+}
+
+#[test]
+fn of_two_connections_opened_at_once_both_sides_keep_the_lower_ids() {
+    for (above, own_first) in [(true, true), (true, false), (false, true), (false, false)] {
+        let mut rig = Rig::new();
+        let peer = rig.neighbour(above);
+        let first = rig.connect(peer, "same", own_first);
+        let second = rig.connect(peer, "same", !own_first);
+        let (own, theirs) = if own_first { (first, second) } else { (second, first) };
+        assert_eq!((own.is_closed(), theirs.is_closed()), (!above, above));
+        let kept = if above { own } else { theirs };
+        assert!(matches!(&kept.news, Some((RouteEvent::Up(up), Some(_))) if up.peer == peer));
+    }
+}
+
+#[test]
+fn a_dial_beside_a_connection_that_is_kept_is_not_made_again_at_once() {
+    let mut rig = Rig::new();
+    let peer = rig.neighbour(false);
+    let kept = rig.connect(peer, "same", false);
+    rig.announce(peer, at(7, 9000));
+    let mut dialed = rig.connect(peer, "same", true);
+    assert!(!kept.is_closed() && dialed.is_closed() && dialed.news.is_none());
+    assert_eq!(dialed.taken.try_recv(), Err(oneshot::error::TryRecvError::Closed));
+    assert!(rig.task.table.take_due(rig.now).is_none());
+    let later = rig.now + Duration::from_secs(1);
+    assert!(rig.task.table.take_due(later).is_some_and(|due| due.peer == peer), "the connection may lead nowhere");
+}
+
+#[test]
+fn an_app_that_came_back_replaces_its_former_connection_which_says_nothing_any_more() {
+    let mut rig = Rig::new();
+    let peer = rig.neighbour(true);
+    let mut before = rig.connect(peer, "before", true);
+    assert!(rig.task.links.send(&peer, bytes::Bytes::from_static(b"1")));
+    assert!(before.frames.try_recv().is_ok());
+    let after = rig.connect(peer, "after", false);
+    assert!(before.is_closed() && !after.is_closed());
+    assert!(!rig.down(1, peer), "another one has its place");
+    assert!(rig.down(2, peer) && after.is_closed());
+    assert!(!rig.task.links.send(&peer, bytes::Bytes::from_static(b"2")));
+}
+
+#[test]
+fn a_connection_that_the_hub_closes_is_told_of_as_down_once_it_has_ended() {
+    let mut rig = Rig::new();
+    let peer = rig.neighbour(true);
+    let far = rig.connect(peer, "run", false);
+    rig.task.links.close(&peer);
+    assert!(far.is_closed());
+    assert!(rig.down(1, peer) && !rig.down(1, peer));
+}
+
+#[test]
+fn only_the_present_connection_shows_that_it_leads_to_the_person() {
+    let mut rig = Rig::new();
+    let peer = rig.neighbour(true);
+    let _before = rig.connect(peer, "before", false);
+    let _after = rig.connect(peer, "after", false);
+    rig.announce(peer, at(7, 9000));
+    rig.task.command(Command::Renew(peer), rig.now);
+    rig.task.input(Input::Heard { connection: 1, peer }, rig.now);
+    assert!(rig.task.table.next_due(rig.now).is_some());
+    rig.task.input(Input::Heard { connection: 2, peer }, rig.now);
+    assert!(rig.task.table.next_due(rig.now).is_none());
+}
+
+#[test]
+fn the_path_of_the_present_connection_is_known() {
+    let mut rig = Rig::new();
+    let peer = rig.neighbour(true);
+    assert_eq!(rig.task.paths.to(&peer), None);
+    let _far = rig.connect(peer, "run", false);
+    assert_eq!(rig.task.paths.to(&peer), Some(Path::new(at(1, 1), at(7, 9000))));
+}
+
+/// A clock that cannot be read: whatever says hello panics.
+fn broken_clock() -> std::time::SystemTime {
+    panic!("the clock is broken, as the test wants it");
+}
+
+#[tokio::test]
+async fn a_dial_that_panics_is_over_and_is_made_again() {
+    let identity = Arc::new(Identity::from_seed([9; 32]));
+    let mut rig = Rig::of(Local::with_clock(identity, "Me", broken_clock).unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let far = tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            tokio::spawn(async move { tokio_tungstenite::accept_async(stream).await });
+        }
+    });
+    let peer = id_of(7);
+    let (fullname, addresses) = ("p".to_owned(), vec![address]);
+    rig.task.input(Input::Found { fullname, peer, addresses }, rig.now);
+    for _ in 0..3 {
+        rig.now += Duration::from_secs(10);
+        rig.task.dial_whoever_is_due(rig.now);
+        assert_eq!(rig.task.table.next_due(rig.now), None, "it is under way");
+        let input = rig.inputs.recv().await.unwrap();
+        assert!(matches!(input, Input::DialFailed { peer: failed } if failed == peer), "{input:?}");
+        rig.task.input(input, rig.now);
+        assert!(rig.task.table.next_due(rig.now).is_some());
+    }
+    far.abort();
+}
