@@ -11,7 +11,7 @@ use super::transport::host_addresses::HostAddresses;
 use super::transport::link::LinkProfile;
 use super::transport::runtime::Impairment;
 use crate::call::{Candidate, Consent, Description, Role};
-use crate::media::{PictureSink, SoundSink};
+use crate::media::{PictureSink, SoundSink, StreamId};
 use crate::network::PathFinder;
 
 /// Sinks of the media that a peer receives. They are finished before `PeerEvent::Closed`.
@@ -31,9 +31,12 @@ pub enum PeerEvent {
     LocalCandidate(Candidate),
     /// ICE and DTLS are up: media can flow.
     Connected,
-    /// The next video frame for this peer must be a keyframe: the far side asked, the connection is new, or frames had
-    /// to be dropped.
-    KeyframeRequested,
+    /// The next frame of a stream for this peer must be a keyframe: the far side asked, the connection is new, or frames
+    /// had to be dropped.
+    KeyframeRequested {
+        /// Which stream of this side.
+        stream: StreamId,
+    },
     /// Nothing has come from the far side for 1.2 s, or ICE restarts; the engine keeps trying until it is closed.
     Interrupted,
     /// The far side is heard again after an interruption: media flows.

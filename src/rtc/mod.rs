@@ -34,6 +34,7 @@ mod sending;
 mod stage;
 mod stats;
 mod stream;
+mod streams;
 mod transport;
 
 #[cfg(test)]

@@ -65,20 +65,6 @@ struct Wire {
     /// How many it has carried.
     descriptions: AtomicU64,
     forge_fingerprint: bool,
-    /// What it does with the messages of restarts.
-    restarts: Restarts,
-    /// The description that is overtaken.
-    overtaken: Mutex<Option<Description>>,
-}
-
-/// How a wire carries the descriptions and candidates of ICE restarts.
-#[derive(Default, PartialEq, Eq)]
-enum Restarts {
-    #[default]
-    InOrder,
-    /// The first candidate comes before its description.
-    Overtaken,
-    WithoutCandidates,
 }
 
 impl Side {
@@ -137,22 +123,13 @@ impl Wire {
             PeerEvent::LocalDescription(mut description) => {
                 self.descriptions.fetch_add(1, Relaxed);
                 if self.forge_fingerprint {
-                    description.fingerprint = ["AB"; 32].join(":");
+                    description.fingerprint = ["AB"; 32].join(":").try_into().unwrap();
                 }
-                if self.restarts == Restarts::Overtaken && description.generation > 0 {
-                    *self.overtaken.lock().unwrap() = Some(description);
-                } else {
-                    self.far().set_remote_description(description);
-                }
+                self.far().set_remote_description(description);
             }
             PeerEvent::LocalCandidate(candidate) => {
                 self.addresses.lock().unwrap().push(SocketAddr::new(candidate.address, candidate.port));
-                if self.restarts != Restarts::WithoutCandidates || candidate.generation == 0 {
-                    self.far().add_remote_candidate(candidate);
-                }
-                if let Some(description) = self.overtaken.lock().unwrap().take() {
-                    self.far().set_remote_description(description);
-                }
+                self.far().add_remote_candidate(candidate);
             }
             event => {
                 let _ = events.try_send(SideEvent::Peer(event));
@@ -254,7 +231,7 @@ fn picture(width: u32, height: u32, number: u64) -> VideoFrame {
 /// Serves keyframe requests of a side until `wanted` comes.
 fn serve(side: &Side, camera: &Camera, wanted: impl Fn(&SideEvent) -> bool) -> SideEvent {
     side.wait_for(|event| {
-        if *event == PeerEvent::KeyframeRequested {
+        if matches!(event, SideEvent::Peer(PeerEvent::KeyframeRequested { .. })) {
             camera.keyframe();
         }
         wanted(event)
@@ -285,7 +262,7 @@ fn serve_both(sides: [&Side; 2], camera: &Camera, wanted: impl Fn(&SideEvent) ->
         assert!(Instant::now() < deadline, "it came to {come:?} of the sides");
         for (side, come) in sides.iter().zip(&mut come) {
             match side.events.recv_timeout(Duration::from_millis(5)) {
-                Ok(SideEvent::Peer(PeerEvent::KeyframeRequested)) => camera.keyframe(),
+                Ok(SideEvent::Peer(PeerEvent::KeyframeRequested { .. })) => camera.keyframe(),
                 Ok(event) if wanted(&event) => *come = true,
                 _ => {}
             }
@@ -301,8 +278,8 @@ fn eventually(sides: &[&Side], camera: &Camera, limit: Duration, holds: impl Fn(
             return true;
         }
         for side in sides {
-            if matches!(side.events.recv_timeout(Duration::from_millis(10)), Ok(event) if event == PeerEvent::KeyframeRequested)
-            {
+            let event = side.events.recv_timeout(Duration::from_millis(10));
+            if matches!(event, Ok(SideEvent::Peer(PeerEvent::KeyframeRequested { .. }))) {
                 camera.keyframe();
             }
         }
