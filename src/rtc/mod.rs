@@ -24,6 +24,7 @@ mod engine;
 pub mod fuzz;
 mod mtu;
 mod negotiation;
+mod pacing;
 mod path;
 mod peer;
 mod receiving;
