@@ -23,6 +23,7 @@ pub mod capture;
 pub mod cli;
 pub mod controller;
 pub mod decoder;
+pub mod device;
 pub mod encoder;
 #[doc(hidden)]
 pub mod fuzz;
@@ -30,6 +31,7 @@ pub mod identity;
 pub mod jitter_buffer;
 pub mod media;
 pub mod media_receive;
+pub mod media_send;
 pub mod microphone;
 pub mod network;
 pub mod playout;

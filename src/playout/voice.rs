@@ -8,8 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::Shared;
 use super::mixer::Frame;
+use super::participant::Participant;
+use super::shared::Shared;
 use super::time_stretch::{Likeness, lengthen, shorten};
 use crate::decoder::audio::{AudioDecoder, AudioDecoderError};
 use crate::jitter_buffer::audio::{Pull, Tempo};
@@ -25,13 +26,6 @@ pub struct AudioInput(Arc<Participant>);
 pub struct ParticipantAudio {
     participant: Arc<Participant>,
     playout: Arc<Shared>,
-}
-
-/// What both sides of a participant's sound share.
-pub(super) struct Participant {
-    buffer: SoundBuffer,
-    muted: AtomicBool,
-    level: Arc<LevelMeter>,
 }
 
 impl AudioInput {
