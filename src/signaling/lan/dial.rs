@@ -37,7 +37,7 @@ const MAX_TRIED: usize = 8;
 pub(super) struct Dial {
     pub(super) peer: PeerId,
     pub(super) addresses: Vec<SocketAddr>,
-    /// Budget that must grant each attempt but the first; `None` where they have proved to be.
+    /// Budget that must grant each attempt but the first, if one must.
     pub(super) budget: Option<Arc<DialBudget>>,
 }
 

@@ -1,6 +1,6 @@
-//! How often this computer opens connections to addresses that nobody has proved to be at: anybody on the network can
-//! announce anybody at any address, and must not scan a neighbour through this computer. Pure; time is an argument. Shared
-//! by the hub and the dials that it starts.
+//! Budget of one lane of dials: how often this computer opens connections, to all addresses together and to each. Anybody on
+//! the network can announce people at any address, and must not scan a neighbour through this computer. Pure; time is an
+//! argument. Shared by the route's task and the dials that it starts.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

@@ -8,17 +8,15 @@ use std::time::{Duration, Instant};
 
 use super::dial_budget::DialBudget;
 use super::dialing::Dialing;
+use super::lane::Lane;
+use super::proven_addresses::ProvenAddresses;
 use crate::identity::PeerId;
-use crate::signaling::local::Local;
 
 /// Announced people, at most.
 const MAX_PEOPLE: usize = 256;
-const MAX_DIALS: usize = 16;
-/// Dials among these to addresses at which nobody has proved to be: anybody can announce any number of people, contacts
-/// or not, at addresses that never answer.
-const MAX_UNPROVEN_DIALS: usize = MAX_DIALS / 2;
-/// Addresses of one contact that are remembered as theirs.
-const MAX_PROVEN: usize = 4;
+/// A person who has proved to be at one of their addresses, but may have moved, is dialed there again after so long when
+/// others' dials leave no room to try all of them.
+const PROVEN_AGAIN: Duration = Duration::from_secs(1);
 
 /// Someone to dial.
 #[derive(Debug)]
@@ -29,27 +27,26 @@ pub(super) struct Due {
     /// When it may be done.
     at: Instant,
     pub(super) addresses: Vec<SocketAddr>,
-    /// The person has proved to be there before, or this side wants to reach them.
-    pub(super) trusted: bool,
+    pub(super) lane: Lane,
 }
 
+/// It does not know who is a contact, so that no dial tells.
 pub(super) struct DialTable {
-    local: Arc<Local>,
+    own: PeerId,
     people: HashMap<PeerId, Dialing>,
-    /// Dials under way.
-    dialing: usize,
-    pub(super) budget: Arc<DialBudget>,
-    /// Where contacts, and people who are connected, have proved to be in this run of the program.
-    proven: HashMap<PeerId, Vec<IpAddr>>,
+    proven: ProvenAddresses,
+    proven_budget: Arc<DialBudget>,
+    unproven_budget: Arc<DialBudget>,
 }
 
 impl DialTable {
-    pub(super) fn new(local: Arc<Local>, now: Instant) -> Self {
-        let budget = Arc::new(DialBudget::new(now));
-        Self { local, people: HashMap::new(), dialing: 0, budget, proven: HashMap::new() }
+    /// The table of the app whose ID is `own`.
+    pub(super) fn new(own: PeerId, now: Instant) -> Self {
+        let [proven_budget, unproven_budget] = [(); 2].map(|()| Arc::new(DialBudget::new(now)));
+        Self { own, people: HashMap::new(), proven: ProvenAddresses::default(), proven_budget, unproven_budget }
     }
 
-    /// Somebody announces a person. All who are announced are alike: who is a contact must not show.
+    /// Somebody announces a person.
     pub(super) fn found(&mut self, fullname: String, peer: PeerId, addresses: Vec<SocketAddr>, now: Instant) {
         if self.make_room(&peer, now) {
             self.person(peer, now).found(fullname, addresses, now);
@@ -82,9 +79,8 @@ impl DialTable {
 
     /// A dial has led to the person, whether or not the connection is taken.
     pub(super) fn dial_led(&mut self, peer: &PeerId) {
-        self.dialing -= 1;
         if let Some(person) = self.people.get_mut(peer) {
-            person.dialing = false;
+            person.dialing = None;
         }
     }
 
@@ -96,7 +92,6 @@ impl DialTable {
 
     /// A dial has failed.
     pub(super) fn dial_failed(&mut self, peer: &PeerId, now: Instant) {
-        self.dialing -= 1;
         if let Some(person) = self.people.get_mut(peer) {
             person.dial_failed(now);
         }
@@ -106,13 +101,9 @@ impl DialTable {
     /// There is a new connection to the person, whose far end is `address`.
     pub(super) fn connected(&mut self, peer: PeerId, address: Option<IpAddr>, now: Instant) {
         self.person(peer, now).connected(now);
-        let Some(address) = address else { return };
-        let (people, local) = (&self.people, &self.local);
-        self.proven.retain(|id, _| local.is_contact(id) || people.contains_key(id));
-        let proven = self.proven.entry(peer).or_default();
-        proven.retain(|known| *known != address);
-        proven.truncate(MAX_PROVEN - 1);
-        proven.insert(0, address);
+        if let Some(address) = address {
+            self.proven.connected(peer, address, now);
+        }
     }
 
     /// The connection has shown that it leads to the person.
@@ -127,9 +118,7 @@ impl DialTable {
         if let Some(person) = self.people.get_mut(peer) {
             person.disconnected(lasted, now);
         }
-        if !self.local.is_contact(peer) {
-            self.proven.remove(peer);
-        }
+        self.proven.disconnected(peer, now);
         self.forget_idle(now);
     }
 
@@ -138,64 +127,73 @@ impl DialTable {
         self.possible_dials(now).map(|due| due.at).min()
     }
 
-    /// Takes the next dial that is due: the trusted first; then the one whose address was not tried for longest, so that
-    /// many announcements at few addresses hold up nobody elsewhere; among these the one that waits longest.
+    /// Takes the next dial that is due: by lane; then the one whose address was not tried for longest, so that many
+    /// announcements at few addresses hold up nobody elsewhere; among these the one that waits longest.
     pub(super) fn take_due(&mut self, now: Instant) -> Option<Due> {
         let possible = self.possible_dials(now).filter(|due| due.at <= now);
         let due = possible.min_by_key(|due| {
-            let dialed = due.addresses.first().and_then(|address| self.budget.dialed(address.ip()));
-            (!due.trusted, dialed.filter(|_| !due.trusted), due.since)
+            let first = due.addresses.first().zip(self.budget(due.lane));
+            let dialed = first.and_then(|(address, budget)| budget.dialed(address.ip()));
+            (due.lane, dialed, due.since, due.peer)
         })?;
-        let person = self.people.get_mut(&due.peer)?;
-        (person.dialing, person.trusted_dial) = (true, due.trusted);
-        self.dialing += 1;
-        if let Some(first) = due.addresses.first().filter(|_| !due.trusted) {
-            self.budget.take(first.ip(), now);
+        self.people.get_mut(&due.peer)?.dialing = Some(due.lane);
+        if let Some((first, budget)) = due.addresses.first().zip(self.budget(due.lane)) {
+            budget.take(first.ip(), now);
         }
         Some(due)
     }
 
-    /// Whom there is room to dial, and when.
-    fn possible_dials(&self, now: Instant) -> impl Iterator<Item = Due> {
-        let unproven = self.people.values().filter(|person| person.dialing && !person.trusted_dial).count();
-        let (room, room_for_unproven) = (self.dialing < MAX_DIALS, unproven < MAX_UNPROVEN_DIALS);
-        let people = self.people.iter().filter(move |_| room);
-        let due = people.filter_map(move |(id, person)| self.due(*id, person, now));
-        due.filter(move |due| due.trusted || room_for_unproven)
+    /// Budget that must grant each attempt of a lane.
+    pub(super) const fn budget(&self, lane: Lane) -> Option<&Arc<DialBudget>> {
+        match lane {
+            Lane::Sought => None,
+            Lane::Proven => Some(&self.proven_budget),
+            Lane::Unproven => Some(&self.unproven_budget),
+        }
     }
 
-    /// When to dial a person, and where. A contact has an advantage only where they proved to be before: else whoever
-    /// announces one at an address of their own would see by the time of the dial that it is a contact.
-    fn due(&self, id: PeerId, person: &Dialing, now: Instant) -> Option<Due> {
-        let (since, all) = (person.dial_at()?, person.addresses());
-        let trusted = |addresses| Some(Due { peer: id, since, at: since, addresses, trusted: true });
-        let proven = self.proven.get(&id).filter(|_| self.local.is_contact(&id)).map_or(&[][..], Vec::as_slice);
-        let there: Vec<_> =
-            all.iter().copied().filter(|address| proven.contains(&address.ip().to_canonical())).collect();
+    /// Whom there is room to dial, and when.
+    fn possible_dials(&self, now: Instant) -> impl Iterator<Item = Due> {
+        let under_way = |lane| self.people.values().filter(|person| person.dialing == Some(lane)).count();
+        let has_room = |lane: Lane| under_way(lane) < lane.room();
+        let full = [Lane::Sought, Lane::Proven, Lane::Unproven].map(|lane| (!has_room(lane)).then_some(lane));
+        let due = self.people.iter().flat_map(move |(id, person)| self.due(*id, person, now));
+        due.filter(move |due| !full.contains(&Some(due.lane)))
+    }
+
+    /// When to dial a person, and where: one way or the other.
+    fn due(&self, id: PeerId, person: &Dialing, now: Instant) -> impl Iterator<Item = Due> {
+        let (since, all) = person.dial_at().map_or((now, Vec::new()), |since| (since, person.addresses()));
+        let there = self.proven.among(&id, &all);
+        let by = |lane, addresses: Vec<SocketAddr>, at: Instant| {
+            let first = addresses.first()?.ip();
+            let free = self.budget(lane).map_or(now, |budget| budget.free_at(first, now));
+            Some(Due { peer: id, since, at: at.max(free), addresses, lane })
+        };
         if person.is_sought(now) {
-            return trusted(all);
+            return [by(Lane::Sought, all, since), None].into_iter().flatten();
         }
         // In turns: they may have moved.
-        if !there.is_empty() && person.turn().is_multiple_of(2) {
-            return trusted(there);
-        }
-        let free = self.budget.free_at(all.first()?.ip(), now);
-        Some(Due { peer: id, since, at: since.max(free), addresses: all, trusted: false })
+        let moved = there.len() < all.len() && !person.turn().is_multiple_of(2);
+        let again = if moved { since + PROVEN_AGAIN } else { since };
+        let all = if there.is_empty() || moved { all } else { Vec::new() };
+        [by(Lane::Proven, there, again), by(Lane::Unproven, all, since)].into_iter().flatten()
     }
 
     fn person(&mut self, id: PeerId, now: Instant) -> &mut Dialing {
-        let waits = id < self.local.identity.id();
+        let waits = id < self.own;
         self.people.entry(id).or_insert_with(|| Dialing::new(waits, now))
     }
 
-    /// Whether a person who is announced has or gets a place: that of whoever was announced longest ago and is neither
-    /// connected, dialed nor sought.
+    /// Whether a person who is announced has or gets a place: that of whoever is neither connected, dialed nor sought. Those
+    /// leave first who have proved nothing, and of these whoever was announced longest ago.
     fn make_room(&mut self, id: &PeerId, now: Instant) -> bool {
         if self.people.len() < MAX_PEOPLE || self.people.contains_key(id) {
             return true;
         }
         let may_leave = self.people.iter().filter(|(_, person)| person.may_leave(now));
-        let leaving = may_leave.min_by_key(|(_, person)| person.touched).map(|(id, _)| *id);
+        let leaving = may_leave.min_by_key(|(id, person)| (self.proven.has(id), person.touched, **id));
+        let leaving = leaving.map(|(id, _)| *id);
         leaving.is_some_and(|leaving| self.people.remove(&leaving).is_some())
     }
 

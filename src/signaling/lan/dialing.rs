@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use super::lane::Lane;
 use crate::signaling::flood::TokenBucket;
 
 /// Announcements of one person that are kept: an app that crashed leaves its last one behind for a while.
@@ -26,10 +27,8 @@ struct Service {
 pub(super) struct Dialing {
     /// There is a connection.
     connected: bool,
-    /// A dial is under way.
-    pub(super) dialing: bool,
-    /// It goes to where they have proved to be, or this side wants it.
-    pub(super) trusted_dial: bool,
+    /// Lane of the dial that is under way.
+    pub(super) dialing: Option<Lane>,
     /// When anything was last heard of them.
     pub(super) touched: Instant,
     services: Vec<Service>,
@@ -51,8 +50,7 @@ impl Dialing {
     pub(super) fn new(waits: bool, now: Instant) -> Self {
         Self {
             connected: false,
-            dialing: false,
-            trusted_dial: false,
+            dialing: None,
             touched: now,
             services: Vec::new(),
             failures: 0,
@@ -108,7 +106,7 @@ impl Dialing {
 
     /// When to dial next, if at all.
     pub(super) fn dial_at(&self) -> Option<Instant> {
-        let wanted = (!self.connected || self.renewing) && !self.dialing && !self.services.is_empty();
+        let wanted = (!self.connected || self.renewing) && self.dialing.is_none() && !self.services.is_empty();
         self.next_dial.filter(|_| wanted)
     }
 
@@ -139,7 +137,7 @@ impl Dialing {
 
     /// A dial or a young connection failed.
     pub(super) fn dial_failed(&mut self, now: Instant) {
-        self.dialing = false;
+        self.dialing = None;
         self.next_dial = Some(now + self.delay());
         self.failures = self.failures.saturating_add(1);
         self.turn = self.turn.wrapping_add(1);
@@ -175,7 +173,7 @@ impl Dialing {
 
     /// Whether others may have its place.
     pub(super) fn may_leave(&self, now: Instant) -> bool {
-        !self.connected && !self.dialing && !self.is_sought(now)
+        !self.connected && self.dialing.is_none() && !self.is_sought(now)
     }
 
     /// Nothing worth remembering is left.

@@ -52,7 +52,7 @@ impl Discovery {
     pub(super) fn browse(&self, lan: mpsc::Sender<Input>) -> impl Future<Output = ()> + Send + use<> {
         let (announcement, daemon, fault) = (self.announcement.clone(), self.daemon.clone(), self.fault);
         async move {
-            let mut told = Told { fault, silent: false, lan };
+            let mut told = Told { fault, silent: false, crowded: 0, lan };
             while !told.lan.is_closed() {
                 if ports_fault(announcement.bind) == Some(DiscoveryFault::PortTaken) {
                     told.tell(Some(DiscoveryFault::PortTaken)).await;

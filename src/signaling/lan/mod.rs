@@ -17,12 +17,14 @@ mod dial_table;
 mod dialing;
 mod discovery;
 mod input;
+mod lane;
 mod links;
 mod listener;
 mod local_ports;
 mod metered;
 mod paths;
 mod proof;
+mod proven_addresses;
 mod route_task;
 
 use std::net::IpAddr;

@@ -47,7 +47,7 @@ pub(super) struct LanTask {
 
 impl LanTask {
     pub(super) fn new(context: Context, links: Arc<Links>, paths: Arc<Paths>) -> Self {
-        let table = DialTable::new(context.local.clone(), Instant::now());
+        let table = DialTable::new(context.local.identity.id(), Instant::now());
         Self { context, links, paths, current: HashMap::new(), table, dials: JoinSet::new() }
     }
 
@@ -152,7 +152,7 @@ impl LanTask {
 
     fn dial_whoever_is_due(&mut self, now: Instant) {
         while let Some(due) = self.table.take_due(now) {
-            let budget = (!due.trusted).then(|| self.table.budget.clone());
+            let budget = self.table.budget(due.lane).cloned();
             self.dials.spawn(dial(Dial { peer: due.peer, addresses: due.addresses, budget }, self.context.clone()));
         }
     }

@@ -1,7 +1,5 @@
 //! Whom the table dials, where and when, without sockets.
 
-use std::collections::HashSet;
-
 use super::*;
 use crate::identity::Identity;
 
@@ -22,13 +20,8 @@ fn at(last: u8, port: u16) -> SocketAddr {
 
 impl Rig {
     fn new() -> Self {
-        let local = Arc::new(Local::new(Arc::new(Identity::from_seed([9; 32])), "Me").unwrap());
         let now = Instant::now();
-        Self { table: DialTable::new(local, now), now }
-    }
-
-    fn set_contacts(&self, contacts: impl Into<HashSet<PeerId>>) {
-        self.table.local.set_contacts(contacts.into());
+        Self { table: DialTable::new(Identity::from_seed([9; 32]).id(), now), now }
     }
 
     /// Announced long enough ago that they are due, whoever has the lower ID.
@@ -49,96 +42,81 @@ impl Rig {
     }
 
     /// Whom it would dial, one after the other.
-    fn order(&mut self) -> Vec<(PeerId, bool)> {
-        self.take_all().iter().map(|due| (due.peer, due.trusted)).collect()
+    fn order(&mut self) -> Vec<(PeerId, Lane)> {
+        self.take_all().iter().map(|due| (due.peer, due.lane)).collect()
     }
 }
 
 #[test]
-fn dials_that_hang_leave_room_for_contacts_where_they_were_met_before() {
+fn dials_that_hang_leave_room_for_people_where_they_were_met_before() {
     let mut rig = Rig::new();
-    let (contact, elsewhere) = (id_of(1_000_000), id_of(1_000_001));
-    rig.set_contacts([contact, elsewhere]);
+    let (met, elsewhere) = (id_of(1_000_000), id_of(1_000_001));
     for stranger in 0..100 {
         rig.announce(id_of(stranger), &[at((stranger % 250) as u8, 9000)], 10);
     }
-    assert_eq!(rig.take_all().len(), MAX_UNPROVEN_DIALS);
+    assert_eq!(rig.take_all().len(), Lane::Unproven.room());
     assert_eq!(rig.table.next_due(rig.now), None, "nobody else has room");
-    rig.meet_once(contact, at(77, 5));
+    rig.meet_once(met, at(77, 5));
+    rig.meet_once(elsewhere, at(76, 5));
     rig.now += Duration::from_secs(5);
-    rig.announce(contact, &[at(77, 4000)], 2);
+    rig.announce(met, &[at(77, 4000)], 2);
     rig.announce(elsewhere, &[at(78, 4000)], 2);
-    assert_eq!(rig.order(), [(contact, true)], "anybody may have announced the other one there");
+    assert_eq!(rig.order(), [(met, Lane::Proven)], "anybody may have announced the other one there");
 }
 
 #[test]
-fn who_is_a_contact_does_not_show_at_an_address_that_proves_nothing() {
-    for others in [0, 3, 60] {
-        // The same announcements, once of a contact and once of a stranger.
-        let order = |is_contact: bool| {
-            let mut rig = Rig::new();
-            rig.now += Duration::from_secs(1000);
-            let asked_about = id_of(1_000_000);
-            if is_contact {
-                rig.set_contacts([asked_about]);
-            }
-            for other in 0..others {
-                rig.announce(id_of(other), &[at(other as u8, 9000)], 20 + 2 * u64::from(other));
-            }
-            rig.announce(asked_about, &[at(200, 4711)], 10);
-            rig.order()
-        };
-        assert_eq!(order(true), order(false), "{others} others");
-    }
-}
-
-#[test]
-fn a_contact_announced_beside_a_proven_address_is_dialed_there_alone_at_first() {
-    let mut rig = Rig::new();
-    let contact = id_of(1_000_000);
-    rig.set_contacts([contact]);
-    rig.meet_once(contact, at(77, 5));
-    rig.now += Duration::from_secs(10);
-    rig.table.found("real".into(), contact, vec![at(77, 4000)], rig.now);
-    rig.table.found("forged".into(), contact, vec![at(200, 4711)], rig.now);
-    rig.now += Duration::from_secs(5);
-    let due = rig.table.take_due(rig.now).unwrap();
-    assert_eq!((due.trusted, due.addresses), (true, vec![at(77, 4000)]));
-}
-
-#[test]
-fn whoever_becomes_a_contact_while_connected_is_trusted_where_they_are_and_no_longer_when_removed() {
+fn whoever_is_announced_beside_a_proven_address_is_dialed_there_alone_at_first_and_then_everywhere() {
     let mut rig = Rig::new();
     let person = id_of(1_000_000);
-    rig.table.connected(person, Some(at(77, 5).ip()), rig.now);
-    rig.set_contacts([person]);
-    rig.table.disconnected(&person, Duration::ZERO, rig.now);
-    rig.now += Duration::from_secs(60);
-    rig.announce(person, &[at(77, 4000)], 10);
-    rig.set_contacts([]);
-    assert!(!rig.table.possible_dials(rig.now).next().unwrap().trusted);
-    rig.set_contacts([person]);
-    assert_eq!(rig.order(), [(person, true)]);
-    // Strangers who come and go leave nothing behind.
-    for stranger in 0..1000 {
-        rig.meet_once(id_of(stranger), at(9, 9));
+    rig.meet_once(person, at(77, 5));
+    rig.now += Duration::from_secs(10);
+    rig.table.found("real".into(), person, vec![at(77, 4000)], rig.now);
+    rig.table.found("forged".into(), person, vec![at(200, 4711)], rig.now);
+    for (lane, addresses) in [
+        (Lane::Proven, vec![at(77, 4000)]),
+        // They may have moved.
+        (Lane::Unproven, vec![at(77, 4000), at(200, 4711)]),
+        (Lane::Proven, vec![at(77, 4000)]),
+    ] {
+        rig.now = rig.table.next_due(rig.now).unwrap().max(rig.now);
+        let due = rig.table.take_due(rig.now).unwrap();
+        assert_eq!((due.lane, due.addresses), (lane, addresses));
+        rig.table.dial_failed(&person, rig.now);
     }
-    assert_eq!((rig.table.proven.len(), rig.table.people.len()), (1, 1));
+}
+
+#[test]
+fn whoever_may_have_moved_is_dialed_at_the_proven_address_again_while_there_is_no_room_for_the_others() {
+    let mut rig = Rig::new();
+    let person = id_of(1_000_000);
+    rig.meet_once(person, at(77, 5));
+    rig.now += Duration::from_secs(10);
+    rig.announce(person, &[at(77, 4000), at(78, 4000)], 5);
+    assert_eq!(rig.order(), [(person, Lane::Proven)]);
+    for stranger in 0..100 {
+        rig.announce(id_of(stranger), &[at((stranger % 250) as u8, 9000)], 10);
+    }
+    assert_eq!(rig.take_all().len(), Lane::Unproven.room());
+    rig.table.dial_failed(&person, rig.now);
+    let since = rig.table.people[&person].dial_at().unwrap();
+    assert_eq!(rig.table.next_due(rig.now), Some(since + PROVEN_AGAIN));
+    rig.now = since + PROVEN_AGAIN;
+    let due = rig.table.take_due(rig.now).unwrap();
+    assert_eq!((due.peer, due.lane, due.addresses), (person, Lane::Proven, vec![at(77, 4000)]));
 }
 
 #[test]
 fn of_those_who_are_due_the_proven_come_first_and_then_whoever_waits_longest() {
     let mut rig = Rig::new();
-    let (older, newer, contact) = (id_of(1), id_of(1_000_000), id_of(1_000_001));
-    rig.set_contacts([contact]);
+    let (older, newer, met) = (id_of(1), id_of(1_000_000), id_of(1_000_001));
     rig.now += Duration::from_secs(60);
     for (id, last, seconds) in [(newer, 3, 20), (older, 4, 30)] {
         rig.announce(id, &[at(last, 9)], seconds);
     }
-    rig.table.connected(contact, Some(at(5, 1).ip()), rig.now);
-    rig.table.disconnected(&contact, Duration::ZERO, rig.now - Duration::from_secs(50));
-    rig.announce(contact, &[at(5, 9)], 40);
-    assert_eq!(rig.order(), [(contact, true), (older, false), (newer, false)]);
+    rig.table.connected(met, Some(at(5, 1).ip()), rig.now);
+    rig.table.disconnected(&met, Duration::ZERO, rig.now - Duration::from_secs(50));
+    rig.announce(met, &[at(5, 9)], 40);
+    assert_eq!(rig.order(), [(met, Lane::Proven), (older, Lane::Unproven), (newer, Lane::Unproven)]);
 }
 
 #[test]
@@ -151,7 +129,7 @@ fn whoever_is_sought_is_dialed_beside_the_unproven_at_whatever_address() {
     rig.take_all();
     rig.table.seek(sought, rig.now + Duration::from_secs(5), rig.now);
     rig.announce(sought, &[at(200, 4000)], 10);
-    assert_eq!(rig.order(), [(sought, true)]);
+    assert_eq!(rig.order(), [(sought, Lane::Sought)]);
 }
 
 #[test]
@@ -174,18 +152,35 @@ fn many_announcements_scan_nobody() {
 }
 
 #[test]
-fn announced_people_are_bounded_and_push_out_nobody_who_is_connected_or_sought() {
+fn announced_people_are_bounded_and_push_out_nobody_who_is_connected_sought_or_was_met() {
     let mut rig = Rig::new();
-    let (connected, sought) = (id_of(1_000_000), id_of(1_000_001));
+    let (connected, sought, met) = (id_of(1_000_000), id_of(1_000_001), id_of(1_000_002));
     rig.announce(connected, &[at(1, 1)], 10);
     rig.table.connected(connected, None, rig.now - Duration::from_secs(10));
     rig.table.seek(sought, rig.now + Duration::from_secs(5), rig.now);
+    rig.meet_once(met, at(77, 5));
+    rig.announce(met, &[at(77, 4000)], 10);
     for number in 0..1000 {
+        rig.now += Duration::from_millis(1);
         rig.announce(id_of(number), &[at(2, 40_000)], 5);
     }
     assert_eq!(rig.table.people.len(), MAX_PEOPLE);
-    assert!(rig.table.people.contains_key(&connected) && rig.table.people.contains_key(&sought));
-    assert!(!rig.table.people.contains_key(&id_of(0)) && rig.table.people.contains_key(&id_of(999)));
+    assert!([connected, sought, met].iter().all(|id| rig.table.people.contains_key(id)));
+    // Of the others, those who were announced last.
+    let first = 1000 + 3 - MAX_PEOPLE as u32;
+    assert!((0..1000).all(|number| rig.table.people.contains_key(&id_of(number)) == (number >= first)));
+}
+
+#[test]
+fn people_who_were_met_leave_when_nobody_else_does() {
+    let mut rig = Rig::new();
+    for number in 0..=MAX_PEOPLE as u32 {
+        rig.now += Duration::from_millis(1);
+        rig.meet_once(id_of(number), at(2, 5));
+        rig.announce(id_of(number), &[at(2, 40_000)], 0);
+    }
+    assert_eq!(rig.table.people.len(), MAX_PEOPLE);
+    assert!(!rig.table.people.contains_key(&id_of(0)) && rig.table.people.contains_key(&id_of(1)));
 }
 
 #[test]
@@ -198,13 +193,4 @@ fn announcements_are_forgotten_when_people_are_looked_for_anew() {
     rig.table.forget_services(rig.now);
     assert_eq!(rig.table.people.keys().collect::<Vec<_>>(), [&there]);
     assert!(rig.table.people[&there].addresses().is_empty());
-}
-
-#[test]
-fn whoever_is_blocked_is_dialed_like_anybody() {
-    let mut rig = Rig::new();
-    let person = id_of(1);
-    rig.table.local.set_blocked(HashSet::from([person]));
-    rig.announce(person, &[at(2, 9)], 10);
-    assert_eq!(rig.order(), [(person, false)]);
 }

@@ -23,17 +23,23 @@ pub(super) fn uses_loopback(bind: Option<IpAddr>, own: &[LocalAddress]) -> bool 
     }
 }
 
-/// Announcement in a record, if it is one of ours: of any version whose hello tells the versions. Somebody on the network must not be able to make this computer dial
-/// itself: loopback addresses count only with `loopback`, others of this computer's `own` only where an app like this
-/// one listens.
-pub(super) fn announced(service: &ResolvedService, id: PeerId, loopback: bool, own: &[LocalAddress]) -> Option<Input> {
+/// Announcement in a record, if it is one of ours: of any version whose hello tells the versions. Somebody on the network
+/// must not be able to make this computer dial itself: loopback addresses count only with `loopback`, others of this
+/// computer's `own` only where another app like this one listens, and neither with this app's own `port`.
+pub(super) fn announced(
+    service: &ResolvedService,
+    id: PeerId,
+    port: u16,
+    loopback: bool,
+    own: &[LocalAddress],
+) -> Option<Input> {
     let peer: PeerId = service.get_property_val_str("id")?.parse().ok()?;
     let highest: u16 = service.get_property_val_str("v")?.parse().ok()?;
     if peer == id || highest < FIRST_NEGOTIATED || service.port < FIRST_PORT {
         return None;
     }
     let addresses = service.addresses.iter().map(|address| with_port(address, service.port));
-    let addresses = usable(addresses.collect(), loopback, own, local_ports::is_held);
+    let addresses = usable(addresses.collect(), port, loopback, own, local_ports::is_held);
     (!addresses.is_empty()).then(|| Input::Found { fullname: service.fullname.clone(), peer, addresses })
 }
 
@@ -48,6 +54,7 @@ fn with_port(address: &ScopedIp, port: u16) -> SocketAddr {
 /// its interfaces, before others. IPv4 before IPv6: every listener takes it. The same announcement gives the same order.
 fn usable(
     mut addresses: Vec<SocketAddr>,
+    own_port: u16,
     loopback: bool,
     own: &[LocalAddress],
     is_app: impl Fn(u16) -> bool,
@@ -55,8 +62,8 @@ fn usable(
     addresses.retain(|address| {
         let ip = address.ip().to_canonical();
         match ip {
-            ip if ip.is_loopback() => loopback,
-            ip if network::is_own(ip, own) => is_app(address.port()),
+            ip if ip.is_loopback() => loopback && address.port() != own_port,
+            ip if network::is_own(ip, own) => address.port() != own_port && is_app(address.port()),
             ip => is_near(ip),
         }
     });
@@ -102,6 +109,8 @@ mod tests {
     use super::*;
     use crate::network::ranked;
 
+    const OWN_PORT: u16 = 55_555;
+
     fn record(id: &str, version: &str, address: &str, port: u16) -> ResolvedService {
         ServiceInfo::new(SERVICE, "abc", "abc.local.", address, port, &[("v", version), ("id", id)][..])
             .unwrap()
@@ -114,14 +123,14 @@ mod tests {
 
     fn order(addresses: &[&str], own: Vec<LocalAddress>) -> Vec<String> {
         let addresses = addresses.iter().map(|address| address.parse().unwrap()).collect();
-        usable(addresses, false, &ranked(own), |_| false).iter().map(SocketAddr::to_string).collect()
+        usable(addresses, OWN_PORT, false, &ranked(own), |_| false).iter().map(SocketAddr::to_string).collect()
     }
 
     #[test]
     fn only_records_of_this_app_and_this_network_count() {
         let (own, other) = (PeerId::from_bytes([1; 32]), PeerId::from_bytes([2; 32]));
         let by = |loopback, id: &str, version, address, port| {
-            announced(&record(id, version, address, port), own, loopback, &[]).is_some()
+            announced(&record(id, version, address, port), own, OWN_PORT, loopback, &[]).is_some()
         };
         let accepted = |id: &str, version, address, port| by(false, id, version, address, port);
         let id = other.to_string();
@@ -153,15 +162,22 @@ mod tests {
     }
 
     #[test]
-    fn addresses_of_this_computer_are_dialed_only_where_an_app_like_this_one_listens() {
+    fn addresses_of_this_computer_are_dialed_only_where_another_app_like_this_one_listens() {
         let own = [local("192.168.1.7", 24, 2, Standing::Physical), local("fd00::7", 64, 2, Standing::Physical)];
-        for address in ["192.168.1.7:8000", "[::ffff:192.168.1.7]:8000", "[fd00::7]:8000"] {
-            let addresses = || vec![address.parse().unwrap()];
-            assert!(usable(addresses(), false, &own, |_| false).is_empty(), "{address}");
-            assert_eq!(usable(addresses(), false, &own, |port| port == 8000).len(), 1, "{address}");
+        let dialed = |address: &str, port: u16, loopback, is_app: &dyn Fn(u16) -> bool| {
+            let address = SocketAddr::new(address.parse().unwrap(), port);
+            !usable(vec![address], OWN_PORT, loopback, &own, is_app).is_empty()
+        };
+        for address in ["192.168.1.7", "::ffff:192.168.1.7", "fd00::7"] {
+            assert!(!dialed(address, 8000, false, &|_| false), "{address}");
+            assert!(dialed(address, 8000, false, &|port| port == 8000), "{address}");
         }
-        let neighbour = vec!["192.168.1.8:8000".parse().unwrap()];
-        assert_eq!(usable(neighbour, false, &own, |_| false).len(), 1);
+        for address in ["192.168.1.7", "::ffff:192.168.1.7", "fd00::7", "127.0.0.1", "127.8.8.8", "::1"] {
+            assert!(!dialed(address, OWN_PORT, true, &|_| true), "{address}: it would dial itself");
+        }
+        for port in [8000, OWN_PORT] {
+            assert!(dialed("192.168.1.8", port, false, &|_| false), "a neighbour");
+        }
     }
 
     #[test]

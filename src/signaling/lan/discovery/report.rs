@@ -10,6 +10,8 @@ pub(super) struct Told {
     pub(super) fault: Option<DiscoveryFault>,
     /// The search has begun anew because nothing was announced.
     pub(super) silent: bool,
+    /// Searches in a row that began anew because too many people were announced.
+    pub(super) crowded: u32,
     pub(super) lan: mpsc::Sender<Input>,
 }
 

@@ -2,12 +2,13 @@
 
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::pin::pin;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use mdns_sd::{DaemonEvent, IfKind, IfPredicate, Metrics, Receiver, ServiceDaemon, ServiceEvent, ServiceInfo};
 use socket2::{Domain, Socket, Type};
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{sleep, timeout};
 
 use super::record::{SERVICE, announced, uses_loopback};
 use super::report::Told;
@@ -30,6 +31,8 @@ const LIST_AGAIN: Duration = Duration::from_millis(250);
 const PORT_AGAIN: Duration = Duration::from_secs(5);
 /// Left alone, questions become as rare as one an hour: who comes back after an outage is to be found sooner.
 const ASK_AGAIN: Duration = Duration::from_secs(60);
+/// The same after the first search in which too many people were announced; twice as long after each further one.
+const ASK_AGAIN_CROWDED: Duration = Duration::from_secs(5);
 /// An announcement has left by then, if it can leave at all.
 const ANNOUNCED_BY: Duration = Duration::from_secs(3);
 /// For an answer of the daemon.
@@ -37,6 +40,9 @@ const ANSWER: Duration = Duration::from_secs(2);
 /// Records of all services of the network that the daemon keeps at most: a thousand devices announce fewer. It has no bound
 /// of its own, so it begins anew.
 const MAX_RECORDS: i64 = 10_000;
+/// Announcements among these with which a question is asked again. The daemon first tells all that it knows, two events
+/// each, and gives up, without asking, when that is more than the thousand events that a subscription holds.
+const MAX_TOLD_AGAIN: i64 = 400;
 
 /// The announcement, whichever daemon makes it.
 pub(super) struct Announcement {
@@ -83,17 +89,18 @@ pub(super) async fn run(
     *current.lock().unwrap_or_else(PoisonError::into_inner) = Some(daemon.clone());
     let bound = announcement.bind.is_some_and(|address| !address.is_unspecified());
     let began = Instant::now();
-    let mut watch = Watch { began, announced: false, interface_came: false, port_fault, port_checked: began };
+    let mut watch =
+        Watch { began, announced: false, interface_came: false, port_fault, port_checked: began, announcements: 0 };
     let monitor = daemon.monitor()?;
     choose_interfaces(&daemon, announcement.bind)?;
     daemon.register(announcement.service.clone())?;
     let mut own = OwnAddresses { listed: Instant::now(), own: network::local_addresses() };
-    let mut ticks = interval(LOOK_EVERY);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // Beside the events: a subscription that is not read for a moment during a flood is lost.
+    let mut looked = pin!(look_after(Duration::ZERO, &daemon));
     loop {
         let found = daemon.browse(SERVICE)?;
         let asked = Instant::now();
-        while asked.elapsed() < ASK_AGAIN {
+        while asked.elapsed() < ask_again(watch.announcements, told.crowded) {
             tokio::select! {
                 event = found.recv_async() => match event {
                     Ok(event) => report(event, announcement, own.fresh(), told).await,
@@ -101,8 +108,8 @@ pub(super) async fn run(
                     Err(_) => break,
                 },
                 Ok(event) = monitor.recv_async() => watch.note(&event, bound),
-                _ = ticks.tick() => {
-                    let health = look(&daemon).await;
+                health = &mut looked => {
+                    looked.set(look_after(LOOK_EVERY, &daemon));
                     match watch.judge(health, announcement.bind, Instant::now()) {
                         None if watch.announced => told.silent = false,
                         None => {}
@@ -120,6 +127,22 @@ pub(super) async fn run(
                 }
             }
         }
+        if watch.announcements > MAX_TOLD_AGAIN {
+            tracing::debug!("too many people are announced on this network: the search begins anew");
+            told.crowded = told.crowded.saturating_add(1);
+            return Ok(End::Anew);
+        }
+        told.crowded = 0;
+    }
+}
+
+/// How long after a question the next one is asked, when so many `announcements` are kept, and `crowded` searches before
+/// this one kept too many. Those that a flood left are forgotten soon; where so many people are, they are told seldom.
+fn ask_again(announcements: i64, crowded: u32) -> Duration {
+    if announcements > MAX_TOLD_AGAIN {
+        ASK_AGAIN_CROWDED.saturating_mul(1 << crowded.min(10)).min(ASK_AGAIN)
+    } else {
+        ASK_AGAIN
     }
 }
 
@@ -141,7 +164,8 @@ impl OwnAddresses {
 async fn report(event: ServiceEvent, announcement: &Announcement, own: &[LocalAddress], told: &Told) {
     let input = match event {
         ServiceEvent::ServiceResolved(service) => {
-            announced(&service, announcement.id, uses_loopback(announcement.bind, own), own)
+            let (id, port) = (announcement.id, announcement.service.get_port());
+            announced(&service, id, port, uses_loopback(announcement.bind, own), own)
         }
         ServiceEvent::ServiceRemoved(_, fullname) => Some(Input::Lost { fullname }),
         _ => None,
@@ -225,8 +249,9 @@ fn is_taken(any: IpAddr) -> bool {
     opened.is_err_and(|error| error.kind() == std::io::ErrorKind::AddrInUse)
 }
 
-/// Metrics of the daemon; `None` when it gives none: its thread has ended, or hangs.
-async fn look(daemon: &ServiceDaemon) -> Option<Metrics> {
+/// Metrics of the daemon after a while; `None` when it gives none: its thread has ended, or hangs.
+async fn look_after(pause: Duration, daemon: &ServiceDaemon) -> Option<Metrics> {
+    sleep(pause).await;
     let metrics: Receiver<Metrics> = daemon.get_metrics().ok()?;
     timeout(ANSWER, metrics.recv_async()).await.ok()?.ok()
 }
@@ -240,6 +265,8 @@ struct Watch {
     interface_came: bool,
     port_fault: Option<DiscoveryFault>,
     port_checked: Instant,
+    /// Announcements that the daemon keeps, at the last look.
+    announcements: i64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -266,6 +293,7 @@ impl Watch {
     /// Whether the session has to end.
     fn judge(&mut self, health: Option<Metrics>, bind: Option<IpAddr>, now: Instant) -> Option<Verdict> {
         let Some(metrics) = health else { return Some(Verdict::Dead) };
+        self.announcements = metrics.get("cached-ptr").copied().unwrap_or_default();
         if records(&metrics) > MAX_RECORDS {
             tracing::debug!("too many records are announced on this network: the search begins anew");
             return Some(Verdict::Anew);
@@ -346,12 +374,30 @@ mod tests {
     }
 
     #[test]
+    fn a_search_that_keeps_too_many_begins_anew_soon_and_seldom_where_they_stay() {
+        let seconds = |announcements, crowded| ask_again(announcements, crowded).as_secs();
+        assert_eq!([0, 1, 50].map(|crowded| seconds(MAX_TOLD_AGAIN, crowded)), [60; 3]);
+        let crowded = [0, 1, 2, 3, 4, 1000].map(|crowded| seconds(MAX_TOLD_AGAIN + 1, crowded));
+        assert_eq!(crowded, [5, 10, 20, 40, 60, 60]);
+    }
+
+    #[test]
     fn a_daemon_that_is_dead_silent_or_too_large_is_replaced() {
         let began = Instant::now();
-        let watch = || Watch { began, announced: true, interface_came: false, port_fault: None, port_checked: began };
+        let watch = || Watch {
+            began,
+            announced: true,
+            interface_came: false,
+            port_fault: None,
+            port_checked: began,
+            announcements: 0,
+        };
         let of = |records: i64| Some(Metrics::from([("cached-addr".into(), records), ("browse".into(), 99_999)]));
         assert_eq!(watch().judge(of(9_000), None, began), None);
         assert_eq!(watch().judge(of(10_001), None, began), Some(Verdict::Anew));
+        let mut crowded = watch();
+        assert_eq!(crowded.judge(Some(Metrics::from([("cached-ptr".into(), 401)])), None, began), None);
+        assert_eq!(crowded.announcements, 401);
         assert_eq!(watch().judge(None, None, began), Some(Verdict::Dead));
         let mut silent = Watch { announced: false, ..watch() };
         let bind = Some(IpAddr::from([192, 0, 2, 7]));

@@ -9,6 +9,8 @@ use crate::signaling::local::Local;
 use crate::signaling::route::{RouteKind, RouteReports, Up};
 use crate::signaling::version::Versions;
 
+mod timing;
+
 struct Rig {
     task: LanTask,
     now: Instant,
@@ -70,6 +72,10 @@ impl Rig {
             self.task.table.renew(peer, self.now);
             assert!(self.task.table.take_due(self.now).is_some_and(|due| due.peer == peer), "it has dialed");
         }
+        self.connect_from(peer, run, dialed, at(7, 9000))
+    }
+
+    fn connect_from(&mut self, peer: PeerId, run: &str, dialed: bool, remote: std::net::SocketAddr) -> Far {
         self.connections += 1;
         let (frames, far_frames) = mpsc::channel(8);
         let (taken, far_taken) = oneshot::channel();
@@ -78,7 +84,7 @@ impl Rig {
             connection: self.connections,
             up: Up { peer, name, instance, versions, clock_ahead: None },
             dialed,
-            path: Some(Path::new(at(1, 1), at(7, 9000))),
+            path: Some(Path::new(at(1, 1), remote)),
             frames,
             taken,
         };
