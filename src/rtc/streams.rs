@@ -1,5 +1,7 @@
 //! Streams of one side of a connection, by identifier and by SSRC.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use crate::call::{DescribedStream, StreamSsrcs};
 use crate::media::{StreamId, StreamKind};
 
@@ -75,6 +77,24 @@ impl StreamTable {
             rtx: camera.rtx.unwrap_or(0),
             fec: camera.fec.unwrap_or(0),
         }
+    }
+}
+
+/// Streams of the far side, once its description has come. Written by the driver; read where the engine binds a stream,
+/// which is rarely. Clones are the same streams.
+#[derive(Clone, Debug, Default)]
+pub(super) struct FarStreams(Arc<Mutex<Vec<DescribedStream>>>);
+
+impl FarStreams {
+    /// The far side sends these streams from now on.
+    pub(super) fn set(&self, streams: &[DescribedStream]) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = streams.to_vec();
+    }
+
+    /// The stream whose media has this SSRC.
+    pub(super) fn of_media(&self, ssrc: u32) -> Option<DescribedStream> {
+        let streams = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        streams.iter().find(|stream| stream.ssrcs.media == ssrc).copied()
     }
 }
 
