@@ -366,7 +366,7 @@ impl Core {
                 remote.keyframe_asked.store(false, Ordering::Release);
                 self.media.request_keyframe();
             }
-            (&PeerEvent::FirstFrame { width, height }, Some(_)) => {
+            (&PeerEvent::FirstFrame { width, height, .. }, Some(_)) => {
                 self.report(Event::FirstFrame { conversation, participant: peer, width, height });
             }
             _ => {}

@@ -14,8 +14,8 @@ use crate::call::{
     CallMachine, CallReport, Consent, ConversationId, Effect, EngineEvent, Input, Message, Press, Role, Standing,
 };
 use crate::identity::PeerId;
-use crate::media::{MediaSet, MediaTime, OutgoingPicture, OutgoingSound, ReceivedPicture, ReceivedSound};
-use crate::rtc::{Engine, Peer, PeerEvent, PeerSinks, VideoSink};
+use crate::media::{MediaSet, MediaTime, OutgoingPicture, OutgoingSound, ReceivedPicture, ReceivedSound, StreamId};
+use crate::rtc::{Engine, Peer, PeerEvent, PeerSinks, PictureStreamSink, VideoSink};
 
 use super::lanes::PartSenders;
 use super::people::echo_id;
@@ -107,7 +107,7 @@ impl EchoContact {
     pub(super) fn on_keyframe_requested(&self, connection: u64) {
         if let Some(open) = self.connection.as_ref().filter(|open| open.number == connection) {
             open.keyframe_asked.store(false, Ordering::Release);
-            open.peer.request_keyframe();
+            open.peer.request_keyframe(StreamId::CAMERA);
         }
     }
 
@@ -173,9 +173,9 @@ impl EchoContact {
         let (delayed, waiting) = sync_channel(MAX_DELAYED);
         let (video, audio) = (delayed.clone(), delayed);
         let sinks = PeerSinks {
-            video: VideoSink::Encoded(Arc::new(move |picture| {
+            pictures: vec![PictureStreamSink::camera(VideoSink::Encoded(Arc::new(move |picture| {
                 delay(&video, Delayed::Picture(returned_picture(picture)))
-            })),
+            })))],
             audio: Arc::new(move |sound| delay(&audio, Delayed::Sound(returned_sound(sound)))),
         };
         let keyframe_asked = Arc::new(AtomicBool::new(false));
@@ -245,7 +245,7 @@ impl DelayLine {
                 return;
             }
             match item {
-                Delayed::Picture(picture) => self.peer.send_video(&picture),
+                Delayed::Picture(picture) => self.peer.send_video(StreamId::CAMERA, &picture),
                 Delayed::Sound(sound) => self.peer.send_audio(&sound),
             }
         }

@@ -10,7 +10,7 @@ use crate::call::{
 use crate::identity::PeerId;
 use crate::media::{LevelMeter, MediaTime, StreamId, StreamKind, StreamState};
 use crate::playout::Sound;
-use crate::rtc::{PeerSinks, VideoSink};
+use crate::rtc::{PeerSinks, PictureStreamSink, VideoSink};
 
 use super::core::{Core, unix_seconds};
 use super::frame_trace::traced_slot;
@@ -112,7 +112,7 @@ impl Core {
         let (input, audio) = self.playout.add_participant(Arc::clone(&level));
         let picture = traced_slot(&self.trace, move || repaint(PICTURE_SOON));
         let sinks = PeerSinks {
-            video: VideoSink::Decode(Arc::clone(&picture)),
+            pictures: vec![PictureStreamSink::camera(VideoSink::Decode(Arc::clone(&picture)))],
             audio: Arc::new(move |sound| input.push(sound)),
         };
         let keyframe_asked = Arc::new(AtomicBool::new(false));
@@ -235,7 +235,7 @@ impl Core {
         if stream.kind != StreamKind::Camera {
             return;
         }
-        remote.peer.expect_video(stream.on);
+        remote.peer.expect_video(stream.id, stream.on);
         if !stream.on {
             remote.picture.clear();
         }

@@ -121,7 +121,7 @@ mod tests {
         let lane = EngineLane::new(senders.parts, Arc::clone(&asked), keyframe);
         for _ in 0..10_000 {
             lane.send(PeerEvent::KeyframeRequested { stream: StreamId::CAMERA }, addressed);
-            lane.send(PeerEvent::FrameSizeChanged { width: 320, height: 240 }, addressed);
+            lane.send(PeerEvent::FrameSizeChanged { stream: StreamId::CAMERA, width: 320, height: 240 }, addressed);
         }
         lane.send(PeerEvent::Closed, addressed);
         let now = || lanes.next(Some(MediaTime::now()));

@@ -22,7 +22,7 @@ use rtc::peer_connection::configuration::RTCOfferOptions;
 use rtc::rtcp::Packet as RtcpPacket;
 use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
 use rtc::rtcp::receiver_report::ReceiverReport;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::time::Instant;
 use webrtc::media_stream::track_local::TrackLocal;
 use webrtc::peer_connection::{RTCPeerConnectionState, RTCSessionDescription};
@@ -30,6 +30,7 @@ use webrtc::peer_connection::{RTCPeerConnectionState, RTCSessionDescription};
 use super::connection::Connection;
 use super::deadline;
 use super::engine::PeerEvent;
+use super::keyframe_inbox::KeyframeInbox;
 use super::negotiation::candidate::{self, Reach};
 use super::negotiation::description_sdp::{self, Sections};
 use super::peer::{Command, Commands, Context};
@@ -42,8 +43,6 @@ use crate::network;
 
 /// From this side's offer, or from the far side's description, to a connection at most.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Between keyframe requests to the far side at least.
-const PLI_INTERVAL: Duration = Duration::from_millis(300);
 /// Without a datagram from the far side for this long the connection is interrupted: three keepalives are missing.
 const SILENCE: Duration = Duration::from_millis(1200);
 /// Between probes of an interrupted connection: what the end of a blackout waits for.
@@ -52,7 +51,7 @@ const PROBE_INTERVAL: Duration = Duration::from_millis(50);
 /// What the peer task listens to, besides closing.
 pub(super) struct Inputs {
     pub(super) commands: Commands,
-    pub(super) keyframe_requests: mpsc::Receiver<()>,
+    pub(super) keyframe_requests: KeyframeInbox,
     pub(super) states: watch::Receiver<RTCPeerConnectionState>,
     pub(super) engine_task_ended: watch::Receiver<bool>,
 }
@@ -65,7 +64,7 @@ pub(super) async fn drive(mut driver: Driver, inputs: Inputs, closed: &mut watch
     if unless_closed(closed, driver.offer_if_offerer()).await.is_none() {
         return;
     }
-    let (mut next_pli, mut next_probe) = (Instant::now(), Instant::now());
+    let mut next_probe = Instant::now();
     loop {
         tokio::select! {
             biased;
@@ -87,9 +86,8 @@ pub(super) async fn drive(mut driver: Driver, inputs: Inputs, closed: &mut watch
                     return;
                 }
             }
-            Some(()) = async { tokio::time::sleep_until(next_pli).await; keyframe_requests.recv().await } => {
-                next_pli = Instant::now() + PLI_INTERVAL;
-                if unless_closed(closed, driver.send_pli()).await.is_none() {
+            stream = keyframe_requests.next() => {
+                if unless_closed(closed, driver.send_pli(stream)).await.is_none() {
                     return;
                 }
             }
@@ -176,9 +174,13 @@ impl Driver {
         }
     }
 
+    /// Lets media through to the far side, in the streams that it knows, or drops it.
     fn set_media_open(&self, open: bool) {
-        if let Some(media) = self.context.media.upgrade() {
-            media.set_open(open);
+        let knows = |id| self.far.as_ref().is_some_and(|far| far.stream(id).is_some());
+        for stream in &self.context.pictures {
+            if let Some(media) = stream.media.upgrade() {
+                media.set_open(open && (stream.id == StreamId::CAMERA || knows(stream.id)));
+            }
         }
     }
 
@@ -278,6 +280,7 @@ impl Driver {
             self.begin_generation(description.generation);
         }
         self.context.gate.set_far_streams(description.ssrcs());
+        self.context.far_streams.set(&description.streams);
         self.connection.engine.set_remote_description(remote).await.map_err(|error| unusable(&error))?;
         let level = description.level(VideoCodec::H264).unwrap_or_default();
         self.context.state.far.set(description.red, description.fec.is_some(), level);
@@ -377,11 +380,11 @@ impl Driver {
         self.set_media_open(true);
     }
 
-    async fn send_pli(&self) {
+    async fn send_pli(&self, stream: StreamId) {
         if self.link != Link::Up {
             return;
         }
-        let Some(far) = self.far.as_ref().and_then(|far| far.stream(StreamId::CAMERA)) else { return };
+        let Some(far) = self.far.as_ref().and_then(|far| far.stream(stream)) else { return };
         let (sender_ssrc, media_ssrc) = (self.streams.reporter(), far.ssrcs.media);
         self.send_rtcp(Box::new(PictureLossIndication { sender_ssrc, media_ssrc })).await;
     }

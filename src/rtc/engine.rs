@@ -11,16 +11,39 @@ use super::transport::host_addresses::HostAddresses;
 use super::transport::link::LinkProfile;
 use super::transport::runtime::Impairment;
 use crate::call::{Candidate, Consent, Description, Role};
-use crate::media::{FrameSlot, ReceivedPicture, ReceivedSound, StreamId};
+use crate::media::{FrameSlot, ReceivedPicture, ReceivedSound, StreamId, StreamKind};
 use crate::network::PathFinder;
 
 /// Where received media goes.
 #[derive(Clone)]
 pub struct PeerSinks {
-    /// The video.
-    pub video: VideoSink,
+    /// Pictures: a sink for each stream of them that this side can send and take.
+    pub pictures: Vec<PictureStreamSink>,
     /// The sound, each packet as it arrives (unordered, possibly repeated), on a tokio task: must not block.
     pub audio: Arc<dyn Fn(ReceivedSound) + Send + Sync>,
+}
+
+/// A stream of pictures, and where what is received in it goes.
+#[derive(Clone)]
+pub struct PictureStreamSink {
+    /// Which stream.
+    pub id: StreamId,
+    /// Its source.
+    pub kind: StreamKind,
+    /// Where its pictures go.
+    pub sink: VideoSink,
+}
+
+impl PictureStreamSink {
+    /// The cameras of a call.
+    pub const fn camera(sink: VideoSink) -> Self {
+        Self { id: StreamId::CAMERA, kind: StreamKind::Camera, sink }
+    }
+
+    /// The shared screens of a call.
+    pub const fn screen(sink: VideoSink) -> Self {
+        Self { id: StreamId::SCREEN, kind: StreamKind::Screen, sink }
+    }
 }
 
 /// Where received video goes.
@@ -43,6 +66,8 @@ pub enum PeerEvent {
     Connected,
     /// The first picture is in the slot (`VideoSink::Decode` only).
     FirstFrame {
+        /// Which stream.
+        stream: StreamId,
         /// Width in pixels.
         width: u32,
         /// Height in pixels.
@@ -50,6 +75,8 @@ pub enum PeerEvent {
     },
     /// Pictures have another size from now on (`VideoSink::Decode` only).
     FrameSizeChanged {
+        /// Which stream.
+        stream: StreamId,
         /// Width in pixels.
         width: u32,
         /// Height in pixels.
@@ -72,6 +99,18 @@ pub enum PeerEvent {
     },
     /// After `close`: sockets, tasks and the decoder thread are gone. The last event.
     Closed,
+}
+
+impl PeerEvent {
+    /// The event as one of `stream`, if it is about a stream.
+    pub(super) fn of_stream(self, stream: StreamId) -> Self {
+        match self {
+            Self::FirstFrame { width, height, .. } => Self::FirstFrame { stream, width, height },
+            Self::FrameSizeChanged { width, height, .. } => Self::FrameSizeChanged { stream, width, height },
+            Self::KeyframeRequested { .. } => Self::KeyframeRequested { stream },
+            event => event,
+        }
+    }
 }
 
 /// The owner's closure, held by the peer task until it has told `Closed`.

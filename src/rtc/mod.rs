@@ -21,6 +21,7 @@ mod driver;
 mod engine;
 #[doc(hidden)]
 pub mod fuzz;
+mod keyframe_inbox;
 mod negotiation;
 mod pacing;
 mod path;
@@ -41,7 +42,7 @@ mod tests;
 mod virtual_time;
 
 pub use crate::call::Role;
-pub use engine::{Engine, PeerEvent, PeerSinks, VideoSink};
+pub use engine::{Engine, PeerEvent, PeerSinks, PictureStreamSink, VideoSink};
 pub use peer::Peer;
 pub use sending::packetizer;
 pub use stats::PeerStats;

@@ -12,14 +12,15 @@ use super::*;
 use crate::call::{Consent, Description};
 use crate::encoder::video::VideoEncoding;
 use crate::media::{
-    FramePool, FrameSlot, MediaTime, OutgoingPicture, OutgoingSound, ReceivedPicture, ReceivedSound, VideoBudget,
-    VideoFormat, VideoFrame,
+    FramePool, FrameSlot, MediaTime, OutgoingPicture, OutgoingSound, ReceivedPicture, ReceivedSound, StreamId,
+    VideoBudget, VideoFormat, VideoFrame,
 };
 
 mod hostile;
 mod network;
 mod release;
 mod restart;
+mod streams;
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -51,10 +52,18 @@ struct Wire {
 impl Side {
     /// Connects; what is for the far side goes straight to the peer in `far`.
     fn new(engine: &Engine, role: Role, wire: Wire) -> Self {
+        Self::with_pictures(engine, role, wire, Vec::new())
+    }
+
+    /// The same, with further streams of pictures beside the camera's.
+    fn with_pictures(engine: &Engine, role: Role, wire: Wire, further: Vec<PictureStreamSink>) -> Self {
         let picture = Arc::new(FrameSlot::new());
         let sound = Arc::new(Mutex::new(Vec::new()));
         let sinks = PeerSinks {
-            video: VideoSink::Decode(Arc::clone(&picture)),
+            pictures: [PictureStreamSink::camera(VideoSink::Decode(Arc::clone(&picture)))]
+                .into_iter()
+                .chain(further)
+                .collect(),
             audio: Arc::new({
                 let sound = Arc::clone(&sound);
                 move |packet| sound.lock().unwrap().push(packet)
@@ -141,6 +150,10 @@ struct Camera {
 
 impl Camera {
     fn start(width: u32, height: u32, peers: Vec<Peer>) -> Self {
+        Self::of_stream(StreamId::CAMERA, width, height, peers)
+    }
+
+    fn of_stream(stream: StreamId, width: u32, height: u32, peers: Vec<Peer>) -> Self {
         let slot = Arc::new(FrameSlot::new());
         let format = VideoFormat { width, height, max_fps: 30, max_kbps: if width > 1280 { 3000 } else { 1500 } };
         let encoding = VideoEncoding::start(
@@ -149,7 +162,7 @@ impl Camera {
             || VideoBudget::UNLIMITED,
             move |unit: OutgoingPicture| {
                 for peer in &peers {
-                    peer.send_video(&unit);
+                    peer.send_video(stream, &unit);
                 }
             },
         )
@@ -300,9 +313,9 @@ fn a_far_side_gets_the_access_units_undecoded_when_it_wants_them() {
     let engine = Engine::new(runtime.handle().clone(), Some(LOOPBACK));
     let (units, received) = sync_channel(64);
     let sinks = PeerSinks {
-        video: VideoSink::Encoded(Arc::new(move |unit| {
+        pictures: vec![PictureStreamSink::camera(VideoSink::Encoded(Arc::new(move |unit| {
             let _ = units.try_send(unit);
-        })),
+        })))],
         audio: Arc::new(|_| {}),
     };
     let wire = Arc::new(Wire::default());
@@ -320,8 +333,8 @@ fn a_far_side_gets_the_access_units_undecoded_when_it_wants_them() {
     let first = received.recv_timeout(TIMEOUT).unwrap();
     assert!(first.keyframe);
     let ReceivedPicture { data, keyframe, arrived_at: captured_at, .. } = first;
-    echo.send_video(&OutgoingPicture { data, keyframe, captured_at });
-    serve(&caller, &camera, |event| matches!(event, PeerEvent::FirstFrame { width: 320, height: 180 }));
+    echo.send_video(StreamId::CAMERA, &OutgoingPicture { data, keyframe, captured_at });
+    serve(&caller, &camera, |event| matches!(event, PeerEvent::FirstFrame { width: 320, height: 180, .. }));
     drop(camera);
     close(&[&caller]);
     echo.close();

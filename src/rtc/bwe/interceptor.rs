@@ -217,11 +217,7 @@ struct RepairedStream {
 }
 
 impl RepairedStream {
-    fn new(
-        ssrc: Option<u32>,
-        state: &ConnectionState,
-        on_keyframe_needed: impl Fn() + Send + Sync + 'static,
-    ) -> Self {
+    fn new(ssrc: Option<u32>, state: &ConnectionState, on_keyframe_needed: impl Fn() + Send + Sync + 'static) -> Self {
         Self {
             ssrc,
             state: state.clone(),

@@ -26,6 +26,19 @@ const AUDIO_QUEUE: usize = 256;
 pub(in crate::rtc) struct ReceivedMedia {
     pub(in crate::rtc) audio: mpsc::Receiver<rtp::Packet>,
     pub(in crate::rtc) video: mpsc::Receiver<rtp::Packet>,
+    /// Streams of pictures beside the camera's.
+    pub(in crate::rtc) further: Vec<(StreamId, mpsc::Receiver<rtp::Packet>)>,
+}
+
+impl ReceivedMedia {
+    /// The queue of the sound, and those of the streams of pictures.
+    pub(in crate::rtc) fn into_queues(
+        self,
+    ) -> (mpsc::Receiver<rtp::Packet>, Vec<(StreamId, mpsc::Receiver<rtp::Packet>)>) {
+        let mut pictures = self.further;
+        pictures.push((StreamId::CAMERA, self.video));
+        (self.audio, pictures)
+    }
 }
 
 /// Diverts the media of one peer connection.
@@ -43,7 +56,7 @@ impl MediaTap {
         let (video, video_receiver) = mpsc::channel(VIDEO_QUEUE);
         let queues = vec![(StreamId::AUDIO, audio), (StreamId::CAMERA, video)];
         let tap = Self { queues, far: FarStreams::default(), bound: Vec::new() };
-        (tap, ReceivedMedia { audio: audio_receiver, video: video_receiver })
+        (tap, ReceivedMedia { audio: audio_receiver, video: video_receiver, further: Vec::new() })
     }
 
     /// The same, with the far side's streams as its description names them.

@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::decoder::video::{DecoderEvent, VideoDecoding};
 use crate::jitter_buffer::{VideoJitterBuffer, VideoOutput, VideoPacket};
-use crate::media::{MediaTime, ReceivedPicture, ReceivedSound};
+use crate::media::{MediaTime, ReceivedPicture, ReceivedSound, StreamId};
 use crate::rtc::connection_state::ConnectionState;
 use crate::rtc::deadline;
 use crate::rtc::engine::{Events, PeerEvent, VideoSink};
@@ -132,8 +132,8 @@ impl VideoOutputs {
             DecoderEvent::Picture { width, height, delay_us } => {
                 match counters.picture(width, height, delay_us, MediaTime::now()) {
                     None => {}
-                    Some((0, 0)) => events(PeerEvent::FirstFrame { width, height }),
-                    Some(_) => events(PeerEvent::FrameSizeChanged { width, height }),
+                    Some((0, 0)) => events(PeerEvent::FirstFrame { stream: StreamId::CAMERA, width, height }),
+                    Some(_) => events(PeerEvent::FrameSizeChanged { stream: StreamId::CAMERA, width, height }),
                 }
             }
         };

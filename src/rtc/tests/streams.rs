@@ -1,0 +1,112 @@
+//! Connections with several streams of pictures.
+
+use super::*;
+
+/// A side with a screen beside its camera, and the screen's tile.
+fn with_screen(engine: &Engine, role: Role, wire: Wire) -> (Side, Arc<FrameSlot>) {
+    let screen = Arc::new(FrameSlot::new());
+    let sink = PictureStreamSink::screen(VideoSink::Decode(Arc::clone(&screen)));
+    (Side::with_pictures(engine, role, wire, vec![sink]), screen)
+}
+
+/// Serves keyframe requests of `sides` from the encoder of the stream that they name, until `holds`.
+fn serve_until(sides: [&Side; 2], sources: &[(StreamId, &Camera)], mut holds: impl FnMut(usize, &PeerEvent) -> bool) {
+    let deadline = Instant::now() + TIMEOUT;
+    loop {
+        assert!(Instant::now() < deadline, "waited in vain");
+        for (number, side) in sides.into_iter().enumerate() {
+            let Ok(event) = side.events.recv_timeout(Duration::from_millis(5)) else { continue };
+            if let PeerEvent::KeyframeRequested { stream } = event {
+                sources.iter().filter(|(id, _)| *id == stream).for_each(|(_, source)| source.keyframe());
+            }
+            if holds(number, &event) {
+                return;
+            }
+        }
+    }
+}
+
+fn size(picture: Option<Arc<VideoFrame>>) -> Option<(u32, u32)> {
+    picture.map(|picture| (picture.width(), picture.height()))
+}
+
+#[test]
+fn a_camera_and_a_screen_arrive_each_in_its_own_sink() {
+    let runtime = runtime();
+    let engine = Engine::new(runtime.handle().clone(), Some(LOOPBACK));
+    let from_offerer = Wire::default();
+    let (answerer, answerers_screen) = with_screen(&engine, Role::Answerer, Wire::default());
+    from_offerer.join(&answerer.peer);
+    let (offerer, offerers_screen) = with_screen(&engine, Role::Offerer, from_offerer);
+    answerer.wire.join(&offerer.peer);
+    let peers = || vec![offerer.peer.clone(), answerer.peer.clone()];
+    let camera = Camera::start(320, 180, peers());
+    let screen = Camera::of_stream(StreamId::SCREEN, 640, 360, peers());
+    let sources = [(StreamId::CAMERA, &camera), (StreamId::SCREEN, &screen)];
+    let sides = [&offerer, &answerer];
+    let mut first = Vec::new();
+    serve_until(sides, &sources, |side, event| {
+        if let PeerEvent::FirstFrame { stream, width, height } = *event {
+            first.push((side, stream, width, height));
+        }
+        first.len() == 4
+    });
+    first.sort_unstable();
+    let (camera_frame, screen_frame) = ((StreamId::CAMERA, 320, 180), (StreamId::SCREEN, 640, 360));
+    let expected = [0, 1].map(|side| [camera_frame, screen_frame].map(|(id, width, height)| (side, id, width, height)));
+    assert_eq!(first, expected.concat());
+    for (side, tile) in [(&offerer, &offerers_screen), (&answerer, &answerers_screen)] {
+        assert_eq!(size(side.picture.get().0), Some((320, 180)));
+        assert_eq!(size(tile.get().0), Some((640, 360)));
+    }
+    let decoded = |side: &Side| {
+        let screen = side.peer.stream_stats(StreamId::SCREEN).map_or(0, |stats| stats.frames_decoded);
+        side.peer.stats().frames_decoded.min(screen)
+    };
+    serve_until(sides, &sources, |_, _| sides.into_iter().all(|side| decoded(side) >= 15));
+
+    // A request names its stream, and only that one's encoder is asked.
+    let asked = |id| offerer.peer.stream_stats(id).unwrap().keyframe_requests_received;
+    let before = asked(StreamId::SCREEN);
+    answerer.peer.request_keyframe(StreamId::SCREEN);
+    let mut of_screen = false;
+    serve_until(sides, &sources, |side, event| {
+        of_screen |= side == 0 && *event == PeerEvent::KeyframeRequested { stream: StreamId::SCREEN };
+        of_screen
+    });
+    assert!(asked(StreamId::SCREEN) > before);
+    assert_eq!(offerer.peer.stream_stats(StreamId::new(7)), None);
+    drop((camera, screen));
+    close(&[&offerer, &answerer]);
+}
+
+#[test]
+fn a_side_without_a_screen_gets_the_camera_alone() {
+    for offerer_has_one in [true, false] {
+        let runtime = runtime();
+        let engine = Engine::new(runtime.handle().clone(), Some(LOOPBACK));
+        let side = |role, wire, has_one: bool| match has_one {
+            true => with_screen(&engine, role, wire).0,
+            false => Side::new(&engine, role, wire),
+        };
+        let from_offerer = Wire::default();
+        let answerer = side(Role::Answerer, Wire::default(), !offerer_has_one);
+        from_offerer.join(&answerer.peer);
+        let offerer = side(Role::Offerer, from_offerer, offerer_has_one);
+        answerer.wire.join(&offerer.peer);
+        let peers = || vec![offerer.peer.clone(), answerer.peer.clone()];
+        let camera = Camera::start(320, 180, peers());
+        let screen = Camera::of_stream(StreamId::SCREEN, 640, 360, peers());
+        let sources = [(StreamId::CAMERA, &camera), (StreamId::SCREEN, &screen)];
+        let mut came = [false; 2];
+        serve_until([&offerer, &answerer], &sources, |side, event| {
+            assert!(!matches!(event, PeerEvent::FirstFrame { stream: StreamId::SCREEN, .. }), "to whom was it sent?");
+            came[side] |= matches!(event, PeerEvent::FirstFrame { stream: StreamId::CAMERA, .. });
+            came == [true; 2]
+        });
+        let sharing = if offerer_has_one { &offerer } else { &answerer };
+        assert_eq!(sharing.peer.stream_stats(StreamId::SCREEN).map(|stats| stats.frames_sent), Some(0));
+        drop((camera, screen));
+        close(&[&offerer, &answerer]);
+    }
+}
