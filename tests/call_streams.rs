@@ -4,9 +4,7 @@
 
 mod call_rig;
 
-use call_rig::{
-    ANN, BOB, Side, accept_message, calling, conversation_id, id, in_call, invite_id, message_to, ringing,
-};
+use call_rig::{ANN, BOB, Side, accept_message, calling, conversation_id, id, in_call, invite_id, message_to, ringing};
 use visavis::call::{CallReport, CallState, Effect, EngineEvent, Input, Message, Press};
 use visavis::media::{LEAST_HEIGHT, MediaSet, StreamId, StreamKind, StreamState};
 

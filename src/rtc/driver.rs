@@ -51,6 +51,7 @@ const PROBE_INTERVAL: Duration = Duration::from_millis(50);
 /// What the peer task listens to, besides closing.
 pub(super) struct Inputs {
     pub(super) commands: Commands,
+    /// Keyframe requests that are due.
     pub(super) keyframe_requests: KeyframeInbox,
     pub(super) states: watch::Receiver<RTCPeerConnectionState>,
     pub(super) engine_task_ended: watch::Receiver<bool>,

@@ -11,51 +11,40 @@ use super::transport::host_addresses::HostAddresses;
 use super::transport::link::LinkProfile;
 use super::transport::runtime::Impairment;
 use crate::call::{Candidate, Consent, Description, Role};
-use crate::media::{FrameSlot, ReceivedPicture, ReceivedSound, StreamId, StreamKind};
+use crate::media::{PictureSink, SoundSink, StreamId, StreamKind};
 use crate::network::PathFinder;
 
-/// Where received media goes.
-#[derive(Clone)]
+/// Sinks of the media that a peer receives. They are finished before `PeerEvent::Closed`.
 pub struct PeerSinks {
-    /// Pictures: a sink for each stream of them that this side can send and take.
+    /// Sinks of the streams of pictures, one for each that this side can send and take.
     pub pictures: Vec<PictureStreamSink>,
-    /// The sound, each packet as it arrives (unordered, possibly repeated), on a tokio task: must not block.
-    pub audio: Arc<dyn Fn(ReceivedSound) + Send + Sync>,
+    /// Sink of the sound.
+    pub audio: Box<dyn SoundSink>,
 }
 
 /// A stream of pictures, and where what is received in it goes.
-#[derive(Clone)]
 pub struct PictureStreamSink {
     /// Which stream.
     pub id: StreamId,
     /// Its source.
     pub kind: StreamKind,
-    /// Where its pictures go.
-    pub sink: VideoSink,
+    /// Sink of its pictures.
+    pub sink: Box<dyn PictureSink>,
 }
 
 impl PictureStreamSink {
     /// The cameras of a call.
-    pub const fn camera(sink: VideoSink) -> Self {
-        Self { id: StreamId::CAMERA, kind: StreamKind::Camera, sink }
+    pub fn camera(sink: impl PictureSink + 'static) -> Self {
+        Self { id: StreamId::CAMERA, kind: StreamKind::Camera, sink: Box::new(sink) }
     }
 
     /// The shared screens of a call.
-    pub const fn screen(sink: VideoSink) -> Self {
-        Self { id: StreamId::SCREEN, kind: StreamKind::Screen, sink }
+    pub fn screen(sink: impl PictureSink + 'static) -> Self {
+        Self { id: StreamId::SCREEN, kind: StreamKind::Screen, sink: Box::new(sink) }
     }
 }
 
-/// Where received video goes.
-#[derive(Clone)]
-pub enum VideoSink {
-    /// Decoded on a thread of this participant's own, into the slot.
-    Decode(Arc<FrameSlot>),
-    /// Whole access units in decoding order, undecoded, on a tokio task: must not block.
-    Encoded(Arc<dyn Fn(ReceivedPicture) + Send + Sync>),
-}
-
-/// What happens to a peer. Called on tokio tasks and on the decoder thread: must not block.
+/// What happens to a peer. Called on tokio tasks: must not block.
 #[derive(Clone, Debug, PartialEq)]
 pub enum PeerEvent {
     /// For the far side. Comes before any candidate.
@@ -64,24 +53,6 @@ pub enum PeerEvent {
     LocalCandidate(Candidate),
     /// ICE and DTLS are up: media can flow.
     Connected,
-    /// The first picture is in the slot (`VideoSink::Decode` only).
-    FirstFrame {
-        /// Which stream.
-        stream: StreamId,
-        /// Width in pixels.
-        width: u32,
-        /// Height in pixels.
-        height: u32,
-    },
-    /// Pictures have another size from now on (`VideoSink::Decode` only).
-    FrameSizeChanged {
-        /// Which stream.
-        stream: StreamId,
-        /// Width in pixels.
-        width: u32,
-        /// Height in pixels.
-        height: u32,
-    },
     /// The next frame of a stream for this peer must be a keyframe: the far side asked, the connection is new, or frames
     /// had to be dropped.
     KeyframeRequested {
@@ -97,7 +68,7 @@ pub enum PeerEvent {
         /// For the log: in general terms, without addresses and keys.
         detail: &'static str,
     },
-    /// After `close`: sockets, tasks and the decoder thread are gone. The last event.
+    /// After `close`: sockets, tasks and sinks are gone. The last event.
     Closed,
 }
 
@@ -105,8 +76,6 @@ impl PeerEvent {
     /// The event as one of `stream`, if it is about a stream.
     pub(super) fn of_stream(self, stream: StreamId) -> Self {
         match self {
-            Self::FirstFrame { width, height, .. } => Self::FirstFrame { stream, width, height },
-            Self::FrameSizeChanged { width, height, .. } => Self::FrameSizeChanged { stream, width, height },
             Self::KeyframeRequested { .. } => Self::KeyframeRequested { stream },
             event => event,
         }

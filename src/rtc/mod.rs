@@ -3,15 +3,16 @@
 //! ```text
 //! SEND    encoder -> sending (packets, pacer) -> repair (FEC, RTX) -> bwe (TWCC numbers) -> SRTP -> transport
 //!            ^---------------- budget -------------------------------------'  ^-- reports of the far side
-//! RECEIVE transport -> SRTP -> repair (unwrapped, rebuilt, asked for) -> receiving -> jitter buffer -> decoder -> tile
-//!                                                                       `-> sound, packet by packet -> its owner
+//! RECEIVE transport -> SRTP -> repair (unwrapped, rebuilt, asked for) -> receiving -> jitter buffer -> picture sink
+//!                                                                       `-> sound, packet by packet -> sound sink
 //! ```
 //!
 //! `negotiation` is what both sides agree on first. `peer` owns a connection, `driver` runs it, `connection` builds it
-//! with its chain of interceptors (`stage`); `virtual_time` tests whole paths.
+//! with its chain of interceptors (`stage`). `stream` is the send and receive path of each stream without its I/O, which
+//! the tasks in `sending` and `receiving` drive, and `virtual_time`, which tests whole paths.
 //!
-//! Everything runs on tokio tasks but the decoder, which has a thread. The controller's calls never wait: commands and
-//! media go through bounded queues, and what happens comes back as [`PeerEvent`]s.
+//! Everything runs on tokio tasks. The controller's calls never wait: commands and media go through bounded queues, and
+//! what happens comes back as [`PeerEvent`]s.
 
 pub mod bwe;
 mod connection;
@@ -22,10 +23,12 @@ mod engine;
 #[doc(hidden)]
 pub mod fuzz;
 mod keyframe_inbox;
+mod mtu;
 mod negotiation;
 mod pacing;
 mod path;
 mod peer;
+mod picture_streams;
 mod receiving;
 mod repair;
 mod rtcp_observer;
@@ -33,6 +36,7 @@ mod send_state;
 mod sending;
 mod stage;
 mod stats;
+mod stream;
 mod streams;
 mod transport;
 
@@ -42,7 +46,7 @@ mod tests;
 mod virtual_time;
 
 pub use crate::call::Role;
-pub use engine::{Engine, PeerEvent, PeerSinks, PictureStreamSink, VideoSink};
+pub use engine::{Engine, PeerEvent, PeerSinks, PictureStreamSink};
 pub use peer::Peer;
 pub use sending::packetizer;
 pub use stats::PeerStats;

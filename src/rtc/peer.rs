@@ -9,28 +9,23 @@
 //! ```
 
 use std::fmt;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use webrtc::peer_connection::{PeerConnectionEventHandler, RTCPeerConnectionIceEvent, RTCPeerConnectionState};
 
-use super::bwe::CongestionControl;
-use super::connection::{self, Connection, Interceptors};
+use super::connection::{self, Connection};
 use super::connection_state::ConnectionState;
 use super::driver::{Driver, Inputs, drive};
-use super::engine::{Events, PeerEvent, PeerSinks, PictureStreamSink, VideoSink};
+use super::engine::{Events, PeerEvent, PeerSinks};
 use super::keyframe_inbox::KeyframeInbox;
 use super::negotiation::candidate;
-use super::pacing::Pacer;
-use super::receiving::media_tap::{MediaTap, ReceivedMedia};
-use super::receiving::{self, KeyframeRequests};
-use super::repair::fec::ForwardErrorCorrection;
-use super::repair::nack::NackGenerator;
-use super::rtcp_observer::RtcpObserver;
-use super::sending::{self, MediaQueues, MediaReceivers, is_closed, unless_closed};
+use super::picture_streams::{self, PictureStream, StreamContext, StreamEnds, share_of};
+use super::receiving::{self, VideoSignals};
+use super::sending::{self, is_closed, unless_closed};
 use super::stats::PeerStats;
 use super::streams::{FarStreams, StreamTable};
 use super::transport::host_addresses::HostAddresses;
@@ -39,10 +34,8 @@ use super::transport::runtime::{Impairment, PeerRuntime, Tasks};
 use super::transport::source_gate::SourceGate;
 use crate::call::Role;
 use crate::call::{Candidate, Description};
-use crate::media::{MediaTime, OutgoingPicture, OutgoingSound, ReceivedSound, StreamId, StreamKind, VideoBudget};
+use crate::media::{MediaTime, OutgoingPicture, OutgoingSound, SoundSink, StreamId, StreamKind, VideoBudget};
 
-/// Pictures of a stream come at least this often while it is sent.
-const PICTURE_PAUSES: Duration = Duration::from_secs(1);
 /// Candidates that wait for the peer task at most; more are dropped (a far side that sends hundreds of them).
 const CANDIDATES: usize = 64;
 /// Room that candidates leave: for what the connection cannot do without. A far side gets two restarts a second.
@@ -81,23 +74,6 @@ struct Shared {
     overflowed: watch::Sender<bool>,
 }
 
-/// One stream of pictures, as the handle uses it. That of the camera carries the sound, too.
-struct PictureStream {
-    id: StreamId,
-    state: ConnectionState,
-    media: Arc<MediaQueues>,
-    keyframe_requests: KeyframeRequests,
-    /// When the latest picture was to be sent, in microseconds; 0 before the first.
-    sent_us: AtomicU64,
-}
-
-impl PictureStream {
-    fn is_sent(&self, now: MediaTime) -> bool {
-        let sent = self.sent_us.load(Relaxed);
-        sent != 0 && now.since(MediaTime::from_micros(sent)) < PICTURE_PAUSES
-    }
-}
-
 impl fmt::Debug for Peer {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Peer").finish_non_exhaustive()
@@ -130,8 +106,7 @@ impl Peer {
     /// far side does not know the stream.
     pub fn send_video(&self, stream: StreamId, picture: &OutgoingPicture) {
         if let Some(pictures) = self.pictures(stream) {
-            pictures.sent_us.store(picture.captured_at.as_micros().max(1), Relaxed);
-            pictures.media.send_video(picture);
+            pictures.send(picture);
         }
     }
 
@@ -156,7 +131,7 @@ impl Peer {
         self.shared.state.path.loss().share
     }
 
-    /// Asks the far side for a keyframe (PLI) of a stream, at most every 300 ms.
+    /// Asks the far side for a keyframe (PLI) of a stream, 300 ms after the last request at the earliest.
     pub fn request_keyframe(&self, stream: StreamId) {
         if let Some(pictures) = self.pictures(stream) {
             // A full queue holds a request already.
@@ -164,26 +139,15 @@ impl Peer {
         }
     }
 
-    /// Tells whether the far side sends pictures in a stream. While it does not, none is expected, so none is missing.
-    pub fn expect_video(&self, stream: StreamId, expected: bool) {
-        if let Some(pictures) = self.pictures(stream) {
-            pictures.state.counters.expect_pictures(expected);
-        }
-    }
-
     /// Counts and gauges of the connection, its sound and its camera.
     pub fn stats(&self) -> PeerStats {
         let Shared { state, gate, .. } = &*self.shared;
-        PeerStats {
-            datagrams_refused: gate.refused(),
-            wire_bytes_received: gate.admitted_bytes(),
-            ..state.stats(MediaTime::now())
-        }
+        PeerStats { datagrams_refused: gate.refused(), wire_bytes_received: gate.admitted_bytes(), ..state.stats() }
     }
 
     /// Counts and gauges of one stream of pictures; `None` for one that there is not.
     pub fn stream_stats(&self, stream: StreamId) -> Option<PeerStats> {
-        self.pictures(stream).map(|pictures| pictures.state.stats(MediaTime::now()))
+        self.pictures(stream).map(|pictures| pictures.state.stats())
     }
 
     fn pictures(&self, stream: StreamId) -> Option<&PictureStream> {
@@ -210,14 +174,6 @@ impl Drop for Shared {
     }
 }
 
-/// What of a budget is one stream's where so many others are sent, too.
-fn share_of(budget: VideoBudget, others: usize) -> VideoBudget {
-    if budget.kbps == VideoBudget::UNLIMITED.kbps {
-        return budget;
-    }
-    VideoBudget { kbps: budget.kbps / (others as u32 + 1), ..budget }
-}
-
 /// Starts the peer task.
 pub(super) fn start(
     handle: &Handle,
@@ -232,25 +188,18 @@ pub(super) fn start(
     let (commands, command_receiver) = mpsc::channel(CANDIDATES + NEGOTIATION);
     let (close, closed) = watch::channel(false);
     let (overflowed, has_overflowed) = watch::channel(false);
-    let PeerSinks { pictures: picture_sinks, audio: sound } = sinks;
+    let PeerSinks { pictures, audio: sound } = sinks;
     let (mut handles, mut streams, mut ends) = (Vec::new(), Vec::new(), Vec::new());
-    for PictureStreamSink { id, kind, sink } in picture_sinks {
-        let state = if id == StreamId::CAMERA { state.clone() } else { state.of_further_stream() };
-        let of_all = Arc::clone(&events);
-        let events: Events = Arc::new(move |event| of_all(event.of_stream(id)));
-        let (media, receivers) = sending::queues(&state, &events);
-        let media = Arc::new(media);
-        let (keyframe_requests, requests) = mpsc::channel(1);
-        ends.push(StreamEnds { id, receivers, requests });
-        let (weak, requesting) = (Arc::downgrade(&media), keyframe_requests.clone());
-        streams.push(StreamContext { id, kind, sink, state: state.clone(), events, media: weak, requesting });
-        handles.push(PictureStream { id, state, media, keyframe_requests, sent_us: AtomicU64::new(0) });
+    for sink in pictures {
+        let (handle, context, stream_ends) = picture_streams::stream(sink, &state, &events);
+        handles.push(handle);
+        streams.push(context);
+        ends.push(stream_ends);
     }
     let context = Context {
         handle: handle.clone(),
         addresses,
         role,
-        sound,
         pictures: streams,
         events,
         impairment,
@@ -262,7 +211,7 @@ pub(super) fn start(
         interruptions: watch::Sender::new(0),
     };
     let inbox = Commands { waiting: command_receiver, overflowed: has_overflowed };
-    handle.spawn(run(context, inbox, closed, ends));
+    handle.spawn(run(context, inbox, closed, (ends, sound)));
     Peer { shared: Arc::new(Shared { commands, close, pictures: handles, state, gate, overflowed }) }
 }
 
@@ -270,7 +219,6 @@ pub(super) struct Context {
     handle: Handle,
     pub(super) addresses: HostAddresses,
     pub(super) role: Role,
-    sound: Arc<dyn Fn(ReceivedSound) + Send + Sync>,
     pub(super) pictures: Vec<StreamContext>,
     pub(super) events: Events,
     impairment: Impairment,
@@ -285,44 +233,18 @@ pub(super) struct Context {
     pub(super) interruptions: watch::Sender<u32>,
 }
 
-/// One stream of pictures, as the peer task knows it.
-pub(super) struct StreamContext {
-    pub(super) id: StreamId,
-    kind: StreamKind,
-    sink: VideoSink,
-    state: ConnectionState,
-    /// Its events; held here, for its queues hold it weakly.
-    events: Events,
-    pub(super) media: Weak<MediaQueues>,
-    requesting: KeyframeRequests,
-}
-
-impl StreamContext {
-    /// What tells that a keyframe of the stream is wanted.
-    fn on_keyframe_request(&self) -> impl Fn() + Send + Sync + 'static {
-        let (events, stream) = (Arc::clone(&self.events), self.id);
-        move || events(PeerEvent::KeyframeRequested { stream })
-    }
-}
-
-/// The far ends of the queues of one stream of pictures.
-struct StreamEnds {
-    id: StreamId,
-    receivers: MediaReceivers,
-    requests: mpsc::Receiver<()>,
-}
-
 /// The whole life of a connection: opens it, drives it until it is closed, and lets go of everything.
-async fn run(context: Context, commands: Commands, mut closed: watch::Receiver<bool>, ends: Vec<StreamEnds>) {
+async fn run(
+    context: Context,
+    commands: Commands,
+    mut closed: watch::Receiver<bool>,
+    media: (Vec<StreamEnds>, Box<dyn SoundSink>),
+) {
     let events = Arc::clone(&context.events);
     let (runtime, tasks) =
         PeerRuntime::new(context.handle.clone(), Arc::clone(&context.gate), context.impairment.clone());
-    let (mut receivers, mut keyframe_requests) = (Vec::new(), KeyframeInbox::default());
-    for StreamEnds { id, receivers: of_stream, requests } in ends {
-        receivers.push((id, of_stream));
-        keyframe_requests.add(id, requests);
-    }
-    let open = open(&context, &runtime, receivers, closed.clone());
+    let mut keyframe_requests = KeyframeInbox::default();
+    let open = open(&context, &runtime, media, &mut keyframe_requests, closed.clone());
     match unless_closed(&mut closed, open).await {
         Some(Ok((connection, states, streams))) => {
             let engine = Arc::clone(&connection.engine);
@@ -360,7 +282,8 @@ async fn release(mut tasks: Tasks) {
 async fn open(
     context: &Context,
     runtime: &Arc<PeerRuntime>,
-    receivers: Vec<(StreamId, MediaReceivers)>,
+    (ends, sound): (Vec<StreamEnds>, Box<dyn SoundSink>),
+    keyframe_requests: &mut KeyframeInbox,
     closed: watch::Receiver<bool>,
 ) -> Result<(Connection, watch::Receiver<RTCPeerConnectionState>, StreamTable), webrtc::error::Error> {
     let mut sections = vec![(StreamId::AUDIO, StreamKind::Audio)];
@@ -368,7 +291,9 @@ async fn open(
     let table = StreamTable::under_random_ssrcs(&sections, || random_number().map(|number| number as u32))?;
     // The latest state is the one that holds.
     let (states, state_receiver) = watch::channel(RTCPeerConnectionState::New);
-    let (interceptors, received) = interceptors(context, &table);
+    let (far, gate) = (&context.far_streams, Arc::clone(&context.gate));
+    let (interceptors, received) =
+        picture_streams::interceptors(&context.pictures, &context.state, &table, (far, gate));
     let handler = Arc::new(Handler {
         events: Arc::clone(&context.events),
         generation: Arc::clone(&context.generation),
@@ -376,22 +301,21 @@ async fn open(
         states,
     });
     let connection = connection::open(context.addresses.clone(), &table, interceptors, handler, runtime).await?;
-    let (sound, connected) = (Arc::clone(&context.sound), || context.connected.subscribe());
-    let (sound_packets, mut picture_packets) = received.into_queues();
+    let connected = || context.connected.subscribe();
+    let (sound_packets, mut arrivals) = received.into_queues();
     runtime.track(receiving::receive_audio(sound_packets, connected(), sound, Arc::clone(&context.state.counters)));
     let audio = connection.track(StreamId::AUDIO).cloned().ok_or(webrtc::error::Error::ErrUnknownType)?;
-    for (id, receivers) in receivers {
-        let Some(stream) = context.pictures.iter().find(|stream| stream.id == id) else { continue };
-        let Some(index) = picture_packets.iter().position(|(one, _)| *one == id) else { continue };
-        let (Some(track), (_, packets)) = (connection.track(id), picture_packets.swap_remove(index)) else { continue };
-        runtime.track(receiving::receive_video(
-            packets,
-            (connected(), context.interruptions.subscribe()),
-            stream.sink.clone(),
-            stream.state.clone(),
-            Arc::clone(&stream.events),
-            stream.requesting.clone(),
-        ));
+    for StreamEnds { id, sink, receivers, requests } in ends {
+        let stream = context.pictures.iter().find(|stream| stream.id == id);
+        let queue = arrivals.iter().position(|(one, _)| *one == id).map(|index| arrivals.swap_remove(index).1);
+        let (Some(stream), Some(queue), Some(track)) = (stream, queue, connection.track(id)) else { continue };
+        let signals = VideoSignals {
+            connected: connected(),
+            interruptions: context.interruptions.subscribe(),
+            keyframe_requests: requests,
+        };
+        let plis = keyframe_requests.of_stream(id);
+        runtime.track(receiving::receive_video(queue, signals, sink, stream.state.clone(), plis));
         runtime.track(sending::run(
             receivers,
             closed.clone(),
@@ -403,34 +327,6 @@ async fn open(
         ));
     }
     Ok((connection, state_receiver, table))
-}
-
-/// This side's interceptors of a connection, and the queues that received media comes out of.
-fn interceptors(context: &Context, table: &StreamTable) -> (Interceptors, ReceivedMedia) {
-    let (state, gate) = (&context.state, Arc::clone(&context.gate));
-    let call = table.with_sound(StreamId::CAMERA);
-    let camera = context.pictures.iter().find(|stream| stream.id == StreamId::CAMERA);
-    let on_keyframe_request = || {
-        let request = camera.map(StreamContext::on_keyframe_request);
-        move || request.iter().for_each(|request| request())
-    };
-    let mut observer = RtcpObserver::new(state, (call.video, call.audio), on_keyframe_request())
-        .of_streams(context.far_streams.clone())
-        .telling_reporters(move |ssrc| gate.confirm_reporter(ssrc));
-    let mut congestion = CongestionControl::new(state, on_keyframe_request());
-    let mut pacer = Pacer::new(state);
-    let (tap, mut received) = MediaTap::new();
-    let mut tap = tap.of_streams(context.far_streams.clone());
-    for stream in context.pictures.iter().filter(|stream| stream.id != StreamId::CAMERA) {
-        let ssrc = table.with_sound(stream.id).video;
-        observer = observer.with_video((stream.id, ssrc), &stream.state, stream.on_keyframe_request());
-        congestion = congestion.with_video(ssrc, &stream.state, stream.on_keyframe_request());
-        pacer = pacer.with_video(ssrc, &stream.state);
-        received.further.push((stream.id, tap.add_stream(stream.id)));
-    }
-    let nack_generator = NackGenerator::new(state, table.reporter());
-    let fec = ForwardErrorCorrection::new(state);
-    (Interceptors { observer, congestion, nack_generator, fec, pacer, tap }, received)
 }
 
 fn random_number() -> Result<u64, webrtc::error::Error> {
@@ -495,13 +391,6 @@ mod tests {
 
     fn description(generation: u32) -> Description {
         Description { generation, ..Description::for_test() }
-    }
-
-    #[test]
-    fn streams_that_are_sent_together_share_what_the_path_carries() {
-        let budget = VideoBudget { kbps: 900, ..VideoBudget::UNLIMITED };
-        assert_eq!([0, 1, 2].map(|others| share_of(budget, others).kbps), [900, 450, 300]);
-        assert_eq!(share_of(VideoBudget::UNLIMITED, 1), VideoBudget::UNLIMITED, "before anything is known");
     }
 
     #[test]

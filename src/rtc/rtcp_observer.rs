@@ -141,15 +141,6 @@ impl RtcpObserver {
             self.reports(&report.reports, now);
         } else if let Some(report) = any.downcast_ref::<SenderReport>() {
             self.reports(&report.reports, now);
-            match self.far.iter().find(|far| far.ssrc == report.ssrc) {
-                Some(FarStream { is_video: false, state, .. }) => {
-                    state.counters.lip_sync().sound_report(report.ntp_time, report.rtp_time);
-                }
-                Some(FarStream { state, .. }) => {
-                    state.counters.lip_sync().picture_report(report.ntp_time, report.rtp_time);
-                }
-                None => {}
-            }
         } else if any.is::<TransportLayerNack>() {
             self.state.counters.nacks_received.fetch_add(1, Relaxed);
         } else if let Some(request) = any.downcast_ref::<PictureLossIndication>() {
@@ -339,7 +330,7 @@ mod tests {
         };
         let received = ReceiverReport { reports: vec![report], ..Default::default() };
         observer.handle_read(tagged(start + Duration::from_millis(540), Box::new(received))).unwrap();
-        let stats = state.stats(MediaTime::default());
+        let stats = state.stats();
         assert!((stats.round_trip_ms - 40.0).abs() < 0.1, "{}", stats.round_trip_ms);
         assert_eq!((stats.far_packets_lost, stats.far_jitter_ms), (3, 10.0));
         assert!(observer.poll_read().is_some(), "everything passes");
