@@ -1,5 +1,5 @@
-//! The one message set, whatever the route. `call` owns it, because the state chart is what understands it; here stands
-//! what a message must be before it goes further in.
+//! The message set of signaling, the same on every route. `call` owns it, because the state chart understands it; this
+//! file has the checks that a message must pass before it goes further in.
 
 use crate::call::{Candidate, Description};
 pub use crate::call::{MAX_USER_DATA, Message};
