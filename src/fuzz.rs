@@ -16,7 +16,7 @@ use crate::media::{FRAME_SAMPLES, MediaTime, ReceivedSound};
 use crate::playout::Speech;
 use crate::rtc::LinkProfile;
 use crate::rtc::fuzz::Packets;
-use crate::signaling::{Frame, MAX_USER_DATA, Message};
+use crate::signaling::{Frame, MAX_USER_DATA};
 use crate::store::{Settings, SettingsChange};
 
 pub use crate::decoder::video::fuzz_access_units as access_units;
@@ -119,7 +119,7 @@ pub fn frame(bytes: &[u8]) {
     match frame {
         Frame::Hello(hello) => shown(&hello.name),
         Frame::Name { name } => shown(&name),
-        Frame::Message { message, .. } => drop(Message::checked(message)),
+        Frame::Message { message, .. } => drop(message.checked()),
         Frame::Confirm { .. } | Frame::Ack { .. } => {}
     }
 }

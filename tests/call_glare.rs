@@ -10,6 +10,7 @@ use call_rig::{Side, conversation_id, id, invite_press};
 use visavis::call::{
     CallReport, CallState, ConversationId, DescriptionKind, Effect, EngineEvent, Input, Message, Press, Standing,
 };
+use visavis::media::MediaSet;
 
 /// A small pseudo-random sequence (SplitMix64), so that each seed is one fixed timing.
 struct Dice(u64);
@@ -114,7 +115,7 @@ impl World {
             Effect::ConnectPeer { .. }
             | Effect::OpenPreview { .. }
             | Effect::OpenMedia { .. }
-            | Effect::CloseCamera
+            | Effect::CloseStream { .. }
             | Effect::ApplyCandidate { .. }
             | Effect::RestartIce { .. }
             | Effect::RenewRoute { .. }
@@ -194,7 +195,7 @@ fn two_invites_crossed_by_any_press_end_alike_on_both_sides() {
         let meddling = match world.dice.below(5) {
             0 => Press::Cancel { invite: own },
             1 => Press::Reject { invite: theirs },
-            2 => Press::Accept { invite: theirs, audio: true, video: true },
+            2 => Press::Accept { invite: theirs, streams: MediaSet::of_call(true, true) },
             3 => Press::Leave,
             _ => invite_press(20, ids[other]),
         };

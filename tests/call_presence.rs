@@ -7,6 +7,7 @@ use call_rig::{
     message_to, released, ringing,
 };
 use visavis::call::{CallEnd, CallError, CallReport, DisconnectReason, Effect, EngineEvent, Input, Message, Press};
+use visavis::media::{MediaSet, StreamState};
 
 #[test]
 fn whoever_is_gone_rings_no_more_and_is_rung_no_more() {
@@ -42,26 +43,29 @@ fn whoever_is_gone_while_connecting_has_failed_and_a_connected_call_goes_on() {
 
 #[test]
 fn what_no_device_gives_is_announced_to_nobody() {
-    let media = |audio, video| message_to(BOB, Message::Media { conversation: conversation_id(1), audio, video });
+    let media = |audio, video| {
+        message_to(BOB, Message::Media { conversation: conversation_id(1), streams: MediaSet::of_call(audio, video) })
+    };
     let mut ann = in_call();
-    ann.at(2000, Input::Captures { audio: true, video: false });
-    ann.at(2001, Input::Captures { audio: true, video: false });
-    ann.at(2002, Input::Local(Press::EnableAudio { on: false }));
-    ann.at(2003, Input::Captures { audio: true, video: true });
+    ann.at(2000, Input::Captures { streams: MediaSet::of_call(true, false) });
+    ann.at(2001, Input::Captures { streams: MediaSet::of_call(true, false) });
+    ann.at(2002, Input::Local(Press::EnableStream(StreamState::audio(false))));
+    ann.at(2003, Input::Captures { streams: MediaSet::of_call(true, true) });
     assert_eq!(ann.sent(), [media(true, false), media(false, false), media(false, true)]);
     assert!(!ann.effects.iter().any(Effect::bears_consent), "a device that comes back opens nothing by itself");
 
     let mut bob = ringing();
-    bob.at(100, Input::Captures { audio: true, video: false });
+    bob.at(100, Input::Captures { streams: MediaSet::of_call(true, false) });
     bob.at(500, accept_press(1));
-    let accept = Message::Accept { invite: invite_id(1), name: "Person 2".to_owned(), audio: true, video: false };
+    let accept =
+        Message::Accept { invite: invite_id(1), name: "Person 2".to_owned(), streams: MediaSet::of_call(true, false) };
     assert!(bob.sent().contains(&message_to(ANN, accept)));
 
     let mut ann = Side::new(ANN);
-    ann.at(0, Input::Captures { audio: false, video: true });
+    ann.at(0, Input::Captures { streams: MediaSet::of_call(false, true) });
     ann.at(0, Input::Local(invite_press(1, BOB)));
-    assert!(matches!(ann.sent()[0].1, Message::Invite { audio: false, video: true, .. }));
-    ann.at(10, Input::Captures { audio: true, video: true });
+    assert!(matches!(ann.sent()[0].1, Message::Invite { streams, .. } if streams == MediaSet::of_call(false, true)));
+    ann.at(10, Input::Captures { streams: MediaSet::of_call(true, true) });
     ann.from(1000, BOB, accept_message(1));
     assert!(ann.sent().contains(&media(true, true)), "what has changed while it rang");
 }

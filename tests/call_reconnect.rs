@@ -9,6 +9,7 @@ use visavis::call::{
     CallReport, Candidate, Description, DescriptionKind, DisconnectReason, DtlsSetup, Effect, EngineEvent, Input, Link,
     Message, Press,
 };
+use visavis::media::{MediaSet, StreamState};
 
 fn restart(generation: u32) -> Message {
     Message::Restart { conversation: conversation_id(1), generation, moved: false }
@@ -18,7 +19,7 @@ fn describe(generation: u32, kind: DescriptionKind) -> Message {
     let setup = if kind == DescriptionKind::Offer { DtlsSetup::ActPass } else { DtlsSetup::Active };
     Message::Describe {
         conversation: conversation_id(1),
-        description: Description { generation, kind, setup, ..offer() },
+        description: Description { generation, kind, setup, ..offer() }.into(),
     }
 }
 
@@ -78,7 +79,7 @@ fn an_interruption_is_told_and_so_is_its_end() {
         ann.reports(),
         [CallReport::Reconnecting { conversation, participant }, CallReport::Reconnected { conversation, participant }]
     );
-    let told = Message::Media { conversation: conversation_id(1), audio: true, video: true };
+    let told = Message::Media { conversation: conversation_id(1), streams: MediaSet::of_call(true, true) };
     assert_eq!(ann.sent(), [message_to(BOB, told)], "a short one costs one message");
     ann.at(60_000, Input::Deadline);
     assert_eq!(ann.machine.next_deadline(), None);
@@ -100,11 +101,11 @@ fn an_interruption_is_lost_after_30_seconds() {
 #[test]
 fn hanging_up_works_at_once_and_mute_stays_while_nobody_is_heard() {
     let mut ann = answering();
-    ann.at(1800, Input::Local(Press::EnableAudio { on: false }));
+    ann.at(1800, Input::Local(Press::EnableStream(StreamState::audio(false))));
     ann.engine(2000, 1, BOB, EngineEvent::Interrupted);
     ann.engine(9000, 1, BOB, EngineEvent::Connected);
     let visavis::call::CallState::Conversation(conversation) = ann.machine.state() else { panic!("the call is over") };
-    assert!(!conversation.audio());
+    assert!(!conversation.sends().audio());
     assert!(!ann.effects.iter().any(Effect::bears_consent));
     ann.engine(10_000, 1, BOB, EngineEvent::Interrupted);
     ann.at(10_500, Input::Local(Press::Leave));
@@ -115,11 +116,13 @@ fn hanging_up_works_at_once_and_mute_stays_while_nobody_is_heard() {
 
 #[test]
 fn what_is_muted_while_nothing_comes_through_is_told_when_something_does() {
-    let media = |audio| message_to(BOB, Message::Media { conversation: conversation_id(1), audio, video: true });
+    let media = |audio| {
+        message_to(BOB, Message::Media { conversation: conversation_id(1), streams: MediaSet::of_call(audio, true) })
+    };
     let undelivered = || Input::Undelivered { to: id(BOB), message: media(false).1 };
     let mut ann = answering();
     ann.engine(2000, 1, BOB, EngineEvent::Interrupted);
-    ann.at(2100, Input::Local(Press::EnableAudio { on: false }));
+    ann.at(2100, Input::Local(Press::EnableStream(StreamState::audio(false))));
     ann.at(7100, undelivered());
     ann.effects.clear();
     ann.at(9200, Input::Deadline);
@@ -135,7 +138,7 @@ fn what_is_muted_while_nothing_comes_through_is_told_when_something_does() {
     ann.at(16_500, Input::Deadline);
     assert_eq!(ann.sent(), [media(false)], "and is told until it arrives");
     assert_eq!(ann.machine.next_deadline(), None);
-    let of_another = Message::Media { conversation: conversation_id(8), audio: false, video: true };
+    let of_another = Message::Media { conversation: conversation_id(8), streams: MediaSet::of_call(false, true) };
     ann.at(17_000, Input::Undelivered { to: id(BOB), message: of_another });
     assert_eq!(ann.machine.next_deadline(), None);
 }

@@ -7,9 +7,9 @@ use call_rig::{
     invite_press, message_to, released, ringing,
 };
 use visavis::call::{
-    CallEnd, CallError, CallReport, CallState, DisconnectReason, Effect, EngineEvent, Input, LEAST_LINES, Message,
-    Press, Standing,
+    CallEnd, CallError, CallReport, CallState, DisconnectReason, Effect, EngineEvent, Input, Message, Press, Standing,
 };
+use visavis::media::{LEAST_HEIGHT, MediaSet, StreamId, StreamState};
 
 #[test]
 fn a_declined_invite_ends_both_sides() {
@@ -251,10 +251,10 @@ fn late_and_foreign_messages_change_nothing() {
     let before = format!("{:?}", ann.machine.state());
     let stale = [
         Message::Leave { conversation: conversation_id(8) },
-        Message::Media { conversation: conversation_id(8), audio: false, video: false },
-        Message::Describe { conversation: conversation_id(8), description: call_rig::offer() },
+        Message::Media { conversation: conversation_id(8), streams: MediaSet::of_call(false, false) },
+        Message::Describe { conversation: conversation_id(8), description: call_rig::offer().into() },
         Message::Trickle { conversation: conversation_id(8), candidate: call_rig::candidate() },
-        Message::Wish { conversation: conversation_id(8), lines: 360 },
+        Message::Wish { conversation: conversation_id(8), stream: StreamId::CAMERA, max_height: 360 },
         Message::Cancel { invite: invite_id(8) },
         Message::Reject { invite: invite_id(1) },
         Message::Busy { invite: invite_id(1) },
@@ -264,10 +264,10 @@ fn late_and_foreign_messages_change_nothing() {
     ];
     let foreign = [
         Message::Leave { conversation: conversation_id(1) },
-        Message::Media { conversation: conversation_id(1), audio: false, video: false },
-        Message::Describe { conversation: conversation_id(1), description: call_rig::offer() },
+        Message::Media { conversation: conversation_id(1), streams: MediaSet::of_call(false, false) },
+        Message::Describe { conversation: conversation_id(1), description: call_rig::offer().into() },
         Message::Trickle { conversation: conversation_id(1), candidate: call_rig::candidate() },
-        Message::Wish { conversation: conversation_id(1), lines: 360 },
+        Message::Wish { conversation: conversation_id(1), stream: StreamId::CAMERA, max_height: 360 },
         Message::Cancel { invite: invite_id(1) },
         accept_message(1),
     ];
@@ -329,27 +329,30 @@ fn bad_arguments_are_refused_with_a_sentence() {
 #[test]
 fn switching_camera_and_microphone_is_told_to_the_others() {
     let mut ann = in_call();
-    ann.at(2000, Input::Local(Press::EnableVideo { on: false }));
-    ann.at(2001, Input::Local(Press::EnableAudio { on: false }));
-    ann.at(2002, Input::Local(Press::EnableAudio { on: false }));
-    let media = |audio, video| message_to(BOB, Message::Media { conversation: conversation_id(1), audio, video });
+    ann.at(2000, Input::Local(Press::EnableStream(StreamState::camera(false))));
+    ann.at(2001, Input::Local(Press::EnableStream(StreamState::audio(false))));
+    ann.at(2002, Input::Local(Press::EnableStream(StreamState::audio(false))));
+    let media = |audio, video| {
+        message_to(BOB, Message::Media { conversation: conversation_id(1), streams: MediaSet::of_call(audio, video) })
+    };
     assert_eq!(ann.sent(), [media(true, false), media(false, false)]);
-    assert!(ann.effects.contains(&Effect::CloseCamera));
+    assert!(ann.effects.contains(&Effect::CloseStream { stream: StreamId::CAMERA }));
     ann.effects.clear();
-    ann.at(2003, Input::Local(Press::EnableVideo { on: true }));
-    assert!(matches!(ann.effects[0], Effect::OpenMedia { audio: false, video: true, .. }));
+    ann.at(2003, Input::Local(Press::EnableStream(StreamState::camera(true))));
+    let camera_alone = MediaSet::of_call(false, true);
+    assert!(matches!(ann.effects[0], Effect::OpenMedia { streams, .. } if streams == camera_alone));
 
     ann.effects.clear();
     for _ in 0..2 {
-        ann.from(3000, BOB, Message::Media { conversation: conversation_id(1), audio: false, video: true });
+        ann.from(3000, BOB, Message::Media { conversation: conversation_id(1), streams: camera_alone });
     }
     assert_eq!(
         ann.reports(),
         [CallReport::StreamChanged {
             conversation: conversation_id(1),
             participant: id(BOB),
-            audio: false,
-            video: true
+            stream: StreamState::camera(true),
+            streams: camera_alone,
         }]
     );
 }
@@ -363,10 +366,14 @@ fn early_candidates_wait_for_the_description() {
     assert!(ann.effects.is_empty());
     let mut answer = call_rig::offer();
     answer.kind = visavis::call::DescriptionKind::Answer;
-    ann.from(1002, BOB, Message::Describe { conversation: conversation_id(1), description: answer });
+    ann.from(1002, BOB, Message::Describe { conversation: conversation_id(1), description: answer.into() });
     assert!(ann.effects.is_empty(), "the caller waits for an offer");
     for _ in 0..2 {
-        ann.from(1002, BOB, Message::Describe { conversation: conversation_id(1), description: call_rig::offer() });
+        ann.from(
+            1002,
+            BOB,
+            Message::Describe { conversation: conversation_id(1), description: call_rig::offer().into() },
+        );
     }
     assert!(matches!(ann.effects[..], [Effect::ApplyDescription { .. }, Effect::ApplyCandidate { .. }]));
 }
@@ -393,7 +400,8 @@ fn the_one_who_gives_way_withdraws_its_own_invite_first() {
     bob.at(0, Input::Local(invite_press(2, ANN)));
     bob.effects.clear();
     bob.from(10, ANN, call_rig::invite_message(1, "Ann"));
-    let accept = Message::Accept { invite: invite_id(1), name: "Person 2".to_owned(), audio: true, video: true };
+    let accept =
+        Message::Accept { invite: invite_id(1), name: "Person 2".to_owned(), streams: MediaSet::of_call(true, true) };
     assert_eq!(bob.sent(), [message_to(ANN, Message::Cancel { invite: invite_id(2) }), message_to(ANN, accept)]);
     assert!(
         bob.reports().contains(&CallReport::InviteAccepted { invite: invite_id(2), conversation: conversation_id(1) })
@@ -407,12 +415,16 @@ fn the_one_who_gives_way_withdraws_its_own_invite_first() {
 fn the_largest_wish_for_this_sides_picture_holds() {
     let mut ann = in_call();
     let wish = |side: &Side| match side.machine.state() {
-        CallState::Conversation(conversation) => conversation.video_wish(),
+        CallState::Conversation(conversation) => conversation.wish(StreamId::CAMERA),
         _ => panic!("no call"),
     };
     assert_eq!(wish(&ann), None, "who says nothing wants everything");
-    for (lines, held) in [(720, 720), (360, 360), (0, LEAST_LINES), (u32::MAX, u32::MAX)] {
-        ann.from(2000, BOB, Message::Wish { conversation: conversation_id(1), lines });
+    for (lines, held) in [(720, 720), (360, 360), (0, LEAST_HEIGHT), (u32::MAX, u32::MAX)] {
+        ann.from(
+            2000,
+            BOB,
+            Message::Wish { conversation: conversation_id(1), stream: StreamId::CAMERA, max_height: lines },
+        );
         assert_eq!(wish(&ann), Some(held));
     }
     assert!(ann.effects.is_empty(), "nothing is asked of anybody: {:?}", ann.effects);

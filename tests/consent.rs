@@ -11,7 +11,10 @@ use call_rig::{Side, conversation_id, id, invite_id, invite_message, invite_pres
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
-use visavis::call::{CallState, ConversationId, Effect, EngineEvent, Input, InviteId, Message, Press, Role, Standing};
+use visavis::call::{
+    AnyDescription, CallState, ConversationId, Effect, EngineEvent, Input, InviteId, Message, Press, Role, Standing,
+};
+use visavis::media::{MediaSet, StreamId, StreamState};
 
 const ME: u8 = 5;
 
@@ -19,10 +22,14 @@ const ME: u8 = 5;
 fn ringing_opens_nothing_and_sends_nothing_but_that_it_rings() {
     let mut me = Side::new(ME);
     me.from(0, 1, invite_message(1, "Ann"));
-    me.from(1, 1, Message::Describe { conversation: conversation_id(1), description: call_rig::offer() });
+    me.from(1, 1, Message::Describe { conversation: conversation_id(1), description: call_rig::offer().into() });
     me.from(2, 1, Message::Trickle { conversation: conversation_id(1), candidate: call_rig::candidate() });
-    me.from(3, 1, Message::Accept { invite: invite_id(1), name: "Ann".to_owned(), audio: true, video: true });
-    me.from(4, 1, Message::Media { conversation: conversation_id(1), audio: true, video: true });
+    me.from(
+        3,
+        1,
+        Message::Accept { invite: invite_id(1), name: "Ann".to_owned(), streams: MediaSet::of_call(true, true) },
+    );
+    me.from(4, 1, Message::Media { conversation: conversation_id(1), streams: MediaSet::of_call(true, true) });
     me.engine(5, 1, 1, EngineEvent::Connected);
     me.engine(6, 1, 1, EngineEvent::Described(call_rig::offer()));
     assert!(!me.effects.iter().any(Effect::bears_consent));
@@ -34,20 +41,22 @@ fn ringing_opens_nothing_and_sends_nothing_but_that_it_rings() {
 fn pressing_answer_opens_the_call_and_the_offer_is_this_sides() {
     let mut me = Side::new(ME);
     me.from(0, 1, invite_message(1, "Ann"));
-    me.at(10, Input::Local(Press::Accept { invite: invite_id(1), audio: true, video: false }));
-    assert!(me.effects.iter().any(|effect| matches!(effect, Effect::OpenMedia { audio: true, video: false, .. })));
+    me.at(10, Input::Local(Press::Accept { invite: invite_id(1), streams: MediaSet::of_call(true, false) }));
+    assert!(me.effects.iter().any(
+        |effect| matches!(effect, Effect::OpenMedia { streams, .. } if *streams == MediaSet::of_call(true, false))
+    ));
     assert!(me.effects.iter().any(|effect| matches!(effect, Effect::ConnectPeer { role: Role::Offerer, .. })));
 }
 
 #[test]
 fn a_caller_is_connected_only_to_the_invited_person_who_accepts_that_invite() {
-    let accept = |invite| Message::Accept { invite, name: String::new(), audio: true, video: true };
+    let accept = |invite| Message::Accept { invite, name: String::new(), streams: MediaSet::of_call(true, true) };
     let mut me = Side::new(ME);
     me.at(0, Input::Local(invite_press(1, 7)));
     me.effects.clear();
     me.from(1, 8, accept(invite_id(1)));
     me.from(2, 7, accept(invite_id(2)));
-    me.from(3, 7, Message::Describe { conversation: conversation_id(1), description: call_rig::offer() });
+    me.from(3, 7, Message::Describe { conversation: conversation_id(1), description: call_rig::offer().into() });
     assert!(me.effects.is_empty());
     me.from(4, 7, accept(invite_id(1)));
     assert_eq!(me.effects.iter().filter(|effect| effect.bears_consent()).count(), 1);
@@ -108,20 +117,21 @@ variants! { messages, message_name, Message: parts =>
         conversation: parts.conversation(),
         name: parts.text.clone(),
         user_data: parts.text.clone(),
-        audio: parts.audio,
-        video: parts.video,
+        streams: MediaSet::of_call(parts.audio, parts.video)
     },
     Ringing: Message::Ringing { invite: parts.invite() },
     Accept: Message::Accept {
         invite: parts.invite(),
         name: parts.text.clone(),
-        audio: parts.audio,
-        video: parts.video,
+        streams: MediaSet::of_call(parts.audio, parts.video)
     },
     Reject: Message::Reject { invite: parts.invite() },
     Cancel: Message::Cancel { invite: parts.invite() },
     Busy: Message::Busy { invite: parts.invite() },
-    Describe: Message::Describe { conversation: parts.conversation(), description: call_rig::offer() },
+    Describe: Message::Describe {
+        conversation: parts.conversation(),
+        description: if parts.audio { call_rig::offer().into() } else { AnyDescription::OtherVersion(2) },
+    },
     Trickle: Message::Trickle { conversation: parts.conversation(), candidate: call_rig::candidate() },
     Restart: Message::Restart {
         conversation: parts.conversation(),
@@ -129,19 +139,27 @@ variants! { messages, message_name, Message: parts =>
         moved: parts.audio,
     },
     Ended: Message::Ended { conversation: parts.conversation() },
-    Media: Message::Media { conversation: parts.conversation(), audio: parts.audio, video: parts.video },
-    Wish: Message::Wish { conversation: parts.conversation(), lines: parts.text.len() as u32 * 36 },
+    Media: Message::Media { conversation: parts.conversation(), streams: MediaSet::of_call(parts.audio, parts.video) },
+    Wish: Message::Wish {
+        conversation: parts.conversation(),
+        stream: StreamId::new(parts.number as u8),
+        max_height: parts.text.len() as u32 * 36,
+    },
+    Incompatible: Message::Incompatible { conversation: parts.conversation(), version: parts.person.into() },
     Leave: Message::Leave { conversation: parts.conversation() },
 }
 
 variants! { presses, press_name, Press: parts =>
-    OpenStream: Press::OpenStream { audio: parts.audio, video: parts.video },
+    OpenStream: Press::OpenStream { streams: MediaSet::of_call(parts.audio, parts.video) },
     Invite: invite_press(parts.number, parts.person),
     Cancel: Press::Cancel { invite: parts.invite() },
-    Accept: Press::Accept { invite: parts.invite(), audio: parts.audio, video: parts.video },
+    Accept: Press::Accept { invite: parts.invite(), streams: MediaSet::of_call(parts.audio, parts.video) },
     Reject: Press::Reject { invite: parts.invite() },
-    EnableAudio: Press::EnableAudio { on: parts.audio },
-    EnableVideo: Press::EnableVideo { on: parts.video },
+    EnableStream: Press::EnableStream(match parts.number {
+        0 => StreamState::audio(parts.audio),
+        1 => StreamState::camera(parts.video),
+        _ => StreamState::screen(parts.video),
+    }),
     Leave: Press::Leave,
 }
 
@@ -192,7 +210,7 @@ fn a_far_input() -> impl Strategy<Value = Input> {
         6 => from_a_peer,
         2 => of_the_engine,
         1 => a_message().prop_map(|(parts, message)| Input::Undelivered { to: id(parts.person), message }),
-        1 => any::<(bool, bool)>().prop_map(|(audio, video)| Input::Captures { audio, video }),
+        1 => any::<(bool, bool)>().prop_map(|(audio, video)| Input::Captures { streams: MediaSet::of_call(audio, video) }),
         1 => (3..8_u8).prop_map(|peer| Input::Gone { peer: id(peer) }),
         1 => (3..8_u8).prop_map(|peer| Input::FarClosed { peer: id(peer) }),
         1 => (3..8_u8).prop_map(|peer| Input::FarRestored { peer: id(peer) }),
@@ -221,7 +239,7 @@ variants! { inputs, input_name, Input: parts =>
     Gone: Input::Gone { peer: id(parts.person) },
     FarClosed: Input::FarClosed { peer: id(parts.person) },
     FarRestored: Input::FarRestored { peer: id(parts.person) },
-    Captures: Input::Captures { audio: parts.audio, video: parts.video },
+    Captures: Input::Captures { streams: MediaSet::of_call(parts.audio, parts.video) },
     NetworkChanged: Input::NetworkChanged,
     MediaReleased: Input::MediaReleased { conversation: parts.conversation() },
     Deadline: Input::Deadline,

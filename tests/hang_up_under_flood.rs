@@ -19,6 +19,7 @@ use support::process::{Launch, SOON, Visavis, call, meet};
 use tokio_tungstenite::tungstenite::Message as Packet;
 use visavis::call::{ConversationId, InviteId};
 use visavis::identity::{Identity, PeerId};
+use visavis::media::MediaSet;
 use visavis::signaling::{Frame, Message};
 
 /// Messages that one side of the flood tries to send.
@@ -110,8 +111,7 @@ fn invite(number: u64) -> Message {
         conversation: ConversationId::from_bits(number.into()),
         name: "Mallory".to_owned(),
         user_data: "x".repeat(1024),
-        audio: true,
-        video: true,
+        streams: MediaSet::of_call(true, true),
     }
 }
 
@@ -162,7 +162,8 @@ fn a_call_is_hung_up_under_a_flood_of_the_person_at_its_other_end() {
         loop {
             let frame = raw.next_frame().await.expect("the connection holds");
             if let Frame::Message { message: Message::Invite { invite, conversation, .. }, .. } = frame {
-                raw.message(Message::Accept { invite, name: "Mallory".to_owned(), audio: true, video: true }).await;
+                let streams = MediaSet::of_call(true, true);
+                raw.message(Message::Accept { invite, name: "Mallory".to_owned(), streams }).await;
                 return conversation;
             }
         }
@@ -170,7 +171,10 @@ fn a_call_is_hung_up_under_a_flood_of_the_person_at_its_other_end() {
     alice.expect("conversation_connecting");
 
     let (sent, stop) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
-    let toggle = move |number: u64| Message::Media { conversation, audio: number & 1 == 0, video: number & 2 == 0 };
+    let toggle = move |number: u64| {
+        let streams = MediaSet::of_call(number & 1 == 0, number & 2 == 0);
+        Message::Media { conversation, streams }
+    };
     let flooder = {
         let (sent, stop) = (Arc::clone(&sent), Arc::clone(&stop));
         runtime.spawn(async move { flood(77, port, id, toggle, &sent, &stop).await })

@@ -1,62 +1,16 @@
 //! How things end: an invite's outcomes, and the release of what a conversation held. A conversation is reported as
 //! disconnected only when its sockets and devices are closed; a new call may begin meanwhile.
 
-use std::collections::{BTreeSet, VecDeque};
-use std::time::Duration;
-
 use crate::identity::PeerId;
-use crate::media::MediaTime;
 
-use super::state::{CallMachine, CallState, Turn};
+use super::releasing::Releasing;
+use super::state::{CallMachine, CallState};
+use super::turn::Turn;
+use super::versions::Departure;
 use super::{
     CallEnd, CallRecord, CallReport, Conversation, ConversationId, DisconnectReason, Effect, IncomingInvite, Message,
-    OutgoingInvite,
+    OutgoingInvite, Participant, RecordedParticipant,
 };
-
-/// How long a release may take before it is reported as done.
-const RELEASE_TIMEOUT: Duration = Duration::from_secs(3);
-
-/// A conversation that is over but still releases what it held.
-#[derive(Debug)]
-pub(super) struct Closing {
-    conversation: ConversationId,
-    reason: DisconnectReason,
-    media_open: bool,
-    peers_open: BTreeSet<PeerId>,
-    deadline: MediaTime,
-}
-
-impl Closing {
-    pub(super) const fn deadline(&self) -> MediaTime {
-        self.deadline
-    }
-
-    pub(super) const fn conversation(&self) -> ConversationId {
-        self.conversation
-    }
-}
-
-/// The conversations that ended lately, so that whoever was in one and tries to restore it hears that it is over.
-#[derive(Debug, Default)]
-pub(super) struct EndedConversations {
-    latest: VecDeque<(ConversationId, PeerId)>,
-}
-
-impl EndedConversations {
-    const KEPT: usize = 32;
-
-    pub(super) fn add(&mut self, conversation: ConversationId, peer: PeerId) {
-        if self.latest.len() >= Self::KEPT {
-            self.latest.pop_front();
-        }
-        self.latest.push_back((conversation, peer));
-    }
-
-    /// Whether `peer` was in this conversation.
-    pub(super) fn was_in(&self, conversation: ConversationId, peer: PeerId) -> bool {
-        self.latest.contains(&(conversation, peer))
-    }
-}
 
 impl CallMachine {
     /// Ends an invite of this side's without a conversation.
@@ -74,8 +28,7 @@ impl CallMachine {
         turn.effect(Effect::ReleaseMedia { conversation: outgoing.conversation });
         turn.report(report);
         turn.report(CallReport::CallEnded(CallRecord {
-            peer: outgoing.to,
-            name: String::new(),
+            participants: vec![RecordedParticipant { peer: outgoing.to, name: String::new() }],
             outgoing: true,
             began: outgoing.began,
             connected_at: None,
@@ -114,8 +67,7 @@ impl CallMachine {
         turn.effect(Effect::StopRinging);
         turn.report(report);
         turn.report(CallReport::CallEnded(CallRecord {
-            peer: from,
-            name,
+            participants: vec![RecordedParticipant { peer: from, name }],
             outgoing: false,
             began,
             connected_at: None,
@@ -135,7 +87,7 @@ impl CallMachine {
                 turn.report(CallReport::ParticipantDisconnected { conversation: id, participant: peer, reason });
             }
         }
-        self.end_conversation(turn, conversation, DisconnectReason::Left)
+        self.end_conversation(turn, conversation, DisconnectReason::Left.into())
     }
 
     /// Closes everything that the conversation holds; `ConversationDisconnected` follows when all of it is closed.
@@ -143,35 +95,61 @@ impl CallMachine {
         &mut self,
         turn: &mut Turn<'_>,
         conversation: Conversation,
-        reason: DisconnectReason,
+        Departure { reason, end, .. }: Departure,
     ) -> CallState {
-        let Conversation { id, outgoing, began, connected_at, participants, .. } = conversation;
+        let Conversation { id, outgoing, began, connected_at, participants, mut departed, .. } = conversation;
         for &peer in participants.keys() {
             self.ended_conversations.add(id, peer);
             turn.effect(Effect::ClosePeer { conversation: id, peer });
         }
         turn.effect(Effect::ReleaseMedia { conversation: id });
-        if let Some((&peer, participant)) = participants.first_key_value() {
-            turn.report(CallReport::CallEnded(CallRecord {
-                peer,
-                name: participant.name.clone(),
-                outgoing,
-                began,
-                connected_at,
-                ended_at: turn.now,
-                end: CallEnd::Ended(reason),
-            }));
-        }
+        let present = participants.iter().map(|(&peer, participant)| participant.recorded(peer));
+        departed.extend(present);
+        let ended_at = turn.now;
+        let record = CallRecord { participants: departed, outgoing, began, connected_at, ended_at, end };
+        turn.report(CallReport::CallEnded(record));
         // One conversation at a time is waited for: an earlier one that still is not released counts as done now.
         self.report_closed(turn);
-        self.closing = Some(Closing {
-            conversation: id,
-            reason,
-            media_open: true,
-            peers_open: participants.into_keys().collect(),
-            deadline: turn.now + RELEASE_TIMEOUT,
-        });
+        self.closing = Some(Releasing::new(id, reason, participants.into_keys(), turn.now));
         CallState::Idle
+    }
+
+    /// A participant is gone for `reason`; with the last one the conversation ends.
+    pub(super) fn participant_gone(
+        &mut self,
+        turn: &mut Turn<'_>,
+        mut conversation: Conversation,
+        peer: PeerId,
+        departure: impl Into<Departure>,
+    ) -> CallState {
+        let (id, departure) = (conversation.id, departure.into());
+        let reason = departure.reason;
+        let Some(participant) = conversation.participants.get(&peer) else {
+            return CallState::Conversation(conversation);
+        };
+        if participant.was_connected() {
+            turn.report(CallReport::ParticipantDisconnected { conversation: id, participant: peer, reason });
+        } else if reason == DisconnectReason::Failed {
+            let error = departure.error.clone();
+            turn.report(CallReport::ParticipantFailed { conversation: id, participant: peer, error });
+        }
+        if conversation.participants.len() > 1 {
+            conversation.depart(peer);
+            self.ended_conversations.add(id, peer);
+            turn.effect(Effect::ClosePeer { conversation: id, peer });
+            return CallState::Conversation(conversation);
+        }
+        self.end_conversation(turn, conversation, departure)
+    }
+
+    /// The connection to a participant is gone: failed if it never was there, lost otherwise.
+    pub(super) fn link_is_gone(&mut self, turn: &mut Turn<'_>, conversation: Conversation, peer: PeerId) -> CallState {
+        let reason = match conversation.participants.get(&peer).map(Participant::was_connected) {
+            Some(true) => DisconnectReason::Lost,
+            Some(false) => DisconnectReason::Failed,
+            None => return CallState::Conversation(conversation),
+        };
+        self.participant_gone(turn, conversation, peer, reason)
     }
 
     pub(super) fn media_released(&mut self, turn: &mut Turn<'_>, conversation: ConversationId) {
@@ -196,7 +174,7 @@ impl CallMachine {
 
     /// Reports the conversation that is being released as disconnected, if there is one.
     pub(super) fn report_closed(&mut self, turn: &mut Turn<'_>) {
-        if let Some(Closing { conversation, reason, .. }) = self.closing.take() {
+        if let Some(Releasing { conversation, reason, .. }) = self.closing.take() {
             turn.report(CallReport::ConversationDisconnected { conversation, reason });
         }
     }

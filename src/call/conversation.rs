@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::identity::PeerId;
-use crate::media::MediaTime;
+use crate::media::{MediaSet, MediaTime, StreamId};
 
-use super::participant::{Participant, Sends};
-use super::state::{CallMachine, CallState, Turn};
-use super::{
-    CallReport, Consent, ConversationId, DisconnectReason, Effect, IncomingInvite, InviteId, Link, Message,
-    OutgoingInvite, Role,
-};
+use super::participant::Participant;
+use super::turn::Turn;
+use super::{CallReport, ConversationId, InviteId, Link, Message, RecordedParticipant};
 
 /// From the news that a word about this side's streams did not arrive to the next try.
 const TELL_AGAIN: Duration = Duration::from_secs(2);
+
+/// Participants who are gone and are remembered for the record of the call.
+const MAX_DEPARTED: usize = 32;
 
 /// A conversation and its participants.
 #[derive(Debug)]
@@ -27,9 +27,11 @@ pub struct Conversation {
     pub(super) began: MediaTime,
     pub(super) connected_at: Option<MediaTime>,
     /// What this side means to send, and what the others were told.
-    pub(super) sends: Sends,
-    pub(super) announced: Sends,
+    pub(super) sends: MediaSet,
+    pub(super) announced: MediaSet,
     pub(super) participants: BTreeMap<PeerId, Participant>,
+    /// Those who took part and are gone, for the record; the latest few.
+    pub(super) departed: Vec<RecordedParticipant>,
 }
 
 impl Conversation {
@@ -43,14 +45,9 @@ impl Conversation {
         self.connected_at
     }
 
-    /// This side means to send sound.
-    pub const fn audio(&self) -> bool {
-        self.sends.audio
-    }
-
-    /// This side means to send video.
-    pub const fn video(&self) -> bool {
-        self.sends.video
+    /// This side's streams, on where it means to send.
+    pub const fn sends(&self) -> MediaSet {
+        self.sends
     }
 
     /// The others.
@@ -58,10 +55,9 @@ impl Conversation {
         self.participants.iter().map(|(&peer, participant)| (peer, participant))
     }
 
-    /// Lines of this side's picture that are of use to somebody: the most that anybody wishes for; `None` (all of them)
-    /// while somebody has not said.
-    pub fn video_wish(&self) -> Option<u32> {
-        let wishes: Option<Vec<u32>> = self.participants.values().map(|participant| participant.wish).collect();
+    /// Greatest height at which anybody draws this side's `stream`; `None` (all lines) while somebody has not said.
+    pub fn wish(&self, stream: StreamId) -> Option<u32> {
+        let wishes: Option<Vec<u32>> = self.participants.values().map(|participant| participant.wish(stream)).collect();
         wishes?.into_iter().max()
     }
 
@@ -69,10 +65,9 @@ impl Conversation {
         self.participants.values().filter_map(Participant::deadline).min()
     }
 
-    /// Tells the others what this side sends: what it means to, as far as that is captured.
-    pub(super) fn announce(&mut self, turn: &mut Turn<'_>, captures: Sends) {
-        let sends = self.sends.and(captures);
-        if std::mem::replace(&mut self.announced, sends) == sends {
+    /// Tells the others what this side sends: what is `captured` of what it means to.
+    pub(super) fn announce(&mut self, turn: &mut Turn<'_>, captured: MediaSet) {
+        if std::mem::replace(&mut self.announced, captured) == captured {
             return;
         }
         let peers: Vec<PeerId> = self.participants.keys().copied().collect();
@@ -83,8 +78,7 @@ impl Conversation {
     fn tell(&mut self, turn: &mut Turn<'_>, peer: PeerId) {
         if let Some(participant) = self.participants.get_mut(&peer) {
             participant.retell_at = None;
-            let Sends { audio, video } = self.announced;
-            turn.send(peer, Message::Media { conversation: self.id, audio, video });
+            turn.send(peer, Message::Media { conversation: self.id, streams: self.announced });
         }
     }
 
@@ -105,6 +99,17 @@ impl Conversation {
         peers.into_iter().for_each(|peer| self.tell(turn, peer));
     }
 
+    /// Takes a participant out, and remembers them for the record.
+    pub(super) fn depart(&mut self, peer: PeerId) {
+        if let Some(participant) = self.participants.remove(&peer) {
+            self.departed.retain(|one| one.peer != peer);
+            if self.departed.len() >= MAX_DEPARTED {
+                self.departed.remove(0);
+            }
+            self.departed.push(participant.recorded(peer));
+        }
+    }
+
     /// Media flows to and from `peer`, for the first time or again.
     pub(super) fn link_is_up(&mut self, turn: &mut Turn<'_>, peer: PeerId) {
         let Some(participant) = self.participants.get_mut(&peer) else { return };
@@ -123,122 +128,10 @@ impl Conversation {
             self.connected_at = Some(turn.now);
             turn.report(CallReport::ConversationConnected { conversation });
         }
-        let Sends { audio, video } = participant.sends;
-        let name = participant.name.clone();
+        let (streams, name) = (participant.streams, participant.name.clone());
         turn.report(CallReport::ParticipantConnected { conversation, participant: peer, name });
-        turn.report(CallReport::StreamAdded { conversation, participant: peer, audio, video });
-    }
-}
-
-/// The invite of this side's that gave way to the far side's.
-pub(super) struct OwnInvite {
-    pub(super) invite: InviteId,
-    pub(super) began: MediaTime,
-}
-
-impl CallMachine {
-    /// Answers `incoming` with a consent that a press made: the callee's way into a conversation, and the way of the
-    /// one whose own invite gives way when both invited each other.
-    pub(super) fn answer(
-        &mut self,
-        turn: &mut Turn<'_>,
-        incoming: IncomingInvite,
-        sends: Sends,
-        consent: Consent,
-        own: Option<OwnInvite>,
-    ) -> CallState {
-        let IncomingInvite { invite, conversation, from, name, sends: theirs, began, .. } = incoming;
-        self.ended_invites.add_incoming(invite, from);
-        let announced = sends.and(self.captures);
-        let Sends { audio, video } = announced;
-        turn.send(from, Message::Accept { invite, name: self.name.clone(), audio, video });
-        let outgoing = own.is_some();
-        let OwnInvite { invite: pressed_invite, began } = own.unwrap_or(OwnInvite { invite, began });
-        turn.report(CallReport::InviteAccepted { invite: pressed_invite, conversation });
-        turn.report(CallReport::ConversationConnecting { conversation });
-        turn.effect(Effect::ConnectPeer { consent, conversation, peer: from, role: Role::Offerer });
-        let participant = Participant::new(name, theirs, Role::Offerer, turn.now);
-        CallState::Conversation(Conversation {
-            id: conversation,
-            invite,
-            pressed_invite,
-            outgoing,
-            began,
-            connected_at: None,
-            sends,
-            announced,
-            participants: BTreeMap::from([(from, participant)]),
-        })
-    }
-
-    /// The callee accepted: the consent of the Invite press is handed over to the peer connection.
-    pub(super) fn accepted(
-        &mut self,
-        turn: &mut Turn<'_>,
-        outgoing: OutgoingInvite,
-        name: String,
-        theirs: Sends,
-    ) -> CallState {
-        let OutgoingInvite { invite, conversation, to, sends, announced, ringing, began, consent, crossed } = outgoing;
-        if let Some(crossed) = crossed {
-            self.ended_invites.add_incoming(crossed.invite, crossed.from);
+        for stream in streams.iter() {
+            turn.report(CallReport::StreamAdded { conversation, participant: peer, stream, streams });
         }
-        if ringing {
-            turn.effect(Effect::StopRinging);
-        }
-        turn.report(CallReport::InviteAccepted { invite, conversation });
-        turn.report(CallReport::ConversationConnecting { conversation });
-        turn.effect(Effect::ConnectPeer { consent, conversation, peer: to, role: Role::Answerer });
-        let participant = Participant::new(name, theirs, Role::Answerer, turn.now);
-        let mut conversation = Conversation {
-            id: conversation,
-            invite,
-            pressed_invite: invite,
-            outgoing: true,
-            began,
-            connected_at: None,
-            sends,
-            announced,
-            participants: BTreeMap::from([(to, participant)]),
-        };
-        conversation.announce(turn, self.captures);
-        CallState::Conversation(conversation)
-    }
-
-    /// A participant is gone for `reason`; with the last one the conversation ends.
-    pub(super) fn participant_gone(
-        &mut self,
-        turn: &mut Turn<'_>,
-        mut conversation: Conversation,
-        peer: PeerId,
-        reason: DisconnectReason,
-    ) -> CallState {
-        let id = conversation.id;
-        let Some(participant) = conversation.participants.get(&peer) else {
-            return CallState::Conversation(conversation);
-        };
-        if participant.was_connected() {
-            turn.report(CallReport::ParticipantDisconnected { conversation: id, participant: peer, reason });
-        } else if reason == DisconnectReason::Failed {
-            let error = super::CallError::ParticipantFailed;
-            turn.report(CallReport::ParticipantFailed { conversation: id, participant: peer, error });
-        }
-        if conversation.participants.len() > 1 {
-            conversation.participants.remove(&peer);
-            self.ended_conversations.add(id, peer);
-            turn.effect(Effect::ClosePeer { conversation: id, peer });
-            return CallState::Conversation(conversation);
-        }
-        self.end_conversation(turn, conversation, reason)
-    }
-
-    /// The connection to a participant is gone: failed if it never was there, lost otherwise.
-    pub(super) fn link_is_gone(&mut self, turn: &mut Turn<'_>, conversation: Conversation, peer: PeerId) -> CallState {
-        let reason = match conversation.participants.get(&peer).map(Participant::was_connected) {
-            Some(true) => DisconnectReason::Lost,
-            Some(false) => DisconnectReason::Failed,
-            None => return CallState::Conversation(conversation),
-        };
-        self.participant_gone(turn, conversation, peer, reason)
     }
 }

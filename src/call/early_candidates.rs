@@ -4,20 +4,20 @@ use super::Candidate;
 
 /// What waits, of one far side.
 #[derive(Debug)]
-pub(crate) struct EarlyCandidates {
+pub(super) struct EarlyCandidates {
     waiting: Vec<Candidate>,
     most: usize,
 }
 
 impl EarlyCandidates {
     /// Keeps `most` candidates at most.
-    pub(crate) const fn new(most: usize) -> Self {
+    pub(super) const fn new(most: usize) -> Self {
         Self { waiting: Vec::new(), most }
     }
 
     /// Keeps `candidate`. When there is no room, one of an older description gives way: that description may have been
     /// replaced before it came. Otherwise the new one is dropped.
-    pub(crate) fn keep(&mut self, candidate: Candidate) {
+    pub(super) fn keep(&mut self, candidate: Candidate) {
         if self.waiting.len() < self.most {
             self.waiting.push(candidate);
         } else if let Some(older) = self.waiting.iter_mut().find(|kept| kept.generation < candidate.generation) {
@@ -27,7 +27,7 @@ impl EarlyCandidates {
 
     /// The description of `generation` has come: gives its candidates in the order of their coming, forgets those of
     /// earlier ones, and goes on keeping those of later ones.
-    pub(crate) fn take(&mut self, generation: u32) -> Vec<Candidate> {
+    pub(super) fn take(&mut self, generation: u32) -> Vec<Candidate> {
         let (later, mut due): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.waiting).into_iter().partition(|candidate| candidate.generation > generation);
         self.waiting = later;
@@ -45,7 +45,7 @@ mod tests {
     fn candidate(generation: u32, port: u16) -> Candidate {
         Candidate {
             generation,
-            foundation: "1".to_owned(),
+            foundation: "1".try_into().unwrap(),
             priority: 1,
             address: std::net::IpAddr::from([192, 0, 2, 1]),
             port,

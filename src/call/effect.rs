@@ -1,6 +1,7 @@
 //! What the state chart asks for. The controller carries the effects out in their order.
 
 use crate::identity::PeerId;
+use crate::media::{MediaSet, StreamId};
 
 use super::{CallReport, Candidate, Consent, ConversationId, Description, Message};
 
@@ -27,22 +28,21 @@ pub enum Effect {
     OpenPreview {
         /// Opening the preview was pressed.
         consent: Consent,
-        /// The microphone.
-        audio: bool,
-        /// The camera.
-        video: bool,
+        /// The streams, on where their device is to be open.
+        streams: MediaSet,
     },
     /// From now on have open exactly what is asked for, to be sent in the call.
     OpenMedia {
         /// Invite, Answer, or a switch in the call was pressed.
         consent: Consent,
-        /// The microphone.
-        audio: bool,
-        /// The camera.
-        video: bool,
+        /// The streams, on where their device is to be open.
+        streams: MediaSet,
     },
-    /// Close the camera, in mid-call.
-    CloseCamera,
+    /// Close the device of a stream of pictures, in mid-call.
+    CloseStream {
+        /// Which stream.
+        stream: StreamId,
+    },
     /// Close camera, microphone and their threads, before an opening that follows; then say `MediaReleased`.
     ReleaseMedia {
         /// The conversation (or the invite's, if it came to none) that held them.
@@ -114,7 +114,7 @@ impl Effect {
         match self {
             Self::OpenPreview { .. } | Self::OpenMedia { .. } | Self::ConnectPeer { .. } => true,
             Self::Send { .. }
-            | Self::CloseCamera
+            | Self::CloseStream { .. }
             | Self::ReleaseMedia { .. }
             | Self::ApplyDescription { .. }
             | Self::ApplyCandidate { .. }

@@ -2,7 +2,8 @@
 
 use crate::identity::PeerId;
 
-use super::state::{CallMachine, CallState, Turn};
+use super::state::{CallMachine, CallState};
+use super::turn::Turn;
 use super::{
     CallEnd, CallError, CallReport, Candidate, ConversationId, Description, EngineEvent, Message, OutgoingInvite,
 };
@@ -35,7 +36,9 @@ impl CallMachine {
             EngineEvent::Described(Description { generation, .. })
             | EngineEvent::Gathered(Candidate { generation, .. })
                 if generation < participant.generation() => {}
-            EngineEvent::Described(description) => turn.send(peer, Message::Describe { conversation, description }),
+            EngineEvent::Described(description) => {
+                turn.send(peer, Message::Describe { conversation, description: description.into() });
+            }
             EngineEvent::Gathered(candidate) => turn.send(peer, Message::Trickle { conversation, candidate }),
             EngineEvent::Connected => current.link_is_up(turn, peer),
             EngineEvent::Interrupted => current.link_is_interrupted(turn, peer),
@@ -90,6 +93,7 @@ impl CallMachine {
                 | Message::Ended { .. }
                 | Message::Media { .. }
                 | Message::Wish { .. }
+                | Message::Incompatible { .. }
                 | Message::Leave { .. },
             ) => state,
         }
@@ -124,11 +128,5 @@ impl CallMachine {
                 self.end_outgoing(turn, &outgoing, report, CallEnd::Unreachable)
             }
         }
-    }
-}
-
-impl super::Conversation {
-    fn is_connecting_to(&self, peer: PeerId) -> bool {
-        self.participants.get(&peer).is_some_and(|participant| !participant.was_connected())
     }
 }

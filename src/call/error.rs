@@ -98,6 +98,12 @@ pub enum CallError {
     /// 40204: media could not flow to or from a participant.
     #[error("The connection to the other side could not be made. Check both networks and call again.")]
     ParticipantFailed,
+    /// 40204: this program is too old for the far side's.
+    #[error("You need a newer Visavis to call this person. Install the latest version, then call again.")]
+    NeedsNewerHere,
+    /// 40204: the far side's program is too old for this one.
+    #[error("This person needs a newer Visavis to talk with you. Ask them to install the latest version.")]
+    NeedsNewerThere,
     /// 40205: a call is going on already.
     #[error("You are in a call already. Hang up first.")]
     TooManyConversations,
@@ -115,7 +121,7 @@ impl CallError {
             | Self::DeviceStalled { .. }
             | Self::DeviceFailed { .. } => 40002,
             Self::InviteFailed | Self::FarNeedsNewer(_) | Self::OwnNeedsNewer(_) => 40201,
-            Self::ParticipantFailed => 40204,
+            Self::ParticipantFailed | Self::NeedsNewerHere | Self::NeedsNewerThere => 40204,
             Self::TooManyConversations => 40205,
         }
     }

@@ -9,7 +9,8 @@ use std::time::Duration;
 use crate::identity::PeerId;
 use crate::media::MediaTime;
 
-use super::state::{CallMachine, CallState, Turn};
+use super::state::{CallMachine, CallState};
+use super::turn::Turn;
 use super::{IncomingInvite, Link, Participant};
 
 /// From the close to the end of the call, as long as nothing comes. With the time in which the close comes it is 5 s at

@@ -1,6 +1,7 @@
 //! Inputs of the state chart: presses of this computer's person, messages of others, and what engine and devices did.
 
 use crate::identity::PeerId;
+use crate::media::{MediaSet, StreamKind, StreamState};
 
 use super::{Candidate, ConversationId, Description, InviteId, Message};
 
@@ -53,10 +54,8 @@ pub enum Input {
     /// Media that this computer's devices give, or are about to: false for a device that is chosen away, missing or
     /// broken. Others are told accordingly what is sent; it opens nothing.
     Captures {
-        /// The microphone.
-        audio: bool,
-        /// The camera.
-        video: bool,
+        /// The streams, on where their device works.
+        streams: MediaSet,
     },
     /// This computer's addresses are others than before: what does not come through may come through another way.
     NetworkChanged,
@@ -74,10 +73,8 @@ pub enum Input {
 pub enum Press {
     /// Open camera and microphone: the preview outside a call, what is sent within one.
     OpenStream {
-        /// The microphone.
-        audio: bool,
-        /// The camera.
-        video: bool,
+        /// The streams, on where their device is to be open.
+        streams: MediaSet,
     },
     /// Invite somebody. Both identifiers are new, from a random source.
     Invite {
@@ -89,10 +86,8 @@ pub enum Press {
         to: PeerId,
         /// A short note for the callee.
         user_data: String,
-        /// Send sound.
-        audio: bool,
-        /// Send video.
-        video: bool,
+        /// This side's streams, on where they are to be sent.
+        streams: MediaSet,
     },
     /// Take back a pending invite.
     Cancel {
@@ -103,26 +98,16 @@ pub enum Press {
     Accept {
         /// Which invite.
         invite: InviteId,
-        /// Send sound.
-        audio: bool,
-        /// Send video.
-        video: bool,
+        /// This side's streams, on where they are to be sent.
+        streams: MediaSet,
     },
     /// Decline.
     Reject {
         /// Which invite.
         invite: InviteId,
     },
-    /// Mute or unmute one's own sound. Outside a call it changes nothing here.
-    EnableAudio {
-        /// On or off.
-        on: bool,
-    },
-    /// Open or close one's own camera. Outside a call it changes nothing here.
-    EnableVideo {
-        /// On or off.
-        on: bool,
-    },
+    /// Turn one of this side's streams on or off: mute, camera off. Outside a call it changes nothing here.
+    EnableStream(StreamState),
     /// End whatever is going on: hang up, take back, decline.
     Leave,
 }
@@ -136,8 +121,8 @@ impl Press {
             Self::Cancel { .. } => "cancel",
             Self::Accept { .. } => "accept",
             Self::Reject { .. } => "reject",
-            Self::EnableAudio { .. } => "enable_audio",
-            Self::EnableVideo { .. } => "enable_video",
+            Self::EnableStream(StreamState { kind: StreamKind::Audio, .. }) => "enable_audio",
+            Self::EnableStream(_) => "enable_video",
             Self::Leave => "leave",
         }
     }

@@ -4,9 +4,8 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::identity::PeerId;
-use crate::media::MediaTime;
+use crate::media::{MediaSet, MediaTime};
 
-use super::participant::Sends;
 use super::{Consent, ConversationId, InviteId};
 
 /// How long the caller waits for an answer.
@@ -21,8 +20,8 @@ pub struct OutgoingInvite {
     pub(super) conversation: ConversationId,
     pub(super) to: PeerId,
     /// What this side wants to send now, and what the invite said.
-    pub(super) sends: Sends,
-    pub(super) announced: Sends,
+    pub(super) sends: MediaSet,
+    pub(super) announced: MediaSet,
     pub(super) ringing: bool,
     pub(super) began: MediaTime,
     /// Made by the press; handed over once, to the peer connection.
@@ -52,14 +51,9 @@ impl OutgoingInvite {
         self.ringing
     }
 
-    /// This side means to send sound.
-    pub const fn audio(&self) -> bool {
-        self.sends.audio
-    }
-
-    /// This side means to send video.
-    pub const fn video(&self) -> bool {
-        self.sends.video
+    /// This side's streams, on where it means to send.
+    pub const fn sends(&self) -> MediaSet {
+        self.sends
     }
 
     pub(super) fn deadline(&self) -> MediaTime {
@@ -76,7 +70,7 @@ pub struct IncomingInvite {
     pub(super) name: String,
     pub(super) user_data: String,
     pub(super) contact: bool,
-    pub(super) sends: Sends,
+    pub(super) streams: MediaSet,
     pub(super) began: MediaTime,
 }
 
@@ -112,8 +106,8 @@ impl IncomingInvite {
     }
 
     /// Whether they want to send video.
-    pub const fn with_video(&self) -> bool {
-        self.sends.video
+    pub fn with_video(&self) -> bool {
+        self.streams.camera()
     }
 
     pub(super) fn deadline(&self) -> MediaTime {

@@ -2,13 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Candidate, ConversationId, Description, InviteId};
+use super::{AnyDescription, Candidate, ConversationId, InviteId};
+use crate::media::{MediaSet, StreamId};
 
 /// Bytes of user data that an invite can carry (UTF-8).
 pub const MAX_USER_DATA: usize = 1024;
-
-/// Lines of a picture that everybody wants, however small it is drawn: less saves little, and comes back too late.
-pub const LEAST_LINES: u32 = 180;
 
 /// A message from one person's app to another's. It travels sealed, over a connection on which both have proven their
 /// keys.
@@ -25,10 +23,8 @@ pub enum Message {
         name: String,
         /// A short note, at most [`MAX_USER_DATA`] bytes.
         user_data: String,
-        /// The caller wants to send sound.
-        audio: bool,
-        /// The caller wants to send video.
-        video: bool,
+        /// The caller's streams, on where they mean to send.
+        streams: MediaSet,
     },
     /// The callee's app rings.
     Ringing {
@@ -41,10 +37,8 @@ pub enum Message {
         invite: InviteId,
         /// The name that the callee chose.
         name: String,
-        /// The callee sends sound.
-        audio: bool,
-        /// The callee sends video.
-        video: bool,
+        /// The callee's streams, on where they send.
+        streams: MediaSet,
     },
     /// The callee declined.
     Reject {
@@ -66,7 +60,7 @@ pub enum Message {
         /// In which conversation.
         conversation: ConversationId,
         /// The description.
-        description: Description,
+        description: AnyDescription,
     },
     /// One more address to try.
     Trickle {
@@ -93,22 +87,29 @@ pub enum Message {
         /// Which conversation.
         conversation: ConversationId,
     },
-    /// What the sender sends now (muted, camera off or on, a device lost or back).
+    /// The sender's streams: muted, camera off or on, a device lost or back.
     Media {
         /// In which conversation.
         conversation: ConversationId,
-        /// Sends sound.
-        audio: bool,
-        /// Sends video.
-        video: bool,
+        /// The streams, on where they send.
+        streams: MediaSet,
     },
-    /// More than so many lines of the receiver's picture would be cast away at the sender's; the latest wish holds. Who
-    /// never says one wants all of them.
+    /// Greatest height at which the sender draws one of the receiver's streams: more lines would be thrown away. The
+    /// latest wish holds; without one all lines are wanted.
     Wish {
         /// In which conversation.
         conversation: ConversationId,
-        /// Lines, from [`LEAST_LINES`].
-        lines: u32,
+        /// The receiver's stream.
+        stream: StreamId,
+        /// Lines, from [`LEAST_HEIGHT`](crate::media::LEAST_HEIGHT).
+        max_height: u32,
+    },
+    /// The description that came is of a version that the sender does not understand: there is no call.
+    Incompatible {
+        /// Of which conversation.
+        conversation: ConversationId,
+        /// The version of the sender's own descriptions.
+        version: u32,
     },
     /// The sender hung up.
     Leave {

@@ -3,6 +3,7 @@
 //! No clock, no I/O, no thread, no randomness: [`CallMachine::step`] takes the time and one [`Input`] and says in
 //! [`Effect`]s what to do; the controller's thread owns the machine and does it.
 
+mod candidate;
 mod closing;
 mod conversation;
 mod description;
@@ -12,28 +13,40 @@ mod effect;
 mod engine;
 mod error;
 mod far_end;
+mod ice;
 mod ids;
 mod input;
 mod invite;
+mod joining;
 mod message;
 mod participant;
 mod peer;
 mod press;
+mod releasing;
 mod report;
 mod restart;
+mod restarts;
+#[cfg(test)]
+mod several_tests;
 mod state;
+mod turn;
+mod versions;
 
+pub use candidate::{Candidate, CandidateKind};
 pub use conversation::Conversation;
-pub use description::{Candidate, CandidateKind, Description, DescriptionKind, DtlsSetup};
+pub use description::{
+    AnyDescription, BadDescription, CodecSupport, DescribedStream, Description, DescriptionKind, DtlsSetup, FecScheme,
+    StreamSsrcs,
+};
 pub use device_reason::{DeviceReason, Remedy};
-pub(crate) use early_candidates::EarlyCandidates;
 pub use effect::{Effect, Role};
 pub use error::{CallError, DeviceKind, DisconnectReason};
+pub use ice::{BadText, Fingerprint, Foundation, IcePwd, IceUfrag};
 pub use ids::{ConversationId, InviteId};
 pub use input::{EngineEvent, Input, Press, Standing};
 pub use invite::{INCOMING_TIMEOUT, IncomingInvite, OUTGOING_TIMEOUT, OutgoingInvite};
-pub use message::{LEAST_LINES, MAX_USER_DATA, Message};
+pub use message::{MAX_USER_DATA, Message};
 pub use participant::{Link, Participant};
 pub use press::Consent;
-pub use report::{CallEnd, CallRecord, CallReport};
+pub use report::{CallEnd, CallRecord, CallReport, RecordedParticipant};
 pub use state::{CallMachine, CallState};

@@ -1,39 +1,27 @@
 //! One remote person in a conversation: their connection, and what they send.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::media::MediaTime;
+use crate::media::{LEAST_HEIGHT, MAX_STREAMS, MediaSet, MediaTime, StreamId};
 
 use super::early_candidates::EarlyCandidates;
-use super::restart::Restarts;
-use super::{Candidate, Description, DescriptionKind, Role};
+use super::restarts::Restarts;
+use super::{Candidate, Description, DescriptionKind, RecordedParticipant, Role};
+use crate::identity::PeerId;
 
 /// How long a connection may take to be made, if the engine does not give it up before.
 pub(super) const CONNECTING_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long an interruption may last before the participant counts as lost.
 pub(super) const INTERRUPTED_TIMEOUT: Duration = Duration::from_secs(30);
-/// Between restarts that the far side begins at least: each of them costs sockets. What comes sooner waits.
-pub(super) const RESTART_INTERVAL: Duration = Duration::from_millis(500);
 /// How long a far side's close waits for the message that says why.
 pub(super) const CLOSED_GRACE: Duration = Duration::from_secs(2);
 /// Candidates that are kept until their description comes.
 const MAX_EARLY_CANDIDATES: usize = 32;
-/// Candidates that a participant may give for each description, besides early ones.
-const MAX_CANDIDATES: usize = 128;
-
-/// What somebody sends: sound, video.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Sends {
-    pub(super) audio: bool,
-    pub(super) video: bool,
-}
-
-impl Sends {
-    /// What is in both.
-    pub(super) const fn and(self, other: Self) -> Self {
-        Self { audio: self.audio && other.audio, video: self.video && other.video }
-    }
-}
+/// Candidates of each description that are used: this computer sends checks to each of them.
+const MAX_CANDIDATES: usize = 16;
+/// The same of a whole call, however often it restarts.
+const MAX_ALL_CANDIDATES: usize = 256;
 
 /// Where the connection to a participant stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,37 +50,48 @@ pub(super) struct Described {
 #[derive(Debug)]
 pub struct Participant {
     pub(super) name: String,
-    pub(super) sends: Sends,
+    pub(super) streams: MediaSet,
     pub(super) link: Link,
     pub(super) role: Role,
     pub(super) restarts: Restarts,
-    /// Lines that they draw of this side's picture at most; `None` until they say.
-    pub(super) wish: Option<u32>,
+    /// Greatest height at which they draw each of this side's streams, once they have said it.
+    wishes: BTreeMap<StreamId, u32>,
     /// When their computer closed the signaling connection, which it does when their program ends. Forgotten once media
     /// comes or the same run of their program is connected again.
     pub(super) closed_at: Option<MediaTime>,
     /// When they are told again what this side sends: the latest word of that did not arrive.
     pub(super) retell_at: Option<MediaTime>,
+    /// Their first description: a restart changes its ICE credentials alone.
+    first: Option<Description>,
     described: bool,
     early: EarlyCandidates,
+    /// Candidates that are used of the present description, and of all.
     candidates: usize,
+    all_candidates: usize,
 }
 
 impl Participant {
-    pub(super) fn new(name: String, sends: Sends, role: Role, now: MediaTime) -> Self {
+    pub(super) fn new(name: String, streams: MediaSet, role: Role, now: MediaTime) -> Self {
         Self {
             name,
-            sends,
+            streams,
             link: Link::Connecting { until: now + CONNECTING_TIMEOUT },
             role,
             restarts: Restarts::default(),
-            wish: None,
+            wishes: BTreeMap::new(),
             closed_at: None,
             retell_at: None,
+            first: None,
             described: false,
             early: EarlyCandidates::new(MAX_EARLY_CANDIDATES),
             candidates: 0,
+            all_candidates: 0,
         }
+    }
+
+    /// As the record of the call names them.
+    pub(super) fn recorded(&self, peer: PeerId) -> RecordedParticipant {
+        RecordedParticipant { peer, name: self.name.clone() }
     }
 
     /// The name that they chose.
@@ -100,14 +99,21 @@ impl Participant {
         &self.name
     }
 
-    /// They send sound.
-    pub const fn audio(&self) -> bool {
-        self.sends.audio
+    /// Their streams, on where they send.
+    pub const fn streams(&self) -> MediaSet {
+        self.streams
     }
 
-    /// They send video.
-    pub const fn video(&self) -> bool {
-        self.sends.video
+    /// Greatest height at which they draw this side's `stream`; `None` until they say.
+    pub fn wish(&self, stream: StreamId) -> Option<u32> {
+        self.wishes.get(&stream).copied()
+    }
+
+    /// Notes their wish. They draw no more streams than this side can have.
+    pub(super) fn note_wish(&mut self, stream: StreamId, max_height: u32) {
+        if self.wishes.len() < MAX_STREAMS || self.wishes.contains_key(&stream) {
+            self.wishes.insert(stream, max_height.max(LEAST_HEIGHT));
+        }
     }
 
     /// Where the connection stands.
@@ -141,6 +147,9 @@ impl Participant {
     /// offers; an offer that comes too soon after another waits, and a newer one takes its place.
     pub(super) fn describe(&mut self, description: Description, now: MediaTime) -> Option<Described> {
         let Description { kind, generation, .. } = description;
+        if !self.first.as_ref().is_none_or(|first| renews(first, &description)) {
+            return None;
+        }
         match self.role {
             Role::Offerer => {
                 let fits = kind == DescriptionKind::Answer && !self.described && generation == self.generation();
@@ -170,7 +179,18 @@ impl Participant {
             self.candidates = 0;
         }
         self.described = true;
-        Described { description, early: self.early.take(generation) }
+        self.first.get_or_insert_with(|| description.clone());
+        let mut early = self.early.take(generation);
+        early.retain(|_| self.may_use_candidate());
+        Described { description, early }
+    }
+
+    /// Counts a candidate that is to be used; false when there were enough.
+    fn may_use_candidate(&mut self) -> bool {
+        let fits = self.candidates < MAX_CANDIDATES && self.all_candidates < MAX_ALL_CANDIDATES;
+        self.candidates += usize::from(fits);
+        self.all_candidates += usize::from(fits);
+        fits
     }
 
     /// Begins the next generation, which waits for the far side's answer, and gives its number.
@@ -192,11 +212,7 @@ impl Participant {
             self.early.keep(candidate);
             return None;
         }
-        if self.candidates >= MAX_CANDIDATES {
-            return None;
-        }
-        self.candidates += 1;
-        Some(candidate)
+        self.may_use_candidate().then_some(candidate)
     }
 
     /// Makes the connection count as gone soon, unless the reason comes first.
@@ -211,20 +227,26 @@ impl Participant {
     }
 }
 
+/// Whether `description` is `first` with other ICE credentials.
+fn renews(first: &Description, description: &Description) -> bool {
+    let Description { ice_ufrag, ice_pwd, generation, .. } = description;
+    let (ice_ufrag, ice_pwd) = (ice_ufrag.clone(), ice_pwd.clone());
+    Description { ice_ufrag, ice_pwd, generation: *generation, ..first.clone() } == *description
+}
+
 #[cfg(test)]
 mod tests {
-    use crate::call::{CandidateKind, DtlsSetup};
-    use crate::media::VideoLevel;
+    use crate::call::CandidateKind;
 
     use super::*;
 
     #[test]
     fn a_flood_of_candidates_is_bounded_before_and_after_the_description() {
-        let sends = Sends { audio: true, video: true };
-        let mut participant = Participant::new(String::new(), sends, Role::Offerer, MediaTime::default());
+        let streams = MediaSet::of_call(true, true);
+        let mut participant = Participant::new(String::new(), streams, Role::Offerer, MediaTime::default());
         let candidate = Candidate {
             generation: 0,
-            foundation: "1".to_owned(),
+            foundation: "1".try_into().unwrap(),
             priority: 1,
             address: std::net::IpAddr::from([192, 0, 2, 1]),
             port: 5000,
@@ -233,23 +255,53 @@ mod tests {
         for _ in 0..10_000 {
             assert_eq!(participant.trickle(candidate.clone()), None);
         }
-        let answer = Description {
-            kind: DescriptionKind::Answer,
-            generation: 0,
-            ice_ufrag: String::new(),
-            ice_pwd: String::new(),
-            fingerprint: String::new(),
-            setup: DtlsSetup::Active,
-            audio_ssrc: 1,
-            video_ssrc: 2,
-            rtx_ssrc: 3,
-            fec_ssrc: 4,
-            audio_red: true,
-            video_level: VideoLevel::FULL_HD,
-        };
+        let answer = Description { kind: DescriptionKind::Answer, ..Description::for_test() };
         let early = participant.describe(answer, MediaTime::default());
-        assert_eq!(early.map(|described| described.early.len()), Some(MAX_EARLY_CANDIDATES));
+        assert_eq!(early.map(|described| described.early.len()), Some(MAX_CANDIDATES));
         let applied = (0..10_000).filter(|_| participant.trickle(candidate.clone()).is_some()).count();
-        assert_eq!(applied, MAX_CANDIDATES);
+        assert_eq!(applied, 0, "early ones count, too");
+        let mut all = MAX_CANDIDATES;
+        for _ in 0..100 {
+            let generation = participant.begin_restart(MediaTime::default());
+            let answer = Description { generation, kind: DescriptionKind::Answer, ..Description::for_test() };
+            assert!(participant.describe(answer, MediaTime::default()).is_some());
+            let of_this = Candidate { generation, ..candidate.clone() };
+            all += (0..100).filter(|_| participant.trickle(of_this.clone()).is_some()).count();
+        }
+        assert_eq!(all, MAX_ALL_CANDIDATES, "however often it restarts");
+    }
+
+    #[test]
+    fn a_restart_changes_the_ice_credentials_alone() {
+        let streams = MediaSet::of_call(true, true);
+        let mut participant = Participant::new(String::new(), streams, Role::Offerer, MediaTime::default());
+        let answer = || Description { kind: DescriptionKind::Answer, ..Description::for_test() };
+        assert!(participant.describe(answer(), MediaTime::default()).is_some());
+        let generation = participant.begin_restart(MediaTime::default());
+        let renewed = Description { generation, ice_ufrag: "renewed1".try_into().unwrap(), ..answer() };
+        let forged = ["CD"; 32].join(":").try_into().unwrap();
+        let mut other_stream = renewed.clone();
+        other_stream.streams[0].ssrcs.media += 100;
+        for changed in [
+            Description { fingerprint: forged, ..renewed.clone() },
+            Description { red: false, ..renewed.clone() },
+            other_stream,
+        ] {
+            assert!(participant.describe(changed, MediaTime::default()).is_none());
+        }
+        assert!(participant.describe(renewed, MediaTime::default()).is_some());
+    }
+
+    #[test]
+    fn wishes_are_kept_by_stream_and_are_no_more_than_streams_can_be() {
+        let streams = MediaSet::of_call(true, true);
+        let mut participant = Participant::new(String::new(), streams, Role::Offerer, MediaTime::default());
+        assert_eq!(participant.wish(StreamId::CAMERA), None);
+        participant.note_wish(StreamId::CAMERA, 1);
+        participant.note_wish(StreamId::SCREEN, 1080);
+        assert_eq!(participant.wish(StreamId::CAMERA), Some(LEAST_HEIGHT), "fewer lines are of no use");
+        assert_eq!(participant.wish(StreamId::SCREEN), Some(1080));
+        (0..=u8::MAX).for_each(|number| participant.note_wish(StreamId::new(number), 720));
+        assert_eq!((participant.wishes.len(), participant.wish(StreamId::CAMERA)), (MAX_STREAMS, Some(720)));
     }
 }

@@ -2,13 +2,14 @@
 //! left in the pending invite.
 
 use crate::identity::{PeerId, display_name, plain_text};
+use crate::media::MediaSet;
 
-use super::conversation::OwnInvite;
-use super::participant::Sends;
-use super::state::{CallMachine, CallState, Turn};
+use super::joining::OwnInvite;
+use super::state::{CallMachine, CallState};
+use super::turn::Turn;
 use super::{
-    CallEnd, CallReport, Conversation, ConversationId, DisconnectReason, Effect, IncomingInvite, InviteId, LEAST_LINES,
-    MAX_USER_DATA, Message, OutgoingInvite, Standing,
+    AnyDescription, CallEnd, CallReport, Conversation, ConversationId, DisconnectReason, Effect, IncomingInvite,
+    InviteId, MAX_USER_DATA, Message, OutgoingInvite, Standing,
 };
 
 /// People who are reported as having rung during one call.
@@ -28,7 +29,7 @@ impl CallMachine {
             return state;
         }
         match message {
-            Message::Invite { invite, conversation, name, user_data, audio, video } => {
+            Message::Invite { invite, conversation, name, user_data, streams } => {
                 let incoming = IncomingInvite {
                     invite,
                     conversation,
@@ -36,15 +37,15 @@ impl CallMachine {
                     name: display_name(&name),
                     user_data: plain_text(&user_data, MAX_USER_DATA),
                     contact: standing == Standing::Contact,
-                    sends: Sends { audio, video },
+                    streams,
                     began: turn.now,
                 };
                 self.invited(state, turn, incoming, standing)
             }
             Message::Ringing { invite } => rings_there(state, turn, from, invite),
-            Message::Accept { invite, name, audio, video } => match state {
+            Message::Accept { invite, name, streams } => match state {
                 CallState::Outgoing(outgoing) if outgoing.is(invite, from) => {
-                    self.accepted(turn, outgoing, display_name(&name), Sends { audio, video })
+                    self.accepted(turn, outgoing, display_name(&name), streams)
                 }
                 state @ (CallState::Idle
                 | CallState::Outgoing(_)
@@ -73,12 +74,20 @@ impl CallMachine {
                 | CallState::Conversation(_)) => state,
             },
             Message::Cancel { invite } => self.canceled(state, turn, from, invite),
-            Message::Describe { conversation, description } => in_conversation(state, conversation, |current| {
-                let Some(participant) = current.participants.get_mut(&from) else { return };
-                if let Some(described) = participant.describe(description, turn.now) {
-                    current.apply_description(turn, from, described);
-                }
-            }),
+            Message::Describe { conversation, description: AnyDescription::Known(description) } => {
+                in_conversation(state, conversation, |current| {
+                    let Some(participant) = current.participants.get_mut(&from) else { return };
+                    if let Some(described) = participant.describe(*description, turn.now) {
+                        current.apply_description(turn, from, described);
+                    }
+                })
+            }
+            Message::Describe { conversation, description: AnyDescription::OtherVersion(version) } => {
+                self.described_in_other_version(state, turn, (conversation, from), version)
+            }
+            Message::Incompatible { conversation, version } => {
+                self.not_understood(state, turn, (conversation, from), version)
+            }
             Message::Trickle { conversation, candidate } => in_conversation(state, conversation, |current| {
                 let Some(participant) = current.participants.get_mut(&from) else { return };
                 if let Some(candidate) = participant.trickle(candidate) {
@@ -107,12 +116,12 @@ impl CallMachine {
                 | CallState::Incoming(_)
                 | CallState::Conversation(_)) => state,
             },
-            Message::Media { conversation, audio, video } => in_conversation(state, conversation, |current| {
-                their_stream_changed(current, turn, from, Sends { audio, video });
+            Message::Media { conversation, streams } => in_conversation(state, conversation, |current| {
+                their_streams_changed(current, turn, from, streams);
             }),
-            Message::Wish { conversation, lines } => in_conversation(state, conversation, |current| {
+            Message::Wish { conversation, stream, max_height } => in_conversation(state, conversation, |current| {
                 if let Some(participant) = current.participants.get_mut(&from) {
-                    participant.wish = Some(lines.max(LEAST_LINES));
+                    participant.note_wish(stream, max_height);
                 }
             }),
             Message::Leave { conversation } => match state {
@@ -294,17 +303,19 @@ fn in_conversation(state: CallState, named: ConversationId, act: impl FnOnce(&mu
     }
 }
 
-fn their_stream_changed(current: &mut Conversation, turn: &mut Turn<'_>, from: PeerId, sends: Sends) {
+fn their_streams_changed(current: &mut Conversation, turn: &mut Turn<'_>, from: PeerId, streams: MediaSet) {
     let conversation = current.id;
     let Some(participant) = current.participants.get_mut(&from) else { return };
-    if participant.sends == sends {
+    let before = std::mem::replace(&mut participant.streams, streams);
+    // Until they are connected, `StreamAdded` will tell it.
+    if !participant.was_connected() {
         return;
     }
-    participant.sends = sends;
-    // Before that, `StreamAdded` will tell it.
-    if participant.was_connected() {
-        let Sends { audio, video } = sends;
-        turn.report(CallReport::StreamChanged { conversation, participant: from, audio, video });
+    for stream in streams.changes(before) {
+        turn.report(match before.get(stream.id) {
+            Some(_) => CallReport::StreamChanged { conversation, participant: from, stream, streams },
+            None => CallReport::StreamAdded { conversation, participant: from, stream, streams },
+        });
     }
 }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::identity::PeerId;
-use crate::media::MediaTime;
+use crate::media::{MediaSet, MediaTime, StreamState};
 
 use super::{CallError, ConversationId, DisconnectReason, InviteId};
 
@@ -27,15 +27,26 @@ pub enum CallEnd {
     Unreachable,
     /// Ended: hung up, failed or lost.
     Ended(DisconnectReason),
+    /// Not connected: the far side's program is newer, and this one does not understand it.
+    NeedsNewerHere,
+    /// Not connected: the far side's program is older, and does not understand this one.
+    NeedsNewerThere,
 }
 
-/// What history and the words about the last call need.
+/// One of the others in a call that is over.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CallRecord {
-    /// With whom.
+pub struct RecordedParticipant {
+    /// The person.
     pub peer: PeerId,
     /// The name that they chose; empty when they never said it.
     pub name: String,
+}
+
+/// A call that is over, for the history and for the words about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallRecord {
+    /// Everybody else who took part or was to, in the order of their coming; at least one.
+    pub participants: Vec<RecordedParticipant>,
     /// True when this side called.
     pub outgoing: bool,
     /// When it was invited or began to ring.
@@ -90,10 +101,10 @@ pub enum CallReport {
     ConversationConnected { conversation: ConversationId },
     /// Media can flow to and from a participant.
     ParticipantConnected { conversation: ConversationId, participant: PeerId, name: String },
-    /// A participant's stream is here.
-    StreamAdded { conversation: ConversationId, participant: PeerId, audio: bool, video: bool },
-    /// The far side muted, turned its camera off or on, or lost or got back a device.
-    StreamChanged { conversation: ConversationId, participant: PeerId, audio: bool, video: bool },
+    /// A participant's stream is here, one of `streams`.
+    StreamAdded { conversation: ConversationId, participant: PeerId, stream: StreamState, streams: MediaSet },
+    /// A participant's stream, one of `streams`, went on or off: muted, camera off or on, a device lost or back.
+    StreamChanged { conversation: ConversationId, participant: PeerId, stream: StreamState, streams: MediaSet },
     /// Nothing comes from a participant any more; the connection is being restored, for 30 s at most.
     Reconnecting { conversation: ConversationId, participant: PeerId },
     /// The connection to a participant is restored.

@@ -20,11 +20,11 @@ use std::time::Duration;
 use crate::identity::PeerId;
 use crate::media::MediaTime;
 
-use super::participant::{Described, INTERRUPTED_TIMEOUT, RESTART_INTERVAL};
-use super::state::{CallMachine, Turn};
-use super::{
-    CallReport, Conversation, ConversationId, Description, Effect, Link, Message, Participant, Role, Standing,
-};
+use super::participant::{Described, INTERRUPTED_TIMEOUT};
+use super::restarts::RESTART_INTERVAL;
+use super::state::CallMachine;
+use super::turn::Turn;
+use super::{CallReport, Conversation, ConversationId, Effect, Link, Message, Participant, Role, Standing};
 
 /// From the beginning of an interruption to the first wish for a restart: most blackouts are over before.
 const ASK_AFTER: Duration = Duration::from_millis(1500);
@@ -34,52 +34,6 @@ const ASK_AGAIN: Duration = Duration::from_secs(2);
 const RESTART_PATIENCE: Duration = Duration::from_secs(5);
 /// A wish that comes this soon after the end of an interruption may be of before: messages are kept for 5 s.
 const LATE_WISH: Duration = Duration::from_secs(6);
-
-/// Where a participant's connection stands with restarts.
-#[derive(Debug, Default)]
-pub(super) struct Restarts {
-    /// Of the latest description.
-    pub(super) generation: u32,
-    /// When the latest restart began.
-    pub(super) began: Option<MediaTime>,
-    /// When a restart is asked for next; only while interrupted.
-    ask_at: Option<MediaTime>,
-    /// When the latest interruption ended.
-    resumed_at: Option<MediaTime>,
-    /// The latest offer that came too soon after another.
-    held: Option<Description>,
-}
-
-impl Restarts {
-    /// Nothing is to be asked for any more.
-    pub(super) const fn stop_asking(&mut self) {
-        self.ask_at = None;
-    }
-
-    /// Nothing is to be restored any more.
-    pub(super) fn stop(&mut self) {
-        self.stop_asking();
-        self.held = None;
-    }
-
-    /// Keeps `offer` until it may begin a restart; an older one that waits is of no use any more.
-    pub(super) fn hold(&mut self, offer: Description) {
-        if self.held.as_ref().is_none_or(|held| held.generation < offer.generation) {
-            self.held = Some(offer);
-        }
-    }
-
-    /// When an offer that waits may begin a restart.
-    fn held_until(&self) -> Option<MediaTime> {
-        self.held.as_ref().map(|_| self.began.map_or(MediaTime::default(), |began| began + RESTART_INTERVAL))
-    }
-
-    /// Gives the offer that waits, when its time has come.
-    pub(super) fn take_held(&mut self, now: MediaTime) -> Option<Description> {
-        self.held_until().filter(|&until| until <= now)?;
-        self.held.take()
-    }
-}
 
 impl Participant {
     /// Which of the connection's descriptions is the latest.

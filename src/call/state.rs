@@ -39,12 +39,12 @@
 use std::collections::BTreeSet;
 
 use crate::identity::{PeerId, display_name};
-use crate::media::MediaTime;
+use crate::media::{MediaSet, MediaTime};
 
-use super::closing::{Closing, EndedConversations};
 use super::invite::EndedInvites;
-use super::participant::Sends;
-use super::{CallEnd, CallReport, Conversation, Effect, IncomingInvite, Input, Message, OutgoingInvite};
+use super::releasing::{EndedConversations, Releasing};
+use super::turn::Turn;
+use super::{CallEnd, CallReport, Conversation, Effect, IncomingInvite, Input, OutgoingInvite};
 
 /// Where the call stands.
 #[derive(Debug, Default)]
@@ -60,35 +60,15 @@ pub enum CallState {
     Conversation(Conversation),
 }
 
-/// One turn of the machine: the time, and the effects so far.
-pub(super) struct Turn<'a> {
-    pub(super) now: MediaTime,
-    effects: &'a mut Vec<Effect>,
-}
-
-impl Turn<'_> {
-    pub(super) fn effect(&mut self, effect: Effect) {
-        self.effects.push(effect);
-    }
-
-    pub(super) fn send(&mut self, to: PeerId, message: Message) {
-        self.effects.push(Effect::Send { to, message });
-    }
-
-    pub(super) fn report(&mut self, report: CallReport) {
-        self.effects.push(Effect::Report(report));
-    }
-}
-
 /// The call of one person, as a pure machine.
 #[derive(Debug)]
 pub struct CallMachine {
     pub(super) me: PeerId,
     pub(super) name: String,
     pub(super) state: CallState,
-    /// What the devices give; what is not captured is announced to nobody.
-    pub(super) captures: Sends,
-    pub(super) closing: Option<Closing>,
+    /// What the devices give, once that was told; what is not captured is announced to nobody.
+    captures: Option<MediaSet>,
+    pub(super) closing: Option<Releasing>,
     pub(super) ended_invites: EndedInvites,
     pub(super) ended_conversations: EndedConversations,
     /// Who got "busy" since the machine was last idle: each is reported once.
@@ -102,7 +82,7 @@ impl CallMachine {
             me,
             name: display_name(name),
             state: CallState::Idle,
-            captures: Sends { audio: true, video: true },
+            captures: None,
             closing: None,
             ended_invites: EndedInvites::default(),
             ended_conversations: EndedConversations::default(),
@@ -133,7 +113,7 @@ impl CallMachine {
             CallState::Incoming(incoming) => Some(incoming.deadline()),
             CallState::Conversation(conversation) => conversation.deadline(),
         };
-        let closing = self.closing.as_ref().map(Closing::deadline);
+        let closing = self.closing.as_ref().map(Releasing::deadline);
         state.into_iter().chain(closing).min()
     }
 
@@ -146,8 +126,8 @@ impl CallMachine {
             Input::Peer { from, standing, message } => self.message(state, turn, from, standing, message),
             Input::Engine { conversation, peer, event } => self.engine(state, turn, conversation, peer, event),
             Input::Undelivered { to, message } => self.undelivered(state, turn, to, message),
-            Input::Captures { audio, video } => {
-                self.captures = Sends { audio, video };
+            Input::Captures { streams } => {
+                self.captures = Some(streams);
                 self.announce(state, turn)
             }
             Input::Gone { peer } => self.gone(state, turn, peer),
@@ -165,10 +145,15 @@ impl CallMachine {
         }
     }
 
+    /// What of `sends` the devices give.
+    pub(super) fn captured(&self, sends: MediaSet) -> MediaSet {
+        self.captures.map_or(sends, |captures| sends.and(captures))
+    }
+
     /// Tells the others of the present conversation what this side sends, when that is news.
     pub(super) fn announce(&self, mut state: CallState, turn: &mut Turn<'_>) -> CallState {
         if let CallState::Conversation(conversation) = &mut state {
-            conversation.announce(turn, self.captures);
+            conversation.announce(turn, self.captured(conversation.sends));
         }
         state
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::call::{CallError, CallState, ConversationId, DeviceKind, Input, InviteId, Press};
 use crate::identity::{ContactLink, PeerId, PictureError, display_name, read_contact_picture};
-use crate::media::{MediaTime, VideoFormat};
+use crate::media::{MediaSet, MediaTime, StreamState, VideoFormat};
 use crate::playout::Sound;
 use crate::store::{Settings, SettingsChange, StoreError};
 
@@ -41,7 +41,7 @@ impl Core {
             Command::CreateStream { audio, video, max_fps, max_kbps } => {
                 self.limits = (max_fps, max_kbps);
                 let video = self.take_format(video);
-                self.step(Input::Local(Press::OpenStream { audio, video }));
+                self.step(Input::Local(Press::OpenStream { streams: MediaSet::of_call(audio, video) }));
             }
             Command::CloseStream => self.close_stream()?,
             Command::AddContact { link } => self.add_contact(ContactLink::find_in(&link))?,
@@ -66,14 +66,14 @@ impl Core {
                 let rings =
                     matches!(self.machine.state(), CallState::Incoming(incoming) if incoming.invite() == invite);
                 let video = if rings { self.take_format(video) } else { video != VideoChoice::Off };
-                self.step(Input::Local(Press::Accept { invite, audio, video }));
+                self.step(Input::Local(Press::Accept { invite, streams: MediaSet::of_call(audio, video) }));
             }
             Command::Reject { invite } => self.step(Input::Local(Press::Reject { invite })),
             Command::EnableAudio { on, participant: None } => {
-                self.enable(Press::EnableAudio { on }, |_, video| (on, video))?;
+                self.enable(StreamState::audio(on))?;
             }
             Command::EnableVideo { on, participant: None } => {
-                self.enable(Press::EnableVideo { on }, |audio, _| (audio, on))?;
+                self.enable(StreamState::camera(on))?;
             }
             Command::EnableAudio { on, participant: Some(id) } => {
                 let remote = self.remotes.get_mut(&id).ok_or_else(not_in_the_call)?;
@@ -122,13 +122,12 @@ impl Core {
         true
     }
 
-    /// Switches sound or picture: of the call, or else of the stream that is open.
-    fn enable(&mut self, press: Press, change: impl FnOnce(bool, bool) -> (bool, bool)) -> Result<(), CallError> {
+    /// Turns a stream on or off: in the call, or else in the preview.
+    fn enable(&mut self, stream: StreamState) -> Result<(), CallError> {
         let press = match (self.machine.state(), self.media.wished()) {
-            (CallState::Outgoing(_) | CallState::Conversation(_), _) => press,
-            (CallState::Idle | CallState::Incoming(_), Some((audio, video))) => {
-                let (audio, video) = change(audio, video);
-                Press::OpenStream { audio, video }
+            (CallState::Outgoing(_) | CallState::Conversation(_), _) => Press::EnableStream(stream),
+            (CallState::Idle | CallState::Incoming(_), Some(wished)) => {
+                Press::OpenStream { streams: wished.with(stream) }
             }
             (CallState::Idle | CallState::Incoming(_), None) => {
                 return Err(CallError::BadArgument("No stream is open; open one with create_stream.".to_owned()));
@@ -173,8 +172,7 @@ impl Core {
             conversation: ConversationId::from_bits(conversation),
             to,
             user_data,
-            audio,
-            video,
+            streams: MediaSet::of_call(audio, video),
         }));
         Ok(())
     }
@@ -304,8 +302,8 @@ impl Core {
             self.limits = (None, None);
             self.format = VideoFormat::of(preset, Some(max_fps), max_kbps);
         }
-        if let Some((audio, video)) = self.media.wished() {
-            self.change_media(audio, video);
+        if let Some(streams) = self.media.wished() {
+            self.change_media(streams);
         }
     }
 

@@ -12,7 +12,7 @@ use tokio::runtime::Runtime;
 
 use crate::call::{CallError, CallMachine, CallState, ConversationId, DeviceKind, Input, Link, Participant, Standing};
 use crate::identity::{ContactLink, Identity, PeerId};
-use crate::media::{Latest, LevelMeter, MediaTime, VideoFormat};
+use crate::media::{Latest, LevelMeter, MediaSet, MediaTime, StreamId, VideoFormat};
 use crate::playout::Playout;
 use crate::rtc::{Engine, PeerEvent};
 use crate::signaling::SignalingClient;
@@ -54,7 +54,7 @@ pub(super) struct Core {
     pub(super) echo: EchoContact,
     pub(super) media: LocalMedia,
     /// Sound and pictures that the devices give, as the state chart was told.
-    pub(super) captures: (bool, bool),
+    pub(super) captures: MediaSet,
     /// What video is captured at: of the latest press that named one.
     pub(super) format: VideoFormat,
     /// Frames a second and kbit/s at most, as the latest `create_stream` asked; they hold for the calls after it.
@@ -142,7 +142,7 @@ impl Core {
             machine: CallMachine::new(identity.id(), &settings.display_name),
             echo: EchoContact::new(identity.id(), loopback.clone(), parts.clone()),
             media: LocalMedia::new(preview, level, new_processor, Arc::clone(&fan_out), parts.clone()),
-            captures: (true, true),
+            captures: MediaSet::of_call(true, true),
             format: VideoFormat::of(settings.preset, Some(settings.max_fps), settings.max_kbps),
             limits: (None, None),
             meter_only: false,
@@ -264,19 +264,19 @@ impl Core {
         self.network_watch.follow(interrupted, MediaTime::now(), || self.engine.addresses());
     }
 
-    /// What this side means to send (sound, pictures); `None` outside a call.
-    pub(super) fn sends(&self) -> Option<(bool, bool)> {
+    /// This side's streams, on where it means to send; `None` outside a call.
+    pub(super) fn sends(&self) -> Option<MediaSet> {
         match self.machine.state() {
             CallState::Idle | CallState::Incoming(_) => None,
-            CallState::Outgoing(outgoing) => Some((outgoing.audio(), outgoing.video())),
-            CallState::Conversation(conversation) => Some((conversation.audio(), conversation.video())),
+            CallState::Outgoing(outgoing) => Some(outgoing.sends()),
+            CallState::Conversation(conversation) => Some(conversation.sends()),
         }
     }
 
     /// Lines of this side's picture that are of use to somebody; `None`: all of them.
     fn video_wish(&self) -> Option<u32> {
         match self.machine.state() {
-            CallState::Conversation(conversation) => conversation.video_wish(),
+            CallState::Conversation(conversation) => conversation.wish(StreamId::CAMERA),
             CallState::Idle | CallState::Outgoing(_) | CallState::Incoming(_) => None,
         }
     }

@@ -19,6 +19,8 @@ pub(super) fn fault_of(error: &CallError) -> DeviceFault {
         | CallError::FarNeedsNewer(_)
         | CallError::OwnNeedsNewer(_)
         | CallError::ParticipantFailed
+        | CallError::NeedsNewerHere
+        | CallError::NeedsNewerThere
         | CallError::TooManyConversations => DeviceFault::Failed(DeviceReason::WrongKind),
     }
 }

@@ -4,6 +4,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::call::{CallState, ConversationId, DeviceKind, Input, Press};
+use crate::media::{MediaSet, StreamState};
 use crate::microphone::SoundEvent;
 use crate::store::DeviceChoice;
 
@@ -35,10 +36,10 @@ impl Core {
     }
 
     /// What is to be captured, by the settings.
-    pub(super) fn wish(&self, audio: bool, video: bool) -> MediaWish {
+    pub(super) fn wish(&self, streams: MediaSet) -> MediaWish {
         MediaWish {
-            audio,
-            video: video.then_some(self.format),
+            audio: streams.audio(),
+            video: streams.camera().then_some(self.format),
             camera: self.settings.camera.clone(),
             microphone: self.settings.microphone.clone(),
         }
@@ -46,14 +47,14 @@ impl Core {
 
     /// The microphone stays as it is.
     pub(super) fn close_camera(&mut self) {
-        if let Some((audio, _)) = self.media.wished() {
-            self.change_media(audio, false);
+        if let Some(streams) = self.media.wished() {
+            self.change_media(streams.with(StreamState::camera(false)));
         }
     }
 
-    /// Has open what the settings say of `audio` and `video`, under the consent that there is.
-    pub(super) fn change_media(&mut self, audio: bool, video: bool) {
-        let wish = self.wish(audio, video);
+    /// Has open what the settings say of these streams, under the consent that there is.
+    pub(super) fn change_media(&mut self, streams: MediaSet) {
+        let wish = self.wish(streams);
         self.media.change(wish);
         self.report_local_stream();
     }
@@ -72,13 +73,13 @@ impl Core {
         if !matches!(self.machine.state(), CallState::Idle | CallState::Incoming(_)) {
             return;
         }
-        let (audio, video) = self.media.wished().unwrap_or_default();
-        if on && !audio {
-            self.step(Input::Local(Press::OpenStream { audio: true, video }));
+        let wished = self.media.wished().unwrap_or_default();
+        if on && !wished.audio() {
+            self.step(Input::Local(Press::OpenStream { streams: MediaSet::of_call(true, wished.camera()) }));
             self.meter_only = true;
-        } else if !on && self.meter_only && video {
+        } else if !on && self.meter_only && wished.camera() {
             self.meter_only = false;
-            self.change_media(false, true);
+            self.change_media(MediaSet::of_call(false, true));
         } else if !on && self.meter_only {
             self.release_media(None);
         }
@@ -90,8 +91,9 @@ impl Core {
         let (camera, microphone) = self.media.faults();
         let audio = self.settings.microphone != DeviceChoice::None && microphone.is_none();
         let video = self.settings.camera != DeviceChoice::None && camera.is_none();
-        if std::mem::replace(&mut self.captures, (audio, video)) != (audio, video) {
-            self.step(Input::Captures { audio, video });
+        let streams = MediaSet::of_call(audio, video);
+        if std::mem::replace(&mut self.captures, streams) != streams {
+            self.step(Input::Captures { streams });
         }
     }
 

@@ -14,7 +14,7 @@ use crate::call::{
     CallMachine, CallReport, Consent, ConversationId, Effect, EngineEvent, Input, Message, Press, Role, Standing,
 };
 use crate::identity::PeerId;
-use crate::media::{MediaTime, OutgoingPicture, OutgoingSound, ReceivedPicture, ReceivedSound};
+use crate::media::{MediaSet, MediaTime, OutgoingPicture, OutgoingSound, ReceivedPicture, ReceivedSound};
 use crate::rtc::{Engine, Peer, PeerEvent, PeerSinks, VideoSink};
 
 use super::lanes::PartSenders;
@@ -132,7 +132,7 @@ impl EchoContact {
         match effect {
             Effect::Send { message, .. } => self.said.push_back(message),
             Effect::Report(CallReport::Invite { invite, .. }) => {
-                return Some(Input::Local(Press::Accept { invite, audio: true, video: true }));
+                return Some(Input::Local(Press::Accept { invite, streams: MediaSet::of_call(true, true) }));
             }
             Effect::ConnectPeer { consent, conversation, role, .. } => self.connect(&consent, conversation, role),
             Effect::ApplyDescription { description, .. } => {
@@ -157,7 +157,7 @@ impl EchoContact {
             Effect::ReleaseMedia { conversation } => return Some(Input::MediaReleased { conversation }),
             Effect::OpenPreview { .. }
             | Effect::OpenMedia { .. }
-            | Effect::CloseCamera
+            | Effect::CloseStream { .. }
             | Effect::RenewRoute { .. }
             | Effect::StartRinging
             | Effect::StartRingBack
@@ -205,7 +205,7 @@ pub(super) fn engine_event(event: PeerEvent) -> Option<EngineEvent> {
             Some(EngineEvent::Failed)
         }
         PeerEvent::Closed => Some(EngineEvent::Closed),
-        PeerEvent::FirstFrame { .. } | PeerEvent::FrameSizeChanged { .. } | PeerEvent::KeyframeRequested => None,
+        PeerEvent::FirstFrame { .. } | PeerEvent::FrameSizeChanged { .. } | PeerEvent::KeyframeRequested { .. } => None,
     }
 }
 

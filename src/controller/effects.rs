@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::call::{
     CallEnd, CallRecord, CallReport, CallState, Consent, ConversationId, DisconnectReason, Effect, EngineEvent, Input,
-    Message, Role,
+    Message, RecordedParticipant, Role,
 };
 use crate::identity::PeerId;
-use crate::media::{LevelMeter, MediaTime};
+use crate::media::{LevelMeter, MediaTime, StreamId, StreamKind, StreamState};
 use crate::playout::Sound;
 use crate::rtc::{PeerSinks, VideoSink};
 
@@ -25,13 +25,15 @@ impl Core {
     pub(super) fn carry_out(&mut self, effect: Effect) {
         match effect {
             Effect::Send { to, message } => self.send(to, message),
-            Effect::OpenPreview { consent, audio, video } | Effect::OpenMedia { consent, audio, video } => {
+            Effect::OpenPreview { consent, streams } | Effect::OpenMedia { consent, streams } => {
                 self.meter_only = false;
-                let wish = self.wish(audio, video);
+                let wish = self.wish(streams);
                 self.media.open(consent, wish);
                 self.report_local_stream();
             }
-            Effect::CloseCamera => self.close_camera(),
+            Effect::CloseStream { stream: StreamId::CAMERA } => self.close_camera(),
+            // No other stream of pictures has a device yet.
+            Effect::CloseStream { .. } => {}
             Effect::ReleaseMedia { conversation } => self.release_media(Some(conversation)),
             Effect::ConnectPeer { consent, conversation, peer, role } => {
                 self.connect(&consent, conversation, peer, role);
@@ -84,9 +86,9 @@ impl Core {
         let conversation = call.id();
         let mut untold = Vec::new();
         for (&id, remote) in self.remotes.iter_mut().filter(|(_, remote)| remote.conversation == conversation) {
-            if let Some((lines, told @ false)) = &mut remote.wish {
+            if let Some((max_height, told @ false)) = &mut remote.wish {
                 *told = true;
-                untold.push((id, Message::Wish { conversation, lines: *lines }));
+                untold.push((id, Message::Wish { conversation, stream: StreamId::CAMERA, max_height: *max_height }));
             }
         }
         untold.into_iter().for_each(|(to, message)| self.send(to, message));
@@ -195,12 +197,16 @@ impl Core {
                 let name = self.people.name_of(participant, Some(&name));
                 Event::ParticipantConnected { conversation, participant, name }
             }
-            CallReport::StreamAdded { conversation, participant, audio, video } => {
-                Event::StreamAdded { conversation, participant, audio, video }
+            CallReport::StreamAdded { conversation, participant, stream, streams } => {
+                let (audio, video, on) = (streams.audio(), streams.camera(), stream.on);
+                let StreamState { id: stream, kind, .. } = stream;
+                Event::StreamAdded { conversation, participant, audio, video, stream, kind, on }
             }
-            CallReport::StreamChanged { conversation, participant, audio, video } => {
-                self.on_stream_changed(participant, video);
-                Event::StreamChanged { conversation, participant, audio, video }
+            CallReport::StreamChanged { conversation, participant, stream, streams } => {
+                self.on_stream_changed(participant, stream);
+                let (audio, video, on) = (streams.audio(), streams.camera(), stream.on);
+                let StreamState { id: stream, kind, .. } = stream;
+                Event::StreamChanged { conversation, participant, audio, video, stream, kind, on }
             }
             CallReport::Reconnecting { conversation, participant } => Event::Reconnecting { conversation, participant },
             CallReport::Reconnected { conversation, participant } => Event::Reconnected { conversation, participant },
@@ -224,10 +230,13 @@ impl Core {
     }
 
     /// A far camera that is off shows no last picture.
-    fn on_stream_changed(&self, participant: PeerId, video: bool) {
+    fn on_stream_changed(&self, participant: PeerId, stream: StreamState) {
         let Some(remote) = self.remotes.get(&participant) else { return };
-        remote.peer.expect_video(video);
-        if !video {
+        if stream.kind != StreamKind::Camera {
+            return;
+        }
+        remote.peer.expect_video(stream.on);
+        if !stream.on {
             remote.picture.clear();
         }
     }
@@ -246,15 +255,21 @@ impl Core {
     }
 
     fn on_call_ended(&mut self, record: CallRecord) {
-        let name = self.people.name_of(record.peer, Some(&record.name));
-        self.keep_in_history(HistoryRecord {
-            peer: record.peer,
-            name: name.clone(),
-            outgoing: record.outgoing,
-            at_unix_s: unix_seconds(record.began),
-            duration_s: record.connected_seconds(),
-            ended: record.end,
-        });
+        let named = record
+            .participants
+            .iter()
+            .map(|RecordedParticipant { peer, name }| (*peer, self.people.name_of(*peer, Some(name))));
+        let named: Vec<(PeerId, String)> = named.collect();
+        for (peer, name) in &named {
+            self.keep_in_history(HistoryRecord {
+                peer: *peer,
+                name: name.clone(),
+                outgoing: record.outgoing,
+                at_unix_s: unix_seconds(record.began),
+                duration_s: record.connected_seconds(),
+                ended: record.end,
+            });
+        }
         // What one pressed oneself needs no telling.
         let by_own_press = match record.end {
             CallEnd::Ended(DisconnectReason::Left) | CallEnd::DeclinedHere | CallEnd::Canceled => true,
@@ -263,9 +278,15 @@ impl Core {
             | CallEnd::Busy
             | CallEnd::NoAnswer
             | CallEnd::Missed
-            | CallEnd::Unreachable => false,
+            | CallEnd::Unreachable
+            | CallEnd::NeedsNewerHere
+            | CallEnd::NeedsNewerThere => false,
         };
-        self.outcome = (!by_own_press).then_some(Outcome { peer: record.peer, name, kind: record.end });
+        // The words are about one person; a call of several ends by one's own press, or with the last of them.
+        self.outcome = match named.into_iter().next_back() {
+            Some((peer, name)) if !by_own_press => Some(Outcome { peer, name, kind: record.end }),
+            Some(_) | None => None,
+        };
     }
 
     fn keep_in_history(&mut self, record: HistoryRecord) {

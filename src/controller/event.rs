@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::call::{ConversationId, DeviceKind, DeviceReason, DisconnectReason, InviteId};
 use crate::identity::PeerId;
+use crate::media::{StreamId, StreamKind};
 
 pub use crate::signaling::{RouteKind, VersionSkew};
 
@@ -215,10 +216,26 @@ pub enum Event {
     ConversationConnected { conversation: ConversationId },
     /// Media can flow to and from a participant.
     ParticipantConnected { conversation: ConversationId, participant: PeerId, name: String },
-    /// A participant's stream is here.
-    StreamAdded { conversation: ConversationId, participant: PeerId, audio: bool, video: bool },
-    /// The far side muted, turned its camera off or on, or lost or got back a device.
-    StreamChanged { conversation: ConversationId, participant: PeerId, audio: bool, video: bool },
+    /// One of a participant's streams is here.
+    StreamAdded {
+        conversation: ConversationId,
+        participant: PeerId,
+        audio: bool,
+        video: bool,
+        stream: StreamId,
+        kind: StreamKind,
+        on: bool,
+    },
+    /// One of a participant's streams went on or off: muted, camera off or on, a device lost or back.
+    StreamChanged {
+        conversation: ConversationId,
+        participant: PeerId,
+        audio: bool,
+        video: bool,
+        stream: StreamId,
+        kind: StreamKind,
+        on: bool,
+    },
     /// The first decoded picture.
     FirstFrame { conversation: ConversationId, participant: PeerId, width: u32, height: u32 },
     /// Every 2 s in a call.

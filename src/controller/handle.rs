@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError};
 
-use crate::media::Latest;
+use crate::media::{Latest, MediaSet};
 
 use super::lanes::Doorbell;
 use super::{Command, Snapshot};
@@ -64,14 +64,14 @@ impl Gates {
         self.muted.is_shut()
     }
 
-    /// Follows the state chart: what this side means to send (sound, pictures), or `None` outside a call.
-    pub(super) fn follow(&self, sends: Option<(bool, bool)>) {
-        let (audio, video) = sends.unwrap_or((true, true));
+    /// Follows the state chart: this side's streams, on where it means to send, or `None` outside a call.
+    pub(super) fn follow(&self, sends: Option<MediaSet>) {
+        let streams = sends.unwrap_or(MediaSet::of_call(true, true));
         if sends.is_none() {
             self.away.set(true);
         }
-        self.muted.set(!audio);
-        self.camera_off.set(!video);
+        self.muted.set(!streams.audio());
+        self.camera_off.set(!streams.camera());
         if sends.is_some() {
             self.away.set(false);
         }
@@ -203,7 +203,7 @@ mod tests {
     }
 
     /// As the controller does: the state chart has moved, then the press is handled.
-    fn handled(gates: &Gates, command: &Command, sends: Option<(bool, bool)>) {
+    fn handled(gates: &Gates, command: &Command, sends: Option<MediaSet>) {
         gates.follow(sends);
         if let Some(gate) = gates.shut_by(command) {
             gate.handled();
@@ -213,7 +213,7 @@ mod tests {
     #[test]
     fn the_gates_close_before_the_command_is_read() {
         let (handle, gates, _commands) = handle();
-        gates.follow(Some((true, true)));
+        gates.follow(Some(MediaSet::of_call(true, true)));
         handle.send(MUTE).unwrap();
         assert!(gates.sound_is_shut() && !gates.video_is_shut());
         handle.send(Command::Leave).unwrap();
@@ -223,14 +223,14 @@ mod tests {
     #[test]
     fn a_full_lane_gives_back_what_was_pressed_and_its_gate_is_shut_once() {
         let (handle, gates, commands) = handle();
-        gates.follow(Some((true, true)));
+        gates.follow(Some(MediaSet::of_call(true, true)));
         while handle.try_send(handle.press(Command::Contacts)).is_ok() {}
         let Err(Unsent::Full(waiting)) = handle.try_send(handle.press(MUTE)) else { panic!("the lane is full") };
         assert!(gates.sound_is_shut(), "although it is not sent");
         let Err(Unsent::Full(waiting)) = handle.try_send(waiting) else { panic!("still full") };
         commands.recv().unwrap();
         assert_eq!(handle.try_send(waiting), Ok(()));
-        handled(&gates, &MUTE, Some((true, true)));
+        handled(&gates, &MUTE, Some(MediaSet::of_call(true, true)));
         assert!(!gates.sound_is_shut(), "one press, handled once");
         drop(commands);
         assert_eq!(handle.try_send(handle.press(Command::Contacts)), Err(Unsent::Gone));
@@ -239,13 +239,13 @@ mod tests {
     #[test]
     fn a_gate_opens_only_when_the_controller_says_so() {
         let (handle, gates, _commands) = handle();
-        gates.follow(Some((true, true)));
+        gates.follow(Some(MediaSet::of_call(true, true)));
         handle.send(MUTE).unwrap();
-        handled(&gates, &MUTE, Some((false, true)));
+        handled(&gates, &MUTE, Some(MediaSet::of_call(false, true)));
         let unmute = Command::EnableAudio { on: true, participant: None };
         handle.send(unmute.clone()).unwrap();
         assert!(gates.sound_is_shut(), "the press waits");
-        handled(&gates, &unmute, Some((true, true)));
+        handled(&gates, &unmute, Some(MediaSet::of_call(true, true)));
         assert!(!gates.sound_is_shut());
     }
 
@@ -259,9 +259,9 @@ mod tests {
         };
         handle.send(accept.clone()).unwrap();
         handle.send(MUTE).unwrap();
-        handled(&gates, &accept, Some((true, false)));
+        handled(&gates, &accept, Some(MediaSet::of_call(true, false)));
         assert!(gates.sound_is_shut(), "Mute was pressed after Answer and before it was carried out");
-        handled(&gates, &MUTE, Some((false, false)));
+        handled(&gates, &MUTE, Some(MediaSet::of_call(false, false)));
         assert!(gates.sound_is_shut());
     }
 
@@ -271,14 +271,14 @@ mod tests {
         handle.send(Command::Leave).unwrap();
         handled(&gates, &Command::Leave, None);
         assert!(gates.sound_is_shut() && gates.video_is_shut() && !gates.is_muted());
-        gates.follow(Some((true, true)));
+        gates.follow(Some(MediaSet::of_call(true, true)));
         assert!(!gates.sound_is_shut() && !gates.video_is_shut());
     }
 
     #[test]
     fn muting_somebody_here_leaves_ones_own_gates_alone() {
         let (handle, gates, _commands) = handle();
-        gates.follow(Some((true, true)));
+        gates.follow(Some(MediaSet::of_call(true, true)));
         let participant = Some(crate::identity::PeerId::from_bytes([1; 32]));
         handle.send(Command::EnableAudio { on: false, participant }).unwrap();
         assert!(!gates.sound_is_shut());

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use crate::call::{Consent, ConversationId, DeviceKind};
 use crate::capture::{Camera, Succession};
 use crate::encoder::VideoEncoding;
-use crate::media::{FrameSlot, LevelMeter, VideoFormat};
+use crate::media::{FrameSlot, LevelMeter, MediaSet, VideoFormat};
 use crate::microphone::Microphone;
 use crate::store::DeviceChoice;
 use crate::voice_processing::VoiceProcessor;
@@ -152,9 +152,9 @@ impl LocalMedia {
         self.closing > 0
     }
 
-    /// What is wished (sound, video), while anything may be captured.
-    pub(super) fn wished(&self) -> Option<(bool, bool)> {
-        self.wish.as_ref().map(|wish| (wish.audio, wish.video.is_some()))
+    /// The streams that are to be captured, while anything may be.
+    pub(super) fn wished(&self) -> Option<MediaSet> {
+        self.wish.as_ref().map(|wish| MediaSet::of_call(wish.audio, wish.video.is_some()))
     }
 
     /// Has open what is wished under a new consent (an earlier one is given up), once an earlier release is done.

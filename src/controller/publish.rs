@@ -56,7 +56,8 @@ impl Core {
         let camera = self.media.working_camera();
         let (width, height) = camera.map_or((0, 0), |(_, format)| (format.width, format.height));
         let microphone = self.media.working_microphone();
-        let (sends_audio, sends_video) = self.sends().unwrap_or_default();
+        let sends = self.sends().unwrap_or_default();
+        let (sends_audio, sends_video) = (sends.audio(), sends.camera());
         LocalStreamView {
             audio: microphone.is_some() && !self.gates.is_muted(),
             video: camera.is_some(),

@@ -207,8 +207,7 @@ impl Core {
     fn encoding(&self) -> Encoding {
         let Some((_, format)) = self.media.working_camera() else { return Encoding::default() };
         let (width, height) = self.media.encoded_size().unwrap_or((format.width, format.height));
-        let (_, sends_video) = self.sends().unwrap_or_default();
-        if !sends_video {
+        if !self.sends().unwrap_or_default().camera() {
             return Encoding { width, height, ..Encoding::default() };
         }
         let wished_lines = self.fan_out.video_wish().unwrap_or(0);

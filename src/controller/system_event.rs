@@ -82,7 +82,7 @@ impl EngineLane {
 
     pub(super) fn send(&self, event: PeerEvent, addressed: impl FnOnce(PeerEvent) -> SystemEvent) {
         match event {
-            PeerEvent::KeyframeRequested => {
+            PeerEvent::KeyframeRequested { .. } => {
                 if !self.keyframe_asked.swap(true, Ordering::AcqRel) {
                     let sent = self.parts.hints.offer(self.keyframe);
                     self.keyframe_asked.fetch_and(sent, Ordering::AcqRel);
@@ -106,7 +106,7 @@ impl EngineLane {
 mod tests {
     use super::*;
     use crate::controller::lanes::{Lanes, Next};
-    use crate::media::MediaTime;
+    use crate::media::{MediaTime, StreamId};
 
     fn addressed(event: PeerEvent) -> SystemEvent {
         SystemEvent::EchoEngine { connection: 1, conversation: ConversationId::from_bits(1), event }
@@ -120,7 +120,7 @@ mod tests {
         let keyframe = Hint::EchoKeyframe { connection: 1 };
         let lane = EngineLane::new(senders.parts, Arc::clone(&asked), keyframe);
         for _ in 0..10_000 {
-            lane.send(PeerEvent::KeyframeRequested, addressed);
+            lane.send(PeerEvent::KeyframeRequested { stream: StreamId::CAMERA }, addressed);
             lane.send(PeerEvent::FrameSizeChanged { width: 320, height: 240 }, addressed);
         }
         lane.send(PeerEvent::Closed, addressed);
@@ -129,7 +129,7 @@ mod tests {
         assert!(matches!(now(), Next::Hint(hint) if hint == keyframe));
         assert!(matches!(now(), Next::Deadline), "asked for once");
         asked.store(false, Ordering::Release);
-        lane.send(PeerEvent::KeyframeRequested, addressed);
+        lane.send(PeerEvent::KeyframeRequested { stream: StreamId::CAMERA }, addressed);
         assert!(matches!(now(), Next::Hint(_)), "asked for again");
     }
 
@@ -140,7 +140,7 @@ mod tests {
         while senders.parts.hints.offer(Hint::SpokeMuted) {}
         let asked = Arc::new(AtomicBool::new(false));
         let lane = EngineLane::new(senders.parts, Arc::clone(&asked), Hint::EchoKeyframe { connection: 1 });
-        lane.send(PeerEvent::KeyframeRequested, addressed);
+        lane.send(PeerEvent::KeyframeRequested { stream: StreamId::CAMERA }, addressed);
         assert!(!asked.load(Ordering::Acquire), "what was lost may be asked for again");
         let told =
             [PeerEvent::Connected, PeerEvent::Interrupted, PeerEvent::Failed { detail: "a test" }, PeerEvent::Closed];

@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use crate::media::{MediaTime, VideoLevel};
+use crate::media::{LEAST_HEIGHT, MediaTime, VideoLevel};
 
 /// One step: size, rate of pictures, and the least bit rate for it.
 #[derive(Clone, Copy, Debug)]
@@ -32,8 +32,6 @@ const STEPS: [Step; 6] = [
 /// Bits for a pixel of a picture that is just good enough, of a face that talks.
 const MIN_BITS_PER_PIXEL: f64 = 0.016;
 const FULL_FPS: f64 = 30.0;
-/// No picture is made smaller than this, in lines.
-const MIN_LINES: u32 = 180;
 /// The rate must be too low for this long before a step down, and high enough by this much and for this long before one
 /// up.
 const DOWN_AFTER: Duration = Duration::from_millis(300);
@@ -204,7 +202,7 @@ impl QualityScaler {
 }
 
 fn scaled(full: Shape, eighths: u32, max_fps: u32) -> Shape {
-    let height = (full.height * eighths / 8).max(MIN_LINES).min(full.height) & !1;
+    let height = (full.height * eighths / 8).max(LEAST_HEIGHT).min(full.height) & !1;
     // In the shape of the full picture, to the nearest even width.
     let width = (full.width * height + full.height) / full.height.max(1) / 2 * 2;
     Shape { width: width.min(full.width), height, max_fps }

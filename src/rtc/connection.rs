@@ -1,4 +1,4 @@
-//! Builds one peer connection of the webrtc crate: codecs, interceptors, ICE timing, the two tracks that are sent.
+//! Builds one peer connection of the webrtc crate: codecs, interceptors, ICE timing, a track for each stream.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ use webrtc::runtime::Runtime;
 use super::bwe::{CongestionControl, TwccNumbering};
 use super::negotiation::description_sdp::{
     FEC_FORMAT, FEC_NAME, FEC_PAYLOAD_TYPE, H264_FORMAT, H264_PAYLOAD_TYPE, OPUS_FORMAT, OPUS_PAYLOAD_TYPE, RED_FORMAT,
-    RED_PAYLOAD_TYPE, RTX_FORMAT, RTX_PAYLOAD_TYPE, StreamNumbers,
+    RED_PAYLOAD_TYPE, RTX_FORMAT, RTX_PAYLOAD_TYPE, canonical_name, track_name,
 };
 use super::receiving::media_tap::MediaTap;
 use super::repair::copies::RepairCopies;
@@ -37,8 +37,11 @@ use super::repair::nack::NackGenerator;
 use super::repair::retransmission::RetransmissionUnwrapper;
 use super::rtcp_observer::RtcpObserver;
 use super::stage::Staged;
+use super::streams::StreamTable;
 use super::transport::host_addresses::{EngineAddresses, HostAddresses};
 use super::transport::runtime::PeerRuntime;
+use crate::call::DescribedStream;
+use crate::media::StreamId;
 
 /// Between connectivity checks of a pair while connecting. A check goes out when this timer fires, and nominating takes
 /// another one, so it is most of the time that a call on a local network takes to connect.
@@ -63,8 +66,8 @@ const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 /// The connection and its outgoing tracks.
 pub(super) struct Connection {
     pub(super) engine: Arc<dyn PeerConnection>,
-    pub(super) video: Arc<TrackLocalStaticRTP>,
-    pub(super) audio: Arc<TrackLocalStaticRTP>,
+    /// One for each stream that this side can send.
+    tracks: Vec<(StreamId, Arc<TrackLocalStaticRTP>)>,
     /// It stays within this computer.
     pub(super) loopback: bool,
 }
@@ -81,7 +84,7 @@ pub(super) struct Interceptors {
 /// Opens the sockets and makes the connection; nothing is sent before a description is set.
 pub(super) async fn open(
     addresses: HostAddresses,
-    streams: StreamNumbers,
+    streams: &StreamTable,
     interceptors: Interceptors,
     handler: Arc<dyn PeerConnectionEventHandler>,
     runtime: &Arc<PeerRuntime>,
@@ -114,14 +117,29 @@ pub(super) async fn open(
         .build()
         .await?;
     let engine: Arc<dyn PeerConnection> = Arc::new(engine);
-    let name = streams.canonical_name();
-    let audio = track((&name, "audio"), RtpCodecKind::Audio, opus().rtp_codec, streams.audio, None);
-    let repairs = Some((streams.rtx, streams.fec));
-    let video = track((&name, "video"), RtpCodecKind::Video, h264().rtp_codec, streams.video, repairs);
-    // In this order: the first media section is the sound's.
-    engine.add_track(Arc::clone(&audio) as Arc<dyn TrackLocal>).await?;
-    engine.add_track(Arc::clone(&video) as Arc<dyn TrackLocal>).await?;
-    Ok(Connection { engine, video, audio, loopback })
+    let name = canonical_name(streams.iter().flat_map(|stream| stream.ssrcs.iter()));
+    let tracks = streams.iter().map(|stream| (stream.id, track(&name, stream))).collect();
+    Ok(Connection { engine, tracks, loopback })
+}
+
+impl Connection {
+    /// The track of a stream.
+    pub(super) fn track(&self, id: StreamId) -> Option<&Arc<TrackLocalStaticRTP>> {
+        self.tracks.iter().find(|(one, _)| *one == id).map(|(_, track)| track)
+    }
+
+    /// Any track: RTCP leaves by it.
+    pub(super) fn any_track(&self) -> Option<&Arc<TrackLocalStaticRTP>> {
+        self.tracks.first().map(|(_, track)| track)
+    }
+
+    /// Gives the engine the tracks of these streams, in the order of their media sections.
+    pub(super) async fn add_tracks(&self, streams: &[DescribedStream]) -> Result<(), Error> {
+        for track in streams.iter().filter_map(|stream| self.track(stream.id)) {
+            self.engine.add_track(Arc::clone(track) as Arc<dyn TrackLocal>).await?;
+        }
+        Ok(())
+    }
 }
 
 /// The chain of one connection. What leaves passes from the last to the first, what comes from the first to the last:
@@ -187,21 +205,26 @@ fn codec(
     RTCRtpCodecParameters { rtp_codec, payload_type }
 }
 
-/// A track with the stream `ssrc`, and the streams of its retransmissions and forward error correction.
-fn track(
-    (canonical_name, name): (&str, &str),
-    kind: RtpCodecKind,
-    codec: RTCRtpCodec,
-    ssrc: u32,
-    repairs: Option<(u32, u32)>,
-) -> Arc<TrackLocalStaticRTP> {
+/// The track of a stream, and the streams of its retransmissions and forward error correction.
+fn track(canonical_name: &str, stream: &DescribedStream) -> Arc<TrackLocalStaticRTP> {
+    let (kind, codec) = if stream.kind.is_video() {
+        (RtpCodecKind::Video, h264().rtp_codec)
+    } else {
+        (RtpCodecKind::Audio, opus().rtp_codec)
+    };
     let rtp_coding_parameters = RTCRtpCodingParameters {
-        ssrc: Some(ssrc),
-        rtx: repairs.map(|(ssrc, _)| RTCRtpRtxParameters { ssrc }),
-        fec: repairs.map(|(_, ssrc)| RTCRtpFecParameters { ssrc }),
+        ssrc: Some(stream.ssrcs.media),
+        rtx: stream.ssrcs.rtx.map(|ssrc| RTCRtpRtxParameters { ssrc }),
+        fec: stream.ssrcs.fec.map(|ssrc| RTCRtpFecParameters { ssrc }),
         ..Default::default()
     };
     let encoding = RTCRtpEncodingParameters { rtp_coding_parameters, codec, ..Default::default() };
-    let (stream, track, label) = (canonical_name.to_owned(), name.to_owned(), name.to_owned());
-    Arc::new(TrackLocalStaticRTP::new(MediaStreamTrack::new(stream, track, label, kind, vec![encoding])))
+    let (track, label) = (track_name(stream.id), track_name(stream.id));
+    Arc::new(TrackLocalStaticRTP::new(MediaStreamTrack::new(
+        canonical_name.to_owned(),
+        track,
+        label,
+        kind,
+        vec![encoding],
+    )))
 }

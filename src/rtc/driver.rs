@@ -7,6 +7,9 @@
 //!                                     a datagram comes; after a restart, ICE is up again
 //! ```
 //!
+//! Descriptions and candidates are applied in the order in which they come: `call` has judged that they are wanted, and
+//! has put them in order.
+//!
 //! Silence is this side's own judgement, from when the gate last let a datagram in: the agent's is seconds late. While
 //! it lasts no media is sent, and an empty receiver report (RFC 3550, 6.4.2) each 50 ms tells the far side as soon as
 //! there is a path again.
@@ -28,18 +31,15 @@ use super::connection::Connection;
 use super::deadline;
 use super::engine::PeerEvent;
 use super::negotiation::candidate::{self, Reach};
-use super::negotiation::description_sdp::{self, StreamNumbers};
+use super::negotiation::description_sdp::{self, Sections};
 use super::peer::{Command, Commands, Context};
 use super::sending::{is_closed, unless_closed};
+use super::streams::StreamTable;
 use super::transport::link_local::LinkLocalSockets;
-use crate::call::{Candidate, Description, DescriptionKind, EarlyCandidates, Role};
-use crate::media::MediaTime;
+use crate::call::{Candidate, Description, DescriptionKind, Role};
+use crate::media::{MediaTime, StreamId, VideoCodec};
 use crate::network;
 
-/// Candidates of the far side's that are used for each description at most.
-const MAX_CANDIDATES: usize = 16;
-/// The same of a whole call, however often it restarts: this computer sends checks to each of them.
-const MAX_ALL_CANDIDATES: usize = 256;
 /// From this side's offer, or from the far side's description, to a connection at most.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Between keyframe requests to the far side at least.
@@ -130,17 +130,14 @@ enum Link {
 pub(super) struct Driver {
     context: Context,
     connection: Connection,
-    streams: StreamNumbers,
+    /// This side's.
+    streams: StreamTable,
+    /// Those of the offer.
+    sections: Sections,
     link_local: Arc<LinkLocalSockets>,
     /// The far side's first description: a restart changes its ICE credentials alone.
     far: Option<Description>,
     generation: u32,
-    /// The far side's description of this generation was applied.
-    described: bool,
-    early_candidates: EarlyCandidates,
-    /// Those taken of this generation, and of all.
-    candidates: usize,
-    all_candidates: usize,
     connect_by: Option<MediaTime>,
     link: Link,
     failed: bool,
@@ -150,20 +147,17 @@ impl Driver {
     pub(super) fn new(
         context: Context,
         connection: Connection,
-        streams: StreamNumbers,
+        streams: StreamTable,
         link_local: Arc<LinkLocalSockets>,
     ) -> Self {
         Self {
             context,
             connection,
             streams,
+            sections: Sections::new(),
             link_local,
             far: None,
             generation: 0,
-            described: false,
-            early_candidates: EarlyCandidates::new(MAX_CANDIDATES),
-            candidates: 0,
-            all_candidates: 0,
             connect_by: None,
             link: Link::Connecting,
             failed: false,
@@ -193,7 +187,18 @@ impl Driver {
             return;
         }
         self.connect_by = Some(MediaTime::now() + CONNECT_TIMEOUT);
+        self.sections = self.streams.iter().map(|stream| (stream.id, stream.kind)).collect();
+        if let Err(error) = self.add_tracks().await {
+            tracing::debug!(error, "a connection could not be offered");
+            return self.fail("its own description");
+        }
         self.offer(None).await;
+    }
+
+    /// Gives the engine the tracks of this side's streams for which there is a media section.
+    async fn add_tracks(&self) -> Result<(), String> {
+        let streams = self.streams.in_sections(&self.sections);
+        self.connection.add_tracks(&streams).await.map_err(|error| format!("the tracks: {error}"))
     }
 
     async fn offer(&mut self, options: Option<RTCOfferOptions>) {
@@ -211,12 +216,13 @@ impl Driver {
             DescriptionKind::Answer => engine.create_answer(None).await,
         }
         .map_err(|error| format!("describing this side: {error}"))?;
-        let description = description_sdp::from_own_sdp((kind, self.generation), &own.sdp, self.streams)
-            .map_err(|error| format!("describing this side: {error}"))?;
+        let description =
+            description_sdp::from_own_sdp((kind, self.generation), &own.sdp, self.streams.in_sections(&self.sections))
+                .map_err(|error| format!("describing this side: {error}"))?;
         self.context.generation.store(self.generation, std::sync::atomic::Ordering::Relaxed);
         self.context
             .gate
-            .set_local_credentials(&description.ice_ufrag, &description.ice_pwd)
+            .set_local_credentials(description.ice_ufrag.as_str(), description.ice_pwd.as_str())
             .map_err(|error| format!("guarding the sockets: {error}"))?;
         // Before gathering begins, so that it comes before any candidate.
         self.emit(PeerEvent::LocalDescription(description));
@@ -233,14 +239,7 @@ impl Driver {
                     self.fail("the far side's description");
                 }
             }
-            Command::RemoteCandidate(candidate) if self.described && candidate.generation == self.generation => {
-                self.remote_candidate(&candidate).await;
-            }
-            Command::RemoteCandidate(candidate) if candidate.generation >= self.generation => {
-                self.early_candidates.keep(candidate);
-            }
-            // Of a description that was replaced.
-            Command::RemoteCandidate(_) => {}
+            Command::RemoteCandidate(candidate) => self.remote_candidate(&candidate).await,
         }
     }
 
@@ -257,36 +256,16 @@ impl Driver {
     fn begin_generation(&mut self, generation: u32) {
         tracing::info!(generation, "ICE restarts");
         self.generation = generation;
-        self.described = false;
-        self.candidates = 0;
         self.interrupted(true);
     }
 
-    /// Whether this description is the one that comes next.
-    fn expects(&self, description: &Description) -> bool {
-        match (self.context.role, &self.far) {
-            (Role::Offerer, None) => description.kind == DescriptionKind::Answer,
-            (Role::Answerer, None) => description.kind == DescriptionKind::Offer,
-            (role, Some(far)) => {
-                let comes_next = match role {
-                    Role::Offerer => !self.described && description.generation == self.generation,
-                    Role::Answerer => self.link != Link::Connecting && description.generation > self.generation,
-                };
-                let Description { ref ice_ufrag, ref ice_pwd, generation, .. } = *description;
-                let renewed =
-                    Description { ice_ufrag: ice_ufrag.clone(), ice_pwd: ice_pwd.clone(), generation, ..far.clone() };
-                comes_next && renewed == *description
-            }
-        }
-    }
-
     async fn remote_description(&mut self, description: &Description) -> Result<(), String> {
-        if !self.expects(description) {
-            tracing::debug!("a description that was not expected is ignored");
-            return Ok(());
-        }
         let unusable = |error: &dyn fmt::Display| format!("the far side's description: {error}");
-        let sdp = description_sdp::to_sdp(description).map_err(|error| unusable(&error))?;
+        if self.far.is_none() && self.context.role == Role::Answerer {
+            self.sections = description_sdp::sections_of(&description.streams);
+            self.add_tracks().await?;
+        }
+        let sdp = description_sdp::to_sdp(description, &self.sections);
         let remote = match description.kind {
             DescriptionKind::Offer => RTCSessionDescription::offer(sdp),
             DescriptionKind::Answer => RTCSessionDescription::answer(sdp),
@@ -300,18 +279,13 @@ impl Driver {
         }
         self.context.gate.set_far_streams(description.ssrcs());
         self.connection.engine.set_remote_description(remote).await.map_err(|error| unusable(&error))?;
-        let fec = description.fec_ssrc != 0;
-        self.context.state.far.set(description.audio_red, fec, description.video_level);
+        let level = description.level(VideoCodec::H264).unwrap_or_default();
+        self.context.state.far.set(description.red, description.fec.is_some(), level);
         if first {
             self.connect_by = Some(MediaTime::now() + CONNECT_TIMEOUT);
         }
-        self.described = true;
-        let early = self.early_candidates.take(self.generation);
         if self.context.role == Role::Answerer {
             self.describe(DescriptionKind::Answer, None).await?;
-        }
-        for candidate in &early {
-            self.remote_candidate(candidate).await;
         }
         Ok(())
     }
@@ -321,11 +295,6 @@ impl Driver {
             tracing::debug!("an unusable candidate is ignored");
             return;
         };
-        if self.candidates >= MAX_CANDIDATES || self.all_candidates >= MAX_ALL_CANDIDATES {
-            return;
-        }
-        self.candidates += 1;
-        self.all_candidates += 1;
         if let Err(error) = self.connection.engine.add_ice_candidate(init).await {
             tracing::debug!(%error, "a candidate was refused");
         }
@@ -412,16 +381,18 @@ impl Driver {
         if self.link != Link::Up {
             return;
         }
-        let Some(media_ssrc) = self.far.as_ref().map(|far| far.video_ssrc) else { return };
-        self.send_rtcp(Box::new(PictureLossIndication { sender_ssrc: self.streams.video, media_ssrc })).await;
+        let Some(far) = self.far.as_ref().and_then(|far| far.stream(StreamId::CAMERA)) else { return };
+        let (sender_ssrc, media_ssrc) = (self.streams.reporter(), far.ssrcs.media);
+        self.send_rtcp(Box::new(PictureLossIndication { sender_ssrc, media_ssrc })).await;
     }
 
     async fn probe(&self) {
-        self.send_rtcp(Box::new(ReceiverReport { ssrc: self.streams.video, ..Default::default() })).await;
+        self.send_rtcp(Box::new(ReceiverReport { ssrc: self.streams.reporter(), ..Default::default() })).await;
     }
 
     async fn send_rtcp(&self, packet: Box<dyn RtcpPacket>) {
-        if let Err(error) = self.connection.video.write_rtcp(vec![packet]).await {
+        let Some(track) = self.connection.any_track() else { return };
+        if let Err(error) = track.write_rtcp(vec![packet]).await {
             tracing::debug!(%error, "a report was not sent");
         }
     }

@@ -11,7 +11,7 @@ use super::transport::host_addresses::HostAddresses;
 use super::transport::link::LinkProfile;
 use super::transport::runtime::Impairment;
 use crate::call::{Candidate, Consent, Description, Role};
-use crate::media::{FrameSlot, ReceivedPicture, ReceivedSound};
+use crate::media::{FrameSlot, ReceivedPicture, ReceivedSound, StreamId};
 use crate::network::PathFinder;
 
 /// Where received media goes.
@@ -55,9 +55,12 @@ pub enum PeerEvent {
         /// Height in pixels.
         height: u32,
     },
-    /// The next video frame for this peer must be a keyframe: the far side asked, the connection is new, or frames had
-    /// to be dropped.
-    KeyframeRequested,
+    /// The next frame of a stream for this peer must be a keyframe: the far side asked, the connection is new, or frames
+    /// had to be dropped.
+    KeyframeRequested {
+        /// Which stream of this side.
+        stream: StreamId,
+    },
     /// Nothing has come from the far side for 1.2 s, or ICE restarts; the engine keeps trying until it is closed.
     Interrupted,
     /// The far side is heard again after an interruption: media flows.

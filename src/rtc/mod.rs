@@ -31,6 +31,7 @@ mod send_state;
 mod sending;
 mod stage;
 mod stats;
+mod streams;
 mod transport;
 
 #[cfg(test)]

@@ -23,7 +23,6 @@ use super::connection_state::ConnectionState;
 use super::driver::{Driver, Inputs, drive};
 use super::engine::{Events, PeerEvent, PeerSinks};
 use super::negotiation::candidate;
-use super::negotiation::description_sdp::StreamNumbers;
 use super::receiving::media_tap::MediaTap;
 use super::receiving::{self, KeyframeRequests};
 use super::repair::fec::ForwardErrorCorrection;
@@ -31,14 +30,18 @@ use super::repair::nack::NackGenerator;
 use super::rtcp_observer::RtcpObserver;
 use super::sending::{self, MediaQueues, MediaReceivers, is_closed, unless_closed};
 use super::stats::PeerStats;
+use super::streams::StreamTable;
 use super::transport::host_addresses::HostAddresses;
 use super::transport::link_local::LinkLocalSockets;
 use super::transport::runtime::{Impairment, PeerRuntime, Tasks};
 use super::transport::source_gate::SourceGate;
 use crate::call::Role;
 use crate::call::{Candidate, Description};
-use crate::media::{MediaTime, OutgoingPicture, OutgoingSound, VideoBudget};
+use crate::media::{MediaTime, OutgoingPicture, OutgoingSound, StreamId, StreamKind, VideoBudget};
 
+/// Streams of a call.
+const STREAMS: [(StreamId, StreamKind); 2] =
+    [(StreamId::AUDIO, StreamKind::Audio), (StreamId::CAMERA, StreamKind::Camera)];
 /// Candidates that wait for the peer task at most; more are dropped (a far side that sends hundreds of them).
 const CANDIDATES: usize = 64;
 /// Room that candidates leave: for what the connection cannot do without. A far side gets two restarts a second.
@@ -85,8 +88,8 @@ impl fmt::Debug for Peer {
 }
 
 impl Peer {
-    /// Applies the far side's description: the first one, or that of an ICE restart. One that cannot be used ends in
-    /// `PeerEvent::Failed`.
+    /// Applies the far side's description: the first one, or that of an ICE restart, of which the other fields are as in
+    /// the first. One that cannot be used ends in `PeerEvent::Failed`.
     pub fn set_remote_description(&self, description: Description) {
         self.negotiate(Command::RemoteDescription(Box::new(description)));
     }
@@ -97,7 +100,7 @@ impl Peer {
         self.negotiate(Command::Restart { generation });
     }
 
-    /// Adds a candidate of the far side's; it may come before the description. Useless ones are ignored.
+    /// Adds a candidate of the far side's latest description. Useless ones are ignored.
     pub fn add_remote_candidate(&self, candidate: Candidate) {
         let commands = &self.shared.commands;
         let fits = commands.capacity() > NEGOTIATION && commands.try_send(Command::RemoteCandidate(candidate)).is_ok();
@@ -275,19 +278,15 @@ async fn open(
     runtime: &Arc<PeerRuntime>,
     receivers: MediaReceivers,
     closed: watch::Receiver<bool>,
-) -> Result<(Connection, watch::Receiver<RTCPeerConnectionState>, StreamNumbers), webrtc::error::Error> {
-    let random = random_numbers()?;
-    let streams = StreamNumbers {
-        audio: (random[0] as u32 | 1) & !2,
-        video: (random[1] as u32 | 2) & !1,
-        rtx: random[2] as u32 | 3,
-        fec: (random[2] >> 32) as u32 & !3 | 4,
-    };
+) -> Result<(Connection, watch::Receiver<RTCPeerConnectionState>, StreamTable), webrtc::error::Error> {
+    let random = [random_number()?, random_number()?];
+    let table = StreamTable::under_random_ssrcs(&STREAMS, || random_number().map(|number| number as u32))?;
+    let streams = table.of_call();
     // The latest state is the one that holds.
     let (states, state_receiver) = watch::channel(RTCPeerConnectionState::New);
     let observer = RtcpObserver::new(&context.state, (streams.video, streams.audio), {
         let events = Arc::clone(&context.events);
-        move || events(PeerEvent::KeyframeRequested)
+        move || events(PeerEvent::KeyframeRequested { stream: StreamId::CAMERA })
     })
     .telling_reporters({
         let gate = Arc::clone(&context.gate);
@@ -298,7 +297,7 @@ async fn open(
         observer,
         congestion: CongestionControl::new(&context.state, {
             let events = Arc::clone(&context.events);
-            move || events(PeerEvent::KeyframeRequested)
+            move || events(PeerEvent::KeyframeRequested { stream: StreamId::CAMERA })
         }),
         nack_generator: NackGenerator::new(&context.state, streams.video),
         fec: ForwardErrorCorrection::new(&context.state),
@@ -310,7 +309,7 @@ async fn open(
         link_local: runtime.link_local(),
         states,
     });
-    let connection = connection::open(context.addresses.clone(), streams, interceptors, handler, runtime).await?;
+    let connection = connection::open(context.addresses.clone(), &table, interceptors, handler, runtime).await?;
     let sound = Arc::clone(&context.sinks.audio);
     let connected = || context.connected.subscribe();
     runtime.track(receiving::receive_audio(received.audio, connected(), sound, Arc::clone(&context.state.counters)));
@@ -322,24 +321,21 @@ async fn open(
         Arc::clone(&context.events),
         context.keyframe_requests.clone(),
     ));
+    let track = |id| connection.track(id).cloned().ok_or(webrtc::error::Error::ErrUnknownType);
     runtime.track(sending::run(
         receivers,
         closed,
-        Arc::clone(&connection.video),
-        Arc::clone(&connection.audio),
+        track(StreamId::CAMERA)?,
+        track(StreamId::AUDIO)?,
         streams,
         context.state.clone(),
-        [random[3], random[4]],
+        random,
     ));
-    Ok((connection, state_receiver, streams))
+    Ok((connection, state_receiver, table))
 }
 
-fn random_numbers() -> Result<[u64; 5], webrtc::error::Error> {
-    let mut numbers = [0; 5];
-    for number in &mut numbers {
-        *number = getrandom::u64().map_err(|error| webrtc::error::Error::Other(error.to_string()))?;
-    }
-    Ok(numbers)
+fn random_number() -> Result<u64, webrtc::error::Error> {
+    getrandom::u64().map_err(|error| webrtc::error::Error::Other(error.to_string()))
 }
 
 /// What the webrtc crate calls, on its own task.
@@ -369,8 +365,7 @@ mod tests {
     use std::net::IpAddr;
 
     use super::*;
-    use crate::call::{CandidateKind, DescriptionKind, DtlsSetup};
-    use crate::media::VideoLevel;
+    use crate::call::CandidateKind;
 
     /// A handle whose task does not get to its commands.
     fn held_up() -> (Peer, Commands) {
@@ -395,7 +390,7 @@ mod tests {
     fn candidate() -> Candidate {
         Candidate {
             generation: 0,
-            foundation: "1".to_owned(),
+            foundation: "1".try_into().unwrap(),
             priority: 1,
             address: IpAddr::from([192, 0, 2, 1]),
             port: 5000,
@@ -404,20 +399,7 @@ mod tests {
     }
 
     fn description(generation: u32) -> Description {
-        Description {
-            kind: DescriptionKind::Offer,
-            generation,
-            ice_ufrag: String::new(),
-            ice_pwd: String::new(),
-            fingerprint: String::new(),
-            setup: DtlsSetup::ActPass,
-            audio_ssrc: 1,
-            video_ssrc: 2,
-            rtx_ssrc: 3,
-            fec_ssrc: 4,
-            audio_red: true,
-            video_level: VideoLevel::FULL_HD,
-        }
+        Description { generation, ..Description::for_test() }
     }
 
     #[test]

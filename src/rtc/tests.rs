@@ -46,20 +46,6 @@ struct Wire {
     /// How many it has carried.
     descriptions: AtomicU64,
     forge_fingerprint: bool,
-    /// What it does with the messages of restarts.
-    restarts: Restarts,
-    /// The description that is overtaken.
-    overtaken: Mutex<Option<Description>>,
-}
-
-/// How a wire carries the descriptions and candidates of ICE restarts.
-#[derive(Default, PartialEq, Eq)]
-enum Restarts {
-    #[default]
-    InOrder,
-    /// The first candidate comes before its description.
-    Overtaken,
-    WithoutCandidates,
 }
 
 impl Side {
@@ -109,22 +95,13 @@ impl Wire {
             PeerEvent::LocalDescription(mut description) => {
                 self.descriptions.fetch_add(1, Relaxed);
                 if self.forge_fingerprint {
-                    description.fingerprint = ["AB"; 32].join(":");
+                    description.fingerprint = ["AB"; 32].join(":").try_into().unwrap();
                 }
-                if self.restarts == Restarts::Overtaken && description.generation > 0 {
-                    *self.overtaken.lock().unwrap() = Some(description);
-                } else {
-                    self.far().set_remote_description(description);
-                }
+                self.far().set_remote_description(description);
             }
             PeerEvent::LocalCandidate(candidate) => {
                 self.addresses.lock().unwrap().push(SocketAddr::new(candidate.address, candidate.port));
-                if self.restarts != Restarts::WithoutCandidates || candidate.generation == 0 {
-                    self.far().add_remote_candidate(candidate);
-                }
-                if let Some(description) = self.overtaken.lock().unwrap().take() {
-                    self.far().set_remote_description(description);
-                }
+                self.far().add_remote_candidate(candidate);
             }
             event => {
                 let _ = events.try_send(event);
@@ -226,7 +203,7 @@ fn picture(width: u32, height: u32, number: u64) -> VideoFrame {
 /// Serves keyframe requests of a side until `wanted` comes.
 fn serve(side: &Side, camera: &Camera, wanted: impl Fn(&PeerEvent) -> bool) -> PeerEvent {
     side.wait_for(|event| {
-        if *event == PeerEvent::KeyframeRequested {
+        if matches!(event, PeerEvent::KeyframeRequested { .. }) {
             camera.keyframe();
         }
         wanted(event)
@@ -257,7 +234,7 @@ fn serve_both(sides: [&Side; 2], camera: &Camera, wanted: impl Fn(&PeerEvent) ->
         assert!(Instant::now() < deadline, "it came to {come:?} of the sides");
         for (side, come) in sides.iter().zip(&mut come) {
             match side.events.recv_timeout(Duration::from_millis(5)) {
-                Ok(PeerEvent::KeyframeRequested) => camera.keyframe(),
+                Ok(PeerEvent::KeyframeRequested { .. }) => camera.keyframe(),
                 Ok(event) if wanted(&event) => *come = true,
                 _ => {}
             }
@@ -273,7 +250,7 @@ fn eventually(sides: &[&Side], camera: &Camera, limit: Duration, holds: impl Fn(
             return true;
         }
         for side in sides {
-            if side.events.recv_timeout(Duration::from_millis(10)) == Ok(PeerEvent::KeyframeRequested) {
+            if matches!(side.events.recv_timeout(Duration::from_millis(10)), Ok(PeerEvent::KeyframeRequested { .. })) {
                 camera.keyframe();
             }
         }

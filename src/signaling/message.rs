@@ -1,28 +1,21 @@
-//! The message set of signaling, the same on every route. `call` owns it, because the state chart understands it; this
-//! file has the checks that a message must pass before it goes further in.
+//! The one message set, whatever the route. `call` owns it, because the state chart is what understands it; here its
+//! texts are made fit to be shown. Everything else in a message is checked where it is read.
 
-use crate::call::{Candidate, Description};
 pub use crate::call::{MAX_USER_DATA, Message};
 use crate::identity::{display_name, plain_text};
 
-/// A message with a field outside its documented bounds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a field of the message is out of bounds")]
-pub struct InvalidMessage;
-
 impl Message {
-    /// The message as it may go further in: text made fit to be shown and cut to its length, everything else within its
-    /// documented bounds.
-    pub fn checked(mut self) -> Result<Self, InvalidMessage> {
+    /// The message as it may go further in: text made fit to be shown and cut to its length.
+    pub fn checked(mut self) -> Self {
         match &mut self {
             Self::Invite { name, user_data, .. } => {
                 *name = display_name(name);
                 *user_data = plain_text(user_data, MAX_USER_DATA);
             }
             Self::Accept { name, .. } => *name = display_name(name),
-            Self::Describe { description, .. } => check_description(description)?,
-            Self::Trickle { candidate, .. } => check_candidate(candidate)?,
-            Self::Ringing { .. }
+            Self::Describe { .. }
+            | Self::Trickle { .. }
+            | Self::Ringing { .. }
             | Self::Reject { .. }
             | Self::Cancel { .. }
             | Self::Busy { .. }
@@ -30,9 +23,10 @@ impl Message {
             | Self::Ended { .. }
             | Self::Media { .. }
             | Self::Wish { .. }
+            | Self::Incompatible { .. }
             | Self::Leave { .. } => {}
         }
-        Ok(self)
+        self
     }
 
     /// Whether it makes the receiver's app ring.
@@ -41,97 +35,54 @@ impl Message {
     }
 }
 
-fn check(holds: bool) -> Result<(), InvalidMessage> {
-    if holds { Ok(()) } else { Err(InvalidMessage) }
-}
-
-/// RFC 8839, 5.1: letters, digits, `+` and `/`.
-fn is_ice_text(text: &str, length: std::ops::RangeInclusive<usize>) -> bool {
-    length.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'))
-}
-
-/// RFC 8122, 5: 32 pairs of upper-case hexadecimal digits, joined by colons.
-fn is_fingerprint(text: &str) -> bool {
-    text.len() == 32 * 3 - 1
-        && text.bytes().enumerate().all(|(index, byte)| match index % 3 {
-            2 => byte == b':',
-            _ => matches!(byte, b'0'..=b'9' | b'A'..=b'F'),
-        })
-}
-
-fn check_description(description: &Description) -> Result<(), InvalidMessage> {
-    check(is_ice_text(&description.ice_ufrag, 4..=256))?;
-    check(is_ice_text(&description.ice_pwd, 22..=256))?;
-    check(is_fingerprint(&description.fingerprint))
-}
-
-fn check_candidate(candidate: &Candidate) -> Result<(), InvalidMessage> {
-    check(is_ice_text(&candidate.foundation, 1..=32))?;
-    check(candidate.port != 0)?;
-    check(!candidate.address.is_unspecified() && !candidate.address.is_multicast())
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::call::{CandidateKind, ConversationId, DescriptionKind, DtlsSetup, InviteId};
-    use crate::media::VideoLevel;
+    use crate::call::{AnyDescription, ConversationId, Description, InviteId};
+    use crate::media::{MediaSet, StreamId, StreamState};
     use crate::signaling::frame::Frame;
 
-    fn description() -> Description {
-        Description {
-            kind: DescriptionKind::Offer,
-            generation: 0,
-            ice_ufrag: "abcd".into(),
-            ice_pwd: "a+/4567890123456789012".into(),
-            fingerprint: ["AB"; 32].join(":"),
-            setup: DtlsSetup::ActPass,
-            audio_ssrc: 1,
-            video_ssrc: 2,
-            rtx_ssrc: 3,
-            fec_ssrc: 4,
-            audio_red: true,
-            video_level: VideoLevel::FULL_HD,
-        }
-    }
-
-    fn describe(description: Description) -> Result<Message, InvalidMessage> {
-        Message::Describe { conversation: ConversationId::from_bits(1), description }.checked()
+    fn both() -> MediaSet {
+        MediaSet::of_call(true, true)
     }
 
     #[test]
-    fn descriptions_stay_within_their_bounds() {
-        assert!(describe(description()).is_ok());
-        for ice_ufrag in ["abc", "ab\r\n", "ab cd", &"a".repeat(257)] {
-            assert!(describe(Description { ice_ufrag: ice_ufrag.into(), ..description() }).is_err(), "{ice_ufrag}");
-        }
-        assert!(describe(Description { ice_pwd: "a".repeat(21), ..description() }).is_err());
-        for fingerprint in ["", &["ab"; 32].join(":"), &["AB"; 31].join(":"), &["AB"; 32].join("\n")] {
-            assert!(describe(Description { fingerprint: fingerprint.into(), ..description() }).is_err());
-        }
+    fn messages_name_their_streams() {
+        let conversation = ConversationId::from_bits(1);
+        let streams = MediaSet::of_call(true, false).with(StreamState::screen(true));
+        let media = serde_json::to_value(Message::Media { conversation, streams }).unwrap();
+        let expected = serde_json::json!([
+            {"id": 0, "kind": "audio", "on": true},
+            {"id": 1, "kind": "camera", "on": false},
+            {"id": 2, "kind": "screen", "on": true},
+        ]);
+        assert_eq!(media["streams"], expected);
+        let wish = Message::Wish { conversation, stream: StreamId::SCREEN, max_height: 720 };
+        let wish = serde_json::to_value(wish).unwrap();
+        assert_eq!((&wish["stream"], &wish["max_height"]), (&2.into(), &720.into()));
     }
 
     #[test]
-    fn candidates_stay_within_their_bounds() {
-        let trickle = |foundation: &str, address: &str, port| {
-            let candidate = Candidate {
-                generation: 0,
-                foundation: foundation.into(),
-                priority: 1,
-                address: address.parse().unwrap(),
-                port,
-                kind: CandidateKind::Host,
-            };
-            Message::Trickle { conversation: ConversationId::from_bits(1), candidate }.checked()
+    fn a_description_that_does_not_fit_is_no_message_and_one_of_another_version_is() {
+        let conversation = ConversationId::from_bits(1);
+        let description = AnyDescription::from(Description::for_test());
+        let good = serde_json::to_value(Message::Describe { conversation, description }).unwrap();
+        let read = |change: &dyn Fn(&mut serde_json::Value)| {
+            let mut json = good.clone();
+            change(&mut json["description"]);
+            serde_json::from_value::<Message>(json)
         };
-        assert!(trickle("1", "192.0.2.1", 9).is_ok());
-        assert!(trickle("", "192.0.2.1", 9).is_err());
-        assert!(trickle("1 2", "192.0.2.1", 9).is_err());
-        assert!(trickle("1", "0.0.0.0", 9).is_err());
-        assert!(trickle("1", "ff02::1", 9).is_err());
-        assert!(trickle("1", "192.0.2.1", 0).is_err());
+        assert!(read(&|_| {}).is_ok());
+        assert!(read(&|description| description["ice_ufrag"] = "ab\r\n".into()).is_err());
+        assert!(read(&|description| description["streams"] = "two".into()).is_err());
+        let Ok(Message::Describe { description, .. }) = read(&|description| {
+            *description = serde_json::json!({"version": 7, "streams": "two"});
+        }) else {
+            panic!("not read")
+        };
+        assert_eq!(description, AnyDescription::OtherVersion(7));
     }
 
     #[test]
@@ -141,10 +92,9 @@ mod tests {
             conversation: ConversationId::from_bits(2),
             name: "Bob\u{202e}\u{7}".repeat(50),
             user_data: "ß\n".repeat(1000),
-            audio: true,
-            video: true,
+            streams: both(),
         };
-        let Ok(Message::Invite { name, user_data, .. }) = invite.checked() else { panic!("refused") };
+        let Message::Invite { name, user_data, .. } = invite.checked() else { panic!("refused") };
         assert_eq!(name.chars().count(), 64);
         assert!(name.starts_with("BobBob"));
         assert!(user_data.len() <= MAX_USER_DATA && user_data.starts_with("ß ß"));
@@ -163,7 +113,7 @@ mod tests {
 
     /// A message of each kind, as text.
     const MESSAGES: [&str; 4] = [
-        r#"{"message":{"number":1,"message":{"type":"invite","invite":"00000000000000000000000000000001","conversation":"00000000000000000000000000000001","name":"a","user_data":"","audio":true,"video":true}}}"#,
+        r#"{"message":{"number":1,"message":{"type":"invite","invite":"00000000000000000000000000000001","conversation":"00000000000000000000000000000001","name":"a","user_data":"","streams":[{"id":0,"kind":"audio","on":true}]}}}"#,
         r#"{"message":{"number":1,"message":{"type":"trickle","conversation":"00000000000000000000000000000001","candidate":{"foundation":"1","priority":1,"address":"192.0.2.1","port":9000,"kind":"host"}}}}"#,
         r#"{"name":{"name":"b"}}"#,
         r#"{"confirm":{"answer":"c"}}"#,
@@ -200,8 +150,8 @@ mod tests {
         #[test]
         fn no_text_of_an_invite_makes_checking_it_panic(name in "\\PC{0,100}", user_data in any::<String>()) {
             let (invite, conversation) = (InviteId::from_bits(1), ConversationId::from_bits(2));
-            let invite = Message::Invite { invite, conversation, name, user_data, audio: true, video: true };
-            if let Ok(Message::Invite { name, user_data, .. }) = invite.checked() {
+            let invite = Message::Invite { invite, conversation, name, user_data, streams: both() };
+            if let Message::Invite { name, user_data, .. } = invite.checked() {
                 prop_assert!(name.chars().count() <= 64 && user_data.len() <= MAX_USER_DATA);
             }
         }

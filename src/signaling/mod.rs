@@ -29,6 +29,6 @@ mod version;
 pub use client::{SignalingClient, SignalingConfig, SignalingError};
 pub use event::SignalingEvent;
 pub use frame::{Frame, Hello};
-pub use message::{InvalidMessage, MAX_USER_DATA, Message};
+pub use message::{MAX_USER_DATA, Message};
 pub use route::{DiscoveryFault, RouteKind, RouteSet};
 pub use version::{VersionSkew, Versions};

@@ -42,10 +42,9 @@ impl Session {
     /// Content of the next record; `None` where there is none for this version.
     pub(super) fn open(&mut self, record: &[u8]) -> Result<Option<Incoming>, SessionError> {
         match Frame::decode(&self.opener.open(record)?) {
-            Ok(Frame::Message { number, message }) => match message.checked() {
-                Ok(message) => Ok(Some(Incoming::Message { number, message: Some(message) })),
-                Err(_) => self.refuse(),
-            },
+            Ok(Frame::Message { number, message }) => {
+                Ok(Some(Incoming::Message { number, message: Some(message.checked()) }))
+            }
             Ok(Frame::Ack { number }) => Ok(Some(Incoming::Ack { number })),
             Ok(Frame::Name { name }) => Ok(Some(Incoming::Name(display_name(&name)))),
             // Sealed by whom it should be: a later version's, not an attack.

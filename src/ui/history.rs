@@ -60,6 +60,8 @@ const fn is_missed(kind: OutcomeKind) -> bool {
         | OutcomeKind::Canceled
         | OutcomeKind::DeclinedHere
         | OutcomeKind::Unreachable
+        | OutcomeKind::NeedsNewerHere
+        | OutcomeKind::NeedsNewerThere
         | OutcomeKind::Ended(
             DisconnectReason::Left | DisconnectReason::HungUp | DisconnectReason::Failed | DisconnectReason::Lost,
         ) => false,

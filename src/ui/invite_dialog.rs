@@ -217,7 +217,10 @@ fn panel(ui: &mut Ui, content: impl FnOnce(&mut Ui)) {
 /// Severity of an end: one by this side's own press needs no warning.
 const fn is_trouble(kind: OutcomeKind) -> bool {
     match kind {
-        OutcomeKind::Ended(DisconnectReason::Failed | DisconnectReason::Lost) | OutcomeKind::Unreachable => true,
+        OutcomeKind::Ended(DisconnectReason::Failed | DisconnectReason::Lost)
+        | OutcomeKind::Unreachable
+        | OutcomeKind::NeedsNewerHere
+        | OutcomeKind::NeedsNewerThere => true,
         OutcomeKind::Declined
         | OutcomeKind::Busy
         | OutcomeKind::NoAnswer

@@ -3,11 +3,12 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 use visavis::call::{
-    CallEnd, CallMachine, CallReport, CallState, Candidate, CandidateKind, ConversationId, Description,
-    DescriptionKind, DisconnectReason, DtlsSetup, Effect, EngineEvent, Input, InviteId, Message, Press, Standing,
+    CallEnd, CallMachine, CallReport, CallState, Candidate, CandidateKind, CodecSupport, ConversationId,
+    DescribedStream, Description, DescriptionKind, DisconnectReason, DtlsSetup, Effect, EngineEvent, FecScheme, Input,
+    InviteId, Message, Press, Standing, StreamSsrcs,
 };
 use visavis::identity::PeerId;
-use visavis::media::{MediaTime, VideoLevel};
+use visavis::media::{MediaSet, MediaTime, StreamId, StreamKind, VideoCodec, VideoLevel};
 
 pub fn at(ms: u64) -> MediaTime {
     MediaTime::from_millis(ms)
@@ -32,8 +33,7 @@ pub fn invite_press(number: u128, to: u8) -> Press {
         conversation: conversation_id(number),
         to: id(to),
         user_data: "lunch?".to_owned(),
-        audio: true,
-        video: true,
+        streams: MediaSet::of_call(true, true),
     }
 }
 
@@ -43,8 +43,7 @@ pub fn invite_message(number: u128, name: &str) -> Message {
         conversation: conversation_id(number),
         name: name.to_owned(),
         user_data: "lunch?".to_owned(),
-        audio: true,
-        video: true,
+        streams: MediaSet::of_call(true, true),
     }
 }
 
@@ -56,23 +55,32 @@ pub fn offer() -> Description {
     Description {
         kind: DescriptionKind::Offer,
         generation: 0,
-        ice_ufrag: "abcd".to_owned(),
-        ice_pwd: "abcdefghijklmnopqrstuv".to_owned(),
-        fingerprint: vec!["AB"; 32].join(":"),
+        ice_ufrag: "abcd".try_into().unwrap(),
+        ice_pwd: "abcdefghijklmnopqrstuv".try_into().unwrap(),
+        fingerprint: vec!["AB"; 32].join(":").try_into().unwrap(),
         setup: DtlsSetup::ActPass,
-        audio_ssrc: 1,
-        video_ssrc: 2,
-        rtx_ssrc: 3,
-        fec_ssrc: 4,
-        audio_red: true,
-        video_level: VideoLevel::FULL_HD,
+        streams: vec![
+            DescribedStream {
+                id: StreamId::AUDIO,
+                kind: StreamKind::Audio,
+                ssrcs: StreamSsrcs { media: 1, rtx: None, fec: None },
+            },
+            DescribedStream {
+                id: StreamId::CAMERA,
+                kind: StreamKind::Camera,
+                ssrcs: StreamSsrcs { media: 2, rtx: Some(3), fec: Some(4) },
+            },
+        ],
+        codecs: vec![CodecSupport { codec: VideoCodec::H264, level: VideoLevel::FULL_HD }],
+        fec: Some(FecScheme::Rs8),
+        red: true,
     }
 }
 
 pub fn candidate() -> Candidate {
     Candidate {
         generation: 0,
-        foundation: "1".to_owned(),
+        foundation: "1".try_into().unwrap(),
         priority: 1,
         address: std::net::IpAddr::from([192, 0, 2, 1]),
         port: 5000,
@@ -166,11 +174,11 @@ pub fn ringing() -> Side {
 }
 
 pub fn accept_press(number: u128) -> Input {
-    Input::Local(Press::Accept { invite: invite_id(number), audio: true, video: true })
+    Input::Local(Press::Accept { invite: invite_id(number), streams: MediaSet::of_call(true, true) })
 }
 
 pub fn accept_message(number: u128) -> Message {
-    Message::Accept { invite: invite_id(number), name: "Bob".to_owned(), audio: true, video: false }
+    Message::Accept { invite: invite_id(number), name: "Bob".to_owned(), streams: MediaSet::of_call(true, false) }
 }
 
 pub fn in_call() -> Side {

@@ -11,6 +11,7 @@ use futures_util::StreamExt;
 use tokio::runtime::Runtime;
 use visavis::call::{ConversationId, InviteId};
 use visavis::identity::{Identity, PeerId};
+use visavis::media::MediaSet;
 use visavis::signaling::{Message, SignalingClient, SignalingConfig, SignalingEvent};
 
 use super::raw_peer::{LOOPBACK, Socket};
@@ -32,8 +33,7 @@ pub fn invite(number: u128) -> Message {
         conversation: ConversationId::from_bits(number),
         name: "Mallory\u{202e}".into(),
         user_data: "x".repeat(5000),
-        audio: true,
-        video: true,
+        streams: MediaSet::of_call(true, true),
     }
 }
 

@@ -1,12 +1,13 @@
 //! The arms for what the person at this computer presses: the only place where a consent is made.
 
-use super::participant::Sends;
-use super::state::{CallMachine, CallState, Turn};
+use super::state::{CallMachine, CallState};
+use super::turn::Turn;
 use super::{
     CallEnd, CallError, CallReport, Conversation, Effect, InviteId, MAX_USER_DATA, Message, OutgoingInvite, Press,
 };
 use crate::call::ConversationId;
 use crate::identity::PeerId;
+use crate::media::{MediaSet, StreamState};
 
 mod consent;
 
@@ -18,7 +19,7 @@ struct NewInvite {
     conversation: ConversationId,
     to: PeerId,
     user_data: String,
-    sends: Sends,
+    sends: MediaSet,
 }
 
 impl CallMachine {
@@ -26,23 +27,19 @@ impl CallMachine {
     pub(super) fn press(&mut self, state: CallState, turn: &mut Turn<'_>, press: Press) -> CallState {
         let command = press.command();
         match press {
-            Press::OpenStream { audio, video } => {
-                let state = open_stream(state, turn, Sends { audio, video });
+            Press::OpenStream { streams } => {
+                let state = open_stream(state, turn, streams);
                 self.announce(state, turn)
             }
-            Press::Invite { invite, conversation, to, user_data, audio, video } => {
-                let new = NewInvite { invite, conversation, to, user_data, sends: Sends { audio, video } };
+            Press::Invite { invite, conversation, to, user_data, streams } => {
+                let new = NewInvite { invite, conversation, to, user_data, sends: streams };
                 self.invite(state, turn, command, new)
             }
             Press::Cancel { invite } => self.cancel(state, turn, command, invite),
-            Press::Accept { invite, audio, video } => self.accept(state, turn, command, invite, Sends { audio, video }),
+            Press::Accept { invite, streams } => self.accept(state, turn, command, invite, streams),
             Press::Reject { invite } => self.reject(state, turn, command, invite),
-            Press::EnableAudio { on } => {
-                let state = enable(state, turn, |sends| Sends { audio: on, ..sends });
-                self.announce(state, turn)
-            }
-            Press::EnableVideo { on } => {
-                let state = enable(state, turn, |sends| Sends { video: on, ..sends });
+            Press::EnableStream(stream) => {
+                let state = enable(state, turn, stream);
                 self.announce(state, turn)
             }
             Press::Leave => match state {
@@ -79,12 +76,11 @@ impl CallMachine {
             turn.report(CallReport::CommandFailed { command, error: CallError::BadArgument(problem) });
             return CallState::Idle;
         }
-        let announced = sends.and(self.captures);
-        let Sends { audio, video } = announced;
-        turn.send(to, Message::Invite { invite, conversation, name: self.name.clone(), user_data, audio, video });
+        let announced = self.captured(sends);
+        let name = self.name.clone();
+        turn.send(to, Message::Invite { invite, conversation, name, user_data, streams: announced });
         turn.report(CallReport::InviteSent { invite, to, conversation });
-        let Sends { audio, video } = sends;
-        turn.effect(Effect::OpenMedia { consent: Consent::of_local_press(), audio, video });
+        turn.effect(Effect::OpenMedia { consent: Consent::of_local_press(), streams: sends });
         CallState::Outgoing(OutgoingInvite {
             invite,
             conversation,
@@ -122,7 +118,7 @@ impl CallMachine {
         turn: &mut Turn<'_>,
         command: &'static str,
         invite: InviteId,
-        sends: Sends,
+        sends: MediaSet,
     ) -> CallState {
         match state {
             CallState::Incoming(incoming) if incoming.invite == invite => self.take_call(turn, incoming, sends),
@@ -138,10 +134,9 @@ impl CallMachine {
         }
     }
 
-    fn take_call(&mut self, turn: &mut Turn<'_>, incoming: super::IncomingInvite, sends: Sends) -> CallState {
-        let Sends { audio, video } = sends;
+    fn take_call(&mut self, turn: &mut Turn<'_>, incoming: super::IncomingInvite, sends: MediaSet) -> CallState {
         turn.effect(Effect::StopRinging);
-        turn.effect(Effect::OpenMedia { consent: Consent::of_local_press(), audio, video });
+        turn.effect(Effect::OpenMedia { consent: Consent::of_local_press(), streams: sends });
         self.answer(turn, incoming, sends, Consent::of_local_press(), None)
     }
 
@@ -167,36 +162,35 @@ fn invite_is_over() -> CallError {
     CallError::BadArgument("This invite is over.".to_owned())
 }
 
-fn open_stream(state: CallState, turn: &mut Turn<'_>, sends: Sends) -> CallState {
-    let Sends { audio, video } = sends;
+fn open_stream(state: CallState, turn: &mut Turn<'_>, sends: MediaSet) -> CallState {
     let consent = Consent::of_local_press();
     match state {
         state @ (CallState::Idle | CallState::Incoming(_)) => {
-            turn.effect(Effect::OpenPreview { consent, audio, video });
+            turn.effect(Effect::OpenPreview { consent, streams: sends });
             state
         }
         CallState::Outgoing(outgoing) => {
-            turn.effect(Effect::OpenMedia { consent, audio, video });
+            turn.effect(Effect::OpenMedia { consent, streams: sends });
             CallState::Outgoing(OutgoingInvite { sends, ..outgoing })
         }
         CallState::Conversation(mut conversation) => {
-            turn.effect(Effect::OpenMedia { consent, audio, video });
+            turn.effect(Effect::OpenMedia { consent, streams: sends });
             conversation.sends = sends;
             CallState::Conversation(conversation)
         }
     }
 }
 
-fn enable(state: CallState, turn: &mut Turn<'_>, change: impl FnOnce(Sends) -> Sends) -> CallState {
+fn enable(state: CallState, turn: &mut Turn<'_>, stream: StreamState) -> CallState {
     match state {
         state @ (CallState::Idle | CallState::Incoming(_)) => state,
         CallState::Outgoing(outgoing) => {
-            let sends = change(outgoing.sends);
+            let sends = outgoing.sends.with(stream);
             switch_media(turn, outgoing.sends, sends);
             CallState::Outgoing(OutgoingInvite { sends, ..outgoing })
         }
         CallState::Conversation(mut conversation) => {
-            let sends = change(conversation.sends);
+            let sends = conversation.sends.with(stream);
             switch_media(turn, conversation.sends, sends);
             conversation.sends = sends;
             CallState::Conversation(conversation)
@@ -205,12 +199,13 @@ fn enable(state: CallState, turn: &mut Turn<'_>, change: impl FnOnce(Sends) -> S
 }
 
 /// Opens what was switched on. A muted microphone stays open behind its gate; a camera that is off is closed.
-fn switch_media(turn: &mut Turn<'_>, before: Sends, after: Sends) {
-    let Sends { audio, video } = after;
-    if (audio && !before.audio) || (video && !before.video) {
-        turn.effect(Effect::OpenMedia { consent: Consent::of_local_press(), audio, video });
-    } else if before.video && !video {
-        turn.effect(Effect::CloseCamera);
+fn switch_media(turn: &mut Turn<'_>, before: MediaSet, after: MediaSet) {
+    if after.changes(before).any(|stream| stream.on) {
+        turn.effect(Effect::OpenMedia { consent: Consent::of_local_press(), streams: after });
+        return;
+    }
+    for stream in after.changes(before).filter(|stream| stream.kind.is_video() && before.is_on(stream.id)) {
+        turn.effect(Effect::CloseStream { stream: stream.id });
     }
 }
 

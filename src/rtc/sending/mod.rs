@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, watch};
 use webrtc::media_stream::track_local::TrackLocal;
 use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
 
-use crate::media::{MediaTime, OutgoingPicture, OutgoingSound, Spacing, VideoBudget};
+use crate::media::{MediaTime, OutgoingPicture, OutgoingSound, Spacing, StreamId, VideoBudget};
 use crate::rtc::connection_state::ConnectionState;
 use crate::rtc::engine::{Events, PeerEvent};
 use crate::rtc::negotiation::description_sdp::{OPUS_PAYLOAD_TYPE, StreamNumbers};
@@ -129,7 +129,7 @@ impl MediaQueues {
 
     fn request_keyframe(&self) {
         if let Some(events) = self.events.upgrade() {
-            events(PeerEvent::KeyframeRequested);
+            events(PeerEvent::KeyframeRequested { stream: StreamId::CAMERA });
         }
     }
 
@@ -227,7 +227,7 @@ mod tests {
         let requests = Arc::new(AtomicU32::new(0));
         let counted = Arc::clone(&requests);
         let events: Events = Arc::new(move |event| {
-            assert_eq!(event, PeerEvent::KeyframeRequested);
+            assert_eq!(event, PeerEvent::KeyframeRequested { stream: StreamId::CAMERA });
             counted.fetch_add(1, Relaxed);
         });
         let (queues, mut receivers) = queues(&ConnectionState::default(), &events);

@@ -3,8 +3,7 @@
 use std::net::UdpSocket;
 
 use super::*;
-use crate::call::{Candidate, CandidateKind, DescriptionKind, DtlsSetup};
-use crate::media::VideoLevel;
+use crate::call::{Candidate, CandidateKind};
 
 #[test]
 fn a_strangers_datagrams_disturb_no_call() {
@@ -82,7 +81,7 @@ fn an_unusable_description_fails_the_peer_and_floods_are_ignored() {
     for port in 1..2000 {
         let candidate = Candidate {
             generation: 0,
-            foundation: "1".to_owned(),
+            foundation: "1".try_into().unwrap(),
             priority: 1,
             address: LOOPBACK,
             port,
@@ -90,20 +89,7 @@ fn an_unusable_description_fails_the_peer_and_floods_are_ignored() {
         };
         side.peer.add_remote_candidate(candidate);
     }
-    let description = Description {
-        kind: DescriptionKind::Offer,
-        generation: 0,
-        ice_ufrag: "abcd".to_owned(),
-        ice_pwd: "short".to_owned(),
-        fingerprint: String::new(),
-        setup: DtlsSetup::ActPass,
-        audio_ssrc: 1,
-        video_ssrc: 2,
-        rtx_ssrc: 3,
-        fec_ssrc: 4,
-        audio_red: true,
-        video_level: VideoLevel::FULL_HD,
-    };
+    let description = Description { streams: Vec::new(), ..Description::for_test() };
     while side.events.try_recv().is_err() {
         side.peer.set_remote_description(description.clone());
         std::thread::yield_now();

@@ -117,7 +117,7 @@ fn a_keyframe_of_half_a_megabyte_arrives_whole() {
     to_receiver.join(&receiver);
     let sender = Side::new(&engine, Role::Offerer, to_receiver);
     wire.join(&sender.peer);
-    sender.wait_for(|event| *event == PeerEvent::KeyframeRequested);
+    sender.wait_for(|event| matches!(event, PeerEvent::KeyframeRequested { .. }));
     let unit = |data: &[u8], keyframe| {
         let data = Bytes::copy_from_slice(data);
         OutgoingPicture { data, keyframe, captured_at: MediaTime::now() }

@@ -14,10 +14,6 @@ struct Interruptible {
 
 impl Interruptible {
     fn new() -> Self {
-        Self::over(Wire::default(), Wire::default())
-    }
-
-    fn over(from_offerer: Wire, from_answerer: Wire) -> Self {
         let runtime = runtime();
         let engine = Engine::new(runtime.handle().clone(), Some(LOOPBACK));
         let away = Arc::new(AtomicBool::new(false));
@@ -25,7 +21,7 @@ impl Interruptible {
             let away = Arc::clone(&away);
             move |_| away.load(Relaxed)
         });
-        let (offerer, answerer) = call_over(&engine, &absent, from_offerer, from_answerer);
+        let (offerer, answerer) = call(&engine, &absent);
         let camera = connect(&offerer, &answerer, 320, 180);
         Self { _runtime: runtime, offerer, answerer, camera, away }
     }
@@ -110,20 +106,6 @@ fn a_restart_that_begins_in_a_blackout_finds_the_path_when_there_is_one() {
     call.offerer.peer.restart_ice(1);
     serve(&call.answerer, &call.camera, |event| *event == PeerEvent::Interrupted);
     call.come_back();
-    call.wait_for_both(&PeerEvent::Resumed);
-    call.pictures_flow();
-    call.end();
-}
-
-#[test]
-fn a_candidate_that_overtakes_the_offer_of_its_restart_is_used() {
-    // The only candidate that either side ever learns: without it there is no path.
-    let call = Interruptible::over(
-        Wire { restarts: Restarts::Overtaken, ..Wire::default() },
-        Wire { restarts: Restarts::WithoutCandidates, ..Wire::default() },
-    );
-    call.offerer.peer.restart_ice(1);
-    call.wait_for_both(&PeerEvent::Interrupted);
     call.wait_for_both(&PeerEvent::Resumed);
     call.pictures_flow();
     call.end();

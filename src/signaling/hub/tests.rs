@@ -10,6 +10,7 @@ use super::closed_runs::MAX_CLOSED;
 use super::*;
 use crate::call::InviteId;
 use crate::identity::Identity;
+use crate::media::MediaSet;
 
 mod two_routes;
 
@@ -164,7 +165,8 @@ impl Rig {
         for number in 0..100 {
             let (invite, conversation) = (InviteId::from_bits(number), crate::call::ConversationId::from_bits(number));
             let (name, user_data) = (String::new(), String::new());
-            let message = Message::Invite { invite, conversation, name, user_data, audio: true, video: true };
+            let streams = MediaSet::of_call(true, true);
+            let message = Message::Invite { invite, conversation, name, user_data, streams };
             self.numbers += 1;
             let incoming = Incoming::Message { number: self.numbers, message: Some(message) };
             self.incoming(RouteKind::Lan, peer, "run", incoming);

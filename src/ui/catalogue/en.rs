@@ -240,6 +240,8 @@ pub(super) const fn text(key: Text) -> &'static str {
         Text::EndHungUp => "{name} hung up",
         Text::EndFailed => "The call could not be connected",
         Text::EndLost => "The connection to {name} was lost",
+        Text::EndNeedsNewerHere => "You need a newer Visavis to call {name}",
+        Text::EndNeedsNewerThere => "{name} needs a newer Visavis",
         Text::EndDeclinedDetail => "They chose not to answer now.",
         Text::EndBusyDetail => "Try again in a little while.",
         Text::EndNoAnswerDetail => "It rang for 45 seconds. They may see that you called.",
@@ -250,6 +252,10 @@ pub(super) const fn text(key: Text) -> &'static str {
         Text::EndLeftDetail => "The call is over.",
         Text::EndHungUpDetail => "The call is over.",
         Text::EndFailedDetail => "No path to {name} was found. Check both networks, then call again.",
+        Text::EndNeedsNewerHereDetail => {
+            "Their version is newer than yours. Install the latest Visavis, then call again."
+        }
+        Text::EndNeedsNewerThereDetail => "Their version is older than yours. Ask them to install the latest Visavis.",
         Text::EndLostDetail => {
             "The network stopped carrying the call, or their program ended. Check the network, then call again."
         }
@@ -262,6 +268,7 @@ pub(super) const fn text(key: Text) -> &'static str {
         Text::BriefUnreachable => "Not reached",
         Text::BriefEnded => "Ended",
         Text::BriefFailed => "Not connected",
+        Text::BriefNeedsNewer => "Needs a newer Visavis",
         Text::BriefLost => "Connection lost",
         Text::Dismiss => "Dismiss",
         Text::RangDuringCall => "{name} called while you were in a call.",

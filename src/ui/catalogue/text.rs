@@ -62,13 +62,14 @@ texts! {
     KeyStatistics, KeyAnswer, KeyDecline, RefreshDevices, Version,
     // How calls end: headings
     EndDeclined, EndBusy, EndNoAnswer, EndCanceled, EndMissed, EndDeclinedHere, EndUnreachable, EndLeft, EndHungUp,
-    EndFailed, EndLost,
+    EndFailed, EndLost, EndNeedsNewerHere, EndNeedsNewerThere,
     // How calls end: what it means
     EndDeclinedDetail, EndBusyDetail, EndNoAnswerDetail, EndCanceledDetail, EndMissedDetail, EndDeclinedHereDetail,
     EndUnreachableDetail, EndLeftDetail, EndHungUpDetail, EndFailedDetail, EndLostDetail,
+    EndNeedsNewerHereDetail, EndNeedsNewerThereDetail,
     // How calls end: for the history
     BriefDeclined, BriefBusy, BriefNoAnswer, BriefCanceled, BriefMissed, BriefDeclinedHere, BriefUnreachable,
-    BriefEnded, BriefFailed, BriefLost,
+    BriefEnded, BriefFailed, BriefLost, BriefNeedsNewer,
     // Notices
     Dismiss, RangDuringCall, ContactAdded, BadLink, OwnLink, CameraBack, MicrophoneBack, SpeakerBack,
     MicrophoneFallback, SpeakerFallback, AllMissing, CameraMicrophoneMissing, CameraSpeakerMissing, SoundMissing,
@@ -99,6 +100,8 @@ pub(super) const fn outcome_title(kind: OutcomeKind) -> Text {
         OutcomeKind::Ended(DisconnectReason::HungUp) => Text::EndHungUp,
         OutcomeKind::Ended(DisconnectReason::Failed) => Text::EndFailed,
         OutcomeKind::Ended(DisconnectReason::Lost) => Text::EndLost,
+        OutcomeKind::NeedsNewerHere => Text::EndNeedsNewerHere,
+        OutcomeKind::NeedsNewerThere => Text::EndNeedsNewerThere,
     }
 }
 
@@ -116,6 +119,8 @@ pub(super) const fn outcome_detail(kind: OutcomeKind) -> Text {
         OutcomeKind::Ended(DisconnectReason::HungUp) => Text::EndHungUpDetail,
         OutcomeKind::Ended(DisconnectReason::Failed) => Text::EndFailedDetail,
         OutcomeKind::Ended(DisconnectReason::Lost) => Text::EndLostDetail,
+        OutcomeKind::NeedsNewerHere => Text::EndNeedsNewerHereDetail,
+        OutcomeKind::NeedsNewerThere => Text::EndNeedsNewerThereDetail,
     }
 }
 
@@ -132,6 +137,7 @@ pub(super) const fn outcome_brief(kind: OutcomeKind) -> Text {
         OutcomeKind::Ended(DisconnectReason::Left | DisconnectReason::HungUp) => Text::BriefEnded,
         OutcomeKind::Ended(DisconnectReason::Failed) => Text::BriefFailed,
         OutcomeKind::Ended(DisconnectReason::Lost) => Text::BriefLost,
+        OutcomeKind::NeedsNewerHere | OutcomeKind::NeedsNewerThere => Text::BriefNeedsNewer,
     }
 }
 

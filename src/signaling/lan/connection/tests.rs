@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::call::{ConversationId, InviteId};
 use crate::identity::Identity;
+use crate::media::MediaSet;
 use crate::signaling::lan::dial::{Dial, dial};
 use crate::signaling::lan::listener::listen;
 use crate::signaling::local::Local;
@@ -136,12 +137,12 @@ fn call() -> Vec<Message> {
     let (invite, conversation) = (InviteId::from_bits(1), ConversationId::from_bits(2));
     let (name, user_data) = ("Ann".to_owned(), String::new());
     vec![
-        Message::Invite { invite, conversation, name: name.clone(), user_data, audio: true, video: true },
+        Message::Invite { invite, conversation, name: name.clone(), user_data, streams: MediaSet::of_call(true, true) },
         Message::Ringing { invite },
         Message::Cancel { invite },
-        Message::Accept { invite, name, audio: true, video: true },
+        Message::Accept { invite, name, streams: MediaSet::of_call(true, true) },
         Message::Restart { conversation, generation: 1, moved: false },
-        Message::Media { conversation, audio: true, video: false },
+        Message::Media { conversation, streams: MediaSet::of_call(true, false) },
         Message::Leave { conversation },
     ]
 }

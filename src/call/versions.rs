@@ -1,0 +1,85 @@
+//! Descriptions of another version than this program's. There is no call then, and both sides are told who needs a
+//! newer Visavis.
+//!
+//! ```text
+//! newer                                   older
+//!   |---- describe {version: 2, ..} ------->|   "You need a newer Visavis"
+//!   |<--- incompatible {version: 1} --------|
+//!   "They need a newer Visavis"
+//! ```
+
+use crate::identity::PeerId;
+
+use super::state::{CallMachine, CallState};
+use super::turn::Turn;
+use super::{CallEnd, CallError, Conversation, Description, DisconnectReason, Message};
+
+/// How a participant goes: the reason in events, and the words about the call if it ends with that.
+pub(super) struct Departure {
+    pub(super) reason: DisconnectReason,
+    /// What is reported of a participant who was never connected.
+    pub(super) error: CallError,
+    pub(super) end: CallEnd,
+}
+
+impl From<DisconnectReason> for Departure {
+    fn from(reason: DisconnectReason) -> Self {
+        Self { reason, error: CallError::ParticipantFailed, end: CallEnd::Ended(reason) }
+    }
+}
+
+impl Departure {
+    /// The far side's descriptions are of this `version`.
+    fn for_version(version: u32) -> Self {
+        let reason = DisconnectReason::Failed;
+        if version > Description::VERSION {
+            Self { reason, error: CallError::NeedsNewerHere, end: CallEnd::NeedsNewerHere }
+        } else {
+            Self { reason, error: CallError::NeedsNewerThere, end: CallEnd::NeedsNewerThere }
+        }
+    }
+}
+
+impl CallMachine {
+    /// `from`'s description is of another version.
+    pub(super) fn described_in_other_version(
+        &mut self,
+        state: CallState,
+        turn: &mut Turn<'_>,
+        (named, from): (super::ConversationId, PeerId),
+        version: u32,
+    ) -> CallState {
+        match state {
+            CallState::Conversation(current) if current.id == named && current.is_connecting_to(from) => {
+                turn.send(from, Message::Incompatible { conversation: named, version: Description::VERSION });
+                self.participant_gone(turn, current, from, Departure::for_version(version))
+            }
+            state
+            @ (CallState::Idle | CallState::Outgoing(_) | CallState::Incoming(_) | CallState::Conversation(_)) => state,
+        }
+    }
+
+    /// `from`, whose descriptions are of this `version`, does not understand this side's.
+    pub(super) fn not_understood(
+        &mut self,
+        state: CallState,
+        turn: &mut Turn<'_>,
+        (named, from): (super::ConversationId, PeerId),
+        version: u32,
+    ) -> CallState {
+        match state {
+            CallState::Conversation(current) if current.id == named && current.is_connecting_to(from) => {
+                self.participant_gone(turn, current, from, Departure::for_version(version))
+            }
+            state
+            @ (CallState::Idle | CallState::Outgoing(_) | CallState::Incoming(_) | CallState::Conversation(_)) => state,
+        }
+    }
+}
+
+impl Conversation {
+    /// `peer` takes part and has not been connected yet.
+    pub(super) fn is_connecting_to(&self, peer: PeerId) -> bool {
+        self.participants.get(&peer).is_some_and(|participant| !participant.was_connected())
+    }
+}
