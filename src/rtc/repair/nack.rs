@@ -22,7 +22,7 @@ use rtc::shared::TransportContext;
 use super::fec::repaired_by;
 use super::redundancy::THIN;
 use crate::jitter_buffer::repair_wait;
-use crate::media::{count_near, first_count};
+use crate::media::{first_unwrapped, unwrap_sequence};
 use crate::rtc::connection_state::ConnectionState;
 use crate::rtc::stage::{Passing, Stage};
 
@@ -135,11 +135,11 @@ impl Stream {
     fn arrived(&mut self, sequence: u16, timestamp: u32, now: Instant) {
         let before = self.arrived_at.replace(now);
         let Some(highest) = self.highest else {
-            self.highest = Some(first_count(sequence));
+            self.highest = Some(first_unwrapped(sequence));
             self.timestamp = timestamp;
             return;
         };
-        let extended = count_near(highest, sequence);
+        let extended = unwrap_sequence(highest, sequence);
         if extended <= highest {
             self.missing.remove(&extended);
             return;
@@ -165,7 +165,7 @@ impl Stream {
     fn repair_arrived(&mut self, end: u16, last: bool, now: Instant) {
         (self.arrived_at, self.repair_at) = (Some(now), Some(now));
         if let Some(highest) = self.highest.filter(|_| last) {
-            self.unrepaired_before = self.unrepaired_before.max(count_near(highest, end));
+            self.unrepaired_before = self.unrepaired_before.max(unwrap_sequence(highest, end));
         }
     }
 
