@@ -29,7 +29,7 @@ pub use log::start_log;
 
 /// Value of `--link`.
 const LINK_HELP: &str = "For measurements: what calls send goes through a bad network in software: loss=%, burst=packets, \
-                         delay=ms (one way), jitter=ms, reorder=%, duplicate=%, rate=kbit/s or none, queue=ms, each also as \
+                         delay=ms (one way), jitter=ms, reorder=%, duplicate=%, rate=kbit/s or none, queue=ms, tcp=flows, each also as \
                          at=S:loss=%+delay=ms from second S on, blackout=S:seconds, seed=number, joined by commas \
                          (loss=2,delay=25,at=8:delay=125,at=20:rate=500)";
 

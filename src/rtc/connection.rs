@@ -30,6 +30,7 @@ use super::negotiation::description_sdp::{
     FEC_FORMAT, FEC_NAME, FEC_PAYLOAD_TYPE, H264_FORMAT, H264_PAYLOAD_TYPE, OPUS_FORMAT, OPUS_PAYLOAD_TYPE, RED_FORMAT,
     RED_PAYLOAD_TYPE, RTX_FORMAT, RTX_PAYLOAD_TYPE, canonical_name, track_name,
 };
+use super::pacing::Pacer;
 use super::receiving::media_tap::MediaTap;
 use super::repair::copies::RepairCopies;
 use super::repair::fec::ForwardErrorCorrection;
@@ -78,6 +79,7 @@ pub(super) struct Interceptors {
     pub(super) congestion: CongestionControl,
     pub(super) nack_generator: NackGenerator,
     pub(super) fec: ForwardErrorCorrection,
+    pub(super) pacer: Pacer,
     pub(super) tap: MediaTap,
 }
 
@@ -148,6 +150,7 @@ impl Connection {
 ///   500 reports observed       3500 repairs sent twice             6600 losses worked out, repairs ahead
 ///  1000 congestion control     4000 repairs answered (engine)      7000 losses asked for
 ///  2000 numbers                6500 retransmissions unwrapped      8000 arrivals reported (engine)
+///  3000 pacer
 /// 10000, 11000 receiver and sender reports (engine)              12500 media taken out
 /// ```
 pub(super) fn with_interceptors(registry: Registry, own: Interceptors) -> Registry {
@@ -160,6 +163,7 @@ pub(super) fn with_interceptors(registry: Registry, own: Interceptors) -> Regist
         .with(Slot::TwccReceiver, TwccReceiverBuilder::new().with_interval(FEEDBACK_INTERVAL).build())
         .with(RetransmissionUnwrapper::slot(), Staged::new(RetransmissionUnwrapper::default()))
         .with(ForwardErrorCorrection::slot(), Staged::new(own.fec))
+        .with(Slot::Pacer, Staged::new(own.pacer))
         .with(RepairCopies::slot(), Staged::new(RepairCopies::default()))
         .with(Slot::NackResponder, NackResponderBuilder::new().with_size(RETRANSMISSION_BUFFER).build())
         .with(Slot::NackGenerator, Staged::new(own.nack_generator))

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::pacing::PacerQueue;
 use super::path::{FarCapabilities, PathState};
 use super::repair::redundancy::CopiesWanted;
 use super::send_state::SendState;
@@ -18,6 +19,8 @@ pub(super) struct ConnectionState {
     /// The outgoing streams: written by the sending task.
     pub(super) audio: Arc<SendState>,
     pub(super) video: Arc<SendState>,
+    /// Pictures between the sending task and their departure.
+    pub(super) pacer: Arc<PacerQueue>,
     /// Counts and gauges for statistics: written by all, read by `stats` alone.
     pub(super) counters: Arc<Counters>,
 }
@@ -42,7 +45,7 @@ impl ConnectionState {
         PeerStats {
             target_kbps: self.path.media_bps() as f32 / 1000.0,
             round_trip_ms: self.path.rtt().as_secs_f32() * 1000.0,
-            send_delay_ms: self.video.capture_delay().as_secs_f32() * 1000.0,
+            send_delay_ms: self.video.departure_delay().as_secs_f32() * 1000.0,
             pictures_behind_sound_ms: behind.map(|micros| micros as f32 / 1000.0),
             ..self.counters.snapshot(now)
         }

@@ -22,6 +22,7 @@ mod engine;
 #[doc(hidden)]
 pub mod fuzz;
 mod negotiation;
+mod pacing;
 mod path;
 mod peer;
 mod receiving;

@@ -23,6 +23,7 @@ use super::connection_state::ConnectionState;
 use super::driver::{Driver, Inputs, drive};
 use super::engine::{Events, PeerEvent, PeerSinks};
 use super::negotiation::candidate;
+use super::pacing::Pacer;
 use super::receiving::media_tap::MediaTap;
 use super::receiving::{self, KeyframeRequests};
 use super::repair::fec::ForwardErrorCorrection;
@@ -301,6 +302,7 @@ async fn open(
         }),
         nack_generator: NackGenerator::new(&context.state, streams.video),
         fec: ForwardErrorCorrection::new(&context.state),
+        pacer: Pacer::new(&context.state),
         tap,
     };
     let handler = Arc::new(Handler {

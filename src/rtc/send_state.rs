@@ -22,8 +22,10 @@ pub(super) struct SendState {
     keyframe_left_us: AtomicU64,
     /// Sequence number of the packet that starts the latest keyframe, with `MARKED`.
     keyframe_start: AtomicU32,
-    /// From the capture of the latest frame to its departure.
+    /// From the capture of the latest frame until its packets went to the pacer.
     capture_delay_us: AtomicU64,
+    /// From the capture of the latest frame to its departure from the pacer.
+    departure_delay_us: AtomicU64,
     /// RED copies in the latest packet, and when it left.
     red_copies: AtomicU32,
     red_left_us: AtomicU64,
@@ -59,14 +61,24 @@ impl SendState {
         }
     }
 
-    /// Notes the time from capture to departure of the latest frame.
+    /// Notes the time from the capture of the latest frame until its packets go to the pacer.
     pub(super) fn set_capture_delay(&self, delay: Duration) {
         self.capture_delay_us.store(delay.as_micros() as u64, Relaxed);
     }
 
-    /// From the capture of the latest frame to its departure.
+    /// From the capture of the latest frame until its packets went to the pacer.
     pub(super) fn capture_delay(&self) -> Duration {
         Duration::from_micros(self.capture_delay_us.load(Relaxed))
+    }
+
+    /// Notes the time from capture to departure of the latest frame.
+    pub(super) fn set_departure_delay(&self, delay: Duration) {
+        self.departure_delay_us.store(delay.as_micros() as u64, Relaxed);
+    }
+
+    /// From the capture of the latest frame to its departure.
+    pub(super) fn departure_delay(&self) -> Duration {
+        Duration::from_micros(self.departure_delay_us.load(Relaxed))
     }
 
     /// An audio packet leaves at `now` with so many RED copies.

@@ -23,7 +23,7 @@ use egui_kittest::{Harness, Node};
 use visavis::call::{DeviceKind, DisconnectReason};
 use visavis::controller::{
     CallView, Command, ConversationStatus, DeviceFault, Notice, NoticeKind, OutcomeKind, Person, PersonKind, Quality,
-    Snapshot, StoreFault, VideoChoice,
+    Snapshot, StoreFault, VersionSkew, VideoChoice,
 };
 use visavis::media::{FRAME_SAMPLES, LevelMeter, Preset};
 use visavis::store::{Language, Settings};

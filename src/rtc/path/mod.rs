@@ -16,8 +16,6 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::futures::Notified;
-
 use crate::media::MediaTime;
 
 pub(super) use far::FarCapabilities;
@@ -94,11 +92,6 @@ impl PathState {
     /// Until when congestion pushback holds video back, unless feedback comes before; `None` when it may leave.
     pub(super) fn held_until(&self, now: MediaTime) -> Option<MediaTime> {
         self.pushback.held_until(now)
-    }
-
-    /// Waits for the next feedback. One waiter.
-    pub(super) fn feedback(&self) -> Notified<'_> {
-        self.pushback.feedback()
     }
 
     /// How often packets have taken another path.

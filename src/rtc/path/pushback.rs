@@ -11,9 +11,6 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use tokio::sync::Notify;
-use tokio::sync::futures::Notified;
-
 use crate::media::MediaTime;
 
 /// Feedback that is overdue for so much longer never comes.
@@ -40,7 +37,6 @@ pub(in crate::rtc) struct Pushback {
     steady: AtomicBool,
     /// Until when nothing is held, because the path may have become longer.
     trial_us: AtomicU64,
-    notify: Notify,
 }
 
 impl Pushback {
@@ -57,11 +53,6 @@ impl Pushback {
             end = end.min(at(&self.feedback_us) + NO_FEEDBACK);
         }
         (now < end).then_some(end)
-    }
-
-    /// Waits for the next feedback. One waiter.
-    pub(super) fn feedback(&self) -> Notified<'_> {
-        self.notify.notified()
     }
 
     /// A packet came from the far side at `now`; `steady`, where it tells, as those before it.
@@ -86,7 +77,6 @@ impl Pushback {
     /// Feedback came at `now`.
     pub(in crate::rtc) fn note_feedback(&self, now: MediaTime) {
         self.feedback_us.store(now.as_micros(), Relaxed);
-        self.notify.notify_one();
     }
 
     /// When the oldest packet without feedback left, and how long feedback may take.

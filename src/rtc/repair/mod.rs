@@ -10,4 +10,5 @@ pub(in crate::rtc) mod copies;
 pub(in crate::rtc) mod fec;
 pub(in crate::rtc) mod nack;
 pub(in crate::rtc) mod redundancy;
+mod reordering;
 pub(in crate::rtc) mod retransmission;

@@ -4,30 +4,35 @@
 //! SRTP -> repairs unwrapped -> losses worked out (fec) -> [this interceptor] -> reports -> application
 //! ```
 //!
-//! A gap is asked for a few milliseconds after it shows, in case its packet was only overtaken; where repairs are sent ahead,
-//! once those of its frame have had their chance. Then again each time that an answer should have come, until the jitter
-//! buffer gives the packet up. Asking faster than the round trip only multiplies the repairs; but a path that loses packets
-//! loses requests, too, and from which loss on is known only later: each is said twice where there is room, and the sender answers
-//! one. Runs on the tokio task of the peer connection; time is an
-//! argument.
+//! A gap is asked for once its packet is likelier lost than late: after a few milliseconds on a path that keeps the order,
+//! after the reordering window on another (`reordering`), and where FEC is sent, once that of its picture has had its
+//! chance. Then again each time that an answer should have come, until the jitter buffer gives the packet up: asking faster
+//! than the RTT only multiplies the retransmissions. A path that loses packets loses requests, too, and the onset of loss is
+//! known only later: each is said twice where there is room, and the sender answers one. Runs on the tokio task of the peer
+//! connection; time is an argument.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use rtc::interceptor::{AttributedPacket, Packet, StreamInfo, TaggedPacket};
+use rtc::interceptor::{Attribute, AttributedPacket, Packet, StreamInfo, TaggedPacket};
 use rtc::rtcp::transport_feedbacks::transport_layer_nack::{TransportLayerNack, nack_pairs_from_sequence_numbers};
 use rtc::shared::TransportContext;
 
 use super::fec::repaired_by;
 use super::redundancy::THIN;
+use super::reordering::ReorderingWindow;
 use crate::jitter_buffer::repair_wait;
 use crate::media::{first_unwrapped, unwrap_sequence};
 use crate::rtc::connection_state::ConnectionState;
 use crate::rtc::stage::{Passing, Stage};
 
-/// A packet may be overtaken by others for so long before it counts as missing.
+/// The least time before a missing packet is asked for: it may only have been overtaken.
 const OVERTAKEN: Duration = Duration::from_millis(5);
+/// The most: a request that is much later than this is too late.
+const MAX_OVERTAKEN: Duration = Duration::from_millis(100);
+/// Repaired packets that are remembered, to know those that come by themselves afterwards.
+const MAX_REPAIRED: usize = 128;
 /// Added to the round trip before asking again: the far side's and this side's own delays, or more where round trips differ by
 /// more.
 const MARGIN: Duration = Duration::from_millis(15);
@@ -72,6 +77,9 @@ struct Stream {
     /// What comes before this number can no longer be repaired ahead.
     unrepaired_before: u64,
     missing: BTreeMap<u64, Missing>,
+    reordering: ReorderingWindow,
+    /// Packets that were repaired, and since when they had been missing.
+    repaired: VecDeque<(u64, Instant)>,
     /// Packets up to the highest number that came, and those of them that had to be asked for.
     expected: u64,
     missed: u64,
@@ -132,7 +140,8 @@ impl NackGenerator {
 }
 
 impl Stream {
-    fn arrived(&mut self, sequence: u16, timestamp: u32, now: Instant) {
+    /// A packet came, by itself or as a repair.
+    fn arrived(&mut self, sequence: u16, timestamp: u32, repair: bool, now: Instant) {
         let before = self.arrived_at.replace(now);
         let Some(highest) = self.highest else {
             self.highest = Some(first_unwrapped(sequence));
@@ -141,7 +150,7 @@ impl Stream {
         };
         let extended = unwrap_sequence(highest, sequence);
         if extended <= highest {
-            self.missing.remove(&extended);
+            self.filled(extended, repair, now);
             return;
         }
         self.highest = Some(extended);
@@ -157,8 +166,30 @@ impl Stream {
             self.missed += gap;
             return;
         }
-        let missing = || Missing { since: now, ask_at: now + OVERTAKEN, asked: Asked::Never };
+        let ask_at = now + self.reordering.wait().clamp(OVERTAKEN, MAX_OVERTAKEN);
+        let missing = || Missing { since: now, ask_at, asked: Asked::Never };
         self.missing.extend((highest + 1..extended).map(|sequence| (sequence, missing())));
+    }
+
+    /// A packet came behind later ones.
+    fn filled(&mut self, sequence: u64, repair: bool, now: Instant) {
+        match self.missing.remove(&sequence) {
+            Some(missing) if repair => {
+                self.reordering.was_lost();
+                if self.repaired.len() == MAX_REPAIRED {
+                    self.repaired.pop_front();
+                }
+                self.repaired.push_back((sequence, missing.since));
+            }
+            Some(missing) => self.reordering.came_late(now.saturating_duration_since(missing.since)),
+            None if !repair => {
+                let Some(index) = self.repaired.iter().position(|(one, _)| *one == sequence) else { return };
+                if let Some((_, since)) = self.repaired.remove(index) {
+                    self.reordering.came_after_repair(now.saturating_duration_since(since));
+                }
+            }
+            None => {}
+        }
     }
 
     /// A repair came of packets before `end`, the last of its block where it says so.
@@ -187,7 +218,9 @@ impl Stream {
 
     /// The packets to ask for at `now`.
     fn take_due(&mut self, now: Instant, pace: Pace) -> Vec<u16> {
+        let before = self.missing.len();
         self.missing.retain(|_, missing| now.saturating_duration_since(missing.since) < pace.wait);
+        (self.missing.len()..before).for_each(|_| self.reordering.was_lost());
         let is_due = |(&sequence, missing): (&u64, &Missing)| (self.due(sequence, missing) <= now).then_some(sequence);
         let due: Vec<u64> = self.missing.iter().filter_map(is_due).collect();
         for sequence in &due {
@@ -209,7 +242,9 @@ impl Stage for NackGenerator {
         if let Packet::Rtp(packet) = &message.message.packet {
             let (header, protected) = (&packet.header, self.protected.get(&packet.header.ssrc));
             if let Some(stream) = self.streams.get_mut(&header.ssrc) {
-                stream.arrived(header.sequence_number, header.timestamp, message.now);
+                let repair = [Attribute::Retransmission, Attribute::RecoveredByFec];
+                let repair = repair.iter().any(|one| message.message.has(one));
+                stream.arrived(header.sequence_number, header.timestamp, repair, message.now);
                 self.state.counters.packets_expected.fetch_add(std::mem::take(&mut stream.expected), Relaxed);
             } else if let Some(stream) = protected.and_then(|ssrc| self.streams.get_mut(ssrc))
                 && let Some((end, last)) = repaired_by(&packet.payload)
@@ -259,7 +294,7 @@ mod tests {
         let start = Instant::now();
         let mut stream = Stream::default();
         for sequence in [65_534, 65_535, 2] {
-            stream.arrived(sequence, 0, start);
+            stream.arrived(sequence, 0, false, start);
         }
         let times: Vec<u64> = (0..300).filter(|&ms| !asked(&mut stream, start + MS(ms)).is_empty()).collect();
         assert_eq!(times, [5, 65, 125, 185]);
@@ -271,21 +306,62 @@ mod tests {
         let start = Instant::now();
         let mut stream = Stream::default();
         for sequence in [1, 2, 5] {
-            stream.arrived(sequence, 0, start);
+            stream.arrived(sequence, 0, false, start);
         }
-        stream.arrived(3, 0, start + MS(2));
+        stream.arrived(3, 0, false, start + MS(2));
         assert_eq!(asked(&mut stream, start + MS(6)), [4]);
-        stream.arrived(4, 0, start + MS(40));
+        stream.arrived(4, 0, false, start + MS(40));
         assert!(asked(&mut stream, start + MS(100)).is_empty() && stream.missing.is_empty());
         assert_eq!((stream.expected, stream.missed), (4, 1), "one of four behind the first had to be asked for");
+    }
+
+    #[test]
+    fn a_path_that_reorders_is_given_its_time_and_one_that_does_no_more_is_not() {
+        let start = Instant::now();
+        let mut stream = Stream::default();
+        stream.arrived(0, 0, false, start);
+        let mut asked_for = 0;
+        // Each second packet comes 30 ms after the one that overtook it.
+        for n in 0..50_u64 {
+            let at = start + MS(n * 100);
+            stream.arrived(n as u16 * 2 + 2, 0, false, at);
+            asked_for += (0..30).map(|ms| asked(&mut stream, at + MS(ms)).len()).sum::<usize>();
+            stream.arrived(n as u16 * 2 + 1, 0, false, at + MS(30));
+        }
+        assert_eq!(asked_for, 1, "the first one told");
+        let at = start + MS(10_000);
+        stream.arrived(102, 0, false, at);
+        let delay = (0..100).find(|ms| !asked(&mut stream, at + MS(*ms)).is_empty());
+        assert_eq!(delay, Some(32), "what does not come is asked for none the less");
+        stream.arrived(101, 0, true, at + MS(80));
+        for n in 0..600_u64 {
+            let at = start + MS(20_000 + n * 100);
+            stream.arrived(n as u16 * 2 + 104, 0, false, at);
+            stream.arrived(n as u16 * 2 + 103, 0, true, at + MS(60));
+        }
+        assert_eq!(stream.reordering.wait(), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_packet_that_comes_after_its_repair_was_not_lost() {
+        let start = Instant::now();
+        let mut stream = Stream::default();
+        stream.arrived(0, 0, false, start);
+        stream.arrived(2, 0, false, start);
+        stream.arrived(1, 0, true, start + MS(10));
+        assert_eq!(stream.reordering.wait(), Duration::ZERO);
+        stream.arrived(1, 0, false, start + MS(22));
+        assert_eq!(stream.reordering.wait(), MS(24));
+        stream.arrived(1, 0, false, start + MS(90));
+        assert_eq!(stream.reordering.wait(), MS(24), "a packet that comes twice tells nothing");
     }
 
     #[test]
     fn where_there_is_room_each_request_is_said_twice() {
         let start = Instant::now();
         let mut stream = Stream::default();
-        stream.arrived(1, 0, start);
-        stream.arrived(3, 0, start);
+        stream.arrived(1, 0, false, start);
+        stream.arrived(3, 0, false, start);
         let pace = Pace { again: MS(60), wait: MS(150), twice: true };
         let times: Vec<u64> = (0..300).filter(|&ms| !stream.take_due(start + MS(ms), pace).is_empty()).collect();
         assert_eq!((times, stream.missed), (vec![5, 15, 65, 75, 125, 135], 1));
@@ -296,9 +372,9 @@ mod tests {
         let start = Instant::now();
         let asked_at = |then: &dyn Fn(&mut Stream, u64)| {
             let mut stream = Stream::default();
-            stream.arrived(1, 0, start);
+            stream.arrived(1, 0, false, start);
             stream.repair_arrived(2, true, start);
-            stream.arrived(3, 90, start);
+            stream.arrived(3, 90, false, start);
             (0..100).find(|&ms| {
                 then(&mut stream, ms);
                 !asked(&mut stream, start + MS(ms)).is_empty()
@@ -307,7 +383,7 @@ mod tests {
         assert_eq!(asked_at(&|_, _| ()), Some(15), "nothing more came");
         let burst = |stream: &mut Stream, ms| {
             if ms == 8 {
-                stream.arrived(4, 90, start + MS(8));
+                stream.arrived(4, 90, false, start + MS(8));
             }
         };
         assert_eq!(asked_at(&burst), Some(23), "the pacer's next burst");
@@ -319,7 +395,7 @@ mod tests {
         assert_eq!(asked_at(&last_repair), Some(7), "it made nothing good");
         let next_frame = |stream: &mut Stream, ms| {
             if ms == 6 {
-                stream.arrived(4, 180, start + MS(6));
+                stream.arrived(4, 180, false, start + MS(6));
             }
         };
         assert_eq!(asked_at(&next_frame), Some(6), "the repairs of the frame got lost");
@@ -333,8 +409,8 @@ mod tests {
     fn a_jump_too_far_is_not_asked_for() {
         let start = Instant::now();
         let mut stream = Stream::default();
-        stream.arrived(1, 0, start);
-        stream.arrived(2000, 0, start);
+        stream.arrived(1, 0, false, start);
+        stream.arrived(2000, 0, false, start);
         assert!(asked(&mut stream, start + MS(10)).is_empty());
     }
 
@@ -342,12 +418,12 @@ mod tests {
     fn what_an_interruption_took_is_not_asked_for_but_a_little_is() {
         let start = Instant::now();
         let mut stream = Stream::default();
-        stream.arrived(1, 0, start);
-        stream.arrived(3, 0, start + MS(1500));
+        stream.arrived(1, 0, false, start);
+        stream.arrived(3, 0, false, start + MS(1500));
         assert_eq!(asked(&mut stream, start + MS(1510)), [2]);
-        stream.arrived(200, 0, start + MS(3000));
+        stream.arrived(200, 0, false, start + MS(3000));
         assert!(asked(&mut stream, start + MS(3010)).is_empty());
-        stream.arrived(300, 0, start + MS(3020));
+        stream.arrived(300, 0, false, start + MS(3020));
         assert_eq!(asked(&mut stream, start + MS(3030)).len(), 99, "a burst alone is no interruption");
     }
 
@@ -357,7 +433,7 @@ mod tests {
             let start = Instant::now();
             let mut stream = Stream::default();
             for sequence in sequences {
-                stream.arrived(sequence, 0, start);
+                stream.arrived(sequence, 0, false, start);
                 prop_assert!(stream.missing.len() <= MAX_MISSING);
             }
         }

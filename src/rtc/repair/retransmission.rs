@@ -9,7 +9,7 @@
 
 use std::collections::HashMap;
 
-use rtc::interceptor::{Packet, Slot, StreamInfo, TaggedPacket};
+use rtc::interceptor::{Attribute, Packet, Slot, StreamInfo, TaggedPacket};
 
 use crate::rtc::stage::{Passing, Stage};
 
@@ -38,6 +38,7 @@ impl Stage for RetransmissionUnwrapper {
             packet.header.ssrc = ssrc;
             packet.header.payload_type = payload_type;
             packet.payload = packet.payload.slice(2..);
+            message.message.add(Attribute::Retransmission);
         }
         passing.reads.push_back(message);
     }

@@ -1,11 +1,10 @@
 //! The sending task of one peer: takes encoded media from bounded queues, packetizes it and writes it to the tracks.
 //!
-//! Sound goes first, and at once; video leaves at the pace that congestion control grants. The queues are short: when
-//! the connection does not take what comes, sound loses single packets, and video stops until the next keyframe,
-//! because a frame without its reference is of no use to the far side. Before that happens the encoder is held back.
+//! The pacer, an interceptor of the connection, says when each packet leaves. The queues are short: when the connection does
+//! not take what comes, audio loses single packets, and video stops until the next keyframe, because a frame without its
+//! reference is of no use to the far side. Before that happens the encoder is held back.
 
 pub(in crate::rtc) mod paced_video;
-pub(in crate::rtc) mod pacer;
 pub mod packetizer;
 
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering::Relaxed};
@@ -122,7 +121,7 @@ impl MediaQueues {
         }
         let sound = SOUND_KBPS + COPY_KBPS * self.state.audio.red_copies(now);
         let video = (target as f64 / 1000.0 - f64::from(sound)) * PAYLOAD_SHARE;
-        let waiting = self.video.max_capacity() - self.video.capacity();
+        let waiting = self.video.max_capacity() - self.video.capacity() + self.state.pacer.waiting();
         let behind = waiting > MAX_WAITING || self.state.path.held_until(now).is_some();
         Some(VideoBudget { kbps: video.max(0.0) as u32, behind, level, ..VideoBudget::UNLIMITED })
     }
@@ -153,9 +152,10 @@ pub(in crate::rtc) async fn run(
     state: ConnectionState,
     random: [u64; 2],
 ) {
-    let mut video = PacedVideo::new(streams.video, random[0], MediaTime::now());
+    let mut video = PacedVideo::new(streams.video, random[0]);
     let mut audio = AudioPacketizer::new(streams.audio, OPUS_PAYLOAD_TYPE, random[1]);
     let mut copies = CopiesWanted::default();
+    let mut packets = Vec::new();
     loop {
         tokio::select! {
             biased;
@@ -169,25 +169,19 @@ pub(in crate::rtc) async fn run(
                     state.counters.audio_packets_sent.fetch_add(1, Relaxed);
                 }
             }
-            () = state.path.feedback(), if video.is_held(&state, MediaTime::now()) => {}
-            () = sleep_until(video.due(&state, MediaTime::now())), if video.is_leaving() => {
-                video.advance(state.path.media_bps(), MediaTime::now());
-                while let Some(packet) = video.next_packet() {
-                    // Hanging up does not wait for the rest of a frame.
+            () = state.pacer.room.notified(), if !state.pacer.has_room() => {}
+            Some(unit) = media.video.recv(), if state.pacer.has_room() => {
+                video.packets(&unit, &state, &mut packets, MediaTime::now());
+                for packet in packets.drain(..) {
+                    let timestamp = packet.header.timestamp;
+                    // Hanging up does not wait for the rest of a picture.
                     let Some(taken) = unless_closed(&mut closed, video_track.write_rtp(packet)).await else { return };
-                    video.note(taken.is_ok());
+                    if taken.is_err() {
+                        video.refused(timestamp, &state);
+                    }
                 }
-                video.count(&state, MediaTime::now());
             }
-            Some(unit) = media.video.recv(), if !video.is_leaving() => video.start(unit, &state),
         }
-    }
-}
-
-async fn sleep_until(at: MediaTime) {
-    let wait = at.since(MediaTime::now());
-    if !wait.is_zero() {
-        tokio::time::sleep(wait).await;
     }
 }
 

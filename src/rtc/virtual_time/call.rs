@@ -47,7 +47,7 @@ impl End {
         Self {
             queues,
             sending,
-            video: PacedVideo::new(path.own.video, 1, now),
+            video: PacedVideo::new(path.own.video, 1),
             audio: AudioPacketizer::new(path.own.audio, OPUS_PAYLOAD_TYPE, 2),
             copies: CopiesWanted::default(),
             encoder: PictureEncoder::default(),
@@ -74,22 +74,13 @@ impl End {
 
     /// Sends as the sending task does.
     fn send(&mut self, now: Instant) {
-        let at = MediaTime::of(now);
-        loop {
-            if !self.video.is_leaving() {
-                let Ok(unit) = self.sending.video.try_recv() else { break };
-                self.video.start(unit, &self.path.state);
-            }
-            if self.video.due(&self.path.state, at) > at {
-                break;
-            }
-            self.video.advance(self.path.state.path.media_bps(), at);
-            while let Some(packet) = self.video.next_packet() {
+        let mut packets = Vec::new();
+        while self.path.state.pacer.has_room()
+            && let Ok(unit) = self.sending.video.try_recv()
+        {
+            self.video.packets(&unit, &self.path.state, &mut packets, MediaTime::of(now));
+            for packet in packets.drain(..) {
                 self.path.write(Packet::Rtp(packet), now);
-            }
-            self.video.count(&self.path.state, at);
-            if self.video.is_leaving() {
-                break;
             }
         }
     }
@@ -115,8 +106,20 @@ impl Call {
     }
 
     /// A call over a link of its own each way: that of the first end, and that of the second.
-    pub(super) fn between(profiles: [&str; 2], (width, height): (u32, u32), kbps: u32) -> Self {
-        let start = Instant::now();
+    pub(super) fn between(profiles: [&str; 2], size: (u32, u32), kbps: u32) -> Self {
+        Self::from(Instant::now(), profiles, size, kbps)
+    }
+
+    /// Another call over the same bottlenecks, each way. Both go on step by step in turn.
+    pub(super) fn beside(other: &Self, profile: &str, size: (u32, u32), kbps: u32) -> Self {
+        let mut call = Self::from(other.start, [profile; 2], size, kbps);
+        for (n, end) in call.ends.iter_mut().enumerate() {
+            end.path.share_bottleneck(&other.ends[n].path, 100 + n as u64);
+        }
+        call
+    }
+
+    fn from(start: Instant, profiles: [&str; 2], (width, height): (u32, u32), kbps: u32) -> Self {
         // The clock begins before the call.
         let _ = MediaTime::of(start);
         let film = Film::new(width, height);
@@ -135,6 +138,12 @@ impl Call {
     /// Goes on for so many seconds.
     pub(super) fn run(&mut self, seconds: u64) {
         (0..seconds * 1000).for_each(|_| self.step());
+    }
+
+    /// Lets a millisecond pass before the call begins.
+    pub(super) fn wait(&mut self) {
+        self.now_ms += 1;
+        self.pictures = self.now_ms * 30 / 1000;
     }
 
     /// Goes on for a millisecond.

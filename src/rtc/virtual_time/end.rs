@@ -23,14 +23,27 @@ use crate::rtc::connection_state::ConnectionState;
 use crate::rtc::negotiation::description_sdp::{
     FEC_PAYLOAD_TYPE, H264_PAYLOAD_TYPE, OPUS_PAYLOAD_TYPE, RTX_PAYLOAD_TYPE, StreamNumbers,
 };
+use crate::rtc::pacing::Pacer;
 use crate::rtc::receiving::media_tap::{MediaTap, ReceivedMedia};
 use crate::rtc::repair::fec::ForwardErrorCorrection;
 use crate::rtc::repair::nack::NackGenerator;
 use crate::rtc::rtcp_observer::RtcpObserver;
+use crate::rtc::transport::link::DATAGRAM_HEADERS;
 use crate::rtc::{Link, LinkProfile};
 
 /// What SRTP adds to a packet, in bytes.
 const TAG: usize = 16;
+
+/// A packet of pictures that left.
+pub(in crate::rtc) struct Departure {
+    pub(in crate::rtc) at: Instant,
+    /// 0: video, 1: a retransmission, 2: FEC.
+    pub(in crate::rtc) kind: usize,
+    /// In bytes on the wire.
+    pub(in crate::rtc) size: usize,
+    /// The rate of everything that was granted, in bit/s.
+    pub(in crate::rtc) wire_bps: u64,
+}
 
 /// The end itself. Its owner makes the packets and moves the time.
 pub(in crate::rtc) struct VirtualEnd {
@@ -48,6 +61,10 @@ pub(in crate::rtc) struct VirtualEnd {
     departures: u64,
     /// Bytes of video, retransmissions and repairs ahead that left.
     pub(in crate::rtc) sent: [usize; 3],
+    /// The same, packet by packet.
+    pub(in crate::rtc) departed: Vec<Departure>,
+    /// The rate of everything, as it was granted before.
+    wire_bps: u64,
     /// The far side's packets of sound that came.
     pub(in crate::rtc) sound_came: u64,
 }
@@ -69,6 +86,7 @@ impl VirtualEnd {
             congestion: CongestionControl::new(&state, want_keyframe()),
             nack_generator: NackGenerator::new(&state, own.video),
             fec: ForwardErrorCorrection::new(&state),
+            pacer: Pacer::new(&state),
             tap,
         };
         let mut chain = with_interceptors(Registry::new(), interceptors).build();
@@ -86,8 +104,20 @@ impl VirtualEnd {
             under_way: BTreeMap::new(),
             departures: 0,
             sent: [0; 3],
+            departed: Vec::new(),
+            wire_bps: 0,
             sound_came: 0,
         }
+    }
+
+    /// Goes on through the bottleneck of another connection's end.
+    pub(in crate::rtc) fn share_bottleneck(&mut self, other: &Self, seed: u64) {
+        self.link = other.link.beside(seed);
+    }
+
+    /// Bytes that TCP flows beside this end's packets have delivered.
+    pub(in crate::rtc) fn tcp_bytes(&self) -> u64 {
+        self.link.tcp_bytes()
     }
 
     /// A packet of this side's leaves.
@@ -106,6 +136,7 @@ impl VirtualEnd {
 
     /// Gives what the chain sends to the link.
     fn flush(&mut self, now: Instant) {
+        let wire_bps = self.state.path.wire_bps();
         while let Some(leaving) = self.chain.poll_write() {
             let packet = as_it_comes(leaving.message.packet);
             let size = TAG
@@ -118,6 +149,9 @@ impl VirtualEnd {
                 let kinds = [self.own.video, self.own.rtx, self.own.fec];
                 if let Some(kind) = kinds.iter().position(|kind| *kind == packet.header.ssrc) {
                     self.sent[kind] += size;
+                    let size = size + DATAGRAM_HEADERS;
+                    let wire_bps = self.wire_bps.max(self.state.path.wire_bps());
+                    self.departed.push(Departure { at: now, kind, size, wire_bps });
                 }
             }
             for arrival in self.link.send(size, MediaTime::of(now)).into_iter().flatten() {
@@ -125,6 +159,7 @@ impl VirtualEnd {
                 self.under_way.insert((arrival, self.departures), packet.clone());
             }
         }
+        self.wire_bps = wire_bps;
     }
 
     /// What of this side's has come to the other end by `now`.

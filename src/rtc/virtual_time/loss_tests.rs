@@ -1,21 +1,19 @@
 //! The whole way of video in virtual time: packetizer, pacer and all interceptors of both sides, seeded bad links, jitter
 //! buffer. The figures are those that `bench network` measures, without the time that the codecs take.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rtc::interceptor::Packet;
 use rtc::rtp;
-use rtc::shared::marshal::MarshalSize;
 
 use super::end::VirtualEnd;
 use crate::media::{MediaTime, OutgoingPicture, VideoLevel};
 use crate::rtc::LinkProfile;
-use crate::rtc::negotiation::description_sdp::{H264_PAYLOAD_TYPE, OPUS_PAYLOAD_TYPE};
-use crate::rtc::sending::pacer::Pacer;
-use crate::rtc::sending::packetizer::VideoPacketizer;
+use crate::rtc::negotiation::description_sdp::OPUS_PAYLOAD_TYPE;
+use crate::rtc::sending::paced_video::PacedVideo;
 
 /// Before anything counts: what the call needs to know its path.
 const WARM_UP: u64 = 5_000;
@@ -30,9 +28,7 @@ const MAX_KBPS: f64 = 1500.0;
 /// One side of a call.
 struct Side {
     path: VirtualEnd,
-    packetizer: VideoPacketizer,
-    pacer: Pacer,
-    waiting: VecDeque<rtp::Packet>,
+    video: PacedVideo,
     sound_number: u16,
     random: fastrand::Rng,
     /// When pictures were captured and shown, in ms.
@@ -45,9 +41,7 @@ impl Side {
     fn new(number: u32, profile: &LinkProfile, start: MediaTime) -> Self {
         let path = VirtualEnd::new(number, profile, start);
         Self {
-            packetizer: VideoPacketizer::new(path.own.video, H264_PAYLOAD_TYPE, 7),
-            pacer: Pacer::new(start),
-            waiting: VecDeque::new(),
+            video: PacedVideo::new(path.own.video, 7),
             sound_number: 0,
             random: fastrand::Rng::with_seed(number.into()),
             shown: Vec::new(),
@@ -69,14 +63,13 @@ impl Side {
         }
         // Thirty times a second.
         if ms * 30 % 1000 < 30 {
-            self.capture(ms, MediaTime::of(now));
+            self.capture(ms, now);
         }
-        self.send(now);
         self.path.advance(now);
     }
 
-    fn capture(&mut self, ms: u64, now: MediaTime) {
-        if !self.waiting.is_empty() {
+    fn capture(&mut self, ms: u64, now: Instant) {
+        if !self.path.state.pacer.is_empty() {
             return;
         }
         let keyframe = self.path.keyframe_wanted.swap(false, Relaxed);
@@ -91,14 +84,13 @@ impl Side {
         }
         data.extend_from_slice(&[0, 0, 0, 1, if keyframe { 0x65 } else { 0x41 }]);
         data.resize(data.len() + bytes as usize, 9);
-        let unit = OutgoingPicture { data: data.into(), keyframe, captured_at: now };
+        let unit = OutgoingPicture { data: data.into(), keyframe, captured_at: MediaTime::of(now) };
         let mut packets = Vec::new();
-        self.packetizer.packetize(&unit, &mut packets);
-        if keyframe {
-            self.path.state.video.mark_keyframe(packets[0].header.sequence_number);
-        }
+        self.video.packets(&unit, &self.path.state, &mut packets, MediaTime::of(now));
         self.captured.insert(packets[0].header.timestamp, ms);
-        self.waiting = packets.into();
+        for packet in packets {
+            self.path.write(Packet::Rtp(packet), now);
+        }
     }
 
     fn sound(&mut self, now: Instant) {
@@ -113,17 +105,6 @@ impl Side {
         };
         let payload = Bytes::from_static(&[1; 240]);
         self.path.write(Packet::Rtp(rtp::Packet { header, payload }), now);
-    }
-
-    fn send(&mut self, now: Instant) {
-        if !self.waiting.is_empty() && self.pacer.due() <= MediaTime::of(now) {
-            self.pacer.advance(self.path.state.path.media_bps(), MediaTime::of(now));
-            while self.pacer.may_send() {
-                let Some(packet) = self.waiting.pop_front() else { break };
-                self.pacer.sent(packet.marshal_size());
-                self.path.write(Packet::Rtp(packet), now);
-            }
-        }
     }
 }
 

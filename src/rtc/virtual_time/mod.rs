@@ -5,4 +5,6 @@ mod change_tests;
 mod end;
 mod loss_tests;
 mod rate_tests;
+mod shared_tests;
 mod sound_tests;
+mod wire_tests;

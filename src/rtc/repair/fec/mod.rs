@@ -19,7 +19,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use bytes::Bytes;
-use rtc::interceptor::{AttributedPacket, Packet, Slot, StreamInfo, TaggedPacket};
+use rtc::interceptor::{Attribute, AttributedPacket, Packet, Slot, StreamInfo, TaggedPacket};
 use rtc::rtp;
 
 use super::redundancy::THIN;
@@ -120,7 +120,9 @@ impl ForwardErrorCorrection {
                 ssrc: receiving.video,
                 ..Default::default()
             };
-            reads.push_back(like(coming, rtp::Packet { header, payload: source.payload }));
+            let mut recovered = like(coming, rtp::Packet { header, payload: source.payload });
+            recovered.message.add(Attribute::RecoveredByFec);
+            reads.push_back(recovered);
         }
     }
 }

@@ -12,7 +12,9 @@
 mod profile;
 mod relay;
 mod sender;
+mod tcp;
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 pub use profile::{Conditions, LinkProfile, ParseLinkError};
@@ -20,6 +22,7 @@ pub use relay::UdpRelay;
 pub(in crate::rtc) use sender::LinkSender;
 
 use crate::media::MediaTime;
+use tcp::TcpFlow;
 
 /// Bytes that IPv4 and UDP add to a datagram.
 pub(in crate::rtc) const DATAGRAM_HEADERS: usize = 28;
@@ -32,10 +35,46 @@ pub struct Link {
     began: MediaTime,
     /// The last datagram was lost in a burst that may go on.
     in_burst: bool,
-    /// When the bottleneck has sent what it holds.
-    idle_at: MediaTime,
+    bottleneck: Arc<Mutex<Bottleneck>>,
     /// The latest delivery so far: whatever is not reordered comes after it.
     latest: MediaTime,
+}
+
+/// The queue of a bottleneck, which several flows may share.
+#[derive(Debug)]
+struct Bottleneck {
+    /// When it has sent what it holds.
+    idle_at: MediaTime,
+    /// Flows of other programs.
+    flows: Vec<TcpFlow>,
+}
+
+impl Bottleneck {
+    /// When a datagram that comes at `now` is through; `None` when the queue is full.
+    fn pass(&mut self, size: usize, kbps: u32, queue: Duration, now: MediaTime) -> Option<MediaTime> {
+        let start = self.idle_at.max(now);
+        if start.since(now) > queue {
+            return None;
+        }
+        let bits = (size + DATAGRAM_HEADERS) as u64 * 8;
+        self.idle_at = start + Duration::from_micros(bits * 1000 / u64::from(kbps.max(1)));
+        Some(self.idle_at)
+    }
+
+    /// Brings the flows of other programs up to `now`.
+    fn bring_flows_to(&mut self, now: MediaTime, kbps: u32, conditions: &Conditions) {
+        let wanted = conditions.tcp as usize;
+        if self.flows.len() != wanted {
+            self.flows.resize_with(wanted, || TcpFlow::new(now));
+        }
+        while let Some(next) = (0..wanted).min_by_key(|&flow| self.flows[flow].next_event())
+            && self.flows[next].next_event() <= now
+        {
+            let mut flow = self.flows.swap_remove(next);
+            flow.step(conditions.delay, |size, at| self.pass(size, kbps, conditions.queue, at));
+            self.flows.push(flow);
+        }
+    }
 }
 
 impl Link {
@@ -43,7 +82,24 @@ impl Link {
     /// needs a `seed` of its own.
     pub fn new(profile: LinkProfile, seed: u64, now: MediaTime) -> Self {
         let random = fastrand::Rng::with_seed(profile.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ seed);
-        Self { profile, random, began: now, in_burst: false, idle_at: now, latest: now }
+        let bottleneck = Arc::new(Mutex::new(Bottleneck { idle_at: now, flows: Vec::new() }));
+        Self { profile, random, began: now, in_burst: false, bottleneck, latest: now }
+    }
+
+    /// Another flow's link through the same bottleneck. Datagrams of both must be sent in the order of time.
+    #[must_use]
+    pub fn beside(&self, seed: u64) -> Self {
+        let other = Self::new(self.profile.clone(), seed, self.began);
+        Self { bottleneck: Arc::clone(&self.bottleneck), ..other }
+    }
+
+    /// Bytes that TCP flows beside the call have delivered.
+    pub fn tcp_bytes(&self) -> u64 {
+        self.bottleneck().flows.iter().map(TcpFlow::delivered_bytes).sum()
+    }
+
+    fn bottleneck(&self) -> MutexGuard<'_, Bottleneck> {
+        self.bottleneck.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// When a datagram of `size` bytes that is sent at `now` is delivered: never, once, or twice.
@@ -80,13 +136,9 @@ impl Link {
     /// When the bottleneck has sent the datagram; `None` when its queue is full.
     fn pass_bottleneck(&mut self, size: usize, conditions: &Conditions, now: MediaTime) -> Option<MediaTime> {
         let Some(kbps) = conditions.kbps else { return Some(now) };
-        let start = self.idle_at.max(now);
-        if start.since(now) > conditions.queue {
-            return None;
-        }
-        let bits = (size + DATAGRAM_HEADERS) as u64 * 8;
-        self.idle_at = start + Duration::from_micros(bits * 1000 / u64::from(kbps.max(1)));
-        Some(self.idle_at)
+        let mut bottleneck = self.bottleneck();
+        bottleneck.bring_flows_to(now, kbps, conditions);
+        bottleneck.pass(size, kbps, conditions.queue, now)
     }
 
     fn arrival(&mut self, departure: MediaTime, conditions: &Conditions) -> MediaTime {
@@ -202,6 +254,40 @@ mod tests {
         let arrivals = arrivals(&mut link("blackout=1:0.5"), 200, 10);
         let black: Vec<usize> = (0..200).filter(|&n| arrivals[n][0].is_none()).collect();
         assert_eq!(black, (100..150).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn two_flows_share_one_bottleneck() {
+        let mut first = link("rate=800,queue=100");
+        let mut second = first.beside(2);
+        let sent = |link: &mut Link, ms| link.send(972, MediaTime::from_millis(ms))[0].map(MediaTime::as_millis);
+        assert_eq!(sent(&mut first, 0), Some(10));
+        assert_eq!([sent(&mut second, 0), sent(&mut first, 15)], [Some(20), Some(30)]);
+    }
+
+    /// Kbit/s of a TCP flow and of a call of so many packets of 1000 bytes a second, and the percentage that the call loses.
+    fn beside_tcp(profile: &str, packets: u64) -> (u64, u64, u64) {
+        const SECONDS: u64 = 60;
+        let mut link = link(profile);
+        let count = packets * SECONDS;
+        let came = (0..count)
+            .filter(|n| link.send(972, MediaTime::from_micros(n * 1_000_000 / packets))[0].is_some())
+            .count() as u64;
+        (link.tcp_bytes() * 8 / SECONDS / 1000, came * 8 / SECONDS, 100 - came * 100 / count)
+    }
+
+    #[test]
+    fn a_tcp_flow_fills_what_the_call_leaves() {
+        for (profile, packets) in [("rate=3000,tcp=1,delay=20", 1), ("rate=3000,tcp=1,delay=20", 125)] {
+            let (tcp, call, lost) = beside_tcp(profile, packets);
+            let left = 3000 - packets * 8;
+            assert!(tcp > left * 90 / 100 && tcp <= left * 101 / 100, "{tcp} of {left} kbit/s");
+            // A queue that is full drops whatever comes.
+            assert!(lost < 30, "{packets} packets a second: {call} kbit/s, {lost} % lost");
+        }
+        let (two, _, _) = beside_tcp("rate=3000,tcp=2,delay=20,queue=50", 1);
+        assert!(two > 2700, "{two}");
+        assert_eq!(beside_tcp("tcp=1,delay=20", 100), (0, 800, 0), "without a bottleneck there is no flow");
     }
 
     #[test]

@@ -22,8 +22,10 @@ pub struct Conditions {
     pub duplicate: f64,
     /// The rate of the bottleneck in kbit/s; `None` without one.
     pub kbps: Option<u32>,
-    /// What the bottleneck's queue holds before it drops.
+    /// Time for which the bottleneck's queue holds before it drops.
     pub queue: Duration,
+    /// Greedy TCP flows that share the bottleneck.
+    pub tcp: u32,
 }
 
 impl Default for Conditions {
@@ -37,6 +39,7 @@ impl Default for Conditions {
             duplicate: 0.0,
             kbps: None,
             queue: Duration::from_millis(200),
+            tcp: 0,
         }
     }
 }
@@ -80,7 +83,7 @@ pub enum ParseLinkError {
     /// A part that is none.
     #[error(
         "{0:?} says nothing of a link; use loss=%, burst=packets, delay=ms, jitter=ms, reorder=%, duplicate=%, rate=kbit/s \
-         (or none), queue=ms, each also as at=s:loss=%+delay=ms from a moment on, step=s:kbit/s, blackout=s:s or \
+         (or none), queue=ms, tcp=flows, each also as at=s:loss=%+delay=ms from a moment on, step=s:kbit/s, blackout=s:s or \
          seed=number, joined by commas"
     )]
     Part(String),
@@ -156,6 +159,7 @@ enum Change {
     Duplicate(f64),
     Rate(Option<u32>),
     Queue(Duration),
+    Tcp(u32),
 }
 
 impl Change {
@@ -170,6 +174,7 @@ impl Change {
             "rate" if value == UNLIMITED => Self::Rate(None),
             "rate" => Self::Rate(Some(kbps(value)?)),
             "queue" => Self::Queue(millis(value)?),
+            "tcp" => Self::Tcp(value.parse().ok().filter(|flows| *flows <= MAX_TCP_FLOWS)?),
             _ => return None,
         })
     }
@@ -184,6 +189,7 @@ impl Change {
             Self::Duplicate(duplicate) => conditions.duplicate = duplicate,
             Self::Rate(kbps) => conditions.kbps = kbps,
             Self::Queue(queue) => conditions.queue = queue,
+            Self::Tcp(flows) => conditions.tcp = flows,
         }
     }
 }
@@ -194,7 +200,7 @@ impl fmt::Display for Conditions {
         let millis = |duration: Duration| duration.as_secs_f64() * 1000.0;
         write!(formatter, "loss={}+burst={}+delay={}", self.loss * 100.0, self.burst, millis(self.delay))?;
         write!(formatter, "+jitter={}+reorder={}", millis(self.jitter), self.reorder * 100.0)?;
-        write!(formatter, "+duplicate={}+queue={}", self.duplicate * 100.0, millis(self.queue))?;
+        write!(formatter, "+duplicate={}+queue={}+tcp={}", self.duplicate * 100.0, millis(self.queue), self.tcp)?;
         match self.kbps {
             Some(kbps) => write!(formatter, "+rate={kbps}"),
             None => write!(formatter, "+rate={UNLIMITED}"),
@@ -215,6 +221,8 @@ impl fmt::Display for LinkProfile {
     }
 }
 
+/// TCP flows beside a call at most.
+const MAX_TCP_FLOWS: u32 = 8;
 /// The word for a rate without a bottleneck.
 const UNLIMITED: &str = "none";
 
@@ -245,13 +253,13 @@ mod tests {
     #[test]
     fn a_profile_is_read_from_words() {
         let text = "loss=2.5, burst=3,delay=25,jitter=5,reorder=1,duplicate=2,rate=3000,step=35:3000,step=15:500,\
-                    queue=300,blackout=10:1.5,seed=7";
+                    queue=300,tcp=2,blackout=10:1.5,seed=7";
         let profile: LinkProfile = text.parse().unwrap();
         let (seconds, millis) = (Duration::from_secs_f64, Duration::from_millis);
         let first = profile.at(Duration::ZERO);
         assert_eq!((first.loss, first.burst, profile.seed), (0.025, 3.0, 7));
         assert_eq!((first.delay, first.jitter, first.queue), (millis(25), millis(5), millis(300)));
-        assert_eq!((first.reorder, first.duplicate), (0.01, 0.02));
+        assert_eq!((first.reorder, first.duplicate, first.tcp), (0.01, 0.02, 2));
         assert_eq!(profile.blackouts, [(seconds(10.0), seconds(1.5))]);
         let rates = [0, 14, 15, 34, 35].map(|at| profile.at(Duration::from_secs(at)).kbps);
         assert_eq!(rates, [Some(3000), Some(3000), Some(500), Some(500), Some(3000)]);
@@ -295,7 +303,8 @@ mod tests {
 
     #[test]
     fn what_is_no_link_is_refused_by_name() {
-        for wrong in ["loss", "loss=-1", "loss=101", "delay=x", "rate=0", "step=5", "speed=3", "burst=0.5", "delay=NaN"]
+        for wrong in
+            ["loss", "loss=-1", "loss=101", "delay=x", "rate=0", "step=5", "speed=3", "burst=0.5", "delay=NaN", "tcp=9"]
         {
             let error = format!("delay=5,{wrong}").parse::<LinkProfile>().unwrap_err();
             assert_eq!(error, ParseLinkError::Part(wrong.to_owned()));

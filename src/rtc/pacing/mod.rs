@@ -1,0 +1,15 @@
+//! Pacing: when each packet of a connection leaves (libwebrtc's `pacing_controller.cc` is the model).
+//!
+//! ```text
+//! sending path -> FEC -> NACK responder -> RTX copies -> [Pacer] -> transport-wide numbers -> bandwidth estimation -> SRTP
+//!       ^                                                   |
+//!       '---- PacerQueue: pictures that wait, room ---------'
+//! ```
+
+mod bucket;
+mod pacer;
+mod pictures;
+mod wire_size;
+
+pub(super) use pacer::Pacer;
+pub(super) use pictures::{PacerQueue, QueuedPicture};

@@ -1,0 +1,192 @@
+//! Tests of the pacer alone: order, pace, and what the sending path sees.
+
+use bytes::Bytes;
+use rtc::interceptor::{AttributedPacket, Interceptor as _};
+use rtc::sansio::Protocol;
+use rtc::shared::TransportContext;
+
+use super::super::QueuedPicture;
+use super::*;
+use crate::rtc::stage::Staged;
+
+const MS: fn(u64) -> Duration = Duration::from_millis;
+const AUDIO: u32 = 1;
+const VIDEO: u32 = 10;
+const RTX: u32 = 11;
+const FEC: u32 = 12;
+
+struct Rig {
+    pacer: Staged<Pacer>,
+    state: ConnectionState,
+    start: Instant,
+    numbers: u16,
+}
+
+impl Rig {
+    /// A pacer whose first burst is over, at so many bit/s in all.
+    fn at(total_bps: u64) -> Self {
+        let state = ConnectionState::default();
+        state.path.set_target(total_bps, total_bps);
+        let mut pacer = Pacer::new(&state);
+        pacer.fresh = false;
+        pacer.bucket = LeakyBucket::new(1.0);
+        pacer.advance(Instant::now());
+        let mut pacer = Staged::new(pacer);
+        pacer.bind_local_stream(&StreamInfo { ssrc: AUDIO, mime_type: "audio/opus".to_owned(), ..Default::default() });
+        pacer.bind_local_stream(&StreamInfo {
+            ssrc: VIDEO,
+            ssrc_rtx: Some(RTX),
+            ssrc_fec: Some(FEC),
+            mime_type: "video/H264".to_owned(),
+            ..Default::default()
+        });
+        let start = Instant::now();
+        let _ = MediaTime::of(start);
+        Self { pacer, state, start, numbers: 0 }
+    }
+
+    /// Writes a packet of 1000 bytes on the wire; `what` stands at the start of its payload.
+    fn write(&mut self, ssrc: u32, what: u16, marker: bool, ms: u64) {
+        self.numbers += 1;
+        let header = rtp::header::Header {
+            version: 2,
+            ssrc,
+            sequence_number: self.numbers,
+            timestamp: what.into(),
+            marker,
+            ..Default::default()
+        };
+        let mut payload = vec![0; 936];
+        payload[..2].copy_from_slice(&what.to_be_bytes());
+        let packet = Packet::Rtp(rtp::Packet { header, payload: Bytes::from(payload) });
+        let message = AttributedPacket::new(packet);
+        let now = self.start + MS(ms);
+        self.pacer.handle_write(TaggedPacket { now, transport: TransportContext::default(), message }).unwrap();
+    }
+
+    /// What leaves until `to`, by a timer of a millisecond: when, the stream, and the sequence number.
+    fn left(&mut self, from: u64, to: u64) -> Vec<(u64, u32, u16)> {
+        let mut left = Vec::new();
+        for ms in from..=to {
+            let now = self.start + MS(ms);
+            if self.pacer.poll_timeout().is_some_and(|at| at <= now) {
+                self.pacer.handle_timeout(now).unwrap();
+            }
+            while let Some(message) = self.pacer.poll_write() {
+                let Packet::Rtp(packet) = message.message.packet else { continue };
+                left.push((ms, packet.header.ssrc, packet.header.sequence_number));
+            }
+        }
+        left
+    }
+}
+
+#[test]
+fn audio_goes_first_then_retransmissions_then_video_with_its_fec_in_order() {
+    // 1040 kbit/s with the headroom: a packet of 1000 bytes each 7.7 ms.
+    let mut rig = Rig::at(800_000);
+    for (ssrc, what) in [(VIDEO, 1), (VIDEO, 1), (FEC, 1), (VIDEO, 2), (RTX, 7), (RTX, 8), (AUDIO, 1)] {
+        rig.write(ssrc, what, false, 0);
+    }
+    let order: Vec<u32> = rig.left(0, 200).into_iter().map(|one| one.1).collect();
+    assert_eq!(order, [VIDEO, AUDIO, RTX, RTX, VIDEO, FEC, VIDEO], "the first one found the bucket open");
+}
+
+#[test]
+fn everything_is_metered_at_the_total() {
+    let mut rig = Rig::at(800_000);
+    for n in 0..200 {
+        rig.write([VIDEO, FEC, RTX][n % 3], n as u16, false, 0);
+        if n % 10 == 0 {
+            rig.write(AUDIO, n as u16, false, 0);
+        }
+    }
+    let left = rig.left(0, 3000);
+    assert_eq!(left.len(), 220);
+    // 220 kB at 130 kB/s.
+    assert!((1650..1750).contains(&left.last().unwrap().0), "{:?}", left.last());
+}
+
+#[test]
+fn a_picture_may_use_a_pause_and_repairs_may_not() {
+    let mut rig = Rig::at(800_000);
+    rig.left(0, 1);
+    (0..5).for_each(|_| rig.write(VIDEO, 1, false, 1000));
+    assert_eq!(rig.left(1000, 1000).len(), 5, "40 ms of the pace");
+    for ssrc in [FEC, RTX] {
+        let mut rig = Rig::at(800_000);
+        rig.left(0, 1);
+        (0..20).for_each(|n| rig.write(ssrc, n, false, 1000));
+        let times: Vec<u64> = rig.left(1000, 1400).into_iter().map(|one| one.0).collect();
+        assert_eq!(times.len(), 20);
+        let most = (0..400).map(|ms| times.iter().filter(|at| (1000 + ms..1005 + ms).contains(*at)).count()).max();
+        assert_eq!(most, Some(1), "{ssrc}: {times:?}");
+        assert!((1140..1165).contains(times.last().unwrap()), "{times:?}");
+    }
+}
+
+#[test]
+fn a_late_timer_costs_repairs_no_throughput_on_a_fast_path() {
+    let mut rig = Rig::at(40_000_000);
+    (0..200).for_each(|n| rig.write(RTX, n, false, 0));
+    let last = rig.left(0, 200).last().copied().unwrap();
+    assert!((28..=34).contains(&last.0), "200 kB at 6.5 MB/s: {last:?}");
+}
+
+#[test]
+fn a_retransmission_that_waits_is_not_repeated_and_numbers_are_those_of_the_departures() {
+    let mut rig = Rig::at(800_000);
+    for what in [5, 6, 5, 6, 7] {
+        rig.write(RTX, what, false, 0);
+    }
+    let numbers: Vec<u16> = rig.left(0, 200).into_iter().map(|one| one.2).collect();
+    assert_eq!(numbers, [0, 1, 2, 3], "5 was asked for again after it had left, 6 before");
+    rig.pacer.unbind_local_stream(&StreamInfo { ssrc: VIDEO, ssrc_rtx: Some(RTX), ..Default::default() });
+    rig.pacer.bind_local_stream(&StreamInfo { ssrc: VIDEO, ssrc_rtx: Some(RTX), ..Default::default() });
+    rig.write(RTX, 9, false, 300);
+    assert_eq!(rig.left(300, 400).first().map(|one| one.2), Some(4), "never a number twice");
+}
+
+#[test]
+fn the_queues_are_bounded() {
+    let mut rig = Rig::at(80_000);
+    (0..2000).for_each(|n| rig.write(RTX, n, false, 0));
+    (0..10_000).for_each(|_| rig.write(VIDEO, 1, false, 0));
+    assert!(rig.left(0, 1_000_000).len() <= MAX_RETRANSMISSIONS + MAX_MEDIA + 2);
+}
+
+#[test]
+fn the_sending_path_sees_when_a_picture_begins_to_leave_and_when_it_has_left() {
+    let mut rig = Rig::at(800_000);
+    for (timestamp, keyframe) in [(1, true), (2, false), (3, false)] {
+        let captured_at = MediaTime::of(rig.start);
+        rig.state.pacer.enter(QueuedPicture {
+            ssrc: VIDEO,
+            rtp_timestamp: timestamp,
+            keyframe,
+            captured_at,
+            bytes: 3000,
+        });
+        (0..3).for_each(|n| rig.write(VIDEO, timestamp as u16, n == 2, 0));
+    }
+    rig.left(0, 0);
+    assert_eq!(rig.state.pacer.waiting(), 2, "the first one leaves");
+    assert_eq!(rig.state.counters.frames_sent.load(Relaxed), 0);
+    rig.left(1, 30);
+    assert_eq!((rig.state.pacer.waiting(), rig.state.counters.frames_sent.load(Relaxed)), (1, 1));
+    rig.left(31, 200);
+    assert!(rig.state.pacer.is_empty());
+    let counted = [&rig.state.counters.frames_sent, &rig.state.counters.video_bytes_sent].map(|one| one.load(Relaxed));
+    assert_eq!(counted, [3, 9000]);
+    let delay_us = rig.state.video.departure_delay().as_micros();
+    assert!((55_000..75_000).contains(&delay_us), "{delay_us}");
+}
+
+#[test]
+fn another_path_begins_with_a_train_of_packets() {
+    let mut rig = Rig::at(800_000);
+    rig.left(0, 1);
+    rig.state.path.changed();
+    (0..30).for_each(|_| rig.write(VIDEO, 1, false, 1000));
+    assert_eq!(rig.left(1000, 1000).len(), 15);
+}
