@@ -23,12 +23,14 @@ pub mod capture;
 pub mod cli;
 pub mod controller;
 pub mod decoder;
+pub mod device;
 pub mod encoder;
 #[doc(hidden)]
 pub mod fuzz;
 pub mod identity;
 pub mod jitter_buffer;
 pub mod media;
+pub mod media_send;
 pub mod microphone;
 pub mod network;
 pub mod playout;

@@ -157,7 +157,7 @@ fn kbps(before: u64, now: u64, elapsed: Duration) -> f32 {
 }
 
 impl Core {
-    /// Statistics run while a stream or a call does, and while another speaker stands in for the chosen one.
+    /// Statistics run while a stream or a call does.
     pub(super) fn schedule_statistics(&mut self) {
         if self.next_statistics.is_none() {
             self.next_statistics = Some(MediaTime::now() + self.reported_every());
@@ -174,7 +174,6 @@ impl Core {
         self.media.measure();
         self.report_local_stream();
         self.tell_wishes();
-        self.look_for_speaker();
         let encoding = self.encoding();
         let reported_every = self.reported_every();
         let connected = match self.machine.state() {
@@ -192,11 +191,8 @@ impl Core {
         }
         reports.into_iter().for_each(|event| self.report(event));
         let runs = self.media.is_open() || !self.remotes.is_empty();
-        if !runs && matches!(self.machine.state(), CallState::Idle) {
-            self.forget_speaker_stand_in();
-        }
         let every = if connected.is_some() { SAMPLE_EVERY.min(reported_every) } else { reported_every };
-        self.next_statistics = (runs || self.speaker.stands_in()).then(|| now + every);
+        self.next_statistics = runs.then(|| now + every);
         self.publisher.mark();
     }
 
@@ -206,12 +202,12 @@ impl Core {
 
     fn encoding(&self) -> Encoding {
         let Some((_, format)) = self.media.working_camera() else { return Encoding::default() };
-        let (width, height) = self.media.encoded_size().unwrap_or((format.width, format.height));
+        let (width, height) = self.sending.encoded_size().unwrap_or((format.width, format.height));
         if !self.sends().unwrap_or_default().camera() {
             return Encoding { width, height, ..Encoding::default() };
         }
-        let wished_lines = self.fan_out.video_wish().unwrap_or(0);
-        let asked = self.fan_out.video_budget().kbps.min(format.max_kbps);
+        let wished_lines = self.sending.fan_out().video_wish().unwrap_or(0);
+        let asked = self.sending.fan_out().video_budget().kbps.min(format.max_kbps);
         Encoding { width, height, wanted_kbps: format.max_kbps as f32, asked_kbps: asked as f32, wished_lines }
     }
 }
