@@ -267,6 +267,12 @@ impl Core {
             SystemEvent::Engine { peer, connection, conversation, event } => {
                 self.on_engine(peer, connection, conversation, event);
             }
+            SystemEvent::FirstPicture { peer, connection, conversation, width, height } => {
+                let remote = self.remotes.get(&peer).filter(|remote| remote.connection == connection);
+                if remote.is_some_and(|remote| !remote.closing) {
+                    self.report(Event::FirstFrame { conversation, participant: peer, width, height });
+                }
+            }
             SystemEvent::EchoEngine { connection, conversation, event } => {
                 self.echo.on_engine(MediaTime::now(), connection, conversation, event);
                 self.hear_echo();
@@ -327,9 +333,6 @@ impl Core {
             (PeerEvent::Connected | PeerEvent::Resumed, Some(remote)) => {
                 remote.keyframe_asked.store(false, Ordering::Release);
                 self.sending.request_keyframe();
-            }
-            (&PeerEvent::FirstFrame { width, height }, Some(_)) => {
-                self.report(Event::FirstFrame { conversation, participant: peer, width, height });
             }
             _ => {}
         }

@@ -9,8 +9,9 @@ use crate::call::{
 };
 use crate::identity::PeerId;
 use crate::media::{LevelMeter, MediaTime, StreamId, StreamKind, StreamState};
+use crate::media_receive::{PictureMeter, PictureReceiver, SharedAvSync};
 use crate::playout::Sound;
-use crate::rtc::{PeerSinks, VideoSink};
+use crate::rtc::PeerSinks;
 
 use super::core::{Core, unix_seconds};
 use super::engine_lane::EngineLane;
@@ -101,12 +102,15 @@ impl Core {
         self.connections += 1;
         let connection = self.connections;
         let level = Arc::new(LevelMeter::with_notice(self.publisher.picture_notice()));
-        let (input, audio) = self.speaker.add_participant(Arc::clone(&level));
+        let (pictures, av_sync) = (PictureMeter::default(), SharedAvSync::default());
+        let (input, audio) = self.speaker.add_participant(Arc::clone(&level), av_sync.clone());
         let picture = traced_slot(&self.trace, self.publisher.picture_notice());
-        let sinks = PeerSinks {
-            video: VideoSink::Decode(Arc::clone(&picture)),
-            audio: Arc::new(move |sound| input.push(sound)),
+        let parts = self.parts.clone();
+        let first = move |width, height| {
+            parts.system.send(SystemEvent::FirstPicture { peer: id, connection, conversation, width, height });
         };
+        let video = PictureReceiver::new(Arc::clone(&picture), pictures.clone(), Some(av_sync), first);
+        let sinks = PeerSinks { video: Box::new(video), audio: Box::new(input) };
         let keyframe_asked = Arc::new(AtomicBool::new(false));
         let keyframe = Hint::Keyframe { peer: id, connection };
         let system = EngineLane::new(self.parts.clone(), Arc::clone(&keyframe_asked), keyframe);
@@ -118,24 +122,24 @@ impl Core {
         let peer = engine.connect(consent, role, sinks, move |event| {
             system.send(event, |event| SystemEvent::Engine { peer: id, connection, conversation, event });
         });
-        let (now, stats) = (MediaTime::now(), peer.stats());
+        let now = MediaTime::now();
         let remote = Remote {
             connection,
             conversation,
             peer,
             picture,
+            pictures,
             level,
             audio,
             muted_here: false,
             hidden_here: false,
             closing: false,
             keyframe_asked,
-            lip_sync: Default::default(),
             wish: None,
             sent: Default::default(),
             received: Default::default(),
-            counted: (now, stats),
-            sampled: (now, stats, 0),
+            counted: (now, Default::default()),
+            sampled: (now, Default::default()),
             history: Default::default(),
         };
         self.remotes.insert(id, remote);
@@ -226,7 +230,7 @@ impl Core {
         if stream.kind != StreamKind::Camera {
             return;
         }
-        remote.peer.expect_video(stream.on);
+        remote.pictures.expect_pictures(stream.on);
         if !stream.on {
             remote.picture.clear();
         }
