@@ -23,9 +23,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::media::{FRAME_SAMPLES, MediaTime, ReceivedSound, SAMPLE_RATE, count_near, first_count};
-use arrivals::Arrivals;
+use crate::media::{FRAME_SAMPLES, MediaTime, ReceivedSound, SAMPLE_RATE, first_unwrapped, unwrap_sequence};
 pub use arrivals::RECENT_PACKETS;
+use delay_histogram::DelayHistogram;
 use drift::DriftControl;
 
 const FRAME: u32 = FRAME_SAMPLES as u32;

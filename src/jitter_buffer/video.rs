@@ -15,7 +15,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 
 use super::depacketizer::{AccessUnit, starts_keyframe};
-use crate::media::{MediaTime, ReceivedPicture, count_near, first_count};
+use crate::media::{MediaTime, ReceivedPicture, first_unwrapped, unwrap_sequence};
 
 /// Packets kept at most: several keyframes at the highest bit rate.
 const MAX_PACKETS: u64 = 2048;
