@@ -24,8 +24,8 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::media::{FRAME_SAMPLES, MediaTime, ReceivedSound, SAMPLE_RATE, first_unwrapped, unwrap_sequence};
-pub use arrivals::RECENT_PACKETS;
 use delay_histogram::DelayHistogram;
+pub use delay_histogram::RECENT_PACKETS;
 use drift::DriftControl;
 
 const FRAME: u32 = FRAME_SAMPLES as u32;
