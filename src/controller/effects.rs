@@ -27,12 +27,13 @@ impl Core {
         match effect {
             Effect::Send { to, message } => self.send(to, message),
             Effect::OpenPreview { consent, streams } | Effect::OpenMedia { consent, streams } => {
-                self.meter_only = false;
-                let wish = self.wish(streams);
-                self.media.open(consent, wish);
+                self.captures.open(consent, streams, self.preferences.settings());
                 self.report_local_stream();
             }
-            Effect::CloseStream { stream: StreamId::CAMERA } => self.close_camera(),
+            Effect::CloseStream { stream: StreamId::CAMERA } => {
+                self.captures.close_camera(self.preferences.settings());
+                self.report_local_stream();
+            }
             // No other stream of pictures has a device yet.
             Effect::CloseStream { .. } => {}
             Effect::ReleaseMedia { conversation } => self.release_media(Some(conversation)),
@@ -77,7 +78,7 @@ impl Core {
 
     /// Tells the others how many lines of their pictures are of use here, those who have not heard it yet.
     pub(super) fn tell_wishes(&mut self) {
-        let CallState::Conversation(call) = self.machine.state() else { return };
+        let CallState::Conversation(call) = self.calls.state() else { return };
         let conversation = call.id();
         let mut untold = Vec::new();
         for (&id, remote) in self.remotes.iter_mut().filter(|(_, remote)| remote.conversation == conversation) {
@@ -144,7 +145,7 @@ impl Core {
         };
         self.remotes.insert(id, remote);
         self.update_fan_out();
-        self.sending.start_video(self.format);
+        self.sending.start_video(self.captures.format());
         self.schedule_statistics();
     }
 
@@ -184,7 +185,7 @@ impl Core {
                 Event::InviteFailed { invite, code: error.code(), message: error.to_string() }
             }
             CallReport::ConversationConnecting { conversation } => {
-                self.outcome = None;
+                self.calls.set_outcome(None);
                 Event::ConversationConnecting { conversation }
             }
             CallReport::ConversationConnected { conversation } => Event::ConversationConnected { conversation },
@@ -278,10 +279,11 @@ impl Core {
             | CallEnd::NeedsNewerThere => false,
         };
         // The words are about one person; a call of several ends by one's own press, or with the last of them.
-        self.outcome = match named.into_iter().next_back() {
+        let outcome = match named.into_iter().next_back() {
             Some((peer, name)) if !by_own_press => Some(Outcome { peer, name, kind: record.end }),
             Some(_) | None => None,
         };
+        self.calls.set_outcome(outcome);
     }
 
     fn keep_in_history(&mut self, record: HistoryRecord) {

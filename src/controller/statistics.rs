@@ -4,7 +4,6 @@
 
 use std::time::Duration;
 
-use crate::call::CallState;
 use crate::media::MediaTime;
 use crate::media_receive::{PictureStats, SoundStats};
 use crate::rtc::PeerStats;
@@ -156,15 +155,12 @@ impl Core {
     }
 
     pub(super) fn take_statistics(&mut self, now: MediaTime) {
-        self.media.measure();
+        self.captures.measure();
         self.report_local_stream();
         self.tell_wishes();
         let encoding = self.encoding();
         let reported_every = self.reported_every();
-        let connected = match self.machine.state() {
-            CallState::Conversation(call) if call.connected_at().is_some() => Some(call.id()),
-            _ => None,
-        };
+        let connected = self.calls.connected();
         let mut reports = Vec::new();
         for (&id, remote) in self.remotes.iter_mut().filter(|(_, remote)| Some(remote.conversation) == connected) {
             if now.since(remote.sampled.0) + ALMOST >= SAMPLE_EVERY {
@@ -175,7 +171,7 @@ impl Core {
             }
         }
         reports.into_iter().for_each(|event| self.report(event));
-        let runs = self.media.is_open() || !self.remotes.is_empty();
+        let runs = self.captures.is_open() || !self.remotes.is_empty();
         let every = if connected.is_some() { SAMPLE_EVERY.min(reported_every) } else { reported_every };
         self.next_statistics = runs.then(|| now + every);
         self.publisher.mark();
@@ -186,9 +182,9 @@ impl Core {
     }
 
     fn encoding(&self) -> Encoding {
-        let Some((_, format)) = self.media.working_camera() else { return Encoding::default() };
+        let Some((_, format)) = self.captures.working_camera() else { return Encoding::default() };
         let (width, height) = self.sending.encoded_size().unwrap_or((format.width, format.height));
-        if !self.sends().unwrap_or_default().camera() {
+        if !self.calls.sends().unwrap_or_default().camera() {
             return Encoding { width, height, ..Encoding::default() };
         }
         let wished_lines = self.sending.fan_out().video_wish().unwrap_or(0);
