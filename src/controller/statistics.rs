@@ -4,14 +4,14 @@
 
 use std::time::Duration;
 
-use crate::media::MediaTime;
+use crate::media::{MediaTime, VideoCodec};
 use crate::media_receive::{PictureStats, SoundStats};
 use crate::rtc::PeerStats;
 
 use super::core::Core;
 use super::{CallSample, ReceivedStats, Route, SentStats};
 
-const CODEC: &str = "H264";
+const CODEC: &str = VideoCodec::H264.name();
 
 /// How often statistics are reported while something runs.
 const STATISTICS_EVERY: Duration = Duration::from_secs(2);
