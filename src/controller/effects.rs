@@ -1,6 +1,5 @@
 //! What the state chart asks for, done: messages, devices, connections, sounds, reports.
 
-
 use crate::call::{
     CallEnd, CallRecord, CallReport, CallState, Consent, ConversationId, DisconnectReason, Effect, EngineEvent, Input,
     Message, RecordedParticipant,
