@@ -279,7 +279,7 @@ impl LocalMedia {
             self.encoding = VideoEncoding::start(
                 input,
                 format,
-                move || budget.video_budget(),
+                move |wanted_kbps| budget.video_budget(wanted_kbps),
                 move |video| fan_out.send_video(&video),
             )
             .inspect_err(|error| tracing::error!("no thread to encode video on: {error}"))

@@ -226,7 +226,7 @@ mod tests {
         let _encoding = VideoEncoding::start(
             Arc::clone(&input),
             format,
-            || VideoBudget::UNLIMITED,
+            |_| VideoBudget::UNLIMITED,
             move |unit| {
                 let _ = units.try_send(unit);
             },

@@ -146,7 +146,7 @@ impl Camera {
         let encoding = VideoEncoding::start(
             Arc::clone(&slot),
             format,
-            || VideoBudget::UNLIMITED,
+            |_| VideoBudget::UNLIMITED,
             move |unit: OutgoingPicture| {
                 for peer in &peers {
                     peer.send_video(&unit);
