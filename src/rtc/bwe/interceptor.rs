@@ -19,7 +19,7 @@ use rtc::rtcp::transport_feedbacks::transport_layer_cc::TransportLayerCc;
 use rtc::rtcp::transport_feedbacks::transport_layer_nack::TransportLayerNack;
 use rtc::rtp::extension::transport_cc_extension::TransportCcExtension;
 use rtc::sdp::extmap::TRANSPORT_CC_URI;
-use rtc::shared::marshal::{MarshalSize, Unmarshal};
+use rtc::shared::marshal::Unmarshal;
 
 use super::arrival_pace::ArrivalPace;
 use super::estimator::{BandwidthEstimator, QUEUE_LARGE, QUEUE_SMALL};
@@ -274,7 +274,7 @@ impl Stage for CongestionControl {
             && let Ok(number) = TransportCcExtension::unmarshal(&mut bytes)
         {
             self.follow_path(message.now);
-            let size = packet.marshal_size();
+            let size = wire_size(packet);
             self.history.add(number.transport_sequence, message.now, size);
             self.in_flight.left(number.transport_sequence, message.now, self.state.path.pushback());
             if self.video == Some(packet.header.ssrc) {
@@ -284,7 +284,7 @@ impl Stage for CongestionControl {
             // A probe repairs nothing.
             let mark = message.message.custom::<ProbeMark>();
             if let Some(mark) = mark {
-                self.probe.left(mark.0, number.transport_sequence, wire_size(packet), message.now);
+                self.probe.left(mark.0, number.transport_sequence, size, message.now);
             }
             self.on_request.note(packet.header.ssrc, if mark.is_some() { 0 } else { size }, message.now);
             self.ahead.note(packet.header.ssrc, size, message.now);
