@@ -92,10 +92,9 @@ fn a_still_scene_after_a_narrow_path_is_whole_again_in_four_seconds() {
     // The path is narrow for twelve seconds; the scene stands still two seconds before it widens.
     let mut call = Call::over("rate=500,step=12:4000,queue=200,delay=20", (1280, 720), 1500);
     call.run(10);
-    call.still = true;
-    call.run(2);
     let smaller = call.ends.each_ref().map(|end| end.picture_size().1);
-    call.run(4);
+    call.still = true;
+    call.run(6);
     let whole = call.ends.each_ref().map(|end| end.picture_size().1);
     let (frozen, _, _) = call.seen(0, 12, 16);
     println!("{smaller:?} lines, {whole:?} four seconds after, {frozen:.1} % frozen");
