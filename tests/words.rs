@@ -128,7 +128,7 @@ fn around_glossary() -> (String, Vec<String>, String) {
 
 /// A text in small letters without what stands between the words of a name.
 fn plain(text: &str) -> String {
-    text.chars().filter(|letter| !matches!(letter, ' ' | '_' | '-' | '\n')).flat_map(char::to_lowercase).collect()
+    text.chars().filter(|letter| !matches!(letter, ' ' | '_' | '-' | '/' | '\n')).flat_map(char::to_lowercase).collect()
 }
 
 fn begins_with_relative(sentence: &str) -> bool {
