@@ -56,8 +56,7 @@ impl FanOut {
         self.gates.sound_is_shut() || self.peers.read().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
-    /// What may be encoded so that everybody can be sent it, and no larger than somebody looks at; `wanted_kbps` would be
-    /// encoded where the paths carried it.
+    /// Video budget that everybody's path carries, and no larger than somebody looks at.
     pub fn video_budget(&self, wanted_kbps: u32) -> VideoBudget {
         let peers = self.peers.read().unwrap_or_else(PoisonError::into_inner);
         let wished = VideoBudget { max_lines: self.video_wish().unwrap_or(u32::MAX), ..VideoBudget::UNLIMITED };
@@ -66,7 +65,7 @@ impl FanOut {
         reached.map_or(VideoBudget { behind: true, ..wished }, |budget| budget.least(wished))
     }
 
-    /// The greatest loss on the way to anybody, in percent: what sound is protected against.
+    /// The greatest loss on the way to anybody, in percent, which sets the redundancy of sound.
     pub fn path_loss_percent(&self) -> u32 {
         let peers = self.peers.read().unwrap_or_else(PoisonError::into_inner);
         (peers.iter().map(Peer::path_loss).fold(0.0, f64::max) * 100.0).ceil() as u32
