@@ -117,11 +117,11 @@ impl Peer {
         }
     }
 
-    /// How much may be sent of a stream of pictures: an equal share, with the others that are sent now, of what congestion
-    /// control grants, less the sound; `None` while the connection takes none.
-    pub fn video_budget(&self, stream: StreamId) -> Option<VideoBudget> {
+    /// How much may be sent of a stream of pictures, of which so much is wanted: an equal share, with the others that are
+    /// sent now, of what congestion control grants, less the sound; `None` while the connection takes none.
+    pub fn video_budget(&self, stream: StreamId, wanted_kbps: u32) -> Option<VideoBudget> {
         let now = MediaTime::now();
-        let budget = self.pictures(stream)?.media.budget(now)?;
+        let budget = self.pictures(stream)?.media.budget(wanted_kbps, now)?;
         let others = self.shared.pictures.iter().filter(|one| one.id != stream && one.is_sent(now)).count();
         Some(share_of(budget, others))
     }
