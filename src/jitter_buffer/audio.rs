@@ -9,13 +9,13 @@
 //! Waiting --------------------------> Playing ---------------------------> Waiting
 //! ```
 //!
-//! The delay it keeps is the one at which delay and late sound together are least (`Arrivals`); it gets there by tempo:
-//! sound that waits too long is played a little faster, and what would come too late slows down what is played before
-//! it. An empty buffer stretches time (20 ms are made up, the packet that comes late is still played). The drift
-//! between the clocks of both sides is not left to tempo: sound is played that much faster or slower throughout
+//! The delay it keeps is the one at which delay and late sound together are least (`DelayHistogram`); it gets there by
+//! tempo: sound that waits too long is played a little faster, and what would come too late slows down what is played
+//! before it. An empty buffer stretches time (20 ms are concealed, the packet that comes late is still played). The
+//! drift between the clocks of both sides is not left to tempo: sound is played that much faster or slower throughout
 //! (`DriftControl`).
 
-mod arrivals;
+mod delay_histogram;
 mod drift;
 
 use std::collections::VecDeque;
@@ -23,14 +23,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::media::{FRAME_SAMPLES, MediaTime, ReceivedSound, SAMPLE_RATE, count_near, first_count};
-use arrivals::Arrivals;
-pub use arrivals::RECENT_PACKETS;
+use crate::media::{FRAME_SAMPLES, MediaTime, ReceivedSound, SAMPLE_RATE, first_unwrapped, unwrap_sequence};
+use delay_histogram::DelayHistogram;
+pub use delay_histogram::RECENT_PACKETS;
 use drift::DriftControl;
 
 const FRAME: u32 = FRAME_SAMPLES as u32;
 
-/// What to play next.
+/// The next sound to play.
 #[derive(Clone, Debug)]
 pub enum Pull {
     /// Decode and play this packet.
@@ -43,7 +43,7 @@ pub enum Pull {
     Silence,
 }
 
-/// How fast a packet is to be played, so that the delay becomes what it should be.
+/// Time-stretch of a packet, by which the delay approaches its target.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Tempo {
     /// As it was recorded.
@@ -59,7 +59,7 @@ pub enum Tempo {
     MuchSlower,
 }
 
-/// What the buffer has seen since the start of the stream, and what it does now.
+/// Counters of the buffer since the start of the stream, and its present state.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct AudioJitterStats {
     /// Packets that were taken in.
@@ -68,15 +68,15 @@ pub struct AudioJitterStats {
     pub lost: u64,
     /// Packets that came twice, or after their time.
     pub late: u64,
-    /// Sound that was made up in place of sound that was sent, ms.
+    /// Concealed sound in place of sound that was sent, ms.
     pub concealed_ms: u64,
     /// Sound that was lost and came again in later packets, as a copy or as forward error correction, ms.
     pub recovered_ms: u64,
-    /// From the arrival of the fastest packets to their playing, ms: what the buffer adds to the path's own delay.
+    /// From the arrival of the fastest packets to their playing, ms: the delay that the buffer adds to the path's own.
     pub delay_ms: u32,
     /// Sound that is held now, ms.
     pub buffered_ms: u32,
-    /// That delay as the buffer means it to be, ms.
+    /// Target delay, ms.
     pub target_ms: u32,
     /// Interarrival jitter (RFC 3550 section 6.4.1), ms.
     pub jitter_ms: f32,
@@ -97,13 +97,13 @@ pub struct AudioJitterBuffer {
     /// The sequence number that would confirm that the sender started anew.
     restart: Option<u16>,
     late_in_row: u32,
-    /// Frames made up since the last packet was played.
+    /// Frames concealed since the last packet was played.
     empty_in_row: u32,
-    /// Of those: not yet known whether sound was late or the sender paused, ms.
+    /// Part of those, in ms, of which it is unknown yet whether sound was late or the sender paused.
     unbooked_ms: u64,
     /// RTP timestamp that the next packet has if the sender did not pause.
     next_timestamp: Option<u32>,
-    arrivals: Arrivals,
+    arrivals: DelayHistogram,
     control: TempoControl,
     drift: DriftControl,
     /// Sound waits for its picture for so long.
@@ -130,12 +130,12 @@ impl AudioJitterBuffer {
     /// The most that is held, in samples: 500 ms.
     const MAX_SAMPLES: u32 = SAMPLE_RATE / 2;
     /// The longest that sound waits for its picture, in microseconds.
-    const MOST_WAIT: u128 = 200_000;
+    const MAX_WAIT: u128 = 200_000;
     /// Longest packet that is taken in, in bytes (an Opus packet of 120 ms at its greatest).
     const MAX_BYTES: usize = 1275 * 6;
     /// A jump in sequence numbers beyond this is a sender that started anew, or a forgery.
     const MAX_JUMP: u64 = 1000;
-    /// Frames that are made up in a row; a longer gap is jumped over, or waited out in silence.
+    /// Frames that are concealed in a row; a longer gap is jumped over, or waited out in silence.
     const MAX_CONCEALED: u32 = 10;
     /// Late packets in a row after which the sender must have started anew with lower numbers.
     const MAX_LATE: u32 = 10;
@@ -155,7 +155,7 @@ impl AudioJitterBuffer {
             empty_in_row: 0,
             unbooked_ms: 0,
             next_timestamp: None,
-            arrivals: Arrivals::default(),
+            arrivals: DelayHistogram::default(),
             control: TempoControl::default(),
             drift: DriftControl::default(),
             least_delay_micros: 0,
@@ -209,7 +209,7 @@ impl AudioJitterBuffer {
     }
 
     /// Decision on what to play now, while `ahead` samples are decoded and still to be played. `quiet` tells whether
-    /// what was played last is so quiet that a change of tempo is not heard.
+    /// the latest sound is so quiet that a time-stretch is not heard.
     pub fn pull(&mut self, quiet: bool, ahead: usize, now: MediaTime) -> Pull {
         if !self.playing && !self.is_ready(now) {
             return Pull::Silence;
@@ -255,14 +255,14 @@ impl AudioJitterBuffer {
 
     /// Keeps sound for `delay` at least, for its picture; held to 200 ms.
     pub fn set_least_delay(&mut self, delay: Duration) {
-        self.least_delay_micros = delay.as_micros().min(Self::MOST_WAIT) as i64;
+        self.least_delay_micros = delay.as_micros().min(Self::MAX_WAIT) as i64;
     }
 
     fn target_micros(&self) -> i64 {
         self.arrivals.target_micros().max(self.least_delay_micros)
     }
 
-    /// What has happened so far.
+    /// Counters so far.
     pub fn stats(&self) -> AudioJitterStats {
         AudioJitterStats {
             buffered_ms: self.held_samples / (SAMPLE_RATE / 1000),
@@ -323,20 +323,20 @@ impl AudioJitterBuffer {
     /// Books the concealment before `packet` as having stood for sound, unless the sender had paused: then no number is
     /// missing, and the timestamp has jumped.
     fn book(&mut self, packet: &Held) {
-        let made_up = std::mem::take(&mut self.unbooked_ms);
+        let concealed = std::mem::take(&mut self.unbooked_ms);
         let jumped = |expected: u32| packet.packet.rtp_timestamp.wrapping_sub(expected) as i32 > Self::PAUSE;
         if self.next != Some(packet.sequence) || !self.next_timestamp.is_some_and(jumped) {
-            self.stats.concealed_ms += made_up;
+            self.stats.concealed_ms += concealed;
         }
     }
 
     /// The sequence number without wraps; `None` for one that cannot be (yet).
     fn extend(&mut self, sequence: u16) -> Option<u64> {
         if self.highest == 0 {
-            self.highest = first_count(sequence);
+            self.highest = first_unwrapped(sequence);
             return Some(self.highest);
         }
-        let extended = count_near(self.highest, sequence);
+        let extended = unwrap_sequence(self.highest, sequence);
         if extended.abs_diff(self.highest) > Self::MAX_JUMP {
             if self.restart != Some(sequence) {
                 self.restart = Some(sequence.wrapping_add(1));
@@ -357,7 +357,7 @@ impl AudioJitterBuffer {
     }
 }
 
-/// Keeps the delay at what it should be, a change of tempo at a time.
+/// Keeps the delay at its target, one time-stretch at a time.
 #[derive(Debug, Default)]
 struct TempoControl {
     /// Pulls since the last change.

@@ -1,26 +1,25 @@
-//! Two clocks that both say 48 kHz: that of the far microphone and that of the speaker here. By how much they differ is
-//! learned from how the delay of sound grows or shrinks, and made good by playing that much faster or slower all the
-//! time.
+//! Clock drift between the far microphone and the speaker here, both nominally 48 kHz. It is estimated from the slope
+//! of the delay of sound, and removed by resampling.
 
 use std::time::Duration;
 
-use super::arrivals::Arrivals;
+use super::delay_histogram::DelayHistogram;
 use crate::media::MediaTime;
 
 /// Learns the drift, and holds the delay where it is wanted.
 ///
-/// A Kalman filter of what sound waits for, taken once a second, and of its slope. The effect of this control itself is
-/// taken out, so the slope is the drift, whatever delay is wanted. On an even path it is known after some seconds, with
-/// jitter after a minute.
+/// A Kalman filter of the delay in the buffer, taken once a second, and of its slope. The effect of this control itself
+/// is taken out, so the slope is the drift, whatever delay is wanted. On an even path it is known after some seconds,
+/// with jitter after a minute.
 #[derive(Debug)]
 pub(super) struct DriftControl {
     /// Since when, and the least lag of played sound since then: of the pulls of a second it has the least jitter.
     second: Option<(MediaTime, i64)>,
-    /// What sound waits for, in microseconds; unknown after a step.
+    /// Delay in the buffer, in microseconds; unknown after a step.
     waits: Option<f64>,
     /// The slope of that in microseconds a second, which are millionths.
     drift: f64,
-    /// Covariance of the two: of what sound waits for, of both, of the drift.
+    /// Covariance of the two: of the delay, of both, of the drift.
     covariance: [f64; 3],
     speed: f64,
 }
@@ -38,14 +37,14 @@ impl DriftControl {
     const RETURN: f64 = 20.0;
     /// The most that is made good, in millionths: crystals differ by 100, bad ones by 300, and the ear takes 3000 for
     /// the same pitch.
-    const MOST: f64 = 500.0;
+    const MAX: f64 = 500.0;
     /// How far off a drift may be of which nothing is known, and how far it changes in a second, in millionths.
     const UNKNOWN: f64 = 150.0;
     const CHANGE: f64 = 0.3;
     /// How far off what is measured may be on an even path, in microseconds, and what share of the jitter adds to it.
     const NOISE: f64 = 300.0;
     const NOISE_OF_JITTER: f64 = 0.2;
-    /// What is further off than noise by this, in microseconds, is another path's delay and not drift.
+    /// Deviation beyond noise, in microseconds, that is another path's delay and not drift.
     const STEP: f64 = 5_000.0;
 
     /// How much faster than it was recorded sound should be played, in millionths.
@@ -60,7 +59,7 @@ impl DriftControl {
 
     /// Takes in that sound which is played at `now` has this `lag`, while sound arrives as `arrivals` say and should
     /// wait for `wanted` microseconds.
-    pub(super) fn note(&mut self, lag: i64, arrivals: &Arrivals, wanted: i64, now: MediaTime) {
+    pub(super) fn note(&mut self, lag: i64, arrivals: &DelayHistogram, wanted: i64, now: MediaTime) {
         let (since, least) = self.second.map_or((now, lag), |(since, least)| (since, least.min(lag)));
         let elapsed = now.since(since);
         if elapsed < Self::SECOND {
@@ -71,7 +70,7 @@ impl DriftControl {
         let noise = Self::NOISE + Self::NOISE_OF_JITTER * arrivals.jitter_micros();
         self.measure((least - arrivals.median()) as f64, noise, elapsed.as_secs_f64());
         let surplus = (least - arrivals.least() - wanted) as f64;
-        self.speed = (self.drift + surplus / Self::RETURN).clamp(-Self::MOST, Self::MOST);
+        self.speed = (self.drift + surplus / Self::RETURN).clamp(-Self::MAX, Self::MAX);
     }
 
     /// One step of the filter: `waits` was measured `elapsed` seconds after the time before, give or take `noise`.
@@ -89,7 +88,7 @@ impl DriftControl {
         };
         let off = (waits - expected) / sum;
         self.waits = Some(expected + position * off);
-        self.drift = (self.drift + both * off).clamp(-Self::MOST, Self::MOST);
+        self.drift = (self.drift + both * off).clamp(-Self::MAX, Self::MAX);
         let left = 1.0 - position / sum;
         self.covariance = [position * left, both * left, slope - both * both / sum];
     }

@@ -19,16 +19,19 @@ use rtc::rtcp::transport_feedbacks::transport_layer_cc::TransportLayerCc;
 use rtc::rtcp::transport_feedbacks::transport_layer_nack::TransportLayerNack;
 use rtc::rtp::extension::transport_cc_extension::TransportCcExtension;
 use rtc::sdp::extmap::TRANSPORT_CC_URI;
-use rtc::shared::marshal::{MarshalSize, Unmarshal};
+use rtc::shared::marshal::Unmarshal;
 
 use super::arrival_pace::ArrivalPace;
 use super::estimator::{BandwidthEstimator, QUEUE_LARGE, QUEUE_SMALL};
 use super::in_flight::{Acked, InFlight};
 use super::packet_history::{Feedback, PacketHistory, PacketResult, REMEMBERED};
+use super::probe_bitrate::ProbeBitrate;
+use super::probe_controller::ProbeController;
 use super::retransmission_limit::{RepairRate, RetransmissionLimit};
 use super::stale_frames::StaleFrames;
 use crate::media::MediaTime;
 use crate::rtc::connection_state::ConnectionState;
+use crate::rtc::pacing::{ProbeMark, wire_size};
 use crate::rtc::stage::{Passing, Stage};
 
 /// Above this loss each repair is sent twice: a repair that is lost costs another round trip, and often a freeze.
@@ -46,9 +49,10 @@ const MIN_FOR_NEW_BPS: u64 = 80_000;
 /// Notes what leaves, reads what arrived, and publishes the target.
 pub(in crate::rtc) struct CongestionControl {
     state: ConnectionState,
-    on_keyframe_needed: Box<dyn Fn() + Send + Sync>,
-    stale: StaleFrames,
+    repaired: Vec<RepairedStream>,
     estimator: BandwidthEstimator,
+    probes: ProbeController,
+    probe: ProbeBitrate,
     /// By SSRC: the identifier of the header extension that carries the number.
     streams: HashMap<u32, u8>,
     history: PacketHistory,
@@ -56,11 +60,8 @@ pub(in crate::rtc) struct CongestionControl {
     /// Pace of packets from the far side.
     pace: ArrivalPace,
     /// The streams of repairs on request and of those ahead: their SSRC, and what they take.
-    on_request: RepairStream,
-    ahead: RepairStream,
-    retransmissions: RetransmissionLimit,
-    /// The stream that is repaired.
-    video: Option<u32>,
+    on_request: RepairStreams,
+    ahead: RepairStreams,
     /// How many other paths there had been when this one was begun with, and when that was.
     path: u32,
     path_since: Option<Instant>,
@@ -71,20 +72,30 @@ impl CongestionControl {
     pub(in crate::rtc) fn new(state: &ConnectionState, on_keyframe_needed: impl Fn() + Send + Sync + 'static) -> Self {
         Self {
             state: state.clone(),
-            on_keyframe_needed: Box::new(on_keyframe_needed),
-            stale: StaleFrames::default(),
+            repaired: vec![RepairedStream::new(None, state, on_keyframe_needed)],
             estimator: BandwidthEstimator::new(),
+            probes: ProbeController::default(),
+            probe: ProbeBitrate::default(),
             streams: HashMap::new(),
             history: PacketHistory::default(),
             in_flight: InFlight::default(),
             pace: ArrivalPace::default(),
-            on_request: RepairStream::default(),
-            ahead: RepairStream::default(),
-            retransmissions: RetransmissionLimit::default(),
-            video: None,
+            on_request: RepairStreams::default(),
+            ahead: RepairStreams::default(),
             path: 0,
             path_since: None,
         }
+    }
+
+    /// The same, with a further stream of pictures that this side sends under an SSRC.
+    pub(in crate::rtc) fn with_video(
+        mut self,
+        ssrc: u32,
+        state: &ConnectionState,
+        on_keyframe_needed: impl Fn() + Send + Sync + 'static,
+    ) -> Self {
+        self.repaired.push(RepairedStream::new(Some(ssrc), state, on_keyframe_needed));
+        self
     }
 
     /// Begins anew where packets take another path: nothing that was learnt of the one before says anything of it.
@@ -93,6 +104,7 @@ impl CongestionControl {
         if std::mem::replace(&mut self.path, path) != path {
             self.estimator = BandwidthEstimator::new();
             self.in_flight = InFlight::default();
+            (self.probes, self.probe) = (ProbeController::default(), ProbeBitrate::default());
             self.path_since = Some(now);
         }
     }
@@ -122,6 +134,9 @@ impl CongestionControl {
         if let Some(took) = took {
             path.rtt_of_feedback(took);
         }
+        // The queue that a probe makes for a moment is none that pictures make.
+        let results: Vec<_> =
+            results.into_iter().filter(|result| !self.probe.has_sent(result.departure, result.size)).collect();
         self.estimator.on_feedback(&results, path.rtt(), now);
         if self.estimator.take_longer()
             && let Some(took) = took
@@ -137,7 +152,28 @@ impl CongestionControl {
             heavy_loss: self.estimator.loss().recent() > HEAVY_LOSS,
         };
         self.in_flight.acked(acked, now, path.pushback());
+        self.follow_probe(feedback, now);
         self.publish();
+    }
+
+    /// Takes the outcome of a probe, and asks for another one where the encoder would have more sent than is proven.
+    fn follow_probe(&mut self, feedback: &TransportLayerCc, now: Instant) {
+        if self.probe.is_under_way() {
+            for one in acknowledged(feedback) {
+                self.probe.reported(one.sequence_number, one.arrival.filter(|_| one.arrived));
+            }
+            let Some(result) = self.probe.take_result(now) else { return };
+            self.probes.on_result(result, now);
+            self.estimator.on_probe(result, now);
+        }
+        let at = MediaTime::of(now);
+        let wanted: u64 = self.repaired.iter().map(|stream| stream.state.video.wanted_bps(at)).sum();
+        if let Some(inputs) = self.estimator.probe_inputs(wanted as f64)
+            && let Some(cluster) = self.probes.poll(inputs, now)
+        {
+            self.probe.begin(cluster, now);
+            self.state.pacer.request_probe(cluster);
+        }
     }
 
     /// Takes out of a request for repairs what must not be sent (again) now; false when nothing is left of it.
@@ -148,17 +184,19 @@ impl CongestionControl {
         let late =
             self.estimator.loss().recent() <= HEAVY_LOSS && self.state.path.held_until(MediaTime::of(now)).is_some();
         let full = late || self.estimator.queue_beyond_jitter() >= QUEUE_LARGE;
-        let worth = self.stale.strip(&mut request, full, now);
-        if self.stale.asked() > KEYFRAME_PACKETS && !self.state.keyframe_in_flight(MediaTime::of(now)) {
-            self.stale.all();
-            (self.on_keyframe_needed)();
+        let again = self.state.path.rtt() + self.state.path.queuing_delay() + REPAIR_MARGIN;
+        let of_stream = self.repaired.iter_mut().find(|stream| stream.ssrc == Some(request.media_ssrc));
+        let Some(stream) = of_stream else { return false };
+        let worth = stream.stale.strip(&mut request, full, now);
+        if stream.stale.asked() > KEYFRAME_PACKETS && !stream.state.keyframe_in_flight(MediaTime::of(now)) {
+            stream.stale.all();
+            (stream.on_keyframe_needed)();
             return false;
         }
         if !worth || full || self.on_request.rate.bps() > self.state.path.wire_bps() / 2 {
             return false;
         }
-        let again = self.state.path.rtt() + self.state.path.queuing_delay() + REPAIR_MARGIN;
-        match self.retransmissions.grant(&request, again, now) {
+        match stream.retransmissions.grant(&request, again, now) {
             Some(granted) => {
                 *packet = Box::new(granted);
                 true
@@ -199,17 +237,40 @@ fn took(results: &[PacketResult], now: Instant) -> Option<Duration> {
     ages.min()
 }
 
-/// One stream of repairs.
-#[derive(Debug, Default)]
-struct RepairStream {
+/// A stream of pictures that is repaired.
+struct RepairedStream {
+    /// Of the media, once that is known.
     ssrc: Option<u32>,
+    state: ConnectionState,
+    /// Called when a keyframe is cheaper than the repairs that are asked for.
+    on_keyframe_needed: Box<dyn Fn() + Send + Sync>,
+    stale: StaleFrames,
+    retransmissions: RetransmissionLimit,
+}
+
+impl RepairedStream {
+    fn new(ssrc: Option<u32>, state: &ConnectionState, on_keyframe_needed: impl Fn() + Send + Sync + 'static) -> Self {
+        Self {
+            ssrc,
+            state: state.clone(),
+            on_keyframe_needed: Box::new(on_keyframe_needed),
+            stale: StaleFrames::default(),
+            retransmissions: RetransmissionLimit::default(),
+        }
+    }
+}
+
+/// Streams of repairs of one kind.
+#[derive(Debug, Default)]
+struct RepairStreams {
+    ssrcs: Vec<u32>,
     rate: RepairRate,
 }
 
-impl RepairStream {
-    /// Notes a packet of `size` bytes that left, of this stream or of another.
+impl RepairStreams {
+    /// Notes a packet of `size` bytes that left, of these streams or of another.
     fn note(&mut self, ssrc: u32, size: usize, now: Instant) {
-        self.rate.add(if self.ssrc == Some(ssrc) { size } else { 0 }, now);
+        self.rate.add(if self.ssrcs.contains(&ssrc) { size } else { 0 }, now);
     }
 }
 
@@ -243,14 +304,19 @@ impl Stage for CongestionControl {
             && let Ok(number) = TransportCcExtension::unmarshal(&mut bytes)
         {
             self.follow_path(message.now);
-            let size = packet.marshal_size();
+            let size = wire_size(packet);
             self.history.add(number.transport_sequence, message.now, size);
             self.in_flight.left(number.transport_sequence, message.now, self.state.path.pushback());
-            if self.video == Some(packet.header.ssrc) {
+            if let Some(stream) = self.repaired.iter_mut().find(|one| one.ssrc == Some(packet.header.ssrc)) {
                 let number = packet.header.sequence_number;
-                self.stale.left(number, self.state.video.starts_keyframe(number));
+                stream.stale.left(number, stream.state.video.starts_keyframe(number));
             }
-            self.on_request.note(packet.header.ssrc, size, message.now);
+            // A probe repairs nothing.
+            let mark = message.message.custom::<ProbeMark>();
+            if let Some(mark) = mark {
+                self.probe.left(mark.0, number.transport_sequence, size, message.now);
+            }
+            self.on_request.note(packet.header.ssrc, if mark.is_some() { 0 } else { size }, message.now);
             self.ahead.note(packet.header.ssrc, size, message.now);
             self.estimator.on_departure(message.now);
             self.publish();
@@ -261,11 +327,15 @@ impl Stage for CongestionControl {
     fn bind_local(&mut self, stream: &StreamInfo) {
         if let Some(extension) = stream.rtp_header_extensions.iter().find(|one| one.uri == TRANSPORT_CC_URI) {
             self.streams.insert(stream.ssrc, extension.id as u8);
-            if stream.ssrc_rtx.is_some() {
-                self.video = Some(stream.ssrc);
+            let known = self.repaired.iter().any(|one| one.ssrc == Some(stream.ssrc));
+            if stream.ssrc_rtx.is_some()
+                && !known
+                && let Some(unnamed) = self.repaired.iter_mut().find(|one| one.ssrc.is_none())
+            {
+                unnamed.ssrc = Some(stream.ssrc);
             }
-            self.on_request.ssrc = stream.ssrc_rtx.or(self.on_request.ssrc);
-            self.ahead.ssrc = stream.ssrc_fec.or(self.ahead.ssrc);
+            self.on_request.ssrcs.extend(stream.ssrc_rtx);
+            self.ahead.ssrcs.extend(stream.ssrc_fec);
             for repairs in stream.ssrc_rtx.into_iter().chain(stream.ssrc_fec) {
                 self.streams.insert(repairs, extension.id as u8);
             }
@@ -281,6 +351,8 @@ impl Stage for CongestionControl {
     fn unbind_local(&mut self, stream: &StreamInfo) {
         for ssrc in [Some(stream.ssrc), stream.ssrc_rtx, stream.ssrc_fec].into_iter().flatten() {
             self.streams.remove(&ssrc);
+            self.on_request.ssrcs.retain(|one| *one != ssrc);
+            self.ahead.ssrcs.retain(|one| *one != ssrc);
         }
     }
 }

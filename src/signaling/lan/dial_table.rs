@@ -30,7 +30,7 @@ pub(super) struct Due {
     pub(super) lane: Lane,
 }
 
-/// It does not know who is a contact, so that no dial tells.
+/// Table of dials. It does not know the contacts, so that no dial shows who is one.
 pub(super) struct DialTable {
     own: PeerId,
     people: HashMap<PeerId, Dialing>,
@@ -152,7 +152,7 @@ impl DialTable {
         }
     }
 
-    /// Whom there is room to dial, and when.
+    /// People whom there is room to dial, with the time.
     fn possible_dials(&self, now: Instant) -> impl Iterator<Item = Due> {
         let under_way = |lane| self.people.values().filter(|person| person.dialing == Some(lane)).count();
         let has_room = |lane: Lane| under_way(lane) < lane.room();
@@ -185,8 +185,8 @@ impl DialTable {
         self.people.entry(id).or_insert_with(|| Dialing::new(waits, now))
     }
 
-    /// Whether a person who is announced has or gets a place: that of whoever is neither connected, dialed nor sought. Those
-    /// leave first who have proved nothing, and of these whoever was announced longest ago.
+    /// Whether a person who is announced has or gets a place: that of a person who is neither connected, dialed nor
+    /// sought. Persons without a proof leave first, and of these the one who was announced longest ago.
     fn make_room(&mut self, id: &PeerId, now: Instant) -> bool {
         if self.people.len() < MAX_PEOPLE || self.people.contains_key(id) {
             return true;

@@ -1,7 +1,7 @@
 //! Proven addresses: where people have proved to be in this run of the program. Owned by the dial table. Pure; time is an
 //! argument.
 //!
-//! Everybody is remembered alike, contact or not: else whoever takes over an address would see by the dials whether a
+//! Contacts and others are remembered alike: otherwise the dials would show somebody who takes over an address whether a
 //! contact was there.
 
 use std::cmp::Reverse;
@@ -65,7 +65,7 @@ impl ProvenAddresses {
         }
     }
 
-    /// Whether one more person has room. Whoever is not connected may be forgotten: first of the network that most of them
+    /// Whether one more person has room. People without a connection may be forgotten: first those of the network that most
     /// come from, there the one who was connected for the shortest time. Somebody with a few addresses and any number of
     /// keys pushes out nobody else.
     fn make_room(&mut self) -> bool {

@@ -44,7 +44,7 @@ const MAX_RECORDS: i64 = 10_000;
 /// each, and gives up, without asking, when that is more than the thousand events that a subscription holds.
 const MAX_TOLD_AGAIN: i64 = 400;
 
-/// The announcement, whichever daemon makes it.
+/// The announcement, by any daemon.
 pub(super) struct Announcement {
     pub(super) id: PeerId,
     pub(super) bind: Option<IpAddr>,
@@ -137,7 +137,7 @@ pub(super) async fn run(
 }
 
 /// How long after a question the next one is asked, when so many `announcements` are kept, and `crowded` searches before
-/// this one kept too many. Those that a flood left are forgotten soon; where so many people are, they are told seldom.
+/// this one kept too many. The announcements that a flood left are forgotten soon; in a network of so many people the search seldom begins anew.
 fn ask_again(announcements: i64, crowded: u32) -> Duration {
     if announcements > MAX_TOLD_AGAIN {
         ASK_AGAIN_CROWDED.saturating_mul(1 << crowded.min(10)).min(ASK_AGAIN)
@@ -221,7 +221,7 @@ fn families(bind: Option<IpAddr>, own: &[LocalAddress]) -> [Option<IpAddr>; 2] {
     [has(true).then_some(Ipv4Addr::UNSPECIFIED.into()), has(false).then_some(Ipv6Addr::UNSPECIFIED.into())]
 }
 
-/// Whether people can be looked for by an address: multicast DNS leaves tunnels and what is not plugged in alone.
+/// Whether people can be looked for by an address: multicast DNS leaves tunnels and unplugged interfaces alone.
 fn leads_to_people(own: &LocalAddress) -> bool {
     !own.ip.is_loopback() && !own.point_to_point && own.standing != Standing::Down
 }
@@ -280,7 +280,7 @@ enum Verdict {
 }
 
 impl Watch {
-    /// Takes what the daemon tells; `bound` to one address, it announces nothing on interfaces that come later.
+    /// Takes the daemon's events; `bound` to one address, it announces nothing on interfaces that come later.
     fn note(&mut self, event: &DaemonEvent, bound: bool) {
         match event {
             DaemonEvent::Announce(..) => self.announced = true,
