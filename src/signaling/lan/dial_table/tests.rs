@@ -166,7 +166,7 @@ fn announced_people_are_bounded_and_push_out_nobody_who_is_connected_sought_or_w
     }
     assert_eq!(rig.table.people.len(), MAX_PEOPLE);
     assert!([connected, sought, met].iter().all(|id| rig.table.people.contains_key(id)));
-    // Of the others, those who were announced last.
+    // Among the others, those who were announced last.
     let first = 1000 + 3 - MAX_PEOPLE as u32;
     assert!((0..1000).all(|number| rig.table.people.contains_key(&id_of(number)) == (number >= first)));
 }
