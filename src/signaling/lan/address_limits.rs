@@ -124,7 +124,7 @@ impl Drop for Permit {
     }
 }
 
-/// What counts as one address: an IPv4 address, or the /64 of an IPv6 address.
+/// Unit of the limits on addresses: an IPv4 address, or the /64 of an IPv6 address.
 pub(super) fn network_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),

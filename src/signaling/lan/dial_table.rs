@@ -136,10 +136,10 @@ impl DialTable {
             let dialed = first.and_then(|(address, budget)| budget.dialed(address.ip()));
             (due.lane, dialed, due.since, due.peer)
         })?;
-        self.people.get_mut(&due.peer)?.dialing = Some(due.lane);
-        if let Some((first, budget)) = due.addresses.first().zip(self.budget(due.lane)) {
-            budget.take(first.ip(), now);
-        }
+        // It may lack a rounding error of an attempt: then it is there a moment later.
+        let granted =
+            due.addresses.first().zip(self.budget(due.lane)).is_none_or(|(first, budget)| budget.take(first.ip(), now));
+        self.people.get_mut(&due.peer).filter(|_| granted)?.dialing = Some(due.lane);
         Some(due)
     }
 

@@ -15,7 +15,7 @@ const SECOND: Duration = Duration::from_secs(1);
 /// A dial that began: when, of whom, at which addresses first.
 type Dialed = (Duration, PeerId, SocketAddr);
 
-/// What becomes of dials.
+/// Outcome of the dials.
 #[derive(Clone, Copy, Debug)]
 enum Fate {
     Refused,
@@ -216,7 +216,7 @@ fn whoever_was_there_before_is_dialed_within_seconds_during_any_flood() {
                 world.announce(person, &[at(7, 4711), at(9, 4711)]);
                 world.run(14 * SECOND);
                 let waited = world.first_dial(person, at(7, 4711)).unwrap() - head_start;
-                assert!(waited <= 3 * SECOND, "{flood:?} {fate:?} {above}: {waited:?}");
+                assert!(waited <= 5 * SECOND, "{flood:?} {fate:?} {above}: {waited:?}");
                 // The first try may come too soon, or be lost.
                 let tries = world.dialed.iter().filter(|(_, who, place)| (*who, *place) == (person, at(7, 4711)));
                 let second = tries.map(|(after, ..)| *after).nth(1).unwrap();
