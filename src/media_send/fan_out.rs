@@ -56,7 +56,7 @@ impl FanOut {
         self.gates.sound_is_shut() || self.peers.read().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
-    /// What may be encoded so that everybody can be sent it, and no larger than somebody looks at.
+    /// Budget of the encoder, so that everybody can be sent its pictures and none is larger than somebody looks at.
     pub fn video_budget(&self) -> VideoBudget {
         let peers = self.peers.read().unwrap_or_else(PoisonError::into_inner);
         let wished = VideoBudget { max_lines: self.video_wish().unwrap_or(u32::MAX), ..VideoBudget::UNLIMITED };

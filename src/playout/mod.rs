@@ -49,7 +49,7 @@ pub struct Playout {
     shared: Arc<Shared>,
 }
 
-/// Where microphones learn what the speaker plays.
+/// Tap of the speaker's sound for the echo cancellation of microphones.
 pub struct EchoTap(Arc<Shared>);
 
 impl EchoTap {

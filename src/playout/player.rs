@@ -14,14 +14,14 @@ use crate::media::{FRAME_SAMPLES, MediaTime};
 use crate::sound_device::{Failure, Pace};
 use crate::voice_processing::ReferenceWriter;
 
-/// What the playout thread owns.
+/// State of the playout thread.
 pub(super) struct Player {
     shared: Arc<Shared>,
     seen: u64,
     voices: Vec<Voice>,
     sounds: [Playing; Sound::ALL.len()],
     output: Output,
-    /// Where the open microphones learn what is played, one for each.
+    /// References of the open microphones' echo cancellation, one for each.
     references: Vec<ReferenceWriter>,
     /// Frames of silence still to be played before the speaker is closed, so that the last sound is heard to its end.
     linger: u32,
@@ -32,7 +32,7 @@ pub(super) struct Player {
     latency_us: f32,
 }
 
-/// How far a sound has been played.
+/// Position in a sound that is played.
 #[derive(Clone, Copy, Default)]
 struct Playing {
     position: Option<usize>,
@@ -52,7 +52,7 @@ impl Player {
     const LINGER: u32 = 25;
     /// A ring starts without a speaker after 3 s.
     const MAX_HELD_BACK: u32 = 150;
-    /// How long to wait for a device's callback before looking around.
+    /// Longest wait for a device's callback before looking around.
     const CALLBACK_TIMEOUT: Duration = Duration::from_millis(100);
 
     pub(super) fn new(shared: Arc<Shared>) -> Self {
@@ -148,7 +148,7 @@ impl Player {
         self.output.write(&self.mix);
     }
 
-    /// What a device is about to play, to the echo canceller.
+    /// Gives the sound that a device is about to play to the echo canceller.
     fn lend_to_microphone(&mut self) {
         self.references.retain(|reference| !reference.is_abandoned());
         if let Some(queued) = self.output.queued() {
@@ -156,7 +156,7 @@ impl Player {
         }
     }
 
-    /// How long the frame that comes next takes to the air, for whoever wants lips and voice together.
+    /// Notes how long the next frame takes to the air, for the synchronisation of sound and picture.
     fn note_latency(&mut self) {
         let Some(latency) = self.output.latency() else {
             self.latency_us = 0.0;
@@ -219,7 +219,7 @@ impl Output {
         Self { speaker, pace: Pace::new(MediaTime::now()) }
     }
 
-    /// How long until a frame is needed; `None` when it is needed now.
+    /// Time until a frame is needed; `None` when it is needed now.
     fn wait(&mut self, now: MediaTime) -> Option<Duration> {
         let Some(Feed::Device { ring, heart, period, .. }) = &mut self.speaker else {
             return self.pace.take(now).err();
@@ -233,7 +233,7 @@ impl Output {
         full.then_some(Player::CALLBACK_TIMEOUT)
     }
 
-    /// How much sound waits for a device to play it; `None` when no device does.
+    /// Length of the sound that waits for a device; `None` without a device.
     fn queued(&self) -> Option<Duration> {
         let Some(Feed::Device { ring, .. }) = &self.speaker else { return None };
         let held = ring.samples.buffer().capacity() - ring.samples.slots();

@@ -14,7 +14,7 @@ use crate::voice_processing::ReferenceWriter;
 
 pub(super) type OnEvent = Box<dyn Fn(u64, SoundEvent) + Send + Sync>;
 
-/// What the two threads and the callers share.
+/// State that the two threads and their callers share.
 pub(super) struct Shared {
     pub(super) control: Mutex<Control>,
     /// Rises with each change of `control`.
@@ -32,7 +32,7 @@ pub(super) struct Shared {
     pub(super) done: [Done; 2],
 }
 
-/// What is asked of the playout.
+/// Requests to the playout.
 #[derive(Default)]
 pub(super) struct Control {
     pub(super) choice: DeviceChoice,

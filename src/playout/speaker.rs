@@ -20,7 +20,7 @@ use crate::sound_device::{
 
 const DEVICE: DeviceKind = DeviceKind::Speaker;
 
-/// What the speaker thread owns.
+/// State of the speaker thread.
 pub(super) struct Speaker {
     shared: Arc<Shared>,
     on_event: OnEvent,
