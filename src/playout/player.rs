@@ -1,4 +1,4 @@
-//! The playout thread: every 20 ms, at the speaker's pace, mixes one frame of everybody and everything that sounds.
+//! The playout thread: every 20 ms, at the speaker's pace, it mixes one frame of all sounds.
 
 use std::sync::{Arc, PoisonError};
 use std::thread;
@@ -21,7 +21,7 @@ pub(super) struct Player {
     voices: Vec<Voice>,
     sounds: [Playing; Sound::ALL.len()],
     output: Output,
-    /// References of the open microphones' echo cancellation, one for each.
+    /// References of the open microphones, one for each.
     references: Vec<ReferenceWriter>,
     /// Frames of silence still to be played before the speaker is closed, so that the last sound is heard to its end.
     linger: u32,
@@ -148,7 +148,7 @@ impl Player {
         self.output.write(&self.mix);
     }
 
-    /// Gives the sound that a device is about to play to the echo canceller.
+    /// Hands the sound that a device is about to play to the echo canceller.
     fn lend_to_microphone(&mut self) {
         self.references.retain(|reference| !reference.is_abandoned());
         if let Some(queued) = self.output.queued() {
@@ -156,7 +156,7 @@ impl Player {
         }
     }
 
-    /// Notes how long the next frame takes to the air, for the synchronisation of sound and picture.
+    /// Delay of the next frame to the air, for A/V sync.
     fn note_latency(&mut self) {
         let Some(latency) = self.output.latency() else {
             self.latency_us = 0.0;
