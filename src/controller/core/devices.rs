@@ -3,8 +3,8 @@
 use crate::call::{CallState, ConversationId, Input, Press};
 use crate::media::{MediaSet, MediaTime};
 
-use crate::controller::capture_set::{MeterStep, Released};
 use super::Core;
+use crate::controller::capture_set::{MeterStep, Released};
 use crate::controller::{Event, NoticeKind};
 
 impl Core {
