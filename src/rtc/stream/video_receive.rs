@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rtc::rtp::Packet;
 
-use super::Arrival;
+use super::arrival::Arrival;
 use super::keyframe_requester::KeyframeRequester;
 use super::sender_clock::SenderClock;
 use crate::jitter_buffer::{VideoJitterBuffer, VideoPacket};
@@ -14,6 +14,9 @@ use crate::media::{MediaTime, ReceivedPicture};
 
 /// Counts per second of the RTP timestamps of video (RFC 6184, 8.2.1).
 const CLOCK_RATE_HZ: u32 = 90_000;
+
+/// Between keyframe requests to the far side.
+const FAR_SIDE_REQUEST_INTERVAL: Duration = Duration::from_millis(300);
 
 /// What the stream gives.
 #[derive(Debug)]
@@ -50,7 +53,7 @@ impl VideoReceive {
     pub(in crate::rtc) fn new() -> Self {
         Self {
             jitter_buffer: VideoJitterBuffer::new(),
-            keyframes: KeyframeRequester::default(),
+            keyframes: KeyframeRequester::new(FAR_SIDE_REQUEST_INTERVAL),
             clock: SenderClock::new(CLOCK_RATE_HZ),
             payload_bytes: 0,
             pictures: 0,
