@@ -26,6 +26,11 @@ impl FanOut {
         Self { gates, peers: RwLock::new(Vec::new()), wish: AtomicU32::new(0) }
     }
 
+    /// The gates.
+    pub const fn gates(&self) -> &Arc<Gates> {
+        &self.gates
+    }
+
     /// Replaces the set.
     pub fn set(&self, peers: Vec<Peer>) {
         *self.peers.write().unwrap_or_else(PoisonError::into_inner) = peers;

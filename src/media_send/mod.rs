@@ -9,6 +9,7 @@
 //! The controller configures it (peers, formats, gates) and is not on the media's way. The gates stand in front of the
 //! peers: a press shuts them before the controller hears of it.
 
+pub mod assign;
 mod fan_out;
 mod gates;
 mod sound;
@@ -36,6 +37,11 @@ impl MediaSend {
     /// Behind `gates`; to nobody yet.
     pub fn new(gates: Arc<Gates>) -> Self {
         Self { fan_out: Arc::new(FanOut::new(gates)), pictures: Arc::default(), encoding: Arc::default() }
+    }
+
+    /// The gates in front of the peers.
+    pub fn gates(&self) -> &Arc<Gates> {
+        self.fan_out.gates()
     }
 
     /// Where the peers are, and what they take.
