@@ -273,7 +273,7 @@ impl Core {
             return Encoding { width, height, ..Encoding::default() };
         }
         let wished_lines = self.sending.fan_out().video_wish().unwrap_or(0);
-        let asked = self.sending.fan_out().video_budget().kbps.min(format.max_kbps);
+        let asked = self.sending.fan_out().video_budget(format.max_kbps).kbps.min(format.max_kbps);
         Encoding { width, height, wanted_kbps: format.max_kbps as f32, asked_kbps: asked as f32, wished_lines }
     }
 

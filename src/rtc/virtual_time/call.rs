@@ -52,8 +52,8 @@ impl End {
     }
 
     fn capture(&mut self, picture: &VideoFrame, kbps: u32, now: MediaTime) {
-        let budget = self.queues.budget(now).unwrap();
         let most = Rate { kbps, max_fps: 30 };
+        let budget = self.queues.budget(self.encoder.wanted_kbps(picture, most), now).unwrap();
         if let Some(unit) = self.encoder.encode(picture, most, budget, &self.path.keyframe_wanted, || now).unwrap() {
             self.queues.send_video(&unit);
         }
@@ -61,6 +61,11 @@ impl End {
 
     fn speak(&self, now: Instant) {
         self.queues.send_audio(&OutgoingSound { data: vec![7; SOUND].into(), captured_at: MediaTime::of(now) });
+    }
+
+    /// Width and height of the latest picture that was encoded.
+    pub(super) fn picture_size(&self) -> (u32, u32) {
+        self.encoder.size
     }
 
     /// Drives the send paths as the sending task does.
@@ -90,6 +95,8 @@ pub(super) struct Call {
     /// Bit rate that the settings allow for the pictures.
     pub(super) kbps: u32,
     pictures: u64,
+    /// The scene stands still.
+    pub(super) still: bool,
     /// Pictures come from the cameras.
     pub(super) filming: bool,
 }
@@ -127,7 +134,7 @@ impl Call {
             .collect();
         let end = |number: u32, profile: &str| End::new(number, &profile.parse().unwrap(), MediaTime::of(start));
         let ends = [end(1, profiles[0]), end(2, profiles[1])];
-        Self { start, now_ms: 0, ends, film, kbps, pictures: 0, filming: true }
+        Self { start, now_ms: 0, ends, film, kbps, pictures: 0, still: false, filming: true }
     }
 
     /// Goes on for so many seconds.
@@ -149,7 +156,7 @@ impl Call {
             self.pictures = self.now_ms * 30 / 1000;
             // There and back again.
             let round = self.film.len() as u64 * 2 - 2;
-            let at = (self.pictures % round) as usize;
+            let at = if self.still { 0 } else { (self.pictures % round) as usize };
             let picture = &mut self.film[at.min(round as usize - at)];
             picture.captured_at = MediaTime::of(now);
             for end in &mut self.ends {
