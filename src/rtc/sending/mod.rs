@@ -25,7 +25,7 @@ const AUDIO_QUEUE: usize = 16;
 const MAX_WAITING: usize = 1;
 /// Rate of the audio in kbit/s: 32 of Opus, and 50 times a second the headers of IPv4, UDP, SRTP and RTP.
 const SOUND_KBPS: u32 = 58;
-/// What each copy of earlier sound adds to that.
+/// Rate that each RED copy adds to that, in kbit/s.
 const COPY_KBPS: u32 = 32;
 /// Headers of video: of the one packet of each small picture, in kbit/s, and as a share of full packets.
 const HEADERS_KBPS: f64 = 8.0;
@@ -95,7 +95,7 @@ impl MediaQueues {
         self.gate.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What may be encoded for this peer at `now`; `None` while the connection takes nothing. `wanted_kbps` would be encoded
+    /// Budget of the encoder for this peer at `now`; `None` while the connection takes nothing. `wanted_kbps` would be encoded
     /// where the path carried it.
     pub(in crate::rtc) fn budget(&self, wanted_kbps: u32, now: MediaTime) -> Option<VideoBudget> {
         if !self.open.load(Relaxed) {
@@ -171,7 +171,7 @@ pub(in crate::rtc) async fn run(
     }
 }
 
-/// What `future` gives, or `None` when the peer is closed before: a connection that takes nothing holds nobody up.
+/// Output of `future`, or `None` when the peer is closed before: a connection that takes nothing holds nobody up.
 pub(in crate::rtc) async fn unless_closed<T>(
     closed: &mut watch::Receiver<bool>,
     future: impl Future<Output = T>,

@@ -2,7 +2,7 @@
 
 use rtc::rtp;
 
-/// What arrives for a received stream, in order of arrival.
+/// Arrival for a received stream, in order of arrival.
 #[derive(Debug)]
 pub(in crate::rtc) enum Arrival {
     /// A packet of media.

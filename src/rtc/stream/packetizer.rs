@@ -153,7 +153,7 @@ pub(super) struct AudioPacketizer {
 struct LastSound {
     number: u16,
     timestamp: u32,
-    /// What its timestamp would be by the clock of this computer.
+    /// Its timestamp by the clock of this computer.
     measured: u32,
 }
 

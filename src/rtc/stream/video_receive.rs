@@ -18,7 +18,7 @@ const CLOCK_RATE_HZ: u32 = 90_000;
 /// Between keyframe requests to the far side.
 const FAR_SIDE_REQUEST_INTERVAL: Duration = Duration::from_millis(300);
 
-/// What the stream gives.
+/// Output of the stream.
 #[derive(Debug)]
 pub(in crate::rtc) enum VideoReceiveOutput {
     /// A whole picture, in decoding order.
@@ -27,7 +27,7 @@ pub(in crate::rtc) enum VideoReceiveOutput {
     KeyframeRequest,
 }
 
-/// What was counted of a stream since its start.
+/// Counts of a stream since its start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::rtc) struct VideoReceiveStats {
     /// Bytes of RTP payload that arrived.
@@ -109,7 +109,7 @@ impl VideoReceive {
         [self.jitter_buffer.deadline(), self.keyframes.deadline()].into_iter().flatten().min()
     }
 
-    /// What was counted so far.
+    /// Counts so far.
     pub(in crate::rtc) fn stats(&self) -> VideoReceiveStats {
         let Self { payload_bytes, pictures, .. } = *self;
         VideoReceiveStats { payload_bytes, pictures, packets_lost: self.jitter_buffer.packets_lost() }
