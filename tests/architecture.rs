@@ -111,15 +111,10 @@ fn arrows_between_modules_point_one_way() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Folders with files that still import each other. Nothing is added here.
-const WITH_CIRCLES: &[&str] = &["rtc/"];
-
 #[test]
 fn files_import_each_other_in_one_direction() {
     let circles = Files::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).circles();
-    let known = |file: &String| WITH_CIRCLES.iter().any(|folder| file.starts_with(folder));
-    let new: Vec<_> = circles.iter().filter(|circle| !circle.iter().all(known)).collect();
-    assert!(new.is_empty(), "files that import each other: {new:#?}");
+    assert!(circles.is_empty(), "files that import each other: {circles:#?}");
 }
 
 #[test]
