@@ -1,7 +1,7 @@
 //! Commands to the peer task, and the context that the tasks of a connection share.
 
-use std::sync::atomic::AtomicU32;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};

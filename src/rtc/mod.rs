@@ -17,9 +17,9 @@
 pub mod bwe;
 mod connection;
 mod connection_state;
+mod context;
 mod deadline;
 mod driver;
-mod context;
 mod engine;
 mod event;
 #[doc(hidden)]

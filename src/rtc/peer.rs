@@ -19,8 +19,8 @@ use webrtc::peer_connection::{PeerConnectionEventHandler, RTCPeerConnectionIceEv
 
 use super::connection::{self, Connection};
 use super::connection_state::ConnectionState;
-use super::driver::{Driver, Inputs, drive};
 use super::context::{Command, Commands, Context};
+use super::driver::{Driver, Inputs, drive};
 use super::event::{Events, PeerEvent, PeerSinks};
 use super::keyframe_inbox::KeyframeInbox;
 use super::negotiation::candidate;
