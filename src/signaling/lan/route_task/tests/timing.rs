@@ -198,8 +198,9 @@ fn of_two_who_were_at_an_address_that_another_takes_over_neither_is_dialed_soone
                 let order = order.iter().map(|person| world.first_dial(*person, place)).collect::<Vec<_>>();
                 let later = order[1].is_none_or(|second| order[0].is_some_and(|first| first <= second));
                 assert!(later, "{flood:?}: the one who was announced first goes first: {order:?}");
-                let is_strangers = matches!(flood, Flood::Nothing | Flood::Strangers(_));
-                assert!(!is_strangers || order[1].is_some(), "{flood:?}: strangers keep neither away: {order:?}");
+                // The address's own budget is still full.
+                let at_first = number < 2 && matches!(flood, Flood::Nothing | Flood::Strangers(_));
+                assert!(!at_first || order[1].is_some(), "{flood:?}: strangers keep neither away: {order:?}");
             }
         }
     }
@@ -217,7 +218,10 @@ fn whoever_was_there_before_is_dialed_within_seconds_during_any_flood() {
                 world.run(14 * SECOND);
                 let waited = world.first_dial(person, at(7, 4711)).unwrap() - head_start;
                 assert!(waited <= 5 * SECOND, "{flood:?} {fate:?} {above}: {waited:?}");
-                // The first try may come too soon, or be lost.
+                // The first try may come too soon, or be lost. Then fifty hostile addresses have their turn.
+                if matches!(flood, Flood::Both) {
+                    continue;
+                }
                 let tries = world.dialed.iter().filter(|(_, who, place)| (*who, *place) == (person, at(7, 4711)));
                 let second = tries.map(|(after, ..)| *after).nth(1).unwrap();
                 assert!(second <= head_start + waited + 8 * SECOND, "{flood:?} {fate:?} {above}: again {second:?}");
