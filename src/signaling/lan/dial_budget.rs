@@ -54,6 +54,10 @@ impl DialBudget {
         let address = address.to_canonical();
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let State { all, each } = &mut *state;
+        let free = |bucket: &TokenBucket| bucket.free_at(now) <= now;
+        if !free(all) || !each.get(&address).is_none_or(|entry| free(&entry.attempts)) {
+            return false;
+        }
         if !each.contains_key(&address) && each.len() >= MAX_ADDRESSES {
             let oldest = each.iter().min_by_key(|(_, entry)| entry.dialed).map(|(address, _)| *address);
             oldest.and_then(|oldest| each.remove(&oldest));
@@ -61,11 +65,13 @@ impl DialBudget {
         let entry = each
             .entry(address)
             .or_insert_with(|| Address { attempts: TokenBucket::new(EACH.0, EACH.1, now), dialed: now });
-        let free = entry.attempts.free_at(now) <= now && all.take(now) && entry.attempts.take(now);
-        if free {
-            entry.dialed = now;
+        entry.dialed = now;
+        // Spent by the same measure as `free_at`: a rounding error must not make an attempt free.
+        for bucket in [all, &mut entry.attempts] {
+            bucket.level(now);
+            bucket.spend(1.0);
         }
-        free
+        true
     }
 }
 

@@ -136,7 +136,6 @@ impl DialTable {
             let dialed = first.and_then(|(address, budget)| budget.dialed(address.ip()));
             (due.lane, dialed, due.since, due.peer)
         })?;
-        // It may lack a rounding error of an attempt: then it is there a moment later.
         let granted =
             due.addresses.first().zip(self.budget(due.lane)).is_none_or(|(first, budget)| budget.take(first.ip(), now));
         self.people.get_mut(&due.peer).filter(|_| granted)?.dialing = Some(due.lane);
