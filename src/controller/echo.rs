@@ -14,18 +14,18 @@ use crate::call::{
     CallMachine, CallReport, Consent, ConversationId, Effect, EngineEvent, Input, Message, Press, Role, Standing,
 };
 use crate::identity::PeerId;
-use crate::media::{MediaSet, MediaTime, OutgoingPicture, OutgoingSound, ReceivedPicture, ReceivedSound};
-use crate::rtc::{Engine, Peer, PeerEvent, PeerSinks};
+use crate::media::{MediaSet, MediaTime, OutgoingPicture, OutgoingSound, ReceivedPicture, ReceivedSound, StreamId};
+use crate::rtc::{Engine, Peer, PeerEvent, PeerSinks, PictureStreamSink};
 
 use super::engine_lane::EngineLane;
 use super::lanes::PartSenders;
 use super::people::echo_id;
 use super::system_event::{Hint, SystemEvent};
 
-/// How much later Echo returns what it gets.
+/// Delay of the media that Echo returns.
 const DELAY: Duration = Duration::from_secs(1);
 
-/// What waits in the delay line at most: more than two seconds of 30 pictures and 50 sound packets a second.
+/// Bound of the delay line: more than two seconds of 30 pictures and 50 sound packets a second.
 const MAX_DELAYED: usize = 256;
 
 /// The test contact.
@@ -61,7 +61,7 @@ impl EchoContact {
         Self { me, machine, connection: None, connections: 0, engine, parts, said: VecDeque::new() }
     }
 
-    /// When Echo wants to be stepped again.
+    /// Next deadline of Echo.
     pub(super) fn next_deadline(&self) -> Option<MediaTime> {
         self.machine.next_deadline()
     }
@@ -108,7 +108,7 @@ impl EchoContact {
     pub(super) fn on_keyframe_requested(&self, connection: u64) {
         if let Some(open) = self.connection.as_ref().filter(|open| open.number == connection) {
             open.keyframe_asked.store(false, Ordering::Release);
-            open.peer.request_keyframe();
+            open.peer.request_keyframe(StreamId::CAMERA);
         }
     }
 
@@ -174,10 +174,10 @@ impl EchoContact {
         let (delayed, waiting) = sync_channel(MAX_DELAYED);
         let (video, audio) = (delayed.clone(), delayed);
         let sinks = PeerSinks {
-            video: Box::new(move |picture: ReceivedPicture| {
+            pictures: vec![PictureStreamSink::camera(move |picture: ReceivedPicture| {
                 delay(&video, Delayed::Picture(returned_picture(picture)));
                 true
-            }),
+            })],
             audio: Box::new(move |sound: ReceivedSound| delay(&audio, Delayed::Sound(returned_sound(sound)))),
         };
         let keyframe_asked = Arc::new(AtomicBool::new(false));
@@ -195,7 +195,7 @@ impl EchoContact {
     }
 }
 
-/// What the engine told, in the state chart's terms; `None` for what the chart does not care about.
+/// Event of the engine in the state chart's terms; `None` where the chart has none.
 pub(super) fn engine_event(event: PeerEvent) -> Option<EngineEvent> {
     match event {
         PeerEvent::LocalDescription(description) => Some(EngineEvent::Described(description)),
@@ -247,7 +247,7 @@ impl DelayLine {
                 return;
             }
             match item {
-                Delayed::Picture(picture) => self.peer.send_video(&picture),
+                Delayed::Picture(picture) => self.peer.send_video(StreamId::CAMERA, &picture),
                 Delayed::Sound(sound) => self.peer.send_audio(&sound),
             }
         }

@@ -15,7 +15,7 @@ use crate::identity::PeerId;
 use crate::media::{LevelMeter, MediaTime, StreamId, StreamState};
 use crate::media_receive::{PictureMeter, PictureReceiver, SharedAvSync};
 use crate::network::PathFinder;
-use crate::rtc::{Engine, Peer, PeerEvent, PeerSinks};
+use crate::rtc::{Engine, Peer, PeerEvent, PeerSinks, PictureStreamSink};
 
 use super::engine_lane::EngineLane;
 use super::frame_trace::{FrameTrace, traced_slot};
@@ -28,11 +28,11 @@ use remote::Remote;
 
 pub(super) use statistics::Encoding;
 
-/// How often statistics are reported while something runs.
+/// Period of the reports of statistics while something runs.
 const STATISTICS_EVERY: Duration = Duration::from_secs(2);
 /// The same while a measurement traces frames.
 const STATISTICS_EVERY_WHILE_TRACING: Duration = Duration::from_millis(500);
-/// How often they are taken in a call.
+/// Period of the samples of a call's history.
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 
 /// The participants by their IDs.
@@ -48,7 +48,7 @@ pub(super) struct Remotes {
     parts: PartSenders,
 }
 
-/// Who is connected, and for what.
+/// A person to be connected.
 #[derive(Clone, Copy)]
 pub(super) struct Newcomer {
     pub(super) id: PeerId,
@@ -56,7 +56,7 @@ pub(super) struct Newcomer {
     pub(super) role: Role,
 }
 
-/// What an event of the engine means to this side, besides what the state chart makes of it.
+/// Meaning of an engine's event to this side, besides its meaning to the state chart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Heard {
     /// It is late: of a connection that is no more, or is being closed.
@@ -120,7 +120,7 @@ impl Remotes {
             parts.system.send(SystemEvent::FirstPicture { peer: id, connection, conversation, width, height });
         };
         let video = PictureReceiver::new(Arc::clone(&picture), pictures.clone(), Some(av_sync), first);
-        let sinks = PeerSinks { video: Box::new(video), audio: Box::new(input) };
+        let sinks = PeerSinks { pictures: vec![PictureStreamSink::camera(video)], audio: Box::new(input) };
         let keyframe_asked = Arc::new(AtomicBool::new(false));
         let keyframe = Hint::Keyframe { peer: id, connection };
         let system = EngineLane::new(self.parts.clone(), Arc::clone(&keyframe_asked), keyframe);
@@ -178,7 +178,7 @@ impl Remotes {
                 self.remotes.remove(&id);
                 Heard::Closed
             }
-            // Of a connection whose place another call with the same person has taken: the chart waits for it.
+            // Another call with the same person has taken its connection's place: the chart waits for this one's end.
             (PeerEvent::Closed, None) => Heard::Chart,
             (_, None) => Heard::Late,
             (_, Some(remote)) if remote.is_closing() => Heard::Late,

@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use crate::media::{OutgoingPicture, OutgoingSound, VideoBudget};
+use crate::media::{OutgoingPicture, OutgoingSound, StreamId, VideoBudget};
 use crate::rtc::Peer;
 
 use super::Gates;
@@ -61,7 +61,8 @@ impl FanOut {
         let peers = self.peers.read().unwrap_or_else(PoisonError::into_inner);
         let wished = VideoBudget { max_lines: self.video_wish().unwrap_or(u32::MAX), ..VideoBudget::UNLIMITED };
         // Whoever cannot be reached now binds nobody else's picture, and nothing is encoded for nobody.
-        let reached = peers.iter().filter_map(|peer| peer.video_budget(wanted_kbps)).reduce(VideoBudget::least);
+        let reached =
+            peers.iter().filter_map(|peer| peer.video_budget(StreamId::CAMERA, wanted_kbps)).reduce(VideoBudget::least);
         reached.map_or(VideoBudget { behind: true, ..wished }, |budget| budget.least(wished))
     }
 
@@ -77,7 +78,7 @@ impl FanOut {
             return;
         }
         for peer in self.peers.read().unwrap_or_else(PoisonError::into_inner).iter() {
-            peer.send_video(picture);
+            peer.send_video(StreamId::CAMERA, picture);
         }
     }
 
