@@ -48,6 +48,6 @@ mod virtual_time;
 pub use crate::call::Role;
 pub use engine::{Engine, PeerEvent, PeerSinks, PictureStreamSink};
 pub use peer::Peer;
-pub use sending::packetizer;
 pub use stats::PeerStats;
+pub use stream::packetizer;
 pub use transport::link::{Link, LinkProfile, ParseLinkError, UdpRelay};
