@@ -26,7 +26,7 @@ pub struct Conversation {
     pub(super) outgoing: bool,
     pub(super) began: MediaTime,
     pub(super) connected_at: Option<MediaTime>,
-    /// What this side means to send, and what the others were told.
+    /// This side's streams: as its person means to send them, and as the others were told.
     pub(super) sends: MediaSet,
     pub(super) announced: MediaSet,
     pub(super) participants: BTreeMap<PeerId, Participant>,
@@ -82,7 +82,7 @@ impl Conversation {
         }
     }
 
-    /// What `peer` was told of this side's streams did not arrive: it is told again a little later.
+    /// News of this side's streams did not reach `peer`: it is sent again a little later.
     pub(super) fn untold(&mut self, turn: &Turn<'_>, peer: PeerId) {
         if let Some(participant) = self.participants.get_mut(&peer) {
             participant.retell_at = Some(turn.now + TELL_AGAIN);

@@ -40,12 +40,12 @@ pub enum DtlsSetup {
 /// SSRCs of one stream (RFC 3550, 3): of its media, and of what repairs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct StreamSsrcs {
-    /// Of the media.
+    /// SSRC of the media.
     pub media: u32,
-    /// Of the retransmissions (RTX, RFC 4588); pictures have them.
+    /// SSRC of the retransmissions (RTX, RFC 4588); pictures have them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rtx: Option<u32>,
-    /// Of the forward error correction.
+    /// SSRC of the forward error correction.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fec: Option<u32>,
 }
@@ -138,9 +138,9 @@ impl Description {
 /// A description, or the version of one that is not understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AnyDescription {
-    /// Of this program's version.
+    /// A description of this program's version.
     Known(Box<Description>),
-    /// Of another version.
+    /// The version of one that is not understood.
     OtherVersion(u32),
 }
 

@@ -2,7 +2,7 @@
 
 use super::Candidate;
 
-/// What waits, of one far side.
+/// Candidates of one far side that wait for their description.
 #[derive(Debug)]
 pub(super) struct EarlyCandidates {
     waiting: Vec<Candidate>,

@@ -1,11 +1,11 @@
-//! What the state chart asks for. The controller carries the effects out in their order.
+//! Effects: requests of the state chart. The controller carries the effects out in their order.
 
 use crate::identity::PeerId;
 use crate::media::{MediaSet, StreamId};
 
 use super::{CallReport, Candidate, Consent, ConversationId, Description, Message};
 
-/// Who makes the offer of a peer connection (RFC 3264).
+/// Side of the offer and answer of a peer connection (RFC 3264).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// The callee, after Answer.
@@ -56,12 +56,12 @@ pub enum Effect {
         conversation: ConversationId,
         /// With whom.
         peer: PeerId,
-        /// Who offers.
+        /// This side's role.
         role: Role,
     },
     /// Give a peer connection the far side's description.
     ApplyDescription {
-        /// Of this conversation.
+        /// The conversation.
         conversation: ConversationId,
         /// From whom.
         peer: PeerId,
@@ -70,7 +70,7 @@ pub enum Effect {
     },
     /// Give a peer connection one of the far side's candidates; always after its description.
     ApplyCandidate {
-        /// Of this conversation.
+        /// The conversation.
         conversation: ConversationId,
         /// From whom.
         peer: PeerId,
@@ -79,7 +79,7 @@ pub enum Effect {
     },
     /// Restart ICE on a peer connection whose role is to offer (RFC 8445, 9; JSEP, 5.2.3.9).
     RestartIce {
-        /// Of this conversation.
+        /// The conversation.
         conversation: ConversationId,
         /// With whom.
         peer: PeerId,
@@ -93,7 +93,7 @@ pub enum Effect {
     },
     /// Close a peer connection; then say `Closed`.
     ClosePeer {
-        /// Of this conversation.
+        /// The conversation.
         conversation: ConversationId,
         /// With whom.
         peer: PeerId,

@@ -12,11 +12,11 @@ pub enum Input {
     Local(Press),
     /// A message came, from a sender whom the envelope has proved.
     Peer {
-        /// Who sent it.
+        /// The sender.
         from: PeerId,
-        /// What the sender is to this person now.
+        /// The sender's standing with this person now.
         standing: Standing,
-        /// What it says.
+        /// The message.
         message: Message,
     },
     /// A peer connection did something.
@@ -25,7 +25,7 @@ pub enum Input {
         conversation: ConversationId,
         /// The far side.
         peer: PeerId,
-        /// What it did.
+        /// The event.
         event: EngineEvent,
     },
     /// A message could not be delivered by any route.
@@ -68,7 +68,7 @@ pub enum Input {
     Deadline,
 }
 
-/// What the person at this computer can press.
+/// Presses of the person at this computer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Press {
     /// Open camera and microphone: the preview outside a call, what is sent within one.
@@ -128,7 +128,7 @@ impl Press {
     }
 }
 
-/// What a sender is to this person, by contacts, blocklist and settings. It decides who may ring, nothing else.
+/// Standing of a sender with this person, by contacts, blocklist and settings. It decides who may ring, nothing else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
     /// In the contact list.
@@ -139,7 +139,7 @@ pub enum Standing {
     Unwelcome,
 }
 
-/// What a peer connection tells.
+/// Events of a peer connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EngineEvent {
     /// This side's offer (made after `ConnectPeer` as offerer) or answer (after an offer was applied), to be sent.

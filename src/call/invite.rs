@@ -19,7 +19,7 @@ pub struct OutgoingInvite {
     pub(super) invite: InviteId,
     pub(super) conversation: ConversationId,
     pub(super) to: PeerId,
-    /// What this side wants to send now, and what the invite said.
+    /// This side's streams: as its person wants to send them now, and as the invite said.
     pub(super) sends: MediaSet,
     pub(super) announced: MediaSet,
     pub(super) ringing: bool,
@@ -85,7 +85,7 @@ impl IncomingInvite {
         self.conversation
     }
 
-    /// Who rings.
+    /// The person who rings.
     pub const fn from(&self) -> PeerId {
         self.from
     }
@@ -125,7 +125,7 @@ pub(super) struct EndedInvites {
 struct EndedInvite {
     invite: InviteId,
     peer: PeerId,
-    /// Of this side's own invites.
+    /// The conversation, of this side's own invites.
     conversation: Option<ConversationId>,
 }
 

@@ -106,7 +106,7 @@ pub enum Message {
     },
     /// The description that came is of a version that the sender does not understand: there is no call.
     Incompatible {
-        /// Of which conversation.
+        /// The conversation.
         conversation: ConversationId,
         /// The version of the sender's own descriptions.
         version: u32,

@@ -66,12 +66,12 @@ pub struct CallMachine {
     pub(super) me: PeerId,
     pub(super) name: String,
     pub(super) state: CallState,
-    /// What the devices give, once that was told; what is not captured is announced to nobody.
+    /// Streams whose devices work, once that was told; the others are announced to nobody.
     captures: Option<MediaSet>,
     pub(super) closing: Option<Releasing>,
     pub(super) ended_invites: EndedInvites,
     pub(super) ended_conversations: EndedConversations,
-    /// Who got "busy" since the machine was last idle: each is reported once.
+    /// People who got "busy" since the machine was last idle: each is reported once.
     pub(super) rang_meanwhile: BTreeSet<PeerId>,
 }
 
@@ -145,7 +145,7 @@ impl CallMachine {
         }
     }
 
-    /// What of `sends` the devices give.
+    /// The streams of `sends` whose devices work.
     pub(super) fn captured(&self, sends: MediaSet) -> MediaSet {
         self.captures.map_or(sends, |captures| sends.and(captures))
     }

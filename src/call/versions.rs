@@ -17,7 +17,7 @@ use super::{CallEnd, CallError, Conversation, Description, DisconnectReason, Mes
 /// How a participant goes: the reason in events, and the words about the call if it ends with that.
 pub(super) struct Departure {
     pub(super) reason: DisconnectReason,
-    /// What is reported of a participant who was never connected.
+    /// The error that is reported of a participant who was never connected.
     pub(super) error: CallError,
     pub(super) end: CallEnd,
 }

@@ -17,9 +17,11 @@
 pub mod bwe;
 mod connection;
 mod connection_state;
+mod context;
 mod deadline;
 mod driver;
 mod engine;
+mod events;
 #[doc(hidden)]
 pub mod fuzz;
 mod keyframe_inbox;
@@ -46,7 +48,8 @@ mod tests;
 mod virtual_time;
 
 pub use crate::call::Role;
-pub use engine::{Engine, PeerEvent, PeerSinks, PictureStreamSink};
+pub use engine::Engine;
+pub use events::{PeerEvent, PeerSinks, PictureStreamSink};
 pub use peer::Peer;
 pub use sending::packetizer;
 pub use stats::PeerStats;

@@ -17,7 +17,7 @@ use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
 
 use crate::media::{MediaTime, OutgoingPicture, OutgoingSound, Spacing, StreamId, VideoBudget};
 use crate::rtc::connection_state::ConnectionState;
-use crate::rtc::engine::{Events, PeerEvent};
+use crate::rtc::events::{Events, PeerEvent};
 use crate::rtc::negotiation::description_sdp::{OPUS_PAYLOAD_TYPE, StreamNumbers};
 use crate::rtc::repair::redundancy::CopiesWanted;
 use paced_video::PacedVideo;

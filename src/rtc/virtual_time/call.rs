@@ -14,7 +14,7 @@ use crate::capture::film::Film;
 use crate::encoder::{PictureEncoder, Rate};
 use crate::media::{MediaTime, OutgoingSound, VideoFrame};
 use crate::rtc::LinkProfile;
-use crate::rtc::engine::Events;
+use crate::rtc::events::Events;
 use crate::rtc::negotiation::description_sdp::OPUS_PAYLOAD_TYPE;
 use crate::rtc::repair::redundancy::CopiesWanted;
 use crate::rtc::sending::paced_video::PacedVideo;
