@@ -51,6 +51,6 @@ pub use crate::call::Role;
 pub use engine::Engine;
 pub use events::{PeerEvent, PeerSinks, PictureStreamSink};
 pub use peer::Peer;
-pub use sending::packetizer;
 pub use stats::PeerStats;
+pub use stream::packetizer;
 pub use transport::link::{Link, LinkProfile, ParseLinkError, UdpRelay};
