@@ -7,8 +7,8 @@
 //!  "codecs":[{"codec":"H264","level":40,"packetization":1}],"fec":{"scheme":"visavis-rs8","version":1},"red":true}
 //! ```
 //!
-//! Kinds of streams, codecs and schemes that this version does not know are passed over: what is left is what both
-//! know. A description of another version is not read any further (`AnyDescription`).
+//! Kinds of streams, codecs and schemes that this version does not know are ignored: both sides know the rest. A
+//! description of another version is not read any further (`AnyDescription`).
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -37,7 +37,7 @@ pub enum DtlsSetup {
     Passive,
 }
 
-/// SSRCs of one stream (RFC 3550, 3): of its media, and of what repairs it.
+/// SSRCs of one stream (RFC 3550, 3): of its media, its RTX and its FEC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct StreamSsrcs {
     /// SSRC of the media.
@@ -45,7 +45,7 @@ pub struct StreamSsrcs {
     /// SSRC of the retransmissions (RTX, RFC 4588); pictures have them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rtx: Option<u32>,
-    /// SSRC of the forward error correction.
+    /// SSRC of the forward error correction (FEC).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fec: Option<u32>,
 }
@@ -140,7 +140,7 @@ impl Description {
 pub enum AnyDescription {
     /// A description of this program's version.
     Known(Box<Description>),
-    /// The version of one that is not understood.
+    /// A description of another version.
     OtherVersion(u32),
 }
 
@@ -260,7 +260,7 @@ fn known_codecs(wire: &[WireCodec]) -> Vec<CodecSupport> {
     let mut known: Vec<CodecSupport> = Vec::new();
     for WireCodec { codec, level, packetization } in wire {
         let Some(codec) = VideoCodec::of_name(codec) else { continue };
-        let usable = *packetization == codec.packetization() && *level >= VideoLevel::LEAST;
+        let usable = *packetization == codec.packetization() && *level >= VideoLevel::MIN;
         if usable && !known.iter().any(|support| support.codec == codec) {
             known.push(CodecSupport { codec, level: *level });
         }

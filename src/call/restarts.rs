@@ -6,7 +6,7 @@ use crate::media::MediaTime;
 
 use super::Description;
 
-/// Least time between restarts that the far side begins: each of them costs sockets. Sooner ones wait.
+/// Between restarts that the far side begins at least: each of them costs sockets. Earlier ones wait.
 pub(super) const RESTART_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Where a participant's connection stands with restarts.

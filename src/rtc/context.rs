@@ -1,4 +1,4 @@
-//! Knowledge that the parts of one peer task share, and the commands that it takes.
+//! Commands to the peer task, and the context that the tasks of a connection share.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
@@ -7,7 +7,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 
 use super::connection_state::ConnectionState;
-use super::events::Events;
+use super::event::Events;
 use super::picture_streams::StreamContext;
 use super::streams::FarStreams;
 use super::transport::host_addresses::HostAddresses;
@@ -15,7 +15,7 @@ use super::transport::runtime::Impairment;
 use super::transport::source_gate::SourceGate;
 use crate::call::{Candidate, Description, Role};
 
-/// A command of the handles.
+/// Command of a handle to the peer task.
 pub(super) enum Command {
     Restart { generation: u32 },
     RemoteDescription(Box<Description>),
@@ -29,7 +29,7 @@ pub(super) struct Commands {
     pub(super) overflowed: watch::Receiver<bool>,
 }
 
-/// One connection, as its tasks know it.
+/// State of a connection that its tasks share.
 pub(super) struct Context {
     pub(super) handle: Handle,
     pub(super) addresses: HostAddresses,
@@ -40,7 +40,7 @@ pub(super) struct Context {
     pub(super) state: ConnectionState,
     pub(super) gate: Arc<SourceGate>,
     pub(super) far_streams: FarStreams,
-    /// Generation of this side's latest description: its candidates bear it.
+    /// Of this side's latest description: its candidates bear it.
     pub(super) generation: Arc<AtomicU32>,
     /// True once `Connected` was told: what arrives a moment before waits for that, so that its events come after it.
     pub(super) connected: watch::Sender<bool>,

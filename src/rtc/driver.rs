@@ -30,7 +30,7 @@ use webrtc::peer_connection::{RTCPeerConnectionState, RTCSessionDescription};
 use super::connection::Connection;
 use super::context::{Command, Commands, Context};
 use super::deadline;
-use super::events::PeerEvent;
+use super::event::PeerEvent;
 use super::keyframe_inbox::KeyframeInbox;
 use super::negotiation::candidate::{self, Reach};
 use super::negotiation::description_sdp::{self, Sections};

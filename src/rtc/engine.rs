@@ -1,4 +1,4 @@
-//! Engine: makes the connections to peers.
+//! Engine: makes peer connections.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
-use super::events::{PeerEvent, PeerSinks};
+use super::event::{PeerEvent, PeerSinks};
 use super::peer::{self, Peer};
 use super::transport::host_addresses::HostAddresses;
 use super::transport::link::LinkProfile;

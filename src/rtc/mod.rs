@@ -21,7 +21,7 @@ mod context;
 mod deadline;
 mod driver;
 mod engine;
-mod events;
+mod event;
 #[doc(hidden)]
 pub mod fuzz;
 mod keyframe_inbox;
@@ -49,7 +49,7 @@ mod virtual_time;
 
 pub use crate::call::Role;
 pub use engine::Engine;
-pub use events::{PeerEvent, PeerSinks, PictureStreamSink};
+pub use event::{PeerEvent, PeerSinks, PictureStreamSink};
 pub use peer::Peer;
 pub use stats::PeerStats;
 pub use stream::packetizer;

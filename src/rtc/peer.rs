@@ -21,7 +21,7 @@ use super::connection::{self, Connection};
 use super::connection_state::ConnectionState;
 use super::context::{Command, Commands, Context};
 use super::driver::{Driver, Inputs, drive};
-use super::events::{Events, PeerEvent, PeerSinks};
+use super::event::{Events, PeerEvent, PeerSinks};
 use super::keyframe_inbox::KeyframeInbox;
 use super::negotiation::candidate;
 use super::picture_streams::{self, PictureStream, StreamEnds, share_of};

@@ -1,4 +1,4 @@
-//! Owner's side of a connection: sinks of received media, and events.
+//! Events of a peer connection, and the sinks of its media.
 
 use std::sync::Arc;
 
@@ -35,7 +35,7 @@ impl PictureStreamSink {
     }
 }
 
-/// Events of a peer. Called on tokio tasks: must not block.
+/// What happens to a peer. Called on tokio tasks: must not block.
 #[derive(Clone, Debug, PartialEq)]
 pub enum PeerEvent {
     /// For the far side. Comes before any candidate.
