@@ -1,4 +1,4 @@
-//! What the state chart does while nothing comes from somebody: it waits, asks for restarts, and ends after 30 s.
+//! Interruptions in the state chart, while nothing comes from somebody: it waits, asks for restarts, and ends after 30 s.
 
 mod call_rig;
 
@@ -57,7 +57,7 @@ fn applied(side: &Side) -> usize {
     applied_generations(side).len()
 }
 
-/// Of each description and candidate that was applied, in order.
+/// Generations of the descriptions and candidates that were applied, in order.
 fn applied_generations(side: &Side) -> Vec<u32> {
     let generations = side.effects.iter().filter_map(|effect| match effect {
         Effect::ApplyDescription { description, .. } => Some(description.generation),

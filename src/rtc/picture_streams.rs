@@ -25,7 +25,7 @@ use crate::media::{MediaTime, OutgoingPicture, PictureSink, StreamId, StreamKind
 /// Pictures of a stream come at least this often while it is sent.
 const PICTURE_PAUSES: Duration = Duration::from_secs(1);
 
-/// One stream of pictures, as the handle uses it. The camera's stream carries the sound, too.
+/// One stream of pictures, as the handle uses it. The camera's carries the sound, too.
 pub(super) struct PictureStream {
     pub(super) id: StreamId,
     pub(super) state: ConnectionState,
@@ -67,7 +67,7 @@ impl StreamContext {
     }
 }
 
-/// Parts that the tasks of one stream of pictures take with them.
+/// Ends of the queues that the tasks of one stream of pictures take with them.
 pub(super) struct StreamEnds {
     pub(super) id: StreamId,
     pub(super) sink: Box<dyn PictureSink>,
