@@ -28,7 +28,7 @@ pub struct PeerStats {
     pub packets_reported: u64,
     /// Those of them that did not arrive, repaired or not.
     pub packets_missed_there: u64,
-    /// What congestion control lets pass now, sound included, in kbit/s; 0 before anything was sent.
+    /// Target rate of new media, audio and all headers included, in kbit/s; 0 before anything was sent.
     pub target_kbps: f32,
     /// Interarrival jitter that the far side reported for the video, in ms.
     pub far_jitter_ms: f32,
@@ -146,7 +146,7 @@ impl Counters {
         self.lip_sync.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What was counted, at `now`. Gauges of the path and of the outgoing streams are left out.
+    /// The counters at `now`. Gauges of the path and of the outgoing streams are left out.
     pub(super) fn snapshot(&self, now: MediaTime) -> PeerStats {
         let count = |counter: &AtomicU64| counter.load(Relaxed);
         let millis = |gauge: &AtomicU64| gauge.load(Relaxed) as f32 / 1000.0;
@@ -181,7 +181,7 @@ impl Counters {
     }
 }
 
-/// What the gap from the picture at `before` (0: none is expected) to `now` adds to the frozen time, in microseconds.
+/// Time that the gap from the picture at `before` (0: none is expected) to `now` adds to the frozen time, in microseconds.
 fn frozen_us(before: u64, now: MediaTime) -> u64 {
     let gap = now.since(MediaTime::from_micros(before));
     if before != 0 && gap > FREEZE { gap.as_micros() as u64 } else { 0 }

@@ -19,7 +19,7 @@ use rtc::rtcp::transport_feedbacks::transport_layer_cc::TransportLayerCc;
 use rtc::rtcp::transport_feedbacks::transport_layer_nack::TransportLayerNack;
 use rtc::rtp::extension::transport_cc_extension::TransportCcExtension;
 use rtc::sdp::extmap::TRANSPORT_CC_URI;
-use rtc::shared::marshal::{MarshalSize, Unmarshal};
+use rtc::shared::marshal::Unmarshal;
 
 use super::arrival_pace::ArrivalPace;
 use super::estimator::{BandwidthEstimator, QUEUE_LARGE, QUEUE_SMALL};
@@ -29,6 +29,7 @@ use super::retransmission_limit::{RepairRate, RetransmissionLimit};
 use super::stale_frames::StaleFrames;
 use crate::media::MediaTime;
 use crate::rtc::connection_state::ConnectionState;
+use crate::rtc::pacing::wire_size;
 use crate::rtc::stage::{Passing, Stage};
 
 /// Above this loss each repair is sent twice: a repair that is lost costs another round trip, and often a freeze.
@@ -40,7 +41,7 @@ const ROOM_FOR_REPEATS: u64 = 500_000;
 const REPAIR_MARGIN: Duration = Duration::from_millis(10);
 /// More repairs than this on a full path take longer than a new keyframe.
 const KEYFRAME_PACKETS: usize = 3;
-/// What new packets may take however many old ones are repeated, bit/s.
+/// Rate that is left for new media however many packets are sent again, bit/s.
 const MIN_FOR_NEW_BPS: u64 = 80_000;
 
 /// Notes what leaves, reads what arrived, and publishes the target.
@@ -115,7 +116,7 @@ impl CongestionControl {
         counters.packets_missed_there.fetch_add(missed as u64, Relaxed);
         counters.packets_missed_there.fetch_sub(overtaken.into(), Relaxed);
         self.estimator.on_overtaken(overtaken);
-        // What left for the path before says nothing of this one.
+        // Packets that left for the path before say nothing of this one.
         let on_this_path =
             results.partition_point(|result| self.path_since.is_some_and(|since| result.departure < since));
         let took = took(&results[on_this_path..], now);
@@ -174,7 +175,7 @@ impl CongestionControl {
         room || self.estimator.loss().recent() > HEAVY_LOSS
     }
 
-    /// What new packets may take.
+    /// Publishes the target, and the share of it that repairs leave to new media.
     fn publish(&self) {
         let repairs = self.on_request.rate.bps() + self.ahead.rate.bps();
         let total = self.estimator.target_bps();
@@ -243,9 +244,13 @@ impl Stage for CongestionControl {
             && let Ok(number) = TransportCcExtension::unmarshal(&mut bytes)
         {
             self.follow_path(message.now);
-            let size = packet.marshal_size();
+            let size = wire_size(packet);
             self.history.add(number.transport_sequence, message.now, size);
-            self.in_flight.left(number.transport_sequence, message.now, self.state.path.pushback());
+            let pushback = self.state.path.pushback();
+            // A longer path delays feedback, but packets from the far side come steadily.
+            if self.in_flight.left(number.transport_sequence, message.now, pushback) && !pushback.is_steady() {
+                self.estimator.on_feedback_timeout(message.now);
+            }
             if self.video == Some(packet.header.ssrc) {
                 let number = packet.header.sequence_number;
                 self.stale.left(number, self.state.video.starts_keyframe(number));

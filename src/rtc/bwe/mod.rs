@@ -5,6 +5,7 @@
 //! ```text
 //! feedback -> packet_history -+-> acked_bitrate ------------------------------+
 //!                             +-> trendline, queuing_delay -> bandwidth usage +-> aimd, link_capacity -> target -> PathState
+//!                             +-> packet_pairs -> link capacity confirmed or wider
 //!                             +-> loss_based -> congestion or inherent loss --+
 //!                             '-> in_flight -> congestion pushback -> PathState
 //! ```
@@ -22,6 +23,7 @@ mod interceptor;
 mod link_capacity;
 mod loss_based;
 mod packet_history;
+mod packet_pairs;
 mod queuing_delay;
 mod retransmission_limit;
 mod stale_frames;

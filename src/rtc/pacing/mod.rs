@@ -13,3 +13,4 @@ mod wire_size;
 
 pub(super) use pacer::Pacer;
 pub(super) use pictures::{PacerQueue, QueuedPicture};
+pub(super) use wire_size::wire_size;

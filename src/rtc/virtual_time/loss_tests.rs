@@ -22,7 +22,7 @@ const MEASURED: u64 = 60_000;
 const CALLS: u64 = 6;
 /// A gap between pictures longer than this counts as frozen.
 const FREEZE: u64 = 200;
-/// What the encoder makes at most, in kbit/s.
+/// Bit rate of the encoder at most, in kbit/s.
 const MAX_KBPS: f64 = 1500.0;
 
 /// One side of a call.
@@ -108,7 +108,7 @@ impl Side {
     }
 }
 
-/// What was seen of the pictures of both directions, the mean of several calls.
+/// Pictures of both directions as they were seen, the mean of several calls.
 #[derive(Debug, Default)]
 struct Seen {
     frozen_percent: f64,
