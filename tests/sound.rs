@@ -9,11 +9,11 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 use std::time::Duration;
 
-use visavis::call::{CallError, DeviceKind};
+use visavis::device::{DeviceChoice, DeviceFault, DeviceKind};
 use visavis::encoder::audio::AudioEncoder;
 use visavis::media::{FRAME_SAMPLES, MediaTime, OutgoingSound, ReceivedSound};
+use visavis::media_receive::SharedAvSync;
 use visavis::playout::{AudioInput, Playout, Sound, SoundEvent, list_speakers};
-use visavis::store::DeviceChoice;
 
 #[path = "support/sound_session.rs"]
 mod session;
@@ -103,7 +103,7 @@ fn inside_participant_is_heard() {
     wait_until("the list", || list_speakers() == ["Desk-speaker"]);
     let (playout, events) = playout();
     assert!(!has_stream("sink-inputs"), "closed until something is played");
-    let (input, audio) = playout.add_participant(Arc::default());
+    let (input, audio) = playout.add_participant(Arc::default(), SharedAvSync::default());
     let far_side = FarSide::sends(input, 700.0);
     assert_eq!(events.recv_timeout(LONG), Ok(SoundEvent::Opened { name: "Desk-speaker".into() }));
     let heard = record("spk", &folder.path().join("heard.raw"), 38_400);
@@ -129,12 +129,12 @@ fn inside_speaker_unplugged() {
     set_default("sink", "laptop");
     let (playout, events) = playout();
     playout.set_speaker(&DeviceChoice::Named("Headset-speaker".into()));
-    let (input, _audio) = playout.add_participant(Arc::default());
+    let (input, _audio) = playout.add_participant(Arc::default(), SharedAvSync::default());
     let _far_side = FarSide::sends(input, 700.0);
     assert_eq!(events.recv_timeout(LONG), Ok(SoundEvent::Opened { name: "Headset-speaker".into() }));
 
     pactl(&["unload-module", &headset]);
-    let unplugged = CallError::DeviceUnplugged { device: DeviceKind::Speaker };
+    let unplugged = DeviceFault::Unplugged.of(DeviceKind::Speaker);
     assert_eq!(events.recv_timeout(LONG), Ok(SoundEvent::Fault(unplugged)), "not played out loud elsewhere");
     plug_speaker("headset", "Headset-speaker");
     assert_eq!(events.recv_timeout(LONG), Ok(SoundEvent::Recovered { name: "Headset-speaker".into() }));

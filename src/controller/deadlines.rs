@@ -2,40 +2,38 @@
 
 use std::time::Duration;
 
-use crate::call::{CallState, Input, Press};
+use crate::call::{Input, Press};
 use crate::media::MediaTime;
 
 use super::core::Core;
 
 /// How long quitting waits for what is released: the whole end takes two seconds at most.
-const QUIT_PATIENCE: Duration = Duration::from_millis(1500);
+const RELEASE_WAIT: Duration = Duration::from_millis(1500);
 
 impl Core {
     /// When `on_deadline` is due.
     pub(super) fn next_deadline(&self) -> Option<MediaTime> {
         let echo = self.echo.next_deadline();
         let own = [
-            self.absences.due(),
-            self.network_watch.due(),
+            self.calls.due(),
             self.next_statistics,
             self.publisher.due(),
+            self.speaker.due(),
             self.quit_by,
-            self.spoke_muted_until,
+            self.captures.spoke_muted_until(),
         ];
-        [self.machine.next_deadline(), echo].into_iter().chain(own).flatten().min()
+        own.into_iter().chain([echo]).flatten().min()
     }
 
     pub(super) fn on_deadline(&mut self) {
         let now = MediaTime::now();
-        if self.machine.next_deadline().is_some_and(|deadline| deadline <= now) {
+        if self.calls.is_due(now) {
             self.step(Input::Deadline);
         }
-        if self.network_watch.due().is_some_and(|deadline| deadline <= now)
-            && self.network_watch.look(now, self.engine.addresses())
-        {
+        if self.calls.network_changed(now, || self.engine.addresses()) {
             self.step(Input::NetworkChanged);
         }
-        while let Some(peer) = self.absences.take_gone(now) {
+        while let Some(peer) = self.calls.take_gone(now) {
             self.step(Input::Gone { peer });
         }
         if self.echo.next_deadline().is_some_and(|deadline| deadline <= now) {
@@ -45,8 +43,10 @@ impl Core {
         if self.next_statistics.is_some_and(|deadline| deadline <= now) {
             self.take_statistics(now);
         }
-        if self.spoke_muted_until.is_some_and(|deadline| deadline <= now) {
-            self.spoke_muted_until = None;
+        let speaker_in_use = self.captures.is_open() || !self.remotes.is_empty() || !self.calls.is_idle();
+        self.speaker.on_deadline(now, speaker_in_use);
+        if self.captures.spoke_muted_until().is_some_and(|deadline| deadline <= now) {
+            self.captures.end_spoke_muted();
             self.publisher.mark();
         }
         if self.publisher.due().is_some_and(|deadline| deadline <= now) {
@@ -57,18 +57,15 @@ impl Core {
         }
     }
 
-    /// Anything not released when quitting's patience is over is released with the process: the end is told now.
+    /// Anything not released when quitting has waited long enough is released with the process: the end is told now.
     fn stop_waiting_for_releases(&mut self) {
-        let Some(deadline) = self.machine.next_deadline() else { return };
-        let mut effects = Vec::new();
-        self.machine.step(deadline, Input::Deadline, &mut effects);
-        effects.into_iter().for_each(|effect| self.carry_out(effect));
+        self.calls.expire().into_iter().for_each(|effect| self.carry_out(effect));
     }
 
     /// Hangs up; the loop ends once everything is released.
     pub(super) fn leave_for_good(&mut self) {
         if self.quit_by.is_none() {
-            self.quit_by = Some(MediaTime::now() + QUIT_PATIENCE);
+            self.quit_by = Some(MediaTime::now() + RELEASE_WAIT);
             self.step(Input::Local(Press::Leave));
             self.release_media(None);
         }
@@ -81,8 +78,7 @@ impl Core {
 
     /// True when nothing is left to wait for before the end.
     pub(super) fn is_done(&self) -> bool {
-        let released =
-            matches!(self.machine.state(), CallState::Idle) && !self.machine.is_closing() && !self.media.is_closing();
+        let released = self.calls.is_over() && !self.captures.is_closing();
         self.quit_by.is_some_and(|quit_by| released || quit_by <= MediaTime::now())
     }
 }

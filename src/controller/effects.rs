@@ -1,7 +1,7 @@
 //! What the state chart asks for, done: messages, devices, connections, sounds, reports.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use crate::call::{
     CallEnd, CallRecord, CallReport, CallState, Consent, ConversationId, DisconnectReason, Effect, EngineEvent, Input,
@@ -9,15 +9,16 @@ use crate::call::{
 };
 use crate::identity::PeerId;
 use crate::media::{LevelMeter, MediaTime, StreamId, StreamKind, StreamState};
+use crate::media_receive::{PictureMeter, PictureReceiver, SharedAvSync};
 use crate::playout::Sound;
-use crate::rtc::{PeerSinks, VideoSink};
+use crate::rtc::PeerSinks;
 
 use super::core::{Core, unix_seconds};
+use super::engine_lane::EngineLane;
 use super::frame_trace::traced_slot;
 use super::people::echo_id;
-use super::publisher::PICTURE_SOON;
 use super::remote::Remote;
-use super::system_event::{EngineLane, Hint, SystemEvent};
+use super::system_event::{Hint, SystemEvent};
 use super::{Event, NoticeKind, Outcome};
 use crate::store::HistoryRecord;
 
@@ -26,12 +27,13 @@ impl Core {
         match effect {
             Effect::Send { to, message } => self.send(to, message),
             Effect::OpenPreview { consent, streams } | Effect::OpenMedia { consent, streams } => {
-                self.meter_only = false;
-                let wish = self.wish(streams);
-                self.media.open(consent, wish);
+                self.captures.open(consent, streams, self.preferences.settings());
                 self.report_local_stream();
             }
-            Effect::CloseStream { stream: StreamId::CAMERA } => self.close_camera(),
+            Effect::CloseStream { stream: StreamId::CAMERA } => {
+                self.captures.close_camera(self.preferences.settings());
+                self.report_local_stream();
+            }
             // No other stream of pictures has a device yet.
             Effect::CloseStream { .. } => {}
             Effect::ReleaseMedia { conversation } => self.release_media(Some(conversation)),
@@ -53,17 +55,13 @@ impl Core {
                     remote.peer.restart_ice(generation);
                 }
             }
-            Effect::RenewRoute { peer } => {
-                if let Some(signaling) = &self.signaling {
-                    signaling.renew(peer);
-                }
-            }
+            Effect::RenewRoute { peer } => self.signaling.renew(peer),
             Effect::ClosePeer { conversation, peer } => self.close_peer(conversation, peer),
-            Effect::StartRinging => self.playout.play(Sound::Ringtone),
-            Effect::StartRingBack => self.playout.play(Sound::RingBack),
+            Effect::StartRinging => self.speaker.play(Sound::Ringtone),
+            Effect::StartRingBack => self.speaker.play(Sound::RingBack),
             Effect::StopRinging => {
-                self.playout.stop(Sound::Ringtone);
-                self.playout.stop(Sound::RingBack);
+                self.speaker.stop(Sound::Ringtone);
+                self.speaker.stop(Sound::RingBack);
             }
             Effect::Report(report) => self.on_report(report),
         }
@@ -73,16 +71,14 @@ impl Core {
         if to == echo_id() {
             self.echo.receive(MediaTime::now(), message);
             self.hear_echo();
-        } else if let Some(signaling) = &self.signaling {
-            signaling.send(to, message);
-        } else {
+        } else if let Err(message) = self.signaling.send(to, message) {
             self.step(Input::Undelivered { to, message });
         }
     }
 
     /// Tells the others how many lines of their pictures are of use here, those who have not heard it yet.
     pub(super) fn tell_wishes(&mut self) {
-        let CallState::Conversation(call) = self.machine.state() else { return };
+        let CallState::Conversation(call) = self.calls.state() else { return };
         let conversation = call.id();
         let mut untold = Vec::new();
         for (&id, remote) in self.remotes.iter_mut().filter(|(_, remote)| remote.conversation == conversation) {
@@ -106,58 +102,58 @@ impl Core {
     fn connect(&mut self, consent: &Consent, conversation: ConversationId, id: PeerId, role: Role) {
         self.connections += 1;
         let connection = self.connections;
-        let repaint = self.publisher.repaint();
-        let repaint_speech = Arc::clone(&repaint);
-        let level = Arc::new(LevelMeter::with_notice(move || repaint_speech(PICTURE_SOON)));
-        let (input, audio) = self.playout.add_participant(Arc::clone(&level));
-        let picture = traced_slot(&self.trace, move || repaint(PICTURE_SOON));
-        let sinks = PeerSinks {
-            video: VideoSink::Decode(Arc::clone(&picture)),
-            audio: Arc::new(move |sound| input.push(sound)),
+        let level = Arc::new(LevelMeter::with_notice(self.publisher.picture_notice()));
+        let (pictures, av_sync) = (PictureMeter::default(), SharedAvSync::default());
+        let (input, audio) = self.speaker.add_participant(Arc::clone(&level), av_sync.clone());
+        let picture = traced_slot(&self.trace, self.publisher.picture_notice());
+        let parts = self.parts.clone();
+        let first = move |width, height| {
+            parts.system.send(SystemEvent::FirstPicture { peer: id, connection, conversation, width, height });
         };
+        let video = PictureReceiver::new(Arc::clone(&picture), pictures.clone(), Some(av_sync), first);
+        let sinks = PeerSinks { video: Box::new(video), audio: Box::new(input) };
         let keyframe_asked = Arc::new(AtomicBool::new(false));
         let keyframe = Hint::Keyframe { peer: id, connection };
         let system = EngineLane::new(self.parts.clone(), Arc::clone(&keyframe_asked), keyframe);
-        // A path that carries signaling carries media, too.
-        let engine = match &self.signaling {
+        let engine = match self.signaling.path_to(id) {
             _ if id == echo_id() => self.loopback.clone(),
-            Some(signaling) => self.engine.along(signaling.path_to(id)),
+            Some(path) => self.engine.along(path),
             None => self.engine.clone(),
         };
         let peer = engine.connect(consent, role, sinks, move |event| {
             system.send(event, |event| SystemEvent::Engine { peer: id, connection, conversation, event });
         });
-        let (now, stats) = (MediaTime::now(), peer.stats());
+        let now = MediaTime::now();
         let remote = Remote {
             connection,
             conversation,
             peer,
             picture,
+            pictures,
             level,
             audio,
             muted_here: false,
             hidden_here: false,
             closing: false,
             keyframe_asked,
-            lip_sync: Default::default(),
             wish: None,
             sent: Default::default(),
             received: Default::default(),
-            counted: (now, stats),
-            sampled: (now, stats, 0),
+            counted: (now, Default::default()),
+            sampled: (now, Default::default()),
             history: Default::default(),
         };
         self.remotes.insert(id, remote);
         self.update_fan_out();
-        self.media.start_sending(self.format);
+        self.sending.start_video(self.captures.format());
         self.schedule_statistics();
     }
 
     pub(super) fn update_fan_out(&self) {
         let peers: Vec<_> =
             self.remotes.values().filter(|remote| !remote.closing).map(|remote| remote.peer.clone()).collect();
-        self.in_call.store(!peers.is_empty(), Ordering::Relaxed);
-        self.fan_out.set(peers);
+        self.publisher.set_others_drawn(!peers.is_empty());
+        self.sending.set_peers(peers);
     }
 
     fn close_peer(&mut self, conversation: ConversationId, peer: PeerId) {
@@ -177,7 +173,7 @@ impl Core {
         let event = match report {
             CallReport::InviteSent { invite, to, conversation } => Event::InviteSent { invite, to, conversation },
             CallReport::Invite { invite, from, name, user_data, conversation, contact } => {
-                let name = self.people.name_of(from, Some(&name));
+                let name = self.directory.name_of(from, Some(&name));
                 Event::Invite { invite, from, name, user_data, conversation, contact }
             }
             CallReport::InviteAccepted { invite, conversation } => Event::InviteAccepted { invite, conversation },
@@ -189,12 +185,12 @@ impl Core {
                 Event::InviteFailed { invite, code: error.code(), message: error.to_string() }
             }
             CallReport::ConversationConnecting { conversation } => {
-                self.outcome = None;
+                self.calls.set_outcome(None);
                 Event::ConversationConnecting { conversation }
             }
             CallReport::ConversationConnected { conversation } => Event::ConversationConnected { conversation },
             CallReport::ParticipantConnected { conversation, participant, name } => {
-                let name = self.people.name_of(participant, Some(&name));
+                let name = self.directory.name_of(participant, Some(&name));
                 Event::ParticipantConnected { conversation, participant, name }
             }
             CallReport::StreamAdded { conversation, participant, stream, streams } => {
@@ -235,14 +231,14 @@ impl Core {
         if stream.kind != StreamKind::Camera {
             return;
         }
-        remote.peer.expect_video(stream.on);
+        remote.pictures.expect_pictures(stream.on);
         if !stream.on {
             remote.picture.clear();
         }
     }
 
     fn on_rang_during_call(&mut self, from: PeerId, said: &str, at: MediaTime) {
-        let name = self.people.name_of(from, Some(said));
+        let name = self.directory.name_of(from, Some(said));
         self.keep_in_history(HistoryRecord {
             peer: from,
             name: name.clone(),
@@ -251,14 +247,14 @@ impl Core {
             duration_s: 0,
             ended: CallEnd::Missed,
         });
-        self.notices.add(NoticeKind::RangDuringCall { name });
+        self.publisher.notices().add(NoticeKind::RangDuringCall { name });
     }
 
     fn on_call_ended(&mut self, record: CallRecord) {
         let named = record
             .participants
             .iter()
-            .map(|RecordedParticipant { peer, name }| (*peer, self.people.name_of(*peer, Some(name))));
+            .map(|RecordedParticipant { peer, name }| (*peer, self.directory.name_of(*peer, Some(name))));
         let named: Vec<(PeerId, String)> = named.collect();
         for (peer, name) in &named {
             self.keep_in_history(HistoryRecord {
@@ -283,10 +279,11 @@ impl Core {
             | CallEnd::NeedsNewerThere => false,
         };
         // The words are about one person; a call of several ends by one's own press, or with the last of them.
-        self.outcome = match named.into_iter().next_back() {
+        let outcome = match named.into_iter().next_back() {
             Some((peer, name)) if !by_own_press => Some(Outcome { peer, name, kind: record.end }),
             Some(_) | None => None,
         };
+        self.calls.set_outcome(outcome);
     }
 
     fn keep_in_history(&mut self, record: HistoryRecord) {

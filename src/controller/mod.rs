@@ -3,44 +3,48 @@
 //! The window and `--headless` are two faces of it: both send [`Command`]s; one reads the [`Snapshot`], the other the
 //! [`Event`]s.
 
-mod absence;
+mod calls;
+mod capture_set;
 mod command;
 mod commands;
 mod core;
 mod deadlines;
-mod device_fault;
+mod device_list;
 mod devices;
+mod directory;
+mod doorbell;
 mod echo;
 mod effects;
+mod engine_lane;
 mod event;
-mod fan_out;
 mod frame_trace;
 mod handle;
 mod lanes;
-mod local_media;
 mod network;
-mod network_watch;
 mod notices;
 mod options;
 mod peer_lane;
 mod people;
+mod preferences;
 mod publish;
 mod publisher;
 mod quality;
 mod remote;
 mod run;
+mod signaling;
 mod snapshot;
-mod speaker_choice;
+mod speaker;
 mod statistics;
 mod system_event;
 
+pub use crate::media_send::Gates;
 pub use crate::rtc::LinkProfile;
 pub use command::{Command, VideoChoice};
-pub use device_fault::device_sentence;
-pub use event::{DeviceFault, Event, ReceivedStats, Route, RouteKind, SentStats, VersionSkew};
-pub use handle::{ControllerGone, Gates, Handle, Pressed, Unsent};
+pub use event::{Event, ReceivedStats, Route, RouteKind, SentStats, VersionSkew};
+pub use handle::{ControllerGone, Handle, Pressed, Unsent};
 pub use options::Options;
 pub use people::echo_id;
+pub use publisher::Repaint;
 pub use quality::{CallSample, Quality, quality};
 pub use run::Controller;
 pub use snapshot::{

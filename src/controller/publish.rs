@@ -38,59 +38,62 @@ impl Core {
     pub(super) fn publish_now(&mut self) {
         let history = self.publisher.history(|| read_history(&self.store));
         let snapshot = Snapshot {
-            me: Me { id: self.identity.id(), name: self.settings.display_name.clone(), link: self.link() },
-            people: self.people.list(),
+            me: Me {
+                id: self.directory.me(),
+                name: self.preferences.settings().display_name.clone(),
+                link: self.link(),
+            },
+            people: self.directory.list(),
             history,
-            settings: self.settings.clone(),
-            devices: self.devices.clone(),
+            settings: self.preferences.settings().clone(),
+            devices: self.devices.devices().clone(),
             local_stream: self.local_stream_view(),
             call: self.call_view(),
-            outcome: self.outcome.clone(),
-            notices: self.notices.list(),
+            outcome: self.calls.outcome().cloned(),
+            notices: self.publisher.noted(),
         };
         self.publisher.put(MediaTime::now(), snapshot);
     }
 
     fn local_stream_view(&self) -> LocalStreamView {
-        let (camera_fault, microphone_fault) = self.media.faults();
-        let camera = self.media.working_camera();
+        let camera = self.captures.working_camera();
         let (width, height) = camera.map_or((0, 0), |(_, format)| (format.width, format.height));
-        let microphone = self.media.working_microphone();
-        let sends = self.sends().unwrap_or_default();
+        let microphone = self.captures.working_microphone();
+        let sends = self.calls.sends().unwrap_or_default();
         let (sends_audio, sends_video) = (sends.audio(), sends.camera());
         LocalStreamView {
-            audio: microphone.is_some() && !self.gates.is_muted(),
+            audio: microphone.is_some() && !self.sending.gates().is_muted(),
             video: camera.is_some(),
             sends_audio,
             sends_video,
-            spoke_muted: self.spoke_muted_until.is_some() && !sends_audio,
+            spoke_muted: self.captures.spoke_muted() && !sends_audio,
             width,
             height,
-            fps: self.media.measured_fps(),
-            camera_mode: self.media.camera_mode(),
+            fps: self.captures.measured_fps(),
+            camera_mode: self.captures.camera_mode(),
             camera: camera.map(|(name, _)| name.to_owned()).unwrap_or_default(),
             microphone: microphone.map(str::to_owned).unwrap_or_default(),
-            preview: Arc::clone(self.media.preview()),
-            level: Arc::clone(self.media.level()),
-            camera_fault,
-            microphone_fault,
-            speaker_fault: self.speaker_fault.clone(),
+            preview: Arc::clone(self.captures.preview()),
+            level: Arc::clone(self.captures.level()),
+            camera_fault: self.captures.camera_fault().cloned(),
+            microphone_fault: self.captures.microphone_fault().cloned(),
+            speaker_fault: self.speaker.fault().cloned(),
         }
     }
 
     fn call_view(&self) -> CallView {
-        match self.machine.state() {
+        match self.calls.state() {
             CallState::Idle => CallView::Idle,
             CallState::Outgoing(outgoing) => CallView::Outgoing(OutgoingView {
                 invite: outgoing.invite(),
                 peer: outgoing.to(),
-                name: self.people.name_of(outgoing.to(), None),
+                name: self.directory.name_of(outgoing.to(), None),
                 ringing: outgoing.ringing(),
             }),
             CallState::Incoming(incoming) => CallView::Incoming(IncomingView {
                 invite: incoming.invite(),
                 peer: incoming.from(),
-                name: self.people.name_of(incoming.from(), Some(incoming.name())),
+                name: self.directory.name_of(incoming.from(), Some(incoming.name())),
                 user_data: incoming.user_data().to_owned(),
                 known: incoming.is_contact(),
                 with_video: incoming.with_video(),
@@ -103,7 +106,7 @@ impl Core {
         let participants = conversation
             .participants()
             .filter_map(|(id, participant)| {
-                let name = self.people.name_of(id, Some(participant.name()));
+                let name = self.directory.name_of(id, Some(participant.name()));
                 self.remotes.get(&id).map(|remote| remote.view(id, name, participant))
             })
             .collect();

@@ -4,12 +4,12 @@ use std::sync::{Arc, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use super::feed::Feed;
 use super::mixer::{Frame, add, add_fading, limit};
+use super::shared::{Control, Shared, SoundRequest};
 use super::sounds::Sound;
-use super::speaker::Feed;
 use super::voice::Voice;
-use super::{Control, Shared, SoundRequest};
-use crate::call::DeviceReason;
+use crate::device::DeviceReason;
 use crate::media::{FRAME_SAMPLES, MediaTime};
 use crate::sound_device::{Failure, Pace};
 use crate::voice_processing::ReferenceWriter;
@@ -130,8 +130,9 @@ impl Player {
 
     fn play_frame(&mut self, now: MediaTime) {
         self.mix.fill(0.0);
+        let latency = self.shared.latency();
         for voice in &mut self.voices {
-            if let Some(frame) = voice.next_frame(now) {
+            if let Some(frame) = voice.next_frame(latency, now) {
                 add(&mut self.mix, frame);
             }
         }

@@ -14,6 +14,7 @@ pub mod clock;
 pub mod display;
 pub mod network;
 pub mod process;
+pub mod sockets;
 pub mod sound;
 pub mod sound_call;
 

@@ -99,11 +99,11 @@ fn a_contact_is_added_from_a_pasted_link() {
     let desk = Desk::new(fixture::idle());
     desk.press("Add contact");
     let link = format!("visavis:{}", peer(20));
-    desk.harness.borrow().get_by_label("LinkEmulator or ID").type_text(&link);
+    desk.harness.borrow().get_by_label("Link or ID").type_text(&link);
     desk.settle();
     desk.press("Add");
     assert_eq!(desk.sent(), [Command::AddContact { link }]);
-    assert!(!desk.shows("LinkEmulator or ID"));
+    assert!(!desk.shows("Link or ID"));
 }
 
 #[test]
@@ -111,15 +111,13 @@ fn a_wrong_link_is_explained_and_stays_in_the_dialog() {
     let desk = Desk::new(fixture::idle());
     desk.press("Add contact");
     for (text, why) in [("visavis:abc", "No Visavis ID was found"), (&peer(9).to_string(), "That is your own link.")] {
-        desk.harness.borrow().get_by_label("LinkEmulator or ID").focus();
+        desk.harness.borrow().get_by_label("Link or ID").focus();
         desk.settle();
-        desk.harness.borrow().get_by_label("LinkEmulator or ID").type_text(text);
+        desk.harness.borrow().get_by_label("Link or ID").type_text(text);
         desk.settle();
         desk.press("Add");
         assert!(desk.shows(why), "{text}");
-        assert!(
-            desk.harness.borrow().get_by_label("LinkEmulator or ID").value().is_some_and(|kept| kept.contains(text))
-        );
+        assert!(desk.harness.borrow().get_by_label("Link or ID").value().is_some_and(|kept| kept.contains(text)));
         desk.key(Modifiers::COMMAND, Key::A);
     }
     assert_eq!(desk.sent(), []);
@@ -135,6 +133,30 @@ fn a_blocked_stranger_can_be_unblocked() {
     desk.settle();
     desk.press("Unblock");
     assert_eq!(desk.sent(), [Command::BlockContact { id: peer(21), on: false }]);
+}
+
+#[test]
+fn whoever_needs_another_version_is_shown_as_such_and_a_call_says_it_in_a_sentence() {
+    for (skew, row, sentence) in [
+        (
+            VersionSkew::FarIsOlder,
+            "Ann, Needs a newer Visavis",
+            "Ann needs a newer Visavis before you can call each other.",
+        ),
+        (VersionSkew::OwnIsOlder, "Ann, You need a newer Visavis", "You need a newer Visavis to call Ann."),
+    ] {
+        let mut snapshot = fixture::idle();
+        let (name, needs_newer) = ("Ann".to_owned(), Some(skew));
+        let kind = PersonKind::Contact;
+        let person = Person { id: peer(21), name, kind, online: false, route: None, needs_newer, ..fixture::echo() };
+        snapshot.people = vec![fixture::echo(), person];
+        snapshot.notices = vec![Notice { number: 1, kind: NoticeKind::NeedsNewer { name: "Bob".into(), skew } }];
+        let desk = Desk::new(snapshot);
+        assert!(desk.shows(&sentence.replace("Ann", "Bob")), "the answer to a call that was tried");
+        desk.harness.borrow().get_by_label_contains(row).click();
+        desk.settle();
+        assert!(desk.shows(sentence));
+    }
 }
 
 #[test]

@@ -178,7 +178,8 @@ impl BandwidthEstimator {
         if self.queue.measure(results, self.rate.target_bps() < WIDE, capacity, now) {
             self.path_is_longer(now);
         }
-        if let Some(before) = self.before_timeout.take()
+        let left_since = |before: &Before| results.last().is_some_and(|latest| latest.departure >= before.at);
+        if let Some(before) = self.before_timeout.take_if(|before| left_since(before))
             && self.queue.length() < QUEUE_SMALL
         {
             // The path was interrupted, and is what it was.

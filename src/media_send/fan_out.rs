@@ -12,7 +12,8 @@ use crate::rtc::Peer;
 use super::Gates;
 
 /// The peers, behind the gates that hang-up and mute shut.
-pub(super) struct FanOut {
+#[derive(Debug)]
+pub struct FanOut {
     gates: Arc<Gates>,
     peers: RwLock<Vec<Peer>>,
     /// Lines that somebody draws at most; 0: nobody has said.
@@ -20,37 +21,43 @@ pub(super) struct FanOut {
 }
 
 impl FanOut {
-    pub(super) fn new(gates: Arc<Gates>) -> Self {
+    /// Behind `gates`; for nobody yet.
+    pub fn new(gates: Arc<Gates>) -> Self {
         Self { gates, peers: RwLock::new(Vec::new()), wish: AtomicU32::new(0) }
     }
 
+    /// The gates.
+    pub const fn gates(&self) -> &Arc<Gates> {
+        &self.gates
+    }
+
     /// Replaces the set.
-    pub(super) fn set(&self, peers: Vec<Peer>) {
+    pub fn set(&self, peers: Vec<Peer>) {
         *self.peers.write().unwrap_or_else(PoisonError::into_inner) = peers;
     }
 
     /// Notes how many lines of the picture are of use to somebody.
-    pub(super) fn set_wish(&self, lines: Option<u32>) {
+    pub fn set_wish(&self, lines: Option<u32>) {
         self.wish.store(lines.unwrap_or(0), Relaxed);
     }
 
     /// Lines of the picture that are of use to somebody; `None`: all of them.
-    pub(super) fn video_wish(&self) -> Option<u32> {
+    pub fn video_wish(&self) -> Option<u32> {
         Some(self.wish.load(Relaxed)).filter(|&lines| lines > 0)
     }
 
     /// True while this side is muted in a call.
-    pub(super) fn is_muted(&self) -> bool {
+    pub fn is_muted(&self) -> bool {
         self.gates.is_muted()
     }
 
     /// True while encoding sound would be for nobody.
-    pub(super) fn sound_is_idle(&self) -> bool {
+    pub fn sound_is_idle(&self) -> bool {
         self.gates.sound_is_shut() || self.peers.read().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
     /// What may be encoded so that everybody can be sent it, and no larger than somebody looks at.
-    pub(super) fn video_budget(&self) -> VideoBudget {
+    pub fn video_budget(&self) -> VideoBudget {
         let peers = self.peers.read().unwrap_or_else(PoisonError::into_inner);
         let wished = VideoBudget { max_lines: self.video_wish().unwrap_or(u32::MAX), ..VideoBudget::UNLIMITED };
         // Whoever cannot be reached now binds nobody else's picture, and nothing is encoded for nobody.
@@ -59,13 +66,13 @@ impl FanOut {
     }
 
     /// The greatest loss on the way to anybody, in percent: what sound is protected against.
-    pub(super) fn path_loss_percent(&self) -> u32 {
+    pub fn path_loss_percent(&self) -> u32 {
         let peers = self.peers.read().unwrap_or_else(PoisonError::into_inner);
         (peers.iter().map(Peer::path_loss).fold(0.0, f64::max) * 100.0).ceil() as u32
     }
 
     /// Sends a picture to everybody, unless the camera's gate is shut.
-    pub(super) fn send_video(&self, picture: &OutgoingPicture) {
+    pub fn send_video(&self, picture: &OutgoingPicture) {
         if self.gates.video_is_shut() {
             return;
         }
@@ -75,7 +82,7 @@ impl FanOut {
     }
 
     /// Sends sound to everybody, unless the microphone's gate is shut.
-    pub(super) fn send_audio(&self, sound: &OutgoingSound) {
+    pub fn send_audio(&self, sound: &OutgoingSound) {
         if self.gates.sound_is_shut() {
             return;
         }

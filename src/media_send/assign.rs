@@ -1,0 +1,190 @@
+//! Allocation of renditions to receivers: which of up to three encodings of one captured picture each receiver is sent
+//! (simulcast, as in RFC 8853, without a server in between). Pure; time is an argument.
+//!
+//! ```text
+//! rendition  lines of the largest wish   a receiver is assigned to it
+//! 0          all                         by default; the only one in a call of two
+//! 1          half                        when its tile is about that small, or
+//! 2          a quarter                   when its budget would hold back those on the rendition above
+//! ```
+//!
+//! A rendition is encoded at the lowest budget of its receivers, so whoever has much less than the others goes to the
+//! next one down: at once, and back up after a while and with a margin, since each change costs a keyframe.
+
+use std::time::Duration;
+
+use crate::identity::PeerId;
+use crate::media::{MediaTime, VideoBudget};
+
+/// Renditions at most.
+pub const RENDITIONS: usize = 3;
+const LAST: usize = RENDITIONS - 1;
+/// Share of the best budget of a rendition below which a receiver goes to the next one down.
+const DRAGS_BELOW: f64 = 0.6;
+/// A receiver goes up when its budget would be enough for it even if it were smaller by this factor, and for this long.
+const UP_MARGIN: f64 = 1.2;
+const UP_AFTER: Duration = Duration::from_millis(1500);
+/// Lines of a rendition, as a share of those that a tile shows, at most.
+const MAX_OVERSIZE: f64 = 1.25;
+/// Power of the share of pixels that gives the share of bits, as in the encoder's ladder.
+const BITS_POWER: f64 = 0.75;
+
+/// One receiver of the picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Receiver {
+    /// Who.
+    pub peer: PeerId,
+    /// Budget of the path to them, and the lines and the level that they take at most.
+    pub budget: VideoBudget,
+}
+
+/// The captured picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// Lines of it.
+    pub lines: u32,
+    /// Bit rate that the settings allow for it, in kbit/s.
+    pub max_kbps: u32,
+}
+
+/// Assignment of one receiver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Seat {
+    peer: PeerId,
+    rendition: usize,
+    /// Since when a better rendition would do.
+    better_since: Option<MediaTime>,
+}
+
+/// Renditions that the receivers are assigned to, and what decides about the next assignment.
+#[derive(Debug, Default)]
+pub struct Allocation {
+    seats: Vec<Seat>,
+    /// Memory for budgets after the uplink is shared, in kbit/s, and for wanted renditions.
+    shares: Vec<f64>,
+    wanted: Vec<usize>,
+}
+
+impl Allocation {
+    /// Assigns a rendition to each of `receivers`, who come in the same order as before but for those who are new or gone.
+    /// All that is sent to them together stays within `uplink_kbps`.
+    pub fn assign(&mut self, receivers: &[Receiver], source: Source, uplink_kbps: u32, now: MediaTime) {
+        self.admit(receivers);
+        share(receivers, f64::from(uplink_kbps), &mut self.shares);
+        self.want(receivers, source);
+        for (seat, &wanted) in self.seats.iter_mut().zip(&self.wanted) {
+            if wanted >= seat.rendition {
+                (seat.rendition, seat.better_since) = (wanted, None);
+                continue;
+            }
+            let since = *seat.better_since.get_or_insert(now);
+            if now.since(since) >= UP_AFTER {
+                (seat.rendition, seat.better_since) = (wanted, None);
+            }
+        }
+    }
+
+    /// Rendition of a receiver.
+    pub fn rendition_of(&self, peer: PeerId) -> Option<usize> {
+        self.seats.iter().find(|seat| seat.peer == peer).map(|seat| seat.rendition)
+    }
+
+    /// Budget of a rendition for those `receivers`, the ones of the last assignment, whom `takes` picks: by their seat, or
+    /// because they still watch it. `None`: there are none.
+    pub fn budget_of(
+        &self,
+        rendition: usize,
+        receivers: &[Receiver],
+        source: Source,
+        mut takes: impl FnMut(PeerId) -> bool,
+    ) -> Option<VideoBudget> {
+        let top = top_lines(receivers, source);
+        let taking = receivers.iter().zip(&self.shares).filter(|(receiver, _)| takes(receiver.peer));
+        let budgets = taking.map(|(receiver, share)| VideoBudget { kbps: *share as u32, ..receiver.budget });
+        let common = budgets.reduce(|one, other| VideoBudget {
+            kbps: one.kbps.min(other.kbps),
+            // A queue of one's own takes the picture that another one has no time for.
+            behind: one.behind && other.behind,
+            max_lines: one.max_lines.max(other.max_lines),
+            level: one.level.min(other.level),
+        })?;
+        let most_lines = if rendition == 0 { u32::MAX } else { top >> rendition };
+        Some(VideoBudget { max_lines: common.max_lines.min(most_lines), ..common })
+    }
+
+    /// Seats for exactly these receivers. Whoever joins others begins on the smallest rendition, whose keyframe disturbs
+    /// nobody.
+    fn admit(&mut self, receivers: &[Receiver]) {
+        self.seats.retain(|seat| receivers.iter().any(|receiver| receiver.peer == seat.peer));
+        for (place, receiver) in receivers.iter().enumerate() {
+            match self.seats.iter().position(|seat| seat.peer == receiver.peer) {
+                Some(at) => self.seats.swap(place, at),
+                None => {
+                    let rendition = if receivers.len() > 1 && !self.seats.is_empty() { LAST } else { 0 };
+                    self.seats.insert(place, Seat { peer: receiver.peer, rendition, better_since: None });
+                }
+            }
+        }
+    }
+
+    /// Notes the rendition that suits each receiver, were it not for the time that a way up takes.
+    fn want(&mut self, receivers: &[Receiver], source: Source) {
+        let top = top_lines(receivers, source);
+        self.wanted.clear();
+        self.wanted.extend(receivers.iter().map(|receiver| by_lines(receiver.budget.max_lines.min(top), top)));
+        for rendition in 0..LAST {
+            let useful = useful_kbps(rendition, source);
+            let on_it = || self.wanted.iter().zip(&self.shares).filter(|(wanted, _)| **wanted == rendition);
+            let best = on_it().map(|(_, share)| share.min(useful)).fold(0.0, f64::max);
+            for ((wanted, share), seat) in self.wanted.iter_mut().zip(&self.shares).zip(&self.seats) {
+                let margin = if rendition < seat.rendition { UP_MARGIN } else { 1.0 };
+                if *wanted == rendition && share.min(useful * margin) / margin < DRAGS_BELOW * best {
+                    *wanted += 1;
+                }
+            }
+        }
+    }
+}
+
+/// Lines of rendition 0: the most that somebody looks at.
+fn top_lines(receivers: &[Receiver], source: Source) -> u32 {
+    receivers.iter().map(|receiver| receiver.budget.max_lines.min(source.lines)).max().unwrap_or(source.lines).max(1)
+}
+
+/// The largest rendition of `top` lines that is not much larger than the `lines` of a tile.
+fn by_lines(lines: u32, top: u32) -> usize {
+    let fits = |rendition: &usize| f64::from(top >> rendition) <= f64::from(lines) * MAX_OVERSIZE;
+    (0..LAST).find(fits).unwrap_or(LAST)
+}
+
+/// Bit rate beyond which more is of no use to a rendition, in kbit/s.
+fn useful_kbps(rendition: usize, source: Source) -> f64 {
+    f64::from(source.max_kbps) * 0.25_f64.powf(BITS_POWER * rendition as f64)
+}
+
+/// Shares an uplink among the receivers by max-min fairness, in kbit/s: nobody gets more than their budget, and what some
+/// do not need goes to the others.
+fn share(receivers: &[Receiver], uplink_kbps: f64, shares: &mut Vec<f64>) {
+    shares.clear();
+    shares.extend(receivers.iter().map(|receiver| f64::from(receiver.budget.kbps)));
+    let (mut left, mut waiting) = (uplink_kbps, receivers.len());
+    if shares.iter().sum::<f64>() <= uplink_kbps {
+        return;
+    }
+    // The level of the water: those below it have all that they can use.
+    let mut level = left / waiting as f64;
+    loop {
+        let below = shares.iter().filter(|budget| **budget <= level);
+        let (count, sum) = below.fold((0, 0.0), |(count, sum), budget| (count + 1, sum + budget));
+        let (now_left, now_waiting) = (uplink_kbps - sum, receivers.len() - count);
+        if now_waiting == 0 || now_waiting == waiting && (now_left - left).abs() < 1e-9 {
+            break;
+        }
+        (left, waiting) = (now_left, now_waiting);
+        level = left / waiting as f64;
+    }
+    shares.iter_mut().for_each(|budget| *budget = budget.min(level));
+}
+
+#[cfg(test)]
+mod tests;
