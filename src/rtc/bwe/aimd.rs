@@ -35,7 +35,8 @@ const VERY_THIN: f64 = 160_000.0;
 const GROWTH_INTERVAL: Duration = Duration::from_millis(200);
 /// Growing where a capacity was known, but not reached for a time.
 const CAREFUL_GROWTH: f64 = 1.03;
-/// Growing near a capacity that packet pairs confirm, and the share of it that is used at most.
+/// Growing near a capacity that packet pairs confirm: from this share of it on, by this factor, and up to this share.
+const CONFIRMED_NEAR: f64 = 0.8;
 const CONFIRMED_GROWTH: f64 = 1.006;
 const CONFIRMED_SHARE: f64 = 0.95;
 const CAPACITY_DOUBTFUL: Duration = Duration::from_secs(3);
@@ -164,23 +165,41 @@ impl AimdRateControl {
         lowers
     }
 
-    /// Raises the rate. Packet pairs that confirm a capacity bound it, and make trials needless.
+    /// Raises the rate, as packet pairs tell of the capacity.
     pub(super) fn grow(&mut self, acked_bps: f64, pairs: PairVerdict, rtt: Duration, now: Instant) {
         if self.capacity.is_passed_by(acked_bps) || pairs == PairVerdict::Wider {
-            self.forget_capacity();
-        }
-        let confirmed = if let PairVerdict::Carries(bps) = pairs { Some(bps) } else { None };
-        let doubtful = self.backed_off_at.is_none_or(|at| now.saturating_duration_since(at) > CAPACITY_DOUBTFUL);
-        if doubtful && confirmed.is_none() && self.capacity.is_unused_by(acked_bps) {
             self.forget_capacity();
         }
         let elapsed =
             self.changed_at.map_or(GROWTH_INTERVAL, |at| now.saturating_duration_since(at)).min(GROWTH_INTERVAL);
         let intervals = elapsed.as_secs_f64() / GROWTH_INTERVAL.as_secs_f64();
-        let grown = if self.capacity.is_known() && doubtful {
-            // The capacity was found long ago: it may be another one now, unless it is confirmed.
-            let growth = if confirmed.is_some() { CONFIRMED_GROWTH } else { CAREFUL_GROWTH };
-            self.target_bps * growth.powf(intervals)
+        let (grown, most) = match pairs {
+            PairVerdict::Carries(bps) => {
+                let capacity = self.capacity.bps().map_or(bps, |found| found.min(bps));
+                let near = self.target_bps >= capacity * CONFIRMED_NEAR;
+                let growth: f64 = if near { CONFIRMED_GROWTH } else { GROWTH_SOON };
+                (self.target_bps * growth.powf(intervals), bps * CONFIRMED_SHARE)
+            }
+            _ => (self.grown_unconfirmed(acked_bps, rtt, elapsed, now), f64::INFINITY),
+        };
+        let proven = if self.capacity.is_known() && most.is_infinite() {
+            LinkCapacityEstimate::proven_by(acked_bps)
+        } else {
+            acked_bps * PROVEN_FACTOR + PROVEN_EXTRA_BPS
+        };
+        self.set(self.target_bps.max(grown.min(proven).min(most)), now);
+    }
+
+    /// The next rate while no packet pairs confirm the capacity.
+    fn grown_unconfirmed(&mut self, acked_bps: f64, rtt: Duration, elapsed: Duration, now: Instant) -> f64 {
+        let doubtful = self.backed_off_at.is_none_or(|at| now.saturating_duration_since(at) > CAPACITY_DOUBTFUL);
+        if doubtful && self.capacity.is_unused_by(acked_bps) {
+            self.forget_capacity();
+        }
+        let intervals = elapsed.as_secs_f64() / GROWTH_INTERVAL.as_secs_f64();
+        if self.capacity.is_known() && doubtful {
+            // The capacity was found long ago: it may be another one now.
+            self.target_bps * CAREFUL_GROWTH.powf(intervals)
         } else if self.capacity.is_near(self.target_bps) {
             // A packet, or a hundredth, in each round trip and the time that feedback takes.
             let response = rtt + Duration::from_millis(100);
@@ -189,14 +208,7 @@ impl AimdRateControl {
         } else {
             let growth = if doubtful || self.target_bps >= VERY_THIN { GROWTH } else { GROWTH_SOON };
             self.target_bps * growth.powf(intervals)
-        };
-        let proven = if self.capacity.is_known() {
-            LinkCapacityEstimate::proven_by(acked_bps)
-        } else {
-            acked_bps * PROVEN_FACTOR + PROVEN_EXTRA_BPS
-        };
-        let most = confirmed.map_or(proven, |bps| proven.min(bps * CONFIRMED_SHARE));
-        self.set(self.target_bps.max(grown.min(most)), now);
+        }
     }
 }
 
