@@ -67,7 +67,7 @@ fn encoder(slot: &Arc<Latest<Arc<VideoFrame>>>) -> (VideoEncoding, Receiver<Outg
     let encoding = VideoEncoding::start(
         Arc::clone(slot),
         format,
-        || VideoBudget::UNLIMITED,
+        |_| VideoBudget::UNLIMITED,
         move |unit| {
             sender.send(unit).expect("the measurement goes on");
         },

@@ -128,7 +128,7 @@ pub(crate) fn encoded_for_test(width: u32, height: u32, count: u64) -> Vec<Recei
     let _encoding = VideoEncoding::start(
         Arc::clone(&input),
         format,
-        || VideoBudget::UNLIMITED,
+        |_| VideoBudget::UNLIMITED,
         move |unit| {
             let _ = units.try_send(unit);
         },

@@ -70,7 +70,8 @@ pub struct VideoEncoding {
 impl VideoEncoding {
     /// Starts the thread: it takes the latest picture of `input`, encodes it and hands the access unit to `output`,
     /// on the encoder thread. Pictures keep their own size while the budget allows; `format` gives the rate of pictures
-    /// and bits at most, `budget`, which is asked before each picture, what the network takes of that.
+    /// and bits at most, `budget`, which is told the rate that is wanted, and asked before each picture, what the network takes
+    /// of that.
     ///
     /// # Errors
     ///
@@ -78,7 +79,7 @@ impl VideoEncoding {
     pub fn start(
         input: Arc<FrameSlot>,
         format: VideoFormat,
-        budget: impl Fn() -> VideoBudget + Send + 'static,
+        budget: impl Fn(u32) -> VideoBudget + Send + 'static,
         output: impl FnMut(OutgoingPicture) + Send + 'static,
     ) -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
@@ -136,12 +137,18 @@ impl Drop for VideoEncoding {
     }
 }
 
-fn run(shared: &Shared, input: &FrameSlot, budget: impl Fn() -> VideoBudget, mut output: impl FnMut(OutgoingPicture)) {
+fn run(
+    shared: &Shared,
+    input: &FrameSlot,
+    budget: impl Fn(u32) -> VideoBudget,
+    mut output: impl FnMut(OutgoingPicture),
+) {
     let mut pictures = PictureEncoder::default();
     while !shared.stop.load(Ordering::Relaxed) && !input.is_closed() {
         let Some(frame) = input.take_timeout(STOP_CHECK) else { continue };
         let most = Rate { kbps: shared.kbps.load(Ordering::Relaxed), max_fps: shared.max_fps.load(Ordering::Relaxed) };
-        let encoded = pictures.encode(&frame, most, budget(), &shared.keyframe_wanted, MediaTime::now);
+        let budget = budget(pictures.wanted_kbps(&frame, most));
+        let encoded = pictures.encode(&frame, most, budget, &shared.keyframe_wanted, MediaTime::now);
         // Before the unit goes on: whoever gets it may ask for these.
         shared.skipped.store(pictures.skipped, Ordering::Relaxed);
         shared.busy_us.store(pictures.busy.as_micros() as u64, Ordering::Relaxed);
@@ -171,6 +178,8 @@ pub(crate) struct PictureEncoder {
     scaler: QualityScaler,
     scaling: Scaling,
     captured_at: MediaTime,
+    /// The most lines that are of use to somebody, by the latest budget.
+    max_lines: Option<u32>,
     /// Pictures left out though they were due, and the time that encoding took so far.
     skipped: u64,
     busy: Duration,
@@ -179,6 +188,12 @@ pub(crate) struct PictureEncoder {
 }
 
 impl PictureEncoder {
+    /// The bit rate that pictures such as `frame` would take where the path carries it, in kbit/s.
+    pub(crate) fn wanted_kbps(&self, frame: &VideoFrame, most: Rate) -> u32 {
+        let lines = self.max_lines.map_or(1.0, |lines| f64::from(lines) / f64::from(frame.height().max(1)));
+        (f64::from(most.kbps) * lines.min(1.0).powi(2)) as u32
+    }
+
     /// Encodes `frame` within `budget` and at `most` so much, as a keyframe where one is wanted; `None` where it is
     /// left out. `clock` times the work.
     pub(crate) fn encode(
@@ -189,6 +204,7 @@ impl PictureEncoder {
         keyframe_wanted: &AtomicBool,
         clock: impl Fn() -> MediaTime,
     ) -> Result<Option<OutgoingPicture>, openh264::Error> {
+        self.max_lines = Some(budget.max_lines);
         let min_kbps = *VideoFormat::KBPS_RANGE.start();
         let kbps = budget.kbps.min(most.kbps).max(min_kbps);
         let full = Shape { width: frame.width(), height: frame.height(), max_fps: most.max_fps };
@@ -319,7 +335,7 @@ mod tests {
         let encoding = VideoEncoding::start(
             Arc::clone(&input),
             format,
-            || VideoBudget::UNLIMITED,
+            |_| VideoBudget::UNLIMITED,
             move |unit| {
                 let _ = units.try_send(unit);
             },

@@ -56,12 +56,13 @@ impl FanOut {
         self.gates.sound_is_shut() || self.peers.read().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
-    /// What may be encoded so that everybody can be sent it, and no larger than somebody looks at.
-    pub fn video_budget(&self) -> VideoBudget {
+    /// What may be encoded so that everybody can be sent it, and no larger than somebody looks at; `wanted_kbps` would be
+    /// encoded where the paths carried it.
+    pub fn video_budget(&self, wanted_kbps: u32) -> VideoBudget {
         let peers = self.peers.read().unwrap_or_else(PoisonError::into_inner);
         let wished = VideoBudget { max_lines: self.video_wish().unwrap_or(u32::MAX), ..VideoBudget::UNLIMITED };
         // Whoever cannot be reached now binds nobody else's picture, and nothing is encoded for nobody.
-        let reached = peers.iter().filter_map(Peer::video_budget).reduce(VideoBudget::least);
+        let reached = peers.iter().filter_map(|peer| peer.video_budget(wanted_kbps)).reduce(VideoBudget::least);
         reached.map_or(VideoBudget { behind: true, ..wished }, |budget| budget.least(wished))
     }
 

@@ -72,7 +72,7 @@ impl MediaSend {
             *encoding = VideoEncoding::start(
                 Arc::clone(&self.pictures),
                 format,
-                move || budget.video_budget(),
+                move |wanted_kbps| budget.video_budget(wanted_kbps),
                 move |picture| fan_out.send_video(&picture),
             )
             .inspect_err(|error| tracing::error!("no thread to encode video on: {error}"))

@@ -174,7 +174,7 @@ impl Camera {
         let encoding = VideoEncoding::start(
             Arc::clone(&slot),
             format,
-            || VideoBudget::UNLIMITED,
+            |_| VideoBudget::UNLIMITED,
             move |unit: OutgoingPicture| {
                 for peer in &peers {
                     peer.send_video(&unit);

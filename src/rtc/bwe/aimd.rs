@@ -165,6 +165,15 @@ impl AimdRateControl {
         lowers
     }
 
+    /// A probe arrived at `bps`; the path carries no more than that where it was `saturated`.
+    pub(super) fn probed(&mut self, bps: f64, saturated: bool, now: Instant) {
+        let carried = if saturated { bps * BACK_OFF } else { bps };
+        if carried > self.target_bps {
+            self.capacity = if saturated { LinkCapacityEstimate::of(bps) } else { LinkCapacityEstimate::default() };
+            self.set(carried, now);
+        }
+    }
+
     /// Raises the rate, as packet pairs tell of the capacity.
     pub(super) fn grow(&mut self, acked_bps: f64, pairs: PairVerdict, rtt: Duration, now: Instant) {
         if self.capacity.is_passed_by(acked_bps) || pairs == PairVerdict::Wider {
@@ -244,12 +253,24 @@ mod tests {
     fn a_capacity_that_is_confirmed_is_not_exceeded() {
         let start = Instant::now();
         let mut control = AimdRateControl::default();
-        control.back_off(77_000.0, MS(200), start);
-        for n in 0..100 {
+        control.back_off(140_000.0, MS(200), start);
+        for n in 0..200 {
             let acked = control.target_bps().min(150_000.0);
             control.grow(acked, PairVerdict::Carries(150_000.0), MS(50), start + MS(500 + n * 50));
         }
         assert!((141_000.0..=142_500.0).contains(&control.target_bps()), "{}", control.target_bps());
+    }
+
+    #[test]
+    fn a_probe_raises_the_rate_and_never_lowers_it() {
+        let start = Instant::now();
+        let mut control = AimdRateControl::default();
+        control.probed(500e3, false, start);
+        assert_eq!(control.target_bps(), START_BPS as f64);
+        control.probed(2e6, false, start);
+        assert!(control.target_bps() == 2e6 && !control.capacity().is_known());
+        control.probed(3e6, true, start);
+        assert!(control.target_bps() == 3e6 * BACK_OFF && control.capacity().is_known());
     }
 
     #[test]

@@ -7,7 +7,8 @@
 //!                             +-> trendline, queuing_delay -> bandwidth usage +-> aimd, link_capacity -> target -> PathState
 //!                             +-> packet_pairs -> link capacity confirmed or wider
 //!                             +-> loss_based -> congestion or inherent loss --+
-//!                             '-> in_flight -> congestion pushback -> PathState
+//!                             |-> in_flight -> congestion pushback -> PathState
+//!                             '-> probe_bitrate -> target; probe_controller -> pacer
 //! ```
 //!
 //! `estimator` combines them, `interceptor` connects them with the packets of a connection. Everything but the interceptor
@@ -24,6 +25,8 @@ mod link_capacity;
 mod loss_based;
 mod packet_history;
 mod packet_pairs;
+mod probe_bitrate;
+mod probe_controller;
 mod queuing_delay;
 mod retransmission_limit;
 mod stale_frames;

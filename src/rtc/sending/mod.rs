@@ -111,8 +111,9 @@ impl MediaQueues {
         }
     }
 
-    /// What may be encoded for this peer at `now`; `None` while the connection takes nothing.
-    pub(in crate::rtc) fn budget(&self, now: MediaTime) -> Option<VideoBudget> {
+    /// What may be encoded for this peer at `now`; `None` while the connection takes nothing. `wanted_kbps` would be encoded
+    /// where the path carried it.
+    pub(in crate::rtc) fn budget(&self, wanted_kbps: u32, now: MediaTime) -> Option<VideoBudget> {
         if !self.open.load(Relaxed) {
             return None;
         }
@@ -122,6 +123,8 @@ impl MediaQueues {
             return Some(VideoBudget { level, ..VideoBudget::UNLIMITED });
         }
         let sound = SOUND_KBPS + COPY_KBPS * self.state.audio.red_copies(now);
+        let wanted = (f64::from(wanted_kbps) / PAYLOAD_SHARE + HEADERS_KBPS + f64::from(sound)) * 1000.0;
+        self.state.video.set_wanted(wanted as u64, now);
         let video = (target as f64 / 1000.0 - f64::from(sound) - HEADERS_KBPS) * PAYLOAD_SHARE;
         let waiting = self.video.max_capacity() - self.video.capacity() + self.state.pacer.waiting();
         let behind = waiting > MAX_WAITING || self.state.path.held_until(now).is_some();

@@ -57,8 +57,8 @@ impl End {
     }
 
     fn capture(&mut self, picture: &VideoFrame, kbps: u32, now: MediaTime) {
-        let budget = self.queues.budget(now).unwrap();
         let most = Rate { kbps, max_fps: 30 };
+        let budget = self.queues.budget(self.encoder.wanted_kbps(picture, most), now).unwrap();
         if let Some(unit) = self.encoder.encode(picture, most, budget, &self.path.keyframe_wanted, || now).unwrap() {
             self.queues.send_video(&unit);
         }
@@ -70,6 +70,11 @@ impl End {
         let sound = NumberedSound { number: frame as u16, sound };
         let packet = self.audio.packetize(&sound, self.path.state.red_copies(&mut self.copies, at));
         self.path.write(Packet::Rtp(packet), now);
+    }
+
+    /// Width and height of the latest picture that was encoded.
+    pub(super) fn picture_size(&self) -> (u32, u32) {
+        self.encoder.size
     }
 
     /// Sends as the sending task does.
@@ -95,6 +100,8 @@ pub(super) struct Call {
     /// Bit rate that the settings allow for the pictures.
     pub(super) kbps: u32,
     pictures: u64,
+    /// The scene stands still.
+    pub(super) still: bool,
     /// Pictures come from the cameras.
     pub(super) filming: bool,
 }
@@ -132,7 +139,7 @@ impl Call {
             .collect();
         let end = |number: u32, profile: &str| End::new(number, &profile.parse().unwrap(), MediaTime::of(start));
         let ends = [end(1, profiles[0]), end(2, profiles[1])];
-        Self { start, now_ms: 0, ends, film, kbps, pictures: 0, filming: true }
+        Self { start, now_ms: 0, ends, film, kbps, pictures: 0, still: false, filming: true }
     }
 
     /// Goes on for so many seconds.
@@ -154,7 +161,7 @@ impl Call {
             self.pictures = self.now_ms * 30 / 1000;
             // There and back again.
             let round = self.film.len() as u64 * 2 - 2;
-            let at = (self.pictures % round) as usize;
+            let at = if self.still { 0 } else { (self.pictures % round) as usize };
             let picture = &mut self.film[at.min(round as usize - at)];
             picture.captured_at = MediaTime::of(now);
             for end in &mut self.ends {
