@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use crate::media::{OutgoingPicture, OutgoingSound, VideoBudget};
+use crate::media::{OutgoingPicture, OutgoingSound, StreamId, VideoBudget};
 use crate::rtc::Peer;
 
 use super::Gates;
@@ -56,17 +56,17 @@ impl FanOut {
         self.gates.sound_is_shut() || self.peers.read().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
-    /// What may be encoded so that everybody can be sent it, and no larger than somebody looks at; `wanted_kbps` would be
-    /// encoded where the paths carried it.
+    /// Video budget that everybody's path carries, and no larger than somebody looks at.
     pub fn video_budget(&self, wanted_kbps: u32) -> VideoBudget {
         let peers = self.peers.read().unwrap_or_else(PoisonError::into_inner);
         let wished = VideoBudget { max_lines: self.video_wish().unwrap_or(u32::MAX), ..VideoBudget::UNLIMITED };
         // Whoever cannot be reached now binds nobody else's picture, and nothing is encoded for nobody.
-        let reached = peers.iter().filter_map(|peer| peer.video_budget(wanted_kbps)).reduce(VideoBudget::least);
+        let reached =
+            peers.iter().filter_map(|peer| peer.video_budget(StreamId::CAMERA, wanted_kbps)).reduce(VideoBudget::least);
         reached.map_or(VideoBudget { behind: true, ..wished }, |budget| budget.least(wished))
     }
 
-    /// The greatest loss on the way to anybody, in percent: what sound is protected against.
+    /// The greatest loss on the way to anybody, in percent, which sets the redundancy of sound.
     pub fn path_loss_percent(&self) -> u32 {
         let peers = self.peers.read().unwrap_or_else(PoisonError::into_inner);
         (peers.iter().map(Peer::path_loss).fold(0.0, f64::max) * 100.0).ceil() as u32
@@ -78,7 +78,7 @@ impl FanOut {
             return;
         }
         for peer in self.peers.read().unwrap_or_else(PoisonError::into_inner).iter() {
-            peer.send_video(picture);
+            peer.send_video(StreamId::CAMERA, picture);
         }
     }
 

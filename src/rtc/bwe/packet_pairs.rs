@@ -21,7 +21,8 @@ const SPREAD: f64 = 0.15;
 const AGREE: f64 = 0.4;
 /// Arrivals are told in steps of 250 microseconds, in seconds here.
 const RESOLUTION: f64 = 0.000_3;
-/// A path carries more than was known where so many pairs did not wait.
+/// A path carries more than was known where so many pairs come faster by this factor.
+const WIDER: f64 = 1.25;
 const WIDER_SHARE: f64 = 0.7;
 
 /// Capacity of the bottleneck, as pairs tell it.
@@ -83,10 +84,10 @@ impl PacketPairs {
         }
     }
 
-    /// Compares the capacity that was known with what the latest pairs tell. Pairs that did not wait, though they would have had
-    /// to, tell that there is more.
+    /// Compares the capacity that was known with what the latest pairs tell: those that waited agree on it, or most arrive
+    /// so close together that there must be more.
     pub(super) fn judge(&mut self) -> PairVerdict {
-        let Some((_, latest)) = self.before else { return PairVerdict::Unknown };
+        let (Some(known_bps), Some((_, latest))) = (self.known_bps, self.before) else { return PairVerdict::Unknown };
         let mut rates = [0.0; PAIRS];
         let recent = || self.pairs.iter().take_while(|pair| latest.saturating_sub(pair.at) <= MAX_AGE);
         let count = recent().count();
@@ -94,21 +95,21 @@ impl PacketPairs {
         if count < ENOUGH_PAIRS {
             return PairVerdict::Unknown;
         }
-        if (count - waited) as f64 >= WIDER_SHARE * count as f64 {
-            self.forget();
-            return PairVerdict::Wider;
-        }
         let rates = &mut rates[..waited];
         rates.sort_by(f64::total_cmp);
         // Cross traffic and jitter spread pairs more often than they bring them closer together.
-        let Some(&rate) = rates.get(waited * 3 / 4) else { return PairVerdict::Unknown };
+        let rate = rates.get(waited * 3 / 4).copied().unwrap_or_default();
         let agreeing = rates.iter().filter(|bps| (*bps / rate - 1.0).abs() <= SPREAD).count();
         if agreeing as f64 >= AGREE * count as f64 {
             self.known_bps = Some(rate);
-            PairVerdict::Carries(rate)
-        } else {
-            PairVerdict::Unknown
+            return PairVerdict::Carries(rate);
         }
+        let faster = recent().filter(|pair| pair.bps > known_bps * WIDER).count();
+        if (faster as f64) < WIDER_SHARE * count as f64 {
+            return PairVerdict::Unknown;
+        }
+        self.forget();
+        PairVerdict::Wider
     }
 }
 
@@ -140,7 +141,10 @@ mod tests {
             let PairVerdict::Carries(bps) = verdict("rate=150,delay=20", known) else { panic!("{known}") };
             assert!((bps / 150_000.0 - 1.0).abs() < 0.03, "{known}: {bps}");
         }
-        assert_eq!(verdict("rate=4000,delay=20", 150.0), PairVerdict::Wider);
+        match verdict("rate=4000,delay=20", 150.0) {
+            PairVerdict::Carries(bps) => assert!(bps > 1e6, "{bps}: no less than they left at"),
+            verdict => assert_eq!(verdict, PairVerdict::Wider),
+        }
         assert_eq!(verdict("rate=150", 20_000.0), PairVerdict::Unknown, "beyond what arrivals tell");
     }
 

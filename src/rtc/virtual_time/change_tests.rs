@@ -167,7 +167,7 @@ fn a_deep_queue_is_not_filled() {
         ("delay=10,rate=150,queue=500", 2.0),
         ("delay=10,rate=150,queue=1000", 2.0),
         ("delay=10,rate=3000,at=8:rate=150+queue=500", 12.0),
-        ("delay=10,rate=3000,at=8:rate=150+queue=1000", 16.0),
+        ("delay=10,rate=3000,at=8:rate=150+queue=1000", 20.0),
     ] {
         let cost = cost([link; 2], (1280, 720), 1);
         assert!(cost.frozen_percent <= most_frozen, "{link}: {cost:?}");
