@@ -306,17 +306,12 @@ impl Stage for CongestionControl {
             self.follow_path(message.now);
             let size = wire_size(packet);
             self.history.add(number.transport_sequence, message.now, size);
-<<<<<<< HEAD
             let pushback = self.state.path.pushback();
             // A longer path delays feedback, but packets from the far side come steadily.
             if self.in_flight.left(number.transport_sequence, message.now, pushback) && !pushback.is_steady() {
                 self.estimator.on_feedback_timeout(message.now);
             }
-            if self.video == Some(packet.header.ssrc) {
-=======
-            self.in_flight.left(number.transport_sequence, message.now, self.state.path.pushback());
             if let Some(stream) = self.repaired.iter_mut().find(|one| one.ssrc == Some(packet.header.ssrc)) {
->>>>>>> next
                 let number = packet.header.sequence_number;
                 stream.stale.left(number, stream.state.video.starts_keyframe(number));
             }
