@@ -217,7 +217,7 @@ mod tests {
 
     use super::*;
     use crate::encoder::video::VideoEncoding;
-    use crate::media::{MediaTime, OutgoingPicture, VideoBudget, VideoFormat};
+    use crate::media::{MediaTime, OutgoingPicture, RenditionPlans, VideoBudget, VideoFormat};
 
     fn encoded(width: u32, height: u32, count: u64) -> Vec<ReceivedPicture> {
         let input = Arc::new(FrameSlot::new());
@@ -226,8 +226,8 @@ mod tests {
         let _encoding = VideoEncoding::start(
             Arc::clone(&input),
             format,
-            || VideoBudget::UNLIMITED,
-            move |unit| {
+            |_| RenditionPlans::one(VideoBudget::UNLIMITED),
+            move |_, unit| {
                 let _ = units.try_send(unit);
             },
         )

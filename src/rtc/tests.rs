@@ -12,8 +12,8 @@ use super::*;
 use crate::call::{Consent, Description};
 use crate::encoder::video::VideoEncoding;
 use crate::media::{
-    FramePool, FrameSlot, MediaTime, OutgoingPicture, OutgoingSound, ReceivedPicture, ReceivedSound, VideoBudget,
-    VideoFormat, VideoFrame,
+    FramePool, FrameSlot, MediaTime, OutgoingPicture, OutgoingSound, ReceivedPicture, ReceivedSound, RenditionPlan,
+    RenditionPlans, VideoBudget, VideoFormat, VideoFrame,
 };
 
 mod hostile;
@@ -135,6 +135,7 @@ fn close(sides: &[&Side]) {
 /// A camera that gives a moving picture, and an encoder that sends it to `peers`.
 struct Camera {
     encoding: VideoEncoding,
+    keyframe_wanted: Arc<AtomicBool>,
     stop: SyncSender<()>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
@@ -143,11 +144,17 @@ impl Camera {
     fn start(width: u32, height: u32, peers: Vec<Peer>) -> Self {
         let slot = Arc::new(FrameSlot::new());
         let format = VideoFormat { width, height, max_fps: 30, max_kbps: if width > 1280 { 3000 } else { 1500 } };
+        let keyframe_wanted = Arc::new(AtomicBool::new(false));
+        let wanted = Arc::clone(&keyframe_wanted);
         let encoding = VideoEncoding::start(
             Arc::clone(&slot),
             format,
-            || VideoBudget::UNLIMITED,
-            move |unit: OutgoingPicture| {
+            move |_| {
+                let keyframe = wanted.swap(false, Relaxed);
+                let plan = RenditionPlan { budget: VideoBudget::UNLIMITED, keyframe };
+                RenditionPlans::of(|rendition| (rendition == 0).then_some(plan))
+            },
+            move |_, unit: OutgoingPicture| {
                 for peer in &peers {
                     peer.send_video(&unit);
                 }
@@ -174,11 +181,11 @@ impl Camera {
                 slot.put(made.unwrap());
             }
         });
-        Self { encoding, stop, thread: Some(thread) }
+        Self { encoding, keyframe_wanted, stop, thread: Some(thread) }
     }
 
     fn keyframe(&self) {
-        self.encoding.request_keyframe();
+        self.keyframe_wanted.store(true, Relaxed);
     }
 }
 

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::media::VideoLevel;
 
-const HD: Source = Source { lines: 720, max_kbps: 1500 };
+const HD: PictureSource = PictureSource { lines: 720, max_kbps: 1500 };
 const TICK: u64 = 33;
 
 fn peer(number: u8) -> PeerId {
