@@ -29,6 +29,7 @@ pub mod fuzz;
 pub mod identity;
 pub mod jitter_buffer;
 pub mod media;
+pub mod media_send;
 pub mod microphone;
 pub mod network;
 pub mod playout;

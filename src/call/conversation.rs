@@ -55,12 +55,6 @@ impl Conversation {
         self.participants.iter().map(|(&peer, participant)| (peer, participant))
     }
 
-    /// Greatest height at which anybody draws this side's `stream`; `None` (all lines) while somebody has not said.
-    pub fn wish(&self, stream: StreamId) -> Option<u32> {
-        let wishes: Option<Vec<u32>> = self.participants.values().map(|participant| participant.wish(stream)).collect();
-        wishes?.into_iter().max()
-    }
-
     pub(super) fn deadline(&self) -> Option<MediaTime> {
         self.participants.values().filter_map(Participant::deadline).min()
     }

@@ -241,7 +241,7 @@ impl Core {
         while let Some(input) = self.inputs.pop_front() {
             self.machine.step(MediaTime::now(), input, &mut effects);
             self.gates.follow(self.sends());
-            self.fan_out.set_wish(self.video_wish());
+            self.follow_wishes();
             for effect in effects.drain(..) {
                 self.carry_out(effect);
             }
@@ -273,11 +273,11 @@ impl Core {
         }
     }
 
-    /// Lines of this side's picture that are of use to somebody; `None`: all of them.
-    fn video_wish(&self) -> Option<u32> {
-        match self.machine.state() {
-            CallState::Conversation(conversation) => conversation.wish(StreamId::CAMERA),
-            CallState::Idle | CallState::Outgoing(_) | CallState::Incoming(_) => None,
+    /// Tells the fan-out how many lines of this side's picture are of use to each of the others.
+    fn follow_wishes(&self) {
+        if let CallState::Conversation(conversation) = self.machine.state() {
+            let wishes = conversation.participants().map(|(id, one)| (id, one.wish(StreamId::CAMERA)));
+            self.fan_out.set_wishes(wishes);
         }
     }
 
@@ -336,7 +336,7 @@ impl Core {
                 let remote = self.remotes.get(&peer).filter(|remote| remote.connection == connection);
                 if let Some(remote) = remote.filter(|remote| !remote.closing) {
                     remote.keyframe_asked.store(false, Ordering::Release);
-                    self.media.request_keyframe();
+                    self.fan_out.request_keyframe(peer);
                 }
             }
             Hint::EchoKeyframe { connection } => self.echo.on_keyframe_requested(connection),
@@ -364,7 +364,7 @@ impl Core {
             (_, Some(remote)) if remote.closing => return,
             (PeerEvent::Connected | PeerEvent::Resumed, Some(remote)) => {
                 remote.keyframe_asked.store(false, Ordering::Release);
-                self.media.request_keyframe();
+                self.fan_out.request_keyframe(peer);
             }
             (&PeerEvent::FirstFrame { width, height }, Some(_)) => {
                 self.report(Event::FirstFrame { conversation, participant: peer, width, height });

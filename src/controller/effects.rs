@@ -155,7 +155,7 @@ impl Core {
 
     pub(super) fn update_fan_out(&self) {
         let peers: Vec<_> =
-            self.remotes.values().filter(|remote| !remote.closing).map(|remote| remote.peer.clone()).collect();
+            self.remotes.iter().filter(|(_, remote)| !remote.closing).map(|(&id, remote)| (id, remote.peer.clone())).collect();
         self.in_call.store(!peers.is_empty(), Ordering::Relaxed);
         self.fan_out.set(peers);
     }

@@ -238,7 +238,7 @@ impl LocalMedia {
         });
         if let Some(encoding) = &self.encoding {
             encoding.set_format(format);
-            encoding.request_keyframe();
+            self.fan_out.request_keyframes();
         }
         self.fps = format.max_fps as f32;
         self.camera_mode = None;
@@ -275,22 +275,15 @@ impl LocalMedia {
         if self.encoding.is_none() {
             let fan_out = Arc::clone(&self.fan_out);
             let input = Arc::clone(&self.to_encoder);
-            let budget = Arc::clone(&fan_out);
+            let plans = Arc::clone(&fan_out);
             self.encoding = VideoEncoding::start(
                 input,
                 format,
-                move || budget.video_budget(),
-                move |video| fan_out.send_video(&video),
+                move |source| plans.plan_video(source, MediaTime::now()),
+                move |rendition, picture| fan_out.send_video(rendition, &picture),
             )
             .inspect_err(|error| tracing::error!("no thread to encode video on: {error}"))
             .ok();
-        }
-    }
-
-    /// The next encoded picture shall be one that decoding can start at.
-    pub(super) fn request_keyframe(&self) {
-        if let Some(encoding) = &self.encoding {
-            encoding.request_keyframe();
         }
     }
 

@@ -2,14 +2,17 @@
 //! call goes into its history; every two seconds, and more often while frames are traced, they are reported in the
 //! words of events.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::call::CallState;
+use crate::identity::PeerId;
 use crate::media::MediaTime;
 use crate::playout::AudioJitterStats;
 use crate::rtc::PeerStats;
 
 use super::core::Core;
+use super::fan_out::FanOut;
 use super::{CallSample, ReceivedStats, Route, SentStats};
 
 const CODEC: &str = "H264";
@@ -32,8 +35,19 @@ pub(super) struct Encoding {
     /// Kbit/s that the settings wish for, and that the encoder is asked for; 0 without video.
     pub(super) wanted_kbps: f32,
     pub(super) asked_kbps: f32,
-    /// Lines that the others wish for at most; 0 while somebody wants all.
+    /// Lines that the participant wishes for at most; 0: all.
     pub(super) wished_lines: u32,
+}
+
+impl Encoding {
+    /// The same for one participant, whose rendition may be another than that of the others.
+    fn of(self, fan_out: &FanOut, id: PeerId) -> Self {
+        if self.wanted_kbps == 0.0 {
+            return self;
+        }
+        let asked_kbps = fan_out.asked_kbps(id).map_or(self.asked_kbps, |kbps| self.asked_kbps.min(kbps as f32));
+        Self { asked_kbps, wished_lines: fan_out.wish_of(id).unwrap_or(0), ..self }
+    }
 }
 
 /// What was sent between `before` and `now`.
@@ -182,7 +196,9 @@ impl Core {
             _ => None,
         };
         let mut reports = Vec::new();
+        let fan_out = Arc::clone(&self.fan_out);
         for (&id, remote) in self.remotes.iter_mut().filter(|(_, remote)| Some(remote.conversation) == connected) {
+            let encoding = encoding.of(&fan_out, id);
             if now.since(remote.sampled.0) + ALMOST >= SAMPLE_EVERY {
                 remote.sample(now, encoding);
             }
@@ -210,9 +226,8 @@ impl Core {
         if !self.sends().unwrap_or_default().camera() {
             return Encoding { width, height, ..Encoding::default() };
         }
-        let wished_lines = self.fan_out.video_wish().unwrap_or(0);
-        let asked = self.fan_out.video_budget().kbps.min(format.max_kbps);
-        Encoding { width, height, wanted_kbps: format.max_kbps as f32, asked_kbps: asked as f32, wished_lines }
+        let wanted_kbps = format.max_kbps as f32;
+        Encoding { width, height, wanted_kbps, asked_kbps: wanted_kbps, wished_lines: 0 }
     }
 }
 

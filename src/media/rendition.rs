@@ -6,7 +6,7 @@ use super::VideoBudget;
 pub const RENDITIONS: usize = 3;
 
 /// The captured picture that renditions are made of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PictureSource {
     /// Lines of it.
     pub lines: u32,

@@ -32,6 +32,7 @@ pub struct Simulcast {
     allocation: Allocation,
     receivers: Vec<Receiver>,
     watchers: Vec<Watcher>,
+    source: PictureSource,
     /// Renditions of which somebody has asked for a keyframe since the last plan.
     asked: [bool; RENDITIONS],
 }
@@ -46,6 +47,7 @@ impl Simulcast {
     ) -> RenditionPlans {
         self.receivers.clear();
         self.receivers.extend(receivers);
+        self.source = source;
         self.allocation.assign(&self.receivers, source, UPLINK_KBPS, now);
         self.follow_receivers();
         if self.receivers.is_empty() {
@@ -54,7 +56,7 @@ impl Simulcast {
         }
         let asked = std::mem::take(&mut self.asked);
         RenditionPlans::of(|rendition| {
-            let budget = self.budget(rendition, source)?;
+            let budget = self.budget(rendition)?;
             Some(RenditionPlan { budget, keyframe: asked[rendition] || self.is_awaited(rendition) })
         })
     }
@@ -82,21 +84,26 @@ impl Simulcast {
         }
     }
 
+    /// Asks for a keyframe of every rendition.
+    pub fn request_keyframes(&mut self) {
+        self.asked = [true; RENDITIONS];
+    }
+
     /// The rendition that a receiver watches.
     pub fn watched_by(&self, peer: PeerId) -> Option<usize> {
         self.watchers.iter().find(|watcher| watcher.peer == peer)?.rendition
     }
 
     /// Budget of the rendition that is made for a receiver.
-    pub fn budget_for(&self, peer: PeerId, source: PictureSource) -> Option<VideoBudget> {
-        self.budget(self.allocation.rendition_of(peer)?, source)
+    pub fn budget_for(&self, peer: PeerId) -> Option<VideoBudget> {
+        self.budget(self.allocation.rendition_of(peer)?)
     }
 
     /// Budget of a rendition for those assigned to it, or else for those who still watch it.
-    fn budget(&self, rendition: usize, source: PictureSource) -> Option<VideoBudget> {
+    fn budget(&self, rendition: usize) -> Option<VideoBudget> {
         let is_assigned = |peer| self.allocation.rendition_of(peer) == Some(rendition);
         let watches = |peer| self.watched_by(peer) == Some(rendition);
-        let of = |takes: &dyn Fn(PeerId) -> bool| self.allocation.budget_of(rendition, &self.receivers, source, takes);
+        let of = |takes: &dyn Fn(PeerId) -> bool| self.allocation.budget_of(rendition, &self.receivers, self.source, takes);
         of(&is_assigned).or_else(|| of(&watches))
     }
 
@@ -210,8 +217,8 @@ mod tests {
         call.simulcast.request_keyframe(peer(2));
         assert_eq!(call.picture(&both), [(peer(2), 1, true), (peer(1), 0, false)], "the other one is not bothered");
         assert_eq!(call.picture(&both), [(peer(1), 0, false), (peer(2), 1, false)]);
-        assert_eq!(call.simulcast.budget_for(peer(1), HD).map(|budget| budget.kbps), Some(1500));
-        assert_eq!(call.simulcast.budget_for(peer(2), HD).map(|budget| budget.kbps), Some(400));
+        assert_eq!(call.simulcast.budget_for(peer(1)).map(|budget| budget.kbps), Some(1500));
+        assert_eq!(call.simulcast.budget_for(peer(2)).map(|budget| budget.kbps), Some(400));
     }
 
     #[test]
