@@ -9,10 +9,9 @@ mod window_fixture;
 
 use std::convert::Infallible;
 
-use visavis::call::{DeviceKind, DisconnectReason};
-use visavis::controller::{
-    CallView, ConversationStatus, DeviceFault, Notice, NoticeKind, OutcomeKind, Quality, Snapshot,
-};
+use visavis::call::DisconnectReason;
+use visavis::controller::{CallView, ConversationStatus, Notice, NoticeKind, OutcomeKind, Quality, Snapshot};
+use visavis::device::{DeviceFault, DeviceKind};
 use visavis::media::MediaTime;
 use visavis::store::{Language, Theme};
 use visavis::ui::{Now, WindowOptions, run};

@@ -23,6 +23,7 @@ pub mod capture;
 pub mod cli;
 pub mod controller;
 pub mod decoder;
+pub mod device;
 pub mod encoder;
 #[doc(hidden)]
 pub mod fuzz;

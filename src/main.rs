@@ -43,8 +43,8 @@ fn open_window(options: Options) -> anyhow::Result<()> {
     let (mut controller, mut hangs_up) = (None, None);
     let closed = ui::run(WindowOptions::default(), |repaint| {
         let events = |event| tracing::trace!(?event);
-        let started =
-            Controller::start(options, events, move |delay| repaint.notify(delay)).map_err(|error| in_words(&error))?;
+        let started = Controller::start(options, events, move |change| repaint.notify(change))
+            .map_err(|error| in_words(&error))?;
         let handle = started.handle().clone();
         // The window closes by itself when it finds that the controller has ended.
         hangs_up = Some(ending::hang_up_first(&handle, true, || {}));

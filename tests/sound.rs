@@ -9,11 +9,10 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 use std::time::Duration;
 
-use visavis::call::{CallError, DeviceKind};
+use visavis::device::{DeviceChoice, DeviceFault, DeviceKind};
 use visavis::encoder::audio::AudioEncoder;
 use visavis::media::{FRAME_SAMPLES, MediaTime, OutgoingSound, ReceivedSound};
 use visavis::playout::{AudioInput, Playout, Sound, SoundEvent, list_speakers};
-use visavis::store::DeviceChoice;
 
 #[path = "support/sound_session.rs"]
 mod session;
@@ -134,7 +133,7 @@ fn inside_speaker_unplugged() {
     assert_eq!(events.recv_timeout(LONG), Ok(SoundEvent::Opened { name: "Headset-speaker".into() }));
 
     pactl(&["unload-module", &headset]);
-    let unplugged = CallError::DeviceUnplugged { device: DeviceKind::Speaker };
+    let unplugged = DeviceFault::Unplugged.of(DeviceKind::Speaker);
     assert_eq!(events.recv_timeout(LONG), Ok(SoundEvent::Fault(unplugged)), "not played out loud elsewhere");
     plug_speaker("headset", "Headset-speaker");
     assert_eq!(events.recv_timeout(LONG), Ok(SoundEvent::Recovered { name: "Headset-speaker".into() }));

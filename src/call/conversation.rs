@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::identity::PeerId;
-use crate::media::{MediaSet, MediaTime, StreamId};
+use crate::media::{MediaSet, MediaTime};
 
 use super::participant::Participant;
 use super::turn::Turn;

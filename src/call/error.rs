@@ -1,31 +1,6 @@
-//! Every way in which a call or its devices can go wrong, with the codes of the seed.
+//! Errors of calls and of the commands that ask for them, by their numbers in the events.
 
 use serde::{Deserialize, Serialize};
-
-use super::DeviceReason;
-
-/// Which device an error is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DeviceKind {
-    /// The camera.
-    Camera,
-    /// The microphone.
-    Microphone,
-    /// The speaker.
-    Speaker,
-}
-
-impl DeviceKind {
-    /// What it is called in English.
-    pub(crate) const fn word(self) -> &'static str {
-        match self {
-            Self::Camera => "camera",
-            Self::Microphone => "microphone",
-            Self::Speaker => "speaker",
-        }
-    }
-}
 
 /// Why a conversation ended, or a participant left it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -48,44 +23,6 @@ pub enum CallError {
     /// 40001: a command, a link or an identifier that cannot be used.
     #[error("{0}")]
     BadArgument(String),
-    /// 40002: the device does not exist (any more).
-    #[error("The {} was not found. Plug it in, or choose another one in Settings.", device.word())]
-    DeviceMissing {
-        /// Which one.
-        device: DeviceKind,
-    },
-    /// 40002: another program holds the device.
-    #[error("The {} is used by another program. Close that program, or choose another one in Settings.", device.word())]
-    DeviceBusy {
-        /// Which one.
-        device: DeviceKind,
-    },
-    /// 40002: the system does not let this program use the device.
-    #[error("This computer does not let Visavis use the {}. Allow it in the system's privacy settings.", device.word())]
-    DeviceForbidden {
-        /// Which one.
-        device: DeviceKind,
-    },
-    /// 40002: the device was unplugged while in use.
-    #[error("The {} was unplugged. Plug it in again and it comes back by itself.", device.word())]
-    DeviceUnplugged {
-        /// Which one.
-        device: DeviceKind,
-    },
-    /// 40002: the device is open but gives nothing.
-    #[error("The {} gives no data. Visavis keeps trying; if it lasts, unplug it and plug it in again.", device.word())]
-    DeviceStalled {
-        /// Which one.
-        device: DeviceKind,
-    },
-    /// 40002: anything else that is wrong with a device or with the file that stands for one.
-    #[error("The {} could not be used: {reason}. {}", device.word(), reason.remedy().sentence(*device))]
-    DeviceFailed {
-        /// Which one.
-        device: DeviceKind,
-        /// Why.
-        reason: DeviceReason,
-    },
     /// 40201: the invite could not be delivered.
     #[error("This person cannot be reached now. Try again when they are online.")]
     InviteFailed,
@@ -114,12 +51,6 @@ impl CallError {
     pub const fn code(&self) -> u32 {
         match self {
             Self::BadArgument(_) => 40001,
-            Self::DeviceMissing { .. }
-            | Self::DeviceBusy { .. }
-            | Self::DeviceForbidden { .. }
-            | Self::DeviceUnplugged { .. }
-            | Self::DeviceStalled { .. }
-            | Self::DeviceFailed { .. } => 40002,
             Self::InviteFailed | Self::FarNeedsNewer(_) | Self::OwnNeedsNewer(_) => 40201,
             Self::ParticipantFailed | Self::NeedsNewerHere | Self::NeedsNewerThere => 40204,
             Self::TooManyConversations => 40205,

@@ -7,7 +7,6 @@ mod candidate;
 mod closing;
 mod conversation;
 mod description;
-mod device_reason;
 mod early_candidates;
 mod effect;
 mod engine;
@@ -32,21 +31,20 @@ mod state;
 mod turn;
 mod versions;
 
+pub use crate::device::Consent;
 pub use candidate::{Candidate, CandidateKind};
 pub use conversation::Conversation;
 pub use description::{
     AnyDescription, BadDescription, CodecSupport, DescribedStream, Description, DescriptionKind, DtlsSetup, FecScheme,
     StreamSsrcs,
 };
-pub use device_reason::{DeviceReason, Remedy};
 pub use effect::{Effect, Role};
-pub use error::{CallError, DeviceKind, DisconnectReason};
+pub use error::{CallError, DisconnectReason};
 pub use ice::{BadText, Fingerprint, Foundation, IcePwd, IceUfrag};
 pub use ids::{ConversationId, InviteId};
 pub use input::{EngineEvent, Input, Press, Standing};
 pub use invite::{INCOMING_TIMEOUT, IncomingInvite, OUTGOING_TIMEOUT, OutgoingInvite};
 pub use message::{MAX_USER_DATA, Message};
 pub use participant::{Link, Participant};
-pub use press::Consent;
 pub use report::{CallEnd, CallRecord, CallReport, RecordedParticipant};
 pub use state::{CallMachine, CallState};

@@ -1,6 +1,6 @@
 //! Errors of the systems' camera interfaces, and the faults that they mean to a person.
 
-use crate::call::{CallError, DeviceKind, DeviceReason};
+use crate::device::{DeviceError, DeviceFault, DeviceKind, DeviceReason};
 
 const CAMERA: DeviceKind = DeviceKind::Camera;
 
@@ -39,15 +39,13 @@ impl BackendError {
     }
 
     /// The fault that it means; `streaming` tells a camera that went away from one that never was there.
-    pub fn into_fault(self, streaming: bool) -> CallError {
+    pub fn into_fault(self, streaming: bool) -> DeviceError {
         match self.os_error {
-            Some(libc::ENODEV | libc::ENXIO | libc::ENOENT) if streaming => {
-                CallError::DeviceUnplugged { device: CAMERA }
-            }
-            Some(libc::ENODEV | libc::ENXIO | libc::ENOENT) => CallError::DeviceMissing { device: CAMERA },
-            Some(libc::EBUSY) => CallError::DeviceBusy { device: CAMERA },
-            Some(libc::EACCES | libc::EPERM) => CallError::DeviceForbidden { device: CAMERA },
-            _ => CallError::DeviceFailed { device: CAMERA, reason: DeviceReason::System(self.text) },
+            Some(libc::ENODEV | libc::ENXIO | libc::ENOENT) if streaming => DeviceFault::Unplugged.of(CAMERA),
+            Some(libc::ENODEV | libc::ENXIO | libc::ENOENT) => DeviceFault::Missing.of(CAMERA),
+            Some(libc::EBUSY) => DeviceFault::Busy.of(CAMERA),
+            Some(libc::EACCES | libc::EPERM) => DeviceFault::Forbidden.of(CAMERA),
+            _ => DeviceFault::Failed(DeviceReason::System(self.text)).of(CAMERA),
         }
     }
 }
@@ -60,17 +58,17 @@ mod tests {
     fn what_the_system_says_becomes_the_fault_that_a_person_can_mend() {
         let device = CAMERA;
         for (number, streaming, expected) in [
-            (libc::ENOENT, false, CallError::DeviceMissing { device }),
-            (libc::EACCES, false, CallError::DeviceForbidden { device }),
-            (libc::EBUSY, false, CallError::DeviceBusy { device }),
-            (libc::ENODEV, true, CallError::DeviceUnplugged { device }),
-            (libc::ENODEV, false, CallError::DeviceMissing { device }),
+            (libc::ENOENT, false, DeviceFault::Missing.of(device)),
+            (libc::EACCES, false, DeviceFault::Forbidden.of(device)),
+            (libc::EBUSY, false, DeviceFault::Busy.of(device)),
+            (libc::ENODEV, true, DeviceFault::Unplugged.of(device)),
+            (libc::ENODEV, false, DeviceFault::Missing.of(device)),
         ] {
             let error = BackendError::of(&std::io::Error::from_raw_os_error(number), "open");
             assert_eq!(error.into_fault(streaming), expected, "{number}");
         }
         let rejected = BackendError::new("Rejected".to_owned(), None).into_fault(false);
         let reason = DeviceReason::System("Rejected".to_owned());
-        assert_eq!(rejected, CallError::DeviceFailed { device, reason });
+        assert_eq!(rejected, DeviceFault::Failed(reason).of(device));
     }
 }

@@ -12,8 +12,8 @@ use nokhwa::utils::{
 };
 
 use super::backend_error::BackendError;
-use super::cameras::{Finding, Node};
 use super::convert::{Layout, RawPicture};
+use super::finding::{Finding, Node};
 use super::mode::{CameraMode, Encoding, FrameRate};
 
 /// The formats that can be converted, by the backend's names.

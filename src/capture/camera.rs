@@ -17,14 +17,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::call::{CallError, Consent, DeviceKind, DeviceReason};
+use crate::device::{Consent, DeviceChoice, DeviceError, DeviceFault, DeviceKind, DeviceReason, FaultLog};
 use crate::media::{MediaTime, VideoFormat};
-use crate::store::DeviceChoice;
 
 use super::interrupt::interrupt;
 use super::outputs::Outputs;
 use super::rate::FpsMeter;
 use super::session::{End, Opened, Report, Session, Sink};
+use super::source;
 use super::stop::Stop;
 
 const CAMERA: DeviceKind = DeviceKind::Camera;
@@ -56,7 +56,7 @@ pub enum CameraEvent {
         device_mode: Option<(u32, u32, u32)>,
     },
     /// It does not work, or no longer, for this reason. Reported once; attempts go on about once a second.
-    Fault(CallError),
+    Fault(DeviceError),
     /// It works again (after the `Opened` that belongs to it).
     Recovered {
         /// As in `Opened`.
@@ -105,7 +105,7 @@ impl Camera {
         let events = Arc::new(events);
         let (ends, ended) = sync_channel::<()>(1);
         let mut watch =
-            Watch { sink, stop, inbox, health: Health::default(), events: Arc::clone(&events), attempts: 0 };
+            Watch { sink, stop, inbox, faults: FaultLog::default(), events: Arc::clone(&events), attempts: 0 };
         let spawned = std::thread::Builder::new().name("camera watch".to_owned()).spawn(move || {
             let _ends = ends;
             watch.run();
@@ -145,7 +145,7 @@ struct Watch<E> {
     sink: Arc<Sink>,
     stop: Arc<Stop>,
     inbox: Receiver<(u64, Report)>,
-    health: Health,
+    faults: FaultLog,
     events: Arc<E>,
     attempts: u64,
 }
@@ -166,10 +166,10 @@ impl<E: Fn(CameraEvent)> Watch<E> {
         }
     }
 
-    fn start(&mut self) -> Result<Attempt, CallError> {
+    fn start(&mut self) -> Result<Attempt, DeviceError> {
         let is_device = matches!(self.sink.choice, DeviceChoice::SystemDefault | DeviceChoice::Named(_));
         if is_device && a_thread_is_stuck() {
-            return Err(CallError::DeviceStalled { device: CAMERA });
+            return Err(DeviceFault::Stalled.of(CAMERA));
         }
         self.attempts += 1;
         let session = Arc::new(Session {
@@ -183,7 +183,7 @@ impl<E: Fn(CameraEvent)> Watch<E> {
             .spawn({
                 let session = Arc::clone(&session);
                 move || {
-                    let end = catch_unwind(AssertUnwindSafe(|| session.run()))
+                    let end = catch_unwind(AssertUnwindSafe(|| source::run(&session)))
                         .unwrap_or_else(|_| End::Fault(failed("the capture thread panicked".to_owned())));
                     session.report(Report::Ended(end));
                 }
@@ -193,7 +193,7 @@ impl<E: Fn(CameraEvent)> Watch<E> {
     }
 
     /// Follows an attempt to its end and returns the fault that ended it, if one did that is not reported yet.
-    fn watch(&mut self, attempt: Attempt) -> Option<CallError> {
+    fn watch(&mut self, attempt: Attempt) -> Option<DeviceError> {
         let mut deadline = MediaTime::now() + FIRST_PICTURE;
         loop {
             match self.next_report(&attempt, deadline) {
@@ -212,7 +212,7 @@ impl<E: Fn(CameraEvent)> Watch<E> {
                         deadline = last + STALL;
                         continue;
                     }
-                    self.report_fault(CallError::DeviceStalled { device: CAMERA });
+                    self.report_fault(DeviceFault::Stalled.of(CAMERA));
                     self.release(attempt);
                     return None;
                 }
@@ -256,13 +256,13 @@ impl<E: Fn(CameraEvent)> Watch<E> {
         let Opened { name, device_mode } = opened;
         let (width, height) = (self.sink.format.width & !1, self.sink.format.height & !1);
         (self.events)(CameraEvent::Opened { name: name.clone(), width, height, device_mode });
-        if self.health.recover() {
+        if self.faults.recover() {
             (self.events)(CameraEvent::Recovered { name });
         }
     }
 
-    fn report_fault(&mut self, fault: CallError) {
-        if self.health.fail(&fault) {
+    fn report_fault(&mut self, fault: DeviceError) {
+        if self.faults.fail(&fault.fault) {
             tracing::info!(?fault, "the camera does not work");
             (self.events)(CameraEvent::Fault(fault));
         }
@@ -291,36 +291,6 @@ impl Attempt {
     }
 }
 
-/// The latest report, so that a fault is reported once and not once a second.
-#[derive(Debug, Default)]
-struct Health {
-    fault: Option<CallError>,
-}
-
-impl Health {
-    /// Whether `fault` is news.
-    fn fail(&mut self, fault: &CallError) -> bool {
-        let known = match (&self.fault, fault) {
-            // A camera that was unplugged is missing, as was said.
-            (Some(CallError::DeviceUnplugged { .. }), CallError::DeviceMissing { .. }) => true,
-            (Some(CallError::DeviceFailed { reason: known, .. }), CallError::DeviceFailed { reason, .. }) => {
-                known.is_like(reason)
-            }
-            (Some(known), fault) => known == fault,
-            (None, _) => false,
-        };
-        if !known {
-            self.fault = Some(fault.clone());
-        }
-        !known
-    }
-
-    /// Whether there was a fault, which is over now.
-    fn recover(&mut self) -> bool {
-        self.fault.take().is_some()
-    }
-}
-
 /// Capture threads that did not come back from their driver.
 static STUCK: Mutex<Vec<JoinHandle<()>>> = Mutex::new(Vec::new());
 
@@ -334,31 +304,6 @@ fn a_thread_is_stuck() -> bool {
     !stuck.is_empty()
 }
 
-fn failed(text: String) -> CallError {
-    CallError::DeviceFailed { device: CAMERA, reason: DeviceReason::System(text) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_fault_is_news_once() {
-        let device = CAMERA;
-        let (unplugged, missing) = (CallError::DeviceUnplugged { device }, CallError::DeviceMissing { device });
-        let mut health = Health::default();
-        assert!(!health.recover());
-        assert!(health.fail(&missing));
-        assert!(!health.fail(&missing));
-        assert!(health.recover());
-        assert!(health.fail(&unplugged));
-        assert!(!health.fail(&missing), "that it is gone was said already");
-        assert!(health.fail(&CallError::DeviceBusy { device }));
-        assert!(health.fail(&failed("one".to_owned())));
-        assert!(!health.fail(&failed("two".to_owned())), "another text of the system is no news to a person");
-        let empty = CallError::DeviceFailed { device, reason: DeviceReason::NoPicture };
-        assert!(health.fail(&empty) && !health.fail(&empty), "another reason is");
-        assert!(health.recover());
-        assert!(!health.recover());
-    }
+fn failed(text: String) -> DeviceError {
+    DeviceFault::Failed(DeviceReason::System(text)).of(CAMERA)
 }

@@ -7,9 +7,8 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
 use super::*;
-use crate::call::{CallError, Consent, DeviceKind, DeviceReason};
+use crate::device::{Consent, DeviceChoice, DeviceError, DeviceFault, DeviceKind, DeviceReason};
 use crate::media::{FrameSlot, VideoFormat, VideoFrame};
-use crate::store::DeviceChoice;
 
 /// Longer than anything here takes on a busy machine.
 pub const TIMEOUT: Duration = Duration::from_secs(30);
@@ -55,7 +54,7 @@ impl Open {
     }
 
     #[track_caller]
-    pub fn expect_fault(&self, expected: CallError) {
+    pub fn expect_fault(&self, expected: DeviceError) {
         assert_eq!(self.event(), CameraEvent::Fault(expected));
     }
 
@@ -149,11 +148,11 @@ fn a_file_that_cannot_be_played_is_a_fault_until_it_can() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("clip.y4m");
     let file = open(&format!("file:{}", path.display()), format(320, 240));
-    file.expect_fault(CallError::DeviceFailed { device: DEVICE, reason: DeviceReason::FileMissing });
+    file.expect_fault(DeviceFault::Failed(DeviceReason::FileMissing).of(DEVICE));
     fs::write(dir.path().join("bad"), "YUV4MPEG2 W64 H48 C444\n").unwrap();
     fs::rename(dir.path().join("bad"), &path).unwrap();
     match file.event() {
-        CameraEvent::Fault(CallError::DeviceFailed { reason, .. }) => {
+        CameraEvent::Fault(DeviceError { fault: DeviceFault::Failed(reason), .. }) => {
             assert_eq!(reason, DeviceReason::PictureFormat("444".to_owned()));
         }
         other => panic!("{other:?}"),
@@ -164,5 +163,5 @@ fn a_file_that_cannot_be_played_is_a_fault_until_it_can() {
     file.expect_recovery();
 
     let directory = open(&format!("file:{}", dir.path().display()), format(320, 240));
-    directory.expect_fault(CallError::DeviceFailed { device: DEVICE, reason: DeviceReason::Folder });
+    directory.expect_fault(DeviceFault::Failed(DeviceReason::Folder).of(DEVICE));
 }

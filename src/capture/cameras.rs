@@ -3,11 +3,10 @@
 //! Looking at a camera's modes opens it for a moment (without streaming, so its light stays off), which some systems
 //! let only one program do; a camera that is open here must not be looked at again, so the modes of each are kept.
 
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
-
-use crate::call::CallError;
+use crate::device::{DeviceError, DeviceFault};
 
 use super::device::{self, cannot_be_read, nodes};
+use super::finding::{Finding, Node, known, known_finding, remember, turn_if_free};
 use super::mode::CameraMode;
 
 /// A camera and its modes.
@@ -20,61 +19,7 @@ pub struct CameraInfo {
     pub modes: Vec<(u32, u32, u32)>,
     /// The reason why it cannot be used: another program holds it, the system forbids it, or none of its formats can be
     /// read.
-    pub fault: Option<CallError>,
-}
-
-/// A node of the system that may be a camera.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Node {
-    /// The system's number.
-    pub index: u32,
-    /// The system's name, without the characters that would do something to a terminal or a list.
-    pub name: String,
-}
-
-impl Node {
-    /// A node by its number and the name that its driver gives it.
-    pub fn new(index: u32, name: &str) -> Self {
-        let spaced = name.trim().chars().map(|char| if char.is_whitespace() { ' ' } else { char });
-        Self { index, name: spaced.filter(|char| !char.is_control()).collect() }
-    }
-}
-
-/// Knowledge of a node after a look at it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Finding {
-    /// It is no camera (a webcam has a second node, for metadata).
-    NoCamera,
-    /// It gives pictures, but in these formats alone, none of which can be read.
-    Unusable(String),
-    /// Modes that can be used, at least one.
-    Modes(Vec<CameraMode>),
-}
-
-/// Findings at the nodes that were looked at.
-static KNOWN: Mutex<Vec<(Node, Finding)>> = Mutex::new(Vec::new());
-
-/// Held while a device is opened or looked at, for as long as its driver takes.
-static OPENING: Mutex<()> = Mutex::new(());
-
-/// Waits for the turn to open a device.
-pub fn turn_to_open() -> MutexGuard<'static, ()> {
-    OPENING.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Keeps the camera that was found at `node`.
-pub fn remember(node: &Node, finding: Finding) {
-    let mut known = known();
-    known.retain(|(other, _)| other.index != node.index);
-    known.push((node.clone(), finding));
-}
-
-fn known() -> MutexGuard<'static, Vec<(Node, Finding)>> {
-    KNOWN.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn known_finding(node: &Node) -> Option<Finding> {
-    known().iter().find(|(other, _)| other == node).map(|(_, finding)| finding.clone())
+    pub fault: Option<DeviceError>,
 }
 
 /// Every camera that is plugged in, in the system's order.
@@ -109,7 +54,7 @@ enum Unseen {
     /// A device is just being opened.
     NotNow,
     /// It could not be looked at.
-    Fault(CallError),
+    Fault(DeviceError),
 }
 
 /// The cameras among the nodes. Nodes that cannot be used are left out where another one of the same name can: they may
@@ -119,7 +64,7 @@ fn list(found: impl Iterator<Item = (Node, Result<Finding, Unseen>)>) -> Vec<(No
     for (node, finding) in found {
         let (modes, fault) = match finding {
             // A node without a device behind it: unplugged this moment, or left over.
-            Ok(Finding::NoCamera) | Err(Unseen::Fault(CallError::DeviceMissing { .. })) => continue,
+            Ok(Finding::NoCamera) | Err(Unseen::Fault(DeviceError { fault: DeviceFault::Missing, .. })) => continue,
             Ok(Finding::Modes(modes)) => (sizes(&modes), None),
             Ok(Finding::Unusable(formats)) => (Vec::new(), Some(cannot_be_read(formats))),
             Err(Unseen::Fault(fault)) => (Vec::new(), Some(fault)),
@@ -142,11 +87,7 @@ fn list(found: impl Iterator<Item = (Node, Result<Finding, Unseen>)>) -> Vec<(No
 
 /// Looks at a node that is not known yet, unless a device is just being opened: that is not waited for.
 fn look_at(node: &Node) -> Result<Finding, Unseen> {
-    let _turn = match OPENING.try_lock() {
-        Ok(turn) => turn,
-        Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-        Err(TryLockError::WouldBlock) => return Err(Unseen::NotNow),
-    };
+    let Some(_turn) = turn_if_free() else { return Err(Unseen::NotNow) };
     match device::probe(node) {
         Ok(finding) => {
             remember(node, finding.clone());
@@ -170,7 +111,7 @@ fn sizes(modes: &[CameraMode]) -> Vec<(u32, u32, u32)> {
 mod tests {
     use super::super::mode::{Encoding, FrameRate};
     use super::*;
-    use crate::call::DeviceKind;
+    use crate::device::DeviceKind;
 
     const fn mode(encoding: Encoding, width: u32, height: u32, fps: u32) -> CameraMode {
         CameraMode { encoding, width, height, rate: FrameRate::whole(fps) }
@@ -202,7 +143,7 @@ mod tests {
     fn what_cannot_be_used_is_listed_with_its_reason_unless_it_is_part_of_another() {
         let works = || Ok(Finding::Modes(vec![mode(Encoding::Yuyv, 640, 480, 30)]));
         let coded = || Ok(Finding::Unusable("H264".to_owned()));
-        let busy = CallError::DeviceBusy { device: DeviceKind::Camera };
+        let busy = DeviceFault::Busy.of(DeviceKind::Camera);
         let found = [
             ("Webcam", works()),
             ("Webcam", Ok(Finding::NoCamera)),
@@ -214,7 +155,7 @@ mod tests {
             ("Coder first", works()),
             ("Taken", Err(Unseen::Fault(busy.clone()))),
             ("Opening", Err(Unseen::NotNow)),
-            ("Gone", Err(Unseen::Fault(CallError::DeviceMissing { device: DeviceKind::Camera }))),
+            ("Gone", Err(Unseen::Fault(DeviceFault::Missing.of(DeviceKind::Camera)))),
             ("Clock", Ok(Finding::NoCamera)),
         ];
         let nodes =

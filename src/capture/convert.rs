@@ -3,43 +3,23 @@
 //! Buffers of the wanted size are converted straight into the frame, and planes are scaled straight out of the buffer;
 //! packed formats go through memory that is kept. Padding at the ends of rows is stepped over everywhere.
 
+mod error;
 mod jpeg;
 mod layout;
+mod limited;
 
-use yuv::{
-    BufferStoreMut, YuvConversionMode, YuvError, YuvPackedImage, YuvPlanarImageMut, YuvRange, YuvStandardMatrix,
-};
+use yuv::{BufferStoreMut, YuvConversionMode, YuvPackedImage, YuvPlanarImageMut, YuvRange, YuvStandardMatrix};
 
 use crate::media::{Planes, Scaler, VideoFrame};
 
+pub use self::error::ConvertError;
 use self::jpeg::JpegReader;
 use self::layout::{Family, family};
+use self::limited::limit_range;
 use super::mode::Encoding;
 use super::y4m::Y4mHeader;
 
 pub use self::layout::{Layout, MAX_SIDE};
-
-/// Why a buffer gave no picture.
-#[derive(Debug, thiserror::Error)]
-pub enum ConvertError {
-    /// The buffer is shorter than its size and format say.
-    #[error("the camera gave {got} bytes where {needed} are needed")]
-    TooShort {
-        /// Bytes in the buffer.
-        got: usize,
-        /// Bytes that the format needs.
-        needed: usize,
-    },
-    /// A size that no camera in use has.
-    #[error("a picture of {0}x{1} pixels cannot be used")]
-    BadSize(usize, usize),
-    /// No JPEG, or a damaged one.
-    #[error("not a JPEG picture: {0}")]
-    Jpeg(String),
-    /// Error of the packed-pixel kernel.
-    #[error("the picture could not be unpacked: {0}")]
-    Unpack(#[from] YuvError),
-}
 
 /// A camera's buffer as it came.
 #[derive(Clone, Copy, Debug)]
@@ -242,27 +222,6 @@ impl Pairs<'_> {
             }
         }
     }
-}
-
-/// Brings full-range samples (0..=255) to the limited range (16..=235, chroma 16..=240).
-fn limit_range(frame: &mut VideoFrame) {
-    let (y, u, v) = frame.planes_mut();
-    for luma in y {
-        *luma = limited_luma(*luma);
-    }
-    for chroma in u.iter_mut().chain(v) {
-        *chroma = limited_chroma(*chroma);
-    }
-}
-
-/// 16 + y * 219 / 255, as a multiplication and a shift that compilers turn into vector code.
-const fn limited_luma(full: u8) -> u8 {
-    ((full as u16 * 220 + 128) >> 8) as u8 + 16
-}
-
-/// 128 + (c - 128) * 224 / 255, likewise.
-const fn limited_chroma(full: u8) -> u8 {
-    ((full as u16 * 225 + 64) >> 8) as u8 + 16
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use turbojpeg::{Compressor, Image, PixelFormat, Subsamp};
 
+use super::limited::{limited_chroma, limited_luma};
 use super::*;
 
 fn noise(len: usize) -> Vec<u8> {

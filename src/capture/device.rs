@@ -2,14 +2,14 @@
 //!
 //! Used by one capture thread. Linux has a source of its own, `v4l2`; on other systems nokhwa is the way to the camera.
 
-use crate::call::{CallError, DeviceKind, DeviceReason};
+use crate::device::{DeviceError, DeviceFault, DeviceKind, DeviceReason};
 use crate::media::VideoFormat;
 
 use super::backend_error::BackendError;
 #[cfg(not(target_os = "linux"))]
 use super::backend_nokhwa as backend;
-use super::cameras::{Finding, Node, remember, turn_to_open};
 use super::convert::RawPicture;
+use super::finding::{Finding, Node, remember, turn_to_open};
 use super::mode::{CameraMode, rank};
 #[cfg(target_os = "linux")]
 use super::v4l2 as backend;
@@ -27,7 +27,7 @@ pub struct Device {
 
 impl Device {
     /// Opens `node` in the mode that serves `format` best and starts the stream. `Ok(None)`: it is no camera.
-    pub fn open(node: &Node, format: VideoFormat) -> Result<Option<Self>, CallError> {
+    pub fn open(node: &Node, format: VideoFormat) -> Result<Option<Self>, DeviceError> {
         // Held until the stream runs, so that nobody looks at a device that is being set up.
         let _turn = turn_to_open();
         let fault = |error: BackendError| error.into_fault(false);
@@ -56,8 +56,8 @@ impl Device {
 }
 
 /// The fault of a camera that gives nothing but `formats`.
-pub const fn cannot_be_read(formats: String) -> CallError {
-    CallError::DeviceFailed { device: CAMERA, reason: DeviceReason::CameraFormats(formats) }
+pub const fn cannot_be_read(formats: String) -> DeviceError {
+    DeviceFault::Failed(DeviceReason::CameraFormats(formats)).of(CAMERA)
 }
 
 /// Looks at `node`, without changing it where the system can do that.

@@ -14,7 +14,7 @@ use turbojpeg::{Compressor, Image, PixelFormat, Subsamp};
 
 use super::camera_tests::{DEVICE, TIMEOUT, format, open};
 use super::*;
-use crate::call::CallError;
+use crate::device::DeviceFault;
 use crate::media::{Preset, VideoFormat, VideoFrame};
 
 /// Builds the fake device once a run, beside the test binary.
@@ -244,7 +244,7 @@ fn child_unplug() {
     for _ in 0..2 {
         open.picture();
         rig.unplug(0);
-        open.expect_fault(CallError::DeviceUnplugged { device: DEVICE });
+        open.expect_fault(DeviceFault::Unplugged.of(DEVICE));
         rig.plug(0, "fmt YUYV 640x480 30\n");
         open.expect_recovery();
     }
@@ -257,10 +257,9 @@ fn child_unplug() {
 fn child_busy_and_forbidden() {
     let Some(rig) = Rig::here() else { return };
     rig.plug(0, "fmt YUYV 640x480 30\n");
-    for (control, fault) in [
-        ("video0.busy", CallError::DeviceBusy { device: DEVICE }),
-        ("video0.deny", CallError::DeviceForbidden { device: DEVICE }),
-    ] {
+    for (control, fault) in
+        [("video0.busy", DeviceFault::Busy.of(DEVICE)), ("video0.deny", DeviceFault::Forbidden.of(DEVICE))]
+    {
         rig.set(control);
         let open = open(NAME, format(640, 480));
         open.expect_fault(fault);
@@ -277,7 +276,7 @@ fn child_stall() {
     let first = open(NAME, format(640, 480));
     first.expect_opened();
     rig.set("video0.stall");
-    first.expect_fault(CallError::DeviceStalled { device: DEVICE });
+    first.expect_fault(DeviceFault::Stalled.of(DEVICE));
     rig.unset("video0.stall");
     first.expect_recovery();
 
@@ -321,7 +320,7 @@ fn child_hang() {
     open.expect_opened();
     let working = threads();
     rig.set("video0.hang");
-    open.expect_fault(CallError::DeviceStalled { device: DEVICE });
+    open.expect_fault(DeviceFault::Stalled.of(DEVICE));
     // Time for it to be given up, and for several attempts after that.
     assert!(open.events.recv_timeout(Duration::from_secs(6)).is_err(), "it was said already");
     assert!(threads() <= working, "no thread is added for each attempt");
@@ -345,13 +344,13 @@ fn child_hang() {
 fn child_missing() {
     let Some(rig) = Rig::here() else { return };
     let any = open("default", format(640, 480));
-    any.expect_fault(CallError::DeviceMissing { device: DEVICE });
+    any.expect_fault(DeviceFault::Missing.of(DEVICE));
     // A node without pictures, as a webcam has for its metadata, is no camera.
     rig.plug(0, "");
     rig.plug(1, "fmt MJPG 320x240 30\nfmt YUYV 640x480 30\n");
     any.expect_recovery();
     let other = open("Another camera", format(640, 480));
-    other.expect_fault(CallError::DeviceMissing { device: DEVICE });
+    other.expect_fault(DeviceFault::Missing.of(DEVICE));
 }
 
 #[test]
@@ -377,7 +376,7 @@ fn child_list() {
     rig.unplug(1);
     assert_eq!(list_cameras(), []);
     rig.plug(0, "fmt YUYV 640x480 30\n");
-    let forbidden = Some(CallError::DeviceForbidden { device: DEVICE });
+    let forbidden = Some(DeviceFault::Forbidden.of(DEVICE));
     assert_eq!(list_cameras(), [CameraInfo { name: NAME.to_owned(), modes: Vec::new(), fault: forbidden }]);
     rig.unset("video0.deny");
     assert_eq!(list_cameras()[0].modes, [(640, 480, 30)]);

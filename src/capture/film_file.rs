@@ -9,11 +9,11 @@ use super::rate::{Pacer, RateLimit};
 use super::session::{Opened, Session, failed, whole};
 use super::test_card::stamp;
 use super::y4m::Y4mReader;
-use crate::call::{CallError, DeviceReason};
+use crate::device::{DeviceError, DeviceReason};
 use crate::media::{FramePool, MediaTime, open_regular_file};
 
 /// Plays `path` until `session` is stopped.
-pub(super) fn run(session: &Session, path: &Path) -> Result<(), CallError> {
+pub(super) fn run(session: &Session, path: &Path) -> Result<(), DeviceError> {
     let format = session.sink.format;
     let file = open_regular_file(path).map_err(|error| failed(DeviceReason::of_file(&error)))?;
     let mut reader = Y4mReader::new(BufReader::new(file)).map_err(failed)?;

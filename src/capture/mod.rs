@@ -5,7 +5,7 @@
 //!          one capture thread a camera, watched by a second one that never touches the device
 //! ```
 //!
-//! A [`Camera`] is open from [`Camera::open`] until it is dropped; opening demands a [`crate::call::Consent`].
+//! A [`Camera`] is open from [`Camera::open`] until it is dropped; opening demands a [`crate::device::Consent`].
 
 mod backend_error;
 // Compiled into the tests everywhere, so that it is checked here too.
@@ -19,12 +19,14 @@ pub mod convert;
 mod device;
 pub mod film;
 mod film_file;
+mod finding;
 mod interrupt;
 mod mode;
 mod outputs;
 mod range;
 mod rate;
 mod session;
+mod source;
 mod stop;
 pub mod test_card;
 #[cfg(target_os = "linux")]

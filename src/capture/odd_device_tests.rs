@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use super::backend_nokhwa;
 use super::camera_tests::{DEVICE, format, open};
-use super::cameras::{Finding, Node};
 use super::convert::Converter;
 use super::device_tests::{NAME, Rig, expect_scrolling_bars, run_with_fake_cameras, sequence};
+use super::finding::{Finding, Node};
 use super::mode::{CameraMode, Encoding, FrameRate};
 use super::*;
-use crate::call::{CallError, DeviceReason};
+use crate::device::{DeviceError, DeviceFault, DeviceReason};
 use crate::media::VideoFrame;
 
 #[test]
@@ -54,8 +54,8 @@ fn nokhwa_reads_a_common_camera() {
 
 // ---- the children ----
 
-fn reason(reason: DeviceReason) -> CallError {
-    CallError::DeviceFailed { device: DEVICE, reason }
+fn reason(reason: DeviceReason) -> DeviceError {
+    DeviceFault::Failed(reason).of(DEVICE)
 }
 
 /// Opens the camera at the size of `mode`, sees it run in that mode, and gives its next pictures to `judge`.
@@ -211,7 +211,7 @@ fn child_unreadable() {
     rig.plug(1, "fmt YUYV 640x480 30\n");
     assert_eq!(open("default", format(640, 480)).expect_opened().1, Some((640, 480, 30)));
     rig.set("video1.busy");
-    open("default", format(640, 480)).expect_fault(CallError::DeviceBusy { device: DEVICE });
+    open("default", format(640, 480)).expect_fault(DeviceFault::Busy.of(DEVICE));
 }
 
 #[test]

@@ -51,7 +51,7 @@ fn names(output: &mut String, title: &str, names: &[String], also: &str) -> std:
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::call::{CallError, DeviceKind, DeviceReason};
+    use crate::device::{DeviceFault, DeviceKind, DeviceReason};
 
     #[test]
     fn a_camera_that_cannot_be_used_is_listed_with_its_reason() {
@@ -59,9 +59,9 @@ mod tests {
         assert_eq!(listed(vec![(1280, 720, 30), (640, 480, 15)], None), "Cam  (1280x720@30 640x480@15)");
         let device = DeviceKind::Camera;
         let reason = DeviceReason::CameraFormats("H264".to_owned());
-        let coded = listed(Vec::new(), Some(CallError::DeviceFailed { device, reason }));
+        let coded = listed(Vec::new(), Some(DeviceFault::Failed(reason).of(device)));
         assert!(coded.contains("H264") && !coded.contains("not found"), "{coded}");
-        let busy = listed(Vec::new(), Some(CallError::DeviceBusy { device }));
+        let busy = listed(Vec::new(), Some(DeviceFault::Busy.of(device)));
         assert!(busy.contains("used by another program"), "{busy}");
     }
 

@@ -5,14 +5,15 @@ use std::cell::RefCell;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 
-use crate::call::{CallError, DeviceKind};
-use crate::controller::{Command, Controller, Event, VideoChoice, device_sentence, echo_id};
+use crate::controller::{Command, Controller, Event, VideoChoice, echo_id};
+use crate::device::{DeviceChoice, DeviceFault, DeviceKind};
 use crate::identity::plain_text;
 use crate::media::Preset;
 use crate::network::{self, Standing};
-use crate::store::{DeviceChoice, Settings};
+use crate::store::Settings;
 
-use super::{CommonOptions, ending};
+use super::ending;
+use super::options::CommonOptions;
 
 /// How long devices may take to open, and how long Echo may take to return a picture.
 const DEVICE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -75,8 +76,8 @@ fn speaker(controller: &Controller) -> std::io::Result<bool> {
         ref choice @ DeviceChoice::File(ref path) => match crate::playout::check_recording(path) {
             Ok(()) => line(true, "speaker", &choice.to_string()),
             Err(reason) => {
-                let error = CallError::DeviceFailed { device: DeviceKind::Speaker, reason };
-                line(false, "speaker", &device_sentence(DeviceKind::Speaker, &error, choice))
+                let error = DeviceFault::Failed(reason).of(DeviceKind::Speaker);
+                line(false, "speaker", &error.sentence(choice))
             }
         },
         DeviceChoice::Tone { .. } | DeviceChoice::TestCard { .. } => {

@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 
 use crate::controller::{Command, Controller, Event, Options, ReceivedStats, SentStats, VideoChoice, echo_id};
+use crate::device::DeviceChoice;
 use crate::identity::plain_text;
 use crate::media::Preset;
-use crate::store::DeviceChoice;
 
-use super::{CommonOptions, ending};
+use super::ending;
+use super::options::CommonOptions;
 
 /// How long each step may take.
 const STEP_TIMEOUT: Duration = Duration::from_secs(15);

@@ -3,7 +3,7 @@
 use crate::identity::{ContactLink, Identity};
 use crate::store::Store;
 
-use super::CommonOptions;
+use super::options::CommonOptions;
 
 /// Prints the ID and the link to give to others; makes the key if this is the profile's first start.
 pub fn run(common: &CommonOptions) -> anyhow::Result<()> {

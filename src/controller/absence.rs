@@ -8,7 +8,7 @@ use crate::identity::PeerId;
 use crate::media::MediaTime;
 
 /// With the 4.5 s after which a silent connection counts as broken, whoever vanishes is gone within 10 s.
-const PATIENCE: Duration = Duration::from_secs(4);
+const RETURN_WAIT: Duration = Duration::from_secs(4);
 
 /// People who are away, and when each counts as gone.
 #[derive(Debug, Default)]
@@ -19,7 +19,7 @@ pub(super) struct Absences {
 impl Absences {
     /// Somebody who takes part in the present call is away since `now`.
     pub(super) fn left(&mut self, id: PeerId, now: MediaTime) {
-        self.gone_at.entry(id).or_insert(now + PATIENCE);
+        self.gone_at.entry(id).or_insert(now + RETURN_WAIT);
     }
 
     /// Somebody is there.

@@ -1,24 +1,24 @@
 //! What a person or a script asks for, turned into presses of the state chart, changes of the store, or device work.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::call::{CallError, CallState, ConversationId, DeviceKind, Input, InviteId, Press};
-use crate::identity::{ContactLink, PeerId, PictureError, display_name, read_contact_picture};
+use crate::call::{CallError, CallState, ConversationId, Input, InviteId, Press};
+use crate::device::DeviceKind;
+use crate::identity::{ContactLink, PeerId, PictureError};
 use crate::media::{MediaSet, MediaTime, StreamState, VideoFormat};
 use crate::playout::Sound;
-use crate::store::{Settings, SettingsChange, StoreError};
+use crate::store::{Settings, SettingsChange};
 
-use super::core::{Core, processing_of, unix_seconds};
-use super::people::echo_id;
-use super::system_event::SystemEvent;
+use super::core::{Core, unix_seconds};
+use super::directory::Refusal;
+use super::handle::gate_of;
 use super::{Command, Event, NoticeKind, VersionSkew, VideoChoice};
 
 impl Core {
     pub(super) fn on_command(&mut self, command: Command) {
         let name = command.name();
         let gates = Arc::clone(&self.gates);
-        let pressed = gates.shut_by(&command);
+        let pressed = gate_of(&gates, &command);
         if !self.is_quitting() {
             self.follow_devices();
             self.finish_command(name, |core| core.carry_out_command(command));
@@ -45,19 +45,17 @@ impl Core {
             }
             Command::CloseStream => self.close_stream()?,
             Command::AddContact { link } => self.add_contact(ContactLink::find_in(&link))?,
-            Command::AddContactImage { path } => self.read_contact_image(path)?,
+            Command::AddContactImage { path } => self.directory.read_picture(path)?,
             Command::Contacts => {
-                let events: Vec<Event> = self.people.contact_events().collect();
-                events.into_iter().for_each(|event| self.report(event));
+                self.directory.contact_events().into_iter().for_each(|event| self.report(event));
             }
             Command::RenameContact { id, name } => {
-                let renamed = self.store.rename_contact(id, &display_name(&name));
-                let changed = renamed.map_err(|error| self.store_error(error))?;
-                self.contact_changed(id, changed)?;
+                let renamed = self.directory.rename(&self.store, id, &name);
+                self.contact_changed(id, renamed)?;
             }
             Command::RemoveContact { id } => {
-                let changed = self.store.remove_contact(id).map_err(|error| self.store_error(error))?;
-                self.contact_changed(id, changed)?;
+                let removed = self.directory.remove(&self.store, id);
+                self.contact_changed(id, removed)?;
             }
             Command::BlockContact { id, on } => self.block(id, on)?,
             Command::Invite { to, user_data, audio, video } => self.invite(to, user_data, audio, video)?,
@@ -90,13 +88,13 @@ impl Core {
             }
             Command::Leave => self.step(Input::Local(Press::Leave)),
             Command::UpdateSettings { settings } => self.update_settings(&settings)?,
-            Command::RefreshDevices => self.list_devices(),
-            Command::TestSpeaker => self.playout.play(Sound::TestChime),
+            Command::RefreshDevices => self.devices.refresh(),
+            Command::TestSpeaker => self.speaker.play(Sound::TestChime),
             Command::WatchMicrophone { on } => self.watch_microphone(on),
             Command::DismissOutcome => self.outcome = None,
-            Command::DismissNotice { notice } => self.notices.dismiss(notice),
+            Command::DismissNotice { notice } => self.publisher.notices().dismiss(notice),
             Command::ClearHistory => {
-                self.store.clear_history().map_err(|error| self.store_error(error))?;
+                self.store.clear_history().map_err(|error| self.refused(error.into()))?;
                 self.publisher.forget_history();
             }
             Command::TraceFrames { on: true } => {
@@ -117,8 +115,8 @@ impl Core {
     fn take_format(&mut self, video: VideoChoice) -> bool {
         let VideoChoice::On(preset) = video else { return false };
         let (max_fps, max_kbps) = self.limits;
-        let max_fps = max_fps.unwrap_or(self.settings.max_fps);
-        self.format = VideoFormat::of(preset, Some(max_fps), max_kbps.or(self.settings.max_kbps));
+        let max_fps = max_fps.unwrap_or(self.preferences.settings().max_fps);
+        self.format = VideoFormat::of(preset, Some(max_fps), max_kbps.or(self.preferences.settings().max_kbps));
         true
     }
 
@@ -152,10 +150,10 @@ impl Core {
         let (Some(invite), Some(conversation)) = (random_bits(), random_bits()) else {
             return Err(CallError::InviteFailed);
         };
-        if self.people.is_blocked(to) {
+        if self.directory.is_blocked(to) {
             return Err(CallError::BadArgument("You have blocked this person. Unblock them to call.".to_owned()));
         }
-        if let Some(skew) = self.people.skew(to) {
+        if let Some(skew) = self.directory.skew(to) {
             return Err(self.needs_newer(to, skew));
         }
         let begins = match self.machine.state() {
@@ -179,129 +177,76 @@ impl Core {
 
     /// Says which side needs a newer Visavis for a call with this person.
     fn needs_newer(&mut self, id: PeerId, skew: VersionSkew) -> CallError {
-        let name = self.people.name_of(id, None);
-        self.notices.add(NoticeKind::NeedsNewer { name: name.clone(), skew });
+        let name = self.directory.name_of(id, None);
+        self.publisher.notices().add(NoticeKind::NeedsNewer { name: name.clone(), skew });
         match skew {
             VersionSkew::FarIsOlder => CallError::FarNeedsNewer(name),
             VersionSkew::OwnIsOlder => CallError::OwnNeedsNewer(name),
         }
     }
 
-    /// Looks for a contact in a picture file, on a thread of its own: a large picture takes some tenths of a second.
-    fn read_contact_image(&mut self, path: PathBuf) -> Result<(), CallError> {
-        if self.reading_image {
-            return Err(CallError::BadArgument("Another picture is still being read; try again.".to_owned()));
-        }
-        let system = self.parts.system.clone();
-        let read = move || system.send(SystemEvent::ContactImage(read_contact_picture(&path)));
-        match std::thread::Builder::new().name("picture".into()).spawn(read) {
-            Ok(_) => self.reading_image = true,
-            Err(error) => {
-                tracing::warn!("no thread to read a picture on: {error}");
-                return Err(CallError::BadArgument("The picture could not be read; try again.".to_owned()));
-            }
-        }
-        Ok(())
-    }
-
     pub(super) fn add_contact_of_image(&mut self, read: Result<ContactLink, PictureError>) -> Result<(), CallError> {
         match read {
             Ok(link) => self.add_contact(Some(link)),
-            Err(error) => {
-                let said = CallError::BadArgument(error.to_string());
-                self.notices.add(NoticeKind::BadPicture(error));
-                Err(said)
-            }
+            Err(error) => Err(self.refused(Refusal::BadPicture(error))),
         }
     }
 
-    pub(super) fn add_contact(&mut self, link: Option<ContactLink>) -> Result<(), CallError> {
-        let Some(link) = link else {
-            self.notices.add(NoticeKind::BadLink);
-            return Err(CallError::BadArgument(
-                "There is no Visavis link or ID in this; ask for it again and copy it whole.".to_owned(),
-            ));
-        };
-        if link.id == self.identity.id() || link.id == echo_id() {
-            self.notices.add(NoticeKind::OwnLink);
-            return Err(CallError::BadArgument("This is your own link; give it to others.".to_owned()));
-        }
-        let chosen = link.name.unwrap_or_default();
-        let added = self.store.add_contact(link.id, &chosen, unix_seconds(MediaTime::now()));
-        added.map_err(|error| self.store_error(error))?;
-        self.reload_contacts();
-        self.report(self.people.event(link.id));
-        self.notices.add(NoticeKind::ContactAdded { name: self.people.name_of(link.id, None) });
+    fn add_contact(&mut self, link: Option<ContactLink>) -> Result<(), CallError> {
+        let added = self.directory.add(&self.store, link, unix_seconds(MediaTime::now()));
+        let id = added.map_err(|refusal| self.refused(refusal))?;
+        self.contact_changed(id, Ok(()))?;
+        self.publisher.notices().add(NoticeKind::ContactAdded { name: self.directory.name_of(id, None) });
         Ok(())
     }
 
-    fn contact_changed(&mut self, id: PeerId, changed: bool) -> Result<(), CallError> {
-        if !changed {
-            return Err(CallError::BadArgument("This person is not among your contacts.".to_owned()));
-        }
-        self.reload_contacts();
-        self.report(self.people.event(id));
+    fn contact_changed(&mut self, id: PeerId, changed: Result<(), Refusal>) -> Result<(), CallError> {
+        changed.map_err(|refusal| self.refused(refusal))?;
+        self.signaling.follow(&self.directory);
+        self.report(self.directory.event(id));
         Ok(())
     }
 
     fn block(&mut self, id: PeerId, on: bool) -> Result<(), CallError> {
-        if id == echo_id() || id == self.identity.id() {
-            return Err(CallError::BadArgument("This contact cannot be blocked.".to_owned()));
-        }
-        self.store.set_blocked(id, on).map_err(|error| self.store_error(error))?;
+        let blocked = self.directory.set_blocked(&self.store, id, on);
         // Before their messages are shut out, and this side's to them.
-        if on && self.takes_part(id) {
+        if blocked.is_ok() && on && self.takes_part(id) {
             self.step(Input::Local(Press::Leave));
         }
-        self.contact_changed(id, true)
+        self.contact_changed(id, blocked)
     }
 
-    /// Reads the contacts anew after a change.
-    pub(super) fn reload_contacts(&mut self) {
-        match self.store.contacts().and_then(|contacts| Ok((contacts, self.store.blocked()?))) {
-            Ok((contacts, blocked)) => self.people.set_contacts(contacts, blocked),
-            Err(error) => tracing::error!("the contacts could not be read: {error}"),
+    /// Words for the one who asked; in the window nobody else would say them.
+    fn refused(&mut self, refusal: Refusal) -> CallError {
+        if let Some(notice) = refusal.notice() {
+            self.publisher.notices().add(notice);
         }
-        if let Some(signaling) = &self.signaling {
-            signaling.set_blocked(self.people.blocked().clone());
-            signaling.set_contacts(self.people.contacts());
-        }
+        refusal.into()
     }
 
     fn update_settings(&mut self, change: &SettingsChange) -> Result<(), CallError> {
-        let settings = change.applied_to(&self.settings).within_limits();
-        let saved = self
-            .store
-            .settings()
-            .and_then(|saved| self.store.save_settings(&self.options.settings_to_save(&settings, &saved)));
-        // They hold for this run also when they could not be saved.
-        self.apply_settings(settings);
-        saved.map_err(|error| self.store_error(error))
+        let (before, saved) = self.preferences.change(&self.store, change);
+        self.apply_settings(&before);
+        saved.map_err(|error| self.refused(error.into()))
     }
 
-    fn apply_settings(&mut self, settings: Settings) {
-        let before = std::mem::replace(&mut self.settings, settings);
-        if self.settings.display_name != before.display_name {
-            self.machine.set_name(&self.settings.display_name);
-            if let Some(signaling) = &self.signaling {
-                signaling.set_name(&self.settings.display_name);
-            }
+    fn apply_settings(&mut self, before: &Settings) {
+        let settings = self.preferences.settings();
+        if settings.display_name != before.display_name {
+            self.machine.set_name(&settings.display_name);
+            self.signaling.set_name(&settings.display_name);
         }
-        if let Some(signaling) = &self.signaling {
-            signaling.set_strangers_may_ring(self.settings.strangers_may_ring);
+        self.signaling.set_strangers_may_ring(settings.strangers_may_ring);
+        self.processing.set(self.preferences.processing());
+        if settings.speaker != before.speaker {
+            self.speaker.choose(settings.speaker.clone());
         }
-        self.processing.set(processing_of(&self.settings));
-        self.forget_notices_of_other_choices(&before);
-        if self.settings.speaker != before.speaker {
-            self.speaker = Default::default();
-            self.set_speaker(self.settings.speaker.clone());
-        }
-        let video = (self.settings.preset, self.settings.max_fps, self.settings.max_kbps);
-        if video != (before.preset, before.max_fps, before.max_kbps) {
-            let (preset, max_fps, max_kbps) = video;
+        let video = |settings: &Settings| (settings.preset, settings.max_fps, settings.max_kbps);
+        if video(settings) != video(before) {
             self.limits = (None, None);
-            self.format = VideoFormat::of(preset, Some(max_fps), max_kbps);
+            self.format = self.preferences.video_format();
         }
+        self.forget_notices_of_other_choices(before);
         if let Some(streams) = self.media.wished() {
             self.change_media(streams);
         }
@@ -309,23 +254,16 @@ impl Core {
 
     /// What was said of a device holds no more once another one is chosen.
     fn forget_notices_of_other_choices(&mut self, before: &Settings) {
-        let Settings { camera, microphone, speaker, .. } = &self.settings;
+        let Settings { camera, microphone, speaker, .. } = self.preferences.settings();
         for (device, changed) in [
             (DeviceKind::Camera, *camera != before.camera),
             (DeviceKind::Microphone, *microphone != before.microphone),
             (DeviceKind::Speaker, *speaker != before.speaker),
         ] {
             if changed {
-                self.notices.forget_device(device);
+                self.publisher.notices().forget_device(device);
             }
         }
-    }
-
-    /// Words of the store for the one who asked; in the window nobody else would say them.
-    fn store_error(&mut self, error: StoreError) -> CallError {
-        tracing::warn!("the store: {error:?}");
-        self.notices.add(NoticeKind::Store((&error).into()));
-        CallError::BadArgument(error.to_string())
     }
 }
 

@@ -5,35 +5,36 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use tokio::runtime::Runtime;
+use tokio::runtime::{Builder, Runtime};
 
-use crate::call::{CallError, CallMachine, CallState, ConversationId, DeviceKind, Input, Link, Participant, Standing};
-use crate::identity::{ContactLink, Identity, PeerId};
+use crate::call::{CallError, CallMachine, CallState, ConversationId, Input, Link, Participant, Standing};
+use crate::device::DeviceKind;
+use crate::identity::{Identity, PeerId};
 use crate::media::{Latest, LevelMeter, MediaSet, MediaTime, StreamId, VideoFormat};
-use crate::playout::Playout;
+use crate::media_send::MediaSend;
 use crate::rtc::{Engine, PeerEvent};
-use crate::signaling::SignalingClient;
-use crate::store::{Settings, Store};
-use crate::voice_processing::{Processing, ProcessingSwitches, VoiceProcessor};
+use crate::store::Store;
+use crate::voice_processing::{ProcessingSwitches, VoiceProcessor};
 
 use super::absence::Absences;
+use super::device_list::DeviceList;
+use super::directory::Directory;
 use super::echo::{EchoContact, engine_event};
-use super::fan_out::FanOut;
 use super::frame_trace::FrameTrace;
 use super::lanes::PartSenders;
 use super::local_media::LocalMedia;
 use super::network_watch::NetworkWatch;
-use super::notices::Notices;
 use super::peer_lane::PeerLane;
-use super::people::People;
-use super::publisher::{PICTURE_SOON, Publication, Publisher, Repaint};
+use super::preferences::Preferences;
+use super::publisher::{Publication, Publisher};
 use super::remote::Remote;
-use super::speaker_choice::SpeakerChoice;
+use super::signaling::Signaling;
+use super::speaker::Speaker;
 use super::system_event::{Hint, SystemEvent};
-use super::{Devices, Event, Gates, NoticeKind, Options, Outcome, StoreFault};
+use super::{Event, Gates, NoticeKind, Options, Outcome, StoreFault};
 
 /// How long the window says that somebody speaks and is muted.
 const SPOKE_MUTED_SHOWN: Duration = Duration::from_secs(5);
@@ -43,11 +44,10 @@ pub(super) type EventSink = Box<dyn Fn(Event) + Send>;
 
 /// Everything that the controller's thread owns.
 pub(super) struct Core {
-    pub(super) options: Options,
-    pub(super) identity: Arc<Identity>,
+    pub(super) preferences: Preferences,
     pub(super) store: Store,
-    pub(super) settings: Settings,
-    pub(super) people: People,
+    pub(super) directory: Directory,
+    pub(super) signaling: Signaling,
     pub(super) absences: Absences,
     pub(super) network_watch: NetworkWatch,
     pub(super) machine: CallMachine,
@@ -63,34 +63,20 @@ pub(super) struct Core {
     pub(super) meter_only: bool,
     /// Until when the window says that somebody speaks here and is muted.
     pub(super) spoke_muted_until: Option<MediaTime>,
-    pub(super) playout: Playout,
     pub(super) processing: Arc<ProcessingSwitches>,
     pub(super) engine: Engine,
     /// For calls to Echo: they never leave this computer, and work without a network.
     pub(super) loopback: Engine,
     pub(super) remotes: BTreeMap<PeerId, Remote>,
     pub(super) connections: u64,
-    pub(super) fan_out: Arc<FanOut>,
+    pub(super) sending: MediaSend,
     pub(super) gates: Arc<Gates>,
     pub(super) trace: Arc<FrameTrace>,
-    pub(super) signaling: Option<SignalingClient>,
-    pub(super) devices: Devices,
-    /// A thread lists the devices; another look was asked for meanwhile.
-    pub(super) listing: bool,
-    pub(super) list_again: bool,
-    /// A thread looks for a contact in a picture.
-    pub(super) reading_image: bool,
-    pub(super) speaker_fault: Option<super::DeviceFault>,
-    pub(super) speaker: SpeakerChoice,
-    /// Tells the reports of the speaker that is asked for from those of earlier ones.
-    pub(super) speaker_generation: u64,
+    pub(super) devices: DeviceList,
+    pub(super) speaker: Speaker,
     pub(super) outcome: Option<Outcome>,
-    pub(super) notices: Notices,
     pub(super) publisher: Publisher,
-    /// Somebody else's pictures may be on screen.
-    pub(super) in_call: Arc<AtomicBool>,
     pub(super) parts: PartSenders,
-    pub(super) peers: PeerLane,
     events: EventSink,
     pub(super) next_statistics: Option<MediaTime>,
     /// Until when quitting waits, once it was asked for.
@@ -98,8 +84,6 @@ pub(super) struct Core {
     /// What the state chart is still to be told; not empty only within `step`.
     inputs: VecDeque<Input>,
     stepping: bool,
-    /// A thread of signaling's own: whatever strangers send, media never waits for it.
-    pub(super) signaling_runtime: Runtime,
     /// Ends last, after everything that runs on it.
     pub(super) runtime: Runtime,
 }
@@ -112,80 +96,61 @@ impl Core {
         gates: Arc<Gates>,
         (parts, peers): (PartSenders, PeerLane),
         events: EventSink,
-        (snapshot, on_change): Publication,
+        publication: Publication,
     ) -> anyhow::Result<Self> {
-        let runtime = network_runtime("network", 2)?;
-        let signaling_runtime = network_runtime("signaling", 1)?;
-        let mut settings = store.settings()?;
-        options.override_settings(&mut settings);
-        let settings = settings.within_limits();
-        let mut people = People::default();
-        people.set_contacts(store.contacts()?, store.blocked()?);
+        let runtime = Builder::new_multi_thread().worker_threads(2).thread_name("network").enable_all().build()?;
+        let preferences = Preferences::new(options, &store)?;
+        let options = preferences.options();
+        let directory = Directory::new(identity, &store, parts.system.clone())?;
+        let me = directory.me();
         let engine = Engine::new(runtime.handle().clone(), options.bind).with_link(options.link.clone());
         let loopback = Engine::new(runtime.handle().clone(), Some(Ipv4Addr::LOCALHOST.into()));
-        let fan_out = Arc::new(FanOut::new(Arc::clone(&gates)));
+        let sending = MediaSend::new(Arc::clone(&gates));
         let trace = Arc::new(FrameTrace::default());
-        let in_call = Arc::new(AtomicBool::new(false));
-        let preview = Arc::new(Latest::with_notice(own_picture_notice(&on_change, &in_call)));
-        let sound_events = parts.system.clone();
-        let playout = Playout::new(move |generation, event| {
-            sound_events.send(SystemEvent::Sound { device: DeviceKind::Speaker, generation, event });
-        });
-        let processing = Arc::new(ProcessingSwitches::new(processing_of(&settings)));
+        let publisher = Publisher::new(publication);
+        let preview = Arc::new(Latest::with_notice(publisher.own_picture_notice()));
+        let speaker = Speaker::new(preferences.settings().speaker.clone(), parts.system.clone());
+        let processing = Arc::new(ProcessingSwitches::new(preferences.processing()));
         let new_processor = {
-            let (processing, tap) = (Arc::clone(&processing), playout.echo_tap());
+            let (processing, tap) = (Arc::clone(&processing), speaker.echo_tap());
             Box::new(move || VoiceProcessor::new(Arc::clone(&processing), tap.connect()))
         };
-        let repaint = Arc::clone(&on_change);
-        let level = Arc::new(LevelMeter::with_notice(move || repaint(PICTURE_SOON)));
+        let level = Arc::new(LevelMeter::with_notice(publisher.picture_notice()));
         let mut core = Self {
-            machine: CallMachine::new(identity.id(), &settings.display_name),
-            echo: EchoContact::new(identity.id(), loopback.clone(), parts.clone()),
-            media: LocalMedia::new(preview, level, new_processor, Arc::clone(&fan_out), parts.clone()),
+            machine: CallMachine::new(me, &preferences.settings().display_name),
+            echo: EchoContact::new(me, loopback.clone(), parts.clone()),
+            media: LocalMedia::new(preview, level, new_processor, sending.clone(), parts.clone()),
             captures: MediaSet::of_call(true, true),
-            format: VideoFormat::of(settings.preset, Some(settings.max_fps), settings.max_kbps),
+            format: preferences.video_format(),
             limits: (None, None),
             meter_only: false,
             spoke_muted_until: None,
-            playout,
             processing,
             remotes: BTreeMap::new(),
             connections: 0,
-            signaling: None,
-            devices: Devices::default(),
-            listing: false,
-            list_again: false,
-            reading_image: false,
-            speaker_fault: None,
-            speaker: SpeakerChoice::default(),
-            speaker_generation: 0,
+            signaling: Signaling::new(peers)?,
+            devices: DeviceList::new(parts.system.clone()),
+            speaker,
             outcome: None,
-            notices: Notices::default(),
-            publisher: Publisher::new(snapshot, on_change),
-            in_call,
+            publisher,
             next_statistics: None,
             absences: Absences::default(),
             network_watch: NetworkWatch::default(),
             quit_by: None,
             inputs: VecDeque::new(),
             stepping: false,
-            options,
-            identity,
+            preferences,
             store,
-            settings,
-            people,
+            directory,
             engine,
             loopback,
-            fan_out,
+            sending,
             gates,
             trace,
             parts,
-            peers,
             events,
-            signaling_runtime,
             runtime,
         };
-        core.set_speaker(core.settings.speaker.clone());
         core.note_faults_of_the_profile();
         core.publish_now();
         Ok(core)
@@ -193,16 +158,15 @@ impl Core {
 
     /// On the controller's thread, before the first event.
     pub(super) fn begin(&mut self) {
-        self.list_devices();
+        self.devices.refresh();
         self.report(Event::Ready {
-            id: self.identity.id(),
-            name: self.settings.display_name.clone(),
+            id: self.directory.me(),
+            name: self.preferences.settings().display_name.clone(),
             link: self.link(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         });
         self.start_signaling();
-        let contacts: Vec<Event> = self.people.contact_events().collect();
-        contacts.into_iter().for_each(|event| self.report(event));
+        self.directory.contact_events().into_iter().for_each(|event| self.report(event));
         if let Some(fault) = self.store.fault() {
             let error = CallError::BadArgument(fault.to_string());
             self.report(Event::Error { code: error.code(), message: error.to_string(), command: String::new() });
@@ -212,17 +176,17 @@ impl Core {
 
     /// Notes the faults of the folder that the person should know of from the start.
     fn note_faults_of_the_profile(&mut self) {
-        if self.options.profile.others_can_write() {
-            self.notices.add(NoticeKind::Store(StoreFault::OthersCanWrite));
+        if self.preferences.options().profile.others_can_write() {
+            self.publisher.notices().add(NoticeKind::Store(StoreFault::OthersCanWrite));
         }
         if let Some(fault) = self.store.fault() {
-            self.notices.add(NoticeKind::Store(fault.into()));
+            self.publisher.notices().add(NoticeKind::Store(fault.into()));
         }
     }
 
     /// This person's `visavis:` link.
     pub(super) fn link(&self) -> String {
-        ContactLink::new(self.identity.id(), &self.settings.display_name).to_string()
+        self.directory.own_link(&self.preferences.settings().display_name)
     }
 
     /// Tells the faces.
@@ -277,7 +241,7 @@ impl Core {
     fn follow_wishes(&self) {
         if let CallState::Conversation(conversation) = self.machine.state() {
             let wishes = conversation.participants().map(|(id, one)| (id, one.wish(StreamId::CAMERA)));
-            self.fan_out.set_wishes(wishes);
+            self.sending.fan_out().set_wishes(wishes);
         }
     }
 
@@ -295,7 +259,11 @@ impl Core {
                 }
                 self.report_local_stream();
             }
-            SystemEvent::Sound { generation, event, .. } => self.on_speaker(generation, event),
+            SystemEvent::Sound { generation, event, .. } => {
+                if let Some(event) = self.speaker.on_event(MediaTime::now(), generation, event) {
+                    self.device_event(event);
+                }
+            }
             SystemEvent::Engine { peer, connection, conversation, event } => {
                 self.on_engine(peer, connection, conversation, event);
             }
@@ -310,17 +278,11 @@ impl Core {
                 }
             }
             SystemEvent::ContactImage(read) => {
-                self.reading_image = false;
+                self.directory.on_picture_read();
                 self.finish_command("add_contact_image", |core| core.add_contact_of_image(read));
             }
-            SystemEvent::Speakers(names) => self.on_speakers(&names),
-            SystemEvent::Devices(devices) => {
-                self.devices = devices;
-                self.listing = false;
-                if self.list_again {
-                    self.list_devices();
-                }
-            }
+            SystemEvent::Speakers(names) => self.speaker.on_plugged_in(&names),
+            SystemEvent::Devices(devices) => self.devices.on_listed(devices),
         }
         self.publisher.mark();
     }
@@ -336,7 +298,7 @@ impl Core {
                 let remote = self.remotes.get(&peer).filter(|remote| remote.connection == connection);
                 if let Some(remote) = remote.filter(|remote| !remote.closing) {
                     remote.keyframe_asked.store(false, Ordering::Release);
-                    self.fan_out.request_keyframe(peer);
+                    self.sending.fan_out().request_keyframe(peer);
                 }
             }
             Hint::EchoKeyframe { connection } => self.echo.on_keyframe_requested(connection),
@@ -364,7 +326,7 @@ impl Core {
             (_, Some(remote)) if remote.closing => return,
             (PeerEvent::Connected | PeerEvent::Resumed, Some(remote)) => {
                 remote.keyframe_asked.store(false, Ordering::Release);
-                self.fan_out.request_keyframe(peer);
+                self.sending.fan_out().request_keyframe(peer);
             }
             (&PeerEvent::FirstFrame { width, height }, Some(_)) => {
                 self.report(Event::FirstFrame { conversation, participant: peer, width, height });
@@ -377,36 +339,12 @@ impl Core {
 
     /// Closes what is left: signaling says goodbye, devices close, the runtime stops.
     pub(super) fn end(self) {
-        let Self { signaling, media, playout, remotes, runtime, signaling_runtime, publisher, .. } = self;
-        if let Some(signaling) = signaling {
-            signaling.close();
-        }
-        drop((media, remotes, playout));
+        let Self { mut signaling, media, speaker, remotes, runtime, publisher, .. } = self;
+        signaling.say_goodbye();
+        drop((media, remotes, speaker));
         publisher.close();
-        for runtime in [signaling_runtime, runtime] {
-            runtime.shutdown_timeout(Duration::from_secs(1));
-        }
-    }
-}
-
-fn network_runtime(name: &str, threads: usize) -> std::io::Result<Runtime> {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(threads).thread_name(name).enable_all().build()
-}
-
-/// One's own pictures ride on the drawing of the others' while there are any: two streams out of phase would be drawn
-/// sixty times a second.
-fn own_picture_notice(repaint: &Repaint, in_call: &Arc<AtomicBool>) -> impl Fn() + Send + Sync + 'static {
-    const RIDE: Duration = Duration::from_millis(40);
-    let (repaint, in_call) = (Arc::clone(repaint), Arc::clone(in_call));
-    move || repaint(if in_call.load(Ordering::Relaxed) { RIDE } else { PICTURE_SOON })
-}
-
-/// What is to be done to the microphone's sound, by the settings.
-pub(super) const fn processing_of(settings: &Settings) -> Processing {
-    Processing {
-        echo_cancellation: settings.echo_cancellation,
-        noise_suppression: settings.noise_suppression,
-        automatic_gain: settings.automatic_gain,
+        signaling.end();
+        runtime.shutdown_timeout(Duration::from_secs(1));
     }
 }
 

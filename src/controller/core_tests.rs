@@ -3,15 +3,17 @@
 use std::sync::mpsc::{Receiver, sync_channel};
 
 use super::*;
-use crate::call::{CallError, Message, Press};
+use crate::call::{Message, Press};
 use crate::controller::Command;
 use crate::controller::lanes::{Lanes, Next};
-use crate::microphone::SoundEvent;
-use crate::store::{DeviceChoice, Profile};
+use crate::controller::peer_lane::PeerLane;
+use crate::device::DeviceChoice;
+use crate::store::Profile;
 
 struct Rig {
     core: Core,
     lanes: Lanes,
+    peers: PeerLane,
     events: Receiver<Event>,
     _folder: tempfile::TempDir,
 }
@@ -36,61 +38,11 @@ fn rig() -> Rig {
         Arc::new(identity),
         store,
         Arc::default(),
-        (senders.parts, senders.peers),
+        (senders.parts, senders.peers.clone()),
         Box::new(move |event| told.send(event).unwrap()),
         (Arc::new(Latest::new()), Arc::new(|_| {})),
     );
-    Rig { core: core.unwrap(), lanes, events, _folder: folder }
-}
-
-fn speaker(generation: u64, event: SoundEvent) -> SystemEvent {
-    SystemEvent::Sound { device: DeviceKind::Speaker, generation, event }
-}
-
-fn unplugged() -> SoundEvent {
-    SoundEvent::Fault(CallError::DeviceUnplugged { device: DeviceKind::Speaker })
-}
-
-fn choose_speaker(core: &mut Core, name: &str) {
-    let settings = serde_json::from_str(&format!(r#"{{"speaker":"{name}"}}"#)).unwrap();
-    core.on_command(Command::UpdateSettings { settings });
-}
-
-#[test]
-fn a_late_fault_of_the_speaker_before_is_not_charged_to_the_new_one() {
-    let mut rig = rig();
-    let old = rig.core.speaker_generation;
-    choose_speaker(&mut rig.core, "New speaker");
-    let new = rig.core.speaker_generation;
-    assert_ne!(old, new);
-    for late in [unplugged(), SoundEvent::Opened { name: "Old speaker".into() }, unplugged()] {
-        rig.core.on_system(speaker(old, late));
-    }
-    rig.core.on_system(speaker(old, SoundEvent::Recovered { name: "Old speaker".into() }));
-    assert_eq!(rig.events.try_recv().ok(), None, "nothing is told");
-    assert!(rig.core.speaker_fault.is_none() && !rig.core.speaker.stands_in());
-    assert!(rig.core.notices.list().is_empty());
-
-    rig.core.on_system(speaker(new, unplugged()));
-    assert!(matches!(rig.events.try_recv(), Ok(Event::DeviceError { device: DeviceKind::Speaker, .. })));
-    assert!(rig.core.speaker.stands_in(), "the default takes its place");
-    // An event of the chosen one after that is late, too.
-    let stand_in = rig.core.speaker_generation;
-    assert_ne!(stand_in, new);
-    rig.core.on_system(speaker(new, SoundEvent::Recovered { name: "New speaker".into() }));
-    assert_eq!(rig.events.try_recv().ok(), None);
-    rig.core.on_system(speaker(stand_in, SoundEvent::Opened { name: "Built-in".into() }));
-    assert!(matches!(rig.events.try_recv(), Ok(Event::DeviceFallback { .. })));
-}
-
-#[test]
-fn the_same_speaker_chosen_again_goes_on_being_heard() {
-    let mut rig = rig();
-    let generation = rig.core.speaker_generation;
-    choose_speaker(&mut rig.core, "Old speaker");
-    assert_eq!(rig.core.speaker_generation, generation);
-    rig.core.on_system(speaker(generation, unplugged()));
-    assert!(matches!(rig.events.try_recv(), Ok(Event::DeviceError { .. })));
+    Rig { core: core.unwrap(), lanes, peers: senders.peers, events, _folder: folder }
 }
 
 /// Takes what comes by itself until a report is as wanted.
@@ -121,7 +73,7 @@ fn a_call_with_echo_is_made_and_released_while_the_lanes_of_others_are_full() {
         let mut bytes = [7; 32];
         bytes[..4].copy_from_slice(&(number % 40).to_le_bytes());
         let message = Message::Leave { conversation: ConversationId::from_bits(number.into()) };
-        rig.core.peers.put(crate::signaling::SignalingEvent::Received { from: PeerId::from_bytes(bytes), message });
+        rig.peers.put(crate::signaling::SignalingEvent::Received { from: PeerId::from_bytes(bytes), message });
     }
     let video = crate::controller::VideoChoice::Off;
     let to = crate::controller::echo_id();

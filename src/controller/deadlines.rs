@@ -8,7 +8,7 @@ use crate::media::MediaTime;
 use super::core::Core;
 
 /// How long quitting waits for what is released: the whole end takes two seconds at most.
-const QUIT_PATIENCE: Duration = Duration::from_millis(1500);
+const RELEASE_WAIT: Duration = Duration::from_millis(1500);
 
 impl Core {
     /// When `on_deadline` is due.
@@ -19,6 +19,7 @@ impl Core {
             self.network_watch.due(),
             self.next_statistics,
             self.publisher.due(),
+            self.speaker.due(),
             self.quit_by,
             self.spoke_muted_until,
         ];
@@ -45,6 +46,9 @@ impl Core {
         if self.next_statistics.is_some_and(|deadline| deadline <= now) {
             self.take_statistics(now);
         }
+        let speaker_in_use =
+            self.media.is_open() || !self.remotes.is_empty() || !matches!(self.machine.state(), CallState::Idle);
+        self.speaker.on_deadline(now, speaker_in_use);
         if self.spoke_muted_until.is_some_and(|deadline| deadline <= now) {
             self.spoke_muted_until = None;
             self.publisher.mark();
@@ -57,7 +61,7 @@ impl Core {
         }
     }
 
-    /// Anything not released when quitting's patience is over is released with the process: the end is told now.
+    /// Anything not released when quitting has waited long enough is released with the process: the end is told now.
     fn stop_waiting_for_releases(&mut self) {
         let Some(deadline) = self.machine.next_deadline() else { return };
         let mut effects = Vec::new();
@@ -68,7 +72,7 @@ impl Core {
     /// Hangs up; the loop ends once everything is released.
     pub(super) fn leave_for_good(&mut self) {
         if self.quit_by.is_none() {
-            self.quit_by = Some(MediaTime::now() + QUIT_PATIENCE);
+            self.quit_by = Some(MediaTime::now() + RELEASE_WAIT);
             self.step(Input::Local(Press::Leave));
             self.release_media(None);
         }

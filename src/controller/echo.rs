@@ -17,9 +17,10 @@ use crate::identity::PeerId;
 use crate::media::{MediaSet, MediaTime, OutgoingPicture, OutgoingSound, ReceivedPicture, ReceivedSound};
 use crate::rtc::{Engine, Peer, PeerEvent, PeerSinks, VideoSink};
 
+use super::engine_lane::EngineLane;
 use super::lanes::PartSenders;
 use super::people::echo_id;
-use super::system_event::{EngineLane, Hint, SystemEvent};
+use super::system_event::{Hint, SystemEvent};
 
 /// How much later Echo returns what it gets.
 const DELAY: Duration = Duration::from_secs(1);

@@ -1,7 +1,7 @@
 //! What the state chart asks for, done: messages, devices, connections, sounds, reports.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use crate::call::{
     CallEnd, CallRecord, CallReport, CallState, Consent, ConversationId, DisconnectReason, Effect, EngineEvent, Input,
@@ -13,11 +13,11 @@ use crate::playout::Sound;
 use crate::rtc::{PeerSinks, VideoSink};
 
 use super::core::{Core, unix_seconds};
+use super::engine_lane::EngineLane;
 use super::frame_trace::traced_slot;
 use super::people::echo_id;
-use super::publisher::PICTURE_SOON;
 use super::remote::Remote;
-use super::system_event::{EngineLane, Hint, SystemEvent};
+use super::system_event::{Hint, SystemEvent};
 use super::{Event, NoticeKind, Outcome};
 use crate::store::HistoryRecord;
 
@@ -53,17 +53,13 @@ impl Core {
                     remote.peer.restart_ice(generation);
                 }
             }
-            Effect::RenewRoute { peer } => {
-                if let Some(signaling) = &self.signaling {
-                    signaling.renew(peer);
-                }
-            }
+            Effect::RenewRoute { peer } => self.signaling.renew(peer),
             Effect::ClosePeer { conversation, peer } => self.close_peer(conversation, peer),
-            Effect::StartRinging => self.playout.play(Sound::Ringtone),
-            Effect::StartRingBack => self.playout.play(Sound::RingBack),
+            Effect::StartRinging => self.speaker.play(Sound::Ringtone),
+            Effect::StartRingBack => self.speaker.play(Sound::RingBack),
             Effect::StopRinging => {
-                self.playout.stop(Sound::Ringtone);
-                self.playout.stop(Sound::RingBack);
+                self.speaker.stop(Sound::Ringtone);
+                self.speaker.stop(Sound::RingBack);
             }
             Effect::Report(report) => self.on_report(report),
         }
@@ -73,9 +69,7 @@ impl Core {
         if to == echo_id() {
             self.echo.receive(MediaTime::now(), message);
             self.hear_echo();
-        } else if let Some(signaling) = &self.signaling {
-            signaling.send(to, message);
-        } else {
+        } else if let Err(message) = self.signaling.send(to, message) {
             self.step(Input::Undelivered { to, message });
         }
     }
@@ -106,11 +100,9 @@ impl Core {
     fn connect(&mut self, consent: &Consent, conversation: ConversationId, id: PeerId, role: Role) {
         self.connections += 1;
         let connection = self.connections;
-        let repaint = self.publisher.repaint();
-        let repaint_speech = Arc::clone(&repaint);
-        let level = Arc::new(LevelMeter::with_notice(move || repaint_speech(PICTURE_SOON)));
-        let (input, audio) = self.playout.add_participant(Arc::clone(&level));
-        let picture = traced_slot(&self.trace, move || repaint(PICTURE_SOON));
+        let level = Arc::new(LevelMeter::with_notice(self.publisher.picture_notice()));
+        let (input, audio) = self.speaker.add_participant(Arc::clone(&level));
+        let picture = traced_slot(&self.trace, self.publisher.picture_notice());
         let sinks = PeerSinks {
             video: VideoSink::Decode(Arc::clone(&picture)),
             audio: Arc::new(move |sound| input.push(sound)),
@@ -118,10 +110,9 @@ impl Core {
         let keyframe_asked = Arc::new(AtomicBool::new(false));
         let keyframe = Hint::Keyframe { peer: id, connection };
         let system = EngineLane::new(self.parts.clone(), Arc::clone(&keyframe_asked), keyframe);
-        // A path that carries signaling carries media, too.
-        let engine = match &self.signaling {
+        let engine = match self.signaling.path_to(id) {
             _ if id == echo_id() => self.loopback.clone(),
-            Some(signaling) => self.engine.along(signaling.path_to(id)),
+            Some(path) => self.engine.along(path),
             None => self.engine.clone(),
         };
         let peer = engine.connect(consent, role, sinks, move |event| {
@@ -149,15 +140,19 @@ impl Core {
         };
         self.remotes.insert(id, remote);
         self.update_fan_out();
-        self.media.start_sending(self.format);
+        self.sending.start_video(self.format);
         self.schedule_statistics();
     }
 
     pub(super) fn update_fan_out(&self) {
-        let peers: Vec<_> =
-            self.remotes.iter().filter(|(_, remote)| !remote.closing).map(|(&id, remote)| (id, remote.peer.clone())).collect();
-        self.in_call.store(!peers.is_empty(), Ordering::Relaxed);
-        self.fan_out.set(peers);
+        let peers: Vec<_> = self
+            .remotes
+            .iter()
+            .filter(|(_, remote)| !remote.closing)
+            .map(|(&id, remote)| (id, remote.peer.clone()))
+            .collect();
+        self.publisher.set_others_drawn(!peers.is_empty());
+        self.sending.set_peers(peers);
     }
 
     fn close_peer(&mut self, conversation: ConversationId, peer: PeerId) {
@@ -177,7 +172,7 @@ impl Core {
         let event = match report {
             CallReport::InviteSent { invite, to, conversation } => Event::InviteSent { invite, to, conversation },
             CallReport::Invite { invite, from, name, user_data, conversation, contact } => {
-                let name = self.people.name_of(from, Some(&name));
+                let name = self.directory.name_of(from, Some(&name));
                 Event::Invite { invite, from, name, user_data, conversation, contact }
             }
             CallReport::InviteAccepted { invite, conversation } => Event::InviteAccepted { invite, conversation },
@@ -194,7 +189,7 @@ impl Core {
             }
             CallReport::ConversationConnected { conversation } => Event::ConversationConnected { conversation },
             CallReport::ParticipantConnected { conversation, participant, name } => {
-                let name = self.people.name_of(participant, Some(&name));
+                let name = self.directory.name_of(participant, Some(&name));
                 Event::ParticipantConnected { conversation, participant, name }
             }
             CallReport::StreamAdded { conversation, participant, stream, streams } => {
@@ -242,7 +237,7 @@ impl Core {
     }
 
     fn on_rang_during_call(&mut self, from: PeerId, said: &str, at: MediaTime) {
-        let name = self.people.name_of(from, Some(said));
+        let name = self.directory.name_of(from, Some(said));
         self.keep_in_history(HistoryRecord {
             peer: from,
             name: name.clone(),
@@ -251,14 +246,14 @@ impl Core {
             duration_s: 0,
             ended: CallEnd::Missed,
         });
-        self.notices.add(NoticeKind::RangDuringCall { name });
+        self.publisher.notices().add(NoticeKind::RangDuringCall { name });
     }
 
     fn on_call_ended(&mut self, record: CallRecord) {
         let named = record
             .participants
             .iter()
-            .map(|RecordedParticipant { peer, name }| (*peer, self.people.name_of(*peer, Some(name))));
+            .map(|RecordedParticipant { peer, name }| (*peer, self.directory.name_of(*peer, Some(name))));
         let named: Vec<(PeerId, String)> = named.collect();
         for (peer, name) in &named {
             self.keep_in_history(HistoryRecord {

@@ -4,7 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::call::{ConversationId, DeviceKind, DeviceReason, DisconnectReason, InviteId};
+use crate::call::{ConversationId, DisconnectReason, InviteId};
+use crate::device::{Change, DeviceChoice, DeviceError, DeviceFault, DeviceKind};
 use crate::identity::PeerId;
 use crate::media::{StreamId, StreamKind};
 
@@ -21,62 +22,6 @@ pub enum Route {
     Direct,
     /// Through a TURN server.
     Relay,
-}
-
-/// Fault of a device. In JSON it is one [word](Self::word); the event's message has the reason.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(into = "&'static str", from = "String")]
-pub enum DeviceFault {
-    /// It does not exist.
-    Missing,
-    /// Another program holds it.
-    Busy,
-    /// The system forbids its use.
-    Forbidden,
-    /// It was unplugged while in use.
-    Unplugged,
-    /// It is open but gives nothing.
-    Stalled,
-    /// Anything else, with the reason.
-    Failed(DeviceReason),
-}
-
-impl DeviceFault {
-    /// True when the device is not there (any more): another one may take its place.
-    pub(super) const fn is_gone(&self) -> bool {
-        matches!(self, Self::Missing | Self::Unplugged)
-    }
-
-    /// The word that the `fault` of a `device_error` is.
-    pub const fn word(&self) -> &'static str {
-        match self {
-            Self::Missing | Self::Failed(DeviceReason::FileMissing | DeviceReason::FolderMissing) => "missing",
-            Self::Busy => "busy",
-            Self::Forbidden | Self::Failed(DeviceReason::FileForbidden) => "forbidden",
-            Self::Unplugged => "unplugged",
-            Self::Stalled => "stalled",
-            Self::Failed(_) => "failed",
-        }
-    }
-}
-
-impl From<DeviceFault> for &'static str {
-    fn from(fault: DeviceFault) -> Self {
-        fault.word()
-    }
-}
-
-impl From<String> for DeviceFault {
-    fn from(word: String) -> Self {
-        match word.as_str() {
-            "missing" => Self::Missing,
-            "busy" => Self::Busy,
-            "forbidden" => Self::Forbidden,
-            "unplugged" => Self::Unplugged,
-            "stalled" => Self::Stalled,
-            _ => Self::Failed(DeviceReason::System(word)),
-        }
-    }
 }
 
 /// What is sent to one participant, over the last 2 seconds unless said otherwise.
@@ -280,4 +225,21 @@ pub enum Event {
     ClocksDiffer { id: PeerId, name: String, seconds_ahead: i64 },
     /// A command could not be carried out.
     Error { code: u32, message: String, command: String },
+}
+
+impl Event {
+    /// The report of `error` of the `chosen` device.
+    pub(super) fn of_device_error(error: &DeviceError, chosen: &DeviceChoice) -> Self {
+        let DeviceError { device, fault } = error;
+        let message = error.sentence(chosen);
+        Self::DeviceError { device: *device, fault: fault.clone(), code: DeviceError::CODE, message }
+    }
+
+    /// The report of another sound device that serves from now on.
+    pub(super) fn of_device_change(device: DeviceKind, change: Change) -> Self {
+        match change {
+            Change::Fallback { chosen, name } => Self::DeviceFallback { device, chosen, name },
+            Change::Recovered { name } => Self::DeviceRecovered { device, name },
+        }
+    }
 }

@@ -4,87 +4,21 @@
 //! here, before the command is queued.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError};
 
-use crate::media::{Latest, MediaSet};
+use crate::media::Latest;
+use crate::media_send::{Gate, Gates};
 
-use super::lanes::Doorbell;
+use super::doorbell::Doorbell;
 use super::{Command, Snapshot};
 
-/// What the media path checks before it sends anything.
-///
-/// A press that shuts a gate counts at once, on the thread of whoever pressed, and until the controller has handled it;
-/// from then on the state chart decides. So no older command that still waits can open what was shut.
-#[derive(Debug, Default)]
-pub struct Gates {
-    muted: Gate,
-    camera_off: Gate,
-    away: Gate,
-}
-
-#[derive(Debug, Default)]
-pub(super) struct Gate {
-    /// As the state chart has it.
-    shut: AtomicBool,
-    /// Presses that shut it and that the controller has still to handle.
-    pressed: AtomicU32,
-}
-
-impl Gate {
-    fn is_shut(&self) -> bool {
-        // In this order: a press that is no longer counted has set the flag before.
-        self.pressed.load(Ordering::Acquire) > 0 || self.shut.load(Ordering::Acquire)
-    }
-
-    fn set(&self, shut: bool) {
-        self.shut.store(shut, Ordering::Release);
-    }
-
-    /// The controller has handled one press, and the state chart says what follows from it.
-    pub(super) fn handled(&self) {
-        let counted_down = |presses: u32| presses.checked_sub(1);
-        let _ = self.pressed.fetch_update(Ordering::AcqRel, Ordering::Acquire, counted_down);
-    }
-}
-
-impl Gates {
-    /// True while this side's sound must not be sent.
-    pub fn sound_is_shut(&self) -> bool {
-        self.muted.is_shut() || self.away.is_shut()
-    }
-
-    /// True while this side's pictures must not be sent.
-    pub fn video_is_shut(&self) -> bool {
-        self.camera_off.is_shut() || self.away.is_shut()
-    }
-
-    /// True while this side is muted, in a call.
-    pub fn is_muted(&self) -> bool {
-        self.muted.is_shut()
-    }
-
-    /// Follows the state chart: this side's streams, on where it means to send, or `None` outside a call.
-    pub(super) fn follow(&self, sends: Option<MediaSet>) {
-        let streams = sends.unwrap_or(MediaSet::of_call(true, true));
-        if sends.is_none() {
-            self.away.set(true);
-        }
-        self.muted.set(!streams.audio());
-        self.camera_off.set(!streams.camera());
-        if sends.is_some() {
-            self.away.set(false);
-        }
-    }
-
-    /// The gate that `command` shuts, if it shuts one.
-    pub(super) fn shut_by(&self, command: &Command) -> Option<&Gate> {
-        match command {
-            Command::EnableAudio { on: false, participant: None } => Some(&self.muted),
-            Command::EnableVideo { on: false, participant: None } => Some(&self.camera_off),
-            Command::Leave | Command::Quit => Some(&self.away),
-            _ => None,
-        }
+/// The gate that `command` shuts, if it shuts one.
+pub(super) fn gate_of<'a>(gates: &'a Gates, command: &Command) -> Option<&'a Gate> {
+    match command {
+        Command::EnableAudio { on: false, participant: None } => Some(gates.muted()),
+        Command::EnableVideo { on: false, participant: None } => Some(gates.camera_off()),
+        Command::Leave | Command::Quit => Some(gates.away()),
+        _ => None,
     }
 }
 
@@ -142,13 +76,13 @@ impl Handle {
 
     /// True for what mutes, hides or ends: it counts from the press on.
     pub fn shuts_a_gate(&self, command: &Command) -> bool {
-        self.gates.shut_by(command).is_some()
+        gate_of(&self.gates, command).is_some()
     }
 
     /// Notes what the person has pressed: its gate closes at once. The rest follows when it is sent.
     pub fn press(&self, command: Command) -> Pressed {
-        if let Some(gate) = self.gates.shut_by(&command) {
-            gate.pressed.fetch_add(1, Ordering::AcqRel);
+        if let Some(gate) = gate_of(&self.gates, &command) {
+            gate.press();
         }
         Pressed(command)
     }
@@ -193,6 +127,7 @@ mod tests {
     use std::sync::mpsc::sync_channel;
 
     use super::*;
+    use crate::media::MediaSet;
 
     const MUTE: Command = Command::EnableAudio { on: false, participant: None };
 
@@ -205,7 +140,7 @@ mod tests {
     /// As the controller does: the state chart has moved, then the press is handled.
     fn handled(gates: &Gates, command: &Command, sends: Option<MediaSet>) {
         gates.follow(sends);
-        if let Some(gate) = gates.shut_by(command) {
+        if let Some(gate) = gate_of(gates, command) {
             gate.handled();
         }
     }

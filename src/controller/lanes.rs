@@ -8,14 +8,14 @@
 
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::thread::Thread;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::media::MediaTime;
 use crate::signaling::SignalingEvent;
 
 use super::Command;
+use super::doorbell::Doorbell;
 use super::peer_lane::PeerLane;
 use super::system_event::{Hint, SystemEvent};
 
@@ -23,19 +23,6 @@ const COMMANDS: usize = 64;
 const HINTS: usize = 64;
 /// System events that wait where nothing is wrong, at most.
 const MANY_SYSTEM_EVENTS: usize = 1024;
-
-/// Wakes the controller's thread.
-#[derive(Clone, Debug, Default)]
-pub struct Doorbell(Arc<OnceLock<Thread>>);
-
-impl Doorbell {
-    /// Wakes the thread; a ring before it waits is not lost.
-    pub fn ring(&self) {
-        if let Some(thread) = self.0.get() {
-            thread.unpark();
-        }
-    }
-}
 
 /// The sending end for what the controller must hear. Never blocks, never drops.
 #[derive(Clone, Default)]
@@ -131,7 +118,7 @@ impl Lanes {
 
     /// Says that the calling thread is the one that reads the lanes.
     pub(super) fn attach(&self) {
-        let _ = self.doorbell.0.set(std::thread::current());
+        self.doorbell.attach();
     }
 
     /// Waits for the most important thing there is, until `deadline` at most.

@@ -9,18 +9,19 @@ mod sound_sink;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use crate::call::{Consent, ConversationId, DeviceKind};
+use crate::call::{Consent, ConversationId};
 use crate::capture::{Camera, Succession};
+use crate::device::{DeviceChoice, DeviceFault, DeviceKind, StandIn};
 use crate::encoder::VideoEncoding;
 use crate::media::{FrameSlot, LevelMeter, MediaSet, VideoFormat};
+use crate::media_send::MediaSend;
 use crate::microphone::Microphone;
-use crate::store::DeviceChoice;
+
 use crate::voice_processing::VoiceProcessor;
 
-use super::fan_out::FanOut;
+use super::Event;
 use super::lanes::PartSenders;
 use super::system_event::SystemEvent;
-use super::{DeviceFault, Event};
 use sound_sink::sound_sink;
 
 /// What shall be captured.
@@ -83,16 +84,14 @@ pub(super) struct LocalMedia {
     leaving: Option<OpenCamera>,
     microphone: Option<OpenMicrophone>,
     /// The system's default, in the place of a chosen microphone that is gone; that one is tried again meanwhile.
-    stand_in: Option<OpenMicrophone>,
+    stand_in: StandIn<OpenMicrophone>,
     /// The generation of the microphone whose sound is sent.
     heard: Arc<AtomicU64>,
-    encoding: Option<VideoEncoding>,
     preview: Arc<FrameSlot>,
-    to_encoder: Arc<FrameSlot>,
     succession: Succession,
     level: Arc<LevelMeter>,
     new_processor: NewProcessor,
-    fan_out: Arc<FanOut>,
+    sending: MediaSend,
     parts: PartSenders,
     generation: u64,
     /// What the camera itself runs in, once it has opened.
@@ -112,25 +111,22 @@ impl LocalMedia {
         preview: Arc<FrameSlot>,
         level: Arc<LevelMeter>,
         new_processor: NewProcessor,
-        fan_out: Arc<FanOut>,
+        sending: MediaSend,
         parts: PartSenders,
     ) -> Self {
-        let to_encoder = Arc::default();
         Self {
             consent: None,
             wish: None,
             camera: None,
             leaving: None,
             microphone: None,
-            stand_in: None,
+            stand_in: StandIn::default(),
             heard: Arc::default(),
-            encoding: None,
-            succession: Succession::new([Arc::clone(&preview), Arc::clone(&to_encoder)]),
+            succession: Succession::new([Arc::clone(&preview), Arc::clone(sending.pictures())]),
             preview,
-            to_encoder,
             level,
             new_processor,
-            fan_out,
+            sending,
             parts,
             generation: 0,
             camera_mode: None,
@@ -191,17 +187,21 @@ impl LocalMedia {
             }
         }
         closing.microphones.extend(self.microphone.take_if(|open| Some(&open.wish) != microphone.as_ref()));
-        closing.microphones.extend(self.stand_in.take_if(|_| self.microphone.is_none()));
+        if self.microphone.is_none() {
+            closing.microphones.extend(self.stand_in.end());
+        }
         self.close(closing);
         if self.closing == 0 {
             if let Some((choice, format)) = camera.filter(|_| self.camera.is_none()) {
                 self.open_camera(&consent, choice, format);
             }
             if let Some(choice) = microphone.filter(|_| self.microphone.is_none()) {
+                self.stand_in = StandIn::new(choice.clone());
                 self.microphone = Some(self.open_microphone(&consent, choice));
             }
-            if self.stand_in.is_none() && self.microphone.as_ref().is_some_and(is_gone) {
-                self.stand_in = Some(self.open_microphone(&consent, DeviceChoice::SystemDefault));
+            if self.stand_in.is_wanted() {
+                let device = self.open_microphone(&consent, DeviceChoice::SystemDefault);
+                self.stand_in.begin(device);
             }
         }
         self.consent = Some(consent);
@@ -223,9 +223,7 @@ impl LocalMedia {
         let (open_choice, open_format) = &mut open.wish;
         if open_choice == choice && (VideoFormat { max_kbps: format.max_kbps, ..*open_format }) == *format {
             *open_format = *format;
-            if let Some(encoding) = &self.encoding {
-                encoding.set_format(*format);
-            }
+            self.sending.set_video_format(*format);
         }
     }
 
@@ -236,13 +234,11 @@ impl LocalMedia {
         let device = Camera::open(consent, &choice, format, self.succession.next_camera(), move |event| {
             system.send(SystemEvent::Camera { generation, event });
         });
-        if let Some(encoding) = &self.encoding {
-            encoding.set_format(format);
-            self.fan_out.request_keyframes();
-        }
+        self.sending.set_video_format(format);
+        self.sending.fan_out().request_keyframes();
         self.fps = format.max_fps as f32;
         self.camera_mode = None;
-        let name = choice.to_string();
+        let name = choice.label();
         self.camera = Some(Open { device, wish: (choice, format), generation, name, resolved: false, fault: None });
     }
 
@@ -257,34 +253,11 @@ impl LocalMedia {
             &choice,
             Arc::clone(&self.level),
             (self.new_processor)(),
-            sound_sink(Arc::clone(&self.fan_out), Arc::clone(&self.heard), generation, self.parts.hints.clone()),
+            sound_sink(self.sending.sound_sender(), Arc::clone(&self.heard), generation, self.parts.hints.clone()),
             move |event| system.send(SystemEvent::Sound { device: DeviceKind::Microphone, generation, event }),
         );
-        let name = choice.to_string();
+        let name = choice.label();
         Open { device, wish: choice, generation, name, resolved: false, fault: None }
-    }
-
-    /// The size of the latest encoded picture; `None` before there is one.
-    pub(super) fn encoded_size(&self) -> Option<(u32, u32)> {
-        let stats = self.encoding.as_ref()?.stats();
-        (stats.width > 0).then_some((stats.width, stats.height))
-    }
-
-    /// Starts encoding what the camera gives, for a conversation.
-    pub(super) fn start_sending(&mut self, format: VideoFormat) {
-        if self.encoding.is_none() {
-            let fan_out = Arc::clone(&self.fan_out);
-            let input = Arc::clone(&self.to_encoder);
-            let plans = Arc::clone(&fan_out);
-            self.encoding = VideoEncoding::start(
-                input,
-                format,
-                move |source| plans.plan_video(source, MediaTime::now()),
-                move |rendition, picture| fan_out.send_video(rendition, &picture),
-            )
-            .inspect_err(|error| tracing::error!("no thread to encode video on: {error}"))
-            .ok();
-        }
     }
 
     /// Gives up the consent and closes everything. What `on_closed` returns when that is done is returned here if
@@ -296,8 +269,8 @@ impl LocalMedia {
         self.released.extend(conversation);
         let closing = Closing {
             cameras: [self.camera.take(), self.leaving.take()].into_iter().flatten().collect(),
-            microphones: [self.microphone.take(), self.stand_in.take()].into_iter().flatten().collect(),
-            encoding: self.encoding.take(),
+            microphones: [self.microphone.take(), self.stand_in.end()].into_iter().flatten().collect(),
+            encoding: self.sending.stop_video(),
             ends_pictures: true,
         };
         self.close(closing);
@@ -312,7 +285,7 @@ impl LocalMedia {
             return;
         }
         let (system, level) = (self.parts.system.clone(), Arc::clone(&self.level));
-        let (preview, to_encoder) = (Arc::clone(&self.preview), Arc::clone(&self.to_encoder));
+        let (preview, to_encoder) = (Arc::clone(&self.preview), Arc::clone(self.sending.pictures()));
         let close = move || {
             if !cameras.is_empty() {
                 drop(cameras);
@@ -368,11 +341,6 @@ impl<D, W> Open<D, W> {
     fn works(&self) -> bool {
         self.resolved && self.fault.is_none()
     }
-}
-
-/// True of a device that was chosen by its name and is not there.
-fn is_gone<D>(open: &Open<D, DeviceChoice>) -> bool {
-    matches!(open.wish, DeviceChoice::Named(_)) && open.fault.as_ref().is_some_and(DeviceFault::is_gone)
 }
 
 #[cfg(test)]

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::call::{CallError, CallState, Input, Standing};
+use crate::call::{CallError, CallState, Input};
 use crate::identity::PeerId;
 use crate::media::MediaTime;
-use crate::signaling::{DiscoveryFault, SignalingClient, SignalingConfig, SignalingEvent};
+use crate::signaling::{DiscoveryFault, SignalingConfig, SignalingEvent};
 
 use super::core::Core;
 use super::people::Presence;
@@ -23,22 +23,14 @@ impl Core {
     /// Looks for people on this network, and lets them find this person.
     pub(super) fn start_signaling(&mut self) {
         let config = SignalingConfig {
-            identity: Arc::clone(&self.identity),
-            name: self.settings.display_name.clone(),
-            bind: self.options.bind,
+            identity: Arc::clone(self.directory.identity()),
+            name: self.preferences.settings().display_name.clone(),
+            bind: self.preferences.options().bind,
         };
-        let peers = self.peers.clone();
-        match SignalingClient::start(self.signaling_runtime.handle(), config, move |event| peers.put(event)) {
-            Ok(client) => {
-                client.set_blocked(self.people.blocked().clone());
-                client.set_contacts(self.people.contacts());
-                client.set_strangers_may_ring(self.settings.strangers_may_ring);
-                let fault = client.discovery_fault();
-                self.signaling = Some(client);
-                if fault.is_some() {
-                    self.on_discovery(fault);
-                }
-            }
+        let strangers_may_ring = self.preferences.settings().strangers_may_ring;
+        match self.signaling.start(config, &self.directory, strangers_may_ring) {
+            Ok(None) => {}
+            Ok(fault) => self.on_discovery(fault),
             Err(error) => {
                 // The app works on: Echo can be called, and contacts are shown offline.
                 tracing::debug!("signaling: {error}");
@@ -55,7 +47,7 @@ impl Core {
             message: message.to_owned(),
             command: String::new(),
         });
-        self.notices.add(notice);
+        self.publisher.notices().add(notice);
         self.publisher.mark();
     }
 
@@ -67,18 +59,20 @@ impl Core {
         }
         match event {
             SignalingEvent::Received { from, message } => {
-                let standing = self.standing(from);
+                let standing = self.directory.standing(from, self.preferences.settings().strangers_may_ring);
                 self.step(Input::Peer { from, standing, message });
             }
             SignalingEvent::Presence { id, name, routes, skew } => {
-                self.keep_chosen_name(id, &name);
+                if self.directory.keep_chosen_name(&self.store, id, &name) {
+                    self.signaling.follow(&self.directory);
+                }
                 if !routes.is_empty() {
                     self.absences.is_back(id);
                 } else if self.takes_part(id) {
                     self.absences.left(id, MediaTime::now());
                 }
-                if self.people.set_presence(id, Presence { name, routes, skew }) {
-                    self.report(self.people.event(id));
+                if let Some(event) = self.directory.set_presence(id, Presence { name, routes, skew }) {
+                    self.report(event);
                     self.publisher.mark();
                 }
             }
@@ -95,7 +89,7 @@ impl Core {
 
     /// Says what keeps people from being found from now on, or takes it back.
     fn on_discovery(&mut self, fault: Option<DiscoveryFault>) {
-        self.notices.forget_discovery();
+        self.publisher.notices().forget_discovery();
         self.publisher.mark();
         match fault {
             Some(DiscoveryFault::PortTaken) => self.network_fault(PORT_TAKEN, NoticeKind::PortTaken { entirely: true }),
@@ -110,9 +104,9 @@ impl Core {
     /// Nothing fails by it, but the two sides see other times for the same call.
     fn clocks_differ(&mut self, id: PeerId, seconds_ahead: i64) {
         tracing::warn!("Somebody's clock and this computer's differ by more than a minute. Calls work all the same.");
-        let name = self.people.name_of(id, None);
+        let name = self.directory.name_of(id, None);
         self.report(Event::ClocksDiffer { id, name: name.clone(), seconds_ahead });
-        self.notices.add(NoticeKind::ClocksDiffer { name });
+        self.publisher.notices().add(NoticeKind::ClocksDiffer { name });
         self.publisher.mark();
     }
 
@@ -123,30 +117,6 @@ impl Core {
             CallState::Outgoing(outgoing) => outgoing.to() == id,
             CallState::Incoming(incoming) => incoming.from() == id,
             CallState::Conversation(conversation) => conversation.participants().any(|(peer, _)| peer == id),
-        }
-    }
-
-    fn standing(&self, from: PeerId) -> Standing {
-        if self.people.is_blocked(from) {
-            Standing::Unwelcome
-        } else if self.people.is_contact(from) {
-            Standing::Contact
-        } else if self.settings.strangers_may_ring {
-            Standing::Stranger
-        } else {
-            Standing::Unwelcome
-        }
-    }
-
-    /// Remembers the name that a contact announces, for when they are offline.
-    fn keep_chosen_name(&mut self, id: PeerId, name: &str) {
-        let is_new = self.people.contact(id).is_some_and(|contact| !name.is_empty() && contact.name != name);
-        if !is_new {
-            return;
-        }
-        match self.store.set_chosen_name(id, name) {
-            Ok(_) => self.reload_contacts(),
-            Err(error) => tracing::warn!("a contact's new name was not kept: {error}"),
         }
     }
 }

@@ -2,9 +2,9 @@
 
 use std::collections::VecDeque;
 
-use crate::call::DeviceKind;
+use crate::device::{DeviceFault, DeviceKind};
 
-use super::{DeviceFault, Notice, NoticeKind};
+use super::{Notice, NoticeKind};
 
 /// Quiet notes, the latest few.
 #[derive(Debug, Default)]

@@ -2,9 +2,10 @@
 
 use std::net::IpAddr;
 
+use crate::device::DeviceChoice;
 use crate::identity::display_name;
 use crate::rtc::LinkProfile;
-use crate::store::{DeviceChoice, Profile, Settings};
+use crate::store::{Profile, Settings};
 
 /// The profile, and what the command line sets in place of the settings for this run.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::identity::PeerId;
 use crate::signaling::{DiscoveryFault, SignalingEvent};
 
-use super::lanes::Doorbell;
+use super::doorbell::Doorbell;
 
 /// Messages of one person that wait at most: what a broken connection sends again at once, and no more.
 const MOST_OF_ONE: usize = 256;

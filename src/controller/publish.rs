@@ -38,15 +38,19 @@ impl Core {
     pub(super) fn publish_now(&mut self) {
         let history = self.publisher.history(|| read_history(&self.store));
         let snapshot = Snapshot {
-            me: Me { id: self.identity.id(), name: self.settings.display_name.clone(), link: self.link() },
-            people: self.people.list(),
+            me: Me {
+                id: self.directory.me(),
+                name: self.preferences.settings().display_name.clone(),
+                link: self.link(),
+            },
+            people: self.directory.list(),
             history,
-            settings: self.settings.clone(),
-            devices: self.devices.clone(),
+            settings: self.preferences.settings().clone(),
+            devices: self.devices.devices().clone(),
             local_stream: self.local_stream_view(),
             call: self.call_view(),
             outcome: self.outcome.clone(),
-            notices: self.notices.list(),
+            notices: self.publisher.noted(),
         };
         self.publisher.put(MediaTime::now(), snapshot);
     }
@@ -74,7 +78,7 @@ impl Core {
             level: Arc::clone(self.media.level()),
             camera_fault,
             microphone_fault,
-            speaker_fault: self.speaker_fault.clone(),
+            speaker_fault: self.speaker.fault().cloned(),
         }
     }
 
@@ -84,13 +88,13 @@ impl Core {
             CallState::Outgoing(outgoing) => CallView::Outgoing(OutgoingView {
                 invite: outgoing.invite(),
                 peer: outgoing.to(),
-                name: self.people.name_of(outgoing.to(), None),
+                name: self.directory.name_of(outgoing.to(), None),
                 ringing: outgoing.ringing(),
             }),
             CallState::Incoming(incoming) => CallView::Incoming(IncomingView {
                 invite: incoming.invite(),
                 peer: incoming.from(),
-                name: self.people.name_of(incoming.from(), Some(incoming.name())),
+                name: self.directory.name_of(incoming.from(), Some(incoming.name())),
                 user_data: incoming.user_data().to_owned(),
                 known: incoming.is_contact(),
                 with_video: incoming.with_video(),
@@ -103,7 +107,7 @@ impl Core {
         let participants = conversation
             .participants()
             .filter_map(|(id, participant)| {
-                let name = self.people.name_of(id, Some(participant.name()));
+                let name = self.directory.name_of(id, Some(participant.name()));
                 self.remotes.get(&id).map(|remote| remote.view(id, name, participant))
             })
             .collect();

@@ -1,36 +1,60 @@
-//! Decides when the window's snapshot is made anew: at most every 10 ms, however much happens. And who is told.
+//! Publisher of the window's view: the snapshot, made anew at most every 10 ms however much happens, the quiet notes in
+//! it, and the word to the window that there is something to draw.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::media::{Latest, MediaTime};
 
-use super::{HistoryEntry, Snapshot};
+use super::notices::Notices;
+use super::{HistoryEntry, Notice, Snapshot};
 
+/// Between two snapshots, at least.
 const AT_MOST_EVERY: Duration = Duration::from_millis(10);
 
-/// Within which time a new picture should be drawn: at once, but told from a new snapshot, which has no delay.
-pub(super) const PICTURE_SOON: Duration = Duration::from_nanos(1);
+/// What changed in the window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repaint {
+    /// A new snapshot: the layout may change.
+    Layout,
+    /// A new picture or level.
+    Picture,
+    /// A new picture of one's own beside those of others: two streams out of phase would be drawn sixty times a second,
+    /// so it is drawn together with theirs.
+    OwnPicture,
+}
 
-/// What is called when there is something new to draw, with the time within which it should be drawn.
-pub(super) type Repaint = Arc<dyn Fn(Duration) + Send + Sync>;
+/// The word to the window; called from several threads.
+pub(super) type OnChange = Arc<dyn Fn(Repaint) + Send + Sync>;
 
 /// Where snapshots go, and who is told.
-pub(super) type Publication = (Arc<Latest<Arc<Snapshot>>>, Repaint);
+pub(super) type Publication = (Arc<Latest<Arc<Snapshot>>>, OnChange);
 
 /// Decides when a snapshot is due.
 pub(super) struct Publisher {
     snapshot: Arc<Latest<Arc<Snapshot>>>,
-    repaint: Repaint,
+    on_change: OnChange,
     published_at: MediaTime,
     due: Option<MediaTime>,
     /// Read from the store when it has changed, not for each snapshot.
     history: Option<Arc<[HistoryEntry]>>,
+    notices: Notices,
+    /// Pictures of others may be on screen.
+    others_drawn: Arc<AtomicBool>,
 }
 
 impl Publisher {
-    pub(super) fn new(snapshot: Arc<Latest<Arc<Snapshot>>>, repaint: Repaint) -> Self {
-        Self { snapshot, repaint, published_at: MediaTime::default(), due: None, history: None }
+    pub(super) fn new((snapshot, on_change): Publication) -> Self {
+        Self {
+            snapshot,
+            on_change,
+            published_at: MediaTime::default(),
+            due: None,
+            history: None,
+            notices: Notices::default(),
+            others_drawn: Arc::default(),
+        }
     }
 
     /// Publishes `snapshot` at `now`.
@@ -38,12 +62,18 @@ impl Publisher {
         self.published_at = now;
         self.due = None;
         self.snapshot.put(Arc::new(snapshot));
-        (self.repaint)(Duration::ZERO);
+        (self.on_change)(Repaint::Layout);
     }
 
     /// The history as the window shows it; `read` is asked for it when it has changed.
     pub(super) fn history(&mut self, read: impl FnOnce() -> Arc<[HistoryEntry]>) -> Arc<[HistoryEntry]> {
         Arc::clone(self.history.get_or_insert_with(read))
+    }
+
+    /// The history has changed.
+    pub(super) fn forget_history(&mut self) {
+        self.history = None;
+        self.mark();
     }
 
     /// Something changed.
@@ -56,20 +86,61 @@ impl Publisher {
         self.due
     }
 
-    /// For new pictures: they need a repaint, not a snapshot.
-    pub(super) fn repaint(&self) -> Repaint {
-        Arc::clone(&self.repaint)
+    /// The notes at the window's edge, about to be changed.
+    pub(super) fn notices(&mut self) -> &mut Notices {
+        self.mark();
+        &mut self.notices
     }
 
-    /// The history has changed.
-    pub(super) fn forget_history(&mut self) {
-        self.history = None;
-        self.mark();
+    /// The notes as the window shows them, oldest first.
+    pub(super) fn noted(&self) -> Vec<Notice> {
+        self.notices.list()
+    }
+
+    /// Notice of a new picture or level of others: it needs a repaint, not a snapshot.
+    pub(super) fn picture_notice(&self) -> impl Fn() + Clone + Send + Sync + 'static {
+        let on_change = Arc::clone(&self.on_change);
+        move || on_change(Repaint::Picture)
+    }
+
+    /// Notice of a new picture of one's own.
+    pub(super) fn own_picture_notice(&self) -> impl Fn() + Send + Sync + 'static {
+        let (on_change, others_drawn) = (Arc::clone(&self.on_change), Arc::clone(&self.others_drawn));
+        move || on_change(if others_drawn.load(Ordering::Relaxed) { Repaint::OwnPicture } else { Repaint::Picture })
+    }
+
+    /// Notes whether pictures of others may be on screen.
+    pub(super) fn set_others_drawn(&self, drawn: bool) {
+        self.others_drawn.store(drawn, Ordering::Relaxed);
     }
 
     /// Nothing more will be published.
     pub(super) fn close(self) {
         self.snapshot.close();
-        (self.repaint)(Duration::ZERO);
+        (self.on_change)(Repaint::Layout);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    #[test]
+    fn ones_own_picture_waits_for_those_of_others_while_there_are_any() {
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let heard = Arc::clone(&told);
+        let on_change = move |repaint| heard.lock().unwrap().push(repaint);
+        let mut publisher = Publisher::new((Arc::new(Latest::new()), Arc::new(on_change)));
+        let (own, others) = (publisher.own_picture_notice(), publisher.picture_notice());
+        own();
+        publisher.set_others_drawn(true);
+        own();
+        others();
+        assert_eq!(*told.lock().unwrap(), [Repaint::Picture, Repaint::OwnPicture, Repaint::Picture]);
+        assert_eq!(publisher.due(), None, "pictures need no snapshot");
+        publisher.notices().forget_silence();
+        assert_eq!(publisher.due(), Some(MediaTime::default() + AT_MOST_EVERY));
     }
 }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use crate::identity::Identity;
 use crate::media::Latest;
@@ -10,6 +9,7 @@ use crate::store::Store;
 
 use super::core::Core;
 use super::lanes::{Lanes, Next};
+use super::publisher::Repaint;
 use super::{Command, Event, Gates, Handle, Options};
 
 /// A running controller. Both faces hold one; quitting (or dropping) ends everything in good order.
@@ -21,14 +21,13 @@ pub struct Controller {
 
 impl Controller {
     /// Starts everything: identity, store, signaling, engine. `events` gets each report, on the controller's thread,
-    /// and must not block; `on_change` is called from several threads after a new snapshot or a new picture, with the
-    /// time within which it should be drawn.
+    /// and must not block; `on_change` is called from several threads after a new snapshot or a new picture.
     ///
     /// The error is one sentence for a person.
     pub fn start(
         options: Options,
         events: impl Fn(Event) + Send + 'static,
-        on_change: impl Fn(Duration) + Send + Sync + 'static,
+        on_change: impl Fn(Repaint) + Send + Sync + 'static,
     ) -> anyhow::Result<Self> {
         // The store first: beside an identity that is new, it cannot tell a loss from a beginning.
         let store = Store::open(options.profile.dir())?;

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 pub use crate::capture::CameraInfo;
 
-use crate::call::{ConversationId, DeviceKind, InviteId};
+use crate::call::{ConversationId, InviteId};
+use crate::device::{DeviceFault, DeviceKind};
 use crate::identity::{PeerId, PictureError};
 use crate::media::{FrameSlot, LevelMeter, MediaTime};
 use crate::store::{Settings, StoreError};
 
-use super::event::{DeviceFault, ReceivedStats, RouteKind, SentStats, VersionSkew};
+use super::event::{ReceivedStats, RouteKind, SentStats, VersionSkew};
 use super::quality::{CallSample, Quality};
 
 pub use crate::call::CallEnd as OutcomeKind;

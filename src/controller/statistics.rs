@@ -2,17 +2,16 @@
 //! call goes into its history; every two seconds, and more often while frames are traced, they are reported in the
 //! words of events.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::call::CallState;
 use crate::identity::PeerId;
 use crate::media::MediaTime;
+use crate::media_send::FanOut;
 use crate::playout::AudioJitterStats;
 use crate::rtc::PeerStats;
 
 use super::core::Core;
-use super::fan_out::FanOut;
 use super::{CallSample, ReceivedStats, Route, SentStats};
 
 const CODEC: &str = "H264";
@@ -171,7 +170,7 @@ fn kbps(before: u64, now: u64, elapsed: Duration) -> f32 {
 }
 
 impl Core {
-    /// Statistics run while a stream or a call does, and while another speaker stands in for the chosen one.
+    /// Statistics run while a stream or a call does.
     pub(super) fn schedule_statistics(&mut self) {
         if self.next_statistics.is_none() {
             self.next_statistics = Some(MediaTime::now() + self.reported_every());
@@ -188,7 +187,6 @@ impl Core {
         self.media.measure();
         self.report_local_stream();
         self.tell_wishes();
-        self.look_for_speaker();
         let encoding = self.encoding();
         let reported_every = self.reported_every();
         let connected = match self.machine.state() {
@@ -196,9 +194,9 @@ impl Core {
             _ => None,
         };
         let mut reports = Vec::new();
-        let fan_out = Arc::clone(&self.fan_out);
+        let sending = self.sending.clone();
         for (&id, remote) in self.remotes.iter_mut().filter(|(_, remote)| Some(remote.conversation) == connected) {
-            let encoding = encoding.of(&fan_out, id);
+            let encoding = encoding.of(sending.fan_out(), id);
             if now.since(remote.sampled.0) + ALMOST >= SAMPLE_EVERY {
                 remote.sample(now, encoding);
             }
@@ -208,11 +206,8 @@ impl Core {
         }
         reports.into_iter().for_each(|event| self.report(event));
         let runs = self.media.is_open() || !self.remotes.is_empty();
-        if !runs && matches!(self.machine.state(), CallState::Idle) {
-            self.forget_speaker_stand_in();
-        }
         let every = if connected.is_some() { SAMPLE_EVERY.min(reported_every) } else { reported_every };
-        self.next_statistics = (runs || self.speaker.stands_in()).then(|| now + every);
+        self.next_statistics = runs.then(|| now + every);
         self.publisher.mark();
     }
 
@@ -222,7 +217,7 @@ impl Core {
 
     fn encoding(&self) -> Encoding {
         let Some((_, format)) = self.media.working_camera() else { return Encoding::default() };
-        let (width, height) = self.media.encoded_size().unwrap_or((format.width, format.height));
+        let (width, height) = self.sending.encoded_size().unwrap_or((format.width, format.height));
         if !self.sends().unwrap_or_default().camera() {
             return Encoding { width, height, ..Encoding::default() };
         }

@@ -103,7 +103,8 @@ impl Simulcast {
     fn budget(&self, rendition: usize) -> Option<VideoBudget> {
         let is_assigned = |peer| self.allocation.rendition_of(peer) == Some(rendition);
         let watches = |peer| self.watched_by(peer) == Some(rendition);
-        let of = |takes: &dyn Fn(PeerId) -> bool| self.allocation.budget_of(rendition, &self.receivers, self.source, takes);
+        let of =
+            |takes: &dyn Fn(PeerId) -> bool| self.allocation.budget_of(rendition, &self.receivers, self.source, takes);
         of(&is_assigned).or_else(|| of(&watches))
     }
 
@@ -226,7 +227,7 @@ mod tests {
         let mut simulcast = Simulcast::default();
         let at = MediaTime::from_millis;
         let both = |kbps| [receiver(1, 1500), receiver(2, kbps)].into_iter();
-        let mut watched = |simulcast: &mut Simulcast, rendition, keyframe, now| {
+        let watched = |simulcast: &mut Simulcast, rendition, keyframe, now| {
             let mut got = false;
             simulcast.deliver(rendition, keyframe, now, |to| got |= to == peer(2));
             got

@@ -4,20 +4,19 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use super::Capture;
-use crate::call::{CallError, DeviceKind, DeviceReason};
+use super::capture::Capture;
+use crate::device::{DeviceChoice, DeviceError, DeviceFault, DeviceKind, DeviceReason};
 use crate::media::{FRAME_SAMPLES, MediaTime, SAMPLE_RATE};
 use crate::sound_device::{
     Direction, Found, Heart, RecordRing, Resampler, Stall, WATCH, Wakes, Watched, Watcher, find, open_input,
 };
-use crate::store::DeviceChoice;
 
 const DEVICE: DeviceKind = DeviceKind::Microphone;
 
 /// Opens the microphone and delivers its sound until it is closed, until the system's default is another one (`Ok`, to
 /// be opened again), or until it fails.
-pub(super) fn run(capture: &mut Capture, choice: &DeviceChoice) -> Result<(), CallError> {
-    let found = find(choice, Direction::Input).ok_or(CallError::DeviceMissing { device: DEVICE })?;
+pub(super) fn run(capture: &mut Capture, choice: &DeviceChoice) -> Result<(), DeviceError> {
+    let found = find(choice, Direction::Input).ok_or(DeviceFault::Missing.of(DEVICE))?;
     let heart = Arc::new(Heart::default());
     let wakes = Wakes { data: thread::current(), owner: thread::current() };
     let (_stream, ring) = open_input(&found, &heart, wakes)?;
@@ -36,7 +35,7 @@ struct Line {
 }
 
 impl Line {
-    fn run(&mut self, capture: &mut Capture, found: &Found, heart: &Heart) -> Result<(), CallError> {
+    fn run(&mut self, capture: &mut Capture, found: &Found, heart: &Heart) -> Result<(), DeviceError> {
         let mut stall = Stall::new(MediaTime::now());
         while !capture.closed() {
             if let Some(fault) = heart.fault(Direction::Input) {
@@ -44,11 +43,11 @@ impl Line {
             }
             let now = MediaTime::now();
             if stall.check(heart.beats(), now) {
-                return Err(CallError::DeviceStalled { device: DEVICE });
+                return Err(DeviceFault::Stalled.of(DEVICE));
             }
             match self.watcher.look(now) {
                 Watched::Same => {}
-                Watched::Gone => return Err(CallError::DeviceUnplugged { device: DEVICE }),
+                Watched::Gone => return Err(DeviceFault::Unplugged.of(DEVICE)),
                 Watched::Replaced => return Ok(()),
             }
             if heart.beats() > 0 {
@@ -62,7 +61,7 @@ impl Line {
     }
 
     /// Delivers one frame if the ring holds enough for it. `latency` is the delay from the air to the ring.
-    fn deliver_frame(&mut self, capture: &mut Capture, name: &str, latency: Duration) -> Result<bool, CallError> {
+    fn deliver_frame(&mut self, capture: &mut Capture, name: &str, latency: Duration) -> Result<bool, DeviceError> {
         if self.ring.samples.pop_entire_slice(self.resampler.input()).is_err() {
             return Ok(false);
         }
@@ -76,6 +75,6 @@ impl Line {
     }
 }
 
-const fn cannot_resample(rate: u32) -> CallError {
-    CallError::DeviceFailed { device: DEVICE, reason: DeviceReason::SampleRate(rate) }
+const fn cannot_resample(rate: u32) -> DeviceError {
+    DeviceFault::Failed(DeviceReason::SampleRate(rate)).of(DEVICE)
 }

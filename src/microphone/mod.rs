@@ -9,6 +9,7 @@
 //! One thread a microphone opens the device, takes and processes its sound, watches that it works, and opens it again
 //! after a fault.
 
+mod capture;
 mod device;
 #[cfg(test)]
 mod session_tests;
@@ -20,48 +21,27 @@ mod wav;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, Thread};
-use std::time::Duration;
 
 pub use crate::sound_device::{SoundEvent, list_microphones};
 pub use unheard::UnheardSpeech;
 #[doc(hidden)]
 pub use wav::fuzz_wav;
 
-use crate::call::{CallError, Consent, DeviceKind, DeviceReason};
+use crate::device::{Consent, DeviceChoice, DeviceError, DeviceFault, DeviceKind, DeviceReason};
 use crate::media::{FRAME_SAMPLES, LevelMeter, MediaTime};
-use crate::sound_device::{DONE_WAIT, Done, FaultLog, Pace, RETRY};
-use crate::store::DeviceChoice;
+use crate::sound_device::{DONE_WAIT, Done, Pace, RETRY};
 use crate::voice_processing::VoiceProcessor;
-use silence::Silence;
+use capture::{Capture, Shared};
 use tone::Tone;
 use wav::WavLoop;
 
-type Sink = Box<dyn FnMut(&[f32], MediaTime) + Send>;
-type OnEvent = Box<dyn Fn(SoundEvent) + Send + Sync>;
+const DEVICE: DeviceKind = DeviceKind::Microphone;
 
 /// An open microphone. Dropping it releases the device (waiting at most 2 s for that); its sink is not called
 /// afterwards.
 pub struct Microphone {
     shared: Arc<Shared>,
     thread: Option<Thread>,
-}
-
-struct Shared {
-    closed: AtomicBool,
-    done: Done,
-}
-
-/// State of the microphone thread.
-struct Capture {
-    shared: Arc<Shared>,
-    processor: VoiceProcessor,
-    level: Arc<LevelMeter>,
-    /// The level is that of this microphone. Another microphone, which stands in for it, may share the meter.
-    delivers: bool,
-    sink: Sink,
-    on_event: OnEvent,
-    log: FaultLog,
-    silence: Silence,
 }
 
 impl Microphone {
@@ -83,19 +63,10 @@ impl Microphone {
         if *choice == DeviceChoice::None {
             return Self { shared, thread: None };
         }
-        let mut capture = Capture {
-            shared: Arc::clone(&shared),
-            processor,
-            level,
-            delivers: false,
-            sink: Box::new(sink),
-            on_event: Box::new(events),
-            log: FaultLog::default(),
-            silence: Silence::default(),
-        };
+        let mut capture = Capture::new(Arc::clone(&shared), processor, level, Box::new(sink), Box::new(events));
         let choice = choice.clone();
         let spawned = thread::Builder::new().name("microphone".to_owned()).spawn(move || {
-            capture.run(&choice);
+            run(&mut capture, &choice);
             capture.fall_silent();
             let done = Arc::clone(&capture.shared);
             drop(capture);
@@ -124,141 +95,66 @@ impl Drop for Microphone {
     }
 }
 
-impl Capture {
-    fn run(&mut self, choice: &DeviceChoice) {
-        while !self.closed() {
-            let ended = match choice {
-                DeviceChoice::SystemDefault | DeviceChoice::Named(_) => device::run(self, choice),
-                DeviceChoice::Tone { hertz } => self.run_tone(*hertz),
-                DeviceChoice::File(path) => self.run_file(path),
-                DeviceChoice::None => return,
-                DeviceChoice::TestCard { .. } => {
-                    Err(CallError::BadArgument("A test card is a camera, not a microphone.".to_owned()))
-                }
-            };
-            if let Err(error) = ended {
-                self.fall_silent();
-                self.report_fault(error);
-                self.park(RETRY);
-            }
-        }
-    }
-
-    fn run_tone(&mut self, hertz: u32) -> Result<(), CallError> {
-        let mut tone = Tone::new(hertz);
-        self.report_working(&format!("Tone of {hertz} Hz"));
-        self.run_paced(|frame| {
-            tone.fill(frame);
-            Ok(())
-        })
-    }
-
-    fn run_file(&mut self, path: &std::path::Path) -> Result<(), CallError> {
-        let mut file = WavLoop::open(path).map_err(file_fault)?;
-        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-        self.report_working(&name);
-        self.run_paced(|frame| file.fill(frame).map_err(file_fault))
-    }
-
-    /// Frames from a source without a clock, one each 20 ms, until closed.
-    fn run_paced(
-        &mut self,
-        mut fill: impl FnMut(&mut [f32; FRAME_SAMPLES]) -> Result<(), CallError>,
-    ) -> Result<(), CallError> {
-        let mut pace = Pace::new(MediaTime::now());
-        let mut frame = [0.0; FRAME_SAMPLES];
-        while !self.closed() {
-            match pace.take(MediaTime::now()) {
-                Ok(at) => {
-                    fill(&mut frame)?;
-                    self.deliver(&frame, at);
-                }
-                Err(wait) => thread::park_timeout(wait),
-            }
-        }
-        Ok(())
-    }
-
-    fn deliver(&mut self, frame: &[f32], at: MediaTime) {
-        if !self.closed() {
-            self.delivers = true;
-            self.level.record(frame);
-            (self.sink)(frame, at);
-        }
-    }
-
-    /// Delivers recorded sound.
-    fn deliver_recorded(&mut self, frame: &[f32], at: MediaTime) {
-        if !self.closed() {
-            self.delivers = true;
-            let (frame, delay) = self.processor.process(frame);
-            self.level.record(frame);
-            (self.sink)(frame, at - delay);
-        }
-    }
-
-    /// Notes the sound of the device `name`, before it is processed.
-    fn note_silence(&mut self, name: &str, frame: &[f32], at: MediaTime) {
-        if let Some(silent) = self.silence.note(frame, at) {
-            self.report_silence(name, silent);
-        }
-    }
-
-    /// The device `name` is closed: if it was told to be silent, it is no more.
-    fn end_silence(&mut self, name: &str) {
-        if self.silence.end() {
-            self.report_silence(name, false);
-        }
-    }
-
-    fn report_silence(&self, name: &str, on: bool) {
-        if !self.closed() {
-            (self.on_event)(SoundEvent::Silence { name: name.to_owned(), on });
-        }
-    }
-
-    /// The meter shows silence where it showed this microphone.
-    fn fall_silent(&mut self) {
-        if std::mem::take(&mut self.delivers) {
-            self.level.reset();
-        }
-    }
-
-    fn closed(&self) -> bool {
-        self.shared.closed.load(Ordering::Acquire)
-    }
-
-    /// Waits for `duration`, or until closed.
-    fn park(&self, duration: Duration) {
-        let until = MediaTime::now() + duration;
-        while !self.closed() && MediaTime::now() < until {
-            thread::park_timeout(until.since(MediaTime::now()));
-        }
-    }
-
-    fn report_working(&mut self, name: &str) {
-        if let Some(event) = self.log.works(name) {
-            (self.on_event)(event);
-        }
-    }
-
-    fn report_fault(&mut self, error: CallError) {
-        if let Some(event) = self.log.failed(error) {
-            tracing::info!(?event, "microphone");
-            if !self.closed() {
-                (self.on_event)(event);
-            }
+fn run(capture: &mut Capture, choice: &DeviceChoice) {
+    while !capture.closed() {
+        let ended = match choice {
+            DeviceChoice::SystemDefault | DeviceChoice::Named(_) => device::run(capture, choice),
+            DeviceChoice::Tone { hertz } => run_tone(capture, *hertz),
+            DeviceChoice::File(path) => run_file(capture, path),
+            DeviceChoice::None => return,
+            DeviceChoice::TestCard { .. } => Err(DeviceFault::Failed(DeviceReason::WrongKind).of(DEVICE)),
+        };
+        if let Err(error) = ended {
+            capture.fall_silent();
+            capture.report_fault(error);
+            capture.park(RETRY);
         }
     }
 }
 
-const fn file_fault(reason: DeviceReason) -> CallError {
-    CallError::DeviceFailed { device: DeviceKind::Microphone, reason }
+fn run_tone(capture: &mut Capture, hertz: u32) -> Result<(), DeviceError> {
+    let mut tone = Tone::new(hertz);
+    capture.report_working(&format!("Tone of {hertz} Hz"));
+    run_paced(capture, |frame| {
+        tone.fill(frame);
+        Ok(())
+    })
+}
+
+fn run_file(capture: &mut Capture, path: &std::path::Path) -> Result<(), DeviceError> {
+    let mut file = WavLoop::open(path).map_err(file_fault)?;
+    let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+    capture.report_working(&name);
+    run_paced(capture, |frame| file.fill(frame).map_err(file_fault))
+}
+
+/// Frames from a source without a clock, one each 20 ms, until closed.
+fn run_paced(
+    capture: &mut Capture,
+    mut fill: impl FnMut(&mut [f32; FRAME_SAMPLES]) -> Result<(), DeviceError>,
+) -> Result<(), DeviceError> {
+    let mut pace = Pace::new(MediaTime::now());
+    let mut frame = [0.0; FRAME_SAMPLES];
+    while !capture.closed() {
+        match pace.take(MediaTime::now()) {
+            Ok(at) => {
+                fill(&mut frame)?;
+                capture.deliver(&frame, at);
+            }
+            Err(wait) => thread::park_timeout(wait),
+        }
+    }
+    Ok(())
+}
+
+const fn file_fault(reason: DeviceReason) -> DeviceError {
+    DeviceFault::Failed(reason).of(DEVICE)
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc::{Receiver, sync_channel};
+    use std::time::Duration;
 
     use super::*;
 
@@ -348,6 +244,9 @@ mod tests {
         assert!(frames.recv().is_err() && events.recv().is_err(), "nothing will ever come");
         drop(none);
         let (_card, _, _frames, events) = open(&DeviceChoice::TestCard { format: None });
-        assert!(matches!(events.recv_timeout(LONG), Ok(SoundEvent::Fault(CallError::BadArgument(_)))));
+        assert!(matches!(
+            events.recv_timeout(LONG),
+            Ok(SoundEvent::Fault(DeviceError { fault: DeviceFault::Failed(DeviceReason::WrongKind), .. }))
+        ));
     }
 }

@@ -1,6 +1,7 @@
 //! The microphone against a real sound server: one of its own, without hardware.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::time::Duration;
 
 use super::*;
 use crate::media::SAMPLE_RATE;
@@ -57,7 +58,7 @@ fn is_back(event: &SoundEvent, name: &str) -> bool {
 /// On a busy computer the sound system may take more than 3 s to open a microphone: that is a stall, which is said, and
 /// tried again until it works.
 fn wait_for_working(events: &Receiver<SoundEvent>, name: &str) {
-    let stalled = SoundEvent::Fault(CallError::DeviceStalled { device: DeviceKind::Microphone });
+    let stalled = SoundEvent::Fault(DeviceFault::Stalled.of(DeviceKind::Microphone));
     let told = std::iter::from_fn(|| events.recv_timeout(LONG).ok()).find(|event| *event != stalled);
     assert!(told.as_ref().is_some_and(|event| works(event, name)), "{told:?}");
 }
@@ -128,7 +129,7 @@ fn inside_unplugged_and_back() {
     frames.recv_timeout(LONG).unwrap();
 
     pactl(&["unload-module", &headset]);
-    let unplugged = CallError::DeviceUnplugged { device: DeviceKind::Microphone };
+    let unplugged = DeviceFault::Unplugged.of(DeviceKind::Microphone);
     assert_eq!(events.recv_timeout(LONG), Ok(SoundEvent::Fault(unplugged)));
     while frames.try_recv().is_ok() {}
     let nothing = frames.recv_timeout(Duration::from_secs(2));
@@ -151,7 +152,7 @@ fn a_computer_without_a_microphone_is_told_so_and_one_that_is_plugged_in_works()
 fn inside_without_a_microphone() {
     make_room("room");
     let (_microphone, frames, events) = open(&DeviceChoice::SystemDefault);
-    let missing = CallError::DeviceMissing { device: DeviceKind::Microphone };
+    let missing = DeviceFault::Missing.of(DeviceKind::Microphone);
     assert_eq!(events.recv_timeout(LONG), Ok(SoundEvent::Fault(missing)), "a speaker's monitor is no microphone");
     assert!(frames.try_recv().is_err());
     plug_microphone("room", "usb", "USB-mic");
@@ -173,7 +174,7 @@ fn inside_server_hangs() {
     wait_for_working(&events, "USB-mic");
     frames.recv_timeout(LONG).unwrap();
     signal_server("STOP");
-    let stalled = CallError::DeviceStalled { device: DeviceKind::Microphone };
+    let stalled = DeviceFault::Stalled.of(DeviceKind::Microphone);
     assert_eq!(events.recv_timeout(LONG), Ok(SoundEvent::Fault(stalled)));
     assert!(list_microphones().is_empty(), "no answer is no microphone, but it is no hang");
     signal_server("CONT");

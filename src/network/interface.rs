@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 
-use super::{LocalAddress, source_for};
+use super::address::{LocalAddress, Standing, source_for};
 
 /// Addresses kept for documentation (RFC 5737, RFC 3849): datagrams to them take the default route.
 const ELSEWHERE: [&str; 2] = ["198.51.100.1:9", "[2001:db8::1]:9"];
@@ -33,21 +33,6 @@ const VIRTUAL_NAMES: &[&str] = &[
     "awdl",
     "llw",
 ];
-
-/// How likely an interface leads to other people. The order is that of use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Standing {
-    /// The default route leads through it.
-    DefaultRoute,
-    /// Hardware: Ethernet, Wi-Fi, or a bridge or VLAN on it.
-    Physical,
-    /// Unknown, as tunnels are.
-    Other,
-    /// It joins containers or virtual machines of this computer.
-    Virtual,
-    /// Nothing is plugged in, or it is switched off.
-    Down,
-}
 
 /// Every address of every interface, in the system's order.
 pub(super) fn list() -> Vec<LocalAddress> {
@@ -124,7 +109,7 @@ mod linux {
     use std::fs;
     use std::path::{Path, PathBuf};
 
-    use super::Standing;
+    use super::super::address::Standing;
 
     /// The kernel's folder of interfaces.
     pub(super) struct Classes {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use super::{LocalAddress, Standing, is_scoped};
+use super::address::{LocalAddress, Standing, is_scoped};
 
 /// The same addresses, those that lead to other people first, independent of their values.
 ///

@@ -4,12 +4,12 @@ use std::sync::{Arc, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use super::feed::Feed;
 use super::mixer::{Frame, add, add_fading, limit};
+use super::shared::{Control, Shared, SoundRequest};
 use super::sounds::Sound;
-use super::speaker::Feed;
 use super::voice::Voice;
-use super::{Control, Shared, SoundRequest};
-use crate::call::DeviceReason;
+use crate::device::DeviceReason;
 use crate::media::{FRAME_SAMPLES, MediaTime};
 use crate::sound_device::{Failure, Pace};
 use crate::voice_processing::ReferenceWriter;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use hound::{SampleFormat, WavSpec, WavWriter};
 
-use crate::call::DeviceReason;
+use crate::device::DeviceReason;
 use crate::media::{CHANNELS, SAMPLE_RATE, open_regular_file};
 
 /// Writes what would be heard.

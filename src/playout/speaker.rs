@@ -8,31 +8,23 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
+use super::feed::Feed;
 use super::recorder::Recorder;
-use super::{OnEvent, Shared};
-use crate::call::{CallError, DeviceKind, DeviceReason};
+use super::shared::{OnEvent, Shared};
+use crate::device::{DeviceChoice, DeviceError, DeviceFault, DeviceKind, DeviceReason};
 use crate::media::MediaTime;
 use crate::sound_device::{
-    CallbackPeriod, Direction, FaultLog, Heart, PlayRing, RETRY, Resampler, Stall, WATCH, Wakes, Watched, Watcher,
-    find, open_output,
+    CallbackPeriod, Direction, Heart, RETRY, Resampler, SoundLog, Stall, WATCH, Wakes, Watched, Watcher, find,
+    open_output,
 };
-use crate::store::DeviceChoice;
 
 const DEVICE: DeviceKind = DeviceKind::Speaker;
-
-/// Where the playout thread puts frames while this speaker is open.
-pub(super) enum Feed {
-    /// A device, which sets the pace.
-    Device { ring: PlayRing, resampler: Box<Resampler>, heart: Arc<Heart>, period: CallbackPeriod },
-    /// A file, written at the pace of the clock.
-    File { recorder: Arc<Mutex<Recorder>>, heart: Arc<Heart> },
-}
 
 /// What the speaker thread owns.
 pub(super) struct Speaker {
     shared: Arc<Shared>,
     on_event: OnEvent,
-    log: FaultLog,
+    log: SoundLog,
     /// The choice that is served, and its version.
     choice: DeviceChoice,
     version: u64,
@@ -44,7 +36,7 @@ pub(super) struct Speaker {
 impl Speaker {
     pub(super) fn new(shared: Arc<Shared>, on_event: OnEvent) -> Self {
         let (choice, version) = shared.choice();
-        Self { shared, on_event, log: FaultLog::default(), choice, version, recording: None }
+        Self { shared, on_event, log: SoundLog::default(), choice, version, recording: None }
     }
 
     pub(super) fn run(&mut self) {
@@ -79,7 +71,7 @@ impl Speaker {
 
     /// Keeps the chosen speaker open until nothing is to be played, another one is chosen, the system's default is
     /// another one, or until it fails.
-    fn serve(&mut self, playout: &Thread) -> Result<(), CallError> {
+    fn serve(&mut self, playout: &Thread) -> Result<(), DeviceError> {
         match &self.choice {
             DeviceChoice::None => {
                 self.shared.set_no_speaker(true);
@@ -91,20 +83,20 @@ impl Speaker {
             DeviceChoice::SystemDefault | DeviceChoice::Named(_) => self.serve_device(playout),
             DeviceChoice::File(path) => self.serve_file(&path.clone(), playout),
             DeviceChoice::Tone { .. } | DeviceChoice::TestCard { .. } => {
-                Err(CallError::BadArgument("A tone or a test card is no speaker.".to_owned()))
+                Err(DeviceFault::Failed(DeviceReason::WrongKind).of(DEVICE))
             }
         }
     }
 
-    fn serve_device(&mut self, playout: &Thread) -> Result<(), CallError> {
-        let found = find(&self.choice, Direction::Output).ok_or(CallError::DeviceMissing { device: DEVICE })?;
+    fn serve_device(&mut self, playout: &Thread) -> Result<(), DeviceError> {
+        let found = find(&self.choice, Direction::Output).ok_or(DeviceFault::Missing.of(DEVICE))?;
         let heart = Arc::new(Heart::default());
         let wakes = Wakes { data: playout.clone(), owner: thread::current() };
         let (_stream, ring) = open_output(&found, &heart, wakes)?;
         let rate = ring.rate;
         let resampler = Resampler::from_frames(rate)
             .map(Box::new)
-            .map_err(|_| CallError::DeviceFailed { device: DEVICE, reason: DeviceReason::SampleRate(rate) })?;
+            .map_err(|_| DeviceFault::Failed(DeviceReason::SampleRate(rate)).of(DEVICE))?;
         self.shared.attach(Feed::Device {
             ring,
             resampler,
@@ -118,11 +110,11 @@ impl Speaker {
         while !self.is_over() {
             self.check(&heart)?;
             if stall.check(heart.beats(), MediaTime::now()) {
-                return Err(CallError::DeviceStalled { device: DEVICE });
+                return Err(DeviceFault::Stalled.of(DEVICE));
             }
             match watcher.look(MediaTime::now()) {
                 Watched::Same => {}
-                Watched::Gone => return Err(CallError::DeviceUnplugged { device: DEVICE }),
+                Watched::Gone => return Err(DeviceFault::Unplugged.of(DEVICE)),
                 Watched::Replaced => return Ok(()),
             }
             if heart.beats() > 0 {
@@ -134,7 +126,7 @@ impl Speaker {
         Ok(())
     }
 
-    fn serve_file(&mut self, path: &Path, playout: &Thread) -> Result<(), CallError> {
+    fn serve_file(&mut self, path: &Path, playout: &Thread) -> Result<(), DeviceError> {
         let recorder = match &self.recording {
             Some((_, Some(recorder))) => Arc::clone(recorder),
             recording => {
@@ -162,7 +154,7 @@ impl Speaker {
         Ok(())
     }
 
-    fn check(&self, heart: &Heart) -> Result<(), CallError> {
+    fn check(&self, heart: &Heart) -> Result<(), DeviceError> {
         heart.fault(Direction::Output).map_or(Ok(()), Err)
     }
 
@@ -186,7 +178,7 @@ impl Speaker {
         }
     }
 
-    fn report_fault(&mut self, error: CallError) {
+    fn report_fault(&mut self, error: DeviceError) {
         if !self.is_over() {
             self.shared.set_no_speaker(true);
         }
@@ -212,6 +204,6 @@ impl Drop for DetachOnDrop<'_> {
     }
 }
 
-const fn file_fault(reason: DeviceReason) -> CallError {
-    CallError::DeviceFailed { device: DEVICE, reason }
+const fn file_fault(reason: DeviceReason) -> DeviceError {
+    DeviceFault::Failed(reason).of(DEVICE)
 }

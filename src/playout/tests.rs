@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::call::{CallError, DeviceKind, DeviceReason};
+use crate::device::{DeviceError, DeviceFault, DeviceKind, DeviceReason};
 use crate::encoder::audio::AudioEncoder;
 use crate::media::{FRAME_SAMPLES, MediaTime, ReceivedSound, SAMPLE_RATE};
 use crate::sound_device::test_signal::{peak_hertz, rms, sine};
@@ -145,10 +145,13 @@ fn a_speaker_that_cannot_be_is_a_fault_and_the_next_choice_works() {
     let (playout, events) = playout(&DeviceChoice::File(folder.path().join("nowhere").join("a.wav")));
     let _heard = playout.add_participant(Arc::default());
     let reason = DeviceReason::FolderMissing;
-    let missing = CallError::DeviceFailed { device: DeviceKind::Speaker, reason };
+    let missing = DeviceFault::Failed(reason).of(DeviceKind::Speaker);
     assert_eq!(events.recv_timeout(LONG), Ok(SoundEvent::Fault(missing)));
     playout.set_speaker(&DeviceChoice::Tone { hertz: 440 });
-    assert!(matches!(events.recv_timeout(LONG), Ok(SoundEvent::Fault(CallError::BadArgument(_)))));
+    assert!(matches!(
+        events.recv_timeout(LONG),
+        Ok(SoundEvent::Fault(DeviceError { fault: DeviceFault::Failed(DeviceReason::WrongKind), .. }))
+    ));
     playout.set_speaker(&DeviceChoice::File(folder.path().join("b.wav")));
     assert_eq!(events.recv_timeout(LONG), Ok(SoundEvent::Opened { name: "b.wav".into() }));
 }

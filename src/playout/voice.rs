@@ -5,11 +5,12 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::Shared;
 use super::mixer::Frame;
+use super::participant::Participant;
+use super::shared::Shared;
 use super::time_stretch::{Likeness, lengthen, shorten};
 use crate::decoder::audio::{AudioDecoder, AudioDecoderError, has_correction, packet_duration};
 use crate::jitter_buffer::audio::{AudioJitterBuffer, AudioJitterStats, Pull, Tempo};
@@ -24,13 +25,6 @@ pub struct AudioInput(Arc<Participant>);
 pub struct ParticipantAudio {
     participant: Arc<Participant>,
     playout: Arc<Shared>,
-}
-
-/// What both sides of a participant's sound share.
-pub(super) struct Participant {
-    jitter: Mutex<AudioJitterBuffer>,
-    muted: AtomicBool,
-    level: Arc<LevelMeter>,
 }
 
 impl AudioInput {
@@ -83,12 +77,6 @@ impl Drop for ParticipantAudio {
     fn drop(&mut self) {
         self.playout.change(|control| control.participants.retain(|one| !Arc::ptr_eq(one, &self.participant)));
         self.participant.level.reset();
-    }
-}
-
-impl Participant {
-    fn jitter(&self) -> MutexGuard<'_, AudioJitterBuffer> {
-        self.jitter.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -14,10 +14,10 @@ use std::time::Duration;
 use cpal::traits::{DeviceTrait, HostTrait};
 use cpal::{ErrorKind, HostId};
 
-use super::{Direction, WATCH};
-use crate::call::{CallError, DeviceReason};
+use super::direction::Direction;
+use super::watch::WATCH;
+use crate::device::{DeviceChoice, DeviceError, DeviceFault, DeviceReason};
 use crate::media::MediaTime;
-use crate::store::DeviceChoice;
 
 /// A device that can be opened.
 pub(crate) struct Found {
@@ -287,14 +287,14 @@ fn number_equal_names(sorted: &mut [Found]) {
 }
 
 /// Sentence about a device that exists and cannot be opened.
-pub(crate) fn open_error(error: &cpal::Error, direction: Direction) -> CallError {
+pub(crate) fn open_error(error: &cpal::Error, direction: Direction) -> DeviceError {
     let device = direction.kind();
     match error.kind() {
-        ErrorKind::DeviceBusy => CallError::DeviceBusy { device },
-        ErrorKind::PermissionDenied => CallError::DeviceForbidden { device },
-        ErrorKind::DeviceNotAvailable | ErrorKind::HostUnavailable => CallError::DeviceMissing { device },
-        _ if says_absent(error) => CallError::DeviceMissing { device },
-        _ => CallError::DeviceFailed { device, reason: DeviceReason::System(error.to_string()) },
+        ErrorKind::DeviceBusy => DeviceFault::Busy.of(device),
+        ErrorKind::PermissionDenied => DeviceFault::Forbidden.of(device),
+        ErrorKind::DeviceNotAvailable | ErrorKind::HostUnavailable => DeviceFault::Missing.of(device),
+        _ if says_absent(error) => DeviceFault::Missing.of(device),
+        _ => DeviceFault::Failed(DeviceReason::System(error.to_string())).of(device),
     }
 }
 
@@ -335,8 +335,8 @@ mod tests {
         let error = |text: &'static str| cpal::Error::with_message(ErrorKind::BackendError, text);
         let device = Direction::Output.kind();
         let down = error("ALSA function 'snd_pcm_open' failed with error 'Host is down (112)'");
-        assert_eq!(open_error(&down, Direction::Output), CallError::DeviceMissing { device });
+        assert_eq!(open_error(&down, Direction::Output), DeviceFault::Missing.of(device));
         let other = error("ALSA function 'snd_pcm_open' failed with error 'Input/output error (5)'");
-        assert!(matches!(open_error(&other, Direction::Output), CallError::DeviceFailed { .. }));
+        assert!(matches!(open_error(&other, Direction::Output), DeviceError { fault: DeviceFault::Failed(_), .. }));
     }
 }

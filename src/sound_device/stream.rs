@@ -15,8 +15,9 @@ use cpal::{BufferSize, ErrorKind, FromSample, Sample, SampleFormat, SizedSample,
 use rtrb::{Consumer, Producer, RingBuffer};
 
 use super::channel_map::{channels_to_open, is_of_inputs};
-use super::{Direction, Downmix, Found, Heart, open_error};
-use crate::call::{CallError, DeviceReason};
+use super::host::open_error;
+use super::{Direction, Downmix, Found, Heart};
+use crate::device::{DeviceError, DeviceFault, DeviceReason};
 use crate::media::SAMPLE_RATE;
 
 /// How long opening may take before the device counts as giving nothing.
@@ -74,7 +75,7 @@ pub(crate) fn open_input(
     found: &Found,
     heart: &Arc<Heart>,
     wakes: Wakes,
-) -> Result<(DeviceStream, RecordRing), CallError> {
+) -> Result<(DeviceStream, RecordRing), DeviceError> {
     let (device, heart, source) = (found.device.clone(), Arc::clone(heart), found.server_id().map(str::to_owned));
     within_limit(Direction::Input, move || {
         let (config, format) = choose_config(&device, Direction::Input)?;
@@ -104,7 +105,7 @@ pub(crate) fn open_output(
     found: &Found,
     heart: &Arc<Heart>,
     wakes: Wakes,
-) -> Result<(DeviceStream, PlayRing), CallError> {
+) -> Result<(DeviceStream, PlayRing), DeviceError> {
     let (device, heart) = (found.device.clone(), Arc::clone(heart));
     within_limit(Direction::Output, move || {
         let (config, format) = choose_config(&device, Direction::Output)?;
@@ -121,9 +122,9 @@ pub(crate) fn open_output(
 fn within_limit<R: Send + 'static>(
     direction: Direction,
     open: impl FnOnce() -> Result<(cpal::Stream, R), cpal::Error> + Send + 'static,
-) -> Result<(DeviceStream, R), CallError> {
+) -> Result<(DeviceStream, R), DeviceError> {
     let device = direction.kind();
-    let opening = Opening::begin().ok_or(CallError::DeviceStalled { device })?;
+    let opening = Opening::begin().ok_or(DeviceFault::Stalled.of(device))?;
     let (opened, wait) = sync_channel(1);
     thread::Builder::new()
         .name("sound-open".to_owned())
@@ -135,14 +136,14 @@ fn within_limit<R: Send + 'static>(
             drop(opening);
             let _ = opened.send(result);
         })
-        .map_err(|error| CallError::DeviceFailed { device, reason: DeviceReason::System(error.to_string()) })?;
+        .map_err(|error| DeviceFault::Failed(DeviceReason::System(error.to_string())).of(device))?;
     match wait.recv_timeout(OPEN_WAIT) {
         Ok(Ok(open)) => Ok(open),
         Ok(Err(error)) => {
             tracing::debug!(%error, kind = ?error.kind(), ?direction, "a sound device does not open");
             Err(open_error(&error, direction))
         }
-        Err(_) => Err(CallError::DeviceStalled { device }),
+        Err(_) => Err(DeviceFault::Stalled.of(device)),
     }
 }
 

@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use cpal::ErrorKind;
 
-use super::{Direction, SoundEvent};
-use crate::call::{CallError, DeviceReason};
+use super::direction::Direction;
+use super::event::SoundEvent;
+use crate::device::{DeviceError, DeviceFault, DeviceReason, FaultLog};
 use crate::media::MediaTime;
 
 /// How long a device that failed is left alone before the next attempt.
@@ -124,14 +125,14 @@ impl Heart {
     }
 
     /// Error that the system reported.
-    pub(crate) fn fault(&self, direction: Direction) -> Option<CallError> {
+    pub(crate) fn fault(&self, direction: Direction) -> Option<DeviceError> {
         let device = direction.kind();
         match self.fault.load(Ordering::Acquire) {
             0 => None,
-            1 => Some(CallError::DeviceUnplugged { device }),
-            2 => Some(CallError::DeviceBusy { device }),
-            3 => Some(CallError::DeviceForbidden { device }),
-            failure => Some(CallError::DeviceFailed { device, reason: Failure::reason(failure) }),
+            1 => Some(DeviceFault::Unplugged.of(device)),
+            2 => Some(DeviceFault::Busy.of(device)),
+            3 => Some(DeviceFault::Forbidden.of(device)),
+            failure => Some(DeviceFault::Failed(Failure::reason(failure)).of(device)),
         }
     }
 
@@ -192,29 +193,21 @@ impl Stall {
 
 /// Turns outcomes into events, each change once.
 #[derive(Debug, Default)]
-pub(crate) struct FaultLog {
-    fault: Option<CallError>,
+pub(crate) struct SoundLog {
+    faults: FaultLog,
     open: Option<String>,
 }
 
-impl FaultLog {
-    /// The device failed. An unplugged device that is still missing at the next attempt is no news, and neither is a
-    /// missing one that was found and went away again before it was heard.
-    pub(crate) fn failed(&mut self, error: CallError) -> Option<SoundEvent> {
+impl SoundLog {
+    /// The device failed.
+    pub(crate) fn failed(&mut self, error: DeviceError) -> Option<SoundEvent> {
         self.open = None;
-        let is_absence =
-            |error: &CallError| matches!(error, CallError::DeviceUnplugged { .. } | CallError::DeviceMissing { .. });
-        let still_absent = self.fault.as_ref().is_some_and(is_absence) && is_absence(&error);
-        if still_absent || self.fault.as_ref() == Some(&error) {
-            return None;
-        }
-        self.fault = Some(error.clone());
-        Some(SoundEvent::Fault(error))
+        self.faults.fail(&error.fault).then_some(SoundEvent::Fault(error))
     }
 
     /// Sound flows through the device `name`.
     pub(crate) fn works(&mut self, name: &str) -> Option<SoundEvent> {
-        if self.fault.take().is_some() {
+        if self.faults.recover() {
             self.open = Some(name.to_owned());
             return Some(SoundEvent::Recovered { name: name.to_owned() });
         }
@@ -256,7 +249,7 @@ impl Done {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::call::DeviceKind;
+    use crate::device::DeviceKind;
 
     #[test]
     fn a_stall_is_two_seconds_without_a_callback() {
@@ -278,15 +271,15 @@ mod tests {
     #[test]
     fn each_change_is_reported_once() {
         let device = DeviceKind::Microphone;
-        let mut log = FaultLog::default();
+        let mut log = SoundLog::default();
         assert_eq!(log.works("Headset"), Some(SoundEvent::Opened { name: "Headset".into() }));
         assert_eq!(log.works("Headset"), None);
-        let unplugged = CallError::DeviceUnplugged { device };
+        let unplugged = DeviceFault::Unplugged.of(device);
         assert_eq!(log.failed(unplugged.clone()), Some(SoundEvent::Fault(unplugged)));
-        assert_eq!(log.failed(CallError::DeviceMissing { device }), None, "unplugged and missing is one thing");
-        let unplugged = CallError::DeviceUnplugged { device };
+        assert_eq!(log.failed(DeviceFault::Missing.of(device)), None, "unplugged and missing is one thing");
+        let unplugged = DeviceFault::Unplugged.of(device);
         assert_eq!(log.failed(unplugged), None, "it was found for a moment, and nothing was heard of it");
-        let busy = CallError::DeviceBusy { device };
+        let busy = DeviceFault::Busy.of(device);
         assert_eq!(log.failed(busy.clone()), Some(SoundEvent::Fault(busy.clone())));
         assert_eq!(log.failed(busy), None);
         assert_eq!(log.works("Headset"), Some(SoundEvent::Recovered { name: "Headset".into() }));
@@ -311,9 +304,9 @@ mod tests {
         heart.report(ErrorKind::RealtimeDenied);
         assert_eq!(heart.fault(Direction::Output), None);
         heart.report_failure(Failure::DiskFull);
-        let full = CallError::DeviceFailed { device: DeviceKind::Speaker, reason: DeviceReason::DiskFull };
+        let full = DeviceFault::Failed(DeviceReason::DiskFull).of(DeviceKind::Speaker);
         assert_eq!(heart.fault(Direction::Output), Some(full));
         heart.report(ErrorKind::DeviceNotAvailable);
-        assert_eq!(heart.fault(Direction::Output), Some(CallError::DeviceUnplugged { device: DeviceKind::Speaker }));
+        assert_eq!(heart.fault(Direction::Output), Some(DeviceFault::Unplugged.of(DeviceKind::Speaker)));
     }
 }

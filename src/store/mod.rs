@@ -17,4 +17,4 @@ pub use database::Store;
 pub use error::StoreError;
 pub use history::{HISTORY_KEPT, HistoryRecord};
 pub use profile::{Profile, ProfileError};
-pub use settings::{DeviceChoice, Language, Settings, SettingsChange, Theme};
+pub use settings::{Language, Settings, SettingsChange, Theme};

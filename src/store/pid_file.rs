@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 
 use crate::identity::private_file;
 
-use super::profile::InUse;
-
 const FILE_NAME: &str = "lock.pid";
 /// Programs that start at the same time may take the file of a dead one away from each other.
 const TRIES: usize = 4;
+
+/// Another process holds the profile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct InUse;
 
 /// The file of this process, until this is dropped. One that a killed process left behind is found to be so.
 #[derive(Debug)]

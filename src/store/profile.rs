@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::identity::private_file;
 
-use super::pid_file::PidFile;
+use super::pid_file::{InUse, PidFile};
 
 const LOCK_NAME: &str = "lock";
 
@@ -112,10 +112,6 @@ fn open_lock(dir: &Path) -> Result<File, ProfileError> {
             .map_err(|_| ProfileError::of(dir, error)),
     }
 }
-
-/// Another process holds the profile.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct InUse;
 
 /// Holds the profile, as trying to lock its file came out. Where the file system knows no such locks (NFS, some FUSE),
 /// by one of another kind, and where it knows none at all, by a file that names this process.

@@ -1,11 +1,9 @@
 //! Settings of a person, with their defaults.
 
-use std::fmt;
-use std::str::FromStr;
-
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::{Map, Value};
 
+use crate::device::DeviceChoice;
 use crate::identity::display_name;
 use crate::media::{Preset, VideoFormat};
 
@@ -33,95 +31,6 @@ pub enum Theme {
     Light,
     /// Light on dark.
     Dark,
-}
-
-/// Which device to use, as the command line, the settings and the commands write it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(into = "String", from = "String")]
-pub enum DeviceChoice {
-    /// The system's default (`default`).
-    #[default]
-    SystemDefault,
-    /// No device at all (`none`).
-    None,
-    /// The moving test card (`test-card[:WxH@FPS]`); without a size, the size that is asked for. A camera.
-    TestCard {
-        /// Fixed width, height and frames a second, if given.
-        format: Option<(u32, u32, u32)>,
-    },
-    /// A steady tone (`tone[:HZ]`, 440 Hz unless given). A microphone.
-    Tone {
-        /// Frequency in Hz.
-        hertz: u32,
-    },
-    /// A file (`file:PATH`): y4m as a camera, wav as a microphone; as a speaker, a wav file that is written.
-    File(std::path::PathBuf),
-    /// A device by the name that the system gives it.
-    Named(String),
-}
-
-impl DeviceChoice {
-    const DEFAULT_HERTZ: u32 = 440;
-}
-
-impl From<String> for DeviceChoice {
-    fn from(text: String) -> Self {
-        match text.as_str() {
-            "" | "default" => return Self::SystemDefault,
-            "none" => return Self::None,
-            "test-card" => return Self::TestCard { format: None },
-            "tone" => return Self::Tone { hertz: Self::DEFAULT_HERTZ },
-            _ => {}
-        }
-        if let Some(format) = text.strip_prefix("test-card:").and_then(parse_card_format) {
-            return Self::TestCard { format: Some(format) };
-        }
-        if let Some(hertz) = text.strip_prefix("tone:").and_then(|hertz| hertz.parse().ok()) {
-            return Self::Tone { hertz };
-        }
-        match text.strip_prefix("file:") {
-            Some(path) => Self::File(path.into()),
-            None => Self::Named(text),
-        }
-    }
-}
-
-impl FromStr for DeviceChoice {
-    type Err = std::convert::Infallible;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(text.to_owned().into())
-    }
-}
-
-fn parse_card_format(text: &str) -> Option<(u32, u32, u32)> {
-    let (size, fps) = text.split_once('@').unwrap_or((text, "30"));
-    let (width, height) = size.split_once('x')?;
-    let (width, height, fps) = (width.parse().ok()?, height.parse().ok()?, fps.parse().ok()?);
-    ((2..=4096).contains(&width) && (2..=4096).contains(&height) && (1..=120).contains(&fps))
-        .then_some((width, height, fps))
-}
-
-impl From<DeviceChoice> for String {
-    fn from(choice: DeviceChoice) -> Self {
-        choice.to_string()
-    }
-}
-
-impl fmt::Display for DeviceChoice {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::SystemDefault => formatter.write_str("default"),
-            Self::None => formatter.write_str("none"),
-            Self::TestCard { format: None } => formatter.write_str("test-card"),
-            Self::TestCard { format: Some((width, height, fps)) } => {
-                write!(formatter, "test-card:{width}x{height}@{fps}")
-            }
-            Self::Tone { hertz } => write!(formatter, "tone:{hertz}"),
-            Self::File(path) => write!(formatter, "file:{}", path.display()),
-            Self::Named(name) => formatter.write_str(name),
-        }
-    }
 }
 
 /// Everything that a person can set. Unknown fields are ignored and missing ones take these defaults, so that a newer
@@ -298,21 +207,5 @@ mod tests {
         assert!(tame.display_name.starts_with("Ann x") && tame.display_name.chars().count() <= 64);
         assert_eq!((tame.max_fps, tame.max_kbps), (1, Some(8000)));
         assert_eq!(tame.clone().within_limits(), tame);
-    }
-
-    #[test]
-    fn device_choices_are_found_again_from_their_text() {
-        for text in [
-            "default",
-            "none",
-            "test-card",
-            "test-card:1280x720@30",
-            "tone:1000",
-            "file:/tmp/a b.y4m",
-            "Fake HD Webcam",
-        ] {
-            assert_eq!(DeviceChoice::from(text.to_owned()).to_string(), text);
-        }
-        assert_eq!(DeviceChoice::from("tone".to_owned()), DeviceChoice::Tone { hertz: 440 });
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use eframe::egui::{self, Frame, Ui, UserAttentionType, ViewportCommand};
 
 use crate::call::InviteId;
-use crate::controller::{CallView, Command, Handle, Snapshot};
+use crate::controller::{CallView, Command, Handle, Repaint, Snapshot};
 use crate::identity::PeerId;
 
 use super::add_contact;
@@ -31,6 +31,9 @@ const APP_ID: &str = "visavis";
 const SIZE: [f32; 2] = [1100.0, 720.0];
 const MIN_SIZE: [f32; 2] = [720.0, 480.0];
 
+/// Longest time that one's own picture waits to be drawn with those of others.
+const OWN_PICTURE_WITHIN: Duration = Duration::from_millis(40);
+
 /// Interval between tries to send waiting commands.
 const SEND_AGAIN: Duration = Duration::from_millis(20);
 
@@ -39,13 +42,13 @@ const SEND_AGAIN: Duration = Duration::from_millis(20);
 pub struct RepaintNotice(egui::Context);
 
 impl RepaintNotice {
-    /// Asks for a drawing within `delay`. Without a delay (a new snapshot) egui draws twice, so that what is laid out
-    /// anew comes to rest; with one, however short (a new picture), it draws once, which is half the work.
-    pub fn notify(&self, delay: Duration) {
-        if delay.is_zero() {
-            self.0.request_repaint();
-        } else {
-            self.0.request_repaint_after(delay);
+    /// Asks for a drawing of what changed. A new layout is drawn twice, so that it comes to rest; a new picture once,
+    /// which is half the work: egui does so where a delay is given, however short.
+    pub fn notify(&self, change: Repaint) {
+        match change {
+            Repaint::Layout => self.0.request_repaint(),
+            Repaint::Picture => self.0.request_repaint_after(Duration::from_nanos(1)),
+            Repaint::OwnPicture => self.0.request_repaint_after(OWN_PICTURE_WITHIN),
         }
     }
 }

@@ -9,8 +9,8 @@ use eframe::egui::{
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::call::DeviceKind;
 use crate::controller::{Command, ConversationStatus, ConversationView, ParticipantView};
+use crate::device::DeviceKind;
 use crate::identity::PeerId;
 use crate::media::FrameSlot;
 

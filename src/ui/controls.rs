@@ -5,9 +5,8 @@ use eframe::egui::{
     vec2,
 };
 
-use crate::call::DeviceKind;
 use crate::controller::{Command, Snapshot};
-use crate::store::DeviceChoice;
+use crate::device::{DeviceChoice, DeviceKind};
 
 use super::buttons::{Control, announce, explain, one_line, painted_words, round_control};
 use super::catalogue::{Text, Words};

@@ -5,10 +5,10 @@ use eframe::egui::{self, Align, Layout, Rect, Role, Sense, Ui, UiBuilder, Widget
 use crate::call::DisconnectReason;
 use crate::controller::{HistoryEntry, OutcomeKind};
 
+use super::asked::Asked;
 use super::avatar;
 use super::buttons::{TextButton, Weight, focus_ring, icon_button_sized, one_line};
 use super::catalogue::Text;
-use super::home::Asked;
 use super::icons::Icon;
 use super::people_list::nothing;
 use super::scene::Scene;

@@ -7,6 +7,7 @@ use crate::controller::{Command, HistoryEntry, Person, PersonKind};
 use crate::identity::PeerId;
 
 use super::add_contact::AddContact;
+use super::asked::Asked;
 use super::buttons::{TextButton, icon_button, segments};
 use super::call_card::CallCard;
 use super::catalogue::Text;
@@ -21,31 +22,6 @@ use super::scene::Scene;
 use super::theme::{CONTROL_HEIGHT, Palette, Type, space};
 
 const OWN_CARD_HEIGHT: f32 = 44.0;
-
-/// Something that a list cannot do by itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Asked {
-    /// Open the dialog that adds a contact.
-    AddContact,
-    /// Open the dialog that renames a contact.
-    Rename {
-        /// ID of the person.
-        id: PeerId,
-        /// The name shown now.
-        name: String,
-    },
-    /// Ask before a contact is removed.
-    Remove {
-        /// ID of the person.
-        id: PeerId,
-        /// The name shown now.
-        name: String,
-    },
-    /// Ask before the history is emptied.
-    ClearHistory,
-    /// Select a person.
-    Select(PeerId),
-}
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Tab {

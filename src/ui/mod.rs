@@ -12,6 +12,7 @@
 
 mod add_contact;
 mod app;
+mod asked;
 mod avatar;
 mod bidi;
 mod buttons;

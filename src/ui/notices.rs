@@ -5,8 +5,8 @@ use std::collections::HashMap;
 
 use eframe::egui::{self, Align2, Area, CornerRadius, Frame, Id, Margin, Rect, Stroke, Ui, pos2, vec2};
 
-use crate::call::DeviceKind;
 use crate::controller::{Command, NoticeKind};
+use crate::device::DeviceKind;
 use crate::store::Settings;
 
 use super::buttons::{Weight, announce, icon_button_sized};
@@ -165,8 +165,8 @@ fn toast(ui: &mut Ui, text: &str, (icon, warns): (Icon, bool), words: Words) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::controller::DeviceFault;
-    use crate::store::{DeviceChoice, Language};
+    use crate::device::{DeviceChoice, DeviceFault};
+    use crate::store::Language;
 
     #[test]
     fn troubles_stay_until_they_are_closed() {

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use crate::controller::{CallView, Command, HistoryEntry, Snapshot, VideoChoice};
-use crate::store::DeviceChoice;
+use crate::device::DeviceChoice;
 
 use super::scene::Scene;
 

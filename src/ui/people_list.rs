@@ -7,11 +7,11 @@ use eframe::egui::{
 use crate::controller::{Command, Person, PersonKind, RouteKind, VersionSkew};
 use crate::identity::PeerId;
 
+use super::asked::Asked;
 use super::avatar;
 use super::buttons::{TextButton, focus_ring, icon_button, icon_button_sized, one_line};
 use super::catalogue::{Text, Words};
 use super::fields;
-use super::home::Asked;
 use super::icons::Icon;
 use super::scene::Scene;
 use super::theme::{CONTROL_HEIGHT, Palette, Type, radius, space};

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use eframe::egui::text::LayoutJob;
 use eframe::egui::{Align, Color32, CornerRadius, Galley, Layout, Rect, Stroke, StrokeKind, Ui, UiBuilder, pos2, vec2};
 
-use crate::call::DeviceKind;
-use crate::controller::{Command, DeviceFault, LocalStreamView};
-use crate::store::DeviceChoice;
+use crate::controller::{Command, LocalStreamView};
+use crate::device::{DeviceChoice, DeviceFault, DeviceKind};
 
 use super::buttons::{Control, TextButton, Weight, round_control};
 use super::catalogue::Text;
@@ -109,7 +108,7 @@ fn centered(ui: &Ui, text: &str, color: Color32, room: f32) -> Arc<Galley> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::controller::DeviceFault;
+    use crate::device::DeviceFault;
     use crate::media::{FrameSlot, LevelMeter};
 
     fn stream(video: bool, camera_fault: Option<DeviceFault>) -> LocalStreamView {

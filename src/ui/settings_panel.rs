@@ -4,10 +4,10 @@ use eframe::egui::{
     self, Area, CornerRadius, Frame, Id, Key, Label, Margin, Modifiers, Rect, Sense, Stroke, Ui, pos2, vec2,
 };
 
-use crate::call::DeviceKind;
-use crate::controller::{Command, DeviceFault, LocalStreamView, Snapshot};
+use crate::controller::{Command, LocalStreamView, Snapshot};
+use crate::device::{DeviceChoice, DeviceFault, DeviceKind};
 use crate::media::{Preset, VideoFormat};
-use crate::store::{DeviceChoice, Language, Settings, Theme};
+use crate::store::{Language, Settings, Theme};
 
 use super::buttons::{TextButton, Weight, explain, icon_button, segments, switch_row};
 use super::catalogue::{Text, Words};

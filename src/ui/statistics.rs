@@ -1,18 +1,20 @@
 //! The statistics overlay of a call: the figures of what is sent and received.
 
 mod chart;
+mod lines;
 mod report;
 
 use std::collections::HashMap;
 
 use eframe::egui::{self, Grid, Rect, Ui, UiBuilder, vec2};
 
-use crate::controller::{ConversationView, ParticipantView, ReceivedStats, Route, SentStats};
+use crate::controller::{ConversationView, ParticipantView};
 use crate::identity::PeerId;
 
 use self::chart::Chart;
+use self::lines::lines;
 use super::buttons::{TextButton, explain};
-use super::catalogue::{Text, Words};
+use super::catalogue::Text;
 use super::icons::Icon;
 use super::quality_sign;
 use super::scene::Scene;
@@ -28,58 +30,6 @@ const COPIED_FOR: f64 = 2.0;
 pub struct Statistics {
     charts: HashMap<PeerId, Chart>,
     copied_at: Option<f64>,
-}
-
-/// One line: its name, sent, received; empty where it does not exist.
-type Line = (Text, String, String);
-
-fn whole(words: Words, key: Text, value: f32) -> String {
-    words.fill(key, &[("value", &format!("{value:.0}"))])
-}
-
-fn size(words: Words, width: u32, height: u32) -> String {
-    if width == 0 { words.get(Text::NothingYet).to_owned() } else { format!("{width} × {height}") }
-}
-
-fn route(words: Words, route: Route) -> String {
-    words
-        .get(match route {
-            Route::Direct => Text::RouteDirect,
-            Route::Relay => Text::RouteRelay,
-        })
-        .to_owned()
-}
-
-fn codec(words: Words, codec: &str) -> String {
-    if codec.is_empty() { words.get(Text::NothingYet).to_owned() } else { codec.to_owned() }
-}
-
-/// The lines for one participant.
-fn lines(sent: &SentStats, received: &ReceivedStats, words: Words) -> [Line; 14] {
-    let ms = |value: f32| whole(words, Text::Milliseconds, value);
-    let kbps = |value: f32| whole(words, Text::KilobitsASecond, value);
-    let fps = |value: f32| whole(words, Text::FramesASecond, value);
-    let percent = |value: f32| words.fill(Text::Percent, &[("value", &format!("{value:.1}"))]);
-    let packets = |value: u64| match value {
-        1 => words.get(Text::OnePacket).to_owned(),
-        value => words.fill(Text::Packets, &[("value", &value.to_string())]),
-    };
-    [
-        (Text::StatSize, size(words, sent.width, sent.height), size(words, received.width, received.height)),
-        (Text::StatRate, fps(sent.fps), fps(received.fps)),
-        (Text::StatBits, kbps(sent.kbps), kbps(received.kbps)),
-        (Text::StatAsked, kbps(sent.asked_kbps), String::new()),
-        (Text::StatPath, kbps(sent.target_kbps), String::new()),
-        (Text::StatLost, packets(sent.packets_lost), packets(received.packets_lost)),
-        (Text::StatLoss, percent(sent.loss_percent), percent(received.loss_percent)),
-        (Text::StatRoundTrip, ms(sent.round_trip_ms), ms(received.round_trip_ms)),
-        (Text::StatJitter, ms(sent.jitter_ms), ms(received.jitter_ms)),
-        (Text::StatDelay, ms(sent.delay_ms), ms(received.delay_ms)),
-        (Text::StatFrozen, String::new(), ms(received.frozen_ms as f32)),
-        (Text::StatConcealed, String::new(), ms(received.audio_concealed_ms as f32)),
-        (Text::StatCodec, codec(words, &sent.codec), codec(words, &received.codec)),
-        (Text::StatRoute, route(words, sent.route), route(words, received.route)),
-    ]
 }
 
 impl Statistics {
@@ -153,28 +103,5 @@ impl Statistics {
             self.copied_at = Some(now);
             ui.ctx().request_repaint_after_secs(COPIED_FOR as f32 + 0.05);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::store::Language;
-
-    #[test]
-    fn the_lines_say_what_was_measured() {
-        let words = Words::of(Language::English, "");
-        let sent =
-            SentStats { width: 1280, height: 720, fps: 29.7, kbps: 1480.4, packets_lost: 1, ..SentStats::default() };
-        let received =
-            ReceivedStats { packets_lost: 3, loss_percent: 2.04, route: Route::Relay, ..ReceivedStats::default() };
-        let lines = lines(&sent, &received, words);
-        let line = |key| lines.iter().find(|line| line.0 == key).map(|line| (line.1.as_str(), line.2.as_str()));
-        assert_eq!(line(Text::StatSize), Some(("1280 × 720", "–")));
-        assert_eq!(line(Text::StatRate), Some(("30 fps", "0 fps")));
-        assert_eq!(line(Text::StatBits), Some(("1480 kbit/s", "0 kbit/s")));
-        assert_eq!(line(Text::StatLost), Some(("1 packet", "3 packets")));
-        assert_eq!(line(Text::StatLoss), Some(("0.0 %", "2.0 %")));
-        assert_eq!(line(Text::StatRoute), Some(("direct", "relay")));
     }
 }

@@ -13,6 +13,7 @@
 //! A caller that asks for a paint when a slot changes uses `request_repaint_after` with a delay above zero:
 //! `request_repaint` makes egui paint twice each time.
 
+mod options;
 mod placement;
 mod yuv_shader;
 
@@ -20,30 +21,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use eframe::{egui, egui_glow};
 
+pub use self::options::{Fit, TileOptions};
 use self::placement::Placement;
 use self::yuv_shader::{Picture, YuvShader};
 use crate::media::FrameSlot;
-
-/// How a picture of other proportions than its tile is fitted in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Fit {
-    /// Fills the tile; the picture is cropped at two sides.
-    #[default]
-    Cover,
-    /// Shows the whole picture; two sides of the tile stay empty.
-    Contain,
-}
-
-/// How one tile is drawn.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct TileOptions {
-    /// Left and right swapped, as one sees oneself.
-    pub mirror: bool,
-    /// Fills the tile or shows the whole picture.
-    pub fit: Fit,
-    /// Radius of the picture's corners in points; 0 gives square ones.
-    pub rounding: f32,
-}
 
 /// Draws pictures and owns their textures: one set a slot, however often it is shown.
 ///

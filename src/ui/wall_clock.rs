@@ -2,55 +2,34 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+
 use super::catalogue::{Text, Words};
 
 /// A moment in the computer's time zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LocalTime {
-    year: i32,
-    month: i32,
-    day: i32,
-    hour: i32,
-    minute: i32,
-    day_of_year: i32,
-}
+pub struct LocalTime(DateTime);
 
 impl LocalTime {
     /// The local time of a moment given in seconds since 1970 (UTC).
     pub fn of(unix_s: i64) -> Option<Self> {
-        let mut broken = std::mem::MaybeUninit::<libc::tm>::uninit();
-        // SAFETY: both pointers are valid for the call, and `localtime_r` fills the structure unless it returns null.
-        let broken = unsafe {
-            if libc::localtime_r(&unix_s, broken.as_mut_ptr()).is_null() {
-                return None;
-            }
-            broken.assume_init()
-        };
-        Some(Self {
-            year: broken.tm_year + 1900,
-            month: broken.tm_mon + 1,
-            day: broken.tm_mday,
-            hour: broken.tm_hour,
-            minute: broken.tm_min,
-            day_of_year: broken.tm_yday,
-        })
+        let at = Timestamp::from_second(unix_s).ok()?;
+        Some(Self(at.to_zoned(TimeZone::system()).datetime()))
     }
 
     /// "Today 14:03", "Yesterday 09:12", or "2026-03-01".
     pub fn said(self, now: Self, words: Words) -> String {
-        let time = format!("{:02}:{:02}", self.hour, self.minute);
-        if (self.year, self.day_of_year) == (now.year, now.day_of_year) {
+        let time = self.0.strftime("%H:%M").to_string();
+        let (day, today) = (self.0.date(), now.0.date());
+        if day == today {
             words.fill(Text::Today, &[("time", &time)])
-        } else if self.is_day_before(now) {
+        } else if day.tomorrow().is_ok_and(|next| next == today) {
             words.fill(Text::Yesterday, &[("time", &time)])
         } else {
-            format!("{}-{:02}-{:02}", self.year, self.month, self.day)
+            day.to_string()
         }
-    }
-
-    fn is_day_before(self, now: Self) -> bool {
-        let new_year = now.day_of_year == 0 && now.year == self.year + 1 && self.month == 12 && self.day == 31;
-        new_year || (self.year == now.year && self.day_of_year + 1 == now.day_of_year)
     }
 }
 
@@ -73,17 +52,25 @@ mod tests {
     use super::*;
     use crate::store::Language;
 
-    fn at(year: i32, month: i32, day: i32, day_of_year: i32) -> LocalTime {
-        LocalTime { year, month, day, hour: 9, minute: 5, day_of_year }
+    fn at(year: i16, month: i8, day: i8) -> LocalTime {
+        LocalTime(DateTime::constant(year, month, day, 9, 5, 0, 0))
     }
 
     #[test]
     fn days_are_said_as_people_say_them() {
         let words = Words::of(Language::English, "");
-        assert_eq!(at(2026, 3, 1, 59).said(at(2026, 3, 1, 59), words), "Today 09:05");
-        assert_eq!(at(2026, 2, 28, 58).said(at(2026, 3, 1, 59), words), "Yesterday 09:05");
-        assert_eq!(at(2025, 12, 31, 364).said(at(2026, 1, 1, 0), words), "Yesterday 09:05");
-        assert_eq!(at(2026, 2, 1, 31).said(at(2026, 3, 1, 59), words), "2026-02-01");
+        assert_eq!(at(2026, 3, 1).said(at(2026, 3, 1), words), "Today 09:05");
+        assert_eq!(at(2026, 2, 28).said(at(2026, 3, 1), words), "Yesterday 09:05");
+        assert_eq!(at(2025, 12, 31).said(at(2026, 1, 1), words), "Yesterday 09:05");
+        assert_eq!(at(2026, 2, 1).said(at(2026, 3, 1), words), "2026-02-01");
+    }
+
+    #[test]
+    fn every_moment_of_a_history_has_a_local_time() {
+        let day = 24 * 3600;
+        let (first, second) = (LocalTime::of(1_750_000_000).unwrap(), LocalTime::of(1_750_000_000 + day).unwrap());
+        assert_eq!(first.0.date().tomorrow().unwrap(), second.0.date());
+        assert_eq!(LocalTime::of(i64::MAX), None);
     }
 
     #[test]

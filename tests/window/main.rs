@@ -20,11 +20,13 @@ use eframe::egui::{
 };
 use egui_kittest::kittest::{By, NodeT, Queryable};
 use egui_kittest::{Harness, Node};
-use visavis::call::{DeviceKind, DisconnectReason};
+
+use visavis::call::DisconnectReason;
 use visavis::controller::{
-    CallView, Command, ConversationStatus, DeviceFault, Notice, NoticeKind, OutcomeKind, Person, PersonKind, Quality,
-    Snapshot, StoreFault, VersionSkew, VideoChoice,
+    CallView, Command, ConversationStatus, Notice, NoticeKind, OutcomeKind, Person, PersonKind, Quality, Snapshot,
+    StoreFault, VersionSkew, VideoChoice,
 };
+use visavis::device::{DeviceFault, DeviceKind};
 use visavis::media::{FRAME_SAMPLES, LevelMeter, Preset};
 use visavis::store::{Language, Settings};
 use visavis::ui::{Now, Text, Window, WindowOptions, Words};

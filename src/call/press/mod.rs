@@ -6,12 +6,23 @@ use super::{
     CallEnd, CallError, CallReport, Conversation, Effect, InviteId, MAX_USER_DATA, Message, OutgoingInvite, Press,
 };
 use crate::call::ConversationId;
+use crate::device::{Consent, Grant, Granter};
 use crate::identity::PeerId;
 use crate::media::{MediaSet, StreamState};
 
-mod consent;
+/// Witness of a local press: nothing outside this module can make one.
+pub struct LocalPress {
+    _private: (),
+}
 
-pub use consent::Consent;
+impl Grant for Granter {
+    type Witness = LocalPress;
+}
+
+/// Consent of the person who pressed.
+const fn consent_of_press() -> Consent {
+    Consent::granted(&LocalPress { _private: () })
+}
 
 /// An invite that is about to be sent.
 struct NewInvite {
@@ -80,7 +91,7 @@ impl CallMachine {
         let name = self.name.clone();
         turn.send(to, Message::Invite { invite, conversation, name, user_data, streams: announced });
         turn.report(CallReport::InviteSent { invite, to, conversation });
-        turn.effect(Effect::OpenMedia { consent: Consent::of_local_press(), streams: sends });
+        turn.effect(Effect::OpenMedia { consent: consent_of_press(), streams: sends });
         CallState::Outgoing(OutgoingInvite {
             invite,
             conversation,
@@ -89,7 +100,7 @@ impl CallMachine {
             announced,
             ringing: false,
             began: turn.now,
-            consent: Consent::of_local_press(),
+            consent: consent_of_press(),
             crossed: None,
         })
     }
@@ -136,8 +147,8 @@ impl CallMachine {
 
     fn take_call(&mut self, turn: &mut Turn<'_>, incoming: super::IncomingInvite, sends: MediaSet) -> CallState {
         turn.effect(Effect::StopRinging);
-        turn.effect(Effect::OpenMedia { consent: Consent::of_local_press(), streams: sends });
-        self.answer(turn, incoming, sends, Consent::of_local_press(), None)
+        turn.effect(Effect::OpenMedia { consent: consent_of_press(), streams: sends });
+        self.answer(turn, incoming, sends, consent_of_press(), None)
     }
 
     fn reject(&mut self, state: CallState, turn: &mut Turn<'_>, command: &'static str, invite: InviteId) -> CallState {
@@ -163,7 +174,7 @@ fn invite_is_over() -> CallError {
 }
 
 fn open_stream(state: CallState, turn: &mut Turn<'_>, sends: MediaSet) -> CallState {
-    let consent = Consent::of_local_press();
+    let consent = consent_of_press();
     match state {
         state @ (CallState::Idle | CallState::Incoming(_)) => {
             turn.effect(Effect::OpenPreview { consent, streams: sends });
@@ -201,7 +212,7 @@ fn enable(state: CallState, turn: &mut Turn<'_>, stream: StreamState) -> CallSta
 /// Opens what was switched on. A muted microphone stays open behind its gate; a camera that is off is closed.
 fn switch_media(turn: &mut Turn<'_>, before: MediaSet, after: MediaSet) {
     if after.changes(before).any(|stream| stream.on) {
-        turn.effect(Effect::OpenMedia { consent: Consent::of_local_press(), streams: after });
+        turn.effect(Effect::OpenMedia { consent: consent_of_press(), streams: after });
         return;
     }
     for stream in after.changes(before).filter(|stream| stream.kind.is_video() && before.is_on(stream.id)) {

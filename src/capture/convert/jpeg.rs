@@ -5,8 +5,9 @@ use turbojpeg::{Decompressor, Subsamp, YuvImage};
 
 use crate::media::{Planes, Scaler, VideoFrame};
 
+use super::error::ConvertError;
 use super::layout::checked_size;
-use super::{ConvertError, limit_range};
+use super::limited::limit_range;
 
 /// Decodes one camera's pictures; keeps its decoder and its memory between them.
 #[derive(Debug, Default)]

@@ -2,7 +2,7 @@
 
 use crate::capture::mode::Encoding;
 
-use super::ConvertError;
+use super::error::ConvertError;
 
 /// The longest side of a picture that is taken from a device or a file, in pixels.
 pub const MAX_SIDE: usize = 4096;

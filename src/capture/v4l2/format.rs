@@ -8,10 +8,9 @@ use v4l::v4l_sys::{
 
 use crate::capture::backend_error::BackendError;
 use crate::capture::convert::{Layout, MAX_SIDE};
-use crate::capture::mode::{CameraMode, Encoding};
+use crate::capture::mode::{CameraMode, Encoding, FrameRate};
 
 use super::device::{CAPTURE, Device, G_FMT, S_FMT, S_PARM, TRY_FMT, zeroed};
-use super::offer::rate_of;
 
 /// Modes that are tried when a device refuses one that it has itself offered.
 const MODES_TRIED: usize = 4;
@@ -54,6 +53,11 @@ pub(super) fn name_of(fourcc: u32) -> String {
     } else {
         format!("{fourcc:#010x}")
     }
+}
+
+/// The rate of an interval between two frames, in seconds.
+pub(super) const fn rate_of(interval: v4l2_fract) -> Option<FrameRate> {
+    FrameRate::new(interval.denominator, interval.numerator)
 }
 
 /// A whole request for a format; unset fields are the driver's choice.

@@ -19,7 +19,7 @@ pub use stream::Stream;
 
 use self::device::{Capabilities, Device};
 use super::backend_error::BackendError;
-use super::cameras::{Finding, Node};
+use super::finding::{Finding, Node};
 use super::mode::CameraMode;
 
 /// A node that is open and does not stream.

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::capture::cameras::Node;
+use crate::capture::finding::Node;
 
 /// Every `/dev/videoN`, in the order of the numbers. Other entries beside them are left alone: links that udev makes,
 /// names that are no text, codecs' nodes.

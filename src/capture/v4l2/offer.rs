@@ -1,19 +1,19 @@
 //! Capabilities of a camera: pixel formats, the sizes of each, the frame rates of each size.
 
 use v4l::v4l_sys::{
-    v4l2_fmtdesc, v4l2_fract, v4l2_frmivalenum, v4l2_frmivaltypes_V4L2_FRMIVAL_TYPE_DISCRETE, v4l2_frmsizeenum,
+    v4l2_fmtdesc, v4l2_frmivalenum, v4l2_frmivaltypes_V4L2_FRMIVAL_TYPE_DISCRETE, v4l2_frmsizeenum,
     v4l2_frmsizetypes_V4L2_FRMSIZE_TYPE_DISCRETE,
 };
 
 use crate::capture::backend_error::BackendError;
-use crate::capture::cameras::Finding;
 use crate::capture::convert::MAX_SIDE;
+use crate::capture::finding::Finding;
 use crate::capture::mode::{CameraMode, FrameRate};
 use crate::capture::range::{Sides, rates_in, sizes_in};
 use crate::media::Preset;
 
 use super::device::{CAPTURE, Device, ENUM_FMT, ENUM_FRAMEINTERVALS, ENUM_FRAMESIZES, zeroed};
-use super::format::{current_size, encoding_of, name_of, try_size};
+use super::format::{current_size, encoding_of, name_of, rate_of, try_size};
 
 /// Items of one list that are looked at; a driver that ignores the index would give them without end.
 const MAX_ITEMS: u32 = 128;
@@ -112,9 +112,4 @@ fn rates_of(listed: &v4l2_frmivalenum) -> Vec<FrameRate> {
     }
     // The longest interval is the slowest rate.
     rates_in(rate_of(range.max), rate_of(range.min))
-}
-
-/// The rate of an interval between two frames, in seconds.
-pub(super) const fn rate_of(interval: v4l2_fract) -> Option<FrameRate> {
-    FrameRate::new(interval.denominator, interval.numerator)
 }

@@ -1,9 +1,11 @@
 //! Header of a YUV4MPEG2 file: sizes, frame rate, pixel shape and sample format, as `mjpegtools` and `ffmpeg` write
 //! them.
 
-use super::SIGNATURE;
-use crate::call::DeviceReason;
 use crate::capture::convert::MAX_SIDE;
+use crate::device::DeviceReason;
+
+/// First word of every such file.
+pub(super) const SIGNATURE: &str = "YUV4MPEG2";
 
 /// Contents of the header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,16 +7,16 @@ mod header;
 
 use std::io::{BufRead, ErrorKind, Read, Seek, SeekFrom, Write};
 
+use header::SIGNATURE;
 pub use header::Y4mHeader;
 
-use crate::call::DeviceReason;
+use crate::device::DeviceReason;
 use crate::media::VideoFrame;
 
 /// The longest header or frame line that is read, in bytes.
 const MAX_LINE: u64 = 16 * 1024;
 /// Lines between two pictures at most: the frame's own, empty ones, and headers of films that were joined.
 const MAX_LINES: usize = 16;
-const SIGNATURE: &str = "YUV4MPEG2";
 
 /// Reads the header, then one picture at a time.
 #[derive(Debug)]

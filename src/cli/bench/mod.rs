@@ -30,7 +30,7 @@ pub enum Bench {
 }
 
 /// Runs one measurement and prints its result.
-pub fn run(what: &Bench, common: &super::CommonOptions) -> anyhow::Result<()> {
+pub fn run(what: &Bench, common: &super::options::CommonOptions) -> anyhow::Result<()> {
     let takes_link = matches!(what, Bench::Network(_) | Bench::Soak(_));
     anyhow::ensure!(
         common.link.is_none() || takes_link,

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use crate::capture::barcode;
 use crate::controller::{Command, Event, ReceivedStats, SentStats, VideoChoice};
+use crate::device::DeviceChoice;
 use crate::identity::PeerId;
 use crate::media::Preset;
-use crate::store::DeviceChoice;
 
 use super::child::HeadlessChild;
 use super::temporary::TemporaryDirectory;

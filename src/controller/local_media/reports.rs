@@ -2,15 +2,13 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use crate::call::{CallError, DeviceKind};
 use crate::capture::CameraEvent;
+use crate::device::{DeviceChoice, DeviceError, DeviceFault, DeviceKind};
 use crate::media::VideoFormat;
 use crate::microphone::SoundEvent;
-use crate::store::DeviceChoice;
 
 use super::{Closing, LocalMedia, Open};
-use crate::controller::device_fault::{device_error, fault_of};
-use crate::controller::{DeviceFault, Event};
+use crate::controller::Event;
 
 impl LocalMedia {
     /// Takes a camera's report; the event to pass on, if it is a fault or a recovery.
@@ -35,7 +33,7 @@ impl LocalMedia {
             }
             CameraEvent::Fault(error) => {
                 let chosen = open.wish.0.clone();
-                Some(fault(open, DeviceKind::Camera, &error, &chosen))
+                Some(fault(open, &error, &chosen))
             }
             CameraEvent::Recovered { name } => Some(recovered(open, DeviceKind::Camera, name)),
         }
@@ -43,7 +41,7 @@ impl LocalMedia {
 
     /// Takes a microphone's report; the event to pass on, if it is a fault or a recovery.
     pub(in crate::controller) fn on_microphone(&mut self, generation: u64, event: SoundEvent) -> Option<Event> {
-        if self.stand_in.as_ref().is_some_and(|open| open.generation == generation) {
+        if self.stand_in.device().is_some_and(|open| open.generation == generation) {
             return self.on_stand_in(event);
         }
         let open = self.microphone.as_mut().filter(|open| open.generation == generation)?;
@@ -56,14 +54,15 @@ impl LocalMedia {
             }
             SoundEvent::Fault(error) => {
                 let chosen = open.wish.clone();
-                let event = fault(open, DeviceKind::Microphone, &error, &chosen);
+                let event = fault(open, &error, &chosen);
+                self.stand_in.on_fault(&error.fault);
                 self.settle();
                 Some(event)
             }
             SoundEvent::Recovered { name } => {
                 let event = recovered(open, DeviceKind::Microphone, name);
                 self.heard.store(generation, Relaxed);
-                if let Some(stand_in) = self.stand_in.take() {
+                if let Some(stand_in) = self.stand_in.end() {
                     self.close(Closing { microphones: vec![stand_in], ..Closing::default() });
                 }
                 Some(event)
@@ -75,19 +74,17 @@ impl LocalMedia {
     /// What becomes of the microphone that stands in: that it works is told, as a choice that could not be kept, and so
     /// is its end. That it never worked needs no word beside those about the chosen one.
     fn on_stand_in(&mut self, event: SoundEvent) -> Option<Event> {
-        let open = self.stand_in.as_mut()?;
+        let open = self.stand_in.device_mut()?;
         let worked = std::mem::replace(&mut open.resolved, true) && open.fault.is_none();
         match event {
             SoundEvent::Opened { name } | SoundEvent::Recovered { name } => {
                 open.name.clone_from(&name);
                 open.fault = None;
-                let chosen = self.microphone.as_ref()?.wish.to_string();
-                // The chosen one is the default, and back: its own thread will say so.
-                let other = name != chosen;
-                other.then_some(Event::DeviceFallback { device: DeviceKind::Microphone, chosen, name })
+                let change = self.stand_in.on_opened(&name)?;
+                Some(Event::of_device_change(DeviceKind::Microphone, change))
             }
             SoundEvent::Fault(error) => {
-                let event = fault(open, DeviceKind::Microphone, &error, &DeviceChoice::SystemDefault);
+                let event = fault(open, &error, &DeviceChoice::SystemDefault);
                 worked.then_some(event)
             }
             SoundEvent::Silence { name, on } => Some(Event::MicrophoneSilent { microphone: name, on }),
@@ -100,7 +97,7 @@ impl LocalMedia {
         let settled = self.closing == 0
             && self.camera.as_ref().is_none_or(|open| open.resolved)
             && self.microphone.as_ref().is_none_or(|open| open.resolved)
-            && self.stand_in.as_ref().is_none_or(|open| open.resolved);
+            && self.stand_in.device().is_none_or(|open| open.resolved);
         if !settled {
             return None;
         }
@@ -132,7 +129,8 @@ impl LocalMedia {
 
     /// Name of the microphone, when it works.
     pub(in crate::controller) fn working_microphone(&self) -> Option<&str> {
-        let open = [&self.microphone, &self.stand_in].into_iter().flatten().find(|open| open.works())?;
+        let open =
+            [self.microphone.as_ref(), self.stand_in.device()].into_iter().flatten().find(|open| open.works())?;
         Some(&open.name)
     }
 
@@ -151,15 +149,15 @@ impl LocalMedia {
 
     /// Faults of camera and microphone. A microphone that stands in puts right what is wrong with the chosen one.
     pub(in crate::controller) fn faults(&self) -> (Option<DeviceFault>, Option<DeviceFault>) {
-        let stands_in = self.stand_in.as_ref().is_some_and(|open| open.fault.is_none());
+        let stands_in = self.stand_in.device().is_some_and(|open| open.fault.is_none());
         let microphone = self.microphone.as_ref().filter(|_| !stands_in).and_then(|open| open.fault.clone());
         (self.camera.as_ref().and_then(|open| open.fault.clone()), microphone)
     }
 }
 
-fn fault<D, W>(open: &mut Open<D, W>, device: DeviceKind, error: &CallError, chosen: &DeviceChoice) -> Event {
-    open.fault = Some(fault_of(error));
-    device_error(device, error, chosen)
+fn fault<D, W>(open: &mut Open<D, W>, error: &DeviceError, chosen: &DeviceChoice) -> Event {
+    open.fault = Some(error.fault.clone());
+    Event::of_device_error(error, chosen)
 }
 
 fn recovered<D, W>(open: &mut Open<D, W>, device: DeviceKind, name: String) -> Event {

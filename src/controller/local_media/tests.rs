@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use super::*;
-use crate::call::CallError;
 use crate::controller::Gates;
 use crate::controller::lanes::{Lanes, Next};
 use crate::media::{MediaTime, Preset};
@@ -18,9 +17,9 @@ struct Rig {
 fn rig() -> Rig {
     let (senders, lanes) = Lanes::new();
     lanes.attach();
-    let fan_out = Arc::new(FanOut::new(Arc::new(Gates::default())));
+    let sending = MediaSend::new(Arc::new(Gates::default()));
     let new_processor = Box::new(VoiceProcessor::default);
-    let media = LocalMedia::new(Arc::default(), Arc::default(), new_processor, fan_out, senders.parts);
+    let media = LocalMedia::new(Arc::default(), Arc::default(), new_processor, sending, senders.parts);
     Rig { media, lanes }
 }
 
@@ -194,10 +193,10 @@ fn a_closed_camera_leaves_no_picture_behind() {
     let mut rig = rig();
     rig.open(Some(Preset::Low));
     rig.wait_report();
-    assert!(rig.media.to_encoder.get().0.is_some());
+    assert!(rig.media.sending.pictures().get().0.is_some());
     rig.media.change(wish(None));
     assert!(matches!(rig.wait_report(), Event::LocalStream { video: false, .. }));
-    assert!(rig.media.to_encoder.get().0.is_none() && rig.media.preview.get().0.is_none());
+    assert!(rig.media.sending.pictures().get().0.is_none() && rig.media.preview.get().0.is_none());
 }
 
 #[test]
@@ -212,11 +211,11 @@ fn a_microphone_that_stood_in_and_is_gone_too_is_told() {
     let mut rig = rig();
     let microphone = DeviceChoice::Named("No such microphone".to_owned());
     rig.media.open(Consent::for_test(), MediaWish { audio: true, microphone, ..wish(None) });
-    let missing = || SoundEvent::Fault(CallError::DeviceMissing { device: DeviceKind::Microphone });
-    let unplugged = || SoundEvent::Fault(CallError::DeviceUnplugged { device: DeviceKind::Microphone });
+    let missing = || SoundEvent::Fault(DeviceFault::Missing.of(DeviceKind::Microphone));
+    let unplugged = || SoundEvent::Fault(DeviceFault::Unplugged.of(DeviceKind::Microphone));
     let chosen = rig.media.microphone.as_ref().unwrap().generation;
     assert!(matches!(rig.media.on_microphone(chosen, missing()), Some(Event::DeviceError { .. })));
-    let stand_in = rig.media.stand_in.as_ref().unwrap().generation;
+    let stand_in = rig.media.stand_in.device().unwrap().generation;
     assert_eq!(rig.media.on_microphone(stand_in, missing()), None, "nothing is there, as was said");
     let works = |name: &str| SoundEvent::Recovered { name: name.to_owned() };
     assert!(matches!(rig.media.on_microphone(stand_in, works("Built-in")), Some(Event::DeviceFallback { .. })));

@@ -6,7 +6,7 @@
 use std::io::{Read, Seek, SeekFrom};
 
 use super::sample::Coding;
-use crate::call::DeviceReason;
+use crate::device::DeviceReason;
 
 /// Chunks that are looked at before the sound.
 const MAX_CHUNKS: usize = 4096;

@@ -14,7 +14,7 @@ use std::fs::File;
 use std::io::{BufReader, Cursor, ErrorKind, Read, Seek, SeekFrom};
 use std::path::Path;
 
-use crate::call::DeviceReason;
+use crate::device::DeviceReason;
 use crate::media::{FRAME_SAMPLES, open_regular_file};
 use crate::sound_device::{Downmix, Resampler};
 use header::{Header, Order};

@@ -11,10 +11,10 @@ mod zh;
 
 pub use text::Text;
 
-use crate::call::{DeviceKind, DeviceReason};
-use crate::controller::{DeviceFault, OutcomeKind, VersionSkew};
+use crate::controller::{OutcomeKind, VersionSkew};
+use crate::device::{DeviceChoice, DeviceFault, DeviceKind, DeviceReason};
 use crate::identity::PictureError;
-use crate::store::{DeviceChoice, Language};
+use crate::store::Language;
 
 /// The languages that the catalogue has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

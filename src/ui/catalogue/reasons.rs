@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use crate::call::{DeviceKind, DeviceReason, Remedy};
+use crate::device::{DeviceKind, DeviceReason, Remedy};
 use crate::identity::PictureError;
 
 /// The English sentence; `file` is the file that was chosen as the device, if one was.

@@ -1,7 +1,8 @@
 //! The keys of the catalogue, and the key for each end of a call and each fault of a device.
 
-use crate::call::{DeviceKind, DisconnectReason};
+use crate::call::DisconnectReason;
 use crate::controller::{OutcomeKind, StoreFault};
+use crate::device::DeviceKind;
 
 macro_rules! texts {
     ($($key:ident),* $(,)?) => {

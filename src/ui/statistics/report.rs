@@ -7,7 +7,7 @@ use crate::controller::{CallSample, ParticipantView};
 use super::super::catalogue::{Text, Words};
 use super::super::quality_sign;
 use super::super::wall_clock::hours_minutes_seconds;
-use super::lines;
+use super::lines::lines;
 
 /// The report of a call that has been connected for `connected`.
 pub fn report(participants: &[ParticipantView], connected: Option<Duration>, words: Words) -> String {

@@ -2,7 +2,7 @@
 
 use eframe::egui::{Pos2, Rect, Vec2, pos2, vec2};
 
-use super::{Fit, TileOptions};
+use super::options::{Fit, TileOptions};
 
 /// Where to draw, and which part of the picture to draw there.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -23,7 +23,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::network::{Measured, WARM_UP, fidelity};
+use super::network::{Measured, WARM_UP_S, fidelity};
 use crate::capture::barcode;
 use crate::controller::LinkProfile;
 use crate::media::{Preset, VideoFormat, VideoFrame};
@@ -78,11 +78,11 @@ impl Chromium {
         while !call.has_both_pictures() {
             timeout_at(until, call.step([&mut a, &mut b])).await.context("Chromium showed no picture.")??;
         }
-        call.run([&mut a, &mut b], Duration::from_secs(WARM_UP.into())).await?;
+        call.run([&mut a, &mut b], Duration::from_secs(WARM_UP_S.into())).await?;
         a.send(&ToPage::Measure).await?;
         b.send(&ToPage::Measure).await?;
         let from = now_ms();
-        call.run([&mut a, &mut b], Duration::from_secs(seconds.saturating_sub(WARM_UP).into())).await?;
+        call.run([&mut a, &mut b], Duration::from_secs(seconds.saturating_sub(WARM_UP_S).into())).await?;
         call.measured(from, &self.film)
     }
 

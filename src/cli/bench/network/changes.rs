@@ -147,7 +147,7 @@ mod tests {
         for (name, link) in CHANGES {
             let link: LinkProfile = link.parse().unwrap();
             let at = link.first_change().map(|at| at.as_secs_f64()).unwrap();
-            assert!(at >= f64::from(super::super::WARM_UP) + 8.0 && at + AFTER < f64::from(SECONDS), "{name}");
+            assert!(at >= f64::from(super::super::WARM_UP_S) + 8.0 && at + AFTER < f64::from(SECONDS), "{name}");
         }
     }
 }

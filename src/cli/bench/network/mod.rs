@@ -27,7 +27,7 @@ use super::film;
 use super::temporary::TemporaryDirectory;
 
 pub use figures::Measured;
-pub use record::{Sample, SideRecord};
+pub use record::{Sample, SideRecord, WARM_UP_S};
 
 use changes::{CHANGES, ChangeFigures};
 use figures::NetworkFigures;
@@ -49,9 +49,6 @@ const GRID: [&str; 14] = [
     "delay=10,blackout=20:5",
     "delay=10,blackout=20:15",
 ];
-
-/// How long a call settles before it is measured, in seconds.
-pub const WARM_UP: u32 = 2;
 
 /// Options of `bench network`.
 #[derive(Debug, Args)]

@@ -7,7 +7,9 @@ use crate::cli::bench::pair::{Call, Pair, Trace, camera, stats_of};
 use crate::controller::{Event, ReceivedStats};
 use crate::media::{Preset, VideoFrame};
 
-use super::{Measured, Sample, SideRecord, WARM_UP, fidelity};
+use super::fidelity;
+use super::figures::Measured;
+use super::record::{Sample, SideRecord, WARM_UP_S};
 
 /// Between two pictures that are compared with the film.
 const PICTURE_INTERVAL: Duration = Duration::from_secs(2);
@@ -22,11 +24,11 @@ pub fn measure(
 ) -> anyhow::Result<Measured> {
     let mut pair = Pair::start(&camera(size, 30, clip)?, &["--link", network])?;
     let call = pair.call(preset, 30)?;
-    std::thread::sleep(Duration::from_secs(WARM_UP.into()));
+    std::thread::sleep(Duration::from_secs(WARM_UP_S.into()));
     pair.drain_sides();
     pair.start_trace()?;
     let from = call.answered.elapsed().as_secs_f64();
-    let pictures = watch(&mut pair, clip.is_some(), Duration::from_secs(seconds.saturating_sub(WARM_UP).into()))?;
+    let pictures = watch(&mut pair, clip.is_some(), Duration::from_secs(seconds.saturating_sub(WARM_UP_S).into()))?;
     let window = (from, call.answered.elapsed().as_secs_f64());
     let events = pair.drain_sides();
     let traces = pair.stop_trace()?;

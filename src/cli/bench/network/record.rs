@@ -2,6 +2,9 @@
 
 use super::dips::Dip;
 
+/// Time in which a call settles before it is measured, in seconds.
+pub const WARM_UP_S: u32 = 2;
+
 /// A gap between pictures longer than this counts as frozen, in seconds.
 const FREEZE: f64 = 0.2;
 /// Rates are taken over this many seconds.

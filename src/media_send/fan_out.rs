@@ -9,10 +9,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use crate::identity::PeerId;
 use crate::media::{MediaTime, OutgoingPicture, OutgoingSound, PictureSource, RenditionPlans, VideoBudget};
-use crate::media_send::{Receiver, Simulcast};
 use crate::rtc::Peer;
 
-use super::Gates;
+use super::assign::Receiver;
+use super::gates::Gates;
+use super::simulcast::Simulcast;
 
 /// One peer of the fan-out.
 #[derive(Debug)]
@@ -25,7 +26,7 @@ struct Outlet {
 
 /// The peers, behind the gates that hang-up and mute shut.
 #[derive(Debug)]
-pub(super) struct FanOut {
+pub struct FanOut {
     gates: Arc<Gates>,
     outlets: RwLock<Vec<Outlet>>,
     /// Locked before the outlets.
@@ -41,7 +42,8 @@ impl FanOut {
     /// Replaces the set.
     pub fn set(&self, peers: Vec<(PeerId, Peer)>) {
         let mut outlets = self.outlets.write().unwrap_or_else(PoisonError::into_inner);
-        let max_height = |id| outlets.iter().find(|outlet| outlet.id == id).map(|outlet| outlet.max_height.load(Relaxed));
+        let max_height =
+            |id| outlets.iter().find(|outlet| outlet.id == id).map(|outlet| outlet.max_height.load(Relaxed));
         let outlet = |(id, peer)| Outlet { id, peer, max_height: AtomicU32::new(max_height(id).unwrap_or(u32::MAX)) };
         *outlets = peers.into_iter().map(outlet).collect();
     }

@@ -1,4 +1,4 @@
-//! Reasons why a device, or the file that stands for one, cannot be used.
+//! Reasons of device faults, with the way on from each.
 
 use super::DeviceKind;
 

@@ -1,0 +1,295 @@
+//! Directory: this person's identity, and everybody who can be called: contacts in the store, people on the network, and
+//! Echo.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::call::{CallError, Standing};
+use crate::identity::{ContactLink, Identity, PeerId, PictureError, display_name, read_contact_picture};
+use crate::store::{Contact, Store, StoreError};
+
+use super::lanes::SystemSender;
+use super::people::{People, Presence, echo_id};
+use super::system_event::SystemEvent;
+use super::{Event, NoticeKind, Person, VersionSkew};
+
+/// Identity, contacts and presence.
+pub(super) struct Directory {
+    identity: Arc<Identity>,
+    people: People,
+    /// A thread looks for a contact in a picture.
+    reading_picture: bool,
+    system: SystemSender,
+}
+
+/// Reason why the directory stays as it is.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    /// The text holds no link and no ID.
+    NoLink,
+    /// The link is this person's own, or Echo's.
+    OwnLink,
+    /// The picture shows no contact.
+    BadPicture(PictureError),
+    /// Another picture is being read.
+    PictureInTurn,
+    /// No thread reads the picture.
+    NoThread,
+    /// The person is no contact.
+    NoContact,
+    /// Nobody blocks themselves or Echo.
+    NotToBlock,
+    /// The store failed.
+    Store(StoreError),
+}
+
+impl Refusal {
+    /// The note at the window's edge, where nothing else there tells the reason.
+    pub(super) fn notice(&self) -> Option<NoticeKind> {
+        match self {
+            Self::NoLink => Some(NoticeKind::BadLink),
+            Self::OwnLink => Some(NoticeKind::OwnLink),
+            Self::BadPicture(error) => Some(NoticeKind::BadPicture(error.clone())),
+            Self::Store(error) => Some(NoticeKind::Store(error.into())),
+            Self::PictureInTurn | Self::NoThread | Self::NoContact | Self::NotToBlock => None,
+        }
+    }
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        tracing::warn!("the store: {error:?}");
+        Self::Store(error)
+    }
+}
+
+impl From<Refusal> for CallError {
+    fn from(refusal: Refusal) -> Self {
+        Self::BadArgument(match refusal {
+            Refusal::NoLink => "There is no Visavis link or ID in this; ask for it again and copy it whole.".to_owned(),
+            Refusal::OwnLink => "This is your own link; give it to others.".to_owned(),
+            Refusal::BadPicture(error) => error.to_string(),
+            Refusal::PictureInTurn => "Another picture is still being read; try again.".to_owned(),
+            Refusal::NoThread => "The picture could not be read; try again.".to_owned(),
+            Refusal::NoContact => "This person is not among your contacts.".to_owned(),
+            Refusal::NotToBlock => "This contact cannot be blocked.".to_owned(),
+            Refusal::Store(error) => error.to_string(),
+        })
+    }
+}
+
+impl Directory {
+    /// With the contacts of `store`.
+    pub(super) fn new(identity: Arc<Identity>, store: &Store, system: SystemSender) -> Result<Self, StoreError> {
+        let mut people = People::default();
+        people.set_contacts(store.contacts()?, store.blocked()?);
+        Ok(Self { identity, people, reading_picture: false, system })
+    }
+
+    /// This person's identity.
+    pub(super) const fn identity(&self) -> &Arc<Identity> {
+        &self.identity
+    }
+
+    /// This person's ID.
+    pub(super) fn me(&self) -> PeerId {
+        self.identity.id()
+    }
+
+    /// This person's `visavis:` link, under the name that others see.
+    pub(super) fn own_link(&self, name: &str) -> String {
+        ContactLink::new(self.me(), name).to_string()
+    }
+
+    /// The name to show, see [`People::name_of`].
+    pub(super) fn name_of(&self, id: PeerId, said: Option<&str>) -> String {
+        self.people.name_of(id, said)
+    }
+
+    /// A `contact` event for one person.
+    pub(super) fn event(&self, id: PeerId) -> Event {
+        self.people.event(id)
+    }
+
+    /// A `contact` event for everybody in the contact list.
+    pub(super) fn contact_events(&self) -> Vec<Event> {
+        self.people.contact_events().collect()
+    }
+
+    /// Everybody, as the window lists them.
+    pub(super) fn list(&self) -> Vec<Person> {
+        self.people.list()
+    }
+
+    /// Everybody from whom everything is refused.
+    pub(super) const fn blocked(&self) -> &HashSet<PeerId> {
+        self.people.blocked()
+    }
+
+    /// Everybody in the contact list who is not blocked.
+    pub(super) fn contacts(&self) -> HashSet<PeerId> {
+        self.people.contacts()
+    }
+
+    /// True for a person from whom everything is refused.
+    pub(super) fn is_blocked(&self, id: PeerId) -> bool {
+        self.people.is_blocked(id)
+    }
+
+    /// How a person may ring, where strangers may or may not.
+    pub(super) fn standing(&self, id: PeerId, strangers_may_ring: bool) -> Standing {
+        if self.people.is_blocked(id) {
+            Standing::Unwelcome
+        } else if self.people.is_contact(id) {
+            Standing::Contact
+        } else if strangers_may_ring {
+            Standing::Stranger
+        } else {
+            Standing::Unwelcome
+        }
+    }
+
+    /// Notes that somebody has come, gone or changed their name; the event to tell, if that is new.
+    pub(super) fn set_presence(&mut self, id: PeerId, presence: Presence) -> Option<Event> {
+        self.people.set_presence(id, presence).then(|| self.people.event(id))
+    }
+
+    /// The side that needs a newer Visavis before the two can call each other, where the person is there.
+    pub(super) fn skew(&self, id: PeerId) -> Option<VersionSkew> {
+        self.people.skew(id)
+    }
+
+    /// Keeps the name that a contact announces, for when they are offline; true when it is another one than before.
+    pub(super) fn keep_chosen_name(&mut self, store: &Store, id: PeerId, name: &str) -> bool {
+        let is_new = |contact: &Contact| !name.is_empty() && contact.name != name;
+        if !self.people.contact(id).is_some_and(is_new) {
+            return false;
+        }
+        match store.set_chosen_name(id, name) {
+            Ok(_) => self.reload(store),
+            Err(error) => tracing::warn!("a contact's new name was not kept: {error}"),
+        }
+        true
+    }
+
+    /// Adds the contact that `link` names at `now` (in seconds since 1970); their ID.
+    pub(super) fn add(&mut self, store: &Store, link: Option<ContactLink>, now: i64) -> Result<PeerId, Refusal> {
+        let link = link.ok_or(Refusal::NoLink)?;
+        if link.id == self.me() || link.id == echo_id() {
+            return Err(Refusal::OwnLink);
+        }
+        store.add_contact(link.id, &link.name.unwrap_or_default(), now)?;
+        self.reload(store);
+        Ok(link.id)
+    }
+
+    /// Renames a contact.
+    pub(super) fn rename(&mut self, store: &Store, id: PeerId, name: &str) -> Result<(), Refusal> {
+        let renamed = store.rename_contact(id, &display_name(name))?;
+        self.changed(store, renamed)
+    }
+
+    /// Takes a contact out of the list.
+    pub(super) fn remove(&mut self, store: &Store, id: PeerId) -> Result<(), Refusal> {
+        let removed = store.remove_contact(id)?;
+        self.changed(store, removed)
+    }
+
+    /// Refuses everything from a person, or takes that back.
+    pub(super) fn set_blocked(&mut self, store: &Store, id: PeerId, on: bool) -> Result<(), Refusal> {
+        if id == echo_id() || id == self.me() {
+            return Err(Refusal::NotToBlock);
+        }
+        store.set_blocked(id, on)?;
+        self.changed(store, true)
+    }
+
+    fn changed(&mut self, store: &Store, changed: bool) -> Result<(), Refusal> {
+        if !changed {
+            return Err(Refusal::NoContact);
+        }
+        self.reload(store);
+        Ok(())
+    }
+
+    /// Reads the contacts anew.
+    fn reload(&mut self, store: &Store) {
+        match store.contacts().and_then(|contacts| Ok((contacts, store.blocked()?))) {
+            Ok((contacts, blocked)) => self.people.set_contacts(contacts, blocked),
+            Err(error) => tracing::error!("the contacts could not be read: {error}"),
+        }
+    }
+
+    /// Looks for a contact in a picture file, on a thread of its own: a large picture takes some tenths of a second.
+    pub(super) fn read_picture(&mut self, path: PathBuf) -> Result<(), Refusal> {
+        if self.reading_picture {
+            return Err(Refusal::PictureInTurn);
+        }
+        let system = self.system.clone();
+        let read = move || system.send(SystemEvent::ContactImage(read_contact_picture(&path)));
+        match std::thread::Builder::new().name("picture".into()).spawn(read) {
+            Ok(_) => {
+                self.reading_picture = true;
+                Ok(())
+            }
+            Err(error) => {
+                tracing::warn!("no thread to read a picture on: {error}");
+                Err(Refusal::NoThread)
+            }
+        }
+    }
+
+    /// Takes the end of the look for a contact in a picture.
+    pub(super) const fn on_picture_read(&mut self) {
+        self.reading_picture = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::controller::lanes::Lanes;
+
+    fn directory() -> (Directory, Store, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let (identity, store) = (Identity::load_or_create(folder.path()).unwrap(), Store::open(folder.path()).unwrap());
+        let directory = Directory::new(Arc::new(identity), &store, Lanes::new().0.parts.system).unwrap();
+        (directory, store, folder)
+    }
+
+    #[test]
+    fn strangers_ring_only_where_they_may_and_the_blocked_never() {
+        let (mut directory, store, _folder) = directory();
+        let id = PeerId::from_bytes([7; 32]);
+        assert_eq!(directory.standing(id, true), Standing::Stranger);
+        assert_eq!(directory.standing(id, false), Standing::Unwelcome);
+        directory.add(&store, Some(ContactLink::new(id, "Ann")), 0).unwrap();
+        assert_eq!(directory.standing(id, false), Standing::Contact);
+        directory.set_blocked(&store, id, true).unwrap();
+        assert_eq!(directory.standing(id, true), Standing::Unwelcome);
+        assert!(directory.contacts().is_empty() && directory.blocked().contains(&id));
+    }
+
+    #[test]
+    fn nobody_adds_or_blocks_themselves_and_only_contacts_are_renamed() {
+        let (mut directory, store, _folder) = directory();
+        let me = directory.me();
+        let own = directory.add(&store, Some(ContactLink::new(me, "Me")), 0);
+        assert!(matches!(own, Err(Refusal::OwnLink)));
+        assert!(matches!(directory.add(&store, None, 0), Err(Refusal::NoLink)));
+        assert!(matches!(directory.set_blocked(&store, echo_id(), true), Err(Refusal::NotToBlock)));
+        assert!(matches!(directory.rename(&store, PeerId::from_bytes([8; 32]), "Bob"), Err(Refusal::NoContact)));
+    }
+
+    #[test]
+    fn an_announced_name_is_kept_once_and_of_contacts_alone() {
+        let (mut directory, store, _folder) = directory();
+        let id = PeerId::from_bytes([7; 32]);
+        assert!(!directory.keep_chosen_name(&store, id, "Ann"), "a stranger");
+        directory.add(&store, Some(ContactLink::new(id, "")), 0).unwrap();
+        assert!(directory.keep_chosen_name(&store, id, "Ann"));
+        assert!(!directory.keep_chosen_name(&store, id, "Ann") && !directory.keep_chosen_name(&store, id, ""));
+        assert_eq!(directory.name_of(id, None), "Ann");
+    }
+}

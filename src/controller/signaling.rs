@@ -1,0 +1,105 @@
+//! Signaling client of the controller, on a thread of its own: whatever strangers send, media never waits for it.
+
+use std::io;
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Runtime};
+
+use crate::call::Message;
+use crate::identity::PeerId;
+use crate::network::PathFinder;
+use crate::signaling::{DiscoveryFault, SignalingClient, SignalingConfig, SignalingError};
+
+use super::directory::Directory;
+use super::peer_lane::PeerLane;
+
+/// The client, from the start on; without one the app works on, and Echo can be called.
+pub(super) struct Signaling {
+    client: Option<SignalingClient>,
+    lane: PeerLane,
+    runtime: Runtime,
+}
+
+impl Signaling {
+    /// Longest time that its tasks have to end.
+    const END_WAIT: Duration = Duration::from_secs(1);
+
+    /// Not started yet; what it brings goes into `lane`.
+    pub(super) fn new(lane: PeerLane) -> io::Result<Self> {
+        let runtime = Builder::new_multi_thread().worker_threads(1).thread_name("signaling").enable_all().build()?;
+        Ok(Self { client: None, lane, runtime })
+    }
+
+    /// Looks for people, and lets them find this person; the fault that keeps them from it, if there is one.
+    pub(super) fn start(
+        &mut self,
+        config: SignalingConfig,
+        directory: &Directory,
+        strangers_may_ring: bool,
+    ) -> Result<Option<DiscoveryFault>, SignalingError> {
+        let lane = self.lane.clone();
+        let client = SignalingClient::start(self.runtime.handle(), config, move |event| lane.put(event))?;
+        let fault = client.discovery_fault();
+        self.client = Some(client);
+        self.follow(directory);
+        self.set_strangers_may_ring(strangers_may_ring);
+        Ok(fault)
+    }
+
+    /// Sends a message; gives it back where there is no client.
+    pub(super) fn send(&self, to: PeerId, message: Message) -> Result<(), Message> {
+        match &self.client {
+            Some(client) => {
+                client.send(to, message);
+                Ok(())
+            }
+            None => Err(message),
+        }
+    }
+
+    /// Looks for another path to a person.
+    pub(super) fn renew(&self, to: PeerId) {
+        if let Some(client) = &self.client {
+            client.renew(to);
+        }
+    }
+
+    /// The path by which a person is reached: one that carries signaling carries media, too.
+    pub(super) fn path_to(&self, id: PeerId) -> Option<PathFinder> {
+        self.client.as_ref().map(|client| client.path_to(id))
+    }
+
+    /// Takes over whom the directory blocks and whom it knows.
+    pub(super) fn follow(&self, directory: &Directory) {
+        if let Some(client) = &self.client {
+            client.set_blocked(directory.blocked().clone());
+            client.set_contacts(directory.contacts());
+        }
+    }
+
+    /// Changes the name that others see.
+    pub(super) fn set_name(&self, name: &str) {
+        if let Some(client) = &self.client {
+            client.set_name(name);
+        }
+    }
+
+    /// Lets strangers ring, or not.
+    pub(super) fn set_strangers_may_ring(&self, may: bool) {
+        if let Some(client) = &self.client {
+            client.set_strangers_may_ring(may);
+        }
+    }
+
+    /// Says goodbye.
+    pub(super) fn say_goodbye(&mut self) {
+        if let Some(client) = self.client.take() {
+            client.close();
+        }
+    }
+
+    /// Stops its thread.
+    pub(super) fn end(self) {
+        self.runtime.shutdown_timeout(Self::END_WAIT);
+    }
+}

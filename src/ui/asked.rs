@@ -1,0 +1,28 @@
+//! Requests of the lists at home to the screen that holds their dialogs.
+
+use crate::identity::PeerId;
+
+/// Request that a list cannot serve by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// Open the dialog that adds a contact.
+    AddContact,
+    /// Open the dialog that renames a contact.
+    Rename {
+        /// ID of the person.
+        id: PeerId,
+        /// The name shown now.
+        name: String,
+    },
+    /// Ask before a contact is removed.
+    Remove {
+        /// ID of the person.
+        id: PeerId,
+        /// The name shown now.
+        name: String,
+    },
+    /// Ask before the history is emptied.
+    ClearHistory,
+    /// Select a person.
+    Select(PeerId),
+}
