@@ -11,12 +11,12 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 use visavis::capture::Encoding;
 use visavis::capture::convert::{Converter, Layout, RawPicture};
 use visavis::capture::test_card::TestCard;
-use visavis::decoder::video::{DecoderEvent, VideoDecoding};
 use visavis::encoder::VideoEncoding;
 use visavis::media::{
     Latest, MediaTime, OutgoingPicture, Plane, Preset, ReceivedPicture, RenditionPlans, VideoBudget, VideoFormat,
     VideoFrame,
 };
+use visavis::media_receive::VideoDecoding;
 
 const SIZE: (usize, usize) = (1280, 720);
 /// A picture that takes longer is not coming.
@@ -103,8 +103,8 @@ fn decode(criterion: &mut Criterion) {
         .collect();
     drop(encoding);
     let (sender, shown) = sync_channel(4);
-    let mut decoding = VideoDecoding::start(Arc::new(Latest::new()), move |event| {
-        if matches!(event, DecoderEvent::Picture { .. }) {
+    let mut decoding = VideoDecoding::start(Arc::new(Latest::new()), move |shown| {
+        if shown.is_some() {
             sender.send(()).expect("the measurement goes on");
         }
     })

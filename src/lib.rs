@@ -11,7 +11,7 @@
 //!   |-- rtc: tokio tasks, one peer connection a remote participant
 //!   |-- camera thread -> video encoder thread
 //!   |-- microphone callback (real time, lock-free ring) -> audio thread
-//!   `-- per participant: jitter buffers, video decoder thread -> slot; audio -> mixer -> speaker callback
+//!   `-- media_receive, per participant: video decoder thread -> slot; audio jitter buffer -> mixer -> speaker callback
 //! ```
 //!
 //! Modules in pipeline order; arrows point one way, and nothing imports `ui`.
@@ -30,6 +30,7 @@ pub mod fuzz;
 pub mod identity;
 pub mod jitter_buffer;
 pub mod media;
+pub mod media_receive;
 pub mod media_send;
 pub mod microphone;
 pub mod network;

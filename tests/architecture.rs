@@ -27,9 +27,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("encoder", &["media", "sound_device"]),
     ("jitter_buffer", &["media"]),
     ("decoder", &["media", "sound_device"]),
-    ("playout", &["media", "device", "sound_device", "voice_processing", "jitter_buffer", "decoder"]),
+    ("media_receive", &["media", "jitter_buffer", "decoder"]),
+    ("playout", &["media", "device", "sound_device", "voice_processing", "jitter_buffer", "decoder", "media_receive"]),
     // Networks.
-    ("rtc", &["media", "call", "network", "jitter_buffer", "decoder"]),
+    ("rtc", &["media", "call", "network", "jitter_buffer"]),
     ("signaling", &["media", "identity", "network", "call"]),
     ("media_send", &["media", "identity", "encoder", "rtc"]),
     // The one owner of it all, and its faces.
@@ -49,6 +50,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "encoder",
             "jitter_buffer",
             "decoder",
+            "media_receive",
             "playout",
             "rtc",
             "signaling",

@@ -12,6 +12,7 @@ use std::time::Duration;
 use visavis::device::{DeviceChoice, DeviceFault, DeviceKind};
 use visavis::encoder::audio::AudioEncoder;
 use visavis::media::{FRAME_SAMPLES, MediaTime, OutgoingSound, ReceivedSound};
+use visavis::media_receive::SharedAvSync;
 use visavis::playout::{AudioInput, Playout, Sound, SoundEvent, list_speakers};
 
 #[path = "support/sound_session.rs"]
@@ -102,7 +103,7 @@ fn inside_participant_is_heard() {
     wait_until("the list", || list_speakers() == ["Desk-speaker"]);
     let (playout, events) = playout();
     assert!(!has_stream("sink-inputs"), "closed until something is played");
-    let (input, audio) = playout.add_participant(Arc::default());
+    let (input, audio) = playout.add_participant(Arc::default(), SharedAvSync::default());
     let far_side = FarSide::sends(input, 700.0);
     assert_eq!(events.recv_timeout(LONG), Ok(SoundEvent::Opened { name: "Desk-speaker".into() }));
     let heard = record("spk", &folder.path().join("heard.raw"), 38_400);
@@ -128,7 +129,7 @@ fn inside_speaker_unplugged() {
     set_default("sink", "laptop");
     let (playout, events) = playout();
     playout.set_speaker(&DeviceChoice::Named("Headset-speaker".into()));
-    let (input, _audio) = playout.add_participant(Arc::default());
+    let (input, _audio) = playout.add_participant(Arc::default(), SharedAvSync::default());
     let _far_side = FarSide::sends(input, 700.0);
     assert_eq!(events.recv_timeout(LONG), Ok(SoundEvent::Opened { name: "Headset-speaker".into() }));
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::call::{CallError, CallState, ConversationId, Input, InviteId, Press};
 use crate::device::DeviceKind;
 use crate::identity::{ContactLink, PeerId, PictureError};
-use crate::media::{MediaSet, MediaTime, StreamState, VideoFormat};
+use crate::media::{MediaSet, MediaTime, StreamState};
 use crate::playout::Sound;
 use crate::store::{Settings, SettingsChange};
 
@@ -17,7 +17,7 @@ use super::{Command, Event, NoticeKind, VersionSkew, VideoChoice};
 impl Core {
     pub(super) fn on_command(&mut self, command: Command) {
         let name = command.name();
-        let gates = Arc::clone(&self.gates);
+        let gates = Arc::clone(self.sending.gates());
         let pressed = gate_of(&gates, &command);
         if !self.is_quitting() {
             self.follow_devices();
@@ -39,7 +39,7 @@ impl Core {
     fn carry_out_command(&mut self, command: Command) -> Result<(), CallError> {
         match command {
             Command::CreateStream { audio, video, max_fps, max_kbps } => {
-                self.limits = (max_fps, max_kbps);
+                self.captures.set_limits(max_fps, max_kbps);
                 let video = self.take_format(video);
                 self.step(Input::Local(Press::OpenStream { streams: MediaSet::of_call(audio, video) }));
             }
@@ -61,8 +61,7 @@ impl Core {
             Command::Invite { to, user_data, audio, video } => self.invite(to, user_data, audio, video)?,
             Command::Cancel { invite } => self.step(Input::Local(Press::Cancel { invite })),
             Command::Accept { invite, audio, video } => {
-                let rings =
-                    matches!(self.machine.state(), CallState::Incoming(incoming) if incoming.invite() == invite);
+                let rings = matches!(self.calls.state(), CallState::Incoming(incoming) if incoming.invite() == invite);
                 let video = if rings { self.take_format(video) } else { video != VideoChoice::Off };
                 self.step(Input::Local(Press::Accept { invite, streams: MediaSet::of_call(audio, video) }));
             }
@@ -91,7 +90,7 @@ impl Core {
             Command::RefreshDevices => self.devices.refresh(),
             Command::TestSpeaker => self.speaker.play(Sound::TestChime),
             Command::WatchMicrophone { on } => self.watch_microphone(on),
-            Command::DismissOutcome => self.outcome = None,
+            Command::DismissOutcome => self.calls.set_outcome(None),
             Command::DismissNotice { notice } => self.publisher.notices().dismiss(notice),
             Command::ClearHistory => {
                 self.store.clear_history().map_err(|error| self.refused(error.into()))?;
@@ -113,16 +112,12 @@ impl Core {
 
     /// Notes how video shall be captured; true when there shall be any.
     fn take_format(&mut self, video: VideoChoice) -> bool {
-        let VideoChoice::On(preset) = video else { return false };
-        let (max_fps, max_kbps) = self.limits;
-        let max_fps = max_fps.unwrap_or(self.preferences.settings().max_fps);
-        self.format = VideoFormat::of(preset, Some(max_fps), max_kbps.or(self.preferences.settings().max_kbps));
-        true
+        self.captures.take_format(video, self.preferences.settings())
     }
 
     /// Turns a stream on or off: in the call, or else in the preview.
     fn enable(&mut self, stream: StreamState) -> Result<(), CallError> {
-        let press = match (self.machine.state(), self.media.wished()) {
+        let press = match (self.calls.state(), self.captures.wished()) {
             (CallState::Outgoing(_) | CallState::Conversation(_), _) => Press::EnableStream(stream),
             (CallState::Idle | CallState::Incoming(_), Some(wished)) => {
                 Press::OpenStream { streams: wished.with(stream) }
@@ -136,11 +131,11 @@ impl Core {
     }
 
     fn close_stream(&mut self) -> Result<(), CallError> {
-        if !matches!(self.machine.state(), CallState::Idle | CallState::Incoming(_)) {
+        if !matches!(self.calls.state(), CallState::Idle | CallState::Incoming(_)) {
             return Err(CallError::BadArgument("A call needs the stream; hang up to close it.".to_owned()));
         }
-        self.limits = (None, None);
-        if self.media.is_open() {
+        self.captures.set_limits(None, None);
+        if self.captures.is_open() {
             self.release_media(None);
         }
         Ok(())
@@ -156,13 +151,13 @@ impl Core {
         if let Some(skew) = self.directory.skew(to) {
             return Err(self.needs_newer(to, skew));
         }
-        let begins = match self.machine.state() {
+        let begins = match self.calls.state() {
             CallState::Idle => true,
             CallState::Incoming(incoming) => incoming.from() == to,
             CallState::Outgoing(_) | CallState::Conversation(_) => false,
         };
         if begins {
-            self.outcome = None;
+            self.calls.set_outcome(None);
         }
         let video = if begins { self.take_format(video) } else { video != VideoChoice::Off };
         self.step(Input::Local(Press::Invite {
@@ -210,7 +205,7 @@ impl Core {
     fn block(&mut self, id: PeerId, on: bool) -> Result<(), CallError> {
         let blocked = self.directory.set_blocked(&self.store, id, on);
         // Before their messages are shut out, and this side's to them.
-        if blocked.is_ok() && on && self.takes_part(id) {
+        if blocked.is_ok() && on && self.calls.takes_part(id) {
             self.step(Input::Local(Press::Leave));
         }
         self.contact_changed(id, blocked)
@@ -233,22 +228,21 @@ impl Core {
     fn apply_settings(&mut self, before: &Settings) {
         let settings = self.preferences.settings();
         if settings.display_name != before.display_name {
-            self.machine.set_name(&settings.display_name);
+            self.calls.set_name(&settings.display_name);
             self.signaling.set_name(&settings.display_name);
         }
         self.signaling.set_strangers_may_ring(settings.strangers_may_ring);
-        self.processing.set(self.preferences.processing());
         if settings.speaker != before.speaker {
             self.speaker.choose(settings.speaker.clone());
         }
         let video = |settings: &Settings| (settings.preset, settings.max_fps, settings.max_kbps);
         if video(settings) != video(before) {
-            self.limits = (None, None);
-            self.format = self.preferences.video_format();
+            self.captures.set_format(self.preferences.video_format());
         }
         self.forget_notices_of_other_choices(before);
-        if let Some(streams) = self.media.wished() {
-            self.change_media(streams);
+        if self.captures.is_open() {
+            self.captures.follow_settings(self.preferences.settings());
+            self.report_local_stream();
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::call::{CallState, Input, Press};
+use crate::call::{Input, Press};
 use crate::media::MediaTime;
 
 use super::core::Core;
@@ -15,28 +15,25 @@ impl Core {
     pub(super) fn next_deadline(&self) -> Option<MediaTime> {
         let echo = self.echo.next_deadline();
         let own = [
-            self.absences.due(),
-            self.network_watch.due(),
+            self.calls.due(),
             self.next_statistics,
             self.publisher.due(),
             self.speaker.due(),
             self.quit_by,
-            self.spoke_muted_until,
+            self.captures.spoke_muted_until(),
         ];
-        [self.machine.next_deadline(), echo].into_iter().chain(own).flatten().min()
+        own.into_iter().chain([echo]).flatten().min()
     }
 
     pub(super) fn on_deadline(&mut self) {
         let now = MediaTime::now();
-        if self.machine.next_deadline().is_some_and(|deadline| deadline <= now) {
+        if self.calls.is_due(now) {
             self.step(Input::Deadline);
         }
-        if self.network_watch.due().is_some_and(|deadline| deadline <= now)
-            && self.network_watch.look(now, self.engine.addresses())
-        {
+        if self.calls.network_changed(now, || self.engine.addresses()) {
             self.step(Input::NetworkChanged);
         }
-        while let Some(peer) = self.absences.take_gone(now) {
+        while let Some(peer) = self.calls.take_gone(now) {
             self.step(Input::Gone { peer });
         }
         if self.echo.next_deadline().is_some_and(|deadline| deadline <= now) {
@@ -46,11 +43,10 @@ impl Core {
         if self.next_statistics.is_some_and(|deadline| deadline <= now) {
             self.take_statistics(now);
         }
-        let speaker_in_use =
-            self.media.is_open() || !self.remotes.is_empty() || !matches!(self.machine.state(), CallState::Idle);
+        let speaker_in_use = self.captures.is_open() || !self.remotes.is_empty() || !self.calls.is_idle();
         self.speaker.on_deadline(now, speaker_in_use);
-        if self.spoke_muted_until.is_some_and(|deadline| deadline <= now) {
-            self.spoke_muted_until = None;
+        if self.captures.spoke_muted_until().is_some_and(|deadline| deadline <= now) {
+            self.captures.end_spoke_muted();
             self.publisher.mark();
         }
         if self.publisher.due().is_some_and(|deadline| deadline <= now) {
@@ -63,10 +59,7 @@ impl Core {
 
     /// Anything not released when quitting has waited long enough is released with the process: the end is told now.
     fn stop_waiting_for_releases(&mut self) {
-        let Some(deadline) = self.machine.next_deadline() else { return };
-        let mut effects = Vec::new();
-        self.machine.step(deadline, Input::Deadline, &mut effects);
-        effects.into_iter().for_each(|effect| self.carry_out(effect));
+        self.calls.expire().into_iter().for_each(|effect| self.carry_out(effect));
     }
 
     /// Hangs up; the loop ends once everything is released.
@@ -85,8 +78,7 @@ impl Core {
 
     /// True when nothing is left to wait for before the end.
     pub(super) fn is_done(&self) -> bool {
-        let released =
-            matches!(self.machine.state(), CallState::Idle) && !self.machine.is_closing() && !self.media.is_closing();
+        let released = self.calls.is_over() && !self.captures.is_closing();
         self.quit_by.is_some_and(|quit_by| released || quit_by <= MediaTime::now())
     }
 }

@@ -1,72 +1,50 @@
-//! Devices of a call: what is captured, and the notices of a device that fails or comes back.
+//! Devices of a call: the capture set's steps, and the notices of a device that fails or comes back.
 
 use crate::call::{CallState, ConversationId, Input, Press};
-use crate::device::DeviceChoice;
-use crate::media::{MediaSet, StreamState};
+use crate::media::MediaSet;
 
+use super::capture_set::{MeterStep, Released};
 use super::core::Core;
-use super::local_media::{MediaWish, Released};
 use super::{Event, NoticeKind};
 
 impl Core {
-    /// What is to be captured, by the settings.
-    pub(super) fn wish(&self, streams: MediaSet) -> MediaWish {
-        MediaWish {
-            audio: streams.audio(),
-            video: streams.camera().then_some(self.format),
-            camera: self.preferences.settings().camera.clone(),
-            microphone: self.preferences.settings().microphone.clone(),
-        }
-    }
-
-    /// The microphone stays as it is.
-    pub(super) fn close_camera(&mut self) {
-        if let Some(streams) = self.media.wished() {
-            self.change_media(streams.with(StreamState::camera(false)));
-        }
-    }
-
-    /// Has open what the settings say of these streams, under the consent that there is.
+    /// Has these streams open by the settings, under the consent that there is.
     pub(super) fn change_media(&mut self, streams: MediaSet) {
-        let wish = self.wish(streams);
-        self.media.change(wish);
+        self.captures.change(streams, self.preferences.settings());
         self.report_local_stream();
     }
 
+    /// Closes the camera and the microphone.
     pub(super) fn release_media(&mut self, conversation: Option<ConversationId>) {
-        self.meter_only = false;
         // An event of a microphone that is closed comes too late.
         self.publisher.notices().forget_silence();
-        if let Some(released) = self.media.release(conversation) {
+        if let Some(released) = self.captures.release(conversation) {
             self.on_released(released);
         }
     }
 
     /// Opens the microphone for its level meter, when nothing else has it open; closing it again is the other half.
     pub(super) fn watch_microphone(&mut self, on: bool) {
-        if !matches!(self.machine.state(), CallState::Idle | CallState::Incoming(_)) {
+        if !matches!(self.calls.state(), CallState::Idle | CallState::Incoming(_)) {
             return;
         }
-        let wished = self.media.wished().unwrap_or_default();
-        if on && !wished.audio() {
-            self.step(Input::Local(Press::OpenStream { streams: MediaSet::of_call(true, wished.camera()) }));
-            self.meter_only = true;
-        } else if !on && self.meter_only && wished.camera() {
-            self.meter_only = false;
-            self.change_media(MediaSet::of_call(false, true));
-        } else if !on && self.meter_only {
-            self.release_media(None);
+        match self.captures.meter_step(on) {
+            Some(MeterStep::Open(streams)) => {
+                self.step(Input::Local(Press::OpenStream { streams }));
+                self.captures.set_meter_only(true);
+            }
+            Some(MeterStep::Keep(streams)) => {
+                self.captures.set_meter_only(false);
+                self.change_media(streams);
+            }
+            Some(MeterStep::Release) => self.release_media(None),
+            None => {}
         }
     }
 
-    /// Tells the state chart which devices there are to send from: a far side that waits for pictures in vain would show
-    /// the last one for ever.
+    /// Tells the state chart which streams there are to send from.
     pub(super) fn follow_devices(&mut self) {
-        let (camera, microphone) = self.media.faults();
-        let audio = self.preferences.settings().microphone != DeviceChoice::None && microphone.is_none();
-        let video = self.preferences.settings().camera != DeviceChoice::None && camera.is_none();
-        let streams = MediaSet::of_call(audio, video);
-        if std::mem::replace(&mut self.captures, streams) != streams {
+        if let Some(streams) = self.captures.take_untold(self.preferences.settings()) {
             self.step(Input::Captures { streams });
         }
     }
@@ -74,13 +52,13 @@ impl Core {
     /// Reports what is captured, when that is known and something has changed.
     pub(super) fn report_local_stream(&mut self) {
         self.follow_devices();
-        if self.media.working_microphone().is_none() {
+        if self.captures.working_microphone().is_none() {
             self.publisher.notices().forget_silence();
         }
-        if let Some(event) = self.media.report() {
+        if let Some(event) = self.captures.report() {
             self.report(event);
         }
-        if self.media.is_open() {
+        if self.captures.is_open() {
             self.schedule_statistics();
         }
     }

@@ -15,7 +15,7 @@ use crate::call::{
 };
 use crate::identity::PeerId;
 use crate::media::{MediaSet, MediaTime, OutgoingPicture, OutgoingSound, ReceivedPicture, ReceivedSound};
-use crate::rtc::{Engine, Peer, PeerEvent, PeerSinks, VideoSink};
+use crate::rtc::{Engine, Peer, PeerEvent, PeerSinks};
 
 use super::engine_lane::EngineLane;
 use super::lanes::PartSenders;
@@ -174,10 +174,11 @@ impl EchoContact {
         let (delayed, waiting) = sync_channel(MAX_DELAYED);
         let (video, audio) = (delayed.clone(), delayed);
         let sinks = PeerSinks {
-            video: VideoSink::Encoded(Arc::new(move |picture| {
-                delay(&video, Delayed::Picture(returned_picture(picture)))
-            })),
-            audio: Arc::new(move |sound| delay(&audio, Delayed::Sound(returned_sound(sound)))),
+            video: Box::new(move |picture: ReceivedPicture| {
+                delay(&video, Delayed::Picture(returned_picture(picture)));
+                true
+            }),
+            audio: Box::new(move |sound: ReceivedSound| delay(&audio, Delayed::Sound(returned_sound(sound)))),
         };
         let keyframe_asked = Arc::new(AtomicBool::new(false));
         let keyframe = Hint::EchoKeyframe { connection: number };
@@ -206,7 +207,7 @@ pub(super) fn engine_event(event: PeerEvent) -> Option<EngineEvent> {
             Some(EngineEvent::Failed)
         }
         PeerEvent::Closed => Some(EngineEvent::Closed),
-        PeerEvent::FirstFrame { .. } | PeerEvent::FrameSizeChanged { .. } | PeerEvent::KeyframeRequested { .. } => None,
+        PeerEvent::KeyframeRequested { .. } => None,
     }
 }
 

@@ -9,8 +9,9 @@ use crate::call::{
 };
 use crate::identity::PeerId;
 use crate::media::{LevelMeter, MediaTime, StreamId, StreamKind, StreamState};
+use crate::media_receive::{PictureMeter, PictureReceiver, SharedAvSync};
 use crate::playout::Sound;
-use crate::rtc::{PeerSinks, VideoSink};
+use crate::rtc::PeerSinks;
 
 use super::core::{Core, unix_seconds};
 use super::engine_lane::EngineLane;
@@ -26,12 +27,13 @@ impl Core {
         match effect {
             Effect::Send { to, message } => self.send(to, message),
             Effect::OpenPreview { consent, streams } | Effect::OpenMedia { consent, streams } => {
-                self.meter_only = false;
-                let wish = self.wish(streams);
-                self.media.open(consent, wish);
+                self.captures.open(consent, streams, self.preferences.settings());
                 self.report_local_stream();
             }
-            Effect::CloseStream { stream: StreamId::CAMERA } => self.close_camera(),
+            Effect::CloseStream { stream: StreamId::CAMERA } => {
+                self.captures.close_camera(self.preferences.settings());
+                self.report_local_stream();
+            }
             // No other stream of pictures has a device yet.
             Effect::CloseStream { .. } => {}
             Effect::ReleaseMedia { conversation } => self.release_media(Some(conversation)),
@@ -76,7 +78,7 @@ impl Core {
 
     /// Tells the others how many lines of their pictures are of use here, those who have not heard it yet.
     pub(super) fn tell_wishes(&mut self) {
-        let CallState::Conversation(call) = self.machine.state() else { return };
+        let CallState::Conversation(call) = self.calls.state() else { return };
         let conversation = call.id();
         let mut untold = Vec::new();
         for (&id, remote) in self.remotes.iter_mut().filter(|(_, remote)| remote.conversation == conversation) {
@@ -101,12 +103,15 @@ impl Core {
         self.connections += 1;
         let connection = self.connections;
         let level = Arc::new(LevelMeter::with_notice(self.publisher.picture_notice()));
-        let (input, audio) = self.speaker.add_participant(Arc::clone(&level));
+        let (pictures, av_sync) = (PictureMeter::default(), SharedAvSync::default());
+        let (input, audio) = self.speaker.add_participant(Arc::clone(&level), av_sync.clone());
         let picture = traced_slot(&self.trace, self.publisher.picture_notice());
-        let sinks = PeerSinks {
-            video: VideoSink::Decode(Arc::clone(&picture)),
-            audio: Arc::new(move |sound| input.push(sound)),
+        let parts = self.parts.clone();
+        let first = move |width, height| {
+            parts.system.send(SystemEvent::FirstPicture { peer: id, connection, conversation, width, height });
         };
+        let video = PictureReceiver::new(Arc::clone(&picture), pictures.clone(), Some(av_sync), first);
+        let sinks = PeerSinks { video: Box::new(video), audio: Box::new(input) };
         let keyframe_asked = Arc::new(AtomicBool::new(false));
         let keyframe = Hint::Keyframe { peer: id, connection };
         let system = EngineLane::new(self.parts.clone(), Arc::clone(&keyframe_asked), keyframe);
@@ -118,29 +123,29 @@ impl Core {
         let peer = engine.connect(consent, role, sinks, move |event| {
             system.send(event, |event| SystemEvent::Engine { peer: id, connection, conversation, event });
         });
-        let (now, stats) = (MediaTime::now(), peer.stats());
+        let now = MediaTime::now();
         let remote = Remote {
             connection,
             conversation,
             peer,
             picture,
+            pictures,
             level,
             audio,
             muted_here: false,
             hidden_here: false,
             closing: false,
             keyframe_asked,
-            lip_sync: Default::default(),
             wish: None,
             sent: Default::default(),
             received: Default::default(),
-            counted: (now, stats),
-            sampled: (now, stats, 0),
+            counted: (now, Default::default()),
+            sampled: (now, Default::default()),
             history: Default::default(),
         };
         self.remotes.insert(id, remote);
         self.update_fan_out();
-        self.sending.start_video(self.format);
+        self.sending.start_video(self.captures.format());
         self.schedule_statistics();
     }
 
@@ -184,7 +189,7 @@ impl Core {
                 Event::InviteFailed { invite, code: error.code(), message: error.to_string() }
             }
             CallReport::ConversationConnecting { conversation } => {
-                self.outcome = None;
+                self.calls.set_outcome(None);
                 Event::ConversationConnecting { conversation }
             }
             CallReport::ConversationConnected { conversation } => Event::ConversationConnected { conversation },
@@ -230,7 +235,7 @@ impl Core {
         if stream.kind != StreamKind::Camera {
             return;
         }
-        remote.peer.expect_video(stream.on);
+        remote.pictures.expect_pictures(stream.on);
         if !stream.on {
             remote.picture.clear();
         }
@@ -278,10 +283,11 @@ impl Core {
             | CallEnd::NeedsNewerThere => false,
         };
         // The words are about one person; a call of several ends by one's own press, or with the last of them.
-        self.outcome = match named.into_iter().next_back() {
+        let outcome = match named.into_iter().next_back() {
             Some((peer, name)) if !by_own_press => Some(Outcome { peer, name, kind: record.end }),
             Some(_) | None => None,
         };
+        self.calls.set_outcome(outcome);
     }
 
     fn keep_in_history(&mut self, record: HistoryRecord) {

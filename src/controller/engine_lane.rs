@@ -31,14 +31,11 @@ impl EngineLane {
                     self.keyframe_asked.fetch_and(sent, Ordering::AcqRel);
                 }
             }
-            // The statistics tell the size.
-            PeerEvent::FrameSizeChanged { .. } => {}
             PeerEvent::LocalDescription(_)
             | PeerEvent::LocalCandidate(_)
             | PeerEvent::Connected
             | PeerEvent::Interrupted
             | PeerEvent::Resumed
-            | PeerEvent::FirstFrame { .. }
             | PeerEvent::Failed { .. }
             | PeerEvent::Closed => self.parts.system.send(addressed(event)),
         }
@@ -65,7 +62,6 @@ mod tests {
         let lane = EngineLane::new(senders.parts, Arc::clone(&asked), keyframe);
         for _ in 0..10_000 {
             lane.send(PeerEvent::KeyframeRequested { stream: StreamId::CAMERA }, addressed);
-            lane.send(PeerEvent::FrameSizeChanged { width: 320, height: 240 }, addressed);
         }
         lane.send(PeerEvent::Closed, addressed);
         let now = || lanes.next(Some(MediaTime::now()));

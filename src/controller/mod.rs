@@ -3,7 +3,8 @@
 //! The window and `--headless` are two faces of it: both send [`Command`]s; one reads the [`Snapshot`], the other the
 //! [`Event`]s.
 
-mod absence;
+mod calls;
+mod capture_set;
 mod command;
 mod commands;
 mod core;
@@ -19,9 +20,7 @@ mod event;
 mod frame_trace;
 mod handle;
 mod lanes;
-mod local_media;
 mod network;
-mod network_watch;
 mod notices;
 mod options;
 mod peer_lane;

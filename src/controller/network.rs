@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::call::{CallError, CallState, Input};
+use crate::call::{CallError, Input};
 use crate::identity::PeerId;
 use crate::media::MediaTime;
 use crate::signaling::{DiscoveryFault, SignalingConfig, SignalingEvent};
@@ -66,11 +66,7 @@ impl Core {
                 if self.directory.keep_chosen_name(&self.store, id, &name) {
                     self.signaling.follow(&self.directory);
                 }
-                if !routes.is_empty() {
-                    self.absences.is_back(id);
-                } else if self.takes_part(id) {
-                    self.absences.left(id, MediaTime::now());
-                }
+                self.calls.note_presence(id, !routes.is_empty(), MediaTime::now());
                 if let Some(event) = self.directory.set_presence(id, Presence { name, routes, skew }) {
                     self.report(event);
                     self.publisher.mark();
@@ -108,15 +104,5 @@ impl Core {
         self.report(Event::ClocksDiffer { id, name: name.clone(), seconds_ahead });
         self.publisher.notices().add(NoticeKind::ClocksDiffer { name });
         self.publisher.mark();
-    }
-
-    /// Whether the present call, or the ringing for it, is with this person.
-    pub(super) fn takes_part(&self, id: PeerId) -> bool {
-        match self.machine.state() {
-            CallState::Idle => false,
-            CallState::Outgoing(outgoing) => outgoing.to() == id,
-            CallState::Incoming(incoming) => incoming.from() == id,
-            CallState::Conversation(conversation) => conversation.participants().any(|(peer, _)| peer == id),
-        }
     }
 }

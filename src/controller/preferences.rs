@@ -1,8 +1,10 @@
 //! Preferences of this run: the settings as they are saved, with the command line's wishes in their place.
 
+use std::sync::Arc;
+
 use crate::media::VideoFormat;
 use crate::store::{Settings, SettingsChange, Store, StoreError};
-use crate::voice_processing::Processing;
+use crate::voice_processing::{Processing, ProcessingSwitches};
 
 use super::Options;
 
@@ -10,6 +12,8 @@ use super::Options;
 pub(super) struct Preferences {
     options: Options,
     settings: Settings,
+    /// As the microphones' processors see them.
+    processing: Arc<ProcessingSwitches>,
 }
 
 impl Preferences {
@@ -17,7 +21,9 @@ impl Preferences {
     pub(super) fn new(options: Options, store: &Store) -> Result<Self, StoreError> {
         let mut settings = store.settings()?;
         options.override_settings(&mut settings);
-        Ok(Self { options, settings: settings.within_limits() })
+        let settings = settings.within_limits();
+        let processing = Arc::new(ProcessingSwitches::new(processing_of(&settings)));
+        Ok(Self { options, settings, processing })
     }
 
     /// The settings that hold now.
@@ -36,6 +42,7 @@ impl Preferences {
         let settings = change.applied_to(&self.settings).within_limits();
         let saved =
             store.settings().and_then(|saved| store.save_settings(&self.options.settings_to_save(&settings, &saved)));
+        self.processing.set(processing_of(&settings));
         (std::mem::replace(&mut self.settings, settings), saved)
     }
 
@@ -45,12 +52,16 @@ impl Preferences {
         VideoFormat::of(preset, Some(max_fps), max_kbps)
     }
 
-    /// What is to be done to the microphone's sound.
-    pub(super) const fn processing(&self) -> Processing {
-        Processing {
-            echo_cancellation: self.settings.echo_cancellation,
-            noise_suppression: self.settings.noise_suppression,
-            automatic_gain: self.settings.automatic_gain,
-        }
+    /// Switches of the processing of the microphone's sound, which follow the settings.
+    pub(super) const fn processing(&self) -> &Arc<ProcessingSwitches> {
+        &self.processing
+    }
+}
+
+const fn processing_of(settings: &Settings) -> Processing {
+    Processing {
+        echo_cancellation: settings.echo_cancellation,
+        noise_suppression: settings.noise_suppression,
+        automatic_gain: settings.automatic_gain,
     }
 }

@@ -49,41 +49,40 @@ impl Core {
             devices: self.devices.devices().clone(),
             local_stream: self.local_stream_view(),
             call: self.call_view(),
-            outcome: self.outcome.clone(),
+            outcome: self.calls.outcome().cloned(),
             notices: self.publisher.noted(),
         };
         self.publisher.put(MediaTime::now(), snapshot);
     }
 
     fn local_stream_view(&self) -> LocalStreamView {
-        let (camera_fault, microphone_fault) = self.media.faults();
-        let camera = self.media.working_camera();
+        let camera = self.captures.working_camera();
         let (width, height) = camera.map_or((0, 0), |(_, format)| (format.width, format.height));
-        let microphone = self.media.working_microphone();
-        let sends = self.sends().unwrap_or_default();
+        let microphone = self.captures.working_microphone();
+        let sends = self.calls.sends().unwrap_or_default();
         let (sends_audio, sends_video) = (sends.audio(), sends.camera());
         LocalStreamView {
-            audio: microphone.is_some() && !self.gates.is_muted(),
+            audio: microphone.is_some() && !self.sending.gates().is_muted(),
             video: camera.is_some(),
             sends_audio,
             sends_video,
-            spoke_muted: self.spoke_muted_until.is_some() && !sends_audio,
+            spoke_muted: self.captures.spoke_muted() && !sends_audio,
             width,
             height,
-            fps: self.media.measured_fps(),
-            camera_mode: self.media.camera_mode(),
+            fps: self.captures.measured_fps(),
+            camera_mode: self.captures.camera_mode(),
             camera: camera.map(|(name, _)| name.to_owned()).unwrap_or_default(),
             microphone: microphone.map(str::to_owned).unwrap_or_default(),
-            preview: Arc::clone(self.media.preview()),
-            level: Arc::clone(self.media.level()),
-            camera_fault,
-            microphone_fault,
+            preview: Arc::clone(self.captures.preview()),
+            level: Arc::clone(self.captures.level()),
+            camera_fault: self.captures.camera_fault().cloned(),
+            microphone_fault: self.captures.microphone_fault().cloned(),
             speaker_fault: self.speaker.fault().cloned(),
         }
     }
 
     fn call_view(&self) -> CallView {
-        match self.machine.state() {
+        match self.calls.state() {
             CallState::Idle => CallView::Idle,
             CallState::Outgoing(outgoing) => CallView::Outgoing(OutgoingView {
                 invite: outgoing.invite(),

@@ -9,13 +9,13 @@ use std::time::Duration;
 use crate::call::{CallError, ConversationId, Link, Participant};
 use crate::capture::y4m::Y4mWriter;
 use crate::identity::PeerId;
-use crate::jitter_buffer::sync::LipSync;
 use crate::media::{FrameSlot, LevelMeter, MediaTime, write_new_file};
+use crate::media_receive::PictureMeter;
 use crate::playout::ParticipantAudio;
-use crate::rtc::{Peer, PeerStats};
+use crate::rtc::Peer;
 
 use super::quality::CallHistory;
-use super::statistics::{Encoding, av_offset_ms, received_stats, sample, sent_stats};
+use super::statistics::{Counted, Encoding, received_stats, sample, sent_stats};
 use super::{Event, ParticipantView, ReceivedStats, SentStats};
 
 /// What the controller holds of a participant; dropping it silences them.
@@ -25,6 +25,8 @@ pub(super) struct Remote {
     pub(super) conversation: ConversationId,
     pub(super) peer: Peer,
     pub(super) picture: Arc<FrameSlot>,
+    /// What is shown of them.
+    pub(super) pictures: PictureMeter,
     pub(super) level: Arc<LevelMeter>,
     pub(super) audio: ParticipantAudio,
     pub(super) muted_here: bool,
@@ -33,26 +35,24 @@ pub(super) struct Remote {
     pub(super) closing: bool,
     /// Its wish for a keyframe is on its way here: further ones are the same.
     pub(super) keyframe_asked: Arc<AtomicBool>,
-    pub(super) lip_sync: LipSync,
     /// Lines of their picture that are of use here, once that is known, and whether they were told.
     pub(super) wish: Option<(u32, bool)>,
     pub(super) sent: SentStats,
     pub(super) received: ReceivedStats,
-    /// As of the latest report, and as of the latest second of the history (with the sound made up until then).
-    pub(super) counted: (MediaTime, PeerStats),
-    pub(super) sampled: (MediaTime, PeerStats, u64),
+    /// As of the latest report, and as of the latest second of the history.
+    pub(super) counted: (MediaTime, Counted),
+    pub(super) sampled: (MediaTime, Counted),
     pub(super) history: CallHistory,
 }
 
 impl Remote {
     /// Takes the statistics since the last time; the event that reports them.
     pub(super) fn measure(&mut self, now: MediaTime, id: PeerId, encoding: Encoding) -> Event {
-        let stats = self.peer.stats();
+        let counted = self.count(now);
         let elapsed = now.since(self.counted.0).max(Duration::from_millis(1));
-        self.sent = sent_stats(&self.counted.1, &stats, elapsed, encoding);
-        let audio = self.audio.stats();
-        self.received = received_stats(&self.counted.1, &stats, elapsed, &audio, self.audio.speaker_latency());
-        self.counted = (now, stats);
+        self.sent = sent_stats(&self.counted.1.peer, &counted.peer, elapsed, encoding);
+        self.received = received_stats(&self.counted.1, &counted, elapsed);
+        self.counted = (now, counted);
         Event::Stats {
             conversation: self.conversation,
             participant: id,
@@ -75,21 +75,16 @@ impl Remote {
         saved.map_err(|error| CallError::BadArgument(not_saved(&error)))
     }
 
-    /// Adds the second since the last time to the history, and keeps their voice with their lips.
+    /// Adds the second since the last time to the history.
     pub(super) fn sample(&mut self, now: MediaTime, encoding: Encoding) {
-        let (stats, audio) = (self.peer.stats(), self.audio.stats());
-        let (before_at, before, concealed) = &self.sampled;
-        match av_offset_ms(before, &stats, &audio, self.audio.speaker_latency()) {
-            Some(offset) => self.audio.set_least_delay(self.lip_sync.adjust(offset, audio.delay_ms)),
-            // Without a picture there is nothing to wait for.
-            None => {
-                self.lip_sync = LipSync::default();
-                self.audio.set_least_delay(Duration::ZERO);
-            }
-        }
-        let elapsed = now.since(*before_at).max(Duration::from_millis(1));
-        self.history.push(sample(before, &stats, elapsed, &audio, *concealed, encoding));
-        self.sampled = (now, stats, audio.concealed_ms);
+        let counted = self.count(now);
+        let elapsed = now.since(self.sampled.0).max(Duration::from_millis(1));
+        self.history.push(sample(&self.sampled.1, &counted, elapsed, encoding));
+        self.sampled = (now, counted);
+    }
+
+    fn count(&self, now: MediaTime) -> Counted {
+        Counted { peer: self.peer.stats(), pictures: self.pictures.stats(now), sound: self.audio.stats() }
     }
 
     /// As the window shows them.

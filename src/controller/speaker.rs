@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::device::{Change, DeviceChoice, DeviceError, DeviceFault, DeviceKind, StandIn};
 use crate::media::{LevelMeter, MediaTime};
+use crate::media_receive::SharedAvSync;
 use crate::playout::{AudioInput, EchoTap, ParticipantAudio, Playout, Sound, SoundEvent, list_speakers};
 
 use super::Event;
@@ -68,8 +69,12 @@ impl Speaker {
     }
 
     /// Adds a voice, whose loudness `level` shows.
-    pub(super) fn add_participant(&self, level: Arc<LevelMeter>) -> (AudioInput, ParticipantAudio) {
-        self.playout.add_participant(level)
+    pub(super) fn add_participant(
+        &self,
+        level: Arc<LevelMeter>,
+        av_sync: SharedAvSync,
+    ) -> (AudioInput, ParticipantAudio) {
+        self.playout.add_participant(level, av_sync)
     }
 
     /// For the echo cancellation of microphones.

@@ -4,11 +4,10 @@
 
 use std::time::Duration;
 
-use crate::call::CallState;
 use crate::identity::PeerId;
 use crate::media::MediaTime;
+use crate::media_receive::{PictureStats, SoundStats};
 use crate::media_send::FanOut;
-use crate::playout::AudioJitterStats;
 use crate::rtc::PeerStats;
 
 use super::core::Core;
@@ -49,6 +48,15 @@ impl Encoding {
     }
 }
 
+/// What was counted of one participant until a moment: by their connection, by what is shown of them, and by their
+/// sound.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Counted {
+    pub(super) peer: PeerStats,
+    pub(super) pictures: PictureStats,
+    pub(super) sound: SoundStats,
+}
+
 /// What was sent between `before` and `now`.
 pub(super) fn sent_stats(before: &PeerStats, now: &PeerStats, elapsed: Duration, encoding: Encoding) -> SentStats {
     SentStats {
@@ -70,71 +78,47 @@ pub(super) fn sent_stats(before: &PeerStats, now: &PeerStats, elapsed: Duration,
     }
 }
 
-/// By how much sound comes later to the air than its picture to the tile, in ms; `None` while one of them does not
-/// come. Sound that leaves its buffer takes `speaker` from there.
-pub(super) fn av_offset_ms(
-    before: &PeerStats,
-    now: &PeerStats,
-    audio: &AudioJitterStats,
-    speaker: Duration,
-) -> Option<f32> {
-    now.pictures_behind_sound_ms
-        .filter(|_| now.frames_decoded > before.frames_decoded && audio.received > 0)
-        .map(|behind| (audio.delay_ms as f32 + speaker.as_secs_f32() * 1000.0 - behind).round())
-}
-
-/// What was received between `before` and `now`, with sound that takes `speaker` from its buffer to the air.
-pub(super) fn received_stats(
-    before: &PeerStats,
-    now: &PeerStats,
-    elapsed: Duration,
-    audio: &AudioJitterStats,
-    speaker: Duration,
-) -> ReceivedStats {
+/// What was received between `before` and `now`.
+pub(super) fn received_stats(before: &Counted, now: &Counted, elapsed: Duration) -> ReceivedStats {
+    let Counted { peer, pictures, sound } = now;
     ReceivedStats {
-        width: now.width,
-        height: now.height,
-        fps: per_second(before.frames_decoded, now.frames_decoded, elapsed),
-        kbps: kbps(before.video_bytes_received, now.video_bytes_received, elapsed),
-        wire_kbps: kbps(before.wire_bytes_received, now.wire_bytes_received, elapsed),
-        frames: now.frames_received,
-        packets_lost: now.packets_lost,
-        loss_percent: received_loss(before, now),
-        round_trip_ms: now.round_trip_ms,
-        jitter_ms: now.jitter_ms,
-        delay_ms: now.receive_delay_ms,
-        latency_ms: latency_ms(now, audio),
+        width: pictures.width,
+        height: pictures.height,
+        fps: per_second(before.pictures.frames_decoded, pictures.frames_decoded, elapsed),
+        kbps: kbps(before.peer.video_bytes_received, peer.video_bytes_received, elapsed),
+        wire_kbps: kbps(before.peer.wire_bytes_received, peer.wire_bytes_received, elapsed),
+        frames: peer.frames_received,
+        packets_lost: peer.packets_lost,
+        loss_percent: received_loss(&before.peer, peer),
+        round_trip_ms: peer.round_trip_ms,
+        jitter_ms: peer.jitter_ms,
+        delay_ms: pictures.receive_delay_ms,
+        latency_ms: latency_ms(now),
         codec: CODEC.to_owned(),
         route: Route::Direct,
-        frames_decoded: now.frames_decoded,
-        frozen_ms: now.frozen_ms,
-        audio_concealed_ms: audio.concealed_ms,
-        audio_recovered_ms: audio.recovered_ms,
-        audio_delay_ms: audio.delay_ms,
-        av_offset_ms: av_offset_ms(before, now, audio, speaker),
+        frames_decoded: pictures.frames_decoded,
+        frozen_ms: pictures.frozen_ms,
+        audio_concealed_ms: sound.jitter.concealed_ms,
+        audio_recovered_ms: sound.jitter.recovered_ms,
+        audio_delay_ms: sound.jitter.delay_ms,
+        av_offset_ms: sound.av_offset_ms,
     }
 }
 
-/// The second from `before` to `now`, for the history; the sound that was made up until each of them is `concealed_ms`.
-pub(super) fn sample(
-    before: &PeerStats,
-    now: &PeerStats,
-    elapsed: Duration,
-    audio: &AudioJitterStats,
-    concealed_before: u64,
-    encoding: Encoding,
-) -> CallSample {
+/// The second from `before` to `now`, for the history.
+pub(super) fn sample(before: &Counted, now: &Counted, elapsed: Duration, encoding: Encoding) -> CallSample {
+    let (peer, peer_before) = (&now.peer, &before.peer);
     CallSample {
         wanted_kbps: encoding.wanted_kbps,
         asked_kbps: encoding.asked_kbps,
-        sent_kbps: kbps(before.video_bytes_sent, now.video_bytes_sent, elapsed),
-        received_kbps: kbps(before.video_bytes_received, now.video_bytes_received, elapsed),
-        sent_loss_percent: sent_loss(before, now),
-        received_loss_percent: received_loss(before, now),
-        round_trip_ms: now.round_trip_ms,
-        latency_ms: latency_ms(now, audio),
-        frozen_ms: per_second(before.frozen_ms, now.frozen_ms, elapsed),
-        concealed_ms: per_second(concealed_before, audio.concealed_ms, elapsed),
+        sent_kbps: kbps(peer_before.video_bytes_sent, peer.video_bytes_sent, elapsed),
+        received_kbps: kbps(peer_before.video_bytes_received, peer.video_bytes_received, elapsed),
+        sent_loss_percent: sent_loss(peer_before, peer),
+        received_loss_percent: received_loss(peer_before, peer),
+        round_trip_ms: peer.round_trip_ms,
+        latency_ms: latency_ms(now),
+        frozen_ms: per_second(before.pictures.frozen_ms, now.pictures.frozen_ms, elapsed),
+        concealed_ms: per_second(before.sound.jitter.concealed_ms, now.sound.jitter.concealed_ms, elapsed),
     }
 }
 
@@ -157,8 +141,8 @@ fn percent(part: u64, whole: u64) -> f32 {
 }
 
 /// Half of the round trip, and what waits here: sound in its buffer, or the picture on its way to the tile.
-fn latency_ms(now: &PeerStats, audio: &AudioJitterStats) -> f32 {
-    now.round_trip_ms / 2.0 + now.receive_delay_ms.max(audio.buffered_ms as f32)
+fn latency_ms(now: &Counted) -> f32 {
+    now.peer.round_trip_ms / 2.0 + now.pictures.receive_delay_ms.max(now.sound.jitter.buffered_ms as f32)
 }
 
 fn per_second(before: u64, now: u64, elapsed: Duration) -> f32 {
@@ -184,15 +168,12 @@ impl Core {
     }
 
     pub(super) fn take_statistics(&mut self, now: MediaTime) {
-        self.media.measure();
+        self.captures.measure();
         self.report_local_stream();
         self.tell_wishes();
         let encoding = self.encoding();
         let reported_every = self.reported_every();
-        let connected = match self.machine.state() {
-            CallState::Conversation(call) if call.connected_at().is_some() => Some(call.id()),
-            _ => None,
-        };
+        let connected = self.calls.connected();
         let mut reports = Vec::new();
         let sending = self.sending.clone();
         for (&id, remote) in self.remotes.iter_mut().filter(|(_, remote)| Some(remote.conversation) == connected) {
@@ -205,7 +186,7 @@ impl Core {
             }
         }
         reports.into_iter().for_each(|event| self.report(event));
-        let runs = self.media.is_open() || !self.remotes.is_empty();
+        let runs = self.captures.is_open() || !self.remotes.is_empty();
         let every = if connected.is_some() { SAMPLE_EVERY.min(reported_every) } else { reported_every };
         self.next_statistics = runs.then(|| now + every);
         self.publisher.mark();
@@ -216,9 +197,9 @@ impl Core {
     }
 
     fn encoding(&self) -> Encoding {
-        let Some((_, format)) = self.media.working_camera() else { return Encoding::default() };
+        let Some((_, format)) = self.captures.working_camera() else { return Encoding::default() };
         let (width, height) = self.sending.encoded_size().unwrap_or((format.width, format.height));
-        if !self.sends().unwrap_or_default().camera() {
+        if !self.calls.sends().unwrap_or_default().camera() {
             return Encoding { width, height, ..Encoding::default() };
         }
         let wanted_kbps = format.max_kbps as f32;
@@ -229,6 +210,7 @@ impl Core {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::jitter_buffer::audio::AudioJitterStats;
 
     #[test]
     fn rates_are_of_the_time_between_and_counts_of_the_whole_call() {
@@ -241,24 +223,18 @@ mod tests {
 
     #[test]
     fn a_second_holds_what_happened_in_it() {
-        let before = PeerStats {
-            packets_reported: 100,
-            packets_missed_there: 10,
-            packets_expected: 50,
-            frozen_ms: 700,
-            ..Default::default()
+        let counted = |peer, frozen_ms, receive_delay_ms, jitter| Counted {
+            peer,
+            pictures: PictureStats { frozen_ms, receive_delay_ms, ..Default::default() },
+            sound: SoundStats { jitter, ..Default::default() },
         };
-        let now = PeerStats {
-            packets_reported: 200,
-            packets_missed_there: 15,
-            packets_expected: 50,
-            frozen_ms: 1000,
-            round_trip_ms: 60.0,
-            receive_delay_ms: 8.0,
-            ..before
-        };
-        let audio = AudioJitterStats { concealed_ms: 100, buffered_ms: 40, ..Default::default() };
-        let sample = sample(&before, &now, Duration::from_secs(1), &audio, 60, Encoding::default());
+        let before =
+            PeerStats { packets_reported: 100, packets_missed_there: 10, packets_expected: 50, ..Default::default() };
+        let now = PeerStats { packets_reported: 200, packets_missed_there: 15, round_trip_ms: 60.0, ..before };
+        let jitter = AudioJitterStats { concealed_ms: 60, ..Default::default() };
+        let before = counted(before, 700, 0.0, jitter);
+        let now = counted(now, 1000, 8.0, AudioJitterStats { concealed_ms: 100, buffered_ms: 40, ..jitter });
+        let sample = sample(&before, &now, Duration::from_secs(1), Encoding::default());
         assert_eq!((sample.sent_loss_percent, sample.received_loss_percent), (5.0, 0.0));
         assert_eq!((sample.frozen_ms, sample.concealed_ms, sample.latency_ms), (300.0, 40.0, 70.0));
     }

@@ -27,6 +27,16 @@ pub(super) enum SystemEvent {
         conversation: ConversationId,
         event: PeerEvent,
     },
+    /// The first picture of somebody is in their tile.
+    FirstPicture {
+        peer: PeerId,
+        /// As in `Engine`.
+        connection: u64,
+        conversation: ConversationId,
+        /// Size in pixels.
+        width: u32,
+        height: u32,
+    },
     /// A report of Echo's end of the connection.
     EchoEngine {
         connection: u64,

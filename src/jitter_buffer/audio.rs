@@ -25,12 +25,10 @@ use bytes::Bytes;
 
 use crate::media::{FRAME_SAMPLES, MediaTime, ReceivedSound, SAMPLE_RATE, count_near, first_count};
 use arrivals::Arrivals;
+pub use arrivals::RECENT_PACKETS;
 use drift::DriftControl;
 
 const FRAME: u32 = FRAME_SAMPLES as u32;
-
-/// The delay of sound counts from the arrival of the fastest of so many packets, those of the last two seconds.
-pub const RECENT_PACKETS: usize = 100;
 
 /// What to play next.
 #[derive(Clone, Debug)]

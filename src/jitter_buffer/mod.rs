@@ -1,12 +1,11 @@
 //! Between the network and the decoders: puts packets back in order, waits for what is late, and gives up in time.
 //!
-//! Pure: no clock, no thread, no socket. `rtc` feeds the video's from the tokio task of each stream, and `playout`
-//! reads the audio's at the speaker's pace.
+//! Pure: no clock, no thread, no socket. `rtc` owns the video's, in the receive path of each stream; the audio's stands in
+//! `media_receive`, where the playout thread takes sound out of it at the speaker's pace.
 
 pub mod audio;
 mod depacketizer;
-pub mod sync;
 mod video;
 
 pub use depacketizer::starts_keyframe;
-pub use video::{VideoJitterBuffer, VideoOutput, VideoPacket, repair_wait};
+pub use video::{VideoJitterBuffer, VideoPacket, repair_wait};

@@ -6,7 +6,7 @@
 //!
 //! Owned by the tokio task of one remote video stream. A frame leaves as soon as its marker bit and everything before
 //! it is here; it never waits for the next frame. When packets are missing it waits for their retransmission for a time
-//! that follows the round trip, then gives the frame up, asks for a keyframe, and goes on at the next one: H.264
+//! that follows the round trip, then gives the frame up, says that it needs a keyframe, and goes on at the next one: H.264
 //! without its reference would show a broken picture. Time is an argument; memory is bounded by packets and by bytes.
 
 use std::collections::VecDeque;
@@ -15,7 +15,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 
 use super::depacketizer::{AccessUnit, starts_keyframe};
-use crate::media::{MediaTime, ReceivedPicture, Spacing, count_near, first_count};
+use crate::media::{MediaTime, ReceivedPicture, count_near, first_count};
 
 /// Packets kept at most: several keyframes at the highest bit rate.
 const MAX_PACKETS: u64 = 2048;
@@ -30,8 +30,6 @@ const ATTEMPTS: u32 = 4;
 const ATTEMPT_MARGIN: Duration = Duration::from_millis(15);
 /// The wait before the round trip is known.
 const UNKNOWN_WAIT: Duration = Duration::from_millis(250);
-/// At most one keyframe request in this time.
-const KEYFRAME_REQUEST_INTERVAL: Duration = Duration::from_millis(300);
 /// Packets that may have been sent before the first one that arrives: the network reorders.
 const MAX_OVERTAKEN: u64 = 32;
 /// So many late packets in a row mean that the sender counts anew.
@@ -48,15 +46,6 @@ pub struct VideoPacket {
     pub marker: bool,
     /// RTP payload (RFC 6184).
     pub payload: Bytes,
-}
-
-/// What the jitter buffer gives.
-#[derive(Debug)]
-pub enum VideoOutput {
-    /// A whole access unit, in decoding order.
-    Frame(ReceivedPicture),
-    /// Decoding cannot go on without a keyframe: send a PLI.
-    KeyframeNeeded,
 }
 
 #[derive(Debug)]
@@ -97,7 +86,8 @@ pub struct VideoJitterBuffer {
     awaiting_keyframe: bool,
     /// The missing packet that is waited for, and since when.
     gap: Option<(u64, MediaTime)>,
-    keyframe_requests: Spacing,
+    /// `poll` found that nothing but a keyframe helps.
+    keyframe_needed: bool,
     late_in_a_row: u32,
     wait: Duration,
     lost: u64,
@@ -123,7 +113,7 @@ impl VideoJitterBuffer {
             bytes: 0,
             awaiting_keyframe: true,
             gap: None,
-            keyframe_requests: Spacing::new(KEYFRAME_REQUEST_INTERVAL),
+            keyframe_needed: false,
             late_in_a_row: 0,
             wait: UNKNOWN_WAIT,
             lost: 0,
@@ -173,19 +163,24 @@ impl VideoJitterBuffer {
         }
     }
 
-    /// The next access unit or request, if there is one now.
-    pub fn poll(&mut self, now: MediaTime) -> Option<VideoOutput> {
+    /// The next whole access unit in decoding order, if there is one now.
+    pub fn poll(&mut self, now: MediaTime) -> Option<ReceivedPicture> {
+        self.keyframe_needed = false;
         loop {
             if self.awaiting_keyframe {
                 match self.find_keyframe(now) {
                     Search::Found => {}
                     Search::Overtaken => return None,
-                    Search::Nothing => return self.request_keyframe(now),
+                    Search::Nothing => {
+                        // Of a stream that has not begun nothing is needed.
+                        self.keyframe_needed = self.highest.is_some();
+                        return None;
+                    }
                 }
             }
             match self.scan() {
                 Scan::Complete(count) => match self.assemble(count) {
-                    Some(frame) => return Some(VideoOutput::Frame(frame)),
+                    Some(picture) => return Some(picture),
                     None => self.restart_at_keyframe(),
                 },
                 Scan::Padding => {
@@ -206,6 +201,11 @@ impl VideoJitterBuffer {
                 }
             }
         }
+    }
+
+    /// True when the last `poll` found that decoding cannot go on without a keyframe.
+    pub fn needs_keyframe(&self) -> bool {
+        self.keyframe_needed
     }
 
     /// When `poll` should be called even if no packet comes.
@@ -367,11 +367,6 @@ impl VideoJitterBuffer {
             }
         }
         Search::Nothing
-    }
-
-    fn request_keyframe(&mut self, now: MediaTime) -> Option<VideoOutput> {
-        self.highest?;
-        self.keyframe_requests.permits(now).then_some(VideoOutput::KeyframeNeeded)
     }
 }
 

@@ -39,6 +39,11 @@ impl FanOut {
         Self { gates, outlets: RwLock::default(), simulcast: Mutex::default() }
     }
 
+    /// The gates.
+    pub const fn gates(&self) -> &Arc<Gates> {
+        &self.gates
+    }
+
     /// Replaces the set.
     pub fn set(&self, peers: Vec<(PeerId, Peer)>) {
         let mut outlets = self.outlets.write().unwrap_or_else(PoisonError::into_inner);

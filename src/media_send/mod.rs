@@ -43,6 +43,11 @@ impl MediaSend {
         Self { fan_out: Arc::new(FanOut::new(gates)), pictures: Arc::default(), encoding: Arc::default() }
     }
 
+    /// The gates in front of the peers.
+    pub fn gates(&self) -> &Arc<Gates> {
+        self.fan_out.gates()
+    }
+
     /// Where the peers are, and what they take.
     pub fn fan_out(&self) -> &FanOut {
         &self.fan_out

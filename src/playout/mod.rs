@@ -1,7 +1,7 @@
 //! Playout: the last stage of sound on the receiving side.
 //!
 //! ```text
-//! network -> AudioInput -> jitter buffer -> decoder -\
+//! network -> AudioInput -> SoundBuffer -> decoder ----\
 //! (one for each participant) ...                      > mixer, limiter -> ring -> speaker's callback
 //! ringtone, ring-back, test chime -------------------/                 \-> reference of the echo canceller
 //! ```
@@ -29,7 +29,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::{self, Thread};
 
-pub use crate::jitter_buffer::audio::AudioJitterStats;
 pub use crate::sound_device::{SoundEvent, list_speakers};
 pub use recorder::check_recording;
 pub use sounds::Sound;
@@ -38,6 +37,7 @@ pub use voice::{AudioInput, ParticipantAudio};
 
 use crate::device::DeviceChoice;
 use crate::media::LevelMeter;
+use crate::media_receive::SharedAvSync;
 use crate::sound_device::DONE_WAIT;
 use crate::voice_processing::{ReferenceReader, echo_reference};
 use player::Player;
@@ -99,10 +99,10 @@ impl Playout {
         version
     }
 
-    /// Adds a participant, whose loudness `level` shows. Packets go into the [`AudioInput`]; dropping the
-    /// [`ParticipantAudio`] removes them.
-    pub fn add_participant(&self, level: Arc<LevelMeter>) -> (AudioInput, ParticipantAudio) {
-        ParticipantAudio::new(level, Arc::clone(&self.shared))
+    /// Adds a participant, whose loudness `level` shows, and whose sound `av_sync` keeps with their pictures. Packets go
+    /// into the [`AudioInput`]; dropping the [`ParticipantAudio`] removes them.
+    pub fn add_participant(&self, level: Arc<LevelMeter>, av_sync: SharedAvSync) -> (AudioInput, ParticipantAudio) {
+        ParticipantAudio::new(level, av_sync, Arc::clone(&self.shared))
     }
 
     /// For the echo cancellation of microphones.

@@ -130,8 +130,9 @@ impl Player {
 
     fn play_frame(&mut self, now: MediaTime) {
         self.mix.fill(0.0);
+        let latency = self.shared.latency();
         for voice in &mut self.voices {
-            if let Some(frame) = voice.next_frame(now) {
+            if let Some(frame) = voice.next_frame(latency, now) {
                 add(&mut self.mix, frame);
             }
         }

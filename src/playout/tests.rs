@@ -70,13 +70,14 @@ fn a_participant_is_heard_and_a_muted_one_is_not() {
     let path = folder.path().join("heard.wav");
     let (playout, events) = playout(&DeviceChoice::File(path.clone()));
     let level = Arc::new(LevelMeter::default());
-    let (input, audio) = playout.add_participant(Arc::clone(&level));
+    let (input, audio) = playout.add_participant(Arc::clone(&level), SharedAvSync::default());
     assert_eq!(events.recv_timeout(LONG), Ok(SoundEvent::Opened { name: "heard.wav".into() }));
-    let (muted_input, muted) = playout.add_participant(Arc::default());
+    let (muted_input, muted) = playout.add_participant(Arc::default(), SharedAvSync::default());
     muted.set_muted(true);
     push_tone(&input, 700.0);
     push_tone(&muted_input, 2000.0);
-    let played = |audio: &ParticipantAudio| audio.stats().received == 20 && audio.stats().buffered_ms == 0;
+    let played =
+        |audio: &ParticipantAudio| audio.stats().jitter.received == 20 && audio.stats().jitter.buffered_ms == 0;
     let mut peak = 0.0_f32;
     wait_until("the end of the tone", || {
         peak = peak.max(level.peak());
@@ -132,9 +133,9 @@ fn a_ring_repeats_until_it_is_stopped_and_the_recording_goes_on_after_it() {
 #[test]
 fn without_a_speaker_the_call_goes_on() {
     let (playout, events) = playout(&DeviceChoice::None);
-    let (input, audio) = playout.add_participant(Arc::default());
+    let (input, audio) = playout.add_participant(Arc::default(), SharedAvSync::default());
     push_tone(&input, 700.0);
-    wait_until("the end of the tone", || audio.stats().received == 20 && audio.stats().buffered_ms == 0);
+    wait_until("the end of the tone", || audio.stats().jitter.received == 20 && audio.stats().jitter.buffered_ms == 0);
     drop(playout);
     assert!(events.recv().is_err(), "no speaker is no event");
 }
@@ -143,7 +144,7 @@ fn without_a_speaker_the_call_goes_on() {
 fn a_speaker_that_cannot_be_is_a_fault_and_the_next_choice_works() {
     let folder = tempfile::tempdir().unwrap();
     let (playout, events) = playout(&DeviceChoice::File(folder.path().join("nowhere").join("a.wav")));
-    let _heard = playout.add_participant(Arc::default());
+    let _heard = playout.add_participant(Arc::default(), SharedAvSync::default());
     let reason = DeviceReason::FolderMissing;
     let missing = DeviceFault::Failed(reason).of(DeviceKind::Speaker);
     assert_eq!(events.recv_timeout(LONG), Ok(SoundEvent::Fault(missing)));
@@ -159,10 +160,10 @@ fn a_speaker_that_cannot_be_is_a_fault_and_the_next_choice_works() {
 #[test]
 fn what_is_no_opus_is_dropped() {
     let (playout, _events) = playout(&DeviceChoice::None);
-    let (input, audio) = playout.add_participant(Arc::default());
+    let (input, audio) = playout.add_participant(Arc::default(), SharedAvSync::default());
     for data in [&b""[..], &[0xff; 3], &[0x03]] {
         let data = bytes::Bytes::copy_from_slice(data);
         input.push(received(data, 1, MediaTime::now()));
     }
-    assert_eq!(audio.stats().received, 0);
+    assert_eq!(audio.stats().jitter.received, 0);
 }

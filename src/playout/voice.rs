@@ -1,20 +1,21 @@
 //! One participant's sound: from the packets that the network pushes to frames for the mixer.
 //!
 //! `AudioInput` and `ParticipantAudio` are used by the network's tasks and the controller; `Voice` belongs to the
-//! playout thread. Between them is the jitter buffer, behind a lock that either side holds for one packet.
+//! playout thread. Between them is the jitter buffer (`media_receive::SoundBuffer`).
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::mixer::Frame;
 use super::participant::Participant;
 use super::shared::Shared;
 use super::time_stretch::{Likeness, lengthen, shorten};
-use crate::decoder::audio::{AudioDecoder, AudioDecoderError, has_correction, packet_duration};
-use crate::jitter_buffer::audio::{AudioJitterBuffer, AudioJitterStats, Pull, Tempo};
-use crate::media::{FRAME_SAMPLES, LevelMeter, MediaTime, ReceivedSound};
+use crate::decoder::audio::{AudioDecoder, AudioDecoderError};
+use crate::jitter_buffer::audio::{Pull, Tempo};
+use crate::media::{FRAME_SAMPLES, LevelMeter, MediaTime, ReceivedSound, SoundSink};
+use crate::media_receive::{SharedAvSync, SoundBuffer, SoundStats};
 use crate::sound_device::{ResampleError, Resampler};
 
 /// Where the network puts a participant's packets.
@@ -28,25 +29,23 @@ pub struct ParticipantAudio {
 }
 
 impl AudioInput {
-    /// Puts in a packet. A packet that is not Opus is dropped. Never waits for more than
-    /// the few microseconds that the playout holds the buffer; at most 500 ms of sound are kept.
-    pub fn push(&self, packet: ReceivedSound) {
-        if let Some(samples) = packet_duration(&packet.data) {
-            let (has_correction, arrived_at) = (has_correction(&packet.data), packet.arrived_at);
-            self.0.jitter().push(packet, samples, has_correction, arrived_at);
-        }
+    /// Puts in a packet. A packet that is not Opus is dropped. Never waits for more than the few microseconds that the
+    /// playout holds the buffer; at most 500 ms of sound are kept.
+    pub fn push(&self, sound: ReceivedSound) {
+        self.0.buffer.push(sound);
+    }
+}
+
+impl SoundSink for AudioInput {
+    fn take(&mut self, sound: ReceivedSound) {
+        self.push(sound);
     }
 }
 
 impl ParticipantAudio {
-    const USUAL_LATENCY: Duration = Duration::from_millis(30);
-
-    pub(super) fn new(level: Arc<LevelMeter>, playout: Arc<Shared>) -> (AudioInput, Self) {
-        let participant = Arc::new(Participant {
-            jitter: Mutex::new(AudioJitterBuffer::new()),
-            muted: AtomicBool::new(false),
-            level,
-        });
+    pub(super) fn new(level: Arc<LevelMeter>, av_sync: SharedAvSync, playout: Arc<Shared>) -> (AudioInput, Self) {
+        let participant =
+            Arc::new(Participant { buffer: SoundBuffer::new(av_sync), muted: AtomicBool::new(false), level });
         playout.change(|control| control.participants.push(Arc::clone(&participant)));
         (AudioInput(Arc::clone(&participant)), Self { participant, playout })
     }
@@ -56,20 +55,9 @@ impl ParticipantAudio {
         self.participant.muted.store(muted, Ordering::Relaxed);
     }
 
-    /// Keeps their sound for `delay` at least before it is played, so that it is not ahead of the picture.
-    pub fn set_least_delay(&self, delay: Duration) {
-        self.participant.jitter().set_least_delay(delay);
-    }
-
-    /// Latency of their sound from the jitter buffer to the air: what waits for the speaker, and what that holds. A
-    /// usual 30 ms where no device says.
-    pub fn speaker_latency(&self) -> Duration {
-        self.playout.latency().unwrap_or(Self::USUAL_LATENCY)
-    }
-
     /// How well their packets arrive.
-    pub fn stats(&self) -> AudioJitterStats {
-        self.participant.jitter().stats()
+    pub fn stats(&self) -> SoundStats {
+        self.participant.buffer.stats()
     }
 }
 
@@ -96,6 +84,9 @@ pub(super) struct Voice {
 }
 
 impl Voice {
+    /// Latency from the jitter buffer to the air where no device tells it.
+    const USUAL_LATENCY: Duration = Duration::from_millis(30);
+
     pub(super) fn new(participant: Arc<Participant>) -> Result<Self, VoiceError> {
         Ok(Self { participant, speech: Speech::new()? })
     }
@@ -104,11 +95,12 @@ impl Voice {
         Arc::ptr_eq(&self.participant, participant)
     }
 
-    /// The next 20 ms; `None` when the participant is muted here.
-    pub(super) fn next_frame(&mut self, now: MediaTime) -> Option<&Frame> {
+    /// The next 20 ms, which take `latency` to the air where that is known; `None` when the participant is muted here.
+    pub(super) fn next_frame(&mut self, latency: Option<Duration>, now: MediaTime) -> Option<&Frame> {
         let participant = &self.participant;
-        self.speech.set_speed(participant.jitter().speed_ppm());
-        self.speech.fill(|quiet, ahead| participant.jitter().pull(quiet, ahead, now));
+        participant.buffer.synchronise(latency.unwrap_or(Self::USUAL_LATENCY), now);
+        self.speech.set_speed(participant.buffer.speed_ppm());
+        self.speech.fill(|quiet, ahead| participant.buffer.pull(quiet, ahead, now));
         participant.level.record(&self.speech.frame);
         (!participant.muted.load(Ordering::Relaxed)).then_some(&self.speech.frame)
     }

@@ -39,15 +39,13 @@ impl ConnectionState {
         self.video.keyframe_in_flight(self.path.rtt(), now)
     }
 
-    /// Everything that is counted or measured, at `now`.
-    pub(super) fn stats(&self, now: MediaTime) -> PeerStats {
-        let behind = self.counters.lip_sync().pictures_behind_sound();
+    /// Everything that is counted or measured.
+    pub(super) fn stats(&self) -> PeerStats {
         PeerStats {
             target_kbps: self.path.media_bps() as f32 / 1000.0,
             round_trip_ms: self.path.rtt().as_secs_f32() * 1000.0,
             send_delay_ms: self.video.departure_delay().as_secs_f32() * 1000.0,
-            pictures_behind_sound_ms: behind.map(|micros| micros as f32 / 1000.0),
-            ..self.counters.snapshot(now)
+            ..self.counters.snapshot()
         }
     }
 }

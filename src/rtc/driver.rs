@@ -42,8 +42,6 @@ use crate::network;
 
 /// From this side's offer, or from the far side's description, to a connection at most.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Between keyframe requests to the far side at least.
-const PLI_INTERVAL: Duration = Duration::from_millis(300);
 /// Without a datagram from the far side for this long the connection is interrupted: three keepalives are missing.
 const SILENCE: Duration = Duration::from_millis(1200);
 /// Between probes of an interrupted connection: what the end of a blackout waits for.
@@ -52,20 +50,21 @@ const PROBE_INTERVAL: Duration = Duration::from_millis(50);
 /// What the peer task listens to, besides closing.
 pub(super) struct Inputs {
     pub(super) commands: Commands,
-    pub(super) keyframe_requests: mpsc::Receiver<()>,
+    /// Keyframe requests that are due.
+    pub(super) plis: mpsc::Receiver<()>,
     pub(super) states: watch::Receiver<RTCPeerConnectionState>,
     pub(super) engine_task_ended: watch::Receiver<bool>,
 }
 
 /// Runs until the peer closes.
 pub(super) async fn drive(mut driver: Driver, inputs: Inputs, closed: &mut watch::Receiver<bool>) {
-    let Inputs { commands, mut keyframe_requests, mut states, mut engine_task_ended } = inputs;
+    let Inputs { commands, mut plis, mut states, mut engine_task_ended } = inputs;
     let Commands { waiting: mut commands, mut overflowed } = commands;
     let gate = Arc::clone(&driver.context.gate);
     if unless_closed(closed, driver.offer_if_offerer()).await.is_none() {
         return;
     }
-    let (mut next_pli, mut next_probe) = (Instant::now(), Instant::now());
+    let mut next_probe = Instant::now();
     loop {
         tokio::select! {
             biased;
@@ -87,8 +86,7 @@ pub(super) async fn drive(mut driver: Driver, inputs: Inputs, closed: &mut watch
                     return;
                 }
             }
-            Some(()) = async { tokio::time::sleep_until(next_pli).await; keyframe_requests.recv().await } => {
-                next_pli = Instant::now() + PLI_INTERVAL;
+            Some(()) = plis.recv() => {
                 if unless_closed(closed, driver.send_pli()).await.is_none() {
                     return;
                 }

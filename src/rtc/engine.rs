@@ -11,28 +11,18 @@ use super::transport::host_addresses::HostAddresses;
 use super::transport::link::LinkProfile;
 use super::transport::runtime::Impairment;
 use crate::call::{Candidate, Consent, Description, Role};
-use crate::media::{FrameSlot, ReceivedPicture, ReceivedSound, StreamId};
+use crate::media::{PictureSink, SoundSink, StreamId};
 use crate::network::PathFinder;
 
-/// Where received media goes.
-#[derive(Clone)]
+/// Sinks of the media that a peer receives. They are finished before `PeerEvent::Closed`.
 pub struct PeerSinks {
-    /// The video.
-    pub video: VideoSink,
-    /// The sound, each packet as it arrives (unordered, possibly repeated), on a tokio task: must not block.
-    pub audio: Arc<dyn Fn(ReceivedSound) + Send + Sync>,
+    /// Sink of the video.
+    pub video: Box<dyn PictureSink>,
+    /// Sink of the sound.
+    pub audio: Box<dyn SoundSink>,
 }
 
-/// Where received video goes.
-#[derive(Clone)]
-pub enum VideoSink {
-    /// Decoded on a thread of this participant's own, into the slot.
-    Decode(Arc<FrameSlot>),
-    /// Whole access units in decoding order, undecoded, on a tokio task: must not block.
-    Encoded(Arc<dyn Fn(ReceivedPicture) + Send + Sync>),
-}
-
-/// What happens to a peer. Called on tokio tasks and on the decoder thread: must not block.
+/// What happens to a peer. Called on tokio tasks: must not block.
 #[derive(Clone, Debug, PartialEq)]
 pub enum PeerEvent {
     /// For the far side. Comes before any candidate.
@@ -41,20 +31,6 @@ pub enum PeerEvent {
     LocalCandidate(Candidate),
     /// ICE and DTLS are up: media can flow.
     Connected,
-    /// The first picture is in the slot (`VideoSink::Decode` only).
-    FirstFrame {
-        /// Width in pixels.
-        width: u32,
-        /// Height in pixels.
-        height: u32,
-    },
-    /// Pictures have another size from now on (`VideoSink::Decode` only).
-    FrameSizeChanged {
-        /// Width in pixels.
-        width: u32,
-        /// Height in pixels.
-        height: u32,
-    },
     /// The next frame of a stream for this peer must be a keyframe: the far side asked, the connection is new, or frames
     /// had to be dropped.
     KeyframeRequested {
@@ -70,7 +46,7 @@ pub enum PeerEvent {
         /// For the log: in general terms, without addresses and keys.
         detail: &'static str,
     },
-    /// After `close`: sockets, tasks and the decoder thread are gone. The last event.
+    /// After `close`: sockets, tasks and sinks are gone. The last event.
     Closed,
 }
 

@@ -3,15 +3,16 @@
 //! ```text
 //! SEND    encoder -> sending (packets, pacer) -> repair (FEC, RTX) -> bwe (TWCC numbers) -> SRTP -> transport
 //!            ^---------------- budget -------------------------------------'  ^-- reports of the far side
-//! RECEIVE transport -> SRTP -> repair (unwrapped, rebuilt, asked for) -> receiving -> jitter buffer -> decoder -> tile
-//!                                                                       `-> sound, packet by packet -> its owner
+//! RECEIVE transport -> SRTP -> repair (unwrapped, rebuilt, asked for) -> receiving -> jitter buffer -> picture sink
+//!                                                                       `-> sound, packet by packet -> sound sink
 //! ```
 //!
 //! `negotiation` is what both sides agree on first. `peer` owns a connection, `driver` runs it, `connection` builds it
-//! with its chain of interceptors (`stage`); `virtual_time` tests whole paths.
+//! with its chain of interceptors (`stage`). `stream` is the send and receive path of each stream without its I/O, which
+//! the tasks in `sending` and `receiving` drive, and `virtual_time`, which tests whole paths.
 //!
-//! Everything runs on tokio tasks but the decoder, which has a thread. The controller's calls never wait: commands and
-//! media go through bounded queues, and what happens comes back as [`PeerEvent`]s.
+//! Everything runs on tokio tasks. The controller's calls never wait: commands and media go through bounded queues, and
+//! what happens comes back as [`PeerEvent`]s.
 
 pub mod bwe;
 mod connection;
@@ -21,6 +22,7 @@ mod driver;
 mod engine;
 #[doc(hidden)]
 pub mod fuzz;
+mod mtu;
 mod negotiation;
 mod pacing;
 mod path;
@@ -32,6 +34,7 @@ mod send_state;
 mod sending;
 mod stage;
 mod stats;
+mod stream;
 mod streams;
 mod transport;
 
@@ -41,7 +44,7 @@ mod tests;
 mod virtual_time;
 
 pub use crate::call::Role;
-pub use engine::{Engine, PeerEvent, PeerSinks, VideoSink};
+pub use engine::{Engine, PeerEvent, PeerSinks};
 pub use peer::Peer;
 pub use sending::packetizer;
 pub use stats::PeerStats;

@@ -25,7 +25,7 @@ use super::engine::{Events, PeerEvent, PeerSinks};
 use super::negotiation::candidate;
 use super::pacing::Pacer;
 use super::receiving::media_tap::MediaTap;
-use super::receiving::{self, KeyframeRequests};
+use super::receiving::{self, KeyframeRequests, VideoSignals};
 use super::repair::fec::ForwardErrorCorrection;
 use super::repair::nack::NackGenerator;
 use super::rtcp_observer::RtcpObserver;
@@ -131,25 +131,16 @@ impl Peer {
         self.shared.state.path.loss().share
     }
 
-    /// Asks the far side for a keyframe (PLI), at most every 300 ms.
+    /// Asks the far side for a keyframe (PLI), 300 ms after the last request at the earliest.
     pub fn request_keyframe(&self) {
         // A full queue holds a request already.
         let _ = self.shared.keyframe_requests.try_send(());
     }
 
-    /// Tells whether the far side's camera is on. While it is off no picture is expected, so none is missing.
-    pub fn expect_video(&self, expected: bool) {
-        self.shared.state.counters.expect_pictures(expected);
-    }
-
     /// What was counted so far.
     pub fn stats(&self) -> PeerStats {
         let Shared { state, gate, .. } = &*self.shared;
-        PeerStats {
-            datagrams_refused: gate.refused(),
-            wire_bytes_received: gate.admitted_bytes(),
-            ..state.stats(MediaTime::now())
-        }
+        PeerStats { datagrams_refused: gate.refused(), wire_bytes_received: gate.admitted_bytes(), ..state.stats() }
     }
 
     /// Stops sending at once and closes the connection; `PeerEvent::Closed` follows.
@@ -193,19 +184,18 @@ pub(super) fn start(
         handle: handle.clone(),
         addresses,
         role,
-        sinks,
         events,
         impairment,
         state: state.clone(),
         gate: Arc::clone(&gate),
         media: Arc::downgrade(&media),
-        keyframe_requests: keyframe_requests.clone(),
         generation: Arc::default(),
         connected: watch::Sender::new(false),
         interruptions: watch::Sender::new(0),
     };
     let inbox = Commands { waiting: command_receiver, overflowed: has_overflowed };
-    handle.spawn(run(context, inbox, keyframe_receiver, closed, receivers));
+    let media_ends = MediaEnds { sinks, keyframe_requests: keyframe_receiver, receivers };
+    handle.spawn(run(context, inbox, closed, media_ends));
     Peer { shared: Arc::new(Shared { commands, keyframe_requests, close, media, state, gate, overflowed }) }
 }
 
@@ -213,13 +203,11 @@ pub(super) struct Context {
     handle: Handle,
     pub(super) addresses: HostAddresses,
     pub(super) role: Role,
-    sinks: PeerSinks,
     pub(super) events: Events,
     impairment: Impairment,
     pub(super) state: ConnectionState,
     pub(super) gate: Arc<SourceGate>,
     pub(super) media: Weak<MediaQueues>,
-    keyframe_requests: KeyframeRequests,
     /// Of this side's latest description: its candidates bear it.
     pub(super) generation: Arc<AtomicU32>,
     /// True once `Connected` was told: what arrives a moment before waits for that, so that its events come after it.
@@ -228,23 +216,28 @@ pub(super) struct Context {
     pub(super) interruptions: watch::Sender<u32>,
 }
 
-/// The whole life of a connection: opens it, drives it until it is closed, and lets go of everything.
-async fn run(
-    context: Context,
-    commands: Commands,
+/// What the tasks of the connection's media take with them.
+struct MediaEnds {
+    sinks: PeerSinks,
+    /// Of the handles.
     keyframe_requests: mpsc::Receiver<()>,
-    mut closed: watch::Receiver<bool>,
     receivers: MediaReceivers,
-) {
+}
+
+/// The whole life of a connection: opens it, drives it until it is closed, and lets go of everything.
+async fn run(context: Context, commands: Commands, mut closed: watch::Receiver<bool>, media_ends: MediaEnds) {
     let events = Arc::clone(&context.events);
     let (runtime, tasks) =
         PeerRuntime::new(context.handle.clone(), Arc::clone(&context.gate), context.impairment.clone());
-    let open = open(&context, &runtime, receivers, closed.clone());
+    // A full queue holds a request already.
+    let (plis, pli_receiver) = mpsc::channel(1);
+    let open = open(&context, &runtime, media_ends, plis, closed.clone());
     match unless_closed(&mut closed, open).await {
         Some(Ok((connection, states, streams))) => {
             let engine = Arc::clone(&connection.engine);
             let driver = Driver::new(context, connection, streams, runtime.link_local());
-            let inputs = Inputs { commands, keyframe_requests, states, engine_task_ended: runtime.engine_task_ended() };
+            let inputs =
+                Inputs { commands, plis: pli_receiver, states, engine_task_ended: runtime.engine_task_ended() };
             drive(driver, inputs, &mut closed).await;
             match tokio::time::timeout(CLOSE_TIMEOUT, engine.close()).await {
                 Ok(Ok(())) => {}
@@ -277,7 +270,8 @@ async fn release(mut tasks: Tasks) {
 async fn open(
     context: &Context,
     runtime: &Arc<PeerRuntime>,
-    receivers: MediaReceivers,
+    media_ends: MediaEnds,
+    plis: KeyframeRequests,
     closed: watch::Receiver<bool>,
 ) -> Result<(Connection, watch::Receiver<RTCPeerConnectionState>, StreamTable), webrtc::error::Error> {
     let random = [random_number()?, random_number()?];
@@ -312,16 +306,20 @@ async fn open(
         states,
     });
     let connection = connection::open(context.addresses.clone(), &table, interceptors, handler, runtime).await?;
-    let sound = Arc::clone(&context.sinks.audio);
+    let MediaEnds { sinks, keyframe_requests, receivers } = media_ends;
     let connected = || context.connected.subscribe();
-    runtime.track(receiving::receive_audio(received.audio, connected(), sound, Arc::clone(&context.state.counters)));
+    runtime.track(receiving::receive_audio(
+        received.audio,
+        connected(),
+        sinks.audio,
+        Arc::clone(&context.state.counters),
+    ));
     runtime.track(receiving::receive_video(
         received.video,
-        (connected(), context.interruptions.subscribe()),
-        context.sinks.video.clone(),
+        VideoSignals { connected: connected(), interruptions: context.interruptions.subscribe(), keyframe_requests },
+        sinks.video,
         context.state.clone(),
-        Arc::clone(&context.events),
-        context.keyframe_requests.clone(),
+        plis,
     ));
     let track = |id| connection.track(id).cloned().ok_or(webrtc::error::Error::ErrUnknownType);
     runtime.track(sending::run(

@@ -46,8 +46,6 @@ pub(super) struct RtcpObserver {
     own_audio: u32,
     /// SSRC of the video that comes, once it does.
     far_video: Option<u32>,
-    /// SSRC of the sound that comes, once it does.
-    far_audio: Option<u32>,
     /// Called when the far side wants a keyframe.
     on_keyframe_request: Box<dyn Fn() + Send + Sync>,
     keyframe_requests: Spacing,
@@ -70,7 +68,6 @@ impl RtcpObserver {
             own_video,
             own_audio,
             far_video: None,
-            far_audio: None,
             on_keyframe_request: Box::new(on_keyframe_request),
             keyframe_requests: Spacing::new(KEYFRAME_REQUEST_INTERVAL),
             on_reporter: Box::new(|_| {}),
@@ -95,11 +92,6 @@ impl RtcpObserver {
             self.reports(&report.reports, now);
         } else if let Some(report) = any.downcast_ref::<SenderReport>() {
             self.reports(&report.reports, now);
-            if self.far_audio == Some(report.ssrc) {
-                self.state.counters.lip_sync().sound_report(report.ntp_time, report.rtp_time);
-            } else if self.far_video == Some(report.ssrc) {
-                self.state.counters.lip_sync().picture_report(report.ntp_time, report.rtp_time);
-            }
         } else if any.is::<TransportLayerNack>() {
             self.state.counters.nacks_received.fetch_add(1, Relaxed);
         } else if let Some(request) = any.downcast_ref::<PictureLossIndication>() {
@@ -239,8 +231,6 @@ impl Stage for RtcpObserver {
     fn bind_remote(&mut self, stream: &StreamInfo) {
         if stream.ssrc_rtx.is_some() {
             self.far_video = Some(stream.ssrc);
-        } else if stream.mime_type.starts_with("audio/") {
-            self.far_audio = Some(stream.ssrc);
         }
     }
 }
@@ -281,7 +271,7 @@ mod tests {
         };
         let received = ReceiverReport { reports: vec![report], ..Default::default() };
         observer.handle_read(tagged(start + Duration::from_millis(540), Box::new(received))).unwrap();
-        let stats = state.stats(MediaTime::default());
+        let stats = state.stats();
         assert!((stats.round_trip_ms - 40.0).abs() < 0.1, "{}", stats.round_trip_ms);
         assert_eq!((stats.far_packets_lost, stats.far_jitter_ms), (3, 10.0));
         assert!(observer.poll_read().is_some(), "everything passes");

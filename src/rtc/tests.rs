@@ -15,6 +15,7 @@ use crate::media::{
     FramePool, FrameSlot, MediaTime, OutgoingPicture, OutgoingSound, ReceivedPicture, ReceivedSound, RenditionPlan,
     RenditionPlans, VideoBudget, VideoFormat, VideoFrame,
 };
+use crate::media_receive::{PictureMeter, PictureReceiver};
 
 mod hostile;
 mod network;
@@ -31,10 +32,28 @@ fn runtime() -> tokio::runtime::Runtime {
 /// One side of a call, with what came out of it.
 struct Side {
     peer: Peer,
-    events: Receiver<PeerEvent>,
+    events: Receiver<SideEvent>,
     picture: Arc<FrameSlot>,
+    shown: PictureMeter,
     sound: Arc<Mutex<Vec<ReceivedSound>>>,
     wire: Arc<Wire>,
+}
+
+/// What happens at a side.
+#[derive(Clone, Debug, PartialEq)]
+enum SideEvent {
+    Peer(PeerEvent),
+    /// The first picture is decoded.
+    FirstPicture {
+        width: u32,
+        height: u32,
+    },
+}
+
+impl PartialEq<PeerEvent> for SideEvent {
+    fn eq(&self, other: &PeerEvent) -> bool {
+        matches!(self, Self::Peer(event) if event == other)
+    }
 }
 
 /// Carries descriptions and candidates to the far side.
@@ -52,22 +71,31 @@ impl Side {
     /// Connects; what is for the far side goes straight to the peer in `far`.
     fn new(engine: &Engine, role: Role, wire: Wire) -> Self {
         let picture = Arc::new(FrameSlot::new());
-        let sound = Arc::new(Mutex::new(Vec::new()));
+        let (sound, shown) = (Arc::new(Mutex::new(Vec::new())), PictureMeter::default());
+        let (sender, events) = sync_channel(1024);
+        let first = sender.clone();
+        let video = PictureReceiver::new(Arc::clone(&picture), shown.clone(), None, move |width, height| {
+            let _ = first.try_send(SideEvent::FirstPicture { width, height });
+        });
         let sinks = PeerSinks {
-            video: VideoSink::Decode(Arc::clone(&picture)),
-            audio: Arc::new({
+            video: Box::new(video),
+            audio: Box::new({
                 let sound = Arc::clone(&sound);
-                move |packet| sound.lock().unwrap().push(packet)
+                move |packet: ReceivedSound| sound.lock().unwrap().push(packet)
             }),
         };
-        let (sender, events) = sync_channel(1024);
         let wire = Arc::new(wire);
         let passing = Arc::clone(&wire);
         let peer = engine.connect(&Consent::for_test(), role, sinks, move |event| passing.pass_on(event, &sender));
-        Self { peer, events, picture, sound, wire }
+        Self { peer, events, picture, shown, sound, wire }
     }
 
-    fn wait_for(&self, wanted: impl Fn(&PeerEvent) -> bool) -> PeerEvent {
+    /// Pictures decoded so far.
+    fn frames_decoded(&self) -> u64 {
+        self.shown.stats(MediaTime::now()).frames_decoded
+    }
+
+    fn wait_for(&self, wanted: impl Fn(&SideEvent) -> bool) -> SideEvent {
         let deadline = Instant::now() + TIMEOUT;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -90,7 +118,7 @@ impl Wire {
         far.clone().unwrap()
     }
 
-    fn pass_on(&self, event: PeerEvent, events: &SyncSender<PeerEvent>) {
+    fn pass_on(&self, event: PeerEvent, events: &SyncSender<SideEvent>) {
         match event {
             PeerEvent::LocalDescription(mut description) => {
                 self.descriptions.fetch_add(1, Relaxed);
@@ -104,7 +132,7 @@ impl Wire {
                 self.far().add_remote_candidate(candidate);
             }
             event => {
-                let _ = events.try_send(event);
+                let _ = events.try_send(SideEvent::Peer(event));
             }
         }
     }
@@ -208,9 +236,9 @@ fn picture(width: u32, height: u32, number: u64) -> VideoFrame {
 }
 
 /// Serves keyframe requests of a side until `wanted` comes.
-fn serve(side: &Side, camera: &Camera, wanted: impl Fn(&PeerEvent) -> bool) -> PeerEvent {
+fn serve(side: &Side, camera: &Camera, wanted: impl Fn(&SideEvent) -> bool) -> SideEvent {
     side.wait_for(|event| {
-        if matches!(event, PeerEvent::KeyframeRequested { .. }) {
+        if matches!(event, SideEvent::Peer(PeerEvent::KeyframeRequested { .. })) {
             camera.keyframe();
         }
         wanted(event)
@@ -229,19 +257,19 @@ fn connect(offerer: &Side, answerer: &Side, width: u32, height: u32) -> Camera {
         serve(side, &camera, |event| *event == PeerEvent::Connected);
     }
     camera.keyframe();
-    serve_both([offerer, answerer], &camera, |event| matches!(event, PeerEvent::FirstFrame { .. }));
+    serve_both([offerer, answerer], &camera, |event| matches!(event, SideEvent::FirstPicture { .. }));
     camera
 }
 
 /// Serves keyframe requests of both sides until `wanted` has come to each: what one lacks, the other is asked for.
-fn serve_both(sides: [&Side; 2], camera: &Camera, wanted: impl Fn(&PeerEvent) -> bool) {
+fn serve_both(sides: [&Side; 2], camera: &Camera, wanted: impl Fn(&SideEvent) -> bool) {
     let deadline = Instant::now() + TIMEOUT;
     let mut come = [false; 2];
     while come != [true; 2] {
         assert!(Instant::now() < deadline, "it came to {come:?} of the sides");
         for (side, come) in sides.iter().zip(&mut come) {
             match side.events.recv_timeout(Duration::from_millis(5)) {
-                Ok(PeerEvent::KeyframeRequested { .. }) => camera.keyframe(),
+                Ok(SideEvent::Peer(PeerEvent::KeyframeRequested { .. })) => camera.keyframe(),
                 Ok(event) if wanted(&event) => *come = true,
                 _ => {}
             }
@@ -257,7 +285,8 @@ fn eventually(sides: &[&Side], camera: &Camera, limit: Duration, holds: impl Fn(
             return true;
         }
         for side in sides {
-            if matches!(side.events.recv_timeout(Duration::from_millis(10)), Ok(PeerEvent::KeyframeRequested { .. })) {
+            let event = side.events.recv_timeout(Duration::from_millis(10));
+            if matches!(event, Ok(SideEvent::Peer(PeerEvent::KeyframeRequested { .. }))) {
                 camera.keyframe();
             }
         }
@@ -293,7 +322,7 @@ fn two_peers_exchange_pictures_and_sound() {
     let steps = heard.windows(2).map(|pair| pair[1].rtp_timestamp.wrapping_sub(pair[0].rtp_timestamp));
     assert!(steps.into_iter().all(|step| step > 0 && step % 960 == 0), "frames of 20 ms in order, a few may be lost");
     assert!(eventually(&[&offerer, &answerer], &camera, TIMEOUT, || {
-        [&offerer, &answerer].iter().all(|side| side.peer.stats().frames_decoded >= 30)
+        [&offerer, &answerer].iter().all(|side| side.frames_decoded() >= 30)
     }));
     let picture = answerer.picture.take().unwrap();
     assert_eq!((picture.width(), picture.height()), (640, 360));
@@ -307,10 +336,11 @@ fn a_far_side_gets_the_access_units_undecoded_when_it_wants_them() {
     let engine = Engine::new(runtime.handle().clone(), Some(LOOPBACK));
     let (units, received) = sync_channel(64);
     let sinks = PeerSinks {
-        video: VideoSink::Encoded(Arc::new(move |unit| {
-            let _ = units.try_send(unit);
-        })),
-        audio: Arc::new(|_| {}),
+        video: Box::new(move |picture: ReceivedPicture| {
+            let _ = units.try_send(picture);
+            true
+        }),
+        audio: Box::new(|_: ReceivedSound| {}),
     };
     let wire = Arc::new(Wire::default());
     let (sender, events) = sync_channel(64);
@@ -328,7 +358,7 @@ fn a_far_side_gets_the_access_units_undecoded_when_it_wants_them() {
     assert!(first.keyframe);
     let ReceivedPicture { data, keyframe, arrived_at: captured_at, .. } = first;
     echo.send_video(&OutgoingPicture { data, keyframe, captured_at });
-    serve(&caller, &camera, |event| matches!(event, PeerEvent::FirstFrame { width: 320, height: 180 }));
+    serve(&caller, &camera, |event| *event == SideEvent::FirstPicture { width: 320, height: 180 });
     drop(camera);
     close(&[&caller]);
     echo.close();

@@ -4,6 +4,9 @@ use std::collections::VecDeque;
 
 use crate::media::{MediaTime, SAMPLE_RATE};
 
+/// The delay of sound counts from the arrival of the fastest of so many packets, those of the last two seconds.
+pub const RECENT_PACKETS: usize = 100;
+
 /// Measures arrivals against the media's own clock.
 ///
 /// The lag of a packet is its arrival less its media time; the fastest of the last seconds is the path's own delay, and
@@ -27,7 +30,7 @@ impl Default for Arrivals {
         Self {
             last: None,
             lag: 0,
-            lags: VecDeque::with_capacity(Self::RECENT),
+            lags: VecDeque::with_capacity(RECENT_PACKETS),
             jitter_micros: 0.0,
             shares: [0.0; Self::BUCKETS],
             count: 0,
@@ -39,8 +42,6 @@ impl Default for Arrivals {
 impl Arrivals {
     const BUCKET_MICROS: i64 = 5_000;
     const BUCKETS: usize = 60;
-    /// Packets over which the fastest one is looked for: 2 s of sound.
-    const RECENT: usize = super::RECENT_PACKETS;
     /// Packets after which one has faded to a third: 10 s of sound.
     const MEMORY: u32 = 500;
     /// Packets before the measure counts.
@@ -68,7 +69,7 @@ impl Arrivals {
         self.last = Some((rtp_timestamp, now));
         self.jitter_micros += (step.unsigned_abs() as f64 - self.jitter_micros) / 16.0;
         self.lag += step;
-        if self.lags.len() == Self::RECENT {
+        if self.lags.len() == RECENT_PACKETS {
             self.lags.pop_front();
         }
         self.lags.push_back(self.lag);
@@ -131,8 +132,8 @@ impl Arrivals {
 
     /// The median lag of the last two seconds: what scatters around it moves it less than the fastest one.
     pub(super) fn median(&self) -> i64 {
-        let mut lags = [0; Self::RECENT];
-        let count = self.lags.len().min(Self::RECENT);
+        let mut lags = [0; RECENT_PACKETS];
+        let count = self.lags.len().min(RECENT_PACKETS);
         for (copy, lag) in lags.iter_mut().zip(&self.lags) {
             *copy = *lag;
         }

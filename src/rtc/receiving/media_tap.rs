@@ -1,4 +1,4 @@
-//! Takes received RTP off the engine's path, straight to the receiving tasks.
+//! Takes received RTP, and the sender reports of its streams, off the engine's path, straight to the receiving tasks.
 //!
 //! ```text
 //! ... NACK generator -> reports -> [this interceptor] -> receiving tasks
@@ -10,10 +10,11 @@
 //! network.
 
 use rtc::interceptor::{Packet, Slot, StreamInfo, TaggedPacket};
-use rtc::rtp;
+use rtc::rtcp::sender_report::SenderReport;
 use tokio::sync::mpsc;
 
 use crate::rtc::stage::{Passing, Stage};
+use crate::rtc::stream::Arrival;
 
 /// Packets of video that wait for their task at most.
 const VIDEO_QUEUE: usize = 2048;
@@ -22,14 +23,14 @@ const AUDIO_QUEUE: usize = 256;
 
 /// The far ends of the queues.
 pub(in crate::rtc) struct ReceivedMedia {
-    pub(in crate::rtc) audio: mpsc::Receiver<rtp::Packet>,
-    pub(in crate::rtc) video: mpsc::Receiver<rtp::Packet>,
+    pub(in crate::rtc) audio: mpsc::Receiver<Arrival>,
+    pub(in crate::rtc) video: mpsc::Receiver<Arrival>,
 }
 
 /// Diverts the media of one peer connection.
 pub(in crate::rtc) struct MediaTap {
-    audio: mpsc::Sender<rtp::Packet>,
-    video: mpsc::Sender<rtp::Packet>,
+    audio: mpsc::Sender<Arrival>,
+    video: mpsc::Sender<Arrival>,
     audio_ssrc: Option<u32>,
     video_ssrc: Option<u32>,
 }
@@ -47,8 +48,8 @@ impl MediaTap {
         Slot::from(12_500)
     }
 
-    fn divert(&self, packet: rtp::Packet) {
-        let ssrc = Some(packet.header.ssrc);
+    fn divert(&self, ssrc: u32, arrival: Arrival) {
+        let ssrc = Some(ssrc);
         let queue = if ssrc == self.video_ssrc {
             &self.video
         } else if ssrc == self.audio_ssrc {
@@ -56,7 +57,7 @@ impl MediaTap {
         } else {
             return;
         };
-        if queue.try_send(packet).is_err() {
+        if queue.try_send(arrival).is_err() {
             tracing::debug!("a received packet found its queue full");
         }
     }
@@ -65,7 +66,14 @@ impl MediaTap {
 impl Stage for MediaTap {
     fn read(&mut self, message: TaggedPacket, passing: &mut Passing) {
         match message.message.packet {
-            Packet::Rtp(packet) => self.divert(packet),
+            Packet::Rtp(packet) => self.divert(packet.header.ssrc, Arrival::Rtp(packet)),
+            Packet::Rtcp(ref packets) => {
+                for report in packets.iter().filter_map(|packet| packet.as_any().downcast_ref::<SenderReport>()) {
+                    let SenderReport { ssrc, ntp_time, rtp_time, .. } = *report;
+                    self.divert(ssrc, Arrival::SenderReport { ntp_time, rtp_time });
+                }
+                passing.reads.push_back(message);
+            }
             _ => passing.reads.push_back(message),
         }
     }
@@ -85,6 +93,7 @@ mod tests {
     use std::time::Instant;
 
     use rtc::interceptor::{AttributedPacket, Interceptor};
+    use rtc::rtp;
     use rtc::sansio::Protocol;
     use rtc::shared::TransportContext;
 
@@ -104,15 +113,23 @@ mod tests {
         tap.bind_remote_stream(&stream(1, None, "audio/opus"));
         tap.bind_remote_stream(&stream(2, Some(3), "video/H264"));
         tap.bind_remote_stream(&stream(3, None, "video/H264"));
-        for ssrc in [1, 2, 2, 3, 4] {
-            let header = rtp::header::Header { ssrc, ..Default::default() };
-            let packet = Packet::Rtp(rtp::Packet { header, payload: bytes::Bytes::new() });
+        let mut read = |packet| {
             let message = AttributedPacket::new(packet);
             tap.handle_read(TaggedPacket { now: Instant::now(), transport: TransportContext::default(), message })
                 .unwrap();
+            tap.poll_read().is_some()
+        };
+        for ssrc in [1, 2, 2, 3, 4] {
+            let header = rtp::header::Header { ssrc, ..Default::default() };
+            assert!(!read(Packet::Rtp(rtp::Packet { header, payload: bytes::Bytes::new() })));
         }
-        assert!(tap.poll_read().is_none());
-        assert_eq!((received.audio.len(), received.video.len()), (1, 2));
-        assert_eq!(received.video.try_recv().unwrap().header.ssrc, 2);
+        for ssrc in [1, 3] {
+            let report = SenderReport { ssrc, ntp_time: 7, rtp_time: 8, ..Default::default() };
+            assert!(read(Packet::Rtcp(vec![Box::new(report)])), "reports go on, too");
+        }
+        assert_eq!((received.audio.len(), received.video.len()), (2, 2));
+        assert!(matches!(received.video.try_recv(), Ok(Arrival::Rtp(packet)) if packet.header.ssrc == 2));
+        assert!(matches!(received.audio.try_recv(), Ok(Arrival::Rtp(_))));
+        assert!(matches!(received.audio.try_recv(), Ok(Arrival::SenderReport { ntp_time: 7, rtp_time: 8 })));
     }
 }

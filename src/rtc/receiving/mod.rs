@@ -1,168 +1,108 @@
-//! The receiving tasks of one peer, one for each kind of media: video through its jitter buffer to the decoder thread
-//! (or to whoever wants it undecoded), sound packet by packet to its owner.
+//! The receiving tasks of one peer, one for each received stream: they drive the receive paths of `stream`, and give
+//! pictures and sound to their sinks.
 
-pub(in crate::rtc) mod lip_sync;
 pub(in crate::rtc) mod media_tap;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
 
-use rtc::rtp::Packet;
 use tokio::sync::{mpsc, watch};
 
-use crate::decoder::video::{DecoderEvent, VideoDecoding};
-use crate::jitter_buffer::{VideoJitterBuffer, VideoOutput, VideoPacket};
-use crate::media::{MediaTime, ReceivedPicture, ReceivedSound};
+use crate::media::{MediaTime, PictureSink, SoundSink};
 use crate::rtc::connection_state::ConnectionState;
 use crate::rtc::deadline;
-use crate::rtc::engine::{Events, PeerEvent, VideoSink};
-use crate::rtc::repair::redundancy::{Block, RedundancyDecoder};
 use crate::rtc::stats::Counters;
+use crate::rtc::stream::{Arrival, AudioReceive, VideoReceive, VideoReceiveOutput};
 
-/// Where keyframe requests to the far side go; a full queue holds one already.
+/// Where keyframe requests go, of the handles to the receiving task and from there to the peer task; a full queue holds
+/// one already.
 pub(in crate::rtc) type KeyframeRequests = mpsc::Sender<()>;
 
-/// Gives the sound of the far side to its owner, from `connected` until the connection ends.
+/// What the receiving task of video listens to, besides its packets.
+pub(in crate::rtc) struct VideoSignals {
+    pub(in crate::rtc) connected: watch::Receiver<bool>,
+    pub(in crate::rtc) interruptions: watch::Receiver<u32>,
+    /// Of the handles.
+    pub(in crate::rtc) keyframe_requests: mpsc::Receiver<()>,
+}
+
+/// Gives the sound of the far side to its sink, from `connected` until the connection ends.
 pub(in crate::rtc) async fn receive_audio(
-    mut packets: mpsc::Receiver<Packet>,
+    mut arrivals: mpsc::Receiver<Arrival>,
     mut connected: watch::Receiver<bool>,
-    sink: Arc<dyn Fn(ReceivedSound) + Send + Sync>,
+    mut sink: Box<dyn SoundSink>,
     counters: Arc<Counters>,
 ) {
     // An error means that the connection ended before.
     if connected.wait_for(|connected| *connected).await.is_err() {
         return;
     }
-    let mut redundancy = RedundancyDecoder::default();
-    while let Some(Packet { header, payload }) = packets.recv().await {
-        let arrived_at = MediaTime::now();
-        counters.audio_packets_received.fetch_add(1, Relaxed);
-        counters.lip_sync().sound_arrived(header.timestamp, arrived_at);
-        redundancy.take(header.payload_type, header.sequence_number, header.timestamp, payload, |block| {
-            let Block { sequence, timestamp: rtp_timestamp, payload: data, copy: recovered } = block;
-            sink(ReceivedSound { data, sequence, rtp_timestamp, arrived_at, capture_ntp: None, recovered });
-        });
+    let mut audio = AudioReceive::new();
+    while let Some(arrival) = arrivals.recv().await {
+        audio.handle(arrival, MediaTime::now(), |sound| sink.take(sound));
+        counters.audio_packets_received.store(audio.packets(), Relaxed);
     }
 }
 
-/// Puts the video of the far side together, from `connected` until the connection ends.
+/// Gives the pictures of the far side to their sink, from `connected` until the connection ends; keyframe requests leave
+/// by `plis`.
 pub(in crate::rtc) async fn receive_video(
-    mut packets: mpsc::Receiver<Packet>,
-    (mut connected, mut interruptions): (watch::Receiver<bool>, watch::Receiver<u32>),
-    sink: VideoSink,
+    arrivals: mpsc::Receiver<Arrival>,
+    signals: VideoSignals,
+    mut sink: Box<dyn PictureSink>,
     state: ConnectionState,
-    events: Events,
-    keyframe_requests: KeyframeRequests,
+    plis: KeyframeRequests,
 ) {
+    drive_video(arrivals, signals, &mut *sink, &state, plis).await;
+    if tokio::task::spawn_blocking(move || sink.finish()).await.is_err() {
+        tracing::warn!("a sink of pictures was not waited for");
+    }
+}
+
+async fn drive_video(
+    mut arrivals: mpsc::Receiver<Arrival>,
+    signals: VideoSignals,
+    sink: &mut dyn PictureSink,
+    state: &ConnectionState,
+    plis: KeyframeRequests,
+) {
+    let VideoSignals { mut connected, mut interruptions, mut keyframe_requests } = signals;
     if connected.wait_for(|connected| *connected).await.is_err() {
         return;
     }
-    let counters = &state.counters;
-    let mut buffer = VideoJitterBuffer::new();
-    // Started by the first frame: a far side without a camera costs no thread.
-    let mut output: Option<VideoOutputs> = None;
+    let mut video = VideoReceive::new();
     loop {
-        let buffer_deadline = buffer.deadline();
-        let packet = tokio::select! {
-            packet = packets.recv() => match packet {
-                Some(packet) => Some(packet),
-                None => break,
+        let deadline = video.deadline();
+        tokio::select! {
+            arrival = arrivals.recv() => match arrival {
+                Some(arrival) => video.handle(arrival, MediaTime::now()),
+                None => return,
             },
-            () = deadline::reached(buffer_deadline) => None,
+            () = deadline::reached(deadline) => {}
             Ok(()) = interruptions.changed() => {
-                // The first thing that comes afterwards is a keyframe: nothing before it is worth a wait.
-                buffer.restart_at_keyframe();
+                video.on_interruption();
                 continue;
             }
-        };
+            Some(()) = keyframe_requests.recv() => video.need_keyframe(),
+        }
+        video.set_rtt(state.path.rtt());
         let now = MediaTime::now();
-        if let Some(Packet { header, payload }) = packet {
-            counters.video_bytes_received.fetch_add(payload.len() as u64, Relaxed);
-            let (sequence, timestamp, marker) = (header.sequence_number, header.timestamp, header.marker);
-            buffer.insert(VideoPacket { sequence, timestamp, marker, payload }, now);
-        }
-        buffer.set_round_trip(state.path.rtt());
-        while let Some(item) = buffer.poll(now) {
-            let decodable = match item {
-                VideoOutput::Frame(unit) => {
-                    counters.frames_received.fetch_add(1, Relaxed);
-                    let decoding = Duration::from_micros(counters.receive_delay_us.load(Relaxed));
-                    counters.lip_sync().picture_shown(unit.rtp_timestamp, now + decoding);
-                    output
-                        .get_or_insert_with(|| {
-                            VideoOutputs::start(&sink, counters, Arc::clone(&events), keyframe_requests.clone())
-                        })
-                        .take(unit)
+        while let Some(output) = video.poll(now) {
+            match output {
+                VideoReceiveOutput::Picture(picture) => {
+                    if !sink.take(picture) {
+                        video.need_keyframe();
+                    }
                 }
-                VideoOutput::KeyframeNeeded => false,
-            };
-            if !decodable {
-                // A full queue holds a request already.
-                let _ = keyframe_requests.try_send(());
-            }
-        }
-        counters.packets_lost.store(buffer.packets_lost(), Relaxed);
-    }
-    if let Some(output) = output {
-        output.finish().await;
-    }
-}
-
-/// Where access units go.
-enum VideoOutputs {
-    Decoder(VideoDecoding),
-    Encoded(Arc<dyn Fn(ReceivedPicture) + Send + Sync>),
-    /// The decoder thread could not be started.
-    Nowhere,
-}
-
-impl VideoOutputs {
-    /// Starts the decoder thread if there is to be one.
-    fn start(sink: &VideoSink, counters: &Arc<Counters>, events: Events, keyframe_requests: KeyframeRequests) -> Self {
-        let slot = match sink {
-            VideoSink::Encoded(take) => return Self::Encoded(Arc::clone(take)),
-            VideoSink::Decode(slot) => Arc::clone(slot),
-        };
-        let counters = Arc::clone(counters);
-        let report = move |event| match event {
-            DecoderEvent::KeyframeNeeded => {
-                let _ = keyframe_requests.try_send(());
-            }
-            DecoderEvent::Picture { width, height, delay_us } => {
-                match counters.picture(width, height, delay_us, MediaTime::now()) {
-                    None => {}
-                    Some((0, 0)) => events(PeerEvent::FirstFrame { width, height }),
-                    Some(_) => events(PeerEvent::FrameSizeChanged { width, height }),
+                VideoReceiveOutput::KeyframeRequest => {
+                    let _ = plis.try_send(());
                 }
             }
-        };
-        match VideoDecoding::start(slot, report) {
-            Ok(decoding) => Self::Decoder(decoding),
-            Err(error) => {
-                tracing::error!(%error, "no thread for a video decoder");
-                Self::Nowhere
-            }
         }
-    }
-
-    /// Hands an access unit over; false when a keyframe should be requested.
-    fn take(&mut self, unit: ReceivedPicture) -> bool {
-        match self {
-            Self::Decoder(decoding) => decoding.decode(unit),
-            Self::Encoded(take) => {
-                take(unit);
-                true
-            }
-            Self::Nowhere => true,
-        }
-    }
-
-    async fn finish(self) {
-        if let Self::Decoder(decoding) = self
-            && tokio::task::spawn_blocking(move || decoding.finish()).await.is_err()
-        {
-            tracing::warn!("a video decoder was not waited for");
-        }
+        let stats = video.stats();
+        let counters = &state.counters;
+        counters.video_bytes_received.store(stats.payload_bytes, Relaxed);
+        counters.frames_received.store(stats.pictures, Relaxed);
+        counters.packets_lost.store(stats.packets_lost, Relaxed);
     }
 }

@@ -13,8 +13,8 @@ use std::time::Duration;
 use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::media::MediaTime;
+use crate::rtc::mtu::MAX_PAYLOAD;
 use crate::rtc::negotiation::description_sdp::RED_PAYLOAD_TYPE;
-use crate::rtc::sending::packetizer::MAX_PAYLOAD;
 
 /// Which packets before it one carries copies of, the most important first. With both, a run of three losses is repaired:
 /// losses come in runs, and a copy that is farther away is lost less often together with its original.

@@ -8,11 +8,10 @@ use rtc::rtp::header::Header;
 
 use super::NumberedSound;
 use crate::media::{MediaTime, OutgoingPicture};
+use crate::rtc::mtu::MAX_PAYLOAD;
 use crate::rtc::negotiation::description_sdp::RED_PAYLOAD_TYPE;
 use crate::rtc::repair::redundancy::RedundancyEncoder;
 
-/// RTP payload bytes at most: fits any path of 1280 bytes with IPv6, UDP, SRTP and header extensions.
-pub(in crate::rtc) const MAX_PAYLOAD: usize = 1150;
 const TYPE_MASK: u8 = 0x1f;
 const FU_A: u8 = 28;
 const FU_START: u8 = 0x80;
@@ -192,7 +191,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::jitter_buffer::{VideoJitterBuffer, VideoOutput, VideoPacket};
+    use crate::jitter_buffer::{VideoJitterBuffer, VideoPacket};
     use crate::media::OutgoingSound;
 
     fn unit(data: Vec<u8>, millis: u64) -> OutgoingPicture {
@@ -265,7 +264,7 @@ mod tests {
                 let (sequence, timestamp, marker) = (header.sequence_number, header.timestamp, header.marker);
                 buffer.insert(VideoPacket { sequence, timestamp, marker, payload }, MediaTime::default());
             }
-            let Some(VideoOutput::Frame(frame)) = buffer.poll(MediaTime::default()) else {
+            let Some(frame) = buffer.poll(MediaTime::default()) else {
                 return Err(TestCaseError::fail("no frame"));
             };
             prop_assert_eq!(&frame.data[..], &data[..]);

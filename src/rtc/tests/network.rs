@@ -85,10 +85,8 @@ fn without_repairs_the_picture_comes_back_with_a_keyframe() {
         "some pictures' packets"
     );
     burst.store(false, Relaxed);
-    let before = answerer.peer.stats().frames_decoded;
-    assert!(eventually(&[&offerer, &answerer], &camera, TIMEOUT, || {
-        answerer.peer.stats().frames_decoded > before + 10
-    }));
+    let before = answerer.frames_decoded();
+    assert!(eventually(&[&offerer, &answerer], &camera, TIMEOUT, || { answerer.frames_decoded() > before + 10 }));
     assert!(camera.encoding.stats().keyframes > keyframes);
     drop(camera);
     close(&[&offerer, &answerer]);
@@ -103,10 +101,11 @@ fn a_keyframe_of_half_a_megabyte_arrives_whole() {
     let engine = Engine::new(runtime.handle().clone(), Some(LOOPBACK));
     let (units, received) = sync_channel(8);
     let sinks = PeerSinks {
-        video: VideoSink::Encoded(Arc::new(move |unit| {
-            let _ = units.try_send(unit);
-        })),
-        audio: Arc::new(|_| {}),
+        video: Box::new(move |picture: ReceivedPicture| {
+            let _ = units.try_send(picture);
+            true
+        }),
+        audio: Box::new(|_: ReceivedSound| {}),
     };
     let wire = Arc::new(Wire::default());
     let passing = Arc::clone(&wire);
@@ -117,7 +116,7 @@ fn a_keyframe_of_half_a_megabyte_arrives_whole() {
     to_receiver.join(&receiver);
     let sender = Side::new(&engine, Role::Offerer, to_receiver);
     wire.join(&sender.peer);
-    sender.wait_for(|event| matches!(event, PeerEvent::KeyframeRequested { .. }));
+    sender.wait_for(|event| matches!(event, SideEvent::Peer(PeerEvent::KeyframeRequested { .. })));
     let unit = |data: &[u8], keyframe| {
         let data = Bytes::copy_from_slice(data);
         OutgoingPicture { data, keyframe, captured_at: MediaTime::now() }
@@ -168,11 +167,11 @@ fn soak() {
                 "{percent} % loss: sent {}, received {}, decoded {}, lost {}, NACKs {}, PLIs {}, frozen {} ms, RTT {} ms",
                 stats.frames_sent,
                 stats.frames_received,
-                stats.frames_decoded,
+                side.frames_decoded(),
                 stats.packets_lost,
                 stats.nacks_sent,
                 stats.plis_sent,
-                stats.frozen_ms,
+                side.shown.stats(MediaTime::now()).frozen_ms,
                 stats.round_trip_ms
             );
         }

@@ -59,7 +59,7 @@ fn who_is_elsewhere_is_not_reached_at_addresses_of_this_computer() {
     drop(connect(&offerer, &answerer, 320, 180));
     close(&[&offerer, &answerer]);
     let (offerer, answerer) = call(&far, &far);
-    answerer.wait_for(|event| matches!(event, PeerEvent::Failed { .. }));
+    answerer.wait_for(|event| matches!(event, SideEvent::Peer(PeerEvent::Failed { .. })));
     close(&[&offerer, &answerer]);
 }
 
@@ -142,7 +142,7 @@ fn measure() {
         let connected = began.elapsed();
         camera.keyframe();
         for side in [&offerer, &answerer] {
-            serve(side, &camera, |event| matches!(event, PeerEvent::FirstFrame { .. }));
+            serve(side, &camera, |event| matches!(event, SideEvent::FirstPicture { .. }));
         }
         let first_frames = began.elapsed();
         let cpu = cpu_ticks();

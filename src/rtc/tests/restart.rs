@@ -46,9 +46,9 @@ impl Interruptible {
 
     fn pictures_flow(&self) {
         let sides = self.sides();
-        let before = sides.map(|side| side.peer.stats().frames_decoded);
+        let before = sides.map(|side| side.frames_decoded());
         assert!(eventually(&sides, &self.camera, TIMEOUT, || {
-            sides.iter().zip(before).all(|(side, before)| side.peer.stats().frames_decoded > before + 5)
+            sides.iter().zip(before).all(|(side, before)| side.frames_decoded() > before + 5)
         }));
     }
 

@@ -1,4 +1,4 @@
-//! One end of a connection in virtual time: every interceptor, a seeded link to the other end, and the jitter buffer.
+//! One end of a connection in virtual time: every interceptor, a seeded link to the other end, and the receive paths.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,7 +15,6 @@ use rtc::sdp::extmap::TRANSPORT_CC_URI;
 use rtc::shared::TransportContext;
 use rtc::shared::marshal::MarshalSize;
 
-use crate::jitter_buffer::{VideoJitterBuffer, VideoOutput, VideoPacket};
 use crate::media::{MediaTime, ReceivedPicture, VideoLevel};
 use crate::rtc::bwe::CongestionControl;
 use crate::rtc::connection::{Interceptors, with_interceptors};
@@ -28,6 +27,7 @@ use crate::rtc::receiving::media_tap::{MediaTap, ReceivedMedia};
 use crate::rtc::repair::fec::ForwardErrorCorrection;
 use crate::rtc::repair::nack::NackGenerator;
 use crate::rtc::rtcp_observer::RtcpObserver;
+use crate::rtc::stream::{AudioReceive, VideoReceive, VideoReceiveOutput};
 use crate::rtc::transport::link::DATAGRAM_HEADERS;
 use crate::rtc::{Link, LinkProfile};
 
@@ -54,7 +54,8 @@ pub(in crate::rtc) struct VirtualEnd {
     pub(in crate::rtc) keyframe_wanted: Arc<AtomicBool>,
     chain: BoxedInterceptor,
     received: ReceivedMedia,
-    jitter_buffer: VideoJitterBuffer,
+    audio: AudioReceive,
+    video: VideoReceive,
     /// What leaves goes here, and is under way until it arrives.
     link: Link,
     under_way: BTreeMap<(MediaTime, u64), Packet>,
@@ -65,8 +66,6 @@ pub(in crate::rtc) struct VirtualEnd {
     pub(in crate::rtc) departed: Vec<Departure>,
     /// The rate of everything, as it was granted before.
     wire_bps: u64,
-    /// The far side's packets of sound that came.
-    pub(in crate::rtc) sound_came: u64,
 }
 
 impl VirtualEnd {
@@ -99,14 +98,14 @@ impl VirtualEnd {
             keyframe_wanted,
             chain: Box::new(chain),
             received,
-            jitter_buffer: VideoJitterBuffer::new(),
+            audio: AudioReceive::new(),
+            video: VideoReceive::new(),
             link: Link::new(profile.clone(), u64::from(number), start),
             under_way: BTreeMap::new(),
             departures: 0,
             sent: [0; 3],
             departed: Vec::new(),
             wire_bps: 0,
-            sound_came: 0,
         }
     }
 
@@ -168,6 +167,11 @@ impl VirtualEnd {
         std::mem::replace(&mut self.under_way, later).into_values().collect()
     }
 
+    /// The far side's packets of sound that came.
+    pub(in crate::rtc) fn sound_came(&self) -> u64 {
+        self.audio.packets()
+    }
+
     /// Takes what came from the other end, and gives the pictures that are whole to `show`.
     pub(in crate::rtc) fn receive(
         &mut self,
@@ -180,20 +184,18 @@ impl VirtualEnd {
             while self.chain.poll_read().is_some() {}
             self.flush(now);
         }
-        while self.received.audio.try_recv().is_ok() {
-            self.sound_came += 1;
-        }
         let at = MediaTime::of(now);
-        while let Ok(packet) = self.received.video.try_recv() {
-            let (header, payload) = (packet.header, packet.payload);
-            let (sequence, timestamp, marker) = (header.sequence_number, header.timestamp, header.marker);
-            self.jitter_buffer.insert(VideoPacket { sequence, timestamp, marker, payload }, at);
+        while let Ok(arrival) = self.received.audio.try_recv() {
+            self.audio.handle(arrival, at, |_| {});
         }
-        self.jitter_buffer.set_round_trip(self.state.path.rtt());
-        while let Some(output) = self.jitter_buffer.poll(at) {
+        while let Ok(arrival) = self.received.video.try_recv() {
+            self.video.handle(arrival, at);
+        }
+        self.video.set_rtt(self.state.path.rtt());
+        while let Some(output) = self.video.poll(at) {
             match output {
-                VideoOutput::Frame(unit) => show(unit),
-                VideoOutput::KeyframeNeeded => {
+                VideoReceiveOutput::Picture(picture) => show(picture),
+                VideoReceiveOutput::KeyframeRequest => {
                     let request = PictureLossIndication { sender_ssrc: self.own.video, media_ssrc: self.far.video };
                     self.write(Packet::Rtcp(vec![Box::new(request)]), now);
                 }

@@ -32,7 +32,11 @@ struct Mesh {
 impl Mesh {
     fn over(links: &[&str]) -> Self {
         let start = Instant::now();
-        let call = |link: &&str| Call { filming: false, ..Call::from(start, [*link, *link], SIZE, KBPS) };
+        let call = |link: &&str| {
+            let mut call = Call::from(start, [*link, *link], SIZE, KBPS);
+            call.filming = false;
+            call
+        };
         let ids = (1..).map(|number| PeerId::from_bytes([number; 32]));
         Self {
             start,

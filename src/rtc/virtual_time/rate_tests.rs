@@ -20,11 +20,11 @@ fn a_path_that_shrinks_costs_one_short_freeze_and_is_used_again_when_it_widens()
 fn a_thin_path_shows_pictures_without_freezing() {
     let mut call = Call::over("rate=150,queue=200,delay=10", (1280, 720), 1500);
     call.run(4);
-    let before = call.ends.each_ref().map(|end| end.path.sound_came);
+    let before = call.ends.each_ref().map(|end| end.path.sound_came());
     call.run(30);
     for (end, before) in before.into_iter().enumerate() {
         let (frozen, fps, kbps) = call.seen(end, 4, 34);
-        let sound = call.ends[end].path.sound_came - before;
+        let sound = call.ends[end].path.sound_came() - before;
         println!("end {end}: {frozen:.2} % frozen, {fps:.1} fps, {kbps:.0} kbit/s, {sound} of 1500 packets of sound");
         assert!(frozen < 2.0 && fps > 13.0 && kbps > 50.0 && sound > 1470);
     }

@@ -8,16 +8,17 @@ use std::time::Duration;
 use rtc::rtp::Packet;
 use rtc::shared::marshal::MarshalSize;
 
-use crate::decoder::audio::{has_correction, packet_duration};
 use crate::encoder::audio::AudioEncoder;
-use crate::jitter_buffer::audio::{AudioJitterBuffer, AudioJitterStats};
-use crate::media::{FRAME_SAMPLES, MediaTime, ReceivedSound};
+use crate::jitter_buffer::audio::AudioJitterStats;
+use crate::media::{FRAME_SAMPLES, MediaTime};
+use crate::media_receive::SoundBuffer;
 use crate::playout::Speech;
 use crate::rtc::Link;
 use crate::rtc::negotiation::description_sdp::OPUS_PAYLOAD_TYPE;
-use crate::rtc::repair::redundancy::{Block, CopiesWanted, RedundancyDecoder};
+use crate::rtc::repair::redundancy::CopiesWanted;
 use crate::rtc::sending::NumberedSound;
 use crate::rtc::sending::packetizer::AudioPacketizer;
+use crate::rtc::stream::{Arrival, AudioReceive};
 
 /// Frames of 20 ms before anything counts: what the call needs to know its path.
 const WARM_UP: u64 = 100;
@@ -79,14 +80,15 @@ fn call(profile: &str, redundant: bool, video_packets: u64) -> Heard {
         far.speech.set_speed(far.buffer.speed_ppm());
         far.play(now + Duration::from_millis(13));
         if frame == WARM_UP {
-            before = Some((far.buffer.stats(), far.speech.changed()));
+            before = Some((far.buffer.stats().jitter, far.speech.changed()));
         } else if frame > WARM_UP {
-            delay += u64::from(far.buffer.stats().delay_ms);
-            target += u64::from(far.buffer.stats().target_ms);
+            delay += u64::from(far.buffer.stats().jitter.delay_ms);
+            target += u64::from(far.buffer.stats().jitter.target_ms);
         }
     }
     let ((stats, changed), counted) = (before.unwrap(), (FRAMES - WARM_UP) as f64);
-    let percent = |of: fn(&AudioJitterStats) -> u64| (of(&far.buffer.stats()) - of(&stats)) as f64 / counted / 0.2;
+    let percent =
+        |of: fn(&AudioJitterStats) -> u64| (of(&far.buffer.stats().jitter) - of(&stats)) as f64 / counted / 0.2;
     let tempo = |n: usize| (far.speech.changed()[n] - changed[n]) as f64 / (counted * FRAME_SAMPLES as f64) * 100.0;
     let heard = Heard {
         concealed_percent: percent(|stats| stats.concealed_ms),
@@ -128,8 +130,8 @@ impl MeasuredLoss {
 struct Far {
     on_the_way: BTreeMap<(MediaTime, u64), Packet>,
     sent: u64,
-    redundancy: RedundancyDecoder,
-    buffer: AudioJitterBuffer,
+    receive: AudioReceive,
+    buffer: SoundBuffer,
     speech: Speech,
 }
 
@@ -138,8 +140,8 @@ impl Far {
         Self {
             on_the_way: BTreeMap::new(),
             sent: 0,
-            redundancy: RedundancyDecoder::default(),
-            buffer: AudioJitterBuffer::new(),
+            receive: AudioReceive::new(),
+            buffer: SoundBuffer::default(),
             speech: Speech::new().unwrap(),
         }
     }
@@ -153,15 +155,8 @@ impl Far {
 
     fn play(&mut self, now: MediaTime) {
         while let Some(first) = self.on_the_way.first_entry().filter(|first| first.key().0 <= now) {
-            let ((at, _), Packet { header, payload }) = first.remove_entry();
-            let buffer = &mut self.buffer;
-            self.redundancy.take(header.payload_type, header.sequence_number, header.timestamp, payload, |block| {
-                let Block { sequence, timestamp: rtp_timestamp, payload: data, copy: recovered } = block;
-                let (samples, correction) = (packet_duration(&data).unwrap(), has_correction(&data));
-                let (arrived_at, capture_ntp) = (at, None);
-                let sound = ReceivedSound { data, sequence, rtp_timestamp, arrived_at, capture_ntp, recovered };
-                buffer.push(sound, samples, correction, at);
-            });
+            let ((at, _), packet) = first.remove_entry();
+            self.receive.handle(Arrival::Rtp(packet), at, |sound| self.buffer.push(sound));
         }
         self.speech.fill(|quiet, ahead| self.buffer.pull(quiet, ahead, now));
     }

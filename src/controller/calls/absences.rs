@@ -18,12 +18,12 @@ pub(super) struct Absences {
 
 impl Absences {
     /// Somebody who takes part in the present call is away since `now`.
-    pub(super) fn left(&mut self, id: PeerId, now: MediaTime) {
+    pub(super) fn on_left(&mut self, id: PeerId, now: MediaTime) {
         self.gone_at.entry(id).or_insert(now + RETURN_WAIT);
     }
 
     /// Somebody is there.
-    pub(super) fn is_back(&mut self, id: PeerId) {
+    pub(super) fn on_returned(&mut self, id: PeerId) {
         self.gone_at.remove(&id);
     }
 
@@ -52,12 +52,12 @@ mod tests {
     fn who_stays_away_is_gone_once_and_who_returns_is_not() {
         let at = MediaTime::from_millis;
         let mut absences = Absences::default();
-        absences.left(id(1), at(0));
-        absences.left(id(2), at(1_000));
-        absences.left(id(1), at(3_000));
+        absences.on_left(id(1), at(0));
+        absences.on_left(id(2), at(1_000));
+        absences.on_left(id(1), at(3_000));
         assert_eq!(absences.due(), Some(at(4_000)), "the first report counts");
         assert_eq!(absences.take_gone(at(3_999)), None);
-        absences.is_back(id(2));
+        absences.on_returned(id(2));
         assert_eq!(absences.take_gone(at(9_000)), Some(id(1)));
         assert_eq!((absences.take_gone(at(9_000)), absences.due()), (None, None));
     }
