@@ -72,17 +72,10 @@ impl Core {
             Command::EnableVideo { on, participant: None } => {
                 self.enable(StreamState::camera(on))?;
             }
-            Command::EnableAudio { on, participant: Some(id) } => {
-                let remote = self.remotes.get_mut(&id).ok_or_else(not_in_the_call)?;
-                remote.muted_here = !on;
-                remote.audio.set_muted(!on);
-            }
-            Command::EnableVideo { on, participant: Some(id) } => {
-                self.remotes.get_mut(&id).ok_or_else(not_in_the_call)?.hidden_here = !on;
-            }
+            Command::EnableAudio { on, participant: Some(id) } => self.remotes.set_muted_here(id, !on)?,
+            Command::EnableVideo { on, participant: Some(id) } => self.remotes.set_hidden_here(id, !on)?,
             Command::WishVideo { participant, lines } => {
-                let remote = self.remotes.get_mut(&participant).ok_or_else(not_in_the_call)?;
-                remote.wish = Some((lines, false));
+                self.remotes.set_wish(participant, lines)?;
                 self.tell_wishes();
             }
             Command::Leave => self.step(Input::Local(Press::Leave)),
@@ -96,13 +89,10 @@ impl Core {
                 self.store.clear_history().map_err(|error| self.refused(error.into()))?;
                 self.publisher.forget_history();
             }
-            Command::TraceFrames { on: true } => {
-                self.trace.start();
-                self.hasten_statistics();
-            }
-            Command::TraceFrames { on: false } => self.report(self.trace.stop()),
+            Command::TraceFrames { on: true } => self.remotes.start_trace(MediaTime::now()),
+            Command::TraceFrames { on: false } => self.report(self.remotes.stop_trace()),
             Command::SavePicture { participant, path } => {
-                self.remotes.get(&participant).ok_or_else(not_in_the_call)?.save_picture(&path)?;
+                self.remotes.save_picture(participant, &path)?;
                 self.report(Event::PictureSaved { participant, path });
             }
             Command::Quit => self.leave_for_good(),
@@ -259,10 +249,6 @@ impl Core {
             }
         }
     }
-}
-
-fn not_in_the_call() -> CallError {
-    CallError::BadArgument("This person is not in the call.".to_owned())
 }
 
 fn random_bits() -> Option<u128> {

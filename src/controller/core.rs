@@ -2,10 +2,8 @@
 //! out in `effects`, a person's commands in `commands`, news of devices in `devices`, and deadlines in `deadlines`; the
 //! window's view is made in `publish`.
 
-use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::runtime::{Builder, Runtime};
@@ -24,12 +22,11 @@ use super::capture_set::CaptureSet;
 use super::device_list::DeviceList;
 use super::directory::Directory;
 use super::echo::{EchoContact, engine_event};
-use super::frame_trace::FrameTrace;
 use super::lanes::PartSenders;
 use super::peer_lane::PeerLane;
 use super::preferences::Preferences;
 use super::publisher::{Publication, Publisher};
-use super::remote::Remote;
+use super::remotes::{Encoding, Heard, Remotes};
 use super::signaling::Signaling;
 use super::speaker::Speaker;
 use super::system_event::{Hint, SystemEvent};
@@ -47,19 +44,12 @@ pub(super) struct Core {
     pub(super) calls: Calls,
     pub(super) echo: EchoContact,
     pub(super) captures: CaptureSet,
-    pub(super) engine: Engine,
-    /// For calls to Echo: they never leave this computer, and work without a network.
-    pub(super) loopback: Engine,
-    pub(super) remotes: BTreeMap<PeerId, Remote>,
-    pub(super) connections: u64,
+    pub(super) remotes: Remotes,
     pub(super) sending: MediaSend,
-    pub(super) trace: Arc<FrameTrace>,
     pub(super) devices: DeviceList,
     pub(super) speaker: Speaker,
     pub(super) publisher: Publisher,
-    pub(super) parts: PartSenders,
     events: EventSink,
-    pub(super) next_statistics: Option<MediaTime>,
     /// Until when quitting waits, once it was asked for.
     pub(super) quit_by: Option<MediaTime>,
     /// Ends last, after everything that runs on it.
@@ -84,7 +74,6 @@ impl Core {
         let engine = Engine::new(runtime.handle().clone(), options.bind).with_link(options.link.clone());
         let loopback = Engine::new(runtime.handle().clone(), Some(Ipv4Addr::LOCALHOST.into()));
         let sending = MediaSend::new(gates);
-        let trace = Arc::new(FrameTrace::default());
         let publisher = Publisher::new(publication);
         let preview = Arc::new(Latest::with_notice(publisher.own_picture_notice()));
         let speaker = Speaker::new(preferences.settings().speaker.clone(), parts.system.clone());
@@ -103,22 +92,16 @@ impl Core {
                 sending.clone(),
                 parts.clone(),
             ),
-            remotes: BTreeMap::new(),
-            connections: 0,
             signaling: Signaling::new(peers)?,
             devices: DeviceList::new(parts.system.clone()),
             speaker,
             publisher,
-            next_statistics: None,
+            remotes: Remotes::new(engine, loopback, parts),
             quit_by: None,
             preferences,
             store,
             directory,
-            engine,
-            loopback,
             sending,
-            trace,
-            parts,
             events,
             runtime,
         };
@@ -178,7 +161,7 @@ impl Core {
         if !self.sending.gates().is_muted() {
             self.captures.end_spoke_muted();
         }
-        self.calls.watch_network(MediaTime::now(), || self.engine.addresses());
+        self.calls.watch_network(MediaTime::now(), || self.remotes.addresses());
         self.publisher.mark();
     }
 
@@ -205,8 +188,7 @@ impl Core {
                 self.on_engine(peer, connection, conversation, event);
             }
             SystemEvent::FirstPicture { peer, connection, conversation, width, height } => {
-                let remote = self.remotes.get(&peer).filter(|remote| remote.connection == connection);
-                if remote.is_some_and(|remote| !remote.closing) {
+                if self.remotes.is_open(peer, connection) {
                     self.report(Event::FirstFrame { conversation, participant: peer, width, height });
                 }
             }
@@ -238,9 +220,7 @@ impl Core {
             }
             Hint::SpokeMuted => {}
             Hint::Keyframe { peer, connection } => {
-                let remote = self.remotes.get(&peer).filter(|remote| remote.connection == connection);
-                if let Some(remote) = remote.filter(|remote| !remote.closing) {
-                    remote.keyframe_asked.store(false, Ordering::Release);
+                if self.remotes.take_keyframe_request(peer, connection) {
                     self.sending.fan_out().request_keyframe(peer);
                 }
             }
@@ -257,24 +237,43 @@ impl Core {
     }
 
     fn on_engine(&mut self, peer: PeerId, connection: u64, conversation: ConversationId, event: PeerEvent) {
-        let remote = self.remotes.get(&peer).filter(|remote| remote.connection == connection);
-        match (&event, remote) {
-            (PeerEvent::Closed, Some(_)) => {
-                self.remotes.remove(&peer);
-                self.update_fan_out();
-            }
-            // Of a connection whose place another call with the same person has taken: the chart waits for it.
-            (PeerEvent::Closed, None) => {}
-            (_, None) => return,
-            (_, Some(remote)) if remote.closing => return,
-            (PeerEvent::Connected | PeerEvent::Resumed, Some(remote)) => {
-                remote.keyframe_asked.store(false, Ordering::Release);
-                self.sending.fan_out().request_keyframe(peer);
-            }
-            _ => {}
+        match self.remotes.on_engine(peer, connection, &event) {
+            Heard::Late => return,
+            Heard::Chart => {}
+            Heard::Flows => self.sending.fan_out().request_keyframe(peer),
+            Heard::Closed => self.update_fan_out(),
         }
-        let Some(event) = engine_event(event) else { return };
-        self.step(Input::Engine { conversation, peer, event });
+        if let Some(event) = engine_event(event) {
+            self.step(Input::Engine { conversation, peer, event });
+        }
+    }
+
+    /// Sends to those who are connected now.
+    pub(super) fn update_fan_out(&self) {
+        let peers = self.remotes.peers();
+        self.publisher.set_others_drawn(!peers.is_empty());
+        self.sending.set_peers(peers);
+    }
+
+    /// Takes the statistics, and does what runs at their pace.
+    pub(super) fn take_statistics(&mut self, now: MediaTime) {
+        self.captures.measure();
+        self.report_local_stream();
+        self.tell_wishes();
+        let (connected, encoding, captures) = (self.calls.connected(), self.encoding(), self.captures.is_open());
+        let events = self.remotes.take_statistics(now, connected, encoding, self.sending.fan_out(), captures);
+        events.into_iter().for_each(|event| self.report(event));
+        self.publisher.mark();
+    }
+
+    fn encoding(&self) -> Encoding {
+        let Some((_, format)) = self.captures.working_camera() else { return Encoding::default() };
+        let (width, height) = self.sending.encoded_size().unwrap_or((format.width, format.height));
+        if !self.calls.sends().unwrap_or_default().camera() {
+            return Encoding { width, height, ..Encoding::default() };
+        }
+        let wanted_kbps = format.max_kbps as f32;
+        Encoding { width, height, wanted_kbps, asked_kbps: wanted_kbps, wished_lines: 0 }
     }
 
     /// Closes what is left: signaling says goodbye, devices close, the runtime stops.

@@ -13,6 +13,7 @@ use crate::store::Profile;
 struct Rig {
     core: Core,
     lanes: Lanes,
+    parts: PartSenders,
     peers: PeerLane,
     events: Receiver<Event>,
     _folder: tempfile::TempDir,
@@ -38,11 +39,11 @@ fn rig() -> Rig {
         Arc::new(identity),
         store,
         Arc::default(),
-        (senders.parts, senders.peers.clone()),
+        (senders.parts.clone(), senders.peers.clone()),
         Box::new(move |event| told.send(event).unwrap()),
         (Arc::new(Latest::new()), Arc::new(|_| {})),
     );
-    Rig { core: core.unwrap(), lanes, peers: senders.peers, events, _folder: folder }
+    Rig { core: core.unwrap(), lanes, parts: senders.parts, peers: senders.peers, events, _folder: folder }
 }
 
 /// Takes what comes by itself until a report is as wanted.
@@ -68,7 +69,7 @@ fn a_call_with_echo_is_made_and_released_while_the_lanes_of_others_are_full() {
     let mut rig = rig();
     rig.lanes.attach();
     // As much as others and devices can say at all.
-    while rig.core.parts.hints.offer(Hint::SpokeMuted) {}
+    while rig.parts.hints.offer(Hint::SpokeMuted) {}
     for number in 0..100_000_u32 {
         let mut bytes = [7; 32];
         bytes[..4].copy_from_slice(&(number % 40).to_le_bytes());

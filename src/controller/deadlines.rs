@@ -16,7 +16,7 @@ impl Core {
         let echo = self.echo.next_deadline();
         let own = [
             self.calls.due(),
-            self.next_statistics,
+            self.remotes.statistics_due(),
             self.publisher.due(),
             self.speaker.due(),
             self.quit_by,
@@ -30,7 +30,7 @@ impl Core {
         if self.calls.is_due(now) {
             self.step(Input::Deadline);
         }
-        if self.calls.network_changed(now, || self.engine.addresses()) {
+        if self.calls.network_changed(now, || self.remotes.addresses()) {
             self.step(Input::NetworkChanged);
         }
         while let Some(peer) = self.calls.take_gone(now) {
@@ -40,7 +40,7 @@ impl Core {
             self.echo.on_deadline(now);
             self.hear_echo();
         }
-        if self.next_statistics.is_some_and(|deadline| deadline <= now) {
+        if self.remotes.statistics_due().is_some_and(|deadline| deadline <= now) {
             self.take_statistics(now);
         }
         let speaker_in_use = self.captures.is_open() || !self.remotes.is_empty() || !self.calls.is_idle();

@@ -1,7 +1,7 @@
 //! Devices of a call: the capture set's steps, and the notices of a device that fails or comes back.
 
 use crate::call::{CallState, ConversationId, Input, Press};
-use crate::media::MediaSet;
+use crate::media::{MediaSet, MediaTime};
 
 use super::capture_set::{MeterStep, Released};
 use super::core::Core;
@@ -59,7 +59,7 @@ impl Core {
             self.report(event);
         }
         if self.captures.is_open() {
-            self.schedule_statistics();
+            self.remotes.schedule_statistics(MediaTime::now());
         }
     }
 

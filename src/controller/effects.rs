@@ -1,24 +1,16 @@
 //! What the state chart asks for, done: messages, devices, connections, sounds, reports.
 
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-
 use crate::call::{
     CallEnd, CallRecord, CallReport, CallState, Consent, ConversationId, DisconnectReason, Effect, EngineEvent, Input,
-    Message, RecordedParticipant, Role,
+    Message, RecordedParticipant,
 };
 use crate::identity::PeerId;
-use crate::media::{LevelMeter, MediaTime, StreamId, StreamKind, StreamState};
-use crate::media_receive::{PictureMeter, PictureReceiver, SharedAvSync};
+use crate::media::{MediaTime, StreamId, StreamState};
 use crate::playout::Sound;
-use crate::rtc::PeerSinks;
 
 use super::core::{Core, unix_seconds};
-use super::engine_lane::EngineLane;
-use super::frame_trace::traced_slot;
 use super::people::echo_id;
-use super::remote::Remote;
-use super::system_event::{Hint, SystemEvent};
+use super::remotes::Newcomer;
 use super::{Event, NoticeKind, Outcome};
 use crate::store::HistoryRecord;
 
@@ -38,23 +30,11 @@ impl Core {
             Effect::CloseStream { .. } => {}
             Effect::ReleaseMedia { conversation } => self.release_media(Some(conversation)),
             Effect::ConnectPeer { consent, conversation, peer, role } => {
-                self.connect(&consent, conversation, peer, role);
+                self.connect(&consent, Newcomer { id: peer, conversation, role });
             }
-            Effect::ApplyDescription { peer, description, .. } => {
-                if let Some(remote) = self.remotes.get(&peer) {
-                    remote.peer.set_remote_description(description);
-                }
-            }
-            Effect::ApplyCandidate { peer, candidate, .. } => {
-                if let Some(remote) = self.remotes.get(&peer) {
-                    remote.peer.add_remote_candidate(candidate);
-                }
-            }
-            Effect::RestartIce { peer, generation, .. } => {
-                if let Some(remote) = self.remotes.get(&peer) {
-                    remote.peer.restart_ice(generation);
-                }
-            }
+            Effect::ApplyDescription { peer, description, .. } => self.remotes.apply_description(peer, description),
+            Effect::ApplyCandidate { peer, candidate, .. } => self.remotes.apply_candidate(peer, candidate),
+            Effect::RestartIce { peer, generation, .. } => self.remotes.restart_ice(peer, generation),
             Effect::RenewRoute { peer } => self.signaling.renew(peer),
             Effect::ClosePeer { conversation, peer } => self.close_peer(conversation, peer),
             Effect::StartRinging => self.speaker.play(Sound::Ringtone),
@@ -79,97 +59,23 @@ impl Core {
     /// Tells the others how many lines of their pictures are of use here, those who have not heard it yet.
     pub(super) fn tell_wishes(&mut self) {
         let CallState::Conversation(call) = self.calls.state() else { return };
-        let conversation = call.id();
-        let mut untold = Vec::new();
-        for (&id, remote) in self.remotes.iter_mut().filter(|(_, remote)| remote.conversation == conversation) {
-            if let Some((max_height, told @ false)) = &mut remote.wish {
-                *told = true;
-                untold.push((id, Message::Wish { conversation, stream: StreamId::CAMERA, max_height: *max_height }));
-            }
-        }
-        untold.into_iter().for_each(|(to, message)| self.send(to, message));
+        let pending = self.remotes.take_pending_wishes(call.id());
+        pending.into_iter().for_each(|(to, message)| self.send(to, message));
     }
 
-    /// A wish that did not arrive is told again with the next statistics.
-    pub(super) fn forget_wish(&mut self, to: PeerId, message: &Message) {
-        if let (Message::Wish { .. }, Some(remote)) = (message, self.remotes.get_mut(&to))
-            && let Some((_, told)) = &mut remote.wish
-        {
-            *told = false;
-        }
-    }
-
-    fn connect(&mut self, consent: &Consent, conversation: ConversationId, id: PeerId, role: Role) {
-        self.connections += 1;
-        let connection = self.connections;
-        let level = Arc::new(LevelMeter::with_notice(self.publisher.picture_notice()));
-        let (pictures, av_sync) = (PictureMeter::default(), SharedAvSync::default());
-        let (input, audio) = self.speaker.add_participant(Arc::clone(&level), av_sync.clone());
-        let picture = traced_slot(&self.trace, self.publisher.picture_notice());
-        let parts = self.parts.clone();
-        let first = move |width, height| {
-            parts.system.send(SystemEvent::FirstPicture { peer: id, connection, conversation, width, height });
-        };
-        let video = PictureReceiver::new(Arc::clone(&picture), pictures.clone(), Some(av_sync), first);
-        let sinks = PeerSinks { video: Box::new(video), audio: Box::new(input) };
-        let keyframe_asked = Arc::new(AtomicBool::new(false));
-        let keyframe = Hint::Keyframe { peer: id, connection };
-        let system = EngineLane::new(self.parts.clone(), Arc::clone(&keyframe_asked), keyframe);
-        let engine = match self.signaling.path_to(id) {
-            _ if id == echo_id() => self.loopback.clone(),
-            Some(path) => self.engine.along(path),
-            None => self.engine.clone(),
-        };
-        let peer = engine.connect(consent, role, sinks, move |event| {
-            system.send(event, |event| SystemEvent::Engine { peer: id, connection, conversation, event });
-        });
-        let now = MediaTime::now();
-        let remote = Remote {
-            connection,
-            conversation,
-            peer,
-            picture,
-            pictures,
-            level,
-            audio,
-            muted_here: false,
-            hidden_here: false,
-            closing: false,
-            keyframe_asked,
-            wish: None,
-            sent: Default::default(),
-            received: Default::default(),
-            counted: (now, Default::default()),
-            sampled: (now, Default::default()),
-            history: Default::default(),
-        };
-        self.remotes.insert(id, remote);
+    fn connect(&mut self, consent: &Consent, newcomer: Newcomer) {
+        let path = self.signaling.path_to(newcomer.id);
+        self.remotes.connect(consent, newcomer, path, &self.speaker, self.publisher.picture_notice());
         self.update_fan_out();
         self.sending.start_video(self.captures.format());
-        self.schedule_statistics();
-    }
-
-    pub(super) fn update_fan_out(&self) {
-        let peers: Vec<_> = self
-            .remotes
-            .iter()
-            .filter(|(_, remote)| !remote.closing)
-            .map(|(&id, remote)| (id, remote.peer.clone()))
-            .collect();
-        self.publisher.set_others_drawn(!peers.is_empty());
-        self.sending.set_peers(peers);
+        self.remotes.schedule_statistics(MediaTime::now());
     }
 
     fn close_peer(&mut self, conversation: ConversationId, peer: PeerId) {
-        match self.remotes.get_mut(&peer).filter(|remote| remote.conversation == conversation) {
-            Some(remote) => {
-                remote.closing = true;
-                remote.picture.close();
-                remote.audio.set_muted(true);
-                remote.peer.close();
-                self.update_fan_out();
-            }
-            None => self.step(Input::Engine { conversation, peer, event: EngineEvent::Closed }),
+        if self.remotes.close(conversation, peer) {
+            self.update_fan_out();
+        } else {
+            self.step(Input::Engine { conversation, peer, event: EngineEvent::Closed });
         }
     }
 
@@ -203,7 +109,7 @@ impl Core {
                 Event::StreamAdded { conversation, participant, audio, video, stream, kind, on }
             }
             CallReport::StreamChanged { conversation, participant, stream, streams } => {
-                self.on_stream_changed(participant, stream);
+                self.remotes.on_stream_changed(participant, stream);
                 let (audio, video, on) = (streams.audio(), streams.camera(), stream.on);
                 let StreamState { id: stream, kind, .. } = stream;
                 Event::StreamChanged { conversation, participant, audio, video, stream, kind, on }
@@ -227,18 +133,6 @@ impl Core {
             CallReport::CallEnded(record) => return self.on_call_ended(record),
         };
         self.report(event);
-    }
-
-    /// A far camera that is off shows no last picture.
-    fn on_stream_changed(&self, participant: PeerId, stream: StreamState) {
-        let Some(remote) = self.remotes.get(&participant) else { return };
-        if stream.kind != StreamKind::Camera {
-            return;
-        }
-        remote.pictures.expect_pictures(stream.on);
-        if !stream.on {
-            remote.picture.clear();
-        }
     }
 
     fn on_rang_during_call(&mut self, from: PeerId, said: &str, at: MediaTime) {

@@ -29,12 +29,11 @@ mod preferences;
 mod publish;
 mod publisher;
 mod quality;
-mod remote;
+mod remotes;
 mod run;
 mod signaling;
 mod snapshot;
 mod speaker;
-mod statistics;
 mod system_event;
 
 pub use crate::media_send::Gates;

@@ -75,7 +75,7 @@ impl Core {
             SignalingEvent::ConnectionClosed { id } => self.step(Input::FarClosed { peer: id }),
             SignalingEvent::ConnectionRestored { id } => self.step(Input::FarRestored { peer: id }),
             SignalingEvent::Undelivered { to, message } => {
-                self.forget_wish(to, &message);
+                self.remotes.on_undelivered(to, &message);
                 self.step(Input::Undelivered { to, message });
             }
             SignalingEvent::ClocksDiffer { id, seconds_ahead } => self.clocks_differ(id, seconds_ahead),

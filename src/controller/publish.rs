@@ -107,7 +107,7 @@ impl Core {
             .participants()
             .filter_map(|(id, participant)| {
                 let name = self.directory.name_of(id, Some(participant.name()));
-                self.remotes.get(&id).map(|remote| remote.view(id, name, participant))
+                self.remotes.view(id, name, participant)
             })
             .collect();
         ConversationView {

@@ -86,21 +86,21 @@ mod tests {
             .chunks_exact(FRAME_SAMPLES)
             .map(|frame| encoder.encode(frame, MediaTime::default()).unwrap())
             .collect();
-        let mut made_up = Vec::new();
+        let mut concealed = Vec::new();
         for (index, packet) in packets.iter().enumerate() {
             if index % 10 != 9 || index + 1 == packets.len() {
                 decoder.decode(&packet.data).unwrap();
             } else if recover {
-                made_up.extend_from_slice(decoder.recover(&packets[index + 1].data).unwrap());
+                concealed.extend_from_slice(decoder.recover(&packets[index + 1].data).unwrap());
             } else {
-                made_up.extend_from_slice(decoder.conceal().unwrap());
+                concealed.extend_from_slice(decoder.conceal().unwrap());
             }
         }
-        rms(&made_up)
+        rms(&concealed)
     }
 
     #[test]
-    fn lost_packets_are_made_up_from_the_next_one_or_from_nothing() {
+    fn lost_packets_are_concealed_from_the_next_one_or_from_nothing() {
         assert!(stand_ins(true) > 0.15, "{}", stand_ins(true));
         assert!(stand_ins(false) > 0.15, "{}", stand_ins(false));
     }

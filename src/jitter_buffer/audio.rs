@@ -9,13 +9,13 @@
 //! Waiting --------------------------> Playing ---------------------------> Waiting
 //! ```
 //!
-//! The delay it keeps is the one at which delay and late sound together are least (`Arrivals`); it gets there by tempo:
+//! The delay it keeps is the one at which delay and late sound together are least (`DelayHistogram`); it gets there by tempo:
 //! sound that waits too long is played a little faster, and what would come too late slows down what is played before
 //! it. An empty buffer stretches time (20 ms are made up, the packet that comes late is still played). The drift
 //! between the clocks of both sides is not left to tempo: sound is played that much faster or slower throughout
 //! (`DriftControl`).
 
-mod arrivals;
+mod delay_histogram;
 mod drift;
 
 use std::collections::VecDeque;
@@ -23,9 +23,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::media::{FRAME_SAMPLES, MediaTime, ReceivedSound, SAMPLE_RATE, count_near, first_count};
-use arrivals::Arrivals;
-pub use arrivals::RECENT_PACKETS;
+use crate::media::{FRAME_SAMPLES, MediaTime, ReceivedSound, SAMPLE_RATE, first_unwrapped, unwrap_sequence};
+use delay_histogram::DelayHistogram;
+pub use delay_histogram::RECENT_PACKETS;
 use drift::DriftControl;
 
 const FRAME: u32 = FRAME_SAMPLES as u32;
@@ -103,7 +103,7 @@ pub struct AudioJitterBuffer {
     unbooked_ms: u64,
     /// RTP timestamp that the next packet has if the sender did not pause.
     next_timestamp: Option<u32>,
-    arrivals: Arrivals,
+    arrivals: DelayHistogram,
     control: TempoControl,
     drift: DriftControl,
     /// Sound waits for its picture for so long.
@@ -130,7 +130,7 @@ impl AudioJitterBuffer {
     /// The most that is held, in samples: 500 ms.
     const MAX_SAMPLES: u32 = SAMPLE_RATE / 2;
     /// The longest that sound waits for its picture, in microseconds.
-    const MOST_WAIT: u128 = 200_000;
+    const MAX_WAIT: u128 = 200_000;
     /// Longest packet that is taken in, in bytes (an Opus packet of 120 ms at its greatest).
     const MAX_BYTES: usize = 1275 * 6;
     /// A jump in sequence numbers beyond this is a sender that started anew, or a forgery.
@@ -155,7 +155,7 @@ impl AudioJitterBuffer {
             empty_in_row: 0,
             unbooked_ms: 0,
             next_timestamp: None,
-            arrivals: Arrivals::default(),
+            arrivals: DelayHistogram::default(),
             control: TempoControl::default(),
             drift: DriftControl::default(),
             least_delay_micros: 0,
@@ -255,7 +255,7 @@ impl AudioJitterBuffer {
 
     /// Keeps sound for `delay` at least, for its picture; held to 200 ms.
     pub fn set_least_delay(&mut self, delay: Duration) {
-        self.least_delay_micros = delay.as_micros().min(Self::MOST_WAIT) as i64;
+        self.least_delay_micros = delay.as_micros().min(Self::MAX_WAIT) as i64;
     }
 
     fn target_micros(&self) -> i64 {
@@ -323,20 +323,20 @@ impl AudioJitterBuffer {
     /// Books the concealment before `packet` as having stood for sound, unless the sender had paused: then no number is
     /// missing, and the timestamp has jumped.
     fn book(&mut self, packet: &Held) {
-        let made_up = std::mem::take(&mut self.unbooked_ms);
+        let concealed = std::mem::take(&mut self.unbooked_ms);
         let jumped = |expected: u32| packet.packet.rtp_timestamp.wrapping_sub(expected) as i32 > Self::PAUSE;
         if self.next != Some(packet.sequence) || !self.next_timestamp.is_some_and(jumped) {
-            self.stats.concealed_ms += made_up;
+            self.stats.concealed_ms += concealed;
         }
     }
 
     /// The sequence number without wraps; `None` for one that cannot be (yet).
     fn extend(&mut self, sequence: u16) -> Option<u64> {
         if self.highest == 0 {
-            self.highest = first_count(sequence);
+            self.highest = first_unwrapped(sequence);
             return Some(self.highest);
         }
-        let extended = count_near(self.highest, sequence);
+        let extended = unwrap_sequence(self.highest, sequence);
         if extended.abs_diff(self.highest) > Self::MAX_JUMP {
             if self.restart != Some(sequence) {
                 self.restart = Some(sequence.wrapping_add(1));

@@ -15,7 +15,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 
 use super::depacketizer::{AccessUnit, starts_keyframe};
-use crate::media::{MediaTime, ReceivedPicture, count_near, first_count};
+use crate::media::{MediaTime, ReceivedPicture, first_unwrapped, unwrap_sequence};
 
 /// Packets kept at most: several keyframes at the highest bit rate.
 const MAX_PACKETS: u64 = 2048;
@@ -216,13 +216,13 @@ impl VideoJitterBuffer {
     /// The slot of a sequence number; `None` when it is too late or the packet cannot be kept.
     fn slot_for(&mut self, sequence: u16) -> Option<usize> {
         let Some(highest) = self.highest else {
-            let first = first_count(sequence);
+            let first = first_unwrapped(sequence);
             self.highest = Some(first);
             self.base = first - MAX_OVERTAKEN;
             self.counted_from = first;
             return Some(MAX_OVERTAKEN as usize);
         };
-        let extended = count_near(highest, sequence);
+        let extended = unwrap_sequence(highest, sequence);
         if extended < self.base {
             self.late_in_a_row += 1;
             if self.late_in_a_row < LATE_BEFORE_RESTART {

@@ -34,7 +34,7 @@ pub use preset::{ParsePresetError, Preset, VideoFormat};
 pub use regular_file::open_regular_file;
 pub use rendition::{PictureSource, RENDITIONS, RenditionPlan, RenditionPlans};
 pub use scale::{Planes, Scaler};
-pub use sequence::{count_near, first_count};
+pub use sequence::{first_unwrapped, unwrap_sequence};
 pub use sink::{PictureSink, SoundSink};
 pub use spacing::Spacing;
 pub use stream::{LEAST_HEIGHT, MAX_STREAMS, StreamId, StreamKind, StreamState};

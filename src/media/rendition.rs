@@ -14,6 +14,14 @@ pub struct PictureSource {
     pub max_kbps: u32,
 }
 
+impl PictureSource {
+    /// Bit rate of the picture for somebody who draws `max_lines` lines of it, where the path carries it, in kbit/s.
+    pub fn wanted_kbps(self, max_lines: u32) -> u32 {
+        let lines = f64::from(max_lines) / f64::from(self.lines.max(1));
+        (f64::from(self.max_kbps) * lines.min(1.0).powi(2)) as u32
+    }
+}
+
 /// One rendition of the next picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RenditionPlan {

@@ -90,8 +90,9 @@ impl FanOut {
         let mut simulcast = self.simulcast();
         let outlets = self.outlets();
         let receivers = outlets.iter().filter_map(|outlet| {
-            let budget = outlet.peer.video_budget()?;
-            let max_lines = budget.max_lines.min(outlet.max_height.load(Relaxed));
+            let max_height = outlet.max_height.load(Relaxed);
+            let budget = outlet.peer.video_budget(source.wanted_kbps(max_height))?;
+            let max_lines = budget.max_lines.min(max_height);
             Some(Receiver { peer: outlet.id, budget: VideoBudget { max_lines, ..budget } })
         });
         simulcast.plan(receivers, source, now)

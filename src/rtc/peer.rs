@@ -122,8 +122,8 @@ impl Peer {
 
     /// How much video may be sent: what congestion control grants, less the sound; `None` while the connection takes
     /// none.
-    pub fn video_budget(&self) -> Option<VideoBudget> {
-        self.shared.media.budget(MediaTime::now())
+    pub fn video_budget(&self, wanted_kbps: u32) -> Option<VideoBudget> {
+        self.shared.media.budget(wanted_kbps, MediaTime::now())
     }
 
     /// The share of packets that the path lost lately, 0 to 1.

@@ -12,6 +12,8 @@ const LEAVING: u64 = u64::MAX;
 const KEYFRAME_MARGIN: Duration = Duration::from_millis(50);
 /// Without an audio packet for this long, this side is muted.
 const AUDIO_PAUSES: Duration = Duration::from_millis(200);
+/// Without a question of the encoder for this long there are no pictures.
+const PICTURE_PAUSES: Duration = Duration::from_millis(500);
 /// Above the sequence number of the packet that starts a keyframe: there is one.
 const MARKED: u32 = 1 << 16;
 
@@ -26,6 +28,9 @@ pub(super) struct SendState {
     capture_delay_us: AtomicU64,
     /// From the capture of the latest frame to its departure from the pacer.
     departure_delay_us: AtomicU64,
+    /// The rate that the encoder would send, in bit/s, and when it said so, in microseconds.
+    wanted_bps: AtomicU64,
+    wanted_at_us: AtomicU64,
     /// RED copies in the latest packet, and when it left.
     red_copies: AtomicU32,
     red_left_us: AtomicU64,
@@ -79,6 +84,18 @@ impl SendState {
     /// From the capture of the latest frame to its departure.
     pub(super) fn departure_delay(&self) -> Duration {
         Duration::from_micros(self.departure_delay_us.load(Relaxed))
+    }
+
+    /// The encoder would have so much sent on this path at `now`, everything included.
+    pub(super) fn set_wanted(&self, bps: u64, now: MediaTime) {
+        self.wanted_bps.store(bps, Relaxed);
+        self.wanted_at_us.store(now.as_micros(), Relaxed);
+    }
+
+    /// The rate that the encoder would have sent, in bit/s; 0 while it makes no pictures.
+    pub(super) fn wanted_bps(&self, now: MediaTime) -> u64 {
+        let at = MediaTime::from_micros(self.wanted_at_us.load(Relaxed));
+        if now.since(at) < PICTURE_PAUSES { self.wanted_bps.load(Relaxed) } else { 0 }
     }
 
     /// An audio packet leaves at `now` with so many RED copies.

@@ -1,5 +1,6 @@
-//! Client: the controller's port to signaling. It sends messages to people and hears, through a callback, what they send and
-//! whether they are there. Commands go through a bounded channel to the hub, which runs on the given tokio runtime.
+//! Client: the controller's port to signaling. It sends messages to people and reports, through a callback, their
+//! messages and their presence. Commands go through a bounded channel to the hub, which runs on the given tokio
+//! runtime.
 
 use std::collections::HashSet;
 use std::net::IpAddr;
@@ -30,7 +31,7 @@ const HANG_UP: Duration = Duration::from_secs(1);
 /// For everything that [`SignalingClient::close`] waits for.
 const CLOSE: Duration = Duration::from_secs(3);
 
-/// Who this side is, and where it listens.
+/// Identity of this side, and its address.
 #[derive(Clone, Debug)]
 pub struct SignalingConfig {
     /// This person's key.
@@ -117,8 +118,9 @@ impl SignalingClient {
         self.tasks.lan.port()
     }
 
-    /// Queues a message for a person, in order behind the earlier ones. Never blocks. What cannot be delivered comes back as
-    /// [`SignalingEvent::Undelivered`]: within 5 s, or at once (on the caller's thread) when far too much waits already.
+    /// Queues a message for a person, in order behind the earlier ones. Never blocks. An undeliverable message comes
+    /// back as [`SignalingEvent::Undelivered`]: within 5 s, or at once (on the caller's thread) when far too many wait
+    /// already.
     pub fn send(&self, to: PeerId, message: Message) {
         if let Err(error) = self.commands.try_send(Command::Send { to, message }) {
             let (mpsc::error::TrySendError::Full(command) | mpsc::error::TrySendError::Closed(command)) = error;
@@ -128,8 +130,8 @@ impl SignalingClient {
         }
     }
 
-    /// Opens a new connection to a person, which takes the place of the one there is: that one may lead nowhere any more, and
-    /// silence tells so seconds later. What was sent on it and not read goes again.
+    /// Opens a new connection to a person, which takes the place of the one there is: that one may lead nowhere any
+    /// more, and silence tells so seconds later. Messages that were sent on it and not read go again.
     pub fn renew(&self, to: PeerId) {
         if self.commands.try_send(Command::Renew(to)).is_err() {
             tracing::debug!("a connection is not renewed: too much waits");
@@ -146,8 +148,8 @@ impl SignalingClient {
         });
     }
 
-    /// From now on these people are neither seen nor heard, and do not learn of it: their connections stay, and what they
-    /// say is passed over. Replaces the earlier set.
+    /// From now on these people are neither seen nor heard, and do not learn of it: their connections stay, and their
+    /// messages are ignored. Replaces the earlier set.
     pub fn set_blocked(&self, blocked: HashSet<PeerId>) {
         self.tell(Command::SetBlocked(blocked));
     }
@@ -158,8 +160,8 @@ impl SignalingClient {
         self.tell(Command::SetContacts(contacts));
     }
 
-    /// Whether people who are no contacts may ring. It decides only about answers to those who ring too often: whether an
-    /// invite rings is decided by whoever takes the events.
+    /// Whether people who are no contacts may ring. It decides only about answers to those who ring too often: the
+    /// taker of the events decides whether an invite rings.
     pub fn set_strangers_may_ring(&self, may: bool) {
         self.local.strangers_welcome.store(may, Ordering::Relaxed);
     }

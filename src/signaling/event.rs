@@ -5,20 +5,20 @@ use super::route::{DiscoveryFault, RouteSet};
 use super::version::VersionSkew;
 use crate::identity::PeerId;
 
-/// What comes in. Names and notes are fit to be shown, fields are within their documented bounds, senders are proven, and
-/// no sender exceeds 50 messages a second (bursts of 200) and 1 invite a second (bursts of 5).
+/// Incoming events. Names and notes are fit to be shown, fields are within their documented bounds, senders are proven,
+/// and no sender exceeds 50 messages a second (bursts of 200) and 1 invite a second (bursts of 5).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SignalingEvent {
     /// A message; those of one person come in the order in which they were sent.
     Received {
         /// The proven sender.
         from: PeerId,
-        /// What they sent.
+        /// Content.
         message: Message,
     },
     /// Somebody came, went, is reached by other routes, or goes by another name.
     Presence {
-        /// Who; their key is proven.
+        /// The person; their key is proven.
         id: PeerId,
         /// The name that they chose.
         name: String,
@@ -42,12 +42,12 @@ pub enum SignalingEvent {
     },
     /// A message that the far app did not acknowledge within 5 s.
     Undelivered {
-        /// For whom.
+        /// The receiver.
         to: PeerId,
         /// Which.
         message: Message,
     },
-    /// Somebody's computer and this one differ by over a minute in what time it is. Nothing but the times that each shows
+    /// The clocks of somebody's computer and of this one differ by over a minute. Nothing but the times that each shows
     /// depends on it. Told once of each person, and once in ten minutes at most.
     ClocksDiffer {
         /// The person; their key is proven.

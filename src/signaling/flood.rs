@@ -62,8 +62,9 @@ impl TokenBucket {
     }
 }
 
-/// How fast the frames of one connection are read: 200 a second (bursts of 800) of a contact or whoever is called or
-/// answered; 100 (bursts of 400) of anybody else, and of all these together 1000. More is not refused: it is not read yet.
+/// Rate of the frames that are read of one connection: 200 a second (bursts of 800) of a contact or of a person who is
+/// called or answered; 100 (bursts of 400) of anybody else, and of all these together 1000. More is not refused: it is
+/// not read yet.
 #[derive(Debug)]
 pub(super) struct Pace {
     known: bool,

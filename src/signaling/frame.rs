@@ -1,5 +1,5 @@
-//! Frames: the bodies of envelopes and records, one JSON text each. Fields, kinds of frame and kinds of message that this
-//! version does not know are a later version's, and are passed over.
+//! Frames: the bodies of envelopes and records, one JSON text each. Fields, kinds of frame and kinds of message that
+//! this version does not know belong to another version, and are ignored.
 //!
 //! ```text
 //! initiator                                                responder

@@ -1,6 +1,6 @@
 //! Handshake, in which both sides of a new session prove their keys to each other (see `frame`): three messages of
-//! bytes, of which the answered challenges show that they are no recordings. Pure: it makes and takes messages, whatever
-//! carries them, and no clock takes part.
+//! bytes, of which the answered challenges show that they are no recordings. Pure: it makes and takes messages,
+//! independent of their carrier, and no clock takes part.
 //!
 //! ```text
 //! Initiator::start -> hello        Responder::answer(hello) -> hello        (two envelopes)

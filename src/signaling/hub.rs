@@ -1,6 +1,6 @@
 //! Hub: the one task that knows everybody. It takes commands from the client and news of the routes; decides by which
-//! route a message goes, what to let through, and who is online; calls the event callback. It owns all of this, so
-//! nothing here is locked, and it knows no address: a person is an ID that one or several routes lead to.
+//! route a message goes, which messages to let through, and who is online; calls the event callback. It owns all of
+//! this, so nothing here is locked, and it knows no address: a person is an ID that one or several routes lead to.
 
 mod closed_runs;
 
@@ -137,7 +137,7 @@ impl Hub {
         }
     }
 
-    /// Hands the best route what waits for a person; where none leads to them, has all routes seek them.
+    /// Hands the messages that wait for a person to the best route; where none leads to them, has all routes seek them.
     fn send_waiting(&mut self, id: PeerId) {
         let Some(person) = self.people.get_mut(&id) else { return };
         let best = person.best_route();
@@ -314,8 +314,8 @@ impl Hub {
         }
     }
 
-    /// Whether `id` is known or may become so. Strangers make room for contacts who are up, and for whom this side writes
-    /// to.
+    /// Whether `id` is known or may become so. Strangers make room for contacts who are up, and for people to whom this
+    /// side writes.
     fn make_room(&mut self, id: &PeerId, is_wanted: bool) -> bool {
         if self.people.len() < MAX_PEOPLE || self.people.contains_key(id) {
             return true;

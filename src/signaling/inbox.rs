@@ -10,8 +10,8 @@ use crate::identity::PeerId;
 const REMEMBERED: Duration = Duration::from_secs(30);
 const MAX_SENDERS: usize = 1024;
 
-/// The latest message read of each person. Those of one run of their app come in the order of their numbers, over
-/// whichever route, so the latest stands for all before it.
+/// The latest message read of each person. Those of one run of their app come in the order of their numbers, over any
+/// route, so the latest stands for all before it.
 #[derive(Debug, Default)]
 pub(super) struct Inbox {
     senders: HashMap<PeerId, Read>,
@@ -48,7 +48,7 @@ impl Inbox {
         }
     }
 
-    /// Forgets those whose messages can no longer come again; else whoever was read longest ago.
+    /// Forgets those whose messages can no longer come again; else the person who was read longest ago.
     fn make_room(&mut self, now: Instant) {
         self.senders.retain(|_, read| now.saturating_duration_since(read.at) < REMEMBERED);
         if self.senders.len() < MAX_SENDERS {

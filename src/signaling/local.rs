@@ -1,5 +1,5 @@
-//! State that every connection of this client shares: who this side is, and who is welcome. Locked where it changes;
-//! each lock is held for one look.
+//! State that every connection of this client shares: this side's identity, and the people who are welcome. Locked
+//! where it changes; each lock is held for one look.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -83,7 +83,7 @@ impl Local {
         has(&self.contacts, id) && !self.is_blocked(id)
     }
 
-    /// Whether they are more to this side than whoever comes along: a contact, or somebody in a call with it.
+    /// Whether they are more to this side than a passer-by: a contact, or somebody in a call with it.
     pub(super) fn is_known(&self, id: &PeerId) -> bool {
         self.is_contact(id) || has(&self.engaged, id) && !self.is_blocked(id)
     }

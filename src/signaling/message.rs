@@ -1,5 +1,6 @@
-//! The one message set, whatever the route. `call` owns it, because the state chart is what understands it; here its
-//! texts are made fit to be shown. Everything else in a message is checked where it is read.
+//! The message set of signaling, the same on every route. `call` owns it, because the state chart understands it; this
+//! file has the checks that a message must pass before it goes further in. Everything else in a message is checked
+//! where it is read.
 
 pub use crate::call::{MAX_USER_DATA, Message};
 use crate::identity::{display_name, plain_text};

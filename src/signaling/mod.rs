@@ -1,4 +1,4 @@
-//! How two apps talk before and beside media: one message set, and routes that carry it sealed and signed.
+//! Signaling before and beside media: one message set, and routes that carry it sealed and signed.
 //!
 //! ```text
 //! controller -- send --> SignalingClient -- command --> hub (one task) -- send, seek --> routes (`Route`)

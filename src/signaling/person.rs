@@ -68,7 +68,7 @@ impl Person {
         self.attachments.push(attachment);
     }
 
-    /// They are down on a route: what it was like.
+    /// They are down on a route, with its former state.
     pub(super) fn detach(&mut self, kind: RouteKind) -> Option<Attachment> {
         let place = self.attachments.iter().position(|attachment| attachment.kind == kind)?;
         Some(self.attachments.swap_remove(place))

@@ -143,7 +143,7 @@ pub(super) enum Incoming {
 /// News of a route.
 #[derive(Debug)]
 pub(super) enum RouteEvent {
-    /// Somebody is up, or is up anew: what they did not acknowledge before may be lost.
+    /// Somebody is up, or is up anew: unacknowledged messages may be lost.
     Up(Up),
     /// A frame of somebody who is or was up, and the run of the app that sent it.
     Received { peer: PeerId, instance: Arc<str>, incoming: Incoming },

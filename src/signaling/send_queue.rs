@@ -1,10 +1,10 @@
 //! Send queue of one person: messages in order, each kept until the far app has acknowledged it or it is too late. Pure;
 //! time is an argument. Owned by the hub.
 //!
-//! An acknowledgement is a frame inside the sealed records, so it comes from the far app and not from whatever carries the
-//! records. Messages that were under way on a route that went down, or on another route than the best one now, are sent
-//! again, all and in order, with the same numbers: whichever copy comes second is dropped there (`inbox`), so nothing is
-//! lost and nothing comes twice.
+//! An acknowledgement is a frame inside the sealed records, so it comes from the far app and not from the carrier of
+//! the records. Messages that were under way on a route that went down, or on another route than the best one now, are
+//! sent again, all and in order, with the same numbers: whichever copy comes second is dropped there (`inbox`), so
+//! nothing is lost and nothing comes twice.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};

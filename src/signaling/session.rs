@@ -1,6 +1,6 @@
-//! Session: what two people who have proven their keys say to each other, as records in order. Pure; a route carries the
+//! Session of two people who have proven their keys: their messages as records in order. Pure; a route carries the
 //! records. A record that does not open ends the session: it is repeated, altered or of another session, and so is, or
-//! cannot be read, whatever follows it.
+//! cannot be read, every later one.
 
 use super::frame::{Frame, NoFrame};
 use super::route::Incoming;

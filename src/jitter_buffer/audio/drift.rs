@@ -1,10 +1,9 @@
-//! Two clocks that both say 48 kHz: that of the far microphone and that of the speaker here. By how much they differ is
-//! learned from how the delay of sound grows or shrinks, and made good by playing that much faster or slower all the
-//! time.
+//! Clock drift between the far microphone and the speaker here, both nominally 48 kHz. It is estimated from the slope
+//! of the delay of sound, and removed by resampling.
 
 use std::time::Duration;
 
-use super::arrivals::Arrivals;
+use super::delay_histogram::DelayHistogram;
 use crate::media::MediaTime;
 
 /// Learns the drift, and holds the delay where it is wanted.
@@ -38,7 +37,7 @@ impl DriftControl {
     const RETURN: f64 = 20.0;
     /// The most that is made good, in millionths: crystals differ by 100, bad ones by 300, and the ear takes 3000 for
     /// the same pitch.
-    const MOST: f64 = 500.0;
+    const MAX: f64 = 500.0;
     /// How far off a drift may be of which nothing is known, and how far it changes in a second, in millionths.
     const UNKNOWN: f64 = 150.0;
     const CHANGE: f64 = 0.3;
@@ -60,7 +59,7 @@ impl DriftControl {
 
     /// Takes in that sound which is played at `now` has this `lag`, while sound arrives as `arrivals` say and should
     /// wait for `wanted` microseconds.
-    pub(super) fn note(&mut self, lag: i64, arrivals: &Arrivals, wanted: i64, now: MediaTime) {
+    pub(super) fn note(&mut self, lag: i64, arrivals: &DelayHistogram, wanted: i64, now: MediaTime) {
         let (since, least) = self.second.map_or((now, lag), |(since, least)| (since, least.min(lag)));
         let elapsed = now.since(since);
         if elapsed < Self::SECOND {
@@ -71,7 +70,7 @@ impl DriftControl {
         let noise = Self::NOISE + Self::NOISE_OF_JITTER * arrivals.jitter_micros();
         self.measure((least - arrivals.median()) as f64, noise, elapsed.as_secs_f64());
         let surplus = (least - arrivals.least() - wanted) as f64;
-        self.speed = (self.drift + surplus / Self::RETURN).clamp(-Self::MOST, Self::MOST);
+        self.speed = (self.drift + surplus / Self::RETURN).clamp(-Self::MAX, Self::MAX);
     }
 
     /// One step of the filter: `waits` was measured `elapsed` seconds after the time before, give or take `noise`.
@@ -89,7 +88,7 @@ impl DriftControl {
         };
         let off = (waits - expected) / sum;
         self.waits = Some(expected + position * off);
-        self.drift = (self.drift + both * off).clamp(-Self::MOST, Self::MOST);
+        self.drift = (self.drift + both * off).clamp(-Self::MAX, Self::MAX);
         let left = 1.0 - position / sum;
         self.covariance = [position * left, both * left, slope - both * both / sum];
     }

@@ -1,4 +1,4 @@
-//! The buffer against networks that are made up from a seed.
+//! The buffer against synthetic networks.
 
 use proptest::prelude::*;
 
@@ -78,7 +78,7 @@ fn concealed(pulled: &[Pull]) -> usize {
     pulled.iter().filter(|pull| matches!(pull, Pull::Conceal | Pull::Recover(_))).count()
 }
 
-/// Frames made up after the last packet.
+/// Frames concealed after the last packet.
 fn after_the_end(pulled: &[Pull]) -> u64 {
     pulled.iter().rev().take_while(|pull| matches!(pull, Pull::Conceal | Pull::Silence)).count() as u64
 }

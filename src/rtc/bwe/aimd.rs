@@ -160,6 +160,15 @@ impl AimdRateControl {
         lowers
     }
 
+    /// A probe arrived at `bps`; the path carries no more than that where it was `saturated`.
+    pub(super) fn probed(&mut self, bps: f64, saturated: bool, now: Instant) {
+        let carried = if saturated { bps * BACK_OFF } else { bps };
+        if carried > self.target_bps {
+            self.capacity = if saturated { LinkCapacityEstimate::of(bps) } else { LinkCapacityEstimate::default() };
+            self.set(carried, now);
+        }
+    }
+
     /// Raises the rate.
     pub(super) fn grow(&mut self, acked_bps: f64, rtt: Duration, now: Instant) {
         if self.capacity.is_passed_by(acked_bps) {
@@ -219,6 +228,18 @@ mod tests {
         assert_eq!(free.target_bps(), 1e6 * GROWTH);
         free.grow(1e5, MS(50), start + MS(200));
         assert_eq!(free.target_bps(), 1e6 * GROWTH, "no more than is proven");
+    }
+
+    #[test]
+    fn a_probe_raises_the_rate_and_never_lowers_it() {
+        let start = Instant::now();
+        let mut control = AimdRateControl::default();
+        control.probed(500e3, false, start);
+        assert_eq!(control.target_bps(), START_BPS as f64);
+        control.probed(2e6, false, start);
+        assert!(control.target_bps() == 2e6 && !control.capacity().is_known());
+        control.probed(3e6, true, start);
+        assert!(control.target_bps() == 3e6 * BACK_OFF && control.capacity().is_known());
     }
 
     #[test]

@@ -20,6 +20,8 @@ use super::initial_probe::InitialProbe;
 use super::link_capacity::LinkCapacityEstimate;
 use super::loss_based::{LossBasedEstimate, LossVerdict};
 use super::packet_history::PacketResult;
+use super::probe_bitrate::ProbeResult;
+use super::probe_controller::ProbeInputs;
 use super::queuing_delay::QueuingDelay;
 use super::trendline::{BandwidthUsage, TrendlineEstimator};
 
@@ -176,6 +178,25 @@ impl BandwidthEstimator {
         if let Some(acked) = self.acked.bitrate_bps() {
             self.follow(verdict, acked, rtt, now);
         }
+    }
+
+    /// A probe has told what the path carries.
+    pub(super) fn on_probe(&mut self, result: ProbeResult, now: Instant) {
+        if let Some(bps) = result.bps {
+            self.rate.probed(bps, result.saturated, now);
+        }
+    }
+
+    /// The state of the path for a decision on a probe, where the encoder would have `wanted_bps` sent.
+    pub(super) fn probe_inputs(&mut self, wanted_bps: f64) -> Option<ProbeInputs> {
+        Some(ProbeInputs {
+            target_bps: self.rate.target_bps(),
+            wanted_bps,
+            acked_bps: self.acked.bitrate_bps()?,
+            queue: self.queue.length(),
+            loss: self.loss.recent(),
+            backed_off_at: self.rate.backed_off_at(),
+        })
     }
 
     /// True once when the path turned out to have become longer.

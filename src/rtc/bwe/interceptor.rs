@@ -19,16 +19,19 @@ use rtc::rtcp::transport_feedbacks::transport_layer_cc::TransportLayerCc;
 use rtc::rtcp::transport_feedbacks::transport_layer_nack::TransportLayerNack;
 use rtc::rtp::extension::transport_cc_extension::TransportCcExtension;
 use rtc::sdp::extmap::TRANSPORT_CC_URI;
-use rtc::shared::marshal::{MarshalSize, Unmarshal};
+use rtc::shared::marshal::Unmarshal;
 
 use super::arrival_pace::ArrivalPace;
 use super::estimator::{BandwidthEstimator, QUEUE_LARGE, QUEUE_SMALL};
 use super::in_flight::{Acked, InFlight};
 use super::packet_history::{Feedback, PacketHistory, PacketResult, REMEMBERED};
+use super::probe_bitrate::ProbeBitrate;
+use super::probe_controller::ProbeController;
 use super::retransmission_limit::{RepairRate, RetransmissionLimit};
 use super::stale_frames::StaleFrames;
 use crate::media::MediaTime;
 use crate::rtc::connection_state::ConnectionState;
+use crate::rtc::pacing::{ProbeMark, wire_size};
 use crate::rtc::stage::{Passing, Stage};
 
 /// Above this loss each repair is sent twice: a repair that is lost costs another round trip, and often a freeze.
@@ -49,6 +52,8 @@ pub(in crate::rtc) struct CongestionControl {
     on_keyframe_needed: Box<dyn Fn() + Send + Sync>,
     stale: StaleFrames,
     estimator: BandwidthEstimator,
+    probes: ProbeController,
+    probe: ProbeBitrate,
     /// By SSRC: the identifier of the header extension that carries the number.
     streams: HashMap<u32, u8>,
     history: PacketHistory,
@@ -74,6 +79,8 @@ impl CongestionControl {
             on_keyframe_needed: Box::new(on_keyframe_needed),
             stale: StaleFrames::default(),
             estimator: BandwidthEstimator::new(),
+            probes: ProbeController::default(),
+            probe: ProbeBitrate::default(),
             streams: HashMap::new(),
             history: PacketHistory::default(),
             in_flight: InFlight::default(),
@@ -93,6 +100,7 @@ impl CongestionControl {
         if std::mem::replace(&mut self.path, path) != path {
             self.estimator = BandwidthEstimator::new();
             self.in_flight = InFlight::default();
+            (self.probes, self.probe) = (ProbeController::default(), ProbeBitrate::default());
             self.path_since = Some(now);
         }
     }
@@ -122,6 +130,9 @@ impl CongestionControl {
         if let Some(took) = took {
             path.rtt_of_feedback(took);
         }
+        // The queue that a probe makes for a moment is none that pictures make.
+        let results: Vec<_> =
+            results.into_iter().filter(|result| !self.probe.has_sent(result.departure, result.size)).collect();
         self.estimator.on_feedback(&results, path.rtt(), now);
         if self.estimator.take_longer()
             && let Some(took) = took
@@ -137,7 +148,27 @@ impl CongestionControl {
             heavy_loss: self.estimator.loss().recent() > HEAVY_LOSS,
         };
         self.in_flight.acked(acked, now, path.pushback());
+        self.follow_probe(feedback, now);
         self.publish();
+    }
+
+    /// Takes the outcome of a probe, and asks for another one where the encoder would have more sent than is proven.
+    fn follow_probe(&mut self, feedback: &TransportLayerCc, now: Instant) {
+        if self.probe.is_under_way() {
+            for one in acknowledged(feedback) {
+                self.probe.reported(one.sequence_number, one.arrival.filter(|_| one.arrived));
+            }
+            let Some(result) = self.probe.take_result(now) else { return };
+            self.probes.on_result(result, now);
+            self.estimator.on_probe(result, now);
+        }
+        let wanted = self.state.video.wanted_bps(MediaTime::of(now));
+        if let Some(inputs) = self.estimator.probe_inputs(wanted as f64)
+            && let Some(cluster) = self.probes.poll(inputs, now)
+        {
+            self.probe.begin(cluster, now);
+            self.state.pacer.request_probe(cluster);
+        }
     }
 
     /// Takes out of a request for repairs what must not be sent (again) now; false when nothing is left of it.
@@ -243,14 +274,19 @@ impl Stage for CongestionControl {
             && let Ok(number) = TransportCcExtension::unmarshal(&mut bytes)
         {
             self.follow_path(message.now);
-            let size = packet.marshal_size();
+            let size = wire_size(packet);
             self.history.add(number.transport_sequence, message.now, size);
             self.in_flight.left(number.transport_sequence, message.now, self.state.path.pushback());
             if self.video == Some(packet.header.ssrc) {
                 let number = packet.header.sequence_number;
                 self.stale.left(number, self.state.video.starts_keyframe(number));
             }
-            self.on_request.note(packet.header.ssrc, size, message.now);
+            // A probe repairs nothing.
+            let mark = message.message.custom::<ProbeMark>();
+            if let Some(mark) = mark {
+                self.probe.left(mark.0, number.transport_sequence, size, message.now);
+            }
+            self.on_request.note(packet.header.ssrc, if mark.is_some() { 0 } else { size }, message.now);
             self.ahead.note(packet.header.ssrc, size, message.now);
             self.estimator.on_departure(message.now);
             self.publish();

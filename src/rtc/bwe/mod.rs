@@ -6,7 +6,8 @@
 //! feedback -> packet_history -+-> acked_bitrate ------------------------------+
 //!                             +-> trendline, queuing_delay -> bandwidth usage +-> aimd, link_capacity -> target -> PathState
 //!                             +-> loss_based -> congestion or inherent loss --+
-//!                             '-> in_flight -> congestion pushback -> PathState
+//!                             |-> in_flight -> congestion pushback -> PathState
+//!                             '-> probe_bitrate -> target; probe_controller -> pacer
 //! ```
 //!
 //! `estimator` combines them, `interceptor` connects them with the packets of a connection. Everything but the interceptor
@@ -22,6 +23,8 @@ mod interceptor;
 mod link_capacity;
 mod loss_based;
 mod packet_history;
+mod probe_bitrate;
+mod probe_controller;
 mod queuing_delay;
 mod retransmission_limit;
 mod stale_frames;

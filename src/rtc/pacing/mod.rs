@@ -9,7 +9,11 @@
 mod bucket;
 mod pacer;
 mod pictures;
+mod probe;
+mod prober;
 mod wire_size;
 
 pub(super) use pacer::Pacer;
 pub(super) use pictures::{PacerQueue, QueuedPicture};
+pub(super) use probe::{ProbeCluster, ProbeMark};
+pub(super) use wire_size::wire_size;

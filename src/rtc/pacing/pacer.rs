@@ -12,10 +12,12 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use rtc::interceptor::{Packet, StreamInfo, TaggedPacket};
+use rtc::interceptor::{Attribute, AttributedPacket, Packet, StreamInfo, TaggedPacket};
 use rtc::rtp;
+use rtc::shared::TransportContext;
 
 use super::bucket::LeakyBucket;
+use super::prober::Prober;
 use super::wire_size::wire_size;
 use crate::media::MediaTime;
 use crate::rtc::bwe::START_BPS;
@@ -49,6 +51,7 @@ pub(in crate::rtc) struct Pacer {
     repairs: LeakyBucket,
     retransmissions: VecDeque<TaggedPacket>,
     media: VecDeque<TaggedPacket>,
+    prober: Prober,
     /// Sequence numbers of the next retransmissions, by SSRC. They are given at departure and never begin anew: two
     /// packets of one number would share their key stream (RFC 3711, 9.1).
     next_number: HashMap<u32, u16>,
@@ -69,6 +72,8 @@ enum Kind {
     Video,
     Retransmission,
     Fec,
+    /// A retransmission that nobody asked for.
+    Probe,
 }
 
 impl Pacer {
@@ -80,6 +85,7 @@ impl Pacer {
             repairs: LeakyBucket::new(1.0),
             retransmissions: VecDeque::new(),
             media: VecDeque::new(),
+            prober: Prober::default(),
             next_number: HashMap::new(),
             leaving: None,
             fresh: true,
@@ -96,7 +102,7 @@ impl Pacer {
     fn enqueue(&mut self, message: TaggedPacket, kind: Kind, passing: &mut Passing) {
         match kind {
             Kind::Audio => self.depart(message, kind, passing),
-            Kind::Retransmission => {
+            Kind::Retransmission | Kind::Probe => {
                 // One that waits, or a queue that is full, makes another one worthless.
                 let waits = self.retransmissions.iter().any(|one| original(one) == original(&message));
                 if !waits && self.retransmissions.len() < MAX_RETRANSMISSIONS {
@@ -115,10 +121,15 @@ impl Pacer {
         self.bucket.take(size);
         match kind {
             Kind::Audio => {}
-            Kind::Video => self.picture_departs(packet, message.now),
+            Kind::Video => {
+                self.prober.departs(packet);
+                self.picture_departs(packet, message.now);
+            }
             Kind::Fec => self.repairs.take(size),
-            Kind::Retransmission => {
-                self.repairs.take(size);
+            Kind::Retransmission | Kind::Probe => {
+                if kind == Kind::Retransmission {
+                    self.repairs.take(size);
+                }
                 let next = self.next_number.entry(packet.header.ssrc).or_default();
                 packet.header.sequence_number = *next;
                 *next = next.wrapping_add(1);
@@ -150,14 +161,38 @@ impl Pacer {
     fn release(&mut self, now: Instant, passing: &mut Passing) {
         self.follow_path();
         self.advance(now);
+        if let Some(cluster) = self.state.pacer.take_probe() {
+            self.prober.begin(cluster);
+        }
         let at = MediaTime::of(now);
         let held_until = self.state.path.held_until(at).map(|until| now + until.since(at));
+        if held_until.is_none() {
+            self.probe(now, passing);
+        }
         while self.bucket.is_open()
             && let Some((message, kind)) = self.next(held_until.is_some())
         {
             self.depart(TaggedPacket { now, ..message }, kind, passing);
         }
         self.due = self.next_departure(held_until, now);
+    }
+
+    /// Lets go what belongs to a probe: pictures that wait, else retransmissions of recent packets; never audio.
+    fn probe(&mut self, now: Instant, passing: &mut Passing) {
+        while let Some(mark) = self.prober.may_send(now) {
+            let waits = self.front_kind() == Some(Kind::Video);
+            let next = if waits { self.media.pop_front().map(|message| (message, Kind::Video)) } else { None };
+            let next = next.or_else(|| {
+                let message = AttributedPacket::new(Packet::Rtp(self.prober.retransmission()?));
+                Some((TaggedPacket { now, transport: TransportContext::default(), message }, Kind::Probe))
+            });
+            let Some((mut message, kind)) = next else { return self.prober.give_up() };
+            if let Packet::Rtp(packet) = &message.message.packet {
+                self.prober.left(wire_size(packet));
+            }
+            message.message.add(Attribute::Custom(mark));
+            self.depart(TaggedPacket { now, ..message }, kind, passing);
+        }
     }
 
     fn advance(&mut self, now: Instant) {
@@ -215,7 +250,8 @@ impl Pacer {
             held_until.map_or(at, |until| at.max(until))
         });
         let retransmission = (!self.retransmissions.is_empty()).then_some(repair);
-        media.into_iter().chain(retransmission).min()
+        let probe = self.prober.next_departure(now).map(|at| held_until.map_or(at, |until| at.max(until)));
+        media.into_iter().chain(retransmission).chain(probe).min()
     }
 }
 
@@ -229,11 +265,11 @@ fn original(message: &TaggedPacket) -> Option<(u32, [u8; 2])> {
 
 impl Stage for Pacer {
     fn read(&mut self, message: TaggedPacket, passing: &mut Passing) {
-        // Feedback may have opened the window, or raised the target.
-        let news = matches!(message.message.packet, Packet::Rtcp(_)) && self.due.is_some();
+        // Feedback may have opened the window, raised the target, or led to a probe.
+        let feedback = matches!(message.message.packet, Packet::Rtcp(_));
         let now = message.now;
         passing.reads.push_back(message);
-        if news {
+        if feedback {
             self.release(now, passing);
         }
     }
@@ -264,6 +300,7 @@ impl Stage for Pacer {
     fn bind_local(&mut self, stream: &StreamInfo) {
         let kind = if stream.mime_type.starts_with("audio/") { Kind::Audio } else { Kind::Video };
         self.kinds.entry(stream.ssrc).or_insert(kind);
+        self.prober.bind(stream);
         self.kinds.extend(stream.ssrc_rtx.map(|ssrc| (ssrc, Kind::Retransmission)));
         self.kinds.extend(stream.ssrc_fec.map(|ssrc| (ssrc, Kind::Fec)));
     }
@@ -279,6 +316,7 @@ impl Stage for Pacer {
         for ssrc in ssrcs.into_iter().flatten() {
             self.kinds.remove(&ssrc);
         }
+        self.prober.unbind(stream);
         self.state.pacer.forget(stream.ssrc);
     }
 }

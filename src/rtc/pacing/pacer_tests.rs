@@ -5,7 +5,7 @@ use rtc::interceptor::{AttributedPacket, Interceptor as _};
 use rtc::sansio::Protocol;
 use rtc::shared::TransportContext;
 
-use super::super::QueuedPicture;
+use super::super::{ProbeCluster, ProbeMark, QueuedPicture};
 use super::*;
 use crate::rtc::stage::Staged;
 
@@ -37,6 +37,7 @@ impl Rig {
             ssrc: VIDEO,
             ssrc_rtx: Some(RTX),
             ssrc_fec: Some(FEC),
+            payload_type_rtx: Some(103),
             mime_type: "video/H264".to_owned(),
             ..Default::default()
         });
@@ -189,4 +190,55 @@ fn another_path_begins_with_a_train_of_packets() {
     rig.state.path.changed();
     (0..30).for_each(|_| rig.write(VIDEO, 1, false, 1000));
     assert_eq!(rig.left(1000, 1000).len(), 15);
+}
+
+/// An empty report, with which a probe begins.
+fn feedback(rig: &mut Rig, ms: u64) {
+    let message = AttributedPacket::new(Packet::Rtcp(Vec::new()));
+    let now = rig.start + MS(ms);
+    rig.pacer.handle_read(TaggedPacket { now, transport: TransportContext::default(), message }).unwrap();
+}
+
+#[test]
+fn a_probe_leaves_at_its_rate_as_retransmissions_of_recent_packets() {
+    let mut rig = Rig::at(800_000);
+    (0..4).for_each(|n| rig.write(VIDEO, n, n == 3, 0));
+    rig.left(0, 100);
+    let cluster = ProbeCluster { id: 7, rate_bps: 4_000_000, bytes: 7500, packets: 5, packet_bytes: 1000 };
+    rig.state.pacer.request_probe(cluster);
+    feedback(&mut rig, 1000);
+    let (mut times, mut originals) = (Vec::new(), Vec::new());
+    for ms in 1000..1100 {
+        let now = rig.start + MS(ms);
+        if rig.pacer.poll_timeout().is_some_and(|at| at <= now) {
+            rig.pacer.handle_timeout(now).unwrap();
+        }
+        while let Some(message) = rig.pacer.poll_write() {
+            assert_eq!(message.message.custom::<ProbeMark>(), Some(&ProbeMark(7)));
+            let Packet::Rtp(packet) = message.message.packet else { panic!() };
+            assert_eq!((packet.header.ssrc, packet.header.payload_type, packet.header.version), (RTX, 103, 2));
+            times.push(ms);
+            originals.push(u16::from_be_bytes([packet.payload[0], packet.payload[1]]));
+        }
+    }
+    assert_eq!(times.len(), 8, "7500 bytes in packets of 1002");
+    assert!((13..=16).contains(&(times[7] - times[0])), "a packet each 2 ms: {times:?}");
+    assert!(originals.iter().all(|number| (1..=4).contains(number)), "{originals:?}");
+    rig.write(RTX, 9, false, 2000);
+    assert_eq!(rig.left(2000, 2100).first().map(|one| one.2), Some(8), "one numbering with the others");
+}
+
+#[test]
+fn a_probe_takes_pictures_that_wait_and_ends_where_there_is_nothing_to_send() {
+    let mut rig = Rig::at(800_000);
+    let cluster = ProbeCluster { id: 1, rate_bps: 4_000_000, bytes: 7500, packets: 5, packet_bytes: 1000 };
+    rig.state.pacer.request_probe(cluster);
+    feedback(&mut rig, 0);
+    assert!(rig.left(0, 100).is_empty() && rig.pacer.poll_timeout().is_none(), "no packet has left before");
+    (0..20).for_each(|n| rig.write(VIDEO, n, false, 200));
+    let before = rig.left(200, 200).len();
+    rig.state.pacer.request_probe(cluster);
+    feedback(&mut rig, 201);
+    let soon = rig.left(201, 217);
+    assert!(before <= 6 && soon.len() >= 8 && soon.iter().all(|one| one.1 == VIDEO), "{before}: {soon:?}");
 }

@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
+use super::probe::ProbeCluster;
 use crate::media::MediaTime;
 
 /// Pictures that may wait behind the one that leaves before the sending path keeps what follows.
@@ -32,6 +33,8 @@ pub(in crate::rtc) struct QueuedPicture {
 pub(in crate::rtc) struct PacerQueue {
     /// In the order in which they leave, and whether their first packet has left.
     pictures: Mutex<VecDeque<(QueuedPicture, bool)>>,
+    /// A probe that is to leave.
+    probe: Mutex<Option<ProbeCluster>>,
     /// Told when there is room again.
     pub(in crate::rtc) room: Notify,
 }
@@ -50,6 +53,16 @@ impl PacerQueue {
     pub(in crate::rtc) fn withdraw(&self, ssrc: u32, rtp_timestamp: u32) {
         self.pictures().retain(|(picture, _)| (picture.ssrc, picture.rtp_timestamp) != (ssrc, rtp_timestamp));
         self.room.notify_one();
+    }
+
+    /// Asks for a probe; the pacer begins it with the feedback that has led to it.
+    pub(in crate::rtc) fn request_probe(&self, cluster: ProbeCluster) {
+        *self.probe.lock().unwrap_or_else(PoisonError::into_inner) = Some(cluster);
+    }
+
+    /// The probe that is to leave.
+    pub(super) fn take_probe(&self) -> Option<ProbeCluster> {
+        self.probe.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Pictures of which nothing has left yet.

@@ -23,7 +23,7 @@ use super::fec::repaired_by;
 use super::redundancy::THIN;
 use super::reordering::ReorderingWindow;
 use crate::jitter_buffer::repair_wait;
-use crate::media::{count_near, first_count};
+use crate::media::{first_unwrapped, unwrap_sequence};
 use crate::rtc::connection_state::ConnectionState;
 use crate::rtc::stage::{Passing, Stage};
 
@@ -144,11 +144,11 @@ impl Stream {
     fn arrived(&mut self, sequence: u16, timestamp: u32, repair: bool, now: Instant) {
         let before = self.arrived_at.replace(now);
         let Some(highest) = self.highest else {
-            self.highest = Some(first_count(sequence));
+            self.highest = Some(first_unwrapped(sequence));
             self.timestamp = timestamp;
             return;
         };
-        let extended = count_near(highest, sequence);
+        let extended = unwrap_sequence(highest, sequence);
         if extended <= highest {
             self.filled(extended, repair, now);
             return;
@@ -196,7 +196,7 @@ impl Stream {
     fn repair_arrived(&mut self, end: u16, last: bool, now: Instant) {
         (self.arrived_at, self.repair_at) = (Some(now), Some(now));
         if let Some(highest) = self.highest.filter(|_| last) {
-            self.unrepaired_before = self.unrepaired_before.max(count_near(highest, end));
+            self.unrepaired_before = self.unrepaired_before.max(unwrap_sequence(highest, end));
         }
     }
 

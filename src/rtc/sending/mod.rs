@@ -28,11 +28,13 @@ const VIDEO_QUEUE: usize = 8;
 const AUDIO_QUEUE: usize = 16;
 /// Frames that may wait for their turn before the encoder is held back.
 const MAX_WAITING: usize = 1;
-/// The rate that sound takes with its headers, in kbit/s, and the share of the rest that is payload.
-const SOUND_KBPS: u32 = 50;
+/// Rate of the audio in kbit/s: 32 of Opus, and 50 times a second the headers of IPv4, UDP, SRTP and RTP.
+const SOUND_KBPS: u32 = 58;
 /// What each copy of earlier sound adds to that.
 const COPY_KBPS: u32 = 32;
-const PAYLOAD_SHARE: f64 = 0.93;
+/// Headers of video: of the one packet of each small picture, in kbit/s, and as a share of full packets.
+const HEADERS_KBPS: f64 = 8.0;
+const PAYLOAD_SHARE: f64 = 0.94;
 /// A keyframe that was asked for may itself find the queue full: it is asked for again until one has been taken.
 const KEYFRAME_REQUEST_INTERVAL: Duration = Duration::from_millis(500);
 
@@ -109,8 +111,9 @@ impl MediaQueues {
         }
     }
 
-    /// What may be encoded for this peer at `now`; `None` while the connection takes nothing.
-    pub(in crate::rtc) fn budget(&self, now: MediaTime) -> Option<VideoBudget> {
+    /// What may be encoded for this peer at `now`; `None` while the connection takes nothing. `wanted_kbps` would be encoded
+    /// where the path carried it.
+    pub(in crate::rtc) fn budget(&self, wanted_kbps: u32, now: MediaTime) -> Option<VideoBudget> {
         if !self.open.load(Relaxed) {
             return None;
         }
@@ -120,7 +123,9 @@ impl MediaQueues {
             return Some(VideoBudget { level, ..VideoBudget::UNLIMITED });
         }
         let sound = SOUND_KBPS + COPY_KBPS * self.state.audio.red_copies(now);
-        let video = (target as f64 / 1000.0 - f64::from(sound)) * PAYLOAD_SHARE;
+        let wanted = (f64::from(wanted_kbps) / PAYLOAD_SHARE + HEADERS_KBPS + f64::from(sound)) * 1000.0;
+        self.state.video.set_wanted(wanted as u64, now);
+        let video = (target as f64 / 1000.0 - f64::from(sound) - HEADERS_KBPS) * PAYLOAD_SHARE;
         let waiting = self.video.max_capacity() - self.video.capacity() + self.state.pacer.waiting();
         let behind = waiting > MAX_WAITING || self.state.path.held_until(now).is_some();
         Some(VideoBudget { kbps: video.max(0.0) as u32, behind, level, ..VideoBudget::UNLIMITED })

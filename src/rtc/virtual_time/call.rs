@@ -57,16 +57,16 @@ impl End {
     }
 
     fn capture(&mut self, picture: &VideoFrame, kbps: u32, now: MediaTime) {
-        let budget = self.budget(now);
         let most = Rate { kbps, max_fps: 30 };
+        let budget = self.budget(kbps, now);
         if let Some(unit) = self.encoder.encode(picture, most, budget, &self.path.keyframe_wanted, || now).unwrap() {
             self.send_picture(&unit);
         }
     }
 
-    /// Budget of the path for pictures.
-    pub(super) fn budget(&self, now: MediaTime) -> VideoBudget {
-        self.queues.budget(now).unwrap()
+    /// Budget of the path for pictures, which would take `wanted_kbps`.
+    pub(super) fn budget(&self, wanted_kbps: u32, now: MediaTime) -> VideoBudget {
+        self.queues.budget(wanted_kbps, now).unwrap()
     }
 
     /// Sends a picture that was encoded elsewhere.
@@ -80,6 +80,11 @@ impl End {
         let sound = NumberedSound { number: frame as u16, sound };
         let packet = self.audio.packetize(&sound, self.path.state.red_copies(&mut self.copies, at));
         self.path.write(Packet::Rtp(packet), now);
+    }
+
+    /// Width and height of the latest picture that was encoded.
+    pub(super) fn picture_size(&self) -> (u32, u32) {
+        self.encoder.size
     }
 
     /// Sends as the sending task does.
@@ -116,6 +121,8 @@ pub(super) struct Call {
     /// Bit rate that the settings allow for the pictures.
     pub(super) kbps: u32,
     pictures: u64,
+    /// The scene stands still.
+    pub(super) still: bool,
     /// Pictures come from the cameras.
     pub(super) filming: bool,
 }
@@ -147,7 +154,7 @@ impl Call {
         let film = film(width, height);
         let end = |number: u32, profile: &str| End::new(number, &profile.parse().unwrap(), MediaTime::of(start));
         let ends = [end(1, profiles[0]), end(2, profiles[1])];
-        Self { start, now_ms: 0, ends, film, kbps, pictures: 0, filming: true }
+        Self { start, now_ms: 0, ends, film, kbps, pictures: 0, still: false, filming: true }
     }
 
     /// Goes on for so many seconds.
@@ -169,7 +176,7 @@ impl Call {
             self.pictures = self.now_ms * 30 / 1000;
             // There and back again.
             let round = self.film.len() as u64 * 2 - 2;
-            let at = (self.pictures % round) as usize;
+            let at = if self.still { 0 } else { (self.pictures % round) as usize };
             let picture = &mut self.film[at.min(round as usize - at)];
             picture.captured_at = MediaTime::of(now);
             for end in &mut self.ends {

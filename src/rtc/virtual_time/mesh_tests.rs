@@ -57,7 +57,7 @@ impl Mesh {
         let at = (self.pictures % round) as usize;
         let picture = &mut self.film[at.min(round as usize - at)];
         picture.captured_at = now;
-        let budget_of = |call: &Call| VideoBudget { max_lines: SIZE.1, ..call.ends[0].budget(now) };
+        let budget_of = |call: &Call| VideoBudget { max_lines: SIZE.1, ..call.ends[0].budget(KBPS, now) };
         let receivers = self.calls.iter().map(|(&peer, call)| Receiver { peer, budget: budget_of(call) });
         let source = PictureSource { lines: SIZE.1, max_kbps: KBPS };
         let plans = self.simulcast.plan(receivers, source, now);

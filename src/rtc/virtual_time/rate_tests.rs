@@ -86,3 +86,48 @@ fn a_path_that_queues_for_seconds_is_not_filled() {
         assert!(frozen < 10.0 && fps > 10.0 && kbps > 150.0, "end {end}: {frozen:.2} %, {fps:.1} fps, {kbps:.0}");
     }
 }
+
+#[test]
+fn a_still_scene_after_a_narrow_path_is_whole_again_in_four_seconds() {
+    // The path is narrow for twelve seconds; the scene stands still two seconds before it widens.
+    let mut call = Call::over("rate=500,step=12:4000,queue=200,delay=20", (1280, 720), 1500);
+    call.run(10);
+    let smaller = call.ends.each_ref().map(|end| end.picture_size().1);
+    call.still = true;
+    call.run(6);
+    let whole = call.ends.each_ref().map(|end| end.picture_size().1);
+    let (frozen, _, _) = call.seen(0, 12, 16);
+    println!("{smaller:?} lines, {whole:?} four seconds after, {frozen:.1} % frozen");
+    assert!(smaller.iter().all(|lines| *lines < 720), "nothing was tested: {smaller:?}");
+    assert_eq!(whole, [720; 2]);
+}
+
+#[test]
+fn a_call_of_long_rtt_reaches_its_preset_in_two_seconds() {
+    for link in ["delay=150", "delay=150,rate=4000,queue=200", "delay=150,rate=2500,queue=200"] {
+        let mut call = Call::over(link, (1280, 720), 1500);
+        call.run(6);
+        for end in 0..2 {
+            let (_, fps, kbps) = call.seen(end, 2, 3);
+            println!("{link} end {end}: {fps:.1} fps, {kbps:.0} kbit/s in the third second");
+            assert!(fps > 28.0 && kbps > 1350.0, "{link} end {end}: {fps:.1} fps, {kbps:.0} kbit/s");
+        }
+    }
+}
+
+#[test]
+fn a_path_that_reorders_costs_few_retransmissions_and_no_pictures() {
+    // As the second half of such a path in the grid: the RTT becomes 200 ms, with jitter, and 2 % of packets overtake.
+    let mut call = Call::over("delay=25,at=4:delay=100+jitter=20+reorder=2", (640, 360), 1500);
+    call.run(8);
+    let before = call.ends.each_ref().map(|end| end.path.sent);
+    call.run(20);
+    for (end, before) in before.into_iter().enumerate() {
+        let [video, rtx, fec] = [0, 1, 2].map(|kind| (call.ends[end].path.sent[kind] - before[kind]) as f64);
+        let (frozen, fps, kbps) = call.seen(end, 8, 28);
+        let [rtx, fec] = [rtx, fec].map(|bytes| bytes / video * 100.0);
+        println!("end {end}: RTX {rtx:.2} %, FEC {fec:.2} %, {frozen:.2} % frozen, {fps:.1} fps, {kbps:.0} kbit/s");
+        assert!(rtx < 3.0, "RTX {rtx:.2} % of the media");
+        assert!(frozen <= 1.5 && fps > 25.0, "{frozen:.2} % frozen, {fps:.1} fps");
+    }
+}

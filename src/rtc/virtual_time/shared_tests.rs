@@ -25,8 +25,8 @@ fn two_calls_over_one_bottleneck_share_it() {
         let [first, second] = rates(profile, later, (30, 60));
         println!("{profile}, {later} s later: {first:.0?} and {second:.0?} kbit/s and % frozen");
         let share = first.0 / (first.0 + second.0);
-        assert!((0.3..=0.7).contains(&share), "{share:.2}");
-        assert!(first.0 + second.0 > 1000.0 && first.1 < 2.0 && second.1 < 2.0);
+        assert!((0.35..=0.65).contains(&share), "{share:.2}");
+        assert!(first.0 + second.0 > 1000.0 && first.1 < 5.0 && second.1 < 5.0);
     }
 }
 
@@ -37,5 +37,5 @@ fn a_call_goes_on_beside_a_tcp_flow() {
     let (before, after) = (call.seen(0, 2, 10), call.seen(0, 15, 40));
     let tcp = call.ends[1].path.tcp_bytes() as f64 * 8.0 / 30_000.0;
     println!("before {before:.1?}, beside TCP {after:.1?} (% frozen, fps, kbit/s); TCP {tcp:.0} kbit/s");
-    assert!(after.0 < 40.0 && after.1 > 10.0 && after.2 > 200.0);
+    assert!(after.0 < 20.0 && after.1 > 15.0 && after.2 > 400.0);
 }

@@ -1,5 +1,5 @@
-//! One WebSocket (RFC 6455) to one person, whoever opened it, after both sides have proven their keys: records go both
-//! ways, one a binary frame. Runs on one tokio task a connection, which owns the socket.
+//! One WebSocket (RFC 6455) to one person, in either direction, after both sides have proven their keys: records go
+//! both ways, one a binary frame. Runs on one tokio task a connection, which owns the socket.
 //!
 //! Empty pings go out all the time, so that a vanished computer is noticed within [`SILENCE`]. Their pongs say that the
 //! connection lives, and nothing of messages: those are acknowledged inside the records.
@@ -35,7 +35,7 @@ const WRITE: Duration = Duration::from_secs(5);
 /// Frames that wait to be written.
 const FRAMES: usize = 32;
 
-/// Output of a future, or `None` when it panics: the log says so, and its task goes on to give back what it holds.
+/// Output of a future, or `None` when it panics: the log says so, and its task goes on to release its resources.
 pub(super) async fn caught<T>(future: impl Future<Output = T>) -> Option<T> {
     // The future is gone afterwards, and what it shares with others is locked only where each step stands alone.
     match AssertUnwindSafe(future).catch_unwind().await {
@@ -47,7 +47,7 @@ pub(super) async fn caught<T>(future: impl Future<Output = T>) -> Option<T> {
     }
 }
 
-/// Carries records until the connection ends, for whatever reason; tells when it is up and when it is down.
+/// Carries records until the connection ends, for any reason; tells when it is up and when it is down.
 pub(super) async fn carry(socket: Socket, proven: Proven, dialed: bool, context: Context) {
     let (number, peer) = (context.local.next_connection(), proven.peer);
     let (frames, to_send) = mpsc::channel(FRAMES);

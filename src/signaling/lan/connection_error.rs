@@ -39,8 +39,8 @@ impl From<WebSocketError> for ConnectionError {
 }
 
 impl ConnectionError {
-    /// Whether it is the far computer that ended the connection (FIN, RST or a WebSocket Close). Silence, and whatever this
-    /// computer's network says, is no sign of that.
+    /// Whether it is the far computer that ended the connection (FIN, RST or a WebSocket Close). Silence, or an error
+    /// of this computer's network, is no sign of that.
     pub(super) fn is_closed_by_far(&self) -> bool {
         match self {
             Self::Closed => true,

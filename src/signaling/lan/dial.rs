@@ -41,7 +41,7 @@ pub(super) struct Dial {
     pub(super) budget: Option<Arc<DialBudget>>,
 }
 
-/// Connects to a person at the first address that leads to them, and carries what there is until the connection ends. An
+/// Connects to a person at the first address that leads to them, and carries records until the connection ends. An
 /// address that does not answer holds the next one up for a moment only (RFC 8305, 5).
 pub(super) async fn dial(dial: Dial, context: Context) {
     let Dial { peer, addresses, budget } = dial;

@@ -155,7 +155,7 @@ impl DialTable {
         Some(due)
     }
 
-    /// Whom there is room to dial, and when.
+    /// People whom there is room to dial, with the time.
     fn possible_dials(&self, now: Instant) -> impl Iterator<Item = Due> {
         let unproven = self.people.values().filter(|person| person.dialing && !person.trusted_dial).count();
         let (room, room_for_unproven) = (self.dialing < MAX_DIALS, unproven < MAX_UNPROVEN_DIALS);
@@ -164,8 +164,8 @@ impl DialTable {
         due.filter(move |due| due.trusted || room_for_unproven)
     }
 
-    /// When to dial a person, and where. A contact has an advantage only where they proved to be before: else whoever
-    /// announces one at an address of their own would see by the time of the dial that it is a contact.
+    /// When to dial a person, and where. A contact has an advantage only where they proved to be before: otherwise the
+    /// time of the dial would show anybody who announces a contact at an address of their own that it is one.
     fn due(&self, id: PeerId, person: &Dialing, now: Instant) -> Option<Due> {
         let (since, all) = (person.dial_at()?, person.addresses());
         let trusted = |addresses| Some(Due { peer: id, since, at: since, addresses, trusted: true });
@@ -188,8 +188,8 @@ impl DialTable {
         self.people.entry(id).or_insert_with(|| Dialing::new(waits, now))
     }
 
-    /// Whether a person who is announced has or gets a place: that of whoever was announced longest ago and is neither
-    /// connected, dialed nor sought.
+    /// Whether a person who is announced has or gets a place: that of the person who was announced longest ago and is
+    /// neither connected, dialed nor sought.
     fn make_room(&mut self, id: &PeerId, now: Instant) -> bool {
         if self.people.len() < MAX_PEOPLE || self.people.contains_key(id) {
             return true;

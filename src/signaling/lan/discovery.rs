@@ -1,5 +1,6 @@
-//! Finds people on this network, and lets them find this person: mDNS-SD (RFC 6762, RFC 6763). The `mdns-sd` crate runs a
-//! thread of its own; one tokio task reads what it found, tells the route's task, and begins anew where it does not work.
+//! Finds people on this network, and lets them find this person: mDNS-SD (RFC 6762, RFC 6763). The `mdns-sd` crate runs
+//! a thread of its own; one tokio task reads its findings, tells the route's task, and begins anew where it does not
+//! work.
 //!
 //! The announcement: a random instance name, a random host name, the port, and a TXT record with the highest version and
 //! the ID. The person's name is not in it: it goes only to apps that proved their key. A record proves nothing: the
@@ -95,8 +96,8 @@ fn take(daemon: &Mutex<Option<ServiceDaemon>>) -> Option<ServiceDaemon> {
     daemon.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
 
-/// Ends the daemon of the moment and waits for that: a flooded one hears nothing until the flood is over, and another one
-/// beside it would only double what it costs.
+/// Ends the present daemon and waits for that: a flooded one hears nothing until the flood is over, and another one
+/// beside it would only double its cost.
 async fn ended(daemon: &Mutex<Option<ServiceDaemon>>, announcement: &Announcement) {
     let Some(daemon) = take(daemon) else { return };
     let _ = daemon.unregister(announcement.fullname());
@@ -114,7 +115,8 @@ async fn ended(daemon: &Mutex<Option<ServiceDaemon>>, announcement: &Announcemen
     }
 }
 
-/// Ends the daemon of the moment; it takes the announcement back as well as it can.
+/// Ends the present daemon and waits for that: a flooded one hears nothing until the flood is over, and another one
+/// beside it would only double its cost.
 fn stop(daemon: &Mutex<Option<ServiceDaemon>>, announcement: &Announcement) {
     if let Some(daemon) = take(daemon) {
         let _ = daemon.unregister(announcement.fullname());

@@ -1,4 +1,4 @@
-//! Inputs of the route's task: what discovery, dials, connections and the hub tell it.
+//! Inputs of the route's task: reports of discovery, dials and connections, and requests of the hub.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::network::Path;
 use crate::signaling::local::Local;
 use crate::signaling::route::{DiscoveryFault, RouteReports, Up};
 
-/// What the route's task is told.
+/// Input of the route's task.
 #[derive(Debug)]
 pub(in crate::signaling) enum Input {
     /// Somebody announces a person at these addresses. Proves nothing.
@@ -33,7 +33,7 @@ pub(in crate::signaling) enum Input {
     DialFailed { peer: PeerId },
 }
 
-/// What the hub asks of the route's task.
+/// Request of the hub to the route's task.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Command {
     /// Messages to the person wait until then.
@@ -56,7 +56,7 @@ pub(in crate::signaling) struct NewLink {
     pub(super) taken: oneshot::Sender<()>,
 }
 
-/// What each connection needs of the rest.
+/// State that each connection needs of the rest.
 #[derive(Clone)]
 pub(in crate::signaling) struct Context {
     pub(super) local: Arc<Local>,

@@ -41,7 +41,7 @@ fn with_scope(address: IpAddr) -> SocketAddr {
     own.iter().find(|own| own.ip == address).map_or_else(|| SocketAddr::new(address, 0), |own| own.with_port(0))
 }
 
-/// Serves whoever connects, within the limits, until it is aborted.
+/// Serves incoming connections, within the limits, until it is aborted.
 pub(super) async fn listen(listener: TcpListener, context: Context) {
     let limits = AddressLimits::new();
     let mut connections = JoinSet::new();

@@ -1,7 +1,7 @@
 //! A TCP stream that takes only so many bytes: few before the far side has proven who it is, and then so many a second.
-//! More stays in the system's buffers, so that the far side has to wait. It bounds what the WebSocket layer reads without
-//! handing anything out (empty fragments, frames that never end), and what it answers by itself. Runs on the connections'
-//! tasks.
+//! More stays in the system's buffers, so that the far side has to wait. It bounds the bytes that the WebSocket layer
+//! reads without handing anything out (empty fragments, frames that never end), and its own answers. Runs on the
+//! connections' tasks.
 
 use std::io::{Error, Result};
 use std::net::SocketAddr;

@@ -1,5 +1,5 @@
-//! By which paths people are reached, or were last: media takes the same ones. Shared by the hub, which notes them, and by
-//! whoever opens media.
+//! By which paths people are reached, or were last: media takes the same ones. Shared by the hub, which notes them, and
+//! by the makers of media connections.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -14,8 +14,8 @@ const MAX_PATHS: usize = 320;
 pub(super) struct Paths(Mutex<VecDeque<(PeerId, Path)>>);
 
 impl Paths {
-    /// A connection to `peer` is up. Where there is no more room, whoever is not `connected` and was so longest ago is
-    /// forgotten.
+    /// A connection to `peer` is up. Where there is no more room, the person who is not `connected` and was so longest
+    /// ago is forgotten.
     pub(super) fn note(&self, peer: PeerId, path: Path, connected: impl Fn(&PeerId) -> bool) {
         let mut paths = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         paths.retain(|(known, _)| *known != peer);

@@ -1,5 +1,5 @@
-//! Task of the route: takes what discovery, dials and connections report; decides whom to dial and which connection to a
-//! person to keep; tells the hub who is up. It owns all of this, so nothing here but the links is locked.
+//! Task of the route: takes the reports of discovery, dials and connections; decides whom to dial and which connection
+//! to a person to keep; tells the hub who is up. It owns all of this, so nothing here but the links is locked.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ struct Link {
     since: Instant,
 }
 
-/// News for the hub, and whom to tell once the hub has them.
+/// News for the hub, and the people to tell once the hub has them.
 type News = (RouteEvent, Option<oneshot::Sender<()>>);
 
 pub(super) struct LanTask {

@@ -72,7 +72,7 @@ fn an_app_that_is_too_old_on_one_route_is_reached_by_another_on_which_it_is_not(
     assert!(matches!(last, Some(SignalingEvent::Presence { skew: None, .. })), "{last:?}");
 }
 
-/// Two hubs, and two routes between them that lose what is under way when they go down.
+/// Two hubs, and two routes between them that lose messages under way when they go down.
 struct Pair {
     sides: [Rig; 2],
     ids: [PeerId; 2],
@@ -94,7 +94,7 @@ impl Pair {
         Self { sides, ids, under_way: Default::default(), is_up: [false; 2], sent: 0, read: Vec::new() }
     }
 
-    /// Takes what the hubs have sent onto the routes, and notes what they have read.
+    /// Takes the hubs' frames onto the routes, and notes the messages that they have read.
     fn collect(&mut self) {
         for side in 0..2 {
             for (route, under_way) in self.under_way.iter_mut().enumerate() {
@@ -158,7 +158,7 @@ impl Pair {
 }
 
 proptest! {
-    /// Whatever the routes do, as long as one comes back within the time for a message.
+    /// Any behaviour of the routes, as long as one comes back within the time for a message.
     #[test]
     fn every_message_is_read_once_and_in_order_whichever_routes_come_and_go(
         steps in prop::collection::vec((0..10_u8, 0..2_usize, 0..2_usize), 0..150),

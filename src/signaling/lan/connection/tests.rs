@@ -1,5 +1,5 @@
-//! Connections between two listeners and dialers over real sockets, without their hubs and routes' tasks: the tests take
-//! what these would be told. The wall clocks of both are set by the tests.
+//! Connections between two listeners and dialers over real sockets, without their hubs and routes' tasks: the tests
+//! take the events for these. The wall clocks of both are set by the tests.
 
 use std::sync::{Mutex, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -38,7 +38,7 @@ impl Clock {
     }
 }
 
-/// One side: its clock, and what its hub and its route's task are told.
+/// One side: its clock, and the events for its hub and its route's task.
 struct Side {
     clock: Clock,
     context: Context,
@@ -117,7 +117,7 @@ impl Pair {
         Self { near, far, address, listener }
     }
 
-    /// Connects them; what each is told of the other's clock.
+    /// Connects them; returns the reports to each about the other's clock.
     async fn connect(&mut self) -> [Option<i64>; 2] {
         let peer = self.far.context.local.identity.id();
         let to = Dial { peer, addresses: vec![self.address], budget: None };

@@ -1,4 +1,4 @@
-//! Whom the table dials, where and when, without sockets.
+//! Dials of the table, with place and time, without sockets.
 
 use std::collections::HashSet;
 
@@ -31,7 +31,7 @@ impl Rig {
         self.table.local.set_contacts(contacts.into());
     }
 
-    /// Announced long enough ago that they are due, whoever has the lower ID.
+    /// Announced long enough ago that they are due, on either side.
     fn announce(&mut self, id: PeerId, addresses: &[SocketAddr], seconds_ago: u64) {
         let found_at = self.now - Duration::from_secs(seconds_ago);
         self.table.found(format!("{id}"), id, addresses.to_vec(), found_at);
@@ -43,12 +43,12 @@ impl Rig {
         self.table.disconnected(&id, Duration::ZERO, self.now);
     }
 
-    /// Whom it dials at once.
+    /// People whom it dials at once.
     fn take_all(&mut self) -> Vec<Due> {
         std::iter::from_fn(|| self.table.take_due(self.now)).collect()
     }
 
-    /// Whom it would dial, one after the other.
+    /// People whom it would dial, one after the other.
     fn order(&mut self) -> Vec<(PeerId, bool)> {
         self.take_all().iter().map(|due| (due.peer, due.trusted)).collect()
     }

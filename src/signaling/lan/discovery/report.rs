@@ -5,7 +5,7 @@ use tokio::sync::mpsc;
 use crate::signaling::lan::input::Input;
 use crate::signaling::route::DiscoveryFault;
 
-/// Latest word to the route's task on what does not work.
+/// Latest report to the route's task about faults.
 pub(super) struct Told {
     pub(super) fault: Option<DiscoveryFault>,
     /// The search has begun anew because nothing was announced.
@@ -14,7 +14,7 @@ pub(super) struct Told {
 }
 
 impl Told {
-    /// Tells the route's task what is new.
+    /// Tells the route's task the news.
     pub(super) async fn tell(&mut self, fault: Option<DiscoveryFault>) {
         if self.fault != fault {
             self.fault = fault;

@@ -38,7 +38,7 @@ const ANSWER: Duration = Duration::from_secs(2);
 /// of its own, so it begins anew.
 const MAX_RECORDS: i64 = 10_000;
 
-/// The announcement, whichever daemon makes it.
+/// The announcement, by any daemon.
 pub(super) struct Announcement {
     pub(super) id: PeerId,
     pub(super) bind: Option<IpAddr>,
@@ -197,7 +197,7 @@ fn families(bind: Option<IpAddr>, own: &[LocalAddress]) -> [Option<IpAddr>; 2] {
     [has(true).then_some(Ipv4Addr::UNSPECIFIED.into()), has(false).then_some(Ipv6Addr::UNSPECIFIED.into())]
 }
 
-/// Whether people can be looked for by an address: multicast DNS leaves tunnels and what is not plugged in alone.
+/// Whether people can be looked for by an address: multicast DNS leaves tunnels and unplugged interfaces alone.
 fn leads_to_people(own: &LocalAddress) -> bool {
     !own.ip.is_loopback() && !own.point_to_point && own.standing != Standing::Down
 }
@@ -253,7 +253,7 @@ enum Verdict {
 }
 
 impl Watch {
-    /// Takes what the daemon tells; `bound` to one address, it announces nothing on interfaces that come later.
+    /// Takes the daemon's events; `bound` to one address, it announces nothing on interfaces that come later.
     fn note(&mut self, event: &DaemonEvent, bound: bool) {
         match event {
             DaemonEvent::Announce(..) => self.announced = true,

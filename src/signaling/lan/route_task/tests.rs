@@ -1,4 +1,4 @@
-//! Which connections the route keeps, and whom it dials again: the tests play the connections.
+//! Choice of connections, and dials of people who are gone: the tests play the connections.
 
 use tokio::net::TcpListener;
 
@@ -58,7 +58,7 @@ impl Rig {
         (0..).map(id_of).find(|id| (*id > own) == above && *id != own).unwrap()
     }
 
-    /// Announced long enough ago that they are due, whoever has the lower ID.
+    /// Announced long enough ago that they are due, on either side.
     fn announce(&mut self, peer: PeerId, address: std::net::SocketAddr) {
         let (fullname, addresses) = (format!("{peer}"), vec![address]);
         self.task.input(Input::Found { fullname, peer, addresses }, self.now - Duration::from_secs(10));
@@ -168,7 +168,7 @@ fn the_path_of_the_present_connection_is_known() {
     assert_eq!(rig.task.paths.to(&peer), Some(Path::new(at(1, 1), at(7, 9000))));
 }
 
-/// A clock that cannot be read: whatever says hello panics.
+/// A clock that cannot be read: every hello panics.
 fn broken_clock() -> std::time::SystemTime {
     panic!("the clock is broken, as the test wants it");
 }

@@ -1,45 +1,32 @@
-//! Statistics, on the controller's thread: rates from the counters of two moments, gauges as they are. Each second of a
-//! call goes into its history; every two seconds, and more often while frames are traced, they are reported in the
-//! words of events.
+//! Statistics of a participant: rates from the counters of two moments, gauges as they are, in the words of events. Pure.
 
 use std::time::Duration;
 
 use crate::identity::PeerId;
-use crate::media::MediaTime;
 use crate::media_receive::{PictureStats, SoundStats};
 use crate::media_send::FanOut;
 use crate::rtc::PeerStats;
 
-use super::core::Core;
-use super::{CallSample, ReceivedStats, Route, SentStats};
+use crate::controller::{CallSample, ReceivedStats, Route, SentStats};
 
 const CODEC: &str = "H264";
 
-/// How often statistics are reported while something runs.
-const STATISTICS_EVERY: Duration = Duration::from_secs(2);
-/// The same while a measurement traces frames.
-const STATISTICS_EVERY_WHILE_TRACING: Duration = Duration::from_millis(500);
-/// How often they are taken in a call.
-const SAMPLE_EVERY: Duration = Duration::from_secs(1);
-/// A deadline may be met a little before its time.
-const ALMOST: Duration = Duration::from_millis(100);
-
 /// What this side's encoder makes.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Encoding {
+pub(in crate::controller) struct Encoding {
     /// Size of the pictures in pixels; 0 without video.
-    pub(super) width: u32,
-    pub(super) height: u32,
+    pub(in crate::controller) width: u32,
+    pub(in crate::controller) height: u32,
     /// Kbit/s that the settings wish for, and that the encoder is asked for; 0 without video.
-    pub(super) wanted_kbps: f32,
-    pub(super) asked_kbps: f32,
+    pub(in crate::controller) wanted_kbps: f32,
+    pub(in crate::controller) asked_kbps: f32,
     /// Lines that the participant wishes for at most; 0: all.
-    pub(super) wished_lines: u32,
+    pub(in crate::controller) wished_lines: u32,
 }
 
 impl Encoding {
     /// The same for one participant, whose rendition may be another than that of the others.
-    fn of(self, fan_out: &FanOut, id: PeerId) -> Self {
+    pub(in crate::controller) fn of(self, fan_out: &FanOut, id: PeerId) -> Self {
         if self.wanted_kbps == 0.0 {
             return self;
         }
@@ -151,60 +138,6 @@ fn per_second(before: u64, now: u64, elapsed: Duration) -> f32 {
 
 fn kbps(before: u64, now: u64, elapsed: Duration) -> f32 {
     per_second(before, now, elapsed) * 8.0 / 1000.0
-}
-
-impl Core {
-    /// Statistics run while a stream or a call does.
-    pub(super) fn schedule_statistics(&mut self) {
-        if self.next_statistics.is_none() {
-            self.next_statistics = Some(MediaTime::now() + self.reported_every());
-        }
-    }
-
-    /// Lets tracing's statistics begin at once, not when the slower ones would have come.
-    pub(super) fn hasten_statistics(&mut self) {
-        let soon = MediaTime::now() + self.reported_every();
-        self.next_statistics = self.next_statistics.map(|due| due.min(soon));
-    }
-
-    pub(super) fn take_statistics(&mut self, now: MediaTime) {
-        self.captures.measure();
-        self.report_local_stream();
-        self.tell_wishes();
-        let encoding = self.encoding();
-        let reported_every = self.reported_every();
-        let connected = self.calls.connected();
-        let mut reports = Vec::new();
-        let sending = self.sending.clone();
-        for (&id, remote) in self.remotes.iter_mut().filter(|(_, remote)| Some(remote.conversation) == connected) {
-            let encoding = encoding.of(sending.fan_out(), id);
-            if now.since(remote.sampled.0) + ALMOST >= SAMPLE_EVERY {
-                remote.sample(now, encoding);
-            }
-            if now.since(remote.counted.0) + ALMOST >= reported_every {
-                reports.push(remote.measure(now, id, encoding));
-            }
-        }
-        reports.into_iter().for_each(|event| self.report(event));
-        let runs = self.captures.is_open() || !self.remotes.is_empty();
-        let every = if connected.is_some() { SAMPLE_EVERY.min(reported_every) } else { reported_every };
-        self.next_statistics = runs.then(|| now + every);
-        self.publisher.mark();
-    }
-
-    fn reported_every(&self) -> Duration {
-        if self.trace.is_on() { STATISTICS_EVERY_WHILE_TRACING } else { STATISTICS_EVERY }
-    }
-
-    fn encoding(&self) -> Encoding {
-        let Some((_, format)) = self.captures.working_camera() else { return Encoding::default() };
-        let (width, height) = self.sending.encoded_size().unwrap_or((format.width, format.height));
-        if !self.calls.sends().unwrap_or_default().camera() {
-            return Encoding { width, height, ..Encoding::default() };
-        }
-        let wanted_kbps = format.max_kbps as f32;
-        Encoding { width, height, wanted_kbps, asked_kbps: wanted_kbps, wished_lines: 0 }
-    }
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! How unevenly packets of sound arrive, and what delay that asks for.
+//! Histogram of the relative delays of sound, and the target delay that follows from it.
 
 use std::collections::VecDeque;
 
@@ -12,7 +12,7 @@ pub const RECENT_PACKETS: usize = 100;
 /// The lag of a packet is its arrival less its media time; the fastest of the last seconds is the path's own delay, and
 /// what others took beyond it is what the buffer is for.
 #[derive(Debug)]
-pub(super) struct Arrivals {
+pub(super) struct DelayHistogram {
     last: Option<(u32, MediaTime)>,
     /// Lag of the last packet, in microseconds from an arbitrary start.
     lag: i64,
@@ -25,7 +25,7 @@ pub(super) struct Arrivals {
     target_micros: i64,
 }
 
-impl Default for Arrivals {
+impl Default for DelayHistogram {
     fn default() -> Self {
         Self {
             last: None,
@@ -39,7 +39,7 @@ impl Default for Arrivals {
     }
 }
 
-impl Arrivals {
+impl DelayHistogram {
     const BUCKET_MICROS: i64 = 5_000;
     const BUCKETS: usize = 60;
     /// Packets after which one has faded to a third: 10 s of sound.
@@ -49,7 +49,7 @@ impl Arrivals {
     /// A lag that changes by more is a new clock, not jitter.
     const NEW_CLOCK: u64 = 2_000_000;
     const START_MICROS: i64 = 40_000;
-    const LEAST_MICROS: i64 = 10_000;
+    const MIN_MICROS: i64 = 10_000;
     /// Delay that is as bad as one percent of the sound coming too late.
     const MICROS_A_PERCENT: f32 = 25_000.0;
 
@@ -93,13 +93,13 @@ impl Arrivals {
         let bucket = (late.max(0) / Self::BUCKET_MICROS) as usize;
         self.shares[bucket.min(Self::BUCKETS - 1)] += weight;
         if self.count >= Self::ENOUGH {
-            self.target_micros = self.best_delay();
+            self.target_micros = self.target_delay();
         }
     }
 
     /// The delay for which delay and late sound together are least.
-    fn best_delay(&self) -> i64 {
-        let (mut best, mut least) = (Self::LEAST_MICROS, f32::MAX);
+    fn target_delay(&self) -> i64 {
+        let (mut best, mut least) = (Self::MIN_MICROS, f32::MAX);
         let mut late = 1.0;
         for (bucket, share) in self.shares.iter().enumerate() {
             late -= share;
@@ -109,7 +109,7 @@ impl Arrivals {
                 (best, least) = (delay, cost);
             }
         }
-        best.max(Self::LEAST_MICROS)
+        best.max(Self::MIN_MICROS)
     }
 
     /// By how much a packet comes later at `now` than the fastest one did, in microseconds; `None` before any came.

@@ -1,0 +1,312 @@
+//! Remote participants of this side's calls: a connection, a tile and a voice for each, and the statistics of them.
+
+mod remote;
+mod statistics;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use crate::call::{CallError, Candidate, Consent, ConversationId, Description, Message, Participant, Role};
+use crate::identity::PeerId;
+use crate::media::{LevelMeter, MediaTime, StreamId, StreamState};
+use crate::media_receive::{PictureMeter, PictureReceiver, SharedAvSync};
+use crate::media_send::FanOut;
+use crate::network::PathFinder;
+use crate::rtc::{Engine, Peer, PeerEvent, PeerSinks};
+
+use super::engine_lane::EngineLane;
+use super::frame_trace::{FrameTrace, traced_slot};
+use super::lanes::PartSenders;
+use super::people::echo_id;
+use super::speaker::Speaker;
+use super::system_event::{Hint, SystemEvent};
+use super::{Event, ParticipantView};
+use remote::Remote;
+
+pub(super) use statistics::Encoding;
+
+/// How often statistics are reported while something runs.
+const STATISTICS_EVERY: Duration = Duration::from_secs(2);
+/// The same while a measurement traces frames.
+const STATISTICS_EVERY_WHILE_TRACING: Duration = Duration::from_millis(500);
+/// How often they are taken in a call.
+const SAMPLE_EVERY: Duration = Duration::from_secs(1);
+
+/// The participants by their IDs.
+pub(super) struct Remotes {
+    remotes: BTreeMap<PeerId, Remote>,
+    /// Connections so far.
+    connections: u64,
+    engine: Engine,
+    /// For calls to Echo: they never leave this computer, and work without a network.
+    loopback: Engine,
+    trace: Arc<FrameTrace>,
+    next_statistics: Option<MediaTime>,
+    parts: PartSenders,
+}
+
+/// Who is connected, and for what.
+#[derive(Clone, Copy)]
+pub(super) struct Newcomer {
+    pub(super) id: PeerId,
+    pub(super) conversation: ConversationId,
+    pub(super) role: Role,
+}
+
+/// What an event of the engine means to this side, besides what the state chart makes of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// It is late: of a connection that is no more, or is being closed.
+    Late,
+    /// It is for the state chart alone.
+    Chart,
+    /// Media flows: the next picture must be one that decoding can start at.
+    Flows,
+    /// The connection is closed.
+    Closed,
+}
+
+impl Remotes {
+    /// Nobody yet; connections are made by `engine`, those to Echo by `loopback`.
+    pub(super) fn new(engine: Engine, loopback: Engine, parts: PartSenders) -> Self {
+        Self {
+            remotes: BTreeMap::new(),
+            connections: 0,
+            engine,
+            loopback,
+            trace: Arc::default(),
+            next_statistics: None,
+            parts,
+        }
+    }
+
+    /// This computer's addresses, as connections use them.
+    pub(super) fn addresses(&self) -> Vec<IpAddr> {
+        self.engine.addresses()
+    }
+
+    /// True when no connection is open or being closed.
+    pub(super) fn is_empty(&self) -> bool {
+        self.remotes.is_empty()
+    }
+
+    /// The connections that are sent to.
+    pub(super) fn peers(&self) -> Vec<(PeerId, Peer)> {
+        let open = self.remotes.iter().filter(|(_, remote)| !remote.is_closing());
+        open.map(|(&id, remote)| (id, remote.peer().clone())).collect()
+    }
+
+    /// Connects somebody, by the `path` that carries signaling to them if there is one. Their voice goes to `speaker`;
+    /// `notice` is called for each new picture or level.
+    pub(super) fn connect(
+        &mut self,
+        consent: &Consent,
+        newcomer: Newcomer,
+        path: Option<PathFinder>,
+        speaker: &Speaker,
+        notice: impl Fn() + Clone + Send + Sync + 'static,
+    ) {
+        let Newcomer { id, conversation, role } = newcomer;
+        self.connections += 1;
+        let connection = self.connections;
+        let level = Arc::new(LevelMeter::with_notice(notice.clone()));
+        let (pictures, av_sync) = (PictureMeter::default(), SharedAvSync::default());
+        let (input, audio) = speaker.add_participant(Arc::clone(&level), av_sync.clone());
+        let picture = traced_slot(&self.trace, notice);
+        let parts = self.parts.clone();
+        let first = move |width, height| {
+            parts.system.send(SystemEvent::FirstPicture { peer: id, connection, conversation, width, height });
+        };
+        let video = PictureReceiver::new(Arc::clone(&picture), pictures.clone(), Some(av_sync), first);
+        let sinks = PeerSinks { video: Box::new(video), audio: Box::new(input) };
+        let keyframe_asked = Arc::new(AtomicBool::new(false));
+        let keyframe = Hint::Keyframe { peer: id, connection };
+        let system = EngineLane::new(self.parts.clone(), Arc::clone(&keyframe_asked), keyframe);
+        let engine = match path {
+            _ if id == echo_id() => self.loopback.clone(),
+            Some(path) => self.engine.along(path),
+            None => self.engine.clone(),
+        };
+        let peer = engine.connect(consent, role, sinks, move |event| {
+            system.send(event, |event| SystemEvent::Engine { peer: id, connection, conversation, event });
+        });
+        let remote = Remote::new((connection, conversation), peer, (picture, pictures), (level, audio), keyframe_asked);
+        self.remotes.insert(id, remote);
+    }
+
+    /// The far side's description.
+    pub(super) fn apply_description(&self, id: PeerId, description: Description) {
+        if let Some(remote) = self.remotes.get(&id) {
+            remote.peer().set_remote_description(description);
+        }
+    }
+
+    /// A candidate of the far side.
+    pub(super) fn apply_candidate(&self, id: PeerId, candidate: Candidate) {
+        if let Some(remote) = self.remotes.get(&id) {
+            remote.peer().add_remote_candidate(candidate);
+        }
+    }
+
+    /// Restarts ICE for a connection (RFC 8445, 9).
+    pub(super) fn restart_ice(&self, id: PeerId, generation: u32) {
+        if let Some(remote) = self.remotes.get(&id) {
+            remote.peer().restart_ice(generation);
+        }
+    }
+
+    /// Closes the connection with somebody; false when there is none in this conversation.
+    pub(super) fn close(&mut self, conversation: ConversationId, id: PeerId) -> bool {
+        let remote = self.remotes.get_mut(&id).filter(|remote| remote.conversation() == conversation);
+        remote.map(Remote::close).is_some()
+    }
+
+    /// One of somebody's streams went on or off.
+    pub(super) fn on_stream_changed(&self, id: PeerId, stream: StreamState) {
+        if let Some(remote) = self.remotes.get(&id) {
+            remote.on_stream_changed(stream);
+        }
+    }
+
+    /// Takes an event of the engine about the connection of this number.
+    pub(super) fn on_engine(&mut self, id: PeerId, connection: u64, event: &PeerEvent) -> Heard {
+        let remote = self.remotes.get(&id).filter(|remote| remote.connection() == connection);
+        match (event, remote) {
+            (PeerEvent::Closed, Some(_)) => {
+                self.remotes.remove(&id);
+                Heard::Closed
+            }
+            // Of a connection whose place another call with the same person has taken: the chart waits for it.
+            (PeerEvent::Closed, None) => Heard::Chart,
+            (_, None) => Heard::Late,
+            (_, Some(remote)) if remote.is_closing() => Heard::Late,
+            (PeerEvent::Connected | PeerEvent::Resumed, Some(remote)) => {
+                remote.take_keyframe_request();
+                Heard::Flows
+            }
+            _ => Heard::Chart,
+        }
+    }
+
+    /// True when the connection of this number is open, and not being closed.
+    pub(super) fn is_open(&self, id: PeerId, connection: u64) -> bool {
+        self.open(id, connection).is_some()
+    }
+
+    /// Takes the keyframe request of a connection; false when it is late.
+    pub(super) fn take_keyframe_request(&self, id: PeerId, connection: u64) -> bool {
+        self.open(id, connection).map(Remote::take_keyframe_request).is_some()
+    }
+
+    fn open(&self, id: PeerId, connection: u64) -> Option<&Remote> {
+        self.remotes.get(&id).filter(|remote| remote.connection() == connection && !remote.is_closing())
+    }
+
+    /// Silences somebody here, or lets them be heard again.
+    pub(super) fn set_muted_here(&mut self, id: PeerId, muted: bool) -> Result<(), CallError> {
+        self.member(id)?.set_muted_here(muted);
+        Ok(())
+    }
+
+    /// Hides somebody's picture here, or shows it again.
+    pub(super) fn set_hidden_here(&mut self, id: PeerId, hidden: bool) -> Result<(), CallError> {
+        self.member(id)?.set_hidden_here(hidden);
+        Ok(())
+    }
+
+    /// Notes how many lines of somebody's picture are of use here.
+    pub(super) fn set_wish(&mut self, id: PeerId, lines: u32) -> Result<(), CallError> {
+        self.member(id)?.set_wish(lines);
+        Ok(())
+    }
+
+    /// Writes what somebody's tile shows into a new file.
+    pub(super) fn save_picture(&mut self, id: PeerId, path: &Path) -> Result<(), CallError> {
+        self.member(id)?.save_picture(path)
+    }
+
+    fn member(&mut self, id: PeerId) -> Result<&mut Remote, CallError> {
+        let not_here = || CallError::BadArgument("This person is not in the call.".to_owned());
+        self.remotes.get_mut(&id).ok_or_else(not_here)
+    }
+
+    /// Messages that tell people in the conversation how many lines of their pictures are of use here, for those who have
+    /// not heard it yet.
+    pub(super) fn take_pending_wishes(&mut self, conversation: ConversationId) -> Vec<(PeerId, Message)> {
+        let stream = StreamId::CAMERA;
+        let members = self.remotes.iter_mut().filter(|(_, remote)| remote.conversation() == conversation);
+        members
+            .filter_map(|(&id, remote)| {
+                let max_height = remote.take_pending_wish()?;
+                Some((id, Message::Wish { conversation, stream, max_height }))
+            })
+            .collect()
+    }
+
+    /// A wish that did not arrive is told again with the next statistics.
+    pub(super) fn on_undelivered(&mut self, to: PeerId, message: &Message) {
+        if let (Message::Wish { .. }, Some(remote)) = (message, self.remotes.get_mut(&to)) {
+            remote.resend_wish();
+        }
+    }
+
+    /// A participant as the window shows them.
+    pub(super) fn view(&self, id: PeerId, name: String, participant: &Participant) -> Option<ParticipantView> {
+        Some(self.remotes.get(&id)?.view(id, name, participant))
+    }
+
+    /// Begins to note the pictures that are shown; the first statistics come at once, not when the slower ones would.
+    pub(super) fn start_trace(&mut self, now: MediaTime) {
+        self.trace.start();
+        let soon = now + self.reported_every();
+        self.next_statistics = self.next_statistics.map(|due| due.min(soon));
+    }
+
+    /// Ends the notes; the event that reports them.
+    pub(super) fn stop_trace(&self) -> Event {
+        self.trace.stop()
+    }
+
+    /// Statistics run while a stream or a call does.
+    pub(super) fn schedule_statistics(&mut self, now: MediaTime) {
+        let every = self.reported_every();
+        self.next_statistics.get_or_insert(now + every);
+    }
+
+    /// When statistics are due.
+    pub(super) const fn statistics_due(&self) -> Option<MediaTime> {
+        self.next_statistics
+    }
+
+    /// Takes the statistics of the `connected` conversation, and makes them due again while `captures` or connections are
+    /// open; the events that report them.
+    pub(super) fn take_statistics(
+        &mut self,
+        now: MediaTime,
+        connected: Option<ConversationId>,
+        encoding: Encoding,
+        fan_out: &FanOut,
+        captures: bool,
+    ) -> Vec<Event> {
+        let reported_every = self.reported_every();
+        let members = self.remotes.iter_mut().filter(|(_, remote)| Some(remote.conversation()) == connected);
+        let reports = members
+            .filter_map(|(&id, remote)| {
+                let encoding = encoding.of(fan_out, id);
+                remote.sample_if_due(now, SAMPLE_EVERY, encoding);
+                remote.measure_if_due(now, reported_every, id, encoding)
+            })
+            .collect();
+        let every = if connected.is_some() { SAMPLE_EVERY.min(reported_every) } else { reported_every };
+        self.next_statistics = (captures || !self.is_empty()).then(|| now + every);
+        reports
+    }
+
+    fn reported_every(&self) -> Duration {
+        if self.trace.is_on() { STATISTICS_EVERY_WHILE_TRACING } else { STATISTICS_EVERY }
+    }
+}
