@@ -30,6 +30,11 @@ pub(crate) struct PictureEncoder {
 }
 
 impl PictureEncoder {
+    /// Begins with pictures of no more than `lines` lines.
+    pub(super) fn begin_at(&mut self, lines: u32) {
+        self.scaler.begin_at(lines);
+    }
+
     /// Other renditions of the next picture took so much of the time until the one after it.
     pub(super) fn note_other_work(&mut self, took: Duration) {
         self.other_work = took;

@@ -48,7 +48,13 @@ impl Renditions {
         if self.spent.0 != frame.captured_at {
             self.spent = (frame.captured_at, Duration::ZERO);
         }
-        let Rendition { encoder, keyframe_wanted } = place.get_or_insert_default();
+        let Rendition { encoder, keyframe_wanted } = place.get_or_insert_with(|| {
+            let mut new = Rendition::default();
+            if rendition > 0 {
+                new.encoder.begin_at(plan.budget.max_lines);
+            }
+            new
+        });
         keyframe_wanted.fetch_or(plan.keyframe, Ordering::Relaxed);
         let (skipped, busy) = (encoder.skipped, encoder.busy);
         encoder.note_other_work(self.spent.1);
@@ -109,7 +115,8 @@ mod tests {
         assert!(made(plan(360, false), 0).is_some_and(|unit| unit.keyframe));
         assert!(made(behind, 33).is_none());
         assert!(made(plan(360, false), 66).is_some_and(|unit| unit.keyframe));
-        assert!(made(plan(360, false), 99).is_some_and(|unit| !unit.keyframe));
+        let next = (3..20).find_map(|number| made(plan(360, false), number * 33));
+        assert!(next.is_some_and(|unit| !unit.keyframe), "once");
         assert_eq!(renditions.skipped, 1);
     }
 }
