@@ -103,6 +103,48 @@ fn readme_stays_short() {
 }
 
 #[test]
+fn every_folder_of_the_source_is_described() {
+    let architecture = include_str!("../ARCHITECTURE.md");
+    let described: BTreeSet<String> = all_names(&table(architecture, "## Folders", "folder"));
+    let folders = fs::read_dir(root().join("src")).expect("the source").map_while(Result::ok);
+    let folders =
+        folders.filter(|entry| entry.path().is_dir()).map(|entry| entry.file_name().into_string().expect("UTF-8"));
+    let missing: Vec<String> = folders.filter(|folder| !described.contains(folder)).collect();
+    assert!(missing.is_empty(), "ARCHITECTURE.md describes no {missing:?}");
+    let gone: Vec<&String> =
+        described.iter().filter(|name| *name != "fuzz" && !root().join("src").join(name).is_dir()).collect();
+    assert!(gone.is_empty(), "ARCHITECTURE.md describes {gone:?}, which does not exist");
+}
+
+#[test]
+fn the_table_of_folders_has_the_tested_arrows() {
+    let tested =
+        include_str!("architecture.rs").split("const ARROWS").nth(1).and_then(|rest| rest.split("\n];").next());
+    let code: String = tested
+        .expect("the arrows")
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .map(str::trim)
+        .collect();
+    let mut checked = 0;
+    for row in table(include_str!("../ARCHITECTURE.md"), "## Folders", "folder") {
+        let described: BTreeSet<&str> = row[2].split(", ").filter(|name| *name != "nothing of ours").collect();
+        if row[2].contains("everything") || row[2].contains(':') {
+            continue;
+        }
+        for folder in names(&row[0]) {
+            let entry =
+                code.split(&format!("(\"{folder}\",")).nth(1).unwrap_or_else(|| panic!("no arrows of {folder}"));
+            let allowed = entry.split(']').next().unwrap_or_default();
+            let allowed: BTreeSet<&str> = allowed.split('"').skip(1).step_by(2).collect();
+            assert_eq!(described, allowed, "{folder}");
+            checked += 1;
+        }
+    }
+    assert!(checked > 12, "{checked} folders were compared");
+}
+
+#[test]
 fn links_lead_somewhere() {
     let mut broken = Vec::new();
     for page in pages() {

@@ -1,7 +1,7 @@
-//! Opus (RFC 6716) to sound: 48 kHz mono.
+//! Opus decoder (RFC 6716): 48 kHz mono.
 //!
 //! Sits behind a participant's audio jitter buffer; runs on the playout thread. It owns the Opus decoder and the memory
-//! of what it decoded last.
+//! of its latest output.
 
 use opus::{Channels, Decoder};
 
@@ -12,7 +12,7 @@ use crate::media::{FRAME_SAMPLES, SAMPLE_RATE};
 #[error("Opus: {0}")]
 pub struct AudioDecoderError(#[from] opus::Error);
 
-/// Decodes one participant's packets, and makes up what is missing.
+/// Decodes one participant's packets, and conceals missing ones.
 pub struct AudioDecoder {
     opus: Decoder,
     samples: Vec<f32>,

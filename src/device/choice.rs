@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(into = "String", from = "String")]
 pub enum DeviceChoice {
-    /// Whatever the system calls its default (`default`).
+    /// The system's default (`default`).
     #[default]
     SystemDefault,
     /// No device at all (`none`).

@@ -38,7 +38,7 @@ impl Consent {
         Self { _private: () }
     }
 
-    /// For unit tests of what demands consent.
+    /// For unit tests of functions that demand consent.
     #[cfg(test)]
     pub(crate) const fn for_test() -> Self {
         Self { _private: () }

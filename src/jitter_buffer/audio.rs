@@ -9,10 +9,10 @@
 //! Waiting --------------------------> Playing ---------------------------> Waiting
 //! ```
 //!
-//! The delay it keeps is the one at which delay and late sound together are least (`DelayHistogram`); it gets there by tempo:
-//! sound that waits too long is played a little faster, and what would come too late slows down what is played before
-//! it. An empty buffer stretches time (20 ms are made up, the packet that comes late is still played). The drift
-//! between the clocks of both sides is not left to tempo: sound is played that much faster or slower throughout
+//! The delay it keeps is the one at which delay and late sound together are least (`DelayHistogram`); it gets there by
+//! tempo: sound that waits too long is played a little faster, and what would come too late slows down what is played
+//! before it. An empty buffer stretches time (20 ms are concealed, the packet that comes late is still played). The
+//! drift between the clocks of both sides is not left to tempo: sound is played that much faster or slower throughout
 //! (`DriftControl`).
 
 mod delay_histogram;
@@ -30,7 +30,7 @@ use drift::DriftControl;
 
 const FRAME: u32 = FRAME_SAMPLES as u32;
 
-/// What to play next.
+/// The next sound to play.
 #[derive(Clone, Debug)]
 pub enum Pull {
     /// Decode and play this packet.
@@ -43,7 +43,7 @@ pub enum Pull {
     Silence,
 }
 
-/// How fast a packet is to be played, so that the delay becomes what it should be.
+/// Time-stretch of a packet, by which the delay approaches its target.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Tempo {
     /// As it was recorded.
@@ -59,7 +59,7 @@ pub enum Tempo {
     MuchSlower,
 }
 
-/// What the buffer has seen since the start of the stream, and what it does now.
+/// Counters of the buffer since the start of the stream, and its present state.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct AudioJitterStats {
     /// Packets that were taken in.
@@ -68,15 +68,15 @@ pub struct AudioJitterStats {
     pub lost: u64,
     /// Packets that came twice, or after their time.
     pub late: u64,
-    /// Sound that was made up in place of sound that was sent, ms.
+    /// Concealed sound in place of sound that was sent, ms.
     pub concealed_ms: u64,
     /// Sound that was lost and came again in later packets, as a copy or as forward error correction, ms.
     pub recovered_ms: u64,
-    /// From the arrival of the fastest packets to their playing, ms: what the buffer adds to the path's own delay.
+    /// From the arrival of the fastest packets to their playing, ms: the delay that the buffer adds to the path's own.
     pub delay_ms: u32,
     /// Sound that is held now, ms.
     pub buffered_ms: u32,
-    /// That delay as the buffer means it to be, ms.
+    /// Target delay, ms.
     pub target_ms: u32,
     /// Interarrival jitter (RFC 3550 section 6.4.1), ms.
     pub jitter_ms: f32,
@@ -97,9 +97,9 @@ pub struct AudioJitterBuffer {
     /// The sequence number that would confirm that the sender started anew.
     restart: Option<u16>,
     late_in_row: u32,
-    /// Frames made up since the last packet was played.
+    /// Frames concealed since the last packet was played.
     empty_in_row: u32,
-    /// Of those: not yet known whether sound was late or the sender paused, ms.
+    /// Part of those, in ms, of which it is unknown yet whether sound was late or the sender paused.
     unbooked_ms: u64,
     /// RTP timestamp that the next packet has if the sender did not pause.
     next_timestamp: Option<u32>,
@@ -135,7 +135,7 @@ impl AudioJitterBuffer {
     const MAX_BYTES: usize = 1275 * 6;
     /// A jump in sequence numbers beyond this is a sender that started anew, or a forgery.
     const MAX_JUMP: u64 = 1000;
-    /// Frames that are made up in a row; a longer gap is jumped over, or waited out in silence.
+    /// Frames that are concealed in a row; a longer gap is jumped over, or waited out in silence.
     const MAX_CONCEALED: u32 = 10;
     /// Late packets in a row after which the sender must have started anew with lower numbers.
     const MAX_LATE: u32 = 10;
@@ -209,7 +209,7 @@ impl AudioJitterBuffer {
     }
 
     /// Decision on what to play now, while `ahead` samples are decoded and still to be played. `quiet` tells whether
-    /// what was played last is so quiet that a change of tempo is not heard.
+    /// the latest sound is so quiet that a time-stretch is not heard.
     pub fn pull(&mut self, quiet: bool, ahead: usize, now: MediaTime) -> Pull {
         if !self.playing && !self.is_ready(now) {
             return Pull::Silence;
@@ -262,7 +262,7 @@ impl AudioJitterBuffer {
         self.arrivals.target_micros().max(self.least_delay_micros)
     }
 
-    /// What has happened so far.
+    /// Counters so far.
     pub fn stats(&self) -> AudioJitterStats {
         AudioJitterStats {
             buffered_ms: self.held_samples / (SAMPLE_RATE / 1000),
@@ -357,7 +357,7 @@ impl AudioJitterBuffer {
     }
 }
 
-/// Keeps the delay at what it should be, a change of tempo at a time.
+/// Keeps the delay at its target, one time-stretch at a time.
 #[derive(Debug, Default)]
 struct TempoControl {
     /// Pulls since the last change.

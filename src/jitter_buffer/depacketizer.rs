@@ -1,4 +1,4 @@
-//! H.264 out of RTP payloads (RFC 6184, packetization mode 1): single NAL units, STAP-A and FU-A become Annex B.
+//! H.264 depacketizer (RFC 6184, packetization mode 1): single NAL units, STAP-A and FU-A become Annex B.
 //!
 //! Called by the video jitter buffer for the packets of one whole access unit, in order. Everything here comes from the
 //! network: malformed payloads are errors, never panics.
@@ -36,7 +36,7 @@ pub(super) struct AccessUnit {
 }
 
 impl AccessUnit {
-    /// Appends what `payload` carries to `annex_b`. Empty payloads (padding) carry nothing.
+    /// Appends the NAL units of `payload` to `annex_b`. Empty payloads (padding) carry nothing.
     pub(super) fn append(&mut self, payload: &[u8], annex_b: &mut BytesMut) -> Result<(), MalformedPayload> {
         let Some((&header, rest)) = payload.split_first() else { return Ok(()) };
         let kind = header & TYPE_MASK;

@@ -1,4 +1,4 @@
-//! From RTP packets to whole access units: the first stage of a received video stream.
+//! The video jitter buffer: from RTP packets to whole access units.
 //!
 //! ```text
 //! RTP (repairs already put back under their own sequence number) -> [here] -> access units -> decoder
@@ -6,7 +6,7 @@
 //!
 //! Owned by the tokio task of one remote video stream. A frame leaves as soon as its marker bit and everything before
 //! it is here; it never waits for the next frame. When packets are missing it waits for their retransmission for a time
-//! that follows the round trip, then gives the frame up, says that it needs a keyframe, and goes on at the next one: H.264
+//! that follows the RTT, then gives the frame up, says that it needs a keyframe, and goes on at the next one: H.264
 //! without its reference would show a broken picture. Time is an argument; memory is bounded by packets and by bytes.
 
 use std::collections::VecDeque;
@@ -25,17 +25,17 @@ const MAX_BYTES: usize = 4 << 20;
 /// greatest one a new keyframe is sooner than a repair of a repair.
 const MIN_WAIT: Duration = Duration::from_millis(100);
 const MAX_WAIT: Duration = Duration::from_millis(600);
-/// Requests and answers that there is time for, and what each takes beyond the round trip.
+/// Requests and answers that there is time for, and what each takes beyond the RTT.
 const ATTEMPTS: u32 = 4;
 const ATTEMPT_MARGIN: Duration = Duration::from_millis(15);
-/// The wait before the round trip is known.
+/// The wait before the RTT is known.
 const UNKNOWN_WAIT: Duration = Duration::from_millis(250);
 /// Packets that may have been sent before the first one that arrives: the network reorders.
 const MAX_OVERTAKEN: u64 = 32;
 /// So many late packets in a row mean that the sender counts anew.
 const LATE_BEFORE_RESTART: u32 = 100;
 
-/// What the jitter buffer needs of one RTP packet.
+/// One RTP packet as the jitter buffer takes it.
 #[derive(Clone, Debug)]
 pub struct VideoPacket {
     /// RTP sequence number.
@@ -56,8 +56,8 @@ struct Stored {
     arrived_at: MediaTime,
 }
 
-/// How long to wait for a retransmission when the round trip is `round_trip` (zero: not known yet): time for four
-/// requests and their answers, between 100 and 600 ms.
+/// How long to wait for a retransmission when the RTT is `round_trip` (zero: not known yet): time for four requests and
+/// their answers, between 100 and 600 ms.
 pub fn repair_wait(round_trip: Duration) -> Duration {
     if round_trip.is_zero() {
         UNKNOWN_WAIT
@@ -121,7 +121,7 @@ impl VideoJitterBuffer {
         }
     }
 
-    /// Sets the wait for retransmissions from the round trip; zero while that is not known.
+    /// Sets the wait for retransmissions from the RTT; zero while that is not known.
     pub fn set_round_trip(&mut self, round_trip: Duration) {
         self.wait = repair_wait(round_trip);
     }
@@ -131,7 +131,7 @@ impl VideoJitterBuffer {
         self.lost
     }
 
-    /// Drops what is kept and goes on at the next keyframe: whoever decodes has lost its reference.
+    /// Drops all packets and goes on at the next keyframe: the decoder has lost its reference.
     pub fn restart_at_keyframe(&mut self) {
         self.awaiting_keyframe = true;
         self.scanned = 0;
@@ -343,8 +343,8 @@ impl VideoJitterBuffer {
         }
     }
 
-    /// Drops what comes before the first packet that starts a keyframe. A packet missing at the front may be that one,
-    /// on its way again or overtaken: it is waited for, unless a keyframe starts later.
+    /// Drops packets before the first one that starts a keyframe. A packet missing at the front may be that one, on its
+    /// way again or overtaken: it is waited for, unless a keyframe starts later.
     fn find_keyframe(&mut self, now: MediaTime) -> Search {
         let starts = |slot: &Option<Stored>| slot.as_ref().is_some_and(|packet| starts_keyframe(&packet.payload));
         if let Some(index) = self.packets.iter().position(starts) {
@@ -370,7 +370,7 @@ impl VideoJitterBuffer {
     }
 }
 
-/// What waiting for a keyframe has come to.
+/// State of waiting for a keyframe.
 enum Search {
     /// One starts at the front.
     Found,

@@ -12,7 +12,7 @@ use crate::media::{FrameSlot, MediaTime, PictureSink, ReceivedPicture};
 /// A gap between pictures longer than this counts as frozen.
 const FREEZE: Duration = Duration::from_millis(200);
 
-/// What was shown of a stream since its start.
+/// Pictures of a stream that were shown since its start.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct PictureStats {
     /// Pictures decoded.
@@ -27,7 +27,8 @@ pub struct PictureStats {
     pub height: u32,
 }
 
-/// Meter of what is shown of one stream: written by its decoder thread, read at any time. Clones are the same meter.
+/// Meter of the shown pictures of one stream: written by its decoder thread, read at any time. Clones are the same
+/// meter.
 #[derive(Clone, Debug, Default)]
 pub struct PictureMeter(Arc<Gauges>);
 
@@ -54,7 +55,7 @@ impl PictureMeter {
         }
     }
 
-    /// What was counted until `now`.
+    /// Counters until `now`.
     pub fn stats(&self, now: MediaTime) -> PictureStats {
         let gauges = &self.0;
         let frozen_us = gauges.frozen_us.load(Relaxed) + frozen_us(gauges.last_picture_us.load(Relaxed), now);
@@ -95,7 +96,7 @@ fn frozen_us(before_us: u64, now: MediaTime) -> u64 {
 /// Sink of one video stream: decodes its pictures into a slot. The decoder thread begins with the first picture, so that
 /// a far side without a camera costs none.
 pub struct PictureReceiver {
-    /// What the decoder thread will need, until it begins.
+    /// Parts of the decoder thread, until it begins.
     output: Option<Output>,
     decoding: Option<VideoDecoding>,
 }

@@ -62,7 +62,7 @@ impl SoundBuffer {
         }
     }
 
-    /// What was counted so far.
+    /// Counters so far.
     pub fn stats(&self) -> SoundStats {
         SoundStats { jitter: self.jitter().stats(), av_offset_ms: self.av_sync.lock().offset_ms() }
     }

@@ -8,8 +8,8 @@
 //! 2          a quarter                   when its budget would hold back those on the rendition above
 //! ```
 //!
-//! A rendition is encoded at the lowest budget of its receivers, so whoever has much less than the others goes to the
-//! next one down: at once, and back up after a while and with a margin, since each change costs a keyframe.
+//! A rendition is encoded at the lowest budget of its receivers, so a receiver with much less than the others goes to
+//! the next one down: at once, and back up after a while and with a margin, since each change costs a keyframe.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ const BITS_POWER: f64 = 0.75;
 /// One receiver of the picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Receiver {
-    /// Who.
+    /// ID of the peer.
     pub peer: PeerId,
     /// Budget of the path to them, and the lines and the level that they take at most.
     pub budget: VideoBudget,
@@ -101,8 +101,8 @@ impl Allocation {
         Some(VideoBudget { max_lines: common.max_lines.min(most_lines), ..common })
     }
 
-    /// Seats for exactly these receivers. Whoever joins others begins on the smallest rendition, whose keyframe disturbs
-    /// nobody.
+    /// Seats for exactly these receivers. A person who joins others begins on the smallest rendition, whose keyframe
+    /// disturbs nobody.
     fn admit(&mut self, receivers: &[Receiver]) {
         self.seats.retain(|seat| receivers.iter().any(|receiver| receiver.peer == seat.peer));
         for (place, receiver) in receivers.iter().enumerate() {

@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use crate::media::MediaSet;
 
-/// Gates of what this side sends.
+/// Gates of outgoing media.
 ///
 /// A press that shuts a gate counts at once, on the thread of whoever pressed, and until the controller has handled it;
-/// from then on the state chart decides. So no older command that still waits can open what was shut.
+/// from then on the state chart decides. So no older command that still waits can open a shut gate.
 #[derive(Debug, Default)]
 pub struct Gates {
     muted: Gate,

@@ -12,13 +12,13 @@ use crate::sound_device::test_signal::{precise_hertz, purity, sine};
 
 const HERTZ: f64 = 1000.0;
 const FRAMES: u64 = 10 * 60 * 50;
-/// What the control needs to know the drift: nothing is measured before.
+/// Time in which the control learns the drift; nothing is measured before.
 const WARM_UP: u64 = 60 * 50;
 /// Samples that the speaker takes at a time, and that wait for it at least.
 const BITE: u64 = 1024;
 const RING: u64 = 1920;
 
-/// What was heard after the first minute.
+/// Sound after the first minute.
 #[derive(Debug)]
 struct Heard {
     /// How far the delay in the jitter buffer was over its target, ms: the least of each second, of which the least and

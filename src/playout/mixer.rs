@@ -1,4 +1,4 @@
-//! Adding sounds up without clipping.
+//! Mixer: the sum of sounds, without clipping.
 
 use crate::media::FRAME_SAMPLES;
 
@@ -19,7 +19,7 @@ pub(super) fn add_fading(mix: &mut Frame, sound: &[f32]) {
     }
 }
 
-/// Bends what is above this towards full scale, and leaves the rest untouched.
+/// Bends samples above this towards full scale, and leaves the rest untouched.
 const KNEE: f32 = 0.8;
 
 /// Holds every sample within full scale: transparent below the knee, a smooth curve above it.

@@ -49,12 +49,12 @@ pub struct Playout {
     shared: Arc<Shared>,
 }
 
-/// Where microphones learn what the speaker plays.
+/// Reference for the microphones: the speaker's sound.
 pub struct EchoTap(Arc<Shared>);
 
 impl EchoTap {
-    /// From now on what a device plays can be read here too, until the reader is dropped. A recording to a file is
-    /// heard by nobody and not among it.
+    /// From now on the device's sound can be read here too, until the reader is dropped. A recording to a file is heard
+    /// by nobody and not among it.
     pub fn connect(&self) -> ReferenceReader {
         let (writer, reader) = echo_reference();
         self.0.change(|control| {

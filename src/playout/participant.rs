@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use crate::media::LevelMeter;
 use crate::media_receive::SoundBuffer;
 
-/// What both sides of a participant's sound share.
+/// State that both sides of a participant's sound share.
 pub(super) struct Participant {
     pub(super) buffer: SoundBuffer,
     pub(super) muted: AtomicBool,

@@ -1,4 +1,4 @@
-//! The playout thread: every 20 ms, at the speaker's pace, mixes one frame of everybody and everything that sounds.
+//! The playout thread: every 20 ms, at the speaker's pace, it mixes one frame of all sounds.
 
 use std::sync::{Arc, PoisonError};
 use std::thread;
@@ -14,14 +14,14 @@ use crate::media::{FRAME_SAMPLES, MediaTime};
 use crate::sound_device::{Failure, Pace};
 use crate::voice_processing::ReferenceWriter;
 
-/// What the playout thread owns.
+/// State of the playout thread.
 pub(super) struct Player {
     shared: Arc<Shared>,
     seen: u64,
     voices: Vec<Voice>,
     sounds: [Playing; Sound::ALL.len()],
     output: Output,
-    /// Where the open microphones learn what is played, one for each.
+    /// References of the open microphones, one for each.
     references: Vec<ReferenceWriter>,
     /// Frames of silence still to be played before the speaker is closed, so that the last sound is heard to its end.
     linger: u32,
@@ -148,7 +148,7 @@ impl Player {
         self.output.write(&self.mix);
     }
 
-    /// What a device is about to play, to the echo canceller.
+    /// Hands the sound that a device is about to play to the echo canceller.
     fn lend_to_microphone(&mut self) {
         self.references.retain(|reference| !reference.is_abandoned());
         if let Some(queued) = self.output.queued() {
@@ -156,7 +156,7 @@ impl Player {
         }
     }
 
-    /// How long the frame that comes next takes to the air, for whoever wants lips and voice together.
+    /// Delay of the next frame to the air, for A/V sync.
     fn note_latency(&mut self) {
         let Some(latency) = self.output.latency() else {
             self.latency_us = 0.0;

@@ -9,7 +9,7 @@ use hound::{SampleFormat, WavSpec, WavWriter};
 use crate::device::DeviceReason;
 use crate::media::{CHANNELS, SAMPLE_RATE, open_regular_file};
 
-/// Writes what would be heard.
+/// Writes the speaker's sound.
 pub(super) struct Recorder {
     writer: WavWriter<BufWriter<File>>,
     unflushed: usize,
@@ -108,7 +108,7 @@ fn reason_of_new(error: &std::io::Error) -> DeviceReason {
     }
 }
 
-/// Refuses what is there already, unless it is an earlier recording.
+/// Refuses an existing file, unless it is an earlier recording.
 fn check_path(path: &Path) -> Result<(), DeviceReason> {
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),

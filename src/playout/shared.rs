@@ -14,7 +14,7 @@ use crate::voice_processing::ReferenceWriter;
 
 pub(super) type OnEvent = Box<dyn Fn(u64, SoundEvent) + Send + Sync>;
 
-/// What the two threads and the callers share.
+/// State that the two threads and the callers share.
 pub(super) struct Shared {
     pub(super) control: Mutex<Control>,
     /// Rises with each change of `control`.
@@ -32,7 +32,7 @@ pub(super) struct Shared {
     pub(super) done: [Done; 2],
 }
 
-/// What is asked of the playout.
+/// Request to the playout.
 #[derive(Default)]
 pub(super) struct Control {
     pub(super) choice: DeviceChoice,
@@ -73,7 +73,7 @@ impl Shared {
         self.control.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes what is asked, and tells the playout thread.
+    /// Changes the request, and tells the playout thread.
     pub(super) fn change<T>(&self, change: impl FnOnce(&mut Control) -> T) -> T {
         let mut control = self.control();
         let changed = change(&mut control);

@@ -1,7 +1,7 @@
 //! The speaker: opens it when something is to be played, watches it, opens it again after a fault, and closes it.
 //!
-//! Runs on the speaker thread, so that a device that is slow to open never holds up the playout thread. It hands what
-//! it opens to the playout thread as a [`Feed`].
+//! Runs on the speaker thread, so that a device that is slow to open never holds up the playout thread. It hands the
+//! open device to the playout thread as a [`Feed`].
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,7 +20,7 @@ use crate::sound_device::{
 
 const DEVICE: DeviceKind = DeviceKind::Speaker;
 
-/// What the speaker thread owns.
+/// State of the speaker thread.
 pub(super) struct Speaker {
     shared: Arc<Shared>,
     on_event: OnEvent,
@@ -158,7 +158,7 @@ impl Speaker {
         heart.fault(Direction::Output).map_or(Ok(()), Err)
     }
 
-    /// True when what is served is no longer what is asked for.
+    /// True when the open device is no longer the wanted one.
     fn is_over(&self) -> bool {
         self.shared.is_closed() || !self.shared.is_wanted() || self.shared.choice_version() != self.version
     }

@@ -1,5 +1,4 @@
-//! Sound made shorter or longer without a change of pitch: one period of the voice is left out or repeated, where it
-//! resembles the one beside it most (waveform similarity overlap-add, Verhelst and Roelands, 1993).
+//! Time-stretch: sound is made shorter or longer without a change of pitch.
 //!
 //! Pure; called on the playout thread, for a few frames a second at most.
 

@@ -1,4 +1,4 @@
-//! One participant's sound: from the packets that the network pushes to frames for the mixer.
+//! Sound of one participant: from the packets that the network pushes to frames for the mixer.
 //!
 //! `AudioInput` and `ParticipantAudio` are used by the network's tasks and the controller; `Voice` belongs to the
 //! playout thread. Between them is the jitter buffer (`media_receive::SoundBuffer`).
@@ -106,7 +106,7 @@ impl Voice {
     }
 }
 
-/// Decodes what the jitter buffer gives, at the tempo and the speed that it asks for.
+/// Decodes the packets of the jitter buffer, at the tempo and the speed that it asks for.
 pub(crate) struct Speech {
     decoder: AudioDecoder,
     /// From the far microphone's clock to that of the speaker.

@@ -31,7 +31,7 @@ fn find_start_code(bytes: &[u8]) -> Option<usize> {
     None
 }
 
-/// What the codec allocates for: pixels before cropping, and pictures that are kept because others refer to them.
+/// Memory that the codec allocates: pixels before cropping, and pictures that are kept because others refer to them.
 #[derive(Debug, PartialEq, Eq)]
 struct Demand {
     width: u32,

@@ -10,7 +10,7 @@ pub const RECENT_PACKETS: usize = 100;
 /// Measures arrivals against the media's own clock.
 ///
 /// The lag of a packet is its arrival less its media time; the fastest of the last seconds is the path's own delay, and
-/// what others took beyond it is what the buffer is for.
+/// the buffer is for the rest.
 #[derive(Debug)]
 pub(super) struct DelayHistogram {
     last: Option<(u32, MediaTime)>,
@@ -76,7 +76,7 @@ impl DelayHistogram {
         self.count_late(self.lag);
     }
 
-    /// Notes that what was lost could be had at `now`, out of a later packet.
+    /// Notes that a lost packet was recovered at `now`, out of a later packet.
     pub(super) fn note_restored(&mut self, rtp_timestamp: u32, now: MediaTime) {
         if let Some(lag) = self.lag_at(rtp_timestamp, now) {
             self.count_late(lag);

@@ -8,18 +8,18 @@ use crate::media::MediaTime;
 
 /// Learns the drift, and holds the delay where it is wanted.
 ///
-/// A Kalman filter of what sound waits for, taken once a second, and of its slope. The effect of this control itself is
-/// taken out, so the slope is the drift, whatever delay is wanted. On an even path it is known after some seconds, with
-/// jitter after a minute.
+/// A Kalman filter of the delay in the buffer, taken once a second, and of its slope. The effect of this control itself
+/// is taken out, so the slope is the drift, whatever delay is wanted. On an even path it is known after some seconds,
+/// with jitter after a minute.
 #[derive(Debug)]
 pub(super) struct DriftControl {
     /// Since when, and the least lag of played sound since then: of the pulls of a second it has the least jitter.
     second: Option<(MediaTime, i64)>,
-    /// What sound waits for, in microseconds; unknown after a step.
+    /// Delay in the buffer, in microseconds; unknown after a step.
     waits: Option<f64>,
     /// The slope of that in microseconds a second, which are millionths.
     drift: f64,
-    /// Covariance of the two: of what sound waits for, of both, of the drift.
+    /// Covariance of the two: of the delay, of both, of the drift.
     covariance: [f64; 3],
     speed: f64,
 }
@@ -44,7 +44,7 @@ impl DriftControl {
     /// How far off what is measured may be on an even path, in microseconds, and what share of the jitter adds to it.
     const NOISE: f64 = 300.0;
     const NOISE_OF_JITTER: f64 = 0.2;
-    /// What is further off than noise by this, in microseconds, is another path's delay and not drift.
+    /// Deviation beyond noise, in microseconds, that is another path's delay and not drift.
     const STEP: f64 = 5_000.0;
 
     /// How much faster than it was recorded sound should be played, in millionths.
