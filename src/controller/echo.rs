@@ -14,8 +14,8 @@ use crate::call::{
     CallMachine, CallReport, Consent, ConversationId, Effect, EngineEvent, Input, Message, Press, Role, Standing,
 };
 use crate::identity::PeerId;
-use crate::media::{MediaSet, MediaTime, OutgoingPicture, OutgoingSound, ReceivedPicture, ReceivedSound};
-use crate::rtc::{Engine, Peer, PeerEvent, PeerSinks};
+use crate::media::{MediaSet, MediaTime, OutgoingPicture, OutgoingSound, ReceivedPicture, ReceivedSound, StreamId};
+use crate::rtc::{Engine, Peer, PeerEvent, PeerSinks, PictureStreamSink};
 
 use super::engine_lane::EngineLane;
 use super::lanes::PartSenders;
@@ -108,7 +108,7 @@ impl EchoContact {
     pub(super) fn on_keyframe_requested(&self, connection: u64) {
         if let Some(open) = self.connection.as_ref().filter(|open| open.number == connection) {
             open.keyframe_asked.store(false, Ordering::Release);
-            open.peer.request_keyframe();
+            open.peer.request_keyframe(StreamId::CAMERA);
         }
     }
 
@@ -174,10 +174,10 @@ impl EchoContact {
         let (delayed, waiting) = sync_channel(MAX_DELAYED);
         let (video, audio) = (delayed.clone(), delayed);
         let sinks = PeerSinks {
-            video: Box::new(move |picture: ReceivedPicture| {
+            pictures: vec![PictureStreamSink::camera(move |picture: ReceivedPicture| {
                 delay(&video, Delayed::Picture(returned_picture(picture)));
                 true
-            }),
+            })],
             audio: Box::new(move |sound: ReceivedSound| delay(&audio, Delayed::Sound(returned_sound(sound)))),
         };
         let keyframe_asked = Arc::new(AtomicBool::new(false));
@@ -247,7 +247,7 @@ impl DelayLine {
                 return;
             }
             match item {
-                Delayed::Picture(picture) => self.peer.send_video(&picture),
+                Delayed::Picture(picture) => self.peer.send_video(StreamId::CAMERA, &picture),
                 Delayed::Sound(sound) => self.peer.send_audio(&sound),
             }
         }

@@ -16,7 +16,7 @@ use crate::media::{LevelMeter, MediaTime, StreamId, StreamState};
 use crate::media_receive::{PictureMeter, PictureReceiver, SharedAvSync};
 use crate::media_send::FanOut;
 use crate::network::PathFinder;
-use crate::rtc::{Engine, Peer, PeerEvent, PeerSinks};
+use crate::rtc::{Engine, Peer, PeerEvent, PeerSinks, PictureStreamSink};
 
 use super::engine_lane::EngineLane;
 use super::frame_trace::{FrameTrace, traced_slot};
@@ -122,7 +122,7 @@ impl Remotes {
             parts.system.send(SystemEvent::FirstPicture { peer: id, connection, conversation, width, height });
         };
         let video = PictureReceiver::new(Arc::clone(&picture), pictures.clone(), Some(av_sync), first);
-        let sinks = PeerSinks { video: Box::new(video), audio: Box::new(input) };
+        let sinks = PeerSinks { pictures: vec![PictureStreamSink::camera(video)], audio: Box::new(input) };
         let keyframe_asked = Arc::new(AtomicBool::new(false));
         let keyframe = Hint::Keyframe { peer: id, connection };
         let system = EngineLane::new(self.parts.clone(), Arc::clone(&keyframe_asked), keyframe);

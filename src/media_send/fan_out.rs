@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use crate::identity::PeerId;
-use crate::media::{MediaTime, OutgoingPicture, OutgoingSound, PictureSource, RenditionPlans, VideoBudget};
+use crate::media::{MediaTime, OutgoingPicture, OutgoingSound, PictureSource, RenditionPlans, StreamId, VideoBudget};
 use crate::rtc::Peer;
 
 use super::assign::Receiver;
@@ -91,7 +91,7 @@ impl FanOut {
         let outlets = self.outlets();
         let receivers = outlets.iter().filter_map(|outlet| {
             let max_height = outlet.max_height.load(Relaxed);
-            let budget = outlet.peer.video_budget(source.wanted_kbps(max_height))?;
+            let budget = outlet.peer.video_budget(StreamId::CAMERA, source.wanted_kbps(max_height))?;
             let max_lines = budget.max_lines.min(max_height);
             Some(Receiver { peer: outlet.id, budget: VideoBudget { max_lines, ..budget } })
         });
@@ -122,7 +122,7 @@ impl FanOut {
         let outlets = self.outlets();
         simulcast.deliver(rendition, picture.keyframe, picture.captured_at, |id| {
             if let Some(outlet) = outlets.iter().find(|outlet| outlet.id == id) {
-                outlet.peer.send_video(picture);
+                outlet.peer.send_video(StreamId::CAMERA, picture);
             }
         });
     }

@@ -26,6 +26,11 @@ pub(super) struct ConnectionState {
 }
 
 impl ConnectionState {
+    /// State of a further stream of pictures on the same path: what is sent and counted is its own.
+    pub(super) fn of_further_stream(&self) -> Self {
+        Self { video: Arc::default(), counters: Arc::default(), ..self.clone() }
+    }
+
     /// RED copies (RFC 2198) that an audio packet which leaves at `now` should carry.
     pub(super) fn red_copies(&self, wanted: &mut CopiesWanted, now: MediaTime) -> usize {
         let takes = self.far.red();

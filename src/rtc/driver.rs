@@ -22,7 +22,7 @@ use rtc::peer_connection::configuration::RTCOfferOptions;
 use rtc::rtcp::Packet as RtcpPacket;
 use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
 use rtc::rtcp::receiver_report::ReceiverReport;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::time::Instant;
 use webrtc::media_stream::track_local::TrackLocal;
 use webrtc::peer_connection::{RTCPeerConnectionState, RTCSessionDescription};
@@ -30,6 +30,7 @@ use webrtc::peer_connection::{RTCPeerConnectionState, RTCSessionDescription};
 use super::connection::Connection;
 use super::deadline;
 use super::engine::PeerEvent;
+use super::keyframe_inbox::KeyframeInbox;
 use super::negotiation::candidate::{self, Reach};
 use super::negotiation::description_sdp::{self, Sections};
 use super::peer::{Command, Commands, Context};
@@ -51,14 +52,14 @@ const PROBE_INTERVAL: Duration = Duration::from_millis(50);
 pub(super) struct Inputs {
     pub(super) commands: Commands,
     /// Keyframe requests that are due.
-    pub(super) plis: mpsc::Receiver<()>,
+    pub(super) keyframe_requests: KeyframeInbox,
     pub(super) states: watch::Receiver<RTCPeerConnectionState>,
     pub(super) engine_task_ended: watch::Receiver<bool>,
 }
 
 /// Runs until the peer closes.
 pub(super) async fn drive(mut driver: Driver, inputs: Inputs, closed: &mut watch::Receiver<bool>) {
-    let Inputs { commands, mut plis, mut states, mut engine_task_ended } = inputs;
+    let Inputs { commands, mut keyframe_requests, mut states, mut engine_task_ended } = inputs;
     let Commands { waiting: mut commands, mut overflowed } = commands;
     let gate = Arc::clone(&driver.context.gate);
     if unless_closed(closed, driver.offer_if_offerer()).await.is_none() {
@@ -86,8 +87,8 @@ pub(super) async fn drive(mut driver: Driver, inputs: Inputs, closed: &mut watch
                     return;
                 }
             }
-            Some(()) = plis.recv() => {
-                if unless_closed(closed, driver.send_pli()).await.is_none() {
+            stream = keyframe_requests.next() => {
+                if unless_closed(closed, driver.send_pli(stream)).await.is_none() {
                     return;
                 }
             }
@@ -174,9 +175,13 @@ impl Driver {
         }
     }
 
+    /// Lets media through to the far side, in the streams that it knows, or drops it.
     fn set_media_open(&self, open: bool) {
-        if let Some(media) = self.context.media.upgrade() {
-            media.set_open(open);
+        let knows = |id| self.far.as_ref().is_some_and(|far| far.stream(id).is_some());
+        for stream in &self.context.pictures {
+            if let Some(media) = stream.media.upgrade() {
+                media.set_open(open && (stream.id == StreamId::CAMERA || knows(stream.id)));
+            }
         }
     }
 
@@ -276,6 +281,7 @@ impl Driver {
             self.begin_generation(description.generation);
         }
         self.context.gate.set_far_streams(description.ssrcs());
+        self.context.far_streams.set(&description.streams);
         self.connection.engine.set_remote_description(remote).await.map_err(|error| unusable(&error))?;
         let level = description.level(VideoCodec::H264).unwrap_or_default();
         self.context.state.far.set(description.red, description.fec.is_some(), level);
@@ -375,11 +381,11 @@ impl Driver {
         self.set_media_open(true);
     }
 
-    async fn send_pli(&self) {
+    async fn send_pli(&self, stream: StreamId) {
         if self.link != Link::Up {
             return;
         }
-        let Some(far) = self.far.as_ref().and_then(|far| far.stream(StreamId::CAMERA)) else { return };
+        let Some(far) = self.far.as_ref().and_then(|far| far.stream(stream)) else { return };
         let (sender_ssrc, media_ssrc) = (self.streams.reporter(), far.ssrcs.media);
         self.send_rtcp(Box::new(PictureLossIndication { sender_ssrc, media_ssrc })).await;
     }

@@ -11,15 +11,37 @@ use super::transport::host_addresses::HostAddresses;
 use super::transport::link::LinkProfile;
 use super::transport::runtime::Impairment;
 use crate::call::{Candidate, Consent, Description, Role};
-use crate::media::{PictureSink, SoundSink, StreamId};
+use crate::media::{PictureSink, SoundSink, StreamId, StreamKind};
 use crate::network::PathFinder;
 
 /// Sinks of the media that a peer receives. They are finished before `PeerEvent::Closed`.
 pub struct PeerSinks {
-    /// Sink of the video.
-    pub video: Box<dyn PictureSink>,
+    /// Sinks of the streams of pictures, one for each that this side can send and take.
+    pub pictures: Vec<PictureStreamSink>,
     /// Sink of the sound.
     pub audio: Box<dyn SoundSink>,
+}
+
+/// A stream of pictures, and where what is received in it goes.
+pub struct PictureStreamSink {
+    /// Which stream.
+    pub id: StreamId,
+    /// Its source.
+    pub kind: StreamKind,
+    /// Sink of its pictures.
+    pub sink: Box<dyn PictureSink>,
+}
+
+impl PictureStreamSink {
+    /// The cameras of a call.
+    pub fn camera(sink: impl PictureSink + 'static) -> Self {
+        Self { id: StreamId::CAMERA, kind: StreamKind::Camera, sink: Box::new(sink) }
+    }
+
+    /// The shared screens of a call.
+    pub fn screen(sink: impl PictureSink + 'static) -> Self {
+        Self { id: StreamId::SCREEN, kind: StreamKind::Screen, sink: Box::new(sink) }
+    }
 }
 
 /// What happens to a peer. Called on tokio tasks: must not block.
@@ -48,6 +70,16 @@ pub enum PeerEvent {
     },
     /// After `close`: sockets, tasks and sinks are gone. The last event.
     Closed,
+}
+
+impl PeerEvent {
+    /// The event as one of `stream`, if it is about a stream.
+    pub(super) fn of_stream(self, stream: StreamId) -> Self {
+        match self {
+            Self::KeyframeRequested { .. } => Self::KeyframeRequested { stream },
+            event => event,
+        }
+    }
 }
 
 /// The owner's closure, held by the peer task until it has told `Closed`.

@@ -22,11 +22,13 @@ mod driver;
 mod engine;
 #[doc(hidden)]
 pub mod fuzz;
+mod keyframe_inbox;
 mod mtu;
 mod negotiation;
 mod pacing;
 mod path;
 mod peer;
+mod picture_streams;
 mod receiving;
 mod repair;
 mod rtcp_observer;
@@ -44,7 +46,7 @@ mod tests;
 mod virtual_time;
 
 pub use crate::call::Role;
-pub use engine::{Engine, PeerEvent, PeerSinks};
+pub use engine::{Engine, PeerEvent, PeerSinks, PictureStreamSink};
 pub use peer::Peer;
 pub use sending::packetizer;
 pub use stats::PeerStats;

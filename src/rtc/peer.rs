@@ -9,40 +9,33 @@
 //! ```
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use webrtc::peer_connection::{PeerConnectionEventHandler, RTCPeerConnectionIceEvent, RTCPeerConnectionState};
 
-use super::bwe::CongestionControl;
-use super::connection::{self, Connection, Interceptors};
+use super::connection::{self, Connection};
 use super::connection_state::ConnectionState;
 use super::driver::{Driver, Inputs, drive};
 use super::engine::{Events, PeerEvent, PeerSinks};
+use super::keyframe_inbox::KeyframeInbox;
 use super::negotiation::candidate;
-use super::pacing::Pacer;
-use super::receiving::media_tap::MediaTap;
-use super::receiving::{self, KeyframeRequests, VideoSignals};
-use super::repair::fec::ForwardErrorCorrection;
-use super::repair::nack::NackGenerator;
-use super::rtcp_observer::RtcpObserver;
-use super::sending::{self, MediaQueues, MediaReceivers, is_closed, unless_closed};
+use super::picture_streams::{self, PictureStream, StreamContext, StreamEnds, share_of};
+use super::receiving::{self, VideoSignals};
+use super::sending::{self, is_closed, unless_closed};
 use super::stats::PeerStats;
-use super::streams::StreamTable;
+use super::streams::{FarStreams, StreamTable};
 use super::transport::host_addresses::HostAddresses;
 use super::transport::link_local::LinkLocalSockets;
 use super::transport::runtime::{Impairment, PeerRuntime, Tasks};
 use super::transport::source_gate::SourceGate;
 use crate::call::Role;
 use crate::call::{Candidate, Description};
-use crate::media::{MediaTime, OutgoingPicture, OutgoingSound, StreamId, StreamKind, VideoBudget};
+use crate::media::{MediaTime, OutgoingPicture, OutgoingSound, SoundSink, StreamId, StreamKind, VideoBudget};
 
-/// Streams of a call.
-const STREAMS: [(StreamId, StreamKind); 2] =
-    [(StreamId::AUDIO, StreamKind::Audio), (StreamId::CAMERA, StreamKind::Camera)];
 /// Candidates that wait for the peer task at most; more are dropped (a far side that sends hundreds of them).
 const CANDIDATES: usize = 64;
 /// Room that candidates leave: for what the connection cannot do without. A far side gets two restarts a second.
@@ -73,9 +66,8 @@ pub struct Peer {
 
 struct Shared {
     commands: mpsc::Sender<Command>,
-    keyframe_requests: KeyframeRequests,
     close: watch::Sender<bool>,
-    media: Arc<MediaQueues>,
+    pictures: Vec<PictureStream>,
     state: ConnectionState,
     gate: Arc<SourceGate>,
     /// True once a command that must not be lost found no room.
@@ -110,20 +102,28 @@ impl Peer {
         }
     }
 
-    /// Sends a video frame. Dropped before `Connected`, and until a keyframe after anything was dropped.
-    pub fn send_video(&self, picture: &OutgoingPicture) {
-        self.shared.media.send_video(picture);
+    /// Sends a picture of a stream. Dropped before `Connected`, until a keyframe after anything was dropped, and where the
+    /// far side does not know the stream.
+    pub fn send_video(&self, stream: StreamId, picture: &OutgoingPicture) {
+        if let Some(pictures) = self.pictures(stream) {
+            pictures.send(picture);
+        }
     }
 
     /// Sends 20 ms of sound. Dropped before `Connected`.
     pub fn send_audio(&self, sound: &OutgoingSound) {
-        self.shared.media.send_audio(sound);
+        if let Some(carrier) = self.shared.pictures.iter().find(|one| one.id == StreamId::CAMERA) {
+            carrier.media.send_audio(sound);
+        }
     }
 
-    /// How much video may be sent: what congestion control grants, less the sound; `None` while the connection takes
-    /// none.
-    pub fn video_budget(&self, wanted_kbps: u32) -> Option<VideoBudget> {
-        self.shared.media.budget(wanted_kbps, MediaTime::now())
+    /// How much may be sent of a stream of pictures, of which so much is wanted: an equal share, with the others that are
+    /// sent now, of what congestion control grants, less the sound; `None` while the connection takes none.
+    pub fn video_budget(&self, stream: StreamId, wanted_kbps: u32) -> Option<VideoBudget> {
+        let now = MediaTime::now();
+        let budget = self.pictures(stream)?.media.budget(wanted_kbps, now)?;
+        let others = self.shared.pictures.iter().filter(|one| one.id != stream && one.is_sent(now)).count();
+        Some(share_of(budget, others))
     }
 
     /// The share of packets that the path lost lately, 0 to 1.
@@ -131,21 +131,32 @@ impl Peer {
         self.shared.state.path.loss().share
     }
 
-    /// Asks the far side for a keyframe (PLI), 300 ms after the last request at the earliest.
-    pub fn request_keyframe(&self) {
-        // A full queue holds a request already.
-        let _ = self.shared.keyframe_requests.try_send(());
+    /// Asks the far side for a keyframe (PLI) of a stream, 300 ms after the last request at the earliest.
+    pub fn request_keyframe(&self, stream: StreamId) {
+        if let Some(pictures) = self.pictures(stream) {
+            // A full queue holds a request already.
+            let _ = pictures.keyframe_requests.try_send(());
+        }
     }
 
-    /// What was counted so far.
+    /// Counts and gauges of the connection, its sound and its camera.
     pub fn stats(&self) -> PeerStats {
         let Shared { state, gate, .. } = &*self.shared;
         PeerStats { datagrams_refused: gate.refused(), wire_bytes_received: gate.admitted_bytes(), ..state.stats() }
     }
 
+    /// Counts and gauges of one stream of pictures; `None` for one that there is not.
+    pub fn stream_stats(&self, stream: StreamId) -> Option<PeerStats> {
+        self.pictures(stream).map(|pictures| pictures.state.stats())
+    }
+
+    fn pictures(&self, stream: StreamId) -> Option<&PictureStream> {
+        self.shared.pictures.iter().find(|one| one.id == stream)
+    }
+
     /// Stops sending at once and closes the connection; `PeerEvent::Closed` follows.
     pub fn close(&self) {
-        self.shared.media.set_open(false);
+        self.shared.pictures.iter().for_each(|pictures| pictures.media.set_open(false));
         self.shared.close.send_replace(true);
     }
 
@@ -174,40 +185,46 @@ pub(super) fn start(
 ) -> Peer {
     let state = ConnectionState::default();
     let gate = Arc::new(SourceGate::default());
-    let (media, receivers) = sending::queues(&state, &events);
-    let media = Arc::new(media);
     let (commands, command_receiver) = mpsc::channel(CANDIDATES + NEGOTIATION);
-    let (keyframe_requests, keyframe_receiver) = mpsc::channel(1);
     let (close, closed) = watch::channel(false);
     let (overflowed, has_overflowed) = watch::channel(false);
+    let PeerSinks { pictures, audio: sound } = sinks;
+    let (mut handles, mut streams, mut ends) = (Vec::new(), Vec::new(), Vec::new());
+    for sink in pictures {
+        let (handle, context, stream_ends) = picture_streams::stream(sink, &state, &events);
+        handles.push(handle);
+        streams.push(context);
+        ends.push(stream_ends);
+    }
     let context = Context {
         handle: handle.clone(),
         addresses,
         role,
+        pictures: streams,
         events,
         impairment,
         state: state.clone(),
         gate: Arc::clone(&gate),
-        media: Arc::downgrade(&media),
+        far_streams: FarStreams::default(),
         generation: Arc::default(),
         connected: watch::Sender::new(false),
         interruptions: watch::Sender::new(0),
     };
     let inbox = Commands { waiting: command_receiver, overflowed: has_overflowed };
-    let media_ends = MediaEnds { sinks, keyframe_requests: keyframe_receiver, receivers };
-    handle.spawn(run(context, inbox, closed, media_ends));
-    Peer { shared: Arc::new(Shared { commands, keyframe_requests, close, media, state, gate, overflowed }) }
+    handle.spawn(run(context, inbox, closed, (ends, sound)));
+    Peer { shared: Arc::new(Shared { commands, close, pictures: handles, state, gate, overflowed }) }
 }
 
 pub(super) struct Context {
     handle: Handle,
     pub(super) addresses: HostAddresses,
     pub(super) role: Role,
+    pub(super) pictures: Vec<StreamContext>,
     pub(super) events: Events,
     impairment: Impairment,
     pub(super) state: ConnectionState,
     pub(super) gate: Arc<SourceGate>,
-    pub(super) media: Weak<MediaQueues>,
+    pub(super) far_streams: FarStreams,
     /// Of this side's latest description: its candidates bear it.
     pub(super) generation: Arc<AtomicU32>,
     /// True once `Connected` was told: what arrives a moment before waits for that, so that its events come after it.
@@ -216,28 +233,23 @@ pub(super) struct Context {
     pub(super) interruptions: watch::Sender<u32>,
 }
 
-/// What the tasks of the connection's media take with them.
-struct MediaEnds {
-    sinks: PeerSinks,
-    /// Of the handles.
-    keyframe_requests: mpsc::Receiver<()>,
-    receivers: MediaReceivers,
-}
-
 /// The whole life of a connection: opens it, drives it until it is closed, and lets go of everything.
-async fn run(context: Context, commands: Commands, mut closed: watch::Receiver<bool>, media_ends: MediaEnds) {
+async fn run(
+    context: Context,
+    commands: Commands,
+    mut closed: watch::Receiver<bool>,
+    media: (Vec<StreamEnds>, Box<dyn SoundSink>),
+) {
     let events = Arc::clone(&context.events);
     let (runtime, tasks) =
         PeerRuntime::new(context.handle.clone(), Arc::clone(&context.gate), context.impairment.clone());
-    // A full queue holds a request already.
-    let (plis, pli_receiver) = mpsc::channel(1);
-    let open = open(&context, &runtime, media_ends, plis, closed.clone());
+    let mut keyframe_requests = KeyframeInbox::default();
+    let open = open(&context, &runtime, media, &mut keyframe_requests, closed.clone());
     match unless_closed(&mut closed, open).await {
         Some(Ok((connection, states, streams))) => {
             let engine = Arc::clone(&connection.engine);
             let driver = Driver::new(context, connection, streams, runtime.link_local());
-            let inputs =
-                Inputs { commands, plis: pli_receiver, states, engine_task_ended: runtime.engine_task_ended() };
+            let inputs = Inputs { commands, keyframe_requests, states, engine_task_ended: runtime.engine_task_ended() };
             drive(driver, inputs, &mut closed).await;
             match tokio::time::timeout(CLOSE_TIMEOUT, engine.close()).await {
                 Ok(Ok(())) => {}
@@ -270,35 +282,18 @@ async fn release(mut tasks: Tasks) {
 async fn open(
     context: &Context,
     runtime: &Arc<PeerRuntime>,
-    media_ends: MediaEnds,
-    plis: KeyframeRequests,
+    (ends, sound): (Vec<StreamEnds>, Box<dyn SoundSink>),
+    keyframe_requests: &mut KeyframeInbox,
     closed: watch::Receiver<bool>,
 ) -> Result<(Connection, watch::Receiver<RTCPeerConnectionState>, StreamTable), webrtc::error::Error> {
-    let random = [random_number()?, random_number()?];
-    let table = StreamTable::under_random_ssrcs(&STREAMS, || random_number().map(|number| number as u32))?;
-    let streams = table.of_call();
+    let mut sections = vec![(StreamId::AUDIO, StreamKind::Audio)];
+    sections.extend(context.pictures.iter().map(|stream| (stream.id, stream.kind)));
+    let table = StreamTable::under_random_ssrcs(&sections, || random_number().map(|number| number as u32))?;
     // The latest state is the one that holds.
     let (states, state_receiver) = watch::channel(RTCPeerConnectionState::New);
-    let observer = RtcpObserver::new(&context.state, (streams.video, streams.audio), {
-        let events = Arc::clone(&context.events);
-        move || events(PeerEvent::KeyframeRequested { stream: StreamId::CAMERA })
-    })
-    .telling_reporters({
-        let gate = Arc::clone(&context.gate);
-        move |ssrc| gate.confirm_reporter(ssrc)
-    });
-    let (tap, received) = MediaTap::new();
-    let interceptors = Interceptors {
-        observer,
-        congestion: CongestionControl::new(&context.state, {
-            let events = Arc::clone(&context.events);
-            move || events(PeerEvent::KeyframeRequested { stream: StreamId::CAMERA })
-        }),
-        nack_generator: NackGenerator::new(&context.state, streams.video),
-        fec: ForwardErrorCorrection::new(&context.state),
-        pacer: Pacer::new(&context.state),
-        tap,
-    };
+    let (far, gate) = (&context.far_streams, Arc::clone(&context.gate));
+    let (interceptors, received) =
+        picture_streams::interceptors(&context.pictures, &context.state, &table, (far, gate));
     let handler = Arc::new(Handler {
         events: Arc::clone(&context.events),
         generation: Arc::clone(&context.generation),
@@ -306,31 +301,31 @@ async fn open(
         states,
     });
     let connection = connection::open(context.addresses.clone(), &table, interceptors, handler, runtime).await?;
-    let MediaEnds { sinks, keyframe_requests, receivers } = media_ends;
     let connected = || context.connected.subscribe();
-    runtime.track(receiving::receive_audio(
-        received.audio,
-        connected(),
-        sinks.audio,
-        Arc::clone(&context.state.counters),
-    ));
-    runtime.track(receiving::receive_video(
-        received.video,
-        VideoSignals { connected: connected(), interruptions: context.interruptions.subscribe(), keyframe_requests },
-        sinks.video,
-        context.state.clone(),
-        plis,
-    ));
-    let track = |id| connection.track(id).cloned().ok_or(webrtc::error::Error::ErrUnknownType);
-    runtime.track(sending::run(
-        receivers,
-        closed,
-        track(StreamId::CAMERA)?,
-        track(StreamId::AUDIO)?,
-        streams,
-        context.state.clone(),
-        random,
-    ));
+    let (sound_packets, mut arrivals) = received.into_queues();
+    runtime.track(receiving::receive_audio(sound_packets, connected(), sound, Arc::clone(&context.state.counters)));
+    let audio = connection.track(StreamId::AUDIO).cloned().ok_or(webrtc::error::Error::ErrUnknownType)?;
+    for StreamEnds { id, sink, receivers, requests } in ends {
+        let stream = context.pictures.iter().find(|stream| stream.id == id);
+        let queue = arrivals.iter().position(|(one, _)| *one == id).map(|index| arrivals.swap_remove(index).1);
+        let (Some(stream), Some(queue), Some(track)) = (stream, queue, connection.track(id)) else { continue };
+        let signals = VideoSignals {
+            connected: connected(),
+            interruptions: context.interruptions.subscribe(),
+            keyframe_requests: requests,
+        };
+        let plis = keyframe_requests.of_stream(id);
+        runtime.track(receiving::receive_video(queue, signals, sink, stream.state.clone(), plis));
+        runtime.track(sending::run(
+            receivers,
+            closed.clone(),
+            Arc::clone(track),
+            Arc::clone(&audio),
+            table.with_sound(id),
+            stream.state.clone(),
+            [random_number()?, random_number()?],
+        ));
+    }
     Ok((connection, state_receiver, table))
 }
 
@@ -370,16 +365,12 @@ mod tests {
     /// A handle whose task does not get to its commands.
     fn held_up() -> (Peer, Commands) {
         let state = ConnectionState::default();
-        let events: Events = Arc::new(|_| {});
-        let (media, _receivers) = sending::queues(&state, &events);
         let (commands, waiting) = mpsc::channel(CANDIDATES + NEGOTIATION);
-        let (keyframe_requests, _) = mpsc::channel(1);
         let (overflowed, has_overflowed) = watch::channel(false);
         let shared = Shared {
             commands,
-            keyframe_requests,
             close: watch::channel(false).0,
-            media: Arc::new(media),
+            pictures: Vec::new(),
             state,
             gate: Arc::default(),
             overflowed,

@@ -20,7 +20,8 @@ use rtc::rtcp::transport_feedbacks::transport_layer_nack::TransportLayerNack;
 
 use super::connection_state::ConnectionState;
 use super::stage::{Passing, Stage};
-use crate::media::{MediaTime, Spacing};
+use super::streams::FarStreams;
+use crate::media::{MediaTime, Spacing, StreamId};
 
 /// Sender reports whose departure is remembered: one a second a stream.
 const REMEMBERED_REPORTS: usize = 16;
@@ -38,21 +39,38 @@ const OBEYED: u8 = 16;
 
 type Rtcp = Box<dyn rtc::rtcp::Packet>;
 
-/// Observes the RTCP of one peer connection.
-pub(super) struct RtcpObserver {
+/// A stream that this side sends.
+struct OwnStream {
+    id: StreamId,
+    ssrc: u32,
+    is_video: bool,
     state: ConnectionState,
-    /// SSRCs of the video and of the sound that this side sends.
-    own_video: u32,
-    own_audio: u32,
-    /// SSRC of the video that comes, once it does.
-    far_video: Option<u32>,
     /// Called when the far side wants a keyframe.
     on_keyframe_request: Box<dyn Fn() + Send + Sync>,
     keyframe_requests: Spacing,
+}
+
+/// A stream that comes, once it does.
+struct FarStream {
+    ssrc: u32,
+    is_video: bool,
+    /// State of this side's stream of the same identifier.
+    state: ConnectionState,
+}
+
+/// Observes the RTCP of one peer connection.
+pub(super) struct RtcpObserver {
+    state: ConnectionState,
+    /// SSRC under which this side reports.
+    reporter: u32,
+    own: Vec<OwnStream>,
+    far: Vec<FarStream>,
+    /// As the far side's description names them.
+    far_streams: FarStreams,
     /// Called with the SSRC under which genuine RTCP came.
     on_reporter: Box<dyn Fn(u32) + Send + Sync>,
-    /// SSRCs of who sent full intra requests, and the sequence number of each one's latest.
-    commands: VecDeque<(u32, u8)>,
+    /// SSRCs of who sent full intra requests and of the stream meant, and the sequence number of each one's latest.
+    commands: VecDeque<((u32, u32), u8)>,
     /// The middle 32 bits of the NTP time of sender reports, and when each left.
     departures: VecDeque<(u32, Instant)>,
 }
@@ -63,17 +81,48 @@ impl RtcpObserver {
         (own_video, own_audio): (u32, u32),
         on_keyframe_request: impl Fn() + Send + Sync + 'static,
     ) -> Self {
-        Self {
+        let audio = OwnStream {
+            id: StreamId::AUDIO,
+            ssrc: own_audio,
+            is_video: false,
             state: state.clone(),
-            own_video,
-            own_audio,
-            far_video: None,
-            on_keyframe_request: Box::new(on_keyframe_request),
+            on_keyframe_request: Box::new(|| {}),
             keyframe_requests: Spacing::new(KEYFRAME_REQUEST_INTERVAL),
+        };
+        let observer = Self {
+            state: state.clone(),
+            reporter: own_video,
+            own: vec![audio],
+            far: Vec::new(),
+            far_streams: FarStreams::default(),
             on_reporter: Box::new(|_| {}),
             commands: VecDeque::new(),
             departures: VecDeque::new(),
-        }
+        };
+        observer.with_video((StreamId::CAMERA, own_video), state, on_keyframe_request)
+    }
+
+    /// The same, with a stream of pictures that this side sends under an SSRC.
+    pub(super) fn with_video(
+        mut self,
+        (id, ssrc): (StreamId, u32),
+        state: &ConnectionState,
+        on_keyframe_request: impl Fn() + Send + Sync + 'static,
+    ) -> Self {
+        self.own.push(OwnStream {
+            id,
+            ssrc,
+            is_video: true,
+            state: state.clone(),
+            on_keyframe_request: Box::new(on_keyframe_request),
+            keyframe_requests: Spacing::new(KEYFRAME_REQUEST_INTERVAL),
+        });
+        self
+    }
+
+    /// The same, with the far side's streams as its description names them.
+    pub(super) fn of_streams(self, far_streams: FarStreams) -> Self {
+        Self { far_streams, ..self }
     }
 
     /// The same, telling under which SSRC each RTCP packet came.
@@ -97,10 +146,11 @@ impl RtcpObserver {
         } else if let Some(request) = any.downcast_ref::<PictureLossIndication>() {
             self.keyframe_request(request.media_ssrc, now);
         } else if let Some(request) = any.downcast_ref::<FullIntraRequest>() {
-            let own = self.own_video;
-            for entry in request.fir.iter().filter(|entry| entry.ssrc == own) {
-                if is_new_command(&mut self.commands, request.sender_ssrc, entry.sequence_number) {
-                    self.keyframe_request(own, now);
+            for entry in &request.fir {
+                let is_own = self.own.iter().any(|own| own.is_video && own.ssrc == entry.ssrc);
+                let pair = (request.sender_ssrc, entry.ssrc);
+                if is_own && is_new_command(&mut self.commands, pair, entry.sequence_number) {
+                    self.keyframe_request(entry.ssrc, now);
                 }
             }
         }
@@ -108,9 +158,9 @@ impl RtcpObserver {
 
     fn reports(&mut self, reports: &[ReceptionReport], now: Instant) {
         for report in reports {
-            if report.ssrc == self.own_video {
-                self.state.counters.far_packets_lost.store(u64::from(report.total_lost), Relaxed);
-                self.state.counters.far_jitter_us.store(u64::from(report.jitter) * 1_000_000 / VIDEO_CLOCK, Relaxed);
+            if let Some(own) = self.own.iter().find(|own| own.is_video && own.ssrc == report.ssrc) {
+                own.state.counters.far_packets_lost.store(u64::from(report.total_lost), Relaxed);
+                own.state.counters.far_jitter_us.store(u64::from(report.jitter) * 1_000_000 / VIDEO_CLOCK, Relaxed);
             }
             let departed = self.departures.iter().find(|(ntp, _)| *ntp == report.last_sender_report);
             if let Some((_, departed)) = departed.filter(|_| report.last_sender_report != 0) {
@@ -123,24 +173,23 @@ impl RtcpObserver {
     }
 
     fn keyframe_request(&mut self, ssrc: u32, now: Instant) {
-        if ssrc != self.own_video {
-            return;
-        }
-        self.state.counters.keyframe_requests_received.fetch_add(1, Relaxed);
+        let Some(own) = self.own.iter_mut().find(|own| own.is_video && own.ssrc == ssrc) else { return };
+        own.state.counters.keyframe_requests_received.fetch_add(1, Relaxed);
         let now = MediaTime::of(now);
         // On a thin path a keyframe takes longer than the far side's patience: asking for another one would never end.
-        if !self.state.keyframe_in_flight(now) && self.keyframe_requests.permits(now) {
-            (self.on_keyframe_request)();
+        if !own.state.keyframe_in_flight(now) && own.keyframe_requests.permits(now) {
+            (own.on_keyframe_request)();
         }
     }
 
     /// The engine takes the RTP time of a picture or of sound for that of its departure; it is that of its capture.
     fn correct_clock(&self, packet: &mut Rtcp) {
         let Some(report) = packet.as_any().downcast_ref::<SenderReport>() else { return };
-        let (delay, clock) = match report.ssrc {
-            ssrc if ssrc == self.own_video => (self.state.video.capture_delay(), VIDEO_CLOCK),
-            ssrc if ssrc == self.own_audio => (self.state.audio.capture_delay(), AUDIO_CLOCK),
-            _ => return,
+        let Some(own) = self.own.iter().find(|own| own.ssrc == report.ssrc) else { return };
+        let (delay, clock) = if own.is_video {
+            (own.state.video.capture_delay(), VIDEO_CLOCK)
+        } else {
+            (own.state.audio.capture_delay(), AUDIO_CLOCK)
         };
         let ticks = delay.as_micros() as u64 * clock / 1_000_000;
         let rtp_time = report.rtp_time.wrapping_add(ticks as u32);
@@ -152,9 +201,9 @@ impl RtcpObserver {
     fn correct_reporter(&self, packet: &mut Rtcp) {
         let any = packet.as_any();
         if let Some(report) = any.downcast_ref::<ReceiverReport>() {
-            *packet = Box::new(ReceiverReport { ssrc: self.own_video, ..report.clone() });
+            *packet = Box::new(ReceiverReport { ssrc: self.reporter, ..report.clone() });
         } else if let Some(feedback) = any.downcast_ref::<TransportLayerCc>() {
-            *packet = Box::new(TransportLayerCc { sender_ssrc: self.own_video, ..feedback.clone() });
+            *packet = Box::new(TransportLayerCc { sender_ssrc: self.reporter, ..feedback.clone() });
         }
     }
 
@@ -166,8 +215,11 @@ impl RtcpObserver {
             }
             self.departures.push_back(((report.ntp_time >> 16) as u32, now));
         } else if let Some(report) = any.downcast_ref::<ReceiverReport>() {
-            for report in report.reports.iter().filter(|report| self.far_video == Some(report.ssrc)) {
-                self.state.counters.jitter_us.store(u64::from(report.jitter) * 1_000_000 / VIDEO_CLOCK, Relaxed);
+            for report in &report.reports {
+                let video = self.far.iter().find(|far| far.is_video && far.ssrc == report.ssrc);
+                if let Some(FarStream { state, .. }) = video {
+                    state.counters.jitter_us.store(u64::from(report.jitter) * 1_000_000 / VIDEO_CLOCK, Relaxed);
+                }
             }
         } else if any.is::<TransportLayerNack>() {
             self.state.counters.nacks_sent.fetch_add(1, Relaxed);
@@ -188,9 +240,9 @@ fn reporter(packet: &Rtcp) -> Option<u32> {
         .or_else(|| any.downcast_ref::<FullIntraRequest>().map(|request| request.sender_ssrc))
 }
 
-/// Whether a full intra request of this source is none that was obeyed before; notes it.
-fn is_new_command(commands: &mut VecDeque<(u32, u8)>, source: u32, number: u8) -> bool {
-    if let Some((_, latest)) = commands.iter_mut().find(|(known, _)| *known == source) {
+/// Whether a full intra request of this pair of source and stream is none that was obeyed before; notes it.
+fn is_new_command(commands: &mut VecDeque<((u32, u32), u8)>, pair: (u32, u32), number: u8) -> bool {
+    if let Some((_, latest)) = commands.iter_mut().find(|(known, _)| *known == pair) {
         let is_new = latest.wrapping_sub(number) >= OBEYED;
         if is_new {
             *latest = number;
@@ -200,7 +252,7 @@ fn is_new_command(commands: &mut VecDeque<(u32, u8)>, source: u32, number: u8) -
     if commands.len() >= REMEMBERED_COMMANDS {
         commands.pop_front();
     }
-    commands.push_back((source, number));
+    commands.push_back((pair, number));
     true
 }
 
@@ -229,9 +281,16 @@ impl Stage for RtcpObserver {
     }
 
     fn bind_remote(&mut self, stream: &StreamInfo) {
-        if stream.ssrc_rtx.is_some() {
-            self.far_video = Some(stream.ssrc);
-        }
+        let (id, is_video) = match self.far_streams.of_media(stream.ssrc) {
+            Some(described) => (described.id, described.kind.is_video()),
+            None if stream.ssrc_rtx.is_some() => (StreamId::CAMERA, true),
+            None if stream.mime_type.starts_with("audio/") => (StreamId::AUDIO, false),
+            None => return,
+        };
+        let own = self.own.iter().find(|own| own.id == id);
+        let state = own.map_or_else(|| self.state.clone(), |own| own.state.clone());
+        self.far.retain(|far| far.ssrc != stream.ssrc);
+        self.far.push(FarStream { ssrc: stream.ssrc, is_video, state });
     }
 }
 
@@ -341,7 +400,7 @@ mod tests {
             assert_eq!(state.counters.keyframe_requests_received.load(Relaxed), counted, "{source} {number}");
         }
         let mut commands = VecDeque::new();
-        assert!((0..1000).all(|source| is_new_command(&mut commands, source, 0)));
+        assert!((0..1000).all(|source| is_new_command(&mut commands, (source, 7), 0)));
         assert_eq!(commands.len(), REMEMBERED_COMMANDS);
     }
 
@@ -357,6 +416,30 @@ mod tests {
             };
             assert_eq!(reporter(&left[0]), Some(7));
         }
+    }
+
+    #[test]
+    fn requests_and_reports_are_of_the_stream_that_they_name() {
+        let (calls, state) = (Arc::new(AtomicU32::new(0)), ConnectionState::default());
+        let screen = state.of_further_stream();
+        let call = |add| {
+            let calls = Arc::clone(&calls);
+            move || {
+                calls.fetch_add(add, Relaxed);
+            }
+        };
+        let observer = RtcpObserver::new(&state, (7, 8), call(1));
+        let mut observer = Staged::new(observer.with_video((StreamId::SCREEN, 17), &screen, call(100)));
+        for media_ssrc in [17, 7] {
+            let request = PictureLossIndication { sender_ssrc: 1, media_ssrc };
+            observer.handle_read(tagged(Instant::now(), Box::new(request))).unwrap();
+        }
+        assert_eq!(calls.load(Relaxed), 101, "one of each, at the same moment");
+        let lost = |ssrc, total_lost| ReceptionReport { ssrc, total_lost, ..Default::default() };
+        let report = ReceiverReport { reports: vec![lost(7, 3), lost(17, 5)], ..Default::default() };
+        observer.handle_read(tagged(Instant::now(), Box::new(report))).unwrap();
+        let count = |state: &ConnectionState| state.counters.far_packets_lost.load(Relaxed);
+        assert_eq!((count(&state), count(&screen)), (3, 5));
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! Streams of one side of a connection, by identifier and by SSRC.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use crate::call::{DescribedStream, StreamSsrcs};
 use crate::media::{StreamId, StreamKind};
 
-/// SSRCs of the two streams of a call.
+/// SSRCs of the sound and of one stream of pictures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct StreamNumbers {
     pub(super) audio: u32,
@@ -65,16 +67,34 @@ impl StreamTable {
         pictures.or(self.0.first()).map_or(1, |stream| stream.ssrcs.media)
     }
 
-    /// SSRCs of the two streams of a call.
-    pub(super) fn of_call(&self) -> StreamNumbers {
+    /// SSRCs of the sound and of one stream of pictures; 0 for what there is not.
+    pub(super) fn with_sound(&self, pictures: StreamId) -> StreamNumbers {
         let ssrcs = |id| self.get(id).map_or(StreamSsrcs { media: 0, rtx: None, fec: None }, |stream| stream.ssrcs);
-        let (audio, camera) = (ssrcs(StreamId::AUDIO), ssrcs(StreamId::CAMERA));
+        let (audio, video) = (ssrcs(StreamId::AUDIO), ssrcs(pictures));
         StreamNumbers {
             audio: audio.media,
-            video: camera.media,
-            rtx: camera.rtx.unwrap_or(0),
-            fec: camera.fec.unwrap_or(0),
+            video: video.media,
+            rtx: video.rtx.unwrap_or(0),
+            fec: video.fec.unwrap_or(0),
         }
+    }
+}
+
+/// Streams of the far side, once its description has come. Written by the driver; read where the engine binds a stream,
+/// which is rarely. Clones are the same streams.
+#[derive(Clone, Debug, Default)]
+pub(super) struct FarStreams(Arc<Mutex<Vec<DescribedStream>>>);
+
+impl FarStreams {
+    /// The far side sends these streams from now on.
+    pub(super) fn set(&self, streams: &[DescribedStream]) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = streams.to_vec();
+    }
+
+    /// The stream whose media has this SSRC.
+    pub(super) fn of_media(&self, ssrc: u32) -> Option<DescribedStream> {
+        let streams = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        streams.iter().find(|stream| stream.ssrcs.media == ssrc).copied()
     }
 }
 

@@ -13,7 +13,7 @@ use crate::call::{Consent, Description};
 use crate::encoder::video::VideoEncoding;
 use crate::media::{
     FramePool, FrameSlot, MediaTime, OutgoingPicture, OutgoingSound, ReceivedPicture, ReceivedSound, RenditionPlan,
-    RenditionPlans, VideoBudget, VideoFormat, VideoFrame,
+    RenditionPlans, StreamId, VideoBudget, VideoFormat, VideoFrame,
 };
 use crate::media_receive::{PictureMeter, PictureReceiver};
 
@@ -21,6 +21,7 @@ mod hostile;
 mod network;
 mod release;
 mod restart;
+mod streams;
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -70,6 +71,11 @@ struct Wire {
 impl Side {
     /// Connects; what is for the far side goes straight to the peer in `far`.
     fn new(engine: &Engine, role: Role, wire: Wire) -> Self {
+        Self::with_pictures(engine, role, wire, Vec::new())
+    }
+
+    /// The same, with further streams of pictures beside the camera's.
+    fn with_pictures(engine: &Engine, role: Role, wire: Wire, further: Vec<PictureStreamSink>) -> Self {
         let picture = Arc::new(FrameSlot::new());
         let (sound, shown) = (Arc::new(Mutex::new(Vec::new())), PictureMeter::default());
         let (sender, events) = sync_channel(1024);
@@ -78,7 +84,7 @@ impl Side {
             let _ = first.try_send(SideEvent::FirstPicture { width, height });
         });
         let sinks = PeerSinks {
-            video: Box::new(video),
+            pictures: [PictureStreamSink::camera(video)].into_iter().chain(further).collect(),
             audio: Box::new({
                 let sound = Arc::clone(&sound);
                 move |packet: ReceivedSound| sound.lock().unwrap().push(packet)
@@ -170,6 +176,10 @@ struct Camera {
 
 impl Camera {
     fn start(width: u32, height: u32, peers: Vec<Peer>) -> Self {
+        Self::of_stream(StreamId::CAMERA, width, height, peers)
+    }
+
+    fn of_stream(stream: StreamId, width: u32, height: u32, peers: Vec<Peer>) -> Self {
         let slot = Arc::new(FrameSlot::new());
         let format = VideoFormat { width, height, max_fps: 30, max_kbps: if width > 1280 { 3000 } else { 1500 } };
         let keyframe_wanted = Arc::new(AtomicBool::new(false));
@@ -184,7 +194,7 @@ impl Camera {
             },
             move |_, unit: OutgoingPicture| {
                 for peer in &peers {
-                    peer.send_video(&unit);
+                    peer.send_video(stream, &unit);
                 }
             },
         )
@@ -336,10 +346,10 @@ fn a_far_side_gets_the_access_units_undecoded_when_it_wants_them() {
     let engine = Engine::new(runtime.handle().clone(), Some(LOOPBACK));
     let (units, received) = sync_channel(64);
     let sinks = PeerSinks {
-        video: Box::new(move |picture: ReceivedPicture| {
+        pictures: vec![PictureStreamSink::camera(move |picture: ReceivedPicture| {
             let _ = units.try_send(picture);
             true
-        }),
+        })],
         audio: Box::new(|_: ReceivedSound| {}),
     };
     let wire = Arc::new(Wire::default());
@@ -357,7 +367,7 @@ fn a_far_side_gets_the_access_units_undecoded_when_it_wants_them() {
     let first = received.recv_timeout(TIMEOUT).unwrap();
     assert!(first.keyframe);
     let ReceivedPicture { data, keyframe, arrived_at: captured_at, .. } = first;
-    echo.send_video(&OutgoingPicture { data, keyframe, captured_at });
+    echo.send_video(StreamId::CAMERA, &OutgoingPicture { data, keyframe, captured_at });
     serve(&caller, &camera, |event| *event == SideEvent::FirstPicture { width: 320, height: 180 });
     drop(camera);
     close(&[&caller]);

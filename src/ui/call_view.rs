@@ -176,7 +176,10 @@ impl CallScreen {
 
     /// The picture in the corner: one's own, or the other's while they are swapped.
     fn small_tile(&mut self, ui: &mut Ui, area: Rect, scene: &mut Scene<'_>, call: &ConversationView) {
-        let remote = call.participants.first().filter(|_| self.self_view.swapped);
+        let remote = match call.participants.as_slice() {
+            [only] if self.self_view.swapped => Some(only),
+            _ => None,
+        };
         let slot = remote.map_or(&scene.snapshot.local_stream.preview, |remote| &remote.picture);
         let proportions = picture_size(slot).map_or(16.0 / 9.0, |size| size.x / size.y);
         let size = self_view::size(area, proportions);
@@ -233,16 +236,16 @@ fn over_controls(ui: &Ui, area: Rect) -> bool {
 /// A face and two lines, where a connection is being made.
 fn connecting(ui: &Ui, area: Rect, scene: &Scene<'_>, call: &ConversationView) {
     let palette = Palette::of(ui);
-    let Some(first) = call.participants.first() else {
+    let [only] = call.participants.as_slice() else {
         let text = one_line(ui, scene.text(Text::Connecting), Type::Title, palette.text, area.width());
         let place = Rect::from_center_size(area.center(), text.size());
         painted_words(ui, place, scene.text(Text::Connecting));
         ui.painter().galley(place.min, text, palette.text);
         return;
     };
-    let name = scene.name(first.id, &first.name);
+    let name = scene.name(only.id, &only.name);
     let detail = scene.words.with_name(Text::ConnectingDetail, &name);
-    face(ui, area, scene, first, &name, &[(scene.text(Text::Connecting), Type::Title), (&detail, Type::Body)]);
+    face(ui, area, scene, only, &name, &[(scene.text(Text::Connecting), Type::Title), (&detail, Type::Body)]);
 }
 
 /// A large disc with lines under it, in the middle of `area`.

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use crate::identity::PeerId;
+use crate::media::VideoCodec;
 use crate::media_receive::{PictureStats, SoundStats};
 use crate::media_send::FanOut;
 use crate::rtc::PeerStats;
 
 use crate::controller::{CallSample, ReceivedStats, Route, SentStats};
 
-const CODEC: &str = "H264";
+const CODEC: &str = VideoCodec::H264.name();
 
 /// What this side's encoder makes.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

@@ -49,8 +49,7 @@ const MIN_FOR_NEW_BPS: u64 = 80_000;
 /// Notes what leaves, reads what arrived, and publishes the target.
 pub(in crate::rtc) struct CongestionControl {
     state: ConnectionState,
-    on_keyframe_needed: Box<dyn Fn() + Send + Sync>,
-    stale: StaleFrames,
+    repaired: Vec<RepairedStream>,
     estimator: BandwidthEstimator,
     probes: ProbeController,
     probe: ProbeBitrate,
@@ -61,11 +60,8 @@ pub(in crate::rtc) struct CongestionControl {
     /// Pace of packets from the far side.
     pace: ArrivalPace,
     /// The streams of repairs on request and of those ahead: their SSRC, and what they take.
-    on_request: RepairStream,
-    ahead: RepairStream,
-    retransmissions: RetransmissionLimit,
-    /// The stream that is repaired.
-    video: Option<u32>,
+    on_request: RepairStreams,
+    ahead: RepairStreams,
     /// How many other paths there had been when this one was begun with, and when that was.
     path: u32,
     path_since: Option<Instant>,
@@ -76,8 +72,7 @@ impl CongestionControl {
     pub(in crate::rtc) fn new(state: &ConnectionState, on_keyframe_needed: impl Fn() + Send + Sync + 'static) -> Self {
         Self {
             state: state.clone(),
-            on_keyframe_needed: Box::new(on_keyframe_needed),
-            stale: StaleFrames::default(),
+            repaired: vec![RepairedStream::new(None, state, on_keyframe_needed)],
             estimator: BandwidthEstimator::new(),
             probes: ProbeController::default(),
             probe: ProbeBitrate::default(),
@@ -85,13 +80,22 @@ impl CongestionControl {
             history: PacketHistory::default(),
             in_flight: InFlight::default(),
             pace: ArrivalPace::default(),
-            on_request: RepairStream::default(),
-            ahead: RepairStream::default(),
-            retransmissions: RetransmissionLimit::default(),
-            video: None,
+            on_request: RepairStreams::default(),
+            ahead: RepairStreams::default(),
             path: 0,
             path_since: None,
         }
+    }
+
+    /// The same, with a further stream of pictures that this side sends under an SSRC.
+    pub(in crate::rtc) fn with_video(
+        mut self,
+        ssrc: u32,
+        state: &ConnectionState,
+        on_keyframe_needed: impl Fn() + Send + Sync + 'static,
+    ) -> Self {
+        self.repaired.push(RepairedStream::new(Some(ssrc), state, on_keyframe_needed));
+        self
     }
 
     /// Begins anew where packets take another path: nothing that was learnt of the one before says anything of it.
@@ -162,7 +166,8 @@ impl CongestionControl {
             self.probes.on_result(result, now);
             self.estimator.on_probe(result, now);
         }
-        let wanted = self.state.video.wanted_bps(MediaTime::of(now));
+        let at = MediaTime::of(now);
+        let wanted: u64 = self.repaired.iter().map(|stream| stream.state.video.wanted_bps(at)).sum();
         if let Some(inputs) = self.estimator.probe_inputs(wanted as f64)
             && let Some(cluster) = self.probes.poll(inputs, now)
         {
@@ -179,17 +184,19 @@ impl CongestionControl {
         let late =
             self.estimator.loss().recent() <= HEAVY_LOSS && self.state.path.held_until(MediaTime::of(now)).is_some();
         let full = late || self.estimator.queue_beyond_jitter() >= QUEUE_LARGE;
-        let worth = self.stale.strip(&mut request, full, now);
-        if self.stale.asked() > KEYFRAME_PACKETS && !self.state.keyframe_in_flight(MediaTime::of(now)) {
-            self.stale.all();
-            (self.on_keyframe_needed)();
+        let again = self.state.path.rtt() + self.state.path.queuing_delay() + REPAIR_MARGIN;
+        let of_stream = self.repaired.iter_mut().find(|stream| stream.ssrc == Some(request.media_ssrc));
+        let Some(stream) = of_stream else { return false };
+        let worth = stream.stale.strip(&mut request, full, now);
+        if stream.stale.asked() > KEYFRAME_PACKETS && !stream.state.keyframe_in_flight(MediaTime::of(now)) {
+            stream.stale.all();
+            (stream.on_keyframe_needed)();
             return false;
         }
         if !worth || full || self.on_request.rate.bps() > self.state.path.wire_bps() / 2 {
             return false;
         }
-        let again = self.state.path.rtt() + self.state.path.queuing_delay() + REPAIR_MARGIN;
-        match self.retransmissions.grant(&request, again, now) {
+        match stream.retransmissions.grant(&request, again, now) {
             Some(granted) => {
                 *packet = Box::new(granted);
                 true
@@ -230,17 +237,40 @@ fn took(results: &[PacketResult], now: Instant) -> Option<Duration> {
     ages.min()
 }
 
-/// One stream of repairs.
-#[derive(Debug, Default)]
-struct RepairStream {
+/// A stream of pictures that is repaired.
+struct RepairedStream {
+    /// Of the media, once that is known.
     ssrc: Option<u32>,
+    state: ConnectionState,
+    /// Called when a keyframe is cheaper than the repairs that are asked for.
+    on_keyframe_needed: Box<dyn Fn() + Send + Sync>,
+    stale: StaleFrames,
+    retransmissions: RetransmissionLimit,
+}
+
+impl RepairedStream {
+    fn new(ssrc: Option<u32>, state: &ConnectionState, on_keyframe_needed: impl Fn() + Send + Sync + 'static) -> Self {
+        Self {
+            ssrc,
+            state: state.clone(),
+            on_keyframe_needed: Box::new(on_keyframe_needed),
+            stale: StaleFrames::default(),
+            retransmissions: RetransmissionLimit::default(),
+        }
+    }
+}
+
+/// Streams of repairs of one kind.
+#[derive(Debug, Default)]
+struct RepairStreams {
+    ssrcs: Vec<u32>,
     rate: RepairRate,
 }
 
-impl RepairStream {
-    /// Notes a packet of `size` bytes that left, of this stream or of another.
+impl RepairStreams {
+    /// Notes a packet of `size` bytes that left, of these streams or of another.
     fn note(&mut self, ssrc: u32, size: usize, now: Instant) {
-        self.rate.add(if self.ssrc == Some(ssrc) { size } else { 0 }, now);
+        self.rate.add(if self.ssrcs.contains(&ssrc) { size } else { 0 }, now);
     }
 }
 
@@ -277,9 +307,9 @@ impl Stage for CongestionControl {
             let size = wire_size(packet);
             self.history.add(number.transport_sequence, message.now, size);
             self.in_flight.left(number.transport_sequence, message.now, self.state.path.pushback());
-            if self.video == Some(packet.header.ssrc) {
+            if let Some(stream) = self.repaired.iter_mut().find(|one| one.ssrc == Some(packet.header.ssrc)) {
                 let number = packet.header.sequence_number;
-                self.stale.left(number, self.state.video.starts_keyframe(number));
+                stream.stale.left(number, stream.state.video.starts_keyframe(number));
             }
             // A probe repairs nothing.
             let mark = message.message.custom::<ProbeMark>();
@@ -297,11 +327,15 @@ impl Stage for CongestionControl {
     fn bind_local(&mut self, stream: &StreamInfo) {
         if let Some(extension) = stream.rtp_header_extensions.iter().find(|one| one.uri == TRANSPORT_CC_URI) {
             self.streams.insert(stream.ssrc, extension.id as u8);
-            if stream.ssrc_rtx.is_some() {
-                self.video = Some(stream.ssrc);
+            let known = self.repaired.iter().any(|one| one.ssrc == Some(stream.ssrc));
+            if stream.ssrc_rtx.is_some()
+                && !known
+                && let Some(unnamed) = self.repaired.iter_mut().find(|one| one.ssrc.is_none())
+            {
+                unnamed.ssrc = Some(stream.ssrc);
             }
-            self.on_request.ssrc = stream.ssrc_rtx.or(self.on_request.ssrc);
-            self.ahead.ssrc = stream.ssrc_fec.or(self.ahead.ssrc);
+            self.on_request.ssrcs.extend(stream.ssrc_rtx);
+            self.ahead.ssrcs.extend(stream.ssrc_fec);
             for repairs in stream.ssrc_rtx.into_iter().chain(stream.ssrc_fec) {
                 self.streams.insert(repairs, extension.id as u8);
             }
@@ -317,6 +351,8 @@ impl Stage for CongestionControl {
     fn unbind_local(&mut self, stream: &StreamInfo) {
         for ssrc in [Some(stream.ssrc), stream.ssrc_rtx, stream.ssrc_fec].into_iter().flatten() {
             self.streams.remove(&ssrc);
+            self.on_request.ssrcs.retain(|one| *one != ssrc);
+            self.ahead.ssrcs.retain(|one| *one != ssrc);
         }
     }
 }

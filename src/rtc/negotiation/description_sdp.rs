@@ -113,9 +113,10 @@ fn write_video(sdp: &mut String, description: &Description, mid: usize) -> std::
     let payload_types = [H264_PAYLOAD_TYPE, RTX_PAYLOAD_TYPE, FEC_PAYLOAD_TYPE];
     write_transport(sdp, description, (mid, "video"), if fec { &payload_types } else { &payload_types[..2] })?;
     let level = description.level(VideoCodec::H264).unwrap_or(VideoLevel::LEAST);
+    let name = VideoCodec::H264.name();
     write!(
         sdp,
-        "a=rtpmap:{H264_PAYLOAD_TYPE} H264/90000\r\na=fmtp:{H264_PAYLOAD_TYPE} {H264_PARAMETERS}{:02x}\r\n\
+        "a=rtpmap:{H264_PAYLOAD_TYPE} {name}/90000\r\na=fmtp:{H264_PAYLOAD_TYPE} {H264_PARAMETERS}{:02x}\r\n\
          a=rtcp-fb:{H264_PAYLOAD_TYPE} ccm fir\r\na=rtcp-fb:{H264_PAYLOAD_TYPE} nack\r\n\
          a=rtcp-fb:{H264_PAYLOAD_TYPE} nack pli\r\na=rtcp-fb:{H264_PAYLOAD_TYPE} transport-cc\r\n\
          a=rtpmap:{RTX_PAYLOAD_TYPE} rtx/90000\r\na=fmtp:{RTX_PAYLOAD_TYPE} {RTX_FORMAT}\r\n",

@@ -44,6 +44,8 @@ const MAX_MEDIA: usize = 8192;
 /// Paces one connection.
 pub(in crate::rtc) struct Pacer {
     state: ConnectionState,
+    /// State of further streams of pictures, by SSRC.
+    further: HashMap<u32, ConnectionState>,
     kinds: HashMap<u32, Kind>,
     /// Everything that is metered.
     bucket: LeakyBucket,
@@ -80,6 +82,7 @@ impl Pacer {
     pub(in crate::rtc) fn new(state: &ConnectionState) -> Self {
         Self {
             state: state.clone(),
+            further: HashMap::new(),
             kinds: HashMap::new(),
             bucket: LeakyBucket::new(FIRST_BURST),
             repairs: LeakyBucket::new(1.0),
@@ -92,6 +95,12 @@ impl Pacer {
             path: 0,
             due: None,
         }
+    }
+
+    /// The same, with a further stream of pictures that this side sends under an SSRC.
+    pub(in crate::rtc) fn with_video(mut self, ssrc: u32, state: &ConnectionState) -> Self {
+        self.further.insert(ssrc, state.clone());
+        self
     }
 
     fn kind(&self, packet: &rtp::Packet) -> Kind {
@@ -148,12 +157,13 @@ impl Pacer {
             && let Some(picture) = self.state.pacer.finish(ssrc, timestamp)
         {
             let at = MediaTime::of(now);
+            let state = self.further.get(&ssrc).unwrap_or(&self.state);
             if picture.keyframe {
-                self.state.video.keyframe_left(at);
+                state.video.keyframe_left(at);
             }
-            self.state.counters.frames_sent.fetch_add(1, Relaxed);
-            self.state.counters.video_bytes_sent.fetch_add(picture.bytes as u64, Relaxed);
-            self.state.video.set_departure_delay(at.since(picture.captured_at));
+            state.counters.frames_sent.fetch_add(1, Relaxed);
+            state.counters.video_bytes_sent.fetch_add(picture.bytes as u64, Relaxed);
+            state.video.set_departure_delay(at.since(picture.captured_at));
         }
     }
 

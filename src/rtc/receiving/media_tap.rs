@@ -13,8 +13,10 @@ use rtc::interceptor::{Packet, Slot, StreamInfo, TaggedPacket};
 use rtc::rtcp::sender_report::SenderReport;
 use tokio::sync::mpsc;
 
+use crate::media::StreamId;
 use crate::rtc::stage::{Passing, Stage};
 use crate::rtc::stream::Arrival;
+use crate::rtc::streams::FarStreams;
 
 /// Packets of video that wait for their task at most.
 const VIDEO_QUEUE: usize = 2048;
@@ -25,22 +27,47 @@ const AUDIO_QUEUE: usize = 256;
 pub(in crate::rtc) struct ReceivedMedia {
     pub(in crate::rtc) audio: mpsc::Receiver<Arrival>,
     pub(in crate::rtc) video: mpsc::Receiver<Arrival>,
+    /// Streams of pictures beside the camera's.
+    pub(in crate::rtc) further: Vec<(StreamId, mpsc::Receiver<Arrival>)>,
+}
+
+impl ReceivedMedia {
+    /// The queue of the sound, and those of the streams of pictures.
+    pub(in crate::rtc) fn into_queues(self) -> (mpsc::Receiver<Arrival>, Vec<(StreamId, mpsc::Receiver<Arrival>)>) {
+        let mut pictures = self.further;
+        pictures.push((StreamId::CAMERA, self.video));
+        (self.audio, pictures)
+    }
 }
 
 /// Diverts the media of one peer connection.
 pub(in crate::rtc) struct MediaTap {
-    audio: mpsc::Sender<Arrival>,
-    video: mpsc::Sender<Arrival>,
-    audio_ssrc: Option<u32>,
-    video_ssrc: Option<u32>,
+    /// One for each stream.
+    queues: Vec<(StreamId, mpsc::Sender<Arrival>)>,
+    far: FarStreams,
+    /// The queue of each stream that is bound, by its SSRC.
+    bound: Vec<(u32, mpsc::Sender<Arrival>)>,
 }
 
 impl MediaTap {
     pub(in crate::rtc) fn new() -> (Self, ReceivedMedia) {
         let (audio, audio_receiver) = mpsc::channel(AUDIO_QUEUE);
         let (video, video_receiver) = mpsc::channel(VIDEO_QUEUE);
-        let tap = Self { audio, video, audio_ssrc: None, video_ssrc: None };
-        (tap, ReceivedMedia { audio: audio_receiver, video: video_receiver })
+        let queues = vec![(StreamId::AUDIO, audio), (StreamId::CAMERA, video)];
+        let tap = Self { queues, far: FarStreams::default(), bound: Vec::new() };
+        (tap, ReceivedMedia { audio: audio_receiver, video: video_receiver, further: Vec::new() })
+    }
+
+    /// The same, with the far side's streams as its description names them.
+    pub(in crate::rtc) fn of_streams(self, far: FarStreams) -> Self {
+        Self { far, ..self }
+    }
+
+    /// Diverts a further stream of pictures, too; its packets come out of the queue that is returned.
+    pub(in crate::rtc) fn add_stream(&mut self, id: StreamId) -> mpsc::Receiver<Arrival> {
+        let (queue, receiver) = mpsc::channel(VIDEO_QUEUE);
+        self.queues.push((id, queue));
+        receiver
     }
 
     /// Farther from the network than everything that measures or repairs.
@@ -49,14 +76,7 @@ impl MediaTap {
     }
 
     fn divert(&self, ssrc: u32, arrival: Arrival) {
-        let ssrc = Some(ssrc);
-        let queue = if ssrc == self.video_ssrc {
-            &self.video
-        } else if ssrc == self.audio_ssrc {
-            &self.audio
-        } else {
-            return;
-        };
+        let Some((_, queue)) = self.bound.iter().find(|(one, _)| *one == ssrc) else { return };
         if queue.try_send(arrival).is_err() {
             tracing::debug!("a received packet found its queue full");
         }
@@ -79,12 +99,21 @@ impl Stage for MediaTap {
     }
 
     fn bind_remote(&mut self, stream: &StreamInfo) {
-        // The stream of retransmissions is bound, too, under the video's codec; it names none of its own.
-        if stream.mime_type.starts_with("audio/") {
-            self.audio_ssrc = Some(stream.ssrc);
-        } else if stream.ssrc_rtx.is_some() {
-            self.video_ssrc = Some(stream.ssrc);
+        // Retransmissions are bound, too, under the video's codec; they name none of their own.
+        let id = match self.far.of_media(stream.ssrc) {
+            Some(described) => described.id,
+            None if stream.mime_type.starts_with("audio/") => StreamId::AUDIO,
+            None if stream.ssrc_rtx.is_some() => StreamId::CAMERA,
+            None => return,
+        };
+        if let Some((_, queue)) = self.queues.iter().find(|(one, _)| *one == id) {
+            self.bound.retain(|(ssrc, _)| *ssrc != stream.ssrc);
+            self.bound.push((stream.ssrc, queue.clone()));
         }
+    }
+
+    fn unbind_remote(&mut self, stream: &StreamInfo) {
+        self.bound.retain(|(ssrc, _)| *ssrc != stream.ssrc);
     }
 }
 
@@ -99,6 +128,38 @@ mod tests {
 
     use super::*;
     use crate::rtc::stage::Staged;
+
+    #[test]
+    fn streams_of_one_kind_are_told_apart_by_the_description() {
+        use crate::call::{DescribedStream, StreamSsrcs};
+        use crate::media::StreamKind;
+        let far = FarStreams::default();
+        let described = |id, kind, media| {
+            let ssrcs = StreamSsrcs { media, rtx: Some(media + 1), fec: None };
+            DescribedStream { id, kind, ssrcs }
+        };
+        far.set(&[
+            described(StreamId::SCREEN, StreamKind::Screen, 20),
+            described(StreamId::CAMERA, StreamKind::Camera, 10),
+            described(StreamId::new(7), StreamKind::Camera, 30),
+        ]);
+        let (tap, received) = MediaTap::new();
+        let mut tap = tap.of_streams(far);
+        let screen = tap.add_stream(StreamId::SCREEN);
+        let mut tap = Staged::new(tap);
+        for ssrc in [10, 20, 30] {
+            let mime_type = "video/H264".to_owned();
+            tap.bind_remote_stream(&StreamInfo { ssrc, ssrc_rtx: Some(ssrc + 1), mime_type, ..StreamInfo::default() });
+        }
+        for ssrc in [20, 10, 20, 30] {
+            let header = rtp::header::Header { ssrc, ..Default::default() };
+            let packet = Packet::Rtp(rtp::Packet { header, payload: bytes::Bytes::new() });
+            let message = AttributedPacket::new(packet);
+            tap.handle_read(TaggedPacket { now: Instant::now(), transport: TransportContext::default(), message })
+                .unwrap();
+        }
+        assert_eq!((received.video.len(), screen.len(), received.audio.len()), (1, 2, 0));
+    }
 
     #[test]
     fn each_stream_goes_to_its_queue_and_strange_ones_nowhere() {

@@ -22,10 +22,10 @@ const MAX_HELD: usize = 256;
 /// Holds the second copies of retransmissions back.
 #[derive(Default)]
 pub(in crate::rtc) struct RepairCopies {
-    /// SSRC of this side's retransmissions.
-    retransmissions: Option<u32>,
-    /// The sequence numbers that were retransmitted at one moment, and when that was.
-    sent: Vec<u16>,
+    /// SSRCs of this side's retransmissions.
+    retransmissions: Vec<u32>,
+    /// Streams and sequence numbers that were retransmitted at one moment, and when that was.
+    sent: Vec<(u32, u16)>,
     sent_at: Option<Instant>,
     /// What waits, and until when; the soonest first.
     held: VecDeque<(Instant, TaggedPacket)>,
@@ -40,10 +40,11 @@ impl RepairCopies {
     /// True for what was retransmitted at this moment already.
     fn is_copy(&mut self, message: &TaggedPacket) -> bool {
         let Packet::Rtp(packet) = &message.message.packet else { return false };
-        if self.retransmissions != Some(packet.header.ssrc) {
+        if !self.retransmissions.contains(&packet.header.ssrc) {
             return false;
         }
         let Some(number) = packet.payload.first_chunk().map(|number| u16::from_be_bytes(*number)) else { return false };
+        let number = (packet.header.ssrc, number);
         if self.sent_at.replace(message.now) != Some(message.now) {
             self.sent.clear();
         }
@@ -76,13 +77,11 @@ impl Stage for RepairCopies {
     }
 
     fn bind_local(&mut self, stream: &StreamInfo) {
-        self.retransmissions = stream.ssrc_rtx.or(self.retransmissions);
+        self.retransmissions.extend(stream.ssrc_rtx);
     }
 
     fn unbind_local(&mut self, stream: &StreamInfo) {
-        if self.retransmissions == stream.ssrc_rtx {
-            self.retransmissions = None;
-        }
+        self.retransmissions.retain(|ssrc| Some(*ssrc) != stream.ssrc_rtx);
         self.held.clear();
     }
 }

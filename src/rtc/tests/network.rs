@@ -101,10 +101,10 @@ fn a_keyframe_of_half_a_megabyte_arrives_whole() {
     let engine = Engine::new(runtime.handle().clone(), Some(LOOPBACK));
     let (units, received) = sync_channel(8);
     let sinks = PeerSinks {
-        video: Box::new(move |picture: ReceivedPicture| {
+        pictures: vec![PictureStreamSink::camera(move |picture: ReceivedPicture| {
             let _ = units.try_send(picture);
             true
-        }),
+        })],
         audio: Box::new(|_: ReceivedSound| {}),
     };
     let wire = Arc::new(Wire::default());
@@ -125,7 +125,7 @@ fn a_keyframe_of_half_a_megabyte_arrives_whole() {
     data.resize(500_000, 0xaa);
     let mut whole = 0;
     for _ in 0..KEYFRAMES {
-        sender.peer.send_video(&unit(&data, true));
+        sender.peer.send_video(StreamId::CAMERA, &unit(&data, true));
         let deadline = Instant::now() + Duration::from_secs(5);
         while Instant::now() < deadline {
             match received.recv_timeout(Duration::from_millis(33)) {
@@ -136,7 +136,7 @@ fn a_keyframe_of_half_a_megabyte_arrives_whole() {
                 }
                 Ok(_) => {}
                 // Packets of later pictures show which ones of the keyframe are missing.
-                Err(_) => sender.peer.send_video(&unit(&[0, 0, 0, 1, 0x41, 9, 8, 7], false)),
+                Err(_) => sender.peer.send_video(StreamId::CAMERA, &unit(&[0, 0, 0, 1, 0x41, 9, 8, 7], false)),
             }
         }
     }

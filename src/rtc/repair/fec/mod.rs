@@ -34,8 +34,8 @@ const REPORT_WAIT: Duration = Duration::from_millis(8);
 /// Adds repairs to what is sent, and works out what was lost of what comes.
 pub(in crate::rtc) struct ForwardErrorCorrection {
     state: ConnectionState,
-    sending: Option<Sending>,
-    receiving: Option<Receiving>,
+    sending: Vec<Sending>,
+    receiving: Vec<Receiving>,
 }
 
 /// The repairs of one stream that this side sends.
@@ -59,7 +59,7 @@ struct Receiving {
 
 impl ForwardErrorCorrection {
     pub(in crate::rtc) fn new(state: &ConnectionState) -> Self {
-        Self { state: state.clone(), sending: None, receiving: None }
+        Self { state: state.clone(), sending: Vec::new(), receiving: Vec::new() }
     }
 
     /// Between the retransmissions, which are not protected but complete a block, and the NACK generator.
@@ -73,7 +73,8 @@ impl ForwardErrorCorrection {
         if !self.state.far.fec() {
             return;
         }
-        let Some(sending) = self.sending.as_mut().filter(|sending| sending.video == packet.header.ssrc) else { return };
+        let ssrc = packet.header.ssrc;
+        let Some(sending) = self.sending.iter_mut().find(|sending| sending.video == ssrc) else { return };
         let source = source_of(packet);
         let (timestamp, last) = (source.timestamp, source.marker);
         let follows = |before: &Source| {
@@ -101,13 +102,13 @@ impl ForwardErrorCorrection {
     /// Takes a packet that comes, and puts what it makes good before it.
     fn recover(&mut self, coming: &TaggedPacket, reads: &mut VecDeque<TaggedPacket>) {
         let Packet::Rtp(packet) = &coming.message.packet else { return };
-        let Some(receiving) = &mut self.receiving else { return };
+        let ssrc = packet.header.ssrc;
+        let of_stream = self.receiving.iter_mut().find(|receiving| ssrc == receiving.video || ssrc == receiving.repair);
+        let Some(receiving) = of_stream else { return };
         let recovered = if packet.header.ssrc == receiving.video {
             receiving.recovery.source(source_of(packet))
-        } else if packet.header.ssrc == receiving.repair {
-            receiving.recovery.repair(packet.header.timestamp, &packet.payload)
         } else {
-            return;
+            receiving.recovery.repair(packet.header.timestamp, &packet.payload)
         };
         self.state.counters.packets_recovered.fetch_add(recovered.len() as u64, Relaxed);
         for source in recovered {
@@ -175,19 +176,15 @@ impl Stage for ForwardErrorCorrection {
         if let (Some(repair), Some(payload_type)) = (stream.ssrc_fec, stream.payload_type_fec) {
             // The engine binds a stream once. Were it to do so again, numbers must go on: two repairs under one number would
             // give away both (RFC 3711, 9.1).
-            let same = self.sending.take().filter(|sending| sending.repair == repair);
-            self.sending = Some(same.unwrap_or_else(|| Sending {
-                video: stream.ssrc,
-                repair,
-                payload_type,
-                sequence: 0,
-                block: Vec::with_capacity(MAX_SOURCES),
-            }));
+            if !self.sending.iter().any(|sending| sending.repair == repair) {
+                let block = Vec::with_capacity(MAX_SOURCES);
+                self.sending.push(Sending { video: stream.ssrc, repair, payload_type, sequence: 0, block });
+            }
         }
     }
 
     fn unbind_local(&mut self, stream: &StreamInfo) {
-        if let Some(sending) = self.sending.as_mut().filter(|sending| sending.video == stream.ssrc) {
+        if let Some(sending) = self.sending.iter_mut().find(|sending| sending.video == stream.ssrc) {
             sending.block.clear();
         }
     }
@@ -195,12 +192,13 @@ impl Stage for ForwardErrorCorrection {
     fn bind_remote(&mut self, stream: &StreamInfo) {
         if let Some(repair) = stream.ssrc_fec {
             let (video, payload_type) = (stream.ssrc, stream.payload_type);
-            self.receiving = Some(Receiving { video, repair, payload_type, recovery: Recovery::default() });
+            self.receiving.retain(|receiving| receiving.video != video);
+            self.receiving.push(Receiving { video, repair, payload_type, recovery: Recovery::default() });
         }
     }
 
     fn unbind_remote(&mut self, stream: &StreamInfo) {
-        self.receiving.take_if(|receiving| receiving.video == stream.ssrc);
+        self.receiving.retain(|receiving| receiving.video != stream.ssrc);
     }
 }
 
