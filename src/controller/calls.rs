@@ -22,7 +22,7 @@ use network_watch::NetworkWatch;
 /// The state chart and what belongs to the present call.
 pub(super) struct Calls {
     machine: CallMachine,
-    /// What the state chart is still to be told; not empty only within a step.
+    /// Inputs that wait for the state chart; not empty only within a step.
     inputs: VecDeque<Input>,
     stepping: bool,
     outcome: Option<Outcome>,
@@ -31,7 +31,7 @@ pub(super) struct Calls {
 }
 
 impl Calls {
-    /// Of the person `me`, whose name others see.
+    /// Calls of the person `me`, whose name others see.
     pub(super) fn new(me: PeerId, name: &str) -> Self {
         Self {
             machine: CallMachine::new(me, name),
@@ -147,7 +147,7 @@ impl Calls {
         others.map(|(id, one)| (id, one.wish(StreamId::CAMERA)))
     }
 
-    /// Whether the present call, or the ringing for it, is with this person.
+    /// True when the present call, or the ringing for it, is with this person.
     pub(super) fn takes_part(&self, id: PeerId) -> bool {
         match self.state() {
             CallState::Idle => false,
@@ -165,7 +165,7 @@ impl Calls {
         }
     }
 
-    /// How the latest call ended, while the window shows it.
+    /// Outcome of the latest call, while the window shows it.
     pub(super) const fn outcome(&self) -> Option<&Outcome> {
         self.outcome.as_ref()
     }

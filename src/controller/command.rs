@@ -1,4 +1,4 @@
-//! What a person (through the window) or a script (through standard input) can ask for.
+//! Commands of a person (through the window) or a script (through standard input).
 //!
 //! The JSON names are a contract that scripts rely on: add, never rename.
 
@@ -98,19 +98,19 @@ pub enum Command {
     Contacts,
     /// Give a contact another name, here only.
     RenameContact {
-        /// Who.
+        /// The person.
         id: PeerId,
         /// The name; empty goes back to the name that they chose.
         name: String,
     },
     /// Forget a contact.
     RemoveContact {
-        /// Who.
+        /// The person.
         id: PeerId,
     },
     /// Refuse, or no longer refuse, everything from a person.
     BlockContact {
-        /// Who.
+        /// The person.
         id: PeerId,
         /// Block or unblock.
         on: bool,
@@ -131,12 +131,12 @@ pub enum Command {
     },
     /// Take back an invite that is pending.
     Cancel {
-        /// Which invite.
+        /// The invite.
         invite: InviteId,
     },
     /// Answer an invite.
     Accept {
-        /// Which invite.
+        /// The invite.
         invite: InviteId,
         /// Send sound.
         #[serde(default = "yes")]
@@ -147,7 +147,7 @@ pub enum Command {
     },
     /// Decline an invite.
     Reject {
-        /// Which invite.
+        /// The invite.
         invite: InviteId,
     },
     /// Without a participant: start or stop sending sound. With one: hear them or not, here only.

@@ -1,4 +1,4 @@
-//! What the controller reports, one JSON object a line in `--headless`.
+//! Events of the controller, one JSON object a line in `--headless`.
 //!
 //! The JSON names are a contract that scripts rely on: add, never rename.
 
@@ -13,7 +13,7 @@ pub use crate::signaling::{RouteKind, VersionSkew};
 
 use super::quality::Quality;
 
-/// How media travels.
+/// Path of media.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Route {
@@ -24,7 +24,7 @@ pub enum Route {
     Relay,
 }
 
-/// What is sent to one participant, over the last 2 seconds unless said otherwise.
+/// Statistics of the media sent to one participant, over the last 2 seconds unless said otherwise.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SentStats {
     /// Picture size in pixels; 0 without video.
@@ -60,7 +60,7 @@ pub struct SentStats {
     pub route: Route,
 }
 
-/// What is received from one participant, over the last 2 seconds unless said otherwise.
+/// Statistics of the media received from one participant, over the last 2 seconds unless said otherwise.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ReceivedStats {
     /// Picture size in pixels; 0 without video.

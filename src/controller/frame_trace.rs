@@ -25,7 +25,7 @@ pub(super) struct FrameTrace {
 struct Notes {
     /// Counter and age of each picture that says them.
     ages: Vec<(u16, u64)>,
-    /// When each picture was shown.
+    /// Time at which each picture was shown.
     times: Vec<u64>,
 }
 

@@ -1,4 +1,4 @@
-//! How everything reaches the controller's thread: lanes by kind, read in order of importance.
+//! Lanes to the controller's thread by kind, read in order of importance.
 //!
 //! 1. Local commands: what the person at this computer pressed. Never behind anything.
 //! 2. System events: what has become of devices, connections and threads. Never dropped: each of these sources has its
@@ -66,7 +66,7 @@ impl HintSender {
     }
 }
 
-/// What comes next.
+/// The next thing to take.
 pub(super) enum Next {
     Command(Command),
     System(SystemEvent),

@@ -47,7 +47,7 @@ const fn is_message(event: &SignalingEvent) -> bool {
     matches!(event, SignalingEvent::Received { .. })
 }
 
-/// Whether somebody has come.
+/// True of the news that somebody has come.
 fn is_arrival(event: &SignalingEvent) -> bool {
     matches!(event, SignalingEvent::Presence { routes, .. } if !routes.is_empty())
 }

@@ -1,4 +1,4 @@
-//! How a call with one person goes: a minute of seconds, and one word for it that does not flicker.
+//! Quality of a call with one person: a minute of seconds, and one smoothed word for it.
 //!
 //! The word follows what a person sees and hears, not what the network does: loss that is repaired is no trouble. It
 //! gets worse when two of three seconds are worse, and better when five in a row are better.
@@ -55,7 +55,7 @@ pub struct CallSample {
     pub concealed_ms: f32,
 }
 
-/// Where a measure begins to make a call unstable, and poor.
+/// Thresholds at which a measure makes a call unstable, and poor.
 const LATENCY_MS: [f32; 2] = [400.0, 800.0];
 const FROZEN_MS: [f32; 2] = [100.0, 400.0];
 const CONCEALED_MS: [f32; 2] = [60.0, 200.0];
@@ -63,7 +63,7 @@ const CONCEALED_MS: [f32; 2] = [60.0, 200.0];
 const SHARE: [f32; 2] = [0.35, 0.1];
 
 impl CallSample {
-    /// How this second alone was.
+    /// Grade of this second alone.
     fn grade(&self) -> Quality {
         let grade = |value: f32, [unstable, poor]: [f32; 2]| match value {
             value if value >= poor => Quality::Poor,
@@ -83,7 +83,7 @@ impl CallSample {
     }
 }
 
-/// What is said after `before`, of a call whose seconds (the latest last) are `history`.
+/// Quality after `before` of a call whose seconds (the latest last) are `history`.
 pub fn quality(history: impl DoubleEndedIterator<Item = CallSample>, before: Quality) -> Quality {
     let mut lately: Vec<Quality> = history.rev().take(CALM).map(|sample| sample.grade()).collect();
     let calm = lately.iter().max().copied().filter(|_| lately.len() == CALM);
@@ -147,7 +147,7 @@ mod tests {
     const STUTTERS: CallSample = CallSample { frozen_ms: 250.0, ..GOOD };
     const STANDS: CallSample = CallSample { frozen_ms: 1000.0, ..GOOD };
 
-    /// What is said after each of these seconds.
+    /// Quality after each of these seconds.
     fn said(samples: &[CallSample]) -> Vec<Quality> {
         let mut history = CallHistory::default();
         let say = |&sample| {

@@ -29,11 +29,11 @@ use remote::Remote;
 
 pub(super) use statistics::Encoding;
 
-/// How often statistics are reported while something runs.
+/// Period of the reports of statistics while something runs.
 const STATISTICS_EVERY: Duration = Duration::from_secs(2);
 /// The same while a measurement traces frames.
 const STATISTICS_EVERY_WHILE_TRACING: Duration = Duration::from_millis(500);
-/// How often they are taken in a call.
+/// Period of the samples of a call's history.
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 
 /// The participants by their IDs.
@@ -49,7 +49,7 @@ pub(super) struct Remotes {
     parts: PartSenders,
 }
 
-/// Who is connected, and for what.
+/// A person to be connected.
 #[derive(Clone, Copy)]
 pub(super) struct Newcomer {
     pub(super) id: PeerId,
@@ -57,7 +57,7 @@ pub(super) struct Newcomer {
     pub(super) role: Role,
 }
 
-/// What an event of the engine means to this side, besides what the state chart makes of it.
+/// Meaning of an engine's event to this side, besides its meaning to the state chart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Heard {
     /// It is late: of a connection that is no more, or is being closed.
@@ -180,7 +180,7 @@ impl Remotes {
                 self.remotes.remove(&id);
                 Heard::Closed
             }
-            // Of a connection whose place another call with the same person has taken: the chart waits for it.
+            // Another call with the same person has taken its connection's place: the chart waits for this one's end.
             (PeerEvent::Closed, None) => Heard::Chart,
             (_, None) => Heard::Late,
             (_, Some(remote)) if remote.is_closing() => Heard::Late,

@@ -45,7 +45,7 @@ pub(super) enum SystemEvent {
     },
     /// Devices that were being closed are closed.
     DevicesClosed,
-    /// What a picture of a QR code showed.
+    /// Contact that a picture of a QR code showed.
     ContactImage(Result<ContactLink, PictureError>),
     /// The speakers that are plugged in, looked for because the chosen one was gone.
     Speakers(Vec<String>),

@@ -48,7 +48,7 @@ impl MediaSend {
         self.fan_out.gates()
     }
 
-    /// Where the peers are, and what they take.
+    /// The peers and their budgets.
     pub fn fan_out(&self) -> &FanOut {
         &self.fan_out
     }
@@ -58,7 +58,7 @@ impl MediaSend {
         self.fan_out.set(peers);
     }
 
-    /// Where the camera's pictures are taken from.
+    /// Slot of the camera's pictures.
     pub const fn pictures(&self) -> &Arc<FrameSlot> {
         &self.pictures
     }

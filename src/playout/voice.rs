@@ -18,7 +18,7 @@ use crate::media::{FRAME_SAMPLES, LevelMeter, MediaTime, ReceivedSound, SoundSin
 use crate::media_receive::{SharedAvSync, SoundBuffer, SoundStats};
 use crate::sound_device::{ResampleError, Resampler};
 
-/// Where the network puts a participant's packets.
+/// Input for a participant's packets from the network.
 #[derive(Clone)]
 pub struct AudioInput(Arc<Participant>);
 
@@ -55,7 +55,7 @@ impl ParticipantAudio {
         self.participant.muted.store(muted, Ordering::Relaxed);
     }
 
-    /// How well their packets arrive.
+    /// Statistics of their packets.
     pub fn stats(&self) -> SoundStats {
         self.participant.buffer.stats()
     }
@@ -180,7 +180,7 @@ impl Speech {
         };
         let samples = decoded.unwrap_or_default();
         if samples.is_empty() {
-            // Of silence no more than is needed: what comes next would wait behind it.
+            // No more silence than is needed: the sound after it would wait.
             let silence = if matches!(pull, Pull::Silence) { needed } else { self.ready.len() + FRAME_SAMPLES };
             self.ready.resize(silence, 0.0);
             self.quiet = true;

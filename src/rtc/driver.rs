@@ -28,12 +28,12 @@ use webrtc::media_stream::track_local::TrackLocal;
 use webrtc::peer_connection::{RTCPeerConnectionState, RTCSessionDescription};
 
 use super::connection::Connection;
+use super::context::{Command, Commands, Context};
 use super::deadline;
-use super::engine::PeerEvent;
+use super::event::PeerEvent;
 use super::keyframe_inbox::KeyframeInbox;
 use super::negotiation::candidate::{self, Reach};
 use super::negotiation::description_sdp::{self, Sections};
-use super::peer::{Command, Commands, Context};
 use super::sending::{is_closed, unless_closed};
 use super::streams::StreamTable;
 use super::transport::link_local::LinkLocalSockets;

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use super::bwe::CongestionControl;
 use super::connection::Interceptors;
 use super::connection_state::ConnectionState;
-use super::engine::{Events, PeerEvent, PictureStreamSink};
+use super::event::{Events, PeerEvent, PictureStreamSink};
 use super::pacing::Pacer;
 use super::receiving::KeyframeRequests;
 use super::receiving::media_tap::{MediaTap, ReceivedMedia};

@@ -55,7 +55,7 @@ impl MicrophoneSlot {
         }
     }
 
-    /// How loud it is.
+    /// Its level.
     pub(super) const fn level(&self) -> &Arc<LevelMeter> {
         &self.level
     }

@@ -21,14 +21,14 @@ use crate::controller::{Event, ParticipantView, ReceivedStats, SentStats};
 /// A deadline may be met a little before its time.
 const ALMOST: Duration = Duration::from_millis(100);
 
-/// What the controller holds of a participant; dropping it silences them.
+/// Everything of a participant; dropping it silences them.
 pub(super) struct Remote {
     /// Tells this connection's reports from those of an earlier one with the same person.
     connection: u64,
     conversation: ConversationId,
     peer: Peer,
     picture: Arc<FrameSlot>,
-    /// What is shown of them.
+    /// Meter of the pictures shown of them.
     pictures: PictureMeter,
     level: Arc<LevelMeter>,
     audio: ParticipantAudio,

@@ -12,7 +12,7 @@ use crate::controller::{CallSample, ReceivedStats, Route, SentStats};
 
 const CODEC: &str = VideoCodec::H264.name();
 
-/// What this side's encoder makes.
+/// Output of this side's encoder.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(in crate::controller) struct Encoding {
     /// Size of the pictures in pixels; 0 without video.
@@ -36,7 +36,7 @@ impl Encoding {
     }
 }
 
-/// What was counted of one participant until a moment: by their connection, by what is shown of them, and by their
+/// Counters of one participant at a moment: by their connection, by what is shown of them, and by their
 /// sound.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Counted {
@@ -45,7 +45,7 @@ pub(super) struct Counted {
     pub(super) sound: SoundStats,
 }
 
-/// What was sent between `before` and `now`.
+/// Statistics of the media sent between `before` and `now`.
 pub(super) fn sent_stats(before: &PeerStats, now: &PeerStats, elapsed: Duration, encoding: Encoding) -> SentStats {
     SentStats {
         width: encoding.width,
@@ -66,7 +66,7 @@ pub(super) fn sent_stats(before: &PeerStats, now: &PeerStats, elapsed: Duration,
     }
 }
 
-/// What was received between `before` and `now`.
+/// Statistics of the media received between `before` and `now`.
 pub(super) fn received_stats(before: &Counted, now: &Counted, elapsed: Duration) -> ReceivedStats {
     let Counted { peer, pictures, sound } = now;
     ReceivedStats {

@@ -14,12 +14,9 @@ use crate::capture::film::Film;
 use crate::encoder::{PictureEncoder, Rate};
 use crate::media::{MediaTime, OutgoingPicture, OutgoingSound, VideoBudget, VideoFrame};
 use crate::rtc::LinkProfile;
-use crate::rtc::engine::Events;
-use crate::rtc::negotiation::description_sdp::OPUS_PAYLOAD_TYPE;
-use crate::rtc::repair::redundancy::CopiesWanted;
-use crate::rtc::sending::paced_video::PacedVideo;
-use crate::rtc::sending::packetizer::AudioPacketizer;
-use crate::rtc::sending::{MediaQueues, MediaReceivers, NumberedSound, queues};
+use crate::rtc::event::Events;
+use crate::rtc::sending::{MediaQueues, MediaReceivers, queues};
+use crate::rtc::stream::{AudioSend, VideoSend};
 
 /// Bytes in a packet of sound at 32 kbit/s.
 const SOUND: usize = 80;
@@ -29,9 +26,8 @@ pub(super) struct End {
     pub(super) path: VirtualEnd,
     queues: MediaQueues,
     sending: MediaReceivers,
-    video: PacedVideo,
-    audio: AudioPacketizer,
-    copies: CopiesWanted,
+    video: VideoSend,
+    audio: AudioSend,
     encoder: PictureEncoder,
     /// When pictures came from the other end, in ms, and their bytes.
     pub(super) pictures: Vec<(u64, usize)>,
@@ -47,9 +43,8 @@ impl End {
         Self {
             queues,
             sending,
-            video: PacedVideo::new(path.own.video, 1),
-            audio: AudioPacketizer::new(path.own.audio, OPUS_PAYLOAD_TYPE, 2),
-            copies: CopiesWanted::default(),
+            video: VideoSend::new(path.own.video, 1, &path.state),
+            audio: AudioSend::new(path.own.audio, 2, &path.state),
             encoder: PictureEncoder::default(),
             pictures: Vec::new(),
             path,
@@ -74,12 +69,8 @@ impl End {
         self.queues.send_video(unit);
     }
 
-    fn speak(&mut self, frame: u64, now: Instant) {
-        let at = MediaTime::of(now);
-        let sound = OutgoingSound { data: vec![7; SOUND].into(), captured_at: at };
-        let sound = NumberedSound { number: frame as u16, sound };
-        let packet = self.audio.packetize(&sound, self.path.state.red_copies(&mut self.copies, at));
-        self.path.write(Packet::Rtp(packet), now);
+    fn speak(&self, now: Instant) {
+        self.queues.send_audio(&OutgoingSound { data: vec![7; SOUND].into(), captured_at: MediaTime::of(now) });
     }
 
     /// Width and height of the latest picture that was encoded.
@@ -87,13 +78,17 @@ impl End {
         self.encoder.size
     }
 
-    /// Sends as the sending task does.
+    /// Drives the send paths as the sending task does.
     fn send(&mut self, now: Instant) {
+        while let Ok(sound) = self.sending.audio.try_recv() {
+            let packet = self.audio.packetize(&sound, MediaTime::of(now));
+            self.path.write(Packet::Rtp(packet), now);
+        }
         let mut packets = Vec::new();
-        while self.path.state.pacer.has_room()
-            && let Ok(unit) = self.sending.video.try_recv()
+        while self.video.has_room()
+            && let Ok(picture) = self.sending.video.try_recv()
         {
-            self.video.packets(&unit, &self.path.state, &mut packets, MediaTime::of(now));
+            self.video.packetize(&picture, &mut packets, MediaTime::of(now));
             for packet in packets.drain(..) {
                 self.path.write(Packet::Rtp(packet), now);
             }
@@ -185,7 +180,7 @@ impl Call {
         }
         for (n, end) in self.ends.iter_mut().enumerate() {
             if self.now_ms % 20 == 3 + n as u64 * 7 {
-                end.speak(self.now_ms / 20, now);
+                end.speak(now);
             }
             end.send(now);
             end.path.advance(now);

@@ -13,7 +13,7 @@ use super::end::VirtualEnd;
 use crate::media::{MediaTime, OutgoingPicture, VideoLevel};
 use crate::rtc::LinkProfile;
 use crate::rtc::negotiation::description_sdp::OPUS_PAYLOAD_TYPE;
-use crate::rtc::sending::paced_video::PacedVideo;
+use crate::rtc::stream::VideoSend;
 
 /// Before anything counts: what the call needs to know its path.
 const WARM_UP: u64 = 5_000;
@@ -28,7 +28,7 @@ const MAX_KBPS: f64 = 1500.0;
 /// One side of a call.
 struct Side {
     path: VirtualEnd,
-    video: PacedVideo,
+    video: VideoSend,
     sound_number: u16,
     random: fastrand::Rng,
     /// When pictures were captured and shown, in ms.
@@ -41,7 +41,7 @@ impl Side {
     fn new(number: u32, profile: &LinkProfile, start: MediaTime) -> Self {
         let path = VirtualEnd::new(number, profile, start);
         Self {
-            video: PacedVideo::new(path.own.video, 7),
+            video: VideoSend::new(path.own.video, 7, &path.state),
             sound_number: 0,
             random: fastrand::Rng::with_seed(number.into()),
             shown: Vec::new(),
@@ -86,7 +86,7 @@ impl Side {
         data.resize(data.len() + bytes as usize, 9);
         let unit = OutgoingPicture { data: data.into(), keyframe, captured_at: MediaTime::of(now) };
         let mut packets = Vec::new();
-        self.video.packets(&unit, &self.path.state, &mut packets, MediaTime::of(now));
+        self.video.packetize(&unit, &mut packets, MediaTime::of(now));
         self.captured.insert(packets[0].header.timestamp, ms);
         for packet in packets {
             self.path.write(Packet::Rtp(packet), now);
