@@ -60,7 +60,7 @@ pub(in crate::rtc) struct VirtualEnd {
     link: Link,
     under_way: BTreeMap<(MediaTime, u64), Packet>,
     departures: u64,
-    /// Bytes of video, retransmissions and repairs ahead that left.
+    /// Bytes of video, RTX and FEC that left.
     pub(in crate::rtc) sent: [usize; 3],
     /// The same, packet by packet.
     pub(in crate::rtc) departed: Vec<Departure>,
@@ -69,7 +69,7 @@ pub(in crate::rtc) struct VirtualEnd {
 }
 
 impl VirtualEnd {
-    /// End `number` (1 or 2) of a connection over `profile` each way. Both sides take repairs ahead and copies of sound.
+    /// End `number` (1 or 2) of a connection over `profile` each way. Both sides take FEC and RED.
     pub(in crate::rtc) fn new(number: u32, profile: &LinkProfile, start: MediaTime) -> Self {
         let state = ConnectionState::default();
         state.far.set(true, true, VideoLevel::default());

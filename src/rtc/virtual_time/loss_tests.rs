@@ -119,11 +119,11 @@ struct Seen {
     /// A second and direction.
     requests: f64,
     recovered: f64,
-    /// Video, retransmissions and repairs ahead, in kbit/s.
+    /// Video, RTX and FEC, in kbit/s.
     kbps: [f64; 3],
 }
 
-/// Calls over a link, with repairs ahead or without.
+/// Calls over a link, with FEC or without.
 fn calls(profile: &str, ahead: bool) -> Seen {
     let mut mean = Seen::default();
     for seed in 0..CALLS {

@@ -49,7 +49,7 @@ struct Heard {
     copies: f64,
 }
 
-/// A call over `link` with or without copies of sound; the bottleneck, if any, is left room by the video.
+/// A call over `link` with or without RED copies; the bottleneck, if any, is left room by the video.
 fn call(profile: &str, redundant: bool, video_packets: u64) -> Heard {
     let start = MediaTime::from_millis(1000);
     let mut link = Link::new(profile.parse().unwrap(), 1, start);
