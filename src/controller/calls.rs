@@ -11,7 +11,7 @@ mod network_watch;
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
-use crate::call::{CallMachine, CallState, ConversationId, Effect, Input, Link, Participant};
+use crate::call::{CallMachine, CallState, Connectivity, ConversationId, Effect, Input, Participant};
 use crate::identity::PeerId;
 use crate::media::{MediaSet, MediaTime, StreamId};
 
@@ -75,7 +75,8 @@ impl Calls {
         let CallState::Conversation(conversation) = self.machine.state() else {
             return self.network_watch.end();
         };
-        let interrupted = |(_, participant): (_, &Participant)| matches!(participant.link(), Link::Interrupted { .. });
+        let interrupted =
+            |(_, participant): (_, &Participant)| matches!(participant.link(), Connectivity::Interrupted { .. });
         let interrupted = conversation.participants().any(interrupted);
         self.network_watch.follow(interrupted, now, addresses);
     }

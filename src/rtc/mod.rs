@@ -17,9 +17,11 @@
 pub mod bwe;
 mod connection;
 mod connection_state;
+mod context;
 mod deadline;
 mod driver;
 mod engine;
+mod event;
 #[doc(hidden)]
 pub mod fuzz;
 mod keyframe_inbox;
@@ -46,7 +48,8 @@ mod tests;
 mod virtual_time;
 
 pub use crate::call::Role;
-pub use engine::{Engine, PeerEvent, PeerSinks, PictureStreamSink};
+pub use engine::Engine;
+pub use event::{PeerEvent, PeerSinks, PictureStreamSink};
 pub use peer::Peer;
 pub use stats::PeerStats;
 pub use stream::packetizer;

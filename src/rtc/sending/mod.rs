@@ -14,7 +14,7 @@ use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
 
 use crate::media::{MediaTime, OutgoingPicture, OutgoingSound, StreamId, VideoBudget};
 use crate::rtc::connection_state::ConnectionState;
-use crate::rtc::engine::{Events, PeerEvent};
+use crate::rtc::event::{Events, PeerEvent};
 use crate::rtc::negotiation::description_sdp::StreamNumbers;
 use crate::rtc::stream::{AudioSend, NumberedSound, PictureGate, VideoSend};
 

@@ -14,7 +14,7 @@ use crate::capture::film::Film;
 use crate::encoder::{PictureEncoder, Rate};
 use crate::media::{MediaTime, OutgoingSound, VideoFrame};
 use crate::rtc::LinkProfile;
-use crate::rtc::engine::Events;
+use crate::rtc::event::Events;
 use crate::rtc::sending::{MediaQueues, MediaReceivers, queues};
 use crate::rtc::stream::{AudioSend, VideoSend};
 
