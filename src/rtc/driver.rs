@@ -113,7 +113,7 @@ async fn silence(heard: impl Fn() -> MediaTime) {
     }
 }
 
-/// Where the connection stands.
+/// State of the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Link {
     Connecting,

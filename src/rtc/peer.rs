@@ -1,5 +1,5 @@
-//! One remote participant's connection: the handle that the controller holds, and the life of the task that owns the
-//! connection. How that task drives it is in `driver`.
+//! Connection of one remote participant: the handle that the controller holds, and the life of the task that owns the
+//! connection. The task's work is in `driver`.
 //!
 //! ```text
 //! Peer (handle, any thread) --commands, bounded--> peer task --> webrtc crate

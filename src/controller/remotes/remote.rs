@@ -174,7 +174,7 @@ impl Remote {
         })
     }
 
-    /// Writes what their tile shows into a new file.
+    /// Writes the picture of their tile into a new file.
     pub(super) fn save_picture(&self, path: &Path) -> Result<(), CallError> {
         let Some(picture) = self.picture.get().0 else {
             return Err(CallError::BadArgument("There is no picture of this person yet.".to_owned()));
