@@ -114,7 +114,8 @@ fn an_interruption_is_that_of_one_participant() {
     ann.engine(1000, BOB, EngineEvent::Interrupted);
     ann.at(2500, Input::Deadline);
     assert_eq!(ann.sent_to(|message| matches!(message, Message::Restart { .. })), [BOB]);
-    let links: Vec<_> = ann.conversation().participants().map(|(_, one)| one.link() == Link::Connected).collect();
+    let links: Vec<_> =
+        ann.conversation().participants().map(|(_, one)| one.link() == Connectivity::Connected).collect();
     assert_eq!(links, [false, true]);
 }
 

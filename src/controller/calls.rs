@@ -11,7 +11,7 @@ mod network_watch;
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
-use crate::call::{CallMachine, CallState, ConversationId, Effect, Input, Link, Participant};
+use crate::call::{CallMachine, CallState, Connectivity, ConversationId, Effect, Input, Participant};
 use crate::identity::PeerId;
 use crate::media::{MediaSet, MediaTime, StreamId};
 
@@ -19,7 +19,7 @@ use super::Outcome;
 use absences::Absences;
 use network_watch::NetworkWatch;
 
-/// The state chart and what belongs to the present call.
+/// The state chart and the parts of the present call.
 pub(super) struct Calls {
     machine: CallMachine,
     /// Inputs that wait for the state chart; not empty only within a step.
@@ -53,8 +53,8 @@ impl Calls {
         self.machine.state()
     }
 
-    /// Queues an input; false while a step goes on, which takes it in its turn. So what follows from an effect waits until
-    /// the effects before it are done, and each input finds the world as the chart believes it to be.
+    /// Queues an input; false while a step goes on, which takes it in its turn. So inputs that follow from an effect
+    /// wait until the effects before it are done, and each input finds the world as the chart believes it to be.
     pub(super) fn enqueue(&mut self, input: Input) -> bool {
         self.inputs.push_back(input);
         !std::mem::replace(&mut self.stepping, true)
@@ -75,7 +75,8 @@ impl Calls {
         let CallState::Conversation(conversation) = self.machine.state() else {
             return self.network_watch.end();
         };
-        let interrupted = |(_, participant): (_, &Participant)| matches!(participant.link(), Link::Interrupted { .. });
+        let interrupted =
+            |(_, participant): (_, &Participant)| matches!(participant.link(), Connectivity::Interrupted { .. });
         let interrupted = conversation.participants().any(interrupted);
         self.network_watch.follow(interrupted, now, addresses);
     }
@@ -85,7 +86,7 @@ impl Calls {
         self.network_watch.due().is_some_and(|due| due <= now) && self.network_watch.look(now, addresses())
     }
 
-    /// Notes that somebody is there, or is not: whoever takes part in the call and stays away is gone.
+    /// Notes that somebody is there, or is not: a participant who stays away is gone.
     pub(super) fn note_presence(&mut self, id: PeerId, present: bool, now: MediaTime) {
         if present {
             self.absences.on_returned(id);

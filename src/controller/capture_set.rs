@@ -157,7 +157,7 @@ impl CaptureSet {
         }
     }
 
-    /// Closes what is not wished; opens what is, unless something still closes: then it is called again after that.
+    /// Closes unwanted devices; opens wanted ones, unless something still closes: then it is called again after that.
     fn settle(&mut self) {
         let Some(CaptureWish { camera, microphone, .. }) = self.wish.clone() else { return };
         let Some(consent) = &self.consent else { return };
@@ -174,8 +174,8 @@ impl CaptureSet {
         }
     }
 
-    /// Gives up the consent and closes everything. What `on_closed` returns when that is done is returned here if
-    /// nothing had to be closed.
+    /// Gives up the consent and closes everything. Output of `on_closed` at the end, or at once if nothing had to be
+    /// closed.
     pub(super) fn release(&mut self, conversation: Option<ConversationId>) -> Option<Released> {
         self.meter_only = false;
         self.wish = None;

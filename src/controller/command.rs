@@ -117,7 +117,7 @@ pub enum Command {
     },
     /// Invite a person to a conversation.
     Invite {
-        /// Whom.
+        /// ID of the person.
         to: PeerId,
         /// A short note that the callee can read, at most 1 KiB.
         #[serde(default)]
@@ -154,7 +154,7 @@ pub enum Command {
     EnableAudio {
         /// On or off.
         on: bool,
-        /// Whose stream; one's own if absent.
+        /// Owner of the stream; oneself if absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         participant: Option<PeerId>,
     },
@@ -162,13 +162,13 @@ pub enum Command {
     EnableVideo {
         /// On or off.
         on: bool,
-        /// Whose stream; one's own if absent.
+        /// Owner of the stream; oneself if absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         participant: Option<PeerId>,
     },
     /// Tell somebody how many lines of their picture are shown here at most.
     WishVideo {
-        /// Whom.
+        /// ID of the person.
         participant: PeerId,
         /// Lines in physical pixels; less than 180 is taken for 180.
         lines: u32,
@@ -180,7 +180,7 @@ pub enum Command {
         /// Those that are named; the others stay as they are.
         settings: SettingsChange,
     },
-    /// Look again at what is plugged in.
+    /// Refresh the list of devices.
     RefreshDevices,
     /// Play a short sound on the speaker.
     TestSpeaker,
@@ -205,7 +205,7 @@ pub enum Command {
     },
     /// Save the picture that a participant's tile shows as a new file (y4m, of one picture).
     SavePicture {
-        /// Whose.
+        /// ID of the participant.
         participant: PeerId,
         /// The file, which must not exist.
         path: std::path::PathBuf,

@@ -155,7 +155,7 @@ impl Core {
         (self.events)(event);
     }
 
-    /// Moves the state chart and does what it asks for.
+    /// Steps the state chart and carries its effects out.
     fn step(&mut self, input: Input) {
         if !self.calls.enqueue(input) {
             return;
@@ -236,7 +236,7 @@ impl Core {
         self.publisher.mark();
     }
 
-    /// Hears what Echo has said.
+    /// Takes Echo's messages.
     fn hear_echo(&mut self) {
         while let Some(message) = self.echo.take_said() {
             self.step(Input::Peer { from: super::echo_id(), standing: Standing::Contact, message });
@@ -262,7 +262,7 @@ impl Core {
         self.sending.set_peers(peers);
     }
 
-    /// Takes the statistics, and does what runs at their pace.
+    /// Takes the statistics, and runs the work at their pace.
     fn take_statistics(&mut self, now: MediaTime) {
         self.captures.measure();
         self.report_local_stream();
@@ -283,7 +283,7 @@ impl Core {
         Encoding { width, height, wanted_kbps, asked_kbps: wanted_kbps, wished_lines: 0 }
     }
 
-    /// Closes what is left: signaling says goodbye, devices close, the runtime stops.
+    /// Closes the rest: signaling says goodbye, devices close, the runtime stops.
     pub(super) fn end(self) {
         let Self { mut signaling, captures, speaker, remotes, runtime, publisher, .. } = self;
         signaling.say_goodbye();

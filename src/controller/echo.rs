@@ -128,7 +128,7 @@ impl EchoContact {
         }
     }
 
-    /// Does what the chart asks for; what follows at once is returned.
+    /// Carries the chart's effects out; returns the inputs that follow at once.
     fn carry_out(&mut self, effect: Effect) -> Option<Input> {
         match effect {
             Effect::Send { message, .. } => self.said.push_back(message),
@@ -232,7 +232,7 @@ fn delay(line: &SyncSender<(MediaTime, Delayed)>, item: Delayed) {
     let _ = line.try_send((MediaTime::now() + DELAY, item));
 }
 
-/// Holds what came for a second, then sends it back.
+/// Holds received media for a second, then sends them back.
 struct DelayLine {
     waiting: Receiver<(MediaTime, Delayed)>,
     peer: Peer,

@@ -48,7 +48,7 @@ pub struct SentStats {
     pub packets_lost: u64,
     /// Packets that did not arrive at first, repaired or not, in percent.
     pub loss_percent: f32,
-    /// Round trip in ms.
+    /// RTT in ms.
     pub round_trip_ms: f32,
     /// Interarrival jitter that the far side reported, in ms.
     pub jitter_ms: f32,
@@ -80,13 +80,13 @@ pub struct ReceivedStats {
     pub packets_lost: u64,
     /// Packets that did not come at first, repaired or not, in percent.
     pub loss_percent: f32,
-    /// Round trip in ms.
+    /// RTT in ms.
     pub round_trip_ms: f32,
     /// Interarrival jitter (RFC 3550), in ms.
     pub jitter_ms: f32,
     /// Arrival of a frame's last packet to the tile, in ms.
     pub delay_ms: f32,
-    /// From the far side to the ear, estimated, in ms: half the round trip and what waits here.
+    /// Estimated delay from the far side to the ear in ms: half the RTT and the buffers here.
     pub latency_ms: f32,
     /// Video codec.
     pub codec: String,
@@ -96,7 +96,7 @@ pub struct ReceivedStats {
     pub frames_decoded: u64,
     /// Time in gaps of more than 200 ms between pictures, since the start of the call, in ms.
     pub frozen_ms: u64,
-    /// Sound that was made up because packets were missing, since the start of the call, in ms.
+    /// Concealed sound because packets were missing, since the start of the call, in ms.
     pub audio_concealed_ms: u64,
     /// Sound that was lost and restored from later packets, since the start of the call, in ms.
     pub audio_recovered_ms: u64,

@@ -1,5 +1,5 @@
-//! `trace_frames`: how old the pictures of the far side's test card (or film) are when they reach their tile. The
-//! pictures say when they were captured, so both sides must run on one computer.
+//! `trace_frames`: the age of the far side's pictures (test card or film) when they reach their tile. The pictures
+//! carry the time of their capture, so both sides must run on one computer.
 //!
 //! Off, it costs one atomic load a frame.
 

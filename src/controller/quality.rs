@@ -1,7 +1,7 @@
 //! Quality of a call with one person: a minute of seconds, and one smoothed word for it.
 //!
-//! The word follows what a person sees and hears, not what the network does: loss that is repaired is no trouble. It
-//! gets worse when two of three seconds are worse, and better when five in a row are better.
+//! The label follows the person's experience, not the network: loss that is recovered does no harm. It falls when two
+//! of three seconds are worse, and rises when five in a row are better.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -35,7 +35,7 @@ pub enum Quality {
 pub struct CallSample {
     /// Kbit/s of video that the settings wish for; 0 while this side sends none.
     pub wanted_kbps: f32,
-    /// Kbit/s that the encoder is asked for: what is wished for, as far as the path to everybody carries it.
+    /// Target of the encoder in kbit/s: the wish, as far as the path to everybody carries it.
     pub asked_kbps: f32,
     /// Kbit/s of video payload that left.
     pub sent_kbps: f32,
@@ -45,13 +45,13 @@ pub struct CallSample {
     pub sent_loss_percent: f32,
     /// Packets that did not come at first, in percent.
     pub received_loss_percent: f32,
-    /// Round trip in ms.
+    /// RTT in ms.
     pub round_trip_ms: f32,
-    /// From the far side to the ear, estimated, in ms: half the round trip and what waits here.
+    /// Estimated delay from the far side to the ear in ms: half the RTT and the buffers here.
     pub latency_ms: f32,
     /// Ms of this second that pictures stood still.
     pub frozen_ms: f32,
-    /// Ms of this second whose sound was made up.
+    /// Ms of this second whose sound was concealed.
     pub concealed_ms: f32,
 }
 

@@ -224,7 +224,7 @@ impl Remotes {
         Ok(())
     }
 
-    /// Writes what somebody's tile shows into a new file.
+    /// Writes the picture of somebody's tile into a new file.
     pub(super) fn save_picture(&mut self, id: PeerId, path: &Path) -> Result<(), CallError> {
         self.member(id)?.save_picture(path)
     }

@@ -176,7 +176,7 @@ pub enum CallView {
 pub struct OutgoingView {
     /// Its name.
     pub invite: InviteId,
-    /// Whom.
+    /// The callee.
     pub peer: PeerId,
     /// Their name.
     pub name: String,

@@ -49,7 +49,7 @@ pub(super) enum SystemEvent {
     ContactImage(Result<ContactLink, PictureError>),
     /// The speakers that are plugged in, looked for because the chosen one was gone.
     Speakers(Vec<String>),
-    /// The list of what is plugged in has been made anew.
+    /// The list of devices has been made anew.
     Devices(Devices),
 }
 

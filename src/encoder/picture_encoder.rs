@@ -165,7 +165,7 @@ mod tests {
         assert_eq!(first_picture((1280, 720), full_hd), ((1280, 720), hd));
         assert_eq!(first_picture((1920, 1080), hd), ((1198, 674), hd));
         for preset in Preset::ALL {
-            for far in [VideoLevel::LEAST, hd, full_hd] {
+            for far in [VideoLevel::MIN, hd, full_hd] {
                 let ((width, height), named) = first_picture(preset.size(), far);
                 assert!(named <= far && named.admits(width, height, 30), "{preset} for {far:?}: {named:?}");
             }

@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use crate::media::{LEAST_HEIGHT, MediaTime, VideoLevel};
+use crate::media::{MIN_HEIGHT, MediaTime, VideoLevel};
 
 /// One step: size, rate of pictures, and the least bit rate for it.
 #[derive(Clone, Copy, Debug)]
@@ -207,7 +207,7 @@ impl QualityScaler {
 }
 
 fn scaled(full: Shape, eighths: u32, max_fps: u32) -> Shape {
-    let height = (full.height * eighths / 8).max(LEAST_HEIGHT).min(full.height) & !1;
+    let height = (full.height * eighths / 8).max(MIN_HEIGHT).min(full.height) & !1;
     // In the shape of the full picture, to the nearest even width.
     let width = (full.width * height + full.height) / full.height.max(1) / 2 * 2;
     Shape { width: width.min(full.width), height, max_fps }

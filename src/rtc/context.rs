@@ -40,7 +40,7 @@ pub(super) struct Context {
     pub(super) state: ConnectionState,
     pub(super) gate: Arc<SourceGate>,
     pub(super) far_streams: FarStreams,
-    /// Of this side's latest description: its candidates bear it.
+    /// Generation of this side's latest description: its candidates bear it.
     pub(super) generation: Arc<AtomicU32>,
     /// True once `Connected` was told: what arrives a moment before waits for that, so that its events come after it.
     pub(super) connected: watch::Sender<bool>,

@@ -35,7 +35,7 @@ impl PictureStreamSink {
     }
 }
 
-/// What happens to a peer. Called on tokio tasks: must not block.
+/// Event of a peer. Called on tokio tasks: must not block.
 #[derive(Clone, Debug, PartialEq)]
 pub enum PeerEvent {
     /// For the far side. Comes before any candidate.

@@ -1,5 +1,5 @@
-//! One remote participant's connection: the handle that the controller holds, and the life of the task that owns the
-//! connection. How that task drives it is in `driver`.
+//! Connection of one remote participant: the handle that the controller holds, and the life of the task that owns the
+//! connection. The task's work is in `driver`.
 //!
 //! ```text
 //! Peer (handle, any thread) --commands, bounded--> peer task --> webrtc crate
@@ -303,7 +303,7 @@ fn random_number() -> Result<u64, webrtc::error::Error> {
     getrandom::u64().map_err(|error| webrtc::error::Error::Other(error.to_string()))
 }
 
-/// What the webrtc crate calls, on its own task.
+/// Callbacks of the webrtc crate, on its own task.
 struct Handler {
     events: Events,
     generation: Arc<AtomicU32>,

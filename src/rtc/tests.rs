@@ -40,7 +40,7 @@ struct Side {
     wire: Arc<Wire>,
 }
 
-/// What happens at a side.
+/// Event at a side.
 #[derive(Clone, Debug, PartialEq)]
 enum SideEvent {
     Peer(PeerEvent),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::call::{CallError, ConversationId, Link, Participant};
+use crate::call::{CallError, Connectivity, ConversationId, Participant};
 use crate::capture::y4m::Y4mWriter;
 use crate::identity::PeerId;
 use crate::media::{FrameSlot, LevelMeter, MediaTime, StreamKind, StreamState, write_new_file};
@@ -174,7 +174,7 @@ impl Remote {
         })
     }
 
-    /// Writes what their tile shows into a new file.
+    /// Writes the picture of their tile into a new file.
     pub(super) fn save_picture(&self, path: &Path) -> Result<(), CallError> {
         let Some(picture) = self.picture.get().0 else {
             return Err(CallError::BadArgument("There is no picture of this person yet.".to_owned()));
@@ -207,7 +207,7 @@ impl Remote {
         ParticipantView {
             id,
             name,
-            reconnecting: matches!(participant.link(), Link::Interrupted { .. }),
+            reconnecting: matches!(participant.link(), Connectivity::Interrupted { .. }),
             audio: participant.streams().audio(),
             video: participant.streams().camera(),
             muted_here: self.muted_here,

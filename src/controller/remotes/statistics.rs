@@ -128,7 +128,7 @@ fn percent(part: u64, whole: u64) -> f32 {
     if whole == 0 { 0.0 } else { (part as f32 * 100.0 / whole as f32).min(100.0) }
 }
 
-/// Half of the round trip, and what waits here: sound in its buffer, or the picture on its way to the tile.
+/// Half of the RTT, and what waits here: sound in its buffer, or the picture on its way to the tile.
 fn latency_ms(now: &Counted) -> f32 {
     now.peer.round_trip_ms / 2.0 + now.pictures.receive_delay_ms.max(now.sound.jitter.buffered_ms as f32)
 }

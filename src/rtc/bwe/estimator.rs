@@ -84,12 +84,12 @@ impl BandwidthEstimator {
         self.rate.target_bps() as u64
     }
 
-    /// How long packets wait on the path, by the latest feedback.
+    /// Queuing delay of the path, apart from jitter.
     pub fn queue(&self) -> Duration {
         self.queue.length()
     }
 
-    /// What is lost.
+    /// Loss.
     pub(super) fn loss(&self) -> &LossBasedEstimate {
         &self.loss
     }

@@ -65,7 +65,7 @@ impl Rig {
         self.pacer.handle_write(TaggedPacket { now, transport: TransportContext::default(), message }).unwrap();
     }
 
-    /// What leaves until `to`, by a timer of a millisecond: when, the stream, and the sequence number.
+    /// Departures until `to`, by a timer of a millisecond: time, stream, and sequence number.
     fn left(&mut self, from: u64, to: u64) -> Vec<(u64, u32, u16)> {
         let mut left = Vec::new();
         for ms in from..=to {

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
 
 use crate::media::VideoLevel;
 
-/// What the far side understands; nothing before its description came.
+/// Capabilities of the far side; none before its description came.
 #[derive(Debug, Default)]
 pub(in crate::rtc) struct FarCapabilities {
     red: AtomicBool,

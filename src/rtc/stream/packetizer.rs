@@ -1,4 +1,5 @@
-//! Access units to RTP packets (RFC 6184, packetization mode 1: single NAL units and FU-A), and the RTP clocks.
+//! Packetizer: access units to RTP packets (RFC 6184, packetization mode 1: single NAL units and FU-A), and the RTP
+//! clocks.
 //!
 //! Owned by the sending task of one peer. Small NAL units are sent out of the encoder's own memory without a copy.
 

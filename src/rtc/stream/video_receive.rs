@@ -83,7 +83,7 @@ impl VideoReceive {
         self.jitter_buffer.set_round_trip(rtt);
     }
 
-    /// Whoever gets the pictures cannot go on without a keyframe.
+    /// The receiver of the pictures cannot go on without a keyframe.
     pub(in crate::rtc) fn need_keyframe(&mut self) {
         self.keyframes.need();
     }

@@ -22,7 +22,7 @@ const MEASURED: u64 = 60_000;
 const CALLS: u64 = 6;
 /// A gap between pictures longer than this counts as frozen.
 const FREEZE: u64 = 200;
-/// What the encoder makes at most, in kbit/s.
+/// Largest rate of the encoder, in kbit/s.
 const MAX_KBPS: f64 = 1500.0;
 
 /// One side of a call.
@@ -108,7 +108,7 @@ impl Side {
     }
 }
 
-/// What was seen of the pictures of both directions, the mean of several calls.
+/// Pictures of both directions, the mean of several calls.
 #[derive(Debug, Default)]
 struct Seen {
     frozen_percent: f64,
@@ -119,11 +119,11 @@ struct Seen {
     /// A second and direction.
     requests: f64,
     recovered: f64,
-    /// Video, retransmissions and repairs ahead, in kbit/s.
+    /// Video, retransmissions and FEC, in kbit/s.
     kbps: [f64; 3],
 }
 
-/// Calls over a link, with repairs ahead or without.
+/// Calls over a link, with FEC or without.
 fn calls(profile: &str, ahead: bool) -> Seen {
     let mut mean = Seen::default();
     for seed in 0..CALLS {

@@ -36,7 +36,7 @@ fn voice(frame: u64, phase: &mut f32, random: &mut fastrand::Rng) -> Vec<f32> {
     (0..FRAME_SAMPLES).map(sample).collect()
 }
 
-/// What was heard after the warm-up.
+/// Sound after the warm-up.
 #[derive(Debug)]
 struct Heard {
     concealed_percent: f64,
@@ -49,7 +49,7 @@ struct Heard {
     copies: f64,
 }
 
-/// A call over `link` with or without copies of sound; the bottleneck, if any, is left room by the video.
+/// A call over `link` with or without RED redundancy; the bottleneck, if any, is left room by the video.
 fn call(profile: &str, redundant: bool, video_packets: u64) -> Heard {
     let start = MediaTime::from_millis(1000);
     let mut link = Link::new(profile.parse().unwrap(), 1, start);
@@ -107,7 +107,7 @@ fn call(profile: &str, redundant: bool, video_packets: u64) -> Heard {
     heard
 }
 
-/// What the sender knows of loss: of the last second, and half a second late.
+/// Loss that the sender knows of: of the last second, and half a second late.
 #[derive(Default)]
 struct MeasuredLoss(VecDeque<(MediaTime, bool)>);
 
