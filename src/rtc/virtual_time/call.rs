@@ -85,7 +85,7 @@ impl End {
             self.path.write(Packet::Rtp(packet), now);
         }
         let mut packets = Vec::new();
-        while self.video.has_room()
+        while self.video.has_room(MediaTime::of(now))
             && let Ok(picture) = self.sending.video.try_recv()
         {
             self.video.packetize(&picture, &mut packets, MediaTime::of(now));
