@@ -1,8 +1,8 @@
 //! Visavis: a desktop video-call application, and the library that it is made of.
 //!
 //! ```text
-//! SEND     camera/mic -> capture -> encoder -> rtc -> network
-//! RECEIVE  network -> rtc -> jitter buffer -> decoder -> tile / speaker
+//! SEND     camera/mic -> capture -> encoder -> media_send -> rtc -> network
+//! RECEIVE  network -> rtc -> jitter buffer -> media_receive -> tile / playout -> speaker
 //!
 //! ui (main thread, egui)      reads Arc<Snapshot> and one latest-frame slot a tile; sends Command
 //!   |  Command, a bounded channel              ^ Event -> Snapshot, then a repaint

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use import_circles::Files;
+use import_circles::{Files, Source};
 
 /// Every module in the order of the pipeline, with the modules that it may use.
 const ARROWS: &[(&str, &[&str])] = &[
@@ -111,15 +111,10 @@ fn arrows_between_modules_point_one_way() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Folders with files that still import each other. Nothing is added here.
-const WITH_CIRCLES: &[&str] = &["rtc/"];
-
 #[test]
 fn files_import_each_other_in_one_direction() {
     let circles = Files::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).circles();
-    let known = |file: &String| WITH_CIRCLES.iter().any(|folder| file.starts_with(folder));
-    let new: Vec<_> = circles.iter().filter(|circle| !circle.iter().all(known)).collect();
-    assert!(new.is_empty(), "files that import each other: {new:#?}");
+    assert!(circles.is_empty(), "files that import each other: {circles:#?}");
 }
 
 #[test]
@@ -141,53 +136,13 @@ fn every_way_of_naming_a_module_is_seen() {
     assert_eq!(seen, ["call", "media", "rtc", "signaling", "store"]);
 }
 
-/// The modules at the top of the crate that a source names by `crate::`, outside comments and outside its unit tests,
-/// which stand last.
+/// The modules at the top of the crate that a source names by `crate::`, outside comments and its unit tests.
 fn used_modules(source: &str) -> BTreeSet<String> {
-    let product = source.split("#[cfg(test)]\nmod tests").next().unwrap_or(source);
-    let code: String =
-        product.lines().map(|line| line.split("//").next().unwrap_or(line)).collect::<Vec<_>>().join("\n");
-    let mut used = BTreeSet::new();
-    for (at, _) in code.match_indices("crate::") {
-        let is_whole_word =
-            !code[..at].ends_with(|before: char| before.is_alphanumeric() || before == '_' || before == '$');
-        let rest = &code[at + "crate::".len()..];
-        if !is_whole_word {
-            continue;
-        }
-        match rest.strip_prefix('{') {
-            Some(group) => used.extend(first_words_of_group(group)),
-            None => used.extend(first_word(rest)),
-        }
-    }
-    used.retain(|name| name.starts_with(|first: char| first.is_lowercase()));
-    used
-}
-
-fn first_word(text: &str) -> Option<String> {
-    let word: String =
-        text.trim_start().chars().take_while(|letter| letter.is_alphanumeric() || *letter == '_').collect();
-    (!word.is_empty()).then_some(word)
-}
-
-/// Of `a::{x, y}, b}` the words `a` and `b`.
-fn first_words_of_group(group: &str) -> Vec<String> {
-    let mut depth = 0;
-    let mut words = Vec::new();
-    let mut start = Some(0);
-    for (at, letter) in group.char_indices() {
-        if depth == 0 && (letter == ',' || letter == '}') {
-            words.extend(start.take().and_then(|start| first_word(&group[start..])));
-            start = Some(at + 1);
-        }
-        match letter {
-            '{' => depth += 1,
-            '}' if depth == 0 => break,
-            '}' => depth -= 1,
-            _ => {}
-        }
-    }
-    words
+    let source = Source::parse(source);
+    let imported = source.imports.iter().map(|import| &import.path);
+    let named = imported.chain(&source.paths).filter(|path| path.first().is_some_and(|first| first == "crate"));
+    let modules = named.filter_map(|path| path.get(1));
+    modules.filter(|name| name.starts_with(|first: char| first.is_lowercase())).cloned().collect()
 }
 
 fn top_module(inside: &Path) -> String {

@@ -6,7 +6,9 @@ mod call_rig;
 use call_rig::{
     ANN, BOB, Side, accept_press, conversation_id, id, in_call, invite_id, invite_message, released, ringing,
 };
-use visavis::call::{CallEnd, CallReport, CallState, DisconnectReason, EngineEvent, Input, Link, Message, Standing};
+use visavis::call::{
+    CallEnd, CallReport, CallState, Connectivity, DisconnectReason, EngineEvent, Input, Message, Standing,
+};
 
 const CLOSED: Input = Input::FarClosed { peer: id_of_bob() };
 const RESTORED: Input = Input::FarRestored { peer: id_of_bob() };
@@ -155,5 +157,5 @@ fn a_callee_that_closes_while_connecting_is_left_to_its_own_time() {
     bob.at(600, Input::FarClosed { peer: id(ANN) });
     let CallState::Conversation(call) = bob.machine.state() else { panic!("connecting") };
     let link = call.participants().next().map(|(_, ann)| ann.link());
-    assert!(matches!(link, Some(Link::Connecting { until }) if until.as_millis() == 20_500));
+    assert!(matches!(link, Some(Connectivity::Connecting { until }) if until.as_millis() == 20_500));
 }

@@ -1,4 +1,4 @@
-//! What the state chart makes of who is there and of which devices there are.
+//! Presence and devices in the state chart: people who are there or gone, devices that work or do not.
 
 mod call_rig;
 

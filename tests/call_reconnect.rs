@@ -1,4 +1,4 @@
-//! What the state chart does while nothing comes from somebody: it waits, asks for restarts, and ends after 30 s.
+//! Interruptions in the state chart, while nothing comes from somebody: it waits, asks for restarts, and ends after 30 s.
 
 mod call_rig;
 
@@ -6,8 +6,8 @@ use call_rig::{
     ANN, BOB, Side, accept_press, candidate, conversation_id, id, in_call, message_to, offer, released, ringing,
 };
 use visavis::call::{
-    CallReport, Candidate, Description, DescriptionKind, DisconnectReason, DtlsSetup, Effect, EngineEvent, Input, Link,
-    Message, Press,
+    CallReport, Candidate, Connectivity, Description, DescriptionKind, DisconnectReason, DtlsSetup, Effect,
+    EngineEvent, Input, Message, Press,
 };
 use visavis::media::{MediaSet, StreamState};
 
@@ -57,7 +57,7 @@ fn applied(side: &Side) -> usize {
     applied_generations(side).len()
 }
 
-/// Of each description and candidate that was applied, in order.
+/// Generations of the descriptions and candidates that were applied, in order.
 fn applied_generations(side: &Side) -> Vec<u32> {
     let generations = side.effects.iter().filter_map(|effect| match effect {
         Effect::ApplyDescription { description, .. } => Some(description.generation),
@@ -307,5 +307,5 @@ fn who_asks_for_a_conversation_that_is_over_is_told() {
     other.from(2000, BOB, Message::Restart { conversation: conversation_id(8), generation: 0, moved: false });
     assert!(!other.is_idle());
     assert!(matches!(other.machine.state(), visavis::call::CallState::Conversation(call)
-        if call.participants().all(|(_, participant)| participant.link() == Link::Connected)));
+        if call.participants().all(|(_, participant)| participant.link() == Connectivity::Connected)));
 }

@@ -6,7 +6,7 @@ mod call_rig;
 
 use call_rig::{ANN, BOB, Side, accept_message, calling, conversation_id, id, in_call, invite_id, message_to, ringing};
 use visavis::call::{CallReport, CallState, Effect, EngineEvent, Input, Message, Press};
-use visavis::media::{LEAST_HEIGHT, MediaSet, StreamId, StreamKind, StreamState};
+use visavis::media::{MIN_HEIGHT, MediaSet, StreamId, StreamKind, StreamState};
 
 fn media(streams: MediaSet) -> Message {
     Message::Media { conversation: conversation_id(1), streams }
@@ -99,14 +99,14 @@ fn a_device_that_fails_is_off_in_its_stream_alone() {
 fn wishes_are_of_one_stream() {
     let mut ann = in_call();
     let wish = |side: &Side, stream| match side.machine.state() {
-        CallState::Conversation(conversation) => conversation.wish(stream),
+        CallState::Conversation(conversation) => conversation.participants().next().expect("Bob").1.wish(stream),
         _ => panic!("no call"),
     };
     let conversation = conversation_id(1);
     ann.from(2000, BOB, Message::Wish { conversation, stream: StreamId::SCREEN, max_height: 1080 });
     assert_eq!((wish(&ann, StreamId::SCREEN), wish(&ann, StreamId::CAMERA)), (Some(1080), None));
     ann.from(2001, BOB, Message::Wish { conversation, stream: StreamId::CAMERA, max_height: 7 });
-    assert_eq!((wish(&ann, StreamId::SCREEN), wish(&ann, StreamId::CAMERA)), (Some(1080), Some(LEAST_HEIGHT)));
+    assert_eq!((wish(&ann, StreamId::SCREEN), wish(&ann, StreamId::CAMERA)), (Some(1080), Some(MIN_HEIGHT)));
 }
 
 #[test]

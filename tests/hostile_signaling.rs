@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use futures_util::{SinkExt, StreamExt};
 use raw_peer::{LOOPBACK, Raw, Socket, connect, hello, json, next_binary, next_hello, sealed};
-use signaling_rig::{PATIENCE, Person, closed, invite, ringing, runtime, talk};
+use signaling_rig::{Person, TIMEOUT, closed, invite, ringing, runtime, talk};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message as Packet;
@@ -77,7 +77,7 @@ fn hostile_connections_are_refused_and_nothing_else_is_lost() {
             let mut stream = TcpStream::connect((LOOPBACK, port)).await.unwrap();
             let _ = stream.write_all(&request).await;
             let mut answer = Vec::new();
-            let _ = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await.expect("still open");
+            let _ = tokio::time::timeout(TIMEOUT, stream.read_to_end(&mut answer)).await.expect("still open");
             assert!(!answer.starts_with(b"HTTP/1.1 101"), "accepted");
         }
         eve.id()
@@ -219,7 +219,7 @@ async fn pongs(socket: &mut Socket) -> usize {
         }
         count
     };
-    tokio::time::timeout(PATIENCE, counted).await.expect("the connection is still open")
+    tokio::time::timeout(TIMEOUT, counted).await.expect("the connection is still open")
 }
 
 #[test]
@@ -245,7 +245,7 @@ fn whoever_has_proven_nothing_is_cut_after_a_dozen_frames_and_some_kilobytes() {
                 written += fragment.len() * 1000;
             }
             let mut rest = Vec::new();
-            let _ = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut rest)).await.expect("still open");
+            let _ = tokio::time::timeout(TIMEOUT, stream.read_to_end(&mut rest)).await.expect("still open");
             assert!(written < 50_000_000, "all of it was taken");
             assert!(rest.len() < 100, "{} bytes of answers", rest.len());
         }
@@ -285,7 +285,7 @@ fn somebody_who_never_proves_anything_leaves_room_for_others_from_the_same_addre
                 }
             }
         };
-        tokio::time::timeout(PATIENCE, let_in).await.expect("nobody is let in any more");
+        tokio::time::timeout(TIMEOUT, let_in).await.expect("nobody is let in any more");
     });
     alice.client.close();
 }

@@ -9,7 +9,7 @@ use std::collections::HashSet;
 
 use futures_util::{SinkExt, StreamExt};
 use raw_peer::{LOOPBACK, Raw, connect, hello, hello_at, hello_of_version, sealed};
-use signaling_rig::{PATIENCE, Person, closed, invite, ringing, runtime, talk};
+use signaling_rig::{Person, TIMEOUT, closed, invite, ringing, runtime, talk};
 use tokio_tungstenite::tungstenite::Message as Packet;
 use visavis::identity::{Identity, PeerId};
 use visavis::signaling::{Frame, RouteKind, SignalingEvent, VersionSkew, Versions};
@@ -58,7 +58,7 @@ fn what_cannot_be_delivered_comes_back_and_a_false_announcement_shows_nobody() {
     );
     daemon.register(record.unwrap()).unwrap();
     runtime.block_on(async {
-        let (stream, _) = tokio::time::timeout(PATIENCE, listener.accept()).await.expect("not dialed").unwrap();
+        let (stream, _) = tokio::time::timeout(TIMEOUT, listener.accept()).await.expect("not dialed").unwrap();
         let mut socket = tokio_tungstenite::accept_async(stream).await.unwrap();
         let _ = socket.next().await;
         let _ = socket.send(Packet::binary(sealed(&mallory, alice.id, &hello("ee")))).await;

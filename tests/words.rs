@@ -12,9 +12,6 @@ const ARCHITECTURE: &str = include_str!("../ARCHITECTURE.md");
 /// First words of sentences that hide their subject behind a relative pronoun.
 const RELATIVES: &[&str] = &["What", "Who", "Whom", "Whose", "Whoever", "Whatever", "That", "Of"];
 
-/// Folders and files of `src` whose comments are still to be rewritten; shrinks to nothing.
-const STILL_TO_REWRITE: &[&str] = &["call", "controller", "rtc"];
-
 /// Words of our own, each with the field's word.
 const REPLACED: &[(&str, &str)] = &[
     ("made up", "concealed"),
@@ -36,7 +33,7 @@ const REPLACED: &[(&str, &str)] = &[
 #[test]
 fn no_sentence_of_a_comment_begins_with_a_relative() {
     let mut wrong = Vec::new();
-    for file in checked_sources() {
+    for file in rust_files(&source()) {
         for (line, text) in doc_paragraphs(&fs::read_to_string(&file).expect("UTF-8")) {
             for sentence in sentences(&text).into_iter().filter(|sentence| begins_with_relative(sentence)) {
                 wrong.push(format!("{}:{line}: {sentence}", file.display()));
@@ -61,7 +58,7 @@ fn no_sentence_of_a_document_begins_with_a_relative() {
 
 #[test]
 fn comments_and_documents_use_the_words_of_the_field() {
-    let comments = checked_sources().into_iter().map(|file| {
+    let comments = rust_files(&source()).into_iter().map(|file| {
         let paragraphs = doc_paragraphs(&fs::read_to_string(&file).expect("UTF-8"));
         (file, paragraphs.into_iter().map(|(_, text)| text).collect::<Vec<_>>())
     });
@@ -209,16 +206,6 @@ fn paragraphs<'a>(lines: impl Iterator<Item = Option<&'a str>>) -> Vec<(usize, S
         open = true;
     }
     all
-}
-
-fn checked_sources() -> Vec<PathBuf> {
-    let root = source();
-    let still = |file: &Path| {
-        let inside = file.strip_prefix(&root).expect("a file of the source");
-        let top = inside.components().next().map(|part| part.as_os_str().to_string_lossy().into_owned());
-        top.is_some_and(|top| STILL_TO_REWRITE.contains(&top.trim_end_matches(".rs")))
-    };
-    rust_files(&root).into_iter().filter(|file| !still(file)).collect()
 }
 
 /// The Markdown files at the root and in `docs`.

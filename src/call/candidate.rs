@@ -24,7 +24,7 @@ pub enum CandidateKind {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "ReadCandidate")]
 pub struct Candidate {
-    /// That of the description that it belongs to.
+    /// Generation of the description that it belongs to.
     pub generation: u32,
     /// Groups candidates.
     pub foundation: Foundation,

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::identity::PeerId;
-use crate::media::{MediaSet, MediaTime, StreamId};
+use crate::media::{MediaSet, MediaTime};
 
+use super::context::Context;
 use super::participant::Participant;
-use super::turn::Turn;
-use super::{CallReport, ConversationId, InviteId, Link, Message, RecordedParticipant};
+use super::{CallReport, Connectivity, ConversationId, InviteId, Message, RecordedParticipant};
 
 /// From the news that a word about this side's streams did not arrive to the next try.
-const TELL_AGAIN: Duration = Duration::from_secs(2);
+const RESEND_AFTER: Duration = Duration::from_secs(2);
 
 /// Participants who are gone and are remembered for the record of the call.
 const MAX_DEPARTED: usize = 32;
@@ -26,7 +26,7 @@ pub struct Conversation {
     pub(super) outgoing: bool,
     pub(super) began: MediaTime,
     pub(super) connected_at: Option<MediaTime>,
-    /// What this side means to send, and what the others were told.
+    /// Streams that this side means to send, and those that the others were told of.
     pub(super) sends: MediaSet,
     pub(super) announced: MediaSet,
     pub(super) participants: BTreeMap<PeerId, Participant>,
@@ -55,48 +55,42 @@ impl Conversation {
         self.participants.iter().map(|(&peer, participant)| (peer, participant))
     }
 
-    /// Greatest height at which anybody draws this side's `stream`; `None` (all lines) while somebody has not said.
-    pub fn wish(&self, stream: StreamId) -> Option<u32> {
-        let wishes: Option<Vec<u32>> = self.participants.values().map(|participant| participant.wish(stream)).collect();
-        wishes?.into_iter().max()
-    }
-
     pub(super) fn deadline(&self) -> Option<MediaTime> {
         self.participants.values().filter_map(Participant::deadline).min()
     }
 
-    /// Tells the others what this side sends: what is `captured` of what it means to.
-    pub(super) fn announce(&mut self, turn: &mut Turn<'_>, captured: MediaSet) {
+    /// Announces this side's streams: those of its intent that are `captured`.
+    pub(super) fn announce(&mut self, cx: &mut Context<'_>, captured: MediaSet) {
         if std::mem::replace(&mut self.announced, captured) == captured {
             return;
         }
         let peers: Vec<PeerId> = self.participants.keys().copied().collect();
-        peers.into_iter().for_each(|peer| self.tell(turn, peer));
+        peers.into_iter().for_each(|peer| self.tell(cx, peer));
     }
 
-    /// Tells `peer` what was announced last.
-    fn tell(&mut self, turn: &mut Turn<'_>, peer: PeerId) {
+    /// Sends `peer` the latest announcement.
+    fn tell(&mut self, cx: &mut Context<'_>, peer: PeerId) {
         if let Some(participant) = self.participants.get_mut(&peer) {
-            participant.retell_at = None;
-            turn.send(peer, Message::Media { conversation: self.id, streams: self.announced });
+            participant.resend_at = None;
+            cx.send(peer, Message::Media { conversation: self.id, streams: self.announced });
         }
     }
 
-    /// What `peer` was told of this side's streams did not arrive: it is told again a little later.
-    pub(super) fn untold(&mut self, turn: &Turn<'_>, peer: PeerId) {
+    /// Handles an undelivered message to `peer` about this side's streams: it is sent again a little later.
+    pub(super) fn resend_later(&mut self, cx: &Context<'_>, peer: PeerId) {
         if let Some(participant) = self.participants.get_mut(&peer) {
-            participant.retell_at = Some(turn.now + TELL_AGAIN);
+            participant.resend_at = Some(cx.now + RESEND_AFTER);
         }
     }
 
-    /// Tells again whoever it is time for; while nothing comes from them, that waits for the link.
-    pub(super) fn tell_again(&mut self, turn: &mut Turn<'_>) {
+    /// Sends again what is due; while nothing comes from a person, that waits for the connection.
+    pub(super) fn resend(&mut self, cx: &mut Context<'_>) {
         let due = |participant: &Participant| {
-            participant.link == Link::Connected && participant.retell_at.is_some_and(|at| at <= turn.now)
+            participant.link == Connectivity::Connected && participant.resend_at.is_some_and(|at| at <= cx.now)
         };
         let peers: Vec<PeerId> =
             self.participants.iter().filter(|(_, participant)| due(participant)).map(|(&peer, _)| peer).collect();
-        peers.into_iter().for_each(|peer| self.tell(turn, peer));
+        peers.into_iter().for_each(|peer| self.tell(cx, peer));
     }
 
     /// Takes a participant out, and remembers them for the record.
@@ -111,27 +105,27 @@ impl Conversation {
     }
 
     /// Media flows to and from `peer`, for the first time or again.
-    pub(super) fn link_is_up(&mut self, turn: &mut Turn<'_>, peer: PeerId) {
+    pub(super) fn on_connected(&mut self, cx: &mut Context<'_>, peer: PeerId) {
         let Some(participant) = self.participants.get_mut(&peer) else { return };
         let first = match participant.link {
-            Link::Connecting { .. } => true,
-            Link::Connected | Link::Interrupted { .. } => false,
+            Connectivity::Connecting { .. } => true,
+            Connectivity::Connected | Connectivity::Interrupted { .. } => false,
         };
         let conversation = self.id;
-        if participant.is_up(turn.now) {
-            turn.report(CallReport::Reconnected { conversation, participant: peer });
+        if participant.on_connected(cx.now) {
+            cx.report(CallReport::Reconnected { conversation, participant: peer });
             // What was announced meanwhile, or just before, may have been lost.
-            self.tell(turn, peer);
+            self.tell(cx, peer);
         }
         let Some(participant) = self.participants.get(&peer).filter(|_| first) else { return };
         if self.connected_at.is_none() {
-            self.connected_at = Some(turn.now);
-            turn.report(CallReport::ConversationConnected { conversation });
+            self.connected_at = Some(cx.now);
+            cx.report(CallReport::ConversationConnected { conversation });
         }
         let (streams, name) = (participant.streams, participant.name.clone());
-        turn.report(CallReport::ParticipantConnected { conversation, participant: peer, name });
+        cx.report(CallReport::ParticipantConnected { conversation, participant: peer, name });
         for stream in streams.iter() {
-            turn.report(CallReport::StreamAdded { conversation, participant: peer, stream, streams });
+            cx.report(CallReport::StreamAdded { conversation, participant: peer, stream, streams });
         }
     }
 }

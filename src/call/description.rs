@@ -7,8 +7,8 @@
 //!  "codecs":[{"codec":"H264","level":40,"packetization":1}],"fec":{"scheme":"visavis-rs8","version":1},"red":true}
 //! ```
 //!
-//! Kinds of streams, codecs and schemes that this version does not know are passed over: what is left is what both
-//! know. A description of another version is not read any further (`AnyDescription`).
+//! Kinds of streams, codecs and schemes that this version does not know are ignored: both sides know the rest. A
+//! description of another version is not read any further (`AnyDescription`).
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -37,15 +37,15 @@ pub enum DtlsSetup {
     Passive,
 }
 
-/// SSRCs of one stream (RFC 3550, 3): of its media, and of what repairs it.
+/// SSRCs of one stream (RFC 3550, 3): of its media, its RTX and its FEC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct StreamSsrcs {
-    /// Of the media.
+    /// SSRC of the media.
     pub media: u32,
-    /// Of the retransmissions (RTX, RFC 4588); pictures have them.
+    /// SSRC of the retransmissions (RTX, RFC 4588); pictures have them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rtx: Option<u32>,
-    /// Of the forward error correction.
+    /// SSRC of the forward error correction (FEC).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fec: Option<u32>,
 }
@@ -138,9 +138,9 @@ impl Description {
 /// A description, or the version of one that is not understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AnyDescription {
-    /// Of this program's version.
+    /// A description of this program's version.
     Known(Box<Description>),
-    /// Of another version.
+    /// A description of another version.
     OtherVersion(u32),
 }
 
@@ -260,7 +260,7 @@ fn known_codecs(wire: &[WireCodec]) -> Vec<CodecSupport> {
     let mut known: Vec<CodecSupport> = Vec::new();
     for WireCodec { codec, level, packetization } in wire {
         let Some(codec) = VideoCodec::of_name(codec) else { continue };
-        let usable = *packetization == codec.packetization() && *level >= VideoLevel::LEAST;
+        let usable = *packetization == codec.packetization() && *level >= VideoLevel::MIN;
         if usable && !known.iter().any(|support| support.codec == codec) {
             known.push(CodecSupport { codec, level: *level });
         }

@@ -1,8 +1,8 @@
-//! ICE candidates that overtake the description that they belong to: they wait for it, and there is a bound.
+//! ICE candidates that arrive before their description: they wait for it, and there is a bound.
 
 use super::Candidate;
 
-/// What waits, of one far side.
+/// Waiting candidates of one far side.
 #[derive(Debug)]
 pub(super) struct EarlyCandidates {
     waiting: Vec<Candidate>,

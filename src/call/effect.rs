@@ -1,11 +1,11 @@
-//! What the state chart asks for. The controller carries the effects out in their order.
+//! Request of the state chart to the controller. The controller carries the effects out in their order.
 
 use crate::identity::PeerId;
 use crate::media::{MediaSet, StreamId};
 
 use super::{CallReport, Candidate, Consent, ConversationId, Description, Message};
 
-/// Who makes the offer of a peer connection (RFC 3264).
+/// The offering side of a peer connection (RFC 3264).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// The callee, after Answer.
@@ -21,17 +21,17 @@ pub enum Effect {
     Send {
         /// To whom.
         to: PeerId,
-        /// What.
+        /// Content.
         message: Message,
     },
-    /// Open what is asked for, outside a call, for this person's eyes only.
+    /// Open the named devices, outside a call, for this person's eyes only.
     OpenPreview {
         /// Opening the preview was pressed.
         consent: Consent,
         /// The streams, on where their device is to be open.
         streams: MediaSet,
     },
-    /// From now on have open exactly what is asked for, to be sent in the call.
+    /// From now on have exactly the named devices open, to send in the call.
     OpenMedia {
         /// Invite, Answer, or a switch in the call was pressed.
         consent: Consent,
@@ -56,12 +56,12 @@ pub enum Effect {
         conversation: ConversationId,
         /// With whom.
         peer: PeerId,
-        /// Who offers.
+        /// The offering side.
         role: Role,
     },
     /// Give a peer connection the far side's description.
     ApplyDescription {
-        /// Of this conversation.
+        /// Its conversation.
         conversation: ConversationId,
         /// From whom.
         peer: PeerId,
@@ -70,7 +70,7 @@ pub enum Effect {
     },
     /// Give a peer connection one of the far side's candidates; always after its description.
     ApplyCandidate {
-        /// Of this conversation.
+        /// Its conversation.
         conversation: ConversationId,
         /// From whom.
         peer: PeerId,
@@ -79,7 +79,7 @@ pub enum Effect {
     },
     /// Restart ICE on a peer connection whose role is to offer (RFC 8445, 9; JSEP, 5.2.3.9).
     RestartIce {
-        /// Of this conversation.
+        /// Its conversation.
         conversation: ConversationId,
         /// With whom.
         peer: PeerId,
@@ -93,7 +93,7 @@ pub enum Effect {
     },
     /// Close a peer connection; then say `Closed`.
     ClosePeer {
-        /// Of this conversation.
+        /// Its conversation.
         conversation: ConversationId,
         /// With whom.
         peer: PeerId,

@@ -1,9 +1,9 @@
-//! The arms for what peer connections and routes did. Nothing here can make a consent.
+//! Arms of the state chart for events of peer connections and routes. Nothing here can make a consent.
 
 use crate::identity::PeerId;
 
+use super::context::Context;
 use super::state::{CallMachine, CallState};
-use super::turn::Turn;
 use super::{
     CallEnd, CallError, CallReport, Candidate, ConversationId, Description, EngineEvent, Message, OutgoingInvite,
 };
@@ -13,13 +13,13 @@ impl CallMachine {
     pub(super) fn engine(
         &mut self,
         state: CallState,
-        turn: &mut Turn<'_>,
+        cx: &mut Context<'_>,
         conversation: ConversationId,
         peer: PeerId,
         event: EngineEvent,
     ) -> CallState {
         if event == EngineEvent::Closed {
-            self.peer_closed(turn, conversation, peer);
+            self.peer_closed(cx, conversation, peer);
         }
         let mut current = match state {
             CallState::Conversation(current) if current.id == conversation => current,
@@ -37,13 +37,13 @@ impl CallMachine {
             | EngineEvent::Gathered(Candidate { generation, .. })
                 if generation < participant.generation() => {}
             EngineEvent::Described(description) => {
-                turn.send(peer, Message::Describe { conversation, description: description.into() });
+                cx.send(peer, Message::Describe { conversation, description: description.into() });
             }
-            EngineEvent::Gathered(candidate) => turn.send(peer, Message::Trickle { conversation, candidate }),
-            EngineEvent::Connected => current.link_is_up(turn, peer),
-            EngineEvent::Interrupted => current.link_is_interrupted(turn, peer),
-            EngineEvent::Closed => participant.close_soon(turn.now),
-            EngineEvent::Failed => return self.link_is_gone(turn, current, peer),
+            EngineEvent::Gathered(candidate) => cx.send(peer, Message::Trickle { conversation, candidate }),
+            EngineEvent::Connected => current.on_connected(cx, peer),
+            EngineEvent::Interrupted => current.link_is_interrupted(cx, peer),
+            EngineEvent::Closed => participant.close_soon(cx.now),
+            EngineEvent::Failed => return self.link_is_gone(cx, current, peer),
         }
         CallState::Conversation(current)
     }
@@ -52,7 +52,7 @@ impl CallMachine {
     pub(super) fn undelivered(
         &mut self,
         state: CallState,
-        turn: &mut Turn<'_>,
+        cx: &mut Context<'_>,
         to: PeerId,
         message: Message,
     ) -> CallState {
@@ -60,22 +60,22 @@ impl CallMachine {
             (CallState::Outgoing(outgoing), Message::Invite { invite, .. })
                 if outgoing.invite == invite && outgoing.to == to =>
             {
-                self.invite_undelivered(turn, outgoing)
+                self.invite_undelivered(cx, outgoing)
             }
             (CallState::Conversation(current), Message::Accept { invite, .. })
                 if current.invite == invite && current.is_connecting_to(to) =>
             {
-                self.link_is_gone(turn, current, to)
+                self.link_is_gone(cx, current, to)
             }
             (CallState::Conversation(current), Message::Describe { conversation, .. })
                 if current.id == conversation && current.is_connecting_to(to) =>
             {
-                self.link_is_gone(turn, current, to)
+                self.link_is_gone(cx, current, to)
             }
             (CallState::Conversation(mut current), Message::Media { conversation, .. })
                 if current.id == conversation =>
             {
-                current.untold(turn, to);
+                current.resend_later(cx, to);
                 CallState::Conversation(current)
             }
             // What else does not arrive is made good by a deadline of the far side's.
@@ -101,31 +101,29 @@ impl CallMachine {
 
     /// Somebody is not there any more. Only who has not been connected is given up: media may flow on without
     /// signaling.
-    pub(super) fn gone(&mut self, state: CallState, turn: &mut Turn<'_>, peer: PeerId) -> CallState {
+    pub(super) fn gone(&mut self, state: CallState, cx: &mut Context<'_>, peer: PeerId) -> CallState {
         match state {
             CallState::Outgoing(outgoing) if outgoing.to == peer => {
                 let report = CallReport::InviteFailed { invite: outgoing.invite, error: CallError::InviteFailed };
-                self.withdraw(turn, &outgoing, report, CallEnd::Unreachable)
+                self.withdraw(cx, &outgoing, report, CallEnd::Unreachable)
             }
             CallState::Incoming(incoming) if incoming.from == peer => {
                 let report = CallReport::InviteCanceled { invite: incoming.invite };
-                self.end_incoming(turn, incoming, report, CallEnd::Missed)
+                self.end_incoming(cx, incoming, report, CallEnd::Missed)
             }
-            CallState::Conversation(current) if current.is_connecting_to(peer) => {
-                self.link_is_gone(turn, current, peer)
-            }
+            CallState::Conversation(current) if current.is_connecting_to(peer) => self.link_is_gone(cx, current, peer),
             state
             @ (CallState::Idle | CallState::Outgoing(_) | CallState::Incoming(_) | CallState::Conversation(_)) => state,
         }
     }
 
     /// The callee was not reached. If their own invite came meanwhile, it is answered: both pressed Invite.
-    fn invite_undelivered(&mut self, turn: &mut Turn<'_>, mut outgoing: OutgoingInvite) -> CallState {
+    fn invite_undelivered(&mut self, cx: &mut Context<'_>, mut outgoing: OutgoingInvite) -> CallState {
         match outgoing.crossed.take() {
-            Some(crossed) => self.give_way(turn, outgoing, crossed),
+            Some(crossed) => self.give_way(cx, outgoing, crossed),
             None => {
                 let report = CallReport::InviteFailed { invite: outgoing.invite, error: CallError::InviteFailed };
-                self.end_outgoing(turn, &outgoing, report, CallEnd::Unreachable)
+                self.end_outgoing(cx, &outgoing, report, CallEnd::Unreachable)
             }
         }
     }

@@ -1,6 +1,6 @@
-//! A far side whose program has ended, told apart from one whose network has: its computer closed the signaling
-//! connection (a computer that is cut off cannot), and no media comes any more. A far side that is merely silent may be
-//! back within 30 s.
+//! Detection of a far program that has ended, as opposed to a far network that has failed: its computer closed the
+//! signaling connection (a computer that is cut off cannot), and no media comes any more. A far side that is merely
+//! silent may be back within 30 s.
 //!
 //! While media comes, a closed signaling connection says nothing: it may be renewed.
 
@@ -9,9 +9,9 @@ use std::time::Duration;
 use crate::identity::PeerId;
 use crate::media::MediaTime;
 
+use super::context::Context;
 use super::state::{CallMachine, CallState};
-use super::turn::Turn;
-use super::{IncomingInvite, Link, Participant};
+use super::{Connectivity, IncomingInvite, Participant};
 
 /// From the close to the end of the call, as long as nothing comes. With the time in which the close comes it is 5 s at
 /// most.
@@ -25,9 +25,9 @@ impl Participant {
     /// When they count as failed or lost, if nothing comes.
     pub(super) fn gone_at(&self) -> Option<MediaTime> {
         match (self.link, self.closed_at) {
-            (Link::Connected, _) => None,
-            (Link::Interrupted { until }, Some(closed)) => Some(until.min(closed + CLOSED_PATIENCE)),
-            (Link::Connecting { until } | Link::Interrupted { until }, _) => Some(until),
+            (Connectivity::Connected, _) => None,
+            (Connectivity::Interrupted { until }, Some(closed)) => Some(until.min(closed + CLOSED_PATIENCE)),
+            (Connectivity::Connecting { until } | Connectivity::Interrupted { until }, _) => Some(until),
         }
     }
 
@@ -39,20 +39,20 @@ impl Participant {
     /// Whether an invite of theirs can only come from a new run of their program: nothing comes from the one before.
     fn has_begun_anew(&self, now: MediaTime) -> bool {
         match self.link {
-            Link::Interrupted { .. } => true,
-            Link::Connected => self.closed_at.is_some_and(|closed| now.since(closed) <= STOPS_WITHIN),
-            Link::Connecting { .. } => false,
+            Connectivity::Interrupted { .. } => true,
+            Connectivity::Connected => self.closed_at.is_some_and(|closed| now.since(closed) <= STOPS_WITHIN),
+            Connectivity::Connecting { .. } => false,
         }
     }
 }
 
 impl CallMachine {
     /// The computer of `peer` has closed the signaling connection, or is connected again as if it never had.
-    pub(super) fn far_closed(state: CallState, turn: &Turn<'_>, peer: PeerId, closed: bool) -> CallState {
+    pub(super) fn far_closed(state: CallState, cx: &Context<'_>, peer: PeerId, closed: bool) -> CallState {
         match state {
             CallState::Conversation(mut current) => {
                 if let Some(participant) = current.participants.get_mut(&peer) {
-                    participant.closed_at = closed.then_some(turn.now);
+                    participant.closed_at = closed.then_some(cx.now);
                 }
                 CallState::Conversation(current)
             }
@@ -64,7 +64,7 @@ impl CallMachine {
     pub(super) fn end_for_new_invite(
         &mut self,
         state: CallState,
-        turn: &mut Turn<'_>,
+        cx: &mut Context<'_>,
         incoming: &IncomingInvite,
     ) -> CallState {
         match state {
@@ -72,9 +72,9 @@ impl CallMachine {
                 if current
                     .participants
                     .get(&incoming.from)
-                    .is_some_and(|participant| participant.has_begun_anew(turn.now)) =>
+                    .is_some_and(|participant| participant.has_begun_anew(cx.now)) =>
             {
-                self.link_is_gone(turn, current, incoming.from)
+                self.link_is_gone(cx, current, incoming.from)
             }
             state
             @ (CallState::Idle | CallState::Outgoing(_) | CallState::Incoming(_) | CallState::Conversation(_)) => state,

@@ -66,6 +66,6 @@ random_id! {
 }
 
 random_id! {
-    /// Names one conversation; chosen by whoever invites first.
+    /// Name of a conversation; chosen by the first inviter.
     ConversationId
 }

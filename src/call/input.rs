@@ -1,4 +1,4 @@
-//! Inputs of the state chart: presses of this computer's person, messages of others, and what engine and devices did.
+//! Inputs of the state chart: presses of this computer's person, messages of others, and events of engine and devices.
 
 use crate::identity::PeerId;
 use crate::media::{MediaSet, StreamKind, StreamState};
@@ -12,11 +12,11 @@ pub enum Input {
     Local(Press),
     /// A message came, from a sender whom the envelope has proved.
     Peer {
-        /// Who sent it.
+        /// Sender.
         from: PeerId,
-        /// What the sender is to this person now.
+        /// Present standing of the sender.
         standing: Standing,
-        /// What it says.
+        /// Content.
         message: Message,
     },
     /// A peer connection did something.
@@ -25,7 +25,7 @@ pub enum Input {
         conversation: ConversationId,
         /// The far side.
         peer: PeerId,
-        /// What it did.
+        /// Event of the connection.
         event: EngineEvent,
     },
     /// A message could not be delivered by any route.
@@ -52,12 +52,12 @@ pub enum Input {
         peer: PeerId,
     },
     /// Media that this computer's devices give, or are about to: false for a device that is chosen away, missing or
-    /// broken. Others are told accordingly what is sent; it opens nothing.
+    /// broken. Others are told of the change; it opens nothing.
     Captures {
         /// The streams, on where their device works.
         streams: MediaSet,
     },
-    /// This computer's addresses are others than before: what does not come through may come through another way.
+    /// This computer's addresses have changed: there may be another path.
     NetworkChanged,
     /// `ReleaseMedia` is done: cameras, microphones and their threads are closed.
     MediaReleased {
@@ -68,7 +68,7 @@ pub enum Input {
     Deadline,
 }
 
-/// What the person at this computer can press.
+/// Press of the person at this computer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Press {
     /// Open camera and microphone: the preview outside a call, what is sent within one.
@@ -82,7 +82,7 @@ pub enum Press {
         invite: InviteId,
         /// Names the conversation.
         conversation: ConversationId,
-        /// Whom.
+        /// ID of the person.
         to: PeerId,
         /// A short note for the callee.
         user_data: String,
@@ -106,9 +106,9 @@ pub enum Press {
         /// Which invite.
         invite: InviteId,
     },
-    /// Turn one of this side's streams on or off: mute, camera off. Outside a call it changes nothing here.
+    /// Context one of this side's streams on or off: mute, camera off. Outside a call it changes nothing here.
     EnableStream(StreamState),
-    /// End whatever is going on: hang up, take back, decline.
+    /// End the present state: hang up, take back, decline.
     Leave,
 }
 
@@ -128,7 +128,7 @@ impl Press {
     }
 }
 
-/// What a sender is to this person, by contacts, blocklist and settings. It decides who may ring, nothing else.
+/// Standing of a sender, by contacts, blocklist and settings. It decides who may ring, nothing else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
     /// In the contact list.
@@ -139,7 +139,7 @@ pub enum Standing {
     Unwelcome,
 }
 
-/// What a peer connection tells.
+/// Event of a peer connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EngineEvent {
     /// This side's offer (made after `ConnectPeer` as offerer) or answer (after an offer was applied), to be sent.

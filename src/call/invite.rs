@@ -19,7 +19,7 @@ pub struct OutgoingInvite {
     pub(super) invite: InviteId,
     pub(super) conversation: ConversationId,
     pub(super) to: PeerId,
-    /// What this side wants to send now, and what the invite said.
+    /// Streams that this side wants to send now, and those that the invite named.
     pub(super) sends: MediaSet,
     pub(super) announced: MediaSet,
     pub(super) ringing: bool,
@@ -41,7 +41,7 @@ impl OutgoingInvite {
         self.conversation
     }
 
-    /// Whom.
+    /// ID of the person.
     pub const fn to(&self) -> PeerId {
         self.to
     }
@@ -85,7 +85,7 @@ impl IncomingInvite {
         self.conversation
     }
 
-    /// Who rings.
+    /// The caller.
     pub const fn from(&self) -> PeerId {
         self.from
     }
@@ -125,7 +125,7 @@ pub(super) struct EndedInvites {
 struct EndedInvite {
     invite: InviteId,
     peer: PeerId,
-    /// Of this side's own invites.
+    /// The latest of this side's own invites.
     conversation: Option<ConversationId>,
 }
 

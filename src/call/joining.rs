@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::media::{MediaSet, MediaTime};
 
+use super::context::Context;
 use super::state::{CallMachine, CallState};
-use super::turn::Turn;
 use super::{
     CallReport, Consent, Conversation, Effect, IncomingInvite, InviteId, Message, OutgoingInvite, Participant, Role,
 };
@@ -21,7 +21,7 @@ impl CallMachine {
     /// one whose own invite gives way when both invited each other.
     pub(super) fn answer(
         &mut self,
-        turn: &mut Turn<'_>,
+        cx: &mut Context<'_>,
         incoming: IncomingInvite,
         sends: MediaSet,
         consent: Consent,
@@ -30,13 +30,13 @@ impl CallMachine {
         let IncomingInvite { invite, conversation, from, name, streams: theirs, began, .. } = incoming;
         self.ended_invites.add_incoming(invite, from);
         let announced = self.captured(sends);
-        turn.send(from, Message::Accept { invite, name: self.name.clone(), streams: announced });
+        cx.send(from, Message::Accept { invite, name: self.name.clone(), streams: announced });
         let outgoing = own.is_some();
         let OwnInvite { invite: pressed_invite, began } = own.unwrap_or(OwnInvite { invite, began });
-        turn.report(CallReport::InviteAccepted { invite: pressed_invite, conversation });
-        turn.report(CallReport::ConversationConnecting { conversation });
-        turn.effect(Effect::ConnectPeer { consent, conversation, peer: from, role: Role::Offerer });
-        let participant = Participant::new(name, theirs, Role::Offerer, turn.now);
+        cx.report(CallReport::InviteAccepted { invite: pressed_invite, conversation });
+        cx.report(CallReport::ConversationConnecting { conversation });
+        cx.effect(Effect::ConnectPeer { consent, conversation, peer: from, role: Role::Offerer });
+        let participant = Participant::new(name, theirs, Role::Offerer, cx.now);
         CallState::Conversation(Conversation {
             id: conversation,
             invite,
@@ -54,7 +54,7 @@ impl CallMachine {
     /// The callee accepted: the consent of the Invite press is handed over to the peer connection.
     pub(super) fn accepted(
         &mut self,
-        turn: &mut Turn<'_>,
+        cx: &mut Context<'_>,
         outgoing: OutgoingInvite,
         name: String,
         theirs: MediaSet,
@@ -64,12 +64,12 @@ impl CallMachine {
             self.ended_invites.add_incoming(crossed.invite, crossed.from);
         }
         if ringing {
-            turn.effect(Effect::StopRinging);
+            cx.effect(Effect::StopRinging);
         }
-        turn.report(CallReport::InviteAccepted { invite, conversation });
-        turn.report(CallReport::ConversationConnecting { conversation });
-        turn.effect(Effect::ConnectPeer { consent, conversation, peer: to, role: Role::Answerer });
-        let participant = Participant::new(name, theirs, Role::Answerer, turn.now);
+        cx.report(CallReport::InviteAccepted { invite, conversation });
+        cx.report(CallReport::ConversationConnecting { conversation });
+        cx.effect(Effect::ConnectPeer { consent, conversation, peer: to, role: Role::Answerer });
+        let participant = Participant::new(name, theirs, Role::Answerer, cx.now);
         let mut conversation = Conversation {
             id: conversation,
             invite,
@@ -82,7 +82,7 @@ impl CallMachine {
             participants: BTreeMap::from([(to, participant)]),
             departed: Vec::new(),
         };
-        conversation.announce(turn, self.captured(sends));
+        conversation.announce(cx, self.captured(sends));
         CallState::Conversation(conversation)
     }
 }

@@ -1,4 +1,5 @@
-//! The one message set, whatever the route. Invites carry no addresses and no descriptions: ringing reveals nothing.
+//! The message set of signaling, the same on every route. Invites carry no addresses and no descriptions: ringing
+//! reveals nothing.
 
 use serde::{Deserialize, Serialize};
 
@@ -101,12 +102,12 @@ pub enum Message {
         conversation: ConversationId,
         /// The receiver's stream.
         stream: StreamId,
-        /// Lines, from [`LEAST_HEIGHT`](crate::media::LEAST_HEIGHT).
+        /// Lines, from [`MIN_HEIGHT`](crate::media::MIN_HEIGHT).
         max_height: u32,
     },
     /// The description that came is of a version that the sender does not understand: there is no call.
     Incompatible {
-        /// Of which conversation.
+        /// The conversation.
         conversation: ConversationId,
         /// The version of the sender's own descriptions.
         version: u32,

@@ -1,10 +1,11 @@
-//! The call in the seed's vocabulary: invites, conversations, participants, and the pure state chart that moves them.
+//! The call: invites, conversations, participants, and the pure state chart that moves them.
 //!
-//! No clock, no I/O, no thread, no randomness: [`CallMachine::step`] takes the time and one [`Input`] and says in
-//! [`Effect`]s what to do; the controller's thread owns the machine and does it.
+//! No clock, no I/O, no thread, no randomness: [`CallMachine::step`] takes the time and one [`Input`] and returns
+//! [`Effect`]s; the controller's thread owns the machine and carries them out.
 
 mod candidate;
 mod closing;
+mod context;
 mod conversation;
 mod description;
 mod early_candidates;
@@ -28,7 +29,6 @@ mod restarts;
 #[cfg(test)]
 mod several_tests;
 mod state;
-mod turn;
 mod versions;
 
 pub use crate::device::Consent;
@@ -45,6 +45,6 @@ pub use ids::{ConversationId, InviteId};
 pub use input::{EngineEvent, Input, Press, Standing};
 pub use invite::{INCOMING_TIMEOUT, IncomingInvite, OUTGOING_TIMEOUT, OutgoingInvite};
 pub use message::{MAX_USER_DATA, Message};
-pub use participant::{Link, Participant};
+pub use participant::{Connectivity, Participant};
 pub use report::{CallEnd, CallRecord, CallReport, RecordedParticipant};
 pub use state::{CallMachine, CallState};

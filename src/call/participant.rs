@@ -1,9 +1,9 @@
-//! One remote person in a conversation: their connection, and what they send.
+//! A remote person in a conversation: their connection, and the streams that they send.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::media::{LEAST_HEIGHT, MAX_STREAMS, MediaSet, MediaTime, StreamId};
+use crate::media::{MAX_STREAMS, MIN_HEIGHT, MediaSet, MediaTime, StreamId};
 
 use super::early_candidates::EarlyCandidates;
 use super::restarts::Restarts;
@@ -23,9 +23,9 @@ const MAX_CANDIDATES: usize = 16;
 /// The same of a whole call, however often it restarts.
 const MAX_ALL_CANDIDATES: usize = 256;
 
-/// Where the connection to a participant stands.
+/// State of the connection to a participant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Link {
+pub enum Connectivity {
     /// Being made.
     Connecting {
         /// When it counts as failed.
@@ -51,7 +51,7 @@ pub(super) struct Described {
 pub struct Participant {
     pub(super) name: String,
     pub(super) streams: MediaSet,
-    pub(super) link: Link,
+    pub(super) link: Connectivity,
     pub(super) role: Role,
     pub(super) restarts: Restarts,
     /// Greatest height at which they draw each of this side's streams, once they have said it.
@@ -59,8 +59,8 @@ pub struct Participant {
     /// When their computer closed the signaling connection, which it does when their program ends. Forgotten once media
     /// comes or the same run of their program is connected again.
     pub(super) closed_at: Option<MediaTime>,
-    /// When they are told again what this side sends: the latest word of that did not arrive.
-    pub(super) retell_at: Option<MediaTime>,
+    /// Time at which an announcement that did not arrive is sent again.
+    pub(super) resend_at: Option<MediaTime>,
     /// Their first description: a restart changes its ICE credentials alone.
     first: Option<Description>,
     described: bool,
@@ -75,12 +75,12 @@ impl Participant {
         Self {
             name,
             streams,
-            link: Link::Connecting { until: now + CONNECTING_TIMEOUT },
+            link: Connectivity::Connecting { until: now + CONNECTING_TIMEOUT },
             role,
             restarts: Restarts::default(),
             wishes: BTreeMap::new(),
             closed_at: None,
-            retell_at: None,
+            resend_at: None,
             first: None,
             described: false,
             early: EarlyCandidates::new(MAX_EARLY_CANDIDATES),
@@ -112,27 +112,27 @@ impl Participant {
     /// Notes their wish. They draw no more streams than this side can have.
     pub(super) fn note_wish(&mut self, stream: StreamId, max_height: u32) {
         if self.wishes.len() < MAX_STREAMS || self.wishes.contains_key(&stream) {
-            self.wishes.insert(stream, max_height.max(LEAST_HEIGHT));
+            self.wishes.insert(stream, max_height.max(MIN_HEIGHT));
         }
     }
 
     /// Where the connection stands.
-    pub const fn link(&self) -> Link {
+    pub const fn link(&self) -> Connectivity {
         self.link
     }
 
     pub(super) const fn was_connected(&self) -> bool {
         match self.link {
-            Link::Connecting { .. } => false,
-            Link::Connected | Link::Interrupted { .. } => true,
+            Connectivity::Connecting { .. } => false,
+            Connectivity::Connected | Connectivity::Interrupted { .. } => true,
         }
     }
 
     pub(super) fn deadline(&self) -> Option<MediaTime> {
         let link = match self.link {
-            Link::Connecting { .. } => None,
-            Link::Interrupted { .. } => self.ask_at(),
-            Link::Connected => self.retell_at,
+            Connectivity::Connecting { .. } => None,
+            Connectivity::Interrupted { .. } => self.ask_at(),
+            Connectivity::Connected => self.resend_at,
         };
         [self.gone_at(), link, self.held_until()].into_iter().flatten().min()
     }
@@ -220,9 +220,9 @@ impl Participant {
         self.restarts.stop();
         let soon = now + CLOSED_GRACE;
         self.link = match self.link {
-            Link::Connecting { until } => Link::Connecting { until: until.min(soon) },
-            Link::Connected => Link::Interrupted { until: soon },
-            Link::Interrupted { until } => Link::Interrupted { until: until.min(soon) },
+            Connectivity::Connecting { until } => Connectivity::Connecting { until: until.min(soon) },
+            Connectivity::Connected => Connectivity::Interrupted { until: soon },
+            Connectivity::Interrupted { until } => Connectivity::Interrupted { until: until.min(soon) },
         };
     }
 }
@@ -299,7 +299,7 @@ mod tests {
         assert_eq!(participant.wish(StreamId::CAMERA), None);
         participant.note_wish(StreamId::CAMERA, 1);
         participant.note_wish(StreamId::SCREEN, 1080);
-        assert_eq!(participant.wish(StreamId::CAMERA), Some(LEAST_HEIGHT), "fewer lines are of no use");
+        assert_eq!(participant.wish(StreamId::CAMERA), Some(MIN_HEIGHT), "fewer lines are of no use");
         assert_eq!(participant.wish(StreamId::SCREEN), Some(1080));
         (0..=u8::MAX).for_each(|number| participant.note_wish(StreamId::new(number), 720));
         assert_eq!((participant.wishes.len(), participant.wish(StreamId::CAMERA)), (MAX_STREAMS, Some(720)));

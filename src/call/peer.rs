@@ -1,12 +1,12 @@
-//! The arms for what others send. Nothing here can make a consent: where a conversation begins, it is one that a press
-//! left in the pending invite.
+//! Arms of the state chart for messages of others. Nothing here can make a consent: where a conversation begins, it is
+//! one that a press left in the pending invite.
 
 use crate::identity::{PeerId, display_name, plain_text};
 use crate::media::MediaSet;
 
+use super::context::Context;
 use super::joining::OwnInvite;
 use super::state::{CallMachine, CallState};
-use super::turn::Turn;
 use super::{
     AnyDescription, CallEnd, CallReport, Conversation, ConversationId, DisconnectReason, Effect, IncomingInvite,
     InviteId, MAX_USER_DATA, Message, OutgoingInvite, Standing,
@@ -20,7 +20,7 @@ impl CallMachine {
     pub(super) fn message(
         &mut self,
         state: CallState,
-        turn: &mut Turn<'_>,
+        cx: &mut Context<'_>,
         from: PeerId,
         standing: Standing,
         message: Message,
@@ -38,26 +38,26 @@ impl CallMachine {
                     user_data: plain_text(&user_data, MAX_USER_DATA),
                     contact: standing == Standing::Contact,
                     streams,
-                    began: turn.now,
+                    began: cx.now,
                 };
-                self.invited(state, turn, incoming, standing)
+                self.invited(state, cx, incoming, standing)
             }
-            Message::Ringing { invite } => rings_there(state, turn, from, invite),
+            Message::Ringing { invite } => rings_there(state, cx, from, invite),
             Message::Accept { invite, name, streams } => match state {
                 CallState::Outgoing(outgoing) if outgoing.is(invite, from) => {
-                    self.accepted(turn, outgoing, display_name(&name), streams)
+                    self.accepted(cx, outgoing, display_name(&name), streams)
                 }
                 state @ (CallState::Idle
                 | CallState::Outgoing(_)
                 | CallState::Incoming(_)
                 | CallState::Conversation(_)) => {
-                    self.late_accept(turn, invite, from);
+                    self.late_accept(cx, invite, from);
                     state
                 }
             },
             Message::Reject { invite } => match state {
                 CallState::Outgoing(outgoing) if outgoing.is(invite, from) => {
-                    self.end_outgoing(turn, &outgoing, CallReport::InviteRejected { invite }, CallEnd::Declined)
+                    self.end_outgoing(cx, &outgoing, CallReport::InviteRejected { invite }, CallEnd::Declined)
                 }
                 state @ (CallState::Idle
                 | CallState::Outgoing(_)
@@ -66,58 +66,56 @@ impl CallMachine {
             },
             Message::Busy { invite } => match state {
                 CallState::Outgoing(outgoing) if outgoing.is(invite, from) => {
-                    self.end_outgoing(turn, &outgoing, CallReport::InviteBusy { invite }, CallEnd::Busy)
+                    self.end_outgoing(cx, &outgoing, CallReport::InviteBusy { invite }, CallEnd::Busy)
                 }
                 state @ (CallState::Idle
                 | CallState::Outgoing(_)
                 | CallState::Incoming(_)
                 | CallState::Conversation(_)) => state,
             },
-            Message::Cancel { invite } => self.canceled(state, turn, from, invite),
+            Message::Cancel { invite } => self.canceled(state, cx, from, invite),
             Message::Describe { conversation, description: AnyDescription::Known(description) } => {
                 in_conversation(state, conversation, |current| {
                     let Some(participant) = current.participants.get_mut(&from) else { return };
-                    if let Some(described) = participant.describe(*description, turn.now) {
-                        current.apply_description(turn, from, described);
+                    if let Some(described) = participant.describe(*description, cx.now) {
+                        current.apply_description(cx, from, described);
                     }
                 })
             }
             Message::Describe { conversation, description: AnyDescription::OtherVersion(version) } => {
-                self.described_in_other_version(state, turn, (conversation, from), version)
+                self.described_in_other_version(state, cx, (conversation, from), version)
             }
             Message::Incompatible { conversation, version } => {
-                self.not_understood(state, turn, (conversation, from), version)
+                self.not_understood(state, cx, (conversation, from), version)
             }
             Message::Trickle { conversation, candidate } => in_conversation(state, conversation, |current| {
                 let Some(participant) = current.participants.get_mut(&from) else { return };
                 if let Some(candidate) = participant.trickle(candidate) {
-                    turn.effect(Effect::ApplyCandidate { conversation, peer: from, candidate });
+                    cx.effect(Effect::ApplyCandidate { conversation, peer: from, candidate });
                 }
             }),
             Message::Restart { conversation, generation, moved } => match state {
                 CallState::Conversation(mut current) if current.id == conversation => {
-                    current.restart_asked(turn, from, generation, moved);
+                    current.restart_asked(cx, from, generation, moved);
                     CallState::Conversation(current)
                 }
                 state @ (CallState::Idle
                 | CallState::Outgoing(_)
                 | CallState::Incoming(_)
                 | CallState::Conversation(_)) => {
-                    self.late_restart(turn, conversation, from, standing);
+                    self.late_restart(cx, conversation, from, standing);
                     state
                 }
             },
             Message::Ended { conversation } => match state {
-                CallState::Conversation(current) if current.id == conversation => {
-                    self.link_is_gone(turn, current, from)
-                }
+                CallState::Conversation(current) if current.id == conversation => self.link_is_gone(cx, current, from),
                 state @ (CallState::Idle
                 | CallState::Outgoing(_)
                 | CallState::Incoming(_)
                 | CallState::Conversation(_)) => state,
             },
             Message::Media { conversation, streams } => in_conversation(state, conversation, |current| {
-                their_streams_changed(current, turn, from, streams);
+                their_streams_changed(current, cx, from, streams);
             }),
             Message::Wish { conversation, stream, max_height } => in_conversation(state, conversation, |current| {
                 if let Some(participant) = current.participants.get_mut(&from) {
@@ -126,7 +124,7 @@ impl CallMachine {
             }),
             Message::Leave { conversation } => match state {
                 CallState::Conversation(current) if current.id == conversation => {
-                    self.participant_gone(turn, current, from, DisconnectReason::HungUp)
+                    self.participant_gone(cx, current, from, DisconnectReason::HungUp)
                 }
                 state @ (CallState::Idle
                 | CallState::Outgoing(_)
@@ -139,7 +137,7 @@ impl CallMachine {
     fn invited(
         &mut self,
         state: CallState,
-        turn: &mut Turn<'_>,
+        cx: &mut Context<'_>,
         incoming: IncomingInvite,
         standing: Standing,
     ) -> CallState {
@@ -156,86 +154,86 @@ impl CallMachine {
                     outgoing.crossed = Some(incoming);
                     CallState::Outgoing(outgoing)
                 } else {
-                    self.give_way(turn, outgoing, incoming)
+                    self.give_way(cx, outgoing, incoming)
                 }
             }
             state if standing == Standing::Unwelcome => state,
             state => {
-                let state = self.end_for_new_invite(state, turn, &incoming);
-                self.ring_or_busy(state, turn, incoming)
+                let state = self.end_for_new_invite(state, cx, &incoming);
+                self.ring_or_busy(state, cx, incoming)
             }
         }
     }
 
-    fn ring_or_busy(&mut self, state: CallState, turn: &mut Turn<'_>, incoming: IncomingInvite) -> CallState {
+    fn ring_or_busy(&mut self, state: CallState, cx: &mut Context<'_>, incoming: IncomingInvite) -> CallState {
         let from = incoming.from;
         match state {
-            CallState::Idle => ring(turn, incoming, true),
+            CallState::Idle => ring(cx, incoming, true),
             CallState::Incoming(ringing) if ringing.from == from && ringing.invite == incoming.invite => {
-                turn.send(from, Message::Ringing { invite: incoming.invite });
+                cx.send(from, Message::Ringing { invite: incoming.invite });
                 CallState::Incoming(ringing)
             }
             // Their app began anew: the new invite takes the place of the old one.
             CallState::Incoming(ringing) if ringing.from == from => {
                 self.ended_invites.add_incoming(ringing.invite, from);
-                turn.report(CallReport::InviteCanceled { invite: ringing.invite });
-                ring(turn, incoming, false)
+                cx.report(CallReport::InviteCanceled { invite: ringing.invite });
+                ring(cx, incoming, false)
             }
             // Anybody can ring without end; none of that keeps a contact from being heard.
             CallState::Incoming(ringing) if incoming.contact && !ringing.contact => {
-                self.give_place(turn, ringing);
-                ring(turn, incoming, false)
+                self.give_place(cx, ringing);
+                ring(cx, incoming, false)
             }
             state @ (CallState::Outgoing(_) | CallState::Incoming(_) | CallState::Conversation(_)) => {
-                self.busy(turn, &state, incoming);
+                self.busy(cx, &state, incoming);
                 state
             }
         }
     }
 
     /// A stranger who rings gives their place to a contact: for them this side is busy, here they have called in vain.
-    fn give_place(&mut self, turn: &mut Turn<'_>, ringing: IncomingInvite) {
+    fn give_place(&mut self, cx: &mut Context<'_>, ringing: IncomingInvite) {
         let IncomingInvite { invite, from, name, contact, began, .. } = ringing;
         self.ended_invites.add_incoming(invite, from);
-        turn.send(from, Message::Busy { invite });
-        turn.report(CallReport::InviteCanceled { invite });
+        cx.send(from, Message::Busy { invite });
+        cx.report(CallReport::InviteCanceled { invite });
         if self.rang_meanwhile.insert(from) {
-            turn.report(CallReport::RangDuringCall { from, name, contact, at: began });
+            cx.report(CallReport::RangDuringCall { from, name, contact, at: began });
         }
     }
 
     /// Answers `incoming` in the place of this side's own invite to the same person.
     pub(super) fn give_way(
         &mut self,
-        turn: &mut Turn<'_>,
+        cx: &mut Context<'_>,
         outgoing: OutgoingInvite,
         incoming: IncomingInvite,
     ) -> CallState {
-        turn.send(outgoing.to, Message::Cancel { invite: outgoing.invite });
+        cx.send(outgoing.to, Message::Cancel { invite: outgoing.invite });
         if outgoing.ringing {
-            turn.effect(Effect::StopRinging);
+            cx.effect(Effect::StopRinging);
         }
         self.ended_invites.add_outgoing(&outgoing);
         let OutgoingInvite { invite, began, sends, consent, .. } = outgoing;
-        self.answer(turn, incoming, sends, consent, Some(OwnInvite { invite, began }))
+        self.answer(cx, incoming, sends, consent, Some(OwnInvite { invite, began }))
     }
 
-    fn busy(&mut self, turn: &mut Turn<'_>, state: &CallState, incoming: IncomingInvite) {
+    fn busy(&mut self, cx: &mut Context<'_>, state: &CallState, incoming: IncomingInvite) {
         let IncomingInvite { invite, from, name, contact, .. } = incoming;
-        turn.send(from, Message::Busy { invite });
+        cx.send(from, Message::Busy { invite });
         let takes_part = match state {
             CallState::Conversation(conversation) => conversation.participants.contains_key(&from),
             CallState::Idle | CallState::Outgoing(_) | CallState::Incoming(_) => false,
         };
         if !takes_part && self.rang_meanwhile.len() < MAX_RANG_MEANWHILE && self.rang_meanwhile.insert(from) {
-            turn.report(CallReport::RangDuringCall { from, name, contact, at: turn.now });
+            cx.report(CallReport::RangDuringCall { from, name, contact, at: cx.now });
         }
     }
 
-    fn canceled(&mut self, state: CallState, turn: &mut Turn<'_>, from: PeerId, invite: InviteId) -> CallState {
+    fn canceled(&mut self, state: CallState, cx: &mut Context<'_>, from: PeerId, invite: InviteId) -> CallState {
         match state {
             CallState::Incoming(incoming) if incoming.invite == invite && incoming.from == from => {
-                self.end_incoming(turn, incoming, CallReport::InviteCanceled { invite }, CallEnd::Missed)
+                self.end_incoming(cx, incoming, CallReport::InviteCanceled { invite }, CallEnd::Missed)
             }
             CallState::Outgoing(mut outgoing) => {
                 outgoing.crossed.take_if(|crossed| crossed.invite == invite && crossed.from == from);
@@ -243,24 +241,24 @@ impl CallMachine {
             }
             // The caller gave up while the answer was on its way.
             CallState::Conversation(current) if current.is_unconnected_answer_to(invite) => {
-                self.participant_gone(turn, current, from, DisconnectReason::HungUp)
+                self.participant_gone(cx, current, from, DisconnectReason::HungUp)
             }
             state @ (CallState::Idle | CallState::Incoming(_) | CallState::Conversation(_)) => state,
         }
     }
 
     /// Somebody answers an invite that is over: they are told that nobody is there.
-    fn late_accept(&mut self, turn: &mut Turn<'_>, invite: InviteId, from: PeerId) {
+    fn late_accept(&mut self, cx: &mut Context<'_>, invite: InviteId, from: PeerId) {
         if let Some(conversation) = self.ended_invites.take_outgoing(invite, from) {
-            turn.send(from, Message::Leave { conversation });
+            cx.send(from, Message::Leave { conversation });
         }
     }
 }
 
-fn ring(turn: &mut Turn<'_>, incoming: IncomingInvite, start: bool) -> CallState {
+fn ring(cx: &mut Context<'_>, incoming: IncomingInvite, start: bool) -> CallState {
     let invite = incoming.invite;
-    turn.send(incoming.from, Message::Ringing { invite });
-    turn.report(CallReport::Invite {
+    cx.send(incoming.from, Message::Ringing { invite });
+    cx.report(CallReport::Invite {
         invite,
         from: incoming.from,
         name: incoming.name.clone(),
@@ -269,18 +267,18 @@ fn ring(turn: &mut Turn<'_>, incoming: IncomingInvite, start: bool) -> CallState
         contact: incoming.contact,
     });
     if start {
-        turn.effect(Effect::StartRinging);
+        cx.effect(Effect::StartRinging);
     }
     CallState::Incoming(incoming)
 }
 
-fn rings_there(state: CallState, turn: &mut Turn<'_>, from: PeerId, invite: InviteId) -> CallState {
+fn rings_there(state: CallState, cx: &mut Context<'_>, from: PeerId, invite: InviteId) -> CallState {
     match state {
         CallState::Outgoing(mut outgoing) if outgoing.is(invite, from) => {
             if !outgoing.ringing {
                 outgoing.ringing = true;
-                turn.report(CallReport::InviteRinging { invite });
-                turn.effect(Effect::StartRingBack);
+                cx.report(CallReport::InviteRinging { invite });
+                cx.effect(Effect::StartRingBack);
             }
             CallState::Outgoing(outgoing)
         }
@@ -303,7 +301,7 @@ fn in_conversation(state: CallState, named: ConversationId, act: impl FnOnce(&mu
     }
 }
 
-fn their_streams_changed(current: &mut Conversation, turn: &mut Turn<'_>, from: PeerId, streams: MediaSet) {
+fn their_streams_changed(current: &mut Conversation, cx: &mut Context<'_>, from: PeerId, streams: MediaSet) {
     let conversation = current.id;
     let Some(participant) = current.participants.get_mut(&from) else { return };
     let before = std::mem::replace(&mut participant.streams, streams);
@@ -312,7 +310,7 @@ fn their_streams_changed(current: &mut Conversation, turn: &mut Turn<'_>, from: 
         return;
     }
     for stream in streams.changes(before) {
-        turn.report(match before.get(stream.id) {
+        cx.report(match before.get(stream.id) {
             Some(_) => CallReport::StreamChanged { conversation, participant: from, stream, streams },
             None => CallReport::StreamAdded { conversation, participant: from, stream, streams },
         });

@@ -42,7 +42,7 @@ impl Releasing {
     }
 }
 
-/// The conversations that ended lately, so that whoever was in one and tries to restore it hears that it is over.
+/// The conversations that ended lately, so that a person who was in one and tries to restore it hears that it is over.
 #[derive(Debug, Default)]
 pub(super) struct EndedConversations {
     latest: VecDeque<(ConversationId, PeerId)>,

@@ -1,4 +1,4 @@
-//! What the state chart reports, in the words of the automation contract, and what the history keeps of a call.
+//! Reports of the state chart, in the words of the automation contract, and the record of a call for the history.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,5 +1,4 @@
-//! How a connection that is interrupted is restored: by itself, or by an ICE restart (RFC 8445, 9), whichever comes
-//! first.
+//! Recovery of an interrupted connection: by itself, or by an ICE restart (RFC 8445, 9), whichever comes first.
 //!
 //! ```text
 //! answerer                          offerer
@@ -20,11 +19,11 @@ use std::time::Duration;
 use crate::identity::PeerId;
 use crate::media::MediaTime;
 
+use super::context::Context;
 use super::participant::{Described, INTERRUPTED_TIMEOUT};
 use super::restarts::RESTART_INTERVAL;
 use super::state::CallMachine;
-use super::turn::Turn;
-use super::{CallReport, Conversation, ConversationId, Effect, Link, Message, Participant, Role, Standing};
+use super::{CallReport, Connectivity, Conversation, ConversationId, Effect, Message, Participant, Role, Standing};
 
 /// From the beginning of an interruption to the first wish for a restart: most blackouts are over before.
 const ASK_AFTER: Duration = Duration::from_millis(1500);
@@ -52,9 +51,9 @@ impl Participant {
     }
 
     /// Media flows, for the first time or again; true when it is again.
-    pub(super) fn is_up(&mut self, now: MediaTime) -> bool {
+    pub(super) fn on_connected(&mut self, now: MediaTime) -> bool {
         let again = self.is_interrupted();
-        self.link = Link::Connected;
+        self.link = Connectivity::Connected;
         self.closed_at = None;
         self.restarts.stop_asking();
         if again {
@@ -65,18 +64,18 @@ impl Participant {
 
     const fn is_interrupted(&self) -> bool {
         match self.link {
-            Link::Interrupted { .. } => true,
-            Link::Connecting { .. } | Link::Connected => false,
+            Connectivity::Interrupted { .. } => true,
+            Connectivity::Connecting { .. } | Connectivity::Connected => false,
         }
     }
 
     /// Whether a wish for a restart that comes at `now` is a present one.
     fn may_restart(&self, now: MediaTime) -> bool {
         match self.link {
-            Link::Connecting { .. } => false,
-            Link::Interrupted { .. } => true,
+            Connectivity::Connecting { .. } => false,
+            Connectivity::Interrupted { .. } => true,
             // Nothing may come through in one direction alone.
-            Link::Connected => self.restarts.resumed_at.is_none_or(|at| now.since(at) >= LATE_WISH),
+            Connectivity::Connected => self.restarts.resumed_at.is_none_or(|at| now.since(at) >= LATE_WISH),
         }
     }
 
@@ -93,22 +92,22 @@ impl Participant {
 
 impl Conversation {
     /// Nothing comes from `peer` any more.
-    pub(super) fn link_is_interrupted(&mut self, turn: &mut Turn<'_>, peer: PeerId) {
+    pub(super) fn link_is_interrupted(&mut self, cx: &mut Context<'_>, peer: PeerId) {
         let Some(participant) = self.participants.get_mut(&peer) else { return };
-        if participant.link != Link::Connected {
+        if participant.link != Connectivity::Connected {
             return;
         }
-        participant.link = Link::Interrupted { until: turn.now + INTERRUPTED_TIMEOUT };
-        participant.forget_old_close(turn.now);
-        participant.restarts.ask_at = Some(turn.now + ASK_AFTER);
-        turn.report(CallReport::Reconnecting { conversation: self.id, participant: peer });
+        participant.link = Connectivity::Interrupted { until: cx.now + INTERRUPTED_TIMEOUT };
+        participant.forget_old_close(cx.now);
+        participant.restarts.ask_at = Some(cx.now + ASK_AFTER);
+        cx.report(CallReport::Reconnecting { conversation: self.id, participant: peer });
     }
 
     /// Asks for restarts that are due; at once for all interruptions when this computer's addresses have `changed`.
-    pub(super) fn ask_for_restarts(&mut self, turn: &mut Turn<'_>, changed: bool) {
+    pub(super) fn ask_for_restarts(&mut self, cx: &mut Context<'_>, changed: bool) {
         let conversation = self.id;
         for (&peer, participant) in &mut self.participants {
-            let due = participant.ask_at().is_some_and(|at| changed || at <= turn.now);
+            let due = participant.ask_at().is_some_and(|at| changed || at <= cx.now);
             if !due || !participant.is_interrupted() {
                 continue;
             }
@@ -116,50 +115,50 @@ impl Conversation {
                 // A restart that is under way is with the old addresses.
                 participant.restarts.began = None;
             }
-            participant.restarts.ask_at = Some(turn.now + ASK_AGAIN);
-            turn.effect(Effect::RenewRoute { peer });
+            participant.restarts.ask_at = Some(cx.now + ASK_AGAIN);
+            cx.effect(Effect::RenewRoute { peer });
             let generation = participant.generation();
-            turn.send(peer, Message::Restart { conversation, generation, moved: changed });
+            cx.send(peer, Message::Restart { conversation, generation, moved: changed });
         }
     }
 
     /// Applies the offers that came too soon and are due.
-    pub(super) fn apply_held_offers(&mut self, turn: &mut Turn<'_>) {
-        let now = turn.now;
+    pub(super) fn apply_held_offers(&mut self, cx: &mut Context<'_>) {
+        let now = cx.now;
         let due = self
             .participants
             .iter_mut()
             .filter_map(|(&peer, participant)| participant.describe_held(now).map(|described| (peer, described)));
         for (peer, described) in due.collect::<Vec<_>>() {
-            self.apply_description(turn, peer, described);
+            self.apply_description(cx, peer, described);
         }
     }
 
     /// Has the engine apply a description, and the candidates that waited for it.
-    pub(super) fn apply_description(&self, turn: &mut Turn<'_>, peer: PeerId, described: Described) {
+    pub(super) fn apply_description(&self, cx: &mut Context<'_>, peer: PeerId, described: Described) {
         let conversation = self.id;
         let Described { description, early } = described;
-        turn.effect(Effect::ApplyDescription { conversation, peer, description });
+        cx.effect(Effect::ApplyDescription { conversation, peer, description });
         for candidate in early {
-            turn.effect(Effect::ApplyCandidate { conversation, peer, candidate });
+            cx.effect(Effect::ApplyCandidate { conversation, peer, candidate });
         }
     }
 
     /// `peer` asks for a restart, or is ready for one.
-    pub(super) fn restart_asked(&mut self, turn: &mut Turn<'_>, peer: PeerId, generation: u32, moved: bool) {
+    pub(super) fn restart_asked(&mut self, cx: &mut Context<'_>, peer: PeerId, generation: u32, moved: bool) {
         let conversation = self.id;
         let Some(participant) = self.participants.get_mut(&peer) else { return };
-        if !participant.may_restart(turn.now) {
+        if !participant.may_restart(cx.now) {
             return;
         }
         match participant.role {
             Role::Answerer => {
                 let generation = participant.generation();
-                turn.send(peer, Message::Restart { conversation, generation, moved: false });
+                cx.send(peer, Message::Restart { conversation, generation, moved: false });
             }
-            Role::Offerer if generation <= participant.generation() && participant.has_waited(turn.now, moved) => {
-                let generation = participant.begin_restart(turn.now);
-                turn.effect(Effect::RestartIce { conversation, peer, generation });
+            Role::Offerer if generation <= participant.generation() && participant.has_waited(cx.now, moved) => {
+                let generation = participant.begin_restart(cx.now);
+                cx.effect(Effect::RestartIce { conversation, peer, generation });
             }
             Role::Offerer => {}
         }
@@ -171,13 +170,13 @@ impl CallMachine {
     /// too. A contact may mean one of before this program's start. Strangers with whom there was none hear nothing.
     pub(super) fn late_restart(
         &self,
-        turn: &mut Turn<'_>,
+        cx: &mut Context<'_>,
         conversation: ConversationId,
         from: PeerId,
         standing: Standing,
     ) {
         if standing == Standing::Contact || self.ended_conversations.was_in(conversation, from) {
-            turn.send(from, Message::Ended { conversation });
+            cx.send(from, Message::Ended { conversation });
         }
     }
 }

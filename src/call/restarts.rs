@@ -6,13 +6,13 @@ use crate::media::MediaTime;
 
 use super::Description;
 
-/// Between restarts that the far side begins at least: each of them costs sockets. What comes sooner waits.
+/// Between restarts that the far side begins at least: each of them costs sockets. Earlier ones wait.
 pub(super) const RESTART_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Where a participant's connection stands with restarts.
 #[derive(Debug, Default)]
 pub(super) struct Restarts {
-    /// Of the latest description.
+    /// Generation of the latest description.
     pub(super) generation: u32,
     /// When the latest restart began.
     pub(super) began: Option<MediaTime>,

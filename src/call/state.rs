@@ -1,4 +1,4 @@
-//! The state chart of a call: which state it is in, and which arm takes an input.
+//! The state chart of a call: its states, and the arm for each input.
 //!
 //! ```text
 //!                        +-----------------------------------------------------------------+
@@ -41,9 +41,9 @@ use std::collections::BTreeSet;
 use crate::identity::{PeerId, display_name};
 use crate::media::{MediaSet, MediaTime};
 
+use super::context::Context;
 use super::invite::EndedInvites;
 use super::releasing::{EndedConversations, Releasing};
-use super::turn::Turn;
 use super::{CallEnd, CallReport, Conversation, Effect, IncomingInvite, Input, OutgoingInvite};
 
 /// Where the call stands.
@@ -66,12 +66,12 @@ pub struct CallMachine {
     pub(super) me: PeerId,
     pub(super) name: String,
     pub(super) state: CallState,
-    /// What the devices give, once that was told; what is not captured is announced to nobody.
+    /// Streams that the devices give, once that was told; a stream that is not captured is announced to nobody.
     captures: Option<MediaSet>,
     pub(super) closing: Option<Releasing>,
     pub(super) ended_invites: EndedInvites,
     pub(super) ended_conversations: EndedConversations,
-    /// Who got "busy" since the machine was last idle: each is reported once.
+    /// People who got "busy" since the machine was last idle: each is reported once.
     pub(super) rang_meanwhile: BTreeSet<PeerId>,
 }
 
@@ -117,83 +117,83 @@ impl CallMachine {
         state.into_iter().chain(closing).min()
     }
 
-    /// Takes one input at `now` and appends what to do, in order, to `effects`.
+    /// Takes one input at `now` and appends the effects, in order, to `effects`.
     pub fn step(&mut self, now: MediaTime, input: Input, effects: &mut Vec<Effect>) {
-        let turn = &mut Turn { now, effects };
+        let cx = &mut Context { now, effects };
         let state = std::mem::take(&mut self.state);
         self.state = match input {
-            Input::Local(press) => self.press(state, turn, press),
-            Input::Peer { from, standing, message } => self.message(state, turn, from, standing, message),
-            Input::Engine { conversation, peer, event } => self.engine(state, turn, conversation, peer, event),
-            Input::Undelivered { to, message } => self.undelivered(state, turn, to, message),
+            Input::Local(press) => self.press(state, cx, press),
+            Input::Peer { from, standing, message } => self.message(state, cx, from, standing, message),
+            Input::Engine { conversation, peer, event } => self.engine(state, cx, conversation, peer, event),
+            Input::Undelivered { to, message } => self.undelivered(state, cx, to, message),
             Input::Captures { streams } => {
                 self.captures = Some(streams);
-                self.announce(state, turn)
+                self.announce(state, cx)
             }
-            Input::Gone { peer } => self.gone(state, turn, peer),
-            Input::FarClosed { peer } => Self::far_closed(state, turn, peer, true),
-            Input::FarRestored { peer } => Self::far_closed(state, turn, peer, false),
-            Input::NetworkChanged => ask_for_restarts(state, turn, true),
+            Input::Gone { peer } => self.gone(state, cx, peer),
+            Input::FarClosed { peer } => Self::far_closed(state, cx, peer, true),
+            Input::FarRestored { peer } => Self::far_closed(state, cx, peer, false),
+            Input::NetworkChanged => ask_for_restarts(state, cx, true),
             Input::MediaReleased { conversation } => {
-                self.media_released(turn, conversation);
+                self.media_released(cx, conversation);
                 state
             }
-            Input::Deadline => self.deadline(state, turn),
+            Input::Deadline => self.deadline(state, cx),
         };
         if matches!(self.state, CallState::Idle) {
             self.rang_meanwhile.clear();
         }
     }
 
-    /// What of `sends` the devices give.
+    /// The part of `sends` that the devices give.
     pub(super) fn captured(&self, sends: MediaSet) -> MediaSet {
         self.captures.map_or(sends, |captures| sends.and(captures))
     }
 
     /// Tells the others of the present conversation what this side sends, when that is news.
-    pub(super) fn announce(&self, mut state: CallState, turn: &mut Turn<'_>) -> CallState {
+    pub(super) fn announce(&self, mut state: CallState, cx: &mut Context<'_>) -> CallState {
         if let CallState::Conversation(conversation) = &mut state {
-            conversation.announce(turn, self.captured(conversation.sends));
+            conversation.announce(cx, self.captured(conversation.sends));
         }
         state
     }
 
-    fn deadline(&mut self, state: CallState, turn: &mut Turn<'_>) -> CallState {
-        if self.closing.as_ref().is_some_and(|closing| closing.deadline() <= turn.now) {
-            self.report_closed(turn);
+    fn deadline(&mut self, state: CallState, cx: &mut Context<'_>) -> CallState {
+        if self.closing.as_ref().is_some_and(|closing| closing.deadline() <= cx.now) {
+            self.report_closed(cx);
         }
         match state {
-            CallState::Outgoing(outgoing) if outgoing.deadline() <= turn.now => {
+            CallState::Outgoing(outgoing) if outgoing.deadline() <= cx.now => {
                 let report = CallReport::InviteTimeout { invite: outgoing.invite };
-                self.withdraw(turn, &outgoing, report, CallEnd::NoAnswer)
+                self.withdraw(cx, &outgoing, report, CallEnd::NoAnswer)
             }
-            CallState::Incoming(incoming) if incoming.deadline() <= turn.now => {
+            CallState::Incoming(incoming) if incoming.deadline() <= cx.now => {
                 let report = CallReport::InviteTimeout { invite: incoming.invite };
-                self.end_incoming(turn, incoming, report, CallEnd::Missed)
+                self.end_incoming(cx, incoming, report, CallEnd::Missed)
             }
             CallState::Conversation(conversation) => {
-                let mut state = self.links_deadline(turn, conversation);
+                let mut state = self.links_deadline(cx, conversation);
                 if let CallState::Conversation(conversation) = &mut state {
-                    conversation.apply_held_offers(turn);
-                    conversation.tell_again(turn);
+                    conversation.apply_held_offers(cx);
+                    conversation.resend(cx);
                 }
-                ask_for_restarts(state, turn, false)
+                ask_for_restarts(state, cx, false)
             }
             state @ (CallState::Idle | CallState::Outgoing(_) | CallState::Incoming(_)) => state,
         }
     }
 
-    fn links_deadline(&mut self, turn: &mut Turn<'_>, conversation: Conversation) -> CallState {
+    fn links_deadline(&mut self, cx: &mut Context<'_>, conversation: Conversation) -> CallState {
         let overdue: Vec<PeerId> = conversation
             .participants
             .iter()
-            .filter(|(_, participant)| participant.gone_at().is_some_and(|at| at <= turn.now))
+            .filter(|(_, participant)| participant.gone_at().is_some_and(|at| at <= cx.now))
             .map(|(&peer, _)| peer)
             .collect();
         let mut state = CallState::Conversation(conversation);
         for peer in overdue {
             state = match state {
-                CallState::Conversation(conversation) => self.link_is_gone(turn, conversation, peer),
+                CallState::Conversation(conversation) => self.link_is_gone(cx, conversation, peer),
                 over @ (CallState::Idle | CallState::Outgoing(_) | CallState::Incoming(_)) => over,
             };
         }
@@ -201,10 +201,10 @@ impl CallMachine {
     }
 }
 
-/// Asks whoever nothing comes from for an ICE restart: when it is time, or at once with a `changed` network.
-fn ask_for_restarts(mut state: CallState, turn: &mut Turn<'_>, changed: bool) -> CallState {
+/// Asks every silent participant for an ICE restart: when it is time, or at once with a `changed` network.
+fn ask_for_restarts(mut state: CallState, cx: &mut Context<'_>, changed: bool) -> CallState {
     if let CallState::Conversation(conversation) = &mut state {
-        conversation.ask_for_restarts(turn, changed);
+        conversation.ask_for_restarts(cx, changed);
     }
     state
 }

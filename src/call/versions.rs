@@ -10,14 +10,14 @@
 
 use crate::identity::PeerId;
 
+use super::context::Context;
 use super::state::{CallMachine, CallState};
-use super::turn::Turn;
 use super::{CallEnd, CallError, Conversation, Description, DisconnectReason, Message};
 
 /// How a participant goes: the reason in events, and the words about the call if it ends with that.
 pub(super) struct Departure {
     pub(super) reason: DisconnectReason,
-    /// What is reported of a participant who was never connected.
+    /// Report of a participant who was never connected.
     pub(super) error: CallError,
     pub(super) end: CallEnd,
 }
@@ -45,14 +45,14 @@ impl CallMachine {
     pub(super) fn described_in_other_version(
         &mut self,
         state: CallState,
-        turn: &mut Turn<'_>,
+        cx: &mut Context<'_>,
         (named, from): (super::ConversationId, PeerId),
         version: u32,
     ) -> CallState {
         match state {
             CallState::Conversation(current) if current.id == named && current.is_connecting_to(from) => {
-                turn.send(from, Message::Incompatible { conversation: named, version: Description::VERSION });
-                self.participant_gone(turn, current, from, Departure::for_version(version))
+                cx.send(from, Message::Incompatible { conversation: named, version: Description::VERSION });
+                self.participant_gone(cx, current, from, Departure::for_version(version))
             }
             state
             @ (CallState::Idle | CallState::Outgoing(_) | CallState::Incoming(_) | CallState::Conversation(_)) => state,
@@ -63,13 +63,13 @@ impl CallMachine {
     pub(super) fn not_understood(
         &mut self,
         state: CallState,
-        turn: &mut Turn<'_>,
+        cx: &mut Context<'_>,
         (named, from): (super::ConversationId, PeerId),
         version: u32,
     ) -> CallState {
         match state {
             CallState::Conversation(current) if current.id == named && current.is_connecting_to(from) => {
-                self.participant_gone(turn, current, from, Departure::for_version(version))
+                self.participant_gone(cx, current, from, Departure::for_version(version))
             }
             state
             @ (CallState::Idle | CallState::Outgoing(_) | CallState::Incoming(_) | CallState::Conversation(_)) => state,

@@ -11,7 +11,7 @@ mod network_watch;
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
-use crate::call::{CallMachine, CallState, ConversationId, Effect, Input, Link, Participant};
+use crate::call::{CallMachine, CallState, Connectivity, ConversationId, Effect, Input, Participant};
 use crate::identity::PeerId;
 use crate::media::{MediaSet, MediaTime, StreamId};
 
@@ -19,10 +19,10 @@ use super::Outcome;
 use absences::Absences;
 use network_watch::NetworkWatch;
 
-/// The state chart and what belongs to the present call.
+/// The state chart and the parts of the present call.
 pub(super) struct Calls {
     machine: CallMachine,
-    /// What the state chart is still to be told; not empty only within a step.
+    /// Inputs that wait for the state chart; not empty only within a step.
     inputs: VecDeque<Input>,
     stepping: bool,
     outcome: Option<Outcome>,
@@ -31,7 +31,7 @@ pub(super) struct Calls {
 }
 
 impl Calls {
-    /// Of the person `me`, whose name others see.
+    /// Calls of the person `me`, whose name others see.
     pub(super) fn new(me: PeerId, name: &str) -> Self {
         Self {
             machine: CallMachine::new(me, name),
@@ -53,8 +53,8 @@ impl Calls {
         self.machine.state()
     }
 
-    /// Queues an input; false while a step goes on, which takes it in its turn. So what follows from an effect waits until
-    /// the effects before it are done, and each input finds the world as the chart believes it to be.
+    /// Queues an input; false while a step goes on, which takes it in its turn. So inputs that follow from an effect
+    /// wait until the effects before it are done, and each input finds the world as the chart believes it to be.
     pub(super) fn enqueue(&mut self, input: Input) -> bool {
         self.inputs.push_back(input);
         !std::mem::replace(&mut self.stepping, true)
@@ -75,7 +75,8 @@ impl Calls {
         let CallState::Conversation(conversation) = self.machine.state() else {
             return self.network_watch.end();
         };
-        let interrupted = |(_, participant): (_, &Participant)| matches!(participant.link(), Link::Interrupted { .. });
+        let interrupted =
+            |(_, participant): (_, &Participant)| matches!(participant.link(), Connectivity::Interrupted { .. });
         let interrupted = conversation.participants().any(interrupted);
         self.network_watch.follow(interrupted, now, addresses);
     }
@@ -85,7 +86,7 @@ impl Calls {
         self.network_watch.due().is_some_and(|due| due <= now) && self.network_watch.look(now, addresses())
     }
 
-    /// Notes that somebody is there, or is not: whoever takes part in the call and stays away is gone.
+    /// Notes that somebody is there, or is not: a participant who stays away is gone.
     pub(super) fn note_presence(&mut self, id: PeerId, present: bool, now: MediaTime) {
         if present {
             self.absences.on_returned(id);
@@ -137,15 +138,17 @@ impl Calls {
         }
     }
 
-    /// Lines of this side's picture that are of use to somebody; `None`: all of them.
-    pub(super) fn video_wish(&self) -> Option<u32> {
-        match self.state() {
-            CallState::Conversation(conversation) => conversation.wish(StreamId::CAMERA),
+    /// Lines of this side's picture that are of use to each of the others; `None`: all of them.
+    pub(super) fn video_wishes(&self) -> impl Iterator<Item = (PeerId, Option<u32>)> {
+        let conversation = match self.state() {
+            CallState::Conversation(conversation) => Some(conversation),
             CallState::Idle | CallState::Outgoing(_) | CallState::Incoming(_) => None,
-        }
+        };
+        let others = conversation.into_iter().flat_map(|conversation| conversation.participants());
+        others.map(|(id, one)| (id, one.wish(StreamId::CAMERA)))
     }
 
-    /// Whether the present call, or the ringing for it, is with this person.
+    /// True when the present call, or the ringing for it, is with this person.
     pub(super) fn takes_part(&self, id: PeerId) -> bool {
         match self.state() {
             CallState::Idle => false,
@@ -163,7 +166,7 @@ impl Calls {
         }
     }
 
-    /// How the latest call ended, while the window shows it.
+    /// Outcome of the latest call, while the window shows it.
     pub(super) const fn outcome(&self) -> Option<&Outcome> {
         self.outcome.as_ref()
     }

@@ -30,10 +30,10 @@ use microphone::MicrophoneSlot;
 pub(super) use closings::Released;
 pub(super) use microphone::NewProcessor;
 
-/// How long the window says that somebody speaks and is muted.
+/// Time for which the window says that somebody speaks and is muted.
 const SPOKE_MUTED_SHOWN: Duration = Duration::from_secs(5);
 
-/// What shall be captured.
+/// Wish for devices.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct CaptureWish {
     streams: MediaSet,
@@ -44,7 +44,7 @@ struct CaptureWish {
 
 /// Format that video is captured in.
 struct CaptureFormat {
-    /// Of the latest press that named one.
+    /// The format of the latest press that named one.
     format: VideoFormat,
     /// Frames a second and kbit/s at most, as the latest `create_stream` asked; they hold for the calls after it.
     max_fps: Option<u32>,
@@ -54,7 +54,7 @@ struct CaptureFormat {
 /// Camera and microphone of this side.
 pub(super) struct CaptureSet {
     consent: Option<Consent>,
-    /// What shall be captured, while there is consent.
+    /// The wish, while there is consent.
     wish: Option<CaptureWish>,
     camera: CameraSlot,
     microphone: MicrophoneSlot,
@@ -157,7 +157,7 @@ impl CaptureSet {
         }
     }
 
-    /// Closes what is not wished; opens what is, unless something still closes: then it is called again after that.
+    /// Closes unwanted devices; opens wanted ones, unless something still closes: then it is called again after that.
     fn settle(&mut self) {
         let Some(CaptureWish { camera, microphone, .. }) = self.wish.clone() else { return };
         let Some(consent) = &self.consent else { return };
@@ -174,8 +174,8 @@ impl CaptureSet {
         }
     }
 
-    /// Gives up the consent and closes everything. What `on_closed` returns when that is done is returned here if
-    /// nothing had to be closed.
+    /// Gives up the consent and closes everything. Output of `on_closed` at the end, or at once if nothing had to be
+    /// closed.
     pub(super) fn release(&mut self, conversation: Option<ConversationId>) -> Option<Released> {
         self.meter_only = false;
         self.wish = None;
@@ -302,7 +302,7 @@ impl CaptureSet {
         self.spoke_muted_until
     }
 
-    /// That ends: it was said long enough, or nobody is muted.
+    /// Ends that: it was said long enough, or nobody is muted.
     pub(super) const fn end_spoke_muted(&mut self) {
         self.spoke_muted_until = None;
     }
@@ -347,7 +347,7 @@ impl CaptureSet {
         self.camera.preview()
     }
 
-    /// How loud the microphone is.
+    /// Level of the microphone.
     pub(super) const fn level(&self) -> &Arc<LevelMeter> {
         self.microphone.level()
     }

@@ -1,4 +1,4 @@
-//! What a person (through the window) or a script (through standard input) can ask for.
+//! Commands of a person (through the window) or a script (through standard input).
 //!
 //! The JSON names are a contract that scripts rely on: add, never rename.
 
@@ -98,26 +98,26 @@ pub enum Command {
     Contacts,
     /// Give a contact another name, here only.
     RenameContact {
-        /// Who.
+        /// The person.
         id: PeerId,
         /// The name; empty goes back to the name that they chose.
         name: String,
     },
     /// Forget a contact.
     RemoveContact {
-        /// Who.
+        /// The person.
         id: PeerId,
     },
     /// Refuse, or no longer refuse, everything from a person.
     BlockContact {
-        /// Who.
+        /// The person.
         id: PeerId,
         /// Block or unblock.
         on: bool,
     },
     /// Invite a person to a conversation.
     Invite {
-        /// Whom.
+        /// ID of the person.
         to: PeerId,
         /// A short note that the callee can read, at most 1 KiB.
         #[serde(default)]
@@ -131,12 +131,12 @@ pub enum Command {
     },
     /// Take back an invite that is pending.
     Cancel {
-        /// Which invite.
+        /// The invite.
         invite: InviteId,
     },
     /// Answer an invite.
     Accept {
-        /// Which invite.
+        /// The invite.
         invite: InviteId,
         /// Send sound.
         #[serde(default = "yes")]
@@ -147,14 +147,14 @@ pub enum Command {
     },
     /// Decline an invite.
     Reject {
-        /// Which invite.
+        /// The invite.
         invite: InviteId,
     },
     /// Without a participant: start or stop sending sound. With one: hear them or not, here only.
     EnableAudio {
         /// On or off.
         on: bool,
-        /// Whose stream; one's own if absent.
+        /// Owner of the stream; oneself if absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         participant: Option<PeerId>,
     },
@@ -162,13 +162,13 @@ pub enum Command {
     EnableVideo {
         /// On or off.
         on: bool,
-        /// Whose stream; one's own if absent.
+        /// Owner of the stream; oneself if absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         participant: Option<PeerId>,
     },
     /// Tell somebody how many lines of their picture are shown here at most.
     WishVideo {
-        /// Whom.
+        /// ID of the person.
         participant: PeerId,
         /// Lines in physical pixels; less than 180 is taken for 180.
         lines: u32,
@@ -180,7 +180,7 @@ pub enum Command {
         /// Those that are named; the others stay as they are.
         settings: SettingsChange,
     },
-    /// Look again at what is plugged in.
+    /// Refresh the list of devices.
     RefreshDevices,
     /// Play a short sound on the speaker.
     TestSpeaker,
@@ -205,7 +205,7 @@ pub enum Command {
     },
     /// Save the picture that a participant's tile shows as a new file (y4m, of one picture).
     SavePicture {
-        /// Whose.
+        /// ID of the participant.
         participant: PeerId,
         /// The file, which must not exist.
         path: std::path::PathBuf,

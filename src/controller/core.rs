@@ -1,6 +1,13 @@
-//! The controller itself: what it owns, and how the system's events are taken. The state chart's requests are carried
-//! out in `effects`, a person's commands in `commands`, news of devices in `devices`, and deadlines in `deadlines`; the
-//! window's view is made in `publish`.
+//! The core of the controller: it owns the owners, and routes between them. Requests of the state chart are carried out in
+//! `effects`, a person's commands in `commands`, events of the network in `network`, deadlines in `deadlines`; the window's
+//! view is made in `publish`.
+
+mod commands;
+mod deadlines;
+mod devices;
+mod effects;
+mod network;
+mod publish;
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -32,28 +39,28 @@ use super::speaker::Speaker;
 use super::system_event::{Hint, SystemEvent};
 use super::{Event, Gates, NoticeKind, Options, StoreFault};
 
-/// What calls back for each report.
+/// Callback for each event.
 pub(super) type EventSink = Box<dyn Fn(Event) + Send>;
 
 /// Everything that the controller's thread owns.
 pub(super) struct Core {
-    pub(super) preferences: Preferences,
-    pub(super) store: Store,
-    pub(super) directory: Directory,
-    pub(super) signaling: Signaling,
-    pub(super) calls: Calls,
-    pub(super) echo: EchoContact,
-    pub(super) captures: CaptureSet,
-    pub(super) remotes: Remotes,
-    pub(super) sending: MediaSend,
-    pub(super) devices: DeviceList,
-    pub(super) speaker: Speaker,
-    pub(super) publisher: Publisher,
+    preferences: Preferences,
+    store: Store,
+    directory: Directory,
+    signaling: Signaling,
+    calls: Calls,
+    echo: EchoContact,
+    captures: CaptureSet,
+    remotes: Remotes,
+    sending: MediaSend,
+    devices: DeviceList,
+    speaker: Speaker,
+    publisher: Publisher,
     events: EventSink,
     /// Until when quitting waits, once it was asked for.
-    pub(super) quit_by: Option<MediaTime>,
+    quit_by: Option<MediaTime>,
     /// Ends last, after everything that runs on it.
-    pub(super) runtime: Runtime,
+    runtime: Runtime,
 }
 
 impl Core {
@@ -139,23 +146,23 @@ impl Core {
     }
 
     /// This person's `visavis:` link.
-    pub(super) fn link(&self) -> String {
+    fn link(&self) -> String {
         self.directory.own_link(&self.preferences.settings().display_name)
     }
 
     /// Tells the faces.
-    pub(super) fn report(&self, event: Event) {
+    fn report(&self, event: Event) {
         (self.events)(event);
     }
 
-    /// Moves the state chart and does what it asks for.
-    pub(super) fn step(&mut self, input: Input) {
+    /// Steps the state chart and carries its effects out.
+    fn step(&mut self, input: Input) {
         if !self.calls.enqueue(input) {
             return;
         }
         while let Some(effects) = self.calls.advance(MediaTime::now()) {
             self.sending.gates().follow(self.calls.sends());
-            self.sending.fan_out().set_wish(self.calls.video_wish());
+            self.sending.fan_out().set_wishes(self.calls.video_wishes());
             effects.into_iter().for_each(|effect| self.carry_out(effect));
         }
         if !self.sending.gates().is_muted() {
@@ -221,7 +228,7 @@ impl Core {
             Hint::SpokeMuted => {}
             Hint::Keyframe { peer, connection } => {
                 if self.remotes.take_keyframe_request(peer, connection) {
-                    self.sending.request_keyframe();
+                    self.sending.fan_out().request_keyframe(peer);
                 }
             }
             Hint::EchoKeyframe { connection } => self.echo.on_keyframe_requested(connection),
@@ -229,8 +236,8 @@ impl Core {
         self.publisher.mark();
     }
 
-    /// Hears what Echo has said.
-    pub(super) fn hear_echo(&mut self) {
+    /// Takes Echo's messages.
+    fn hear_echo(&mut self) {
         while let Some(message) = self.echo.take_said() {
             self.step(Input::Peer { from: super::echo_id(), standing: Standing::Contact, message });
         }
@@ -240,7 +247,7 @@ impl Core {
         match self.remotes.on_engine(peer, connection, &event) {
             Heard::Late => return,
             Heard::Chart => {}
-            Heard::Flows => self.sending.request_keyframe(),
+            Heard::Flows => self.sending.fan_out().request_keyframe(peer),
             Heard::Closed => self.update_fan_out(),
         }
         if let Some(event) = engine_event(event) {
@@ -249,19 +256,19 @@ impl Core {
     }
 
     /// Sends to those who are connected now.
-    pub(super) fn update_fan_out(&self) {
+    fn update_fan_out(&self) {
         let peers = self.remotes.peers();
         self.publisher.set_others_drawn(!peers.is_empty());
         self.sending.set_peers(peers);
     }
 
-    /// Takes the statistics, and does what runs at their pace.
-    pub(super) fn take_statistics(&mut self, now: MediaTime) {
+    /// Takes the statistics, and runs the work at their pace.
+    fn take_statistics(&mut self, now: MediaTime) {
         self.captures.measure();
         self.report_local_stream();
         self.tell_wishes();
         let (connected, encoding, captures) = (self.calls.connected(), self.encoding(), self.captures.is_open());
-        let events = self.remotes.take_statistics(now, connected, encoding, captures);
+        let events = self.remotes.take_statistics(now, connected, encoding, self.sending.fan_out(), captures);
         events.into_iter().for_each(|event| self.report(event));
         self.publisher.mark();
     }
@@ -272,12 +279,11 @@ impl Core {
         if !self.calls.sends().unwrap_or_default().camera() {
             return Encoding { width, height, ..Encoding::default() };
         }
-        let wished_lines = self.sending.fan_out().video_wish().unwrap_or(0);
-        let asked = self.sending.fan_out().video_budget(format.max_kbps).kbps.min(format.max_kbps);
-        Encoding { width, height, wanted_kbps: format.max_kbps as f32, asked_kbps: asked as f32, wished_lines }
+        let wanted_kbps = format.max_kbps as f32;
+        Encoding { width, height, wanted_kbps, asked_kbps: wanted_kbps, wished_lines: 0 }
     }
 
-    /// Closes what is left: signaling says goodbye, devices close, the runtime stops.
+    /// Closes the rest: signaling says goodbye, devices close, the runtime stops.
     pub(super) fn end(self) {
         let Self { mut signaling, captures, speaker, remotes, runtime, publisher, .. } = self;
         signaling.say_goodbye();
@@ -289,12 +295,11 @@ impl Core {
 }
 
 /// Seconds since 1970 of a moment of media time in the past.
-pub(super) fn unix_seconds(at: MediaTime) -> i64 {
+fn unix_seconds(at: MediaTime) -> i64 {
     let ago = MediaTime::now().since(at);
     let then = SystemTime::now().checked_sub(ago).unwrap_or(UNIX_EPOCH);
     then.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64)
 }
 
 #[cfg(test)]
-#[path = "core_tests.rs"]
 mod tests;

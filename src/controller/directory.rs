@@ -137,7 +137,7 @@ impl Directory {
         self.people.is_blocked(id)
     }
 
-    /// How a person may ring, where strangers may or may not.
+    /// Standing of a person who rings, where strangers may or may not.
     pub(super) fn standing(&self, id: PeerId, strangers_may_ring: bool) -> Standing {
         if self.people.is_blocked(id) {
             Standing::Unwelcome

@@ -22,10 +22,10 @@ use super::lanes::PartSenders;
 use super::people::echo_id;
 use super::system_event::{Hint, SystemEvent};
 
-/// How much later Echo returns what it gets.
+/// Delay of the media that Echo returns.
 const DELAY: Duration = Duration::from_secs(1);
 
-/// What waits in the delay line at most: more than two seconds of 30 pictures and 50 sound packets a second.
+/// Bound of the delay line: more than two seconds of 30 pictures and 50 sound packets a second.
 const MAX_DELAYED: usize = 256;
 
 /// The test contact.
@@ -61,7 +61,7 @@ impl EchoContact {
         Self { me, machine, connection: None, connections: 0, engine, parts, said: VecDeque::new() }
     }
 
-    /// When Echo wants to be stepped again.
+    /// Next deadline of Echo.
     pub(super) fn next_deadline(&self) -> Option<MediaTime> {
         self.machine.next_deadline()
     }
@@ -128,7 +128,7 @@ impl EchoContact {
         }
     }
 
-    /// Does what the chart asks for; what follows at once is returned.
+    /// Carries the chart's effects out; returns the inputs that follow at once.
     fn carry_out(&mut self, effect: Effect) -> Option<Input> {
         match effect {
             Effect::Send { message, .. } => self.said.push_back(message),
@@ -195,7 +195,7 @@ impl EchoContact {
     }
 }
 
-/// What the engine told, in the state chart's terms; `None` for what the chart does not care about.
+/// Event of the engine in the state chart's terms; `None` where the chart has none.
 pub(super) fn engine_event(event: PeerEvent) -> Option<EngineEvent> {
     match event {
         PeerEvent::LocalDescription(description) => Some(EngineEvent::Described(description)),
@@ -232,7 +232,7 @@ fn delay(line: &SyncSender<(MediaTime, Delayed)>, item: Delayed) {
     let _ = line.try_send((MediaTime::now() + DELAY, item));
 }
 
-/// Holds what came for a second, then sends it back.
+/// Holds received media for a second, then sends them back.
 struct DelayLine {
     waiting: Receiver<(MediaTime, Delayed)>,
     peer: Peer,

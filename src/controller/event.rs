@@ -1,4 +1,4 @@
-//! What the controller reports, one JSON object a line in `--headless`.
+//! Events of the controller, one JSON object a line in `--headless`.
 //!
 //! The JSON names are a contract that scripts rely on: add, never rename.
 
@@ -13,7 +13,7 @@ pub use crate::signaling::{RouteKind, VersionSkew};
 
 use super::quality::Quality;
 
-/// How media travels.
+/// Path of media.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Route {
@@ -24,7 +24,7 @@ pub enum Route {
     Relay,
 }
 
-/// What is sent to one participant, over the last 2 seconds unless said otherwise.
+/// Statistics of the media sent to one participant, over the last 2 seconds unless said otherwise.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SentStats {
     /// Picture size in pixels; 0 without video.
@@ -35,12 +35,12 @@ pub struct SentStats {
     pub fps: f32,
     /// Kbit/s of video payload.
     pub kbps: f32,
-    /// Kbit/s that the encoder is asked for now: what the settings wish for, as far as the path to everybody carries
-    /// it.
+    /// Kbit/s that the encoder of this participant's rendition is asked for now: the settings' bit rate, as far as the
+    /// paths to all who watch it carry it.
     pub asked_kbps: f32,
     /// Kbit/s that congestion control lets pass to this participant now, sound included.
     pub target_kbps: f32,
-    /// Lines of the picture that the others wish for at most; 0 while somebody wants all of them.
+    /// Lines of the picture that this participant wishes for at most; 0: all of them.
     pub wished_lines: u32,
     /// Video frames since the start of the call.
     pub frames: u64,
@@ -48,7 +48,7 @@ pub struct SentStats {
     pub packets_lost: u64,
     /// Packets that did not arrive at first, repaired or not, in percent.
     pub loss_percent: f32,
-    /// Round trip in ms.
+    /// RTT in ms.
     pub round_trip_ms: f32,
     /// Interarrival jitter that the far side reported, in ms.
     pub jitter_ms: f32,
@@ -60,7 +60,7 @@ pub struct SentStats {
     pub route: Route,
 }
 
-/// What is received from one participant, over the last 2 seconds unless said otherwise.
+/// Statistics of the media received from one participant, over the last 2 seconds unless said otherwise.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ReceivedStats {
     /// Picture size in pixels; 0 without video.
@@ -80,13 +80,13 @@ pub struct ReceivedStats {
     pub packets_lost: u64,
     /// Packets that did not come at first, repaired or not, in percent.
     pub loss_percent: f32,
-    /// Round trip in ms.
+    /// RTT in ms.
     pub round_trip_ms: f32,
     /// Interarrival jitter (RFC 3550), in ms.
     pub jitter_ms: f32,
     /// Arrival of a frame's last packet to the tile, in ms.
     pub delay_ms: f32,
-    /// From the far side to the ear, estimated, in ms: half the round trip and what waits here.
+    /// Estimated delay from the far side to the ear in ms: half the RTT and the buffers here.
     pub latency_ms: f32,
     /// Video codec.
     pub codec: String,
@@ -96,7 +96,7 @@ pub struct ReceivedStats {
     pub frames_decoded: u64,
     /// Time in gaps of more than 200 ms between pictures, since the start of the call, in ms.
     pub frozen_ms: u64,
-    /// Sound that was made up because packets were missing, since the start of the call, in ms.
+    /// Concealed sound because packets were missing, since the start of the call, in ms.
     pub audio_concealed_ms: u64,
     /// Sound that was lost and restored from later packets, since the start of the call, in ms.
     pub audio_recovered_ms: u64,

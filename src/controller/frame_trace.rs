@@ -1,5 +1,5 @@
-//! `trace_frames`: how old the pictures of the far side's test card (or film) are when they reach their tile. The
-//! pictures say when they were captured, so both sides must run on one computer.
+//! `trace_frames`: the age of the far side's pictures (test card or film) when they reach their tile. The pictures
+//! carry the time of their capture, so both sides must run on one computer.
 //!
 //! Off, it costs one atomic load a frame.
 
@@ -25,7 +25,7 @@ pub(super) struct FrameTrace {
 struct Notes {
     /// Counter and age of each picture that says them.
     ages: Vec<(u16, u64)>,
-    /// When each picture was shown.
+    /// Time at which each picture was shown.
     times: Vec<u64>,
 }
 

@@ -1,4 +1,4 @@
-//! A face's end of the controller: send commands, read the snapshot.
+//! The controller's handle for a face: send commands, read the snapshot.
 //!
 //! Hanging up and muting never wait in a queue: their gates are atomics that the media path reads, and they are closed
 //! here, before the command is queued.
@@ -74,12 +74,12 @@ impl Handle {
         Self { doorbell, ..self }
     }
 
-    /// True for what mutes, hides or ends: it counts from the press on.
+    /// True for a command that mutes, hides or ends: it counts from the press on.
     pub fn shuts_a_gate(&self, command: &Command) -> bool {
         gate_of(&self.gates, command).is_some()
     }
 
-    /// Notes what the person has pressed: its gate closes at once. The rest follows when it is sent.
+    /// Notes a press: its gate closes at once. The rest follows when it is sent.
     pub fn press(&self, command: Command) -> Pressed {
         if let Some(gate) = gate_of(&self.gates, &command) {
             gate.press();
@@ -87,7 +87,7 @@ impl Handle {
         Pressed(command)
     }
 
-    /// Sends what was pressed, or gives it back when too much waits. Never waits: for the thread that draws.
+    /// Sends a command, or gives it back when too many wait. Never waits: for the thread that draws.
     pub fn try_send(&self, pressed: Pressed) -> Result<(), Unsent> {
         let sent = self.commands.try_send(pressed.0).map_err(|error| match error {
             TrySendError::Full(command) => Unsent::Full(Pressed(command)),

@@ -1,9 +1,9 @@
-//! How everything reaches the controller's thread: lanes by kind, read in order of importance.
+//! Lanes to the controller's thread by kind, read in order of importance.
 //!
-//! 1. Local commands: what the person at this computer pressed. Never behind anything.
-//! 2. System events: what has become of devices, connections and threads. Never dropped: each of these sources has its
-//!    own bound (a device tries again each second, a connection changes each half second), and none of them waits.
-//! 3. Hints: what is asked for again if it is lost. A full lane drops them.
+//! 1. Local commands: presses of the person at this computer. Never behind anything.
+//! 2. System events: changes of devices, connections and threads. Never dropped: each of these sources has its own
+//!    bound (a device tries again each second, a connection changes each half second), and none of them waits.
+//! 3. Hints: requests that are repeated if they are lost. A full lane drops them.
 //! 4. Messages and events from the network, see `peer_lane`.
 
 use std::collections::VecDeque;
@@ -24,7 +24,7 @@ const HINTS: usize = 64;
 /// System events that wait where nothing is wrong, at most.
 const MANY_SYSTEM_EVENTS: usize = 1024;
 
-/// The sending end for what the controller must hear. Never blocks, never drops.
+/// The sending end for events that the controller must hear. Never blocks, never drops.
 #[derive(Clone, Default)]
 pub(super) struct SystemSender {
     events: Arc<Mutex<VecDeque<SystemEvent>>>,
@@ -50,7 +50,7 @@ impl SystemSender {
     }
 }
 
-/// The sending end for what may be lost. Never blocks.
+/// The sending end for hints, which may be lost. Never blocks.
 #[derive(Clone)]
 pub(super) struct HintSender {
     hints: SyncSender<Hint>,
@@ -66,7 +66,7 @@ impl HintSender {
     }
 }
 
-/// What comes next.
+/// The next thing to take.
 pub(super) enum Next {
     Command(Command),
     System(SystemEvent),

@@ -1,4 +1,4 @@
-//! The quiet notes at the window's edge.
+//! Notices at the window's edge.
 
 use std::collections::VecDeque;
 
@@ -16,7 +16,7 @@ pub(super) struct Notices {
 impl Notices {
     const KEPT: usize = 5;
 
-    /// Adds a note; the same one again takes the place of the earlier. What is missing is said in one note.
+    /// Adds a note; the same one again takes the place of the earlier. One note names all missing devices.
     pub(super) fn add(&mut self, kind: NoticeKind) {
         let kind = match kind {
             NoticeKind::Device { device, fault: DeviceFault::Missing } => {
@@ -35,7 +35,7 @@ impl Notices {
         self.notices.push_back(Notice { number: self.next, kind });
     }
 
-    /// Takes away what was said about a device before: something else holds now.
+    /// Removes earlier notices about a device: they are out of date.
     pub(super) fn forget_device(&mut self, device: DeviceKind) {
         for notice in &mut self.notices {
             let mut missing = missing_in(&notice.kind);
@@ -53,12 +53,12 @@ impl Notices {
         });
     }
 
-    /// Takes away what was said about finding people: something else holds now.
+    /// Removes earlier notices about finding people: they are out of date.
     pub(super) fn forget_discovery(&mut self) {
         self.notices.retain(|notice| !matches!(notice.kind, NoticeKind::NoNetwork | NoticeKind::PortTaken { .. }));
     }
 
-    /// Takes away what was said about a silent microphone.
+    /// Removes earlier notices about a device: they are out of date.
     pub(super) fn forget_silence(&mut self) {
         self.notices.retain(|notice| !matches!(notice.kind, NoticeKind::MicrophoneSilent { .. }));
     }

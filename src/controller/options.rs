@@ -1,4 +1,4 @@
-//! What a controller is started with.
+//! Options that a controller is started with.
 
 use std::net::IpAddr;
 
@@ -22,7 +22,7 @@ pub struct Options {
     pub speaker: Option<DeviceChoice>,
     /// Use only this address for calls and discovery.
     pub bind: Option<IpAddr>,
-    /// What calls send goes through this bad network, for measurements.
+    /// Emulated network for the media that calls send, for measurements.
     pub link: Option<LinkProfile>,
 }
 

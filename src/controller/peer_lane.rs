@@ -1,6 +1,6 @@
-//! Lane of network events to the controller's thread: a queue for each person, which are heard in turn. Signaling's own
-//! news of them (whether they are there, what did not arrive) is never dropped; what they send has a bound for each and
-//! one for all, so that a flood is dropped at the expense of whoever floods.
+//! Lane of network events to the controller's thread: a queue for each person, read in turn. Signaling's own news of
+//! them (presence, undelivered messages) is never dropped; their messages have a bound for each and one for all, so
+//! that a flood is dropped at its sender's expense.
 
 use std::collections::{HashMap, VecDeque};
 use std::mem::{Discriminant, discriminant};
@@ -38,7 +38,7 @@ struct Waiting {
     /// Those people, in the order in which they are heard.
     turns: VecDeque<PeerId>,
     messages: usize,
-    /// The latest word on what keeps people from being found.
+    /// The latest report about finding people.
     discovery: Option<Option<DiscoveryFault>>,
     dropped: u64,
 }
@@ -47,7 +47,7 @@ const fn is_message(event: &SignalingEvent) -> bool {
     matches!(event, SignalingEvent::Received { .. })
 }
 
-/// Whether somebody has come.
+/// True of the news that somebody has come.
 fn is_arrival(event: &SignalingEvent) -> bool {
     matches!(event, SignalingEvent::Presence { routes, .. } if !routes.is_empty())
 }
@@ -155,7 +155,7 @@ impl PeerLane {
         Self { waiting: Arc::default(), doorbell }
     }
 
-    /// Takes what the network brings. Never blocks.
+    /// Takes an event of signaling. Never blocks.
     pub(super) fn put(&self, event: SignalingEvent) {
         let dropped = {
             let mut waiting = self.lock();

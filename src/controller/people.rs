@@ -1,4 +1,4 @@
-//! Who can be called: contacts from the store, people found on this network, and Echo.
+//! People who can be called: contacts from the store, people found on this network, and Echo.
 
 use std::collections::{BTreeMap, HashSet};
 

@@ -13,7 +13,7 @@ use super::{HistoryEntry, Notice, Snapshot};
 /// Between two snapshots, at least.
 const AT_MOST_EVERY: Duration = Duration::from_millis(10);
 
-/// What changed in the window.
+/// Change that the window is to draw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Repaint {
     /// A new snapshot: the layout may change.
@@ -28,7 +28,7 @@ pub enum Repaint {
 /// The word to the window; called from several threads.
 pub(super) type OnChange = Arc<dyn Fn(Repaint) + Send + Sync>;
 
-/// Where snapshots go, and who is told.
+/// The snapshots' slot, and the word to the window.
 pub(super) type Publication = (Arc<Latest<Arc<Snapshot>>>, OnChange);
 
 /// Decides when a snapshot is due.

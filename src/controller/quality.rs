@@ -1,7 +1,7 @@
-//! How a call with one person goes: a minute of seconds, and one word for it that does not flicker.
+//! Quality of a call with one person: a minute of seconds, and one smoothed word for it.
 //!
-//! The word follows what a person sees and hears, not what the network does: loss that is repaired is no trouble. It
-//! gets worse when two of three seconds are worse, and better when five in a row are better.
+//! The label follows the person's experience, not the network: loss that is recovered does no harm. It falls when two
+//! of three seconds are worse, and rises when five in a row are better.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -35,7 +35,7 @@ pub enum Quality {
 pub struct CallSample {
     /// Kbit/s of video that the settings wish for; 0 while this side sends none.
     pub wanted_kbps: f32,
-    /// Kbit/s that the encoder is asked for: what is wished for, as far as the path to everybody carries it.
+    /// Target of the encoder in kbit/s: the wish, as far as the path to everybody carries it.
     pub asked_kbps: f32,
     /// Kbit/s of video payload that left.
     pub sent_kbps: f32,
@@ -45,17 +45,17 @@ pub struct CallSample {
     pub sent_loss_percent: f32,
     /// Packets that did not come at first, in percent.
     pub received_loss_percent: f32,
-    /// Round trip in ms.
+    /// RTT in ms.
     pub round_trip_ms: f32,
-    /// From the far side to the ear, estimated, in ms: half the round trip and what waits here.
+    /// Estimated delay from the far side to the ear in ms: half the RTT and the buffers here.
     pub latency_ms: f32,
     /// Ms of this second that pictures stood still.
     pub frozen_ms: f32,
-    /// Ms of this second whose sound was made up.
+    /// Ms of this second whose sound was concealed.
     pub concealed_ms: f32,
 }
 
-/// Where a measure begins to make a call unstable, and poor.
+/// Thresholds at which a measure makes a call unstable, and poor.
 const LATENCY_MS: [f32; 2] = [400.0, 800.0];
 const FROZEN_MS: [f32; 2] = [100.0, 400.0];
 const CONCEALED_MS: [f32; 2] = [60.0, 200.0];
@@ -63,7 +63,7 @@ const CONCEALED_MS: [f32; 2] = [60.0, 200.0];
 const SHARE: [f32; 2] = [0.35, 0.1];
 
 impl CallSample {
-    /// How this second alone was.
+    /// Grade of this second alone.
     fn grade(&self) -> Quality {
         let grade = |value: f32, [unstable, poor]: [f32; 2]| match value {
             value if value >= poor => Quality::Poor,
@@ -83,7 +83,7 @@ impl CallSample {
     }
 }
 
-/// What is said after `before`, of a call whose seconds (the latest last) are `history`.
+/// Quality after `before` of a call whose seconds (the latest last) are `history`.
 pub fn quality(history: impl DoubleEndedIterator<Item = CallSample>, before: Quality) -> Quality {
     let mut lately: Vec<Quality> = history.rev().take(CALM).map(|sample| sample.grade()).collect();
     let calm = lately.iter().max().copied().filter(|_| lately.len() == CALM);
@@ -147,7 +147,7 @@ mod tests {
     const STUTTERS: CallSample = CallSample { frozen_ms: 250.0, ..GOOD };
     const STANDS: CallSample = CallSample { frozen_ms: 1000.0, ..GOOD };
 
-    /// What is said after each of these seconds.
+    /// Quality after each of these seconds.
     fn said(samples: &[CallSample]) -> Vec<Quality> {
         let mut history = CallHistory::default();
         let say = |&sample| {

@@ -14,6 +14,7 @@ use crate::call::{CallError, Candidate, Consent, ConversationId, Description, Me
 use crate::identity::PeerId;
 use crate::media::{LevelMeter, MediaTime, StreamId, StreamState};
 use crate::media_receive::{PictureMeter, PictureReceiver, SharedAvSync};
+use crate::media_send::FanOut;
 use crate::network::PathFinder;
 use crate::rtc::{Engine, Peer, PeerEvent, PeerSinks, PictureStreamSink};
 
@@ -28,11 +29,11 @@ use remote::Remote;
 
 pub(super) use statistics::Encoding;
 
-/// How often statistics are reported while something runs.
+/// Period of the reports of statistics while something runs.
 const STATISTICS_EVERY: Duration = Duration::from_secs(2);
 /// The same while a measurement traces frames.
 const STATISTICS_EVERY_WHILE_TRACING: Duration = Duration::from_millis(500);
-/// How often they are taken in a call.
+/// Period of the samples of a call's history.
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 
 /// The participants by their IDs.
@@ -48,7 +49,7 @@ pub(super) struct Remotes {
     parts: PartSenders,
 }
 
-/// Who is connected, and for what.
+/// A person to be connected.
 #[derive(Clone, Copy)]
 pub(super) struct Newcomer {
     pub(super) id: PeerId,
@@ -56,7 +57,7 @@ pub(super) struct Newcomer {
     pub(super) role: Role,
 }
 
-/// What an event of the engine means to this side, besides what the state chart makes of it.
+/// Meaning of an engine's event to this side, besides its meaning to the state chart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Heard {
     /// It is late: of a connection that is no more, or is being closed.
@@ -94,8 +95,9 @@ impl Remotes {
     }
 
     /// The connections that are sent to.
-    pub(super) fn peers(&self) -> Vec<Peer> {
-        self.remotes.values().filter(|remote| !remote.is_closing()).map(|remote| remote.peer().clone()).collect()
+    pub(super) fn peers(&self) -> Vec<(PeerId, Peer)> {
+        let open = self.remotes.iter().filter(|(_, remote)| !remote.is_closing());
+        open.map(|(&id, remote)| (id, remote.peer().clone())).collect()
     }
 
     /// Connects somebody, by the `path` that carries signaling to them if there is one. Their voice goes to `speaker`;
@@ -178,7 +180,7 @@ impl Remotes {
                 self.remotes.remove(&id);
                 Heard::Closed
             }
-            // Of a connection whose place another call with the same person has taken: the chart waits for it.
+            // Another call with the same person has taken its connection's place: the chart waits for this one's end.
             (PeerEvent::Closed, None) => Heard::Chart,
             (_, None) => Heard::Late,
             (_, Some(remote)) if remote.is_closing() => Heard::Late,
@@ -222,7 +224,7 @@ impl Remotes {
         Ok(())
     }
 
-    /// Writes what somebody's tile shows into a new file.
+    /// Writes the picture of somebody's tile into a new file.
     pub(super) fn save_picture(&mut self, id: PeerId, path: &Path) -> Result<(), CallError> {
         self.member(id)?.save_picture(path)
     }
@@ -287,12 +289,14 @@ impl Remotes {
         now: MediaTime,
         connected: Option<ConversationId>,
         encoding: Encoding,
+        fan_out: &FanOut,
         captures: bool,
     ) -> Vec<Event> {
         let reported_every = self.reported_every();
         let members = self.remotes.iter_mut().filter(|(_, remote)| Some(remote.conversation()) == connected);
         let reports = members
             .filter_map(|(&id, remote)| {
+                let encoding = encoding.of(fan_out, id);
                 remote.sample_if_due(now, SAMPLE_EVERY, encoding);
                 remote.measure_if_due(now, reported_every, id, encoding)
             })

@@ -1,4 +1,4 @@
-//! Signaling client of the controller, on a thread of its own: whatever strangers send, media never waits for it.
+//! Signaling client of the controller, on a thread of its own, so that media never waits for strangers' messages.
 
 use std::io;
 use std::time::Duration;

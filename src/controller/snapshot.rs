@@ -1,4 +1,4 @@
-//! What the window draws: one immutable picture of everything, replaced whole whenever something changes.
+//! Snapshot of everything that the window draws: immutable, and replaced whole whenever something changes.
 
 use std::sync::Arc;
 
@@ -26,13 +26,13 @@ pub struct Snapshot {
     pub history: Arc<[HistoryEntry]>,
     /// The settings in force.
     pub settings: Settings,
-    /// What is plugged in.
+    /// Devices that are plugged in.
     pub devices: Devices,
-    /// What is captured now.
+    /// State of the capture.
     pub local_stream: LocalStreamView,
-    /// What is going on.
+    /// The present call.
     pub call: CallView,
-    /// How the last call ended, until it is dismissed or another call begins.
+    /// Outcome of the last call, until it is dismissed or another call begins.
     pub outcome: Option<Outcome>,
     /// Quiet notes at the window's edge, oldest first.
     pub notices: Vec<Notice>,
@@ -49,7 +49,7 @@ pub struct Me {
     pub link: String,
 }
 
-/// What a person is to this one.
+/// Relation of a person to this one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PersonKind {
     /// In the contact list.
@@ -71,13 +71,13 @@ pub struct Person {
     pub name: String,
     /// Contact, stranger or Echo.
     pub kind: PersonKind,
-    /// Whether they can be rung now.
+    /// True when they can be rung now.
     pub online: bool,
     /// By which route, when online.
     pub route: Option<RouteKind>,
     /// The side that needs a newer Visavis before the two can call each other, where the person is there.
     pub needs_newer: Option<VersionSkew>,
-    /// Whether everything from them is refused.
+    /// True when everything from them is refused.
     pub blocked: bool,
 }
 
@@ -90,26 +90,26 @@ pub struct HistoryEntry {
     pub name: String,
     /// True when this side called.
     pub outgoing: bool,
-    /// When it began, in seconds since 1970 (UTC).
+    /// Its beginning, in seconds since 1970 (UTC).
     pub at_unix_s: i64,
-    /// How long they were connected, in seconds; 0 when they never were.
+    /// Time connected, in seconds; 0 when they never were.
     pub duration_s: u32,
-    /// How it ended.
+    /// Its end.
     pub ended: Outcome,
 }
 
-/// How a call ended; each has its own words.
+/// End of a call; each kind has its own words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
     /// With whom.
     pub peer: PeerId,
     /// Their name.
     pub name: String,
-    /// What happened.
+    /// Kind of end.
     pub kind: OutcomeKind,
 }
 
-/// What can be chosen in the settings.
+/// Devices that can be chosen in the settings.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Devices {
     /// Cameras with what each really gives.
@@ -120,7 +120,7 @@ pub struct Devices {
     pub speakers: Vec<String>,
 }
 
-/// What is captured now.
+/// State of the capture of this side.
 #[derive(Clone, Debug)]
 pub struct LocalStreamView {
     /// The microphone is open and its sound is sent in a call.
@@ -148,17 +148,17 @@ pub struct LocalStreamView {
     pub microphone: String,
     /// The latest picture, not mirrored.
     pub preview: Arc<FrameSlot>,
-    /// How loud the microphone is.
+    /// Level of the microphone.
     pub level: Arc<LevelMeter>,
-    /// What is wrong with the camera, if anything.
+    /// Fault of the camera.
     pub camera_fault: Option<DeviceFault>,
-    /// What is wrong with the microphone, if anything.
+    /// Fault of the microphone.
     pub microphone_fault: Option<DeviceFault>,
-    /// What is wrong with the speaker, if anything.
+    /// Fault of the speaker.
     pub speaker_fault: Option<DeviceFault>,
 }
 
-/// What is going on.
+/// The present call.
 #[derive(Clone, Debug)]
 pub enum CallView {
     /// Nothing.
@@ -176,7 +176,7 @@ pub enum CallView {
 pub struct OutgoingView {
     /// Its name.
     pub invite: InviteId,
-    /// Whom.
+    /// The callee.
     pub peer: PeerId,
     /// Their name.
     pub name: String,
@@ -189,7 +189,7 @@ pub struct OutgoingView {
 pub struct IncomingView {
     /// Its name.
     pub invite: InviteId,
-    /// Who rings.
+    /// The caller.
     pub peer: PeerId,
     /// The name shown for them.
     pub name: String,
@@ -197,11 +197,11 @@ pub struct IncomingView {
     pub user_data: String,
     /// False when the caller is no contact: shown as unknown.
     pub known: bool,
-    /// Whether the caller wants to send video.
+    /// True when the caller wants to send video.
     pub with_video: bool,
 }
 
-/// Where a conversation stands.
+/// State of a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConversationStatus {
     /// A connection is being made.
@@ -217,7 +217,7 @@ pub struct ConversationView {
     pub conversation: ConversationId,
     /// Connecting or connected.
     pub status: ConversationStatus,
-    /// When it became connected.
+    /// Time at which it became connected.
     pub connected_at: Option<MediaTime>,
     /// The others.
     pub participants: Vec<ParticipantView>,
@@ -242,15 +242,15 @@ pub struct ParticipantView {
     pub hidden_here: bool,
     /// The latest picture.
     pub picture: Arc<FrameSlot>,
-    /// How loud they are.
+    /// Level of their voice.
     pub level: Arc<LevelMeter>,
-    /// How the call with them goes.
+    /// Quality of the call with them.
     pub quality: Quality,
     /// The last minute of it, a second each, the latest last.
     pub history: Arc<[CallSample]>,
-    /// What is sent to them.
+    /// Statistics of the media sent to them.
     pub sent: SentStats,
-    /// What comes from them.
+    /// Statistics of the media received from them.
     pub received: ReceivedStats,
 }
 
@@ -259,11 +259,11 @@ pub struct ParticipantView {
 pub struct Notice {
     /// Its number, for dismissing it.
     pub number: u64,
-    /// What it says.
+    /// Its content.
     pub kind: NoticeKind,
 }
 
-/// What a notice says; the catalogue has the words.
+/// Content of a notice; the catalogue has the words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NoticeKind {
     /// Somebody rang during a call.
@@ -273,9 +273,9 @@ pub enum NoticeKind {
     },
     /// Something is wrong with a device.
     Device {
-        /// Which.
+        /// The device.
         device: DeviceKind,
-        /// What.
+        /// Its fault.
         fault: DeviceFault,
     },
     /// No device of these kinds is plugged in, of two at least.
@@ -289,11 +289,11 @@ pub enum NoticeKind {
     },
     /// A chosen device is gone, and the system's default is used until it is back.
     DeviceFallback {
-        /// Which.
+        /// The device.
         device: DeviceKind,
         /// Its name.
         chosen: String,
-        /// What is used in its place.
+        /// The device in its place.
         name: String,
     },
     /// The microphone works and gives nothing but silence.
@@ -303,7 +303,7 @@ pub enum NoticeKind {
     },
     /// A device works again.
     DeviceBack {
-        /// Which.
+        /// The device.
         device: DeviceKind,
         /// Its name.
         name: String,
@@ -337,7 +337,7 @@ pub enum NoticeKind {
     NeedsNewer {
         /// The other person's name.
         name: String,
-        /// Which side.
+        /// The side.
         skew: VersionSkew,
     },
 }

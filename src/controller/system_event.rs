@@ -45,11 +45,11 @@ pub(super) enum SystemEvent {
     },
     /// Devices that were being closed are closed.
     DevicesClosed,
-    /// What a picture of a QR code showed.
+    /// Contact that a picture of a QR code showed.
     ContactImage(Result<ContactLink, PictureError>),
     /// The speakers that are plugged in, looked for because the chosen one was gone.
     Speakers(Vec<String>),
-    /// The list of what is plugged in has been made anew.
+    /// The list of devices has been made anew.
     Devices(Devices),
 }
 

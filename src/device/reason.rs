@@ -144,7 +144,7 @@ impl DeviceReason {
         }
     }
 
-    /// Whether both are the same to a person: two texts of the system are.
+    /// True when both are the same to a person: two texts of the system are.
     pub fn is_like(&self, other: &Self) -> bool {
         matches!((self, other), (Self::System(_), Self::System(_))) || self == other
     }

@@ -8,7 +8,7 @@
 
 use super::{DeviceChoice, DeviceFault};
 
-/// Which device serves: the chosen one, or the default in its place.
+/// The chosen device, or the default in its place.
 #[derive(Debug)]
 pub(crate) struct StandIn<D> {
     chosen: DeviceChoice,

@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use crate::media::{LEAST_HEIGHT, MediaTime, VideoLevel};
+use crate::media::{MIN_HEIGHT, MediaTime, VideoLevel};
 
 /// One step: size, rate of pictures, and the least bit rate for it.
 #[derive(Clone, Copy, Debug)]
@@ -116,6 +116,11 @@ impl Shape {
 }
 
 impl QualityScaler {
+    /// Begins with no more than `lines` lines, which otherwise have to be enough for a while.
+    pub(super) fn begin_at(&mut self, lines: u32) {
+        self.lines = lines;
+    }
+
     /// Shape in which to encode a picture of `full` size that is captured at `now`, within `grant`, when nobody looks
     /// at more than `max_lines` lines. A keyframe that is `due` anyway is made no larger than the rate bears.
     pub(super) fn shape(&mut self, full: Shape, grant: RateLimit, max_lines: u32, due: bool, now: MediaTime) -> Shape {
@@ -202,7 +207,7 @@ impl QualityScaler {
 }
 
 fn scaled(full: Shape, eighths: u32, max_fps: u32) -> Shape {
-    let height = (full.height * eighths / 8).max(LEAST_HEIGHT).min(full.height) & !1;
+    let height = (full.height * eighths / 8).max(MIN_HEIGHT).min(full.height) & !1;
     // In the shape of the full picture, to the nearest even width.
     let width = (full.width * height + full.height) / full.height.max(1) / 2 * 2;
     Shape { width: width.min(full.width), height, max_fps }

@@ -34,7 +34,7 @@ const FRAME: u32 = FRAME_SAMPLES as u32;
 #[derive(Clone, Debug)]
 pub enum Pull {
     /// Decode and play this packet.
-    Packet(ReceivedSound, Tempo),
+    Packet(ReceivedSound, TimeStretch),
     /// A packet is lost; this is the one after it, whose forward error correction restores it.
     Recover(Bytes),
     /// A packet is lost or late: make something up.
@@ -45,7 +45,7 @@ pub enum Pull {
 
 /// Time-stretch of a packet, by which the delay approaches its target.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Tempo {
+pub enum TimeStretch {
     /// As it was recorded.
     #[default]
     Even,
@@ -104,7 +104,7 @@ pub struct AudioJitterBuffer {
     /// RTP timestamp that the next packet has if the sender did not pause.
     next_timestamp: Option<u32>,
     arrivals: DelayHistogram,
-    control: TempoControl,
+    control: TimeStretchControl,
     drift: DriftControl,
     /// Sound waits for its picture for so long.
     least_delay_micros: i64,
@@ -156,7 +156,7 @@ impl AudioJitterBuffer {
             unbooked_ms: 0,
             next_timestamp: None,
             arrivals: DelayHistogram::default(),
-            control: TempoControl::default(),
+            control: TimeStretchControl::default(),
             drift: DriftControl::default(),
             least_delay_micros: 0,
             stats: AudioJitterStats::default(),
@@ -218,7 +218,7 @@ impl AudioJitterBuffer {
         let Some(front) = self.held.front() else { return self.pull_from_empty() };
         let next = self.next.unwrap_or(front.sequence);
         let missing = front.sequence - next;
-        // What was made up while nothing was there stood for the first of them.
+        // Concealment while nothing was there stood for the first of them.
         let unplayed = missing.saturating_sub(u64::from(std::mem::take(&mut self.empty_in_row)));
         self.stats.lost += missing - unplayed;
         if unplayed > u64::from(Self::MAX_CONCEALED) {
@@ -227,7 +227,7 @@ impl AudioJitterBuffer {
             return self.pull_missing(front.sequence - unplayed, unplayed);
         }
         let lag = self.arrivals.lag_at(front.packet.rtp_timestamp, now);
-        let tempo = lag.map_or(Tempo::Even, |lag| self.tempo(lag, quiet, ahead, now));
+        let tempo = lag.map_or(TimeStretch::Even, |lag| self.tempo(lag, quiet, ahead, now));
         let Some(packet) = self.take_front() else { return Pull::Silence };
         if packet.recovered {
             self.stats.recovered_ms += 20;
@@ -235,13 +235,13 @@ impl AudioJitterBuffer {
         Pull::Packet(packet, tempo)
     }
 
-    fn tempo(&mut self, lag: i64, quiet: bool, ahead: usize, now: MediaTime) -> Tempo {
+    fn tempo(&mut self, lag: i64, quiet: bool, ahead: usize, now: MediaTime) -> TimeStretch {
         let target = self.target_micros();
         let ahead = ahead as i64 * 1_000_000 / i64::from(SAMPLE_RATE);
         let delay = lag - self.arrivals.least();
         let tempo = self.control.tempo(delay, ahead, target, quiet, self.held.len() == 1);
         match tempo {
-            Tempo::Even => self.drift.note(lag + ahead, &self.arrivals, target + TempoControl::STEADY, now),
+            TimeStretch::Even => self.drift.note(lag + ahead, &self.arrivals, target + TimeStretchControl::STEADY, now),
             _ => self.drift.interrupt(),
         }
         tempo
@@ -281,7 +281,7 @@ impl AudioJitterBuffer {
             return false;
         }
         self.empty_in_row = 0;
-        self.control = TempoControl::default();
+        self.control = TimeStretchControl::default();
         self.drift.interrupt();
         true
     }
@@ -359,7 +359,7 @@ impl AudioJitterBuffer {
 
 /// Keeps the delay at its target, one time-stretch at a time.
 #[derive(Debug, Default)]
-struct TempoControl {
+struct TimeStretchControl {
     /// Pulls since the last change.
     pulls: u32,
     /// The least delay, that of decoded sound included, that the last `WINDOW` of them or fewer found, and those
@@ -369,7 +369,7 @@ struct TempoControl {
     delay_micros: i64,
 }
 
-impl TempoControl {
+impl TimeStretchControl {
     /// Pulls between changes: while it is quiet or the delay far too long, and else. A speaker may ask for several
     /// frames at a time, of which the last one has the least time to arrive.
     const PULLS: [u32; 2] = [3, 8];
@@ -386,26 +386,26 @@ impl TempoControl {
 
     /// The tempo of a packet that is taken `delay` microseconds later than the fastest one came, while `ahead`
     /// microseconds of sound are still to be played before it; `last` when none waits behind it.
-    fn tempo(&mut self, delay: i64, ahead: i64, target: i64, quiet: bool, last: bool) -> Tempo {
+    fn tempo(&mut self, delay: i64, ahead: i64, target: i64, quiet: bool, last: bool) -> TimeStretch {
         self.delay_micros = delay + ahead;
         let least = self.least_with(delay + ahead);
         let far_above = least > target + Self::FAR_ABOVE;
         let tempo = if least > target + Self::ABOVE {
             match self.pulls >= Self::PULLS[usize::from(!quiet && !far_above)] {
-                true if far_above => Tempo::MuchFaster,
-                true => Tempo::Faster,
-                false => Tempo::Even,
+                true if far_above => TimeStretch::MuchFaster,
+                true => TimeStretch::Faster,
+                false => TimeStretch::Even,
             }
         } else if least - ahead < target - Self::BELOW {
             match self.pulls > 1 {
-                _ if last => Tempo::MuchSlower,
-                true => Tempo::Slower,
-                false => Tempo::Even,
+                _ if last => TimeStretch::MuchSlower,
+                true => TimeStretch::Slower,
+                false => TimeStretch::Even,
             }
         } else {
-            Tempo::Even
+            TimeStretch::Even
         };
-        if tempo != Tempo::Even {
+        if tempo != TimeStretch::Even {
             self.pulls = 0;
         }
         tempo

@@ -194,7 +194,7 @@ impl VideoJitterBuffer {
                     if self.skip_to_keyframe(index) {
                         continue;
                     }
-                    if !self.has_waited(index, now) {
+                    if !self.start_or_check_wait(index, now) {
                         return None;
                     }
                     self.give_up(index);
@@ -312,7 +312,7 @@ impl VideoJitterBuffer {
     }
 
     /// True when the packet missing at `index` has been waited for long enough; starts waiting otherwise.
-    fn has_waited(&mut self, index: usize, now: MediaTime) -> bool {
+    fn start_or_check_wait(&mut self, index: usize, now: MediaTime) -> bool {
         let missing = self.base + index as u64;
         let since = match self.gap {
             Some((sequence, since)) if sequence == missing => since,
@@ -358,7 +358,7 @@ impl VideoJitterBuffer {
         while let Some(front) = self.packets.front() {
             if front.is_some() {
                 self.pop();
-            } else if self.has_waited(0, now) {
+            } else if self.start_or_check_wait(0, now) {
                 self.pop_gap();
             } else if self.base < self.counted_from {
                 return Search::Overtaken;

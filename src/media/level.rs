@@ -29,7 +29,7 @@ const LIMITS: [(u8, u32, u32); 16] = [
 
 impl VideoLevel {
     /// Level 3.0, 640x480 at 30 pictures a second: the least that takes as many bits a second as can be set.
-    pub const LEAST: Self = Self(30);
+    pub const MIN: Self = Self(30);
     /// Level 3.1, 1280x720 at 30 pictures a second: that of versions which announced no other.
     pub const HD: Self = Self(31);
     /// Level 4.0, 1920x1080 at 30 pictures a second, the level that this version decodes.
@@ -104,6 +104,6 @@ mod tests {
             assert!(VideoLevel::FULL_HD.admits(width, height, 30), "{preset}");
             assert_eq!(VideoLevel::HD.admits(width, height, 30), preset != Preset::FullWide, "{preset}");
         }
-        assert!(VideoLevel::LEAST.admits(640, 480, 30));
+        assert!(VideoLevel::MIN.admits(640, 480, 30));
     }
 }

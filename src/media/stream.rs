@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub const MAX_STREAMS: usize = 8;
 
 /// Lines of a picture that every receiver takes, however small it draws them: fewer save little and come back late.
-pub const LEAST_HEIGHT: u32 = 180;
+pub const MIN_HEIGHT: u32 = 180;
 
 /// Identifier of a stream, unique among the streams of one side of a connection.
 ///

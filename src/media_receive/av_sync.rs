@@ -126,7 +126,7 @@ impl AvSync {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::jitter_buffer::audio::{AudioJitterBuffer, Pull, Tempo};
+    use crate::jitter_buffer::audio::{AudioJitterBuffer, Pull, TimeStretch};
     use crate::media::ReceivedSound;
 
     const SPEAKER: Duration = Duration::from_millis(30);
@@ -251,8 +251,8 @@ mod tests {
             buffer.push(packet, 960, false, now);
             while ahead < 960 {
                 ahead += match buffer.pull(false, ahead, now + Duration::from_millis(1)) {
-                    Pull::Packet(_, Tempo::Faster | Tempo::MuchFaster) => 480,
-                    Pull::Packet(_, Tempo::Slower | Tempo::MuchSlower) => 1440,
+                    Pull::Packet(_, TimeStretch::Faster | TimeStretch::MuchFaster) => 480,
+                    Pull::Packet(_, TimeStretch::Slower | TimeStretch::MuchSlower) => 1440,
                     _ => 960,
                 };
             }

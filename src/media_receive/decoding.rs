@@ -133,7 +133,7 @@ mod tests {
         })
         .unwrap();
         let mut seen = Vec::new();
-        for number in [1, 1, 0, 1, 1] {
+        for number in [1, 1, 0, 1] {
             let goes_on = decoding.decode(pictures[number].clone());
             // The decoder has come to the picture before the next one is handed over.
             seen.push((goes_on, attempted.recv().unwrap()));
@@ -141,7 +141,7 @@ mod tests {
         decoding.finish();
         // The decoder may have come to the first one at once.
         seen[0].0 = false;
-        assert_eq!(seen, [(false, false), (false, false), (true, true), (true, true), (true, true)]);
+        assert_eq!(seen, [(false, false), (false, false), (true, true), (true, true)]);
     }
 
     #[test]

@@ -21,7 +21,7 @@ const RING: u64 = 1920;
 /// Sound after the first minute.
 #[derive(Debug)]
 struct Heard {
-    /// How far the delay in the jitter buffer was over its target, ms: the least of each second, of which the least and
+    /// Excess of the delay in the jitter buffer over its target, ms: the least of each second, of which the least and
     /// the greatest.
     above_target: [i64; 2],
     /// Samples left out or repeated by tempo.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use super::recorder::Recorder;
 use crate::sound_device::{CallbackPeriod, Heart, PlayRing, Resampler};
 
-/// Where the playout thread puts frames while this speaker is open.
+/// Destination of the playout thread's frames while this speaker is open.
 pub(super) enum Feed {
     /// A device, which sets the pace.
     Device { ring: PlayRing, resampler: Box<Resampler>, heart: Arc<Heart>, period: CallbackPeriod },

@@ -32,7 +32,7 @@ pub(super) struct Player {
     latency_us: f32,
 }
 
-/// How far a sound has been played.
+/// Position in a sound that is played.
 #[derive(Clone, Copy, Default)]
 struct Playing {
     position: Option<usize>,
@@ -52,7 +52,7 @@ impl Player {
     const LINGER: u32 = 25;
     /// A ring starts without a speaker after 3 s.
     const MAX_HELD_BACK: u32 = 150;
-    /// How long to wait for a device's callback before looking around.
+    /// Longest wait for a device's callback before looking around.
     const CALLBACK_TIMEOUT: Duration = Duration::from_millis(100);
 
     pub(super) fn new(shared: Arc<Shared>) -> Self {
@@ -219,7 +219,7 @@ impl Output {
         Self { speaker, pace: Pace::new(MediaTime::now()) }
     }
 
-    /// How long until a frame is needed; `None` when it is needed now.
+    /// Time until a frame is needed; `None` when it is needed now.
     fn wait(&mut self, now: MediaTime) -> Option<Duration> {
         let Some(Feed::Device { ring, heart, period, .. }) = &mut self.speaker else {
             return self.pace.take(now).err();
@@ -233,7 +233,7 @@ impl Output {
         full.then_some(Player::CALLBACK_TIMEOUT)
     }
 
-    /// How much sound waits for a device to play it; `None` when no device does.
+    /// Length of the sound that waits for a device; `None` without a device.
     fn queued(&self) -> Option<Duration> {
         let Some(Feed::Device { ring, .. }) = &self.speaker else { return None };
         let held = ring.samples.buffer().capacity() - ring.samples.slots();

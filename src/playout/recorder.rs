@@ -60,7 +60,7 @@ impl Recorder {
         Ok(Self { writer, unflushed: 0, works: false })
     }
 
-    /// Whether the disk has taken what was written: one that is full says so only then.
+    /// True once the disk has taken the recording: one that is full says so only then.
     pub(super) const fn works(&self) -> bool {
         self.works
     }
@@ -85,7 +85,7 @@ impl Recorder {
     }
 }
 
-/// Whether a recording can be written at `path`, for those who want to know beforehand: a new file is made and taken
+/// Checks that a recording can be written at `path`, for those who want to know beforehand: a new file is made and taken
 /// away again, an earlier recording is left as it is.
 pub fn check_recording(path: &Path) -> Result<(), DeviceReason> {
     check_path(path)?;

@@ -87,7 +87,7 @@ fn a_participant_is_heard_and_a_muted_one_is_not() {
     drop(playout);
     let sound = read_wav(&path);
     let heard = heard(&sound);
-    // What comes all at once is played faster, at the same pitch.
+    // Sound that comes all at once is played faster, at the same pitch.
     assert!((14_000..19_500).contains(&heard.len()), "{} samples", heard.len());
     assert!((peak_hertz(&heard[2000..14_000], SAMPLE_RATE) - 700.0).abs() < 7.0);
 }

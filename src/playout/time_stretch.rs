@@ -9,7 +9,7 @@ const OVERLAP: usize = 240;
 /// Energy per sample under which any two pieces resemble each other (60 dB below full scale).
 const SILENT: f32 = 1e-6;
 
-/// How much alike periods must be (their normalised correlation) before one of them is left out or repeated.
+/// Least normalised correlation of two periods before one of them is left out or repeated.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Likeness(pub(super) f32);
 

@@ -13,12 +13,12 @@ use super::participant::Participant;
 use super::shared::Shared;
 use super::time_stretch::{Likeness, lengthen, shorten};
 use crate::decoder::audio::{AudioDecoder, AudioDecoderError};
-use crate::jitter_buffer::audio::{Pull, Tempo};
+use crate::jitter_buffer::audio::{Pull, TimeStretch};
 use crate::media::{FRAME_SAMPLES, LevelMeter, MediaTime, ReceivedSound, SoundSink};
 use crate::media_receive::{SharedAvSync, SoundBuffer, SoundStats};
 use crate::sound_device::{ResampleError, Resampler};
 
-/// Where the network puts a participant's packets.
+/// Input for a participant's packets from the network.
 #[derive(Clone)]
 pub struct AudioInput(Arc<Participant>);
 
@@ -55,7 +55,7 @@ impl ParticipantAudio {
         self.participant.muted.store(muted, Ordering::Relaxed);
     }
 
-    /// How well their packets arrive.
+    /// Statistics of their packets.
     pub fn stats(&self) -> SoundStats {
         self.participant.buffer.stats()
     }
@@ -180,7 +180,7 @@ impl Speech {
         };
         let samples = decoded.unwrap_or_default();
         if samples.is_empty() {
-            // Of silence no more than is needed: what comes next would wait behind it.
+            // No more silence than is needed: the sound after it would wait.
             let silence = if matches!(pull, Pull::Silence) { needed } else { self.ready.len() + FRAME_SAMPLES };
             self.ready.resize(silence, 0.0);
             self.quiet = true;
@@ -195,14 +195,14 @@ impl Speech {
         self.ready.extend(&self.decoded);
     }
 
-    fn change_tempo(&mut self, tempo: Tempo) {
+    fn change_tempo(&mut self, tempo: TimeStretch) {
         let likeness = if self.quiet { Likeness::QUIET } else { Likeness::INAUDIBLE };
         match tempo {
-            Tempo::Even => {}
-            Tempo::Faster => self.changed[0] += shorten(&mut self.decoded, likeness) as u64,
-            Tempo::MuchFaster => self.changed[0] += shorten(&mut self.decoded, Likeness::URGENT) as u64,
-            Tempo::Slower => self.changed[1] += lengthen(&mut self.decoded, likeness) as u64,
-            Tempo::MuchSlower => self.changed[1] += lengthen(&mut self.decoded, Likeness::URGENT) as u64,
+            TimeStretch::Even => {}
+            TimeStretch::Faster => self.changed[0] += shorten(&mut self.decoded, likeness) as u64,
+            TimeStretch::MuchFaster => self.changed[0] += shorten(&mut self.decoded, Likeness::URGENT) as u64,
+            TimeStretch::Slower => self.changed[1] += lengthen(&mut self.decoded, likeness) as u64,
+            TimeStretch::MuchSlower => self.changed[1] += lengthen(&mut self.decoded, Likeness::URGENT) as u64,
         }
     }
 }

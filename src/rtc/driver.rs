@@ -28,12 +28,12 @@ use webrtc::media_stream::track_local::TrackLocal;
 use webrtc::peer_connection::{RTCPeerConnectionState, RTCSessionDescription};
 
 use super::connection::Connection;
+use super::context::{Command, Commands, Context};
 use super::deadline;
-use super::engine::PeerEvent;
+use super::event::PeerEvent;
 use super::keyframe_inbox::KeyframeInbox;
 use super::negotiation::candidate::{self, Reach};
 use super::negotiation::description_sdp::{self, Sections};
-use super::peer::{Command, Commands, Context};
 use super::sending::{is_closed, unless_closed};
 use super::streams::StreamTable;
 use super::transport::link_local::LinkLocalSockets;
@@ -48,7 +48,7 @@ const SILENCE: Duration = Duration::from_millis(1200);
 /// Between probes of an interrupted connection: what the end of a blackout waits for.
 const PROBE_INTERVAL: Duration = Duration::from_millis(50);
 
-/// What the peer task listens to, besides closing.
+/// Inputs of the peer task, besides closing.
 pub(super) struct Inputs {
     pub(super) commands: Commands,
     /// Keyframe requests that are due.
@@ -113,7 +113,7 @@ async fn silence(heard: impl Fn() -> MediaTime) {
     }
 }
 
-/// Where the connection stands.
+/// State of the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Link {
     Connecting,
@@ -125,7 +125,7 @@ enum Link {
     },
 }
 
-/// What the peer task knows while the connection lives.
+/// State of the peer task while the connection lives.
 pub(super) struct Driver {
     context: Context,
     connection: Connection,

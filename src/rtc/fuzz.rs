@@ -120,8 +120,8 @@ pub fn rtcp(bytes: &[u8]) {
     while congestion.poll_read().is_some() {}
 }
 
-/// Sound with copies of earlier sound: packets as `Packets` cuts them; with the lowest flag they are redundant ones,
-/// the others are by how many half frames the timestamp grows.
+/// Sound with RED redundancy: packets as `Packets` cuts them; with the lowest flag they are redundant ones, the others
+/// are by how many half frames the timestamp grows.
 pub fn redundancy(bytes: &[u8]) {
     copies_heard(bytes);
 }
@@ -141,8 +141,8 @@ fn copies_heard(bytes: &[u8]) -> usize {
     copies
 }
 
-/// Video with repairs ahead: packets as `Packets` cuts them; with the lowest flag they are repairs, the next one is the
-/// marker, the others are by how much the timestamp grows.
+/// Video with FEC: packets as `Packets` cuts them; with the lowest flag they are repairs, the next one is the marker,
+/// the others are by how much the timestamp grows.
 pub fn repair(bytes: &[u8]) {
     packets_recovered(bytes);
 }

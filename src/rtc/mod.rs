@@ -17,9 +17,11 @@
 pub mod bwe;
 mod connection;
 mod connection_state;
+mod context;
 mod deadline;
 mod driver;
 mod engine;
+mod event;
 #[doc(hidden)]
 pub mod fuzz;
 mod keyframe_inbox;
@@ -46,8 +48,9 @@ mod tests;
 mod virtual_time;
 
 pub use crate::call::Role;
-pub use engine::{Engine, PeerEvent, PeerSinks, PictureStreamSink};
+pub use engine::Engine;
+pub use event::{PeerEvent, PeerSinks, PictureStreamSink};
 pub use peer::Peer;
-pub use sending::packetizer;
 pub use stats::PeerStats;
+pub use stream::packetizer;
 pub use transport::link::{Link, LinkProfile, ParseLinkError, UdpRelay};

@@ -1,5 +1,5 @@
-//! One remote participant's connection: the handle that the controller holds, and the life of the task that owns the
-//! connection. How that task drives it is in `driver`.
+//! Connection of one remote participant: the handle that the controller holds, and the life of the task that owns the
+//! connection. The task's work is in `driver`.
 //!
 //! ```text
 //! Peer (handle, any thread) --commands, bounded--> peer task --> webrtc crate
@@ -19,11 +19,12 @@ use webrtc::peer_connection::{PeerConnectionEventHandler, RTCPeerConnectionIceEv
 
 use super::connection::{self, Connection};
 use super::connection_state::ConnectionState;
+use super::context::{Command, Commands, Context};
 use super::driver::{Driver, Inputs, drive};
-use super::engine::{Events, PeerEvent, PeerSinks};
+use super::event::{Events, PeerEvent, PeerSinks};
 use super::keyframe_inbox::KeyframeInbox;
 use super::negotiation::candidate;
-use super::picture_streams::{self, PictureStream, StreamContext, StreamEnds, share_of};
+use super::picture_streams::{self, PictureStream, StreamEnds, share_of};
 use super::receiving::{self, VideoSignals};
 use super::sending::{self, is_closed, unless_closed};
 use super::stats::PeerStats;
@@ -44,19 +45,6 @@ const NEGOTIATION: usize = 64;
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// From there to the end of the last task at most, before they are ended.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(3);
-
-pub(super) enum Command {
-    Restart { generation: u32 },
-    RemoteDescription(Box<Description>),
-    RemoteCandidate(Candidate),
-}
-
-/// The task's end of the commands.
-pub(super) struct Commands {
-    pub(super) waiting: mpsc::Receiver<Command>,
-    /// True once one that must not be lost found no room.
-    pub(super) overflowed: watch::Receiver<bool>,
-}
 
 /// A handle on one connection. Clones are the same connection; it closes with the last one, too.
 #[derive(Clone)]
@@ -215,24 +203,6 @@ pub(super) fn start(
     Peer { shared: Arc::new(Shared { commands, close, pictures: handles, state, gate, overflowed }) }
 }
 
-pub(super) struct Context {
-    handle: Handle,
-    pub(super) addresses: HostAddresses,
-    pub(super) role: Role,
-    pub(super) pictures: Vec<StreamContext>,
-    pub(super) events: Events,
-    impairment: Impairment,
-    pub(super) state: ConnectionState,
-    pub(super) gate: Arc<SourceGate>,
-    pub(super) far_streams: FarStreams,
-    /// Of this side's latest description: its candidates bear it.
-    pub(super) generation: Arc<AtomicU32>,
-    /// True once `Connected` was told: what arrives a moment before waits for that, so that its events come after it.
-    pub(super) connected: watch::Sender<bool>,
-    /// How many there were.
-    pub(super) interruptions: watch::Sender<u32>,
-}
-
 /// The whole life of a connection: opens it, drives it until it is closed, and lets go of everything.
 async fn run(
     context: Context,
@@ -333,7 +303,7 @@ fn random_number() -> Result<u64, webrtc::error::Error> {
     getrandom::u64().map_err(|error| webrtc::error::Error::Other(error.to_string()))
 }
 
-/// What the webrtc crate calls, on its own task.
+/// Callbacks of the webrtc crate, on its own task.
 struct Handler {
     events: Events,
     generation: Arc<AtomicU32>,

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use super::bwe::CongestionControl;
 use super::connection::Interceptors;
 use super::connection_state::ConnectionState;
-use super::engine::{Events, PeerEvent, PictureStreamSink};
+use super::event::{Events, PeerEvent, PictureStreamSink};
 use super::pacing::Pacer;
 use super::receiving::KeyframeRequests;
 use super::receiving::media_tap::{MediaTap, ReceivedMedia};
@@ -25,7 +25,7 @@ use crate::media::{MediaTime, OutgoingPicture, PictureSink, StreamId, StreamKind
 /// Pictures of a stream come at least this often while it is sent.
 const PICTURE_PAUSES: Duration = Duration::from_secs(1);
 
-/// One stream of pictures, as the handle uses it. That of the camera carries the sound, too.
+/// One stream of pictures, as the handle uses it. The camera's carries the sound, too.
 pub(super) struct PictureStream {
     pub(super) id: StreamId,
     pub(super) state: ConnectionState,
@@ -60,14 +60,14 @@ pub(super) struct StreamContext {
 }
 
 impl StreamContext {
-    /// What tells that a keyframe of the stream is wanted.
+    /// Notice that a keyframe of the stream is wanted.
     fn on_keyframe_request(&self) -> impl Fn() + Send + Sync + 'static {
         let (events, stream) = (Arc::clone(&self.events), self.id);
         move || events(PeerEvent::KeyframeRequested { stream })
     }
 }
 
-/// What the tasks of one stream of pictures take with them.
+/// Ends of the queues that the tasks of one stream of pictures take with them.
 pub(super) struct StreamEnds {
     pub(super) id: StreamId,
     pub(super) sink: Box<dyn PictureSink>,

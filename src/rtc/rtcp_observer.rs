@@ -1,9 +1,9 @@
-//! RTCP observer: RTT, loss and jitter out of the reports (RFC 3550, 6.4), keyframe requests (RFC
-//! 4585, 6.3.1 and RFC 5104, 4.3.1). In what leaves it corrects the clocks and who reports.
+//! RTCP observer: RTT, loss and jitter out of the reports (RFC 3550, 6.4), keyframe requests (RFC 4585, 6.3.1 and RFC
+//! 5104, 4.3.1). It corrects clocks and SSRCs of outgoing reports.
 //!
 //! The nearest interceptor to the network, so that it sees what arrives before anything else acts on it, and what
-//! leaves when it leaves. Runs on the tokio task of the peer connection. (The engine's own statistics compute no round
-//! trip and give no loss of what is sent.)
+//! leaves when it leaves. Runs on the tokio task of the peer connection. (The engine's own statistics compute no RTT
+//! and give no loss of what is sent.)
 
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering::Relaxed;
@@ -196,8 +196,8 @@ impl RtcpObserver {
         *packet = Box::new(SenderReport { rtp_time, ..report.clone() });
     }
 
-    /// The engine reports under made-up SSRCs, one for each stream that it receives; this side is one participant, and
-    /// has SSRCs that the far side knows (RFC 3550, 6.4.2).
+    /// The engine reports under SSRCs of its own choice, one for each stream that it receives; this side is one
+    /// participant, and has SSRCs that the far side knows (RFC 3550, 6.4.2).
     fn correct_reporter(&self, packet: &mut Rtcp) {
         let any = packet.as_any();
         if let Some(report) = any.downcast_ref::<ReceiverReport>() {

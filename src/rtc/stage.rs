@@ -1,4 +1,4 @@
-//! One step on the way of packets between the application and the network: what the interceptors here share.
+//! An interceptor: one step of packets between the application and the network.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -7,14 +7,14 @@ use rtc::interceptor::{Interceptor, StreamInfo, TaggedPacket};
 use rtc::sansio::Protocol;
 use rtc::shared::error::Error;
 
-/// What goes on from a stage, in order: towards the application, and towards the network.
+/// Packets that a stage passes on, in order: towards the application, and towards the network.
 #[derive(Default)]
 pub(super) struct Passing {
     pub(super) reads: VecDeque<TaggedPacket>,
     pub(super) writes: VecDeque<TaggedPacket>,
 }
 
-/// What a stage does with the packets that come by; as it stands here, nothing. Time is an argument.
+/// Handling of a packet by an interceptor. The default implementation forwards every packet. Time is an argument.
 pub(super) trait Stage: Send + Sync {
     /// A packet comes from the network; it goes on if it is put into `passing`.
     fn read(&mut self, packet: TaggedPacket, passing: &mut Passing) {

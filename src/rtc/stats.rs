@@ -20,7 +20,7 @@ pub struct PeerStats {
     pub packets_reported: u64,
     /// Those of them that did not arrive, repaired or not.
     pub packets_missed_there: u64,
-    /// What congestion control lets pass now, sound included, in kbit/s; 0 before anything was sent.
+    /// Target of congestion control, sound included, in kbit/s; 0 before anything was sent.
     pub target_kbps: f32,
     /// Interarrival jitter that the far side reported for the video, in ms.
     pub far_jitter_ms: f32,
@@ -84,7 +84,7 @@ pub(super) struct Counters {
 }
 
 impl Counters {
-    /// The counters. Gauges of the path and of the outgoing streams are left out.
+    /// Counters. Gauges of the path and of the outgoing streams are left out.
     pub(super) fn snapshot(&self) -> PeerStats {
         let count = |counter: &AtomicU64| counter.load(Relaxed);
         let millis = |gauge: &AtomicU64| gauge.load(Relaxed) as f32 / 1000.0;

@@ -64,7 +64,7 @@ fn forget_host() {
     *HOST.lock().unwrap_or_else(PoisonError::into_inner) = None;
 }
 
-/// How long a search may take; an idle sound server answers within a few ms.
+/// Longest time of a search; an idle sound server answers within a few ms.
 const SEARCH_WAIT: Duration = Duration::from_secs(1);
 
 /// Searches that may hang at the same time; further ones find nothing until the sound server answers again.
@@ -191,7 +191,7 @@ fn default_device(direction: Direction) -> Option<Found> {
 /// For microphones and for speakers.
 static DOUBTS: [Doubts; 2] = [Doubts::new(), Doubts::new()];
 
-/// How often in a row a sound server named no default that is a device, although there are devices. This may be so; but
+/// Times in a row that a sound server named no default that is a device, although there are devices. This may be so; but
 /// a connection to PipeWire that is made while devices come and go can miss for ever that the default has changed (seen
 /// with 0.3.65), and only a new one knows better.
 #[derive(Debug)]

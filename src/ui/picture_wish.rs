@@ -8,12 +8,12 @@ use eframe::egui::Vec2;
 
 use crate::controller::Command;
 use crate::identity::PeerId;
-use crate::media::{LEAST_HEIGHT, MediaTime};
+use crate::media::{MIN_HEIGHT, MediaTime};
 
 use super::tile::Fit;
 
 /// Receive resolutions that are asked for, in lines.
-const STEPS: [u32; 7] = [LEAST_HEIGHT, 360, 540, 720, 1080, 1440, 2160];
+const STEPS: [u32; 7] = [MIN_HEIGHT, 360, 540, 720, 1080, 1440, 2160];
 /// A picture may be drawn by so much larger than it comes: nobody sees it.
 const STRETCH: f32 = 1.1;
 /// How long a size must rest before more, or less, is asked for.
@@ -95,8 +95,8 @@ impl PictureWishes {
         self.0.retain(|id, _| participants.contains(id));
         for &participant in participants {
             let wish = self.0.entry(participant).or_default();
-            if wish.asked != Some(LEAST_HEIGHT) {
-                commands.push(Command::WishVideo { participant, lines: wish.ask(LEAST_HEIGHT) });
+            if wish.asked != Some(MIN_HEIGHT) {
+                commands.push(Command::WishVideo { participant, lines: wish.ask(MIN_HEIGHT) });
             }
         }
     }

@@ -1,6 +1,7 @@
 //! A state chart with short names around it, for the tests of calls.
 
 #![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use visavis::call::{
     CallEnd, CallMachine, CallReport, CallState, Candidate, CandidateKind, CodecSupport, ConversationId,

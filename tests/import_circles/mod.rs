@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use tokens::{Import, Source};
+use tokens::Import;
+pub use tokens::Source;
 
 /// Path of a module, without `crate`.
 type Module = Vec<String>;

@@ -17,7 +17,7 @@ use visavis::signaling::{Message, SignalingClient, SignalingConfig, SignalingEve
 use super::raw_peer::{LOOPBACK, Socket};
 
 /// Long enough for a busy computer; nothing here asserts how long anything takes.
-pub const PATIENCE: Duration = Duration::from_secs(40);
+pub const TIMEOUT: Duration = Duration::from_secs(40);
 
 pub fn runtime() -> Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
@@ -60,7 +60,7 @@ impl Person {
 
     /// The next event that `pick` picks; the others are let go.
     pub fn wait<T>(&self, what: &str, mut pick: impl FnMut(SignalingEvent) -> Option<T>) -> T {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             let event = self.events.recv_timeout(left).unwrap_or_else(|_| panic!("waited in vain for {what}"));
@@ -88,7 +88,7 @@ impl Person {
 pub async fn closed(socket: &mut Socket) {
     let ended =
         async { while socket.next().await.is_some_and(|packet| packet.is_ok_and(|packet| !packet.is_close())) {} };
-    tokio::time::timeout(PATIENCE, ended).await.expect("the connection is still open");
+    tokio::time::timeout(TIMEOUT, ended).await.expect("the connection is still open");
 }
 
 /// Two people meet and talk; whatever happened before on `one`, nothing of this is lost.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::identity::PeerId;
 use crate::media::MediaTime;
 
-/// With the 4.5 s after which a silent connection counts as broken, whoever vanishes is gone within 10 s.
+/// With the 4.5 s after which a silent connection counts as broken, a person who vanishes is gone within 10 s.
 const RETURN_WAIT: Duration = Duration::from_secs(4);
 
 /// People who are away, and when each counts as gone.

@@ -12,7 +12,7 @@ use crate::controller::Event;
 use crate::controller::lanes::SystemSender;
 use crate::controller::system_event::SystemEvent;
 
-/// Which camera, and how it is opened.
+/// A camera and the format that it is opened in.
 pub(super) type CameraWish = (DeviceChoice, VideoFormat);
 pub(super) type OpenCamera = Open<Camera, CameraWish>;
 
@@ -92,7 +92,7 @@ impl CameraSlot {
             system.send(SystemEvent::Camera { generation, event });
         });
         self.sending.set_video_format(*format);
-        self.sending.request_keyframe();
+        self.sending.fan_out().request_keyframes();
         self.fps = format.max_fps as f32;
         self.device_mode = None;
         let name = choice.label();
@@ -166,7 +166,7 @@ impl CameraSlot {
     }
 }
 
-/// Whether the camera `choice` can be opened before `old` is closed: it is another device for sure.
+/// True when the camera `choice` can be opened before `old` is closed: it is another device for sure.
 fn is_another_device(old: &OpenCamera, choice: &DeviceChoice) -> bool {
     let is_device = |choice: &DeviceChoice| matches!(choice, DeviceChoice::SystemDefault | DeviceChoice::Named(_));
     let other = match choice {

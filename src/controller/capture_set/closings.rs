@@ -22,7 +22,7 @@ pub(super) struct Closing {
     pub(super) ends_pictures: bool,
 }
 
-/// What was released, when the last device is closed.
+/// Release of the devices, complete with the last one.
 #[derive(Debug)]
 pub(in crate::controller) struct Released {
     /// The conversations, or the invites' that came to none, which held it.
@@ -83,7 +83,7 @@ impl Closings {
         };
         match std::thread::Builder::new().name("release".into()).spawn(close) {
             Ok(_) => self.running += 1,
-            // What was to be closed is dropped with the closure: slower, but closed.
+            // The devices are dropped with the closure: slower, but closed.
             Err(error) => tracing::warn!("no thread to close the devices on: {error}"),
         }
     }
@@ -94,7 +94,7 @@ impl Closings {
         self.running == 0
     }
 
-    /// What was released, once nothing closes any more.
+    /// The release, once nothing closes any more.
     pub(super) fn take_released(&mut self) -> Option<Released> {
         (!self.go_on()).then(|| Released {
             conversations: std::mem::take(&mut self.conversations),

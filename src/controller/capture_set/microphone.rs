@@ -55,7 +55,7 @@ impl MicrophoneSlot {
         }
     }
 
-    /// How loud it is.
+    /// Its level.
     pub(super) const fn level(&self) -> &Arc<LevelMeter> {
         &self.level
     }
@@ -127,8 +127,8 @@ impl MicrophoneSlot {
         }
     }
 
-    /// Takes a report of the microphone that stands in: that it works is told, as a choice that could not be kept, and so
-    /// is its end. That it never worked needs no word beside those about the chosen one.
+    /// Takes a report of the microphone that stands in: that it works is told, as a choice that could not be kept, and
+    /// so is its end. Its own failure needs no notice beside that of the chosen one.
     fn on_stand_in(&mut self, event: SoundEvent) -> Option<Event> {
         let open = self.stand_in.device_mut()?;
         let worked = open.works();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::call::{CallError, ConversationId, Link, Participant};
+use crate::call::{CallError, Connectivity, ConversationId, Participant};
 use crate::capture::y4m::Y4mWriter;
 use crate::identity::PeerId;
 use crate::media::{FrameSlot, LevelMeter, MediaTime, StreamKind, StreamState, write_new_file};
@@ -21,14 +21,14 @@ use crate::controller::{Event, ParticipantView, ReceivedStats, SentStats};
 /// A deadline may be met a little before its time.
 const ALMOST: Duration = Duration::from_millis(100);
 
-/// What the controller holds of a participant; dropping it silences them.
+/// Everything of a participant; dropping it silences them.
 pub(super) struct Remote {
     /// Tells this connection's reports from those of an earlier one with the same person.
     connection: u64,
     conversation: ConversationId,
     peer: Peer,
     picture: Arc<FrameSlot>,
-    /// What is shown of them.
+    /// Meter of the pictures shown of them.
     pictures: PictureMeter,
     level: Arc<LevelMeter>,
     audio: ParticipantAudio,
@@ -174,7 +174,7 @@ impl Remote {
         })
     }
 
-    /// Writes what their tile shows into a new file.
+    /// Writes the picture of their tile into a new file.
     pub(super) fn save_picture(&self, path: &Path) -> Result<(), CallError> {
         let Some(picture) = self.picture.get().0 else {
             return Err(CallError::BadArgument("There is no picture of this person yet.".to_owned()));
@@ -207,7 +207,7 @@ impl Remote {
         ParticipantView {
             id,
             name,
-            reconnecting: matches!(participant.link(), Link::Interrupted { .. }),
+            reconnecting: matches!(participant.link(), Connectivity::Interrupted { .. }),
             audio: participant.streams().audio(),
             video: participant.streams().camera(),
             muted_here: self.muted_here,

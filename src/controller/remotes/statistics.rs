@@ -2,15 +2,17 @@
 
 use std::time::Duration;
 
+use crate::identity::PeerId;
 use crate::media::VideoCodec;
 use crate::media_receive::{PictureStats, SoundStats};
+use crate::media_send::FanOut;
 use crate::rtc::PeerStats;
 
 use crate::controller::{CallSample, ReceivedStats, Route, SentStats};
 
 const CODEC: &str = VideoCodec::H264.name();
 
-/// What this side's encoder makes.
+/// Output of this side's encoder.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(in crate::controller) struct Encoding {
     /// Size of the pictures in pixels; 0 without video.
@@ -19,11 +21,22 @@ pub(in crate::controller) struct Encoding {
     /// Kbit/s that the settings wish for, and that the encoder is asked for; 0 without video.
     pub(in crate::controller) wanted_kbps: f32,
     pub(in crate::controller) asked_kbps: f32,
-    /// Lines that the others wish for at most; 0 while somebody wants all.
+    /// Lines that the participant wishes for at most; 0: all.
     pub(in crate::controller) wished_lines: u32,
 }
 
-/// What was counted of one participant until a moment: by their connection, by what is shown of them, and by their
+impl Encoding {
+    /// The same for one participant, whose rendition may be another than that of the others.
+    pub(in crate::controller) fn of(self, fan_out: &FanOut, id: PeerId) -> Self {
+        if self.wanted_kbps == 0.0 {
+            return self;
+        }
+        let asked_kbps = fan_out.asked_kbps(id).map_or(self.asked_kbps, |kbps| self.asked_kbps.min(kbps as f32));
+        Self { asked_kbps, wished_lines: fan_out.wish_of(id).unwrap_or(0), ..self }
+    }
+}
+
+/// Counters of one participant at a moment: by their connection, by what is shown of them, and by their
 /// sound.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Counted {
@@ -32,7 +45,7 @@ pub(super) struct Counted {
     pub(super) sound: SoundStats,
 }
 
-/// What was sent between `before` and `now`.
+/// Statistics of the media sent between `before` and `now`.
 pub(super) fn sent_stats(before: &PeerStats, now: &PeerStats, elapsed: Duration, encoding: Encoding) -> SentStats {
     SentStats {
         width: encoding.width,
@@ -53,7 +66,7 @@ pub(super) fn sent_stats(before: &PeerStats, now: &PeerStats, elapsed: Duration,
     }
 }
 
-/// What was received between `before` and `now`.
+/// Statistics of the media received between `before` and `now`.
 pub(super) fn received_stats(before: &Counted, now: &Counted, elapsed: Duration) -> ReceivedStats {
     let Counted { peer, pictures, sound } = now;
     ReceivedStats {
@@ -115,7 +128,7 @@ fn percent(part: u64, whole: u64) -> f32 {
     if whole == 0 { 0.0 } else { (part as f32 * 100.0 / whole as f32).min(100.0) }
 }
 
-/// Half of the round trip, and what waits here: sound in its buffer, or the picture on its way to the tile.
+/// Half of the RTT, and what waits here: sound in its buffer, or the picture on its way to the tile.
 fn latency_ms(now: &Counted) -> f32 {
     now.peer.round_trip_ms / 2.0 + now.pictures.receive_delay_ms.max(now.sound.jitter.buffered_ms as f32)
 }

@@ -52,8 +52,8 @@ impl Network {
             while ahead < FRAME_SAMPLES {
                 let pull = buffer.pull(false, ahead, now);
                 ahead += match pull {
-                    Pull::Packet(_, Tempo::Faster | Tempo::MuchFaster) => FRAME_SAMPLES / 2,
-                    Pull::Packet(_, Tempo::Slower | Tempo::MuchSlower) => FRAME_SAMPLES * 3 / 2,
+                    Pull::Packet(_, TimeStretch::Faster | TimeStretch::MuchFaster) => FRAME_SAMPLES / 2,
+                    Pull::Packet(_, TimeStretch::Slower | TimeStretch::MuchSlower) => FRAME_SAMPLES * 3 / 2,
                     _ => FRAME_SAMPLES,
                 };
                 pulled.push(pull);
@@ -85,10 +85,10 @@ fn after_the_end(pulled: &[Pull]) -> u64 {
 
 /// Packets that are played faster, and slower.
 fn changes(pulled: &[Pull]) -> [usize; 2] {
-    let of = |tempos: [Tempo; 2]| {
+    let of = |tempos: [TimeStretch; 2]| {
         pulled.iter().filter(|pull| matches!(pull, Pull::Packet(_, tempo) if tempos.contains(tempo))).count()
     };
-    [of([Tempo::Faster, Tempo::MuchFaster]), of([Tempo::Slower, Tempo::MuchSlower])]
+    [of([TimeStretch::Faster, TimeStretch::MuchFaster]), of([TimeStretch::Slower, TimeStretch::MuchSlower])]
 }
 
 #[test]

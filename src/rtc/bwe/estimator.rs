@@ -89,12 +89,12 @@ impl BandwidthEstimator {
         self.rate.target_bps() as u64
     }
 
-    /// How long packets wait on the path, by the latest feedback.
+    /// Queuing delay of the path, apart from jitter.
     pub fn queue(&self) -> Duration {
         self.queue.length()
     }
 
-    /// Loss-based estimate.
+    /// Loss.
     pub(super) fn loss(&self) -> &LossBasedEstimate {
         &self.loss
     }

@@ -34,16 +34,16 @@ use crate::rtc::connection_state::ConnectionState;
 use crate::rtc::pacing::{ProbeMark, wire_size};
 use crate::rtc::stage::{Passing, Stage};
 
-/// Above this loss each repair is sent twice: a repair that is lost costs another round trip, and often a freeze.
+/// Above this loss each repair is sent twice: a repair that is lost costs another RTT, and often a freeze.
 pub(in crate::rtc) const HEAVY_LOSS: f64 = 0.07;
 /// Or where so much may be sent, in bit/s, and nothing waits.
 const ROOM_FOR_REPEATS: u64 = 500_000;
-/// Beyond the round trip and the queue, before a repair is sent again. A far side that asks at the pace of the round trip
-/// is not held up by it.
+/// Beyond the RTT and the queue, before a repair is sent again. A far side that asks at the pace of the RTT is not held
+/// up by it.
 const REPAIR_MARGIN: Duration = Duration::from_millis(10);
 /// More repairs than this on a full path take longer than a new keyframe.
 const KEYFRAME_PACKETS: usize = 3;
-/// Rate that is left for new media however many packets are sent again, bit/s.
+/// Least rate of new packets, however many old ones are repeated, in bit/s.
 const MIN_FOR_NEW_BPS: u64 = 80_000;
 
 /// Notes what leaves, reads what arrived, and publishes the target.
@@ -59,7 +59,7 @@ pub(in crate::rtc) struct CongestionControl {
     in_flight: InFlight,
     /// Pace of packets from the far side.
     pace: ArrivalPace,
-    /// The streams of repairs on request and of those ahead: their SSRC, and what they take.
+    /// The streams of RTX and of FEC: their SSRC, and what they take.
     on_request: RepairStreams,
     ahead: RepairStreams,
     /// How many other paths there had been when this one was begun with, and when that was.
@@ -212,7 +212,7 @@ impl CongestionControl {
         room || self.estimator.loss().recent() > HEAVY_LOSS
     }
 
-    /// Publishes the target, and the share of it that repairs leave to new media.
+    /// Rate of new packets.
     fn publish(&self) {
         let repairs = self.on_request.rate.bps() + self.ahead.rate.bps();
         let total = self.estimator.target_bps();
@@ -239,7 +239,7 @@ fn took(results: &[PacketResult], now: Instant) -> Option<Duration> {
 
 /// A stream of pictures that is repaired.
 struct RepairedStream {
-    /// Of the media, once that is known.
+    /// SSRC of the media, once that is known.
     ssrc: Option<u32>,
     state: ConnectionState,
     /// Called when a keyframe is cheaper than the repairs that are asked for.

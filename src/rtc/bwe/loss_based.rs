@@ -64,7 +64,7 @@ struct Trial {
     bps_before: f64,
 }
 
-/// Verdict of the loss on the rate.
+/// Loss-based part of the estimate.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum LossVerdict {
     /// Nothing.
@@ -126,8 +126,8 @@ impl LossBasedEstimate {
         self.fates.iter().fold((0, 0), |(lost, all), fate| (lost + fate.1, all + fate.2))
     }
 
-    /// Takes the latest report. While packets are `queued`, what is lost is lost for want of room, and says nothing of the
-    /// path's own loss.
+    /// Takes the latest report. While packets are `queued`, what is lost is lost for want of room, and says nothing of
+    /// the path's random loss.
     pub(super) fn judge(
         &mut self,
         reports: &[PacketResult],

@@ -22,7 +22,7 @@ const MAX_PACKETS: usize = 256;
 /// The outcome of a probe.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct ProbeResult {
-    /// What the path carries for sure; `None` where the probe told nothing.
+    /// Rate that the path certainly carries; `None` where the probe gave none.
     pub(super) bps: Option<f64>,
     /// The path carries no more than this.
     pub(super) saturated: bool,

@@ -44,7 +44,7 @@ pub(super) struct ProbeInputs {
     pub(super) wanted_bps: f64,
     /// The rate that arrives (acked bitrate).
     pub(super) acked_bps: f64,
-    /// How long packets wait on the path.
+    /// Queuing delay of the path, apart from jitter.
     pub(super) queue: Duration,
     /// The share of packets that is lost now.
     pub(super) loss: f64,

@@ -32,7 +32,7 @@ impl RepairRate {
     }
 }
 
-/// Answers each request once in a round trip. A far side that does not know of a queue on the way asks again before the
+/// Answers each request once in an RTT. A far side that does not know of a queue on the way asks again before the
 /// answer can be there; answering each time would only lengthen the queue.
 #[derive(Debug, Default)]
 pub(super) struct RetransmissionLimit {

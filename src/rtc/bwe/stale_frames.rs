@@ -6,7 +6,7 @@ use rtc::rtcp::transport_feedbacks::transport_layer_nack::{
     NackPair, TransportLayerNack, nack_pairs_from_sequence_numbers,
 };
 
-/// Requests within this time count together.
+/// Time within which requests count together.
 const TOGETHER: Duration = Duration::from_millis(500);
 /// Packets remembered at most.
 const MOST: usize = 64;
@@ -16,7 +16,7 @@ const MOST: usize = 64;
 pub(super) struct StaleFrames {
     /// The latest packet that left.
     latest: Option<u16>,
-    /// Packets before this one are of no use any more.
+    /// First packet that is still of use.
     before: Option<u16>,
     /// Packets that were asked for on a full path.
     wanted: Vec<(u16, Instant)>,

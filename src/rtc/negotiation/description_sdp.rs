@@ -112,7 +112,7 @@ fn write_video(sdp: &mut String, description: &Description, mid: usize) -> std::
     let fec = description.fec.is_some();
     let payload_types = [H264_PAYLOAD_TYPE, RTX_PAYLOAD_TYPE, FEC_PAYLOAD_TYPE];
     write_transport(sdp, description, (mid, "video"), if fec { &payload_types } else { &payload_types[..2] })?;
-    let level = description.level(VideoCodec::H264).unwrap_or(VideoLevel::LEAST);
+    let level = description.level(VideoCodec::H264).unwrap_or(VideoLevel::MIN);
     let name = VideoCodec::H264.name();
     write!(
         sdp,

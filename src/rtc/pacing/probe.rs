@@ -9,7 +9,7 @@ pub(in crate::rtc) struct ProbeCluster {
     /// At least so many bytes and packets.
     pub(in crate::rtc) bytes: usize,
     pub(in crate::rtc) packets: usize,
-    /// Of each packet, as far as there is one.
+    /// Probe cluster of each packet, as far as there is one.
     pub(in crate::rtc) packet_bytes: usize,
 }
 

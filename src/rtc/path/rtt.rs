@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-/// Feedbacks of which the least round trip counts: each has waited at the far side until its report was due.
+/// Feedbacks of which the least RTT counts: each has waited at the far side until its report was due.
 const FEEDBACKS: usize = 4;
 
 /// RTT estimator of one path; another path gets another one.
@@ -24,7 +24,7 @@ impl RttEstimator {
         self.sample(least.copied().unwrap_or(took));
     }
 
-    /// A round trip without the far side's own delay (RFC 3550, 6.4.1).
+    /// An RTT without the far side's own delay (RFC 3550, 6.4.1).
     pub(super) fn sample(&mut self, took: Duration) {
         self.min = Some(self.min.map_or(took, |min| min.min(took)));
         let smoothed = self.smoothed.unwrap_or(took);
@@ -33,12 +33,12 @@ impl RttEstimator {
         self.smoothed = Some((smoothed * 7 + took) / 8);
     }
 
-    /// The least round trip; `None` before the first sample.
+    /// The least RTT; `None` before the first sample.
     pub(super) fn min(&self) -> Option<Duration> {
         self.min
     }
 
-    /// The smoothed round trip; `None` before the first sample.
+    /// The smoothed RTT; `None` before the first sample.
     pub(super) fn smoothed(&self) -> Option<Duration> {
         self.smoothed
     }

@@ -1,4 +1,5 @@
-//! Takes received RTP, and the sender reports of its streams, off the engine's path, straight to the receiving tasks.
+//! Interceptor that takes received RTP, and the sender reports of its streams, off the engine's path, straight to the
+//! receiving tasks.
 //!
 //! ```text
 //! ... NACK generator -> reports -> [this interceptor] -> receiving tasks

@@ -18,11 +18,11 @@ use crate::rtc::stream::{Arrival, AudioReceive, VideoReceive, VideoReceiveOutput
 /// one already.
 pub(in crate::rtc) type KeyframeRequests = mpsc::Sender<()>;
 
-/// What the receiving task of video listens to, besides its packets.
+/// Inputs of the receiving task of video, besides its packets.
 pub(in crate::rtc) struct VideoSignals {
     pub(in crate::rtc) connected: watch::Receiver<bool>,
     pub(in crate::rtc) interruptions: watch::Receiver<u32>,
-    /// Of the handles.
+    /// Requests of the handles.
     pub(in crate::rtc) keyframe_requests: mpsc::Receiver<()>,
 }
 

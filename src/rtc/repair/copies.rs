@@ -1,5 +1,5 @@
-//! Spreads the copies of a retransmission over time: congestion control has each one sent twice where much is lost, and a run of
-//! losses should not take both.
+//! Spreads the repetitions of an RTX over time: congestion control sends each one twice where much is lost, and a burst
+//! should not take both.
 //!
 //! ```text
 //! SEND     retransmission buffer -> [this interceptor holds the second copy back] -> numbers -> SRTP
@@ -27,7 +27,7 @@ pub(in crate::rtc) struct RepairCopies {
     /// Streams and sequence numbers that were retransmitted at one moment, and when that was.
     sent: Vec<(u32, u16)>,
     sent_at: Option<Instant>,
-    /// What waits, and until when; the soonest first.
+    /// Waiting packets with their times, the soonest first.
     held: VecDeque<(Instant, TaggedPacket)>,
 }
 

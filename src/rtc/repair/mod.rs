@@ -1,4 +1,4 @@
-//! What is done about loss.
+//! Loss recovery: NACK and RTX, FEC, RED.
 //!
 //! ```text
 //! VIDEO   ahead: `fec`, on lossy or long paths      on request: `nack` asks, answers are unwrapped by `retransmission` and

@@ -1,4 +1,4 @@
-//! Asks for missing video packets (generic NACK, RFC 4585, 6.2.1), at the pace of the round trip.
+//! NACK generator: requests missing video packets (generic NACK, RFC 4585, 6.2.1), at the pace of the RTT.
 //!
 //! ```text
 //! SRTP -> repairs unwrapped -> losses worked out (fec) -> [this interceptor] -> reports -> application
@@ -33,14 +33,14 @@ const OVERTAKEN: Duration = Duration::from_millis(5);
 const MAX_OVERTAKEN: Duration = Duration::from_millis(100);
 /// Repaired packets that are remembered, to know those that come by themselves afterwards.
 const MAX_REPAIRED: usize = 128;
-/// Added to the round trip before asking again: the far side's and this side's own delays, or more where round trips differ by
+/// Added to the RTT before asking again: the far side's and this side's own delays, or more where round trips differ by
 /// more.
 const MARGIN: Duration = Duration::from_millis(15);
-/// The round trip that is assumed before the first report of it.
+/// The RTT that is assumed before the first report of it.
 const UNKNOWN_ROUND_TRIP: Duration = Duration::from_millis(80);
 /// A request is said again so soon: a run of losses should not take both.
 const SAID_AGAIN: Duration = Duration::from_millis(10);
-/// Repairs ahead are waited for until so long after the latest packet of their frame: the pacer sends bursts.
+/// FEC packets are waited for until so long after the latest packet of their frame: the pacer sends bursts.
 const QUIET: Duration = Duration::from_millis(15);
 /// But no longer than this.
 const MAX_REPAIRS_WAIT: Duration = Duration::from_millis(40);
@@ -49,7 +49,7 @@ const PROTECTED: Duration = Duration::from_millis(500);
 /// Missing packets that are remembered; a stream that loses more needs a keyframe, not repairs.
 const MAX_MISSING: usize = 512;
 
-/// What is lost while nothing at all comes for this long is not repaired: a keyframe follows such an interruption.
+/// Longest silence of the path after which losses are still requested: a keyframe follows a longer interruption.
 const INTERRUPTION: Duration = Duration::from_secs(1);
 /// Unless it is as little as this: pictures that begin after a pause may lose their first packets, too.
 const WORTH_REPAIRING: u64 = 32;
@@ -60,11 +60,11 @@ pub(in crate::rtc) struct NackGenerator {
     /// SSRC that the requests come from.
     sender_ssrc: u32,
     streams: HashMap<u32, Stream>,
-    /// By the SSRC of repairs ahead: that of the stream which they protect.
+    /// By the SSRC of FEC: that of the stream which they protect.
     protected: HashMap<u32, u32>,
 }
 
-/// What is missing in one stream.
+/// Missing packets of one stream.
 #[derive(Debug, Default)]
 struct Stream {
     /// The highest sequence number so far, counted without wrapping.
@@ -74,7 +74,7 @@ struct Stream {
     /// When the latest packet came, and the latest repair ahead.
     arrived_at: Option<Instant>,
     repair_at: Option<Instant>,
-    /// What comes before this number can no longer be repaired ahead.
+    /// First sequence number that FEC may still recover.
     unrepaired_before: u64,
     missing: BTreeMap<u64, Missing>,
     reordering: ReorderingWindow,

@@ -1,11 +1,11 @@
-//! Redundant sound (RFC 2198): while packets are lost, each one carries copies of those before it.
+//! RED, redundant sound (RFC 2198): while packets are lost, each one carries earlier frames as well.
 //!
 //! ```text
 //! sending task -> [copies put in, as many as the loss asks for] -> packets -> network
 //! network -> packets -> [taken apart; what came already is left out] -> jitter buffer
 //! ```
 //!
-//! A copy comes 20 or 60 ms after its original whatever the round trip, and restores the very sound. It costs as much as the
+//! A copy comes 20 or 60 ms after its original whatever the RTT, and restores the very sound. It costs as much as the
 //! sound itself, so a path that loses nothing carries none. Pure: time is an argument.
 
 use std::time::Duration;
@@ -246,7 +246,8 @@ mod tests {
         Bytes::from(vec![number as u8; 1 + usize::from(number % 90)])
     }
 
-    /// What is heard of `count` packets with `copies` each, of which those that `lost` names do not come.
+    /// Packets that are played of `count` with `copies` blocks of redundancy each, where those that `lost` names do not
+    /// come.
     fn heard(count: u16, copies: usize, lost: impl Fn(u16) -> bool) -> Vec<Block> {
         let (mut encoder, mut decoder) = (RedundancyEncoder::new(), RedundancyDecoder::default());
         let mut heard = Vec::new();

@@ -1,4 +1,4 @@
-//! Takes retransmissions (RTX, RFC 4588) apart before anything counts sequence numbers.
+//! RTX unwrapping (RFC 4588): restores retransmitted packets before anything counts sequence numbers.
 //!
 //! ```text
 //! SRTP -> [this interceptor] -> NACK generator -> reports -> application

@@ -1,27 +1,22 @@
-//! The sending task of one peer: takes encoded media from bounded queues, packetizes it and writes it to the tracks.
+//! The sending task of one peer: takes encoded media from bounded queues, drives the send paths of `stream`, and writes
+//! their packets to the tracks.
 //!
 //! The pacer, an interceptor of the connection, says when each packet leaves. The queues are short: when the connection does
 //! not take what comes, audio loses single packets, and video stops until the next keyframe, because a frame without its
 //! reference is of no use to the far side. Before that happens the encoder is held back.
 
-pub(in crate::rtc) mod paced_video;
-pub mod packetizer;
-
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::{mpsc, watch};
 use webrtc::media_stream::track_local::TrackLocal;
 use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
 
-use crate::media::{MediaTime, OutgoingPicture, OutgoingSound, Spacing, StreamId, VideoBudget};
+use crate::media::{MediaTime, OutgoingPicture, OutgoingSound, StreamId, VideoBudget};
 use crate::rtc::connection_state::ConnectionState;
-use crate::rtc::engine::{Events, PeerEvent};
-use crate::rtc::negotiation::description_sdp::{OPUS_PAYLOAD_TYPE, StreamNumbers};
-use crate::rtc::repair::redundancy::CopiesWanted;
-use paced_video::PacedVideo;
-use packetizer::AudioPacketizer;
+use crate::rtc::event::{Events, PeerEvent};
+use crate::rtc::negotiation::description_sdp::StreamNumbers;
+use crate::rtc::stream::{AudioSend, NumberedSound, PictureGate, VideoSend};
 
 /// A quarter of a second at 30 frames a second: a busy computer's hiccup should not cost a keyframe.
 const VIDEO_QUEUE: usize = 8;
@@ -30,13 +25,11 @@ const AUDIO_QUEUE: usize = 16;
 const MAX_WAITING: usize = 1;
 /// Rate of the audio in kbit/s: 32 of Opus, and 50 times a second the headers of IPv4, UDP, SRTP and RTP.
 const SOUND_KBPS: u32 = 58;
-/// What each copy of earlier sound adds to that.
+/// Rate that each RED copy adds to that, in kbit/s.
 const COPY_KBPS: u32 = 32;
 /// Headers of video: of the one packet of each small picture, in kbit/s, and as a share of full packets.
 const HEADERS_KBPS: f64 = 8.0;
 const PAYLOAD_SHARE: f64 = 0.94;
-/// A keyframe that was asked for may itself find the queue full: it is asked for again until one has been taken.
-const KEYFRAME_REQUEST_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The near ends of the queues, held by the peer's handles.
 pub(in crate::rtc) struct MediaQueues {
@@ -45,10 +38,8 @@ pub(in crate::rtc) struct MediaQueues {
     /// Number of the next sound.
     sound_number: AtomicU16,
     open: AtomicBool,
-    /// Video is dropped until a keyframe comes.
-    awaiting_keyframe: AtomicBool,
-    /// Held for a moment by the encoder's thread alone, and only while a keyframe is missing.
-    keyframe_requests: Mutex<Spacing>,
+    /// Held for a moment by the encoder's thread, and when the connection opens.
+    gate: Mutex<PictureGate>,
     state: ConnectionState,
     /// Weak: the handles of a peer do not keep alive what its owner's closure holds, such as a handle.
     events: Weak<dyn Fn(PeerEvent) + Send + Sync>,
@@ -60,13 +51,6 @@ pub(in crate::rtc) struct MediaReceivers {
     pub(in crate::rtc) audio: mpsc::Receiver<NumberedSound>,
 }
 
-/// Sound and its place among all that was to be sent.
-#[derive(Debug)]
-pub(in crate::rtc) struct NumberedSound {
-    pub(in crate::rtc) number: u16,
-    pub(in crate::rtc) sound: OutgoingSound,
-}
-
 pub(in crate::rtc) fn queues(state: &ConnectionState, events: &Events) -> (MediaQueues, MediaReceivers) {
     let (video, video_receiver) = mpsc::channel(VIDEO_QUEUE);
     let (audio, audio_receiver) = mpsc::channel(AUDIO_QUEUE);
@@ -75,8 +59,7 @@ pub(in crate::rtc) fn queues(state: &ConnectionState, events: &Events) -> (Media
         audio,
         sound_number: AtomicU16::new(0),
         open: AtomicBool::new(false),
-        awaiting_keyframe: AtomicBool::new(true),
-        keyframe_requests: Mutex::new(Spacing::new(KEYFRAME_REQUEST_INTERVAL)),
+        gate: Mutex::new(PictureGate::new()),
         state: state.clone(),
         events: Arc::downgrade(events),
     };
@@ -87,31 +70,32 @@ impl MediaQueues {
     /// Lets media through (the connection is up) or drops it.
     pub(in crate::rtc) fn set_open(&self, open: bool) {
         if open && !self.open.swap(true, Relaxed) {
-            self.awaiting_keyframe.store(true, Relaxed);
+            self.gate().on_opened();
             self.request_keyframe();
         } else if !open {
             self.open.store(false, Relaxed);
         }
     }
 
-    pub(in crate::rtc) fn send_video(&self, unit: &OutgoingPicture) {
+    pub(in crate::rtc) fn send_video(&self, picture: &OutgoingPicture) {
         let open = self.open.load(Relaxed);
-        let decodable = unit.keyframe || !self.awaiting_keyframe.load(Relaxed);
-        if open && decodable && self.video.try_send(unit.clone()).is_ok() {
-            self.awaiting_keyframe.store(false, Relaxed);
-            return;
+        let mut gate = self.gate();
+        if open && gate.admits(picture) && self.video.try_send(picture.clone()).is_ok() {
+            return gate.on_taken();
         }
         self.state.counters.frames_dropped.fetch_add(1, Relaxed);
-        if open {
-            self.awaiting_keyframe.store(true, Relaxed);
-            let mut requests = self.keyframe_requests.lock().unwrap_or_else(PoisonError::into_inner);
-            if requests.permits(unit.captured_at) {
-                self.request_keyframe();
-            }
+        let ask = open && gate.on_dropped(picture.captured_at);
+        drop(gate);
+        if ask {
+            self.request_keyframe();
         }
     }
 
-    /// What may be encoded for this peer at `now`; `None` while the connection takes nothing. `wanted_kbps` would be encoded
+    fn gate(&self) -> MutexGuard<'_, PictureGate> {
+        self.gate.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Budget of the encoder for this peer at `now`; `None` while the connection takes nothing. `wanted_kbps` would be encoded
     /// where the path carried it.
     pub(in crate::rtc) fn budget(&self, wanted_kbps: u32, now: MediaTime) -> Option<VideoBudget> {
         if !self.open.load(Relaxed) {
@@ -126,7 +110,7 @@ impl MediaQueues {
         let wanted = (f64::from(wanted_kbps) / PAYLOAD_SHARE + HEADERS_KBPS + f64::from(sound)) * 1000.0;
         self.state.video.set_wanted(wanted as u64, now);
         let video = (target as f64 / 1000.0 - f64::from(sound) - HEADERS_KBPS) * PAYLOAD_SHARE;
-        let waiting = self.video.max_capacity() - self.video.capacity() + self.state.pacer.waiting();
+        let waiting = self.video.max_capacity() - self.video.capacity() + self.state.pacer.waiting(now);
         let behind = waiting > MAX_WAITING || self.state.path.held_until(now).is_some();
         Some(VideoBudget { kbps: video.max(0.0) as u32, behind, level, ..VideoBudget::UNLIMITED })
     }
@@ -157,32 +141,29 @@ pub(in crate::rtc) async fn run(
     state: ConnectionState,
     random: [u64; 2],
 ) {
-    let mut video = PacedVideo::new(streams.video, random[0]);
-    let mut audio = AudioPacketizer::new(streams.audio, OPUS_PAYLOAD_TYPE, random[1]);
-    let mut copies = CopiesWanted::default();
+    let mut video = VideoSend::new(streams.video, random[0], &state);
+    let mut audio = AudioSend::new(streams.audio, random[1], &state);
     let mut packets = Vec::new();
     loop {
         tokio::select! {
             biased;
             () = is_closed(&mut closed) => return,
             Some(sound) = media.audio.recv() => {
-                let now = MediaTime::now();
-                let packet = audio.packetize(&sound, state.red_copies(&mut copies, now));
-                state.audio.set_capture_delay(now.since(sound.sound.captured_at));
+                let packet = audio.packetize(&sound, MediaTime::now());
                 let Some(taken) = unless_closed(&mut closed, audio_track.write_rtp(packet)).await else { return };
                 if taken.is_ok() {
                     state.counters.audio_packets_sent.fetch_add(1, Relaxed);
                 }
             }
-            () = state.pacer.room.notified(), if !state.pacer.has_room() => {}
-            Some(unit) = media.video.recv(), if state.pacer.has_room() => {
-                video.packets(&unit, &state, &mut packets, MediaTime::now());
+            () = video.room(), if !video.has_room(MediaTime::now()) => {}
+            Some(picture) = media.video.recv(), if video.has_room(MediaTime::now()) => {
+                video.packetize(&picture, &mut packets, MediaTime::now());
                 for packet in packets.drain(..) {
                     let timestamp = packet.header.timestamp;
                     // Hanging up does not wait for the rest of a picture.
                     let Some(taken) = unless_closed(&mut closed, video_track.write_rtp(packet)).await else { return };
                     if taken.is_err() {
-                        video.refused(timestamp, &state);
+                        video.on_refused(timestamp);
                     }
                 }
             }
@@ -190,7 +171,7 @@ pub(in crate::rtc) async fn run(
     }
 }
 
-/// What `future` gives, or `None` when the peer is closed before: a connection that takes nothing holds nobody up.
+/// Output of `future`, or `None` when the peer is closed before: a connection that takes nothing holds nobody up.
 pub(in crate::rtc) async fn unless_closed<T>(
     closed: &mut watch::Receiver<bool>,
     future: impl Future<Output = T>,

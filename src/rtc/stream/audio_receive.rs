@@ -4,7 +4,7 @@
 
 use rtc::rtp::Packet;
 
-use super::Arrival;
+use super::arrival::Arrival;
 use super::sender_clock::SenderClock;
 use crate::media::{MediaTime, ReceivedSound, SAMPLE_RATE};
 use crate::rtc::repair::redundancy::{Block, RedundancyDecoder};

@@ -2,7 +2,8 @@
 //! come out.
 //!
 //! ```text
-//! SEND    OutgoingPicture -> VideoSend -> RTP            OutgoingSound -> AudioSend -> RTP (RED)
+//! SEND    OutgoingPicture -> PictureGate -> queue -> VideoSend -> RTP
+//!         OutgoingSound ------------------> queue -> AudioSend -> RTP (RED)
 //! RECEIVE RTP -> VideoReceive (jitter buffer, keyframe requests) -> ReceivedPicture
 //!         RTP -> AudioReceive (RED taken apart)                  -> ReceivedSound
 //! ```
@@ -11,26 +12,20 @@
 //! video is in here, because a picture leaves as soon as it is whole; that of sound is not, because the playout thread
 //! takes sound out of it at the speaker's pace.
 
+mod arrival;
 mod audio_receive;
+mod audio_send;
 mod keyframe_requester;
+pub mod packetizer;
+mod picture_gate;
 mod sender_clock;
 mod video_receive;
+mod video_send;
 
-use rtc::rtp;
-
+pub(in crate::rtc) use arrival::Arrival;
 pub(in crate::rtc) use audio_receive::AudioReceive;
+pub(in crate::rtc) use audio_send::AudioSend;
+pub(in crate::rtc) use packetizer::NumberedSound;
+pub(in crate::rtc) use picture_gate::PictureGate;
 pub(in crate::rtc) use video_receive::{VideoReceive, VideoReceiveOutput};
-
-/// What arrives for a received stream, in order of arrival.
-#[derive(Debug)]
-pub(in crate::rtc) enum Arrival {
-    /// A packet of media.
-    Rtp(rtp::Packet),
-    /// A sender report (RFC 3550, 6.4.1): the NTP time in 32.32 fixed point, and the RTP time of the same moment.
-    SenderReport {
-        /// NTP time.
-        ntp_time: u64,
-        /// RTP time.
-        rtp_time: u32,
-    },
-}
+pub(in crate::rtc) use video_send::VideoSend;

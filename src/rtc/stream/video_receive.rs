@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rtc::rtp::Packet;
 
-use super::Arrival;
+use super::arrival::Arrival;
 use super::keyframe_requester::KeyframeRequester;
 use super::sender_clock::SenderClock;
 use crate::jitter_buffer::{VideoJitterBuffer, VideoPacket};
@@ -15,7 +15,10 @@ use crate::media::{MediaTime, ReceivedPicture};
 /// Counts per second of the RTP timestamps of video (RFC 6184, 8.2.1).
 const CLOCK_RATE_HZ: u32 = 90_000;
 
-/// What the stream gives.
+/// Between keyframe requests to the far side.
+const FAR_SIDE_REQUEST_INTERVAL: Duration = Duration::from_millis(300);
+
+/// Output of the stream.
 #[derive(Debug)]
 pub(in crate::rtc) enum VideoReceiveOutput {
     /// A whole picture, in decoding order.
@@ -24,7 +27,7 @@ pub(in crate::rtc) enum VideoReceiveOutput {
     KeyframeRequest,
 }
 
-/// What was counted of a stream since its start.
+/// Counts of a stream since its start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::rtc) struct VideoReceiveStats {
     /// Bytes of RTP payload that arrived.
@@ -50,7 +53,7 @@ impl VideoReceive {
     pub(in crate::rtc) fn new() -> Self {
         Self {
             jitter_buffer: VideoJitterBuffer::new(),
-            keyframes: KeyframeRequester::default(),
+            keyframes: KeyframeRequester::new(FAR_SIDE_REQUEST_INTERVAL),
             clock: SenderClock::new(CLOCK_RATE_HZ),
             payload_bytes: 0,
             pictures: 0,
@@ -80,7 +83,7 @@ impl VideoReceive {
         self.jitter_buffer.set_round_trip(rtt);
     }
 
-    /// Whoever gets the pictures cannot go on without a keyframe.
+    /// The receiver of the pictures cannot go on without a keyframe.
     pub(in crate::rtc) fn need_keyframe(&mut self) {
         self.keyframes.need();
     }
@@ -106,7 +109,7 @@ impl VideoReceive {
         [self.jitter_buffer.deadline(), self.keyframes.deadline()].into_iter().flatten().min()
     }
 
-    /// What was counted so far.
+    /// Counts so far.
     pub(in crate::rtc) fn stats(&self) -> VideoReceiveStats {
         let Self { payload_bytes, pictures, .. } = *self;
         VideoReceiveStats { payload_bytes, pictures, packets_lost: self.jitter_buffer.packets_lost() }

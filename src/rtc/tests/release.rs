@@ -1,4 +1,4 @@
-//! What a call leaves behind, and what it costs.
+//! Resources of a call: those that remain after it, and its cost.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! The pace of connectivity checks to where nobody has answered yet. Pure; time is an argument.
+//! Pacer of connectivity checks to addresses where nobody has answered yet. Pure; time is an argument.
 //!
 //! The agent checks each pair every 20 ms, whatever their number (RFC 8445, 14.2, wants 50 ms between checks in all). A
 //! far side names the addresses, so these may be anybody's. The first checks of a connection leave at once, as most

@@ -1,6 +1,6 @@
-//! Sends the datagrams of the DTLS handshake again, a moment later.
+//! Repetition of the datagrams of the DTLS handshake, a moment later.
 //!
-//! DTLS waits a second for an answer before it repeats a flight (RFC 6347, 4.2.4.1), and the engine gives no say in
+//! DTLS waits a second for an answer before it repeats a flight (RFC 6347, 4.2.4.1), and the engine has no setting for
 //! that. At 20 % of loss nine handshakes of ten lose something, and a call then connects for seconds. The handshake is
 //! a dozen datagrams once a call; the far side drops what comes twice.
 
@@ -28,7 +28,7 @@ type Datagram = (Vec<u8>, SocketAddr);
 pub(in crate::rtc) struct HandshakeRepeats(mpsc::Sender<Datagram>);
 
 impl HandshakeRepeats {
-    /// What notes the datagrams, and the task that sends them again with `send`, until the first is dropped.
+    /// The recorder of datagrams, and the task that repeats them by `send` until the recorder is dropped.
     pub(in crate::rtc) fn new(send: impl Fn(&[u8], SocketAddr)) -> (Self, impl Future<Output = ()>) {
         let (sender, receiver) = mpsc::channel(MAX_WAITING);
         (Self(sender), repeat(receiver, send))
@@ -43,7 +43,7 @@ impl HandshakeRepeats {
     }
 }
 
-/// What is to be sent again, and when.
+/// Datagrams to repeat, with their times.
 #[derive(Default)]
 struct Schedule {
     /// When, how often it has been sent again, and what.

@@ -1,6 +1,6 @@
-//! Which of this computer's addresses media uses: the one that was asked for, or those of its networks, ranked by use,
-//! or loopback when it has none, so that two people on one computer can talk offline. Asked for each connection, since
-//! networks come and go.
+//! Host candidates: the address that was asked for, or those of this computer's networks, ranked by use, or loopback
+//! when it has none, so that two people on one computer can talk offline. Asked for each connection, since networks
+//! come and go.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};

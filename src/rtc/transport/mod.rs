@@ -1,5 +1,5 @@
-//! Under ICE and DTLS: which addresses are used, the gate that strangers do not pass, the pace of checks, handshakes
-//! that a bad network loses, and a bad network of one's own.
+//! Transport under ICE and DTLS: host addresses, the gate against strangers, the pace of checks, repeated handshakes,
+//! and the network emulator.
 
 mod check_pace;
 pub(in crate::rtc) mod handshake_repeats;

@@ -1,4 +1,4 @@
-//! The tokio side of one peer connection: where the webrtc crate gets its tasks, timers and sockets from.
+//! Runtime of one peer connection: tasks, timers and sockets of the webrtc crate, on tokio.
 //!
 //! Three things that its own runtime does not do: every task it spawns is counted, so that closing can wait until the
 //! last one has let go of its sockets, or end it; every datagram passes the [`SourceGate`]; and link-local addresses
@@ -36,7 +36,7 @@ const REFUSALS_A_TURN: u32 = 64;
 /// True for a datagram that gets lost.
 pub(in crate::rtc) type Loses = Arc<dyn Fn(&[u8]) -> bool + Send + Sync>;
 
-/// What is done to datagrams that leave, in measurements and tests.
+/// Impairment of outgoing datagrams, in measurements and tests.
 #[derive(Clone, Default)]
 pub(in crate::rtc) struct Impairment {
     /// They go through this link.

@@ -1,4 +1,4 @@
-//! Lets datagrams reach the engine only from where the far side has proved to be.
+//! Gate for datagrams, which lets them reach the engine only from addresses where the far side has proved to be.
 //!
 //! ```text
 //! UDP socket -> [here] -> ICE, DTLS and SRTP (the webrtc crate)
@@ -255,7 +255,7 @@ fn stun_kind(datagram: &[u8]) -> Option<u16> {
     is_stun.then_some(kind)
 }
 
-/// What is signed in a STUN request, and the signature (RFC 8489, 14.5).
+/// The signed part of a STUN request, and the signature (RFC 8489, 14.5).
 struct SignedRequest<'a> {
     /// With the length that it has up to the signature.
     head: [u8; STUN_HEADER],

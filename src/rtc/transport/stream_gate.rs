@@ -1,6 +1,6 @@
-//! Lets SRTP and SRTCP reach the engine only for streams that the far side has: the engine keeps state for each SSRC
-//! that it sees, before it checks whether the packet is genuine, and for good. The SSRC stands in the clear (RFC 3711,
-//! 3.1, 3.4).
+//! Gate for SRTP and SRTCP, which lets only streams of the far side's description reach the engine: the engine keeps
+//! state for each SSRC that it sees, before it checks whether the packet is genuine, and for good. The SSRC stands in
+//! the clear (RFC 3711, 3.1, 3.4).
 //!
 //! Media streams are those of the far side's description. RTCP comes from these, too; versions that report under SSRCs
 //! of their own (RFC 3550, 6.4.2) get a bounded number of tries, and keep those under which genuine reports came. Pure;

@@ -12,14 +12,11 @@ use rtc::interceptor::Packet;
 use super::end::VirtualEnd;
 use crate::capture::film::Film;
 use crate::encoder::{PictureEncoder, Rate};
-use crate::media::{MediaTime, OutgoingSound, VideoFrame};
+use crate::media::{MediaTime, OutgoingPicture, OutgoingSound, VideoBudget, VideoFrame};
 use crate::rtc::LinkProfile;
-use crate::rtc::engine::Events;
-use crate::rtc::negotiation::description_sdp::OPUS_PAYLOAD_TYPE;
-use crate::rtc::repair::redundancy::CopiesWanted;
-use crate::rtc::sending::paced_video::PacedVideo;
-use crate::rtc::sending::packetizer::AudioPacketizer;
-use crate::rtc::sending::{MediaQueues, MediaReceivers, NumberedSound, queues};
+use crate::rtc::event::Events;
+use crate::rtc::sending::{MediaQueues, MediaReceivers, queues};
+use crate::rtc::stream::{AudioSend, VideoSend};
 
 /// Bytes in a packet of sound at 32 kbit/s.
 const SOUND: usize = 80;
@@ -29,9 +26,8 @@ pub(super) struct End {
     pub(super) path: VirtualEnd,
     queues: MediaQueues,
     sending: MediaReceivers,
-    video: PacedVideo,
-    audio: AudioPacketizer,
-    copies: CopiesWanted,
+    video: VideoSend,
+    audio: AudioSend,
     encoder: PictureEncoder,
     /// When pictures came from the other end, in ms, and their bytes.
     pub(super) pictures: Vec<(u64, usize)>,
@@ -47,9 +43,8 @@ impl End {
         Self {
             queues,
             sending,
-            video: PacedVideo::new(path.own.video, 1),
-            audio: AudioPacketizer::new(path.own.audio, OPUS_PAYLOAD_TYPE, 2),
-            copies: CopiesWanted::default(),
+            video: VideoSend::new(path.own.video, 1, &path.state),
+            audio: AudioSend::new(path.own.audio, 2, &path.state),
             encoder: PictureEncoder::default(),
             pictures: Vec::new(),
             path,
@@ -58,18 +53,24 @@ impl End {
 
     fn capture(&mut self, picture: &VideoFrame, kbps: u32, now: MediaTime) {
         let most = Rate { kbps, max_fps: 30 };
-        let budget = self.queues.budget(self.encoder.wanted_kbps(picture, most), now).unwrap();
+        let budget = self.budget(kbps, now);
         if let Some(unit) = self.encoder.encode(picture, most, budget, &self.path.keyframe_wanted, || now).unwrap() {
-            self.queues.send_video(&unit);
+            self.send_picture(&unit);
         }
     }
 
-    fn speak(&mut self, frame: u64, now: Instant) {
-        let at = MediaTime::of(now);
-        let sound = OutgoingSound { data: vec![7; SOUND].into(), captured_at: at };
-        let sound = NumberedSound { number: frame as u16, sound };
-        let packet = self.audio.packetize(&sound, self.path.state.red_copies(&mut self.copies, at));
-        self.path.write(Packet::Rtp(packet), now);
+    /// Budget of the path for pictures, which would take `wanted_kbps`.
+    pub(super) fn budget(&self, wanted_kbps: u32, now: MediaTime) -> VideoBudget {
+        self.queues.budget(wanted_kbps, now).unwrap()
+    }
+
+    /// Sends a picture that was encoded elsewhere.
+    pub(super) fn send_picture(&self, unit: &OutgoingPicture) {
+        self.queues.send_video(unit);
+    }
+
+    fn speak(&self, now: Instant) {
+        self.queues.send_audio(&OutgoingSound { data: vec![7; SOUND].into(), captured_at: MediaTime::of(now) });
     }
 
     /// Width and height of the latest picture that was encoded.
@@ -77,18 +78,33 @@ impl End {
         self.encoder.size
     }
 
-    /// Sends as the sending task does.
+    /// Drives the send paths as the sending task does.
     fn send(&mut self, now: Instant) {
+        while let Ok(sound) = self.sending.audio.try_recv() {
+            let packet = self.audio.packetize(&sound, MediaTime::of(now));
+            self.path.write(Packet::Rtp(packet), now);
+        }
         let mut packets = Vec::new();
-        while self.path.state.pacer.has_room()
-            && let Ok(unit) = self.sending.video.try_recv()
+        while self.video.has_room(MediaTime::of(now))
+            && let Ok(picture) = self.sending.video.try_recv()
         {
-            self.video.packets(&unit, &self.path.state, &mut packets, MediaTime::of(now));
+            self.video.packetize(&picture, &mut packets, MediaTime::of(now));
             for packet in packets.drain(..) {
                 self.path.write(Packet::Rtp(packet), now);
             }
         }
     }
+}
+
+/// Pictures of a second of film.
+pub(super) fn film(width: u32, height: u32) -> Vec<VideoFrame> {
+    let film = Film::new(width, height);
+    let picture = |number| {
+        let mut frame = VideoFrame::black(width, height);
+        film.draw(number, &mut frame);
+        frame
+    };
+    (0..24).map(picture).collect()
 }
 
 /// A call of two over a link.
@@ -126,17 +142,11 @@ impl Call {
         call
     }
 
-    fn from(start: Instant, profiles: [&str; 2], (width, height): (u32, u32), kbps: u32) -> Self {
+    /// A call whose clock begins at `start`.
+    pub(super) fn from(start: Instant, profiles: [&str; 2], (width, height): (u32, u32), kbps: u32) -> Self {
         // The clock begins before the call.
         let _ = MediaTime::of(start);
-        let film = Film::new(width, height);
-        let film = (0..24)
-            .map(|number| {
-                let mut frame = VideoFrame::black(width, height);
-                film.draw(number, &mut frame);
-                frame
-            })
-            .collect();
+        let film = film(width, height);
         let end = |number: u32, profile: &str| End::new(number, &profile.parse().unwrap(), MediaTime::of(start));
         let ends = [end(1, profiles[0]), end(2, profiles[1])];
         Self { start, now_ms: 0, ends, film, kbps, pictures: 0, still: false, filming: true }
@@ -170,7 +180,7 @@ impl Call {
         }
         for (n, end) in self.ends.iter_mut().enumerate() {
             if self.now_ms % 20 == 3 + n as u64 * 7 {
-                end.speak(self.now_ms / 20, now);
+                end.speak(now);
             }
             end.send(now);
             end.path.advance(now);

@@ -31,7 +31,7 @@ use crate::rtc::stream::{AudioReceive, VideoReceive, VideoReceiveOutput};
 use crate::rtc::transport::link::DATAGRAM_HEADERS;
 use crate::rtc::{Link, LinkProfile};
 
-/// What SRTP adds to a packet, in bytes.
+/// Bytes that SRTP adds to a packet.
 const TAG: usize = 16;
 
 /// A packet of pictures that left.
@@ -56,11 +56,11 @@ pub(in crate::rtc) struct VirtualEnd {
     received: ReceivedMedia,
     audio: AudioReceive,
     video: VideoReceive,
-    /// What leaves goes here, and is under way until it arrives.
+    /// Outgoing datagrams, which are under way until they arrive.
     link: Link,
     under_way: BTreeMap<(MediaTime, u64), Packet>,
     departures: u64,
-    /// Bytes of video, retransmissions and repairs ahead that left.
+    /// Bytes of video, retransmissions and FEC that left.
     pub(in crate::rtc) sent: [usize; 3],
     /// The same, packet by packet.
     pub(in crate::rtc) departed: Vec<Departure>,
@@ -69,7 +69,7 @@ pub(in crate::rtc) struct VirtualEnd {
 }
 
 impl VirtualEnd {
-    /// End `number` (1 or 2) of a connection over `profile` each way. Both sides take repairs ahead and copies of sound.
+    /// End `number` (1 or 2) of a connection over `profile` each way. Both sides take FEC and RED redundancy.
     pub(in crate::rtc) fn new(number: u32, profile: &LinkProfile, start: MediaTime) -> Self {
         let state = ConnectionState::default();
         state.far.set(true, true, VideoLevel::default());
@@ -161,7 +161,7 @@ impl VirtualEnd {
         self.wire_bps = wire_bps;
     }
 
-    /// What of this side's has come to the other end by `now`.
+    /// Datagrams of this side that have arrived at the other end by `now`.
     pub(in crate::rtc) fn arrived(&mut self, now: MediaTime) -> Vec<Packet> {
         let later = self.under_way.split_off(&(now + Duration::from_micros(1), 0));
         std::mem::replace(&mut self.under_way, later).into_values().collect()

@@ -13,7 +13,7 @@ use super::end::VirtualEnd;
 use crate::media::{MediaTime, OutgoingPicture, VideoLevel};
 use crate::rtc::LinkProfile;
 use crate::rtc::negotiation::description_sdp::OPUS_PAYLOAD_TYPE;
-use crate::rtc::sending::paced_video::PacedVideo;
+use crate::rtc::stream::VideoSend;
 
 /// Before anything counts: what the call needs to know its path.
 const WARM_UP: u64 = 5_000;
@@ -22,13 +22,13 @@ const MEASURED: u64 = 60_000;
 const CALLS: u64 = 6;
 /// A gap between pictures longer than this counts as frozen.
 const FREEZE: u64 = 200;
-/// Bit rate of the encoder at most, in kbit/s.
+/// Largest rate of the encoder, in kbit/s.
 const MAX_KBPS: f64 = 1500.0;
 
 /// One side of a call.
 struct Side {
     path: VirtualEnd,
-    video: PacedVideo,
+    video: VideoSend,
     sound_number: u16,
     random: fastrand::Rng,
     /// When pictures were captured and shown, in ms.
@@ -41,7 +41,7 @@ impl Side {
     fn new(number: u32, profile: &LinkProfile, start: MediaTime) -> Self {
         let path = VirtualEnd::new(number, profile, start);
         Self {
-            video: PacedVideo::new(path.own.video, 7),
+            video: VideoSend::new(path.own.video, 7, &path.state),
             sound_number: 0,
             random: fastrand::Rng::with_seed(number.into()),
             shown: Vec::new(),
@@ -86,7 +86,7 @@ impl Side {
         data.resize(data.len() + bytes as usize, 9);
         let unit = OutgoingPicture { data: data.into(), keyframe, captured_at: MediaTime::of(now) };
         let mut packets = Vec::new();
-        self.video.packets(&unit, &self.path.state, &mut packets, MediaTime::of(now));
+        self.video.packetize(&unit, &mut packets, MediaTime::of(now));
         self.captured.insert(packets[0].header.timestamp, ms);
         for packet in packets {
             self.path.write(Packet::Rtp(packet), now);
@@ -108,7 +108,7 @@ impl Side {
     }
 }
 
-/// Pictures of both directions as they were seen, the mean of several calls.
+/// Pictures of both directions, the mean of several calls.
 #[derive(Debug, Default)]
 struct Seen {
     frozen_percent: f64,
@@ -119,11 +119,11 @@ struct Seen {
     /// A second and direction.
     requests: f64,
     recovered: f64,
-    /// Video, retransmissions and repairs ahead, in kbit/s.
+    /// Video, retransmissions and FEC, in kbit/s.
     kbps: [f64; 3],
 }
 
-/// Calls over a link, with repairs ahead or without.
+/// Calls over a link, with FEC or without.
 fn calls(profile: &str, ahead: bool) -> Seen {
     let mut mean = Seen::default();
     for seed in 0..CALLS {

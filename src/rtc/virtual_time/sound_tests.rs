@@ -10,15 +10,13 @@ use rtc::shared::marshal::MarshalSize;
 
 use crate::encoder::audio::AudioEncoder;
 use crate::jitter_buffer::audio::AudioJitterStats;
-use crate::media::{FRAME_SAMPLES, MediaTime};
+use crate::media::{FRAME_SAMPLES, MediaTime, VideoLevel};
 use crate::media_receive::SoundBuffer;
 use crate::playout::Speech;
 use crate::rtc::Link;
-use crate::rtc::negotiation::description_sdp::OPUS_PAYLOAD_TYPE;
-use crate::rtc::repair::redundancy::CopiesWanted;
-use crate::rtc::sending::NumberedSound;
-use crate::rtc::sending::packetizer::AudioPacketizer;
-use crate::rtc::stream::{Arrival, AudioReceive};
+use crate::rtc::connection_state::ConnectionState;
+use crate::rtc::path::PathLoss;
+use crate::rtc::stream::{Arrival, AudioReceive, AudioSend, NumberedSound};
 
 /// Frames of 20 ms before anything counts: what the call needs to know its path.
 const WARM_UP: u64 = 100;
@@ -38,7 +36,7 @@ fn voice(frame: u64, phase: &mut f32, random: &mut fastrand::Rng) -> Vec<f32> {
     (0..FRAME_SAMPLES).map(sample).collect()
 }
 
-/// What was heard after the warm-up.
+/// Sound after the warm-up.
 #[derive(Debug)]
 struct Heard {
     concealed_percent: f64,
@@ -51,25 +49,27 @@ struct Heard {
     copies: f64,
 }
 
-/// A call over `link` with or without copies of sound; the bottleneck, if any, is left room by the video.
+/// A call over `link` with or without RED redundancy; the bottleneck, if any, is left room by the video.
 fn call(profile: &str, redundant: bool, video_packets: u64) -> Heard {
     let start = MediaTime::from_millis(1000);
     let mut link = Link::new(profile.parse().unwrap(), 1, start);
     let mut far = Far::new();
     let mut encoder = AudioEncoder::new().unwrap();
-    let mut packetizer = AudioPacketizer::new(1, OPUS_PAYLOAD_TYPE, 7);
-    let (mut wanted, mut loss) = (CopiesWanted::default(), MeasuredLoss::default());
+    let state = ConnectionState::default();
+    state.far.set(redundant, false, VideoLevel::default());
+    state.path.set_target(2_000_000, 2_000_000);
+    let (mut audio, mut loss) = (AudioSend::new(1, 7, &state), MeasuredLoss::default());
     let (mut phase, mut random) = (0.0, fastrand::Rng::with_seed(3));
     let mut before = None;
     let (mut delay, mut target, mut copies_sent) = (0, 0, 0);
     for frame in 0..FRAMES {
         let now = start + Duration::from_millis(frame * 20);
         let lost = loss.at(now);
-        let copies = if redundant { wanted.at(lost, 2_000_000, now) } else { 0 };
-        copies_sent += copies;
+        state.path.set_loss(PathLoss { share: lost, run: 1.0 });
         encoder.set_expected_loss((lost * 100.0).ceil() as u32).unwrap();
         let sound = encoder.encode(&voice(frame, &mut phase, &mut random), now).unwrap();
-        let packet = packetizer.packetize(&NumberedSound { number: frame as u16, sound }, copies);
+        let packet = audio.packetize(&NumberedSound { number: frame as u16, sound }, now);
+        copies_sent += state.audio.red_copies(now);
         let arrivals = link.send(packet.marshal_size() + 14, now);
         loss.note(now, arrivals[0].is_none());
         far.expect(packet, arrivals);
@@ -107,7 +107,7 @@ fn call(profile: &str, redundant: bool, video_packets: u64) -> Heard {
     heard
 }
 
-/// What the sender knows of loss: of the last second, and half a second late.
+/// Loss that the sender knows of: of the last second, and half a second late.
 #[derive(Default)]
 struct MeasuredLoss(VecDeque<(MediaTime, bool)>);
 

@@ -7,7 +7,7 @@ use rtc::interceptor::Packet;
 
 use super::end::{Departure, VirtualEnd};
 use crate::media::{MediaTime, OutgoingPicture, VideoLevel};
-use crate::rtc::sending::paced_video::PacedVideo;
+use crate::rtc::stream::VideoSend;
 
 /// Pictures leave at a faster pace than the target by this factor, and so does everything.
 const HEADROOM: f64 = 1.3;
@@ -22,7 +22,7 @@ fn departures(profile: &str, fec: bool, seconds: u64) -> Vec<Departure> {
     let profile = profile.parse().unwrap();
     let mut ends = [1, 2].map(|number| VirtualEnd::new(number, &profile, MediaTime::of(start)));
     ends[0].state.far.set(true, fec, VideoLevel::default());
-    let mut video = PacedVideo::new(ends[0].own.video, 7);
+    let mut video = VideoSend::new(ends[0].own.video, 7, &ends[0].state);
     let mut packets = Vec::new();
     for ms in 0..seconds * 1000 {
         let now = start + Duration::from_millis(ms);
@@ -32,7 +32,7 @@ fn departures(profile: &str, fec: bool, seconds: u64) -> Vec<Departure> {
             data.resize(if keyframe { KEYFRAME } else { PICTURE }, 9);
             let captured_at = MediaTime::of(now);
             let unit = OutgoingPicture { data: data.into(), keyframe, captured_at };
-            video.packets(&unit, &ends[0].state, &mut packets, captured_at);
+            video.packetize(&unit, &mut packets, captured_at);
             packets.drain(..).for_each(|packet| ends[0].write(Packet::Rtp(packet), now));
         }
         for n in 0..2 {

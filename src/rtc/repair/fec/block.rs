@@ -1,4 +1,4 @@
-//! Blocks of packets and their repairs: from RTP payloads to repair payloads, and back to payloads that were lost.
+//! FEC blocks: from RTP payloads to repair payloads, and back to payloads that were lost.
 //!
 //! ```text
 //! repair payload:  first sequence number (2 bytes) | sources | repairs | number of this repair | one piece
@@ -16,7 +16,7 @@ use super::erasure::{self, MAX_PIECES};
 
 /// Sources of a block at most; a large frame is several blocks.
 pub(super) const MAX_SOURCES: usize = 48;
-/// Losses of a block that are worked out at most: more is the work of a hostile far side.
+/// Losses of a block that are recovered at most: more is the work of a hostile far side.
 const MAX_MISSING: usize = 24;
 /// Bytes before the piece.
 const HEADER: usize = 5;
@@ -28,7 +28,7 @@ const REMEMBERED: usize = 512;
 /// Blocks whose repairs wait for more.
 const MAX_BLOCKS: usize = 16;
 
-/// What is protected of a packet.
+/// Protected part of a packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Source {
     pub(super) sequence: u16,
@@ -106,7 +106,7 @@ impl Default for Recovery {
 }
 
 impl Recovery {
-    /// Takes a packet that came. Returns what can be worked out now.
+    /// Takes a packet that came. Returns what can be recovered now.
     pub(super) fn source(&mut self, source: Source) -> Vec<Source> {
         let (sequence, timestamp) = (source.sequence, source.timestamp);
         self.remember(source);
@@ -116,7 +116,7 @@ impl Recovery {
         waiting.map_or_else(Vec::new, |block| self.work_out(block))
     }
 
-    /// Takes the payload of a repair that came. Returns what can be worked out now; nothing of what is no repair.
+    /// Takes the payload of a repair that came. Returns what can be recovered now; nothing of what is no repair.
     pub(super) fn repair(&mut self, timestamp: u32, payload: &Bytes) -> Vec<Source> {
         let Some((&[high, low, sources, repairs, number], piece)) = payload.split_first_chunk::<HEADER>() else {
             return Vec::new();

@@ -1,7 +1,7 @@
 //! The erasure code: any `n` of `n` sources and some repairs give back the sources.
 //!
-//! A systematic Reed-Solomon code over GF(2^8) with a Cauchy matrix (Blömer et al., 1995): every square part of such a matrix
-//! can be inverted, so each repair makes good any one loss. Pieces are all of one length.
+//! A systematic Reed-Solomon code over GF(2^8) with a Cauchy matrix (Blömer et al., 1995): every square part of such a
+//! matrix can be inverted, so each repair recovers any one loss. Pieces are all of one length.
 
 /// Sources and repairs of one block together at most.
 pub(super) const MAX_PIECES: usize = 256;
@@ -42,7 +42,8 @@ fn invert(a: u8) -> u8 {
     TABLES.0[255 - usize::from(TABLES.1[usize::from(a)])]
 }
 
-/// What the source counts in the repair: sources count from 0 upwards, repairs from 255 downwards, so no two are equal.
+/// Coefficient of a source packet in a repair packet: sources count from 0 upwards, repairs from 255 downwards, so no
+/// two are equal.
 fn coefficient(repair: u8, source: u8) -> u8 {
     invert((255 - repair) ^ source)
 }

@@ -1,13 +1,12 @@
-//! Forward error correction of the video (after RFC 8627): repairs that are sent ahead, for paths that lose much, or whose
-//! round trip is too long for a repair on request.
+//! Forward error correction (FEC) of video, after RFC 8627, for paths that lose much, or whose RTT is too long for RTX.
 //!
 //! ```text
 //! SEND     packets of a frame -> [this interceptor adds repairs after the last one] -> retransmission buffer -> numbers -> SRTP
 //! RECEIVE  SRTP -> retransmissions unwrapped -> [this interceptor works out what was lost] -> NACK generator -> reports
 //! ```
 //!
-//! Repairs have a stream (SSRC) of their own. A frame, or 48 packets of it, is a block; whatever repairs come make good as many
-//! losses (`erasure`), so nothing waits for a later frame. How many are sent follows the loss and the round trip
+//! Repairs have a stream (SSRC) of their own. A frame, or 48 packets of it, is a block; whatever repairs come make good
+//! as many losses (`erasure`), so nothing waits for a later frame. How many are sent follows the loss and the RTT
 //! (`protection`); on a clean path none. Runs on the tokio task of the peer connection.
 
 mod block;
@@ -28,7 +27,7 @@ use crate::rtc::stage::{Passing, Stage};
 pub(in crate::rtc) use block::repaired_by;
 use block::{MAX_SOURCES, Recovery, Source};
 
-/// The part of a measured round trip in which reports waited until they were due: requests do not wait.
+/// The part of a measured RTT in which reports waited until they were due: requests do not wait.
 const REPORT_WAIT: Duration = Duration::from_millis(8);
 
 /// Adds repairs to what is sent, and works out what was lost of what comes.
@@ -43,7 +42,7 @@ struct Sending {
     video: u32,
     repair: u32,
     payload_type: u8,
-    /// Of the next repair.
+    /// Sequence number of the next FEC packet.
     sequence: u16,
     /// The block so far.
     block: Vec<Source>,

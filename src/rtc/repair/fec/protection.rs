@@ -1,5 +1,5 @@
-//! How many repair packets protect a block: as few as keep pictures from waiting, and from freezing, at the present loss,
-//! the length of its runs, and the round trip.
+//! Number of FEC packets for a block: as few as keep pictures from waiting, and from freezing, at the present loss,
+//! burst length and RTT.
 
 use std::time::Duration;
 
@@ -7,14 +7,14 @@ use super::block::MAX_SOURCES;
 use crate::rtc::bwe::HEAVY_LOSS;
 use crate::rtc::path::PathLoss;
 
-/// Loss below which nothing is protected: a repair on request does.
+/// Loss below which nothing is protected: RTX does.
 const LEAST_LOSS: f64 = 0.003;
-/// Repairs on request are counted on for at most so much of the time until a gap counts as frozen, beside the time in
-/// which the next frame would have come.
+/// RTX are counted on for at most so much of the time until a gap counts as frozen, beside the time in which the next
+/// frame would have come.
 const PATIENCE: Duration = Duration::from_millis(160);
-/// What a repair on request takes beside the round trip.
+/// Time of an RTX beside the RTT.
 const REQUEST_MARGIN: Duration = Duration::from_millis(15);
-/// Of so many blocks one may wait for a repair on request, and one may come too late even then.
+/// Share of blocks that may wait for RTX, and share that may come too late even then.
 const MAY_WAIT: f64 = 0.15;
 const MAY_FREEZE: f64 = 0.0005;
 /// Repairs for a source at most.
@@ -51,7 +51,7 @@ pub(super) fn repairs_for(sources: usize, loss: PathLoss, round_trip: Duration) 
 struct Gilbert {
     /// The chance of a loss.
     loss: f64,
-    /// That of a loss behind a packet that came, and behind one that was lost.
+    /// Probability of a loss behind a packet that came, and behind one that was lost.
     after_good: f64,
     after_bad: f64,
 }

@@ -1,5 +1,4 @@
-//! A bad network in software: what this side sends is lost, delayed, reordered, repeated and throttled as a profile
-//! says.
+//! Network emulator: outgoing datagrams are lost, delayed, reordered, repeated and throttled by a profile.
 //!
 //! ```text
 //! datagram -> blackout? -> loss -> bottleneck (rate, queue) -> delay, jitter -> order -> delivery, perhaps twice

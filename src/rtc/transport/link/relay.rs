@@ -1,5 +1,5 @@
-//! A bad network between two other programs on this computer: a UDP relay on loopback, so that anybody's call can be
-//! measured over the same links as ours.
+//! Network emulator between two other programs on this computer: a UDP relay on loopback, so that any call can be
+//! measured over the same networks as ours.
 //!
 //! ```text
 //! end 0 -> [port of end 1] -- link --> [port of end 0] -> end 1      (and the same the other way)

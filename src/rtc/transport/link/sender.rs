@@ -1,4 +1,4 @@
-//! Sends datagrams when their link delivers them: a task beside the socket of one impaired connection.
+//! Sender of an emulated network: a task beside the socket of one connection, which sends datagrams when they are due.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

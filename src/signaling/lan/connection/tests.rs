@@ -18,7 +18,7 @@ use crate::signaling::message::Message;
 use crate::signaling::route::{RouteKind, RouteReports};
 
 /// Long enough for a busy computer; nothing here asserts how long anything takes.
-const PATIENCE: Duration = Duration::from_secs(40);
+const TIMEOUT: Duration = Duration::from_secs(40);
 const DAY: i64 = 86_400;
 const YEAR: i64 = 365 * DAY;
 
@@ -63,7 +63,7 @@ impl Side {
     /// The next connection; by how much the far clock is ahead when that is worth a word.
     async fn is_up(&mut self) -> Option<i64> {
         loop {
-            match timeout(PATIENCE, self.lan.recv()).await.expect("nothing came").unwrap() {
+            match timeout(TIMEOUT, self.lan.recv()).await.expect("nothing came").unwrap() {
                 Input::Proven(link) => {
                     self.frames = Some(link.frames);
                     link.taken.send(()).expect("the connection waits for this");
@@ -86,7 +86,7 @@ impl Side {
     }
 
     async fn next(&mut self) -> (Arc<str>, Incoming) {
-        match timeout(PATIENCE, self.hub.recv()).await.expect("nothing came").unwrap() {
+        match timeout(TIMEOUT, self.hub.recv()).await.expect("nothing came").unwrap() {
             (RouteKind::Lan, RouteEvent::Received { instance, incoming, .. }) => (instance, incoming),
             other => panic!("{other:?}"),
         }
@@ -233,7 +233,7 @@ async fn an_acknowledgement_shows_that_the_connection_leads_to_the_person() {
     pair.far.write(&Frame::Ack { number: 7 }).await;
     assert_eq!(pair.near.next().await.1, Incoming::Ack { number: 7 });
     let peer = pair.far.context.local.identity.id();
-    let heard = timeout(PATIENCE, pair.near.lan.recv()).await.expect("nothing came");
+    let heard = timeout(TIMEOUT, pair.near.lan.recv()).await.expect("nothing came");
     assert!(matches!(heard, Some(Input::Heard { peer: heard, .. }) if heard == peer), "{heard:?}");
 }
 
@@ -246,7 +246,7 @@ async fn a_connection_that_is_not_taken_ends_with_a_word_and_says_nothing_before
     let Some(Input::Proven(refused)) = pair.far.lan.recv().await else { panic!("no connection") };
     drop(refused);
     pair.near.is_up().await;
-    let down = timeout(PATIENCE, pair.near.lan.recv()).await.expect("nothing came");
+    let down = timeout(TIMEOUT, pair.near.lan.recv()).await.expect("nothing came");
     assert!(matches!(down, Some(Input::Down { closed_by_far: true, .. })), "{down:?}");
     dialed.await.unwrap();
     assert!(pair.near.hub.try_recv().is_err());

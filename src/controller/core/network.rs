@@ -7,9 +7,9 @@ use crate::identity::PeerId;
 use crate::media::MediaTime;
 use crate::signaling::{DiscoveryFault, SignalingConfig, SignalingEvent};
 
-use super::core::Core;
-use super::people::Presence;
-use super::{Event, NoticeKind};
+use super::Core;
+use crate::controller::people::Presence;
+use crate::controller::{Event, NoticeKind};
 
 const NO_NETWORK: &str = "People on this network cannot be found. Check the network and start again.";
 const NO_MULTICAST: &str = "People on this network cannot be found: the network or the system does not let Visavis look for \
@@ -52,7 +52,7 @@ impl Core {
     }
 
     /// Takes what the network brings.
-    pub(super) fn on_signaling(&mut self, event: SignalingEvent) {
+    pub(in crate::controller) fn on_signaling(&mut self, event: SignalingEvent) {
         // Whoever rings now would only hold up the end.
         if self.is_quitting() {
             return;

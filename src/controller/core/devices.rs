@@ -3,9 +3,9 @@
 use crate::call::{CallState, ConversationId, Input, Press};
 use crate::media::{MediaSet, MediaTime};
 
-use super::capture_set::{MeterStep, Released};
-use super::core::Core;
-use super::{Event, NoticeKind};
+use super::Core;
+use crate::controller::capture_set::{MeterStep, Released};
+use crate::controller::{Event, NoticeKind};
 
 impl Core {
     /// Has these streams open by the settings, under the consent that there is.

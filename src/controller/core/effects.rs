@@ -1,4 +1,4 @@
-//! What the state chart asks for, done: messages, devices, connections, sounds, reports.
+//! Effects of the state chart, carried out: messages, devices, connections, sounds, reports.
 
 use crate::call::{
     CallEnd, CallRecord, CallReport, CallState, Consent, ConversationId, DisconnectReason, Effect, EngineEvent, Input,
@@ -8,10 +8,10 @@ use crate::identity::PeerId;
 use crate::media::{MediaTime, StreamId, StreamState};
 use crate::playout::Sound;
 
-use super::core::{Core, unix_seconds};
-use super::people::echo_id;
-use super::remotes::Newcomer;
-use super::{Event, NoticeKind, Outcome};
+use super::{Core, unix_seconds};
+use crate::controller::people::echo_id;
+use crate::controller::remotes::Newcomer;
+use crate::controller::{Event, NoticeKind, Outcome};
 use crate::store::HistoryRecord;
 
 impl Core {
@@ -164,7 +164,7 @@ impl Core {
                 ended: record.end,
             });
         }
-        // What one pressed oneself needs no telling.
+        // One's own press needs no telling.
         let by_own_press = match record.end {
             CallEnd::Ended(DisconnectReason::Left) | CallEnd::DeclinedHere | CallEnd::Canceled => true,
             CallEnd::Ended(DisconnectReason::HungUp | DisconnectReason::Failed | DisconnectReason::Lost)

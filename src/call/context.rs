@@ -6,12 +6,12 @@ use crate::media::MediaTime;
 use super::{CallReport, Effect, Message};
 
 /// One turn of the machine: the time, and the effects so far.
-pub(super) struct Turn<'a> {
+pub(super) struct Context<'a> {
     pub(super) now: MediaTime,
     pub(super) effects: &'a mut Vec<Effect>,
 }
 
-impl Turn<'_> {
+impl Context<'_> {
     pub(super) fn effect(&mut self, effect: Effect) {
         self.effects.push(effect);
     }

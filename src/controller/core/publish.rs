@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crate::call::{CallState, Conversation};
 use crate::media::MediaTime;
 
-use super::core::Core;
-use super::{
+use super::Core;
+use crate::controller::{
     CallView, ConversationStatus, ConversationView, HistoryEntry, IncomingView, LocalStreamView, Me, Outcome,
     OutgoingView, Snapshot,
 };

@@ -1,4 +1,5 @@
-//! Access units to RTP packets (RFC 6184, packetization mode 1: single NAL units and FU-A), and the RTP clocks.
+//! Packetizer: access units to RTP packets (RFC 6184, packetization mode 1: single NAL units and FU-A), and the RTP
+//! clocks.
 //!
 //! Owned by the sending task of one peer. Small NAL units are sent out of the encoder's own memory without a copy.
 
@@ -6,8 +7,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use rtc::rtp::Packet;
 use rtc::rtp::header::Header;
 
-use super::NumberedSound;
-use crate::media::{MediaTime, OutgoingPicture};
+use crate::media::{MediaTime, OutgoingPicture, OutgoingSound};
 use crate::rtc::mtu::MAX_PAYLOAD;
 use crate::rtc::negotiation::description_sdp::RED_PAYLOAD_TYPE;
 use crate::rtc::repair::redundancy::RedundancyEncoder;
@@ -134,9 +134,16 @@ fn trimmed(annex_b: &Bytes, begin: usize, end: usize) -> Bytes {
     annex_b.slice(begin..begin + length)
 }
 
+/// Sound and its place among all that was to be sent.
+#[derive(Debug)]
+pub(in crate::rtc) struct NumberedSound {
+    pub(in crate::rtc) number: u16,
+    pub(in crate::rtc) sound: OutgoingSound,
+}
+
 /// Makes packets of sound.
 #[derive(Debug)]
-pub(in crate::rtc) struct AudioPacketizer {
+pub(super) struct AudioPacketizer {
     stream: Stream,
     last: Option<LastSound>,
     redundancy: RedundancyEncoder,
@@ -147,19 +154,19 @@ pub(in crate::rtc) struct AudioPacketizer {
 struct LastSound {
     number: u16,
     timestamp: u32,
-    /// What its timestamp would be by the clock of this computer.
+    /// Its timestamp by the clock of this computer.
     measured: u32,
 }
 
 impl AudioPacketizer {
-    pub(in crate::rtc) fn new(ssrc: u32, payload_type: u8, random: u64) -> Self {
+    pub(super) fn new(ssrc: u32, payload_type: u8, random: u64) -> Self {
         Self { stream: Stream::new(ssrc, payload_type, random), last: None, redundancy: RedundancyEncoder::new() }
     }
 
     /// The packet of 20 ms of sound, with up to `copies` of those before it. Timestamps go on in even steps, whatever
     /// the thread's jitter and however the microphone's clock differs from this computer's, and jump after a pause;
     /// sound whose number is left out is missed by the far side.
-    pub(in crate::rtc) fn packetize(&mut self, audio: &NumberedSound, copies: usize) -> Packet {
+    pub(super) fn packetize(&mut self, audio: &NumberedSound, copies: usize) -> Packet {
         let NumberedSound { number, sound } = audio;
         let measured = self.stream.timestamp(sound.captured_at, 48_000);
         let mut timestamp = measured;
@@ -192,7 +199,6 @@ mod tests {
 
     use super::*;
     use crate::jitter_buffer::{VideoJitterBuffer, VideoPacket};
-    use crate::media::OutgoingSound;
 
     fn unit(data: Vec<u8>, millis: u64) -> OutgoingPicture {
         OutgoingPicture { data: Bytes::from(data), keyframe: true, captured_at: MediaTime::from_millis(millis) }

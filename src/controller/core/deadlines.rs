@@ -1,18 +1,18 @@
-//! What is due when, and the end: quitting hangs up, and waits a little for what is released.
+//! Deadlines, and the end: quitting hangs up, and waits a little for the releases.
 
 use std::time::Duration;
 
 use crate::call::{Input, Press};
 use crate::media::MediaTime;
 
-use super::core::Core;
+use super::Core;
 
-/// How long quitting waits for what is released: the whole end takes two seconds at most.
+/// Longest wait of quitting for the releases: the whole end takes two seconds at most.
 const RELEASE_WAIT: Duration = Duration::from_millis(1500);
 
 impl Core {
     /// When `on_deadline` is due.
-    pub(super) fn next_deadline(&self) -> Option<MediaTime> {
+    pub(in crate::controller) fn next_deadline(&self) -> Option<MediaTime> {
         let echo = self.echo.next_deadline();
         let own = [
             self.calls.due(),
@@ -25,7 +25,7 @@ impl Core {
         own.into_iter().chain([echo]).flatten().min()
     }
 
-    pub(super) fn on_deadline(&mut self) {
+    pub(in crate::controller) fn on_deadline(&mut self) {
         let now = MediaTime::now();
         if self.calls.is_due(now) {
             self.step(Input::Deadline);
@@ -77,7 +77,7 @@ impl Core {
     }
 
     /// True when nothing is left to wait for before the end.
-    pub(super) fn is_done(&self) -> bool {
+    pub(in crate::controller) fn is_done(&self) -> bool {
         let released = self.calls.is_over() && !self.captures.is_closing();
         self.quit_by.is_some_and(|quit_by| released || quit_by <= MediaTime::now())
     }

@@ -1,4 +1,4 @@
-//! What a person or a script asks for, turned into presses of the state chart, changes of the store, or device work.
+//! Commands of a person or a script, turned into presses of the state chart, changes of the store, or device work.
 
 use std::sync::Arc;
 
@@ -9,13 +9,13 @@ use crate::media::{MediaSet, MediaTime, StreamState};
 use crate::playout::Sound;
 use crate::store::{Settings, SettingsChange};
 
-use super::core::{Core, unix_seconds};
-use super::directory::Refusal;
-use super::handle::gate_of;
-use super::{Command, Event, NoticeKind, VersionSkew, VideoChoice};
+use super::{Core, unix_seconds};
+use crate::controller::directory::Refusal;
+use crate::controller::handle::gate_of;
+use crate::controller::{Command, Event, NoticeKind, VersionSkew, VideoChoice};
 
 impl Core {
-    pub(super) fn on_command(&mut self, command: Command) {
+    pub(in crate::controller) fn on_command(&mut self, command: Command) {
         let name = command.name();
         let gates = Arc::clone(self.sending.gates());
         let pressed = gate_of(&gates, &command);
@@ -236,7 +236,7 @@ impl Core {
         }
     }
 
-    /// What was said of a device holds no more once another one is chosen.
+    /// Takes back the notices of a device once another one is chosen.
     fn forget_notices_of_other_choices(&mut self, before: &Settings) {
         let Settings { camera, microphone, speaker, .. } = self.preferences.settings();
         for (device, changed) in [
