@@ -129,12 +129,12 @@ impl AimdRateControl {
 
     /// Whether the lower rate suffices: the queue is shorter than it was, and will be gone. Notes its length.
     pub(super) fn update_draining(&mut self, queue: Duration, now: Instant) -> bool {
-        let drains = queue < self.queue_then.mul_f64(DRAINED);
-        if drains {
+        let update_draining = queue < self.queue_then.mul_f64(DRAINED);
+        if update_draining {
             self.queue_then = queue;
             self.backed_off_at = Some(now);
         }
-        drains
+        update_draining
     }
 
     /// Whether the rate was lowered again and again for a `queue` that became neither shorter nor longer by more than
