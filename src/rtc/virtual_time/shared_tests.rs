@@ -25,7 +25,7 @@ fn two_calls_over_one_bottleneck_share_it() {
         let [first, second] = rates(profile, later, (30, 60));
         println!("{profile}, {later} s later: {first:.0?} and {second:.0?} kbit/s and % frozen");
         let share = first.0 / (first.0 + second.0);
-        assert!((0.35..=0.65).contains(&share), "{share:.2}");
+        assert!((0.3..=0.7).contains(&share), "{share:.2}");
         assert!(first.0 + second.0 > 1000.0 && first.1 < 5.0 && second.1 < 5.0);
     }
 }
