@@ -116,6 +116,11 @@ impl Shape {
 }
 
 impl QualityScaler {
+    /// Begins with no more than `lines` lines, which otherwise have to be enough for a while.
+    pub(super) fn begin_at(&mut self, lines: u32) {
+        self.lines = lines;
+    }
+
     /// Shape in which to encode a picture of `full` size that is captured at `now`, within `grant`, when nobody looks
     /// at more than `max_lines` lines. A keyframe that is `due` anyway is made no larger than the rate bears.
     pub(super) fn shape(&mut self, full: Shape, grant: RateLimit, max_lines: u32, due: bool, now: MediaTime) -> Shape {
