@@ -75,7 +75,7 @@ impl Call {
 
     fn report(&mut self, now: Instant) {
         let known = self.unreported.iter().take_while(|(_, known_at)| *known_at <= self.now).count();
-        // What arrives makes the far side report; silence makes nothing.
+        // Arrivals make the far side report; silence makes nothing.
         let known =
             self.unreported[..known].iter().rposition(|(report, _)| report.arrival.is_some()).map_or(0, |at| at + 1);
         let reports: Vec<PacketResult> = self.unreported.drain(..known).map(|(report, _)| report).collect();

@@ -51,7 +51,7 @@ pub(super) struct LossBasedEstimate {
     runs: f64,
     in_run: bool,
     counted_at: Option<Instant>,
-    /// Which of the latest packets were lost, the latest first.
+    /// Loss of each of the latest packets, the latest first.
     latest: VecDeque<bool>,
 }
 
@@ -135,7 +135,7 @@ impl LossBasedEstimate {
         queued: bool,
         now: Instant,
     ) -> LossVerdict {
-        // What left before a trial began says nothing of it, nor does what left before the latest back-off: that was its answer.
+        // Packets that left before a trial say nothing of it, nor do those before the latest back-off, which answered them.
         let since = self.trial.map(|trial| trial.began).max(answered);
         let counts = |report: &&PacketResult| since.is_none_or(|since| report.departure >= since);
         let (mut lost, mut all, mut runs) = (0, 0, 0);
