@@ -85,7 +85,7 @@ impl FanOut {
         self.gates.sound_is_shut() || self.outlets().is_empty()
     }
 
-    /// Plans the renditions of the next picture. Whoever cannot be reached now binds nobody else's.
+    /// Plans the renditions of the next picture. A peer that cannot be reached now does not bind the others.
     pub fn plan_video(&self, source: PictureSource, now: MediaTime) -> RenditionPlans {
         let mut simulcast = self.simulcast();
         let outlets = self.outlets();
