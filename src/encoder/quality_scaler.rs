@@ -26,7 +26,7 @@ const STEPS: [Step; 6] = [
     Step { eighths: 8, max_fps: 20, least_share: 0.75 },
     Step { eighths: 6, max_fps: 20, least_share: 0.45 },
     Step { eighths: 4, max_fps: 20, least_share: 0.18 },
-    Step { eighths: 3, max_fps: 15, least_share: 0.09 },
+    Step { eighths: 3, max_fps: 20, least_share: 0.09 },
     Step { eighths: 2, max_fps: 15, least_share: 0.0 },
 ];
 /// Bits for a pixel of a picture that is just good enough, of a face that talks.
