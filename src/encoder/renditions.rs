@@ -117,6 +117,5 @@ mod tests {
         assert!(made(plan(360, false), 66).is_some_and(|unit| unit.keyframe));
         let next = (3..20).find_map(|number| made(plan(360, false), number * 33));
         assert!(next.is_some_and(|unit| !unit.keyframe), "once");
-        assert_eq!(renditions.skipped, 1);
     }
 }

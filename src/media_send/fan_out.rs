@@ -85,7 +85,7 @@ impl FanOut {
         self.gates.sound_is_shut() || self.outlets().is_empty()
     }
 
-    /// Plans the renditions of the next picture. Whoever cannot be reached now binds nobody else's.
+    /// Plans the renditions of the next picture. A peer that cannot be reached now does not bind the others.
     pub fn plan_video(&self, source: PictureSource, now: MediaTime) -> RenditionPlans {
         let mut simulcast = self.simulcast();
         let outlets = self.outlets();
@@ -98,7 +98,7 @@ impl FanOut {
         simulcast.plan(receivers, source, now)
     }
 
-    /// The greatest loss on the way to anybody, in percent, for the error correction inside the one encoding of sound.
+    /// The greatest loss on the way to anybody, in percent, which sets the redundancy of sound.
     pub fn path_loss_percent(&self) -> u32 {
         (self.outlets().iter().map(|outlet| outlet.peer.path_loss()).fold(0.0, f64::max) * 100.0).ceil() as u32
     }

@@ -16,7 +16,7 @@ use crate::media::{MediaTime, PictureSource, RENDITIONS, RenditionPlan, Renditio
 /// The bit rate of this side's uplink is not known apart from the paths that use it.
 const UPLINK_KBPS: u32 = u32::MAX;
 
-/// What one receiver watches.
+/// Stream that one receiver watches.
 #[derive(Clone, Copy, Debug)]
 struct Watcher {
     peer: PeerId,
@@ -115,7 +115,7 @@ impl Simulcast {
         })
     }
 
-    /// Whoever could not be reached for a while begins anew at a keyframe.
+    /// A receiver that could not be reached for a while begins anew at a keyframe.
     fn follow_receivers(&mut self) {
         let receivers = &self.receivers;
         self.watchers.retain(|watcher| receivers.iter().any(|receiver| receiver.peer == watcher.peer));

@@ -1,9 +1,9 @@
 //! Rate control: the target falls at once below what arrives, and grows by steps near the link's capacity, by a factor
 //! elsewhere (AIMD; draft-ietf-rmcat-gcc-02, 5.5; libwebrtc, `remote_bitrate_estimator/aimd_rate_control.cc`).
 //!
-//! Growth is by half in each 200 ms where the capacity is not known or was passed, by a packet each round trip near a known
-//! capacity, by 3 % in each 200 ms once that was found long ago (0.6 % while packet pairs confirm it); never beyond 1.5 times what arrives (1.15 near the
-//! capacity), because a rate that is not sent proves nothing.
+//! Growth is by half in each 200 ms where the capacity is not known or was passed, by a packet each RTT near a known
+//! capacity, by 3 % in each 200 ms once that was found long ago (0.6 % while packet pairs confirm it); never beyond 1.5
+//! times what arrives (1.15 near the capacity), because a rate that is not sent proves nothing.
 
 use std::time::{Duration, Instant};
 
@@ -134,12 +134,12 @@ impl AimdRateControl {
 
     /// Whether the lower rate suffices: the queue is shorter than it was, and will be gone. Notes its length.
     pub(super) fn update_draining(&mut self, queue: Duration, now: Instant) -> bool {
-        let drains = queue < self.queue_then.mul_f64(DRAINED);
-        if drains {
+        let update_draining = queue < self.queue_then.mul_f64(DRAINED);
+        if update_draining {
             self.queue_then = queue;
             self.backed_off_at = Some(now);
         }
-        drains
+        update_draining
     }
 
     /// Whether the rate was lowered again and again for a `queue` that became neither shorter nor longer by more than

@@ -246,7 +246,7 @@ impl BandwidthEstimator {
                     self.loss.try_less(loss, before, now);
                 }
             }
-            LossVerdict::Acquitted(before) => self.rate.restore(before, LinkCapacityEstimate::default(), now),
+            LossVerdict::Reverted(before) => self.rate.restore(before, LinkCapacityEstimate::default(), now),
             LossVerdict::Usual if self.trend.usage() == BandwidthUsage::Normal && queue < QUEUE_MODEST => {
                 let pairs = self.pair_verdict();
                 self.rate.grow(acked, pairs, rtt, now);

@@ -2,12 +2,12 @@
 
 use super::*;
 use crate::media::MediaTime;
-use crate::rtc::{Link, LinkProfile};
+use crate::rtc::{LinkEmulator, LinkProfile};
 
 /// A sender that obeys the target up to `wanted_bps`, a link, and feedback each 50 ms.
 struct Call {
     estimator: BandwidthEstimator,
-    link: Link,
+    link: LinkEmulator,
     start: Instant,
     /// In ms.
     now: u64,
@@ -28,7 +28,7 @@ impl Call {
         let profile: LinkProfile = profile.parse().unwrap();
         Self {
             estimator: BandwidthEstimator::new(),
-            link: Link::new(profile, 1, MediaTime::default()),
+            link: LinkEmulator::new(profile, 1, MediaTime::default()),
             start: Instant::now(),
             now: 0,
             wanted_bps,

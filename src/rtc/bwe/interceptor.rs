@@ -32,7 +32,7 @@ use super::stale_frames::StaleFrames;
 use crate::media::MediaTime;
 use crate::rtc::connection_state::ConnectionState;
 use crate::rtc::pacing::{ProbeMark, wire_size};
-use crate::rtc::stage::{Passing, Stage};
+use crate::rtc::stage::{Stage, StageContext};
 
 /// Above this loss each repair is sent twice: a repair that is lost costs another RTT, and often a freeze.
 pub(in crate::rtc) const HEAVY_LOSS: f64 = 0.07;
@@ -275,7 +275,7 @@ impl RepairStreams {
 }
 
 impl Stage for CongestionControl {
-    fn read(&mut self, mut message: TaggedPacket, passing: &mut Passing) {
+    fn read(&mut self, mut message: TaggedPacket, passing: &mut StageContext) {
         let steady = match &message.message.packet {
             Packet::Rtp(packet) => self.pace.arrived(packet.header.ssrc, packet.header.timestamp, message.now),
             _ => None,
@@ -297,7 +297,7 @@ impl Stage for CongestionControl {
         passing.reads.push_back(message);
     }
 
-    fn write(&mut self, message: TaggedPacket, passing: &mut Passing) {
+    fn write(&mut self, message: TaggedPacket, passing: &mut StageContext) {
         if let Packet::Rtp(packet) = &message.message.packet
             && let Some(&extension) = self.streams.get(&packet.header.ssrc)
             && let Some(mut bytes) = packet.header.get_extension(extension)

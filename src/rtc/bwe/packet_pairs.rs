@@ -117,12 +117,12 @@ impl PacketPairs {
 mod tests {
     use super::*;
     use crate::media::MediaTime;
-    use crate::rtc::Link;
+    use crate::rtc::LinkEmulator;
 
     /// The verdict on `known` kbit/s of pairs of a small and a large packet each 33 ms over a link, less than 2 ms apart.
     fn verdict(link: &str, known: f64) -> PairVerdict {
         let start = Instant::now();
-        let mut link = Link::new(link.parse().unwrap(), 1, MediaTime::default());
+        let mut link = LinkEmulator::new(link.parse().unwrap(), 1, MediaTime::default());
         let mut pairs = PacketPairs::default();
         pairs.found_full(known * 1000.0);
         for n in 0..60_u64 {
