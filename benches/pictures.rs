@@ -13,7 +13,8 @@ use visavis::capture::convert::{Converter, Layout, RawPicture};
 use visavis::capture::test_card::TestCard;
 use visavis::encoder::VideoEncoding;
 use visavis::media::{
-    Latest, MediaTime, OutgoingPicture, Plane, Preset, ReceivedPicture, VideoBudget, VideoFormat, VideoFrame,
+    Latest, MediaTime, OutgoingPicture, Plane, Preset, ReceivedPicture, RenditionPlans, VideoBudget, VideoFormat,
+    VideoFrame,
 };
 use visavis::media_receive::VideoDecoding;
 
@@ -67,8 +68,8 @@ fn encoder(slot: &Arc<Latest<Arc<VideoFrame>>>) -> (VideoEncoding, Receiver<Outg
     let encoding = VideoEncoding::start(
         Arc::clone(slot),
         format,
-        |_| VideoBudget::UNLIMITED,
-        move |unit| {
+        |_| RenditionPlans::one(VideoBudget::UNLIMITED),
+        move |_, unit| {
             sender.send(unit).expect("the measurement goes on");
         },
     );

@@ -99,7 +99,7 @@ fn a_device_that_fails_is_off_in_its_stream_alone() {
 fn wishes_are_of_one_stream() {
     let mut ann = in_call();
     let wish = |side: &Side, stream| match side.machine.state() {
-        CallState::Conversation(conversation) => conversation.wish(stream),
+        CallState::Conversation(conversation) => conversation.participants().next().expect("Bob").1.wish(stream),
         _ => panic!("no call"),
     };
     let conversation = conversation_id(1);

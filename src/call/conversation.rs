@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::identity::PeerId;
-use crate::media::{MediaSet, MediaTime, StreamId};
+use crate::media::{MediaSet, MediaTime};
 
 use super::context::Context;
 use super::participant::Participant;
@@ -53,12 +53,6 @@ impl Conversation {
     /// The others.
     pub fn participants(&self) -> impl Iterator<Item = (PeerId, &Participant)> {
         self.participants.iter().map(|(&peer, participant)| (peer, participant))
-    }
-
-    /// Greatest height at which anybody draws this side's `stream`; `None` (all lines) while somebody has not said.
-    pub fn wish(&self, stream: StreamId) -> Option<u32> {
-        let wishes: Option<Vec<u32>> = self.participants.values().map(|participant| participant.wish(stream)).collect();
-        wishes?.into_iter().max()
     }
 
     pub(super) fn deadline(&self) -> Option<MediaTime> {

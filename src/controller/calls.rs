@@ -138,12 +138,14 @@ impl Calls {
         }
     }
 
-    /// Lines of this side's picture that are of use to somebody; `None`: all of them.
-    pub(super) fn video_wish(&self) -> Option<u32> {
-        match self.state() {
-            CallState::Conversation(conversation) => conversation.wish(StreamId::CAMERA),
+    /// Lines of this side's picture that are of use to each of the others; `None`: all of them.
+    pub(super) fn video_wishes(&self) -> impl Iterator<Item = (PeerId, Option<u32>)> {
+        let conversation = match self.state() {
+            CallState::Conversation(conversation) => Some(conversation),
             CallState::Idle | CallState::Outgoing(_) | CallState::Incoming(_) => None,
-        }
+        };
+        let others = conversation.into_iter().flat_map(|conversation| conversation.participants());
+        others.map(|(id, one)| (id, one.wish(StreamId::CAMERA)))
     }
 
     /// True when the present call, or the ringing for it, is with this person.

@@ -162,7 +162,7 @@ impl Core {
         }
         while let Some(effects) = self.calls.advance(MediaTime::now()) {
             self.sending.gates().follow(self.calls.sends());
-            self.sending.fan_out().set_wish(self.calls.video_wish());
+            self.sending.fan_out().set_wishes(self.calls.video_wishes());
             effects.into_iter().for_each(|effect| self.carry_out(effect));
         }
         if !self.sending.gates().is_muted() {
@@ -228,7 +228,7 @@ impl Core {
             Hint::SpokeMuted => {}
             Hint::Keyframe { peer, connection } => {
                 if self.remotes.take_keyframe_request(peer, connection) {
-                    self.sending.request_keyframe();
+                    self.sending.fan_out().request_keyframe(peer);
                 }
             }
             Hint::EchoKeyframe { connection } => self.echo.on_keyframe_requested(connection),
@@ -247,7 +247,7 @@ impl Core {
         match self.remotes.on_engine(peer, connection, &event) {
             Heard::Late => return,
             Heard::Chart => {}
-            Heard::Flows => self.sending.request_keyframe(),
+            Heard::Flows => self.sending.fan_out().request_keyframe(peer),
             Heard::Closed => self.update_fan_out(),
         }
         if let Some(event) = engine_event(event) {
@@ -268,7 +268,7 @@ impl Core {
         self.report_local_stream();
         self.tell_wishes();
         let (connected, encoding, captures) = (self.calls.connected(), self.encoding(), self.captures.is_open());
-        let events = self.remotes.take_statistics(now, connected, encoding, captures);
+        let events = self.remotes.take_statistics(now, connected, encoding, self.sending.fan_out(), captures);
         events.into_iter().for_each(|event| self.report(event));
         self.publisher.mark();
     }
@@ -279,9 +279,8 @@ impl Core {
         if !self.calls.sends().unwrap_or_default().camera() {
             return Encoding { width, height, ..Encoding::default() };
         }
-        let wished_lines = self.sending.fan_out().video_wish().unwrap_or(0);
-        let asked = self.sending.fan_out().video_budget(format.max_kbps).kbps.min(format.max_kbps);
-        Encoding { width, height, wanted_kbps: format.max_kbps as f32, asked_kbps: asked as f32, wished_lines }
+        let wanted_kbps = format.max_kbps as f32;
+        Encoding { width, height, wanted_kbps, asked_kbps: wanted_kbps, wished_lines: 0 }
     }
 
     /// Closes the rest: signaling says goodbye, devices close, the runtime stops.

@@ -35,11 +35,12 @@ pub struct SentStats {
     pub fps: f32,
     /// Kbit/s of video payload.
     pub kbps: f32,
-    /// Target of the encoder in kbit/s: the settings' wish, as far as the path to everybody carries it.
+    /// Kbit/s that the encoder of this participant's rendition is asked for now: the settings' bit rate, as far as the
+    /// paths to all who watch it carry it.
     pub asked_kbps: f32,
     /// Kbit/s that congestion control lets pass to this participant now, sound included.
     pub target_kbps: f32,
-    /// Lines of the picture that the others wish for at most; 0 while somebody wants all of them.
+    /// Lines of the picture that this participant wishes for at most; 0: all of them.
     pub wished_lines: u32,
     /// Video frames since the start of the call.
     pub frames: u64,

@@ -12,10 +12,10 @@ use crate::signaling::{DiscoveryFault, SignalingEvent};
 use super::doorbell::Doorbell;
 
 /// Messages of one person that wait at most: what a broken connection sends again at once, and no more.
-const MOST_OF_ONE: usize = 256;
+const MAX_OF_ONE: usize = 256;
 
 /// Messages that wait at most.
-const MOST: usize = 4096;
+const MAX: usize = 4096;
 
 /// From here on, later news of a person takes the place of earlier of the same kind.
 const MUCH_NEWS: usize = 16;
@@ -89,10 +89,10 @@ impl Waiting {
 
     fn add_message(&mut self, from: PeerId, event: SignalingEvent) -> bool {
         let own = self.people.get(&from).map_or(0, |person| person.messages);
-        if own >= MOST_OF_ONE {
+        if own >= MAX_OF_ONE {
             return false;
         }
-        let fits = self.messages < MOST;
+        let fits = self.messages < MAX;
         if !fits {
             let most = self.people.values_mut().max_by_key(|person| person.messages);
             let Some(most) = most.filter(|person| person.messages > own) else { return false };
@@ -215,7 +215,7 @@ mod tests {
         lane.put(leave(1, 7));
         lane.put(leave(1, 8));
         let events = all(&lane);
-        assert!(events.len() <= MOST);
+        assert!(events.len() <= MAX);
         let of_one: Vec<_> = events.iter().filter(|event| **event == leave(1, 7) || **event == leave(1, 8)).collect();
         assert_eq!(of_one, [&leave(1, 7), &leave(1, 8)], "both, in their order");
         assert!(events[..200].contains(&leave(1, 7)), "heard in turn, not behind the flood");
@@ -225,7 +225,7 @@ mod tests {
     fn one_flooder_has_a_share_and_their_messages_come_in_order() {
         let lane = PeerLane::new(Doorbell::default());
         (0..10_000).for_each(|call| lane.put(leave(5, call)));
-        let kept: Vec<_> = (0..MOST_OF_ONE as u128).map(|call| leave(5, call)).collect();
+        let kept: Vec<_> = (0..MAX_OF_ONE as u128).map(|call| leave(5, call)).collect();
         assert_eq!(all(&lane), kept);
         let waiting = lane.lock();
         assert!(waiting.people.is_empty() && waiting.turns.is_empty() && waiting.messages == 0);

@@ -14,6 +14,7 @@ use crate::call::{CallError, Candidate, Consent, ConversationId, Description, Me
 use crate::identity::PeerId;
 use crate::media::{LevelMeter, MediaTime, StreamId, StreamState};
 use crate::media_receive::{PictureMeter, PictureReceiver, SharedAvSync};
+use crate::media_send::FanOut;
 use crate::network::PathFinder;
 use crate::rtc::{Engine, Peer, PeerEvent, PeerSinks, PictureStreamSink};
 
@@ -94,8 +95,9 @@ impl Remotes {
     }
 
     /// The connections that are sent to.
-    pub(super) fn peers(&self) -> Vec<Peer> {
-        self.remotes.values().filter(|remote| !remote.is_closing()).map(|remote| remote.peer().clone()).collect()
+    pub(super) fn peers(&self) -> Vec<(PeerId, Peer)> {
+        let open = self.remotes.iter().filter(|(_, remote)| !remote.is_closing());
+        open.map(|(&id, remote)| (id, remote.peer().clone())).collect()
     }
 
     /// Connects somebody, by the `path` that carries signaling to them if there is one. Their voice goes to `speaker`;
@@ -287,12 +289,14 @@ impl Remotes {
         now: MediaTime,
         connected: Option<ConversationId>,
         encoding: Encoding,
+        fan_out: &FanOut,
         captures: bool,
     ) -> Vec<Event> {
         let reported_every = self.reported_every();
         let members = self.remotes.iter_mut().filter(|(_, remote)| Some(remote.conversation()) == connected);
         let reports = members
             .filter_map(|(&id, remote)| {
+                let encoding = encoding.of(fan_out, id);
                 remote.sample_if_due(now, SAMPLE_EVERY, encoding);
                 remote.measure_if_due(now, reported_every, id, encoding)
             })

@@ -128,8 +128,8 @@ pub(crate) fn encoded_for_test(width: u32, height: u32, count: u64) -> Vec<Recei
     let _encoding = VideoEncoding::start(
         Arc::clone(&input),
         format,
-        |_| VideoBudget::UNLIMITED,
-        move |unit| {
+        |_| crate::media::RenditionPlans::one(VideoBudget::UNLIMITED),
+        move |_, unit| {
             let _ = units.try_send(unit);
         },
     )

@@ -26,7 +26,7 @@ const STEPS: [Step; 6] = [
     Step { eighths: 8, max_fps: 20, least_share: 0.75 },
     Step { eighths: 6, max_fps: 20, least_share: 0.45 },
     Step { eighths: 4, max_fps: 20, least_share: 0.18 },
-    Step { eighths: 3, max_fps: 15, least_share: 0.09 },
+    Step { eighths: 3, max_fps: 20, least_share: 0.09 },
     Step { eighths: 2, max_fps: 15, least_share: 0.0 },
 ];
 /// Bits for a pixel of a picture that is just good enough, of a face that talks.
@@ -116,6 +116,11 @@ impl Shape {
 }
 
 impl QualityScaler {
+    /// Begins with no more than `lines` lines, which otherwise have to be enough for a while.
+    pub(super) fn begin_at(&mut self, lines: u32) {
+        self.lines = lines;
+    }
+
     /// Shape in which to encode a picture of `full` size that is captured at `now`, within `grant`, when nobody looks
     /// at more than `max_lines` lines. A keyframe that is `due` anyway is made no larger than the rate bears.
     pub(super) fn shape(&mut self, full: Shape, grant: RateLimit, max_lines: u32, due: bool, now: MediaTime) -> Shape {
@@ -240,11 +245,11 @@ mod tests {
         let heights =
             |kbps| shapes(&mut QualityScaler::default(), 0..2000, |_| kbps).last().map(|last| (last.1, last.2));
         assert_eq!([1500, 450, 340, 210, 90, 45, 20].map(heights), {
-            [(720, 30), (720, 30), (720, 20), (540, 20), (360, 20), (270, 15), (180, 15)].map(Some)
+            [(720, 30), (720, 30), (720, 20), (540, 20), (360, 20), (270, 20), (180, 15)].map(Some)
         });
         let changes = shapes(&mut scaler, 0..20_000, |at| if (5000..10_000).contains(&at) { 70 } else { 1500 });
         let fps: Vec<_> = changes.iter().map(|change| (change.1, change.2)).collect();
-        assert_eq!(fps, [(720, 30), (270, 15), (720, 30)]);
+        assert_eq!(fps, [(720, 30), (270, 20), (720, 30)]);
         assert!((5300..5400).contains(&changes[1].0) && (11_500..11_600).contains(&changes[2].0), "{changes:?}");
     }
 

@@ -218,7 +218,7 @@ impl AudioJitterBuffer {
         let Some(front) = self.held.front() else { return self.pull_from_empty() };
         let next = self.next.unwrap_or(front.sequence);
         let missing = front.sequence - next;
-        // What was made up while nothing was there stood for the first of them.
+        // Concealment while nothing was there stood for the first of them.
         let unplayed = missing.saturating_sub(u64::from(std::mem::take(&mut self.empty_in_row)));
         self.stats.lost += missing - unplayed;
         if unplayed > u64::from(Self::MAX_CONCEALED) {

@@ -2,7 +2,7 @@
 
 use super::VideoLevel;
 
-/// The budget of encoded video at this moment, for everybody it goes to.
+/// The budget of encoded video at this moment, for one receiver or for all who watch one rendition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VideoBudget {
     /// Bit rate in kbit/s at most.
@@ -19,14 +19,4 @@ impl VideoBudget {
     /// No bound but the format's own.
     pub const UNLIMITED: Self =
         Self { kbps: u32::MAX, behind: false, max_lines: u32::MAX, level: VideoLevel::from_idc(u8::MAX) };
-
-    /// The budget that suits both.
-    pub fn least(self, other: Self) -> Self {
-        Self {
-            kbps: self.kbps.min(other.kbps),
-            behind: self.behind || other.behind,
-            max_lines: self.max_lines.min(other.max_lines),
-            level: self.level.min(other.level),
-        }
-    }
 }

@@ -14,10 +14,8 @@
 use std::time::Duration;
 
 use crate::identity::PeerId;
-use crate::media::{MediaTime, VideoBudget};
+use crate::media::{MediaTime, PictureSource, RENDITIONS, VideoBudget};
 
-/// Renditions at most.
-pub const RENDITIONS: usize = 3;
 const LAST: usize = RENDITIONS - 1;
 /// Share of the best budget of a rendition below which a receiver goes to the next one down.
 const DRAGS_BELOW: f64 = 0.6;
@@ -36,15 +34,6 @@ pub struct Receiver {
     pub peer: PeerId,
     /// Budget of the path to them, and the lines and the level that they take at most.
     pub budget: VideoBudget,
-}
-
-/// The captured picture.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Source {
-    /// Lines of it.
-    pub lines: u32,
-    /// Bit rate that the settings allow for it, in kbit/s.
-    pub max_kbps: u32,
 }
 
 /// Assignment of one receiver.
@@ -68,7 +57,7 @@ pub struct Allocation {
 impl Allocation {
     /// Assigns a rendition to each of `receivers`, who come in the same order as before but for those who are new or gone.
     /// All that is sent to them together stays within `uplink_kbps`.
-    pub fn assign(&mut self, receivers: &[Receiver], source: Source, uplink_kbps: u32, now: MediaTime) {
+    pub fn assign(&mut self, receivers: &[Receiver], source: PictureSource, uplink_kbps: u32, now: MediaTime) {
         self.admit(receivers);
         share(receivers, f64::from(uplink_kbps), &mut self.shares);
         self.want(receivers, source);
@@ -95,7 +84,7 @@ impl Allocation {
         &self,
         rendition: usize,
         receivers: &[Receiver],
-        source: Source,
+        source: PictureSource,
         mut takes: impl FnMut(PeerId) -> bool,
     ) -> Option<VideoBudget> {
         let top = top_lines(receivers, source);
@@ -128,7 +117,7 @@ impl Allocation {
     }
 
     /// Notes the rendition that suits each receiver, were it not for the time that a way up takes.
-    fn want(&mut self, receivers: &[Receiver], source: Source) {
+    fn want(&mut self, receivers: &[Receiver], source: PictureSource) {
         let top = top_lines(receivers, source);
         self.wanted.clear();
         self.wanted.extend(receivers.iter().map(|receiver| by_lines(receiver.budget.max_lines.min(top), top)));
@@ -147,7 +136,7 @@ impl Allocation {
 }
 
 /// Lines of rendition 0: the most that somebody looks at.
-fn top_lines(receivers: &[Receiver], source: Source) -> u32 {
+fn top_lines(receivers: &[Receiver], source: PictureSource) -> u32 {
     receivers.iter().map(|receiver| receiver.budget.max_lines.min(source.lines)).max().unwrap_or(source.lines).max(1)
 }
 
@@ -158,7 +147,7 @@ fn by_lines(lines: u32, top: u32) -> usize {
 }
 
 /// Bit rate beyond which more is of no use to a rendition, in kbit/s.
-fn useful_kbps(rendition: usize, source: Source) -> f64 {
+fn useful_kbps(rendition: usize, source: PictureSource) -> f64 {
     f64::from(source.max_kbps) * 0.25_f64.powf(BITS_POWER * rendition as f64)
 }
 

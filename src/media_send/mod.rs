@@ -1,27 +1,31 @@
-//! Media that this side sends: encoded once, sent to every peer.
+//! Media that this side sends: each rendition of a picture is encoded once for all who watch it, sound once for all.
 //!
 //! ```text
-//! camera     -> slot -> [video encoder thread] -> fan-out -> every peer
-//!                               ^--- budget ----------'
-//! microphone -> [its thread: Opus]              -> fan-out -> every peer
+//! camera     -> slot -> [video encoder thread: renditions] -> fan-out (simulcast) -> the peers that watch each
+//!                               ^--- plans: budgets, keyframes ---- assign ----- the peers' budgets and tiles
+//! microphone -> [its thread: Opus]                         -> fan-out -> every peer
 //! ```
 //!
 //! The controller configures it (peers, formats, gates) and is not on the media's way. The gates stand in front of the
 //! peers: a press shuts them before the controller hears of it.
 
-pub mod assign;
+mod assign;
 mod fan_out;
 mod gates;
+mod simulcast;
 mod sound;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+pub use assign::Receiver;
 pub use fan_out::FanOut;
 pub use gates::{Gate, Gates};
+pub use simulcast::Simulcast;
 pub use sound::SoundSender;
 
 use crate::encoder::VideoEncoding;
-use crate::media::{FrameSlot, VideoFormat};
+use crate::identity::PeerId;
+use crate::media::{FrameSlot, MediaTime, VideoFormat};
 use crate::rtc::Peer;
 
 /// The sending side of this computer's camera and microphone. Cheap to clone; used on the controller's thread.
@@ -50,7 +54,7 @@ impl MediaSend {
     }
 
     /// Replaces the set of peers.
-    pub fn set_peers(&self, peers: Vec<Peer>) {
+    pub fn set_peers(&self, peers: Vec<(PeerId, Peer)>) {
         self.fan_out.set(peers);
     }
 
@@ -68,12 +72,12 @@ impl MediaSend {
     pub fn start_video(&self, format: VideoFormat) {
         let mut encoding = self.encoding();
         if encoding.is_none() {
-            let (budget, fan_out) = (Arc::clone(&self.fan_out), Arc::clone(&self.fan_out));
+            let (plans, fan_out) = (Arc::clone(&self.fan_out), Arc::clone(&self.fan_out));
             *encoding = VideoEncoding::start(
                 Arc::clone(&self.pictures),
                 format,
-                move |wanted_kbps| budget.video_budget(wanted_kbps),
-                move |picture| fan_out.send_video(&picture),
+                move |source| plans.plan_video(source, MediaTime::now()),
+                move |rendition, picture| fan_out.send_video(rendition, &picture),
             )
             .inspect_err(|error| tracing::error!("no thread to encode video on: {error}"))
             .ok();
@@ -84,13 +88,6 @@ impl MediaSend {
     pub fn set_video_format(&self, format: VideoFormat) {
         if let Some(encoding) = &*self.encoding() {
             encoding.set_format(format);
-        }
-    }
-
-    /// Makes the next encoded picture one that decoding can start at.
-    pub fn request_keyframe(&self) {
-        if let Some(encoding) = &*self.encoding() {
-            encoding.request_keyframe();
         }
     }
 

@@ -80,7 +80,7 @@ pub(super) async fn drive(mut driver: Driver, inputs: Inputs, closed: &mut watch
             }
             () = deadline::reached(driver.connect_by) => driver.fail("no connection in time"),
             () = gate.arrival(), if driver.awaits_datagram() => driver.heard(),
-            () = silence(|| gate.heard_at()), if driver.link == Link::Up => driver.interrupt(),
+            () = silence(|| gate.heard_at()), if driver.link == Connectivity::Up => driver.interrupt(),
             () = tokio::time::sleep_until(next_probe), if driver.awaits_datagram() => {
                 next_probe = Instant::now() + PROBE_INTERVAL;
                 if unless_closed(closed, driver.probe()).await.is_none() {
@@ -115,7 +115,7 @@ async fn silence(heard: impl Fn() -> MediaTime) {
 
 /// State of the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Link {
+enum Connectivity {
     Connecting,
     Up,
     Interrupted {
@@ -138,7 +138,7 @@ pub(super) struct Driver {
     far: Option<Description>,
     generation: u32,
     connect_by: Option<MediaTime>,
-    link: Link,
+    link: Connectivity,
     failed: bool,
 }
 
@@ -158,7 +158,7 @@ impl Driver {
             far: None,
             generation: 0,
             connect_by: None,
-            link: Link::Connecting,
+            link: Connectivity::Connecting,
             failed: false,
         }
     }
@@ -248,7 +248,8 @@ impl Driver {
 
     /// Offers the next generation.
     async fn restart(&mut self, generation: u32) {
-        if self.context.role == Role::Answerer || self.link == Link::Connecting || generation <= self.generation {
+        if self.context.role == Role::Answerer || self.link == Connectivity::Connecting || generation <= self.generation
+        {
             tracing::debug!("a restart that was not expected is ignored");
             return;
         }
@@ -321,16 +322,18 @@ impl Driver {
             return;
         }
         match (state, self.link) {
-            (RTCPeerConnectionState::Connected, Link::Connecting) => {
+            (RTCPeerConnectionState::Connected, Connectivity::Connecting) => {
                 self.connect_by = None;
-                self.link = Link::Up;
+                self.link = Connectivity::Up;
                 self.emit(PeerEvent::Connected);
                 self.set_media_open(true);
                 self.context.connected.send_replace(true);
             }
-            (RTCPeerConnectionState::Connected, Link::Interrupted { .. }) => self.resume(),
+            (RTCPeerConnectionState::Connected, Connectivity::Interrupted { .. }) => self.resume(),
             // ICE has restarted.
-            (RTCPeerConnectionState::Connecting, Link::Up | Link::Interrupted { .. }) => self.interrupted(true),
+            (RTCPeerConnectionState::Connecting, Connectivity::Up | Connectivity::Interrupted { .. }) => {
+                self.interrupted(true)
+            }
             (RTCPeerConnectionState::Failed, _) => self.fail("the connection failed"),
             _ => {}
         }
@@ -338,7 +341,7 @@ impl Driver {
 
     /// Only a datagram is missing: no restart is under way, whose end the agent tells.
     fn awaits_datagram(&self) -> bool {
-        !self.failed && matches!(self.link, Link::Interrupted { restarting: false, .. })
+        !self.failed && matches!(self.link, Connectivity::Interrupted { restarting: false, .. })
     }
 
     fn interrupt(&mut self) {
@@ -347,11 +350,11 @@ impl Driver {
 
     fn interrupted(&mut self, restarting: bool) {
         let since = match self.link {
-            Link::Interrupted { since, .. } => since,
-            Link::Connecting | Link::Up => MediaTime::now(),
+            Connectivity::Interrupted { since, .. } => since,
+            Connectivity::Connecting | Connectivity::Up => MediaTime::now(),
         };
-        let news = self.link == Link::Up && !self.failed;
-        self.link = Link::Interrupted { since, restarting };
+        let news = self.link == Connectivity::Up && !self.failed;
+        self.link = Connectivity::Interrupted { since, restarting };
         self.context.gate.await_arrival(!restarting);
         // What is sent now would be lost, and would hold up the others; it goes on with a keyframe.
         self.set_media_open(false);
@@ -363,7 +366,7 @@ impl Driver {
 
     /// A datagram has come.
     fn heard(&mut self) {
-        if let Link::Interrupted { since, .. } = self.link
+        if let Connectivity::Interrupted { since, .. } = self.link
             && self.context.gate.heard_at() > since
         {
             self.resume();
@@ -371,10 +374,10 @@ impl Driver {
     }
 
     fn resume(&mut self) {
-        if matches!(self.link, Link::Interrupted { restarting: true, .. }) {
+        if matches!(self.link, Connectivity::Interrupted { restarting: true, .. }) {
             self.context.state.path.changed();
         }
-        self.link = Link::Up;
+        self.link = Connectivity::Up;
         self.context.gate.await_arrival(false);
         self.context.gate.hear();
         self.emit(PeerEvent::Resumed);
@@ -382,7 +385,7 @@ impl Driver {
     }
 
     async fn send_pli(&self, stream: StreamId) {
-        if self.link != Link::Up {
+        if self.link != Connectivity::Up {
             return;
         }
         let Some(far) = self.far.as_ref().and_then(|far| far.stream(stream)) else { return };

@@ -53,4 +53,4 @@ pub use event::{PeerEvent, PeerSinks, PictureStreamSink};
 pub use peer::Peer;
 pub use stats::PeerStats;
 pub use stream::packetizer;
-pub use transport::link::{Link, LinkProfile, ParseLinkError, UdpRelay};
+pub use transport::link::{LinkEmulator, LinkProfile, ParseLinkError, UdpRelay};

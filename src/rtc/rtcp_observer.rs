@@ -19,7 +19,7 @@ use rtc::rtcp::transport_feedbacks::transport_layer_cc::TransportLayerCc;
 use rtc::rtcp::transport_feedbacks::transport_layer_nack::TransportLayerNack;
 
 use super::connection_state::ConnectionState;
-use super::stage::{Passing, Stage};
+use super::stage::{Stage, StageContext};
 use super::streams::FarStreams;
 use crate::media::{MediaTime, Spacing, StreamId};
 
@@ -257,7 +257,7 @@ fn is_new_command(commands: &mut VecDeque<((u32, u32), u8)>, pair: (u32, u32), n
 }
 
 impl Stage for RtcpObserver {
-    fn read(&mut self, message: TaggedPacket, passing: &mut Passing) {
+    fn read(&mut self, message: TaggedPacket, passing: &mut StageContext) {
         if let Packet::Rtcp(packets) = &message.message.packet {
             if let Some(reporter) = packets.first().and_then(reporter) {
                 (self.on_reporter)(reporter);
@@ -269,7 +269,7 @@ impl Stage for RtcpObserver {
         passing.reads.push_back(message);
     }
 
-    fn write(&mut self, mut message: TaggedPacket, passing: &mut Passing) {
+    fn write(&mut self, mut message: TaggedPacket, passing: &mut StageContext) {
         if let Packet::Rtcp(packets) = &mut message.message.packet {
             for packet in packets {
                 self.correct_clock(packet);

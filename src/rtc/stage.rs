@@ -9,7 +9,7 @@ use rtc::shared::error::Error;
 
 /// Packets that a stage passes on, in order: towards the application, and towards the network.
 #[derive(Default)]
-pub(super) struct Passing {
+pub(super) struct StageContext {
     pub(super) reads: VecDeque<TaggedPacket>,
     pub(super) writes: VecDeque<TaggedPacket>,
 }
@@ -17,12 +17,12 @@ pub(super) struct Passing {
 /// Handling of a packet by an interceptor. The default implementation forwards every packet. Time is an argument.
 pub(super) trait Stage: Send + Sync {
     /// A packet comes from the network; it goes on if it is put into `passing`.
-    fn read(&mut self, packet: TaggedPacket, passing: &mut Passing) {
+    fn read(&mut self, packet: TaggedPacket, passing: &mut StageContext) {
         passing.reads.push_back(packet);
     }
 
     /// A packet leaves; it goes on if it is put into `passing`.
-    fn write(&mut self, packet: TaggedPacket, passing: &mut Passing) {
+    fn write(&mut self, packet: TaggedPacket, passing: &mut StageContext) {
         passing.writes.push_back(packet);
     }
 
@@ -32,7 +32,7 @@ pub(super) trait Stage: Send + Sync {
     }
 
     /// Time has come to `now`.
-    fn timeout(&mut self, _now: Instant, _passing: &mut Passing) {}
+    fn timeout(&mut self, _now: Instant, _passing: &mut StageContext) {}
 
     /// A stream of this side's begins.
     fn bind_local(&mut self, _stream: &StreamInfo) {}
@@ -50,12 +50,12 @@ pub(super) trait Stage: Send + Sync {
 /// A stage with its queues: an interceptor of the engine.
 pub(super) struct Staged<S> {
     stage: S,
-    passing: Passing,
+    passing: StageContext,
 }
 
 impl<S: Stage> Staged<S> {
     pub(super) fn new(stage: S) -> Self {
-        Self { stage, passing: Passing::default() }
+        Self { stage, passing: StageContext::default() }
     }
 }
 

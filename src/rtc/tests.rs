@@ -12,8 +12,8 @@ use super::*;
 use crate::call::{Consent, Description};
 use crate::encoder::video::VideoEncoding;
 use crate::media::{
-    FramePool, FrameSlot, MediaTime, OutgoingPicture, OutgoingSound, ReceivedPicture, ReceivedSound, StreamId,
-    VideoBudget, VideoFormat, VideoFrame,
+    FramePool, FrameSlot, MediaTime, OutgoingPicture, OutgoingSound, ReceivedPicture, ReceivedSound, RenditionPlan,
+    RenditionPlans, StreamId, VideoBudget, VideoFormat, VideoFrame,
 };
 use crate::media_receive::{PictureMeter, PictureReceiver};
 
@@ -169,6 +169,7 @@ fn close(sides: &[&Side]) {
 /// A camera that gives a moving picture, and an encoder that sends it to `peers`.
 struct Camera {
     encoding: VideoEncoding,
+    keyframe_wanted: Arc<AtomicBool>,
     stop: SyncSender<()>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
@@ -181,11 +182,17 @@ impl Camera {
     fn of_stream(stream: StreamId, width: u32, height: u32, peers: Vec<Peer>) -> Self {
         let slot = Arc::new(FrameSlot::new());
         let format = VideoFormat { width, height, max_fps: 30, max_kbps: if width > 1280 { 3000 } else { 1500 } };
+        let keyframe_wanted = Arc::new(AtomicBool::new(false));
+        let wanted = Arc::clone(&keyframe_wanted);
         let encoding = VideoEncoding::start(
             Arc::clone(&slot),
             format,
-            |_| VideoBudget::UNLIMITED,
-            move |unit: OutgoingPicture| {
+            move |_| {
+                let keyframe = wanted.swap(false, Relaxed);
+                let plan = RenditionPlan { budget: VideoBudget::UNLIMITED, keyframe };
+                RenditionPlans::of(|rendition| (rendition == 0).then_some(plan))
+            },
+            move |_, unit: OutgoingPicture| {
                 for peer in &peers {
                     peer.send_video(stream, &unit);
                 }
@@ -212,11 +219,11 @@ impl Camera {
                 slot.put(made.unwrap());
             }
         });
-        Self { encoding, stop, thread: Some(thread) }
+        Self { encoding, keyframe_wanted, stop, thread: Some(thread) }
     }
 
     fn keyframe(&self) {
-        self.encoding.request_keyframe();
+        self.keyframe_wanted.store(true, Relaxed);
     }
 }
 

@@ -92,7 +92,7 @@ impl CameraSlot {
             system.send(SystemEvent::Camera { generation, event });
         });
         self.sending.set_video_format(*format);
-        self.sending.request_keyframe();
+        self.sending.fan_out().request_keyframes();
         self.fps = format.max_fps as f32;
         self.device_mode = None;
         let name = choice.label();

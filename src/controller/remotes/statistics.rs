@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use crate::identity::PeerId;
 use crate::media::VideoCodec;
 use crate::media_receive::{PictureStats, SoundStats};
+use crate::media_send::FanOut;
 use crate::rtc::PeerStats;
 
 use crate::controller::{CallSample, ReceivedStats, Route, SentStats};
@@ -19,8 +21,19 @@ pub(in crate::controller) struct Encoding {
     /// Kbit/s that the settings wish for, and that the encoder is asked for; 0 without video.
     pub(in crate::controller) wanted_kbps: f32,
     pub(in crate::controller) asked_kbps: f32,
-    /// Lines that the others wish for at most; 0 while somebody wants all.
+    /// Lines that the participant wishes for at most; 0: all.
     pub(in crate::controller) wished_lines: u32,
+}
+
+impl Encoding {
+    /// The same for one participant, whose rendition may be another than that of the others.
+    pub(in crate::controller) fn of(self, fan_out: &FanOut, id: PeerId) -> Self {
+        if self.wanted_kbps == 0.0 {
+            return self;
+        }
+        let asked_kbps = fan_out.asked_kbps(id).map_or(self.asked_kbps, |kbps| self.asked_kbps.min(kbps as f32));
+        Self { asked_kbps, wished_lines: fan_out.wish_of(id).unwrap_or(0), ..self }
+    }
 }
 
 /// Counters of one participant at a moment: by their connection, by what is shown of them, and by their

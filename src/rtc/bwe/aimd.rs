@@ -2,12 +2,13 @@
 //! elsewhere (AIMD; draft-ietf-rmcat-gcc-02, 5.5; libwebrtc, `remote_bitrate_estimator/aimd_rate_control.cc`).
 //!
 //! Growth is by half in each 200 ms where the capacity is not known or was passed, by a packet each RTT near a known
-//! capacity, by 3 % in each 200 ms once that was found long ago; never beyond 1.5 times what arrives (1.15 near the
-//! capacity), because a rate that is not sent proves nothing.
+//! capacity, by 3 % in each 200 ms once that was found long ago (0.6 % while packet pairs confirm it); never beyond 1.5
+//! times what arrives (1.15 near the capacity), because a rate that is not sent proves nothing.
 
 use std::time::{Duration, Instant};
 
 use super::link_capacity::LinkCapacityEstimate;
+use super::packet_pairs::PairVerdict;
 
 /// The rate before the first feedback, bit/s.
 pub(in crate::rtc) const START_BPS: u64 = 1_000_000;
@@ -34,6 +35,10 @@ const VERY_THIN: f64 = 160_000.0;
 const GROWTH_INTERVAL: Duration = Duration::from_millis(200);
 /// Growing where a capacity was known, but not reached for a time.
 const CAREFUL_GROWTH: f64 = 1.03;
+/// Growing near a capacity that packet pairs confirm: from this share of it on, by this factor, and up to this share.
+const CONFIRMED_NEAR: f64 = 0.8;
+const CONFIRMED_GROWTH: f64 = 1.006;
+const CONFIRMED_SHARE: f64 = 0.95;
 const CAPACITY_DOUBTFUL: Duration = Duration::from_secs(3);
 /// The target may exceed the acked bitrate by this factor, and by this rate.
 const PROVEN_FACTOR: f64 = 1.5;
@@ -129,12 +134,12 @@ impl AimdRateControl {
 
     /// Whether the lower rate suffices: the queue is shorter than it was, and will be gone. Notes its length.
     pub(super) fn update_draining(&mut self, queue: Duration, now: Instant) -> bool {
-        let drains = queue < self.queue_then.mul_f64(DRAINED);
-        if drains {
+        let update_draining = queue < self.queue_then.mul_f64(DRAINED);
+        if update_draining {
             self.queue_then = queue;
             self.backed_off_at = Some(now);
         }
-        drains
+        update_draining
     }
 
     /// Whether the rate was lowered again and again for a `queue` that became neither shorter nor longer by more than
@@ -169,19 +174,39 @@ impl AimdRateControl {
         }
     }
 
-    /// Raises the rate.
-    pub(super) fn grow(&mut self, acked_bps: f64, rtt: Duration, now: Instant) {
-        if self.capacity.is_passed_by(acked_bps) {
-            self.forget_capacity();
-        }
-        let doubtful = self.backed_off_at.is_none_or(|at| now.saturating_duration_since(at) > CAPACITY_DOUBTFUL);
-        if doubtful && self.capacity.is_unused_by(acked_bps) {
+    /// Raises the rate, as packet pairs tell of the capacity.
+    pub(super) fn grow(&mut self, acked_bps: f64, pairs: PairVerdict, rtt: Duration, now: Instant) {
+        if self.capacity.is_passed_by(acked_bps) || pairs == PairVerdict::Wider {
             self.forget_capacity();
         }
         let elapsed =
             self.changed_at.map_or(GROWTH_INTERVAL, |at| now.saturating_duration_since(at)).min(GROWTH_INTERVAL);
         let intervals = elapsed.as_secs_f64() / GROWTH_INTERVAL.as_secs_f64();
-        let grown = if self.capacity.is_known() && doubtful {
+        let (grown, most) = match pairs {
+            PairVerdict::Carries(bps) => {
+                let capacity = self.capacity.bps().map_or(bps, |found| found.min(bps));
+                let near = self.target_bps >= capacity * CONFIRMED_NEAR;
+                let growth: f64 = if near { CONFIRMED_GROWTH } else { GROWTH_SOON };
+                (self.target_bps * growth.powf(intervals), bps * CONFIRMED_SHARE)
+            }
+            _ => (self.grown_unconfirmed(acked_bps, rtt, elapsed, now), f64::INFINITY),
+        };
+        let proven = if self.capacity.is_known() && most.is_infinite() {
+            LinkCapacityEstimate::proven_by(acked_bps)
+        } else {
+            acked_bps * PROVEN_FACTOR + PROVEN_EXTRA_BPS
+        };
+        self.set(self.target_bps.max(grown.min(proven).min(most)), now);
+    }
+
+    /// The next rate while no packet pairs confirm the capacity.
+    fn grown_unconfirmed(&mut self, acked_bps: f64, rtt: Duration, elapsed: Duration, now: Instant) -> f64 {
+        let doubtful = self.backed_off_at.is_none_or(|at| now.saturating_duration_since(at) > CAPACITY_DOUBTFUL);
+        if doubtful && self.capacity.is_unused_by(acked_bps) {
+            self.forget_capacity();
+        }
+        let intervals = elapsed.as_secs_f64() / GROWTH_INTERVAL.as_secs_f64();
+        if self.capacity.is_known() && doubtful {
             // The capacity was found long ago: it may be another one now.
             self.target_bps * CAREFUL_GROWTH.powf(intervals)
         } else if self.capacity.is_near(self.target_bps) {
@@ -192,13 +217,7 @@ impl AimdRateControl {
         } else {
             let growth = if doubtful || self.target_bps >= VERY_THIN { GROWTH } else { GROWTH_SOON };
             self.target_bps * growth.powf(intervals)
-        };
-        let proven = if self.capacity.is_known() {
-            LinkCapacityEstimate::proven_by(acked_bps)
-        } else {
-            acked_bps * PROVEN_FACTOR + PROVEN_EXTRA_BPS
-        };
-        self.set(self.target_bps.max(grown.min(proven)), now);
+        }
     }
 }
 
@@ -221,13 +240,25 @@ mod tests {
         assert!(control.back_off(100_000.0, MS(200), start + MS(500)));
         assert_eq!(control.target_bps(), 425_000.0 * BACK_OFF_AGAIN, "soon after another one");
         let before = control.target_bps();
-        control.grow(95_000.0, MS(50), start + MS(700));
+        control.grow(95_000.0, PairVerdict::Unknown, MS(50), start + MS(700));
         assert!(control.target_bps() < before * 1.02, "near the capacity");
         let mut free = AimdRateControl::default();
-        free.grow(1e6, MS(50), start);
+        free.grow(1e6, PairVerdict::Unknown, MS(50), start);
         assert_eq!(free.target_bps(), 1e6 * GROWTH);
-        free.grow(1e5, MS(50), start + MS(200));
+        free.grow(1e5, PairVerdict::Unknown, MS(50), start + MS(200));
         assert_eq!(free.target_bps(), 1e6 * GROWTH, "no more than is proven");
+    }
+
+    #[test]
+    fn a_capacity_that_is_confirmed_is_not_exceeded() {
+        let start = Instant::now();
+        let mut control = AimdRateControl::default();
+        control.back_off(140_000.0, MS(200), start);
+        for n in 0..200 {
+            let acked = control.target_bps().min(150_000.0);
+            control.grow(acked, PairVerdict::Carries(150_000.0), MS(50), start + MS(500 + n * 50));
+        }
+        assert!((141_000.0..=142_500.0).contains(&control.target_bps()), "{}", control.target_bps());
     }
 
     #[test]
@@ -248,7 +279,7 @@ mod tests {
         let mut control = AimdRateControl::default();
         control.back_off(1.0, MS(500), start);
         assert_eq!(control.target_bps(), MIN_BPS);
-        (0..200).for_each(|n| control.grow(1e12, MS(1), start + MS(4000 + n * 200)));
+        (0..200).for_each(|n| control.grow(1e12, PairVerdict::Unknown, MS(1), start + MS(4000 + n * 200)));
         assert_eq!(control.target_bps(), MAX_BPS);
     }
 }

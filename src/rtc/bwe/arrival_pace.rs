@@ -9,7 +9,7 @@ const TOLERANCE: Duration = Duration::from_millis(8);
 /// Steps in a row that tell.
 const STEPS: u32 = 2;
 /// Streams that are watched at most: sound, video and its repairs.
-const MOST: usize = 4;
+const MAX: usize = 4;
 
 /// Watches the streams of a connection by their RTP timestamps.
 #[derive(Debug, Default)]
@@ -30,7 +30,7 @@ impl ArrivalPace {
     /// Watches the stream `ssrc`, whose timestamps count `clock` a second.
     pub(super) fn watch(&mut self, ssrc: u32, clock: u32) {
         self.streams.retain(|stream| stream.ssrc != ssrc);
-        if clock > 0 && self.streams.len() < MOST {
+        if clock > 0 && self.streams.len() < MAX {
             self.streams.push(Stream { ssrc, clock: clock.into(), latest: None, steps: 0 });
         }
     }
@@ -81,7 +81,7 @@ mod tests {
         let now = Instant::now();
         let mut pace = ArrivalPace::default();
         (0..10).for_each(|ssrc| pace.watch(ssrc, 90_000));
-        assert_eq!(pace.streams.len(), MOST);
+        assert_eq!(pace.streams.len(), MAX);
         assert_eq!([pace.arrived(99, 0, now), pace.arrived(1, 5, now), pace.arrived(1, 5, now)], [None; 3]);
         assert_eq!(pace.arrived(1, 4, now), None);
     }

@@ -20,6 +20,7 @@ use super::initial_probe::InitialProbe;
 use super::link_capacity::LinkCapacityEstimate;
 use super::loss_based::{LossBasedEstimate, LossVerdict};
 use super::packet_history::PacketResult;
+use super::packet_pairs::{PacketPairs, PairVerdict};
 use super::probe_bitrate::ProbeResult;
 use super::probe_controller::ProbeInputs;
 use super::queuing_delay::QueuingDelay;
@@ -44,6 +45,8 @@ const QUEUE_MODEST: Duration = Duration::from_millis(60);
 pub(super) const QUEUE_LARGE: Duration = Duration::from_millis(120);
 /// Jitter looks like a queue of up to so many times its mean.
 const JITTER_PEAKS: u32 = 6;
+/// Packet pairs tell nothing under more jitter than this.
+const PAIR_JITTER: Duration = Duration::from_millis(4);
 /// Without feedback for this long the rate is halved, and again after as long.
 const SILENCE: Duration = Duration::from_millis(1000);
 
@@ -62,6 +65,7 @@ pub struct BandwidthEstimator {
     probe: InitialProbe,
     trend: TrendlineEstimator,
     acked: AckedBitrate,
+    pairs: PacketPairs,
     loss: LossBasedEstimate,
     queue: QueuingDelay,
     heard_at: Option<Instant>,
@@ -70,6 +74,7 @@ pub struct BandwidthEstimator {
     /// When sending began again after a pause of this side's own.
     resumed_at: Option<Instant>,
     before_delay: Option<Before>,
+    before_timeout: Option<Before>,
     longer: bool,
 }
 
@@ -104,6 +109,7 @@ impl BandwidthEstimator {
             self.loss.forget_interruption();
             self.queue = QueuingDelay::default();
             self.trend = TrendlineEstimator::default();
+            self.pairs.forget();
         }
         let first = *self.first_departure.get_or_insert(now);
         if self.heard_at.is_none() && now.saturating_duration_since(first) > FIRST_TIMEOUT {
@@ -114,8 +120,19 @@ impl BandwidthEstimator {
         let changed = self.rate.changed_at().unwrap_or(heard).max(heard);
         if now.saturating_duration_since(changed) >= SILENCE {
             self.rate.set(self.rate.target_bps() / 2.0, now);
-            // What the path carries afterwards is to be found anew.
+            // The capacity afterwards is to be found anew.
             self.rate.forget_capacity();
+            self.pairs.forget();
+        }
+    }
+
+    /// Feedback never came on the packets in flight: the path has become far narrower, or interrupted (compare the
+    /// retransmission timeout of RFC 6298, 5).
+    pub(super) fn on_feedback_timeout(&mut self, now: Instant) {
+        let before = Before { bps: self.rate.target_bps(), capacity: self.rate.capacity(), at: now };
+        if before.bps > UNHEARD_BPS {
+            self.before_timeout.get_or_insert(before);
+            self.rate.cap_unheard(UNHEARD_BPS);
         }
     }
 
@@ -145,21 +162,30 @@ impl BandwidthEstimator {
             return;
         }
         let heard_at = self.heard_at.replace(now);
-        // What left before a pause says nothing of the path after it.
+        // Packets that left before a pause say nothing of the path after it.
         let left_before = |result: &PacketResult| self.resumed_at.is_some_and(|resumed| result.departure < resumed);
         let results = &results[results.partition_point(left_before)..];
         if results.is_empty() {
             return;
         }
+        let capacity = self.rate.capacity().bps();
         for result in results {
+            self.pairs.add(result);
             if let Some(arrival) = result.arrival {
                 self.trend.add(result.departure, arrival);
                 let queued = self.queue.wait(result).is_some_and(|wait| wait >= QUEUE_SMALL);
                 self.acked.add(arrival, result.size, queued);
             }
         }
-        if self.queue.measure(results, self.rate.target_bps() < WIDE, now) {
+        if self.queue.measure(results, self.rate.target_bps() < WIDE, capacity, now) {
             self.path_is_longer(now);
+        }
+        let left_since = |before: &Before| results.last().is_some_and(|latest| latest.departure >= before.at);
+        if let Some(before) = self.before_timeout.take_if(|before| left_since(before))
+            && self.queue.length() < QUEUE_SMALL
+        {
+            // The path was interrupted, and is what it was.
+            self.rate.restore(before.bps, before.capacity, now);
         }
         let answered = self.rate.backed_off_at();
         let verdict = self.loss.judge(results, answered, self.queue_beyond_jitter() >= QUEUE_MODEST, now);
@@ -173,6 +199,7 @@ impl BandwidthEstimator {
         if heard_at.max(self.resumed_at).is_some_and(|at| now.saturating_duration_since(at) > SILENCE / 2) {
             self.loss.forget_interruption();
             self.rate.forget_capacity();
+            self.pairs.forget();
             return;
         }
         if let Some(acked) = self.acked.bitrate_bps() {
@@ -219,9 +246,10 @@ impl BandwidthEstimator {
                     self.loss.try_less(loss, before, now);
                 }
             }
-            LossVerdict::Acquitted(before) => self.rate.restore(before, LinkCapacityEstimate::default(), now),
+            LossVerdict::Reverted(before) => self.rate.restore(before, LinkCapacityEstimate::default(), now),
             LossVerdict::Usual if self.trend.usage() == BandwidthUsage::Normal && queue < QUEUE_MODEST => {
-                self.rate.grow(acked, rtt, now);
+                let pairs = self.pair_verdict();
+                self.rate.grow(acked, pairs, rtt, now);
             }
             // Full, as it has been before: what is beyond that only lengthens the queue.
             LossVerdict::Usual
@@ -231,6 +259,14 @@ impl BandwidthEstimator {
             }
             LossVerdict::Usual => {}
         }
+    }
+
+    /// Compares the capacity that was found with what packet pairs tell; jitter tells nothing.
+    fn pair_verdict(&mut self) -> PairVerdict {
+        if let Some(bps) = self.rate.capacity().bps() {
+            self.pairs.found_full(bps);
+        }
+        if self.queue.jitter() < PAIR_JITTER { self.pairs.judge() } else { PairVerdict::Unknown }
     }
 
     /// Lowers the rate for a queue that grows or is large.

@@ -2,12 +2,12 @@
 
 use super::*;
 use crate::media::MediaTime;
-use crate::rtc::{Link, LinkProfile};
+use crate::rtc::{LinkEmulator, LinkProfile};
 
 /// A sender that obeys the target up to `wanted_bps`, a link, and feedback each 50 ms.
 struct Call {
     estimator: BandwidthEstimator,
-    link: Link,
+    link: LinkEmulator,
     start: Instant,
     /// In ms.
     now: u64,
@@ -28,7 +28,7 @@ impl Call {
         let profile: LinkProfile = profile.parse().unwrap();
         Self {
             estimator: BandwidthEstimator::new(),
-            link: Link::new(profile, 1, MediaTime::default()),
+            link: LinkEmulator::new(profile, 1, MediaTime::default()),
             start: Instant::now(),
             now: 0,
             wanted_bps,
@@ -75,7 +75,7 @@ impl Call {
 
     fn report(&mut self, now: Instant) {
         let known = self.unreported.iter().take_while(|(_, known_at)| *known_at <= self.now).count();
-        // What arrives makes the far side report; silence makes nothing.
+        // Arrivals make the far side report; silence makes nothing.
         let known =
             self.unreported[..known].iter().rposition(|(report, _)| report.arrival.is_some()).map_or(0, |at| at + 1);
         let reports: Vec<PacketResult> = self.unreported.drain(..known).map(|(report, _)| report).collect();

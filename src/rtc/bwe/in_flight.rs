@@ -47,14 +47,18 @@ pub(super) struct InFlight {
 }
 
 impl InFlight {
-    pub(super) fn left(&mut self, number: u16, now: Instant, pushback: &Pushback) {
+    /// A packet leaves. True where feedback on earlier ones is given up.
+    pub(super) fn left(&mut self, number: u16, now: Instant, pushback: &Pushback) -> bool {
         let timeout = self.timeout.unwrap_or(FIRST_TIMEOUT);
         let lost = |at: Instant| now.saturating_duration_since(at) >= timeout + GIVEN_UP;
+        let mut gives_up = false;
         while self.departures.len() == REMEMBERED || self.departures.front().is_some_and(|(_, at)| lost(*at)) {
             self.departures.pop_front();
+            gives_up = true;
         }
         self.departures.push_back((number, now));
         self.publish(pushback);
+        gives_up && self.timeout.is_some()
     }
 
     /// Feedback came.

@@ -32,7 +32,7 @@ use super::stale_frames::StaleFrames;
 use crate::media::MediaTime;
 use crate::rtc::connection_state::ConnectionState;
 use crate::rtc::pacing::{ProbeMark, wire_size};
-use crate::rtc::stage::{Passing, Stage};
+use crate::rtc::stage::{Stage, StageContext};
 
 /// Above this loss each repair is sent twice: a repair that is lost costs another RTT, and often a freeze.
 pub(in crate::rtc) const HEAVY_LOSS: f64 = 0.07;
@@ -127,7 +127,7 @@ impl CongestionControl {
         counters.packets_missed_there.fetch_add(missed as u64, Relaxed);
         counters.packets_missed_there.fetch_sub(overtaken.into(), Relaxed);
         self.estimator.on_overtaken(overtaken);
-        // What left for the path before says nothing of this one.
+        // Packets that left for the path before say nothing of this one.
         let on_this_path =
             results.partition_point(|result| self.path_since.is_some_and(|since| result.departure < since));
         let took = took(&results[on_this_path..], now);
@@ -275,7 +275,7 @@ impl RepairStreams {
 }
 
 impl Stage for CongestionControl {
-    fn read(&mut self, mut message: TaggedPacket, passing: &mut Passing) {
+    fn read(&mut self, mut message: TaggedPacket, passing: &mut StageContext) {
         let steady = match &message.message.packet {
             Packet::Rtp(packet) => self.pace.arrived(packet.header.ssrc, packet.header.timestamp, message.now),
             _ => None,
@@ -297,7 +297,7 @@ impl Stage for CongestionControl {
         passing.reads.push_back(message);
     }
 
-    fn write(&mut self, message: TaggedPacket, passing: &mut Passing) {
+    fn write(&mut self, message: TaggedPacket, passing: &mut StageContext) {
         if let Packet::Rtp(packet) = &message.message.packet
             && let Some(&extension) = self.streams.get(&packet.header.ssrc)
             && let Some(mut bytes) = packet.header.get_extension(extension)
@@ -306,7 +306,11 @@ impl Stage for CongestionControl {
             self.follow_path(message.now);
             let size = wire_size(packet);
             self.history.add(number.transport_sequence, message.now, size);
-            self.in_flight.left(number.transport_sequence, message.now, self.state.path.pushback());
+            let pushback = self.state.path.pushback();
+            // A longer path delays feedback, but packets from the far side come steadily.
+            if self.in_flight.left(number.transport_sequence, message.now, pushback) && !pushback.is_steady() {
+                self.estimator.on_feedback_timeout(message.now);
+            }
             if let Some(stream) = self.repaired.iter_mut().find(|one| one.ssrc == Some(packet.header.ssrc)) {
                 let number = packet.header.sequence_number;
                 stream.stale.left(number, stream.state.video.starts_keyframe(number));

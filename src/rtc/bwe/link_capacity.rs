@@ -20,6 +20,11 @@ impl LinkCapacityEstimate {
         Self { bps: Some(bps) }
     }
 
+    /// The estimate in bit/s.
+    pub(super) fn bps(self) -> Option<f64> {
+        self.bps
+    }
+
     /// There is an estimate.
     pub(super) fn is_known(self) -> bool {
         self.bps.is_some()

@@ -19,7 +19,7 @@ const DEVIATIONS: f64 = 3.0;
 /// No path loses more by itself.
 const MAX_INHERENT: f64 = 0.5;
 /// Loss of a path without any so far.
-const LEAST: f64 = 0.02;
+const MIN: f64 = 0.02;
 /// Packets that tell anything of loss.
 const ENOUGH_PACKETS: u32 = 30;
 /// The time over which loss is measured (longer where few packets are sent), and that over which inherent loss is.
@@ -51,7 +51,7 @@ pub(super) struct LossBasedEstimate {
     runs: f64,
     in_run: bool,
     counted_at: Option<Instant>,
-    /// Which of the latest packets were lost, the latest first.
+    /// Loss of each of the latest packets, the latest first.
     latest: VecDeque<bool>,
 }
 
@@ -72,7 +72,7 @@ pub(super) enum LossVerdict {
     /// This share of what is sent is lost, and that is clearly more than the path itself loses.
     Congested(f64),
     /// A lower rate did not help: the rate before was right.
-    Acquitted(f64),
+    Reverted(f64),
 }
 
 impl LossBasedEstimate {
@@ -135,7 +135,7 @@ impl LossBasedEstimate {
         queued: bool,
         now: Instant,
     ) -> LossVerdict {
-        // What left before a trial began says nothing of it, nor does what left before the latest back-off: that was its answer.
+        // Packets that left before a trial say nothing of it, nor do those before the latest back-off, which answered them.
         let since = self.trial.map(|trial| trial.began).max(answered);
         let counts = |report: &&PacketResult| since.is_none_or(|since| report.departure >= since);
         let (mut lost, mut all, mut runs) = (0, 0, 0);
@@ -164,12 +164,12 @@ impl LossBasedEstimate {
         if let Some(trial) = self.trial.take() {
             if loss - self.inherent().min(MAX_INHERENT) > trial.excess / 2.0 {
                 self.inherent = Some((loss.max(self.inherent()), now));
-                return LossVerdict::Acquitted(trial.bps_before);
+                return LossVerdict::Reverted(trial.bps_before);
             }
             return LossVerdict::Usual;
         }
         let own = if queued { self.inherent() } else { self.average(loss, now) }.min(MAX_INHERENT);
-        let usual = own.max(LEAST);
+        let usual = own.max(MIN);
         let chance = (usual * (1.0 - usual) / f64::from(all)).sqrt();
         if loss - own > EXCESS + DEVIATIONS * chance { LossVerdict::Congested(loss) } else { LossVerdict::Usual }
     }
@@ -251,7 +251,7 @@ mod tests {
         let mut loss = LossBasedEstimate::default();
         assert!(second(&mut loss, start, 0, 2).contains(&LossVerdict::Congested(0.2)));
         loss.try_less(0.2, 1e6, start + Duration::from_secs(1));
-        assert!(second(&mut loss, start, 1000, 2).contains(&LossVerdict::Acquitted(1e6)));
+        assert!(second(&mut loss, start, 1000, 2).contains(&LossVerdict::Reverted(1e6)));
         assert!(second(&mut loss, start, 2000, 2).iter().all(|verdict| *verdict == LossVerdict::Usual));
         assert!((loss.inherent() - 0.2).abs() < 0.01, "{}", loss.inherent());
     }

@@ -5,6 +5,7 @@
 //! ```text
 //! feedback -> packet_history -+-> acked_bitrate ------------------------------+
 //!                             +-> trendline, queuing_delay -> bandwidth usage +-> aimd, link_capacity -> target -> PathState
+//!                             +-> packet_pairs -> link capacity confirmed or wider
 //!                             +-> loss_based -> congestion or inherent loss --+
 //!                             |-> in_flight -> congestion pushback -> PathState
 //!                             '-> probe_bitrate -> target; probe_controller -> pacer
@@ -23,6 +24,7 @@ mod interceptor;
 mod link_capacity;
 mod loss_based;
 mod packet_history;
+mod packet_pairs;
 mod probe_bitrate;
 mod probe_controller;
 mod queuing_delay;

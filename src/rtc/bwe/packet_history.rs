@@ -14,7 +14,7 @@ pub(super) const REMEMBERED: usize = 4096;
 /// Overtaking by less than this tells of no network that reorders.
 const REORDERING: Duration = Duration::from_millis(5);
 /// On one that is known to reorder, by no more than this.
-const MOST_REORDERING: Duration = Duration::from_millis(150);
+const MAX_REORDERING: Duration = Duration::from_millis(150);
 /// Knowledge of reordering fades to a third in this time.
 const REORDERING_TIME: Duration = Duration::from_secs(10);
 
@@ -134,7 +134,7 @@ impl PacketHistory {
             reports.push((number, PacketResult { departure, size, arrival }));
         }
         if overtaken_by > self.reordering(now) {
-            self.reordering = Some((overtaken_by.min(MOST_REORDERING), now));
+            self.reordering = Some((overtaken_by.min(MAX_REORDERING), now));
         }
         self.judge(&mut reports, now);
         // Many leave at one moment: only their numbers tell which are lost in a row.

@@ -15,7 +15,7 @@ const UTILIZED: f64 = 0.95;
 /// Arrival this much faster than departure tells nothing: the packets waited together.
 const MAX_FASTER: f64 = 2.0;
 /// Without word of a packet for this long after the last one left, or without any packet, the probe is over.
-const PATIENCE: Duration = Duration::from_secs(1);
+const FEEDBACK_TIMEOUT: Duration = Duration::from_secs(1);
 /// Packets of a cluster that are looked at.
 const MAX_PACKETS: usize = 256;
 
@@ -85,7 +85,7 @@ impl ProbeBitrate {
             && self.packets.iter().map(|packet| packet.size).sum::<usize>() >= cluster.bytes;
         let told = all_left && self.packets.iter().all(|packet| packet.reported);
         let latest = self.packets.last().map(|last| last.departure).or(self.begun_at);
-        let over = latest.is_none_or(|at| now.saturating_duration_since(at) >= PATIENCE);
+        let over = latest.is_none_or(|at| now.saturating_duration_since(at) >= FEEDBACK_TIMEOUT);
         if !told && !over {
             return None;
         }
@@ -164,8 +164,8 @@ mod tests {
         probe.begin(CLUSTER, start);
         probe.left(2, 1, 1000, start);
         (0..5).for_each(|n| probe.left(3, n, 1000, start));
-        assert_eq!((probe.packets.len(), probe.take_result(start + PATIENCE / 2)), (5, None));
-        assert!(probe.take_result(start + PATIENCE).is_some_and(|result| result.bps.is_none()));
-        assert!(probe.take_result(start + PATIENCE * 2).is_none(), "once");
+        assert_eq!((probe.packets.len(), probe.take_result(start + FEEDBACK_TIMEOUT / 2)), (5, None));
+        assert!(probe.take_result(start + FEEDBACK_TIMEOUT).is_some_and(|result| result.bps.is_none()));
+        assert!(probe.take_result(start + FEEDBACK_TIMEOUT * 2).is_none(), "once");
     }
 }

@@ -33,8 +33,11 @@ const STAYS_LOSS: f64 = 0.25;
 pub(super) struct QueuingDelay {
     first_departure: Option<Instant>,
     own_delay: LeastOf,
-    /// The least of the latest report.
+    /// The least of the latest report, and the same without the queues of this side's own bursts.
     delay: Option<f64>,
+    even_delay: Option<f64>,
+    /// When the latest packet left, and the bits that the bottleneck then held of this side's own bursts.
+    burst: Option<(Instant, f64)>,
     latest_change: f64,
     queue: Duration,
     queue_of_latest: Duration,
@@ -65,7 +68,13 @@ impl Risen {
 impl QueuingDelay {
     /// Takes the latest report. The queue is the least delay of its packets beyond that of the last seconds. True when the path
     /// turns out to have become longer: its delay counts from there. `thin` is a path that carries little.
-    pub(super) fn measure(&mut self, reports: &[PacketResult], thin: bool, now: Instant) -> bool {
+    pub(super) fn measure(
+        &mut self,
+        reports: &[PacketResult],
+        thin: bool,
+        capacity: Option<f64>,
+        now: Instant,
+    ) -> bool {
         let first = *self.first_departure.get_or_insert(now);
         let delay = |report: &PacketResult| delay(report, first);
         let delays = reports.iter().filter_map(delay);
@@ -75,17 +84,40 @@ impl QueuingDelay {
         let latest = reports.iter().filter(|report| report.arrival.is_some()).max_by_key(|report| report.arrival);
         self.queue_of_latest = latest.and_then(delay).map_or(self.queue, |delay| wait(delay, own));
         let change = least - self.delay.replace(least).unwrap_or(least);
+        // The queue of a burst of this side's own is no jitter.
+        let even = self.beyond_bursts(reports, first, capacity).unwrap_or(least);
+        let moved = even - self.even_delay.replace(even).unwrap_or(even);
         // A queue that grows or drains goes one way; what goes back and forth is jitter.
         let tells = reports.iter().filter(|report| report.arrival.is_some()).count() >= ENOUGH_ARRIVED;
-        let reverses = tells && change * self.latest_change < 0.0;
-        let reversal = if reverses { change.abs().min(self.latest_change.abs()) } else { 0.0 };
-        self.latest_change = change;
+        let reverses = tells && moved * self.latest_change < 0.0;
+        let reversal = if reverses { moved.abs().min(self.latest_change.abs()) } else { 0.0 };
+        self.latest_change = moved;
         self.jitter += (reversal.min(1.0) - self.jitter) * JITTER_WEIGHT;
         let longer = self.has_become_longer(least, change, reports, if thin { STAYS_THIN } else { STAYS });
         if longer {
             self.rebase(now);
         }
         longer
+    }
+
+    /// The least delay of the packets without the queue that those before them make in a bottleneck of `capacity` bit/s.
+    fn beyond_bursts(&mut self, results: &[PacketResult], first: Instant, capacity: Option<f64>) -> Option<f64> {
+        let Some(capacity) = capacity else {
+            self.burst = None;
+            return None;
+        };
+        let mut least: Option<f64> = None;
+        for result in results {
+            let (at, bits) = self.burst.unwrap_or((result.departure, 0.0));
+            let left = result.departure.saturating_duration_since(at).as_secs_f64() * capacity;
+            let waiting = (bits - left).max(0.0);
+            self.burst = Some((result.departure, waiting + result.size as f64 * 8.0));
+            if let Some(delay) = delay(result, first) {
+                let even = delay - waiting / capacity;
+                least = Some(least.map_or(even, |least| least.min(even)));
+            }
+        }
+        least
     }
 
     /// The delay that packets have now is the path's own.
@@ -199,7 +231,7 @@ mod tests {
         for (n, delay) in delays_ms.enumerate() {
             let departure = start + Duration::from_millis(n as u64 * 50);
             let arrival = Duration::from_millis(5000 + n as u64 * 50 + delay);
-            queue.measure(&[PacketResult { departure, size: 1000, arrival: Some(arrival) }; 3], false, departure);
+            queue.measure(&[PacketResult { departure, size: 1000, arrival: Some(arrival) }; 3], false, None, departure);
         }
         queue
     }
@@ -231,7 +263,7 @@ mod tests {
                 PacketResult { departure: start + at, size: 1000, arrival }
             };
             let reports: Vec<PacketResult> = (0..5).map(packet).collect();
-            queue.measure(&reports, false, start + Duration::from_millis(report * 50))
+            queue.measure(&reports, false, None, start + Duration::from_millis(report * 50))
         });
         let longer: Vec<u64> = longer.collect();
         let settled = longer.is_empty() || queue.length() < Duration::from_millis(40);
@@ -256,8 +288,9 @@ mod tests {
     fn a_delay_that_goes_on_rising_or_falls_or_costs_packets_is_that_of_a_queue() {
         assert_eq!(longer_after(0, |number| 20 + number.saturating_sub(100) * 5), [0; 0], "it fills");
         assert_eq!(longer_after(0, |number| 20 + number.saturating_sub(100)), [0; 0], "it fills slowly");
-        let drains = |number: u64| if number < 100 { 20 } else { 220_u64.saturating_sub((number - 100) * 3).max(20) };
-        assert_eq!(longer_after(0, drains), [0; 0], "it drains");
+        let update_draining =
+            |number: u64| if number < 100 { 20 } else { 220_u64.saturating_sub((number - 100) * 3).max(20) };
+        assert_eq!(longer_after(0, update_draining), [0; 0], "it update_draining");
         assert_eq!(longer_after(3, |number| if number < 100 { 20 } else { 220 }), [0; 0], "it is full");
     }
 }

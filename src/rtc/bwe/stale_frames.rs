@@ -9,7 +9,7 @@ use rtc::rtcp::transport_feedbacks::transport_layer_nack::{
 /// Time within which requests count together.
 const TOGETHER: Duration = Duration::from_millis(500);
 /// Packets remembered at most.
-const MOST: usize = 64;
+const MAX: usize = 64;
 
 /// Packets of one video stream that a keyframe has made useless.
 #[derive(Debug, Default)]
@@ -53,7 +53,7 @@ impl StaleFrames {
         let kept: Vec<u16> = request.nacks.iter().flat_map(NackPair::packet_list).filter(useful).collect();
         self.wanted.retain(|(_, at)| now.saturating_duration_since(*at) < TOGETHER);
         for &sequence in kept.iter().filter(|_| full) {
-            if self.wanted.len() < MOST && !self.wanted.iter().any(|(one, _)| *one == sequence) {
+            if self.wanted.len() < MAX && !self.wanted.iter().any(|(one, _)| *one == sequence) {
                 self.wanted.push((sequence, now));
             }
         }

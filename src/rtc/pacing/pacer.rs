@@ -22,7 +22,7 @@ use super::wire_size::wire_size;
 use crate::media::MediaTime;
 use crate::rtc::bwe::START_BPS;
 use crate::rtc::connection_state::ConnectionState;
-use crate::rtc::stage::{Passing, Stage};
+use crate::rtc::stage::{Stage, StageContext};
 
 /// Packets leave faster than the target by this factor: frames differ in size, and the mean is the encoder's business.
 const HEADROOM: f64 = 1.3;
@@ -108,7 +108,7 @@ impl Pacer {
         self.kinds.get(&packet.header.ssrc).copied().unwrap_or(Kind::Audio)
     }
 
-    fn enqueue(&mut self, message: TaggedPacket, kind: Kind, passing: &mut Passing) {
+    fn enqueue(&mut self, message: TaggedPacket, kind: Kind, passing: &mut StageContext) {
         match kind {
             Kind::Audio => self.depart(message, kind, passing),
             Kind::Retransmission | Kind::Probe => {
@@ -124,7 +124,7 @@ impl Pacer {
     }
 
     /// Meters a packet and lets it go.
-    fn depart(&mut self, mut message: TaggedPacket, kind: Kind, passing: &mut Passing) {
+    fn depart(&mut self, mut message: TaggedPacket, kind: Kind, passing: &mut StageContext) {
         let Packet::Rtp(packet) = &mut message.message.packet else { return };
         let size = wire_size(packet);
         self.bucket.take(size);
@@ -168,7 +168,7 @@ impl Pacer {
     }
 
     /// Lets go what may leave at `now`, and says when the next packet may.
-    fn release(&mut self, now: Instant, passing: &mut Passing) {
+    fn release(&mut self, now: Instant, passing: &mut StageContext) {
         self.follow_path();
         self.advance(now);
         if let Some(cluster) = self.state.pacer.take_probe() {
@@ -188,7 +188,7 @@ impl Pacer {
     }
 
     /// Lets go what belongs to a probe: pictures that wait, else retransmissions of recent packets; never audio.
-    fn probe(&mut self, now: Instant, passing: &mut Passing) {
+    fn probe(&mut self, now: Instant, passing: &mut StageContext) {
         while let Some(mark) = self.prober.may_send(now) {
             let waits = self.front_kind() == Some(Kind::Video);
             let next = if waits { self.media.pop_front().map(|message| (message, Kind::Video)) } else { None };
@@ -274,7 +274,7 @@ fn original(message: &TaggedPacket) -> Option<(u32, [u8; 2])> {
 }
 
 impl Stage for Pacer {
-    fn read(&mut self, message: TaggedPacket, passing: &mut Passing) {
+    fn read(&mut self, message: TaggedPacket, passing: &mut StageContext) {
         // Feedback may have opened the window, raised the target, or led to a probe.
         let feedback = matches!(message.message.packet, Packet::Rtcp(_));
         let now = message.now;
@@ -284,7 +284,7 @@ impl Stage for Pacer {
         }
     }
 
-    fn write(&mut self, message: TaggedPacket, passing: &mut Passing) {
+    fn write(&mut self, message: TaggedPacket, passing: &mut StageContext) {
         let now = message.now;
         let Packet::Rtp(packet) = &message.message.packet else {
             passing.writes.push_back(message);
@@ -301,7 +301,7 @@ impl Stage for Pacer {
         self.due
     }
 
-    fn timeout(&mut self, now: Instant, passing: &mut Passing) {
+    fn timeout(&mut self, now: Instant, passing: &mut StageContext) {
         if self.due.is_some_and(|due| due <= now) {
             self.release(now, passing);
         }

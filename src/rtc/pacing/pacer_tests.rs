@@ -65,7 +65,7 @@ impl Rig {
         self.pacer.handle_write(TaggedPacket { now, transport: TransportContext::default(), message }).unwrap();
     }
 
-    /// Departures until `to`, by a timer of a millisecond: time, stream, and sequence number.
+    /// Departures until `to`, by a timer of a millisecond: when, the stream, and the sequence number.
     fn left(&mut self, from: u64, to: u64) -> Vec<(u64, u32, u16)> {
         let mut left = Vec::new();
         for ms in from..=to {
@@ -161,20 +161,18 @@ fn the_sending_path_sees_when_a_picture_begins_to_leave_and_when_it_has_left() {
     let mut rig = Rig::at(800_000);
     for (timestamp, keyframe) in [(1, true), (2, false), (3, false)] {
         let captured_at = MediaTime::of(rig.start);
-        rig.state.pacer.enter(QueuedPicture {
-            ssrc: VIDEO,
-            rtp_timestamp: timestamp,
-            keyframe,
-            captured_at,
-            bytes: 3000,
-        });
+        let picture = QueuedPicture { ssrc: VIDEO, rtp_timestamp: timestamp, keyframe, captured_at, bytes: 3000 };
+        rig.state.pacer.enter(picture, captured_at);
         (0..3).for_each(|n| rig.write(VIDEO, timestamp as u16, n == 2, 0));
     }
     rig.left(0, 0);
-    assert_eq!(rig.state.pacer.waiting(), 2, "the first one leaves");
+    assert_eq!(rig.state.pacer.waiting(MediaTime::of(rig.start)), 2, "the first one leaves");
     assert_eq!(rig.state.counters.frames_sent.load(Relaxed), 0);
     rig.left(1, 30);
-    assert_eq!((rig.state.pacer.waiting(), rig.state.counters.frames_sent.load(Relaxed)), (1, 1));
+    assert_eq!(
+        (rig.state.pacer.waiting(MediaTime::of(rig.start)), rig.state.counters.frames_sent.load(Relaxed)),
+        (1, 1)
+    );
     rig.left(31, 200);
     assert!(rig.state.pacer.is_empty());
     let counted = [&rig.state.counters.frames_sent, &rig.state.counters.video_bytes_sent].map(|one| one.load(Relaxed));

@@ -55,6 +55,11 @@ impl Pushback {
         (now < end).then_some(end)
     }
 
+    /// Packets from the far side come at the pace at which they left.
+    pub(in crate::rtc) fn is_steady(&self) -> bool {
+        self.steady.load(Relaxed)
+    }
+
     /// A packet came from the far side at `now`; `steady`, where it tells, as those before it.
     pub(in crate::rtc) fn heard(&self, steady: Option<bool>, now: MediaTime) {
         if now.since(MediaTime::from_micros(self.heard_us.load(Relaxed))) >= PAUSE {

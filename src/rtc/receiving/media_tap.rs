@@ -15,7 +15,7 @@ use rtc::rtcp::sender_report::SenderReport;
 use tokio::sync::mpsc;
 
 use crate::media::StreamId;
-use crate::rtc::stage::{Passing, Stage};
+use crate::rtc::stage::{Stage, StageContext};
 use crate::rtc::stream::Arrival;
 use crate::rtc::streams::FarStreams;
 
@@ -85,7 +85,7 @@ impl MediaTap {
 }
 
 impl Stage for MediaTap {
-    fn read(&mut self, message: TaggedPacket, passing: &mut Passing) {
+    fn read(&mut self, message: TaggedPacket, passing: &mut StageContext) {
         match message.message.packet {
             Packet::Rtp(packet) => self.divert(packet.header.ssrc, Arrival::Rtp(packet)),
             Packet::Rtcp(ref packets) => {

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use rtc::interceptor::{Packet, Slot, StreamInfo, TaggedPacket};
 
-use crate::rtc::stage::{Passing, Stage};
+use crate::rtc::stage::{Stage, StageContext};
 
 /// Between a retransmission and its copy.
 const SPACING: Duration = Duration::from_millis(10);
@@ -57,7 +57,7 @@ impl RepairCopies {
 }
 
 impl Stage for RepairCopies {
-    fn write(&mut self, message: TaggedPacket, passing: &mut Passing) {
+    fn write(&mut self, message: TaggedPacket, passing: &mut StageContext) {
         if self.is_copy(&message) && self.held.len() < MAX_HELD {
             self.held.push_back((message.now + SPACING, message));
         } else {
@@ -69,7 +69,7 @@ impl Stage for RepairCopies {
         self.held.front().map(|(until, _)| *until)
     }
 
-    fn timeout(&mut self, now: Instant, passing: &mut Passing) {
+    fn timeout(&mut self, now: Instant, passing: &mut StageContext) {
         while self.held.front().is_some_and(|(until, _)| *until <= now) {
             let copy = self.held.pop_front();
             passing.writes.extend(copy.map(|(_, message)| TaggedPacket { now, ..message }));
@@ -125,7 +125,7 @@ mod tests {
     #[test]
     fn few_copies_wait() {
         let now = Instant::now();
-        let (mut copies, mut passing) = (RepairCopies::default(), Passing::default());
+        let (mut copies, mut passing) = (RepairCopies::default(), StageContext::default());
         copies.bind_local(&StreamInfo { ssrc_rtx: Some(20), ..StreamInfo::default() });
         for _ in 0..2 {
             (0..500).for_each(|number| copies.write(packet(now, 20, number), &mut passing));

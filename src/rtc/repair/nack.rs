@@ -25,7 +25,7 @@ use super::reordering::ReorderingWindow;
 use crate::jitter_buffer::repair_wait;
 use crate::media::{first_unwrapped, unwrap_sequence};
 use crate::rtc::connection_state::ConnectionState;
-use crate::rtc::stage::{Passing, Stage};
+use crate::rtc::stage::{Stage, StageContext};
 
 /// The least time before a missing packet is asked for: it may only have been overtaken.
 const OVERTAKEN: Duration = Duration::from_millis(5);
@@ -115,7 +115,7 @@ impl NackGenerator {
         Self { state: state.clone(), sender_ssrc, streams: HashMap::new(), protected: HashMap::new() }
     }
 
-    fn ask(&mut self, now: Instant, passing: &mut Passing) {
+    fn ask(&mut self, now: Instant, passing: &mut StageContext) {
         let known = self.state.path.rtt();
         let round_trip = if known.is_zero() { UNKNOWN_ROUND_TRIP } else { known };
         let margin = MARGIN.max(self.state.path.rtt_variation());
@@ -238,7 +238,7 @@ impl Stream {
 }
 
 impl Stage for NackGenerator {
-    fn read(&mut self, message: TaggedPacket, passing: &mut Passing) {
+    fn read(&mut self, message: TaggedPacket, passing: &mut StageContext) {
         if let Packet::Rtp(packet) = &message.message.packet {
             let (header, protected) = (&packet.header, self.protected.get(&packet.header.ssrc));
             if let Some(stream) = self.streams.get_mut(&header.ssrc) {
@@ -259,7 +259,7 @@ impl Stage for NackGenerator {
         self.streams.values().filter_map(Stream::next_due).min()
     }
 
-    fn timeout(&mut self, now: Instant, passing: &mut Passing) {
+    fn timeout(&mut self, now: Instant, passing: &mut StageContext) {
         self.ask(now, passing);
     }
 

@@ -205,16 +205,16 @@ impl RedundancyDecoder {
 /// The block headers of a redundant payload.
 struct Headers {
     /// Timestamp offset and length of each copy.
-    blocks: [(u32, usize); Headers::MOST],
+    blocks: [(u32, usize); Headers::MAX],
     count: usize,
 }
 
 impl Headers {
     /// Copies that a packet of any sender may carry.
-    const MOST: usize = 8;
+    const MAX: usize = 8;
 
     fn of(payload: &[u8]) -> Option<Self> {
-        let mut headers = Self { blocks: [(0, 0); Self::MOST], count: 0 };
+        let mut headers = Self { blocks: [(0, 0); Self::MAX], count: 0 };
         while payload.get(headers.bytes() - 1)? & !TYPE_MASK != 0 {
             let word = u32::from_be_bytes(*payload.get(headers.bytes() - 1..)?.first_chunk()?);
             let length = (word & ((1 << LENGTH_BITS) - 1)) as usize;

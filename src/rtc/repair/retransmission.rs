@@ -11,7 +11,7 @@ use std::collections::HashMap;
 
 use rtc::interceptor::{Attribute, Packet, Slot, StreamInfo, TaggedPacket};
 
-use crate::rtc::stage::{Passing, Stage};
+use crate::rtc::stage::{Stage, StageContext};
 
 /// Gives repairs back the stream, payload type and sequence number that they had.
 #[derive(Default)]
@@ -28,7 +28,7 @@ impl RetransmissionUnwrapper {
 }
 
 impl Stage for RetransmissionUnwrapper {
-    fn read(&mut self, mut message: TaggedPacket, passing: &mut Passing) {
+    fn read(&mut self, mut message: TaggedPacket, passing: &mut StageContext) {
         if let Packet::Rtp(packet) = &mut message.message.packet
             && let Some(&(ssrc, payload_type)) = self.repaired.get(&packet.header.ssrc)
         {

@@ -110,7 +110,7 @@ impl MediaQueues {
         let wanted = (f64::from(wanted_kbps) / PAYLOAD_SHARE + HEADERS_KBPS + f64::from(sound)) * 1000.0;
         self.state.video.set_wanted(wanted as u64, now);
         let video = (target as f64 / 1000.0 - f64::from(sound) - HEADERS_KBPS) * PAYLOAD_SHARE;
-        let waiting = self.video.max_capacity() - self.video.capacity() + self.state.pacer.waiting();
+        let waiting = self.video.max_capacity() - self.video.capacity() + self.state.pacer.waiting(now);
         let behind = waiting > MAX_WAITING || self.state.path.held_until(now).is_some();
         Some(VideoBudget { kbps: video.max(0.0) as u32, behind, level, ..VideoBudget::UNLIMITED })
     }
@@ -155,8 +155,8 @@ pub(in crate::rtc) async fn run(
                     state.counters.audio_packets_sent.fetch_add(1, Relaxed);
                 }
             }
-            () = video.room(), if !video.has_room() => {}
-            Some(picture) = media.video.recv(), if video.has_room() => {
+            () = video.room(), if !video.has_room(MediaTime::now()) => {}
+            Some(picture) = media.video.recv(), if video.has_room(MediaTime::now()) => {
                 video.packetize(&picture, &mut packets, MediaTime::now());
                 for packet in packets.drain(..) {
                     let timestamp = packet.header.timestamp;

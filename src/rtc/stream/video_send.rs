@@ -24,8 +24,8 @@ impl VideoSend {
     }
 
     /// True while the next picture may come: few of them wait in the pacer.
-    pub(in crate::rtc) fn has_room(&self) -> bool {
-        self.state.pacer.has_room()
+    pub(in crate::rtc) fn has_room(&self, now: MediaTime) -> bool {
+        self.state.pacer.has_room(now)
     }
 
     /// Waits until there may be room again.
@@ -47,7 +47,8 @@ impl VideoSend {
         // The engine stamps its sender reports as of now.
         self.state.video.set_capture_delay(now.since(captured_at));
         let (rtp_timestamp, bytes) = (first.header.timestamp, picture.data.len());
-        self.state.pacer.enter(QueuedPicture { ssrc: self.ssrc, rtp_timestamp, keyframe, captured_at, bytes });
+        let picture = QueuedPicture { ssrc: self.ssrc, rtp_timestamp, keyframe, captured_at, bytes };
+        self.state.pacer.enter(picture, now);
     }
 
     /// The connection did not take a packet: its picture is not waited for.
@@ -77,12 +78,15 @@ mod tests {
             (packets.len(), packets[0].header.timestamp, packets[0].header.sequence_number)
         };
         let (count, timestamp, sequence) = send(1, &mut video);
-        assert_eq!((count, video.has_room(), state.pacer.waiting()), (1, true, 1));
+        assert_eq!(
+            (count, video.has_room(MediaTime::from_millis(100)), state.pacer.waiting(MediaTime::from_millis(100))),
+            (1, true, 1)
+        );
         assert!(state.video.starts_keyframe(sequence));
         assert_eq!(state.video.capture_delay(), Duration::from_millis(12));
         let (_, _, second) = send(2, &mut video);
-        assert!(!video.has_room() && !state.video.starts_keyframe(second));
+        assert!(!video.has_room(MediaTime::from_millis(100)) && !state.video.starts_keyframe(second));
         video.on_refused(timestamp);
-        assert!(video.has_room());
+        assert!(video.has_room(MediaTime::from_millis(100)));
     }
 }

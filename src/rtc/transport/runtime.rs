@@ -25,7 +25,7 @@ use webrtc::runtime::{
 };
 
 use super::handshake_repeats::HandshakeRepeats;
-use super::link::{Link, LinkProfile, LinkSender};
+use super::link::{LinkEmulator, LinkProfile, LinkSender};
 use super::link_local::{self, LinkLocalSockets, Opened};
 use super::source_gate::SourceGate;
 use crate::media::MediaTime;
@@ -117,7 +117,7 @@ impl PeerRuntime {
     /// Puts a link before what leaves `socket`, whose port makes the two directions of a call on one computer differ.
     fn impair(&self, profile: LinkProfile, socket: &Arc<UdpSocket>) -> LinkSender {
         let seed = socket.local_addr().map_or(0, |address| u64::from(address.port()));
-        let (sender, deliver) = LinkSender::new(Link::new(profile, seed, self.link_began), Arc::clone(socket));
+        let (sender, deliver) = LinkSender::new(LinkEmulator::new(profile, seed, self.link_began), Arc::clone(socket));
         self.track(deliver);
         sender
     }

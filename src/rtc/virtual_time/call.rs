@@ -12,7 +12,7 @@ use rtc::interceptor::Packet;
 use super::end::VirtualEnd;
 use crate::capture::film::Film;
 use crate::encoder::{PictureEncoder, Rate};
-use crate::media::{MediaTime, OutgoingSound, VideoFrame};
+use crate::media::{MediaTime, OutgoingPicture, OutgoingSound, VideoBudget, VideoFrame};
 use crate::rtc::LinkProfile;
 use crate::rtc::event::Events;
 use crate::rtc::sending::{MediaQueues, MediaReceivers, queues};
@@ -53,10 +53,20 @@ impl End {
 
     fn capture(&mut self, picture: &VideoFrame, kbps: u32, now: MediaTime) {
         let most = Rate { kbps, max_fps: 30 };
-        let budget = self.queues.budget(self.encoder.wanted_kbps(picture, most), now).unwrap();
+        let budget = self.budget(kbps, now);
         if let Some(unit) = self.encoder.encode(picture, most, budget, &self.path.keyframe_wanted, || now).unwrap() {
-            self.queues.send_video(&unit);
+            self.send_picture(&unit);
         }
+    }
+
+    /// Budget of the path for pictures, which would take `wanted_kbps`.
+    pub(super) fn budget(&self, wanted_kbps: u32, now: MediaTime) -> VideoBudget {
+        self.queues.budget(wanted_kbps, now).unwrap()
+    }
+
+    /// Sends a picture that was encoded elsewhere.
+    pub(super) fn send_picture(&self, unit: &OutgoingPicture) {
+        self.queues.send_video(unit);
     }
 
     fn speak(&self, now: Instant) {
@@ -75,7 +85,7 @@ impl End {
             self.path.write(Packet::Rtp(packet), now);
         }
         let mut packets = Vec::new();
-        while self.video.has_room()
+        while self.video.has_room(MediaTime::of(now))
             && let Ok(picture) = self.sending.video.try_recv()
         {
             self.video.packetize(&picture, &mut packets, MediaTime::of(now));
@@ -84,6 +94,17 @@ impl End {
             }
         }
     }
+}
+
+/// Pictures of a second of film.
+pub(super) fn film(width: u32, height: u32) -> Vec<VideoFrame> {
+    let film = Film::new(width, height);
+    let picture = |number| {
+        let mut frame = VideoFrame::black(width, height);
+        film.draw(number, &mut frame);
+        frame
+    };
+    (0..24).map(picture).collect()
 }
 
 /// A call of two over a link.
@@ -121,17 +142,11 @@ impl Call {
         call
     }
 
-    fn from(start: Instant, profiles: [&str; 2], (width, height): (u32, u32), kbps: u32) -> Self {
+    /// A call whose clock begins at `start`.
+    pub(super) fn from(start: Instant, profiles: [&str; 2], (width, height): (u32, u32), kbps: u32) -> Self {
         // The clock begins before the call.
         let _ = MediaTime::of(start);
-        let film = Film::new(width, height);
-        let film = (0..24)
-            .map(|number| {
-                let mut frame = VideoFrame::black(width, height);
-                film.draw(number, &mut frame);
-                frame
-            })
-            .collect();
+        let film = film(width, height);
         let end = |number: u32, profile: &str| End::new(number, &profile.parse().unwrap(), MediaTime::of(start));
         let ends = [end(1, profiles[0]), end(2, profiles[1])];
         Self { start, now_ms: 0, ends, film, kbps, pictures: 0, still: false, filming: true }

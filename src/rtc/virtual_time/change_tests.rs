@@ -1,5 +1,7 @@
-//! The whole way of pictures in virtual time over paths that change in mid-call. The figures are those of
+//! Video in virtual time over paths that change in mid-call. The figures are those of
 //! `bench network --changes`: of the twenty seconds after the change, which comes after eight clean ones.
+
+use std::time::Duration;
 
 use super::call::Call;
 
@@ -119,4 +121,55 @@ fn a_path_that_becomes_narrow_costs_less_than_a_second() {
     }
     let cost = cost(["delay=10,rate=3000,at=8:rate=300,at=9:rate=3000"; 2], (1280, 720), 1);
     assert!(cost.frozen_percent <= 5.0 && cost.fps > 28.0 && cost.kbps > 1200.0, "a short dip: {cost:?}");
+}
+
+#[test]
+fn the_rtt_is_that_of_the_path_and_follows_it() {
+    let mut call = Call::over("delay=25,at=6:delay=100,at=10:delay=10", SIZE, 1500);
+    for (seconds, rtt) in [(5, 50), (3, 200), (4, 20)] {
+        call.run(seconds);
+        for end in &call.ends {
+            let known = end.path.state.path.rtt().as_millis();
+            assert!((rtt..=rtt + rtt / 10 + 15).contains(&known), "{known} ms of {rtt}");
+        }
+    }
+    let least = call.ends[0].path.state.path.min_rtt().as_millis();
+    assert!((20..=25).contains(&least), "{least} ms");
+}
+
+#[test]
+fn another_path_begins_anew() {
+    // From Wi-Fi to a telephone: another address, and a tenth of the capacity.
+    let mut call = Call::over("delay=5,rate=8000,at=8:rate=700+delay=40+queue=400", (1280, 720), 1500);
+    call.run(CLEAN);
+    for end in &call.ends {
+        end.path.state.path.changed();
+        end.path.keyframe_wanted.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(end.path.state.path.rtt().is_zero());
+    }
+    call.run(2);
+    let mut most = Duration::ZERO;
+    for _ in 0..10_000 {
+        call.step();
+        most = call.ends.iter().map(|end| end.path.state.path.queuing_delay()).fold(most, Duration::max);
+    }
+    for end in 0..2 {
+        let (gap, (frozen, fps, kbps)) = (call.longest_gap(end, CLEAN, 20), call.seen(end, CLEAN, 20));
+        println!("end {end}: {gap} ms, {frozen:.2} % frozen, {fps:.1} fps, {kbps:.0} kbit/s, queue {most:?}");
+        assert!(gap <= 1000 && most <= Duration::from_millis(200), "{gap} ms, {most:?}");
+    }
+}
+
+#[test]
+fn a_deep_queue_is_not_filled() {
+    // After a fall, packets that were sent before the first feedback fill the queue for a second.
+    for (link, most_frozen) in [
+        ("delay=10,rate=150,queue=500", 2.0),
+        ("delay=10,rate=150,queue=1000", 2.0),
+        ("delay=10,rate=3000,at=8:rate=150+queue=500", 12.0),
+        ("delay=10,rate=3000,at=8:rate=150+queue=1000", 20.0),
+    ] {
+        let cost = cost([link; 2], (1280, 720), 1);
+        assert!(cost.frozen_percent <= most_frozen, "{link}: {cost:?}");
+    }
 }

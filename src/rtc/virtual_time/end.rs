@@ -29,7 +29,7 @@ use crate::rtc::repair::nack::NackGenerator;
 use crate::rtc::rtcp_observer::RtcpObserver;
 use crate::rtc::stream::{AudioReceive, VideoReceive, VideoReceiveOutput};
 use crate::rtc::transport::link::DATAGRAM_HEADERS;
-use crate::rtc::{Link, LinkProfile};
+use crate::rtc::{LinkEmulator, LinkProfile};
 
 /// Bytes that SRTP adds to a packet.
 const TAG: usize = 16;
@@ -57,7 +57,7 @@ pub(in crate::rtc) struct VirtualEnd {
     audio: AudioReceive,
     video: VideoReceive,
     /// Outgoing datagrams, which are under way until they arrive.
-    link: Link,
+    link: LinkEmulator,
     under_way: BTreeMap<(MediaTime, u64), Packet>,
     departures: u64,
     /// Bytes of video, retransmissions and FEC that left.
@@ -100,7 +100,7 @@ impl VirtualEnd {
             received,
             audio: AudioReceive::new(),
             video: VideoReceive::new(),
-            link: Link::new(profile.clone(), u64::from(number), start),
+            link: LinkEmulator::new(profile.clone(), u64::from(number), start),
             under_way: BTreeMap::new(),
             departures: 0,
             sent: [0; 3],

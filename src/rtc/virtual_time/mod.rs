@@ -4,6 +4,7 @@ mod call;
 mod change_tests;
 mod end;
 mod loss_tests;
+mod mesh_tests;
 mod rate_tests;
 mod shared_tests;
 mod sound_tests;

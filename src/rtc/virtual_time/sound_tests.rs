@@ -13,7 +13,7 @@ use crate::jitter_buffer::audio::AudioJitterStats;
 use crate::media::{FRAME_SAMPLES, MediaTime, VideoLevel};
 use crate::media_receive::SoundBuffer;
 use crate::playout::Speech;
-use crate::rtc::Link;
+use crate::rtc::LinkEmulator;
 use crate::rtc::connection_state::ConnectionState;
 use crate::rtc::path::PathLoss;
 use crate::rtc::stream::{Arrival, AudioReceive, AudioSend, NumberedSound};
@@ -52,7 +52,7 @@ struct Heard {
 /// A call over `link` with or without RED redundancy; the bottleneck, if any, is left room by the video.
 fn call(profile: &str, redundant: bool, video_packets: u64) -> Heard {
     let start = MediaTime::from_millis(1000);
-    let mut link = Link::new(profile.parse().unwrap(), 1, start);
+    let mut link = LinkEmulator::new(profile.parse().unwrap(), 1, start);
     let mut far = Far::new();
     let mut encoder = AudioEncoder::new().unwrap();
     let state = ConnectionState::default();

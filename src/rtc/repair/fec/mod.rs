@@ -23,7 +23,7 @@ use rtc::rtp;
 
 use super::redundancy::THIN;
 use crate::rtc::connection_state::ConnectionState;
-use crate::rtc::stage::{Passing, Stage};
+use crate::rtc::stage::{Stage, StageContext};
 pub(in crate::rtc) use block::repaired_by;
 use block::{MAX_SOURCES, Recovery, Source};
 
@@ -158,13 +158,13 @@ fn like(other: &TaggedPacket, packet: rtp::Packet) -> TaggedPacket {
 }
 
 impl Stage for ForwardErrorCorrection {
-    fn read(&mut self, message: TaggedPacket, passing: &mut Passing) {
+    fn read(&mut self, message: TaggedPacket, passing: &mut StageContext) {
         self.recover(&message, &mut passing.reads);
         // Repairs go on, too: congestion control reports on them.
         passing.reads.push_back(message);
     }
 
-    fn write(&mut self, message: TaggedPacket, passing: &mut Passing) {
+    fn write(&mut self, message: TaggedPacket, passing: &mut StageContext) {
         // The repairs of a block follow its last packet.
         let before = passing.writes.len();
         self.protect(&message, &mut passing.writes);

@@ -8,34 +8,34 @@ use crate::rtc::bwe::HEAVY_LOSS;
 use crate::rtc::path::PathLoss;
 
 /// Loss below which nothing is protected: RTX does.
-const LEAST_LOSS: f64 = 0.003;
+const MIN_LOSS: f64 = 0.003;
 /// RTX are counted on for at most so much of the time until a gap counts as frozen, beside the time in which the next
 /// frame would have come.
-const PATIENCE: Duration = Duration::from_millis(160);
+const RTX_BUDGET: Duration = Duration::from_millis(160);
 /// Time of an RTX beside the RTT.
 const REQUEST_MARGIN: Duration = Duration::from_millis(15);
 /// Share of blocks that may wait for RTX, and share that may come too late even then.
 const MAY_WAIT: f64 = 0.15;
 const MAY_FREEZE: f64 = 0.0005;
 /// Repairs for a source at most.
-const MOST_PER_SOURCE: usize = 1;
+const MAX_PER_SOURCE: usize = 1;
 /// More loss than this is not protected against.
-const MOST_LOSS: f64 = 0.5;
+const MAX_LOSS: f64 = 0.5;
 /// Packets that leave between a request and its repetition, or a repair and its: a run of losses may take both.
 const BETWEEN_COPIES: i32 = 3;
 
 /// Repair packets for a block of `sources` packets.
 pub(super) fn repairs_for(sources: usize, loss: PathLoss, round_trip: Duration) -> usize {
-    if loss.share < LEAST_LOSS {
+    if loss.share < MIN_LOSS {
         return 0;
     }
     let chance = Gilbert::of(loss);
-    let requests = PATIENCE.as_micros() / (round_trip + REQUEST_MARGIN).as_micros().max(1);
+    let requests = RTX_BUDGET.as_micros() / (round_trip + REQUEST_MARGIN).as_micros().max(1);
     let copy_lost = chance.copy_lost(BETWEEN_COPIES);
     let answer_lost = chance.any_lost(loss.run) * if loss.share > HEAVY_LOSS { copy_lost } else { 1.0 };
     let request_fails = (chance.loss * copy_lost + answer_lost).min(1.0).powi(requests.min(8) as i32);
     let mut lost = Lost::of(chance, sources.min(MAX_SOURCES));
-    let most = sources * MOST_PER_SOURCE;
+    let most = sources * MAX_PER_SOURCE;
     for repairs in 0..most {
         let waits = lost.chance_of_more(repairs);
         if waits <= MAY_WAIT && waits * request_fails <= MAY_FREEZE {
@@ -58,7 +58,7 @@ struct Gilbert {
 
 impl Gilbert {
     fn of(loss: PathLoss) -> Self {
-        let share = loss.share.min(MOST_LOSS);
+        let share = loss.share.min(MAX_LOSS);
         // Runs are no shorter than where losses are independent.
         let run = loss.run.max(1.0 / (1.0 - share));
         Self { loss: share, after_good: share / (run * (1.0 - share)), after_bad: 1.0 - 1.0 / run }
@@ -145,10 +145,10 @@ mod tests {
     #[test]
     fn the_chance_is_that_of_the_link_where_they_come_in_runs() {
         use crate::media::MediaTime;
-        use crate::rtc::Link;
+        use crate::rtc::LinkEmulator;
 
         const BLOCKS: usize = 50_000;
-        let mut link = Link::new("loss=10,burst=3".parse().unwrap(), 1, MediaTime::default());
+        let mut link = LinkEmulator::new("loss=10,burst=3".parse().unwrap(), 1, MediaTime::default());
         let mut lost = || usize::from(link.send(1000, MediaTime::default())[0].is_none());
         let blocks: Vec<usize> = (0..BLOCKS).map(|_| (0..8).map(|_| lost()).sum()).collect();
         let chance = Lost::of(Gilbert::of(PathLoss { share: 0.1, run: 3.0 }), 8);

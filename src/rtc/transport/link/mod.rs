@@ -28,7 +28,7 @@ pub(in crate::rtc) const DATAGRAM_HEADERS: usize = 28;
 
 /// One direction of an impaired path.
 #[derive(Debug)]
-pub struct Link {
+pub struct LinkEmulator {
     profile: LinkProfile,
     random: fastrand::Rng,
     began: MediaTime,
@@ -76,7 +76,7 @@ impl Bottleneck {
     }
 }
 
-impl Link {
+impl LinkEmulator {
     /// A link that begins at `now`; the profile's changes and blackouts count from there. Each direction of a path
     /// needs a `seed` of its own.
     pub fn new(profile: LinkProfile, seed: u64, now: MediaTime) -> Self {
@@ -166,12 +166,12 @@ impl Link {
 mod tests {
     use super::*;
 
-    fn link(profile: &str) -> Link {
-        Link::new(profile.parse().unwrap(), 1, MediaTime::default())
+    fn link(profile: &str) -> LinkEmulator {
+        LinkEmulator::new(profile.parse().unwrap(), 1, MediaTime::default())
     }
 
     /// Arrivals in ms of datagrams of 972 bytes (1000 with headers), one each `every` ms.
-    fn arrivals(link: &mut Link, count: u64, every: u64) -> Vec<[Option<f64>; 2]> {
+    fn arrivals(link: &mut LinkEmulator, count: u64, every: u64) -> Vec<[Option<f64>; 2]> {
         (0..count)
             .map(|number| {
                 let millis = |at: MediaTime| at.as_micros() as f64 / 1000.0;
@@ -201,7 +201,7 @@ mod tests {
             let length = lost as f64 / bursts as f64;
             assert!((length - mean_burst).abs() < 0.2, "{profile}: bursts of {length}");
         }
-        let other = Link::new("loss=10".parse().unwrap(), 2, MediaTime::default());
+        let other = LinkEmulator::new("loss=10".parse().unwrap(), 2, MediaTime::default());
         assert_ne!(arrivals(&mut { other }, 1000, 1), arrivals(&mut link("loss=10"), 1000, 1));
     }
 
@@ -259,7 +259,8 @@ mod tests {
     fn two_flows_share_one_bottleneck() {
         let mut first = link("rate=800,queue=100");
         let mut second = first.beside(2);
-        let sent = |link: &mut Link, ms| link.send(972, MediaTime::from_millis(ms))[0].map(MediaTime::as_millis);
+        let sent =
+            |link: &mut LinkEmulator, ms| link.send(972, MediaTime::from_millis(ms))[0].map(MediaTime::as_millis);
         assert_eq!(sent(&mut first, 0), Some(10));
         assert_eq!([sent(&mut second, 0), sent(&mut first, 15)], [Some(20), Some(30)]);
     }

@@ -16,7 +16,7 @@ use tokio::net::UdpSocket;
 use tokio::task::JoinSet;
 
 use super::sender::LinkSender;
-use super::{Link, LinkProfile};
+use super::{LinkEmulator, LinkProfile};
 use crate::media::MediaTime;
 
 /// The largest datagram of IPv4.
@@ -44,7 +44,7 @@ impl UdpRelay {
         let mut tasks = JoinSet::new();
         for to in 0..2 {
             let from = 1 - to;
-            let link = Link::new(profile.clone(), to as u64 + 1, MediaTime::now());
+            let link = LinkEmulator::new(profile.clone(), to as u64 + 1, MediaTime::now());
             let (sender, deliver) = LinkSender::new(link, Arc::clone(&sockets[from]));
             tasks.spawn(deliver);
             tasks.spawn(forward(Arc::clone(&sockets[to]), sender, Arc::clone(&ends), from));
@@ -132,7 +132,7 @@ mod tests {
         let (near, far) = (end().await, end().await);
         let relay = relay("loss=50,seed=3", [&near, &far]).await;
         for (to, sender, receiver) in [(1, &near, &far), (0, &far, &near)] {
-            let mut link = Link::new("loss=50,seed=3".parse().unwrap(), to as u64 + 1, MediaTime::default());
+            let mut link = LinkEmulator::new("loss=50,seed=3".parse().unwrap(), to as u64 + 1, MediaTime::default());
             let kept = |number: &u8| link.send(1, MediaTime::from_millis(u64::from(*number)))[0].is_some();
             let expected: Vec<u8> = (0..100).filter(kept).collect();
             for number in 0..100 {

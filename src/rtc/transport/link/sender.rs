@@ -9,7 +9,7 @@ use bytes::Bytes;
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 
-use super::Link;
+use super::LinkEmulator;
 use crate::media::MediaTime;
 use crate::rtc::deadline;
 
@@ -21,13 +21,16 @@ type Delivery = Reverse<(MediaTime, u64, SocketAddr, Bytes)>;
 
 /// The near end of an impaired socket.
 pub(in crate::rtc) struct LinkSender {
-    link: Mutex<(Link, u64)>,
+    link: Mutex<(LinkEmulator, u64)>,
     deliveries: mpsc::Sender<Delivery>,
 }
 
 impl LinkSender {
     /// A sender, and the task that must run for its datagrams to leave through `socket`; it ends with the sender.
-    pub(in crate::rtc) fn new(link: Link, socket: Arc<UdpSocket>) -> (Self, impl Future<Output = ()> + Send + 'static) {
+    pub(in crate::rtc) fn new(
+        link: LinkEmulator,
+        socket: Arc<UdpSocket>,
+    ) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let (deliveries, received) = mpsc::channel(ON_THE_WAY);
         (Self { link: Mutex::new((link, 0)), deliveries }, deliver(received, socket))
     }

@@ -1,0 +1,127 @@
+//! A conversation of three in virtual time: one side sends its picture to two others over links of their own, as the
+//! fan-out and the encoder's thread do.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use super::call::{Call, film};
+use crate::encoder::{Rate, Renditions};
+use crate::identity::PeerId;
+use crate::media::{MediaTime, PictureSource, VideoBudget, VideoFrame};
+use crate::media_send::{Receiver, Simulcast};
+
+const SIZE: (u32, u32) = (640, 360);
+const KBPS: u32 = 800;
+const STRONG: &str = "rate=4000,queue=200,delay=20";
+
+/// The sender, and its call to each receiver.
+struct Mesh {
+    start: Instant,
+    now_ms: u64,
+    calls: BTreeMap<PeerId, Call>,
+    simulcast: Simulcast,
+    renditions: Renditions,
+    film: Vec<VideoFrame>,
+    pictures: u64,
+    /// Lines of the pictures that each rendition is made of at the end.
+    lines: [Option<u32>; 3],
+    keyframes: [u32; 3],
+}
+
+impl Mesh {
+    fn over(links: &[&str]) -> Self {
+        let start = Instant::now();
+        let call = |link: &&str| {
+            let mut call = Call::from(start, [*link, *link], SIZE, KBPS);
+            call.filming = false;
+            call
+        };
+        let ids = (1..).map(|number| PeerId::from_bytes([number; 32]));
+        Self {
+            start,
+            now_ms: 0,
+            calls: ids.zip(links.iter().map(call)).collect(),
+            simulcast: Simulcast::default(),
+            renditions: Renditions::default(),
+            film: film(SIZE.0, SIZE.1),
+            pictures: 0,
+            lines: [None; 3],
+            keyframes: [0; 3],
+        }
+    }
+
+    fn capture(&mut self, now: MediaTime) {
+        // There and back again.
+        let round = self.film.len() as u64 * 2 - 2;
+        let at = (self.pictures % round) as usize;
+        let picture = &mut self.film[at.min(round as usize - at)];
+        picture.captured_at = now;
+        let budget_of = |call: &Call| VideoBudget { max_lines: SIZE.1, ..call.ends[0].budget(KBPS, now) };
+        let receivers = self.calls.iter().map(|(&peer, call)| Receiver { peer, budget: budget_of(call) });
+        let source = PictureSource { lines: SIZE.1, max_kbps: KBPS };
+        let plans = self.simulcast.plan(receivers, source, now);
+        for (rendition, plan) in plans.in_order() {
+            let most = Rate { kbps: KBPS, max_fps: 30 };
+            self.lines[rendition] = None;
+            let Some(encoded) = self.renditions.encode(rendition, plan, picture, most, || now) else { continue };
+            self.lines[rendition] = plan.map(|plan| plan.budget.max_lines);
+            if let Some(unit) = encoded.unwrap() {
+                self.keyframes[rendition] += u32::from(unit.keyframe);
+                let calls = &self.calls;
+                self.simulcast.deliver(rendition, unit.keyframe, now, |peer| calls[&peer].ends[0].send_picture(&unit));
+            }
+        }
+    }
+
+    fn run(&mut self, seconds: u64) {
+        for _ in 0..seconds * 1000 {
+            self.now_ms += 1;
+            let now = MediaTime::of(self.start + Duration::from_millis(self.now_ms));
+            for (&peer, call) in &self.calls {
+                if call.ends[0].path.keyframe_wanted.swap(false, Relaxed) {
+                    self.simulcast.request_keyframe(peer);
+                }
+            }
+            if self.now_ms * 30 / 1000 > self.pictures {
+                self.pictures = self.now_ms * 30 / 1000;
+                self.capture(now);
+            }
+            self.calls.values_mut().for_each(Call::step);
+        }
+    }
+
+    /// Percent frozen, pictures a second and kbit/s that each receiver sees between two moments.
+    fn seen(&self, from: u64, to: u64) -> Vec<(f64, f64, f64)> {
+        self.calls.values().map(|call| call.seen(1, from, to)).collect()
+    }
+}
+
+#[test]
+fn a_weak_receiver_has_a_rendition_of_its_own_and_slows_nobody() {
+    let mut alone = Mesh::over(&[STRONG]);
+    alone.run(30);
+    let mut three = Mesh::over(&[STRONG, "rate=250,queue=200,delay=20"]);
+    three.run(30);
+    let (alone, seen) = (alone.seen(10, 30)[0], three.seen(10, 30));
+    println!("alone {alone:.1?}; beside a weak one {:.1?}, who sees {:.1?} (% frozen, fps, kbit/s)", seen[0], seen[1]);
+    println!("lines {:?}, keyframes {:?}", three.lines, three.keyframes);
+    assert_eq!(three.lines, [Some(360), Some(180), None], "two renditions");
+    assert!(seen[0].0 <= alone.0 + 0.5 && seen[0].1 >= 0.97 * alone.1 && seen[0].2 >= 0.9 * alone.2, "as alone");
+    assert!(seen[1].0 <= 1.0 && seen[1].1 >= 14.0 && seen[1].2 >= 100.0, "and the weak one as its path bears");
+}
+
+#[test]
+fn a_path_that_narrows_in_a_conversation_of_three_disturbs_nobody_else_and_comes_back() {
+    let mut three = Mesh::over(&[STRONG, "rate=4000,step=10:250,step=25:4000,queue=200,delay=20"]);
+    three.run(22);
+    assert_eq!(three.lines, [Some(360), Some(180), None]);
+    three.run(23);
+    let [strong, narrowed, back] = [three.seen(2, 45)[0], three.seen(14, 25)[1], three.seen(38, 45)[1]];
+    println!("strong {strong:.1?}, narrowed {narrowed:.1?}, back {back:.1?}; keyframes {:?}", three.keyframes);
+    assert_eq!(three.lines, [Some(360), None, None], "one rendition again");
+    assert!(strong.0 <= 0.5 && strong.1 >= 28.0, "{strong:?}");
+    assert!(narrowed.0 <= 2.0 && narrowed.1 >= 12.0, "{narrowed:?}");
+    assert!(back.0 <= 0.5 && back.2 >= 0.8 * three.seen(38, 45)[0].2, "{back:?}");
+    assert!(three.keyframes.iter().sum::<u32>() <= 12, "{:?}", three.keyframes);
+}
