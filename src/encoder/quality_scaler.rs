@@ -245,11 +245,11 @@ mod tests {
         let heights =
             |kbps| shapes(&mut QualityScaler::default(), 0..2000, |_| kbps).last().map(|last| (last.1, last.2));
         assert_eq!([1500, 450, 340, 210, 90, 45, 20].map(heights), {
-            [(720, 30), (720, 30), (720, 20), (540, 20), (360, 20), (270, 15), (180, 15)].map(Some)
+            [(720, 30), (720, 30), (720, 20), (540, 20), (360, 20), (270, 20), (180, 15)].map(Some)
         });
         let changes = shapes(&mut scaler, 0..20_000, |at| if (5000..10_000).contains(&at) { 70 } else { 1500 });
         let fps: Vec<_> = changes.iter().map(|change| (change.1, change.2)).collect();
-        assert_eq!(fps, [(720, 30), (270, 15), (720, 30)]);
+        assert_eq!(fps, [(720, 30), (270, 20), (720, 30)]);
         assert!((5300..5400).contains(&changes[1].0) && (11_500..11_600).contains(&changes[2].0), "{changes:?}");
     }
 
