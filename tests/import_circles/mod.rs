@@ -71,12 +71,12 @@ impl Files {
         for import in &source.imports {
             match self.absolute(module, &import.path).and_then(|path| self.resolve(&path, &mut Vec::new())) {
                 Some(Place::Module(target)) if import.name != "*" => drop(aliases.insert(&import.name, target)),
-                Some(Place::Module(target) | Place::ItemIn(target)) => {
-                    if !import.is_public || source.names.contains(&import.name) {
-                        imported.insert(target);
-                    }
+                Some(Place::Module(target) | Place::ItemIn(target))
+                    if !import.is_public || source.names.contains(&import.name) =>
+                {
+                    imported.insert(target);
                 }
-                None => {}
+                Some(_) | None => {}
             }
         }
         for path in &source.paths {
