@@ -34,10 +34,12 @@ fn echo_answers_by_itself_and_returns_picture_and_sound() {
         "conversation_connected",
         "participant_connected",
         "stream_added",
+        "stream_added",
         "first_frame",
     ]);
-    assert_eq!(told[5]["participant"], json!(echo));
-    assert_eq!((&told[5]["width"], &told[5]["height"]), (&json!(640), &json!(480)));
+    assert_eq!((&told[4]["kind"], &told[5]["kind"]), (&json!("audio"), &json!("camera")));
+    assert_eq!(told[6]["participant"], json!(echo));
+    assert_eq!((&told[6]["width"], &told[6]["height"]), (&json!(640), &json!(480)));
     alice.expect_where("stats", SOON, |stats| stats["received"]["frames_decoded"].as_u64() > Some(60));
     alice.say("leave");
     assert_eq!(alice.expect("conversation_disconnected")["reason"], "left");
