@@ -99,11 +99,11 @@ fn a_contact_is_added_from_a_pasted_link() {
     let desk = Desk::new(fixture::idle());
     desk.press("Add contact");
     let link = format!("visavis:{}", peer(20));
-    desk.harness.borrow().get_by_label("LinkEmulator or ID").type_text(&link);
+    desk.harness.borrow().get_by_label("Link or ID").type_text(&link);
     desk.settle();
     desk.press("Add");
     assert_eq!(desk.sent(), [Command::AddContact { link }]);
-    assert!(!desk.shows("LinkEmulator or ID"));
+    assert!(!desk.shows("Link or ID"));
 }
 
 #[test]
@@ -111,14 +111,14 @@ fn a_wrong_link_is_explained_and_stays_in_the_dialog() {
     let desk = Desk::new(fixture::idle());
     desk.press("Add contact");
     for (text, why) in [("visavis:abc", "No Visavis ID was found"), (&peer(9).to_string(), "That is your own link.")] {
-        desk.harness.borrow().get_by_label("LinkEmulator or ID").focus();
+        desk.harness.borrow().get_by_label("Link or ID").focus();
         desk.settle();
-        desk.harness.borrow().get_by_label("LinkEmulator or ID").type_text(text);
+        desk.harness.borrow().get_by_label("Link or ID").type_text(text);
         desk.settle();
         desk.press("Add");
         assert!(desk.shows(why), "{text}");
         assert!(
-            desk.harness.borrow().get_by_label("LinkEmulator or ID").value().is_some_and(|kept| kept.contains(text))
+            desk.harness.borrow().get_by_label("Link or ID").value().is_some_and(|kept| kept.contains(text))
         );
         desk.key(Modifiers::COMMAND, Key::A);
     }

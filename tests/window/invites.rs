@@ -79,7 +79,7 @@ fn an_incoming_call_has_the_keyboard_over_open_dialogs_and_settings() {
     assert_eq!(desk.sent(), [Command::Reject { invite: fixture::INVITE }]);
     desk.controller.put(fixture::idle());
     desk.settle();
-    assert!(desk.shows("LinkEmulator or ID"), "what was being typed is still there");
+    assert!(desk.shows("Link or ID"), "what was being typed is still there");
 }
 
 #[test]

@@ -45,7 +45,7 @@ fn escape_closes_the_dialog_before_the_settings_behind_it() {
     desk.press("Add contact");
     desk.sent();
     desk.key(Modifiers::NONE, Key::Escape);
-    assert!(!desk.shows("LinkEmulator or ID") && desk.shows("Frame rate at most"));
+    assert!(!desk.shows("Link or ID") && desk.shows("Frame rate at most"));
     desk.key(Modifiers::NONE, Key::Escape);
     assert!(!desk.shows("Frame rate at most"));
 }

@@ -42,6 +42,7 @@ impl End {
         let events: Events = Arc::new(move |_| wanted.store(true, Relaxed));
         let (queues, sending) = queues(&path.state, &events);
         queues.set_open(true);
+        queues.set_sound_open(true);
         Self {
             queues,
             _events: events,
