@@ -117,9 +117,7 @@ fn a_wrong_link_is_explained_and_stays_in_the_dialog() {
         desk.settle();
         desk.press("Add");
         assert!(desk.shows(why), "{text}");
-        assert!(
-            desk.harness.borrow().get_by_label("Link or ID").value().is_some_and(|kept| kept.contains(text))
-        );
+        assert!(desk.harness.borrow().get_by_label("Link or ID").value().is_some_and(|kept| kept.contains(text)));
         desk.key(Modifiers::COMMAND, Key::A);
     }
     assert_eq!(desk.sent(), []);
