@@ -81,8 +81,8 @@ impl ProbeBitrate {
     /// The outcome, once.
     pub(super) fn take_result(&mut self, now: Instant) -> Option<ProbeResult> {
         let cluster = self.cluster?;
-        let all_left = self.packets.len() >= cluster.packets
-            && self.packets.iter().map(|packet| packet.size).sum::<usize>() >= cluster.bytes;
+        let bytes = self.packets.iter().map(|packet| packet.size).sum();
+        let all_left = cluster.has_left(self.packets.len(), bytes);
         let told = all_left && self.packets.iter().all(|packet| packet.reported);
         let latest = self.packets.last().map(|last| last.departure).or(self.begun_at);
         let over = latest.is_none_or(|at| now.saturating_duration_since(at) >= FEEDBACK_TIMEOUT);

@@ -257,6 +257,18 @@ fn a_probe_leaves_at_its_rate_as_retransmissions_of_recent_packets() {
 }
 
 #[test]
+fn a_probe_of_small_packets_is_bounded() {
+    let mut rig = Rig::at(800_000);
+    (0..4).for_each(|n| rig.write(VIDEO, n, n == 3, 0));
+    rig.left(0, 100);
+    // 200 packets of the rig's: the far side's jitter buffer would start anew.
+    let cluster = ProbeCluster { id: 1, rate_bps: 40_000_000, bytes: 200_000, packets: 5, packet_bytes: 1000 };
+    rig.state.pacer.request_probe(cluster);
+    feedback(&mut rig, 1000);
+    assert_eq!(rig.left(1000, 1200).len(), 40);
+}
+
+#[test]
 fn a_probe_takes_pictures_that_wait_and_ends_where_there_is_nothing_to_send() {
     let mut rig = Rig::at(800_000);
     let cluster = ProbeCluster { id: 1, rate_bps: 4_000_000, bytes: 7500, packets: 5, packet_bytes: 1000 };

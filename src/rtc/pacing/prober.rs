@@ -79,7 +79,7 @@ impl Prober {
         let Some(active) = &mut self.active else { return };
         active.bucket.take(size);
         (active.bytes, active.packets) = (active.bytes + size, active.packets + 1);
-        if active.bytes >= active.cluster.bytes && active.packets >= active.cluster.packets {
+        if active.cluster.has_left(active.packets, active.bytes) {
             self.active = None;
         }
     }
