@@ -18,7 +18,7 @@ use tokio::runtime::{Builder, Runtime};
 use crate::call::{CallError, ConversationId, Input, Standing};
 use crate::device::DeviceKind;
 use crate::identity::{Identity, PeerId};
-use crate::media::{Latest, LevelMeter, MediaTime};
+use crate::media::{Latest, LevelMeter, MediaTime, StreamId};
 use crate::media_send::MediaSend;
 use crate::rtc::{Engine, PeerEvent};
 use crate::store::Store;
@@ -226,12 +226,12 @@ impl Core {
                 self.report(Event::SpeakingMuted {});
             }
             Hint::SpokeMuted => {}
-            Hint::Keyframe { peer, connection } => {
-                if self.remotes.take_keyframe_request(peer, connection) {
-                    self.sending.fan_out().request_keyframe(peer);
+            Hint::Keyframe { peer, connection, stream } => {
+                if self.remotes.take_keyframe_request(peer, connection, stream) {
+                    self.sending.fan_out().request_keyframe(peer, stream);
                 }
             }
-            Hint::EchoKeyframe { connection } => self.echo.on_keyframe_requested(connection),
+            Hint::EchoKeyframe { connection, stream } => self.echo.on_keyframe_requested(connection, stream),
         }
         self.publisher.mark();
     }
@@ -247,7 +247,7 @@ impl Core {
         match self.remotes.on_engine(peer, connection, &event) {
             Heard::Late => return,
             Heard::Chart => {}
-            Heard::Flows => self.sending.fan_out().request_keyframe(peer),
+            Heard::Flows => self.sending.fan_out().request_keyframe(peer, StreamId::CAMERA),
             Heard::Closed => self.update_fan_out(),
         }
         if let Some(event) = engine_event(event) {

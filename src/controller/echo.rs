@@ -17,7 +17,7 @@ use crate::identity::PeerId;
 use crate::media::{MediaSet, MediaTime, OutgoingPicture, OutgoingSound, ReceivedPicture, ReceivedSound, StreamId};
 use crate::rtc::{Engine, Peer, PeerEvent, PeerSinks, PictureStreamSink};
 
-use super::engine_lane::EngineLane;
+use super::engine_lane::{EngineLane, KeyframesAsked};
 use super::lanes::PartSenders;
 use super::people::echo_id;
 use super::system_event::{Hint, SystemEvent};
@@ -44,7 +44,7 @@ struct Connection {
     number: u64,
     conversation: ConversationId,
     peer: Peer,
-    keyframe_asked: Arc<AtomicBool>,
+    keyframes_asked: Arc<KeyframesAsked>,
     closed: Arc<AtomicBool>,
 }
 
@@ -105,10 +105,10 @@ impl EchoContact {
 
     /// Echo wants a picture that decoding can start at. The picture that it sends on is this side's own: the request
     /// goes to its encoder.
-    pub(super) fn on_keyframe_requested(&self, connection: u64) {
+    pub(super) fn on_keyframe_requested(&self, connection: u64, stream: StreamId) {
         if let Some(open) = self.connection.as_ref().filter(|open| open.number == connection) {
-            open.keyframe_asked.store(false, Ordering::Release);
-            open.peer.request_keyframe(StreamId::CAMERA);
+            open.keyframes_asked.take(stream);
+            open.peer.request_keyframe(stream);
         }
     }
 
@@ -180,9 +180,9 @@ impl EchoContact {
             })],
             audio: Box::new(move |sound: ReceivedSound| delay(&audio, Delayed::Sound(returned_sound(sound)))),
         };
-        let keyframe_asked = Arc::new(AtomicBool::new(false));
-        let keyframe = Hint::EchoKeyframe { connection: number };
-        let system = EngineLane::new(self.parts.clone(), Arc::clone(&keyframe_asked), keyframe);
+        let keyframes_asked = Arc::new(KeyframesAsked::default());
+        let keyframe = move |stream| Hint::EchoKeyframe { connection: number, stream };
+        let system = EngineLane::new(self.parts.clone(), Arc::clone(&keyframes_asked), keyframe);
         let peer = self.engine.connect(consent, role, sinks, move |event| {
             system.send(event, |event| SystemEvent::EchoEngine { connection: number, conversation, event });
         });
@@ -191,7 +191,7 @@ impl EchoContact {
         if let Err(error) = std::thread::Builder::new().name("echo".into()).spawn(move || line.run()) {
             tracing::error!("no thread for Echo: {error}");
         }
-        self.connection = Some(Connection { number, conversation, peer, keyframe_asked, closed });
+        self.connection = Some(Connection { number, conversation, peer, keyframes_asked, closed });
     }
 }
 

@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use crate::call::{CallError, Candidate, Consent, ConversationId, Description, Message, Participant, Role};
@@ -18,7 +17,7 @@ use crate::media_send::FanOut;
 use crate::network::PathFinder;
 use crate::rtc::{Engine, Peer, PeerEvent, PeerSinks, PictureStreamSink};
 
-use super::engine_lane::EngineLane;
+use super::engine_lane::{EngineLane, KeyframesAsked};
 use super::frame_trace::{FrameTrace, traced_slot};
 use super::lanes::PartSenders;
 use super::people::echo_id;
@@ -123,9 +122,9 @@ impl Remotes {
         };
         let video = PictureReceiver::new(Arc::clone(&picture), pictures.clone(), Some(av_sync), first);
         let sinks = PeerSinks { pictures: vec![PictureStreamSink::camera(video)], audio: Box::new(input) };
-        let keyframe_asked = Arc::new(AtomicBool::new(false));
-        let keyframe = Hint::Keyframe { peer: id, connection };
-        let system = EngineLane::new(self.parts.clone(), Arc::clone(&keyframe_asked), keyframe);
+        let keyframes_asked = Arc::new(KeyframesAsked::default());
+        let keyframe = move |stream| Hint::Keyframe { peer: id, connection, stream };
+        let system = EngineLane::new(self.parts.clone(), Arc::clone(&keyframes_asked), keyframe);
         let engine = match path {
             _ if id == echo_id() => self.loopback.clone(),
             Some(path) => self.engine.along(path),
@@ -134,7 +133,8 @@ impl Remotes {
         let peer = engine.connect(consent, role, sinks, move |event| {
             system.send(event, |event| SystemEvent::Engine { peer: id, connection, conversation, event });
         });
-        let remote = Remote::new((connection, conversation), peer, (picture, pictures), (level, audio), keyframe_asked);
+        let remote =
+            Remote::new((connection, conversation), peer, (picture, pictures), (level, audio), keyframes_asked);
         self.remotes.insert(id, remote);
     }
 
@@ -185,7 +185,7 @@ impl Remotes {
             (_, None) => Heard::Late,
             (_, Some(remote)) if remote.is_closing() => Heard::Late,
             (PeerEvent::Connected | PeerEvent::Resumed, Some(remote)) => {
-                remote.take_keyframe_request();
+                remote.take_keyframe_request(StreamId::CAMERA);
                 Heard::Flows
             }
             _ => Heard::Chart,
@@ -197,9 +197,9 @@ impl Remotes {
         self.open(id, connection).is_some()
     }
 
-    /// Takes the keyframe request of a connection; false when it is late.
-    pub(super) fn take_keyframe_request(&self, id: PeerId, connection: u64) -> bool {
-        self.open(id, connection).map(Remote::take_keyframe_request).is_some()
+    /// Takes the request of a connection for a keyframe of a stream; false when it is late.
+    pub(super) fn take_keyframe_request(&self, id: PeerId, connection: u64, stream: StreamId) -> bool {
+        self.open(id, connection).map(|remote| remote.take_keyframe_request(stream)).is_some()
     }
 
     fn open(&self, id: PeerId, connection: u64) -> Option<&Remote> {

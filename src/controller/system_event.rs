@@ -5,6 +5,7 @@ use crate::call::ConversationId;
 use crate::capture::CameraEvent;
 use crate::device::DeviceKind;
 use crate::identity::{ContactLink, PeerId, PictureError};
+use crate::media::StreamId;
 use crate::microphone::SoundEvent;
 use crate::rtc::PeerEvent;
 
@@ -58,16 +59,20 @@ pub(super) enum SystemEvent {
 pub(super) enum Hint {
     /// Somebody speaks into the microphone while it is muted.
     SpokeMuted,
-    /// The far side of a connection wants a picture that decoding can start at.
+    /// The far side of a connection wants a picture of a stream that decoding can start at.
     Keyframe {
         /// The far side.
         peer: PeerId,
         /// As in `SystemEvent::Engine`.
         connection: u64,
+        /// A stream of this side.
+        stream: StreamId,
     },
     /// The same of Echo's end of a connection.
     EchoKeyframe {
         /// As in `SystemEvent::EchoEngine`.
         connection: u64,
+        /// A stream of Echo's.
+        stream: StreamId,
     },
 }

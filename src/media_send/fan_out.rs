@@ -103,9 +103,12 @@ impl FanOut {
         (self.outlets().iter().map(|outlet| outlet.peer.path_loss()).fold(0.0, f64::max) * 100.0).ceil() as u32
     }
 
-    /// Asks for a keyframe of the rendition that one person watches.
-    pub fn request_keyframe(&self, id: PeerId) {
-        self.simulcast().request_keyframe(id);
+    /// Asks for a keyframe of a stream for one person: of the rendition that is made for them. Only the camera's pictures
+    /// are encoded here.
+    pub fn request_keyframe(&self, id: PeerId, stream: StreamId) {
+        if stream == StreamId::CAMERA {
+            self.simulcast().request_keyframe(id);
+        }
     }
 
     /// Asks for a keyframe of every rendition.

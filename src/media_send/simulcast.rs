@@ -6,8 +6,9 @@
 //! encoded picture -> whoever watches its rendition; at a keyframe also those who are assigned to it
 //! ```
 //!
-//! A receiver goes over to its new rendition at that one's next keyframe, and watches the old one until then. All
-//! renditions go out as one RTP stream to each receiver, for whom it is a change of size.
+//! A receiver goes over to its new rendition at that one's next keyframe, and watches the old one until then; if it is
+//! congested, it watches nothing until then, so that its queue drains. All renditions go out as one RTP stream to each
+//! receiver, for whom it is a change of size.
 
 use super::assign::{Allocation, Receiver};
 use crate::identity::PeerId;
@@ -70,6 +71,12 @@ impl Simulcast {
             if keyframe && is_assigned && is_later {
                 watcher.rendition = Some(rendition);
             }
+            let is_behind = || self.receivers.iter().any(|one| one.peer == watcher.peer && one.budget.behind);
+            if watcher.rendition == Some(rendition) && !is_assigned && is_behind() {
+                // The rate of the old rendition is the others'. It would keep this receiver's queue full, and the
+                // keyframe of the new one is not made before that queue is drained.
+                watcher.rendition = None;
+            }
             if watcher.rendition == Some(rendition) {
                 watcher.sent = Some(captured_at);
                 send(watcher.peer);
@@ -77,9 +84,10 @@ impl Simulcast {
         }
     }
 
-    /// Asks for a keyframe of the rendition that a receiver watches.
+    /// Asks for a keyframe of the rendition that a receiver is assigned to: on its way there it needs none of the old one,
+    /// which would disturb those who stay.
     pub fn request_keyframe(&mut self, peer: PeerId) {
-        if let Some(rendition) = self.watched_by(peer) {
+        if let Some(rendition) = self.allocation.rendition_of(peer) {
             self.asked[rendition] = true;
         }
     }
@@ -89,7 +97,7 @@ impl Simulcast {
         self.asked = [true; RENDITIONS];
     }
 
-    /// The rendition that a receiver watches.
+    /// The rendition that a receiver watches; `None` before a keyframe of one.
     pub fn watched_by(&self, peer: PeerId) -> Option<usize> {
         self.watchers.iter().find(|watcher| watcher.peer == peer)?.rendition
     }
@@ -220,6 +228,37 @@ mod tests {
         assert_eq!(call.picture(&both), [(peer(1), 0, false), (peer(2), 1, false)]);
         assert_eq!(call.simulcast.budget_for(peer(1)).map(|budget| budget.kbps), Some(1500));
         assert_eq!(call.simulcast.budget_for(peer(2)).map(|budget| budget.kbps), Some(400));
+    }
+
+    #[test]
+    fn a_congested_receiver_leaves_the_large_rendition_at_once_and_costs_the_others_no_keyframe() {
+        let mut call = Call::default();
+        call.pictures(100, &[receiver(1, 1500), receiver(2, 1500)]);
+        assert_eq!(call.simulcast.watched_by(peer(2)), Some(0));
+        let before = call.keyframes;
+        let narrowed = |behind| {
+            let weak = receiver(2, 250);
+            [receiver(1, 1500), Receiver { budget: VideoBudget { behind, ..weak.budget }, ..weak }]
+        };
+        for _ in 0..30 {
+            assert_eq!(call.picture(&narrowed(true)), [(peer(1), 0, false)], "the queue of the other one drains");
+            call.simulcast.request_keyframe(peer(2));
+        }
+        assert_eq!(call.picture(&narrowed(false)), [(peer(2), 1, true), (peer(1), 0, false)]);
+        assert_eq!(call.keyframes, [before[0], before[1] + 1, before[2]]);
+    }
+
+    #[test]
+    fn a_keyframe_request_on_the_way_to_another_rendition_is_one_of_the_new_one() {
+        let mut call = Call::default();
+        call.pictures(100, &[receiver(1, 1500), receiver(2, 1500)]);
+        let narrowed = || [receiver(1, 1500), receiver(2, 300)].into_iter();
+        // The new rendition's encoder leaves this picture out.
+        call.simulcast.plan(narrowed(), HD, MediaTime::from_millis(call.at_ms + 33));
+        assert_eq!(call.simulcast.watched_by(peer(2)), Some(0));
+        call.simulcast.request_keyframe(peer(2));
+        let plans = call.simulcast.plan(narrowed(), HD, MediaTime::from_millis(call.at_ms + 66));
+        assert_eq!([0, 1].map(|rendition| plans.get(rendition).map(|plan| plan.keyframe)), [Some(false), Some(true)]);
     }
 
     #[test]

@@ -39,9 +39,9 @@ impl ConnectionState {
         copies
     }
 
-    /// A keyframe request that comes at `now` was made before the latest keyframe can have arrived.
-    pub(super) fn keyframe_in_flight(&self, now: MediaTime) -> bool {
-        self.video.keyframe_in_flight(self.path.rtt(), now)
+    /// A keyframe request for the stream `ssrc` that comes at `now` was made before the latest keyframe can have arrived.
+    pub(super) fn keyframe_in_flight(&self, ssrc: u32, now: MediaTime) -> bool {
+        self.pacer.holds_keyframe(ssrc, now) || self.video.keyframe_under_way(self.path.rtt(), now)
     }
 
     /// Everything that is counted or measured.

@@ -180,7 +180,9 @@ impl Driver {
         let knows = |id| self.far.as_ref().is_some_and(|far| far.stream(id).is_some());
         for stream in &self.context.pictures {
             if let Some(media) = stream.media.upgrade() {
-                media.set_open(open && (stream.id == StreamId::CAMERA || knows(stream.id)));
+                media.set_open(open && knows(stream.id));
+                // Sound travels with the camera's queues, and goes on where the far side knows no camera.
+                media.set_sound_open(open);
             }
         }
     }

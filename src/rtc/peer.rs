@@ -144,7 +144,10 @@ impl Peer {
 
     /// Stops sending at once and closes the connection; `PeerEvent::Closed` follows.
     pub fn close(&self) {
-        self.shared.pictures.iter().for_each(|pictures| pictures.media.set_open(false));
+        for PictureStream { media, .. } in &self.shared.pictures {
+            media.set_open(false);
+            media.set_sound_open(false);
+        }
         self.shared.close.send_replace(true);
     }
 

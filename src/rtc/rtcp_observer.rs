@@ -177,7 +177,7 @@ impl RtcpObserver {
         own.state.counters.keyframe_requests_received.fetch_add(1, Relaxed);
         let now = MediaTime::of(now);
         // On a thin path a keyframe takes longer than the far side's patience: asking for another one would never end.
-        if !own.state.keyframe_in_flight(now) && own.keyframe_requests.permits(now) {
+        if !own.state.keyframe_in_flight(ssrc, now) && own.keyframe_requests.permits(now) {
             (own.on_keyframe_request)();
         }
     }

@@ -6,24 +6,18 @@ use std::time::Duration;
 
 use crate::media::MediaTime;
 
-/// A keyframe's packets are leaving.
-const LEAVING: u64 = u64::MAX;
 /// Beyond the RTT: the time that both sides take to put a keyframe together and to answer.
 const KEYFRAME_MARGIN: Duration = Duration::from_millis(50);
 /// Without an audio packet for this long, this side is muted.
 const AUDIO_PAUSES: Duration = Duration::from_millis(200);
 /// Without a question of the encoder for this long there are no pictures.
 const PICTURE_PAUSES: Duration = Duration::from_millis(500);
-/// Above the sequence number of the packet that starts a keyframe: there is one.
-const MARKED: u32 = 1 << 16;
 
 /// One outgoing stream.
 #[derive(Debug, Default)]
 pub(super) struct SendState {
-    /// When the last packet of the latest keyframe left, in microseconds; `LEAVING` while it leaves.
+    /// When the last packet of the latest keyframe left, in microseconds; 0 before the first one.
     keyframe_left_us: AtomicU64,
-    /// Sequence number of the packet that starts the latest keyframe, with `MARKED`.
-    keyframe_start: AtomicU32,
     /// From the capture of the latest frame until its packets went to the pacer.
     capture_delay_us: AtomicU64,
     /// From the capture of the latest frame to its departure from the pacer.
@@ -37,31 +31,15 @@ pub(super) struct SendState {
 }
 
 impl SendState {
-    /// The packet of number `sequence` will be the first one of a keyframe.
-    pub(super) fn mark_keyframe(&self, sequence: u16) {
-        self.keyframe_start.store(MARKED | u32::from(sequence), Relaxed);
-    }
-
-    /// Whether the packet of number `sequence`, which leaves, is the first one of a keyframe.
-    pub(super) fn starts_keyframe(&self, sequence: u16) -> bool {
-        self.keyframe_start.compare_exchange(MARKED | u32::from(sequence), 0, Relaxed, Relaxed).is_ok()
-    }
-
-    /// A keyframe begins to leave.
-    pub(super) fn keyframe_leaves(&self) {
-        self.keyframe_left_us.store(LEAVING, Relaxed);
-    }
-
     /// The last packet of a keyframe left at `now`.
     pub(super) fn keyframe_left(&self, now: MediaTime) {
         self.keyframe_left_us.store(now.as_micros().max(1), Relaxed);
     }
 
-    /// True when a keyframe request that comes at `now` was made before the latest keyframe can have arrived.
-    pub(super) fn keyframe_in_flight(&self, rtt: Duration, now: MediaTime) -> bool {
+    /// True when a keyframe request that comes at `now` was made before the latest keyframe that left can have arrived.
+    pub(super) fn keyframe_under_way(&self, rtt: Duration, now: MediaTime) -> bool {
         match self.keyframe_left_us.load(Relaxed) {
             0 => false,
-            LEAVING => true,
             left => now.since(MediaTime::from_micros(left)) < rtt + KEYFRAME_MARGIN,
         }
     }
@@ -125,20 +103,10 @@ mod tests {
     }
 
     #[test]
-    fn a_keyframe_is_in_flight_from_its_first_packet_until_its_answer_can_have_come() {
+    fn a_keyframe_is_under_way_until_its_answer_can_have_come() {
         let (state, rtt) = (SendState::default(), Duration::from_millis(100));
-        assert!(!state.keyframe_in_flight(rtt, AT(0)));
-        state.keyframe_leaves();
-        assert!(state.keyframe_in_flight(rtt, AT(5000)));
+        assert!(!state.keyframe_under_way(rtt, AT(0)));
         state.keyframe_left(AT(6000));
-        assert_eq!([6149, 6150].map(|ms| state.keyframe_in_flight(rtt, AT(ms))), [true, false]);
-    }
-
-    #[test]
-    fn the_first_packet_of_a_keyframe_is_known_once() {
-        let state = SendState::default();
-        assert!(!state.starts_keyframe(0), "nothing is marked");
-        state.mark_keyframe(0);
-        assert_eq!([65_535, 0, 0].map(|sequence| state.starts_keyframe(sequence)), [false, true, false]);
+        assert_eq!([6149, 6150].map(|ms| state.keyframe_under_way(rtt, AT(ms))), [true, false]);
     }
 }

@@ -3,7 +3,6 @@
 use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::call::{CallError, Connectivity, ConversationId, Participant};
@@ -15,6 +14,7 @@ use crate::playout::ParticipantAudio;
 use crate::rtc::Peer;
 
 use super::statistics::{Counted, Encoding, received_stats, sample, sent_stats};
+use crate::controller::engine_lane::KeyframesAsked;
 use crate::controller::quality::CallHistory;
 use crate::controller::{Event, ParticipantView, ReceivedStats, SentStats};
 
@@ -36,8 +36,8 @@ pub(super) struct Remote {
     hidden_here: bool,
     /// The conversation is over and the connection is being closed.
     closing: bool,
-    /// Its wish for a keyframe is on its way here: further ones are the same.
-    keyframe_asked: Arc<AtomicBool>,
+    /// Its requests for keyframes that are on their way here.
+    keyframes_asked: Arc<KeyframesAsked>,
     /// Lines of their picture that are of use here, once that is known.
     wish: Option<u32>,
     /// They were not told of the wish yet.
@@ -57,7 +57,7 @@ impl Remote {
         peer: Peer,
         (picture, pictures): (Arc<FrameSlot>, PictureMeter),
         (level, audio): (Arc<LevelMeter>, ParticipantAudio),
-        keyframe_asked: Arc<AtomicBool>,
+        keyframes_asked: Arc<KeyframesAsked>,
     ) -> Self {
         let now = MediaTime::now();
         Self {
@@ -71,7 +71,7 @@ impl Remote {
             muted_here: false,
             hidden_here: false,
             closing: false,
-            keyframe_asked,
+            keyframes_asked,
             wish: None,
             wish_pending: false,
             sent: SentStats::default(),
@@ -108,9 +108,9 @@ impl Remote {
         self.peer.close();
     }
 
-    /// Takes the request for a keyframe that was on its way.
-    pub(super) fn take_keyframe_request(&self) {
-        self.keyframe_asked.store(false, Ordering::Release);
+    /// Takes the request for a keyframe of a stream that was on its way.
+    pub(super) fn take_keyframe_request(&self, stream: StreamId) {
+        self.keyframes_asked.take(stream);
     }
 
     /// One of their streams was added, or went on or off. A far camera that is off shows no last picture.

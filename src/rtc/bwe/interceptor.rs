@@ -31,7 +31,7 @@ use super::retransmission_limit::{RepairRate, RetransmissionLimit};
 use super::stale_frames::StaleFrames;
 use crate::media::MediaTime;
 use crate::rtc::connection_state::ConnectionState;
-use crate::rtc::pacing::{ProbeMark, wire_size};
+use crate::rtc::pacing::{KeyframeStart, ProbeMark, wire_size};
 use crate::rtc::stage::{Stage, StageContext};
 
 /// Above this loss each repair is sent twice: a repair that is lost costs another RTT, and often a freeze.
@@ -188,7 +188,8 @@ impl CongestionControl {
         let of_stream = self.repaired.iter_mut().find(|stream| stream.ssrc == Some(request.media_ssrc));
         let Some(stream) = of_stream else { return false };
         let worth = stream.stale.strip(&mut request, full, now);
-        if stream.stale.asked() > KEYFRAME_PACKETS && !stream.state.keyframe_in_flight(MediaTime::of(now)) {
+        let in_flight = || stream.state.keyframe_in_flight(request.media_ssrc, MediaTime::of(now));
+        if stream.stale.asked() > KEYFRAME_PACKETS && !in_flight() {
             stream.stale.all();
             (stream.on_keyframe_needed)();
             return false;
@@ -312,8 +313,8 @@ impl Stage for CongestionControl {
                 self.estimator.on_feedback_timeout(message.now);
             }
             if let Some(stream) = self.repaired.iter_mut().find(|one| one.ssrc == Some(packet.header.ssrc)) {
-                let number = packet.header.sequence_number;
-                stream.stale.left(number, stream.state.video.starts_keyframe(number));
+                let starts_keyframe = message.message.custom::<KeyframeStart>().is_some();
+                stream.stale.left(packet.header.sequence_number, starts_keyframe);
             }
             // A probe repairs nothing.
             let mark = message.message.custom::<ProbeMark>();

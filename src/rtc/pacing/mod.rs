@@ -14,6 +14,6 @@ mod prober;
 mod wire_size;
 
 pub(super) use pacer::Pacer;
-pub(super) use pictures::{PacerQueue, QueuedPicture};
+pub(super) use pictures::{KeyframeStart, PacerQueue, QueuedPicture};
 pub(super) use probe::{ProbeCluster, ProbeMark};
 pub(super) use wire_size::wire_size;

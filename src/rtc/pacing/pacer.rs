@@ -9,6 +9,7 @@
 //! neither held nor metered. Runs on the tokio task of the peer connection; time is an argument.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,7 @@ use rtc::rtp;
 use rtc::shared::TransportContext;
 
 use super::bucket::LeakyBucket;
+use super::pictures::KeyframeStart;
 use super::prober::Prober;
 use super::wire_size::wire_size;
 use crate::media::MediaTime;
@@ -128,11 +130,12 @@ impl Pacer {
         let Packet::Rtp(packet) = &mut message.message.packet else { return };
         let size = wire_size(packet);
         self.bucket.take(size);
+        let mut starts_keyframe = false;
         match kind {
             Kind::Audio => {}
             Kind::Video => {
                 self.prober.departs(packet);
-                self.picture_departs(packet, message.now);
+                starts_keyframe = self.picture_departs(packet, message.now);
             }
             Kind::Fec => self.repairs.take(size),
             Kind::Retransmission | Kind::Probe => {
@@ -144,15 +147,18 @@ impl Pacer {
                 *next = next.wrapping_add(1);
             }
         }
+        if starts_keyframe {
+            message.message.add(Attribute::Custom(Arc::new(KeyframeStart)));
+        }
         passing.writes.push_back(message);
     }
 
-    fn picture_departs(&mut self, packet: &rtp::Packet, now: Instant) {
+    /// Notes a packet of a picture that leaves; true when a keyframe begins with it.
+    fn picture_departs(&mut self, packet: &rtp::Packet, now: Instant) -> bool {
         self.fresh = false;
         let (ssrc, timestamp) = (packet.header.ssrc, packet.header.timestamp);
-        if self.leaving.replace((ssrc, timestamp)) != Some((ssrc, timestamp)) {
-            self.state.pacer.begin(ssrc, timestamp);
-        }
+        let begins = self.leaving.replace((ssrc, timestamp)) != Some((ssrc, timestamp));
+        let starts_keyframe = begins && self.state.pacer.begin(ssrc, timestamp);
         if packet.header.marker
             && let Some(picture) = self.state.pacer.finish(ssrc, timestamp)
         {
@@ -165,6 +171,7 @@ impl Pacer {
             state.counters.video_bytes_sent.fetch_add(picture.bytes as u64, Relaxed);
             state.video.set_departure_delay(at.since(picture.captured_at));
         }
+        starts_keyframe
     }
 
     /// Lets go what may leave at `now`, and says when the next packet may.

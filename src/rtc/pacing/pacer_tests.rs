@@ -5,7 +5,7 @@ use rtc::interceptor::{AttributedPacket, Interceptor as _};
 use rtc::sansio::Protocol;
 use rtc::shared::TransportContext;
 
-use super::super::{ProbeCluster, ProbeMark, QueuedPicture};
+use super::super::{KeyframeStart, ProbeCluster, ProbeMark, QueuedPicture};
 use super::*;
 use crate::rtc::stage::Staged;
 
@@ -179,6 +179,31 @@ fn the_sending_path_sees_when_a_picture_begins_to_leave_and_when_it_has_left() {
     assert_eq!(counted, [3, 9000]);
     let delay_us = rig.state.video.departure_delay().as_micros();
     assert!((55_000..75_000).contains(&delay_us), "{delay_us}");
+}
+
+#[test]
+fn the_first_packet_of_each_keyframe_is_marked_and_no_other() {
+    let mut rig = Rig::at(8_000_000);
+    let captured_at = MediaTime::of(rig.start);
+    // Both keyframes wait before the first one begins; the second one's first packet never comes.
+    for (timestamp, keyframe) in [(1, true), (2, true), (3, false)] {
+        let picture = QueuedPicture { ssrc: VIDEO, rtp_timestamp: timestamp, keyframe, captured_at, bytes: 3000 };
+        rig.state.pacer.enter(picture, captured_at);
+    }
+    for timestamp in 1..=3 {
+        rig.numbers += u16::from(timestamp == 2);
+        (0..2).for_each(|n| rig.write(VIDEO, timestamp, n == 1, 0));
+    }
+    let mut marked = Vec::new();
+    for ms in 0..=100 {
+        rig.pacer.handle_timeout(rig.start + MS(ms)).unwrap();
+        while let Some(message) = rig.pacer.poll_write() {
+            let is_marked = message.message.custom::<KeyframeStart>().is_some();
+            let Packet::Rtp(packet) = message.message.packet else { panic!() };
+            marked.push((packet.header.sequence_number, is_marked));
+        }
+    }
+    assert_eq!(marked, [(1, true), (2, false), (4, true), (5, false), (6, false), (7, false)]);
 }
 
 #[test]

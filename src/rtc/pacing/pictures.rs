@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::watch;
 
 use super::probe::ProbeCluster;
 use crate::media::MediaTime;
@@ -15,6 +15,8 @@ use crate::media::MediaTime;
 const ROOM: usize = 2;
 /// A picture that waits for longer has got lost on its way to the pacer, and keeps nothing from following.
 const LOST_AFTER: Duration = Duration::from_secs(2);
+/// A picture that leaves for longer has lost its end on its way to the pacer. A large keyframe on a thin path takes seconds.
+const ENDLESS_AFTER: Duration = Duration::from_secs(10);
 /// Pictures that are remembered at most: of a connection that takes none.
 const MAX_PICTURES: usize = 32;
 
@@ -31,6 +33,10 @@ pub(in crate::rtc) struct QueuedPicture {
     pub(in crate::rtc) bytes: usize,
 }
 
+/// The mark of the first packet of a keyframe: a custom attribute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::rtc) struct KeyframeStart;
+
 #[derive(Debug)]
 struct Entry {
     picture: QueuedPicture,
@@ -43,6 +49,10 @@ impl Entry {
     fn is(&self, ssrc: u32, rtp_timestamp: u32) -> bool {
         (self.picture.ssrc, self.picture.rtp_timestamp) == (ssrc, rtp_timestamp)
     }
+
+    fn waits(&self, now: MediaTime) -> bool {
+        !self.leaves && now.since(self.entered_at) < LOST_AFTER
+    }
 }
 
 /// The pictures of one connection that wait for their turn or leave.
@@ -52,8 +62,8 @@ pub(in crate::rtc) struct PacerQueue {
     pictures: Mutex<VecDeque<Entry>>,
     /// A probe that is to leave.
     probe: Mutex<Option<ProbeCluster>>,
-    /// Told when there is room again.
-    pub(in crate::rtc) room: Notify,
+    /// Told when there may be room again.
+    room: watch::Sender<()>,
 }
 
 impl PacerQueue {
@@ -69,7 +79,7 @@ impl PacerQueue {
     /// Forgets a picture whose packets the connection did not take.
     pub(in crate::rtc) fn withdraw(&self, ssrc: u32, rtp_timestamp: u32) {
         self.pictures().retain(|entry| !entry.is(ssrc, rtp_timestamp));
-        self.room.notify_one();
+        self.room.send_replace(());
     }
 
     /// Asks for a probe; the pacer begins it with the feedback that has led to it.
@@ -84,8 +94,27 @@ impl PacerQueue {
 
     /// Pictures of which nothing has left yet at `now`.
     pub(in crate::rtc) fn waiting(&self, now: MediaTime) -> usize {
-        let waits = |entry: &&Entry| !entry.leaves && now.since(entry.entered_at) < LOST_AFTER;
-        self.pictures().iter().filter(waits).count()
+        self.pictures().iter().filter(|entry| entry.waits(now)).count()
+    }
+
+    /// When the next picture may come if nothing leaves before, as seen at `now`.
+    pub(in crate::rtc) fn room_by(&self, now: MediaTime) -> MediaTime {
+        // The last one behind which there is room is the first one of those that wait to be given up.
+        let pictures = self.pictures();
+        let last = pictures.iter().rev().filter(|entry| entry.waits(now)).nth(ROOM - 1);
+        last.map_or(now, |entry| entry.entered_at + LOST_AFTER)
+    }
+
+    /// Notices that there may be room again, for one stream's sending path: each gets them all.
+    pub(in crate::rtc) fn room(&self) -> watch::Receiver<()> {
+        self.room.subscribe()
+    }
+
+    /// A keyframe of a stream waits or leaves at `now`.
+    pub(in crate::rtc) fn holds_keyframe(&self, ssrc: u32, now: MediaTime) -> bool {
+        let leaves = |entry: &Entry| entry.leaves && now.since(entry.entered_at) < ENDLESS_AFTER;
+        let is_its = |entry: &Entry| entry.picture.keyframe && entry.picture.ssrc == ssrc;
+        self.pictures().iter().any(|entry| is_its(entry) && (entry.waits(now) || leaves(entry)))
     }
 
     /// The next picture may come.
@@ -99,10 +128,11 @@ impl PacerQueue {
         self.pictures().is_empty()
     }
 
-    /// The first packet of a picture leaves: those of its stream before it have left.
-    pub(super) fn begin(&self, ssrc: u32, rtp_timestamp: u32) {
+    /// A packet of a picture leaves: the pictures of its stream before it have left. True when a keyframe begins.
+    pub(super) fn begin(&self, ssrc: u32, rtp_timestamp: u32) -> bool {
         let mut pictures = self.pictures();
-        let Some(index) = pictures.iter().position(|entry| entry.is(ssrc, rtp_timestamp)) else { return };
+        let Some(index) = pictures.iter().position(|entry| entry.is(ssrc, rtp_timestamp)) else { return false };
+        let begins_keyframe = !pictures[index].leaves && pictures[index].picture.keyframe;
         let mut place = 0;
         pictures.retain(|entry| {
             place += 1;
@@ -112,7 +142,8 @@ impl PacerQueue {
             entry.leaves = true;
         }
         drop(pictures);
-        self.room.notify_one();
+        self.room.send_replace(());
+        begins_keyframe
     }
 
     /// The last packet of a picture leaves.
@@ -125,7 +156,7 @@ impl PacerQueue {
     /// Nothing of a stream will leave any more.
     pub(super) fn forget(&self, ssrc: u32) {
         self.pictures().retain(|entry| entry.picture.ssrc != ssrc);
-        self.room.notify_one();
+        self.room.send_replace(());
     }
 
     fn pictures(&self) -> MutexGuard<'_, VecDeque<Entry>> {
@@ -156,6 +187,52 @@ mod tests {
         assert_eq!(queue.finish(1, 10), Some(picture(1, 10)));
         queue.begin(1, 20);
         assert!(queue.has_room(NOW) && queue.finish(1, 10).is_none());
+    }
+
+    #[test]
+    fn there_is_room_by_the_time_at_which_one_of_those_that_wait_is_given_up() {
+        let queue = PacerQueue::default();
+        assert_eq!(queue.room_by(NOW), NOW);
+        let later = |ms| NOW + Duration::from_millis(ms);
+        [0, 10, 20].into_iter().for_each(|ms| queue.enter(picture(1, ms as u32), later(ms)));
+        assert_eq!(queue.room_by(later(30)), later(10) + LOST_AFTER);
+        assert!(queue.has_room(later(10) + LOST_AFTER) && !queue.has_room(later(9) + LOST_AFTER));
+    }
+
+    #[test]
+    fn the_sending_paths_of_all_streams_hear_of_room() {
+        let queue = PacerQueue::default();
+        let mut paths = [queue.room(), queue.room()];
+        let mut heard = || {
+            let heard = paths.iter().all(|path| path.has_changed().unwrap());
+            paths.iter_mut().for_each(|path| path.mark_unchanged());
+            heard
+        };
+        assert!(!heard());
+        queue.enter(picture(1, 10), NOW);
+        queue.begin(1, 10);
+        assert!(heard());
+        queue.withdraw(1, 10);
+        assert!(heard());
+        queue.forget(1);
+        assert!(heard());
+    }
+
+    #[test]
+    fn a_keyframe_is_held_until_it_has_left_or_got_lost() {
+        let key = |timestamp| QueuedPicture { keyframe: true, ..picture(1, timestamp) };
+        let queue = PacerQueue::default();
+        queue.enter(key(10), NOW);
+        assert!(queue.holds_keyframe(1, NOW) && !queue.holds_keyframe(2, NOW), "it is the other stream's");
+        assert!(!queue.holds_keyframe(1, NOW + LOST_AFTER), "it never came to the pacer");
+        assert_eq!([queue.begin(1, 10), queue.begin(1, 10)], [true, false], "its first packet");
+        assert!(queue.holds_keyframe(1, NOW + LOST_AFTER), "it leaves slowly");
+        assert!(!queue.holds_keyframe(1, NOW + ENDLESS_AFTER));
+        queue.enter(picture(1, 20), NOW);
+        assert!(!queue.begin(1, 20) && !queue.holds_keyframe(1, NOW), "its end never came");
+        queue.enter(key(30), NOW);
+        queue.withdraw(1, 30);
+        assert!(!queue.holds_keyframe(1, NOW), "the connection did not take it");
     }
 
     #[test]

@@ -9,10 +9,10 @@ pub(in crate::rtc) struct ProbeCluster {
     /// At least so many bytes and packets.
     pub(in crate::rtc) bytes: usize,
     pub(in crate::rtc) packets: usize,
-    /// Probe cluster of each packet, as far as there is one.
+    /// Wanted size of each packet, in bytes.
     pub(in crate::rtc) packet_bytes: usize,
 }
 
-/// The mark of a packet that belongs to a probe, with the cluster's identifier.
+/// Probe cluster of a packet, as far as there is one: a custom attribute with the cluster's identifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::rtc) struct ProbeMark(pub(in crate::rtc) u32);

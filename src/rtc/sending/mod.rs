@@ -38,6 +38,7 @@ pub(in crate::rtc) struct MediaQueues {
     /// Number of the next sound.
     sound_number: AtomicU16,
     open: AtomicBool,
+    sound_open: AtomicBool,
     /// Held for a moment by the encoder's thread, and when the connection opens.
     gate: Mutex<PictureGate>,
     state: ConnectionState,
@@ -59,6 +60,7 @@ pub(in crate::rtc) fn queues(state: &ConnectionState, events: &Events) -> (Media
         audio,
         sound_number: AtomicU16::new(0),
         open: AtomicBool::new(false),
+        sound_open: AtomicBool::new(false),
         gate: Mutex::new(PictureGate::new()),
         state: state.clone(),
         events: Arc::downgrade(events),
@@ -67,7 +69,12 @@ pub(in crate::rtc) fn queues(state: &ConnectionState, events: &Events) -> (Media
 }
 
 impl MediaQueues {
-    /// Lets media through (the connection is up) or drops it.
+    /// Lets sound through (the connection is up) or drops it.
+    pub(in crate::rtc) fn set_sound_open(&self, open: bool) {
+        self.sound_open.store(open, Relaxed);
+    }
+
+    /// Lets pictures through (the connection is up, and the far side knows the stream) or drops them.
     pub(in crate::rtc) fn set_open(&self, open: bool) {
         if open && !self.open.swap(true, Relaxed) {
             self.gate().on_opened();
@@ -122,7 +129,7 @@ impl MediaQueues {
     }
 
     pub(in crate::rtc) fn send_audio(&self, sound: &OutgoingSound) {
-        if self.open.load(Relaxed) {
+        if self.sound_open.load(Relaxed) {
             let number = self.sound_number.fetch_add(1, Relaxed);
             // A full queue means that the connection takes nothing: late sound is worth less than none. Its number
             // tells the far side that it is missing.
@@ -200,6 +207,19 @@ mod tests {
     fn unit(millis: u64, keyframe: bool) -> OutgoingPicture {
         let captured_at = MediaTime::from_millis(millis);
         OutgoingPicture { data: Bytes::from_static(&[0, 0, 1, 0x65, 1]), keyframe, captured_at }
+    }
+
+    #[test]
+    fn sound_goes_to_a_far_side_that_does_not_know_the_pictures_it_travels_with() {
+        let events: Events = Arc::new(|event| panic!("{event:?}"));
+        let state = ConnectionState::default();
+        let (queues, mut receivers) = queues(&state, &events);
+        queues.set_sound_open(true);
+        queues.send_video(&unit(33, true));
+        queues.send_audio(&OutgoingSound { data: Bytes::from_static(&[1]), captured_at: MediaTime::from_millis(40) });
+        assert!(receivers.video.try_recv().is_err() && receivers.audio.try_recv().is_ok());
+        assert!(queues.budget(1000, MediaTime::from_millis(40)).is_none(), "nothing is encoded for it");
+        assert_eq!(state.counters.frames_dropped.load(Relaxed), 1);
     }
 
     #[test]

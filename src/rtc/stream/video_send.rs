@@ -3,10 +3,12 @@
 //! Sans-I/O: time is an argument. Owned by the sending task, or by the virtual-time rig.
 
 use rtc::rtp::Packet;
+use tokio::sync::watch;
 
 use super::packetizer::VideoPacketizer;
 use crate::media::{MediaTime, OutgoingPicture};
 use crate::rtc::connection_state::ConnectionState;
+use crate::rtc::deadline;
 use crate::rtc::negotiation::description_sdp::H264_PAYLOAD_TYPE;
 use crate::rtc::pacing::QueuedPicture;
 
@@ -15,12 +17,15 @@ pub(in crate::rtc) struct VideoSend {
     packetizer: VideoPacketizer,
     ssrc: u32,
     state: ConnectionState,
+    /// Told when there may be room again.
+    room: watch::Receiver<()>,
 }
 
 impl VideoSend {
     /// The stream `ssrc`, whose numbering starts at what `random` gives (RFC 3550, 5.1).
     pub(in crate::rtc) fn new(ssrc: u32, random: u64, state: &ConnectionState) -> Self {
-        Self { packetizer: VideoPacketizer::new(ssrc, H264_PAYLOAD_TYPE, random), ssrc, state: state.clone() }
+        let packetizer = VideoPacketizer::new(ssrc, H264_PAYLOAD_TYPE, random);
+        Self { packetizer, ssrc, state: state.clone(), room: state.pacer.room() }
     }
 
     /// True while the next picture may come: few of them wait in the pacer.
@@ -28,9 +33,14 @@ impl VideoSend {
         self.state.pacer.has_room(now)
     }
 
-    /// Waits until there may be room again.
-    pub(in crate::rtc) async fn room(&self) {
-        self.state.pacer.room.notified().await;
+    /// Waits until there may be room again: a picture leaves, or has waited for so long that it got lost.
+    pub(in crate::rtc) async fn room(&mut self) {
+        let by = self.state.pacer.room_by(MediaTime::now());
+        tokio::select! {
+            // The queue, which `state` holds, tells for as long as this waits.
+            _ = self.room.changed() => {}
+            () = deadline::reached(Some(by)) => {}
+        }
     }
 
     /// The packets of a picture, all of which are to be given to the connection now: the pacer, one of its interceptors,
@@ -40,10 +50,6 @@ impl VideoSend {
         self.packetizer.packetize(picture, packets);
         let Some(first) = packets.first() else { return };
         let &OutgoingPicture { keyframe, captured_at, .. } = picture;
-        if keyframe {
-            self.state.video.mark_keyframe(first.header.sequence_number);
-            self.state.video.keyframe_leaves();
-        }
         // The engine stamps its sender reports as of now.
         self.state.video.set_capture_delay(now.since(captured_at));
         let (rtp_timestamp, bytes) = (first.header.timestamp, picture.data.len());
@@ -75,18 +81,19 @@ mod tests {
             let data = Bytes::from_static(&[0, 0, 1, 0x65, 1]);
             let picture = OutgoingPicture { data, keyframe: number == 1, captured_at };
             video.packetize(&picture, &mut packets, captured_at + Duration::from_millis(12));
-            (packets.len(), packets[0].header.timestamp, packets[0].header.sequence_number)
+            (packets.len(), packets[0].header.timestamp)
         };
-        let (count, timestamp, sequence) = send(1, &mut video);
+        let (count, timestamp) = send(1, &mut video);
         assert_eq!(
             (count, video.has_room(MediaTime::from_millis(100)), state.pacer.waiting(MediaTime::from_millis(100))),
             (1, true, 1)
         );
-        assert!(state.video.starts_keyframe(sequence));
         assert_eq!(state.video.capture_delay(), Duration::from_millis(12));
-        let (_, _, second) = send(2, &mut video);
-        assert!(!video.has_room(MediaTime::from_millis(100)) && !state.video.starts_keyframe(second));
+        send(2, &mut video);
+        assert!(!video.has_room(MediaTime::from_millis(100)));
+        assert!(state.keyframe_in_flight(5, MediaTime::from_millis(100)), "a request for it is answered");
         video.on_refused(timestamp);
         assert!(video.has_room(MediaTime::from_millis(100)));
+        assert!(!state.keyframe_in_flight(5, MediaTime::from_millis(100)), "it will never come");
     }
 }

@@ -25,6 +25,8 @@ const SOUND: usize = 80;
 pub(super) struct End {
     pub(super) path: VirtualEnd,
     queues: MediaQueues,
+    /// The queues hold it weakly.
+    _events: Events,
     sending: MediaReceivers,
     video: VideoSend,
     audio: AudioSend,
@@ -40,8 +42,10 @@ impl End {
         let events: Events = Arc::new(move |_| wanted.store(true, Relaxed));
         let (queues, sending) = queues(&path.state, &events);
         queues.set_open(true);
+        queues.set_sound_open(true);
         Self {
             queues,
+            _events: events,
             sending,
             video: VideoSend::new(path.own.video, 1, &path.state),
             audio: AudioSend::new(path.own.audio, 2, &path.state),
