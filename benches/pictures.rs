@@ -16,7 +16,7 @@ use visavis::media::{
     Latest, MediaTime, OutgoingPicture, Plane, Preset, ReceivedPicture, RenditionPlans, VideoBudget, VideoFormat,
     VideoFrame,
 };
-use visavis::media_receive::VideoDecoding;
+use visavis::media_receive::{ShownPicture, VideoDecoding};
 
 const SIZE: (usize, usize) = (1280, 720);
 /// A picture that takes longer is not coming.
@@ -103,12 +103,12 @@ fn decode(criterion: &mut Criterion) {
         .collect();
     drop(encoding);
     let (sender, shown) = sync_channel(4);
-    let mut decoding = VideoDecoding::start(Arc::new(Latest::new()), move |shown| {
+    let decoded = move |shown: Option<ShownPicture>| {
         if shown.is_some() {
             sender.send(()).expect("the measurement goes on");
         }
-    })
-    .expect("a thread");
+    };
+    let mut decoding = VideoDecoding::start(Arc::new(Latest::new()), decoded, || {}).expect("a thread");
     // The stream begins with its keyframe, so it can be played again and again.
     let mut units = stream.iter().cycle();
     criterion.bench_function("decode, 1280x720", |bencher| {

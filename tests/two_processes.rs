@@ -65,8 +65,7 @@ fn an_answered_call_tells_the_same_story_on_both_sides() {
 
     bob.accept(&text(&ringing, "invite"), small());
     let connecting = ["invite_accepted", "conversation_connecting"];
-    let connected =
-        ["conversation_connected", "participant_connected", "stream_added", "stream_added", "first_frame"];
+    let connected = ["conversation_connected", "participant_connected", "stream_added", "stream_added", "first_frame"];
     let (alice_id, bob_id) = (alice.id.clone(), bob.id.clone());
     for (side, other) in [(&mut alice, bob_id), (&mut bob, alice_id)] {
         let mut told = side.expect_story(&connecting);

@@ -7,6 +7,12 @@ pub trait PictureSink: Send {
     /// Takes the next picture in decoding order; false while decoding cannot go on without a keyframe.
     fn take(&mut self, picture: ReceivedPicture) -> bool;
 
+    /// Gives the sink a way to say, between pictures, that decoding cannot go on without a keyframe. Called before the
+    /// first picture; `needs_keyframe` may be called at any time on any thread, and never blocks.
+    fn on_start(&mut self, needs_keyframe: Box<dyn Fn() + Send>) {
+        drop(needs_keyframe);
+    }
+
     /// Ends the stream, and blocks until the sink's own threads have ended. Called where blocking is allowed.
     fn finish(self: Box<Self>) {}
 }

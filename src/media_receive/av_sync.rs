@@ -52,7 +52,7 @@ impl AvSync {
     /// A delay that changes by more is another clock's, in microseconds.
     const NEW_CLOCK_US: i64 = 2_000_000;
     /// Interval between two adjustments: the measure is a mean of the last seconds.
-    const ADJUST_INTERVAL: Duration = Duration::from_secs(1);
+    pub(super) const ADJUST_INTERVAL: Duration = Duration::from_secs(1);
     /// Without a picture for so long there is nothing to wait for.
     const PICTURES_END: Duration = Duration::from_secs(1);
 

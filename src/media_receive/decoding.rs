@@ -40,16 +40,30 @@ pub struct VideoDecoding {
     thread: Option<JoinHandle<()>>,
     /// Pictures drop until a keyframe comes.
     dropping: bool,
-    /// Number of the latest picture, and of the latest keyframe that the queue took; they begin at 1.
+    /// Number of the latest picture; they begin at 1.
     number: u64,
-    keyframe: u64,
-    /// Number of the latest picture that the decoder could not go on with; 0 before the first.
-    failed: Arc<AtomicU64>,
+    progress: Arc<Progress>,
+}
+
+/// Numbers of pictures that the handle and the thread tell each other; 0 before the first.
+#[derive(Debug, Default)]
+struct Progress {
+    /// The latest keyframe that the queue took.
+    keyframe: AtomicU64,
+    /// The latest picture that the decoder could not go on with.
+    failed: AtomicU64,
+}
+
+impl Progress {
+    /// Decoding cannot go on without a keyframe; a failure before the latest keyframe is over.
+    fn awaits_keyframe(&self) -> bool {
+        self.failed.load(Ordering::Acquire) >= self.keyframe.load(Ordering::Acquire).max(1)
+    }
 }
 
 impl VideoDecoding {
     /// Starts the thread. Pictures go to `output`; `decoded` is called on the decoder thread after each attempt, with
-    /// the picture that it gave.
+    /// the picture that it gave; `needs_keyframe` there, as soon as decoding cannot go on without a keyframe.
     ///
     /// # Errors
     ///
@@ -57,14 +71,15 @@ impl VideoDecoding {
     pub fn start(
         output: Arc<FrameSlot>,
         decoded: impl FnMut(Option<ShownPicture>) + Send + 'static,
+        needs_keyframe: impl Fn() + Send + 'static,
     ) -> io::Result<Self> {
         let (queue, pictures) = sync_channel(QUEUE);
-        let failed = Arc::new(AtomicU64::new(0));
-        let fails = Arc::clone(&failed);
+        let progress = Arc::new(Progress::default());
+        let shared = Arc::clone(&progress);
         let thread = std::thread::Builder::new()
             .name("video-decoder".to_owned())
-            .spawn(move || run(&pictures, &output, &fails, decoded))?;
-        Ok(Self { queue: Some(queue), thread: Some(thread), dropping: false, number: 0, keyframe: 0, failed })
+            .spawn(move || run(&pictures, &output, &shared, decoded, needs_keyframe))?;
+        Ok(Self { queue: Some(queue), thread: Some(thread), dropping: false, number: 0, progress })
     }
 
     /// Hands a picture over without waiting; false while decoding cannot go on without a keyframe.
@@ -75,11 +90,10 @@ impl VideoDecoding {
         if !self.dropping || keyframe {
             self.dropping = matches!(queue.try_send((self.number, picture)), Err(TrySendError::Full(_)));
             if keyframe && !self.dropping {
-                self.keyframe = self.number;
+                self.progress.keyframe.store(self.number, Ordering::Release);
             }
         }
-        // What failed before the latest keyframe is over.
-        !self.dropping && self.failed.load(Ordering::Acquire) < self.keyframe.max(1)
+        !self.dropping && !self.progress.awaits_keyframe()
     }
 
     /// Ends the thread and waits for it. Blocks: call it where that is allowed.
@@ -96,8 +110,9 @@ impl VideoDecoding {
 fn run(
     pictures: &Receiver<(u64, ReceivedPicture)>,
     output: &FrameSlot,
-    failed: &AtomicU64,
+    progress: &Progress,
     mut decoded: impl FnMut(Option<ShownPicture>),
+    needs_keyframe: impl Fn(),
 ) {
     let mut decoder = VideoDecoder::new();
     while let Ok((number, picture)) = pictures.recv() {
@@ -106,7 +121,10 @@ fn run(
             None
         });
         if decoder.awaits_keyframe() {
-            failed.store(number, Ordering::Release);
+            progress.failed.store(number, Ordering::Release);
+            if progress.awaits_keyframe() {
+                needs_keyframe();
+            }
         }
         decoded(frame.map(|frame| {
             let (width, height) = (frame.width(), frame.height());
@@ -128,10 +146,14 @@ mod tests {
     fn a_keyframe_is_needed_until_it_comes() {
         let pictures = encoded_for_test(320, 180, 2);
         let (attempts, attempted) = mpsc::sync_channel(64);
-        let mut decoding = VideoDecoding::start(Arc::new(FrameSlot::new()), move |shown| {
+        let (needs, needed) = mpsc::sync_channel(64);
+        let decoded = move |shown: Option<ShownPicture>| {
             let _ = attempts.try_send(shown.is_some());
-        })
-        .unwrap();
+        };
+        let needs_keyframe = move || {
+            let _ = needs.try_send(());
+        };
+        let mut decoding = VideoDecoding::start(Arc::new(FrameSlot::new()), decoded, needs_keyframe).unwrap();
         let mut seen = Vec::new();
         for number in [1, 1, 0, 1] {
             let goes_on = decoding.decode(pictures[number].clone());
@@ -142,6 +164,7 @@ mod tests {
         // The decoder may have come to the first one at once.
         seen[0].0 = false;
         assert_eq!(seen, [(false, false), (false, false), (true, true), (true, true)]);
+        assert_eq!(needed.iter().count(), 2, "told without another picture");
     }
 
     #[test]
@@ -149,10 +172,10 @@ mod tests {
         let pictures = encoded_for_test(320, 180, 2);
         let (hold, held) = mpsc::sync_channel::<()>(0);
         let slot = Arc::new(FrameSlot::new());
-        let mut decoding = VideoDecoding::start(Arc::clone(&slot), move |_| {
+        let decoded = move |_| {
             let _ = held.recv();
-        })
-        .unwrap();
+        };
+        let mut decoding = VideoDecoding::start(Arc::clone(&slot), decoded, || {}).unwrap();
         let accepted = (0..64).take_while(|_| decoding.decode(pictures[0].clone())).count();
         assert!((QUEUE..=QUEUE + 2).contains(&accepted), "{accepted}");
         assert!(!decoding.decode(pictures[1].clone()), "without its reference");

@@ -106,6 +106,7 @@ struct Output {
     meter: PictureMeter,
     av_sync: Option<SharedAvSync>,
     on_first: Box<dyn FnOnce(u32, u32) + Send>,
+    needs_keyframe: Box<dyn Fn() + Send>,
 }
 
 impl PictureReceiver {
@@ -117,14 +118,15 @@ impl PictureReceiver {
         av_sync: Option<SharedAvSync>,
         on_first: impl FnOnce(u32, u32) + Send + 'static,
     ) -> Self {
-        let output = Output { slot, meter, av_sync, on_first: Box::new(on_first) };
+        let (on_first, needs_keyframe) = (Box::new(on_first), Box::new(|| {}));
+        let output = Output { slot, meter, av_sync, on_first, needs_keyframe };
         Self { output: Some(output), decoding: None }
     }
 
     fn start(output: Output) -> Option<VideoDecoding> {
-        let Output { slot, meter, av_sync, on_first } = output;
+        let Output { slot, meter, av_sync, on_first, needs_keyframe } = output;
         let mut on_first = Some(on_first);
-        let started = VideoDecoding::start(slot, move |shown| {
+        let decoded = move |shown: Option<ShownPicture>| {
             let Some(picture) = shown else { return };
             if let (Some(av_sync), Some(captured)) = (&av_sync, picture.capture_ntp) {
                 av_sync.lock().on_picture(captured, picture.shown_at);
@@ -134,7 +136,8 @@ impl PictureReceiver {
             {
                 on_first(picture.width, picture.height);
             }
-        });
+        };
+        let started = VideoDecoding::start(slot, decoded, needs_keyframe);
         started.inspect_err(|error| tracing::error!(%error, "no thread for a video decoder")).ok()
     }
 }
@@ -145,6 +148,12 @@ impl PictureSink for PictureReceiver {
             self.decoding = Self::start(output);
         }
         self.decoding.as_mut().is_none_or(|decoding| decoding.decode(picture))
+    }
+
+    fn on_start(&mut self, needs_keyframe: Box<dyn Fn() + Send>) {
+        if let Some(output) = &mut self.output {
+            output.needs_keyframe = needs_keyframe;
+        }
     }
 
     fn finish(mut self: Box<Self>) {

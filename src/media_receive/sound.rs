@@ -1,10 +1,11 @@
 //! Sound of one participant between the network's tasks and the playout thread: the audio jitter buffer, behind a lock
 //! that either side holds for one packet.
 
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::SharedAvSync;
+use super::{AvSync, SharedAvSync};
 use crate::decoder::audio::{has_correction, packet_duration};
 use crate::jitter_buffer::audio::{AudioJitterBuffer, AudioJitterStats, Pull};
 use crate::media::{MediaTime, ReceivedSound};
@@ -14,6 +15,8 @@ use crate::media::{MediaTime, ReceivedSound};
 pub struct SoundBuffer {
     jitter: Mutex<AudioJitterBuffer>,
     av_sync: SharedAvSync,
+    /// When sound was last kept with its pictures; 0: never.
+    synchronised_us: AtomicU64,
 }
 
 /// How well a participant's sound arrives.
@@ -29,7 +32,7 @@ pub struct SoundStats {
 impl SoundBuffer {
     /// An empty buffer, kept together with the pictures that `av_sync` hears of.
     pub fn new(av_sync: SharedAvSync) -> Self {
-        Self { jitter: Mutex::default(), av_sync }
+        Self { av_sync, ..Self::default() }
     }
 
     /// Puts in a packet as it arrived. A packet that is not Opus is dropped.
@@ -55,6 +58,12 @@ impl SoundBuffer {
 
     /// Keeps sound with its pictures, once a second; it takes `speaker` from here to the air.
     pub fn synchronise(&self, speaker: Duration, now: MediaTime) {
+        // Before any lock: this is called with each packet's time.
+        let last_us = self.synchronised_us.load(Relaxed);
+        if last_us != 0 && now.since(MediaTime::from_micros(last_us)) < AvSync::ADJUST_INTERVAL {
+            return;
+        }
+        self.synchronised_us.store(now.as_micros().max(1), Relaxed);
         let delay_ms = self.jitter().stats().delay_ms;
         let least_delay = self.av_sync.lock().adjust(delay_ms, speaker, now);
         if let Some(least_delay) = least_delay {

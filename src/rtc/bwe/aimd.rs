@@ -9,9 +9,8 @@ use std::time::{Duration, Instant};
 
 use super::link_capacity::LinkCapacityEstimate;
 use super::packet_pairs::PairVerdict;
+use crate::rtc::path::START_BPS;
 
-/// The rate before the first feedback, bit/s.
-pub(in crate::rtc) const START_BPS: u64 = 1_000_000;
 /// Bounds of the rate, bit/s.
 const MIN_BPS: f64 = 80_000.0;
 const MAX_BPS: f64 = 100_000_000.0;
@@ -134,12 +133,12 @@ impl AimdRateControl {
 
     /// Whether the lower rate suffices: the queue is shorter than it was, and will be gone. Notes its length.
     pub(super) fn update_draining(&mut self, queue: Duration, now: Instant) -> bool {
-        let update_draining = queue < self.queue_then.mul_f64(DRAINED);
-        if update_draining {
+        let is_draining = queue < self.queue_then.mul_f64(DRAINED);
+        if is_draining {
             self.queue_then = queue;
             self.backed_off_at = Some(now);
         }
-        update_draining
+        is_draining
     }
 
     /// Whether the rate was lowered again and again for a `queue` that became neither shorter nor longer by more than

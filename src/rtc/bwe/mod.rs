@@ -37,5 +37,3 @@ pub use estimator::BandwidthEstimator;
 pub(super) use interceptor::{CongestionControl, HEAVY_LOSS};
 pub use packet_history::PacketResult;
 pub(super) use twcc_numbering::TwccNumbering;
-
-pub(super) use aimd::START_BPS;

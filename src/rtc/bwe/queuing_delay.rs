@@ -288,9 +288,8 @@ mod tests {
     fn a_delay_that_goes_on_rising_or_falls_or_costs_packets_is_that_of_a_queue() {
         assert_eq!(longer_after(0, |number| 20 + number.saturating_sub(100) * 5), [0; 0], "it fills");
         assert_eq!(longer_after(0, |number| 20 + number.saturating_sub(100)), [0; 0], "it fills slowly");
-        let update_draining =
-            |number: u64| if number < 100 { 20 } else { 220_u64.saturating_sub((number - 100) * 3).max(20) };
-        assert_eq!(longer_after(0, update_draining), [0; 0], "it update_draining");
+        let drains = |number: u64| if number < 100 { 20 } else { 220_u64.saturating_sub((number - 100) * 3).max(20) };
+        assert_eq!(longer_after(0, drains), [0; 0], "it drains");
         assert_eq!(longer_after(3, |number| if number < 100 { 20 } else { 220 }), [0; 0], "it is full");
     }
 }

@@ -22,8 +22,8 @@ use super::pictures::KeyframeStart;
 use super::prober::Prober;
 use super::wire_size::wire_size;
 use crate::media::MediaTime;
-use crate::rtc::bwe::START_BPS;
 use crate::rtc::connection_state::ConnectionState;
+use crate::rtc::path::START_BPS;
 use crate::rtc::stage::{Stage, StageContext};
 
 /// Packets leave faster than the target by this factor: frames differ in size, and the mean is the encoder's business.
@@ -233,6 +233,7 @@ impl Pacer {
         if std::mem::replace(&mut self.path, path) != path {
             self.fresh = true;
             self.bucket.raise(FIRST_BURST);
+            self.bucket.cap(FIRST_BURST);
         }
     }
 

@@ -208,11 +208,16 @@ fn the_first_packet_of_each_keyframe_is_marked_and_no_other() {
 
 #[test]
 fn another_path_begins_with_a_train_of_packets() {
-    let mut rig = Rig::at(800_000);
-    rig.left(0, 1);
-    rig.state.path.changed();
-    (0..30).for_each(|_| rig.write(VIDEO, 1, false, 1000));
-    assert_eq!(rig.left(1000, 1000).len(), 15);
+    // A pause on the path before, however fast, gives no credit here.
+    for before in [800_000, 20_000_000] {
+        let mut rig = Rig::at(before);
+        rig.left(0, 1);
+        rig.write(VIDEO, 1, false, 500);
+        assert_eq!(rig.left(500, 999).len(), 1);
+        rig.state.path.changed();
+        (0..30).for_each(|_| rig.write(VIDEO, 1, false, 1000));
+        assert_eq!(rig.left(1000, 1000).len(), 15, "{before}");
+    }
 }
 
 /// An empty report, with which a probe begins.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! bwe (transport-wide feedback), rtcp_observer (report echoes) --write--> PathState --read--> pacer, NACK, FEC, RED,
-//! driver (another selected pair) --reset--------------------------------> PathState           encoder budget, jitter buffer
+//! driver (ICE restart) -------------------------------------------reset--> PathState           encoder budget, jitter buffer
 //! ```
 //!
 //! A new path begins with nothing known (RFC 9000, 9.4): what was measured of the old one says nothing of it. Written by
@@ -21,6 +21,9 @@ use crate::media::MediaTime;
 pub(super) use far::FarCapabilities;
 pub(super) use pushback::{GIVEN_UP, Pushback};
 use rtt::RttEstimator;
+
+/// The rate of a path of which nothing is known, bit/s.
+pub(super) const START_BPS: u64 = 1_000_000;
 
 /// Packet loss of a path over the last seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -99,10 +102,13 @@ impl PathState {
         self.changes.load(Relaxed)
     }
 
-    /// Packets take another path from now on: another selected candidate pair, or an ICE restart.
+    /// Packets take another path from now on: an ICE restart has ended. The engine does not tell of another selected pair
+    /// without one; the estimator follows such a path by its delay and its loss.
     pub(super) fn changed(&self) {
         self.with_rtt(|rtt| *rtt = RttEstimator::default());
         self.queuing_delay_us.store(0, Relaxed);
+        self.set_target(START_BPS, START_BPS);
+        self.pushback.forget();
         self.set_loss(PathLoss::default());
         self.changes.fetch_add(1, Relaxed);
     }
@@ -169,6 +175,12 @@ mod tests {
         }
         path.set_loss(PathLoss { share: 0.1, run: 2.0 });
         path.set_queuing_delay(MS(40));
+        path.set_target(9_000_000, 8_000_000);
+        let at = MediaTime::from_millis;
+        path.pushback().heard(None, at(1000));
+        path.pushback().end_trial();
+        path.pushback().set_in_flight(Some(at(800)), MS(200));
+        assert!(path.held_until(at(1010)).is_some());
         assert_eq!((path.min_rtt(), path.changes()), (MS(50), 0));
         assert!(path.rtt() > MS(50) && path.rtt() < MS(90) && path.rtt_variation() > Duration::ZERO);
         assert_eq!((path.loss(), path.queuing_delay()), (PathLoss { share: 0.1, run: 2.0 }, MS(40)));
@@ -178,6 +190,7 @@ mod tests {
             (Duration::ZERO, Duration::ZERO, Duration::ZERO)
         );
         assert_eq!((path.loss().share, path.queuing_delay(), path.changes()), (0.0, Duration::ZERO, 1));
+        assert_eq!((path.wire_bps(), path.media_bps(), path.held_until(at(1010))), (START_BPS, START_BPS, None));
         path.rtt_of_report(MS(300));
         assert_eq!(path.rtt(), MS(300), "the first sample of the new path counts whole");
     }

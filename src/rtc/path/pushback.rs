@@ -90,6 +90,14 @@ impl Pushback {
         self.timeout_us.store(timeout.as_micros() as u64, Relaxed);
     }
 
+    /// Forgets a path: nothing is in flight on the one that follows, and nothing was heard there.
+    pub(in crate::rtc) fn forget(&self) {
+        for gauge in [&self.oldest_us, &self.timeout_us, &self.heard_us, &self.feedback_us, &self.trial_us] {
+            gauge.store(0, Relaxed);
+        }
+        self.steady.store(false, Relaxed);
+    }
+
     /// For a moment nothing is held.
     fn begin_trial(&self, now: MediaTime) {
         self.trial_us.store((now + TRIAL).as_micros(), Relaxed);

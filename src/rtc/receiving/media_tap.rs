@@ -46,8 +46,8 @@ pub(in crate::rtc) struct MediaTap {
     /// One for each stream.
     queues: Vec<(StreamId, mpsc::Sender<Arrival>)>,
     far: FarStreams,
-    /// The queue of each stream that is bound, by its SSRC.
-    bound: Vec<(u32, mpsc::Sender<Arrival>)>,
+    /// The streams that are bound, by their SSRC.
+    bound: Vec<(u32, StreamId)>,
 }
 
 impl MediaTap {
@@ -77,7 +77,8 @@ impl MediaTap {
     }
 
     fn divert(&self, ssrc: u32, arrival: Arrival) {
-        let Some((_, queue)) = self.bound.iter().find(|(one, _)| *one == ssrc) else { return };
+        let Some((_, id)) = self.bound.iter().find(|(one, _)| *one == ssrc) else { return };
+        let Some((_, queue)) = self.queues.iter().find(|(one, _)| one == id) else { return };
         if queue.try_send(arrival).is_err() {
             tracing::debug!("a received packet found its queue full");
         }
@@ -101,16 +102,17 @@ impl Stage for MediaTap {
 
     fn bind_remote(&mut self, stream: &StreamInfo) {
         // Retransmissions are bound, too, under the video's codec; they name none of their own.
-        let id = match self.far.of_media(stream.ssrc) {
+        let described = self.far.of_media(stream.ssrc);
+        let is_described = described.is_some();
+        let id = match described {
             Some(described) => described.id,
             None if stream.mime_type.starts_with("audio/") => StreamId::AUDIO,
             None if stream.ssrc_rtx.is_some() => StreamId::CAMERA,
             None => return,
         };
-        if let Some((_, queue)) = self.queues.iter().find(|(one, _)| *one == id) {
-            self.bound.retain(|(ssrc, _)| *ssrc != stream.ssrc);
-            self.bound.push((stream.ssrc, queue.clone()));
-        }
+        // Two streams of one queue would be taken for one: without a description the latest takes the place of those before.
+        self.bound.retain(|(ssrc, one)| *ssrc != stream.ssrc && (is_described || *one != id));
+        self.bound.push((stream.ssrc, id));
     }
 
     fn unbind_remote(&mut self, stream: &StreamInfo) {
@@ -160,6 +162,24 @@ mod tests {
                 .unwrap();
         }
         assert_eq!((received.video.len(), screen.len(), received.audio.len()), (1, 2, 0));
+    }
+
+    #[test]
+    fn the_latest_of_two_streams_without_a_description_takes_the_queue() {
+        let (tap, received) = MediaTap::new();
+        let mut tap = Staged::new(tap);
+        for ssrc in [1, 5] {
+            let mime_type = "video/H264".to_owned();
+            tap.bind_remote_stream(&StreamInfo { ssrc, ssrc_rtx: Some(ssrc + 1), mime_type, ..StreamInfo::default() });
+        }
+        for ssrc in [1, 5, 5] {
+            let header = rtp::header::Header { ssrc, ..Default::default() };
+            let packet = Packet::Rtp(rtp::Packet { header, payload: bytes::Bytes::new() });
+            let message = AttributedPacket::new(packet);
+            tap.handle_read(TaggedPacket { now: Instant::now(), transport: TransportContext::default(), message })
+                .unwrap();
+        }
+        assert_eq!(received.video.len(), 2);
     }
 
     #[test]

@@ -70,6 +70,11 @@ async fn drive_video(
     if connected.wait_for(|connected| *connected).await.is_err() {
         return;
     }
+    // A decoder's failure is asked for at once: no other picture may follow.
+    let (needs_keyframe, mut keyframe_needs) = mpsc::channel(1);
+    sink.on_start(Box::new(move || {
+        let _ = needs_keyframe.try_send(());
+    }));
     let mut video = VideoReceive::new();
     loop {
         let deadline = video.deadline();
@@ -84,6 +89,7 @@ async fn drive_video(
                 continue;
             }
             Some(()) = keyframe_requests.recv() => video.need_keyframe(),
+            Some(()) = keyframe_needs.recv() => video.need_keyframe(),
         }
         video.set_rtt(state.path.rtt());
         let now = MediaTime::now();
