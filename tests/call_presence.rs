@@ -21,7 +21,8 @@ fn whoever_is_gone_rings_no_more_and_is_rung_no_more() {
 
     let mut ann = calling();
     ann.at(1000, Input::Gone { peer: id(BOB) });
-    assert!(ann.reports().contains(&CallReport::InviteFailed { invite: invite_id(1), error: CallError::InviteFailed }));
+    let (invite, to, error) = (invite_id(1), id(BOB), CallError::InviteFailed);
+    assert!(ann.reports().contains(&CallReport::InviteFailed { invite, to, error }));
     assert_eq!(ann.ends(), [CallEnd::Unreachable]);
     assert!(ann.sent().contains(&message_to(BOB, Message::Cancel { invite: invite_id(1) })), "in case they return");
 }

@@ -75,7 +75,8 @@ fn busy_and_unreachable_are_told_apart() {
     let message = ann.sent()[0].1.clone();
     ann.at(50, Input::Undelivered { to: id(BOB), message });
     assert_eq!(ann.ends(), [CallEnd::Unreachable]);
-    assert!(ann.reports().contains(&CallReport::InviteFailed { invite: invite_id(1), error: CallError::InviteFailed }));
+    let (invite, to, error) = (invite_id(1), id(BOB), CallError::InviteFailed);
+    assert!(ann.reports().contains(&CallReport::InviteFailed { invite, to, error }));
 }
 
 #[test]

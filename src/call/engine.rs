@@ -104,7 +104,8 @@ impl CallMachine {
     pub(super) fn gone(&mut self, state: CallState, cx: &mut Context<'_>, peer: PeerId) -> CallState {
         match state {
             CallState::Outgoing(outgoing) if outgoing.to == peer => {
-                let report = CallReport::InviteFailed { invite: outgoing.invite, error: CallError::InviteFailed };
+                let (invite, to, error) = (outgoing.invite, outgoing.to, CallError::InviteFailed);
+                let report = CallReport::InviteFailed { invite, to, error };
                 self.withdraw(cx, &outgoing, report, CallEnd::Unreachable)
             }
             CallState::Incoming(incoming) if incoming.from == peer => {
@@ -122,7 +123,8 @@ impl CallMachine {
         match outgoing.crossed.take() {
             Some(crossed) => self.give_way(cx, outgoing, crossed),
             None => {
-                let report = CallReport::InviteFailed { invite: outgoing.invite, error: CallError::InviteFailed };
+                let (invite, to, error) = (outgoing.invite, outgoing.to, CallError::InviteFailed);
+                let report = CallReport::InviteFailed { invite, to, error };
                 self.end_outgoing(cx, &outgoing, report, CallEnd::Unreachable)
             }
         }

@@ -106,7 +106,7 @@ pub enum Press {
         /// Which invite.
         invite: InviteId,
     },
-    /// Context one of this side's streams on or off: mute, camera off. Outside a call it changes nothing here.
+    /// Switch one of this side's streams on or off: mute, camera off. Outside a call it changes nothing here.
     EnableStream(StreamState),
     /// End the present state: hang up, take back, decline.
     Leave,

@@ -94,7 +94,7 @@ pub enum CallReport {
     /// Nobody answered in time.
     InviteTimeout { invite: InviteId },
     /// It could not be delivered.
-    InviteFailed { invite: InviteId, error: CallError },
+    InviteFailed { invite: InviteId, to: PeerId, error: CallError },
     /// A connection is being made.
     ConversationConnecting { conversation: ConversationId },
     /// The first participant is connected.

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::device::{DeviceFault, DeviceKind};
+use crate::identity::PeerId;
 
 use super::{Notice, NoticeKind};
 
@@ -58,9 +59,14 @@ impl Notices {
         self.notices.retain(|notice| !matches!(notice.kind, NoticeKind::NoNetwork | NoticeKind::PortTaken { .. }));
     }
 
-    /// Removes earlier notices about a device: they are out of date.
+    /// Removes earlier notices about a silent microphone: they are out of date.
     pub(super) fn forget_silence(&mut self) {
         self.notices.retain(|notice| !matches!(notice.kind, NoticeKind::MicrophoneSilent { .. }));
+    }
+
+    /// Removes the notice that a call with this person needs a newer Visavis: it is out of date.
+    pub(super) fn forget_skew(&mut self, id: PeerId) {
+        self.notices.retain(|notice| !matches!(notice.kind, NoticeKind::NeedsNewer { peer, .. } if peer == id));
     }
 
     /// Takes away the notes about missing devices; what is missing.
@@ -130,6 +136,7 @@ mod tests {
         notices.forget_device(DeviceKind::Microphone);
         assert!(kinds(&notices).is_empty());
     }
+
     #[test]
     fn silence_is_said_until_it_ends_or_something_else_is_said_of_the_microphone() {
         let silent = || NoticeKind::MicrophoneSilent { name: "Headset".to_owned() };

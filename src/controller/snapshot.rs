@@ -335,6 +335,8 @@ pub enum NoticeKind {
     },
     /// A call needs a newer Visavis on one side.
     NeedsNewer {
+        /// The other person.
+        peer: PeerId,
         /// The other person's name.
         name: String,
         /// The side.

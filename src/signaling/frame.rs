@@ -88,6 +88,8 @@ pub(super) enum NoFrame {
         /// Its number.
         number: u64,
     },
+    /// A message without a kind, or of a known kind that does not fit it.
+    Malformed,
     /// A frame of an unknown kind.
     UnknownKind,
     /// No JSON object at all.
@@ -111,15 +113,16 @@ impl NoFrame {
         #[derive(Deserialize)]
         struct Numbered {
             number: u64,
-            #[serde(rename = "message")]
-            _message: serde_json::Map<String, serde_json::Value>,
+            message: serde_json::Map<String, serde_json::Value>,
         }
         #[derive(Deserialize)]
         struct Unknown {
             message: Numbered,
         }
         if let Ok(Unknown { message }) = serde_json::from_slice(body) {
-            return Self::UnknownMessage { number: message.number };
+            let kind = message.message.get("type").and_then(serde_json::Value::as_str);
+            let is_unknown = kind.is_some_and(|kind| !Message::KINDS.contains(&kind));
+            return if is_unknown { Self::UnknownMessage { number: message.number } } else { Self::Malformed };
         }
         match serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(body) {
             Ok(_) => Self::UnknownKind,
@@ -136,6 +139,8 @@ mod tests {
     fn unknown_kinds_are_told_from_garbage_and_messages_keep_their_number() {
         for (body, expected) in [
             (r#"{"message":{"number":7,"message":{"type":"wave"}}}"#, NoFrame::UnknownMessage { number: 7 }),
+            (r#"{"message":{"number":7,"message":{"type":"ringing","invite":"?"}}}"#, NoFrame::Malformed),
+            (r#"{"message":{"number":7,"message":{"type":7}}}"#, NoFrame::Malformed),
             (r#"{"message":{"number":-7,"message":{"type":"wave"}}}"#, NoFrame::UnknownKind),
             (r#"{"message":{"number":7,"message":[]}}"#, NoFrame::UnknownKind),
             (r#"{"weather":{"clouds":7}}"#, NoFrame::UnknownKind),

@@ -29,6 +29,8 @@ const MAX_PEOPLE: usize = 256;
 const MAX_EXCESS: u32 = 200;
 /// Between two words about clocks: anybody can cause them with another key.
 const CLOCKS_AGAIN: Duration = Duration::from_secs(600);
+/// Until a route that took no more is tried again: it does not say when it has room.
+const ROOM_AGAIN: Duration = Duration::from_millis(100);
 /// When nothing else is due. Only bounds the sleep.
 const IDLE: Duration = Duration::from_secs(3600);
 
@@ -91,7 +93,9 @@ impl Hub {
                 Some((route, event)) = reports.recv() => self.on_route(route, event, Instant::now()),
                 () = sleep_until(due.into()) => {}
             }
-            self.give_back_late_messages(Instant::now());
+            let now = Instant::now();
+            self.send_refused(now);
+            self.give_back_late_messages(now);
         }
     }
 
@@ -132,21 +136,26 @@ impl Hub {
         }
         let person = self.people.entry(to).or_insert_with(|| Person::new(now));
         match person.queue.push(number, frame.into(), message, now) {
-            Ok(()) => self.send_waiting(to),
+            Ok(()) => self.send_waiting(to, now),
             Err(message) => self.undelivered(to, message),
         }
     }
 
-    /// Hands the messages that wait for a person to the best route; where none leads to them, has all routes seek them.
-    fn send_waiting(&mut self, id: PeerId) {
+    /// Hands the messages that wait for a person to the best route, again later where it takes no more now; where none leads to them, has all routes seek them.
+    fn send_waiting(&mut self, id: PeerId, now: Instant) {
         let Some(person) = self.people.get_mut(&id) else { return };
-        let best = person.best_route();
-        if let Some(route) = best.and_then(|kind| self.routes.iter().find(|route| route.kind() == kind)) {
+        person.send_again = None;
+        let best = person.best_run();
+        let route_of = |kind| self.routes.iter().find(|route| route.kind() == kind);
+        if let Some((route, run)) = best.and_then(|(kind, run)| Some((route_of(kind)?, run))) {
             let unsent = person.unsent_ack.clone();
-            if person.take_ack(route.kind()).is_some_and(|number| !acknowledge(route.as_ref(), &id, number)) {
+            let number = person.take_ack(route.kind());
+            let is_refused = number.is_some_and(|number| !acknowledge(route.as_ref(), &id, &run, number));
+            if is_refused {
                 person.unsent_ack = unsent;
             }
-            person.queue.send_over(route.kind(), |frame| route.send(&id, frame));
+            let all_taken = person.queue.send_over(route.kind(), |frame| route.send(&id, &run, frame));
+            person.send_again = (is_refused || !all_taken).then(|| now + ROOM_AGAIN);
         } else if let Some(until) = person.queue.last_deadline() {
             self.routes.iter().for_each(|route| route.seek(id, until));
         }
@@ -184,11 +193,12 @@ impl Hub {
         let skew = Versions::OWN.common(versions).err();
         person.attach(Attachment { kind, instance, skew, excess: 0 });
         let is_news = before != (person.routes(), person.skew(), person.name.clone());
-        self.send_waiting(id);
-        self.give_back_to_skewed(id);
+        self.send_waiting(id, now);
+        // First: it tells why messages come back.
         if is_news {
             self.tell_presence(&id);
         }
+        self.give_back_to_skewed(id);
         if restored && !self.local.is_blocked(&id) {
             (self.events)(SignalingEvent::ConnectionRestored { id });
         }
@@ -217,7 +227,7 @@ impl Hub {
             }
         }
         self.tell_presence(&id);
-        self.send_waiting(id);
+        self.send_waiting(id, now);
         self.forget_if_idle(id);
     }
 
@@ -230,20 +240,22 @@ impl Hub {
             Incoming::Message { number, message } => {
                 // A connection that was just replaced may still bring what was under way on it.
                 let is_new = self.inbox.admit(from, instance, number, now);
-                if let Some(message) = message.filter(|_| is_new) {
-                    self.message(route, from, message, now);
+                match message {
+                    Some(message) if is_new => self.message(route, from, message, now),
+                    None if is_new => self.unknown_message(route, from, now),
+                    Some(_) | None => {}
                 }
                 // A copy, too: the acknowledgement of the first may be lost. And a blocked person's, like anybody's.
                 if let Some(person) = self.people.get_mut(&from) {
                     person.unsent_ack = Some((instance.clone(), number));
-                    self.send_waiting(from);
+                    self.send_waiting(from, now);
                 }
             }
             Incoming::Ack { number } => {
                 // Another run of their app has not read what this one is to read.
                 if person.on(route).is_some_and(|attachment| attachment.instance == *instance) {
                     person.queue.acknowledged(number);
-                    self.send_waiting(from);
+                    self.send_waiting(from, now);
                 }
             }
             Incoming::Name(name) => self.renamed(route, from, name, now),
@@ -271,6 +283,19 @@ impl Hub {
         {
             self.send(from, Message::Busy { invite }, now);
         }
+        self.note_excess(route, from);
+    }
+
+    /// A message of a kind that a later version knows counts like any.
+    fn unknown_message(&mut self, route: RouteKind, from: PeerId, now: Instant) {
+        let own_limits_only = self.local.is_blocked(&from) || self.local.is_contact(&from);
+        if !self.admission.admit(from, false, own_limits_only, now) {
+            self.note_excess(route, from);
+        }
+    }
+
+    /// A message over the limit came this way.
+    fn note_excess(&mut self, route: RouteKind, from: PeerId) {
         let attachment = self.people.get_mut(&from).and_then(|person| person.on(route));
         let Some(attachment) = attachment else { return };
         attachment.excess += 1;
@@ -300,7 +325,15 @@ impl Hub {
     }
 
     fn next_due(&self) -> Option<Instant> {
-        self.people.values().filter_map(|person| person.queue.next_deadline()).min()
+        let due = |person: &Person| person.queue.next_deadline().into_iter().chain(person.send_again).min();
+        self.people.values().filter_map(due).min()
+    }
+
+    /// Tries again what a route took no more of.
+    fn send_refused(&mut self, now: Instant) {
+        let is_due = |person: &Person| person.send_again.is_some_and(|at| at <= now);
+        let due: Vec<_> = self.people.iter().filter(|(_, person)| is_due(person)).map(|(id, _)| *id).collect();
+        due.into_iter().for_each(|id| self.send_waiting(id, now));
     }
 
     fn give_back_late_messages(&mut self, now: Instant) {
@@ -360,8 +393,8 @@ impl Hub {
 }
 
 /// Sends an acknowledgement; whether the route took it.
-fn acknowledge(route: &dyn Route, to: &PeerId, number: u64) -> bool {
-    Frame::Ack { number }.encode().is_none_or(|frame| route.send(to, frame.into()))
+fn acknowledge(route: &dyn Route, to: &PeerId, run: &str, number: u64) -> bool {
+    Frame::Ack { number }.encode().is_none_or(|frame| route.send(to, run, frame.into()))
 }
 
 #[cfg(test)]

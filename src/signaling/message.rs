@@ -6,6 +6,24 @@ pub use crate::call::{MAX_USER_DATA, Message};
 use crate::identity::{display_name, plain_text};
 
 impl Message {
+    /// Kinds of this version, as their `type` names them: another one is a later version's.
+    pub(super) const KINDS: [&str; 14] = [
+        "invite",
+        "ringing",
+        "accept",
+        "reject",
+        "cancel",
+        "busy",
+        "describe",
+        "trickle",
+        "restart",
+        "ended",
+        "media",
+        "wish",
+        "incompatible",
+        "leave",
+    ];
+
     /// The message as it may go further in: text made fit to be shown and cut to its length.
     pub fn checked(mut self) -> Self {
         match &mut self {
@@ -110,6 +128,13 @@ mod tests {
         assert!(serde_json::from_str::<Message>(&good.replace("leave", "answer_for_me")).is_err());
         let hello = r#"{"hello":{"instance":"a","name":"b","challenge":"c","pronouns":"she"}}"#;
         assert!(matches!(serde_json::from_str::<Frame>(hello), Ok(Frame::Hello(_))));
+    }
+
+    #[test]
+    fn every_kind_is_listed() {
+        let unknown = serde_json::from_str::<Message>(r#"{"type":"wave"}"#).unwrap_err().to_string();
+        let listed = Message::KINDS.map(|kind| format!("`{kind}`")).join(", ");
+        assert!(unknown.contains(&format!("expected one of {listed}")), "{unknown}");
     }
 
     /// A message of each kind, as text.

@@ -27,6 +27,8 @@ pub(super) struct Person {
     pub(super) queue: SendQueue,
     /// The number to acknowledge, and the run of their app that sent it, where no route has taken the acknowledgement yet.
     pub(super) unsent_ack: Option<(Arc<str>, u64)>,
+    /// When to try again what the best route took no more of.
+    pub(super) send_again: Option<Instant>,
     /// When a route of theirs last came up or went down.
     pub(super) touched: Instant,
 }
@@ -38,6 +40,7 @@ impl Person {
             attachments: Vec::new(),
             queue: SendQueue::default(),
             unsent_ack: None,
+            send_again: None,
             touched: now,
         }
     }
@@ -77,6 +80,12 @@ impl Person {
     /// The best of their routes on which both sides speak a common version.
     pub(super) fn best_route(&self) -> Option<RouteKind> {
         self.attachments.iter().filter(|it| it.skew.is_none()).map(|it| it.kind).min()
+    }
+
+    /// The best of their routes, and the run of their app that it leads to.
+    pub(super) fn best_run(&self) -> Option<(RouteKind, Arc<str>)> {
+        let spoken = self.attachments.iter().filter(|it| it.skew.is_none());
+        spoken.min_by_key(|it| it.kind).map(|it| (it.kind, it.instance.clone()))
     }
 
     /// The side that is too old, where no route leads to an app that speaks a common version.

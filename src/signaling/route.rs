@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! hub -- seek, renew --------> route -- carries opaque messages: a hello, a hello, a confirm, then records --> far route
-//!     -- send(ID, frame) ----> (seals with the session of that person)
+//!     -- send(ID, run, frame)> (seals with the session of that person)
 //!     <- Up, Received, Down --
 //! ```
 //!
@@ -103,9 +103,9 @@ pub(super) trait Route: Send {
     /// Its kind.
     fn kind(&self) -> RouteKind;
 
-    /// Queues a frame for a person who is up; frames to one person arrive in order or not at all. `false` where the route
-    /// takes no more now: then the frame is not sent.
-    fn send(&self, to: &PeerId, frame: Bytes) -> bool;
+    /// Queues a frame for this run of the app of a person who is up; frames to one person arrive in order or not at all.
+    /// `false` where the route takes no more now, or leads to another run already: then the frame is not sent.
+    fn send(&self, to: &PeerId, run: &str, frame: Bytes) -> bool;
 
     /// Asks to reach a person who is not up, because messages to them wait until then.
     fn seek(&self, peer: PeerId, until: Instant);

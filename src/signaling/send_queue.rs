@@ -56,15 +56,17 @@ impl SendQueue {
         Ok(())
     }
 
-    /// Sends over `route`, in order and for as long as `take` takes them, the messages that it has not taken yet.
-    pub(super) fn send_over(&mut self, route: RouteKind, mut take: impl FnMut(Bytes) -> bool) {
+    /// Sends over `route`, in order and for as long as `take` takes them, the messages that it has not taken yet;
+    /// whether it has taken all.
+    pub(super) fn send_over(&mut self, route: RouteKind, mut take: impl FnMut(Bytes) -> bool) -> bool {
         let sent = Delivery::Sent(route);
         for entry in self.entries.iter_mut().skip_while(|entry| entry.delivery == sent) {
             if !take(entry.frame.clone()) {
-                break;
+                return false;
             }
             entry.delivery = sent;
         }
+        true
     }
 
     /// The far app has read every message up to this number.

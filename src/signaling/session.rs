@@ -50,7 +50,7 @@ impl Session {
             // Sealed by whom it should be: a later version's, not an attack.
             Err(NoFrame::UnknownMessage { number }) => Ok(Some(Incoming::Message { number, message: None })),
             Err(NoFrame::UnknownKind) => Ok(None),
-            Ok(Frame::Hello(_) | Frame::Confirm { .. }) | Err(NoFrame::Garbage) => self.refuse(),
+            Ok(Frame::Hello(_) | Frame::Confirm { .. }) | Err(NoFrame::Malformed | NoFrame::Garbage) => self.refuse(),
         }
     }
 

@@ -71,7 +71,7 @@ pub fn said(kind: &NoticeKind, words: Words, settings: &Settings) -> String {
         NoticeKind::PortTaken { entirely: true } => words.get(Text::PortTaken).to_owned(),
         NoticeKind::PortTaken { entirely: false } => words.get(Text::PortTakenInPart).to_owned(),
         NoticeKind::ClocksDiffer { name } => words.with_name(Text::ClocksDiffer, name),
-        NoticeKind::NeedsNewer { name, skew } => words.needs_newer(*skew, name),
+        NoticeKind::NeedsNewer { name, skew, .. } => words.needs_newer(*skew, name),
     }
 }
 

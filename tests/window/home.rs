@@ -150,7 +150,8 @@ fn whoever_needs_another_version_is_shown_as_such_and_a_call_says_it_in_a_senten
         let kind = PersonKind::Contact;
         let person = Person { id: peer(21), name, kind, online: false, route: None, needs_newer, ..fixture::echo() };
         snapshot.people = vec![fixture::echo(), person];
-        snapshot.notices = vec![Notice { number: 1, kind: NoticeKind::NeedsNewer { name: "Bob".into(), skew } }];
+        let kind = NoticeKind::NeedsNewer { peer: peer(22), name: "Bob".into(), skew };
+        snapshot.notices = vec![Notice { number: 1, kind }];
         let desk = Desk::new(snapshot);
         assert!(desk.shows(&sentence.replace("Ann", "Bob")), "the answer to a call that was tried");
         desk.harness.borrow().get_by_label_contains(row).click();

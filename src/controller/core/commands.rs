@@ -161,9 +161,9 @@ impl Core {
     }
 
     /// Says which side needs a newer Visavis for a call with this person.
-    fn needs_newer(&mut self, id: PeerId, skew: VersionSkew) -> CallError {
+    pub(super) fn needs_newer(&mut self, id: PeerId, skew: VersionSkew) -> CallError {
         let name = self.directory.name_of(id, None);
-        self.publisher.notices().add(NoticeKind::NeedsNewer { name: name.clone(), skew });
+        self.publisher.notices().add(NoticeKind::NeedsNewer { peer: id, name: name.clone(), skew });
         match skew {
             VersionSkew::FarIsOlder => CallError::FarNeedsNewer(name),
             VersionSkew::OwnIsOlder => CallError::OwnNeedsNewer(name),

@@ -11,7 +11,7 @@ use crate::playout::Sound;
 use super::{Core, unix_seconds};
 use crate::controller::people::echo_id;
 use crate::controller::remotes::Newcomer;
-use crate::controller::{Event, NoticeKind, Outcome};
+use crate::controller::{Event, NoticeKind, Outcome, VersionSkew};
 use crate::store::HistoryRecord;
 
 impl Core {
@@ -91,7 +91,9 @@ impl Core {
             CallReport::InviteCanceled { invite } => Event::InviteCanceled { invite },
             CallReport::InviteBusy { invite } => Event::InviteBusy { invite },
             CallReport::InviteTimeout { invite } => Event::InviteTimeout { invite },
-            CallReport::InviteFailed { invite, error } => {
+            CallReport::InviteFailed { invite, to, error } => {
+                // It waited for them, and they came with an app of another version.
+                let error = self.directory.skew(to).map_or(error, |skew| self.needs_newer(to, skew));
                 Event::InviteFailed { invite, code: error.code(), message: error.to_string() }
             }
             CallReport::ConversationConnecting { conversation } => {
@@ -104,6 +106,7 @@ impl Core {
                 Event::ParticipantConnected { conversation, participant, name }
             }
             CallReport::StreamAdded { conversation, participant, stream, streams } => {
+                self.remotes.on_stream_changed(participant, stream);
                 let (audio, video, on) = (streams.audio(), streams.camera(), stream.on);
                 let StreamState { id: stream, kind, .. } = stream;
                 Event::StreamAdded { conversation, participant, audio, video, stream, kind, on }
@@ -178,7 +181,14 @@ impl Core {
         };
         // The words are about one person; a call of several ends by one's own press, or with the last of them.
         let outcome = match named.into_iter().next_back() {
-            Some((peer, name)) if !by_own_press => Some(Outcome { peer, name, kind: record.end }),
+            Some((peer, name)) if !by_own_press => {
+                let kind = match (record.end, self.directory.skew(peer)) {
+                    (CallEnd::Unreachable, Some(VersionSkew::FarIsOlder)) => CallEnd::NeedsNewerThere,
+                    (CallEnd::Unreachable, Some(VersionSkew::OwnIsOlder)) => CallEnd::NeedsNewerHere,
+                    (end, _) => end,
+                };
+                Some(Outcome { peer, name, kind })
+            }
             Some(_) | None => None,
         };
         self.calls.set_outcome(outcome);

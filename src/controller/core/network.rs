@@ -66,6 +66,10 @@ impl Core {
                 if self.directory.keep_chosen_name(&self.store, id, &name) {
                     self.signaling.follow(&self.directory);
                 }
+                // Whoever has gone may be getting the newer app, and whoever is back has it.
+                if skew.is_none() && !routes.is_empty() {
+                    self.publisher.notices().forget_skew(id);
+                }
                 self.calls.note_presence(id, !routes.is_empty(), MediaTime::now());
                 if let Some(event) = self.directory.set_presence(id, Presence { name, routes, skew }) {
                     self.report(event);

@@ -3,11 +3,14 @@
 use std::sync::mpsc::{Receiver, sync_channel};
 
 use super::*;
-use crate::call::{Message, Press};
+use crate::call::{InviteId, Message, Press};
 use crate::controller::Command;
 use crate::controller::lanes::{Lanes, Next};
 use crate::controller::peer_lane::PeerLane;
+use crate::controller::{RouteKind, VersionSkew};
 use crate::device::DeviceChoice;
+use crate::media::MediaSet;
+use crate::signaling::{RouteSet, SignalingEvent};
 use crate::store::Profile;
 
 struct Rig {
@@ -103,4 +106,38 @@ fn an_end_that_something_holds_up_is_told_all_the_same() {
     assert!(matches!(told.last(), Some(Event::ConversationDisconnected { .. })), "{told:?}");
     assert!(rig.core.is_done());
     rig.core.end();
+}
+
+#[test]
+fn an_invite_that_waited_for_an_app_of_another_version_fails_with_the_reason_until_it_is_updated() {
+    let mut rig = rig();
+    let (to, name) = (PeerId::from_bytes([7; 32]), "Bob".to_owned());
+    let presence = |skew| SignalingEvent::Presence { id: to, name: name.clone(), routes: lan(), skew };
+    rig.core.on_signaling(presence(Some(VersionSkew::FarIsOlder)));
+    // Nothing is delivered where signaling does not run.
+    rig.core.step(Input::Local(Press::Invite {
+        invite: InviteId::from_bits(1),
+        conversation: ConversationId::from_bits(2),
+        to,
+        user_data: String::new(),
+        streams: MediaSet::of_call(true, false),
+    }));
+    let expected = CallError::FarNeedsNewer(name.clone()).to_string();
+    let told: Vec<Event> = rig.events.try_iter().collect();
+    let said = |event: &Event| matches!(event, Event::InviteFailed { message, .. } if *message == expected);
+    assert!(told.iter().any(said), "{told:?}");
+    let is_noted = |core: &mut Core| {
+        let notices = core.publisher.notices().list();
+        notices.iter().any(|notice| matches!(notice.kind, NoticeKind::NeedsNewer { peer, .. } if peer == to))
+    };
+    assert!(is_noted(&mut rig.core));
+    let outcome = rig.core.calls.outcome().map(|outcome| outcome.kind);
+    assert_eq!(outcome, Some(crate::call::CallEnd::NeedsNewerThere));
+    rig.core.on_signaling(presence(None));
+    assert!(!is_noted(&mut rig.core));
+    rig.core.end();
+}
+
+fn lan() -> RouteSet {
+    [RouteKind::Lan].into_iter().collect()
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::call::{CallError, Connectivity, ConversationId, Participant};
 use crate::capture::y4m::Y4mWriter;
 use crate::identity::PeerId;
-use crate::media::{FrameSlot, LevelMeter, MediaTime, StreamId, StreamKind, StreamState, write_new_file};
+use crate::media::{FrameSlot, LevelMeter, MediaTime, StreamId, StreamState, write_new_file};
 use crate::media_receive::PictureMeter;
 use crate::playout::ParticipantAudio;
 use crate::rtc::Peer;
@@ -113,9 +113,9 @@ impl Remote {
         self.keyframes_asked.take(stream);
     }
 
-    /// One of their streams went on or off. A far camera that is off shows no last picture.
+    /// One of their streams was added, or went on or off. A far camera that is off shows no last picture.
     pub(super) fn on_stream_changed(&self, stream: StreamState) {
-        if stream.kind != StreamKind::Camera {
+        if stream.id != StreamId::CAMERA {
             return;
         }
         self.pictures.expect_pictures(stream.on);

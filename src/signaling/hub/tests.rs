@@ -28,6 +28,8 @@ struct FakeState {
     closed: Vec<PeerId>,
     /// Frames that it still takes.
     room: usize,
+    /// The run that it leads to, if only one.
+    run: Option<&'static str>,
 }
 
 impl Route for FakeRoute {
@@ -35,9 +37,9 @@ impl Route for FakeRoute {
         self.kind
     }
 
-    fn send(&self, to: &PeerId, frame: Bytes) -> bool {
+    fn send(&self, to: &PeerId, run: &str, frame: Bytes) -> bool {
         let mut state = self.state.lock().unwrap();
-        let has_room = state.room > 0;
+        let has_room = state.room > 0 && state.run.is_none_or(|there| there == run);
         if has_room {
             state.room -= 1;
             state.sent.push((*to, Frame::decode(&frame).unwrap()));
@@ -61,7 +63,7 @@ impl Route for FakeRoute {
 impl FakeRoute {
     fn new(kind: RouteKind) -> Self {
         let (sent, sought, renewed, closed) = Default::default();
-        Self { kind, state: Arc::new(Mutex::new(FakeState { sent, sought, renewed, closed, room: 1000 })) }
+        Self { kind, state: Arc::new(Mutex::new(FakeState { sent, sought, renewed, closed, room: 1000, run: None })) }
     }
 
     fn set_room(&self, room: usize) {
@@ -283,14 +285,56 @@ fn every_message_is_acknowledged_once_read_a_copy_too_and_when_there_is_room_aga
     rig.lan.set_room(0);
     rig.message(LAN, peer, "run", 4);
     rig.message(LAN, peer, "run", 5);
+    assert_eq!(rig.hub.next_due(), Some(rig.now + ROOM_AGAIN), "although nothing else happens");
+    rig.hub.send_refused(rig.now + ROOM_AGAIN);
     rig.lan.set_room(9);
-    assert_eq!(rig.lan.acks(peer), NONE);
-    rig.send(peer);
-    assert_eq!(rig.lan.sent(peer), (vec![1], vec![5]));
+    rig.hub.send_refused(rig.now + ROOM_AGAIN);
+    assert_eq!(rig.lan.acks(peer), NONE, "not all the time");
+    rig.hub.send_refused(rig.now + 2 * ROOM_AGAIN);
+    assert_eq!((rig.lan.acks(peer), rig.hub.next_due()), (vec![5], None));
     // A message of a run that has ended is not acknowledged to the next one, whose numbers begin anew.
     rig.up(peer, "later run");
     rig.message(LAN, peer, "run", 6);
     assert_eq!(rig.lan.acks(peer), NONE);
+}
+
+#[test]
+fn a_message_that_a_full_route_refused_is_sent_when_there_is_room_again() {
+    let mut rig = Rig::new();
+    let peer = id_of(1);
+    rig.up(peer, "run");
+    rig.lan.set_room(1);
+    rig.send(peer);
+    rig.send(peer);
+    rig.lan.set_room(9);
+    assert_eq!(rig.lan.messages(peer), [1]);
+    rig.hub.send_refused(rig.now + ROOM_AGAIN);
+    assert_eq!(rig.lan.messages(peer), [2]);
+}
+
+#[test]
+fn no_acknowledgement_reaches_a_run_that_did_not_send_the_message() {
+    let mut rig = Rig::new();
+    let peer = id_of(1);
+    rig.up(peer, "before");
+    // The route leads to the next run before the hub has heard so.
+    rig.lan.state.lock().unwrap().run = Some("after");
+    rig.message(LAN, peer, "before", 5);
+    rig.hub.send_refused(rig.now + ROOM_AGAIN);
+    rig.up(peer, "after");
+    rig.hub.send_refused(rig.now + 2 * ROOM_AGAIN);
+    assert_eq!((rig.lan.acks(peer), rig.hub.next_due()), (vec![], None));
+}
+
+#[test]
+fn messages_of_unknown_kinds_count_like_others() {
+    let mut rig = Rig::new();
+    let peer = id_of(1);
+    rig.up(peer, "run");
+    for number in 1..=1000 {
+        rig.incoming(LAN, peer, "run", Incoming::Message { number, message: None });
+    }
+    assert_eq!(rig.lan.closed(), [peer]);
 }
 
 #[test]
@@ -500,7 +544,7 @@ fn an_app_without_a_common_version_is_shown_as_such_and_nothing_is_said_to_it() 
         let undelivered = SignalingEvent::Undelivered { to: peer, message: ringing() };
         let (name, routes) = ("Peer".to_owned(), [LAN].into_iter().collect());
         let shown = SignalingEvent::Presence { id: peer, name, routes, skew: Some(expected) };
-        assert_eq!(rig.events(), [undelivered.clone(), shown], "version {version}");
+        assert_eq!(rig.events(), [shown, undelivered.clone()], "version {version}");
         rig.send(peer);
         assert_eq!(rig.events(), [undelivered], "at once");
         rig.message(LAN, peer, "run", 1);

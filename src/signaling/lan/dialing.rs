@@ -14,6 +14,8 @@ const LONGEST_DELAY: Duration = Duration::from_secs(4);
 const NEWS: (f64, f64) = (0.5, 3.0);
 /// A connection that lasted this long was a good one.
 const SETTLED: Duration = Duration::from_secs(10);
+/// For so long after a renewal was asked for, this side has a reason of its own to reach them.
+const RENEWAL: Duration = Duration::from_secs(30);
 /// The side with the higher ID leaves the other this head start, so that one connection is made and not two.
 const HEAD_START: Duration = Duration::from_secs(1);
 
@@ -39,7 +41,7 @@ pub(super) struct Dialing {
     news: TokenBucket,
     next_dial: Option<Instant>,
     waits: bool,
-    /// Another connection is wanted although there is one.
+    /// Another connection is wanted beside the present one.
     renewing: bool,
     /// This side has a reason of its own to reach them until then.
     sought_until: Option<Instant>,
@@ -112,7 +114,8 @@ impl Dialing {
 
     /// The present connection may lead nowhere, or the network has changed: dials at once.
     pub(super) fn renew(&mut self, now: Instant) {
-        self.renewing = true;
+        self.renewing = self.connected;
+        self.seek(now + RENEWAL);
         self.failures = 0;
         self.turn = 0;
         self.next_dial = Some(now);
@@ -148,9 +151,9 @@ impl Dialing {
         FIRST_DELAY.saturating_mul(1 << self.failures.min(10)).min(LONGEST_DELAY)
     }
 
-    /// Whether this side has a reason of its own to reach them now: messages wait, or the connection is to be renewed.
+    /// Whether this side has a reason of its own to reach them now: messages wait, or the connection was to be renewed.
     pub(super) fn is_sought(&self, now: Instant) -> bool {
-        self.renewing || self.sought_until.is_some_and(|until| until > now)
+        self.sought_until.is_some_and(|until| until > now)
     }
 
     /// Dials that failed since the latest announcement.
@@ -161,6 +164,7 @@ impl Dialing {
     /// The connection, which was there for so long, is gone.
     pub(super) fn disconnected(&mut self, lasted: Duration, now: Instant) {
         self.connected = false;
+        self.renewing = false;
         self.touched = now;
         if lasted >= SETTLED {
             self.failures = 0;
@@ -262,6 +266,28 @@ mod tests {
         assert_eq!(person.dial_at(), Some(now));
         person.note_heard();
         assert_eq!(person.dial_at(), None);
+    }
+
+    #[test]
+    fn a_renewal_that_leads_nowhere_ends() {
+        let now = Instant::now();
+        for connected in [true, false] {
+            let mut person = Dialing::new(false, now);
+            if connected {
+                person.connected(now);
+            }
+            person.renew(now);
+            assert!(person.is_sought(now) && !person.may_leave(now));
+            if connected {
+                person.disconnected(SETTLED, now);
+            }
+            assert!(person.is_sought(now), "the network may have changed");
+            let later = now + RENEWAL;
+            assert!(!person.is_sought(later) && person.may_leave(later) && person.is_idle(later), "{connected}");
+            person.connected(later);
+            person.found("a".into(), vec![address(1)], later);
+            assert_eq!(person.dial_at(), None, "the next connection is not the one to renew");
+        }
     }
 
     #[test]

@@ -115,8 +115,7 @@ async fn ended(daemon: &Mutex<Option<ServiceDaemon>>, announcement: &Announcemen
     }
 }
 
-/// Ends the present daemon and waits for that: a flooded one hears nothing until the flood is over, and another one
-/// beside it would only double its cost.
+/// Asks the present daemon to take the announcement back and to end, and waits for neither.
 fn stop(daemon: &Mutex<Option<ServiceDaemon>>, announcement: &Announcement) {
     if let Some(daemon) = take(daemon) {
         let _ = daemon.unregister(announcement.fullname());

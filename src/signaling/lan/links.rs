@@ -2,29 +2,38 @@
 //! route's task, which chooses them.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use crate::identity::PeerId;
 
+#[derive(Debug)]
+struct Link {
+    /// The far app's run.
+    run: Arc<str>,
+    frames: mpsc::Sender<Bytes>,
+}
+
 #[derive(Debug, Default)]
-pub(super) struct Links(Mutex<HashMap<PeerId, mpsc::Sender<Bytes>>>);
+pub(super) struct Links(Mutex<HashMap<PeerId, Link>>);
 
 impl Links {
-    fn lock(&self) -> MutexGuard<'_, HashMap<PeerId, mpsc::Sender<Bytes>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<PeerId, Link>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The connection that takes `frames` is the person's from now on; the one before closes.
-    pub(super) fn put(&self, peer: PeerId, frames: mpsc::Sender<Bytes>) {
-        self.lock().insert(peer, frames);
+    /// The connection that takes `frames`, to this run of the far app, is the person's from now on; the one before closes.
+    pub(super) fn put(&self, peer: PeerId, run: Arc<str>, frames: mpsc::Sender<Bytes>) {
+        self.lock().insert(peer, Link { run, frames });
     }
 
-    /// Queues a frame on the person's connection; false when there is none, or no room.
-    pub(super) fn send(&self, to: &PeerId, frame: Bytes) -> bool {
-        self.lock().get(to).is_some_and(|frames| frames.try_send(frame).is_ok())
+    /// Queues a frame on the person's connection; false when there is none to this run, or no room. The hub may not know
+    /// yet that another run is there, to which an acknowledgement would name other messages.
+    pub(super) fn send(&self, to: &PeerId, run: &str, frame: Bytes) -> bool {
+        let links = self.lock();
+        links.get(to).is_some_and(|link| *link.run == *run && link.frames.try_send(frame).is_ok())
     }
 
     /// Has the person's connection close with a word.
@@ -35,5 +44,20 @@ impl Links {
     /// Has every connection close with a word.
     pub(super) fn close_all(&self) {
         self.lock().clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_for_a_run_that_has_ended_reaches_no_other() {
+        let (links, peer) = (Links::default(), PeerId::from_bytes([1; 32]));
+        let (frames, mut sent) = mpsc::channel(9);
+        links.put(peer, "after".into(), frames);
+        let send = |run| links.send(&peer, run, Bytes::from_static(b"frame"));
+        assert_eq!((send("before"), send("after")), (false, true));
+        assert!(sent.try_recv().is_ok() && sent.try_recv().is_err());
     }
 }

@@ -168,8 +168,8 @@ impl Route for LanRoute {
         RouteKind::Lan
     }
 
-    fn send(&self, to: &PeerId, frame: Bytes) -> bool {
-        self.links.send(to, frame)
+    fn send(&self, to: &PeerId, run: &str, frame: Bytes) -> bool {
+        self.links.send(to, run, frame)
     }
 
     fn seek(&self, peer: PeerId, until: Instant) {

@@ -1,5 +1,5 @@
-//! By which paths people are reached, or were last: media takes the same ones. Shared by the hub, which notes them, and
-//! by the makers of media connections.
+//! By which paths people are reached, or were last: media takes the same ones. Shared by the route's task, which notes
+//! them, and by the makers of media connections.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};

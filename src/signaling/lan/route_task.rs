@@ -127,7 +127,7 @@ impl LanTask {
             return None;
         }
         self.current.insert(peer, Link { connection, instance: up.instance.clone(), dialed, since: now });
-        self.links.put(peer, frames);
+        self.links.put(peer, up.instance.clone(), frames);
         self.table.connected(peer, path.map(|path| path.remote.ip()), now);
         if let Some(path) = path {
             self.paths.note(peer, path, |other| self.current.contains_key(other));

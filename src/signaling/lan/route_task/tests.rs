@@ -132,13 +132,13 @@ fn an_app_that_came_back_replaces_its_former_connection_which_says_nothing_any_m
     let mut rig = Rig::new();
     let peer = rig.neighbour(true);
     let mut before = rig.connect(peer, "before", true);
-    assert!(rig.task.links.send(&peer, bytes::Bytes::from_static(b"1")));
+    assert!(rig.task.links.send(&peer, "before", bytes::Bytes::from_static(b"1")));
     assert!(before.frames.try_recv().is_ok());
     let after = rig.connect(peer, "after", false);
     assert!(before.is_closed() && !after.is_closed());
     assert!(!rig.down(1, peer), "another one has its place");
     assert!(rig.down(2, peer) && after.is_closed());
-    assert!(!rig.task.links.send(&peer, bytes::Bytes::from_static(b"2")));
+    assert!(!rig.task.links.send(&peer, "after", bytes::Bytes::from_static(b"2")));
 }
 
 #[test]
