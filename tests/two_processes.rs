@@ -73,7 +73,7 @@ fn an_answered_call_tells_the_same_story_on_both_sides() {
         assert!(told.iter().all(|event| event["conversation"] == ringing["conversation"]), "{told:?}");
         assert_eq!(told[3]["participant"], json!(other));
         assert_eq!((&told[4]["audio"], &told[4]["video"]), (&json!(true), &json!(true)));
-        assert_eq!((&told[5]["width"], &told[5]["height"]), (&json!(320), &json!(240)));
+        assert_eq!((&told[6]["width"], &told[6]["height"]), (&json!(320), &json!(240)));
     }
 
     alice.say("leave");
