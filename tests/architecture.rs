@@ -3,12 +3,14 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod import_circles;
+mod project_files;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use import_circles::{Files, Source};
+use project_files::rust_files;
 
 /// Every module in the order of the pipeline, with the modules that it may use.
 const ARROWS: &[(&str, &[&str])] = &[
@@ -148,17 +150,4 @@ fn used_modules(source: &str) -> BTreeSet<String> {
 fn top_module(inside: &Path) -> String {
     let first = inside.components().next().map(|part| part.as_os_str().to_string_lossy().into_owned());
     first.unwrap_or_default().trim_end_matches(".rs").to_owned()
-}
-
-fn rust_files(directory: &Path) -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(directory).expect("a directory of the source").map_while(Result::ok) {
-        let path = entry.path();
-        if path.is_dir() {
-            files.extend(rust_files(&path));
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            files.push(path);
-        }
-    }
-    files
 }

@@ -2,11 +2,13 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod project_files;
+
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
 
 use clap::CommandFactory;
+use project_files::{files_below, pages, root};
 use visavis::store::Settings;
 
 const AUTOMATION: &str = include_str!("../docs/automation.md");
@@ -263,26 +265,4 @@ fn headings(page: &str) -> BTreeSet<String> {
     let titles = page.lines().filter(|line| line.starts_with('#')).map(|line| line.trim_start_matches(['#', ' ']));
     let kept = |letter: &char| letter.is_alphanumeric() || matches!(letter, ' ' | '-' | '_');
     titles.map(|title| title.to_lowercase().chars().filter(kept).collect::<String>().replace(' ', "-")).collect()
-}
-
-/// The Markdown files at the root and in `docs`.
-fn pages() -> Vec<PathBuf> {
-    let top = fs::read_dir(root()).expect("the root").map_while(Result::ok).map(|entry| entry.path());
-    let all = top.filter(|path| path.is_file()).chain(files_below(&root().join("docs")));
-    all.filter(|path| path.extension().is_some_and(|extension| extension == "md")).collect()
-}
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
-}
-
-fn files_below(folder: &Path) -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for path in fs::read_dir(&folder).expect("a folder").map_while(Result::ok).map(|entry| entry.path()) {
-            if path.is_dir() { folders.push(path) } else { files.push(path) }
-        }
-    }
-    files
 }

@@ -3,9 +3,11 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-use std::collections::BTreeSet;
+mod project_files;
+
 use std::fs;
-use std::path::{Path, PathBuf};
+
+use project_files::{pages, root, rust_files};
 
 const ARCHITECTURE: &str = include_str!("../ARCHITECTURE.md");
 
@@ -33,7 +35,7 @@ const REPLACED: &[(&str, &str)] = &[
 #[test]
 fn no_sentence_of_a_comment_begins_with_a_relative() {
     let mut wrong = Vec::new();
-    for file in rust_files(&source()) {
+    for file in rust_files(&root().join("src")) {
         for (line, text) in doc_paragraphs(&fs::read_to_string(&file).expect("UTF-8")) {
             for sentence in sentences(&text).into_iter().filter(|sentence| begins_with_relative(sentence)) {
                 wrong.push(format!("{}:{line}: {sentence}", file.display()));
@@ -58,7 +60,7 @@ fn no_sentence_of_a_document_begins_with_a_relative() {
 
 #[test]
 fn comments_and_documents_use_the_words_of_the_field() {
-    let comments = rust_files(&source()).into_iter().map(|file| {
+    let comments = rust_files(&root().join("src")).into_iter().map(|file| {
         let paragraphs = doc_paragraphs(&fs::read_to_string(&file).expect("UTF-8"));
         (file, paragraphs.into_iter().map(|(_, text)| text).collect::<Vec<_>>())
     });
@@ -85,7 +87,8 @@ fn glossary_terms_are_used() {
     let rest = pages().into_iter().filter(|page| !page.ends_with("ARCHITECTURE.md"));
     let documents: String = rest.map(|page| fs::read_to_string(page).expect("UTF-8")).collect();
     let documents = plain(&format!("{before}\n{after}\n{documents}"));
-    let code: String = rust_files(&source()).iter().map(|file| fs::read_to_string(file).expect("UTF-8")).collect();
+    let code: String =
+        rust_files(&root().join("src")).iter().map(|file| fs::read_to_string(file).expect("UTF-8")).collect();
     let code = plain(&code);
     let mut unused = Vec::new();
     for term in terms {
@@ -206,32 +209,4 @@ fn paragraphs<'a>(lines: impl Iterator<Item = Option<&'a str>>) -> Vec<(usize, S
         open = true;
     }
     all
-}
-
-/// The Markdown files at the root and in `docs`.
-fn pages() -> Vec<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let top = fs::read_dir(root).expect("the root").map_while(Result::ok).map(|entry| entry.path());
-    let all = top.filter(|path| path.is_file()).chain(files_below(&root.join("docs")));
-    let pages: BTreeSet<PathBuf> = all.filter(|path| path.extension().is_some_and(|end| end == "md")).collect();
-    pages.into_iter().collect()
-}
-
-fn source() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
-}
-
-fn rust_files(folder: &Path) -> Vec<PathBuf> {
-    files_below(folder).into_iter().filter(|path| path.extension().is_some_and(|end| end == "rs")).collect()
-}
-
-fn files_below(folder: &Path) -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for path in fs::read_dir(&folder).expect("a folder").map_while(Result::ok).map(|entry| entry.path()) {
-            if path.is_dir() { folders.push(path) } else { files.push(path) }
-        }
-    }
-    files
 }

@@ -5,8 +5,9 @@ mod tokens;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use crate::project_files::rust_files;
 use tokens::Import;
 pub use tokens::Source;
 
@@ -158,15 +159,6 @@ fn module_of(inside: &Path) -> Option<Module> {
     }
     let is_product = module != ["main"] && !module.iter().any(|name| name.ends_with("tests"));
     is_product.then_some(module)
-}
-
-fn rust_files(directory: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(directory).expect("a directory of the source").map_while(Result::ok);
-    let files = entries.map(|entry| entry.path()).flat_map(|path| match path.is_dir() {
-        true => rust_files(&path),
-        false => vec![path],
-    });
-    files.filter(|path| path.extension().is_some_and(|extension| extension == "rs")).collect()
 }
 
 #[test]
