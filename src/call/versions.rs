@@ -49,14 +49,13 @@ impl CallMachine {
         (named, from): (super::ConversationId, PeerId),
         version: u32,
     ) -> CallState {
-        match state {
-            CallState::Conversation(current) if current.id == named && current.is_connecting_to(from) => {
-                cx.send(from, Message::Incompatible { conversation: named, version: Description::VERSION });
-                self.participant_gone(cx, current, from, Departure::for_version(version))
-            }
-            state
-            @ (CallState::Idle | CallState::Outgoing(_) | CallState::Incoming(_) | CallState::Conversation(_)) => state,
+        if let CallState::Conversation(current) = &state
+            && current.id == named
+            && current.is_connecting_to(from)
+        {
+            cx.send(from, Message::Incompatible { conversation: named, version: Description::VERSION });
         }
+        self.not_understood(state, cx, (named, from), version)
     }
 
     /// `from`, whose descriptions are of this `version`, does not understand this side's.

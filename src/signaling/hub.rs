@@ -141,21 +141,19 @@ impl Hub {
         }
     }
 
-    /// Hands the messages that wait for a person to the best route, again later where it takes no more now; where none leads to them, has all routes seek them.
+    /// Hands the messages that wait for a person to the best route, again later where it takes no more now; where none
+    /// leads to them, has all routes seek them.
     fn send_waiting(&mut self, id: PeerId, now: Instant) {
         let Some(person) = self.people.get_mut(&id) else { return };
         person.send_again = None;
-        let best = person.best_run();
+        let best = person.best().map(|it| (it.kind, it.instance.clone()));
         let route_of = |kind| self.routes.iter().find(|route| route.kind() == kind);
         if let Some((route, run)) = best.and_then(|(kind, run)| Some((route_of(kind)?, run))) {
-            let unsent = person.unsent_ack.clone();
-            let number = person.take_ack(route.kind());
-            let is_refused = number.is_some_and(|number| !acknowledge(route.as_ref(), &id, &run, number));
-            if is_refused {
-                person.unsent_ack = unsent;
-            }
+            // Another run of their app has not sent it.
+            let ack = person.unsent_ack.take().filter(|(instance, _)| *instance == run);
+            person.unsent_ack = ack.filter(|(_, number)| !acknowledge(route.as_ref(), &id, &run, *number));
             let all_taken = person.queue.send_over(route.kind(), |frame| route.send(&id, &run, frame));
-            person.send_again = (is_refused || !all_taken).then(|| now + ROOM_AGAIN);
+            person.send_again = (person.unsent_ack.is_some() || !all_taken).then(|| now + ROOM_AGAIN);
         } else if let Some(until) = person.queue.last_deadline() {
             self.routes.iter().for_each(|route| route.seek(id, until));
         }

@@ -59,12 +59,6 @@ impl Person {
         self.attachments.iter_mut().find(|attachment| attachment.kind == kind)
     }
 
-    /// The number to acknowledge to the run of their app that is reached by this route.
-    pub(super) fn take_ack(&mut self, kind: RouteKind) -> Option<u64> {
-        let (instance, number) = self.unsent_ack.take()?;
-        self.on(kind).filter(|attachment| attachment.instance == instance).map(|_| number)
-    }
-
     /// They are up by a route, anew if they were.
     pub(super) fn attach(&mut self, attachment: Attachment) {
         self.attachments.retain(|other| other.kind != attachment.kind);
@@ -77,21 +71,15 @@ impl Person {
         Some(self.attachments.swap_remove(place))
     }
 
-    /// The best of their routes on which both sides speak a common version.
-    pub(super) fn best_route(&self) -> Option<RouteKind> {
-        self.attachments.iter().filter(|it| it.skew.is_none()).map(|it| it.kind).min()
-    }
-
-    /// The best of their routes, and the run of their app that it leads to.
-    pub(super) fn best_run(&self) -> Option<(RouteKind, Arc<str>)> {
-        let spoken = self.attachments.iter().filter(|it| it.skew.is_none());
-        spoken.min_by_key(|it| it.kind).map(|it| (it.kind, it.instance.clone()))
+    /// The best of the routes on which both sides speak a common version.
+    pub(super) fn best(&self) -> Option<&Attachment> {
+        self.attachments.iter().filter(|it| it.skew.is_none()).min_by_key(|it| it.kind)
     }
 
     /// The side that is too old, where no route leads to an app that speaks a common version.
     pub(super) fn skew(&self) -> Option<VersionSkew> {
         let skewed = self.attachments.iter().max_by_key(|it| it.kind)?.skew;
-        skewed.filter(|_| self.best_route().is_none())
+        skewed.filter(|_| self.best().is_none())
     }
 
     /// Nothing worth remembering is left.
