@@ -7,6 +7,8 @@ pub const WARM_UP_S: u32 = 2;
 
 /// A gap between pictures longer than this counts as frozen, in seconds.
 const FREEZE: f64 = 0.2;
+/// A freeze that begins this long after an event, in seconds, is not its consequence.
+const ONSET: f64 = 1.0;
 /// Rates are taken over this many seconds.
 const RATE_WINDOW: f64 = 1.0;
 /// A rate is back when it reaches this share of its earlier value.
@@ -38,6 +40,8 @@ pub struct SideRecord {
     pub shown: Vec<f64>,
     /// From capture to the tile, in ms, of those pictures that could be read.
     pub delays: Vec<f64>,
+    /// Those of pictures that came once the move of a host was settled.
+    pub settled_delays: Vec<f64>,
     /// Counts, in order of time.
     pub samples: Vec<Sample>,
 }
@@ -72,6 +76,23 @@ impl SideRecord {
             before = at;
         }
         longest
+    }
+
+    /// Seconds from a moment to the end, before `end`, of the first freeze that goes on then or begins within a second:
+    /// until the pictures move again. Zero where nothing freezes.
+    pub fn seconds_until_moving(&self, from: f64, end: f64) -> f64 {
+        let after = self.shown.iter().copied().filter(|at| (from..end).contains(at)).chain([end]);
+        let mut before = self.shown.iter().copied().rfind(|at| *at < from).unwrap_or(from);
+        for at in after {
+            if before > from + ONSET {
+                return 0.0;
+            }
+            if at - before > FREEZE {
+                return at - from;
+            }
+            before = at;
+        }
+        0.0
     }
 
     /// Percent of the sound between two moments that was concealed, as far as there are samples.
@@ -166,6 +187,20 @@ mod tests {
         let still = side.frozen_percent((8.0, 12.0));
         assert!((still - 50.8).abs() < 0.2, "a picture that stands still at the end is frozen, too: {still}");
         assert_eq!(SideRecord::default().frozen_percent((0.0, 10.0)), 100.0);
+    }
+
+    #[test]
+    fn pictures_move_again_at_the_end_of_the_first_freeze() {
+        let moving = |gaps: &[(f64, f64)]| {
+            let shown = (0..600).map(|n| f64::from(n) / 30.0);
+            let shown = shown.filter(|at| !gaps.iter().any(|(from, to)| (*from..*to).contains(at))).collect();
+            (SideRecord { shown, ..SideRecord::default() }.seconds_until_moving(10.0, 18.0) * 10.0).round() / 10.0
+        };
+        assert_eq!(moving(&[]), 0.0);
+        assert_eq!(moving(&[(4.0, 5.0), (10.05, 11.5)]), 1.5);
+        assert_eq!(moving(&[(9.9, 10.8), (13.0, 14.0)]), 0.8);
+        assert_eq!(moving(&[(10.1, 20.0)]), 8.0, "not by the end");
+        assert_eq!(moving(&[(11.5, 12.5)]), 0.0, "too late to be of the same cause");
     }
 
     #[test]
