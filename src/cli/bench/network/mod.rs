@@ -138,11 +138,12 @@ impl NetworkBench {
     fn chromium(&self) -> anyhow::Result<Option<PathBuf>> {
         let table = self.grid || self.changes || self.namespaces;
         let needed = self.with_chromium || self.only_chromium;
+        let option = if self.only_chromium { "--only-chromium" } else { "--with-chromium" };
         let wanted = needed || (table && !self.without_chromium);
         let program = wanted.then(chromium::find).flatten();
         anyhow::ensure!(
             program.is_some() || !needed,
-            "Chromium is not installed here; install it, or leave --with-chromium out."
+            "Chromium is not installed here; install it, or leave {option} out."
         );
         Ok(program)
     }
@@ -162,7 +163,7 @@ impl NetworkBench {
     fn rows<T: Copy>(&self, all: &[T]) -> anyhow::Result<Vec<T>> {
         let Some(number) = self.row else { return Ok(all.to_vec()) };
         let row = number.checked_sub(1).and_then(|index| all.get(index));
-        row.map(|row| vec![*row]).with_context(|| format!("the table has the rows 1 to {}.", all.len()))
+        row.map(|row| vec![*row]).with_context(|| format!("The table has the rows 1 to {}.", all.len()))
     }
 }
 

@@ -54,28 +54,23 @@ impl SideRecord {
 
     /// Percent of the time between two moments in gaps of more than 200 ms.
     pub fn frozen_percent(&self, (from, to): (f64, f64)) -> f64 {
-        let inside = self.shown.iter().copied().filter(|at| (from..to).contains(at));
-        let mut before = from;
-        let mut frozen = 0.0;
-        for at in inside.chain([to]) {
-            let gap = at - before;
-            if gap > FREEZE {
-                frozen += gap;
-            }
-            before = at;
-        }
+        let frozen: f64 = self.gaps((from, to)).filter(|gap| *gap > FREEZE).sum();
         frozen / (to - from).max(1e-3) * 100.0
     }
 
     /// The longest time between two pictures of those between two moments, which count as pictures, in seconds.
-    pub fn longest_gap(&self, (from, to): (f64, f64)) -> f64 {
-        let inside = self.shown.iter().copied().filter(|at| (from..to).contains(at));
-        let (mut before, mut longest) = (from, 0.0);
-        for at in inside.chain([to]) {
-            longest = f64::max(longest, at - before);
-            before = at;
-        }
-        longest
+    pub fn longest_gap(&self, window: (f64, f64)) -> f64 {
+        self.gaps(window).fold(0.0, f64::max)
+    }
+
+    /// Times between the pictures of a window, whose ends count as pictures, in seconds.
+    fn gaps(&self, (from, to): (f64, f64)) -> impl Iterator<Item = f64> {
+        let inside = self.shown.iter().copied().filter(move |at| (from..to).contains(at));
+        inside.chain([to]).scan(from, |before, at| {
+            let gap = at - *before;
+            *before = at;
+            Some(gap)
+        })
     }
 
     /// Seconds from a moment to the end, before `end`, of the first freeze that goes on then or begins within a second:
@@ -106,12 +101,7 @@ impl SideRecord {
 
     /// Concealed sound in percent.
     pub fn concealed_percent(&self) -> f64 {
-        let grown = |of: &dyn Fn(&Sample) -> f64| match self.samples.as_slice() {
-            [first, .., last] => of(last) - of(first),
-            _ => 0.0,
-        };
-        let sound = grown(&|sample| sample.sound_ms);
-        if sound > 0.0 { grown(&|sample| sample.concealed_ms) / sound * 100.0 } else { 0.0 }
+        self.concealed_percent_in((f64::NEG_INFINITY, f64::INFINITY))
     }
 
     /// Video payload that arrived between two moments, in kbit/s, as far as there are samples, which straight lines
