@@ -54,7 +54,8 @@ impl SideRecord {
 
     /// Percent of the time between two moments in gaps of more than 200 ms.
     pub fn frozen_percent(&self, (from, to): (f64, f64)) -> f64 {
-        let frozen: f64 = self.gaps((from, to)).filter(|gap| *gap > FREEZE).sum();
+        // From a zero: the sum of no numbers is a negative one.
+        let frozen = self.gaps((from, to)).filter(|gap| *gap > FREEZE).fold(0.0, |sum, gap| sum + gap);
         frozen / (to - from).max(1e-3) * 100.0
     }
 
