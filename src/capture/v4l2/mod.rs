@@ -1,13 +1,13 @@
-//! Cameras on Linux, by V4L2 (Video for Linux 2, the kernel's userspace API, "Video Capture Interface"): a backend that is
-//! plugged into nokhwa.
+//! Cameras on Linux, by V4L2 (Video for Linux 2, the kernel's userspace API, "Video Capture Interface"): a backend that
+//! is plugged into nokhwa.
 //!
 //! Built on the `v4l` crate, as nokhwa's own Linux backend is, which cannot be used itself: it knows whole frame rates
 //! and three pixel formats only, demands that the camera be in one of them before it opens it, and keeps to itself the
 //! length of a row and whether a buffer is damaged.
 //!
 //! ```text
-//! nodes: /dev/videoN -> Idle (offer: modes; format: the one that is set) -> Backend, in a nokhwa::Camera
-//!                                                                              `-> Stream (mapped buffers, one at a time)
+//! nodes: /dev/videoN -> Idle (offer: its modes; format: the one to set) -> Backend, in a nokhwa::Camera
+//!                                                                            `-> Stream (mapped buffers)
 //! ```
 
 mod backend;
