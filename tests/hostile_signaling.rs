@@ -220,7 +220,6 @@ async fn pongs(socket: &mut Socket) -> usize {
 #[test]
 fn whoever_has_proven_nothing_is_cut_after_a_dozen_frames_and_some_kilobytes() {
     let (runtime, alice) = alice();
-    let port = alice.client.port();
     runtime.block_on(async {
         let mut socket = alice.dial().await;
         for _ in 0..100 {

@@ -167,9 +167,9 @@ impl DialTable {
     }
 
     /// Takes the next dial that is due: by lane; then the one whose address was not tried for longest, so that many
-    /// announcements at few addresses hold up nobody elsewhere; among these the one that waits longest. Of those who
-    /// have proved nothing, by turns, whoever was announced last goes first: those whom a flood has left behind hold up
-    /// nobody who appears after it.
+    /// announcements at few addresses hold up nobody elsewhere; among these the one that waits longest. People who
+    /// have proved nothing take turns: the one who was announced last, so that those whom a flood has left behind hold
+    /// up nobody who appears after it, and then the one by the order above.
     pub(super) fn take_due(&mut self, now: Instant) -> Option<Due> {
         let possible = self.possible_dials(now).filter(|due| due.at <= now);
         let due = possible.min_by_key(|due| {
