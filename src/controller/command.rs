@@ -115,6 +115,13 @@ pub enum Command {
         /// Block or unblock.
         on: bool,
     },
+    /// Note that the safety number of a contact was compared, or take that back.
+    VerifyContact {
+        /// The person.
+        id: PeerId,
+        /// Compared and the same, or not.
+        on: bool,
+    },
     /// Invite a person to a conversation.
     Invite {
         /// ID of the person.
@@ -241,6 +248,7 @@ impl Command {
             Self::RenameContact { .. } => "rename_contact",
             Self::RemoveContact { .. } => "remove_contact",
             Self::BlockContact { .. } => "block_contact",
+            Self::VerifyContact { .. } => "verify_contact",
             Self::Invite { .. } => "invite",
             Self::Cancel { .. } => "cancel",
             Self::Accept { .. } => "accept",

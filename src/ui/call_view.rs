@@ -3,11 +3,9 @@
 //! The screen is dark in every theme.
 
 use eframe::egui::{
-    self, Align, Color32, CornerRadius, CursorIcon, Galley, Layout, Rect, Role, Sense, Ui, UiBuilder, Vec2, WidgetInfo,
-    pos2, vec2,
+    self, Color32, CornerRadius, CursorIcon, Galley, Rect, Role, Sense, Ui, UiBuilder, Vec2, WidgetInfo, pos2, vec2,
 };
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::controller::{Command, ConversationStatus, ConversationView, ParticipantView};
 use crate::device::DeviceKind;
@@ -15,19 +13,20 @@ use crate::identity::PeerId;
 use crate::media::FrameSlot;
 
 use super::avatar;
-use super::buttons::{Weight, explain, icon_button_sized, one_line, painted_words};
+use super::buttons::{explain, one_line, painted_words};
+use super::call_head;
 use super::catalogue::Text;
 use super::controls::{self, Act, Activity};
 use super::icons::Icon;
 use super::picture_wish::{PictureWishes, drawn_lines};
 use super::quality_sign;
+use super::safety_dialog::SafetyDialog;
 use super::scene::Scene;
 use super::self_view::{self, SelfView};
 use super::settings_panel;
 use super::statistics::Statistics;
 use super::theme::{self, Palette, Type, space};
 use super::tile::{Fit, TileOptions};
-use super::wall_clock::hours_minutes_seconds;
 
 const STAGE: Color32 = Color32::from_rgb(0x0B, 0x0E, 0x0F);
 /// Laid over the last picture of somebody who is not heard.
@@ -50,6 +49,8 @@ pub struct CallScreen {
     activity: Activity,
     /// The overlay of statistics, while it is open.
     statistics: Option<Statistics>,
+    /// The dialog with a participant's safety number, while it is open.
+    safety: Option<SafetyDialog>,
     /// Receive resolutions that the others were asked for, and the size in points that each picture has in this frame.
     wishes: PictureWishes,
     drawn: Vec<(PeerId, f32)>,
@@ -103,24 +104,33 @@ impl CallScreen {
         if let Some(statistics) = &mut self.statistics {
             statistics.show(ui, area, scene, call);
         }
+        if self.safety.as_mut().is_some_and(|safety| safety.show_beside(ui, area, scene)) {
+            self.safety = None;
+        }
         self.ask(ui, scene);
         let mut overlay = ui.new_child(UiBuilder::new().id_salt("overlay").max_rect(area));
         overlay.set_opacity(opacity);
         self.wake(ui, opacity);
         let asked = scene.commands.len();
-        head(&mut overlay, area, scene, call);
+        let safety_of = call_head::show(&mut overlay, area, scene, call);
         let pressed = controls::show(&mut overlay, area, scene);
         controls::muted_hint(ui, area, scene);
         if self.waking {
             scene.commands.truncate(asked);
         } else {
             act = pressed.or(act);
+            if let Some(id) = safety_of {
+                // At the same place.
+                self.statistics = None;
+                self.safety = Some(SafetyDialog::new(scene.snapshot.me.id, id));
+            }
         }
         if opacity == 0.0 && stage.hovered() {
             ui.ctx().set_cursor_icon(CursorIcon::None);
         }
         if act == Some(Act::Statistics) {
             self.statistics = self.statistics.is_none().then(Statistics::default);
+            self.safety = None;
         }
         if let Some(act) = act {
             controls::carry_out(ui, act, scene);
@@ -416,75 +426,6 @@ fn chip(ui: &Ui, tile: Rect, icon: Option<Icon>, shown: &str, name: &str) -> Rec
     }
     ui.painter().galley(rect.left_center() + vec2(indent, -text.size().y / 2.0), text, theme::ON_PICTURE);
     rect
-}
-
-/// Name, time, and the actions on the others' streams, at the upper left.
-fn head(ui: &mut Ui, area: Rect, scene: &mut Scene<'_>, call: &ConversationView) {
-    let time = match call.connected_at {
-        Some(since) => {
-            let elapsed = scene.now.media.since(since);
-            let next = Duration::from_secs(1) - Duration::from_nanos(u64::from(elapsed.subsec_nanos()));
-            if ui.opacity() > 0.0 {
-                ui.ctx().request_repaint_after(next + Duration::from_millis(5));
-            }
-            hours_minutes_seconds(elapsed)
-        }
-        None => scene.text(Text::Connecting).to_owned(),
-    };
-    let title = match call.participants.as_slice() {
-        [] => String::new(),
-        [only] => scene.name(only.id, &only.name),
-        several => scene.words.fill(Text::PeopleInCall, &[("count", &(several.len() + 1).to_string())]),
-    };
-    let name = one_line(ui, &title, Type::Strong, theme::ON_PICTURE, 240.0);
-    let clock = one_line(ui, &time, Type::Body, theme::ON_PICTURE_SOFT, 160.0);
-    let width = space::L + name.size().x + space::M + clock.size().x + space::L;
-    let rect = Rect::from_min_size(area.min + vec2(space::L, space::L), vec2(width, 36.0));
-    ui.painter().rect_filled(rect, CornerRadius::same(18), theme::SCRIM);
-    let response = ui.interact(rect, ui.scope_id().with("head"), Sense::hover());
-    let said = format!("{title}, {}", scene.words.fill(Text::CallTime, &[("time", &time)]));
-    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &said));
-    let left = rect.left() + space::L;
-    let clock_left = left + name.size().x + space::M;
-    ui.painter().galley(pos2(left, rect.center().y - name.size().y / 2.0), name, theme::ON_PICTURE);
-    ui.painter().galley(pos2(clock_left, rect.center().y - clock.size().y / 2.0), clock, theme::ON_PICTURE_SOFT);
-    if call.status != ConversationStatus::Connected {
-        return;
-    }
-    match call.participants.as_slice() {
-        [only] => local_choices(ui, rect.right_top() + vec2(space::S, 0.0), scene, only),
-        several => {
-            for (who, place) in several.iter().zip(self_view::grid(area.shrink(space::S), several.len(), space::S)) {
-                local_choices(ui, place.right_top() + vec2(-84.0, space::S), scene, who);
-            }
-        }
-    }
-}
-
-/// Hear them or not, see them or not: here only.
-fn local_choices(ui: &mut Ui, at: egui::Pos2, scene: &mut Scene<'_>, who: &ParticipantView) {
-    let rect = Rect::from_min_size(at, vec2(76.0, 36.0));
-    ui.painter().rect_filled(rect, CornerRadius::same(18), theme::SCRIM);
-    let builder = UiBuilder::new()
-        .id_salt(("choices", who.id))
-        .max_rect(rect.shrink(2.0))
-        .layout(Layout::left_to_right(Align::Center));
-    let mut line = ui.new_child(builder);
-    line.spacing_mut().item_spacing.x = space::S;
-    let name = scene.name(who.id, &who.name);
-    let hear = if who.muted_here { (Icon::SpeakerOff, Text::UnmuteHere) } else { (Icon::Speaker, Text::MuteHere) };
-    let see = if who.hidden_here { (Icon::EyeOff, Text::ShowHere) } else { (Icon::Eye, Text::HideHere) };
-    let press = |line: &mut Ui, (icon, key): (Icon, Text)| {
-        let words = scene.words.with_name(key, &name);
-        icon_button_sized(line, icon, &words, 32.0, Weight::OnPicture).clicked()
-    };
-    let (hear, see) = (press(&mut line, hear), press(&mut line, see));
-    if hear {
-        scene.send(Command::EnableAudio { on: who.muted_here, participant: Some(who.id) });
-    }
-    if see {
-        scene.send(Command::EnableVideo { on: who.hidden_here, participant: Some(who.id) });
-    }
 }
 
 #[cfg(test)]

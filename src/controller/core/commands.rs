@@ -58,6 +58,10 @@ impl Core {
                 self.contact_changed(id, removed)?;
             }
             Command::BlockContact { id, on } => self.block(id, on)?,
+            Command::VerifyContact { id, on } => {
+                let noted = self.directory.set_verified(&self.store, id, on);
+                self.contact_changed(id, noted)?;
+            }
             Command::Invite { to, user_data, audio, video } => self.invite(to, user_data, audio, video)?,
             Command::Cancel { invite } => self.step(Input::Local(Press::Cancel { invite })),
             Command::Accept { invite, audio, video } => {
