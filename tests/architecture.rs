@@ -15,30 +15,32 @@ use project_files::rust_files;
 /// Every module in the order of the pipeline, with the modules that it may use.
 const ARROWS: &[(&str, &[&str])] = &[
     // Nouns.
-    ("media", &[]),
+    ("codec", &[]),
+    ("media", &["codec"]),
     ("identity", &["media"]),
     ("network", &[]),
     ("device", &[]),
-    ("call", &["media", "identity", "device"]),
+    ("call", &["codec", "media", "identity", "device"]),
     ("store", &["media", "identity", "device", "call"]),
     // Stages.
     ("sound_device", &["media", "device"]),
     ("capture", &["media", "device"]),
     ("voice_processing", &["media"]),
     ("microphone", &["media", "device", "sound_device", "voice_processing"]),
-    ("encoder", &["media", "sound_device"]),
-    ("jitter_buffer", &["media"]),
-    ("decoder", &["media", "sound_device"]),
+    ("encoder", &["codec", "media", "sound_device"]),
+    ("jitter_buffer", &["codec", "media"]),
+    ("decoder", &["codec", "media", "sound_device"]),
     ("media_receive", &["media", "jitter_buffer", "decoder"]),
     ("playout", &["media", "device", "sound_device", "voice_processing", "jitter_buffer", "decoder", "media_receive"]),
     // Networks.
-    ("rtc", &["media", "call", "network", "jitter_buffer"]),
+    ("rtc", &["codec", "media", "call", "network", "jitter_buffer"]),
     ("signaling", &["media", "identity", "network", "call"]),
-    ("media_send", &["media", "identity", "encoder", "rtc"]),
+    ("media_send", &["codec", "media", "identity", "encoder", "rtc"]),
     // The one owner of it all, and its faces.
     (
         "controller",
         &[
+            "codec",
             "media",
             "identity",
             "network",

@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::codec::VideoCodec;
 use crate::identity::PeerId;
-use crate::media::{StreamId, VideoCodec};
+use crate::media::StreamId;
 use crate::media_receive::{PictureStats, SoundStats};
 use crate::media_send::FanOut;
 use crate::rtc::PeerStats;
 
 use crate::controller::{CallSample, ReceivedStats, Route, SentStats};
 
-const CODEC: &str = VideoCodec::H264.name();
+const CODEC: &str = VideoCodec::PREFERRED.name();
 
 /// Output of this side's encoder of one stream of pictures.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
