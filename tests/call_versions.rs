@@ -107,10 +107,8 @@ fn nobody_rings_whose_program_could_not_describe_the_call_and_both_are_told() {
             }
             assert_eq!(ann.sent(), [message_to(BOB, incompatible(Description::VERSION))], "once");
             let reports = ann.reports();
-            assert!(
-                matches!(&reports[..], [CallReport::RangIncompatible { from, skew, .. }] if (*from, *skew) == (id(BOB), expected)),
-                "{reports:?}"
-            );
+            let [CallReport::RangIncompatible { from, skew, .. }] = &reports[..] else { panic!("{reports:?}") };
+            assert_eq!((*from, *skew), (id(BOB), expected));
             assert_eq!(ann.is_idle(), was_idle);
             assert!(!ann.effects.iter().any(Effect::bears_consent));
         }

@@ -177,7 +177,8 @@ mod tests {
         #[test]
         fn no_text_of_an_invite_makes_checking_it_panic(name in "\\PC{0,100}", user_data in any::<String>()) {
             let (invite, conversation) = (InviteId::from_bits(1), ConversationId::from_bits(2));
-            let invite = Message::Invite { invite, conversation, name, user_data, streams: both(), descriptions: Description::VERSIONS };
+            let (streams, descriptions) = (both(), Description::VERSIONS);
+            let invite = Message::Invite { invite, conversation, name, user_data, streams, descriptions };
             if let Message::Invite { name, user_data, .. } = invite.checked() {
                 prop_assert!(name.chars().count() <= 64 && user_data.len() <= MAX_USER_DATA);
             }
