@@ -147,10 +147,9 @@ fn every_way_to_a_consent_is_seen() {
 /// Whether a source names the right to make a consent, or makes one.
 fn rights_in(source: &str) -> bool {
     let is_word = |character: char| character.is_alphanumeric() || character == '_';
-    let code = source.lines().map(|line| line.split("//").next().unwrap_or_default());
+    let mut code = source.lines().map(|line| line.split("//").next().unwrap_or_default());
     let names_a_right = |word: &str| ["Grant", "Granter", "_private"].contains(&word);
-    code.into_iter()
-        .any(|line| line.contains("Consent::granted") || line.split(|character| !is_word(character)).any(names_a_right))
+    code.any(|line| line.contains("Consent::granted") || line.split(|character| !is_word(character)).any(names_a_right))
 }
 
 #[test]
