@@ -12,8 +12,9 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Fingerprint, IcePwd, IceUfrag};
-use crate::media::{MAX_STREAMS, StreamId, StreamKind, VideoCodec, VideoLevel};
+use super::{Fingerprint, IcePwd, IceUfrag, Versions};
+use crate::codec::{CodecSupport, VideoCodec, VideoLevel};
+use crate::media::{MAX_STREAMS, StreamId, StreamKind};
 
 /// Whether a description offers or answers (RFC 3264).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,15 +69,6 @@ pub struct DescribedStream {
     pub ssrcs: StreamSsrcs,
 }
 
-/// A video codec that a side decodes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct CodecSupport {
-    /// The codec.
-    pub codec: VideoCodec,
-    /// The level up to which it is decoded: larger or more frequent pictures must not be sent (RFC 6184, 8.1).
-    pub level: VideoLevel,
-}
-
 /// Format of the forward error correction: systematic Reed-Solomon over GF(256), a block a frame, in a stream of its own
 /// (`rtc/repair/fec`). Its packets are not those of FlexFEC (RFC 8627).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -117,7 +109,9 @@ pub struct Description {
 
 impl Description {
     /// Version of the descriptions that this program writes, and of those that it reads.
-    pub const VERSION: u32 = 1;
+    pub const VERSION: u16 = 1;
+    /// The same as a range, as invites carry it.
+    pub const VERSIONS: Versions = Versions { min: Self::VERSION, max: Self::VERSION };
 
     /// SSRCs of everything that this side sends.
     pub fn ssrcs(&self) -> impl Iterator<Item = u32> + '_ {
@@ -129,9 +123,9 @@ impl Description {
         self.streams.iter().find(|stream| stream.id == id)
     }
 
-    /// The level up to which this side decodes a codec; `None` where it does not know it.
-    pub fn level(&self, codec: VideoCodec) -> Option<VideoLevel> {
-        self.codecs.iter().find(|support| support.codec == codec).map(|support| support.level)
+    /// The codec in which this side is sent pictures: of those that it decodes, the one that this version prefers.
+    pub fn video_codec(&self) -> Option<CodecSupport> {
+        VideoCodec::ALL.into_iter().find_map(|codec| self.codecs.iter().find(|support| support.codec == codec).copied())
     }
 }
 
@@ -141,7 +135,7 @@ pub enum AnyDescription {
     /// A description of this program's version.
     Known(Box<Description>),
     /// A description of another version.
-    OtherVersion(u32),
+    OtherVersion(u16),
 }
 
 impl From<Description> for AnyDescription {
@@ -158,7 +152,7 @@ pub struct BadDescription(&'static str);
 /// A description as JSON.
 #[derive(Serialize, Deserialize)]
 struct WireDescription {
-    version: u32,
+    version: u16,
     kind: DescriptionKind,
     #[serde(default)]
     generation: u32,
@@ -260,7 +254,7 @@ fn known_codecs(wire: &[WireCodec]) -> Vec<CodecSupport> {
     let mut known: Vec<CodecSupport> = Vec::new();
     for WireCodec { codec, level, packetization } in wire {
         let Some(codec) = VideoCodec::of_name(codec) else { continue };
-        let usable = *packetization == codec.packetization() && *level >= VideoLevel::MIN;
+        let usable = *packetization == codec.packetization() && *level >= codec.least_level();
         if usable && !known.iter().any(|support| support.codec == codec) {
             known.push(CodecSupport { codec, level: *level });
         }
@@ -297,7 +291,7 @@ impl From<&Description> for WireDescription {
 /// The version of a description, and everything else in it.
 #[derive(Serialize, Deserialize)]
 struct Versioned {
-    version: u32,
+    version: u16,
     #[serde(flatten)]
     rest: serde_json::Map<String, serde_json::Value>,
 }
@@ -342,7 +336,7 @@ impl Description {
                 DescribedStream { id: StreamId::AUDIO, kind: StreamKind::Audio, ssrcs: ssrcs(1, None, None) },
                 DescribedStream { id: StreamId::CAMERA, kind: StreamKind::Camera, ssrcs: ssrcs(2, Some(3), Some(4)) },
             ],
-            codecs: vec![CodecSupport { codec: VideoCodec::H264, level: VideoLevel::FULL_HD }],
+            codecs: vec![CodecSupport::own(VideoCodec::PREFERRED)],
             fec: Some(FecScheme::Rs8),
             red: true,
         }
@@ -391,7 +385,7 @@ mod tests {
             json["fec"]["version"] = json!(2);
         });
         let described = described.unwrap();
-        assert_eq!(described.level(VideoCodec::H264), Some(VideoLevel::HD));
+        assert_eq!(described.video_codec(), Some(CodecSupport::default()));
         assert_eq!(described.streams.len(), 2);
         assert_eq!((described.fec, described.streams[1].ssrcs.fec), (None, None), "another scheme is not understood");
         assert_eq!(read(|json| json["fec"]["scheme"] = json!("flexfec")).unwrap().fec, None);
@@ -400,7 +394,7 @@ mod tests {
     #[test]
     fn a_description_of_another_version_is_known_by_its_number() {
         for json in [json!({"version": 2}), json!({"version": 900, "streams": "none", "kind": {}})] {
-            let version = json["version"].as_u64().unwrap() as u32;
+            let version = json["version"].as_u64().unwrap() as u16;
             let read: AnyDescription = serde_json::from_value(json).unwrap();
             assert_eq!(read, AnyDescription::OtherVersion(version));
             let again: AnyDescription = serde_json::from_value(serde_json::to_value(&read).unwrap()).unwrap();

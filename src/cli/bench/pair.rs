@@ -7,9 +7,10 @@ use crate::capture::barcode;
 use crate::controller::{Command, Event, ReceivedStats, SentStats, VideoChoice};
 use crate::device::DeviceChoice;
 use crate::identity::PeerId;
-use crate::media::Preset;
+use crate::media::{Preset, StreamId};
 
 use super::child::HeadlessChild;
+use super::namespaces::Host;
 use super::temporary::TemporaryDirectory;
 
 const STEP_TIMEOUT: Duration = Duration::from_secs(20);
@@ -56,18 +57,27 @@ pub struct Pair {
 }
 
 impl Pair {
-    /// Starts both with the same camera, a tone, no speaker, and further `arguments`.
+    /// Starts this program twice on the loopback interface, with the same camera, a tone, no speaker, and further
+    /// `arguments`.
     pub fn start(camera: &str, arguments: &[&str]) -> anyhow::Result<Self> {
-        let profiles = [TemporaryDirectory::new("a")?, TemporaryDirectory::new("b")?];
-        let usual =
-            ["--bind", "127.0.0.1", "--camera", camera, "--microphone", "tone", "--speaker", "none", "--log", "error"];
+        let arguments: Vec<&str> = ["--bind", "127.0.0.1"].iter().chain(arguments).copied().collect();
+        Self::start_program(&std::env::current_exe()?, None, camera, &arguments)
+    }
+
+    /// The same of another `program`, each on its own host where there are `hosts`.
+    pub fn start_program(
+        program: &Path,
+        hosts: Option<&[Host; 2]>,
+        camera: &str,
+        arguments: &[&str],
+    ) -> anyhow::Result<Self> {
+        let profiles = [TemporaryDirectory::new("caller")?, TemporaryDirectory::new("callee")?];
+        let usual = ["--camera", camera, "--microphone", "tone", "--speaker", "none", "--log", "error"];
         let arguments: Vec<&str> = usual.iter().chain(arguments).copied().collect();
-        Ok(Self {
-            caller: HeadlessChild::start(profiles[0].path(), &arguments)?,
-            callee: HeadlessChild::start(profiles[1].path(), &arguments)?,
-            profiles,
-            others: None,
-        })
+        let start = |side: usize| {
+            HeadlessChild::start(program, hosts.map(|hosts| &hosts[side]), profiles[side].path(), &arguments)
+        };
+        Ok(Self { caller: start(0)?, callee: start(1)?, profiles, others: None })
     }
 
     /// The numbers of the processes.
@@ -98,7 +108,7 @@ impl Pair {
         })?;
         let (answered, answered_unix_micros) = (Instant::now(), barcode::unix_micros());
         callee.send(&Command::Accept { invite, audio: true, video })?;
-        let first_frame = |event| matches!(event, Event::FirstFrame { .. }).then_some(());
+        let first_frame = |event| matches!(event, Event::FirstFrame { stream: StreamId::CAMERA, .. }).then_some(());
         let (at_callee, ()) = callee.wait("the callee's first picture", STEP_TIMEOUT, first_frame)?;
         let (at_caller, ()) = caller.wait("the caller's first picture", STEP_TIMEOUT, first_frame)?;
         self.others = Some([callee_id, caller_id]);
@@ -120,9 +130,10 @@ impl Pair {
     /// Both sides save the pictures of their tiles; `number` names the files.
     pub fn save_pictures(&mut self, number: usize) -> anyhow::Result<[PathBuf; 2]> {
         let [callee, caller] = self.others.ok_or_else(|| anyhow::anyhow!("There is no call yet."))?;
+        let stream = StreamId::CAMERA;
         let files = self.profiles.each_ref().map(|folder| folder.path().join(format!("{number}.y4m")));
-        self.caller.send(&Command::SavePicture { participant: callee, path: files[0].clone() })?;
-        self.callee.send(&Command::SavePicture { participant: caller, path: files[1].clone() })?;
+        self.caller.send(&Command::SavePicture { participant: callee, stream, path: files[0].clone() })?;
+        self.callee.send(&Command::SavePicture { participant: caller, stream, path: files[1].clone() })?;
         Ok(files)
     }
 
@@ -153,10 +164,10 @@ impl HeadlessChild {
     }
 }
 
-/// The statistics of an event, if it has some.
+/// The statistics of the cameras' pictures in an event, if it has some.
 pub fn stats_of(event: &Event) -> Option<(&SentStats, &ReceivedStats)> {
     match event {
-        Event::Stats { sent, received, .. } => Some((sent, received)),
+        Event::Stats { stream: StreamId::CAMERA, sent, received, .. } => Some((sent, received)),
         _ => None,
     }
 }
