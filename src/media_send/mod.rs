@@ -14,6 +14,7 @@ mod fan_out;
 mod gates;
 mod simulcast;
 mod sound;
+mod uplink;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
