@@ -5,7 +5,7 @@
 //!   home.rs          people_list.rs, history.rs at the left; own_card.rs, preview.rs, call_card.rs at the right
 //!   invite_dialog.rs who rings, who is rung, and how a call ended
 //!   safety_dialog.rs the safety number of a contact, by voice or by code_scanner.rs
-//!   call_view.rs     tiles, call_head.rs, self_view.rs, quality_sign.rs, picture_wish.rs, controls.rs, statistics.rs
+//!   call_view.rs     tiles, self_view.rs, quality_sign.rs, picture_wish.rs, controls.rs, statistics.rs
 //!   settings_panel.rs, notices.rs
 //! drawn with       fit.rs, theme.rs, fonts.rs, bidi.rs, icons.rs, buttons.rs, fields.rs, avatar.rs, qr_code.rs, tile.rs
 //! worded by        catalogue/
@@ -18,7 +18,6 @@ mod avatar;
 mod bidi;
 mod buttons;
 mod call_card;
-mod call_head;
 mod call_view;
 mod catalogue;
 mod code_scanner;
