@@ -64,7 +64,7 @@ impl SafetyDialog {
             return Next::Close;
         };
         self.take_found(scene);
-        let (next, close) = dialog::show(ui, "safety number", 500.0, |ui| {
+        let (next, close) = dialog::show(ui, "safety", 500.0, |ui| {
             dialog::heading(ui, &scene.words.with_name(Text::SafetyTitle, &name), scene.text(Text::SafetyDetail));
             let settings = if self.scanner.is_some() {
                 camera(ui, scene, &name)
@@ -86,7 +86,7 @@ impl SafetyDialog {
         };
         let size = vec2(CARD_WIDTH.min(area.width() - 2.0 * space::L), area.height() - 60.0 - 96.0);
         let place = Rect::from_min_size(area.min + vec2(space::L, 60.0), size);
-        let mut overlay = ui.new_child(UiBuilder::new().id_salt("safety number").max_rect(place));
+        let mut overlay = ui.new_child(UiBuilder::new().id_salt("safety").max_rect(place));
         let frame = egui::Frame::new().fill(egui::Color32::from_black_alpha(225)).corner_radius(12).inner_margin(14);
         frame
             .show(&mut overlay, |ui| {
