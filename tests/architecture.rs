@@ -18,6 +18,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("media", &[]),
     ("identity", &["media"]),
     ("network", &[]),
+    ("stun", &[]),
     ("device", &[]),
     ("call", &["media", "identity", "device"]),
     ("store", &["media", "identity", "device", "call"]),
@@ -32,7 +33,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("media_receive", &["media", "jitter_buffer", "decoder"]),
     ("playout", &["media", "device", "sound_device", "voice_processing", "jitter_buffer", "decoder", "media_receive"]),
     // Networks.
-    ("rtc", &["media", "call", "network", "jitter_buffer"]),
+    ("relay", &["network", "stun"]),
+    ("rtc", &["media", "call", "network", "stun", "jitter_buffer"]),
     ("signaling", &["media", "identity", "network", "call"]),
     ("media_send", &["media", "identity", "encoder", "rtc"]),
     // The one owner of it all, and its faces.

@@ -6,9 +6,9 @@ use crate::identity::PeerId;
 use crate::media::VideoCodec;
 use crate::media_receive::{PictureStats, SoundStats};
 use crate::media_send::FanOut;
-use crate::rtc::PeerStats;
+use crate::rtc::{MediaRoute, PeerStats};
 
-use crate::controller::{CallSample, ReceivedStats, Route, SentStats};
+use crate::controller::{CallSample, ReceivedStats, RelayTransport, Route, SentStats};
 
 const CODEC: &str = VideoCodec::H264.name();
 
@@ -62,7 +62,8 @@ pub(super) fn sent_stats(before: &PeerStats, now: &PeerStats, elapsed: Duration,
         jitter_ms: now.far_jitter_ms,
         delay_ms: now.send_delay_ms,
         codec: CODEC.to_owned(),
-        route: Route::Direct,
+        route: route(now).0,
+        relay_transport: route(now).1,
     }
 }
 
@@ -83,13 +84,23 @@ pub(super) fn received_stats(before: &Counted, now: &Counted, elapsed: Duration)
         delay_ms: pictures.receive_delay_ms,
         latency_ms: latency_ms(now),
         codec: CODEC.to_owned(),
-        route: Route::Direct,
+        route: route(peer).0,
+        relay_transport: route(peer).1,
         frames_decoded: pictures.frames_decoded,
         frozen_ms: pictures.frozen_ms,
         audio_concealed_ms: sound.jitter.concealed_ms,
         audio_recovered_ms: sound.jitter.recovered_ms,
         audio_delay_ms: sound.jitter.delay_ms,
         av_offset_ms: sound.av_offset_ms,
+    }
+}
+
+/// Way of the media, and with a relay the transport to that.
+fn route(peer: &PeerStats) -> (Route, Option<RelayTransport>) {
+    match peer.route {
+        MediaRoute::Direct => (Route::Direct, None),
+        MediaRoute::RelayUdp => (Route::Relay, Some(RelayTransport::Udp)),
+        MediaRoute::RelayTls => (Route::Relay, Some(RelayTransport::Tls)),
     }
 }
 
