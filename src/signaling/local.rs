@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use super::flood::{Pace, TokenBucket};
 use super::frame::Hello;
+use super::numbers::Numbers;
 use super::version::Versions;
 use crate::identity::{EnvelopeError, Identity, PeerId, display_name};
 
@@ -29,6 +30,7 @@ pub(super) struct Local {
     /// People whom this side called or answered.
     engaged: Mutex<HashSet<PeerId>>,
     connections: AtomicU64,
+    pub(super) numbers: Numbers,
     /// Bucket for reading from those who are nobody to this side.
     strangers: Mutex<TokenBucket>,
     wall_clock: Box<dyn Fn() -> SystemTime + Send + Sync>,
@@ -69,6 +71,7 @@ impl Local {
             contacts: Mutex::default(),
             engaged: Mutex::default(),
             connections: AtomicU64::new(1),
+            numbers: Numbers::new(Instant::now())?,
             strangers: Mutex::new(Pace::of_strangers(Instant::now())),
             wall_clock: Box::new(wall_clock),
         })

@@ -20,6 +20,7 @@ mod inbox;
 mod lan;
 mod local;
 mod message;
+mod numbers;
 mod person;
 mod route;
 mod send_queue;
