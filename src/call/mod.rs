@@ -30,6 +30,7 @@ mod restarts;
 #[cfg(test)]
 mod several_tests;
 mod state;
+mod version_range;
 mod versions;
 
 pub use crate::device::Consent;
@@ -47,5 +48,6 @@ pub use invite::{INCOMING_TIMEOUT, IncomingInvite, OUTGOING_TIMEOUT, OutgoingInv
 pub use message::{MAX_USER_DATA, Message};
 pub use participant::{Connectivity, Participant};
 pub use relay_use::{NoRelayUse, RelayUse};
-pub use report::{CallEnd, CallRecord, CallReport, RecordedParticipant};
+pub use report::{CallEnd, CallRecord, CallReport, ParticipantStream, RecordedParticipant};
 pub use state::{CallMachine, CallState};
+pub use version_range::{VersionSkew, Versions};
