@@ -90,13 +90,17 @@ impl FanOut {
     pub fn plan_video(&self, stream: StreamId, source: PictureSource, now: MediaTime) -> RenditionPlans {
         let mut simulcasts = self.simulcasts();
         let outlets = self.outlets();
-        let receivers = outlets.iter().filter_map(|outlet| {
+        let simulcast = simulcasts.entry(stream).or_default();
+        let receiver = |outlet: &Outlet| {
             let max_height = outlet.max_heights.get(&stream).copied().unwrap_or(u32::MAX);
-            let budget = outlet.peer.video_budget(stream, source.wanted_kbps(max_height))?;
+            // A path of which no more is wanted than it carries is not probed.
+            let wanted_kbps = if simulcast.may_probe(outlet.id) { source.wanted_kbps(max_height) } else { 0 };
+            let budget = outlet.peer.video_budget(stream, wanted_kbps)?;
             let max_lines = budget.max_lines.min(max_height);
             Some(Receiver { peer: outlet.id, budget: VideoBudget { max_lines, ..budget } })
-        });
-        simulcasts.entry(stream).or_default().plan(receivers, source, now)
+        };
+        let receivers: Vec<_> = outlets.iter().filter_map(receiver).collect();
+        simulcast.plan(receivers.into_iter(), source, now)
     }
 
     /// The greatest loss on the way to anybody, in percent, which sets the redundancy of sound.
@@ -129,7 +133,7 @@ impl FanOut {
         let mut simulcasts = self.simulcasts();
         let Some(simulcast) = simulcasts.get_mut(&stream) else { return };
         let outlets = self.outlets();
-        simulcast.deliver(rendition, picture.keyframe, picture.captured_at, |id| {
+        simulcast.deliver(rendition, picture, |id| {
             if let Some(outlet) = outlets.iter().find(|outlet| outlet.id == id) {
                 outlet.peer.send_video(stream, picture);
             }

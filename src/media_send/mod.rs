@@ -15,6 +15,7 @@ mod gates;
 mod picture_send;
 mod simulcast;
 mod sound;
+mod uplink;
 
 use std::sync::Arc;
 
