@@ -97,6 +97,7 @@ impl Accounts {
     }
 
     /// How many there are.
+    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.of.len()
     }
