@@ -33,7 +33,7 @@ mod system_event;
 pub use crate::media_send::Gates;
 pub use crate::rtc::LinkProfile;
 pub use command::{Command, VideoChoice};
-pub use event::{Event, ReceivedStats, Route, RouteKind, SentStats, StreamReport, VersionSkew};
+pub use event::{Event, ReceivedStats, RelayTransport, Route, RouteKind, SentStats, StreamReport, VersionSkew};
 pub use handle::{ControllerGone, Handle, Pressed, Unsent};
 pub use options::Options;
 pub use people::echo_id;
