@@ -45,14 +45,17 @@ fn two_people_see_one_safety_number_and_the_mark_outlives_a_restart() {
     let (seen_by_alice, seen_by_bob) = (state(&mut alice, &bob_id, false), state(&mut bob, &alice_id, false));
     let number = text(&seen_by_alice, "safety_number");
     assert_eq!(number, text(&seen_by_bob, "safety_number"));
-    assert_eq!(number.split(' ').map(str::len).collect::<Vec<_>>(), [5; 6], "{number}");
+    assert_eq!(number.split(' ').map(str::len).collect::<Vec<_>>(), [5; 12], "{number}");
 
     alice.send(verify(&bob_id, true));
     assert_eq!(state(&mut alice, &bob_id, true)["safety_number"], number);
     alice.quit();
     let mut alice = person("Alice").profile(&profile).start();
     alice.say("contacts");
-    assert_eq!(state(&mut alice, &bob_id, true)["safety_number"], number);
+    assert_eq!(state(&mut alice, &bob_id, true)["safety_number"], Value::Null, "one is made when it is asked for");
+    alice.send(json!({"command": "contact", "id": bob_id}));
+    let asked = |event: &Value| event["id"] == *bob_id && event["safety_number"] == *number;
+    alice.expect_where("contact", SOON, asked);
     alice.send(verify(&bob_id, false));
     state(&mut alice, &bob_id, false);
     bob.say("contacts");

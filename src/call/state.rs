@@ -73,6 +73,8 @@ pub struct CallMachine {
     pub(super) ended_conversations: EndedConversations,
     /// People who got "busy" since the machine was last idle: each is reported once.
     pub(super) rang_meanwhile: BTreeSet<PeerId>,
+    /// Strangers whose programs of other versions were reported: each once a run.
+    pub(super) rang_incompatible: BTreeSet<PeerId>,
 }
 
 impl CallMachine {
@@ -87,6 +89,7 @@ impl CallMachine {
             ended_invites: EndedInvites::default(),
             ended_conversations: EndedConversations::default(),
             rang_meanwhile: BTreeSet::new(),
+            rang_incompatible: BTreeSet::new(),
         }
     }
 

@@ -45,9 +45,13 @@ impl Departure {
     }
 }
 
+/// Strangers with programs of other versions who are reported in one run of the program.
+const MAX_STRANGERS_REPORTED: usize = 100;
+
 impl CallMachine {
-    /// The program of whoever invites has no version of descriptions in common with this one: nothing rings, and both are
-    /// told, once an invite.
+    /// The program of whoever invites has no version of descriptions in common with this one: nothing rings, and both
+    /// are told, the caller once an invite. A contact is reported at each invite, a stranger once a run: no press is
+    /// needed for it, and the reports must not fill the history.
     pub(super) fn invited_by_other_version(
         &mut self,
         state: CallState,
@@ -60,7 +64,11 @@ impl CallMachine {
         if standing != Standing::Unwelcome && !self.ended_invites.has_rung(invite, from) {
             self.ended_invites.add_incoming(invite, from);
             cx.send(from, Message::Incompatible { conversation, version: Description::VERSION });
-            cx.report(CallReport::RangIncompatible { from, name, skew, at: cx.now });
+            let is_to_report = standing == Standing::Contact
+                || (self.rang_incompatible.len() < MAX_STRANGERS_REPORTED && self.rang_incompatible.insert(from));
+            if is_to_report {
+                cx.report(CallReport::RangIncompatible { from, name, skew, at: cx.now });
+            }
         }
         state
     }

@@ -98,8 +98,13 @@ pub enum Command {
         /// A PNG or JPEG file.
         path: std::path::PathBuf,
     },
-    /// List the contacts, one `contact` event each.
+    /// List the contacts, one `contact` event each, without safety numbers.
     Contacts,
+    /// Ask for the `contact` event of one contact, with their safety number.
+    Contact {
+        /// The person.
+        id: PeerId,
+    },
     /// Give a contact another name, here only.
     RenameContact {
         /// The person.
@@ -256,6 +261,7 @@ impl Command {
             Self::AddContact { .. } => "add_contact",
             Self::AddContactImage { .. } => "add_contact_image",
             Self::Contacts => "contacts",
+            Self::Contact { .. } => "contact",
             Self::RenameContact { .. } => "rename_contact",
             Self::RemoveContact { .. } => "remove_contact",
             Self::BlockContact { .. } => "block_contact",

@@ -107,9 +107,14 @@ impl Directory {
         self.people.name_of(id, said)
     }
 
-    /// A `contact` event for one person.
+    /// A `contact` event for one person whom a command named, with the safety number of a contact.
     pub(super) fn event(&self, id: PeerId) -> Event {
-        self.people.event(id)
+        self.people.event_with_number(id)
+    }
+
+    /// A `contact` event for the contact that is asked for.
+    pub(super) fn contact_event(&self, id: PeerId) -> Result<Event, Refusal> {
+        if self.people.is_contact(id) { Ok(self.event(id)) } else { Err(Refusal::NoContact) }
     }
 
     /// A `contact` event for everybody in the contact list.
@@ -309,6 +314,11 @@ mod tests {
         let moved = Directory::new(other, &store, Lanes::new().0.parts.system).unwrap();
         let (verified, other_number) = shown(&moved);
         assert!(!verified && other_number.is_some() && other_number != number);
+        let without = |event: &Event| matches!(event, Event::Contact { safety_number: None, .. });
+        assert!(moved.contact_events().iter().all(without), "a long list is told at once");
+        assert!(moved.contact_event(id).is_ok_and(|event| !without(&event)));
+        assert!(moved.contact_event(echo_id()).is_ok_and(|event| without(&event)));
+        assert!(matches!(moved.contact_event(PeerId::from_bytes([8; 32])), Err(Refusal::NoContact)));
         directory.set_verified(&store, id, false).unwrap();
         assert_eq!(shown(&directory), (false, number));
     }

@@ -167,7 +167,7 @@ pub enum Event {
         /// The safety number was compared.
         #[serde(default)]
         verified: bool,
-        /// Absent for Echo and for people who are no contacts.
+        /// Absent for Echo, for people who are no contacts, and where no command asked about this one contact.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         safety_number: Option<String>,
     },

@@ -54,6 +54,18 @@ impl Options {
         }
     }
 
+    /// Gives up the wishes that a change of the settings from `before` to `after` has overruled: from then on the
+    /// setting is the person's own, also when it comes to be what the command line said.
+    pub(super) fn give_up_changed(&mut self, before: &Settings, after: &Settings) {
+        if before.display_name != after.display_name {
+            self.name = None;
+        }
+        self.camera.take_if(|_| before.camera != after.camera);
+        self.microphone.take_if(|_| before.microphone != after.microphone);
+        self.speaker.take_if(|_| before.speaker != after.speaker);
+        self.strangers_may_ring.take_if(|_| before.strangers_may_ring != after.strangers_may_ring);
+    }
+
     /// `changed` with the command line's wishes taken out again where nobody changed them, so that saving the settings
     /// keeps what was there.
     pub(super) fn settings_to_save(&self, changed: &Settings, saved: &Settings) -> Settings {
@@ -81,7 +93,9 @@ impl Options {
 
 #[cfg(test)]
 mod tests {
+    use super::super::preferences::Preferences;
     use super::*;
+    use crate::store::Store;
 
     #[test]
     fn the_policy_about_strangers_holds_for_this_run_unless_it_is_changed_in_it() {
@@ -110,5 +124,42 @@ mod tests {
                 assert_eq!(kept.strangers_may_ring, changed.strangers_may_ring, "{policy:?}");
             }
         }
+    }
+
+    /// As the window sends them: all settings, of which one is changed.
+    #[test]
+    fn a_setting_that_is_changed_and_changed_back_is_saved_over_the_command_lines_wish() {
+        let folder = tempfile::tempdir().unwrap();
+        let saved = |store: &Store| store.settings().unwrap();
+        let options = Options {
+            profile: Profile::open(Some(folder.path())).unwrap(),
+            name: Some("Ann".to_owned()),
+            camera: Some(DeviceChoice::None),
+            microphone: Some(DeviceChoice::None),
+            speaker: Some(DeviceChoice::None),
+            strangers_may_ring: Some(false),
+            bind: None,
+            link: None,
+        };
+        let store = Store::in_memory().unwrap();
+        let untouched = saved(&store);
+        let mut preferences = Preferences::new(options, &store).unwrap();
+        let wished = preferences.settings().clone();
+        let other = Settings { mirror: !wished.mirror, ..wished.clone() };
+        preferences.change(&store, &(&other).into()).1.unwrap();
+        assert_eq!(saved(&store), Settings { mirror: other.mirror, ..untouched.clone() }, "nobody touched these");
+
+        let ring = Settings { strangers_may_ring: true, ..other.clone() };
+        preferences.change(&store, &(&ring).into()).1.unwrap();
+        preferences.change(&store, &(&other).into()).1.unwrap();
+        let refuse = Settings { mirror: other.mirror, strangers_may_ring: false, ..untouched };
+        assert_eq!(saved(&store), refuse);
+
+        let named = |name: &str| DeviceChoice::Named(name.to_owned());
+        let (camera, microphone, speaker) = (named("Desk"), named("Headset"), named("Box"));
+        let all = Settings { display_name: "Bob".to_owned(), camera, microphone, speaker, ..other.clone() };
+        preferences.change(&store, &(&all).into()).1.unwrap();
+        preferences.change(&store, &(&other).into()).1.unwrap();
+        assert_eq!(saved(&store), other);
     }
 }

@@ -1,6 +1,5 @@
 //! People who can be called: contacts from the store, people found on this network, and Echo.
 
-use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashSet};
 
 use sha2::{Digest, Sha256};
@@ -24,8 +23,6 @@ pub fn echo_id() -> PeerId {
 pub(super) struct People {
     me: PeerId,
     contacts: BTreeMap<PeerId, Contact>,
-    /// Safety numbers of the contacts. Each takes milliseconds, so it is made when it is first asked for.
-    numbers: BTreeMap<PeerId, OnceCell<String>>,
     blocked: HashSet<PeerId>,
     present: BTreeMap<PeerId, Presence>,
 }
@@ -44,21 +41,13 @@ pub(super) struct Presence {
 impl People {
     /// Nobody yet, of the person `me`.
     pub(super) fn new(me: PeerId) -> Self {
-        Self {
-            me,
-            contacts: BTreeMap::new(),
-            numbers: BTreeMap::new(),
-            blocked: HashSet::new(),
-            present: BTreeMap::new(),
-        }
+        Self { me, contacts: BTreeMap::new(), blocked: HashSet::new(), present: BTreeMap::new() }
     }
 
     /// Replaces the contacts, and the people from whom everything is refused, by the store's.
     pub(super) fn set_contacts(&mut self, contacts: Vec<Contact>, blocked: Vec<PeerId>) {
         self.blocked = blocked.into_iter().collect();
         self.contacts = contacts.into_iter().map(|contact| (contact.id, contact)).collect();
-        let mut numbers = std::mem::take(&mut self.numbers);
-        self.numbers = self.contacts.keys().map(|id| (*id, numbers.remove(id).unwrap_or_default())).collect();
     }
 
     /// Notes that somebody has come, gone or changed their name; false when nothing is new.
@@ -120,8 +109,17 @@ impl People {
             .map_or_else(|| id.short(), str::to_owned)
     }
 
-    /// A `contact` event for one person.
+    /// A `contact` event for one person, without their safety number, which takes milliseconds.
     pub(super) fn event(&self, id: PeerId) -> Event {
+        self.event_with(id, None)
+    }
+
+    /// A `contact` event for one person, with the safety number of a contact.
+    pub(super) fn event_with_number(&self, id: PeerId) -> Event {
+        self.event_with(id, self.contacts.contains_key(&id).then(|| safety_number(self.me, id)))
+    }
+
+    fn event_with(&self, id: PeerId, safety_number: Option<String>) -> Event {
         let route = self.route(id);
         Event::Contact {
             id,
@@ -131,10 +129,7 @@ impl People {
             needs_newer: self.skew(id),
             contact: self.is_contact(id),
             verified: self.is_verified(id),
-            safety_number: self
-                .numbers
-                .get(&id)
-                .map(|number| number.get_or_init(|| safety_number(self.me, id)).clone()),
+            safety_number,
         }
     }
 

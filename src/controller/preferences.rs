@@ -40,6 +40,7 @@ impl Preferences {
     /// they were not.
     pub(super) fn change(&mut self, store: &Store, change: &SettingsChange) -> (Settings, Result<(), StoreError>) {
         let settings = change.applied_to(&self.settings).within_limits();
+        self.options.give_up_changed(&self.settings, &settings);
         let saved =
             store.settings().and_then(|saved| store.save_settings(&self.options.settings_to_save(&settings, &saved)));
         self.processing.set(processing_of(&settings));

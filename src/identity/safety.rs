@@ -2,13 +2,14 @@
 //! nobody stands between them. Pure.
 //!
 //! The number is for voices and eyes: SHA-512, iterated 5200 times over a label and both keys, cut into groups of five
-//! digits, as in Signal's numeric fingerprints (`NumericFingerprintGenerator` of libsignal). A given number is hit by
-//! another pair of keys after 2^99.7 tries. Somebody in the middle has less to do, because both keys that they show are
-//! theirs to choose and any number that is the same on both sides will do: 2^49.8 tries by the birthday bound, 2^62
-//! evaluations of SHA-512 with the iteration, anew for each pair of people.
+//! digits, as in Signal's numeric fingerprints (`NumericFingerprintGenerator` of libsignal). It has 60 digits, because
+//! somebody in the middle chooses both keys that they show, and any number that is the same on both sides will do: by
+//! the birthday bound 10^30 tries (2^99.7), where 30 digits would leave them 2^49.8. A given number is hit by another
+//! pair of keys after 2^199 tries.
 //!
 //! The code is for cameras, and has all 256 bits: SHA-256 over a label and both keys in order, first the key of the
-//! person whose screen shows it. So a person's own code, in a mirror or sent back to them, is never taken for the other's.
+//! person whose screen shows it. So a person's own code, in a mirror or sent back to them, is never taken for the
+//! other's.
 
 use data_encoding::BASE32_NOPAD;
 use image::GrayImage;
@@ -25,9 +26,9 @@ const CODE_PREFIX: &str = "VISAVIS-SAFETY:";
 const ITERATIONS: u32 = 5200;
 /// Bytes of the digest that make a group of five digits; 2^40 / 10^5 leaves a bias below 10^-7.
 const GROUP_BYTES: usize = 5;
-const GROUPS: usize = 6;
+const GROUPS: usize = 12;
 
-/// The number that two people compare: 30 digits in groups of five, the same for both. Takes some milliseconds.
+/// The number that two people compare: 60 digits in groups of five, the same for both. Takes some milliseconds.
 pub fn safety_number(one: PeerId, other: PeerId) -> String {
     let (low, high) = if one <= other { (one, other) } else { (other, one) };
     let keys = [*low.as_bytes(), *high.as_bytes()].concat();
@@ -100,7 +101,7 @@ mod tests {
         let number = safety_number(id(1), id(2));
         assert_eq!(number, safety_number(id(2), id(1)));
         let groups: Vec<&str> = number.split(' ').collect();
-        assert_eq!(groups.len(), 6);
+        assert_eq!(groups.len(), 12);
         assert!(groups.iter().all(|group| group.len() == 5 && group.bytes().all(|digit| digit.is_ascii_digit())));
         let mut others: Vec<_> = (3..20).map(|other| safety_number(id(1), id(other))).collect();
         others.extend([number, safety_number(id(2), id(3)), safety_number(id(1), id(1))]);
@@ -113,7 +114,8 @@ mod tests {
     /// Computed apart from this code, with Python's hashlib; a change makes other numbers than the versions before.
     #[test]
     fn the_number_and_the_code_of_known_keys_stay_as_they_are() {
-        assert_eq!(safety_number(id(1), id(2)), "07224 76955 11720 87520 35874 15824");
+        let number = "07224 76955 11720 87520 35874 15824 21346 64678 45496 58694 32647 68213";
+        assert_eq!(safety_number(id(1), id(2)), number);
         assert_eq!(safety_code(id(1), id(2)), "VISAVIS-SAFETY:JFQLJMN6AXLXSTFPKG2U7CXPNPSAUMKSI3WNORHS73M2U6Y34JNQ");
     }
 

@@ -7,14 +7,17 @@ use crate::identity::{PeerId, display_name};
 
 use super::{Store, StoreError};
 
-/// How many calls are kept, the missed ones of strangers aside.
+/// How many calls are kept, those in vain of strangers aside.
 pub const HISTORY_KEPT: usize = 400;
 
-/// How many missed calls of people who are no contacts are kept: anybody can make as many of these as they like.
-const STRANGERS_MISSED_KEPT: usize = 100;
+/// How many calls in vain of people who are no contacts are kept: anybody can make as many of these as they like.
+const STRANGERS_IN_VAIN_KEPT: usize = 100;
 
-/// Condition for rows of the history: missed calls of people who are no contacts.
-const STRANGERS_MISSED: &str = "(outgoing = 0 AND ended = ?1 AND peer NOT IN (SELECT peer FROM contacts))";
+/// Ends of incoming calls to which nobody here did anything, so that the caller alone decides how many there are.
+const IN_VAIN: [CallEnd; 3] = [CallEnd::Missed, CallEnd::NeedsNewerHere, CallEnd::NeedsNewerThere];
+
+/// Condition for rows of the history: incoming calls that ended as in [`IN_VAIN`], the first three parameters.
+const INCOMING_IN_VAIN: &str = "(outgoing = 0 AND duration_s = 0 AND ended IN (?1, ?2, ?3))";
 
 /// A call of the past.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +34,12 @@ pub struct HistoryRecord {
     pub duration_s: u32,
     /// How it ended.
     pub ended: CallEnd,
+}
+
+impl HistoryRecord {
+    fn is_incoming_in_vain(&self) -> bool {
+        !self.outgoing && self.duration_s == 0 && IN_VAIN.contains(&self.ended)
+    }
 }
 
 impl Store {
@@ -54,31 +63,36 @@ impl Store {
         Ok(rows.filter_map(Result::transpose).collect::<Result<_, _>>()?)
     }
 
-    /// Adds a call. A missed one takes the place of the same person's latest, if that was missed too. Beyond
-    /// [`HISTORY_KEPT`], and a hundred missed calls of strangers beside them, the oldest are forgotten: no stranger can
-    /// ring others' calls away.
+    /// Adds a call. An incoming one in vain (missed, or from a program of another version) takes the place of the same
+    /// person's latest, if that was in vain too. Beyond [`HISTORY_KEPT`], and a hundred such calls of strangers beside
+    /// them, the oldest are forgotten: no stranger can ring others' calls away.
     pub fn add_history(&mut self, record: &HistoryRecord) -> Result<(), StoreError> {
         let as_json = |end| serde_json::to_string(&end).map_err(|error| StoreError::Other(error.into()));
-        let (ended, missed) = (as_json(record.ended)?, as_json(CallEnd::Missed)?);
+        let ended = as_json(record.ended)?;
+        let [missed, newer_here, newer_there] = IN_VAIN.map(as_json);
+        let (missed, newer_here, newer_there) = (missed?, newer_here?, newer_there?);
         let transaction = self.connection.transaction()?;
-        if record.ended == CallEnd::Missed {
+        if record.is_incoming_in_vain() {
             transaction.execute(
-                "DELETE FROM history WHERE ended = ?1 AND number = (SELECT max(number) FROM history WHERE peer = ?2)",
-                params![missed, record.peer.as_bytes()],
+                &format!(
+                    "DELETE FROM history WHERE {INCOMING_IN_VAIN} AND number =
+                     (SELECT max(number) FROM history WHERE peer = ?4)"
+                ),
+                params![missed, newer_here, newer_there, record.peer.as_bytes()],
             )?;
         }
         transaction.execute(
             "INSERT INTO history (peer, name, outgoing, at_unix_s, duration_s, ended) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             params![record.peer.as_bytes(), record.name, record.outgoing, record.at_unix_s, record.duration_s, ended],
         )?;
-        for (of, kept) in [("", STRANGERS_MISSED_KEPT), ("NOT ", HISTORY_KEPT)] {
-            let these = format!("{of}{STRANGERS_MISSED}");
+        for (not, kept) in [("", STRANGERS_IN_VAIN_KEPT), ("NOT ", HISTORY_KEPT)] {
+            let these = format!("{not}({INCOMING_IN_VAIN} AND peer NOT IN (SELECT peer FROM contacts))");
             transaction.execute(
                 &format!(
                     "DELETE FROM history WHERE {these} AND number NOT IN
-                     (SELECT number FROM history WHERE {these} ORDER BY number DESC LIMIT ?2)"
+                     (SELECT number FROM history WHERE {these} ORDER BY number DESC LIMIT ?4)"
                 ),
-                params![missed, kept as i64],
+                params![missed, newer_here, newer_there, kept as i64],
             )?;
         }
         Ok(transaction.commit()?)
@@ -149,7 +163,8 @@ mod tests {
     fn missed(peer: u32, number: i64) -> HistoryRecord {
         let mut key = [0; 32];
         key[..4].copy_from_slice(&peer.to_be_bytes());
-        HistoryRecord { peer: PeerId::from_bytes(key), outgoing: false, ..record(number, CallEnd::Missed) }
+        let peer = PeerId::from_bytes(key);
+        HistoryRecord { peer, outgoing: false, duration_s: 0, ..record(number, CallEnd::Missed) }
     }
 
     #[test]
@@ -161,8 +176,11 @@ mod tests {
         assert_eq!(store.history().unwrap(), [missed(1, 2), missed(2, 1)]);
         let talked = HistoryRecord { ended: CallEnd::Ended(DisconnectReason::Left), ..missed(1, 3) };
         store.add_history(&talked).unwrap();
-        store.add_history(&missed(1, 4)).unwrap();
-        assert_eq!(store.history().unwrap(), [missed(1, 4), talked, missed(1, 2), missed(2, 1)]);
+        for ended in IN_VAIN {
+            let in_vain = HistoryRecord { ended, ..missed(1, 4) };
+            store.add_history(&in_vain).unwrap();
+            assert_eq!(store.history().unwrap(), [in_vain, talked.clone(), missed(1, 2), missed(2, 1)]);
+        }
     }
 
     #[test]
@@ -173,11 +191,12 @@ mod tests {
         store.add_history(&friend).unwrap();
         store.add_history(&talked).unwrap();
         for stranger in 2..1000 {
-            store.add_history(&missed(stranger, i64::from(stranger))).unwrap();
+            let ended = IN_VAIN[stranger as usize % IN_VAIN.len()];
+            store.add_history(&HistoryRecord { ended, ..missed(stranger, i64::from(stranger)) }).unwrap();
         }
         let history = store.history().unwrap();
-        assert_eq!(history.len(), STRANGERS_MISSED_KEPT + 2);
-        assert_eq!((&history[0], &history[STRANGERS_MISSED_KEPT..]), (&missed(999, 999), &[talked, friend][..]));
+        assert_eq!(history.len(), STRANGERS_IN_VAIN_KEPT + 2);
+        assert_eq!((&history[0], &history[STRANGERS_IN_VAIN_KEPT..]), (&missed(999, 999), &[talked, friend][..]));
     }
 
     #[test]

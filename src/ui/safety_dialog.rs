@@ -19,7 +19,11 @@ use super::scene::Scene;
 use super::theme::{Palette, Type, space};
 
 /// Width of the card of a call, in points.
-const CARD_WIDTH: f32 = 360.0;
+const CARD_WIDTH: f32 = 400.0;
+/// Height of a line of digits, with its space, in points.
+const LINE_HEIGHT: f32 = 30.0;
+/// Size of the digits, in points.
+const DIGITS_SIZE: f32 = 20.0;
 
 /// The dialog's state while it is open.
 #[derive(Debug)]
@@ -97,7 +101,7 @@ impl SafetyDialog {
                 bidi::label(ui, &title, Type::Strong, palette.text, Lines::Many);
                 ui.label(Type::Caption.text(scene.text(Text::SafetyByVoice), palette.text_soft));
                 ui.add_space(space::XS);
-                self.number(ui, 3);
+                self.number(ui, 4);
                 self.result(ui, scene, verified, &name);
                 ui.add_space(space::XS);
                 ui.horizontal(|ui| {
@@ -127,8 +131,10 @@ impl SafetyDialog {
             self.drawn.show(ui, &self.code, side, &title, scene.text(Text::SafetyCodeFailed));
             ui.add_space(space::L);
             ui.vertical(|ui| {
-                ui.add_space((side - 3.0 * 34.0 - 40.0).max(0.0) / 2.0);
-                self.number(ui, 2);
+                // A low window has room for four lines beside the smaller code, a higher one for six.
+                let (groups_a_line, lines) = if side < 200.0 { (3, 4.0) } else { (2, 6.0) };
+                ui.add_space((side - lines * LINE_HEIGHT - 40.0).max(0.0) / 2.0);
+                self.number(ui, groups_a_line);
                 ui.add_space(space::XS);
                 if TextButton::new(scene.text(Text::CopyNumber))
                     .icon(Icon::Copy)
@@ -146,7 +152,7 @@ impl SafetyDialog {
     fn number(&self, ui: &mut Ui, groups_a_line: usize) {
         let groups: Vec<&str> = self.number.split(' ').collect();
         for line in groups.chunks(groups_a_line) {
-            let line = egui::RichText::new(line.join("  ")).monospace().size(24.0).color(Palette::of(ui).text);
+            let line = egui::RichText::new(line.join("  ")).monospace().size(DIGITS_SIZE).color(Palette::of(ui).text);
             ui.add(egui::Label::new(line).selectable(true));
         }
     }

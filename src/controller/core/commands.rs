@@ -49,6 +49,10 @@ impl Core {
             Command::Contacts => {
                 self.directory.contact_events().into_iter().for_each(|event| self.report(event));
             }
+            Command::Contact { id } => {
+                let event = self.directory.contact_event(id).map_err(|refusal| self.refused(refusal))?;
+                self.report(event);
+            }
             Command::RenameContact { id, name } => {
                 let renamed = self.directory.rename(&self.store, id, &name);
                 self.contact_changed(id, renamed)?;

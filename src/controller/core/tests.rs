@@ -3,7 +3,7 @@
 use std::sync::mpsc::{Receiver, sync_channel};
 
 use super::*;
-use crate::call::{InviteId, Message, Press};
+use crate::call::{CallEnd, DisconnectReason, InviteId, Message, Press, Versions};
 use crate::controller::Command;
 use crate::controller::lanes::{Lanes, Next};
 use crate::controller::peer_lane::PeerLane;
@@ -11,7 +11,7 @@ use crate::controller::{RouteKind, VersionSkew};
 use crate::device::DeviceChoice;
 use crate::media::MediaSet;
 use crate::signaling::{RouteSet, SignalingEvent};
-use crate::store::Profile;
+use crate::store::{HistoryRecord, Profile};
 
 struct Rig {
     core: Core,
@@ -133,9 +133,37 @@ fn an_invite_that_waited_for_an_app_of_another_version_fails_with_the_reason_unt
     };
     assert!(is_noted(&mut rig.core));
     let outcome = rig.core.calls.outcome().map(|outcome| outcome.kind);
-    assert_eq!(outcome, Some(crate::call::CallEnd::NeedsNewerThere));
+    assert_eq!(outcome, Some(CallEnd::NeedsNewerThere));
     rig.core.on_signaling(presence(None));
     assert!(!is_noted(&mut rig.core));
+    rig.core.end();
+}
+
+#[test]
+fn a_stranger_with_another_version_who_rings_500_times_leaves_one_line_beside_a_contacts_call() {
+    let mut rig = rig();
+    let (friend, stranger) = (PeerId::from_bytes([7; 32]), PeerId::from_bytes([8; 32]));
+    rig.core.store.add_contact(friend, "Bob", 0).unwrap();
+    let call = HistoryRecord {
+        peer: friend,
+        name: "Bob".to_owned(),
+        outgoing: false,
+        at_unix_s: 1_700_000_000,
+        duration_s: 60,
+        ended: CallEnd::Ended(DisconnectReason::Left),
+    };
+    rig.core.store.add_history(&call).unwrap();
+    for number in 0..500 {
+        let (invite, conversation) = (InviteId::from_bits(number), ConversationId::from_bits(number));
+        let (name, streams, descriptions) =
+            ("Eve".to_owned(), MediaSet::of_call(true, false), Versions { min: 9, max: 9 });
+        let message = Message::Invite { invite, conversation, name, user_data: String::new(), streams, descriptions };
+        rig.core.on_signaling(SignalingEvent::Received { from: stranger, message });
+    }
+    let history = rig.core.store.history().unwrap();
+    assert_eq!(history.len(), 2, "{history:?}");
+    assert_eq!((history[0].peer, history[0].ended), (stranger, CallEnd::NeedsNewerHere));
+    assert_eq!(history[1], call);
     rig.core.end();
 }
 
