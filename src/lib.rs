@@ -36,6 +36,8 @@ pub mod microphone;
 pub mod network;
 pub mod playout;
 pub mod rtc;
+pub mod server;
+pub mod server_protocol;
 pub mod signaling;
 pub mod sound_device;
 pub mod store;

@@ -33,7 +33,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("playout", &["media", "device", "sound_device", "voice_processing", "jitter_buffer", "decoder", "media_receive"]),
     // Networks.
     ("rtc", &["media", "call", "network", "jitter_buffer"]),
-    ("signaling", &["media", "identity", "network", "call"]),
+    ("server_protocol", &["identity"]),
+    ("signaling", &["media", "identity", "network", "call", "server_protocol"]),
+    ("server", &["identity", "network", "server_protocol"]),
     ("media_send", &["media", "identity", "encoder", "rtc"]),
     // The one owner of it all, and its faces.
     (

@@ -46,6 +46,9 @@ pub struct CommonOptions {
     /// Speaker: a device's name, file:PATH.wav (records what would be heard) or none
     #[arg(long, global = true, value_name = "NAME")]
     pub speaker: Option<DeviceChoice>,
+    /// Server over which people elsewhere are reached, for this run: HOST:PORT*HASH (may be given several times)
+    #[arg(long = "server", global = true, value_name = "LINK")]
+    pub servers: Vec<ServerLink>,
     /// Use only this address or interface for calls and discovery
     #[arg(long, global = true, value_name = "ADDRESS", value_parser = parse_bind)]
     pub bind: Option<IpAddr>,
@@ -66,6 +69,7 @@ impl CommonOptions {
             camera: self.camera.clone(),
             microphone: self.microphone.clone(),
             speaker: self.speaker.clone(),
+            servers: self.servers.clone(),
             bind: self.bind,
             link: self.link.clone(),
         })

@@ -115,6 +115,18 @@ pub enum Command {
         /// Block or unblock.
         on: bool,
     },
+    /// Add a server, over which people elsewhere are reached, by its link.
+    AddServer {
+        /// The link: `HOST:PORT*HASH`.
+        link: String,
+    },
+    /// Use a server no more.
+    RemoveServer {
+        /// Its link.
+        link: String,
+    },
+    /// List the servers, one `server` event each.
+    Servers,
     /// Invite a person to a conversation.
     Invite {
         /// ID of the person.
@@ -241,6 +253,9 @@ impl Command {
             Self::RenameContact { .. } => "rename_contact",
             Self::RemoveContact { .. } => "remove_contact",
             Self::BlockContact { .. } => "block_contact",
+            Self::AddServer { .. } => "add_server",
+            Self::RemoveServer { .. } => "remove_server",
+            Self::Servers => "servers",
             Self::Invite { .. } => "invite",
             Self::Cancel { .. } => "cancel",
             Self::Accept { .. } => "accept",

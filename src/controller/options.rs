@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::device::DeviceChoice;
-use crate::identity::display_name;
+use crate::identity::{ServerLink, display_name};
 use crate::rtc::LinkProfile;
 use crate::store::{Profile, Settings};
 
@@ -20,6 +20,8 @@ pub struct Options {
     pub microphone: Option<DeviceChoice>,
     /// Speaker.
     pub speaker: Option<DeviceChoice>,
+    /// Servers for this run, beside those of the settings.
+    pub servers: Vec<ServerLink>,
     /// Use only this address for calls and discovery.
     pub bind: Option<IpAddr>,
     /// Emulated network for the media that calls send, for measurements.
@@ -47,6 +49,7 @@ impl Options {
         if let Some(speaker) = &self.speaker {
             settings.speaker.clone_from(speaker);
         }
+        settings.servers.extend(self.servers.iter().cloned());
     }
 
     /// `changed` with the command line's wishes taken out again where nobody changed them, so that saving the settings
@@ -64,6 +67,10 @@ impl Options {
             camera: keep(&changed.camera, &self.camera, &saved.camera),
             microphone: keep(&changed.microphone, &self.microphone, &saved.microphone),
             speaker: keep(&changed.speaker, &self.speaker, &saved.speaker),
+            servers: {
+                let is_kept = |server: &&ServerLink| !self.servers.contains(server) || saved.servers.contains(server);
+                changed.servers.iter().filter(is_kept).cloned().collect()
+            },
             ..changed.clone()
         }
     }

@@ -6,8 +6,8 @@
 //! passed over.
 
 use std::fmt;
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
@@ -103,7 +103,7 @@ impl Identity {
         }
         let identity = Self::generate()?;
         private_file::private_dir(profile, true).map_err(failed)?;
-        match write_new(profile, &path, &identity) {
+        match private_file::write_new(&path, identity.file_text().as_bytes()) {
             Ok(()) => Ok(identity),
             // Another process made one first: that one counts.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -142,6 +142,12 @@ impl Identity {
     /// The public key.
     pub fn id(&self) -> PeerId {
         PeerId::from_bytes(self.key.verifying_key().to_bytes())
+    }
+
+    /// Content of the identity's file.
+    fn file_text(&self) -> Zeroizing<String> {
+        let seed = Zeroizing::new(HEXLOWER.encode(self.key.as_bytes()));
+        Zeroizing::new(format!("{FORMAT}\n{}\n{}\n", *seed, self.id()))
     }
 
     /// An Ed25519 signature.
@@ -190,46 +196,10 @@ fn parse(text: &[u8]) -> Option<Identity> {
     (words.next()?.parse() == Ok(identity.id()) && words.next().is_none()).then_some(identity)
 }
 
-/// Writes a whole, synced file under another name and links it into place, so that a crash leaves the old state or the new.
-fn write_new(profile: &Path, path: &Path, identity: &Identity) -> io::Result<()> {
-    let mut random = [0; 8];
-    getrandom::fill(&mut random).map_err(|_| io::Error::other("no random numbers"))?;
-    let temporary = profile.join(format!("{FILE}.{}.new", HEXLOWER.encode(&random)));
-    let placed = write_synced(&temporary, identity).and_then(|()| match fs::hard_link(&temporary, path) {
-        // A file system without links: a rename would replace an existing file, so look first.
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists && !path.exists() => fs::rename(&temporary, path),
-        linked => linked,
-    });
-    match fs::remove_file(&temporary) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            tracing::warn!(%error, "a temporary key file stays behind")
-        }
-        _ => {}
-    }
-    placed?;
-    sync_dir(profile)
-}
-
-fn write_synced(path: &Path, identity: &Identity) -> io::Result<()> {
-    let mut file = private_file::open(path, File::options().write(true).create_new(true))?;
-    let seed = Zeroizing::new(HEXLOWER.encode(identity.key.as_bytes()));
-    let text = Zeroizing::new(format!("{FORMAT}\n{}\n{}\n", *seed, identity.id()));
-    file.write_all(text.as_bytes())?;
-    file.sync_all()
-}
-
-#[cfg(unix)]
-fn sync_dir(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
-}
-
-#[cfg(not(unix))]
-fn sync_dir(_path: &Path) -> io::Result<()> {
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -7,6 +7,8 @@ mod peer_id;
 mod picture;
 pub mod private_file;
 pub mod qr;
+mod server_link;
+mod server_proof;
 mod text;
 
 pub use envelope::{EnvelopeError, MAX_BODY, MAX_ENVELOPE, Opened, Opener, Sealer, open, seal};
@@ -14,4 +16,6 @@ pub use key::{Identity, IdentityError};
 pub use link::ContactLink;
 pub use peer_id::{ParsePeerIdError, PeerId};
 pub use picture::{PictureError, read_contact_picture};
+pub use server_link::{MAX_SERVERS, ParseServerLinkError, ServerLink};
+pub use server_proof::{SIGNATURE_LEN, prove_to_server, proves_to_server};
 pub use text::{MAX_NAME_CHARS, display_name, plain_text};

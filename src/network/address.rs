@@ -115,6 +115,14 @@ fn canonical(address: SocketAddr) -> SocketAddr {
     }
 }
 
+/// Unit of the limits on addresses: an IPv4 address, or the /64 of an IPv6 address.
+pub fn network_of(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
+        address => address,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

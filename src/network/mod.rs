@@ -1,12 +1,17 @@
 //! This computer's addresses, ranked by use: which of them lead to other people, for media and for announcements alike.
-//! Asked for anew each time, since networks come and go. Sends nothing.
+//! Asked for anew each time, since networks come and go. Sends nothing. Also the limits that
+//! every listener keeps: token buckets, and connections by address.
 
 mod address;
+mod connection_limits;
 mod interface;
 mod rank;
+mod token_bucket;
 
-pub use address::{LocalAddress, Path, PathFinder, Standing, is_own, is_scoped, scoped, source_for};
+pub use address::{LocalAddress, Path, PathFinder, Standing, is_own, is_scoped, network_of, scoped, source_for};
+pub use connection_limits::{ConnectionBounds, ConnectionLimits, Permit};
 pub use rank::ranked;
+pub use token_bucket::TokenBucket;
 
 /// The addresses that this computer has now, those that lead to other people first. Empty where they cannot be listed.
 pub fn local_addresses() -> Vec<LocalAddress> {

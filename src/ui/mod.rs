@@ -40,6 +40,7 @@ mod preview;
 mod quality_sign;
 mod scene;
 mod self_view;
+mod server_settings;
 mod settings_panel;
 mod statistics;
 mod theme;
