@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use visavis::codec::VideoCodec;
 use visavis::jitter_buffer::{VideoJitterBuffer, VideoPacket};
 use visavis::media::{MediaTime, OutgoingPicture};
 use visavis::rtc::bwe::{BandwidthEstimator, PacketResult};
@@ -18,12 +19,12 @@ fn picture(bytes: usize, number: u64) -> OutgoingPicture {
     let head = [0, 0, 0, 1, 0x67, 0x42, 0xc0, 0x1f, 0, 0, 0, 1, 0x68, 0xce, 0x38, 0x80, 0, 0, 0, 1, 0x65];
     data[..head.len()].copy_from_slice(&head);
     let captured_at = MediaTime::from_micros(number * 33_333);
-    OutgoingPicture { data: Bytes::from(data), keyframe: true, captured_at }
+    OutgoingPicture { codec: VideoCodec::PREFERRED, data: Bytes::from(data), keyframe: true, captured_at }
 }
 
 fn packetize(criterion: &mut Criterion) {
     for bytes in [6250, 50_000] {
-        let mut packetizer = VideoPacketizer::new(1, 102, 0);
+        let mut packetizer = VideoPacketizer::new(1, 0);
         let picture = picture(bytes, 1);
         let mut packets = Vec::new();
         criterion.bench_function(&format!("packetize {bytes} bytes"), |bencher| {
@@ -38,7 +39,7 @@ fn packetize(criterion: &mut Criterion) {
 
 fn depacketize(criterion: &mut Criterion) {
     for bytes in [6250, 50_000] {
-        let mut packetizer = VideoPacketizer::new(1, 102, 0);
+        let mut packetizer = VideoPacketizer::new(1, 0);
         let mut buffer = VideoJitterBuffer::new();
         let mut number = 0;
         let mut packets_of_next = || {
@@ -46,6 +47,7 @@ fn depacketize(criterion: &mut Criterion) {
             let mut packets = Vec::new();
             packetizer.packetize(&picture(bytes, number), &mut packets);
             let packets = packets.into_iter().map(|packet| VideoPacket {
+                codec: VideoCodec::PREFERRED,
                 sequence: packet.header.sequence_number,
                 timestamp: packet.header.timestamp,
                 marker: packet.header.marker,

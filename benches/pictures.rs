@@ -96,9 +96,9 @@ fn decode(criterion: &mut Criterion) {
     let stream: Vec<ReceivedPicture> = (0..30)
         .map(|_| {
             slot.put(pictures.next());
-            let OutgoingPicture { data, keyframe, captured_at: arrived_at } =
+            let OutgoingPicture { codec, data, keyframe, captured_at: arrived_at } =
                 units.recv_timeout(PATIENCE).expect("an access unit");
-            ReceivedPicture { data, keyframe, arrived_at, rtp_timestamp: 0, capture_ntp: None }
+            ReceivedPicture { codec, data, keyframe, arrived_at, rtp_timestamp: 0, capture_ntp: None }
         })
         .collect();
     drop(encoding);

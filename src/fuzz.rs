@@ -7,8 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::capture::y4m::Y4mReader;
+use crate::codec::VideoCodec;
 use crate::decoder::audio::{has_correction, packet_duration};
-use crate::decoder::video::parameter_set;
 use crate::identity::{ContactLink, Identity, MAX_NAME_CHARS, ServerLink, display_name, open, plain_text, qr};
 use crate::jitter_buffer::audio::AudioJitterBuffer;
 use crate::jitter_buffer::{VideoJitterBuffer, VideoPacket};
@@ -65,7 +65,8 @@ pub fn depacketizer(bytes: &[u8]) {
         sequence = sequence.wrapping_add_signed(i16::from(*step as i8));
         timestamp = timestamp.wrapping_add(u32::from(flags >> 1) * 1000);
         let payload = Bytes::copy_from_slice(payload);
-        buffer.insert(VideoPacket { sequence, timestamp, marker: flags & 1 == 1, payload }, now);
+        let (codec, marker) = (VideoCodec::H264, flags & 1 == 1);
+        buffer.insert(VideoPacket { codec, sequence, timestamp, marker, payload }, now);
         now = now + Duration::from_millis(5);
         while buffer.poll(now).is_some() {}
         rest = more;
@@ -202,7 +203,7 @@ pub fn link_profile(bytes: &[u8]) {
 
 /// H.264 whose sequence parameter sets say how much memory the codec will want.
 pub fn parameter_sets(bytes: &[u8]) {
-    let _ = parameter_set::all_within(bytes, 1920, 1920 * 1088 * 4);
+    let _ = VideoCodec::H264.bounds_memory(bytes, 1920, 1920 * 1088 * 4);
 }
 
 /// Films.

@@ -21,6 +21,7 @@
 pub mod call;
 pub mod capture;
 pub mod cli;
+pub mod codec;
 pub mod controller;
 pub mod decoder;
 pub mod device;

@@ -15,32 +15,34 @@ use project_files::rust_files;
 /// Every module in the order of the pipeline, with the modules that it may use.
 const ARROWS: &[(&str, &[&str])] = &[
     // Nouns.
-    ("media", &[]),
+    ("codec", &[]),
+    ("media", &["codec"]),
     ("identity", &["media"]),
     ("network", &[]),
     ("device", &[]),
-    ("call", &["media", "identity", "device"]),
+    ("call", &["codec", "media", "identity", "device"]),
     ("store", &["media", "identity", "device", "call"]),
     // Stages.
     ("sound_device", &["media", "device"]),
     ("capture", &["media", "device"]),
     ("voice_processing", &["media"]),
     ("microphone", &["media", "device", "sound_device", "voice_processing"]),
-    ("encoder", &["media", "sound_device"]),
-    ("jitter_buffer", &["media"]),
-    ("decoder", &["media", "sound_device"]),
+    ("encoder", &["codec", "media", "sound_device"]),
+    ("jitter_buffer", &["codec", "media"]),
+    ("decoder", &["codec", "media", "sound_device"]),
     ("media_receive", &["media", "jitter_buffer", "decoder"]),
     ("playout", &["media", "device", "sound_device", "voice_processing", "jitter_buffer", "decoder", "media_receive"]),
     // Networks.
-    ("rtc", &["media", "call", "network", "jitter_buffer"]),
+    ("rtc", &["codec", "media", "call", "network", "jitter_buffer"]),
     ("server_protocol", &["identity"]),
     ("signaling", &["media", "identity", "network", "call", "server_protocol"]),
     ("server", &["identity", "network", "server_protocol"]),
-    ("media_send", &["media", "identity", "encoder", "rtc"]),
+    ("media_send", &["codec", "media", "identity", "encoder", "rtc"]),
     // The one owner of it all, and its faces.
     (
         "controller",
         &[
+            "codec",
             "media",
             "identity",
             "network",
@@ -113,6 +115,43 @@ fn arrows_between_modules_point_one_way() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The right to make a consent is handed from `device::consent` to `call::press`: no other file names it.
+#[test]
+fn only_a_local_press_makes_a_consent() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut named = BTreeSet::new();
+    for file in rust_files(&source) {
+        let inside = file.strip_prefix(&source).expect("a file of the source").display().to_string();
+        let text = fs::read_to_string(&file).expect("UTF-8");
+        if rights_in(&text) {
+            named.insert(inside);
+        }
+    }
+    let expected = ["call/press/mod.rs", "device/consent.rs", "device/mod.rs"].map(str::to_owned);
+    assert_eq!(named, BTreeSet::from(expected));
+}
+
+#[test]
+fn every_way_to_a_consent_is_seen() {
+    for source in [
+        "use crate::device::{Consent, Granter as Holder};",
+        "fn x() -> Consent { Consent::granted(&w) }",
+        "impl crate::device::Grant for X {}",
+        "fn x() -> Consent { Consent { _private: () } }",
+    ] {
+        assert!(rights_in(source), "{source}");
+    }
+    assert!(!rights_in("use crate::device::Consent; fn x(_: &Consent) {} // Granter in a comment"));
+}
+
+/// Whether a source names the right to make a consent, or makes one.
+fn rights_in(source: &str) -> bool {
+    let is_word = |character: char| character.is_alphanumeric() || character == '_';
+    let mut code = source.lines().map(|line| line.split("//").next().unwrap_or_default());
+    let names_a_right = |word: &str| ["Grant", "Granter", "_private"].contains(&word);
+    code.any(|line| line.contains("Consent::granted") || line.split(|character| !is_word(character)).any(names_a_right))
 }
 
 #[test]

@@ -137,12 +137,33 @@ fn a_bad_network_is_measured_and_shown_as_a_table() {
 
 #[test]
 fn a_chromium_that_is_not_there_is_missed_in_words() {
-    let mut command = std::process::Command::new(support::process::visavis());
-    let ran = command.args(["bench", "network", "--with-chromium"]).env("PATH", "/nonexistent").output();
-    let ran = ran.expect("it runs");
-    let errors = String::from_utf8_lossy(&ran.stderr);
-    assert_eq!(ran.status.code(), Some(1), "{errors}");
-    assert_eq!(errors, "visavis: Chromium is not installed here; install it, or leave --with-chromium out.\n");
+    for option in ["--with-chromium", "--only-chromium"] {
+        let mut command = std::process::Command::new(support::process::visavis());
+        let ran = command.args(["bench", "network", option]).env("PATH", "/nonexistent").output();
+        let ran = ran.expect("it runs");
+        let errors = String::from_utf8_lossy(&ran.stderr);
+        assert_eq!(ran.status.code(), Some(1), "{errors}");
+        assert_eq!(errors, format!("visavis: Chromium is not installed here; install it, or leave {option} out.\n"));
+    }
+}
+
+#[test]
+fn a_row_is_one_of_a_table() {
+    for (arguments, sentence) in [
+        (
+            vec!["--row", "1"],
+            "--row chooses a row of --grid, --changes or --namespaces; add one of these, without --link.",
+        ),
+        (vec!["--grid", "--without-chromium", "--row", "15"], "The table has the rows 1 to 14."),
+        (vec!["--changes", "--without-chromium", "--row", "0"], "The table has the rows 1 to 12."),
+        (
+            vec!["--namespaces", "--link", "loss=1"],
+            "--grid and --namespaces have networks of their own; leave out --link or these.",
+        ),
+    ] {
+        let (status, _, errors) = run(&[&["bench", "network"], arguments.as_slice()].concat());
+        assert_eq!((status, errors), (Some(1), format!("visavis: {sentence}\n")));
+    }
 }
 
 #[test]

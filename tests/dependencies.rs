@@ -26,6 +26,12 @@ fn one_x11rb() {
     assert_eq!(versions("x11rb").len(), 1, "versions of x11rb in Cargo.lock: {:?}", versions("x11rb"));
 }
 
+/// The backend that is plugged into nokhwa on Linux stands on the version of v4l that nokhwa's own is built on.
+#[test]
+fn one_v4l() {
+    assert_eq!(versions("v4l").len(), 1, "versions of v4l in Cargo.lock: {:?}", versions("v4l"));
+}
+
 #[test]
 fn every_package_comes_from_the_registry() {
     let registry = "registry+https://github.com/rust-lang/crates.io-index";

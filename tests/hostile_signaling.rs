@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::{SinkExt, StreamExt};
-use raw_peer::{LOOPBACK, Raw, Socket, connect, hello, json, next_binary, next_hello, sealed};
-use signaling_rig::{Person, TIMEOUT, closed, invite, ringing, runtime, talk};
+use raw_peer::{LOOPBACK, Raw, Socket, hello, json, next_binary, next_hello, sealed};
+use signaling_rig::{Person, TIMEOUT, alice, closed, invite, ringing, runtime, talk};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message as Packet;
@@ -19,8 +19,7 @@ use visavis::signaling::{Frame, Message, SignalingEvent};
 
 #[test]
 fn hostile_connections_are_refused_and_nothing_else_is_lost() {
-    let runtime = runtime();
-    let alice = Person::start(&runtime, "Alice");
+    let (runtime, alice) = alice();
     let (id, port) = (alice.id, alice.client.port());
     let eve = runtime.block_on(async {
         let eve = Identity::generate().unwrap();
@@ -39,17 +38,17 @@ fn hostile_connections_are_refused_and_nothing_else_is_lost() {
             seal(&eve, &id, b"{\"hello\":").unwrap().0,
         ];
         for frame in first_frames {
-            let mut socket = connect(port).await;
+            let mut socket = alice.dial().await;
             let _ = socket.send(Packet::binary(frame)).await;
             assert_eq!(next_binary(&mut socket).await, None);
         }
-        let mut socket = connect(port).await;
+        let mut socket = alice.dial().await;
         let _ = socket.send(Packet::text("hello")).await;
         assert_eq!(next_binary(&mut socket).await, None);
 
         // A recorded hello proves nothing: whoever replays it cannot answer in turn.
         for _ in 0..2 {
-            let mut socket = connect(port).await;
+            let mut socket = alice.dial().await;
             let _ = socket.send(Packet::binary(good.clone())).await;
             let _ = socket.send(Packet::binary(good.clone())).await;
             closed(&mut socket).await;
@@ -58,7 +57,7 @@ fn hostile_connections_are_refused_and_nothing_else_is_lost() {
         let message = json(&Frame::Message { number: 1, message: ringing(1) });
         for instead_of_the_proof in [guessed, message] {
             let (envelope, mut sealer) = seal(&eve, &id, &json(&hello("bb"))).unwrap();
-            let mut socket = connect(port).await;
+            let mut socket = alice.dial().await;
             let _ = socket.send(Packet::binary(envelope)).await;
             assert!(next_hello(&mut socket, &eve).await.is_some());
             let _ = socket.send(Packet::binary(sealer.seal(&instead_of_the_proof).unwrap())).await;
@@ -92,13 +91,11 @@ fn hostile_connections_are_refused_and_nothing_else_is_lost() {
 
 #[test]
 fn a_record_that_is_not_the_next_one_ends_its_connection_and_what_came_before_arrived_once() {
-    let runtime = runtime();
-    let alice = Person::start(&runtime, "Alice");
-    let (id, port) = (alice.id, alice.client.port());
+    let (runtime, alice) = alice();
     for (number, bad) in ["repeated", "altered", "another connection's", "skipped", "garbage"].into_iter().enumerate() {
         let number = 10 * number as u128;
         let from = runtime.block_on(async {
-            let (mut raw, mut other) = (Raw::meet(port, id).await, Raw::meet(port, id).await);
+            let (mut raw, mut other) = (alice.meet().await, alice.meet().await);
             let first = raw.message_record(ringing(number));
             raw.send(first.clone()).await;
             raw.message(ringing(number + 1)).await;
@@ -145,7 +142,7 @@ fn a_recorded_connection_says_nothing_when_it_is_played_again_not_even_to_a_rest
     // Frames that somebody between the two saw.
     let recorded = runtime.block_on(async {
         let (envelope, mut sealer) = seal(&caller, &id, &json(&hello("cd"))).unwrap();
-        let mut socket = connect(alice.client.port()).await;
+        let mut socket = alice.dial().await;
         let mut recorded = vec![envelope];
         socket.send(Packet::binary(recorded[0].clone())).await.unwrap();
         let (theirs, _) = next_hello(&mut socket, &caller).await.unwrap();
@@ -161,7 +158,7 @@ fn a_recorded_connection_says_nothing_when_it_is_played_again_not_even_to_a_rest
     let play_again = |person: &Person| {
         runtime.block_on(async {
             for _ in 0..5 {
-                let mut socket = connect(person.client.port()).await;
+                let mut socket = person.dial().await;
                 for frame in &recorded {
                     let _ = socket.send(Packet::binary(frame.clone())).await;
                 }
@@ -169,7 +166,7 @@ fn a_recorded_connection_says_nothing_when_it_is_played_again_not_even_to_a_rest
             }
         });
         // Any consequence is told before what somebody says later.
-        let mut later = runtime.block_on(Raw::meet(person.client.port(), id));
+        let mut later = runtime.block_on(person.meet());
         runtime.block_on(later.message(ringing(9)));
         let later = later.identity.id();
         person.wait("what came later", |event| match event {
@@ -188,12 +185,10 @@ fn a_recorded_connection_says_nothing_when_it_is_played_again_not_even_to_a_rest
 
 #[test]
 fn frames_that_do_not_belong_on_a_proven_connection_are_bounded() {
-    let runtime = runtime();
-    let alice = Person::start(&runtime, "Alice");
-    let (id, port) = (alice.id, alice.client.port());
+    let (runtime, alice) = alice();
     runtime.block_on(async {
         for body in [&b"[]"[..], b"not JSON", &json(&hello("ab")), &json(&Frame::Confirm { answer: "x".into() })] {
-            let mut raw = Raw::meet(port, id).await;
+            let mut raw = alice.meet().await;
             let mut sent = 0;
             while sent < 10_000 {
                 let record = raw.record(body);
@@ -224,11 +219,9 @@ async fn pongs(socket: &mut Socket) -> usize {
 
 #[test]
 fn whoever_has_proven_nothing_is_cut_after_a_dozen_frames_and_some_kilobytes() {
-    let runtime = runtime();
-    let alice = Person::start(&runtime, "Alice");
-    let port = alice.client.port();
+    let (runtime, alice) = alice();
     runtime.block_on(async {
-        let mut socket = connect(port).await;
+        let mut socket = alice.dial().await;
         for _ in 0..100 {
             let _ = socket.send(Packet::Ping("x".into())).await;
         }
@@ -237,7 +230,7 @@ fn whoever_has_proven_nothing_is_cut_after_a_dozen_frames_and_some_kilobytes() {
 
         // Empty fragments never make a message, and pings between them are frames too.
         for fragment in [&[0, 0x80, 1, 2, 3, 4][..], &[0x89, 0x80, 1, 2, 3, 4]] {
-            let mut socket = connect(port).await;
+            let mut socket = alice.dial().await;
             let stream = socket.get_mut();
             stream.write_all(&[2, 0x80, 1, 2, 3, 4]).await.unwrap();
             let mut written = 0;
@@ -256,8 +249,7 @@ fn whoever_has_proven_nothing_is_cut_after_a_dozen_frames_and_some_kilobytes() {
 
 #[test]
 fn somebody_who_never_proves_anything_leaves_room_for_others_from_the_same_address() {
-    let runtime = runtime();
-    let alice = Person::start(&runtime, "Alice");
+    let (runtime, alice) = alice();
     let (id, port) = (alice.id, alice.client.port());
     runtime.block_on(async {
         let (mut taken, mut held, start) = (0, Vec::new(), Instant::now());
@@ -292,12 +284,10 @@ fn somebody_who_never_proves_anything_leaves_room_for_others_from_the_same_addre
 
 #[test]
 fn a_flood_is_thinned_out_and_cut_and_others_are_still_heard() {
-    let runtime = runtime();
-    let alice = Person::start(&runtime, "Alice");
-    let (id, port) = (alice.id, alice.client.port());
+    let (runtime, alice) = alice();
     let start = Instant::now();
     let from = runtime.block_on(async {
-        let mut raw = Raw::meet(port, id).await;
+        let mut raw = alice.meet().await;
         for number in 0..600 {
             let message = if number % 2 == 0 { invite(number) } else { ringing(number) };
             let record = raw.message_record(message);

@@ -8,8 +8,8 @@ mod signaling_rig;
 use std::collections::HashSet;
 
 use futures_util::{SinkExt, StreamExt};
-use raw_peer::{LOOPBACK, Raw, connect, hello, hello_at, hello_of_version, sealed};
-use signaling_rig::{Person, TIMEOUT, closed, invite, ringing, runtime, talk};
+use raw_peer::{LOOPBACK, Raw, hello, hello_at, hello_of_version, sealed};
+use signaling_rig::{Person, TIMEOUT, alice, closed, invite, ringing, runtime, talk};
 use tokio_tungstenite::tungstenite::Message as Packet;
 use visavis::identity::{Identity, PeerId};
 use visavis::signaling::{Frame, RouteKind, SignalingEvent, VersionSkew, Versions};
@@ -37,8 +37,7 @@ fn people_find_each_other_talk_in_order_rename_themselves_and_leave() {
 
 #[test]
 fn what_cannot_be_delivered_comes_back_and_a_false_announcement_shows_nobody() {
-    let runtime = runtime();
-    let alice = Person::start(&runtime, "Alice");
+    let (runtime, alice) = alice();
     let (nobody, named_falsely) = (Identity::generate().unwrap().id(), Identity::generate().unwrap().id());
     // Mallory announces somebody else's ID at an address of his own, where he answers with his own key.
     let mallory = Identity::generate().unwrap();
@@ -88,11 +87,7 @@ fn clocks_of_any_difference_meet_talk_and_are_told_of() {
     for ahead_ms in [90_000, -90_000, DAY_MS, -60 * 365 * DAY_MS] {
         // Only one such word in ten minutes.
         let alice = Person::start(&runtime, "Alice");
-        let (id, port) = (alice.id, alice.client.port());
-        let mut raw = runtime.block_on(async {
-            let (identity, socket) = (Identity::generate().unwrap(), connect(port).await);
-            Raw::meet_saying(identity, socket, id, &hello_at("cd", Some(now + ahead_ms))).await.expect("it is let in")
-        });
+        let mut raw = runtime.block_on(alice.meet_saying(&hello_at("cd", Some(now + ahead_ms))));
         let from = raw.identity.id();
         alice.wait("a word about clocks", |event| match event {
             SignalingEvent::ClocksDiffer { id, seconds_ahead } if id == from => {
@@ -109,11 +104,9 @@ fn clocks_of_any_difference_meet_talk_and_are_told_of() {
 
 #[test]
 fn a_newer_version_is_understood_as_far_as_it_goes() {
-    let runtime = runtime();
-    let alice = Person::start(&runtime, "Alice");
-    let (id, port) = (alice.id, alice.client.port());
+    let (runtime, alice) = alice();
     runtime.block_on(async {
-        let mut raw = Raw::meet(port, id).await;
+        let mut raw = alice.meet().await;
         // More of them than of bad frames are let pass.
         for number in 0..40_u8 {
             let body = match number % 2 {
@@ -134,10 +127,8 @@ fn a_newer_version_is_understood_as_far_as_it_goes() {
 
 #[test]
 fn who_is_blocked_is_answered_like_anybody_and_is_neither_seen_nor_heard() {
-    let runtime = runtime();
-    let alice = Person::start(&runtime, "Alice");
-    let (id, port) = (alice.id, alice.client.port());
-    let mut before = runtime.block_on(Raw::meet(port, id));
+    let (runtime, alice) = alice();
+    let mut before = runtime.block_on(alice.meet());
     let from = before.identity.id();
     assert_eq!(alice.wait_presence(from, true), "Raw");
     alice.client.set_blocked(HashSet::from([from]));
@@ -146,7 +137,8 @@ fn who_is_blocked_is_answered_like_anybody_and_is_neither_seen_nor_heard() {
         before.message(invite(1)).await;
         assert!(before.is_acknowledged().await, "the connection that was there stays");
         drop(before.socket);
-        let mut again = Raw::meet_as(before.identity, port, id).await.expect("a hello is answered");
+        let mut again =
+            Raw::meet_as(before.identity, alice.client.port(), alice.id).await.expect("a hello is answered");
         assert_eq!(again.theirs.name, "Alice");
         for number in 2..5 {
             again.message(invite(number)).await;
@@ -166,9 +158,7 @@ fn who_is_blocked_is_answered_like_anybody_and_is_neither_seen_nor_heard() {
 
 #[test]
 fn who_closes_the_connection_is_told_apart_from_who_falls_silent() {
-    let runtime = runtime();
-    let alice = Person::start(&runtime, "Alice");
-    let (id, port) = (alice.id, alice.client.port());
+    let (runtime, alice) = alice();
     let end_of = |from: PeerId| {
         let mut closed = false;
         alice.wait("the end", |event| match event {
@@ -183,7 +173,7 @@ fn who_closes_the_connection_is_told_apart_from_who_falls_silent() {
     };
     // FIN, RST and a goodbye.
     for ending in ["dropped", "reset", "closed"] {
-        let mut raw = runtime.block_on(Raw::meet(port, id));
+        let mut raw = runtime.block_on(alice.meet());
         let from = raw.identity.id();
         alice.wait_presence(from, true);
         runtime.block_on(async {
@@ -197,7 +187,7 @@ fn who_closes_the_connection_is_told_apart_from_who_falls_silent() {
         assert!(end_of(from), "{ending}");
     }
     // Its socket stays open, but nobody reads or answers any more, as when the computer vanishes.
-    let mut silent = runtime.block_on(Raw::meet(port, id));
+    let mut silent = runtime.block_on(alice.meet());
     let from = silent.identity.id();
     runtime.block_on(silent.message(ringing(5)));
     assert_eq!(alice.wait_message(from), ringing(5));
@@ -207,9 +197,8 @@ fn who_closes_the_connection_is_told_apart_from_who_falls_silent() {
 
 #[test]
 fn a_message_is_delivered_when_the_far_app_says_so_and_not_when_its_socket_answers() {
-    let runtime = runtime();
-    let alice = Person::start(&runtime, "Alice");
-    let mut raw = runtime.block_on(Raw::meet(alice.client.port(), alice.id));
+    let (runtime, alice) = alice();
+    let mut raw = runtime.block_on(alice.meet());
     let to = raw.identity.id();
     alice.wait_presence(to, true);
     alice.client.send(to, ringing(1));
@@ -217,8 +206,10 @@ fn a_message_is_delivered_when_the_far_app_says_so_and_not_when_its_socket_answe
     // It reads on, and answers pings, but acknowledges the first message alone.
     let reading = runtime.spawn(async move {
         while let Some(frame) = raw.next_frame().await {
-            if let Frame::Message { number: 1, .. } = frame {
-                let ack = raw.record(&raw_peer::json(&Frame::Ack { number: 1 }));
+            if let Frame::Message { number, message } = frame
+                && message == ringing(1)
+            {
+                let ack = raw.record(&raw_peer::json(&Frame::Ack { number }));
                 raw.send(ack).await;
             }
         }
@@ -235,19 +226,14 @@ fn a_message_is_delivered_when_the_far_app_says_so_and_not_when_its_socket_answe
 
 #[test]
 fn peers_of_versions_that_are_not_understood_are_shown_as_such_and_both_sides_know() {
-    let runtime = runtime();
-    let alice = Person::start(&runtime, "Alice");
-    let (id, port) = (alice.id, alice.client.port());
+    let (runtime, alice) = alice();
     for (version, expected) in [
         (None, VersionSkew::FarIsOlder),
         (Some(1), VersionSkew::FarIsOlder),
         (Some(2), VersionSkew::FarIsOlder),
         (Some(99), VersionSkew::OwnIsOlder),
     ] {
-        let mut raw = runtime.block_on(async {
-            let (identity, socket) = (Identity::generate().unwrap(), connect(port).await);
-            Raw::meet_saying(identity, socket, id, &hello_of_version("cd", version)).await.expect("it is let in")
-        });
+        let mut raw = runtime.block_on(alice.meet_saying(&hello_of_version("cd", version)));
         let from = raw.identity.id();
         let (name, skew) = alice.wait("presence", |event| match event {
             SignalingEvent::Presence { id, name, routes, skew } if id == from => {

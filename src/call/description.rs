@@ -13,7 +13,8 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Fingerprint, IcePwd, IceUfrag};
-use crate::media::{MAX_STREAMS, StreamId, StreamKind, VideoCodec, VideoLevel};
+use crate::codec::{CodecSupport, VideoCodec, VideoLevel};
+use crate::media::{MAX_STREAMS, StreamId, StreamKind};
 
 /// Whether a description offers or answers (RFC 3264).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,15 +69,6 @@ pub struct DescribedStream {
     pub ssrcs: StreamSsrcs,
 }
 
-/// A video codec that a side decodes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct CodecSupport {
-    /// The codec.
-    pub codec: VideoCodec,
-    /// The level up to which it is decoded: larger or more frequent pictures must not be sent (RFC 6184, 8.1).
-    pub level: VideoLevel,
-}
-
 /// Format of the forward error correction: systematic Reed-Solomon over GF(256), a block a frame, in a stream of its own
 /// (`rtc/repair/fec`). Its packets are not those of FlexFEC (RFC 8627).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -129,9 +121,9 @@ impl Description {
         self.streams.iter().find(|stream| stream.id == id)
     }
 
-    /// The level up to which this side decodes a codec; `None` where it does not know it.
-    pub fn level(&self, codec: VideoCodec) -> Option<VideoLevel> {
-        self.codecs.iter().find(|support| support.codec == codec).map(|support| support.level)
+    /// The codec in which this side is sent pictures: of those that it decodes, the one that this version prefers.
+    pub fn video_codec(&self) -> Option<CodecSupport> {
+        VideoCodec::ALL.into_iter().find_map(|codec| self.codecs.iter().find(|support| support.codec == codec).copied())
     }
 }
 
@@ -260,7 +252,7 @@ fn known_codecs(wire: &[WireCodec]) -> Vec<CodecSupport> {
     let mut known: Vec<CodecSupport> = Vec::new();
     for WireCodec { codec, level, packetization } in wire {
         let Some(codec) = VideoCodec::of_name(codec) else { continue };
-        let usable = *packetization == codec.packetization() && *level >= VideoLevel::MIN;
+        let usable = *packetization == codec.packetization() && *level >= codec.least_level();
         if usable && !known.iter().any(|support| support.codec == codec) {
             known.push(CodecSupport { codec, level: *level });
         }
@@ -342,7 +334,7 @@ impl Description {
                 DescribedStream { id: StreamId::AUDIO, kind: StreamKind::Audio, ssrcs: ssrcs(1, None, None) },
                 DescribedStream { id: StreamId::CAMERA, kind: StreamKind::Camera, ssrcs: ssrcs(2, Some(3), Some(4)) },
             ],
-            codecs: vec![CodecSupport { codec: VideoCodec::H264, level: VideoLevel::FULL_HD }],
+            codecs: vec![CodecSupport::own(VideoCodec::PREFERRED)],
             fec: Some(FecScheme::Rs8),
             red: true,
         }
@@ -391,7 +383,7 @@ mod tests {
             json["fec"]["version"] = json!(2);
         });
         let described = described.unwrap();
-        assert_eq!(described.level(VideoCodec::H264), Some(VideoLevel::HD));
+        assert_eq!(described.video_codec(), Some(CodecSupport::default()));
         assert_eq!(described.streams.len(), 2);
         assert_eq!((described.fec, described.streams[1].ssrcs.fec), (None, None), "another scheme is not understood");
         assert_eq!(read(|json| json["fec"]["scheme"] = json!("flexfec")).unwrap().fec, None);

@@ -35,8 +35,7 @@ pub use crate::device::Consent;
 pub use candidate::{Candidate, CandidateKind};
 pub use conversation::Conversation;
 pub use description::{
-    AnyDescription, BadDescription, CodecSupport, DescribedStream, Description, DescriptionKind, DtlsSetup, FecScheme,
-    StreamSsrcs,
+    AnyDescription, BadDescription, DescribedStream, Description, DescriptionKind, DtlsSetup, FecScheme, StreamSsrcs,
 };
 pub use effect::{Effect, Role};
 pub use error::{CallError, DisconnectReason};

@@ -1,16 +1,20 @@
 //! One camera: open it in the best mode, wait for its next buffer, close it.
 //!
-//! Used by one capture thread. Linux has a source of its own, `v4l2`; on other systems nokhwa is the way to the camera.
+//! Used by one capture thread. nokhwa is the way to the camera on every system: Linux plugs a backend of ours into it,
+//! `v4l2`; other systems have nokhwa's own (`native`).
+
+use std::borrow::Cow;
 
 use crate::device::{DeviceError, DeviceFault, DeviceKind, DeviceReason};
 use crate::media::VideoFormat;
 
 use super::backend_error::BackendError;
-#[cfg(not(target_os = "linux"))]
-use super::backend_nokhwa as backend;
 use super::convert::RawPicture;
 use super::finding::{Finding, Node, remember, turn_to_open};
 use super::mode::{CameraMode, rank};
+#[cfg(not(target_os = "linux"))]
+use super::native as backend;
+use super::nokhwa_camera::SetCamera;
 #[cfg(target_os = "linux")]
 use super::v4l2 as backend;
 
@@ -20,7 +24,9 @@ const CAMERA: DeviceKind = DeviceKind::Camera;
 
 /// An open camera that streams. Dropping it releases the device.
 pub struct Device {
-    stream: backend::Stream,
+    set: SetCamera,
+    /// The latest buffer, where the backend gives copies.
+    copy: Vec<u8>,
     /// The system's name.
     pub name: String,
 }
@@ -40,18 +46,33 @@ impl Device {
             Finding::Modes(modes) => modes,
         };
         rank(&mut modes, format);
-        let stream = idle.start(&modes).map_err(fault)?;
-        Ok(Some(Self { stream, name: node.name.clone() }))
+        let set = idle.set(&modes).map_err(fault)?;
+        Self::start(set, node.name.clone()).map(Some).map_err(fault)
+    }
+
+    /// Starts the stream of a camera whose mode is set.
+    pub fn start(mut set: SetCamera, name: String) -> Result<Self, BackendError> {
+        set.camera.call(nokhwa::Camera::open_stream)?;
+        Ok(Self { set, copy: Vec::new(), name })
     }
 
     /// The mode that it runs in.
     pub const fn mode(&self) -> CameraMode {
-        self.stream.mode
+        self.set.mode
     }
 
-    /// Waits for the next buffer, for as long as the camera takes; `None` for one without a whole picture.
+    /// Waits for the next buffer, for as long as the camera takes; `None` for an empty one, which is the backends' sign
+    /// for a buffer without a whole picture.
     pub fn next(&mut self) -> Result<Option<RawPicture<'_>>, BackendError> {
-        self.stream.next()
+        let layout = self.set.layout;
+        let bytes = match self.set.camera.call(nokhwa::Camera::frame_raw)? {
+            Cow::Borrowed(bytes) => bytes,
+            Cow::Owned(bytes) => {
+                self.copy = bytes;
+                &self.copy
+            }
+        };
+        Ok((!bytes.is_empty()).then_some(RawPicture { layout, bytes }))
     }
 }
 

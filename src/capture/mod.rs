@@ -8,10 +8,6 @@
 //! A [`Camera`] is open from [`Camera::open`] until it is dropped; opening demands a [`crate::device::Consent`].
 
 mod backend_error;
-// Compiled into the tests everywhere, so that it is checked here too.
-#[cfg(any(not(target_os = "linux"), test))]
-#[cfg_attr(target_os = "linux", allow(dead_code, reason = "the tests use a part of it"))]
-mod backend_nokhwa;
 pub mod barcode;
 mod camera;
 mod cameras;
@@ -22,6 +18,10 @@ mod film_file;
 mod finding;
 mod interrupt;
 mod mode;
+// Compiled into the tests everywhere, so that it is checked here too.
+#[cfg(any(not(target_os = "linux"), test))]
+mod native;
+mod nokhwa_camera;
 mod outputs;
 mod range;
 mod rate;

@@ -1,15 +1,18 @@
 //! Cameras as other people's bug reports have them: odd frame rates, sizes as ranges, missing lists, the state that
 //! another program left, formats of all kinds with padded rows, damaged buffers, and odd neighbours in `/dev`.
 
+use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 use std::time::Duration;
 
-use super::backend_nokhwa;
+use nokhwa::utils::{CameraFormat, FrameFormat, RequestedFormat, RequestedFormatType, Resolution};
+
 use super::camera_tests::{DEVICE, format, open};
 use super::convert::Converter;
+use super::device::Device;
 use super::device_tests::{NAME, Rig, expect_scrolling_bars, run_with_fake_cameras, sequence};
 use super::finding::{Finding, Node};
 use super::mode::{CameraMode, Encoding, FrameRate};
@@ -48,8 +51,13 @@ fn a_camera_that_cannot_be_read_is_listed_and_refused_with_its_reason() {
 }
 
 #[test]
-fn nokhwa_reads_a_common_camera() {
-    run_with_fake_cameras("odd_device_tests::child_nokhwa");
+fn nokhwas_own_backend_reads_a_common_camera() {
+    run_with_fake_cameras("odd_device_tests::child_native");
+}
+
+#[test]
+fn the_backend_of_ours_answers_nokhwas_own_calls() {
+    run_with_fake_cameras("odd_device_tests::child_plugged");
 }
 
 // ---- the children ----
@@ -215,25 +223,57 @@ fn child_unreadable() {
 }
 
 #[test]
-#[ignore = "started by nokhwa_reads_a_common_camera"]
-fn child_nokhwa() {
+#[ignore = "started by nokhwas_own_backend_reads_a_common_camera"]
+fn child_native() {
     let Some(rig) = Rig::here() else { return };
     rig.plug(0, "fmt YUYV 640x480 30\nfmt NV12 320x240 15\n");
     let node = Node { index: 0, name: NAME.to_owned() };
-    assert_eq!(backend_nokhwa::nodes(), std::slice::from_ref(&node));
-    let idle = backend_nokhwa::Idle::open(&node).unwrap();
-    let mode = |encoding, width, height, fps| CameraMode { encoding, width, height, rate: FrameRate::whole(fps) };
+    assert_eq!(native::nodes(), std::slice::from_ref(&node));
+    let idle = native::Idle::open(&node).unwrap();
     let modes = [mode(Encoding::Yuyv, 640, 480, 30), mode(Encoding::Nv12, 320, 240, 15)];
     assert_eq!(idle.look().unwrap(), Finding::Modes(modes.to_vec()));
-    let mut stream = idle.start(&modes[1..]).unwrap();
-    assert_eq!(stream.mode, modes[1]);
-    let raw = stream.next().unwrap().unwrap();
+    let mut device = Device::start(idle.set(&modes[1..]).unwrap(), node.name.clone()).unwrap();
+    assert_eq!(device.mode(), modes[1]);
+    let raw = device.next().unwrap().unwrap();
     let mut frame = VideoFrame::black(320, 240);
     Converter::default().convert(raw, &mut frame).unwrap();
     expect_scrolling_bars(&frame, 0);
-    drop(stream);
+    drop(device);
 
     rig.plug(0, "fmt H264 640x480 30\n");
-    let unreadable = backend_nokhwa::Idle::open(&node).unwrap().look().unwrap();
+    let unreadable = native::Idle::open(&node).unwrap().look().unwrap();
     assert_eq!(unreadable, Finding::Unusable("unknown formats".to_owned()));
+}
+
+#[test]
+#[ignore = "started by the_backend_of_ours_answers_nokhwas_own_calls"]
+fn child_plugged() {
+    let Some(rig) = Rig::here() else { return };
+    rig.plug(0, "fmt YUYV 640x480 1001/30000\nfmt UYVY 640x480 30\nfmt NV12 400x300 15\nstride 64\n");
+    let node = Node { index: 0, name: NAME.to_owned() };
+    let idle = v4l2::Idle::open(&node).unwrap();
+    let mut set = idle.set(&[mode(Encoding::Uyvy, 640, 480, 30)]).unwrap();
+    assert_eq!((set.mode.encoding, set.layout.stride), (Encoding::Uyvy, 1280));
+    let camera = &mut set.camera;
+    let formats = [
+        CameraFormat::new(Resolution::new(640, 480), FrameFormat::YUYV, 30),
+        CameraFormat::new(Resolution::new(400, 300), FrameFormat::NV12, 15),
+    ];
+    assert_eq!(camera.call(nokhwa::Camera::compatible_camera_formats).unwrap(), formats);
+    assert!(camera.call(nokhwa::Camera::frame_raw).is_err(), "the stream is not open");
+    let request = RequestedFormat::with_formats(RequestedFormatType::Exact(formats[1]), &[FrameFormat::NV12]);
+    assert_eq!(camera.call(|camera| camera.set_camera_requset(request)).unwrap(), formats[1]);
+    for _ in 0..2 {
+        camera.call(nokhwa::Camera::open_stream).unwrap();
+        let bytes = camera.call(nokhwa::Camera::frame_raw).unwrap();
+        assert!(matches!(bytes, Cow::Borrowed(bytes) if bytes.len() == 448 * 300 * 3 / 2), "whole, and not copied");
+        camera.call(nokhwa::Camera::stop_stream).unwrap();
+    }
+    rig.unplug(0);
+    assert!(camera.call(nokhwa::Camera::open_stream).is_err());
+    drop(set);
+}
+
+const fn mode(encoding: Encoding, width: u32, height: u32, fps: u32) -> CameraMode {
+    CameraMode { encoding, width, height, rate: FrameRate::whole(fps) }
 }

@@ -218,8 +218,8 @@ enum Delayed {
 
 /// The received picture as Echo sends it: its arrival here counts as its capture.
 fn returned_picture(received: ReceivedPicture) -> OutgoingPicture {
-    let ReceivedPicture { data, keyframe, arrived_at, .. } = received;
-    OutgoingPicture { data, keyframe, captured_at: arrived_at }
+    let ReceivedPicture { codec, data, keyframe, arrived_at, .. } = received;
+    OutgoingPicture { codec, data, keyframe, captured_at: arrived_at }
 }
 
 /// The same of sound.

@@ -4,14 +4,13 @@
 //! stranger's: sizes are read and checked before the codec sees a sequence parameter set, and an error means waiting
 //! for the next keyframe. Owned by a decoder thread (`media_receive`).
 
-pub mod parameter_set;
-
 use std::sync::Arc;
 
 use openh264::OpenH264API;
 use openh264::decoder::{DecodedYUV, Decoder, DecoderConfig, Flush};
 use openh264::formats::YUVSource;
 
+use crate::codec::VideoCodec;
 use crate::media::{FramePool, ReceivedPicture, VideoFrame};
 
 /// Pictures larger than this on a side are refused.
@@ -51,7 +50,7 @@ impl VideoDecoder {
         if unit.data.is_empty() || (self.awaiting_keyframe && !unit.keyframe) {
             return Ok(None);
         }
-        if !parameter_set::all_within(&unit.data, MAX_SIDE, MAX_KEPT_PIXELS) {
+        if !unit.codec.bounds_memory(&unit.data, MAX_SIDE, MAX_KEPT_PIXELS) {
             self.awaiting_keyframe = true;
             return Err(DecodeError::Size);
         }
@@ -72,7 +71,10 @@ impl VideoDecoder {
                 empty.insert(Decoder::with_api_config(OpenH264API::from_source(), config)?)
             }
         };
-        let Some(picture) = codec.decode(&unit.data)? else { return Ok(None) };
+        let decoded = match unit.codec {
+            VideoCodec::H264 => codec.decode(&unit.data)?,
+        };
+        let Some(picture) = decoded else { return Ok(None) };
         let (width, height) = picture.dimensions();
         if width.max(height) > MAX_SIDE as usize || width < 2 || height < 2 {
             return Err(DecodeError::Size);
@@ -91,7 +93,9 @@ pub fn fuzz_access_units(bytes: &[u8]) {
         let (data, more) = more.split_at(length);
         let data = bytes::Bytes::copy_from_slice(data);
         let (arrived_at, keyframe) = (crate::media::MediaTime::default(), flags & 1 == 1);
-        let _ = decoder.decode(&ReceivedPicture { data, keyframe, arrived_at, rtp_timestamp: 0, capture_ntp: None });
+        let codec = VideoCodec::H264;
+        let unit = ReceivedPicture { codec, data, keyframe, arrived_at, rtp_timestamp: 0, capture_ntp: None };
+        let _ = decoder.decode(&unit);
         rest = more;
     }
 }
@@ -142,9 +146,9 @@ pub(crate) fn encoded_for_test(width: u32, height: u32, count: u64) -> Vec<Recei
             y.fill(60 + number as u8 * 10);
             v.fill(180);
             input.put(Arc::new(frame));
-            let OutgoingPicture { data, keyframe, captured_at } =
+            let OutgoingPicture { codec, data, keyframe, captured_at } =
                 received.recv_timeout(std::time::Duration::from_secs(20)).unwrap();
-            ReceivedPicture { data, keyframe, arrived_at: captured_at, rtp_timestamp: 0, capture_ntp: None }
+            ReceivedPicture { codec, data, keyframe, arrived_at: captured_at, rtp_timestamp: 0, capture_ntp: None }
         })
         .collect()
 }

@@ -8,15 +8,8 @@
 /// Proof that the person at this computer pressed a control that means "capture me" or "call": opening the preview,
 /// Invite, or Answer.
 ///
-/// It cannot be cloned, and nothing outside the local arms can build one:
-///
-/// ```compile_fail
-/// let consent = visavis::call::Consent { _private: () };
-/// ```
-///
-/// ```compile_fail
-/// let consent = visavis::device::Consent::granted(unreachable!());
-/// ```
+/// It cannot be cloned, its field is private, and nothing outside the local arms can build one; `tests/architecture.rs`
+/// checks who names the right to.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "a consent that nobody uses opens nothing"]
 pub struct Consent {

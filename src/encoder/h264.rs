@@ -12,6 +12,7 @@ use openh264_sys2::{
     SPATIAL_LAYER_0,
 };
 
+use crate::codec::VideoCodec;
 use crate::media::{MediaTime, OutgoingPicture, Plane, VideoFrame};
 
 /// Target of the rate control.
@@ -90,8 +91,8 @@ impl Codec {
         let stream = self.encoder.encode_at(&Picture(frame), timestamp)?;
         let keyframe = matches!(stream.frame_type(), FrameType::IDR);
         let data = collect(&stream, buffer);
-        let captured_at = frame.captured_at;
-        Ok((!data.is_empty()).then_some(OutgoingPicture { data, keyframe, captured_at }))
+        let (codec, captured_at) = (VideoCodec::H264, frame.captured_at);
+        Ok((!data.is_empty()).then_some(OutgoingPicture { codec, data, keyframe, captured_at }))
     }
 
     /// Sets the rates of bits and of pictures while running, without a keyframe.

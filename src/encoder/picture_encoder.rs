@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::h264::{Rate, VideoEncoder};
 use super::quality_scaler::{QualityScaler, RateLimit, Shape};
+use crate::codec::VideoCodec;
 use crate::media::{MediaTime, OutgoingPicture, Planes, Scaler, VideoBudget, VideoFormat, VideoFrame};
 
 /// On a path that does not take all, a keyframe is made as if the rate were this share of it: it arrives the sooner,
@@ -58,7 +59,7 @@ impl PictureEncoder {
             return Ok(None);
         }
         let due = keyframe_wanted.load(Ordering::Relaxed);
-        let grant = RateLimit { kbps, max_kbps: most.kbps, level: budget.level };
+        let grant = RateLimit { kbps, max_kbps: most.kbps, codec: budget.codec };
         let shape = self.scaler.shape(full, grant, budget.max_lines, due, frame.captured_at);
         if !self.pace.admits(frame.captured_at, shape.max_fps) {
             return Ok(None);
@@ -72,7 +73,10 @@ impl PictureEncoder {
         let share = if keyframe && budget.kbps < most.kbps { KEYFRAME_SHARE } else { 1.0 };
         let kbps = ((f64::from(kbps) * share) as u32).max(min_kbps);
         let frame = self.scaling.shaped(frame, shape);
-        let encoded = self.encoder.encode(frame, Rate { kbps, max_fps: shape.max_fps }, keyframe);
+        let encoder = match budget.codec.codec {
+            VideoCodec::H264 => &mut self.encoder,
+        };
+        let encoded = encoder.encode(frame, Rate { kbps, max_fps: shape.max_fps }, keyframe);
         let ended = clock();
         let took = ended.since(started);
         self.scaler.note_load(took + self.other_work, interval, ended);
@@ -130,7 +134,9 @@ impl FramePace {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::{Preset, VideoLevel};
+    use crate::codec::h264::{LEVEL_3_0, LEVEL_3_1, LEVEL_4_0};
+    use crate::codec::{CodecSupport, VideoLevel};
+    use crate::media::Preset;
 
     #[test]
     fn pictures_that_come_too_fast_are_left_out() {
@@ -151,23 +157,26 @@ mod tests {
     fn first_picture(full: (u32, u32), level: VideoLevel) -> ((u32, u32), VideoLevel) {
         let mut pictures = PictureEncoder::default();
         let most = Rate { kbps: 3000, max_fps: 30 };
-        let budget = VideoBudget { level, ..VideoBudget::UNLIMITED };
+        let budget = VideoBudget { codec: CodecSupport { codec: VideoCodec::H264, level }, ..VideoBudget::UNLIMITED };
         let frame = VideoFrame::black(full.0, full.1);
         let unit = pictures.encode(&frame, most, budget, &AtomicBool::new(true), MediaTime::default).unwrap().unwrap();
         assert_eq!(unit.data[..6], [0, 0, 0, 1, 0x67, 66], "a baseline sequence parameter set comes first");
-        (pictures.size, VideoLevel::from_idc(unit.data[7]))
+        (pictures.size, VideoLevel::from_number(unit.data[7]))
     }
 
     #[test]
     fn what_is_encoded_is_of_the_level_that_the_far_side_decodes() {
-        let (hd, full_hd) = (VideoLevel::HD, VideoLevel::FULL_HD);
+        let (hd, full_hd) = (LEVEL_3_1, LEVEL_4_0);
         assert_eq!(first_picture((1920, 1080), full_hd), ((1920, 1080), full_hd));
         assert_eq!(first_picture((1280, 720), full_hd), ((1280, 720), hd));
-        assert_eq!(first_picture((1920, 1080), hd), ((1198, 674), hd));
+        assert_eq!(first_picture((1920, 1080), hd), ((1280, 720), hd));
         for preset in Preset::ALL {
-            for far in [VideoLevel::MIN, hd, full_hd] {
+            for far in [LEVEL_3_0, hd, full_hd] {
                 let ((width, height), named) = first_picture(preset.size(), far);
-                assert!(named <= far && named.admits(width, height, 30), "{preset} for {far:?}: {named:?}");
+                assert!(
+                    named <= far && VideoCodec::H264.admits(named, (width, height), 30),
+                    "{preset} for {far:?}: {named:?}"
+                );
             }
         }
     }

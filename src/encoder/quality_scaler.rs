@@ -8,7 +8,8 @@
 
 use std::time::Duration;
 
-use crate::media::{MIN_HEIGHT, MediaTime, VideoLevel};
+use crate::codec::CodecSupport;
+use crate::media::{MIN_HEIGHT, MediaTime};
 
 /// One step: size, rate of pictures, and the least bit rate for it.
 #[derive(Clone, Copy, Debug)]
@@ -65,12 +66,12 @@ pub(super) struct Shape {
 /// Bit rates in kbit/s.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct RateLimit {
-    /// RateLimit of the network for this moment.
+    /// Limit of the network for this moment.
     pub(super) kbps: u32,
     /// Limit of the settings, on the widest path.
     pub(super) max_kbps: u32,
-    /// The level that no picture may exceed.
-    pub(super) level: VideoLevel,
+    /// The codec, with the level that no picture may exceed.
+    pub(super) codec: CodecSupport,
 }
 
 /// The present step, and the state that argues for another.
@@ -108,6 +109,23 @@ impl Default for QualityScaler {
 }
 
 impl Shape {
+    /// The largest shape of the same proportions that a decoder takes, at the rate of the first step.
+    fn within(self, codec: CodecSupport) -> Self {
+        let max_fps = self.max_fps.min(STEPS[0].max_fps);
+        let is_admitted = |shape: &Self| codec.admits((shape.width, shape.height), max_fps);
+        if is_admitted(&self) {
+            return self;
+        }
+        let mut lower = (2..self.height).rev().step_by(2).map(|height| self.of_height(height & !1));
+        lower.find(is_admitted).unwrap_or(self)
+    }
+
+    /// The shape of so many lines and the same proportions, to the nearest even width.
+    fn of_height(self, height: u32) -> Self {
+        let width = (self.width * height + self.height) / self.height.max(1) / 2 * 2;
+        Self { width: width.min(self.width), height, max_fps: self.max_fps }
+    }
+
     /// Share of the bit rate of the `full` format that a picture of this shape can use.
     pub(super) fn bit_rate_share(self, full: Self) -> f64 {
         let pixels = |shape: Self| f64::from(shape.width) * f64::from(shape.height);
@@ -124,6 +142,7 @@ impl QualityScaler {
     /// Shape in which to encode a picture of `full` size that is captured at `now`, within `grant`, when nobody looks
     /// at more than `max_lines` lines. A keyframe that is `due` anyway is made no larger than the rate bears.
     pub(super) fn shape(&mut self, full: Shape, grant: RateLimit, max_lines: u32, due: bool, now: MediaTime) -> Shape {
+        let full = full.within(grant.codec);
         let (kbps, max_kbps) = (f64::from(grant.kbps), f64::from(grant.max_kbps));
         let min_kbps = |step: &Step| {
             let pixels = f64::from(full.width) * f64::from(full.height);
@@ -144,9 +163,7 @@ impl QualityScaler {
         let eighths = (1..=STEPS[step].eighths)
             .find(|eighths| full.height * eighths / 8 >= self.lines)
             .unwrap_or(STEPS[step].eighths);
-        let is_admitted = |shape: &Shape| grant.level.admits(shape.width, shape.height, shape.max_fps);
-        let smallest = scaled(full, 1, max_fps);
-        (2..=eighths).rev().map(|eighths| scaled(full, eighths, max_fps)).find(is_admitted).unwrap_or(smallest)
+        scaled(full, eighths, max_fps)
     }
 
     fn follow(&mut self, bearable: usize, comfortable: usize, due: bool, now: MediaTime) {
@@ -208,19 +225,18 @@ impl QualityScaler {
 
 fn scaled(full: Shape, eighths: u32, max_fps: u32) -> Shape {
     let height = (full.height * eighths / 8).max(MIN_HEIGHT).min(full.height) & !1;
-    // In the shape of the full picture, to the nearest even width.
-    let width = (full.width * height + full.height) / full.height.max(1) / 2 * 2;
-    Shape { width: width.min(full.width), height, max_fps }
+    Shape { max_fps, ..full.of_height(height) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::{VideoCodec, VideoLevel};
 
     const HD: Shape = Shape { width: 1280, height: 720, max_fps: 30 };
 
     const fn grant(kbps: u32) -> RateLimit {
-        RateLimit { kbps, max_kbps: 1500, level: VideoLevel::FULL_HD }
+        RateLimit { kbps, max_kbps: 1500, codec: CodecSupport::own(VideoCodec::PREFERRED) }
     }
 
     /// The shapes while `kbps` changes with the time in ms, where they change.
@@ -260,8 +276,13 @@ mod tests {
             let mut at = |second: u64| {
                 let kbps = if (10..20).contains(&second) { dip_kbps } else { max_kbps };
                 let now = MediaTime::from_millis(second * 1000);
-                let shape =
-                    scaler.shape(full, RateLimit { kbps, max_kbps, level: VideoLevel::HD }, u32::MAX, false, now);
+                let shape = scaler.shape(
+                    full,
+                    RateLimit { kbps, max_kbps, codec: CodecSupport::default() },
+                    u32::MAX,
+                    false,
+                    now,
+                );
                 (shape.height, shape.max_fps)
             };
             let shapes: Vec<_> = (0..40).map(&mut at).collect();
@@ -282,17 +303,18 @@ mod tests {
     #[test]
     fn no_picture_exceeds_the_level_of_the_far_side_whatever_the_camera_gives() {
         let shape = |(width, height), level: u8| {
-            let grant = RateLimit { kbps: 100_000, max_kbps: 100_000, level: VideoLevel::from_idc(level) };
+            let codec = CodecSupport { codec: VideoCodec::H264, level: VideoLevel::from_number(level) };
+            let grant = RateLimit { kbps: 100_000, max_kbps: 100_000, codec };
             let full = Shape { width, height, max_fps: 30 };
             let shape = QualityScaler::default().shape(full, grant, u32::MAX, false, MediaTime::default());
-            assert!(grant.level.admits(shape.width, shape.height, shape.max_fps), "{shape:?} at {level}");
+            assert!(grant.codec.admits((shape.width, shape.height), shape.max_fps), "{shape:?} at {level}");
             (shape.width, shape.height)
         };
         assert_eq!(shape((1920, 1080), 40), (1920, 1080));
-        assert_eq!(shape((1920, 1080), 31), (1198, 674));
-        assert_eq!(shape((1920, 1080), 30), (718, 404));
-        assert_eq!((shape((1280, 720), 31), shape((1280, 960), 31)), ((1280, 720), (960, 720)));
-        assert_eq!((shape((4096, 2160), 40), shape((640, 480), 30)), ((1536, 810), (640, 480)));
+        assert_eq!(shape((1920, 1080), 31), (1280, 720));
+        assert_eq!(shape((1920, 1080), 30), (768, 432));
+        assert_eq!((shape((1280, 720), 31), shape((1280, 960), 31)), ((1280, 720), (1104, 828)));
+        assert_eq!((shape((4096, 2160), 40), shape((640, 480), 30)), ((1984, 1046), (640, 480)));
     }
 
     #[test]

@@ -5,8 +5,6 @@
 //! `media_receive`, where the playout thread takes sound out of it at the speaker's pace.
 
 pub mod audio;
-mod depacketizer;
 mod video;
 
-pub use depacketizer::starts_keyframe;
 pub use video::{VideoJitterBuffer, VideoPacket, repair_wait};

@@ -6,15 +6,15 @@
 //!
 //! Owned by the tokio task of one remote video stream. A frame leaves as soon as its marker bit and everything before
 //! it is here; it never waits for the next frame. When packets are missing it waits for their retransmission for a time
-//! that follows the RTT, then gives the frame up, says that it needs a keyframe, and goes on at the next one: H.264
-//! without its reference would show a broken picture. Time is an argument; memory is bounded by packets and by bytes.
+//! that follows the RTT, then gives the frame up, says that it needs a keyframe, and goes on at the next one: a
+//! picture without its reference would be broken. Time is an argument; memory is bounded by packets and by bytes.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 
-use super::depacketizer::{AccessUnit, starts_keyframe};
+use crate::codec::VideoCodec;
 use crate::media::{MediaTime, ReceivedPicture, first_unwrapped, unwrap_sequence};
 
 /// Packets kept at most: several keyframes at the highest bit rate.
@@ -38,18 +38,21 @@ const LATE_BEFORE_RESTART: u32 = 100;
 /// One RTP packet as the jitter buffer takes it.
 #[derive(Clone, Debug)]
 pub struct VideoPacket {
+    /// Codec of the payload, by the RTP payload type.
+    pub codec: VideoCodec,
     /// RTP sequence number.
     pub sequence: u16,
-    /// RTP timestamp, 1/90000 s.
+    /// RTP timestamp, in units of the codec's clock rate.
     pub timestamp: u32,
     /// True on the last packet of an access unit.
     pub marker: bool,
-    /// RTP payload (RFC 6184).
+    /// RTP payload, in the codec's payload format.
     pub payload: Bytes,
 }
 
 #[derive(Debug)]
 struct Stored {
+    codec: VideoCodec,
     timestamp: u32,
     marker: bool,
     payload: Bytes,
@@ -92,6 +95,12 @@ pub struct VideoJitterBuffer {
     wait: Duration,
     lost: u64,
     assembly: BytesMut,
+}
+
+impl Stored {
+    fn starts_keyframe(&self) -> bool {
+        self.codec.starts_keyframe(&self.payload)
+    }
 }
 
 impl Default for VideoJitterBuffer {
@@ -149,14 +158,10 @@ impl VideoJitterBuffer {
             return;
         }
         self.bytes += packet.payload.len();
-        let keyframe_at = starts_keyframe(&packet.payload).then_some(self.base + index as u64);
-        self.keyframe_at = self.keyframe_at.max(keyframe_at);
-        *slot = Some(Stored {
-            timestamp: packet.timestamp,
-            marker: packet.marker,
-            payload: packet.payload,
-            arrived_at: now,
-        });
+        let VideoPacket { codec, timestamp, marker, payload, .. } = packet;
+        let stored = Stored { codec, timestamp, marker, payload, arrived_at: now };
+        self.keyframe_at = self.keyframe_at.max(stored.starts_keyframe().then_some(self.base + index as u64));
+        *slot = Some(stored);
         if self.bytes > MAX_BYTES {
             let next = self.highest.map_or(0, |highest| highest + 1);
             self.start_anew(next);
@@ -270,22 +275,16 @@ impl VideoJitterBuffer {
 
     /// Takes `count` packets out and makes an access unit of them; `None` when they are malformed.
     fn assemble(&mut self, count: usize) -> Option<ReceivedPicture> {
-        let mut unit = AccessUnit::default();
-        let mut arrived_at = MediaTime::default();
-        let mut rtp_timestamp = 0;
-        let mut whole = true;
+        let packets = || self.packets.iter().take(count).flatten();
+        let &Stored { codec, timestamp: rtp_timestamp, .. } = packets().next()?;
+        let arrived_at = packets().map(|packet| packet.arrived_at).max().unwrap_or_default();
         self.assembly.clear();
-        let size: usize = self.packets.iter().take(count).flatten().map(|packet| packet.payload.len() + 4).sum();
-        self.assembly.reserve(size);
-        for _ in 0..count {
-            let Some(packet) = self.pop() else { continue };
-            whole &= unit.append(&packet.payload, &mut self.assembly).is_ok();
-            arrived_at = arrived_at.max(packet.arrived_at);
-            rtp_timestamp = packet.timestamp;
-        }
-        let keyframe = unit.finish().ok().filter(|_| whole)?;
-        let data = self.assembly.split().freeze();
-        Some(ReceivedPicture { data, keyframe, arrived_at, rtp_timestamp, capture_ntp: None })
+        self.assembly.reserve(packets().map(|packet| packet.payload.len() + 4).sum());
+        let mut payloads = packets().map(|packet| &packet.payload[..]);
+        let keyframe = codec.depacketize(&mut payloads, &mut self.assembly);
+        (0..count).for_each(|_| drop(self.pop()));
+        let (keyframe, data) = (keyframe.ok()?, self.assembly.split().freeze());
+        Some(ReceivedPicture { codec, data, keyframe, arrived_at, rtp_timestamp, capture_ntp: None })
     }
 
     fn pop(&mut self) -> Option<Stored> {
@@ -346,7 +345,7 @@ impl VideoJitterBuffer {
     /// Drops packets before the first one that starts a keyframe. A packet missing at the front may be that one, on its
     /// way again or overtaken: it is waited for, unless a keyframe starts later.
     fn find_keyframe(&mut self, now: MediaTime) -> Search {
-        let starts = |slot: &Option<Stored>| slot.as_ref().is_some_and(|packet| starts_keyframe(&packet.payload));
+        let starts = |slot: &Option<Stored>| slot.as_ref().is_some_and(Stored::starts_keyframe);
         if let Some(index) = self.packets.iter().position(starts) {
             for _ in 0..index {
                 self.pop();

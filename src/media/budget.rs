@@ -1,6 +1,6 @@
 //! Video budget: the rate that the network grants the encoder.
 
-use super::VideoLevel;
+use crate::codec::CodecSupport;
 
 /// The budget of encoded video at this moment, for one receiver or for all who watch one rendition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,12 +11,12 @@ pub struct VideoBudget {
     pub behind: bool,
     /// Lines of a picture at most: nobody looks at more.
     pub max_lines: u32,
-    /// The H.264 level up to which everybody decodes.
-    pub level: VideoLevel,
+    /// The codec, and the level of it, that everybody decodes.
+    pub codec: CodecSupport,
 }
 
 impl VideoBudget {
     /// No bound but the format's own.
     pub const UNLIMITED: Self =
-        Self { kbps: u32::MAX, behind: false, max_lines: u32::MAX, level: VideoLevel::from_idc(u8::MAX) };
+        Self { kbps: u32::MAX, behind: false, max_lines: u32::MAX, codec: CodecSupport::UNLIMITED };
 }

@@ -6,24 +6,29 @@
 use bytes::Bytes;
 
 use super::{MediaTime, NtpTime};
+use crate::codec::VideoCodec;
 
-/// Access unit of H.264 (every slice of one picture, Annex B form) from the encoder to the network.
+/// Access unit (one encoded picture) from the encoder to the network.
 #[derive(Clone, Debug)]
 pub struct OutgoingPicture {
-    /// Start codes and NAL units; a keyframe opens with SPS and PPS.
+    /// Its codec.
+    pub codec: VideoCodec,
+    /// The access unit, in the codec's own byte stream; a keyframe opens with its parameter sets.
     pub data: Bytes,
-    /// True when decoding can start here (an IDR picture).
+    /// True when decoding can start here.
     pub keyframe: bool,
     /// When the camera gave the picture.
     pub captured_at: MediaTime,
 }
 
-/// Access unit of H.264 from the network to the decoder.
+/// Access unit (one encoded picture) from the network to the decoder.
 #[derive(Clone, Debug)]
 pub struct ReceivedPicture {
-    /// Start codes and NAL units; a keyframe opens with SPS and PPS.
+    /// Its codec.
+    pub codec: VideoCodec,
+    /// The access unit, in the codec's own byte stream; a keyframe opens with its parameter sets.
     pub data: Bytes,
-    /// True when decoding can start here (an IDR picture).
+    /// True when decoding can start here.
     pub keyframe: bool,
     /// When the last of its packets arrived.
     pub arrived_at: MediaTime,

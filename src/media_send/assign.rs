@@ -95,7 +95,7 @@ impl Allocation {
             // A queue of one's own takes the picture that another one has no time for.
             behind: one.behind && other.behind,
             max_lines: one.max_lines.max(other.max_lines),
-            level: one.level.min(other.level),
+            codec: one.codec.common(other.codec),
         })?;
         let most_lines = if rendition == 0 { u32::MAX } else { top >> rendition };
         Some(VideoBudget { max_lines: common.max_lines.min(most_lines), ..common })

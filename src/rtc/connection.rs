@@ -10,7 +10,7 @@ use rtc::interceptor::{
     TwccSenderBuilder,
 };
 use rtc::peer_connection::configuration::interceptor_registry::configure_twcc;
-use rtc::peer_connection::configuration::media_engine::{MIME_TYPE_H264, MIME_TYPE_OPUS, MIME_TYPE_RTX};
+use rtc::peer_connection::configuration::media_engine::{MIME_TYPE_OPUS, MIME_TYPE_RTX};
 use rtc::rtp_transceiver::rtp_sender::{
     RTCPFeedback, RTCRtpCodec, RTCRtpCodecParameters, RTCRtpCodingParameters, RTCRtpEncodingParameters,
     RTCRtpFecParameters, RTCRtpRtxParameters, RtpCodecKind,
@@ -27,8 +27,8 @@ use webrtc::runtime::Runtime;
 
 use super::bwe::{CongestionControl, TwccNumbering};
 use super::negotiation::description_sdp::{
-    FEC_FORMAT, FEC_NAME, FEC_PAYLOAD_TYPE, H264_FORMAT, H264_PAYLOAD_TYPE, OPUS_FORMAT, OPUS_PAYLOAD_TYPE, RED_FORMAT,
-    RED_PAYLOAD_TYPE, RTX_FORMAT, RTX_PAYLOAD_TYPE, canonical_name, track_name,
+    FEC_FORMAT, FEC_NAME, OPUS_FORMAT, OPUS_PAYLOAD_TYPE, RED_FORMAT, RED_PAYLOAD_TYPE, canonical_name, rtx_format,
+    track_name,
 };
 use super::pacing::Pacer;
 use super::receiving::media_tap::MediaTap;
@@ -42,6 +42,7 @@ use super::streams::StreamTable;
 use super::transport::host_addresses::{EngineAddresses, HostAddresses};
 use super::transport::runtime::PeerRuntime;
 use crate::call::DescribedStream;
+use crate::codec::VideoCodec;
 use crate::media::StreamId;
 
 /// Between connectivity checks of a pair while connecting. A check goes out when this timer fires, and nominating takes
@@ -175,10 +176,13 @@ fn media_engine() -> Result<MediaEngine, Error> {
     let mut media = MediaEngine::default();
     media.register_codec(opus(), RtpCodecKind::Audio)?;
     media.register_codec(codec(MIME_TYPE_RED, 48_000, 2, RED_FORMAT, &[], RED_PAYLOAD_TYPE), RtpCodecKind::Audio)?;
-    media.register_codec(h264(), RtpCodecKind::Video)?;
-    media.register_codec(codec(MIME_TYPE_RTX, 90_000, 0, RTX_FORMAT, &[], RTX_PAYLOAD_TYPE), RtpCodecKind::Video)?;
-    let fec = format!("video/{FEC_NAME}");
-    media.register_codec(codec(&fec, 90_000, 0, FEC_FORMAT, &[], FEC_PAYLOAD_TYPE), RtpCodecKind::Video)?;
+    for video in VideoCodec::ALL {
+        let (types, clock_rate) = (video.payload_types(), video.clock_rate_hz());
+        let (rtx, fec) = (rtx_format(video), format!("video/{FEC_NAME}"));
+        media.register_codec(video_codec(video), RtpCodecKind::Video)?;
+        media.register_codec(codec(MIME_TYPE_RTX, clock_rate, 0, &rtx, &[], types.rtx), RtpCodecKind::Video)?;
+        media.register_codec(codec(&fec, clock_rate, 0, FEC_FORMAT, &[], types.fec), RtpCodecKind::Video)?;
+    }
     Ok(media)
 }
 
@@ -186,9 +190,10 @@ fn opus() -> RTCRtpCodecParameters {
     codec(MIME_TYPE_OPUS, 48_000, 2, OPUS_FORMAT, &[], OPUS_PAYLOAD_TYPE)
 }
 
-fn h264() -> RTCRtpCodecParameters {
+fn video_codec(video: VideoCodec) -> RTCRtpCodecParameters {
     let feedback = [("ccm", "fir"), ("nack", ""), ("nack", "pli")];
-    codec(MIME_TYPE_H264, 90_000, 0, H264_FORMAT, &feedback, H264_PAYLOAD_TYPE)
+    let format = video.format_parameters(video.own_level());
+    codec(&video.mime_type(), video.clock_rate_hz(), 0, &format, &feedback, video.payload_types().media)
 }
 
 fn codec(
@@ -212,7 +217,7 @@ fn codec(
 /// The track of a stream, and the streams of its retransmissions and forward error correction.
 fn track(canonical_name: &str, stream: &DescribedStream) -> Arc<TrackLocalStaticRTP> {
     let (kind, codec) = if stream.kind.is_video() {
-        (RtpCodecKind::Video, h264().rtp_codec)
+        (RtpCodecKind::Video, video_codec(VideoCodec::PREFERRED).rtp_codec)
     } else {
         (RtpCodecKind::Audio, opus().rtp_codec)
     };

@@ -38,7 +38,7 @@ use super::sending::{is_closed, unless_closed};
 use super::streams::StreamTable;
 use super::transport::link_local::LinkLocalSockets;
 use crate::call::{Candidate, Description, DescriptionKind, Role};
-use crate::media::{MediaTime, StreamId, VideoCodec};
+use crate::media::{MediaTime, StreamId};
 use crate::network;
 
 /// From this side's offer, or from the far side's description, to a connection at most.
@@ -286,8 +286,7 @@ impl Driver {
         self.context.gate.set_far_streams(description.ssrcs());
         self.context.far_streams.set(&description.streams);
         self.connection.engine.set_remote_description(remote).await.map_err(|error| unusable(&error))?;
-        let level = description.level(VideoCodec::H264).unwrap_or_default();
-        self.context.state.far.set(description.red, description.fec.is_some(), level);
+        self.context.state.far.follow(description);
         if first {
             self.connect_by = Some(MediaTime::now() + CONNECT_TIMEOUT);
         }

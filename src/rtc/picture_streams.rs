@@ -137,12 +137,17 @@ pub(super) fn interceptors(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::VideoCodec;
 
     #[test]
     fn streams_that_are_sent_together_share_what_the_path_carries() {
         let budget = VideoBudget { kbps: 900, ..VideoBudget::UNLIMITED };
         assert_eq!([0, 1, 2].map(|others| share_of(budget, others).kbps), [900, 450, 300]);
         assert_eq!(share_of(VideoBudget::UNLIMITED, 1), VideoBudget::UNLIMITED, "before anything is known");
+    }
+
+    fn picture(captured_at: MediaTime) -> OutgoingPicture {
+        OutgoingPicture { codec: VideoCodec::PREFERRED, data: bytes::Bytes::new(), keyframe: true, captured_at }
     }
 
     #[test]
@@ -152,7 +157,7 @@ mod tests {
         let (screen, _context, _ends) = stream(sink, &ConnectionState::default(), &events);
         let at = MediaTime::from_millis;
         assert!(!screen.is_sent(at(500)));
-        screen.send(&OutgoingPicture { data: bytes::Bytes::new(), keyframe: true, captured_at: at(1000) });
+        screen.send(&picture(at(1000)));
         assert!(screen.is_sent(at(1999)) && !screen.is_sent(at(2000)));
     }
 }

@@ -366,8 +366,8 @@ fn a_far_side_gets_the_access_units_undecoded_when_it_wants_them() {
     camera.keyframe();
     let first = received.recv_timeout(TIMEOUT).unwrap();
     assert!(first.keyframe);
-    let ReceivedPicture { data, keyframe, arrived_at: captured_at, .. } = first;
-    echo.send_video(StreamId::CAMERA, &OutgoingPicture { data, keyframe, captured_at });
+    let ReceivedPicture { codec, data, keyframe, arrived_at: captured_at, .. } = first;
+    echo.send_video(StreamId::CAMERA, &OutgoingPicture { codec, data, keyframe, captured_at });
     serve(&caller, &camera, |event| *event == SideEvent::FirstPicture { width: 320, height: 180 });
     drop(camera);
     close(&[&caller]);

@@ -51,7 +51,6 @@ pub(super) struct Hub {
     people: HashMap<PeerId, Person>,
     admission: Admission,
     inbox: Inbox,
-    last_number: u64,
     /// People whose clocks this side was told of, and when the last time.
     clocks_told: (HashSet<PeerId>, Option<Instant>),
     closed: ClosedRuns,
@@ -71,7 +70,6 @@ impl Hub {
             people: HashMap::new(),
             admission: Admission::new(Instant::now()),
             inbox: Inbox::default(),
-            last_number: 0,
             clocks_told: (HashSet::new(), None),
             closed: ClosedRuns::default(),
         }
@@ -123,7 +121,8 @@ impl Hub {
         if to == self.own || is_skewed || self.local.is_blocked(&to) || !self.make_room(&to, true) {
             return self.undelivered(to, message);
         }
-        let number = self.last_number + 1;
+        let last = self.people.get(&to).and_then(|person| person.last_number);
+        let number = self.local.numbers.after(last, now);
         let frame = match (Frame::Message { number, message: message.clone() }).encode() {
             Some(frame) if frame.len() <= MAX_BODY => frame,
             _ => {
@@ -131,11 +130,11 @@ impl Hub {
                 return self.undelivered(to, message);
             }
         };
-        self.last_number = number;
         if matches!(message, Message::Invite { .. } | Message::Accept { .. }) {
             self.local.engage(to);
         }
         let person = self.people.entry(to).or_insert_with(|| Person::new(now));
+        person.last_number = Some(number);
         match person.queue.push(number, frame.into(), message, now) {
             Ok(()) => self.send_waiting(to, now),
             Err(message) => self.undelivered(to, message),

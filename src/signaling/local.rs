@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use super::flood::Pace;
 use super::frame::Hello;
+use super::numbers::Numbers;
 use super::version::Versions;
 use crate::identity::{EnvelopeError, Identity, PeerId, display_name};
 use crate::network::TokenBucket;
@@ -32,6 +33,7 @@ pub(super) struct Local {
     /// Changes with each of the three sets above.
     people: watch::Sender<()>,
     connections: AtomicU64,
+    pub(super) numbers: Numbers,
     /// Bucket for reading from those who are nobody to this side.
     strangers: Mutex<TokenBucket>,
     wall_clock: Box<dyn Fn() -> SystemTime + Send + Sync>,
@@ -73,6 +75,7 @@ impl Local {
             engaged: Mutex::default(),
             people: watch::Sender::new(()),
             connections: AtomicU64::new(1),
+            numbers: Numbers::new(Instant::now())?,
             strangers: Mutex::new(Pace::of_strangers(Instant::now())),
             wall_clock: Box::new(wall_clock),
         })

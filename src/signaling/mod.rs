@@ -21,6 +21,7 @@ mod lan;
 mod links;
 mod local;
 mod message;
+mod numbers;
 mod person;
 mod route;
 mod send_queue;

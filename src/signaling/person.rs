@@ -25,6 +25,8 @@ pub(super) struct Person {
     /// In no order; one a kind.
     attachments: Vec<Attachment>,
     pub(super) queue: SendQueue,
+    /// The number of the last message to them.
+    pub(super) last_number: Option<u64>,
     /// The number to acknowledge, and the run of their app that sent it, where no route has taken the acknowledgement yet.
     pub(super) unsent_ack: Option<(Arc<str>, u64)>,
     /// When to try again what the best route took no more of.
@@ -39,6 +41,7 @@ impl Person {
             name: String::new(),
             attachments: Vec::new(),
             queue: SendQueue::default(),
+            last_number: None,
             unsent_ack: None,
             send_again: None,
             touched: now,

@@ -4,12 +4,13 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use visavis::call::{
-    CallEnd, CallMachine, CallReport, CallState, Candidate, CandidateKind, CodecSupport, ConversationId,
-    DescribedStream, Description, DescriptionKind, DisconnectReason, DtlsSetup, Effect, EngineEvent, FecScheme, Input,
-    InviteId, Message, Press, Standing, StreamSsrcs,
+    CallEnd, CallMachine, CallReport, CallState, Candidate, CandidateKind, ConversationId, DescribedStream,
+    Description, DescriptionKind, DisconnectReason, DtlsSetup, Effect, EngineEvent, FecScheme, Input, InviteId,
+    Message, Press, Standing, StreamSsrcs,
 };
+use visavis::codec::{CodecSupport, VideoCodec};
 use visavis::identity::PeerId;
-use visavis::media::{MediaSet, MediaTime, StreamId, StreamKind, VideoCodec, VideoLevel};
+use visavis::media::{MediaSet, MediaTime, StreamId, StreamKind};
 
 pub fn at(ms: u64) -> MediaTime {
     MediaTime::from_millis(ms)
@@ -72,7 +73,7 @@ pub fn offer() -> Description {
                 ssrcs: StreamSsrcs { media: 2, rtx: Some(3), fec: Some(4) },
             },
         ],
-        codecs: vec![CodecSupport { codec: VideoCodec::H264, level: VideoLevel::FULL_HD }],
+        codecs: vec![CodecSupport::own(VideoCodec::PREFERRED)],
         fec: Some(FecScheme::Rs8),
         red: true,
     }

@@ -12,15 +12,22 @@ use tokio::runtime::Runtime;
 use visavis::call::{ConversationId, InviteId};
 use visavis::identity::{Identity, PeerId};
 use visavis::media::MediaSet;
-use visavis::signaling::{Message, SignalingClient, SignalingConfig, SignalingEvent};
+use visavis::signaling::{Frame, Message, SignalingClient, SignalingConfig, SignalingEvent};
 
-use super::raw_peer::{LOOPBACK, Socket};
+use super::raw_peer::{LOOPBACK, Raw, Socket, connect};
 
 /// Long enough for a busy computer; nothing here asserts how long anything takes.
 pub const TIMEOUT: Duration = Duration::from_secs(40);
 
 pub fn runtime() -> Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+}
+
+/// A real client by the name of Alice, and a runtime for it and for the far ends of its connections.
+pub fn alice() -> (Runtime, Person) {
+    let runtime = runtime();
+    let alice = Person::start(&runtime, "Alice");
+    (runtime, alice)
 }
 
 pub fn ringing(number: u128) -> Message {
@@ -56,6 +63,22 @@ impl Person {
             let _ = sender.try_send(event);
         });
         Self { id: identity.id(), client: client.unwrap(), events }
+    }
+
+    /// A socket to the client, on which nothing was said yet.
+    pub async fn dial(&self) -> Socket {
+        connect(self.client.port()).await
+    }
+
+    /// Somebody proves themselves to the client, as an honest app does.
+    pub async fn meet(&self) -> Raw {
+        Raw::meet(self.client.port(), self.id).await
+    }
+
+    /// Somebody proves themselves with a hello of the test's own, as in `Raw::meet_saying`.
+    pub async fn meet_saying(&self, hello: &Frame) -> Raw {
+        let (identity, socket) = (Identity::generate().unwrap(), self.dial().await);
+        Raw::meet_saying(identity, socket, self.id, hello).await.expect("it is let in")
     }
 
     /// The next event that `pick` picks; the others are let go.

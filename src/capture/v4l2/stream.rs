@@ -5,12 +5,12 @@
 
 use std::io;
 use std::ptr::NonNull;
+use std::rc::Rc;
 
 use v4l::v4l_sys::{V4L2_BUF_FLAG_ERROR, v4l2_buffer, v4l2_memory_V4L2_MEMORY_MMAP as MMAP, v4l2_requestbuffers};
 
 use crate::capture::backend_error::BackendError;
-use crate::capture::convert::{Layout, RawPicture};
-use crate::capture::mode::CameraMode;
+use crate::capture::convert::Layout;
 
 use super::device::{CAPTURE, DQBUF, Device, QBUF, QUERYBUF, REQBUFS, STREAMOFF, STREAMON, zeroed};
 
@@ -19,20 +19,18 @@ const BUFFERS: u32 = 4;
 
 /// A camera that streams. Dropping it stops the stream and gives everything back.
 #[derive(Debug)]
-pub struct Stream {
-    /// The mode that the camera runs in.
-    pub mode: CameraMode,
+pub(super) struct Stream {
     layout: Layout,
     buffers: Vec<Mapping>,
     /// The buffer that is out of the driver's hands.
     held: Option<u32>,
-    device: Device,
+    device: Rc<Device>,
 }
 
 impl Stream {
-    /// Starts the stream in the mode that is set.
-    pub(super) fn start(device: Device, mode: CameraMode, layout: Layout) -> Result<Self, BackendError> {
-        let mut stream = Self { mode, layout, buffers: Vec::new(), held: None, device };
+    /// Starts the stream in the mode that is set, with buffers of `layout`.
+    pub(super) fn start(device: Rc<Device>, layout: Layout) -> Result<Self, BackendError> {
+        let mut stream = Self { layout, buffers: Vec::new(), held: None, device };
         let count = stream.request_buffers(BUFFERS)?;
         for index in 0..count {
             let mut buffer = buffer(index);
@@ -46,7 +44,7 @@ impl Stream {
 
     /// Waits for the next buffer, for as long as the camera takes. `None`: it holds no whole picture. The driver says
     /// so (a transfer failed), or it is shorter than its picture; the rest of it belongs to an earlier one.
-    pub fn next(&mut self) -> Result<Option<RawPicture<'_>>, BackendError> {
+    pub(super) fn next(&mut self) -> Result<Option<&[u8]>, BackendError> {
         if let Some(index) = self.held {
             self.queue(index)?;
             self.held = None;
@@ -56,10 +54,9 @@ impl Stream {
             return Err(BackendError::new(format!("the driver gave buffer {}", buffer.index), None));
         };
         self.held = Some(buffer.index);
-        let layout = self.layout;
         let bytes = mapping.bytes(buffer.bytesused as usize);
-        let whole = buffer.flags & V4L2_BUF_FLAG_ERROR == 0 && bytes.len() >= layout.needed();
-        Ok(whole.then_some(RawPicture { layout, bytes }))
+        let whole = buffer.flags & V4L2_BUF_FLAG_ERROR == 0 && bytes.len() >= self.layout.needed();
+        Ok(whole.then_some(bytes))
     }
 
     /// Takes the next buffer that is filled; `None` when the driver lost one.

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 
+use super::namespaces::Host;
 use crate::controller::{Command, Event};
 
 /// Events read ahead of the measurement.
@@ -21,17 +22,16 @@ pub struct HeadlessChild {
 }
 
 impl HeadlessChild {
-    /// Starts a process with the profile in `directory` and further `arguments`.
-    pub fn start(directory: &Path, arguments: &[&str]) -> anyhow::Result<Self> {
-        let mut process = Process::new(std::env::current_exe()?)
-            .arg("--headless")
-            .arg("--profile")
-            .arg(directory)
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .context("a second Visavis could not be started")?;
+    /// Starts `program` with the profile in `directory` and further `arguments`, on `host` where there is one.
+    pub fn start(program: &Path, host: Option<&Host>, directory: &Path, arguments: &[&str]) -> anyhow::Result<Self> {
+        let mut command = Process::new(program);
+        command.arg("--headless").arg("--profile").arg(directory).args(arguments);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let process = match host {
+            Some(host) => host.enter(|| command.spawn()),
+            None => command.spawn(),
+        };
+        let mut process = process.with_context(|| format!("{} could not be started", program.display()))?;
         let input = process.stdin.take().context("no standard input")?;
         let output = process.stdout.take().context("no standard output")?;
         let (sender, events) = sync_channel(MAX_WAITING);

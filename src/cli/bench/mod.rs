@@ -6,6 +6,7 @@ mod chromium;
 mod echo;
 mod figures;
 pub(crate) mod film;
+mod namespaces;
 mod network;
 mod pair;
 mod process;

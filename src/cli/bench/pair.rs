@@ -10,6 +10,7 @@ use crate::identity::PeerId;
 use crate::media::Preset;
 
 use super::child::HeadlessChild;
+use super::namespaces::Host;
 use super::temporary::TemporaryDirectory;
 
 const STEP_TIMEOUT: Duration = Duration::from_secs(20);
@@ -56,18 +57,27 @@ pub struct Pair {
 }
 
 impl Pair {
-    /// Starts both with the same camera, a tone, no speaker, and further `arguments`.
+    /// Starts this program twice on the loopback interface, with the same camera, a tone, no speaker, and further
+    /// `arguments`.
     pub fn start(camera: &str, arguments: &[&str]) -> anyhow::Result<Self> {
-        let profiles = [TemporaryDirectory::new("a")?, TemporaryDirectory::new("b")?];
-        let usual =
-            ["--bind", "127.0.0.1", "--camera", camera, "--microphone", "tone", "--speaker", "none", "--log", "error"];
+        let arguments: Vec<&str> = ["--bind", "127.0.0.1"].iter().chain(arguments).copied().collect();
+        Self::start_program(&std::env::current_exe()?, None, camera, &arguments)
+    }
+
+    /// The same of another `program`, each on its own host where there are `hosts`.
+    pub fn start_program(
+        program: &Path,
+        hosts: Option<&[Host; 2]>,
+        camera: &str,
+        arguments: &[&str],
+    ) -> anyhow::Result<Self> {
+        let profiles = [TemporaryDirectory::new("caller")?, TemporaryDirectory::new("callee")?];
+        let usual = ["--camera", camera, "--microphone", "tone", "--speaker", "none", "--log", "error"];
         let arguments: Vec<&str> = usual.iter().chain(arguments).copied().collect();
-        Ok(Self {
-            caller: HeadlessChild::start(profiles[0].path(), &arguments)?,
-            callee: HeadlessChild::start(profiles[1].path(), &arguments)?,
-            profiles,
-            others: None,
-        })
+        let start = |side: usize| {
+            HeadlessChild::start(program, hosts.map(|hosts| &hosts[side]), profiles[side].path(), &arguments)
+        };
+        Ok(Self { caller: start(0)?, callee: start(1)?, profiles, others: None })
     }
 
     /// The numbers of the processes.

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
+use crate::codec::VideoCodec;
 use crate::identity::PeerId;
-use crate::media::VideoCodec;
 use crate::media_receive::{PictureStats, SoundStats};
 use crate::media_send::FanOut;
 use crate::rtc::PeerStats;
 
 use crate::controller::{CallSample, ReceivedStats, Route, SentStats};
 
-const CODEC: &str = VideoCodec::H264.name();
+const CODEC: &str = VideoCodec::PREFERRED.name();
 
 /// Output of this side's encoder.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

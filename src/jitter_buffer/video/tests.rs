@@ -3,13 +3,20 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::codec::VideoCodec;
 
 const fn at(millis: u64) -> MediaTime {
     MediaTime::from_millis(millis)
 }
 
 fn packet(sequence: u16, frame: u32, marker: bool, payload: &'static [u8]) -> VideoPacket {
-    VideoPacket { sequence, timestamp: frame * 3000, marker, payload: Bytes::from_static(payload) }
+    VideoPacket {
+        codec: VideoCodec::PREFERRED,
+        sequence,
+        timestamp: frame * 3000,
+        marker,
+        payload: Bytes::from_static(payload),
+    }
 }
 
 const SPS: &[u8] = &[0x67, 1];
@@ -220,7 +227,8 @@ proptest! {
         for (number, (sequence, timestamp, marker, payload)) in packets.into_iter().enumerate() {
             let now = at(number as u64);
             let sequence = if near { sequence % 64 } else { sequence };
-            buffer.insert(VideoPacket { sequence, timestamp, marker, payload: Bytes::from(payload) }, now);
+            let codec = VideoCodec::PREFERRED;
+            buffer.insert(VideoPacket { codec, sequence, timestamp, marker, payload: Bytes::from(payload) }, now);
             let mut outputs = 0;
             while buffer.poll(now).is_some() {
                 outputs += 1;

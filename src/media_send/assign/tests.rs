@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::media::VideoLevel;
+use crate::codec::CodecSupport;
 
 const HD: PictureSource = PictureSource { lines: 720, max_kbps: 1500 };
 const TICK: u64 = 33;
@@ -56,8 +56,8 @@ fn in_a_call_of_two_there_is_one_rendition_with_the_receivers_own_budget() {
     for kbps in [1, 50, 700, 1500, 90_000, u32::MAX] {
         for max_lines in [1, 180, 360, 719, 720, 2160, u32::MAX] {
             for behind in [false, true] {
-                let level = VideoLevel::HD;
-                let budget = VideoBudget { kbps, behind, max_lines, level };
+                let codec = CodecSupport::default();
+                let budget = VideoBudget { kbps, behind, max_lines, codec };
                 let receivers = [Receiver { peer: peer(1), budget }];
                 let mut call = Call::default();
                 assert_eq!(call.step(&receivers, u32::MAX), [0]);

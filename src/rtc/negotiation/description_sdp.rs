@@ -9,10 +9,9 @@ use std::fmt::Write;
 use rtc::sdp::extmap::TRANSPORT_CC_URI;
 use sha2::{Digest, Sha256};
 
-use crate::call::{
-    CodecSupport, DescribedStream, Description, DescriptionKind, DtlsSetup, FecScheme, Fingerprint, IcePwd, IceUfrag,
-};
-use crate::media::{StreamId, StreamKind, VideoCodec, VideoLevel};
+use crate::call::{DescribedStream, Description, DescriptionKind, DtlsSetup, FecScheme, Fingerprint, IcePwd, IceUfrag};
+use crate::codec::{CodecSupport, PayloadTypes, VideoCodec};
+use crate::media::{StreamId, StreamKind};
 
 /// RTP payload type of Opus.
 pub(in crate::rtc) const OPUS_PAYLOAD_TYPE: u8 = 111;
@@ -20,22 +19,13 @@ pub(in crate::rtc) const OPUS_PAYLOAD_TYPE: u8 = 111;
 pub(in crate::rtc) const RED_PAYLOAD_TYPE: u8 = 63;
 /// Format parameters of redundant Opus: what its blocks hold.
 pub(in crate::rtc) const RED_FORMAT: &str = "111/111";
-/// RTP payload type of H.264.
-pub(in crate::rtc) const H264_PAYLOAD_TYPE: u8 = 102;
-/// RTP payload type of the retransmissions of H.264 (RFC 4588).
-pub(in crate::rtc) const RTX_PAYLOAD_TYPE: u8 = 103;
-/// RTP payload type of the forward error correction of H.264.
-pub(in crate::rtc) const FEC_PAYLOAD_TYPE: u8 = 104;
 /// Format parameters of Opus (RFC 7587).
 pub(in crate::rtc) const OPUS_FORMAT: &str = "minptime=10;useinbandfec=1";
-/// Format parameters of H.264 (RFC 6184), up to the level that this side decodes: constrained baseline, 4.0.
-pub(in crate::rtc) const H264_FORMAT: &str = "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e028";
-/// The same up to the level.
-const H264_PARAMETERS: &str = "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e0";
-/// The level in it, which this side announces.
-const OWN_LEVEL: VideoLevel = VideoLevel::FULL_HD;
-/// Format parameters of the retransmissions.
-pub(in crate::rtc) const RTX_FORMAT: &str = "apt=102";
+/// Format parameters of the retransmissions of a codec (RFC 4588, 8.1).
+pub(in crate::rtc) fn rtx_format(codec: VideoCodec) -> String {
+    format!("apt={}", codec.payload_types().media)
+}
+
 /// Name of the forward error correction in the SDP, which stays within this program: `visavis-rs8`, with the beginning by
 /// which the engine tells such streams from media.
 pub(in crate::rtc) const FEC_NAME: &str = "flexfec-visavis-rs8";
@@ -110,20 +100,22 @@ fn write_audio(sdp: &mut String, description: &Description, mid: usize) -> std::
 
 fn write_video(sdp: &mut String, description: &Description, mid: usize) -> std::fmt::Result {
     let fec = description.fec.is_some();
-    let payload_types = [H264_PAYLOAD_TYPE, RTX_PAYLOAD_TYPE, FEC_PAYLOAD_TYPE];
+    let CodecSupport { codec, level } = description.video_codec().unwrap_or_default();
+    let PayloadTypes { media, rtx, fec: repair } = codec.payload_types();
+    let payload_types = [media, rtx, repair];
     write_transport(sdp, description, (mid, "video"), if fec { &payload_types } else { &payload_types[..2] })?;
-    let level = description.level(VideoCodec::H264).unwrap_or(VideoLevel::MIN);
-    let name = VideoCodec::H264.name();
+    let (name, clock_rate) = (codec.name(), codec.clock_rate_hz());
     write!(
         sdp,
-        "a=rtpmap:{H264_PAYLOAD_TYPE} {name}/90000\r\na=fmtp:{H264_PAYLOAD_TYPE} {H264_PARAMETERS}{:02x}\r\n\
-         a=rtcp-fb:{H264_PAYLOAD_TYPE} ccm fir\r\na=rtcp-fb:{H264_PAYLOAD_TYPE} nack\r\n\
-         a=rtcp-fb:{H264_PAYLOAD_TYPE} nack pli\r\na=rtcp-fb:{H264_PAYLOAD_TYPE} transport-cc\r\n\
-         a=rtpmap:{RTX_PAYLOAD_TYPE} rtx/90000\r\na=fmtp:{RTX_PAYLOAD_TYPE} {RTX_FORMAT}\r\n",
-        level.idc()
+        "a=rtpmap:{media} {name}/{clock_rate}\r\na=fmtp:{media} {}\r\n\
+         a=rtcp-fb:{media} ccm fir\r\na=rtcp-fb:{media} nack\r\n\
+         a=rtcp-fb:{media} nack pli\r\na=rtcp-fb:{media} transport-cc\r\n\
+         a=rtpmap:{rtx} rtx/{clock_rate}\r\na=fmtp:{rtx} {}\r\n",
+        codec.format_parameters(level),
+        rtx_format(codec)
     )?;
     if fec {
-        write!(sdp, "a=rtpmap:{FEC_PAYLOAD_TYPE} {FEC_NAME}/90000\r\na=fmtp:{FEC_PAYLOAD_TYPE} {FEC_FORMAT}\r\n")?;
+        write!(sdp, "a=rtpmap:{repair} {FEC_NAME}/{clock_rate}\r\na=fmtp:{repair} {FEC_FORMAT}\r\n")?;
     }
     Ok(())
 }
@@ -210,7 +202,7 @@ pub(in crate::rtc) fn from_own_sdp(
         fingerprint: Fingerprint::try_from(fingerprint).map_err(|_| UnreadableSdp("fingerprint"))?,
         setup,
         streams,
-        codecs: vec![CodecSupport { codec: VideoCodec::H264, level: OWN_LEVEL }],
+        codecs: VideoCodec::ALL.map(CodecSupport::own).to_vec(),
         fec: Some(FecScheme::Rs8),
         red: true,
     })
@@ -308,14 +300,13 @@ mod tests {
 
     #[test]
     fn the_level_that_each_side_decodes_is_announced() {
-        let format = |level| {
-            let codecs = vec![CodecSupport { codec: VideoCodec::H264, level: VideoLevel::from_idc(level) }];
-            let sdp = sdp_of(&Description { codecs, ..Description::for_test() });
-            sdp.lines().find_map(|line| line.strip_prefix("a=fmtp:102 ").map(str::to_owned)).unwrap()
-        };
-        assert_eq!(format(OWN_LEVEL.idc()), H264_FORMAT);
-        for (level, expected) in [(30, "42e01e"), (31, "42e01f"), (40, "42e028"), (255, "42e0ff")] {
-            assert!(format(level).ends_with(&format!(";profile-level-id={expected}")), "{level}");
+        for codec in VideoCodec::ALL {
+            for level in [codec.least_level(), codec.own_level()] {
+                let codecs = vec![CodecSupport { codec, level }];
+                let sdp = sdp_of(&Description { codecs, ..Description::for_test() });
+                let expected = format!("a=fmtp:{} {}\r\n", codec.payload_types().media, codec.format_parameters(level));
+                assert!(sdp.contains(&expected), "{expected} in {sdp}");
+            }
         }
     }
 }

@@ -7,6 +7,7 @@ use rtc::shared::TransportContext;
 
 use super::super::{KeyframeStart, ProbeCluster, ProbeMark, QueuedPicture};
 use super::*;
+use crate::codec::VideoCodec;
 use crate::rtc::stage::Staged;
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
@@ -38,7 +39,7 @@ impl Rig {
             ssrc_rtx: Some(RTX),
             ssrc_fec: Some(FEC),
             payload_type_rtx: Some(103),
-            mime_type: "video/H264".to_owned(),
+            mime_type: VideoCodec::PREFERRED.mime_type(),
             ..Default::default()
         });
         let start = Instant::now();

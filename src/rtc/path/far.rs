@@ -1,24 +1,33 @@
 //! Capabilities of the far side's decoders and repairs, as its description says. Written by the driver.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
 
-use crate::media::VideoLevel;
+use crate::call::Description;
+use crate::codec::CodecSupport;
 
 /// Capabilities of the far side; none before its description came.
 #[derive(Debug, Default)]
 pub(in crate::rtc) struct FarCapabilities {
     red: AtomicBool,
     fec: AtomicBool,
-    /// The `level_idc` up to which it decodes; 0 before it has said.
-    video_level: AtomicU8,
+    /// Held for a moment by the driver, and by the encoder's thread.
+    video: Mutex<CodecSupport>,
 }
 
 impl FarCapabilities {
-    /// Notes whether the far side takes redundant audio (RED, RFC 2198) and forward error correction, and its video level.
-    pub(in crate::rtc) fn set(&self, red: bool, fec: bool, level: VideoLevel) {
+    /// Notes what the far side's description says. One that decodes no pictures is sent none.
+    pub(in crate::rtc) fn follow(&self, description: &Description) {
+        let video = description.video_codec().unwrap_or_default();
+        self.set(description.red, description.fec.is_some(), video);
+    }
+
+    /// Notes whether the far side takes redundant audio (RED, RFC 2198) and forward error correction, and the video that
+    /// it decodes.
+    pub(in crate::rtc) fn set(&self, red: bool, fec: bool, video: CodecSupport) {
         self.red.store(red, Relaxed);
         self.fec.store(fec, Relaxed);
-        self.video_level.store(level.idc(), Relaxed);
+        *self.video.lock().unwrap_or_else(PoisonError::into_inner) = video;
     }
 
     /// It takes redundant audio (RED, RFC 2198).
@@ -31,11 +40,9 @@ impl FarCapabilities {
         self.fec.load(Relaxed)
     }
 
-    /// The level up to which it decodes (RFC 6184, 8.1).
-    pub(in crate::rtc) fn video_level(&self) -> VideoLevel {
-        match self.video_level.load(Relaxed) {
-            0 => VideoLevel::default(),
-            idc => VideoLevel::from_idc(idc),
-        }
+    /// The codec in which it is sent pictures, and the level up to which it decodes that; before its description came,
+    /// what every version decodes.
+    pub(in crate::rtc) fn video(&self) -> CodecSupport {
+        *self.video.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -130,6 +130,7 @@ mod tests {
     use rtc::shared::TransportContext;
 
     use super::*;
+    use crate::codec::VideoCodec;
     use crate::rtc::stage::Staged;
 
     #[test]
@@ -151,7 +152,7 @@ mod tests {
         let screen = tap.add_stream(StreamId::SCREEN);
         let mut tap = Staged::new(tap);
         for ssrc in [10, 20, 30] {
-            let mime_type = "video/H264".to_owned();
+            let mime_type = VideoCodec::PREFERRED.mime_type();
             tap.bind_remote_stream(&StreamInfo { ssrc, ssrc_rtx: Some(ssrc + 1), mime_type, ..StreamInfo::default() });
         }
         for ssrc in [20, 10, 20, 30] {
@@ -169,7 +170,7 @@ mod tests {
         let (tap, received) = MediaTap::new();
         let mut tap = Staged::new(tap);
         for ssrc in [1, 5] {
-            let mime_type = "video/H264".to_owned();
+            let mime_type = VideoCodec::PREFERRED.mime_type();
             tap.bind_remote_stream(&StreamInfo { ssrc, ssrc_rtx: Some(ssrc + 1), mime_type, ..StreamInfo::default() });
         }
         for ssrc in [1, 5, 5] {
@@ -193,8 +194,8 @@ mod tests {
             ..StreamInfo::default()
         };
         tap.bind_remote_stream(&stream(1, None, "audio/opus"));
-        tap.bind_remote_stream(&stream(2, Some(3), "video/H264"));
-        tap.bind_remote_stream(&stream(3, None, "video/H264"));
+        tap.bind_remote_stream(&stream(2, Some(3), &VideoCodec::PREFERRED.mime_type()));
+        tap.bind_remote_stream(&stream(3, None, &VideoCodec::PREFERRED.mime_type()));
         let mut read = |packet| {
             let message = AttributedPacket::new(packet);
             tap.handle_read(TaggedPacket { now: Instant::now(), transport: TransportContext::default(), message })

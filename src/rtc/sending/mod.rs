@@ -108,10 +108,10 @@ impl MediaQueues {
         if !self.open.load(Relaxed) {
             return None;
         }
-        let level = self.state.far.video_level();
+        let codec = self.state.far.video();
         let target = self.state.path.media_bps();
         if target == 0 {
-            return Some(VideoBudget { level, ..VideoBudget::UNLIMITED });
+            return Some(VideoBudget { codec, ..VideoBudget::UNLIMITED });
         }
         let sound = SOUND_KBPS + COPY_KBPS * self.state.audio.red_copies(now);
         let wanted = (f64::from(wanted_kbps) / PAYLOAD_SHARE + HEADERS_KBPS + f64::from(sound)) * 1000.0;
@@ -119,7 +119,7 @@ impl MediaQueues {
         let video = (target as f64 / 1000.0 - f64::from(sound) - HEADERS_KBPS) * PAYLOAD_SHARE;
         let waiting = self.video.max_capacity() - self.video.capacity() + self.state.pacer.waiting(now);
         let behind = waiting > MAX_WAITING || self.state.path.held_until(now).is_some();
-        Some(VideoBudget { kbps: video.max(0.0) as u32, behind, level, ..VideoBudget::UNLIMITED })
+        Some(VideoBudget { kbps: video.max(0.0) as u32, behind, codec, ..VideoBudget::UNLIMITED })
     }
 
     fn request_keyframe(&self) {
@@ -203,10 +203,12 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
+    use crate::codec::VideoCodec;
 
     fn unit(millis: u64, keyframe: bool) -> OutgoingPicture {
         let captured_at = MediaTime::from_millis(millis);
-        OutgoingPicture { data: Bytes::from_static(&[0, 0, 1, 0x65, 1]), keyframe, captured_at }
+        let (codec, data) = (VideoCodec::PREFERRED, Bytes::from_static(&[0, 0, 1, 0x65, 1]));
+        OutgoingPicture { codec, data, keyframe, captured_at }
     }
 
     #[test]

@@ -40,7 +40,8 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::media::{OutgoingSound, VideoLevel};
+    use crate::codec::CodecSupport;
+    use crate::media::OutgoingSound;
     use crate::rtc::negotiation::description_sdp::RED_PAYLOAD_TYPE;
     use crate::rtc::path::PathLoss;
 
@@ -59,7 +60,7 @@ mod tests {
         assert_eq!([payload_type(1), payload_type(2)], [OPUS_PAYLOAD_TYPE; 2]);
         state.path.set_loss(PathLoss { share: 0.1, run: 1.0 });
         assert_eq!(payload_type(3), OPUS_PAYLOAD_TYPE, "the far side has not said that it takes them");
-        state.far.set(true, false, VideoLevel::HD);
+        state.far.set(true, false, CodecSupport::default());
         assert_eq!(payload_type(4), RED_PAYLOAD_TYPE);
         assert_eq!(state.audio.capture_delay(), Duration::from_millis(3));
     }

@@ -1,9 +1,9 @@
-//! Packetizer: access units to RTP packets (RFC 6184, packetization mode 1: single NAL units and FU-A), and the RTP
-//! clocks.
+//! Packetizer: access units and sound to numbered RTP packets (RFC 3550), and the RTP clocks. The payloads of pictures are
+//! their codec's (`codec`).
 //!
-//! Owned by the sending task of one peer. Small NAL units are sent out of the encoder's own memory without a copy.
+//! Owned by the sending task of one peer.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use rtc::rtp::Packet;
 use rtc::rtp::header::Header;
 
@@ -11,11 +11,6 @@ use crate::media::{MediaTime, OutgoingPicture, OutgoingSound};
 use crate::rtc::mtu::MAX_PAYLOAD;
 use crate::rtc::negotiation::description_sdp::RED_PAYLOAD_TYPE;
 use crate::rtc::repair::redundancy::RedundancyEncoder;
-
-const TYPE_MASK: u8 = 0x1f;
-const FU_A: u8 = 28;
-const FU_START: u8 = 0x80;
-const FU_END: u8 = 0x40;
 
 /// Samples in one audio frame at 48 kHz.
 const AUDIO_STEP: u32 = 960;
@@ -26,7 +21,6 @@ const AUDIO_PAUSE: u32 = 9600;
 #[derive(Debug)]
 struct Stream {
     ssrc: u32,
-    payload_type: u8,
     sequence: u16,
     /// RTP timestamp of the first packet (random, RFC 3550, 5.1), and when that was.
     first_timestamp: u32,
@@ -34,12 +28,12 @@ struct Stream {
 }
 
 impl Stream {
-    fn new(ssrc: u32, payload_type: u8, random: u64) -> Self {
+    fn new(ssrc: u32, random: u64) -> Self {
         // The upper half of the sequence numbers is left free at first (RFC 3711, 3.3.1: a loss near the wrap).
         let sequence = random as u16 & 0x7fff;
         // Nor do timestamps wrap within hours: the engine's jitter, and that of others, does not expect it.
         let first_timestamp = (random >> 16) as u32 & 0x3fff_ffff;
-        Self { ssrc, payload_type, sequence, first_timestamp, first_at: None }
+        Self { ssrc, sequence, first_timestamp, first_at: None }
     }
 
     fn timestamp(&mut self, at: MediaTime, clock: u64) -> u32 {
@@ -48,11 +42,10 @@ impl Stream {
         self.first_timestamp.wrapping_add(ticks as u32)
     }
 
-    fn packet(&mut self, timestamp: u32, marker: bool, payload: Bytes) -> Packet {
+    fn packet(&mut self, payload_type: u8, timestamp: u32, payload: Bytes) -> Packet {
         let header = Header {
             version: 2,
-            marker,
-            payload_type: self.payload_type,
+            payload_type,
             sequence_number: self.sequence,
             timestamp,
             ssrc: self.ssrc,
@@ -69,69 +62,21 @@ pub struct VideoPacketizer(Stream);
 
 impl VideoPacketizer {
     /// A packetizer whose numbering starts at what `random` gives (RFC 3550, 5.1).
-    pub fn new(ssrc: u32, payload_type: u8, random: u64) -> Self {
-        Self(Stream::new(ssrc, payload_type, random))
+    pub fn new(ssrc: u32, random: u64) -> Self {
+        Self(Stream::new(ssrc, random))
     }
 
     /// The packets of one access unit, the last one marked.
     pub fn packetize(&mut self, unit: &OutgoingPicture, packets: &mut Vec<Packet>) {
-        let timestamp = self.0.timestamp(unit.captured_at, 90_000);
-        let before = packets.len();
-        // Fragments need two bytes before each piece, so they are copied: all into one piece of memory.
-        let mut memory = BytesMut::with_capacity(unit.data.len() + unit.data.len() / MAX_PAYLOAD * 4 + 64);
-        for_each_nal_unit(&unit.data, |nal_unit| self.packetize_unit(nal_unit, timestamp, &mut memory, packets));
+        let timestamp = self.0.timestamp(unit.captured_at, unit.codec.clock_rate_hz().into());
+        let (before, payload_type) = (packets.len(), unit.codec.payload_types().media);
+        unit.codec.packetize(&unit.data, MAX_PAYLOAD, &mut |payload| {
+            packets.push(self.0.packet(payload_type, timestamp, payload));
+        });
         if let Some(last) = packets.get_mut(before..).and_then(<[Packet]>::last_mut) {
             last.header.marker = true;
         }
     }
-
-    fn packetize_unit(&mut self, unit: Bytes, timestamp: u32, memory: &mut BytesMut, packets: &mut Vec<Packet>) {
-        if unit.len() <= MAX_PAYLOAD {
-            if !unit.is_empty() {
-                packets.push(self.0.packet(timestamp, false, unit));
-            }
-            return;
-        }
-        let Some((&header, body)) = unit.split_first() else { return };
-        let pieces = body.chunks(MAX_PAYLOAD - 2);
-        let last = pieces.len() - 1;
-        for (number, piece) in pieces.enumerate() {
-            let start = if number == 0 { FU_START } else { 0 };
-            let end = if number == last { FU_END } else { 0 };
-            memory.put_slice(&[header & !TYPE_MASK | FU_A, start | end | header & TYPE_MASK]);
-            memory.put_slice(piece);
-            packets.push(self.0.packet(timestamp, false, memory.split().freeze()));
-        }
-    }
-}
-
-/// Calls `each` for the NAL units between the start codes of an Annex B stream.
-fn for_each_nal_unit(annex_b: &Bytes, mut each: impl FnMut(Bytes)) {
-    let mut begin: Option<usize> = None;
-    let mut at = 0;
-    while let Some(window) = annex_b.get(at..at + 3) {
-        if window[2] > 1 {
-            at += 3;
-        } else if window == [0, 0, 1] {
-            if let Some(begin) = begin {
-                each(trimmed(annex_b, begin, at));
-            }
-            at += 3;
-            begin = Some(at);
-        } else {
-            at += 1;
-        }
-    }
-    if let Some(begin) = begin {
-        each(trimmed(annex_b, begin, annex_b.len()));
-    }
-}
-
-/// A NAL unit never ends in a zero byte (ITU-T H.264, 7.4.1): those before a start code belong to that.
-fn trimmed(annex_b: &Bytes, begin: usize, end: usize) -> Bytes {
-    let unit = &annex_b[begin..end];
-    let length = unit.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
-    annex_b.slice(begin..begin + length)
 }
 
 /// Sound and its place among all that was to be sent.
@@ -145,6 +90,7 @@ pub(in crate::rtc) struct NumberedSound {
 #[derive(Debug)]
 pub(super) struct AudioPacketizer {
     stream: Stream,
+    payload_type: u8,
     last: Option<LastSound>,
     redundancy: RedundancyEncoder,
 }
@@ -160,7 +106,8 @@ struct LastSound {
 
 impl AudioPacketizer {
     pub(super) fn new(ssrc: u32, payload_type: u8, random: u64) -> Self {
-        Self { stream: Stream::new(ssrc, payload_type, random), last: None, redundancy: RedundancyEncoder::new() }
+        let stream = Stream::new(ssrc, random);
+        Self { stream, payload_type, last: None, redundancy: RedundancyEncoder::new() }
     }
 
     /// The packet of 20 ms of sound, with up to `copies` of those before it. Timestamps go on in even steps, whatever
@@ -182,13 +129,9 @@ impl AudioPacketizer {
             timestamp = last.timestamp.wrapping_add(step).wrapping_add(pause);
         }
         self.last = Some(LastSound { number: *number, timestamp, measured });
-        match self.redundancy.wrap(timestamp, self.stream.payload_type, &sound.data, copies) {
-            Some(redundant) => {
-                let mut packet = self.stream.packet(timestamp, false, redundant);
-                packet.header.payload_type = RED_PAYLOAD_TYPE;
-                packet
-            }
-            None => self.stream.packet(timestamp, false, sound.data.clone()),
+        match self.redundancy.wrap(timestamp, self.payload_type, &sound.data, copies) {
+            Some(redundant) => self.stream.packet(RED_PAYLOAD_TYPE, timestamp, redundant),
+            None => self.stream.packet(self.payload_type, timestamp, sound.data.clone()),
         }
     }
 }
@@ -198,10 +141,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::codec::VideoCodec;
     use crate::jitter_buffer::{VideoJitterBuffer, VideoPacket};
 
     fn unit(data: Vec<u8>, millis: u64) -> OutgoingPicture {
-        OutgoingPicture { data: Bytes::from(data), keyframe: true, captured_at: MediaTime::from_millis(millis) }
+        let (codec, captured_at) = (VideoCodec::PREFERRED, MediaTime::from_millis(millis));
+        OutgoingPicture { codec, data: Bytes::from(data), keyframe: true, captured_at }
     }
 
     fn sound(number: u16, micros: u64) -> NumberedSound {
@@ -215,7 +160,7 @@ mod tests {
 
     #[test]
     fn an_access_unit_becomes_numbered_packets_the_last_one_marked() {
-        let mut packetizer = VideoPacketizer::new(5, 102, 0xabcd_ffff);
+        let mut packetizer = VideoPacketizer::new(5, 0xabcd_ffff);
         let mut packets = Vec::new();
         packetizer.packetize(&unit(annex_b(&[vec![0x67, 1], vec![0x65; 3000]]), 0), &mut packets);
         packetizer.packetize(&unit(annex_b(&[vec![0x41, 7]]), 100), &mut packets);
@@ -263,12 +208,13 @@ mod tests {
             units.push(vec![0x65, 1]);
             let data = annex_b(&units);
             let mut packets = Vec::new();
-            VideoPacketizer::new(5, 102, 9).packetize(&unit(data.clone(), 3), &mut packets);
+            VideoPacketizer::new(5, 9).packetize(&unit(data.clone(), 3), &mut packets);
             let mut buffer = VideoJitterBuffer::new();
             for packet in packets {
                 let Packet { header, payload } = packet;
                 let (sequence, timestamp, marker) = (header.sequence_number, header.timestamp, header.marker);
-                buffer.insert(VideoPacket { sequence, timestamp, marker, payload }, MediaTime::default());
+                let codec = VideoCodec::of_payload_type(header.payload_type).unwrap();
+                buffer.insert(VideoPacket { codec, sequence, timestamp, marker, payload }, MediaTime::default());
             }
             let Some(frame) = buffer.poll(MediaTime::default()) else {
                 return Err(TestCaseError::fail("no frame"));
@@ -278,7 +224,7 @@ mod tests {
 
         #[test]
         fn no_bytes_make_it_panic(data in prop::collection::vec(0_u8..3, 0..200)) {
-            VideoPacketizer::new(5, 102, 9).packetize(&unit(data, 0), &mut Vec::new());
+            VideoPacketizer::new(5, 9).packetize(&unit(data, 0), &mut Vec::new());
         }
     }
 }

@@ -53,9 +53,11 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
+    use crate::codec::VideoCodec;
 
     fn picture(keyframe: bool) -> OutgoingPicture {
-        OutgoingPicture { data: Bytes::new(), keyframe, captured_at: MediaTime::default() }
+        let (codec, data) = (VideoCodec::PREFERRED, Bytes::new());
+        OutgoingPicture { codec, data, keyframe, captured_at: MediaTime::default() }
     }
 
     #[test]

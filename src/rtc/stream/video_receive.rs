@@ -9,11 +9,9 @@ use rtc::rtp::Packet;
 use super::arrival::Arrival;
 use super::keyframe_requester::KeyframeRequester;
 use super::sender_clock::SenderClock;
+use crate::codec::VideoCodec;
 use crate::jitter_buffer::{VideoJitterBuffer, VideoPacket};
 use crate::media::{MediaTime, ReceivedPicture};
-
-/// Counts per second of the RTP timestamps of video (RFC 6184, 8.2.1).
-const CLOCK_RATE_HZ: u32 = 90_000;
 
 /// Between keyframe requests to the far side.
 const FAR_SIDE_REQUEST_INTERVAL: Duration = Duration::from_millis(300);
@@ -54,7 +52,7 @@ impl VideoReceive {
         Self {
             jitter_buffer: VideoJitterBuffer::new(),
             keyframes: KeyframeRequester::new(FAR_SIDE_REQUEST_INTERVAL),
-            clock: SenderClock::new(CLOCK_RATE_HZ),
+            clock: SenderClock::new(VideoCodec::PREFERRED.clock_rate_hz()),
             payload_bytes: 0,
             pictures: 0,
         }
@@ -65,9 +63,11 @@ impl VideoReceive {
         match arrival {
             Arrival::SenderReport { ntp_time, rtp_time } => self.clock.report(ntp_time, rtp_time),
             Arrival::Rtp(Packet { header, payload }) => {
+                // One that was never negotiated is nobody's.
+                let Some(codec) = VideoCodec::of_payload_type(header.payload_type) else { return };
                 self.payload_bytes += payload.len() as u64;
                 let (sequence, timestamp, marker) = (header.sequence_number, header.timestamp, header.marker);
-                self.jitter_buffer.insert(VideoPacket { sequence, timestamp, marker, payload }, now);
+                self.jitter_buffer.insert(VideoPacket { codec, sequence, timestamp, marker, payload }, now);
             }
         }
     }
@@ -129,7 +129,8 @@ mod tests {
     }
 
     fn packet(sequence_number: u16, picture: u32, marker: bool, payload: &'static [u8]) -> Arrival {
-        let header = Header { sequence_number, timestamp: picture * 3000, marker, ..Header::default() };
+        let payload_type = VideoCodec::PREFERRED.payload_types().media;
+        let header = Header { payload_type, sequence_number, timestamp: picture * 3000, marker, ..Header::default() };
         Arrival::Rtp(Packet { header, payload: Bytes::from_static(payload) })
     }
 

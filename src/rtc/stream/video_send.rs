@@ -9,7 +9,6 @@ use super::packetizer::VideoPacketizer;
 use crate::media::{MediaTime, OutgoingPicture};
 use crate::rtc::connection_state::ConnectionState;
 use crate::rtc::deadline;
-use crate::rtc::negotiation::description_sdp::H264_PAYLOAD_TYPE;
 use crate::rtc::pacing::QueuedPicture;
 
 /// Makes the packets of one video stream, and notes its pictures in the pacer's queue.
@@ -24,7 +23,7 @@ pub(in crate::rtc) struct VideoSend {
 impl VideoSend {
     /// The stream `ssrc`, whose numbering starts at what `random` gives (RFC 3550, 5.1).
     pub(in crate::rtc) fn new(ssrc: u32, random: u64, state: &ConnectionState) -> Self {
-        let packetizer = VideoPacketizer::new(ssrc, H264_PAYLOAD_TYPE, random);
+        let packetizer = VideoPacketizer::new(ssrc, random);
         Self { packetizer, ssrc, state: state.clone(), room: state.pacer.room() }
     }
 
@@ -70,6 +69,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
+    use crate::codec::VideoCodec;
 
     #[test]
     fn pictures_wait_in_the_pacer_until_there_is_no_room() {
@@ -79,7 +79,8 @@ mod tests {
         let mut send = |number: u64, video: &mut VideoSend| {
             let captured_at = MediaTime::from_millis(number * 33);
             let data = Bytes::from_static(&[0, 0, 1, 0x65, 1]);
-            let picture = OutgoingPicture { data, keyframe: number == 1, captured_at };
+            let (codec, keyframe) = (VideoCodec::PREFERRED, number == 1);
+            let picture = OutgoingPicture { codec, data, keyframe, captured_at };
             video.packetize(&picture, &mut packets, captured_at + Duration::from_millis(12));
             (packets.len(), packets[0].header.timestamp)
         };

@@ -1,6 +1,7 @@
 //! Networks that lose, fall silent and come back.
 
 use super::*;
+use crate::codec::VideoCodec;
 use crate::rtc::PeerStats;
 
 /// Loses every datagram of RTP with one of `payload_types`, `percent` of the time, in the same way each run; counts the
@@ -119,7 +120,7 @@ fn a_keyframe_of_half_a_megabyte_arrives_whole() {
     sender.wait_for(|event| matches!(event, SideEvent::Peer(PeerEvent::KeyframeRequested { .. })));
     let unit = |data: &[u8], keyframe| {
         let data = Bytes::copy_from_slice(data);
-        OutgoingPicture { data, keyframe, captured_at: MediaTime::now() }
+        OutgoingPicture { codec: VideoCodec::PREFERRED, data, keyframe, captured_at: MediaTime::now() }
     };
     let mut data = vec![0, 0, 0, 1, 0x67, 66, 0, 0, 0, 1, 0x65];
     data.resize(500_000, 0xaa);

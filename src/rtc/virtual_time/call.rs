@@ -12,7 +12,7 @@ use rtc::interceptor::Packet;
 use super::end::VirtualEnd;
 use crate::capture::film::Film;
 use crate::encoder::{PictureEncoder, Rate};
-use crate::media::{MediaTime, OutgoingPicture, OutgoingSound, VideoBudget, VideoFrame};
+use crate::media::{MediaTime, OutgoingPicture, OutgoingSound, ReceivedPicture, VideoBudget, VideoFrame};
 use crate::rtc::LinkProfile;
 use crate::rtc::event::Events;
 use crate::rtc::sending::{MediaQueues, MediaReceivers, queues};
@@ -33,6 +33,8 @@ pub(super) struct End {
     encoder: PictureEncoder,
     /// When pictures came from the other end, in ms, and their bytes.
     pub(super) pictures: Vec<(u64, usize)>,
+    /// The latest keyframe among them.
+    pub(super) latest_keyframe: Option<ReceivedPicture>,
 }
 
 impl End {
@@ -51,6 +53,7 @@ impl End {
             audio: AudioSend::new(path.own.audio, 2, &path.state),
             encoder: PictureEncoder::default(),
             pictures: Vec::new(),
+            latest_keyframe: None,
             path,
         }
     }
@@ -192,7 +195,12 @@ impl Call {
         for n in 0..2 {
             let packets = self.ends[n].path.arrived(MediaTime::of(now));
             let far = &mut self.ends[1 - n];
-            far.path.receive(packets, now, |unit| far.pictures.push((self.now_ms, unit.data.len())));
+            far.path.receive(packets, now, |unit| {
+                far.pictures.push((self.now_ms, unit.data.len()));
+                if unit.keyframe {
+                    far.latest_keyframe = Some(unit);
+                }
+            });
         }
     }
 

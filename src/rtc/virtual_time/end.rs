@@ -15,13 +15,12 @@ use rtc::sdp::extmap::TRANSPORT_CC_URI;
 use rtc::shared::TransportContext;
 use rtc::shared::marshal::MarshalSize;
 
-use crate::media::{MediaTime, ReceivedPicture, VideoLevel};
+use crate::codec::{CodecSupport, VideoCodec};
+use crate::media::{MediaTime, ReceivedPicture};
 use crate::rtc::bwe::CongestionControl;
 use crate::rtc::connection::{Interceptors, with_interceptors};
 use crate::rtc::connection_state::ConnectionState;
-use crate::rtc::negotiation::description_sdp::{
-    FEC_PAYLOAD_TYPE, H264_PAYLOAD_TYPE, OPUS_PAYLOAD_TYPE, RTX_PAYLOAD_TYPE, StreamNumbers,
-};
+use crate::rtc::negotiation::description_sdp::{OPUS_PAYLOAD_TYPE, StreamNumbers};
 use crate::rtc::pacing::Pacer;
 use crate::rtc::receiving::media_tap::{MediaTap, ReceivedMedia};
 use crate::rtc::repair::fec::ForwardErrorCorrection;
@@ -72,7 +71,7 @@ impl VirtualEnd {
     /// End `number` (1 or 2) of a connection over `profile` each way. Both sides take FEC and RED redundancy.
     pub(in crate::rtc) fn new(number: u32, profile: &LinkProfile, start: MediaTime) -> Self {
         let state = ConnectionState::default();
-        state.far.set(true, true, VideoLevel::default());
+        state.far.set(true, true, CodecSupport::default());
         let keyframe_wanted = Arc::new(AtomicBool::new(true));
         let want_keyframe = || {
             let wanted = Arc::clone(&keyframe_wanted);
@@ -227,15 +226,16 @@ fn infos(streams: StreamNumbers) -> [StreamInfo; 2] {
         rtp_header_extensions,
         ..StreamInfo::default()
     };
+    let types = VideoCodec::PREFERRED.payload_types();
     let video = StreamInfo {
         ssrc: streams.video,
         ssrc_rtx: Some(streams.rtx),
         ssrc_fec: Some(streams.fec),
-        payload_type: H264_PAYLOAD_TYPE,
-        payload_type_rtx: Some(RTX_PAYLOAD_TYPE),
-        payload_type_fec: Some(FEC_PAYLOAD_TYPE),
-        mime_type: "video/H264".to_owned(),
-        clock_rate: 90_000,
+        payload_type: types.media,
+        payload_type_rtx: Some(types.rtx),
+        payload_type_fec: Some(types.fec),
+        mime_type: VideoCodec::PREFERRED.mime_type(),
+        clock_rate: VideoCodec::PREFERRED.clock_rate_hz(),
         rtcp_feedback,
         ..audio.clone()
     };

@@ -10,7 +10,8 @@ use rtc::interceptor::Packet;
 use rtc::rtp;
 
 use super::end::VirtualEnd;
-use crate::media::{MediaTime, OutgoingPicture, VideoLevel};
+use crate::codec::{CodecSupport, VideoCodec};
+use crate::media::{MediaTime, OutgoingPicture};
 use crate::rtc::LinkProfile;
 use crate::rtc::negotiation::description_sdp::OPUS_PAYLOAD_TYPE;
 use crate::rtc::stream::VideoSend;
@@ -84,7 +85,12 @@ impl Side {
         }
         data.extend_from_slice(&[0, 0, 0, 1, if keyframe { 0x65 } else { 0x41 }]);
         data.resize(data.len() + bytes as usize, 9);
-        let unit = OutgoingPicture { data: data.into(), keyframe, captured_at: MediaTime::of(now) };
+        let unit = OutgoingPicture {
+            codec: VideoCodec::PREFERRED,
+            data: data.into(),
+            keyframe,
+            captured_at: MediaTime::of(now),
+        };
         let mut packets = Vec::new();
         self.video.packetize(&unit, &mut packets, MediaTime::of(now));
         self.captured.insert(packets[0].header.timestamp, ms);
@@ -149,7 +155,7 @@ fn call(profile: &LinkProfile, ahead: bool) -> Seen {
     let start = Instant::now();
     let mut sides = [1, 2].map(|number| Side::new(number, profile, MediaTime::of(start)));
     for side in &sides {
-        side.path.state.far.set(true, ahead, VideoLevel::default());
+        side.path.state.far.set(true, ahead, CodecSupport::default());
     }
     let mut before = [[0; 2]; 2];
     for ms in 0..WARM_UP + MEASURED {

@@ -3,6 +3,7 @@
 mod call;
 mod change_tests;
 mod end;
+mod level_tests;
 mod loss_tests;
 mod mesh_tests;
 mod rate_tests;

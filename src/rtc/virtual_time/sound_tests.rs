@@ -8,9 +8,10 @@ use std::time::Duration;
 use rtc::rtp::Packet;
 use rtc::shared::marshal::MarshalSize;
 
+use crate::codec::CodecSupport;
 use crate::encoder::audio::AudioEncoder;
 use crate::jitter_buffer::audio::AudioJitterStats;
-use crate::media::{FRAME_SAMPLES, MediaTime, VideoLevel};
+use crate::media::{FRAME_SAMPLES, MediaTime};
 use crate::media_receive::SoundBuffer;
 use crate::playout::Speech;
 use crate::rtc::LinkEmulator;
@@ -56,7 +57,7 @@ fn call(profile: &str, redundant: bool, video_packets: u64) -> Heard {
     let mut far = Far::new();
     let mut encoder = AudioEncoder::new().unwrap();
     let state = ConnectionState::default();
-    state.far.set(redundant, false, VideoLevel::default());
+    state.far.set(redundant, false, CodecSupport::default());
     state.path.set_target(2_000_000, 2_000_000);
     let (mut audio, mut loss) = (AudioSend::new(1, 7, &state), MeasuredLoss::default());
     let (mut phase, mut random) = (0.0, fastrand::Rng::with_seed(3));

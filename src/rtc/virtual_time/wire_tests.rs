@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use rtc::interceptor::Packet;
 
 use super::end::{Departure, VirtualEnd};
-use crate::media::{MediaTime, OutgoingPicture, VideoLevel};
+use crate::codec::{CodecSupport, VideoCodec};
+use crate::media::{MediaTime, OutgoingPicture};
 use crate::rtc::stream::VideoSend;
 
 /// Pictures leave at a faster pace than the target by this factor, and so does everything.
@@ -21,7 +22,7 @@ fn departures(profile: &str, fec: bool, seconds: u64) -> Vec<Departure> {
     let _ = MediaTime::of(start);
     let profile = profile.parse().unwrap();
     let mut ends = [1, 2].map(|number| VirtualEnd::new(number, &profile, MediaTime::of(start)));
-    ends[0].state.far.set(true, fec, VideoLevel::default());
+    ends[0].state.far.set(true, fec, CodecSupport::default());
     let mut video = VideoSend::new(ends[0].own.video, 7, &ends[0].state);
     let mut packets = Vec::new();
     for ms in 0..seconds * 1000 {
@@ -31,7 +32,7 @@ fn departures(profile: &str, fec: bool, seconds: u64) -> Vec<Departure> {
             let mut data = vec![0, 0, 0, 1, if keyframe { 0x65 } else { 0x41 }];
             data.resize(if keyframe { KEYFRAME } else { PICTURE }, 9);
             let captured_at = MediaTime::of(now);
-            let unit = OutgoingPicture { data: data.into(), keyframe, captured_at };
+            let unit = OutgoingPicture { codec: VideoCodec::PREFERRED, data: data.into(), keyframe, captured_at };
             video.packetize(&unit, &mut packets, captured_at);
             packets.drain(..).for_each(|packet| ends[0].write(Packet::Rtp(packet), now));
         }

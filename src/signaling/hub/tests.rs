@@ -4,6 +4,7 @@ use std::sync::Mutex;
 
 use bytes::Bytes;
 
+use super::super::numbers::Numbers;
 use super::super::send_queue::DELIVERY;
 use super::super::version::VersionSkew;
 use super::closed_runs::MAX_CLOSED;
@@ -120,13 +121,16 @@ fn ringing() -> Message {
 
 impl Rig {
     fn new() -> Self {
-        let local = Arc::new(Local::new(Arc::new(Identity::from_seed([9; 32])), "Me").unwrap());
+        let now = Instant::now();
+        let mut local = Local::new(Arc::new(Identity::from_seed([9; 32])), "Me").unwrap();
+        local.numbers = Numbers::starting_with(1, now);
+        let local = Arc::new(local);
         let events = Arc::new(Mutex::new(Vec::new()));
         let sink = events.clone();
         let (lan, server) = (FakeRoute::new(RouteKind::Lan), FakeRoute::new(RouteKind::Server));
         let routes: Vec<Box<dyn Route>> = vec![Box::new(lan.clone()), Box::new(server.clone())];
         let hub = Hub::new(local, Arc::new(move |event| sink.lock().unwrap().push(event)), routes);
-        Self { hub, lan, server, events, now: Instant::now(), numbers: 0, versions: Versions::OWN, clock_ahead: None }
+        Self { hub, lan, server, events, now, numbers: 0, versions: Versions::OWN, clock_ahead: None }
     }
 
     fn up_on(&mut self, route: RouteKind, peer: PeerId, run: &str) {
@@ -221,6 +225,38 @@ fn an_app_that_came_back_gets_what_its_former_run_did_not_read() {
     rig.ack(LAN, peer, "after", 2);
     rig.up(peer, "after");
     assert_eq!(rig.lan.messages(peer), NONE);
+}
+
+#[test]
+fn no_number_tells_a_person_how_much_is_said_to_others() {
+    let numbers_of_one = |sent_to_others: usize| {
+        let mut rig = Rig::new();
+        let (one, other) = (id_of(1), id_of(2));
+        rig.up(one, "run");
+        rig.up(other, "run");
+        for _ in 0..3 {
+            (0..sent_to_others).for_each(|_| rig.send(other));
+            rig.send(one);
+        }
+        rig.lan.messages(one)
+    };
+    assert_eq!(numbers_of_one(0), numbers_of_one(50));
+}
+
+#[test]
+fn the_numbers_of_a_person_who_was_forgotten_go_on_growing() {
+    let mut rig = Rig::new();
+    let peer = id_of(1);
+    rig.up(peer, "run");
+    rig.send(peer);
+    let before = rig.lan.messages(peer)[0];
+    rig.ack(LAN, peer, "run", before);
+    rig.down(peer, false);
+    assert!(!rig.hub.people.contains_key(&peer));
+    rig.now += Duration::from_secs(1);
+    rig.up(peer, "run");
+    rig.send(peer);
+    assert!(rig.lan.messages(peer)[0] > before, "their app remembers the last one, and reads no copy of it");
 }
 
 #[test]

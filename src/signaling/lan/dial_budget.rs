@@ -1,6 +1,6 @@
-//! Budget of one lane of dials: how often this computer opens connections, to all addresses together and to each. Anybody on
-//! the network can announce people at any address, and must not scan a neighbour through this computer. Pure; time is an
-//! argument. Shared by the route's task and the dials that it starts.
+//! Budget of one lane of dials: how often this computer opens connections, to each address and, where anybody can name
+//! any number of them, to all together. Anybody on the network can announce people at any address, and must not scan a
+//! neighbour through this computer. Pure; time is an argument. Shared by the route's task and the dials that it starts.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -21,7 +21,8 @@ pub(super) struct DialBudget(Mutex<State>);
 
 #[derive(Debug)]
 struct State {
-    all: TokenBucket,
+    /// None where addresses do not compete: those where people have proved to be.
+    all: Option<TokenBucket>,
     each: HashMap<IpAddr, Address>,
 }
 
@@ -32,15 +33,25 @@ struct Address {
 }
 
 impl DialBudget {
-    pub(super) fn new(now: Instant) -> Self {
-        Self(Mutex::new(State { all: TokenBucket::new(ALL.0, ALL.1, now), each: HashMap::new() }))
+    /// Budget of each address and of all together.
+    pub(super) fn shared(now: Instant) -> Self {
+        Self::of(Some(TokenBucket::new(ALL.0, ALL.1, now)))
+    }
+
+    /// Budget of each address alone.
+    pub(super) fn each() -> Self {
+        Self::of(None)
+    }
+
+    fn of(all: Option<TokenBucket>) -> Self {
+        Self(Mutex::new(State { all, each: HashMap::new() }))
     }
 
     /// When an attempt at `address` may be made, which is now or later.
     pub(super) fn free_at(&self, address: IpAddr, now: Instant) -> Instant {
         let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let each = state.each.get(&address.to_canonical()).map_or(now, |address| address.attempts.free_at(now));
-        state.all.free_at(now).max(each)
+        state.all.as_ref().map_or(now, |all| all.free_at(now)).max(each)
     }
 
     /// When `address` was tried last, if that is remembered.
@@ -55,7 +66,7 @@ impl DialBudget {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let State { all, each } = &mut *state;
         let free = |bucket: &TokenBucket| bucket.free_at(now) <= now;
-        if !free(all) || !each.get(&address).is_none_or(|entry| free(&entry.attempts)) {
+        if !all.as_ref().is_none_or(free) || !each.get(&address).is_none_or(|entry| free(&entry.attempts)) {
             return false;
         }
         if !each.contains_key(&address) && each.len() >= MAX_ADDRESSES {
@@ -67,7 +78,7 @@ impl DialBudget {
             .or_insert_with(|| Address { attempts: TokenBucket::new(EACH.0, EACH.1, now), dialed: now });
         entry.dialed = now;
         // Spent by the same measure as `free_at`: a rounding error must not make an attempt free.
-        for bucket in [all, &mut entry.attempts] {
+        for bucket in all.iter_mut().chain([&mut entry.attempts]) {
             bucket.level(now);
             bucket.spend(1.0);
         }
@@ -88,7 +99,7 @@ mod tests {
     #[test]
     fn one_address_is_tried_once_a_second_and_all_together_five_times() {
         let start = Instant::now();
-        let budget = DialBudget::new(start);
+        let budget = DialBudget::shared(start);
         let at = |ms: u64| start + Duration::from_millis(ms);
         let one = (0..10_000).filter(|ms| budget.take(address(1), at(*ms))).count();
         assert!((14..=15).contains(&one), "{one}");
@@ -101,9 +112,18 @@ mod tests {
     }
 
     #[test]
+    fn addresses_that_do_not_compete_are_each_tried_as_if_alone() {
+        let start = Instant::now();
+        let budget = DialBudget::each();
+        for last in 0..200 {
+            assert_eq!((0..10).filter(|_| budget.take(address(last), start)).count(), EACH.1 as usize);
+        }
+    }
+
+    #[test]
     fn it_says_when_there_is_room_again() {
         let start = Instant::now();
-        let budget = DialBudget::new(start);
+        let budget = DialBudget::shared(start);
         assert_eq!((budget.free_at(address(1), start), budget.dialed(address(1))), (start, None));
         while budget.take(address(1), start) {}
         assert_eq!(budget.free_at(address(1), start), start + Duration::from_secs(1));
@@ -114,7 +134,7 @@ mod tests {
     #[test]
     fn it_remembers_a_bounded_number_of_addresses() {
         let start = Instant::now();
-        let budget = DialBudget::new(start);
+        let budget = DialBudget::shared(start);
         for number in 0..5000_u32 {
             budget.take(IpAddr::from(number.to_be_bytes()), start + Duration::from_secs(u64::from(number)));
         }

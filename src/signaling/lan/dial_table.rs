@@ -1,6 +1,7 @@
 //! Dial table: everybody who is announced, sought or connected on this network, and whom to dial next. Owned by the
 //! route's task. Pure; time is an argument.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -26,8 +27,38 @@ pub(super) struct Due {
     since: Instant,
     /// When it may be done.
     at: Instant,
+    /// When the person was last announced anew.
+    announced: Instant,
     pub(super) addresses: Vec<SocketAddr>,
     pub(super) lane: Lane,
+}
+
+impl Due {
+    /// The address that is tried first; there is one.
+    fn first(&self) -> IpAddr {
+        self.addresses[0].ip().to_canonical()
+    }
+}
+
+/// Dials under way: in each lane, and in each at each address.
+#[derive(Default)]
+struct UnderWay {
+    in_lane: HashMap<Lane, usize>,
+    at_address: HashMap<(Lane, IpAddr), usize>,
+}
+
+impl UnderWay {
+    fn add(&mut self, lane: Lane, first: IpAddr) {
+        *self.in_lane.entry(lane).or_default() += 1;
+        *self.at_address.entry((lane, first)).or_default() += 1;
+    }
+
+    /// Whether the lane has room for one more, at that address.
+    fn has_room(&self, lane: Lane, first: IpAddr) -> bool {
+        let in_lane = self.in_lane.get(&lane).copied().unwrap_or_default();
+        let there = self.at_address.get(&(lane, first)).copied().unwrap_or_default();
+        in_lane < lane.room() && there < lane.room_at_one_address()
+    }
 }
 
 /// Table of dials. It does not know the contacts, so that no dial shows who is one.
@@ -37,13 +68,21 @@ pub(super) struct DialTable {
     proven: ProvenAddresses,
     proven_budget: Arc<DialBudget>,
     unproven_budget: Arc<DialBudget>,
+    /// The next dial to an unproven address is that of whoever was announced last.
+    newest_next: bool,
 }
 
 impl DialTable {
     /// The table of the app whose ID is `own`.
     pub(super) fn new(own: PeerId, now: Instant) -> Self {
-        let [proven_budget, unproven_budget] = [(); 2].map(|()| Arc::new(DialBudget::new(now)));
-        Self { own, people: HashMap::new(), proven: ProvenAddresses::default(), proven_budget, unproven_budget }
+        Self {
+            own,
+            people: HashMap::new(),
+            proven: ProvenAddresses::default(),
+            proven_budget: Arc::new(DialBudget::each()),
+            unproven_budget: Arc::new(DialBudget::shared(now)),
+            newest_next: true,
+        }
     }
 
     /// Somebody announces a person.
@@ -128,17 +167,19 @@ impl DialTable {
     }
 
     /// Takes the next dial that is due: by lane; then the one whose address was not tried for longest, so that many
-    /// announcements at few addresses hold up nobody elsewhere; among these the one that waits longest.
+    /// announcements at few addresses hold up nobody elsewhere; among these the one that waits longest. People who
+    /// have proved nothing take turns: the one who was announced last, so that those whom a flood has left behind hold
+    /// up nobody who appears after it, and then the one by the order above.
     pub(super) fn take_due(&mut self, now: Instant) -> Option<Due> {
         let possible = self.possible_dials(now).filter(|due| due.at <= now);
         let due = possible.min_by_key(|due| {
-            let first = due.addresses.first().zip(self.budget(due.lane));
-            let dialed = first.and_then(|(address, budget)| budget.dialed(address.ip()));
-            (due.lane, dialed, due.since, due.peer)
+            let newest = (due.lane == Lane::Unproven && self.newest_next).then_some(Reverse(due.announced));
+            let dialed = self.budget(due.lane).and_then(|budget| budget.dialed(due.first()));
+            (due.lane, newest, dialed, due.since, due.peer)
         })?;
-        let granted =
-            due.addresses.first().zip(self.budget(due.lane)).is_none_or(|(first, budget)| budget.take(first.ip(), now));
-        self.people.get_mut(&due.peer).filter(|_| granted)?.dialing = Some(due.lane);
+        let granted = self.budget(due.lane).is_none_or(|budget| budget.take(due.first(), now));
+        self.people.get_mut(&due.peer).filter(|_| granted)?.dialing = Some((due.lane, due.first()));
+        self.newest_next ^= due.lane == Lane::Unproven;
         Some(due)
     }
 
@@ -153,11 +194,10 @@ impl DialTable {
 
     /// People whom there is room to dial, with the time.
     fn possible_dials(&self, now: Instant) -> impl Iterator<Item = Due> {
-        let under_way = |lane| self.people.values().filter(|person| person.dialing == Some(lane)).count();
-        let has_room = |lane: Lane| under_way(lane) < lane.room();
-        let full = [Lane::Sought, Lane::Proven, Lane::Unproven].map(|lane| (!has_room(lane)).then_some(lane));
+        let mut under_way = UnderWay::default();
+        self.people.values().filter_map(|person| person.dialing).for_each(|(lane, first)| under_way.add(lane, first));
         let due = self.people.iter().flat_map(move |(id, person)| self.due(*id, person, now));
-        due.filter(move |due| !full.contains(&Some(due.lane)))
+        due.filter(move |due| under_way.has_room(due.lane, due.first()))
     }
 
     /// When to dial a person, and where: one way or the other.
@@ -167,7 +207,7 @@ impl DialTable {
         let by = |lane, addresses: Vec<SocketAddr>, at: Instant| {
             let first = addresses.first()?.ip();
             let free = self.budget(lane).map_or(now, |budget| budget.free_at(first, now));
-            Some(Due { peer: id, since, at: at.max(free), addresses, lane })
+            Some(Due { peer: id, since, at: at.max(free), announced: person.announced, addresses, lane })
         };
         if person.is_sought(now) {
             return [by(Lane::Sought, all, since), None].into_iter().flatten();
@@ -185,13 +225,17 @@ impl DialTable {
     }
 
     /// Whether a person who is announced has or gets a place: that of a person who is neither connected, dialed nor
-    /// sought. Persons without a proof leave first, and of these the one who was announced longest ago.
+    /// sought. Persons without a proof leave first; of these, one at the address that most are announced at; there the
+    /// one who was announced longest ago.
     fn make_room(&mut self, id: &PeerId, now: Instant) -> bool {
         if self.people.len() < MAX_PEOPLE || self.people.contains_key(id) {
             return true;
         }
+        let mut crowds = HashMap::<Option<IpAddr>, usize>::new();
+        self.people.values().for_each(|person| *crowds.entry(person.first_address()).or_default() += 1);
+        let crowd = |person: &Dialing| Reverse(crowds.get(&person.first_address()).copied());
         let may_leave = self.people.iter().filter(|(_, person)| person.may_leave(now));
-        let leaving = may_leave.min_by_key(|(id, person)| (self.proven.has(id), person.touched, **id));
+        let leaving = may_leave.min_by_key(|(id, person)| (self.proven.has(id), crowd(person), person.touched, **id));
         let leaving = leaving.map(|(id, _)| *id);
         leaving.is_some_and(|leaving| self.people.remove(&leaving).is_some())
     }

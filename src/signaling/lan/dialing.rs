@@ -1,6 +1,6 @@
 //! Dialling of one person: where they announce themselves, and when to try next. Pure; time is an argument.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use super::lane::Lane;
@@ -29,10 +29,12 @@ struct Service {
 pub(super) struct Dialing {
     /// There is a connection.
     connected: bool,
-    /// Lane of the dial that is under way.
-    pub(super) dialing: Option<Lane>,
+    /// Lane and first address of the dial that is under way.
+    pub(super) dialing: Option<(Lane, IpAddr)>,
     /// When anything was last heard of them.
     pub(super) touched: Instant,
+    /// When they were last announced at other addresses than before.
+    pub(super) announced: Instant,
     services: Vec<Service>,
     /// Since a connection was a good one.
     failures: u32,
@@ -40,6 +42,8 @@ pub(super) struct Dialing {
     turn: usize,
     news: TokenBucket,
     next_dial: Option<Instant>,
+    /// When to try an announcement that came during the dial that is under way.
+    after_dial: Option<Instant>,
     waits: bool,
     /// Another connection is wanted beside the present one.
     renewing: bool,
@@ -54,11 +58,13 @@ impl Dialing {
             connected: false,
             dialing: None,
             touched: now,
+            announced: now,
             services: Vec::new(),
             failures: 0,
             turn: 0,
             news: TokenBucket::new(NEWS.0, NEWS.1, now),
             next_dial: None,
+            after_dial: None,
             waits,
             renewing: false,
             sought_until: None,
@@ -73,6 +79,7 @@ impl Dialing {
         if unchanged {
             return;
         }
+        self.announced = now;
         let due = self.next_dial.filter(|_| !self.services.is_empty());
         if let Some(index) = known {
             self.services.remove(index);
@@ -84,7 +91,9 @@ impl Dialing {
         // Announcing new addresses again and again makes nobody dial again and again.
         let wait = if self.news.take(now) { Duration::ZERO } else { self.delay() };
         let wanted = now + self.head_start().max(wait);
-        self.next_dial = Some(due.map_or(wanted, |at| at.min(wanted)));
+        let at = due.map_or(wanted, |at| at.min(wanted));
+        self.next_dial = Some(at);
+        self.after_dial = self.dialing.map(|_| at);
     }
 
     /// An announcement was taken back or ran out.
@@ -104,6 +113,11 @@ impl Dialing {
         let first = self.turn % services.len().max(1);
         services.rotate_left(first);
         services.iter().flat_map(|service| service.addresses.iter().copied()).collect()
+    }
+
+    /// The address that the latest announcement names first.
+    pub(super) fn first_address(&self) -> Option<IpAddr> {
+        self.services.last()?.addresses.first().map(|address| address.ip().to_canonical())
     }
 
     /// When to dial next, if at all.
@@ -129,6 +143,7 @@ impl Dialing {
     /// There is a connection, a new one.
     pub(super) fn connected(&mut self, now: Instant) {
         self.connected = true;
+        self.after_dial = None;
         self.touched = now;
         self.note_heard();
     }
@@ -141,9 +156,10 @@ impl Dialing {
     /// A dial or a young connection failed.
     pub(super) fn dial_failed(&mut self, now: Instant) {
         self.dialing = None;
-        self.next_dial = Some(now + self.delay());
+        let news = self.after_dial.take();
+        self.next_dial = Some(news.unwrap_or_else(|| now + self.delay()));
         self.failures = self.failures.saturating_add(1);
-        self.turn = self.turn.wrapping_add(1);
+        self.turn = if news.is_some() { 0 } else { self.turn.wrapping_add(1) };
     }
 
     /// Until the next dial after one that fails now.
@@ -232,6 +248,22 @@ mod tests {
         assert_eq!(person.addresses(), [address(2), address(1)]);
         person.dial_failed(now);
         assert_eq!(person.addresses(), [address(1), address(2)], "what led nowhere is not tried first again");
+    }
+
+    #[test]
+    fn an_announcement_that_comes_during_a_dial_is_tried_as_soon_as_that_has_failed() {
+        let start = Instant::now();
+        let mut person = Dialing::new(false, start);
+        person.found("a".into(), vec![address(1)], start);
+        (0..5).for_each(|_| person.dial_failed(start));
+        person.dialing = Some((Lane::Proven, address(1).ip()));
+        person.found("b".into(), vec![address(2)], start);
+        let over = start + Duration::from_secs(3);
+        person.dial_failed(over);
+        assert!(person.dial_at().is_some_and(|at| at <= over));
+        assert_eq!(person.addresses()[0], address(2));
+        person.dial_failed(over);
+        assert_eq!(person.dial_at(), Some(over + LONGEST_DELAY));
     }
 
     #[test]

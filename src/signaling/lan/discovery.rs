@@ -26,7 +26,9 @@ use crate::signaling::route::DiscoveryFault;
 
 const GOODBYE: Duration = Duration::from_millis(500);
 /// Between tries while people cannot be looked for at all.
-const AFTER_FAILURE: Duration = Duration::from_secs(3);
+const AFTER_FAILURE: Duration = Duration::from_secs(1);
+/// Between requests to end a daemon that is too busy to take one: those who come after a flood are to be found at once.
+const BUSY_AGAIN: Duration = Duration::from_millis(100);
 
 /// This person's announcement, taken back when dropped.
 pub(super) struct Discovery {
@@ -108,7 +110,7 @@ async fn ended(daemon: &Mutex<Option<ServiceDaemon>>, announcement: &Announcemen
                     return;
                 }
             }
-            Err(mdns_sd::Error::Again) => sleep(AFTER_FAILURE).await,
+            Err(mdns_sd::Error::Again) => sleep(BUSY_AGAIN).await,
             // Its thread is gone.
             Err(_) => return,
         }

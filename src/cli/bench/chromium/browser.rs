@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 
+use crate::cli::bench::namespaces::Host;
 use crate::cli::bench::temporary::TemporaryDirectory;
 
 /// Its names in the usual systems.
@@ -44,9 +45,15 @@ pub struct Browser {
 }
 
 impl Browser {
-    /// Opens `address` in a window of `size`; `name` tells two of them apart.
-    pub fn start(program: &Path, name: &str, film: &Path, size: (u32, u32), address: &str) -> anyhow::Result<Self> {
-        let profile = TemporaryDirectory::new(&format!("chromium-{name}"))?;
+    /// Opens `address` in a window of `size`, on `host` where there is one.
+    pub fn start(
+        program: &Path,
+        host: Option<&Host>,
+        film: &Path,
+        size: (u32, u32),
+        address: &str,
+    ) -> anyhow::Result<Self> {
+        let profile = TemporaryDirectory::new("chromium")?;
         let mut command = Command::new(program);
         command
             .args(FLAGS)
@@ -61,7 +68,11 @@ impl Browser {
             // Its sandbox refuses to run as root.
             command.arg("--no-sandbox");
         }
-        let process = command.spawn().context("Chromium could not be started.")?;
+        let process = match host {
+            Some(host) => host.enter(|| command.spawn()),
+            None => command.spawn(),
+        };
+        let process = process.context("Chromium could not be started.")?;
         Ok(Self { process, _profile: profile })
     }
 }

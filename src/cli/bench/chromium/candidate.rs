@@ -1,6 +1,6 @@
 //! Candidates of two Chromiums, rewritten so that they find each other through the relay.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// A description without the candidates that it may hold: they come one by one, or not at all.
 pub fn without_candidates(sdp: &str) -> String {
@@ -23,6 +23,12 @@ pub fn through(candidate: &str, relay: SocketAddr) -> Option<(SocketAddr, String
     words[4] = &address;
     words[5] = &port;
     Some((end, words.join(" ")))
+}
+
+/// Whether a candidate is an address of the loopback interface, which leads to no other host.
+pub fn is_loopback(candidate: &str) -> bool {
+    let address = candidate.split_ascii_whitespace().nth(4).and_then(|address| address.parse::<IpAddr>().ok());
+    address.is_some_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]
@@ -58,6 +64,12 @@ mod tests {
             assert_eq!(through(&CANDIDATE.replacen(from, to, 1), relay()), None, "{to}");
         }
         assert_eq!(through("", relay()), None);
+    }
+
+    #[test]
+    fn candidates_of_the_loopback_interface_are_known() {
+        assert!(is_loopback(CANDIDATE) && is_loopback(&CANDIDATE.replace("127.0.0.1", "::1")));
+        assert!(!is_loopback(&CANDIDATE.replace("127.0.0.1", "10.99.0.2")) && !is_loopback(""));
     }
 
     #[test]

@@ -5,8 +5,9 @@
 //! Chromium a <---- UDP ----> the relay's link <---- UDP ----> Chromium b    media
 //! ```
 //!
-//! Both open a page that this process serves. Each page is given a port of the relay in place of the address of the
-//! other page.
+//! Both open a page that this process serves. On the loopback interface each page is given a port of the relay in place
+//! of the address of the other page; on hosts of their own they reach each other without a relay, and the page that
+//! offered restarts ICE when its network changes or its connection is lost.
 
 mod browser;
 mod candidate;
@@ -23,9 +24,9 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::network::{Measured, WARM_UP_S, fidelity};
+use super::namespaces::{Began, Host};
+use super::network::{Measured, Place, WARM_UP_S, fidelity};
 use crate::capture::barcode;
-use crate::controller::LinkProfile;
 use crate::media::{Preset, VideoFormat, VideoFrame};
 use crate::rtc::UdpRelay;
 
@@ -52,48 +53,52 @@ impl Chromium {
         Self { program, film, preset }
     }
 
-    /// Makes a call of `seconds` over `link` and records it.
-    pub fn measure(&self, link: &LinkProfile, seconds: u32) -> anyhow::Result<Measured> {
+    /// Makes a call of `seconds` and records it.
+    pub fn measure(&self, place: &Place<'_>, seconds: u32) -> anyhow::Result<Measured> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-        runtime.block_on(self.call(link, seconds))
+        runtime.block_on(self.call(place, seconds))
     }
 
-    async fn call(&self, link: &LinkProfile, seconds: u32) -> anyhow::Result<Measured> {
+    async fn call(&self, place: &Place<'_>, seconds: u32) -> anyhow::Result<Measured> {
         let mut tasks = JoinSet::new();
-        let (server, serve) = page::serve().await?;
-        tasks.spawn(serve);
-        let (_a, mut a) = self.open("a", server).await?;
-        let (_b, mut b) = self.open("b", server).await?;
-        let relay = UdpRelay::open(link).await?;
-        let mut call = Call {
-            relay,
-            began: now_ms(),
-            offered: None,
-            first: [None; 2],
-            reports: Default::default(),
-            pictures: Default::default(),
+        let (_a, mut a) = self.open(Side::A, place, &mut tasks).await?;
+        let (_b, mut b) = self.open(Side::B, place, &mut tasks).await?;
+        let (relay, opened) = match place {
+            Place::Loopback(link) => (Some(UdpRelay::open(link).await?), Began::now()),
+            Place::Hosts(_) => (None, Began::now()),
         };
+        let mut call = Call::new(relay);
         a.send(&ToPage::Offer).await?;
         let until = Instant::now() + START_TIMEOUT;
         while !call.has_both_pictures() {
             timeout_at(until, call.step([&mut a, &mut b])).await.context("Chromium showed no picture.")??;
         }
+        let (began, moves) = place.begin(|| opened)?;
         call.run([&mut a, &mut b], Duration::from_secs(WARM_UP_S.into())).await?;
         a.send(&ToPage::Measure).await?;
         b.send(&ToPage::Measure).await?;
         let from = now_ms();
         call.run([&mut a, &mut b], Duration::from_secs(seconds.saturating_sub(WARM_UP_S).into())).await?;
-        call.measured(from, &self.film)
+        moves.finish()?;
+        call.measured(began, from, place.settled_at(), &self.film)
     }
 
-    /// Starts a Chromium and waits until its camera is open.
-    async fn open(&self, name: &str, server: std::net::SocketAddr) -> anyhow::Result<(Browser, Page)> {
+    /// Starts a Chromium and waits until its camera is open. `tasks` serve its page.
+    async fn open(&self, side: Side, place: &Place<'_>, tasks: &mut JoinSet<()>) -> anyhow::Result<(Browser, Page)> {
         let VideoFormat { width, height, max_fps, max_kbps } = VideoFormat::of(self.preset, Some(30), None);
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let port = listener.local_addr()?.port();
-        let address =
-            format!("http://{server}/?port={port}&width={width}&height={height}&fps={max_fps}&kbps={max_kbps}");
-        let browser = Browser::start(&self.program, name, &self.film, (width, height), &address)?;
+        let host = match place {
+            Place::Loopback(_) => None,
+            Place::Hosts(pair) => pair.hosts.get(side as usize),
+        };
+        let [server, listener] = [listen(host)?, listen(host)?];
+        let (server_address, port) = (server.local_addr()?, listener.local_addr()?.port());
+        tasks.spawn(page::serve(server));
+        let restarts = u32::from(host.is_some());
+        let address = format!(
+            "http://{server_address}/?port={port}&width={width}&height={height}&fps={max_fps}&kbps={max_kbps}\
+             &restarts={restarts}"
+        );
+        let browser = Browser::start(&self.program, host, &self.film, (width, height), &address)?;
         let opened = async {
             let mut page = Page::accept(&listener).await?;
             while !matches!(page.receive().await?, FromPage::Ready) {}
@@ -104,6 +109,21 @@ impl Chromium {
     }
 }
 
+/// Side of a call: the page that offers, and the other one.
+#[derive(Clone, Copy)]
+enum Side {
+    A,
+    B,
+}
+
+/// A listener on the loopback interface, of `host` where there is one. Must be called on a tokio runtime.
+fn listen(host: Option<&Host>) -> anyhow::Result<TcpListener> {
+    let bind = || std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
+    let listener = host.map_or_else(bind, |host| host.enter(bind))?;
+    listener.set_nonblocking(true)?;
+    Ok(TcpListener::from_std(listener)?)
+}
+
 /// Milliseconds of Unix time, the clock that the pages read, too.
 fn now_ms() -> f64 {
     barcode::unix_micros() as f64 / 1000.0
@@ -111,9 +131,8 @@ fn now_ms() -> f64 {
 
 /// A call that goes on. Times are in ms of Unix time.
 struct Call {
-    relay: UdpRelay,
-    /// When the link began.
-    began: f64,
+    /// Relay between the pages; none where they reach each other without one.
+    relay: Option<UdpRelay>,
     offered: Option<f64>,
     /// When each side saw the first picture.
     first: [Option<f64>; 2],
@@ -122,6 +141,10 @@ struct Call {
 }
 
 impl Call {
+    fn new(relay: Option<UdpRelay>) -> Self {
+        Self { relay, offered: None, first: [None; 2], reports: Default::default(), pictures: Default::default() }
+    }
+
     fn has_both_pictures(&self) -> bool {
         self.first.iter().all(Option::is_some)
     }
@@ -152,10 +175,7 @@ impl Call {
                 other.send(&ToPage::Description { description: &description }).await?;
             }
             FromPage::Candidate { candidate } => {
-                let port = self.relay.port(from).context("the relay has two ends")?;
-                if let Some((end, text)) = candidate::through(&candidate.candidate, port) {
-                    self.relay.set_end(from, end);
-                    let candidate = PageCandidate { candidate: text, ..candidate };
+                if let Some(candidate) = self.passed_on(from, candidate)? {
                     other.send(&ToPage::Candidate { candidate: &candidate }).await?;
                 }
             }
@@ -167,16 +187,30 @@ impl Call {
         Ok(())
     }
 
-    fn measured(self, from: f64, film: &Path) -> anyhow::Result<Measured> {
-        let Self { began, offered, first, reports: [a, b], pictures, .. } = self;
+    /// A candidate of side `from` as the other one is told it, if it is.
+    fn passed_on(&self, from: usize, candidate: PageCandidate) -> anyhow::Result<Option<PageCandidate>> {
+        let Some(relay) = &self.relay else {
+            return Ok((!candidate::is_loopback(&candidate.candidate)).then_some(candidate));
+        };
+        let port = relay.port(from).context("the relay has two ends")?;
+        let Some((end, text)) = candidate::through(&candidate.candidate, port) else { return Ok(None) };
+        relay.set_end(from, end);
+        Ok(Some(PageCandidate { candidate: text, ..candidate }))
+    }
+
+    /// The record of the call, which counts from `from` on, and from `settled_at` (seconds) after a move.
+    fn measured(self, began: Began, from: f64, settled_at: Option<f64>, film: &Path) -> anyhow::Result<Measured> {
+        let Self { offered, first, reports: [a, b], pictures, .. } = self;
         let psnr = fidelity::psnr(film, pictures.iter().flatten())?;
-        let later = first.into_iter().flatten().fold(began, f64::max);
+        let began_ms = began.unix_micros as f64 / 1000.0;
+        let later = first.into_iter().flatten().fold(offered.unwrap_or(began_ms), f64::max);
         let end = [&a, &b].into_iter().filter_map(|reports| Some(reports.last()?.at)).fold(f64::INFINITY, f64::min);
-        let seconds = |ms: f64| (ms - began) / 1000.0;
+        let seconds = |ms: f64| (ms - began_ms) / 1000.0;
         Ok(Measured {
-            setup_ms: later - offered.unwrap_or(began),
+            setup_ms: later - offered.unwrap_or(began_ms),
+            began,
             window: (seconds(from), seconds(if end.is_finite() { end } else { from })),
-            sides: [record::side(&a, &b, began), record::side(&b, &a, began)],
+            sides: [(&a, &b), (&b, &a)].map(|(near, far)| record::side(near, far, began_ms, settled_at)),
             psnr,
         })
     }

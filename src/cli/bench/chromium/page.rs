@@ -1,7 +1,5 @@
 //! The page that each Chromium opens, and the socket over which it is driven.
 
-use std::net::{Ipv4Addr, SocketAddr};
-
 use anyhow::Context;
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -16,20 +14,15 @@ const PAGE: &str = include_str!("page.html");
 /// Bytes of a request that are read before it is answered.
 const MAX_REQUEST: u64 = 16 * 1024;
 
-/// Where the page is served, and the task that serves it: anything that is asked for is the page.
-pub async fn serve() -> std::io::Result<(SocketAddr, impl Future<Output = ()> + Send + 'static)> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-    let address = listener.local_addr()?;
-    let serve = async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(async move {
-                if let Err(error) = answer(stream).await {
-                    tracing::debug!(%error, "the page was not sent");
-                }
-            });
-        }
-    };
-    Ok((address, serve))
+/// Serves the page to whoever asks this listener for anything.
+pub async fn serve(listener: TcpListener) {
+    while let Ok((stream, _)) = listener.accept().await {
+        tokio::spawn(async move {
+            if let Err(error) = answer(stream).await {
+                tracing::debug!(%error, "the page was not sent");
+            }
+        });
+    }
 }
 
 async fn answer(mut stream: TcpStream) -> std::io::Result<()> {

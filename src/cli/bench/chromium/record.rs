@@ -12,16 +12,19 @@ const OLDEST_MS: f64 = 2500.0;
 const SAMPLES_PER_MS: f64 = 48.0;
 
 /// Record of one side: the page with the reports `near`, as it received the one with the reports `far`. The link began
-/// at `began`, in ms of Unix time.
-pub fn side(near: &[Report], far: &[Report], began: f64) -> SideRecord {
+/// at `began`, in ms of Unix time; a move, if there was one, was settled at `settled_at`, in seconds.
+pub fn side(near: &[Report], far: &[Report], began: f64, settled_at: Option<f64>) -> SideRecord {
+    let seconds = move |at: f64| (at - began) / 1000.0;
     let shown = || near.iter().flat_map(|report| report.shown.iter().copied());
+    let settled = |(_, at): &(i32, f64)| settled_at.is_some_and(|settled| seconds(*at) >= settled);
     SideRecord {
-        shown: shown().map(|(_, at)| (at - began) / 1000.0).collect(),
+        shown: shown().map(|(_, at)| seconds(at)).collect(),
         delays: delays(shown(), far),
+        settled_delays: delays(shown().filter(settled), far),
         samples: near
             .iter()
             .map(|report| Sample {
-                at: (report.at - began) / 1000.0,
+                at: seconds(report.at),
                 kbit: report.video_bytes * 8.0 / 1000.0,
                 wire_kbit: report.wire_bytes * 8.0 / 1000.0,
                 concealed_ms: report.concealed_samples / SAMPLES_PER_MS,
@@ -55,8 +58,9 @@ mod tests {
         let far = Report { captured, ..Report::default() };
         let shown = vec![(1, 1060.0), (2, 1100.0), (-1, 1120.0), (3, 1150.0), (1, 6040.0)];
         let near = Report { at: 7000.0, video_bytes: 1000.0, samples: 96.0, shown, ..Report::default() };
-        let side = side(&[near], &[far], 1000.0);
+        let side = side(&[near], &[far], 1000.0, Some(4.0));
         assert_eq!(side.delays, [60.0, 67.0, 40.0]);
+        assert_eq!(side.settled_delays, [40.0]);
         assert_eq!(side.shown.len(), 5, "pictures that cannot be read were shown nevertheless");
         assert_eq!((side.samples[0].at, side.samples[0].kbit, side.samples[0].sound_ms), (6.0, 8.0, 2.0));
     }

@@ -87,7 +87,7 @@ impl ChangeFigures {
 const COLUMNS: [table::Column<ChangeFigures>; 5] = [
     ("Frozen (%)", |row| row.frozen_percent.to_string()),
     ("Longest gap (s)", |row| row.longest_gap.to_string()),
-    ("Sound made up (%)", |row| row.audio_concealed_percent.to_string()),
+    ("Sound concealed (%)", |row| row.audio_concealed_percent.to_string()),
     ("Frames a second", |row| row.fps.to_string()),
     ("kbit/s", |row| row.kbps.to_string()),
 ];
@@ -100,6 +100,7 @@ pub fn table(rows: &[(ChangeFigures, Option<ChangeFigures>)]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::bench::namespaces::Began;
     use crate::cli::bench::network::Sample;
 
     /// A call that stands still from second 11 to 12, while nothing is concealed but in that second.
@@ -113,10 +114,14 @@ mod tests {
             lines: 720,
         };
         let shown = (0..930).map(|n| f64::from(n) / 30.0).filter(|at| !(11.01..12.0).contains(at)).collect();
-        let still =
-            SideRecord { shown, delays: Vec::new(), samples: (0..=62).map(|n| sample(f64::from(n) / 2.0)).collect() };
+        let still = SideRecord {
+            shown,
+            samples: (0..=62).map(|n| sample(f64::from(n) / 2.0)).collect(),
+            ..SideRecord::default()
+        };
         let fine = SideRecord { shown: (0..930).map(|n| f64::from(n) / 30.0).collect(), ..still.clone() };
-        let call = Measured { setup_ms: 100.0, window: (2.0, 31.0), sides: [still, fine], psnr: Vec::new() };
+        let (window, sides) = ((2.0, 31.0), [still, fine]);
+        let call = Measured { setup_ms: 100.0, began: Began::now(), window, sides, psnr: Vec::new() };
         ChangeFigures::of(peer, "RTT", &"at=10:delay=100".parse().unwrap(), &call)
     }
 

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::dips::{dips, narrowest};
 use super::record::SideRecord;
 use crate::cli::bench::figures::{median, percentile, round};
+use crate::cli::bench::namespaces::Began;
 use crate::controller::LinkProfile;
 
 /// One call over one network: means of both sides, of the time after the first two seconds.
@@ -53,7 +54,9 @@ pub struct NetworkFigures {
 pub struct Measured {
     /// From Answer, or the offer, to the later first picture, in ms.
     pub setup_ms: f64,
-    /// From when to when it counts, in seconds since the link began.
+    /// When its clock started, which is that of the link's changes.
+    pub began: Began,
+    /// From when to when it counts, in seconds since then.
     pub window: (f64, f64),
     /// The caller and the callee.
     pub sides: [SideRecord; 2],
@@ -64,7 +67,7 @@ pub struct Measured {
 impl NetworkFigures {
     /// The figures of a call of `peer` over `link`, called `name`.
     pub fn of(peer: &'static str, name: &str, link: &LinkProfile, seconds: u32, call: &Measured) -> Self {
-        let Measured { setup_ms, window, sides, psnr } = call;
+        let Measured { setup_ms, window, sides, psnr, .. } = call;
         let (window, end) = (*window, window.1);
         let mean = |of: &dyn Fn(&SideRecord) -> f64| (of(&sides[0]) + of(&sides[1])) / 2.0;
         let mut delays: Vec<f64> = sides.iter().flat_map(|side| side.delays.iter().copied()).collect();
@@ -139,10 +142,12 @@ pub mod tests {
         let side = SideRecord {
             shown: (0..60 * fps as u32).map(|n| f64::from(n) / fps).collect(),
             delays: vec![30.0, 60.0],
+            settled_delays: Vec::new(),
             samples: (0..=120).map(|half| sample(f64::from(half) / 2.0)).collect(),
         };
         let call = Measured {
             setup_ms: 100.4,
+            began: Began::now(),
             window: (2.0, 60.0),
             sides: [side.clone(), side],
             psnr: vec![40.0, 38.0, 39.04],

@@ -7,6 +7,8 @@ pub const WARM_UP_S: u32 = 2;
 
 /// A gap between pictures longer than this counts as frozen, in seconds.
 const FREEZE: f64 = 0.2;
+/// A freeze that begins this long after an event, in seconds, is not its consequence.
+const ONSET: f64 = 1.0;
 /// Rates are taken over this many seconds.
 const RATE_WINDOW: f64 = 1.0;
 /// A rate is back when it reaches this share of its earlier value.
@@ -38,6 +40,8 @@ pub struct SideRecord {
     pub shown: Vec<f64>,
     /// From capture to the tile, in ms, of those pictures that could be read.
     pub delays: Vec<f64>,
+    /// Those of pictures that came once the move of a host was settled.
+    pub settled_delays: Vec<f64>,
     /// Counts, in order of time.
     pub samples: Vec<Sample>,
 }
@@ -50,28 +54,41 @@ impl SideRecord {
 
     /// Percent of the time between two moments in gaps of more than 200 ms.
     pub fn frozen_percent(&self, (from, to): (f64, f64)) -> f64 {
-        let inside = self.shown.iter().copied().filter(|at| (from..to).contains(at));
-        let mut before = from;
-        let mut frozen = 0.0;
-        for at in inside.chain([to]) {
-            let gap = at - before;
-            if gap > FREEZE {
-                frozen += gap;
-            }
-            before = at;
-        }
+        // From a zero: the sum of no numbers is a negative one.
+        let frozen = self.gaps((from, to)).filter(|gap| *gap > FREEZE).fold(0.0, |sum, gap| sum + gap);
         frozen / (to - from).max(1e-3) * 100.0
     }
 
     /// The longest time between two pictures of those between two moments, which count as pictures, in seconds.
-    pub fn longest_gap(&self, (from, to): (f64, f64)) -> f64 {
-        let inside = self.shown.iter().copied().filter(|at| (from..to).contains(at));
-        let (mut before, mut longest) = (from, 0.0);
-        for at in inside.chain([to]) {
-            longest = f64::max(longest, at - before);
+    pub fn longest_gap(&self, window: (f64, f64)) -> f64 {
+        self.gaps(window).fold(0.0, f64::max)
+    }
+
+    /// Times between the pictures of a window, whose ends count as pictures, in seconds.
+    fn gaps(&self, (from, to): (f64, f64)) -> impl Iterator<Item = f64> {
+        let inside = self.shown.iter().copied().filter(move |at| (from..to).contains(at));
+        inside.chain([to]).scan(from, |before, at| {
+            let gap = at - *before;
+            *before = at;
+            Some(gap)
+        })
+    }
+
+    /// Seconds from a moment to the end, before `end`, of the first freeze that goes on then or begins within a second:
+    /// until the pictures move again. Zero where nothing freezes.
+    pub fn seconds_until_moving(&self, from: f64, end: f64) -> f64 {
+        let after = self.shown.iter().copied().filter(|at| (from..end).contains(at)).chain([end]);
+        let mut before = self.shown.iter().copied().rfind(|at| *at < from).unwrap_or(from);
+        for at in after {
+            if before > from + ONSET {
+                return 0.0;
+            }
+            if at - before > FREEZE {
+                return at - from;
+            }
             before = at;
         }
-        longest
+        0.0
     }
 
     /// Percent of the sound between two moments that was concealed, as far as there are samples.
@@ -85,12 +102,7 @@ impl SideRecord {
 
     /// Concealed sound in percent.
     pub fn concealed_percent(&self) -> f64 {
-        let grown = |of: &dyn Fn(&Sample) -> f64| match self.samples.as_slice() {
-            [first, .., last] => of(last) - of(first),
-            _ => 0.0,
-        };
-        let sound = grown(&|sample| sample.sound_ms);
-        if sound > 0.0 { grown(&|sample| sample.concealed_ms) / sound * 100.0 } else { 0.0 }
+        self.concealed_percent_in((f64::NEG_INFINITY, f64::INFINITY))
     }
 
     /// Video payload that arrived between two moments, in kbit/s, as far as there are samples, which straight lines
@@ -166,6 +178,20 @@ mod tests {
         let still = side.frozen_percent((8.0, 12.0));
         assert!((still - 50.8).abs() < 0.2, "a picture that stands still at the end is frozen, too: {still}");
         assert_eq!(SideRecord::default().frozen_percent((0.0, 10.0)), 100.0);
+    }
+
+    #[test]
+    fn pictures_move_again_at_the_end_of_the_first_freeze() {
+        let moving = |gaps: &[(f64, f64)]| {
+            let shown = (0..600).map(|n| f64::from(n) / 30.0);
+            let shown = shown.filter(|at| !gaps.iter().any(|(from, to)| (*from..*to).contains(at))).collect();
+            (SideRecord { shown, ..SideRecord::default() }.seconds_until_moving(10.0, 18.0) * 10.0).round() / 10.0
+        };
+        assert_eq!(moving(&[]), 0.0);
+        assert_eq!(moving(&[(4.0, 5.0), (10.05, 11.5)]), 1.5);
+        assert_eq!(moving(&[(9.9, 10.8), (13.0, 14.0)]), 0.8);
+        assert_eq!(moving(&[(10.1, 20.0)]), 8.0, "not by the end");
+        assert_eq!(moving(&[(11.5, 12.5)]), 0.0, "too late to be of the same cause");
     }
 
     #[test]

@@ -10,7 +10,7 @@ const COLUMNS: [Column<NetworkFigures>; 11] = [
     ("Frozen (%)", |row| row.frozen_percent.to_string()),
     ("Delay, median (ms)", |row| row.latency_ms_p50.to_string()),
     ("Delay, 95 % (ms)", |row| row.latency_ms_p95.to_string()),
-    ("Sound made up (%)", |row| row.audio_concealed_percent.to_string()),
+    ("Sound concealed (%)", |row| row.audio_concealed_percent.to_string()),
     ("kbit/s", |row| row.kbps.to_string()),
     ("Lines", |row| row.lines.to_string()),
     ("PSNR (dB)", |row| or_dash(row.psnr_db)),
@@ -19,7 +19,8 @@ const COLUMNS: [Column<NetworkFigures>; 11] = [
     ("Of the capacity (%)", |row| or_dash(row.capacity_used_percent)),
 ];
 
-fn or_dash(value: Option<f64>) -> String {
+/// The figure, or a dash where there is none.
+pub fn or_dash(value: Option<f64>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| value.to_string())
 }
 

@@ -210,7 +210,7 @@ mod tests {
     use rtc::shared::TransportContext;
 
     use super::*;
-    use crate::media::VideoLevel;
+    use crate::codec::CodecSupport;
     use crate::rtc::path::PathLoss;
     use crate::rtc::stage::Staged;
 
@@ -263,7 +263,7 @@ mod tests {
         assert_eq!(sent(&mut sender, 0..6).len(), 6, "nothing is lost");
         state.path.set_loss(PathLoss { share: 0.2, run: 1.25 });
         assert_eq!(sent(&mut sender, 6..12).len(), 6, "the far side does without");
-        state.far.set(true, true, VideoLevel::default());
+        state.far.set(true, true, CodecSupport::default());
         state.path.set_target(1_000_000, 1_000_000);
         let packets = sent(&mut sender, 6..12);
         let repairs: Vec<_> = packets[6..].iter().map(header).collect();

@@ -85,6 +85,11 @@ impl LinkEmulator {
         Self { profile, random, began: now, in_burst: false, bottleneck, latest: now }
     }
 
+    /// The profile's changes and blackouts count from `now` on.
+    pub fn begin(&mut self, now: MediaTime) {
+        self.began = now;
+    }
+
     /// Another flow's link through the same bottleneck. Datagrams of both must be sent in the order of time.
     #[must_use]
     pub fn beside(&self, seed: u64) -> Self {
@@ -240,6 +245,18 @@ mod tests {
         assert_eq!([0, 99, 100, 199].map(delay), [10.0, 10.0, 200.0, 200.0].map(Some));
         assert_eq!(delay(200), Some(190.0), "what follows does not overtake");
         assert_eq!([217, 299, 300, 399].map(delay), [Some(30.0), Some(30.0), None, None]);
+    }
+
+    #[test]
+    fn the_changes_of_a_link_count_from_its_latest_beginning() {
+        let mut link = link("delay=10,at=1:delay=200");
+        let delay = |link: &mut LinkEmulator, ms| {
+            let now = MediaTime::from_millis(ms);
+            link.send(1, now)[0].map(|at| at.since(now).as_millis())
+        };
+        assert_eq!(delay(&mut link, 900), Some(10));
+        link.begin(MediaTime::from_millis(950));
+        assert_eq!([1100, 1949, 1950].map(|ms| delay(&mut link, ms)), [10, 10, 200].map(Some));
     }
 
     #[test]

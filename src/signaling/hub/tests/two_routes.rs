@@ -140,6 +140,8 @@ impl Pair {
     fn send(&mut self) {
         let message = Message::Ringing { invite: InviteId::from_bits(self.sent) };
         self.sent += 1;
+        // Numbers are by the microsecond where a person was forgotten.
+        self.sides[0].now += Duration::from_micros(1);
         let (to, now) = (self.ids[1], self.sides[0].now);
         self.sides[0].hub.send(to, message, now);
         self.collect();

@@ -41,6 +41,15 @@ impl Rig {
         std::iter::from_fn(|| self.table.take_due(self.now)).collect()
     }
 
+    /// Dials whom it can, as the budget grants it.
+    fn fill_unproven_lane(&mut self) {
+        let mut under_way = 0;
+        while under_way < Lane::Unproven.room() {
+            under_way += self.take_all().len();
+            self.now += Duration::from_secs(1);
+        }
+    }
+
     /// People whom it would dial, one after the other.
     fn order(&mut self) -> Vec<(PeerId, Lane)> {
         self.take_all().iter().map(|due| (due.peer, due.lane)).collect()
@@ -54,7 +63,7 @@ fn dials_that_hang_leave_room_for_people_where_they_were_met_before() {
     for stranger in 0..100 {
         rig.announce(id_of(stranger), &[at((stranger % 250) as u8, 9000)], 10);
     }
-    assert_eq!(rig.take_all().len(), Lane::Unproven.room());
+    rig.fill_unproven_lane();
     assert_eq!(rig.table.next_due(rig.now), None, "nobody else has room");
     rig.meet_once(met, at(77, 5));
     rig.meet_once(elsewhere, at(76, 5));
@@ -96,7 +105,7 @@ fn whoever_may_have_moved_is_dialed_at_the_proven_address_again_while_there_is_n
     for stranger in 0..100 {
         rig.announce(id_of(stranger), &[at((stranger % 250) as u8, 9000)], 10);
     }
-    assert_eq!(rig.take_all().len(), Lane::Unproven.room());
+    rig.fill_unproven_lane();
     rig.table.dial_failed(&person, rig.now);
     let since = rig.table.people[&person].dial_at().unwrap();
     assert_eq!(rig.table.next_due(rig.now), Some(since + PROVEN_AGAIN));
@@ -106,17 +115,40 @@ fn whoever_may_have_moved_is_dialed_at_the_proven_address_again_while_there_is_n
 }
 
 #[test]
-fn of_those_who_are_due_the_proven_come_first_and_then_whoever_waits_longest() {
+fn of_those_who_are_due_the_proven_come_first_and_then_by_turns_whoever_came_last_or_waits_longest() {
     let mut rig = Rig::new();
-    let (older, newer, met) = (id_of(1), id_of(1_000_000), id_of(1_000_001));
+    let [oldest, older, newer, newest, met] = [1, 2, 1_000_000, 1_000_001, 1_000_002].map(id_of);
     rig.now += Duration::from_secs(60);
-    for (id, last, seconds) in [(newer, 3, 20), (older, 4, 30)] {
+    for (id, last, seconds) in [(newer, 3, 20), (oldest, 4, 40), (newest, 6, 10), (older, 7, 30)] {
         rig.announce(id, &[at(last, 9)], seconds);
     }
     rig.table.connected(met, Some(at(5, 1).ip()), rig.now);
     rig.table.disconnected(&met, Duration::ZERO, rig.now - Duration::from_secs(50));
     rig.announce(met, &[at(5, 9)], 40);
-    assert_eq!(rig.order(), [(met, Lane::Proven), (older, Lane::Unproven), (newer, Lane::Unproven)]);
+    let unproven = [newest, oldest, newer, older].map(|id| (id, Lane::Unproven));
+    assert_eq!(rig.order(), [&[(met, Lane::Proven)][..], &unproven].concat());
+}
+
+#[test]
+fn people_at_crowded_addresses_leave_before_people_who_are_alone_at_theirs() {
+    let mut rig = Rig::new();
+    let (alone, met_alone) = (id_of(1_000_000), id_of(1_000_001));
+    rig.announce(alone, &[at(77, 4000)], 10);
+    for number in 0..1000 {
+        rig.now += Duration::from_millis(1);
+        rig.announce(id_of(number), &[at((number % 50) as u8, 9000)], 0);
+    }
+    assert!(rig.table.people.contains_key(&alone));
+    rig.meet_once(met_alone, at(78, 5));
+    rig.announce(met_alone, &[at(78, 4000)], 10);
+    // Keys that have proved themselves push out those who have not, and then one another.
+    for number in 0..1000 {
+        rig.now += Duration::from_millis(1);
+        rig.meet_once(id_of(number), at((number % 50) as u8, 5));
+        rig.announce(id_of(number), &[at((number % 50) as u8, 9000)], 0);
+    }
+    assert!(rig.table.people.contains_key(&met_alone) && !rig.table.people.contains_key(&alone));
+    assert_eq!(rig.table.people.len(), MAX_PEOPLE);
 }
 
 #[test]

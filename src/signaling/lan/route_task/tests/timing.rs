@@ -11,6 +11,8 @@ const STEP: Duration = Duration::from_millis(50);
 /// In a second.
 const STEPS: u32 = 20;
 const SECOND: Duration = Duration::from_secs(1);
+/// Until a person is dialed who was there before, or who has just appeared.
+const AT_ONCE: Duration = Duration::from_secs(2);
 
 /// A dial that began: when, of whom, at which addresses first.
 type Dialed = (Duration, PeerId, SocketAddr);
@@ -35,8 +37,15 @@ enum Flood {
     Both,
 }
 
-const FLOODS: [Flood; 6] =
-    [Flood::Nothing, Flood::Strangers(3), Flood::Strangers(10), Flood::Strangers(1000), Flood::Proven(4), Flood::Both];
+const FLOODS: [Flood; 7] = [
+    Flood::Nothing,
+    Flood::Strangers(3),
+    Flood::Strangers(10),
+    Flood::Strangers(1000),
+    Flood::Proven(4),
+    Flood::Proven(50),
+    Flood::Both,
+];
 
 struct World {
     rig: Rig,
@@ -44,6 +53,8 @@ struct World {
     flood: Flood,
     announced: u32,
     fate: Fate,
+    /// A person whose computer refuses at once.
+    refuses: Option<PeerId>,
     under_way: Vec<(Instant, PeerId)>,
     dialed: Vec<Dialed>,
 }
@@ -54,7 +65,8 @@ impl World {
         let rig = Rig::new();
         rig.task.context.local.set_contacts(contacts.iter().copied().collect::<HashSet<_>>());
         let start = rig.now;
-        let mut world = Self { rig, start, flood, announced: 0, fate, under_way: Vec::new(), dialed: Vec::new() };
+        let mut world =
+            Self { rig, start, flood, announced: 0, fate, refuses: None, under_way: Vec::new(), dialed: Vec::new() };
         if matches!(flood, Flood::Proven(_) | Flood::Both) {
             (0..100).for_each(|number| world.meet(hostile(number), world.home(number), 60));
         }
@@ -105,6 +117,7 @@ impl World {
             self.dialed.push((now - self.start, due.peer, due.addresses[0]));
             let lasts = match self.fate {
                 Fate::Refused if due.lane == Lane::Unproven => SECOND,
+                _ if self.refuses == Some(due.peer) => STEP,
                 Fate::Refused => STEP,
                 Fate::Silent => SECOND,
                 Fate::Hangs => 3 * SECOND,
@@ -206,30 +219,80 @@ fn of_two_who_were_at_an_address_that_another_takes_over_neither_is_dialed_soone
     }
 }
 
+/// Either side of a dial, with the time that the other side may have to dial first, and both ways to lose time.
+fn sides_and_fates() -> impl Iterator<Item = (bool, Duration, Fate)> {
+    let sides = [(true, Duration::ZERO), (false, SECOND)];
+    sides.into_iter().flat_map(|(above, head)| [Fate::Silent, Fate::Hangs].map(|fate| (above, head, fate)))
+}
+
 #[test]
-fn whoever_was_there_before_is_dialed_within_seconds_during_any_flood() {
+fn whoever_was_there_before_is_dialed_within_two_seconds_during_any_flood() {
     for flood in FLOODS {
-        for (above, head_start) in [(true, Duration::ZERO), (false, SECOND)] {
-            for fate in [Fate::Silent, Fate::Hangs] {
-                let person = people(above, 1)[0];
-                let mut world = World::flooded(flood, fate, &[(person, at(7, 9000))], &[]);
-                // With a new port, and an address of the second kind.
-                world.announce(person, &[at(7, 4711), at(9, 4711)]);
-                // Fifty hostile addresses that have proven keys go first: eight dials of three seconds at once.
-                let many = matches!(flood, Flood::Both);
-                let bound = if many { 20 * SECOND } else { 5 * SECOND };
-                world.run(bound + 9 * SECOND);
-                let first = world.first_dial(person, at(7, 4711));
-                let waited = first.unwrap_or_else(|| panic!("{flood:?} {fate:?} {above}: never")) - head_start;
-                assert!(waited <= bound, "{flood:?} {fate:?} {above}: {waited:?}");
-                // The first try may come too soon, or be lost. Then the hostile addresses have their turn.
-                if many {
-                    continue;
-                }
-                let tries = world.dialed.iter().filter(|(_, who, place)| (*who, *place) == (person, at(7, 4711)));
-                let second = tries.map(|(after, ..)| *after).nth(1).unwrap();
-                assert!(second <= head_start + waited + 8 * SECOND, "{flood:?} {fate:?} {above}: again {second:?}");
+        for (above, head_start, fate) in sides_and_fates() {
+            let person = people(above, 1)[0];
+            let mut world = World::flooded(flood, fate, &[(person, at(7, 9000))], &[]);
+            // With a new port, and an address of the second kind.
+            world.announce(person, &[at(7, 4711), at(9, 4711)]);
+            world.run(15 * SECOND);
+            let dials = world.dialed.iter().filter(|(_, who, place)| (*who, *place) == (person, at(7, 4711)));
+            let after: Vec<_> = dials.map(|(after, ..)| after.saturating_sub(head_start)).collect();
+            assert!(after[0] <= AT_ONCE, "{flood:?} {fate:?} {above}: {after:?}");
+            // The first try may come too soon, or be lost.
+            assert!(after[1] <= after[0] + 8 * SECOND, "{flood:?} {fate:?} {above}: {after:?}");
+        }
+    }
+}
+
+#[test]
+fn whoever_comes_back_at_once_is_dialed_within_two_seconds_during_any_flood() {
+    for flood in FLOODS {
+        for (above, head_start, fate) in sides_and_fates() {
+            let person = people(above, 1)[0];
+            let mut world = World::flooded(flood, fate, &[], &[]);
+            world.refuses = Some(person);
+            // Met in the middle of the flood, and dialed before: neither makes them wait.
+            for port in 4000..4003 {
+                world.meet(person, at(7, 9000), 1);
+                world.start = world.rig.now;
+                world.dialed.clear();
+                world.announce(person, &[at(7, port)]);
+                world.run(AT_ONCE + head_start);
+                assert!(world.first_dial(person, at(7, port)).is_some(), "{flood:?} {fate:?} {above}: {port}");
+                world.run(4 * SECOND);
             }
+        }
+    }
+}
+
+#[test]
+fn whoever_has_just_appeared_is_dialed_within_two_seconds_while_few_strangers_do() {
+    for flood in [Flood::Nothing, Flood::Strangers(3), Flood::Proven(4), Flood::Proven(50)] {
+        for (above, head_start, fate) in sides_and_fates() {
+            let person = people(above, 1)[0];
+            let mut world = World::flooded(flood, fate, &[], &[]);
+            world.announce(person, &[at(7, 4711)]);
+            world.run(6 * SECOND);
+            let waited = world.first_dial(person, at(7, 4711)).map(|after| after.saturating_sub(head_start));
+            assert!(waited.is_some_and(|waited| waited <= AT_ONCE), "{flood:?} {fate:?} {above}: {waited:?}");
+        }
+    }
+}
+
+#[test]
+fn whoever_appears_after_a_flood_is_dialed_within_two_seconds() {
+    // The first is 100 000 records of multicast DNS: each announcement has four.
+    for (flood, seconds) in [(Flood::Strangers(1000), 25), (Flood::Both, 20), (Flood::Proven(50), 20)] {
+        for (above, head_start, fate) in sides_and_fates() {
+            let person = people(above, 1)[0];
+            let mut world = World::flooded(flood, fate, &[], &[]);
+            world.run(seconds * SECOND);
+            world.flood = Flood::Nothing;
+            world.start = world.rig.now;
+            world.dialed.clear();
+            world.announce(person, &[at(7, 4711)]);
+            world.run(6 * SECOND);
+            let waited = world.first_dial(person, at(7, 4711)).map(|after| after.saturating_sub(head_start));
+            assert!(waited.is_some_and(|waited| waited <= AT_ONCE), "{flood:?} {fate:?} {above}: {waited:?}");
         }
     }
 }

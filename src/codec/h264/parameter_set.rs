@@ -1,34 +1,21 @@
 //! Reads the picture size out of H.264 sequence parameter sets (ITU-T H.264, 7.3.2.1.1), so that a stranger's stream
 //! cannot make the codec allocate for an enormous picture.
 
+use super::nal_unit::{SEQUENCE_PARAMETER_SET, SUBSET_SEQUENCE_PARAMETER_SET, TYPE_MASK, nal_units};
+
 /// True when every sequence parameter set in `annex_b` is well formed, gives a size of at most `max_side` each way, and
 /// has the codec keep at most `max_kept` pixels of pictures that others refer to.
-pub fn all_within(annex_b: &[u8], max_side: u32, max_kept: u64) -> bool {
-    let mut rest = annex_b;
-    while let Some(start) = find_start_code(rest) {
-        rest = rest.get(start + 3..).unwrap_or_default();
-        let is_parameter_set = rest.first().is_some_and(|header| matches!(header & 0x1f, 7 | 15));
-        if is_parameter_set {
-            let end = find_start_code(rest).unwrap_or(rest.len());
-            let demand = demand(rest.get(1..end).unwrap_or_default());
-            if !demand.is_some_and(|demand| demand.is_within(max_side, max_kept)) {
-                return false;
-            }
+pub(super) fn all_within(annex_b: &[u8], max_side: u32, max_kept: u64) -> bool {
+    nal_units(annex_b).all(|unit| match annex_b[unit].split_first() {
+        Some((header, body)) if is_parameter_set(*header) => {
+            demand(body).is_some_and(|demand| demand.is_within(max_side, max_kept))
         }
-    }
-    true
+        _ => true,
+    })
 }
 
-fn find_start_code(bytes: &[u8]) -> Option<usize> {
-    let mut from = 0;
-    while let Some(zero) = bytes.get(from..)?.iter().position(|&byte| byte == 0) {
-        let at = from + zero;
-        if bytes.get(at..at + 3)? == [0, 0, 1] {
-            return Some(at);
-        }
-        from = at + 1;
-    }
-    None
+const fn is_parameter_set(header: u8) -> bool {
+    matches!(header & TYPE_MASK, SEQUENCE_PARAMETER_SET | SUBSET_SEQUENCE_PARAMETER_SET)
 }
 
 /// Memory that the codec allocates: pixels before cropping, and pictures that are kept because others refer to them.

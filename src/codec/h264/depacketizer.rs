@@ -1,26 +1,23 @@
 //! H.264 depacketizer (RFC 6184, packetization mode 1): single NAL units, STAP-A and FU-A become Annex B.
 //!
-//! Called by the video jitter buffer for the packets of one whole access unit, in order. Everything here comes from the
-//! network: malformed payloads are errors, never panics.
+//! Everything here comes from the network: malformed payloads are errors, never panics.
 
 use bytes::{BufMut, BytesMut};
 
-const START_CODE: [u8; 4] = [0, 0, 0, 1];
-const TYPE_MASK: u8 = 0x1f;
-const IDR_SLICE: u8 = 5;
-const SEQUENCE_PARAMETER_SET: u8 = 7;
-const STAP_A: u8 = 24;
-const FU_A: u8 = 28;
-const FU_START: u8 = 0x80;
-const FU_END: u8 = 0x40;
+use super::nal_unit::{FU_A, FU_END, FU_START, IDR_SLICE, SEQUENCE_PARAMETER_SET, STAP_A, START_CODE, TYPE_MASK};
+use crate::codec::definition::{MalformedPayload, Payloads};
 
-/// A payload that is no valid part of an access unit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("malformed H.264 payload")]
-pub(super) struct MalformedPayload;
+/// Appends the NAL units of one access unit's payloads to `annex_b`; true for an IDR picture.
+pub(super) fn depacketize(payloads: Payloads<'_, '_>, annex_b: &mut BytesMut) -> Result<bool, MalformedPayload> {
+    let mut unit = AccessUnit::default();
+    for payload in payloads {
+        unit.append(payload, annex_b)?;
+    }
+    unit.finish()
+}
 
 /// True when an access unit that decoding can start at begins with `payload`: its first NAL unit is an SPS.
-pub fn starts_keyframe(payload: &[u8]) -> bool {
+pub(super) fn starts_keyframe(payload: &[u8]) -> bool {
     match payload.first().map(|byte| byte & TYPE_MASK) {
         Some(SEQUENCE_PARAMETER_SET) => true,
         Some(STAP_A) => payload.get(3).is_some_and(|byte| byte & TYPE_MASK == SEQUENCE_PARAMETER_SET),
@@ -30,14 +27,14 @@ pub fn starts_keyframe(payload: &[u8]) -> bool {
 
 /// Collects the payloads of one access unit.
 #[derive(Debug, Default)]
-pub(super) struct AccessUnit {
+struct AccessUnit {
     fragment_open: bool,
     keyframe: bool,
 }
 
 impl AccessUnit {
     /// Appends the NAL units of `payload` to `annex_b`. Empty payloads (padding) carry nothing.
-    pub(super) fn append(&mut self, payload: &[u8], annex_b: &mut BytesMut) -> Result<(), MalformedPayload> {
+    fn append(&mut self, payload: &[u8], annex_b: &mut BytesMut) -> Result<(), MalformedPayload> {
         let Some((&header, rest)) = payload.split_first() else { return Ok(()) };
         let kind = header & TYPE_MASK;
         if self.fragment_open && kind != FU_A {
@@ -56,7 +53,7 @@ impl AccessUnit {
     }
 
     /// Ends the access unit: whether it is a keyframe.
-    pub(super) fn finish(self) -> Result<bool, MalformedPayload> {
+    fn finish(self) -> Result<bool, MalformedPayload> {
         if self.fragment_open { Err(MalformedPayload) } else { Ok(self.keyframe) }
     }
 
@@ -105,11 +102,8 @@ mod tests {
 
     fn unit(payloads: &[&[u8]]) -> Result<(Vec<u8>, bool), MalformedPayload> {
         let mut annex_b = BytesMut::new();
-        let mut unit = AccessUnit::default();
-        for payload in payloads {
-            unit.append(payload, &mut annex_b)?;
-        }
-        unit.finish().map(|keyframe| (annex_b.to_vec(), keyframe))
+        let keyframe = depacketize(&mut payloads.iter().copied(), &mut annex_b)?;
+        Ok((annex_b.to_vec(), keyframe))
     }
 
     #[test]

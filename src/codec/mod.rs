@@ -1,0 +1,21 @@
+//! Video codecs: names, levels, payload formats (RTP) and parameter sets, one module a codec. Other modules know no codec
+//! by its name but `encoder` and `decoder`, which have its library.
+//!
+//! ```text
+//! VideoCodec -> Definition: data and functions of one codec (`h264`)
+//!                 SEND     access unit -> payloads of RTP packets
+//!                 RECEIVE  payloads of RTP packets -> access unit, keyframe or not
+//! ```
+//!
+//! Pure, and without time. Whatever is read here comes from the network.
+
+mod definition;
+pub mod h264;
+mod level;
+mod support;
+mod video_codec;
+
+pub use definition::{MalformedPayload, PayloadTypes};
+pub use level::VideoLevel;
+pub use support::CodecSupport;
+pub use video_codec::VideoCodec;
