@@ -187,7 +187,8 @@ fn another_key_and_anything_that_is_no_server_are_refused_in_words() {
     let plain = listener.local_addr().unwrap();
     std::thread::spawn(move || {
         while let Ok((mut stream, _)) = listener.accept() {
-            let _ = std::io::Write::write_all(&mut stream, b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1/\r\n\r\n");
+            let _ =
+                std::io::Write::write_all(&mut stream, b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1/\r\n\r\n");
         }
     });
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();

@@ -7,6 +7,7 @@ use clap::Args;
 
 use crate::controller::{LinkProfile, Options};
 use crate::device::DeviceChoice;
+use crate::identity::ServerLink;
 use crate::store::Profile;
 
 use super::address::parse_bind;

@@ -128,7 +128,7 @@ fn parse_after_colon(rest: &str) -> Option<ContactLink> {
     // Where a line was broken after the ID, the query stands on the next one.
     let query = without_any(rest.trim_start_matches('\n'), &QUERY_STARTS).map(|(_, query)| query);
     let name = query.and_then(|query| value_in(query, "name")).unwrap_or_default();
-    let server = query.and_then(|query| value_in(query, "at")).and_then(|server| server.parse().ok());
+    let server = query.and_then(server_in);
     Some(ContactLink::new(id, &name).with_server(server))
 }
 
@@ -148,6 +148,12 @@ fn leading_id(text: &str) -> Option<(PeerId, &str)> {
         }
     }
     None
+}
+
+/// The server that a query names. Its link has a fixed end, so it may be divided by line breaks anywhere.
+fn server_in(query: &str) -> Option<ServerLink> {
+    let parse = |query: &str| value_in(query, "at")?.parse().ok();
+    parse(query).or_else(|| parse(&query.replace('\n', "")))
 }
 
 /// The value of the first `wanted` in a query, which ends at the first character that no link has.

@@ -141,7 +141,7 @@ mod tests {
     fn knocks_are_limited_by_the_second_and_by_the_hour_of_each_sender() {
         let start = Instant::now();
         let mut knocks = KnockAllowances::default();
-        let mut passed =
+        let passed =
             |knocks: &mut KnockAllowances, from, at| (0..100).filter(|_| knocks.take(mailbox(from), at)).count();
         assert_eq!(passed(&mut knocks, 1, start), 5);
         assert_eq!(passed(&mut knocks, 1, start + Duration::from_secs(1)), 1);

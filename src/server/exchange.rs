@@ -157,7 +157,7 @@ impl Member {
     /// The next frame to send; `Err` with the reason when the connection is to end.
     pub(super) async fn next(&mut self) -> Result<Frame, Refusal> {
         match self.frames.recv().await {
-            // Whoever reads too slowly has had its chance: the rest is not waited for.
+            // A slow reader has had its chance: the rest is not waited for.
             Some(_) if self.shared.end.get() == Some(&Refusal::Slow) => Err(Refusal::Slow),
             Some(frame) => {
                 self.shared.bytes.fetch_sub(frame.len(), Ordering::AcqRel);

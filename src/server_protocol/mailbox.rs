@@ -8,7 +8,8 @@ use sha2::{Digest, Sha256};
 
 use crate::identity::PeerId;
 
-/// Address of a person at a server: SHA-256("visavis box 1" || ID). Who knows an ID knows its box; a box tells no ID.
+/// Address of a person at a server: SHA-256("visavis box 1" || ID). An ID tells its box; a box tells
+/// no ID.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BoxId([u8; 32]);
 

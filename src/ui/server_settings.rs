@@ -16,7 +16,7 @@ use super::theme::{Palette, Type, space};
 #[derive(Debug, Default)]
 pub struct ServerSettings {
     link: String,
-    /// What was entered last is no server's link.
+    /// The text that was entered last is no server's link.
     is_wrong: bool,
 }
 

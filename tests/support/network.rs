@@ -175,7 +175,18 @@ fn try_two_networks() -> Option<TwoNetworks> {
     for (computer, interface, address) in [(&near, "eth1", "10.78.1.1"), (&far, "eth2", "10.78.2.1")] {
         let with_length = format!("{address}/24");
         let joined = ip(&[
-            "link", "add", "eth0", "netns", &computer.namespace, "type", "veth", "peer", "name", interface, "netns", space,
+            "link",
+            "add",
+            "eth0",
+            "netns",
+            &computer.namespace,
+            "type",
+            "veth",
+            "peer",
+            "name",
+            interface,
+            "netns",
+            space,
         ]) && computer.configure()
             && ip(&["-n", space, "addr", "add", &with_length, "dev", interface])
             && ip(&["-n", space, "link", "set", interface, "up"])

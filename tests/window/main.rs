@@ -23,10 +23,11 @@ use egui_kittest::{Harness, Node};
 
 use visavis::call::DisconnectReason;
 use visavis::controller::{
-    CallView, Command, ConversationStatus, Notice, NoticeKind, OutcomeKind, Person, PersonKind, Quality, Snapshot,
-    StoreFault, VersionSkew, VideoChoice,
+    CallView, Command, ConversationStatus, Notice, NoticeKind, OutcomeKind, Person, PersonKind, Quality, ServerDetail,
+    ServerState, ServerStatus, Snapshot, StoreFault, VersionSkew, VideoChoice,
 };
 use visavis::device::{DeviceFault, DeviceKind};
+use visavis::identity::ServerLink;
 use visavis::media::{FRAME_SAMPLES, LevelMeter, Preset};
 use visavis::store::{Language, Settings};
 use visavis::ui::{Now, Text, Window, WindowOptions, Words};

@@ -32,6 +32,7 @@ fn rig() -> Rig {
         camera: Some(DeviceChoice::None),
         microphone: Some(DeviceChoice::None),
         speaker: Some(DeviceChoice::Named("Old speaker".to_owned())),
+        servers: Vec::new(),
         bind: None,
         link: None,
     };

@@ -140,7 +140,8 @@ impl Connection {
 
     async fn carry(&mut self, dialed: Dialed, sessions: &mut Sessions) -> Ended {
         let Dialed { socket, welcome, remote, own, round_trip, .. } = dialed;
-        let access = welcome.relay.map(|relay| Access::new(self.link.clone(), remote, relay, round_trip));
+        let (link, tls, bind) = (self.link.clone(), Arc::clone(&self.tls), self.context.bind);
+        let access = welcome.relay.map(|relay| Access { link, remote, relay, round_trip, tls, bind });
         self.context.input(Input::Access { server: self.number, access }).await;
         let most = usize::try_from(welcome.limits.watches).unwrap_or(usize::MAX);
         let mut standing = Standing { socket, own, most, pong_by: None };

@@ -223,7 +223,8 @@ fn in_turns(addresses: impl Iterator<Item = SocketAddr>) -> Vec<SocketAddr> {
     (0..longest).flat_map(|place| [first.get(place), second.get(place)]).flatten().copied().collect()
 }
 
-async fn connect_to(address: SocketAddr, bind: Option<IpAddr>) -> std::io::Result<TcpStream> {
+/// A TCP connection to one address.
+pub(super) async fn connect_to(address: SocketAddr, bind: Option<IpAddr>) -> std::io::Result<TcpStream> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     if let Some(bind) = bind {
         socket.bind((bind, 0).into())?;

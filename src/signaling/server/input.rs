@@ -1,12 +1,19 @@
 //! Inputs of the route's task and requests to the connections.
 
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use tokio::net::TcpStream;
 use tokio::sync::mpsc;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
+use super::dial::connect_to;
 use super::status::ServerStatus;
 use crate::identity::{PeerId, ServerLink};
 use crate::server_protocol::{Device, Relay};
@@ -21,7 +28,7 @@ pub(super) struct LinkKey {
 }
 
 /// The relay of a server that this side is connected to, and a credential for it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Access {
     /// The server.
     pub link: ServerLink,
@@ -31,13 +38,20 @@ pub struct Access {
     pub relay: Relay,
     /// Round-trip time to the server.
     pub round_trip: Duration,
-    /// When the credential was given.
-    pub since: Instant,
+    pub(super) tls: Arc<ClientConfig>,
+    pub(super) bind: Option<IpAddr>,
 }
 
 impl Access {
-    pub(super) fn new(link: ServerLink, remote: SocketAddr, relay: Relay, round_trip: Duration) -> Self {
-        Self { link, remote, relay, round_trip, since: Instant::now() }
+    /// Opens a stream to the server for TURN over TLS (RFC 8656, 3.1): to the same address, with the same key pinned.
+    ///
+    /// # Errors
+    ///
+    /// Those of TCP and TLS.
+    pub async fn open_stream(self) -> io::Result<TlsStream<TcpStream>> {
+        let stream = connect_to(self.remote, self.bind).await?;
+        let name = ServerName::try_from(self.link.host().to_owned()).map_err(io::Error::other)?;
+        TlsConnector::from(self.tls).connect(name, stream).await
     }
 }
 

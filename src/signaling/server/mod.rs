@@ -30,9 +30,9 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 pub use self::input::Access;
+use self::input::Context;
 #[doc(hidden)]
 pub use self::post::fuzz_post;
-use self::input::Context;
 use self::relays::Relays;
 use self::route_task::RouteTask;
 pub use self::status::{ServerDetail, ServerState, ServerStatus};

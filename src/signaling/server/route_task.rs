@@ -125,7 +125,8 @@ impl RouteTask {
             Err(error) => {
                 tracing::error!(%error, "TLS cannot be set up");
                 let status = ServerStatus::new(&link, ServerState::Offline, Some(ServerDetail::NoTls));
-                return drop(self.hub.tell(RouteEvent::Server(status)).await);
+                self.hub.tell(RouteEvent::Server(status)).await;
+                return;
             }
         };
         self.last_server += 1;
@@ -155,7 +156,7 @@ impl RouteTask {
                 self.hub.tell(RouteEvent::Server(status)).await;
             }
             Input::Access { server, access } if self.is_connected(server) => self.relays.set(server, access),
-            // Of a server that was taken out meanwhile.
+            // News of a server that was taken out meanwhile.
             Input::Up { .. } | Input::Status(_) | Input::Access { .. } => {}
         }
     }
@@ -171,7 +172,7 @@ impl RouteTask {
         self.take_last_way(up.peer).await;
     }
 
-    /// Whoever speaks on one of their devices is there.
+    /// A person is where they spoke last.
     async fn take_way_of(&mut self, link: LinkKey, peer: PeerId) {
         let Some(ways) = self.ways.get_mut(&peer) else { return };
         let place = ways.iter().position(|way| way.link == link).filter(|place| place + 1 < ways.len());

@@ -85,7 +85,8 @@ async fn whoever_speaks_is_answered_where_they_are() {
     rig.up(1, 6, "second").await;
     rig.told();
     let link = LinkKey { server: 1, device: Device(5) };
-    let received = Input::Received { link, peer: peer(), instance: "first".into(), incoming: Incoming::Ack { number: 1 } };
+    let received =
+        Input::Received { link, peer: peer(), instance: "first".into(), incoming: Incoming::Ack { number: 1 } };
     rig.task.input(received).await;
     assert_eq!(rig.told(), [Some("first".into())]);
     assert!(rig.task.links.send(&peer(), "first", Bytes::new()));

@@ -36,7 +36,7 @@ const KNOCK_AGAIN: Duration = Duration::from_secs(2);
 const GUEST: Duration = Duration::from_secs(10);
 /// People at once who are no contacts.
 const MAX_GUESTS: usize = 64;
-/// Whom the hub has closed is not answered for so long.
+/// A person whom the hub has closed is not answered for so long.
 const CLOSED: Duration = Duration::from_secs(10);
 /// Hellos of boxes that this side does not watch: a second, and at once.
 const STRANGERS_HELLOS: (f64, f64) = (5.0, 20.0);
@@ -189,7 +189,7 @@ impl Sessions {
     pub(super) fn up(&mut self, now: Instant, devices: &[(BoxId, Device)]) -> Vec<News> {
         let mut news = Vec::new();
         for (mailbox, device) in devices {
-            // Of nobody else is there anything to say.
+            // Nobody else was asked for.
             let Some(person) = self.people.get_mut(mailbox) else { continue };
             if *device == Device::ALL || person.devices.len() > Person::MAX_DEVICES {
                 continue;
@@ -197,7 +197,7 @@ impl Sessions {
             let far = person.devices.entry(*device).or_default();
             far.present = true;
             if far.is_idle() {
-                // Who waits to be greeted greets, too, where no greeting comes.
+                // The side that waits to be greeted greets, too, where no greeting comes.
                 far.greet_at = Some(if self.own < *mailbox { now } else { now + ANSWER });
             }
             self.greet_if_due(now, *mailbox, *device, &mut news);
@@ -261,7 +261,7 @@ impl Sessions {
             || self.people.values().any(|person| person.devices.values().any(waits) || !self.local.is_known(&person.id))
     }
 
-    /// What time brings: greetings that are due, answers that did not come, guests who have gone.
+    /// Looks after greetings that are due, answers that did not come, and guests who have gone.
     pub(super) fn tick(&mut self, now: Instant) -> Vec<News> {
         let mut news = Vec::new();
         self.wanted.retain(|_, (until, _)| *until > now);

@@ -237,7 +237,10 @@ fn a_knock_reaches_somebody_who_does_not_know_its_sender_and_lets_strangers_ring
     assert_eq!(office.numbers(0), [5]);
     office.disconnect(0);
     office.pass(GUEST + Duration::from_secs(1));
-    assert!(office.sides[1].watches.is_empty() && office.sides[1].sessions.watched().is_empty(), "guests are forgotten");
+    assert!(
+        office.sides[1].watches.is_empty() && office.sides[1].sessions.watched().is_empty(),
+        "guests are forgotten"
+    );
 }
 
 #[test]
@@ -252,7 +255,7 @@ fn knocks_that_cross_make_one_session_each() {
     assert_eq!(office.ups(), [1, 1]);
 }
 
-/// Who may not ring sees the same as of somebody who is not there: nothing at all.
+/// A caller who may not ring sees the same as of somebody who is not there: nothing at all.
 #[test]
 fn who_may_not_ring_does_not_learn_that_anybody_is_there() {
     let contact_only = |office: &Office| office.sides[1].local.strangers_welcome.store(false, Ordering::Relaxed);
@@ -335,7 +338,11 @@ fn a_server_that_keeps_letters_back_only_keeps_people_apart() {
         });
         assert_ne!(office.ups(), [1, 1], "letter {kept}");
         office.pass(Duration::from_secs(30));
-        assert!(office.ups().iter().all(|ups| (1..=2).contains(ups)), "they meet once letters pass: {:?}", office.ups());
+        assert!(
+            office.ups().iter().all(|ups| (1..=2).contains(ups)),
+            "they meet once letters pass: {:?}",
+            office.ups()
+        );
         office.say(0, 2, 2, 1);
         office.say(1, 1, 1, 2);
         office.deliver();
