@@ -160,6 +160,28 @@ fn files_import_each_other_in_one_direction() {
     assert!(circles.is_empty(), "files that import each other: {circles:#?}");
 }
 
+/// Modules that handle pictures of every codec alike: `codec` knows them by name, `encoder` and `decoder` have libraries.
+const OF_EVERY_CODEC: &[&str] = &["media", "call", "jitter_buffer", "rtc", "media_send", "media_receive", "controller"];
+
+#[test]
+fn a_codec_is_named_by_its_own_module_its_encoder_and_its_decoder_alone() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut named = Vec::new();
+    for file in rust_files(&source) {
+        let inside = file.strip_prefix(&source).expect("a file of the source");
+        let is_test = inside.file_stem().is_some_and(|stem| stem.to_string_lossy().ends_with("tests"));
+        if is_test || !OF_EVERY_CODEC.contains(&top_module(inside).as_str()) {
+            continue;
+        }
+        let text = fs::read_to_string(&file).expect("UTF-8");
+        let product = text.split("#[cfg(test)]").next().unwrap_or_default();
+        let code = product.lines().filter(|line| !line.trim_start().starts_with("//"));
+        let lines = code.filter(|line| line.to_lowercase().contains("h264"));
+        named.extend(lines.map(|line| format!("{}: {}", inside.display(), line.trim())));
+    }
+    assert!(named.is_empty(), "{}", named.join("\n"));
+}
+
 #[test]
 fn the_table_has_no_circles() {
     for (index, (module, allowed)) in ARROWS.iter().enumerate() {

@@ -7,7 +7,8 @@ use call_rig::{
     invite_press, message_to, released, ringing,
 };
 use visavis::call::{
-    CallEnd, CallError, CallReport, CallState, DisconnectReason, Effect, EngineEvent, Input, Message, Press, Standing,
+    CallEnd, CallError, CallReport, CallState, DisconnectReason, Effect, EngineEvent, Input, Message,
+    ParticipantStream, Press, Standing,
 };
 use visavis::media::{MIN_HEIGHT, MediaSet, StreamId, StreamState};
 
@@ -307,7 +308,7 @@ fn a_second_invite_in_a_call_is_refused_here() {
         side.effects.clear();
         side.at(2000, Input::Local(invite_press(5, CAT)));
         let error = CallError::TooManyConversations;
-        assert_eq!(side.reports(), [CallReport::CommandFailed { command: "invite", error }]);
+        assert_eq!(side.reports(), [CallReport::PressRefused { error }]);
         assert!(side.sent().is_empty());
     }
 }
@@ -322,7 +323,7 @@ fn bad_arguments_are_refused_with_a_sentence() {
     let failures = ann.reports();
     assert_eq!(failures.len(), 4);
     for failure in failures {
-        assert!(matches!(failure, CallReport::CommandFailed { error: CallError::BadArgument(_), .. }));
+        assert!(matches!(failure, CallReport::PressRefused { error: CallError::BadArgument(_) }));
     }
     assert!(ann.is_idle());
 }
@@ -347,12 +348,8 @@ fn switching_camera_and_microphone_is_told_to_the_others() {
     for _ in 0..2 {
         ann.from(3000, BOB, Message::Media { conversation: conversation_id(1), streams: camera_alone });
     }
-    let changed = |stream| CallReport::StreamChanged {
-        conversation: conversation_id(1),
-        participant: id(BOB),
-        stream,
-        streams: camera_alone,
-    };
+    let (conversation, participant, streams) = (conversation_id(1), id(BOB), camera_alone);
+    let changed = |stream| CallReport::StreamChanged(ParticipantStream { conversation, participant, stream, streams });
     assert_eq!(ann.reports(), [changed(StreamState::audio(false)), changed(StreamState::camera(true))], "each once");
 }
 

@@ -5,7 +5,7 @@
 mod call_rig;
 
 use call_rig::{ANN, BOB, Side, accept_message, calling, conversation_id, id, in_call, invite_id, message_to, ringing};
-use visavis::call::{CallReport, CallState, Effect, EngineEvent, Input, Message, Press};
+use visavis::call::{CallReport, CallState, Effect, EngineEvent, Input, Message, ParticipantStream, Press};
 use visavis::media::{MIN_HEIGHT, MediaSet, StreamId, StreamKind, StreamState};
 
 fn media(streams: MediaSet) -> Message {
@@ -26,10 +26,14 @@ fn told(side: &Side) -> Vec<(bool, StreamState, MediaSet)> {
     let reports = side.reports().into_iter();
     reports
         .filter_map(|report| match report {
-            CallReport::StreamAdded { participant, stream, streams, .. } if participant == id(BOB) => {
+            CallReport::StreamAdded(ParticipantStream { participant, stream, streams, .. })
+                if participant == id(BOB) =>
+            {
                 Some((true, stream, streams))
             }
-            CallReport::StreamChanged { participant, stream, streams, .. } if participant == id(BOB) => {
+            CallReport::StreamChanged(ParticipantStream { participant, stream, streams, .. })
+                if participant == id(BOB) =>
+            {
                 Some((false, stream, streams))
             }
             _ => None,

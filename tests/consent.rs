@@ -13,6 +13,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use visavis::call::{
     AnyDescription, CallState, ConversationId, Effect, EngineEvent, Input, InviteId, Message, Press, Role, Standing,
+    Versions,
 };
 use visavis::media::{MediaSet, StreamId, StreamState};
 
@@ -117,7 +118,8 @@ variants! { messages, message_name, Message: parts =>
         conversation: parts.conversation(),
         name: parts.text.clone(),
         user_data: parts.text.clone(),
-        streams: MediaSet::of_call(parts.audio, parts.video)
+        streams: MediaSet::of_call(parts.audio, parts.video),
+        descriptions: Versions { min: u16::from(!parts.video), max: parts.person.into() }
     },
     Ringing: Message::Ringing { invite: parts.invite() },
     Accept: Message::Accept {

@@ -77,6 +77,7 @@ fn invite(number: u64) -> Message {
         name: "Mallory".to_owned(),
         user_data: "x".repeat(1024),
         streams: MediaSet::of_call(true, true),
+        descriptions: visavis::call::Description::VERSIONS,
     }
 }
 

@@ -8,7 +8,7 @@ use crate::media::{MediaSet, MediaTime};
 
 use super::context::Context;
 use super::participant::Participant;
-use super::{CallReport, Connectivity, ConversationId, InviteId, Message, RecordedParticipant};
+use super::{CallReport, Connectivity, ConversationId, InviteId, Message, ParticipantStream, RecordedParticipant};
 
 /// From the news that a word about this side's streams did not arrive to the next try.
 const RESEND_AFTER: Duration = Duration::from_secs(2);
@@ -125,7 +125,7 @@ impl Conversation {
         let (streams, name) = (participant.streams, participant.name.clone());
         cx.report(CallReport::ParticipantConnected { conversation, participant: peer, name });
         for stream in streams.iter() {
-            cx.report(CallReport::StreamAdded { conversation, participant: peer, stream, streams });
+            cx.report(CallReport::StreamAdded(ParticipantStream { conversation, participant: peer, stream, streams }));
         }
     }
 }

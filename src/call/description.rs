@@ -12,7 +12,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Fingerprint, IcePwd, IceUfrag};
+use super::{Fingerprint, IcePwd, IceUfrag, Versions};
 use crate::codec::{CodecSupport, VideoCodec, VideoLevel};
 use crate::media::{MAX_STREAMS, StreamId, StreamKind};
 
@@ -109,7 +109,9 @@ pub struct Description {
 
 impl Description {
     /// Version of the descriptions that this program writes, and of those that it reads.
-    pub const VERSION: u32 = 1;
+    pub const VERSION: u16 = 1;
+    /// The same as a range, as invites carry it.
+    pub const VERSIONS: Versions = Versions { min: Self::VERSION, max: Self::VERSION };
 
     /// SSRCs of everything that this side sends.
     pub fn ssrcs(&self) -> impl Iterator<Item = u32> + '_ {
@@ -133,7 +135,7 @@ pub enum AnyDescription {
     /// A description of this program's version.
     Known(Box<Description>),
     /// A description of another version.
-    OtherVersion(u32),
+    OtherVersion(u16),
 }
 
 impl From<Description> for AnyDescription {
@@ -150,7 +152,7 @@ pub struct BadDescription(&'static str);
 /// A description as JSON.
 #[derive(Serialize, Deserialize)]
 struct WireDescription {
-    version: u32,
+    version: u16,
     kind: DescriptionKind,
     #[serde(default)]
     generation: u32,
@@ -289,7 +291,7 @@ impl From<&Description> for WireDescription {
 /// The version of a description, and everything else in it.
 #[derive(Serialize, Deserialize)]
 struct Versioned {
-    version: u32,
+    version: u16,
     #[serde(flatten)]
     rest: serde_json::Map<String, serde_json::Value>,
 }
@@ -392,7 +394,7 @@ mod tests {
     #[test]
     fn a_description_of_another_version_is_known_by_its_number() {
         for json in [json!({"version": 2}), json!({"version": 900, "streams": "none", "kind": {}})] {
-            let version = json["version"].as_u64().unwrap() as u32;
+            let version = json["version"].as_u64().unwrap() as u16;
             let read: AnyDescription = serde_json::from_value(json).unwrap();
             assert_eq!(read, AnyDescription::OtherVersion(version));
             let again: AnyDescription = serde_json::from_value(serde_json::to_value(&read).unwrap()).unwrap();

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::VersionSkew;
+
 /// Why a conversation ended, or a participant left it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -47,6 +49,15 @@ pub enum CallError {
 }
 
 impl CallError {
+    /// The side that needs a newer Visavis, where that is the reason.
+    pub const fn skew(&self) -> Option<VersionSkew> {
+        match self {
+            Self::OwnNeedsNewer(_) | Self::NeedsNewerHere => Some(VersionSkew::OwnIsOlder),
+            Self::FarNeedsNewer(_) | Self::NeedsNewerThere => Some(VersionSkew::FarIsOlder),
+            Self::BadArgument(_) | Self::InviteFailed | Self::ParticipantFailed | Self::TooManyConversations => None,
+        }
+    }
+
     /// The seed's number for this error.
     pub const fn code(&self) -> u32 {
         match self {

@@ -1,7 +1,7 @@
 //! Inputs of the state chart: presses of this computer's person, messages of others, and events of engine and devices.
 
 use crate::identity::PeerId;
-use crate::media::{MediaSet, StreamKind, StreamState};
+use crate::media::{MediaSet, StreamState};
 
 use super::{Candidate, ConversationId, Description, InviteId, Message};
 
@@ -68,7 +68,7 @@ pub enum Input {
     Deadline,
 }
 
-/// Press of the person at this computer.
+/// Press of the person at this computer: a command of theirs, as far as it concerns the chart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Press {
     /// Open camera and microphone: the preview outside a call, what is sent within one.
@@ -110,22 +110,6 @@ pub enum Press {
     EnableStream(StreamState),
     /// End the present state: hang up, take back, decline.
     Leave,
-}
-
-impl Press {
-    /// The command's name in events.
-    pub(super) const fn command(&self) -> &'static str {
-        match self {
-            Self::OpenStream { .. } => "create_stream",
-            Self::Invite { .. } => "invite",
-            Self::Cancel { .. } => "cancel",
-            Self::Accept { .. } => "accept",
-            Self::Reject { .. } => "reject",
-            Self::EnableStream(StreamState { kind: StreamKind::Audio, .. }) => "enable_audio",
-            Self::EnableStream(_) => "enable_video",
-            Self::Leave => "leave",
-        }
-    }
 }
 
 /// Standing of a sender, by contacts, blocklist and settings. It decides who may ring, nothing else.

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AnyDescription, Candidate, ConversationId, InviteId};
+use super::{AnyDescription, Candidate, ConversationId, InviteId, Versions};
 use crate::media::{MediaSet, StreamId};
 
 /// Bytes of user data that an invite can carry (UTF-8).
@@ -26,6 +26,9 @@ pub enum Message {
         user_data: String,
         /// The caller's streams, on where they mean to send.
         streams: MediaSet,
+        /// Versions of descriptions that the caller's program understands.
+        #[serde(default)]
+        descriptions: Versions,
     },
     /// The callee's app rings.
     Ringing {
@@ -105,12 +108,13 @@ pub enum Message {
         /// Lines, from [`MIN_HEIGHT`](crate::media::MIN_HEIGHT).
         max_height: u32,
     },
-    /// The description that came is of a version that the sender does not understand: there is no call.
+    /// The sender understands no version of the descriptions that the receiver's invite or description is of: there is no
+    /// call.
     Incompatible {
         /// The conversation.
         conversation: ConversationId,
         /// The version of the sender's own descriptions.
-        version: u32,
+        version: u16,
     },
     /// The sender hung up.
     Leave {

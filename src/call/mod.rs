@@ -29,6 +29,7 @@ mod restarts;
 #[cfg(test)]
 mod several_tests;
 mod state;
+mod version_range;
 mod versions;
 
 pub use crate::device::Consent;
@@ -45,5 +46,6 @@ pub use input::{EngineEvent, Input, Press, Standing};
 pub use invite::{INCOMING_TIMEOUT, IncomingInvite, OUTGOING_TIMEOUT, OutgoingInvite};
 pub use message::{MAX_USER_DATA, Message};
 pub use participant::{Connectivity, Participant};
-pub use report::{CallEnd, CallRecord, CallReport, RecordedParticipant};
+pub use report::{CallEnd, CallRecord, CallReport, ParticipantStream, RecordedParticipant};
 pub use state::{CallMachine, CallState};
+pub use version_range::{VersionSkew, Versions};

@@ -109,6 +109,11 @@ impl Participant {
         self.wishes.get(&stream).copied()
     }
 
+    /// Greatest height at which they draw each of this side's streams, of which they have said it.
+    pub const fn wishes(&self) -> &BTreeMap<StreamId, u32> {
+        &self.wishes
+    }
+
     /// Notes their wish. They draw no more streams than this side can have.
     pub(super) fn note_wish(&mut self, stream: StreamId, max_height: u32) {
         if self.wishes.len() < MAX_STREAMS || self.wishes.contains_key(&stream) {

@@ -8,8 +8,8 @@ use super::context::Context;
 use super::joining::OwnInvite;
 use super::state::{CallMachine, CallState};
 use super::{
-    AnyDescription, CallEnd, CallReport, Conversation, ConversationId, DisconnectReason, Effect, IncomingInvite,
-    InviteId, MAX_USER_DATA, Message, OutgoingInvite, Standing,
+    AnyDescription, CallEnd, CallReport, Conversation, ConversationId, Description, DisconnectReason, Effect,
+    IncomingInvite, InviteId, MAX_USER_DATA, Message, OutgoingInvite, ParticipantStream, Standing,
 };
 
 /// People who are reported as having rung during one call.
@@ -29,7 +29,7 @@ impl CallMachine {
             return state;
         }
         match message {
-            Message::Invite { invite, conversation, name, user_data, streams } => {
+            Message::Invite { invite, conversation, name, user_data, streams, descriptions } => {
                 let incoming = IncomingInvite {
                     invite,
                     conversation,
@@ -40,7 +40,10 @@ impl CallMachine {
                     streams,
                     began: cx.now,
                 };
-                self.invited(state, cx, incoming, standing)
+                match Description::VERSIONS.common(descriptions) {
+                    Ok(_) => self.invited(state, cx, incoming, standing),
+                    Err(skew) => self.invited_by_other_version(state, cx, incoming, standing, skew),
+                }
             }
             Message::Ringing { invite } => rings_there(state, cx, from, invite),
             Message::Accept { invite, name, streams } => match state {
@@ -310,9 +313,10 @@ fn their_streams_changed(current: &mut Conversation, cx: &mut Context<'_>, from:
         return;
     }
     for stream in streams.changes(before) {
+        let changed = ParticipantStream { conversation, participant: from, stream, streams };
         cx.report(match before.get(stream.id) {
-            Some(_) => CallReport::StreamChanged { conversation, participant: from, stream, streams },
-            None => CallReport::StreamAdded { conversation, participant: from, stream, streams },
+            Some(_) => CallReport::StreamChanged(changed),
+            None => CallReport::StreamAdded(changed),
         });
     }
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::identity::PeerId;
 use crate::media::{MediaSet, MediaTime, StreamState};
 
-use super::{CallError, ConversationId, DisconnectReason, InviteId};
+use super::{CallError, ConversationId, DisconnectReason, InviteId, VersionSkew};
 
 /// How a call ended; each has its own words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -67,7 +67,20 @@ impl CallRecord {
     }
 }
 
-/// One report. All but the last three have an event of the same name.
+/// A stream of a participant, one of `streams`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ParticipantStream {
+    /// In which conversation.
+    pub conversation: ConversationId,
+    /// The owner of the stream.
+    pub participant: PeerId,
+    /// The stream, as it is now.
+    pub stream: StreamState,
+    /// All of the participant's streams.
+    pub streams: MediaSet,
+}
+
+/// One report. All but the last five have an event of the same name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the fields are those of the controller's events")]
 pub enum CallReport {
@@ -101,10 +114,10 @@ pub enum CallReport {
     ConversationConnected { conversation: ConversationId },
     /// Media can flow to and from a participant.
     ParticipantConnected { conversation: ConversationId, participant: PeerId, name: String },
-    /// A participant's stream is here, one of `streams`.
-    StreamAdded { conversation: ConversationId, participant: PeerId, stream: StreamState, streams: MediaSet },
-    /// A participant's stream, one of `streams`, went on or off: muted, camera off or on, a device lost or back.
-    StreamChanged { conversation: ConversationId, participant: PeerId, stream: StreamState, streams: MediaSet },
+    /// A participant's stream is here.
+    StreamAdded(ParticipantStream),
+    /// A participant's stream went on or off: muted, camera off or on, a screen shared no more, a device lost or back.
+    StreamChanged(ParticipantStream),
     /// Nothing comes from a participant any more; the connection is being restored, for 30 s at most.
     Reconnecting { conversation: ConversationId, participant: PeerId },
     /// The connection to a participant is restored.
@@ -115,12 +128,15 @@ pub enum CallReport {
     ParticipantDisconnected { conversation: ConversationId, participant: PeerId, reason: DisconnectReason },
     /// The conversation is over and everything that it held is released.
     ConversationDisconnected { conversation: ConversationId, reason: DisconnectReason },
-    /// A press could not be carried out (event `error`).
-    CommandFailed { command: &'static str, error: CallError },
+    /// A press could not be carried out. Event `error`, with the command that it came from.
+    PressRefused { error: CallError },
     /// The callee's app rings. No event: the outgoing view shows it.
     InviteRinging { invite: InviteId },
     /// Somebody else rang meanwhile and got "busy": a quiet note, and a missed call in the history.
     RangDuringCall { from: PeerId, name: String, contact: bool, at: MediaTime },
+    /// Somebody rang whose program has no version of descriptions in common with this one: a quiet note, and a line in the
+    /// history.
+    RangIncompatible { from: PeerId, name: String, skew: VersionSkew, at: MediaTime },
     /// The call is over: the words about it, and a line in the history. Comes at once, before things are released.
     CallEnded(CallRecord),
 }

@@ -82,8 +82,8 @@ fn each_participant_is_connected_for_themselves_and_the_conversation_once() {
         ann.reports()[..],
         [
             CallReport::ParticipantConnected { participant: CAT, .. },
-            CallReport::StreamAdded { participant: CAT, .. },
-            CallReport::StreamAdded { participant: CAT, .. },
+            CallReport::StreamAdded(ParticipantStream { participant: CAT, .. }),
+            CallReport::StreamAdded(ParticipantStream { participant: CAT, .. }),
         ]
     ));
     assert_eq!(ann.conversation().connected_at(), since);

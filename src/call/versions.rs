@@ -1,18 +1,23 @@
 //! Descriptions of another version than this program's. There is no call then, and both sides are told who needs a
-//! newer Visavis.
+//! newer Visavis: at the invite, which carries the caller's versions, so that nobody rings in vain.
 //!
 //! ```text
-//! newer                                   older
-//!   |---- describe {version: 2, ..} ------->|   "You need a newer Visavis"
-//!   |<--- incompatible {version: 1} --------|
+//! newer                                                  older
+//!   |---- invite {descriptions: {min: 2, max: 3}, ..} ----->|   "You need a newer Visavis"
+//!   |<--- incompatible {version: 1} ------------------------|
 //!   "They need a newer Visavis"
 //! ```
+//!
+//! A `describe` of another version than the invite said is answered in the same way.
 
 use crate::identity::PeerId;
 
 use super::context::Context;
 use super::state::{CallMachine, CallState};
-use super::{CallEnd, CallError, Conversation, Description, DisconnectReason, Message};
+use super::{
+    CallEnd, CallError, CallReport, Conversation, Description, DisconnectReason, IncomingInvite, Message, Standing,
+    VersionSkew,
+};
 
 /// How a participant goes: the reason in events, and the words about the call if it ends with that.
 pub(super) struct Departure {
@@ -30,7 +35,7 @@ impl From<DisconnectReason> for Departure {
 
 impl Departure {
     /// The far side's descriptions are of this `version`.
-    fn for_version(version: u32) -> Self {
+    fn for_version(version: u16) -> Self {
         let reason = DisconnectReason::Failed;
         if version > Description::VERSION {
             Self { reason, error: CallError::NeedsNewerHere, end: CallEnd::NeedsNewerHere }
@@ -41,13 +46,32 @@ impl Departure {
 }
 
 impl CallMachine {
+    /// The program of whoever invites has no version of descriptions in common with this one: nothing rings, and both are
+    /// told, once an invite.
+    pub(super) fn invited_by_other_version(
+        &mut self,
+        state: CallState,
+        cx: &mut Context<'_>,
+        incoming: IncomingInvite,
+        standing: Standing,
+        skew: VersionSkew,
+    ) -> CallState {
+        let IncomingInvite { invite, conversation, from, name, .. } = incoming;
+        if standing != Standing::Unwelcome && !self.ended_invites.has_rung(invite, from) {
+            self.ended_invites.add_incoming(invite, from);
+            cx.send(from, Message::Incompatible { conversation, version: Description::VERSION });
+            cx.report(CallReport::RangIncompatible { from, name, skew, at: cx.now });
+        }
+        state
+    }
+
     /// `from`'s description is of another version.
     pub(super) fn described_in_other_version(
         &mut self,
         state: CallState,
         cx: &mut Context<'_>,
         (named, from): (super::ConversationId, PeerId),
-        version: u32,
+        version: u16,
     ) -> CallState {
         if let CallState::Conversation(current) = &state
             && current.id == named
@@ -64,9 +88,14 @@ impl CallMachine {
         state: CallState,
         cx: &mut Context<'_>,
         (named, from): (super::ConversationId, PeerId),
-        version: u32,
+        version: u16,
     ) -> CallState {
         match state {
+            CallState::Outgoing(outgoing) if outgoing.conversation == named && outgoing.to == from => {
+                let Departure { error, end, .. } = Departure::for_version(version);
+                let report = CallReport::InviteFailed { invite: outgoing.invite, to: from, error };
+                self.end_outgoing(cx, &outgoing, report, end)
+            }
             CallState::Conversation(current) if current.id == named && current.is_connecting_to(from) => {
                 self.participant_gone(cx, current, from, Departure::for_version(version))
             }

@@ -8,7 +8,7 @@ use anyhow::Context;
 use crate::controller::{Command, Controller, Event, Options, ReceivedStats, SentStats, VideoChoice, echo_id};
 use crate::device::DeviceChoice;
 use crate::identity::plain_text;
-use crate::media::Preset;
+use crate::media::{Preset, StreamId};
 
 use super::ending;
 use super::options::CommonOptions;
@@ -78,7 +78,7 @@ impl EchoTest {
         })?;
         say("Connected: Echo answered, over a real encrypted connection inside this computer.")?;
         let (width, height) = self.wait(STEP_TIMEOUT, "no picture came back", |event| match event {
-            Event::FirstFrame { width, height, .. } => Some((*width, *height)),
+            Event::FirstFrame { stream: StreamId::CAMERA, width, height, .. } => Some((*width, *height)),
             _ => None,
         })?;
         say(&format!("The first picture came back: {width}x{height}."))?;
@@ -98,7 +98,7 @@ impl EchoTest {
         let mut last = None;
         while let Some(left) = end.checked_duration_since(Instant::now()) {
             match self.events.recv_timeout(left) {
-                Ok(Event::Stats { sent, received, .. }) => {
+                Ok(Event::Stats { stream: StreamId::CAMERA, sent, received, .. }) => {
                     say(&in_words(&sent, &received))?;
                     last = Some(*received);
                 }

@@ -3,6 +3,7 @@
 use bytes::{Bytes, BytesMut};
 
 use super::level::VideoLevel;
+use super::references::ReferenceChain;
 
 /// RTP payload types of one codec (RFC 3551, 6: dynamic ones), the same in every connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,4 +38,8 @@ pub(super) struct Definition {
     pub(super) depacketize: fn(Payloads<'_, '_>, &mut BytesMut) -> Result<bool, MalformedPayload>,
     pub(super) starts_keyframe: fn(&[u8]) -> bool,
     pub(super) bounds_memory: fn(&[u8], u32, u64) -> bool,
+    pub(super) is_discardable: fn(&[u8]) -> bool,
+    pub(super) is_discardable_unit: fn(&[u8]) -> bool,
+    pub(super) note_references: fn(&mut ReferenceChain, &[u8]),
+    pub(super) follows: fn(&ReferenceChain, &[u8]) -> bool,
 }

@@ -7,15 +7,17 @@
 //!                 RECEIVE  payloads of RTP packets -> access unit, keyframe or not
 //! ```
 //!
-//! Pure, and without time. Whatever is read here comes from the network.
+//! Pure, and without time. All input of the receive path is a stranger's.
 
 mod definition;
 pub mod h264;
 mod level;
+mod references;
 mod support;
 mod video_codec;
 
 pub use definition::{MalformedPayload, PayloadTypes};
 pub use level::VideoLevel;
+pub use references::ReferenceChain;
 pub use support::CodecSupport;
 pub use video_codec::VideoCodec;

@@ -5,6 +5,7 @@ use bytes::{Bytes, BytesMut};
 use super::definition::{Definition, MalformedPayload, PayloadTypes};
 use super::h264;
 use super::level::VideoLevel;
+use super::references::ReferenceChain;
 
 /// A video codec.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -108,6 +109,27 @@ impl VideoCodec {
     /// and has a decoder keep at most `max_kept` pixels of pictures that others refer to.
     pub fn bounds_memory(self, access_unit: &[u8], max_side: u32, max_kept: u64) -> bool {
         (self.definition().bounds_memory)(access_unit, max_side, max_kept)
+    }
+
+    /// True for an RTP payload of a picture that no other refers to: it may be lost alone.
+    pub fn is_discardable(self, payload: &[u8]) -> bool {
+        (self.definition().is_discardable)(payload)
+    }
+
+    /// True for an access unit that no other refers to: it may be left out alone.
+    pub fn is_discardable_unit(self, access_unit: &[u8]) -> bool {
+        (self.definition().is_discardable_unit)(access_unit)
+    }
+
+    /// Notes an access unit that was decoded, or left the jitter buffer.
+    pub fn note_references(self, chain: &mut ReferenceChain, access_unit: &[u8]) {
+        (self.definition().note_references)(chain, access_unit);
+    }
+
+    /// True when a picture begins with this RTP payload that can be decoded after those that were noted: whatever is
+    /// missing between is needed by none.
+    pub fn follows(self, chain: &ReferenceChain, payload: &[u8]) -> bool {
+        (self.definition().follows)(chain, payload)
     }
 }
 

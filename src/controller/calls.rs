@@ -8,10 +8,10 @@
 mod absences;
 mod network_watch;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 
-use crate::call::{CallMachine, CallState, Connectivity, ConversationId, Effect, Input, Participant};
+use crate::call::{CallError, CallMachine, CallState, Connectivity, ConversationId, Effect, Input, Participant};
 use crate::identity::PeerId;
 use crate::media::{MediaSet, MediaTime, StreamId};
 
@@ -25,6 +25,8 @@ pub(super) struct Calls {
     /// Inputs that wait for the state chart; not empty only within a step.
     inputs: VecDeque<Input>,
     stepping: bool,
+    /// Why the latest press was refused, until that is told.
+    refusal: Option<CallError>,
     outcome: Option<Outcome>,
     absences: Absences,
     network_watch: NetworkWatch,
@@ -37,6 +39,7 @@ impl Calls {
             machine: CallMachine::new(me, name),
             inputs: VecDeque::new(),
             stepping: false,
+            refusal: None,
             outcome: None,
             absences: Absences::default(),
             network_watch: NetworkWatch::default(),
@@ -138,14 +141,14 @@ impl Calls {
         }
     }
 
-    /// Lines of this side's picture that are of use to each of the others; `None`: all of them.
-    pub(super) fn video_wishes(&self) -> impl Iterator<Item = (PeerId, Option<u32>)> {
+    /// Lines of each of this side's pictures that are of use to each of the others, where they have said it.
+    pub(super) fn wishes(&self) -> impl Iterator<Item = (PeerId, &BTreeMap<StreamId, u32>)> {
         let conversation = match self.state() {
             CallState::Conversation(conversation) => Some(conversation),
             CallState::Idle | CallState::Outgoing(_) | CallState::Incoming(_) => None,
         };
         let others = conversation.into_iter().flat_map(|conversation| conversation.participants());
-        others.map(|(id, one)| (id, one.wish(StreamId::CAMERA)))
+        others.map(|(id, one)| (id, one.wishes()))
     }
 
     /// True when the present call, or the ringing for it, is with this person.
@@ -164,6 +167,16 @@ impl Calls {
             CallState::Conversation(call) if call.connected_at().is_some() => Some(call.id()),
             _ => None,
         }
+    }
+
+    /// The state chart has refused a press.
+    pub(super) fn note_refusal(&mut self, error: CallError) {
+        self.refusal = Some(error);
+    }
+
+    /// Takes the refusal of the press that was just made; `Ok` where it was carried out.
+    pub(super) fn take_refusal(&mut self) -> Result<(), CallError> {
+        self.refusal.take().map_or(Ok(()), Err)
     }
 
     /// Outcome of the latest call, while the window shows it.

@@ -16,7 +16,7 @@ use std::time::Duration;
 use crate::call::{Consent, ConversationId};
 use crate::capture::CameraEvent;
 use crate::device::{DeviceChoice, DeviceFault};
-use crate::media::{FrameSlot, LevelMeter, MediaSet, MediaTime, StreamState, VideoFormat};
+use crate::media::{FrameSlot, LevelMeter, MediaSet, MediaTime, StreamId, StreamState, VideoFormat};
 use crate::media_send::MediaSend;
 use crate::microphone::SoundEvent;
 use crate::store::Settings;
@@ -59,7 +59,6 @@ pub(super) struct CaptureSet {
     camera: CameraSlot,
     microphone: MicrophoneSlot,
     closings: Closings,
-    sending: MediaSend,
     format: CaptureFormat,
     /// The latest `local_stream`.
     reported: Option<Event>,
@@ -90,14 +89,14 @@ impl CaptureSet {
         sending: MediaSend,
         parts: PartSenders,
     ) -> Self {
-        let pictures = [Arc::clone(&preview), Arc::clone(sending.pictures())];
+        let camera = sending.picture_send(StreamId::CAMERA);
+        let pictures = [Arc::clone(&preview), Arc::clone(camera.slot())];
         Self {
             consent: None,
             wish: None,
-            camera: CameraSlot::new(preview, sending.clone(), parts.system.clone()),
+            camera: CameraSlot::new(preview, camera, parts.system.clone()),
             closings: Closings::new(pictures, Arc::clone(&level), parts.system.clone()),
-            microphone: MicrophoneSlot::new(level, new_processor, sending.clone(), parts),
-            sending,
+            microphone: MicrophoneSlot::new(level, new_processor, sending, parts),
             format: CaptureFormat { format, max_fps: None, max_kbps: None },
             reported: None,
             told: MediaSet::of_call(true, true),
@@ -184,7 +183,7 @@ impl CaptureSet {
         self.closings.begin(Closing {
             cameras: self.camera.take_all(),
             microphones: self.microphone.take_all(),
-            encoding: self.sending.stop_video(),
+            encoding: self.camera.sending_mut().stop(),
             ends_pictures: true,
         });
         self.closings.take_released()
@@ -266,6 +265,17 @@ impl CaptureSet {
     /// The format that video is captured in.
     pub(super) const fn format(&self) -> VideoFormat {
         self.format.format
+    }
+
+    /// Starts encoding the pictures that somebody is sent.
+    pub(super) fn start_encoding(&mut self) {
+        let format = self.format();
+        self.camera.sending_mut().start(format);
+    }
+
+    /// Size of the latest encoded picture of a stream; `None` before there is one.
+    pub(super) fn encoded_size(&self) -> Option<(u32, u32)> {
+        self.camera.sending().encoded_size()
     }
 
     /// Bounds the formats of the calls from now on.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::call::InviteId;
 use crate::identity::PeerId;
-use crate::media::Preset;
+use crate::media::{Preset, StreamId};
 use crate::store::SettingsChange;
 
 /// The `video` field of a command: a preset's name, `true` (the standard preset) or `false` (no video).
@@ -61,6 +61,10 @@ impl de::Visitor<'_> for VideoChoiceVisitor {
 
 const fn yes() -> bool {
     true
+}
+
+const fn camera() -> StreamId {
+    StreamId::CAMERA
 }
 
 /// One request to the controller.
@@ -170,7 +174,7 @@ pub enum Command {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         participant: Option<PeerId>,
     },
-    /// Without a participant: open or close the camera. With one: show their picture or not, here only.
+    /// Without a participant: open or close the camera. With one: show their pictures or not, here only.
     EnableVideo {
         /// On or off.
         on: bool,
@@ -178,10 +182,13 @@ pub enum Command {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         participant: Option<PeerId>,
     },
-    /// Tell somebody how many lines of their picture are shown here at most.
+    /// Tell somebody how many lines of one of their pictures are shown here at most.
     WishVideo {
         /// ID of the person.
         participant: PeerId,
+        /// Their stream; the camera's if absent.
+        #[serde(default = "camera")]
+        stream: StreamId,
         /// Lines in physical pixels; less than 180 is taken for 180.
         lines: u32,
     },
@@ -219,6 +226,9 @@ pub enum Command {
     SavePicture {
         /// ID of the participant.
         participant: PeerId,
+        /// Their stream; the camera's if absent.
+        #[serde(default = "camera")]
+        stream: StreamId,
         /// The file, which must not exist.
         path: std::path::PathBuf,
     },
@@ -232,9 +242,10 @@ impl Command {
     pub(super) fn absorb(&mut self, later: &Self) -> bool {
         match (self, later) {
             (Self::UpdateSettings { settings }, Self::UpdateSettings { settings: later }) => settings.extend(later),
-            (Self::WishVideo { participant, lines }, Self::WishVideo { participant: same, lines: later })
-                if participant == same =>
-            {
+            (
+                Self::WishVideo { participant, stream, lines },
+                Self::WishVideo { participant: who, stream: which, lines: later },
+            ) if (&*participant, &*stream) == (who, which) => {
                 *lines = *later;
             }
             _ => return false,
@@ -307,6 +318,11 @@ mod tests {
             })
         );
         assert_eq!(parse(r#"{"command":"leave"}"#).ok(), Some(Command::Leave));
+        let participant = PeerId::from_bytes([7; 32]);
+        for (stream, read) in [(String::new(), StreamId::CAMERA), (r#","stream":2"#.to_owned(), StreamId::SCREEN)] {
+            let json = format!(r#"{{"command":"wish_video","participant":"{participant}","lines":360{stream}}}"#);
+            assert_eq!(parse(&json).ok(), Some(Command::WishVideo { participant, stream: read, lines: 360 }));
+        }
     }
 
     #[test]
@@ -315,10 +331,12 @@ mod tests {
         let mut waiting = change(r#"{"max_fps":10,"preset":"low"}"#);
         assert!(waiting.absorb(&change(r#"{"max_fps":20}"#)));
         assert_eq!(waiting, change(r#"{"max_fps":20,"preset":"low"}"#));
-        let wish = |byte, lines| Command::WishVideo { participant: PeerId::from_bytes([byte; 32]), lines };
-        let mut waiting = wish(1, 720);
-        assert!(waiting.absorb(&wish(1, 180)) && !waiting.absorb(&wish(2, 360)));
-        assert_eq!(waiting, wish(1, 180));
+        let wish =
+            |byte, stream, lines| Command::WishVideo { participant: PeerId::from_bytes([byte; 32]), stream, lines };
+        let mut waiting = wish(1, StreamId::CAMERA, 720);
+        assert!(waiting.absorb(&wish(1, StreamId::CAMERA, 180)) && !waiting.absorb(&wish(2, StreamId::CAMERA, 360)));
+        assert!(!waiting.absorb(&wish(1, StreamId::SCREEN, 360)), "another picture of the same person");
+        assert_eq!(waiting, wish(1, StreamId::CAMERA, 180));
         assert!(!waiting.absorb(&Command::Leave) && !Command::Leave.absorb(&Command::Leave));
     }
 

@@ -18,7 +18,7 @@ use tokio::runtime::{Builder, Runtime};
 use crate::call::{CallError, ConversationId, Input, Standing};
 use crate::device::DeviceKind;
 use crate::identity::{Identity, PeerId};
-use crate::media::{Latest, LevelMeter, MediaTime, StreamId};
+use crate::media::{Latest, LevelMeter, MediaTime, StreamState};
 use crate::media_send::MediaSend;
 use crate::rtc::{Engine, PeerEvent};
 use crate::store::Store;
@@ -33,7 +33,7 @@ use super::lanes::PartSenders;
 use super::peer_lane::PeerLane;
 use super::preferences::Preferences;
 use super::publisher::{Publication, Publisher};
-use super::remotes::{Encoding, Heard, Remotes};
+use super::remotes::{Encoding, Encodings, Heard, Remotes};
 use super::server_list::ServerList;
 use super::signaling::Signaling;
 use super::speaker::Speaker;
@@ -166,7 +166,7 @@ impl Core {
         }
         while let Some(effects) = self.calls.advance(MediaTime::now()) {
             self.sending.gates().follow(self.calls.sends());
-            self.sending.fan_out().set_wishes(self.calls.video_wishes());
+            self.sending.fan_out().set_wishes(self.calls.wishes());
             effects.into_iter().for_each(|effect| self.carry_out(effect));
         }
         if !self.sending.gates().is_muted() {
@@ -198,9 +198,9 @@ impl Core {
             SystemEvent::Engine { peer, connection, conversation, event } => {
                 self.on_engine(peer, connection, conversation, event);
             }
-            SystemEvent::FirstPicture { peer, connection, conversation, width, height } => {
-                if self.remotes.is_open(peer, connection) {
-                    self.report(Event::FirstFrame { conversation, participant: peer, width, height });
+            SystemEvent::FirstPicture { peer: participant, connection, conversation, stream, kind, width, height } => {
+                if self.remotes.is_open(participant, connection) {
+                    self.report(Event::FirstFrame { conversation, participant, stream, kind, width, height });
                 }
             }
             SystemEvent::EchoEngine { connection, conversation, event } => {
@@ -251,7 +251,7 @@ impl Core {
         match self.remotes.on_engine(peer, connection, &event) {
             Heard::Late => return,
             Heard::Chart => {}
-            Heard::Flows => self.sending.fan_out().request_keyframe(peer, StreamId::CAMERA),
+            Heard::Flows => self.sending.fan_out().request_keyframe_of_each(peer),
             Heard::Closed => self.update_fan_out(),
         }
         if let Some(event) = engine_event(event) {
@@ -271,16 +271,19 @@ impl Core {
         self.captures.measure();
         self.report_local_stream();
         self.tell_wishes();
-        let (connected, encoding, captures) = (self.calls.connected(), self.encoding(), self.captures.is_open());
-        let events = self.remotes.take_statistics(now, connected, encoding, self.sending.fan_out(), captures);
+        let sends = self.calls.sends().unwrap_or_default();
+        let pictures = sends.iter().filter(|stream| stream.kind.is_video());
+        let encodings: Encodings = pictures.map(|stream| (stream.id, self.encoding(stream))).collect();
+        let (connected, captures) = (self.calls.connected(), self.captures.is_open());
+        let events = self.remotes.take_statistics(now, connected, &encodings, self.sending.fan_out(), captures);
         events.into_iter().for_each(|event| self.report(event));
         self.publisher.mark();
     }
 
-    fn encoding(&self) -> Encoding {
+    fn encoding(&self, stream: StreamState) -> Encoding {
         let Some((_, format)) = self.captures.working_camera() else { return Encoding::default() };
-        let (width, height) = self.sending.encoded_size().unwrap_or((format.width, format.height));
-        if !self.calls.sends().unwrap_or_default().camera() {
+        let (width, height) = self.captures.encoded_size().unwrap_or((format.width, format.height));
+        if !stream.on {
             return Encoding { width, height, ..Encoding::default() };
         }
         let wanted_kbps = format.max_kbps as f32;

@@ -14,7 +14,10 @@ use crate::call::{
     CallMachine, CallReport, Consent, ConversationId, Effect, EngineEvent, Input, Message, Press, Role, Standing,
 };
 use crate::identity::PeerId;
-use crate::media::{MediaSet, MediaTime, OutgoingPicture, OutgoingSound, ReceivedPicture, ReceivedSound, StreamId};
+use crate::media::{
+    MediaSet, MediaTime, OutgoingPicture, OutgoingSound, PICTURE_STREAMS, ReceivedPicture, ReceivedSound, StreamId,
+    StreamKind,
+};
 use crate::rtc::{Engine, Peer, PeerEvent, PeerSinks, PictureStreamSink};
 
 use super::engine_lane::{EngineLane, KeyframesAsked};
@@ -25,7 +28,7 @@ use super::system_event::{Hint, SystemEvent};
 /// Delay of the media that Echo returns.
 const DELAY: Duration = Duration::from_secs(1);
 
-/// Bound of the delay line: more than two seconds of 30 pictures and 50 sound packets a second.
+/// Bound of the delay line: two seconds of 30 pictures of each of two streams and 50 sound packets a second.
 const MAX_DELAYED: usize = 256;
 
 /// The test contact.
@@ -135,6 +138,12 @@ impl EchoContact {
             Effect::Report(CallReport::Invite { invite, .. }) => {
                 return Some(Input::Local(Press::Accept { invite, streams: MediaSet::of_call(true, true) }));
             }
+            // The far side's screen is shared back.
+            Effect::Report(CallReport::StreamAdded(theirs) | CallReport::StreamChanged(theirs))
+                if theirs.stream.kind == StreamKind::Screen =>
+            {
+                return Some(Input::Local(Press::EnableStream(theirs.stream)));
+            }
             Effect::ConnectPeer { consent, conversation, role, .. } => self.connect(&consent, conversation, role),
             Effect::ApplyDescription { description, .. } => {
                 if let Some(open) = &self.connection {
@@ -172,14 +181,17 @@ impl EchoContact {
         self.connections += 1;
         let number = self.connections;
         let (delayed, waiting) = sync_channel(MAX_DELAYED);
-        let (video, audio) = (delayed.clone(), delayed);
-        let sinks = PeerSinks {
-            pictures: vec![PictureStreamSink::camera(move |picture: ReceivedPicture| {
-                delay(&video, Delayed::Picture(returned_picture(picture)));
+        let picture_sink = |(id, kind)| {
+            let line = delayed.clone();
+            let sink = move |picture: ReceivedPicture| {
+                delay(&line, Delayed::Picture(id, returned_picture(picture)));
                 true
-            })],
-            audio: Box::new(move |sound: ReceivedSound| delay(&audio, Delayed::Sound(returned_sound(sound)))),
+            };
+            PictureStreamSink { id, kind, sink: Box::new(sink) }
         };
+        let pictures = PICTURE_STREAMS.into_iter().map(picture_sink).collect();
+        let sound = move |sound: ReceivedSound| delay(&delayed, Delayed::Sound(returned_sound(sound)));
+        let sinks = PeerSinks { pictures, audio: Box::new(sound) };
         let keyframes_asked = Arc::new(KeyframesAsked::default());
         let keyframe = move |stream| Hint::EchoKeyframe { connection: number, stream };
         let system = EngineLane::new(self.parts.clone(), Arc::clone(&keyframes_asked), keyframe);
@@ -212,7 +224,7 @@ pub(super) fn engine_event(event: PeerEvent) -> Option<EngineEvent> {
 }
 
 enum Delayed {
-    Picture(OutgoingPicture),
+    Picture(StreamId, OutgoingPicture),
     Sound(OutgoingSound),
 }
 
@@ -247,7 +259,7 @@ impl DelayLine {
                 return;
             }
             match item {
-                Delayed::Picture(picture) => self.peer.send_video(StreamId::CAMERA, &picture),
+                Delayed::Picture(stream, picture) => self.peer.send_video(stream, &picture),
                 Delayed::Sound(sound) => self.peer.send_audio(&sound),
             }
         }

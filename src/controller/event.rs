@@ -4,10 +4,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::call::{ConversationId, DisconnectReason, InviteId};
+use crate::call::{ConversationId, DisconnectReason, InviteId, ParticipantStream};
 use crate::device::{Change, DeviceChoice, DeviceError, DeviceFault, DeviceKind};
 use crate::identity::{PeerId, ServerLink};
-use crate::media::{StreamId, StreamKind};
+use crate::media::{StreamId, StreamKind, StreamState};
 
 pub use crate::signaling::{RouteKind, ServerDetail, ServerState, VersionSkew};
 
@@ -108,6 +108,27 @@ pub struct ReceivedStats {
     pub av_offset_ms: Option<f32>,
 }
 
+/// One of a participant's streams in an event, and whether the participant sends sound and a camera's pictures at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "the fields are documented in docs/automation.md")]
+pub struct StreamReport {
+    pub conversation: ConversationId,
+    pub participant: PeerId,
+    pub audio: bool,
+    pub video: bool,
+    pub stream: StreamId,
+    pub kind: StreamKind,
+    pub on: bool,
+}
+
+impl From<ParticipantStream> for StreamReport {
+    fn from(report: ParticipantStream) -> Self {
+        let ParticipantStream { conversation, participant, stream, streams } = report;
+        let StreamState { id: stream, kind, on } = stream;
+        Self { conversation, participant, audio: streams.audio(), video: streams.camera(), stream, kind, on }
+    }
+}
+
 /// One report of the controller.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -162,31 +183,25 @@ pub enum Event {
     /// Media can flow to and from a participant.
     ParticipantConnected { conversation: ConversationId, participant: PeerId, name: String },
     /// One of a participant's streams is here.
-    StreamAdded {
+    StreamAdded(StreamReport),
+    /// One of a participant's streams went on or off: muted, camera off or on, a screen shared no more, a device lost or
+    /// back.
+    StreamChanged(StreamReport),
+    /// The first decoded picture of a stream.
+    FirstFrame {
         conversation: ConversationId,
         participant: PeerId,
-        audio: bool,
-        video: bool,
         stream: StreamId,
         kind: StreamKind,
-        on: bool,
+        width: u32,
+        height: u32,
     },
-    /// One of a participant's streams went on or off: muted, camera off or on, a device lost or back.
-    StreamChanged {
-        conversation: ConversationId,
-        participant: PeerId,
-        audio: bool,
-        video: bool,
-        stream: StreamId,
-        kind: StreamKind,
-        on: bool,
-    },
-    /// The first decoded picture.
-    FirstFrame { conversation: ConversationId, participant: PeerId, width: u32, height: u32 },
-    /// Every 2 s in a call.
+    /// Every 2 s in a call, for each stream of pictures that a side has in it.
     Stats {
         conversation: ConversationId,
         participant: PeerId,
+        stream: StreamId,
+        kind: StreamKind,
         quality: Quality,
         sent: Box<SentStats>,
         received: Box<ReceivedStats>,
@@ -220,7 +235,7 @@ pub enum Event {
         times: Vec<u64>,
     },
     /// The picture of a participant's tile is in the file.
-    PictureSaved { participant: PeerId, path: std::path::PathBuf },
+    PictureSaved { participant: PeerId, stream: StreamId, path: std::path::PathBuf },
     /// A person's clock and this computer's differ by over a minute; told once of each. Calls work all the same.
     ClocksDiffer { id: PeerId, name: String, seconds_ahead: i64 },
     /// The status of one of this side's servers.

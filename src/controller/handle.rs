@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, TrySendError};
 
-use crate::media::Latest;
+use crate::media::{Latest, StreamId};
 use crate::media_send::{Gate, Gates};
 
 use super::doorbell::Doorbell;
@@ -15,8 +15,8 @@ use super::{Command, Snapshot};
 /// The gate that `command` shuts, if it shuts one.
 pub(super) fn gate_of<'a>(gates: &'a Gates, command: &Command) -> Option<&'a Gate> {
     match command {
-        Command::EnableAudio { on: false, participant: None } => Some(gates.muted()),
-        Command::EnableVideo { on: false, participant: None } => Some(gates.camera_off()),
+        Command::EnableAudio { on: false, participant: None } => gates.of(StreamId::AUDIO),
+        Command::EnableVideo { on: false, participant: None } => gates.of(StreamId::CAMERA),
         Command::Leave | Command::Quit => Some(gates.away()),
         _ => None,
     }
@@ -150,9 +150,9 @@ mod tests {
         let (handle, gates, _commands) = handle();
         gates.follow(Some(MediaSet::of_call(true, true)));
         handle.send(MUTE).unwrap();
-        assert!(gates.sound_is_shut() && !gates.video_is_shut());
+        assert!(gates.is_shut(StreamId::AUDIO) && !gates.is_shut(StreamId::CAMERA));
         handle.send(Command::Leave).unwrap();
-        assert!(gates.sound_is_shut() && gates.video_is_shut());
+        assert!(gates.is_shut(StreamId::AUDIO) && gates.is_shut(StreamId::CAMERA));
     }
 
     #[test]
@@ -161,12 +161,12 @@ mod tests {
         gates.follow(Some(MediaSet::of_call(true, true)));
         while handle.try_send(handle.press(Command::Contacts)).is_ok() {}
         let Err(Unsent::Full(waiting)) = handle.try_send(handle.press(MUTE)) else { panic!("the lane is full") };
-        assert!(gates.sound_is_shut(), "although it is not sent");
+        assert!(gates.is_shut(StreamId::AUDIO), "although it is not sent");
         let Err(Unsent::Full(waiting)) = handle.try_send(waiting) else { panic!("still full") };
         commands.recv().unwrap();
         assert_eq!(handle.try_send(waiting), Ok(()));
         handled(&gates, &MUTE, Some(MediaSet::of_call(true, true)));
-        assert!(!gates.sound_is_shut(), "one press, handled once");
+        assert!(!gates.is_shut(StreamId::AUDIO), "one press, handled once");
         drop(commands);
         assert_eq!(handle.try_send(handle.press(Command::Contacts)), Err(Unsent::Gone));
     }
@@ -179,9 +179,9 @@ mod tests {
         handled(&gates, &MUTE, Some(MediaSet::of_call(false, true)));
         let unmute = Command::EnableAudio { on: true, participant: None };
         handle.send(unmute.clone()).unwrap();
-        assert!(gates.sound_is_shut(), "the press waits");
+        assert!(gates.is_shut(StreamId::AUDIO), "the press waits");
         handled(&gates, &unmute, Some(MediaSet::of_call(true, true)));
-        assert!(!gates.sound_is_shut());
+        assert!(!gates.is_shut(StreamId::AUDIO));
     }
 
     #[test]
@@ -195,9 +195,9 @@ mod tests {
         handle.send(accept.clone()).unwrap();
         handle.send(MUTE).unwrap();
         handled(&gates, &accept, Some(MediaSet::of_call(true, false)));
-        assert!(gates.sound_is_shut(), "Mute was pressed after Answer and before it was carried out");
+        assert!(gates.is_shut(StreamId::AUDIO), "Mute was pressed after Answer and before it was carried out");
         handled(&gates, &MUTE, Some(MediaSet::of_call(false, false)));
-        assert!(gates.sound_is_shut());
+        assert!(gates.is_shut(StreamId::AUDIO));
     }
 
     #[test]
@@ -205,9 +205,9 @@ mod tests {
         let (handle, gates, _commands) = handle();
         handle.send(Command::Leave).unwrap();
         handled(&gates, &Command::Leave, None);
-        assert!(gates.sound_is_shut() && gates.video_is_shut() && !gates.is_muted());
+        assert!(gates.is_shut(StreamId::AUDIO) && gates.is_shut(StreamId::CAMERA) && !gates.is_muted());
         gates.follow(Some(MediaSet::of_call(true, true)));
-        assert!(!gates.sound_is_shut() && !gates.video_is_shut());
+        assert!(!gates.is_shut(StreamId::AUDIO) && !gates.is_shut(StreamId::CAMERA));
     }
 
     #[test]
@@ -216,6 +216,6 @@ mod tests {
         gates.follow(Some(MediaSet::of_call(true, true)));
         let participant = Some(crate::identity::PeerId::from_bytes([1; 32]));
         handle.send(Command::EnableAudio { on: false, participant }).unwrap();
-        assert!(!gates.sound_is_shut());
+        assert!(!gates.is_shut(StreamId::AUDIO));
     }
 }

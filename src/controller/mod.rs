@@ -34,7 +34,9 @@ mod system_event;
 pub use crate::media_send::Gates;
 pub use crate::rtc::LinkProfile;
 pub use command::{Command, VideoChoice};
-pub use event::{Event, ReceivedStats, Route, RouteKind, SentStats, ServerDetail, ServerState, VersionSkew};
+pub use event::{
+    Event, ReceivedStats, Route, RouteKind, SentStats, ServerDetail, ServerState, StreamReport, VersionSkew,
+};
 pub use handle::{ControllerGone, Handle, Pressed, Unsent};
 pub use options::Options;
 pub use people::echo_id;
@@ -43,6 +45,6 @@ pub use quality::{CallSample, Quality, quality};
 pub use run::Controller;
 pub use snapshot::{
     CallView, CameraInfo, ConversationStatus, ConversationView, Devices, HistoryEntry, IncomingView, LocalStreamView,
-    Me, Notice, NoticeKind, Outcome, OutcomeKind, OutgoingView, ParticipantView, Person, PersonKind, ServerStatus,
-    Snapshot, StoreFault,
+    Me, Notice, NoticeKind, Outcome, OutcomeKind, OutgoingView, ParticipantView, Person, PersonKind, PictureView,
+    ServerStatus, Snapshot, StoreFault,
 };

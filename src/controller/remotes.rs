@@ -1,5 +1,7 @@
-//! Remote participants of this side's calls: a connection, a tile and a voice for each, and the statistics of them.
+//! Remote participants of this side's calls: a connection, a tile for each stream of pictures, a voice, and the statistics
+//! of them.
 
+mod picture;
 mod remote;
 mod statistics;
 
@@ -11,7 +13,7 @@ use std::time::Duration;
 
 use crate::call::{CallError, Candidate, Consent, ConversationId, Description, Message, Participant, Role};
 use crate::identity::PeerId;
-use crate::media::{LevelMeter, MediaTime, StreamId, StreamState};
+use crate::media::{Latest, LevelMeter, MediaTime, PICTURE_STREAMS, StreamId, StreamKind, StreamState};
 use crate::media_receive::{PictureMeter, PictureReceiver, SharedAvSync};
 use crate::media_send::FanOut;
 use crate::network::PathFinder;
@@ -24,9 +26,10 @@ use super::people::echo_id;
 use super::speaker::Speaker;
 use super::system_event::{Hint, SystemEvent};
 use super::{Event, ParticipantView};
+use picture::RemotePicture;
 use remote::Remote;
 
-pub(super) use statistics::Encoding;
+pub(super) use statistics::{Encoding, Encodings};
 
 /// Period of the reports of statistics while something runs.
 const STATISTICS_EVERY: Duration = Duration::from_secs(2);
@@ -100,7 +103,7 @@ impl Remotes {
     }
 
     /// Connects somebody, by the `path` that carries signaling to them if there is one. Their voice goes to `speaker`;
-    /// `notice` is called for each new picture or level.
+    /// `notice` is called for each new picture or level. Sound is kept with the camera's pictures.
     pub(super) fn connect(
         &mut self,
         consent: &Consent,
@@ -113,15 +116,26 @@ impl Remotes {
         self.connections += 1;
         let connection = self.connections;
         let level = Arc::new(LevelMeter::with_notice(notice.clone()));
-        let (pictures, av_sync) = (PictureMeter::default(), SharedAvSync::default());
+        let av_sync = SharedAvSync::default();
         let (input, audio) = speaker.add_participant(Arc::clone(&level), av_sync.clone());
-        let picture = traced_slot(&self.trace, notice);
-        let parts = self.parts.clone();
-        let first = move |width, height| {
-            parts.system.send(SystemEvent::FirstPicture { peer: id, connection, conversation, width, height });
-        };
-        let video = PictureReceiver::new(Arc::clone(&picture), pictures.clone(), Some(av_sync), first);
-        let sinks = PeerSinks { pictures: vec![PictureStreamSink::camera(video)], audio: Box::new(input) };
+        let (mut pictures, mut picture_sinks) = (Vec::new(), Vec::new());
+        for (stream, kind) in PICTURE_STREAMS {
+            let (slot, av_sync) = match kind {
+                StreamKind::Camera => (traced_slot(&self.trace, notice.clone()), Some(av_sync.clone())),
+                StreamKind::Audio | StreamKind::Screen => (Arc::new(Latest::with_notice(notice.clone())), None),
+            };
+            let parts = self.parts.clone();
+            let first = move |width, height| {
+                let peer = id;
+                let first = SystemEvent::FirstPicture { peer, connection, conversation, stream, kind, width, height };
+                parts.system.send(first);
+            };
+            let meter = PictureMeter::default();
+            let sink = PictureReceiver::new(Arc::clone(&slot), meter.clone(), av_sync, first);
+            picture_sinks.push(PictureStreamSink { id: stream, kind, sink: Box::new(sink) });
+            pictures.push(RemotePicture::new((stream, kind), slot, meter));
+        }
+        let sinks = PeerSinks { pictures: picture_sinks, audio: Box::new(input) };
         let keyframes_asked = Arc::new(KeyframesAsked::default());
         let keyframe = move |stream| Hint::Keyframe { peer: id, connection, stream };
         let system = EngineLane::new(self.parts.clone(), Arc::clone(&keyframes_asked), keyframe);
@@ -133,8 +147,7 @@ impl Remotes {
         let peer = engine.connect(consent, role, sinks, move |event| {
             system.send(event, |event| SystemEvent::Engine { peer: id, connection, conversation, event });
         });
-        let remote =
-            Remote::new((connection, conversation), peer, (picture, pictures), (level, audio), keyframes_asked);
+        let remote = Remote::new((connection, conversation), peer, pictures, (level, audio), keyframes_asked);
         self.remotes.insert(id, remote);
     }
 
@@ -166,8 +179,8 @@ impl Remotes {
     }
 
     /// One of somebody's streams went on or off.
-    pub(super) fn on_stream_changed(&self, id: PeerId, stream: StreamState) {
-        if let Some(remote) = self.remotes.get(&id) {
+    pub(super) fn on_stream_changed(&mut self, id: PeerId, stream: StreamState) {
+        if let Some(remote) = self.remotes.get_mut(&id) {
             remote.on_stream_changed(stream);
         }
     }
@@ -185,7 +198,7 @@ impl Remotes {
             (_, None) => Heard::Late,
             (_, Some(remote)) if remote.is_closing() => Heard::Late,
             (PeerEvent::Connected | PeerEvent::Resumed, Some(remote)) => {
-                remote.take_keyframe_request(StreamId::CAMERA);
+                remote.take_keyframe_requests();
                 Heard::Flows
             }
             _ => Heard::Chart,
@@ -212,21 +225,21 @@ impl Remotes {
         Ok(())
     }
 
-    /// Hides somebody's picture here, or shows it again.
+    /// Hides somebody's pictures here, or shows them again.
     pub(super) fn set_hidden_here(&mut self, id: PeerId, hidden: bool) -> Result<(), CallError> {
         self.member(id)?.set_hidden_here(hidden);
         Ok(())
     }
 
-    /// Notes how many lines of somebody's picture are of use here.
-    pub(super) fn set_wish(&mut self, id: PeerId, lines: u32) -> Result<(), CallError> {
-        self.member(id)?.set_wish(lines);
+    /// Notes how many lines of one of somebody's pictures are of use here.
+    pub(super) fn set_wish(&mut self, id: PeerId, stream: StreamId, lines: u32) -> Result<(), CallError> {
+        self.member(id)?.picture(stream)?.set_wish(lines);
         Ok(())
     }
 
-    /// Writes the picture of somebody's tile into a new file.
-    pub(super) fn save_picture(&mut self, id: PeerId, path: &Path) -> Result<(), CallError> {
-        self.member(id)?.save_picture(path)
+    /// Writes the picture of one of somebody's tiles into a new file.
+    pub(super) fn save_picture(&mut self, id: PeerId, stream: StreamId, path: &Path) -> Result<(), CallError> {
+        self.member(id)?.save_picture(stream, path)
     }
 
     fn member(&mut self, id: PeerId) -> Result<&mut Remote, CallError> {
@@ -237,20 +250,17 @@ impl Remotes {
     /// Messages that tell people in the conversation how many lines of their pictures are of use here, for those who have
     /// not heard it yet.
     pub(super) fn take_pending_wishes(&mut self, conversation: ConversationId) -> Vec<(PeerId, Message)> {
-        let stream = StreamId::CAMERA;
         let members = self.remotes.iter_mut().filter(|(_, remote)| remote.conversation() == conversation);
-        members
-            .filter_map(|(&id, remote)| {
-                let max_height = remote.take_pending_wish()?;
-                Some((id, Message::Wish { conversation, stream, max_height }))
-            })
-            .collect()
+        let message = |(stream, max_height)| Message::Wish { conversation, stream, max_height };
+        members.flat_map(|(&id, remote)| remote.take_pending_wishes().map(move |wish| (id, message(wish)))).collect()
     }
 
     /// A wish that did not arrive is told again with the next statistics.
     pub(super) fn on_undelivered(&mut self, to: PeerId, message: &Message) {
-        if let (Message::Wish { .. }, Some(remote)) = (message, self.remotes.get_mut(&to)) {
-            remote.resend_wish();
+        if let (Message::Wish { stream, .. }, Some(remote)) = (message, self.remotes.get_mut(&to))
+            && let Ok(picture) = remote.picture(*stream)
+        {
+            picture.resend_wish();
         }
     }
 
@@ -288,17 +298,17 @@ impl Remotes {
         &mut self,
         now: MediaTime,
         connected: Option<ConversationId>,
-        encoding: Encoding,
+        encodings: &Encodings,
         fan_out: &FanOut,
         captures: bool,
     ) -> Vec<Event> {
         let reported_every = self.reported_every();
         let members = self.remotes.iter_mut().filter(|(_, remote)| Some(remote.conversation()) == connected);
         let reports = members
-            .filter_map(|(&id, remote)| {
-                let encoding = encoding.of(fan_out, id);
-                remote.sample_if_due(now, SAMPLE_EVERY, encoding);
-                remote.measure_if_due(now, reported_every, id, encoding)
+            .flat_map(|(&id, remote)| {
+                let encodings = encodings.for_participant(fan_out, id);
+                remote.sample_if_due(now, SAMPLE_EVERY, &encodings);
+                remote.measure_if_due(now, reported_every, id, &encodings)
             })
             .collect();
         let every = if connected.is_some() { SAMPLE_EVERY.min(reported_every) } else { reported_every };

@@ -8,7 +8,7 @@ pub use crate::signaling::ServerStatus;
 use crate::call::{ConversationId, InviteId};
 use crate::device::{DeviceFault, DeviceKind};
 use crate::identity::{PeerId, PictureError, ServerLink};
-use crate::media::{FrameSlot, LevelMeter, MediaTime};
+use crate::media::{FrameSlot, LevelMeter, MediaTime, StreamId, StreamKind};
 use crate::store::{Settings, StoreError};
 
 use super::event::{ReceivedStats, RouteKind, SentStats, VersionSkew};
@@ -226,7 +226,7 @@ pub struct ConversationView {
     pub participants: Vec<ParticipantView>,
 }
 
-/// A remote person and their tile.
+/// A remote person, their pictures and their voice.
 #[derive(Clone, Debug)]
 pub struct ParticipantView {
     /// Their public ID.
@@ -237,20 +237,31 @@ pub struct ParticipantView {
     pub reconnecting: bool,
     /// They send sound (not muted over there).
     pub audio: bool,
-    /// They send video.
-    pub video: bool,
     /// Silenced here only.
     pub muted_here: bool,
     /// Hidden here only.
     pub hidden_here: bool,
-    /// The latest picture.
-    pub picture: Arc<FrameSlot>,
+    /// Their streams of pictures, sent or not, in the order of the identifiers.
+    pub pictures: Vec<PictureView>,
     /// Level of their voice.
     pub level: Arc<LevelMeter>,
     /// Quality of the call with them.
     pub quality: Quality,
     /// The last minute of it, a second each, the latest last.
     pub history: Arc<[CallSample]>,
+}
+
+/// One stream of pictures of a remote person, and what goes the other way in the stream of the same identifier.
+#[derive(Clone, Debug)]
+pub struct PictureView {
+    /// Which of their streams.
+    pub stream: StreamId,
+    /// Its source.
+    pub kind: StreamKind,
+    /// They send it now.
+    pub on: bool,
+    /// The latest picture.
+    pub slot: Arc<FrameSlot>,
     /// Statistics of the media sent to them.
     pub sent: SentStats,
     /// Statistics of the media received from them.

@@ -5,7 +5,7 @@ use crate::call::ConversationId;
 use crate::capture::CameraEvent;
 use crate::device::DeviceKind;
 use crate::identity::{ContactLink, PeerId, PictureError};
-use crate::media::StreamId;
+use crate::media::{StreamId, StreamKind};
 use crate::microphone::SoundEvent;
 use crate::rtc::PeerEvent;
 
@@ -28,12 +28,14 @@ pub(super) enum SystemEvent {
         conversation: ConversationId,
         event: PeerEvent,
     },
-    /// The first picture of somebody is in their tile.
+    /// The first picture of one of somebody's streams is in its tile.
     FirstPicture {
         peer: PeerId,
         /// As in `Engine`.
         connection: u64,
         conversation: ConversationId,
+        stream: StreamId,
+        kind: StreamKind,
         /// Size in pixels.
         width: u32,
         height: u32,

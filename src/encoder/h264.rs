@@ -8,8 +8,8 @@ use openh264::encoder::{
 use openh264::formats::YUVSource;
 use openh264::{OpenH264API, Timestamp};
 use openh264_sys2::{
-    ENCODER_OPTION, ENCODER_OPTION_BITRATE, ENCODER_OPTION_FRAME_RATE, ENCODER_OPTION_MAX_BITRATE, SBitrateInfo,
-    SPATIAL_LAYER_0,
+    ENCODER_OPTION, ENCODER_OPTION_BITRATE, ENCODER_OPTION_FRAME_RATE, ENCODER_OPTION_MAX_BITRATE,
+    ENCODER_OPTION_SVC_ENCODE_PARAM_EXT, SBitrateInfo, SEncParamExt, SPATIAL_LAYER_0,
 };
 
 use crate::codec::VideoCodec;
@@ -34,18 +34,25 @@ struct Codec {
     width: u32,
     height: u32,
     rate: Rate,
+    /// Temporal layers.
+    layers: u8,
     began_at: MediaTime,
 }
 
 impl VideoEncoder {
-    /// Encodes one picture; `None` when the rate control leaves it out.
+    /// Encodes one picture in so many temporal layers; `None` when the rate control leaves it out. More layers than before
+    /// begin with a keyframe, fewer at the next one.
     pub(super) fn encode(
         &mut self,
         frame: &VideoFrame,
         rate: Rate,
+        layers: u8,
         keyframe: bool,
     ) -> Result<Option<OutgoingPicture>, openh264::Error> {
-        let fits = |codec: &Codec| (codec.width, codec.height) == (frame.width(), frame.height());
+        let fits = |codec: &Codec| {
+            let layered = if keyframe { codec.layers == layers } else { codec.layers >= layers };
+            layered && (codec.width, codec.height) == (frame.width(), frame.height())
+        };
         if let Some(mut codec) = self.codec.take().filter(fits) {
             if codec.rate != rate {
                 codec.change_rate(rate);
@@ -60,12 +67,12 @@ impl VideoEncoder {
                 return Ok(unit);
             }
         }
-        self.codec.insert(Codec::new(frame, rate)?).encode(frame, &mut self.buffer)
+        self.codec.insert(Codec::new(frame, rate, layers)?).encode(frame, &mut self.buffer)
     }
 }
 
 impl Codec {
-    fn new(frame: &VideoFrame, rate: Rate) -> Result<Self, openh264::Error> {
+    fn new(frame: &VideoFrame, rate: Rate, layers: u8) -> Result<Self, openh264::Error> {
         let config = EncoderConfig::new()
             .usage_type(UsageType::CameraVideoRealTime)
             .profile(Profile::Baseline)
@@ -77,9 +84,16 @@ impl Codec {
             .skip_frames(true)
             .scene_change_detect(false)
             .intra_frame_period(IntraFramePeriod::auto());
-        let encoder = Encoder::with_api_config(OpenH264API::from_source(), config)?;
+        let mut encoder = Encoder::with_api_config(OpenH264API::from_source(), config)?;
+        if layers > 1 {
+            // The options of the crate leave layers out, and the library takes them only once it has begun.
+            encoder.encode_at(&Picture(frame), Timestamp::from_millis(0))?;
+            if !set_layers(&mut encoder, layers) {
+                tracing::warn!(layers, "the encoder refuses temporal layers");
+            }
+        }
         let (width, height) = (frame.width(), frame.height());
-        Ok(Self { encoder, width, height, rate, began_at: frame.captured_at })
+        Ok(Self { encoder, width, height, rate, layers, began_at: frame.captured_at })
     }
 
     fn encode(
@@ -129,6 +143,19 @@ impl Codec {
     }
 }
 
+/// Has the pictures from the next one on, a keyframe, in so many temporal layers; those of the highest one have
+/// `nal_ref_idc` 0.
+fn set_layers(encoder: &mut Encoder, layers: u8) -> bool {
+    let mut parameters = SEncParamExt::default();
+    // SAFETY: the encoder is initialised (it has encoded a picture); both calls take one SEncParamExt, which outlives them.
+    unsafe {
+        let api = encoder.raw_api();
+        let read = api.get_option(ENCODER_OPTION_SVC_ENCODE_PARAM_EXT, (&raw mut parameters).cast());
+        parameters.iTemporalLayerNum = layers.into();
+        read == 0 && api.set_option(ENCODER_OPTION_SVC_ENCODE_PARAM_EXT, (&raw mut parameters).cast()) == 0
+    }
+}
+
 /// The access unit's NAL units, in memory that is used again once every packet of it has been sent.
 fn collect(stream: &EncodedBitStream<'_>, buffer: &mut BytesMut) -> Bytes {
     for layer in (0..stream.num_layers()).filter_map(|index| stream.layer(index)) {
@@ -166,6 +193,9 @@ impl YUVSource for Picture<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::ReferenceChain;
+    use crate::decoder::video::VideoDecoder;
+    use crate::media::ReceivedPicture;
 
     /// Diagonal bars that move by two pixels a picture.
     fn picture(width: u32, height: u32, number: u64) -> VideoFrame {
@@ -190,7 +220,7 @@ mod tests {
                     seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
                     *luma += (seed >> 27) as u8;
                 }
-                encoder.encode(&frame, Rate { kbps, max_fps: 30 }, false).unwrap()
+                encoder.encode(&frame, Rate { kbps, max_fps: 30 }, 1, false).unwrap()
             })
             .map(|unit| unit.data.len())
             .sum()
@@ -202,7 +232,7 @@ mod tests {
         let rate = Rate { kbps: 600, max_fps: 30 };
         let keyframes: Vec<u64> = (0..90)
             .filter(|&number| {
-                let unit = encoder.encode(&picture(640, 360, number), rate, number == 40).unwrap();
+                let unit = encoder.encode(&picture(640, 360, number), rate, 1, number == 40).unwrap();
                 unit.is_some_and(|unit| unit.keyframe)
             })
             .collect();
@@ -214,7 +244,7 @@ mod tests {
         let mut encoder = VideoEncoder::default();
         bytes_of(&mut encoder, 0..20, 50);
         for number in 20..40 {
-            let unit = encoder.encode(&picture(640, 360, number), Rate { kbps: 50, max_fps: 30 }, true).unwrap();
+            let unit = encoder.encode(&picture(640, 360, number), Rate { kbps: 50, max_fps: 30 }, 1, true).unwrap();
             assert!(unit.is_some_and(|unit| unit.keyframe), "{number}");
         }
     }
@@ -223,7 +253,7 @@ mod tests {
     fn a_keyframe_carries_its_parameter_sets_in_constrained_baseline() {
         let mut encoder = VideoEncoder::default();
         let rate = Rate { kbps: 600, max_fps: 30 };
-        let unit = encoder.encode(&picture(1280, 720, 0), rate, false).unwrap().unwrap();
+        let unit = encoder.encode(&picture(1280, 720, 0), rate, 1, false).unwrap().unwrap();
         assert_eq!(unit.data[..5], [0, 0, 0, 1, 0x67], "an SPS comes first");
         assert_eq!(
             (unit.data[5], unit.data[6] & 0x40),
@@ -237,9 +267,53 @@ mod tests {
     fn another_size_begins_with_a_keyframe() {
         let mut encoder = VideoEncoder::default();
         let rate = Rate { kbps: 600, max_fps: 30 };
-        assert!(encoder.encode(&picture(640, 360, 0), rate, false).unwrap().is_some_and(|unit| unit.keyframe));
-        assert!(encoder.encode(&picture(640, 360, 1), rate, false).unwrap().is_none_or(|unit| !unit.keyframe));
-        assert!(encoder.encode(&picture(320, 180, 2), rate, false).unwrap().is_some_and(|unit| unit.keyframe));
+        assert!(encoder.encode(&picture(640, 360, 0), rate, 1, false).unwrap().is_some_and(|unit| unit.keyframe));
+        assert!(encoder.encode(&picture(640, 360, 1), rate, 1, false).unwrap().is_none_or(|unit| !unit.keyframe));
+        assert!(encoder.encode(&picture(320, 180, 2), rate, 1, false).unwrap().is_some_and(|unit| unit.keyframe));
+    }
+
+    #[test]
+    fn of_two_temporal_layers_the_upper_one_is_every_other_picture_and_nothing_needs_it() {
+        let (mut encoder, mut decoder) = (VideoEncoder::default(), VideoDecoder::new());
+        let (mut chain, rate) = (ReferenceChain::default(), Rate { kbps: 3000, max_fps: 30 });
+        let (mut base, mut upper) = (0, 0);
+        for number in 0..60 {
+            let unit = encoder.encode(&picture(640, 360, number), rate, 2, number == 31).unwrap().unwrap();
+            let mut first = None;
+            unit.codec.packetize(&unit.data, 1150, &mut |payload| first = first.take().or(Some(payload)));
+            assert_eq!(unit.keyframe, number == 0 || number == 31, "{number}");
+            assert!(unit.keyframe || unit.codec.follows(&chain, &first.unwrap()), "{number}");
+            if unit.is_discardable() {
+                upper += 1;
+                continue;
+            }
+            base += 1;
+            unit.codec.note_references(&mut chain, &unit.data);
+            let OutgoingPicture { codec, data, keyframe, captured_at: arrived_at } = unit;
+            let unit = ReceivedPicture { codec, data, keyframe, arrived_at, rtp_timestamp: 0, capture_ntp: None };
+            let shown = decoder.decode(&unit).unwrap().unwrap();
+            let original = picture(640, 360, number);
+            let apart = |(one, other): (&u8, &u8)| u64::from(one.abs_diff(*other));
+            let error: u64 = shown.planes().0.iter().zip(original.planes().0).map(apart).sum();
+            assert!(error / (640 * 360) < 8, "{number}: {error}");
+        }
+        assert_eq!((base, upper), (31, 29), "each keyframe begins anew");
+    }
+
+    #[test]
+    fn layers_are_added_at_once_and_given_up_at_the_next_keyframe() {
+        let (mut encoder, rate) = (VideoEncoder::default(), Rate { kbps: 3000, max_fps: 30 });
+        let mut encode = |numbers: std::ops::Range<u64>, layers, keyframe| {
+            let units: Vec<_> = numbers
+                .map(|number| encoder.encode(&picture(640, 360, number), rate, layers, keyframe).unwrap().unwrap())
+                .collect();
+            let count = |is: fn(&OutgoingPicture) -> bool| units.iter().filter(|unit| is(unit)).count();
+            (count(|unit| unit.keyframe), count(OutgoingPicture::is_discardable))
+        };
+        assert_eq!(encode(0..10, 1, false), (1, 0));
+        assert_eq!(encode(10..20, 2, false), (1, 5));
+        assert_eq!(encode(20..30, 1, false), (0, 5), "nobody is disturbed for fewer");
+        assert_eq!((encode(30..31, 1, true), encode(31..40, 1, false)), ((1, 0), (0, 0)));
     }
 
     #[test]

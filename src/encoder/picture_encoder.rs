@@ -76,7 +76,7 @@ impl PictureEncoder {
         let encoder = match budget.codec.codec {
             VideoCodec::H264 => &mut self.encoder,
         };
-        let encoded = encoder.encode(frame, Rate { kbps, max_fps: shape.max_fps }, keyframe);
+        let encoded = encoder.encode(frame, Rate { kbps, max_fps: shape.max_fps }, budget.layers, keyframe);
         let ended = clock();
         let took = ended.since(started);
         self.scaler.note_load(took + self.other_work, interval, ended);

@@ -7,14 +7,15 @@
 //! Owned by the tokio task of one remote video stream. A frame leaves as soon as its marker bit and everything before
 //! it is here; it never waits for the next frame. When packets are missing it waits for their retransmission for a time
 //! that follows the RTT, then gives the frame up, says that it needs a keyframe, and goes on at the next one: a
-//! picture without its reference would be broken. Time is an argument; memory is bounded by packets and by bytes.
+//! picture without its reference would be broken. Pictures that no other refers to are not waited for once the next one
+//! is here. Time is an argument; memory is bounded by packets and by bytes.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::codec::VideoCodec;
+use crate::codec::{ReferenceChain, VideoCodec};
 use crate::media::{MediaTime, ReceivedPicture, first_unwrapped, unwrap_sequence};
 
 /// Packets kept at most: several keyframes at the highest bit rate.
@@ -87,6 +88,8 @@ pub struct VideoJitterBuffer {
     counted_from: u64,
     /// True until a keyframe starts: before the first one, and after a loss.
     awaiting_keyframe: bool,
+    /// Reference pictures that have left.
+    references: ReferenceChain,
     /// The missing packet that is waited for, and since when.
     gap: Option<(u64, MediaTime)>,
     /// `poll` found that nothing but a keyframe helps.
@@ -121,6 +124,7 @@ impl VideoJitterBuffer {
             scanned: 0,
             bytes: 0,
             awaiting_keyframe: true,
+            references: ReferenceChain::default(),
             gap: None,
             keyframe_needed: false,
             late_in_a_row: 0,
@@ -196,7 +200,7 @@ impl VideoJitterBuffer {
                     return None;
                 }
                 Scan::Gap(index) => {
-                    if self.skip_to_keyframe(index) {
+                    if self.skip_to_keyframe(index) || self.skip_discardable(index) {
                         continue;
                     }
                     if !self.start_or_check_wait(index, now) {
@@ -284,6 +288,7 @@ impl VideoJitterBuffer {
         let keyframe = codec.depacketize(&mut payloads, &mut self.assembly);
         (0..count).for_each(|_| drop(self.pop()));
         let (keyframe, data) = (keyframe.ok()?, self.assembly.split().freeze());
+        codec.note_references(&mut self.references, &data);
         Some(ReceivedPicture { codec, data, keyframe, arrived_at, rtp_timestamp, capture_ntp: None })
     }
 
@@ -326,12 +331,24 @@ impl VideoJitterBuffer {
         let Some(at) = self.keyframe_at.and_then(|at| at.checked_sub(self.base)).map(|at| at as usize) else {
             return false;
         };
+        self.skip_to(at, gap)
+    }
+
+    /// Goes on at a whole picture behind the gap at `gap` where that needs none of what is missing: no other refers to it.
+    fn skip_discardable(&mut self, gap: usize) -> bool {
+        let follows = |slot: &Option<Stored>| {
+            slot.as_ref().is_some_and(|packet| packet.codec.follows(&self.references, &packet.payload))
+        };
+        let at = self.packets.iter().skip(gap).position(follows);
+        at.is_some_and(|behind| self.skip_to(gap + behind, gap))
+    }
+
+    /// Drops everything before the packet at `at`, behind the gap, if a whole picture is there.
+    fn skip_to(&mut self, at: usize, gap: usize) -> bool {
         let mut rest = self.packets.iter().skip(at).take_while(|slot| slot.is_some()).flatten();
         let whole = at > gap && rest.any(|packet| packet.marker);
         if whole {
-            for _ in 0..at {
-                self.pop();
-            }
+            (0..at).for_each(|_| drop(self.pop()));
         }
         whole
     }

@@ -11,6 +11,8 @@ pub struct VideoBudget {
     pub behind: bool,
     /// Lines of a picture at most: nobody looks at more.
     pub max_lines: u32,
+    /// Temporal layers of the pictures: with two, every other picture can be left out for one receiver alone.
+    pub layers: u8,
     /// The codec, and the level of it, that everybody decodes.
     pub codec: CodecSupport,
 }
@@ -18,5 +20,5 @@ pub struct VideoBudget {
 impl VideoBudget {
     /// No bound but the format's own.
     pub const UNLIMITED: Self =
-        Self { kbps: u32::MAX, behind: false, max_lines: u32::MAX, codec: CodecSupport::UNLIMITED };
+        Self { kbps: u32::MAX, behind: false, max_lines: u32::MAX, layers: 1, codec: CodecSupport::UNLIMITED };
 }

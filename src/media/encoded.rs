@@ -21,6 +21,13 @@ pub struct OutgoingPicture {
     pub captured_at: MediaTime,
 }
 
+impl OutgoingPicture {
+    /// True when no other picture refers to it (the highest temporal layer): it may be left out alone.
+    pub fn is_discardable(&self) -> bool {
+        !self.keyframe && self.codec.is_discardable_unit(&self.data)
+    }
+}
+
 /// Access unit (one encoded picture) from the network to the decoder.
 #[derive(Clone, Debug)]
 pub struct ReceivedPicture {

@@ -34,5 +34,5 @@ pub use scale::{Planes, Scaler};
 pub use sequence::{first_unwrapped, unwrap_sequence};
 pub use sink::{PictureSink, SoundSink};
 pub use spacing::Spacing;
-pub use stream::{MAX_STREAMS, MIN_HEIGHT, StreamId, StreamKind, StreamState};
+pub use stream::{MAX_STREAMS, MIN_HEIGHT, PICTURE_STREAMS, StreamId, StreamKind, StreamState};
 pub use time::{MediaTime, NtpTime};

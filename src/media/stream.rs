@@ -7,6 +7,11 @@ use serde::{Deserialize, Serialize};
 /// Streams that one side has at most.
 pub const MAX_STREAMS: usize = 8;
 
+/// Streams of pictures that every connection of this version carries, both ways and from the start, sent or not. So a
+/// screen is added and removed in mid-call by word of it alone, without another description.
+pub const PICTURE_STREAMS: [(StreamId, StreamKind); 2] =
+    [(StreamId::CAMERA, StreamKind::Camera), (StreamId::SCREEN, StreamKind::Screen)];
+
 /// Lines of a picture that every receiver takes, however small it draws them: fewer save little and come back late.
 pub const MIN_HEIGHT: u32 = 180;
 

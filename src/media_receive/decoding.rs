@@ -4,7 +4,7 @@
 //! receiving task -> a short queue -> [the decoder thread here] -> FrameSlot (latest wins) -> tile
 //! ```
 //!
-//! Every picture matters to H.264, so a full queue drops up to the next keyframe.
+//! Later pictures refer to earlier ones, so a full queue drops up to the next keyframe.
 
 use std::io;
 use std::sync::Arc;

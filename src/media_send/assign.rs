@@ -8,8 +8,9 @@
 //! 2          a quarter                   when its budget would hold back those on the rendition above
 //! ```
 //!
-//! A rendition is encoded at the lowest budget of its receivers, so a receiver with much less than the others goes to
-//! the next one down: at once, and back up after a while and with a margin, since each change costs a keyframe.
+//! A rendition is encoded at the lowest budget of its receivers. With two temporal layers, a receiver with less than the
+//! others is sent the lower one alone (half of the pictures, less than two thirds of the bits), which costs no keyframe;
+//! one with much less goes to the next rendition down. Both at once, and back up after a while and with a margin.
 
 use std::time::Duration;
 
@@ -17,10 +18,18 @@ use crate::identity::PeerId;
 use crate::media::{MediaTime, PictureSource, RENDITIONS, VideoBudget};
 
 const LAST: usize = RENDITIONS - 1;
+/// Temporal layers where there are several receivers.
+const MESH_LAYERS: u8 = 2;
 /// Share of the best budget of a rendition below which a receiver goes to the next one down.
 const DRAGS_BELOW: f64 = 0.6;
+/// Share of it below which a receiver is sent the lower temporal layer alone.
+const ALL_LAYERS_ABOVE: f64 = 0.8;
+/// Share of the bits that the lower of two temporal layers takes, at most: 0.60 to 0.63 of films.
+const BASE_LAYER_SHARE: f64 = 0.65;
 /// A receiver goes up when its budget would be enough for it even if it were smaller by this factor, and for this long.
 const UP_MARGIN: f64 = 1.2;
+/// The same for the upper temporal layer, which costs no keyframe.
+const LAYER_UP_MARGIN: f64 = 1.1;
 const UP_AFTER: Duration = Duration::from_millis(1500);
 /// Lines of a rendition, as a share of those that a tile shows, at most.
 const MAX_OVERSIZE: f64 = 1.25;
@@ -36,12 +45,30 @@ pub struct Receiver {
     pub budget: VideoBudget,
 }
 
+/// Pictures that a receiver is sent, the best first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Rung {
+    rendition: usize,
+    /// The lower temporal layer alone.
+    base_only: bool,
+}
+
+impl Rung {
+    const fn all(rendition: usize) -> Self {
+        Self { rendition, base_only: false }
+    }
+
+    const fn base(rendition: usize) -> Self {
+        Self { rendition, base_only: true }
+    }
+}
+
 /// Assignment of one receiver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Seat {
     peer: PeerId,
-    rendition: usize,
-    /// Since when a better rendition would do.
+    rung: Rung,
+    /// Since when a better one would do.
     better_since: Option<MediaTime>,
 }
 
@@ -49,9 +76,9 @@ struct Seat {
 #[derive(Debug, Default)]
 pub struct Allocation {
     seats: Vec<Seat>,
-    /// Memory for budgets after the uplink is shared, in kbit/s, and for wanted renditions.
+    /// Memory for budgets after the uplink is shared, in kbit/s, and for wanted rungs.
     shares: Vec<f64>,
-    wanted: Vec<usize>,
+    wanted: Vec<Rung>,
 }
 
 impl Allocation {
@@ -62,20 +89,25 @@ impl Allocation {
         share(receivers, f64::from(uplink_kbps), &mut self.shares);
         self.want(receivers, source);
         for (seat, &wanted) in self.seats.iter_mut().zip(&self.wanted) {
-            if wanted >= seat.rendition {
-                (seat.rendition, seat.better_since) = (wanted, None);
+            if wanted >= seat.rung {
+                (seat.rung, seat.better_since) = (wanted, None);
                 continue;
             }
             let since = *seat.better_since.get_or_insert(now);
             if now.since(since) >= UP_AFTER {
-                (seat.rendition, seat.better_since) = (wanted, None);
+                (seat.rung, seat.better_since) = (wanted, None);
             }
         }
     }
 
     /// Rendition of a receiver.
     pub fn rendition_of(&self, peer: PeerId) -> Option<usize> {
-        self.seats.iter().find(|seat| seat.peer == peer).map(|seat| seat.rendition)
+        self.seats.iter().find(|seat| seat.peer == peer).map(|seat| seat.rung.rendition)
+    }
+
+    /// True when a receiver of a rendition is sent its lower temporal layer alone.
+    pub fn is_sent_base_only(&self, peer: PeerId, rendition: usize) -> bool {
+        self.seats.iter().any(|seat| seat.peer == peer && seat.rung == Rung::base(rendition))
     }
 
     /// Budget of a rendition for those `receivers`, the ones of the last assignment, whom `takes` picks: by their seat, or
@@ -89,16 +121,21 @@ impl Allocation {
     ) -> Option<VideoBudget> {
         let top = top_lines(receivers, source);
         let taking = receivers.iter().zip(&self.shares).filter(|(receiver, _)| takes(receiver.peer));
-        let budgets = taking.map(|(receiver, share)| VideoBudget { kbps: *share as u32, ..receiver.budget });
+        let budgets = taking.map(|(receiver, share)| {
+            let part = if self.is_sent_base_only(receiver.peer, rendition) { BASE_LAYER_SHARE } else { 1.0 };
+            VideoBudget { kbps: (share / part) as u32, ..receiver.budget }
+        });
         let common = budgets.reduce(|one, other| VideoBudget {
             kbps: one.kbps.min(other.kbps),
             // A queue of one's own takes the picture that another one has no time for.
             behind: one.behind && other.behind,
             max_lines: one.max_lines.max(other.max_lines),
+            layers: one.layers.max(other.layers),
             codec: one.codec.common(other.codec),
         })?;
         let most_lines = if rendition == 0 { u32::MAX } else { top >> rendition };
-        Some(VideoBudget { max_lines: common.max_lines.min(most_lines), ..common })
+        let layers = if receivers.len() > 1 { MESH_LAYERS } else { common.layers };
+        Some(VideoBudget { max_lines: common.max_lines.min(most_lines), layers, ..common })
     }
 
     /// Seats for exactly these receivers. A person who joins others begins on the smallest rendition, whose keyframe
@@ -110,25 +147,34 @@ impl Allocation {
                 Some(at) => self.seats.swap(place, at),
                 None => {
                     let rendition = if receivers.len() > 1 && !self.seats.is_empty() { LAST } else { 0 };
-                    self.seats.insert(place, Seat { peer: receiver.peer, rendition, better_since: None });
+                    self.seats
+                        .insert(place, Seat { peer: receiver.peer, rung: Rung::all(rendition), better_since: None });
                 }
             }
         }
     }
 
-    /// Notes the rendition that suits each receiver, were it not for the time that a way up takes.
+    /// Notes what suits each receiver, were it not for the time that a way up takes.
     fn want(&mut self, receivers: &[Receiver], source: PictureSource) {
         let top = top_lines(receivers, source);
         self.wanted.clear();
-        self.wanted.extend(receivers.iter().map(|receiver| by_lines(receiver.budget.max_lines.min(top), top)));
-        for rendition in 0..LAST {
+        self.wanted.extend(receivers.iter().map(|one| Rung::all(by_lines(one.budget.max_lines.min(top), top))));
+        for rendition in 0..RENDITIONS {
             let useful = useful_kbps(rendition, source);
-            let on_it = || self.wanted.iter().zip(&self.shares).filter(|(wanted, _)| **wanted == rendition);
+            let on_it = || self.wanted.iter().zip(&self.shares).filter(|(wanted, _)| wanted.rendition == rendition);
             let best = on_it().map(|(_, share)| share.min(useful)).fold(0.0, f64::max);
             for ((wanted, share), seat) in self.wanted.iter_mut().zip(&self.shares).zip(&self.seats) {
-                let margin = if rendition < seat.rendition { UP_MARGIN } else { 1.0 };
-                if *wanted == rendition && share.min(useful * margin) / margin < DRAGS_BELOW * best {
-                    *wanted += 1;
+                let is_below = |part: f64, rung: Rung, up_margin: f64| {
+                    let margin = if rung < seat.rung { up_margin } else { 1.0 };
+                    share.min(useful * margin) / margin < part * best
+                };
+                if wanted.rendition != rendition {
+                    continue;
+                }
+                if rendition < LAST && is_below(DRAGS_BELOW, Rung::base(rendition), UP_MARGIN) {
+                    wanted.rendition += 1;
+                } else {
+                    wanted.base_only = is_below(ALL_LAYERS_ABOVE, Rung::all(rendition), LAYER_UP_MARGIN);
                 }
             }
         }

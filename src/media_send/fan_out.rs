@@ -4,7 +4,7 @@
 //! Written by the controller's thread when somebody joins or leaves; read by the encoder's and the microphone's threads
 //! (neither is a device's real-time callback).
 
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use crate::identity::PeerId;
@@ -20,8 +20,8 @@ use super::simulcast::Simulcast;
 struct Outlet {
     id: PeerId,
     peer: Peer,
-    /// Lines of the picture that they draw at most.
-    max_height: AtomicU32,
+    /// Lines of each stream's picture that they draw at most, where they have said it.
+    max_heights: BTreeMap<StreamId, u32>,
 }
 
 /// The peers, behind the gates that hang-up and mute shut.
@@ -29,14 +29,14 @@ struct Outlet {
 pub struct FanOut {
     gates: Arc<Gates>,
     outlets: RwLock<Vec<Outlet>>,
-    /// Locked before the outlets.
-    simulcast: Mutex<Simulcast>,
+    /// One for each stream of pictures that is encoded. Locked before the outlets.
+    simulcasts: Mutex<BTreeMap<StreamId, Simulcast>>,
 }
 
 impl FanOut {
     /// Behind `gates`; for nobody yet.
     pub fn new(gates: Arc<Gates>) -> Self {
-        Self { gates, outlets: RwLock::default(), simulcast: Mutex::default() }
+        Self { gates, outlets: RwLock::default(), simulcasts: Mutex::default() }
     }
 
     /// The gates.
@@ -47,32 +47,33 @@ impl FanOut {
     /// Replaces the set.
     pub fn set(&self, peers: Vec<(PeerId, Peer)>) {
         let mut outlets = self.outlets.write().unwrap_or_else(PoisonError::into_inner);
-        let max_height =
-            |id| outlets.iter().find(|outlet| outlet.id == id).map(|outlet| outlet.max_height.load(Relaxed));
-        let outlet = |(id, peer)| Outlet { id, peer, max_height: AtomicU32::new(max_height(id).unwrap_or(u32::MAX)) };
-        *outlets = peers.into_iter().map(outlet).collect();
+        let mut before = std::mem::take(&mut *outlets);
+        let mut max_heights = |id| {
+            let known = before.iter_mut().find(|outlet| outlet.id == id);
+            known.map(|outlet| std::mem::take(&mut outlet.max_heights)).unwrap_or_default()
+        };
+        outlets.extend(peers.into_iter().map(|(id, peer)| Outlet { id, peer, max_heights: max_heights(id) }));
     }
 
-    /// Notes how many lines of the picture are of use to each of these people; `None`: all of them.
-    pub fn set_wishes(&self, wishes: impl Iterator<Item = (PeerId, Option<u32>)>) {
-        let outlets = self.outlets();
-        for (id, lines) in wishes {
-            if let Some(outlet) = outlets.iter().find(|outlet| outlet.id == id) {
-                outlet.max_height.store(lines.unwrap_or(u32::MAX), Relaxed);
+    /// Notes how many lines of each stream's picture are of use to each of these people; of a stream that is not named
+    /// all are.
+    pub fn set_wishes<'a>(&self, wishes: impl Iterator<Item = (PeerId, &'a BTreeMap<StreamId, u32>)>) {
+        let mut outlets = self.outlets.write().unwrap_or_else(PoisonError::into_inner);
+        for (id, max_heights) in wishes {
+            if let Some(outlet) = outlets.iter_mut().find(|outlet| outlet.id == id) {
+                outlet.max_heights.clone_from(max_heights);
             }
         }
     }
 
-    /// Lines of the picture that are of use to one person; `None`: all of them.
-    pub fn wish_of(&self, id: PeerId) -> Option<u32> {
-        let outlets = self.outlets();
-        let outlet = outlets.iter().find(|outlet| outlet.id == id)?;
-        Some(outlet.max_height.load(Relaxed)).filter(|&lines| lines < u32::MAX)
+    /// Lines of a stream's picture that are of use to one person; `None`: all of them.
+    pub fn wish_of(&self, id: PeerId, stream: StreamId) -> Option<u32> {
+        self.outlets().iter().find(|outlet| outlet.id == id)?.max_heights.get(&stream).copied()
     }
 
-    /// Bit rate of the rendition that is made for one person, in kbit/s; `None` while they cannot be reached.
-    pub fn asked_kbps(&self, id: PeerId) -> Option<u32> {
-        self.simulcast().budget_for(id).map(|budget| budget.kbps)
+    /// Bit rate of the rendition of a stream that is made for one person, in kbit/s; `None` while they cannot be reached.
+    pub fn asked_kbps(&self, id: PeerId, stream: StreamId) -> Option<u32> {
+        self.simulcasts().get(&stream)?.budget_for(id).map(|budget| budget.kbps)
     }
 
     /// True while this side is muted in a call.
@@ -82,20 +83,24 @@ impl FanOut {
 
     /// True while encoding sound would be for nobody.
     pub fn sound_is_idle(&self) -> bool {
-        self.gates.sound_is_shut() || self.outlets().is_empty()
+        self.gates.is_shut(StreamId::AUDIO) || self.outlets().is_empty()
     }
 
-    /// Plans the renditions of the next picture. A peer that cannot be reached now does not bind the others.
-    pub fn plan_video(&self, source: PictureSource, now: MediaTime) -> RenditionPlans {
-        let mut simulcast = self.simulcast();
+    /// Plans the renditions of a stream's next picture. A peer that cannot be reached now does not bind the others.
+    pub fn plan_video(&self, stream: StreamId, source: PictureSource, now: MediaTime) -> RenditionPlans {
+        let mut simulcasts = self.simulcasts();
         let outlets = self.outlets();
-        let receivers = outlets.iter().filter_map(|outlet| {
-            let max_height = outlet.max_height.load(Relaxed);
-            let budget = outlet.peer.video_budget(StreamId::CAMERA, source.wanted_kbps(max_height))?;
+        let simulcast = simulcasts.entry(stream).or_default();
+        let receiver = |outlet: &Outlet| {
+            let max_height = outlet.max_heights.get(&stream).copied().unwrap_or(u32::MAX);
+            // A path of which no more is wanted than it carries is not probed.
+            let wanted_kbps = if simulcast.may_probe(outlet.id) { source.wanted_kbps(max_height) } else { 0 };
+            let budget = outlet.peer.video_budget(stream, wanted_kbps)?;
             let max_lines = budget.max_lines.min(max_height);
             Some(Receiver { peer: outlet.id, budget: VideoBudget { max_lines, ..budget } })
-        });
-        simulcast.plan(receivers, source, now)
+        };
+        let receivers: Vec<_> = outlets.iter().filter_map(receiver).collect();
+        simulcast.plan(receivers.into_iter(), source, now)
     }
 
     /// The greatest loss on the way to anybody, in percent, which sets the redundancy of sound.
@@ -103,36 +108,41 @@ impl FanOut {
         (self.outlets().iter().map(|outlet| outlet.peer.path_loss()).fold(0.0, f64::max) * 100.0).ceil() as u32
     }
 
-    /// Asks for a keyframe of a stream for one person: of the rendition that is made for them. Only the camera's pictures
-    /// are encoded here.
+    /// Asks for a keyframe of a stream for one person: of the rendition that is made for them.
     pub fn request_keyframe(&self, id: PeerId, stream: StreamId) {
-        if stream == StreamId::CAMERA {
-            self.simulcast().request_keyframe(id);
+        if let Some(simulcast) = self.simulcasts().get_mut(&stream) {
+            simulcast.request_keyframe(id);
         }
     }
 
-    /// Asks for a keyframe of every rendition.
-    pub fn request_keyframes(&self) {
-        self.simulcast().request_keyframes();
+    /// The same of every stream.
+    pub fn request_keyframe_of_each(&self, id: PeerId) {
+        self.simulcasts().values_mut().for_each(|simulcast| simulcast.request_keyframe(id));
     }
 
-    /// Sends a picture to those who watch its rendition, unless the camera's gate is shut.
-    pub fn send_video(&self, rendition: usize, picture: &OutgoingPicture) {
-        if self.gates.video_is_shut() {
+    /// Asks for a keyframe of every rendition of a stream.
+    pub fn request_keyframes(&self, stream: StreamId) {
+        self.simulcasts().entry(stream).or_default().request_keyframes();
+    }
+
+    /// Sends a stream's picture to those who watch its rendition, unless the stream's gate is shut.
+    pub fn send_video(&self, stream: StreamId, rendition: usize, picture: &OutgoingPicture) {
+        if self.gates.is_shut(stream) {
             return;
         }
-        let mut simulcast = self.simulcast();
+        let mut simulcasts = self.simulcasts();
+        let Some(simulcast) = simulcasts.get_mut(&stream) else { return };
         let outlets = self.outlets();
-        simulcast.deliver(rendition, picture.keyframe, picture.captured_at, |id| {
+        simulcast.deliver(rendition, picture, |id| {
             if let Some(outlet) = outlets.iter().find(|outlet| outlet.id == id) {
-                outlet.peer.send_video(StreamId::CAMERA, picture);
+                outlet.peer.send_video(stream, picture);
             }
         });
     }
 
     /// Sends sound to everybody, unless the microphone's gate is shut.
     pub fn send_audio(&self, sound: &OutgoingSound) {
-        if self.gates.sound_is_shut() {
+        if self.gates.is_shut(StreamId::AUDIO) {
             return;
         }
         self.outlets().iter().for_each(|outlet| outlet.peer.send_audio(sound));
@@ -142,7 +152,7 @@ impl FanOut {
         self.outlets.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn simulcast(&self) -> MutexGuard<'_, Simulcast> {
-        self.simulcast.lock().unwrap_or_else(PoisonError::into_inner)
+    fn simulcasts(&self) -> MutexGuard<'_, BTreeMap<StreamId, Simulcast>> {
+        self.simulcasts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

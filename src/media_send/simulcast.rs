@@ -11,11 +11,9 @@
 //! receiver, for whom it is a change of size.
 
 use super::assign::{Allocation, Receiver};
+use super::uplink::Uplink;
 use crate::identity::PeerId;
-use crate::media::{MediaTime, PictureSource, RENDITIONS, RenditionPlan, RenditionPlans, VideoBudget};
-
-/// The bit rate of this side's uplink is not known apart from the paths that use it.
-const UPLINK_KBPS: u32 = u32::MAX;
+use crate::media::{MediaTime, OutgoingPicture, PictureSource, RENDITIONS, RenditionPlan, RenditionPlans, VideoBudget};
 
 /// Stream that one receiver watches.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +29,7 @@ struct Watcher {
 #[derive(Debug, Default)]
 pub struct Simulcast {
     allocation: Allocation,
+    uplink: Uplink,
     receivers: Vec<Receiver>,
     watchers: Vec<Watcher>,
     source: PictureSource,
@@ -49,7 +48,8 @@ impl Simulcast {
         self.receivers.clear();
         self.receivers.extend(receivers);
         self.source = source;
-        self.allocation.assign(&self.receivers, source, UPLINK_KBPS, now);
+        let uplink_kbps = self.uplink.follow(&self.receivers, now);
+        self.allocation.assign(&self.receivers, source, uplink_kbps, now);
         self.follow_receivers();
         if self.receivers.is_empty() {
             // Nothing is encoded for nobody, and the encoder is kept.
@@ -62,8 +62,16 @@ impl Simulcast {
         })
     }
 
-    /// Hands an encoded picture of a rendition, captured at `captured_at`, to those who are sent it.
-    pub fn deliver(&mut self, rendition: usize, keyframe: bool, captured_at: MediaTime, mut send: impl FnMut(PeerId)) {
+    /// True where the path to a receiver may be probed now: one at a time, as all lie behind one uplink.
+    pub fn may_probe(&self, peer: PeerId) -> bool {
+        self.uplink.may_probe(peer)
+    }
+
+    /// Hands an encoded picture of a rendition to those who are sent it. One that no other refers to is left out for whoever
+    /// is sent the lower temporal layer alone, and for whoever is behind: that costs them no keyframe.
+    pub fn deliver(&mut self, rendition: usize, picture: &OutgoingPicture, mut send: impl FnMut(PeerId)) {
+        let &OutgoingPicture { keyframe, captured_at, .. } = picture;
+        let is_discardable = picture.is_discardable();
         for watcher in &mut self.watchers {
             let is_assigned = self.allocation.rendition_of(watcher.peer) == Some(rendition);
             // Two pictures of one moment would have the same RTP timestamp.
@@ -77,7 +85,9 @@ impl Simulcast {
                 // keyframe of the new one is not made before that queue is drained.
                 watcher.rendition = None;
             }
-            if watcher.rendition == Some(rendition) {
+            let is_left_out =
+                is_discardable && (self.allocation.is_sent_base_only(watcher.peer, rendition) || is_behind());
+            if watcher.rendition == Some(rendition) && !is_left_out {
                 watcher.sent = Some(captured_at);
                 send(watcher.peer);
             }
@@ -137,7 +147,10 @@ impl Simulcast {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
+    use crate::codec::VideoCodec;
 
     const HD: PictureSource = PictureSource { lines: 720, max_kbps: 1500 };
 
@@ -149,11 +162,26 @@ mod tests {
         Receiver { peer: peer(number), budget: VideoBudget { kbps, max_lines: 720, ..VideoBudget::UNLIMITED } }
     }
 
+    /// A keyframe, or a picture that others refer to, or one of the upper temporal layer.
+    fn picture(keyframe: bool, upper: bool, captured_at: MediaTime) -> OutgoingPicture {
+        let header = if keyframe {
+            0x65
+        } else if upper {
+            0x01
+        } else {
+            0x61
+        };
+        let data = Bytes::from(vec![0, 0, 0, 1, header, 0x99]);
+        OutgoingPicture { codec: VideoCodec::H264, data, keyframe, captured_at }
+    }
+
     /// A call whose encoders make every picture that they are asked for.
     #[derive(Default)]
     struct Call {
         simulcast: Simulcast,
         at_ms: u64,
+        /// The pictures but keyframes are of the upper temporal layer.
+        upper: bool,
         keyframes: [u32; RENDITIONS],
     }
 
@@ -167,7 +195,7 @@ mod tests {
             for (rendition, plan) in plans.in_order() {
                 if let Some(plan) = plan.filter(|plan| !plan.budget.behind) {
                     self.keyframes[rendition] += u32::from(plan.keyframe);
-                    self.simulcast.deliver(rendition, plan.keyframe, now, |peer| {
+                    self.simulcast.deliver(rendition, &picture(plan.keyframe, self.upper, now), |peer| {
                         sent.push((peer, rendition, plan.keyframe));
                     });
                 }
@@ -249,6 +277,29 @@ mod tests {
     }
 
     #[test]
+    fn pictures_of_the_upper_layer_are_left_out_for_whoever_has_less_or_is_behind_and_nobody_else() {
+        let mut call = Call::default();
+        let behind = |number| {
+            let strong = receiver(number, 1500);
+            Receiver { budget: VideoBudget { behind: true, ..strong.budget }, ..strong }
+        };
+        call.pictures(100, &[receiver(1, 1500), receiver(2, 1500), receiver(3, 1500)]);
+        let before = call.keyframes;
+        let three = [receiver(1, 1500), receiver(2, 1100), behind(3)];
+        let numbers = |sent: Vec<(PeerId, usize, bool)>| sent.iter().map(|one| one.0).collect::<Vec<_>>();
+        for _ in 0..30 {
+            call.upper = false;
+            assert_eq!(numbers(call.picture(&three)), [peer(1), peer(2), peer(3)]);
+            call.upper = true;
+            assert_eq!(numbers(call.picture(&three)), [peer(1)]);
+        }
+        call.pictures(100, &[receiver(1, 1500), receiver(2, 1500), receiver(3, 1500)]);
+        let all = [1, 2, 3].map(|number| receiver(number, 1500));
+        assert_eq!(numbers(call.picture(&all)), [peer(1), peer(2), peer(3)]);
+        assert_eq!(call.keyframes, before, "none of it costs a keyframe");
+    }
+
+    #[test]
     fn a_keyframe_request_on_the_way_to_another_rendition_is_one_of_the_new_one() {
         let mut call = Call::default();
         call.pictures(100, &[receiver(1, 1500), receiver(2, 1500)]);
@@ -268,7 +319,7 @@ mod tests {
         let both = |kbps| [receiver(1, 1500), receiver(2, kbps)].into_iter();
         let watched = |simulcast: &mut Simulcast, rendition, keyframe, now| {
             let mut got = false;
-            simulcast.deliver(rendition, keyframe, now, |to| got |= to == peer(2));
+            simulcast.deliver(rendition, &picture(keyframe, false, now), |to| got |= to == peer(2));
             got
         };
         for ms in (0..3000).step_by(33) {

@@ -112,6 +112,7 @@ mod tests {
             name: "Bob\u{202e}\u{7}".repeat(50),
             user_data: "ß\n".repeat(1000),
             streams: both(),
+            descriptions: Description::VERSIONS,
         };
         let Message::Invite { name, user_data, .. } = invite.checked() else { panic!("refused") };
         assert_eq!(name.chars().count(), 64);
@@ -176,7 +177,8 @@ mod tests {
         #[test]
         fn no_text_of_an_invite_makes_checking_it_panic(name in "\\PC{0,100}", user_data in any::<String>()) {
             let (invite, conversation) = (InviteId::from_bits(1), ConversationId::from_bits(2));
-            let invite = Message::Invite { invite, conversation, name, user_data, streams: both() };
+            let (streams, descriptions) = (both(), Description::VERSIONS);
+            let invite = Message::Invite { invite, conversation, name, user_data, streams, descriptions };
             if let Message::Invite { name, user_data, .. } = invite.checked() {
                 prop_assert!(name.chars().count() <= 64 && user_data.len() <= MAX_USER_DATA);
             }

@@ -9,7 +9,6 @@ use eframe::egui::{self, Frame, Ui, UserAttentionType, ViewportCommand};
 
 use crate::call::InviteId;
 use crate::controller::{CallView, Command, Handle, Repaint, Snapshot};
-use crate::identity::PeerId;
 
 use super::add_contact;
 use super::call_view::{self, CallScreen};
@@ -241,14 +240,14 @@ impl Window {
 
     /// Nothing is drawn while the window is hidden, so the others' pictures may be small.
     fn hide(&mut self, snapshot: &Snapshot) {
-        let participants: Vec<PeerId> = match &snapshot.call {
-            CallView::Conversation(call) => call.participants.iter().map(|participant| participant.id).collect(),
-            CallView::Idle | CallView::Outgoing(_) | CallView::Incoming(_) => Vec::new(),
+        let participants = match &snapshot.call {
+            CallView::Conversation(call) => call.participants.as_slice(),
+            CallView::Idle | CallView::Outgoing(_) | CallView::Incoming(_) => &[],
         };
         // A call may begin, and end, without ever being drawn.
         let call = if participants.is_empty() { self.call.as_mut() } else { Some(self.call.get_or_insert_default()) };
         let Some(call) = call else { return };
-        call.hide(&participants, &mut self.commands);
+        call.hide(participants, &mut self.commands);
         for command in self.commands.drain(..) {
             // An error means that the controller has ended, as the next drawing will find.
             let _ = self.outbox.send(&self.handle, command);

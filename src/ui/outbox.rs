@@ -56,7 +56,7 @@ mod tests {
     use super::*;
     use crate::controller::Gates;
     use crate::identity::PeerId;
-    use crate::media::Latest;
+    use crate::media::{Latest, StreamId};
     use crate::store::Settings;
 
     fn held_up() -> (Handle, Arc<Gates>, Receiver<Command>) {
@@ -74,7 +74,7 @@ mod tests {
         for press in presses.clone() {
             outbox.send(&handle, press).unwrap();
         }
-        assert!(gates.video_is_shut(), "hanging up holds although it waits");
+        assert!(gates.is_shut(StreamId::CAMERA), "hanging up holds although it waits");
         assert!(!outbox.is_empty());
         let mut got: Vec<Command> = commands.try_iter().collect();
         outbox.flush(&handle).unwrap();
@@ -89,7 +89,8 @@ mod tests {
         let mut outbox = Outbox::default();
         let place =
             |fps| Command::UpdateSettings { settings: (&Settings { max_fps: fps, ..Settings::default() }).into() };
-        let wish = |lines| Command::WishVideo { participant: PeerId::from_bytes([1; 32]), lines };
+        let (participant, stream) = (PeerId::from_bytes([1; 32]), StreamId::CAMERA);
+        let wish = |lines| Command::WishVideo { participant, stream, lines };
         outbox.send(&handle, Command::Contacts).unwrap();
         outbox.send(&handle, Command::Contacts).unwrap();
         for number in 1..=1_000 {

@@ -8,7 +8,7 @@ use eframe::egui::Vec2;
 
 use crate::controller::Command;
 use crate::identity::PeerId;
-use crate::media::{MIN_HEIGHT, MediaTime};
+use crate::media::{MIN_HEIGHT, MediaTime, StreamId};
 
 use super::tile::Fit;
 
@@ -35,7 +35,10 @@ fn step_for(lines: f32) -> u32 {
     STEPS.into_iter().find(|&step| lines <= step as f32 * STRETCH).unwrap_or(last)
 }
 
-/// The receive resolution that one person was asked for, and the next one.
+/// A picture of the others': whose, and of which stream.
+pub type PictureOf = (PeerId, StreamId);
+
+/// The receive resolution that was asked for of one picture, and the next one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Wish {
     asked: Option<u32>,
@@ -72,34 +75,43 @@ impl Wish {
     }
 }
 
-/// Receive resolutions of everybody in a call.
+/// Receive resolutions of every picture in a call.
 #[derive(Debug, Default)]
-pub struct PictureWishes(HashMap<PeerId, Wish>);
+pub struct PictureWishes(HashMap<PictureOf, Wish>);
 
 impl PictureWishes {
     /// Takes the physical lines of each picture that are drawn at `now`; new requests go into `commands`. Returns in
     /// how long to look again, if the size has not rested yet.
-    pub fn update(&mut self, drawn: &[(PeerId, f32)], now: MediaTime, commands: &mut Vec<Command>) -> Option<Duration> {
-        self.0.retain(|id, _| drawn.iter().any(|(drawn, _)| drawn == id));
+    pub fn update(
+        &mut self,
+        drawn: &[(PictureOf, f32)],
+        now: MediaTime,
+        commands: &mut Vec<Command>,
+    ) -> Option<Duration> {
+        self.0.retain(|picture, _| drawn.iter().any(|(drawn, _)| drawn == picture));
         let mut again: Option<Duration> = None;
-        for &(participant, lines) in drawn {
-            let (ask, wait) = self.0.entry(participant).or_default().update(step_for(lines), now);
-            commands.extend(ask.map(|lines| Command::WishVideo { participant, lines }));
+        for &(picture, lines) in drawn {
+            let (ask, wait) = self.0.entry(picture).or_default().update(step_for(lines), now);
+            commands.extend(ask.map(|lines| wish(picture, lines)));
             again = [again, wait].into_iter().flatten().min();
         }
         again
     }
 
-    /// Nothing is drawn of these `participants`, or not yet: asks everybody for the least.
-    pub fn hide(&mut self, participants: &[PeerId], commands: &mut Vec<Command>) {
-        self.0.retain(|id, _| participants.contains(id));
-        for &participant in participants {
-            let wish = self.0.entry(participant).or_default();
-            if wish.asked != Some(MIN_HEIGHT) {
-                commands.push(Command::WishVideo { participant, lines: wish.ask(MIN_HEIGHT) });
+    /// Nothing is drawn of these `pictures`, or not yet: asks for the least of each.
+    pub fn hide(&mut self, pictures: &[PictureOf], commands: &mut Vec<Command>) {
+        self.0.retain(|picture, _| pictures.contains(picture));
+        for &picture in pictures {
+            let asked = self.0.entry(picture).or_default();
+            if asked.asked != Some(MIN_HEIGHT) {
+                commands.push(wish(picture, asked.ask(MIN_HEIGHT)));
             }
         }
     }
+}
+
+const fn wish((participant, stream): PictureOf, lines: u32) -> Command {
+    Command::WishVideo { participant, stream, lines }
 }
 
 #[cfg(test)]
@@ -107,6 +119,9 @@ mod tests {
     use eframe::egui::vec2;
 
     use super::*;
+
+    const CAMERA: PictureOf = (PeerId::from_bytes([1; 32]), StreamId::CAMERA);
+    const SCREEN: PictureOf = (PeerId::from_bytes([1; 32]), StreamId::SCREEN);
 
     #[test]
     fn the_step_is_the_least_that_looks_the_same() {
@@ -127,7 +142,7 @@ mod tests {
 
     #[test]
     fn a_size_must_rest_before_it_is_asked_for() {
-        let id = PeerId::from_bytes([1; 32]);
+        let id = CAMERA;
         let mut wishes = PictureWishes::default();
         let mut asked = Vec::new();
         let mut at = |ms, lines| {
@@ -144,31 +159,44 @@ mod tests {
         assert_eq!(at(2500, 300.0), Some(1000));
         assert_eq!(at(3500, 300.0), None);
         assert_eq!(at(9000, 300.0), None);
-        let wish = |lines| Command::WishVideo { participant: id, lines };
+        let wish = |lines| wish(id, lines);
         assert_eq!(asked, [wish(720), wish(360)]);
     }
 
     #[test]
     fn a_hidden_window_asks_for_the_least_once() {
-        let id = PeerId::from_bytes([1; 32]);
+        let id = CAMERA;
         let (mut wishes, mut commands) = (PictureWishes::default(), Vec::new());
         for ms in [0, 300] {
             wishes.update(&[(id, 720.0)], MediaTime::from_millis(ms), &mut commands);
         }
         wishes.hide(&[id], &mut commands);
         wishes.hide(&[id], &mut commands);
-        let wish = |lines| Command::WishVideo { participant: id, lines };
+        let wish = |lines| wish(id, lines);
         assert_eq!(commands, [wish(720), wish(180)]);
     }
 
     #[test]
     fn a_window_that_was_never_seen_asks_for_the_least_in_each_call() {
-        let id = PeerId::from_bytes([1; 32]);
+        let id = CAMERA;
         let (mut wishes, mut commands) = (PictureWishes::default(), Vec::new());
         for participants in [&[id][..], &[id], &[], &[id]] {
             wishes.hide(participants, &mut commands);
         }
-        let wish = || Command::WishVideo { participant: id, lines: 180 };
+        let wish = || wish(id, 180);
         assert_eq!(commands, [wish(), wish()], "once in each");
+    }
+
+    #[test]
+    fn two_pictures_of_one_person_are_asked_for_each_by_its_own_size() {
+        let (mut wishes, mut commands) = (PictureWishes::default(), Vec::new());
+        for ms in [0, 300] {
+            let drawn = [(CAMERA, 150.0), (SCREEN, 1000.0)];
+            wishes.update(&drawn, MediaTime::from_millis(ms), &mut commands);
+        }
+        assert_eq!(commands, [wish(CAMERA, 180), wish(SCREEN, 1080)]);
+        commands.clear();
+        wishes.hide(&[CAMERA, SCREEN], &mut commands);
+        assert_eq!(commands, [wish(SCREEN, 180)], "of the camera it is the least already");
     }
 }

@@ -8,11 +8,11 @@ use std::collections::HashMap;
 
 use eframe::egui::{self, Grid, Rect, Ui, UiBuilder, vec2};
 
-use crate::controller::{ConversationView, ParticipantView};
+use crate::controller::{ConversationView, ParticipantView, PictureView};
 use crate::identity::PeerId;
 
 use self::chart::Chart;
-use self::lines::lines;
+use self::lines::{lines, picture_name};
 use super::buttons::{TextButton, explain};
 use super::catalogue::Text;
 use super::icons::Icon;
@@ -72,23 +72,9 @@ impl Statistics {
             ui.spacing_mut().item_spacing.y = space::XS;
             self.charts.entry(participant.id).or_default().show(ui, &participant.history, words);
         });
-        Grid::new(("statistics", participant.id))
-            .num_columns(3)
-            .spacing(vec2(20.0, 3.0))
-            .min_row_height(16.0)
-            .min_col_width(96.0)
-            .show(ui, |ui| {
-                ui.label(Type::Caption.text(words.get(Text::LastMinute), palette.text_soft));
-                ui.label(Type::Caption.text(words.get(Text::Sent), palette.text_soft));
-                ui.label(Type::Caption.text(words.get(Text::Received), palette.text_soft));
-                ui.end_row();
-                for (what, sent, received) in lines(&participant.sent, &participant.received, words) {
-                    ui.label(Type::Caption.text(words.get(what), palette.text_soft));
-                    ui.label(Type::Caption.text(sent, palette.text));
-                    ui.label(Type::Caption.text(received, palette.text));
-                    ui.end_row();
-                }
-            });
+        for picture in &participant.pictures {
+            picture_figures(ui, scene, participant, picture);
+        }
     }
 
     fn copy_button(&mut self, ui: &mut Ui, scene: &Scene<'_>, call: &ConversationView) {
@@ -104,4 +90,29 @@ impl Statistics {
             ui.ctx().request_repaint_after_secs(COPIED_FOR as f32 + 0.05);
         }
     }
+}
+
+/// The figures of one stream of pictures; of a screen under its name, beside the camera's.
+fn picture_figures(ui: &mut Ui, scene: &Scene<'_>, participant: &ParticipantView, picture: &PictureView) {
+    let (palette, words) = (Palette::of(ui), scene.words);
+    if let Some(kind) = picture_name(picture.kind).filter(|_| participant.pictures.len() > 1) {
+        ui.label(Type::Caption.text(words.get(kind), palette.text));
+    }
+    Grid::new(("statistics", participant.id, picture.stream))
+        .num_columns(3)
+        .spacing(vec2(20.0, 3.0))
+        .min_row_height(16.0)
+        .min_col_width(96.0)
+        .show(ui, |ui| {
+            ui.label(Type::Caption.text(words.get(Text::LastMinute), palette.text_soft));
+            ui.label(Type::Caption.text(words.get(Text::Sent), palette.text_soft));
+            ui.label(Type::Caption.text(words.get(Text::Received), palette.text_soft));
+            ui.end_row();
+            for (what, sent, received) in lines(&picture.sent, &picture.received, words) {
+                ui.label(Type::Caption.text(words.get(what), palette.text_soft));
+                ui.label(Type::Caption.text(sent, palette.text));
+                ui.label(Type::Caption.text(received, palette.text));
+                ui.end_row();
+            }
+        });
 }

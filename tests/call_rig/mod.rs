@@ -46,6 +46,7 @@ pub fn invite_message(number: u128, name: &str) -> Message {
         name: name.to_owned(),
         user_data: "lunch?".to_owned(),
         streams: MediaSet::of_call(true, true),
+        descriptions: Description::VERSIONS,
     }
 }
 

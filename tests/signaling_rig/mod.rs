@@ -41,6 +41,7 @@ pub fn invite(number: u128) -> Message {
         name: "Mallory\u{202e}".into(),
         user_data: "x".repeat(5000),
         streams: MediaSet::of_call(true, true),
+        descriptions: visavis::call::Description::VERSIONS,
     }
 }
 

@@ -82,8 +82,8 @@ fn a_picture_that_stands_still_says_why_and_the_call_can_be_ended() {
     let desk = Desk::new(fixture::call(vec![who.clone()]));
     assert!(!desk.shows("Reconnecting…"));
     who.reconnecting = true;
-    for video in [true, false] {
-        who.video = video;
+    for on in [true, false] {
+        who.pictures[0].on = on;
         let desk = Desk::new(fixture::call(vec![who.clone()]));
         assert!(desk.shows("Reconnecting…"));
         desk.press("Hang up");
@@ -192,4 +192,19 @@ fn who_speaks_is_shown_and_who_is_muted_is_told() {
     desk.controller.put(snapshot);
     desk.settle();
     assert!(!desk.shows("You are speaking") && desk.shows("You are muted; nobody hears you."));
+}
+
+#[test]
+fn a_shared_screen_has_a_tile_of_its_own_beside_the_camera_until_it_ends() {
+    let ana = || fixture::participant(1, "Ana Lindqvist", true);
+    let desk = Desk::new(fixture::call(vec![fixture::with_screen(ana())]));
+    assert!(desk.shows("Ana Lindqvist’s screen"));
+    let mut ended = fixture::with_screen(ana());
+    ended.pictures[1].on = false;
+    assert!(!Desk::new(fixture::call(vec![ended])).shows("Ana Lindqvist’s screen"));
+    let mut hidden = fixture::with_screen(ana());
+    hidden.hidden_here = true;
+    let desk = Desk::new(fixture::call(vec![hidden]));
+    assert!(!desk.shows("Ana Lindqvist’s screen") && desk.shows("You do not see Ana Lindqvist"));
+    assert!(!Desk::new(fixture::call(vec![ana()])).shows("Ana Lindqvist’s screen"));
 }

@@ -10,10 +10,10 @@ use visavis::call::{ConversationId, DisconnectReason, InviteId};
 use visavis::controller::{
     CallSample, CallView, CameraInfo, Command, ConversationStatus, ConversationView, Devices, Gates, Handle,
     HistoryEntry, IncomingView, LocalStreamView, Me, Outcome, OutcomeKind, OutgoingView, ParticipantView, Person,
-    PersonKind, Quality, ReceivedStats, RouteKind, SentStats, Snapshot,
+    PersonKind, PictureView, Quality, ReceivedStats, RouteKind, SentStats, Snapshot,
 };
 use visavis::identity::PeerId;
-use visavis::media::{FrameSlot, Latest, LevelMeter, MediaTime, VideoFrame};
+use visavis::media::{FrameSlot, Latest, LevelMeter, MediaTime, StreamId, StreamKind, VideoFrame};
 use visavis::store::Settings;
 
 pub const INVITE: InviteId = InviteId::from_bits(7);
@@ -234,21 +234,39 @@ pub fn participant(number: u8, name: &str, video: bool) -> ParticipantView {
         frozen_ms: 240,
         ..ReceivedStats::default()
     };
+    let camera = PictureView {
+        stream: StreamId::CAMERA,
+        kind: StreamKind::Camera,
+        on: video,
+        slot: slot(video.then(|| picture(640, 360, true))),
+        sent,
+        received,
+    };
     ParticipantView {
         id: peer(number),
         name: name.into(),
         reconnecting: false,
         audio: true,
-        video,
         muted_here: false,
         hidden_here: false,
-        picture: slot(video.then(|| picture(640, 360, true))),
+        pictures: vec![camera],
         level: Arc::new(LevelMeter::default()),
         quality: Quality::Good,
         history: minute().into(),
-        sent,
-        received,
     }
+}
+
+/// The same, who shares a screen, too.
+pub fn with_screen(mut who: ParticipantView) -> ParticipantView {
+    who.pictures.push(PictureView {
+        stream: StreamId::SCREEN,
+        kind: StreamKind::Screen,
+        on: true,
+        slot: slot(Some(picture(1280, 800, false))),
+        sent: SentStats::default(),
+        received: ReceivedStats { width: 1280, height: 800, fps: 12.0, ..ReceivedStats::default() },
+    });
+    who
 }
 
 /// A minute that had a bad quarter.

@@ -3,7 +3,8 @@
 use super::context::Context;
 use super::state::{CallMachine, CallState};
 use super::{
-    CallEnd, CallError, CallReport, Conversation, Effect, InviteId, MAX_USER_DATA, Message, OutgoingInvite, Press,
+    CallEnd, CallError, CallReport, Conversation, Description, Effect, InviteId, MAX_USER_DATA, Message,
+    OutgoingInvite, Press,
 };
 use crate::call::ConversationId;
 use crate::device::{Consent, Grant, Granter};
@@ -36,7 +37,6 @@ struct NewInvite {
 impl CallMachine {
     /// The person pressed something.
     pub(super) fn press(&mut self, state: CallState, cx: &mut Context<'_>, press: Press) -> CallState {
-        let command = press.command();
         match press {
             Press::OpenStream { streams } => {
                 let state = open_stream(state, cx, streams);
@@ -44,11 +44,11 @@ impl CallMachine {
             }
             Press::Invite { invite, conversation, to, user_data, streams } => {
                 let new = NewInvite { invite, conversation, to, user_data, sends: streams };
-                self.invite(state, cx, command, new)
+                self.invite(state, cx, new)
             }
-            Press::Cancel { invite } => self.cancel(state, cx, command, invite),
-            Press::Accept { invite, streams } => self.accept(state, cx, command, invite, streams),
-            Press::Reject { invite } => self.reject(state, cx, command, invite),
+            Press::Cancel { invite } => self.cancel(state, cx, invite),
+            Press::Accept { invite, streams } => self.accept(state, cx, invite, streams),
+            Press::Reject { invite } => self.reject(state, cx, invite),
             Press::EnableStream(stream) => {
                 let state = enable(state, cx, stream);
                 self.announce(state, cx)
@@ -62,19 +62,19 @@ impl CallMachine {
         }
     }
 
-    fn invite(&mut self, state: CallState, cx: &mut Context<'_>, command: &'static str, new: NewInvite) -> CallState {
+    fn invite(&mut self, state: CallState, cx: &mut Context<'_>, new: NewInvite) -> CallState {
         match state {
-            CallState::Idle => self.send_invite(cx, command, new),
+            CallState::Idle => self.send_invite(cx, new),
             // Calling the person who rings is an answer.
             CallState::Incoming(incoming) if incoming.from == new.to => self.take_call(cx, incoming, new.sends),
             state @ (CallState::Outgoing(_) | CallState::Incoming(_) | CallState::Conversation(_)) => {
-                cx.report(CallReport::CommandFailed { command, error: CallError::TooManyConversations });
+                cx.report(CallReport::PressRefused { error: CallError::TooManyConversations });
                 state
             }
         }
     }
 
-    fn send_invite(&mut self, cx: &mut Context<'_>, command: &'static str, new: NewInvite) -> CallState {
+    fn send_invite(&mut self, cx: &mut Context<'_>, new: NewInvite) -> CallState {
         let NewInvite { invite, conversation, to, user_data, sends } = new;
         let problem = if to == self.me {
             Some("This is your own ID. Choose somebody else to call.".to_owned())
@@ -84,12 +84,12 @@ impl CallMachine {
             None
         };
         if let Some(problem) = problem {
-            cx.report(CallReport::CommandFailed { command, error: CallError::BadArgument(problem) });
+            cx.report(CallReport::PressRefused { error: CallError::BadArgument(problem) });
             return CallState::Idle;
         }
         let announced = self.captured(sends);
-        let name = self.name.clone();
-        cx.send(to, Message::Invite { invite, conversation, name, user_data, streams: announced });
+        let (name, descriptions) = (self.name.clone(), Description::VERSIONS);
+        cx.send(to, Message::Invite { invite, conversation, name, user_data, streams: announced, descriptions });
         cx.report(CallReport::InviteSent { invite, to, conversation });
         cx.effect(Effect::OpenMedia { consent: consent_of_press(), streams: sends });
         CallState::Outgoing(OutgoingInvite {
@@ -105,14 +105,14 @@ impl CallMachine {
         })
     }
 
-    fn cancel(&mut self, state: CallState, cx: &mut Context<'_>, command: &'static str, invite: InviteId) -> CallState {
+    fn cancel(&mut self, state: CallState, cx: &mut Context<'_>, invite: InviteId) -> CallState {
         match state {
             CallState::Outgoing(outgoing) if outgoing.invite == invite => self.take_back(cx, &outgoing),
             // The answer came a moment before the press: the person does not want this call.
             CallState::Conversation(conversation) if conversation.is_of_own(invite) => self.hang_up(cx, conversation),
             state
             @ (CallState::Idle | CallState::Outgoing(_) | CallState::Incoming(_) | CallState::Conversation(_)) => {
-                cx.report(CallReport::CommandFailed { command, error: invite_is_over() });
+                cx.report(CallReport::PressRefused { error: invite_is_over() });
                 state
             }
         }
@@ -123,14 +123,7 @@ impl CallMachine {
         self.withdraw(cx, outgoing, report, CallEnd::Canceled)
     }
 
-    fn accept(
-        &mut self,
-        state: CallState,
-        cx: &mut Context<'_>,
-        command: &'static str,
-        invite: InviteId,
-        sends: MediaSet,
-    ) -> CallState {
+    fn accept(&mut self, state: CallState, cx: &mut Context<'_>, invite: InviteId, sends: MediaSet) -> CallState {
         match state {
             CallState::Incoming(incoming) if incoming.invite == invite => self.take_call(cx, incoming, sends),
             // A second press of Answer.
@@ -139,7 +132,7 @@ impl CallMachine {
             }
             state
             @ (CallState::Idle | CallState::Outgoing(_) | CallState::Incoming(_) | CallState::Conversation(_)) => {
-                cx.report(CallReport::CommandFailed { command, error: invite_is_over() });
+                cx.report(CallReport::PressRefused { error: invite_is_over() });
                 state
             }
         }
@@ -151,12 +144,12 @@ impl CallMachine {
         self.answer(cx, incoming, sends, consent_of_press(), None)
     }
 
-    fn reject(&mut self, state: CallState, cx: &mut Context<'_>, command: &'static str, invite: InviteId) -> CallState {
+    fn reject(&mut self, state: CallState, cx: &mut Context<'_>, invite: InviteId) -> CallState {
         match state {
             CallState::Incoming(incoming) if incoming.invite == invite => self.decline(cx, incoming),
             state
             @ (CallState::Idle | CallState::Outgoing(_) | CallState::Incoming(_) | CallState::Conversation(_)) => {
-                cx.report(CallReport::CommandFailed { command, error: invite_is_over() });
+                cx.report(CallReport::PressRefused { error: invite_is_over() });
                 state
             }
         }

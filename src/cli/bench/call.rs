@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::controller::{ReceivedStats, SentStats};
 
-use super::figures::{percentile, preset_of_size, round};
+use super::figures::{Distribution, preset_of_size, round};
 use super::pair::{Pair, camera, stats_of};
 use super::process;
 
@@ -100,8 +100,8 @@ impl CallBench {
 
         pair.start_trace()?;
         std::thread::sleep(TRACE);
-        let mut delays: Vec<f64> = pair.stop_trace()?.into_iter().flat_map(|trace| trace.delays).collect();
-        delays.sort_by(f64::total_cmp);
+        let traces = pair.stop_trace()?;
+        let delays: Distribution = traces.iter().flat_map(|trace| trace.delays.iter().copied()).collect();
         let mean = |values: &dyn Fn(&(SentStats, ReceivedStats)) -> f32| {
             stats.iter().map(|pair| f64::from(values(pair))).sum::<f64>() / stats.len().max(1) as f64
         };
@@ -113,9 +113,9 @@ impl CallBench {
             cpu_s_per_s_per_side: round((cpu - before.0) / 2.0 / elapsed, 3),
             rss_mb_per_side: round((memory[0].0 + memory[1].0) / 2.0, 1),
             pss_mb_per_side: round((memory[0].1 + memory[1].1) / 2.0, 1),
-            latency_ms_p50: percentile(&delays, 0.5),
-            latency_ms_p95: percentile(&delays, 0.95),
-            latency_n: delays.len(),
+            latency_ms_p50: delays.percentile(0.5),
+            latency_ms_p95: delays.percentile(0.95),
+            latency_n: traces.iter().map(|trace| trace.delays.len()).sum(),
             latency_at: "capture (picture handed to the call) -> frame handed to the tile, no drawing",
             setup_ms: round(call.setup.as_secs_f64() * 1000.0, 1),
             setup_callee_ms: round(call.setup_callee.as_secs_f64() * 1000.0, 1),

@@ -7,7 +7,7 @@ use crate::capture::barcode;
 use crate::controller::{Command, Event, ReceivedStats, SentStats, VideoChoice};
 use crate::device::DeviceChoice;
 use crate::identity::PeerId;
-use crate::media::Preset;
+use crate::media::{Preset, StreamId};
 
 use super::child::HeadlessChild;
 use super::namespaces::Host;
@@ -108,7 +108,7 @@ impl Pair {
         })?;
         let (answered, answered_unix_micros) = (Instant::now(), barcode::unix_micros());
         callee.send(&Command::Accept { invite, audio: true, video })?;
-        let first_frame = |event| matches!(event, Event::FirstFrame { .. }).then_some(());
+        let first_frame = |event| matches!(event, Event::FirstFrame { stream: StreamId::CAMERA, .. }).then_some(());
         let (at_callee, ()) = callee.wait("the callee's first picture", STEP_TIMEOUT, first_frame)?;
         let (at_caller, ()) = caller.wait("the caller's first picture", STEP_TIMEOUT, first_frame)?;
         self.others = Some([callee_id, caller_id]);
@@ -130,9 +130,10 @@ impl Pair {
     /// Both sides save the pictures of their tiles; `number` names the files.
     pub fn save_pictures(&mut self, number: usize) -> anyhow::Result<[PathBuf; 2]> {
         let [callee, caller] = self.others.ok_or_else(|| anyhow::anyhow!("There is no call yet."))?;
+        let stream = StreamId::CAMERA;
         let files = self.profiles.each_ref().map(|folder| folder.path().join(format!("{number}.y4m")));
-        self.caller.send(&Command::SavePicture { participant: callee, path: files[0].clone() })?;
-        self.callee.send(&Command::SavePicture { participant: caller, path: files[1].clone() })?;
+        self.caller.send(&Command::SavePicture { participant: callee, stream, path: files[0].clone() })?;
+        self.callee.send(&Command::SavePicture { participant: caller, stream, path: files[1].clone() })?;
         Ok(files)
     }
 
@@ -163,10 +164,10 @@ impl HeadlessChild {
     }
 }
 
-/// The statistics of an event, if it has some.
+/// The statistics of the cameras' pictures in an event, if it has some.
 pub fn stats_of(event: &Event) -> Option<(&SentStats, &ReceivedStats)> {
     match event {
-        Event::Stats { sent, received, .. } => Some((sent, received)),
+        Event::Stats { stream: StreamId::CAMERA, sent, received, .. } => Some((sent, received)),
         _ => None,
     }
 }

@@ -1,10 +1,12 @@
 //! H.264, constrained baseline: its payload format (RFC 6184, packetization mode 1), levels and parameter sets.
 
+mod bits;
 mod depacketizer;
 mod level;
 mod nal_unit;
 mod packetizer;
 mod parameter_set;
+mod slice;
 
 pub use level::{LEVEL_3_0, LEVEL_3_1, LEVEL_4_0};
 
@@ -25,6 +27,10 @@ pub(super) static DEFINITION: Definition = Definition {
     depacketize: depacketizer::depacketize,
     starts_keyframe: depacketizer::starts_keyframe,
     bounds_memory: parameter_set::all_within,
+    is_discardable: slice::is_discardable,
+    is_discardable_unit: slice::is_discardable_unit,
+    note_references: slice::note,
+    follows: slice::follows,
 };
 
 /// Format parameters (RFC 6184, 8.1): constrained baseline up to a level, which may be another one than the other side's.

@@ -4,7 +4,10 @@
 pub(super) const START_CODE: [u8; 4] = [0, 0, 0, 1];
 /// Mask of the type in the first byte of a NAL unit.
 pub(super) const TYPE_MASK: u8 = 0x1f;
+/// Mask of `nal_ref_idc` in it: 0 in slices that no picture refers to.
+pub(super) const REF_IDC_MASK: u8 = 0x60;
 /// Types of NAL units (table 7-1).
+pub(super) const SLICE: u8 = 1;
 pub(super) const IDR_SLICE: u8 = 5;
 pub(super) const SEQUENCE_PARAMETER_SET: u8 = 7;
 pub(super) const SUBSET_SEQUENCE_PARAMETER_SET: u8 = 15;

@@ -1,6 +1,7 @@
-//! Reads the picture size out of H.264 sequence parameter sets (ITU-T H.264, 7.3.2.1.1), so that a stranger's stream
-//! cannot make the codec allocate for an enormous picture.
+//! Sequence parameter sets (ITU-T H.264, 7.3.2.1.1): their picture size is read so that a stranger's stream cannot make the
+//! codec allocate for an enormous picture, and the bits of `frame_num`.
 
+use super::bits::Raw;
 use super::nal_unit::{SEQUENCE_PARAMETER_SET, SUBSET_SEQUENCE_PARAMETER_SET, TYPE_MASK, nal_units};
 
 /// True when every sequence parameter set in `annex_b` is well formed, gives a size of at most `max_side` each way, and
@@ -8,7 +9,7 @@ use super::nal_unit::{SEQUENCE_PARAMETER_SET, SUBSET_SEQUENCE_PARAMETER_SET, TYP
 pub(super) fn all_within(annex_b: &[u8], max_side: u32, max_kept: u64) -> bool {
     nal_units(annex_b).all(|unit| match annex_b[unit].split_first() {
         Some((header, body)) if is_parameter_set(*header) => {
-            demand(body).is_some_and(|demand| demand.is_within(max_side, max_kept))
+            SequenceParameterSet::read(body).is_some_and(|set| set.is_within(max_side, max_kept))
         }
         _ => true,
     })
@@ -18,98 +19,64 @@ const fn is_parameter_set(header: u8) -> bool {
     matches!(header & TYPE_MASK, SEQUENCE_PARAMETER_SET | SUBSET_SEQUENCE_PARAMETER_SET)
 }
 
-/// Memory that the codec allocates: pixels before cropping, and pictures that are kept because others refer to them.
+/// Contents of a sequence parameter set that matter here.
 #[derive(Debug, PartialEq, Eq)]
-struct Demand {
+pub(super) struct SequenceParameterSet {
+    /// Bits of `frame_num` in slice headers.
+    pub(super) frame_num_bits: u32,
+    /// Pixels before cropping.
     width: u32,
     height: u32,
+    /// Pictures that are kept because others refer to them.
     references: u32,
 }
 
-impl Demand {
-    /// The product of three sizes that a stranger chose can exceed 64 bits, which is more than any bound.
+/// Bytes of a set that are read: emulation prevention matters for the first ones only, and a set that needs more than
+/// these is not ours.
+const MOST: usize = 256;
+
+impl SequenceParameterSet {
+    /// Reads a set behind its first byte; `None` for one of a profile that was never negotiated, and for a malformed one.
+    pub(super) fn read(set: &[u8]) -> Option<Self> {
+        let (raw, true) = Raw::<MOST>::of(set) else { return None };
+        let mut bits = raw.bits();
+        let profile = bits.take(8)?;
+        bits.take(16)?;
+        bits.exp_golomb()?;
+        if matches!(profile, 100 | 110 | 122 | 244 | 44 | 83 | 86 | 118 | 128 | 138 | 139 | 134 | 135) {
+            return None;
+        }
+        let frame_num_bits = bits.exp_golomb().filter(|&beyond_4| beyond_4 <= 12)? + 4;
+        match bits.exp_golomb()? {
+            0 => {
+                bits.exp_golomb()?;
+            }
+            1 => {
+                bits.take(1)?;
+                bits.exp_golomb()?;
+                bits.exp_golomb()?;
+                for _ in 0..bits.exp_golomb().filter(|&count| count <= 255)? {
+                    bits.exp_golomb()?;
+                }
+            }
+            2 => {}
+            _ => return None,
+        }
+        let references = bits.exp_golomb()?;
+        bits.take(1)?;
+        let width = bits.exp_golomb()?.checked_add(1)?.checked_mul(16)?;
+        let map_units = bits.exp_golomb()?.checked_add(1)?.checked_mul(16)?;
+        let frames_only = bits.take(1)?;
+        let height = map_units.checked_mul(2 - frames_only)?;
+        Some(Self { frame_num_bits, width, height, references })
+    }
+
+    /// True where a decoder allocates no more than this. The product of three sizes that a stranger chose can exceed 64
+    /// bits, which is more than any bound.
     fn is_within(&self, max_side: u32, max_kept: u64) -> bool {
         let pixels = u64::from(self.width) * u64::from(self.height);
         let kept = pixels.checked_mul(self.references.max(1).into());
         self.width <= max_side && self.height <= max_side && kept.is_some_and(|kept| kept <= max_kept)
-    }
-}
-
-fn demand(parameter_set: &[u8]) -> Option<Demand> {
-    // Emulation prevention (7.4.1) matters for the first bytes only; a set that needs more than these is not ours.
-    let mut raw = [0_u8; 256];
-    let mut length = 0;
-    let mut zeros = 0;
-    for &byte in parameter_set {
-        if zeros >= 2 && byte == 3 {
-            zeros = 0;
-            continue;
-        }
-        zeros = if byte == 0 { zeros + 1 } else { 0 };
-        *raw.get_mut(length)? = byte;
-        length += 1;
-    }
-    let mut bits = Bits { bytes: raw.get(..length)?, position: 0 };
-    let profile = bits.take(8)?;
-    bits.take(16)?;
-    bits.exp_golomb()?;
-    if matches!(profile, 100 | 110 | 122 | 244 | 44 | 83 | 86 | 118 | 128 | 138 | 139 | 134 | 135) {
-        // Profiles that were never negotiated.
-        return None;
-    }
-    bits.exp_golomb()?;
-    match bits.exp_golomb()? {
-        0 => {
-            bits.exp_golomb()?;
-        }
-        1 => {
-            bits.take(1)?;
-            bits.exp_golomb()?;
-            bits.exp_golomb()?;
-            for _ in 0..bits.exp_golomb().filter(|&count| count <= 255)? {
-                bits.exp_golomb()?;
-            }
-        }
-        2 => {}
-        _ => return None,
-    }
-    let references = bits.exp_golomb()?;
-    bits.take(1)?;
-    let width = bits.exp_golomb()?.checked_add(1)?.checked_mul(16)?;
-    let map_units = bits.exp_golomb()?.checked_add(1)?.checked_mul(16)?;
-    let frames_only = bits.take(1)?;
-    let height = map_units.checked_mul(2 - frames_only)?;
-    Some(Demand { width, height, references })
-}
-
-struct Bits<'a> {
-    bytes: &'a [u8],
-    position: usize,
-}
-
-impl Bits<'_> {
-    /// The next `count` (at most 32) bits.
-    fn take(&mut self, count: u32) -> Option<u32> {
-        let mut value = 0_u32;
-        for _ in 0..count {
-            let byte = self.bytes.get(self.position / 8)?;
-            let bit = byte >> (7 - self.position % 8) & 1;
-            value = value << 1 | u32::from(bit);
-            self.position += 1;
-        }
-        Some(value)
-    }
-
-    /// An unsigned Exp-Golomb code (9.1).
-    fn exp_golomb(&mut self) -> Option<u32> {
-        let mut zeros = 0;
-        while self.take(1)? == 0 {
-            zeros += 1;
-            if zeros > 31 {
-                return None;
-            }
-        }
-        Some((1_u32 << zeros) - 1 + self.take(zeros)?)
     }
 }
 
@@ -155,8 +122,8 @@ mod tests {
 
     #[test]
     fn the_size_of_a_baseline_parameter_set_is_read() {
-        let expected = Demand { width: 1280, height: 720, references: 1 };
-        assert_eq!(demand(&parameter_set(80, 45)[5..]), Some(expected));
+        let expected = SequenceParameterSet { frame_num_bits: 4, width: 1280, height: 720, references: 1 };
+        assert_eq!(SequenceParameterSet::read(&parameter_set(80, 45)[5..]), Some(expected));
     }
 
     #[test]
@@ -181,8 +148,9 @@ mod tests {
             [(SIDE, SIDE, 2), (SIDE, SIDE, REFERENCES), (120, SIDE, REFERENCES), (SIDE, 68, REFERENCES)]
         {
             let set = with_references(width, height, references);
-            let expected = Demand { width: width * 16, height: height * 16, references };
-            assert_eq!(demand(&set[5..]), Some(expected));
+            let (width, height) = (width * 16, height * 16);
+            let expected = SequenceParameterSet { frame_num_bits: 4, width, height, references };
+            assert_eq!(SequenceParameterSet::read(&set[5..]), Some(expected));
             assert!(!all_within(&set, 1920, 1920 * 1088 * 4));
             assert!(!all_within(&set, u32::MAX, u64::MAX), "more than any bound");
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::capture::{Camera, CameraEvent, Succession};
 use crate::device::{Consent, DeviceChoice, DeviceFault, DeviceKind};
 use crate::media::{FrameSlot, VideoFormat};
-use crate::media_send::MediaSend;
+use crate::media_send::PictureSend;
 
 use super::open::Open;
 use crate::controller::Event;
@@ -28,16 +28,16 @@ pub(super) struct CameraSlot {
     /// Frames a second: the rate asked for until it is measured.
     fps: f32,
     generation: u64,
-    sending: MediaSend,
+    sending: PictureSend,
     system: SystemSender,
 }
 
 impl CameraSlot {
-    pub(super) fn new(preview: Arc<FrameSlot>, sending: MediaSend, system: SystemSender) -> Self {
+    pub(super) fn new(preview: Arc<FrameSlot>, sending: PictureSend, system: SystemSender) -> Self {
         Self {
             open: None,
             leaving: None,
-            succession: Succession::new([Arc::clone(&preview), Arc::clone(sending.pictures())]),
+            succession: Succession::new([Arc::clone(&preview), Arc::clone(sending.slot())]),
             preview,
             device_mode: None,
             fps: 0.0,
@@ -50,6 +50,16 @@ impl CameraSlot {
     /// The tile of one's own picture.
     pub(super) const fn preview(&self) -> &Arc<FrameSlot> {
         &self.preview
+    }
+
+    /// The sending side of its pictures.
+    pub(super) const fn sending(&self) -> &PictureSend {
+        &self.sending
+    }
+
+    /// The same, to be started or stopped.
+    pub(super) const fn sending_mut(&mut self) -> &mut PictureSend {
+        &mut self.sending
     }
 
     /// Takes out the cameras that are not `wanted`. Its successor is opened first where it `may_open` beside it.
@@ -72,7 +82,7 @@ impl CameraSlot {
         let (open_choice, open_format) = &mut open.wish;
         if open_choice == choice && (VideoFormat { max_kbps: format.max_kbps, ..*open_format }) == *format {
             *open_format = *format;
-            self.sending.set_video_format(*format);
+            self.sending.set_format(*format);
         }
     }
 
@@ -91,8 +101,8 @@ impl CameraSlot {
         let device = Camera::open(consent, choice, *format, self.succession.next_camera(), move |event| {
             system.send(SystemEvent::Camera { generation, event });
         });
-        self.sending.set_video_format(*format);
-        self.sending.fan_out().request_keyframes();
+        self.sending.set_format(*format);
+        self.sending.request_keyframes();
         self.fps = format.max_fps as f32;
         self.device_mode = None;
         let name = choice.label();
@@ -198,7 +208,8 @@ mod tests {
     use crate::capture::Outputs;
     use crate::controller::Gates;
     use crate::controller::lanes::Lanes;
-    use crate::media::Preset;
+    use crate::media::{Preset, StreamId};
+    use crate::media_send::MediaSend;
 
     fn open(outputs: Outputs, choice: DeviceChoice, name: &str) -> OpenCamera {
         let format = VideoFormat::of(Preset::Low, None, None);
@@ -211,7 +222,7 @@ mod tests {
     #[test]
     fn one_device_is_closed_before_it_is_opened_again() {
         let named = |name: &str| DeviceChoice::Named(name.to_owned());
-        let sending = MediaSend::new(Arc::new(Gates::default()));
+        let sending = MediaSend::new(Arc::new(Gates::default())).picture_send(StreamId::CAMERA);
         let mut slot = CameraSlot::new(Arc::default(), sending, Lanes::new().0.parts.system);
         let mut follows = |old, choice: &DeviceChoice, works: bool| {
             let mut old = open(slot.succession.next_camera(), old, "Desk");

@@ -88,7 +88,7 @@ impl Rig {
     }
 
     fn sent_picture(&self) -> bool {
-        self.captures.sending.pictures().get().0.is_some()
+        self.captures.camera.sending().slot().get().0.is_some()
     }
 }
 

@@ -41,7 +41,7 @@ impl Core {
             Command::CreateStream { audio, video, max_fps, max_kbps } => {
                 self.captures.set_limits(max_fps, max_kbps);
                 let video = self.take_format(video);
-                self.step(Input::Local(Press::OpenStream { streams: MediaSet::of_call(audio, video) }));
+                self.press(Press::OpenStream { streams: MediaSet::of_call(audio, video) })?;
             }
             Command::CloseStream => self.close_stream()?,
             Command::AddContact { link } => self.add_contact(ContactLink::find_in(&link))?,
@@ -62,13 +62,13 @@ impl Core {
             Command::RemoveServer { link } => self.remove_server(&link)?,
             Command::Servers => self.servers.events().into_iter().for_each(|event| self.report(event)),
             Command::Invite { to, user_data, audio, video } => self.invite(to, user_data, audio, video)?,
-            Command::Cancel { invite } => self.step(Input::Local(Press::Cancel { invite })),
+            Command::Cancel { invite } => self.press(Press::Cancel { invite })?,
             Command::Accept { invite, audio, video } => {
                 let rings = matches!(self.calls.state(), CallState::Incoming(incoming) if incoming.invite() == invite);
                 let video = if rings { self.take_format(video) } else { video != VideoChoice::Off };
-                self.step(Input::Local(Press::Accept { invite, streams: MediaSet::of_call(audio, video) }));
+                self.press(Press::Accept { invite, streams: MediaSet::of_call(audio, video) })?;
             }
-            Command::Reject { invite } => self.step(Input::Local(Press::Reject { invite })),
+            Command::Reject { invite } => self.press(Press::Reject { invite })?,
             Command::EnableAudio { on, participant: None } => {
                 self.enable(StreamState::audio(on))?;
             }
@@ -77,11 +77,11 @@ impl Core {
             }
             Command::EnableAudio { on, participant: Some(id) } => self.remotes.set_muted_here(id, !on)?,
             Command::EnableVideo { on, participant: Some(id) } => self.remotes.set_hidden_here(id, !on)?,
-            Command::WishVideo { participant, lines } => {
-                self.remotes.set_wish(participant, lines)?;
+            Command::WishVideo { participant, stream, lines } => {
+                self.remotes.set_wish(participant, stream, lines)?;
                 self.tell_wishes();
             }
-            Command::Leave => self.step(Input::Local(Press::Leave)),
+            Command::Leave => self.press(Press::Leave)?,
             Command::UpdateSettings { settings } => self.update_settings(&settings)?,
             Command::RefreshDevices => self.devices.refresh(),
             Command::TestSpeaker => self.speaker.play(Sound::TestChime),
@@ -94,13 +94,23 @@ impl Core {
             }
             Command::TraceFrames { on: true } => self.remotes.start_trace(MediaTime::now()),
             Command::TraceFrames { on: false } => self.report(self.remotes.stop_trace()),
-            Command::SavePicture { participant, path } => {
-                self.remotes.save_picture(participant, &path)?;
-                self.report(Event::PictureSaved { participant, path });
+            Command::SavePicture { participant, stream, path } => {
+                self.remotes.save_picture(participant, stream, &path)?;
+                self.report(Event::PictureSaved { participant, stream, path });
             }
             Command::Quit => self.leave_for_good(),
         }
         Ok(())
+    }
+
+    /// Tells the state chart of a press.
+    ///
+    /// # Errors
+    ///
+    /// Why the chart refuses it.
+    fn press(&mut self, press: Press) -> Result<(), CallError> {
+        self.step(Input::Local(press));
+        self.calls.take_refusal()
     }
 
     /// Notes how video shall be captured; true when there shall be any.
@@ -119,8 +129,7 @@ impl Core {
                 return Err(CallError::BadArgument("No stream is open; open one with create_stream.".to_owned()));
             }
         };
-        self.step(Input::Local(press));
-        Ok(())
+        self.press(press)
     }
 
     fn close_stream(&mut self) -> Result<(), CallError> {
@@ -153,14 +162,13 @@ impl Core {
             self.calls.set_outcome(None);
         }
         let video = if begins { self.take_format(video) } else { video != VideoChoice::Off };
-        self.step(Input::Local(Press::Invite {
+        self.press(Press::Invite {
             invite: InviteId::from_bits(invite),
             conversation: ConversationId::from_bits(conversation),
             to,
             user_data,
             streams: MediaSet::of_call(audio, video),
-        }));
-        Ok(())
+        })
     }
 
     /// Says which side needs a newer Visavis for a call with this person.

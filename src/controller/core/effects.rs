@@ -5,7 +5,7 @@ use crate::call::{
     Message, RecordedParticipant,
 };
 use crate::identity::PeerId;
-use crate::media::{MediaTime, StreamId, StreamState};
+use crate::media::{MediaTime, StreamId};
 use crate::playout::Sound;
 
 use super::{Core, unix_seconds};
@@ -67,7 +67,7 @@ impl Core {
         let path = self.signaling.path_to(newcomer.id);
         self.remotes.connect(consent, newcomer, path, &self.speaker, self.publisher.picture_notice());
         self.update_fan_out();
-        self.sending.start_video(self.captures.format());
+        self.captures.start_encoding();
         self.remotes.schedule_statistics(MediaTime::now());
     }
 
@@ -92,8 +92,9 @@ impl Core {
             CallReport::InviteBusy { invite } => Event::InviteBusy { invite },
             CallReport::InviteTimeout { invite } => Event::InviteTimeout { invite },
             CallReport::InviteFailed { invite, to, error } => {
-                // It waited for them, and they came with an app of another version.
-                let error = self.directory.skew(to).map_or(error, |skew| self.needs_newer(to, skew));
+                // It waited for them, and they came with an app of another version, or their app said so.
+                let skew = self.directory.skew(to).or(error.skew());
+                let error = skew.map_or(error, |skew| self.needs_newer(to, skew));
                 Event::InviteFailed { invite, code: error.code(), message: error.to_string() }
             }
             CallReport::ConversationConnecting { conversation } => {
@@ -105,17 +106,13 @@ impl Core {
                 let name = self.directory.name_of(participant, Some(&name));
                 Event::ParticipantConnected { conversation, participant, name }
             }
-            CallReport::StreamAdded { conversation, participant, stream, streams } => {
-                self.remotes.on_stream_changed(participant, stream);
-                let (audio, video, on) = (streams.audio(), streams.camera(), stream.on);
-                let StreamState { id: stream, kind, .. } = stream;
-                Event::StreamAdded { conversation, participant, audio, video, stream, kind, on }
+            CallReport::StreamAdded(added) => {
+                self.remotes.on_stream_changed(added.participant, added.stream);
+                Event::StreamAdded(added.into())
             }
-            CallReport::StreamChanged { conversation, participant, stream, streams } => {
-                self.remotes.on_stream_changed(participant, stream);
-                let (audio, video, on) = (streams.audio(), streams.camera(), stream.on);
-                let StreamState { id: stream, kind, .. } = stream;
-                Event::StreamChanged { conversation, participant, audio, video, stream, kind, on }
+            CallReport::StreamChanged(changed) => {
+                self.remotes.on_stream_changed(changed.participant, changed.stream);
+                Event::StreamChanged(changed.into())
             }
             CallReport::Reconnecting { conversation, participant } => Event::Reconnecting { conversation, participant },
             CallReport::Reconnected { conversation, participant } => Event::Reconnected { conversation, participant },
@@ -128,14 +125,31 @@ impl Core {
             CallReport::ConversationDisconnected { conversation, reason } => {
                 Event::ConversationDisconnected { conversation, reason }
             }
-            CallReport::CommandFailed { command, error } => {
-                Event::Error { code: error.code(), message: error.to_string(), command: command.to_owned() }
-            }
+            CallReport::PressRefused { error } => return self.calls.note_refusal(error),
             CallReport::InviteRinging { .. } => return,
             CallReport::RangDuringCall { from, name, at, .. } => return self.on_rang_during_call(from, &name, at),
+            CallReport::RangIncompatible { from, name, skew, at } => {
+                return self.on_rang_incompatible(from, &name, skew, at);
+            }
             CallReport::CallEnded(record) => return self.on_call_ended(record),
         };
         self.report(event);
+    }
+
+    fn on_rang_incompatible(&mut self, from: PeerId, said: &str, skew: VersionSkew, at: MediaTime) {
+        let name = self.directory.name_of(from, Some(said));
+        self.keep_in_history(HistoryRecord {
+            peer: from,
+            name: name.clone(),
+            outgoing: false,
+            at_unix_s: unix_seconds(at),
+            duration_s: 0,
+            ended: match skew {
+                VersionSkew::FarIsOlder => CallEnd::NeedsNewerThere,
+                VersionSkew::OwnIsOlder => CallEnd::NeedsNewerHere,
+            },
+        });
+        self.publisher.notices().add(NoticeKind::NeedsNewer { peer: from, name, skew });
     }
 
     fn on_rang_during_call(&mut self, from: PeerId, said: &str, at: MediaTime) {

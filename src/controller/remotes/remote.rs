@@ -1,22 +1,20 @@
-//! Remote participant of a conversation: their connection, their tile, their voice.
+//! Remote participant of a conversation: their connection, their pictures, their voice.
 
-use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::call::{CallError, Connectivity, ConversationId, Participant};
-use crate::capture::y4m::Y4mWriter;
 use crate::identity::PeerId;
-use crate::media::{FrameSlot, LevelMeter, MediaTime, StreamId, StreamState, write_new_file};
-use crate::media_receive::PictureMeter;
+use crate::media::{LevelMeter, MediaTime, StreamId, StreamState};
 use crate::playout::ParticipantAudio;
 use crate::rtc::Peer;
 
-use super::statistics::{Counted, Encoding, received_stats, sample, sent_stats};
+use super::picture::RemotePicture;
+use super::statistics::{Counted, Encodings, StreamCounted, received_stats, sample, sent_stats};
 use crate::controller::engine_lane::KeyframesAsked;
 use crate::controller::quality::CallHistory;
-use crate::controller::{Event, ParticipantView, ReceivedStats, SentStats};
+use crate::controller::{Event, ParticipantView};
 
 /// A deadline may be met a little before its time.
 const ALMOST: Duration = Duration::from_millis(100);
@@ -27,9 +25,8 @@ pub(super) struct Remote {
     connection: u64,
     conversation: ConversationId,
     peer: Peer,
-    picture: Arc<FrameSlot>,
-    /// Meter of the pictures shown of them.
-    pictures: PictureMeter,
+    /// Streams of pictures that the connection carries.
+    pictures: Vec<RemotePicture>,
     level: Arc<LevelMeter>,
     audio: ParticipantAudio,
     muted_here: bool,
@@ -38,12 +35,6 @@ pub(super) struct Remote {
     closing: bool,
     /// Its requests for keyframes that are on their way here.
     keyframes_asked: Arc<KeyframesAsked>,
-    /// Lines of their picture that are of use here, once that is known.
-    wish: Option<u32>,
-    /// They were not told of the wish yet.
-    wish_pending: bool,
-    sent: SentStats,
-    received: ReceivedStats,
     /// As of the latest report, and as of the latest second of the history.
     counted: (MediaTime, Counted),
     sampled: (MediaTime, Counted),
@@ -51,11 +42,11 @@ pub(super) struct Remote {
 }
 
 impl Remote {
-    /// Somebody who is being connected: by the connection of a number in a conversation, with a tile and a voice.
+    /// Somebody who is being connected: by the connection of a number in a conversation, with tiles and a voice.
     pub(super) fn new(
         (connection, conversation): (u64, ConversationId),
         peer: Peer,
-        (picture, pictures): (Arc<FrameSlot>, PictureMeter),
+        pictures: Vec<RemotePicture>,
         (level, audio): (Arc<LevelMeter>, ParticipantAudio),
         keyframes_asked: Arc<KeyframesAsked>,
     ) -> Self {
@@ -64,7 +55,6 @@ impl Remote {
             connection,
             conversation,
             peer,
-            picture,
             pictures,
             level,
             audio,
@@ -72,10 +62,6 @@ impl Remote {
             hidden_here: false,
             closing: false,
             keyframes_asked,
-            wish: None,
-            wish_pending: false,
-            sent: SentStats::default(),
-            received: ReceivedStats::default(),
             counted: (now, Counted::default()),
             sampled: (now, Counted::default()),
             history: CallHistory::default(),
@@ -103,7 +89,7 @@ impl Remote {
     /// The conversation is over: closes the connection, and shows and plays nothing more.
     pub(super) fn close(&mut self) {
         self.closing = true;
-        self.picture.close();
+        self.pictures.iter().for_each(RemotePicture::close);
         self.audio.set_muted(true);
         self.peer.close();
     }
@@ -113,15 +99,14 @@ impl Remote {
         self.keyframes_asked.take(stream);
     }
 
-    /// One of their streams was added, or went on or off. A far camera that is off shows no last picture.
-    pub(super) fn on_stream_changed(&self, stream: StreamState) {
-        if stream.id != StreamId::CAMERA {
-            return;
-        }
-        self.pictures.expect_pictures(stream.on);
-        if !stream.on {
-            self.picture.clear();
-        }
+    /// The same of every stream.
+    pub(super) fn take_keyframe_requests(&self) {
+        self.pictures.iter().for_each(|picture| self.take_keyframe_request(picture.id()));
+    }
+
+    /// One of their streams was added, or went on or off.
+    pub(super) fn on_stream_changed(&mut self, stream: StreamState) {
+        self.pictures.iter_mut().for_each(|picture| picture.on_changed(stream));
     }
 
     pub(super) fn set_muted_here(&mut self, muted: bool) {
@@ -133,118 +118,106 @@ impl Remote {
         self.hidden_here = hidden;
     }
 
-    /// Notes how many lines of their picture are of use here.
-    pub(super) const fn set_wish(&mut self, lines: u32) {
-        self.wish = Some(lines);
-        self.wish_pending = true;
+    /// The stream of pictures of this identifier.
+    ///
+    /// # Errors
+    ///
+    /// When the connection carries none.
+    pub(super) fn picture(&mut self, stream: StreamId) -> Result<&mut RemotePicture, CallError> {
+        let not_carried = || CallError::BadArgument("A call carries no pictures in this stream.".to_owned());
+        self.pictures.iter_mut().find(|picture| picture.id() == stream).ok_or_else(not_carried)
     }
 
-    /// Takes the wish that they were not told yet.
-    pub(super) fn take_pending_wish(&mut self) -> Option<u32> {
-        self.wish.filter(|_| std::mem::take(&mut self.wish_pending))
+    /// Takes the wishes that they were not told yet: the greatest height of each stream.
+    pub(super) fn take_pending_wishes(&mut self) -> impl Iterator<Item = (StreamId, u32)> {
+        self.pictures.iter_mut().filter_map(|picture| Some((picture.id(), picture.take_pending_wish()?)))
     }
 
-    /// The wish did not arrive.
-    pub(super) const fn resend_wish(&mut self) {
-        self.wish_pending = true;
-    }
-
-    /// Takes the statistics since the last time, where that is as long ago as `every`; the event that reports them.
+    /// Takes the statistics since the last time, where that is as long ago as `every`; an event for each stream of
+    /// pictures that either side has in the call.
     pub(super) fn measure_if_due(
         &mut self,
         now: MediaTime,
         every: Duration,
         id: PeerId,
-        encoding: Encoding,
-    ) -> Option<Event> {
+        encodings: &Encodings,
+    ) -> Vec<Event> {
         if now.since(self.counted.0) + ALMOST < every {
-            return None;
+            return Vec::new();
         }
         let counted = self.count(now);
         let elapsed = now.since(self.counted.0).max(Duration::from_millis(1));
-        self.sent = sent_stats(&self.counted.1.peer, &counted.peer, elapsed, encoding);
-        self.received = received_stats(&self.counted.1, &counted, elapsed);
+        let before = &self.counted.1;
+        let mut reports = Vec::new();
+        for picture in &mut self.pictures {
+            let stream = picture.id();
+            let encoding = encodings.of(stream);
+            if encoding.is_none() && !picture.is_announced() {
+                continue;
+            }
+            let sent = sent_stats((before, &counted), stream, elapsed, encoding.unwrap_or_default());
+            picture.set_stats(sent, received_stats((before, &counted), stream, elapsed));
+            let (sent, received) = picture.stats();
+            reports.push(Event::Stats {
+                conversation: self.conversation,
+                participant: id,
+                stream,
+                kind: picture.kind(),
+                quality: self.history.quality(),
+                sent: Box::new(sent.clone()),
+                received: Box::new(received.clone()),
+            });
+        }
         self.counted = (now, counted);
-        Some(Event::Stats {
-            conversation: self.conversation,
-            participant: id,
-            quality: self.history.quality(),
-            sent: Box::new(self.sent.clone()),
-            received: Box::new(self.received.clone()),
-        })
+        reports
     }
 
-    /// Writes the picture of their tile into a new file.
-    pub(super) fn save_picture(&self, path: &Path) -> Result<(), CallError> {
-        let Some(picture) = self.picture.get().0 else {
-            return Err(CallError::BadArgument("There is no picture of this person yet.".to_owned()));
-        };
-        let saved = write_new_file(path, |file| {
-            let mut writer = Y4mWriter::new(file, (picture.width(), picture.height()))?;
-            writer.write_frame(&picture)?;
-            writer.finish()
-        });
-        saved.map_err(|error| CallError::BadArgument(not_saved(&error)))
+    /// Writes the picture of one of their tiles into a new file.
+    pub(super) fn save_picture(&mut self, stream: StreamId, path: &Path) -> Result<(), CallError> {
+        self.picture(stream)?.save(path)
     }
 
     /// Adds the second since the last time to the history, where that is as long ago as `every`.
-    pub(super) fn sample_if_due(&mut self, now: MediaTime, every: Duration, encoding: Encoding) {
+    pub(super) fn sample_if_due(&mut self, now: MediaTime, every: Duration, encodings: &Encodings) {
         if now.since(self.sampled.0) + ALMOST < every {
             return;
         }
         let counted = self.count(now);
         let elapsed = now.since(self.sampled.0).max(Duration::from_millis(1));
-        self.history.push(sample(&self.sampled.1, &counted, elapsed, encoding));
+        self.history.push(sample(&self.sampled.1, &counted, elapsed, encodings));
         self.sampled = (now, counted);
     }
 
     fn count(&self, now: MediaTime) -> Counted {
-        Counted { peer: self.peer.stats(), pictures: self.pictures.stats(now), sound: self.audio.stats() }
+        let of = |picture: &RemotePicture| {
+            let stream = self.peer.stream_stats(picture.id()).unwrap_or_default();
+            (picture.id(), StreamCounted { stream, shown: picture.meter().stats(now) })
+        };
+        Counted {
+            connection: self.peer.stats(),
+            sound: self.audio.stats(),
+            pictures: self.pictures.iter().map(of).collect(),
+        }
     }
 
-    /// As the window shows them.
+    /// As the window shows them: their pictures are those of their streams that the connection carries.
     pub(super) fn view(&self, id: PeerId, name: String, participant: &Participant) -> ParticipantView {
+        let streams = participant.streams();
+        let announced = |picture: &RemotePicture| {
+            let stream = streams.get(picture.id()).filter(|stream| stream.kind == picture.kind())?;
+            Some(picture.view(stream.on))
+        };
         ParticipantView {
             id,
             name,
             reconnecting: matches!(participant.link(), Connectivity::Interrupted { .. }),
-            audio: participant.streams().audio(),
-            video: participant.streams().camera(),
+            audio: streams.audio(),
             muted_here: self.muted_here,
             hidden_here: self.hidden_here,
-            picture: Arc::clone(&self.picture),
+            pictures: self.pictures.iter().filter_map(announced).collect(),
             level: Arc::clone(&self.level),
             quality: self.history.quality(),
             history: Arc::clone(self.history.samples()),
-            sent: self.sent.clone(),
-            received: self.received.clone(),
         }
-    }
-}
-
-/// Why a picture was not saved, and the way on.
-fn not_saved(error: &std::io::Error) -> String {
-    let reason = match error.kind() {
-        ErrorKind::AlreadyExists => "something of that name exists, and is not replaced. Choose another name",
-        ErrorKind::NotFound | ErrorKind::NotADirectory => "the folder does not exist. Make it first",
-        ErrorKind::PermissionDenied => "the folder may not be written to. Choose another one",
-        ErrorKind::ReadOnlyFilesystem => "nothing can be written there. Choose another folder",
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "the disk is full. Free some space",
-        _ => return format!("The picture could not be saved: {error}."),
-    };
-    format!("The picture could not be saved: {reason}.")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_picture_that_is_not_saved_is_told_with_its_reason() {
-        let said = |kind| not_saved(&std::io::Error::from(kind));
-        assert!(said(ErrorKind::StorageFull).contains("the disk is full. Free"));
-        assert!(said(ErrorKind::NotFound).contains("folder does not exist"));
-        assert!(said(ErrorKind::AlreadyExists).contains("is not replaced"));
-        assert!(said(ErrorKind::TimedOut).starts_with("The picture could not be saved: "));
     }
 }

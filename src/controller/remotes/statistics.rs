@@ -1,9 +1,11 @@
 //! Statistics of a participant: rates from the counters of two moments, gauges as they are, in the words of events. Pure.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::codec::VideoCodec;
 use crate::identity::PeerId;
+use crate::media::StreamId;
 use crate::media_receive::{PictureStats, SoundStats};
 use crate::media_send::FanOut;
 use crate::rtc::PeerStats;
@@ -12,7 +14,7 @@ use crate::controller::{CallSample, ReceivedStats, Route, SentStats};
 
 const CODEC: &str = VideoCodec::PREFERRED.name();
 
-/// Output of this side's encoder.
+/// Output of this side's encoder of one stream of pictures.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(in crate::controller) struct Encoding {
     /// Size of the pictures in pixels; 0 without video.
@@ -25,67 +27,114 @@ pub(in crate::controller) struct Encoding {
     pub(in crate::controller) wished_lines: u32,
 }
 
-impl Encoding {
-    /// The same for one participant, whose rendition may be another than that of the others.
-    pub(in crate::controller) fn of(self, fan_out: &FanOut, id: PeerId) -> Self {
-        if self.wanted_kbps == 0.0 {
-            return self;
-        }
-        let asked_kbps = fan_out.asked_kbps(id).map_or(self.asked_kbps, |kbps| self.asked_kbps.min(kbps as f32));
-        Self { asked_kbps, wished_lines: fan_out.wish_of(id).unwrap_or(0), ..self }
+/// Encodings of this side's streams of pictures, those that are off included.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(in crate::controller) struct Encodings(Vec<(StreamId, Encoding)>);
+
+impl Encodings {
+    /// The same for one participant, whose renditions may be others than those of the rest.
+    pub(super) fn for_participant(&self, fan_out: &FanOut, id: PeerId) -> Self {
+        let of_theirs = |&(stream, encoding): &(StreamId, Encoding)| {
+            if encoding.wanted_kbps == 0.0 {
+                return (stream, encoding);
+            }
+            let granted_kbps = fan_out.asked_kbps(id, stream).map(|kbps| kbps as f32);
+            let asked_kbps = granted_kbps.map_or(encoding.asked_kbps, |kbps| encoding.asked_kbps.min(kbps));
+            (stream, Encoding { asked_kbps, wished_lines: fan_out.wish_of(id, stream).unwrap_or(0), ..encoding })
+        };
+        Self(self.0.iter().map(of_theirs).collect())
+    }
+
+    /// The encoding of one stream; `None` where this side has no such stream.
+    pub(super) fn of(&self, stream: StreamId) -> Option<Encoding> {
+        self.0.iter().find(|(one, _)| *one == stream).map(|(_, encoding)| *encoding)
+    }
+
+    fn sum(&self, figure: impl Fn(&Encoding) -> f32) -> f32 {
+        self.0.iter().map(|(_, encoding)| figure(encoding)).sum()
     }
 }
 
-/// Counters of one participant at a moment: by their connection, by what is shown of them, and by their
-/// sound.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Counted {
-    pub(super) peer: PeerStats,
-    pub(super) pictures: PictureStats,
-    pub(super) sound: SoundStats,
+impl FromIterator<(StreamId, Encoding)> for Encodings {
+    fn from_iter<T: IntoIterator<Item = (StreamId, Encoding)>>(encodings: T) -> Self {
+        Self(encodings.into_iter().collect())
+    }
 }
 
-/// Statistics of the media sent between `before` and `now`.
-pub(super) fn sent_stats(before: &PeerStats, now: &PeerStats, elapsed: Duration, encoding: Encoding) -> SentStats {
+/// Counters of one participant at a moment: of their connection, of their sound, and of each stream of pictures.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Counted {
+    pub(super) connection: PeerStats,
+    pub(super) sound: SoundStats,
+    pub(super) pictures: BTreeMap<StreamId, StreamCounted>,
+}
+
+/// Counters of one stream of pictures, both ways, and of what is shown of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct StreamCounted {
+    pub(super) stream: PeerStats,
+    pub(super) shown: PictureStats,
+}
+
+impl Counted {
+    fn of(&self, stream: StreamId) -> StreamCounted {
+        self.pictures.get(&stream).copied().unwrap_or_default()
+    }
+}
+
+/// Statistics of the pictures of one stream that were sent between two moments.
+pub(super) fn sent_stats(
+    (before, now): (&Counted, &Counted),
+    stream: StreamId,
+    elapsed: Duration,
+    encoding: Encoding,
+) -> SentStats {
+    let (stream_before, stream) = (before.of(stream).stream, now.of(stream).stream);
     SentStats {
         width: encoding.width,
         height: encoding.height,
-        fps: per_second(before.frames_sent, now.frames_sent, elapsed),
-        kbps: kbps(before.video_bytes_sent, now.video_bytes_sent, elapsed),
+        fps: per_second(stream_before.frames_sent, stream.frames_sent, elapsed),
+        kbps: kbps(stream_before.video_bytes_sent, stream.video_bytes_sent, elapsed),
         asked_kbps: encoding.asked_kbps,
         wished_lines: encoding.wished_lines,
-        target_kbps: now.target_kbps,
-        frames: now.frames_sent,
-        packets_lost: now.far_packets_lost,
-        loss_percent: sent_loss(before, now),
-        round_trip_ms: now.round_trip_ms,
-        jitter_ms: now.far_jitter_ms,
-        delay_ms: now.send_delay_ms,
+        target_kbps: stream.target_kbps,
+        frames: stream.frames_sent,
+        packets_lost: stream.far_packets_lost,
+        loss_percent: sent_loss(&before.connection, &now.connection),
+        round_trip_ms: stream.round_trip_ms,
+        jitter_ms: stream.far_jitter_ms,
+        delay_ms: stream.send_delay_ms,
         codec: CODEC.to_owned(),
         route: Route::Direct,
     }
 }
 
-/// Statistics of the media received between `before` and `now`.
-pub(super) fn received_stats(before: &Counted, now: &Counted, elapsed: Duration) -> ReceivedStats {
-    let Counted { peer, pictures, sound } = now;
+/// Statistics of the pictures of one stream that were received between two moments, and of the sound that came with
+/// them.
+pub(super) fn received_stats(
+    (before, now): (&Counted, &Counted),
+    stream: StreamId,
+    elapsed: Duration,
+) -> ReceivedStats {
+    let (stream_before, StreamCounted { stream, shown }) = (before.of(stream), now.of(stream));
+    let (connection_before, connection, sound) = (&before.connection, &now.connection, &now.sound);
     ReceivedStats {
-        width: pictures.width,
-        height: pictures.height,
-        fps: per_second(before.pictures.frames_decoded, pictures.frames_decoded, elapsed),
-        kbps: kbps(before.peer.video_bytes_received, peer.video_bytes_received, elapsed),
-        wire_kbps: kbps(before.peer.wire_bytes_received, peer.wire_bytes_received, elapsed),
-        frames: peer.frames_received,
-        packets_lost: peer.packets_lost,
-        loss_percent: received_loss(&before.peer, peer),
-        round_trip_ms: peer.round_trip_ms,
-        jitter_ms: peer.jitter_ms,
-        delay_ms: pictures.receive_delay_ms,
-        latency_ms: latency_ms(now),
+        width: shown.width,
+        height: shown.height,
+        fps: per_second(stream_before.shown.frames_decoded, shown.frames_decoded, elapsed),
+        kbps: kbps(stream_before.stream.video_bytes_received, stream.video_bytes_received, elapsed),
+        wire_kbps: kbps(connection_before.wire_bytes_received, connection.wire_bytes_received, elapsed),
+        frames: stream.frames_received,
+        packets_lost: stream.packets_lost,
+        loss_percent: received_loss([(&stream_before.stream, &stream)]),
+        round_trip_ms: stream.round_trip_ms,
+        jitter_ms: stream.jitter_ms,
+        delay_ms: shown.receive_delay_ms,
+        latency_ms: latency_ms(&stream, shown.receive_delay_ms, sound),
         codec: CODEC.to_owned(),
         route: Route::Direct,
-        frames_decoded: pictures.frames_decoded,
-        frozen_ms: pictures.frozen_ms,
+        frames_decoded: shown.frames_decoded,
+        frozen_ms: shown.frozen_ms,
         audio_concealed_ms: sound.jitter.concealed_ms,
         audio_recovered_ms: sound.jitter.recovered_ms,
         audio_delay_ms: sound.jitter.delay_ms,
@@ -93,19 +142,30 @@ pub(super) fn received_stats(before: &Counted, now: &Counted, elapsed: Duration)
     }
 }
 
-/// The second from `before` to `now`, for the history.
-pub(super) fn sample(before: &Counted, now: &Counted, elapsed: Duration, encoding: Encoding) -> CallSample {
-    let (peer, peer_before) = (&now.peer, &before.peer);
+/// The second from `before` to `now`, for the history: rates of all streams together, and the worst of the pictures.
+pub(super) fn sample(before: &Counted, now: &Counted, elapsed: Duration, encodings: &Encodings) -> CallSample {
+    let pictures: Vec<_> = now.pictures.iter().map(|(&id, counted)| (before.of(id), *counted)).collect();
+    let sum = |figure: &dyn Fn(&StreamCounted) -> u64| {
+        pictures.iter().fold((0, 0), |sum, (before, now)| (sum.0 + figure(before), sum.1 + figure(now)))
+    };
+    let rate = |figure: &dyn Fn(&StreamCounted) -> u64| {
+        let (before, now) = sum(figure);
+        kbps(before, now, elapsed)
+    };
+    let worst = |figure: &dyn Fn(&StreamCounted, &StreamCounted) -> f32| {
+        pictures.iter().map(|(before, now)| figure(before, now)).fold(0.0, f32::max)
+    };
+    let receive_delay_ms = worst(&|_, now| now.shown.receive_delay_ms);
     CallSample {
-        wanted_kbps: encoding.wanted_kbps,
-        asked_kbps: encoding.asked_kbps,
-        sent_kbps: kbps(peer_before.video_bytes_sent, peer.video_bytes_sent, elapsed),
-        received_kbps: kbps(peer_before.video_bytes_received, peer.video_bytes_received, elapsed),
-        sent_loss_percent: sent_loss(peer_before, peer),
-        received_loss_percent: received_loss(peer_before, peer),
-        round_trip_ms: peer.round_trip_ms,
-        latency_ms: latency_ms(now),
-        frozen_ms: per_second(before.pictures.frozen_ms, now.pictures.frozen_ms, elapsed),
+        wanted_kbps: encodings.sum(|encoding| encoding.wanted_kbps),
+        asked_kbps: encodings.sum(|encoding| encoding.asked_kbps),
+        sent_kbps: rate(&|counted| counted.stream.video_bytes_sent),
+        received_kbps: rate(&|counted| counted.stream.video_bytes_received),
+        sent_loss_percent: sent_loss(&before.connection, &now.connection),
+        received_loss_percent: received_loss(pictures.iter().map(|(before, now)| (&before.stream, &now.stream))),
+        round_trip_ms: now.connection.round_trip_ms,
+        latency_ms: latency_ms(&now.connection, receive_delay_ms, &now.sound),
+        frozen_ms: worst(&|before, now| per_second(before.shown.frozen_ms, now.shown.frozen_ms, elapsed)),
         concealed_ms: per_second(before.sound.jitter.concealed_ms, now.sound.jitter.concealed_ms, elapsed),
     }
 }
@@ -117,11 +177,15 @@ fn sent_loss(before: &PeerStats, now: &PeerStats) -> f32 {
     )
 }
 
-fn received_loss(before: &PeerStats, now: &PeerStats) -> f32 {
-    percent(
-        now.packets_missed.saturating_sub(before.packets_missed),
-        now.packets_expected.saturating_sub(before.packets_expected),
-    )
+/// Packets of these streams that did not come at first, in percent.
+fn received_loss<'a>(streams: impl IntoIterator<Item = (&'a PeerStats, &'a PeerStats)>) -> f32 {
+    let (missed, expected) = streams.into_iter().fold((0, 0), |(missed, expected), (before, now)| {
+        (
+            missed + now.packets_missed.saturating_sub(before.packets_missed),
+            expected + now.packets_expected.saturating_sub(before.packets_expected),
+        )
+    });
+    percent(missed, expected)
 }
 
 fn percent(part: u64, whole: u64) -> f32 {
@@ -129,8 +193,8 @@ fn percent(part: u64, whole: u64) -> f32 {
 }
 
 /// Half of the RTT, and what waits here: sound in its buffer, or the picture on its way to the tile.
-fn latency_ms(now: &Counted) -> f32 {
-    now.peer.round_trip_ms / 2.0 + now.pictures.receive_delay_ms.max(now.sound.jitter.buffered_ms as f32)
+fn latency_ms(connection: &PeerStats, receive_delay_ms: f32, sound: &SoundStats) -> f32 {
+    connection.round_trip_ms / 2.0 + receive_delay_ms.max(sound.jitter.buffered_ms as f32)
 }
 
 fn per_second(before: u64, now: u64, elapsed: Duration) -> f32 {
@@ -146,21 +210,53 @@ mod tests {
     use super::*;
     use crate::jitter_buffer::audio::AudioJitterStats;
 
+    const CAMERA: StreamId = StreamId::CAMERA;
+    const SCREEN: StreamId = StreamId::SCREEN;
+
+    fn sent(stream: PeerStats) -> StreamCounted {
+        StreamCounted { stream, ..Default::default() }
+    }
+
     #[test]
     fn rates_are_of_the_time_between_and_counts_of_the_whole_call() {
         let before = PeerStats { frames_sent: 100, video_bytes_sent: 1_000_000, ..Default::default() };
         let now = PeerStats { frames_sent: 160, video_bytes_sent: 1_250_000, far_packets_lost: 3, ..before };
+        let counted = |stream| Counted { pictures: [(CAMERA, sent(stream))].into(), ..Default::default() };
         let encoding = Encoding { width: 640, height: 360, ..Encoding::default() };
-        let sent = sent_stats(&before, &now, Duration::from_secs(2), encoding);
+        let sent = sent_stats((&counted(before), &counted(now)), CAMERA, Duration::from_secs(2), encoding);
         assert_eq!((sent.fps, sent.kbps, sent.frames, sent.packets_lost), (30.0, 1000.0, 160, 3));
     }
 
     #[test]
+    fn each_stream_has_its_own_figures_and_the_history_has_those_of_all() {
+        let bytes = |video_bytes_sent, frames_received| {
+            sent(PeerStats { video_bytes_sent, frames_received, ..Default::default() })
+        };
+        let mut now = Counted::default();
+        now.pictures.extend([(CAMERA, bytes(100_000, 30)), (SCREEN, bytes(25_000, 5))]);
+        now.pictures.get_mut(&SCREEN).unwrap().shown = PictureStats { frozen_ms: 400, ..Default::default() };
+        let (before, second) = (Counted::default(), Duration::from_secs(1));
+        let kbps = |stream| sent_stats((&before, &now), stream, second, Encoding::default()).kbps;
+        assert_eq!((kbps(CAMERA), kbps(SCREEN), kbps(StreamId::new(5))), (800.0, 200.0, 0.0));
+        let received = |stream| received_stats((&before, &now), stream, second);
+        assert_eq!((received(CAMERA).frames, received(CAMERA).frozen_ms), (30, 0));
+        assert_eq!((received(SCREEN).frames, received(SCREEN).frozen_ms), (5, 400));
+        let asked = |asked_kbps| Encoding { asked_kbps, wanted_kbps: 1000.0, ..Encoding::default() };
+        let encodings: Encodings = [(CAMERA, asked(900.0)), (SCREEN, asked(300.0))].into_iter().collect();
+        let sample = sample(&before, &now, second, &encodings);
+        assert_eq!((sample.sent_kbps, sample.asked_kbps, sample.wanted_kbps), (1000.0, 1200.0, 2000.0));
+        assert_eq!(sample.frozen_ms, 400.0, "the screen stands still");
+    }
+
+    #[test]
     fn a_second_holds_what_happened_in_it() {
-        let counted = |peer, frozen_ms, receive_delay_ms, jitter| Counted {
-            peer,
-            pictures: PictureStats { frozen_ms, receive_delay_ms, ..Default::default() },
-            sound: SoundStats { jitter, ..Default::default() },
+        let counted = |connection, frozen_ms, receive_delay_ms, jitter| {
+            let shown = PictureStats { frozen_ms, receive_delay_ms, ..Default::default() };
+            Counted {
+                connection,
+                sound: SoundStats { jitter, ..Default::default() },
+                pictures: [(CAMERA, StreamCounted { stream: connection, shown })].into(),
+            }
         };
         let before =
             PeerStats { packets_reported: 100, packets_missed_there: 10, packets_expected: 50, ..Default::default() };
@@ -168,7 +264,7 @@ mod tests {
         let jitter = AudioJitterStats { concealed_ms: 60, ..Default::default() };
         let before = counted(before, 700, 0.0, jitter);
         let now = counted(now, 1000, 8.0, AudioJitterStats { concealed_ms: 100, buffered_ms: 40, ..jitter });
-        let sample = sample(&before, &now, Duration::from_secs(1), Encoding::default());
+        let sample = sample(&before, &now, Duration::from_secs(1), &Encodings::default());
         assert_eq!((sample.sent_loss_percent, sample.received_loss_percent), (5.0, 0.0));
         assert_eq!((sample.frozen_ms, sample.concealed_ms, sample.latency_ms), (300.0, 40.0, 70.0));
     }

@@ -217,6 +217,62 @@ fn a_sender_that_counts_anew_is_followed() {
     assert!(frames >= 100, "{frames}");
 }
 
+/// A sequence parameter set that has pictures numbered in four bits, and the keyframe behind it.
+const SET: &[u8] = &[0x67, 66, 0xc0, 31, 0xda, 0x71];
+const FIRST: &[u8] = &[0x65, 0xe0, 0x88, 0x99];
+
+/// A picture of one packet with this `frame_num`, of the lower or the upper temporal layer.
+fn layered(sequence: u16, frame: u32, upper: bool, frame_num: u8) -> VideoPacket {
+    let bits = 0b1110_0000_0000_0000 | u16::from(frame_num & 15) << 9 | 0x155;
+    let payload = [&[if upper { 0x01 } else { 0x61 }][..], &bits.to_be_bytes(), &[0x99]].concat();
+    VideoPacket { payload: payload.into(), ..packet(sequence, frame, true, &[]) }
+}
+
+fn begun() -> VideoJitterBuffer {
+    let mut buffer = local();
+    buffer.insert(packet(10, 1, false, SET), at(0));
+    buffer.insert(packet(11, 1, true, FIRST), at(0));
+    assert!(frame(&mut buffer, at(0)).is_some());
+    buffer
+}
+
+#[test]
+fn a_lost_picture_that_no_other_refers_to_is_passed_over_once_the_next_one_is_here() {
+    let mut buffer = begun();
+    buffer.insert(layered(13, 3, false, 1), at(66));
+    assert!(frame(&mut buffer, at(66)).is_some() && !buffer.needs_keyframe() && buffer.deadline().is_none());
+    assert_eq!(buffer.packets_lost(), 1);
+    buffer.insert(layered(12, 2, true, 1), at(70));
+    assert!(buffer.poll(at(70)).is_none(), "too late");
+    buffer.insert(layered(14, 4, true, 2), at(99));
+    assert!(frame(&mut buffer, at(99)).is_some());
+    // The end of the next one of the upper layer is lost.
+    buffer.insert(VideoPacket { marker: false, ..layered(15, 5, true, 2) }, at(120));
+    buffer.insert(layered(17, 6, false, 2), at(132));
+    assert!(frame(&mut buffer, at(132)).is_some_and(|picture| picture.rtp_timestamp == 6 * 3000));
+}
+
+#[test]
+fn a_lost_reference_is_waited_for_whatever_comes_behind_it() {
+    let mut buffer = begun();
+    buffer.insert(layered(13, 3, true, 2), at(66));
+    buffer.insert(layered(14, 4, false, 2), at(99));
+    assert!(buffer.poll(at(99)).is_none() && buffer.deadline().is_some());
+    buffer.insert(layered(12, 2, false, 1), at(110));
+    for number in 2..5 {
+        assert!(frame(&mut buffer, at(110)).is_some_and(|picture| picture.rtp_timestamp == number * 3000));
+    }
+}
+
+#[test]
+fn half_of_the_next_picture_is_no_reason_to_pass_over_the_one_before() {
+    let mut buffer = begun();
+    buffer.insert(VideoPacket { marker: false, ..layered(13, 3, false, 1) }, at(66));
+    assert!(buffer.poll(at(66)).is_none());
+    buffer.insert(layered(12, 2, true, 1), at(70));
+    assert!(frame(&mut buffer, at(70)).is_some_and(|picture| picture.rtp_timestamp == 2 * 3000));
+}
+
 proptest! {
     #[test]
     fn no_sequence_of_packets_makes_it_panic_or_grow(

@@ -57,7 +57,7 @@ fn in_a_call_of_two_there_is_one_rendition_with_the_receivers_own_budget() {
         for max_lines in [1, 180, 360, 719, 720, 2160, u32::MAX] {
             for behind in [false, true] {
                 let codec = CodecSupport::default();
-                let budget = VideoBudget { kbps, behind, max_lines, codec };
+                let budget = VideoBudget { kbps, behind, max_lines, layers: 1, codec };
                 let receivers = [Receiver { peer: peer(1), budget }];
                 let mut call = Call::default();
                 assert_eq!(call.step(&receivers, u32::MAX), [0]);
@@ -70,10 +70,10 @@ fn in_a_call_of_two_there_is_one_rendition_with_the_receivers_own_budget() {
 
 #[test]
 fn receivers_with_like_budgets_share_one_rendition_at_the_lowest_of_them() {
-    let receivers = [receiver(1, 1500, 720), receiver(2, 1200, 720), receiver(3, 1100, 720)];
-    assert_eq!(settled(&receivers), (vec![0, 0, 0], [Some((1100, 720)), None, None]));
-    let all_weak = [receiver(1, 150, 720), receiver(2, 200, 720)];
-    assert_eq!(settled(&all_weak), (vec![0, 0], [Some((150, 720)), None, None]));
+    let receivers = [receiver(1, 1500, 720), receiver(2, 1350, 720), receiver(3, 1400, 720)];
+    assert_eq!(settled(&receivers), (vec![0, 0, 0], [Some((1350, 720)), None, None]));
+    let all_weak = [receiver(1, 190, 720), receiver(2, 200, 720)];
+    assert_eq!(settled(&all_weak), (vec![0, 0], [Some((190, 720)), None, None]));
     let all_rich = [receiver(1, 1500, 720), receiver(2, 90_000, 720)];
     assert_eq!(settled(&all_rich).0, [0, 0], "more than the settings allow is of no use");
 }
@@ -84,6 +84,40 @@ fn a_weak_receiver_gets_a_rendition_of_its_own_and_slows_nobody() {
     assert_eq!(settled(&receivers), (vec![0, 1, 0], [Some((1400, 720)), Some((400, 360)), None]));
     let weaker = [receiver(1, 1500, 720), receiver(2, 500, 720), receiver(3, 100, 720)];
     assert_eq!(settled(&weaker), (vec![0, 1, 2], [Some((1500, 720)), Some((500, 360)), Some((100, 180))]));
+}
+
+#[test]
+fn a_receiver_with_less_is_sent_the_lower_temporal_layer_alone_and_slows_nobody() {
+    let mut call = Call::default();
+    let with = |kbps| [receiver(1, 1500, 720), receiver(2, kbps, 720)];
+    let base_only = |call: &Call| [0, 1].map(|rendition| call.allocation.is_sent_base_only(peer(2), rendition));
+    assert_eq!((call.after(5, &with(1500)), base_only(&call)), (vec![0, 0], [false, false]));
+    assert_eq!((call.step(&with(1100), u32::MAX), base_only(&call)), (vec![0, 0], [true, false]), "within one picture");
+    assert_eq!(call.budgets(&with(1100)), [Some((1500, 720)), None, None], "nobody is slowed, and no encoder is added");
+    assert_eq!((call.step(&with(910), u32::MAX), base_only(&call)), (vec![0, 0], [true, false]));
+    assert_eq!(call.budgets(&with(910))[0], Some((1400, 720)), "the rate whose lower layer the path bears");
+    assert_eq!((call.after(60, &with(1300)), base_only(&call)), (vec![0, 0], [true, false]), "not enough to come back");
+    let before = call.at_ms;
+    while call.step(&with(1350), u32::MAX) == [0, 0] && base_only(&call)[0] {}
+    let waited = Duration::from_millis(call.at_ms - before);
+    assert!((UP_AFTER..UP_AFTER + Duration::from_millis(3 * TICK)).contains(&waited), "{waited:?}");
+    assert_eq!((call.step(&with(800), u32::MAX), base_only(&call)), (vec![0, 1], [false, false]), "much less");
+    assert_eq!(
+        (call.after(5, &with(1100)), base_only(&call)),
+        (vec![0, 0], [true, false]),
+        "a rendition up, and half of it"
+    );
+}
+
+#[test]
+fn several_receivers_have_layers_and_one_alone_has_those_of_its_own_budget() {
+    let (one, two) = ([receiver(1, 1500, 720)], [receiver(1, 1500, 720), receiver(2, 1500, 720)]);
+    let mut call = Call::default();
+    let mut layers = |receivers: &[Receiver]| {
+        call.step(receivers, u32::MAX);
+        call.allocation.budget_of(0, receivers, HD, |_| true).map(|budget| budget.layers)
+    };
+    assert_eq!((layers(&one), layers(&two)), (Some(1), Some(2)));
 }
 
 #[test]
@@ -176,8 +210,10 @@ proptest! {
         let mut sum = 0;
         for (receiver, rendition) in receivers.iter().zip(&seats) {
             let (kbps, lines) = budgets[*rendition].unwrap();
-            prop_assert!(kbps <= receiver.budget.kbps, "nobody is sent more than their path takes");
-            sum += u64::from(kbps);
+            let part = if call.allocation.is_sent_base_only(receiver.peer, *rendition) { BASE_LAYER_SHARE } else { 1.0 };
+            let sent = f64::from(kbps) * part;
+            prop_assert!(sent <= f64::from(receiver.budget.kbps), "nobody is sent more than their path takes");
+            sum += sent as u64;
             if *rendition < LAST {
                 let most = f64::from(receiver.budget.max_lines.min(HD.lines)) * MAX_OVERSIZE;
                 prop_assert!(f64::from(lines.min(HD.lines)) <= most, "{} of {}", lines, most);

@@ -91,7 +91,8 @@ impl MediaQueues {
             return gate.on_taken();
         }
         self.state.counters.frames_dropped.fetch_add(1, Relaxed);
-        let ask = open && gate.on_dropped(picture.captured_at);
+        // Nothing refers to a picture of the highest temporal layer: what follows can be decoded without it.
+        let ask = open && !picture.is_discardable() && gate.on_dropped(picture.captured_at);
         drop(gate);
         if ask {
             self.request_keyframe();

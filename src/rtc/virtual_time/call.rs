@@ -58,9 +58,9 @@ impl End {
         }
     }
 
-    fn capture(&mut self, picture: &VideoFrame, kbps: u32, now: MediaTime) {
+    fn capture(&mut self, picture: &VideoFrame, kbps: u32, layers: u8, now: MediaTime) {
         let most = Rate { kbps, max_fps: 30 };
-        let budget = self.budget(kbps, now);
+        let budget = VideoBudget { layers, ..self.budget(kbps, now) };
         if let Some(unit) = self.encoder.encode(picture, most, budget, &self.path.keyframe_wanted, || now).unwrap() {
             self.send_picture(&unit);
         }
@@ -127,6 +127,8 @@ pub(super) struct Call {
     pub(super) still: bool,
     /// Pictures come from the cameras.
     pub(super) filming: bool,
+    /// Temporal layers of the pictures.
+    pub(super) layers: u8,
 }
 
 impl Call {
@@ -156,7 +158,7 @@ impl Call {
         let film = film(width, height);
         let end = |number: u32, profile: &str| End::new(number, &profile.parse().unwrap(), MediaTime::of(start));
         let ends = [end(1, profiles[0]), end(2, profiles[1])];
-        Self { start, now_ms: 0, ends, film, kbps, pictures: 0, still: false, filming: true }
+        Self { start, now_ms: 0, ends, film, kbps, pictures: 0, still: false, filming: true, layers: 1 }
     }
 
     /// Goes on for so many seconds.
@@ -182,7 +184,7 @@ impl Call {
             let picture = &mut self.film[at.min(round as usize - at)];
             picture.captured_at = MediaTime::of(now);
             for end in &mut self.ends {
-                end.capture(picture, self.kbps, MediaTime::of(now));
+                end.capture(picture, self.kbps, self.layers, MediaTime::of(now));
             }
         }
         for (n, end) in self.ends.iter_mut().enumerate() {

@@ -51,16 +51,30 @@ impl Mesh {
         }
     }
 
+    /// To so many receivers, all behind one uplink.
+    fn behind(uplink: &str, count: usize) -> Self {
+        let mut mesh = Self::over(&vec![uplink; count]);
+        let mut calls = mesh.calls.values_mut();
+        if let Some(first) = calls.next() {
+            calls.zip(7..).for_each(|(call, seed)| call.ends[0].path.share_bottleneck(&first.ends[0].path, seed));
+        }
+        mesh
+    }
+
     fn capture(&mut self, now: MediaTime) {
         // There and back again.
         let round = self.film.len() as u64 * 2 - 2;
         let at = (self.pictures % round) as usize;
         let picture = &mut self.film[at.min(round as usize - at)];
         picture.captured_at = now;
-        let budget_of = |call: &Call| VideoBudget { max_lines: SIZE.1, ..call.ends[0].budget(KBPS, now) };
-        let receivers = self.calls.iter().map(|(&peer, call)| Receiver { peer, budget: budget_of(call) });
+        let receiver = |(&peer, call): (&PeerId, &Call)| {
+            let wanted_kbps = if self.simulcast.may_probe(peer) { KBPS } else { 0 };
+            let budget = call.ends[0].budget(wanted_kbps, now);
+            Receiver { peer, budget: VideoBudget { max_lines: SIZE.1, ..budget } }
+        };
+        let receivers: Vec<_> = self.calls.iter().map(receiver).collect();
         let source = PictureSource { lines: SIZE.1, max_kbps: KBPS };
-        let plans = self.simulcast.plan(receivers, source, now);
+        let plans = self.simulcast.plan(receivers.into_iter(), source, now);
         for (rendition, plan) in plans.in_order() {
             let most = Rate { kbps: KBPS, max_fps: 30 };
             self.lines[rendition] = None;
@@ -69,7 +83,7 @@ impl Mesh {
             if let Some(unit) = encoded.unwrap() {
                 self.keyframes[rendition] += u32::from(unit.keyframe);
                 let calls = &self.calls;
-                self.simulcast.deliver(rendition, unit.keyframe, now, |peer| calls[&peer].ends[0].send_picture(&unit));
+                self.simulcast.deliver(rendition, &unit, |peer| calls[&peer].ends[0].send_picture(&unit));
             }
         }
     }
@@ -109,6 +123,38 @@ fn a_weak_receiver_has_a_rendition_of_its_own_and_slows_nobody() {
     assert_eq!(three.lines, [Some(360), Some(180), None], "two renditions");
     assert!(seen[0].0 <= alone.0 + 0.5 && seen[0].1 >= 0.97 * alone.1 && seen[0].2 >= 0.9 * alone.2, "as alone");
     assert!(seen[1].0 <= 1.0 && seen[1].1 >= 14.0 && seen[1].2 >= 100.0, "and the weak one as its path bears");
+}
+
+#[test]
+fn a_receiver_with_somewhat_less_has_half_of_the_pictures_of_the_one_rendition_and_slows_nobody() {
+    let mut alone = Mesh::over(&[STRONG]);
+    alone.run(30);
+    let mut three = Mesh::over(&[STRONG, "rate=730,queue=200,delay=20", STRONG]);
+    three.run(30);
+    let (alone, seen) = (alone.seen(12, 30)[0], three.seen(12, 30));
+    println!(
+        "alone {alone:.1?}; of three {seen:.1?} (% frozen, fps, kbit/s), {:?}, {:?}",
+        three.lines, three.keyframes
+    );
+    assert_eq!(three.lines, [Some(360), None, None], "one rendition");
+    for strong in [seen[0], seen[2]] {
+        assert!(strong.0 <= alone.0 + 0.5 && strong.1 >= 0.97 * alone.1 && strong.2 >= 0.85 * alone.2, "as alone");
+    }
+    assert!(seen[1].0 <= 1.0 && (13.0..24.0).contains(&seen[1].1) && seen[1].2 >= 300.0, "{:?}", seen[1]);
+    assert!(three.keyframes.iter().sum::<u32>() <= 8, "{:?}", three.keyframes);
+}
+
+#[test]
+fn receivers_behind_one_uplink_share_it_and_none_is_frozen() {
+    let mut three = Mesh::behind("rate=1500,queue=200,delay=20", 3);
+    three.run(50);
+    let seen = three.seen(20, 50);
+    println!("behind 1500 kbit/s {seen:.1?} (% frozen, fps, kbit/s), {:?}, {:?}", three.lines, three.keyframes);
+    let sum: f64 = seen.iter().map(|one| one.2).sum();
+    assert!((700.0..1500.0).contains(&sum), "{sum} kbit/s");
+    for one in &seen {
+        assert!(one.0 <= 3.0 && one.1 >= 12.0 && one.2 >= sum / 6.0, "{one:?} of {sum}");
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod call;
 mod change_tests;
 mod end;
+mod layer_tests;
 mod level_tests;
 mod loss_tests;
 mod mesh_tests;

@@ -172,7 +172,14 @@ impl Rig {
             let (invite, conversation) = (InviteId::from_bits(number), crate::call::ConversationId::from_bits(number));
             let (name, user_data) = (String::new(), String::new());
             let streams = MediaSet::of_call(true, true);
-            let message = Message::Invite { invite, conversation, name, user_data, streams };
+            let message = Message::Invite {
+                invite,
+                conversation,
+                name,
+                user_data,
+                streams,
+                descriptions: crate::call::Description::VERSIONS,
+            };
             self.numbers += 1;
             let incoming = Incoming::Message { number: self.numbers, message: Some(message) };
             self.incoming(RouteKind::Lan, peer, "run", incoming);

@@ -45,10 +45,10 @@ texts! {
     AnswerVideo, AnswerAudio, Decline,
     // The call
     Connecting, ConnectingDetail, Reconnecting, Mute, Unmute, CameraOn, CameraOff, FullScreen, LeaveFullScreen, HangUp, Statistics,
-    TheyMuted, TheyCameraOff, MuteHere, UnmuteHere, HideHere, ShowHere, MutedHere, HiddenHere, SelfView, SelfViewBig,
+    TheyMuted, TheyCameraOff, TheirScreen, MuteHere, UnmuteHere, HideHere, ShowHere, MutedHere, HiddenHere, SelfView, SelfViewBig,
     YouAreMuted, SpeakingMuted, Speaking, YouSpeak, NoCameraChosen, NoMicrophoneChosen, YourCameraIsOff, CallTime, PeopleInCall,
     // Statistics
-    Sent, Received, StatSize, StatRate, StatBits, StatAsked, StatPath, StatLost, StatLoss, StatRoundTrip, StatJitter,
+    Sent, Received, StatCamera, StatScreen, StatSize, StatRate, StatBits, StatAsked, StatPath, StatLost, StatLoss, StatRoundTrip, StatJitter,
     StatDelay, StatLatency, StatFrozen, StatConcealed, StatCodec, StatRoute, RouteDirect, RouteRelay, NothingYet,
     FramesASecond, KilobitsASecond, Milliseconds, Percent, OnePacket, Packets, CurveAsked, CurveSentLoss,
     CurveReceivedLoss, LastMinute, QualityMeasuring, QualityGood, QualityUnstable, QualityPoor, CopyReport,

@@ -1,6 +1,7 @@
 //! Lines of the statistics: one value of each direction by its name.
 
 use crate::controller::{ReceivedStats, Route, SentStats};
+use crate::media::StreamKind;
 
 use super::super::catalogue::{Text, Words};
 
@@ -28,7 +29,16 @@ fn codec(words: Words, codec: &str) -> String {
     if codec.is_empty() { words.get(Text::NothingYet).to_owned() } else { codec.to_owned() }
 }
 
-/// Lines for one participant.
+/// The name of a kind of pictures, where a person has several.
+pub(super) const fn picture_name(kind: StreamKind) -> Option<Text> {
+    match kind {
+        StreamKind::Audio => None,
+        StreamKind::Camera => Some(Text::StatCamera),
+        StreamKind::Screen => Some(Text::StatScreen),
+    }
+}
+
+/// Lines for one stream of pictures.
 pub(super) fn lines(sent: &SentStats, received: &ReceivedStats, words: Words) -> [Line; 14] {
     let ms = |value: f32| whole(words, Text::Milliseconds, value);
     let kbps = |value: f32| whole(words, Text::KilobitsASecond, value);

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use crate::controller::{CallSample, ParticipantView};
+use crate::controller::{CallSample, ParticipantView, PictureView};
 
 use super::super::catalogue::{Text, Words};
 use super::super::quality_sign;
 use super::super::wall_clock::hours_minutes_seconds;
-use super::lines::lines;
+use super::lines::{lines, picture_name};
 
 /// The report of a call that has been connected for `connected`.
 pub fn report(participants: &[ParticipantView], connected: Option<Duration>, words: Words) -> String {
@@ -22,17 +22,29 @@ pub fn report(participants: &[ParticipantView], connected: Option<Duration>, wor
         text.push('\n');
         text += &words.fill(Text::ReportPerson, &[("number", &i32::to_string(&number))]);
         text += &format!(": {}\n", words.get(quality_sign::word(participant.quality)));
-        for (what, sent, received) in lines(&participant.sent, &participant.received, words) {
-            text += words.get(what);
-            let columns = [(Text::Sent, sent), (Text::Received, received)];
-            for (column, value) in columns.into_iter().filter(|(_, value)| !value.is_empty()) {
-                text += &format!("; {}: {value}", words.get(column));
+        for picture in &participant.pictures {
+            if let Some(kind) = picture_name(picture.kind).filter(|_| participant.pictures.len() > 1) {
+                text += &format!("{}\n", words.get(kind));
             }
-            text.push('\n');
+            text += &figures(picture, words);
         }
         text += words.get(Text::ReportColumns);
         text.push('\n');
         text.extend(participant.history.iter().map(second));
+    }
+    text
+}
+
+/// The figures of one stream of pictures, a line each.
+fn figures(picture: &PictureView, words: Words) -> String {
+    let mut text = String::new();
+    for (what, sent, received) in lines(&picture.sent, &picture.received, words) {
+        text += words.get(what);
+        let columns = [(Text::Sent, sent), (Text::Received, received)];
+        for (column, value) in columns.into_iter().filter(|(_, value)| !value.is_empty()) {
+            text += &format!("; {}: {value}", words.get(column));
+        }
+        text.push('\n');
     }
     text
 }

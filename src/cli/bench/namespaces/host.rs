@@ -46,7 +46,9 @@ impl Host {
 
     /// Adds an Ethernet interface, which is down; its frames are those of the file.
     pub fn add_interface(&self, name: &str) -> anyhow::Result<File> {
-        let tap = self.enter(|| kernel::open_tap(name)).context("No TAP interface can be made here.")?;
+        let tap = self
+            .enter(|| kernel::open_tap(name))
+            .context("No TAP interface can be made here; load the kernel's module tun, and run this as root.")?;
         // IPv4 alone: both programs have the same choice of addresses.
         self.configure(&format!("link set {name} addrgenmode none\n"))?;
         Ok(tap)

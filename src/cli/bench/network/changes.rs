@@ -56,7 +56,7 @@ impl ChangeFigures {
     pub fn of(peer: &'static str, change: &str, link: &LinkProfile, call: &Measured) -> Self {
         let from = link.first_change().map_or(call.window.0, |at| at.as_secs_f64());
         let after = (from, (from + AFTER).min(call.window.1));
-        let mean = |of: &dyn Fn(&SideRecord) -> f64| call.sides.iter().map(of).sum::<f64>() / call.sides.len() as f64;
+        let mean = |of: &dyn Fn(&SideRecord) -> f64| call.mean(of);
         Self {
             peer,
             change: change.to_owned(),
@@ -71,7 +71,7 @@ impl ChangeFigures {
 
     /// The median of each figure of some runs, each for itself; `None` of no run.
     pub fn medians(runs: &[Self]) -> Option<Self> {
-        let middle = |of: &dyn Fn(&Self) -> f64| median(runs.iter().map(of).collect()).unwrap_or_default();
+        let middle = |of: &dyn Fn(&Self) -> f64| median(runs.iter().map(of)).unwrap_or_default();
         Some(Self {
             frozen_percent: middle(&|run| run.frozen_percent),
             longest_gap: middle(&|run| run.longest_gap),

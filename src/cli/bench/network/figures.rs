@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::dips::{dips, narrowest};
 use super::record::SideRecord;
-use crate::cli::bench::figures::{median, percentile, round};
+use crate::cli::bench::figures::{Distribution, median, round};
 use crate::cli::bench::namespaces::Began;
 use crate::controller::LinkProfile;
 
@@ -64,14 +64,20 @@ pub struct Measured {
     pub psnr: Vec<f64>,
 }
 
+impl Measured {
+    /// The mean of a figure of both sides.
+    pub fn mean(&self, of: &dyn Fn(&SideRecord) -> f64) -> f64 {
+        self.sides.iter().map(of).sum::<f64>() / self.sides.len() as f64
+    }
+}
+
 impl NetworkFigures {
     /// The figures of a call of `peer` over `link`, called `name`.
     pub fn of(peer: &'static str, name: &str, link: &LinkProfile, seconds: u32, call: &Measured) -> Self {
         let Measured { setup_ms, window, sides, psnr, .. } = call;
         let (window, end) = (*window, window.1);
-        let mean = |of: &dyn Fn(&SideRecord) -> f64| (of(&sides[0]) + of(&sides[1])) / 2.0;
-        let mut delays: Vec<f64> = sides.iter().flat_map(|side| side.delays.iter().copied()).collect();
-        delays.sort_by(f64::total_cmp);
+        let mean = |of: &dyn Fn(&SideRecord) -> f64| call.mean(of);
+        let delays: Distribution = sides.iter().flat_map(|side| side.delays.iter().copied()).collect();
         let dips = dips(link, end);
         let slowest = |times: &mut dyn Iterator<Item = f64>| times.reduce(f64::max).map(|time| round(time, 2));
         let blackouts = dips.iter().filter(|dip| dip.blackout);
@@ -81,12 +87,12 @@ impl NetworkFigures {
             seconds,
             fps: round(mean(&|side| side.fps(window)), 1),
             frozen_percent: round(mean(&|side| side.frozen_percent(window)), 2),
-            latency_ms_p50: percentile(&delays, 0.5).unwrap_or_default(),
-            latency_ms_p95: percentile(&delays, 0.95).unwrap_or_default(),
+            latency_ms_p50: delays.percentile(0.5).unwrap_or_default(),
+            latency_ms_p95: delays.percentile(0.95).unwrap_or_default(),
             audio_concealed_percent: round(mean(&SideRecord::concealed_percent), 2),
             kbps: round(mean(&|side| side.kbps(window)), 0),
             lines: sides[0].lines().min(sides[1].lines()),
-            psnr_db: median(psnr.clone()).map(|db| round(db, 1)),
+            psnr_db: median(psnr.iter().copied()).map(|db| round(db, 1)),
             setup_ms: round(*setup_ms, 0),
             seconds_to_picture: slowest(&mut blackouts.map(|dip| mean(&|side| side.seconds_to_picture(dip, end)))),
             seconds_back_to_90_percent: slowest(&mut dips.iter().map(|dip| mean(&|side| side.seconds_back(dip, end)))),
@@ -98,8 +104,8 @@ impl NetworkFigures {
 
     /// The median of each figure of some runs, each for itself; `None` of no run.
     pub fn medians(runs: &[Self]) -> Option<Self> {
-        let middle = |of: &dyn Fn(&Self) -> f64| median(runs.iter().map(of).collect()).unwrap_or_default();
-        let middle_if_any = |of: &dyn Fn(&Self) -> Option<f64>| median(runs.iter().filter_map(of).collect());
+        let middle = |of: &dyn Fn(&Self) -> f64| median(runs.iter().map(of)).unwrap_or_default();
+        let middle_if_any = |of: &dyn Fn(&Self) -> Option<f64>| median(runs.iter().filter_map(of));
         let first = runs.first()?;
         Some(Self {
             fps: middle(&|run| run.fps),

@@ -9,7 +9,7 @@ use super::dips::narrowest;
 use super::place::Place;
 use super::record::SideRecord;
 use super::{Measured, table};
-use crate::cli::bench::figures::{median, percentile, round};
+use crate::cli::bench::figures::{Distribution, median, round};
 use crate::cli::bench::namespaces::{Network, Traffic};
 use crate::controller::LinkProfile;
 
@@ -126,12 +126,8 @@ impl HostFigures {
         let mean = |of: &dyn Fn(&SideRecord, (f64, f64)) -> f64| {
             sides().map(|(side, window)| of(side, window)).sum::<f64>() / sides().count().max(1) as f64
         };
-        let sorted = |of: fn(&SideRecord) -> &Vec<f64>| {
-            let mut delays: Vec<f64> = sides().flat_map(|(side, _)| of(side).iter().copied()).collect();
-            delays.sort_by(f64::total_cmp);
-            delays
-        };
-        let delays = sorted(|side| &side.delays);
+        let delays: Distribution = sides().flat_map(|(side, _)| side.delays.iter().copied()).collect();
+        let settled: Distribution = sides().flat_map(|(side, _)| side.settled_delays.iter().copied()).collect();
         let to_picture =
             |at: f64| sides().map(|(side, (_, end))| side.seconds_until_moving(at, end)).fold(0.0, f64::max);
         let share = |of: &dyn Fn(&Traffic) -> f64| traffic.map(|traffic| share_percent(traffic, of));
@@ -145,12 +141,12 @@ impl HostFigures {
             link: row.link.to_owned(),
             fps: round(mean(&SideRecord::fps), 1),
             frozen_percent: round(mean(&SideRecord::frozen_percent), 2),
-            latency_ms_p50: percentile(&delays, 0.5).unwrap_or_default(),
-            latency_ms_p95: percentile(&delays, 0.95).unwrap_or_default(),
+            latency_ms_p50: delays.percentile(0.5).unwrap_or_default(),
+            latency_ms_p95: delays.percentile(0.95).unwrap_or_default(),
             audio_concealed_percent: round(mean(&SideRecord::concealed_percent_in), 2),
             kbps: round(mean(&SideRecord::kbps), 0),
             seconds_to_picture: moved_at.map(|at| round(to_picture(at), 2)),
-            settled_latency_ms_p95: percentile(&sorted(|side| &side.settled_delays), 0.95),
+            settled_latency_ms_p95: settled.percentile(0.95),
             call_shares_percent,
             tcp_share_percent: share(&|traffic| both(traffic.tcp)).filter(|_| link.at(Duration::ZERO).tcp > 0),
         }
@@ -158,8 +154,8 @@ impl HostFigures {
 
     /// The median of each figure of some runs, each for itself; `None` of no run.
     pub fn medians(runs: &[Self]) -> Option<Self> {
-        let middle = |of: &dyn Fn(&Self) -> f64| median(runs.iter().map(of).collect()).unwrap_or_default();
-        let middle_if_any = |of: &dyn Fn(&Self) -> Option<f64>| median(runs.iter().filter_map(of).collect());
+        let middle = |of: &dyn Fn(&Self) -> f64| median(runs.iter().map(of)).unwrap_or_default();
+        let middle_if_any = |of: &dyn Fn(&Self) -> Option<f64>| median(runs.iter().filter_map(of));
         let first = runs.first()?;
         let shares = (0..first.call_shares_percent.len())
             .filter_map(|call| middle_if_any(&|run| run.call_shares_percent.get(call).copied()));

@@ -72,11 +72,11 @@ struct Third {
 
 impl Third {
     fn of(samples: &[(f64, f64)]) -> Option<Self> {
-        let value = median(samples.iter().map(|(_, value)| *value).collect())?;
+        let value = median(samples.iter().map(|(_, value)| *value))?;
         Some(Self {
-            seconds: median(samples.iter().map(|(seconds, _)| *seconds).collect())?,
+            seconds: median(samples.iter().map(|(seconds, _)| *seconds))?,
             value,
-            deviation: median(samples.iter().map(|(_, other)| (other - value).abs()).collect())?,
+            deviation: median(samples.iter().map(|(_, other)| (other - value).abs()))?,
         })
     }
 }

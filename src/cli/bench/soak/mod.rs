@@ -10,7 +10,7 @@ use clap::Args;
 use serde::Serialize;
 
 use self::judge::{Limit, Verdict, judge};
-use super::figures::{percentile, preset_of_size};
+use super::figures::{median, preset_of_size, round};
 use super::pair::{Pair, camera};
 use super::process;
 use crate::controller::{Event, LinkProfile};
@@ -94,15 +94,13 @@ impl SoakBench {
             let traces = pair.stop_trace()?;
             let at = began.elapsed().as_secs_f64();
             for (side, trace) in traces.into_iter().enumerate() {
-                let mut delays = trace.delays;
-                delays.sort_by(f64::total_cmp);
                 let counts = process::resources(pair.pids()[side])?;
                 let values = [
                     Some(process::memory_mib(pair.pids()[side])?.1),
                     Some(counts.anonymous_mib),
                     Some(counts.threads),
                     Some(counts.descriptors),
-                    percentile(&delays, 0.5),
+                    median(trace.delays).map(|delay| round(delay, 1)),
                 ];
                 for (series, value) in series[side].iter_mut().zip(values) {
                     series.extend(value.map(|value| (at, value)));

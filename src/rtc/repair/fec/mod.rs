@@ -22,6 +22,7 @@ use rtc::interceptor::{Attribute, AttributedPacket, Packet, Slot, StreamInfo, Ta
 use rtc::rtp;
 
 use super::redundancy::THIN;
+use crate::codec::VideoCodec;
 use crate::rtc::connection_state::ConnectionState;
 use crate::rtc::stage::{Stage, StageContext};
 pub(in crate::rtc) use block::repaired_by;
@@ -29,6 +30,9 @@ use block::{MAX_SOURCES, Recovery, Source};
 
 /// The part of a measured RTT in which reports waited until they were due: requests do not wait.
 const REPORT_WAIT: Duration = Duration::from_millis(8);
+
+/// Loss below which pictures that no other refers to are not protected.
+const DISCARDABLE_PROTECTED: f64 = 0.15;
 
 /// Adds repairs to what is sent, and works out what was lost of what comes.
 pub(in crate::rtc) struct ForwardErrorCorrection {
@@ -90,7 +94,11 @@ impl ForwardErrorCorrection {
         let round_trip = measured.saturating_sub(REPORT_WAIT);
         // On a thin path what is lost is lost for want of room, of which repairs would take more.
         let thin = self.state.path.media_bps() < THIN;
-        let count = if thin { 0 } else { protection::repairs_for(sending.block.len(), loss, round_trip) };
+        let is_discardable = |codec: VideoCodec| codec.is_discardable(&packet.payload);
+        let codec = VideoCodec::of_payload_type(packet.header.payload_type);
+        // A picture that no other refers to is missed alone.
+        let spare = loss.share < DISCARDABLE_PROTECTED && codec.is_some_and(is_discardable);
+        let count = if thin || spare { 0 } else { protection::repairs_for(sending.block.len(), loss, round_trip) };
         for payload in block::repairs(&sending.block, count) {
             let packet = sending.packet(timestamp, payload);
             writes.push_back(like(leaving, packet));
@@ -283,5 +291,27 @@ mod tests {
             assert_eq!(found.payload[..], vec![sequence as u8; 20 + usize::from(sequence)][..]);
         }
         assert_eq!(state.counters.packets_recovered.load(Relaxed), 2);
+    }
+
+    #[test]
+    fn pictures_that_no_other_refers_to_are_protected_on_a_bad_path_alone() {
+        let repairs = |header: u8, share: f64| {
+            let state = ConnectionState::default();
+            state.far.set(true, true, CodecSupport::default());
+            state.path.set_target(1_000_000, 1_000_000);
+            state.path.set_loss(PathLoss { share, run: 1.25 });
+            let mut sender = Staged::new(ForwardErrorCorrection::new(&state));
+            sender.bind_local_stream(&stream());
+            for sequence in 0..6 {
+                let mut leaving = packet(sequence, sequence == 5);
+                if let Packet::Rtp(packet) = &mut leaving.message.packet {
+                    packet.payload = vec![header; 100].into();
+                }
+                sender.handle_write(leaving).unwrap();
+            }
+            std::iter::from_fn(|| sender.poll_write()).count() - 6
+        };
+        assert!(repairs(0x61, 0.1) > 0 && repairs(0x01, 0.2) > 0);
+        assert_eq!(repairs(0x01, 0.1), 0);
     }
 }

@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn each_end_sees_the_door_of_the_other_one() {
+    async fn each_end_sees_the_port_of_the_other_one() {
         let (near, far) = (end().await, end().await);
         let relay = relay("delay=1", [&near, &far]).await;
         let ports = [0, 1].map(|number| relay.port(number).unwrap());

@@ -137,7 +137,14 @@ fn call() -> Vec<Message> {
     let (invite, conversation) = (InviteId::from_bits(1), ConversationId::from_bits(2));
     let (name, user_data) = ("Ann".to_owned(), String::new());
     vec![
-        Message::Invite { invite, conversation, name: name.clone(), user_data, streams: MediaSet::of_call(true, true) },
+        Message::Invite {
+            invite,
+            conversation,
+            name: name.clone(),
+            user_data,
+            streams: MediaSet::of_call(true, true),
+            descriptions: crate::call::Description::VERSIONS,
+        },
         Message::Ringing { invite },
         Message::Cancel { invite },
         Message::Accept { invite, name, streams: MediaSet::of_call(true, true) },

@@ -1,0 +1,193 @@
+//! Uplink behind which the paths to several receivers lie: its bit rate, and whose path is probed. Pure; time is an argument.
+//!
+//! Each path has an estimator of its own, which sees the queue of the uplink whoever fills it. Rates that fall together tell
+//! that their bottleneck is one (compare RFC 8382): what was delivered then, all paths together, is what the uplink
+//! carries. From then on the sum stays below it, and rises slowly, until no two rates have fallen together for a while.
+//!
+//! Probes of several paths at once would each find the others' queue, so they take turns.
+
+use std::time::Duration;
+
+use super::assign::Receiver;
+use crate::identity::PeerId;
+use crate::media::MediaTime;
+
+/// A rate below this share of what it was has fallen.
+const FALLEN: f64 = 0.9;
+/// Rates that fall within this time fall together.
+const TOGETHER: Duration = Duration::from_millis(1000);
+/// An estimator lowers its target to this share of what was delivered (`rtc/bwe/aimd.rs`).
+const BACK_OFF: f64 = 0.85;
+/// Share of the uplink that is used.
+const USED: f64 = 0.95;
+/// Growth of the bound in a second.
+const GROWTH: f64 = 0.04;
+/// The bound is forgotten when no two rates have fallen together for so long: the uplink may be another one.
+const FORGOTTEN: Duration = Duration::from_secs(30);
+/// Time in which one path alone is probed.
+const TURN: Duration = Duration::from_millis(1500);
+
+/// One path through the uplink.
+#[derive(Clone, Copy, Debug)]
+struct Path {
+    peer: PeerId,
+    /// Granted rate, in kbit/s, and the highest one since it fell.
+    kbps: f64,
+    highest_kbps: f64,
+    fell_at: Option<MediaTime>,
+}
+
+/// The uplink of this computer, as the paths to the receivers show it.
+#[derive(Debug, Default)]
+pub(super) struct Uplink {
+    paths: Vec<Path>,
+    /// Bound in kbit/s, and since when.
+    bound: Option<(f64, MediaTime)>,
+    /// When rates last fell together.
+    fell_at: MediaTime,
+    /// The receiver whose path may be probed, and since when.
+    turn: Option<(PeerId, MediaTime)>,
+}
+
+impl Uplink {
+    /// Takes what the estimators grant at `now`; the kbit/s that all receivers together may be sent, `u32::MAX` while no
+    /// bound is known.
+    pub(super) fn follow(&mut self, receivers: &[Receiver], now: MediaTime) -> u32 {
+        self.paths.retain(|path| receivers.iter().any(|receiver| receiver.peer == path.peer));
+        self.take_turns(receivers, now);
+        let mut fell = false;
+        // Before the first report of a path nothing is granted, and nothing bounded.
+        for receiver in receivers.iter().filter(|receiver| receiver.budget.kbps < u32::MAX) {
+            let kbps = f64::from(receiver.budget.kbps);
+            let Some(path) = self.paths.iter_mut().find(|path| path.peer == receiver.peer) else {
+                self.paths.push(Path { peer: receiver.peer, kbps, highest_kbps: kbps, fell_at: None });
+                continue;
+            };
+            path.kbps = kbps;
+            path.highest_kbps = path.highest_kbps.max(kbps);
+            if kbps < path.highest_kbps * FALLEN {
+                (path.highest_kbps, path.fell_at) = (kbps, Some(now));
+                fell = true;
+            }
+        }
+        if fell && self.falls_together(now) {
+            let delivered = self.paths.iter().map(|path| path.kbps).sum::<f64>() / BACK_OFF;
+            (self.bound, self.fell_at) = (Some((delivered * USED, now)), now);
+        }
+        self.bound_at(now)
+    }
+
+    /// True where the path to this receiver may be probed now.
+    pub(super) fn may_probe(&self, peer: PeerId) -> bool {
+        self.turn.is_none_or(|(turn, _)| turn == peer)
+    }
+
+    /// Whether the rates of at least two paths, and of half of them, have just fallen.
+    fn falls_together(&self, now: MediaTime) -> bool {
+        let is_recent = |path: &&Path| path.fell_at.is_some_and(|at| now.since(at) <= TOGETHER);
+        let fallen = self.paths.iter().filter(is_recent).count();
+        fallen >= 2 && fallen * 2 >= self.paths.len()
+    }
+
+    fn bound_at(&mut self, now: MediaTime) -> u32 {
+        let Some((kbps, since)) = self.bound else { return u32::MAX };
+        if now.since(self.fell_at) >= FORGOTTEN || self.paths.len() < 2 {
+            self.bound = None;
+            return u32::MAX;
+        }
+        let grown = kbps * (1.0 + GROWTH * now.since(since).as_secs_f64());
+        self.bound = Some((grown, now));
+        grown as u32
+    }
+
+    /// One receiver after the other, in their order.
+    fn take_turns(&mut self, receivers: &[Receiver], now: MediaTime) {
+        let place = self.turn.and_then(|(peer, _)| receivers.iter().position(|receiver| receiver.peer == peer));
+        let is_over = self.turn.is_none_or(|(_, since)| now.since(since) >= TURN);
+        let next = match place {
+            Some(_) if !is_over => return,
+            Some(place) => (place + 1) % receivers.len(),
+            None => 0,
+        };
+        self.turn = receivers.get(next).map(|receiver| (receiver.peer, now));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::VideoBudget;
+
+    const TICK_MS: u64 = 33;
+
+    fn peer(number: usize) -> PeerId {
+        PeerId::from_bytes([number as u8 + 1; 32])
+    }
+
+    fn receivers(kbps: &[u32]) -> Vec<Receiver> {
+        let receiver = |(number, &kbps): (usize, &u32)| {
+            let budget = VideoBudget { kbps, ..VideoBudget::UNLIMITED };
+            Receiver { peer: peer(number), budget }
+        };
+        kbps.iter().enumerate().map(receiver).collect()
+    }
+
+    /// Bounds, one a picture, while the granted rates change with the time in ms.
+    fn bounds(millis: u64, kbps: impl Fn(u64) -> Vec<u32>) -> Vec<(u64, u32)> {
+        let mut uplink = Uplink::default();
+        let times = (0..millis).step_by(TICK_MS as usize);
+        times.map(|ms| (ms, uplink.follow(&receivers(&kbps(ms)), MediaTime::from_millis(ms)))).collect()
+    }
+
+    #[test]
+    fn one_path_that_narrows_bounds_nobody_else() {
+        let alone = bounds(60_000, |ms| vec![if (ms / 5000) % 2 == 1 { 300 } else { 1500 }]);
+        let of_three = bounds(60_000, |ms| vec![1500, if (ms / 5000) % 2 == 1 { 300 } else { 1500 }, 1500]);
+        let apart = bounds(60_000, |ms| vec![if ms > 5000 { 700 } else { 1500 }, if ms > 8000 { 700 } else { 1500 }]);
+        assert!(alone.iter().chain(&of_three).chain(&apart).all(|(_, bound)| *bound == u32::MAX));
+    }
+
+    #[test]
+    fn rates_that_fall_together_bound_the_sum_to_what_was_delivered_and_it_rises_slowly() {
+        let fallen = |ms: u64, at: u64| if ms >= at { 425 } else { 1000 };
+        let bounds = bounds(20_000, |ms| vec![fallen(ms, 5000), fallen(ms, 5400), fallen(ms, 5600)]);
+        let at = |ms: u64| bounds.iter().rfind(|(time, _)| *time <= ms).unwrap().1;
+        assert_eq!(at(5300), u32::MAX);
+        // Three times 425 kbit/s are 0.85 of 1500, of which 0.95 are used.
+        assert_eq!(at(5640), 1425);
+        assert!((1425 + 50..1425 + 70).contains(&at(6640)), "4 % in a second: {}", at(6640));
+        assert!(at(19_000) > 2300, "{}", at(19_000));
+    }
+
+    #[test]
+    fn a_bound_is_forgotten_after_a_while_and_when_nobody_shares_the_uplink_any_more() {
+        let fallen = |ms: u64| if ms >= 5000 { 500 } else { 1000 };
+        let both = bounds(40_000, |ms| vec![fallen(ms); 2]);
+        let unbounded = |bounds: &[(u64, u32)]| bounds.iter().rfind(|one| one.1 < u32::MAX).map(|one| one.0);
+        assert!(unbounded(&both).is_some_and(|last| (34_900..35_100).contains(&last)), "{:?}", unbounded(&both));
+        let left = bounds(40_000, |ms| vec![fallen(ms); if ms < 10_000 { 2 } else { 1 }]);
+        assert!(unbounded(&left).is_some_and(|last| last < 10_000));
+        let unknown = bounds(1000, |_| vec![u32::MAX; 3]);
+        assert_eq!(unbounded(&unknown), None, "before the first reports");
+    }
+
+    #[test]
+    fn one_path_is_probed_at_a_time_and_each_has_its_turn() {
+        let mut uplink = Uplink::default();
+        assert!(uplink.may_probe(peer(0)), "before anybody is known");
+        let mut turns = Vec::new();
+        for ms in (0..9000).step_by(TICK_MS as usize) {
+            uplink.follow(&receivers(&[1000; 3]), MediaTime::from_millis(ms));
+            let may: Vec<_> = (0..3).filter(|&number| uplink.may_probe(peer(number))).collect();
+            assert_eq!(may.len(), 1);
+            if turns.last() != Some(&may[0]) {
+                turns.push(may[0]);
+            }
+        }
+        assert_eq!(turns, [0, 1, 2, 0, 1, 2]);
+        uplink.follow(&receivers(&[1000]), MediaTime::from_millis(9010));
+        assert!(uplink.may_probe(peer(0)), "whoever has the turn is gone");
+        uplink.follow(&receivers(&[1000]), MediaTime::from_millis(20_000));
+        assert!(uplink.may_probe(peer(0)), "one alone");
+    }
+}
