@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use crate::network::TokenBucket;
 use crate::server_protocol::{BoxId, Limits};
 
-use super::directory::MAX_WATCHES;
-
+/// Boxes that one connection watches at most.
+pub(super) const MAX_WATCHES: usize = 1000;
 /// Letters a second of one connection, and at once after a pause.
 const LETTERS: (u32, u32) = (50, 200);
 /// Bytes of letters a second of one connection, and at once.

@@ -10,13 +10,11 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::allowance::{Allowance, KnockAllowances};
+use super::allowance::{Allowance, KnockAllowances, MAX_WATCHES};
 use crate::server_protocol::{BoxId, Device, Letter, MAX_BOXES, Refusal, ToApp, ToServer};
 
 /// Connections of one key at a time; the oldest gives way.
 const MAX_DEVICES: usize = 4;
-/// Boxes that one connection watches at most.
-pub(super) const MAX_WATCHES: usize = 1000;
 
 /// Number of a connection, which no other one of this run has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

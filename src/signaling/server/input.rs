@@ -55,6 +55,19 @@ impl Access {
     }
 }
 
+/// Request of the hub or of the client to the route's task.
+#[derive(Debug)]
+pub(super) enum Command {
+    /// Messages to the person wait until then.
+    Seek { peer: PeerId, until: Instant },
+    /// The present way may lead nowhere any more.
+    Renew(PeerId),
+    /// End the sessions with the person.
+    Close(PeerId),
+    /// Be connected to these servers.
+    SetServers(Vec<ServerLink>),
+}
+
 /// Input of the route's task.
 pub(super) enum Input {
     /// Somebody has proven their key on a link; `take` queues frames for it.

@@ -30,7 +30,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 pub use self::input::Access;
-use self::input::Context;
+use self::input::{Command, Context};
 #[doc(hidden)]
 pub use self::post::fuzz_post;
 use self::relays::Relays;
@@ -43,19 +43,6 @@ use crate::identity::{PeerId, ServerLink};
 
 const COMMANDS: usize = 512;
 const INPUTS: usize = 256;
-
-/// Request of the hub or of the client to the route's task.
-#[derive(Debug)]
-enum Command {
-    /// Messages to the person wait until then.
-    Seek { peer: PeerId, until: Instant },
-    /// The present way may lead nowhere any more.
-    Renew(PeerId),
-    /// End the sessions with the person.
-    Close(PeerId),
-    /// Be connected to these servers.
-    SetServers(Vec<ServerLink>),
-}
 
 /// The route, running; it ends when this is dropped.
 pub(super) struct Servers {

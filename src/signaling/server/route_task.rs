@@ -11,11 +11,11 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::connection::Connection;
-use super::input::{Context, Input, LinkKey, Request};
+use super::input::{Command, Context, Input, LinkKey, Request};
+use super::pin;
 use super::relays::Relays;
 use super::status::{ServerDetail, ServerState, ServerStatus};
 use super::wake::{Sign, Wake};
-use super::{Command, pin};
 use crate::identity::{MAX_SERVERS, PeerId, ServerLink};
 use crate::network;
 use crate::signaling::links::Links;
