@@ -22,14 +22,16 @@ use crate::store::{Settings, SettingsChange};
 
 pub use crate::decoder::video::fuzz_access_units as access_units;
 pub use crate::microphone::fuzz_wav as wav;
+pub use crate::relay::fuzz::datagrams as relay;
 pub use crate::rtc::fuzz::{description, redundancy, repair, retransmission, rtcp, source_gate};
 
 /// One format: its name, which is that of its corpus, and what reads it.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every format.
-pub const TARGETS: [Target; 22] = [
+pub const TARGETS: [Target; 23] = [
     ("source_gate", source_gate),
+    ("relay", relay),
     ("depacketizer", depacketizer),
     ("retransmission", retransmission),
     ("rtcp", rtcp),

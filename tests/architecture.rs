@@ -19,6 +19,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("media", &["codec"]),
     ("identity", &["media"]),
     ("network", &[]),
+    ("stun", &[]),
     ("device", &[]),
     ("call", &["codec", "media", "identity", "device"]),
     ("store", &["media", "identity", "device", "call"]),
@@ -33,7 +34,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("media_receive", &["media", "jitter_buffer", "decoder"]),
     ("playout", &["media", "device", "sound_device", "voice_processing", "jitter_buffer", "decoder", "media_receive"]),
     // Networks.
-    ("rtc", &["codec", "media", "call", "network", "jitter_buffer"]),
+    ("relay", &["network", "stun"]),
+    ("rtc", &["codec", "media", "call", "network", "stun", "jitter_buffer"]),
     ("server_protocol", &["identity"]),
     ("signaling", &["media", "identity", "network", "call", "server_protocol"]),
     ("server", &["identity", "network", "server_protocol"]),

@@ -7,7 +7,7 @@ use crate::media::{MAX_STREAMS, MIN_HEIGHT, MediaSet, MediaTime, StreamId};
 
 use super::early_candidates::EarlyCandidates;
 use super::restarts::Restarts;
-use super::{Candidate, Description, DescriptionKind, RecordedParticipant, Role};
+use super::{Candidate, CandidateKind, Description, DescriptionKind, RecordedParticipant, Role};
 use crate::identity::PeerId;
 
 /// How long a connection may take to be made, if the engine does not give it up before.
@@ -20,6 +20,8 @@ pub(super) const CLOSED_GRACE: Duration = Duration::from_secs(2);
 const MAX_EARLY_CANDIDATES: usize = 32;
 /// Candidates of each description that are used: this computer sends checks to each of them.
 const MAX_CANDIDATES: usize = 16;
+/// Relayed ones beside them: they come last, and are there for when the others are of no use.
+const MAX_RELAY_CANDIDATES: usize = 4;
 /// The same of a whole call, however often it restarts.
 const MAX_ALL_CANDIDATES: usize = 256;
 
@@ -67,6 +69,7 @@ pub struct Participant {
     early: EarlyCandidates,
     /// Candidates that are used of the present description, and of all.
     candidates: usize,
+    relay_candidates: usize,
     all_candidates: usize,
 }
 
@@ -85,6 +88,7 @@ impl Participant {
             described: false,
             early: EarlyCandidates::new(MAX_EARLY_CANDIDATES),
             candidates: 0,
+            relay_candidates: 0,
             all_candidates: 0,
         }
     }
@@ -181,19 +185,23 @@ impl Participant {
         if generation > self.generation() {
             self.restarts.generation = generation;
             self.restarts.began = Some(now);
-            self.candidates = 0;
+            (self.candidates, self.relay_candidates) = (0, 0);
         }
         self.described = true;
         self.first.get_or_insert_with(|| description.clone());
         let mut early = self.early.take(generation);
-        early.retain(|_| self.may_use_candidate());
+        early.retain(|candidate| self.may_use(candidate));
         Described { description, early }
     }
 
     /// Counts a candidate that is to be used; false when there were enough.
-    fn may_use_candidate(&mut self) -> bool {
-        let fits = self.candidates < MAX_CANDIDATES && self.all_candidates < MAX_ALL_CANDIDATES;
-        self.candidates += usize::from(fits);
+    fn may_use(&mut self, candidate: &Candidate) -> bool {
+        let (count, max) = match candidate.kind {
+            CandidateKind::Relay => (&mut self.relay_candidates, MAX_RELAY_CANDIDATES),
+            _ => (&mut self.candidates, MAX_CANDIDATES),
+        };
+        let fits = *count < max && self.all_candidates < MAX_ALL_CANDIDATES;
+        *count += usize::from(fits);
         self.all_candidates += usize::from(fits);
         fits
     }
@@ -203,7 +211,7 @@ impl Participant {
         self.restarts.generation = self.restarts.generation.saturating_add(1);
         self.restarts.began = Some(now);
         self.described = false;
-        self.candidates = 0;
+        (self.candidates, self.relay_candidates) = (0, 0);
         self.generation()
     }
 
@@ -217,7 +225,7 @@ impl Participant {
             self.early.keep(candidate);
             return None;
         }
-        self.may_use_candidate().then_some(candidate)
+        self.may_use(&candidate).then_some(candidate)
     }
 
     /// Makes the connection count as gone soon, unless the reason comes first.
@@ -265,7 +273,10 @@ mod tests {
         assert_eq!(early.map(|described| described.early.len()), Some(MAX_CANDIDATES));
         let applied = (0..10_000).filter(|_| participant.trickle(candidate.clone()).is_some()).count();
         assert_eq!(applied, 0, "early ones count, too");
-        let mut all = MAX_CANDIDATES;
+        let relayed = Candidate { kind: CandidateKind::Relay, ..candidate.clone() };
+        let applied = (0..100).filter(|_| participant.trickle(relayed.clone()).is_some()).count();
+        assert_eq!(applied, MAX_RELAY_CANDIDATES, "which have places of their own");
+        let mut all = MAX_CANDIDATES + MAX_RELAY_CANDIDATES;
         for _ in 0..100 {
             let generation = participant.begin_restart(MediaTime::default());
             let answer = Description { generation, kind: DescriptionKind::Answer, ..Description::for_test() };

@@ -24,6 +24,16 @@ pub enum Route {
     Relay,
 }
 
+/// Transport between this computer and a TURN server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RelayTransport {
+    /// UDP.
+    Udp,
+    /// TLS.
+    Tls,
+}
+
 /// Statistics of the media sent to one participant, over the last 2 seconds unless said otherwise.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SentStats {
@@ -58,6 +68,9 @@ pub struct SentStats {
     pub codec: String,
     /// Direct or relay.
     pub route: Route,
+    /// Transport to the relay, where media goes through one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relay_transport: Option<RelayTransport>,
 }
 
 /// Statistics of the media received from one participant, over the last 2 seconds unless said otherwise.
@@ -92,6 +105,9 @@ pub struct ReceivedStats {
     pub codec: String,
     /// Direct or relay.
     pub route: Route,
+    /// Transport to the relay, where media goes through one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relay_transport: Option<RelayTransport>,
     /// Video frames decoded since the start of the call.
     pub frames_decoded: u64,
     /// Time in gaps of more than 200 ms between pictures, since the start of the call, in ms.

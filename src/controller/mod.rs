@@ -35,7 +35,8 @@ pub use crate::media_send::Gates;
 pub use crate::rtc::LinkProfile;
 pub use command::{Command, VideoChoice};
 pub use event::{
-    Event, ReceivedStats, Route, RouteKind, SentStats, ServerDetail, ServerState, StreamReport, VersionSkew,
+    Event, ReceivedStats, RelayTransport, Route, RouteKind, SentStats, ServerDetail, ServerState, StreamReport,
+    VersionSkew,
 };
 pub use handle::{ControllerGone, Handle, Pressed, Unsent};
 pub use options::Options;

@@ -87,6 +87,12 @@ pub const fn is_scoped(ip: IpAddr) -> bool {
     matches!(ip, IpAddr::V6(v6) if v6.is_unicast_link_local())
 }
 
+/// Whether `ip` is of the block that no network routes, 240.0.0.0/4 without the broadcast address (RFC 1112, 4): a relay
+/// that is closed numbers its clients by it.
+pub const fn is_reserved(ip: IpAddr) -> bool {
+    matches!(ip, IpAddr::V4(v4) if v4.octets()[0] >= 240 && !v4.is_broadcast())
+}
+
 /// `ip` and `port`, with `scope` where the address is one that needs it.
 pub fn scoped(ip: IpAddr, scope: u32, port: u16) -> SocketAddr {
     match ip {
@@ -164,6 +170,20 @@ mod tests {
         assert_eq!(local("fe80::1", 64).with_port(9).to_string(), "[fe80::1%3]:9");
         assert_eq!(local("fd00::1", 64).with_port(9).to_string(), "[fd00::1]:9");
         assert_eq!(local("169.254.1.1", 16).with_port(9).to_string(), "169.254.1.1:9");
+    }
+
+    #[test]
+    fn reserved_addresses_are_those_of_class_e() {
+        for (ip, reserved) in [
+            ("240.0.0.0", true),
+            ("255.255.255.254", true),
+            ("255.255.255.255", false),
+            ("239.255.255.255", false),
+            ("::ffff:240.0.0.1", false),
+            ("f000::1", false),
+        ] {
+            assert_eq!(is_reserved(ip.parse().unwrap()), reserved, "{ip}");
+        }
     }
 
     #[test]

@@ -8,7 +8,9 @@ mod interface;
 mod rank;
 mod token_bucket;
 
-pub use address::{LocalAddress, Path, PathFinder, Standing, is_own, is_scoped, network_of, scoped, source_for};
+pub use address::{
+    LocalAddress, Path, PathFinder, Standing, is_own, is_reserved, is_scoped, network_of, scoped, source_for,
+};
 pub use connection_limits::{ConnectionBounds, ConnectionLimits, Permit};
 pub use rank::ranked;
 pub use token_bucket::TokenBucket;

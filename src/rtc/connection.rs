@@ -39,8 +39,9 @@ use super::repair::retransmission::RetransmissionUnwrapper;
 use super::rtcp_observer::RtcpObserver;
 use super::stage::Staged;
 use super::streams::StreamTable;
-use super::transport::host_addresses::{EngineAddresses, HostAddresses};
+use super::transport::host_addresses::EngineAddresses;
 use super::transport::runtime::PeerRuntime;
+use super::ways::Ways;
 use crate::call::DescribedStream;
 use crate::codec::VideoCodec;
 use crate::media::StreamId;
@@ -56,6 +57,8 @@ const KEEPALIVE: Duration = Duration::from_millis(400);
 const DISCONNECTED_AFTER: Duration = Duration::from_secs(5);
 /// Longer than a call waits for an interruption's end: the agent keeps on checking, and a blackout may end by itself.
 const FAILED_AFTER: Duration = Duration::from_secs(60);
+/// Between refreshes of an allocation at most: a stale nonce costs one of them, and NATs forget silent clients.
+const REFRESH_INTERVAL: Duration = Duration::from_secs(60);
 /// Redundant sound (RFC 2198).
 const MIME_TYPE_RED: &str = "audio/red";
 /// Packets kept for retransmission; a power of two.
@@ -86,7 +89,7 @@ pub(super) struct Interceptors {
 
 /// Opens the sockets and makes the connection; nothing is sent before a description is set.
 pub(super) async fn open(
-    addresses: HostAddresses,
+    ways: &Ways,
     streams: &StreamTable,
     interceptors: Interceptors,
     handler: Arc<dyn PeerConnectionEventHandler>,
@@ -95,7 +98,9 @@ pub(super) async fn open(
     let mut media = media_engine()?;
     let registry = configure_twcc(Registry::new(), &mut media)?;
     let registry = with_interceptors(registry, interceptors);
+    let addresses = ways.addresses.clone();
     let loopback = addresses.list().iter().map(SocketAddr::ip).all(|address| address.is_loopback());
+    let (servers, policy) = ways.servers.of_engine();
     let addresses = EngineAddresses { addresses, link_local: runtime.link_local() };
     let settings = SettingEngineBuilder::new()
         // Candidates are typed addresses: no name is ever looked up, and no multicast socket is needed.
@@ -108,9 +113,17 @@ pub(super) async fn open(
         .with_host_acceptance_min_wait(Some(Duration::ZERO))
         .with_srflx_acceptance_min_wait(Some(Duration::ZERO))
         .with_prflx_acceptance_min_wait(Some(Duration::ZERO))
+        .with_relay_acceptance_min_wait(Some(ways.servers.relay_wait()))
+        .with_turn_allocation_refresh_interval_cap(REFRESH_INTERVAL)
         .build();
     let engine = PeerConnectionBuilder::new()
-        .with_configuration(RTCConfigurationBuilder::new().with_bundle_policy(RTCBundlePolicy::MaxBundle).build())
+        .with_configuration(
+            RTCConfigurationBuilder::new()
+                .with_bundle_policy(RTCBundlePolicy::MaxBundle)
+                .with_ice_servers(servers)
+                .with_ice_transport_policy(policy)
+                .build(),
+        )
         .with_media_engine(media)
         .with_interceptor_registry(registry)
         .with_setting_engine(settings)

@@ -10,9 +10,8 @@ use super::connection_state::ConnectionState;
 use super::event::Events;
 use super::picture_streams::StreamContext;
 use super::streams::FarStreams;
-use super::transport::host_addresses::HostAddresses;
-use super::transport::runtime::Impairment;
 use super::transport::source_gate::SourceGate;
+use super::ways::Ways;
 use crate::call::{Candidate, Description, Role};
 
 /// Command of a handle to the peer task.
@@ -32,11 +31,10 @@ pub(super) struct Commands {
 /// State of a connection that its tasks share.
 pub(super) struct Context {
     pub(super) handle: Handle,
-    pub(super) addresses: HostAddresses,
+    pub(super) ways: Ways,
     pub(super) role: Role,
     pub(super) pictures: Vec<StreamContext>,
     pub(super) events: Events,
-    pub(super) impairment: Impairment,
     pub(super) state: ConnectionState,
     pub(super) gate: Arc<SourceGate>,
     pub(super) far_streams: FarStreams,

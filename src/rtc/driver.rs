@@ -15,6 +15,7 @@
 //! there is a path again.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,7 +38,7 @@ use super::negotiation::description_sdp::{self, Sections};
 use super::sending::{is_closed, unless_closed};
 use super::streams::StreamTable;
 use super::transport::link_local::LinkLocalSockets;
-use crate::call::{Candidate, Description, DescriptionKind, Role};
+use crate::call::{Candidate, CandidateKind, Description, DescriptionKind, Role};
 use crate::media::{MediaTime, StreamId};
 use crate::network;
 
@@ -301,6 +302,9 @@ impl Driver {
             tracing::debug!("an unusable candidate is ignored");
             return;
         };
+        if candidate.kind == CandidateKind::Relay {
+            self.context.gate.note_far_relay(SocketAddr::new(candidate.address, candidate.port));
+        }
         if let Err(error) = self.connection.engine.add_ice_candidate(init).await {
             tracing::debug!(%error, "a candidate was refused");
         }
@@ -309,13 +313,14 @@ impl Driver {
     /// Addresses that may be reached now. This computer's own addresses are the far side's only where that is on this
     /// computer, which its signaling connection proves; without word of such a connection nothing speaks against it.
     fn reach(&self) -> Reach {
-        let elsewhere = self.context.addresses.path.as_ref().map(|path| {
+        let elsewhere = self.context.ways.addresses.path.as_ref().map(|path| {
             let own = network::local_addresses();
             let here = path().is_some_and(|path| path.stays_here(&own));
             if here { Vec::new() } else { own }
         });
         let own = elsewhere.unwrap_or_default();
-        Reach { loopback: self.connection.loopback, link_local: self.link_local.any(), own }
+        let relay_only = self.context.ways.servers.relay_only();
+        Reach { loopback: self.connection.loopback, link_local: self.link_local.any(), own, relay_only }
     }
 
     fn state(&mut self, state: RTCPeerConnectionState) {

@@ -7,10 +7,12 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 
 use super::event::{PeerEvent, PeerSinks};
+use super::ice_servers::IceServers;
 use super::peer::{self, Peer};
 use super::transport::host_addresses::HostAddresses;
 use super::transport::link::LinkProfile;
 use super::transport::runtime::Impairment;
+use super::ways::Ways;
 use crate::call::{Consent, Role};
 use crate::network::PathFinder;
 
@@ -19,6 +21,7 @@ use crate::network::PathFinder;
 pub struct Engine {
     runtime: Handle,
     addresses: HostAddresses,
+    servers: Arc<IceServers>,
     impairment: Impairment,
 }
 
@@ -32,9 +35,10 @@ impl Engine {
     /// An engine whose tasks run on `runtime`.
     ///
     /// With `bind`, media uses that address only (a loopback address connects within this computer); without, the
-    /// addresses of this computer's networks, or loopback when it has none. No servers are needed.
+    /// addresses of this computer's networks, or loopback when it has none. No servers are used.
     pub fn new(runtime: Handle, bind: Option<IpAddr>) -> Self {
-        Self { runtime, addresses: HostAddresses { bind, path: None }, impairment: Impairment::default() }
+        let addresses = HostAddresses { bind, ..HostAddresses::default() };
+        Self { runtime, addresses, servers: Arc::default(), impairment: Impairment::default() }
     }
 
     /// Opens a connection to one participant. Returns at once; everything else comes through `events`.
@@ -47,7 +51,12 @@ impl Engine {
         sinks: PeerSinks,
         events: impl Fn(PeerEvent) + Send + Sync + 'static,
     ) -> Peer {
-        peer::start(&self.runtime, self.addresses.clone(), role, sinks, Arc::new(events), self.impairment.clone())
+        let ways = Ways {
+            addresses: self.addresses.clone(),
+            servers: Arc::clone(&self.servers),
+            impairment: self.impairment.clone(),
+        };
+        peer::start(&self.runtime, ways, role, sinks, Arc::new(events))
     }
 
     /// The addresses that connections made now would use; those of calls that go on may be others.
@@ -58,7 +67,13 @@ impl Engine {
     /// The same for connections to one person, whom signaling reaches by `path`: media takes that first.
     pub fn along(&self, path: PathFinder) -> Self {
         let addresses = HostAddresses { path: Some(path), ..self.addresses.clone() };
-        Self { runtime: self.runtime.clone(), addresses, impairment: self.impairment.clone() }
+        Self { addresses, ..self.clone() }
+    }
+
+    /// The same for connections that use these servers, too.
+    pub fn with_servers(&self, servers: IceServers) -> Self {
+        let addresses = HostAddresses { with_servers: !servers.is_empty(), ..self.addresses.clone() };
+        Self { addresses, servers: Arc::new(servers), ..self.clone() }
     }
 
     /// The same, but what is sent goes through a bad network in software.

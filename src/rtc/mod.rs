@@ -24,6 +24,7 @@ mod engine;
 mod event;
 #[doc(hidden)]
 pub mod fuzz;
+mod ice_servers;
 mod keyframe_inbox;
 mod mtu;
 mod negotiation;
@@ -41,6 +42,7 @@ mod stats;
 mod stream;
 mod streams;
 mod transport;
+mod ways;
 
 #[cfg(test)]
 mod tests;
@@ -50,7 +52,9 @@ mod virtual_time;
 pub use crate::call::Role;
 pub use engine::Engine;
 pub use event::{PeerEvent, PeerSinks, PictureStreamSink};
+pub use ice_servers::{IceServers, RelayServer, StreamRelay};
 pub use peer::Peer;
-pub use stats::PeerStats;
+pub use stats::{MediaRoute, PeerStats};
 pub use stream::packetizer;
 pub use transport::link::{LinkEmulator, LinkProfile, ParseLinkError, UdpRelay};
+pub use transport::stream_relay::{OpeningStream, RelayStream, StreamConnector};

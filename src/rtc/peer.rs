@@ -29,10 +29,10 @@ use super::receiving::{self, VideoSignals};
 use super::sending::{self, is_closed, unless_closed};
 use super::stats::PeerStats;
 use super::streams::{FarStreams, StreamTable};
-use super::transport::host_addresses::HostAddresses;
 use super::transport::link_local::LinkLocalSockets;
-use super::transport::runtime::{Impairment, PeerRuntime, Tasks};
+use super::transport::runtime::{PeerRuntime, Tasks};
 use super::transport::source_gate::SourceGate;
+use super::ways::Ways;
 use crate::call::Role;
 use crate::call::{Candidate, Description};
 use crate::media::{MediaTime, OutgoingPicture, OutgoingSound, SoundSink, StreamId, StreamKind, VideoBudget};
@@ -130,7 +130,12 @@ impl Peer {
     /// Counts and gauges of the connection, its sound and its camera.
     pub fn stats(&self) -> PeerStats {
         let Shared { state, gate, .. } = &*self.shared;
-        PeerStats { datagrams_refused: gate.refused(), wire_bytes_received: gate.admitted_bytes(), ..state.stats() }
+        PeerStats {
+            datagrams_refused: gate.refused(),
+            wire_bytes_received: gate.admitted_bytes(),
+            route: gate.route(),
+            ..state.stats()
+        }
     }
 
     /// Counts and gauges of one stream of pictures; `None` for one that there is not.
@@ -166,16 +171,9 @@ impl Drop for Shared {
 }
 
 /// Starts the peer task.
-pub(super) fn start(
-    handle: &Handle,
-    addresses: HostAddresses,
-    role: Role,
-    sinks: PeerSinks,
-    events: Events,
-    impairment: Impairment,
-) -> Peer {
+pub(super) fn start(handle: &Handle, ways: Ways, role: Role, sinks: PeerSinks, events: Events) -> Peer {
     let state = ConnectionState::default();
-    let gate = Arc::new(SourceGate::default());
+    let gate = Arc::new(SourceGate::with_servers(ways.servers.of_gate()));
     let (commands, command_receiver) = mpsc::channel(CANDIDATES + NEGOTIATION);
     let (close, closed) = watch::channel(false);
     let (overflowed, has_overflowed) = watch::channel(false);
@@ -189,11 +187,10 @@ pub(super) fn start(
     }
     let context = Context {
         handle: handle.clone(),
-        addresses,
+        ways,
         role,
         pictures: streams,
         events,
-        impairment,
         state: state.clone(),
         gate: Arc::clone(&gate),
         far_streams: FarStreams::default(),
@@ -214,8 +211,9 @@ async fn run(
     media: (Vec<StreamEnds>, Box<dyn SoundSink>),
 ) {
     let events = Arc::clone(&context.events);
-    let (runtime, tasks) =
-        PeerRuntime::new(context.handle.clone(), Arc::clone(&context.gate), context.impairment.clone());
+    let impairment = context.ways.impairment.clone();
+    let stream = context.ways.servers.stream().map(|stream| stream.connector.clone());
+    let (runtime, tasks) = PeerRuntime::new(context.handle.clone(), Arc::clone(&context.gate), impairment, stream);
     let mut keyframe_requests = KeyframeInbox::default();
     let open = open(&context, &runtime, media, &mut keyframe_requests, closed.clone());
     match unless_closed(&mut closed, open).await {
@@ -273,7 +271,7 @@ async fn open(
         link_local: runtime.link_local(),
         states,
     });
-    let connection = connection::open(context.addresses.clone(), &table, interceptors, handler, runtime).await?;
+    let connection = connection::open(&context.ways, &table, interceptors, handler, runtime).await?;
     let connected = || context.connected.subscribe();
     let (sound_packets, mut arrivals) = received.into_queues();
     runtime.track(receiving::receive_audio(sound_packets, connected(), sound, Arc::clone(&context.state.counters)));

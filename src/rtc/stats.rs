@@ -56,6 +56,20 @@ pub struct PeerStats {
     pub wire_bytes_received: u64,
     /// Datagrams refused because their source had not proved to be the far side.
     pub datagrams_refused: u64,
+    /// Way of the media that leaves.
+    pub route: MediaRoute,
+}
+
+/// Way of media between this side and the far side.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MediaRoute {
+    /// From computer to computer, or none yet.
+    #[default]
+    Direct,
+    /// Through a TURN server, over UDP.
+    RelayUdp,
+    /// Through a TURN server, over TLS.
+    RelayTls,
 }
 
 /// The live counters behind [`PeerStats`]. Microseconds in every gauge of time.

@@ -18,7 +18,9 @@ use crate::media::{
 use crate::media_receive::{PictureMeter, PictureReceiver};
 
 mod hostile;
+mod nat;
 mod network;
+mod relay;
 mod release;
 mod restart;
 mod streams;

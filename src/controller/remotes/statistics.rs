@@ -8,9 +8,9 @@ use crate::identity::PeerId;
 use crate::media::StreamId;
 use crate::media_receive::{PictureStats, SoundStats};
 use crate::media_send::FanOut;
-use crate::rtc::PeerStats;
+use crate::rtc::{MediaRoute, PeerStats};
 
-use crate::controller::{CallSample, ReceivedStats, Route, SentStats};
+use crate::controller::{CallSample, ReceivedStats, RelayTransport, Route, SentStats};
 
 const CODEC: &str = VideoCodec::PREFERRED.name();
 
@@ -105,7 +105,8 @@ pub(super) fn sent_stats(
         jitter_ms: stream.far_jitter_ms,
         delay_ms: stream.send_delay_ms,
         codec: CODEC.to_owned(),
-        route: Route::Direct,
+        route: route(&now.connection).0,
+        relay_transport: route(&now.connection).1,
     }
 }
 
@@ -132,13 +133,23 @@ pub(super) fn received_stats(
         delay_ms: shown.receive_delay_ms,
         latency_ms: latency_ms(&stream, shown.receive_delay_ms, sound),
         codec: CODEC.to_owned(),
-        route: Route::Direct,
+        route: route(connection).0,
+        relay_transport: route(connection).1,
         frames_decoded: shown.frames_decoded,
         frozen_ms: shown.frozen_ms,
         audio_concealed_ms: sound.jitter.concealed_ms,
         audio_recovered_ms: sound.jitter.recovered_ms,
         audio_delay_ms: sound.jitter.delay_ms,
         av_offset_ms: sound.av_offset_ms,
+    }
+}
+
+/// Way of the media, and with a relay the transport to that.
+fn route(connection: &PeerStats) -> (Route, Option<RelayTransport>) {
+    match connection.route {
+        MediaRoute::Direct => (Route::Direct, None),
+        MediaRoute::RelayUdp => (Route::Relay, Some(RelayTransport::Udp)),
+        MediaRoute::RelayTls => (Route::Relay, Some(RelayTransport::Tls)),
     }
 }
 

@@ -19,13 +19,18 @@ pub(in crate::rtc) struct Reach {
     pub(in crate::rtc) link_local: bool,
     /// Addresses of this computer, where the far side is surely on another one.
     pub(in crate::rtc) own: Vec<LocalAddress>,
+    /// Nothing but a relay may be reached.
+    pub(in crate::rtc) relay_only: bool,
 }
 
 /// A candidate of the far side's, as the engine takes it; `None` when it cannot be used.
 ///
 /// A peer must not be able to make this computer send to itself, to everybody, to nobody or to well-known services.
 pub(in crate::rtc) fn to_engine(candidate: &Candidate, reach: &Reach) -> Option<RTCIceCandidateInit> {
-    if candidate.port < FIRST_PORT || !reach.includes(candidate.address) {
+    let relayed = candidate.kind == CandidateKind::Relay;
+    // Closed relays number their clients by addresses that no network routes.
+    let fits = relayed || !reach.relay_only && !network::is_reserved(candidate.address.to_canonical());
+    if candidate.port < FIRST_PORT || !fits || !reach.includes(candidate.address) {
         return None;
     }
     let kind = match candidate.kind {
@@ -147,6 +152,21 @@ mod tests {
         assert!(to_engine(&candidate("fe80::7"), &own()).is_none());
         assert!(to_engine(&candidate("fe80::7"), &Reach { link_local: true, ..own() }).is_some());
         assert!(to_engine(&candidate("169.254.3.4"), &own()).is_some(), "IPv4 needs no scope");
+    }
+
+    #[test]
+    fn with_relays_alone_no_other_candidate_is_used_and_numbers_are_those_of_relays() {
+        let relayed = |address| Candidate { kind: CandidateKind::Relay, ..candidate(address) };
+        let relay_only = Reach { relay_only: true, ..own() };
+        for kind in [CandidateKind::Host, CandidateKind::Srflx, CandidateKind::Prflx] {
+            assert!(to_engine(&Candidate { kind, ..candidate("192.0.2.7") }, &relay_only).is_none());
+            assert!(to_engine(&Candidate { kind, ..candidate("244.1.2.3") }, &own()).is_none());
+        }
+        for address in ["192.0.2.7", "244.1.2.3"] {
+            assert!(
+                to_engine(&relayed(address), &relay_only).is_some() && to_engine(&relayed(address), &own()).is_some()
+            );
+        }
     }
 
     #[test]

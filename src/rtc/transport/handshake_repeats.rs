@@ -34,9 +34,9 @@ impl HandshakeRepeats {
         (Self(sender), repeat(receiver, send))
     }
 
-    /// Notes a datagram that leaves now, if it belongs to a handshake.
-    pub(in crate::rtc) fn note(&self, datagram: &[u8], to: SocketAddr) {
-        if datagram.first().is_some_and(|kind| HANDSHAKE_TYPES.contains(kind)) {
+    /// Notes a datagram that leaves now, if it belongs to a handshake by its bytes `inside` a relay's wrapping.
+    pub(in crate::rtc) fn note(&self, datagram: &[u8], inside: &[u8], to: SocketAddr) {
+        if inside.first().is_some_and(|kind| HANDSHAKE_TYPES.contains(kind)) {
             // The task takes them at once: a full queue is a flood.
             let _ = self.0.try_send((datagram.to_vec(), to));
         }
@@ -113,13 +113,14 @@ mod tests {
         });
         let to = SocketAddr::from(([127, 0, 0, 1], 9));
         for datagram in [&[22, 1][..], &[20, 2], &[23, 3], &[128, 4], &[0, 5], &[]] {
-            repeats.note(datagram, to);
+            repeats.note(datagram, datagram, to);
         }
+        repeats.note(&[64, 7], &[22, 7], to);
         drop(repeats);
         tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(task);
         let mut sent = sent.lock().unwrap().clone();
         sent.sort();
-        assert_eq!(sent, [[20, 2], [20, 2], [22, 1], [22, 1]]);
+        assert_eq!(sent, [[20, 2], [20, 2], [22, 1], [22, 1], [64, 7], [64, 7]], "with the relay's wrapping");
     }
 
     #[test]

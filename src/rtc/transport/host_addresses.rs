@@ -11,6 +11,8 @@ use crate::network::{self, LocalAddress, PathFinder};
 
 /// Sockets of one connection at most: a computer with many virtual networks must not make hundreds of candidate pairs.
 const MAX_ADDRESSES: usize = 8;
+/// The same where servers give each socket further candidates.
+const MAX_WITH_SERVERS: usize = 4;
 
 /// The addresses to open sockets on, asked for whenever sockets are opened: the one that was asked for, or those of
 /// this computer's networks.
@@ -20,6 +22,8 @@ pub(in crate::rtc) struct HostAddresses {
     pub(in crate::rtc) bind: Option<IpAddr>,
     /// How signaling reaches the person: what carries that carries media, too.
     pub(in crate::rtc) path: Option<PathFinder>,
+    /// Each socket asks servers for further addresses.
+    pub(in crate::rtc) with_servers: bool,
 }
 
 impl fmt::Debug for HostAddresses {
@@ -32,7 +36,9 @@ impl HostAddresses {
     /// Those that there are now, with port 0 and with their scopes; never none.
     pub(in crate::rtc) fn list(&self) -> Vec<SocketAddr> {
         let path = self.path.as_ref().and_then(|path| path());
-        of_networks(self.bind, path.map(|path| path.local), &network::local_addresses())
+        let mut addresses = of_networks(self.bind, path.map(|path| path.local), &network::local_addresses());
+        addresses.truncate(if self.with_servers { MAX_WITH_SERVERS } else { MAX_ADDRESSES });
+        addresses
     }
 }
 

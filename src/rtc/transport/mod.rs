@@ -7,5 +7,7 @@ pub(in crate::rtc) mod host_addresses;
 pub(in crate::rtc) mod link;
 pub(in crate::rtc) mod link_local;
 pub(in crate::rtc) mod runtime;
+pub(in crate::rtc) mod servers;
 pub(in crate::rtc) mod source_gate;
 mod stream_gate;
+pub(in crate::rtc) mod stream_relay;

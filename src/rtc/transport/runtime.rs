@@ -27,11 +27,16 @@ use webrtc::runtime::{
 use super::handshake_repeats::HandshakeRepeats;
 use super::link::{LinkEmulator, LinkProfile, LinkSender};
 use super::link_local::{self, LinkLocalSockets, Opened};
+use super::servers::{STREAM_RELAYS, is_stream_relay};
 use super::source_gate::SourceGate;
+use super::stream_relay::{StreamConnector, StreamWay};
 use crate::media::MediaTime;
 
 /// Refused datagrams that are read in a row before other work gets its turn.
 const REFUSALS_A_TURN: u32 = 64;
+
+/// Rounds of the engine's loop from a relay's datagram to the answer.
+const ROUNDS_WITH_RELAY: u32 = 3;
 
 /// True for a datagram that gets lost.
 pub(in crate::rtc) type Loses = Arc<dyn Fn(&[u8]) -> bool + Send + Sync>;
@@ -58,6 +63,10 @@ pub(in crate::rtc) struct PeerRuntime {
     tasks: Arc<Mutex<Vec<AbortHandle>>>,
     link_local: Arc<LinkLocalSockets>,
     impairment: Impairment,
+    /// Opens streams to a relay.
+    stream: Option<StreamConnector>,
+    /// How often the engine has slept.
+    rounds: AtomicU32,
     /// When the link's steps and blackouts count from, whichever socket leads to it.
     link_began: MediaTime,
 }
@@ -87,7 +96,12 @@ impl Tasks {
 }
 
 impl PeerRuntime {
-    pub(in crate::rtc) fn new(handle: Handle, gate: Arc<SourceGate>, impairment: Impairment) -> (Arc<Self>, Tasks) {
+    pub(in crate::rtc) fn new(
+        handle: Handle,
+        gate: Arc<SourceGate>,
+        impairment: Impairment,
+        stream: Option<StreamConnector>,
+    ) -> (Arc<Self>, Tasks) {
         let (alive, ended) = mpsc::channel(1);
         let all = Arc::default();
         let runtime = Self {
@@ -99,6 +113,8 @@ impl PeerRuntime {
             tasks: Arc::clone(&all),
             link_local: Arc::default(),
             impairment,
+            stream,
+            rounds: AtomicU32::new(0),
             link_began: MediaTime::now(),
         };
         (Arc::new(runtime), Tasks { ended, all })
@@ -190,7 +206,14 @@ impl Runtime for PeerRuntime {
         let repeated = Arc::clone(&way);
         let (repeats, repeating) = HandshakeRepeats::new(move |datagram: &[u8], to| repeated.try_send(datagram, to));
         self.track(repeating);
-        Ok(Arc::new(GatedSocket { way, gate: Arc::clone(&self.gate), repeats, name, local, _stand_in: stand_in }))
+        self.gate.opened(local);
+        let stream = self.stream.clone().map(|connector| {
+            let (stream, carrying) = StreamWay::new(connector, Arc::clone(&self.gate));
+            self.track(carrying);
+            stream
+        });
+        let gate = Arc::clone(&self.gate);
+        Ok(Arc::new(GatedSocket { way, stream, gate, repeats, name, local, _stand_in: stand_in }))
     }
 
     fn wrap_tcp_listener(&self, listener: std::net::TcpListener) -> io::Result<Arc<dyn AsyncTcpListener>> {
@@ -208,10 +231,16 @@ impl Runtime for PeerRuntime {
         &'a self,
         host: &'a str,
     ) -> Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send + 'a>> {
-        TokioRuntime.resolve_host(host)
+        Box::pin(std::future::ready(literal(host)))
     }
 
+    /// The engine sleeps once a round, and takes three rounds from a datagram of a relay to its answer, or two from a
+    /// packet to the relay: one to unwrap, one to answer, one to send. So with a relay two rounds of three do not sleep.
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + 'static>> {
+        let round = self.rounds.fetch_add(1, Relaxed) % ROUNDS_WITH_RELAY;
+        if round + 1 < ROUNDS_WITH_RELAY && self.gate.may_be_relayed() {
+            return Box::pin(std::future::ready(()));
+        }
         TokioRuntime.sleep(duration)
     }
 
@@ -228,9 +257,22 @@ impl Runtime for PeerRuntime {
     }
 }
 
+/// An address and a port, with the brackets of IPv6 or without them, as the engine writes a TURN server's. No name is
+/// looked up: the engine would wait for it in the loop that media waits for.
+fn literal(host: &str) -> io::Result<Vec<SocketAddr>> {
+    let address = host.rsplit_once(':').and_then(|(ip, port)| {
+        let ip = ip.strip_prefix('[').and_then(|ip| ip.strip_suffix(']')).unwrap_or(ip);
+        Some(SocketAddr::new(ip.parse().ok()?, port.parse().ok()?))
+    });
+    let no_literal = || io::Error::new(io::ErrorKind::InvalidInput, "an address was expected, not a name");
+    address.map(|address| vec![address]).ok_or_else(no_literal)
+}
+
 /// A UDP socket behind the gate.
 struct GatedSocket {
     way: Arc<Way>,
+    /// To a relay that is reached by a stream.
+    stream: Option<StreamWay>,
     gate: Arc<SourceGate>,
     repeats: HandshakeRepeats,
     /// The address by which the engine knows it.
@@ -249,9 +291,9 @@ struct Way {
 }
 
 impl Way {
-    /// True when the impairment has lost the datagram, or has taken it over.
-    fn takes(&self, datagram: &[u8], to: SocketAddr) -> bool {
-        if self.loses.as_ref().is_some_and(|loses| loses(datagram)) {
+    /// True when the impairment has lost the datagram, by its bytes `inside` a relay's wrapping, or has taken it over.
+    fn takes(&self, datagram: &[u8], inside: &[u8], to: SocketAddr) -> bool {
+        if self.loses.as_ref().is_some_and(|loses| loses(inside)) {
             return true;
         }
         self.link.as_ref().is_some_and(|link| {
@@ -262,11 +304,17 @@ impl Way {
 
     /// Sends a datagram, or loses it where the socket takes none now.
     fn try_send(&self, datagram: &[u8], to: SocketAddr) {
-        if !self.takes(datagram, to)
+        if !self.takes(datagram, datagram, to)
             && let Err(error) = self.socket.try_send_to(datagram, to)
         {
             tracing::trace!(%error, "a datagram could not be sent again");
         }
+    }
+}
+
+impl Drop for GatedSocket {
+    fn drop(&mut self) {
+        self.gate.closed(self.local);
     }
 }
 
@@ -285,11 +333,17 @@ impl AsyncUdpSocket for GatedSocket {
         let Some(to) = link_local::outgoing(self.local, transmit.destination) else {
             return Poll::Ready(Ok(transmit.contents.len()));
         };
-        if !self.gate.observe_departure(transmit.contents, self.local, to) {
+        let Some(inside) = self.gate.observe_departure(transmit.contents, self.local, to) else {
+            return Poll::Ready(Ok(transmit.contents.len()));
+        };
+        if is_stream_relay(to) {
+            if let Some(stream) = &self.stream {
+                stream.send(transmit.contents);
+            }
             return Poll::Ready(Ok(transmit.contents.len()));
         }
-        self.repeats.note(transmit.contents, to);
-        if self.way.takes(transmit.contents, to) {
+        self.repeats.note(transmit.contents, inside, to);
+        if self.way.takes(transmit.contents, inside, to) {
             return Poll::Ready(Ok(transmit.contents.len()));
         }
         match ready!(self.way.socket.poll_send_to(context, transmit.contents, to)) {
@@ -310,17 +364,9 @@ impl AsyncUdpSocket for GatedSocket {
     ) -> Poll<io::Result<usize>> {
         let (Some(buffer), Some(meta)) = (buffers.first_mut(), metas.first_mut()) else { return Poll::Ready(Ok(0)) };
         for _ in 0..REFUSALS_A_TURN {
-            let mut datagram = ReadBuf::new(buffer);
-            let mut from = SocketAddr::from(([0; 4], 0));
-            if let Err(error) =
-                ready!(self.way.socket.poll_recv_from(context, &mut datagram)).map(|source| from = source)
-            {
-                // A network that is away is loss here, too; the engine would give the socket up.
-                tracing::trace!(%error, "a datagram could not be received");
-                continue;
-            }
-            let length = datagram.filled().len();
-            if length == 0 || !self.gate.admits(datagram.filled(), from) {
+            let (length, from) = ready!(self.poll_datagram(context, buffer));
+            let datagram = buffer.get(..length).unwrap_or_default();
+            if datagram.is_empty() || !self.gate.admits(datagram, from) {
                 continue;
             }
             *meta = RecvMeta::default();
@@ -332,13 +378,37 @@ impl AsyncUdpSocket for GatedSocket {
     }
 }
 
+impl GatedSocket {
+    /// Reads the next message of the stream or datagram of the socket into `buffer`: its length, 0 after a failure, and
+    /// its source.
+    fn poll_datagram(&self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<(usize, SocketAddr)> {
+        if let Some(Poll::Ready(message)) = self.stream.as_ref().map(|stream| stream.poll_receive(context)) {
+            let length = message.len().min(buffer.len());
+            if let (Some(to), Some(from)) = (buffer.get_mut(..length), message.get(..length)) {
+                to.copy_from_slice(from);
+            }
+            let relay = STREAM_RELAYS.into_iter().find(|relay| relay.is_ipv4() == self.local.is_ipv4());
+            return Poll::Ready((length, relay.unwrap_or(STREAM_RELAYS[0])));
+        }
+        let mut datagram = ReadBuf::new(buffer);
+        match ready!(self.way.socket.poll_recv_from(context, &mut datagram)) {
+            Ok(from) => Poll::Ready((datagram.filled().len(), from)),
+            Err(error) => {
+                // A network that is away is loss here, too; the engine would give the socket up.
+                tracing::trace!(%error, "a datagram could not be received");
+                Poll::Ready((0, self.local))
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn runtime() -> (tokio::runtime::Runtime, Arc<PeerRuntime>, Tasks) {
         let tokio = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let (runtime, tasks) = PeerRuntime::new(tokio.handle().clone(), Arc::default(), Impairment::default());
+        let (runtime, tasks) = PeerRuntime::new(tokio.handle().clone(), Arc::default(), Impairment::default(), None);
         (tokio, runtime, tasks)
     }
 
@@ -359,6 +429,20 @@ mod tests {
         }
         stop.send(()).unwrap();
         tokio.block_on(engine_ended.wait_for(|ended| *ended)).unwrap();
+    }
+
+    #[test]
+    fn addresses_are_read_and_names_are_not_looked_up() {
+        for (host, address) in [
+            ("192.0.2.1:3478", "192.0.2.1:3478"),
+            ("[2001:db8::1]:3478", "[2001:db8::1]:3478"),
+            ("2001:db8::1:3478", "[2001:db8::1]:3478"),
+        ] {
+            assert_eq!(literal(host).unwrap(), [address.parse::<SocketAddr>().unwrap()]);
+        }
+        for name in ["localhost:3478", "relay.example:3478", "192.0.2.1", ":1", ""] {
+            assert!(literal(name).is_err(), "{name}");
+        }
     }
 
     #[test]

@@ -10,10 +10,13 @@
 //! - STUN requests pass when they name this connection's user name fragment and are signed with its password, which
 //!   only the far side knows (it travels sealed; the fragment is seen on the network), up to their end but the
 //!   checksum; and when the same one has not come from elsewhere before, since who overhears one can send it again.
-//!   Other STUN passes from sources that requests were sent to: the agent verifies replies before it acts on them.
+//!   Answers pass from sources that requests were sent to: the agent verifies them before it acts on them.
 //! - Everything else passes only from a source to which the agent has sent a Binding success response: the agent does
 //!   that after it has verified a request's integrity with the password of this connection. Only DTLS passes so, and
 //!   the packets of streams that the far side has ([`StreamGate`]): a source can be forged.
+//! - Datagrams that a relay carries are taken out of their wrapping ([`Servers`]) and judged by the same rules, as of the
+//!   address inside; an end that has proved itself through the relay has not proved itself elsewhere. Answers of servers
+//!   pass, and are no sign of the far side: a living relay is no living peer.
 //!
 //! Called on the tokio task of one peer connection; state is a few addresses behind a lock that nobody else holds for
 //! long.
@@ -21,41 +24,46 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rtc::crypto::{HmacAlgorithm, Mac, default_provider};
 use tokio::sync::Notify;
 
 use super::check_pace::CheckPace;
 use super::link::DATAGRAM_HEADERS;
-use super::stream_gate::{Datagram, StreamGate};
+use super::servers::{Datagram, Remote, Servers, is_stream_relay};
+use super::stream_gate::{self, StreamGate};
 use crate::media::MediaTime;
+use crate::rtc::stats::MediaRoute;
+use crate::stun::{
+    BINDING_INDICATION, BINDING_REQUEST, BINDING_SUCCESS, Message, TRANSACTION_ID, USERNAME, error_of, looks_like_stun,
+};
 
+/// Numbers of the routes; 0 before any media.
+const DIRECT: u8 = 1;
+const RELAY_UDP: u8 = 2;
+const RELAY_TLS: u8 = 3;
 /// Sources remembered at most, of each kind. The far side has a handful of candidates.
 const MAX_SOURCES: usize = 64;
 /// Requests remembered at most: those of some minutes.
 const MAX_REQUESTS: usize = 1024;
 
-const STUN_HEADER: usize = 20;
-const TRANSACTION_ID: usize = 12;
-const MAGIC_COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
-const BINDING_REQUEST: u16 = 0x0001;
-const BINDING_SUCCESS: u16 = 0x0101;
-const ATTRIBUTE_HEADER: usize = 4;
-const USERNAME: u16 = 0x0006;
-const MESSAGE_INTEGRITY: u16 = 0x0008;
-const FINGERPRINT: u16 = 0x8028;
-/// An HMAC-SHA1.
-const INTEGRITY: usize = 20;
-
 /// The gate of one peer connection, shared by its sockets.
 #[derive(Debug)]
 pub(in crate::rtc) struct SourceGate {
+    servers: Mutex<Servers>,
+    has_relays: bool,
     local: Mutex<Option<Credentials>>,
     sources: Mutex<Sources>,
     streams: Mutex<StreamGate>,
     pace: Mutex<CheckPace>,
+    /// Relayed addresses of the far side.
+    far_relays: Mutex<VecDeque<SocketAddr>>,
+    /// [`MediaRoute`] of the last datagram of media that left since the last ICE restart.
+    route: AtomicU8,
+    /// Answers of servers that came over UDP.
+    answers: AtomicU64,
     refused: AtomicU64,
     admitted_bytes: AtomicU64,
     /// When a datagram was let in last, in microseconds of media time.
@@ -82,20 +90,25 @@ impl fmt::Debug for Credentials {
 #[derive(Debug, Default)]
 struct Sources {
     /// Answered with a Binding success response: they know the password.
-    validated: VecDeque<SocketAddr>,
+    validated: VecDeque<Remote>,
     /// Sent a request: they may reply.
-    asked: VecDeque<SocketAddr>,
+    asked: VecDeque<Remote>,
     /// Signed requests by their transaction, and where each came from.
-    requests: VecDeque<([u8; TRANSACTION_ID], SocketAddr)>,
+    requests: VecDeque<([u8; TRANSACTION_ID], Remote)>,
 }
 
 impl Default for SourceGate {
     fn default() -> Self {
         Self {
+            servers: Mutex::default(),
+            has_relays: false,
             local: Mutex::default(),
             sources: Mutex::default(),
             streams: Mutex::default(),
             pace: Mutex::new(CheckPace::new(MediaTime::now())),
+            far_relays: Mutex::default(),
+            route: AtomicU8::default(),
+            answers: AtomicU64::default(),
             refused: AtomicU64::default(),
             admitted_bytes: AtomicU64::default(),
             heard_us: AtomicU64::default(),
@@ -106,6 +119,21 @@ impl Default for SourceGate {
 }
 
 impl SourceGate {
+    /// A gate of a connection with these servers.
+    pub(in crate::rtc) fn with_servers(servers: Servers) -> Self {
+        Self { has_relays: servers.has_relays(), servers: Mutex::new(servers), ..Self::default() }
+    }
+
+    /// A socket of the connection is open.
+    pub(in crate::rtc) fn opened(&self, socket: SocketAddr) {
+        self.servers().opened(socket);
+    }
+
+    /// A socket of the connection is closed.
+    pub(in crate::rtc) fn closed(&self, socket: SocketAddr) {
+        self.servers().closed(socket);
+    }
+
     /// Tells the gate this connection's own user name fragment and password. Before that nothing passes.
     ///
     /// The agent gives its old ones up at the same moment (RFC 8445, 9), so they are not kept; and who is validated has
@@ -122,10 +150,36 @@ impl SourceGate {
         let mac = default_provider()?.crypto().new_hmac(HmacAlgorithm::Sha1, password.as_bytes())?;
         let credentials = Credentials { user_name: format!("{ufrag}:"), mac };
         *self.local.lock().unwrap_or_else(PoisonError::into_inner) = Some(credentials);
+        self.route.store(0, Ordering::Relaxed);
         let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
         sources.validated.clear();
         sources.asked.clear();
         Ok(())
+    }
+
+    /// A candidate of the far side is a relay's.
+    pub(in crate::rtc) fn note_far_relay(&self, address: SocketAddr) {
+        let mut relays = self.far_relays.lock().unwrap_or_else(PoisonError::into_inner);
+        remember(&mut relays, address);
+    }
+
+    /// Way of the media that left last.
+    pub(in crate::rtc) fn route(&self) -> MediaRoute {
+        match self.route.load(Ordering::Relaxed) {
+            RELAY_UDP => MediaRoute::RelayUdp,
+            RELAY_TLS => MediaRoute::RelayTls,
+            _ => MediaRoute::Direct,
+        }
+    }
+
+    /// Whether a relay carries the media, or may come to do so.
+    pub(in crate::rtc) fn may_be_relayed(&self) -> bool {
+        self.has_relays && self.route.load(Ordering::Relaxed) != DIRECT
+    }
+
+    /// Answers of servers that have come over UDP so far.
+    pub(in crate::rtc) fn answers_over_udp(&self) -> u64 {
+        self.answers.load(Ordering::Relaxed)
     }
 
     /// Datagrams that were refused.
@@ -168,17 +222,43 @@ impl SourceGate {
         self.streams.lock().unwrap_or_else(PoisonError::into_inner).confirm(ssrc);
     }
 
-    /// Notes what a datagram that leaves says about its destination. Whether it may leave now: checks to where nobody
-    /// has proved to be keep a pace.
-    pub(in crate::rtc) fn observe_departure(&self, datagram: &[u8], from: SocketAddr, to: SocketAddr) -> bool {
-        let Some(kind) = stun_kind(datagram) else { return true };
+    /// Notes the meaning of a datagram that leaves for its destination. The datagram without a relay's wrapping, or
+    /// `None` where it must not leave now: checks to where nobody has proved to be keep a pace, and with relays alone
+    /// nothing leaves for anybody else.
+    pub(in crate::rtc) fn observe_departure<'a>(
+        &self,
+        datagram: &'a [u8],
+        from: SocketAddr,
+        to: SocketAddr,
+    ) -> Option<&'a [u8]> {
+        let read = self.servers().outgoing(datagram, from, to);
+        match read {
+            Datagram::OfServer => Some(datagram),
+            Datagram::OfPeer(remote, datagram) => self.departs(datagram, from, remote).then_some(datagram),
+            Datagram::Refused => None,
+        }
+    }
+
+    fn departs(&self, datagram: &[u8], from: SocketAddr, to: Remote) -> bool {
+        let Some(message) = Message::read(datagram) else {
+            let of_far_relay =
+                || self.far_relays.lock().unwrap_or_else(PoisonError::into_inner).contains(&to.address());
+            let route = match to.relay() {
+                Some(relay) if is_stream_relay(relay) => RELAY_TLS,
+                Some(_) => RELAY_UDP,
+                None if of_far_relay() => RELAY_UDP,
+                None => DIRECT,
+            };
+            self.route.store(route, Ordering::Relaxed);
+            return true;
+        };
         let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
-        match kind {
+        match message.kind() {
             BINDING_SUCCESS => remember(&mut sources.validated, to),
             BINDING_REQUEST => {
                 let proven = sources.validated.contains(&to);
                 let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
-                if !proven && !pace.permits(from, to, MediaTime::now()) {
+                if !proven && !pace.permits(to.relay().unwrap_or(from), to.address(), MediaTime::now()) {
                     return false;
                 }
                 remember(&mut sources.asked, to);
@@ -190,54 +270,75 @@ impl SourceGate {
 
     /// Whether a datagram from `from` may reach the engine.
     pub(in crate::rtc) fn admits(&self, datagram: &[u8], from: SocketAddr) -> bool {
-        let admitted = match stun_kind(datagram) {
-            Some(BINDING_REQUEST) => self.admits_request(datagram, from),
-            Some(_) => self.sources.lock().unwrap_or_else(PoisonError::into_inner).asked.contains(&from),
-            None => self.is_validated(from) && self.admits_stream(datagram),
+        let read = self.servers().incoming(datagram, from);
+        let (admitted, of_peer) = match read {
+            Datagram::OfServer => {
+                self.answers.fetch_add(u64::from(!is_stream_relay(from)), Ordering::Relaxed);
+                (true, false)
+            }
+            Datagram::OfPeer(remote, inside) => (self.admits_of_peer(inside, remote), true),
+            Datagram::Refused => (false, false),
         };
-        if admitted {
+        if admitted && of_peer {
             self.hear();
             self.admitted_bytes.fetch_add((datagram.len() + DATAGRAM_HEADERS) as u64, Ordering::Relaxed);
             if self.arrival_awaited.load(Ordering::Acquire) {
                 self.arrival.notify_one();
             }
-        } else {
+        }
+        if !admitted {
             self.refused.fetch_add(1, Ordering::Relaxed);
         }
         admitted
     }
 
-    fn is_validated(&self, from: SocketAddr) -> bool {
-        self.sources.lock().unwrap_or_else(PoisonError::into_inner).validated.contains(&from)
+    fn servers(&self) -> MutexGuard<'_, Servers> {
+        self.servers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn admits_of_peer(&self, datagram: &[u8], from: Remote) -> bool {
+        let sources = || self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        match Message::read(datagram) {
+            Some(message) => match message.kind() {
+                BINDING_REQUEST => self.admits_request(&message, from),
+                kind if kind == BINDING_SUCCESS || kind == error_of(BINDING_REQUEST) || kind == BINDING_INDICATION => {
+                    sources().asked.contains(&from)
+                }
+                _ => false,
+            },
+            // The engine tells STUN by the magic cookie alone.
+            None => !looks_like_stun(datagram) && sources().validated.contains(&from) && self.admits_stream(datagram),
+        }
     }
 
     fn admits_stream(&self, datagram: &[u8]) -> bool {
-        let Some(datagram) = Datagram::read(datagram) else { return false };
+        let Some(datagram) = stream_gate::Datagram::read(datagram) else { return false };
         self.streams.lock().unwrap_or_else(PoisonError::into_inner).admits(datagram, MediaTime::now())
     }
 
-    fn admits_request(&self, datagram: &[u8], from: SocketAddr) -> bool {
-        let Some(request) = SignedRequest::read(datagram) else { return false };
+    fn admits_request(&self, request: &Message<'_>, from: Remote) -> bool {
         let mut local = self.local.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(local) = local.as_mut() else { return false };
-        let signed = request.user_name.starts_with(local.user_name.as_bytes())
-            && local.mac.verify(&[&request.head, request.attributes], request.integrity).is_ok();
-        let Some(transaction) = request.head.last_chunk().filter(|_| signed) else { return false };
+        let named = request.value(USERNAME).is_some_and(|name| name.starts_with(local.user_name.as_bytes()));
+        if !named || !request.is_signed_by(&mut *local.mac) {
+            return false;
+        }
+        let transaction = request.transaction();
         let requests = &mut self.sources.lock().unwrap_or_else(PoisonError::into_inner).requests;
-        match requests.iter().rev().find(|(known, _)| known == transaction) {
+        match requests.iter().rev().find(|(known, _)| *known == transaction) {
             Some((_, first)) => *first == from,
             None => {
                 if requests.len() >= MAX_REQUESTS {
                     requests.pop_front();
                 }
-                requests.push_back((*transaction, from));
+                requests.push_back((transaction, from));
                 true
             }
         }
     }
 }
 
-fn remember(sources: &mut VecDeque<SocketAddr>, source: SocketAddr) {
+fn remember<T: PartialEq>(sources: &mut VecDeque<T>, source: T) {
     if sources.contains(&source) {
         return;
     }
@@ -247,70 +348,10 @@ fn remember(sources: &mut VecDeque<SocketAddr>, source: SocketAddr) {
     sources.push_back(source);
 }
 
-/// The message type of a STUN datagram (RFC 8489, 5), `None` for anything else.
-fn stun_kind(datagram: &[u8]) -> Option<u16> {
-    let (kind, rest) = datagram.split_first_chunk::<2>()?;
-    let kind = u16::from_be_bytes(*kind);
-    let is_stun = datagram.len() >= STUN_HEADER && kind & 0xc000 == 0 && rest.get(2..6) == Some(&MAGIC_COOKIE[..]);
-    is_stun.then_some(kind)
-}
-
-/// The signed part of a STUN request, and the signature (RFC 8489, 14.5).
-struct SignedRequest<'a> {
-    /// With the length that it has up to the signature.
-    head: [u8; STUN_HEADER],
-    /// Those before the signature.
-    attributes: &'a [u8],
-    user_name: &'a [u8],
-    integrity: &'a [u8],
-}
-
-impl<'a> SignedRequest<'a> {
-    /// `None` for a request without user name or signature, and for one with more behind its signature than a checksum:
-    /// nobody has signed that.
-    fn read(datagram: &'a [u8]) -> Option<Self> {
-        let (head, attributes) = datagram.split_first_chunk::<STUN_HEADER>()?;
-        if usize::from(u16::from_be_bytes([head[2], head[3]])) != attributes.len() {
-            return None;
-        }
-        let mut user_name = None;
-        let mut rest = attributes;
-        loop {
-            let signed = attributes.len() - rest.len();
-            let (kind, value, behind) = attribute(rest)?;
-            match kind {
-                USERNAME => user_name = user_name.or(Some(value)),
-                MESSAGE_INTEGRITY => {
-                    if value.len() != INTEGRITY || !is_checksum_or_nothing(behind) {
-                        return None;
-                    }
-                    let mut head = *head;
-                    let length = u16::try_from(signed + ATTRIBUTE_HEADER + INTEGRITY).ok()?;
-                    head[2..4].copy_from_slice(&length.to_be_bytes());
-                    let attributes = attributes.get(..signed)?;
-                    return Some(Self { head, attributes, user_name: user_name?, integrity: value });
-                }
-                _ => {}
-            }
-            rest = behind;
-        }
-    }
-}
-
-/// The first attribute's type and value, and what follows it (RFC 8489, 14).
-fn attribute(attributes: &[u8]) -> Option<(u16, &[u8], &[u8])> {
-    let (header, rest) = attributes.split_first_chunk::<ATTRIBUTE_HEADER>()?;
-    let length = usize::from(u16::from_be_bytes([header[2], header[3]]));
-    let behind = rest.get(length.next_multiple_of(4)..)?;
-    Some((u16::from_be_bytes([header[0], header[1]]), rest.get(..length)?, behind))
-}
-
-fn is_checksum_or_nothing(attributes: &[u8]) -> bool {
-    attributes.is_empty()
-        || attribute(attributes)
-            .is_some_and(|(kind, value, behind)| kind == FINGERPRINT && value.len() == 4 && behind.is_empty())
-}
-
 #[cfg(test)]
 #[path = "source_gate_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "source_gate_relay_tests.rs"]
+mod relay_tests;

@@ -1,16 +1,18 @@
 //! The gate, and what stands before it.
 
 use proptest::prelude::*;
+use rtc::crypto::{HmacAlgorithm, default_provider};
 
 use super::*;
+use crate::stun::{INTEGRITY, MAGIC_COOKIE, STUN_HEADER};
 
-fn address(port: u16) -> SocketAddr {
+pub(super) fn address(port: u16) -> SocketAddr {
     SocketAddr::from(([192, 0, 2, 1], port))
 }
 
-const OWN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 9)), 9);
+pub(super) const OWN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 9)), 9);
 /// A packet of the stream that the far side has.
-const MEDIA: [u8; 12] = [128, 102, 0, 1, 0, 0, 0, 1, 0, 0, 0, 2];
+pub(super) const MEDIA: [u8; 12] = [128, 102, 0, 1, 0, 0, 0, 1, 0, 0, 0, 2];
 
 /// A datagram of this kind leaves.
 fn departs(gate: &SourceGate, kind: u16, to: SocketAddr) {
@@ -19,7 +21,7 @@ fn departs(gate: &SourceGate, kind: u16, to: SocketAddr) {
 
 const PASSWORD: &str = "0123456789abcdefghijkl";
 
-fn gate() -> SourceGate {
+pub(super) fn gate() -> SourceGate {
     let gate = SourceGate::default();
     gate.set_local_credentials("local", PASSWORD).unwrap();
     gate.set_far_streams([2]);
@@ -31,8 +33,8 @@ fn set_length(message: &mut [u8], length: usize) {
 }
 
 /// Signs a message whose attributes end here.
-fn signed(mut message: Vec<u8>, password: &str) -> Vec<u8> {
-    let length = message.len() - STUN_HEADER + ATTRIBUTE_HEADER + INTEGRITY;
+pub(super) fn signed(mut message: Vec<u8>, password: &str) -> Vec<u8> {
+    let length = message.len() - STUN_HEADER + 4 + INTEGRITY;
     set_length(&mut message, length);
     let mut tag = [0; INTEGRITY];
     let provider = default_provider().unwrap();
@@ -42,18 +44,18 @@ fn signed(mut message: Vec<u8>, password: &str) -> Vec<u8> {
     message
 }
 
-fn with_attribute(mut message: Vec<u8>, attribute: &[u8]) -> Vec<u8> {
+pub(super) fn with_attribute(mut message: Vec<u8>, attribute: &[u8]) -> Vec<u8> {
     message.extend(attribute);
     let length = message.len() - STUN_HEADER;
     set_length(&mut message, length);
     message
 }
 
-fn request(user_name: &str) -> Vec<u8> {
+pub(super) fn request(user_name: &str) -> Vec<u8> {
     signed(stun(BINDING_REQUEST, user_name), PASSWORD)
 }
 
-fn stun(kind: u16, user_name: &str) -> Vec<u8> {
+pub(super) fn stun(kind: u16, user_name: &str) -> Vec<u8> {
     let mut message = kind.to_be_bytes().to_vec();
     message.extend([0, 0]);
     message.extend(MAGIC_COOKIE);
@@ -62,6 +64,8 @@ fn stun(kind: u16, user_name: &str) -> Vec<u8> {
     message.extend((user_name.len() as u16).to_be_bytes());
     message.extend(user_name.as_bytes());
     message.resize(message.len().next_multiple_of(4), 0);
+    let length = message.len() - STUN_HEADER;
+    set_length(&mut message, length);
     message
 }
 
@@ -169,11 +173,11 @@ fn without_the_far_sides_description_nothing_but_the_handshake_passes() {
 fn checks_to_where_nobody_answers_keep_a_pace_and_others_do_not() {
     let gate = gate();
     let check = stun(BINDING_REQUEST, "");
-    let left = |to: u16| (0..1000).filter(|_| gate.observe_departure(&check, OWN, address(to))).count();
+    let left = |to: u16| (0..1000).filter(|_| gate.observe_departure(&check, OWN, address(to)).is_some()).count();
     assert!((200..250).contains(&left(1)), "a burst, whose end the clock may move");
     departs(&gate, BINDING_SUCCESS, address(2));
     assert_eq!(left(2), 1000, "a source that has proved itself");
-    assert!(gate.observe_departure(&MEDIA, OWN, address(1)), "no check");
+    assert!(gate.observe_departure(&MEDIA, OWN, address(1)).is_some(), "no check");
 }
 
 #[test]
@@ -182,6 +186,23 @@ fn replies_pass_from_where_a_request_went() {
     assert!(!gate.admits(&stun(BINDING_SUCCESS, ""), address(1)));
     departs(&gate, BINDING_REQUEST, address(1));
     assert!(gate.admits(&stun(BINDING_SUCCESS, ""), address(1)));
+}
+
+#[test]
+fn of_stun_nothing_but_binding_passes_from_a_far_side() {
+    let gate = gate();
+    departs(&gate, BINDING_REQUEST, address(1));
+    departs(&gate, BINDING_SUCCESS, address(1));
+    for kind in [BINDING_SUCCESS, error_of(BINDING_REQUEST), BINDING_INDICATION] {
+        assert!(gate.admits(&stun(kind, ""), address(1)), "{kind:04x}");
+    }
+    // The engine would take these for a relay's: an Allocate success, Data and Send indications, requests.
+    for kind in [0x0103, 0x0113, 0x0104, 0x0108, 0x0109, 0x0017, 0x0016, 0x0003, 0x0004, 0x0008, 0x0009] {
+        assert!(!gate.admits(&stun(kind, ""), address(1)), "{kind:04x}");
+    }
+    let mut media = MEDIA;
+    media[4..8].copy_from_slice(&MAGIC_COOKIE);
+    assert!(!gate.admits(&media, address(1)), "media with the cookie of STUN");
 }
 
 #[test]
