@@ -38,7 +38,8 @@ fn friends(networks: &TwoNetworks, server: &Server) -> (Visavis, Visavis) {
     let mut bob = person("Bob", &networks.far, server);
     befriend(&mut alice, &bob);
     befriend(&mut bob, &alice);
-    for (side, other) in [(&mut alice, bob.id.clone()), (&mut bob, alice.id.clone())] {
+    let (alice_id, bob_id) = (alice.id.clone(), bob.id.clone());
+    for (side, other) in [(&mut alice, bob_id), (&mut bob, alice_id)] {
         let contact = side.expect_where("contact", SOON, |it| it["id"] == other && it["online"] == true);
         assert_eq!(contact["route"], "server");
     }
