@@ -21,6 +21,8 @@ fn snapshot_of(screen: &str) -> Snapshot {
     let ana = |video| made_up::participant(1, "Ana Lindqvist", video);
     match screen {
         "home" => Snapshot { history: made_up::history(Now::read().unix_s).into(), ..made_up::idle() },
+        "verified" => verified(made_up::idle()),
+        "verified-call" => verified(made_up::call(vec![ana(true)])),
         "newcomer" => Snapshot { people: vec![made_up::echo()], history: Vec::new().into(), ..made_up::idle() },
         "fault" => {
             let mut snapshot = made_up::idle();
@@ -86,6 +88,12 @@ fn snapshot_of(screen: &str) -> Snapshot {
         "left" => made_up::ended(OutcomeKind::Ended(DisconnectReason::Left)),
         other => panic!("no screen {other:?}"),
     }
+}
+
+/// The same with Ana verified.
+fn verified(mut snapshot: Snapshot) -> Snapshot {
+    snapshot.people.iter_mut().filter(|person| person.id == made_up::peer(1)).for_each(|ana| ana.verified = true);
+    snapshot
 }
 
 fn main() {

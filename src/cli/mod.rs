@@ -48,6 +48,12 @@ pub enum Action {
     Doctor,
     /// Print this profile's ID and link
     Id,
+    /// Back up this profile's identity, or bring one back
+    Identity {
+        /// The action.
+        #[command(subcommand)]
+        what: identity::IdentityAction,
+    },
     /// Call the Echo contact without a window and tell in plain words how it went
     EchoTest {
         /// Seconds of statistics
@@ -70,6 +76,7 @@ pub fn run(action: &Action, common: &CommonOptions) -> ExitCode {
     match action {
         Action::Devices => exit_code(devices::run()),
         Action::Id => exit_code(identity::run(common)),
+        Action::Identity { what } => exit_code(identity::carry_out(what, common)),
         Action::Doctor => verdict(doctor::run(common)),
         Action::EchoTest { seconds } => verdict(echo_test::run(common, *seconds)),
         Action::Bench { what } => verdict(bench::run(what, common)),

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use crate::controller::{LinkProfile, Options};
 use crate::device::DeviceChoice;
@@ -18,6 +18,15 @@ const LINK_HELP: &str = "For measurements: what calls send goes through a bad ne
                          delay=ms (one way), jitter=ms, reorder=%, duplicate=%, rate=kbit/s or none, queue=ms, tcp=flows, each also as \
                          at=S:loss=%+delay=ms from second S on, blackout=S:seconds, seed=number, joined by commas \
                          (loss=2,delay=25,at=8:delay=125,at=20:rate=500)";
+
+/// Value of `--strangers`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum StrangerPolicy {
+    /// They may ring
+    Ring,
+    /// They hear nothing, as if nobody answered
+    Refuse,
+}
 
 /// Options that the window and every subcommand understand.
 #[derive(Debug, Clone, Args)]
@@ -50,6 +59,9 @@ pub struct CommonOptions {
     /// Server over which people elsewhere are reached, for this run: HOST:PORT*HASH (may be given several times)
     #[arg(long = "server", global = true, value_name = "LINK")]
     pub servers: Vec<ServerLink>,
+    /// Whether people who are no contacts may ring
+    #[arg(long, global = true, value_name = "POLICY")]
+    pub strangers: Option<StrangerPolicy>,
     /// Use only this address or interface for calls and discovery
     #[arg(long, global = true, value_name = "ADDRESS", value_parser = parse_bind)]
     pub bind: Option<IpAddr>,
@@ -71,6 +83,7 @@ impl CommonOptions {
             microphone: self.microphone.clone(),
             speaker: self.speaker.clone(),
             servers: self.servers.clone(),
+            strangers_may_ring: self.strangers.map(|policy| policy == StrangerPolicy::Ring),
             bind: self.bind,
             link: self.link.clone(),
         })

@@ -131,6 +131,13 @@ pub enum Command {
     },
     /// List the servers, one `server` event each.
     Servers,
+    /// Note that the safety number of a contact was compared, or take that back.
+    VerifyContact {
+        /// The person.
+        id: PeerId,
+        /// Compared and the same, or not.
+        on: bool,
+    },
     /// Invite a person to a conversation.
     Invite {
         /// ID of the person.
@@ -267,6 +274,7 @@ impl Command {
             Self::AddServer { .. } => "add_server",
             Self::RemoveServer { .. } => "remove_server",
             Self::Servers => "servers",
+            Self::VerifyContact { .. } => "verify_contact",
             Self::Invite { .. } => "invite",
             Self::Cancel { .. } => "cancel",
             Self::Accept { .. } => "accept",

@@ -82,7 +82,7 @@ impl From<Refusal> for CallError {
 impl Directory {
     /// With the contacts of `store`.
     pub(super) fn new(identity: Arc<Identity>, store: &Store, system: SystemSender) -> Result<Self, StoreError> {
-        let mut people = People::default();
+        let mut people = People::new(identity.id());
         people.set_contacts(store.contacts()?, store.blocked()?);
         Ok(Self { identity, people, reading_picture: false, system })
     }
@@ -205,6 +205,12 @@ impl Directory {
         self.changed(store, true)
     }
 
+    /// Notes that a contact's safety number was compared under this identity, or takes that back.
+    pub(super) fn set_verified(&mut self, store: &Store, id: PeerId, on: bool) -> Result<(), Refusal> {
+        let noted = store.set_verified(id, on.then(|| self.me()))?;
+        self.changed(store, noted)
+    }
+
     fn changed(&mut self, store: &Store, changed: bool) -> Result<(), Refusal> {
         if !changed {
             return Err(Refusal::NoContact);
@@ -250,6 +256,7 @@ impl Directory {
 mod tests {
     use super::*;
     use crate::controller::lanes::Lanes;
+    use crate::identity::safety_number;
 
     fn directory() -> (Directory, Store, tempfile::TempDir) {
         let folder = tempfile::tempdir().unwrap();
@@ -280,6 +287,30 @@ mod tests {
         assert!(matches!(directory.add(&store, None, 0), Err(Refusal::NoLink)));
         assert!(matches!(directory.set_blocked(&store, echo_id(), true), Err(Refusal::NotToBlock)));
         assert!(matches!(directory.rename(&store, PeerId::from_bytes([8; 32]), "Bob"), Err(Refusal::NoContact)));
+    }
+
+    #[test]
+    fn a_verified_mark_belongs_to_the_contact_and_to_this_identity() {
+        let (mut directory, store, _folder) = directory();
+        let id = PeerId::from_bytes([7; 32]);
+        assert!(matches!(directory.set_verified(&store, id, true), Err(Refusal::NoContact)));
+        assert!(matches!(directory.set_verified(&store, echo_id(), true), Err(Refusal::NoContact)));
+        directory.add(&store, Some(ContactLink::new(id, "Ann")), 0).unwrap();
+        let shown = |directory: &Directory| match directory.event(id) {
+            Event::Contact { verified, safety_number, .. } => (verified, safety_number),
+            event => panic!("{event:?}"),
+        };
+        let number = Some(safety_number(directory.me(), id));
+        assert_eq!(shown(&directory), (false, number.clone()));
+        directory.set_verified(&store, id, true).unwrap();
+        assert_eq!(shown(&directory), (true, number.clone()));
+        // Another identity in the same profile has another number, which nobody has compared.
+        let other = Arc::new(Identity::from_seed([3; 32]));
+        let moved = Directory::new(other, &store, Lanes::new().0.parts.system).unwrap();
+        let (verified, other_number) = shown(&moved);
+        assert!(!verified && other_number.is_some() && other_number != number);
+        directory.set_verified(&store, id, false).unwrap();
+        assert_eq!(shown(&directory), (false, number));
     }
 
     #[test]

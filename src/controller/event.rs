@@ -164,6 +164,12 @@ pub enum Event {
         needs_newer: Option<VersionSkew>,
         /// False for a person who was found on this network and is no contact.
         contact: bool,
+        /// The safety number was compared.
+        #[serde(default)]
+        verified: bool,
+        /// Absent for Echo and for people who are no contacts.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        safety_number: Option<String>,
     },
     /// Camera and microphone are open (or changed).
     LocalStream { audio: bool, video: bool, width: u32, height: u32, fps: f32, camera: String, microphone: String },

@@ -22,6 +22,8 @@ pub struct Options {
     pub speaker: Option<DeviceChoice>,
     /// Servers for this run, beside those of the settings.
     pub servers: Vec<ServerLink>,
+    /// Whether people who are no contacts may ring.
+    pub strangers_may_ring: Option<bool>,
     /// Use only this address for calls and discovery.
     pub bind: Option<IpAddr>,
     /// Emulated network for the media that calls send, for measurements.
@@ -50,6 +52,9 @@ impl Options {
             settings.speaker.clone_from(speaker);
         }
         settings.servers.extend(self.servers.iter().cloned());
+        if let Some(may) = self.strangers_may_ring {
+            settings.strangers_may_ring = may;
+        }
     }
 
     /// `changed` with the command line's wishes taken out again where nobody changed them, so that saving the settings
@@ -71,7 +76,46 @@ impl Options {
                 let is_kept = |server: &&ServerLink| !self.servers.contains(server) || saved.servers.contains(server);
                 changed.servers.iter().filter(is_kept).cloned().collect()
             },
+            strangers_may_ring: if self.strangers_may_ring == Some(changed.strangers_may_ring) {
+                saved.strangers_may_ring
+            } else {
+                changed.strangers_may_ring
+            },
             ..changed.clone()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_policy_about_strangers_holds_for_this_run_unless_it_is_changed_in_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = |policy| Options {
+            profile: Profile::open(Some(&folder.path().join(format!("{policy:?}")))).unwrap(),
+            name: Some("Ann".to_owned()),
+            camera: None,
+            microphone: None,
+            speaker: None,
+            strangers_may_ring: policy,
+            bind: None,
+            link: None,
+        };
+        let with = |may| Settings { strangers_may_ring: may, ..Settings::default() };
+        for saved in [false, true] {
+            for policy in [None, Some(false), Some(true)] {
+                let options = options(policy);
+                let mut settings = with(saved);
+                options.override_settings(&mut settings);
+                assert_eq!(settings.strangers_may_ring, policy.unwrap_or(saved));
+                let untouched = options.settings_to_save(&settings, &with(saved));
+                assert_eq!(untouched.strangers_may_ring, saved, "{policy:?}");
+                let changed = with(!settings.strangers_may_ring);
+                let kept = options.settings_to_save(&changed, &with(saved));
+                assert_eq!(kept.strangers_may_ring, changed.strangers_may_ring, "{policy:?}");
+            }
         }
     }
 }

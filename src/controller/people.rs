@@ -1,10 +1,11 @@
 //! People who can be called: contacts from the store, people found on this network, and Echo.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashSet};
 
 use sha2::{Digest, Sha256};
 
-use crate::identity::PeerId;
+use crate::identity::{PeerId, safety_number};
 use crate::store::Contact;
 
 use super::{Event, Person, PersonKind};
@@ -19,9 +20,12 @@ pub fn echo_id() -> PeerId {
 }
 
 /// Contacts and presence.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct People {
+    me: PeerId,
     contacts: BTreeMap<PeerId, Contact>,
+    /// Safety numbers of the contacts. Each takes milliseconds, so it is made when it is first asked for.
+    numbers: BTreeMap<PeerId, OnceCell<String>>,
     blocked: HashSet<PeerId>,
     present: BTreeMap<PeerId, Presence>,
 }
@@ -38,10 +42,23 @@ pub(super) struct Presence {
 }
 
 impl People {
+    /// Nobody yet, of the person `me`.
+    pub(super) fn new(me: PeerId) -> Self {
+        Self {
+            me,
+            contacts: BTreeMap::new(),
+            numbers: BTreeMap::new(),
+            blocked: HashSet::new(),
+            present: BTreeMap::new(),
+        }
+    }
+
     /// Replaces the contacts, and the people from whom everything is refused, by the store's.
     pub(super) fn set_contacts(&mut self, contacts: Vec<Contact>, blocked: Vec<PeerId>) {
         self.blocked = blocked.into_iter().collect();
         self.contacts = contacts.into_iter().map(|contact| (contact.id, contact)).collect();
+        let mut numbers = std::mem::take(&mut self.numbers);
+        self.numbers = self.contacts.keys().map(|id| (*id, numbers.remove(id).unwrap_or_default())).collect();
     }
 
     /// Notes that somebody has come, gone or changed their name; false when nothing is new.
@@ -77,6 +94,11 @@ impl People {
         self.contacts.values().filter(|contact| !contact.blocked).map(|contact| contact.id).collect()
     }
 
+    /// True for a contact whose safety number was compared under this identity.
+    fn is_verified(&self, id: PeerId) -> bool {
+        self.contacts.get(&id).is_some_and(|contact| contact.verified_by == Some(self.me))
+    }
+
     /// The contact in the list, if `id` is one.
     pub(super) fn contact(&self, id: PeerId) -> Option<&Contact> {
         self.contacts.get(&id)
@@ -108,6 +130,11 @@ impl People {
             route,
             needs_newer: self.skew(id),
             contact: self.is_contact(id),
+            verified: self.is_verified(id),
+            safety_number: self
+                .numbers
+                .get(&id)
+                .map(|number| number.get_or_init(|| safety_number(self.me, id)).clone()),
         }
     }
 
@@ -154,8 +181,9 @@ impl People {
             (PersonKind::Blocked, self.name_of(id, None))
         };
         let route = self.route(id);
-        let (online, needs_newer, blocked) = (route.is_some(), self.skew(id), self.is_blocked(id));
-        Person { id, name, kind, online, route, needs_newer, blocked }
+        let (online, needs_newer) = (route.is_some(), self.skew(id));
+        let (blocked, verified) = (self.is_blocked(id), self.is_verified(id));
+        Person { id, name, kind, online, route, needs_newer, blocked, verified }
     }
 }
 
@@ -182,7 +210,7 @@ mod tests {
 
     #[test]
     fn echo_is_always_there_and_strangers_come_last() {
-        let mut people = People::default();
+        let mut people = People::new(id(200));
         assert!(people.set_presence(id(1), by([RouteKind::Lan], "Ann")));
         assert!(!people.set_presence(id(1), by([RouteKind::Lan], "Ann")), "nothing new");
         let list = people.list();
@@ -194,7 +222,7 @@ mod tests {
 
     #[test]
     fn a_blocked_stranger_stays_in_the_list_when_they_are_gone() {
-        let mut people = People::default();
+        let mut people = People::new(id(200));
         people.set_contacts(Vec::new(), vec![id(4)]);
         let list = people.list();
         assert_eq!((list[1].id, list[1].kind, list[1].blocked), (id(4), PersonKind::Blocked, true));
@@ -207,7 +235,7 @@ mod tests {
 
     #[test]
     fn a_hostile_network_cannot_fill_the_list() {
-        let mut people = People::default();
+        let mut people = People::new(id(200));
         for number in 0..100_000_u32 {
             let mut key = [0; 32];
             key[..4].copy_from_slice(&number.to_le_bytes());
@@ -218,12 +246,12 @@ mod tests {
 
     #[test]
     fn a_person_without_a_name_is_shown_by_a_piece_of_their_id() {
-        assert_eq!(People::default().name_of(id(3), Some("")), id(3).short());
+        assert_eq!(People::new(id(200)).name_of(id(3), Some("")), id(3).short());
     }
 
     #[test]
     fn whoever_is_reached_by_two_routes_is_one_person_shown_by_the_best() {
-        let mut people = People::default();
+        let mut people = People::new(id(200));
         let (lan, server) = (RouteKind::Lan, RouteKind::Server);
         for (routes, best) in [(vec![server], server), (vec![server, lan], lan), (vec![lan], lan)] {
             assert!(people.set_presence(id(1), by(routes, "Ann")));
@@ -233,7 +261,7 @@ mod tests {
 
     #[test]
     fn whoever_needs_another_version_is_shown_as_such_and_cannot_be_rung() {
-        let mut people = People::default();
+        let mut people = People::new(id(200));
         for skew in [VersionSkew::FarIsOlder, VersionSkew::OwnIsOlder] {
             let presence = Presence { skew: Some(skew), ..by([RouteKind::Lan], "Ann") };
             assert!(people.set_presence(id(1), presence));

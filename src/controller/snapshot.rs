@@ -82,6 +82,8 @@ pub struct Person {
     pub needs_newer: Option<VersionSkew>,
     /// True when everything from them is refused.
     pub blocked: bool,
+    /// True for a contact whose safety number was compared.
+    pub verified: bool,
 }
 
 /// A call of the past.

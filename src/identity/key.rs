@@ -6,7 +6,7 @@
 //! passed over.
 
 use std::fmt;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -25,6 +25,20 @@ const MAX_FILE: u64 = 16 * 1024;
 pub struct Identity {
     /// Zeroes itself when dropped.
     key: SigningKey,
+}
+
+/// Result of [`Identity::install`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Installed {
+    /// The profile had none.
+    New,
+    /// The earlier one is in this file.
+    Replaced {
+        /// Beside the new one.
+        kept: PathBuf,
+    },
+    /// The profile has another one, and nothing was changed.
+    Refused,
 }
 
 /// Why there is no identity: one plain sentence each. Nothing is ever overwritten: a damaged file stays where it is.
@@ -113,6 +127,47 @@ impl Identity {
         }
     }
 
+    /// The profile's identity; `None` where it has none yet.
+    pub fn load_existing(profile: &Path) -> Result<Option<Self>, IdentityError> {
+        Self::load(&profile.join(FILE))
+    }
+
+    /// Makes this the identity of a profile, whose folder exists. An identity file that is there, readable or not, is
+    /// left in its place without `replace`, and kept under another name in the same folder with it.
+    ///
+    /// # Errors
+    ///
+    /// Those of the disk; the earlier identity is in its place then.
+    pub fn install(&self, profile: &Path, replace: bool) -> Result<Installed, IdentityError> {
+        let path = profile.join(FILE);
+        let failed = |source| IdentityError::of(&path, source);
+        if private_file::check(&path).map_err(failed)?.is_none() {
+            private_file::write_new(&path, self.file_text().as_bytes()).map_err(failed)?;
+            return Ok(Installed::New);
+        }
+        if !replace {
+            return Ok(Installed::Refused);
+        }
+        let random = private_file::random_name().map_err(failed)?;
+        let (aside, new) = (profile.join(format!("{FILE}.{random}.old")), profile.join(format!("{FILE}.{random}.new")));
+        fs::copy(&path, &aside).map_err(failed)?;
+        let kept = private_file::open(&aside, File::options().read(true).write(true)).map_err(failed)?;
+        private_file::make_private(&kept).and_then(|_| kept.sync_all()).map_err(failed)?;
+        // A crash leaves the earlier identity in its place, or this one.
+        if let Err(error) =
+            private_file::write_synced(&new, self.file_text().as_bytes()).and_then(|()| fs::rename(&new, &path))
+        {
+            for file in [&new, &aside] {
+                if let Err(error) = fs::remove_file(file) {
+                    tracing::debug!(%error, "a temporary key file stays behind");
+                }
+            }
+            return Err(failed(error));
+        }
+        private_file::sync_dir(profile).map_err(failed)?;
+        Ok(Installed::Replaced { kept: aside })
+    }
+
     /// Whether the profile has an identity file, readable or not.
     pub fn exists(profile: &Path) -> bool {
         profile.join(FILE).symlink_metadata().is_ok()
@@ -148,6 +203,11 @@ impl Identity {
     fn file_text(&self) -> Zeroizing<String> {
         let seed = Zeroizing::new(HEXLOWER.encode(self.key.as_bytes()));
         Zeroizing::new(format!("{FORMAT}\n{}\n{}\n", *seed, self.id()))
+    }
+
+    /// The secret seed (RFC 8032, 5.1.5).
+    pub(super) fn seed(&self) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(self.key.to_bytes())
     }
 
     /// An Ed25519 signature.
@@ -198,8 +258,6 @@ fn parse(text: &[u8]) -> Option<Identity> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
 
     #[test]
@@ -225,6 +283,30 @@ mod tests {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
         assert_eq!(Identity::load_or_create(dir.path()).unwrap().id(), id);
         assert_eq!(mode(), 0o600);
+    }
+
+    #[test]
+    fn an_imported_identity_replaces_another_only_when_asked_and_keeps_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mine, other) = (Identity::from_seed([1; 32]), Identity::from_seed([2; 32]));
+        let present = || Identity::load_existing(dir.path()).unwrap().map(|identity| identity.id());
+        assert_eq!(present(), None);
+        assert_eq!(mine.install(dir.path(), false).unwrap(), Installed::New);
+        assert_eq!(present(), Some(mine.id()));
+        assert_eq!(other.install(dir.path(), false).unwrap(), Installed::Refused);
+        assert_eq!(present(), Some(mine.id()));
+        let replaced = |by: &Identity| match by.install(dir.path(), true).unwrap() {
+            Installed::Replaced { kept } => kept,
+            done => panic!("{done:?}"),
+        };
+        let aside = replaced(&other);
+        assert_eq!(present(), Some(other.id()));
+        assert_eq!(Identity::load(&aside).unwrap().unwrap().id(), mine.id());
+        // A damaged one is kept as it is.
+        fs::write(dir.path().join(FILE), b"damaged").unwrap();
+        let aside = replaced(&mine);
+        assert_eq!((present(), fs::read(aside).unwrap()), (Some(mine.id()), b"damaged".to_vec()));
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 3, "nothing else stays behind");
     }
 
     #[test]

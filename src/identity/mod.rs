@@ -1,5 +1,7 @@
-//! The identity of a person: an Ed25519 key, its readable ID, and the envelopes that it signs and opens.
+//! The identity of a person: an Ed25519 key, its readable ID, the envelopes that it signs and opens, and the safety
+//! numbers by which two people compare their keys.
 
+mod backup;
 mod envelope;
 mod key;
 mod link;
@@ -7,15 +9,18 @@ mod peer_id;
 mod picture;
 pub mod private_file;
 pub mod qr;
+mod safety;
 mod server_link;
 mod server_proof;
 mod text;
 
+pub use backup::{BackupError, MAX_BACKUP, make_backup, open_backup};
 pub use envelope::{EnvelopeError, MAX_BODY, MAX_ENVELOPE, Opened, Opener, Sealer, open, seal};
-pub use key::{Identity, IdentityError};
+pub use key::{Identity, IdentityError, Installed};
 pub use link::ContactLink;
 pub use peer_id::{ParsePeerIdError, PeerId};
 pub use picture::{PictureError, read_contact_picture};
+pub use safety::{ScannedCode, compare_safety_code, safety_code, safety_number, scan_safety_code};
 pub use server_link::{MAX_SERVERS, ParseServerLinkError, ServerLink};
 pub use server_proof::{SIGNATURE_LEN, prove_to_server, proves_to_server};
 pub use text::{MAX_NAME_CHARS, display_name, plain_text};

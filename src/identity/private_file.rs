@@ -96,11 +96,10 @@ pub fn private_dir(dir: &Path, recursive: bool) -> io::Result<()> {
 ///
 /// [`io::ErrorKind::AlreadyExists`] where a file stands there, which stays as it is; else those of the system.
 pub fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut random = [0; 8];
-    getrandom::fill(&mut random).map_err(|_| io::Error::other("no random numbers"))?;
+    let random = random_name()?;
     let folder = path.parent().unwrap_or(Path::new(""));
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let temporary = folder.join(format!("{name}.{}.new", HEXLOWER.encode(&random)));
+    let temporary = folder.join(format!("{name}.{random}.new"));
     let placed = write_synced(&temporary, content).and_then(|()| match fs::hard_link(&temporary, path) {
         // A file system without links: a rename would replace an existing file, so look first.
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists && !path.exists() => fs::rename(&temporary, path),
@@ -116,20 +115,29 @@ pub fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
     sync_dir(folder)
 }
 
-fn write_synced(path: &Path, content: &[u8]) -> io::Result<()> {
+/// 64 random bits as text, for the name of a temporary file.
+pub(super) fn random_name() -> io::Result<String> {
+    let mut random = [0; 8];
+    getrandom::fill(&mut random).map_err(|_| io::Error::other("no random numbers"))?;
+    Ok(HEXLOWER.encode(&random))
+}
+
+/// Writes a new file for this user alone, through to the disk.
+pub(super) fn write_synced(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut file = open(path, File::options().write(true).create_new(true))?;
     file.write_all(content)?;
     file.sync_all()
 }
 
+/// Makes the names in a folder last.
 #[cfg(unix)]
-fn sync_dir(path: &Path) -> io::Result<()> {
+pub(super) fn sync_dir(path: &Path) -> io::Result<()> {
     let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
     File::open(path)?.sync_all()
 }
 
 #[cfg(not(unix))]
-fn sync_dir(_path: &Path) -> io::Result<()> {
+pub(super) fn sync_dir(_path: &Path) -> io::Result<()> {
     Ok(())
 }
 

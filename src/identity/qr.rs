@@ -1,5 +1,6 @@
-//! QR codes of contact links (ISO/IEC 18004): drawn by the window, read back from a picture file. Runs on the caller's
-//! thread; reading takes some tenths of a second, and some seconds for a large picture without a code.
+//! QR codes of contact links and safety codes (ISO/IEC 18004): drawn by the window, read back from a picture file or a
+//! camera's picture. Runs on the caller's thread; reading a file takes some tenths of a second, and some seconds for a
+//! large picture without a code.
 //!
 //! The finder looks for dark codes on a light ground. People's codes are also light on dark, on a transparent ground,
 //! small on a large screen, under a shadow; so the same picture is shown to it in several ways, the likely ones first,
@@ -67,11 +68,18 @@ pub(super) fn search(bytes: &[u8]) -> Option<Codes> {
         return None;
     }
     let pictures = unless_it_panics(|| Some(on_grounds(decode(bytes)?)))?;
-    let looks = Looks::default();
+    let looks = Looks::new(ContactLink::find_in);
     let mut sides = SEARCHED_SIDES.into_iter().map(Some).chain([None]);
     let contact = sides.find_map(|side| pictures.iter().find_map(|picture| looks.at_size(picture, side)));
     let without = if looks.saw_code.get() { Codes::Other } else { Codes::None };
     Some(contact.map_or(without, Codes::Contact))
+}
+
+/// The first code in a camera's picture whose text `accept` takes. Another picture follows soon, so this one is searched at
+/// one size, as dark on light, and in two ways alone.
+pub(super) fn find_live<T>(picture: &GrayImage, accept: impl Fn(&str) -> Option<T>) -> Option<T> {
+    let looks = Looks::new(accept);
+    looks.as_it_is(picture).or_else(|| looks.on_paper(picture, &SPOTS[..1]))
 }
 
 /// The picture is a stranger's, and the decoders and the code finder index by its content: a panic is "no code".
@@ -114,17 +122,22 @@ fn on_grounds(picture: DynamicImage) -> Vec<GrayImage> {
     grounds.iter().map(laid_on).collect()
 }
 
-/// Looks at a picture for a contact's code, until there is one.
-#[derive(Default)]
-struct Looks {
+/// Looks at a picture for a code whose text is accepted, until there is one.
+struct Looks<F> {
     budget: Budget,
-    /// There is a code, with other content.
+    /// Content of a text, where it is of the wanted kind.
+    accept: F,
+    /// There is a code, of any content.
     saw_code: Cell<bool>,
 }
 
-impl Looks {
+impl<T, F: Fn(&str) -> Option<T>> Looks<F> {
+    fn new(accept: F) -> Self {
+        Self { budget: Budget::default(), accept, saw_code: Cell::new(false) }
+    }
+
     /// In a picture that is made `side` pixels large, or left as it is; nothing where it is smaller than that.
-    fn at_size(&self, picture: &GrayImage, side: Option<u32>) -> Option<ContactLink> {
+    fn at_size(&self, picture: &GrayImage, side: Option<u32>) -> Option<T> {
         let (width, height) = picture.dimensions();
         let longer = width.max(height);
         let made = |length: u32, side: u32| (length * side / longer).max(1);
@@ -142,7 +155,7 @@ impl Looks {
 
     /// In a picture and its inverse: as the finder tells dark from light, and as ink on paper, which finds codes under
     /// shadows and blurred ones.
-    fn at(&self, picture: &GrayImage, spots: &[u32]) -> Option<ContactLink> {
+    fn at(&self, picture: &GrayImage, spots: &[u32]) -> Option<T> {
         let inverted = || {
             let mut inverted = picture.clone();
             invert(&mut inverted);
@@ -154,11 +167,11 @@ impl Looks {
             .or_else(|| self.on_paper(&inverted(), spots))
     }
 
-    fn as_it_is(&self, picture: &GrayImage) -> Option<ContactLink> {
+    fn as_it_is(&self, picture: &GrayImage) -> Option<T> {
         unless_it_panics(|| self.first_of(&mut PreparedImage::prepare(Raster::new(picture, &self.budget))))
     }
 
-    fn on_paper(&self, picture: &GrayImage, spots: &[u32]) -> Option<ContactLink> {
+    fn on_paper(&self, picture: &GrayImage, spots: &[u32]) -> Option<T> {
         let longer = picture.width().max(picture.height());
         spots.iter().find_map(|spot| {
             let ink = || Raster::new(&ink(picture, longer / spot), &self.budget);
@@ -166,13 +179,13 @@ impl Looks {
         })
     }
 
-    /// The first code of a contact: others may stand beside it.
-    fn first_of(&self, prepared: &mut PreparedImage<Raster>) -> Option<ContactLink> {
+    /// The first code that is accepted: others may stand beside it.
+    fn first_of(&self, prepared: &mut PreparedImage<Raster>) -> Option<T> {
         let found = prepared.detect_grids();
         found.iter().find_map(|grid| {
             let read = unless_it_panics(|| grid.decode().ok())?;
             self.saw_code.set(true);
-            ContactLink::find_in(&read.1)
+            (self.accept)(&read.1)
         })
     }
 }

@@ -19,6 +19,9 @@ pub struct Contact {
     pub blocked: bool,
     /// When they were added, in seconds since 1970 (UTC).
     pub added_at_unix_s: i64,
+    /// The identity of this side under which their safety number was compared, if it was. The number is of both keys, so
+    /// the mark does not hold for another identity.
+    pub verified_by: Option<PeerId>,
 }
 
 impl Contact {
@@ -28,7 +31,7 @@ impl Contact {
     }
 }
 
-const SELECT: &str = "SELECT contacts.peer, name, given_name, blocked.peer IS NOT NULL, added_at_unix_s
+const SELECT: &str = "SELECT contacts.peer, name, given_name, blocked.peer IS NOT NULL, added_at_unix_s, verified_by
      FROM contacts LEFT JOIN blocked ON blocked.peer = contacts.peer";
 
 fn contact(row: &Row<'_>) -> rusqlite::Result<Contact> {
@@ -39,6 +42,7 @@ fn contact(row: &Row<'_>) -> rusqlite::Result<Contact> {
         given_name: display_name(row.get_ref(2)?.as_str()?),
         blocked: row.get(3)?,
         added_at_unix_s: row.get(4)?,
+        verified_by: row.get::<_, Option<[u8; 32]>>(5)?.map(PeerId::from_bytes),
     })
 }
 
@@ -85,7 +89,17 @@ impl Store {
         Ok(changed > 0)
     }
 
-    /// Forgets a contact; a block stays. False when they are no contact.
+    /// Notes that the safety number of a contact was compared under the identity `by`, or takes that back. False when they
+    /// are no contact.
+    pub fn set_verified(&self, id: PeerId, by: Option<PeerId>) -> Result<bool, StoreError> {
+        let by = by.as_ref().map(PeerId::as_bytes);
+        let changed = self
+            .connection
+            .execute("UPDATE contacts SET verified_by = ?2 WHERE peer = ?1", params![id.as_bytes(), by])?;
+        Ok(changed > 0)
+    }
+
+    /// Forgets a contact, with the mark that they were verified; a block stays. False when they are no contact.
     pub fn remove_contact(&self, id: PeerId) -> Result<bool, StoreError> {
         Ok(self.connection.execute("DELETE FROM contacts WHERE peer = ?1", params![id.as_bytes()])? > 0)
     }
@@ -143,6 +157,28 @@ mod tests {
         let contact = store.contact(id(1)).unwrap().unwrap();
         assert_eq!(contact.name, "Robert'); DROP TABLE contacts;--");
         assert_eq!((contact.shown_name(), contact.added_at_unix_s), ("Bob", 100));
+    }
+
+    #[test]
+    fn a_verified_mark_outlives_a_restart_and_goes_with_the_contact() {
+        let dir = tempfile::tempdir().unwrap();
+        let verified = |store: &Store| store.contact(id(1)).unwrap().unwrap().verified_by;
+        {
+            let store = Store::open(dir.path()).unwrap();
+            assert!(!store.set_verified(id(1), Some(id(9))).unwrap(), "no contact");
+            store.add_contact(id(1), "Ann", 100).unwrap();
+            assert_eq!(verified(&store), None);
+            assert!(store.set_verified(id(1), Some(id(9))).unwrap());
+            store.add_contact(id(1), "Anna", 200).unwrap();
+        }
+        let store = Store::open(dir.path()).unwrap();
+        assert_eq!(verified(&store), Some(id(9)));
+        store.set_verified(id(1), None).unwrap();
+        assert_eq!(verified(&store), None);
+        store.set_verified(id(1), Some(id(9))).unwrap();
+        store.remove_contact(id(1)).unwrap();
+        store.add_contact(id(1), "Ann", 300).unwrap();
+        assert_eq!(verified(&store), None, "added anew");
     }
 
     #[test]

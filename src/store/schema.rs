@@ -8,8 +8,9 @@ use rusqlite_migration::{M, Migrations};
 use super::StoreError;
 
 /// One step a version of the schema; a step that was ever released is never changed.
-const STEPS: &[M<'_>] = &[M::up(
-    "CREATE TABLE settings (
+const STEPS: &[M<'_>] = &[
+    M::up(
+        "CREATE TABLE settings (
          id INTEGER PRIMARY KEY CHECK (id = 1),
          json TEXT NOT NULL,
          unreadable_json TEXT
@@ -32,7 +33,9 @@ const STEPS: &[M<'_>] = &[M::up(
          duration_s INTEGER NOT NULL,
          ended TEXT NOT NULL
      ) STRICT;",
-)];
+    ),
+    M::up("ALTER TABLE contacts ADD COLUMN verified_by BLOB CHECK (verified_by IS NULL OR length(verified_by) = 32)"),
+];
 
 /// Brings the schema up to date. Refuses one that a newer version made, and does not touch it.
 pub(super) fn bring_up_to_date(connection: &mut Connection) -> Result<(), StoreError> {
@@ -119,6 +122,28 @@ mod tests {
         assert_eq!(Migrations::from_slice(STEPS).validate(), Ok(()));
     }
 
+    #[test]
+    fn contacts_of_every_older_version_are_kept_and_unverified() {
+        for version in 1..STEPS.len() {
+            for knows_version in [true, false] {
+                let mut connection = Connection::open_in_memory().unwrap();
+                Migrations::from_slice(STEPS).to_version(&mut connection, version).unwrap();
+                connection
+                    .execute("INSERT INTO contacts (peer, name, added_at_unix_s) VALUES (zeroblob(32), 'Ann', 5)", [])
+                    .unwrap();
+                if !knows_version {
+                    connection.pragma_update(None, "user_version", 0).unwrap();
+                }
+                bring_up_to_date(&mut connection).unwrap();
+                assert_eq!(super::version(&connection).unwrap(), STEPS.len() as i64);
+                let kept = connection.query_row("SELECT name, verified_by FROM contacts", [], |row| {
+                    Ok((row.get::<_, String>(0)?, row.get::<_, Option<Vec<u8>>>(1)?))
+                });
+                assert_eq!(kept.unwrap(), ("Ann".to_owned(), None));
+            }
+        }
+    }
+
     fn made() -> Connection {
         let mut connection = Connection::open_in_memory().unwrap();
         bring_up_to_date(&mut connection).unwrap();
@@ -129,7 +154,9 @@ mod tests {
     fn a_file_that_lost_its_version_is_recognised() {
         for lost in [&[][..], &["history"], &["settings", "blocked"]] {
             let mut connection = made();
-            connection.execute("INSERT INTO contacts VALUES (zeroblob(32), 'Ann', '', 5)", []).unwrap();
+            connection
+                .execute("INSERT INTO contacts (peer, name, added_at_unix_s) VALUES (zeroblob(32), 'Ann', 5)", [])
+                .unwrap();
             for table in lost {
                 connection.execute_batch(&format!("DROP TABLE {table}")).unwrap();
             }

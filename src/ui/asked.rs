@@ -14,6 +14,8 @@ pub enum Asked {
         /// The name shown now.
         name: String,
     },
+    /// Open the dialog with a contact's safety number.
+    Safety(PeerId),
     /// Ask before a contact is removed.
     Remove {
         /// ID of the person.

@@ -1,6 +1,6 @@
 //! The disc with initials that stands for a person without a picture.
 
-use eframe::egui::{Align2, Color32, FontId, Painter, Pos2};
+use eframe::egui::{Align2, Color32, FontId, Painter, Pos2, Rect, Ui, vec2};
 
 use crate::controller::{Person, PersonKind};
 use crate::identity::PeerId;
@@ -62,6 +62,23 @@ pub fn paint_echo(painter: &Painter, center: Pos2, diameter: f32) {
 /// Draws the disc of somebody, Echo or not.
 pub fn paint_kind(painter: &Painter, center: Pos2, diameter: f32, id: PeerId, name: &str, echo: bool) {
     if echo { paint_echo(painter, center, diameter) } else { paint(painter, center, diameter, id, name) }
+}
+
+/// Size of the mark behind a verified contact's name, in points, and the gap between them.
+const MARK: f32 = 16.0;
+const MARK_GAP: f32 = 5.0;
+
+/// Part of `room` that is left for the name of somebody, besides the mark of a verified contact.
+pub fn beside_mark(person: &Person, room: f32) -> f32 {
+    if person.verified { (room - MARK - MARK_GAP).max(0.0) } else { room }
+}
+
+/// Draws the mark of a verified contact behind their name, which is drawn into `name`.
+pub fn verified_mark(ui: &Ui, person: &Person, name: Rect, ink: Color32) {
+    if person.verified {
+        let center = name.right_center() + vec2(MARK_GAP + MARK / 2.0, 0.0);
+        Icon::Verified.paint(ui.painter(), center, MARK, ink);
+    }
 }
 
 #[cfg(test)]

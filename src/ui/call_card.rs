@@ -140,9 +140,10 @@ impl CallCard {
             (false, None, false) => scene.words.with_name(Text::OfflineHint, name),
             (false, None, true) => people_list::with_short_id(person, name, people_list::presence(person, scene.words)),
         };
-        let title = one_line(ui, name, Type::Title, palette.text, room);
+        let title = one_line(ui, name, Type::Title, palette.text, avatar::beside_mark(person, room));
         let detail = one_line(ui, &hint, Type::Caption, palette.text_soft, room);
         let top = rect.center().y - (title.size().y + detail.size().y) / 2.0;
+        avatar::verified_mark(ui, person, Rect::from_min_size(pos2(left, top), title.size()), palette.accent);
         two_lines(ui, pos2(left, top), (name, title), (&hint, detail));
         stays
     }

@@ -11,13 +11,15 @@ use eframe::egui::{
 use std::time::Duration;
 
 use self::layout::PlacedTile;
-use crate::controller::{Command, ConversationStatus, ConversationView, ParticipantView};
+use crate::controller::{Command, ConversationStatus, ConversationView, ParticipantView, PersonKind};
+use crate::identity::PeerId;
 
 use super::buttons::{Weight, explain, icon_button_sized, one_line, painted_words};
 use super::catalogue::Text;
 use super::controls::{self, Act, Activity};
 use super::icons::Icon;
 use super::picture_wish::{PictureOf, PictureWishes};
+use super::safety_dialog::SafetyDialog;
 use super::scene::Scene;
 use super::self_view::{self, SelfView};
 use super::settings_panel;
@@ -35,6 +37,8 @@ pub struct CallScreen {
     activity: Activity,
     /// The overlay of statistics, while it is open.
     statistics: Option<Statistics>,
+    /// The card with the safety number of the other, while it is open.
+    safety: Option<SafetyDialog>,
     /// Receive resolutions that the others were asked for, and the size in points that each picture has in this frame.
     wishes: PictureWishes,
     drawn: Vec<(PictureOf, f32)>,
@@ -77,24 +81,33 @@ impl CallScreen {
         if let Some(statistics) = &mut self.statistics {
             statistics.show(ui, area, scene, call);
         }
+        if self.safety.as_mut().is_some_and(|safety| safety.show_beside(ui, area, scene)) {
+            self.safety = None;
+        }
         self.ask(ui, scene);
         let mut overlay = ui.new_child(UiBuilder::new().id_salt("overlay").max_rect(area));
         overlay.set_opacity(opacity);
         self.wake(ui, opacity);
         let asked = scene.commands.len();
-        head(&mut overlay, area, scene, call, &tiles);
+        let safety_of = head(&mut overlay, area, scene, call, &tiles);
         let pressed = controls::show(&mut overlay, area, scene);
         controls::muted_hint(ui, area, scene);
         if self.waking {
             scene.commands.truncate(asked);
         } else {
             act = pressed.or(act);
+            if let Some(id) = safety_of {
+                // At the same place.
+                self.statistics = None;
+                self.safety = Some(SafetyDialog::new(scene.snapshot.me.id, id));
+            }
         }
         if opacity == 0.0 && stage.hovered() {
             ui.ctx().set_cursor_icon(CursorIcon::None);
         }
         if act == Some(Act::Statistics) {
             self.statistics = self.statistics.is_none().then(Statistics::default);
+            self.safety = None;
         }
         if let Some(act) = act {
             controls::carry_out(ui, act, scene);
@@ -239,8 +252,14 @@ fn connecting(ui: &Ui, area: Rect, scene: &Scene<'_>, call: &ConversationView) {
     tiles::face(ui, area, scene, only, &name, &[(scene.text(Text::Connecting), Type::Title), (&detail, Type::Body)]);
 }
 
-/// Name, time, and the actions on the others' streams, at the upper left.
-fn head(ui: &mut Ui, area: Rect, scene: &mut Scene<'_>, call: &ConversationView, tiles: &[PlacedTile<'_>]) {
+/// Name, time, and the actions on the others' streams, at the upper left; the contact whose safety number is asked for.
+fn head(
+    ui: &mut Ui,
+    area: Rect,
+    scene: &mut Scene<'_>,
+    call: &ConversationView,
+    tiles: &[PlacedTile<'_>],
+) -> Option<PeerId> {
     let time = match call.connected_at {
         Some(since) => {
             let elapsed = scene.now.media.since(since);
@@ -259,35 +278,55 @@ fn head(ui: &mut Ui, area: Rect, scene: &mut Scene<'_>, call: &ConversationView,
     };
     let name = one_line(ui, &title, Type::Strong, theme::ON_PICTURE, 240.0);
     let clock = one_line(ui, &time, Type::Body, theme::ON_PICTURE_SOFT, 160.0);
-    let width = space::L + name.size().x + space::M + clock.size().x + space::L;
+    let verified = match call.participants.as_slice() {
+        [only] => scene.person(only.id).is_some_and(|person| person.verified),
+        _ => false,
+    };
+    let mark = if verified { 22.0 } else { 0.0 };
+    let width = space::L + name.size().x + mark + space::M + clock.size().x + space::L;
     let rect = Rect::from_min_size(area.min + vec2(space::L, space::L), vec2(width, 36.0));
     ui.painter().rect_filled(rect, CornerRadius::same(18), theme::SCRIM);
     let response = ui.interact(rect, ui.scope_id().with("head"), Sense::hover());
-    let said = format!("{title}, {}", scene.words.fill(Text::CallTime, &[("time", &time)]));
+    let trust = if verified { format!(", {}", scene.text(Text::Verified)) } else { String::new() };
+    let said = format!("{title}{trust}, {}", scene.words.fill(Text::CallTime, &[("time", &time)]));
     response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &said));
     let left = rect.left() + space::L;
-    let clock_left = left + name.size().x + space::M;
+    let clock_left = left + name.size().x + mark + space::M;
+    if verified {
+        let center = pos2(left + name.size().x + 14.0, rect.center().y);
+        Icon::Verified.paint(ui.painter(), center, 17.0, theme::ON_PICTURE);
+    }
     ui.painter().galley(pos2(left, rect.center().y - name.size().y / 2.0), name, theme::ON_PICTURE);
     ui.painter().galley(pos2(clock_left, rect.center().y - clock.size().y / 2.0), clock, theme::ON_PICTURE_SOFT);
     if call.status != ConversationStatus::Connected {
-        return;
+        return None;
     }
     match call.participants.as_slice() {
-        [only] => local_choices(ui, rect.right_top() + vec2(space::S, 0.0), scene, only),
+        [only] => {
+            let contact = scene.person(only.id).is_some_and(|person| person.kind == PersonKind::Contact);
+            return local_choices(ui, rect.right_top() + vec2(space::S, 0.0), scene, only, contact);
+        }
         _ => {
             for (index, tile) in tiles.iter().enumerate() {
                 // Once a person, on the foremost of their tiles.
                 if tiles[..index].iter().all(|other| other.who.id != tile.who.id) {
-                    local_choices(ui, layout::choices_at(tile.place), scene, tile.who);
+                    local_choices(ui, layout::choices_at(tile.place), scene, tile.who, false);
                 }
             }
         }
     }
+    None
 }
 
-/// Hear them or not, see them or not: here only.
-fn local_choices(ui: &mut Ui, at: egui::Pos2, scene: &mut Scene<'_>, who: &ParticipantView) {
-    let rect = Rect::from_min_size(at, vec2(76.0, 36.0));
+/// Hear them or not, see them or not: here only. With `safety` also their safety number, which is returned when asked for.
+fn local_choices(
+    ui: &mut Ui,
+    at: egui::Pos2,
+    scene: &mut Scene<'_>,
+    who: &ParticipantView,
+    safety: bool,
+) -> Option<PeerId> {
+    let rect = Rect::from_min_size(at, vec2(if safety { 116.0 } else { 76.0 }, 36.0));
     ui.painter().rect_filled(rect, CornerRadius::same(18), theme::SCRIM);
     let builder = UiBuilder::new()
         .id_salt(("choices", who.id))
@@ -303,10 +342,12 @@ fn local_choices(ui: &mut Ui, at: egui::Pos2, scene: &mut Scene<'_>, who: &Parti
         icon_button_sized(line, icon, &words, 32.0, Weight::OnPicture).clicked()
     };
     let (hear, see) = (press(&mut line, hear), press(&mut line, see));
+    let asked = safety && press(&mut line, (Icon::Verified, Text::SafetyOf));
     if hear {
         scene.send(Command::EnableAudio { on: who.muted_here, participant: Some(who.id) });
     }
     if see {
         scene.send(Command::EnableVideo { on: who.hidden_here, participant: Some(who.id) });
     }
+    asked.then_some(who.id)
 }

@@ -18,6 +18,7 @@ use super::icons::Icon;
 use super::own_card::OwnCard;
 use super::people_list::PeopleList;
 use super::preview;
+use super::safety_dialog::{Next, SafetyDialog};
 use super::scene::Scene;
 use super::theme::{CONTROL_HEIGHT, Palette, Type, space};
 
@@ -38,6 +39,7 @@ pub struct Home {
     own_card: OwnCard,
     call_card: CallCard,
     add_contact: Option<AddContact>,
+    safety: Option<SafetyDialog>,
     dialog: Option<Asked>,
 }
 
@@ -71,14 +73,14 @@ impl Home {
             settings |= self.stage(ui, scene);
         });
         if !invited {
-            self.dialogs(ui, scene);
+            settings |= self.dialogs(ui, scene);
         }
         settings
     }
 
     /// Whether a dialog of home's is open.
     pub const fn has_dialog(&self) -> bool {
-        self.add_contact.is_some() || self.dialog.is_some() || self.own_card.shows_qr()
+        self.add_contact.is_some() || self.safety.is_some() || self.dialog.is_some() || self.own_card.shows_qr()
     }
 
     fn side(&mut self, ui: &mut Ui, scene: &mut Scene<'_>) -> bool {
@@ -102,6 +104,7 @@ impl Home {
         };
         match asked {
             Some(Asked::AddContact) => self.add_contact = Some(AddContact::default()),
+            Some(Asked::Safety(id)) => self.safety = Some(SafetyDialog::new(scene.snapshot.me.id, id)),
             Some(Asked::Select(id)) => self.people.selected = Some(id),
             Some(asked) => self.dialog = Some(asked),
             None => {}
@@ -135,13 +138,18 @@ impl Home {
         settings
     }
 
-    fn dialogs(&mut self, ui: &mut Ui, scene: &mut Scene<'_>) {
+    /// Draws the dialog that is open; true when it asks for the settings.
+    fn dialogs(&mut self, ui: &mut Ui, scene: &mut Scene<'_>) -> bool {
         if let Some(add) = &mut self.add_contact
             && !add.show(ui, scene)
         {
             self.add_contact = None;
         }
         self.own_card.show_qr(ui, scene);
+        let next = self.safety.as_mut().map_or(Next::Stay, |safety| safety.show(ui, scene));
+        if next != Next::Stay {
+            self.safety = None;
+        }
         let done = match &mut self.dialog {
             Some(Asked::Rename { id, name }) => rename(ui, scene, *id, name),
             Some(Asked::Remove { id, name }) => {
@@ -163,11 +171,12 @@ impl Home {
                 }
                 decided.is_some()
             }
-            Some(Asked::AddContact | Asked::Select(_)) | None => false,
+            Some(Asked::AddContact | Asked::Select(_) | Asked::Safety(_)) | None => false,
         };
         if done {
             self.dialog = None;
         }
+        next == Next::Settings
     }
 }
 
@@ -181,6 +190,7 @@ fn person_of(id: PeerId, scene: &Scene<'_>) -> Option<Person> {
         route: None,
         needs_newer: None,
         blocked: false,
+        verified: false,
     };
     let in_history = || scene.snapshot.history.iter().find(|entry| entry.peer == id).map(past);
     scene.person(id).cloned().or_else(in_history)

@@ -128,6 +128,9 @@ fn portrait(ui: &mut Ui, scene: &Scene<'_>, id: PeerId, name: &str, line: &str) 
         avatar::paint_kind(ui.painter(), rect.center(), disc, id, name, scene.is_echo(id));
         ui.add_space(space::S);
         let name = bidi::label(ui, name, Type::Display, palette.text, Lines::One);
+        if scene.person(id).is_some_and(|person| person.verified) {
+            ui.label(Type::Caption.text(scene.text(Text::Verified), palette.accent));
+        }
         let line = ui.label(Type::Body.text(line, palette.text_soft));
         announce(&name, true);
         announce(&line, true);

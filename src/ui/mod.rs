@@ -4,9 +4,10 @@
 //! app.rs           the eframe application: snapshot in, commands out, which screen; outbox.rs, own_camera.rs, keys.rs
 //!   home.rs          people_list.rs, history.rs at the left; own_card.rs, preview.rs, call_card.rs at the right
 //!   invite_dialog.rs who rings, who is rung, and how a call ended
+//!   safety_dialog.rs the safety number of a contact, by voice or by code_scanner.rs
 //!   call_view.rs     tiles, self_view.rs, quality_sign.rs, picture_wish.rs, controls.rs, statistics.rs
 //!   settings_panel.rs, notices.rs
-//! drawn with       fit.rs, theme.rs, fonts.rs, bidi.rs, icons.rs, buttons.rs, fields.rs, avatar.rs, tile.rs
+//! drawn with       fit.rs, theme.rs, fonts.rs, bidi.rs, icons.rs, buttons.rs, fields.rs, avatar.rs, qr_code.rs, tile.rs
 //! worded by        catalogue/
 //! ```
 
@@ -19,6 +20,7 @@ mod buttons;
 mod call_card;
 mod call_view;
 mod catalogue;
+mod code_scanner;
 mod controls;
 mod dialog;
 mod fields;
@@ -37,7 +39,9 @@ mod people_list;
 mod picture_picker;
 mod picture_wish;
 mod preview;
+mod qr_code;
 mod quality_sign;
+mod safety_dialog;
 mod scene;
 mod self_view;
 mod server_settings;

@@ -1,9 +1,6 @@
 //! One's own card at the top of home: the name that others see, the ID, and the link and the QR code to give away.
 
-use eframe::egui::{
-    self, Align, ColorImage, CornerRadius, Frame, Layout, Margin, Rect, Sense, TextEdit, TextureHandle, TextureOptions,
-    Ui, UiBuilder, pos2, vec2,
-};
+use eframe::egui::{self, Align, Frame, Layout, Margin, Rect, TextEdit, Ui, UiBuilder, pos2, vec2};
 
 use crate::controller::Command;
 use crate::identity::MAX_NAME_CHARS;
@@ -13,6 +10,7 @@ use super::buttons::{TextButton, Weight, explain};
 use super::catalogue::Text;
 use super::dialog;
 use super::icons::Icon;
+use super::qr_code::QrCode;
 use super::scene::Scene;
 use super::theme::{CONTROL_HEIGHT, Palette, Type, space};
 
@@ -20,18 +18,12 @@ use super::theme::{CONTROL_HEIGHT, Palette, Type, space};
 const COPIED_FOR: f64 = 2.0;
 
 /// State of the card between frames.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct OwnCard {
     name: Option<String>,
     copied_at: Option<f64>,
     qr_open: bool,
-    qr: Option<(String, Option<TextureHandle>)>,
-}
-
-impl std::fmt::Debug for OwnCard {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("OwnCard").field("qr_open", &self.qr_open).finish_non_exhaustive()
-    }
+    qr: QrCode,
 }
 
 impl OwnCard {
@@ -138,28 +130,12 @@ impl OwnCard {
             return;
         }
         let link = scene.snapshot.me.link.clone();
-        let texture = self.qr_texture(ui.ctx(), &link);
         let height = ui.ctx().content_rect().height();
         let ((), close) = dialog::show(ui, scene.text(Text::QrTitle), 360.0, |ui| {
             dialog::heading(ui, scene.text(Text::QrTitle), scene.text(Text::QrDetail));
             let side = ui.available_width().min(height - 280.0).max(160.0);
-            ui.vertical_centered(|ui| match &texture {
-                Some(texture) => {
-                    let (rect, response) = ui.allocate_exact_size(vec2(side, side), Sense::hover());
-                    response
-                        .widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, scene.text(Text::QrTitle)));
-                    ui.painter().rect_filled(rect, CornerRadius::same(12), egui::Color32::WHITE);
-                    let uv = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
-                    // Every module is as many whole pixels wide as the others.
-                    let (modules, scale) = (texture.size()[0].max(1) as f32, ui.pixels_per_point());
-                    let code = (side * 0.9 * scale / modules).floor().max(1.0) * modules / scale;
-                    let place = Rect::from_center_size(rect.center(), vec2(code, code));
-                    let place = place.translate((place.min.to_vec2() * scale).round() / scale - place.min.to_vec2());
-                    ui.painter().image(texture.id(), place, uv, egui::Color32::WHITE);
-                }
-                None => {
-                    ui.label(Type::Body.text(scene.text(Text::QrFailed), Palette::of(ui).danger));
-                }
+            ui.vertical_centered(|ui| {
+                self.qr.show(ui, &link, side, scene.text(Text::QrTitle), scene.text(Text::QrFailed));
             });
             ui.add_space(space::S);
             let palette = Palette::of(ui);
@@ -178,47 +154,5 @@ impl OwnCard {
         if close {
             self.qr_open = false;
         }
-    }
-
-    fn qr_texture(&mut self, ctx: &egui::Context, link: &str) -> Option<TextureHandle> {
-        if self.qr.as_ref().is_none_or(|(of, _)| of != link) {
-            let texture = qr_image(link).map(|image| ctx.load_texture("qr", image, TextureOptions::NEAREST));
-            self.qr = Some((link.to_owned(), texture));
-        }
-        self.qr.as_ref().and_then(|(_, texture)| texture.clone())
-    }
-}
-
-/// The QR code of a link, one pixel a module, without its quiet zone.
-fn qr_image(link: &str) -> Option<ColorImage> {
-    let code = qrcode::QrCode::with_error_correction_level(link, qrcode::EcLevel::M).ok()?;
-    let width = code.width();
-    let pixels = code
-        .to_colors()
-        .into_iter()
-        .map(|module| if module == qrcode::Color::Dark { egui::Color32::BLACK } else { egui::Color32::WHITE })
-        .collect();
-    Some(ColorImage::new([width, width], pixels))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_qr_code_of_a_link_is_read_back() {
-        let link = "visavis:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa?name=Ana";
-        let image = qr_image(link).unwrap();
-        let (scale, quiet) = (6, 4);
-        let side = (image.size[0] + 2 * quiet) * scale;
-        let mut prepared = rqrr::PreparedImage::prepare_from_greyscale(side, side, |x, y| {
-            let (x, y) = ((x / scale).checked_sub(quiet), (y / scale).checked_sub(quiet));
-            match (x, y) {
-                (Some(x), Some(y)) if x < image.size[0] && y < image.size[1] => image.pixels[y * image.size[0] + x].r(),
-                _ => 255,
-            }
-        });
-        let (_, text) = prepared.detect_grids()[0].decode().unwrap();
-        assert_eq!(text, link);
     }
 }

@@ -117,7 +117,8 @@ impl PeopleList {
         let (_, rect) = ui.allocate_space(vec2(ui.available_width(), ROW_HEIGHT));
         let response = ui.interact(rect, ui.scope_id().with(("person", person.id)), Sense::click());
         let holds = self.selected == Some(person.id);
-        response.widget_info(|| WidgetInfo::selected(Role::ListItem, true, holds, format!("{name}, {presence}")));
+        let mark = if person.verified { format!(", {}", scene.text(Text::Verified)) } else { String::new() };
+        response.widget_info(|| WidgetInfo::selected(Role::ListItem, true, holds, format!("{name}, {presence}{mark}")));
         if response.clicked() {
             self.selected = Some(person.id);
         }
@@ -140,11 +141,12 @@ impl PeopleList {
         let left = center.x + AVATAR / 2.0 + space::M;
         let room = rect.right() - left - space::S - if has_menu && (over || holds) { 34.0 } else { 0.0 };
         let ink = if person.online || is_echo { palette.text } else { palette.text_soft };
-        let title = one_line(ui, &name, Type::Strong, ink, room);
+        let title = one_line(ui, &name, Type::Strong, ink, avatar::beside_mark(person, room));
         let detail = with_short_id(person, &name, presence);
         let detail = one_line(ui, &detail, Type::Caption, palette.text_soft, room);
         let top = rect.center().y - (title.size().y + detail.size().y + 1.0) / 2.0;
         let below = top + title.size().y + 1.0;
+        avatar::verified_mark(ui, person, Rect::from_min_size(pos2(left, top), title.size()), palette.accent);
         ui.painter().galley(pos2(left, top), title, ink);
         ui.painter().galley(pos2(left, below), detail, palette.text_soft);
         if !has_menu {
@@ -182,6 +184,9 @@ pub fn person_menu(ui: &mut Ui, person: &Person, name: &str, scene: &mut Scene<'
         PersonKind::Contact => {
             if ui.button(scene.text(Text::Rename)).clicked() {
                 asked = Some(Asked::Rename { id, name: name.to_owned() });
+            }
+            if ui.button(scene.text(Text::SafetyNumber)).clicked() {
+                asked = Some(Asked::Safety(id));
             }
         }
         PersonKind::Nearby | PersonKind::Blocked => {

@@ -195,6 +195,36 @@ fn who_speaks_is_shown_and_who_is_muted_is_told() {
 }
 
 #[test]
+fn the_safety_number_of_a_contact_is_compared_in_the_call_beside_hang_up() {
+    let verified = |on: bool| {
+        let mut call = fixture::call(vec![fixture::participant(1, "Ana Lindqvist", true)]);
+        call.people.iter_mut().filter(|person| person.id == peer(1)).for_each(|ana| ana.verified = on);
+        call
+    };
+    let desk = Desk::new(verified(false));
+    desk.press("Safety number of Ana Lindqvist");
+    let number = safety_number(peer(9), peer(1));
+    let groups: Vec<&str> = number.split(' ').collect();
+    assert!(desk.shows(&groups[..3].join("  ")) && desk.shows(&groups[3..].join("  ")), "{number}");
+    desk.press("Mark as verified");
+    assert_eq!(desk.sent(), [Command::VerifyContact { id: peer(1), on: true }]);
+    assert!(!desk.shows("Ana Lindqvist, Verified"));
+    desk.controller.put(verified(true));
+    desk.settle();
+    assert!(desk.shows("Ana Lindqvist, Verified"));
+    desk.press("Hang up");
+    assert_eq!(desk.sent(), [Command::Leave]);
+    desk.press("Close");
+    assert!(!desk.shows(&groups[..3].join("  ")));
+}
+
+#[test]
+fn a_stranger_in_a_call_has_no_safety_number() {
+    let desk = Desk::new(fixture::call(vec![fixture::participant(6, "Kitchen tablet", true)]));
+    assert!(!desk.shows("Safety number"));
+}
+
+#[test]
 fn a_shared_screen_has_a_tile_of_its_own_beside_the_camera_until_it_ends() {
     let ana = || fixture::participant(1, "Ana Lindqvist", true);
     let desk = Desk::new(fixture::call(vec![fixture::with_screen(ana())]));

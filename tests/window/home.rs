@@ -202,3 +202,86 @@ fn people_can_be_called_in_the_smallest_window() {
     let echo = fixture::people().into_iter().find(|person| person.kind == PersonKind::Echo).map(|person| person.id);
     assert!(matches!(desk.sent().as_slice(), [Command::Invite { to, .. }] if Some(*to) == echo));
 }
+
+/// `idle` with Ana verified.
+fn ana_verified(mut snapshot: Snapshot) -> Snapshot {
+    snapshot.people.iter_mut().filter(|person| person.id == peer(1)).for_each(|ana| ana.verified = true);
+    snapshot
+}
+
+#[test]
+fn a_contact_is_verified_by_comparing_the_safety_number() {
+    let desk = Desk::new(fixture::idle());
+    assert!(!desk.shows("Verified"));
+    desk.press("More for Ana Lindqvist");
+    desk.press("Safety number…");
+    let number = safety_number(peer(9), peer(1));
+    let groups: Vec<&str> = number.split(' ').collect();
+    for line in groups.chunks(2) {
+        assert!(desk.shows(&line.join("  ")), "{number}");
+    }
+    assert!(desk.shows("Code to be scanned by Ana Lindqvist") && desk.shows("You have not compared"));
+    desk.press("Mark as verified");
+    assert_eq!(desk.sent(), [Command::VerifyContact { id: peer(1), on: true }]);
+    desk.controller.put(ana_verified(fixture::idle()));
+    desk.settle();
+    assert!(
+        desk.shows("You have verified Ana Lindqvist.") && desk.shows("Ana Lindqvist, Online · this network, Verified")
+    );
+    desk.press("Remove the mark");
+    assert_eq!(desk.sent(), [Command::VerifyContact { id: peer(1), on: false }]);
+    desk.press("Close");
+    assert!(!desk.shows("Remove the mark"));
+}
+
+#[test]
+fn only_contacts_have_a_safety_number() {
+    let desk = Desk::new(fixture::idle());
+    desk.press("More for Kitchen tablet");
+    assert!(desk.shows("Add to contacts") && !desk.shows("Safety number"));
+}
+
+/// A camera's picture of a screen that shows this text as a code.
+fn photographed(text: &str) -> Arc<VideoFrame> {
+    let (side, dark) = qr::modules(text).unwrap();
+    let mut frame = VideoFrame::black(1280, 720);
+    let (luma, ..) = frame.planes_mut();
+    for (index, value) in luma.iter_mut().enumerate() {
+        let module = |at: usize, from: usize| at.checked_sub(from).map(|at| at / 8).filter(|module| *module < side);
+        let at = (module(index % 1280, 400), module(index / 1280, 150));
+        *value = if matches!(at, (Some(x), Some(y)) if dark[y * side + x]) { 40 } else { 200 };
+    }
+    Arc::new(frame)
+}
+
+/// Draws until the window shows a text.
+fn wait_until_shown(desk: &Desk<'_>, text: &str) {
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while !desk.shows(text) {
+        assert!(std::time::Instant::now() < end, "{text} is not shown");
+        desk.settle();
+    }
+}
+
+#[test]
+fn the_camera_that_is_on_reads_the_code_of_this_contact_and_of_no_other() {
+    let snapshot = fixture::idle();
+    let preview = Arc::clone(&snapshot.local_stream.preview);
+    let desk = Desk::new(snapshot);
+    desk.press("More for Ana Lindqvist");
+    desk.press("Safety number…");
+    desk.press("Scan their code");
+    assert!(desk.shows("Hold the code on the screen of Ana Lindqvist"));
+    let (me, ana, other) = (peer(9), peer(1), peer(2));
+    preview.put(photographed(&safety_code(me, ana)));
+    wait_until_shown(&desk, "This is your own code.");
+    preview.put(photographed(&safety_code(other, me)));
+    wait_until_shown(&desk, "This code does not match.");
+    assert!(desk.sent().is_empty(), "neither marks her");
+    preview.put(photographed(&safety_code(ana, me)));
+    wait_until_shown(&desk, "Code to be scanned by Ana Lindqvist");
+    assert_eq!(desk.sent(), [Command::VerifyContact { id: ana, on: true }]);
+    desk.controller.put(Snapshot { local_stream: fixture::local_stream(), ..ana_verified(fixture::idle()) });
+    desk.settle();
+    assert!(desk.shows("The code matches."));
+}

@@ -27,8 +27,8 @@ use visavis::controller::{
     ServerState, ServerStatus, Snapshot, StoreFault, VersionSkew, VideoChoice,
 };
 use visavis::device::{DeviceFault, DeviceKind};
-use visavis::identity::ServerLink;
-use visavis::media::{FRAME_SAMPLES, LevelMeter, Preset};
+use visavis::identity::{ServerLink, qr, safety_code, safety_number};
+use visavis::media::{FRAME_SAMPLES, LevelMeter, Preset, VideoFrame};
 use visavis::store::{Language, Settings};
 use visavis::ui::{Now, Text, Window, WindowOptions, Words};
 use window_fixture::{self as fixture, Controller, peer};

@@ -49,7 +49,16 @@ pub fn peer(number: u8) -> PeerId {
 
 fn person(number: u8, name: &str, kind: PersonKind, online: bool) -> Person {
     let route = online.then_some(if number % 3 == 2 { RouteKind::Server } else { RouteKind::Lan });
-    Person { id: peer(number), name: name.to_owned(), kind, online, route, needs_newer: None, blocked: false }
+    Person {
+        id: peer(number),
+        name: name.to_owned(),
+        kind,
+        online,
+        route,
+        needs_newer: None,
+        blocked: false,
+        verified: false,
+    }
 }
 
 pub fn echo() -> Person {
@@ -62,6 +71,7 @@ pub fn echo() -> Person {
         route,
         needs_newer: None,
         blocked: false,
+        verified: false,
     }
 }
 

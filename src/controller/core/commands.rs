@@ -61,6 +61,10 @@ impl Core {
             Command::AddServer { link } => self.add_server(&link)?,
             Command::RemoveServer { link } => self.remove_server(&link)?,
             Command::Servers => self.servers.events().into_iter().for_each(|event| self.report(event)),
+            Command::VerifyContact { id, on } => {
+                let noted = self.directory.set_verified(&self.store, id, on);
+                self.contact_changed(id, noted)?;
+            }
             Command::Invite { to, user_data, audio, video } => self.invite(to, user_data, audio, video)?,
             Command::Cancel { invite } => self.press(Press::Cancel { invite })?,
             Command::Accept { invite, audio, video } => {

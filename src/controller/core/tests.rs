@@ -33,6 +33,7 @@ fn rig() -> Rig {
         microphone: Some(DeviceChoice::None),
         speaker: Some(DeviceChoice::Named("Old speaker".to_owned())),
         servers: Vec::new(),
+        strangers_may_ring: None,
         bind: None,
         link: None,
     };

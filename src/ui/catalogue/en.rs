@@ -44,6 +44,31 @@ pub(super) const fn text(key: Text) -> &'static str {
         Text::Save => "Save",
         Text::RemoveTitle => "Remove {name}?",
         Text::RemoveDetail => "They leave your contact list. You can add them again with their link.",
+        Text::SafetyNumber => "Safety number…",
+        Text::SafetyOf => "Safety number of {name}",
+        Text::SafetyTitle => "Safety number with {name}",
+        Text::SafetyDetail => {
+            "Compare it with the number on their screen: read it to each other, or scan their code. If both are the \
+             same, nobody stands between you."
+        }
+        Text::SafetyByVoice => "Read it to each other. If both see the same, nobody stands between you.",
+        Text::SafetyCodeName => "Code to be scanned by {name}",
+        Text::SafetyCodeFailed => "The code could not be drawn. Compare the number instead.",
+        Text::CopyNumber => "Copy number",
+        Text::Verified => "Verified",
+        Text::SafetyVerified => "You have verified {name}.",
+        Text::SafetyUnverified => "You have not compared this number with {name} yet.",
+        Text::MarkVerified => "Mark as verified",
+        Text::UnmarkVerified => "Remove the mark",
+        Text::ScanCode => "Scan their code",
+        Text::ScanStop => "Show my code",
+        Text::ScanDetail => "Hold the code on the screen of {name} in front of your camera.",
+        Text::ScanMatches => "The code matches. {name} is verified.",
+        Text::ScanOwn => "This is your own code. Scan the one on the screen of {name}.",
+        Text::ScanDiffers => {
+            "This code does not match. It belongs to another contact, or somebody stands between you and {name}: do \
+             not trust this contact before you have added them anew from their own screen."
+        }
         Text::AddTitle => "Add a contact",
         Text::AddDetail => "Paste the link or the ID that they gave you.",
         Text::AddField => "Link or ID",

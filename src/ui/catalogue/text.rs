@@ -27,6 +27,9 @@ texts! {
     People, Calls, Search, AddContact, Contacts, OnThisNetwork, EchoName, EchoAbout, Online, OnlineLan,
     OnlineServer, Offline, TheyNeedNewer, YouNeedNewer, TheyNeedNewerHint, YouNeedNewerHint, Blocked, NoMatch, NoContactsTitle, NoContacts, Rename, Remove, Block, Unblock, AddToContacts,
     CopyId, NewName, Save, RemoveTitle, RemoveDetail,
+    // Home: safety numbers
+    SafetyNumber, SafetyOf, SafetyTitle, SafetyDetail, SafetyByVoice, SafetyCodeName, SafetyCodeFailed, CopyNumber, Verified, SafetyVerified,
+    SafetyUnverified, MarkVerified, UnmarkVerified, ScanCode, ScanStop, ScanDetail, ScanMatches, ScanOwn, ScanDiffers,
     // Home: adding a contact
     AddTitle, AddDetail, AddField, AddHint, AddAction, AddPicture, AddDrop, DropHere, PickTitle, PickEmpty, PickUp,
     PickUnreadable,

@@ -42,6 +42,29 @@ pub(super) const fn text(key: Text) -> &'static str {
         Text::Save => "保存",
         Text::RemoveTitle => "移除 {name}？",
         Text::RemoveDetail => "对方将从您的联系人中移除。您可以用对方的链接重新添加。",
+        Text::SafetyNumber => "安全码…",
+        Text::SafetyOf => "{name} 的安全码",
+        Text::SafetyTitle => "与 {name} 的安全码",
+        Text::SafetyDetail => {
+            "请与对方屏幕上的数字核对：互相读出数字，或扫描对方的二维码。两边相同，就说明你们之间没有第三者。"
+        }
+        Text::SafetyByVoice => "请互相读出数字。两边相同，就说明你们之间没有第三者。",
+        Text::SafetyCodeName => "供 {name} 扫描的二维码",
+        Text::SafetyCodeFailed => "无法生成二维码，请改为核对数字。",
+        Text::CopyNumber => "复制数字",
+        Text::Verified => "已验证",
+        Text::SafetyVerified => "您已验证 {name}。",
+        Text::SafetyUnverified => "您还没有与 {name} 核对此安全码。",
+        Text::MarkVerified => "标记为已验证",
+        Text::UnmarkVerified => "取消标记",
+        Text::ScanCode => "扫描对方的二维码",
+        Text::ScanStop => "显示我的二维码",
+        Text::ScanDetail => "将 {name} 屏幕上的二维码对准您的摄像头。",
+        Text::ScanMatches => "二维码一致，{name} 已验证。",
+        Text::ScanOwn => "这是您自己的二维码。请扫描 {name} 屏幕上的二维码。",
+        Text::ScanDiffers => {
+            "二维码不一致。它属于另一位联系人，或者您与 {name} 之间有第三者：请当面从对方屏幕重新添加，在此之前不要信任此联系人。"
+        }
         Text::AddTitle => "添加联系人",
         Text::AddDetail => "粘贴对方给您的链接或 ID。",
         Text::AddField => "链接或 ID",
