@@ -100,6 +100,7 @@ mod tests {
             microphone: None,
             speaker: None,
             strangers_may_ring: policy,
+            servers: Vec::new(),
             bind: None,
             link: None,
         };
