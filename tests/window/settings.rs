@@ -90,7 +90,7 @@ fn the_processing_of_the_microphone_has_a_switch_each() {
 }
 
 #[test]
-fn servers_are_listed_with_their_status_added_by_link_and_removed() {
+fn servers_are_listed_with_their_status_and_removed() {
     let link = |host: &str| ServerLink::new(host, 443, b"key").unwrap();
     let online = ServerStatus {
         round_trip_ms: Some(23),
@@ -102,18 +102,9 @@ fn servers_are_listed_with_their_status_added_by_link_and_removed() {
     desk.sent();
     assert!(desk.shows("calls.example.org:443") && desk.shows("Online, 23 ms away"));
     assert!(desk.shows("The server has another key than its link says."));
-    desk.harness.borrow().get_by_label("Remove: 203.0.113.5:443").click_accesskit();
+    desk.harness.borrow().get_by_label("Remove…: 203.0.113.5:443").click_accesskit();
     desk.settle();
     assert_eq!(desk.sent(), [Command::RemoveServer { link: link("203.0.113.5").to_string() }]);
-    let enter = |text: &str| {
-        desk.harness.borrow().get_by_label("Link of a server").click_accesskit();
-        desk.settle();
-        desk.at_once(vec![egui::Event::Text(text.to_owned())]);
-        desk.harness.borrow().get_by_label("Add server").click_accesskit();
-        desk.settle();
-    };
-    enter("nonsense");
-    assert!(desk.sent().is_empty() && desk.shows("This is not a server’s link."));
 }
 
 #[test]
