@@ -156,6 +156,11 @@ impl BandwidthEstimator {
         self.queue.jitter()
     }
 
+    /// The far side reported on packets of a probe alone: they say nothing of the target, but it is no silence.
+    pub(super) fn on_probe_feedback(&mut self, now: Instant) {
+        self.heard_at = Some(now);
+    }
+
     /// The far side reported on some packets, in the order of departure.
     pub fn on_feedback(&mut self, results: &[PacketResult], rtt: Duration, now: Instant) {
         if results.is_empty() {

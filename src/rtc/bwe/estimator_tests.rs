@@ -117,6 +117,24 @@ fn a_thin_path_is_filled_and_its_queue_stays_short() {
 }
 
 #[test]
+fn feedback_on_a_probe_alone_is_no_silence() {
+    for (heard, share) in [(true, 1.0), (false, 0.5)] {
+        let mut call = Call::over("delay=10,rate=5000", 1_500_000.0);
+        call.run(3);
+        let before = call.estimator.target_bps() as f64;
+        for n in 1..=70 {
+            let now = call.start + Duration::from_millis(call.now + n * 20);
+            call.estimator.on_departure(now);
+            if heard {
+                call.estimator.on_probe_feedback(now);
+            }
+        }
+        let after = call.estimator.target_bps() as f64;
+        assert!((after / before - share).abs() < 0.11, "{after} of {before}");
+    }
+}
+
+#[test]
 fn a_path_with_hardly_any_queue_is_not_flooded() {
     for profile in ["rate=150,queue=80", "rate=300,queue=50", "rate=500,queue=20", "rate=800,queue=80"] {
         let mut call = Call::over(&format!("delay=20,{profile}"), 10_000_000.0);

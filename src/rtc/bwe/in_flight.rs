@@ -19,6 +19,8 @@ const JITTER_PEAKS: u32 = 6;
 const MAX_JITTER: Duration = Duration::from_millis(150);
 /// Feedback packets whose least RTT counts.
 const FEEDBACKS: usize = 4;
+/// Without a packet for so long this side has paused.
+const PAUSE: Duration = Duration::from_millis(500);
 /// Departures that are remembered: more are not in flight within any timeout.
 const REMEMBERED: usize = 4096;
 
@@ -49,8 +51,13 @@ pub(super) struct InFlight {
 impl InFlight {
     /// A packet leaves. True where feedback on earlier ones is given up.
     pub(super) fn left(&mut self, number: u16, now: Instant, pushback: &Pushback) -> bool {
+        let age = |at: Instant| now.saturating_duration_since(at);
+        if self.departures.back().is_some_and(|(_, latest)| age(*latest) >= PAUSE) {
+            // The far side had nothing to report: the last packets before a pause of this side's own may be lost.
+            self.departures.clear();
+        }
         let timeout = self.timeout.unwrap_or(FIRST_TIMEOUT);
-        let lost = |at: Instant| now.saturating_duration_since(at) >= timeout + GIVEN_UP;
+        let lost = |at: Instant| age(at) >= timeout + GIVEN_UP;
         let mut gives_up = false;
         while self.departures.len() == REMEMBERED || self.departures.front().is_some_and(|(_, at)| lost(*at)) {
             self.departures.pop_front();
@@ -119,6 +126,29 @@ mod tests {
         assert!(held(&pushback, 789) && !held(&pushback, 791), "given up");
         in_flight.left(3, start + MS(1000), &pushback);
         assert!(!held(&pushback, 1100), "what was given up is forgotten");
+    }
+
+    #[test]
+    fn a_pause_of_this_sides_own_is_no_missing_feedback() {
+        let start = Instant::now();
+        // The last packet before the pause was lost: nobody ever tells of it.
+        for then in [650, 700, 1300, 5000] {
+            let (pushback, mut in_flight) = (Pushback::default(), InFlight::default());
+            in_flight.left(0, start, &pushback);
+            in_flight.acked(acked(0, 40, 0), start + MS(50), &pushback);
+            in_flight.left(1, start + MS(100), &pushback);
+            assert!(!in_flight.left(2, start + MS(then), &pushback), "after {then} ms");
+            let at = MediaTime::of(start) + MS(then + 10);
+            pushback.heard(Some(false), at);
+            pushback.end_trial();
+            assert_eq!(pushback.held_until(at), None, "after {then} ms");
+        }
+        let (pushback, mut in_flight) = (Pushback::default(), InFlight::default());
+        in_flight.left(0, start, &pushback);
+        in_flight.acked(acked(0, 40, 0), start + MS(50), &pushback);
+        let given_up: Vec<bool> =
+            (1..40).map(|n: u64| in_flight.left(n as u16, start + MS(100 + n * 20), &pushback)).collect();
+        assert!(!given_up[0] && given_up[38], "without a pause it is missing");
     }
 
     /// How long pictures are held, in ms, of 4 s each: of sound both ways each 20 ms, and a report each 50 ms, over a path that

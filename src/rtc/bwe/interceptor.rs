@@ -14,7 +14,7 @@ use std::collections::HashMap;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use rtc::interceptor::{Acknowledgement, Packet, StreamInfo, TaggedPacket, convert_twcc};
+use rtc::interceptor::{Packet, StreamInfo, TaggedPacket, convert_twcc};
 use rtc::rtcp::transport_feedbacks::transport_layer_cc::TransportLayerCc;
 use rtc::rtcp::transport_feedbacks::transport_layer_nack::TransportLayerNack;
 use rtc::rtp::extension::transport_cc_extension::TransportCcExtension;
@@ -119,8 +119,8 @@ impl CongestionControl {
         if before > 0 {
             self.estimator.on_lost_feedback(before);
         }
-        let packets = acknowledged(feedback).map(|one| (one.sequence_number, one.arrival.filter(|_| one.arrived)));
-        let Feedback { results, overtaken } = self.history.report(packets, now);
+        let packets = acknowledged(feedback);
+        let Feedback { results, overtaken } = self.history.report(packets.iter().copied(), now);
         let missed = results.iter().filter(|result| result.arrival.is_none()).count();
         let (path, counters) = (&self.state.path, &self.state.counters);
         counters.packets_reported.fetch_add((results.len() as u64).saturating_sub(overtaken.into()), Relaxed);
@@ -135,8 +135,12 @@ impl CongestionControl {
             path.rtt_of_feedback(took);
         }
         // The queue that a probe makes for a moment is none that pictures make.
+        let has_news = !results.is_empty();
         let results: Vec<_> =
             results.into_iter().filter(|result| !self.probe.has_sent(result.departure, result.size)).collect();
+        if has_news && results.is_empty() {
+            self.estimator.on_probe_feedback(now);
+        }
         self.estimator.on_feedback(&results, path.rtt(), now);
         if self.estimator.take_longer()
             && let Some(took) = took
@@ -152,16 +156,14 @@ impl CongestionControl {
             heavy_loss: self.estimator.loss().recent() > HEAVY_LOSS,
         };
         self.in_flight.acked(acked, now, path.pushback());
-        self.follow_probe(feedback, now);
+        self.follow_probe(&packets, now);
         self.publish();
     }
 
     /// Takes the outcome of a probe, and asks for another one where the encoder would have more sent than is proven.
-    fn follow_probe(&mut self, feedback: &TransportLayerCc, now: Instant) {
+    fn follow_probe(&mut self, packets: &[(u16, Option<Duration>)], now: Instant) {
         if self.probe.is_under_way() {
-            for one in acknowledged(feedback) {
-                self.probe.reported(one.sequence_number, one.arrival.filter(|_| one.arrived));
-            }
+            packets.iter().for_each(|(number, arrival)| self.probe.reported(*number, *arrival));
             let Some(result) = self.probe.take_result(now) else { return };
             self.probes.on_result(result, now);
             self.estimator.on_probe(result, now);
@@ -222,10 +224,11 @@ impl CongestionControl {
     }
 }
 
-/// Status of each packet in a feedback packet. Its last vector of symbols is full, whatever it stands for: the rest of that says
-/// nothing.
-fn acknowledged(feedback: &TransportLayerCc) -> impl Iterator<Item = Acknowledgement> {
-    convert_twcc(feedback).into_iter().take(feedback.packet_status_count.into())
+/// Number of each packet in a feedback packet, and its arrival if it has come. The last vector of symbols is full, whatever
+/// it stands for: the rest of that says nothing.
+fn acknowledged(feedback: &TransportLayerCc) -> Vec<(u16, Option<Duration>)> {
+    let packets = convert_twcc(feedback).into_iter().take(feedback.packet_status_count.into());
+    packets.map(|one| (one.sequence_number, one.arrival.filter(|_| one.arrived))).collect()
 }
 
 /// How long ago the packet left that arrived last, as far as is known: one that was overtaken took longer than its report.
@@ -380,7 +383,7 @@ mod tests {
             symbol_list: vec![came, lost, came, lost, lost, lost, lost],
         }));
         feedback.recv_deltas = vec![RecvDelta { type_tcc_packet: came, delta: 250 }; 2];
-        let numbers: Vec<u16> = acknowledged(&feedback).map(|one| one.sequence_number).collect();
+        let numbers: Vec<u16> = acknowledged(&feedback).into_iter().map(|(number, _)| number).collect();
         assert_eq!(numbers, [7, 8, 9]);
     }
 }
