@@ -224,8 +224,8 @@ impl CongestionControl {
     }
 }
 
-/// Number of each packet in a feedback packet, and its arrival if it has come. The last vector of symbols is full, whatever
-/// it stands for: the rest of that says nothing.
+/// Number of each packet in a feedback packet, and its arrival if it has come. The last vector of symbols is full,
+/// whatever it stands for: the rest of that says nothing.
 fn acknowledged(feedback: &TransportLayerCc) -> Vec<(u16, Option<Duration>)> {
     let packets = convert_twcc(feedback).into_iter().take(feedback.packet_status_count.into());
     packets.map(|one| (one.sequence_number, one.arrival.filter(|_| one.arrived))).collect()
