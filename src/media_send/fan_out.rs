@@ -15,7 +15,7 @@ use crate::rtc::Peer;
 use super::assign::Receiver;
 use super::gates::Gates;
 use super::simulcast::Simulcast;
-use super::uplink::{Grant, Uplink};
+use super::uplink::{PathRate, Uplink};
 
 /// One peer of the fan-out.
 #[derive(Debug)]
@@ -100,8 +100,8 @@ impl FanOut {
         let mut pictures = self.pictures();
         let Pictures { simulcasts, uplink } = &mut *pictures;
         let outlets = self.outlets();
-        let grant = |outlet: &Outlet| Some(Grant { peer: outlet.id, kbps: outlet.peer.granted_kbps(now)? });
-        let uplink_kbps = uplink.follow(stream, &outlets.iter().filter_map(grant).collect::<Vec<_>>(), now);
+        let rate = |outlet: &Outlet| Some(PathRate { peer: outlet.id, kbps: outlet.peer.granted_kbps(now)? });
+        let uplink_kbps = uplink.follow(stream, &outlets.iter().filter_map(rate).collect::<Vec<_>>(), now);
         let receiver = |outlet: &Outlet| {
             let max_height = outlet.max_heights.get(&stream).copied().unwrap_or(u32::MAX);
             // A path of which no more is wanted than it carries is not probed.

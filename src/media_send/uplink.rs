@@ -30,9 +30,9 @@ const TURN: Duration = Duration::from_millis(1500);
 /// Pictures of a stream are planned at least this often while it is encoded.
 const PICTURE_PAUSES: Duration = Duration::from_secs(1);
 
-/// Rate that a path grants all streams of pictures together.
+/// Rate that congestion control grants all streams of pictures of a path together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Grant {
+pub struct PathRate {
     /// ID of the peer at the far end.
     pub peer: PeerId,
     /// Bit rate in kbit/s; `u32::MAX` before it is known.
@@ -64,12 +64,12 @@ pub struct Uplink {
 }
 
 impl Uplink {
-    /// Takes the rates that the paths grant at `now`, when a picture of a stream is planned; the kbit/s in which this
+    /// Takes the rates of the paths at `now`, when a picture of a stream is planned; the kbit/s in which this
     /// stream may be sent to all receivers together, `u32::MAX` while no bound is known.
-    pub fn follow(&mut self, stream: StreamId, grants: &[Grant], now: MediaTime) -> u32 {
+    pub fn follow(&mut self, stream: StreamId, rates: &[PathRate], now: MediaTime) -> u32 {
         self.note_stream(stream, now);
-        self.take_turns(grants, now);
-        self.follow_paths(grants, now);
+        self.take_turns(rates, now);
+        self.follow_paths(rates, now);
         match self.bound_at(now) {
             u32::MAX => u32::MAX,
             kbps => kbps / self.streams.len() as u32,
@@ -77,14 +77,14 @@ impl Uplink {
     }
 
     /// Notes the paths' rates, and bounds the sum where they have fallen together.
-    fn follow_paths(&mut self, grants: &[Grant], now: MediaTime) {
-        self.paths.retain(|path| grants.iter().any(|grant| grant.peer == path.peer));
+    fn follow_paths(&mut self, rates: &[PathRate], now: MediaTime) {
+        self.paths.retain(|path| rates.iter().any(|rate| rate.peer == path.peer));
         let mut fell = false;
         // Before the first report of a path nothing is granted, and nothing bounded.
-        for grant in grants.iter().filter(|grant| grant.kbps < u32::MAX) {
-            let kbps = f64::from(grant.kbps);
-            let Some(path) = self.paths.iter_mut().find(|path| path.peer == grant.peer) else {
-                self.paths.push(Path { peer: grant.peer, kbps, highest_kbps: kbps, fell_at: None });
+        for rate in rates.iter().filter(|rate| rate.kbps < u32::MAX) {
+            let kbps = f64::from(rate.kbps);
+            let Some(path) = self.paths.iter_mut().find(|path| path.peer == rate.peer) else {
+                self.paths.push(Path { peer: rate.peer, kbps, highest_kbps: kbps, fell_at: None });
                 continue;
             };
             path.kbps = kbps;
@@ -130,15 +130,15 @@ impl Uplink {
     }
 
     /// One receiver after the other, in their order.
-    fn take_turns(&mut self, grants: &[Grant], now: MediaTime) {
-        let place = self.turn.and_then(|(peer, _)| grants.iter().position(|grant| grant.peer == peer));
+    fn take_turns(&mut self, rates: &[PathRate], now: MediaTime) {
+        let place = self.turn.and_then(|(peer, _)| rates.iter().position(|rate| rate.peer == peer));
         let is_over = self.turn.is_none_or(|(_, since)| now.since(since) >= TURN);
         let next = match place {
             Some(_) if !is_over => return,
-            Some(place) => (place + 1) % grants.len(),
+            Some(place) => (place + 1) % rates.len(),
             None => 0,
         };
-        self.turn = grants.get(next).map(|grant| (grant.peer, now));
+        self.turn = rates.get(next).map(|rate| (rate.peer, now));
     }
 }
 
@@ -152,15 +152,15 @@ mod tests {
         PeerId::from_bytes([number as u8 + 1; 32])
     }
 
-    fn grants(kbps: &[u32]) -> Vec<Grant> {
-        kbps.iter().enumerate().map(|(number, &kbps)| Grant { peer: peer(number), kbps }).collect()
+    fn rates(kbps: &[u32]) -> Vec<PathRate> {
+        kbps.iter().enumerate().map(|(number, &kbps)| PathRate { peer: peer(number), kbps }).collect()
     }
 
     /// Bounds, one a picture, while the granted rates change with the time in ms.
     fn bounds(millis: u64, kbps: impl Fn(u64) -> Vec<u32>) -> Vec<(u64, u32)> {
         let mut uplink = Uplink::default();
         let times = (0..millis).step_by(TICK_MS as usize);
-        times.map(|ms| (ms, uplink.follow(StreamId::CAMERA, &grants(&kbps(ms)), MediaTime::from_millis(ms)))).collect()
+        times.map(|ms| (ms, uplink.follow(StreamId::CAMERA, &rates(&kbps(ms)), MediaTime::from_millis(ms)))).collect()
     }
 
     #[test]
@@ -199,7 +199,7 @@ mod tests {
     fn streams_share_the_bound_while_they_are_encoded() {
         let mut uplink = Uplink::default();
         let at = MediaTime::from_millis;
-        let mut follow = |stream, kbps, ms| uplink.follow(stream, &grants(&[kbps; 2]), at(ms));
+        let mut follow = |stream, kbps, ms| uplink.follow(stream, &rates(&[kbps; 2]), at(ms));
         follow(StreamId::CAMERA, 1000, 0);
         assert_eq!(follow(StreamId::SCREEN, 1000, 10), u32::MAX, "no bound is known yet");
         // Twice 425 kbit/s are 0.85 of 1000, of which 0.95 are used: half for each.
@@ -217,7 +217,7 @@ mod tests {
         for ms in (0..9000).step_by(TICK_MS as usize) {
             // The screen has a fifth of the pictures.
             let stream = if ms % 5 == 0 { StreamId::SCREEN } else { StreamId::CAMERA };
-            uplink.follow(stream, &grants(&[1000; 3]), MediaTime::from_millis(ms));
+            uplink.follow(stream, &rates(&[1000; 3]), MediaTime::from_millis(ms));
             let may: Vec<_> = (0..3).filter(|&number| uplink.may_probe(peer(number))).collect();
             assert_eq!(may.len(), 1);
             if turns.last() != Some(&may[0]) {
@@ -225,9 +225,9 @@ mod tests {
             }
         }
         assert_eq!(turns, [0, 1, 2, 0, 1, 2]);
-        uplink.follow(StreamId::CAMERA, &grants(&[1000]), MediaTime::from_millis(9010));
+        uplink.follow(StreamId::CAMERA, &rates(&[1000]), MediaTime::from_millis(9010));
         assert!(uplink.may_probe(peer(0)), "whoever has the turn is gone");
-        uplink.follow(StreamId::CAMERA, &grants(&[1000]), MediaTime::from_millis(20_000));
+        uplink.follow(StreamId::CAMERA, &rates(&[1000]), MediaTime::from_millis(20_000));
         assert!(uplink.may_probe(peer(0)), "one alone");
     }
 }

@@ -9,7 +9,7 @@ use super::call::{Call, film};
 use crate::encoder::{Rate, Renditions};
 use crate::identity::PeerId;
 use crate::media::{MediaTime, PictureSource, StreamId, VideoBudget, VideoFrame};
-use crate::media_send::{Grant, Receiver, Simulcast, Uplink};
+use crate::media_send::{PathRate, Receiver, Simulcast, Uplink};
 
 const SIZE: (u32, u32) = (640, 360);
 const KBPS: u32 = 800;
@@ -69,9 +69,9 @@ impl Mesh {
         let at = (self.pictures % round) as usize;
         let picture = &mut self.film[at.min(round as usize - at)];
         picture.captured_at = now;
-        let grant = |(&peer, call): (&PeerId, &Call)| Grant { peer, kbps: call.ends[0].granted_kbps(now) };
-        let grants: Vec<_> = self.calls.iter().map(grant).collect();
-        let uplink_kbps = self.uplink.follow(StreamId::CAMERA, &grants, now);
+        let rate = |(&peer, call): (&PeerId, &Call)| PathRate { peer, kbps: call.ends[0].granted_kbps(now) };
+        let rates: Vec<_> = self.calls.iter().map(rate).collect();
+        let uplink_kbps = self.uplink.follow(StreamId::CAMERA, &rates, now);
         let receiver = |(&peer, call): (&PeerId, &Call)| {
             let wanted_kbps = if self.uplink.may_probe(peer) { KBPS } else { 0 };
             let budget = call.ends[0].budget(wanted_kbps, now);
