@@ -146,6 +146,7 @@ mod tests {
             microphone: Some(DeviceChoice::None),
             speaker: Some(DeviceChoice::None),
             strangers_may_ring: Some(false),
+            servers: Vec::new(),
             bind: None,
             link: None,
         };
