@@ -128,8 +128,8 @@ impl PeerRuntime {
         Arc::clone(&self.link_local)
     }
 
-    /// To be called before the engine is closed: it bounds its wait for the releases of its allocations by a sleep, which
-    /// must not be over at once.
+    /// To be called before the engine is closed: it bounds its wait for the releases of its allocations by a sleep,
+    /// which must not be over at once.
     pub(in crate::rtc) fn begin_closing(&self) {
         self.closing.store(true, Relaxed);
     }
