@@ -73,8 +73,8 @@ impl Accounts {
         }
     }
 
-    /// Counts a datagram of `length` bytes, headers included, from one credential to another; false where one of the rates
-    /// is used up.
+    /// Counts a datagram of `length` bytes, headers included, from one credential to another; false where one of the
+    /// rates is used up.
     pub(super) fn carry(&mut self, from: &str, to: &str, length: usize, now: Instant) -> bool {
         let length = length as f64;
         let sent = self.of.get_mut(from).is_some_and(|account| account.sent.level(now) >= length);

@@ -1,7 +1,7 @@
 //! State of the relay: a datagram in, at most one out.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use super::allocation::{Allocation, NotBound};
 use super::answer::{self, Refusal, Success};
 use super::limits::{Config, Limits};
 use super::{credential, nonce};
-use crate::network::is_reserved;
+use crate::network::{canonical, is_reserved};
 use crate::stun::{
     ALLOCATE_REQUEST, BINDING_REQUEST, CHANNEL_BIND_REQUEST, CHANNEL_NUMBER, CREATE_PERMISSION_REQUEST, ChannelData,
     DATA, EVEN_PORT, LIFETIME, MESSAGE_INTEGRITY, Message, NONCE, REALM, REFRESH_REQUEST, REQUESTED_ADDRESS_FAMILY,
@@ -59,12 +59,7 @@ pub struct Client {
 
 impl Client {
     fn canonical(self) -> Self {
-        let address = match self.address.ip().to_canonical() {
-            ip @ IpAddr::V4(_) => SocketAddr::new(ip, self.address.port()),
-            // The scope of a link-local address is part of it.
-            IpAddr::V6(_) => self.address,
-        };
-        Self { address, ..self }
+        Self { address: canonical(self.address), ..self }
     }
 }
 
