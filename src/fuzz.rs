@@ -9,14 +9,15 @@ use bytes::Bytes;
 use crate::capture::y4m::Y4mReader;
 use crate::codec::VideoCodec;
 use crate::decoder::audio::{has_correction, packet_duration};
-use crate::identity::{ContactLink, Identity, MAX_NAME_CHARS, display_name, open, plain_text, qr};
+use crate::identity::{ContactLink, Identity, MAX_NAME_CHARS, ServerLink, display_name, open, plain_text, qr};
 use crate::jitter_buffer::audio::AudioJitterBuffer;
 use crate::jitter_buffer::{VideoJitterBuffer, VideoPacket};
 use crate::media::{FRAME_SAMPLES, MediaTime, ReceivedSound};
 use crate::playout::Speech;
 use crate::rtc::LinkProfile;
 use crate::rtc::fuzz::Packets;
-use crate::signaling::{Frame, MAX_USER_DATA};
+use crate::server_protocol::{Letter, ToApp, ToServer};
+use crate::signaling::{Frame, MAX_USER_DATA, fuzz_post};
 use crate::store::{Settings, SettingsChange};
 
 pub use crate::decoder::video::fuzz_access_units as access_units;
@@ -28,7 +29,7 @@ pub use crate::rtc::fuzz::{description, redundancy, repair, retransmission, rtcp
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every format.
-pub const TARGETS: [Target; 20] = [
+pub const TARGETS: [Target; 23] = [
     ("source_gate", source_gate),
     ("relay", relay),
     ("depacketizer", depacketizer),
@@ -45,6 +46,9 @@ pub const TARGETS: [Target; 20] = [
     ("text", text),
     ("contact_link", contact_link),
     ("qr_image", qr_image),
+    ("server_link", server_link),
+    ("server_control", server_control),
+    ("server_letter", server_letter),
     ("settings", settings),
     ("link_profile", link_profile),
     ("y4m", y4m),
@@ -145,6 +149,34 @@ fn shown(name: &str) {
 pub fn contact_link(bytes: &[u8]) {
     if let Some(link) = ContactLink::find_in(&String::from_utf8_lossy(bytes)) {
         assert_eq!(ContactLink::find_in(&link.to_string()), Some(link));
+    }
+}
+
+/// Links of servers: what is read is written and read again.
+pub fn server_link(bytes: &[u8]) {
+    if let Ok(link) = String::from_utf8_lossy(bytes).parse::<ServerLink>() {
+        assert_eq!(link.to_string().parse(), Ok(link));
+    }
+}
+
+/// Control messages between the app and a server, both ways: what is read is written and read again.
+pub fn server_control(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    if let Ok(Some(message)) = ToApp::decode(&text) {
+        assert_eq!(ToApp::decode(&message.encode()), Ok(Some(message)));
+    }
+    if let Ok(Some(message)) = ToServer::decode(&text) {
+        assert_eq!(ToServer::decode(&message.encode()), Ok(Some(message)));
+    }
+}
+
+/// Letters, as a server and as an app read them.
+pub fn server_letter(bytes: &[u8]) {
+    let bytes = Bytes::copy_from_slice(bytes);
+    let Ok(letter) = Letter::decode(&bytes) else { return };
+    assert_eq!(letter.encode(), bytes);
+    if let Ok(content) = letter.content() {
+        fuzz_post(&content);
     }
 }
 

@@ -38,6 +38,8 @@ pub mod network;
 pub mod playout;
 pub mod relay;
 pub mod rtc;
+pub mod server;
+pub mod server_protocol;
 pub mod signaling;
 pub mod sound_device;
 pub mod store;

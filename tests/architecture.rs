@@ -36,7 +36,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     // Networks.
     ("relay", &["network", "stun"]),
     ("rtc", &["codec", "media", "call", "network", "stun", "jitter_buffer"]),
-    ("signaling", &["media", "identity", "network", "call"]),
+    ("server_protocol", &["identity"]),
+    ("signaling", &["media", "identity", "network", "call", "server_protocol"]),
+    ("server", &["identity", "network", "server_protocol"]),
     ("media_send", &["codec", "media", "identity", "encoder", "rtc"]),
     // The one owner of it all, and its faces.
     (

@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 
 use crate::controller::{LinkProfile, Options};
 use crate::device::DeviceChoice;
+use crate::identity::ServerLink;
 use crate::store::Profile;
 
 use super::address::parse_bind;
@@ -55,6 +56,9 @@ pub struct CommonOptions {
     /// Speaker: a device's name, file:PATH.wav (records what would be heard) or none
     #[arg(long, global = true, value_name = "NAME")]
     pub speaker: Option<DeviceChoice>,
+    /// Server over which people elsewhere are reached, for this run: HOST:PORT*HASH (may be given several times)
+    #[arg(long = "server", global = true, value_name = "LINK")]
+    pub servers: Vec<ServerLink>,
     /// Whether people who are no contacts may ring
     #[arg(long, global = true, value_name = "POLICY")]
     pub strangers: Option<StrangerPolicy>,
@@ -78,6 +82,7 @@ impl CommonOptions {
             camera: self.camera.clone(),
             microphone: self.microphone.clone(),
             speaker: self.speaker.clone(),
+            servers: self.servers.clone(),
             strangers_may_ring: self.strangers.map(|policy| policy == StrangerPolicy::Ring),
             bind: self.bind,
             link: self.link.clone(),

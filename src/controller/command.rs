@@ -119,6 +119,18 @@ pub enum Command {
         /// Block or unblock.
         on: bool,
     },
+    /// Add a server, over which people elsewhere are reached, by its link.
+    AddServer {
+        /// The link: `HOST:PORT*HASH`.
+        link: String,
+    },
+    /// Use a server no more.
+    RemoveServer {
+        /// Its link.
+        link: String,
+    },
+    /// List the servers, one `server` event each.
+    Servers,
     /// Note that the safety number of a contact was compared, or take that back.
     VerifyContact {
         /// The person.
@@ -259,6 +271,9 @@ impl Command {
             Self::RenameContact { .. } => "rename_contact",
             Self::RemoveContact { .. } => "remove_contact",
             Self::BlockContact { .. } => "block_contact",
+            Self::AddServer { .. } => "add_server",
+            Self::RemoveServer { .. } => "remove_server",
+            Self::Servers => "servers",
             Self::VerifyContact { .. } => "verify_contact",
             Self::Invite { .. } => "invite",
             Self::Cancel { .. } => "cancel",

@@ -34,6 +34,7 @@ use super::peer_lane::PeerLane;
 use super::preferences::Preferences;
 use super::publisher::{Publication, Publisher};
 use super::remotes::{Encoding, Encodings, Heard, Remotes};
+use super::server_list::ServerList;
 use super::signaling::Signaling;
 use super::speaker::Speaker;
 use super::system_event::{Hint, SystemEvent};
@@ -48,6 +49,7 @@ pub(super) struct Core {
     store: Store,
     directory: Directory,
     signaling: Signaling,
+    servers: ServerList,
     calls: Calls,
     echo: EchoContact,
     captures: CaptureSet,
@@ -100,6 +102,7 @@ impl Core {
                 parts.clone(),
             ),
             signaling: Signaling::new(peers)?,
+            servers: ServerList::default(),
             devices: DeviceList::new(parts.system.clone()),
             speaker,
             publisher,
@@ -147,7 +150,8 @@ impl Core {
 
     /// This person's `visavis:` link.
     fn link(&self) -> String {
-        self.directory.own_link(&self.preferences.settings().display_name)
+        let settings = self.preferences.settings();
+        self.directory.own_link(&settings.display_name, settings.servers.first())
     }
 
     /// Tells the faces.

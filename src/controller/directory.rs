@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::call::{CallError, Standing};
-use crate::identity::{ContactLink, Identity, PeerId, PictureError, display_name, read_contact_picture};
+use crate::identity::{ContactLink, Identity, PeerId, PictureError, ServerLink, display_name, read_contact_picture};
 use crate::store::{Contact, Store, StoreError};
 
 use super::lanes::SystemSender;
@@ -97,9 +97,9 @@ impl Directory {
         self.identity.id()
     }
 
-    /// This person's `visavis:` link, under the name that others see.
-    pub(super) fn own_link(&self, name: &str) -> String {
-        ContactLink::new(self.me(), name).to_string()
+    /// This person's `visavis:` link, under the name that others see, with the server over which others may reach them.
+    pub(super) fn own_link(&self, name: &str, server: Option<&ServerLink>) -> String {
+        ContactLink::new(self.me(), name).with_server(server.cloned()).to_string()
     }
 
     /// The name to show, see [`People::name_of`].

@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::call::{ConversationId, DisconnectReason, InviteId, ParticipantStream};
 use crate::device::{Change, DeviceChoice, DeviceError, DeviceFault, DeviceKind};
-use crate::identity::PeerId;
+use crate::identity::{PeerId, ServerLink};
 use crate::media::{StreamId, StreamKind, StreamState};
 
-pub use crate::signaling::{RouteKind, VersionSkew};
+pub use crate::signaling::{RouteKind, ServerDetail, ServerState, VersionSkew};
 
 use super::quality::Quality;
 
@@ -260,6 +260,18 @@ pub enum Event {
     PictureSaved { participant: PeerId, stream: StreamId, path: std::path::PathBuf },
     /// A person's clock and this computer's differ by over a minute; told once of each. Calls work all the same.
     ClocksDiffer { id: PeerId, name: String, seconds_ahead: i64 },
+    /// The status of one of this side's servers.
+    Server {
+        link: ServerLink,
+        state: ServerState,
+        detail: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        round_trip_ms: Option<u32>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        clock_offset_ms: Option<i64>,
+    },
+    /// The link of a contact who was just added names a server that this side does not use; `add_server` would.
+    ServerOffered { id: PeerId, name: String, link: ServerLink },
     /// A command could not be carried out.
     Error { code: u32, message: String, command: String },
 }

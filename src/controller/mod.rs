@@ -25,6 +25,7 @@ mod publisher;
 mod quality;
 mod remotes;
 mod run;
+mod server_list;
 mod signaling;
 mod snapshot;
 mod speaker;
@@ -33,7 +34,10 @@ mod system_event;
 pub use crate::media_send::Gates;
 pub use crate::rtc::LinkProfile;
 pub use command::{Command, VideoChoice};
-pub use event::{Event, ReceivedStats, RelayTransport, Route, RouteKind, SentStats, StreamReport, VersionSkew};
+pub use event::{
+    Event, ReceivedStats, RelayTransport, Route, RouteKind, SentStats, ServerDetail, ServerState, StreamReport,
+    VersionSkew,
+};
 pub use handle::{ControllerGone, Handle, Pressed, Unsent};
 pub use options::Options;
 pub use people::echo_id;
@@ -43,5 +47,5 @@ pub use run::Controller;
 pub use snapshot::{
     CallView, CameraInfo, ConversationStatus, ConversationView, Devices, HistoryEntry, IncomingView, LocalStreamView,
     Me, Notice, NoticeKind, Outcome, OutcomeKind, OutgoingView, ParticipantView, Person, PersonKind, PictureView,
-    Snapshot, StoreFault,
+    ServerStatus, Snapshot, StoreFault,
 };

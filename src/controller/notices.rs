@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::device::{DeviceFault, DeviceKind};
-use crate::identity::PeerId;
+use crate::identity::{PeerId, ServerLink};
 
 use super::{Notice, NoticeKind};
 
@@ -74,6 +74,11 @@ impl Notices {
         let missing = self.notices.iter().flat_map(|notice| missing_in(&notice.kind)).collect();
         self.notices.retain(|notice| missing_in(&notice.kind).is_empty());
         missing
+    }
+
+    /// Removes the notice that offers this server: it is answered.
+    pub(super) fn forget_server(&mut self, link: &ServerLink) {
+        self.notices.retain(|notice| !matches!(&notice.kind, NoticeKind::ServerOffered { link: of, .. } if of == link));
     }
 
     /// Every note, oldest first.

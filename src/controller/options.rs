@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::device::DeviceChoice;
-use crate::identity::display_name;
+use crate::identity::{ServerLink, display_name};
 use crate::rtc::LinkProfile;
 use crate::store::{Profile, Settings};
 
@@ -20,6 +20,8 @@ pub struct Options {
     pub microphone: Option<DeviceChoice>,
     /// Speaker.
     pub speaker: Option<DeviceChoice>,
+    /// Servers for this run, beside those of the settings.
+    pub servers: Vec<ServerLink>,
     /// Whether people who are no contacts may ring.
     pub strangers_may_ring: Option<bool>,
     /// Use only this address for calls and discovery.
@@ -49,6 +51,7 @@ impl Options {
         if let Some(speaker) = &self.speaker {
             settings.speaker.clone_from(speaker);
         }
+        settings.servers.extend(self.servers.iter().cloned());
         if let Some(may) = self.strangers_may_ring {
             settings.strangers_may_ring = may;
         }
@@ -69,6 +72,10 @@ impl Options {
             camera: keep(&changed.camera, &self.camera, &saved.camera),
             microphone: keep(&changed.microphone, &self.microphone, &saved.microphone),
             speaker: keep(&changed.speaker, &self.speaker, &saved.speaker),
+            servers: {
+                let is_kept = |server: &&ServerLink| !self.servers.contains(server) || saved.servers.contains(server);
+                changed.servers.iter().filter(is_kept).cloned().collect()
+            },
             strangers_may_ring: if self.strangers_may_ring == Some(changed.strangers_may_ring) {
                 saved.strangers_may_ring
             } else {
@@ -93,6 +100,7 @@ mod tests {
             microphone: None,
             speaker: None,
             strangers_may_ring: policy,
+            servers: Vec::new(),
             bind: None,
             link: None,
         };

@@ -7,7 +7,7 @@ use std::mem::{Discriminant, discriminant};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::identity::PeerId;
-use crate::signaling::{DiscoveryFault, SignalingEvent};
+use crate::signaling::{DiscoveryFault, ServerStatus, SignalingEvent};
 
 use super::doorbell::Doorbell;
 
@@ -40,6 +40,8 @@ struct Waiting {
     messages: usize,
     /// The latest report about finding people.
     discovery: Option<Option<DiscoveryFault>>,
+    /// The latest status of each server, of which there are few.
+    servers: Vec<ServerStatus>,
     dropped: u64,
 }
 
@@ -58,6 +60,11 @@ impl Waiting {
         match event {
             SignalingEvent::Discovery(fault) => {
                 self.discovery = Some(fault);
+                true
+            }
+            SignalingEvent::Server(status) => {
+                self.servers.retain(|earlier| earlier.link != status.link);
+                self.servers.push(status);
                 true
             }
             SignalingEvent::Received { from, .. } => self.add_message(from, event),
@@ -121,6 +128,9 @@ impl Waiting {
     fn next(&mut self) -> Option<SignalingEvent> {
         if let Some(fault) = self.discovery.take() {
             return Some(SignalingEvent::Discovery(fault));
+        }
+        if !self.servers.is_empty() {
+            return Some(SignalingEvent::Server(self.servers.remove(0)));
         }
         // A person who has had a message dropped may have nothing left to say.
         while let Some(id) = self.turns.pop_front() {
@@ -254,7 +264,7 @@ mod tests {
                 | SignalingEvent::ConnectionRestored { id: of }
                 | SignalingEvent::ClocksDiffer { id: of, .. }
                 | SignalingEvent::Undelivered { to: of, .. } => *of == id(number),
-                SignalingEvent::Discovery(_) => false,
+                SignalingEvent::Discovery(_) | SignalingEvent::Server(_) => false,
             }
         };
         let first: Vec<_> = events.iter().filter(of(1)).collect();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::call::Message;
-use crate::identity::PeerId;
+use crate::identity::{PeerId, ServerLink};
 use crate::network::PathFinder;
 use crate::signaling::{DiscoveryFault, SignalingClient, SignalingConfig, SignalingError};
 
@@ -74,6 +74,13 @@ impl Signaling {
         if let Some(client) = &self.client {
             client.set_blocked(directory.blocked().clone());
             client.set_contacts(directory.contacts());
+        }
+    }
+
+    /// Connects to these servers, and to no others.
+    pub(super) fn set_servers(&self, servers: &[ServerLink]) {
+        if let Some(client) = &self.client {
+            client.set_servers(servers.to_vec());
         }
     }
 

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 pub use crate::capture::CameraInfo;
+pub use crate::signaling::ServerStatus;
 
 use crate::call::{ConversationId, InviteId};
 use crate::device::{DeviceFault, DeviceKind};
-use crate::identity::{PeerId, PictureError};
+use crate::identity::{PeerId, PictureError, ServerLink};
 use crate::media::{FrameSlot, LevelMeter, MediaTime, StreamId, StreamKind};
 use crate::store::{Settings, StoreError};
 
@@ -34,6 +35,8 @@ pub struct Snapshot {
     pub call: CallView,
     /// Outcome of the last call, until it is dismissed or another call begins.
     pub outcome: Option<Outcome>,
+    /// Servers over which people elsewhere are reached, in the order of the settings.
+    pub servers: Vec<ServerStatus>,
     /// Quiet notes at the window's edge, oldest first.
     pub notices: Vec<Notice>,
 }
@@ -325,6 +328,13 @@ pub enum NoticeKind {
     ContactAdded {
         /// Their name.
         name: String,
+    },
+    /// A contact's link names a server that this side does not use.
+    ServerOffered {
+        /// The contact's name.
+        name: String,
+        /// The server.
+        link: ServerLink,
     },
     /// The link or ID that was given holds no usable ID.
     BadLink,

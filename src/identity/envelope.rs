@@ -99,7 +99,8 @@ pub enum EnvelopeError {
     Random,
 }
 
-fn usable_key(id: &PeerId) -> Result<VerifyingKey, EnvelopeError> {
+/// The key of an ID, unless it is no curve point or one of small order.
+pub(super) fn usable_key(id: &PeerId) -> Result<VerifyingKey, EnvelopeError> {
     match VerifyingKey::from_bytes(id.as_bytes()) {
         Ok(key) if !key.is_weak() => Ok(key),
         Ok(_) | Err(_) => Err(EnvelopeError::WeakKey),

@@ -7,7 +7,7 @@
 
 use std::fmt;
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
@@ -117,7 +117,7 @@ impl Identity {
         }
         let identity = Self::generate()?;
         private_file::private_dir(profile, true).map_err(failed)?;
-        match write_new(profile, &path, &identity) {
+        match private_file::write_new(&path, identity.file_text().as_bytes()) {
             Ok(()) => Ok(identity),
             // Another process made one first: that one counts.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -142,19 +142,21 @@ impl Identity {
         let path = profile.join(FILE);
         let failed = |source| IdentityError::of(&path, source);
         if private_file::check(&path).map_err(failed)?.is_none() {
-            write_new(profile, &path, self).map_err(failed)?;
+            private_file::write_new(&path, self.file_text().as_bytes()).map_err(failed)?;
             return Ok(Installed::New);
         }
         if !replace {
             return Ok(Installed::Refused);
         }
-        let random = random_name().map_err(failed)?;
+        let random = private_file::random_name().map_err(failed)?;
         let (aside, new) = (profile.join(format!("{FILE}.{random}.old")), profile.join(format!("{FILE}.{random}.new")));
         fs::copy(&path, &aside).map_err(failed)?;
         let kept = private_file::open(&aside, File::options().read(true).write(true)).map_err(failed)?;
         private_file::make_private(&kept).and_then(|_| kept.sync_all()).map_err(failed)?;
         // A crash leaves the earlier identity in its place, or this one.
-        if let Err(error) = write_synced(&new, self).and_then(|()| fs::rename(&new, &path)) {
+        if let Err(error) =
+            private_file::write_synced(&new, self.file_text().as_bytes()).and_then(|()| fs::rename(&new, &path))
+        {
             for file in [&new, &aside] {
                 if let Err(error) = fs::remove_file(file) {
                     tracing::debug!(%error, "a temporary key file stays behind");
@@ -162,7 +164,7 @@ impl Identity {
             }
             return Err(failed(error));
         }
-        sync_dir(profile).map_err(failed)?;
+        private_file::sync_dir(profile).map_err(failed)?;
         Ok(Installed::Replaced { kept: aside })
     }
 
@@ -195,6 +197,12 @@ impl Identity {
     /// The public key.
     pub fn id(&self) -> PeerId {
         PeerId::from_bytes(self.key.verifying_key().to_bytes())
+    }
+
+    /// Content of the identity's file.
+    fn file_text(&self) -> Zeroizing<String> {
+        let seed = Zeroizing::new(HEXLOWER.encode(self.key.as_bytes()));
+        Zeroizing::new(format!("{FORMAT}\n{}\n{}\n", *seed, self.id()))
     }
 
     /// The secret seed (RFC 8032, 5.1.5).
@@ -246,48 +254,6 @@ fn parse(text: &[u8]) -> Option<Identity> {
     let seed: Zeroizing<[u8; 32]> = Zeroizing::new(seed.as_slice().try_into().ok()?);
     let identity = Identity { key: SigningKey::from_bytes(&seed) };
     (words.next()?.parse() == Ok(identity.id()) && words.next().is_none()).then_some(identity)
-}
-
-/// Writes a whole, synced file under another name and links it into place, so that a crash leaves the old state or the new.
-fn write_new(profile: &Path, path: &Path, identity: &Identity) -> io::Result<()> {
-    let temporary = profile.join(format!("{FILE}.{}.new", random_name()?));
-    let placed = write_synced(&temporary, identity).and_then(|()| match fs::hard_link(&temporary, path) {
-        // A file system without links: a rename would replace an existing file, so look first.
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists && !path.exists() => fs::rename(&temporary, path),
-        linked => linked,
-    });
-    match fs::remove_file(&temporary) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            tracing::warn!(%error, "a temporary key file stays behind")
-        }
-        _ => {}
-    }
-    placed?;
-    sync_dir(profile)
-}
-
-fn random_name() -> io::Result<String> {
-    let mut random = [0; 8];
-    getrandom::fill(&mut random).map_err(|_| io::Error::other("no random numbers"))?;
-    Ok(HEXLOWER.encode(&random))
-}
-
-fn write_synced(path: &Path, identity: &Identity) -> io::Result<()> {
-    let mut file = private_file::open(path, File::options().write(true).create_new(true))?;
-    let seed = Zeroizing::new(HEXLOWER.encode(identity.key.as_bytes()));
-    let text = Zeroizing::new(format!("{FORMAT}\n{}\n{}\n", *seed, identity.id()));
-    file.write_all(text.as_bytes())?;
-    file.sync_all()
-}
-
-#[cfg(unix)]
-fn sync_dir(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
-}
-
-#[cfg(not(unix))]
-fn sync_dir(_path: &Path) -> io::Result<()> {
-    Ok(())
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! The link that people exchange: `visavis:<56-character ID>?name=<percent-encoded name>` (RFC 3986). Pure; the window
+//! The link that people exchange: `visavis:<56-character ID>?name=<percent-encoded name>&at=<percent-encoded link of a
+//! server>` (RFC 3986). Pure; the window
 //! and the command line make it, and read it back from whatever a person pastes.
 //!
 //! A link is written with letters, digits and `%XX` alone, so that it ends where anything else begins. It is read with
@@ -9,7 +10,7 @@ use std::fmt;
 
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-use super::{PeerId, display_name};
+use super::{PeerId, ServerLink, display_name};
 
 const SCHEME: &str = "visavis";
 /// Ways in which the colon after the scheme comes back: as it is, percent-encoded, in HTML, in full width.
@@ -29,12 +30,19 @@ pub struct ContactLink {
     pub id: PeerId,
     /// The name in it, fit to be shown: at most 64 characters, never empty.
     pub name: Option<String>,
+    /// The server at which its owner is reached from elsewhere.
+    pub server: Option<ServerLink>,
 }
 
 impl ContactLink {
     /// A link to a person; the name is made fit to be shown, and left out when nothing of it remains.
     pub fn new(id: PeerId, name: &str) -> Self {
-        Self { id, name: Some(display_name(name)).filter(|name| !name.is_empty()) }
+        Self { id, name: Some(display_name(name)).filter(|name| !name.is_empty()), server: None }
+    }
+
+    /// The same link with the server at which its owner is reached.
+    pub fn with_server(self, server: Option<ServerLink>) -> Self {
+        Self { server, ..self }
     }
 
     /// The first link in a text, or else the first bare ID, wherever it stands. Only the first 64 KiB are searched.
@@ -48,10 +56,13 @@ impl ContactLink {
 impl fmt::Display for ContactLink {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{SCHEME}:{}", self.id)?;
-        match &self.name {
-            Some(name) => write!(formatter, "?name={}", utf8_percent_encode(name, NON_ALPHANUMERIC)),
-            None => Ok(()),
+        let server = self.server.as_ref().map(ToString::to_string);
+        let pairs = [("name", self.name.as_deref()), ("at", server.as_deref())];
+        let pairs = pairs.into_iter().filter_map(|(key, value)| Some((key, value?)));
+        for (start, (key, value)) in ["?", "&"].into_iter().zip(pairs) {
+            write!(formatter, "{start}{key}={}", utf8_percent_encode(value, NON_ALPHANUMERIC))?;
         }
+        Ok(())
     }
 }
 
@@ -71,13 +82,13 @@ fn unwrapped(text: &str) -> String {
 }
 
 /// A mail's source as its text, as far as links need it (RFC 2045, 6.7): `=` ends a line that goes on, unless it is the
-/// one after `name`, and where there are such lines, each other `=` is written as a number.
+/// one after a key, and where there are such lines, each other `=` is written as a number.
 fn unquoted_printable(text: String) -> String {
     let mut pieces = text.split("=\n");
     let mut joined = pieces.next().unwrap_or_default().to_owned();
     let mut is_source = false;
     for piece in pieces {
-        if joined.ends_with("name") {
+        if ["name", "?at", "&at", "&amp;at"].iter().any(|key| joined.ends_with(key)) {
             joined.push_str("=\n");
         } else {
             is_source = true;
@@ -115,8 +126,10 @@ fn parse_after_colon(rest: &str) -> Option<ContactLink> {
     }
     let rest = rest.strip_prefix('/').unwrap_or(rest);
     // Where a line was broken after the ID, the query stands on the next one.
-    let name = without_any(rest.trim_start_matches('\n'), &QUERY_STARTS).and_then(|(_, query)| name_in(query));
-    Some(ContactLink::new(id, &name.unwrap_or_default()))
+    let query = without_any(rest.trim_start_matches('\n'), &QUERY_STARTS).map(|(_, query)| query);
+    let name = query.and_then(|query| value_in(query, "name")).unwrap_or_default();
+    let server = query.and_then(server_in);
+    Some(ContactLink::new(id, &name).with_server(server))
 }
 
 /// The ID at the beginning, over line breaks and spaces; and the rest. The ID's checksum tells whether it is one.
@@ -137,8 +150,14 @@ fn leading_id(text: &str) -> Option<(PeerId, &str)> {
     None
 }
 
-/// The value of the first `name` in a query, which ends at the first character that no link has.
-fn name_in(mut query: &str) -> Option<String> {
+/// The server that a query names. Its link has a fixed end, so it may be divided by line breaks anywhere.
+fn server_in(query: &str) -> Option<ServerLink> {
+    let parse = |query: &str| value_in(query, "at")?.parse().ok();
+    parse(query).or_else(|| parse(&query.replace('\n', "")))
+}
+
+/// The value of the first `wanted` in a query, which ends at the first character that no link has.
+fn value_in(mut query: &str, wanted: &str) -> Option<String> {
     loop {
         let end = query.find(|char| !is_value(char) && char != '\n').unwrap_or(query.len());
         let (key, rest) = query.split_at(end);
@@ -146,8 +165,8 @@ fn name_in(mut query: &str) -> Option<String> {
             Some(rest) => leading_value(rest.trim_start_matches('\n')),
             None => (String::new(), rest),
         };
-        if key.replace('\n', "").eq_ignore_ascii_case("name") {
-            return Some(decoded_name(&value));
+        if key.replace('\n', "").eq_ignore_ascii_case(wanted) {
+            return Some(decoded(&value));
         }
         query = without_any(rest, &PAIR_ENDS)?.1;
     }
@@ -181,9 +200,9 @@ fn leading_value(text: &str) -> (String, &str) {
     (value, rest)
 }
 
-/// The name that a value stands for. Marks at its end that were not encoded belong to the text around the link, and the
+/// The text that a value stands for. Marks at its end that were not encoded belong to the text around the link, and the
 /// first bytes of a cut character are dropped.
-fn decoded_name(value: &str) -> String {
+fn decoded(value: &str) -> String {
     let bytes: Vec<u8> = percent_decode_str(value.trim_end_matches(['.', '_', '~', '-'])).collect();
     let whole = match std::str::from_utf8(&bytes) {
         Ok(_) => &bytes,
@@ -204,7 +223,7 @@ fn without_any<'a>(text: &'a str, starts: &[&'static str]) -> Option<(&'static s
 /// The first ID that stands by itself, or is divided by line breaks or spaces.
 fn find_bare_id(text: &str) -> Option<ContactLink> {
     let words = text.split(|char: char| !(char.is_ascii_alphanumeric() || char.is_whitespace()));
-    words.flat_map(bare_ids).find_map(|word| word.parse().ok()).map(|id| ContactLink { id, name: None })
+    words.flat_map(bare_ids).find_map(|word| word.parse().ok()).map(|id| ContactLink { id, name: None, server: None })
 }
 
 /// Runs of neighbouring words that have as many letters together as an ID.
@@ -316,7 +335,7 @@ mod tests {
         let bare = format!("visavis:{}", id());
         for after in ["。", ".", "?", "？", "!)", "**", "/", "?x", "?=", "? name", "\nBob"] {
             let found = ContactLink::find_in(&format!("{bare}{after}"));
-            assert_eq!(found, Some(ContactLink { id: id(), name: None }), "{after:?}");
+            assert_eq!(found, Some(ContactLink { id: id(), name: None, server: None }), "{after:?}");
         }
     }
 
@@ -389,6 +408,29 @@ mod tests {
     }
 
     #[test]
+    fn a_link_names_the_server_of_its_owner() {
+        let server = ServerLink::new("calls.example.org", 443, b"key").unwrap();
+        for name in ["Alice", ""] {
+            let link = ContactLink::new(id(), name).with_server(Some(server.clone()));
+            let text = link.to_string();
+            assert_eq!(ContactLink::find_in(&text), Some(link.clone()), "{text}");
+            for around in [["[me](", ")"], ["Hi ", ". Bye"], ["加我：", "。"]] {
+                assert_eq!(ContactLink::find_in(&around.join(&text)), Some(link.clone()), "{around:?}");
+            }
+            for wrap in ["\n", "=\r\n"] {
+                let at = text.find("at").unwrap();
+                for at in [at, at + 3, at + 20, at + 40] {
+                    let mut pasted = text.clone();
+                    pasted.insert_str(at, wrap);
+                    assert_eq!(ContactLink::find_in(&pasted), Some(link.clone()), "{pasted:?}");
+                }
+            }
+        }
+        let wrong = format!("{}&at=nowhere", alice().unwrap());
+        assert_eq!(ContactLink::find_in(&wrong), alice(), "a link without a usable server is one without any");
+    }
+
+    #[test]
     fn the_first_link_that_is_whole_counts() {
         let other = ContactLink::new(PeerId::from_bytes([4; 32]), "Bo");
         let text = format!("visavis:abc visavis:{}x {} {other} {}", id(), alice().unwrap(), id());
@@ -400,7 +442,7 @@ mod tests {
     #[test]
     fn a_bare_id_is_accepted_and_a_mistyped_one_is_not() {
         let text = format!("my ID is {}.", id());
-        assert_eq!(ContactLink::find_in(&text), Some(ContactLink { id: id(), name: None }));
+        assert_eq!(ContactLink::find_in(&text), Some(ContactLink { id: id(), name: None, server: None }));
         assert_eq!(ContactLink::find_in(&text.replacen(&id().short(), "aaaaaaaa", 1)), None);
         assert_eq!(ContactLink::find_in(&format!("visavis:{}a", id())), None);
         assert_eq!(ContactLink::find_in(""), None);
@@ -425,8 +467,9 @@ mod tests {
         }
 
         #[test]
-        fn every_link_reads_back(key in any::<[u8; 32]>(), name in "\\PC{0,100}") {
-            let link = ContactLink::new(PeerId::from_bytes(key), &name);
+        fn every_link_reads_back(key in any::<[u8; 32]>(), name in "\\PC{0,100}", port: Option<u16>) {
+            let server = port.and_then(|port| ServerLink::new("a-b.example", port, &key).ok());
+            let link = ContactLink::new(PeerId::from_bytes(key), &name).with_server(server);
             prop_assert_eq!(ContactLink::find_in(&link.to_string()), Some(link));
         }
     }

@@ -10,6 +10,8 @@ mod picture;
 pub mod private_file;
 pub mod qr;
 mod safety;
+mod server_link;
+mod server_proof;
 mod text;
 
 pub use backup::{BackupError, MAX_BACKUP, make_backup, open_backup};
@@ -19,4 +21,6 @@ pub use link::ContactLink;
 pub use peer_id::{ParsePeerIdError, PeerId};
 pub use picture::{PictureError, read_contact_picture};
 pub use safety::{ScannedCode, compare_safety_code, safety_code, safety_number, scan_safety_code};
+pub use server_link::{MAX_SERVERS, ParseServerLinkError, ServerLink};
+pub use server_proof::{SIGNATURE_LEN, prove_to_server, proves_to_server};
 pub use text::{MAX_NAME_CHARS, display_name, plain_text};

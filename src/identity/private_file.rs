@@ -2,9 +2,11 @@
 //! somebody else's choice, whose rights would be changed or whose bytes be read; a pipe would make the start wait for its
 //! other end.
 
-use std::fs::{DirBuilder, File, Metadata, OpenOptions};
-use std::io;
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
+use std::io::{self, Write};
 use std::path::Path;
+
+use data_encoding::HEXLOWER;
 
 /// A thing in the place of a file: a link, a pipe, a folder, a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -87,6 +89,58 @@ pub fn private_dir(dir: &Path, recursive: bool) -> io::Result<()> {
     builder.create(dir)
 }
 
+/// Writes a new file for this user alone (mode 0600): whole and synced under another name, then linked into place, so that a
+/// crash leaves nothing or all of it.
+///
+/// # Errors
+///
+/// [`io::ErrorKind::AlreadyExists`] where a file stands there, which stays as it is; else those of the system.
+pub fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
+    let random = random_name()?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let temporary = folder.join(format!("{name}.{random}.new"));
+    let placed = write_synced(&temporary, content).and_then(|()| match fs::hard_link(&temporary, path) {
+        // A file system without links: a rename would replace an existing file, so look first.
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists && !path.exists() => fs::rename(&temporary, path),
+        linked => linked,
+    });
+    match fs::remove_file(&temporary) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            tracing::warn!(%error, "a temporary file stays behind")
+        }
+        _ => {}
+    }
+    placed?;
+    sync_dir(folder)
+}
+
+/// 64 random bits as text, for the name of a temporary file.
+pub(super) fn random_name() -> io::Result<String> {
+    let mut random = [0; 8];
+    getrandom::fill(&mut random).map_err(|_| io::Error::other("no random numbers"))?;
+    Ok(HEXLOWER.encode(&random))
+}
+
+/// Writes a new file for this user alone, through to the disk.
+pub(super) fn write_synced(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut file = open(path, File::options().write(true).create_new(true))?;
+    file.write_all(content)?;
+    file.sync_all()
+}
+
+/// Makes the names in a folder last.
+#[cfg(unix)]
+pub(super) fn sync_dir(path: &Path) -> io::Result<()> {
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+    File::open(path)?.sync_all()
+}
+
+#[cfg(not(unix))]
+pub(super) fn sync_dir(_path: &Path) -> io::Result<()> {
+    Ok(())
+}
+
 #[cfg(all(test, unix))]
 mod tests {
     use std::os::unix::fs::{PermissionsExt, symlink};
@@ -125,6 +179,17 @@ mod tests {
                 assert!(!dir.path().join("absent").exists());
             }
         }
+    }
+
+    #[test]
+    fn a_file_is_written_once_and_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        write_new(&path, b"first").unwrap();
+        assert_eq!(write_new(&path, b"second").unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(fs::read(&path).unwrap(), b"first");
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing else stays behind");
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! This computer's addresses, ranked by use: which of them lead to other people, for media and for announcements alike.
-//! Asked for anew each time, since networks come and go. Sends nothing. Also the two parts of every limit on others:
-//! the token bucket, and the network that an address counts for.
+//! Asked for anew each time, since networks come and go. Sends nothing. Also the limits that
+//! every listener keeps: token buckets, and connections by address.
 
 mod address;
+mod connection_limits;
 mod interface;
 mod rank;
 mod token_bucket;
@@ -10,6 +11,7 @@ mod token_bucket;
 pub use address::{
     LocalAddress, Path, PathFinder, Standing, is_own, is_reserved, is_scoped, network_of, scoped, source_for,
 };
+pub use connection_limits::{ConnectionBounds, ConnectionLimits, Permit};
 pub use rank::ranked;
 pub use token_bucket::TokenBucket;
 

@@ -20,7 +20,8 @@ use super::lan::{Lan, LanError};
 use super::local::Local;
 use super::message::Message;
 use super::route::DiscoveryFault;
-use crate::identity::{EnvelopeError, Identity, PeerId, display_name};
+use super::server::{Access, Servers};
+use crate::identity::{EnvelopeError, Identity, PeerId, ServerLink, display_name};
 use crate::network::PathFinder;
 
 const COMMANDS: usize = 512;
@@ -65,7 +66,7 @@ impl From<LanError> for SignalingError {
     }
 }
 
-/// Finds people on this network and carries messages to and from them. Everything ends when it is closed or dropped.
+/// Finds people on this network and over servers, and carries messages to and from them. Everything ends when it is closed or dropped.
 pub struct SignalingClient {
     runtime: Handle,
     local: Arc<Local>,
@@ -77,6 +78,7 @@ pub struct SignalingClient {
 struct Tasks {
     hub: JoinHandle<()>,
     lan: Lan,
+    servers: Servers,
 }
 
 impl Drop for Tasks {
@@ -97,9 +99,10 @@ impl SignalingClient {
         let events: Arc<dyn Fn(SignalingEvent) + Send + Sync> = Arc::new(events);
         let (commands, from_client) = mpsc::channel(COMMANDS);
         let (reports, from_routes) = mpsc::channel(REPORTS);
-        let (lan, route) = Lan::start(runtime, &local, config.bind, reports)?;
-        let hub = Hub::new(local.clone(), events.clone(), vec![route]);
-        let tasks = Tasks { hub: runtime.spawn(hub.run(from_client, from_routes)), lan };
+        let (lan, lan_route) = Lan::start(runtime, &local, config.bind, reports.clone())?;
+        let (servers, server_route) = Servers::start(runtime, &local, config.bind, reports);
+        let hub = Hub::new(local.clone(), events.clone(), vec![lan_route, server_route]);
+        let tasks = Tasks { hub: runtime.spawn(hub.run(from_client, from_routes)), lan, servers };
         Ok(Self { runtime: runtime.clone(), local, events, commands, tasks })
     }
 
@@ -111,6 +114,18 @@ impl SignalingClient {
     /// Tells at any time by which path a person is reached: media to them takes the same.
     pub fn path_to(&self, id: PeerId) -> PathFinder {
         self.tasks.lan.path_to(id)
+    }
+
+    /// Connects to these servers, [`MAX_SERVERS`](crate::identity::MAX_SERVERS) at most, and to no others. Not to be called on a task
+    /// of the runtime.
+    pub fn set_servers(&self, servers: Vec<ServerLink>) {
+        self.tasks.servers.set(servers);
+    }
+
+    /// The relay of the server over which a person is, or was last, reached, with a credential of this side's: the far side
+    /// has one there, too.
+    pub fn relay_to(&self, id: &PeerId) -> Option<Access> {
+        self.tasks.servers.relay_to(id)
     }
 
     /// The TCP port that it listens on.
@@ -184,7 +199,7 @@ impl SignalingClient {
             tasks.lan.say_goodbye().await;
             // Without commands the hub ends, and lets go of its routes.
             let _ = timeout(HANG_UP, &mut tasks.hub).await;
-            tasks.lan.closed(HANG_UP).await;
+            tokio::join!(tasks.lan.closed(HANG_UP), tasks.servers.closed(HANG_UP));
             drop(tasks);
             let _ = closed.send(());
         });

@@ -2,6 +2,7 @@
 
 use super::message::Message;
 use super::route::{DiscoveryFault, RouteSet};
+use super::server::ServerStatus;
 use super::version::VersionSkew;
 use crate::identity::PeerId;
 
@@ -57,4 +58,6 @@ pub enum SignalingEvent {
     },
     /// Fault that keeps people on this network from being found from now on; `None`: none does any more.
     Discovery(Option<DiscoveryFault>),
+    /// The status of one of this side's servers changed.
+    Server(ServerStatus),
 }

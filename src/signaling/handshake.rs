@@ -79,6 +79,11 @@ impl Responder {
         Ok((Self { peer, hello, challenge, own_name, sealer, opener }, envelope))
     }
 
+    /// The person who signed the hello. It may be a recording.
+    pub(super) const fn peer(&self) -> PeerId {
+        self.peer
+    }
+
     /// Takes the confirm: the session begins.
     pub(super) fn finish(mut self, local: &Local, confirm: &[u8]) -> Result<Proven, SessionError> {
         match Frame::decode(&self.opener.open(confirm)?) {

@@ -112,6 +112,7 @@ impl Hub {
             RouteEvent::Received { peer, instance, incoming } => self.received(route, peer, &instance, incoming, now),
             RouteEvent::Down { peer, closed_by_far } => self.down(route, peer, closed_by_far, now),
             RouteEvent::Discovery(fault) => (self.events)(SignalingEvent::Discovery(fault)),
+            RouteEvent::Server(status) => (self.events)(SignalingEvent::Server(status)),
         }
     }
 

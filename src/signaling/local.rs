@@ -9,11 +9,12 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use data_encoding::HEXLOWER;
 use tokio::sync::watch;
 
-use super::flood::{Pace, TokenBucket};
+use super::flood::Pace;
 use super::frame::Hello;
 use super::numbers::Numbers;
 use super::version::Versions;
 use crate::identity::{EnvelopeError, Identity, PeerId, display_name};
+use crate::network::TokenBucket;
 
 /// Characters of a challenge and of an instance.
 pub(super) const RANDOM_CHARS: usize = 32;
@@ -29,6 +30,8 @@ pub(super) struct Local {
     contacts: Mutex<HashSet<PeerId>>,
     /// People whom this side called or answered.
     engaged: Mutex<HashSet<PeerId>>,
+    /// Changes with each of the three sets above.
+    people: watch::Sender<()>,
     connections: AtomicU64,
     pub(super) numbers: Numbers,
     /// Bucket for reading from those who are nobody to this side.
@@ -70,6 +73,7 @@ impl Local {
             blocked: Mutex::default(),
             contacts: Mutex::default(),
             engaged: Mutex::default(),
+            people: watch::Sender::new(()),
             connections: AtomicU64::new(1),
             numbers: Numbers::new(Instant::now())?,
             strangers: Mutex::new(Pace::of_strangers(Instant::now())),
@@ -93,16 +97,33 @@ impl Local {
 
     /// The former set.
     pub(super) fn set_blocked(&self, blocked: HashSet<PeerId>) -> HashSet<PeerId> {
-        std::mem::replace(&mut *self.blocked.lock().unwrap_or_else(PoisonError::into_inner), blocked)
+        let before = std::mem::replace(&mut *self.blocked.lock().unwrap_or_else(PoisonError::into_inner), blocked);
+        self.people.send_replace(());
+        before
     }
 
     pub(super) fn set_contacts(&self, contacts: HashSet<PeerId>) {
         *self.contacts.lock().unwrap_or_else(PoisonError::into_inner) = contacts;
+        self.people.send_replace(());
+    }
+
+    /// Everybody who is known, see [`is_known`](Self::is_known).
+    pub(super) fn known(&self) -> HashSet<PeerId> {
+        let all = |people: &Mutex<HashSet<PeerId>>| people.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let blocked = all(&self.blocked);
+        all(&self.contacts).into_iter().chain(all(&self.engaged)).filter(|id| !blocked.contains(id)).collect()
+    }
+
+    /// Notice of each change of who is known.
+    pub(super) fn people(&self) -> watch::Receiver<()> {
+        self.people.subscribe()
     }
 
     /// This side calls them or answers them. There are as many of them as a person called.
     pub(super) fn engage(&self, id: PeerId) {
-        self.engaged.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
+        if self.engaged.lock().unwrap_or_else(PoisonError::into_inner).insert(id) {
+            self.people.send_replace(());
+        }
     }
 
     /// How long nothing more is read of this person; `None`: the next frame is.

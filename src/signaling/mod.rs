@@ -8,7 +8,7 @@
 //! on every route:  handshake (three messages)  ->  session (records: messages, acknowledgements, names)
 //! ```
 //!
-//! `lan` is the route over this network.
+//! `lan` is the route over this network, `server` the one over Visavis servers.
 
 mod client;
 mod event;
@@ -18,12 +18,14 @@ mod handshake;
 mod hub;
 mod inbox;
 mod lan;
+mod links;
 mod local;
 mod message;
 mod numbers;
 mod person;
 mod route;
 mod send_queue;
+mod server;
 mod session;
 mod version;
 
@@ -32,4 +34,7 @@ pub use event::SignalingEvent;
 pub use frame::{Frame, Hello};
 pub use message::{MAX_USER_DATA, Message};
 pub use route::{DiscoveryFault, RouteKind, RouteSet};
+#[doc(hidden)]
+pub use server::fuzz_post;
+pub use server::{Access, ServerDetail, ServerState, ServerStatus};
 pub use version::{VersionSkew, Versions};

@@ -7,7 +7,7 @@
 //!     <- Up, Received, Down --
 //! ```
 //!
-//! `lan` is the one route of signaling now. Echo, inside this program, is reached without signaling: its presence is
+//! `lan` and `server` are the routes of signaling. Echo, inside this program, is reached without signaling: its presence is
 //! [`RouteKind::Local`], for good.
 
 use std::fmt;
@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 use super::message::Message;
+use super::server::ServerStatus;
 use super::version::Versions;
 use crate::identity::PeerId;
 
@@ -151,6 +152,8 @@ pub(super) enum RouteEvent {
     Down { peer: PeerId, closed_by_far: bool },
     /// Fault that keeps people from being found now, if any.
     Discovery(Option<DiscoveryFault>),
+    /// A server's status changed.
+    Server(ServerStatus),
 }
 
 /// A route's way to tell the hub.

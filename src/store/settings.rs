@@ -4,7 +4,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::{Map, Value};
 
 use crate::device::DeviceChoice;
-use crate::identity::display_name;
+use crate::identity::{MAX_SERVERS, ServerLink, display_name};
 use crate::media::{Preset, VideoFormat};
 
 /// The language of the window.
@@ -62,6 +62,8 @@ pub struct Settings {
     pub mirror: bool,
     /// Let people who are no contacts ring.
     pub strangers_may_ring: bool,
+    /// Servers over which people are reached across the Internet, at most [`MAX_SERVERS`].
+    pub servers: Vec<ServerLink>,
     /// Language of the window.
     pub language: Language,
     /// Colours of the window.
@@ -83,6 +85,7 @@ impl Default for Settings {
             max_kbps: None,
             mirror: true,
             strangers_may_ring: true,
+            servers: Vec::new(),
             language: Language::System,
             theme: Theme::System,
         }
@@ -115,7 +118,14 @@ impl Settings {
     /// The same settings made usable: a name fit to be shown, numbers within their ranges.
     pub fn within_limits(self) -> Self {
         let kbps = VideoFormat::KBPS_RANGE;
+        let mut servers = Vec::new();
+        for server in self.servers {
+            if servers.len() < MAX_SERVERS && !servers.contains(&server) {
+                servers.push(server);
+            }
+        }
         Self {
+            servers,
             display_name: display_name(&self.display_name),
             max_fps: self.max_fps.clamp(1, 30),
             max_kbps: self.max_kbps.map(|wish| wish.clamp(*kbps.start(), *kbps.end())),

@@ -44,6 +44,7 @@ mod quality_sign;
 mod safety_dialog;
 mod scene;
 mod self_view;
+mod server_settings;
 mod settings_panel;
 mod statistics;
 mod theme;

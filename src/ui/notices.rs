@@ -9,7 +9,7 @@ use crate::controller::{Command, NoticeKind};
 use crate::device::DeviceKind;
 use crate::store::Settings;
 
-use super::buttons::{Weight, announce, icon_button_sized};
+use super::buttons::{TextButton, Weight, announce, icon_button_sized};
 use super::catalogue::{Text, Words};
 use super::icons::Icon;
 use super::scene::Scene;
@@ -38,6 +38,7 @@ const fn stays(kind: &NoticeKind) -> Option<f64> {
         | NoticeKind::NoNetwork
         | NoticeKind::PortTaken { .. }
         | NoticeKind::ClocksDiffer { .. }
+        | NoticeKind::ServerOffered { .. }
         | NoticeKind::NeedsNewer { .. } => None,
     }
 }
@@ -63,6 +64,9 @@ pub fn said(kind: &NoticeKind, words: Words, settings: &Settings) -> String {
         NoticeKind::MicrophoneSilent { name } => words.with_name(Text::MicrophoneSilent, name),
         NoticeKind::DeviceBack { device, name } => words.with_name(Text::device_back(*device), name),
         NoticeKind::ContactAdded { name } => words.with_name(Text::ContactAdded, name),
+        NoticeKind::ServerOffered { name, link } => {
+            words.fill(Text::ServerOffered, &[("name", name), ("server", &link.address())])
+        }
         NoticeKind::BadLink => words.get(Text::BadLink).to_owned(),
         NoticeKind::BadPicture(error) => words.bad_picture(error),
         NoticeKind::OwnLink => words.get(Text::OwnLink).to_owned(),
@@ -90,7 +94,7 @@ const fn mark(kind: &NoticeKind) -> (Icon, bool) {
         | NoticeKind::PortTaken { .. }
         | NoticeKind::ClocksDiffer { .. }
         | NoticeKind::NeedsNewer { .. } => (Icon::Warning, true),
-        NoticeKind::OwnLink => (Icon::Info, false),
+        NoticeKind::OwnLink | NoticeKind::ServerOffered { .. } => (Icon::Info, false),
     }
 }
 
@@ -119,21 +123,41 @@ impl Notices {
         notes.pivot(Align2::CENTER_TOP).fixed_pos(area.center_top()).show(ui.ctx(), |ui| {
             ui.spacing_mut().item_spacing.y = space::S;
             for notice in &notices[first..] {
-                if toast(
-                    ui,
-                    &said(&notice.kind, scene.words, &scene.snapshot.settings),
-                    mark(&notice.kind),
-                    scene.words,
-                ) {
-                    scene.commands.push(Command::DismissNotice { notice: notice.number });
+                let text = said(&notice.kind, scene.words, &scene.snapshot.settings);
+                let offered = offer(&notice.kind);
+                let pressed = toast(ui, &text, mark(&notice.kind), offered.as_ref().map(|(key, _)| *key), scene.words);
+                match (pressed, offered) {
+                    (Pressed::Nothing, _) => {}
+                    (Pressed::Offer, Some((_, command))) => scene.commands.push(command),
+                    (Pressed::Offer, None) | (Pressed::Close, _) => {
+                        scene.commands.push(Command::DismissNotice { notice: notice.number });
+                    }
                 }
             }
         });
     }
 }
 
-/// Draws one note; true when it is closed.
-fn toast(ui: &mut Ui, text: &str, (icon, warns): (Icon, bool), words: Words) -> bool {
+/// The button of a note, and the command that it stands for.
+fn offer(kind: &NoticeKind) -> Option<(Text, Command)> {
+    match kind {
+        NoticeKind::ServerOffered { link, .. } => {
+            Some((Text::UseServer, Command::AddServer { link: link.to_string() }))
+        }
+        _ => None,
+    }
+}
+
+/// The part of a note that was pressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pressed {
+    Nothing,
+    Offer,
+    Close,
+}
+
+/// Draws one note, with a button where it offers something.
+fn toast(ui: &mut Ui, text: &str, (icon, warns): (Icon, bool), offer: Option<Text>, words: Words) -> Pressed {
     let palette = Palette::of(ui);
     let frame = Frame::new()
         .fill(palette.surface)
@@ -150,12 +174,20 @@ fn toast(ui: &mut Ui, text: &str, (icon, warns): (Icon, bool), words: Words) -> 
                 let room = 300.0;
                 let galley = super::buttons::wrapped(ui, text, Type::Body, palette.text, room);
                 let size = vec2(room, galley.size().y.max(28.0));
-                let (place, response) = ui.allocate_exact_size(size, egui::Sense::hover());
-                response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Label, true, text));
-                announce(&response, false);
-                let at = pos2(place.left(), place.center().y - galley.size().y / 2.0);
-                ui.painter().galley(at, galley, palette.text);
-                icon_button_sized(ui, Icon::Close, words.get(Text::Dismiss), 28.0, Weight::Plain).clicked()
+                let offered = ui.vertical(|ui| {
+                    let (place, response) = ui.allocate_exact_size(size, egui::Sense::hover());
+                    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Label, true, text));
+                    announce(&response, false);
+                    let at = pos2(place.left(), place.center().y - galley.size().y / 2.0);
+                    ui.painter().galley(at, galley, palette.text);
+                    offer.is_some_and(|key| TextButton::new(words.get(key)).show(ui).clicked())
+                });
+                let closed = icon_button_sized(ui, Icon::Close, words.get(Text::Dismiss), 28.0, Weight::Plain);
+                match (offered.inner, closed.clicked()) {
+                    (true, _) => Pressed::Offer,
+                    (false, true) => Pressed::Close,
+                    (false, false) => Pressed::Nothing,
+                }
             })
             .inner
         })

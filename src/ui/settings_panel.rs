@@ -15,6 +15,7 @@ use super::fields::{drop_down, label};
 use super::icons::Icon;
 use super::keys;
 use super::scene::Scene;
+use super::server_settings::ServerSettings;
 use super::theme::{Palette, Type, radius, space};
 
 /// The panel's width in points where there is room.
@@ -48,6 +49,7 @@ pub fn beside(window: Rect) -> Rect {
 #[derive(Debug, Default)]
 pub struct SettingsPanel {
     open: bool,
+    servers: ServerSettings,
 }
 
 impl SettingsPanel {
@@ -112,7 +114,7 @@ impl SettingsPanel {
                 egui::ScrollArea::vertical().max_height(height).auto_shrink(false).show(ui, |ui| {
                     ui.set_width(width - 46.0);
                     ui.spacing_mut().item_spacing.y = 6.0;
-                    content(ui, scene);
+                    content(ui, scene, &mut self.servers);
                 });
             });
         });
@@ -122,7 +124,7 @@ impl SettingsPanel {
     }
 }
 
-fn content(ui: &mut Ui, scene: &mut Scene<'_>) {
+fn content(ui: &mut Ui, scene: &mut Scene<'_>, servers: &mut ServerSettings) {
     let mut settings = scene.snapshot.settings.clone();
     ui.horizontal(|ui| {
         ui.label(Type::Strong.text(scene.text(Text::SectionVideo), Palette::of(ui).accent));
@@ -139,6 +141,8 @@ fn content(ui: &mut Ui, scene: &mut Scene<'_>) {
     section(ui, scene.text(Text::SectionPrivacy));
     let words = [Text::StrangersMayRing, Text::StrangersDetail].map(|key| scene.text(key));
     switch_row(ui, &mut settings.strangers_may_ring, words[0], words[1]);
+    section(ui, scene.text(Text::SectionServers));
+    servers.show(ui, scene);
     section(ui, scene.text(Text::SectionLook));
     look(ui, scene, &mut settings);
     section(ui, scene.text(Text::SectionKeys));

@@ -1,4 +1,4 @@
-//! Common parts of the integration tests: the product run as a script runs it (`process`), and rigs in software for
+//! Common parts of the integration tests: the product run as a script runs it (`process`, `server`), and rigs in software for
 //! what a test machine lacks: a camera (`camera`), a clock that can be set (`clock`), a sound server (`sound`), a
 //! display (`display`), networks (`network`).
 //!
@@ -14,6 +14,7 @@ pub mod clock;
 pub mod display;
 pub mod network;
 pub mod process;
+pub mod server;
 pub mod sockets;
 pub mod sound;
 pub mod sound_call;

@@ -148,6 +148,57 @@ pub fn two_computers() -> Option<(Computer, Computer)> {
     pair
 }
 
+/// Two computers in networks of their own, and a router between the two that can run a server.
+pub struct TwoNetworks {
+    pub near: Computer,
+    pub far: Computer,
+    pub router: Computer,
+}
+
+/// Two networks with a router between them: multicast stays within each, so that the computers do not find each other by
+/// themselves. `None`, with the reason printed, where the system does not allow it.
+pub fn two_networks() -> Option<TwoNetworks> {
+    // SAFETY: `geteuid` has no preconditions and cannot fail.
+    let networks = if unsafe { libc::geteuid() } == 0 { try_two_networks() } else { None };
+    if networks.is_none() {
+        super::skip("networks in software need root and the `ip` program");
+    }
+    networks
+}
+
+fn try_two_networks() -> Option<TwoNetworks> {
+    let name = format!("visavis-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+    let near = Computer::create(format!("{name}-n"), "10.78.1.2")?;
+    let far = Computer::create(format!("{name}-f"), "10.78.2.2")?;
+    let router = Computer::create(format!("{name}-r"), "10.78.1.1")?;
+    let space = &router.namespace;
+    for (computer, interface, address) in [(&near, "eth1", "10.78.1.1"), (&far, "eth2", "10.78.2.1")] {
+        let with_length = format!("{address}/24");
+        let joined = ip(&[
+            "link",
+            "add",
+            "eth0",
+            "netns",
+            &computer.namespace,
+            "type",
+            "veth",
+            "peer",
+            "name",
+            interface,
+            "netns",
+            space,
+        ]) && computer.configure()
+            && ip(&["-n", space, "addr", "add", &with_length, "dev", interface])
+            && ip(&["-n", space, "link", "set", interface, "up"])
+            && ip(&["-n", &computer.namespace, "route", "add", "default", "via", address]);
+        if !joined {
+            return None;
+        }
+    }
+    let forwards = router.command("sh").args(["-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"]).status();
+    forwards.is_ok_and(|status| status.success()).then_some(TwoNetworks { near, far, router })
+}
+
 /// A computer without any network but loopback; `None`, with the reason printed, where the system does not allow it.
 pub fn offline_computer() -> Option<Computer> {
     // SAFETY: `geteuid` has no preconditions and cannot fail.

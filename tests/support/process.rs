@@ -23,8 +23,10 @@ const MAX_EVENTS: usize = 100_000;
 const MAX_LOG_LINES: usize = 400;
 
 /// What happens beside a call's own story, at any time.
-const BESIDE_THE_STORY: [&str; 11] = [
+const BESIDE_THE_STORY: [&str; 13] = [
     "contact",
+    "server",
+    "server_offered",
     "clocks_differ",
     "stats",
     "local_stream",

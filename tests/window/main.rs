@@ -23,11 +23,11 @@ use egui_kittest::{Harness, Node};
 
 use visavis::call::DisconnectReason;
 use visavis::controller::{
-    CallView, Command, ConversationStatus, Notice, NoticeKind, OutcomeKind, Person, PersonKind, Quality, Snapshot,
-    StoreFault, VersionSkew, VideoChoice,
+    CallView, Command, ConversationStatus, Notice, NoticeKind, OutcomeKind, Person, PersonKind, Quality, ServerDetail,
+    ServerState, ServerStatus, Snapshot, StoreFault, VersionSkew, VideoChoice,
 };
 use visavis::device::{DeviceFault, DeviceKind};
-use visavis::identity::{qr, safety_code, safety_number};
+use visavis::identity::{ServerLink, qr, safety_code, safety_number};
 use visavis::media::{FRAME_SAMPLES, LevelMeter, Preset, VideoFrame};
 use visavis::store::{Language, Settings};
 use visavis::ui::{Now, Text, Window, WindowOptions, Words};

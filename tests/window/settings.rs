@@ -88,3 +88,31 @@ fn the_processing_of_the_microphone_has_a_switch_each() {
     ];
     assert_eq!(desk.sent(), sent.map(|settings| Command::UpdateSettings { settings: (&settings).into() }));
 }
+
+#[test]
+fn servers_are_listed_with_their_status_and_removed() {
+    let link = |host: &str| ServerLink::new(host, 443, b"key").unwrap();
+    let online = ServerStatus {
+        round_trip_ms: Some(23),
+        ..ServerStatus::new(&link("calls.example.org"), ServerState::Online, None)
+    };
+    let refused = ServerStatus::new(&link("203.0.113.5"), ServerState::Refused, Some(ServerDetail::OtherKey));
+    let desk = Desk::new(Snapshot { servers: vec![online, refused], ..fixture::idle() });
+    desk.press("Settings");
+    desk.sent();
+    assert!(desk.shows("calls.example.org:443") && desk.shows("Online, 23 ms away"));
+    assert!(desk.shows("The server has another key than its link says."));
+    desk.harness.borrow().get_by_label("Remove…: 203.0.113.5:443").click_accesskit();
+    desk.settle();
+    assert_eq!(desk.sent(), [Command::RemoveServer { link: link("203.0.113.5").to_string() }]);
+}
+
+#[test]
+fn the_server_of_a_new_contact_is_used_only_when_that_is_pressed() {
+    let link = ServerLink::new("calls.example.org", 443, b"key").unwrap();
+    let kind = NoticeKind::ServerOffered { name: "Ana".into(), link: link.clone() };
+    let desk = Desk::new(Snapshot { notices: vec![Notice { number: 5, kind }], ..fixture::idle() });
+    assert!(desk.shows("Ana is reached over the server calls.example.org:443.") && desk.sent().is_empty());
+    desk.press("Use this server");
+    assert_eq!(desk.sent(), [Command::AddServer { link: link.to_string() }]);
+}

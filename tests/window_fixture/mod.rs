@@ -191,6 +191,7 @@ pub fn idle() -> Snapshot {
         local_stream: local_stream(),
         call: CallView::Idle,
         outcome: None,
+        servers: Vec::new(),
         notices: Vec::new(),
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::call::{CallError, CallState, ConversationId, Input, InviteId, Press};
 use crate::device::DeviceKind;
-use crate::identity::{ContactLink, PeerId, PictureError};
+use crate::identity::{ContactLink, MAX_SERVERS, ParseServerLinkError, PeerId, PictureError, ServerLink};
 use crate::media::{MediaSet, MediaTime, StreamState};
 use crate::playout::Sound;
 use crate::store::{Settings, SettingsChange};
@@ -58,6 +58,9 @@ impl Core {
                 self.contact_changed(id, removed)?;
             }
             Command::BlockContact { id, on } => self.block(id, on)?,
+            Command::AddServer { link } => self.add_server(&link)?,
+            Command::RemoveServer { link } => self.remove_server(&link)?,
+            Command::Servers => self.servers.events().into_iter().for_each(|event| self.report(event)),
             Command::VerifyContact { id, on } => {
                 let noted = self.directory.set_verified(&self.store, id, on);
                 self.contact_changed(id, noted)?;
@@ -190,10 +193,17 @@ impl Core {
     }
 
     fn add_contact(&mut self, link: Option<ContactLink>) -> Result<(), CallError> {
+        let server = link.as_ref().and_then(|link| link.server.clone());
         let added = self.directory.add(&self.store, link, unix_seconds(MediaTime::now()));
         let id = added.map_err(|refusal| self.refused(refusal))?;
         self.contact_changed(id, Ok(()))?;
-        self.publisher.notices().add(NoticeKind::ContactAdded { name: self.directory.name_of(id, None) });
+        let name = self.directory.name_of(id, None);
+        self.publisher.notices().add(NoticeKind::ContactAdded { name: name.clone() });
+        // Asked, never silent: a server learns this person's address and whom they watch.
+        if let Some(link) = server.filter(|link| !self.preferences.settings().servers.contains(link)) {
+            self.report(Event::ServerOffered { id, name: name.clone(), link: link.clone() });
+            self.publisher.notices().add(NoticeKind::ServerOffered { name, link });
+        }
         Ok(())
     }
 
@@ -211,6 +221,37 @@ impl Core {
             self.step(Input::Local(Press::Leave));
         }
         self.contact_changed(id, blocked)
+    }
+
+    fn add_server(&mut self, link: &str) -> Result<(), CallError> {
+        let link: ServerLink = link.parse().map_err(|error: ParseServerLinkError| bad_argument(&error))?;
+        self.publisher.notices().forget_server(&link);
+        let mut servers = self.preferences.settings().servers.clone();
+        if !servers.contains(&link) {
+            if servers.len() >= MAX_SERVERS {
+                return Err(bad_argument(&"There are eight servers already. Remove one first."));
+            }
+            servers.push(link.clone());
+        }
+        self.set_servers(servers)?;
+        self.servers.event(&link).into_iter().for_each(|event| self.report(event));
+        Ok(())
+    }
+
+    fn remove_server(&mut self, link: &str) -> Result<(), CallError> {
+        let link: ServerLink = link.parse().map_err(|error: ParseServerLinkError| bad_argument(&error))?;
+        let mut servers = self.preferences.settings().servers.clone();
+        let before = servers.len();
+        servers.retain(|other| *other != link);
+        if servers.len() == before {
+            return Err(bad_argument(&"This server is not among yours; `servers` lists them."));
+        }
+        self.set_servers(servers)
+    }
+
+    fn set_servers(&mut self, servers: Vec<ServerLink>) -> Result<(), CallError> {
+        let settings = Settings { servers, ..self.preferences.settings().clone() };
+        self.update_settings(&(&settings).into())
     }
 
     /// Words for the one who asked; in the window nobody else would say them.
@@ -234,6 +275,10 @@ impl Core {
             self.signaling.set_name(&settings.display_name);
         }
         self.signaling.set_strangers_may_ring(settings.strangers_may_ring);
+        if settings.servers != before.servers {
+            self.follow_servers();
+        }
+        let settings = self.preferences.settings();
         if settings.speaker != before.speaker {
             self.speaker.choose(settings.speaker.clone());
         }
@@ -261,6 +306,10 @@ impl Core {
             }
         }
     }
+}
+
+fn bad_argument(why: &impl ToString) -> CallError {
+    CallError::BadArgument(why.to_string())
 }
 
 fn random_bits() -> Option<u128> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::call::{CallError, Input};
 use crate::identity::PeerId;
 use crate::media::MediaTime;
-use crate::signaling::{DiscoveryFault, SignalingConfig, SignalingEvent};
+use crate::signaling::{DiscoveryFault, ServerStatus, SignalingConfig, SignalingEvent};
 
 use super::Core;
 use crate::controller::people::Presence;
@@ -29,8 +29,12 @@ impl Core {
         };
         let strangers_may_ring = self.preferences.settings().strangers_may_ring;
         match self.signaling.start(config, &self.directory, strangers_may_ring) {
-            Ok(None) => {}
-            Ok(fault) => self.on_discovery(fault),
+            Ok(fault) => {
+                if fault.is_some() {
+                    self.on_discovery(fault);
+                }
+                self.follow_servers();
+            }
             Err(error) => {
                 // The app works on: Echo can be called, and contacts are shown offline.
                 tracing::debug!("signaling: {error}");
@@ -84,6 +88,22 @@ impl Core {
             }
             SignalingEvent::ClocksDiffer { id, seconds_ahead } => self.clocks_differ(id, seconds_ahead),
             SignalingEvent::Discovery(fault) => self.on_discovery(fault),
+            SignalingEvent::Server(status) => self.on_server(status),
+        }
+    }
+
+    /// Connects to the servers of the settings, and to no others.
+    pub(super) fn follow_servers(&mut self) {
+        let servers = &self.preferences.settings().servers;
+        self.servers.follow(servers);
+        self.signaling.set_servers(servers);
+        self.publisher.mark();
+    }
+
+    fn on_server(&mut self, status: ServerStatus) {
+        if let Some(event) = self.servers.note(status) {
+            self.report(event);
+            self.publisher.mark();
         }
     }
 

@@ -50,6 +50,7 @@ impl Core {
             local_stream: self.local_stream_view(),
             call: self.call_view(),
             outcome: self.calls.outcome().cloned(),
+            servers: self.servers.statuses(),
             notices: self.publisher.noted(),
         };
         self.publisher.put(MediaTime::now(), snapshot);

@@ -32,6 +32,7 @@ fn rig() -> Rig {
         camera: Some(DeviceChoice::None),
         microphone: Some(DeviceChoice::None),
         speaker: Some(DeviceChoice::Named("Old speaker".to_owned())),
+        servers: Vec::new(),
         strangers_may_ring: None,
         bind: None,
         link: None,

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use crate::signaling::flood::TokenBucket;
+use crate::network::TokenBucket;
 
 /// Attempts a second to all addresses together, and at once after a pause: the people of an office are met within seconds.
 const ALL: (f64, f64) = (5.0, 16.0);

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use super::lane::Lane;
-use crate::signaling::flood::TokenBucket;
+use crate::network::TokenBucket;
 
 /// Announcements of one person that are kept: an app that crashed leaves its last one behind for a while.
 const MAX_SERVICES: usize = 4;

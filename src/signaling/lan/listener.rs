@@ -10,15 +10,23 @@ use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
 use tokio_tungstenite::tungstenite::http::{StatusCode, header};
 
-use super::address_limits::{AddressLimits, Permit};
 use super::connection::{ConnectionError, HANDSHAKE, carry, caught};
 use super::input::Context;
 use super::metered::Metered;
 use super::proof::{limits, prove_as_responder};
-use crate::network;
+use crate::network::{self, ConnectionBounds, ConnectionLimits, Permit};
 
 /// The same in every version: hellos tell the versions.
 const PATH: &str = "/visavis";
+const BOUNDS: ConnectionBounds = ConnectionBounds {
+    open: 320,
+    open_per_address: 32,
+    unproven: 64,
+    unproven_per_address: 8,
+    new_per_second: 10,
+    new_at_once: 40,
+    addresses: 1024,
+};
 /// Pause when the system has no more sockets to give.
 const OUT_OF_SOCKETS: Duration = Duration::from_millis(250);
 
@@ -43,7 +51,7 @@ fn with_scope(address: IpAddr) -> SocketAddr {
 
 /// Serves incoming connections, within the limits, until it is aborted.
 pub(super) async fn listen(listener: TcpListener, context: Context) {
-    let limits = AddressLimits::new();
+    let limits = ConnectionLimits::new(BOUNDS);
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {

@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
-use crate::signaling::flood::TokenBucket;
+use crate::network::TokenBucket;
 
 /// The HTTP request and the frames of a handshake are a tenth of this.
 const BEFORE_PROOF: usize = 16 * 1024;

@@ -8,7 +8,6 @@
 //!                       discovery (mDNS-SD)
 //! ```
 
-mod address_limits;
 mod connection;
 mod connection_error;
 mod dial;
@@ -18,7 +17,6 @@ mod dialing;
 mod discovery;
 mod input;
 mod lane;
-mod links;
 mod listener;
 mod local_ports;
 mod metered;
@@ -40,10 +38,10 @@ use tokio::time::timeout;
 
 use self::discovery::Discovery;
 use self::input::{Command, Context};
-use self::links::Links;
 use self::local_ports::LocalPort;
 use self::paths::Paths;
 use self::route_task::LanTask;
+use super::links::Links;
 use super::local::Local;
 use super::route::{DiscoveryFault, Route, RouteEvent, RouteKind, RouteReports};
 use crate::identity::PeerId;

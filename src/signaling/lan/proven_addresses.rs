@@ -9,8 +9,8 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use super::address_limits::network_of;
 use crate::identity::PeerId;
+use crate::network::network_of;
 
 /// People remembered at most.
 const MAX_PEOPLE: usize = 512;

@@ -13,10 +13,10 @@ use super::connection::HANDSHAKE;
 use super::dial::{Dial, dial};
 use super::dial_table::DialTable;
 use super::input::{Command, Context, Input, NewLink};
-use super::links::Links;
 use super::listener::note_panic;
 use super::paths::Paths;
 use crate::identity::PeerId;
+use crate::signaling::links::Links;
 use crate::signaling::route::RouteEvent;
 
 /// When nothing else is due. Only bounds the sleep.
@@ -127,7 +127,7 @@ impl LanTask {
             return None;
         }
         self.current.insert(peer, Link { connection, instance: up.instance.clone(), dialed, since: now });
-        self.links.put(peer, up.instance.clone(), frames);
+        self.links.put(peer, up.instance.clone(), move |frame| frames.try_send(frame).is_ok());
         self.table.connected(peer, path.map(|path| path.remote.ip()), now);
         if let Some(path) = path {
             self.paths.note(peer, path, |other| self.current.contains_key(other));

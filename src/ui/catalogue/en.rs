@@ -257,6 +257,37 @@ pub(super) const fn text(key: Text) -> &'static str {
         Text::KeyDecline => "Decline or cancel a call",
         Text::RefreshDevices => "Look for devices again",
         Text::Version => "Visavis {value}",
+        Text::SectionServers => "Servers",
+        Text::ServersDetail => {
+            "Over a server you reach people outside your network. It learns your address and whom you look for, and \
+             nothing that is said or shown."
+        }
+        Text::ServerField => "Link of a server",
+        Text::ServerHint => "host:port*…",
+        Text::AddServer => "Add server",
+        Text::BadServer => "This is not a server’s link. Copy it whole from the server’s first screen.",
+        Text::ServerConnecting => "Connecting…",
+        Text::ServerOnline => "Online, {value} ms away",
+        Text::ServerUnknownName => "The server’s name is not known. Check the network, and the link.",
+        Text::ServerNoAnswer => "The server does not answer. It may be off, or this network may block it.",
+        Text::ServerOtherKey => {
+            "The server has another key than its link says. Ask for its new link; if there is none, something in the \
+             network pretends to be it."
+        }
+        Text::ServerNoServer => {
+            "Something other than a Visavis server answers. Perhaps this network wants you to sign in first: open a web page."
+        }
+        Text::ServerOtherVersion => {
+            "The server speaks another version. Update Visavis, or ask for the server to be updated."
+        }
+        Text::ServerRefused => "The server refused the connection. Try again later, or ask the person who runs it.",
+        Text::ServerLost => "The connection to the server was lost. It is being restored.",
+        Text::ServerClocksDiffer => {
+            "This computer’s clock and the server’s differ by more than a minute. Calls work all the same; check the clock."
+        }
+        Text::ServerNoTls => "Secure connections cannot be set up on this computer. Start Visavis again.",
+        Text::ServerOffered => "{name} is reached over the server {server}. Use it too? It learns your address.",
+        Text::UseServer => "Use this server",
         Text::EndDeclined => "{name} declined",
         Text::EndBusy => "{name} is in another call",
         Text::EndNoAnswer => "{name} did not answer",

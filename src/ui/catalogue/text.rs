@@ -64,6 +64,10 @@ texts! {
     StrangersMayRing, StrangersDetail, LanguageLabel, LanguageSystem, LanguageEnglish, LanguageChinese, ThemeLabel,
     ThemeSystem, ThemeLight, ThemeDark, KeyMute, KeyCamera, KeyFullScreen, KeyLeaveFullScreen, KeyHangUp,
     KeyStatistics, KeyAnswer, KeyDecline, RefreshDevices, Version,
+    // Settings: servers
+    SectionServers, ServersDetail, ServerField, ServerHint, AddServer, BadServer, ServerConnecting, ServerOnline,
+    ServerUnknownName, ServerNoAnswer, ServerOtherKey, ServerNoServer, ServerOtherVersion, ServerRefused, ServerLost,
+    ServerClocksDiffer, ServerNoTls, ServerOffered, UseServer,
     // How calls end: headings
     EndDeclined, EndBusy, EndNoAnswer, EndCanceled, EndMissed, EndDeclinedHere, EndUnreachable, EndLeft, EndHungUp,
     EndFailed, EndLost, EndNeedsNewerHere, EndNeedsNewerThere,

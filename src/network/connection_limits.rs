@@ -1,27 +1,37 @@
-//! Connection limits of the listener, by address and altogether. Time is an argument. Shared by the listener and the
+//! Connection limits of a listener, by address and altogether. Time is an argument. Shared by the listener and the
 //! connections that hold its permits.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use crate::signaling::flood::TokenBucket;
+use super::TokenBucket;
+use super::address::network_of;
 
-const MAX_ADDRESSES: usize = 1024;
-/// Connections from one address at a time.
-const MAX_PER_ADDRESS: usize = 32;
-/// Connections from everywhere at a time.
-const MAX_INBOUND: usize = 320;
-/// Unproven connections among these.
-const MAX_UNPROVEN: usize = 64;
-/// Unproven connections from one address.
-const MAX_UNPROVEN_PER_ADDRESS: usize = 8;
+/// Bounds of a listener. An address is an IPv4 address, or the /64 of an IPv6 address.
+#[derive(Clone, Copy, Debug)]
+pub struct ConnectionBounds {
+    /// Connections at a time.
+    pub open: usize,
+    /// Those from one address.
+    pub open_per_address: usize,
+    /// Connections at a time whose far side has proven nothing.
+    pub unproven: usize,
+    /// Those from one address.
+    pub unproven_per_address: usize,
+    /// New connections a second from one address.
+    pub new_per_second: u32,
+    /// New connections from one address at once after a pause.
+    pub new_at_once: u32,
+    /// Addresses that are remembered; more than `open`, so that one of them always has no connection.
+    pub addresses: usize,
+}
 
-/// Connections that the listener serves: 32 at a time and 10 new ones a second from one address (one /64 of IPv6), 320
-/// at a time altogether, and 64 of these (8 from one address) before they have proven who they are.
+/// Connections that a listener serves within its bounds.
 #[derive(Debug)]
-pub(super) struct AddressLimits {
+pub struct ConnectionLimits {
+    bounds: ConnectionBounds,
     state: Mutex<Addresses>,
 }
 
@@ -41,15 +51,16 @@ struct Address {
 
 /// One connection's place; given back when dropped.
 #[derive(Debug)]
-pub(super) struct Permit {
-    limits: Arc<AddressLimits>,
+pub struct Permit {
+    limits: Arc<ConnectionLimits>,
     address: IpAddr,
     proven: bool,
 }
 
-impl AddressLimits {
-    pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self { state: Mutex::default() })
+impl ConnectionLimits {
+    /// Nobody is connected yet.
+    pub fn new(bounds: ConnectionBounds) -> Arc<Self> {
+        Arc::new(Self { bounds, state: Mutex::default() })
     }
 
     fn lock(&self) -> MutexGuard<'_, Addresses> {
@@ -57,21 +68,22 @@ impl AddressLimits {
     }
 
     /// A place for a connection from `address`, unless there are too many.
-    pub(super) fn admit(self: &Arc<Self>, address: IpAddr, now: Instant) -> Option<Permit> {
+    pub fn admit(self: &Arc<Self>, address: IpAddr, now: Instant) -> Option<Permit> {
         let address = network_of(address);
+        let bounds = &self.bounds;
         let mut state = self.lock();
-        if state.open >= MAX_INBOUND || state.unproven >= MAX_UNPROVEN {
+        if state.open >= bounds.open || state.unproven >= bounds.unproven {
             return None;
         }
-        if !state.each.contains_key(&address) && state.each.len() >= MAX_ADDRESSES {
+        if !state.each.contains_key(&address) && state.each.len() >= bounds.addresses {
             state.forget_quietest();
         }
         let entry = state.each.entry(address).or_insert_with(|| Address {
             open: 0,
             unproven: 0,
-            fresh: TokenBucket::new(10.0, 40.0, now),
+            fresh: TokenBucket::new(bounds.new_per_second.into(), bounds.new_at_once.into(), now),
         });
-        let full = entry.open >= MAX_PER_ADDRESS || entry.unproven >= MAX_UNPROVEN_PER_ADDRESS;
+        let full = entry.open >= bounds.open_per_address || entry.unproven >= bounds.unproven_per_address;
         if full || !entry.fresh.take(now) {
             return None;
         }
@@ -103,7 +115,7 @@ impl Addresses {
 
 impl Permit {
     /// The far side has proven who it is.
-    pub(super) fn proven(&mut self) {
+    pub fn proven(&mut self) {
         if !self.proven {
             self.proven = true;
             self.limits.lock().is_proven(&self.address);
@@ -124,37 +136,41 @@ impl Drop for Permit {
     }
 }
 
-/// Unit of the limits on addresses: an IPv4 address, or the /64 of an IPv6 address.
-pub(super) fn network_of(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
-        address => address,
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv6Addr;
+
     use super::*;
+
+    const BOUNDS: ConnectionBounds = ConnectionBounds {
+        open: 320,
+        open_per_address: 32,
+        unproven: 64,
+        unproven_per_address: 8,
+        new_per_second: 10,
+        new_at_once: 40,
+        addresses: 1024,
+    };
 
     #[test]
     fn connections_are_limited_by_address_and_altogether() {
         let start = Instant::now();
-        let limits = AddressLimits::new();
+        let limits = ConnectionLimits::new(BOUNDS);
         let from = |last: u8| IpAddr::from([192, 0, 2, last]);
         let mut held: Vec<_> = (0..100).filter_map(|_| limits.admit(from(1), start)).collect();
-        assert_eq!(held.len(), MAX_UNPROVEN_PER_ADDRESS);
+        assert_eq!(held.len(), BOUNDS.unproven_per_address);
         held.extend((2..100).filter_map(|last| limits.admit(from(last), start)));
-        assert_eq!(held.len(), MAX_UNPROVEN);
+        assert_eq!(held.len(), BOUNDS.unproven);
         held.iter_mut().for_each(Permit::proven);
         held.extend((2..100).filter_map(|last| limits.admit(from(last), start)));
-        assert_eq!(held.len(), 2 * MAX_UNPROVEN);
+        assert_eq!(held.len(), 2 * BOUNDS.unproven);
         held.iter_mut().for_each(Permit::proven);
         let mut of_one = Vec::new();
         while let Some(mut permit) = limits.admit(from(1), start) {
             permit.proven();
             of_one.push(permit);
         }
-        assert_eq!(of_one.len() + MAX_UNPROVEN_PER_ADDRESS, MAX_PER_ADDRESS);
+        assert_eq!(of_one.len() + BOUNDS.unproven_per_address, BOUNDS.open_per_address);
         held.extend(of_one);
         drop(held);
         let state = limits.lock();
@@ -164,11 +180,11 @@ mod tests {
 
     #[test]
     fn one_ipv6_network_counts_as_one_address() {
-        let limits = AddressLimits::new();
+        let limits = ConnectionLimits::new(BOUNDS);
         let now = Instant::now();
         let held: Vec<_> = (0..100_u16)
             .filter_map(|host| limits.admit(Ipv6Addr::new(0xfd00, 0, 0, 1, 0, 0, 0, host).into(), now))
             .collect();
-        assert_eq!(held.len(), MAX_UNPROVEN_PER_ADDRESS);
+        assert_eq!(held.len(), BOUNDS.unproven_per_address);
     }
 }

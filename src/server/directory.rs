@@ -1,0 +1,248 @@
+//! Directory: state of a server, and nothing else is kept anywhere. It knows which connections have proven the key of
+//! which box, which boxes each of them watches, and the limits of each. Pure: inputs with their time come in, frames to
+//! send go out.
+//!
+//! Two connections see each other while each watches the box of the other. A letter goes to every connection of its
+//! receiver's box that it names, and its sender gets no answer, whether the box is there or not.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use super::allowance::{Allowance, KnockAllowances, MAX_WATCHES};
+use crate::server_protocol::{BoxId, Device, Letter, MAX_BOXES, Refusal, ToApp, ToServer};
+
+/// Connections of one key at a time; the oldest gives way.
+const MAX_DEVICES: usize = 4;
+
+/// Number of a connection, which no other one of this run has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct ConnectionId(pub(super) u64);
+
+/// News for the directory.
+#[derive(Debug)]
+pub(super) enum Input {
+    /// A connection has proven the key of a box; the device's number is random.
+    Proven { mailbox: BoxId, device: Device },
+    /// A control message.
+    Control(ToServer),
+    /// A letter, with its receiver's address.
+    Letter(Letter),
+    /// The connection is gone.
+    Closed,
+}
+
+/// A WebSocket message to an app.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Frame {
+    /// Control message.
+    Text(String),
+    /// Letter.
+    Binary(Bytes),
+}
+
+/// Request of the directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Output {
+    /// Send a message on a connection.
+    Send { connection: ConnectionId, frame: Frame },
+    /// End a connection.
+    Close { connection: ConnectionId, reason: Refusal },
+    /// Read nothing more of the connection that the input came from for so long.
+    Pause(Duration),
+}
+
+/// Counts since the start, for `/metrics`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Counts {
+    /// Letters that were passed on, each copy.
+    pub(super) letters: u64,
+    /// Letters over the limit for boxes that do not watch the sender's.
+    pub(super) knocks_refused: u64,
+}
+
+#[derive(Debug)]
+struct Connection {
+    mailbox: BoxId,
+    device: Device,
+    watches: HashSet<BoxId>,
+    allowance: Allowance,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Directory {
+    connections: HashMap<ConnectionId, Connection>,
+    /// The connections of each box, the oldest first.
+    boxes: HashMap<BoxId, Vec<ConnectionId>>,
+    /// The connections that watch each box.
+    watchers: HashMap<BoxId, BTreeSet<ConnectionId>>,
+    knocks: KnockAllowances,
+    counts: Counts,
+}
+
+impl Directory {
+    /// Takes one input of a connection.
+    pub(super) fn step(&mut self, now: Instant, from: ConnectionId, input: Input) -> Vec<Output> {
+        match input {
+            Input::Proven { mailbox, device } => self.proven(now, from, mailbox, device),
+            Input::Closed => self.closed(from),
+            Input::Control(ToServer::Watch { boxes }) => self.watch(now, from, &boxes),
+            Input::Control(ToServer::Unwatch { boxes }) => self.unwatch(now, from, &boxes),
+            Input::Control(ToServer::Prove(_)) => vec![Output::Close { connection: from, reason: Refusal::Abuse }],
+            Input::Letter(letter) => self.letter(now, from, &letter),
+        }
+    }
+
+    /// Connections that have proven a key.
+    pub(super) fn len(&self) -> usize {
+        self.connections.len()
+    }
+
+    /// Counts since the start.
+    pub(super) const fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    fn proven(&mut self, now: Instant, id: ConnectionId, mailbox: BoxId, device: Device) -> Vec<Output> {
+        let devices = self.boxes.entry(mailbox).or_default();
+        let oldest = (devices.len() >= MAX_DEVICES).then(|| devices.first().copied()).flatten();
+        devices.push(id);
+        let (watches, allowance) = (HashSet::new(), Allowance::new(now));
+        self.connections.insert(id, Connection { mailbox, device, watches, allowance });
+        let Some(oldest) = oldest else { return Vec::new() };
+        let mut outputs = self.closed(oldest);
+        outputs.push(Output::Close { connection: oldest, reason: Refusal::TooManyDevices });
+        outputs
+    }
+
+    fn closed(&mut self, id: ConnectionId) -> Vec<Output> {
+        let Some(watches) = self.connections.get(&id).map(|connection| connection.watches.clone()) else {
+            return Vec::new();
+        };
+        let seen_by = self.partners(id, watches.iter().copied());
+        let own = self.address_of(id);
+        for mailbox in watches {
+            self.forget_watcher(mailbox, id);
+        }
+        if let Some(connection) = self.connections.remove(&id)
+            && let Some(devices) = self.boxes.get_mut(&connection.mailbox)
+        {
+            devices.retain(|other| *other != id);
+            if devices.is_empty() {
+                self.boxes.remove(&connection.mailbox);
+            }
+        }
+        let down = |connection| presence(connection, false, own.into_iter().collect());
+        seen_by.into_iter().flat_map(|(partner, _)| down(partner)).collect()
+    }
+
+    fn watch(&mut self, now: Instant, id: ConnectionId, boxes: &[BoxId]) -> Vec<Output> {
+        let Some(connection) = self.connections.get_mut(&id) else { return Vec::new() };
+        let pause = connection.allowance.take_changes(boxes.len(), now);
+        let added: Vec<_> = boxes.iter().copied().filter(|mailbox| connection.watches.insert(*mailbox)).collect();
+        if connection.watches.len() > MAX_WATCHES {
+            let mut outputs = self.closed(id);
+            outputs.push(Output::Close { connection: id, reason: Refusal::Abuse });
+            return outputs;
+        }
+        for mailbox in &added {
+            self.watchers.entry(*mailbox).or_default().insert(id);
+        }
+        self.tell_partners(id, &added, true).into_iter().chain(pause.map(Output::Pause)).collect()
+    }
+
+    fn unwatch(&mut self, now: Instant, id: ConnectionId, boxes: &[BoxId]) -> Vec<Output> {
+        let Some(connection) = self.connections.get_mut(&id) else { return Vec::new() };
+        let pause = connection.allowance.take_changes(boxes.len(), now);
+        let removed: Vec<_> = boxes
+            .iter()
+            .copied()
+            .filter(|mailbox| connection.watches.contains(mailbox))
+            .collect::<HashSet<_>>()
+            .into_iter()
+            .collect();
+        let outputs = self.tell_partners(id, &removed, false);
+        for mailbox in removed {
+            self.forget_watcher(mailbox, id);
+            if let Some(connection) = self.connections.get_mut(&id) {
+                connection.watches.remove(&mailbox);
+            }
+        }
+        outputs.into_iter().chain(pause.map(Output::Pause)).collect()
+    }
+
+    /// Tells a connection and those behind `boxes` that see it of each other: that they are there, or no more.
+    fn tell_partners(&self, id: ConnectionId, boxes: &[BoxId], up: bool) -> Vec<Output> {
+        let partners = self.partners(id, boxes.iter().copied());
+        let own: Vec<_> = self.address_of(id).into_iter().collect();
+        let to_them = partners.iter().flat_map(|(partner, _)| presence(*partner, up, own.clone()));
+        let to_self = presence(id, up, partners.iter().map(|(_, address)| *address).collect());
+        to_them.chain(to_self).collect()
+    }
+
+    /// The connections behind `boxes`, which `id` watches, that watch the box of `id` as well.
+    fn partners(&self, id: ConnectionId, boxes: impl Iterator<Item = BoxId>) -> Vec<(ConnectionId, (BoxId, Device))> {
+        let Some(own) = self.connections.get(&id).map(|connection| connection.mailbox) else { return Vec::new() };
+        let watching = self.watchers.get(&own);
+        boxes
+            .filter_map(|mailbox| self.boxes.get(&mailbox))
+            .flatten()
+            .filter(|other| **other != id && watching.is_some_and(|watching| watching.contains(other)))
+            .filter_map(|other| Some((*other, self.address_of(*other)?)))
+            .collect()
+    }
+
+    fn address_of(&self, id: ConnectionId) -> Option<(BoxId, Device)> {
+        self.connections.get(&id).map(|connection| (connection.mailbox, connection.device))
+    }
+
+    fn forget_watcher(&mut self, mailbox: BoxId, id: ConnectionId) {
+        if let Some(watchers) = self.watchers.get_mut(&mailbox) {
+            watchers.remove(&id);
+            if watchers.is_empty() {
+                self.watchers.remove(&mailbox);
+            }
+        }
+    }
+
+    fn letter(&mut self, now: Instant, from: ConnectionId, letter: &Letter) -> Vec<Output> {
+        let Some(connection) = self.connections.get_mut(&from) else { return Vec::new() };
+        let (own, device) = (connection.mailbox, connection.device);
+        let pause = connection.allowance.take_letter(letter.len(), now);
+        let named = |id: &ConnectionId| {
+            let address = self.address_of(*id);
+            *id != from && address.is_some_and(|(_, device)| [device, Device::ALL].contains(&letter.device))
+        };
+        let receivers = self.boxes.get(&letter.mailbox).into_iter().flatten().copied().filter(named);
+        let watching = self.watchers.get(&own);
+        let (known, unknown): (Vec<_>, Vec<_>) =
+            receivers.partition(|id| watching.is_some_and(|watching| watching.contains(id)));
+        // An absent box costs as much as one that does not watch the sender's: nothing tells the two apart.
+        let may_knock = known.is_empty() && {
+            let may = self.knocks.take(own, now);
+            self.counts.knocks_refused += u64::from(!may);
+            may
+        };
+        let receivers = if may_knock { unknown } else { known };
+        self.counts.letters += receivers.len() as u64;
+        let frame = Frame::Binary(letter.with_address(own, device).encode());
+        let sent = receivers.into_iter().map(|connection| Output::Send { connection, frame: frame.clone() });
+        sent.chain(pause.map(Output::Pause)).collect()
+    }
+}
+
+/// News of who is there, in messages of their bounded size; none where there is nobody to name.
+fn presence(connection: ConnectionId, up: bool, devices: Vec<(BoxId, Device)>) -> Vec<Output> {
+    let news = |devices: &[(BoxId, Device)]| {
+        let devices = devices.to_vec();
+        let message = if up { ToApp::Up { devices } } else { ToApp::Down { devices } };
+        Output::Send { connection, frame: Frame::Text(message.encode()) }
+    };
+    devices.chunks(MAX_BOXES).map(news).collect()
+}
+
+#[cfg(test)]
+#[path = "directory_tests.rs"]
+mod tests;

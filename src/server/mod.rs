@@ -1,0 +1,28 @@
+//! Visavis server: signaling for people who are not on one network. It knows boxes, watches and sealed letters, in memory
+//! alone, and stores nothing but its key.
+//!
+//! ```text
+//! listener (TCP, TLS 1.3) -- pages: /healthz, /metrics
+//!     `-- connection (one task an app): WebSocket, proof of the key
+//!             | inputs                    ^ frames, by a bounded queue
+//!             v                           |
+//!         exchange (one lock) -- directory (pure): boxes, watches, presence, letters, limits
+//! ```
+
+mod allowance;
+mod connection;
+mod directory;
+mod exchange;
+mod key;
+mod listener;
+mod options;
+mod page;
+mod rewound;
+mod run;
+mod screen;
+mod tls;
+
+pub use key::{KeyError, ServerKey};
+pub use options::{Action, Arguments, KeyAction, PublicAddress};
+pub use run::{Server, ServerError, run};
+pub use tls::TlsError;

@@ -1,0 +1,117 @@
+//! Options of `visavis-server`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::{Parser, Subcommand};
+
+use crate::identity::{ParseServerLinkError, ServerLink};
+
+/// Visavis server: brings the apps of people together across the Internet. It stores nothing but its own key.
+#[derive(Debug, Parser)]
+#[command(name = "visavis-server", version, about)]
+pub struct Arguments {
+    /// Folder for the server's key, made at the first start
+    #[arg(long, global = true, value_name = "DIR", default_value = "visavis-server")]
+    pub data: PathBuf,
+    /// TCP address and port for apps
+    #[arg(long, global = true, value_name = "ADDR:PORT", default_value = "[::]:443")]
+    pub listen: SocketAddr,
+    /// Name or address, and port, by which apps reach this server from outside
+    #[arg(long, global = true, value_name = "HOST[:PORT]")]
+    pub public: Option<PublicAddress>,
+    /// JSON lines instead of words on standard output
+    #[arg(long)]
+    pub json: bool,
+    /// Detail of the log on standard error: error, warn, info, debug or trace. IDs and addresses are named from debug on
+    #[arg(long, global = true, value_name = "LEVEL", default_value = "warn")]
+    pub log: String,
+    /// Action instead of serving.
+    #[command(subcommand)]
+    pub action: Option<Action>,
+}
+
+/// Action instead of serving.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Action {
+    /// Print the server's link again
+    Link,
+    /// The server's key
+    Key {
+        /// The action.
+        #[command(subcommand)]
+        action: KeyAction,
+    },
+}
+
+/// Action on the key.
+#[derive(Clone, Debug, Subcommand)]
+pub enum KeyAction {
+    /// Write a copy of the key to a new file: with it another computer can be the same server
+    Export {
+        /// The file, which must not exist
+        file: PathBuf,
+    },
+}
+
+/// Host, and port unless it is the listener's, by which a server is reached from outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicAddress {
+    host: String,
+    port: Option<u16>,
+}
+
+impl PublicAddress {
+    /// The link of a server with this public key, whose listener has this port.
+    pub fn link(&self, listener_port: u16, public_key: &[u8]) -> Result<ServerLink, ParseServerLinkError> {
+        ServerLink::new(&self.host, self.port.unwrap_or(listener_port), public_key)
+    }
+}
+
+impl FromStr for PublicAddress {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wrong = "use a name or an address, such as calls.example.org, 203.0.113.5:8443 or [2001:db8::5]:443";
+        let (host, port) = match text.rsplit_once(':') {
+            Some((host, port)) if !host.contains(':') || host.ends_with(']') => {
+                (host, Some(port.parse().map_err(|_| wrong)?))
+            }
+            _ => (text, None),
+        };
+        let address = Self { host: host.to_owned(), port };
+        address.link(1, &[]).map(|_| address).map_err(|_| wrong)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_public_address_has_a_host_and_maybe_a_port() {
+        for (text, address) in [
+            ("calls.example.org", "calls.example.org:7"),
+            ("calls.example.org:8443", "calls.example.org:8443"),
+            ("203.0.113.5", "203.0.113.5:7"),
+            ("2001:db8::5", "[2001:db8::5]:7"),
+            ("[2001:db8::5]", "[2001:db8::5]:7"),
+            ("[2001:db8::5]:443", "[2001:db8::5]:443"),
+        ] {
+            assert_eq!(text.parse::<PublicAddress>().unwrap().link(7, b"key").unwrap().address(), address);
+        }
+        for wrong in ["", ":443", "a:b", "a:0", "a:70000", "a b", "https://a", "[::1"] {
+            assert!(wrong.parse::<PublicAddress>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn arguments_are_read_as_documented() {
+        let read = |line: &str| Arguments::try_parse_from(line.split(' '));
+        assert!(read("visavis-server --data d --listen 127.0.0.1:0 --public a.example --json").unwrap().json);
+        assert!(matches!(read("visavis-server link --data d").unwrap().action, Some(Action::Link)));
+        assert!(matches!(read("visavis-server key export f").unwrap().action, Some(Action::Key { .. })));
+        assert!(read("visavis-server --listen nowhere").is_err() && read("visavis-server key").is_err());
+    }
+}

@@ -1,0 +1,85 @@
+//! Pages of a server: whether it works, and its figures. Nothing else is served, and neither names anybody. Pure.
+
+use std::net::IpAddr;
+
+use super::exchange::Figures;
+
+/// A page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Page {
+    /// `/healthz`: the server works.
+    Health,
+    /// `/metrics`, in Prometheus' text format (version 0.0.4), for this computer alone: they tell how many people are
+    /// connected.
+    Metrics,
+}
+
+impl Page {
+    /// The page that an HTTP request asks for.
+    pub(super) fn of(request: &[u8], from: IpAddr) -> Option<Self> {
+        let is = |path: &str| {
+            let start = request.strip_prefix(b"GET ").and_then(|rest| rest.strip_prefix(path.as_bytes()));
+            start.is_some_and(|rest| rest.starts_with(b" HTTP/1."))
+        };
+        match () {
+            () if is("/healthz") => Some(Self::Health),
+            () if is("/metrics") && from.to_canonical().is_loopback() => Some(Self::Metrics),
+            () => None,
+        }
+    }
+}
+
+/// The whole HTTP response; the connection closes after it.
+pub(super) fn response(page: Page, figures: &Figures) -> String {
+    let body = match page {
+        Page::Health => "ok\n".to_owned(),
+        Page::Metrics => metrics(figures),
+    };
+    format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+fn metrics(figures: &Figures) -> String {
+    let gauge = |name: &str, kind: &str, value: u64| format!("# TYPE visavis_{name} {kind}\nvisavis_{name} {value}\n");
+    [
+        gauge("connections", "gauge", figures.connections as u64),
+        gauge("letters_total", "counter", figures.counts.letters),
+        gauge("unwatched_letters_refused_total", "counter", figures.counts.knocks_refused),
+    ]
+    .concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_are_few_and_figures_are_for_this_computer_alone() {
+        let [near, mapped, far]: [IpAddr; 3] =
+            ["127.0.0.1", "::ffff:127.0.0.1", "203.0.113.5"].map(|ip| ip.parse().unwrap());
+        let page = |path: &str, from| Page::of(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes(), from);
+        assert_eq!((page("/healthz", far), page("/healthz", near)), (Some(Page::Health), Some(Page::Health)));
+        assert_eq!(
+            [near, mapped, far].map(|from| page("/metrics", from)),
+            [Some(Page::Metrics), Some(Page::Metrics), None]
+        );
+        for other in ["/", "/healthz2", "/healthz/../metrics", "//healthz", "/visavis/server"] {
+            assert_eq!(page(other, near), None, "{other}");
+        }
+        assert_eq!(Page::of(b"POST /healthz HTTP/1.1\r\n\r\n", near), None);
+    }
+
+    #[test]
+    fn a_response_is_whole_http() {
+        let figures =
+            Figures { connections: 7, counts: super::super::directory::Counts { letters: 9, knocks_refused: 0 } };
+        let response = response(Page::Metrics, &figures);
+        let (head, body) = response.split_once("\r\n\r\n").unwrap();
+        assert!(
+            head.starts_with("HTTP/1.1 200 OK\r\n") && head.contains(&format!("Content-Length: {}\r\n", body.len()))
+        );
+        assert!(body.contains("visavis_connections 7\n") && body.contains("visavis_letters_total 9\n"), "{body}");
+    }
+}

@@ -1,0 +1,179 @@
+//! A running server: sockets, tasks, the first screen, and a graceful end.
+
+use std::io::{self, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio::time::{interval, sleep};
+
+use super::exchange::Exchange;
+use super::key::{KeyError, ServerKey};
+use super::listener::{Shared, listen};
+use super::options::{Action, Arguments, KeyAction, PublicAddress};
+use super::screen::{self, Facts};
+use super::tls::{self, TlsError};
+use crate::identity::ServerLink;
+use crate::network;
+
+/// Connections that wait to be accepted.
+const BACKLOG: i32 = 1024;
+/// Between two lines of figures.
+const STATS: Duration = Duration::from_secs(10);
+/// For the last words of an ending server to its apps.
+const FAREWELL: Duration = Duration::from_millis(500);
+
+/// Why a server does not start: one plain sentence each.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// No key.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// No TLS.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The port needs rights that this user has not.
+    #[error("TCP port {0} needs rights that you do not have. Start the server as root, or with --listen [::]:8443.")]
+    Forbidden(u16),
+    /// The port is taken.
+    #[error("TCP port {0} is taken by another program. Stop it, or choose another port with --listen.")]
+    Taken(u16),
+    /// The address cannot be used.
+    #[error("{0} cannot be listened on: {1}. Choose another address with --listen.")]
+    Listen(SocketAddr, io::Error),
+    /// No address for the link.
+    #[error("This computer has no network address. Connect it, or start the server with --public NAME-OR-ADDRESS.")]
+    NoAddress,
+    /// The system refuses something.
+    #[error("The server could not be started: {0}.")]
+    System(#[from] io::Error),
+}
+
+/// A running server. Everything ends when it is dropped.
+pub struct Server {
+    facts: Facts,
+    exchange: Arc<Exchange>,
+    listener: JoinHandle<()>,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.listener.abort();
+    }
+}
+
+impl Server {
+    /// Starts a server with the key in the folder `data`, on a tokio runtime.
+    pub fn start(data: &Path, listen_on: SocketAddr, public: Option<&PublicAddress>) -> Result<Self, ServerError> {
+        let key = ServerKey::load_or_create(data)?;
+        let listener = bind(listen_on)?;
+        let address = listener.local_addr()?;
+        let link = link(&key, address, public)?;
+        let facts = Facts { link, listen: address, is_public: public.is_some() };
+        let exchange = Arc::<Exchange>::default();
+        let shared =
+            Shared { acceptor: tls::acceptor(&key)?, exchange: Arc::clone(&exchange), relay: Arc::new(|| None) };
+        let listener = tokio::spawn(listen(listener, shared));
+        Ok(Self { facts, exchange, listener })
+    }
+
+    /// The link to give to people.
+    pub const fn link(&self) -> &ServerLink {
+        &self.facts.link
+    }
+
+    /// Ends in good order: apps are told, and come back to another server or later.
+    pub async fn end(self) {
+        self.exchange.end();
+        sleep(FAREWELL).await;
+    }
+}
+
+/// Carries out a command line; a server runs until `ends` is done.
+pub async fn run(arguments: Arguments, ends: impl Future<Output = ()>) -> Result<(), ServerError> {
+    match &arguments.action {
+        None => {}
+        Some(Action::Link) => {
+            let key = ServerKey::load_or_create(&arguments.data)?;
+            return Ok(say(&link(&key, arguments.listen, arguments.public.as_ref())?.to_string())?);
+        }
+        Some(Action::Key { action: KeyAction::Export { file } }) => {
+            return Ok(ServerKey::load_or_create(&arguments.data)?.export(file)?);
+        }
+    }
+    let server = Server::start(&arguments.data, arguments.listen, arguments.public.as_ref())?;
+    let first = if arguments.json { screen::ready_line(&server.facts) } else { screen::words(&server.facts) };
+    say(&first)?;
+    tokio::select! {
+        () = ends => {}
+        () = tell_stats(&server.exchange), if arguments.json => {}
+    }
+    server.end().await;
+    Ok(())
+}
+
+/// Prints figures until nobody reads them, and then no more.
+async fn tell_stats(exchange: &Exchange) {
+    let mut turns = interval(STATS);
+    turns.tick().await;
+    loop {
+        turns.tick().await;
+        if let Err(error) = say(&screen::stats_line(&exchange.figures())) {
+            tracing::info!(%error, "figures are not printed any more");
+            return std::future::pending().await;
+        }
+    }
+}
+
+/// Opens the listener; a wildcard IPv6 address takes IPv4, too.
+fn bind(address: SocketAddr) -> Result<TcpListener, ServerError> {
+    let open = |address: SocketAddr| {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) {
+            socket.set_only_v6(false)?;
+        }
+        // A server that was just ended comes back at once.
+        #[cfg(unix)]
+        socket.set_reuse_address(true)?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        TcpListener::from_std(socket.into())
+    };
+    let opened = match open(address) {
+        // A computer without IPv6.
+        Err(error)
+            if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED)
+                && !matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::AddrInUse) =>
+        {
+            open((Ipv4Addr::UNSPECIFIED, address.port()).into())
+        }
+        opened => opened,
+    };
+    opened.map_err(|error| match error.kind() {
+        io::ErrorKind::PermissionDenied => ServerError::Forbidden(address.port()),
+        io::ErrorKind::AddrInUse => ServerError::Taken(address.port()),
+        _ => ServerError::Listen(address, error),
+    })
+}
+
+/// The link: by the public address, else by the one that is listened on, else by this computer's most used one.
+fn link(key: &ServerKey, listen: SocketAddr, public: Option<&PublicAddress>) -> Result<ServerLink, ServerError> {
+    let public_key = key.public_key();
+    if let Some(public) = public {
+        return public.link(listen.port(), &public_key).map_err(|_| ServerError::NoAddress);
+    }
+    let own = || network::local_addresses().into_iter().map(|own| own.ip).find(|ip| !network::is_scoped(*ip));
+    let host = Some(listen.ip()).filter(|ip| !ip.is_unspecified()).or_else(own).ok_or(ServerError::NoAddress)?;
+    ServerLink::new(&host.to_string(), listen.port(), &public_key).map_err(|_| ServerError::NoAddress)
+}
+
+fn say(text: &str) -> io::Result<()> {
+    let mut output = io::stdout().lock();
+    writeln!(output, "{}", text.trim_end())?;
+    output.flush()
+}

@@ -1,0 +1,121 @@
+//! First screen of a server: plain words and a QR code for whoever started it, or one JSON line for scripts. Pure.
+
+use std::fmt::Write;
+use std::net::SocketAddr;
+
+use serde::Serialize;
+
+use super::exchange::Figures;
+use crate::identity::{ServerLink, qr};
+
+/// Facts of the first screen.
+#[derive(Clone, Debug)]
+pub(super) struct Facts {
+    pub(super) link: ServerLink,
+    pub(super) listen: SocketAddr,
+    /// Whether the link's address was given, and not taken from this computer.
+    pub(super) is_public: bool,
+}
+
+/// A line of `--json`.
+#[derive(Debug, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+enum Line<'a> {
+    Ready { link: &'a ServerLink, listen: SocketAddr },
+    Stats { connections: usize, letters: u64 },
+}
+
+/// The words.
+pub(super) fn words(facts: &Facts) -> String {
+    let Facts { link, listen, is_public } = facts;
+    let mut text = String::from("The Visavis server is running. Give this link to the people who are to use it:\n\n");
+    let _ = writeln!(text, "    {link}\n");
+    if let Some(code) = code(&link.to_string()) {
+        let _ = writeln!(text, "{code}");
+    }
+    text.push_str(
+        "In Visavis they add it under Settings, Servers. The link pins the key of this server, so nobody else can\n",
+    );
+    text.push_str("pretend to be it; keep a copy of the key with `visavis-server key export FILE`.\n\n");
+    let port = listen.port();
+    let _ = if *is_public {
+        writeln!(
+            text,
+            "Apps connect to {} (TCP). A router or firewall in between must pass that on to port {port} here.",
+            link.address()
+        )
+    } else {
+        writeln!(
+            text,
+            "The link has an address of this computer's own network, so it works there. For people elsewhere, have your\n\
+             router pass TCP port {port} on to this computer, and start the server with --public NAME-OR-ADDRESS."
+        )
+    };
+    text.push_str("It stores nothing else. Stop it with Ctrl+C; running calls go on without it.\n");
+    text
+}
+
+/// The first line of `--json`.
+pub(super) fn ready_line(facts: &Facts) -> String {
+    line(&Line::Ready { link: &facts.link, listen: facts.listen })
+}
+
+/// A later line of `--json`.
+pub(super) fn stats_line(figures: &Figures) -> String {
+    line(&Line::Stats { connections: figures.connections, letters: figures.counts.letters })
+}
+
+fn line(line: &Line<'_>) -> String {
+    // Numbers and texts alone: it cannot fail.
+    serde_json::to_string(line).unwrap_or_default()
+}
+
+/// A QR code (ISO/IEC 18004) in half blocks, two modules above each other, with its quiet zone, dark on light.
+fn code(text: &str) -> Option<String> {
+    const QUIET: usize = 2;
+    let (width, modules) = qr::modules(text)?;
+    let is_dark = |x: usize, y: usize| {
+        let (Some(x), Some(y)) = (x.checked_sub(QUIET), y.checked_sub(QUIET)) else { return false };
+        x < width && y < width && modules.get(y * width + x).copied().unwrap_or(false)
+    };
+    let side = width + 2 * QUIET;
+    let mut code = String::new();
+    for y in (0..side).step_by(2) {
+        code.push_str("    \u{1b}[30;107m");
+        code.extend((0..side).map(|x| match (is_dark(x, y), is_dark(x, y + 1)) {
+            (true, true) => '█',
+            (true, false) => '▀',
+            (false, true) => '▄',
+            (false, false) => ' ',
+        }));
+        code.push_str("\u{1b}[0m\n");
+    }
+    Some(code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts(is_public: bool) -> Facts {
+        let link = ServerLink::new("calls.example.org", 443, b"key").unwrap();
+        Facts { link, listen: "[::]:8443".parse().unwrap(), is_public }
+    }
+
+    #[test]
+    fn the_first_screen_says_what_to_give_to_friends_and_which_port_to_open() {
+        let link = facts(true).link.to_string();
+        for is_public in [true, false] {
+            let words = words(&facts(is_public));
+            assert!(words.contains(&link) && words.contains("8443") && words.contains('█'), "{words}");
+            assert_eq!(words.contains("--public"), !is_public);
+        }
+    }
+
+    #[test]
+    fn the_first_line_for_scripts_is_the_contracts() {
+        let ready: serde_json::Value = serde_json::from_str(&ready_line(&facts(true))).unwrap();
+        assert_eq!((&ready["event"], &ready["listen"]), (&"ready".into(), &"[::]:8443".into()));
+        assert_eq!(ready["link"], facts(true).link.to_string());
+    }
+}

@@ -1,0 +1,94 @@
+//! `visavis-server` as a person starts it, on this computer or on one in software.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::PathBuf;
+use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
+use std::time::Instant;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::network::Computer;
+use super::poll;
+use super::process::{SOON, text};
+
+/// A running server. It is killed when dropped.
+pub struct Server {
+    /// The link that it gave.
+    pub link: String,
+    /// When it was ready.
+    pub since: Instant,
+    child: Child,
+    output: BufReader<ChildStdout>,
+    errors: Option<ChildStderr>,
+}
+
+/// The server's program.
+pub fn visavis_server() -> &'static str {
+    env!("CARGO_BIN_EXE_visavis-server")
+}
+
+/// A folder for a server's key.
+pub fn data() -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().join("server");
+    (folder, data)
+}
+
+impl Server {
+    /// Starts a server on this computer's loopback.
+    pub fn start(data: &std::path::Path, listen: &str) -> Self {
+        Self::spawn(Command::new(visavis_server()), data, listen)
+    }
+
+    /// Starts a server on a computer in software.
+    pub fn start_on(computer: &Computer, data: &std::path::Path, port: u16) -> Self {
+        Self::spawn(computer.command(visavis_server()), data, &format!("{}:{port}", computer.address))
+    }
+
+    fn spawn(mut command: Command, data: &std::path::Path, listen: &str) -> Self {
+        let mut child = command
+            .args(["--json", "--listen", listen, "--data"])
+            .arg(data)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("visavis-server starts");
+        let mut output = BufReader::new(child.stdout.take().expect("piped"));
+        let errors = child.stderr.take();
+        let mut line = String::new();
+        output.read_line(&mut line).expect("a line");
+        let ready: Value = serde_json::from_str(&line).unwrap_or_else(|_| {
+            let _already_gone = child.kill();
+            panic!("no first line of JSON: {line}")
+        });
+        assert_eq!(ready["event"], "ready", "{ready}");
+        Self { link: text(&ready, "link"), since: Instant::now(), child, output, errors }
+    }
+
+    /// Kills it without a chance to say anything.
+    pub fn kill(&mut self) {
+        let _already_gone = self.child.kill();
+        let _status = self.child.wait();
+    }
+
+    /// Ends it in good order; what it logged.
+    pub fn end(mut self) -> String {
+        // SAFETY: the process is a child of this one that has not been waited for.
+        assert_eq!(unsafe { libc::kill(self.child.id() as i32, libc::SIGTERM) }, 0);
+        let status = poll(SOON, || self.child.try_wait().expect("a child of this process")).expect("it ends");
+        assert!(status.success(), "it ended with {status}");
+        let mut log = String::new();
+        self.errors.take().expect("piped").read_to_string(&mut log).expect("text");
+        let mut rest = String::new();
+        self.output.read_to_string(&mut rest).expect("text");
+        log
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
