@@ -186,6 +186,8 @@ pub(super) fn start(handle: &Handle, ways: Ways, role: Role, sinks: PeerSinks, e
         streams.push(context);
         ends.push(stream_ends);
     }
+    // A ClientHello to a relayed address of this side comes wrapped, and is not held back.
+    let cookies = if ways.servers.relays.is_empty() { Cookies::draw() } else { Cookies::default() };
     let context = Context {
         handle: handle.clone(),
         ways,
@@ -194,7 +196,7 @@ pub(super) fn start(handle: &Handle, ways: Ways, role: Role, sinks: PeerSinks, e
         events,
         state: state.clone(),
         gate: Arc::clone(&gate),
-        cookies: Arc::new(Cookies::draw()),
+        cookies: Arc::new(cookies),
         far_streams: FarStreams::default(),
         generation: Arc::default(),
         connected: watch::Sender::new(false),

@@ -210,6 +210,7 @@ mod tests {
         assert_eq!(video.deadline(), None);
         assert!(video.poll(at(1300)).is_none());
     }
+
     /// Times in ms at which keyframes are asked for in the seconds from `from_ms` on, in which nothing comes.
     fn requests_in_silence(video: &mut VideoReceive, from_ms: u64) -> Vec<u64> {
         let mut asks = |now: &u64| matches!(video.poll(at(*now)), Some(VideoReceiveOutput::KeyframeRequest));
