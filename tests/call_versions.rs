@@ -1,6 +1,6 @@
 //! Calls with a program whose descriptions are of another version: there is none, and both people are told why.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod call_rig;
 

@@ -92,9 +92,9 @@ impl VideoCodec {
     /// # Errors
     ///
     /// When they are no whole access unit.
-    pub fn depacketize<'a>(
+    pub fn depacketize(
         self,
-        payloads: &mut dyn Iterator<Item = &'a [u8]>,
+        payloads: &mut dyn Iterator<Item = &[u8]>,
         access_unit: &mut BytesMut,
     ) -> Result<bool, MalformedPayload> {
         (self.definition().depacketize)(payloads, access_unit)

@@ -1,5 +1,6 @@
 //! Fan-out: the peers that each encoded picture and sound goes to. Sound is encoded once for all; pictures in the
-//! renditions that the peers' paths and tiles ask for, each once for all who watch it.
+//! renditions that the peers' paths and tiles ask for, each once for all who watch it. All streams of pictures share the
+//! uplink.
 //!
 //! Written by the controller's thread when somebody joins or leaves; read by the encoder's and the microphone's threads
 //! (neither is a device's real-time callback).
@@ -14,6 +15,7 @@ use crate::rtc::Peer;
 use super::assign::Receiver;
 use super::gates::Gates;
 use super::simulcast::Simulcast;
+use super::uplink::{PathRate, Uplink};
 
 /// One peer of the fan-out.
 #[derive(Debug)]
@@ -24,19 +26,26 @@ struct Outlet {
     max_heights: BTreeMap<StreamId, u32>,
 }
 
+/// Streams of pictures that are encoded, and the uplink that they go through.
+#[derive(Debug, Default)]
+struct Pictures {
+    simulcasts: BTreeMap<StreamId, Simulcast>,
+    uplink: Uplink,
+}
+
 /// The peers, behind the gates that hang-up and mute shut.
 #[derive(Debug)]
 pub struct FanOut {
     gates: Arc<Gates>,
     outlets: RwLock<Vec<Outlet>>,
-    /// One for each stream of pictures that is encoded. Locked before the outlets.
-    simulcasts: Mutex<BTreeMap<StreamId, Simulcast>>,
+    /// Locked before the outlets.
+    pictures: Mutex<Pictures>,
 }
 
 impl FanOut {
     /// Behind `gates`; for nobody yet.
     pub fn new(gates: Arc<Gates>) -> Self {
-        Self { gates, outlets: RwLock::default(), simulcasts: Mutex::default() }
+        Self { gates, outlets: RwLock::default(), pictures: Mutex::default() }
     }
 
     /// The gates.
@@ -73,7 +82,7 @@ impl FanOut {
 
     /// Bit rate of the rendition of a stream that is made for one person, in kbit/s; `None` while they cannot be reached.
     pub fn asked_kbps(&self, id: PeerId, stream: StreamId) -> Option<u32> {
-        self.simulcasts().get(&stream)?.budget_for(id).map(|budget| budget.kbps)
+        self.pictures().simulcasts.get(&stream)?.budget_for(id).map(|budget| budget.kbps)
     }
 
     /// True while this side is muted in a call.
@@ -88,19 +97,21 @@ impl FanOut {
 
     /// Plans the renditions of a stream's next picture. A peer that cannot be reached now does not bind the others.
     pub fn plan_video(&self, stream: StreamId, source: PictureSource, now: MediaTime) -> RenditionPlans {
-        let mut simulcasts = self.simulcasts();
+        let mut pictures = self.pictures();
+        let Pictures { simulcasts, uplink } = &mut *pictures;
         let outlets = self.outlets();
-        let simulcast = simulcasts.entry(stream).or_default();
+        let rate = |outlet: &Outlet| Some(PathRate { peer: outlet.id, kbps: outlet.peer.granted_kbps(now)? });
+        let uplink_kbps = uplink.follow(stream, &outlets.iter().filter_map(rate).collect::<Vec<_>>(), now);
         let receiver = |outlet: &Outlet| {
             let max_height = outlet.max_heights.get(&stream).copied().unwrap_or(u32::MAX);
             // A path of which no more is wanted than it carries is not probed.
-            let wanted_kbps = if simulcast.may_probe(outlet.id) { source.wanted_kbps(max_height) } else { 0 };
+            let wanted_kbps = if uplink.may_probe(outlet.id) { source.wanted_kbps(max_height) } else { 0 };
             let budget = outlet.peer.video_budget(stream, wanted_kbps)?;
             let max_lines = budget.max_lines.min(max_height);
             Some(Receiver { peer: outlet.id, budget: VideoBudget { max_lines, ..budget } })
         };
         let receivers: Vec<_> = outlets.iter().filter_map(receiver).collect();
-        simulcast.plan(receivers.into_iter(), source, now)
+        simulcasts.entry(stream).or_default().plan(receivers.into_iter(), source, uplink_kbps, now)
     }
 
     /// The greatest loss on the way to anybody, in percent, which sets the redundancy of sound.
@@ -110,19 +121,19 @@ impl FanOut {
 
     /// Asks for a keyframe of a stream for one person: of the rendition that is made for them.
     pub fn request_keyframe(&self, id: PeerId, stream: StreamId) {
-        if let Some(simulcast) = self.simulcasts().get_mut(&stream) {
+        if let Some(simulcast) = self.pictures().simulcasts.get_mut(&stream) {
             simulcast.request_keyframe(id);
         }
     }
 
     /// The same of every stream.
     pub fn request_keyframe_of_each(&self, id: PeerId) {
-        self.simulcasts().values_mut().for_each(|simulcast| simulcast.request_keyframe(id));
+        self.pictures().simulcasts.values_mut().for_each(|simulcast| simulcast.request_keyframe(id));
     }
 
     /// Asks for a keyframe of every rendition of a stream.
     pub fn request_keyframes(&self, stream: StreamId) {
-        self.simulcasts().entry(stream).or_default().request_keyframes();
+        self.pictures().simulcasts.entry(stream).or_default().request_keyframes();
     }
 
     /// Sends a stream's picture to those who watch its rendition, unless the stream's gate is shut.
@@ -130,8 +141,8 @@ impl FanOut {
         if self.gates.is_shut(stream) {
             return;
         }
-        let mut simulcasts = self.simulcasts();
-        let Some(simulcast) = simulcasts.get_mut(&stream) else { return };
+        let mut pictures = self.pictures();
+        let Some(simulcast) = pictures.simulcasts.get_mut(&stream) else { return };
         let outlets = self.outlets();
         simulcast.deliver(rendition, picture, |id| {
             if let Some(outlet) = outlets.iter().find(|outlet| outlet.id == id) {
@@ -152,7 +163,7 @@ impl FanOut {
         self.outlets.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn simulcasts(&self) -> MutexGuard<'_, BTreeMap<StreamId, Simulcast>> {
-        self.simulcasts.lock().unwrap_or_else(PoisonError::into_inner)
+    fn pictures(&self) -> MutexGuard<'_, Pictures> {
+        self.pictures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -25,6 +25,7 @@ pub use gates::{Gate, Gates};
 pub use picture_send::PictureSend;
 pub use simulcast::Simulcast;
 pub use sound::SoundSender;
+pub use uplink::{PathRate, Uplink};
 
 use crate::identity::PeerId;
 use crate::media::StreamId;

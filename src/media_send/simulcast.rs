@@ -11,7 +11,6 @@
 //! receiver, for whom it is a change of size.
 
 use super::assign::{Allocation, Receiver};
-use super::uplink::Uplink;
 use crate::identity::PeerId;
 use crate::media::{MediaTime, OutgoingPicture, PictureSource, RENDITIONS, RenditionPlan, RenditionPlans, VideoBudget};
 
@@ -29,7 +28,6 @@ struct Watcher {
 #[derive(Debug, Default)]
 pub struct Simulcast {
     allocation: Allocation,
-    uplink: Uplink,
     receivers: Vec<Receiver>,
     watchers: Vec<Watcher>,
     source: PictureSource,
@@ -38,17 +36,17 @@ pub struct Simulcast {
 }
 
 impl Simulcast {
-    /// Plans the next picture for those `receivers` who can be reached now.
+    /// Plans the next picture for those `receivers` who can be reached now, in `uplink_kbps` for all of them together.
     pub fn plan(
         &mut self,
         receivers: impl Iterator<Item = Receiver>,
         source: PictureSource,
+        uplink_kbps: u32,
         now: MediaTime,
     ) -> RenditionPlans {
         self.receivers.clear();
         self.receivers.extend(receivers);
         self.source = source;
-        let uplink_kbps = self.uplink.follow(&self.receivers, now);
         self.allocation.assign(&self.receivers, source, uplink_kbps, now);
         self.follow_receivers();
         if self.receivers.is_empty() {
@@ -60,11 +58,6 @@ impl Simulcast {
             let budget = self.budget(rendition)?;
             Some(RenditionPlan { budget, keyframe: asked[rendition] || self.is_awaited(rendition) })
         })
-    }
-
-    /// True where the path to a receiver may be probed now: one at a time, as all lie behind one uplink.
-    pub fn may_probe(&self, peer: PeerId) -> bool {
-        self.uplink.may_probe(peer)
     }
 
     /// Hands an encoded picture of a rendition to those who are sent it. One that no other refers to is left out for whoever
@@ -190,7 +183,7 @@ mod tests {
         fn picture(&mut self, receivers: &[Receiver]) -> Vec<(PeerId, usize, bool)> {
             self.at_ms += 33;
             let now = MediaTime::from_millis(self.at_ms);
-            let plans = self.simulcast.plan(receivers.iter().copied(), HD, now);
+            let plans = self.simulcast.plan(receivers.iter().copied(), HD, u32::MAX, now);
             let mut sent = Vec::new();
             for (rendition, plan) in plans.in_order() {
                 if let Some(plan) = plan.filter(|plan| !plan.budget.behind) {
@@ -224,7 +217,7 @@ mod tests {
     fn nobody_is_reached_nothing_is_made_and_whoever_comes_back_begins_at_a_keyframe() {
         let mut call = Call::default();
         call.picture(&[receiver(1, 1500)]);
-        let plans = call.simulcast.plan(std::iter::empty(), HD, MediaTime::from_millis(50));
+        let plans = call.simulcast.plan(std::iter::empty(), HD, u32::MAX, MediaTime::from_millis(50));
         assert!(plans.get(0).is_some_and(|plan| plan.budget.behind && !plan.keyframe), "the encoder is kept");
         assert_eq!(call.picture(&[receiver(1, 1500)]), [(peer(1), 0, true)]);
     }
@@ -305,10 +298,10 @@ mod tests {
         call.pictures(100, &[receiver(1, 1500), receiver(2, 1500)]);
         let narrowed = || [receiver(1, 1500), receiver(2, 300)].into_iter();
         // The new rendition's encoder leaves this picture out.
-        call.simulcast.plan(narrowed(), HD, MediaTime::from_millis(call.at_ms + 33));
+        call.simulcast.plan(narrowed(), HD, u32::MAX, MediaTime::from_millis(call.at_ms + 33));
         assert_eq!(call.simulcast.watched_by(peer(2)), Some(0));
         call.simulcast.request_keyframe(peer(2));
-        let plans = call.simulcast.plan(narrowed(), HD, MediaTime::from_millis(call.at_ms + 66));
+        let plans = call.simulcast.plan(narrowed(), HD, u32::MAX, MediaTime::from_millis(call.at_ms + 66));
         assert_eq!([0, 1].map(|rendition| plans.get(rendition).map(|plan| plan.keyframe)), [Some(false), Some(true)]);
     }
 
@@ -323,18 +316,21 @@ mod tests {
             got
         };
         for ms in (0..3000).step_by(33) {
-            simulcast.plan(both(1500), HD, at(ms));
+            simulcast.plan(both(1500), HD, u32::MAX, at(ms));
             (0..3).for_each(|rendition| {
                 watched(&mut simulcast, rendition, true, at(ms));
             });
         }
         assert_eq!(simulcast.watched_by(peer(2)), Some(0));
-        let plans = simulcast.plan(both(300), HD, at(3000));
+        let plans = simulcast.plan(both(300), HD, u32::MAX, at(3000));
         assert!(plans.get(1).is_some_and(|plan| plan.keyframe) && plans.get(2).is_none());
         // The new rendition's encoder leaves this picture out.
         assert!(watched(&mut simulcast, 0, false, at(3000)));
         assert!(!watched(&mut simulcast, 1, true, at(3000)), "it has another one of this moment");
-        assert!(simulcast.plan(both(300), HD, at(3033)).get(1).is_some_and(|plan| plan.keyframe), "asked for again");
+        assert!(
+            simulcast.plan(both(300), HD, u32::MAX, at(3033)).get(1).is_some_and(|plan| plan.keyframe),
+            "asked for again"
+        );
         assert!(watched(&mut simulcast, 1, true, at(3033)));
         assert!(!watched(&mut simulcast, 0, false, at(3033)));
     }

@@ -3,14 +3,15 @@
 //! Each path has an estimator of its own, which sees the queue of the uplink whoever fills it. Rates that fall together tell
 //! that their bottleneck is one (compare RFC 8382): what was delivered then, all paths together, is what the uplink
 //! carries. From then on the sum stays below it, and rises slowly, until no two rates have fallen together for a while.
+//! A rate is the one of all streams of a path together: a stream that begins halves the share of another one everywhere at
+//! once, which tells nothing of the uplink. The streams share the bound equally, as they share each path.
 //!
-//! Probes of several paths at once would each find the others' queue, so they take turns.
+//! Probes of several paths at once would each find the others' queue, so they take turns, whichever stream wants them.
 
 use std::time::Duration;
 
-use super::assign::Receiver;
 use crate::identity::PeerId;
-use crate::media::MediaTime;
+use crate::media::{MediaTime, StreamId};
 
 /// A rate below this share of what it was has fallen.
 const FALLEN: f64 = 0.9;
@@ -26,6 +27,17 @@ const GROWTH: f64 = 0.04;
 const FORGOTTEN: Duration = Duration::from_secs(30);
 /// Time in which one path alone is probed.
 const TURN: Duration = Duration::from_millis(1500);
+/// Pictures of a stream are planned at least this often while it is encoded.
+const PICTURE_PAUSES: Duration = Duration::from_secs(1);
+
+/// Rate that congestion control grants all streams of pictures of a path together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PathRate {
+    /// ID of the peer at the far end.
+    pub peer: PeerId,
+    /// Bit rate in kbit/s; `u32::MAX` before it is known.
+    pub kbps: u32,
+}
 
 /// One path through the uplink.
 #[derive(Clone, Copy, Debug)]
@@ -39,8 +51,10 @@ struct Path {
 
 /// The uplink of this computer, as the paths to the receivers show it.
 #[derive(Debug, Default)]
-pub(super) struct Uplink {
+pub struct Uplink {
     paths: Vec<Path>,
+    /// The streams that are encoded, and when a picture of each was planned last.
+    streams: Vec<(StreamId, MediaTime)>,
     /// Bound in kbit/s, and since when.
     bound: Option<(f64, MediaTime)>,
     /// When rates last fell together.
@@ -50,17 +64,27 @@ pub(super) struct Uplink {
 }
 
 impl Uplink {
-    /// Takes what the estimators grant at `now`; the kbit/s that all receivers together may be sent, `u32::MAX` while no
-    /// bound is known.
-    pub(super) fn follow(&mut self, receivers: &[Receiver], now: MediaTime) -> u32 {
-        self.paths.retain(|path| receivers.iter().any(|receiver| receiver.peer == path.peer));
-        self.take_turns(receivers, now);
+    /// Takes the rates of the paths at `now`, when a picture of a stream is planned; the kbit/s in which this
+    /// stream may be sent to all receivers together, `u32::MAX` while no bound is known.
+    pub fn follow(&mut self, stream: StreamId, rates: &[PathRate], now: MediaTime) -> u32 {
+        self.note_stream(stream, now);
+        self.take_turns(rates, now);
+        self.follow_paths(rates, now);
+        match self.bound_at(now) {
+            u32::MAX => u32::MAX,
+            kbps => kbps / self.streams.len() as u32,
+        }
+    }
+
+    /// Notes the paths' rates, and bounds the sum where they have fallen together.
+    fn follow_paths(&mut self, rates: &[PathRate], now: MediaTime) {
+        self.paths.retain(|path| rates.iter().any(|rate| rate.peer == path.peer));
         let mut fell = false;
         // Before the first report of a path nothing is granted, and nothing bounded.
-        for receiver in receivers.iter().filter(|receiver| receiver.budget.kbps < u32::MAX) {
-            let kbps = f64::from(receiver.budget.kbps);
-            let Some(path) = self.paths.iter_mut().find(|path| path.peer == receiver.peer) else {
-                self.paths.push(Path { peer: receiver.peer, kbps, highest_kbps: kbps, fell_at: None });
+        for rate in rates.iter().filter(|rate| rate.kbps < u32::MAX) {
+            let kbps = f64::from(rate.kbps);
+            let Some(path) = self.paths.iter_mut().find(|path| path.peer == rate.peer) else {
+                self.paths.push(Path { peer: rate.peer, kbps, highest_kbps: kbps, fell_at: None });
                 continue;
             };
             path.kbps = kbps;
@@ -74,11 +98,16 @@ impl Uplink {
             let delivered = self.paths.iter().map(|path| path.kbps).sum::<f64>() / BACK_OFF;
             (self.bound, self.fell_at) = (Some((delivered * USED, now)), now);
         }
-        self.bound_at(now)
+    }
+
+    /// A picture of a stream is planned at `now`; streams of which none was for a while have ended.
+    fn note_stream(&mut self, stream: StreamId, now: MediaTime) {
+        self.streams.retain(|&(id, planned)| id != stream && now.since(planned) < PICTURE_PAUSES);
+        self.streams.push((stream, now));
     }
 
     /// True where the path to this receiver may be probed now.
-    pub(super) fn may_probe(&self, peer: PeerId) -> bool {
+    pub fn may_probe(&self, peer: PeerId) -> bool {
         self.turn.is_none_or(|(turn, _)| turn == peer)
     }
 
@@ -101,22 +130,21 @@ impl Uplink {
     }
 
     /// One receiver after the other, in their order.
-    fn take_turns(&mut self, receivers: &[Receiver], now: MediaTime) {
-        let place = self.turn.and_then(|(peer, _)| receivers.iter().position(|receiver| receiver.peer == peer));
+    fn take_turns(&mut self, rates: &[PathRate], now: MediaTime) {
+        let place = self.turn.and_then(|(peer, _)| rates.iter().position(|rate| rate.peer == peer));
         let is_over = self.turn.is_none_or(|(_, since)| now.since(since) >= TURN);
         let next = match place {
             Some(_) if !is_over => return,
-            Some(place) => (place + 1) % receivers.len(),
+            Some(place) => (place + 1) % rates.len(),
             None => 0,
         };
-        self.turn = receivers.get(next).map(|receiver| (receiver.peer, now));
+        self.turn = rates.get(next).map(|rate| (rate.peer, now));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::VideoBudget;
 
     const TICK_MS: u64 = 33;
 
@@ -124,19 +152,15 @@ mod tests {
         PeerId::from_bytes([number as u8 + 1; 32])
     }
 
-    fn receivers(kbps: &[u32]) -> Vec<Receiver> {
-        let receiver = |(number, &kbps): (usize, &u32)| {
-            let budget = VideoBudget { kbps, ..VideoBudget::UNLIMITED };
-            Receiver { peer: peer(number), budget }
-        };
-        kbps.iter().enumerate().map(receiver).collect()
+    fn rates(kbps: &[u32]) -> Vec<PathRate> {
+        kbps.iter().enumerate().map(|(number, &kbps)| PathRate { peer: peer(number), kbps }).collect()
     }
 
     /// Bounds, one a picture, while the granted rates change with the time in ms.
     fn bounds(millis: u64, kbps: impl Fn(u64) -> Vec<u32>) -> Vec<(u64, u32)> {
         let mut uplink = Uplink::default();
         let times = (0..millis).step_by(TICK_MS as usize);
-        times.map(|ms| (ms, uplink.follow(&receivers(&kbps(ms)), MediaTime::from_millis(ms)))).collect()
+        times.map(|ms| (ms, uplink.follow(StreamId::CAMERA, &rates(&kbps(ms)), MediaTime::from_millis(ms)))).collect()
     }
 
     #[test]
@@ -172,12 +196,28 @@ mod tests {
     }
 
     #[test]
+    fn streams_share_the_bound_while_they_are_encoded() {
+        let mut uplink = Uplink::default();
+        let at = MediaTime::from_millis;
+        let mut follow = |stream, kbps, ms| uplink.follow(stream, &rates(&[kbps; 2]), at(ms));
+        follow(StreamId::CAMERA, 1000, 0);
+        assert_eq!(follow(StreamId::SCREEN, 1000, 10), u32::MAX, "no bound is known yet");
+        // Twice 425 kbit/s are 0.85 of 1000, of which 0.95 are used: half for each.
+        assert_eq!(follow(StreamId::CAMERA, 425, 20), 475);
+        assert_eq!(follow(StreamId::SCREEN, 425, 20), 475);
+        assert!((475..500).contains(&follow(StreamId::CAMERA, 425, 900)));
+        assert!((950..1000).contains(&follow(StreamId::CAMERA, 425, 1020)), "the screen has ended");
+    }
+
+    #[test]
     fn one_path_is_probed_at_a_time_and_each_has_its_turn() {
         let mut uplink = Uplink::default();
         assert!(uplink.may_probe(peer(0)), "before anybody is known");
         let mut turns = Vec::new();
         for ms in (0..9000).step_by(TICK_MS as usize) {
-            uplink.follow(&receivers(&[1000; 3]), MediaTime::from_millis(ms));
+            // The screen has a fifth of the pictures.
+            let stream = if ms % 5 == 0 { StreamId::SCREEN } else { StreamId::CAMERA };
+            uplink.follow(stream, &rates(&[1000; 3]), MediaTime::from_millis(ms));
             let may: Vec<_> = (0..3).filter(|&number| uplink.may_probe(peer(number))).collect();
             assert_eq!(may.len(), 1);
             if turns.last() != Some(&may[0]) {
@@ -185,9 +225,9 @@ mod tests {
             }
         }
         assert_eq!(turns, [0, 1, 2, 0, 1, 2]);
-        uplink.follow(&receivers(&[1000]), MediaTime::from_millis(9010));
+        uplink.follow(StreamId::CAMERA, &rates(&[1000]), MediaTime::from_millis(9010));
         assert!(uplink.may_probe(peer(0)), "whoever has the turn is gone");
-        uplink.follow(&receivers(&[1000]), MediaTime::from_millis(20_000));
+        uplink.follow(StreamId::CAMERA, &rates(&[1000]), MediaTime::from_millis(20_000));
         assert!(uplink.may_probe(peer(0)), "one alone");
     }
 }

@@ -115,6 +115,12 @@ impl Peer {
         Some(share_of(budget, others))
     }
 
+    /// Bit rate that congestion control grants all streams of pictures together at `now`, in kbit/s, `u32::MAX` before it is
+    /// known; `None` while the connection takes none.
+    pub fn granted_kbps(&self, now: MediaTime) -> Option<u32> {
+        self.pictures(StreamId::CAMERA)?.media.granted_kbps(now)
+    }
+
     /// The share of packets that the path lost lately, 0 to 1.
     pub fn path_loss(&self) -> f64 {
         self.shared.state.path.loss().share

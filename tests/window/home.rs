@@ -241,9 +241,8 @@ fn only_contacts_have_a_safety_number() {
     assert!(desk.shows("Add to contacts") && !desk.shows("Safety number"));
 }
 
-/// A camera's picture of a screen that shows this text as a code.
-fn photographed(text: &str) -> Arc<VideoFrame> {
-    let (side, dark) = qr::modules(text).unwrap();
+/// A camera's picture of a screen that shows a code of so many modules on a side.
+fn photographed((side, dark): (usize, Vec<bool>)) -> Arc<VideoFrame> {
     let mut frame = VideoFrame::black(1280, 720);
     let (luma, ..) = frame.planes_mut();
     for (index, value) in luma.iter_mut().enumerate() {
@@ -273,12 +272,12 @@ fn the_camera_that_is_on_reads_the_code_of_this_contact_and_of_no_other() {
     desk.press("Scan their code");
     assert!(desk.shows("Hold the code on the screen of Ana Lindqvist"));
     let (me, ana, other) = (peer(9), peer(1), peer(2));
-    preview.put(photographed(&safety_code(me, ana)));
+    preview.put(photographed(qr::modules(&safety_code(me, ana)).unwrap()));
     wait_until_shown(&desk, "This is your own code.");
-    preview.put(photographed(&safety_code(other, me)));
+    preview.put(photographed(qr::modules(&safety_code(other, me)).unwrap()));
     wait_until_shown(&desk, "This code does not match.");
     assert!(desk.sent().is_empty(), "neither marks her");
-    preview.put(photographed(&safety_code(ana, me)));
+    preview.put(photographed(qr::modules(&safety_code(ana, me)).unwrap()));
     wait_until_shown(&desk, "Code to be scanned by Ana Lindqvist");
     assert_eq!(desk.sent(), [Command::VerifyContact { id: ana, on: true }]);
     desk.controller.put(Snapshot { local_stream: fixture::local_stream(), ..ana_verified(fixture::idle()) });

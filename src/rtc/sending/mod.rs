@@ -114,13 +114,27 @@ impl MediaQueues {
         if target == 0 {
             return Some(VideoBudget { codec, ..VideoBudget::UNLIMITED });
         }
-        let sound = SOUND_KBPS + COPY_KBPS * self.state.audio.red_copies(now);
+        let sound = self.sound_kbps(now);
         let wanted = (f64::from(wanted_kbps) / PAYLOAD_SHARE + HEADERS_KBPS + f64::from(sound)) * 1000.0;
         self.state.video.set_wanted(wanted as u64, now);
-        let video = (target as f64 / 1000.0 - f64::from(sound) - HEADERS_KBPS) * PAYLOAD_SHARE;
+        let video = video_kbps(target, sound);
         let waiting = self.video.max_capacity() - self.video.capacity() + self.state.pacer.waiting(now);
         let behind = waiting > MAX_WAITING || self.state.path.held_until(now).is_some();
         Some(VideoBudget { kbps: video.max(0.0) as u32, behind, codec, ..VideoBudget::UNLIMITED })
+    }
+
+    /// Bit rate that the path grants all pictures together at `now`, in kbit/s, `u32::MAX` before it is known; `None` while
+    /// the connection takes nothing.
+    pub(in crate::rtc) fn granted_kbps(&self, now: MediaTime) -> Option<u32> {
+        self.open.load(Relaxed).then(|| match self.state.path.media_bps() {
+            0 => u32::MAX,
+            target => video_kbps(target, self.sound_kbps(now)) as u32,
+        })
+    }
+
+    /// Bit rate of the sound, with its RED copies, in kbit/s.
+    fn sound_kbps(&self, now: MediaTime) -> u32 {
+        SOUND_KBPS + COPY_KBPS * self.state.audio.red_copies(now)
     }
 
     fn request_keyframe(&self) {
@@ -137,6 +151,11 @@ impl MediaQueues {
             let _ = self.audio.try_send(NumberedSound { number, sound: sound.clone() });
         }
     }
+}
+
+/// Bit rate that is left for pictures of a target for all media in bit/s, beside so much sound; in kbit/s.
+fn video_kbps(target_bps: u64, sound_kbps: u32) -> f64 {
+    ((target_bps as f64 / 1000.0 - f64::from(sound_kbps) - HEADERS_KBPS) * PAYLOAD_SHARE).max(0.0)
 }
 
 /// Runs until the peer closes.

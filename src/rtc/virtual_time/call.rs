@@ -66,6 +66,11 @@ impl End {
         }
     }
 
+    /// Bit rate that the path grants pictures, in kbit/s.
+    pub(super) fn granted_kbps(&self, now: MediaTime) -> u32 {
+        self.queues.granted_kbps(now).unwrap()
+    }
+
     /// Budget of the path for pictures, which would take `wanted_kbps`.
     pub(super) fn budget(&self, wanted_kbps: u32, now: MediaTime) -> VideoBudget {
         self.queues.budget(wanted_kbps, now).unwrap()

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use super::call::{Call, film};
 use crate::encoder::{Rate, Renditions};
 use crate::identity::PeerId;
-use crate::media::{MediaTime, PictureSource, VideoBudget, VideoFrame};
-use crate::media_send::{Receiver, Simulcast};
+use crate::media::{MediaTime, PictureSource, StreamId, VideoBudget, VideoFrame};
+use crate::media_send::{PathRate, Receiver, Simulcast, Uplink};
 
 const SIZE: (u32, u32) = (640, 360);
 const KBPS: u32 = 800;
@@ -21,6 +21,7 @@ struct Mesh {
     now_ms: u64,
     calls: BTreeMap<PeerId, Call>,
     simulcast: Simulcast,
+    uplink: Uplink,
     renditions: Renditions,
     film: Vec<VideoFrame>,
     pictures: u64,
@@ -43,6 +44,7 @@ impl Mesh {
             now_ms: 0,
             calls: ids.zip(links.iter().map(call)).collect(),
             simulcast: Simulcast::default(),
+            uplink: Uplink::default(),
             renditions: Renditions::default(),
             film: film(SIZE.0, SIZE.1),
             pictures: 0,
@@ -67,14 +69,17 @@ impl Mesh {
         let at = (self.pictures % round) as usize;
         let picture = &mut self.film[at.min(round as usize - at)];
         picture.captured_at = now;
+        let rate = |(&peer, call): (&PeerId, &Call)| PathRate { peer, kbps: call.ends[0].granted_kbps(now) };
+        let rates: Vec<_> = self.calls.iter().map(rate).collect();
+        let uplink_kbps = self.uplink.follow(StreamId::CAMERA, &rates, now);
         let receiver = |(&peer, call): (&PeerId, &Call)| {
-            let wanted_kbps = if self.simulcast.may_probe(peer) { KBPS } else { 0 };
+            let wanted_kbps = if self.uplink.may_probe(peer) { KBPS } else { 0 };
             let budget = call.ends[0].budget(wanted_kbps, now);
             Receiver { peer, budget: VideoBudget { max_lines: SIZE.1, ..budget } }
         };
         let receivers: Vec<_> = self.calls.iter().map(receiver).collect();
         let source = PictureSource { lines: SIZE.1, max_kbps: KBPS };
-        let plans = self.simulcast.plan(receivers.into_iter(), source, now);
+        let plans = self.simulcast.plan(receivers.into_iter(), source, uplink_kbps, now);
         for (rendition, plan) in plans.in_order() {
             let most = Rate { kbps: KBPS, max_fps: 30 };
             self.lines[rendition] = None;
