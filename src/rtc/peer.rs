@@ -233,6 +233,7 @@ async fn run(
             let driver = Driver::new(context, connection, streams, runtime.link_local());
             let inputs = Inputs { commands, keyframe_requests, states, engine_task_ended: runtime.engine_task_ended() };
             drive(driver, inputs, &mut closed).await;
+            runtime.begin_closing();
             match tokio::time::timeout(CLOSE_TIMEOUT, engine.close()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => tracing::debug!(%error, "closing a connection"),

@@ -9,7 +9,7 @@ use std::future::Future;
 use std::io::{self, IoSliceMut};
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -70,6 +70,8 @@ pub(in crate::rtc) struct PeerRuntime {
     stream: Option<StreamConnector>,
     /// How often the engine has slept.
     rounds: AtomicU32,
+    /// The connection is being closed: the engine waits by sleeping until a relay knows of it.
+    closing: AtomicBool,
     /// When the link's steps and blackouts count from, whichever socket leads to it.
     link_began: MediaTime,
 }
@@ -120,6 +122,7 @@ impl PeerRuntime {
             impairment,
             stream,
             rounds: AtomicU32::new(0),
+            closing: AtomicBool::new(false),
             link_began: MediaTime::now(),
         };
         (Arc::new(runtime), Tasks { ended, all })
@@ -128,6 +131,12 @@ impl PeerRuntime {
     /// The connection's sockets on link-local addresses.
     pub(in crate::rtc) fn link_local(&self) -> Arc<LinkLocalSockets> {
         Arc::clone(&self.link_local)
+    }
+
+    /// To be called before the engine is closed: it bounds its wait for the releases of its allocations by a sleep,
+    /// which must not be over at once.
+    pub(in crate::rtc) fn begin_closing(&self) {
+        self.closing.store(true, Relaxed);
     }
 
     /// Becomes true when the task that drives the connection has ended.
@@ -241,10 +250,12 @@ impl Runtime for PeerRuntime {
     }
 
     /// The engine sleeps once a round, and takes three rounds from a datagram of a relay to its answer, or two from a
-    /// packet to the relay: one to unwrap, one to answer, one to send. So with a relay two rounds of three do not sleep.
+    /// packet to the relay: one to unwrap, one to answer, one to send. So with a relay two rounds of three do not sleep,
+    /// until the connection is closed.
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + 'static>> {
         let round = self.rounds.fetch_add(1, Relaxed) % ROUNDS_WITH_RELAY;
-        if round + 1 < ROUNDS_WITH_RELAY && self.gate.may_be_relayed() {
+        let skips = round + 1 < ROUNDS_WITH_RELAY && !self.closing.load(Relaxed);
+        if skips && self.gate.may_be_relayed() {
             return Box::pin(std::future::ready(()));
         }
         TokioRuntime.sleep(duration)
