@@ -4,7 +4,8 @@
 //! ```text
 //! {"version":1,"kind":"offer","generation":0,"ice_ufrag":"..","ice_pwd":"..","fingerprint":"AB:..","setup":"act_pass",
 //!  "streams":[{"id":0,"kind":"audio","ssrcs":{"media":11}},{"id":1,"kind":"camera","ssrcs":{"media":12,"rtx":13,"fec":14}}],
-//!  "codecs":[{"codec":"H264","level":40,"packetization":1}],"fec":{"scheme":"visavis-rs8","version":1},"red":true}
+//!  "codecs":[{"codec":"H264","level":40,"packetization":1}],"fec":{"scheme":"visavis-rs8","version":1},"red":true,
+//!  "dtls_cookie":"0a1b.."}
 //! ```
 //!
 //! Kinds of streams, codecs and schemes that this version does not know are ignored: both sides know the rest. A
@@ -12,7 +13,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Fingerprint, IcePwd, IceUfrag, Versions};
+use super::{Fingerprint, HelloCookie, IcePwd, IceUfrag, Versions};
 use crate::codec::{CodecSupport, VideoCodec, VideoLevel};
 use crate::media::{MAX_STREAMS, StreamId, StreamKind};
 
@@ -105,6 +106,8 @@ pub struct Description {
     pub fec: Option<FecScheme>,
     /// Redundant sound (RED, RFC 2198) is understood.
     pub red: bool,
+    /// Cookie of this side should it be the DTLS server, which saves asking for it; of the description that connects.
+    pub dtls_cookie: Option<HelloCookie>,
 }
 
 impl Description {
@@ -167,6 +170,8 @@ struct WireDescription {
     fec: Option<WireFec>,
     #[serde(default)]
     red: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    dtls_cookie: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -226,8 +231,10 @@ impl TryFrom<WireDescription> for Description {
         if !setup_fits {
             return Err(BadDescription("setup"));
         }
-        let WireDescription { kind, generation, ice_ufrag, ice_pwd, fingerprint, setup, red, .. } = wire;
-        Ok(Self { kind, generation, ice_ufrag, ice_pwd, fingerprint, setup, streams, codecs, fec, red })
+        let WireDescription { kind, generation, ice_ufrag, ice_pwd, fingerprint, setup, red, dtls_cookie, .. } = wire;
+        // A hint: another engine's cookie may be of another form.
+        let dtls_cookie = dtls_cookie.and_then(|text| HelloCookie::try_from(text).ok());
+        Ok(Self { kind, generation, ice_ufrag, ice_pwd, fingerprint, setup, streams, codecs, fec, red, dtls_cookie })
     }
 }
 
@@ -284,6 +291,7 @@ impl From<&Description> for WireDescription {
             codecs: description.codecs.iter().map(codec).collect(),
             fec: description.fec.map(fec),
             red,
+            dtls_cookie: description.dtls_cookie.as_ref().map(|cookie| cookie.as_str().to_owned()),
         }
     }
 }
@@ -339,6 +347,7 @@ impl Description {
             codecs: vec![CodecSupport::own(VideoCodec::PREFERRED)],
             fec: Some(FecScheme::Rs8),
             red: true,
+            dtls_cookie: None,
         }
     }
 }
@@ -367,6 +376,11 @@ mod tests {
     #[test]
     fn a_description_is_read_as_it_was_written() {
         assert_eq!(read(|_| {}), Ok(Description::for_test()));
+        let cookie = "0a".repeat(20);
+        let told = read(|json| json["dtls_cookie"] = json!(cookie)).unwrap();
+        assert_eq!(told.dtls_cookie.as_ref().map(HelloCookie::as_str), Some(&*cookie));
+        assert_eq!(serde_json::to_value(AnyDescription::from(told)).unwrap()["dtls_cookie"], json!(cookie));
+        assert_eq!(read(|json| json["dtls_cookie"] = json!("0a")), Ok(Description::for_test()), "of another engine");
         assert_eq!(written()["fec"], json!({"scheme": "visavis-rs8", "version": 1}));
         assert_eq!(written()["codecs"], json!([{"codec": "H264", "level": 40, "packetization": 1}]));
         assert_eq!(written()["streams"][0], json!({"id": 0, "kind": "audio", "ssrcs": {"media": 1}}));

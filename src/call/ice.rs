@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 
 /// A text that is not of the form that its field has.
@@ -76,6 +77,40 @@ checked_text! {
     Fingerprint, "fingerprint", is_fingerprint
 }
 
+checked_text! {
+    /// Cookie that a DTLS server would ask its client for (RFC 6347, 4.2.1): 20 bytes as lower-case hexadecimal digits.
+    HelloCookie, "DTLS cookie", is_hello_cookie
+}
+
+impl HelloCookie {
+    /// Bytes of a cookie.
+    pub const BYTES: usize = 20;
+
+    /// Draws a cookie.
+    ///
+    /// # Errors
+    ///
+    /// When the system gives no random number.
+    pub fn random() -> Result<Self, getrandom::Error> {
+        let mut bytes = [0; Self::BYTES];
+        getrandom::fill(&mut bytes)?;
+        Ok(Self(HEXLOWER.encode(&bytes)))
+    }
+
+    /// The cookie itself.
+    pub fn bytes(&self) -> [u8; Self::BYTES] {
+        let mut bytes = [0; Self::BYTES];
+        // Its text has been checked.
+        let decoded = HEXLOWER.decode_mut(self.0.as_bytes(), &mut bytes);
+        debug_assert!(decoded.is_ok());
+        bytes
+    }
+}
+
+fn is_hello_cookie(text: &str) -> bool {
+    text.len() == 2 * HelloCookie::BYTES && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
 fn is_ice_text(text: &str, length: std::ops::RangeInclusive<usize>) -> bool {
     length.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'))
 }
@@ -108,6 +143,11 @@ mod tests {
         assert!(Fingerprint::try_from(["AB"; 32].join(":")).is_ok());
         for text in ["", &["ab"; 32].join(":"), &["AB"; 31].join(":"), &["AB"; 32].join("\n")] {
             assert!(Fingerprint::try_from(text).is_err(), "{text}");
+        }
+        let cookie = HelloCookie::try_from("0a".repeat(20)).unwrap();
+        assert_eq!(cookie.bytes(), [10; HelloCookie::BYTES]);
+        for text in [&"0a".repeat(19), &"0a".repeat(21), &"0A".repeat(20), &"0g".repeat(20)] {
+            assert!(HelloCookie::try_from(text.as_str()).is_err(), "{text}");
         }
     }
 

@@ -41,7 +41,7 @@ pub use description::{
 };
 pub use effect::{Effect, Role};
 pub use error::{CallError, DisconnectReason};
-pub use ice::{BadText, Fingerprint, Foundation, IcePwd, IceUfrag};
+pub use ice::{BadText, Fingerprint, Foundation, HelloCookie, IcePwd, IceUfrag};
 pub use ids::{ConversationId, InviteId};
 pub use input::{EngineEvent, Input, Press, Standing};
 pub use invite::{INCOMING_TIMEOUT, IncomingInvite, OUTGOING_TIMEOUT, OutgoingInvite};

@@ -1,4 +1,5 @@
-//! Use of a relay for the media of a call, and of which calls.
+//! Use of a relay for the media of a call, and of which calls: the rule. No option and no setting leads to it yet: the
+//! app gives its connections no relays.
 
 use std::fmt;
 use std::str::FromStr;

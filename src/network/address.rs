@@ -114,7 +114,7 @@ pub fn source_for(to: SocketAddr) -> Option<IpAddr> {
 }
 
 /// The same address, an IPv4-mapped one as the IPv4 address that it is.
-fn canonical(address: SocketAddr) -> SocketAddr {
+pub fn canonical(address: SocketAddr) -> SocketAddr {
     match address.ip().to_canonical() {
         ip @ IpAddr::V4(_) => SocketAddr::new(ip, address.port()),
         IpAddr::V6(_) => address,

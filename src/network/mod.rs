@@ -9,7 +9,7 @@ mod rank;
 mod token_bucket;
 
 pub use address::{
-    LocalAddress, Path, PathFinder, Standing, is_own, is_reserved, is_scoped, network_of, scoped, source_for,
+    LocalAddress, Path, PathFinder, Standing, canonical, is_own, is_reserved, is_scoped, network_of, scoped, source_for,
 };
 pub use connection_limits::{ConnectionBounds, ConnectionLimits, Permit};
 pub use rank::ranked;

@@ -11,7 +11,7 @@ use crate::network::{TokenBucket, network_of};
 
 /// Requests a second of one address without an allocation, and at once.
 const REQUESTS: (f64, f64) = (20.0, 40.0);
-/// The same of all addresses together.
+/// The same of all addresses together that may be forged: others cannot keep those away that have shown theirs.
 const REQUESTS_IN_ALL: (f64, f64) = (2000.0, 4000.0);
 /// Places for addresses: a fixed number, so that forged ones cost no memory. Addresses that share one share its rate.
 const PLACES: usize = 4096;
@@ -73,7 +73,8 @@ impl Accounts {
         }
     }
 
-    /// Counts a datagram from one credential to another; false where one of the rates is used up.
+    /// Counts a datagram of `length` bytes, headers included, from one credential to another; false where one of the
+    /// rates is used up.
     pub(super) fn carry(&mut self, from: &str, to: &str, length: usize, now: Instant) -> bool {
         let length = length as f64;
         let sent = self.of.get_mut(from).is_some_and(|account| account.sent.level(now) >= length);
@@ -121,12 +122,17 @@ impl Requests {
         Self { places, all: bucket(REQUESTS_IN_ALL), seed: hasher.finish() }
     }
 
-    /// Whether one more request of this address is answered.
+    /// Whether one more request of this address is answered, by the address's own rate.
     pub(super) fn take(&mut self, address: IpAddr, now: Instant) -> bool {
         let mut hasher = DefaultHasher::new();
         (self.seed, network_of(address)).hash(&mut hasher);
         let place = (hasher.finish() % PLACES as u64) as usize;
-        self.places.get_mut(place).is_some_and(|bucket| bucket.take(now)) && self.all.take(now)
+        self.places.get_mut(place).is_some_and(|bucket| bucket.take(now))
+    }
+
+    /// Whether one more request of an address that may be forged is answered, by the rate of all together.
+    pub(super) fn take_of_all(&mut self, now: Instant) -> bool {
+        self.all.take(now)
     }
 }
 

@@ -15,9 +15,13 @@ use rtc::turn::proto::lifetime::Lifetime;
 use rtc::turn::proto::relayaddr::RelayedAddress;
 
 use crate::stun::{
-    ChannelData, DATA, DATA_INDICATION, MAGIC_COOKIE, Message, STUN_HEADER, TRANSACTION_ID, XOR_PEER_ADDRESS, error_of,
-    success_of, write_xor_address,
+    CHANNEL_HEADER, ChannelData, DATA, DATA_INDICATION, MAGIC_COOKIE, Message, STUN_HEADER, TRANSACTION_ID,
+    XOR_PEER_ADDRESS, error_of, success_of, write_xor_address,
 };
+
+/// Bytes of an attribute's header, and of an attribute with an IPv4 address.
+const ATTRIBUTE_HEADER: usize = 4;
+const ADDRESS_ATTRIBUTE: usize = ATTRIBUTE_HEADER + 8;
 
 /// Reason for which a request is refused (RFC 8489, 14.8; RFC 8656, 19).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,6 +133,15 @@ pub(super) fn unknown_attributes(request: &Message<'_>) -> impl Iterator<Item = 
         RESERVATION_TOKEN,
     ];
     request.attributes().map(|(kind, _)| kind).filter(|kind| *kind < 0x8000 && !KNOWN.contains(kind)).take(8)
+}
+
+/// Bytes of `data` bytes as they leave: on a channel, or in a Data indication with the IPv4 address of a number.
+pub(super) const fn length_of(channel: Option<u16>, data: usize, pads: bool) -> usize {
+    match channel {
+        Some(_) if pads => CHANNEL_HEADER + data.next_multiple_of(4),
+        Some(_) => CHANNEL_HEADER + data,
+        None => STUN_HEADER + ADDRESS_ATTRIBUTE + ATTRIBUTE_HEADER + data.next_multiple_of(4),
+    }
 }
 
 /// Writes ChannelData into `to`.

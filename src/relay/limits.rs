@@ -10,9 +10,9 @@ pub struct Limits {
     pub allocations: usize,
     /// Allocations of one credential: one a connection and address family, and one more while ICE restarts.
     pub allocations_per_credential: usize,
-    /// Bits a second of relayed data in all, counted once.
+    /// Bits a second of relayed data in all as it leaves, with the headers of TURN, UDP and IPv4; counted once.
     pub bits_per_second: u64,
-    /// Bits a second of relayed data of one credential, each way.
+    /// The same of one credential, each way.
     pub bits_per_second_per_credential: u64,
 }
 

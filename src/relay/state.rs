@@ -12,7 +12,7 @@ use super::allocation::{Allocation, NotBound};
 use super::answer::{self, Refusal, Success};
 use super::limits::{Config, Limits};
 use super::{credential, nonce};
-use crate::network::is_reserved;
+use crate::network::{canonical, is_reserved};
 use crate::stun::{
     ALLOCATE_REQUEST, BINDING_REQUEST, CHANNEL_BIND_REQUEST, CHANNEL_NUMBER, CREATE_PERMISSION_REQUEST, ChannelData,
     DATA, EVEN_PORT, LIFETIME, MESSAGE_INTEGRITY, Message, NONCE, REALM, REFRESH_REQUEST, REQUESTED_ADDRESS_FAMILY,
@@ -24,7 +24,9 @@ use crate::stun::{
 /// moved to another network. Connections send something each 400 ms.
 const SILENT: Duration = Duration::from_secs(5);
 /// Bytes of a message at most: a datagram of media with all that is put around it.
-const MAX_MESSAGE: usize = 2048;
+pub(super) const MAX_MESSAGE: usize = 2048;
+/// Headers of IPv4 and UDP, which count as data does.
+const HEADERS: usize = 28;
 const UDP: u8 = 17;
 const IPV4: u8 = 1;
 
@@ -51,8 +53,14 @@ pub enum Transport {
 pub struct Client {
     /// The carrier.
     pub transport: Transport,
-    /// The client's end.
+    /// The client's end. An IPv4-mapped IPv6 address is the same client's as the IPv4 address, and becomes that.
     pub address: SocketAddr,
+}
+
+impl Client {
+    fn canonical(self) -> Self {
+        Self { address: canonical(self.address), ..self }
+    }
 }
 
 /// A datagram or message that leaves.
@@ -75,7 +83,7 @@ pub struct Figures {
     pub relayed_datagrams: u64,
     /// Their bytes, without headers.
     pub relayed_bytes: u64,
-    /// Datagrams for nobody: no allocation, or one of the two permissions is missing.
+    /// Datagrams for nobody: empty ones, and those without an allocation or one of the two permissions.
     pub unwanted_datagrams: u64,
     /// Datagrams beyond a rate.
     pub throttled_datagrams: u64,
@@ -136,7 +144,7 @@ impl Relay {
         if datagram.len() > MAX_MESSAGE {
             return None;
         }
-        let now = moment.now;
+        let (from, now) = (from.canonical(), moment.now);
         if let Some(allocation) = self.allocations.get_mut(&from) {
             allocation.heard = now;
         }
@@ -159,7 +167,12 @@ impl Relay {
 
     /// A stream has ended, and its allocation with it.
     pub fn closed(&mut self, client: Client, now: Instant) {
-        self.end(client, now);
+        self.end(client.canonical(), now);
+    }
+
+    /// Whether the client has an allocation.
+    pub(super) fn has_allocation(&self, client: Client, now: Instant) -> bool {
+        self.live(client.canonical(), now).is_some()
     }
 
     /// Forgets allocations whose time is over. To be called each second or so.
@@ -187,7 +200,7 @@ impl Relay {
             let to = *self.by_number.get(&peer)?;
             let (sender, receiver) = (self.live(from, now)?, self.live(to, now)?);
             let wanted = sender.permits(peer.ip(), now) && receiver.permits(sender.number.ip(), now);
-            wanted.then_some((to, sender, receiver))
+            (wanted && !data.is_empty()).then_some((to, sender, receiver))
         });
         let Some((to, sender, receiver)) = ends else {
             self.figures.unwanted_datagrams += 1;
@@ -195,7 +208,9 @@ impl Relay {
         };
         let (number, channel) = (sender.number, receiver.channel_to(sender.number, now));
         let ends = (Arc::clone(&sender.username), Arc::clone(&receiver.username));
-        if !self.accounts.carry(&ends.0, &ends.1, data.len(), now) {
+        let padded = matches!(to.transport, Transport::Stream(_));
+        let length = answer::length_of(channel, data.len(), padded) + HEADERS;
+        if !self.accounts.carry(&ends.0, &ends.1, length, now) {
             self.figures.throttled_datagrams += 1;
             return None;
         }
@@ -203,7 +218,7 @@ impl Relay {
         self.figures.relayed_bytes += data.len() as u64;
         match channel {
             Some(channel) => {
-                answer::channel_data(channel, data, matches!(to.transport, Transport::Stream(_)), &mut self.output);
+                answer::channel_data(channel, data, padded, &mut self.output);
             }
             None => {
                 let transaction = self.next(b"indication")?;
@@ -222,7 +237,10 @@ impl Relay {
         }
         let in_time = match self.allocations.get_mut(&from) {
             Some(allocation) => allocation.requests.take(moment.now),
-            None => self.requests.take(from.address.ip(), moment.now),
+            None => {
+                self.requests.take(from.address.ip(), moment.now)
+                    && (self.is_reachable(moment, from, request) || self.requests.take_of_all(moment.now))
+            }
         };
         if !in_time {
             self.figures.throttled_requests += 1;
@@ -254,6 +272,13 @@ impl Relay {
             Ok(success) => answer::success(request, success, Some(&signer.key), provider.crypto()),
             Err(refusal) => refuse(self, refusal, Some(&signer.key)),
         }
+    }
+
+    /// Whether the client is where its address says: a stream was opened from there, or a nonce has arrived there.
+    fn is_reachable(&self, moment: Moment, from: Client, request: &Message<'_>) -> bool {
+        let (crypto, secret) = (self.provider.crypto(), &self.config.secret);
+        let knows = |nonce| nonce::is_valid(crypto, secret, from.address, moment.unix_s, nonce);
+        matches!(from.transport, Transport::Stream(_)) || request.value(NONCE).is_some_and(knows)
     }
 
     /// Checks the long-term credential of a request (RFC 8489, 9.2.4). Keeps nothing.

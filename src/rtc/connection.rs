@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rtc::crypto::default_provider;
 use rtc::ice::mdns::MulticastDnsMode;
 use rtc::interceptor::{
     NackResponderBuilder, ReceiverReportBuilder, Registry, SenderReportBuilder, Slot, TwccReceiverBuilder,
@@ -39,6 +40,7 @@ use super::repair::retransmission::RetransmissionUnwrapper;
 use super::rtcp_observer::RtcpObserver;
 use super::stage::Staged;
 use super::streams::StreamTable;
+use super::transport::hello_verify::Cookies;
 use super::transport::host_addresses::EngineAddresses;
 use super::transport::runtime::PeerRuntime;
 use super::ways::Ways;
@@ -90,11 +92,13 @@ pub(super) struct Interceptors {
 /// Opens the sockets and makes the connection; nothing is sent before a description is set.
 pub(super) async fn open(
     ways: &Ways,
+    cookies: &Cookies,
     streams: &StreamTable,
     interceptors: Interceptors,
     handler: Arc<dyn PeerConnectionEventHandler>,
     runtime: &Arc<PeerRuntime>,
 ) -> Result<Connection, Error> {
+    let crypto = default_provider().map_err(|error| Error::Other(error.to_string()))?;
     let mut media = media_engine()?;
     let registry = configure_twcc(Registry::new(), &mut media)?;
     let registry = with_interceptors(registry, interceptors);
@@ -106,6 +110,7 @@ pub(super) async fn open(
         // Candidates are typed addresses: no name is ever looked up, and no multicast socket is needed.
         .with_multicast_dns_mode(MulticastDnsMode::Disabled)
         .with_include_loopback_candidate(loopback)
+        .with_crypto_provider(cookies.provider(crypto))
         // A restart opens sockets on the addresses that there are then.
         .with_discard_local_candidates_during_ice_restart(true)
         .with_ice_connection_attempts(Some(CHECK_INTERVAL), Some(MAX_CHECKS))

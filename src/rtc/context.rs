@@ -10,6 +10,7 @@ use super::connection_state::ConnectionState;
 use super::event::Events;
 use super::picture_streams::StreamContext;
 use super::streams::FarStreams;
+use super::transport::hello_verify::Cookies;
 use super::transport::source_gate::SourceGate;
 use super::ways::Ways;
 use crate::call::{Candidate, Description, Role};
@@ -37,6 +38,8 @@ pub(super) struct Context {
     pub(super) events: Events,
     pub(super) state: ConnectionState,
     pub(super) gate: Arc<SourceGate>,
+    /// Cookies of the DTLS handshake.
+    pub(super) cookies: Arc<Cookies>,
     pub(super) far_streams: FarStreams,
     /// Generation of this side's latest description: its candidates bear it.
     pub(super) generation: Arc<AtomicU32>,

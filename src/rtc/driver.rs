@@ -222,9 +222,10 @@ impl Driver {
             DescriptionKind::Answer => engine.create_answer(None).await,
         }
         .map_err(|error| format!("describing this side: {error}"))?;
-        let description =
+        let mut description =
             description_sdp::from_own_sdp((kind, self.generation), &own.sdp, self.streams.in_sections(&self.sections))
                 .map_err(|error| format!("describing this side: {error}"))?;
+        description.dtls_cookie = if self.generation == 0 { self.context.cookies.own() } else { None };
         self.context.generation.store(self.generation, std::sync::atomic::Ordering::Relaxed);
         self.context
             .gate
@@ -281,6 +282,7 @@ impl Driver {
         let first = self.far.is_none();
         if first {
             self.far = Some(description.clone());
+            description.dtls_cookie.iter().for_each(|cookie| self.context.cookies.set_far(cookie));
         } else if self.context.role == Role::Answerer {
             self.begin_generation(description.generation);
         }

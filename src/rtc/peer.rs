@@ -29,6 +29,7 @@ use super::receiving::{self, VideoSignals};
 use super::sending::{self, is_closed, unless_closed};
 use super::stats::PeerStats;
 use super::streams::{FarStreams, StreamTable};
+use super::transport::hello_verify::Cookies;
 use super::transport::link_local::LinkLocalSockets;
 use super::transport::runtime::{PeerRuntime, Tasks};
 use super::transport::source_gate::SourceGate;
@@ -191,6 +192,8 @@ pub(super) fn start(handle: &Handle, ways: Ways, role: Role, sinks: PeerSinks, e
         streams.push(context);
         ends.push(stream_ends);
     }
+    // A ClientHello to a relayed address of this side comes wrapped, and is not held back.
+    let cookies = if ways.servers.relays.is_empty() { Cookies::draw() } else { Cookies::default() };
     let context = Context {
         handle: handle.clone(),
         ways,
@@ -199,6 +202,7 @@ pub(super) fn start(handle: &Handle, ways: Ways, role: Role, sinks: PeerSinks, e
         events,
         state: state.clone(),
         gate: Arc::clone(&gate),
+        cookies: Arc::new(cookies),
         far_streams: FarStreams::default(),
         generation: Arc::default(),
         connected: watch::Sender::new(false),
@@ -219,7 +223,8 @@ async fn run(
     let events = Arc::clone(&context.events);
     let impairment = context.ways.impairment.clone();
     let stream = context.ways.servers.stream().map(|stream| stream.connector.clone());
-    let (runtime, tasks) = PeerRuntime::new(context.handle.clone(), Arc::clone(&context.gate), impairment, stream);
+    let (gate, cookies) = (Arc::clone(&context.gate), Arc::clone(&context.cookies));
+    let (runtime, tasks) = PeerRuntime::new(context.handle.clone(), gate, cookies, impairment, stream);
     let mut keyframe_requests = KeyframeInbox::default();
     let open = open(&context, &runtime, media, &mut keyframe_requests, closed.clone());
     match unless_closed(&mut closed, open).await {
@@ -228,6 +233,7 @@ async fn run(
             let driver = Driver::new(context, connection, streams, runtime.link_local());
             let inputs = Inputs { commands, keyframe_requests, states, engine_task_ended: runtime.engine_task_ended() };
             drive(driver, inputs, &mut closed).await;
+            runtime.begin_closing();
             match tokio::time::timeout(CLOSE_TIMEOUT, engine.close()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => tracing::debug!(%error, "closing a connection"),
@@ -277,7 +283,7 @@ async fn open(
         link_local: runtime.link_local(),
         states,
     });
-    let connection = connection::open(&context.ways, &table, interceptors, handler, runtime).await?;
+    let connection = connection::open(&context.ways, &context.cookies, &table, interceptors, handler, runtime).await?;
     let connected = || context.connected.subscribe();
     let (sound_packets, mut arrivals) = received.into_queues();
     runtime.track(receiving::receive_audio(sound_packets, connected(), sound, Arc::clone(&context.state.counters)));

@@ -210,7 +210,7 @@ impl Directory {
     fn letter(&mut self, now: Instant, from: ConnectionId, letter: &Letter) -> Vec<Output> {
         let Some(connection) = self.connections.get_mut(&from) else { return Vec::new() };
         let (own, device) = (connection.mailbox, connection.device);
-        let pause = connection.allowance.take_letter(letter.len(), now);
+        let pause = connection.allowance.take_letter(letter.size(), now);
         let named = |id: &ConnectionId| {
             let address = self.address_of(*id);
             *id != from && address.is_some_and(|(_, device)| [device, Device::ALL].contains(&letter.device))

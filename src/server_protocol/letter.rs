@@ -57,13 +57,13 @@ impl Letter {
     }
 
     /// Bytes of the letter.
-    pub fn len(&self) -> usize {
+    pub fn size(&self) -> usize {
         ADDRESS + self.padded.len()
     }
 
     /// The letter as a binary WebSocket message.
     pub fn encode(&self) -> Bytes {
-        let mut bytes = BytesMut::with_capacity(self.len());
+        let mut bytes = BytesMut::with_capacity(self.size());
         bytes.put_slice(self.mailbox.as_bytes());
         bytes.put_u32(self.device.0);
         bytes.put_slice(&self.padded);

@@ -77,6 +77,7 @@ pub fn offer() -> Description {
         codecs: vec![CodecSupport::own(VideoCodec::PREFERRED)],
         fec: Some(FecScheme::Rs8),
         red: true,
+        dtls_cookie: None,
     }
 }
 

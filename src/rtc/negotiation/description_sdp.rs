@@ -205,6 +205,7 @@ pub(in crate::rtc) fn from_own_sdp(
         codecs: VideoCodec::ALL.map(CodecSupport::own).to_vec(),
         fec: Some(FecScheme::Rs8),
         red: true,
+        dtls_cookie: None,
     })
 }
 

@@ -16,6 +16,9 @@ use crate::media::{MediaTime, ReceivedPicture};
 /// Between keyframe requests to the far side.
 const FAR_SIDE_REQUEST_INTERVAL: Duration = Duration::from_millis(300);
 
+/// Requests that leave without any packet between them at most: of a stream that is off nothing comes.
+const UNANSWERED_REQUESTS: u32 = 4;
+
 /// Output of the stream.
 #[derive(Debug)]
 pub(in crate::rtc) enum VideoReceiveOutput {
@@ -42,6 +45,8 @@ pub(in crate::rtc) struct VideoReceive {
     jitter_buffer: VideoJitterBuffer,
     keyframes: KeyframeRequester,
     clock: SenderClock,
+    /// Requests for the jitter buffer's sake that may leave before another packet comes.
+    requests_left: u32,
     payload_bytes: u64,
     pictures: u64,
 }
@@ -53,6 +58,7 @@ impl VideoReceive {
             jitter_buffer: VideoJitterBuffer::new(),
             keyframes: KeyframeRequester::new(FAR_SIDE_REQUEST_INTERVAL),
             clock: SenderClock::new(VideoCodec::PREFERRED.clock_rate_hz()),
+            requests_left: 0,
             payload_bytes: 0,
             pictures: 0,
         }
@@ -66,6 +72,7 @@ impl VideoReceive {
                 // One that was never negotiated is nobody's.
                 let Some(codec) = VideoCodec::of_payload_type(header.payload_type) else { return };
                 self.payload_bytes += payload.len() as u64;
+                self.requests_left = UNANSWERED_REQUESTS;
                 let (sequence, timestamp, marker) = (header.sequence_number, header.timestamp, header.marker);
                 self.jitter_buffer.insert(VideoPacket { codec, sequence, timestamp, marker, payload }, now);
             }
@@ -73,8 +80,9 @@ impl VideoReceive {
     }
 
     /// The connection was interrupted: the first thing that comes afterwards is a keyframe, and nothing before it is
-    /// worth a wait.
+    /// worth a wait. Nothing is needed before something comes: the stream may be off.
     pub(in crate::rtc) fn on_interruption(&mut self) {
+        self.requests_left = 0;
         self.jitter_buffer.restart_at_keyframe();
     }
 
@@ -98,10 +106,12 @@ impl VideoReceive {
             picture.capture_ntp = self.clock.capture_time(picture.rtp_timestamp);
             return Some(VideoReceiveOutput::Picture(picture));
         }
-        if self.jitter_buffer.needs_keyframe() {
+        if self.jitter_buffer.needs_keyframe() && self.requests_left > 0 {
             self.keyframes.need();
         }
-        self.keyframes.take_request(now).then_some(VideoReceiveOutput::KeyframeRequest)
+        let request = self.keyframes.take_request(now);
+        self.requests_left = self.requests_left.saturating_sub(request.into());
+        request.then_some(VideoReceiveOutput::KeyframeRequest)
     }
 
     /// When `poll` should be called even if nothing arrives.
@@ -199,5 +209,33 @@ mod tests {
         assert!(picture(&mut video, at(1200)).is_some());
         assert_eq!(video.deadline(), None);
         assert!(video.poll(at(1300)).is_none());
+    }
+
+    /// Times in ms at which keyframes are asked for in the seconds from `from_ms` on, in which nothing comes.
+    fn requests_in_silence(video: &mut VideoReceive, from_ms: u64) -> Vec<u64> {
+        let mut asks = |now: &u64| matches!(video.poll(at(*now)), Some(VideoReceiveOutput::KeyframeRequest));
+        (from_ms..from_ms + 10_000).step_by(10).filter(|now| asks(now)).collect()
+    }
+
+    #[test]
+    fn of_a_stream_that_is_off_after_an_interruption_no_keyframe_is_asked_for() {
+        let mut video = VideoReceive::new();
+        keyframe(&mut video, 0, 0, at(0));
+        assert!(picture(&mut video, at(0)).is_some());
+        video.on_interruption();
+        assert!(requests_in_silence(&mut video, 1000).is_empty());
+        assert_eq!(video.deadline(), None);
+        video.handle(packet(9, 9, true, &[0x41, 1]), at(12_000));
+        assert!(matches!(video.poll(at(12_000)), Some(VideoReceiveOutput::KeyframeRequest)), "it goes on");
+    }
+
+    #[test]
+    fn of_a_stream_that_ends_with_a_loss_a_keyframe_is_asked_for_a_few_times_alone() {
+        let mut video = VideoReceive::new();
+        video.set_rtt(Duration::from_millis(1));
+        keyframe(&mut video, 0, 0, at(0));
+        assert!(picture(&mut video, at(0)).is_some());
+        video.handle(packet(3, 2, true, &[0x41, 1]), at(60));
+        assert_eq!(requests_in_silence(&mut video, 60), [160, 460, 760, 1060]);
     }
 }

@@ -61,6 +61,15 @@ impl Relay {
     }
 }
 
+/// Waits until no client has an allocation: its release arrives a little after the call's end.
+fn expect_released(server: &Server) {
+    let deadline = Instant::now() + TIMEOUT;
+    while server.figures().allocations > 0 {
+        assert!(Instant::now() < deadline, "allocations are left: {:?}", server.figures());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
 fn addresses(side: &Side) -> Vec<SocketAddr> {
     side.wire.addresses.lock().unwrap().clone()
 }
@@ -88,6 +97,7 @@ fn a_picture_arrives_through_the_relay_where_no_direct_way_is_allowed() {
     eprintln!("{:?}", relay.server.figures());
     drop(camera);
     close(&[&offerer, &answerer]);
+    expect_released(&relay.server);
 }
 
 #[test]
@@ -174,11 +184,7 @@ fn a_stream_carries_media_where_no_server_answers_over_udp() {
     }));
     drop(camera);
     close(&[&offerer, &answerer]);
-    let deadline = Instant::now() + TIMEOUT;
-    while server.figures().allocations > 0 {
-        assert!(Instant::now() < deadline, "the streams have ended");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    expect_released(&server);
 }
 
 #[test]

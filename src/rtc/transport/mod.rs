@@ -1,8 +1,10 @@
-//! Transport under ICE and DTLS: host addresses, the gate against strangers, the pace of checks, repeated handshakes,
-//! and the network emulator.
+//! Transport under ICE and DTLS: host addresses, the gate against strangers, the pace of checks, the DTLS handshake
+//! (its cookies, its repetition), and the network emulator.
 
 mod check_pace;
+mod dtls_record;
 pub(in crate::rtc) mod handshake_repeats;
+pub(in crate::rtc) mod hello_verify;
 pub(in crate::rtc) mod host_addresses;
 pub(in crate::rtc) mod link;
 pub(in crate::rtc) mod link_local;

@@ -9,11 +9,12 @@ use std::future::Future;
 use std::io::{self, IoSliceMut};
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use futures_util::task::AtomicWaker;
 use tokio::io::ReadBuf;
 use tokio::net::UdpSocket;
 use tokio::runtime::Handle;
@@ -25,6 +26,7 @@ use webrtc::runtime::{
 };
 
 use super::handshake_repeats::HandshakeRepeats;
+use super::hello_verify::{Cookies, HelloVerify};
 use super::link::{LinkEmulator, LinkProfile, LinkSender};
 use super::link_local::{self, LinkLocalSockets, Opened};
 use super::servers::{STREAM_RELAYS, is_stream_relay};
@@ -54,6 +56,7 @@ pub(in crate::rtc) struct Impairment {
 pub(in crate::rtc) struct PeerRuntime {
     handle: Handle,
     gate: Arc<SourceGate>,
+    cookies: Arc<Cookies>,
     /// Held by every task; the receiving end sees its closing once all are gone.
     alive: mpsc::Sender<()>,
     /// Becomes true when the task that drives the connection ends, however it does.
@@ -67,6 +70,8 @@ pub(in crate::rtc) struct PeerRuntime {
     stream: Option<StreamConnector>,
     /// How often the engine has slept.
     rounds: AtomicU32,
+    /// The connection is being closed: the engine waits by sleeping until a relay knows of it.
+    closing: AtomicBool,
     /// When the link's steps and blackouts count from, whichever socket leads to it.
     link_began: MediaTime,
 }
@@ -99,6 +104,7 @@ impl PeerRuntime {
     pub(in crate::rtc) fn new(
         handle: Handle,
         gate: Arc<SourceGate>,
+        cookies: Arc<Cookies>,
         impairment: Impairment,
         stream: Option<StreamConnector>,
     ) -> (Arc<Self>, Tasks) {
@@ -107,6 +113,7 @@ impl PeerRuntime {
         let runtime = Self {
             handle,
             gate,
+            cookies,
             alive,
             engine_task_ended: watch::Sender::new(false),
             spawned: AtomicU32::new(0),
@@ -115,6 +122,7 @@ impl PeerRuntime {
             impairment,
             stream,
             rounds: AtomicU32::new(0),
+            closing: AtomicBool::new(false),
             link_began: MediaTime::now(),
         };
         (Arc::new(runtime), Tasks { ended, all })
@@ -123,6 +131,12 @@ impl PeerRuntime {
     /// The connection's sockets on link-local addresses.
     pub(in crate::rtc) fn link_local(&self) -> Arc<LinkLocalSockets> {
         Arc::clone(&self.link_local)
+    }
+
+    /// To be called before the engine is closed: it bounds its wait for the releases of its allocations by a sleep,
+    /// which must not be over at once.
+    pub(in crate::rtc) fn begin_closing(&self) {
+        self.closing.store(true, Relaxed);
     }
 
     /// Becomes true when the task that drives the connection has ended.
@@ -212,8 +226,9 @@ impl Runtime for PeerRuntime {
             self.track(carrying);
             stream
         });
-        let gate = Arc::clone(&self.gate);
-        Ok(Arc::new(GatedSocket { way, stream, gate, repeats, name, local, _stand_in: stand_in }))
+        let (gate, hello) = (Arc::clone(&self.gate), HelloVerify::new(Arc::clone(&self.cookies)));
+        let receiver = AtomicWaker::new();
+        Ok(Arc::new(GatedSocket { way, stream, gate, repeats, hello, receiver, name, local, _stand_in: stand_in }))
     }
 
     fn wrap_tcp_listener(&self, listener: std::net::TcpListener) -> io::Result<Arc<dyn AsyncTcpListener>> {
@@ -235,10 +250,12 @@ impl Runtime for PeerRuntime {
     }
 
     /// The engine sleeps once a round, and takes three rounds from a datagram of a relay to its answer, or two from a
-    /// packet to the relay: one to unwrap, one to answer, one to send. So with a relay two rounds of three do not sleep.
+    /// packet to the relay: one to unwrap, one to answer, one to send. So with a relay, until it is closed, a connection
+    /// sleeps in one round of three.
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + 'static>> {
         let round = self.rounds.fetch_add(1, Relaxed) % ROUNDS_WITH_RELAY;
-        if round + 1 < ROUNDS_WITH_RELAY && self.gate.may_be_relayed() {
+        let skips = round + 1 < ROUNDS_WITH_RELAY && !self.closing.load(Relaxed);
+        if skips && self.gate.may_be_relayed() {
             return Box::pin(std::future::ready(()));
         }
         TokioRuntime.sleep(duration)
@@ -275,6 +292,9 @@ struct GatedSocket {
     stream: Option<StreamWay>,
     gate: Arc<SourceGate>,
     repeats: HandshakeRepeats,
+    hello: HelloVerify,
+    /// Woken when `hello` has something for the engine.
+    receiver: AtomicWaker,
     /// The address by which the engine knows it.
     name: SocketAddr,
     /// Its own address.
@@ -342,7 +362,14 @@ impl AsyncUdpSocket for GatedSocket {
             }
             return Poll::Ready(Ok(transmit.contents.len()));
         }
-        self.repeats.note(transmit.contents, inside, to);
+        self.repeats.left(transmit.contents, inside, to);
+        // A handshake through a relay has all its round trips.
+        if self.hello.on_departure(transmit.contents, to) {
+            self.repeats.assume_verified();
+        }
+        if self.hello.is_ready() {
+            self.receiver.wake();
+        }
         if self.way.takes(transmit.contents, inside, to) {
             return Poll::Ready(Ok(transmit.contents.len()));
         }
@@ -363,19 +390,37 @@ impl AsyncUdpSocket for GatedSocket {
         metas: &mut [RecvMeta],
     ) -> Poll<io::Result<usize>> {
         let (Some(buffer), Some(meta)) = (buffers.first_mut(), metas.first_mut()) else { return Poll::Ready(Ok(0)) };
+        self.receiver.register(context.waker());
+        if let Some((datagram, from)) = self.hello.take()
+            && let Some(start) = buffer.get_mut(..datagram.len())
+        {
+            start.copy_from_slice(&datagram);
+            *meta = received(from, datagram.len());
+            return Poll::Ready(Ok(1));
+        }
         for _ in 0..REFUSALS_A_TURN {
             let (length, from) = ready!(self.poll_datagram(context, buffer));
             let datagram = buffer.get(..length).unwrap_or_default();
             if datagram.is_empty() || !self.gate.admits(datagram, from) {
                 continue;
             }
-            *meta = RecvMeta::default();
-            (meta.addr, meta.len, meta.stride) = (link_local::without_scope(from), length, length);
+            self.repeats.came(datagram);
+            if !self.hello.admits(datagram, from) {
+                continue;
+            }
+            *meta = received(from, length);
             return Poll::Ready(Ok(1));
         }
         context.waker().wake_by_ref();
         Poll::Pending
     }
+}
+
+/// One datagram of `length` bytes.
+fn received(from: SocketAddr, length: usize) -> RecvMeta {
+    let mut meta = RecvMeta::default();
+    (meta.addr, meta.len, meta.stride) = (link_local::without_scope(from), length, length);
+    meta
 }
 
 impl GatedSocket {
@@ -408,7 +453,8 @@ mod tests {
 
     fn runtime() -> (tokio::runtime::Runtime, Arc<PeerRuntime>, Tasks) {
         let tokio = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let (runtime, tasks) = PeerRuntime::new(tokio.handle().clone(), Arc::default(), Impairment::default(), None);
+        let (runtime, tasks) =
+            PeerRuntime::new(tokio.handle().clone(), Arc::default(), Arc::default(), Impairment::default(), None);
         (tokio, runtime, tasks)
     }
 

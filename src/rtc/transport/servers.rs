@@ -114,6 +114,11 @@ impl Servers {
         !self.relays.is_empty()
     }
 
+    /// True for a relay's address, that of one reached by a stream included.
+    pub(super) fn is_relay(&self, address: SocketAddr) -> bool {
+        self.relays.iter().any(|relay| relay.address == address)
+    }
+
     /// A socket of the connection is open.
     pub(super) fn opened(&mut self, socket: SocketAddr) {
         self.sockets.push(socket);

@@ -62,7 +62,7 @@ pub(in crate::rtc) struct SourceGate {
     far_relays: Mutex<VecDeque<SocketAddr>>,
     /// [`MediaRoute`] of the last datagram of media that left since the last ICE restart.
     route: AtomicU8,
-    /// Answers of servers that came over UDP.
+    /// Answers of relays that came over UDP.
     answers: AtomicU64,
     refused: AtomicU64,
     admitted_bytes: AtomicU64,
@@ -177,8 +177,8 @@ impl SourceGate {
         self.has_relays && self.route.load(Ordering::Relaxed) != DIRECT
     }
 
-    /// Answers of servers that have come over UDP so far.
-    pub(in crate::rtc) fn answers_over_udp(&self) -> u64 {
+    /// Answers of relays that have come over UDP so far.
+    pub(in crate::rtc) fn relay_answers_over_udp(&self) -> u64 {
         self.answers.load(Ordering::Relaxed)
     }
 
@@ -270,10 +270,13 @@ impl SourceGate {
 
     /// Whether a datagram from `from` may reach the engine.
     pub(in crate::rtc) fn admits(&self, datagram: &[u8], from: SocketAddr) -> bool {
-        let read = self.servers().incoming(datagram, from);
+        let (read, is_udp_relay) = {
+            let mut servers = self.servers();
+            (servers.incoming(datagram, from), servers.is_relay(from) && !is_stream_relay(from))
+        };
         let (admitted, of_peer) = match read {
             Datagram::OfServer => {
-                self.answers.fetch_add(u64::from(!is_stream_relay(from)), Ordering::Relaxed);
+                self.answers.fetch_add(u64::from(is_udp_relay), Ordering::Relaxed);
                 (true, false)
             }
             Datagram::OfPeer(remote, inside) => (self.admits_of_peer(inside, remote), true),

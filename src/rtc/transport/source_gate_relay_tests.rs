@@ -66,7 +66,9 @@ fn answers_of_a_relay_pass_and_are_no_sign_of_the_far_side() {
         [BINDING_REQUEST, ALLOCATE_REQUEST, REFRESH_REQUEST, CREATE_PERMISSION_REQUEST, CHANNEL_BIND_REQUEST];
     for request in requests {
         for answer in [success_of(request), error_of(request)] {
+            let answers = gate.relay_answers_over_udp();
             assert!(gate.admits(&stun(answer, ""), RELAY), "{answer:04x}");
+            assert_eq!(gate.relay_answers_over_udp(), answers + 1);
             assert!(!gate.admits(&stun(answer, ""), address(9)), "{answer:04x} of somebody else");
         }
         assert!(!gate.admits(&stun(request, "local:far"), RELAY), "a relay asks for nothing");
@@ -81,6 +83,7 @@ fn a_server_for_addresses_answers_and_does_nothing_else() {
     let gate = SourceGate { servers: Mutex::new(Servers::new([RELAY], [], false)), ..gate() };
     assert!(gate.observe_departure(&stun(BINDING_REQUEST, ""), OWN, RELAY).is_some());
     assert!(gate.admits(&stun(BINDING_SUCCESS, ""), RELAY));
+    assert_eq!(gate.relay_answers_over_udp(), 0, "a relay by a stream is still needed");
     for other in [stun(success_of(ALLOCATE_REQUEST), ""), request("local:far"), MEDIA.to_vec()] {
         assert!(!gate.admits(&other, RELAY));
     }

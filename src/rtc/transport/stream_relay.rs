@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 use super::source_gate::SourceGate;
 use crate::stun::StreamQueue;
 
-/// Without an answer over UDP for this long the stream is opened.
+/// Without an answer of a relay over UDP for this long the stream is opened.
 const UDP_WAIT: Duration = Duration::from_millis(400);
 /// For opening the stream.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(8);
@@ -101,12 +101,15 @@ async fn carry(
         () = out.filled() => {}
         () = out.closed() => return Ok(()),
     }
-    let answers = gate.answers_over_udp();
+    let answers = gate.relay_answers_over_udp();
     let closed = tokio::time::timeout(UDP_WAIT, out.closed()).await.is_ok();
-    if closed || gate.answers_over_udp() > answers {
+    if closed || gate.relay_answers_over_udp() > answers {
         return Ok(());
     }
-    let stream = tokio::time::timeout(CONNECT_TIMEOUT, (connector.0)()).await??;
+    let stream = tokio::select! {
+        stream = tokio::time::timeout(CONNECT_TIMEOUT, (connector.0)()) => stream??,
+        () = out.closed() => return Ok(()),
+    };
     let (mut reading, mut writing) = tokio::io::split(stream);
     let read = async {
         let (mut decoder, mut buffer) = (TurnStreamDecoder::new(), vec![0; 4096]);

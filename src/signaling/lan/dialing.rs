@@ -80,7 +80,8 @@ impl Dialing {
             return;
         }
         self.announced = now;
-        let due = self.next_dial.filter(|_| !self.services.is_empty());
+        // The time of a dial that is under way is over, and no reason to dial again.
+        let due = self.next_dial.filter(|_| !self.services.is_empty() && self.dialing.is_none());
         if let Some(index) = known {
             self.services.remove(index);
         } else if self.services.len() >= MAX_SERVICES {
@@ -89,11 +90,14 @@ impl Dialing {
         self.services.push(Service { fullname, addresses });
         self.turn = 0;
         // Announcing new addresses again and again makes nobody dial again and again.
-        let wait = if self.news.take(now) { Duration::ZERO } else { self.delay() };
+        let granted = self.news.take(now);
+        let wait = if granted { Duration::ZERO } else { self.delay() };
         let wanted = now + self.head_start().max(wait);
         let at = due.map_or(wanted, |at| at.min(wanted));
         self.next_dial = Some(at);
-        self.after_dial = self.dialing.map(|_| at);
+        if granted && self.dialing.is_some() {
+            self.after_dial = Some(at);
+        }
     }
 
     /// An announcement was taken back or ran out.
@@ -281,6 +285,31 @@ mod tests {
             }
         }
         assert!((15..=50).contains(&dials), "{dials}");
+    }
+
+    #[test]
+    fn announcements_without_end_during_dials_do_not_make_dials_without_end() {
+        for waits in [false, true] {
+            let start = Instant::now();
+            let mut person = Dialing::new(waits, start);
+            let mut dials = 0;
+            // A new port each 10 ms for a minute; each dial is under way for 50 ms, and fails.
+            let mut over = None;
+            for hundredth in 0..6000_u64 {
+                let now = start + Duration::from_millis(hundredth * 10);
+                person.found(format!("{hundredth}"), vec![address(hundredth as u16)], now);
+                if over.is_some_and(|over| over <= now) {
+                    over = None;
+                    person.dial_failed(now);
+                }
+                if person.dial_at().is_some_and(|at| at <= now) {
+                    dials += 1;
+                    person.dialing = Some((Lane::Sought, address(1).ip()));
+                    over = Some(now + Duration::from_millis(50));
+                }
+            }
+            assert!((15..=50).contains(&dials), "{dials}, waits: {waits}");
+        }
     }
 
     #[test]
