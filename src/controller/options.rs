@@ -67,6 +67,7 @@ impl Options {
         self.microphone.take_if(|_| before.microphone != after.microphone);
         self.speaker.take_if(|_| before.speaker != after.speaker);
         self.strangers_may_ring.take_if(|_| before.strangers_may_ring != after.strangers_may_ring);
+        self.servers.retain(|server| after.servers.contains(server));
     }
 
     /// `changed` with the command line's wishes taken out again where nobody changed them, so that saving the settings
