@@ -126,8 +126,8 @@ impl VideoCodec {
         (self.definition().note_references)(chain, access_unit);
     }
 
-    /// True when a picture begins with this RTP payload that can be decoded after those that were noted: whatever is
-    /// missing between is needed by none.
+    /// True when a picture begins with this RTP payload that can be decoded after those that were noted, unless a
+    /// keyframe was between, which begins the numbers of references anew.
     pub fn follows(self, chain: &ReferenceChain, payload: &[u8]) -> bool {
         (self.definition().follows)(chain, payload)
     }

@@ -34,7 +34,7 @@ struct Codec {
     width: u32,
     height: u32,
     rate: Rate,
-    /// Temporal layers.
+    /// Temporal layers that were asked for. The encoder may have refused them, and makes one.
     layers: u8,
     began_at: MediaTime,
 }
@@ -67,12 +67,17 @@ impl VideoEncoder {
                 return Ok(unit);
             }
         }
-        self.codec.insert(Codec::new(frame, rate, layers)?).encode(frame, &mut self.buffer)
+        self.codec.insert(Codec::new(frame, rate, layers, set_layers)?).encode(frame, &mut self.buffer)
     }
 }
 
 impl Codec {
-    fn new(frame: &VideoFrame, rate: Rate, layers: u8) -> Result<Self, openh264::Error> {
+    fn new(
+        frame: &VideoFrame,
+        rate: Rate,
+        layers: u8,
+        set_layers: impl FnOnce(&mut Encoder, u8) -> bool,
+    ) -> Result<Self, openh264::Error> {
         let config = EncoderConfig::new()
             .usage_type(UsageType::CameraVideoRealTime)
             .profile(Profile::Baseline)
@@ -90,6 +95,8 @@ impl Codec {
             encoder.encode_at(&Picture(frame), Timestamp::from_millis(0))?;
             if !set_layers(&mut encoder, layers) {
                 tracing::warn!(layers, "the encoder refuses temporal layers");
+                // The keyframe above leaves for nobody.
+                encoder.force_intra_frame();
             }
         }
         let (width, height) = (frame.width(), frame.height());
@@ -314,6 +321,17 @@ mod tests {
         assert_eq!(encode(10..20, 2, false), (1, 5));
         assert_eq!(encode(20..30, 1, false), (0, 5), "nobody is disturbed for fewer");
         assert_eq!((encode(30..31, 1, true), encode(31..40, 1, false)), ((1, 0), (0, 0)));
+    }
+
+    #[test]
+    fn an_encoder_that_refuses_layers_begins_with_a_keyframe_and_goes_on_in_one_layer() {
+        let rate = Rate { kbps: 3000, max_fps: 30 };
+        let codec = Codec::new(&picture(640, 360, 0), rate, 2, |_, _| false).unwrap();
+        let mut encoder = VideoEncoder { codec: Some(codec), ..VideoEncoder::default() };
+        for number in 0..20 {
+            let unit = encoder.encode(&picture(640, 360, number), rate, 2, number == 12).unwrap().unwrap();
+            assert_eq!((unit.keyframe, unit.is_discardable()), (number % 12 == 0, false), "{number}");
+        }
     }
 
     #[test]

@@ -104,6 +104,11 @@ impl Stored {
     fn starts_keyframe(&self) -> bool {
         self.codec.starts_keyframe(&self.payload)
     }
+
+    /// True for a packet that no picture needs but its own: one of the highest temporal layer, or padding.
+    fn is_discardable(&self) -> bool {
+        self.payload.is_empty() || self.codec.is_discardable(&self.payload)
+    }
 }
 
 impl Default for VideoJitterBuffer {
@@ -147,6 +152,7 @@ impl VideoJitterBuffer {
     /// Drops all packets and goes on at the next keyframe: the decoder has lost its reference.
     pub fn restart_at_keyframe(&mut self) {
         self.awaiting_keyframe = true;
+        self.references = ReferenceChain::default();
         self.scanned = 0;
         self.gap = None;
     }
@@ -334,13 +340,21 @@ impl VideoJitterBuffer {
         self.skip_to(at, gap)
     }
 
-    /// Goes on at a whole picture behind the gap at `gap` where that needs none of what is missing: no other refers to it.
+    /// Goes on at a whole picture behind the gap at `gap` where everything before it, here or missing, is of pictures that
+    /// no other refers to.
     fn skip_discardable(&mut self, gap: usize) -> bool {
-        let follows = |slot: &Option<Stored>| {
-            slot.as_ref().is_some_and(|packet| packet.codec.follows(&self.references, &packet.payload))
-        };
-        let at = self.packets.iter().skip(gap).position(follows);
-        at.is_some_and(|behind| self.skip_to(gap + behind, gap))
+        let mut missing = 0;
+        for at in 0..self.packets.len() {
+            match &self.packets[at] {
+                None => missing += 1,
+                Some(packet) if at > gap && packet.codec.follows(&self.references, &packet.payload) => {
+                    return self.references.can_lack(missing) && self.skip_to(at, gap);
+                }
+                Some(packet) if !packet.is_discardable() => return false,
+                Some(_) => {}
+            }
+        }
+        false
     }
 
     /// Drops everything before the packet at `at`, behind the gap, if a whole picture is there.

@@ -76,6 +76,8 @@ struct Seat {
 #[derive(Debug, Default)]
 pub struct Allocation {
     seats: Vec<Seat>,
+    /// Renditions whose pictures come in two temporal layers.
+    layered: [bool; RENDITIONS],
     /// Memory for budgets after the uplink is shared, in kbit/s, and for wanted rungs.
     shares: Vec<f64>,
     wanted: Vec<Rung>,
@@ -86,7 +88,7 @@ impl Allocation {
     /// All that is sent to them together stays within `uplink_kbps`.
     pub fn assign(&mut self, receivers: &[Receiver], source: PictureSource, uplink_kbps: u32, now: MediaTime) {
         self.admit(receivers);
-        share(receivers, f64::from(uplink_kbps), &mut self.shares);
+        share(receivers, source, f64::from(uplink_kbps), &mut self.shares);
         self.want(receivers, source);
         for (seat, &wanted) in self.seats.iter_mut().zip(&self.wanted) {
             if wanted >= seat.rung {
@@ -97,6 +99,15 @@ impl Allocation {
             if now.since(since) >= UP_AFTER {
                 (seat.rung, seat.better_since) = (wanted, None);
             }
+        }
+    }
+
+    /// Notes which renditions come in two temporal layers. Of one that does not the lower layer is no smaller part, so
+    /// nobody is sent that alone from now on.
+    pub fn set_layered(&mut self, layered: [bool; RENDITIONS]) {
+        self.layered = layered;
+        for seat in &mut self.seats {
+            seat.rung.base_only &= layered[seat.rung.rendition];
         }
     }
 
@@ -119,7 +130,7 @@ impl Allocation {
         source: PictureSource,
         mut takes: impl FnMut(PeerId) -> bool,
     ) -> Option<VideoBudget> {
-        let top = top_lines(receivers, source);
+        let top = top_of(receivers, source);
         let taking = receivers.iter().zip(&self.shares).filter(|(receiver, _)| takes(receiver.peer));
         let budgets = taking.map(|(receiver, share)| {
             let part = if self.is_sent_base_only(receiver.peer, rendition) { BASE_LAYER_SHARE } else { 1.0 };
@@ -156,7 +167,7 @@ impl Allocation {
 
     /// Notes what suits each receiver, were it not for the time that a way up takes.
     fn want(&mut self, receivers: &[Receiver], source: PictureSource) {
-        let top = top_lines(receivers, source);
+        let top = top_of(receivers, source);
         self.wanted.clear();
         self.wanted.extend(receivers.iter().map(|one| Rung::all(by_lines(one.budget.max_lines.min(top), top))));
         for rendition in 0..RENDITIONS {
@@ -174,16 +185,26 @@ impl Allocation {
                 if rendition < LAST && is_below(DRAGS_BELOW, Rung::base(rendition), UP_MARGIN) {
                     wanted.rendition += 1;
                 } else {
-                    wanted.base_only = is_below(ALL_LAYERS_ABOVE, Rung::all(rendition), LAYER_UP_MARGIN);
+                    wanted.base_only =
+                        self.layered[rendition] && is_below(ALL_LAYERS_ABOVE, Rung::all(rendition), LAYER_UP_MARGIN);
                 }
             }
         }
     }
 }
 
-/// Lines of rendition 0: the most that somebody looks at.
-fn top_lines(receivers: &[Receiver], source: PictureSource) -> u32 {
-    receivers.iter().map(|receiver| receiver.budget.max_lines.min(source.lines)).max().unwrap_or(source.lines).max(1)
+/// Lines of rendition 0: the most of the `lines` that somebody looks at, and no more than the source has.
+pub(super) fn top_lines(lines: impl Iterator<Item = u32>, source: PictureSource) -> u32 {
+    lines.max().unwrap_or(u32::MAX).min(source.lines).max(1)
+}
+
+fn top_of(receivers: &[Receiver], source: PictureSource) -> u32 {
+    top_lines(receivers.iter().map(|receiver| receiver.budget.max_lines), source)
+}
+
+/// Bit rate that somebody can use who draws so many `lines` where the largest rendition has `top`, in kbit/s.
+pub(super) fn needed_kbps(lines: u32, top: u32, source: PictureSource) -> u32 {
+    useful_kbps(by_lines(lines.min(top), top), source).ceil() as u32
 }
 
 /// The largest rendition of `top` lines that is not much larger than the `lines` of a tile.
@@ -197,14 +218,18 @@ fn useful_kbps(rendition: usize, source: PictureSource) -> f64 {
     f64::from(source.max_kbps) * 0.25_f64.powf(BITS_POWER * rendition as f64)
 }
 
-/// Shares an uplink among the receivers by max-min fairness, in kbit/s: nobody gets more than their budget, and what some
-/// do not need goes to the others.
-fn share(receivers: &[Receiver], uplink_kbps: f64, shares: &mut Vec<f64>) {
+/// Shares an uplink among the receivers by max-min fairness, in kbit/s: nobody gets more than their budget or than their
+/// tile can use, and what some do not need goes to the others.
+fn share(receivers: &[Receiver], source: PictureSource, uplink_kbps: f64, shares: &mut Vec<f64>) {
     shares.clear();
     shares.extend(receivers.iter().map(|receiver| f64::from(receiver.budget.kbps)));
     let (mut left, mut waiting) = (uplink_kbps, receivers.len());
     if shares.iter().sum::<f64>() <= uplink_kbps {
         return;
+    }
+    let top = top_of(receivers, source);
+    for (share, receiver) in shares.iter_mut().zip(receivers) {
+        *share = share.min(f64::from(needed_kbps(receiver.budget.max_lines, top, source)));
     }
     // The level of the water: those below it have all that they can use.
     let mut level = left / waiting as f64;

@@ -12,7 +12,7 @@ use crate::identity::PeerId;
 use crate::media::{MediaTime, OutgoingPicture, OutgoingSound, PictureSource, RenditionPlans, StreamId, VideoBudget};
 use crate::rtc::Peer;
 
-use super::assign::Receiver;
+use super::assign::{Receiver, needed_kbps, top_lines};
 use super::gates::Gates;
 use super::simulcast::Simulcast;
 use super::uplink::{PathRate, Uplink};
@@ -100,10 +100,15 @@ impl FanOut {
         let mut pictures = self.pictures();
         let Pictures { simulcasts, uplink } = &mut *pictures;
         let outlets = self.outlets();
-        let rate = |outlet: &Outlet| Some(PathRate { peer: outlet.id, kbps: outlet.peer.granted_kbps(now)? });
+        let max_height = |outlet: &Outlet| outlet.max_heights.get(&stream).copied().unwrap_or(u32::MAX);
+        let top = top_lines(outlets.iter().map(max_height), source);
+        let rate = |outlet: &Outlet| {
+            let kbps = outlet.peer.granted_kbps(now)?;
+            Some(PathRate { peer: outlet.id, kbps, needed_kbps: needed_kbps(max_height(outlet), top, source) })
+        };
         let uplink_kbps = uplink.follow(stream, &outlets.iter().filter_map(rate).collect::<Vec<_>>(), now);
         let receiver = |outlet: &Outlet| {
-            let max_height = outlet.max_heights.get(&stream).copied().unwrap_or(u32::MAX);
+            let max_height = max_height(outlet);
             // A path of which no more is wanted than it carries is not probed.
             let wanted_kbps = if uplink.may_probe(outlet.id) { source.wanted_kbps(max_height) } else { 0 };
             let budget = outlet.peer.video_budget(stream, wanted_kbps)?;

@@ -24,6 +24,23 @@ struct Watcher {
     sent: Option<MediaTime>,
 }
 
+/// Temporal layers of a rendition, as its pictures show them: an encoder may refuse two.
+#[derive(Clone, Copy, Debug, Default)]
+struct Layering {
+    has_upper: bool,
+    /// The latest picture is one that others refer to, and no keyframe.
+    after_base: bool,
+}
+
+impl Layering {
+    /// Notes the next picture. Between two of the lower layer there is one of the upper, or else there is one layer.
+    fn note(&mut self, picture: &OutgoingPicture) {
+        let is_base = !picture.keyframe && !picture.is_discardable();
+        self.has_upper = picture.is_discardable() || self.has_upper && !(is_base && self.after_base);
+        self.after_base = is_base;
+    }
+}
+
 /// The receivers of this side's picture, and their renditions.
 #[derive(Debug, Default)]
 pub struct Simulcast {
@@ -31,6 +48,7 @@ pub struct Simulcast {
     receivers: Vec<Receiver>,
     watchers: Vec<Watcher>,
     source: PictureSource,
+    layerings: [Layering; RENDITIONS],
     /// Renditions of which somebody has asked for a keyframe since the last plan.
     asked: [bool; RENDITIONS],
 }
@@ -47,6 +65,7 @@ impl Simulcast {
         self.receivers.clear();
         self.receivers.extend(receivers);
         self.source = source;
+        self.allocation.set_layered(self.layerings.map(|layering| layering.has_upper));
         self.allocation.assign(&self.receivers, source, uplink_kbps, now);
         self.follow_receivers();
         if self.receivers.is_empty() {
@@ -65,6 +84,9 @@ impl Simulcast {
     pub fn deliver(&mut self, rendition: usize, picture: &OutgoingPicture, mut send: impl FnMut(PeerId)) {
         let &OutgoingPicture { keyframe, captured_at, .. } = picture;
         let is_discardable = picture.is_discardable();
+        if let Some(layering) = self.layerings.get_mut(rendition) {
+            layering.note(picture);
+        }
         for watcher in &mut self.watchers {
             let is_assigned = self.allocation.rendition_of(watcher.peer) == Some(rendition);
             // Two pictures of one moment would have the same RTP timestamp.
@@ -276,7 +298,10 @@ mod tests {
             let strong = receiver(number, 1500);
             Receiver { budget: VideoBudget { behind: true, ..strong.budget }, ..strong }
         };
-        call.pictures(100, &[receiver(1, 1500), receiver(2, 1500), receiver(3, 1500)]);
+        for number in 0..100 {
+            call.upper = number % 2 == 1;
+            call.picture(&[receiver(1, 1500), receiver(2, 1500), receiver(3, 1500)]);
+        }
         let before = call.keyframes;
         let three = [receiver(1, 1500), receiver(2, 1100), behind(3)];
         let numbers = |sent: Vec<(PeerId, usize, bool)>| sent.iter().map(|one| one.0).collect::<Vec<_>>();
@@ -290,6 +315,27 @@ mod tests {
         let all = [1, 2, 3].map(|number| receiver(number, 1500));
         assert_eq!(numbers(call.picture(&all)), [peer(1), peer(2), peer(3)]);
         assert_eq!(call.keyframes, before, "none of it costs a keyframe");
+    }
+
+    #[test]
+    fn a_budget_is_of_the_lower_layer_alone_only_while_the_pictures_come_in_two() {
+        let mut call = Call::default();
+        let both = [receiver(1, 1500), receiver(2, 1100)];
+        let kbps = |call: &Call| call.simulcast.budget_for(peer(1)).map(|budget| budget.kbps);
+        call.pictures(100, &both);
+        assert_eq!(kbps(&call), Some(1100), "the encoder refuses layers");
+        assert_eq!(call.picture(&both).len(), 2);
+        for number in 0..20 {
+            call.upper = number % 2 == 0;
+            call.picture(&both);
+        }
+        assert_eq!(kbps(&call), Some(1500));
+        call.simulcast.request_keyframe(peer(1));
+        call.upper = false;
+        call.pictures(2, &both);
+        assert_eq!(kbps(&call), Some(1500), "a keyframe and one of the lower layer: the layers may go on");
+        call.pictures(2, &both);
+        assert_eq!(kbps(&call), Some(1100), "there is one layer from the keyframe on");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! Each path has an estimator of its own, which sees the queue of the uplink whoever fills it. Rates that fall together tell
 //! that their bottleneck is one (compare RFC 8382): what was delivered then, all paths together, is what the uplink
-//! carries. From then on the sum stays below it, and rises slowly, until no two rates have fallen together for a while.
+//! carries; a path whose rate did not fall counts with no more than its pictures need. From then on the sum stays below it, and rises slowly, until no two rates have fallen together for a while.
 //! A rate is the one of all streams of a path together: a stream that begins halves the share of another one everywhere at
 //! once, which tells nothing of the uplink. The streams share the bound equally, as they share each path.
 //!
@@ -37,16 +37,32 @@ pub struct PathRate {
     pub peer: PeerId,
     /// Bit rate in kbit/s; `u32::MAX` before it is known.
     pub kbps: u32,
+    /// Bit rate that the peer's tile of the planned stream can use, in kbit/s.
+    pub needed_kbps: u32,
 }
 
 /// One path through the uplink.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Path {
     peer: PeerId,
     /// Granted rate, in kbit/s, and the highest one since it fell.
     kbps: f64,
     highest_kbps: f64,
     fell_at: Option<MediaTime>,
+    /// Bit rate that the peer's tile of each stream can use, in kbit/s.
+    needs: Vec<(StreamId, u32)>,
+}
+
+impl Path {
+    fn fell_lately(&self, now: MediaTime) -> bool {
+        self.fell_at.is_some_and(|at| now.since(at) <= TOGETHER)
+    }
+
+    /// Bit rate that the path carried before rates fell together, in kbit/s, at most.
+    fn delivered_kbps(&self, now: MediaTime) -> f64 {
+        let needed = self.needs.iter().map(|(_, kbps)| f64::from(*kbps)).sum();
+        if self.fell_lately(now) { self.kbps / BACK_OFF } else { self.kbps.min(needed) }
+    }
 }
 
 /// The uplink of this computer, as the paths to the receivers show it.
@@ -69,7 +85,7 @@ impl Uplink {
     pub fn follow(&mut self, stream: StreamId, rates: &[PathRate], now: MediaTime) -> u32 {
         self.note_stream(stream, now);
         self.take_turns(rates, now);
-        self.follow_paths(rates, now);
+        self.follow_paths(stream, rates, now);
         match self.bound_at(now) {
             u32::MAX => u32::MAX,
             kbps => kbps / self.streams.len() as u32,
@@ -77,16 +93,19 @@ impl Uplink {
     }
 
     /// Notes the paths' rates, and bounds the sum where they have fallen together.
-    fn follow_paths(&mut self, rates: &[PathRate], now: MediaTime) {
+    fn follow_paths(&mut self, stream: StreamId, rates: &[PathRate], now: MediaTime) {
         self.paths.retain(|path| rates.iter().any(|rate| rate.peer == path.peer));
         let mut fell = false;
         // Before the first report of a path nothing is granted, and nothing bounded.
         for rate in rates.iter().filter(|rate| rate.kbps < u32::MAX) {
             let kbps = f64::from(rate.kbps);
             let Some(path) = self.paths.iter_mut().find(|path| path.peer == rate.peer) else {
-                self.paths.push(Path { peer: rate.peer, kbps, highest_kbps: kbps, fell_at: None });
+                let needs = vec![(stream, rate.needed_kbps)];
+                self.paths.push(Path { peer: rate.peer, kbps, highest_kbps: kbps, fell_at: None, needs });
                 continue;
             };
+            path.needs.retain(|&(id, _)| id != stream && self.streams.iter().any(|&(encoded, _)| encoded == id));
+            path.needs.push((stream, rate.needed_kbps));
             path.kbps = kbps;
             path.highest_kbps = path.highest_kbps.max(kbps);
             if kbps < path.highest_kbps * FALLEN {
@@ -95,7 +114,7 @@ impl Uplink {
             }
         }
         if fell && self.falls_together(now) {
-            let delivered = self.paths.iter().map(|path| path.kbps).sum::<f64>() / BACK_OFF;
+            let delivered: f64 = self.paths.iter().map(|path| path.delivered_kbps(now)).sum();
             (self.bound, self.fell_at) = (Some((delivered * USED, now)), now);
         }
     }
@@ -113,8 +132,7 @@ impl Uplink {
 
     /// Whether the rates of at least two paths, and of half of them, have just fallen.
     fn falls_together(&self, now: MediaTime) -> bool {
-        let is_recent = |path: &&Path| path.fell_at.is_some_and(|at| now.since(at) <= TOGETHER);
-        let fallen = self.paths.iter().filter(is_recent).count();
+        let fallen = self.paths.iter().filter(|path| path.fell_lately(now)).count();
         fallen >= 2 && fallen * 2 >= self.paths.len()
     }
 
@@ -153,7 +171,8 @@ mod tests {
     }
 
     fn rates(kbps: &[u32]) -> Vec<PathRate> {
-        kbps.iter().enumerate().map(|(number, &kbps)| PathRate { peer: peer(number), kbps }).collect()
+        let rate = |(number, &kbps)| PathRate { peer: peer(number), kbps, needed_kbps: 1500 };
+        kbps.iter().enumerate().map(rate).collect()
     }
 
     /// Bounds, one a picture, while the granted rates change with the time in ms.
@@ -181,6 +200,24 @@ mod tests {
         assert_eq!(at(5640), 1425);
         assert!((1425 + 50..1425 + 70).contains(&at(6640)), "4 % in a second: {}", at(6640));
         assert!(at(19_000) > 2300, "{}", at(19_000));
+    }
+
+    #[test]
+    fn a_path_with_a_large_rate_that_does_not_fall_counts_with_what_its_pictures_need() {
+        let mut uplink = Uplink::default();
+        let mut follow = |stream, kbps, needed_kbps, ms| {
+            let mut rates = rates(&[kbps, kbps, 20_000]);
+            rates[2].needed_kbps = needed_kbps;
+            uplink.follow(stream, &rates, MediaTime::from_millis(ms))
+        };
+        follow(StreamId::CAMERA, 1000, 190, 0);
+        // Twice 425 kbit/s are 0.85 of 1000; with the third path 1190 kbit/s, of which 0.95 are used.
+        assert_eq!(follow(StreamId::CAMERA, 425, 190, 33), 1130);
+        follow(StreamId::CAMERA, 1000, 190, 2000);
+        follow(StreamId::SCREEN, 1000, 1000, 2010);
+        assert_eq!(follow(StreamId::CAMERA, 425, 190, 2033), (2190.0 * 0.95 / 2.0) as u32, "two streams are needed");
+        follow(StreamId::CAMERA, 1000, 190, 5000);
+        assert_eq!(follow(StreamId::CAMERA, 425, 190, 5033), 1130, "the screen has ended");
     }
 
     #[test]

@@ -122,8 +122,8 @@ mod tests {
             (MAX_CONTENT, 73_728),
         ] {
             let letter = Letter::new(mailbox(1), Device(7), &vec![9; content]).unwrap();
-            assert_eq!(letter.len(), ADDRESS + padded, "{content}");
-            assert_eq!(letter.encode().len(), letter.len());
+            assert_eq!(letter.size(), ADDRESS + padded, "{content}");
+            assert_eq!(letter.encode().len(), letter.size());
         }
         assert!(Letter::new(mailbox(1), Device(7), &vec![9; MAX_CONTENT + 1]).is_none());
         assert_eq!(MAX_LETTER, ADDRESS + 73_728);

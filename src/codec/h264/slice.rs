@@ -1,8 +1,8 @@
 //! Slices (ITU-T H.264, 7.3.3): which of them are references, and which reference pictures they need.
 //!
 //! `frame_num` grows by one after each picture that others refer to (7.4.3). A picture whose number follows the latest
-//! reference that came needs nothing that is missing, whatever was lost between: pictures with `nal_ref_idc` 0, those of
-//! the highest temporal layer.
+//! reference that came needs nothing that is missing, if no keyframe is: pictures with `nal_ref_idc` 0 alone, those of
+//! the highest temporal layer. A keyframe begins the numbers anew.
 
 use super::bits::Raw;
 use super::nal_unit::{FU_A, FU_START, IDR_SLICE, REF_IDC_MASK, SEQUENCE_PARAMETER_SET, SLICE, TYPE_MASK, nal_units};
@@ -36,7 +36,8 @@ pub(super) fn note(chain: &mut ReferenceChain, annex_b: &[u8]) {
                 let set = SequenceParameterSet::read(&unit[1..]);
                 chain.number_bits = set.map_or(0, |set| set.frame_num_bits);
             }
-            Some(SLICE | IDR_SLICE) => {
+            Some(kind @ (SLICE | IDR_SLICE)) => {
+                chain.is_layered = kind == SLICE && (chain.is_layered || is_discardable(unit));
                 if !is_discardable(unit) {
                     chain.next = frame_num(&unit[1..], chain.number_bits).map(|number| next(number, chain.number_bits));
                 }
@@ -100,7 +101,7 @@ mod tests {
     }
 
     fn begun() -> ReferenceChain {
-        ReferenceChain { number_bits: 4, next: Some(1) }
+        ReferenceChain { number_bits: 4, next: Some(1), is_layered: false }
     }
 
     #[test]
@@ -129,6 +130,25 @@ mod tests {
     }
 
     #[test]
+    fn packets_may_be_missing_in_a_layered_stream_as_long_as_a_keyframe_among_them_would_be_more() {
+        let mut chain = begun();
+        let lacked = |chain: &ReferenceChain| (0..100).filter(|missing| chain.can_lack(*missing)).count();
+        for number in 1..15 {
+            note(&mut chain, &access_unit(0x61, number));
+            assert_eq!(lacked(&chain), 0, "one layer");
+        }
+        note(&mut chain, &access_unit(0x01, 15));
+        assert_eq!(lacked(&chain), 15);
+        note(&mut chain, &access_unit(0x61, 15));
+        assert_eq!(lacked(&chain), 0, "sixteen references are numbered alike, too");
+        (0..3).for_each(|number| note(&mut chain, &access_unit(0x61, number)));
+        assert_eq!(lacked(&chain), 3);
+        note(&mut chain, &access_unit(0x65, 0));
+        (1..5).for_each(|number| note(&mut chain, &access_unit(0x61, number)));
+        assert_eq!(lacked(&chain), 0, "a keyframe begins anew");
+    }
+
+    #[test]
     fn parts_of_slices_and_streams_without_parameter_sets_follow_nothing() {
         let chain = begun();
         let part = |header: u8| [&[0x7c, header][..], &slice(0x61, 1)[1..]].concat();
@@ -144,7 +164,7 @@ mod tests {
     #[test]
     fn emulation_prevention_is_no_part_of_a_number() {
         // A `frame_num` of 16 bits, all zero behind the first three: a byte of 3 stands after two zero bytes.
-        let chain = ReferenceChain { number_bits: 16, next: Some(0) };
+        let chain = ReferenceChain { number_bits: 16, next: Some(0), is_layered: false };
         assert!(follows(&chain, &[0x61, 0xe0, 0x00, 0x00, 0x03, 0x01]));
         assert!(follows(&ReferenceChain { next: Some(1), ..chain }, &[0x61, 0xe0, 0x00, 0x20, 0x01]));
     }
@@ -152,7 +172,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_bytes_make_it_panic(data in prop::collection::vec(any::<u8>(), 0..60), bits in 0_u32..17) {
-            let mut chain = ReferenceChain { number_bits: bits, next: Some(1) };
+            let mut chain = ReferenceChain { number_bits: bits, next: Some(1), is_layered: false };
             let _ = (is_discardable(&data), is_discardable_unit(&data), follows(&chain, &data));
             note(&mut chain, &data);
             note(&mut chain, &[&[0, 0, 1, 0x67][..], &data, &[0, 0, 1, 0x65], &data].concat());

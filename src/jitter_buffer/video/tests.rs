@@ -236,44 +236,145 @@ fn begun() -> VideoJitterBuffer {
     buffer
 }
 
+/// Pictures of two layers up to the sixth of the lower one, all of which have left.
+fn in_two_layers() -> VideoJitterBuffer {
+    let mut buffer = begun();
+    for number in 1..6_u8 {
+        let (sequence, frame) = (10 + 2 * u16::from(number), 2 * u32::from(number));
+        buffer.insert(layered(sequence, frame, true, number), at(33));
+        buffer.insert(layered(sequence + 1, frame + 1, false, number), at(33));
+        assert!(buffer.poll(at(33)).is_some() && buffer.poll(at(33)).is_some());
+    }
+    buffer
+}
+
 #[test]
 fn a_lost_picture_that_no_other_refers_to_is_passed_over_once_the_next_one_is_here() {
-    let mut buffer = begun();
-    buffer.insert(layered(13, 3, false, 1), at(66));
+    let mut buffer = in_two_layers();
+    buffer.insert(layered(23, 13, false, 6), at(66));
     assert!(frame(&mut buffer, at(66)).is_some() && !buffer.needs_keyframe() && buffer.deadline().is_none());
     assert_eq!(buffer.packets_lost(), 1);
-    buffer.insert(layered(12, 2, true, 1), at(70));
+    buffer.insert(layered(22, 12, true, 6), at(70));
     assert!(buffer.poll(at(70)).is_none(), "too late");
-    buffer.insert(layered(14, 4, true, 2), at(99));
+    buffer.insert(layered(24, 14, true, 7), at(99));
     assert!(frame(&mut buffer, at(99)).is_some());
     // The end of the next one of the upper layer is lost.
-    buffer.insert(VideoPacket { marker: false, ..layered(15, 5, true, 2) }, at(120));
-    buffer.insert(layered(17, 6, false, 2), at(132));
-    assert!(frame(&mut buffer, at(132)).is_some_and(|picture| picture.rtp_timestamp == 6 * 3000));
+    buffer.insert(VideoPacket { marker: false, ..layered(25, 15, true, 7) }, at(120));
+    buffer.insert(packet(26, 15, false, &[]), at(120));
+    buffer.insert(layered(28, 16, false, 7), at(132));
+    assert!(frame(&mut buffer, at(132)).is_some_and(|picture| picture.rtp_timestamp == 16 * 3000));
 }
 
 #[test]
 fn a_lost_reference_is_waited_for_whatever_comes_behind_it() {
-    let mut buffer = begun();
-    buffer.insert(layered(13, 3, true, 2), at(66));
-    buffer.insert(layered(14, 4, false, 2), at(99));
+    let mut buffer = in_two_layers();
+    buffer.insert(layered(23, 13, true, 7), at(66));
+    buffer.insert(layered(24, 14, false, 7), at(99));
     assert!(buffer.poll(at(99)).is_none() && buffer.deadline().is_some());
-    buffer.insert(layered(12, 2, false, 1), at(110));
-    for number in 2..5 {
+    buffer.insert(layered(22, 12, false, 6), at(110));
+    for number in 12..15 {
         assert!(frame(&mut buffer, at(110)).is_some_and(|picture| picture.rtp_timestamp == number * 3000));
     }
 }
 
 #[test]
 fn half_of_the_next_picture_is_no_reason_to_pass_over_the_one_before() {
-    let mut buffer = begun();
-    buffer.insert(VideoPacket { marker: false, ..layered(13, 3, false, 1) }, at(66));
+    let mut buffer = in_two_layers();
+    buffer.insert(VideoPacket { marker: false, ..layered(23, 13, false, 6) }, at(66));
     assert!(buffer.poll(at(66)).is_none());
-    buffer.insert(layered(12, 2, true, 1), at(70));
-    assert!(frame(&mut buffer, at(70)).is_some_and(|picture| picture.rtp_timestamp == 2 * 3000));
+    buffer.insert(layered(22, 12, true, 6), at(70));
+    assert!(frame(&mut buffer, at(70)).is_some_and(|picture| picture.rtp_timestamp == 12 * 3000));
+}
+
+#[test]
+fn a_stream_of_one_layer_passes_over_nothing() {
+    let mut buffer = begun();
+    for number in 1..10_u8 {
+        buffer.insert(layered(11 + u16::from(number), 1 + u32::from(number), false, number), at(33));
+        assert!(buffer.poll(at(33)).is_some());
+    }
+    buffer.insert(layered(22, 12, false, 10), at(66));
+    assert!(buffer.poll(at(66)).is_none() && buffer.deadline().is_some());
+}
+
+/// A stream of keyframes, each of five packets, and behind each as many pictures of the lower layer as it says; with two
+/// layers, one of the upper one before each of those. A packet, and the number of the last picture it needs.
+fn stream(keyframes: &[u8], layers: u8) -> Vec<(VideoPacket, Option<u32>)> {
+    let mut packets = Vec::new();
+    let mut frame = 0;
+    for &pictures in keyframes {
+        frame += 1;
+        let parts = [SET, &[0x68, 1], &[0x7c, 0x85, 0xe0, 0x88], &[0x7c, 0x05, 1], &[0x7c, 0x45, 2]];
+        packets.extend((0..).zip(parts).map(|(part, payload)| (packet(0, frame, part == 4, payload), None)));
+        let mut reference = Some(frame);
+        for number in 1..=pictures {
+            for upper in [true, false].into_iter().filter(|upper| layers == 2 || !upper) {
+                frame += 1;
+                packets.push((layered(0, frame, upper, number), reference));
+                reference = if upper { reference } else { Some(frame) };
+            }
+        }
+    }
+    (10..).zip(&mut packets).for_each(|(sequence, (packet, _))| packet.sequence = sequence);
+    packets
+}
+
+/// Numbers of the pictures that leave when those packets arrive that `arrives` says, by their place in the stream, none
+/// of them without the one that it needs; and whether a keyframe is needed in the end.
+fn shown(packets: &[(VideoPacket, Option<u32>)], arrives: impl Fn(usize) -> bool) -> (Vec<u32>, bool) {
+    let mut buffer = local();
+    let (mut shown, mut latest) = (Vec::new(), None);
+    for (place, (packet, _)) in packets.iter().enumerate().filter(|(place, _)| arrives(*place)) {
+        let now = at(place as u64);
+        buffer.insert(packet.clone(), now);
+        while let Some(picture) = buffer.poll(now) {
+            let number = picture.rtp_timestamp / 3000;
+            let of_it = || packets.iter().filter(|(packet, _)| packet.timestamp == picture.rtp_timestamp);
+            let needed = of_it().next().unwrap().1;
+            assert!(needed.is_none() || needed == latest, "{number} without {needed:?}, behind {latest:?}");
+            if !of_it().any(|(packet, _)| packet.codec.is_discardable(&packet.payload)) {
+                latest = Some(number);
+            }
+            shown.push(number);
+        }
+    }
+    let needed = needs_keyframe(&mut buffer, at(packets.len() as u64 + 100));
+    (shown, needed)
+}
+
+#[test]
+fn a_keyframe_with_a_hole_is_waited_for_whatever_its_pictures_are_numbered() {
+    for layers in [1, 2] {
+        for before in [0, 1, 3] {
+            let packets = stream(&[before, before + 3], layers);
+            let whole = 5 + usize::from(before * layers);
+            let of_first: Vec<_> = (1..=1 + u32::from(before * layers)).collect();
+            for hole in [whole..whole + 1, whole + 2..whole + 3, whole + 4..whole + 5, whole..whole + 5] {
+                let shown = shown(&packets, |place| !hole.contains(&place));
+                assert_eq!(
+                    shown,
+                    (of_first.clone(), true),
+                    "{layers} layers, {before} pictures before, {hole:?} missing"
+                );
+            }
+            // The keyframe is lost with all that is before the picture of the next number.
+            let lost = whole..whole + 5 + usize::from(before * layers) + usize::from(layers == 2);
+            assert_eq!(shown(&packets, |place| !lost.contains(&place)), (of_first, true), "{layers} {before} {lost:?}");
+        }
+    }
 }
 
 proptest! {
+    #[test]
+    fn no_picture_leaves_without_the_one_that_it_needs(
+        keyframes in prop::collection::vec(0_u8..40, 1..5),
+        layers in 1_u8..3,
+        lost in prop::collection::vec((0_usize..200, 1_usize..25), 0..12),
+    ) {
+        let packets = stream(&keyframes, layers);
+        shown(&packets, |place| !lost.iter().any(|&(from, count)| (from..from + count).contains(&place)));
+    }
+
     #[test]
     fn no_sequence_of_packets_makes_it_panic_or_grow(
         packets in prop::collection::vec((any::<u16>(), 0_u32..4, any::<bool>(), prop::collection::vec(any::<u8>(), 0..40)), 0..400),

@@ -18,10 +18,17 @@ fn receiver(number: u8, kbps: u32, max_lines: u32) -> Receiver {
 }
 
 /// An allocation in the course of a call.
-#[derive(Default)]
 struct Call {
     allocation: Allocation,
     at_ms: u64,
+}
+
+impl Default for Call {
+    fn default() -> Self {
+        let mut allocation = Allocation::default();
+        allocation.set_layered([true; RENDITIONS]);
+        Self { allocation, at_ms: 0 }
+    }
 }
 
 impl Call {
@@ -179,11 +186,42 @@ fn an_uplink_is_shared_fairly_and_what_one_does_not_need_goes_to_the_others() {
     let mut shares = Vec::new();
     let budgets = [receiver(1, 200, 720), receiver(2, 2000, 720), receiver(3, 900, 720)];
     for (uplink, expected) in [(10_000.0, [200.0, 2000.0, 900.0]), (1500.0, [200.0, 650.0, 650.0])] {
-        share(&budgets, uplink, &mut shares);
+        share(&budgets, HD, uplink, &mut shares);
         assert_eq!(shares, expected);
     }
-    share(&budgets, 300.0, &mut shares);
+    share(&budgets, HD, 300.0, &mut shares);
     assert_eq!(shares, [100.0; 3]);
+}
+
+#[test]
+fn an_uplink_is_shared_by_need_and_a_small_tile_leaves_the_rest_to_a_large_one() {
+    let mut shares = Vec::new();
+    let tiles = [receiver(1, 20_000, 720), receiver(2, 20_000, 180), receiver(3, 900, 360)];
+    let needs = [720, 180, 360].map(|lines| f64::from(needed_kbps(lines, 720, HD)));
+    share(&tiles, HD, 1200.0, &mut shares);
+    let half = (1200.0 - needs[1]) / 2.0;
+    assert!(half < needs[2] && shares == [half, needs[1], half], "{shares:?}");
+    share(&tiles, HD, 1700.0, &mut shares);
+    assert!(shares == [1700.0 - needs[1] - needs[2], needs[1], needs[2]], "{shares:?}");
+    share(&tiles, HD, 5000.0, &mut shares);
+    assert_eq!(shares, needs, "there is enough for all needs");
+    share(&tiles, HD, 50_000.0, &mut shares);
+    assert_eq!(shares, [20_000.0, 20_000.0, 900.0], "nothing has to be shared");
+}
+
+#[test]
+fn of_a_rendition_in_one_layer_nobody_is_sent_the_lower_one_alone() {
+    let mut call = Call::default();
+    let receivers = [receiver(1, 1500, 720), receiver(2, 1100, 720)];
+    call.after(5, &receivers);
+    assert!(call.allocation.is_sent_base_only(peer(2), 0));
+    call.allocation.set_layered([false, true, true]);
+    assert_eq!(call.budgets(&receivers)[0], Some((1100, 720)), "at once");
+    assert_eq!((call.after(5, &receivers), call.allocation.is_sent_base_only(peer(2), 0)), (vec![0, 0], false));
+    assert_eq!(call.budgets(&receivers)[0], Some((1100, 720)));
+    call.allocation.set_layered([true; RENDITIONS]);
+    call.step(&receivers, u32::MAX);
+    assert_eq!(call.budgets(&receivers)[0], Some((1500, 720)));
 }
 
 fn any_receivers() -> impl Strategy<Value = Vec<Receiver>> {

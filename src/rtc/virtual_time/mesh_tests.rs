@@ -69,7 +69,11 @@ impl Mesh {
         let at = (self.pictures % round) as usize;
         let picture = &mut self.film[at.min(round as usize - at)];
         picture.captured_at = now;
-        let rate = |(&peer, call): (&PeerId, &Call)| PathRate { peer, kbps: call.ends[0].granted_kbps(now) };
+        let rate = |(&peer, call): (&PeerId, &Call)| PathRate {
+            peer,
+            kbps: call.ends[0].granted_kbps(now),
+            needed_kbps: KBPS,
+        };
         let rates: Vec<_> = self.calls.iter().map(rate).collect();
         let uplink_kbps = self.uplink.follow(StreamId::CAMERA, &rates, now);
         let receiver = |(&peer, call): (&PeerId, &Call)| {
