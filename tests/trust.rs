@@ -75,7 +75,11 @@ fn a_stranger_who_may_not_ring_hears_nothing_and_a_contact_rings() {
     alice.send(json!({"command": "cancel", "invite": unheard}));
     alice.expect_where("invite_canceled", SOON, |event| event["invite"] == *unheard);
 
-    // Messages of one person come in their order: whatever the first invite could cause is there before the second rings.
+    // Messages of one person come in their order: Bob's app has read the first invite once Alice's answer is there.
+    let asked = bob.invite(&alice_id, json!(false));
+    assert_eq!(alice.expect_invite_from(&bob_id), asked);
+    alice.send(json!({"command": "reject", "invite": asked}));
+    bob.expect_where("invite_rejected", SOON, |event| event["invite"] == *asked);
     bob.send(json!({"command": "add_contact", "link": alice.link}));
     state(&mut bob, &alice_id, false);
     let heard = alice.invite(&bob_id, json!(false));

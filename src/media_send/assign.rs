@@ -102,8 +102,8 @@ impl Allocation {
         }
     }
 
-    /// Notes which renditions come in two temporal layers. Of one that does not the lower layer is no smaller part, so
-    /// nobody is sent that alone from now on.
+    /// Notes which renditions come in two temporal layers. The lower layer of any other is no smaller part, so nobody is
+    /// sent that alone from now on.
     pub fn set_layered(&mut self, layered: [bool; RENDITIONS]) {
         self.layered = layered;
         for seat in &mut self.seats {

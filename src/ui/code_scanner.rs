@@ -38,7 +38,7 @@ impl CodeScanner {
                 }
             }
         };
-        let thread = std::thread::Builder::new().name("safety code".into()).spawn(scan);
+        let thread = std::thread::Builder::new().name("safety-code".into()).spawn(scan);
         thread.inspect_err(|error| tracing::warn!("no thread to read a code on: {error}")).ok()?;
         Some(scanner)
     }
