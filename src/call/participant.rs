@@ -244,7 +244,9 @@ impl Participant {
 fn renews(first: &Description, description: &Description) -> bool {
     let Description { ice_ufrag, ice_pwd, generation, .. } = description;
     let (ice_ufrag, ice_pwd) = (ice_ufrag.clone(), ice_pwd.clone());
-    Description { ice_ufrag, ice_pwd, generation: *generation, ..first.clone() } == *description
+    // A restart shakes no hands, so its description names no cookie.
+    let dtls_cookie = description.dtls_cookie.clone();
+    Description { ice_ufrag, ice_pwd, generation: *generation, dtls_cookie, ..first.clone() } == *description
 }
 
 #[cfg(test)]
@@ -319,5 +321,13 @@ mod tests {
         assert_eq!(participant.wish(StreamId::SCREEN), Some(1080));
         (0..=u8::MAX).for_each(|number| participant.note_wish(StreamId::new(number), 720));
         assert_eq!((participant.wishes.len(), participant.wish(StreamId::CAMERA)), (MAX_STREAMS, Some(720)));
+    }
+
+    #[test]
+    fn a_restart_without_a_cookie_renews_a_description_that_had_one() {
+        let cookie = crate::call::HelloCookie::try_from("0a".repeat(20)).ok();
+        let first = Description { dtls_cookie: cookie, ..Description::for_test() };
+        assert!(renews(&first, &Description { generation: 1, dtls_cookie: None, ..first.clone() }));
+        assert!(!renews(&first, &Description { red: !first.red, ..first.clone() }));
     }
 }
