@@ -39,7 +39,10 @@ impl CodeScanner {
             }
         };
         let thread = std::thread::Builder::new().name("safety-code".into()).spawn(scan);
-        thread.inspect_err(|error| tracing::warn!("no thread to read a code on: {error}")).ok()?;
+        if let Err(error) = thread {
+            tracing::warn!("no thread to read a code on: {error}");
+            return None;
+        }
         Some(scanner)
     }
 
