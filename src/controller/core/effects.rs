@@ -137,22 +137,21 @@ impl Core {
     }
 
     fn on_rang_incompatible(&mut self, from: PeerId, said: &str, skew: VersionSkew, at: MediaTime) {
-        let name = self.directory.name_of(from, Some(said));
-        self.keep_in_history(HistoryRecord {
-            peer: from,
-            name: name.clone(),
-            outgoing: false,
-            at_unix_s: unix_seconds(at),
-            duration_s: 0,
-            ended: match skew {
-                VersionSkew::FarIsOlder => CallEnd::NeedsNewerThere,
-                VersionSkew::OwnIsOlder => CallEnd::NeedsNewerHere,
-            },
-        });
+        let ended = match skew {
+            VersionSkew::FarIsOlder => CallEnd::NeedsNewerThere,
+            VersionSkew::OwnIsOlder => CallEnd::NeedsNewerHere,
+        };
+        let name = self.keep_incoming_in_vain(from, said, at, ended);
         self.publisher.notices().add(NoticeKind::NeedsNewer { peer: from, name, skew });
     }
 
     fn on_rang_during_call(&mut self, from: PeerId, said: &str, at: MediaTime) {
+        let name = self.keep_incoming_in_vain(from, said, at, CallEnd::Missed);
+        self.publisher.notices().add(NoticeKind::RangDuringCall { name });
+    }
+
+    /// Keeps a call of `from` that never rang; the caller's name.
+    fn keep_incoming_in_vain(&mut self, from: PeerId, said: &str, at: MediaTime, ended: CallEnd) -> String {
         let name = self.directory.name_of(from, Some(said));
         self.keep_in_history(HistoryRecord {
             peer: from,
@@ -160,9 +159,9 @@ impl Core {
             outgoing: false,
             at_unix_s: unix_seconds(at),
             duration_s: 0,
-            ended: CallEnd::Missed,
+            ended,
         });
-        self.publisher.notices().add(NoticeKind::RangDuringCall { name });
+        name
     }
 
     fn on_call_ended(&mut self, record: CallRecord) {
