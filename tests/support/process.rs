@@ -239,6 +239,8 @@ fn read_log(log: impl Read + Send + 'static, record: Arc<Record>) -> JoinHandle<
                 said.log.pop_front();
             }
             said.log.push_back(String::from_utf8_lossy(&line).into_owned());
+            drop(said);
+            record.more.notify_all();
         }
     })
 }
@@ -329,6 +331,17 @@ impl Visavis {
     pub fn expect_none(&mut self, event: &str, time: Duration) {
         if let Some(found) = self.next_where(time, |seen| seen["event"] == event) {
             panic!("{}: did not expect {found}", self.name);
+        }
+    }
+
+    /// Waits until a line of its log has these words.
+    pub fn expect_log(&self, words: &str) {
+        let end = Instant::now() + SOON;
+        let mut said = self.record.lock();
+        while !said.log.iter().any(|line| line.contains(words)) {
+            let left = end.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "{}: nothing in the log about {words:?} within {SOON:?}", self.name);
+            said = self.record.more.wait_timeout(said, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 

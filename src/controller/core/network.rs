@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::call::{CallError, Input};
+use crate::call::{CallError, Input, Message, Standing};
 use crate::identity::PeerId;
 use crate::media::MediaTime;
 use crate::signaling::{DiscoveryFault, ServerStatus, SignalingConfig, SignalingEvent};
@@ -64,6 +64,9 @@ impl Core {
         match event {
             SignalingEvent::Received { from, message } => {
                 let standing = self.directory.standing(from, self.preferences.settings().strangers_may_ring);
+                if standing == Standing::Unwelcome && matches!(message, Message::Invite { .. }) {
+                    tracing::debug!("The invite of a person who may not ring is ignored");
+                }
                 self.step(Input::Peer { from, standing, message });
             }
             SignalingEvent::Presence { id, name, routes, skew } => {
