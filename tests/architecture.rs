@@ -38,7 +38,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("rtc", &["codec", "media", "call", "network", "stun", "jitter_buffer"]),
     ("server_protocol", &["identity"]),
     ("signaling", &["media", "identity", "network", "call", "server_protocol"]),
-    ("server", &["identity", "network", "server_protocol"]),
+    ("server", &["identity", "network", "relay", "server_protocol"]),
     ("media_send", &["codec", "media", "identity", "encoder", "rtc"]),
     // The one owner of it all, and its faces.
     (

@@ -1,5 +1,4 @@
-//! Use of a relay for the media of a call, and of which calls: the rule. No option and no setting leads to it yet: the
-//! app gives its connections no relays.
+//! Use of a relay for the media of a call, by the setting and by the person.
 
 use std::fmt;
 use std::str::FromStr;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use crate::call::RelayUse;
 use crate::controller::{LinkProfile, Options};
 use crate::device::DeviceChoice;
 use crate::identity::ServerLink;
@@ -62,6 +63,9 @@ pub struct CommonOptions {
     /// Whether people who are no contacts may ring
     #[arg(long, global = true, value_name = "POLICY")]
     pub strangers: Option<StrangerPolicy>,
+    /// Relay of a server for the media of calls: auto (where there is no direct way), always or never
+    #[arg(long, global = true, value_name = "USE")]
+    pub relay: Option<RelayUse>,
     /// Use only this address or interface for calls and discovery
     #[arg(long, global = true, value_name = "ADDRESS", value_parser = parse_bind)]
     pub bind: Option<IpAddr>,
@@ -84,6 +88,7 @@ impl CommonOptions {
             speaker: self.speaker.clone(),
             servers: self.servers.clone(),
             strangers_may_ring: self.strangers.map(|policy| policy == StrangerPolicy::Ring),
+            relay: self.relay,
             bind: self.bind,
             link: self.link.clone(),
         })

@@ -142,6 +142,16 @@ impl Directory {
         self.people.is_blocked(id)
     }
 
+    /// True for a person in the contact list.
+    pub(super) fn is_contact(&self, id: PeerId) -> bool {
+        self.people.is_contact(id)
+    }
+
+    /// True for a person who can be rung over a server now, and by no nearer route.
+    pub(super) fn is_over_server(&self, id: PeerId) -> bool {
+        self.people.is_over_server(id)
+    }
+
     /// Standing of a person who rings, where strangers may or may not.
     pub(super) fn standing(&self, id: PeerId, strangers_may_ring: bool) -> Standing {
         if self.people.is_blocked(id) {

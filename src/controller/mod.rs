@@ -23,6 +23,7 @@ mod people;
 mod preferences;
 mod publisher;
 mod quality;
+mod relays;
 mod remotes;
 mod run;
 mod server_list;

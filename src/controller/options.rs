@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use crate::call::RelayUse;
 use crate::device::DeviceChoice;
 use crate::identity::{ServerLink, display_name};
 use crate::rtc::LinkProfile;
@@ -24,6 +25,8 @@ pub struct Options {
     pub servers: Vec<ServerLink>,
     /// Whether people who are no contacts may ring.
     pub strangers_may_ring: Option<bool>,
+    /// Use of the relay of a server.
+    pub relay: Option<RelayUse>,
     /// Use only this address for calls and discovery.
     pub bind: Option<IpAddr>,
     /// Emulated network for the media that calls send, for measurements.
@@ -51,6 +54,9 @@ impl Options {
         if let Some(speaker) = &self.speaker {
             settings.speaker.clone_from(speaker);
         }
+        if let Some(relay) = self.relay {
+            settings.relay = relay;
+        }
         settings.servers.extend(self.servers.iter().cloned());
         if let Some(may) = self.strangers_may_ring {
             settings.strangers_may_ring = may;
@@ -67,6 +73,7 @@ impl Options {
         self.microphone.take_if(|_| before.microphone != after.microphone);
         self.speaker.take_if(|_| before.speaker != after.speaker);
         self.strangers_may_ring.take_if(|_| before.strangers_may_ring != after.strangers_may_ring);
+        self.relay.take_if(|_| before.relay != after.relay);
         self.servers.retain(|server| after.servers.contains(server));
     }
 
@@ -85,6 +92,7 @@ impl Options {
             camera: keep(&changed.camera, &self.camera, &saved.camera),
             microphone: keep(&changed.microphone, &self.microphone, &saved.microphone),
             speaker: keep(&changed.speaker, &self.speaker, &saved.speaker),
+            relay: if self.relay == Some(changed.relay) { saved.relay } else { changed.relay },
             servers: {
                 let is_kept = |server: &&ServerLink| !self.servers.contains(server) || saved.servers.contains(server);
                 changed.servers.iter().filter(is_kept).cloned().collect()
@@ -116,6 +124,7 @@ mod tests {
             speaker: None,
             strangers_may_ring: policy,
             servers: Vec::new(),
+            relay: None,
             bind: None,
             link: None,
         };
@@ -148,6 +157,7 @@ mod tests {
             speaker: Some(DeviceChoice::None),
             strangers_may_ring: Some(false),
             servers: Vec::new(),
+            relay: None,
             bind: None,
             link: None,
         };

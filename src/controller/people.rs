@@ -151,6 +151,11 @@ impl People {
         self.present.get(&id).filter(|presence| presence.skew.is_none())?.routes.best()
     }
 
+    /// True for a person who can be rung over a server now, and by no nearer route.
+    pub(super) fn is_over_server(&self, id: PeerId) -> bool {
+        self.route(id) == Some(RouteKind::Server)
+    }
+
     /// Everybody, as the window lists them: Echo, contacts, people nearby, and last the blocked who are neither; online
     /// first, then by name.
     pub(super) fn list(&self) -> Vec<Person> {

@@ -17,7 +17,7 @@ use crate::media::{Latest, LevelMeter, MediaTime, PICTURE_STREAMS, StreamId, Str
 use crate::media_receive::{PictureMeter, PictureReceiver, SharedAvSync};
 use crate::media_send::FanOut;
 use crate::network::PathFinder;
-use crate::rtc::{Engine, Peer, PeerEvent, PeerSinks, PictureStreamSink};
+use crate::rtc::{Engine, IceServers, Peer, PeerEvent, PeerSinks, PictureStreamSink};
 
 use super::engine_lane::{EngineLane, KeyframesAsked};
 use super::frame_trace::{FrameTrace, traced_slot};
@@ -49,6 +49,14 @@ pub(super) struct Remotes {
     trace: Arc<FrameTrace>,
     next_statistics: Option<MediaTime>,
     parts: PartSenders,
+}
+
+/// Way of the media to a person.
+pub(super) struct Way {
+    /// The path that carries signaling to them, if there is one.
+    pub(super) path: Option<PathFinder>,
+    /// Servers of the media.
+    pub(super) servers: IceServers,
 }
 
 /// A person to be connected.
@@ -102,13 +110,13 @@ impl Remotes {
         open.map(|(&id, remote)| (id, remote.peer().clone())).collect()
     }
 
-    /// Connects somebody, by the `path` that carries signaling to them if there is one. Their voice goes to `speaker`;
-    /// `notice` is called for each new picture or level. Sound is kept with the camera's pictures.
+    /// Connects somebody by a way. Their voice goes to `speaker`; `notice` is called for each new picture or level. Sound
+    /// is kept with the camera's pictures.
     pub(super) fn connect(
         &mut self,
         consent: &Consent,
         newcomer: Newcomer,
-        path: Option<PathFinder>,
+        way: Way,
         speaker: &Speaker,
         notice: impl Fn() + Clone + Send + Sync + 'static,
     ) {
@@ -139,10 +147,10 @@ impl Remotes {
         let keyframes_asked = Arc::new(KeyframesAsked::default());
         let keyframe = move |stream| Hint::Keyframe { peer: id, connection, stream };
         let system = EngineLane::new(self.parts.clone(), Arc::clone(&keyframes_asked), keyframe);
-        let engine = match path {
+        let engine = match way.path {
             _ if id == echo_id() => self.loopback.clone(),
-            Some(path) => self.engine.along(path),
-            None => self.engine.clone(),
+            Some(path) => self.engine.along(path).with_servers(way.servers),
+            None => self.engine.with_servers(way.servers),
         };
         let peer = engine.connect(consent, role, sinks, move |event| {
             system.send(event, |event| SystemEvent::Engine { peer: id, connection, conversation, event });

@@ -8,7 +8,7 @@ use tokio::runtime::{Builder, Runtime};
 use crate::call::Message;
 use crate::identity::{PeerId, ServerLink};
 use crate::network::PathFinder;
-use crate::signaling::{DiscoveryFault, SignalingClient, SignalingConfig, SignalingError};
+use crate::signaling::{Access, DiscoveryFault, SignalingClient, SignalingConfig, SignalingError};
 
 use super::directory::Directory;
 use super::peer_lane::PeerLane;
@@ -67,6 +67,11 @@ impl Signaling {
     /// The path by which a person is reached: one that carries signaling carries media, too.
     pub(super) fn path_to(&self, id: PeerId) -> Option<PathFinder> {
         self.client.as_ref().map(|client| client.path_to(id))
+    }
+
+    /// The relay of the server over which a person is reached.
+    pub(super) fn relay_to(&self, id: PeerId) -> Option<Access> {
+        self.client.as_ref()?.relay_to(&id)
     }
 
     /// Takes over whom the directory blocks and whom it knows.

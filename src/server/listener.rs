@@ -22,6 +22,7 @@ use super::page::{self, Page};
 use super::rewound::Rewound;
 use super::tls;
 use crate::network::{ConnectionBounds, ConnectionLimits, Permit};
+use crate::relay;
 use crate::server_protocol::PATH;
 
 /// Limits of the listener. Many people share an address (a school, a provider's NAT), so those that have proven a key
@@ -47,7 +48,18 @@ const MAX_REQUEST: usize = 4096;
 pub(super) struct Shared {
     pub(super) acceptor: TlsAcceptor,
     pub(super) exchange: Arc<Exchange>,
-    pub(super) relay: RelayOffer,
+    /// The relay, where there is one.
+    pub(super) turn: Option<Arc<relay::Server>>,
+    pub(super) offer: RelayOffer,
+}
+
+/// Kind of a connection, by its first bytes.
+enum Begun {
+    App(Box<Proven<Stream>>),
+    /// A page was asked for and given.
+    Page,
+    /// A client of the relay, and the bytes of it that were read.
+    Turn(Bytes, Box<TlsStream<TcpStream>>),
 }
 
 type Stream = Rewound<TlsStream<TcpStream>>;
@@ -79,40 +91,50 @@ pub(super) async fn listen(listener: TcpListener, shared: Shared) {
 async fn serve(stream: TcpStream, from: SocketAddr, shared: Shared, mut permit: Permit) {
     let proof = timeout(PROOF, begin(stream, from, &shared)).await;
     let reason = match proof.unwrap_or(Err(ConnectionError::Timeout)) {
-        Ok(Some(proven)) => {
+        Ok(Begun::App(proven)) => {
             permit.proven();
             proven.carry().await
         }
-        Ok(None) => return,
+        Ok(Begun::Turn(first, stream)) => {
+            if let Some(turn) = shared.turn {
+                turn.serve_stream(&first, *stream, from).await;
+            }
+            return;
+        }
+        Ok(Begun::Page) => return,
         Err(reason) => reason,
     };
     tracing::debug!(%reason, "a connection ended");
 }
 
-/// From the TCP connection to the proof; `None` where a page was asked for and given.
-async fn begin(
-    stream: TcpStream,
-    from: SocketAddr,
-    shared: &Shared,
-) -> Result<Option<Box<Proven<Stream>>>, ConnectionError> {
+/// From the TCP connection to the proof.
+async fn begin(stream: TcpStream, from: SocketAddr, shared: &Shared) -> Result<Begun, ConnectionError> {
     stream.set_nodelay(true)?;
     let mut stream = shared.acceptor.accept(stream).await?;
     let exporter = tls::exporter(stream.get_mut().1)?;
     let request = read_request(&mut stream).await?;
+    if is_stun(&request) {
+        return Ok(Begun::Turn(request, Box::new(stream)));
+    }
     if let Some(page) = Page::of(&request, from.ip()) {
         stream.write_all(page::response(page, &shared.exchange.figures()).as_bytes()).await?;
         stream.shutdown().await?;
-        return Ok(None);
+        return Ok(Begun::Page);
     }
     let stream = Rewound::new(request, stream);
     let socket = accept_hdr_async_with_config(stream, check_request, Some(limits())).await?;
-    prove(socket, &exporter, &shared.exchange, &shared.relay).await.map(Box::new).map(Some)
+    prove(socket, &exporter, &shared.exchange, &shared.offer).await.map(Box::new).map(Begun::App)
 }
 
-/// The first request, whole.
+/// True for the beginning of STUN and TURN over a stream, whose first message is a STUN one (RFC 8489, 5).
+fn is_stun(request: &[u8]) -> bool {
+    request.first().is_some_and(|first| *first < 0x40)
+}
+
+/// The first request, whole, or the beginning of STUN.
 async fn read_request(stream: &mut TlsStream<TcpStream>) -> Result<Bytes, ConnectionError> {
     let mut request = BytesMut::with_capacity(1024);
-    while !request.windows(4).any(|end| end == b"\r\n\r\n") {
+    while !is_stun(&request) && !request.windows(4).any(|end| end == b"\r\n\r\n") {
         if request.len() >= MAX_REQUEST {
             return Err(ConnectionError::Request);
         }

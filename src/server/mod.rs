@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! listener (TCP, TLS 1.3) -- pages: /healthz, /metrics
+//!     |-- relay (`crate::relay`): TURN over TLS; its UDP sockets are beside the listener
 //!     `-- connection (one task an app): WebSocket, proof of the key
 //!             | inputs                    ^ frames, by a bounded queue
 //!             v                           |
@@ -17,6 +18,7 @@ mod key;
 mod listener;
 mod options;
 mod page;
+mod relay;
 mod rewound;
 mod run;
 mod screen;

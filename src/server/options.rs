@@ -21,6 +21,12 @@ pub struct Arguments {
     /// Name or address, and port, by which apps reach this server from outside
     #[arg(long, global = true, value_name = "HOST[:PORT]")]
     pub public: Option<PublicAddress>,
+    /// UDP port of the relay for calls that find no direct way
+    #[arg(long, value_name = "PORT", default_value_t = 3478)]
+    pub relay_port: u16,
+    /// No relay: calls that find no direct way fail
+    #[arg(long)]
+    pub no_relay: bool,
     /// JSON lines instead of words on standard output
     #[arg(long)]
     pub json: bool,

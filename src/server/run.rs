@@ -15,6 +15,7 @@ use super::exchange::Exchange;
 use super::key::{KeyError, ServerKey};
 use super::listener::{Shared, listen};
 use super::options::{Action, Arguments, KeyAction, PublicAddress};
+use super::relay;
 use super::screen::{self, Facts};
 use super::tls::{self, TlsError};
 use crate::identity::ServerLink;
@@ -45,6 +46,11 @@ pub enum ServerError {
     /// The address cannot be used.
     #[error("{0} cannot be listened on: {1}. Choose another address with --listen.")]
     Listen(SocketAddr, io::Error),
+    /// The relay's port cannot be used.
+    #[error(
+        "UDP port {0} cannot be used for the relay: {1}. Choose another with --relay-port, or start with --no-relay."
+    )]
+    Relay(u16, io::Error),
     /// No address for the link.
     #[error("This computer has no network address. Connect it, or start the server with --public NAME-OR-ADDRESS.")]
     NoAddress,
@@ -68,15 +74,25 @@ impl Drop for Server {
 
 impl Server {
     /// Starts a server with the key in the folder `data`, on a tokio runtime.
-    pub fn start(data: &Path, listen_on: SocketAddr, public: Option<&PublicAddress>) -> Result<Self, ServerError> {
+    ///
+    /// With `relay_port` it relays media of its apps at this UDP port, and over TLS.
+    pub fn start(
+        data: &Path,
+        listen_on: SocketAddr,
+        public: Option<&PublicAddress>,
+        relay_port: Option<u16>,
+    ) -> Result<Self, ServerError> {
         let key = ServerKey::load_or_create(data)?;
         let listener = bind(listen_on)?;
         let address = listener.local_addr()?;
         let link = link(&key, address, public)?;
-        let facts = Facts { link, listen: address, is_public: public.is_some() };
+        let facts = Facts { link, listen: address, relay_port, is_public: public.is_some() };
         let exchange = Arc::<Exchange>::default();
-        let shared =
-            Shared { acceptor: tls::acceptor(&key)?, exchange: Arc::clone(&exchange), relay: Arc::new(|| None) };
+        let relay =
+            relay_port.map(|port| relay::start(listen_on.ip(), port).map_err(|error| ServerError::Relay(port, error)));
+        let (turn, offer) = relay.transpose()?.unzip();
+        let offer = offer.unwrap_or_else(|| Arc::new(|| None));
+        let shared = Shared { acceptor: tls::acceptor(&key)?, exchange: Arc::clone(&exchange), turn, offer };
         let listener = tokio::spawn(listen(listener, shared));
         Ok(Self { facts, exchange, listener })
     }
@@ -105,7 +121,8 @@ pub async fn run(arguments: Arguments, ends: impl Future<Output = ()>) -> Result
             return Ok(ServerKey::load_or_create(&arguments.data)?.export(file)?);
         }
     }
-    let server = Server::start(&arguments.data, arguments.listen, arguments.public.as_ref())?;
+    let relay_port = (!arguments.no_relay).then_some(arguments.relay_port);
+    let server = Server::start(&arguments.data, arguments.listen, arguments.public.as_ref(), relay_port)?;
     let first = if arguments.json { screen::ready_line(&server.facts) } else { screen::words(&server.facts) };
     say(&first)?;
     tokio::select! {

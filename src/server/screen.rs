@@ -13,6 +13,8 @@ use crate::identity::{ServerLink, qr};
 pub(super) struct Facts {
     pub(super) link: ServerLink,
     pub(super) listen: SocketAddr,
+    /// UDP port of the relay, where there is one.
+    pub(super) relay_port: Option<u16>,
     /// Whether the link's address was given, and not taken from this computer.
     pub(super) is_public: bool,
 }
@@ -27,7 +29,7 @@ enum Line<'a> {
 
 /// The words.
 pub(super) fn words(facts: &Facts) -> String {
-    let Facts { link, listen, is_public } = facts;
+    let Facts { link, listen, relay_port, is_public } = facts;
     let mut text = String::from("The Visavis server is running. Give this link to the people who are to use it:\n\n");
     let _ = writeln!(text, "    {link}\n");
     if let Some(code) = code(&link.to_string()) {
@@ -51,6 +53,12 @@ pub(super) fn words(facts: &Facts) -> String {
              router pass TCP port {port} on to this computer, and start the server with --public NAME-OR-ADDRESS."
         )
     };
+    if let Some(relay_port) = relay_port {
+        let _ = writeln!(
+            text,
+            "Calls that find no direct way go through UDP port {relay_port} here, or else through TCP port {port}: pass both on."
+        );
+    }
     text.push_str("It stores nothing else. Stop it with Ctrl+C; running calls go on without it.\n");
     text
 }
@@ -99,7 +107,7 @@ mod tests {
 
     fn facts(is_public: bool) -> Facts {
         let link = ServerLink::new("calls.example.org", 443, b"key").unwrap();
-        Facts { link, listen: "[::]:8443".parse().unwrap(), is_public }
+        Facts { link, listen: "[::]:8443".parse().unwrap(), relay_port: Some(3478), is_public }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::{Map, Value};
 
+use crate::call::RelayUse;
 use crate::device::DeviceChoice;
 use crate::identity::{MAX_SERVERS, ServerLink, display_name};
 use crate::media::{Preset, VideoFormat};
@@ -68,6 +69,8 @@ pub struct Settings {
     pub language: Language,
     /// Colours of the window.
     pub theme: Theme,
+    /// When the media of calls goes through the relay of a server.
+    pub relay: RelayUse,
 }
 
 impl Default for Settings {
@@ -88,6 +91,7 @@ impl Default for Settings {
             servers: Vec::new(),
             language: Language::System,
             theme: Theme::System,
+            relay: RelayUse::Auto,
         }
     }
 }

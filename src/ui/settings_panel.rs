@@ -4,6 +4,7 @@ use eframe::egui::{
     self, Area, CornerRadius, Frame, Id, Key, Label, Margin, Modifiers, Rect, Sense, Stroke, Ui, pos2, vec2,
 };
 
+use crate::call::RelayUse;
 use crate::controller::{Command, LocalStreamView, Snapshot};
 use crate::device::{DeviceChoice, DeviceFault, DeviceKind};
 use crate::media::{Preset, VideoFormat};
@@ -143,6 +144,7 @@ fn content(ui: &mut Ui, scene: &mut Scene<'_>, servers: &mut ServerSettings) {
     switch_row(ui, &mut settings.strangers_may_ring, words[0], words[1]);
     section(ui, scene.text(Text::SectionServers));
     servers.show(ui, scene);
+    relay(ui, scene.words, &mut settings);
     section(ui, scene.text(Text::SectionLook));
     look(ui, scene, &mut settings);
     section(ui, scene.text(Text::SectionKeys));
@@ -298,6 +300,18 @@ fn processing(ui: &mut Ui, words: Words, settings: &mut Settings) {
         switch_row(ui, on, words.get(title), words.get(detail));
     }
     ui.add_space(space::XS);
+}
+
+fn relay(ui: &mut Ui, words: Words, settings: &mut Settings) {
+    label(ui, words.get(Text::RelayLabel));
+    let uses =
+        [(RelayUse::Auto, Text::RelayAuto), (RelayUse::Always, Text::RelayAlways), (RelayUse::Never, Text::RelayNever)]
+            .map(|(relay_use, key)| (relay_use, words.get(key)));
+    if let Some(relay_use) = segments(ui, settings.relay, &uses) {
+        settings.relay = relay_use;
+    }
+    let text = Type::Caption.text(words.get(Text::RelayDetail), Palette::of(ui).text_soft);
+    ui.add(egui::Label::new(text).wrap());
 }
 
 fn look(ui: &mut Ui, scene: &Scene<'_>, settings: &mut Settings) {

@@ -2,7 +2,7 @@
 
 use crate::call::{
     CallEnd, CallRecord, CallReport, CallState, Consent, ConversationId, DisconnectReason, Effect, EngineEvent, Input,
-    Message, RecordedParticipant,
+    Message, RecordedParticipant, RelayUse,
 };
 use crate::identity::PeerId;
 use crate::media::{MediaTime, StreamId};
@@ -10,7 +10,8 @@ use crate::playout::Sound;
 
 use super::{Core, unix_seconds};
 use crate::controller::people::echo_id;
-use crate::controller::remotes::Newcomer;
+use crate::controller::relays::ice_servers;
+use crate::controller::remotes::{Newcomer, Way};
 use crate::controller::{Event, NoticeKind, Outcome, VersionSkew};
 use crate::store::HistoryRecord;
 
@@ -64,8 +65,12 @@ impl Core {
     }
 
     fn connect(&mut self, consent: &Consent, newcomer: Newcomer) {
-        let path = self.signaling.path_to(newcomer.id);
-        self.remotes.connect(consent, newcomer, path, &self.speaker, self.publisher.picture_notice());
+        let id = newcomer.id;
+        let setting = self.preferences.settings().relay;
+        let relay_use = RelayUse::of(setting, self.directory.is_contact(id), self.directory.is_over_server(id));
+        let way =
+            Way { path: self.signaling.path_to(id), servers: ice_servers(self.signaling.relay_to(id), relay_use) };
+        self.remotes.connect(consent, newcomer, way, &self.speaker, self.publisher.picture_notice());
         self.update_fan_out();
         self.captures.start_encoding();
         self.remotes.schedule_statistics(MediaTime::now());

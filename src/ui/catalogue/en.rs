@@ -262,6 +262,14 @@ pub(super) const fn text(key: Text) -> &'static str {
             "Over a server you reach people outside your network. It learns your address and whom you look for, and \
              nothing that is said or shown."
         }
+        Text::RelayLabel => "Calls through the server’s relay",
+        Text::RelayAuto => "When needed",
+        Text::RelayAlways => "Always",
+        Text::RelayNever => "Never",
+        Text::RelayDetail => {
+            "“Always” keeps your address from the people whom you call. People who are no contacts never learn it over a \
+             server."
+        }
         Text::ServerField => "Link of a server",
         Text::ServerHint => "host:port*…",
         Text::AddServer => "Add server",
