@@ -34,6 +34,7 @@ fn rig() -> Rig {
         speaker: Some(DeviceChoice::Named("Old speaker".to_owned())),
         servers: Vec::new(),
         strangers_may_ring: None,
+        relay: None,
         bind: None,
         link: None,
     };
