@@ -74,6 +74,42 @@ fn people_in_two_networks_call_over_a_server() {
     expect_state(&mut alice, "offline");
 }
 
+/// Pictures come, through the server's relay.
+fn expect_relayed(person: &mut Visavis) {
+    let frames = |stats: &Value| stats["received"]["frames_decoded"].as_u64();
+    let stats = person.expect_where("stats", SOON, |stats| frames(stats) > Some(30));
+    assert_eq!((&stats["sent"]["route"], &stats["received"]["route"]), (&json!("relay"), &json!("relay")));
+    assert_eq!(stats["sent"]["relay_transport"], "udp");
+}
+
+#[test]
+fn strangers_and_those_who_wish_it_call_through_the_servers_relay() {
+    let _machine = support::sharing();
+    let Some(networks) = two_networks() else { return };
+    let (_folder, data) = data();
+    let server = Server::start_on(&networks.router, &data, PORT);
+    let (mut alice, mut bob) = (person("Alice", &networks.near, &server), person("Bob", &networks.far, &server));
+    // Alice must know whom she rings; to Bob she is a stranger.
+    befriend(&mut alice, &bob);
+    call(&mut alice, &mut bob, &json!("low"));
+    for side in [&mut alice, &mut bob] {
+        expect_relayed(side);
+    }
+    hang_up(&mut bob, &mut alice);
+    befriend(&mut bob, &alice);
+    bob.send(json!({"command": "update_settings", "settings": {"relay": "always"}}));
+    call(&mut alice, &mut bob, &json!("low"));
+    for side in [&mut alice, &mut bob] {
+        expect_relayed(side);
+    }
+    hang_up(&mut bob, &mut alice);
+    bob.send(json!({"command": "update_settings", "settings": {"relay": "auto"}}));
+    call(&mut alice, &mut bob, &json!("low"));
+    let stats = alice.expect_where("stats", SOON, |stats| stats["received"]["frames_decoded"].as_u64() > Some(30));
+    assert_eq!(stats["received"]["route"], "direct");
+    hang_up(&mut bob, &mut alice);
+}
+
 #[test]
 fn a_call_goes_on_without_the_server_and_signaling_returns_with_it() {
     let _machine = support::sharing();
