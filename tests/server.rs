@@ -17,6 +17,9 @@ use support::server::{Server, data, visavis_server};
 /// The server's port in the networks in software.
 const PORT: u16 = 8443;
 
+/// Pictures that have to come before a route is taken for the call's.
+const SOME_PICTURES: u64 = 30;
+
 fn person(name: &str, computer: &Computer, server: &Server) -> Visavis {
     let launch = Launch::new(name).with_synthetic_devices().option("--server", &server.link);
     let mut person = computer.give_to(launch).start();
@@ -74,12 +77,17 @@ fn people_in_two_networks_call_over_a_server() {
     expect_state(&mut alice, "offline");
 }
 
-/// Pictures come, through the server's relay.
-fn expect_relayed(person: &mut Visavis) {
+/// A call on whose way both sides agree, `null` for a direct one's transport; it is hung up.
+fn expect_call_by(route: &str, transport: &Value, caller: &mut Visavis, callee: &mut Visavis) {
+    call(caller, callee, &json!("low"));
     let frames = |stats: &Value| stats["received"]["frames_decoded"].as_u64();
-    let stats = person.expect_where("stats", SOON, |stats| frames(stats) > Some(30));
-    assert_eq!((&stats["sent"]["route"], &stats["received"]["route"]), (&json!("relay"), &json!("relay")));
-    assert_eq!(stats["sent"]["relay_transport"], "udp");
+    for side in [&mut *caller, &mut *callee] {
+        let stats = side.expect_where("stats", SOON, |stats| frames(stats) > Some(SOME_PICTURES));
+        for part in ["sent", "received"] {
+            assert_eq!((&stats[part]["route"], &stats[part]["relay_transport"]), (&json!(route), transport), "{stats}");
+        }
+    }
+    hang_up(callee, caller);
 }
 
 #[test]
@@ -91,23 +99,13 @@ fn strangers_and_those_who_wish_it_call_through_the_servers_relay() {
     let (mut alice, mut bob) = (person("Alice", &networks.near, &server), person("Bob", &networks.far, &server));
     // Alice must know whom she rings; to Bob she is a stranger.
     befriend(&mut alice, &bob);
-    call(&mut alice, &mut bob, &json!("low"));
-    for side in [&mut alice, &mut bob] {
-        expect_relayed(side);
-    }
-    hang_up(&mut bob, &mut alice);
+    expect_call_by("relay", &json!("udp"), &mut alice, &mut bob);
     befriend(&mut bob, &alice);
+    expect_call_by("direct", &Value::Null, &mut alice, &mut bob);
     bob.send(json!({"command": "update_settings", "settings": {"relay": "always"}}));
-    call(&mut alice, &mut bob, &json!("low"));
-    for side in [&mut alice, &mut bob] {
-        expect_relayed(side);
-    }
-    hang_up(&mut bob, &mut alice);
-    bob.send(json!({"command": "update_settings", "settings": {"relay": "auto"}}));
-    call(&mut alice, &mut bob, &json!("low"));
-    let stats = alice.expect_where("stats", SOON, |stats| stats["received"]["frames_decoded"].as_u64() > Some(30));
-    assert_eq!(stats["received"]["route"], "direct");
-    hang_up(&mut bob, &mut alice);
+    expect_call_by("relay", &json!("udp"), &mut alice, &mut bob);
+    bob.send(json!({"command": "update_settings", "settings": {"relay": "never"}}));
+    expect_call_by("direct", &Value::Null, &mut alice, &mut bob);
 }
 
 #[test]

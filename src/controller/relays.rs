@@ -1,24 +1,28 @@
 //! Servers of a call's media, made of the access to the server over which the person is reached.
 
+use std::net::SocketAddr;
+
 use crate::call::RelayUse;
 use crate::rtc::{IceServers, OpeningStream, RelayServer, RelayStream, StreamConnector, StreamRelay};
 use crate::signaling::Access;
 
-/// The server's STUN and TURN, at the address by which the server was reached, and TURN over TLS. Without access to a
+/// The server's STUN and TURN, at an address of each family that its name has, and TURN over TLS. Without access to a
 /// relay there are none, and with relays alone then no way.
 pub(super) fn ice_servers(access: Option<Access>, relay_use: RelayUse) -> IceServers {
     let Some(access) = access else { return IceServers { relay_use, ..IceServers::default() } };
     let (username, password) = (access.relay.username.clone(), access.relay.password.clone());
-    let relay = access.relay.udp_port.map(|port| {
-        let mut address = access.remote;
-        address.set_port(port);
-        RelayServer { address, username: username.clone(), password: password.clone() }
+    let addresses = [Some(access.remote), access.other_family];
+    let relays = access.relay.udp_port.into_iter().flat_map(|port| {
+        let at = move |address: SocketAddr| SocketAddr::new(address.ip(), port);
+        addresses.into_iter().flatten().map(at)
     });
+    let relay = |address| RelayServer { address, username: username.clone(), password: password.clone() };
+    let relays = relays.map(relay).collect();
     let (has_stream, round_trip) = (access.relay.tls, access.round_trip);
     let connector = StreamConnector::new(move || -> OpeningStream {
         let access = access.clone();
         Box::pin(async move { Ok(Box::new(access.open_stream().await?) as Box<dyn RelayStream>) })
     });
     let stream = has_stream.then_some(StreamRelay { username, password, connector });
-    IceServers { relays: relay.into_iter().collect(), stream, round_trip, relay_use, ..IceServers::default() }
+    IceServers { relays, stream, round_trip, relay_use, ..IceServers::default() }
 }

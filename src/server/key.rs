@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 
 use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PublicKeyData};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use crate::identity::private_file;
 
+const RELAY_SECRET_LABEL: &[u8] = b"visavis relay secret 1";
 const FILE: &str = "server.key";
 /// Bytes of the file that are read; a longer one is none of ours.
 const MAX_FILE: u64 = 16 * 1024;
@@ -101,6 +103,13 @@ impl ServerKey {
         self.pair.subject_public_key_info()
     }
 
+    /// The secret of the relay's credentials: it is the same after a new start, so that calls find the relay again.
+    pub(super) fn relay_secret(&self) -> Zeroizing<Vec<u8>> {
+        let key = Zeroizing::new(self.pair.serialize_der());
+        let secret = Sha256::new().chain_update(RELAY_SECRET_LABEL).chain_update(&*key).finalize();
+        Zeroizing::new(secret.to_vec())
+    }
+
     /// A certificate that the key signs for itself, and the key. Apps look at the key alone.
     pub(super) fn certified(&self) -> Result<(CertificateDer<'static>, PrivateKeyDer<'static>), KeyError> {
         let certificate = CertificateParams::default().self_signed(&self.pair).map_err(KeyError::Make)?;
@@ -131,7 +140,9 @@ mod tests {
         let moved = folder.path().join("moved");
         std::fs::create_dir(&moved).unwrap();
         std::fs::copy(&copy, moved.join(FILE)).unwrap();
-        assert_eq!(ServerKey::load_or_create(&moved).unwrap().public_key(), key.public_key());
+        let again = ServerKey::load_or_create(&moved).unwrap();
+        assert_eq!(again.public_key(), key.public_key());
+        assert_eq!(again.relay_secret(), key.relay_secret());
         assert_ne!(ServerKey::load_or_create(&folder.path().join("c")).unwrap().public_key(), key.public_key());
     }
 

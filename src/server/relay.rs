@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::runtime::Handle;
+use zeroize::Zeroizing;
 
 use super::connection::RelayOffer;
 use crate::relay::{Config, Credential, Limits, Server};
@@ -16,14 +17,11 @@ use crate::server_protocol::Relay;
 const VALID: Duration = Duration::from_hours(12);
 const REALM: &str = "visavis";
 
-/// Starts the relay on a UDP port of the address that the server listens on. Its secret lives as long as it: credentials
-/// end with the server.
-pub(super) fn start(listen: IpAddr, port: u16) -> io::Result<(Arc<Server>, RelayOffer)> {
-    let mut secret = vec![0; 32];
-    getrandom::fill(&mut secret).map_err(io::Error::other)?;
+/// Starts the relay on a UDP port of the address that the server listens on. Credentials are made with this secret.
+pub(super) fn start(listen: IpAddr, port: u16, secret: Zeroizing<Vec<u8>>) -> io::Result<(Arc<Server>, RelayOffer)> {
     let sockets = bind(listen, port)?;
     let port = sockets.first().map_or(Ok(port), |socket| socket.local_addr().map(|address| address.port()))?;
-    let config = Config { secret: secret.clone(), realm: REALM.to_owned(), limits: Limits::default() };
+    let config = Config { secret: secret.to_vec(), realm: REALM.to_owned(), limits: Limits::default() };
     let server = Server::start(&Handle::current(), config, sockets)?;
     let offer = move || {
         let mut random = [0; 12];

@@ -88,9 +88,10 @@ impl Server {
         let link = link(&key, address, public)?;
         let facts = Facts { link, listen: address, relay_port, is_public: public.is_some() };
         let exchange = Arc::<Exchange>::default();
-        let relay =
-            relay_port.map(|port| relay::start(listen_on.ip(), port).map_err(|error| ServerError::Relay(port, error)));
-        let (turn, offer) = relay.transpose()?.unzip();
+        let start_relay = |port| {
+            relay::start(listen_on.ip(), port, key.relay_secret()).map_err(|error| ServerError::Relay(port, error))
+        };
+        let (turn, offer) = relay_port.map(start_relay).transpose()?.unzip();
         let offer = offer.unwrap_or_else(|| Arc::new(|| None));
         let shared = Shared { acceptor: tls::acceptor(&key)?, exchange: Arc::clone(&exchange), turn, offer };
         let listener = tokio::spawn(listen(listener, shared));

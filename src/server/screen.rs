@@ -23,7 +23,7 @@ pub(super) struct Facts {
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 enum Line<'a> {
-    Ready { link: &'a ServerLink, listen: SocketAddr },
+    Ready { link: &'a ServerLink, listen: SocketAddr, relay_port: Option<u16> },
     Stats { connections: usize, letters: u64 },
 }
 
@@ -56,16 +56,17 @@ pub(super) fn words(facts: &Facts) -> String {
     if let Some(relay_port) = relay_port {
         let _ = writeln!(
             text,
-            "Calls that find no direct way go through UDP port {relay_port} here, or else through TCP port {port}: pass both on."
+            "Calls that find no direct way are relayed through UDP port {relay_port} here, which must be passed on, too, and\n\
+             through TCP port {port} where UDP is blocked. Start the server with --no-relay to have none."
         );
     }
-    text.push_str("It stores nothing else. Stop it with Ctrl+C; running calls go on without it.\n");
+    text.push_str("It stores nothing else. Stop it with Ctrl+C; calls that it does not relay go on without it.\n");
     text
 }
 
 /// The first line of `--json`.
 pub(super) fn ready_line(facts: &Facts) -> String {
-    line(&Line::Ready { link: &facts.link, listen: facts.listen })
+    line(&Line::Ready { link: &facts.link, listen: facts.listen, relay_port: facts.relay_port })
 }
 
 /// A later line of `--json`.
@@ -117,13 +118,16 @@ mod tests {
             let words = words(&facts(is_public));
             assert!(words.contains(&link) && words.contains("8443") && words.contains('█'), "{words}");
             assert_eq!(words.contains("--public"), !is_public);
+            assert!(words.contains("UDP port 3478"), "{words}");
         }
+        assert!(!words(&Facts { relay_port: None, ..facts(true) }).contains("UDP"));
     }
 
     #[test]
     fn the_first_line_for_scripts_is_the_contracts() {
         let ready: serde_json::Value = serde_json::from_str(&ready_line(&facts(true))).unwrap();
         assert_eq!((&ready["event"], &ready["listen"]), (&"ready".into(), &"[::]:8443".into()));
+        assert_eq!(ready["relay_port"], 3478);
         assert_eq!(ready["link"], facts(true).link.to_string());
     }
 }

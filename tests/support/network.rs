@@ -120,7 +120,18 @@ impl Computer {
         assert!(ip(&["-n", &self.namespace, "link", "set", self.interface, state]), "ip link set {state}");
     }
 
-    fn create(namespace: String, address: &str) -> Option<Self> {
+    /// Its namespace.
+    pub(super) fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// The same with its address.
+    pub(super) fn at(mut self, address: &str) -> Self {
+        address.clone_into(&mut self.address);
+        self
+    }
+
+    pub(super) fn create(namespace: String, address: &str) -> Option<Self> {
         let created = ip(&["netns", "add", &namespace]);
         let computer = Self { namespace, address: address.to_owned(), interface: "eth0" };
         (created && ip(&["-n", &computer.namespace, "link", "set", "lo", "up"])).then_some(computer)
@@ -136,6 +147,7 @@ impl Computer {
 impl Drop for Computer {
     fn drop(&mut self) {
         ip(&["netns", "del", &self.namespace]);
+        let _without_files_of_its_own = std::fs::remove_dir_all(format!("/etc/netns/{}", self.namespace));
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Instant;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::internet::{Internet, SERVER_NAME, SERVER_PORT};
 use super::network::Computer;
 use super::poll;
 use super::process::{SOON, text};
@@ -36,14 +37,23 @@ pub fn data() -> (TempDir, PathBuf) {
 }
 
 impl Server {
-    /// Starts a server on this computer's loopback.
+    /// Starts a server on this computer's loopback, with its relay at any port.
     pub fn start(data: &std::path::Path, listen: &str) -> Self {
-        Self::spawn(Command::new(visavis_server()), data, listen)
+        let mut command = Command::new(visavis_server());
+        command.args(["--relay-port", "0"]);
+        Self::spawn(command, data, listen)
     }
 
     /// Starts a server on a computer in software.
     pub fn start_on(computer: &Computer, data: &std::path::Path, port: u16) -> Self {
         Self::spawn(computer.command(visavis_server()), data, &format!("{}:{port}", computer.address))
+    }
+
+    /// Starts a server on the Internet in software, with its own ports and known by its name.
+    pub fn start_in(internet: &Internet, data: &std::path::Path) -> Self {
+        let mut command = internet.server.command(visavis_server());
+        command.args(["--public", &format!("{SERVER_NAME}:{SERVER_PORT}")]);
+        Self::spawn(command, data, &format!("[::]:{SERVER_PORT}"))
     }
 
     fn spawn(mut command: Command, data: &std::path::Path, listen: &str) -> Self {

@@ -139,9 +139,9 @@ impl Connection {
     }
 
     async fn carry(&mut self, dialed: Dialed, sessions: &mut Sessions) -> Ended {
-        let Dialed { socket, welcome, remote, own, round_trip, .. } = dialed;
+        let Dialed { socket, welcome, remote, other_family, own, round_trip, .. } = dialed;
         let (link, tls, bind) = (self.link.clone(), Arc::clone(&self.tls), self.context.bind);
-        let access = welcome.relay.map(|relay| Access { link, remote, relay, round_trip, tls, bind });
+        let access = welcome.relay.map(|relay| Access { link, remote, other_family, relay, round_trip, tls, bind });
         self.context.input(Input::Access { server: self.number, access }).await;
         let most = usize::try_from(welcome.limits.watches).unwrap_or(usize::MAX);
         let mut standing = Standing { socket, own, most, pong_by: None };

@@ -46,6 +46,8 @@ pub(super) struct Dialed {
     pub(super) welcome: Welcome,
     /// The server's address, which it was reached at.
     pub(super) remote: SocketAddr,
+    /// Its address of the other family, where it has one.
+    pub(super) other_family: Option<SocketAddr>,
     /// This side's address towards it.
     pub(super) own: IpAddr,
     pub(super) round_trip: Duration,
@@ -117,9 +119,10 @@ async fn reach(
     bind: Option<IpAddr>,
     local: &Local,
 ) -> Result<Dialed, DialError> {
-    let stream = connect(link, bind).await?;
+    let (stream, addresses) = connect(link, bind).await?;
     let ends = stream.peer_addr().and_then(|remote| Ok((remote, stream.local_addr()?.ip())));
     let (remote, own) = ends.map_err(DialError::Connect)?;
+    let other_family = addresses.into_iter().find(|address| address.is_ipv4() != remote.is_ipv4());
     let name = ServerName::try_from(link.host().to_owned()).map_err(|error| DialError::NoServer(error.into()))?;
     let stream = TlsConnector::from(Arc::clone(tls)).connect(name, stream).await.map_err(tls_error)?;
     let session = stream.get_ref().1;
@@ -146,7 +149,7 @@ async fn reach(
     let round_trip = sent.elapsed();
     let midpoint_ms = sent_ms.saturating_add(i64::try_from(round_trip.as_millis() / 2).unwrap_or(i64::MAX));
     let clock_offset_ms = welcome.time_ms.saturating_sub(midpoint_ms).clamp(-MAX_CLOCK_OFFSET_MS, MAX_CLOCK_OFFSET_MS);
-    Ok(Dialed { socket, welcome, remote, own, round_trip, clock_offset_ms })
+    Ok(Dialed { socket, welcome, remote, other_family, own, round_trip, clock_offset_ms })
 }
 
 fn unexpected(message: &ToApp) -> DialError {
@@ -191,8 +194,8 @@ async fn receive(socket: &mut Socket) -> Result<ToApp, DialError> {
     Err(DialError::NoServer("too many messages out of turn".into()))
 }
 
-/// Connects to the first address of the link's host that answers.
-async fn connect(link: &ServerLink, bind: Option<IpAddr>) -> Result<TcpStream, DialError> {
+/// Connects to the first address of the link's host that answers; all of its addresses.
+async fn connect(link: &ServerLink, bind: Option<IpAddr>) -> Result<(TcpStream, Vec<SocketAddr>), DialError> {
     let found = lookup_host((link.host(), link.port())).await.map_err(DialError::Name)?;
     let fits = |address: &SocketAddr| bind.is_none_or(|bind| bind.is_ipv4() == address.is_ipv4());
     let addresses: Vec<_> = in_turns(found.filter(fits)).into_iter().take(MAX_TRIED).collect();
@@ -201,11 +204,14 @@ async fn connect(link: &ServerLink, bind: Option<IpAddr>) -> Result<TcpStream, D
         let connected = timeout(CONNECT, connect_to(address, bind)).await;
         connected.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()))
     };
-    let mut attempts: FuturesUnordered<_> = (0..).zip(addresses).map(attempt).collect();
+    let mut attempts: FuturesUnordered<_> = (0..).zip(addresses.iter().copied()).map(attempt).collect();
     let mut last = std::io::Error::from(std::io::ErrorKind::AddrNotAvailable);
     while let Some(connected) = attempts.next().await {
         match connected {
-            Ok(stream) => return Ok(stream),
+            Ok(stream) => {
+                drop(attempts);
+                return Ok((stream, addresses));
+            }
             Err(error) => last = error,
         }
     }

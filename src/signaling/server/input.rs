@@ -34,6 +34,8 @@ pub struct Access {
     pub link: ServerLink,
     /// Address that the server was reached at; its relay is there, too.
     pub remote: SocketAddr,
+    /// Address of the other family, where the server's name has one.
+    pub other_family: Option<SocketAddr>,
     /// The relay.
     pub relay: Relay,
     /// Round-trip time to the server.

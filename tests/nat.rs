@@ -1,0 +1,341 @@
+//! Calls between homes behind every kind of router, over a server: two real apps, the real server, and the Internet in
+//! software. Each row has the route that it must take. `scripts/nat-matrix` runs them all, and prints the table.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::print_stdout, reason = "the table is for people")]
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use support::internet::{Families, Internet, Nat, Router};
+use support::network::Computer;
+use support::process::{Launch, SOON, Visavis};
+use support::server::{Server, data};
+
+/// Pictures that have to come before a route is taken for the call's.
+const SOME_PICTURES: u64 = 20;
+
+/// Homes of the two people.
+struct Homes {
+    /// Alice's and Bob's computers.
+    computers: [Computer; 2],
+    /// Every router, Alice's first.
+    routers: Vec<Router>,
+}
+
+/// A row of the table.
+struct Row {
+    name: &'static str,
+    build: fn(&Internet) -> Option<Homes>,
+    /// Of Alice's media and of Bob's.
+    expected: [&'static str; 2],
+}
+
+const DIRECT: [&str; 2] = ["direct"; 2];
+const RELAY_UDP: [&str; 2] = ["relay udp"; 2];
+const RELAY_TLS: [&str; 2] = ["relay tls"; 2];
+
+/// Two homes with a router each.
+fn apart(internet: &Internet, nats: [Nat; 2], families: [Families; 2]) -> Option<Homes> {
+    let [near, far] = [(0, 10), (1, 20)].map(|(at, number)| internet.router(nats[at], families[at], number));
+    let (near, far) = (near?, far?);
+    Some(Homes { computers: [near.computer()?, far.computer()?], routers: vec![near, far] })
+}
+
+/// The same with IPv4 alone.
+fn homes(internet: &Internet, near: Nat, far: Nat) -> Option<Homes> {
+    apart(internet, [near, far], [Families::V4; 2])
+}
+
+/// Two homes of one provider that has one address for them.
+fn behind_carrier(internet: &Internet, nat: Nat) -> Option<Homes> {
+    let carrier = internet.carrier(nat)?;
+    let (near, far) = (carrier.router(Nat::Home, 10)?, carrier.router(Nat::Home, 20)?);
+    Some(Homes { computers: [near.computer()?, far.computer()?], routers: vec![near, far, carrier] })
+}
+
+/// One home behind its provider's NAT, the other one on the Internet.
+fn carrier_and_home(internet: &Internet) -> Option<Homes> {
+    let carrier = internet.carrier(Nat::FullCone)?;
+    let (near, far) = (carrier.router(Nat::Home, 10)?, internet.router(Nat::Home, Families::V4, 20)?);
+    Some(Homes { computers: [near.computer()?, far.computer()?], routers: vec![near, far, carrier] })
+}
+
+fn one_home(internet: &Internet) -> Option<Homes> {
+    let router = internet.router(Nat::Home, Families::V4, 10)?;
+    Some(Homes { computers: [router.computer()?, router.computer()?], routers: vec![router] })
+}
+
+/// The rows; the words name Alice's router first.
+const ROWS: [Row; 16] = {
+    use Nat::{AddressRestricted, FullCone, Hairpin, Home, NoUdp, Port443, Symmetric};
+    [
+        Row { name: "home, home", build: |it| homes(it, Home, Home), expected: DIRECT },
+        Row { name: "full cone, home", build: |it| homes(it, FullCone, Home), expected: DIRECT },
+        Row {
+            name: "address-restricted, address-restricted",
+            build: |it| homes(it, AddressRestricted, AddressRestricted),
+            expected: DIRECT,
+        },
+        Row {
+            name: "address-restricted, symmetric",
+            build: |it| homes(it, AddressRestricted, Symmetric),
+            expected: DIRECT,
+        },
+        Row { name: "home, symmetric", build: |it| homes(it, Home, Symmetric), expected: RELAY_UDP },
+        Row { name: "symmetric, symmetric", build: |it| homes(it, Symmetric, Symmetric), expected: RELAY_UDP },
+        Row { name: "UDP blocked, home", build: |it| homes(it, NoUdp, Home), expected: ["relay tls", "relay udp"] },
+        Row { name: "UDP blocked, UDP blocked", build: |it| homes(it, NoUdp, NoUdp), expected: RELAY_TLS },
+        Row {
+            name: "TCP port 443 alone, home",
+            build: |it| homes(it, Port443, Home),
+            expected: ["relay tls", "relay udp"],
+        },
+        Row { name: "TCP port 443 alone, both", build: |it| homes(it, Port443, Port443), expected: RELAY_TLS },
+        Row { name: "one carrier, no hairpin", build: |it| behind_carrier(it, FullCone), expected: RELAY_UDP },
+        Row { name: "one carrier, hairpin", build: |it| behind_carrier(it, Hairpin), expected: DIRECT },
+        Row { name: "carrier and home, home", build: carrier_and_home, expected: DIRECT },
+        Row { name: "one home", build: one_home, expected: DIRECT },
+        Row {
+            name: "IPv6 firewall and symmetric, both",
+            build: |it| apart(it, [Symmetric; 2], [Families::Both; 2]),
+            expected: DIRECT,
+        },
+        Row {
+            name: "IPv6 alone, IPv4 alone",
+            build: |it| apart(it, [Home; 2], [Families::V6, Families::V4]),
+            expected: RELAY_UDP,
+        },
+    ]
+};
+
+/// Two contacts who see each other over the server, and the network that they live in. The apps end first.
+struct Meeting {
+    alice: Visavis,
+    bob: Visavis,
+    homes: Homes,
+    server: Server,
+    _folder: tempfile::TempDir,
+    _internet: Internet,
+}
+
+impl Meeting {
+    /// `None` where this machine cannot.
+    fn begin(build: impl Fn(&Internet) -> Option<Homes>) -> Option<Self> {
+        let internet = Internet::build()?;
+        let homes = build(&internet).expect("the homes of a row");
+        let (folder, data) = data();
+        let server = Server::start_in(&internet, &data);
+        let [mut alice, mut bob] = [("Nat-Alice", 0), ("Nat-Bob", 1)].map(|(name, at)| {
+            let launch = Launch::new(name).with_synthetic_devices().option("--server", &server.link);
+            homes.computers[at].give_all_to(launch).start()
+        });
+        let [alice_link, bob_link] = [&alice, &bob].map(|side| side.link.clone());
+        for (side, other) in [(&mut alice, bob_link), (&mut bob, alice_link)] {
+            side.expect_where("server", SOON, |server| server["state"] == "online");
+            side.send(json!({"command": "add_contact", "link": other}));
+        }
+        let [alice_id, bob_id] = [&alice, &bob].map(|side| side.id.clone());
+        for (side, other) in [(&mut alice, bob_id), (&mut bob, alice_id)] {
+            side.expect_online(&other);
+        }
+        Some(Self { alice, bob, homes, server, _folder: folder, _internet: internet })
+    }
+
+    fn sides(&mut self) -> [&mut Visavis; 2] {
+        [&mut self.alice, &mut self.bob]
+    }
+
+    /// A call up to the first picture on both sides: the time from Answer.
+    fn call(&mut self) -> Duration {
+        let (alice, bob) = (self.alice.id.clone(), self.bob.id.clone());
+        self.alice.invite(&bob, json!("low"));
+        let invite = self.bob.expect_invite_from(&alice);
+        let answered = Instant::now();
+        self.bob.accept(&invite, json!("low"));
+        for side in self.sides() {
+            side.expect("first_frame");
+        }
+        answered.elapsed()
+    }
+
+    /// Routes of both sides' media, once pictures have come.
+    fn routes(&mut self) -> [String; 2] {
+        self.sides().map(|side| {
+            let before = frames(&side.expect("stats"));
+            route(&side.expect_where("stats", SOON, |stats| frames(stats) > before + SOME_PICTURES))
+        })
+    }
+
+    fn hang_up(&mut self) {
+        self.bob.say("leave");
+        for side in self.sides() {
+            side.expect("conversation_disconnected");
+        }
+    }
+
+    /// After a change of the network: the time until pictures have come to both sides again, and the routes then.
+    fn resume(&mut self) -> (Duration, [String; 2]) {
+        let changed = Instant::now();
+        for side in self.sides() {
+            side.expect("reconnecting");
+        }
+        for side in self.sides() {
+            side.expect("reconnected");
+        }
+        (changed.elapsed(), self.routes())
+    }
+}
+
+fn frames(stats: &Value) -> u64 {
+    stats["received"]["frames_decoded"].as_u64().unwrap_or_default()
+}
+
+fn route(stats: &Value) -> String {
+    let word = |field: &str| stats["sent"][field].as_str().unwrap_or_default().to_owned();
+    format!("{} {}", word("route"), word("relay_transport")).trim_end().to_owned()
+}
+
+/// Holds a row of the table to its route.
+fn holds(name: &str) {
+    let _machine = support::sharing();
+    let row = ROWS.iter().find(|row| row.name == name).expect("a row of this name");
+    let Some(mut meeting) = Meeting::begin(row.build) else { return };
+    meeting.call();
+    assert_eq!(meeting.routes(), row.expected, "{name}");
+    meeting.hang_up();
+    let log = meeting.server.end();
+    assert!(log.is_empty(), "{log}");
+}
+
+#[test]
+fn two_homes_meet_directly() {
+    holds("home, home");
+}
+
+#[test]
+fn two_symmetric_routers_need_the_relay() {
+    holds("symmetric, symmetric");
+}
+
+#[test]
+fn the_relay_is_reached_by_tls_where_nothing_but_port_443_is_open() {
+    holds("TCP port 443 alone, both");
+}
+
+#[test]
+fn the_relay_joins_ipv6_and_ipv4() {
+    holds("IPv6 alone, IPv4 alone");
+}
+
+#[test]
+fn a_call_goes_on_behind_another_address() {
+    let _machine = support::sharing();
+    let Some(mut meeting) = Meeting::begin(|it| homes(it, Nat::Home, Nat::Home)) else { return };
+    meeting.call();
+    meeting.homes.routers[0].renumber(ANOTHER_ADDRESS);
+    let (_, routes) = meeting.resume();
+    assert_eq!(routes, DIRECT);
+    meeting.hang_up();
+}
+
+/// Outer address that a router gets in mid-call.
+const ANOTHER_ADDRESS: &str = "203.0.113.77";
+
+/// Changes in mid-call: name, homes, change, expected routes after it.
+type Change = (&'static str, fn(&Internet) -> Option<Homes>, fn(&mut Router), [&'static str; 2]);
+
+const CHANGES: [Change; 4] = [
+    ("another address, direct call", |it| homes(it, Nat::Home, Nat::Home), |it| it.renumber(ANOTHER_ADDRESS), DIRECT),
+    (
+        "another address, relayed call",
+        |it| homes(it, Nat::Symmetric, Nat::Symmetric),
+        |it| it.renumber(ANOTHER_ADDRESS),
+        RELAY_UDP,
+    ),
+    (
+        "UDP blocked from now on, direct call",
+        |it| homes(it, Nat::Home, Nat::Home),
+        |it| it.change_rules(Nat::NoUdp),
+        ["relay tls", "relay udp"],
+    ),
+    (
+        "UDP blocked from now on, relayed call",
+        |it| homes(it, Nat::Symmetric, Nat::Symmetric),
+        |it| it.change_rules(Nat::NoUdp),
+        ["relay tls", "relay udp"],
+    ),
+];
+
+/// Runs of a row that took its route, of how many, and their times.
+#[derive(Default)]
+struct Result {
+    as_expected: usize,
+    times: Vec<Duration>,
+    others: Vec<String>,
+}
+
+impl Result {
+    fn note(&mut self, time: Duration, routes: &[String; 2], expected: [&str; 2]) {
+        self.times.push(time);
+        if routes == &expected {
+            self.as_expected += 1;
+        } else {
+            self.others.push(routes.join(" / "));
+        }
+    }
+
+    fn print(&mut self, name: &str, expected: [&str; 2]) {
+        self.times.sort();
+        let ms = |at: usize| self.times.get(at).map_or(0, Duration::as_millis);
+        let (runs, last) = (self.times.len(), self.times.len().saturating_sub(1));
+        let expected = if expected[0] == expected[1] { expected[0].to_owned() } else { expected.join(" / ") };
+        println!(
+            "| {name} | {expected} | {} of {runs} | {} | {} | {}",
+            self.as_expected,
+            ms(runs / 2),
+            ms(last),
+            self.others.join(", ")
+        );
+    }
+}
+
+#[test]
+#[ignore = "minutes: scripts/nat-matrix [RUNS] [ROW]"]
+fn every_row_takes_its_route() {
+    let _machine = support::measuring();
+    let variable = |name: &str| std::env::var(name).ok();
+    let runs: usize = variable("VISAVIS_NAT_RUNS").map_or(1, |runs| runs.parse().expect("a number"));
+    let wanted = |name: &str| variable("VISAVIS_NAT_ROW").is_none_or(|row| name.contains(&row));
+    println!("| routers, Alice's first | route, hers first | as expected | median, ms | longest, ms |");
+    println!("| --- | --- | --- | --- | --- |");
+    let mut failed = Vec::new();
+    for Row { name, build, expected } in ROWS.iter().filter(|row| wanted(row.name)) {
+        let Some(mut meeting) = Meeting::begin(build) else { return };
+        let mut result = Result::default();
+        for _ in 0..runs {
+            let time = meeting.call();
+            result.note(time, &meeting.routes(), *expected);
+            meeting.hang_up();
+        }
+        result.print(name, *expected);
+        failed.extend((result.as_expected < runs).then_some(*name));
+    }
+    println!("\nChanges in mid-call, from the change until pictures come to both sides again:\n");
+    for (name, build, change, expected) in CHANGES.iter().filter(|change| wanted(change.0)) {
+        let mut result = Result::default();
+        for _ in 0..runs {
+            let Some(mut meeting) = Meeting::begin(build) else { return };
+            meeting.call();
+            meeting.routes();
+            change(&mut meeting.homes.routers[0]);
+            let (time, routes) = meeting.resume();
+            result.note(time, &routes, *expected);
+        }
+        result.print(name, *expected);
+        failed.extend((result.as_expected < runs).then_some(*name));
+    }
+    assert!(failed.is_empty(), "other routes than expected: {failed:?}");
+}
