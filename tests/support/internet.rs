@@ -288,7 +288,11 @@ impl Internet {
 
 fn create() -> Option<Computer> {
     let name = format!("visavis-{}-i{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-    Computer::create(name, "")
+    let space = Computer::create(name, "")?;
+    // Nobody has its addresses, and it would wait a second or two to be sure (RFC 4862, 5.4).
+    set(space.namespace(), "net/ipv6/conf/default/accept_dad", 0)?;
+    set(space.namespace(), "net/ipv6/conf/all/accept_dad", 0)?;
+    Some(space)
 }
 
 fn within(space: &str, words: &str) -> Option<()> {

@@ -167,7 +167,8 @@ impl RouteTask {
 
     async fn up(&mut self, link: LinkKey, up: Up, take: Arc<dyn Fn(Bytes) -> bool + Send + Sync>) {
         let ways = self.ways.entry(up.peer).or_default();
-        ways.retain(|way| way.link != link);
+        // A run of an app has one connection to a server: the one before is dead, whatever the server still believes.
+        ways.retain(|way| way.link.server != link.server || way.up.instance != up.instance);
         ways.push(Way { link, up: up.clone(), take });
         self.take_last_way(up.peer).await;
     }

@@ -79,6 +79,21 @@ async fn a_person_is_up_by_the_latest_way_and_down_after_the_last() {
 }
 
 #[tokio::test]
+async fn a_run_that_comes_back_to_a_server_has_left_its_old_connection() {
+    let mut rig = rig();
+    for (server, device) in [(1, 5), (2, 6), (1, 7)] {
+        rig.up(server, device, "run").await;
+    }
+    rig.told();
+    rig.down(1, 7).await;
+    assert_eq!(rig.told(), [Some("run".into())], "by the other server, and not by the dead connection");
+    rig.down(2, 6).await;
+    assert_eq!(rig.told(), [None]);
+    rig.down(1, 5).await;
+    assert_eq!(rig.told(), []);
+}
+
+#[tokio::test]
 async fn whoever_speaks_is_answered_where_they_are() {
     let mut rig = rig();
     rig.up(1, 5, "first").await;

@@ -66,6 +66,8 @@ pub(super) enum News {
 pub(super) struct Sessions {
     local: Arc<Local>,
     own: BoxId,
+    /// Without a connection nobody is watched or greeted: the server would not hear of it.
+    is_connected: bool,
     people: BTreeMap<BoxId, Person>,
     /// People to reach: until when, and when they were last knocked at.
     wanted: HashMap<PeerId, (Instant, Option<Instant>)>,
@@ -124,6 +126,7 @@ impl Sessions {
         Self {
             own: BoxId::of(&local.identity.id()),
             local,
+            is_connected: false,
             people: BTreeMap::new(),
             wanted: HashMap::new(),
             closed: HashMap::new(),
@@ -136,6 +139,7 @@ impl Sessions {
 
     /// The connection to the server stands: watches everybody who is known.
     pub(super) fn connected(&mut self, now: Instant, most: usize) -> Vec<News> {
+        self.is_connected = true;
         let mut news = self.follow(now, most);
         let wanted: Vec<_> = self.wanted.keys().copied().collect();
         wanted.into_iter().for_each(|peer| self.knock_if_wanted(now, peer, &mut news));
@@ -144,6 +148,7 @@ impl Sessions {
 
     /// The connection to the server is gone, and all sessions with it.
     pub(super) fn disconnected(&mut self) -> Vec<News> {
+        self.is_connected = false;
         let people = std::mem::take(&mut self.people);
         people.into_values().flat_map(Person::end).collect()
     }
@@ -480,7 +485,7 @@ impl Sessions {
         let Some((_, last)) = self.wanted.get_mut(&peer) else { return };
         let is_seen = self.people.get(&mailbox).is_some_and(|person| person.devices.values().any(|far| far.present));
         let lately = last.is_some_and(|last| now.saturating_duration_since(last) < KNOCK_AGAIN);
-        if is_seen || lately || mailbox == self.own || self.local.is_blocked(&peer) {
+        if !self.is_connected || is_seen || lately || mailbox == self.own || self.local.is_blocked(&peer) {
             return;
         }
         *last = Some(now);

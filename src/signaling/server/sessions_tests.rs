@@ -281,6 +281,21 @@ fn a_knock_is_repeated_while_somebody_is_wanted_and_no_longer() {
 }
 
 #[test]
+fn who_was_sought_without_a_connection_is_watched_and_met_with_one() {
+    let mut office = Office::running(&[(1, &[2]), (2, &[1])]);
+    office.disconnect(0);
+    let (now, until) = (office.now, office.now + Duration::from_secs(5));
+    assert!(office.sides[0].sessions.seek(now, id(2), until).is_empty(), "the server would not hear of it");
+    office.connect(0);
+    assert!(office.sides[0].watches.contains(&BoxId::of(&id(2))));
+    office.deliver();
+    assert_eq!(office.ups(), [2, 2]);
+    office.say(1, 1, 1, 7);
+    office.deliver();
+    assert_eq!(office.numbers(0), [7]);
+}
+
+#[test]
 fn each_device_of_a_key_has_a_session_of_its_own() {
     let mut office = Office::running(&[(1, &[2]), (2, &[1]), (2, &[1])]);
     assert_eq!(office.ups(), [2, 1, 1]);
