@@ -130,6 +130,9 @@ impl Meeting {
         let server = Server::start_in(&internet, &data);
         let [mut alice, mut bob] = [("Nat-Alice", 0), ("Nat-Bob", 1)].map(|(name, at)| {
             let launch = Launch::new(name).with_synthetic_devices().option("--server", &server.link);
+            // A one-way delay, say, of whatever the two send over UDP.
+            let link = std::env::var("VISAVIS_NAT_LINK").ok();
+            let launch = link.into_iter().fold(launch, |launch, link| launch.option("--link", link));
             homes.computers[at].give_all_to(launch).start()
         });
         let [alice_link, bob_link] = [&alice, &bob].map(|side| side.link.clone());
@@ -148,13 +151,18 @@ impl Meeting {
         [&mut self.alice, &mut self.bob]
     }
 
-    /// A call up to the first picture on both sides: the time from Answer.
+    /// A call of little video up to the first picture on both sides: the time from Answer.
     fn call(&mut self) -> Duration {
+        self.call_with("low")
+    }
+
+    /// The same with a preset.
+    fn call_with(&mut self, video: &str) -> Duration {
         let (alice, bob) = (self.alice.id.clone(), self.bob.id.clone());
-        self.alice.invite(&bob, json!("low"));
+        self.alice.invite(&bob, json!(video));
         let invite = self.bob.expect_invite_from(&alice);
         let answered = Instant::now();
-        self.bob.accept(&invite, json!("low"));
+        self.bob.accept(&invite, json!(video));
         for side in self.sides() {
             side.expect("first_frame");
         }
@@ -186,6 +194,58 @@ impl Meeting {
             side.expect("reconnected");
         }
         (changed.elapsed(), self.routes())
+    }
+}
+
+/// Time of a call before its media is measured, and of the measurement.
+const WARM_UP: Duration = Duration::from_secs(10);
+const MEASURED: Duration = Duration::from_secs(20);
+
+/// The relay's CPU time and the figures of Alice's received media over [`MEASURED`], as cells of a table.
+fn measured(meeting: &mut Meeting) -> String {
+    let next = |alice: &mut Visavis, after: Duration| {
+        let end = Instant::now() + after;
+        loop {
+            let stats = alice.expect("stats");
+            if Instant::now() >= end {
+                return stats["received"].clone();
+            }
+        }
+    };
+    let before = next(&mut meeting.alice, WARM_UP);
+    let (cpu, began) = (meeting.server.cpu(), Instant::now());
+    let after = next(&mut meeting.alice, MEASURED);
+    let (cpu, time) = (meeting.server.cpu() - cpu, began.elapsed());
+    let grown = |field: &str| after[field].as_f64().unwrap_or_default() - before[field].as_f64().unwrap_or_default();
+    format!(
+        "{}x{} | {:.1} | {} | {} | {} | {:.0} | {:.2}",
+        after["width"],
+        after["height"],
+        grown("frames_decoded") / time.as_secs_f64(),
+        after["wire_kbps"],
+        after["round_trip_ms"],
+        after["latency_ms"],
+        grown("frozen_ms"),
+        100.0 * cpu.as_secs_f64() / time.as_secs_f64()
+    )
+}
+
+#[test]
+#[ignore = "two minutes: scripts/nat-matrix media"]
+fn media_by_each_route() {
+    let _machine = support::measuring();
+    println!(
+        "| route | picture | pictures/s | arriving, kbit/s | RTT, ms | delay, ms | frozen, ms | server's CPU, % |"
+    );
+    println!("| --- | --- | --- | --- | --- | --- | --- | --- |");
+    for (nat, expected) in [(Nat::Home, DIRECT), (Nat::Symmetric, RELAY_UDP), (Nat::Port443, RELAY_TLS)] {
+        let Some(mut meeting) = Meeting::begin(|internet| apart(internet, [nat; 2], [Families::V4; 2])) else {
+            return;
+        };
+        meeting.call_with("high-16:9");
+        assert_eq!(meeting.routes(), expected);
+        println!("| {} | {} |", expected[0], measured(&mut meeting));
+        meeting.hang_up();
     }
 }
 

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
 use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -75,6 +75,21 @@ impl Server {
         });
         assert_eq!(ready["event"], "ready", "{ready}");
         Self { link: text(&ready, "link"), since: Instant::now(), child, output, errors }
+    }
+
+    /// CPU time that it has used so far, user and system.
+    pub fn cpu(&self) -> Duration {
+        let text = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).expect("its statistics");
+        // The second field is the name in parentheses and may hold spaces.
+        let fields: Vec<u64> = text
+            .rsplit_once(')')
+            .map_or("", |(_, rest)| rest)
+            .split_whitespace()
+            .map(|field| field.parse().unwrap_or_default())
+            .collect();
+        // SAFETY: it has no preconditions.
+        let ticks_a_second = unsafe { libc::sysconf(libc::_SC_CLK_TCK) } as f64;
+        Duration::from_secs_f64((fields[11] + fields[12]) as f64 / ticks_a_second)
     }
 
     /// Kills it without a chance to say anything.
