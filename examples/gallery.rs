@@ -1,6 +1,7 @@
 //! Shows one screen of the window with made-up people, for looking at the design without a camera or a network.
 //!
-//! Usage: gallery SCREEN [en|zh] [light|dark]; the screens are the arms of `snapshot_of`. Commands go to standard error.
+//! Usage: gallery SCREEN [en|zh] [light|dark]; the screens are the arms of `snapshot_of`. Commands go to standard
+//! error.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, clippy::panic, reason = "a development aid")]
 

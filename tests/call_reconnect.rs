@@ -1,4 +1,5 @@
-//! Interruptions in the state chart, while nothing comes from somebody: it waits, asks for restarts, and ends after 30 s.
+//! Interruptions in the state chart, while nothing comes from somebody: it waits, asks for restarts, and ends after 30
+//! s.
 
 mod call_rig;
 

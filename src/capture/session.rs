@@ -1,5 +1,5 @@
-//! Attempt to capture, on a thread of its own: where its pictures go, and what it reports. The watching thread in `camera`
-//! starts it and judges it; nothing here is tried twice.
+//! Attempt to capture, on a thread of its own: where its pictures go, and what it reports. The watching thread in
+//! `camera` starts it and judges it; nothing here is tried twice.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;

@@ -1,4 +1,5 @@
-//! Stand-in for a sound device: the system's default takes the place of a chosen device that is gone, and gives it back.
+//! Stand-in for a sound device: the system's default takes the place of a chosen device that is gone, and gives it
+//! back.
 //!
 //! ```text
 //! Chosen --absent--> Wanted --begin--> StandsIn --returned--> Chosen (its own report says that it works)

@@ -1,6 +1,6 @@
-//! Files of the profile, opened without surprises: each must be a regular file of its own. A link would lead to a file of
-//! somebody else's choice, whose rights would be changed or whose bytes be read; a pipe would make the start wait for its
-//! other end.
+//! Files of the profile, opened without surprises: each must be a regular file of its own. A link would lead to a file
+//! of somebody else's choice, whose rights would be changed or whose bytes be read; a pipe would make the start wait
+//! for its other end.
 
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, Write};
@@ -89,8 +89,8 @@ pub fn private_dir(dir: &Path, recursive: bool) -> io::Result<()> {
     builder.create(dir)
 }
 
-/// Writes a new file for this user alone (mode 0600): whole and synced under another name, then linked into place, so that a
-/// crash leaves nothing or all of it.
+/// Writes a new file for this user alone (mode 0600): whole and synced under another name, then linked into place, so
+/// that a crash leaves nothing or all of it.
 ///
 /// # Errors
 ///

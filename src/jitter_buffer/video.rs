@@ -340,8 +340,8 @@ impl VideoJitterBuffer {
         self.skip_to(at, gap)
     }
 
-    /// Goes on at a whole picture behind the gap at `gap` where everything before it, here or missing, is of pictures that
-    /// no other refers to.
+    /// Goes on at a whole picture behind the gap at `gap` where everything before it, here or missing, is of pictures
+    /// that no other refers to.
     fn skip_discardable(&mut self, gap: usize) -> bool {
         let mut missing = 0;
         for at in 0..self.packets.len() {

@@ -93,8 +93,8 @@ fn frozen_us(before_us: u64, now: MediaTime) -> u64 {
     if before_us != 0 && gap > FREEZE { gap.as_micros() as u64 } else { 0 }
 }
 
-/// Sink of one video stream: decodes its pictures into a slot. The decoder thread begins with the first picture, so that
-/// a far side without a camera costs none.
+/// Sink of one video stream: decodes its pictures into a slot. The decoder thread begins with the first picture, so
+/// that a far side without a camera costs none.
 pub struct PictureReceiver {
     /// Parts of the decoder thread, until it begins.
     output: Option<Output>,

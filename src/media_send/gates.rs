@@ -1,5 +1,5 @@
-//! Gates of outgoing media, one a stream and one for all: atomics that the media path checks before it sends anything, so
-//! that hanging up and muting wait in no queue.
+//! Gates of outgoing media, one a stream and one for all: atomics that the media path checks before it sends anything,
+//! so that hanging up and muting wait in no queue.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 

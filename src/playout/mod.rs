@@ -99,8 +99,8 @@ impl Playout {
         version
     }
 
-    /// Adds a participant, whose loudness `level` shows, and whose sound `av_sync` keeps with their pictures. Packets go
-    /// into the [`AudioInput`]; dropping the [`ParticipantAudio`] removes them.
+    /// Adds a participant, whose loudness `level` shows, and whose sound `av_sync` keeps with their pictures. Packets
+    /// go into the [`AudioInput`]; dropping the [`ParticipantAudio`] removes them.
     pub fn add_participant(&self, level: Arc<LevelMeter>, av_sync: SharedAvSync) -> (AudioInput, ParticipantAudio) {
         ParticipantAudio::new(level, av_sync, Arc::clone(&self.shared))
     }

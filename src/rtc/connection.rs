@@ -163,7 +163,8 @@ impl Connection {
     }
 }
 
-/// The chain of one connection. Leaving packets pass from the last to the first, coming ones from the first to the last:
+/// The chain of one connection. Leaving packets pass from the last to the first, coming ones from the first to the
+/// last:
 ///
 /// ```text
 ///   500 reports observed       3500 repairs sent twice             6600 losses worked out, repairs ahead

@@ -39,7 +39,8 @@ impl ConnectionState {
         copies
     }
 
-    /// A keyframe request for the stream `ssrc` that comes at `now` was made before the latest keyframe can have arrived.
+    /// A keyframe request for the stream `ssrc` that comes at `now` was made before the latest keyframe can have
+    /// arrived.
     pub(super) fn keyframe_in_flight(&self, ssrc: u32, now: MediaTime) -> bool {
         self.pacer.holds_keyframe(ssrc, now) || self.video.keyframe_under_way(self.path.rtt(), now)
     }

@@ -44,8 +44,8 @@ pub enum PeerEvent {
     LocalCandidate(Candidate),
     /// ICE and DTLS are up: media can flow.
     Connected,
-    /// The next frame of a stream for this peer must be a keyframe: the far side asked, the connection is new, or frames
-    /// had to be dropped.
+    /// The next frame of a stream for this peer must be a keyframe: the far side asked, the connection is new, or
+    /// frames had to be dropped.
     KeyframeRequested {
         /// Which stream of this side.
         stream: StreamId,

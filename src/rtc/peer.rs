@@ -70,8 +70,8 @@ impl fmt::Debug for Peer {
 }
 
 impl Peer {
-    /// Applies the far side's description: the first one, or that of an ICE restart, of which the other fields are as in
-    /// the first. One that cannot be used ends in `PeerEvent::Failed`.
+    /// Applies the far side's description: the first one, or that of an ICE restart, of which the other fields are as
+    /// in the first. One that cannot be used ends in `PeerEvent::Failed`.
     pub fn set_remote_description(&self, description: Description) {
         self.negotiate(Command::RemoteDescription(Box::new(description)));
     }
@@ -91,8 +91,8 @@ impl Peer {
         }
     }
 
-    /// Sends a picture of a stream. Dropped before `Connected`, until a keyframe after anything was dropped, and where the
-    /// far side does not know the stream.
+    /// Sends a picture of a stream. Dropped before `Connected`, until a keyframe after anything was dropped, and where
+    /// the far side does not know the stream.
     pub fn send_video(&self, stream: StreamId, picture: &OutgoingPicture) {
         if let Some(pictures) = self.pictures(stream) {
             pictures.send(picture);
@@ -106,8 +106,8 @@ impl Peer {
         }
     }
 
-    /// How much may be sent of a stream of pictures, of which so much is wanted: an equal share, with the others that are
-    /// sent now, of what congestion control grants, less the sound; `None` while the connection takes none.
+    /// How much may be sent of a stream of pictures, of which so much is wanted: an equal share, with the others that
+    /// are sent now, of what congestion control grants, less the sound; `None` while the connection takes none.
     pub fn video_budget(&self, stream: StreamId, wanted_kbps: u32) -> Option<VideoBudget> {
         let now = MediaTime::now();
         let budget = self.pictures(stream)?.media.budget(wanted_kbps, now)?;
@@ -115,8 +115,8 @@ impl Peer {
         Some(share_of(budget, others))
     }
 
-    /// Bit rate that congestion control grants all streams of pictures together at `now`, in kbit/s, `u32::MAX` before it is
-    /// known; `None` while the connection takes none.
+    /// Bit rate that congestion control grants all streams of pictures together at `now`, in kbit/s, `u32::MAX` before
+    /// it is known; `None` while the connection takes none.
     pub fn granted_kbps(&self, now: MediaTime) -> Option<u32> {
         self.pictures(StreamId::CAMERA)?.media.granted_kbps(now)
     }

@@ -270,8 +270,8 @@ impl Hub {
             }
             return;
         }
-        // Whoever rings too often (or while too many strangers ring) hears so, instead of waiting for nobody; but whoever
-        // may not ring at all hears as little as from their first invites.
+        // Whoever rings too often (or while too many strangers ring) hears so, instead of waiting for nobody; but
+        // whoever may not ring at all hears as little as from their first invites.
         let welcome = self.local.is_contact(&from) || self.local.strangers_welcome.load(Ordering::Relaxed);
         if let Message::Invite { invite, .. } = message
             && welcome

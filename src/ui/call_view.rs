@@ -318,7 +318,8 @@ fn head(
     None
 }
 
-/// Hear them or not, see them or not: here only. With `safety` also their safety number, which is returned when asked for.
+/// Hear them or not, see them or not: here only. With `safety` also their safety number, which is returned when asked
+/// for.
 fn local_choices(
     ui: &mut Ui,
     at: egui::Pos2,

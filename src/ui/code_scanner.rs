@@ -22,8 +22,8 @@ pub struct CodeScanner {
 }
 
 impl CodeScanner {
-    /// Looks for the code that `contact` shows to `me`; asks `ctx` for a repaint when one is found. `None` when the system
-    /// has no thread for it.
+    /// Looks for the code that `contact` shows to `me`; asks `ctx` for a repaint when one is found. `None` when the
+    /// system has no thread for it.
     pub fn start(ctx: &Context, me: PeerId, contact: PeerId) -> Option<Self> {
         let (pictures, found) = (Arc::new(FrameSlot::new()), Arc::new(Latest::new()));
         let scanner = Self { pictures: Arc::clone(&pictures), found: Arc::clone(&found), seen: None };

@@ -1,5 +1,5 @@
-//! Closings of devices on threads of their own: a driver can take seconds. Nothing is opened meanwhile, since a camera has
-//! one user.
+//! Closings of devices on threads of their own: a driver can take seconds. Nothing is opened meanwhile, since a camera
+//! has one user.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! Statistics of a participant: rates from the counters of two moments, gauges as they are, in the words of events. Pure.
+//! Statistics of a participant: rates from the counters of two moments, gauges as they are, in the words of events.
+//! Pure.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -297,8 +297,8 @@ fn a_stream_of_one_layer_passes_over_nothing() {
     assert!(buffer.poll(at(66)).is_none() && buffer.deadline().is_some());
 }
 
-/// A stream of keyframes, each of five packets, and behind each as many pictures of the lower layer as it says; with two
-/// layers, one of the upper one before each of those. A packet, and the number of the last picture it needs.
+/// A stream of keyframes, each of five packets, and behind each as many pictures of the lower layer as it says; with
+/// two layers, one of the upper one before each of those. A packet, and the number of the last picture it needs.
 fn stream(keyframes: &[u8], layers: u8) -> Vec<(VideoPacket, Option<u32>)> {
     let mut packets = Vec::new();
     let mut frame = 0;

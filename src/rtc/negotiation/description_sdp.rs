@@ -1,8 +1,9 @@
 //! Typed descriptions to SDP for the webrtc crate, and back (RFC 8866; JSEP, RFC 9429).
 //!
-//! The SDP of the far side's description is written here, of fields that were checked where they were read; the engine's
-//! own SDP is read for the few values that are this connection's. No SDP ever comes from a peer, or goes to one. Each
-//! stream of the offer has a media section, all bundled (RFC 9143); a stream that the answer lacks is inactive in it.
+//! The SDP of the far side's description is written here, of fields that were checked where they were read; the
+//! engine's own SDP is read for the few values that are this connection's. No SDP ever comes from a peer, or goes to
+//! one. Each stream of the offer has a media section, all bundled (RFC 9143); a stream that the answer lacks is
+//! inactive in it.
 
 use std::fmt::Write;
 
@@ -26,8 +27,8 @@ pub(in crate::rtc) fn rtx_format(codec: VideoCodec) -> String {
     format!("apt={}", codec.payload_types().media)
 }
 
-/// Name of the forward error correction in the SDP, which stays within this program: `visavis-rs8`, with the beginning by
-/// which the engine tells such streams from media.
+/// Name of the forward error correction in the SDP, which stays within this program: `visavis-rs8`, with the beginning
+/// by which the engine tells such streams from media.
 pub(in crate::rtc) const FEC_NAME: &str = "flexfec-visavis-rs8";
 /// Its time window in microseconds, which the name demands.
 pub(in crate::rtc) const FEC_FORMAT: &str = "repair-window=200000";

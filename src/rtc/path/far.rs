@@ -22,8 +22,8 @@ impl FarCapabilities {
         self.set(description.red, description.fec.is_some(), video);
     }
 
-    /// Notes whether the far side takes redundant audio (RED, RFC 2198) and forward error correction, and the video that
-    /// it decodes.
+    /// Notes whether the far side takes redundant audio (RED, RFC 2198) and forward error correction, and the video
+    /// that it decodes.
     pub(in crate::rtc) fn set(&self, red: bool, fec: bool, video: CodecSupport) {
         self.red.store(red, Relaxed);
         self.fec.store(fec, Relaxed);

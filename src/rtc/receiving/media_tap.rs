@@ -110,7 +110,8 @@ impl Stage for MediaTap {
             None if stream.ssrc_rtx.is_some() => StreamId::CAMERA,
             None => return,
         };
-        // Two streams of one queue would be taken for one: without a description the latest takes the place of those before.
+        // Two streams of one queue would be taken for one: without a description the latest takes the place of those
+        // before.
         self.bound.retain(|(ssrc, one)| *ssrc != stream.ssrc && (is_described || *one != id));
         self.bound.push((stream.ssrc, id));
     }

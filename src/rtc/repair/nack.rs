@@ -4,12 +4,12 @@
 //! SRTP -> repairs unwrapped -> losses worked out (fec) -> [this interceptor] -> reports -> application
 //! ```
 //!
-//! A gap is asked for once its packet is likelier lost than late: after a few milliseconds on a path that keeps the order,
-//! after the reordering window on another (`reordering`), and where FEC is sent, once that of its picture has had its
-//! chance. Then again each time that an answer should have come, until the jitter buffer gives the packet up: asking faster
-//! than the RTT only multiplies the retransmissions. A path that loses packets loses requests, too, and the onset of loss is
-//! known only later: each is said twice where there is room, and the sender answers one. Runs on the tokio task of the peer
-//! connection; time is an argument.
+//! A gap is asked for once its packet is likelier lost than late: after a few milliseconds on a path that keeps the
+//! order, after the reordering window on another (`reordering`), and where FEC is sent, once that of its picture has
+//! had its chance. Then again each time that an answer should have come, until the jitter buffer gives the packet up:
+//! asking faster than the RTT only multiplies the retransmissions. A path that loses packets loses requests, too, and
+//! the onset of loss is known only later: each is said twice where there is room, and the sender answers one. Runs on
+//! the tokio task of the peer connection; time is an argument.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::atomic::Ordering::Relaxed;

@@ -16,8 +16,8 @@ use crate::media::MediaTime;
 use crate::rtc::mtu::MAX_PAYLOAD;
 use crate::rtc::negotiation::description_sdp::RED_PAYLOAD_TYPE;
 
-/// Which packets before it one carries copies of, the most important first. With both, a run of three losses is repaired:
-/// losses come in runs, and a copy that is farther away is lost less often together with its original.
+/// Which packets before it one carries copies of, the most important first. With both, a run of three losses is
+/// repaired: losses come in runs, and a copy that is farther away is lost less often together with its original.
 const DISTANCES: [usize; 2] = [1, 3];
 /// Packets that are remembered for it.
 const REMEMBERED: usize = 3;

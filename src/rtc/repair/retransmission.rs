@@ -4,8 +4,8 @@
 //! SRTP -> [this interceptor] -> NACK generator -> reports -> application
 //! ```
 //!
-//! The engine would do it after its interceptors: the NACK generator would then never see a repair and would ask for the
-//! same packet for ever. Runs on the tokio task of the peer connection.
+//! The engine would do it after its interceptors: the NACK generator would then never see a repair and would ask for
+//! the same packet for ever. Runs on the tokio task of the peer connection.
 
 use std::collections::HashMap;
 

@@ -1,5 +1,5 @@
-//! Send path of one audio stream: Opus packets in, RTP out, with RED copies (RFC 2198) of earlier packets where the path
-//! loses some.
+//! Send path of one audio stream: Opus packets in, RTP out, with RED copies (RFC 2198) of earlier packets where the
+//! path loses some.
 //!
 //! Sans-I/O: time is an argument. Owned by the sending task, or by the virtual-time rig.
 

@@ -1,5 +1,5 @@
-//! Packetizer: access units and sound to numbered RTP packets (RFC 3550), and the RTP clocks. The payloads of pictures are
-//! their codec's (`codec`).
+//! Packetizer: access units and sound to numbered RTP packets (RFC 3550), and the RTP clocks. The payloads of pictures
+//! are their codec's (`codec`).
 //!
 //! Owned by the sending task of one peer.
 

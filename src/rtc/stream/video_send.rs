@@ -42,8 +42,8 @@ impl VideoSend {
         }
     }
 
-    /// The packets of a picture, all of which are to be given to the connection now: the pacer, one of its interceptors,
-    /// lets them leave. Earlier contents of `packets` are dropped.
+    /// The packets of a picture, all of which are to be given to the connection now: the pacer, one of its
+    /// interceptors, lets them leave. Earlier contents of `packets` are dropped.
     pub(in crate::rtc) fn packetize(&mut self, picture: &OutgoingPicture, packets: &mut Vec<Packet>, now: MediaTime) {
         packets.clear();
         self.packetizer.packetize(picture, packets);

@@ -1,5 +1,5 @@
-//! The whole way of video in virtual time: packetizer, pacer and all interceptors of both sides, seeded bad links, jitter
-//! buffer. The figures are those that `bench network` measures, without the time that the codecs take.
+//! The whole way of video in virtual time: packetizer, pacer and all interceptors of both sides, seeded bad links,
+//! jitter buffer. The figures are those that `bench network` measures, without the time that the codecs take.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::Relaxed;

@@ -71,8 +71,8 @@ pub(super) fn face(ui: &Ui, area: Rect, scene: &Scene<'_>, who: &ParticipantView
     }
 }
 
-/// Draws the tile of somebody's camera, or of their face; returns how many lines high their picture is drawn, in points.
-/// A sign of a good connection fades with `opacity`.
+/// Draws the tile of somebody's camera, or of their face; returns how many lines high their picture is drawn, in
+/// points. A sign of a good connection fades with `opacity`.
 pub(super) fn camera(ui: &mut Ui, scene: &mut Scene<'_>, tile: &PlacedTile<'_>, opacity: f32) -> f32 {
     let PlacedTile { who, picture, place: rect, rounding } = *tile;
     let name = scene.name(who.id, &who.name);

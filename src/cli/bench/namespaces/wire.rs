@@ -101,7 +101,8 @@ impl Wire {
         }
     }
 
-    /// The traffic between two moments, as closely as it was noted: that up to the first one, and that up to the second.
+    /// The traffic between two moments, as closely as it was noted: that up to the first one, and that up to the
+    /// second.
     pub fn traffic(&self, from: MediaTime, to: MediaTime) -> Option<[Traffic; 2]> {
         let state = lock(&self.state);
         let first = state.notes.iter().find(|note| note.at >= from)?;

@@ -5,8 +5,8 @@
 //! piece of a source:  marker (1 bit), length (15 bits) | RTP payload | zeros up to the longest
 //! ```
 //!
-//! All sources of a block have the RTP timestamp of its repairs, so a frame, or a part of one, is a block. A repair protects
-//! the payload and the marker; the rest of the header follows from the stream.
+//! All sources of a block have the RTP timestamp of its repairs, so a frame, or a part of one, is a block. A repair
+//! protects the payload and the marker; the rest of the header follows from the stream.
 
 use std::collections::VecDeque;
 
@@ -73,8 +73,8 @@ pub(super) fn repairs(sources: &[Source], count: usize) -> Vec<Bytes> {
         .collect()
 }
 
-/// The sequence number behind the packets that a repair protects, and whether it is the last repair of them; `None` for what
-/// is no repair.
+/// The sequence number behind the packets that a repair protects, and whether it is the last repair of them; `None` for
+/// what is no repair.
 pub(in crate::rtc) fn repaired_by(payload: &[u8]) -> Option<(u16, bool)> {
     let &[high, low, sources, repairs, number] = payload.first_chunk::<HEADER>()?;
     let end = u16::from_be_bytes([high, low]).wrapping_add(u16::from(sources));

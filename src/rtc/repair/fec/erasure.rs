@@ -53,7 +53,8 @@ fn add_multiple(sum: &mut [u8], factor: u8, source: &[u8]) {
     if factor == 0 {
         return;
     }
-    // One row of the multiplication table serves a whole piece; for the few bytes of a head or a matrix it is not worth while.
+    // One row of the multiplication table serves a whole piece; for the few bytes of a head or a matrix it is not worth
+    // while.
     if source.len() < ROW_IS_WORTH {
         for (sum, &value) in sum.iter_mut().zip(source) {
             *sum ^= multiply(factor, value);

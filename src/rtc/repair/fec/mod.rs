@@ -1,8 +1,8 @@
 //! Forward error correction (FEC) of video, after RFC 8627, for paths that lose much, or whose RTT is too long for RTX.
 //!
 //! ```text
-//! SEND     packets of a frame -> [this interceptor adds repairs after the last one] -> retransmission buffer -> numbers -> SRTP
-//! RECEIVE  SRTP -> retransmissions unwrapped -> [this interceptor works out what was lost] -> NACK generator -> reports
+//! SEND     packets of a frame -> [this interceptor: repairs after the last one] -> RTX buffer -> TWCC numbers -> SRTP
+//! RECEIVE  SRTP -> RTX unwrapped -> [this interceptor: lost packets recovered] -> NACK generator -> reports
 //! ```
 //!
 //! Repairs have a stream (SSRC) of their own. A frame, or 48 packets of it, is a block; whatever repairs come make good
@@ -181,8 +181,8 @@ impl Stage for ForwardErrorCorrection {
 
     fn bind_local(&mut self, stream: &StreamInfo) {
         if let (Some(repair), Some(payload_type)) = (stream.ssrc_fec, stream.payload_type_fec) {
-            // The engine binds a stream once. Were it to do so again, numbers must go on: two repairs under one number would
-            // give away both (RFC 3711, 9.1).
+            // The engine binds a stream once. Were it to do so again, numbers must go on: two repairs under one number
+            // would give away both (RFC 3711, 9.1).
             if !self.sending.iter().any(|sending| sending.repair == repair) {
                 let block = Vec::with_capacity(MAX_SOURCES);
                 self.sending.push(Sending { video: stream.ssrc, repair, payload_type, sequence: 0, block });
