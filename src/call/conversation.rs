@@ -83,7 +83,7 @@ impl Conversation {
         }
     }
 
-    /// Sends again what is due; while nothing comes from a person, that waits for the connection.
+    /// Sends again the messages that are due; while nothing comes from a person, that waits for the connection.
     pub(super) fn resend(&mut self, cx: &mut Context<'_>) {
         let due = |participant: &Participant| {
             participant.link == Connectivity::Connected && participant.resend_at.is_some_and(|at| at <= cx.now)

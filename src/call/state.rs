@@ -103,7 +103,7 @@ impl CallMachine {
         &self.state
     }
 
-    /// True while a conversation that is over still releases what it held.
+    /// True while a conversation that is over still releases its devices and connections.
     pub const fn is_closing(&self) -> bool {
         self.closing.is_some()
     }
@@ -153,7 +153,7 @@ impl CallMachine {
         self.captures.map_or(sends, |captures| sends.and(captures))
     }
 
-    /// Tells the others of the present conversation what this side sends, when that is news.
+    /// Tells the others of the present conversation this side's streams, when they have changed.
     pub(super) fn announce(&self, mut state: CallState, cx: &mut Context<'_>) -> CallState {
         if let CallState::Conversation(conversation) = &mut state {
             conversation.announce(cx, self.captured(conversation.sends));

@@ -1,4 +1,4 @@
-//! Attempt to capture, on a thread of its own: where its pictures go, and what it reports. The watching thread in
+//! Attempt to capture, on a thread of its own: its pictures and its reports. The watching thread in
 //! `camera` starts it and judges it; nothing here is tried twice.
 
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,4 +1,4 @@
-//! Calls of this side: the state chart with what waits to be told to it, the people of the call who have gone offline,
+//! Calls of this side: the state chart with the inputs that wait for it, the people of the call who have gone offline,
 //! the watch on this computer's addresses, and the outcome that the window shows.
 //!
 //! ```text

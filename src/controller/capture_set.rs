@@ -1,5 +1,5 @@
-//! Capture set: what this side captures, and in which format. Camera -> encoder -> everybody, microphone -> Opus ->
-//! everybody.
+//! Capture set: sources of this side, and the formats of their capture. Camera -> encoder -> everybody, microphone ->
+//! Opus -> everybody.
 //!
 //! Owned by the controller's thread. It holds the consent under which it opens devices; releasing it gives that up, and
 //! the devices are closed on a thread of their own, so that a stuck driver never holds up hanging up.
@@ -189,7 +189,8 @@ impl CaptureSet {
         self.closings.take_released()
     }
 
-    /// One of the closings is done. After the last one: opens what was asked for meanwhile, and says what was released.
+    /// One of the closings is done. After the last one: opens the sources that were wished for meanwhile, and gives the
+    /// release.
     pub(super) fn on_closed(&mut self) -> Option<Released> {
         if !self.closings.on_closed() {
             return None;

@@ -5,7 +5,7 @@
 //! Chosen --absent--> Wanted --begin--> StandsIn --returned--> Chosen (its own report says that it works)
 //! ```
 //!
-//! Pure: the owner of the devices opens and closes them. `D` is what it holds of the device that stands in.
+//! Pure: the owner of the devices opens and closes them. `D` is its handle of the device that stands in.
 
 use super::{DeviceChoice, DeviceFault};
 

@@ -17,7 +17,7 @@ struct Rendition {
     keyframe_wanted: AtomicBool,
 }
 
-/// The encoders, and what they have done together.
+/// The encoders, and their counters together.
 #[derive(Default)]
 pub(crate) struct Renditions {
     each: [Option<Rendition>; RENDITIONS],

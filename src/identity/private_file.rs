@@ -22,7 +22,7 @@ impl From<NotAFile> for io::Error {
 /// Opens a file of the profile as `options` say, without waiting; one that is made is its owner's alone (mode 0600).
 /// Fails with [`NotAFile`] inside where something else stands in its place.
 pub fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
-    // A folder cannot be opened for writing, and is to be named as what it is.
+    // A folder cannot be opened for writing, and is to be named a folder.
     check(path)?;
     #[cfg(unix)]
     {

@@ -1,5 +1,5 @@
 //! Pictures of one received video stream on their way to a tile: the sink that `rtc` gives them to, which decodes them,
-//! and the figures of what was shown.
+//! and the figures of the pictures shown.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};

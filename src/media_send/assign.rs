@@ -73,7 +73,7 @@ struct Seat {
     better_since: Option<MediaTime>,
 }
 
-/// Renditions that the receivers are assigned to, and what decides about the next assignment.
+/// Renditions that the receivers are assigned to, and the grounds of the next assignment.
 #[derive(Debug, Default)]
 pub struct Allocation {
     seats: Vec<Seat>,
@@ -166,7 +166,7 @@ impl Allocation {
         }
     }
 
-    /// Notes what suits each receiver, were it not for the time that a way up takes.
+    /// Notes the rendition that would suit each receiver, were it not for the time that a way up takes.
     fn want(&mut self, receivers: &[Receiver], source: PictureSource) {
         let top = top_of(receivers, source);
         self.wanted.clear();

@@ -40,7 +40,7 @@ impl Gate {
         self.pressed.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// The controller has handled one press, and the state chart says what follows from it.
+    /// The controller has handled one press, and the state chart has taken its consequences.
     pub(crate) fn handled(&self) {
         let counted_down = |presses: u32| presses.checked_sub(1);
         let _ = self.pressed.fetch_update(Ordering::AcqRel, Ordering::Acquire, counted_down);

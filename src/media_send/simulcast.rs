@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! receivers -> Allocation: rendition assigned to each -> plan of the next picture, with keyframes for changes
-//! encoded picture -> whoever watches its rendition; at a keyframe also those who are assigned to it
+//! encoded picture -> the watchers of its rendition; at a keyframe also those who are assigned to it
 //! ```
 //!
 //! A receiver goes over to its new rendition at that one's next keyframe, and watches the old one until then; if it is
@@ -201,7 +201,7 @@ mod tests {
     }
 
     impl Call {
-        /// The next picture: what each of the receivers gets of it, as rendition and whether it is a keyframe.
+        /// The next picture: rendition that each of the receivers gets, and whether it is a keyframe.
         fn picture(&mut self, receivers: &[Receiver]) -> Vec<(PeerId, usize, bool)> {
             self.at_ms += 33;
             let now = MediaTime::from_millis(self.at_ms);

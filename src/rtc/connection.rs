@@ -65,7 +65,7 @@ const REFRESH_INTERVAL: Duration = Duration::from_secs(60);
 const MIME_TYPE_RED: &str = "audio/red";
 /// Packets kept for retransmission; a power of two.
 const RETRANSMISSION_BUFFER: u16 = 1024;
-/// Between reports of what arrived (transport-wide congestion control): the sooner, the shorter the queues.
+/// Between reports of arrivals (transport-wide congestion control): the sooner, the shorter the queues.
 const FEEDBACK_INTERVAL: Duration = Duration::from_millis(50);
 /// Between RTCP reports.
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);

@@ -26,7 +26,7 @@ pub(super) struct ConnectionState {
 }
 
 impl ConnectionState {
-    /// State of a further stream of pictures on the same path: what is sent and counted is its own.
+    /// State of a further stream of pictures on the same path: its packets and counters are its own.
     pub(super) fn of_further_stream(&self) -> Self {
         Self { video: Arc::default(), counters: Arc::default(), ..self.clone() }
     }

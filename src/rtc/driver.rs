@@ -46,7 +46,7 @@ use crate::network;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Without a datagram from the far side for this long the connection is interrupted: three keepalives are missing.
 const SILENCE: Duration = Duration::from_millis(1200);
-/// Between probes of an interrupted connection: what the end of a blackout waits for.
+/// Between probes of an interrupted connection: the delay of noticing the end of a blackout.
 const PROBE_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Inputs of the peer task, besides closing.

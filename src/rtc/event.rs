@@ -13,7 +13,7 @@ pub struct PeerSinks {
     pub audio: Box<dyn SoundSink>,
 }
 
-/// A stream of pictures, and where what is received in it goes.
+/// A stream of pictures, and the sink of its received pictures.
 pub struct PictureStreamSink {
     /// Which stream.
     pub id: StreamId,

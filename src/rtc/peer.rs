@@ -40,7 +40,8 @@ use crate::media::{MediaTime, OutgoingPicture, OutgoingSound, SoundSink, StreamI
 
 /// Candidates that wait for the peer task at most; more are dropped (a far side that sends hundreds of them).
 const CANDIDATES: usize = 64;
-/// Room that candidates leave: for what the connection cannot do without. A far side gets two restarts a second.
+/// Room that candidates leave for the commands that a connection cannot do without. A far side gets two restarts a
+/// second.
 const NEGOTIATION: usize = 64;
 /// For the engine's own closing.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -107,7 +108,8 @@ impl Peer {
     }
 
     /// How much may be sent of a stream of pictures, of which so much is wanted: an equal share, with the others that
-    /// are sent now, of what congestion control grants, less the sound; `None` while the connection takes none.
+    /// are sent now, of the rate that congestion control allows, less the sound; `None` while the connection takes
+    /// none.
     pub fn video_budget(&self, stream: StreamId, wanted_kbps: u32) -> Option<VideoBudget> {
         let now = MediaTime::now();
         let budget = self.pictures(stream)?.media.budget(wanted_kbps, now)?;
@@ -163,7 +165,7 @@ impl Peer {
         self.shared.close.send_replace(true);
     }
 
-    /// Sends what must not be lost; a connection that cannot take it fails.
+    /// Sends a command that must not be lost; a connection that cannot take it fails.
     fn negotiate(&self, command: Command) {
         if let Err(mpsc::error::TrySendError::Full(_)) = self.shared.commands.try_send(command) {
             self.shared.overflowed.send_replace(true);
@@ -245,7 +247,7 @@ async fn run(
             events(PeerEvent::Failed { detail: "it could not be opened" });
             is_closed(&mut closed).await;
         }
-        // Nobody holds what was opened by halves: its tasks would not end by themselves.
+        // Nobody holds a connection that was opened by halves: its tasks would not end by themselves.
         None => tasks.abort(),
     }
     drop(runtime);
@@ -253,7 +255,7 @@ async fn run(
     events(PeerEvent::Closed);
 }
 
-/// Waits until every task has let go of what it holds; ends those that take too long.
+/// Waits until every task has let go of its resources; ends those that take too long.
 async fn release(mut tasks: Tasks) {
     if tokio::time::timeout(RELEASE_TIMEOUT, tasks.ended()).await.is_err() {
         tracing::error!("a closed connection does not let go of everything by itself");

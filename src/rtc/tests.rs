@@ -32,7 +32,7 @@ fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }
 
-/// One side of a call, with what came out of it.
+/// One side of a call, with its media and events.
 struct Side {
     peer: Peer,
     events: Receiver<SideEvent>,
@@ -71,7 +71,7 @@ struct Wire {
 }
 
 impl Side {
-    /// Connects; what is for the far side goes straight to the peer in `far`.
+    /// Connects; messages for the far side go straight to the peer in `far`.
     fn new(engine: &Engine, role: Role, wire: Wire) -> Self {
         Self::with_pictures(engine, role, wire, Vec::new())
     }

@@ -327,7 +327,7 @@ impl Hub {
         self.people.values().filter_map(due).min()
     }
 
-    /// Tries again what a route took no more of.
+    /// Tries again the frames that a route had no room for.
     fn send_refused(&mut self, now: Instant) {
         let is_due = |person: &Person| person.send_again.is_some_and(|at| at <= now);
         let due: Vec<_> = self.people.iter().filter(|(_, person)| is_due(person)).map(|(id, _)| *id).collect();

@@ -53,7 +53,7 @@ impl Closings {
         self.running > 0
     }
 
-    /// Notes what is released with the next closing.
+    /// Notes the release that the next closing completes.
     pub(super) fn note_release(&mut self, conversation: Option<ConversationId>, stream_ended: bool) {
         self.conversations.extend(conversation);
         self.stream_ended |= stream_ended;

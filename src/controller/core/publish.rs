@@ -1,4 +1,4 @@
-//! Makes the window's snapshot out of what the controller holds.
+//! Makes the window's snapshot out of the controller's state.
 
 use std::sync::Arc;
 

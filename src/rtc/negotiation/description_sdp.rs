@@ -18,7 +18,7 @@ use crate::media::{StreamId, StreamKind};
 pub(in crate::rtc) const OPUS_PAYLOAD_TYPE: u8 = 111;
 /// RTP payload type of redundant Opus (RFC 2198), as others number it, too.
 pub(in crate::rtc) const RED_PAYLOAD_TYPE: u8 = 63;
-/// Format parameters of redundant Opus: what its blocks hold.
+/// Format parameters of redundant Opus: the payload types of its blocks.
 pub(in crate::rtc) const RED_FORMAT: &str = "111/111";
 /// Format parameters of Opus (RFC 7587).
 pub(in crate::rtc) const OPUS_FORMAT: &str = "minptime=10;useinbandfec=1";
@@ -179,7 +179,7 @@ const fn setup_word(setup: DtlsSetup) -> &'static str {
     }
 }
 
-/// This side's description: its streams, and what the engine's own SDP says of the connection.
+/// This side's description: its streams, and the connection's parameters of the engine's own SDP.
 pub(in crate::rtc) fn from_own_sdp(
     (kind, generation): (DescriptionKind, u32),
     sdp: &str,

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use super::probe::ProbeCluster;
 use crate::media::MediaTime;
 
-/// Pictures that may wait behind the one that leaves before the sending path keeps what follows.
+/// Pictures that may wait behind the one that leaves before the sending path keeps the next ones.
 const ROOM: usize = 2;
 /// A picture that waits for longer has got lost on its way to the pacer, and keeps nothing from following.
 const LOST_AFTER: Duration = Duration::from_secs(2);

@@ -5,7 +5,7 @@
 //! driver (ICE restart) ------------------------------------------reset--> PathState           budgets, jitter buffer
 //! ```
 //!
-//! A new path begins with nothing known (RFC 9000, 9.4): what was measured of the old one says nothing of it. Written
+//! A new path begins with nothing known (RFC 9000, 9.4): figures of the old one say nothing of it. Written
 //! by the tasks of the connection, read by any thread without a lock.
 
 mod far;

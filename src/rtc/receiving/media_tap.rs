@@ -5,8 +5,8 @@
 //! ... NACK generator -> reports -> [this interceptor] -> receiving tasks
 //! ```
 //!
-//! The engine's own tracks hold 256 packets, and what they drop is lost after the NACK generator has seen it, so
-//! nothing repairs it: a large keyframe on a busy computer would be lost again each time that it is requested. The
+//! The engine's own tracks hold 256 packets, and a packet that they drop is lost after the NACK generator has seen it,
+//! so nothing repairs it: a large keyframe on a busy computer would be lost again each time that it is requested. The
 //! queues here are as long as the jitter buffer. Runs on the tokio task of the peer connection, farthest from the
 //! network.
 

@@ -54,7 +54,7 @@ const INTERRUPTION: Duration = Duration::from_secs(1);
 /// Unless it is as little as this: pictures that begin after a pause may lose their first packets, too.
 const WORTH_REPAIRING: u64 = 32;
 
-/// Asks for what is missing in the streams that support it.
+/// Asks for the missing packets of streams that support it.
 pub(in crate::rtc) struct NackGenerator {
     state: ConnectionState,
     /// SSRC that the requests come from.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! sending task -> [copies put in, as many as the loss asks for] -> packets -> network
-//! network -> packets -> [taken apart; what came already is left out] -> jitter buffer
+//! network -> packets -> [taken apart; frames that came already are left out] -> jitter buffer
 //! ```
 //!
 //! A copy comes 20 or 60 ms after its original whatever the RTT, and restores the very sound. It costs as much as the
@@ -33,7 +33,7 @@ const BLOCK_HEADER: usize = 4;
 /// Bytes allocated at a time: some ten seconds of redundant sound.
 const MEMORY: usize = 128 * 1024;
 
-/// Below this rate, in bit/s, what is lost is lost for want of room: copies and repairs would take more of it.
+/// Below this rate, in bit/s, packets are lost for want of room: copies and repairs would take more of it.
 pub(in crate::rtc) const THIN: u64 = 250_000;
 
 /// How many copies the loss of the path asks for.
@@ -120,7 +120,7 @@ impl RedundancyEncoder {
     }
 }
 
-/// A packet of sound out of what came.
+/// A packet of sound that came.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::rtc) struct Block {
     pub(in crate::rtc) sequence: u16,
@@ -169,7 +169,7 @@ impl RedundancyDecoder {
     }
 
     fn emit(&mut self, block: Block, each: &mut impl FnMut(Block)) {
-        // Nothing came before the first packet: a copy of what was sent before is not missed.
+        // Nothing came before the first packet: a copy of earlier sound is not missed.
         if block.payload.is_empty() || (self.seen.is_none() && block.copy) {
             return;
         }

@@ -16,7 +16,7 @@ use crate::rtc::stage::{Stage, StageContext};
 /// Gives repairs back the stream, payload type and sequence number that they had.
 #[derive(Default)]
 pub(in crate::rtc) struct RetransmissionUnwrapper {
-    /// By the SSRC of the retransmissions: SSRC and payload type of what is repaired.
+    /// By the SSRC of the retransmissions: SSRC and payload type of the repaired stream.
     repaired: HashMap<u32, (u32, u8)>,
 }
 

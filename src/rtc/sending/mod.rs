@@ -2,7 +2,7 @@
 //! their packets to the tracks.
 //!
 //! The pacer, an interceptor of the connection, says when each packet leaves. The queues are short: when the connection
-//! does not take what comes, audio loses single packets, and video stops until the next keyframe, because a frame
+//! does not take the packets, audio loses single packets, and video stops until the next keyframe, because a frame
 //! without its reference is of no use to the far side. Before that happens the encoder is held back.
 
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering::Relaxed};
@@ -42,7 +42,7 @@ pub(in crate::rtc) struct MediaQueues {
     /// Held for a moment by the encoder's thread, and when the connection opens.
     gate: Mutex<PictureGate>,
     state: ConnectionState,
-    /// Weak: the handles of a peer do not keep alive what its owner's closure holds, such as a handle.
+    /// Weak: the handles of a peer do not keep its owner's closure alive, which may hold a handle.
     events: Weak<dyn Fn(PeerEvent) + Send + Sync>,
 }
 
@@ -91,7 +91,7 @@ impl MediaQueues {
             return gate.on_taken();
         }
         self.state.counters.frames_dropped.fetch_add(1, Relaxed);
-        // Nothing refers to a picture of the highest temporal layer: what follows can be decoded without it.
+        // Nothing refers to a picture of the highest temporal layer: later pictures can be decoded without it.
         let ask = open && !picture.is_discardable() && gate.on_dropped(picture.captured_at);
         drop(gate);
         if ask {

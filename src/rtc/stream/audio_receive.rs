@@ -9,7 +9,7 @@ use super::sender_clock::SenderClock;
 use crate::media::{MediaTime, ReceivedSound, SAMPLE_RATE};
 use crate::rtc::repair::redundancy::{Block, RedundancyDecoder};
 
-/// Takes what arrives of one audio stream.
+/// Takes the packets of one audio stream.
 #[derive(Debug)]
 pub(in crate::rtc) struct AudioReceive {
     redundancy: RedundancyDecoder,
@@ -23,7 +23,8 @@ impl AudioReceive {
         Self { redundancy: RedundancyDecoder::default(), clock: SenderClock::new(SAMPLE_RATE), packets: 0 }
     }
 
-    /// Takes what arrived at `now`, and gives the Opus packets in it to `each`, the oldest first and each one once.
+    /// Takes a packet that arrived at `now`, and gives the Opus packets in it to `each`, the oldest first and each one
+    /// once.
     pub(in crate::rtc) fn handle(&mut self, arrival: Arrival, now: MediaTime, mut each: impl FnMut(ReceivedSound)) {
         let Packet { header, payload } = match arrival {
             Arrival::SenderReport { ntp_time, rtp_time } => return self.clock.report(ntp_time, rtp_time),

@@ -61,7 +61,7 @@ impl Stream {
 pub struct VideoPacketizer(Stream);
 
 impl VideoPacketizer {
-    /// A packetizer whose numbering starts at what `random` gives (RFC 3550, 5.1).
+    /// A packetizer whose numbering starts at a number of `random` (RFC 3550, 5.1).
     pub fn new(ssrc: u32, random: u64) -> Self {
         Self(Stream::new(ssrc, random))
     }

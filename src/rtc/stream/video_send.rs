@@ -21,7 +21,7 @@ pub(in crate::rtc) struct VideoSend {
 }
 
 impl VideoSend {
-    /// The stream `ssrc`, whose numbering starts at what `random` gives (RFC 3550, 5.1).
+    /// The stream `ssrc`, whose numbering starts at a number of `random` (RFC 3550, 5.1).
     pub(in crate::rtc) fn new(ssrc: u32, random: u64, state: &ConnectionState) -> Self {
         let packetizer = VideoPacketizer::new(ssrc, random);
         Self { packetizer, ssrc, state: state.clone(), room: state.pacer.room() }

@@ -128,7 +128,7 @@ pub(super) fn camera(ui: &mut Ui, scene: &mut Scene<'_>, tile: &PlacedTile<'_>, 
     lines
 }
 
-/// Draws the tile of a screen that somebody shares, whole: what is cropped of a screen cannot be read. Returns how many
+/// Draws the tile of a screen that somebody shares, whole: a cropped part of a screen cannot be read. Returns how many
 /// lines high it is drawn, in points.
 pub(super) fn screen(ui: &mut Ui, scene: &mut Scene<'_>, tile: &PlacedTile<'_>) -> f32 {
     let PlacedTile { who, picture: Some(picture), place: rect, rounding } = *tile else { return 0.0 };
