@@ -342,18 +342,22 @@ fn two_peers_exchange_pictures_and_sound() {
     close(&[&offerer, &answerer]);
 }
 
+/// Sinks that keep up to `capacity` of a camera's pictures as they come, and no sound.
+fn undecoded(capacity: usize) -> (PeerSinks, Receiver<ReceivedPicture>) {
+    let (units, received) = sync_channel(capacity);
+    let picture = move |picture: ReceivedPicture| {
+        let _ = units.try_send(picture);
+        true
+    };
+    let pictures = vec![PictureStreamSink::camera(picture)];
+    (PeerSinks { pictures, audio: Box::new(|_: ReceivedSound| {}) }, received)
+}
+
 #[test]
 fn a_far_side_gets_the_access_units_undecoded_when_it_wants_them() {
     let runtime = runtime();
     let engine = Engine::new(runtime.handle().clone(), Some(LOOPBACK));
-    let (units, received) = sync_channel(64);
-    let sinks = PeerSinks {
-        pictures: vec![PictureStreamSink::camera(move |picture: ReceivedPicture| {
-            let _ = units.try_send(picture);
-            true
-        })],
-        audio: Box::new(|_: ReceivedSound| {}),
-    };
+    let (sinks, received) = undecoded(64);
     let wire = Arc::new(Wire::default());
     let (sender, events) = sync_channel(64);
     let passing = Arc::clone(&wire);
