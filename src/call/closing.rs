@@ -131,7 +131,12 @@ impl CallMachine {
     }
 
     /// The connection to a participant is gone: failed if it never was there, lost otherwise.
-    pub(super) fn link_is_gone(&mut self, cx: &mut Context<'_>, conversation: Conversation, peer: PeerId) -> CallState {
+    pub(super) fn connection_is_gone(
+        &mut self,
+        cx: &mut Context<'_>,
+        conversation: Conversation,
+        peer: PeerId,
+    ) -> CallState {
         let reason = match conversation.participants.get(&peer).map(Participant::was_connected) {
             Some(true) => DisconnectReason::Lost,
             Some(false) => DisconnectReason::Failed,

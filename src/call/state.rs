@@ -196,7 +196,7 @@ impl CallMachine {
         let mut state = CallState::Conversation(conversation);
         for peer in overdue {
             state = match state {
-                CallState::Conversation(conversation) => self.link_is_gone(cx, conversation, peer),
+                CallState::Conversation(conversation) => self.connection_is_gone(cx, conversation, peer),
                 over @ (CallState::Idle | CallState::Outgoing(_) | CallState::Incoming(_)) => over,
             };
         }

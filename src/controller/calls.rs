@@ -11,7 +11,7 @@ mod network_watch;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 
-use crate::call::{CallError, CallMachine, CallState, Connectivity, ConversationId, Effect, Input, Participant};
+use crate::call::{CallError, CallMachine, CallState, ConversationId, Effect, Input, Participant, ParticipantState};
 use crate::identity::PeerId;
 use crate::media::{MediaSet, MediaTime, StreamId};
 
@@ -79,7 +79,7 @@ impl Calls {
             return self.network_watch.end();
         };
         let interrupted =
-            |(_, participant): (_, &Participant)| matches!(participant.link(), Connectivity::Interrupted { .. });
+            |(_, participant): (_, &Participant)| matches!(participant.state(), ParticipantState::Interrupted { .. });
         let interrupted = conversation.participants().any(interrupted);
         self.network_watch.follow(interrupted, now, addresses);
     }

@@ -71,7 +71,7 @@ const FEEDBACK_INTERVAL: Duration = Duration::from_millis(50);
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The connection and its outgoing tracks.
-pub(super) struct Connection {
+pub(super) struct EngineConnection {
     pub(super) engine: Arc<dyn PeerConnection>,
     /// One for each stream that this side can send.
     tracks: Vec<(StreamId, Arc<TrackLocalStaticRTP>)>,
@@ -97,7 +97,7 @@ pub(super) async fn open(
     interceptors: Interceptors,
     handler: Arc<dyn PeerConnectionEventHandler>,
     runtime: &Arc<PeerRuntime>,
-) -> Result<Connection, Error> {
+) -> Result<EngineConnection, Error> {
     let crypto = default_provider().map_err(|error| Error::Other(error.to_string()))?;
     let mut media = media_engine()?;
     let registry = configure_twcc(Registry::new(), &mut media)?;
@@ -140,10 +140,10 @@ pub(super) async fn open(
     let engine: Arc<dyn PeerConnection> = Arc::new(engine);
     let name = canonical_name(streams.iter().flat_map(|stream| stream.ssrcs.iter()));
     let tracks = streams.iter().map(|stream| (stream.id, track(&name, stream))).collect();
-    Ok(Connection { engine, tracks, loopback })
+    Ok(EngineConnection { engine, tracks, loopback })
 }
 
-impl Connection {
+impl EngineConnection {
     /// The track of a stream.
     pub(super) fn track(&self, id: StreamId) -> Option<&Arc<TrackLocalStaticRTP>> {
         self.tracks.iter().find(|(one, _)| *one == id).map(|(_, track)| track)

@@ -28,7 +28,7 @@ use tokio::time::Instant;
 use webrtc::media_stream::track_local::TrackLocal;
 use webrtc::peer_connection::{RTCPeerConnectionState, RTCSessionDescription};
 
-use super::connection::Connection;
+use super::connection::EngineConnection;
 use super::context::{Command, Commands, Context};
 use super::deadline;
 use super::event::PeerEvent;
@@ -129,7 +129,7 @@ enum Connectivity {
 /// State of the peer task while the connection lives.
 pub(super) struct Driver {
     context: Context,
-    connection: Connection,
+    connection: EngineConnection,
     /// This side's.
     streams: StreamTable,
     /// Those of the offer.
@@ -146,7 +146,7 @@ pub(super) struct Driver {
 impl Driver {
     pub(super) fn new(
         context: Context,
-        connection: Connection,
+        connection: EngineConnection,
         streams: StreamTable,
         link_local: Arc<LinkLocalSockets>,
     ) -> Self {

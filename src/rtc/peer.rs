@@ -17,7 +17,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use webrtc::peer_connection::{PeerConnectionEventHandler, RTCPeerConnectionIceEvent, RTCPeerConnectionState};
 
-use super::connection::{self, Connection};
+use super::connection::{self, EngineConnection};
 use super::connection_state::ConnectionState;
 use super::context::{Command, Commands, Context};
 use super::driver::{Driver, Inputs, drive};
@@ -270,7 +270,7 @@ async fn open(
     (ends, sound): (Vec<StreamEnds>, Box<dyn SoundSink>),
     keyframe_requests: &mut KeyframeInbox,
     closed: watch::Receiver<bool>,
-) -> Result<(Connection, watch::Receiver<RTCPeerConnectionState>, StreamTable), webrtc::error::Error> {
+) -> Result<(EngineConnection, watch::Receiver<RTCPeerConnectionState>, StreamTable), webrtc::error::Error> {
     let mut sections = vec![(StreamId::AUDIO, StreamKind::Audio)];
     sections.extend(context.pictures.iter().map(|stream| (stream.id, stream.kind)));
     let table = StreamTable::under_random_ssrcs(&sections, || random_number().map(|number| number as u32))?;

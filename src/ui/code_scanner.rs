@@ -1,5 +1,5 @@
-//! Reads safety codes from one's own camera, on a thread of its own: a picture takes up to some tenths of a second. It
-//! looks at the latest picture alone, and ends with this value.
+//! Scanner of safety codes from one's own camera, on a thread of its own: a picture takes up to some tenths of a
+//! second. It looks at the latest picture alone, and ends with this value.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! nodes: /dev/videoN -> Idle (offer: its modes; format: the one to set) -> Backend, in a nokhwa::Camera
-//!                                                                            `-> Stream (mapped buffers)
+//!                                                                            `-> MappedStream (mapped buffers)
 //! ```
 
 mod backend;

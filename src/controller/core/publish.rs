@@ -1,4 +1,4 @@
-//! Makes the window's snapshot out of the controller's state.
+//! Snapshots for the window, made of the controller's state.
 
 use std::sync::Arc;
 

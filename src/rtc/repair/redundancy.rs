@@ -122,7 +122,7 @@ impl RedundancyEncoder {
 
 /// A packet of sound that came.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::rtc) struct Block {
+pub(in crate::rtc) struct RedBlock {
     pub(in crate::rtc) sequence: u16,
     pub(in crate::rtc) timestamp: u32,
     pub(in crate::rtc) payload: Bytes,
@@ -145,10 +145,10 @@ impl RedundancyDecoder {
         sequence: u16,
         timestamp: u32,
         payload: Bytes,
-        mut each: impl FnMut(Block),
+        mut each: impl FnMut(RedBlock),
     ) {
         if payload_type != RED_PAYLOAD_TYPE {
-            return self.emit(Block { sequence, timestamp, payload, copy: false }, &mut each);
+            return self.emit(RedBlock { sequence, timestamp, payload, copy: false }, &mut each);
         }
         let Some(headers) = Headers::of(&payload) else { return };
         let mut rest = payload.slice(headers.bytes()..);
@@ -163,12 +163,12 @@ impl RedundancyDecoder {
                 continue;
             }
             let (sequence, timestamp) = (sequence.wrapping_sub(back), timestamp.wrapping_sub(offset));
-            self.emit(Block { sequence, timestamp, payload, copy: true }, &mut each);
+            self.emit(RedBlock { sequence, timestamp, payload, copy: true }, &mut each);
         }
-        self.emit(Block { sequence, timestamp, payload: rest, copy: false }, &mut each);
+        self.emit(RedBlock { sequence, timestamp, payload: rest, copy: false }, &mut each);
     }
 
-    fn emit(&mut self, block: Block, each: &mut impl FnMut(Block)) {
+    fn emit(&mut self, block: RedBlock, each: &mut impl FnMut(RedBlock)) {
         // Nothing came before the first packet: a copy of earlier sound is not missed.
         if block.payload.is_empty() || (self.seen.is_none() && block.copy) {
             return;
@@ -248,7 +248,7 @@ mod tests {
 
     /// Packets that are played of `count` with `copies` blocks of redundancy each, where those that `lost` names do not
     /// come.
-    fn heard(count: u16, copies: usize, lost: impl Fn(u16) -> bool) -> Vec<Block> {
+    fn heard(count: u16, copies: usize, lost: impl Fn(u16) -> bool) -> Vec<RedBlock> {
         let (mut encoder, mut decoder) = (RedundancyEncoder::new(), RedundancyDecoder::default());
         let mut heard = Vec::new();
         for number in 0..count {
@@ -263,7 +263,7 @@ mod tests {
         heard
     }
 
-    fn numbers(blocks: &[Block]) -> Vec<u16> {
+    fn numbers(blocks: &[RedBlock]) -> Vec<u16> {
         blocks.iter().map(|block| block.sequence.wrapping_sub(65_530)).collect()
     }
 

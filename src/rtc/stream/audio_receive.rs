@@ -7,7 +7,7 @@ use rtc::rtp::Packet;
 use super::arrival::Arrival;
 use super::sender_clock::SenderClock;
 use crate::media::{MediaTime, ReceivedSound, SAMPLE_RATE};
-use crate::rtc::repair::redundancy::{Block, RedundancyDecoder};
+use crate::rtc::repair::redundancy::{RedBlock, RedundancyDecoder};
 
 /// Takes the packets of one audio stream.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ impl AudioReceive {
         self.packets += 1;
         let clock = self.clock;
         self.redundancy.take(header.payload_type, header.sequence_number, header.timestamp, payload, |block| {
-            let Block { sequence, timestamp: rtp_timestamp, payload: data, copy: recovered } = block;
+            let RedBlock { sequence, timestamp: rtp_timestamp, payload: data, copy: recovered } = block;
             let capture_ntp = clock.capture_time(rtp_timestamp);
             each(ReceivedSound { data, sequence, rtp_timestamp, arrived_at: now, capture_ntp, recovered });
         });

@@ -1,4 +1,4 @@
-//! Finds people on this network, and lets them find this person: mDNS-SD (RFC 6762, RFC 6763). The `mdns-sd` crate runs
+//! Discovery of people on this network, both ways: mDNS-SD (RFC 6762, RFC 6763). The `mdns-sd` crate runs
 //! a thread of its own; one tokio task reads its findings, tells the route's task, and begins anew where it does not
 //! work.
 //!

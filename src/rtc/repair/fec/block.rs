@@ -86,12 +86,12 @@ pub(in crate::rtc) fn repaired_by(payload: &[u8]) -> Option<(u16, bool)> {
 pub(super) struct Recovery {
     /// By sequence number, modulo their count.
     sources: Box<[Option<Source>]>,
-    blocks: VecDeque<Block>,
+    blocks: VecDeque<FecBlock>,
 }
 
 /// A block with losses, and the repairs of it that have come.
 #[derive(Debug)]
-struct Block {
+struct FecBlock {
     first: u16,
     sources: u8,
     timestamp: u32,
@@ -127,14 +127,14 @@ impl Recovery {
         if sources == 0 || number >= repairs || piece.len() < LENGTH || !fits {
             return Vec::new();
         }
-        let same = |block: &Block| (block.first, block.sources, block.timestamp) == (first, sources, timestamp);
+        let same = |block: &FecBlock| (block.first, block.sources, block.timestamp) == (first, sources, timestamp);
         let index = match self.blocks.iter().position(same) {
             Some(index) => index,
             None => {
                 if self.blocks.len() == MAX_BLOCKS {
                     self.blocks.pop_front();
                 }
-                self.blocks.push_back(Block { first, sources, timestamp, piece: piece.len(), repairs: Vec::new() });
+                self.blocks.push_back(FecBlock { first, sources, timestamp, piece: piece.len(), repairs: Vec::new() });
                 self.blocks.len() - 1
             }
         };
@@ -173,7 +173,7 @@ impl Recovery {
         solved
     }
 
-    fn solve(&self, block: &Block, missing: &[u8]) -> Vec<Source> {
+    fn solve(&self, block: &FecBlock, missing: &[u8]) -> Vec<Source> {
         let mut pieces: Vec<(u8, Vec<u8>)> =
             block.repairs.iter().take(missing.len()).map(|(number, piece)| (*number, piece.to_vec())).collect();
         for (repair, piece) in &mut pieces {
