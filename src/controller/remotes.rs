@@ -110,8 +110,8 @@ impl Remotes {
         open.map(|(&id, remote)| (id, remote.peer().clone())).collect()
     }
 
-    /// Connects somebody by a way. Their voice goes to `speaker`; `notice` is called for each new picture or level. Sound
-    /// is kept with the camera's pictures.
+    /// Connects somebody by a way. Their voice goes to `speaker`; `notice` is called for each new picture or level.
+    /// Sound is kept with the camera's pictures.
     pub(super) fn connect(
         &mut self,
         consent: &Consent,

@@ -56,8 +56,8 @@ pub(super) fn words(facts: &Facts) -> String {
     if let Some(relay_port) = relay_port {
         let _ = writeln!(
             text,
-            "Calls that find no direct way are relayed through UDP port {relay_port} here, which must be passed on, too, and\n\
-             through TCP port {port} where UDP is blocked. Start the server with --no-relay to have none."
+            "Calls that find no direct way are relayed through UDP port {relay_port} here, which must be passed on,\n\
+             too, and through TCP port {port} where UDP is blocked. With --no-relay there is no relay."
         );
     }
     text.push_str("It stores nothing else. Stop it with Ctrl+C; calls that it does not relay go on without it.\n");

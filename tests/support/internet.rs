@@ -1,4 +1,5 @@
-//! The Internet in software: namespaces with routers between them (nftables), and a server that everybody knows by name.
+//! The Internet in software: namespaces with routers between them (nftables), and a server that everybody knows by
+//! name.
 //!
 //! ```text
 //! server ----.                         .-- router (NAT) -- computer
@@ -6,8 +7,9 @@
 //! router ----'    namespace `inet`
 //! ```
 //!
-//! Each network is a bridge with the address `.1` on it, and whatever is plugged in has its default route there. IPv6 is
-//! routed to the networks of routers; IPv4 of private networks is not, as outside. Names of NATs are those of RFC 4787.
+//! Each network is a bridge with the address `.1` on it, and whatever is plugged in has its default route there. IPv6
+//! is routed to the networks of routers; IPv4 of private networks is not, as outside. Names of NATs are those of RFC
+//! 4787.
 
 use std::cell::Cell;
 use std::io::Write;
