@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use support::internet::{Families, Internet, Nat, Router};
 use support::network::Computer;
 use support::process::{Launch, SOON, Visavis};
-use support::server::{Server, data};
+use support::server::Server;
 
 /// Pictures that have to come before a route is taken for the call's.
 const SOME_PICTURES: u64 = 20;
@@ -117,8 +117,8 @@ struct Meeting {
     bob: Visavis,
     homes: Homes,
     server: Server,
-    _folder: tempfile::TempDir,
-    _internet: Internet,
+    folder: tempfile::TempDir,
+    internet: Internet,
 }
 
 impl Meeting {
@@ -126,8 +126,8 @@ impl Meeting {
     fn begin(build: impl Fn(&Internet) -> Option<Homes>) -> Option<Self> {
         let internet = Internet::build()?;
         let homes = build(&internet).expect("the homes of a row");
-        let (folder, data) = data();
-        let server = Server::start_in(&internet, &data);
+        let folder = tempfile::tempdir().expect("a folder for the server's key");
+        let server = Server::start_in(&internet, folder.path());
         let [mut alice, mut bob] = [("Nat-Alice", 0), ("Nat-Bob", 1)].map(|(name, at)| {
             let launch = Launch::new(name).with_synthetic_devices().option("--server", &server.link);
             // A one-way delay, say, of whatever the two send over UDP.
@@ -144,7 +144,7 @@ impl Meeting {
         for (side, other) in [(&mut alice, bob_id), (&mut bob, alice_id)] {
             side.expect_online(&other);
         }
-        Some(Self { alice, bob, homes, server, _folder: folder, _internet: internet })
+        Some(Self { alice, bob, homes, server, folder, internet })
     }
 
     fn sides(&mut self) -> [&mut Visavis; 2] {
@@ -175,6 +175,17 @@ impl Meeting {
             let before = frames(&side.expect("stats"));
             route(&side.expect_where("stats", SOON, |stats| frames(stats) > before + SOME_PICTURES))
         })
+    }
+
+    /// Alice's router.
+    fn router(&mut self) -> &mut Router {
+        &mut self.homes.routers[0]
+    }
+
+    /// Kills the server, and starts it again with its key.
+    fn restart_server(&mut self) {
+        self.server.kill();
+        self.server = Server::start_in(&self.internet, self.folder.path());
     }
 
     fn hang_up(&mut self) {
@@ -295,7 +306,7 @@ fn a_call_goes_on_behind_another_address() {
     let _machine = support::sharing();
     let Some(mut meeting) = Meeting::begin(|it| homes(it, Nat::Home, Nat::Home)) else { return };
     meeting.call();
-    meeting.homes.routers[0].renumber(ANOTHER_ADDRESS);
+    meeting.router().renumber(ANOTHER_ADDRESS);
     let (_, routes) = meeting.resume();
     assert_eq!(routes, DIRECT);
     meeting.hang_up();
@@ -305,27 +316,38 @@ fn a_call_goes_on_behind_another_address() {
 const ANOTHER_ADDRESS: &str = "203.0.113.77";
 
 /// Changes in mid-call: name, homes, change, expected routes after it.
-type Change = (&'static str, fn(&Internet) -> Option<Homes>, fn(&mut Router), [&'static str; 2]);
+type Change = (&'static str, fn(&Internet) -> Option<Homes>, fn(&mut Meeting), [&'static str; 2]);
 
-const CHANGES: [Change; 4] = [
-    ("another address, direct call", |it| homes(it, Nat::Home, Nat::Home), |it| it.renumber(ANOTHER_ADDRESS), DIRECT),
+const CHANGES: [Change; 5] = [
+    (
+        "another address, direct call",
+        |it| homes(it, Nat::Home, Nat::Home),
+        |it| it.router().renumber(ANOTHER_ADDRESS),
+        DIRECT,
+    ),
     (
         "another address, relayed call",
         |it| homes(it, Nat::Symmetric, Nat::Symmetric),
-        |it| it.renumber(ANOTHER_ADDRESS),
+        |it| it.router().renumber(ANOTHER_ADDRESS),
         RELAY_UDP,
     ),
     (
         "UDP blocked from now on, direct call",
         |it| homes(it, Nat::Home, Nat::Home),
-        |it| it.change_rules(Nat::NoUdp),
+        |it| it.router().change_rules(Nat::NoUdp),
         ["relay tls", "relay udp"],
     ),
     (
         "UDP blocked from now on, relayed call",
         |it| homes(it, Nat::Symmetric, Nat::Symmetric),
-        |it| it.change_rules(Nat::NoUdp),
+        |it| it.router().change_rules(Nat::NoUdp),
         ["relay tls", "relay udp"],
+    ),
+    (
+        "the server is killed and starts anew, relayed call",
+        |it| homes(it, Nat::Symmetric, Nat::Symmetric),
+        Meeting::restart_server,
+        RELAY_UDP,
     ),
 ];
 
@@ -390,7 +412,7 @@ fn every_row_takes_its_route() {
             let Some(mut meeting) = Meeting::begin(build) else { return };
             meeting.call();
             meeting.routes();
-            change(&mut meeting.homes.routers[0]);
+            change(&mut meeting);
             let (time, routes) = meeting.resume();
             result.note(time, &routes, *expected);
         }
