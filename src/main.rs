@@ -80,7 +80,9 @@ fn open_window(options: Options, request: Request) -> anyhow::Result<()> {
         let started = Controller::start(options, events, on_change).map_err(|error| in_words(&error))?;
         let handle = started.handle().clone();
         desktop::attend(rings, handle.clone(), window.clone(), locale);
-        request.link.map(|link| window.ask(WindowRequest::AddContact(link)));
+        if let Some(link) = request.link {
+            window.ask(WindowRequest::AddContact(link));
+        }
         second_starts = listen_for_second_starts(&profile, window);
         // The window closes by itself when it finds that the controller has ended.
         hangs_up = Some(ending::hang_up_first(&handle, true, || {}));

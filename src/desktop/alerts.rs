@@ -1,4 +1,4 @@
-//! Alerts: what a desktop is to be told after each snapshot. Pure.
+//! Alerts: the news of each snapshot for the desktop. Pure.
 
 use crate::call::InviteId;
 use crate::controller::{CallView, HistoryEntry, IncomingView, OutcomeKind};
@@ -102,8 +102,8 @@ mod tests {
         let mut alerts = Alerts::default();
         let mut told = |history: &[HistoryEntry]| alerts.follow(&CallView::Idle, history, false);
         let (old, new) = (past(1, OutcomeKind::Missed), past(2, OutcomeKind::Missed));
-        assert_eq!(told(&[old.clone()]), []);
-        assert_eq!(told(&[old.clone()]), []);
+        assert_eq!(told(std::slice::from_ref(&old)), []);
+        assert_eq!(told(std::slice::from_ref(&old)), []);
         assert_eq!(told(&[new.clone(), old.clone()]), [Alert::Missed(new.clone())]);
         assert_eq!(told(&[past(3, OutcomeKind::Canceled), new.clone(), old]), []);
         assert_eq!(told(&[new]), [], "the history was shortened to a call that was told");

@@ -5,43 +5,15 @@
 //! Linux desktops are reached over D-Bus, on threads of their own: a desktop that does not answer holds up nobody.
 
 mod alerts;
+mod bell;
 pub mod instance;
 #[cfg(target_os = "linux")]
 mod linux;
 
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+pub use bell::{Bell, Rings, bell};
 
 use crate::controller::Handle;
 use crate::ui::WindowHandle;
-
-/// Wakes the desktop's thread after a new snapshot. Never waits.
-#[derive(Clone, Debug)]
-pub struct Bell(SyncSender<()>);
-
-/// Waiting end of a [`Bell`].
-#[derive(Debug)]
-pub struct Rings(Receiver<()>);
-
-/// A bell and its waiting end.
-pub fn bell() -> (Bell, Rings) {
-    let (bell, rings) = sync_channel(1);
-    (Bell(bell), Rings(rings))
-}
-
-impl Bell {
-    /// There is a new snapshot. One that is waited for already tells of this one, too.
-    pub fn ring(&self) {
-        let _ = self.0.try_send(());
-    }
-}
-
-impl Rings {
-    /// Waits for the next ring; false once the bell is gone.
-    #[cfg(target_os = "linux")]
-    fn wait(&self) -> bool {
-        self.0.recv().is_ok()
-    }
-}
 
 /// Attends to the desktop until the controller has ended or the bell is gone.
 #[cfg(target_os = "linux")]

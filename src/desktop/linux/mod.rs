@@ -10,8 +10,8 @@ use std::time::Duration;
 use zbus::blocking::Connection;
 use zbus::blocking::connection::Builder;
 
-use super::Rings;
 use super::alerts::{Alert, Alerts};
+use super::bell::Rings;
 use crate::controller::{CallView, Handle};
 use crate::ui::{Text, WindowHandle, Words};
 use inhibitor::Inhibitor;

@@ -96,9 +96,10 @@ impl Notifications {
     }
 
     fn show(&self, title: &str, body: &str, actions: &[&str], hints: Hints, invite: Option<InviteId>) {
+        // A press may come before the number is known here: it waits.
+        let mut shown = lock(&self.shown);
         match self.notify(title, body, actions, hints) {
             Ok((id, server)) => {
-                let mut shown = lock(&self.shown);
                 if shown.len() >= MAX_SHOWN {
                     shown.remove(0);
                 }
