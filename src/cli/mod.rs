@@ -3,8 +3,8 @@
 mod address;
 pub(crate) mod bench;
 mod command_line;
-mod desktop;
 mod devices;
+mod display_environment;
 mod doctor;
 mod echo_test;
 pub mod ending;
@@ -21,7 +21,7 @@ use clap::{Parser, Subcommand};
 use crate::identity::ContactLink;
 
 pub use address::parse_bind;
-pub use desktop::correct_environment;
+pub use display_environment::correct_environment;
 pub use headless::run as run_headless;
 pub use log::start_log;
 pub use options::CommonOptions;

@@ -23,7 +23,8 @@ pub(super) struct Alerts {
 }
 
 impl Alerts {
-    /// The alerts of a snapshot's call and history. A window that has the person's `attention` shows all of this itself.
+    /// The alerts of a snapshot's call and history. A window that has the person's `attention` shows all of this
+    /// itself.
     pub(super) fn follow(&mut self, call: &CallView, history: &[HistoryEntry], attention: bool) -> Vec<Alert> {
         let mut alerts = Vec::new();
         let ringing = match call {

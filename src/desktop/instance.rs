@@ -62,8 +62,8 @@ mod unix {
         }
     }
 
-    /// The socket of the profile in this folder: in the session's own folder, where there is one, by a digest, because a
-    /// socket's path has 108 bytes at most; else beside the profile's files.
+    /// The socket of the profile in this folder: in the session's own folder, where there is one, by a digest, because
+    /// a socket's path has 108 bytes at most; else beside the profile's files.
     pub(super) fn socket_path(profile: &Path) -> io::Result<PathBuf> {
         let profile = profile.canonicalize()?;
         let Some(session) = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|dir| dir.is_absolute())

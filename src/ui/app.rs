@@ -1,4 +1,4 @@
-//! The eframe application: reads the controller's snapshot, chooses the screen, and sends what the person asked for.
+//! The eframe application: reads the controller's snapshot, chooses the screen, and sends the person's commands.
 //!
 //! Runs on the main thread. It draws when there is a new picture, a new snapshot or input, and when a clock on the
 //! screen moves on; never in a loop.

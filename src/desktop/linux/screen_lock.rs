@@ -1,5 +1,5 @@
-//! The screen lock: whoever has left the computer is not seen any more. Sound goes on, and the camera is opened again by
-//! the person alone.
+//! The screen lock: a person who has left the computer is not seen any more. Sound goes on, and the camera is opened
+//! again by the person alone.
 
 use zbus::MatchRule;
 use zbus::blocking::{Connection, MessageIterator};
