@@ -80,6 +80,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "playout",
             "rtc",
             "voice_processing",
+            "signaling",
             "controller",
         ],
     ),

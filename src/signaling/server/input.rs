@@ -77,7 +77,7 @@ pub(super) enum Input {
     /// A link leads nowhere any more.
     Down { link: LinkKey, peer: PeerId },
     /// A server's status changed.
-    Status(ServerStatus),
+    Status { server: u64, status: ServerStatus },
     /// A server's relay may be used, or no more.
     Access { server: u64, access: Option<Access> },
 }

@@ -152,12 +152,12 @@ impl RouteTask {
                 self.hub.tell(RouteEvent::Received { peer, instance, incoming }).await;
             }
             Input::Down { link, peer } => self.down(peer, |other| *other == link).await,
-            Input::Status(status) if self.servers.contains_key(&status.link) => {
+            Input::Status { server, status } if self.is_connected(server) => {
                 self.hub.tell(RouteEvent::Server(status)).await;
             }
             Input::Access { server, access } if self.is_connected(server) => self.relays.set(server, access),
             // News of a server that was taken out meanwhile.
-            Input::Up { .. } | Input::Status(_) | Input::Access { .. } => {}
+            Input::Up { .. } | Input::Status { .. } | Input::Access { .. } => {}
         }
     }
 

@@ -102,6 +102,6 @@ async fn a_server_that_is_taken_out_takes_its_ways_and_late_news_along() {
     assert_eq!(rig.told(), [Some("first".into())]);
     rig.up(2, 8, "late").await;
     let late = ServerStatus::new(&rig.servers[1], ServerState::Offline, None);
-    rig.task.input(Input::Status(late)).await;
+    rig.task.input(Input::Status { server: 2, status: late }).await;
     assert!(rig.told().is_empty() && rig.news.try_recv().is_err());
 }
