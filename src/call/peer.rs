@@ -125,6 +125,8 @@ impl CallMachine {
                     participant.note_wish(stream, max_height);
                 }
             }),
+            // The controller's matter: it is about no present call.
+            Message::Missed { .. } => state,
             Message::Leave { conversation } => match state {
                 CallState::Conversation(current) if current.id == conversation => {
                     self.participant_gone(cx, current, from, DisconnectReason::HungUp)

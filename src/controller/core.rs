@@ -6,6 +6,7 @@ mod commands;
 mod deadlines;
 mod devices;
 mod effects;
+mod missed_calls;
 mod network;
 mod publish;
 

@@ -107,6 +107,11 @@ impl Directory {
         self.people.name_of(id, said)
     }
 
+    /// The contact whose name somebody with another key goes by, see [`People::namesake`].
+    pub(super) fn namesake(&self, id: PeerId, said: &str) -> Option<PeerId> {
+        self.people.namesake(id, said)
+    }
+
     /// A `contact` event for one person whom a command named, with the safety number of a contact.
     pub(super) fn event(&self, id: PeerId) -> Event {
         self.people.event_with_number(id)

@@ -186,6 +186,11 @@ pub enum Event {
         conversation: ConversationId,
         contact: bool,
     },
+    /// Somebody who is no contact rings under a contact's name: the contact has another key now, or somebody pretends to be
+    /// them. An `invite` event follows.
+    KeyChanged { id: PeerId, previous: PeerId },
+    /// A contact called while this side was not there, and tells it now.
+    MissedCall { from: PeerId, name: String, at_unix_s: i64 },
     /// The callee accepted (caller), or this side did (callee).
     InviteAccepted { invite: InviteId, conversation: ConversationId },
     /// Declined.

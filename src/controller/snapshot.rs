@@ -202,6 +202,8 @@ pub struct IncomingView {
     pub user_data: String,
     /// False when the caller is no contact: shown as unknown.
     pub known: bool,
+    /// The contact with another key whose name the caller goes by.
+    pub namesake: Option<String>,
     /// True when the caller wants to send video.
     pub with_video: bool,
 }

@@ -7,7 +7,7 @@ use crate::identity::{display_name, plain_text};
 
 impl Message {
     /// Kinds of this version, as their `type` names them: another one is a later version's.
-    pub(super) const KINDS: [&str; 14] = [
+    pub(super) const KINDS: [&str; 15] = [
         "invite",
         "ringing",
         "accept",
@@ -21,6 +21,7 @@ impl Message {
         "media",
         "wish",
         "incompatible",
+        "missed",
         "leave",
     ];
 
@@ -43,6 +44,7 @@ impl Message {
             | Self::Media { .. }
             | Self::Wish { .. }
             | Self::Incompatible { .. }
+            | Self::Missed { .. }
             | Self::Leave { .. } => {}
         }
         self

@@ -35,6 +35,12 @@ const STEPS: &[M<'_>] = &[
      ) STRICT;",
     ),
     M::up("ALTER TABLE contacts ADD COLUMN verified_by BLOB CHECK (verified_by IS NULL OR length(verified_by) = 32)"),
+    M::up(
+        "CREATE TABLE undelivered_calls (
+         peer BLOB PRIMARY KEY CHECK (length(peer) = 32),
+         at_unix_s INTEGER NOT NULL
+     ) STRICT",
+    ),
 ];
 
 /// Brings the schema up to date. Refuses one that a newer version made, and does not touch it.

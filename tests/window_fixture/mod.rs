@@ -209,6 +209,7 @@ pub fn incoming(with_video: bool, known: bool) -> Snapshot {
         name: if known { "Ana Lindqvist".into() } else { "Kitchen tablet".into() },
         user_data: "About the garden: do you have five minutes?".into(),
         known,
+        namesake: None,
         with_video,
     };
     Snapshot { call: CallView::Incoming(view), ..idle() }

@@ -83,6 +83,9 @@ impl Core {
         let event = match report {
             CallReport::InviteSent { invite, to, conversation } => Event::InviteSent { invite, to, conversation },
             CallReport::Invite { invite, from, name, user_data, conversation, contact } => {
+                if let Some(previous) = self.directory.namesake(from, &name) {
+                    self.report(Event::KeyChanged { id: from, previous });
+                }
                 let name = self.directory.name_of(from, Some(&name));
                 Event::Invite { invite, from, name, user_data, conversation, contact }
             }
@@ -179,6 +182,9 @@ impl Core {
                 duration_s: record.connected_seconds(),
                 ended: record.end,
             });
+            if record.outgoing && record.end == CallEnd::Unreachable {
+                self.note_undelivered_call(*peer, unix_seconds(record.began));
+            }
         }
         // One's own press needs no telling.
         let by_own_press = match record.end {
@@ -207,7 +213,7 @@ impl Core {
         self.calls.set_outcome(outcome);
     }
 
-    fn keep_in_history(&mut self, record: HistoryRecord) {
+    pub(super) fn keep_in_history(&mut self, record: HistoryRecord) {
         if let Err(error) = self.store.add_history(&record) {
             tracing::warn!("the call was not kept in the history: {error}");
         }

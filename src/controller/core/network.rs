@@ -67,7 +67,10 @@ impl Core {
                 if standing == Standing::Unwelcome && matches!(message, Message::Invite { .. }) {
                     tracing::debug!("The invite of a person who may not ring is ignored");
                 }
-                self.step(Input::Peer { from, standing, message });
+                match message {
+                    Message::Missed { ago_s } => self.on_missed_call(from, standing, ago_s),
+                    message => self.step(Input::Peer { from, standing, message }),
+                }
             }
             SignalingEvent::Presence { id, name, routes, skew } => {
                 if self.directory.keep_chosen_name(&self.store, id, &name) {
@@ -78,6 +81,9 @@ impl Core {
                     self.publisher.notices().forget_skew(id);
                 }
                 self.calls.note_presence(id, !routes.is_empty(), MediaTime::now());
+                if skew.is_none() && !routes.is_empty() {
+                    self.tell_missed_call(id);
+                }
                 if let Some(event) = self.directory.set_presence(id, Presence { name, routes, skew }) {
                     self.report(event);
                     self.publisher.mark();
@@ -87,6 +93,7 @@ impl Core {
             SignalingEvent::ConnectionRestored { id } => self.step(Input::FarRestored { peer: id }),
             SignalingEvent::Undelivered { to, message } => {
                 self.remotes.on_undelivered(to, &message);
+                self.on_undelivered_notice(to, &message);
                 self.step(Input::Undelivered { to, message });
             }
             SignalingEvent::ClocksDiffer { id, seconds_ahead } => self.clocks_differ(id, seconds_ahead),

@@ -125,6 +125,11 @@ pub(super) const fn text(key: Text) -> &'static str {
         Text::IncomingAudio => "would like an audio call",
         Text::UnknownCaller => "Not in your contacts",
         Text::UnknownCallerDetail => "Anyone can choose this name. They see and hear nothing unless you answer.",
+        Text::CallerOtherKey => "Not the {name} of your contacts",
+        Text::CallerOtherKeyDetail => {
+            "The same name, but another key: they have a new identity, or somebody pretends to be them. Ask them another \
+             way before you answer."
+        }
         Text::TheirId => "Their ID {id}",
         Text::TheirNote => "Their note",
         Text::AnswerVideo => "Answer with video",

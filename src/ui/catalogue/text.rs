@@ -45,7 +45,7 @@ texts! {
     ClearHistoryTitle, ClearHistoryDetail, Today, Yesterday,
     // Invites
     Calling, Ringing, CancelCall, IncomingVideo, IncomingAudio, UnknownCaller, UnknownCallerDetail, TheirId, TheirNote,
-    AnswerVideo, AnswerAudio, Decline,
+    CallerOtherKey, CallerOtherKeyDetail, AnswerVideo, AnswerAudio, Decline,
     // The call
     Connecting, ConnectingDetail, Reconnecting, Mute, Unmute, CameraOn, CameraOff, FullScreen, LeaveFullScreen, HangUp, Statistics,
     TheyMuted, TheyCameraOff, TheirScreen, MuteHere, UnmuteHere, HideHere, ShowHere, MutedHere, HiddenHere, SelfView, SelfViewBig,
