@@ -92,6 +92,36 @@ fn a_stranger_who_may_not_ring_hears_nothing_and_a_contact_rings() {
 }
 
 #[test]
+fn the_holder_of_an_invitation_rings_once_although_strangers_may_not() {
+    let _machine = support::sharing();
+    let folder = tempfile::tempdir().expect("a directory");
+    let profile = folder.path().join("alberta");
+    let mut bob = person("Bertrand").option("--strangers", "refuse").log("debug").start();
+    bob.say("create_invitation");
+    let link = text(&bob.expect("invitation"), "link");
+    assert!(link.contains("&once="), "{link}");
+    let mut alice = person("Alberta").profile(&profile).start();
+    alice.send(json!({"command": "add_contact", "link": link}));
+    alice.expect_where("contact", SOON, |contact| contact["id"] == *bob.id && contact["contact"] == true);
+    alice.quit();
+
+    let mut alice = person("Alberta").profile(&profile).start();
+    meet(&mut alice, &mut bob);
+    let (alice_id, bob_id) = (alice.id.clone(), bob.id.clone());
+    let invite = alice.invite(&bob_id, json!(false));
+    let rung = bob.expect_where("invite", SOON, |rung| rung["invite"] == *invite);
+    assert_eq!((&rung["from"], &rung["contact"]), (&json!(alice_id), &json!(false)));
+    bob.send(json!({"command": "reject", "invite": invite}));
+    alice.expect("invite_rejected");
+
+    let again = alice.invite(&bob_id, json!(false));
+    bob.expect_log("The invite of a person who may not ring is ignored");
+    alice.send(json!({"command": "cancel", "invite": again}));
+    alice.expect_where("invite_canceled", SOON, |event| event["invite"] == *again);
+    assert_eq!(bob.transcript().iter().filter(|event| event["event"] == "invite").count(), 1);
+}
+
+#[test]
 fn somebody_with_a_contacts_name_and_another_key_rings_with_a_warning() {
     let _machine = support::sharing();
     let mut alice = person("Alice").start();

@@ -98,8 +98,8 @@ impl Directory {
     }
 
     /// This person's `visavis:` link, under the name that others see, with the server over which others may reach them.
-    pub(super) fn own_link(&self, name: &str, server: Option<&ServerLink>) -> String {
-        ContactLink::new(self.me(), name).with_server(server.cloned()).to_string()
+    pub(super) fn own_link(&self, name: &str, server: Option<&ServerLink>) -> ContactLink {
+        ContactLink::new(self.me(), name).with_server(server.cloned())
     }
 
     /// The name to show, see [`People::name_of`].

@@ -186,6 +186,8 @@ pub enum Event {
         conversation: ConversationId,
         contact: bool,
     },
+    /// A link that was asked for: its holder may ring once, although strangers may not.
+    Invitation { link: String },
     /// Somebody who is no contact rings under a contact's name: the contact has another key now, or somebody pretends to be
     /// them. An `invite` event follows.
     KeyChanged { id: PeerId, previous: PeerId },

@@ -50,6 +50,8 @@ pub struct Me {
     pub name: String,
     /// The `visavis:` link to give to others.
     pub link: String,
+    /// The latest link whose holder may ring once.
+    pub invitation: Option<String>,
 }
 
 /// Relation of a person to this one.

@@ -6,7 +6,6 @@ mod closed_runs;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
@@ -272,7 +271,7 @@ impl Hub {
         }
         // Whoever rings too often (or while too many strangers ring) hears so, instead of waiting for nobody; but whoever
         // may not ring at all hears as little as from their first invites.
-        let welcome = self.local.is_contact(&from) || self.local.strangers_welcome.load(Ordering::Relaxed);
+        let welcome = self.local.may_ring(&from);
         if let Message::Invite { invite, .. } = message
             && welcome
             && !blocked

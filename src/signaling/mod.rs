@@ -17,6 +17,7 @@ mod frame;
 mod handshake;
 mod hub;
 mod inbox;
+mod invitations;
 mod lan;
 mod links;
 mod local;

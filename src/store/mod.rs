@@ -6,6 +6,7 @@ mod contacts;
 mod database;
 mod error;
 mod history;
+mod invitations;
 mod opening;
 mod pid_file;
 mod profile;

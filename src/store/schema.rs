@@ -41,6 +41,17 @@ const STEPS: &[M<'_>] = &[
          at_unix_s INTEGER NOT NULL
      ) STRICT",
     ),
+    M::up(
+        "CREATE TABLE given_invitations (
+         token BLOB PRIMARY KEY CHECK (length(token) = 16),
+         at_unix_s INTEGER NOT NULL
+     ) STRICT;
+     CREATE TABLE held_invitations (
+         peer BLOB PRIMARY KEY CHECK (length(peer) = 32),
+         token BLOB NOT NULL CHECK (length(token) = 16),
+         at_unix_s INTEGER NOT NULL
+     ) STRICT;",
+    ),
 ];
 
 /// Brings the schema up to date. Refuses one that a newer version made, and does not touch it.

@@ -171,7 +171,7 @@ pub fn local_stream() -> LocalStreamView {
 pub fn idle() -> Snapshot {
     let me = peer(9);
     Snapshot {
-        me: Me { id: me, name: "Björn".into(), link: format!("visavis:{me}?name=Bj%C3%B6rn") },
+        me: Me { id: me, name: "Björn".into(), link: format!("visavis:{me}?name=Bj%C3%B6rn"), invitation: None },
         people: people(),
         history: history(1_790_000_000).into(),
         settings: Settings {

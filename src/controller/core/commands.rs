@@ -198,9 +198,13 @@ impl Core {
 
     fn add_contact(&mut self, link: Option<ContactLink>) -> Result<(), CallError> {
         let server = link.as_ref().and_then(|link| link.server.clone());
+        let token = link.as_ref().and_then(|link| link.token);
         let added = self.directory.add(&self.store, link, unix_seconds(MediaTime::now()));
         let id = added.map_err(|refusal| self.refused(refusal))?;
         self.contact_changed(id, Ok(()))?;
+        if let Some(token) = token {
+            self.hold_invitation(id, token).map_err(|refusal| self.refused(refusal))?;
+        }
         let name = self.directory.name_of(id, None);
         self.publisher.notices().add(NoticeKind::ContactAdded { name: name.clone() });
         // Asked, never silent: a server learns this person's address and whom they watch.

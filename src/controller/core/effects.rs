@@ -83,6 +83,7 @@ impl Core {
         let event = match report {
             CallReport::InviteSent { invite, to, conversation } => Event::InviteSent { invite, to, conversation },
             CallReport::Invite { invite, from, name, user_data, conversation, contact } => {
+                self.use_invitation(from);
                 if let Some(previous) = self.directory.namesake(from, &name) {
                     self.report(Event::KeyChanged { id: from, previous });
                 }

@@ -34,6 +34,7 @@ impl Core {
                     self.on_discovery(fault);
                 }
                 self.follow_servers();
+                self.follow_invitations();
             }
             Err(error) => {
                 // The app works on: Echo can be called, and contacts are shown offline.
@@ -63,7 +64,9 @@ impl Core {
         }
         match event {
             SignalingEvent::Received { from, message } => {
-                let standing = self.directory.standing(from, self.preferences.settings().strangers_may_ring);
+                let is_invited = self.signaling.invitation_of(&from).is_some();
+                let may_ring = self.preferences.settings().strangers_may_ring || is_invited;
+                let standing = self.directory.standing(from, may_ring);
                 if standing == Standing::Unwelcome && matches!(message, Message::Invite { .. }) {
                     tracing::debug!("The invite of a person who may not ring is ignored");
                 }

@@ -42,6 +42,7 @@ impl Core {
                 id: self.directory.me(),
                 name: self.preferences.settings().display_name.clone(),
                 link: self.link(),
+                invitation: self.invitation.clone(),
             },
             people: self.directory.list(),
             history,

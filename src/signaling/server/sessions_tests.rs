@@ -1,8 +1,9 @@
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::atomic::Ordering;
 
 use super::*;
 use crate::call::InviteId;
-use crate::identity::Identity;
+use crate::identity::{Identity, InvitationToken};
 use crate::signaling::message::Message;
 
 /// An app at the server.
@@ -269,6 +270,32 @@ fn who_may_not_ring_does_not_learn_that_anybody_is_there() {
         assert_eq!(office.ups(), [0, 0]);
         assert!(office.sides[1].sent.is_empty() && office.sides[1].watches.is_empty());
     }
+}
+
+/// With the token of a link they are answered, the first who comes with it, as long as it is good.
+#[test]
+fn whoever_holds_an_invitation_is_answered_although_strangers_are_not() {
+    let token = InvitationToken::from_bytes([7; 16]);
+    let mut office = Office::running(&[(1, &[2]), (2, &[]), (3, &[2])]);
+    office.sides[1].local.strangers_welcome.store(false, Ordering::Relaxed);
+    office.sides[1].local.invitations().set(HashSet::from([token]), HashMap::new());
+    let seek = |office: &mut Office, from| {
+        office.seek(from, 2);
+        office.deliver();
+        office.pass(Duration::from_secs(6));
+    };
+    seek(&mut office, 0);
+    assert_eq!(office.ups(), [0, 0, 0], "without it");
+    for place in [0, 2] {
+        office.sides[place].local.invitations().set(HashSet::new(), HashMap::from([(id(2), token)]));
+    }
+    seek(&mut office, 0);
+    assert_eq!(office.ups(), [1, 1, 0]);
+    assert!(office.sides[1].local.may_ring(&id(1)) && !office.sides[1].local.may_ring(&id(3)));
+    seek(&mut office, 2);
+    assert_eq!(office.ups(), [1, 1, 0], "another holder of the same link");
+    office.sides[1].local.invitations().set(HashSet::new(), HashMap::new());
+    assert!(!office.sides[1].local.may_ring(&id(1)), "it was used");
 }
 
 #[test]
