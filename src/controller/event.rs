@@ -200,8 +200,8 @@ pub enum Event {
     },
     /// A link that was asked for: its holder may ring once, although strangers may not.
     Invitation { link: String },
-    /// Somebody who is no contact rings under a contact's name: the contact has another key now, or somebody pretends to be
-    /// them. An `invite` event follows.
+    /// Somebody who is no contact rings under a contact's name: the contact has another key now, or somebody pretends
+    /// to be them. An `invite` event follows.
     KeyChanged { id: PeerId, previous: PeerId },
     /// A contact called while this side was not there, and tells it now.
     MissedCall { from: PeerId, name: String, at_unix_s: i64 },

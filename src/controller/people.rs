@@ -109,8 +109,8 @@ impl People {
             .map_or_else(|| id.short(), str::to_owned)
     }
 
-    /// A contact with another key and the same name, whatever its case, as the one that somebody who is no contact goes by:
-    /// the contact's identity may be a new one, or somebody pretends to be them.
+    /// A contact with another key and the same name, whatever its case, as the one that somebody who is no contact goes
+    /// by: the contact's identity may be a new one, or somebody pretends to be them.
     pub(super) fn namesake(&self, id: PeerId, said: &str) -> Option<PeerId> {
         let name = said.trim().to_lowercase();
         let is_it = |contact: &&Contact| {

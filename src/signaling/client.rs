@@ -182,8 +182,8 @@ impl SignalingClient {
         self.local.strangers_welcome.store(may, Ordering::Relaxed);
     }
 
-    /// Tokens of invitation links: those that this side gave out, whose holders may ring, and those that it shows to the
-    /// people who gave them. Replaces the earlier ones.
+    /// Tokens of invitation links: those that this side gave out, whose holders may ring, and those that it shows to
+    /// the people who gave them. Replaces the earlier ones.
     pub fn set_invitations(&self, given: HashSet<InvitationToken>, held: HashMap<PeerId, InvitationToken>) {
         self.local.invitations().set(given, held);
     }

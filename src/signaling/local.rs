@@ -155,7 +155,8 @@ impl Local {
         self.invitations.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether somebody may ring: a contact, a person in a call with this side, a guest, or anybody where strangers may.
+    /// Whether somebody may ring: a contact, a person in a call with this side, a guest, or anybody where strangers
+    /// may.
     pub(super) fn may_ring(&self, id: &PeerId) -> bool {
         let is_guest = || self.invitations().of_guest(id).is_some() && !self.is_blocked(id);
         self.is_known(id) || self.strangers_welcome.load(Ordering::Relaxed) || is_guest()

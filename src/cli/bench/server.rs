@@ -1,6 +1,6 @@
 //! `visavis bench server`: a real server with many people who speak the app's protocol, on this computer. Memory of a
-//! connection, CPU of a server that has nothing to do, time of a ring, time of answers about people who are there or not,
-//! and the return of everybody after the server was killed.
+//! connection, CPU of a server that has nothing to do, time of a ring, time of answers about people who are there or
+//! not, and the return of everybody after the server was killed.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};

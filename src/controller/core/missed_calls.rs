@@ -39,8 +39,8 @@ impl Core {
         }
     }
 
-    /// Takes the notice of a call that did not reach this side, of contacts alone. Their latest missed call makes room for
-    /// it in the history.
+    /// Takes the notice of a call that did not reach this side, of contacts alone. Their latest missed call makes room
+    /// for it in the history.
     pub(super) fn on_missed_call(&mut self, from: PeerId, standing: Standing, ago_s: u32) {
         if standing != Standing::Contact || i64::from(ago_s) > UNDELIVERED_KEPT_S {
             return;

@@ -21,8 +21,9 @@ use super::wake::Sign;
 use crate::identity::ServerLink;
 use crate::server_protocol::{BoxId, Letter, MAX_BOXES, Refusal, ToApp, ToServer};
 
-/// Between pings, which show whether the server works; servers let go of apps that say nothing for 120 s, and proxies of
-/// connections that are silent for a minute. TCP's keep-alive shows within 24 s whether the computers reach each other.
+/// Between pings, which show whether the server works; servers let go of apps that say nothing for 120 s, and proxies
+/// of connections that are silent for a minute. TCP's keep-alive shows within 24 s whether the computers reach each
+/// other.
 const PING: Duration = Duration::from_secs(50);
 /// For the answer to a ping.
 const PONG: Duration = Duration::from_secs(5);
