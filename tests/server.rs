@@ -271,3 +271,58 @@ fn the_doctor_tells_of_each_server_whether_it_is_reached() {
     );
     assert_eq!(output.status.code(), Some(1));
 }
+
+#[test]
+fn every_device_of_an_identity_rings_and_the_first_answer_stops_the_others() {
+    let _machine = support::sharing();
+    let Some(networks) = two_networks() else { return };
+    let (folder, data) = data();
+    let server = Server::start_on(&networks.router, &data, PORT);
+    let mut alice = person("Alice", &networks.near, &server);
+    let profiles = ["desk", "lap"].map(|name| folder.path().join(name));
+    let bob_at = |profile: &std::path::Path| {
+        let launch = Launch::new("Bob").with_synthetic_devices().option("--server", &server.link).profile(profile);
+        let mut bob = networks.far.give_to(launch).start();
+        expect_state(&mut bob, "online");
+        bob
+    };
+    let mut desk = bob_at(&profiles[0]);
+    befriend(&mut desk, &alice);
+    desk.expect_where("contact", SOON, |contact| contact["id"] == alice.id && contact["contact"] == true);
+    desk.quit();
+    assert!(Command::new("cp").arg("-r").args(&profiles).status().unwrap().success());
+    let (mut desk, mut lap) = (bob_at(&profiles[0]), bob_at(&profiles[1]));
+    assert_eq!(desk.id, lap.id);
+    befriend(&mut alice, &desk);
+    let (alice_id, bob_id) = (alice.id.clone(), desk.id.clone());
+    for bob in [&mut desk, &mut lap] {
+        bob.expect_where("contact", SOON, |it| it["id"] == alice_id && it["online"] == true);
+    }
+    let invite = alice.invite(&bob_id, json!(false));
+    for bob in [&mut desk, &mut lap] {
+        bob.expect_where("invite", SOON, |rung| rung["invite"] == json!(invite));
+    }
+    lap.send(json!({"command": "accept", "invite": invite, "video": false}));
+    assert_eq!(desk.expect("invite_answered_elsewhere")["invite"], json!(invite));
+    for side in [&mut alice, &mut lap] {
+        side.expect("conversation_connected");
+    }
+    hang_up(&mut alice, &mut lap);
+
+    // Declined at one, and taken back: both stop.
+    let invite = alice.invite(&bob_id, json!(false));
+    for bob in [&mut desk, &mut lap] {
+        bob.expect_where("invite", SOON, |rung| rung["invite"] == json!(invite));
+    }
+    desk.send(json!({"command": "reject", "invite": invite}));
+    alice.expect("invite_rejected");
+    assert_eq!(lap.expect("invite_answered_elsewhere")["invite"], json!(invite));
+    let invite = alice.invite(&bob_id, json!(false));
+    for bob in [&mut desk, &mut lap] {
+        bob.expect_where("invite", SOON, |rung| rung["invite"] == json!(invite));
+    }
+    alice.send(json!({"command": "cancel", "invite": invite}));
+    for bob in [&mut desk, &mut lap] {
+        bob.expect_where("invite_canceled", SOON, |event| event["invite"] == json!(invite));
+    }
+}

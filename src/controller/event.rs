@@ -211,6 +211,8 @@ pub enum Event {
     InviteRejected { invite: InviteId },
     /// Taken back by the caller.
     InviteCanceled { invite: InviteId },
+    /// Another device of this side's identity has answered or declined.
+    InviteAnsweredElsewhere { invite: InviteId },
     /// The callee is in another call.
     InviteBusy { invite: InviteId },
     /// Nobody answered within 45 s.

@@ -91,6 +91,7 @@ impl Core {
             CallReport::InviteAccepted { invite, conversation } => Event::InviteAccepted { invite, conversation },
             CallReport::InviteRejected { invite } => Event::InviteRejected { invite },
             CallReport::InviteCanceled { invite } => Event::InviteCanceled { invite },
+            CallReport::InviteAnsweredElsewhere { invite } => Event::InviteAnsweredElsewhere { invite },
             CallReport::InviteBusy { invite } => Event::InviteBusy { invite },
             CallReport::InviteTimeout { invite } => Event::InviteTimeout { invite },
             CallReport::InviteFailed { invite, to, error } => {

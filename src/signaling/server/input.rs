@@ -64,6 +64,8 @@ pub(super) enum Command {
     Renew(PeerId),
     /// End the sessions with the person.
     Close(PeerId),
+    /// Send a frame to the person's devices but for this run of their app.
+    SendToOthers { peer: PeerId, run: Arc<str>, frame: Bytes },
     /// Be connected to these servers.
     SetServers(Vec<ServerLink>),
 }

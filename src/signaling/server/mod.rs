@@ -124,6 +124,10 @@ impl Route for ServerRoute {
         self.links.send(to, run, frame)
     }
 
+    fn send_to_others(&self, to: &PeerId, run: &str, frame: Bytes) {
+        self.tell(Command::SendToOthers { peer: *to, run: run.into(), frame });
+    }
+
     fn seek(&self, peer: PeerId, until: Instant) {
         self.tell(Command::Seek { peer, until });
     }
