@@ -148,8 +148,8 @@ impl Hub {
         }
     }
 
-    /// Sends a frame to a person's devices but for `run`, or but for the one that their messages go to. These frames are not
-    /// waited for: a device that misses one rings or stops by itself.
+    /// Sends a frame to a person's devices but for `run`, or but for the one that their messages go to. These frames
+    /// are not waited for: a device that misses one rings or stops by itself.
     fn send_to_others(&self, to: &PeerId, run: Option<&str>, frame: &Bytes) {
         let best = self.people.get(to).and_then(Person::best).map(|best| best.instance.clone());
         if let Some(run) = run.or(best.as_deref()) {

@@ -46,6 +46,7 @@ impl Core {
             }
             Command::CloseStream => self.close_stream()?,
             Command::AddContact { link } => self.add_contact(ContactLink::find_in(&link))?,
+            Command::CreateInvitation => self.create_invitation()?,
             Command::AddContactImage { path } => self.directory.read_picture(path)?,
             Command::Contacts => {
                 self.directory.contact_events().into_iter().for_each(|event| self.report(event));
@@ -287,7 +288,7 @@ impl Core {
     }
 
     /// Words for the one who asked; in the window nobody else would say them.
-    fn refused(&mut self, refusal: Refusal) -> CallError {
+    pub(super) fn refused(&mut self, refusal: Refusal) -> CallError {
         if let Some(notice) = refusal.notice() {
             self.publisher.notices().add(notice);
         }
