@@ -207,7 +207,7 @@ mod tests {
         let (initiator, hello) = Initiator::start(&ann, bob.identity.id()).unwrap();
         let opened = open(&bob.identity, &hello).unwrap().0;
         let Ok(Frame::Hello(hello)) = Frame::decode(&opened.body) else { panic!("no hello") };
-        let of_eve = eve.hello(&"ab".repeat(16), Some(hello.challenge));
+        let of_eve = eve.hello(&ann.identity.id(), &"ab".repeat(16), Some(hello.challenge));
         let of_eve = say_hello(&eve, &ann.identity.id(), of_eve).unwrap().0;
         assert!(initiator.finish(&ann, &of_eve).is_err(), "an answer of somebody else");
         for altered in 0..3 {
