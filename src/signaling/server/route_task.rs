@@ -180,7 +180,7 @@ impl RouteTask {
     fn send_to_others(&self, peer: &PeerId, run: &str, frame: &Bytes) {
         let mut sent = vec![run];
         for way in self.ways.get(peer).into_iter().flatten().rev() {
-            let other = way.up.instance.as_ref();
+            let other = &*way.up.instance;
             if !sent.contains(&other) && (way.take)(frame.clone()) {
                 sent.push(other);
             }

@@ -519,6 +519,9 @@ fn letters_that_are_kept_for_later_begin_no_session_and_are_not_read() {
     office.deliver();
     let before = office.ups();
     office.now += Duration::from_secs(1800);
+    for side in &mut office.sides {
+        drop(side.sessions.tick(office.now));
+    }
     for (from, letter) in held {
         let news = office.sides[1 - from].sessions.letter(office.now, &letter);
         office.take(1 - from, news);
