@@ -76,7 +76,7 @@ mod tests {
             store.give_invitation(token(number), 1000 + i64::from(number)).unwrap();
         }
         let given = |now| store.invitations(now).unwrap().0;
-        assert_eq!(given(2000), (10..30).map(token).collect());
+        assert_eq!(given(2000), (10..30).map(token).collect::<HashSet<_>>());
         store.use_invitation(token(29)).unwrap();
         assert!(!given(2000).contains(&token(29)));
         assert_eq!(given(1012 + INVITATION_GOOD_S).len(), 17);

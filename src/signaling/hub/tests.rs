@@ -1,6 +1,7 @@
 //! The hub's decisions, without routes of flesh and blood: the tests play them.
 
 use std::sync::Mutex;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 
