@@ -11,7 +11,7 @@ use serde_json::json;
 use support::process::{Launch, SOON, Visavis};
 
 fn person(name: &str, profile: &Path) -> Visavis {
-    Launch::new(name).with_synthetic_devices().option("--bind", "127.0.0.1").profile(profile).start()
+    Launch::new(name).with_synthetic_devices().profile(profile).start()
 }
 
 fn expect_online(person: &mut Visavis, id: &str) {
@@ -23,7 +23,7 @@ fn a_call_to_somebody_absent_is_told_once_when_they_are_back() {
     let _machine = support::sharing();
     let folder = tempfile::tempdir().unwrap();
     let profile = folder.path().join("bob");
-    let mut alice = Launch::new("Adelheid").with_synthetic_devices().option("--bind", "127.0.0.1").start();
+    let mut alice = Launch::new("Adelheid").with_synthetic_devices().start();
     let mut bob = person("Balthasar", &profile);
     let (alice_id, bob_id) = (alice.id.clone(), bob.id.clone());
     alice.send(json!({"command": "add_contact", "link": bob.link}));
