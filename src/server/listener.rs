@@ -21,7 +21,7 @@ use super::exchange::Exchange;
 use super::page::{self, Page};
 use super::rewound::Rewound;
 use super::tls;
-use crate::network::{ConnectionBounds, ConnectionLimits, Permit};
+use crate::network::{ConnectionBounds, ConnectionLimits, Permit, keep_alive};
 use crate::relay;
 use crate::server_protocol::PATH;
 
@@ -72,8 +72,9 @@ pub(super) async fn listen(listener: TcpListener, shared: Shared) {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, from)) => {
-                    if let Some(permit) = limits.admit(from.ip(), Instant::now()) {
-                        connections.spawn(serve(stream, from, shared.clone(), permit));
+                    match limits.admit(from.ip(), Instant::now()) {
+                        Some(permit) => drop(connections.spawn(serve(stream, from, shared.clone(), permit))),
+                        None => shared.exchange.note_refused(),
                     }
                 }
                 Err(error) => {
@@ -89,7 +90,8 @@ pub(super) async fn listen(listener: TcpListener, shared: Shared) {
 }
 
 async fn serve(stream: TcpStream, from: SocketAddr, shared: Shared, mut permit: Permit) {
-    let proof = timeout(PROOF, begin(stream, from, &shared)).await;
+    // Its state is large, and gone once the key is proven; the task stays.
+    let proof = Box::pin(timeout(PROOF, begin(stream, from, &shared))).await;
     let reason = match proof.unwrap_or(Err(ConnectionError::Timeout)) {
         Ok(Begun::App(proven)) => {
             permit.proven();
@@ -97,12 +99,16 @@ async fn serve(stream: TcpStream, from: SocketAddr, shared: Shared, mut permit: 
         }
         Ok(Begun::Turn(first, stream)) => {
             if let Some(turn) = shared.turn {
-                turn.serve_stream(&first, *stream, from).await;
+                // In a box, so that the task of an app has no room for it.
+                Box::pin(turn.serve_stream(&first, *stream, from)).await;
             }
             return;
         }
         Ok(Begun::Page) => return,
-        Err(reason) => reason,
+        Err(reason) => {
+            shared.exchange.note_unproven();
+            reason
+        }
     };
     tracing::debug!(%reason, "a connection ended");
 }
@@ -110,6 +116,7 @@ async fn serve(stream: TcpStream, from: SocketAddr, shared: Shared, mut permit: 
 /// From the TCP connection to the proof.
 async fn begin(stream: TcpStream, from: SocketAddr, shared: &Shared) -> Result<Begun, ConnectionError> {
     stream.set_nodelay(true)?;
+    keep_alive(&stream)?;
     let mut stream = shared.acceptor.accept(stream).await?;
     let exporter = tls::exporter(stream.get_mut().1)?;
     let request = read_request(&mut stream).await?;

@@ -22,6 +22,7 @@ mod relay;
 mod rewound;
 mod run;
 mod screen;
+mod sorted_set;
 mod tls;
 
 pub use key::{KeyError, ServerKey};
