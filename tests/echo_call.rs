@@ -62,3 +62,19 @@ fn echo_can_be_called_again_and_given_up_while_it_connects() {
     alice.expect("first_frame");
     alice.quit();
 }
+
+#[test]
+fn a_screen_that_is_shared_in_mid_call_comes_back_beside_the_camera() {
+    let _machine = support::measuring();
+    let mut alice = Launch::new("Alice").with_synthetic_devices().start();
+    let echo = echo_of(&mut alice);
+    alice.invite(&echo, json!("low"));
+    assert_eq!(alice.expect("first_frame")["kind"], "camera");
+    alice.send(json!({"command": "share_screen", "screen": "pattern"}));
+    let screen = alice.expect("first_frame");
+    assert_eq!((&screen["stream"], &screen["kind"], &screen["height"]), (&json!(2), &json!("screen"), &json!(720)));
+    alice.say("stop_sharing");
+    let off = alice.expect_where("stream_changed", SOON, |event| event["kind"] == "screen");
+    assert_eq!(off["on"], false);
+    alice.quit();
+}

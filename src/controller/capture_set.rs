@@ -1,13 +1,14 @@
-//! Capture set: what this side captures, and in which format. Camera -> encoder -> everybody, microphone -> Opus ->
-//! everybody.
+//! Capture set: what this side captures, and in which format. Camera and shared screen -> an encoder each -> everybody,
+//! microphone -> Opus -> everybody.
 //!
 //! Owned by the controller's thread. It holds the consent under which it opens devices; releasing it gives that up, and
 //! the devices are closed on a thread of their own, so that a stuck driver never holds up hanging up.
 
-mod camera;
 mod closings;
 mod microphone;
 mod open;
+mod picture_source;
+mod screen_share;
 mod sound_sink;
 
 use std::sync::Arc;
@@ -22,10 +23,11 @@ use crate::microphone::SoundEvent;
 use crate::store::Settings;
 
 use super::lanes::PartSenders;
-use super::{Event, VideoChoice};
-use camera::{CameraSlot, CameraWish};
+use super::{Event, SharedScreen, VideoChoice};
 use closings::{Closing, Closings};
 use microphone::MicrophoneSlot;
+use picture_source::{PictureSource, SourceWish};
+use screen_share::ScreenShare;
 
 pub(super) use closings::Released;
 pub(super) use microphone::NewProcessor;
@@ -38,7 +40,9 @@ const SPOKE_MUTED_SHOWN: Duration = Duration::from_secs(5);
 struct CaptureWish {
     streams: MediaSet,
     /// The camera and its format, where one is to be open.
-    camera: Option<CameraWish>,
+    camera: Option<SourceWish>,
+    /// The shared screen and its format, where one is to be open.
+    screen: Option<SourceWish>,
     microphone: Option<DeviceChoice>,
 }
 
@@ -51,12 +55,15 @@ struct CaptureFormat {
     max_kbps: Option<u32>,
 }
 
-/// Camera and microphone of this side.
+/// Camera, shared screen and microphone of this side.
 pub(super) struct CaptureSet {
     consent: Option<Consent>,
     /// The wish, while there is consent.
     wish: Option<CaptureWish>,
-    camera: CameraSlot,
+    /// The tile of one's own picture.
+    preview: Arc<FrameSlot>,
+    camera: PictureSource,
+    screen: ScreenShare,
     microphone: MicrophoneSlot,
     closings: Closings,
     format: CaptureFormat,
@@ -89,17 +96,18 @@ impl CaptureSet {
         sending: MediaSend,
         parts: PartSenders,
     ) -> Self {
-        let camera = sending.picture_send(StreamId::CAMERA);
-        let pictures = [Arc::clone(&preview), Arc::clone(camera.slot())];
+        let [camera, screen] = [StreamId::CAMERA, StreamId::SCREEN].map(|stream| sending.picture_send(stream));
         Self {
             consent: None,
             wish: None,
-            camera: CameraSlot::new(preview, camera, parts.system.clone()),
-            closings: Closings::new(pictures, Arc::clone(&level), parts.system.clone()),
+            camera: PictureSource::new(Some(Arc::clone(&preview)), camera, parts.system.clone()),
+            preview,
+            screen: ScreenShare::new(PictureSource::new(None, screen, parts.system.clone())),
+            closings: Closings::new(Arc::clone(&level), parts.system.clone()),
             microphone: MicrophoneSlot::new(level, new_processor, sending, parts),
             format: CaptureFormat { format, max_fps: None, max_kbps: None },
             reported: None,
-            told: MediaSet::of_call(true, true),
+            told: MediaSet::of_call(true, true).with(StreamState::screen(true)),
             meter_only: false,
             spoke_muted_until: None,
         }
@@ -137,15 +145,22 @@ impl CaptureSet {
         self.wish = Some(CaptureWish {
             streams,
             camera: (streams.camera() && *camera != DeviceChoice::None).then(|| (camera.clone(), self.format.format)),
+            screen: self.screen.wish(streams),
             microphone: (streams.audio() && *microphone != DeviceChoice::None).then(|| microphone.clone()),
         });
         self.settle();
     }
 
-    /// Closes the camera; the microphone stays as it is.
-    pub(super) fn close_camera(&mut self, settings: &Settings) {
+    /// The screen to share from now on.
+    pub(super) const fn choose_screen(&mut self, screen: SharedScreen) {
+        self.screen.choose(Some(screen));
+    }
+
+    /// Closes the source of one stream of pictures; the others stay as they are.
+    pub(super) fn close_stream(&mut self, stream: StreamId, settings: &Settings) {
         if let Some(streams) = self.wished() {
-            self.change(streams.with(StreamState::camera(false)), settings);
+            let off = streams.get(stream).map(|state| StreamState { on: false, ..state });
+            self.change(off.map_or(streams, |off| streams.with(off)), settings);
         }
     }
 
@@ -158,18 +173,27 @@ impl CaptureSet {
 
     /// Closes unwanted devices; opens wanted ones, unless something still closes: then it is called again after that.
     fn settle(&mut self) {
-        let Some(CaptureWish { camera, microphone, .. }) = self.wish.clone() else { return };
+        let Some(CaptureWish { camera, screen, microphone, .. }) = self.wish.clone() else { return };
         let Some(consent) = &self.consent else { return };
-        let closing = Closing {
-            ends_pictures: camera.is_none(),
-            cameras: self.camera.settle(consent, camera.as_ref(), !self.closings.go_on()),
-            microphones: self.microphone.settle(microphone.as_ref()),
-            encoding: None,
-        };
+        let may_open = !self.closings.go_on();
+        let mut closing = Closing { microphones: self.microphone.settle(microphone.as_ref()), ..Closing::default() };
+        for (source, wanted) in [(&mut self.camera, &camera), (self.screen.source_mut(), &screen)] {
+            closing.sources.extend(source.settle(consent, wanted.as_ref(), may_open));
+            if wanted.is_none() {
+                closing.ended.extend_from_slice(source.slots());
+            }
+        }
+        if screen.is_none() {
+            closing.encodings.extend(self.screen.source_mut().sending_mut().stop());
+        }
         self.closings.begin(closing);
         if !self.closings.go_on() {
             self.camera.open_wanted(consent, camera);
             self.microphone.open_wanted(consent, microphone);
+            if let Some((_, format)) = screen {
+                self.screen.source_mut().sending_mut().start(format);
+            }
+            self.screen.source_mut().open_wanted(consent, screen);
         }
     }
 
@@ -180,12 +204,14 @@ impl CaptureSet {
         self.wish = None;
         self.reported = None;
         self.closings.note_release(conversation, self.consent.take().is_some());
-        self.closings.begin(Closing {
-            cameras: self.camera.take_all(),
-            microphones: self.microphone.take_all(),
-            encoding: self.camera.sending_mut().stop(),
-            ends_pictures: true,
-        });
+        self.screen.choose(None);
+        let mut closing = Closing { microphones: self.microphone.take_all(), ..Closing::default() };
+        for source in [&mut self.camera, self.screen.source_mut()] {
+            closing.sources.extend(source.take_all());
+            closing.encodings.extend(source.sending_mut().stop());
+            closing.ended.extend_from_slice(source.slots());
+        }
+        self.closings.begin(closing);
         self.closings.take_released()
     }
 
@@ -199,11 +225,14 @@ impl CaptureSet {
         released
     }
 
-    /// Takes a camera's report; the event to pass on, if it is a fault or a recovery.
-    pub(super) fn on_camera(&mut self, generation: u64, event: CameraEvent) -> Option<Event> {
-        let (event, cameras) = self.camera.on_event(generation, event);
-        self.closings.begin(Closing { cameras, ..Closing::default() });
-        event
+    /// Takes the report of a source of pictures; the event to pass on, if it is a fault or a recovery of the camera. Those
+    /// of the screen are told by `report_sharing`.
+    pub(super) fn on_picture_source(&mut self, stream: StreamId, generation: u64, event: CameraEvent) -> Option<Event> {
+        let is_screen = stream == StreamId::SCREEN;
+        let source = if is_screen { self.screen.source_mut() } else { &mut self.camera };
+        let (event, sources) = source.on_event(generation, event);
+        self.closings.begin(Closing { sources, ..Closing::default() });
+        event.filter(|_| !is_screen)
     }
 
     /// Takes a microphone's report; the event to pass on, if it is a fault or a recovery.
@@ -236,12 +265,18 @@ impl CaptureSet {
         (self.reported.as_ref() != Some(&event)).then(|| self.reported.insert(event).clone())
     }
 
+    /// A `sharing` event, when sharing a screen has begun or ended since the last one.
+    pub(super) fn report_sharing(&mut self) -> Option<Event> {
+        let wished = self.wish.as_ref().is_some_and(|wish| wish.screen.is_some());
+        self.screen.report(wished, self.is_open())
+    }
+
     /// The streams that the devices give, when that is another set than the state chart was told: a far side that waits
     /// for pictures in vain would show the last one for ever.
     pub(super) fn take_untold(&mut self, settings: &Settings) -> Option<MediaSet> {
         let audio = settings.microphone != DeviceChoice::None && self.microphone.fault().is_none();
         let camera = settings.camera != DeviceChoice::None && self.camera.fault().is_none();
-        let given = MediaSet::of_call(audio, camera);
+        let given = MediaSet::of_call(audio, camera).with(StreamState::screen(self.screen.source().fault().is_none()));
         (std::mem::replace(&mut self.told, given) != given).then_some(given)
     }
 
@@ -273,9 +308,11 @@ impl CaptureSet {
         self.camera.sending_mut().start(format);
     }
 
-    /// Size of the latest encoded picture of a stream; `None` before there is one.
-    pub(super) fn encoded_size(&self) -> Option<(u32, u32)> {
-        self.camera.sending().encoded_size()
+    /// Format of a stream's pictures, and the size of the latest encoded one; `None` while its source does not work.
+    pub(super) fn encoded(&self, stream: StreamId) -> Option<(VideoFormat, (u32, u32))> {
+        let source = if stream == StreamId::SCREEN { self.screen.source() } else { &self.camera };
+        let (_, format) = source.working()?;
+        Some((format, source.sending().encoded_size().unwrap_or((format.width, format.height))))
     }
 
     /// Bounds the formats of the calls from now on.
@@ -354,7 +391,7 @@ impl CaptureSet {
 
     /// The tile of one's own picture.
     pub(super) const fn preview(&self) -> &Arc<FrameSlot> {
-        self.camera.preview()
+        &self.preview
     }
 
     /// Level of the microphone.

@@ -59,6 +59,14 @@ impl de::Visitor<'_> for VideoChoiceVisitor {
     }
 }
 
+/// The source of a shared screen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SharedScreen {
+    /// The test card, for tests and measurements.
+    Pattern,
+}
+
 const fn yes() -> bool {
     true
 }
@@ -204,6 +212,13 @@ pub enum Command {
         /// Lines in physical pixels; less than 180 is taken for 180.
         lines: u32,
     },
+    /// Share a screen in the call.
+    ShareScreen {
+        /// The source.
+        screen: SharedScreen,
+    },
+    /// Share no screen any more.
+    StopSharing,
     /// Hang up.
     Leave,
     /// Change settings; devices and presets change in mid-call too.
@@ -288,6 +303,8 @@ impl Command {
             Self::EnableAudio { .. } => "enable_audio",
             Self::EnableVideo { .. } => "enable_video",
             Self::WishVideo { .. } => "wish_video",
+            Self::ShareScreen { .. } => "share_screen",
+            Self::StopSharing => "stop_sharing",
             Self::Leave => "leave",
             Self::UpdateSettings { .. } => "update_settings",
             Self::RefreshDevices => "refresh_devices",

@@ -191,8 +191,8 @@ impl Core {
 
     pub(super) fn on_system(&mut self, event: SystemEvent) {
         match event {
-            SystemEvent::Camera { generation, event } => {
-                if let Some(fault) = self.captures.on_camera(generation, event) {
+            SystemEvent::PictureSource { stream, generation, event } => {
+                if let Some(fault) = self.captures.on_picture_source(stream, generation, event) {
                     self.device_event(fault);
                 }
                 self.report_local_stream();
@@ -298,8 +298,7 @@ impl Core {
     }
 
     fn encoding(&self, stream: StreamState) -> Encoding {
-        let Some((_, format)) = self.captures.working_camera() else { return Encoding::default() };
-        let (width, height) = self.captures.encoded_size().unwrap_or((format.width, format.height));
+        let Some((format, (width, height))) = self.captures.encoded(stream.id) else { return Encoding::default() };
         if !stream.on {
             return Encoding { width, height, ..Encoding::default() };
         }

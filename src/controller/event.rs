@@ -124,6 +124,18 @@ pub struct ReceivedStats {
     pub av_offset_ms: Option<f32>,
 }
 
+/// Why a screen is shared no longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SharingEnd {
+    /// This side's person stopped it.
+    Stopped,
+    /// The call ended.
+    CallEnded,
+    /// The source gives no pictures; tries go on, and another event tells that one succeeded.
+    Failed,
+}
+
 /// One of a participant's streams in an event, and whether the participant sends sound and a camera's pictures at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the fields are documented in docs/automation.md")]
@@ -209,6 +221,12 @@ pub enum Event {
     /// One of a participant's streams went on or off: muted, camera off or on, a screen shared no more, a device lost or
     /// back.
     StreamChanged(StreamReport),
+    /// A screen of this side is shared, or no longer.
+    Sharing {
+        on: bool,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<SharingEnd>,
+    },
     /// The first decoded picture of a stream.
     FirstFrame {
         conversation: ConversationId,

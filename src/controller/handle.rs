@@ -17,6 +17,7 @@ pub(super) fn gate_of<'a>(gates: &'a Gates, command: &Command) -> Option<&'a Gat
     match command {
         Command::EnableAudio { on: false, participant: None } => gates.of(StreamId::AUDIO),
         Command::EnableVideo { on: false, participant: None } => gates.of(StreamId::CAMERA),
+        Command::StopSharing => gates.of(StreamId::SCREEN),
         Command::Leave | Command::Quit => Some(gates.away()),
         _ => None,
     }

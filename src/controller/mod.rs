@@ -33,10 +33,10 @@ mod system_event;
 
 pub use crate::media_send::Gates;
 pub use crate::rtc::LinkProfile;
-pub use command::{Command, VideoChoice};
+pub use command::{Command, SharedScreen, VideoChoice};
 pub use event::{
-    Event, ReceivedStats, RelayTransport, Route, RouteKind, SentStats, ServerDetail, ServerState, StreamReport,
-    VersionSkew,
+    Event, ReceivedStats, RelayTransport, Route, RouteKind, SentStats, ServerDetail, ServerState, SharingEnd,
+    StreamReport, VersionSkew,
 };
 pub use handle::{ControllerGone, Handle, Pressed, Unsent};
 pub use options::Options;

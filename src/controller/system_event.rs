@@ -13,7 +13,9 @@ use super::snapshot::Devices;
 
 /// One report of a part. `generation` and `connection` tell a report of what is open now from a late one.
 pub(super) enum SystemEvent {
-    Camera {
+    /// A report of the source of a stream of pictures.
+    PictureSource {
+        stream: StreamId,
         generation: u64,
         event: CameraEvent,
     },

@@ -27,6 +27,11 @@ impl PictureSend {
         Self { fan_out, stream, slot: Arc::default(), encoding: None }
     }
 
+    /// The stream.
+    pub const fn stream(&self) -> StreamId {
+        self.stream
+    }
+
     /// Slot of the source's pictures.
     pub const fn slot(&self) -> &Arc<FrameSlot> {
         &self.slot

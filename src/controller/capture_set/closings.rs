@@ -9,17 +9,17 @@ use crate::controller::system_event::SystemEvent;
 use crate::encoder::VideoEncoding;
 use crate::media::{FrameSlot, LevelMeter};
 
-use super::camera::OpenCamera;
 use super::microphone::OpenMicrophone;
+use super::picture_source::OpenSource;
 
 /// Devices to be closed.
 #[derive(Default)]
 pub(super) struct Closing {
-    pub(super) cameras: Vec<OpenCamera>,
+    pub(super) sources: Vec<OpenSource>,
     pub(super) microphones: Vec<OpenMicrophone>,
-    pub(super) encoding: Option<VideoEncoding>,
-    /// No pictures follow: the last one is to be seen no more.
-    pub(super) ends_pictures: bool,
+    pub(super) encodings: Vec<VideoEncoding>,
+    /// Slots of the pictures that none follow: the last one is to be seen no more.
+    pub(super) ended: Vec<Arc<FrameSlot>>,
 }
 
 /// Release of the devices, complete with the last one.
@@ -37,15 +37,13 @@ pub(super) struct Closings {
     /// As many as are given up while a device takes to close.
     conversations: Vec<ConversationId>,
     stream_ended: bool,
-    /// Slots of the camera's pictures.
-    pictures: [Arc<FrameSlot>; 2],
     level: Arc<LevelMeter>,
     system: SystemSender,
 }
 
 impl Closings {
-    pub(super) const fn new(pictures: [Arc<FrameSlot>; 2], level: Arc<LevelMeter>, system: SystemSender) -> Self {
-        Self { running: 0, conversations: Vec::new(), stream_ended: false, pictures, level, system }
+    pub(super) const fn new(level: Arc<LevelMeter>, system: SystemSender) -> Self {
+        Self { running: 0, conversations: Vec::new(), stream_ended: false, level, system }
     }
 
     /// True while devices are being closed.
@@ -61,24 +59,22 @@ impl Closings {
 
     /// Closes devices; `DevicesClosed` tells the end. Nothing happens when there is nothing to close.
     pub(super) fn begin(&mut self, closing: Closing) {
-        let Closing { cameras, microphones, encoding, ends_pictures } = closing;
-        if cameras.is_empty() && microphones.is_empty() && encoding.is_none() {
+        let Closing { sources, microphones, encodings, ended } = closing;
+        if sources.is_empty() && microphones.is_empty() && encodings.is_empty() {
             return;
         }
-        let (system, level, pictures) = (self.system.clone(), Arc::clone(&self.level), self.pictures.clone());
+        let (system, level) = (self.system.clone(), Arc::clone(&self.level));
         let close = move || {
-            if !cameras.is_empty() {
-                drop(cameras);
-                if ends_pictures {
-                    // Or the last one would be the first picture of the next call.
-                    pictures.iter().for_each(|slot| slot.clear());
-                }
+            if !sources.is_empty() {
+                drop(sources);
+                // Or the last one would be the first picture of the next call.
+                ended.iter().for_each(|slot| slot.clear());
             }
             if !microphones.is_empty() {
                 drop(microphones);
                 level.reset();
             }
-            drop(encoding);
+            drop(encodings);
             system.send(SystemEvent::DevicesClosed);
         };
         match std::thread::Builder::new().name("release".into()).spawn(close) {

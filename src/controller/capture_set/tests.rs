@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use super::*;
-use crate::controller::Gates;
 use crate::controller::lanes::{Lanes, Next};
 use crate::controller::system_event::SystemEvent;
+use crate::controller::{Gates, SharingEnd};
 use crate::device::DeviceKind;
 use crate::media::Preset;
 use crate::voice_processing::VoiceProcessor;
@@ -79,7 +79,9 @@ impl Rig {
     fn wait_report(&mut self) -> Event {
         self.wait(|captures, event| {
             match event {
-                SystemEvent::Camera { generation, event } => drop(captures.on_camera(generation, event)),
+                SystemEvent::PictureSource { stream, generation, event } => {
+                    drop(captures.on_picture_source(stream, generation, event))
+                }
                 SystemEvent::DevicesClosed => drop(captures.on_closed()),
                 _ => {}
             }
@@ -129,8 +131,8 @@ fn another_camera_is_opened_before_the_one_that_is_seen_is_closed() {
     assert_eq!(rig.captures.working_camera().map(|(_, format)| format.width), Some(320), "it is still seen");
     assert!(!rig.captures.is_closing());
     rig.wait(|captures, event| match event {
-        SystemEvent::Camera { generation, event } => {
-            drop(captures.on_camera(generation, event));
+        SystemEvent::PictureSource { stream, generation, event } => {
+            drop(captures.on_picture_source(stream, generation, event));
             (!captures.camera.is_exchanged()).then_some(())
         }
         _ => None,
@@ -150,7 +152,9 @@ fn a_camera_that_fails_beside_the_old_one_is_tried_again_without_it() {
     rig.settings.camera = DeviceChoice::Named("No such camera".to_owned());
     rig.change(Some(Preset::Low));
     let error = rig.wait(|captures, event| match event {
-        SystemEvent::Camera { generation, event } => captures.on_camera(generation, event),
+        SystemEvent::PictureSource { stream, generation, event } => {
+            captures.on_picture_source(stream, generation, event)
+        }
         SystemEvent::DevicesClosed => {
             assert!(!captures.camera.is_exchanged());
             drop(captures.on_closed());
@@ -262,7 +266,118 @@ fn the_level_meter_opens_the_microphone_alone_and_closes_it_again() {
 #[test]
 fn the_streams_that_the_devices_give_are_told_once() {
     let mut rig = rig();
-    let without_sound = MediaSet::of_call(false, true);
+    let without_sound = MediaSet::of_call(false, true).with(StreamState::screen(true));
     assert_eq!(rig.captures.take_untold(&rig.settings), Some(without_sound), "no microphone is chosen");
     assert_eq!(rig.captures.take_untold(&rig.settings), None);
+}
+
+impl Rig {
+    /// Opens the camera and shares a screen, until both give pictures.
+    fn share(&mut self) {
+        let call = self.streams(Some(Preset::Low));
+        self.captures.choose_screen(SharedScreen::Pattern);
+        self.captures.open(Consent::for_test(), call.with(StreamState::screen(true)), &self.settings);
+        assert_eq!(self.captures.report_sharing(), None, "it is still opening");
+        self.wait_for_source(|captures| {
+            captures.camera.working().is_some() && captures.screen.source().working().is_some()
+        });
+        assert_eq!(self.captures.report_sharing(), Some(Event::Sharing { on: true, reason: None }));
+        assert_eq!(self.captures.report_sharing(), None, "told once");
+    }
+
+    /// Takes reports of sources and of closings until `done`.
+    fn wait_for_source(&mut self, done: impl Fn(&CaptureSet) -> bool) {
+        self.wait(|captures, event| {
+            match event {
+                SystemEvent::PictureSource { stream, generation, event } => {
+                    drop(captures.on_picture_source(stream, generation, event));
+                }
+                SystemEvent::DevicesClosed => drop(captures.on_closed()),
+                _ => {}
+            }
+            done(captures).then_some(())
+        });
+    }
+
+    /// Lines of the pictures that camera and screen give.
+    fn lines(&self) -> [Option<u32>; 2] {
+        let lines = |source: &PictureSource| source.working().map(|(_, format)| format.height);
+        [lines(&self.captures.camera), lines(self.captures.screen.source())]
+    }
+
+    /// True while a picture of the screen waits for its encoder.
+    fn screen_waits(&self) -> bool {
+        self.captures.screen.source().sending().slot().get().0.is_some()
+    }
+}
+
+/// The `sharing` event of an end.
+fn ended(reason: SharingEnd) -> Option<Event> {
+    Some(Event::Sharing { on: false, reason: Some(reason) })
+}
+
+#[test]
+fn a_screen_is_captured_beside_the_camera_and_ends_alone() {
+    let mut rig = rig();
+    rig.share();
+    assert_eq!(rig.lines(), [Some(240), Some(720)]);
+    assert_eq!(rig.captures.encoded(StreamId::SCREEN).map(|(format, _)| format.max_fps), Some(15));
+    rig.captures.close_stream(StreamId::SCREEN, &rig.settings);
+    assert_eq!(rig.captures.report_sharing(), ended(SharingEnd::Stopped));
+    rig.wait_for_source(|captures| !captures.is_closing());
+    assert_eq!(rig.lines(), [Some(240), None]);
+    assert!(rig.sent_picture() && !rig.screen_waits(), "its last picture is not the first one of another share");
+}
+
+#[test]
+fn a_release_ends_sharing_and_the_next_call_begins_without() {
+    let mut rig = rig();
+    rig.share();
+    assert!(rig.captures.release(None).is_none());
+    assert_eq!(rig.captures.report_sharing(), ended(SharingEnd::CallEnded));
+    rig.wait_released();
+    assert_eq!(rig.lines(), [None, None]);
+    assert!(!rig.sent_picture() && !rig.screen_waits());
+    let streams = rig.streams(Some(Preset::Low)).with(StreamState::screen(true));
+    rig.captures.open(Consent::for_test(), streams, &rig.settings);
+    rig.wait_for_source(|captures| captures.camera.working().is_some());
+    assert!(!rig.captures.screen.source().is_open(), "no screen was chosen in this call");
+    assert_eq!(rig.captures.report_sharing(), None);
+}
+
+#[test]
+fn a_screen_goes_on_while_the_camera_is_lost_and_the_other_way_round() {
+    let mut rig = rig();
+    rig.share();
+    let camera = rig.captures.camera.generation();
+    let fault = |device| CameraEvent::Fault(DeviceFault::Unplugged.of(device));
+    let told = rig.captures.on_picture_source(StreamId::CAMERA, camera, fault(DeviceKind::Camera));
+    assert!(matches!(told, Some(Event::DeviceError { device: DeviceKind::Camera, .. })), "{told:?}");
+    let given = |camera, screen| MediaSet::of_call(false, camera).with(StreamState::screen(screen));
+    assert_eq!(rig.captures.take_untold(&rig.settings), Some(given(false, true)));
+    assert!(rig.captures.encoded(StreamId::SCREEN).is_some());
+
+    let screen = rig.captures.screen.source().generation();
+    let told = rig.captures.on_picture_source(StreamId::SCREEN, screen, fault(DeviceKind::Camera));
+    assert_eq!(told, None, "it is no camera");
+    assert_eq!(rig.captures.report_sharing(), ended(SharingEnd::Failed));
+    assert_eq!(rig.captures.take_untold(&rig.settings), Some(given(false, false)));
+    let back = || CameraEvent::Recovered { name: "test-card".to_owned() };
+    rig.captures.on_picture_source(StreamId::SCREEN, screen, back());
+    assert_eq!(rig.captures.report_sharing(), Some(Event::Sharing { on: true, reason: None }));
+    assert_eq!(rig.captures.take_untold(&rig.settings), Some(given(false, true)));
+}
+
+#[test]
+fn a_screen_that_is_shared_while_a_camera_closes_is_opened_afterwards() {
+    let mut rig = rig();
+    rig.open(Some(Preset::Low));
+    rig.wait_report();
+    rig.change(None);
+    rig.captures.choose_screen(SharedScreen::Pattern);
+    let streams = rig.streams(None).with(StreamState::screen(true));
+    rig.captures.change(streams, &rig.settings);
+    assert!(!rig.captures.screen.source().is_open());
+    rig.wait_for_source(|captures| captures.screen.source().working().is_some());
+    assert_eq!(rig.lines(), [None, Some(720)]);
 }

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use crate::call::{CallError, CallState, ConversationId, Input, InviteId, Press};
 use crate::device::DeviceKind;
 use crate::identity::{ContactLink, MAX_SERVERS, ParseServerLinkError, PeerId, PictureError, ServerLink};
-use crate::media::{MediaSet, MediaTime, StreamState};
+use crate::media::{MediaSet, MediaTime, StreamId, StreamState};
 use crate::playout::Sound;
 use crate::store::{Settings, SettingsChange};
 
 use super::{Core, unix_seconds};
 use crate::controller::directory::Refusal;
 use crate::controller::handle::gate_of;
-use crate::controller::{Command, Event, NoticeKind, VersionSkew, VideoChoice};
+use crate::controller::{Command, Event, NoticeKind, SharedScreen, VersionSkew, VideoChoice};
 
 impl Core {
     pub(in crate::controller) fn on_command(&mut self, command: Command) {
@@ -41,7 +41,8 @@ impl Core {
             Command::CreateStream { audio, video, max_fps, max_kbps } => {
                 self.captures.set_limits(max_fps, max_kbps);
                 let video = self.take_format(video);
-                self.press(Press::OpenStream { streams: MediaSet::of_call(audio, video) })?;
+                let streams = self.with_screen(MediaSet::of_call(audio, video));
+                self.press(Press::OpenStream { streams })?;
             }
             Command::CloseStream => self.close_stream()?,
             Command::AddContact { link } => self.add_contact(ContactLink::find_in(&link))?,
@@ -89,6 +90,8 @@ impl Core {
                 self.remotes.set_wish(participant, stream, lines)?;
                 self.tell_wishes();
             }
+            Command::ShareScreen { screen } => self.share_screen(screen)?,
+            Command::StopSharing => self.stop_sharing()?,
             Command::Leave => self.press(Press::Leave)?,
             Command::UpdateSettings { settings } => self.update_settings(&settings)?,
             Command::RefreshDevices => self.devices.refresh(),
@@ -138,6 +141,27 @@ impl Core {
             }
         };
         self.press(press)
+    }
+
+    /// These streams, and the screen as it is shared now: no other command stops that.
+    fn with_screen(&self, streams: MediaSet) -> MediaSet {
+        let screen = self.calls.sends().and_then(|sends| sends.get(StreamId::SCREEN));
+        screen.map_or(streams, |screen| streams.with(screen))
+    }
+
+    fn share_screen(&mut self, screen: SharedScreen) -> Result<(), CallError> {
+        if !matches!(self.calls.state(), CallState::Conversation(_)) {
+            return Err(CallError::BadArgument("A screen is shared in a call. Call somebody first.".to_owned()));
+        }
+        self.captures.choose_screen(screen);
+        self.press(Press::EnableStream(StreamState::screen(true)))
+    }
+
+    fn stop_sharing(&mut self) -> Result<(), CallError> {
+        if !self.calls.sends().unwrap_or_default().is_on(StreamId::SCREEN) {
+            return Err(CallError::BadArgument("No screen is shared.".to_owned()));
+        }
+        self.press(Press::EnableStream(StreamState::screen(false)))
     }
 
     fn close_stream(&mut self) -> Result<(), CallError> {

@@ -14,11 +14,13 @@ impl Core {
         self.report_local_stream();
     }
 
-    /// Closes the camera and the microphone.
+    /// Closes camera, screen and microphone.
     pub(super) fn release_media(&mut self, conversation: Option<ConversationId>) {
         // An event of a microphone that is closed comes too late.
         self.publisher.notices().forget_silence();
-        if let Some(released) = self.captures.release(conversation) {
+        let released = self.captures.release(conversation);
+        self.report_sharing();
+        if let Some(released) = released {
             self.on_released(released);
         }
     }
@@ -58,8 +60,16 @@ impl Core {
         if let Some(event) = self.captures.report() {
             self.report(event);
         }
+        self.report_sharing();
         if self.captures.is_open() {
             self.remotes.schedule_statistics(MediaTime::now());
+        }
+    }
+
+    /// Reports that a screen is shared, or no longer.
+    fn report_sharing(&mut self) {
+        if let Some(event) = self.captures.report_sharing() {
+            self.report(event);
         }
     }
 

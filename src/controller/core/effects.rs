@@ -5,7 +5,7 @@ use crate::call::{
     Message, RecordedParticipant,
 };
 use crate::identity::PeerId;
-use crate::media::{MediaTime, StreamId};
+use crate::media::MediaTime;
 use crate::playout::Sound;
 
 use super::{Core, unix_seconds};
@@ -22,12 +22,10 @@ impl Core {
                 self.captures.open(consent, streams, self.preferences.settings());
                 self.report_local_stream();
             }
-            Effect::CloseStream { stream: StreamId::CAMERA } => {
-                self.captures.close_camera(self.preferences.settings());
+            Effect::CloseStream { stream } => {
+                self.captures.close_stream(stream, self.preferences.settings());
                 self.report_local_stream();
             }
-            // No other stream of pictures has a device yet.
-            Effect::CloseStream { .. } => {}
             Effect::ReleaseMedia { conversation } => self.release_media(Some(conversation)),
             Effect::ConnectPeer { consent, conversation, peer, role } => {
                 self.connect(&consent, Newcomer { id: peer, conversation, role });

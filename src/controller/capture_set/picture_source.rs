@@ -1,4 +1,5 @@
-//! Camera of this side. Another one opens before the one that is seen is closed, where it is another device for sure.
+//! Source of one stream of pictures of this side: a camera, or the test card as a shared screen. Its successor opens
+//! before it is closed, where that is another device for sure.
 
 use std::sync::Arc;
 
@@ -12,18 +13,19 @@ use crate::controller::Event;
 use crate::controller::lanes::SystemSender;
 use crate::controller::system_event::SystemEvent;
 
-/// A camera and the format that it is opened in.
-pub(super) type CameraWish = (DeviceChoice, VideoFormat);
-pub(super) type OpenCamera = Open<Camera, CameraWish>;
+/// A device and the format that it is opened in.
+pub(super) type SourceWish = (DeviceChoice, VideoFormat);
+pub(super) type OpenSource = Open<Camera, SourceWish>;
 
-/// The camera that is open, and during an exchange the one before.
-pub(super) struct CameraSlot {
-    open: Option<OpenCamera>,
-    /// The camera before, which is seen until `open` gives its first picture.
-    leaving: Option<OpenCamera>,
-    preview: Arc<FrameSlot>,
+/// The device that is open, and during an exchange the one before.
+pub(super) struct PictureSource {
+    open: Option<OpenSource>,
+    /// The device before, which is seen until `open` gives its first picture.
+    leaving: Option<OpenSource>,
+    /// Slots of its pictures: the encoder's, and of a camera also the preview's.
+    slots: Vec<Arc<FrameSlot>>,
     succession: Succession,
-    /// Width, height and frames a second that the camera itself runs in, once it has opened.
+    /// Width, height and frames a second that the device itself runs in, once it has opened.
     device_mode: Option<(u32, u32, u32)>,
     /// Frames a second: the rate asked for until it is measured.
     fps: f32,
@@ -32,13 +34,14 @@ pub(super) struct CameraSlot {
     system: SystemSender,
 }
 
-impl CameraSlot {
-    pub(super) fn new(preview: Arc<FrameSlot>, sending: PictureSend, system: SystemSender) -> Self {
+impl PictureSource {
+    pub(super) fn new(preview: Option<Arc<FrameSlot>>, sending: PictureSend, system: SystemSender) -> Self {
+        let slots: Vec<_> = preview.into_iter().chain([Arc::clone(sending.slot())]).collect();
         Self {
             open: None,
             leaving: None,
-            succession: Succession::new([Arc::clone(&preview), Arc::clone(sending.slot())]),
-            preview,
+            succession: Succession::new(slots.clone()),
+            slots,
             device_mode: None,
             fps: 0.0,
             generation: 0,
@@ -47,9 +50,9 @@ impl CameraSlot {
         }
     }
 
-    /// The tile of one's own picture.
-    pub(super) const fn preview(&self) -> &Arc<FrameSlot> {
-        &self.preview
+    /// Slots of its pictures.
+    pub(super) fn slots(&self) -> &[Arc<FrameSlot>] {
+        &self.slots
     }
 
     /// The sending side of its pictures.
@@ -62,8 +65,8 @@ impl CameraSlot {
         &mut self.sending
     }
 
-    /// Takes out the cameras that are not `wanted`. Its successor is opened first where it `may_open` beside it.
-    pub(super) fn settle(&mut self, consent: &Consent, wanted: Option<&CameraWish>, may_open: bool) -> Vec<OpenCamera> {
+    /// Takes out the devices that are not `wanted`. Its successor is opened first where it `may_open` beside it.
+    pub(super) fn settle(&mut self, consent: &Consent, wanted: Option<&SourceWish>, may_open: bool) -> Vec<OpenSource> {
         self.limit_bit_rate(wanted);
         let Some(old) = self.open.take_if(|open| Some(&open.wish) != wanted) else { return Vec::new() };
         match wanted.filter(|(choice, _)| may_open && self.leaving.is_none() && is_another_device(&old, choice)) {
@@ -76,8 +79,8 @@ impl CameraSlot {
         }
     }
 
-    /// Another bit rate alone is the encoder's business: the camera stays open.
-    fn limit_bit_rate(&mut self, wanted: Option<&CameraWish>) {
+    /// Another bit rate alone is the encoder's business: the device stays open.
+    fn limit_bit_rate(&mut self, wanted: Option<&SourceWish>) {
         let (Some(open), Some((choice, format))) = (&mut self.open, wanted) else { return };
         let (open_choice, open_format) = &mut open.wish;
         if open_choice == choice && (VideoFormat { max_kbps: format.max_kbps, ..*open_format }) == *format {
@@ -86,20 +89,20 @@ impl CameraSlot {
         }
     }
 
-    /// Opens the camera that is wanted, unless it is open.
-    pub(super) fn open_wanted(&mut self, consent: &Consent, wanted: Option<CameraWish>) {
+    /// Opens the device that is wanted, unless it is open.
+    pub(super) fn open_wanted(&mut self, consent: &Consent, wanted: Option<SourceWish>) {
         if let Some(wish) = wanted.filter(|_| self.open.is_none()) {
             self.open(consent, wish);
         }
     }
 
-    fn open(&mut self, consent: &Consent, wish: CameraWish) {
+    fn open(&mut self, consent: &Consent, wish: SourceWish) {
         self.generation += 1;
         let generation = self.generation;
-        let system = self.system.clone();
+        let (system, stream) = (self.system.clone(), self.sending.stream());
         let (choice, format) = &wish;
         let device = Camera::open(consent, choice, *format, self.succession.next_camera(), move |event| {
-            system.send(SystemEvent::Camera { generation, event });
+            system.send(SystemEvent::PictureSource { stream, generation, event });
         });
         self.sending.set_format(*format);
         self.sending.request_keyframes();
@@ -109,8 +112,8 @@ impl CameraSlot {
         self.open = Some(Open::new(device, wish, generation, name));
     }
 
-    /// Takes a camera's report; the event to pass on, and the cameras to close.
-    pub(super) fn on_event(&mut self, generation: u64, event: CameraEvent) -> (Option<Event>, Vec<OpenCamera>) {
+    /// Takes a device's report; the event to pass on, and the devices to close.
+    pub(super) fn on_event(&mut self, generation: u64, event: CameraEvent) -> (Option<Event>, Vec<OpenSource>) {
         let Some(open) = self.open.as_mut().filter(|open| open.generation == generation) else {
             return (None, Vec::new());
         };
@@ -131,8 +134,8 @@ impl CameraSlot {
         }
     }
 
-    /// Takes every camera out.
-    pub(super) fn take_all(&mut self) -> Vec<OpenCamera> {
+    /// Takes every device out.
+    pub(super) fn take_all(&mut self) -> Vec<OpenSource> {
         [self.open.take(), self.leaving.take()].into_iter().flatten().collect()
     }
 
@@ -141,18 +144,18 @@ impl CameraSlot {
         self.open.as_ref().is_none_or(|open| open.resolved)
     }
 
-    /// Name and format of the camera that is seen, when it works.
+    /// Name and format of the device that is seen, when it works.
     pub(super) fn working(&self) -> Option<(&str, VideoFormat)> {
         let open = if self.is_resolved() { self.open.as_ref() } else { self.leaving.as_ref() };
         open.filter(|open| open.works()).map(|open| (open.name.as_str(), open.wish.1))
     }
 
-    /// Width, height and frames a second that the working camera itself runs in, where it has a mode of its own.
+    /// Width, height and frames a second that the working device itself runs in, where it has a mode of its own.
     pub(super) fn device_mode(&self) -> Option<(u32, u32, u32)> {
         self.working().and(self.device_mode)
     }
 
-    /// Fault of the camera.
+    /// Fault of the device.
     pub(super) fn fault(&self) -> Option<&DeviceFault> {
         self.open.as_ref()?.fault.as_ref()
     }
@@ -162,7 +165,7 @@ impl CameraSlot {
         self.fps
     }
 
-    /// Frames a second that the camera really gives.
+    /// Frames a second that the device really gives.
     pub(super) fn measured_fps(&self) -> f32 {
         self.open.as_ref().map_or(0.0, |open| open.device.measured_fps())
     }
@@ -176,8 +179,8 @@ impl CameraSlot {
     }
 }
 
-/// True when the camera `choice` can be opened before `old` is closed: it is another device for sure.
-fn is_another_device(old: &OpenCamera, choice: &DeviceChoice) -> bool {
+/// True when the device `choice` can be opened before `old` is closed: it is another device for sure.
+fn is_another_device(old: &OpenSource, choice: &DeviceChoice) -> bool {
     let is_device = |choice: &DeviceChoice| matches!(choice, DeviceChoice::SystemDefault | DeviceChoice::Named(_));
     let other = match choice {
         DeviceChoice::Named(name) if is_device(&old.wish.0) => *name != old.name,
@@ -187,12 +190,12 @@ fn is_another_device(old: &OpenCamera, choice: &DeviceChoice) -> bool {
 }
 
 #[cfg(test)]
-impl CameraSlot {
+impl PictureSource {
     pub(super) const fn is_open(&self) -> bool {
         self.open.is_some()
     }
 
-    /// True while another camera takes the place of the one that is seen.
+    /// True while another device takes the place of the one that is seen.
     pub(super) const fn is_exchanged(&self) -> bool {
         self.leaving.is_some()
     }
@@ -211,7 +214,7 @@ mod tests {
     use crate::media::{Preset, StreamId};
     use crate::media_send::MediaSend;
 
-    fn open(outputs: Outputs, choice: DeviceChoice, name: &str) -> OpenCamera {
+    fn open(outputs: Outputs, choice: DeviceChoice, name: &str) -> OpenSource {
         let format = VideoFormat::of(Preset::Low, None, None);
         let device = Camera::open(&Consent::for_test(), &DeviceChoice::None, format, outputs, |_| {});
         let mut open = Open::new(device, (choice, format), 1, String::new());
@@ -223,7 +226,7 @@ mod tests {
     fn one_device_is_closed_before_it_is_opened_again() {
         let named = |name: &str| DeviceChoice::Named(name.to_owned());
         let sending = MediaSend::new(Arc::new(Gates::default())).picture_send(StreamId::CAMERA);
-        let mut slot = CameraSlot::new(Arc::default(), sending, Lanes::new().0.parts.system);
+        let mut slot = PictureSource::new(None, sending, Lanes::new().0.parts.system);
         let mut follows = |old, choice: &DeviceChoice, works: bool| {
             let mut old = open(slot.succession.next_camera(), old, "Desk");
             old.fault = (!works).then_some(DeviceFault::Stalled);
