@@ -38,6 +38,12 @@ impl NetworkState {
     pub fn has(&self, ip: IpAddr) -> bool {
         is_own(ip, &self.addresses)
     }
+
+    /// Whether a connection from `own`, which was made after so many `sleeps`, may lead nowhere by now, for all that this
+    /// computer knows: the address is gone, or the computer has slept, and the far side may have given the connection up.
+    pub fn has_lost(&self, own: IpAddr, sleeps: u32) -> bool {
+        self.sleeps != sleeps || !self.has(own)
+    }
 }
 
 /// Handle of the monitor. A clone follows the states for itself, from those on that this one has seen.
@@ -136,8 +142,10 @@ mod tests {
     }
 
     #[test]
-    fn loopback_is_always_there() {
-        let state = NetworkState { addresses: Arc::new([]), sleeps: 0 };
-        assert!(state.has("127.0.0.1".parse().unwrap()) && !state.has("192.0.2.1".parse().unwrap()));
+    fn a_connection_is_lost_with_its_address_and_by_a_sleep_and_loopback_is_always_there() {
+        let state = NetworkState { addresses: Arc::new([]), sleeps: 3 };
+        let [here, gone] = ["127.0.0.1", "192.0.2.1"].map(|ip| ip.parse().unwrap());
+        assert!(state.has(here) && !state.has(gone));
+        assert!(!state.has_lost(here, 3) && state.has_lost(here, 2) && state.has_lost(gone, 3));
     }
 }

@@ -19,7 +19,7 @@ mod linux {
         | libc::RTMGRP_IPV4_ROUTE
         | libc::RTMGRP_IPV6_IFADDR
         | libc::RTMGRP_IPV6_ROUTE;
-    /// Of a message that is read and thrown away; the rest of a longer one goes with it.
+    /// Bytes of a message that are read and thrown away; the rest of a longer one goes with them.
     const MESSAGE: usize = 512;
     /// Messages that are taken for one change at most, so that a flood of them ends the wait, too.
     const MESSAGES_AT_ONCE: usize = 4096;

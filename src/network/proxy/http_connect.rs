@@ -3,7 +3,8 @@
 use data_encoding::BASE64;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use super::{Credentials, ProxyError};
+use super::credentials::Credentials;
+use super::error::ProxyError;
 
 /// Bytes of an answer's head at most.
 const MAX_HEAD: usize = 16 * 1024;

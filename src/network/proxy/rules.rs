@@ -5,9 +5,9 @@ use std::net::IpAddr;
 
 use percent_encoding::percent_decode_str;
 
-use super::{Credentials, Protocol, Proxy};
-use crate::network::address::LocalAddress;
-use crate::network::address::Standing;
+use super::credentials::Credentials;
+use super::server::{Protocol, Proxy};
+use crate::network::address::{LocalAddress, Standing};
 
 /// Port of an HTTP proxy whose setting names none.
 const HTTP_PORT: u16 = 80;

@@ -4,7 +4,8 @@ use std::net::IpAddr;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use super::{Credentials, ProxyError};
+use super::credentials::Credentials;
+use super::error::ProxyError;
 
 const VERSION: u8 = 5;
 const NO_AUTHENTICATION: u8 = 0;

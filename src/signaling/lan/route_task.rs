@@ -35,6 +35,8 @@ struct Link {
     since: Instant,
     /// This side's address.
     local: Option<IpAddr>,
+    /// Sleeps of the computer before.
+    sleeps: u32,
 }
 
 /// News for the hub, and the people to tell once the hub has them.
@@ -47,7 +49,7 @@ pub(super) struct LanTask {
     current: HashMap<PeerId, Link>,
     table: DialTable,
     dials: JoinSet<()>,
-    /// Sleeps of the computer, as far as they were looked after.
+    /// Sleeps of the computer so far.
     sleeps: u32,
 }
 
@@ -99,11 +101,11 @@ impl LanTask {
     }
 
     /// Connections from an address that is gone lead nowhere, and those of before a sleep may be forgotten elsewhere: others
-    /// are opened beside them, as often as the networks change until one stands. Whoever is not connected may be reached
-    /// now.
+    /// are opened beside them, as often as the networks change until one stands. People who are not connected may be
+    /// reached now.
     fn networks_changed(&mut self, state: &NetworkState, now: Instant) {
-        let slept = std::mem::replace(&mut self.sleeps, state.sleeps) != state.sleeps;
-        let is_lost = |link: &Link| slept || link.local.is_some_and(|local| !state.has(local));
+        self.sleeps = state.sleeps;
+        let is_lost = |link: &Link| link.local.is_some_and(|local| state.has_lost(local, link.sleeps));
         let lost: Vec<_> = self.current.iter().filter(|(_, link)| is_lost(link)).map(|(peer, _)| *peer).collect();
         self.table.networks_changed(&lost, now);
     }
@@ -150,7 +152,8 @@ impl LanTask {
             return None;
         }
         let (instance, local) = (up.instance.clone(), path.map(|path| path.local.ip()));
-        self.current.insert(peer, Link { connection, instance, dialed, since: now, local });
+        let link = Link { connection, instance, dialed, since: now, local, sleeps: self.sleeps };
+        self.current.insert(peer, link);
         self.links.put(peer, up.instance.clone(), move |frame| frames.try_send(frame).is_ok());
         self.table.connected(peer, path.map(|path| path.remote.ip()), now);
         if let Some(path) = path {

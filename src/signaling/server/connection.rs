@@ -12,12 +12,13 @@ use tokio::time::{sleep_until, timeout};
 use tokio_tungstenite::tungstenite::{Error as WebSocketError, Message as Packet};
 
 use super::backoff::Backoff;
-use super::dial::{DialError, Dialed, Socket, dial};
+use super::dial::{Dialed, Socket, dial};
+use super::dial_error::DialError;
 use super::input::{Access, Context, Input, LinkKey, Request};
 use super::sessions::{News, Sessions};
 use super::status::{ServerDetail, ServerState, ServerStatus};
 use crate::identity::ServerLink;
-use crate::network::{NetworkMonitor, NetworkState};
+use crate::network::NetworkMonitor;
 use crate::server_protocol::{BoxId, Letter, MAX_BOXES, Refusal, ToApp, ToServer};
 
 /// Between pings; servers let go of apps that say nothing for 25 s.
@@ -203,7 +204,7 @@ impl Connection {
                     sessions.rename(&name)
                 }
                 state = self.networks.changed() => {
-                    if standing.leads_nowhere(&state) {
+                    if state.has_lost(standing.own, standing.sleeps) {
                         return Err(Ended::Awake);
                     }
                     standing.probe().await?;
@@ -281,7 +282,7 @@ struct Standing {
     most: usize,
     /// Until when the answer to a ping must have come.
     pong_by: Option<tokio::time::Instant>,
-    /// That ping asks whether the connection leads anywhere yet.
+    /// The ping asks whether the connection leads anywhere yet.
     is_probed: bool,
 }
 
@@ -296,11 +297,6 @@ impl Standing {
             self.write(Packet::text(message(boxes.to_vec()).encode())).await?;
         }
         Ok(())
-    }
-
-    /// Whether the computer has slept since, or has lost the address.
-    fn leads_nowhere(&self, networks: &NetworkState) -> bool {
-        networks.sleeps != self.sleeps || !networks.has(self.own)
     }
 
     async fn probe(&mut self) -> Result<(), Ended> {

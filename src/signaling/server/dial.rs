@@ -12,15 +12,14 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+use tokio_tungstenite::tungstenite::Message as Packet;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
-use tokio_tungstenite::tungstenite::{Error as WebSocketError, Message as Packet};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
+use super::dial_error::DialError;
 use super::egress::{Egress, Opened};
 use super::pin;
-use super::status::ServerDetail;
 use crate::identity::{ServerLink, prove_to_server};
-use crate::network::{ProxyError, ProxySettingError};
 use crate::server_protocol::{
     EXPORTER_LABEL, MAX_CONTROL, MAX_LETTER, PATH, Prove, Refusal, ToApp, ToServer, VERSION, Welcome,
 };
@@ -44,68 +43,6 @@ pub(super) struct Dialed {
     pub(super) round_trip: Duration,
     /// By how much the server's clock is ahead of this computer's, in milliseconds.
     pub(super) clock_offset_ms: i64,
-}
-
-/// Why a server is not reached. For the log; a person is told its [`detail`](Self::detail).
-#[derive(Debug, thiserror::Error)]
-pub(super) enum DialError {
-    #[error("name: {0}")]
-    Name(std::io::Error),
-    #[error("socket: {0}")]
-    Connect(std::io::Error),
-    #[error("the proxy: {0}")]
-    NoProxy(std::io::Error),
-    #[error("the proxy: {0}")]
-    Proxy(#[from] ProxyError),
-    #[error(transparent)]
-    ProxySetting(#[from] ProxySettingError),
-    #[error("too slow")]
-    Timeout,
-    #[error("another key")]
-    OtherKey,
-    #[error("no server: {0}")]
-    NoServer(Box<dyn std::error::Error + Send + Sync>),
-    #[error("no common version")]
-    Version,
-    #[error("refused: {0:?}")]
-    Refused(Refusal),
-}
-
-impl DialError {
-    /// The reason, as a person is told it.
-    pub(super) const fn detail(&self) -> ServerDetail {
-        match self {
-            Self::Name(_) => ServerDetail::UnknownName,
-            Self::Connect(_) | Self::Timeout => ServerDetail::NoAnswer,
-            Self::NoProxy(_) | Self::Proxy(_) => ServerDetail::Proxy,
-            Self::ProxySetting(_) => ServerDetail::ProxySetting,
-            Self::OtherKey => ServerDetail::OtherKey,
-            Self::NoServer(_) => ServerDetail::NoServer,
-            Self::Version => ServerDetail::OtherVersion,
-            Self::Refused(_) => ServerDetail::Refused,
-        }
-    }
-
-    /// Whether trying on is of little use until somebody does something.
-    pub(super) const fn is_refusal(&self) -> bool {
-        match self {
-            Self::OtherKey | Self::Version => true,
-            Self::Refused(reason) => !matches!(reason, Refusal::Ending | Refusal::Full | Refusal::Slow),
-            Self::ProxySetting(_) => true,
-            Self::Name(_)
-            | Self::Connect(_)
-            | Self::NoProxy(_)
-            | Self::Proxy(_)
-            | Self::Timeout
-            | Self::NoServer(_) => false,
-        }
-    }
-}
-
-impl From<WebSocketError> for DialError {
-    fn from(error: WebSocketError) -> Self {
-        Self::NoServer(Box::new(error))
-    }
 }
 
 /// Reaches a server, and is let in.

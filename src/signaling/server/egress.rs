@@ -11,7 +11,7 @@ use futures_util::stream::FuturesUnordered;
 use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tokio::time::{sleep, timeout};
 
-use super::dial::DialError;
+use super::dial_error::DialError;
 use crate::network::ProxyRules;
 
 /// For one TCP connection.

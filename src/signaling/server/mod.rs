@@ -10,6 +10,7 @@
 mod backoff;
 mod connection;
 mod dial;
+mod dial_error;
 mod egress;
 mod input;
 mod pin;
