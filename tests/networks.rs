@@ -1,5 +1,5 @@
-//! Networks of a computer that come and go: interfaces, addresses and routes. A server is reached again as soon as there is
-//! a way: real processes, in networks in software.
+//! Networks of a computer that come and go: interfaces, addresses and routes. A server is reached again as soon as
+//! there is a way: real processes, in networks in software.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 #![allow(clippy::print_stdout, reason = "the times are figures of interest")]

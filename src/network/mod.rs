@@ -1,6 +1,6 @@
 //! This computer's addresses, ranked by use: which of them lead to other people, for media and for announcements alike.
-//! Asked for anew each time, since networks come and go; a monitor tells when they do. Sends nothing. Also the limits that
-//! every listener keeps (token buckets, and connections by address), and the proxies by which servers are reached.
+//! Asked for anew each time, since networks come and go; a monitor tells when they do. Sends nothing. Also the limits
+//! that every listener keeps (token buckets, and connections by address), and the proxies by which servers are reached.
 
 mod address;
 mod connection_limits;

@@ -1,5 +1,6 @@
-//! Monitor of this computer's networks: one task for the program, which follows addresses, links and routes as the system
-//! tells of them, and the sleeps of the computer. Signaling and media connections read its states; nobody else polls.
+//! Monitor of this computer's networks: one task for the program, which follows addresses, links and routes as the
+//! system tells of them, and the sleeps of the computer. Signaling and media connections read its states; nobody else
+//! polls.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -39,8 +40,9 @@ impl NetworkState {
         is_own(ip, &self.addresses)
     }
 
-    /// Whether a connection from `own`, which was made after so many `sleeps`, may lead nowhere by now, for all that this
-    /// computer knows: the address is gone, or the computer has slept, and the far side may have given the connection up.
+    /// Whether a connection from `own`, which was made after so many `sleeps`, may lead nowhere by now, for all that
+    /// this computer knows: the address is gone, or the computer has slept, and the far side may have given the
+    /// connection up.
     pub fn has_lost(&self, own: IpAddr, sleeps: u32) -> bool {
         self.sleeps != sleeps || !self.has(own)
     }
@@ -84,8 +86,8 @@ impl NetworkMonitor {
         self.states.borrow().clone()
     }
 
-    /// Waits for another state than the last one that this handle has seen; for ever once the monitor has ended. Nothing is
-    /// lost when the wait is given up.
+    /// Waits for another state than the last one that this handle has seen; for ever once the monitor has ended.
+    /// Nothing is lost when the wait is given up.
     pub async fn changed(&mut self) -> NetworkState {
         if self.states.changed().await.is_err() {
             std::future::pending::<()>().await;

@@ -1,5 +1,5 @@
-//! Changes of links, addresses and routes, as the system tells of them: on Linux by rtnetlink(7). Their contents are not
-//! read: each means that the addresses are to be listed again.
+//! Changes of links, addresses and routes, as the system tells of them: on Linux by rtnetlink(7). Their contents are
+//! not read: each means that the addresses are to be listed again.
 
 #[cfg(target_os = "linux")]
 pub(super) use linux::RouteEvents;

@@ -1,9 +1,10 @@
-//! Sleep of the computer, told from two clocks: one stands meanwhile, the other goes on. Pure; the readings are arguments.
+//! Sleep of the computer, told from two clocks: one stands meanwhile, the other goes on. Pure; the readings are
+//! arguments.
 
 use std::time::{Duration, Instant};
 
-/// Difference of the clocks that counts as a sleep. Elsewhere than on Linux the second clock is the wall clock, which is
-/// also set by hand.
+/// Difference of the clocks that counts as a sleep. Elsewhere than on Linux the second clock is the wall clock, which
+/// is also set by hand.
 const SLEPT: Duration = Duration::from_secs(if cfg!(target_os = "linux") { 2 } else { 10 });
 
 /// One reading of both clocks.

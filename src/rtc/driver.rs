@@ -29,7 +29,7 @@ use tokio::time::Instant;
 use webrtc::media_stream::track_local::TrackLocal;
 use webrtc::peer_connection::{RTCPeerConnectionState, RTCSessionDescription};
 
-use super::connection::Connection;
+use super::connection::EngineConnection;
 use super::context::{Command, Commands, Context};
 use super::deadline;
 use super::event::PeerEvent;
@@ -47,7 +47,7 @@ use crate::network::{self, NetworkState};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Without a datagram from the far side for this long the connection is interrupted: three keepalives are missing.
 const SILENCE: Duration = Duration::from_millis(1200);
-/// Between probes of an interrupted connection: what the end of a blackout waits for.
+/// Between probes of an interrupted connection: the delay of noticing the end of a blackout.
 const PROBE_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Inputs of the peer task, besides closing.
@@ -126,8 +126,8 @@ enum Connectivity {
 }
 
 impl Connectivity {
-    /// End of the interruption that begins, or goes on, where this computer has the address that media leave from, or has
-    /// it no more; `None` where nothing changes by it.
+    /// End of the interruption that begins, or goes on, where this computer has the address that media leave from, or
+    /// has it no more; `None` where nothing changes by it.
     fn interruption_by(self, has_address: bool) -> Option<End> {
         match (self, has_address) {
             (Self::Up | Self::Interrupted { until: End::Datagram, .. }, false) => Some(End::Address),
@@ -151,7 +151,7 @@ enum End {
 /// State of the peer task while the connection lives.
 pub(super) struct Driver {
     context: Context,
-    connection: Connection,
+    connection: EngineConnection,
     /// This side's.
     streams: StreamTable,
     /// Those of the offer.
@@ -168,7 +168,7 @@ pub(super) struct Driver {
 impl Driver {
     pub(super) fn new(
         context: Context,
-        connection: Connection,
+        connection: EngineConnection,
         streams: StreamTable,
         link_local: Arc<LinkLocalSockets>,
     ) -> Self {

@@ -36,8 +36,8 @@ impl Engine {
     /// An engine whose tasks run on `runtime`.
     ///
     /// With `bind`, media uses that address only (a loopback address connects within this computer); without, the
-    /// addresses of this computer's networks, or loopback when it has none. No servers are used, and no changes of networks
-    /// are followed.
+    /// addresses of this computer's networks, or loopback when it has none. No servers are used, and no changes of
+    /// networks are followed.
     pub fn new(runtime: Handle, bind: Option<IpAddr>) -> Self {
         let addresses = HostAddresses { bind, ..HostAddresses::default() };
         let (servers, impairment) = (Arc::default(), Impairment::default());
@@ -85,7 +85,7 @@ impl Engine {
         Self { networks, ..self }
     }
 
-    /// The same, but what is sent goes through a bad network in software.
+    /// The same, but packets sent go through a bad network in software.
     pub fn with_link(self, link: Option<LinkProfile>) -> Self {
         Self { impairment: Impairment { link, ..self.impairment }, ..self }
     }

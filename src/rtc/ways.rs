@@ -1,5 +1,5 @@
-//! Ways of a connection's datagrams: the addresses of its sockets, the servers that it asks, an emulated network, and the
-//! monitor of the real ones.
+//! Ways of a connection's datagrams: the addresses of its sockets, the servers that it asks, an emulated network, and
+//! the monitor of the real ones.
 
 use std::sync::Arc;
 

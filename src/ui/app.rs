@@ -1,4 +1,4 @@
-//! The eframe application: reads the controller's snapshot, chooses the screen, and sends what the person asked for.
+//! The eframe application: reads the controller's snapshot, chooses the screen, and sends the person's commands.
 //!
 //! Runs on the main thread. It draws when there is a new picture, a new snapshot or input, and when a clock on the
 //! screen moves on; never in a loop.
@@ -41,7 +41,7 @@ const SEND_AGAIN: Duration = Duration::from_millis(20);
 pub struct RepaintNotice(egui::Context);
 
 impl RepaintNotice {
-    /// Asks for a drawing of what changed. A new layout is drawn twice, so that it comes to rest; a new picture once,
+    /// Asks for a drawing of the changes. A new layout is drawn twice, so that it comes to rest; a new picture once,
     /// which is half the work: egui does so where a delay is given, however short.
     pub fn notify(&self, change: Repaint) {
         match change {

@@ -7,7 +7,8 @@
 //!   safety_dialog.rs the safety number of a contact, by voice or by code_scanner.rs
 //!   call_view.rs     tiles, self_view.rs, quality_sign.rs, picture_wish.rs, controls.rs, statistics.rs
 //!   settings_panel.rs, notices.rs
-//! drawn with       fit.rs, theme.rs, fonts.rs, bidi.rs, icons.rs, buttons.rs, fields.rs, avatar.rs, qr_code.rs, tile.rs
+//! drawn with       fit.rs, theme.rs, fonts.rs, bidi.rs, icons.rs, buttons.rs, fields.rs, avatar.rs, qr_code.rs,
+//!                  tile.rs
 //! worded by        catalogue/
 //! ```
 

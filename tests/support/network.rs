@@ -82,8 +82,8 @@ impl Computer {
         assert!(ip(&["-n", &self.namespace, "route", "add", "default", "via", router]), "ip route add {router}");
     }
 
-    /// A virtual private network comes up, which leads nowhere: an interface, its address, and routes through it that go
-    /// before the default route.
+    /// A virtual private network comes up, which leads nowhere: an interface, its address, and routes through it that
+    /// go before the default route.
     pub fn bring_vpn_up(&self) {
         for change in [
             &["link", "add", "vpn0", "type", "dummy"][..],
@@ -191,8 +191,8 @@ pub struct TwoNetworks {
     pub router: Computer,
 }
 
-/// Two networks with a router between them: multicast stays within each, so that the computers do not find each other by
-/// themselves. `None`, with the reason printed, where the system does not allow it.
+/// Two networks with a router between them: multicast stays within each, so that the computers do not find each other
+/// by themselves. `None`, with the reason printed, where the system does not allow it.
 pub fn two_networks() -> Option<TwoNetworks> {
     // SAFETY: `geteuid` has no preconditions and cannot fail.
     let networks = if unsafe { libc::geteuid() } == 0 { try_two_networks() } else { None };

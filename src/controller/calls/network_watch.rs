@@ -1,5 +1,5 @@
-//! Watch on the addresses of a call's connections while somebody in the call is not heard. Nothing is looked at as long as
-//! the media flows. Pure; addresses are arguments.
+//! Watch on the addresses of a call's connections while somebody in the call is not heard. Nothing is looked at as long
+//! as the media flows. Pure; addresses are arguments.
 
 use std::net::IpAddr;
 

@@ -1,6 +1,6 @@
 //! Proxies: the way to a server out of a network that lets nobody out by themselves. HTTP CONNECT (RFC 9110, 9.3.6) and
-//! SOCKS 5 (RFC 1928, RFC 1929); the environment says which. A proxy sees TLS alone. A name is given to the proxy as it is:
-//! networks that have proxies often know no names of elsewhere.
+//! SOCKS 5 (RFC 1928, RFC 1929); the environment says which. A proxy sees TLS alone. A name is given to the proxy as it
+//! is: networks that have proxies often know no names of elsewhere.
 
 mod credentials;
 mod error;

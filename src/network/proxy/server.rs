@@ -46,8 +46,8 @@ impl Proxy {
         self.port
     }
 
-    /// Has the proxy, to which `stream` is a connection, connect it to a host and port. The stream then leads there, and
-    /// nothing of what comes from there has been read.
+    /// Has the proxy, to which `stream` is a connection, connect it to a host and port. The stream then leads there,
+    /// and nothing of what comes from there has been read.
     ///
     /// # Errors
     ///

@@ -1,5 +1,5 @@
-//! Selected path: the pair of addresses between which RTP and RTCP travel. Another pair is another network path, of which
-//! nothing is known (RFC 9000, 9.4).
+//! Selected path: the pair of addresses between which RTP and RTCP travel. Another pair is another network path, of
+//! which nothing is known (RFC 9000, 9.4).
 //!
 //! The engine emits no event for a pair that the ICE agent selects without a restart, but the pair shows in the socket.
 //! Called on the tokio task of one peer connection.

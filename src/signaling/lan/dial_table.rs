@@ -15,8 +15,8 @@ use crate::identity::PeerId;
 
 /// Announced people, at most.
 const MAX_PEOPLE: usize = 256;
-/// A person who has proved to be at one of their addresses, but may have moved, is dialed there again after so long when
-/// others' dials leave no room to try all of them.
+/// A person who has proved to be at one of their addresses, but may have moved, is dialed there again after so long
+/// when others' dials leave no room to try all of them.
 const PROVEN_AGAIN: Duration = Duration::from_secs(1);
 
 /// Someone to dial.
@@ -116,8 +116,8 @@ impl DialTable {
         }
     }
 
-    /// This computer has other networks: the connections to those who are `lost` are renewed, and whoever is not connected
-    /// is tried anew, within the budgets.
+    /// This computer has other networks: the connections to those who are `lost` are renewed, and whoever is not
+    /// connected is tried anew, within the budgets.
     pub(super) fn networks_changed(&mut self, lost: &[PeerId], now: Instant) {
         self.people.values_mut().for_each(|person| person.networks_changed(now));
         lost.iter().for_each(|peer| self.renew(*peer, now));

@@ -139,8 +139,8 @@ impl Dialing {
         self.next_dial = Some(now);
     }
 
-    /// This computer has other networks. A dial that is under way may wait for an answer in one that is gone: another one
-    /// goes beside it.
+    /// This computer has other networks. A dial that is under way may wait for an answer in one that is gone: another
+    /// one goes beside it.
     pub(super) fn networks_changed(&mut self, now: Instant) {
         self.dialing = None;
         self.failures = 0;

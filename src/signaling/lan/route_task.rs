@@ -100,9 +100,9 @@ impl LanTask {
         }
     }
 
-    /// Connections from an address that is gone lead nowhere, and those of before a sleep may be forgotten elsewhere: others
-    /// are opened beside them, as often as the networks change until one stands. People who are not connected may be
-    /// reached now.
+    /// Connections from an address that is gone lead nowhere, and those of before a sleep may be forgotten elsewhere:
+    /// others are opened beside them, as often as the networks change until one stands. People who are not connected
+    /// may be reached now.
     fn networks_changed(&mut self, state: &NetworkState, now: Instant) {
         self.sleeps = state.sleeps;
         let is_lost = |link: &Link| link.local.is_some_and(|local| state.has_lost(local, link.sleeps));
@@ -132,8 +132,9 @@ impl LanTask {
 
     /// Takes a connection, or drops it, which closes it.
     ///
-    /// Where both sides opened one to the other, both keep the one that the lower ID opened. Otherwise the latest counts,
-    /// since the app at the other end may have crashed and come back, or may have lost the way by which it was connected.
+    /// Where both sides opened one to the other, both keep the one that the lower ID opened. Otherwise the latest
+    /// counts, since the app at the other end may have crashed and come back, or may have lost the way by which it was
+    /// connected.
     fn proven(&mut self, link: NewLink, now: Instant) -> Option<News> {
         let NewLink { connection, up, dialed, path, frames, taken } = link;
         let peer = up.peer;

@@ -1,4 +1,5 @@
-//! Connection to one server, for as long as it is among this side's: dialed, carried, and dialed again. Runs as one task.
+//! Connection to one server, for as long as it is among this side's: dialed, carried, and dialed again. Runs as one
+//! task.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -25,8 +26,8 @@ use crate::server_protocol::{BoxId, Letter, MAX_BOXES, Refusal, ToApp, ToServer}
 const PING: Duration = Duration::from_secs(15);
 /// For the answer to a ping.
 const PONG: Duration = Duration::from_secs(5);
-/// For the answer to a ping that asks whether the connection leads anywhere yet: nobody was heard, or another network is
-/// there.
+/// For the answer to a ping that asks whether the connection leads anywhere yet: nobody was heard, or another network
+/// is there.
 const PROBE: Duration = Duration::from_millis(1500);
 const WRITE: Duration = Duration::from_secs(10);
 /// Between looks at the sessions' deadlines, while there are some.

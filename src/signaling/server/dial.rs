@@ -1,5 +1,5 @@
-//! Dial of a server: a connection to the host of its link, TLS with its key pinned, the WebSocket, and the proof of this side's
-//! key. No other host is ever dialed: no message names one.
+//! Dial of a server: a connection to the host of its link, TLS with its key pinned, the WebSocket, and the proof of
+//! this side's key. No other host is ever dialed: no message names one.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;

@@ -33,8 +33,8 @@ pub(super) struct LinkKey {
 pub struct Access {
     /// The server.
     pub link: ServerLink,
-    /// Addresses of the server, where its relay is, too: the one first that it was reached at. None where a proxy leads to
-    /// it, and its name is known to the proxy alone: then by a stream only.
+    /// Addresses of the server, where its relay is, too: the one first that it was reached at. None where a proxy leads
+    /// to it, and its name is known to the proxy alone: then by a stream only.
     pub addresses: Vec<SocketAddr>,
     /// The relay.
     pub relay: Relay,
@@ -45,8 +45,8 @@ pub struct Access {
 }
 
 impl Access {
-    /// Opens a stream to the server for TURN over TLS (RFC 8656, 3.1), as its connection was opened: through a proxy where
-    /// one is set, with the same key pinned.
+    /// Opens a stream to the server for TURN over TLS (RFC 8656, 3.1), as its connection was opened: through a proxy
+    /// where one is set, with the same key pinned.
     ///
     /// # Errors
     ///

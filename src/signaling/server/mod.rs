@@ -60,8 +60,8 @@ impl Drop for Servers {
 }
 
 impl Servers {
-    /// Not connected to any server yet; each is reached by `egress`, and anew when `networks` change. Also the route's handle,
-    /// for the hub.
+    /// Not connected to any server yet; each is reached by `egress`, and anew when `networks` change. Also the route's
+    /// handle, for the hub.
     pub(super) fn start(
         runtime: &Handle,
         local: &Arc<Local>,
@@ -92,7 +92,8 @@ impl Servers {
         self.relays.to(id)
     }
 
-    /// Waits, for so long at most, until the connections are closed; they begin to when the hub drops the route's handle.
+    /// Waits, for so long at most, until the connections are closed; they begin to when the hub drops the route's
+    /// handle.
     pub(super) async fn closed(&mut self, patience: Duration) {
         let _ = timeout(patience, &mut self.route).await;
     }
