@@ -82,11 +82,11 @@ impl Computer {
         assert!(ip(&["-n", &self.namespace, "route", "add", "default", "via", router]), "ip route add {router}");
     }
 
-    /// A virtual private network comes up, which leads nowhere: an interface, its address, and routes through it that
-    /// go before the default route.
+    /// A virtual private network comes up, which leads nowhere: an interface (a bridge without ports), its
+    /// address, and routes through it that go before the default route.
     pub fn bring_vpn_up(&self) {
         for change in [
-            &["link", "add", "vpn0", "type", "dummy"][..],
+            &["link", "add", "vpn0", "type", "bridge"][..],
             &["addr", "add", "10.200.0.2/24", "dev", "vpn0"],
             &["link", "set", "vpn0", "up"],
             &["route", "add", "0.0.0.0/1", "dev", "vpn0"],
