@@ -5,7 +5,9 @@
 mod address;
 mod connection_limits;
 mod interface;
+mod keep_alive;
 mod monitor;
+mod open_files;
 mod proxy;
 mod rank;
 mod route_events;
@@ -16,7 +18,9 @@ pub use address::{
     LocalAddress, Path, PathFinder, Standing, canonical, is_own, is_reserved, is_scoped, network_of, scoped, source_for,
 };
 pub use connection_limits::{ConnectionBounds, ConnectionLimits, Permit};
+pub use keep_alive::keep_alive;
 pub use monitor::{NetworkMonitor, NetworkState};
+pub use open_files::raise_open_files;
 pub use proxy::{Proxy, ProxyError, ProxyRules, ProxySettingError};
 pub use rank::ranked;
 pub use token_bucket::TokenBucket;

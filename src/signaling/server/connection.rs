@@ -22,8 +22,12 @@ use crate::identity::ServerLink;
 use crate::network::NetworkMonitor;
 use crate::server_protocol::{BoxId, Letter, MAX_BOXES, Refusal, ToApp, ToServer};
 
-/// Between pings; servers let go of apps that say nothing for 25 s.
-const PING: Duration = Duration::from_secs(15);
+/// Between pings, which show whether the server works; servers let go of apps that say nothing for 120 s, and proxies
+/// of connections that are silent for a minute. TCP's keep-alive shows within 24 s whether the computers reach each
+/// other.
+const PING: Duration = Duration::from_secs(50);
+/// The same through a proxy, at which TCP's keep-alive ends.
+const PING_BY_PROXY: Duration = Duration::from_secs(15);
 /// For the answer to a ping.
 const PONG: Duration = Duration::from_secs(5);
 /// For the answer to a ping that asks whether the connection leads anywhere yet: nobody was heard, or another network
@@ -124,7 +128,7 @@ impl Connection {
     async fn tell(&self, told: &mut Option<ServerStatus>, status: ServerStatus) {
         if told.as_ref().is_none_or(|told| !told.says_the_same(&status)) {
             *told = Some(status.clone());
-            self.context.input(Input::Status(status)).await;
+            self.context.input(Input::Status { server: self.number, status }).await;
         }
     }
 
@@ -146,13 +150,14 @@ impl Connection {
     }
 
     async fn carry(&mut self, dialed: Dialed, sessions: &mut Sessions) -> Ended {
-        let Dialed { socket, welcome, addresses, own, round_trip, .. } = dialed;
+        let Dialed { socket, welcome, addresses, is_proxied, own, round_trip, .. } = dialed;
         let (link, tls, egress) = (self.link.clone(), Arc::clone(&self.tls), self.context.egress.clone());
         let access = welcome.relay.map(|relay| Access { link, addresses, relay, round_trip, tls, egress });
         self.context.input(Input::Access { server: self.number, access }).await;
         let most = usize::try_from(welcome.limits.watches).unwrap_or(usize::MAX);
         let sleeps = self.networks.state().sleeps;
-        let mut standing = Standing { socket, own, sleeps, most, pong_by: None, is_probed: false };
+        let ping_every = if is_proxied { PING_BY_PROXY } else { PING };
+        let mut standing = Standing { socket, own, sleeps, most, ping_every, pong_by: None, is_probed: false };
         let ended = self.serve(&mut standing, sessions).await;
         self.context.input(Input::Access { server: self.number, access: None }).await;
         let Err(reason) = ended;
@@ -170,7 +175,7 @@ impl Connection {
     ) -> Result<std::convert::Infallible, Ended> {
         let (mut people, mut name) = (self.context.local.people(), self.context.local.name.subscribe());
         self.carry_out(standing, sessions.connected(Instant::now(), standing.most)).await?;
-        let mut ping_at = tokio::time::Instant::now() + PING;
+        let mut ping_at = tokio::time::Instant::now() + standing.ping_every;
         let mut tick_at = tokio::time::Instant::now() + TICK;
         loop {
             let pong_by = standing.pong_by;
@@ -213,7 +218,7 @@ impl Connection {
                 }
                 () = sleep_until(ping_at) => {
                     standing.ping(PONG).await?;
-                    ping_at = tokio::time::Instant::now() + PING;
+                    ping_at = tokio::time::Instant::now() + standing.ping_every;
                     Vec::new()
                 }
                 () = sleep_until(pong_by.unwrap_or(ping_at)), if pong_by.is_some() => {
@@ -281,6 +286,7 @@ struct Standing {
     sleeps: u32,
     /// Boxes that may be watched.
     most: usize,
+    ping_every: Duration,
     /// Until when the answer to a ping must have come.
     pong_by: Option<tokio::time::Instant>,
     /// The ping asks whether the connection leads anywhere yet.

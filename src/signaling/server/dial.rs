@@ -38,6 +38,8 @@ pub(super) struct Dialed {
     pub(super) welcome: Welcome,
     /// The server's addresses, see [`Opened`].
     pub(super) addresses: Vec<SocketAddr>,
+    /// A proxy leads to it.
+    pub(super) is_proxied: bool,
     /// This side's address towards it.
     pub(super) own: IpAddr,
     pub(super) round_trip: Duration,
@@ -61,7 +63,7 @@ async fn reach(
     egress: &Egress,
     local: &Local,
 ) -> Result<Dialed, DialError> {
-    let Opened { stream, addresses } = egress.open(link.host(), link.port()).await?;
+    let Opened { stream, addresses, is_proxied } = egress.open(link.host(), link.port()).await?;
     let own = stream.local_addr().map_err(DialError::Connect)?.ip();
     let name = ServerName::try_from(link.host().to_owned()).map_err(|error| DialError::NoServer(error.into()))?;
     let stream = TlsConnector::from(Arc::clone(tls)).connect(name, stream).await.map_err(tls_error)?;
@@ -89,7 +91,7 @@ async fn reach(
     let round_trip = sent.elapsed();
     let midpoint_ms = sent_ms.saturating_add(i64::try_from(round_trip.as_millis() / 2).unwrap_or(i64::MAX));
     let clock_offset_ms = welcome.time_ms.saturating_sub(midpoint_ms).clamp(-MAX_CLOCK_OFFSET_MS, MAX_CLOCK_OFFSET_MS);
-    Ok(Dialed { socket, welcome, addresses, own, round_trip, clock_offset_ms })
+    Ok(Dialed { socket, welcome, addresses, is_proxied, own, round_trip, clock_offset_ms })
 }
 
 fn unexpected(message: &ToApp) -> DialError {
@@ -133,3 +135,7 @@ async fn receive(socket: &mut Socket) -> Result<ToApp, DialError> {
     }
     Err(DialError::NoServer("too many messages out of turn".into()))
 }
+
+#[cfg(test)]
+#[path = "dial_tests.rs"]
+mod tests;

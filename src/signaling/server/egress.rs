@@ -12,7 +12,7 @@ use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tokio::time::{sleep, timeout};
 
 use super::dial_error::DialError;
-use crate::network::ProxyRules;
+use crate::network::{ProxyRules, keep_alive};
 
 /// For one TCP connection.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -41,6 +41,8 @@ pub(super) struct Opened {
     pub(super) stream: TcpStream,
     /// The server's addresses, the one first that was reached; behind a proxy those that are known here, if any.
     pub(super) addresses: Vec<SocketAddr>,
+    /// A proxy leads there.
+    pub(super) is_proxied: bool,
 }
 
 impl Egress {
@@ -51,7 +53,7 @@ impl Egress {
             let stream = self.connect(&addresses).await.map_err(DialError::Connect)?;
             let reached = stream.peer_addr().map_err(DialError::Connect)?;
             addresses.sort_by_key(|address| *address != reached);
-            return Ok(Opened { stream, addresses });
+            return Ok(Opened { stream, addresses, is_proxied: false });
         };
         let through_proxy = async {
             let proxies = self.resolve(proxy.host(), proxy.port()).await.map_err(DialError::NoProxy)?;
@@ -60,7 +62,8 @@ impl Egress {
             Ok::<_, DialError>(stream)
         };
         let (stream, known) = tokio::join!(through_proxy, timeout(KNOWN_HERE, self.resolve(host, port)));
-        Ok(Opened { stream: stream?, addresses: known.unwrap_or_else(|_| Ok(Vec::new())).unwrap_or_default() })
+        let addresses = known.unwrap_or_else(|_| Ok(Vec::new())).unwrap_or_default();
+        Ok(Opened { stream: stream?, addresses, is_proxied: true })
     }
 
     /// Addresses of a host that can be used from here, a few at most.
@@ -96,6 +99,7 @@ impl Egress {
         }
         let stream = socket.connect(address).await?;
         stream.set_nodelay(true)?;
+        keep_alive(&stream)?;
         #[cfg(target_os = "linux")]
         socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(UNTAKEN))?;
         Ok(stream)
