@@ -11,13 +11,12 @@ use crate::signaling::Access;
 pub(super) fn ice_servers(access: Option<Access>, relay_use: RelayUse) -> IceServers {
     let Some(access) = access else { return IceServers { relay_use, ..IceServers::default() } };
     let (username, password) = (access.relay.username.clone(), access.relay.password.clone());
-    let addresses = [Some(access.remote), access.other_family];
-    let relays = access.relay.udp_port.into_iter().flat_map(|port| {
-        let at = move |address: SocketAddr| SocketAddr::new(address.ip(), port);
-        addresses.into_iter().flatten().map(at)
-    });
+    let first_of = |is_ipv4| access.addresses.iter().find(move |address: &&SocketAddr| address.is_ipv4() == is_ipv4);
+    let addresses = [true, false].into_iter().filter_map(first_of);
+    let udp_port = access.relay.udp_port;
+    let relays = addresses.filter_map(|address| Some(SocketAddr::new(address.ip(), udp_port?)));
     let relay = |address| RelayServer { address, username: username.clone(), password: password.clone() };
-    let relays = relays.map(relay).collect();
+    let relays: Vec<_> = relays.map(relay).collect();
     let (has_stream, round_trip) = (access.relay.tls, access.round_trip);
     let connector = StreamConnector::new(move || -> OpeningStream {
         let access = access.clone();

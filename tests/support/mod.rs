@@ -1,6 +1,6 @@
 //! Common parts of the integration tests: the product run as a script runs it (`process`, `server`), and rigs in
 //! software for things that a test machine lacks: a camera (`camera`), a clock that can be set (`clock`), a sound
-//! server (`sound`), a display (`display`), networks (`network`), the Internet (`internet`).
+//! server (`sound`), a display (`display`), networks (`network`), the Internet (`internet`), a proxy (`proxy`).
 //!
 //! Every wait has an end, every process and rig is taken down on drop, and a failing test prints what each program
 //! said.
@@ -15,6 +15,7 @@ pub mod display;
 pub mod internet;
 pub mod network;
 pub mod process;
+pub mod proxy;
 pub mod server;
 pub mod sockets;
 pub mod sound;
