@@ -51,7 +51,9 @@ mod statistics;
 mod theme;
 pub mod tile;
 mod wall_clock;
+mod window_handle;
 
-pub use app::{RepaintNotice, Window, WindowOptions, run};
+pub use app::{APP_ID, TITLE, Window, WindowOptions, run};
 pub use catalogue::{Text, Words, system_locale};
 pub use scene::Now;
+pub use window_handle::{WindowHandle, WindowRequest};
