@@ -6,6 +6,8 @@ mod commands;
 mod deadlines;
 mod devices;
 mod effects;
+mod invitations;
+mod missed_calls;
 mod network;
 mod publish;
 
@@ -59,6 +61,8 @@ pub(super) struct Core {
     speaker: Speaker,
     publisher: Publisher,
     events: EventSink,
+    /// The latest link whose holder may ring once.
+    invitation: Option<String>,
     /// Until when quitting waits, once it was asked for.
     quit_by: Option<MediaTime>,
     /// Ends last, after everything that runs on it.
@@ -107,6 +111,7 @@ impl Core {
             speaker,
             publisher,
             remotes: Remotes::new(engine, loopback, parts),
+            invitation: None,
             quit_by: None,
             preferences,
             store,
@@ -151,7 +156,7 @@ impl Core {
     /// This person's `visavis:` link.
     fn link(&self) -> String {
         let settings = self.preferences.settings();
-        self.directory.own_link(&settings.display_name, settings.servers.first())
+        self.directory.own_link(&settings.display_name, settings.servers.first()).to_string()
     }
 
     /// Tells the faces.

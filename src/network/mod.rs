@@ -5,6 +5,8 @@
 mod address;
 mod connection_limits;
 mod interface;
+mod keep_alive;
+mod open_files;
 mod rank;
 mod token_bucket;
 
@@ -12,6 +14,8 @@ pub use address::{
     LocalAddress, Path, PathFinder, Standing, canonical, is_own, is_reserved, is_scoped, network_of, scoped, source_for,
 };
 pub use connection_limits::{ConnectionBounds, ConnectionLimits, Permit};
+pub use keep_alive::keep_alive;
+pub use open_files::raise_open_files;
 pub use rank::ranked;
 pub use token_bucket::TokenBucket;
 

@@ -2,7 +2,7 @@
 //! messages and their presence. Commands go through a bounded channel to the hub, which runs on the given tokio
 //! runtime.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -21,7 +21,7 @@ use super::local::Local;
 use super::message::Message;
 use super::route::DiscoveryFault;
 use super::server::{Access, Servers};
-use crate::identity::{EnvelopeError, Identity, PeerId, ServerLink, display_name};
+use crate::identity::{EnvelopeError, Identity, InvitationToken, PeerId, ServerLink, display_name};
 use crate::network::PathFinder;
 
 const COMMANDS: usize = 512;
@@ -180,6 +180,17 @@ impl SignalingClient {
     /// taker of the events decides whether an invite rings.
     pub fn set_strangers_may_ring(&self, may: bool) {
         self.local.strangers_welcome.store(may, Ordering::Relaxed);
+    }
+
+    /// Tokens of invitation links: those that this side gave out, whose holders may ring, and those that it shows to
+    /// the people who gave them. Replaces the earlier ones.
+    pub fn set_invitations(&self, given: HashSet<InvitationToken>, held: HashMap<PeerId, InvitationToken>) {
+        self.local.invitations().set(given, held);
+    }
+
+    /// The token with which somebody has come who is no contact.
+    pub fn invitation_of(&self, id: &PeerId) -> Option<InvitationToken> {
+        self.local.invitations().of_guest(id)
     }
 
     /// Settings must not be lost when many messages wait: then it is sent by a task, as soon as there is room.

@@ -21,8 +21,10 @@ use super::wake::Sign;
 use crate::identity::ServerLink;
 use crate::server_protocol::{BoxId, Letter, MAX_BOXES, Refusal, ToApp, ToServer};
 
-/// Between pings; servers let go of apps that say nothing for 25 s.
-const PING: Duration = Duration::from_secs(15);
+/// Between pings, which show whether the server works; servers let go of apps that say nothing for 120 s, and proxies
+/// of connections that are silent for a minute. TCP's keep-alive shows within 24 s whether the computers reach each
+/// other.
+const PING: Duration = Duration::from_secs(50);
 /// For the answer to a ping.
 const PONG: Duration = Duration::from_secs(5);
 /// For the answer to a ping that asks whether the connection leads anywhere yet.
@@ -118,7 +120,7 @@ impl Connection {
     async fn tell(&self, told: &mut Option<ServerStatus>, status: ServerStatus) {
         if told.as_ref().is_none_or(|told| !told.says_the_same(&status)) {
             *told = Some(status.clone());
-            self.context.input(Input::Status(status)).await;
+            self.context.input(Input::Status { server: self.number, status }).await;
         }
     }
 

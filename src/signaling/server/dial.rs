@@ -20,6 +20,7 @@ use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 use super::pin;
 use super::status::ServerDetail;
 use crate::identity::{ServerLink, prove_to_server};
+use crate::network::keep_alive;
 use crate::server_protocol::{
     EXPORTER_LABEL, MAX_CONTROL, MAX_LETTER, PATH, Prove, Refusal, ToApp, ToServer, VERSION, Welcome,
 };
@@ -231,21 +232,12 @@ pub(super) async fn connect_to(address: SocketAddr, bind: Option<IpAddr>) -> std
     }
     let stream = socket.connect(address).await?;
     stream.set_nodelay(true)?;
+    keep_alive(&stream)?;
     #[cfg(target_os = "linux")]
     socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(UNTAKEN))?;
     Ok(stream)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn both_families_are_tried_in_turns() {
-        let [a, b, c, d]: [SocketAddr; 4] =
-            ["[2001:db8::1]:1", "[2001:db8::2]:1", "192.0.2.1:1", "[2001:db8::3]:1"].map(|text| text.parse().unwrap());
-        assert_eq!(in_turns([a, b, c, d].into_iter()), [a, c, b, d]);
-        assert_eq!(in_turns([c, a, b].into_iter()), [c, a, b]);
-        assert!(in_turns(std::iter::empty()).is_empty());
-    }
-}
+#[path = "dial_tests.rs"]
+mod tests;

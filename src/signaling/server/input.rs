@@ -64,6 +64,8 @@ pub(super) enum Command {
     Renew(PeerId),
     /// End the sessions with the person.
     Close(PeerId),
+    /// Send a frame to the person's devices but for this run of their app.
+    SendToOthers { peer: PeerId, run: Arc<str>, frame: Bytes },
     /// Be connected to these servers.
     SetServers(Vec<ServerLink>),
 }
@@ -77,7 +79,7 @@ pub(super) enum Input {
     /// A link leads nowhere any more.
     Down { link: LinkKey, peer: PeerId },
     /// A server's status changed.
-    Status(ServerStatus),
+    Status { server: u64, status: ServerStatus },
     /// A server's relay may be used, or no more.
     Access { server: u64, access: Option<Access> },
 }

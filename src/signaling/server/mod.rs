@@ -9,10 +9,12 @@
 
 mod backoff;
 mod connection;
+mod crowd;
 mod dial;
 mod input;
 mod pin;
 mod post;
+mod probe;
 mod relays;
 mod route_task;
 mod sessions;
@@ -29,10 +31,12 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+pub use self::crowd::{Crowd, CrowdError, Returns, Rings};
 pub use self::input::Access;
 use self::input::{Command, Context};
 #[doc(hidden)]
 pub use self::post::fuzz_post;
+pub use self::probe::{AnswerTimes, time_answers};
 use self::relays::Relays;
 use self::route_task::RouteTask;
 pub use self::status::{ServerDetail, ServerState, ServerStatus};
@@ -118,6 +122,10 @@ impl Route for ServerRoute {
 
     fn send(&self, to: &PeerId, run: &str, frame: Bytes) -> bool {
         self.links.send(to, run, frame)
+    }
+
+    fn send_to_others(&self, to: &PeerId, run: &str, frame: Bytes) {
+        self.tell(Command::SendToOthers { peer: *to, run: run.into(), frame });
     }
 
     fn seek(&self, peer: PeerId, until: Instant) {

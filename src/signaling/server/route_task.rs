@@ -19,7 +19,8 @@ use super::wake::{Sign, Wake};
 use crate::identity::{MAX_SERVERS, PeerId, ServerLink};
 use crate::network;
 use crate::signaling::links::Links;
-use crate::signaling::route::{RouteEvent, RouteReports, Up};
+use crate::signaling::message::Message;
+use crate::signaling::route::{Incoming, RouteEvent, RouteReports, Up};
 
 /// Requests that wait for one connection.
 const REQUESTS: usize = 256;
@@ -93,6 +94,7 @@ impl RouteTask {
                     ask(requests, Request::Renew);
                 }
             }
+            Command::SendToOthers { peer, run, frame } => self.send_to_others(&peer, &run, &frame),
             Command::Close(peer) => self.ask_all(|| Request::Close(peer)),
         }
     }
@@ -148,16 +150,18 @@ impl RouteTask {
         match input {
             Input::Up { link, up, take } if self.is_connected(link.server) => self.up(link, up, take.into()).await,
             Input::Received { link, peer, instance, incoming } => {
-                self.take_way_of(link, peer).await;
+                if moves(&incoming) {
+                    self.take_way_of(link, peer).await;
+                }
                 self.hub.tell(RouteEvent::Received { peer, instance, incoming }).await;
             }
             Input::Down { link, peer } => self.down(peer, |other| *other == link).await,
-            Input::Status(status) if self.servers.contains_key(&status.link) => {
+            Input::Status { server, status } if self.is_connected(server) => {
                 self.hub.tell(RouteEvent::Server(status)).await;
             }
             Input::Access { server, access } if self.is_connected(server) => self.relays.set(server, access),
             // News of a server that was taken out meanwhile.
-            Input::Up { .. } | Input::Status(_) | Input::Access { .. } => {}
+            Input::Up { .. } | Input::Status { .. } | Input::Access { .. } => {}
         }
     }
 
@@ -170,6 +174,17 @@ impl RouteTask {
         ways.retain(|way| way.link != link);
         ways.push(Way { link, up: up.clone(), take });
         self.take_last_way(up.peer).await;
+    }
+
+    /// Queues a frame once for each run of somebody's app but this one.
+    fn send_to_others(&self, peer: &PeerId, run: &str, frame: &Bytes) {
+        let mut sent = vec![run];
+        for way in self.ways.get(peer).into_iter().flatten().rev() {
+            let other = &*way.up.instance;
+            if !sent.contains(&other) && (way.take)(frame.clone()) {
+                sent.push(other);
+            }
+        }
     }
 
     /// A person is where they spoke last.
@@ -216,6 +231,15 @@ impl RouteTask {
         for peer in people {
             self.down(peer, |link| link.server == server).await;
         }
+    }
+}
+
+/// Whether a frame shows which of a person's devices they are at: all of them ring and acknowledge by themselves.
+fn moves(incoming: &Incoming) -> bool {
+    match incoming {
+        Incoming::Message { message: Some(Message::Ringing { .. }), .. } => false,
+        Incoming::Message { .. } => true,
+        Incoming::Ack { .. } | Incoming::Name(_) => false,
     }
 }
 

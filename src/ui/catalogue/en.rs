@@ -125,6 +125,11 @@ pub(super) const fn text(key: Text) -> &'static str {
         Text::IncomingAudio => "would like an audio call",
         Text::UnknownCaller => "Not in your contacts",
         Text::UnknownCallerDetail => "Anyone can choose this name. They see and hear nothing unless you answer.",
+        Text::CallerOtherKey => "Not the {name} of your contacts",
+        Text::CallerOtherKeyDetail => {
+            "The same name, but another key: they have a new identity, or somebody pretends to be them. Ask them another \
+             way before you answer."
+        }
         Text::TheirId => "Their ID {id}",
         Text::TheirNote => "Their note",
         Text::AnswerVideo => "Answer with video",
@@ -239,6 +244,9 @@ pub(super) const fn text(key: Text) -> &'static str {
         Text::Mirror => "Mirror my picture",
         Text::MirrorDetail => "Only for you; others see you as you are.",
         Text::StrangersMayRing => "People I have not added may ring",
+        Text::MakeInvitation => "New link for one call",
+        Text::CopyInvitation => "Copy the link",
+        Text::InvitationDetail => "Whoever holds this link may ring once, although only contacts can.",
         Text::StrangersDetail => "Off: only your contacts can ring.",
         Text::LanguageLabel => "Language",
         Text::LanguageSystem => "System",
