@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::call::{CallError, Input, Message, Standing};
 use crate::identity::PeerId;
 use crate::media::MediaTime;
+use crate::network::ProxyRules;
 use crate::signaling::{DiscoveryFault, ServerStatus, SignalingConfig, SignalingEvent};
 
 use super::Core;
@@ -26,6 +27,8 @@ impl Core {
             identity: Arc::clone(self.directory.identity()),
             name: self.preferences.settings().display_name.clone(),
             bind: self.preferences.options().bind,
+            networks: self.networks.from_now(),
+            proxies: ProxyRules::from_environment(),
         };
         let strangers_may_ring = self.preferences.settings().strangers_may_ring;
         match self.signaling.start(config, &self.directory, strangers_may_ring) {

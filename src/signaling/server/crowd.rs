@@ -8,18 +8,19 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, timeout_at};
 
 use super::connection::Connection;
+use super::egress::Egress;
 use super::input::{Context, Input, Request};
 use super::pin;
 use super::status::ServerState;
-use super::wake::Sign;
 use crate::call::{ConversationId, InviteId};
 use crate::identity::{EnvelopeError, Identity, PeerId, ServerLink};
 use crate::media::MediaSet;
+use crate::network::NetworkMonitor;
 use crate::signaling::frame::Frame;
 use crate::signaling::local::Local;
 use crate::signaling::message::Message;
@@ -81,8 +82,7 @@ pub struct Crowd {
     arrived: Vec<Duration>,
     last_ring: u64,
     connections: JoinSet<()>,
-    // The connections look for signs of a sleep here; there are none.
-    _wake: watch::Sender<Option<Sign>>,
+    networks: NetworkMonitor,
 }
 
 type Take = Box<dyn Fn(Bytes) -> bool + Send + Sync>;
@@ -110,7 +110,6 @@ impl Crowd {
         patience: Duration,
     ) -> Result<Self, CrowdError> {
         let (to_self, inputs) = mpsc::channel(INPUTS);
-        let wake = watch::Sender::new(None);
         let mut crowd = Self {
             people: Vec::new(),
             inputs,
@@ -118,7 +117,7 @@ impl Crowd {
             arrived: Vec::new(),
             last_ring: 0,
             connections: JoinSet::new(),
-            _wake: wake,
+            networks: NetworkMonitor::unchanging(),
         };
         let until = Instant::now() + patience;
         let mut chance = fastrand::Rng::with_seed(1);
@@ -146,15 +145,16 @@ impl Crowd {
     ) -> Result<(), CrowdError> {
         let (requests, receiver) = mpsc::channel(REQUESTS);
         let id = local.identity.id();
-        let bind = Some(address(place));
+        let egress = Egress { bind: Some(address(place)), ..Egress::default() };
+        let networks = self.networks.from_now();
         let connection = Connection {
             link: link.clone(),
             tls: Arc::new(pin::client_config(link)?),
             number: place as u64,
-            context: Context { local: Arc::new(local), bind, inputs: inputs.clone() },
+            context: Context { local: Arc::new(local), egress, networks: networks.clone(), inputs: inputs.clone() },
             requests: receiver,
             to_self: requests.downgrade(),
-            wake: self._wake.subscribe(),
+            networks,
         };
         self.connections.spawn(connection.run());
         self.people.push(Person { id, _requests: requests, online: None, met: None });

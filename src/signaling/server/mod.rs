@@ -11,6 +11,8 @@ mod backoff;
 mod connection;
 mod crowd;
 mod dial;
+mod dial_error;
+mod egress;
 mod input;
 mod pin;
 mod post;
@@ -19,9 +21,7 @@ mod relays;
 mod route_task;
 mod sessions;
 mod status;
-mod wake;
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -32,6 +32,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 pub use self::crowd::{Crowd, CrowdError, Returns, Rings};
+pub(super) use self::egress::Egress;
 pub use self::input::Access;
 use self::input::{Command, Context};
 #[doc(hidden)]
@@ -44,6 +45,7 @@ use super::links::Links;
 use super::local::Local;
 use super::route::{Route, RouteEvent, RouteKind, RouteReports};
 use crate::identity::{PeerId, ServerLink};
+use crate::network::NetworkMonitor;
 
 const COMMANDS: usize = 512;
 const INPUTS: usize = 256;
@@ -62,18 +64,18 @@ impl Drop for Servers {
 }
 
 impl Servers {
-    /// Not connected to any server yet; from this address only where one is given. Also the route's handle, for the
-    /// hub.
+    /// Not connected to any server yet; each is reached by `egress`, and anew when `networks` change. Also the route's
+    /// handle, for the hub.
     pub(super) fn start(
         runtime: &Handle,
         local: &Arc<Local>,
-        bind: Option<IpAddr>,
+        (egress, networks): (Egress, NetworkMonitor),
         hub: mpsc::Sender<(RouteKind, RouteEvent)>,
     ) -> (Self, Box<dyn Route>) {
         let (commands, from_hub) = mpsc::channel(COMMANDS);
         let (inputs, from_connections) = mpsc::channel(INPUTS);
         let (links, relays) = (Arc::<Links>::default(), Arc::<Relays>::default());
-        let context = Context { local: Arc::clone(local), bind, inputs };
+        let context = Context { local: Arc::clone(local), egress, networks, inputs };
         let hub = RouteReports::new(RouteKind::Server, hub);
         let task = RouteTask::new(context, hub, Arc::clone(&links), Arc::clone(&relays));
         let route = runtime.spawn(task.run(from_hub, from_connections));

@@ -9,7 +9,9 @@ use futures_util::{SinkExt, StreamExt};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_tungstenite::tungstenite::Message as Packet;
 
-use super::dial::{DialError, Dialed, dial};
+use super::dial::{Dialed, dial};
+use super::dial_error::DialError;
+use super::egress::Egress;
 use super::pin;
 use crate::identity::{Identity, PeerId, ServerLink};
 use crate::server_protocol::{BoxId, Device, Letter, ToServer};
@@ -77,7 +79,7 @@ pub async fn time_answers(link: &ServerLink, stranger: &PeerId, rounds: usize) -
 async fn enter(link: &ServerLink, identity: Identity, watches: BoxId) -> Result<Dialed, DialError> {
     let local = Local::new(Arc::new(identity), "Somebody").map_err(|error| DialError::NoServer(error.into()))?;
     let tls = pin::client_config(link).map_err(|error| DialError::NoServer(error.into()))?;
-    let mut dialed = dial(link, &Arc::new(tls), None, &local).await?;
+    let mut dialed = dial(link, &Arc::new(tls), &Egress::default(), &local).await?;
     dialed.socket.send(Packet::text(ToServer::Watch { boxes: vec![watches] }.encode())).await?;
     Ok(dialed)
 }

@@ -3,29 +3,23 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval};
 
 use super::connection::Connection;
 use super::input::{Command, Context, Input, LinkKey, Request};
 use super::pin;
 use super::relays::Relays;
 use super::status::{ServerDetail, ServerState, ServerStatus};
-use super::wake::{Sign, Wake};
 use crate::identity::{MAX_SERVERS, PeerId, ServerLink};
-use crate::network;
 use crate::signaling::links::Links;
 use crate::signaling::message::Message;
 use crate::signaling::route::{Incoming, RouteEvent, RouteReports, Up};
 
 /// Requests that wait for one connection.
 const REQUESTS: usize = 256;
-/// Between looks for a sleep of the computer and for changes of its addresses.
-const LOOK: Duration = Duration::from_secs(2);
 
 /// A way to somebody.
 struct Way {
@@ -43,22 +37,17 @@ pub(super) struct RouteTask {
     /// The ways to each person; the last one is taken.
     ways: HashMap<PeerId, Vec<Way>>,
     connections: JoinSet<()>,
-    wake: watch::Sender<Option<Sign>>,
     last_server: u64,
 }
 
 impl RouteTask {
     pub(super) fn new(context: Context, hub: RouteReports, links: Arc<Links>, relays: Arc<Relays>) -> Self {
-        let wake = watch::Sender::new(None);
         let (servers, ways, connections) = (HashMap::new(), HashMap::new(), JoinSet::new());
-        Self { context, hub, links, relays, servers, ways, connections, wake, last_server: 0 }
+        Self { context, hub, links, relays, servers, ways, connections, last_server: 0 }
     }
 
     /// Works until the route's handle is dropped; then the connections close with a word.
     pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>, mut inputs: mpsc::Receiver<Input>) {
-        let mut looks = interval(LOOK);
-        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut wake = Wake::new(Instant::now(), SystemTime::now(), addresses());
         loop {
             tokio::select! {
                 command = commands.recv() => match command {
@@ -69,11 +58,6 @@ impl RouteTask {
                 Some(ended) = self.connections.join_next() => if ended.is_err_and(|error| error.is_panic()) {
                     tracing::error!("the task of a server's connection panicked");
                 },
-                _ = looks.tick(), if !self.servers.is_empty() => {
-                    if let Some(sign) = wake.look(Instant::now(), SystemTime::now(), addresses()) {
-                        self.wake.send_replace(Some(sign));
-                    }
-                }
             }
         }
         self.links.close_all();
@@ -141,7 +125,7 @@ impl RouteTask {
             context: self.context.clone(),
             requests: receiver,
             to_self: requests.downgrade(),
-            wake: self.wake.subscribe(),
+            networks: self.context.networks.from_now(),
         };
         self.connections.spawn(connection.run());
     }
@@ -247,12 +231,6 @@ fn ask(requests: &mpsc::Sender<Request>, request: Request) {
     if requests.try_send(request).is_err() {
         tracing::debug!("the connection to a server has too much to do");
     }
-}
-
-fn addresses() -> Vec<std::net::IpAddr> {
-    let mut all: Vec<_> = network::local_addresses().into_iter().map(|own| own.ip).collect();
-    all.sort_unstable();
-    all
 }
 
 #[cfg(test)]

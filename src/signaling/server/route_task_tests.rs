@@ -1,8 +1,10 @@
 use super::*;
 use crate::identity::Identity;
+use crate::network::NetworkMonitor;
 use crate::server_protocol::Device;
 use crate::signaling::local::Local;
 use crate::signaling::route::{Incoming, RouteKind};
+use crate::signaling::server::Egress;
 use crate::signaling::version::Versions;
 
 struct Rig {
@@ -20,7 +22,7 @@ fn rig() -> Rig {
     let local = Arc::new(Local::new(Arc::new(Identity::from_seed([1; 32])), "Name").unwrap());
     let (inputs, _) = mpsc::channel(9);
     let (hub, news) = mpsc::channel(99);
-    let context = Context { local, bind: None, inputs };
+    let context = Context { local, egress: Egress::default(), networks: NetworkMonitor::unchanging(), inputs };
     let reports = RouteReports::new(RouteKind::Server, hub);
     let mut task = RouteTask::new(context, reports, Arc::default(), Arc::default());
     let servers = ["a", "b"].map(|host| ServerLink::new(host, 443, b"key").unwrap());

@@ -279,6 +279,14 @@ pub(super) const fn text(key: Text) -> &'static str {
         Text::ServerOnline => "Online, {value} ms away",
         Text::ServerUnknownName => "The server’s name is not known. Check the network, and the link.",
         Text::ServerNoAnswer => "The server does not answer. It may be off, or this network may block it.",
+        Text::ServerProxy => {
+            "The proxy of this network does not lead to the server. Check HTTPS_PROXY, with its user name and password, or \
+             ask the people who run the network."
+        }
+        Text::ServerProxySetting => {
+            "The proxy of this computer’s settings cannot be used. HTTPS_PROXY has the form \
+             http://USER:PASSWORD@HOST:PORT or socks5://HOST:PORT."
+        }
         Text::ServerOtherKey => {
             "The server has another key than its link says. Ask for its new link; if there is none, something in the \
              network pretends to be it."

@@ -67,7 +67,7 @@ texts! {
     // Settings: servers
     SectionServers, ServersDetail, ServerField, ServerHint, AddServer, BadServer, ServerConnecting, ServerOnline,
     ServerUnknownName, ServerNoAnswer, ServerOtherKey, ServerNoServer, ServerOtherVersion, ServerRefused, ServerLost,
-    ServerClocksDiffer, ServerNoTls, ServerOffered, UseServer,
+    ServerClocksDiffer, ServerNoTls, ServerProxy, ServerProxySetting, ServerOffered, UseServer,
     // How calls end: headings
     EndDeclined, EndBusy, EndNoAnswer, EndCanceled, EndMissed, EndDeclinedHere, EndUnreachable, EndLeft, EndHungUp,
     EndFailed, EndLost, EndNeedsNewerHere, EndNeedsNewerThere,

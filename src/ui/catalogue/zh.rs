@@ -271,6 +271,10 @@ pub(super) const fn text(key: Text) -> &'static str {
         Text::ServerOnline => "在线，延迟 {value} 毫秒",
         Text::ServerUnknownName => "找不到服务器名称。请检查网络和链接。",
         Text::ServerNoAnswer => "服务器没有响应。它可能已关闭，或被此网络阻止。",
+        Text::ServerProxy => "此网络的代理无法通往服务器。请检查 HTTPS_PROXY 及其用户名和密码，或联系网络的管理者。",
+        Text::ServerProxySetting => {
+            "此电脑设置的代理无法使用。HTTPS_PROXY 的格式为 http://USER:PASSWORD@HOST:PORT 或 socks5://HOST:PORT。"
+        }
         Text::ServerOtherKey => {
             "服务器的密钥与链接不符。请索取新的链接；如果没有新链接，则可能有人在网络中冒充该服务器。"
         }
