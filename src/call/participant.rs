@@ -190,12 +190,12 @@ impl Participant {
         self.described = true;
         self.first.get_or_insert_with(|| description.clone());
         let mut early = self.early.take(generation);
-        early.retain(|candidate| self.may_use(candidate));
+        early.retain(|candidate| self.count_candidate(candidate));
         Described { description, early }
     }
 
     /// Counts a candidate that is to be used; false when there were enough.
-    fn may_use(&mut self, candidate: &Candidate) -> bool {
+    fn count_candidate(&mut self, candidate: &Candidate) -> bool {
         let (count, max) = match candidate.kind {
             CandidateKind::Relay => (&mut self.relay_candidates, MAX_RELAY_CANDIDATES),
             _ => (&mut self.candidates, MAX_CANDIDATES),
@@ -225,7 +225,7 @@ impl Participant {
             self.early.keep(candidate);
             return None;
         }
-        self.may_use(&candidate).then_some(candidate)
+        self.count_candidate(&candidate).then_some(candidate)
     }
 
     /// Makes the connection count as gone soon, unless the reason comes first.

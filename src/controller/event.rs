@@ -13,10 +13,10 @@ pub use crate::signaling::{RouteKind, ServerDetail, ServerState, VersionSkew};
 
 use super::quality::Quality;
 
-/// Path of media.
+/// Route of media, as statistics report it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Route {
+pub enum ReportedRoute {
     /// From computer to computer.
     #[default]
     Direct,
@@ -67,7 +67,7 @@ pub struct SentStats {
     /// Video codec.
     pub codec: String,
     /// Direct or relay.
-    pub route: Route,
+    pub route: ReportedRoute,
     /// Transport to the relay, where media goes through one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub relay_transport: Option<RelayTransport>,
@@ -104,7 +104,7 @@ pub struct ReceivedStats {
     /// Video codec.
     pub codec: String,
     /// Direct or relay.
-    pub route: Route,
+    pub route: ReportedRoute,
     /// Transport to the relay, where media goes through one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub relay_transport: Option<RelayTransport>,

@@ -36,7 +36,7 @@ pub use crate::media_send::Gates;
 pub use crate::rtc::LinkProfile;
 pub use command::{Command, SharedScreen, VideoChoice};
 pub use event::{
-    Event, ReceivedStats, RelayTransport, Route, RouteKind, SentStats, ServerDetail, ServerState, SharingEnd,
+    Event, ReceivedStats, RelayTransport, ReportedRoute, RouteKind, SentStats, ServerDetail, ServerState, SharingEnd,
     StreamReport, VersionSkew,
 };
 pub use handle::{ControllerGone, Handle, Pressed, Unsent};

@@ -211,7 +211,7 @@ impl AudioJitterBuffer {
     /// Decision on the sound to play now, while `ahead` samples are decoded and still to be played. `quiet` tells
     /// whether the latest sound is so quiet that a time-stretch is not heard.
     pub fn pull(&mut self, quiet: bool, ahead: usize, now: MediaTime) -> Pull {
-        if !self.playing && !self.is_ready(now) {
+        if !self.playing && !self.begin_when_ready(now) {
             return Pull::Silence;
         }
         self.playing = true;
@@ -274,7 +274,8 @@ impl AudioJitterBuffer {
         }
     }
 
-    fn is_ready(&mut self, now: MediaTime) -> bool {
+    /// Begins to play once the oldest packet has waited for the target delay; false before that.
+    fn begin_when_ready(&mut self, now: MediaTime) -> bool {
         let Some(front) = self.held.front() else { return false };
         let delay = self.arrivals.delay_at(front.packet.rtp_timestamp, now);
         if delay.is_some_and(|delay| delay < self.target_micros()) {

@@ -97,7 +97,7 @@ impl ConnectionLimits {
 
 impl Addresses {
     /// One connection less that has proven nothing.
-    fn is_proven(&mut self, address: &IpAddr) {
+    fn note_proven(&mut self, address: &IpAddr) {
         self.unproven -= 1;
         if let Some(entry) = self.each.get_mut(address) {
             entry.unproven -= 1;
@@ -118,7 +118,7 @@ impl Permit {
     pub fn proven(&mut self) {
         if !self.proven {
             self.proven = true;
-            self.limits.lock().is_proven(&self.address);
+            self.limits.lock().note_proven(&self.address);
         }
     }
 }
@@ -127,7 +127,7 @@ impl Drop for Permit {
     fn drop(&mut self) {
         let mut state = self.limits.lock();
         if !self.proven {
-            state.is_proven(&self.address);
+            state.note_proven(&self.address);
         }
         state.open -= 1;
         if let Some(entry) = state.each.get_mut(&self.address) {

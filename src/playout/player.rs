@@ -136,7 +136,7 @@ impl Player {
                 add(&mut self.mix, frame);
             }
         }
-        if self.may_sound() {
+        if self.count_held_back() {
             for (sound, playing) in Sound::ALL.into_iter().zip(&mut self.sounds) {
                 playing.add_to(&mut self.mix, sound);
             }
@@ -169,8 +169,9 @@ impl Player {
         self.shared.set_latency(Some(Duration::from_micros(self.latency_us as u64)));
     }
 
-    /// A ring or a chime is not played into the void while its speaker is being opened.
-    fn may_sound(&mut self) -> bool {
+    /// Counts the frames for which rings and chimes are held back while their speaker is being opened; true once they
+    /// may sound.
+    fn count_held_back(&mut self) -> bool {
         let opening = self.output.speaker.is_none() && !self.shared.has_no_speaker();
         self.held_back = if opening { self.held_back + 1 } else { 0 };
         !opening || self.held_back > Self::MAX_HELD_BACK

@@ -1,6 +1,6 @@
 //! The servers in the settings: each with its status in plain words, and a field to add one by its link.
 
-use eframe::egui::{Key, Label, Ui};
+use eframe::egui::{Align, Key, Label, Layout, Ui, vec2};
 
 use crate::controller::{Command, ServerDetail, ServerState, ServerStatus};
 use crate::identity::{MAX_SERVERS, ServerLink};
@@ -71,7 +71,8 @@ fn row(ui: &mut Ui, status: &ServerStatus, words: Words) -> bool {
     ui.add_space(space::XS);
     let removed = ui.horizontal(|ui| {
         let room = ui.available_width() - REMOVE - space::S;
-        ui.allocate_ui(eframe::egui::vec2(room, 0.0), |ui| {
+        // As high as the button, so that the two stand on one line.
+        ui.allocate_ui_with_layout(vec2(room, REMOVE), Layout::left_to_right(Align::Center), |ui| {
             ui.set_width(room);
             ui.add(Label::new(Type::Body.text(status.link.address(), palette.text)).truncate());
         });

@@ -1,15 +1,15 @@
 //! Bits of the syntax of NAL units (ITU-T H.264, 7.2, 9.1).
 
 /// The first bytes of a NAL unit without the bytes that prevent the emulation of start codes (7.4.1).
-pub(super) struct Raw<const MOST: usize> {
-    bytes: [u8; MOST],
+pub(super) struct Raw<const MAX_BYTES: usize> {
+    bytes: [u8; MAX_BYTES],
     length: usize,
 }
 
-impl<const MOST: usize> Raw<MOST> {
-    /// Takes up to `MOST` bytes of `escaped`; false as the second value where there are more.
+impl<const MAX_BYTES: usize> Raw<MAX_BYTES> {
+    /// Takes up to `MAX_BYTES` bytes of `escaped`; false as the second value where there are more.
     pub(super) fn of(escaped: &[u8]) -> (Self, bool) {
-        let mut raw = Self { bytes: [0; MOST], length: 0 };
+        let mut raw = Self { bytes: [0; MAX_BYTES], length: 0 };
         let mut zeros = 0;
         for &byte in escaped {
             if zeros >= 2 && byte == 3 {

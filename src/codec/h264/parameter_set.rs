@@ -33,13 +33,13 @@ pub(super) struct SequenceParameterSet {
 
 /// Bytes of a set that are read: emulation prevention matters for the first ones only, and a set that needs more than
 /// these is not ours.
-const MOST: usize = 256;
+const MAX_BYTES: usize = 256;
 
 impl SequenceParameterSet {
     /// Reads a set behind its first byte; `None` for one of a profile that was never negotiated, and for a malformed
     /// one.
     pub(super) fn read(set: &[u8]) -> Option<Self> {
-        let (raw, true) = Raw::<MOST>::of(set) else { return None };
+        let (raw, true) = Raw::<MAX_BYTES>::of(set) else { return None };
         let mut bits = raw.bits();
         let profile = bits.take(8)?;
         bits.take(16)?;

@@ -58,12 +58,11 @@ impl ScreenShare {
             return None;
         }
         self.reported = on;
-        let reason = match (wished, in_call) {
-            _ if on => None,
-            (true, _) => Some(SharingEnd::Failed),
-            (false, true) => Some(SharingEnd::Stopped),
-            (false, false) => Some(SharingEnd::CallEnded),
+        let end = match (wished, in_call) {
+            (true, _) => SharingEnd::Failed,
+            (false, true) => SharingEnd::Stopped,
+            (false, false) => SharingEnd::CallEnded,
         };
-        Some(Event::Sharing { on, reason })
+        Some(Event::Sharing { on, reason: (!on).then_some(end) })
     }
 }

@@ -17,7 +17,7 @@ use crate::controller::quality::CallHistory;
 use crate::controller::{Event, ParticipantView};
 
 /// A deadline may be met a little before its time.
-const ALMOST: Duration = Duration::from_millis(100);
+const EARLY_TOLERANCE: Duration = Duration::from_millis(100);
 
 /// Everything of a participant; dropping it silences them.
 pub(super) struct Remote {
@@ -142,7 +142,7 @@ impl Remote {
         id: PeerId,
         encodings: &Encodings,
     ) -> Vec<Event> {
-        if now.since(self.counted.0) + ALMOST < every {
+        if now.since(self.counted.0) + EARLY_TOLERANCE < every {
             return Vec::new();
         }
         let counted = self.count(now);
@@ -179,7 +179,7 @@ impl Remote {
 
     /// Adds the second since the last time to the history, where that is as long ago as `every`.
     pub(super) fn sample_if_due(&mut self, now: MediaTime, every: Duration, encodings: &Encodings) {
-        if now.since(self.sampled.0) + ALMOST < every {
+        if now.since(self.sampled.0) + EARLY_TOLERANCE < every {
             return;
         }
         let counted = self.count(now);

@@ -11,7 +11,7 @@ use crate::media_receive::{PictureStats, SoundStats};
 use crate::media_send::FanOut;
 use crate::rtc::{MediaRoute, PeerStats};
 
-use crate::controller::{CallSample, ReceivedStats, RelayTransport, Route, SentStats};
+use crate::controller::{CallSample, ReceivedStats, RelayTransport, ReportedRoute, SentStats};
 
 const CODEC: &str = VideoCodec::PREFERRED.name();
 
@@ -146,11 +146,11 @@ pub(super) fn received_stats(
 }
 
 /// Way of the media, and with a relay the transport to that.
-fn route(connection: &PeerStats) -> (Route, Option<RelayTransport>) {
+fn route(connection: &PeerStats) -> (ReportedRoute, Option<RelayTransport>) {
     match connection.route {
-        MediaRoute::Direct => (Route::Direct, None),
-        MediaRoute::RelayUdp => (Route::Relay, Some(RelayTransport::Udp)),
-        MediaRoute::RelayTls => (Route::Relay, Some(RelayTransport::Tls)),
+        MediaRoute::Direct => (ReportedRoute::Direct, None),
+        MediaRoute::RelayUdp => (ReportedRoute::Relay, Some(RelayTransport::Udp)),
+        MediaRoute::RelayTls => (ReportedRoute::Relay, Some(RelayTransport::Tls)),
     }
 }
 

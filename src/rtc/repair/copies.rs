@@ -37,8 +37,8 @@ impl RepairCopies {
         Slot::from(3_500)
     }
 
-    /// True for packets that were retransmitted at this moment already.
-    fn is_copy(&mut self, message: &TaggedPacket) -> bool {
+    /// Notes a retransmission; true where the packet was retransmitted at this moment already.
+    fn note_repeated(&mut self, message: &TaggedPacket) -> bool {
         let Packet::Rtp(packet) = &message.message.packet else { return false };
         if !self.retransmissions.contains(&packet.header.ssrc) {
             return false;
@@ -58,7 +58,7 @@ impl RepairCopies {
 
 impl Stage for RepairCopies {
     fn write(&mut self, message: TaggedPacket, passing: &mut StageContext) {
-        if self.is_copy(&message) && self.held.len() < MAX_HELD {
+        if self.note_repeated(&message) && self.held.len() < MAX_HELD {
             self.held.push_back((message.now + SPACING, message));
         } else {
             passing.writes.push_back(message);

@@ -173,13 +173,14 @@ impl RedundancyDecoder {
         if block.payload.is_empty() || (self.seen.is_none() && block.copy) {
             return;
         }
-        if self.is_new(block.sequence) {
+        if self.mark_received(block.sequence) {
             each(block);
         }
     }
 
-    /// True for the first packet of its number; also for those too old to tell, which the jitter buffer judges.
-    fn is_new(&mut self, sequence: u16) -> bool {
+    /// Notes a packet; true for the first one of its number, and for those too old to tell, which the jitter buffer
+    /// judges.
+    fn mark_received(&mut self, sequence: u16) -> bool {
         let Some((highest, seen)) = &mut self.seen else {
             self.seen = Some((sequence, 1));
             return true;
@@ -194,7 +195,7 @@ impl RedundancyDecoder {
         if back >= u64::BITS {
             // Far back: a sender that starts anew has other numbers.
             self.seen = None;
-            return self.is_new(sequence);
+            return self.mark_received(sequence);
         }
         let new = *seen & 1 << back == 0;
         *seen |= 1 << back;

@@ -1,6 +1,6 @@
 //! Lines of the statistics: one value of each direction by its name.
 
-use crate::controller::{ReceivedStats, Route, SentStats};
+use crate::controller::{ReceivedStats, ReportedRoute, SentStats};
 use crate::media::StreamKind;
 
 use super::super::catalogue::{Text, Words};
@@ -16,11 +16,11 @@ fn size(words: Words, width: u32, height: u32) -> String {
     if width == 0 { words.get(Text::NothingYet).to_owned() } else { format!("{width} × {height}") }
 }
 
-fn route(words: Words, route: Route) -> String {
+fn route(words: Words, route: ReportedRoute) -> String {
     words
         .get(match route {
-            Route::Direct => Text::RouteDirect,
-            Route::Relay => Text::RouteRelay,
+            ReportedRoute::Direct => Text::RouteDirect,
+            ReportedRoute::Relay => Text::RouteRelay,
         })
         .to_owned()
 }
@@ -76,8 +76,12 @@ mod tests {
         let words = Words::of(Language::English, "");
         let sent =
             SentStats { width: 1280, height: 720, fps: 29.7, kbps: 1480.4, packets_lost: 1, ..SentStats::default() };
-        let received =
-            ReceivedStats { packets_lost: 3, loss_percent: 2.04, route: Route::Relay, ..ReceivedStats::default() };
+        let received = ReceivedStats {
+            packets_lost: 3,
+            loss_percent: 2.04,
+            route: ReportedRoute::Relay,
+            ..ReceivedStats::default()
+        };
         let lines = lines(&sent, &received, words);
         let line = |key| lines.iter().find(|line| line.0 == key).map(|line| (line.1.as_str(), line.2.as_str()));
         assert_eq!(line(Text::StatSize), Some(("1280 × 720", "–")));

@@ -3,8 +3,9 @@
 use serde::Serialize;
 
 use super::dips::{dips, narrowest};
+use super::media_figures::MediaFigures;
 use super::record::SideRecord;
-use crate::cli::bench::figures::{Distribution, median, round};
+use crate::cli::bench::figures::{median, round};
 use crate::cli::bench::namespaces::Began;
 use crate::controller::LinkProfile;
 
@@ -17,18 +18,9 @@ pub struct NetworkFigures {
     pub link: String,
     /// How long the call was.
     pub seconds: u32,
-    /// Pictures shown a second.
-    pub fps: f64,
-    /// Percent of the time in gaps of more than 200 ms.
-    pub frozen_percent: f64,
-    /// From capture to the tile.
-    pub latency_ms_p50: f64,
-    /// The same for the slowest twentieth.
-    pub latency_ms_p95: f64,
-    /// Concealed sound in percent.
-    pub audio_concealed_percent: f64,
-    /// Video payload that arrives.
-    pub kbps: f64,
+    /// Pictures and sound.
+    #[serde(flatten)]
+    pub media: MediaFigures,
     /// The lines of the last picture, of the smaller one of both sides.
     pub lines: u32,
     /// PSNR of the luma of shown pictures against the film (dB, median), where there is a film and they have its size.
@@ -77,7 +69,6 @@ impl NetworkFigures {
         let Measured { setup_ms, window, sides, psnr, .. } = call;
         let (window, end) = (*window, window.1);
         let mean = |of: &dyn Fn(&SideRecord) -> f64| call.mean(of);
-        let delays: Distribution = sides.iter().flat_map(|side| side.delays.iter().copied()).collect();
         let dips = dips(link, end);
         let slowest = |times: &mut dyn Iterator<Item = f64>| times.reduce(f64::max).map(|time| round(time, 2));
         let blackouts = dips.iter().filter(|dip| dip.blackout);
@@ -85,12 +76,7 @@ impl NetworkFigures {
             peer,
             link: name.to_owned(),
             seconds,
-            fps: round(mean(&|side| side.fps(window)), 1),
-            frozen_percent: round(mean(&|side| side.frozen_percent(window)), 2),
-            latency_ms_p50: delays.percentile(0.5).unwrap_or_default(),
-            latency_ms_p95: delays.percentile(0.95).unwrap_or_default(),
-            audio_concealed_percent: round(mean(&SideRecord::concealed_percent), 2),
-            kbps: round(mean(&|side| side.kbps(window)), 0),
+            media: MediaFigures::of(sides.iter().map(|side| (side, window)), |side, _| side.concealed_percent()),
             lines: sides[0].lines().min(sides[1].lines()),
             psnr_db: median(psnr.iter().copied()).map(|db| round(db, 1)),
             setup_ms: round(*setup_ms, 0),
@@ -108,12 +94,7 @@ impl NetworkFigures {
         let middle_if_any = |of: &dyn Fn(&Self) -> Option<f64>| median(runs.iter().filter_map(of));
         let first = runs.first()?;
         Some(Self {
-            fps: middle(&|run| run.fps),
-            frozen_percent: middle(&|run| run.frozen_percent),
-            latency_ms_p50: middle(&|run| run.latency_ms_p50),
-            latency_ms_p95: middle(&|run| run.latency_ms_p95),
-            audio_concealed_percent: middle(&|run| run.audio_concealed_percent),
-            kbps: middle(&|run| run.kbps),
+            media: MediaFigures::medians(runs.iter().map(|run| &run.media)),
             lines: middle(&|run| f64::from(run.lines)) as u32,
             psnr_db: middle_if_any(&|run| run.psnr_db),
             setup_ms: middle(&|run| run.setup_ms),
@@ -122,6 +103,12 @@ impl NetworkFigures {
             capacity_used_percent: middle_if_any(&|run| run.capacity_used_percent),
             ..first.clone()
         })
+    }
+}
+
+impl AsRef<MediaFigures> for NetworkFigures {
+    fn as_ref(&self) -> &MediaFigures {
+        &self.media
     }
 }
 
@@ -164,8 +151,9 @@ pub mod tests {
     #[test]
     fn the_figures_are_those_of_both_sides() {
         let figures = figures("visavis", 30.0);
-        assert_eq!((figures.fps, figures.frozen_percent, figures.kbps, figures.lines), (30.0, 0.0, 1500.0, 720));
-        assert_eq!((figures.latency_ms_p50, figures.audio_concealed_percent, figures.setup_ms), (60.0, 1.0, 100.0));
+        let MediaFigures { fps, frozen_percent, latency_ms_p50, audio_concealed_percent, kbps, .. } = figures.media;
+        assert_eq!((fps, frozen_percent, kbps, figures.lines), (30.0, 0.0, 1500.0, 720));
+        assert_eq!((latency_ms_p50, audio_concealed_percent, figures.setup_ms), (60.0, 1.0, 100.0));
         assert_eq!((figures.seconds_to_picture, figures.seconds_back_to_90_percent), (Some(0.0), Some(0.0)));
         assert_eq!((figures.psnr_db, figures.capacity_used_percent), (Some(39.0), Some(80.0)));
         assert_eq!(figures.kbps_every_2_s, [1500; 29]);
@@ -174,7 +162,7 @@ pub mod tests {
     #[test]
     fn medians_are_of_each_figure_and_there_is_none_of_nothing() {
         let runs = [30.0, 20.0, 29.0].map(|fps| figures("visavis", fps));
-        assert_eq!(NetworkFigures::medians(&runs).unwrap().fps, 29.0);
+        assert_eq!(NetworkFigures::medians(&runs).unwrap().media.fps, 29.0);
         assert!(NetworkFigures::medians(&[]).is_none());
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::dips::narrowest;
+use super::media_figures::MediaFigures;
 use super::place::Place;
 use super::record::SideRecord;
 use super::{Measured, table};
@@ -47,18 +48,9 @@ pub struct HostFigures {
     pub network: String,
     /// The link, as a profile.
     pub link: String,
-    /// Pictures shown a second.
-    pub fps: f64,
-    /// Percent of the time in gaps of more than 200 ms.
-    pub frozen_percent: f64,
-    /// From capture to the tile.
-    pub latency_ms_p50: f64,
-    /// The same for the slowest twentieth.
-    pub latency_ms_p95: f64,
-    /// Concealed sound in percent.
-    pub audio_concealed_percent: f64,
-    /// Video payload that arrives on each side.
-    pub kbps: f64,
+    /// Pictures and sound.
+    #[serde(flatten)]
+    pub media: MediaFigures,
     /// From the move until pictures move again, of the later side.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seconds_to_picture: Option<f64>,
@@ -124,10 +116,6 @@ impl HostFigures {
         let moved_at = link.first_change().filter(|_| row.moves).map(|at| at.as_secs_f64());
         let window = |call: &Measured| (moved_at.unwrap_or(call.window.0), call.window.1);
         let sides = || calls.iter().flat_map(|call| call.sides.iter().map(move |side| (side, window(call))));
-        let mean = |of: &dyn Fn(&SideRecord, (f64, f64)) -> f64| {
-            sides().map(|(side, window)| of(side, window)).sum::<f64>() / sides().count().max(1) as f64
-        };
-        let delays: Distribution = sides().flat_map(|(side, _)| side.delays.iter().copied()).collect();
         let settled: Distribution = sides().flat_map(|(side, _)| side.settled_delays.iter().copied()).collect();
         let to_picture =
             |at: f64| sides().map(|(side, (_, end))| side.seconds_until_moving(at, end)).fold(0.0, f64::max);
@@ -140,12 +128,7 @@ impl HostFigures {
             peer,
             network: row.name.to_owned(),
             link: row.link.to_owned(),
-            fps: round(mean(&SideRecord::fps), 1),
-            frozen_percent: round(mean(&SideRecord::frozen_percent), 2),
-            latency_ms_p50: delays.percentile(0.5).unwrap_or_default(),
-            latency_ms_p95: delays.percentile(0.95).unwrap_or_default(),
-            audio_concealed_percent: round(mean(&SideRecord::concealed_percent_in), 2),
-            kbps: round(mean(&SideRecord::kbps), 0),
+            media: MediaFigures::of(sides(), SideRecord::concealed_percent_in),
             seconds_to_picture: moved_at.map(|at| round(to_picture(at), 2)),
             settled_latency_ms_p95: settled.percentile(0.95),
             call_shares_percent,
@@ -155,18 +138,12 @@ impl HostFigures {
 
     /// The median of each figure of some runs, each for itself; `None` of no run.
     pub fn medians(runs: &[Self]) -> Option<Self> {
-        let middle = |of: &dyn Fn(&Self) -> f64| median(runs.iter().map(of)).unwrap_or_default();
         let middle_if_any = |of: &dyn Fn(&Self) -> Option<f64>| median(runs.iter().filter_map(of));
         let first = runs.first()?;
         let shares = (0..first.call_shares_percent.len())
             .filter_map(|call| middle_if_any(&|run| run.call_shares_percent.get(call).copied()));
         Some(Self {
-            fps: middle(&|run| run.fps),
-            frozen_percent: middle(&|run| run.frozen_percent),
-            latency_ms_p50: middle(&|run| run.latency_ms_p50),
-            latency_ms_p95: middle(&|run| run.latency_ms_p95),
-            audio_concealed_percent: middle(&|run| run.audio_concealed_percent),
-            kbps: middle(&|run| run.kbps),
+            media: MediaFigures::medians(runs.iter().map(|run| &run.media)),
             seconds_to_picture: middle_if_any(&|run| run.seconds_to_picture),
             settled_latency_ms_p95: middle_if_any(&|run| run.settled_latency_ms_p95),
             call_shares_percent: shares.collect(),
@@ -182,13 +159,14 @@ fn share_percent(([first, last], kbps): &([Traffic; 2], f64), bytes: &dyn Fn(&Tr
     round((bytes(last) - bytes(first)) * 8.0 / 1000.0 / seconds / kbps * 100.0, 1)
 }
 
-const COLUMNS: [table::Column<HostFigures>; 10] = [
-    ("Frames a second", |row| row.fps.to_string()),
-    ("Frozen (%)", |row| row.frozen_percent.to_string()),
-    ("Delay, median (ms)", |row| row.latency_ms_p50.to_string()),
-    ("Delay, 95 % (ms)", |row| row.latency_ms_p95.to_string()),
-    ("Sound concealed (%)", |row| row.audio_concealed_percent.to_string()),
-    ("kbit/s", |row| row.kbps.to_string()),
+impl AsRef<MediaFigures> for HostFigures {
+    fn as_ref(&self) -> &MediaFigures {
+        &self.media
+    }
+}
+
+/// Columns beside those of pictures and sound.
+const COLUMNS: [table::Column<HostFigures>; 4] = [
     ("To picture (s)", |row| table::or_dash(row.seconds_to_picture)),
     ("Delay from 2 s after, 95 % (ms)", |row| table::or_dash(row.settled_latency_ms_p95)),
     ("Of the capacity (%)", |row| shares(&row.call_shares_percent)),
@@ -202,7 +180,7 @@ fn shares(of_calls: &[f64]) -> String {
 
 /// The measurements as a Markdown table; where there are two figures the first one is ours.
 pub fn table(rows: &[(HostFigures, Option<HostFigures>)]) -> String {
-    table::of("Network", &COLUMNS, |row| &row.network, rows)
+    table::of("Network", &[&table::media_columns()[..], &COLUMNS].concat(), |row| &row.network, rows)
 }
 
 #[cfg(test)]
@@ -248,8 +226,9 @@ mod tests {
         let moved = figures("visavis", &ROWS[1], 1, [traffic(1, &[0], 0), traffic(11, &[625_000], 0)]);
         assert_eq!((moved.seconds_to_picture, moved.settled_latency_ms_p95), (Some(0.8), Some(90.0)));
         assert_eq!((moved.call_shares_percent.as_slice(), moved.tcp_share_percent), ([25.0].as_slice(), None));
-        assert!((moved.frozen_percent - 1.9).abs() < 0.1, "0.8 s of 21, of one side of two: {}", moved.frozen_percent);
-        assert_eq!((moved.kbps, moved.audio_concealed_percent), (600.0, 1.0));
+        let MediaFigures { frozen_percent, kbps, audio_concealed_percent, .. } = moved.media;
+        assert!((frozen_percent - 1.9).abs() < 0.1, "0.8 s of 21, of one side of two: {frozen_percent}");
+        assert_eq!((kbps, audio_concealed_percent), (600.0, 1.0));
     }
 
     #[test]

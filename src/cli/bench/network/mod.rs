@@ -9,6 +9,7 @@ mod dips;
 pub mod fidelity;
 mod figures;
 mod hosts;
+mod media_figures;
 mod ours;
 mod place;
 mod record;

@@ -1,23 +1,31 @@
 //! Measurements as a table in Markdown.
 
 use super::figures::NetworkFigures;
+use super::media_figures::MediaFigures;
 
 /// A column: its heading, and its figure of a call.
 pub type Column<T> = (&'static str, fn(&T) -> String);
 
-const COLUMNS: [Column<NetworkFigures>; 11] = [
-    ("Frames a second", |row| row.fps.to_string()),
-    ("Frozen (%)", |row| row.frozen_percent.to_string()),
-    ("Delay, median (ms)", |row| row.latency_ms_p50.to_string()),
-    ("Delay, 95 % (ms)", |row| row.latency_ms_p95.to_string()),
-    ("Sound concealed (%)", |row| row.audio_concealed_percent.to_string()),
-    ("kbit/s", |row| row.kbps.to_string()),
+/// Columns beside those of pictures and sound.
+const COLUMNS: [Column<NetworkFigures>; 5] = [
     ("Lines", |row| row.lines.to_string()),
     ("PSNR (dB)", |row| or_dash(row.psnr_db)),
     ("To picture (s)", |row| or_dash(row.seconds_to_picture)),
     ("To 90 % (s)", |row| or_dash(row.seconds_back_to_90_percent)),
     ("Of the capacity (%)", |row| or_dash(row.capacity_used_percent)),
 ];
+
+/// Columns of pictures and sound.
+pub fn media_columns<T: AsRef<MediaFigures>>() -> [Column<T>; 6] {
+    [
+        ("Frames a second", |row| row.as_ref().fps.to_string()),
+        ("Frozen (%)", |row| row.as_ref().frozen_percent.to_string()),
+        ("Delay, median (ms)", |row| row.as_ref().latency_ms_p50.to_string()),
+        ("Delay, 95 % (ms)", |row| row.as_ref().latency_ms_p95.to_string()),
+        ("Sound concealed (%)", |row| row.as_ref().audio_concealed_percent.to_string()),
+        ("kbit/s", |row| row.as_ref().kbps.to_string()),
+    ]
+}
 
 /// The figure, or a dash where there is none.
 pub fn or_dash(value: Option<f64>) -> String {
@@ -29,7 +37,8 @@ pub type Row = (NetworkFigures, Option<NetworkFigures>);
 
 /// The rows as a Markdown table; where there are two figures the first one is ours.
 pub fn table(rows: &[Row]) -> String {
-    of("Network", &COLUMNS, |row| if row.link.is_empty() { "clean" } else { &row.link }, rows)
+    let columns = [&media_columns()[..], &COLUMNS].concat();
+    of("Network", &columns, |row| if row.link.is_empty() { "clean" } else { &row.link }, rows)
 }
 
 /// Rows of ours, and of Chromium's where it was measured, under a `heading` each with its `name`.

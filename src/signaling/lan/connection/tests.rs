@@ -61,7 +61,7 @@ impl Side {
     }
 
     /// The next connection; by how much the far clock is ahead when that is worth a word.
-    async fn is_up(&mut self) -> Option<i64> {
+    async fn wait_until_up(&mut self) -> Option<i64> {
         loop {
             match timeout(TIMEOUT, self.lan.recv()).await.expect("nothing came").unwrap() {
                 Input::Proven(link) => {
@@ -122,7 +122,7 @@ impl Pair {
         let peer = self.far.context.local.identity.id();
         let to = Dial { peer, addresses: vec![self.address], budget: None };
         tokio::spawn(dial(to, self.near.context.clone()));
-        [self.near.is_up().await, self.far.is_up().await]
+        [self.near.wait_until_up().await, self.far.wait_until_up().await]
     }
 }
 
@@ -252,7 +252,7 @@ async fn a_connection_that_is_not_taken_ends_with_a_word_and_says_nothing_before
     let dialed = tokio::spawn(dial(to, pair.near.context.clone()));
     let Some(Input::Proven(refused)) = pair.far.lan.recv().await else { panic!("no connection") };
     drop(refused);
-    pair.near.is_up().await;
+    pair.near.wait_until_up().await;
     let down = timeout(TIMEOUT, pair.near.lan.recv()).await.expect("nothing came");
     assert!(matches!(down, Some(Input::Down { closed_by_far: true, .. })), "{down:?}");
     dialed.await.unwrap();
