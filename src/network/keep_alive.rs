@@ -9,13 +9,16 @@ use socket2::{SockRef, TcpKeepalive};
 const SILENCE: Duration = Duration::from_secs(15);
 /// Between probes.
 const AGAIN: Duration = Duration::from_secs(3);
-/// Probes without an answer, where the system lets them be counted.
-#[cfg(any(target_os = "linux", target_os = "macos", windows))]
+/// Probes without an answer.
 const PROBES: u32 = 3;
 
-/// Has the system end a TCP connection whose far computer has been gone for 24 s.
+/// Silence of a far computer after which the system ends a connection.
+pub const KEEP_ALIVE_ENDS: Duration = Duration::from_secs(SILENCE.as_secs() + AGAIN.as_secs() * PROBES as u64);
+
+/// Has the system end a TCP connection whose far computer has been gone for [`KEEP_ALIVE_ENDS`].
 pub fn keep_alive<'s>(socket: impl Into<SockRef<'s>>) -> io::Result<()> {
     let probes = TcpKeepalive::new().with_time(SILENCE).with_interval(AGAIN);
+    // Elsewhere the system's own count holds.
     #[cfg(any(target_os = "linux", target_os = "macos", windows))]
     let probes = probes.with_retries(PROBES);
     socket.into().set_tcp_keepalive(&probes)
@@ -37,7 +40,8 @@ mod tests {
         #[cfg(target_os = "linux")]
         {
             let (time, interval) = (socket.tcp_keepalive_time().unwrap(), socket.tcp_keepalive_interval().unwrap());
-            assert_eq!(time + interval * socket.tcp_keepalive_retries().unwrap(), Duration::from_secs(24));
+            assert_eq!(time + interval * socket.tcp_keepalive_retries().unwrap(), KEEP_ALIVE_ENDS);
+            assert_eq!(KEEP_ALIVE_ENDS, Duration::from_secs(24));
         }
     }
 }

@@ -128,7 +128,7 @@ impl Crowd {
             let local = Local::new(Arc::clone(identity), "Somebody")?;
             local.set_contacts(friend.into_iter().chain(strangers).collect());
             crowd.add(link, place, local, &to_self)?;
-            if crowd.people.len() % AT_ONCE == 0 || crowd.people.len() == identities.len() {
+            if crowd.people.len().is_multiple_of(AT_ONCE) || crowd.people.len() == identities.len() {
                 crowd.expect(until, patience, |person| person.online.is_some()).await?;
             }
         }

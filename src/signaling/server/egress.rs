@@ -12,6 +12,8 @@ use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tokio::time::{sleep, timeout};
 
 use super::dial_error::DialError;
+#[cfg(target_os = "linux")]
+use crate::network::KEEP_ALIVE_ENDS;
 use crate::network::{ProxyRules, keep_alive};
 
 /// For one TCP connection.
@@ -22,9 +24,11 @@ const STAGGER: Duration = Duration::from_millis(250);
 const MAX_TRIED: usize = 6;
 /// For the addresses of a server that a proxy reaches: they are of use to its relay alone.
 const KNOWN_HERE: Duration = Duration::from_secs(1);
-/// Bytes on the way that the far computer has not taken for this long: it is gone.
+/// Bytes on the way that the far computer has not taken for this long: it is gone. Linux ends a connection by this time
+/// instead of the count of keep-alive's probes, so it is a little less than all of them take: with less, one lost probe
+/// would end a connection.
 #[cfg(target_os = "linux")]
-const UNTAKEN: Duration = Duration::from_secs(10);
+const UNTAKEN: Duration = KEEP_ALIVE_ENDS.saturating_sub(Duration::from_secs(1));
 
 /// See the module.
 #[derive(Clone, Debug, Default)]
