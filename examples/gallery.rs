@@ -1,6 +1,7 @@
 //! Shows one screen of the window with made-up people, for looking at the design without a camera or a network.
 //!
-//! Usage: gallery SCREEN [en|zh] [light|dark]; the screens are the arms of `snapshot_of`. Commands go to standard error.
+//! Usage: gallery SCREEN [en|zh] [light|dark]; the screens are the arms of `snapshot_of`. Commands go to standard
+//! error.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, clippy::panic, reason = "a development aid")]
 
@@ -10,8 +11,12 @@ mod window_fixture;
 use std::convert::Infallible;
 
 use visavis::call::DisconnectReason;
-use visavis::controller::{CallView, ConversationStatus, Notice, NoticeKind, OutcomeKind, Quality, Snapshot};
+use visavis::controller::{
+    CallView, ConversationStatus, Notice, NoticeKind, OutcomeKind, Quality, ServerDetail, ServerState, ServerStatus,
+    Snapshot,
+};
 use visavis::device::{DeviceFault, DeviceKind};
+use visavis::identity::ServerLink;
 use visavis::media::MediaTime;
 use visavis::store::{Language, Theme};
 use visavis::ui::{Now, WindowOptions, run};
@@ -23,6 +28,7 @@ fn snapshot_of(screen: &str) -> Snapshot {
         "home" => Snapshot { history: made_up::history(Now::read().unix_s).into(), ..made_up::idle() },
         "verified" => verified(made_up::idle()),
         "verified-call" => verified(made_up::call(vec![ana(true)])),
+        "servers" => Snapshot { servers: servers(), ..made_up::idle() },
         "newcomer" => Snapshot { people: vec![made_up::echo()], history: Vec::new().into(), ..made_up::idle() },
         "fault" => {
             let mut snapshot = made_up::idle();
@@ -52,6 +58,7 @@ fn snapshot_of(screen: &str) -> Snapshot {
             who.quality = if screen == "poor" { Quality::Poor } else { Quality::Unstable };
             made_up::call(vec![who])
         }
+        "screen" => made_up::call(vec![made_up::with_screen(ana(true))]),
         "three" => {
             let mut second = made_up::participant(2, "王小明", true);
             second.quality = Quality::Unstable;
@@ -88,6 +95,18 @@ fn snapshot_of(screen: &str) -> Snapshot {
         "left" => made_up::ended(OutcomeKind::Ended(DisconnectReason::Left)),
         other => panic!("no screen {other:?}"),
     }
+}
+
+/// Servers in each state, one with a long name.
+fn servers() -> Vec<ServerStatus> {
+    let link = |host: &str| ServerLink::new(host, 443, b"key").unwrap();
+    let status = |host: &str, state, detail| ServerStatus::new(&link(host), state, detail);
+    vec![
+        ServerStatus { round_trip_ms: Some(23), ..status("calls.example.org", ServerState::Online, None) },
+        status("a-server-with-a-long-name.in-the-office.example.com", ServerState::Connecting, None),
+        status("203.0.113.5", ServerState::Refused, Some(ServerDetail::OtherKey)),
+        status("2001:db8::17", ServerState::Offline, Some(ServerDetail::NoServer)),
+    ]
 }
 
 /// The same with Ana verified.

@@ -25,7 +25,7 @@ pub use crate::microphone::fuzz_wav as wav;
 pub use crate::relay::fuzz::datagrams as relay;
 pub use crate::rtc::fuzz::{description, redundancy, repair, retransmission, rtcp, source_gate};
 
-/// One format: its name, which is that of its corpus, and what reads it.
+/// One format: its name, which is that of its corpus, and its reader.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every format.
@@ -118,7 +118,7 @@ pub fn envelope(bytes: &[u8]) {
     }
 }
 
-/// Frames of signaling, which stand in envelopes and records: what is read is written and read again.
+/// Frames of signaling, which stand in envelopes and records: a frame that is read is written and read again.
 pub fn frame(bytes: &[u8]) {
     let Ok(frame) = serde_json::from_slice::<Frame>(bytes) else { return };
     let again = serde_json::to_vec(&frame).and_then(|written| serde_json::from_slice::<Frame>(&written));
@@ -145,21 +145,21 @@ fn shown(name: &str) {
     assert_eq!(display_name(&shown), shown);
 }
 
-/// Links that somebody is added from: what is read is written and found again.
+/// Links that somebody is added from: a link that is read is written and found again.
 pub fn contact_link(bytes: &[u8]) {
     if let Some(link) = ContactLink::find_in(&String::from_utf8_lossy(bytes)) {
         assert_eq!(ContactLink::find_in(&link.to_string()), Some(link));
     }
 }
 
-/// Links of servers: what is read is written and read again.
+/// Links of servers: a link that is read is written and read again.
 pub fn server_link(bytes: &[u8]) {
     if let Ok(link) = String::from_utf8_lossy(bytes).parse::<ServerLink>() {
         assert_eq!(link.to_string().parse(), Ok(link));
     }
 }
 
-/// Control messages between the app and a server, both ways: what is read is written and read again.
+/// Control messages between the app and a server, both ways: a message that is read is written and read again.
 pub fn server_control(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     if let Ok(Some(message)) = ToApp::decode(&text) {
@@ -186,7 +186,7 @@ pub fn qr_image(bytes: &[u8]) {
     let _ = qr::read_bytes(bytes);
 }
 
-/// Settings as they were saved, and changes of them: what is read is written and read again.
+/// Settings as they were saved, and changes of them: settings that are read are written and read again.
 pub fn settings(bytes: &[u8]) {
     let json = String::from_utf8_lossy(bytes);
     let settings = Settings::read_leniently(&json).0.within_limits();
@@ -196,7 +196,7 @@ pub fn settings(bytes: &[u8]) {
     assert!(again.is_ok_and(|again| again == (changed.clone(), true)), "{changed:?}");
 }
 
-/// Descriptions of bad networks: what is read is written and read again.
+/// Descriptions of bad networks: a description that is read is written and read again.
 pub fn link_profile(bytes: &[u8]) {
     if let Ok(profile) = String::from_utf8_lossy(bytes).parse::<LinkProfile>() {
         assert!(profile.to_string().parse::<LinkProfile>().is_ok(), "{profile}");

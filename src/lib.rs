@@ -24,6 +24,7 @@ pub mod cli;
 pub mod codec;
 pub mod controller;
 pub mod decoder;
+pub mod desktop;
 pub mod device;
 pub mod encoder;
 #[doc(hidden)]

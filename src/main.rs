@@ -1,12 +1,15 @@
 //! The desktop app: arguments, then the window, or `--headless`, or a subcommand.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
 use visavis::cli::{self, Arguments, ending};
-use visavis::controller::{Controller, Options};
-use visavis::store::Language;
-use visavis::ui::{self, WindowOptions, Words};
+use visavis::controller::{Controller, Options, Repaint};
+use visavis::desktop;
+use visavis::desktop::instance::{self, Listening, Request};
+use visavis::store::{Language, ProfileError};
+use visavis::ui::{self, WindowHandle, WindowOptions, WindowRequest, Words};
 
 fn main() -> ExitCode {
     share_one_heap();
@@ -23,7 +26,27 @@ fn main() -> ExitCode {
     match &arguments.subcommand {
         Some(action) => cli::run(action, &arguments.common),
         None if arguments.headless => cli::exit_code(arguments.common.open().and_then(cli::run_headless)),
-        None => cli::exit_code(arguments.common.open().map_err(|error| in_words(&error).into()).and_then(open_window)),
+        None => cli::exit_code(open_or_hand_over(arguments)),
+    }
+}
+
+/// Opens the window; or, where one is open with this profile, asks that one to come to the front.
+fn open_or_hand_over(arguments: Arguments) -> anyhow::Result<()> {
+    let request = Request { link: arguments.open };
+    match arguments.common.open() {
+        Ok(options) => open_window(options, request),
+        Err(error) => {
+            let in_use = matches!(error.downcast_ref(), Some(ProfileError::InUse));
+            let running = arguments.common.profile_dir().filter(|_| in_use);
+            match running.map(|profile| instance::hand_over(&profile, &request)) {
+                Some(Ok(())) => Ok(()),
+                Some(Err(why)) => {
+                    tracing::info!("the running window does not answer: {why}");
+                    Err(in_words(&error).into())
+                }
+                None => Err(in_words(&error).into()),
+            }
+        }
     }
 }
 
@@ -39,13 +62,28 @@ fn in_words(error: &anyhow::Error) -> StartError {
 }
 
 /// Opens the window on a controller of its own; returns when it has been closed and everything is released.
-fn open_window(options: Options) -> anyhow::Result<()> {
-    let (mut controller, mut hangs_up) = (None, None);
-    let closed = ui::run(WindowOptions::default(), |repaint| {
+fn open_window(options: Options, request: Request) -> anyhow::Result<()> {
+    let (mut controller, mut hangs_up, mut second_starts) = (None, None, None);
+    let window_options = WindowOptions::default();
+    let locale = window_options.locale.clone();
+    let closed = ui::run(window_options, |window| {
+        let profile = options.profile.dir().to_owned();
+        let (bell, rings) = desktop::bell();
+        let repaint = window.clone();
         let events = |event| tracing::trace!(?event);
-        let started = Controller::start(options, events, move |change| repaint.notify(change))
-            .map_err(|error| in_words(&error))?;
+        let on_change = move |change| {
+            repaint.repaint(change);
+            if change == Repaint::Layout {
+                bell.ring();
+            }
+        };
+        let started = Controller::start(options, events, on_change).map_err(|error| in_words(&error))?;
         let handle = started.handle().clone();
+        desktop::attend(rings, handle.clone(), window.clone(), locale);
+        if let Some(link) = request.link {
+            window.ask(WindowRequest::AddContact(link));
+        }
+        second_starts = listen_for_second_starts(&profile, window);
         // The window closes by itself when it finds that the controller has ended.
         hangs_up = Some(ending::hang_up_first(&handle, true, || {}));
         controller = Some(started);
@@ -56,7 +94,7 @@ fn open_window(options: Options) -> anyhow::Result<()> {
         ending::end_soon(0);
         controller.quit();
     }
-    drop(hangs_up);
+    drop((hangs_up, second_starts));
     match closed {
         Err(eframe::Error::AppCreation(error)) => anyhow::bail!("{error}"),
         // The desktop session has ended under the window.
@@ -68,6 +106,14 @@ fn open_window(options: Options) -> anyhow::Result<()> {
         Ok(()) => {}
     }
     Ok(())
+}
+
+/// Without a listener a second start says that the profile is in use, and no more is lost.
+fn listen_for_second_starts(profile: &Path, window: WindowHandle) -> Option<Listening> {
+    let take = move |request: Request| {
+        window.ask(request.link.map_or(WindowRequest::Raise, WindowRequest::AddContact));
+    };
+    instance::listen(profile, take).inspect_err(|error| tracing::info!("second starts are not heard: {error}")).ok()
 }
 
 /// Makes all threads share one heap. Each call starts and ends some threads; with glibc's heap for each of them the

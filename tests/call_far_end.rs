@@ -7,7 +7,7 @@ use call_rig::{
     ANN, BOB, Side, accept_press, conversation_id, id, in_call, invite_id, invite_message, released, ringing,
 };
 use visavis::call::{
-    CallEnd, CallReport, CallState, Connectivity, DisconnectReason, EngineEvent, Input, Message, Standing,
+    CallEnd, CallReport, CallState, DisconnectReason, EngineEvent, Input, Message, ParticipantState, Standing,
 };
 
 const CLOSED: Input = Input::FarClosed { peer: id_of_bob() };
@@ -156,6 +156,6 @@ fn a_callee_that_closes_while_connecting_is_left_to_its_own_time() {
     bob.at(500, accept_press(1));
     bob.at(600, Input::FarClosed { peer: id(ANN) });
     let CallState::Conversation(call) = bob.machine.state() else { panic!("connecting") };
-    let link = call.participants().next().map(|(_, ann)| ann.link());
-    assert!(matches!(link, Some(Connectivity::Connecting { until }) if until.as_millis() == 20_500));
+    let link = call.participants().next().map(|(_, ann)| ann.state());
+    assert!(matches!(link, Some(ParticipantState::Connecting { until }) if until.as_millis() == 20_500));
 }

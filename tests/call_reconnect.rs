@@ -1,4 +1,5 @@
-//! Interruptions in the state chart, while nothing comes from somebody: it waits, asks for restarts, and ends after 30 s.
+//! Interruptions in the state chart, while nothing comes from somebody: it waits, asks for restarts, and ends after 30
+//! s.
 
 mod call_rig;
 
@@ -6,8 +7,8 @@ use call_rig::{
     ANN, BOB, Side, accept_press, candidate, conversation_id, id, in_call, message_to, offer, released, ringing,
 };
 use visavis::call::{
-    CallReport, Candidate, Connectivity, Description, DescriptionKind, DisconnectReason, DtlsSetup, Effect,
-    EngineEvent, Input, Message, Press,
+    CallReport, Candidate, Description, DescriptionKind, DisconnectReason, DtlsSetup, Effect, EngineEvent, Input,
+    Message, ParticipantState, Press,
 };
 use visavis::media::{MediaSet, StreamState};
 
@@ -307,5 +308,5 @@ fn who_asks_for_a_conversation_that_is_over_is_told() {
     other.from(2000, BOB, Message::Restart { conversation: conversation_id(8), generation: 0, moved: false });
     assert!(!other.is_idle());
     assert!(matches!(other.machine.state(), visavis::call::CallState::Conversation(call)
-        if call.participants().all(|(_, participant)| participant.link() == Connectivity::Connected)));
+        if call.participants().all(|(_, participant)| participant.state() == ParticipantState::Connected)));
 }

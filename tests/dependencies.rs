@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 use std::process::Command;
 
-/// AccessKit drives zbus on an executor of its own: with zbus's `tokio` feature the window ends with "there is no reactor
-/// running", and a second version is a second D-Bus stack.
+/// AccessKit drives zbus on an executor of its own: with zbus's `tokio` feature the window ends with "there is no
+/// reactor running", and a second version is a second D-Bus stack.
 #[test]
 fn one_zbus_without_tokio() {
     let versions = versions("zbus");

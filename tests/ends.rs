@@ -1,5 +1,5 @@
-//! Ends that are no `quit`: signals, readers and terminals that go away. Each hangs up and closes first, and what nobody
-//! reads takes nothing down.
+//! Ends that are no `quit`: signals, readers and terminals that go away. Each hangs up and closes first, and what
+//! nobody reads takes nothing down.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -83,7 +83,8 @@ fn a_second_signal_ends_what_does_not_end() {
     let _machine = support::sharing();
     let mut alice = Bare::start(person("Alice"), Stdio::null());
     alice.expect("ready");
-    // Each is answered by an event. They fill the pipe, and nobody reads them: the first end waits for that, for a second.
+    // Each is answered by an event. They fill the pipe, and nobody reads them: the first end waits for that, for a
+    // second.
     for _ in 0..6_000 {
         alice.send_bytes(b"{\"command\":\"contacts\"}\n");
     }

@@ -1,5 +1,5 @@
-//! People who are not on one network, and a server between them: real processes. They see each other, call, hang up, and
-//! talk on while the server is gone.
+//! People who are not on one network, and a server between them: real processes. They see each other, call, hang up,
+//! and talk on while the server is gone.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 

@@ -1,4 +1,4 @@
-//! How the window opens where the environment is wrong, and how it ends with its desktop session.
+//! Opening of the window where the environment is wrong, and its end with its desktop session.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 #![allow(clippy::print_stderr, reason = "what a failing test has to say goes to standard error")]

@@ -45,6 +45,29 @@ fn no_sentence_of_a_comment_begins_with_a_relative() {
     assert!(wrong.is_empty(), "Begin with the noun that is meant:\n{}", wrong.join("\n"));
 }
 
+/// A row of a table and a line of code cannot be broken.
+#[test]
+fn lines_of_comments_and_documents_have_at_most_120_columns() {
+    let is_comment = |line: &str| line.trim_start().starts_with("//");
+    let folders = ["src", "tests", "benches", "examples"].map(|folder| root().join(folder));
+    let mut wrong = Vec::new();
+    for file in folders.iter().flat_map(|folder| rust_files(folder)) {
+        let text = fs::read_to_string(&file).expect("UTF-8");
+        wrong.extend(long_lines(&text, is_comment).map(|line| format!("{}:{line}", file.display())));
+    }
+    for page in pages() {
+        let text = fs::read_to_string(&page).expect("UTF-8");
+        wrong.extend(long_lines(&text, |line| !line.starts_with('|')).map(|line| format!("{}:{line}", page.display())));
+    }
+    assert!(wrong.is_empty(), "Break these lines:\n{}", wrong.join("\n"));
+}
+
+/// Numbers of the lines of `text` that `counts` takes and that have more than 120 characters.
+fn long_lines(text: &str, counts: impl Fn(&str) -> bool) -> impl Iterator<Item = usize> {
+    let long = move |line: &str| line.chars().count() > 120 && counts(line);
+    (1..).zip(text.lines()).filter(move |(_, line)| long(line)).map(|(number, _)| number)
+}
+
 #[test]
 fn no_sentence_of_a_document_begins_with_a_relative() {
     let mut wrong = Vec::new();
@@ -113,6 +136,8 @@ fn sentences_are_told_apart() {
     assert_eq!(relative, ["What is this?"]);
     assert!(!begins_with_relative("Officers") && begins_with_relative("Of these"));
     assert!(has_words("sound that is made up", "made up") && !has_words("homemade upper", "made up"));
+    let rows = format!("{0}\n| {0}\n{1}", "\u{e9}".repeat(121), "\u{e9}".repeat(120));
+    assert_eq!(long_lines(&rows, |line| !line.starts_with('|')).collect::<Vec<_>>(), [1]);
     assert_eq!(plain("AckedBitrate, acked_bitrate, acked bitrate"), "ackedbitrate,ackedbitrate,ackedbitrate");
 }
 

@@ -2,6 +2,7 @@
 //! disconnected only when its sockets and devices are closed; a new call may begin meanwhile.
 
 use crate::identity::PeerId;
+use crate::media::MediaTime;
 
 use super::context::Context;
 use super::releasing::Releasing;
@@ -27,14 +28,8 @@ impl CallMachine {
         }
         cx.effect(Effect::ReleaseMedia { conversation: outgoing.conversation });
         cx.report(report);
-        cx.report(CallReport::CallEnded(CallRecord {
-            participants: vec![RecordedParticipant { peer: outgoing.to, name: String::new() }],
-            outgoing: true,
-            began: outgoing.began,
-            connected_at: None,
-            ended_at: cx.now,
-            end,
-        }));
+        let to = RecordedParticipant { peer: outgoing.to, name: String::new() };
+        record_unanswered(cx, to, true, outgoing.began, end);
         CallState::Idle
     }
 
@@ -66,14 +61,7 @@ impl CallMachine {
         self.ended_invites.add_incoming(invite, from);
         cx.effect(Effect::StopRinging);
         cx.report(report);
-        cx.report(CallReport::CallEnded(CallRecord {
-            participants: vec![RecordedParticipant { peer: from, name }],
-            outgoing: false,
-            began,
-            connected_at: None,
-            ended_at: cx.now,
-            end,
-        }));
+        record_unanswered(cx, RecordedParticipant { peer: from, name }, false, began, end);
         CallState::Idle
     }
 
@@ -143,7 +131,12 @@ impl CallMachine {
     }
 
     /// The connection to a participant is gone: failed if it never was there, lost otherwise.
-    pub(super) fn link_is_gone(&mut self, cx: &mut Context<'_>, conversation: Conversation, peer: PeerId) -> CallState {
+    pub(super) fn connection_is_gone(
+        &mut self,
+        cx: &mut Context<'_>,
+        conversation: Conversation,
+        peer: PeerId,
+    ) -> CallState {
         let reason = match conversation.participants.get(&peer).map(Participant::was_connected) {
             Some(true) => DisconnectReason::Lost,
             Some(false) => DisconnectReason::Failed,
@@ -178,4 +171,17 @@ impl CallMachine {
             cx.report(CallReport::ConversationDisconnected { conversation, reason });
         }
     }
+}
+
+/// Reports the record of an invite that no conversation followed.
+fn record_unanswered(
+    cx: &mut Context<'_>,
+    participant: RecordedParticipant,
+    outgoing: bool,
+    began: MediaTime,
+    end: CallEnd,
+) {
+    let (participants, ended_at) = (vec![participant], cx.now);
+    let record = CallRecord { participants, outgoing, began, connected_at: None, ended_at, end };
+    cx.report(CallReport::CallEnded(record));
 }

@@ -8,7 +8,7 @@ use crate::media::{MediaSet, MediaTime};
 
 use super::context::Context;
 use super::participant::Participant;
-use super::{CallReport, Connectivity, ConversationId, InviteId, Message, ParticipantStream, RecordedParticipant};
+use super::{CallReport, ConversationId, InviteId, Message, ParticipantState, ParticipantStream, RecordedParticipant};
 
 /// From the news that a word about this side's streams did not arrive to the next try.
 const RESEND_AFTER: Duration = Duration::from_secs(2);
@@ -83,10 +83,10 @@ impl Conversation {
         }
     }
 
-    /// Sends again what is due; while nothing comes from a person, that waits for the connection.
+    /// Sends again the messages that are due; while nothing comes from a person, that waits for the connection.
     pub(super) fn resend(&mut self, cx: &mut Context<'_>) {
         let due = |participant: &Participant| {
-            participant.link == Connectivity::Connected && participant.resend_at.is_some_and(|at| at <= cx.now)
+            participant.state == ParticipantState::Connected && participant.resend_at.is_some_and(|at| at <= cx.now)
         };
         let peers: Vec<PeerId> =
             self.participants.iter().filter(|(_, participant)| due(participant)).map(|(&peer, _)| peer).collect();
@@ -107,9 +107,9 @@ impl Conversation {
     /// Media flows to and from `peer`, for the first time or again.
     pub(super) fn on_connected(&mut self, cx: &mut Context<'_>, peer: PeerId) {
         let Some(participant) = self.participants.get_mut(&peer) else { return };
-        let first = match participant.link {
-            Connectivity::Connecting { .. } => true,
-            Connectivity::Connected | Connectivity::Interrupted { .. } => false,
+        let first = match participant.state {
+            ParticipantState::Connecting { .. } => true,
+            ParticipantState::Connected | ParticipantState::Interrupted { .. } => false,
         };
         let conversation = self.id;
         if participant.on_connected(cx.now) {

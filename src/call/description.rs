@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! {"version":1,"kind":"offer","generation":0,"ice_ufrag":"..","ice_pwd":"..","fingerprint":"AB:..","setup":"act_pass",
-//!  "streams":[{"id":0,"kind":"audio","ssrcs":{"media":11}},{"id":1,"kind":"camera","ssrcs":{"media":12,"rtx":13,"fec":14}}],
+//!  "streams":[{"id":0,"kind":"audio","ssrcs":{"media":11}},
+//!             {"id":1,"kind":"camera","ssrcs":{"media":12,"rtx":13,"fec":14}}],
 //!  "codecs":[{"codec":"H264","level":40,"packetization":1}],"fec":{"scheme":"visavis-rs8","version":1},"red":true,
 //!  "dtls_cookie":"0a1b.."}
 //! ```
@@ -70,8 +71,8 @@ pub struct DescribedStream {
     pub ssrcs: StreamSsrcs,
 }
 
-/// Format of the forward error correction: systematic Reed-Solomon over GF(256), a block a frame, in a stream of its own
-/// (`rtc/repair/fec`). Its packets are not those of FlexFEC (RFC 8627).
+/// Format of the forward error correction: systematic Reed-Solomon over GF(256), a block a frame, in a stream of its
+/// own (`rtc/repair/fec`). Its packets are not those of FlexFEC (RFC 8627).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FecScheme {
     /// `visavis-rs8`, version 1.
@@ -98,7 +99,8 @@ pub struct Description {
     pub fingerprint: Fingerprint,
     /// DTLS role.
     pub setup: DtlsSetup,
-    /// Streams, in the order of the offer's media sections; at most [`MAX_STREAMS`], of different identifiers and SSRCs.
+    /// Streams, in the order of the offer's media sections; at most [`MAX_STREAMS`], of different identifiers and
+    /// SSRCs.
     pub streams: Vec<DescribedStream>,
     /// Video codecs that are decoded, the preferred one first.
     pub codecs: Vec<CodecSupport>,

@@ -43,7 +43,7 @@ impl CallMachine {
             EngineEvent::Connected => current.on_connected(cx, peer),
             EngineEvent::Interrupted => current.link_is_interrupted(cx, peer),
             EngineEvent::Closed => participant.close_soon(cx.now),
-            EngineEvent::Failed => return self.link_is_gone(cx, current, peer),
+            EngineEvent::Failed => return self.connection_is_gone(cx, current, peer),
         }
         CallState::Conversation(current)
     }
@@ -65,12 +65,12 @@ impl CallMachine {
             (CallState::Conversation(current), Message::Accept { invite, .. })
                 if current.invite == invite && current.is_connecting_to(to) =>
             {
-                self.link_is_gone(cx, current, to)
+                self.connection_is_gone(cx, current, to)
             }
             (CallState::Conversation(current), Message::Describe { conversation, .. })
                 if current.id == conversation && current.is_connecting_to(to) =>
             {
-                self.link_is_gone(cx, current, to)
+                self.connection_is_gone(cx, current, to)
             }
             (CallState::Conversation(mut current), Message::Media { conversation, .. })
                 if current.id == conversation =>
@@ -112,7 +112,9 @@ impl CallMachine {
                 let report = CallReport::InviteCanceled { invite: incoming.invite };
                 self.end_incoming(cx, incoming, report, CallEnd::Missed)
             }
-            CallState::Conversation(current) if current.is_connecting_to(peer) => self.link_is_gone(cx, current, peer),
+            CallState::Conversation(current) if current.is_connecting_to(peer) => {
+                self.connection_is_gone(cx, current, peer)
+            }
             state
             @ (CallState::Idle | CallState::Outgoing(_) | CallState::Incoming(_) | CallState::Conversation(_)) => state,
         }

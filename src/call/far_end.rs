@@ -11,7 +11,7 @@ use crate::media::MediaTime;
 
 use super::context::Context;
 use super::state::{CallMachine, CallState};
-use super::{Connectivity, IncomingInvite, Participant};
+use super::{IncomingInvite, Participant, ParticipantState};
 
 /// From the close to the end of the call, as long as nothing comes. With the time in which the close comes it is 5 s at
 /// most.
@@ -24,10 +24,10 @@ const STOPS_WITHIN: Duration = Duration::from_millis(2500);
 impl Participant {
     /// When they count as failed or lost, if nothing comes.
     pub(super) fn gone_at(&self) -> Option<MediaTime> {
-        match (self.link, self.closed_at) {
-            (Connectivity::Connected, _) => None,
-            (Connectivity::Interrupted { until }, Some(closed)) => Some(until.min(closed + CLOSED_PATIENCE)),
-            (Connectivity::Connecting { until } | Connectivity::Interrupted { until }, _) => Some(until),
+        match (self.state, self.closed_at) {
+            (ParticipantState::Connected, _) => None,
+            (ParticipantState::Interrupted { until }, Some(closed)) => Some(until.min(closed + CLOSED_PATIENCE)),
+            (ParticipantState::Connecting { until } | ParticipantState::Interrupted { until }, _) => Some(until),
         }
     }
 
@@ -38,10 +38,10 @@ impl Participant {
 
     /// Whether an invite of theirs can only come from a new run of their program: nothing comes from the one before.
     fn has_begun_anew(&self, now: MediaTime) -> bool {
-        match self.link {
-            Connectivity::Interrupted { .. } => true,
-            Connectivity::Connected => self.closed_at.is_some_and(|closed| now.since(closed) <= STOPS_WITHIN),
-            Connectivity::Connecting { .. } => false,
+        match self.state {
+            ParticipantState::Interrupted { .. } => true,
+            ParticipantState::Connected => self.closed_at.is_some_and(|closed| now.since(closed) <= STOPS_WITHIN),
+            ParticipantState::Connecting { .. } => false,
         }
     }
 }
@@ -74,7 +74,7 @@ impl CallMachine {
                     .get(&incoming.from)
                     .is_some_and(|participant| participant.has_begun_anew(cx.now)) =>
             {
-                self.link_is_gone(cx, current, incoming.from)
+                self.connection_is_gone(cx, current, incoming.from)
             }
             state
             @ (CallState::Idle | CallState::Outgoing(_) | CallState::Incoming(_) | CallState::Conversation(_)) => state,

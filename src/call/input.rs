@@ -71,7 +71,7 @@ pub enum Input {
 /// Press of the person at this computer: a command of theirs, as far as it concerns the chart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Press {
-    /// Open camera and microphone: the preview outside a call, what is sent within one.
+    /// Open camera and microphone: the preview outside a call, the sources of its media within one.
     OpenStream {
         /// The streams, on where their device is to be open.
         streams: MediaSet,

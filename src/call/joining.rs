@@ -1,4 +1,4 @@
-//! How conversations begin: by an answer, this side's or the far side's.
+//! Beginnings of conversations: by an answer, this side's or the far side's.
 
 use std::collections::BTreeMap;
 

@@ -108,8 +108,8 @@ pub enum Message {
         /// Lines, from [`MIN_HEIGHT`](crate::media::MIN_HEIGHT).
         max_height: u32,
     },
-    /// The sender understands no version of the descriptions that the receiver's invite or description is of: there is no
-    /// call.
+    /// The sender understands no version of the descriptions that the receiver's invite or description is of: there is
+    /// no call.
     Incompatible {
         /// The conversation.
         conversation: ConversationId,

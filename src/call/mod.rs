@@ -46,7 +46,7 @@ pub use ids::{ConversationId, InviteId};
 pub use input::{EngineEvent, Input, Press, Standing};
 pub use invite::{INCOMING_TIMEOUT, IncomingInvite, OUTGOING_TIMEOUT, OutgoingInvite};
 pub use message::{MAX_USER_DATA, Message};
-pub use participant::{Connectivity, Participant};
+pub use participant::{Participant, ParticipantState};
 pub use relay_use::{NoRelayUse, RelayUse};
 pub use report::{CallEnd, CallRecord, CallReport, ParticipantStream, RecordedParticipant};
 pub use state::{CallMachine, CallState};

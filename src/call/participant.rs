@@ -27,7 +27,7 @@ const MAX_ALL_CANDIDATES: usize = 256;
 
 /// State of the connection to a participant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Connectivity {
+pub enum ParticipantState {
     /// Being made.
     Connecting {
         /// When it counts as failed.
@@ -53,7 +53,7 @@ pub(super) struct Described {
 pub struct Participant {
     pub(super) name: String,
     pub(super) streams: MediaSet,
-    pub(super) link: Connectivity,
+    pub(super) state: ParticipantState,
     pub(super) role: Role,
     pub(super) restarts: Restarts,
     /// Greatest height at which they draw each of this side's streams, once they have said it.
@@ -78,7 +78,7 @@ impl Participant {
         Self {
             name,
             streams,
-            link: Connectivity::Connecting { until: now + CONNECTING_TIMEOUT },
+            state: ParticipantState::Connecting { until: now + CONNECTING_TIMEOUT },
             role,
             restarts: Restarts::default(),
             wishes: BTreeMap::new(),
@@ -126,24 +126,24 @@ impl Participant {
     }
 
     /// Where the connection stands.
-    pub const fn link(&self) -> Connectivity {
-        self.link
+    pub const fn state(&self) -> ParticipantState {
+        self.state
     }
 
     pub(super) const fn was_connected(&self) -> bool {
-        match self.link {
-            Connectivity::Connecting { .. } => false,
-            Connectivity::Connected | Connectivity::Interrupted { .. } => true,
+        match self.state {
+            ParticipantState::Connecting { .. } => false,
+            ParticipantState::Connected | ParticipantState::Interrupted { .. } => true,
         }
     }
 
     pub(super) fn deadline(&self) -> Option<MediaTime> {
-        let link = match self.link {
-            Connectivity::Connecting { .. } => None,
-            Connectivity::Interrupted { .. } => self.ask_at(),
-            Connectivity::Connected => self.resend_at,
+        let at_state = match self.state {
+            ParticipantState::Connecting { .. } => None,
+            ParticipantState::Interrupted { .. } => self.ask_at(),
+            ParticipantState::Connected => self.resend_at,
         };
-        [self.gone_at(), link, self.held_until()].into_iter().flatten().min()
+        [self.gone_at(), at_state, self.held_until()].into_iter().flatten().min()
     }
 
     /// The far side's description of the present generation has come.
@@ -232,10 +232,10 @@ impl Participant {
     pub(super) fn close_soon(&mut self, now: MediaTime) {
         self.restarts.stop();
         let soon = now + CLOSED_GRACE;
-        self.link = match self.link {
-            Connectivity::Connecting { until } => Connectivity::Connecting { until: until.min(soon) },
-            Connectivity::Connected => Connectivity::Interrupted { until: soon },
-            Connectivity::Interrupted { until } => Connectivity::Interrupted { until: until.min(soon) },
+        self.state = match self.state {
+            ParticipantState::Connecting { until } => ParticipantState::Connecting { until: until.min(soon) },
+            ParticipantState::Connected => ParticipantState::Interrupted { until: soon },
+            ParticipantState::Interrupted { until } => ParticipantState::Interrupted { until: until.min(soon) },
         };
     }
 }

@@ -111,7 +111,9 @@ impl CallMachine {
                 }
             },
             Message::Ended { conversation } => match state {
-                CallState::Conversation(current) if current.id == conversation => self.link_is_gone(cx, current, from),
+                CallState::Conversation(current) if current.id == conversation => {
+                    self.connection_is_gone(cx, current, from)
+                }
                 state @ (CallState::Idle
                 | CallState::Outgoing(_)
                 | CallState::Incoming(_)

@@ -1,4 +1,4 @@
-//! A conversation that is over and still releases what it held, and the memory of those before.
+//! A conversation that is over and still releases its devices and connections, and the memory of those before.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use super::{ConversationId, DisconnectReason};
 /// How long a release may take before it is reported as done.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// A conversation that is over but still releases what it held.
+/// A conversation that is over but still releases its devices and connections.
 #[derive(Debug)]
 pub(super) struct Releasing {
     pub(super) conversation: ConversationId,
@@ -22,7 +22,7 @@ pub(super) struct Releasing {
 }
 
 impl Releasing {
-    /// The release of what `conversation` held: its devices and the connections to `peers`.
+    /// The release of the devices of `conversation` and of its connections to `peers`.
     pub(super) fn new(
         conversation: ConversationId,
         reason: DisconnectReason,

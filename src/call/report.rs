@@ -134,8 +134,8 @@ pub enum CallReport {
     InviteRinging { invite: InviteId },
     /// Somebody else rang meanwhile and got "busy": a quiet note, and a missed call in the history.
     RangDuringCall { from: PeerId, name: String, contact: bool, at: MediaTime },
-    /// Somebody rang whose program has no version of descriptions in common with this one: a quiet note, and a line in the
-    /// history.
+    /// Somebody rang whose program has no version of descriptions in common with this one: a quiet note, and a line in
+    /// the history.
     RangIncompatible { from: PeerId, name: String, skew: VersionSkew, at: MediaTime },
     /// The call is over: the words about it, and a line in the history. Comes at once, before things are released.
     CallEnded(CallRecord),

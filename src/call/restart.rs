@@ -23,7 +23,7 @@ use super::context::Context;
 use super::participant::{Described, INTERRUPTED_TIMEOUT};
 use super::restarts::RESTART_INTERVAL;
 use super::state::CallMachine;
-use super::{CallReport, Connectivity, Conversation, ConversationId, Effect, Message, Participant, Role, Standing};
+use super::{CallReport, Conversation, ConversationId, Effect, Message, Participant, ParticipantState, Role, Standing};
 
 /// From the beginning of an interruption to the first wish for a restart: most blackouts are over before.
 const ASK_AFTER: Duration = Duration::from_millis(1500);
@@ -53,7 +53,7 @@ impl Participant {
     /// Media flows, for the first time or again; true when it is again.
     pub(super) fn on_connected(&mut self, now: MediaTime) -> bool {
         let again = self.is_interrupted();
-        self.link = Connectivity::Connected;
+        self.state = ParticipantState::Connected;
         self.closed_at = None;
         self.restarts.stop_asking();
         if again {
@@ -63,19 +63,19 @@ impl Participant {
     }
 
     const fn is_interrupted(&self) -> bool {
-        match self.link {
-            Connectivity::Interrupted { .. } => true,
-            Connectivity::Connecting { .. } | Connectivity::Connected => false,
+        match self.state {
+            ParticipantState::Interrupted { .. } => true,
+            ParticipantState::Connecting { .. } | ParticipantState::Connected => false,
         }
     }
 
     /// Whether a wish for a restart that comes at `now` is a present one.
     fn may_restart(&self, now: MediaTime) -> bool {
-        match self.link {
-            Connectivity::Connecting { .. } => false,
-            Connectivity::Interrupted { .. } => true,
+        match self.state {
+            ParticipantState::Connecting { .. } => false,
+            ParticipantState::Interrupted { .. } => true,
             // Nothing may come through in one direction alone.
-            Connectivity::Connected => self.restarts.resumed_at.is_none_or(|at| now.since(at) >= LATE_WISH),
+            ParticipantState::Connected => self.restarts.resumed_at.is_none_or(|at| now.since(at) >= LATE_WISH),
         }
     }
 
@@ -94,10 +94,10 @@ impl Conversation {
     /// Nothing comes from `peer` any more.
     pub(super) fn link_is_interrupted(&mut self, cx: &mut Context<'_>, peer: PeerId) {
         let Some(participant) = self.participants.get_mut(&peer) else { return };
-        if participant.link != Connectivity::Connected {
+        if participant.state != ParticipantState::Connected {
             return;
         }
-        participant.link = Connectivity::Interrupted { until: cx.now + INTERRUPTED_TIMEOUT };
+        participant.state = ParticipantState::Interrupted { until: cx.now + INTERRUPTED_TIMEOUT };
         participant.forget_old_close(cx.now);
         participant.restarts.ask_at = Some(cx.now + ASK_AFTER);
         cx.report(CallReport::Reconnecting { conversation: self.id, participant: peer });

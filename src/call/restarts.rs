@@ -1,4 +1,4 @@
-//! Where a connection stands with its ICE restarts.
+//! State of the ICE restarts of a connection.
 
 use std::time::Duration;
 

@@ -115,7 +115,7 @@ fn an_interruption_is_that_of_one_participant() {
     ann.at(2500, Input::Deadline);
     assert_eq!(ann.sent_to(|message| matches!(message, Message::Restart { .. })), [BOB]);
     let links: Vec<_> =
-        ann.conversation().participants().map(|(_, one)| one.link() == Connectivity::Connected).collect();
+        ann.conversation().participants().map(|(_, one)| one.state() == ParticipantState::Connected).collect();
     assert_eq!(links, [false, true]);
 }
 

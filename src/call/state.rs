@@ -103,7 +103,7 @@ impl CallMachine {
         &self.state
     }
 
-    /// True while a conversation that is over still releases what it held.
+    /// True while a conversation that is over still releases its devices and connections.
     pub const fn is_closing(&self) -> bool {
         self.closing.is_some()
     }
@@ -153,7 +153,7 @@ impl CallMachine {
         self.captures.map_or(sends, |captures| sends.and(captures))
     }
 
-    /// Tells the others of the present conversation what this side sends, when that is news.
+    /// Tells the others of the present conversation this side's streams, when they have changed.
     pub(super) fn announce(&self, mut state: CallState, cx: &mut Context<'_>) -> CallState {
         if let CallState::Conversation(conversation) = &mut state {
             conversation.announce(cx, self.captured(conversation.sends));
@@ -196,7 +196,7 @@ impl CallMachine {
         let mut state = CallState::Conversation(conversation);
         for peer in overdue {
             state = match state {
-                CallState::Conversation(conversation) => self.link_is_gone(cx, conversation, peer),
+                CallState::Conversation(conversation) => self.connection_is_gone(cx, conversation, peer),
                 over @ (CallState::Idle | CallState::Outgoing(_) | CallState::Incoming(_)) => over,
             };
         }

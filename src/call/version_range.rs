@@ -1,4 +1,5 @@
-//! Ranges of versions that a side speaks, of signaling or of descriptions, and the judgement where two have none in common.
+//! Ranges of versions that a side speaks, of signaling or of descriptions, and the judgement where two have none in
+//! common.
 
 use serde::{Deserialize, Serialize};
 

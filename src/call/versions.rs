@@ -49,7 +49,7 @@ impl Departure {
 const MAX_STRANGERS_REPORTED: usize = 100;
 
 impl CallMachine {
-    /// The program of whoever invites has no version of descriptions in common with this one: nothing rings, and both
+    /// The program of the caller has no version of descriptions in common with this one: nothing rings, and both
     /// are told, the caller once an invite. A contact is reported at each invite, a stranger once a run: no press is
     /// needed for it, and the reports must not fill the history.
     pub(super) fn invited_by_other_version(

@@ -23,7 +23,7 @@ use crate::media::{MediaTime, VideoFormat};
 use super::interrupt::interrupt;
 use super::outputs::Outputs;
 use super::rate::FpsMeter;
-use super::session::{End, Opened, Report, Session, Sink};
+use super::session::{AttemptReport, End, Opened, Session, Sink};
 use super::source;
 use super::stop::Stop;
 
@@ -132,7 +132,7 @@ impl Drop for Camera {
     fn drop(&mut self) {
         let Some(Watcher { thread, ended }) = self.watcher.take() else { return };
         self.stop.set();
-        let _ = self.sink.reports.try_send((0, Report::Close));
+        let _ = self.sink.reports.try_send((0, AttemptReport::Close));
         match ended.recv_timeout(CLOSE) {
             Err(RecvTimeoutError::Timeout) => tracing::warn!("the camera could not be closed in time"),
             _ => drop(thread.join()),
@@ -144,7 +144,7 @@ impl Drop for Camera {
 struct Watch<E> {
     sink: Arc<Sink>,
     stop: Arc<Stop>,
-    inbox: Receiver<(u64, Report)>,
+    inbox: Receiver<(u64, AttemptReport)>,
     faults: FaultLog,
     events: Arc<E>,
     attempts: u64,
@@ -185,7 +185,7 @@ impl<E: Fn(CameraEvent)> Watch<E> {
                 move || {
                     let end = catch_unwind(AssertUnwindSafe(|| source::run(&session)))
                         .unwrap_or_else(|_| End::Fault(failed("the capture thread panicked".to_owned())));
-                    session.report(Report::Ended(end));
+                    session.report(AttemptReport::Ended(end));
                 }
             })
             .map_err(|error| failed(error.to_string()))?;
@@ -197,15 +197,15 @@ impl<E: Fn(CameraEvent)> Watch<E> {
         let mut deadline = MediaTime::now() + FIRST_PICTURE;
         loop {
             match self.next_report(&attempt, deadline) {
-                Some(Report::Opened(opened)) => self.report_opened(opened),
-                Some(Report::Ended(end)) => {
+                Some(AttemptReport::Opened(opened)) => self.report_opened(opened),
+                Some(AttemptReport::Ended(end)) => {
                     attempt.join();
                     return match end {
                         End::Fault(fault) => Some(fault),
                         End::Stopped => None,
                     };
                 }
-                Some(Report::Close) => {}
+                Some(AttemptReport::Close) => {}
                 None => {
                     let last = MediaTime::from_micros(attempt.session.0.last_picture.load(Ordering::Acquire));
                     if last != MediaTime::default() && last + STALL > MediaTime::now() {
@@ -225,10 +225,10 @@ impl<E: Fn(CameraEvent)> Watch<E> {
     }
 
     /// The attempt's next report; `None` once `deadline` has passed.
-    fn next_report(&self, attempt: &Attempt, deadline: MediaTime) -> Option<Report> {
+    fn next_report(&self, attempt: &Attempt, deadline: MediaTime) -> Option<AttemptReport> {
         loop {
             match self.inbox.recv_timeout(deadline.since(MediaTime::now())) {
-                Ok((_, Report::Close)) => return Some(Report::Close),
+                Ok((_, AttemptReport::Close)) => return Some(AttemptReport::Close),
                 Ok((number, report)) if number == attempt.session.0.number => return Some(report),
                 // From an attempt that was given up.
                 Ok(_) => {}
@@ -242,7 +242,7 @@ impl<E: Fn(CameraEvent)> Watch<E> {
         attempt.session.0.stop.set();
         let give_up = MediaTime::now() + RELEASE;
         while MediaTime::now() < give_up {
-            if let Some(Report::Ended(_)) = self.next_report(&attempt, MediaTime::now() + NUDGE) {
+            if let Some(AttemptReport::Ended(_)) = self.next_report(&attempt, MediaTime::now() + NUDGE) {
                 attempt.join();
                 return;
             }

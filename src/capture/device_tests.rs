@@ -280,7 +280,7 @@ fn child_stall() {
     rig.unset("video0.stall");
     first.expect_recovery();
 
-    // Closed while it gives nothing: the device must be free for whoever comes next.
+    // Closed while it gives nothing: the device must be free for the next program.
     rig.set("video0.stall");
     first.slot.clear();
     while first.slot.take_timeout(Duration::from_millis(500)).is_some() {}

@@ -1,5 +1,5 @@
-//! Findings at the system's camera nodes, kept because a camera that is open must not be looked at again; and the turn to
-//! open one.
+//! Findings at the system's camera nodes, kept because a camera that is open must not be looked at again; and the turn
+//! to open one.
 
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 

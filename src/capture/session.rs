@@ -1,5 +1,5 @@
-//! Attempt to capture, on a thread of its own: where its pictures go, and what it reports. The watching thread in `camera`
-//! starts it and judges it; nothing here is tried twice.
+//! Attempt to capture, on a thread of its own: its pictures and its reports. The watching thread in
+//! `camera` starts it and judges it; nothing here is tried twice.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
@@ -34,7 +34,7 @@ pub enum End {
 
 /// Message of an attempt to the watching thread.
 #[derive(Debug)]
-pub enum Report {
+pub enum AttemptReport {
     /// The first picture was delivered.
     Opened(Opened),
     /// The attempt is over, and the device is closed.
@@ -55,7 +55,7 @@ pub struct Sink {
     /// Counts delivered pictures.
     pub meter: Mutex<FpsMeter>,
     /// Reports of attempts, each with the attempt's number.
-    pub reports: SyncSender<(u64, Report)>,
+    pub reports: SyncSender<(u64, AttemptReport)>,
 }
 
 /// One attempt.
@@ -81,13 +81,13 @@ impl Session {
         self.sink.outputs.put(frame);
         self.sink.meter.lock().unwrap_or_else(PoisonError::into_inner).record(now);
         if self.last_picture.swap(now.as_micros().max(1), Ordering::AcqRel) == 0 {
-            self.report(Report::Opened(opened.clone()));
+            self.report(AttemptReport::Opened(opened.clone()));
         }
     }
 
     /// Tells the watching thread. An attempt makes two reports and the queue has room for them; if a given-up one finds
     /// it full, nobody misses its report.
-    pub fn report(&self, report: Report) {
+    pub fn report(&self, report: AttemptReport) {
         let _ = self.sink.reports.try_send((self.number, report));
     }
 }

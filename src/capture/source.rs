@@ -1,5 +1,5 @@
-//! Sources of an attempt to capture: a camera, the test card, or a film. Each opens, delivers pictures until it is told to
-//! stop, and says how it ended.
+//! Sources of an attempt to capture: a camera, the test card, or a film. Each opens, delivers pictures until it is told
+//! to stop, and says how it ended.
 
 use crate::device::{DeviceChoice, DeviceError, DeviceFault, DeviceKind, DeviceReason};
 use crate::media::{FramePool, MediaTime, VideoFormat, VideoFrame};

@@ -3,8 +3,8 @@
 mod address;
 pub(crate) mod bench;
 mod command_line;
-mod desktop;
 mod devices;
+mod display_environment;
 mod doctor;
 mod echo_test;
 pub mod ending;
@@ -18,8 +18,10 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::identity::ContactLink;
+
 pub use address::parse_bind;
-pub use desktop::correct_environment;
+pub use display_environment::correct_environment;
 pub use headless::run as run_headless;
 pub use log::start_log;
 pub use options::CommonOptions;
@@ -34,9 +36,20 @@ pub struct Arguments {
     /// No window: JSON commands on standard input, JSON events on standard output
     #[arg(long)]
     pub headless: bool,
+    /// Link of a person to add (`visavis:...`); the window asks first
+    #[arg(value_name = "LINK", value_parser = parse_contact_link, conflicts_with = "headless")]
+    pub open: Option<String>,
     /// Action instead of the window.
     #[command(subcommand)]
     pub subcommand: Option<Action>,
+}
+
+/// A text with a link in it, as it is: the window shows it before anybody is added.
+fn parse_contact_link(text: &str) -> Result<String, &'static str> {
+    match ContactLink::find_in(text) {
+        Some(_) => Ok(text.to_owned()),
+        None => Err("this is neither a subcommand nor the link of a person"),
+    }
 }
 
 /// Action instead of the window.

@@ -74,6 +74,11 @@ pub struct CommonOptions {
 }
 
 impl CommonOptions {
+    /// The folder of the profile; `None` where none is given and the system names none.
+    pub fn profile_dir(&self) -> Option<PathBuf> {
+        self.profile.clone().or_else(Profile::default_dir)
+    }
+
     /// Finds and locks the profile, and gathers the controller's options. The error is one sentence for a person.
     pub fn open(&self) -> anyhow::Result<Options> {
         Ok(Options {

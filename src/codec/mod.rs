@@ -1,5 +1,5 @@
-//! Video codecs: names, levels, payload formats (RTP) and parameter sets, one module a codec. Other modules know no codec
-//! by its name but `encoder` and `decoder`, which have its library.
+//! Video codecs: names, levels, payload formats (RTP) and parameter sets, one module a codec. Other modules know no
+//! codec by its name but `encoder` and `decoder`, which have its library.
 //!
 //! ```text
 //! VideoCodec -> Definition: data and functions of one codec (`h264`)

@@ -12,9 +12,9 @@ pub struct ReferenceChain {
 }
 
 impl ReferenceChain {
-    /// True where `missing` packets before a picture that follows are of pictures alone that no other refers to. Numbers
-    /// begin at 0 with each keyframe, so one among the missing, and the references between it and the picture, would be
-    /// as many packets as the number of the picture, at least.
+    /// True where `missing` packets before a picture that follows are of pictures alone that no other refers to.
+    /// Numbers begin at 0 with each keyframe, so one among the missing, and the references between it and the picture,
+    /// would be as many packets as the number of the picture, at least.
     pub fn can_lack(&self, missing: usize) -> bool {
         self.is_layered && self.next.is_some_and(|next| missing < next as usize)
     }

@@ -1,4 +1,4 @@
-//! Support of a codec: what a side's description says that it decodes.
+//! Support of a codec: the decoding that a side's description names.
 
 use super::h264;
 use super::level::VideoLevel;

@@ -76,8 +76,8 @@ impl VideoCodec {
         (self.definition().format_parameters)(level)
     }
 
-    /// True when a decoder of this level takes pictures of this width and height, in pixels, at this rate, in pictures a
-    /// second.
+    /// True when a decoder of this level takes pictures of this width and height, in pixels, at this rate, in pictures
+    /// a second.
     pub fn admits(self, level: VideoLevel, size: (u32, u32), fps: u32) -> bool {
         (self.definition().admits)(level, size, fps)
     }
@@ -105,8 +105,8 @@ impl VideoCodec {
         (self.definition().starts_keyframe)(payload)
     }
 
-    /// True when every parameter set in `access_unit` is well formed, gives a size of at most `max_side` pixels each way,
-    /// and has a decoder keep at most `max_kept` pixels of pictures that others refer to.
+    /// True when every parameter set in `access_unit` is well formed, gives a size of at most `max_side` pixels each
+    /// way, and has a decoder keep at most `max_kept` pixels of pictures that others refer to.
     pub fn bounds_memory(self, access_unit: &[u8], max_side: u32, max_kept: u64) -> bool {
         (self.definition().bounds_memory)(access_unit, max_side, max_kept)
     }

@@ -1,5 +1,5 @@
-//! Calls of this side: the state chart with what waits to be told to it, the people of the call who have gone offline, the
-//! watch on this computer's addresses, and the outcome that the window shows.
+//! Calls of this side: the state chart with the inputs that wait for it, the people of the call who have gone offline,
+//! the watch on this computer's addresses, and the outcome that the window shows.
 //!
 //! ```text
 //! Core::step -> enqueue -> advance -> effects -> Core::carry_out -> (further inputs) -> advance ...
@@ -11,7 +11,7 @@ mod network_watch;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 
-use crate::call::{CallError, CallMachine, CallState, Connectivity, ConversationId, Effect, Input, Participant};
+use crate::call::{CallError, CallMachine, CallState, ConversationId, Effect, Input, Participant, ParticipantState};
 use crate::identity::PeerId;
 use crate::media::{MediaSet, MediaTime, StreamId};
 
@@ -72,14 +72,14 @@ impl Calls {
         Some(effects)
     }
 
-    /// Watches this computer's addresses for as long as somebody in the call is not heard. `addresses` gives those of the
-    /// moment.
+    /// Watches this computer's addresses for as long as somebody in the call is not heard. `addresses` gives those of
+    /// the moment.
     pub(super) fn watch_network(&mut self, now: MediaTime, addresses: impl FnOnce() -> Vec<IpAddr>) {
         let CallState::Conversation(conversation) = self.machine.state() else {
             return self.network_watch.end();
         };
         let interrupted =
-            |(_, participant): (_, &Participant)| matches!(participant.link(), Connectivity::Interrupted { .. });
+            |(_, participant): (_, &Participant)| matches!(participant.state(), ParticipantState::Interrupted { .. });
         let interrupted = conversation.participants().any(interrupted);
         self.network_watch.follow(interrupted, now, addresses);
     }

@@ -1,5 +1,5 @@
-//! Capture set: what this side captures, and in which format. Camera and shared screen -> an encoder each -> everybody,
-//! microphone -> Opus -> everybody.
+//! Capture set: sources of this side, and the formats of their capture. Camera and shared screen -> an encoder each ->
+//! everybody, microphone -> Opus -> everybody.
 //!
 //! Owned by the controller's thread. It holds the consent under which it opens devices; releasing it gives that up, and
 //! the devices are closed on a thread of their own, so that a stuck driver never holds up hanging up.
@@ -24,7 +24,7 @@ use crate::store::Settings;
 
 use super::lanes::PartSenders;
 use super::{Event, SharedScreen, VideoChoice};
-use closings::{Closing, Closings};
+use closings::{ClosingDevices, Closings};
 use microphone::MicrophoneSlot;
 use picture_source::{PictureSource, SourceWish};
 use screen_share::ScreenShare;
@@ -176,7 +176,8 @@ impl CaptureSet {
         let Some(CaptureWish { camera, screen, microphone, .. }) = self.wish.clone() else { return };
         let Some(consent) = &self.consent else { return };
         let may_open = !self.closings.go_on();
-        let mut closing = Closing { microphones: self.microphone.settle(microphone.as_ref()), ..Closing::default() };
+        let mut closing =
+            ClosingDevices { microphones: self.microphone.settle(microphone.as_ref()), ..ClosingDevices::default() };
         for (source, wanted) in [(&mut self.camera, &camera), (self.screen.source_mut(), &screen)] {
             closing.sources.extend(source.settle(consent, wanted.as_ref(), may_open));
             if wanted.is_none() {
@@ -205,7 +206,7 @@ impl CaptureSet {
         self.reported = None;
         self.closings.note_release(conversation, self.consent.take().is_some());
         self.screen.choose(None);
-        let mut closing = Closing { microphones: self.microphone.take_all(), ..Closing::default() };
+        let mut closing = ClosingDevices { microphones: self.microphone.take_all(), ..ClosingDevices::default() };
         for source in [&mut self.camera, self.screen.source_mut()] {
             closing.sources.extend(source.take_all());
             closing.encodings.extend(source.sending_mut().stop());
@@ -215,7 +216,8 @@ impl CaptureSet {
         self.closings.take_released()
     }
 
-    /// One of the closings is done. After the last one: opens what was asked for meanwhile, and says what was released.
+    /// One of the closings is done. After the last one: opens the sources that were wished for meanwhile, and gives the
+    /// release.
     pub(super) fn on_closed(&mut self) -> Option<Released> {
         if !self.closings.on_closed() {
             return None;
@@ -225,20 +227,21 @@ impl CaptureSet {
         released
     }
 
-    /// Takes the report of a source of pictures; the event to pass on, if it is a fault or a recovery of the camera. Those
-    /// of the screen are told by `report_sharing`.
+    /// Takes the report of a source of pictures; the event to pass on, if it is a fault or a recovery of the camera.
+    /// Those of the screen are told by `report_sharing`.
     pub(super) fn on_picture_source(&mut self, stream: StreamId, generation: u64, event: CameraEvent) -> Option<Event> {
         let is_screen = stream == StreamId::SCREEN;
         let source = if is_screen { self.screen.source_mut() } else { &mut self.camera };
         let (event, sources) = source.on_event(generation, event);
-        self.closings.begin(Closing { sources, ..Closing::default() });
+        self.closings.begin(ClosingDevices { sources, ..ClosingDevices::default() });
         event.filter(|_| !is_screen)
     }
 
     /// Takes a microphone's report; the event to pass on, if it is a fault or a recovery.
     pub(super) fn on_microphone(&mut self, generation: u64, event: SoundEvent) -> Option<Event> {
         let (event, microphone) = self.microphone.on_event(generation, event);
-        self.closings.begin(Closing { microphones: microphone.into_iter().collect(), ..Closing::default() });
+        self.closings
+            .begin(ClosingDevices { microphones: microphone.into_iter().collect(), ..ClosingDevices::default() });
         if matches!(event, Some(Event::DeviceError { .. })) {
             self.settle();
         }

@@ -79,7 +79,7 @@ const fn camera() -> StreamId {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Command {
-    /// Open camera and microphone (or change what is open); also in mid-call.
+    /// Open camera and microphone, or change the open ones; also in mid-call.
     CreateStream {
         /// Open the microphone.
         #[serde(default = "yes")]

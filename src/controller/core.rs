@@ -1,6 +1,6 @@
-//! The core of the controller: it owns the owners, and routes between them. Requests of the state chart are carried out in
-//! `effects`, a person's commands in `commands`, events of the network in `network`, deadlines in `deadlines`; the window's
-//! view is made in `publish`.
+//! The core of the controller: it owns the owners, and routes between them. Requests of the state chart are carried out
+//! in `effects`, a person's commands in `commands`, events of the network in `network`, deadlines in `deadlines`; the
+//! window's view is made in `publish`.
 
 mod commands;
 mod deadlines;

@@ -1,5 +1,5 @@
-//! Directory: this person's identity, and everybody who can be called: contacts in the store, people on the network, and
-//! Echo.
+//! Directory: this person's identity, and everybody who can be called: contacts in the store, people on the network,
+//! and Echo.
 
 use std::collections::HashSet;
 use std::path::PathBuf;

@@ -35,7 +35,7 @@ const MAX_DELAYED: usize = 256;
 pub(super) struct EchoContact {
     me: PeerId,
     machine: CallMachine,
-    connection: Option<Connection>,
+    connection: Option<EchoConnection>,
     connections: u64,
     engine: Engine,
     parts: PartSenders,
@@ -43,7 +43,7 @@ pub(super) struct EchoContact {
     said: VecDeque<Message>,
 }
 
-struct Connection {
+struct EchoConnection {
     number: u64,
     conversation: ConversationId,
     peer: Peer,
@@ -51,7 +51,7 @@ struct Connection {
     closed: Arc<AtomicBool>,
 }
 
-impl Drop for Connection {
+impl Drop for EchoConnection {
     fn drop(&mut self) {
         self.closed.store(true, Ordering::Release);
     }
@@ -203,7 +203,7 @@ impl EchoContact {
         if let Err(error) = std::thread::Builder::new().name("echo".into()).spawn(move || line.run()) {
             tracing::error!("no thread for Echo: {error}");
         }
-        self.connection = Some(Connection { number, conversation, peer, keyframes_asked, closed });
+        self.connection = Some(EchoConnection { number, conversation, peer, keyframes_asked, closed });
     }
 }
 

@@ -11,8 +11,8 @@ use super::system_event::{Hint, SystemEvent};
 
 const _: () = assert!(MAX_STREAMS <= u8::BITS as usize);
 
-/// Requests of a connection for keyframes that are on their way: a bit for each stream by its number. Further requests of
-/// a stream are the same. The taker of a request resets its bit.
+/// Requests of a connection for keyframes that are on their way: a bit for each stream by its number. Further requests
+/// of a stream are the same. The taker of a request resets its bit.
 #[derive(Debug, Default)]
 pub(super) struct KeyframesAsked(AtomicU8);
 

@@ -218,8 +218,8 @@ pub enum Event {
     ParticipantConnected { conversation: ConversationId, participant: PeerId, name: String },
     /// One of a participant's streams is here.
     StreamAdded(StreamReport),
-    /// One of a participant's streams went on or off: muted, camera off or on, a screen shared no more, a device lost or
-    /// back.
+    /// One of a participant's streams went on or off: muted, camera off or on, a screen shared no more, a device lost
+    /// or back.
     StreamChanged(StreamReport),
     /// A screen of this side is shared, or no longer.
     Sharing {

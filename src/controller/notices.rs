@@ -69,7 +69,7 @@ impl Notices {
         self.notices.retain(|notice| !matches!(notice.kind, NoticeKind::NeedsNewer { peer, .. } if peer == id));
     }
 
-    /// Takes away the notes about missing devices; what is missing.
+    /// Takes away the notes about missing devices, and gives the devices.
     fn take_missing(&mut self) -> Vec<DeviceKind> {
         let missing = self.notices.iter().flat_map(|notice| missing_in(&notice.kind)).collect();
         self.notices.retain(|notice| missing_in(&notice.kind).is_empty());

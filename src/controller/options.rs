@@ -7,7 +7,7 @@ use crate::identity::{ServerLink, display_name};
 use crate::rtc::LinkProfile;
 use crate::store::{Profile, Settings};
 
-/// The profile, and what the command line sets in place of the settings for this run.
+/// The profile, and the choices of the command line in place of the settings for this run.
 #[derive(Debug)]
 pub struct Options {
     /// Identity, settings and data, locked for this process.

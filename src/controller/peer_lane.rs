@@ -11,7 +11,7 @@ use crate::signaling::{DiscoveryFault, ServerStatus, SignalingEvent};
 
 use super::doorbell::Doorbell;
 
-/// Messages of one person that wait at most: what a broken connection sends again at once, and no more.
+/// Messages of one person that wait at most: as many as a broken connection sends again at once.
 const MAX_OF_ONE: usize = 256;
 
 /// Messages that wait at most.

@@ -1,5 +1,5 @@
-//! Remote participants of this side's calls: a connection, a tile for each stream of pictures, a voice, and the statistics
-//! of them.
+//! Remote participants of this side's calls: a connection, a tile for each stream of pictures, a voice, and the
+//! statistics of them.
 
 mod picture;
 mod remote;
@@ -247,8 +247,8 @@ impl Remotes {
         self.remotes.get_mut(&id).ok_or_else(not_here)
     }
 
-    /// Messages that tell people in the conversation how many lines of their pictures are of use here, for those who have
-    /// not heard it yet.
+    /// Messages that tell people in the conversation how many lines of their pictures are of use here, for those who
+    /// have not heard it yet.
     pub(super) fn take_pending_wishes(&mut self, conversation: ConversationId) -> Vec<(PeerId, Message)> {
         let members = self.remotes.iter_mut().filter(|(_, remote)| remote.conversation() == conversation);
         let message = |(stream, max_height)| Message::Wish { conversation, stream, max_height };
@@ -292,8 +292,8 @@ impl Remotes {
         self.next_statistics
     }
 
-    /// Takes the statistics of the `connected` conversation, and makes them due again while `captures` or connections are
-    /// open; the events that report them.
+    /// Takes the statistics of the `connected` conversation, and makes them due again while `captures` or connections
+    /// are open; the events that report them.
     pub(super) fn take_statistics(
         &mut self,
         now: MediaTime,

@@ -24,7 +24,7 @@ impl Signaling {
     /// Longest time that its tasks have to end.
     const END_WAIT: Duration = Duration::from_secs(1);
 
-    /// Not started yet; what it brings goes into `lane`.
+    /// Not started yet; its events go into `lane`.
     pub(super) fn new(lane: PeerLane) -> io::Result<Self> {
         let runtime = Builder::new_multi_thread().worker_threads(1).thread_name("signaling").enable_all().build()?;
         Ok(Self { client: None, lane, runtime })

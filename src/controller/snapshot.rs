@@ -117,7 +117,7 @@ pub struct Outcome {
 /// Devices that can be chosen in the settings.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Devices {
-    /// Cameras with what each really gives.
+    /// Cameras with the modes that each really gives.
     pub cameras: Vec<CameraInfo>,
     /// Names of microphones.
     pub microphones: Vec<String>,
@@ -253,7 +253,7 @@ pub struct ParticipantView {
     pub history: Arc<[CallSample]>,
 }
 
-/// One stream of pictures of a remote person, and what goes the other way in the stream of the same identifier.
+/// One stream of pictures of a remote person, and the stream of the same identifier the other way.
 #[derive(Clone, Debug)]
 pub struct PictureView {
     /// Which of their streams.

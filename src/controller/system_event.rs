@@ -11,7 +11,7 @@ use crate::rtc::PeerEvent;
 
 use super::snapshot::Devices;
 
-/// One report of a part. `generation` and `connection` tell a report of what is open now from a late one.
+/// One report of a part. `generation` and `connection` tell a report of an open device or connection from a late one.
 pub(super) enum SystemEvent {
     /// A report of the source of a stream of pictures.
     PictureSource {

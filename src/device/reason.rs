@@ -54,7 +54,7 @@ pub enum DeviceReason {
     /// Samples in a coding that cannot be played, by its common name.
     #[error("its sound is coded as {0}, and only PCM, floating point, A-law and µ-law can be played")]
     SoundFormat(String),
-    /// A sample rate outside what is played, in Hz.
+    /// A sample rate that is not played, in Hz.
     #[error("its sample rate of {0} Hz cannot be used")]
     SampleRate(u32),
     /// A number of channels that is not played.

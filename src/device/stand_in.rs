@@ -1,10 +1,11 @@
-//! Stand-in for a sound device: the system's default takes the place of a chosen device that is gone, and gives it back.
+//! Stand-in for a sound device: the system's default takes the place of a chosen device that is gone, and gives it
+//! back.
 //!
 //! ```text
 //! Chosen --absent--> Wanted --begin--> StandsIn --returned--> Chosen (its own report says that it works)
 //! ```
 //!
-//! Pure: the owner of the devices opens and closes them. `D` is what it holds of the device that stands in.
+//! Pure: the owner of the devices opens and closes them. `D` is its handle of the device that stands in.
 
 use super::{DeviceChoice, DeviceFault};
 

@@ -40,8 +40,8 @@ struct Codec {
 }
 
 impl VideoEncoder {
-    /// Encodes one picture in so many temporal layers; `None` when the rate control leaves it out. More layers than before
-    /// begin with a keyframe, fewer at the next one.
+    /// Encodes one picture in so many temporal layers; `None` when the rate control leaves it out. More layers than
+    /// before begin with a keyframe, fewer at the next one.
     pub(super) fn encode(
         &mut self,
         frame: &VideoFrame,
@@ -154,7 +154,8 @@ impl Codec {
 /// `nal_ref_idc` 0.
 fn set_layers(encoder: &mut Encoder, layers: u8) -> bool {
     let mut parameters = SEncParamExt::default();
-    // SAFETY: the encoder is initialised (it has encoded a picture); both calls take one SEncParamExt, which outlives them.
+    // SAFETY: the encoder is initialised (it has encoded a picture); both calls take one SEncParamExt, which outlives
+    // them.
     unsafe {
         let api = encoder.raw_api();
         let read = api.get_option(ENCODER_OPTION_SVC_ENCODE_PARAM_EXT, (&raw mut parameters).cast());

@@ -1,5 +1,5 @@
-//! Encoder of one rendition: the way of one picture after the other to its access unit (shape, scale, encode). Pure; time
-//! is an argument.
+//! Encoder of one rendition: the way of one picture after the other to its access unit (shape, scale, encode). Pure;
+//! time is an argument.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! Encoders of a picture's renditions, each with its own codec, size and rate. An encoder lives while somebody watches its
-//! rendition. Pure; time is an argument.
+//! Encoders of a picture's renditions, each with its own codec, size and rate. An encoder lives while somebody watches
+//! its rendition. Pure; time is an argument.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -17,7 +17,7 @@ struct Rendition {
     keyframe_wanted: AtomicBool,
 }
 
-/// The encoders, and what they have done together.
+/// The encoders, and their counters together.
 #[derive(Default)]
 pub(crate) struct Renditions {
     each: [Option<Rendition>; RENDITIONS],
@@ -30,8 +30,8 @@ pub(crate) struct Renditions {
 }
 
 impl Renditions {
-    /// Encodes a rendition of `frame` by its plan, at `most` so much; `None` where there is no plan for it. `clock` times
-    /// the work.
+    /// Encodes a rendition of `frame` by its plan, at `most` so much; `None` where there is no plan for it. `clock`
+    /// times the work.
     pub(crate) fn encode(
         &mut self,
         rendition: usize,

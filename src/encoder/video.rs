@@ -1,7 +1,7 @@
 //! The video encoder: H.264 constrained baseline by openh264, a rendition once for all who watch it.
 //!
 //! ```text
-//! camera -> FrameSlot (latest wins) -> [the thread here, each rendition: shape -> scale -> encode] -> access units -> peers
+//! camera -> FrameSlot (latest wins) -> [thread here, each rendition: shape, scale, encode] -> access units -> peers
 //! ```
 //!
 //! One thread, which owns the codecs. A picture is encoded as an IDR only at the start, after a change of size and on
@@ -65,9 +65,9 @@ pub struct VideoEncoding {
 
 impl VideoEncoding {
     /// Starts the thread: it takes the latest picture of `input`, encodes its renditions and hands each access unit to
-    /// `output`, on the encoder thread. Pictures keep their own size while the budget allows; `format` gives the rate of
-    /// pictures and bits at most, `plans`, which is asked before each picture, the renditions and what the network takes of
-    /// that.
+    /// `output`, on the encoder thread. Pictures keep their own size while the budget allows; `format` gives the rate
+    /// of pictures and bits at most, `plans`, which is asked before each picture, the renditions and the rate that the
+    /// network takes of that.
     ///
     /// # Errors
     ///
@@ -141,7 +141,7 @@ fn run(
         let plans = plans(PictureSource { lines: frame.height(), max_kbps: most.kbps });
         for (rendition, plan) in plans.in_order() {
             let Some(encoded) = renditions.encode(rendition, plan, &frame, most, MediaTime::now) else { continue };
-            // Before the unit goes on: whoever gets it may ask for these.
+            // Before the unit goes on: its receivers may ask for these.
             shared.skipped.store(renditions.skipped, Ordering::Relaxed);
             shared.busy_us.store(renditions.busy.as_micros() as u64, Ordering::Relaxed);
             let (width, height) = renditions.size();

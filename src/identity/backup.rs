@@ -1,4 +1,5 @@
-//! Backup of the identity: a small text file that a passphrase opens. Pure; reading and writing it is the command line's.
+//! Backup of the identity: a small text file that a passphrase opens. Pure; reading and writing it is the command
+//! line's.
 //!
 //! Three lines: a format name, a salt of 16 bytes, and the seed (32 bytes) sealed with its tag (16 bytes), both as
 //! hexadecimal digits. The key is scrypt (RFC 7914) of passphrase and salt, the seal ChaCha20-Poly1305 (RFC 8439) with

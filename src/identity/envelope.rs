@@ -12,13 +12,13 @@
 //!
 //! The seal is HPKE (RFC 9180) in base mode with DHKEM(X25519, HKDF-SHA256), HKDF-SHA256 and ChaCha20Poly1305, to the
 //! receiver's Ed25519 key as an X25519 key; that both may share a key pair is shown in IACR 2021/509. Its `info` is
-//! "visavis envelope 2", and its `aad` is always version | receiver. The envelope is sealed with sequence number 0 of the
-//! HPKE context, the records of the same direction with 1, 2, 3 and so on: a record that is repeated, left out, altered,
-//! or of another connection does not open, at the cost of one ChaCha20Poly1305.
+//! "visavis envelope 2", and its `aad` is always version | receiver. The envelope is sealed with sequence number 0 of
+//! the HPKE context, the records of the same direction with 1, 2, 3 and so on: a record that is repeated, left out,
+//! altered, or of another connection does not open, at the cost of one ChaCha20Poly1305.
 //!
-//! The sender stands inside, so that who looks on does not learn it; the receiver stands under the signature, so that who
-//! receives an envelope cannot pass it on as if it were meant for another; the encapsulated key stands there too, so that
-//! the records are the signer's.
+//! The sender stands inside, so that who looks on does not learn it; the receiver stands under the signature, so that
+//! who receives an envelope cannot pass it on as if it were meant for another; the encapsulated key stands there too,
+//! so that the records are the signer's.
 
 use ed25519_dalek::{Signature, VerifyingKey};
 use hpke::aead::{AeadCtxR, AeadCtxS, ChaCha20Poly1305};

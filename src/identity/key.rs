@@ -1,9 +1,9 @@
-//! This person's own key: an Ed25519 seed (RFC 8032) in `identity.key` of the profile, made at the first start. Read once
-//! by the controller; lives in one `Arc<Identity>` and is wiped from memory with it.
+//! This person's own key: an Ed25519 seed (RFC 8032) in `identity.key` of the profile, made at the first start. Read
+//! once by the controller; lives in one `Arc<Identity>` and is wiped from memory with it.
 //!
 //! The file has three lines: a format name, the seed as 64 hexadecimal digits, and the ID that it makes, so that damage
-//! is noticed instead of giving the person another identity. White space around them, which editors and copying leave, is
-//! passed over.
+//! is noticed instead of giving the person another identity. White space around them, which editors and copying leave,
+//! is passed over.
 
 use std::fmt;
 use std::fs::{self, File};

@@ -1,6 +1,6 @@
 //! The link that people exchange: `visavis:<56-character ID>?name=<percent-encoded name>&at=<percent-encoded link of a
 //! server>` (RFC 3986). Pure; the window
-//! and the command line make it, and read it back from whatever a person pastes.
+//! and the command line make it, and read it back from the text that a person pastes.
 //!
 //! A link is written with letters, digits and `%XX` alone, so that it ends where anything else begins. It is read with
 //! the changes that mail programs and web pages make on the way: wrapped lines, zero-width characters, `&amp;`, `%3A`.

@@ -1,7 +1,7 @@
 //! The ID that people exchange: the public key in a readable form with a checksum.
 //!
-//! 32 bytes of Ed25519 public key (RFC 8032) and the first 3 bytes of SHA-256("visavis-id" || key), in lower-case base32
-//! (RFC 4648, no padding): 56 characters, so that a mistyped ID is refused instead of ringing nobody.
+//! 32 bytes of Ed25519 public key (RFC 8032) and the first 3 bytes of SHA-256("visavis-id" || key), in lower-case
+//! base32 (RFC 4648, no padding): 56 characters, so that a mistyped ID is refused instead of ringing nobody.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,6 +1,6 @@
-//! Files of the profile, opened without surprises: each must be a regular file of its own. A link would lead to a file of
-//! somebody else's choice, whose rights would be changed or whose bytes be read; a pipe would make the start wait for its
-//! other end.
+//! Files of the profile, opened without surprises: each must be a regular file of its own. A link would lead to a file
+//! of somebody else's choice, whose rights would be changed or whose bytes be read; a pipe would make the start wait
+//! for its other end.
 
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, Write};
@@ -22,7 +22,7 @@ impl From<NotAFile> for io::Error {
 /// Opens a file of the profile as `options` say, without waiting; one that is made is its owner's alone (mode 0600).
 /// Fails with [`NotAFile`] inside where something else stands in its place.
 pub fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
-    // A folder cannot be opened for writing, and is to be named as what it is.
+    // A folder cannot be opened for writing, and is to be named a folder.
     check(path)?;
     #[cfg(unix)]
     {
@@ -89,8 +89,8 @@ pub fn private_dir(dir: &Path, recursive: bool) -> io::Result<()> {
     builder.create(dir)
 }
 
-/// Writes a new file for this user alone (mode 0600): whole and synced under another name, then linked into place, so that a
-/// crash leaves nothing or all of it.
+/// Writes a new file for this user alone (mode 0600): whole and synced under another name, then linked into place, so
+/// that a crash leaves nothing or all of it.
 ///
 /// # Errors
 ///

@@ -43,7 +43,8 @@ pub fn modules(text: &str) -> Option<(usize, Vec<bool>)> {
     Some((width, code.into_colors().into_iter().map(|color| color == Color::Dark).collect()))
 }
 
-/// The contact in a PNG or JPEG file of these bytes. `None` when it cannot be read, is too large, or shows no contact's code.
+/// The contact in a PNG or JPEG file of these bytes. `None` when it cannot be read, is too large, or shows no contact's
+/// code.
 pub fn read_bytes(bytes: &[u8]) -> Option<ContactLink> {
     match search(bytes)? {
         Codes::Contact(link) => Some(link),
@@ -75,8 +76,8 @@ pub(super) fn search(bytes: &[u8]) -> Option<Codes> {
     Some(contact.map_or(without, Codes::Contact))
 }
 
-/// The first code in a camera's picture whose text `accept` takes. Another picture follows soon, so this one is searched at
-/// one size, as dark on light, and in two ways alone.
+/// The first code in a camera's picture whose text `accept` takes. Another picture follows soon, so this one is
+/// searched at one size, as dark on light, and in two ways alone.
 pub(super) fn find_live<T>(picture: &GrayImage, accept: impl Fn(&str) -> Option<T>) -> Option<T> {
     let looks = Looks::new(accept);
     looks.as_it_is(picture).or_else(|| looks.on_paper(picture, &SPOTS[..1]))

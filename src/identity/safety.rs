@@ -78,8 +78,8 @@ pub fn compare_safety_code(text: &str, me: PeerId, contact: PeerId) -> Option<Sc
     })
 }
 
-/// Looks for a safety code in a camera's picture and compares it. Takes up to some tenths of a second, within the bounds
-/// of [`qr`].
+/// Looks for a safety code in a camera's picture and compares it. Takes up to some tenths of a second, within the
+/// bounds of [`qr`].
 pub fn scan_safety_code(picture: &VideoFrame, me: PeerId, contact: PeerId) -> Option<ScannedCode> {
     let luma = picture.plane(Plane::Y).to_vec();
     let picture = GrayImage::from_raw(picture.width(), picture.height(), luma)?;

@@ -1,5 +1,5 @@
-//! Link of a server: `HOST:PORT*HASH`. The hash pins the server's key, so that neither a certificate authority nor a name
-//! server decides which server it is.
+//! Link of a server: `HOST:PORT*HASH`. The hash pins the server's key, so that neither a certificate authority nor a
+//! name server decides which server it is.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};

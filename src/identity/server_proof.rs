@@ -1,6 +1,6 @@
-//! Proof of a key to a Visavis server: an Ed25519 signature (RFC 8032) over the TLS exporter of the connection (RFC 8446,
-//! 7.5) and the server's nonce. The exporter is the same on both sides of one TLS connection alone, so a server cannot
-//! pass the proof on to another one as its own login (RFC 9729 has the same idea for HTTP). Pure.
+//! Proof of a key to a Visavis server: an Ed25519 signature (RFC 8032) over the TLS exporter of the connection (RFC
+//! 8446, 7.5) and the server's nonce. The exporter is the same on both sides of one TLS connection alone, so a server
+//! cannot pass the proof on to another one as its own login (RFC 9729 has the same idea for HTTP). Pure.
 
 use ed25519_dalek::Signature;
 

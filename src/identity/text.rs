@@ -45,7 +45,7 @@ fn cut(line: &str, fits: impl Fn(usize, usize) -> bool) -> String {
         }
         end += cluster.len();
     }
-    // Again, for a joiner that joined what is cut off.
+    // Again, for a joiner whose second half is cut off.
     let kept = one_line(line.get(..end).unwrap_or_default().trim_end());
     if kept.chars().any(is_visible) { kept } else { String::new() }
 }
@@ -104,7 +104,7 @@ impl Class {
             (_, GeneralCategory::NonspacingMark | GeneralCategory::EnclosingMark | GeneralCategory::SpacingMark) => {
                 Self::Mark
             }
-            // Among them what a newer Unicode may have assigned.
+            // Among them characters that a newer Unicode may have assigned.
             _ => Self::Base,
         }
     }

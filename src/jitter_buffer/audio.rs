@@ -208,8 +208,8 @@ impl AudioJitterBuffer {
         }
     }
 
-    /// Decision on what to play now, while `ahead` samples are decoded and still to be played. `quiet` tells whether
-    /// the latest sound is so quiet that a time-stretch is not heard.
+    /// Decision on the sound to play now, while `ahead` samples are decoded and still to be played. `quiet` tells
+    /// whether the latest sound is so quiet that a time-stretch is not heard.
     pub fn pull(&mut self, quiet: bool, ahead: usize, now: MediaTime) -> Pull {
         if !self.playing && !self.is_ready(now) {
             return Pull::Silence;

@@ -26,7 +26,7 @@ const MAX_BYTES: usize = 4 << 20;
 /// greatest one a new keyframe is sooner than a repair of a repair.
 const MIN_WAIT: Duration = Duration::from_millis(100);
 const MAX_WAIT: Duration = Duration::from_millis(600);
-/// Requests and answers that there is time for, and what each takes beyond the RTT.
+/// Requests and answers that there is time for, and the time that each takes beyond the RTT.
 const ATTEMPTS: u32 = 4;
 const ATTEMPT_MARGIN: Duration = Duration::from_millis(15);
 /// The wait before the RTT is known.
@@ -340,8 +340,8 @@ impl VideoJitterBuffer {
         self.skip_to(at, gap)
     }
 
-    /// Goes on at a whole picture behind the gap at `gap` where everything before it, here or missing, is of pictures that
-    /// no other refers to.
+    /// Goes on at a whole picture behind the gap at `gap` where everything before it, here or missing, is of pictures
+    /// that no other refers to.
     fn skip_discardable(&mut self, gap: usize) -> bool {
         let mut missing = 0;
         for at in 0..self.packets.len() {

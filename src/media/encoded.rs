@@ -1,7 +1,7 @@
 //! Encoded media between the codecs and the network: outgoing with its capture time, received with its arrival time.
 //!
 //! The two directions have different types, because their times are of different clocks: a capture time is this
-//! computer's, and what is known of the far side's capture time is on the far side's clock.
+//! computer's, and a far side's capture time, once known, is on the far side's clock.
 
 use bytes::Bytes;
 

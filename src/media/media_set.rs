@@ -1,5 +1,5 @@
-//! Set of the streams of one side, each on or off: what a person means to send, what the devices give, what others were
-//! told. As JSON it is a list of `{"id", "kind", "on"}`.
+//! Set of the streams of one side, each on or off: a person's intent, the streams that the devices give, or those that
+//! others were told of. As JSON it is a list of `{"id", "kind", "on"}`.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
@@ -51,7 +51,7 @@ impl MediaSet {
         self.sends(StreamKind::Camera)
     }
 
-    /// The set with `stream` in the place of what had its identifier; unchanged where there is no room for it.
+    /// The set with `stream` in the place of one with its identifier; unchanged where there is no room for it.
     #[must_use]
     pub fn with(mut self, stream: StreamState) -> Self {
         if let Some(place) = self.streams.iter_mut().flatten().find(|one| one.id == stream.id) {

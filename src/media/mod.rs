@@ -1,7 +1,8 @@
 //! Plain types that every stage of the pipeline shares: pictures, sound, time, presets, files that are read or written
 //! as a whole, and the single-slot mailbox.
 //!
-//! Nothing here touches a device, a socket or a codec; every other module may import this one, and it imports `codec` alone.
+//! Nothing here touches a device, a socket or a codec; every other module may import this one, and it imports `codec`
+//! alone.
 
 mod audio;
 mod budget;

@@ -25,7 +25,7 @@ impl PictureSource {
 /// One rendition of the next picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RenditionPlan {
-    /// Bound of what may be encoded.
+    /// Bounds of the encoding.
     pub budget: VideoBudget,
     /// Somebody needs a keyframe.
     pub keyframe: bool,

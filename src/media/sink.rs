@@ -1,4 +1,4 @@
-//! Sinks of received media: what the network hands each stream of a far side to.
+//! Sinks of received media: the takers of each stream of a far side.
 
 use super::{ReceivedPicture, ReceivedSound};
 

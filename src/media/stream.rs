@@ -1,4 +1,4 @@
-//! Identity and kind of a media stream: what a participant sends is a set of these (`MediaSet`).
+//! Identity and kind of a media stream: a participant sends a set of these (`MediaSet`).
 
 use std::fmt;
 

@@ -1,5 +1,5 @@
-//! Clocks of media: the monotonic clock of this process, passed as an argument to whatever can be tested without it, and
-//! the wall clock of a far side.
+//! Clocks of media: the monotonic clock of this process, passed as an argument to whatever can be tested without it,
+//! and the wall clock of a far side.
 
 use std::ops::{Add, Sub};
 use std::sync::OnceLock;

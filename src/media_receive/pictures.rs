@@ -1,5 +1,5 @@
 //! Pictures of one received video stream on their way to a tile: the sink that `rtc` gives them to, which decodes them,
-//! and the figures of what was shown.
+//! and the figures of the pictures shown.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
@@ -93,8 +93,8 @@ fn frozen_us(before_us: u64, now: MediaTime) -> u64 {
     if before_us != 0 && gap > FREEZE { gap.as_micros() as u64 } else { 0 }
 }
 
-/// Sink of one video stream: decodes its pictures into a slot. The decoder thread begins with the first picture, so that
-/// a far side without a camera costs none.
+/// Sink of one video stream: decodes its pictures into a slot. The decoder thread begins with the first picture, so
+/// that a far side without a camera costs none.
 pub struct PictureReceiver {
     /// Parts of the decoder thread, until it begins.
     output: Option<Output>,

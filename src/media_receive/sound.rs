@@ -46,7 +46,7 @@ impl SoundBuffer {
         self.jitter().push(sound, samples, has_correction, arrived_at);
     }
 
-    /// Decision on what to play at `now`, as in `AudioJitterBuffer::pull`.
+    /// Decision on the sound to play at `now`, as in `AudioJitterBuffer::pull`.
     pub fn pull(&self, quiet: bool, ahead: usize, now: MediaTime) -> Pull {
         self.jitter().pull(quiet, ahead, now)
     }

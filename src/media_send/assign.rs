@@ -8,9 +8,10 @@
 //! 2          a quarter                   when its budget would hold back those on the rendition above
 //! ```
 //!
-//! A rendition is encoded at the lowest budget of its receivers. With two temporal layers, a receiver with less than the
-//! others is sent the lower one alone (half of the pictures, less than two thirds of the bits), which costs no keyframe;
-//! one with much less goes to the next rendition down. Both at once, and back up after a while and with a margin.
+//! A rendition is encoded at the lowest budget of its receivers. With two temporal layers, a receiver with less than
+//! the others is sent the lower one alone (half of the pictures, less than two thirds of the bits), which costs no
+//! keyframe; one with much less goes to the next rendition down. Both at once, and back up after a while and with a
+//! margin.
 
 use std::time::Duration;
 
@@ -72,7 +73,7 @@ struct Seat {
     better_since: Option<MediaTime>,
 }
 
-/// Renditions that the receivers are assigned to, and what decides about the next assignment.
+/// Renditions that the receivers are assigned to, and the grounds of the next assignment.
 #[derive(Debug, Default)]
 pub struct Allocation {
     seats: Vec<Seat>,
@@ -84,8 +85,8 @@ pub struct Allocation {
 }
 
 impl Allocation {
-    /// Assigns a rendition to each of `receivers`, who come in the same order as before but for those who are new or gone.
-    /// All that is sent to them together stays within `uplink_kbps`.
+    /// Assigns a rendition to each of `receivers`, who come in the same order as before but for those who are new or
+    /// gone. All that is sent to them together stays within `uplink_kbps`.
     pub fn assign(&mut self, receivers: &[Receiver], source: PictureSource, uplink_kbps: u32, now: MediaTime) {
         self.admit(receivers);
         share(receivers, source, f64::from(uplink_kbps), &mut self.shares);
@@ -102,8 +103,8 @@ impl Allocation {
         }
     }
 
-    /// Notes which renditions come in two temporal layers. The lower layer of any other is no smaller part, so nobody is
-    /// sent that alone from now on.
+    /// Notes which renditions come in two temporal layers. The lower layer of any other is no smaller part, so nobody
+    /// is sent that alone from now on.
     pub fn set_layered(&mut self, layered: [bool; RENDITIONS]) {
         self.layered = layered;
         for seat in &mut self.seats {
@@ -121,8 +122,8 @@ impl Allocation {
         self.seats.iter().any(|seat| seat.peer == peer && seat.rung == Rung::base(rendition))
     }
 
-    /// Budget of a rendition for those `receivers`, the ones of the last assignment, whom `takes` picks: by their seat, or
-    /// because they still watch it. `None`: there are none.
+    /// Budget of a rendition for those `receivers`, the ones of the last assignment, whom `takes` picks: by their seat,
+    /// or because they still watch it. `None`: there are none.
     pub fn budget_of(
         &self,
         rendition: usize,
@@ -165,7 +166,7 @@ impl Allocation {
         }
     }
 
-    /// Notes what suits each receiver, were it not for the time that a way up takes.
+    /// Notes the rendition that would suit each receiver, were it not for the time that a way up takes.
     fn want(&mut self, receivers: &[Receiver], source: PictureSource) {
         let top = top_of(receivers, source);
         self.wanted.clear();
@@ -218,8 +219,8 @@ fn useful_kbps(rendition: usize, source: PictureSource) -> f64 {
     f64::from(source.max_kbps) * 0.25_f64.powf(BITS_POWER * rendition as f64)
 }
 
-/// Shares an uplink among the receivers by max-min fairness, in kbit/s: nobody gets more than their budget or than their
-/// tile can use, and what some do not need goes to the others.
+/// Shares an uplink among the receivers by max-min fairness, in kbit/s: nobody gets more than their budget or than
+/// their tile can use, and what some do not need goes to the others.
 fn share(receivers: &[Receiver], source: PictureSource, uplink_kbps: f64, shares: &mut Vec<f64>) {
     shares.clear();
     shares.extend(receivers.iter().map(|receiver| f64::from(receiver.budget.kbps)));

@@ -1,6 +1,6 @@
 //! Fan-out: the peers that each encoded picture and sound goes to. Sound is encoded once for all; pictures in the
-//! renditions that the peers' paths and tiles ask for, each once for all who watch it. All streams of pictures share the
-//! uplink.
+//! renditions that the peers' paths and tiles ask for, each once for all who watch it. All streams of pictures share
+//! the uplink.
 //!
 //! Written by the controller's thread when somebody joins or leaves; read by the encoder's and the microphone's threads
 //! (neither is a device's real-time callback).
@@ -80,7 +80,8 @@ impl FanOut {
         self.outlets().iter().find(|outlet| outlet.id == id)?.max_heights.get(&stream).copied()
     }
 
-    /// Bit rate of the rendition of a stream that is made for one person, in kbit/s; `None` while they cannot be reached.
+    /// Bit rate of the rendition of a stream that is made for one person, in kbit/s; `None` while they cannot be
+    /// reached.
     pub fn asked_kbps(&self, id: PeerId, stream: StreamId) -> Option<u32> {
         self.pictures().simulcasts.get(&stream)?.budget_for(id).map(|budget| budget.kbps)
     }

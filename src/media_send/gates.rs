@@ -1,5 +1,5 @@
-//! Gates of outgoing media, one a stream and one for all: atomics that the media path checks before it sends anything, so
-//! that hanging up and muting wait in no queue.
+//! Gates of outgoing media, one a stream and one for all: atomics that the media path checks before it sends anything,
+//! so that hanging up and muting wait in no queue.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
@@ -40,7 +40,7 @@ impl Gate {
         self.pressed.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// The controller has handled one press, and the state chart says what follows from it.
+    /// The controller has handled one press, and the state chart has taken its consequences.
     pub(crate) fn handled(&self) {
         let counted_down = |presses: u32| presses.checked_sub(1);
         let _ = self.pressed.fetch_update(Ordering::AcqRel, Ordering::Acquire, counted_down);

@@ -1,8 +1,8 @@
 //! Media that this side sends: each rendition of a picture is encoded once for all who watch it, sound once for all.
 //!
 //! ```text
-//! camera, screen -> a slot each -> [a video encoder thread each: renditions] -> fan-out (simulcast) -> who watches which
-//!                                       ^--- plans: budgets, keyframes ---- assign ----- the peers' budgets and tiles
+//! camera, screen -> a slot each -> [a video encoder thread each: renditions] -> fan-out (simulcast) -> its watchers
+//!                                       ^--- plans: budgets, keyframes ---- assign ----- the peers' budgets, tiles
 //! microphone     -> [its thread: Opus]                                      -> fan-out -> every peer
 //! ```
 //!

@@ -2,8 +2,8 @@
 //! argument. Owned by the fan-out.
 //!
 //! ```text
-//! receivers -> Allocation: rendition assigned to each -> plan of the next picture, with keyframes where somebody goes over
-//! encoded picture -> whoever watches its rendition; at a keyframe also those who are assigned to it
+//! receivers -> Allocation: rendition assigned to each -> plan of the next picture, with keyframes for changes
+//! encoded picture -> the watchers of its rendition; at a keyframe also those who are assigned to it
 //! ```
 //!
 //! A receiver goes over to its new rendition at that one's next keyframe, and watches the old one until then; if it is
@@ -79,8 +79,8 @@ impl Simulcast {
         })
     }
 
-    /// Hands an encoded picture of a rendition to those who are sent it. One that no other refers to is left out for whoever
-    /// is sent the lower temporal layer alone, and for whoever is behind: that costs them no keyframe.
+    /// Hands an encoded picture of a rendition to those who are sent it. One that no other refers to is left out for
+    /// whoever is sent the lower temporal layer alone, and for whoever is behind: that costs them no keyframe.
     pub fn deliver(&mut self, rendition: usize, picture: &OutgoingPicture, mut send: impl FnMut(PeerId)) {
         let &OutgoingPicture { keyframe, captured_at, .. } = picture;
         let is_discardable = picture.is_discardable();
@@ -109,8 +109,8 @@ impl Simulcast {
         }
     }
 
-    /// Asks for a keyframe of the rendition that a receiver is assigned to: on its way there it needs none of the old one,
-    /// which would disturb those who stay.
+    /// Asks for a keyframe of the rendition that a receiver is assigned to: on its way there it needs none of the old
+    /// one, which would disturb those who stay.
     pub fn request_keyframe(&mut self, peer: PeerId) {
         if let Some(rendition) = self.allocation.rendition_of(peer) {
             self.asked[rendition] = true;
@@ -201,7 +201,7 @@ mod tests {
     }
 
     impl Call {
-        /// The next picture: what each of the receivers gets of it, as rendition and whether it is a keyframe.
+        /// The next picture: rendition that each of the receivers gets, and whether it is a keyframe.
         fn picture(&mut self, receivers: &[Receiver]) -> Vec<(PeerId, usize, bool)> {
             self.at_ms += 33;
             let now = MediaTime::from_millis(self.at_ms);

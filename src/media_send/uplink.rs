@@ -1,10 +1,12 @@
-//! Uplink behind which the paths to several receivers lie: its bit rate, and whose path is probed. Pure; time is an argument.
+//! Uplink behind which the paths to several receivers lie: its bit rate, and whose path is probed. Pure; time is an
+//! argument.
 //!
-//! Each path has an estimator of its own, which sees the queue of the uplink whoever fills it. Rates that fall together tell
-//! that their bottleneck is one (compare RFC 8382): what was delivered then, all paths together, is what the uplink
-//! carries; a path whose rate did not fall counts with no more than its pictures need. From then on the sum stays below it, and rises slowly, until no two rates have fallen together for a while.
-//! A rate is the one of all streams of a path together: a stream that begins halves the share of another one everywhere at
-//! once, which tells nothing of the uplink. The streams share the bound equally, as they share each path.
+//! Each path has an estimator of its own, which sees the queue of the uplink whoever fills it. Rates that fall together
+//! tell that their bottleneck is one (compare RFC 8382): what was delivered then, all paths together, is what the
+//! uplink carries; a path whose rate did not fall counts with no more than its pictures need. From then on the sum
+//! stays below it, and rises slowly, until no two rates have fallen together for a while. A rate is the one of all
+//! streams of a path together: a stream that begins halves the share of another one everywhere at once, which tells
+//! nothing of the uplink. The streams share the bound equally, as they share each path.
 //!
 //! Probes of several paths at once would each find the others' queue, so they take turns, whichever stream wants them.
 

@@ -1,5 +1,5 @@
-//! Capture of one microphone: delivers its sound to the level meter and the sink, and reports how it fares. Lives on the
-//! microphone's thread.
+//! Capture of one microphone: delivers its sound to the level meter and the sink, and reports how it fares. Lives on
+//! the microphone's thread.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -87,8 +87,8 @@ pub const fn is_scoped(ip: IpAddr) -> bool {
     matches!(ip, IpAddr::V6(v6) if v6.is_unicast_link_local())
 }
 
-/// Whether `ip` is of the block that no network routes, 240.0.0.0/4 without the broadcast address (RFC 1112, 4): a relay
-/// that is closed numbers its clients by it.
+/// Whether `ip` is of the block that no network routes, 240.0.0.0/4 without the broadcast address (RFC 1112, 4): a
+/// relay that is closed numbers its clients by it.
 pub const fn is_reserved(ip: IpAddr) -> bool {
     matches!(ip, IpAddr::V4(v4) if v4.octets()[0] >= 240 && !v4.is_broadcast())
 }

@@ -84,8 +84,8 @@ impl Playout {
         Self { shared }
     }
 
-    /// Chooses the speaker; also while something is played. `file:PATH.wav` records what would be heard (from the
-    /// beginning of the file, once for as long as this choice stands), `none` plays to nobody. Returns the choice's
+    /// Chooses the speaker; also while something is played. `file:PATH.wav` records the sound that would be heard (from
+    /// the beginning of the file, once for as long as this choice stands), `none` plays to nobody. Returns the choice's
     /// number.
     pub fn set_speaker(&self, choice: &DeviceChoice) -> u64 {
         let version = self.shared.change(|control| {
@@ -99,8 +99,8 @@ impl Playout {
         version
     }
 
-    /// Adds a participant, whose loudness `level` shows, and whose sound `av_sync` keeps with their pictures. Packets go
-    /// into the [`AudioInput`]; dropping the [`ParticipantAudio`] removes them.
+    /// Adds a participant, whose loudness `level` shows, and whose sound `av_sync` keeps with their pictures. Packets
+    /// go into the [`AudioInput`]; dropping the [`ParticipantAudio`] removes them.
     pub fn add_participant(&self, level: Arc<LevelMeter>, av_sync: SharedAvSync) -> (AudioInput, ParticipantAudio) {
         ParticipantAudio::new(level, av_sync, Arc::clone(&self.shared))
     }

@@ -1,4 +1,4 @@
-//! Participant whose sound is played: what the network's side and the playout thread share.
+//! Participant whose sound is played: the part that the network's side and the playout thread share.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;

@@ -85,8 +85,8 @@ impl Recorder {
     }
 }
 
-/// Checks that a recording can be written at `path`, for those who want to know beforehand: a new file is made and taken
-/// away again, an earlier recording is left as it is.
+/// Checks that a recording can be written at `path`, for those who want to know beforehand: a new file is made and
+/// taken away again, an earlier recording is left as it is.
 pub fn check_recording(path: &Path) -> Result<(), DeviceReason> {
     check_path(path)?;
     if path.exists() {

@@ -40,7 +40,7 @@ pub(super) struct Control {
     pub(super) sounds: [SoundRequest; Sound::ALL.len()],
     /// A speaker that was opened, on its way from the speaker thread to the playout thread.
     pub(super) feed: Option<Feed>,
-    /// A microphone that asks for what is played, on its way to the playout thread.
+    /// A microphone that asks for the played sound, on its way to the playout thread.
     pub(super) references: Vec<ReferenceWriter>,
 }
 

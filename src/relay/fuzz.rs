@@ -20,8 +20,8 @@ const LIMITS: Limits = Limits {
 };
 const NOON: u64 = 1_800_000_000;
 
-/// Datagrams at the relay: each is a byte whose lowest bit says that the sender has a credential and signs it, and whose
-/// four highest are seconds that pass before, one for the client, one for its length, and the datagram.
+/// Datagrams at the relay: each is a byte whose lowest bit says that the sender has a credential and signs it, and
+/// whose four highest are seconds that pass before, one for the client, one for its length, and the datagram.
 pub fn datagrams(bytes: &[u8]) {
     passed_on(bytes);
 }

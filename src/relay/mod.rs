@@ -2,7 +2,7 @@
 //! passes between two of its own clients that have permitted each other, and goes nowhere else.
 //!
 //! ```text
-//! client A --Send, ChannelData--> Relay: A's allocation permits B's number?  B's permits A's? --Data, ChannelData--> client B
+//! client A --Send, ChannelData--> Relay: A's allocation permits B, B's permits A? --Data, ChannelData--> client B
 //! anybody  --Binding, Allocate--> Relay: an answer at most; nothing is kept before a valid MESSAGE-INTEGRITY
 //! ```
 //!

@@ -146,8 +146,8 @@ impl Shared {
         self.streams.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives the relay a datagram, and sends what leaves because of it. Queues are bounded: those of the sockets are the
-    /// system's, and a full one loses the datagram.
+    /// Gives the relay a datagram, and sends what leaves because of it. Queues are bounded: those of the sockets are
+    /// the system's, and a full one loses the datagram.
     fn receive(&self, from: Client, datagram: &[u8]) {
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let moment = Moment { now: Instant::now(), unix_s: unix.as_secs() };

@@ -65,13 +65,13 @@ const REFRESH_INTERVAL: Duration = Duration::from_secs(60);
 const MIME_TYPE_RED: &str = "audio/red";
 /// Packets kept for retransmission; a power of two.
 const RETRANSMISSION_BUFFER: u16 = 1024;
-/// Between reports of what arrived (transport-wide congestion control): the sooner, the shorter the queues.
+/// Between reports of arrivals (transport-wide congestion control): the sooner, the shorter the queues.
 const FEEDBACK_INTERVAL: Duration = Duration::from_millis(50);
 /// Between RTCP reports.
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The connection and its outgoing tracks.
-pub(super) struct Connection {
+pub(super) struct EngineConnection {
     pub(super) engine: Arc<dyn PeerConnection>,
     /// One for each stream that this side can send.
     tracks: Vec<(StreamId, Arc<TrackLocalStaticRTP>)>,
@@ -97,7 +97,7 @@ pub(super) async fn open(
     interceptors: Interceptors,
     handler: Arc<dyn PeerConnectionEventHandler>,
     runtime: &Arc<PeerRuntime>,
-) -> Result<Connection, Error> {
+) -> Result<EngineConnection, Error> {
     let crypto = default_provider().map_err(|error| Error::Other(error.to_string()))?;
     let mut media = media_engine()?;
     let registry = configure_twcc(Registry::new(), &mut media)?;
@@ -140,10 +140,10 @@ pub(super) async fn open(
     let engine: Arc<dyn PeerConnection> = Arc::new(engine);
     let name = canonical_name(streams.iter().flat_map(|stream| stream.ssrcs.iter()));
     let tracks = streams.iter().map(|stream| (stream.id, track(&name, stream))).collect();
-    Ok(Connection { engine, tracks, loopback })
+    Ok(EngineConnection { engine, tracks, loopback })
 }
 
-impl Connection {
+impl EngineConnection {
     /// The track of a stream.
     pub(super) fn track(&self, id: StreamId) -> Option<&Arc<TrackLocalStaticRTP>> {
         self.tracks.iter().find(|(one, _)| *one == id).map(|(_, track)| track)
@@ -163,7 +163,8 @@ impl Connection {
     }
 }
 
-/// The chain of one connection. Leaving packets pass from the last to the first, coming ones from the first to the last:
+/// The chain of one connection. Leaving packets pass from the last to the first, coming ones from the first to the
+/// last:
 ///
 /// ```text
 ///   500 reports observed       3500 repairs sent twice             6600 losses worked out, repairs ahead

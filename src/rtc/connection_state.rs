@@ -26,7 +26,7 @@ pub(super) struct ConnectionState {
 }
 
 impl ConnectionState {
-    /// State of a further stream of pictures on the same path: what is sent and counted is its own.
+    /// State of a further stream of pictures on the same path: its packets and counters are its own.
     pub(super) fn of_further_stream(&self) -> Self {
         Self { video: Arc::default(), counters: Arc::default(), ..self.clone() }
     }
@@ -39,7 +39,8 @@ impl ConnectionState {
         copies
     }
 
-    /// A keyframe request for the stream `ssrc` that comes at `now` was made before the latest keyframe can have arrived.
+    /// A keyframe request for the stream `ssrc` that comes at `now` was made before the latest keyframe can have
+    /// arrived.
     pub(super) fn keyframe_in_flight(&self, ssrc: u32, now: MediaTime) -> bool {
         self.pacer.holds_keyframe(ssrc, now) || self.video.keyframe_under_way(self.path.rtt(), now)
     }

@@ -43,7 +43,8 @@ pub(super) struct Context {
     pub(super) far_streams: FarStreams,
     /// Generation of this side's latest description: its candidates bear it.
     pub(super) generation: Arc<AtomicU32>,
-    /// True once `Connected` was told: what arrives a moment before waits for that, so that its events come after it.
+    /// True once `Connected` was told: packets that arrive a moment before wait for that, so that its events come after
+    /// it.
     pub(super) connected: watch::Sender<bool>,
     /// How many there were.
     pub(super) interruptions: watch::Sender<u32>,

@@ -28,7 +28,7 @@ use tokio::time::Instant;
 use webrtc::media_stream::track_local::TrackLocal;
 use webrtc::peer_connection::{RTCPeerConnectionState, RTCSessionDescription};
 
-use super::connection::Connection;
+use super::connection::EngineConnection;
 use super::context::{Command, Commands, Context};
 use super::deadline;
 use super::event::PeerEvent;
@@ -46,7 +46,7 @@ use crate::network;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Without a datagram from the far side for this long the connection is interrupted: three keepalives are missing.
 const SILENCE: Duration = Duration::from_millis(1200);
-/// Between probes of an interrupted connection: what the end of a blackout waits for.
+/// Between probes of an interrupted connection: the delay of noticing the end of a blackout.
 const PROBE_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Inputs of the peer task, besides closing.
@@ -129,7 +129,7 @@ enum Connectivity {
 /// State of the peer task while the connection lives.
 pub(super) struct Driver {
     context: Context,
-    connection: Connection,
+    connection: EngineConnection,
     /// This side's.
     streams: StreamTable,
     /// Those of the offer.
@@ -146,7 +146,7 @@ pub(super) struct Driver {
 impl Driver {
     pub(super) fn new(
         context: Context,
-        connection: Connection,
+        connection: EngineConnection,
         streams: StreamTable,
         link_local: Arc<LinkLocalSockets>,
     ) -> Self {

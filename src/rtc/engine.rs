@@ -76,7 +76,7 @@ impl Engine {
         Self { addresses, servers: Arc::new(servers), ..self.clone() }
     }
 
-    /// The same, but what is sent goes through a bad network in software.
+    /// The same, but packets sent go through a bad network in software.
     pub fn with_link(self, link: Option<LinkProfile>) -> Self {
         Self { impairment: Impairment { link, ..self.impairment }, ..self }
     }

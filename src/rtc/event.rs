@@ -13,7 +13,7 @@ pub struct PeerSinks {
     pub audio: Box<dyn SoundSink>,
 }
 
-/// A stream of pictures, and where what is received in it goes.
+/// A stream of pictures, and the sink of its received pictures.
 pub struct PictureStreamSink {
     /// Which stream.
     pub id: StreamId,
@@ -44,8 +44,8 @@ pub enum PeerEvent {
     LocalCandidate(Candidate),
     /// ICE and DTLS are up: media can flow.
     Connected,
-    /// The next frame of a stream for this peer must be a keyframe: the far side asked, the connection is new, or frames
-    /// had to be dropped.
+    /// The next frame of a stream for this peer must be a keyframe: the far side asked, the connection is new, or
+    /// frames had to be dropped.
     KeyframeRequested {
         /// Which stream of this side.
         stream: StreamId,

@@ -42,8 +42,8 @@ const NUMBER: u8 = 1;
 const DEPARTURES: u16 = 64;
 
 /// Datagrams at the gate before the engine, and what reads the first bytes of those that pass: each is a byte whose
-/// lowest bit says that it leaves, one for the other side's port, one for its length, and the datagram. Port 255 is that
-/// of a relay.
+/// lowest bit says that it leaves, one for the other side's port, one for its length, and the datagram. Port 255 is
+/// that of a relay.
 pub fn source_gate(bytes: &[u8]) {
     datagrams_admitted(bytes);
 }

@@ -7,12 +7,12 @@
 //!                                                                       `-> sound, packet by packet -> sound sink
 //! ```
 //!
-//! `negotiation` is what both sides agree on first. `peer` owns a connection, `driver` runs it, `connection` builds it
-//! with its chain of interceptors (`stage`). `stream` is the send and receive path of each stream without its I/O, which
-//! the tasks in `sending` and `receiving` drive, and `virtual_time`, which tests whole paths.
+//! `negotiation` has the terms that both sides agree on first. `peer` owns a connection, `driver` runs it, `connection`
+//! builds it with its chain of interceptors (`stage`). `stream` is the send and receive path of each stream without its
+//! I/O, which the tasks in `sending` and `receiving` drive, and `virtual_time`, which tests whole paths.
 //!
 //! Everything runs on tokio tasks. The controller's calls never wait: commands and media go through bounded queues, and
-//! what happens comes back as [`PeerEvent`]s.
+//! its reports come back as [`PeerEvent`]s.
 
 pub mod bwe;
 mod connection;

@@ -17,7 +17,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use webrtc::peer_connection::{PeerConnectionEventHandler, RTCPeerConnectionIceEvent, RTCPeerConnectionState};
 
-use super::connection::{self, Connection};
+use super::connection::{self, EngineConnection};
 use super::connection_state::ConnectionState;
 use super::context::{Command, Commands, Context};
 use super::driver::{Driver, Inputs, drive};
@@ -40,7 +40,8 @@ use crate::media::{MediaTime, OutgoingPicture, OutgoingSound, SoundSink, StreamI
 
 /// Candidates that wait for the peer task at most; more are dropped (a far side that sends hundreds of them).
 const CANDIDATES: usize = 64;
-/// Room that candidates leave: for what the connection cannot do without. A far side gets two restarts a second.
+/// Room that candidates leave for the commands that a connection cannot do without. A far side gets two restarts a
+/// second.
 const NEGOTIATION: usize = 64;
 /// For the engine's own closing.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -70,8 +71,8 @@ impl fmt::Debug for Peer {
 }
 
 impl Peer {
-    /// Applies the far side's description: the first one, or that of an ICE restart, of which the other fields are as in
-    /// the first. One that cannot be used ends in `PeerEvent::Failed`.
+    /// Applies the far side's description: the first one, or that of an ICE restart, of which the other fields are as
+    /// in the first. One that cannot be used ends in `PeerEvent::Failed`.
     pub fn set_remote_description(&self, description: Description) {
         self.negotiate(Command::RemoteDescription(Box::new(description)));
     }
@@ -91,8 +92,8 @@ impl Peer {
         }
     }
 
-    /// Sends a picture of a stream. Dropped before `Connected`, until a keyframe after anything was dropped, and where the
-    /// far side does not know the stream.
+    /// Sends a picture of a stream. Dropped before `Connected`, until a keyframe after anything was dropped, and where
+    /// the far side does not know the stream.
     pub fn send_video(&self, stream: StreamId, picture: &OutgoingPicture) {
         if let Some(pictures) = self.pictures(stream) {
             pictures.send(picture);
@@ -106,8 +107,9 @@ impl Peer {
         }
     }
 
-    /// How much may be sent of a stream of pictures, of which so much is wanted: an equal share, with the others that are
-    /// sent now, of what congestion control grants, less the sound; `None` while the connection takes none.
+    /// How much may be sent of a stream of pictures, of which so much is wanted: an equal share, with the others that
+    /// are sent now, of the rate that congestion control allows, less the sound; `None` while the connection takes
+    /// none.
     pub fn video_budget(&self, stream: StreamId, wanted_kbps: u32) -> Option<VideoBudget> {
         let now = MediaTime::now();
         let budget = self.pictures(stream)?.media.budget(wanted_kbps, now)?;
@@ -115,8 +117,8 @@ impl Peer {
         Some(share_of(budget, others))
     }
 
-    /// Bit rate that congestion control grants all streams of pictures together at `now`, in kbit/s, `u32::MAX` before it is
-    /// known; `None` while the connection takes none.
+    /// Bit rate that congestion control grants all streams of pictures together at `now`, in kbit/s, `u32::MAX` before
+    /// it is known; `None` while the connection takes none.
     pub fn granted_kbps(&self, now: MediaTime) -> Option<u32> {
         self.pictures(StreamId::CAMERA)?.media.granted_kbps(now)
     }
@@ -163,7 +165,7 @@ impl Peer {
         self.shared.close.send_replace(true);
     }
 
-    /// Sends what must not be lost; a connection that cannot take it fails.
+    /// Sends a command that must not be lost; a connection that cannot take it fails.
     fn negotiate(&self, command: Command) {
         if let Err(mpsc::error::TrySendError::Full(_)) = self.shared.commands.try_send(command) {
             self.shared.overflowed.send_replace(true);
@@ -245,7 +247,7 @@ async fn run(
             events(PeerEvent::Failed { detail: "it could not be opened" });
             is_closed(&mut closed).await;
         }
-        // Nobody holds what was opened by halves: its tasks would not end by themselves.
+        // Nobody holds a connection that was opened by halves: its tasks would not end by themselves.
         None => tasks.abort(),
     }
     drop(runtime);
@@ -253,7 +255,7 @@ async fn run(
     events(PeerEvent::Closed);
 }
 
-/// Waits until every task has let go of what it holds; ends those that take too long.
+/// Waits until every task has let go of its resources; ends those that take too long.
 async fn release(mut tasks: Tasks) {
     if tokio::time::timeout(RELEASE_TIMEOUT, tasks.ended()).await.is_err() {
         tracing::error!("a closed connection does not let go of everything by itself");
@@ -268,7 +270,7 @@ async fn open(
     (ends, sound): (Vec<StreamEnds>, Box<dyn SoundSink>),
     keyframe_requests: &mut KeyframeInbox,
     closed: watch::Receiver<bool>,
-) -> Result<(Connection, watch::Receiver<RTCPeerConnectionState>, StreamTable), webrtc::error::Error> {
+) -> Result<(EngineConnection, watch::Receiver<RTCPeerConnectionState>, StreamTable), webrtc::error::Error> {
     let mut sections = vec![(StreamId::AUDIO, StreamKind::Audio)];
     sections.extend(context.pictures.iter().map(|stream| (stream.id, stream.kind)));
     let table = StreamTable::under_random_ssrcs(&sections, || random_number().map(|number| number as u32))?;

@@ -1,5 +1,5 @@
 //! Streams of pictures of one connection: each has queues, state, requests and counts of its own, and a place in the
-//! interceptors. They share the path, and what congestion control grants on it.
+//! interceptors. They share the path, and the rate that congestion control allows on it.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Weak};

@@ -3,7 +3,7 @@
 //!
 //! The nearest interceptor to the network, so that it sees what arrives before anything else acts on it, and what
 //! leaves when it leaves. Runs on the tokio task of the peer connection. (The engine's own statistics compute no RTT
-//! and give no loss of what is sent.)
+//! and give no loss of packets sent.)
 
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering::Relaxed;

@@ -1,5 +1,5 @@
-//! State of one outgoing stream between the sending task, which writes it, and the interceptors and the encoder's budget,
-//! which read it: the keyframe in flight, the age of what leaves, the RED copies that packets carry.
+//! State of one outgoing stream between the sending task, which writes it, and the interceptors and the encoder's
+//! budget, which read it: the keyframe in flight, the age of packets that leave, the RED copies that packets carry.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! Statistics of one peer connection: counters and gauges, written by its tasks, read by the controller at any time. They
-//! steer nothing: state that algorithms read is in `path`, `send_state` and the streams.
+//! Statistics of one peer connection: counters and gauges, written by its tasks, read by the controller at any time.
+//! They steer nothing: state that algorithms read is in `path`, `send_state` and the streams.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 

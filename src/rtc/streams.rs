@@ -67,7 +67,7 @@ impl StreamTable {
         pictures.or(self.0.first()).map_or(1, |stream| stream.ssrcs.media)
     }
 
-    /// SSRCs of the sound and of one stream of pictures; 0 for what there is not.
+    /// SSRCs of the sound and of one stream of pictures; 0 for a stream that there is not.
     pub(super) fn with_sound(&self, pictures: StreamId) -> StreamNumbers {
         let ssrcs = |id| self.get(id).map_or(StreamSsrcs { media: 0, rtx: None, fec: None }, |stream| stream.ssrcs);
         let (audio, video) = (ssrcs(StreamId::AUDIO), ssrcs(pictures));

@@ -32,7 +32,7 @@ fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }
 
-/// One side of a call, with what came out of it.
+/// One side of a call, with its media and events.
 struct Side {
     peer: Peer,
     events: Receiver<SideEvent>,
@@ -71,7 +71,7 @@ struct Wire {
 }
 
 impl Side {
-    /// Connects; what is for the far side goes straight to the peer in `far`.
+    /// Connects; messages for the far side go straight to the peer in `far`.
     fn new(engine: &Engine, role: Role, wire: Wire) -> Self {
         Self::with_pictures(engine, role, wire, Vec::new())
     }
@@ -342,18 +342,22 @@ fn two_peers_exchange_pictures_and_sound() {
     close(&[&offerer, &answerer]);
 }
 
+/// Sinks that keep up to `capacity` of a camera's pictures as they come, and no sound.
+fn undecoded(capacity: usize) -> (PeerSinks, Receiver<ReceivedPicture>) {
+    let (units, received) = sync_channel(capacity);
+    let picture = move |picture: ReceivedPicture| {
+        let _ = units.try_send(picture);
+        true
+    };
+    let pictures = vec![PictureStreamSink::camera(picture)];
+    (PeerSinks { pictures, audio: Box::new(|_: ReceivedSound| {}) }, received)
+}
+
 #[test]
 fn a_far_side_gets_the_access_units_undecoded_when_it_wants_them() {
     let runtime = runtime();
     let engine = Engine::new(runtime.handle().clone(), Some(LOOPBACK));
-    let (units, received) = sync_channel(64);
-    let sinks = PeerSinks {
-        pictures: vec![PictureStreamSink::camera(move |picture: ReceivedPicture| {
-            let _ = units.try_send(picture);
-            true
-        })],
-        audio: Box::new(|_: ReceivedSound| {}),
-    };
+    let (sinks, received) = undecoded(64);
     let wire = Arc::new(Wire::default());
     let (sender, events) = sync_channel(64);
     let passing = Arc::clone(&wire);

@@ -66,8 +66,8 @@ fn spend(bucket: &mut TokenBucket, count: f64, now: Instant) -> Duration {
     bucket.wait_for(1.0, now)
 }
 
-/// Allowances of boxes for letters to those who do not watch them. They outlive connections: a sender who comes back has
-/// no new one.
+/// Allowances of boxes for letters to those who do not watch them. They outlive connections: a sender who comes back
+/// has no new one.
 #[derive(Debug, Default)]
 pub(super) struct KnockAllowances {
     senders: HashMap<BoxId, [TokenBucket; 2]>,

@@ -1,5 +1,6 @@
-//! Exchange: the directory and the queues of the connections, behind one lock that each input holds for its step. Frames
-//! go into the queues within the same lock, so each connection gets them in the order in which the directory made them.
+//! Exchange: the directory and the queues of the connections, behind one lock that each input holds for its step.
+//! Frames go into the queues within the same lock, so each connection gets them in the order in which the directory
+//! made them.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};

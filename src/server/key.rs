@@ -1,5 +1,5 @@
-//! Key of a server: ECDSA P-256, made at the first start; the one thing that a server keeps on disk, in a file for its user
-//! alone. Its hash stands in the server's link, so another key is another server.
+//! Key of a server: ECDSA P-256, made at the first start; the one thing that a server keeps on disk, in a file for its
+//! user alone. Its hash stands in the server's link, so another key is another server.
 
 use std::fs::File;
 use std::io::{self, Read};

@@ -1,5 +1,5 @@
-//! Visavis server: signaling for people who are not on one network. It knows boxes, watches and sealed letters, in memory
-//! alone, and stores nothing but its key.
+//! Visavis server: signaling for people who are not on one network. It knows boxes, watches and sealed letters, in
+//! memory alone, and stores nothing but its key.
 //!
 //! ```text
 //! listener (TCP, TLS 1.3) -- pages: /healthz, /metrics

@@ -24,7 +24,8 @@ pub struct Arguments {
     /// JSON lines instead of words on standard output
     #[arg(long)]
     pub json: bool,
-    /// Detail of the log on standard error: error, warn, info, debug or trace. IDs and addresses are named from debug on
+    /// Detail of the log on standard error: error, warn, info, debug or trace. IDs and addresses are named from debug
+    /// on
     #[arg(long, global = true, value_name = "LEVEL", default_value = "warn")]
     pub log: String,
     /// Action instead of serving.

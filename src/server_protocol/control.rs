@@ -68,8 +68,8 @@ pub struct Limits {
 /// STUN and TURN of a server, with a credential of this connection's own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Relay {
-    /// UDP port of STUN (RFC 8489) and of TURN over UDP (RFC 8656), on the host of the server's link; `None`: neither is
-    /// offered. No message names another host.
+    /// UDP port of STUN (RFC 8489) and of TURN over UDP (RFC 8656), on the host of the server's link; `None`: neither
+    /// is offered. No message names another host.
     pub udp_port: Option<u16>,
     /// Whether TURN over TLS is offered on the TCP port of the server's link.
     pub tls: bool,

@@ -5,8 +5,8 @@
 //! letter = box (32) | device (4, big endian) | length of the content (4, big endian) | content | zeros
 //! ```
 //!
-//! On the way to the server the address is the receiver's, on the way to the app it is the sender's, as the server knows
-//! it. All after the address passes as it is.
+//! On the way to the server the address is the receiver's, on the way to the app it is the sender's, as the server
+//! knows it. All after the address passes as it is.
 
 use bytes::{BufMut, Bytes, BytesMut};
 

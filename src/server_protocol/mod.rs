@@ -1,5 +1,5 @@
-//! Protocol between the app and a Visavis server: typed, bounded, with a version. Both ends read and write through these
-//! types alone. Pure: nothing here has a socket or a clock.
+//! Protocol between the app and a Visavis server: typed, bounded, with a version. Both ends read and write through
+//! these types alone. Pure: nothing here has a socket or a clock.
 //!
 //! ```text
 //! TLS 1.3, the server's key pinned by the link; then a WebSocket (RFC 6455) at PATH
@@ -13,9 +13,9 @@
 //!       <-- binary: letter from a box ------------------------   sealed from end to end, padded
 //! ```
 //!
-//! A person's box is a hash of their ID ([`BoxId`]). Each connection of a box is a device with a number of its own. Text
-//! messages are JSON objects with one field; fields and kinds that a version does not know belong to a later one, and are
-//! passed over.
+//! A person's box is a hash of their ID ([`BoxId`]). Each connection of a box is a device with a number of its own.
+//! Text messages are JSON objects with one field; fields and kinds that a version does not know belong to a later one,
+//! and are passed over.
 
 mod control;
 mod letter;

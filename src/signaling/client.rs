@@ -66,7 +66,8 @@ impl From<LanError> for SignalingError {
     }
 }
 
-/// Finds people on this network and over servers, and carries messages to and from them. Everything ends when it is closed or dropped.
+/// Finds people on this network and over servers, and carries messages to and from them. Everything ends when it is
+/// closed or dropped.
 pub struct SignalingClient {
     runtime: Handle,
     local: Arc<Local>,
@@ -88,8 +89,8 @@ impl Drop for Tasks {
 }
 
 impl SignalingClient {
-    /// Listens, announces this person, and looks for others. `events` is called on a task of `runtime`, one event at a time,
-    /// and must not block.
+    /// Listens, announces this person, and looks for others. `events` is called on a task of `runtime`, one event at a
+    /// time, and must not block.
     pub fn start(
         runtime: &Handle,
         config: SignalingConfig,
@@ -116,14 +117,14 @@ impl SignalingClient {
         self.tasks.lan.path_to(id)
     }
 
-    /// Connects to these servers, [`MAX_SERVERS`](crate::identity::MAX_SERVERS) at most, and to no others. Not to be called on a task
-    /// of the runtime.
+    /// Connects to these servers, [`MAX_SERVERS`](crate::identity::MAX_SERVERS) at most, and to no others. Not to be
+    /// called on a task of the runtime.
     pub fn set_servers(&self, servers: Vec<ServerLink>) {
         self.tasks.servers.set(servers);
     }
 
-    /// The relay of the server over which a person is, or was last, reached, with a credential of this side's: the far side
-    /// has one there, too.
+    /// The relay of the server over which a person is, or was last, reached, with a credential of this side's: the far
+    /// side has one there, too.
     pub fn relay_to(&self, id: &PeerId) -> Option<Access> {
         self.tasks.servers.relay_to(id)
     }
@@ -169,8 +170,8 @@ impl SignalingClient {
         self.tell(Command::SetBlocked(blocked));
     }
 
-    /// These people keep their place when strangers crowd in, and the limit for strangers' invites is not theirs. Replaces
-    /// the earlier set.
+    /// These people keep their place when strangers crowd in, and the limit for strangers' invites is not theirs.
+    /// Replaces the earlier set.
     pub fn set_contacts(&self, contacts: HashSet<PeerId>) {
         self.tell(Command::SetContacts(contacts));
     }
@@ -189,8 +190,8 @@ impl SignalingClient {
         }
     }
 
-    /// Says goodbye, so that the others know at once, and ends every task. Returns within 3 s. Not to be called on a task of
-    /// the runtime.
+    /// Says goodbye, so that the others know at once, and ends every task. Returns within 3 s. Not to be called on a
+    /// task of the runtime.
     pub fn close(self) {
         let Self { runtime, commands, mut tasks, .. } = self;
         drop(commands);

@@ -28,15 +28,15 @@ pub enum SignalingEvent {
         /// The side that is too old for the other: nothing can be sent to them, although they are online.
         skew: Option<VersionSkew>,
     },
-    /// The computer of somebody who was there has closed the last connection (TCP FIN or RST, or a WebSocket Close): their
-    /// app has ended, or let go of this side. A network that fails says nothing. Comes before the
+    /// The computer of somebody who was there has closed the last connection (TCP FIN or RST, or a WebSocket Close):
+    /// their app has ended, or let go of this side. A network that fails says nothing. Comes before the
     /// [`Presence`](Self::Presence) that tells of the same loss.
     ConnectionClosed {
         /// The person.
         id: PeerId,
     },
-    /// After [`ConnectionClosed`](Self::ConnectionClosed) the same run of their app is connected again: it never ended. An
-    /// app that was started anew causes [`Presence`](Self::Presence) alone.
+    /// After [`ConnectionClosed`](Self::ConnectionClosed) the same run of their app is connected again: it never ended.
+    /// An app that was started anew causes [`Presence`](Self::Presence) alone.
     ConnectionRestored {
         /// The person.
         id: PeerId,

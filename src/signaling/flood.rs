@@ -21,8 +21,8 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// Frames that are read at once after a pause: a few hundred connections that wake for one frame each cost more than
-    /// the frames.
+    /// Frames that are read at once after a pause: a few hundred connections that wake for one frame each cost more
+    /// than the frames.
     const WORTHWHILE: f64 = 20.0;
     /// A pause while strangers send too much altogether.
     const CROWDED: Duration = Duration::from_millis(200);
@@ -58,8 +58,8 @@ impl Pace {
     }
 }
 
-/// How many messages reach the call code: 1 new invite a second and 50 others from one sender, and 5 invites a second from
-/// all who are no contacts together, so that many keys ring no more than few.
+/// How many messages reach the call code: 1 new invite a second and 50 others from one sender, and 5 invites a second
+/// from all who are no contacts together, so that many keys ring no more than few.
 #[derive(Debug)]
 pub(super) struct Admission {
     senders: HashMap<PeerId, Budget>,

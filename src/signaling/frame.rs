@@ -9,14 +9,15 @@
 //! records: message, ack, name               <------>  records: message, ack, name
 //! ```
 //!
-//! The challenges alone show that nothing is a recording: no clock takes part. A recorded hello is answered with another
-//! challenge, in an envelope that only its true sender opens, so no fitting confirm follows; and records open only in the
-//! session whose hellos they follow (see `identity::seal`).
+//! The challenges alone show that nothing is a recording: no clock takes part. A recorded hello is answered with
+//! another challenge, in an envelope that only its true sender opens, so no fitting confirm follows; and records open
+//! only in the session whose hellos they follow (see `identity::seal`).
 //!
-//! As JSON (each on one line; IDs of invites and conversations are 32 hexadecimal digits):
+//! As JSON (each on one line, which is broken here; IDs of invites and conversations are 32 hexadecimal digits):
 //!
 //! ```text
-//! {"hello":{"instance":"<32 hex>","name":"Ann","challenge":"<32 hex>","answer":"<32 hex, the responder's only>","versions":{"min":3,"max":3},"time":1800000000000}}
+//! {"hello":{"instance":"<32 hex>","name":"Ann","challenge":"<32 hex>","answer":"<32 hex, the responder's only>",
+//!           "versions":{"min":3,"max":3},"time":1800000000000}}
 //! {"confirm":{"answer":"<32 hex>"}}
 //! {"message":{"number":1,"message":{"type":"ringing","invite":"<32 hex>"}}}
 //! {"ack":{"number":1}}
@@ -43,8 +44,8 @@ pub struct Hello {
     /// The versions of signaling that the sender speaks.
     #[serde(default)]
     pub versions: Versions,
-    /// The sender's clock, in milliseconds of Unix time (negative before 1970). Nothing depends on it: the receiver's app
-    /// tells its person when it is far from its own.
+    /// The sender's clock, in milliseconds of Unix time (negative before 1970). Nothing depends on it: the receiver's
+    /// app tells its person when it is far from its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<i64>,
 }

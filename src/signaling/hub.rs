@@ -270,8 +270,8 @@ impl Hub {
             }
             return;
         }
-        // Whoever rings too often (or while too many strangers ring) hears so, instead of waiting for nobody; but whoever
-        // may not ring at all hears as little as from their first invites.
+        // Whoever rings too often (or while too many strangers ring) hears so, instead of waiting for nobody; but
+        // whoever may not ring at all hears as little as from their first invites.
         let welcome = self.local.is_contact(&from) || self.local.strangers_welcome.load(Ordering::Relaxed);
         if let Message::Invite { invite, .. } = message
             && welcome
@@ -327,7 +327,7 @@ impl Hub {
         self.people.values().filter_map(due).min()
     }
 
-    /// Tries again what a route took no more of.
+    /// Tries again the frames that a route had no room for.
     fn send_refused(&mut self, now: Instant) {
         let is_due = |person: &Person| person.send_again.is_some_and(|at| at <= now);
         let due: Vec<_> = self.people.iter().filter(|(_, person)| is_due(person)).map(|(id, _)| *id).collect();

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use crate::identity::PeerId;
 
-/// A message is sent again for 5 s at most (see `send_queue`); this is a little more than that, and the time to connect.
+/// A message is sent again for 5 s at most (see `send_queue`); this is a little more than that, and the time to
+/// connect.
 const REMEMBERED: Duration = Duration::from_secs(30);
 const MAX_SENDERS: usize = 1024;
 

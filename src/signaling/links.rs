@@ -1,5 +1,5 @@
-//! Links of a route: the way by which each person is reached. Shared by the route's handle, which sends over them, and by
-//! the route's task, which chooses them.
+//! Links of a route: the way by which each person is reached. Shared by the route's handle, which sends over them, and
+//! by the route's task, which chooses them.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,8 +25,8 @@ impl Links {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The way that `take` queues frames for, to this run of the far app, is the person's from now on. The one before is
-    /// dropped, and what it owns with it.
+    /// The way that `take` queues frames for, to this run of the far app, is the person's from now on. The one before
+    /// is dropped, and what it owns with it.
     pub(super) fn put(&self, peer: PeerId, run: Arc<str>, take: impl Fn(Bytes) -> bool + Send + 'static) {
         self.lock().insert(peer, Link { run, take: Box::new(take) });
     }

@@ -27,9 +27,10 @@ pub(super) struct Person {
     pub(super) queue: SendQueue,
     /// The number of the last message to them.
     pub(super) last_number: Option<u64>,
-    /// The number to acknowledge, and the run of their app that sent it, where no route has taken the acknowledgement yet.
+    /// The number to acknowledge, and the run of their app that sent it, where no route has taken the acknowledgement
+    /// yet.
     pub(super) unsent_ack: Option<(Arc<str>, u64)>,
-    /// When to try again what the best route took no more of.
+    /// When to try again the frames that the best route had no room for.
     pub(super) send_again: Option<Instant>,
     /// When a route of theirs last came up or went down.
     pub(super) touched: Instant,

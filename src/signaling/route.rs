@@ -2,13 +2,13 @@
 //! key on it, and reports who is up. The hub knows routes by the [`Route`] trait alone, and no address of any of them.
 //!
 //! ```text
-//! hub -- seek, renew --------> route -- carries opaque messages: a hello, a hello, a confirm, then records --> far route
+//! hub -- seek, renew --------> route -- opaque messages: a hello, a hello, a confirm, then records --> far route
 //!     -- send(ID, run, frame)> (seals with the session of that person)
 //!     <- Up, Received, Down --
 //! ```
 //!
-//! `lan` and `server` are the routes of signaling. Echo, inside this program, is reached without signaling: its presence is
-//! [`RouteKind::Local`], for good.
+//! `lan` and `server` are the routes of signaling. Echo, inside this program, is reached without signaling: its
+//! presence is [`RouteKind::Local`], for good.
 
 use std::fmt;
 use std::sync::Arc;
@@ -104,8 +104,8 @@ pub(super) trait Route: Send {
     /// Its kind.
     fn kind(&self) -> RouteKind;
 
-    /// Queues a frame for this run of the app of a person who is up; frames to one person arrive in order or not at all.
-    /// `false` where the route takes no more now, or leads to another run already: then the frame is not sent.
+    /// Queues a frame for this run of the app of a person who is up; frames to one person arrive in order or not at
+    /// all. `false` where the route takes no more now, or leads to another run already: then the frame is not sent.
     fn send(&self, to: &PeerId, run: &str, frame: Bytes) -> bool;
 
     /// Asks to reach a person who is not up, because messages to them wait until then.

@@ -1,5 +1,5 @@
-//! Send queue of one person: messages in order, each kept until the far app has acknowledged it or it is too late. Pure;
-//! time is an argument. Owned by the hub.
+//! Send queue of one person: messages in order, each kept until the far app has acknowledged it or it is too late.
+//! Pure; time is an argument. Owned by the hub.
 //!
 //! An acknowledgement is a frame inside the sealed records, so it comes from the far app and not from the carrier of
 //! the records. Messages that were under way on a route that went down, or on another route than the best one now, are

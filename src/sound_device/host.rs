@@ -191,9 +191,9 @@ fn default_device(direction: Direction) -> Option<Found> {
 /// For microphones and for speakers.
 static DOUBTS: [Doubts; 2] = [Doubts::new(), Doubts::new()];
 
-/// Times in a row that a sound server named no default that is a device, although there are devices. This may be so; but
-/// a connection to PipeWire that is made while devices come and go can miss for ever that the default has changed (seen
-/// with 0.3.65), and only a new one knows better.
+/// Times in a row that a sound server named no default that is a device, although there are devices. This may be so;
+/// but a connection to PipeWire that is made while devices come and go can miss for ever that the default has changed
+/// (seen with 0.3.65), and only a new one knows better.
 #[derive(Debug)]
 struct Doubts(AtomicUsize);
 

@@ -19,8 +19,8 @@ pub struct Contact {
     pub blocked: bool,
     /// When they were added, in seconds since 1970 (UTC).
     pub added_at_unix_s: i64,
-    /// The identity of this side under which their safety number was compared, if it was. The number is of both keys, so
-    /// the mark does not hold for another identity.
+    /// The identity of this side under which their safety number was compared, if it was. The number is of both keys,
+    /// so the mark does not hold for another identity.
     pub verified_by: Option<PeerId>,
 }
 
@@ -89,8 +89,8 @@ impl Store {
         Ok(changed > 0)
     }
 
-    /// Notes that the safety number of a contact was compared under the identity `by`, or takes that back. False when they
-    /// are no contact.
+    /// Notes that the safety number of a contact was compared under the identity `by`, or takes that back. False when
+    /// they are no contact.
     pub fn set_verified(&self, id: PeerId, by: Option<PeerId>) -> Result<bool, StoreError> {
         let by = by.as_ref().map(PeerId::as_bytes);
         let changed = self

@@ -1,5 +1,5 @@
-//! Messages that wait for a stream: a bounded number of bytes, of which the oldest are dropped, since media that is late
-//! is of no use.
+//! Messages that wait for a stream: a bounded number of bytes, of which the oldest are dropped, since media that is
+//! late is of no use.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};

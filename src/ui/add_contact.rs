@@ -49,6 +49,11 @@ fn fault_of(link: &str, me: PeerId) -> Option<Text> {
 }
 
 impl AddContact {
+    /// The dialog with a text in its field.
+    pub fn of(text: String) -> Self {
+        Self { text, ..Self::default() }
+    }
+
     /// Draws the dialog; false once it is over.
     pub fn show(&mut self, ui: &Ui, scene: &mut Scene<'_>) -> bool {
         if let Some(picker) = &mut self.picker {

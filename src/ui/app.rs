@@ -1,4 +1,4 @@
-//! The eframe application: reads the controller's snapshot, chooses the screen, and sends what the person asked for.
+//! The eframe application: reads the controller's snapshot, chooses the screen, and sends the person's commands.
 //!
 //! Runs on the main thread. It draws when there is a new picture, a new snapshot or input, and when a clock on the
 //! screen moves on; never in a loop.
@@ -8,7 +8,7 @@ use std::time::Duration;
 use eframe::egui::{self, Frame, Ui, UserAttentionType, ViewportCommand};
 
 use crate::call::InviteId;
-use crate::controller::{CallView, Command, Handle, Repaint, Snapshot};
+use crate::controller::{CallView, Command, Handle, Snapshot};
 
 use super::add_contact;
 use super::call_view::{self, CallScreen};
@@ -23,40 +23,19 @@ use super::scene::{Now, Scene};
 use super::settings_panel::{self, SettingsPanel};
 use super::theme::{self, Type};
 use super::tile::TilePainter;
+use super::window_handle::{WindowEnd, WindowHandle, WindowRequest};
 
 const ICON: &[u8] = include_bytes!("../../assets/icon.png");
-const TITLE: &str = "Visavis";
-const APP_ID: &str = "visavis";
+/// Title of the window, and the name of the program towards the desktop.
+pub const TITLE: &str = "Visavis";
+/// Identifier of the application, the same in its desktop entry, its icons and its AppStream metadata: by it a desktop
+/// finds the name and the icon of the window.
+pub const APP_ID: &str = "org.visavis.Visavis";
 const SIZE: [f32; 2] = [1100.0, 720.0];
 const MIN_SIZE: [f32; 2] = [720.0, 480.0];
 
-/// Longest time that one's own picture waits to be drawn with those of others.
-const OWN_PICTURE_WITHIN: Duration = Duration::from_millis(40);
-
 /// Interval between tries to send waiting commands.
 const SEND_AGAIN: Duration = Duration::from_millis(20);
-
-/// Asks the window to draw again; any thread may call it, as often as it likes.
-#[derive(Clone)]
-pub struct RepaintNotice(egui::Context);
-
-impl RepaintNotice {
-    /// Asks for a drawing of what changed. A new layout is drawn twice, so that it comes to rest; a new picture once,
-    /// which is half the work: egui does so where a delay is given, however short.
-    pub fn notify(&self, change: Repaint) {
-        match change {
-            Repaint::Layout => self.0.request_repaint(),
-            Repaint::Picture => self.0.request_repaint_after(Duration::from_nanos(1)),
-            Repaint::OwnPicture => self.0.request_repaint_after(OWN_PICTURE_WITHIN),
-        }
-    }
-}
-
-impl std::fmt::Debug for RepaintNotice {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("RepaintNotice")
-    }
-}
 
 /// How the window starts.
 #[derive(Clone, Debug)]
@@ -80,7 +59,7 @@ impl Default for WindowOptions {
 /// held up: the caller then waits for the controller's end, as long as it likes.
 pub fn run<E>(
     options: WindowOptions,
-    start: impl FnOnce(RepaintNotice) -> Result<Handle, E>,
+    start: impl FnOnce(WindowHandle) -> Result<Handle, E>,
 ) -> Result<(), eframe::Error>
 where
     E: std::error::Error + Send + Sync + 'static,
@@ -107,8 +86,9 @@ where
         native,
         Box::new(|creation| {
             Window::install(&creation.egui_ctx);
-            let handle = start(RepaintNotice(creation.egui_ctx.clone()))?;
-            Ok(Box::new(Window::new(handle, options)))
+            let (window, end) = WindowHandle::new(creation.egui_ctx.clone());
+            let handle = start(window)?;
+            Ok(Box::new(Window { end: Some(end), ..Window::new(handle, options) }))
         }),
     )
 }
@@ -129,6 +109,8 @@ pub struct Window {
     notices: Notices,
     rung: Option<InviteId>,
     camera: OwnCamera,
+    /// `None` where nobody holds a handle of the window, as in tests.
+    end: Option<WindowEnd>,
 }
 
 impl Window {
@@ -149,6 +131,7 @@ impl Window {
             notices: Notices::default(),
             rung: None,
             camera,
+            end: None,
         }
     }
 
@@ -254,6 +237,24 @@ impl Window {
         }
     }
 
+    /// Carries out the requests of other threads, and tells them whether the person looks here.
+    fn take_requests(&mut self, ctx: &egui::Context) {
+        let Some(end) = &self.end else { return };
+        let attention = ctx.input(|input| input.viewport().focused == Some(true) && !is_hidden(input.viewport()));
+        end.set_attention(attention);
+        for request in end.requests() {
+            for command in [ViewportCommand::Visible(true), ViewportCommand::Minimized(false), ViewportCommand::Focus] {
+                ctx.send_viewport_cmd(command);
+            }
+            // Desktops that let no program take the keyboard show that it asks.
+            ctx.send_viewport_cmd(ViewportCommand::RequestUserAttention(UserAttentionType::Informational));
+            match request {
+                WindowRequest::Raise => {}
+                WindowRequest::AddContact(link) => self.home.offer(link),
+            }
+        }
+    }
+
     /// Calls for attention when somebody rings; runs while the window is hidden too.
     fn attend(&mut self, ctx: &egui::Context, snapshot: &Snapshot) {
         let ringing = match &snapshot.call {
@@ -283,6 +284,7 @@ fn has_invite_dialog(snapshot: &Snapshot) -> bool {
 
 impl eframe::App for Window {
     fn logic(&mut self, ctx: &egui::Context, _frame: &mut eframe::Frame) {
+        self.take_requests(ctx);
         if let Some(snapshot) = self.handle.snapshot() {
             self.attend(ctx, &snapshot);
             if ctx.input(|input| is_hidden(input.viewport())) {

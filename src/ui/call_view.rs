@@ -56,7 +56,7 @@ impl CallScreen {
         let area = ui.available_rect_before_wrap();
         ui.advance_cursor_after_rect(area);
         ui.painter().rect_filled(area, 0.0, tiles::STAGE);
-        // Not a stop of Tab: what a double click does has a key and a button.
+        // Not a stop of Tab: a double click has the same effect as a key and a button.
         let stage = ui.interact(area, ui.scope_id().with("stage"), Sense::CLICK);
         let mut act = controls::act_of_keys(ui);
         if stage.double_clicked() {
@@ -318,7 +318,8 @@ fn head(
     None
 }
 
-/// Hear them or not, see them or not: here only. With `safety` also their safety number, which is returned when asked for.
+/// Hear them or not, see them or not: here only. With `safety` also their safety number, which is returned when asked
+/// for.
 fn local_choices(
     ui: &mut Ui,
     at: egui::Pos2,

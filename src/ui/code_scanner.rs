@@ -1,5 +1,5 @@
-//! Reads safety codes from one's own camera, on a thread of its own: a picture takes up to some tenths of a second. It
-//! looks at the latest picture alone, and ends with this value.
+//! Scanner of safety codes from one's own camera, on a thread of its own: a picture takes up to some tenths of a
+//! second. It looks at the latest picture alone, and ends with this value.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,8 +22,8 @@ pub struct CodeScanner {
 }
 
 impl CodeScanner {
-    /// Looks for the code that `contact` shows to `me`; asks `ctx` for a repaint when one is found. `None` when the system
-    /// has no thread for it.
+    /// Looks for the code that `contact` shows to `me`; asks `ctx` for a repaint when one is found. `None` when the
+    /// system has no thread for it.
     pub fn start(ctx: &Context, me: PeerId, contact: PeerId) -> Option<Self> {
         let (pictures, found) = (Arc::new(FrameSlot::new()), Arc::new(Latest::new()));
         let scanner = Self { pictures: Arc::clone(&pictures), found: Arc::clone(&found), seen: None };

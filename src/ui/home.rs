@@ -78,6 +78,11 @@ impl Home {
         settings
     }
 
+    /// Opens the dialog that adds a contact, with this link in it.
+    pub fn offer(&mut self, link: String) {
+        self.add_contact = Some(AddContact::of(link));
+    }
+
     /// Whether a dialog of home's is open.
     pub const fn has_dialog(&self) -> bool {
         self.add_contact.is_some() || self.safety.is_some() || self.dialog.is_some() || self.own_card.shows_qr()

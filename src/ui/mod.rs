@@ -7,7 +7,8 @@
 //!   safety_dialog.rs the safety number of a contact, by voice or by code_scanner.rs
 //!   call_view.rs     tiles, self_view.rs, quality_sign.rs, picture_wish.rs, controls.rs, statistics.rs
 //!   settings_panel.rs, notices.rs
-//! drawn with       fit.rs, theme.rs, fonts.rs, bidi.rs, icons.rs, buttons.rs, fields.rs, avatar.rs, qr_code.rs, tile.rs
+//! drawn with       fit.rs, theme.rs, fonts.rs, bidi.rs, icons.rs, buttons.rs, fields.rs, avatar.rs, qr_code.rs,
+//!                  tile.rs
 //! worded by        catalogue/
 //! ```
 
@@ -50,7 +51,9 @@ mod statistics;
 mod theme;
 pub mod tile;
 mod wall_clock;
+mod window_handle;
 
-pub use app::{RepaintNotice, Window, WindowOptions, run};
+pub use app::{APP_ID, TITLE, Window, WindowOptions, run};
 pub use catalogue::{Text, Words, system_locale};
 pub use scene::Now;
+pub use window_handle::{WindowHandle, WindowRequest};

@@ -47,7 +47,7 @@ pub fn presence(person: &Person, words: Words) -> &'static str {
     })
 }
 
-/// `presence`, and for whoever is no contact a piece of the ID: anybody can choose a name.
+/// `presence`, and for a person who is no contact a piece of the ID: anybody can choose a name.
 pub fn with_short_id(person: &Person, name: &str, presence: &str) -> String {
     let id = person.id.short();
     match person.kind {

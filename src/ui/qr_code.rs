@@ -21,8 +21,8 @@ impl std::fmt::Debug for QrCode {
 }
 
 impl QrCode {
-    /// Draws the code of `text`, `side` points wide with its margin; `name` is for screen readers, and `failed` stands in
-    /// the place of a code that cannot be drawn.
+    /// Draws the code of `text`, `side` points wide with its margin; `name` is for screen readers, and `failed` stands
+    /// in the place of a code that cannot be drawn.
     pub fn show(&mut self, ui: &mut Ui, text: &str, side: f32, name: &str, failed: &str) {
         let Some(texture) = self.texture(ui.ctx(), text) else {
             ui.label(Type::Body.text(failed, Palette::of(ui).danger));

@@ -1,6 +1,6 @@
 //! The dialog that shows the safety number of a contact and their code, and marks the contact as verified: by a press
-//! after a comparison, or by reading the code on the other's screen with one's own camera. In a call it is a card at the
-//! edge with the number alone, which leaves Hang up in reach.
+//! after a comparison, or by reading the code on the other's screen with one's own camera. In a call it is a card at
+//! the edge with the number alone, which leaves Hang up in reach.
 
 use eframe::egui::{self, Align, Layout, Rect, Ui, UiBuilder, vec2};
 

@@ -1,4 +1,4 @@
-//! The statistics overlay of a call: the figures of what is sent and received.
+//! The statistics overlay of a call: the figures of media sent and received.
 
 mod chart;
 mod lines;

@@ -1,4 +1,4 @@
-//! Draws a stream's latest picture into a rectangle of the window: the last stage of the video pipeline.
+//! Tile: a stream's latest picture in a rectangle of the window, the last stage of the video pipeline.
 //!
 //! ```text
 //! slot -> paint, in the UI pass: where it goes -> paint callback: planes to textures, a shader -> window

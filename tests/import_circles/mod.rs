@@ -1,5 +1,5 @@
-//! Circles of imports between the files of `src`. A name is followed through re-exports to the file that defines it, so a
-//! `mod.rs` that only passes names on is in no circle. Unit tests do not count.
+//! Circles of imports between the files of `src`. A name is followed through re-exports to the file that defines it, so
+//! a `mod.rs` that only passes names on is in no circle. Unit tests do not count.
 
 mod tokens;
 

@@ -1,6 +1,6 @@
-//! Common parts of the integration tests: the product run as a script runs it (`process`, `server`), and rigs in software for
-//! what a test machine lacks: a camera (`camera`), a clock that can be set (`clock`), a sound server (`sound`), a
-//! display (`display`), networks (`network`).
+//! Common parts of the integration tests: the product run as a script runs it (`process`, `server`), and rigs in
+//! software for what a test machine lacks: a camera (`camera`), a clock that can be set (`clock`), a sound server
+//! (`sound`), a display (`display`), networks (`network`).
 //!
 //! Every wait has an end, every process and rig is taken down on drop, and a failing test prints what each program
 //! said.

@@ -155,8 +155,8 @@ pub struct TwoNetworks {
     pub router: Computer,
 }
 
-/// Two networks with a router between them: multicast stays within each, so that the computers do not find each other by
-/// themselves. `None`, with the reason printed, where the system does not allow it.
+/// Two networks with a router between them: multicast stays within each, so that the computers do not find each other
+/// by themselves. `None`, with the reason printed, where the system does not allow it.
 pub fn two_networks() -> Option<TwoNetworks> {
     // SAFETY: `geteuid` has no preconditions and cannot fail.
     let networks = if unsafe { libc::geteuid() } == 0 { try_two_networks() } else { None };

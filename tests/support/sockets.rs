@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::process::Visavis;
 
-/// The port that a program listens on for people. The kernel's tables may leave out a socket while others come and go, so they
-/// are read again until it shows.
+/// The port that a program listens on for people. The kernel's tables may leave out a socket while others come and go,
+/// so they are read again until it shows.
 pub fn port_of(person: &Visavis) -> u16 {
     (0..1000)
         .find_map(|_| {

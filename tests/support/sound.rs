@@ -109,22 +109,17 @@ pub fn longest_silence_ms(path: &Path, hertz: f32) -> u32 {
 
 /// Writes `seconds` of a tone, 48 kHz mono.
 pub fn write_tone(path: &Path, hertz: f32, seconds: u32) {
-    let form = hound::WavSpec {
-        channels: 1,
-        sample_rate: 48_000,
-        bits_per_sample: 16,
-        sample_format: hound::SampleFormat::Int,
-    };
-    let mut writer = hound::WavWriter::create(path, form).expect("a new file");
-    for index in 0..48_000 * seconds {
-        let phase = std::f32::consts::TAU * hertz * (index % 48_000) as f32 / 48_000.0;
-        writer.write_sample((phase.sin() * 8_000.0) as i16).expect("space on the disk");
-    }
-    writer.finalize().expect("space on the disk");
+    let phase = |index: u32| std::f32::consts::TAU * hertz * (index % 48_000) as f32 / 48_000.0;
+    write_recording(path, (0..48_000 * seconds).map(|index| phase(index).sin() * 0.25));
 }
 
-/// Writes `seconds` of what sounds like speech, 48 kHz mono.
+/// Writes `seconds` of a sound like speech, 48 kHz mono.
 pub fn write_speech(path: &Path, seconds: u32) {
+    write_recording(path, visavis::voice_processing::rig::Speech::new(1, 120.0).take(48_000 * seconds as usize));
+}
+
+/// Writes samples of -1 to 1, 48 kHz mono.
+fn write_recording(path: &Path, samples: impl IntoIterator<Item = f32>) {
     let form = hound::WavSpec {
         channels: 1,
         sample_rate: 48_000,
@@ -132,7 +127,7 @@ pub fn write_speech(path: &Path, seconds: u32) {
         sample_format: hound::SampleFormat::Int,
     };
     let mut writer = hound::WavWriter::create(path, form).expect("a new file");
-    for sample in visavis::voice_processing::rig::Speech::new(1, 120.0).take(48_000 * seconds as usize) {
+    for sample in samples {
         writer.write_sample((sample * f32::from(i16::MAX)) as i16).expect("space on the disk");
     }
     writer.finalize().expect("space on the disk");

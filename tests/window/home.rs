@@ -22,14 +22,20 @@ fn search_filters_the_people() {
     assert!(!desk.shows("Grandma, Online"));
 }
 
-#[test]
-fn calling_invites_the_selected_person_with_the_note() {
+/// Ana selected, with the focus in the note, which was just typed.
+fn with_a_note_to_ana(note: &str) -> Desk<'static> {
     let desk = Desk::new(fixture::idle());
     desk.harness.borrow().get_by_label_contains("Ana Lindqvist, Online").click();
     desk.settle();
     desk.harness.borrow().get_by_label("Note").focus();
     desk.settle();
-    desk.harness.borrow().get_by_label("Note").type_text("hello");
+    desk.harness.borrow().get_by_label("Note").type_text(note);
+    desk
+}
+
+#[test]
+fn calling_invites_the_selected_person_with_the_note() {
+    let desk = with_a_note_to_ana("hello");
     desk.settle();
     desk.press("Call with video");
     let note = "hello".to_owned();
@@ -182,12 +188,7 @@ fn somebody_who_is_only_in_the_history_has_a_card() {
 
 #[test]
 fn enter_in_the_note_calls_with_video() {
-    let desk = Desk::new(fixture::idle());
-    desk.harness.borrow().get_by_label_contains("Ana Lindqvist, Online").click();
-    desk.settle();
-    desk.harness.borrow().get_by_label("Note").focus();
-    desk.settle();
-    desk.harness.borrow().get_by_label("Note").type_text("hello");
+    let desk = with_a_note_to_ana("hello");
     desk.key(Modifiers::NONE, Key::Enter);
     let invite = Command::Invite { to: peer(1), user_data: "hello".into(), audio: true, video: high() };
     assert_eq!(desk.sent(), [invite]);

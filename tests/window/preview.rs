@@ -1,4 +1,4 @@
-//! When the camera opens to see oneself, and what stands in the place of its picture.
+//! The preview: when the camera opens for it, and the words in the place of its picture.
 
 use super::*;
 

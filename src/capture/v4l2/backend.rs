@@ -17,7 +17,7 @@ use crate::capture::mode::CameraMode;
 use crate::capture::nokhwa_camera::{format_of, mode_of};
 
 use super::device::Device;
-use super::stream::Stream;
+use super::stream::MappedStream;
 use super::{format, offer};
 
 /// A camera whose mode is set. nokhwa starts, reads and stops its stream.
@@ -26,7 +26,7 @@ pub(super) struct Backend {
     info: CameraInfo,
     mode: CameraMode,
     layout: Layout,
-    stream: Option<Stream>,
+    stream: Option<MappedStream>,
     device: Rc<Device>,
 }
 
@@ -135,7 +135,7 @@ impl CaptureBackendTrait for Backend {
 
     fn open_stream(&mut self) -> Result<(), NokhwaError> {
         if self.stream.is_none() {
-            let stream = Stream::start(Rc::clone(&self.device), self.layout);
+            let stream = MappedStream::start(Rc::clone(&self.device), self.layout);
             self.stream = Some(stream.map_err(|error| NokhwaError::OpenStreamError(error.to_string()))?);
         }
         Ok(())

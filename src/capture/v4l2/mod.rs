@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! nodes: /dev/videoN -> Idle (offer: its modes; format: the one to set) -> Backend, in a nokhwa::Camera
-//!                                                                            `-> Stream (mapped buffers)
+//!                                                                            `-> MappedStream (mapped buffers)
 //! ```
 
 mod backend;
@@ -41,7 +41,7 @@ impl Idle {
         Ok(Self { device: Device::open(node.index)?, node: node.clone() })
     }
 
-    /// Asks the node what it can do. Changes nothing about it, whatever state another program left it in.
+    /// Asks the node for its capabilities. Changes nothing about it, in any state that another program left it in.
     pub fn look(&self) -> Result<Finding, BackendError> {
         match self.device.capabilities()? {
             Capabilities::None => Ok(Finding::NoCamera),

@@ -19,7 +19,7 @@ const BUFFERS: u32 = 4;
 
 /// A camera that streams. Dropping it stops the stream and gives everything back.
 #[derive(Debug)]
-pub(super) struct Stream {
+pub(super) struct MappedStream {
     layout: Layout,
     buffers: Vec<Mapping>,
     /// The buffer that is out of the driver's hands.
@@ -27,7 +27,7 @@ pub(super) struct Stream {
     device: Rc<Device>,
 }
 
-impl Stream {
+impl MappedStream {
     /// Starts the stream in the mode that is set, with buffers of `layout`.
     pub(super) fn start(device: Rc<Device>, layout: Layout) -> Result<Self, BackendError> {
         let mut stream = Self { layout, buffers: Vec::new(), held: None, device };
@@ -95,7 +95,7 @@ impl Stream {
     }
 }
 
-impl Drop for Stream {
+impl Drop for MappedStream {
     fn drop(&mut self) {
         // A device that is gone refuses both, and has given everything back.
         let _ = self.device.call(&STREAMOFF, &mut capture_queue());

@@ -1,4 +1,4 @@
-//! Writes the film that stands for a camera in measurements.
+//! Film in the place of a camera in measurements, written as a y4m file.
 
 use std::fs::File;
 use std::io::BufWriter;

@@ -29,8 +29,8 @@ const LIMITS: [(u8, u32, u32); 16] = [
     (60, 139_264, 4_177_920),
 ];
 
-/// True when a decoder of this level, whose number is its `level_idc` (ten times the level), takes pictures of this size,
-/// in pixels, at this rate. A level between two that are defined has the limits of the lower one.
+/// True when a decoder of this level, whose number is its `level_idc` (ten times the level), takes pictures of this
+/// size, in pixels, at this rate. A level between two that are defined has the limits of the lower one.
 pub(super) fn admits(level: VideoLevel, (width, height): (u32, u32), fps: u32) -> bool {
     let Some(&(_, picture, second)) = LIMITS.iter().rfind(|(idc, ..)| *idc <= level.number()) else { return false };
     let (columns, rows) = (u64::from(width.div_ceil(16)), u64::from(height.div_ceil(16)));

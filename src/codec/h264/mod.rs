@@ -33,7 +33,8 @@ pub(super) static DEFINITION: Definition = Definition {
     follows: slice::follows,
 };
 
-/// Format parameters (RFC 6184, 8.1): constrained baseline up to a level, which may be another one than the other side's.
+/// Format parameters (RFC 6184, 8.1): constrained baseline up to a level, which may be another one than the other
+/// side's.
 fn format_parameters(level: VideoLevel) -> String {
     format!("level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e0{:02x}", level.number())
 }

@@ -1,5 +1,5 @@
-//! Sequence parameter sets (ITU-T H.264, 7.3.2.1.1): their picture size is read so that a stranger's stream cannot make the
-//! codec allocate for an enormous picture, and the bits of `frame_num`.
+//! Sequence parameter sets (ITU-T H.264, 7.3.2.1.1): their picture size is read so that a stranger's stream cannot make
+//! the codec allocate for an enormous picture, and the bits of `frame_num`.
 
 use super::bits::Raw;
 use super::nal_unit::{SEQUENCE_PARAMETER_SET, SUBSET_SEQUENCE_PARAMETER_SET, TYPE_MASK, nal_units};
@@ -36,7 +36,8 @@ pub(super) struct SequenceParameterSet {
 const MOST: usize = 256;
 
 impl SequenceParameterSet {
-    /// Reads a set behind its first byte; `None` for one of a profile that was never negotiated, and for a malformed one.
+    /// Reads a set behind its first byte; `None` for one of a profile that was never negotiated, and for a malformed
+    /// one.
     pub(super) fn read(set: &[u8]) -> Option<Self> {
         let (raw, true) = Raw::<MOST>::of(set) else { return None };
         let mut bits = raw.bits();

@@ -1,5 +1,5 @@
-//! Watch on changes of this computer's addresses while somebody in the call is not heard. Nothing is looked at as long as
-//! the media flows: an address that goes takes the media with it. Pure; time and addresses are arguments.
+//! Watch on changes of this computer's addresses while somebody in the call is not heard. Nothing is looked at as long
+//! as the media flows: an address that goes takes the media with it. Pure; time and addresses are arguments.
 
 use std::net::IpAddr;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! Closings of devices on threads of their own: a driver can take seconds. Nothing is opened meanwhile, since a camera has
-//! one user.
+//! Closings of devices on threads of their own: a driver can take seconds. Nothing is opened meanwhile, since a camera
+//! has one user.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use super::picture_source::OpenSource;
 
 /// Devices to be closed.
 #[derive(Default)]
-pub(super) struct Closing {
+pub(super) struct ClosingDevices {
     pub(super) sources: Vec<OpenSource>,
     pub(super) microphones: Vec<OpenMicrophone>,
     pub(super) encodings: Vec<VideoEncoding>,
@@ -51,15 +51,15 @@ impl Closings {
         self.running > 0
     }
 
-    /// Notes what is released with the next closing.
+    /// Notes the release that the next closing completes.
     pub(super) fn note_release(&mut self, conversation: Option<ConversationId>, stream_ended: bool) {
         self.conversations.extend(conversation);
         self.stream_ended |= stream_ended;
     }
 
     /// Closes devices; `DevicesClosed` tells the end. Nothing happens when there is nothing to close.
-    pub(super) fn begin(&mut self, closing: Closing) {
-        let Closing { sources, microphones, encodings, ended } = closing;
+    pub(super) fn begin(&mut self, closing: ClosingDevices) {
+        let ClosingDevices { sources, microphones, encodings, ended } = closing;
         if sources.is_empty() && microphones.is_empty() && encodings.is_empty() {
             return;
         }

@@ -1,5 +1,5 @@
-//! Microphone of this side. While the chosen one is gone, it goes on being tried and the system's default is heard in its
-//! place.
+//! Microphone of this side. While the chosen one is gone, it goes on being tried and the system's default is heard in
+//! its place.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};

@@ -3,7 +3,7 @@
 use crate::controller::Event;
 use crate::device::{DeviceChoice, DeviceError, DeviceFault, DeviceKind};
 
-/// A device and what it has said of itself.
+/// A device and its reports of itself.
 pub(super) struct Open<D, W> {
     pub(super) device: D,
     /// The wish that it was opened for: another one opens it anew.

@@ -50,8 +50,8 @@ impl ScreenShare {
         &mut self.source
     }
 
-    /// A `sharing` event, when sharing has begun or ended since the last one. `wished`: a screen is to be shared; `in_call`:
-    /// there is consent to capture anything.
+    /// A `sharing` event, when sharing has begun or ended since the last one. `wished`: a screen is to be shared;
+    /// `in_call`: there is consent to capture anything.
     pub(super) fn report(&mut self, wished: bool, in_call: bool) -> Option<Event> {
         let on = wished && self.source.working().is_some();
         if on == self.reported || (wished && !self.source.is_resolved()) {

@@ -28,7 +28,7 @@ impl Core {
         }
     }
 
-    /// Carries out what was asked for, and reports why it cannot be.
+    /// Carries a command out, or reports why it cannot be.
     pub(super) fn finish_command(&mut self, name: &str, carry_out: impl FnOnce(&mut Self) -> Result<(), CallError>) {
         if let Err(error) = carry_out(self) {
             self.report(Event::Error { code: error.code(), message: error.to_string(), command: name.to_owned() });

@@ -51,7 +51,7 @@ impl Core {
         }
     }
 
-    /// Reports what is captured, when that is known and something has changed.
+    /// Reports the capture, when it is known and has changed.
     pub(super) fn report_local_stream(&mut self) {
         self.follow_devices();
         if self.captures.working_microphone().is_none() {

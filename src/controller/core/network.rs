@@ -1,4 +1,4 @@
-//! The network's side of the controller: signaling is started here, and what it brings is taken.
+//! The network's side of the controller: signaling is started here, and its events are taken.
 
 use std::sync::Arc;
 
@@ -43,7 +43,7 @@ impl Core {
         }
     }
 
-    /// Says in the log, to scripts and in the window what keeps people from being found.
+    /// Says in the log, to scripts and in the window why people cannot be found.
     fn network_fault(&mut self, message: &str, notice: NoticeKind) {
         tracing::warn!("{message}");
         self.report(Event::Error {
@@ -55,7 +55,7 @@ impl Core {
         self.publisher.mark();
     }
 
-    /// Takes what the network brings.
+    /// Takes an event of signaling.
     pub(in crate::controller) fn on_signaling(&mut self, event: SignalingEvent) {
         // Whoever rings now would only hold up the end.
         if self.is_quitting() {
@@ -110,7 +110,7 @@ impl Core {
         }
     }
 
-    /// Says what keeps people from being found from now on, or takes it back.
+    /// Says why people cannot be found from now on, or takes it back.
     fn on_discovery(&mut self, fault: Option<DiscoveryFault>) {
         self.publisher.notices().forget_discovery();
         self.publisher.mark();

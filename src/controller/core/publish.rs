@@ -1,4 +1,4 @@
-//! Makes the window's snapshot out of what the controller holds.
+//! Snapshots for the window, made of the controller's state.
 
 use std::sync::Arc;
 

@@ -51,7 +51,7 @@ fn rig() -> Rig {
     Rig { core: core.unwrap(), lanes, parts: senders.parts, peers: senders.peers, events, _folder: folder }
 }
 
-/// Takes what comes by itself until a report is as wanted.
+/// Takes events that come by themselves until a report is as wanted.
 fn run_until(rig: &mut Rig, wanted: impl Fn(&Event) -> bool) {
     let until = MediaTime::now() + Duration::from_secs(30);
     while MediaTime::now() < until {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::call::{CallError, Connectivity, ConversationId, Participant};
+use crate::call::{CallError, ConversationId, Participant, ParticipantState};
 use crate::identity::PeerId;
 use crate::media::{LevelMeter, MediaTime, StreamId, StreamState};
 use crate::playout::ParticipantAudio;
@@ -210,7 +210,7 @@ impl Remote {
         ParticipantView {
             id,
             name,
-            reconnecting: matches!(participant.link(), Connectivity::Interrupted { .. }),
+            reconnecting: matches!(participant.state(), ParticipantState::Interrupted { .. }),
             audio: streams.audio(),
             muted_here: self.muted_here,
             hidden_here: self.hidden_here,

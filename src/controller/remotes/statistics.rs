@@ -1,4 +1,5 @@
-//! Statistics of a participant: rates from the counters of two moments, gauges as they are, in the words of events. Pure.
+//! Statistics of a participant: rates from the counters of two moments, gauges as they are, in the words of events.
+//! Pure.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -69,7 +70,7 @@ pub(super) struct Counted {
     pub(super) pictures: BTreeMap<StreamId, StreamCounted>,
 }
 
-/// Counters of one stream of pictures, both ways, and of what is shown of it.
+/// Counters of one stream of pictures, both ways, and of the pictures shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct StreamCounted {
     pub(super) stream: PeerStats,
@@ -203,7 +204,7 @@ fn percent(part: u64, whole: u64) -> f32 {
     if whole == 0 { 0.0 } else { (part as f32 * 100.0 / whole as f32).min(100.0) }
 }
 
-/// Half of the RTT, and what waits here: sound in its buffer, or the picture on its way to the tile.
+/// Half of the RTT, and the wait here: sound in its buffer, or the picture on its way to the tile.
 fn latency_ms(connection: &PeerStats, receive_delay_ms: f32, sound: &SoundStats) -> f32 {
     connection.round_trip_ms / 2.0 + receive_delay_ms.max(sound.jitter.buffered_ms as f32)
 }

@@ -41,8 +41,8 @@ fn over_squares(picture: &GrayImage, side: u32, better: fn(u8, u8) -> u8) -> Gra
     rows
 }
 
-/// The same along a line, in a time that does not depend on `side`, which is odd (van Herk, 1992): each window is the end
-/// of one block of `side` values and the beginning of the next.
+/// The same along a line, in a time that does not depend on `side`, which is odd (van Herk, 1992): each window is the
+/// end of one block of `side` values and the beginning of the next.
 fn over_windows(line: &mut [u8], side: usize, better: fn(u8, u8) -> u8) {
     let mut from_start = line.to_vec();
     let mut to_end = line.to_vec();

@@ -11,7 +11,8 @@ use image::{GenericImage, GenericImageView, GrayImage, Luma};
 
 /// Finder patterns of one picture, at most; a photo of a crowded wall has some dozens.
 const MAX_PATTERNS: u32 = 200;
-/// Pixels that may be read or written in one look at a picture, for each of its pixels and besides. A screen takes eight.
+/// Pixels that may be read or written in one look at a picture, for each of its pixels and besides. A screen takes
+/// eight.
 const LOOK_A_PIXEL: u64 = 16;
 const LOOK_BESIDES: u64 = 20_000_000;
 /// The same for all looks at one picture together.

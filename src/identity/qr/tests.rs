@@ -207,7 +207,8 @@ fn other_codes_damaged_files_and_bombs_are_refused() {
 
 #[test]
 fn a_picture_full_of_finder_patterns_has_an_end() {
-    // Rings of 7 modules with stones of 3, side by side: each three of them may be a code. Without a bound it takes hours.
+    // Rings of 7 modules with stones of 3, side by side: each three of them may be a code. Without a bound it takes
+    // hours.
     let is_dark = |x: u32, y: u32| {
         let (x, y) = (x % 9, y % 9);
         let ring = x < 7 && y < 7 && (x == 0 || x == 6 || y == 0 || y == 6);

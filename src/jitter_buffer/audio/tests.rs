@@ -39,7 +39,7 @@ impl Network {
         Self { arrivals }
     }
 
-    /// Plays for `frames` frames from 1 s on; what came out.
+    /// Plays for `frames` frames from 1 s on; the output.
     fn play(&self, buffer: &mut AudioJitterBuffer, frames: u64) -> Vec<Pull> {
         let mut pending = self.arrivals.iter().peekable();
         let (mut pulled, mut ahead) = (Vec::new(), 0);

@@ -39,6 +39,22 @@ fn frame(buffer: &mut VideoJitterBuffer, now: MediaTime) -> Option<ReceivedPictu
     buffer.poll(now)
 }
 
+/// The same, once a keyframe of the packets 100 and 101 has left it.
+fn after_a_keyframe() -> VideoJitterBuffer {
+    let mut buffer = local();
+    keyframe(&mut buffer, 100, 1, at(0));
+    assert!(frame(&mut buffer, at(0)).is_some());
+    buffer
+}
+
+/// The same with a picture at 33 ms, of the packets 102, which is missing, and 103.
+fn with_a_gap() -> VideoJitterBuffer {
+    let mut buffer = after_a_keyframe();
+    buffer.insert(packet(103, 2, true, SLICE), at(33));
+    assert!(buffer.poll(at(33)).is_none());
+    buffer
+}
+
 /// Nothing comes out but that a keyframe is needed.
 fn needs_keyframe(buffer: &mut VideoJitterBuffer, now: MediaTime) -> bool {
     buffer.poll(now).is_none() && buffer.needs_keyframe()
@@ -87,11 +103,7 @@ fn the_first_packet_of_the_stream_may_be_overtaken() {
 
 #[test]
 fn a_keyframe_whose_first_packet_is_repaired_is_used() {
-    let mut buffer = local();
-    keyframe(&mut buffer, 100, 1, at(0));
-    assert!(frame(&mut buffer, at(0)).is_some());
-    buffer.insert(packet(103, 2, true, SLICE), at(33));
-    assert!(buffer.poll(at(33)).is_none());
+    let mut buffer = with_a_gap();
     assert!(needs_keyframe(&mut buffer, at(133)));
     // The requested keyframe comes without its first packet, 104.
     buffer.insert(packet(105, 3, true, IDR), at(180));
@@ -103,11 +115,7 @@ fn a_keyframe_whose_first_packet_is_repaired_is_used() {
 
 #[test]
 fn what_is_missing_before_a_later_keyframe_is_not_waited_for() {
-    let mut buffer = local();
-    keyframe(&mut buffer, 100, 1, at(0));
-    assert!(frame(&mut buffer, at(0)).is_some());
-    buffer.insert(packet(103, 2, true, SLICE), at(33));
-    assert!(buffer.poll(at(33)).is_none());
+    let mut buffer = with_a_gap();
     assert!(needs_keyframe(&mut buffer, at(133)));
     keyframe(&mut buffer, 106, 3, at(180));
     assert!(frame(&mut buffer, at(180)).is_some_and(|frame| frame.keyframe));
@@ -116,11 +124,7 @@ fn what_is_missing_before_a_later_keyframe_is_not_waited_for() {
 
 #[test]
 fn a_repair_in_time_loses_nothing() {
-    let mut buffer = local();
-    keyframe(&mut buffer, 100, 1, at(0));
-    assert!(frame(&mut buffer, at(0)).is_some());
-    buffer.insert(packet(103, 2, true, SLICE), at(33));
-    assert!(buffer.poll(at(33)).is_none());
+    let mut buffer = with_a_gap();
     assert_eq!(buffer.deadline(), Some(at(133)));
     buffer.insert(packet(102, 2, false, SLICE), at(60));
     let frame = frame(&mut buffer, at(60)).unwrap();
@@ -149,9 +153,7 @@ fn a_loss_without_repair_is_given_up_in_time_and_decoding_goes_on_at_the_next_ke
 
 #[test]
 fn a_whole_keyframe_makes_a_repair_needless() {
-    let mut buffer = local();
-    keyframe(&mut buffer, 100, 1, at(0));
-    assert!(frame(&mut buffer, at(0)).is_some());
+    let mut buffer = after_a_keyframe();
     buffer.insert(packet(103, 2, true, SLICE), at(33));
     buffer.insert(packet(104, 3, false, SPS), at(66));
     assert!(buffer.poll(at(66)).is_none());
@@ -165,29 +167,21 @@ fn a_whole_keyframe_makes_a_repair_needless() {
 
 #[test]
 fn without_a_later_keyframe_one_is_needed() {
-    let mut buffer = local();
-    keyframe(&mut buffer, 100, 1, at(0));
-    assert!(frame(&mut buffer, at(0)).is_some());
-    buffer.insert(packet(103, 2, true, SLICE), at(33));
-    assert!(buffer.poll(at(33)).is_none());
+    let mut buffer = with_a_gap();
     assert!(needs_keyframe(&mut buffer, at(133)));
     assert!(buffer.deadline().is_none());
 }
 
 #[test]
 fn a_malformed_frame_is_treated_as_lost() {
-    let mut buffer = local();
-    keyframe(&mut buffer, 100, 1, at(0));
-    assert!(frame(&mut buffer, at(0)).is_some());
+    let mut buffer = after_a_keyframe();
     buffer.insert(packet(102, 2, true, &[0x7c, 0x05, 1]), at(33));
     assert!(needs_keyframe(&mut buffer, at(33)));
 }
 
 #[test]
 fn padding_and_repetitions_change_nothing() {
-    let mut buffer = local();
-    keyframe(&mut buffer, 100, 1, at(0));
-    assert!(frame(&mut buffer, at(0)).is_some());
+    let mut buffer = after_a_keyframe();
     buffer.insert(packet(102, 1, false, &[]), at(1));
     buffer.insert(packet(101, 1, true, IDR), at(1));
     buffer.insert(packet(103, 2, true, SLICE), at(33));
@@ -297,8 +291,8 @@ fn a_stream_of_one_layer_passes_over_nothing() {
     assert!(buffer.poll(at(66)).is_none() && buffer.deadline().is_some());
 }
 
-/// A stream of keyframes, each of five packets, and behind each as many pictures of the lower layer as it says; with two
-/// layers, one of the upper one before each of those. A packet, and the number of the last picture it needs.
+/// A stream of keyframes, each of five packets, and behind each as many pictures of the lower layer as it says; with
+/// two layers, one of the upper one before each of those. A packet, and the number of the last picture it needs.
 fn stream(keyframes: &[u8], layers: u8) -> Vec<(VideoPacket, Option<u32>)> {
     let mut packets = Vec::new();
     let mut frame = 0;

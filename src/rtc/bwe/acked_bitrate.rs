@@ -1,5 +1,6 @@
-//! Acked bitrate: the rate at which packets arrive at the far side (libwebrtc, `goog_cc/acknowledged_bitrate_estimator.cc`), and
-//! the delivery rate of a standing queue (compare draft-cheng-iccrg-delivery-rate-estimation).
+//! Acked bitrate: the rate at which packets arrive at the far side (libwebrtc,
+//! `goog_cc/acknowledged_bitrate_estimator.cc`), and the delivery rate of a standing queue (compare
+//! draft-cheng-iccrg-delivery-rate-estimation).
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -66,8 +67,8 @@ impl AckedBitrate {
         Some(bytes as f64 * 8.0 / span.as_secs_f64())
     }
 
-    /// The rate in bit/s at which the latest packets came out of a queue. While packets wait, nothing of the link's capacity
-    /// is unused, so two of them tell it.
+    /// The rate in bit/s at which the latest packets came out of a queue. While packets wait, nothing of the link's
+    /// capacity is unused, so two of them tell it.
     pub(super) fn delivery_rate_bps(&self) -> Option<f64> {
         let latest = self.arrivals.back()?.at;
         let (mut bytes, mut count, mut rate) = (0, 0, None);

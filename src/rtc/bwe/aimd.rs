@@ -27,8 +27,8 @@ const BACK_OFF_AGAIN: f64 = 0.7;
 const DRAINS: f64 = 0.1;
 /// Growing where no capacity is known: by this factor in each interval.
 const GROWTH: f64 = 1.5;
-/// The same on a very thin path (below so many bit/s) soon after its capacity was found, though it was passed since: a few
-/// packets had told of it, and a few more make a queue.
+/// The same on a very thin path (below so many bit/s) soon after its capacity was found, though it was passed since: a
+/// few packets had told of it, and a few more make a queue.
 const GROWTH_SOON: f64 = 1.15;
 const VERY_THIN: f64 = 160_000.0;
 const GROWTH_INTERVAL: Duration = Duration::from_millis(200);

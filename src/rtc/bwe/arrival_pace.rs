@@ -1,5 +1,5 @@
-//! Arrival pace: whether packets of the far side come at the pace at which they left, by their RTP timestamps. A full path
-//! spreads them; one that has only become longer does not. Pure; time is an argument.
+//! Arrival pace: whether packets of the far side come at the pace at which they left, by their RTP timestamps. A full
+//! path spreads them; one that has only become longer does not. Pure; time is an argument.
 
 use std::time::{Duration, Instant};
 

@@ -38,8 +38,8 @@ const STAYS_LOSS: f64 = 0.1;
 const UNDO: Duration = Duration::from_secs(3);
 /// A path that carries no more than this, in bit/s, is full at once: so it is where its first train arrived no faster.
 const THIN: f64 = 500_000.0;
-/// A queue shorter than this is no reason to back off, one that is longer than modest allows no growth, and a large one is
-/// a reason to back off, however steady.
+/// A queue shorter than this is no reason to back off, one that is longer than modest allows no growth, and a large one
+/// is a reason to back off, however steady.
 pub(super) const QUEUE_SMALL: Duration = Duration::from_millis(30);
 const QUEUE_MODEST: Duration = Duration::from_millis(60);
 pub(super) const QUEUE_LARGE: Duration = Duration::from_millis(120);

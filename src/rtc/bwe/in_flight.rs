@@ -151,8 +151,8 @@ mod tests {
         assert!(!given_up[0] && given_up[38], "without a pause it is missing");
     }
 
-    /// How long pictures are held, in ms, of 4 s each: of sound both ways each 20 ms, and a report each 50 ms, over a path that
-    /// takes `ways` ms, there and back, instead of 20 after the first second.
+    /// How long pictures are held, in ms, of 4 s each: of sound both ways each 20 ms, and a report each 50 ms, over a
+    /// path that takes `ways` ms, there and back, instead of 20 after the first second.
     fn held_ms(ways: [u64; 2]) -> [u64; 3] {
         let start = Instant::now();
         let (pushback, mut in_flight) = (Pushback::default(), InFlight::default());

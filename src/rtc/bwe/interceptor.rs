@@ -6,8 +6,8 @@
 //! RECEIVE  SRTP -> [this interceptor reads feedback and NACKs] -> estimator -> PathState -> pacer, encoder
 //! ```
 //!
-//! The nearest interceptor to the network but for the observer of RTCP. Repairs are numbered and counted like the
-//! rest (`TwccNumbering`), and the rate that they take is not granted to new pictures. A feedback packet that is lost says
+//! The nearest interceptor to the network but for the observer of RTCP. Repairs are numbered and counted like the rest
+//! (`TwccNumbering`), and the rate that they take is not granted to new pictures. A feedback packet that is lost says
 //! nothing of the packets that it would have named. Runs on the tokio task of the peer connection; time is an argument.
 
 use std::collections::HashMap;
@@ -228,7 +228,8 @@ impl CongestionControl {
         }
     }
 
-    /// Each repair is sent twice: where much is lost, and where there is room, because from which loss on is known only later.
+    /// Each repair is sent twice: where much is lost, and where there is room, because from which loss on is known only
+    /// later.
     fn repeats_repairs(&self) -> bool {
         let room =
             self.estimator.queue_beyond_jitter() < QUEUE_SMALL && self.estimator.target_bps() >= ROOM_FOR_REPEATS;
@@ -251,7 +252,8 @@ fn acknowledged(feedback: &TransportLayerCc) -> Vec<(u16, Option<Duration>)> {
     packets.map(|one| (one.sequence_number, one.arrival.filter(|_| one.arrived))).collect()
 }
 
-/// How long ago the packet left that arrived last, as far as is known: one that was overtaken took longer than its report.
+/// How long ago the packet left that arrived last, as far as is known: one that was overtaken took longer than its
+/// report.
 fn took(results: &[PacketResult], now: Instant) -> Option<Duration> {
     let latest = results.iter().filter_map(|result| result.arrival).max()?;
     let ages = results.iter().filter_map(|result| {

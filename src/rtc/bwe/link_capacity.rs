@@ -1,5 +1,5 @@
-//! Link-capacity estimate: the rate at which the path was last found full (libwebrtc, `goog_cc/link_capacity_estimator.cc`, without
-//! its variance).
+//! Link-capacity estimate: the rate at which the path was last found full (libwebrtc,
+//! `goog_cc/link_capacity_estimator.cc`, without its variance).
 
 /// A rate above this share of the estimate is near it.
 const NEAR: f64 = 0.7;
@@ -45,7 +45,8 @@ impl LinkCapacityEstimate {
         self.bps.is_some_and(|capacity| bps > capacity * NEAR)
     }
 
-    /// The rate up to which growth is safe near the capacity: an encoder may leave room now and fill it later, all at once.
+    /// The rate up to which growth is safe near the capacity: an encoder may leave room now and fill it later, all at
+    /// once.
     pub(super) fn proven_by(acked_bps: f64) -> f64 {
         acked_bps * PASSED + 2.0 * RATE_NOISE_BPS
     }

@@ -1,6 +1,6 @@
-//! Loss-based estimate: how much of the loss is inherent in the path (radio, a bad cable), and how much tells of congestion
-//! (draft-ietf-rmcat-gcc-02, 6; compare the inherent loss of libwebrtc's `goog_cc/loss_based_bwe_v2.cc`). Pure; time is an
-//! argument.
+//! Loss-based estimate: how much of the loss is inherent in the path (radio, a bad cable), and how much tells of
+//! congestion (draft-ietf-rmcat-gcc-02, 6; compare the inherent loss of libwebrtc's `goog_cc/loss_based_bwe_v2.cc`).
+//! Pure; time is an argument.
 //!
 //! ```text
 //! loss beyond inherent loss --> the rate is lowered, on trial --+-- loss fell by half: the path was full
@@ -27,7 +27,8 @@ const WINDOW: Duration = Duration::from_millis(1000);
 const INHERENT_TIME: Duration = Duration::from_secs(8);
 /// The time over which the loss counts that repairs are made for.
 const TYPICAL_TIME: Duration = Duration::from_secs(4);
-/// A path that begins to lose is known by the latest packets: so many of them, of which so many losses are taken for chance.
+/// A path that begins to lose is known by the latest packets: so many of them, of which so many losses are taken for
+/// chance.
 const ONSETS: [(usize, u32); 3] = [(25, 1), (50, 2), (LATEST, 3)];
 const LATEST: usize = 100;
 /// They count where they tell of so many times the loss that is known.
@@ -135,7 +136,8 @@ impl LossBasedEstimate {
         queued: bool,
         now: Instant,
     ) -> LossVerdict {
-        // Packets that left before a trial say nothing of it, nor do those before the latest back-off, which answered them.
+        // Packets that left before a trial say nothing of it, nor do those before the latest back-off, which answered
+        // them.
         let since = self.trial.map(|trial| trial.began).max(answered);
         let counts = |report: &&PacketResult| since.is_none_or(|since| report.departure >= since);
         let (mut lost, mut all, mut runs) = (0, 0, 0);

@@ -1,9 +1,9 @@
 //! History of sent packets by transport-wide sequence number, and the status of each (RFC 8985, 3.2; libwebrtc,
 //! `transport/transport_feedback_adapter.cc`).
 //!
-//! A packet counts as lost once a later one has arrived; on a network that is known to reorder, once one has arrived that left
-//! later by more than the reordering. Should it come nevertheless, the network reorders by more than was known. Pure; time is an
-//! argument.
+//! A packet counts as lost once a later one has arrived; on a network that is known to reorder, once one has arrived
+//! that left later by more than the reordering. Should it come nevertheless, the network reorders by more than was
+//! known. Pure; time is an argument.
 
 use std::cmp::Reverse;
 use std::collections::VecDeque;
@@ -95,9 +95,9 @@ impl PacketHistory {
         bytes
     }
 
-    /// Takes a report on packets: the number of each, and its arrival if it has come. Reports repeat what is missing, and where
-    /// packets overtake each other they say later that a missing one has come. Bytes that have counted without a report are
-    /// none any more.
+    /// Takes a report on packets: the number of each, and its arrival if it has come. Reports repeat what is missing,
+    /// and where packets overtake each other they say later that a missing one has come. Bytes that have counted
+    /// without a report are none any more.
     pub(super) fn report(&mut self, packets: impl Iterator<Item = (u16, Option<Duration>)>, now: Instant) -> Feedback {
         let mut feedback = Feedback::default();
         let mut reports = Vec::new();

@@ -1,8 +1,8 @@
-//! Packet pairs: whether the bottleneck still carries what it did, from the spacing at which packets that left close together
-//! arrive (Keshav, 1991; Dovrolis et al., 2001). Pure.
+//! Packet pairs: whether the bottleneck still carries what it did, from the spacing at which packets that left close
+//! together arrive (Keshav, 1991; Dovrolis et al., 2001). Pure.
 //!
-//! A packet that leaves before the bottleneck is done with the one before it arrives after its own transmission time. So
-//! ordinary traffic confirms the capacity that was found, or tells that there is more, without any trial.
+//! A packet that leaves before the bottleneck is done with the one before it arrives after its own transmission time.
+//! So ordinary traffic confirms the capacity that was found, or tells that there is more, without any trial.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -84,8 +84,8 @@ impl PacketPairs {
         }
     }
 
-    /// Compares the capacity that was known with what the latest pairs tell: those that waited agree on it, or most arrive
-    /// so close together that there must be more.
+    /// Compares the capacity that was known with what the latest pairs tell: those that waited agree on it, or most
+    /// arrive so close together that there must be more.
     pub(super) fn judge(&mut self) -> PairVerdict {
         let (Some(known_bps), Some((_, latest))) = (self.known_bps, self.before) else { return PairVerdict::Unknown };
         let mut rates = [0.0; PAIRS];
@@ -119,7 +119,8 @@ mod tests {
     use crate::media::MediaTime;
     use crate::rtc::LinkEmulator;
 
-    /// The verdict on `known` kbit/s of pairs of a small and a large packet each 33 ms over a link, less than 2 ms apart.
+    /// The verdict on `known` kbit/s of pairs of a small and a large packet each 33 ms over a link, less than 2 ms
+    /// apart.
     fn verdict(link: &str, known: f64) -> PairVerdict {
         let start = Instant::now();
         let mut link = LinkEmulator::new(link.parse().unwrap(), 1, MediaTime::default());

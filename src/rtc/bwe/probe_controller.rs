@@ -1,10 +1,9 @@
 //! Probe controller: when the path is asked whether it carries more (libwebrtc's `probe_controller.cc`).
 //!
-//! The estimate grows by what is sent, and where less is sent than the path carries (a still scene, pictures that a narrow
-//! path had made smaller) nothing is proven. Where the encoder would send more than the target, and does not fill that, a
-//! probe asks for twice the target, and for twice the result again while that is carried. A probe that failed is repeated
-//! ever more seldom.
-//! Pure; time is an argument.
+//! The estimate grows by what is sent, and where less is sent than the path carries (a still scene, pictures that a
+//! narrow path had made smaller) nothing is proven. Where the encoder would send more than the target, and does not
+//! fill that, a probe asks for twice the target, and for twice the result again while that is carried. A probe that
+//! failed is repeated ever more seldom. Pure; time is an argument.
 
 use std::time::{Duration, Instant};
 

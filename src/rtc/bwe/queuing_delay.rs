@@ -1,9 +1,9 @@
-//! Queuing delay of the path, from one-way delays, and how much of it is mere jitter (compare the base delay of LEDBAT, RFC
-//! 6817, 3.4.1).
+//! Queuing delay of the path, from one-way delays, and how much of it is mere jitter (compare the base delay of LEDBAT,
+//! RFC 6817, 3.4.1).
 //!
-//! The clocks of both sides need not agree: the delay counts beyond the least one of the last seconds. A path that becomes
-//! longer in mid-call has no queue: its delay rises at once and stays, while nothing is lost, where that of a queue goes on
-//! rising, or falls once less is sent.
+//! The clocks of both sides need not agree: the delay counts beyond the least one of the last seconds. A path that
+//! becomes longer in mid-call has no queue: its delay rises at once and stays, while nothing is lost, where that of a
+//! queue goes on rising, or falls once less is sent.
 
 use std::time::{Duration, Instant};
 
@@ -15,8 +15,8 @@ const OWN_WINDOW: Duration = Duration::from_secs(10);
 const ENOUGH_ARRIVED: usize = 3;
 /// How much a change of direction moves the jitter.
 const JITTER_WEIGHT: f64 = 1.0 / 16.0;
-/// The least rise of the delay, in seconds, from one report to the next that may be a longer path, and how much it may go up and
-/// down afterwards; both more where there is jitter, by so many times its mean.
+/// The least rise of the delay, in seconds, from one report to the next that may be a longer path, and how much it may
+/// go up and down afterwards; both more where there is jitter, by so many times its mean.
 const RISE: f64 = 0.030;
 const LEVEL: f64 = 0.010;
 const RISE_JITTER: f64 = 4.0;
@@ -66,8 +66,8 @@ impl Risen {
 }
 
 impl QueuingDelay {
-    /// Takes the latest report. The queue is the least delay of its packets beyond that of the last seconds. True when the path
-    /// turns out to have become longer: its delay counts from there. `thin` is a path that carries little.
+    /// Takes the latest report. The queue is the least delay of its packets beyond that of the last seconds. True when
+    /// the path turns out to have become longer: its delay counts from there. `thin` is a path that carries little.
     pub(super) fn measure(
         &mut self,
         reports: &[PacketResult],
@@ -100,7 +100,8 @@ impl QueuingDelay {
         longer
     }
 
-    /// The least delay of the packets without the queue that those before them make in a bottleneck of `capacity` bit/s.
+    /// The least delay of the packets without the queue that those before them make in a bottleneck of `capacity`
+    /// bit/s.
     fn beyond_bursts(&mut self, results: &[PacketResult], first: Instant, capacity: Option<f64>) -> Option<f64> {
         let Some(capacity) = capacity else {
             self.burst = None;
@@ -128,7 +129,8 @@ impl QueuingDelay {
         self.risen = None;
     }
 
-    /// Whether the delay, which has changed to `least` by `change`, rose at once some reports ago and has stayed there for so long.
+    /// Whether the delay, which has changed to `least` by `change`, rose at once some reports ago and has stayed there
+    /// for so long.
     fn has_become_longer(&mut self, least: f64, change: f64, reports: &[PacketResult], stays: Duration) -> bool {
         let lost = reports.iter().filter(|report| report.arrival.is_none()).count();
         let level = LEVEL.max(self.jitter * LEVEL_JITTER);
@@ -249,8 +251,8 @@ mod tests {
         assert!(queue.jitter() > Duration::from_millis(35), "{:?}", queue.jitter());
     }
 
-    /// After which report the path is found to be longer: a report each 50 ms, of five packets 10 ms apart, of which `lost` are
-    /// lost each time, whose delays in ms are as `delay` says for each packet.
+    /// After which report the path is found to be longer: a report each 50 ms, of five packets 10 ms apart, of which
+    /// `lost` are lost each time, whose delays in ms are as `delay` says for each packet.
     fn longer_after(lost: usize, delay: impl Fn(u64) -> u64) -> Vec<u64> {
         let start = Instant::now();
         let mut queue = QueuingDelay::default();

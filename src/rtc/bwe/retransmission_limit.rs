@@ -1,5 +1,5 @@
-//! Limits of retransmissions: the rate that repairs take, and which requests (NACK, RFC 4585, 6.2.1) are answered. Pure; time is
-//! an argument.
+//! Limits of retransmissions: the rate that repairs take, and which requests (NACK, RFC 4585, 6.2.1) are answered.
+//! Pure; time is an argument.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};

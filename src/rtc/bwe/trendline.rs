@@ -1,5 +1,5 @@
-//! Trendline estimator: the slope of the delay over the last groups of packets, against an adaptive threshold, tells whether a
-//! queue grows (draft-ietf-rmcat-gcc-02, 5.2 to 5.4; libwebrtc, `goog_cc/trendline_estimator.cc` and
+//! Trendline estimator: the slope of the delay over the last groups of packets, against an adaptive threshold, tells
+//! whether a queue grows (draft-ietf-rmcat-gcc-02, 5.2 to 5.4; libwebrtc, `goog_cc/trendline_estimator.cc` and
 //! `goog_cc/inter_arrival_delta.cc`; Carlucci et al., 2016). Pure.
 
 use std::collections::VecDeque;

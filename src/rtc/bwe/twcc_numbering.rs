@@ -1,5 +1,5 @@
-//! Transport-wide sequence numbers (draft-holmer-rmcat-transport-wide-cc-extensions-01) for RTX and FEC, too: the engine's
-//! interceptor is told of media streams alone.
+//! Transport-wide sequence numbers (draft-holmer-rmcat-transport-wide-cc-extensions-01) for RTX and FEC, too: the
+//! engine's interceptor is told of media streams alone.
 
 use std::time::Instant;
 

@@ -1,8 +1,9 @@
 //! Typed descriptions to SDP for the webrtc crate, and back (RFC 8866; JSEP, RFC 9429).
 //!
-//! The SDP of the far side's description is written here, of fields that were checked where they were read; the engine's
-//! own SDP is read for the few values that are this connection's. No SDP ever comes from a peer, or goes to one. Each
-//! stream of the offer has a media section, all bundled (RFC 9143); a stream that the answer lacks is inactive in it.
+//! The SDP of the far side's description is written here, of fields that were checked where they were read; the
+//! engine's own SDP is read for the few values that are this connection's. No SDP ever comes from a peer, or goes to
+//! one. Each stream of the offer has a media section, all bundled (RFC 9143); a stream that the answer lacks is
+//! inactive in it.
 
 use std::fmt::Write;
 
@@ -17,7 +18,7 @@ use crate::media::{StreamId, StreamKind};
 pub(in crate::rtc) const OPUS_PAYLOAD_TYPE: u8 = 111;
 /// RTP payload type of redundant Opus (RFC 2198), as others number it, too.
 pub(in crate::rtc) const RED_PAYLOAD_TYPE: u8 = 63;
-/// Format parameters of redundant Opus: what its blocks hold.
+/// Format parameters of redundant Opus: the payload types of its blocks.
 pub(in crate::rtc) const RED_FORMAT: &str = "111/111";
 /// Format parameters of Opus (RFC 7587).
 pub(in crate::rtc) const OPUS_FORMAT: &str = "minptime=10;useinbandfec=1";
@@ -26,8 +27,8 @@ pub(in crate::rtc) fn rtx_format(codec: VideoCodec) -> String {
     format!("apt={}", codec.payload_types().media)
 }
 
-/// Name of the forward error correction in the SDP, which stays within this program: `visavis-rs8`, with the beginning by
-/// which the engine tells such streams from media.
+/// Name of the forward error correction in the SDP, which stays within this program: `visavis-rs8`, with the beginning
+/// by which the engine tells such streams from media.
 pub(in crate::rtc) const FEC_NAME: &str = "flexfec-visavis-rs8";
 /// Its time window in microseconds, which the name demands.
 pub(in crate::rtc) const FEC_FORMAT: &str = "repair-window=200000";
@@ -178,7 +179,7 @@ const fn setup_word(setup: DtlsSetup) -> &'static str {
     }
 }
 
-/// This side's description: its streams, and what the engine's own SDP says of the connection.
+/// This side's description: its streams, and the connection's parameters of the engine's own SDP.
 pub(in crate::rtc) fn from_own_sdp(
     (kind, generation): (DescriptionKind, u32),
     sdp: &str,

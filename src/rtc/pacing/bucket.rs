@@ -1,4 +1,4 @@
-//! Leaky bucket: how many bytes may leave at a rate, and what a pause saves.
+//! Leaky bucket: the bytes that may leave at a rate, and the credit of a pause.
 //!
 //! Owned by the pacer; time is an argument.
 
@@ -18,7 +18,7 @@ impl LeakyBucket {
         Self { credit_bytes, bytes_per_second: 1.0, at: None }
     }
 
-    /// Goes on to `now` at a rate. A pause earns `depth_bytes` at most; what is there already is not taken away.
+    /// Goes on to `now` at a rate. A pause earns `depth_bytes` at most; earlier credit is not taken away.
     pub(super) fn advance(&mut self, bytes_per_second: f64, depth_bytes: f64, now: Instant) {
         self.bytes_per_second = bytes_per_second.max(1.0);
         let elapsed = self.at.map_or(Duration::ZERO, |at| now.saturating_duration_since(at));

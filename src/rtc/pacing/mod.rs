@@ -1,7 +1,7 @@
 //! Pacing: when each packet of a connection leaves (libwebrtc's `pacing_controller.cc` is the model).
 //!
 //! ```text
-//! sending path -> FEC -> NACK responder -> RTX copies -> [Pacer] -> transport-wide numbers -> bandwidth estimation -> SRTP
+//! sending path -> FEC -> NACK responder -> RTX copies -> [Pacer] -> TWCC numbers -> bandwidth estimation -> SRTP
 //!       ^                                                   |
 //!       '---- PacerQueue: pictures that wait, room ---------'
 //! ```

@@ -1,12 +1,12 @@
 //! The pacer: an interceptor that lets media, retransmissions, FEC and probes leave at the rate that the path carries.
 //!
-//! Nearer to the network than everything that makes packets, and before the transport-wide numbers: a packet is numbered,
-//! and its departure noted, when it leaves.
+//! Nearer to the network than everything that makes packets, and before the transport-wide numbers: a packet is
+//! numbered, and its departure noted, when it leaves.
 //!
-//! Audio leaves at once and is metered. Retransmissions (RTX, RFC 4588) come next, then video and FEC in their order, as
-//! the receiver expects the FEC of a picture before the next picture. A picture may use the credit of a pause; RTX and FEC
-//! leave singly, at the pace, because they come in bursts and at moments when the queue on the path is fullest. RTCP is
-//! neither held nor metered. Runs on the tokio task of the peer connection; time is an argument.
+//! Audio leaves at once and is metered. Retransmissions (RTX, RFC 4588) come next, then video and FEC in their order,
+//! as the receiver expects the FEC of a picture before the next picture. A picture may use the credit of a pause; RTX
+//! and FEC leave singly, at the pace, because they come in bursts and at moments when the queue on the path is fullest.
+//! RTCP is neither held nor metered. Runs on the tokio task of the peer connection; time is an argument.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -34,8 +34,8 @@ const BURST: Duration = Duration::from_millis(5);
 const SAVED: Duration = Duration::from_millis(40);
 /// Credit of a late timer for repairs that waited for it, at most.
 const SAVED_LATE: Duration = Duration::from_millis(2);
-/// Bytes of the packet train with which a path begins: its pace at the far side tells what the path carries (compare the
-/// initial window of RFC 6928).
+/// Bytes of the packet train with which a path begins: its pace at the far side tells the capacity of the path (compare
+/// the initial window of RFC 6928).
 const FIRST_BURST: f64 = 14_600.0;
 /// Bytes that may leave at once at most: less than the default socket buffers of systems.
 const MAX_BURST: f64 = 48_000.0;
@@ -207,7 +207,7 @@ impl Pacer {
         starts_keyframe
     }
 
-    /// Lets go what may leave at `now`, and says when the next packet may.
+    /// Lets go the packets that may leave at `now`, and says when the next packet may.
     fn release(&mut self, now: Instant, passing: &mut StageContext) {
         self.follow_path();
         self.advance(now);
@@ -230,7 +230,7 @@ impl Pacer {
         self.due = self.next_departure(held_until, now);
     }
 
-    /// Lets go what belongs to a probe: pictures that wait, else retransmissions of recent packets; never audio.
+    /// Lets go the packets of a probe: pictures that wait, else retransmissions of recent packets; never audio.
     fn probe(&mut self, now: Instant, passing: &mut StageContext) {
         while let Some(mark) = self.prober.may_send(now) {
             let waits = self.front_kind() == Some(Kind::Video);
@@ -263,7 +263,7 @@ impl Pacer {
         self.repairs.cap(saved);
     }
 
-    /// On another path the first packets tell what it carries.
+    /// On another path the first packets tell its capacity.
     fn follow_path(&mut self) {
         let path = self.state.path.changes();
         if std::mem::replace(&mut self.path, path) != path {
@@ -309,7 +309,7 @@ impl Pacer {
     }
 }
 
-/// The stream and the sequence number of what a retransmission repeats (RFC 4588, 4).
+/// The stream and the sequence number of the packet that a retransmission repeats (RFC 4588, 4).
 fn original(message: &TaggedPacket) -> Option<(u32, [u8; 2])> {
     match &message.message.packet {
         Packet::Rtp(packet) => Some((packet.header.ssrc, *packet.payload.first_chunk()?)),

@@ -1,4 +1,4 @@
-//! Tests of the pacer alone: order, pace, and what the sending path sees.
+//! Tests of the pacer alone: order, pace, and the sending path's view.
 
 use bytes::Bytes;
 use rtc::interceptor::{AttributedPacket, Interceptor as _};

@@ -1,4 +1,5 @@
-//! Pictures between the sending path and their departure, as the sending path, the encoder's budget and the pacer see them.
+//! Pictures between the sending path and their departure, as the sending path, the encoder's budget and the pacer see
+//! them.
 //!
 //! Shared by the sending task, the encoder's thread and the task of the connection; held for a moment by each.
 
@@ -11,11 +12,12 @@ use tokio::sync::watch;
 use super::probe::ProbeCluster;
 use crate::media::MediaTime;
 
-/// Pictures that may wait behind the one that leaves before the sending path keeps what follows.
+/// Pictures that may wait behind the one that leaves before the sending path keeps the next ones.
 const ROOM: usize = 2;
 /// A picture that waits for longer has got lost on its way to the pacer, and keeps nothing from following.
 const LOST_AFTER: Duration = Duration::from_secs(2);
-/// A picture that leaves for longer has lost its end on its way to the pacer. A large keyframe on a thin path takes seconds.
+/// A picture that leaves for longer has lost its end on its way to the pacer. A large keyframe on a thin path takes
+/// seconds.
 const ENDLESS_AFTER: Duration = Duration::from_secs(10);
 /// Pictures that would take longer than this to leave come too late: a smaller keyframe in their place is seen sooner.
 const MAX_BACKLOG: Duration = Duration::from_millis(300);

@@ -1,7 +1,7 @@
 //! A probe: packets that leave at a rate above the target, to learn whether the path carries it.
 
-/// Packets of a cluster at most. A jitter buffer starts anew at 100 late packets in a row, and those of a probe repeat what
-/// has come: two clusters together stay below.
+/// Packets of a cluster at most. A jitter buffer starts anew at 100 late packets in a row, and those of a probe repeat
+/// what has come: two clusters together stay below.
 const MAX_PACKETS: usize = 40;
 
 /// A group of packets that leave at one rate (libwebrtc's `ProbeClusterConfig`).

@@ -1,5 +1,5 @@
-//! Prober: the packets of a probe (libwebrtc's `bitrate_prober.cc`), where media does not suffice retransmissions of recent
-//! packets (RFC 4588).
+//! Prober: the packets of a probe (libwebrtc's `bitrate_prober.cc`), where media does not suffice retransmissions of
+//! recent packets (RFC 4588).
 //!
 //! Owned by the pacer; time is an argument.
 

@@ -16,14 +16,14 @@ pub(in crate::rtc) struct FarCapabilities {
 }
 
 impl FarCapabilities {
-    /// Notes what the far side's description says. One that decodes no pictures is sent none.
+    /// Notes the capabilities of the far side's description. One that decodes no pictures is sent none.
     pub(in crate::rtc) fn follow(&self, description: &Description) {
         let video = description.video_codec().unwrap_or_default();
         self.set(description.red, description.fec.is_some(), video);
     }
 
-    /// Notes whether the far side takes redundant audio (RED, RFC 2198) and forward error correction, and the video that
-    /// it decodes.
+    /// Notes whether the far side takes redundant audio (RED, RFC 2198) and forward error correction, and the video
+    /// that it decodes.
     pub(in crate::rtc) fn set(&self, red: bool, fec: bool, video: CodecSupport) {
         self.red.store(red, Relaxed);
         self.fec.store(fec, Relaxed);
@@ -41,7 +41,7 @@ impl FarCapabilities {
     }
 
     /// The codec in which it is sent pictures, and the level up to which it decodes that; before its description came,
-    /// what every version decodes.
+    /// the codecs that every version decodes.
     pub(in crate::rtc) fn video(&self) -> CodecSupport {
         *self.video.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -2,11 +2,11 @@
 //!
 //! ```text
 //! bwe (transport-wide feedback), rtcp_observer (report echoes) --write--> PathState --read--> pacer, NACK, FEC, RED,
-//! driver (ICE restart) -------------------------------------------reset--> PathState           encoder budget, jitter buffer
+//! driver (ICE restart) ------------------------------------------reset--> PathState           budgets, jitter buffer
 //! ```
 //!
-//! A new path begins with nothing known (RFC 9000, 9.4): what was measured of the old one says nothing of it. Written by
-//! the tasks of the connection, read by any thread without a lock.
+//! A new path begins with nothing known (RFC 9000, 9.4): figures of the old one say nothing of it. Written
+//! by the tasks of the connection, read by any thread without a lock.
 
 mod far;
 mod pushback;
@@ -68,8 +68,8 @@ impl PathState {
         Duration::from_micros(self.rtt_variation_us.load(Relaxed))
     }
 
-    /// Total target rate on the wire in bit/s, every header included: media, RTX, FEC and probes share it. 0 before anything
-    /// was sent.
+    /// Total target rate on the wire in bit/s, every header included: media, RTX, FEC and probes share it. 0 before
+    /// anything was sent.
     pub(super) fn wire_bps(&self) -> u64 {
         self.wire_bps.load(Relaxed)
     }
@@ -102,8 +102,8 @@ impl PathState {
         self.changes.load(Relaxed)
     }
 
-    /// Packets take another path from now on: an ICE restart has ended. The engine does not tell of another selected pair
-    /// without one; the estimator follows such a path by its delay and its loss.
+    /// Packets take another path from now on: an ICE restart has ended. The engine does not tell of another selected
+    /// pair without one; the estimator follows such a path by its delay and its loss.
     pub(super) fn changed(&self) {
         self.with_rtt(|rtt| *rtt = RttEstimator::default());
         self.queuing_delay_us.store(0, Relaxed);

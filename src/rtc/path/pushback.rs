@@ -1,10 +1,10 @@
 //! Congestion pushback: holds video back while feedback on the oldest packet in flight is overdue (compare the
 //! congestion window pushback of libwebrtc, `goog_cc/congestion_window_pushback_controller.cc`).
 //!
-//! On a path that has become narrow feedback comes late, or not at all: packets that are sent until it comes only fill the
-//! queue, and then are lost. A path that has become longer delays feedback, too, but it is not full, and a wait gains
-//! nothing there. Packets from the far side tell them apart: through a full path they come spread, through a longer one
-//! at the pace at which they left, after a time without anything.
+//! On a path that has become narrow feedback comes late, or not at all: packets that are sent until it comes only fill
+//! the queue, and then are lost. A path that has become longer delays feedback, too, but it is not full, and a wait
+//! gains nothing there. Packets from the far side tell them apart: through a full path they come spread, through a
+//! longer one at the pace at which they left, after a time without anything.
 //!
 //! Written on the task of the peer connection, read by the sending task and by the encoder.
 
@@ -19,7 +19,8 @@ pub(in crate::rtc) const GIVEN_UP: Duration = Duration::from_millis(400);
 const SILENT: Duration = Duration::from_millis(150);
 /// A packet after a pause so long may be the first that has come by a longer path.
 const PAUSE: Duration = Duration::from_millis(100);
-/// While packets come steadily from the far side, a full path to it lets feedback on something through within this time.
+/// While packets come steadily from the far side, a full path to it lets feedback on something through within this
+/// time.
 const NO_FEEDBACK: Duration = Duration::from_millis(150);
 /// After such a pause, and after feedback that ends such a time, it shows within this time whether the path is longer.
 const TRIAL: Duration = Duration::from_millis(250);

@@ -1,5 +1,5 @@
-//! RTT of a path (RFC 6298, 2): least, smoothed and variation, from transport-wide feedback and from the echoes of sender
-//! reports. Pure.
+//! RTT of a path (RFC 6298, 2): least, smoothed and variation, from transport-wide feedback and from the echoes of
+//! sender reports. Pure.
 
 use std::time::Duration;
 

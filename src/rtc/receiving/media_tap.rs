@@ -5,8 +5,8 @@
 //! ... NACK generator -> reports -> [this interceptor] -> receiving tasks
 //! ```
 //!
-//! The engine's own tracks hold 256 packets, and what they drop is lost after the NACK generator has seen it, so
-//! nothing repairs it: a large keyframe on a busy computer would be lost again each time that it is requested. The
+//! The engine's own tracks hold 256 packets, and a packet that they drop is lost after the NACK generator has seen it,
+//! so nothing repairs it: a large keyframe on a busy computer would be lost again each time that it is requested. The
 //! queues here are as long as the jitter buffer. Runs on the tokio task of the peer connection, farthest from the
 //! network.
 
@@ -110,7 +110,8 @@ impl Stage for MediaTap {
             None if stream.ssrc_rtx.is_some() => StreamId::CAMERA,
             None => return,
         };
-        // Two streams of one queue would be taken for one: without a description the latest takes the place of those before.
+        // Two streams of one queue would be taken for one: without a description the latest takes the place of those
+        // before.
         self.bound.retain(|(ssrc, one)| *ssrc != stream.ssrc && (is_described || *one != id));
         self.bound.push((stream.ssrc, id));
     }

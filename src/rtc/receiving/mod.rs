@@ -44,8 +44,8 @@ pub(in crate::rtc) async fn receive_audio(
     }
 }
 
-/// Gives the pictures of the far side to their sink, from `connected` until the connection ends; keyframe requests leave
-/// by `plis`.
+/// Gives the pictures of the far side to their sink, from `connected` until the connection ends; keyframe requests
+/// leave by `plis`.
 pub(in crate::rtc) async fn receive_video(
     arrivals: mpsc::Receiver<Arrival>,
     signals: VideoSignals,

@@ -32,12 +32,12 @@ pub(in crate::rtc) struct RepairCopies {
 }
 
 impl RepairCopies {
-    /// Nearer to the network than the retransmission buffer; transport-wide numbers are given to what leaves.
+    /// Nearer to the network than the retransmission buffer; packets get their transport-wide numbers after it.
     pub(in crate::rtc) fn slot() -> Slot {
         Slot::from(3_500)
     }
 
-    /// True for what was retransmitted at this moment already.
+    /// True for packets that were retransmitted at this moment already.
     fn is_copy(&mut self, message: &TaggedPacket) -> bool {
         let Packet::Rtp(packet) = &message.message.packet else { return false };
         if !self.retransmissions.contains(&packet.header.ssrc) {

@@ -1,8 +1,8 @@
 //! Loss recovery: NACK and RTX, FEC, RED.
 //!
 //! ```text
-//! VIDEO   ahead: `fec`, on lossy or long paths      on request: `nack` asks, answers are unwrapped by `retransmission` and
-//!                                                   sent twice on bad paths by `copies`
+//! VIDEO   ahead: `fec`, on lossy or long paths      on request: `nack` asks, `retransmission` unwraps the answers,
+//!                                                   `copies` sends them twice on bad paths
 //! SOUND   ahead: `redundancy`, the last frames once more in the next packets
 //! ```
 

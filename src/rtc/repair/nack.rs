@@ -4,12 +4,12 @@
 //! SRTP -> repairs unwrapped -> losses worked out (fec) -> [this interceptor] -> reports -> application
 //! ```
 //!
-//! A gap is asked for once its packet is likelier lost than late: after a few milliseconds on a path that keeps the order,
-//! after the reordering window on another (`reordering`), and where FEC is sent, once that of its picture has had its
-//! chance. Then again each time that an answer should have come, until the jitter buffer gives the packet up: asking faster
-//! than the RTT only multiplies the retransmissions. A path that loses packets loses requests, too, and the onset of loss is
-//! known only later: each is said twice where there is room, and the sender answers one. Runs on the tokio task of the peer
-//! connection; time is an argument.
+//! A gap is asked for once its packet is likelier lost than late: after a few milliseconds on a path that keeps the
+//! order, after the reordering window on another (`reordering`), and where FEC is sent, once that of its picture has
+//! had its chance. Then again each time that an answer should have come, until the jitter buffer gives the packet up:
+//! asking faster than the RTT only multiplies the retransmissions. A path that loses packets loses requests, too, and
+//! the onset of loss is known only later: each is said twice where there is room, and the sender answers one. Runs on
+//! the tokio task of the peer connection; time is an argument.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::atomic::Ordering::Relaxed;
@@ -54,19 +54,19 @@ const INTERRUPTION: Duration = Duration::from_secs(1);
 /// Unless it is as little as this: pictures that begin after a pause may lose their first packets, too.
 const WORTH_REPAIRING: u64 = 32;
 
-/// Asks for what is missing in the streams that support it.
+/// Asks for the missing packets of streams that support it.
 pub(in crate::rtc) struct NackGenerator {
     state: ConnectionState,
     /// SSRC that the requests come from.
     sender_ssrc: u32,
-    streams: HashMap<u32, Stream>,
+    streams: HashMap<u32, NackRequester>,
     /// By the SSRC of FEC: that of the stream which they protect.
     protected: HashMap<u32, u32>,
 }
 
 /// Missing packets of one stream.
 #[derive(Debug, Default)]
-struct Stream {
+struct NackRequester {
     /// The highest sequence number so far, counted without wrapping.
     highest: Option<u64>,
     /// The RTP timestamp of that packet.
@@ -139,7 +139,7 @@ impl NackGenerator {
     }
 }
 
-impl Stream {
+impl NackRequester {
     /// A packet came, by itself or as a repair.
     fn arrived(&mut self, sequence: u16, timestamp: u32, repair: bool, now: Instant) {
         let before = self.arrived_at.replace(now);
@@ -256,7 +256,7 @@ impl Stage for NackGenerator {
     }
 
     fn next_timeout(&self) -> Option<Instant> {
-        self.streams.values().filter_map(Stream::next_due).min()
+        self.streams.values().filter_map(NackRequester::next_due).min()
     }
 
     fn timeout(&mut self, now: Instant, passing: &mut StageContext) {
@@ -266,7 +266,7 @@ impl Stage for NackGenerator {
     fn bind_remote(&mut self, stream: &StreamInfo) {
         let supported = stream.rtcp_feedback.iter().any(|kind| kind.typ == "nack" && kind.parameter.is_empty());
         if supported {
-            self.streams.insert(stream.ssrc, Stream::default());
+            self.streams.insert(stream.ssrc, NackRequester::default());
             self.protected.extend(stream.ssrc_fec.map(|repairs| (repairs, stream.ssrc)));
         }
     }
@@ -285,14 +285,14 @@ mod tests {
 
     const MS: fn(u64) -> Duration = Duration::from_millis;
 
-    fn asked(stream: &mut Stream, now: Instant) -> Vec<u16> {
+    fn asked(stream: &mut NackRequester, now: Instant) -> Vec<u16> {
         stream.take_due(now, Pace { again: MS(60), wait: MS(200), twice: false })
     }
 
     #[test]
     fn a_gap_is_asked_for_once_each_round_trip_until_it_is_given_up() {
         let start = Instant::now();
-        let mut stream = Stream::default();
+        let mut stream = NackRequester::default();
         for sequence in [65_534, 65_535, 2] {
             stream.arrived(sequence, 0, false, start);
         }
@@ -304,7 +304,7 @@ mod tests {
     #[test]
     fn a_packet_that_was_overtaken_or_repaired_is_not_asked_for() {
         let start = Instant::now();
-        let mut stream = Stream::default();
+        let mut stream = NackRequester::default();
         for sequence in [1, 2, 5] {
             stream.arrived(sequence, 0, false, start);
         }
@@ -318,7 +318,7 @@ mod tests {
     #[test]
     fn a_path_that_reorders_is_given_its_time_and_one_that_does_no_more_is_not() {
         let start = Instant::now();
-        let mut stream = Stream::default();
+        let mut stream = NackRequester::default();
         stream.arrived(0, 0, false, start);
         let mut asked_for = 0;
         // Each second packet comes 30 ms after the one that overtook it.
@@ -345,7 +345,7 @@ mod tests {
     #[test]
     fn a_packet_that_comes_after_its_repair_was_not_lost() {
         let start = Instant::now();
-        let mut stream = Stream::default();
+        let mut stream = NackRequester::default();
         stream.arrived(0, 0, false, start);
         stream.arrived(2, 0, false, start);
         stream.arrived(1, 0, true, start + MS(10));
@@ -359,7 +359,7 @@ mod tests {
     #[test]
     fn where_there_is_room_each_request_is_said_twice() {
         let start = Instant::now();
-        let mut stream = Stream::default();
+        let mut stream = NackRequester::default();
         stream.arrived(1, 0, false, start);
         stream.arrived(3, 0, false, start);
         let pace = Pace { again: MS(60), wait: MS(150), twice: true };
@@ -370,8 +370,8 @@ mod tests {
     #[test]
     fn repairs_ahead_have_their_chance_before_a_request_and_no_longer() {
         let start = Instant::now();
-        let asked_at = |then: &dyn Fn(&mut Stream, u64)| {
-            let mut stream = Stream::default();
+        let asked_at = |then: &dyn Fn(&mut NackRequester, u64)| {
+            let mut stream = NackRequester::default();
             stream.arrived(1, 0, false, start);
             stream.repair_arrived(2, true, start);
             stream.arrived(3, 90, false, start);
@@ -381,34 +381,34 @@ mod tests {
             })
         };
         assert_eq!(asked_at(&|_, _| ()), Some(15), "nothing more came");
-        let burst = |stream: &mut Stream, ms| {
+        let burst = |stream: &mut NackRequester, ms| {
             if ms == 8 {
                 stream.arrived(4, 90, false, start + MS(8));
             }
         };
         assert_eq!(asked_at(&burst), Some(23), "the pacer's next burst");
-        let last_repair = |stream: &mut Stream, ms| {
+        let last_repair = |stream: &mut NackRequester, ms| {
             if ms == 2 || ms == 7 {
                 stream.repair_arrived(5, ms == 7, start + MS(ms));
             }
         };
         assert_eq!(asked_at(&last_repair), Some(7), "it made nothing good");
-        let next_frame = |stream: &mut Stream, ms| {
+        let next_frame = |stream: &mut NackRequester, ms| {
             if ms == 6 {
                 stream.arrived(4, 180, false, start + MS(6));
             }
         };
         assert_eq!(asked_at(&next_frame), Some(6), "the repairs of the frame got lost");
-        let drops = |stream: &mut Stream, ms| stream.repair_arrived(5, false, start + MS(ms));
+        let drops = |stream: &mut NackRequester, ms| stream.repair_arrived(5, false, start + MS(ms));
         assert_eq!(asked_at(&drops), Some(40), "not for ever");
-        let unprotected = |stream: &mut Stream, _| stream.repair_at = None;
+        let unprotected = |stream: &mut NackRequester, _| stream.repair_at = None;
         assert_eq!(asked_at(&unprotected), Some(5));
     }
 
     #[test]
     fn a_jump_too_far_is_not_asked_for() {
         let start = Instant::now();
-        let mut stream = Stream::default();
+        let mut stream = NackRequester::default();
         stream.arrived(1, 0, false, start);
         stream.arrived(2000, 0, false, start);
         assert!(asked(&mut stream, start + MS(10)).is_empty());
@@ -417,7 +417,7 @@ mod tests {
     #[test]
     fn what_an_interruption_took_is_not_asked_for_but_a_little_is() {
         let start = Instant::now();
-        let mut stream = Stream::default();
+        let mut stream = NackRequester::default();
         stream.arrived(1, 0, false, start);
         stream.arrived(3, 0, false, start + MS(1500));
         assert_eq!(asked(&mut stream, start + MS(1510)), [2]);
@@ -431,7 +431,7 @@ mod tests {
         #[test]
         fn whatever_arrives_little_is_remembered(sequences in prop::collection::vec(any::<u16>(), 0..500)) {
             let start = Instant::now();
-            let mut stream = Stream::default();
+            let mut stream = NackRequester::default();
             for sequence in sequences {
                 stream.arrived(sequence, 0, false, start);
                 prop_assert!(stream.missing.len() <= MAX_MISSING);

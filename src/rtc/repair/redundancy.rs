@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! sending task -> [copies put in, as many as the loss asks for] -> packets -> network
-//! network -> packets -> [taken apart; what came already is left out] -> jitter buffer
+//! network -> packets -> [taken apart; frames that came already are left out] -> jitter buffer
 //! ```
 //!
 //! A copy comes 20 or 60 ms after its original whatever the RTT, and restores the very sound. It costs as much as the
@@ -16,8 +16,8 @@ use crate::media::MediaTime;
 use crate::rtc::mtu::MAX_PAYLOAD;
 use crate::rtc::negotiation::description_sdp::RED_PAYLOAD_TYPE;
 
-/// Which packets before it one carries copies of, the most important first. With both, a run of three losses is repaired:
-/// losses come in runs, and a copy that is farther away is lost less often together with its original.
+/// Which packets before it one carries copies of, the most important first. With both, a run of three losses is
+/// repaired: losses come in runs, and a copy that is farther away is lost less often together with its original.
 const DISTANCES: [usize; 2] = [1, 3];
 /// Packets that are remembered for it.
 const REMEMBERED: usize = 3;
@@ -33,7 +33,7 @@ const BLOCK_HEADER: usize = 4;
 /// Bytes allocated at a time: some ten seconds of redundant sound.
 const MEMORY: usize = 128 * 1024;
 
-/// Below this rate, in bit/s, what is lost is lost for want of room: copies and repairs would take more of it.
+/// Below this rate, in bit/s, packets are lost for want of room: copies and repairs would take more of it.
 pub(in crate::rtc) const THIN: u64 = 250_000;
 
 /// How many copies the loss of the path asks for.
@@ -120,9 +120,9 @@ impl RedundancyEncoder {
     }
 }
 
-/// A packet of sound out of what came.
+/// A packet of sound that came.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::rtc) struct Block {
+pub(in crate::rtc) struct RedBlock {
     pub(in crate::rtc) sequence: u16,
     pub(in crate::rtc) timestamp: u32,
     pub(in crate::rtc) payload: Bytes,
@@ -145,10 +145,10 @@ impl RedundancyDecoder {
         sequence: u16,
         timestamp: u32,
         payload: Bytes,
-        mut each: impl FnMut(Block),
+        mut each: impl FnMut(RedBlock),
     ) {
         if payload_type != RED_PAYLOAD_TYPE {
-            return self.emit(Block { sequence, timestamp, payload, copy: false }, &mut each);
+            return self.emit(RedBlock { sequence, timestamp, payload, copy: false }, &mut each);
         }
         let Some(headers) = Headers::of(&payload) else { return };
         let mut rest = payload.slice(headers.bytes()..);
@@ -163,13 +163,13 @@ impl RedundancyDecoder {
                 continue;
             }
             let (sequence, timestamp) = (sequence.wrapping_sub(back), timestamp.wrapping_sub(offset));
-            self.emit(Block { sequence, timestamp, payload, copy: true }, &mut each);
+            self.emit(RedBlock { sequence, timestamp, payload, copy: true }, &mut each);
         }
-        self.emit(Block { sequence, timestamp, payload: rest, copy: false }, &mut each);
+        self.emit(RedBlock { sequence, timestamp, payload: rest, copy: false }, &mut each);
     }
 
-    fn emit(&mut self, block: Block, each: &mut impl FnMut(Block)) {
-        // Nothing came before the first packet: a copy of what was sent before is not missed.
+    fn emit(&mut self, block: RedBlock, each: &mut impl FnMut(RedBlock)) {
+        // Nothing came before the first packet: a copy of earlier sound is not missed.
         if block.payload.is_empty() || (self.seen.is_none() && block.copy) {
             return;
         }
@@ -248,7 +248,7 @@ mod tests {
 
     /// Packets that are played of `count` with `copies` blocks of redundancy each, where those that `lost` names do not
     /// come.
-    fn heard(count: u16, copies: usize, lost: impl Fn(u16) -> bool) -> Vec<Block> {
+    fn heard(count: u16, copies: usize, lost: impl Fn(u16) -> bool) -> Vec<RedBlock> {
         let (mut encoder, mut decoder) = (RedundancyEncoder::new(), RedundancyDecoder::default());
         let mut heard = Vec::new();
         for number in 0..count {
@@ -263,7 +263,7 @@ mod tests {
         heard
     }
 
-    fn numbers(blocks: &[Block]) -> Vec<u16> {
+    fn numbers(blocks: &[RedBlock]) -> Vec<u16> {
         blocks.iter().map(|block| block.sequence.wrapping_sub(65_530)).collect()
     }
 

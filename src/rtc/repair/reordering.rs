@@ -1,9 +1,9 @@
 //! Reordering window: how long a missing packet may still come by itself (as `nack_requester.cc` of libwebrtc keeps a
 //! histogram of reordering, and RFC 8985, 6.2 a reordering window).
 //!
-//! Each gap ends in one of two ways: its packet comes late, or it is lost. A request is worth its answer once the packet is
-//! more likely lost than late. Where packets overtake each other and few are lost, that is when hardly any has ever come
-//! later; where none overtakes another, at once. Pure.
+//! Each gap ends in one of two ways: its packet comes late, or it is lost. A request is worth its answer once the
+//! packet is more likely lost than late. Where packets overtake each other and few are lost, that is when hardly any
+//! has ever come later; where none overtakes another, at once. Pure.
 
 use std::time::Duration;
 

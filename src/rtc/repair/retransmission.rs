@@ -4,8 +4,8 @@
 //! SRTP -> [this interceptor] -> NACK generator -> reports -> application
 //! ```
 //!
-//! The engine would do it after its interceptors: the NACK generator would then never see a repair and would ask for the
-//! same packet for ever. Runs on the tokio task of the peer connection.
+//! The engine would do it after its interceptors: the NACK generator would then never see a repair and would ask for
+//! the same packet for ever. Runs on the tokio task of the peer connection.
 
 use std::collections::HashMap;
 
@@ -16,7 +16,7 @@ use crate::rtc::stage::{Stage, StageContext};
 /// Gives repairs back the stream, payload type and sequence number that they had.
 #[derive(Default)]
 pub(in crate::rtc) struct RetransmissionUnwrapper {
-    /// By the SSRC of the retransmissions: SSRC and payload type of what is repaired.
+    /// By the SSRC of the retransmissions: SSRC and payload type of the repaired stream.
     repaired: HashMap<u32, (u32, u8)>,
 }
 

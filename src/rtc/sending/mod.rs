@@ -1,9 +1,9 @@
 //! The sending task of one peer: takes encoded media from bounded queues, drives the send paths of `stream`, and writes
 //! their packets to the tracks.
 //!
-//! The pacer, an interceptor of the connection, says when each packet leaves. The queues are short: when the connection does
-//! not take what comes, audio loses single packets, and video stops until the next keyframe, because a frame without its
-//! reference is of no use to the far side. Before that happens the encoder is held back.
+//! The pacer, an interceptor of the connection, says when each packet leaves. The queues are short: when the connection
+//! does not take the packets, audio loses single packets, and video stops until the next keyframe, because a frame
+//! without its reference is of no use to the far side. Before that happens the encoder is held back.
 
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -42,7 +42,7 @@ pub(in crate::rtc) struct MediaQueues {
     /// Held for a moment by the encoder's thread, and when the connection opens.
     gate: Mutex<PictureGate>,
     state: ConnectionState,
-    /// Weak: the handles of a peer do not keep alive what its owner's closure holds, such as a handle.
+    /// Weak: the handles of a peer do not keep its owner's closure alive, which may hold a handle.
     events: Weak<dyn Fn(PeerEvent) + Send + Sync>,
 }
 
@@ -91,7 +91,7 @@ impl MediaQueues {
             return gate.on_taken();
         }
         self.state.counters.frames_dropped.fetch_add(1, Relaxed);
-        // Nothing refers to a picture of the highest temporal layer: what follows can be decoded without it.
+        // Nothing refers to a picture of the highest temporal layer: later pictures can be decoded without it.
         let ask = open && !picture.is_discardable() && gate.on_dropped(picture.captured_at);
         drop(gate);
         if ask {
@@ -103,8 +103,8 @@ impl MediaQueues {
         self.gate.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Budget of the encoder for this peer at `now`; `None` while the connection takes nothing. `wanted_kbps` would be encoded
-    /// where the path carried it.
+    /// Budget of the encoder for this peer at `now`; `None` while the connection takes nothing. `wanted_kbps` would be
+    /// encoded where the path carried it.
     pub(in crate::rtc) fn budget(&self, wanted_kbps: u32, now: MediaTime) -> Option<VideoBudget> {
         if !self.open.load(Relaxed) {
             return None;
@@ -123,8 +123,8 @@ impl MediaQueues {
         Some(VideoBudget { kbps: video.max(0.0) as u32, behind, codec, ..VideoBudget::UNLIMITED })
     }
 
-    /// Bit rate that the path grants all pictures together at `now`, in kbit/s, `u32::MAX` before it is known; `None` while
-    /// the connection takes nothing.
+    /// Bit rate that the path grants all pictures together at `now`, in kbit/s, `u32::MAX` before it is known; `None`
+    /// while the connection takes nothing.
     pub(in crate::rtc) fn granted_kbps(&self, now: MediaTime) -> Option<u32> {
         self.open.load(Relaxed).then(|| match self.state.path.media_bps() {
             0 => u32::MAX,

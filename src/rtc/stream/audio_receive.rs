@@ -7,9 +7,9 @@ use rtc::rtp::Packet;
 use super::arrival::Arrival;
 use super::sender_clock::SenderClock;
 use crate::media::{MediaTime, ReceivedSound, SAMPLE_RATE};
-use crate::rtc::repair::redundancy::{Block, RedundancyDecoder};
+use crate::rtc::repair::redundancy::{RedBlock, RedundancyDecoder};
 
-/// Takes what arrives of one audio stream.
+/// Takes the packets of one audio stream.
 #[derive(Debug)]
 pub(in crate::rtc) struct AudioReceive {
     redundancy: RedundancyDecoder,
@@ -23,7 +23,8 @@ impl AudioReceive {
         Self { redundancy: RedundancyDecoder::default(), clock: SenderClock::new(SAMPLE_RATE), packets: 0 }
     }
 
-    /// Takes what arrived at `now`, and gives the Opus packets in it to `each`, the oldest first and each one once.
+    /// Takes a packet that arrived at `now`, and gives the Opus packets in it to `each`, the oldest first and each one
+    /// once.
     pub(in crate::rtc) fn handle(&mut self, arrival: Arrival, now: MediaTime, mut each: impl FnMut(ReceivedSound)) {
         let Packet { header, payload } = match arrival {
             Arrival::SenderReport { ntp_time, rtp_time } => return self.clock.report(ntp_time, rtp_time),
@@ -32,7 +33,7 @@ impl AudioReceive {
         self.packets += 1;
         let clock = self.clock;
         self.redundancy.take(header.payload_type, header.sequence_number, header.timestamp, payload, |block| {
-            let Block { sequence, timestamp: rtp_timestamp, payload: data, copy: recovered } = block;
+            let RedBlock { sequence, timestamp: rtp_timestamp, payload: data, copy: recovered } = block;
             let capture_ntp = clock.capture_time(rtp_timestamp);
             each(ReceivedSound { data, sequence, rtp_timestamp, arrived_at: now, capture_ntp, recovered });
         });

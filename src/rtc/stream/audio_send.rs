@@ -1,5 +1,5 @@
-//! Send path of one audio stream: Opus packets in, RTP out, with RED copies (RFC 2198) of earlier packets where the path
-//! loses some.
+//! Send path of one audio stream: Opus packets in, RTP out, with RED copies (RFC 2198) of earlier packets where the
+//! path loses some.
 //!
 //! Sans-I/O: time is an argument. Owned by the sending task, or by the virtual-time rig.
 
@@ -19,7 +19,7 @@ pub(in crate::rtc) struct AudioSend {
 }
 
 impl AudioSend {
-    /// The stream `ssrc`, whose numbering starts at what `random` gives (RFC 3550, 5.1).
+    /// The stream `ssrc`, whose numbering starts at a number of `random` (RFC 3550, 5.1).
     pub(in crate::rtc) fn new(ssrc: u32, random: u64, state: &ConnectionState) -> Self {
         let packetizer = AudioPacketizer::new(ssrc, OPUS_PAYLOAD_TYPE, random);
         Self { packetizer, red: CopiesWanted::default(), state: state.clone() }

@@ -1,5 +1,5 @@
-//! Media streams of one peer connection, each as a sans-I/O struct: packets and time go in, packets, media and deadlines
-//! come out.
+//! Media streams of one peer connection, each as a sans-I/O struct: packets and time go in, packets, media and
+//! deadlines come out.
 //!
 //! ```text
 //! SEND    OutgoingPicture -> PictureGate -> queue -> VideoSend -> RTP

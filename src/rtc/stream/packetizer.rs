@@ -1,5 +1,5 @@
-//! Packetizer: access units and sound to numbered RTP packets (RFC 3550), and the RTP clocks. The payloads of pictures are
-//! their codec's (`codec`).
+//! Packetizer: access units and sound to numbered RTP packets (RFC 3550), and the RTP clocks. The payloads of pictures
+//! are their codec's (`codec`).
 //!
 //! Owned by the sending task of one peer.
 
@@ -19,7 +19,7 @@ const AUDIO_PAUSE: u32 = 9600;
 
 /// Numbers and stamps the packets of one stream.
 #[derive(Debug)]
-struct Stream {
+struct RtpStream {
     ssrc: u32,
     sequence: u16,
     /// RTP timestamp of the first packet (random, RFC 3550, 5.1), and when that was.
@@ -27,7 +27,7 @@ struct Stream {
     first_at: Option<MediaTime>,
 }
 
-impl Stream {
+impl RtpStream {
     fn new(ssrc: u32, random: u64) -> Self {
         // The upper half of the sequence numbers is left free at first (RFC 3711, 3.3.1: a loss near the wrap).
         let sequence = random as u16 & 0x7fff;
@@ -58,12 +58,12 @@ impl Stream {
 
 /// Makes packets of access units.
 #[derive(Debug)]
-pub struct VideoPacketizer(Stream);
+pub struct VideoPacketizer(RtpStream);
 
 impl VideoPacketizer {
-    /// A packetizer whose numbering starts at what `random` gives (RFC 3550, 5.1).
+    /// A packetizer whose numbering starts at a number of `random` (RFC 3550, 5.1).
     pub fn new(ssrc: u32, random: u64) -> Self {
-        Self(Stream::new(ssrc, random))
+        Self(RtpStream::new(ssrc, random))
     }
 
     /// The packets of one access unit, the last one marked.
@@ -89,7 +89,7 @@ pub(in crate::rtc) struct NumberedSound {
 /// Makes packets of sound.
 #[derive(Debug)]
 pub(super) struct AudioPacketizer {
-    stream: Stream,
+    stream: RtpStream,
     payload_type: u8,
     last: Option<LastSound>,
     redundancy: RedundancyEncoder,
@@ -106,7 +106,7 @@ struct LastSound {
 
 impl AudioPacketizer {
     pub(super) fn new(ssrc: u32, payload_type: u8, random: u64) -> Self {
-        let stream = Stream::new(ssrc, random);
+        let stream = RtpStream::new(ssrc, random);
         Self { stream, payload_type, last: None, redundancy: RedundancyEncoder::new() }
     }
 

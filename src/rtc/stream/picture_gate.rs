@@ -1,5 +1,5 @@
-//! Gate of outgoing pictures before the send queue: after a picture was dropped none goes before a keyframe, because the
-//! far side cannot decode one without its reference.
+//! Gate of outgoing pictures before the send queue: after a picture was dropped none goes before a keyframe, because
+//! the far side cannot decode one without its reference.
 //!
 //! Sans-I/O: time is an argument. Used by the encoder's thread.
 

@@ -21,7 +21,7 @@ impl SenderClock {
         self.report = Some((NtpTime::from_ntp(ntp_time), rtp_time));
     }
 
-    /// Capture time of what `rtp_timestamp` stamps; `None` before the first report.
+    /// Capture time of the media with `rtp_timestamp`; `None` before the first report.
     pub(super) fn capture_time(&self, rtp_timestamp: u32) -> Option<NtpTime> {
         let (ntp_time, rtp_time) = self.report?;
         let after = i64::from(rtp_timestamp.wrapping_sub(rtp_time) as i32) * 1_000_000 / self.rate_hz;

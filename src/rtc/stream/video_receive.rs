@@ -39,7 +39,7 @@ pub(in crate::rtc) struct VideoReceiveStats {
     pub(in crate::rtc) packets_lost: u64,
 }
 
-/// Takes what arrives of one video stream.
+/// Takes the packets of one video stream.
 #[derive(Debug)]
 pub(in crate::rtc) struct VideoReceive {
     jitter_buffer: VideoJitterBuffer,
@@ -64,7 +64,7 @@ impl VideoReceive {
         }
     }
 
-    /// Takes what arrived at `now`. Call `poll` until it gives nothing afterwards.
+    /// Takes a packet that arrived at `now`. Call `poll` until it gives nothing afterwards.
     pub(in crate::rtc) fn handle(&mut self, arrival: Arrival, now: MediaTime) {
         match arrival {
             Arrival::SenderReport { ntp_time, rtp_time } => self.clock.report(ntp_time, rtp_time),

@@ -21,7 +21,7 @@ pub(in crate::rtc) struct VideoSend {
 }
 
 impl VideoSend {
-    /// The stream `ssrc`, whose numbering starts at what `random` gives (RFC 3550, 5.1).
+    /// The stream `ssrc`, whose numbering starts at a number of `random` (RFC 3550, 5.1).
     pub(in crate::rtc) fn new(ssrc: u32, random: u64, state: &ConnectionState) -> Self {
         let packetizer = VideoPacketizer::new(ssrc, random);
         Self { packetizer, ssrc, state: state.clone(), room: state.pacer.room() }
@@ -42,8 +42,8 @@ impl VideoSend {
         }
     }
 
-    /// The packets of a picture, all of which are to be given to the connection now: the pacer, one of its interceptors,
-    /// lets them leave. Earlier contents of `packets` are dropped.
+    /// The packets of a picture, all of which are to be given to the connection now: the pacer, one of its
+    /// interceptors, lets them leave. Earlier contents of `packets` are dropped.
     pub(in crate::rtc) fn packetize(&mut self, picture: &OutgoingPicture, packets: &mut Vec<Packet>, now: MediaTime) {
         packets.clear();
         self.packetizer.packetize(picture, packets);

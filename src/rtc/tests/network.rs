@@ -100,14 +100,7 @@ fn a_keyframe_of_half_a_megabyte_arrives_whole() {
     const SPOILED: u32 = 2;
     let runtime = runtime();
     let engine = Engine::new(runtime.handle().clone(), Some(LOOPBACK));
-    let (units, received) = sync_channel(8);
-    let sinks = PeerSinks {
-        pictures: vec![PictureStreamSink::camera(move |picture: ReceivedPicture| {
-            let _ = units.try_send(picture);
-            true
-        })],
-        audio: Box::new(|_: ReceivedSound| {}),
-    };
+    let (sinks, received) = undecoded(8);
     let wire = Arc::new(Wire::default());
     let passing = Arc::clone(&wire);
     let (sender, _events) = sync_channel(64);

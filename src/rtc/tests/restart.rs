@@ -8,7 +8,7 @@ struct Interruptible {
     offerer: Side,
     answerer: Side,
     camera: Camera,
-    /// While this is on, what the answerer sends is lost.
+    /// While this is on, the packets of the answerer are lost.
     away: Arc<AtomicBool>,
 }
 

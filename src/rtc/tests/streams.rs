@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// A screen's tile at one side, and what was shown in it.
+/// A screen's tile at one side, and the pictures shown in it.
 struct Screen {
     picture: Arc<FrameSlot>,
     shown: PictureMeter,

@@ -2,8 +2,8 @@
 //!
 //! DTLS waits a second for an answer before it repeats a flight (RFC 6347, 4.2.4.1), and the engine has no setting for
 //! that. At 20 % of loss nine handshakes of ten lose something, and a call then connects for seconds. The handshake is
-//! a dozen datagrams once a call; the far side drops what comes twice. A flight is repeated until it is answered: the far
-//! side answers once all of it has come, and repetitions would keep its answer waiting on a thin path.
+//! a dozen datagrams once a call; the far side drops what comes twice. A flight is repeated until it is answered: the
+//! far side answers once all of it has come, and repetitions would keep its answer waiting on a thin path.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};

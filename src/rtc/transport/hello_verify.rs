@@ -8,8 +8,8 @@
 //!
 //! A server asks for its cookie to know that its client is reachable at its address before it keeps state. Here that is
 //! known: a connectivity check has been answered there (`source_gate`). The engine always asks, and has no setting for
-//! that; both of its ends see the exchange as RFC 6347 has it. A far side without a cookie in its description is asked in
-//! the usual way.
+//! that; both of its ends see the exchange as RFC 6347 has it. A far side without a cookie in its description is asked
+//! in the usual way.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;

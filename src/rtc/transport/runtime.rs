@@ -250,8 +250,8 @@ impl Runtime for PeerRuntime {
     }
 
     /// The engine sleeps once a round, and takes three rounds from a datagram of a relay to its answer, or two from a
-    /// packet to the relay: one to unwrap, one to answer, one to send. So with a relay, until it is closed, a connection
-    /// sleeps in one round of three.
+    /// packet to the relay: one to unwrap, one to answer, one to send. So with a relay, until it is closed, a
+    /// connection sleeps in one round of three.
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + 'static>> {
         let round = self.rounds.fetch_add(1, Relaxed) % ROUNDS_WITH_RELAY;
         let skips = round + 1 < ROUNDS_WITH_RELAY && !self.closing.load(Relaxed);

@@ -14,9 +14,9 @@
 //! - Everything else passes only from a source to which the agent has sent a Binding success response: the agent does
 //!   that after it has verified a request's integrity with the password of this connection. Only DTLS passes so, and
 //!   the packets of streams that the far side has ([`StreamGate`]): a source can be forged.
-//! - Datagrams that a relay carries are taken out of their wrapping ([`Servers`]) and judged by the same rules, as of the
-//!   address inside; an end that has proved itself through the relay has not proved itself elsewhere. Answers of servers
-//!   pass, and are no sign of the far side: a living relay is no living peer.
+//! - Datagrams that a relay carries are taken out of their wrapping ([`Servers`]) and judged by the same rules, as of
+//!   the address inside; an end that has proved itself through the relay has not proved itself elsewhere. Answers of
+//!   servers pass, and are no sign of the far side: a living relay is no living peer.
 //!
 //! Called on the tokio task of one peer connection; state is a few addresses behind a lock that nobody else holds for
 //! long.

@@ -1,5 +1,5 @@
-//! A call of two in virtual time, over the whole way of pictures: a film, the encoder, the pacer, every interceptor of a
-//! connection, a link each way, the jitter buffer.
+//! A call of two in virtual time, over the whole way of pictures: a film, the encoder, the pacer, every interceptor of
+//! a connection, a link each way, the jitter buffer.
 
 #![cfg(test)]
 

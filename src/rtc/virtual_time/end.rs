@@ -132,7 +132,7 @@ impl VirtualEnd {
         self.flush(now);
     }
 
-    /// Gives what the chain sends to the link.
+    /// Gives the packets of the chain to the link.
     fn flush(&mut self, now: Instant) {
         let wire_bps = self.state.path.wire_bps();
         while let Some(leaving) = self.chain.poll_write() {
@@ -171,7 +171,7 @@ impl VirtualEnd {
         self.audio.packets()
     }
 
-    /// Takes what came from the other end, and gives the pictures that are whole to `show`.
+    /// Takes the packets of the other end, and gives the pictures that are whole to `show`.
     pub(in crate::rtc) fn receive(
         &mut self,
         packets: Vec<Packet>,

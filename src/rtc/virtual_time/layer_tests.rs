@@ -4,8 +4,8 @@ use super::call::Call;
 
 const SIZE: (u32, u32) = (640, 360);
 
-/// Percent of the time frozen, pictures a second and kbit/s that both ends see of a call in so many layers, the mean over
-/// several calls: their links differ by as many milliseconds of delay, and so by what they lose.
+/// Percent of the time frozen, pictures a second and kbit/s that both ends see of a call in so many layers, the mean
+/// over several calls: their links differ by as many milliseconds of delay, and so by their losses.
 fn seen(layers: u8, profile: &str, calls: u64, (from, to): (u64, u64)) -> (f64, f64, f64) {
     let (mut sum, mut count) = ((0.0, 0.0, 0.0), 0.0);
     for number in 0..calls {

@@ -1,5 +1,5 @@
-//! The whole way of video in virtual time: packetizer, pacer and all interceptors of both sides, seeded bad links, jitter
-//! buffer. The figures are those that `bench network` measures, without the time that the codecs take.
+//! The whole way of video in virtual time: packetizer, pacer and all interceptors of both sides, seeded bad links,
+//! jitter buffer. The figures are those that `bench network` measures, without the time that the codecs take.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::Relaxed;
@@ -16,7 +16,7 @@ use crate::rtc::LinkProfile;
 use crate::rtc::negotiation::description_sdp::OPUS_PAYLOAD_TYPE;
 use crate::rtc::stream::VideoSend;
 
-/// Before anything counts: what the call needs to know its path.
+/// Before anything counts: the time in which the call learns its path.
 const WARM_UP: u64 = 5_000;
 const MEASURED: u64 = 60_000;
 /// Calls over each link, with other seeds.
@@ -34,7 +34,7 @@ struct Side {
     random: fastrand::Rng,
     /// When pictures were captured and shown, in ms.
     shown: Vec<(u64, u64)>,
-    /// Capture times by RTP timestamp, of what this side sent.
+    /// Capture times of this side's pictures by RTP timestamp.
     captured: BTreeMap<u32, u64>,
 }
 

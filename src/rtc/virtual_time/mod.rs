@@ -1,4 +1,5 @@
-//! Whole paths in virtual time: the interceptors of both sides and a seeded link between them, a minute of call in a second.
+//! Whole paths in virtual time: the interceptors of both sides and a seeded link between them, a minute of call in a
+//! second.
 
 mod call;
 mod change_tests;

@@ -61,8 +61,8 @@ fn pictures_that_begin_in_mid_call_reach_their_rate_within_two_seconds() {
 
 #[test]
 fn a_picture_that_was_cheap_reaches_its_rate_soon() {
-    // As where the scene was still: far less was sent than the path takes, after it had been narrow. A small picture is whole
-    // all the time; a large one has become smaller, and comes back step by step.
+    // As where the scene was still: far less was sent than the path takes, after it had been narrow. A small picture is
+    // whole all the time; a large one has become smaller, and comes back step by step.
     for (size, cheap, seconds) in [((640, 360), 200, 2), ((1280, 720), 200, 4)] {
         let mut call = Call::over("rate=400,step=4:4000,queue=200,delay=20", size, cheap);
         call.run(8);

@@ -4,8 +4,8 @@ use super::call::Call;
 
 const SIZE: (u32, u32) = (640, 360);
 
-/// The rates of two calls over one bottleneck, in kbit/s, and how much of the time each is frozen, in percent: of both ends,
-/// the mean from `from` to `to` s. The second call begins so many seconds after the first.
+/// The rates of two calls over one bottleneck, in kbit/s, and how much of the time each is frozen, in percent: of both
+/// ends, the mean from `from` to `to` s. The second call begins so many seconds after the first.
 fn rates(profile: &str, later: u64, (from, to): (u64, u64)) -> [(f64, f64); 2] {
     let mut first = Call::over(profile, SIZE, 1500);
     let mut second = Call::beside(&first, profile, SIZE, 1500);

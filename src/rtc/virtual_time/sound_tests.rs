@@ -19,7 +19,7 @@ use crate::rtc::connection_state::ConnectionState;
 use crate::rtc::path::PathLoss;
 use crate::rtc::stream::{Arrival, AudioReceive, AudioSend, NumberedSound};
 
-/// Frames of 20 ms before anything counts: what the call needs to know its path.
+/// Frames of 20 ms before anything counts: the time in which the call learns its path.
 const WARM_UP: u64 = 100;
 const FRAMES: u64 = 3000;
 
@@ -127,7 +127,7 @@ impl MeasuredLoss {
     }
 }
 
-/// The far side, and what is on its way there.
+/// The far side, and the packets on their way there.
 struct Far {
     on_the_way: BTreeMap<(MediaTime, u64), Packet>,
     sent: u64,

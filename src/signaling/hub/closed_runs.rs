@@ -14,8 +14,8 @@ pub(super) const MAX_CLOSED: usize = 64;
 pub(super) struct ClosedRuns(VecDeque<(PeerId, Arc<str>)>);
 
 impl ClosedRuns {
-    /// The far computer closed the last connection to this run of a person's app. Strangers who come and go push out nobody
-    /// who is known.
+    /// The far computer closed the last connection to this run of a person's app. Strangers who come and go push out
+    /// nobody who is known.
     pub(super) fn note(&mut self, id: PeerId, instance: Arc<str>, is_known: impl Fn(&PeerId) -> bool) {
         self.take(&id);
         if self.0.len() >= MAX_CLOSED {

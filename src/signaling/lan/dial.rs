@@ -1,5 +1,5 @@
-//! Dials: attempts at a person's addresses, each on a task of its own that the route's task owns. A dial that leads to the
-//! person carries their connection until it ends.
+//! Dials: attempts at a person's addresses, each on a task of its own that the route's task owns. A dial that leads to
+//! the person carries their connection until it ends.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

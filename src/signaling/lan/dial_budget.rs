@@ -9,7 +9,8 @@ use std::time::Instant;
 
 use crate::network::TokenBucket;
 
-/// Attempts a second to all addresses together, and at once after a pause: the people of an office are met within seconds.
+/// Attempts a second to all addresses together, and at once after a pause: the people of an office are met within
+/// seconds.
 const ALL: (f64, f64) = (5.0, 16.0);
 /// The same for one address: several people may share it.
 const EACH: (f64, f64) = (1.0, 5.0);

@@ -15,8 +15,8 @@ use crate::identity::PeerId;
 
 /// Announced people, at most.
 const MAX_PEOPLE: usize = 256;
-/// A person who has proved to be at one of their addresses, but may have moved, is dialed there again after so long when
-/// others' dials leave no room to try all of them.
+/// A person who has proved to be at one of their addresses, but may have moved, is dialed there again after so long
+/// when others' dials leave no room to try all of them.
 const PROVEN_AGAIN: Duration = Duration::from_secs(1);
 
 /// Someone to dial.

@@ -1,9 +1,9 @@
-//! Finds people on this network, and lets them find this person: mDNS-SD (RFC 6762, RFC 6763). The `mdns-sd` crate runs
+//! Discovery of people on this network, both ways: mDNS-SD (RFC 6762, RFC 6763). The `mdns-sd` crate runs
 //! a thread of its own; one tokio task reads its findings, tells the route's task, and begins anew where it does not
 //! work.
 //!
-//! The announcement: a random instance name, a random host name, the port, and a TXT record with the highest version and
-//! the ID. The person's name is not in it: it goes only to apps that proved their key. A record proves nothing: the
+//! The announcement: a random instance name, a random host name, the port, and a TXT record with the highest version
+//! and the ID. The person's name is not in it: it goes only to apps that proved their key. A record proves nothing: the
 //! route dials, and only who answers with the right key is shown.
 
 mod record;

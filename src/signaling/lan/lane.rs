@@ -1,6 +1,6 @@
-//! Lanes of dials: each has room and, where others cause its dials, a budget of its own, so that no flood on one of them
-//! holds up the others, and no address has more than a small part of it. A person's lane follows from proofs and from
-//! what this side wants, never from the contacts: else the time until a dial would tell who is one.
+//! Lanes of dials: each has room and, where others cause its dials, a budget of its own, so that no flood on one of
+//! them holds up the others, and no address has more than a small part of it. A person's lane follows from proofs and
+//! from what this side wants, never from the contacts: else the time until a dial would tell who is one.
 
 /// Why a person is dialed; the first lane goes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

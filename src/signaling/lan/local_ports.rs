@@ -1,8 +1,8 @@
-//! Which ports of this computer apps like this one listen on. An announcement that names one of this computer's own addresses
-//! proves nothing, and other services trust their own computer: only such ports are dialed there.
+//! Which ports of this computer apps like this one listen on. An announcement that names one of this computer's own
+//! addresses proves nothing, and other services trust their own computer: only such ports are dialed there.
 //!
-//! On Linux each app holds an abstract Unix socket that bears its port's number: it belongs to the same network namespace as
-//! the port, and is gone with the process. Elsewhere it holds a lock on a file of that name.
+//! On Linux each app holds an abstract Unix socket that bears its port's number: it belongs to the same network
+//! namespace as the port, and is gone with the process. Elsewhere it holds a lock on a file of that name.
 
 #[cfg(target_os = "linux")]
 mod system {

@@ -81,8 +81,8 @@ impl Drop for Lan {
 }
 
 impl Lan {
-    /// Listens, on this address only where one is given; announces this person; looks for others. Also the route's handle,
-    /// for the hub.
+    /// Listens, on this address only where one is given; announces this person; looks for others. Also the route's
+    /// handle, for the hub.
     pub(super) fn start(
         runtime: &Handle,
         local: &Arc<Local>,
@@ -141,7 +141,8 @@ impl Lan {
         }
     }
 
-    /// Waits, for so long at most, until the connections are closed; they begin to when the hub drops the route's handle.
+    /// Waits, for so long at most, until the connections are closed; they begin to when the hub drops the route's
+    /// handle.
     pub(super) async fn closed(&mut self, patience: Duration) {
         let _ = timeout(patience, &mut self.route).await;
     }

@@ -1,8 +1,8 @@
-//! Proven addresses: where people have proved to be in this run of the program. Owned by the dial table. Pure; time is an
-//! argument.
+//! Proven addresses: where people have proved to be in this run of the program. Owned by the dial table. Pure; time is
+//! an argument.
 //!
-//! Contacts and others are remembered alike: otherwise the dials would show somebody who takes over an address whether a
-//! contact was there.
+//! Contacts and others are remembered alike: otherwise the dials would show somebody who takes over an address whether
+//! a contact was there.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -65,9 +65,9 @@ impl ProvenAddresses {
         }
     }
 
-    /// Whether one more person has room. People without a connection may be forgotten: first those of the network that most
-    /// come from, there the one who was connected for the shortest time. Somebody with a few addresses and any number of
-    /// keys pushes out nobody else.
+    /// Whether one more person has room. People without a connection may be forgotten: first those of the network that
+    /// most come from, there the one who was connected for the shortest time. Somebody with a few addresses and any
+    /// number of keys pushes out nobody else.
     fn make_room(&mut self) -> bool {
         if self.0.len() < MAX_PEOPLE {
             return true;

@@ -107,8 +107,9 @@ impl LanTask {
 
     /// Takes a connection, or drops it, which closes it.
     ///
-    /// Where both sides opened one to the other, both keep the one that the lower ID opened. Otherwise the latest counts,
-    /// since the app at the other end may have crashed and come back, or may have lost the way by which it was connected.
+    /// Where both sides opened one to the other, both keep the one that the lower ID opened. Otherwise the latest
+    /// counts, since the app at the other end may have crashed and come back, or may have lost the way by which it was
+    /// connected.
     fn proven(&mut self, link: NewLink, now: Instant) -> Option<News> {
         let NewLink { connection, up, dialed, path, frames, taken } = link;
         let peer = up.peer;

@@ -1,5 +1,5 @@
-//! Backoff: pauses before a server is dialed again. Random, so that the apps of a server that was started anew do not all
-//! come at once. Pure; time and chance are arguments.
+//! Backoff: pauses before a server is dialed again. Random, so that the apps of a server that was started anew do not
+//! all come at once. Pure; time and chance are arguments.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,5 @@
-//! Connection to one server, for as long as it is among this side's: dialed, carried, and dialed again. Runs as one task.
+//! Connection to one server, for as long as it is among this side's: dialed, carried, and dialed again. Runs as one
+//! task.
 
 use std::net::IpAddr;
 use std::sync::Arc;

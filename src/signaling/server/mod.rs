@@ -58,7 +58,8 @@ impl Drop for Servers {
 }
 
 impl Servers {
-    /// Not connected to any server yet; from this address only where one is given. Also the route's handle, for the hub.
+    /// Not connected to any server yet; from this address only where one is given. Also the route's handle, for the
+    /// hub.
     pub(super) fn start(
         runtime: &Handle,
         local: &Arc<Local>,
@@ -89,7 +90,8 @@ impl Servers {
         self.relays.to(id)
     }
 
-    /// Waits, for so long at most, until the connections are closed; they begin to when the hub drops the route's handle.
+    /// Waits, for so long at most, until the connections are closed; they begin to when the hub drops the route's
+    /// handle.
     pub(super) async fn closed(&mut self, patience: Duration) {
         let _ = timeout(patience, &mut self.route).await;
     }

@@ -1,5 +1,5 @@
-//! Task of the route: one connection a server, and the way by which each person is reached over them. It owns all of this,
-//! so nothing here but the links and the relays is locked.
+//! Task of the route: one connection a server, and the way by which each person is reached over them. It owns all of
+//! this, so nothing here but the links and the relays is locked.
 
 use std::collections::HashMap;
 use std::sync::Arc;

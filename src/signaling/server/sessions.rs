@@ -1,6 +1,6 @@
-//! Sessions over one server: handshakes and records inside letters. Pure: letters, presence and requests with their time
-//! come in, letters and news for the hub go out. The server is believed nothing but where letters are from, and that only
-//! where the envelope inside says the same; it can keep people apart, and do nothing else.
+//! Sessions over one server: handshakes and records inside letters. Pure: letters, presence and requests with their
+//! time come in, letters and news for the hub go out. The server is believed nothing but where letters are from, and
+//! that only where the envelope inside says the same; it can keep people apart, and do nothing else.
 //!
 //! ```text
 //! up(box, device)  ->  hello  ->            the one with the lower box greets; a knock goes to all devices of a box

@@ -137,7 +137,8 @@ impl Office {
         self.deliver_as(|_, letter| vec![letter]);
     }
 
-    /// Passes letters on until there are none; of each, `post` makes those that really arrive, with the sender's address.
+    /// Passes letters on until there are none; of each, `post` makes those that really arrive, with the sender's
+    /// address.
     fn deliver_as(&mut self, mut post: impl FnMut(usize, Letter) -> Vec<Letter>) {
         while let Some((from, letter)) = self.letters.pop_front() {
             let (mailbox, device) = (letter.mailbox, letter.device);

@@ -1,6 +1,6 @@
-//! Tiles of a call and their places. A participant has a tile for each camera's stream, or one with their face where there
-//! is none, and one for each screen that they share now. A shared screen takes most of the room, and the cameras stand in a
-//! strip beside it.
+//! Tiles of a call and their places. A participant has a tile for each camera's stream, or one with their face where
+//! there is none, and one for each screen that they share now. A shared screen takes most of the room, and the cameras
+//! stand in a strip beside it.
 
 use eframe::egui::{Rect, Vec2, pos2, vec2};
 

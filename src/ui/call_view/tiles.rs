@@ -71,8 +71,8 @@ pub(super) fn face(ui: &Ui, area: Rect, scene: &Scene<'_>, who: &ParticipantView
     }
 }
 
-/// Draws the tile of somebody's camera, or of their face; returns how many lines high their picture is drawn, in points.
-/// A sign of a good connection fades with `opacity`.
+/// Draws the tile of somebody's camera, or of their face; returns how many lines high their picture is drawn, in
+/// points. A sign of a good connection fades with `opacity`.
 pub(super) fn camera(ui: &mut Ui, scene: &mut Scene<'_>, tile: &PlacedTile<'_>, opacity: f32) -> f32 {
     let PlacedTile { who, picture, place: rect, rounding } = *tile;
     let name = scene.name(who.id, &who.name);
@@ -128,7 +128,7 @@ pub(super) fn camera(ui: &mut Ui, scene: &mut Scene<'_>, tile: &PlacedTile<'_>, 
     lines
 }
 
-/// Draws the tile of a screen that somebody shares, whole: what is cropped of a screen cannot be read. Returns how many
+/// Draws the tile of a screen that somebody shares, whole: a cropped part of a screen cannot be read. Returns how many
 /// lines high it is drawn, in points.
 pub(super) fn screen(ui: &mut Ui, scene: &mut Scene<'_>, tile: &PlacedTile<'_>) -> f32 {
     let PlacedTile { who, picture: Some(picture), place: rect, rounding } = *tile else { return 0.0 };

@@ -161,6 +161,7 @@ pub(super) const fn text(key: Text) -> &'static str {
         Text::YourCameraIsOff => "Your camera is off",
         Text::CallTime => "Call time {time}",
         Text::PeopleInCall => "{count} people",
+        Text::InCall => "In a call",
         Text::Sent => "Sent",
         Text::Received => "Received",
         Text::StatCamera => "Camera",

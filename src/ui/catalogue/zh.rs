@@ -157,6 +157,7 @@ pub(super) const fn text(key: Text) -> &'static str {
         Text::YourCameraIsOff => "您的摄像头已关闭",
         Text::CallTime => "通话时长 {time}",
         Text::PeopleInCall => "{count} 人",
+        Text::InCall => "正在通话",
         Text::Sent => "发送",
         Text::Received => "接收",
         Text::StatCamera => "摄像头",

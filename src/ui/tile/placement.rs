@@ -1,4 +1,4 @@
-//! Where a picture goes in its tile: pure geometry, no egui context and no GL.
+//! Placement of a picture in its tile: pure geometry, no egui context and no GL.
 
 use eframe::egui::{Pos2, Rect, Vec2, pos2, vec2};
 

@@ -10,8 +10,8 @@ pub fn without_candidates(sdp: &str) -> String {
         .fold(String::with_capacity(sdp.len()), |sdp, line| sdp + line + "\r\n")
 }
 
-/// The address of a candidate (RFC 8839, 5.1), and the candidate with `relay` in its place. `None` of any other than UDP
-/// of this computer's 127.0.0.1: nothing leaves the computer, and nothing goes around the relay.
+/// The address of a candidate (RFC 8839, 5.1), and the candidate with `relay` in its place. `None` of any other than
+/// UDP of this computer's 127.0.0.1: nothing leaves the computer, and nothing goes around the relay.
 pub fn through(candidate: &str, relay: SocketAddr) -> Option<(SocketAddr, String)> {
     let mut words: Vec<&str> = candidate.split_ascii_whitespace().collect();
     let [foundation, "1", transport, _priority, "127.0.0.1", port, "typ", "host", ..] = words[..] else { return None };

@@ -49,7 +49,7 @@ pub enum FromPage {
     /// The first picture of the other page is shown.
     FirstPicture { at: f64 },
     /// Pictures and sound since the previous report.
-    Report(Report),
+    Report(PageReport),
     /// A picture as it is shown: a y4m file of one picture, in a binary message.
     #[serde(skip)]
     Picture(Vec<u8>),
@@ -59,7 +59,7 @@ pub enum FromPage {
 
 /// Pictures and sound of a page. Times are in ms of Unix time.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-pub struct Report {
+pub struct PageReport {
     /// When the counts were taken.
     pub at: f64,
     /// Video payload received so far, without retransmissions, in bytes.

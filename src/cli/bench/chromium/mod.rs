@@ -33,7 +33,7 @@ use crate::rtc::UdpRelay;
 pub use browser::find;
 
 use browser::Browser;
-use message::{FromPage, PageCandidate, PageDescription, Report, ToPage};
+use message::{FromPage, PageCandidate, PageDescription, PageReport, ToPage};
 use page::Page;
 
 /// How long a Chromium may take to start, and a call to show its first pictures.
@@ -136,7 +136,7 @@ struct Call {
     offered: Option<f64>,
     /// When each side saw the first picture.
     first: [Option<f64>; 2],
-    reports: [Vec<Report>; 2],
+    reports: [Vec<PageReport>; 2],
     pictures: [Vec<VideoFrame>; 2],
 }
 

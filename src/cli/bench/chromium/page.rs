@@ -14,7 +14,7 @@ const PAGE: &str = include_str!("page.html");
 /// Bytes of a request that are read before it is answered.
 const MAX_REQUEST: u64 = 16 * 1024;
 
-/// Serves the page to whoever asks this listener for anything.
+/// Serves the page for any request to this listener.
 pub async fn serve(listener: TcpListener) {
     while let Ok((stream, _)) = listener.accept().await {
         tokio::spawn(async move {

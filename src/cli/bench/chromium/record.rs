@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::message::Report;
+use super::message::PageReport;
 use crate::cli::bench::network::{Sample, SideRecord};
 
 /// Older pictures are those of an earlier round of the film.
@@ -13,7 +13,7 @@ const SAMPLES_PER_MS: f64 = 48.0;
 
 /// Record of one side: the page with the reports `near`, as it received the one with the reports `far`. The link began
 /// at `began`, in ms of Unix time; a move, if there was one, was settled at `settled_at`, in seconds.
-pub fn side(near: &[Report], far: &[Report], began: f64, settled_at: Option<f64>) -> SideRecord {
+pub fn side(near: &[PageReport], far: &[PageReport], began: f64, settled_at: Option<f64>) -> SideRecord {
     let seconds = move |at: f64| (at - began) / 1000.0;
     let shown = || near.iter().flat_map(|report| report.shown.iter().copied());
     let settled = |(_, at): &(i32, f64)| settled_at.is_some_and(|settled| seconds(*at) >= settled);
@@ -36,7 +36,7 @@ pub fn side(near: &[Report], far: &[Report], began: f64, settled_at: Option<f64>
 }
 
 /// The ages of the pictures that could be read: each was captured when its counter last was, before it was shown.
-fn delays(shown: impl Iterator<Item = (i32, f64)>, far: &[Report]) -> Vec<f64> {
+fn delays(shown: impl Iterator<Item = (i32, f64)>, far: &[PageReport]) -> Vec<f64> {
     let mut captured: HashMap<i32, Vec<f64>> = HashMap::new();
     for &(counter, at) in far.iter().flat_map(|report| &report.captured).filter(|(counter, _)| *counter >= 0) {
         captured.entry(counter).or_default().push(at);
@@ -55,9 +55,9 @@ mod tests {
     #[test]
     fn a_picture_is_as_old_as_its_latest_capture_before_it() {
         let captured = vec![(1, 1000.0), (2, 1033.0), (-1, 1066.0), (1, 6000.0)];
-        let far = Report { captured, ..Report::default() };
+        let far = PageReport { captured, ..PageReport::default() };
         let shown = vec![(1, 1060.0), (2, 1100.0), (-1, 1120.0), (3, 1150.0), (1, 6040.0)];
-        let near = Report { at: 7000.0, video_bytes: 1000.0, samples: 96.0, shown, ..Report::default() };
+        let near = PageReport { at: 7000.0, video_bytes: 1000.0, samples: 96.0, shown, ..PageReport::default() };
         let side = side(&[near], &[far], 1000.0, Some(4.0));
         assert_eq!(side.delays, [60.0, 67.0, 40.0]);
         assert_eq!(side.settled_delays, [40.0]);

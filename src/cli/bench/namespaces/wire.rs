@@ -24,7 +24,7 @@ use crate::rtc::LinkEmulator;
 const MAX_FRAME: usize = 1514;
 /// Bytes of the header of Ethernet, which a bottleneck does not count.
 const ETHERNET_HEADER: usize = 14;
-/// Headers of Ethernet, IPv4 and UDP: the link adds the latter two to what it is given.
+/// Headers of Ethernet, IPv4 and UDP: the link adds the latter two to its datagrams.
 const HEADERS: usize = ETHERNET_HEADER + 28;
 /// Frames on their way at most; more are lost.
 const MAX_ON_THE_WAY: usize = 65_536;
@@ -38,7 +38,7 @@ const NOTE_INTERVAL: Duration = Duration::from_millis(250);
 pub struct Line {
     /// The interfaces of each host; frames for a host go to all of its own, of which one is up.
     pub taps: [Vec<File>; 2],
-    /// The link of what each host sends.
+    /// The links of outgoing packets, one a host.
     pub links: [LinkEmulator; 2],
 }
 
@@ -101,7 +101,8 @@ impl Wire {
         }
     }
 
-    /// The traffic between two moments, as closely as it was noted: that up to the first one, and that up to the second.
+    /// The traffic between two moments, as closely as it was noted: that up to the first one, and that up to the
+    /// second.
     pub fn traffic(&self, from: MediaTime, to: MediaTime) -> Option<[Traffic; 2]> {
         let state = lock(&self.state);
         let first = state.notes.iter().find(|note| note.at >= from)?;

@@ -37,7 +37,8 @@ pub const ROWS: [Row; 4] = [
 /// Wi-Fi up to the tenth second, then a telephone.
 const MOVE: &str = "rate=8000,queue=200,delay=5,at=10:rate=700+delay=30";
 
-/// Figures of all calls of a row: means of all sides. Where there is a move, pictures, sound and rates are those after it.
+/// Figures of all calls of a row: means of all sides. Where there is a move, pictures, sound and rates are those after
+/// it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct HostFigures {
     /// The program.

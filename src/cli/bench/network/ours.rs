@@ -97,7 +97,8 @@ impl Ours {
     }
 }
 
-/// The record of one side from its events and its trace, and from the trace `before` a move was settled, if there is one.
+/// The record of one side from its events and its trace, and from the trace `before` a move was settled, if there is
+/// one.
 fn record(began: Began, events: &[(Instant, Event)], before: Option<&Trace>, trace: &Trace) -> SideRecord {
     let stats = events.iter().filter_map(|(at, event)| {
         let (_, received) = stats_of(event)?;

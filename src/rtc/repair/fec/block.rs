@@ -5,8 +5,8 @@
 //! piece of a source:  marker (1 bit), length (15 bits) | RTP payload | zeros up to the longest
 //! ```
 //!
-//! All sources of a block have the RTP timestamp of its repairs, so a frame, or a part of one, is a block. A repair protects
-//! the payload and the marker; the rest of the header follows from the stream.
+//! All sources of a block have the RTP timestamp of its repairs, so a frame, or a part of one, is a block. A repair
+//! protects the payload and the marker; the rest of the header follows from the stream.
 
 use std::collections::VecDeque;
 
@@ -23,7 +23,7 @@ const HEADER: usize = 5;
 /// Bytes before the payload in a piece.
 const LENGTH: usize = 2;
 const MARKER: u16 = 0x8000;
-/// Packets that are remembered, a power of two: more than a keyframe and what comes with it.
+/// Packets that are remembered, a power of two: more than a keyframe and the sound beside it.
 const REMEMBERED: usize = 512;
 /// Blocks whose repairs wait for more.
 const MAX_BLOCKS: usize = 16;
@@ -73,25 +73,25 @@ pub(super) fn repairs(sources: &[Source], count: usize) -> Vec<Bytes> {
         .collect()
 }
 
-/// The sequence number behind the packets that a repair protects, and whether it is the last repair of them; `None` for what
-/// is no repair.
+/// The sequence number behind the packets that a repair protects, and whether it is the last repair of them; `None` for
+/// a packet that is no repair.
 pub(in crate::rtc) fn repaired_by(payload: &[u8]) -> Option<(u16, bool)> {
     let &[high, low, sources, repairs, number] = payload.first_chunk::<HEADER>()?;
     let end = u16::from_be_bytes([high, low]).wrapping_add(u16::from(sources));
     (usize::from(sources) <= MAX_SOURCES && number < repairs).then(|| (end, number + 1 == repairs))
 }
 
-/// Remembers what came, and works out what did not.
+/// Remembers the packets that came, and recovers the others.
 #[derive(Debug)]
 pub(super) struct Recovery {
     /// By sequence number, modulo their count.
     sources: Box<[Option<Source>]>,
-    blocks: VecDeque<Block>,
+    blocks: VecDeque<FecBlock>,
 }
 
 /// A block with losses, and the repairs of it that have come.
 #[derive(Debug)]
-struct Block {
+struct FecBlock {
     first: u16,
     sources: u8,
     timestamp: u32,
@@ -106,7 +106,7 @@ impl Default for Recovery {
 }
 
 impl Recovery {
-    /// Takes a packet that came. Returns what can be recovered now.
+    /// Takes a packet that came. Returns the packets that can be recovered now.
     pub(super) fn source(&mut self, source: Source) -> Vec<Source> {
         let (sequence, timestamp) = (source.sequence, source.timestamp);
         self.remember(source);
@@ -116,7 +116,8 @@ impl Recovery {
         waiting.map_or_else(Vec::new, |block| self.work_out(block))
     }
 
-    /// Takes the payload of a repair that came. Returns what can be recovered now; nothing of what is no repair.
+    /// Takes the payload of a repair that came. Returns the packets that can be recovered now; none for one that is no
+    /// repair.
     pub(super) fn repair(&mut self, timestamp: u32, payload: &Bytes) -> Vec<Source> {
         let Some((&[high, low, sources, repairs, number], piece)) = payload.split_first_chunk::<HEADER>() else {
             return Vec::new();
@@ -126,14 +127,14 @@ impl Recovery {
         if sources == 0 || number >= repairs || piece.len() < LENGTH || !fits {
             return Vec::new();
         }
-        let same = |block: &Block| (block.first, block.sources, block.timestamp) == (first, sources, timestamp);
+        let same = |block: &FecBlock| (block.first, block.sources, block.timestamp) == (first, sources, timestamp);
         let index = match self.blocks.iter().position(same) {
             Some(index) => index,
             None => {
                 if self.blocks.len() == MAX_BLOCKS {
                     self.blocks.pop_front();
                 }
-                self.blocks.push_back(Block { first, sources, timestamp, piece: piece.len(), repairs: Vec::new() });
+                self.blocks.push_back(FecBlock { first, sources, timestamp, piece: piece.len(), repairs: Vec::new() });
                 self.blocks.len() - 1
             }
         };
@@ -155,7 +156,7 @@ impl Recovery {
         (known.sequence == sequence && known.timestamp == timestamp).then_some(known)
     }
 
-    /// Works out what is missing in a block, once as many repairs have come, and forgets it.
+    /// Recovers the missing packets of a block, once as many repairs have come, and forgets it.
     fn work_out(&mut self, index: usize) -> Vec<Source> {
         let Some(block) = self.blocks.get(index) else { return Vec::new() };
         let sequence = |number: u8| block.first.wrapping_add(u16::from(number));
@@ -172,7 +173,7 @@ impl Recovery {
         solved
     }
 
-    fn solve(&self, block: &Block, missing: &[u8]) -> Vec<Source> {
+    fn solve(&self, block: &FecBlock, missing: &[u8]) -> Vec<Source> {
         let mut pieces: Vec<(u8, Vec<u8>)> =
             block.repairs.iter().take(missing.len()).map(|(number, piece)| (*number, piece.to_vec())).collect();
         for (repair, piece) in &mut pieces {

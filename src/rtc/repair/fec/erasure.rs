@@ -37,7 +37,7 @@ fn multiply(a: u8, b: u8) -> u8 {
     TABLES.0[usize::from(TABLES.1[usize::from(a)]) + usize::from(TABLES.1[usize::from(b)])]
 }
 
-/// The inverse of what is not zero.
+/// The inverse of a number other than zero.
 fn invert(a: u8) -> u8 {
     TABLES.0[255 - usize::from(TABLES.1[usize::from(a)])]
 }
@@ -53,7 +53,8 @@ fn add_multiple(sum: &mut [u8], factor: u8, source: &[u8]) {
     if factor == 0 {
         return;
     }
-    // One row of the multiplication table serves a whole piece; for the few bytes of a head or a matrix it is not worth while.
+    // One row of the multiplication table serves a whole piece; for the few bytes of a head or a matrix it is not worth
+    // while.
     if source.len() < ROW_IS_WORTH {
         for (sum, &value) in sum.iter_mut().zip(source) {
             *sum ^= multiply(factor, value);
@@ -66,7 +67,7 @@ fn add_multiple(sum: &mut [u8], factor: u8, source: &[u8]) {
     }
 }
 
-/// Adds to `sum`, which begins as zeros, what source number `source` contributes to repair number `repair`.
+/// Adds to `sum`, which begins as zeros, the part of source number `source` in repair number `repair`.
 pub(super) fn add_source(sum: &mut [u8], repair: u8, source: u8, piece: &[u8]) {
     add_multiple(sum, coefficient(repair, source), piece);
 }

@@ -1,11 +1,11 @@
 //! Forward error correction (FEC) of video, after RFC 8627, for paths that lose much, or whose RTT is too long for RTX.
 //!
 //! ```text
-//! SEND     packets of a frame -> [this interceptor adds repairs after the last one] -> retransmission buffer -> numbers -> SRTP
-//! RECEIVE  SRTP -> retransmissions unwrapped -> [this interceptor works out what was lost] -> NACK generator -> reports
+//! SEND     packets of a frame -> [this interceptor: repairs after the last one] -> RTX buffer -> TWCC numbers -> SRTP
+//! RECEIVE  SRTP -> RTX unwrapped -> [this interceptor: lost packets recovered] -> NACK generator -> reports
 //! ```
 //!
-//! Repairs have a stream (SSRC) of their own. A frame, or 48 packets of it, is a block; whatever repairs come make good
+//! Repairs have a stream (SSRC) of their own. A frame, or 48 packets of it, is a block; any repairs make good
 //! as many losses (`erasure`), so nothing waits for a later frame. How many are sent follows the loss and the RTT
 //! (`protection`); on a clean path none. Runs on the tokio task of the peer connection.
 
@@ -34,7 +34,7 @@ const REPORT_WAIT: Duration = Duration::from_millis(8);
 /// Loss below which pictures that no other refers to are not protected.
 const DISCARDABLE_PROTECTED: f64 = 0.15;
 
-/// Adds repairs to what is sent, and works out what was lost of what comes.
+/// Adds repairs to the packets sent, and recovers lost ones of those received.
 pub(in crate::rtc) struct ForwardErrorCorrection {
     state: ConnectionState,
     sending: Vec<Sending>,
@@ -92,7 +92,7 @@ impl ForwardErrorCorrection {
         }
         let (loss, measured) = (self.state.path.loss(), self.state.path.rtt());
         let round_trip = measured.saturating_sub(REPORT_WAIT);
-        // On a thin path what is lost is lost for want of room, of which repairs would take more.
+        // On a thin path packets are lost for want of room, of which repairs would take more.
         let thin = self.state.path.media_bps() < THIN;
         let is_discardable = |codec: VideoCodec| codec.is_discardable(&packet.payload);
         let codec = VideoCodec::of_payload_type(packet.header.payload_type);
@@ -106,7 +106,7 @@ impl ForwardErrorCorrection {
         sending.block.clear();
     }
 
-    /// Takes a packet that comes, and puts what it makes good before it.
+    /// Takes a packet that comes, and puts the packets that it recovers before it.
     fn recover(&mut self, coming: &TaggedPacket, reads: &mut VecDeque<TaggedPacket>) {
         let Packet::Rtp(packet) = &coming.message.packet else { return };
         let ssrc = packet.header.ssrc;
@@ -181,8 +181,8 @@ impl Stage for ForwardErrorCorrection {
 
     fn bind_local(&mut self, stream: &StreamInfo) {
         if let (Some(repair), Some(payload_type)) = (stream.ssrc_fec, stream.payload_type_fec) {
-            // The engine binds a stream once. Were it to do so again, numbers must go on: two repairs under one number would
-            // give away both (RFC 3711, 9.1).
+            // The engine binds a stream once. Were it to do so again, numbers must go on: two repairs under one number
+            // would give away both (RFC 3711, 9.1).
             if !self.sending.iter().any(|sending| sending.repair == repair) {
                 let block = Vec::with_capacity(MAX_SOURCES);
                 self.sending.push(Sending { video: stream.ssrc, repair, payload_type, sequence: 0, block });

@@ -69,7 +69,7 @@ impl Gilbert {
         self.loss + (1.0 - self.loss) * (self.after_bad - self.after_good).powi(between + 1)
     }
 
-    /// The chance that any of so many packets is lost: what a run took comes again together.
+    /// The chance that any of so many packets is lost: the packets of a run come again together.
     fn any_lost(self, packets: f64) -> f64 {
         1.0 - (1.0 - self.loss) * (1.0 - self.after_good).powf((packets - 1.0).max(0.0))
     }

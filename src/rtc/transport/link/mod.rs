@@ -282,7 +282,8 @@ mod tests {
         assert_eq!([sent(&mut second, 0), sent(&mut first, 15)], [Some(20), Some(30)]);
     }
 
-    /// Kbit/s of a TCP flow and of a call of so many packets of 1000 bytes a second, and the percentage that the call loses.
+    /// Kbit/s of a TCP flow and of a call of so many packets of 1000 bytes a second, and the percentage that the call
+    /// loses.
     fn beside_tcp(profile: &str, packets: u64) -> (u64, u64, u64) {
         const SECONDS: u64 = 60;
         let mut link = link(profile);

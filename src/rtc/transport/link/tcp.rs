@@ -1,4 +1,5 @@
-//! A greedy TCP flow beside the call: CUBIC (RFC 9438) over the same bottleneck, so that a call can be tried against it.
+//! A greedy TCP flow beside the call: CUBIC (RFC 9438) over the same bottleneck, so that a call can be tried against
+//! it.
 //!
 //! No datagram of it exists: it only takes its place in the bottleneck's queue. Pure; time is an argument.
 
@@ -70,8 +71,8 @@ impl TcpFlow {
         heard.unwrap_or(self.heard_at + TIMEOUT).max(self.at)
     }
 
-    /// Does it. `pass` says when a datagram of so many bytes that leaves at a moment is through the bottleneck; `delay` is
-    /// that of each way.
+    /// Does it. `pass` says when a datagram of so many bytes that leaves at a moment is through the bottleneck; `delay`
+    /// is that of each way.
     pub(super) fn step(&mut self, delay: Duration, pass: impl FnOnce(usize, MediaTime) -> Option<MediaTime>) {
         self.at = self.next_event();
         if (self.in_flight.len() as f64) < self.window.floor() {

@@ -23,9 +23,9 @@ pub(super) fn uses_loopback(bind: Option<IpAddr>, own: &[LocalAddress]) -> bool 
     }
 }
 
-/// Announcement in a record, if it is one of ours: of any version whose hello tells the versions. Somebody on the network
-/// must not be able to make this computer dial itself: loopback addresses count only with `loopback`, others of this
-/// computer's `own` only where another app like this one listens, and neither with this app's own `port`.
+/// Announcement in a record, if it is one of ours: of any version whose hello tells the versions. Somebody on the
+/// network must not be able to make this computer dial itself: loopback addresses count only with `loopback`, others of
+/// this computer's `own` only where another app like this one listens, and neither with this app's own `port`.
 pub(super) fn announced(
     service: &ResolvedService,
     id: PeerId,
@@ -50,8 +50,9 @@ fn with_port(address: &ScopedIp, port: u16) -> SocketAddr {
     }
 }
 
-/// Those that may be dialed, the likeliest to lead to them first: those of a subnet of this computer's own, in the order of
-/// its interfaces, before others. IPv4 before IPv6: every listener takes it. The same announcement gives the same order.
+/// Those that may be dialed, the likeliest to lead to them first: those of a subnet of this computer's own, in the
+/// order of its interfaces, before others. IPv4 before IPv6: every listener takes it. The same announcement gives the
+/// same order.
 fn usable(
     mut addresses: Vec<SocketAddr>,
     own_port: u16,

@@ -37,8 +37,8 @@ const ASK_AGAIN_CROWDED: Duration = Duration::from_secs(5);
 const ANNOUNCED_BY: Duration = Duration::from_secs(3);
 /// For an answer of the daemon.
 const ANSWER: Duration = Duration::from_secs(2);
-/// Records of all services of the network that the daemon keeps at most: a thousand devices announce fewer. It has no bound
-/// of its own, so it begins anew.
+/// Records of all services of the network that the daemon keeps at most: a thousand devices announce fewer. It has no
+/// bound of its own, so it begins anew.
 const MAX_RECORDS: i64 = 10_000;
 /// Announcements among these with which a question is asked again. The daemon first tells all that it knows, two events
 /// each, and gives up, without asking, when that is more than the thousand events that a subscription holds.
@@ -136,8 +136,9 @@ pub(super) async fn run(
     }
 }
 
-/// How long after a question the next one is asked, when so many `announcements` are kept, and `crowded` searches before
-/// this one kept too many. The announcements that a flood left are forgotten soon; in a network of so many people the search seldom begins anew.
+/// How long after a question the next one is asked, when so many `announcements` are kept, and `crowded` searches
+/// before this one kept too many. The announcements that a flood left are forgotten soon; in a network of so many
+/// people the search seldom begins anew.
 fn ask_again(announcements: i64, crowded: u32) -> Duration {
     if announcements > MAX_TOLD_AGAIN {
         ASK_AGAIN_CROWDED.saturating_mul(1 << crowded.min(10)).min(ASK_AGAIN)

@@ -1,5 +1,5 @@
-//! When people are dialed, in virtual time: no flood keeps those away who were there before, and nothing tells contacts
-//! from others.
+//! Times at which people are dialed, in virtual time: no flood keeps those away who were there before, and nothing
+//! tells contacts from others.
 
 use std::collections::HashSet;
 use std::net::SocketAddr;

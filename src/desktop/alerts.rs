@@ -1,0 +1,113 @@
+//! Alerts: the news of each snapshot for the desktop. Pure.
+
+use crate::call::InviteId;
+use crate::controller::{CallView, HistoryEntry, IncomingView, OutcomeKind};
+
+/// One thing to tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Alert {
+    /// Somebody rings.
+    Ring(IncomingView),
+    /// Nobody rings any more.
+    RingEnded,
+    /// Somebody has called in vain.
+    Missed(HistoryEntry),
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Alerts {
+    ring: Option<InviteId>,
+    /// Beginning of the latest call that was seen, in seconds since 1970, since the first snapshot.
+    latest_unix_s: Option<i64>,
+}
+
+impl Alerts {
+    /// The alerts of a snapshot's call and history. A window that has the person's `attention` shows all of this
+    /// itself.
+    pub(super) fn follow(&mut self, call: &CallView, history: &[HistoryEntry], attention: bool) -> Vec<Alert> {
+        let mut alerts = Vec::new();
+        let ringing = match call {
+            CallView::Incoming(incoming) => Some(incoming),
+            CallView::Idle | CallView::Outgoing(_) | CallView::Conversation(_) => None,
+        };
+        if self.ring.is_some() && self.ring != ringing.map(|incoming| incoming.invite) {
+            self.ring = None;
+            alerts.push(Alert::RingEnded);
+        }
+        if let Some(incoming) = ringing.filter(|_| self.ring.is_none() && !attention) {
+            self.ring = Some(incoming.invite);
+            alerts.push(Alert::Ring(incoming.clone()));
+        }
+        let newest = history.first().map_or(i64::MIN, |call| call.at_unix_s);
+        if let Some(seen) = self.latest_unix_s
+            && !attention
+        {
+            let new = history.iter().take_while(|call| call.at_unix_s > seen);
+            alerts.extend(new.filter(|call| is_missed(call)).cloned().map(Alert::Missed));
+        }
+        self.latest_unix_s = self.latest_unix_s.max(Some(newest));
+        alerts
+    }
+}
+
+fn is_missed(call: &HistoryEntry) -> bool {
+    !call.outgoing && call.ended.kind == OutcomeKind::Missed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::controller::Outcome;
+    use crate::identity::PeerId;
+
+    fn incoming(number: u128) -> IncomingView {
+        IncomingView {
+            invite: InviteId::from_bits(number),
+            peer: PeerId::from_bytes([7; 32]),
+            name: "Ada".into(),
+            user_data: String::new(),
+            known: true,
+            with_video: true,
+        }
+    }
+
+    fn past(at_unix_s: i64, kind: OutcomeKind) -> HistoryEntry {
+        let (peer, name) = (PeerId::from_bytes([7; 32]), "Ada".to_owned());
+        let ended = Outcome { peer, name: name.clone(), kind };
+        HistoryEntry { peer, name, outgoing: false, at_unix_s, duration_s: 0, ended }
+    }
+
+    #[test]
+    fn a_ring_is_told_once_and_its_end_once() {
+        let mut alerts = Alerts::default();
+        let ringing = |number| CallView::Incoming(incoming(number));
+        assert_eq!(alerts.follow(&ringing(1), &[], false), [Alert::Ring(incoming(1))]);
+        assert_eq!(alerts.follow(&ringing(1), &[], false), []);
+        let next = [Alert::RingEnded, Alert::Ring(incoming(2))];
+        assert_eq!(alerts.follow(&ringing(2), &[], false), next, "a contact takes a stranger's place");
+        assert_eq!(alerts.follow(&CallView::Idle, &[], true), [Alert::RingEnded]);
+        assert_eq!(alerts.follow(&CallView::Idle, &[], false), []);
+    }
+
+    #[test]
+    fn a_window_with_attention_needs_no_notification_until_it_loses_it() {
+        let mut alerts = Alerts::default();
+        let ringing = CallView::Incoming(incoming(1));
+        assert_eq!(alerts.follow(&ringing, &[], true), []);
+        assert_eq!(alerts.follow(&ringing, &[], false), [Alert::Ring(incoming(1))]);
+    }
+
+    #[test]
+    fn missed_calls_are_told_as_they_come_and_not_those_of_before() {
+        let mut alerts = Alerts::default();
+        let mut told = |history: &[HistoryEntry]| alerts.follow(&CallView::Idle, history, false);
+        let (old, new) = (past(1, OutcomeKind::Missed), past(2, OutcomeKind::Missed));
+        assert_eq!(told(std::slice::from_ref(&old)), []);
+        assert_eq!(told(std::slice::from_ref(&old)), []);
+        assert_eq!(told(&[new.clone(), old.clone()]), [Alert::Missed(new.clone())]);
+        assert_eq!(told(&[past(3, OutcomeKind::Canceled), new.clone(), old]), []);
+        assert_eq!(told(&[new]), [], "the history was shortened to a call that was told");
+        assert_eq!(told(&[]), []);
+    }
+}

@@ -1,0 +1,183 @@
+//! A desktop's services on a message bus of their own: notifications and the screen saver, in the test's hands.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use zbus::blocking::Connection;
+use zbus::blocking::connection::Builder;
+use zbus::zvariant::OwnedValue;
+
+use crate::support::process::{Launch, SOON};
+
+const NOTIFICATIONS: &str = "org.freedesktop.Notifications";
+const NOTIFICATIONS_PATH: &str = "/org/freedesktop/Notifications";
+const SCREEN_SAVER: &str = "org.freedesktop.ScreenSaver";
+const SCREEN_SAVER_PATH: &str = "/org/freedesktop/ScreenSaver";
+
+/// A call of one of the services.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Called {
+    Notify(Notification),
+    Close(u32),
+    Inhibit,
+    UnInhibit,
+}
+
+/// A notification that is to be shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notification {
+    pub id: u32,
+    pub title: String,
+    pub body: String,
+    /// Keys of the buttons, without their words.
+    pub actions: Vec<String>,
+    pub urgency: u8,
+    pub time_ms: i32,
+}
+
+struct Notifications {
+    calls: SyncSender<Called>,
+    last: u32,
+}
+
+#[zbus::interface(name = "org.freedesktop.Notifications")]
+impl Notifications {
+    #[allow(clippy::too_many_arguments, reason = "the specification's")]
+    fn notify(
+        &mut self,
+        _program: String,
+        _replaces: u32,
+        _icon: String,
+        title: String,
+        body: String,
+        actions: Vec<String>,
+        hints: HashMap<String, OwnedValue>,
+        time_ms: i32,
+    ) -> u32 {
+        self.last += 1;
+        let urgency = hints.get("urgency").and_then(|value| u8::try_from(value).ok()).expect("an urgency");
+        let actions = actions.into_iter().step_by(2).collect();
+        let shown = Notification { id: self.last, title, body, actions, urgency, time_ms };
+        self.calls.send(Called::Notify(shown)).expect("the test listens");
+        self.last
+    }
+
+    fn close_notification(&self, id: u32) {
+        self.calls.send(Called::Close(id)).expect("the test listens");
+    }
+}
+
+struct ScreenSaver(SyncSender<Called>);
+
+#[zbus::interface(name = "org.freedesktop.ScreenSaver")]
+impl ScreenSaver {
+    fn inhibit(&self, _program: String, reason: String) -> u32 {
+        assert!(!reason.is_empty());
+        self.0.send(Called::Inhibit).expect("the test listens");
+        42
+    }
+
+    #[zbus(name = "UnInhibit")]
+    fn un_inhibit(&self, cookie: u32) {
+        assert_eq!(cookie, 42);
+        self.0.send(Called::UnInhibit).expect("the test listens");
+    }
+}
+
+/// The bus and its services. They end when this is dropped.
+pub struct Desktop {
+    daemon: Child,
+    address: String,
+    services: Connection,
+    calls: Receiver<Called>,
+}
+
+impl Desktop {
+    /// Starts them; `None`, with the reason printed, where there is no message bus.
+    pub fn start() -> Option<Self> {
+        let started = Command::new("dbus-daemon")
+            .args(["--session", "--nofork", "--nopidfile", "--print-address=1"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn();
+        let Ok(mut daemon) = started else {
+            crate::support::skip("there is no dbus-daemon here");
+            return None;
+        };
+        let mut address = String::new();
+        BufReader::new(daemon.stdout.take().expect("piped")).read_line(&mut address).expect("an address");
+        let address = address.trim().to_owned();
+        let (sender, calls) = sync_channel(64);
+        let notifications = Notifications { calls: sender.clone(), last: 0 };
+        let services = Builder::address(address.as_str())
+            .and_then(|builder| builder.serve_at(NOTIFICATIONS_PATH, notifications))
+            .and_then(|builder| builder.serve_at(SCREEN_SAVER_PATH, ScreenSaver(sender)))
+            .and_then(|builder| builder.name(NOTIFICATIONS))
+            .and_then(|builder| builder.name(SCREEN_SAVER))
+            .and_then(Builder::build)
+            .expect("the services start");
+        Some(Self { daemon, address, services, calls })
+    }
+
+    /// A program of this desktop.
+    pub fn give_to(&self, launch: Launch) -> Launch {
+        launch.environment("DBUS_SESSION_BUS_ADDRESS", &self.address)
+    }
+
+    /// The next call that is `wanted`; others are passed over.
+    pub fn expect<T>(&self, wanted: impl Fn(Called) -> Option<T>) -> T {
+        loop {
+            let call = self.calls.recv_timeout(SOON).expect("the program calls in time");
+            if let Some(found) = wanted(call) {
+                return found;
+            }
+        }
+    }
+
+    /// The next notification.
+    pub fn expect_notification(&self) -> Notification {
+        self.expect(|call| match call {
+            Called::Notify(shown) => Some(shown),
+            _ => None,
+        })
+    }
+
+    /// The next call is this one, others passed over.
+    pub fn expect_call(&self, wanted: &Called) {
+        self.expect(|call| (call == *wanted).then_some(()));
+    }
+
+    /// Presses a button of a notification.
+    pub fn press(&self, id: u32, action: &str) {
+        invoke(&self.services, id, action);
+    }
+
+    /// The same signal, from a program that shows no notifications.
+    pub fn forge_press(&self, id: u32, action: &str) {
+        let stranger = Builder::address(self.address.as_str()).and_then(Builder::build).expect("a connection");
+        invoke(&stranger, id, action);
+    }
+
+    /// Locks the screen.
+    pub fn lock_screen(&self) {
+        let signal = self.services.emit_signal(None::<()>, SCREEN_SAVER_PATH, SCREEN_SAVER, "ActiveChanged", &(true,));
+        signal.expect("the bus takes signals");
+    }
+}
+
+fn invoke(program: &Connection, id: u32, action: &str) {
+    let signal = program.emit_signal(None::<()>, NOTIFICATIONS_PATH, NOTIFICATIONS, "ActionInvoked", &(id, action));
+    signal.expect("the bus takes signals");
+}
+
+impl Drop for Desktop {
+    fn drop(&mut self) {
+        let _already_gone = self.daemon.kill();
+        let _status = self.daemon.wait();
+    }
+}
