@@ -180,7 +180,7 @@ impl AimdRateControl {
         if self.capacity.is_passed_by(acked_bps) || pairs == PairVerdict::Wider {
             self.forget_capacity();
         }
-        // The first packets after a fall of the rate tell too little: what is passed then is found anew from pairs.
+        // The first packets after a fall of the rate tell too little: a capacity that is passed is found anew by pairs.
         if let PairVerdict::Carries(bps) = pairs
             && bps <= FEW_PACKETS_BPS
             && !self.capacity.is_known()

@@ -163,8 +163,8 @@ impl CongestionControl {
         self.give_up_overdue(now);
     }
 
-    /// Pictures that the pacer holds are given up where they would take too long at the present target, and a keyframe at the
-    /// size that the path bears comes in their place.
+    /// Pictures that the pacer holds are given up where they would take too long at the present target, and a keyframe
+    /// at the size that the path bears comes in their place.
     fn give_up_overdue(&mut self, now: Instant) {
         let (target, at) = (self.state.path.wire_bps(), MediaTime::of(now));
         for stream in &mut self.repaired {

@@ -70,7 +70,7 @@ impl StaleFrames {
         self.wanted.iter().map(|wanted| wanted.size).sum()
     }
 
-    /// Leaves in `request` what is of use, and notes that, and whether the path is `full`; false when nothing is left.
+    /// Leaves the useful packets in `request`, and notes them, and whether the path is `full`; false when none is left.
     pub(super) fn strip(&mut self, request: &mut TransportLayerNack, full: bool, now: Instant) -> bool {
         let useful = |sequence: &u16| self.before.is_none_or(|before| sequence.wrapping_sub(before) < 1 << 15);
         let kept: Vec<u16> = request.nacks.iter().flat_map(NackPair::packet_list).filter(useful).collect();

@@ -146,7 +146,7 @@ impl Pacer {
         }
     }
 
-    /// Drops what has not left yet of a video stream, of its RTX and of its FEC.
+    /// Drops the packets of a video stream, of its RTX and of its FEC that have not left yet.
     fn drop_stream(&mut self, ssrc: u32) {
         let [rtx, fec] = self.repairs_of.get(&ssrc).copied().unwrap_or_default();
         let ssrcs = [Some(ssrc), rtx, fec];

@@ -123,8 +123,8 @@ impl PacerQueue {
         self.pictures().iter().any(|entry| is_its(entry) && (entry.waits(now) || leaves(entry)))
     }
 
-    /// Gives up the pictures of a stream where they would take too long to leave at `bps`: they were made for a path that has
-    /// become narrower since. True where that was so, and a keyframe must follow. A keyframe is never given up.
+    /// Gives up the pictures of a stream where they would take too long to leave at `bps`: they were made for a path
+    /// that has become narrower since. True where that was so: a keyframe must follow. A keyframe is never given up.
     pub(in crate::rtc) fn give_up_overdue(&self, ssrc: u32, bps: u64, now: MediaTime) -> bool {
         let mut pictures = self.pictures();
         let its =
@@ -146,14 +146,14 @@ impl PacerQueue {
         self.given_up.lock().unwrap_or_else(PoisonError::into_inner).pop()
     }
 
-    /// A keyframe of a stream waits for its turn: of what left before nothing is of use.
+    /// A keyframe of a stream waits for its turn: no packet that left before is of use.
     pub(in crate::rtc) fn keyframe_waits(&self, ssrc: u32, now: MediaTime) -> bool {
         let is_its = |entry: &Entry| entry.picture.keyframe && entry.picture.ssrc == ssrc;
         self.pictures().iter().any(|entry| is_its(entry) && entry.waits(now))
     }
 
-    /// A packet of a picture comes to the pacer. True where the picture is a keyframe: it replaces the pictures of its stream
-    /// that came before it, unless one of those is a keyframe, which is seen sooner.
+    /// A packet of a picture comes to the pacer. True where the picture is a keyframe: it replaces the pictures of its
+    /// stream that came before it, unless one of those is a keyframe, which is seen sooner.
     pub(super) fn supersede(&self, ssrc: u32, rtp_timestamp: u32) -> bool {
         let mut pictures = self.pictures();
         let Some(index) = pictures.iter().position(|entry| entry.is(ssrc, rtp_timestamp)) else { return false };

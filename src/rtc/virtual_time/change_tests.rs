@@ -125,7 +125,7 @@ fn a_path_that_becomes_narrow_costs_less_than_a_second() {
 
 #[test]
 fn a_fall_to_a_thin_path_freezes_about_as_long_at_any_moment() {
-    // The fall comes at several moments between two pictures: late ones find other pictures in the pacer and on the path.
+    // At each moment between two pictures the fall finds other pictures in the pacer and on the path.
     let (mut frozen, mut worst) = (Vec::new(), 0);
     for (link, at) in [("", 8.037), ("", 8.111), ("rate=3000", 8.037), ("rate=3000", 8.148)] {
         let link = format!("delay=10,{link},at={at}:rate=150").replace(",,", ",");
