@@ -81,6 +81,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "playout",
             "rtc",
             "voice_processing",
+            "signaling",
             "controller",
         ],
     ),

@@ -43,6 +43,18 @@ fn an_invite_that_is_taken_back_is_missed_at_the_callee() {
 }
 
 #[test]
+fn an_invite_that_another_device_answered_is_not_missed() {
+    let mut bob = ringing();
+    bob.from(900, ANN, Message::AnsweredElsewhere { invite: invite_id(2) });
+    assert!(!bob.is_idle(), "another invite");
+    bob.from(900, ANN, Message::AnsweredElsewhere { invite: invite_id(1) });
+    assert!(bob.reports().contains(&CallReport::InviteAnsweredElsewhere { invite: invite_id(1) }));
+    assert!(bob.effects.contains(&Effect::StopRinging));
+    bob.from(950, ANN, Message::Cancel { invite: invite_id(1) });
+    assert!(bob.is_idle() && bob.ends().is_empty());
+}
+
+#[test]
 fn nobody_answers_for_45_seconds() {
     let mut ann = calling();
     assert_eq!(ann.machine.next_deadline(), Some(at(45_000)));

@@ -62,7 +62,8 @@ fn the_doctor_finds_that_all_works_and_names_what_was_chosen_away() {
     let (status, output, errors) = run(&[&["doctor"], &SYNTHETIC[..]].concat());
     assert_eq!(status, Some(0), "{output}{errors}");
     let parts: Vec<_> = output.lines().map(|line| line.split_whitespace().nth(1).unwrap_or_default()).collect();
-    assert_eq!(parts, ["profile", "identity", "people", "camera", "microphone", "speaker", "connection"], "{output}");
+    let all = ["profile", "identity", "people", "servers", "camera", "microphone", "speaker", "connection"];
+    assert_eq!(parts, all, "{output}");
     assert!(output.lines().all(|line| line.starts_with("ok ")), "{output}");
     assert_eq!(output.matches("none, as asked").count(), 1, "{output}");
 

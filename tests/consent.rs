@@ -148,6 +148,8 @@ variants! { messages, message_name, Message: parts =>
         max_height: parts.text.len() as u32 * 36,
     },
     Incompatible: Message::Incompatible { conversation: parts.conversation(), version: parts.person.into() },
+    AnsweredElsewhere: Message::AnsweredElsewhere { invite: parts.invite() },
+    Missed: Message::Missed { ago_s: parts.person.into() },
     Leave: Message::Leave { conversation: parts.conversation() },
 }
 

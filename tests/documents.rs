@@ -79,6 +79,16 @@ fn every_field_of_a_measured_call_is_documented() {
 }
 
 #[test]
+fn every_field_of_a_measured_server_is_documented() {
+    let source = include_str!("../src/cli/bench/server.rs");
+    let body =
+        source.split("struct ServerFigures {").nth(1).expect("the figures").split("\n}").next().expect("its end");
+    let fields =
+        body.lines().filter_map(|line| line.trim().split_once(": ")).map(|(name, _)| name.to_owned()).collect();
+    assert_eq!(all_names(&table(MEASUREMENTS, "## A server with many people", "Field")), fields);
+}
+
+#[test]
 fn every_part_of_a_link_profile_is_documented() {
     let source = include_str!("../src/rtc/transport/link/profile.rs");
     let code = source.split("#[cfg(test)]").next().expect("code before its tests");

@@ -76,6 +76,11 @@ fn a_computer_that_gets_another_address_stays_in_the_call() {
         moved.move_to(if moved_is_caller { "10.77.0.21" } else { "10.77.0.22" });
         assert_interrupted([&mut alice, &mut bob], &conversation);
         assert_goes_on(&mut alice, &mut bob, &conversation);
+        let mut moved = if moved_is_caller { alice } else { bob };
+        moved.say("quit");
+        moved.wait(SOON);
+        let told = moved.log_after_end().iter().any(|line| line.contains("the address that media leave from is gone"));
+        assert!(told, "nobody waits for silence");
     }
 }
 

@@ -228,3 +228,101 @@ fn the_servers_own_commands_do_what_they_say() {
     assert_eq!(status, Some(1));
     assert!(words.contains("is taken by another program"), "{words}");
 }
+
+#[test]
+fn a_server_is_measured_with_people_who_speak_the_apps_protocol() {
+    let _machine = support::sharing();
+    let options = "bench server --people 12 --absent 3 --seconds 1 --rings 20 --answers 5 --json";
+    let output = Command::new(env!("CARGO_BIN_EXE_visavis")).args(options.split(' ')).output().unwrap();
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{words}");
+    let figures: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&figures["people"], &figures["watches"], &figures["rings_lost"]), (&json!(12), &json!(4), &json!(0)));
+    let figure = |name: &str| figures[name].as_f64().unwrap_or_else(|| panic!("{name}: {figures}"));
+    for positive in ["rss_mib", "ring_ms_p99", "answer_us_absent", "return_ms_max"] {
+        assert!(figure(positive) > 0.0, "{positive}: {figures}");
+    }
+    assert!(figure("return_ms_p50") <= figure("return_ms_p99") && figure("return_ms_p99") <= figure("return_ms_max"));
+}
+
+#[test]
+fn the_doctor_tells_of_each_server_whether_it_is_reached() {
+    let _machine = support::sharing();
+    let (_folder, data) = data();
+    let server = Server::start(&data, "127.0.0.1:0");
+    let (address, hash) = server.link.split_once('*').unwrap();
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let profile = tempfile::tempdir().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_visavis"))
+        .args(["doctor", "--camera", "none", "--microphone", "none", "--speaker", "none", "--bind", "127.0.0.1"])
+        .args(["--server", &server.link, "--server", &format!("{closed}*{hash}"), "--profile"])
+        .arg(profile.path())
+        .output()
+        .unwrap();
+    let words = String::from_utf8(output.stdout).unwrap();
+    let lines: Vec<_> = words.lines().filter(|line| line.contains("server ")).collect();
+    assert!(
+        lines.iter().any(|line| line.starts_with("ok") && line.contains(address) && line.contains(" ms")),
+        "{words}"
+    );
+    assert!(
+        lines.iter().any(|line| line.starts_with("problem") && line.contains("The server does not answer")),
+        "{words}"
+    );
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn every_device_of_an_identity_rings_and_the_first_answer_stops_the_others() {
+    let _machine = support::sharing();
+    let Some(networks) = two_networks() else { return };
+    let (folder, data) = data();
+    let server = Server::start_on(&networks.router, &data, PORT);
+    let mut alice = person("Alice", &networks.near, &server);
+    let profiles = ["desk", "lap"].map(|name| folder.path().join(name));
+    let bob_at = |profile: &std::path::Path| {
+        let launch = Launch::new("Bob").with_synthetic_devices().option("--server", &server.link).profile(profile);
+        let mut bob = networks.far.give_to(launch).start();
+        expect_state(&mut bob, "online");
+        bob
+    };
+    let mut desk = bob_at(&profiles[0]);
+    befriend(&mut desk, &alice);
+    desk.expect_where("contact", SOON, |contact| contact["id"] == alice.id && contact["contact"] == true);
+    desk.quit();
+    assert!(Command::new("cp").arg("-r").args(&profiles).status().unwrap().success());
+    let (mut desk, mut lap) = (bob_at(&profiles[0]), bob_at(&profiles[1]));
+    assert_eq!(desk.id, lap.id);
+    befriend(&mut alice, &desk);
+    let (alice_id, bob_id) = (alice.id.clone(), desk.id.clone());
+    for bob in [&mut desk, &mut lap] {
+        bob.expect_where("contact", SOON, |it| it["id"] == alice_id && it["online"] == true);
+    }
+    let invite = alice.invite(&bob_id, json!(false));
+    for bob in [&mut desk, &mut lap] {
+        bob.expect_where("invite", SOON, |rung| rung["invite"] == json!(invite));
+    }
+    lap.send(json!({"command": "accept", "invite": invite, "video": false}));
+    assert_eq!(desk.expect("invite_answered_elsewhere")["invite"], json!(invite));
+    for side in [&mut alice, &mut lap] {
+        side.expect("conversation_connected");
+    }
+    hang_up(&mut alice, &mut lap);
+
+    // Declined at one, and taken back: both stop.
+    let invite = alice.invite(&bob_id, json!(false));
+    for bob in [&mut desk, &mut lap] {
+        bob.expect_where("invite", SOON, |rung| rung["invite"] == json!(invite));
+    }
+    desk.send(json!({"command": "reject", "invite": invite}));
+    alice.expect("invite_rejected");
+    assert_eq!(lap.expect("invite_answered_elsewhere")["invite"], json!(invite));
+    let invite = alice.invite(&bob_id, json!(false));
+    for bob in [&mut desk, &mut lap] {
+        bob.expect_where("invite", SOON, |rung| rung["invite"] == json!(invite));
+    }
+    alice.send(json!({"command": "cancel", "invite": invite}));
+    for bob in [&mut desk, &mut lap] {
+        bob.expect_where("invite_canceled", SOON, |event| event["invite"] == json!(invite));
+    }
+}

@@ -91,6 +91,61 @@ fn a_stranger_who_may_not_ring_hears_nothing_and_a_contact_rings() {
     assert_eq!(about(&alice, &unheard), ["invite_sent", "invite_canceled"], "no answer of any kind");
 }
 
+#[test]
+fn the_holder_of_an_invitation_rings_once_although_strangers_may_not() {
+    let _machine = support::sharing();
+    let folder = tempfile::tempdir().expect("a directory");
+    let profile = folder.path().join("alberta");
+    let mut bob = person("Bertrand").option("--strangers", "refuse").log("debug").start();
+    bob.say("create_invitation");
+    let link = text(&bob.expect("invitation"), "link");
+    assert!(link.contains("&once="), "{link}");
+    let mut alice = person("Alberta").profile(&profile).start();
+    alice.send(json!({"command": "add_contact", "link": link}));
+    alice.expect_where("contact", SOON, |contact| contact["id"] == *bob.id && contact["contact"] == true);
+    alice.quit();
+
+    let mut alice = person("Alberta").profile(&profile).start();
+    meet(&mut alice, &mut bob);
+    let (alice_id, bob_id) = (alice.id.clone(), bob.id.clone());
+    let invite = alice.invite(&bob_id, json!(false));
+    let rung = bob.expect_where("invite", SOON, |rung| rung["invite"] == *invite);
+    assert_eq!((&rung["from"], &rung["contact"]), (&json!(alice_id), &json!(false)));
+    bob.send(json!({"command": "reject", "invite": invite}));
+    alice.expect("invite_rejected");
+
+    let again = alice.invite(&bob_id, json!(false));
+    bob.expect_log("The invite of a person who may not ring is ignored");
+    alice.send(json!({"command": "cancel", "invite": again}));
+    alice.expect_where("invite_canceled", SOON, |event| event["invite"] == *again);
+    assert_eq!(bob.transcript().iter().filter(|event| event["event"] == "invite").count(), 1);
+}
+
+#[test]
+fn somebody_with_a_contacts_name_and_another_key_rings_with_a_warning() {
+    let _machine = support::sharing();
+    let mut alice = person("Alice").start();
+    let mut bob = person("Wilhelmina").start();
+    let mut other = person("wilhelmina").start();
+    meet(&mut alice, &mut bob);
+    alice.send(json!({"command": "add_contact", "link": bob.link}));
+    let (alice_id, bob_id, other_id) = (alice.id.clone(), bob.id.clone(), other.id.clone());
+    state(&mut alice, &bob_id, false);
+    other.send(json!({"command": "add_contact", "link": alice.link}));
+    let invite = other.invite(&alice_id, json!(false));
+    let warning = alice.expect("key_changed");
+    assert_eq!((&warning["id"], &warning["previous"]), (&json!(other_id), &json!(bob_id)));
+    let rung = alice.expect_where("invite", SOON, |event| event["invite"] == *invite);
+    assert_eq!((&rung["contact"], &rung["from"]), (&json!(false), &json!(other_id)));
+    alice.send(json!({"command": "reject", "invite": invite}));
+    other.expect("invite_rejected");
+
+    // The contact, under the key that is known, needs no warning.
+    let invite = bob.invite(&alice_id, json!(false));
+    alice.expect_where("invite", SOON, |event| event["invite"] == *invite);
+    assert_eq!(alice.transcript().iter().filter(|event| event["event"] == "key_changed").count(), 1);
+}
+
 /// Runs `visavis identity` on a profile: exit status, standard output, standard error.
 fn identity(profile: &Path, words: &[&OsStr]) -> (Option<i32>, String, String) {
     let mut arguments: Vec<&OsStr> = vec![OsStr::new("identity")];

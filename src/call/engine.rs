@@ -94,6 +94,8 @@ impl CallMachine {
                 | Message::Media { .. }
                 | Message::Wish { .. }
                 | Message::Incompatible { .. }
+                | Message::AnsweredElsewhere { .. }
+                | Message::Missed { .. }
                 | Message::Leave { .. },
             ) => state,
         }

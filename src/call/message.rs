@@ -116,6 +116,16 @@ pub enum Message {
         /// The version of the sender's own descriptions.
         version: u16,
     },
+    /// Another device of the receiver's key has answered or declined: it rings no more, and nothing was missed.
+    AnsweredElsewhere {
+        /// Which invite.
+        invite: InviteId,
+    },
+    /// The sender called that many seconds ago, and the receiver was not there. No call follows.
+    Missed {
+        /// Seconds: the two clocks may differ.
+        ago_s: u32,
+    },
     /// The sender hung up.
     Leave {
         /// Which conversation.

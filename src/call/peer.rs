@@ -127,6 +127,20 @@ impl CallMachine {
                     participant.note_wish(stream, max_height);
                 }
             }),
+            Message::AnsweredElsewhere { invite } => match state {
+                CallState::Incoming(incoming) if incoming.invite == invite && incoming.from == from => {
+                    self.ended_invites.add_incoming(invite, from);
+                    cx.effect(Effect::StopRinging);
+                    cx.report(CallReport::InviteAnsweredElsewhere { invite });
+                    CallState::Idle
+                }
+                state @ (CallState::Idle
+                | CallState::Outgoing(_)
+                | CallState::Incoming(_)
+                | CallState::Conversation(_)) => state,
+            },
+            // The controller's matter: it is about no present call.
+            Message::Missed { .. } => state,
             Message::Leave { conversation } => match state {
                 CallState::Conversation(current) if current.id == conversation => {
                     self.participant_gone(cx, current, from, DisconnectReason::HungUp)

@@ -102,6 +102,8 @@ pub enum CallReport {
     InviteRejected { invite: InviteId },
     /// Taken back by the caller.
     InviteCanceled { invite: InviteId },
+    /// Another device of this side's key has answered or declined.
+    InviteAnsweredElsewhere { invite: InviteId },
     /// The callee is in another call.
     InviteBusy { invite: InviteId },
     /// Nobody answered in time.

@@ -5,9 +5,9 @@ use std::cell::RefCell;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 
-use crate::controller::{Command, Controller, Event, VideoChoice, echo_id};
+use crate::controller::{Command, Controller, Event, ServerState, VideoChoice, echo_id};
 use crate::device::{DeviceChoice, DeviceFault, DeviceKind};
-use crate::identity::plain_text;
+use crate::identity::{ServerLink, plain_text};
 use crate::media::Preset;
 use crate::network::{self, Standing};
 use crate::store::Settings;
@@ -40,6 +40,7 @@ pub fn run(common: &CommonOptions) -> anyhow::Result<()> {
     let works = profile(&controller, &folder, shared)?
         & checkup.identity()?
         & checkup.people()?
+        & checkup.servers(&controller)?
         & checkup.capture(&controller)?
         & speaker(&controller)?
         & checkup.echo(&controller)?
@@ -106,6 +107,37 @@ fn profile(controller: &Controller, folder: &str, shared: bool) -> std::io::Resu
     line(false, "profile", &finding)
 }
 
+/// Finding about a server.
+#[derive(Debug, PartialEq)]
+struct ServerFinding {
+    link: ServerLink,
+    works: bool,
+    words: String,
+}
+
+impl ServerFinding {
+    /// The finding that an event gives about one of these servers; `None` while it is still being reached.
+    fn of(event: &Event, asked: &[ServerLink]) -> Option<Self> {
+        let Event::Server { link, state, detail, round_trip_ms, clock_offset_ms } = event else { return None };
+        if !asked.contains(link) || *state == ServerState::Connecting {
+            return None;
+        }
+        let address = link.address();
+        let words = if *state == ServerState::Online {
+            let round_trip_ms = round_trip_ms.unwrap_or_default();
+            let ahead_s = clock_offset_ms.unwrap_or_default() as f64 / 1000.0;
+            let clock = match detail.as_str() {
+                "" => format!("clocks agree to {:.1} s", ahead_s.abs()),
+                detail => format!("its clock is {ahead_s:.0} s ahead of this computer's. {detail}"),
+            };
+            format!("{address} is reached over TCP in {round_trip_ms} ms, {clock}")
+        } else {
+            format!("{address}: {detail}")
+        };
+        Some(Self { link: link.clone(), works: *state == ServerState::Online, words })
+    }
+}
+
 struct Checkup {
     events: Receiver<Event>,
     /// Faults of no command that came while something else was waited for.
@@ -146,6 +178,25 @@ impl Checkup {
             line(false, "people", fault)?;
         }
         Ok(late.is_empty())
+    }
+
+    /// Whether each server of this profile lets this side in, how far it is, and whether its clock agrees.
+    fn servers(&self, controller: &Controller) -> anyhow::Result<bool> {
+        let mut left = settings(controller).servers;
+        if left.is_empty() {
+            line(true, "servers", "none; people on other networks are not reached")?;
+        }
+        controller.handle().send(Command::Servers)?;
+        let mut works = true;
+        while !left.is_empty() {
+            let Some(status) = self.wait(|event| ServerFinding::of(event, &left)) else { break };
+            left.retain(|link| *link != status.link);
+            works &= line(status.works, "server", &status.words)?;
+        }
+        for link in &left {
+            works &= line(false, "server", &format!("{}: {SILENT}", link.address()))?;
+        }
+        Ok(works)
     }
 
     fn capture(&self, controller: &Controller) -> anyhow::Result<bool> {
@@ -224,6 +275,36 @@ impl Checkup {
             if let Some(picked) = pick(&event) {
                 return Some(picked);
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_is_a_finding_once_it_was_reached_or_was_not() {
+        let link = |host: &str| ServerLink::new(host, 443, b"key").unwrap();
+        let event = |state, detail: &str, offset_ms| Event::Server {
+            link: link("a.example"),
+            state,
+            detail: detail.to_owned(),
+            round_trip_ms: (state == ServerState::Online).then_some(23),
+            clock_offset_ms: (state == ServerState::Online).then_some(offset_ms),
+        };
+        let finding = |event: &Event| ServerFinding::of(event, &[link("a.example")]);
+        assert_eq!(finding(&event(ServerState::Connecting, "", 0)), None);
+        assert_eq!(ServerFinding::of(&event(ServerState::Online, "", 0), &[link("b.example")]), None);
+        let online = finding(&event(ServerState::Online, "", -400)).unwrap();
+        assert_eq!(online.words, "a.example:443 is reached over TCP in 23 ms, clocks agree to 0.4 s");
+        let differ = finding(&event(ServerState::Online, "Check the clock.", -90_400)).unwrap();
+        assert!(
+            differ.works && differ.words.ends_with("its clock is -90 s ahead of this computer's. Check the clock.")
+        );
+        for state in [ServerState::Offline, ServerState::Refused] {
+            let absent = finding(&event(state, "It does not answer.", 0)).unwrap();
+            assert_eq!((absent.works, absent.words.as_str()), (false, "a.example:443: It does not answer."));
         }
     }
 }

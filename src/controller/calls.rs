@@ -74,19 +74,24 @@ impl Calls {
 
     /// Watches this computer's addresses for as long as somebody in the call is not heard. `addresses` gives those of
     /// the moment.
-    pub(super) fn watch_network(&mut self, now: MediaTime, addresses: impl FnOnce() -> Vec<IpAddr>) {
+    pub(super) fn watch_network(&mut self, addresses: impl FnOnce() -> Vec<IpAddr>) {
         let CallState::Conversation(conversation) = self.machine.state() else {
             return self.network_watch.end();
         };
         let interrupted =
             |(_, participant): (_, &Participant)| matches!(participant.state(), ParticipantState::Interrupted { .. });
         let interrupted = conversation.participants().any(interrupted);
-        self.network_watch.follow(interrupted, now, addresses);
+        self.network_watch.follow(interrupted, addresses);
+    }
+
+    /// This computer's networks are others.
+    pub(super) fn networks_changed(&mut self) {
+        self.network_watch.networks_changed();
     }
 
     /// True when the addresses are due to be looked at and are others than before.
-    pub(super) fn network_changed(&mut self, now: MediaTime, addresses: impl FnOnce() -> Vec<IpAddr>) -> bool {
-        self.network_watch.due().is_some_and(|due| due <= now) && self.network_watch.look(now, addresses())
+    pub(super) fn addresses_changed(&mut self, addresses: impl FnOnce() -> Vec<IpAddr>) -> bool {
+        self.network_watch.due().is_some() && self.network_watch.look(addresses())
     }
 
     /// Notes that somebody is there, or is not: a participant who stays away is gone.

@@ -101,6 +101,8 @@ pub enum Command {
         /// The link.
         link: String,
     },
+    /// Make a link whose holder may ring once, although strangers may not.
+    CreateInvitation,
     /// Add a contact from a picture of a QR code.
     AddContactImage {
         /// A PNG or JPEG file.
@@ -286,6 +288,7 @@ impl Command {
             Self::CreateStream { .. } => "create_stream",
             Self::CloseStream => "close_stream",
             Self::AddContact { .. } => "add_contact",
+            Self::CreateInvitation => "create_invitation",
             Self::AddContactImage { .. } => "add_contact_image",
             Self::Contacts => "contacts",
             Self::Contact { .. } => "contact",

@@ -6,6 +6,8 @@ mod commands;
 mod deadlines;
 mod devices;
 mod effects;
+mod invitations;
+mod missed_calls;
 mod network;
 mod publish;
 
@@ -20,6 +22,7 @@ use crate::device::DeviceKind;
 use crate::identity::{Identity, PeerId};
 use crate::media::{Latest, LevelMeter, MediaTime, StreamState};
 use crate::media_send::MediaSend;
+use crate::network::NetworkMonitor;
 use crate::rtc::{Engine, PeerEvent};
 use crate::store::Store;
 use crate::voice_processing::VoiceProcessor;
@@ -29,7 +32,7 @@ use super::capture_set::CaptureSet;
 use super::device_list::DeviceList;
 use super::directory::Directory;
 use super::echo::{EchoContact, engine_event};
-use super::lanes::PartSenders;
+use super::lanes::{PartSenders, SystemSender};
 use super::peer_lane::PeerLane;
 use super::preferences::Preferences;
 use super::publisher::{Publication, Publisher};
@@ -49,6 +52,7 @@ pub(super) struct Core {
     store: Store,
     directory: Directory,
     signaling: Signaling,
+    networks: NetworkMonitor,
     servers: ServerList,
     calls: Calls,
     echo: EchoContact,
@@ -59,6 +63,8 @@ pub(super) struct Core {
     speaker: Speaker,
     publisher: Publisher,
     events: EventSink,
+    /// The latest link whose holder may ring once.
+    invitation: Option<String>,
     /// Until when quitting waits, once it was asked for.
     quit_by: Option<MediaTime>,
     /// Ends last, after everything that runs on it.
@@ -76,11 +82,14 @@ impl Core {
         publication: Publication,
     ) -> anyhow::Result<Self> {
         let runtime = Builder::new_multi_thread().worker_threads(2).thread_name("network").enable_all().build()?;
+        let networks = NetworkMonitor::start(runtime.handle());
+        runtime.spawn(tell_changes(networks.from_now(), parts.system.clone()));
         let preferences = Preferences::new(options, &store)?;
         let options = preferences.options();
         let directory = Directory::new(identity, &store, parts.system.clone())?;
         let me = directory.me();
         let engine = Engine::new(runtime.handle().clone(), options.bind).with_link(options.link.clone());
+        let engine = engine.with_networks(networks.from_now());
         let loopback = Engine::new(runtime.handle().clone(), Some(Ipv4Addr::LOCALHOST.into()));
         let sending = MediaSend::new(gates);
         let publisher = Publisher::new(publication);
@@ -102,11 +111,13 @@ impl Core {
                 parts.clone(),
             ),
             signaling: Signaling::new(peers)?,
+            networks,
             servers: ServerList::default(),
             devices: DeviceList::new(parts.system.clone()),
             speaker,
             publisher,
             remotes: Remotes::new(engine, loopback, parts),
+            invitation: None,
             quit_by: None,
             preferences,
             store,
@@ -151,7 +162,7 @@ impl Core {
     /// This person's `visavis:` link.
     fn link(&self) -> String {
         let settings = self.preferences.settings();
-        self.directory.own_link(&settings.display_name, settings.servers.first())
+        self.directory.own_link(&settings.display_name, settings.servers.first()).to_string()
     }
 
     /// Tells the faces.
@@ -172,8 +183,15 @@ impl Core {
         if !self.sending.gates().is_muted() {
             self.captures.end_spoke_muted();
         }
-        self.calls.watch_network(MediaTime::now(), || self.remotes.addresses());
+        self.calls.watch_network(|| self.remotes.addresses());
         self.publisher.mark();
+    }
+
+    /// Where the addresses that connections use are others, and somebody is not heard, tells the state chart.
+    fn look_at_networks(&mut self) {
+        if self.calls.addresses_changed(|| self.remotes.addresses()) {
+            self.step(Input::NetworkChanged);
+        }
     }
 
     pub(super) fn on_system(&mut self, event: SystemEvent) {
@@ -216,6 +234,10 @@ impl Core {
             SystemEvent::ContactImage(read) => {
                 self.directory.on_picture_read();
                 self.finish_command("add_contact_image", |core| core.add_contact_of_image(read));
+            }
+            SystemEvent::NetworksChanged => {
+                self.calls.networks_changed();
+                self.look_at_networks();
             }
             SystemEvent::Speakers(names) => self.speaker.on_plugged_in(&names),
             SystemEvent::Devices(devices) => self.devices.on_listed(devices),
@@ -297,6 +319,14 @@ impl Core {
         publisher.close();
         signaling.end();
         runtime.shutdown_timeout(Duration::from_secs(1));
+    }
+}
+
+/// Tells the controller of each change of this computer's networks, until the runtime ends.
+async fn tell_changes(mut networks: NetworkMonitor, system: SystemSender) {
+    loop {
+        networks.changed().await;
+        system.send(SystemEvent::NetworksChanged);
     }
 }
 

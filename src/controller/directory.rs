@@ -98,13 +98,18 @@ impl Directory {
     }
 
     /// This person's `visavis:` link, under the name that others see, with the server over which others may reach them.
-    pub(super) fn own_link(&self, name: &str, server: Option<&ServerLink>) -> String {
-        ContactLink::new(self.me(), name).with_server(server.cloned()).to_string()
+    pub(super) fn own_link(&self, name: &str, server: Option<&ServerLink>) -> ContactLink {
+        ContactLink::new(self.me(), name).with_server(server.cloned())
     }
 
     /// The name to show, see [`People::name_of`].
     pub(super) fn name_of(&self, id: PeerId, said: Option<&str>) -> String {
         self.people.name_of(id, said)
+    }
+
+    /// The contact whose name somebody with another key goes by, see [`People::namesake`].
+    pub(super) fn namesake(&self, id: PeerId, said: &str) -> Option<PeerId> {
+        self.people.namesake(id, said)
     }
 
     /// A `contact` event for one person whom a command named, with the safety number of a contact.

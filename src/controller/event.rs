@@ -198,12 +198,21 @@ pub enum Event {
         conversation: ConversationId,
         contact: bool,
     },
+    /// A link that was asked for: its holder may ring once, although strangers may not.
+    Invitation { link: String },
+    /// Somebody who is no contact rings under a contact's name: the contact has another key now, or somebody pretends
+    /// to be them. An `invite` event follows.
+    KeyChanged { id: PeerId, previous: PeerId },
+    /// A contact called while this side was not there, and tells it now.
+    MissedCall { from: PeerId, name: String, at_unix_s: i64 },
     /// The callee accepted (caller), or this side did (callee).
     InviteAccepted { invite: InviteId, conversation: ConversationId },
     /// Declined.
     InviteRejected { invite: InviteId },
     /// Taken back by the caller.
     InviteCanceled { invite: InviteId },
+    /// Another device of this side's identity has answered or declined.
+    InviteAnsweredElsewhere { invite: InviteId },
     /// The callee is in another call.
     InviteBusy { invite: InviteId },
     /// Nobody answered within 45 s.

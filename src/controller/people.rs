@@ -109,6 +109,17 @@ impl People {
             .map_or_else(|| id.short(), str::to_owned)
     }
 
+    /// A contact with another key and the same name, whatever its case, as the one that somebody who is no contact goes
+    /// by: the contact's identity may be a new one, or somebody pretends to be them.
+    pub(super) fn namesake(&self, id: PeerId, said: &str) -> Option<PeerId> {
+        let name = said.trim().to_lowercase();
+        let is_it = |contact: &&Contact| {
+            [&contact.name, &contact.given_name].iter().any(|known| known.trim().to_lowercase() == name)
+        };
+        let may_be = !name.is_empty() && !self.is_contact(id);
+        self.contacts.values().filter(|_| may_be).find(is_it).map(|contact| contact.id)
+    }
+
     /// A `contact` event for one person, without their safety number, which takes milliseconds.
     pub(super) fn event(&self, id: PeerId) -> Event {
         self.event_with(id, None)
@@ -242,6 +253,31 @@ mod tests {
     #[test]
     fn a_person_without_a_name_is_shown_by_a_piece_of_their_id() {
         assert_eq!(People::new(id(200)).name_of(id(3), Some("")), id(3).short());
+    }
+
+    #[test]
+    fn a_stranger_with_a_contacts_name_is_told_apart() {
+        let contact = |number, name: &str, given_name: &str| Contact {
+            id: id(number),
+            name: name.into(),
+            given_name: given_name.into(),
+            blocked: false,
+            added_at_unix_s: 0,
+            verified_by: None,
+        };
+        let mut people = People::new(id(200));
+        people.set_contacts(vec![contact(1, "Ann", ""), contact(2, "Robert", "Bob"), contact(3, "", "")], Vec::new());
+        for (stranger, said, previous) in [
+            (9, "Ann", Some(1)),
+            (9, "ANN ", Some(1)),
+            (9, "bob", Some(2)),
+            (9, "Robert", Some(2)),
+            (9, "Anna", None),
+            (9, "", None),
+            (2, "Ann", None),
+        ] {
+            assert_eq!(people.namesake(id(stranger), said), previous.map(id), "{said}");
+        }
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! Signaling client of the controller, on a thread of its own, so that media never waits for strangers' messages.
 
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 
 use crate::call::Message;
-use crate::identity::{PeerId, ServerLink};
+use crate::identity::{InvitationToken, PeerId, ServerLink};
 use crate::network::PathFinder;
 use crate::signaling::{DiscoveryFault, SignalingClient, SignalingConfig, SignalingError};
 
@@ -96,6 +97,18 @@ impl Signaling {
         if let Some(client) = &self.client {
             client.set_strangers_may_ring(may);
         }
+    }
+
+    /// Tokens of invitations: those given out, and those held.
+    pub(super) fn set_invitations(&self, given: HashSet<InvitationToken>, held: HashMap<PeerId, InvitationToken>) {
+        if let Some(client) = &self.client {
+            client.set_invitations(given, held);
+        }
+    }
+
+    /// The token with which somebody has come.
+    pub(super) fn invitation_of(&self, id: &PeerId) -> Option<InvitationToken> {
+        self.client.as_ref()?.invitation_of(id)
     }
 
     /// Says goodbye.

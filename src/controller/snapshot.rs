@@ -50,6 +50,8 @@ pub struct Me {
     pub name: String,
     /// The `visavis:` link to give to others.
     pub link: String,
+    /// The latest link whose holder may ring once.
+    pub invitation: Option<String>,
 }
 
 /// Relation of a person to this one.
@@ -202,6 +204,8 @@ pub struct IncomingView {
     pub user_data: String,
     /// False when the caller is no contact: shown as unknown.
     pub known: bool,
+    /// The contact with another key whose name the caller goes by.
+    pub namesake: Option<String>,
     /// True when the caller wants to send video.
     pub with_video: bool,
 }

@@ -50,6 +50,8 @@ pub(super) enum SystemEvent {
     },
     /// Devices that were being closed are closed.
     DevicesClosed,
+    /// This computer's networks are others, or it has slept.
+    NetworksChanged,
     /// Contact that a picture of a QR code showed.
     ContactImage(Result<ContactLink, PictureError>),
     /// The speakers that are plugged in, looked for because the chosen one was gone.

@@ -68,6 +68,7 @@ mod tests {
             name: "Ada".into(),
             user_data: String::new(),
             known: true,
+            namesake: None,
             with_video: true,
         }
     }

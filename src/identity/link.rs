@@ -1,6 +1,6 @@
 //! The link that people exchange: `visavis:<56-character ID>?name=<percent-encoded name>&at=<percent-encoded link of a
-//! server>` (RFC 3986). Pure; the window
-//! and the command line make it, and read it back from the text that a person pastes.
+//! server>&once=<token>` (RFC 3986). Pure; the window and the command line make it, and read it back from the text that
+//! a person pastes.
 //!
 //! A link is written with letters, digits and `%XX` alone, so that it ends where anything else begins. It is read with
 //! the changes that mail programs and web pages make on the way: wrapped lines, zero-width characters, `&amp;`, `%3A`.
@@ -10,7 +10,7 @@ use std::fmt;
 
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-use super::{PeerId, ServerLink, display_name};
+use super::{InvitationToken, PeerId, ServerLink, display_name};
 
 const SCHEME: &str = "visavis";
 /// Ways in which the colon after the scheme comes back: as it is, percent-encoded, in HTML, in full width.
@@ -32,17 +32,24 @@ pub struct ContactLink {
     pub name: Option<String>,
     /// The server at which its owner is reached from elsewhere.
     pub server: Option<ServerLink>,
+    /// The token with which the link's holder may ring once.
+    pub token: Option<InvitationToken>,
 }
 
 impl ContactLink {
     /// A link to a person; the name is made fit to be shown, and left out when nothing of it remains.
     pub fn new(id: PeerId, name: &str) -> Self {
-        Self { id, name: Some(display_name(name)).filter(|name| !name.is_empty()), server: None }
+        Self { id, name: Some(display_name(name)).filter(|name| !name.is_empty()), server: None, token: None }
     }
 
     /// The same link with the server at which its owner is reached.
     pub fn with_server(self, server: Option<ServerLink>) -> Self {
         Self { server, ..self }
+    }
+
+    /// The same link with a token.
+    pub fn with_token(self, token: Option<InvitationToken>) -> Self {
+        Self { token, ..self }
     }
 
     /// The first link in a text, or else the first bare ID, wherever it stands. Only the first 64 KiB are searched.
@@ -57,9 +64,10 @@ impl fmt::Display for ContactLink {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{SCHEME}:{}", self.id)?;
         let server = self.server.as_ref().map(ToString::to_string);
-        let pairs = [("name", self.name.as_deref()), ("at", server.as_deref())];
+        let token = self.token.as_ref().map(ToString::to_string);
+        let pairs = [("name", self.name.as_deref()), ("at", server.as_deref()), ("once", token.as_deref())];
         let pairs = pairs.into_iter().filter_map(|(key, value)| Some((key, value?)));
-        for (start, (key, value)) in ["?", "&"].into_iter().zip(pairs) {
+        for (start, (key, value)) in ["?", "&", "&"].into_iter().zip(pairs) {
             write!(formatter, "{start}{key}={}", utf8_percent_encode(value, NON_ALPHANUMERIC))?;
         }
         Ok(())
@@ -88,7 +96,7 @@ fn unquoted_printable(text: String) -> String {
     let mut joined = pieces.next().unwrap_or_default().to_owned();
     let mut is_source = false;
     for piece in pieces {
-        if ["name", "?at", "&at", "&amp;at"].iter().any(|key| joined.ends_with(key)) {
+        if ["name", "?at", "&at", "&amp;at", "?once", "&once", "&amp;once"].iter().any(|key| joined.ends_with(key)) {
             joined.push_str("=\n");
         } else {
             is_source = true;
@@ -129,7 +137,8 @@ fn parse_after_colon(rest: &str) -> Option<ContactLink> {
     let query = without_any(rest.trim_start_matches('\n'), &QUERY_STARTS).map(|(_, query)| query);
     let name = query.and_then(|query| value_in(query, "name")).unwrap_or_default();
     let server = query.and_then(server_in);
-    Some(ContactLink::new(id, &name).with_server(server))
+    let token = query.and_then(token_in);
+    Some(ContactLink::new(id, &name).with_server(server).with_token(token))
 }
 
 /// The ID at the beginning, over line breaks and spaces; and the rest. The ID's checksum tells whether it is one.
@@ -153,6 +162,12 @@ fn leading_id(text: &str) -> Option<(PeerId, &str)> {
 /// The server that a query names. Its link has a fixed end, so it may be divided by line breaks anywhere.
 fn server_in(query: &str) -> Option<ServerLink> {
     let parse = |query: &str| value_in(query, "at")?.parse().ok();
+    parse(query).or_else(|| parse(&query.replace('\n', "")))
+}
+
+/// The token in a query, likewise.
+fn token_in(query: &str) -> Option<InvitationToken> {
+    let parse = |query: &str| value_in(query, "once")?.parse().ok();
     parse(query).or_else(|| parse(&query.replace('\n', "")))
 }
 
@@ -223,7 +238,12 @@ fn without_any<'a>(text: &'a str, starts: &[&'static str]) -> Option<(&'static s
 /// The first ID that stands by itself, or is divided by line breaks or spaces.
 fn find_bare_id(text: &str) -> Option<ContactLink> {
     let words = text.split(|char: char| !(char.is_ascii_alphanumeric() || char.is_whitespace()));
-    words.flat_map(bare_ids).find_map(|word| word.parse().ok()).map(|id| ContactLink { id, name: None, server: None })
+    words.flat_map(bare_ids).find_map(|word| word.parse().ok()).map(|id| ContactLink {
+        id,
+        name: None,
+        server: None,
+        token: None,
+    })
 }
 
 /// Runs of neighbouring words that have as many letters together as an ID.
@@ -335,7 +355,7 @@ mod tests {
         let bare = format!("visavis:{}", id());
         for after in ["。", ".", "?", "？", "!)", "**", "/", "?x", "?=", "? name", "\nBob"] {
             let found = ContactLink::find_in(&format!("{bare}{after}"));
-            assert_eq!(found, Some(ContactLink { id: id(), name: None, server: None }), "{after:?}");
+            assert_eq!(found, Some(ContactLink { id: id(), name: None, server: None, token: None }), "{after:?}");
         }
     }
 
@@ -408,6 +428,22 @@ mod tests {
     }
 
     #[test]
+    fn a_link_may_have_a_token() {
+        let token = InvitationToken::from_bytes([0xa7; 16]);
+        let server = ServerLink::new("calls.example.org", 443, b"key").unwrap();
+        for link in [ContactLink::new(id(), "Alice").with_server(Some(server)), ContactLink::new(id(), "")] {
+            let link = link.with_token(Some(token));
+            let text = link.to_string();
+            assert!(text.ends_with(&format!("once={token}")), "{text}");
+            assert_eq!(ContactLink::find_in(&text), Some(link.clone()));
+            assert_eq!(ContactLink::find_in(&format!("({text}).")), Some(link.clone()));
+            assert_eq!(ContactLink::find_in(&text.replace("once=", "once=\r\n> ")), Some(link.clone()));
+            let other = ContactLink::find_in(&text.replace("once=a7", "once=")).unwrap();
+            assert_eq!((other.token, other.id), (None, id()), "a token that is cut is none");
+        }
+    }
+
+    #[test]
     fn a_link_names_the_server_of_its_owner() {
         let server = ServerLink::new("calls.example.org", 443, b"key").unwrap();
         for name in ["Alice", ""] {
@@ -442,7 +478,7 @@ mod tests {
     #[test]
     fn a_bare_id_is_accepted_and_a_mistyped_one_is_not() {
         let text = format!("my ID is {}.", id());
-        assert_eq!(ContactLink::find_in(&text), Some(ContactLink { id: id(), name: None, server: None }));
+        assert_eq!(ContactLink::find_in(&text), Some(ContactLink { id: id(), name: None, server: None, token: None }));
         assert_eq!(ContactLink::find_in(&text.replacen(&id().short(), "aaaaaaaa", 1)), None);
         assert_eq!(ContactLink::find_in(&format!("visavis:{}a", id())), None);
         assert_eq!(ContactLink::find_in(""), None);

@@ -3,6 +3,7 @@
 
 mod backup;
 mod envelope;
+mod invitation;
 mod key;
 mod link;
 mod peer_id;
@@ -16,6 +17,7 @@ mod text;
 
 pub use backup::{BackupError, MAX_BACKUP, make_backup, open_backup};
 pub use envelope::{EnvelopeError, MAX_BODY, MAX_ENVELOPE, Opened, Opener, Sealer, open, seal};
+pub use invitation::{InvitationToken, ParseInvitationTokenError};
 pub use key::{Identity, IdentityError, Installed};
 pub use link::ContactLink;
 pub use peer_id::{ParsePeerIdError, PeerId};

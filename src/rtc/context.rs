@@ -11,6 +11,7 @@ use super::event::Events;
 use super::picture_streams::StreamContext;
 use super::streams::FarStreams;
 use super::transport::hello_verify::Cookies;
+use super::transport::selected_path::SelectedPath;
 use super::transport::source_gate::SourceGate;
 use super::ways::Ways;
 use crate::call::{Candidate, Description, Role};
@@ -38,6 +39,7 @@ pub(super) struct Context {
     pub(super) events: Events,
     pub(super) state: ConnectionState,
     pub(super) gate: Arc<SourceGate>,
+    pub(super) selected: Arc<SelectedPath>,
     /// Cookies of the DTLS handshake.
     pub(super) cookies: Arc<Cookies>,
     pub(super) far_streams: FarStreams,

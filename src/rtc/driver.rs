@@ -1,9 +1,9 @@
 //! Drives one connection, on the peer task: descriptions and candidates in, interruptions and their end out.
 //!
 //! ```text
-//!             ICE and DTLS are up             1.2 s of silence, or a restart
-//! Connecting --------------------> Up ----------------------------------------> Interrupted
-//!                                   ^------------------------------------------------'
+//!             ICE and DTLS are up          1.2 s of silence, an address is gone, a restart
+//! Connecting --------------------> Up ----------------------------------------------------> Interrupted
+//!                                   ^-----------------------------------------------------------'
 //!                                     a datagram comes; after a restart, ICE is up again
 //! ```
 //!
@@ -12,7 +12,8 @@
 //!
 //! Silence is this side's own judgement, from when the gate last let a datagram in: the agent's is seconds late. While
 //! it lasts no media is sent, and an empty receiver report (RFC 3550, 6.4.2) each 50 ms tells the far side as soon as
-//! there is a path again.
+//! there is a path again. Where this computer has lost the address that media leave from, nobody waits for silence: the
+//! connection is interrupted until the address is back, or a restart has found another path.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -40,7 +41,7 @@ use super::streams::StreamTable;
 use super::transport::link_local::LinkLocalSockets;
 use crate::call::{Candidate, CandidateKind, Description, DescriptionKind, Role};
 use crate::media::{MediaTime, StreamId};
-use crate::network;
+use crate::network::{self, NetworkState};
 
 /// From this side's offer, or from the far side's description, to a connection at most.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -63,6 +64,7 @@ pub(super) async fn drive(mut driver: Driver, inputs: Inputs, closed: &mut watch
     let Inputs { commands, mut keyframe_requests, mut states, mut engine_task_ended } = inputs;
     let Commands { waiting: mut commands, mut overflowed } = commands;
     let gate = Arc::clone(&driver.context.gate);
+    let mut networks = driver.context.ways.networks.clone();
     if unless_closed(closed, driver.offer_if_offerer()).await.is_none() {
         return;
     }
@@ -81,6 +83,7 @@ pub(super) async fn drive(mut driver: Driver, inputs: Inputs, closed: &mut watch
             }
             () = deadline::reached(driver.connect_by) => driver.fail("no connection in time"),
             () = gate.arrival(), if driver.awaits_datagram() => driver.heard(),
+            state = networks.changed() => driver.networks_changed(&state),
             () = silence(|| gate.heard_at()), if driver.link == Connectivity::Up => driver.interrupt(),
             () = tokio::time::sleep_until(next_probe), if driver.awaits_datagram() => {
                 next_probe = Instant::now() + PROBE_INTERVAL;
@@ -119,11 +122,30 @@ async fn silence(heard: impl Fn() -> MediaTime) {
 enum Connectivity {
     Connecting,
     Up,
-    Interrupted {
-        since: MediaTime,
-        /// By an ICE restart: only the agent knows when there is a path again.
-        restarting: bool,
-    },
+    Interrupted { since: MediaTime, until: End },
+}
+
+impl Connectivity {
+    /// End of the interruption that begins, or goes on, where this computer has the address that media leave from, or
+    /// has it no more; `None` where nothing changes by it.
+    fn interruption_by(self, has_address: bool) -> Option<End> {
+        match (self, has_address) {
+            (Self::Up | Self::Interrupted { until: End::Datagram, .. }, false) => Some(End::Address),
+            (Self::Interrupted { until: End::Address, .. }, true) => Some(End::Datagram),
+            (Self::Connecting | Self::Up | Self::Interrupted { .. }, _) => None,
+        }
+    }
+}
+
+/// End of an interruption.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// A datagram comes.
+    Datagram,
+    /// This computer has the address back that media left from; then a datagram.
+    Address,
+    /// An ICE restart ends: only the agent knows when there is a path again.
+    Restart,
 }
 
 /// State of the peer task while the connection lives.
@@ -264,7 +286,7 @@ impl Driver {
     fn begin_generation(&mut self, generation: u32) {
         tracing::info!(generation, "ICE restarts");
         self.generation = generation;
-        self.interrupted(true);
+        self.interrupted(End::Restart);
     }
 
     async fn remote_description(&mut self, description: &Description) -> Result<(), String> {
@@ -340,7 +362,7 @@ impl Driver {
             (RTCPeerConnectionState::Connected, Connectivity::Interrupted { .. }) => self.resume(),
             // ICE has restarted.
             (RTCPeerConnectionState::Connecting, Connectivity::Up | Connectivity::Interrupted { .. }) => {
-                self.interrupted(true)
+                self.interrupted(End::Restart)
             }
             (RTCPeerConnectionState::Failed, _) => self.fail("the connection failed"),
             _ => {}
@@ -349,21 +371,33 @@ impl Driver {
 
     /// Only a datagram is missing: no restart is under way, whose end the agent tells.
     fn awaits_datagram(&self) -> bool {
-        !self.failed && matches!(self.link, Connectivity::Interrupted { restarting: false, .. })
+        !self.failed && matches!(self.link, Connectivity::Interrupted { until: End::Datagram, .. })
     }
 
     fn interrupt(&mut self) {
-        self.interrupted(false);
+        self.interrupted(End::Datagram);
     }
 
-    fn interrupted(&mut self, restarting: bool) {
+    /// This computer's networks are others.
+    fn networks_changed(&mut self, networks: &NetworkState) {
+        let has_address = self.context.selected.local().is_none_or(|own| networks.has(own));
+        if let Some(end) = self.link.interruption_by(has_address) {
+            tracing::info!(has_address, "the address that media leave from is gone, or back");
+            self.interrupted(end);
+        }
+    }
+
+    fn interrupted(&mut self, until: End) {
         let since = match self.link {
             Connectivity::Interrupted { since, .. } => since,
             Connectivity::Connecting | Connectivity::Up => MediaTime::now(),
         };
         let news = self.link == Connectivity::Up && !self.failed;
-        self.link = Connectivity::Interrupted { since, restarting };
-        self.context.gate.await_arrival(!restarting);
+        self.link = Connectivity::Interrupted { since, until };
+        self.context.gate.await_arrival(until == End::Datagram);
+        if until == End::Restart {
+            self.context.selected.forget();
+        }
         // What is sent now would be lost, and would hold up the others; it goes on with a keyframe.
         self.set_media_open(false);
         if news {
@@ -382,7 +416,7 @@ impl Driver {
     }
 
     fn resume(&mut self) {
-        if matches!(self.link, Connectivity::Interrupted { restarting: true, .. }) {
+        if matches!(self.link, Connectivity::Interrupted { until: End::Restart, .. }) {
             self.context.state.path.changed();
         }
         self.link = Connectivity::Up;
@@ -409,6 +443,25 @@ impl Driver {
         let Some(track) = self.connection.any_track() else { return };
         if let Err(error) = track.write_rtcp(vec![packet]).await {
             tracing::debug!(%error, "a report was not sent");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_is_gone_interrupts_at_once_and_one_that_is_back_waits_for_a_datagram() {
+        let interrupted = |until| Connectivity::Interrupted { since: MediaTime::default(), until };
+        for (link, gone, back) in [
+            (Connectivity::Connecting, None, None),
+            (Connectivity::Up, Some(End::Address), None),
+            (interrupted(End::Datagram), Some(End::Address), None),
+            (interrupted(End::Address), None, Some(End::Datagram)),
+            (interrupted(End::Restart), None, None),
+        ] {
+            assert_eq!((link.interruption_by(false), link.interruption_by(true)), (gone, back), "{link:?}");
         }
     }
 }

@@ -14,7 +14,7 @@ use super::transport::link::LinkProfile;
 use super::transport::runtime::Impairment;
 use super::ways::Ways;
 use crate::call::{Consent, Role};
-use crate::network::PathFinder;
+use crate::network::{NetworkMonitor, PathFinder};
 
 /// Makes peer connections.
 #[derive(Clone)]
@@ -23,6 +23,7 @@ pub struct Engine {
     addresses: HostAddresses,
     servers: Arc<IceServers>,
     impairment: Impairment,
+    networks: NetworkMonitor,
 }
 
 impl fmt::Debug for Engine {
@@ -35,10 +36,12 @@ impl Engine {
     /// An engine whose tasks run on `runtime`.
     ///
     /// With `bind`, media uses that address only (a loopback address connects within this computer); without, the
-    /// addresses of this computer's networks, or loopback when it has none. No servers are used.
+    /// addresses of this computer's networks, or loopback when it has none. No servers are used, and no changes of
+    /// networks are followed.
     pub fn new(runtime: Handle, bind: Option<IpAddr>) -> Self {
         let addresses = HostAddresses { bind, ..HostAddresses::default() };
-        Self { runtime, addresses, servers: Arc::default(), impairment: Impairment::default() }
+        let (servers, impairment) = (Arc::default(), Impairment::default());
+        Self { runtime, addresses, servers, impairment, networks: NetworkMonitor::unchanging() }
     }
 
     /// Opens a connection to one participant. Returns at once; everything else comes through `events`.
@@ -55,6 +58,7 @@ impl Engine {
             addresses: self.addresses.clone(),
             servers: Arc::clone(&self.servers),
             impairment: self.impairment.clone(),
+            networks: self.networks.from_now(),
         };
         peer::start(&self.runtime, ways, role, sinks, Arc::new(events))
     }
@@ -74,6 +78,11 @@ impl Engine {
     pub fn with_servers(&self, servers: IceServers) -> Self {
         let addresses = HostAddresses { with_servers: !servers.is_empty(), ..self.addresses.clone() };
         Self { addresses, servers: Arc::new(servers), ..self.clone() }
+    }
+
+    /// The same, whose connections notice at once when an address that they use is gone.
+    pub fn with_networks(self, networks: NetworkMonitor) -> Self {
+        Self { networks, ..self }
     }
 
     /// The same, but packets sent go through a bad network in software.

@@ -32,6 +32,7 @@ use super::streams::{FarStreams, StreamTable};
 use super::transport::hello_verify::Cookies;
 use super::transport::link_local::LinkLocalSockets;
 use super::transport::runtime::{PeerRuntime, Tasks};
+use super::transport::selected_path::SelectedPath;
 use super::transport::source_gate::SourceGate;
 use super::ways::Ways;
 use crate::call::Role;
@@ -204,6 +205,7 @@ pub(super) fn start(handle: &Handle, ways: Ways, role: Role, sinks: PeerSinks, e
         events,
         state: state.clone(),
         gate: Arc::clone(&gate),
+        selected: Arc::new(SelectedPath::new(Arc::clone(&state.path))),
         cookies: Arc::new(cookies),
         far_streams: FarStreams::default(),
         generation: Arc::default(),
@@ -226,7 +228,8 @@ async fn run(
     let impairment = context.ways.impairment.clone();
     let stream = context.ways.servers.stream().map(|stream| stream.connector.clone());
     let (gate, cookies) = (Arc::clone(&context.gate), Arc::clone(&context.cookies));
-    let (runtime, tasks) = PeerRuntime::new(context.handle.clone(), gate, cookies, impairment, stream);
+    let (handle, selected) = (context.handle.clone(), Arc::clone(&context.selected));
+    let (runtime, tasks) = PeerRuntime::new(handle, gate, selected, cookies, impairment, stream);
     let mut keyframe_requests = KeyframeInbox::default();
     let open = open(&context, &runtime, media, &mut keyframe_requests, closed.clone());
     match unless_closed(&mut closed, open).await {

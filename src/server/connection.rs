@@ -20,12 +20,14 @@ use crate::server_protocol::{
     BoxId, Challenge, Device, Letter, MAX_CONTROL, MAX_LETTER, Prove, Refusal, Relay, ToApp, ToServer, VERSION, Welcome,
 };
 
-/// Nothing came for this long, not even a ping: the app is gone. Apps ping each 15 s.
-const SILENCE: Duration = Duration::from_secs(25);
+/// Nothing came for this long, not even two pings: the app, or a proxy's way to it, is gone. A computer that is gone is
+/// noticed earlier, by TCP's keep-alive.
+const SILENCE: Duration = Duration::from_secs(120);
 /// For one frame to be taken by the app's computer.
 const WRITE: Duration = Duration::from_secs(10);
-/// Bytes that the WebSocket reads at a time: ten thousand connections that wait hold as many buffers.
-const READ_BUFFER: usize = 1024;
+/// Bytes that the WebSocket reads at a time: ten thousand connections that wait hold as many buffers. A larger message
+/// gets its own.
+const READ_BUFFER: usize = 256;
 
 /// Maker of the relay's credential of a new connection, where there is a relay.
 pub(super) type RelayOffer = Arc<dyn Fn() -> Option<Relay> + Send + Sync>;
@@ -123,10 +125,11 @@ async fn refuse<S: AsyncRead + AsyncWrite + Unpin, T>(
     reason: Refusal,
 ) -> Result<T, ConnectionError> {
     let code = if reason == Refusal::Ending { CloseCode::Away } else { CloseCode::Policy };
-    let farewell = async {
+    // Boxed, because every connection would hold room for it.
+    let farewell = Box::pin(async {
         socket.send(Packet::text(ToApp::Refused { reason }.encode())).await?;
         socket.send(Packet::Close(Some(CloseFrame { code, reason: "".into() }))).await
-    };
+    });
     match timeout(Duration::from_secs(1), farewell).await {
         Ok(Err(error)) => tracing::debug!(%error, "an app did not hear why its connection ends"),
         Err(_) => tracing::debug!("an app did not hear in time why its connection ends"),
@@ -137,8 +140,11 @@ async fn refuse<S: AsyncRead + AsyncWrite + Unpin, T>(
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Proven<S> {
     /// Carries letters and watches until the connection ends; its reason.
-    pub(super) async fn carry(mut self) -> ConnectionError {
+    pub(super) async fn carry(mut self: Box<Self>) -> ConnectionError {
         let mut heard = tokio::time::Instant::now();
+        // It is set anew when it is due, not with each packet.
+        let silence = sleep_until(heard + SILENCE);
+        tokio::pin!(silence);
         let mut paused_until: Option<tokio::time::Instant> = None;
         loop {
             let carried = tokio::select! {
@@ -161,7 +167,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Proven<S> {
                     Ok(frame) => self.write(frame).await,
                     Err(reason) => refuse(&mut self.socket, reason).await,
                 },
-                () = sleep_until(heard + SILENCE), if paused_until.is_none() => Err(ConnectionError::Timeout),
+                () = &mut silence, if paused_until.is_none() => {
+                    silence.as_mut().reset(heard + SILENCE);
+                    if heard.elapsed() >= SILENCE { Err(ConnectionError::Timeout) } else { Ok(()) }
+                }
             };
             if let Err(reason) = carried {
                 return reason;

@@ -5,12 +5,13 @@
 //! Two connections see each other while each watches the box of the other. A letter goes to every connection of its
 //! receiver's box that it names, and its sender gets no answer, whether the box is there or not.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
 use super::allowance::{Allowance, KnockAllowances, MAX_WATCHES};
+use super::sorted_set::SortedSet;
 use crate::server_protocol::{BoxId, Device, Letter, MAX_BOXES, Refusal, ToApp, ToServer};
 
 /// Connections of one key at a time; the oldest gives way.
@@ -66,7 +67,7 @@ pub(super) struct Counts {
 struct Connection {
     mailbox: BoxId,
     device: Device,
-    watches: HashSet<BoxId>,
+    watches: SortedSet<BoxId>,
     allowance: Allowance,
 }
 
@@ -77,7 +78,7 @@ pub(super) struct Directory {
     /// The connections of each box, the oldest first.
     boxes: HashMap<BoxId, Vec<ConnectionId>>,
     /// The connections that watch each box.
-    watchers: HashMap<BoxId, BTreeSet<ConnectionId>>,
+    watchers: HashMap<BoxId, SortedSet<ConnectionId>>,
     knocks: KnockAllowances,
     counts: Counts,
 }
@@ -109,7 +110,7 @@ impl Directory {
         let devices = self.boxes.entry(mailbox).or_default();
         let oldest = (devices.len() >= MAX_DEVICES).then(|| devices.first().copied()).flatten();
         devices.push(id);
-        let (watches, allowance) = (HashSet::new(), Allowance::new(now));
+        let (watches, allowance) = (SortedSet::default(), Allowance::new(now));
         self.connections.insert(id, Connection { mailbox, device, watches, allowance });
         let Some(oldest) = oldest else { return Vec::new() };
         let mut outputs = self.closed(oldest);
@@ -121,9 +122,9 @@ impl Directory {
         let Some(watches) = self.connections.get(&id).map(|connection| connection.watches.clone()) else {
             return Vec::new();
         };
-        let seen_by = self.partners(id, watches.iter().copied());
+        let seen_by = self.partners(id, watches.iter());
         let own = self.address_of(id);
-        for mailbox in watches {
+        for mailbox in watches.iter() {
             self.forget_watcher(mailbox, id);
         }
         if let Some(connection) = self.connections.remove(&id)

@@ -138,6 +138,30 @@ fn a_strangers_letter_tells_nothing_of_its_receiver() {
     assert_eq!((there.2, absent.2), (5, 0));
 }
 
+/// Somebody who writes to a contact, to a stranger and to nobody learns nothing: the server's outputs towards them are
+/// the same, and so is the number of its steps. `visavis bench server` measures the times.
+#[test]
+fn a_contact_a_stranger_and_nobody_look_the_same_to_the_sender() {
+    let now = Instant::now();
+    let outputs_to_sender = |receiver: u8| {
+        let mut directory = directory(now, &[(1, 1), (2, 2), (3, 3)]);
+        directory.step(now, connection(1), watch(&[2]));
+        directory.step(now, connection(2), watch(&[1]));
+        let outputs = (0..300).map(|_| {
+            let outputs = directory.step(now, connection(1), letter(receiver, Device::ALL));
+            let is_for_others =
+                |output: &Output| matches!(output, Output::Send { connection, .. } if connection.0 != 1);
+            outputs.into_iter().filter(|output| !is_for_others(output)).collect::<Vec<_>>()
+        });
+        outputs.collect::<Vec<_>>()
+    };
+    let [contact, stranger, nobody] = [2, 3, 9].map(outputs_to_sender);
+    assert_eq!(contact, stranger);
+    assert_eq!(stranger, nobody);
+    assert!(nobody.iter().flatten().all(|output| matches!(output, Output::Pause(_))));
+    assert!(nobody.iter().flatten().count() > 90, "the limit of the connection");
+}
+
 #[test]
 fn who_is_watched_by_the_receiver_is_no_stranger() {
     let now = Instant::now();

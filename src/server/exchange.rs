@@ -2,12 +2,12 @@
 //! Frames go into the queues within the same lock, so each connection gets them in the order in which the directory
 //! made them.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc;
+use tokio::sync::Notify;
 
 use super::directory::{ConnectionId, Counts, Directory, Frame, Input, Output};
 use crate::server_protocol::{BoxId, Device, Refusal};
@@ -21,28 +21,30 @@ const MAX_BYTES: usize = 256 * 1024;
 pub(super) struct Exchange {
     state: Mutex<State>,
     last: AtomicU64,
+    refused: AtomicU64,
+    unproven: AtomicU64,
 }
 
 #[derive(Debug, Default)]
 struct State {
     directory: Directory,
-    queues: HashMap<ConnectionId, Queue>,
+    queues: HashMap<ConnectionId, Arc<Queue>>,
     ending: bool,
 }
 
-/// The server's end of a connection's queue.
-#[derive(Debug)]
+/// Frames for a connection. It takes no memory while nothing waits, which a channel of tokio's does.
+#[derive(Debug, Default)]
 struct Queue {
-    frames: mpsc::Sender<Frame>,
-    shared: Arc<Shared>,
+    waiting: Mutex<Waiting>,
+    changed: Notify,
 }
 
 #[derive(Debug, Default)]
-struct Shared {
-    /// Bytes that wait.
-    bytes: AtomicUsize,
+struct Waiting {
+    frames: VecDeque<Frame>,
+    bytes: usize,
     /// Why the connection ends, once it does.
-    end: OnceLock<Refusal>,
+    end: Option<Refusal>,
 }
 
 /// A connection's own end of its queue. The directory forgets the connection when it is dropped.
@@ -50,8 +52,7 @@ struct Shared {
 pub(super) struct Member {
     exchange: Arc<Exchange>,
     id: ConnectionId,
-    frames: mpsc::Receiver<Frame>,
-    shared: Arc<Shared>,
+    queue: Arc<Queue>,
 }
 
 /// Figures of an exchange.
@@ -59,6 +60,10 @@ pub(super) struct Member {
 pub(super) struct Figures {
     /// Connections that have proven a key.
     pub(super) connections: usize,
+    /// Connections that were refused because there were too many, since the start.
+    pub(super) refused: u64,
+    /// Connections that ended without a proof, since the start; pages are none of them.
+    pub(super) unproven: u64,
     /// Counts since the start.
     pub(super) counts: Counts,
 }
@@ -76,16 +81,15 @@ impl Exchange {
     /// Takes in a connection that has proven the key of a box; `None` while the server ends.
     pub(super) fn join(self: &Arc<Self>, now: Instant, mailbox: BoxId, device: Device) -> Option<Member> {
         let id = ConnectionId(self.last.fetch_add(1, Ordering::Relaxed));
-        let (frames, receiver) = mpsc::channel(MAX_FRAMES);
-        let shared = Arc::<Shared>::default();
+        let queue = Arc::<Queue>::default();
         let mut state = self.lock();
         if state.ending {
             return None;
         }
-        state.queues.insert(id, Queue { frames, shared: Arc::clone(&shared) });
+        state.queues.insert(id, Arc::clone(&queue));
         state.step(now, id, Input::Proven { mailbox, device });
         drop(state);
-        Some(Member { exchange: Arc::clone(self), id, frames: receiver, shared })
+        Some(Member { exchange: Arc::clone(self), id, queue })
     }
 
     /// Ends every connection, and takes no more.
@@ -98,7 +102,22 @@ impl Exchange {
     /// Figures of now.
     pub(super) fn figures(&self) -> Figures {
         let state = self.lock();
-        Figures { connections: state.directory.len(), counts: state.directory.counts() }
+        Figures {
+            connections: state.directory.len(),
+            refused: self.refused.load(Ordering::Relaxed),
+            unproven: self.unproven.load(Ordering::Relaxed),
+            counts: state.directory.counts(),
+        }
+    }
+
+    /// Notes a connection that was refused because there were too many.
+    pub(super) fn note_refused(&self) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Notes a connection that ended without a proof.
+    pub(super) fn note_unproven(&self) {
+        self.unproven.fetch_add(1, Ordering::Relaxed);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -136,16 +155,42 @@ impl State {
 }
 
 impl Queue {
-    /// False when too much waits.
-    fn put(&self, frame: Frame) -> bool {
-        let length = frame.len();
-        let before = self.shared.bytes.fetch_add(length, Ordering::AcqRel);
-        before + length <= MAX_BYTES && self.frames.try_send(frame).is_ok()
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The connection ends once it has sent what waits.
-    fn end(self, reason: Refusal) {
-        let _ = self.shared.end.set(reason);
+    /// False when too much waits.
+    fn put(&self, frame: Frame) -> bool {
+        let mut waiting = self.lock();
+        let bytes = waiting.bytes + frame.len();
+        let has_room = bytes <= MAX_BYTES && waiting.frames.len() < MAX_FRAMES;
+        if has_room {
+            waiting.bytes = bytes;
+            waiting.frames.push_back(frame);
+            self.changed.notify_one();
+        }
+        has_room
+    }
+
+    /// The connection ends once it has sent the frames that wait.
+    fn end(&self, reason: Refusal) {
+        self.lock().end = Some(reason);
+        self.changed.notify_one();
+    }
+
+    /// The next frame, or the reason to end; `None` while there is neither.
+    fn take(&self) -> Option<Result<Frame, Refusal>> {
+        let mut waiting = self.lock();
+        // A slow reader has had its chance: the rest is not waited for.
+        if waiting.end == Some(Refusal::Slow) {
+            return Some(Err(Refusal::Slow));
+        }
+        let Some(frame) = waiting.frames.pop_front() else { return waiting.end.map(Err) };
+        waiting.bytes -= frame.len();
+        if waiting.frames.is_empty() {
+            waiting.frames = VecDeque::new();
+        }
+        Some(Ok(frame))
     }
 }
 
@@ -156,15 +201,12 @@ impl Member {
     }
 
     /// The next frame to send; `Err` with the reason when the connection is to end.
-    pub(super) async fn next(&mut self) -> Result<Frame, Refusal> {
-        match self.frames.recv().await {
-            // A slow reader has had its chance: the rest is not waited for.
-            Some(_) if self.shared.end.get() == Some(&Refusal::Slow) => Err(Refusal::Slow),
-            Some(frame) => {
-                self.shared.bytes.fetch_sub(frame.len(), Ordering::AcqRel);
-                Ok(frame)
+    pub(super) async fn next(&self) -> Result<Frame, Refusal> {
+        loop {
+            if let Some(next) = self.queue.take() {
+                return next;
             }
-            None => Err(self.shared.end.get().copied().unwrap_or(Refusal::Ending)),
+            self.queue.changed.notified().await;
         }
     }
 }
@@ -197,8 +239,8 @@ mod tests {
     #[tokio::test]
     async fn frames_come_in_order_and_whoever_reads_too_slowly_is_cut_and_seen_to_go() {
         let exchange = Arc::<Exchange>::default();
-        let (mut ann, mut bob) = (member(&exchange, 1, 2), member(&exchange, 2, 1));
-        for member in [&mut ann, &mut bob] {
+        let (ann, bob) = (member(&exchange, 1, 2), member(&exchange, 2, 1));
+        for member in [&ann, &bob] {
             assert!(matches!(member.next().await, Ok(Frame::Text(up)) if up.contains("up")));
         }
         for _ in 0..4 {
@@ -212,7 +254,7 @@ mod tests {
     #[tokio::test]
     async fn what_was_read_makes_room() {
         let exchange = Arc::<Exchange>::default();
-        let (ann, mut bob) = (member(&exchange, 1, 2), member(&exchange, 2, 1));
+        let (ann, bob) = (member(&exchange, 1, 2), member(&exchange, 2, 1));
         bob.next().await.unwrap();
         for _ in 0..50 {
             ann.step(Instant::now(), letter(2, 60_000));
@@ -223,7 +265,7 @@ mod tests {
     #[tokio::test]
     async fn an_ending_server_ends_everybody_and_takes_nobody() {
         let exchange = Arc::<Exchange>::default();
-        let mut ann = member(&exchange, 1, 2);
+        let ann = member(&exchange, 1, 2);
         exchange.end();
         assert_eq!(ann.next().await, Err(Refusal::Ending));
         assert!(exchange.join(Instant::now(), BoxId::from_bytes([3; 32]), Device(3)).is_none());

@@ -21,7 +21,7 @@ use super::exchange::Exchange;
 use super::page::{self, Page};
 use super::rewound::Rewound;
 use super::tls;
-use crate::network::{ConnectionBounds, ConnectionLimits, Permit};
+use crate::network::{ConnectionBounds, ConnectionLimits, Permit, keep_alive};
 use crate::server_protocol::PATH;
 
 /// Limits of the listener. Many people share an address (a school, a provider's NAT), so those that have proven a key
@@ -60,8 +60,9 @@ pub(super) async fn listen(listener: TcpListener, shared: Shared) {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, from)) => {
-                    if let Some(permit) = limits.admit(from.ip(), Instant::now()) {
-                        connections.spawn(serve(stream, from, shared.clone(), permit));
+                    match limits.admit(from.ip(), Instant::now()) {
+                        Some(permit) => drop(connections.spawn(serve(stream, from, shared.clone(), permit))),
+                        None => shared.exchange.note_refused(),
                     }
                 }
                 Err(error) => {
@@ -77,14 +78,18 @@ pub(super) async fn listen(listener: TcpListener, shared: Shared) {
 }
 
 async fn serve(stream: TcpStream, from: SocketAddr, shared: Shared, mut permit: Permit) {
-    let proof = timeout(PROOF, begin(stream, from, &shared)).await;
+    // Its state is large, and gone once the key is proven; the task stays.
+    let proof = Box::pin(timeout(PROOF, begin(stream, from, &shared))).await;
     let reason = match proof.unwrap_or(Err(ConnectionError::Timeout)) {
         Ok(Some(proven)) => {
             permit.proven();
             proven.carry().await
         }
         Ok(None) => return,
-        Err(reason) => reason,
+        Err(reason) => {
+            shared.exchange.note_unproven();
+            reason
+        }
     };
     tracing::debug!(%reason, "a connection ended");
 }
@@ -96,6 +101,7 @@ async fn begin(
     shared: &Shared,
 ) -> Result<Option<Box<Proven<Stream>>>, ConnectionError> {
     stream.set_nodelay(true)?;
+    keep_alive(&stream)?;
     let mut stream = shared.acceptor.accept(stream).await?;
     let exporter = tls::exporter(stream.get_mut().1)?;
     let request = read_request(&mut stream).await?;

@@ -20,6 +20,7 @@ mod page;
 mod rewound;
 mod run;
 mod screen;
+mod sorted_set;
 mod tls;
 
 pub use key::{KeyError, ServerKey};

@@ -42,11 +42,21 @@ pub(super) fn response(page: Page, figures: &Figures) -> String {
 }
 
 fn metrics(figures: &Figures) -> String {
-    let gauge = |name: &str, kind: &str, value: u64| format!("# TYPE visavis_{name} {kind}\nvisavis_{name} {value}\n");
+    let Figures { connections, refused, unproven, counts } = figures;
+    let metric = |name: &str, kind: &str, help: &str, value: u64| {
+        format!("# HELP visavis_{name} {help}\n# TYPE visavis_{name} {kind}\nvisavis_{name} {value}\n")
+    };
     [
-        gauge("connections", "gauge", figures.connections as u64),
-        gauge("letters_total", "counter", figures.counts.letters),
-        gauge("unwatched_letters_refused_total", "counter", figures.counts.knocks_refused),
+        metric("connections", "gauge", "Apps that are connected and have proven their key.", *connections as u64),
+        metric("refused_connections_total", "counter", "Connections over the limits.", *refused),
+        metric("unproven_connections_total", "counter", "Connections that ended without a proof of a key.", *unproven),
+        metric("letters_total", "counter", "Letters that were passed on, each copy.", counts.letters),
+        metric(
+            "unwatched_letters_refused_total",
+            "counter",
+            "Letters over the limit to boxes that do not watch the sender.",
+            counts.knocks_refused,
+        ),
     ]
     .concat()
 }
@@ -73,13 +83,23 @@ mod tests {
 
     #[test]
     fn a_response_is_whole_http() {
-        let figures =
-            Figures { connections: 7, counts: super::super::directory::Counts { letters: 9, knocks_refused: 0 } };
+        let counts = super::super::directory::Counts { letters: 9, knocks_refused: 0 };
+        let figures = Figures { connections: 7, refused: 1, unproven: 2, counts };
         let response = response(Page::Metrics, &figures);
         let (head, body) = response.split_once("\r\n\r\n").unwrap();
         assert!(
             head.starts_with("HTTP/1.1 200 OK\r\n") && head.contains(&format!("Content-Length: {}\r\n", body.len()))
         );
         assert!(body.contains("visavis_connections 7\n") && body.contains("visavis_letters_total 9\n"), "{body}");
+        // The text format 0.0.4: help and type before each metric, names of its characters, `_total` on counters alone.
+        let lines: Vec<_> = body.lines().collect();
+        for metric in lines.chunks(3) {
+            let [help, kind, sample] = metric else { panic!("{metric:?}") };
+            let (name, value) = sample.split_once(' ').unwrap();
+            assert!(name.starts_with("visavis_") && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'_')));
+            assert!(value.parse::<u64>().is_ok() && help.starts_with(&format!("# HELP {name} ")), "{metric:?}");
+            assert_eq!(name.ends_with("_total"), *kind == format!("# TYPE {name} counter"), "{metric:?}");
+        }
+        assert!(body.ends_with('\n') && lines.len() == 15);
     }
 }

@@ -13,7 +13,7 @@ use tokio::time::{interval, sleep};
 
 use super::exchange::Exchange;
 use super::key::{KeyError, ServerKey};
-use super::listener::{Shared, listen};
+use super::listener::{BOUNDS, Shared, listen};
 use super::options::{Action, Arguments, KeyAction, PublicAddress};
 use super::screen::{self, Facts};
 use super::tls::{self, TlsError};
@@ -22,6 +22,8 @@ use crate::network;
 
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 1024;
+/// Files and sockets beside the connections.
+const OTHER_FILES: u64 = 200;
 /// Between two lines of figures.
 const STATS: Duration = Duration::from_secs(10);
 /// For the last words of an ending server to its apps.
@@ -70,6 +72,11 @@ impl Server {
     /// Starts a server with the key in the folder `data`, on a tokio runtime.
     pub fn start(data: &Path, listen_on: SocketAddr, public: Option<&PublicAddress>) -> Result<Self, ServerError> {
         let key = ServerKey::load_or_create(data)?;
+        let wanted = BOUNDS.open as u64 + OTHER_FILES;
+        let open_files = network::raise_open_files(wanted);
+        if open_files < BOUNDS.open as u64 {
+            tracing::warn!("this system lets the server hold {open_files} files and connections open (ulimit -n)");
+        }
         let listener = bind(listen_on)?;
         let address = listener.local_addr()?;
         let link = link(&key, address, public)?;

@@ -2,7 +2,7 @@
 //! messages and their presence. Commands go through a bounded channel to the hub, which runs on the given tokio
 //! runtime.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -20,9 +20,9 @@ use super::lan::{Lan, LanError};
 use super::local::Local;
 use super::message::Message;
 use super::route::DiscoveryFault;
-use super::server::{Access, Servers};
-use crate::identity::{EnvelopeError, Identity, PeerId, ServerLink, display_name};
-use crate::network::PathFinder;
+use super::server::{Access, Egress, Servers};
+use crate::identity::{EnvelopeError, Identity, InvitationToken, PeerId, ServerLink, display_name};
+use crate::network::{NetworkMonitor, PathFinder, ProxyRules};
 
 const COMMANDS: usize = 512;
 /// News of the routes that wait for the hub.
@@ -32,7 +32,7 @@ const HANG_UP: Duration = Duration::from_secs(1);
 /// For everything that [`SignalingClient::close`] waits for.
 const CLOSE: Duration = Duration::from_secs(3);
 
-/// Identity of this side, and its address.
+/// Identity of this side, its address, and its networks.
 #[derive(Clone, Debug)]
 pub struct SignalingConfig {
     /// This person's key.
@@ -41,6 +41,10 @@ pub struct SignalingConfig {
     pub name: String,
     /// Only this address (and its interface) is used; all when `None`.
     pub bind: Option<IpAddr>,
+    /// Changes of this computer's networks, after which connections are opened anew.
+    pub networks: NetworkMonitor,
+    /// Proxies by which servers are reached.
+    pub proxies: ProxyRules,
 }
 
 /// Why signaling does not start.
@@ -100,8 +104,10 @@ impl SignalingClient {
         let events: Arc<dyn Fn(SignalingEvent) + Send + Sync> = Arc::new(events);
         let (commands, from_client) = mpsc::channel(COMMANDS);
         let (reports, from_routes) = mpsc::channel(REPORTS);
-        let (lan, lan_route) = Lan::start(runtime, &local, config.bind, reports.clone())?;
-        let (servers, server_route) = Servers::start(runtime, &local, config.bind, reports);
+        let (bind, networks) = (config.bind, config.networks);
+        let (lan, lan_route) = Lan::start(runtime, &local, (bind, networks.from_now()), reports.clone())?;
+        let egress = Egress { bind, proxies: Arc::new(config.proxies) };
+        let (servers, server_route) = Servers::start(runtime, &local, (egress, networks), reports);
         let hub = Hub::new(local.clone(), events.clone(), vec![lan_route, server_route]);
         let tasks = Tasks { hub: runtime.spawn(hub.run(from_client, from_routes)), lan, servers };
         Ok(Self { runtime: runtime.clone(), local, events, commands, tasks })
@@ -180,6 +186,17 @@ impl SignalingClient {
     /// taker of the events decides whether an invite rings.
     pub fn set_strangers_may_ring(&self, may: bool) {
         self.local.strangers_welcome.store(may, Ordering::Relaxed);
+    }
+
+    /// Tokens of invitation links: those that this side gave out, whose holders may ring, and those that it shows to
+    /// the people who gave them. Replaces the earlier ones.
+    pub fn set_invitations(&self, given: HashSet<InvitationToken>, held: HashMap<PeerId, InvitationToken>) {
+        self.local.invitations().set(given, held);
+    }
+
+    /// The token with which somebody has come who is no contact.
+    pub fn invitation_of(&self, id: &PeerId) -> Option<InvitationToken> {
+        self.local.invitations().of_guest(id)
     }
 
     /// Settings must not be lost when many messages wait: then it is sent by a task, as soon as there is room.

@@ -48,6 +48,9 @@ pub struct Hello {
     /// app tells its person when it is far from its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<i64>,
+    /// The token of an invitation of the receiver's, where the sender has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
 }
 
 /// The content of an envelope or a record.

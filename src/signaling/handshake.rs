@@ -11,7 +11,7 @@ use super::frame::{Frame, Hello};
 use super::local::{Local, RANDOM_CHARS, random_text};
 use super::session::{Session, SessionError};
 use super::version::Versions;
-use crate::identity::{Opener, PeerId, Sealer, display_name, open, seal};
+use crate::identity::{InvitationToken, Opener, PeerId, Sealer, display_name, open, seal};
 
 /// Clocks that differ by no more than this are not worth a word.
 const CLOCKS_AGREE_MS: u64 = 60_000;
@@ -53,7 +53,7 @@ impl Initiator {
     /// Begins a handshake with `expected`; also the envelope to send.
     pub(super) fn start(local: &Local, expected: PeerId) -> Result<(Self, Vec<u8>), SessionError> {
         let challenge = random_text()?;
-        let (envelope, sealer, own_name) = say_hello(local, &expected, local.hello(&challenge, None))?;
+        let (envelope, sealer, own_name) = say_hello(local, &expected, local.hello(&expected, &challenge, None))?;
         Ok((Self { expected, challenge, own_name, sealer }, envelope))
     }
 
@@ -74,7 +74,7 @@ impl Responder {
     pub(super) fn answer(local: &Local, hello: &[u8]) -> Result<(Self, Vec<u8>), SessionError> {
         let (peer, hello, opener) = hear_hello(local, hello)?;
         let challenge = random_text()?;
-        let own = local.hello(&challenge, Some(hello.challenge.clone()));
+        let own = local.hello(&peer, &challenge, Some(hello.challenge.clone()));
         let (envelope, sealer, own_name) = say_hello(local, &peer, own)?;
         Ok((Self { peer, hello, challenge, own_name, sealer, opener }, envelope))
     }
@@ -82,6 +82,11 @@ impl Responder {
     /// The person who signed the hello. It may be a recording.
     pub(super) const fn peer(&self) -> PeerId {
         self.peer
+    }
+
+    /// Whether the hello shows a good invitation. It may be a recording.
+    pub(super) fn is_invited(&self, local: &Local) -> bool {
+        token(&self.hello).is_some_and(|token| local.invitations().is_good(&self.peer, token))
     }
 
     /// Takes the confirm: the session begins.
@@ -113,7 +118,14 @@ fn hear_hello(local: &Local, envelope: &[u8]) -> Result<(PeerId, Hello, Opener),
     if is_whole { Ok((opened.from, hello, opener)) } else { Err(SessionError::Frame) }
 }
 
+fn token(hello: &Hello) -> Option<InvitationToken> {
+    hello.token.as_ref()?.parse().ok()
+}
+
 fn proven(local: &Local, peer: PeerId, hello: Hello, own_name: String, keys: (Sealer, Opener)) -> Proven {
+    if let Some(token) = token(&hello) {
+        local.invitations().admit(peer, token);
+    }
     Proven {
         peer,
         name: display_name(&hello.name),
@@ -195,7 +207,7 @@ mod tests {
         let (initiator, hello) = Initiator::start(&ann, bob.identity.id()).unwrap();
         let opened = open(&bob.identity, &hello).unwrap().0;
         let Ok(Frame::Hello(hello)) = Frame::decode(&opened.body) else { panic!("no hello") };
-        let of_eve = eve.hello(&"ab".repeat(16), Some(hello.challenge));
+        let of_eve = eve.hello(&ann.identity.id(), &"ab".repeat(16), Some(hello.challenge));
         let of_eve = say_hello(&eve, &ann.identity.id(), of_eve).unwrap().0;
         assert!(initiator.finish(&ann, &of_eve).is_err(), "an answer of somebody else");
         for altered in 0..3 {

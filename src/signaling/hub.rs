@@ -6,9 +6,9 @@ mod closed_runs;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::time::sleep_until;
 
@@ -22,6 +22,7 @@ use super::message::Message;
 use super::person::{Attachment, Person};
 use super::route::{Incoming, Route, RouteEvent, RouteKind, RouteSet, Up};
 use super::version::Versions;
+use crate::call::InviteId;
 use crate::identity::{MAX_BODY, PeerId};
 
 const MAX_PEOPLE: usize = 256;
@@ -135,9 +136,34 @@ impl Hub {
         }
         let person = self.people.entry(to).or_insert_with(|| Person::new(now));
         person.last_number = Some(number);
-        match person.queue.push(number, frame.into(), message, now) {
-            Ok(()) => self.send_waiting(to, now),
+        let (frame, is_for_all) = (Bytes::from(frame), message.is_for_all_devices());
+        match person.queue.push(number, frame.clone(), message, now) {
+            Ok(()) => {
+                self.send_waiting(to, now);
+                if is_for_all {
+                    self.send_to_others(&to, None, &frame);
+                }
+            }
             Err(message) => self.undelivered(to, message),
+        }
+    }
+
+    /// Sends a frame to a person's devices but for `run`, or but for the one that their messages go to. These frames
+    /// are not waited for: a device that misses one rings or stops by itself.
+    fn send_to_others(&self, to: &PeerId, run: Option<&str>, frame: &Bytes) {
+        let best = self.people.get(to).and_then(Person::best).map(|best| best.instance.clone());
+        if let Some(run) = run.or(best.as_deref()) {
+            self.routes.iter().for_each(|route| route.send_to_others(to, run, frame.clone()));
+        }
+    }
+
+    /// Tells a person's devices but for `run`, which has answered an invite, to stop ringing.
+    fn answered_by_one(&mut self, from: PeerId, run: &str, invite: InviteId, now: Instant) {
+        let Some(person) = self.people.get_mut(&from) else { return };
+        let number = self.local.numbers.after(person.last_number, now);
+        if let Some(frame) = (Frame::Message { number, message: Message::AnsweredElsewhere { invite } }).encode() {
+            person.last_number = Some(number);
+            self.send_to_others(&from, Some(run), &frame.into());
         }
     }
 
@@ -239,7 +265,12 @@ impl Hub {
                 // A connection that was just replaced may still bring what was under way on it.
                 let is_new = self.inbox.admit(from, instance, number, now);
                 match message {
-                    Some(message) if is_new => self.message(route, from, message, now),
+                    Some(message) if is_new => {
+                        if let Some(invite) = message.answered_invite() {
+                            self.answered_by_one(from, instance, invite, now);
+                        }
+                        self.message(route, from, message, now);
+                    }
                     None if is_new => self.unknown_message(route, from, now),
                     Some(_) | None => {}
                 }
@@ -272,7 +303,7 @@ impl Hub {
         }
         // Whoever rings too often (or while too many strangers ring) hears so, instead of waiting for nobody; but
         // whoever may not ring at all hears as little as from their first invites.
-        let welcome = self.local.is_contact(&from) || self.local.strangers_welcome.load(Ordering::Relaxed);
+        let welcome = self.local.may_ring(&from);
         if let Message::Invite { invite, .. } = message
             && welcome
             && !blocked

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use data_encoding::HEXLOWER;
@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use super::flood::Pace;
 use super::frame::Hello;
+use super::invitations::Invitations;
 use super::numbers::Numbers;
 use super::version::Versions;
 use crate::identity::{EnvelopeError, Identity, PeerId, display_name};
@@ -26,6 +27,7 @@ pub(super) struct Local {
     pub(super) name: watch::Sender<String>,
     /// People who are no contacts may ring.
     pub(super) strangers_welcome: AtomicBool,
+    invitations: Mutex<Invitations>,
     blocked: Mutex<HashSet<PeerId>>,
     contacts: Mutex<HashSet<PeerId>>,
     /// People whom this side called or answered.
@@ -70,6 +72,7 @@ impl Local {
             instance: random_text()?,
             name: watch::Sender::new(display_name(name)),
             strangers_welcome: AtomicBool::new(true),
+            invitations: Mutex::default(),
             blocked: Mutex::default(),
             contacts: Mutex::default(),
             engaged: Mutex::default(),
@@ -147,7 +150,20 @@ impl Local {
         unix_ms((self.wall_clock)())
     }
 
-    pub(super) fn hello(&self, challenge: &str, answer: Option<String>) -> Hello {
+    /// The invitations, locked for one look.
+    pub(super) fn invitations(&self) -> MutexGuard<'_, Invitations> {
+        self.invitations.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether somebody may ring: a contact, a person in a call with this side, a guest, or anybody where strangers
+    /// may.
+    pub(super) fn may_ring(&self, id: &PeerId) -> bool {
+        let is_guest = || self.invitations().of_guest(id).is_some() && !self.is_blocked(id);
+        self.is_known(id) || self.strangers_welcome.load(Ordering::Relaxed) || is_guest()
+    }
+
+    /// This side's hello to somebody.
+    pub(super) fn hello(&self, to: &PeerId, challenge: &str, answer: Option<String>) -> Hello {
         let (instance, name) = (self.instance.clone(), self.name.borrow().clone());
         Hello {
             instance,
@@ -156,6 +172,7 @@ impl Local {
             answer,
             versions: Versions::OWN,
             time: Some(self.unix_ms()),
+            token: self.invitations().held(to).map(|token| token.to_string()),
         }
     }
 }

@@ -2,12 +2,13 @@
 //! file has the checks that a message must pass before it goes further in. Everything else in a message is checked
 //! where it is read.
 
+use crate::call::InviteId;
 pub use crate::call::{MAX_USER_DATA, Message};
 use crate::identity::{display_name, plain_text};
 
 impl Message {
     /// Kinds of this version, as their `type` names them: another one is a later version's.
-    pub(super) const KINDS: [&str; 14] = [
+    pub(super) const KINDS: [&str; 16] = [
         "invite",
         "ringing",
         "accept",
@@ -21,6 +22,8 @@ impl Message {
         "media",
         "wish",
         "incompatible",
+        "answered_elsewhere",
+        "missed",
         "leave",
     ];
 
@@ -43,9 +46,24 @@ impl Message {
             | Self::Media { .. }
             | Self::Wish { .. }
             | Self::Incompatible { .. }
+            | Self::AnsweredElsewhere { .. }
+            | Self::Missed { .. }
             | Self::Leave { .. } => {}
         }
         self
+    }
+
+    /// Whether every device of the receiver's is to have it: all of them ring, and stop.
+    pub(super) fn is_for_all_devices(&self) -> bool {
+        matches!(self, Self::Invite { .. } | Self::Cancel { .. })
+    }
+
+    /// The invite that one device of the sender's has answered or declined, for all of them.
+    pub(super) fn answered_invite(&self) -> Option<InviteId> {
+        match self {
+            Self::Accept { invite, .. } | Self::Reject { invite } | Self::Busy { invite } => Some(*invite),
+            _ => None,
+        }
     }
 
     /// Whether it makes the receiver's app ring.

@@ -17,6 +17,7 @@ mod frame;
 mod handshake;
 mod hub;
 mod inbox;
+mod invitations;
 mod lan;
 mod links;
 mod local;
@@ -37,4 +38,5 @@ pub use route::{DiscoveryFault, RouteKind, RouteSet};
 #[doc(hidden)]
 pub use server::fuzz_post;
 pub use server::{Access, ServerDetail, ServerState, ServerStatus};
+pub use server::{AnswerTimes, Crowd, CrowdError, Returns, Rings, time_answers};
 pub use version::{VersionSkew, Versions};

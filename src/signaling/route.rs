@@ -108,6 +108,10 @@ pub(super) trait Route: Send {
     /// all. `false` where the route takes no more now, or leads to another run already: then the frame is not sent.
     fn send(&self, to: &PeerId, run: &str, frame: Bytes) -> bool;
 
+    /// Queues a frame for the person's other devices: every run of their app that is up but this one. A route where a
+    /// person has one device at most has nobody to send it to.
+    fn send_to_others(&self, _to: &PeerId, _run: &str, _frame: Bytes) {}
+
     /// Asks to reach a person who is not up, because messages to them wait until then.
     fn seek(&self, peer: PeerId, until: Instant);
 

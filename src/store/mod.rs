@@ -6,11 +6,13 @@ mod contacts;
 mod database;
 mod error;
 mod history;
+mod invitations;
 mod opening;
 mod pid_file;
 mod profile;
 mod schema;
 mod settings;
+mod undelivered;
 
 pub use contacts::Contact;
 pub use database::Store;
@@ -18,3 +20,4 @@ pub use error::StoreError;
 pub use history::{HISTORY_KEPT, HistoryRecord};
 pub use profile::{Profile, ProfileError};
 pub use settings::{Language, Settings, SettingsChange, Theme};
+pub use undelivered::UNDELIVERED_KEPT_S;

@@ -35,6 +35,23 @@ const STEPS: &[M<'_>] = &[
      ) STRICT;",
     ),
     M::up("ALTER TABLE contacts ADD COLUMN verified_by BLOB CHECK (verified_by IS NULL OR length(verified_by) = 32)"),
+    M::up(
+        "CREATE TABLE undelivered_calls (
+         peer BLOB PRIMARY KEY CHECK (length(peer) = 32),
+         at_unix_s INTEGER NOT NULL
+     ) STRICT",
+    ),
+    M::up(
+        "CREATE TABLE given_invitations (
+         token BLOB PRIMARY KEY CHECK (length(token) = 16),
+         at_unix_s INTEGER NOT NULL
+     ) STRICT;
+     CREATE TABLE held_invitations (
+         peer BLOB PRIMARY KEY CHECK (length(peer) = 32),
+         token BLOB NOT NULL CHECK (length(token) = 16),
+         at_unix_s INTEGER NOT NULL
+     ) STRICT;",
+    ),
 ];
 
 /// Brings the schema up to date. Refuses one that a newer version made, and does not touch it.

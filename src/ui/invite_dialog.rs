@@ -157,13 +157,17 @@ fn incoming_card(ui: &mut Ui, scene: &Scene<'_>, incoming: &IncomingView, name: 
     let line = scene.text(if incoming.with_video { Text::IncomingVideo } else { Text::IncomingAudio });
     portrait(ui, scene, incoming.peer, name, line);
     if !incoming.known {
+        let (title, detail) = match &incoming.namesake {
+            Some(contact) => (scene.words.with_name(Text::CallerOtherKey, contact), Text::CallerOtherKeyDetail),
+            None => (scene.text(Text::UnknownCaller).to_owned(), Text::UnknownCallerDetail),
+        };
         panel(ui, |ui| {
-            ui.horizontal(|ui| {
+            ui.horizontal_wrapped(|ui| {
                 let (_, rect) = ui.allocate_space(vec2(18.0, 18.0));
                 Icon::Warning.paint(ui.painter(), rect.center(), 18.0, palette.warning);
-                ui.label(Type::Strong.text(scene.text(Text::UnknownCaller), palette.warning));
+                ui.label(Type::Strong.text(title, palette.warning));
             });
-            ui.label(Type::Caption.text(scene.text(Text::UnknownCallerDetail), palette.text_soft));
+            ui.label(Type::Caption.text(scene.text(detail), palette.text_soft));
             let id = scene.words.fill(Text::TheirId, &[("id", &incoming.peer.short())]);
             ui.label(Type::Caption.text(id, palette.text_soft));
         });

@@ -89,6 +89,8 @@ fn said(status: &ServerStatus, words: Words) -> String {
     let key = match status.detail {
         Some(ServerDetail::UnknownName) => Text::ServerUnknownName,
         Some(ServerDetail::NoAnswer) => Text::ServerNoAnswer,
+        Some(ServerDetail::Proxy) => Text::ServerProxy,
+        Some(ServerDetail::ProxySetting) => Text::ServerProxySetting,
         Some(ServerDetail::OtherKey) => Text::ServerOtherKey,
         Some(ServerDetail::NoServer) => Text::ServerNoServer,
         Some(ServerDetail::OtherVersion) => Text::ServerOtherVersion,

@@ -141,6 +141,9 @@ fn content(ui: &mut Ui, scene: &mut Scene<'_>, servers: &mut ServerSettings) {
     section(ui, scene.text(Text::SectionPrivacy));
     let words = [Text::StrangersMayRing, Text::StrangersDetail].map(|key| scene.text(key));
     switch_row(ui, &mut settings.strangers_may_ring, words[0], words[1]);
+    if !settings.strangers_may_ring {
+        invitation(ui, scene);
+    }
     section(ui, scene.text(Text::SectionServers));
     servers.show(ui, scene);
     section(ui, scene.text(Text::SectionLook));
@@ -155,6 +158,21 @@ fn content(ui: &mut Ui, scene: &mut Scene<'_>, servers: &mut ServerSettings) {
     if settings != scene.snapshot.settings {
         scene.send(Command::UpdateSettings { settings: (&settings).into() });
     }
+}
+
+/// Links for one call, where only contacts may ring.
+fn invitation(ui: &mut Ui, scene: &mut Scene<'_>) {
+    ui.horizontal_wrapped(|ui| {
+        if TextButton::new(scene.text(Text::MakeInvitation)).show(ui).clicked() {
+            scene.send(Command::CreateInvitation);
+        }
+        if let Some(link) = &scene.snapshot.me.invitation
+            && TextButton::new(scene.text(Text::CopyInvitation)).icon(Icon::Copy).show(ui).clicked()
+        {
+            ui.ctx().copy_text(link.clone());
+        }
+    });
+    ui.label(Type::Caption.text(scene.text(Text::InvitationDetail), Palette::of(ui).text_soft));
 }
 
 fn section(ui: &mut Ui, title: &str) {

@@ -57,7 +57,7 @@ pub fn hello(challenge: &str) -> Frame {
 /// A hello of somebody whose clock shows this many milliseconds of Unix time.
 pub fn hello_at(challenge: &str, time: Option<i64>) -> Frame {
     let (instance, name, challenge) = ("ab".repeat(16), "Raw".into(), challenge.repeat(16));
-    Frame::Hello(Hello { instance, name, challenge, answer: None, versions: Versions::OWN, time })
+    Frame::Hello(Hello { instance, name, challenge, answer: None, versions: Versions::OWN, time, token: None })
 }
 
 /// A hello of somebody who speaks this one version, or of before hellos told versions.

@@ -12,6 +12,7 @@ use tokio::runtime::Runtime;
 use visavis::call::{ConversationId, InviteId};
 use visavis::identity::{Identity, PeerId};
 use visavis::media::MediaSet;
+use visavis::network::{NetworkMonitor, ProxyRules};
 use visavis::signaling::{Frame, Message, SignalingClient, SignalingConfig, SignalingEvent};
 
 use super::raw_peer::{LOOPBACK, Raw, Socket, connect};
@@ -59,7 +60,9 @@ impl Person {
 
     pub fn start_as(runtime: &Runtime, name: &str, identity: Arc<Identity>) -> Self {
         let (sender, events) = mpsc::sync_channel(100_000);
-        let config = SignalingConfig { identity: identity.clone(), name: name.into(), bind: Some(LOOPBACK) };
+        let networks = NetworkMonitor::unchanging();
+        let (name, bind, proxies) = (name.into(), Some(LOOPBACK), ProxyRules::default());
+        let config = SignalingConfig { identity: identity.clone(), name, bind, networks, proxies };
         let client = SignalingClient::start(runtime.handle(), config, move |event| {
             let _ = sender.try_send(event);
         });

@@ -1,6 +1,6 @@
 //! Common parts of the integration tests: the product run as a script runs it (`process`, `server`), and rigs in
 //! software for what a test machine lacks: a camera (`camera`), a clock that can be set (`clock`), a sound server
-//! (`sound`), a display (`display`), networks (`network`).
+//! (`sound`), a display (`display`), networks (`network`), a proxy (`proxy`).
 //!
 //! Every wait has an end, every process and rig is taken down on drop, and a failing test prints what each program
 //! said.
@@ -14,6 +14,7 @@ pub mod clock;
 pub mod display;
 pub mod network;
 pub mod process;
+pub mod proxy;
 pub mod server;
 pub mod sockets;
 pub mod sound;

@@ -1,6 +1,7 @@
 //! Two computers in software: two network namespaces joined by a cable (a veth pair), with no router: like two
 //! computers on one switch, they have no default route.
 
+use std::os::fd::AsRawFd;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -33,6 +34,17 @@ impl Computer {
     /// A product that runs on this computer and uses all of its networks, as a person starts it.
     pub fn give_all_to(&self, launch: Launch) -> Launch {
         launch.after(["ip", "netns", "exec", &self.namespace]).unbound()
+    }
+
+    /// Does something on this computer: sockets that are opened, and threads that are started, are there.
+    pub fn enter<T: Send>(&self, act: impl FnOnce() -> T + Send) -> T {
+        let namespace = std::fs::File::open(format!("/var/run/netns/{}", self.namespace)).expect("its namespace");
+        let entered = || {
+            // SAFETY: the descriptor is that of a network namespace, and lives through the call.
+            assert_eq!(unsafe { libc::setns(namespace.as_raw_fd(), libc::CLONE_NEWNET) }, 0);
+            act()
+        };
+        std::thread::scope(|scope| scope.spawn(entered).join()).expect("a thread on a computer in software")
     }
 
     /// Networks of containers as Docker makes them, up and with addresses `first.NUMBER.0.1`: bridges with something
@@ -68,6 +80,30 @@ impl Computer {
     /// Sends what goes elsewhere to `router`, which need not be there.
     pub fn set_default_route(&self, router: &str) {
         assert!(ip(&["-n", &self.namespace, "route", "add", "default", "via", router]), "ip route add {router}");
+    }
+
+    /// A virtual private network comes up, which leads nowhere: an interface (a bridge without ports), its
+    /// address, and routes through it that go before the default route.
+    pub fn bring_vpn_up(&self) {
+        for change in [
+            &["link", "add", "vpn0", "type", "bridge"][..],
+            &["addr", "add", "10.200.0.2/24", "dev", "vpn0"],
+            &["link", "set", "vpn0", "up"],
+            &["route", "add", "0.0.0.0/1", "dev", "vpn0"],
+            &["route", "add", "128.0.0.0/1", "dev", "vpn0"],
+        ] {
+            assert!(ip(&[&["-n", &self.namespace], change].concat()), "ip {change:?}");
+        }
+    }
+
+    /// The virtual private network goes down.
+    pub fn take_vpn_down(&self) {
+        assert!(ip(&["-n", &self.namespace, "link", "del", "vpn0"]), "ip link del");
+    }
+
+    /// Leaves it without a way to anywhere but its own network.
+    pub fn take_default_route_away(&self) {
+        assert!(ip(&["-n", &self.namespace, "route", "del", "default"]), "ip route del");
     }
 
     /// Leaves its end of the cable with its link-local address alone, and waits until that may be used.

@@ -142,6 +142,9 @@ impl Launch {
         let mut command = Command::new(&words[0]);
         command.args(&words[1..]);
         command.env("HOME", home.path()).env_remove("DISPLAY").env_remove("WAYLAND_DISPLAY").env_remove("RUST_LOG");
+        for proxy in ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"] {
+            command.env_remove(proxy);
+        }
         command.envs(self.environment);
         (command, profile, home)
     }

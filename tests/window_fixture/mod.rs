@@ -171,7 +171,7 @@ pub fn local_stream() -> LocalStreamView {
 pub fn idle() -> Snapshot {
     let me = peer(9);
     Snapshot {
-        me: Me { id: me, name: "Björn".into(), link: format!("visavis:{me}?name=Bj%C3%B6rn") },
+        me: Me { id: me, name: "Björn".into(), link: format!("visavis:{me}?name=Bj%C3%B6rn"), invitation: None },
         people: people(),
         history: history(1_790_000_000).into(),
         settings: Settings {
@@ -209,6 +209,7 @@ pub fn incoming(with_video: bool, known: bool) -> Snapshot {
         name: if known { "Ana Lindqvist".into() } else { "Kitchen tablet".into() },
         user_data: "About the garden: do you have five minutes?".into(),
         known,
+        namesake: None,
         with_video,
     };
     Snapshot { call: CallView::Incoming(view), ..idle() }

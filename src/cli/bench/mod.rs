@@ -10,6 +10,7 @@ mod namespaces;
 mod network;
 mod pair;
 mod process;
+mod server;
 mod soak;
 mod temporary;
 
@@ -28,6 +29,8 @@ pub enum Bench {
     Film(film::FilmBench),
     /// Echo cancellation in four synthetic rooms
     Echo(echo::EchoBench),
+    /// A server with many people
+    Server(server::ServerBench),
 }
 
 /// Runs one measurement and prints its result.
@@ -43,5 +46,6 @@ pub fn run(what: &Bench, common: &super::options::CommonOptions) -> anyhow::Resu
         Bench::Soak(bench) => bench.run(common.link.as_ref()),
         Bench::Film(bench) => bench.run(),
         Bench::Echo(bench) => bench.run(),
+        Bench::Server(bench) => bench.run(),
     }
 }

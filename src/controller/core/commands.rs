@@ -46,6 +46,7 @@ impl Core {
             }
             Command::CloseStream => self.close_stream()?,
             Command::AddContact { link } => self.add_contact(ContactLink::find_in(&link))?,
+            Command::CreateInvitation => self.create_invitation()?,
             Command::AddContactImage { path } => self.directory.read_picture(path)?,
             Command::Contacts => {
                 self.directory.contact_events().into_iter().for_each(|event| self.report(event));
@@ -222,9 +223,13 @@ impl Core {
 
     fn add_contact(&mut self, link: Option<ContactLink>) -> Result<(), CallError> {
         let server = link.as_ref().and_then(|link| link.server.clone());
+        let token = link.as_ref().and_then(|link| link.token);
         let added = self.directory.add(&self.store, link, unix_seconds(MediaTime::now()));
         let id = added.map_err(|refusal| self.refused(refusal))?;
         self.contact_changed(id, Ok(()))?;
+        if let Some(token) = token {
+            self.hold_invitation(id, token).map_err(|refusal| self.refused(refusal))?;
+        }
         let name = self.directory.name_of(id, None);
         self.publisher.notices().add(NoticeKind::ContactAdded { name: name.clone() });
         // Asked, never silent: a server learns this person's address and whom they watch.
@@ -283,7 +288,7 @@ impl Core {
     }
 
     /// Words for the one who asked; in the window nobody else would say them.
-    fn refused(&mut self, refusal: Refusal) -> CallError {
+    pub(super) fn refused(&mut self, refusal: Refusal) -> CallError {
         if let Some(notice) = refusal.notice() {
             self.publisher.notices().add(notice);
         }

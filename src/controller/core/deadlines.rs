@@ -30,9 +30,7 @@ impl Core {
         if self.calls.is_due(now) {
             self.step(Input::Deadline);
         }
-        if self.calls.network_changed(now, || self.remotes.addresses()) {
-            self.step(Input::NetworkChanged);
-        }
+        self.look_at_networks();
         while let Some(peer) = self.calls.take_gone(now) {
             self.step(Input::Gone { peer });
         }

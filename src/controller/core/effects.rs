@@ -81,12 +81,17 @@ impl Core {
         let event = match report {
             CallReport::InviteSent { invite, to, conversation } => Event::InviteSent { invite, to, conversation },
             CallReport::Invite { invite, from, name, user_data, conversation, contact } => {
+                self.use_invitation(from);
+                if let Some(previous) = self.directory.namesake(from, &name) {
+                    self.report(Event::KeyChanged { id: from, previous });
+                }
                 let name = self.directory.name_of(from, Some(&name));
                 Event::Invite { invite, from, name, user_data, conversation, contact }
             }
             CallReport::InviteAccepted { invite, conversation } => Event::InviteAccepted { invite, conversation },
             CallReport::InviteRejected { invite } => Event::InviteRejected { invite },
             CallReport::InviteCanceled { invite } => Event::InviteCanceled { invite },
+            CallReport::InviteAnsweredElsewhere { invite } => Event::InviteAnsweredElsewhere { invite },
             CallReport::InviteBusy { invite } => Event::InviteBusy { invite },
             CallReport::InviteTimeout { invite } => Event::InviteTimeout { invite },
             CallReport::InviteFailed { invite, to, error } => {
@@ -177,6 +182,9 @@ impl Core {
                 duration_s: record.connected_seconds(),
                 ended: record.end,
             });
+            if record.outgoing && record.end == CallEnd::Unreachable {
+                self.note_undelivered_call(*peer, unix_seconds(record.began));
+            }
         }
         // One's own press needs no telling.
         let by_own_press = match record.end {
@@ -205,7 +213,7 @@ impl Core {
         self.calls.set_outcome(outcome);
     }
 
-    fn keep_in_history(&mut self, record: HistoryRecord) {
+    pub(super) fn keep_in_history(&mut self, record: HistoryRecord) {
         if let Err(error) = self.store.add_history(&record) {
             tracing::warn!("the call was not kept in the history: {error}");
         }

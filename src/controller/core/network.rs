@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::call::{CallError, Input, Message, Standing};
 use crate::identity::PeerId;
 use crate::media::MediaTime;
+use crate::network::ProxyRules;
 use crate::signaling::{DiscoveryFault, ServerStatus, SignalingConfig, SignalingEvent};
 
 use super::Core;
@@ -26,6 +27,8 @@ impl Core {
             identity: Arc::clone(self.directory.identity()),
             name: self.preferences.settings().display_name.clone(),
             bind: self.preferences.options().bind,
+            networks: self.networks.from_now(),
+            proxies: ProxyRules::from_environment(),
         };
         let strangers_may_ring = self.preferences.settings().strangers_may_ring;
         match self.signaling.start(config, &self.directory, strangers_may_ring) {
@@ -34,6 +37,7 @@ impl Core {
                     self.on_discovery(fault);
                 }
                 self.follow_servers();
+                self.follow_invitations();
             }
             Err(error) => {
                 // The app works on: Echo can be called, and contacts are shown offline.
@@ -63,11 +67,16 @@ impl Core {
         }
         match event {
             SignalingEvent::Received { from, message } => {
-                let standing = self.directory.standing(from, self.preferences.settings().strangers_may_ring);
+                let is_invited = self.signaling.invitation_of(&from).is_some();
+                let may_ring = self.preferences.settings().strangers_may_ring || is_invited;
+                let standing = self.directory.standing(from, may_ring);
                 if standing == Standing::Unwelcome && matches!(message, Message::Invite { .. }) {
                     tracing::debug!("The invite of a person who may not ring is ignored");
                 }
-                self.step(Input::Peer { from, standing, message });
+                match message {
+                    Message::Missed { ago_s } => self.on_missed_call(from, standing, ago_s),
+                    message => self.step(Input::Peer { from, standing, message }),
+                }
             }
             SignalingEvent::Presence { id, name, routes, skew } => {
                 if self.directory.keep_chosen_name(&self.store, id, &name) {
@@ -78,6 +87,9 @@ impl Core {
                     self.publisher.notices().forget_skew(id);
                 }
                 self.calls.note_presence(id, !routes.is_empty(), MediaTime::now());
+                if skew.is_none() && !routes.is_empty() {
+                    self.tell_missed_call(id);
+                }
                 if let Some(event) = self.directory.set_presence(id, Presence { name, routes, skew }) {
                     self.report(event);
                     self.publisher.mark();
@@ -87,6 +99,7 @@ impl Core {
             SignalingEvent::ConnectionRestored { id } => self.step(Input::FarRestored { peer: id }),
             SignalingEvent::Undelivered { to, message } => {
                 self.remotes.on_undelivered(to, &message);
+                self.on_undelivered_notice(to, &message);
                 self.step(Input::Undelivered { to, message });
             }
             SignalingEvent::ClocksDiffer { id, seconds_ahead } => self.clocks_differ(id, seconds_ahead),

@@ -42,6 +42,7 @@ impl Core {
                 id: self.directory.me(),
                 name: self.preferences.settings().display_name.clone(),
                 link: self.link(),
+                invitation: self.invitation.clone(),
             },
             people: self.directory.list(),
             history,
@@ -97,6 +98,10 @@ impl Core {
                 name: self.directory.name_of(incoming.from(), Some(incoming.name())),
                 user_data: incoming.user_data().to_owned(),
                 known: incoming.is_contact(),
+                namesake: self
+                    .directory
+                    .namesake(incoming.from(), incoming.name())
+                    .map(|previous| self.directory.name_of(previous, None)),
                 with_video: incoming.with_video(),
             }),
             CallState::Conversation(conversation) => CallView::Conversation(self.conversation_view(conversation)),

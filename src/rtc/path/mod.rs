@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! bwe (transport-wide feedback), rtcp_observer (report echoes) --write--> PathState --read--> pacer, NACK, FEC, RED,
-//! driver (ICE restart) ------------------------------------------reset--> PathState           budgets, jitter buffer
+//! driver (ICE restart), selected_path (another pair) ---------reset--> PathState           budgets, jitter buffer
 //! ```
 //!
 //! A new path begins with nothing known (RFC 9000, 9.4): figures of the old one say nothing of it. Written
@@ -102,8 +102,8 @@ impl PathState {
         self.changes.load(Relaxed)
     }
 
-    /// Packets take another path from now on: an ICE restart has ended. The engine does not tell of another selected
-    /// pair without one; the estimator follows such a path by its delay and its loss.
+    /// Packets take another path from now on: an ICE restart has ended, or the ICE agent has selected another pair of
+    /// addresses (`transport/selected_path.rs`).
     pub(super) fn changed(&self) {
         self.with_rtt(|rtt| *rtt = RttEstimator::default());
         self.queuing_delay_us.store(0, Relaxed);

@@ -1,5 +1,5 @@
 //! Transport under ICE and DTLS: host addresses, the gate against strangers, the pace of checks, the DTLS handshake
-//! (its cookies, its repetition), and the network emulator.
+//! (its cookies, its repetition), the selected path, and the network emulator.
 
 mod check_pace;
 mod dtls_record;
@@ -9,6 +9,7 @@ pub(in crate::rtc) mod host_addresses;
 pub(in crate::rtc) mod link;
 pub(in crate::rtc) mod link_local;
 pub(in crate::rtc) mod runtime;
+pub(in crate::rtc) mod selected_path;
 pub(in crate::rtc) mod servers;
 pub(in crate::rtc) mod source_gate;
 mod stream_gate;

@@ -29,6 +29,7 @@ use super::handshake_repeats::HandshakeRepeats;
 use super::hello_verify::{Cookies, HelloVerify};
 use super::link::{LinkEmulator, LinkProfile, LinkSender};
 use super::link_local::{self, LinkLocalSockets, Opened};
+use super::selected_path::SelectedPath;
 use super::servers::{STREAM_RELAYS, is_stream_relay};
 use super::source_gate::SourceGate;
 use super::stream_relay::{StreamConnector, StreamWay};
@@ -56,6 +57,7 @@ pub(in crate::rtc) struct Impairment {
 pub(in crate::rtc) struct PeerRuntime {
     handle: Handle,
     gate: Arc<SourceGate>,
+    selected: Arc<SelectedPath>,
     cookies: Arc<Cookies>,
     /// Held by every task; the receiving end sees its closing once all are gone.
     alive: mpsc::Sender<()>,
@@ -101,9 +103,11 @@ impl Tasks {
 }
 
 impl PeerRuntime {
+    /// A runtime whose datagrams pass `gate`, and which watches by which pair of addresses media leave.
     pub(in crate::rtc) fn new(
         handle: Handle,
         gate: Arc<SourceGate>,
+        selected: Arc<SelectedPath>,
         cookies: Arc<Cookies>,
         impairment: Impairment,
         stream: Option<StreamConnector>,
@@ -113,6 +117,7 @@ impl PeerRuntime {
         let runtime = Self {
             handle,
             gate,
+            selected,
             cookies,
             alive,
             engine_task_ended: watch::Sender::new(false),
@@ -226,9 +231,18 @@ impl Runtime for PeerRuntime {
             self.track(carrying);
             stream
         });
-        let (gate, hello) = (Arc::clone(&self.gate), HelloVerify::new(Arc::clone(&self.cookies)));
-        let receiver = AtomicWaker::new();
-        Ok(Arc::new(GatedSocket { way, stream, gate, repeats, hello, receiver, name, local, _stand_in: stand_in }))
+        Ok(Arc::new(GatedSocket {
+            way,
+            stream,
+            gate: Arc::clone(&self.gate),
+            selected: Arc::clone(&self.selected),
+            repeats,
+            hello: HelloVerify::new(Arc::clone(&self.cookies)),
+            receiver: AtomicWaker::new(),
+            name,
+            local,
+            _stand_in: stand_in,
+        }))
     }
 
     fn wrap_tcp_listener(&self, listener: std::net::TcpListener) -> io::Result<Arc<dyn AsyncTcpListener>> {
@@ -291,6 +305,7 @@ struct GatedSocket {
     /// To a relay that is reached by a stream.
     stream: Option<StreamWay>,
     gate: Arc<SourceGate>,
+    selected: Arc<SelectedPath>,
     repeats: HandshakeRepeats,
     hello: HelloVerify,
     /// Woken when `hello` has something for the engine.
@@ -356,6 +371,7 @@ impl AsyncUdpSocket for GatedSocket {
         let Some(inside) = self.gate.observe_departure(transmit.contents, self.local, to) else {
             return Poll::Ready(Ok(transmit.contents.len()));
         };
+        self.selected.note(inside, self.local, to);
         if is_stream_relay(to) {
             if let Some(stream) = &self.stream {
                 stream.send(transmit.contents);
@@ -453,8 +469,9 @@ mod tests {
 
     fn runtime() -> (tokio::runtime::Runtime, Arc<PeerRuntime>, Tasks) {
         let tokio = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let (runtime, tasks) =
-            PeerRuntime::new(tokio.handle().clone(), Arc::default(), Arc::default(), Impairment::default(), None);
+        let selected = Arc::new(SelectedPath::new(Arc::default()));
+        let (gate, cookies, handle) = (Arc::default(), Arc::default(), tokio.handle().clone());
+        let (runtime, tasks) = PeerRuntime::new(handle, gate, selected, cookies, Impairment::default(), None);
         (tokio, runtime, tasks)
     }
 

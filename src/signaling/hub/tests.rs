@@ -1,6 +1,7 @@
 //! The hub's decisions, without routes of flesh and blood: the tests play them.
 
 use std::sync::Mutex;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 
@@ -27,6 +28,8 @@ struct FakeState {
     sought: Vec<PeerId>,
     renewed: Vec<PeerId>,
     closed: Vec<PeerId>,
+    /// Frames for the devices but for a run.
+    to_others: Vec<(String, Frame)>,
     /// Frames that it still takes.
     room: usize,
     /// The run that it leads to, if only one.
@@ -48,6 +51,10 @@ impl Route for FakeRoute {
         has_room
     }
 
+    fn send_to_others(&self, _: &PeerId, run: &str, frame: Bytes) {
+        self.state.lock().unwrap().to_others.push((run.to_owned(), Frame::decode(&frame).unwrap()));
+    }
+
     fn seek(&self, peer: PeerId, _: Instant) {
         self.state.lock().unwrap().sought.push(peer);
     }
@@ -63,8 +70,9 @@ impl Route for FakeRoute {
 
 impl FakeRoute {
     fn new(kind: RouteKind) -> Self {
-        let (sent, sought, renewed, closed) = Default::default();
-        Self { kind, state: Arc::new(Mutex::new(FakeState { sent, sought, renewed, closed, room: 1000, run: None })) }
+        let (sent, sought, renewed, closed, to_others) = Default::default();
+        let state = FakeState { sent, sought, renewed, closed, to_others, room: 1000, run: None };
+        Self { kind, state: Arc::new(Mutex::new(state)) }
     }
 
     fn set_room(&self, room: usize) {
@@ -600,4 +608,30 @@ fn an_app_without_a_common_version_is_shown_as_such_and_nothing_is_said_to_it() 
         rig.send(peer);
         assert_eq!(rig.lan.messages(peer).len(), 1);
     }
+}
+
+#[test]
+fn invites_and_their_end_go_to_every_device_and_an_answer_stops_the_others() {
+    let mut rig = Rig::new();
+    let bob = id_of(1);
+    let invite = InviteId::from_bits(7);
+    rig.up_on(RouteKind::Server, bob, "desk");
+    rig.send(bob);
+    rig.hub.send(bob, Message::Cancel { invite }, rig.now);
+    let told = |rig: &Rig| std::mem::take(&mut rig.server.state.lock().unwrap().to_others);
+    let canceled = told(&rig);
+    assert!(matches!(&canceled[..], [(run, Frame::Message { message: Message::Cancel { .. }, .. })] if run == "desk"));
+    let last = rig.server.messages(bob).last().copied();
+    rig.incoming(
+        RouteKind::Server,
+        bob,
+        "lap",
+        Incoming::Message { number: 9, message: Some(Message::Reject { invite }) },
+    );
+    let stopped = told(&rig);
+    let [(run, Frame::Message { number, message })] = &stopped[..] else { panic!("{stopped:?}") };
+    assert_eq!((run.as_str(), message), ("lap", &Message::AnsweredElsewhere { invite }));
+    assert!(Some(*number) > last, "numbers grow");
+    rig.send(bob);
+    assert!(rig.server.messages(bob).iter().all(|after| after > number));
 }

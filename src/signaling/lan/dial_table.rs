@@ -116,6 +116,13 @@ impl DialTable {
         }
     }
 
+    /// This computer has other networks: the connections to those who are `lost` are renewed, and whoever is not
+    /// connected is tried anew, within the budgets.
+    pub(super) fn networks_changed(&mut self, lost: &[PeerId], now: Instant) {
+        self.people.values_mut().for_each(|person| person.networks_changed(now));
+        lost.iter().for_each(|peer| self.renew(*peer, now));
+    }
+
     /// A dial has led to the person, whether or not the connection is taken.
     pub(super) fn dial_led(&mut self, peer: &PeerId) {
         if let Some(person) = self.people.get_mut(peer) {

@@ -139,6 +139,16 @@ impl Dialing {
         self.next_dial = Some(now);
     }
 
+    /// This computer has other networks. A dial that is under way may wait for an answer in one that is gone: another
+    /// one goes beside it.
+    pub(super) fn networks_changed(&mut self, now: Instant) {
+        self.dialing = None;
+        self.failures = 0;
+        self.turn = 0;
+        let at = now + self.head_start();
+        self.next_dial = self.next_dial.map(|before| before.min(at));
+    }
+
     /// This side has a reason of its own to reach them until then.
     pub(super) fn seek(&mut self, until: Instant) {
         self.sought_until = self.sought_until.max(Some(until));
@@ -327,6 +337,25 @@ mod tests {
         assert_eq!(person.dial_at(), Some(now));
         person.note_heard();
         assert_eq!(person.dial_at(), None);
+    }
+
+    #[test]
+    fn another_network_makes_a_person_be_dialed_at_once_whatever_is_under_way() {
+        for waits in [false, true] {
+            let start = Instant::now();
+            let mut person = Dialing::new(waits, start);
+            person.found("a".into(), vec![address(1)], start);
+            (0..9).for_each(|_| person.dial_failed(start));
+            assert!(person.dial_at() >= Some(start + LONGEST_DELAY));
+            person.dialing = Some((Lane::Proven, address(1).ip()));
+            person.networks_changed(start);
+            assert_eq!(person.dial_at(), Some(start + person.head_start()));
+            person.connected(start);
+            person.networks_changed(start);
+            assert_eq!(person.dial_at(), None, "nobody who is reached is dialed");
+            person.renew(start);
+            assert_eq!(person.dial_at(), Some(start));
+        }
     }
 
     #[test]

@@ -45,7 +45,7 @@ use super::links::Links;
 use super::local::Local;
 use super::route::{DiscoveryFault, Route, RouteEvent, RouteKind, RouteReports};
 use crate::identity::PeerId;
-use crate::network::PathFinder;
+use crate::network::{NetworkMonitor, PathFinder};
 
 const COMMANDS: usize = 512;
 const INPUTS: usize = 256;
@@ -81,12 +81,12 @@ impl Drop for Lan {
 }
 
 impl Lan {
-    /// Listens, on this address only where one is given; announces this person; looks for others. Also the route's
-    /// handle, for the hub.
+    /// Listens, on this address only where one is given; announces this person; looks for others, and dials them anew
+    /// when `networks` change. Also the route's handle, for the hub.
     pub(super) fn start(
         runtime: &Handle,
         local: &Arc<Local>,
-        bind: Option<IpAddr>,
+        (bind, networks): (Option<IpAddr>, NetworkMonitor),
         hub: mpsc::Sender<(RouteKind, RouteEvent)>,
     ) -> Result<(Self, Box<dyn Route>), LanError> {
         let listener = listener::bind(bind)?;
@@ -104,7 +104,7 @@ impl Lan {
         let context = Context { local: local.clone(), lan: lan.clone(), hub: reports };
         let task = LanTask::new(context.clone(), links.clone(), paths.clone());
         let running = Self {
-            route: runtime.spawn(task.run(from_hub, inputs)),
+            route: runtime.spawn(task.run(from_hub, inputs, networks)),
             listener: runtime.spawn(listener::listen(listener, context)),
             browser: runtime.spawn(discovery.browse(lan)),
             discovery: Some(discovery),

@@ -2,6 +2,7 @@
 //! to a person to keep; tells the hub who is up. It owns all of this, so nothing here but the links is locked.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,7 @@ use super::input::{Command, Context, Input, NewLink};
 use super::listener::note_panic;
 use super::paths::Paths;
 use crate::identity::PeerId;
+use crate::network::{NetworkMonitor, NetworkState};
 use crate::signaling::links::Links;
 use crate::signaling::route::RouteEvent;
 
@@ -31,6 +33,10 @@ struct Link {
     /// Whether this side opened it.
     dialed: bool,
     since: Instant,
+    /// This side's address.
+    local: Option<IpAddr>,
+    /// Sleeps of the computer before.
+    sleeps: u32,
 }
 
 /// News for the hub, and the people to tell once the hub has them.
@@ -43,16 +49,24 @@ pub(super) struct LanTask {
     current: HashMap<PeerId, Link>,
     table: DialTable,
     dials: JoinSet<()>,
+    /// Sleeps of the computer so far.
+    sleeps: u32,
 }
 
 impl LanTask {
     pub(super) fn new(context: Context, links: Arc<Links>, paths: Arc<Paths>) -> Self {
         let table = DialTable::new(context.local.identity.id(), Instant::now());
-        Self { context, links, paths, current: HashMap::new(), table, dials: JoinSet::new() }
+        Self { context, links, paths, current: HashMap::new(), table, dials: JoinSet::new(), sleeps: 0 }
     }
 
     /// Works until the route's handle is dropped. Connections that this side opened end with it.
-    pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>, mut inputs: mpsc::Receiver<Input>) {
+    pub(super) async fn run(
+        mut self,
+        mut commands: mpsc::Receiver<Command>,
+        mut inputs: mpsc::Receiver<Input>,
+        mut networks: NetworkMonitor,
+    ) {
+        self.sleeps = networks.state().sleeps;
         loop {
             let now = Instant::now();
             let due = self.table.next_due(now).unwrap_or(now + IDLE);
@@ -69,6 +83,7 @@ impl LanTask {
                     }
                 }
                 Some(ended) = self.dials.join_next() => note_panic(ended),
+                state = networks.changed() => self.networks_changed(&state, Instant::now()),
                 () = sleep_until(due.into()) => {}
             }
             self.dial_whoever_is_due(Instant::now());
@@ -83,6 +98,16 @@ impl LanTask {
             Command::Seek { peer, until } => self.table.seek(peer, until, now),
             Command::Renew(peer) => self.table.renew(peer, now),
         }
+    }
+
+    /// Connections from an address that is gone lead nowhere, and those of before a sleep may be forgotten elsewhere:
+    /// others are opened beside them, as often as the networks change until one stands. People who are not connected
+    /// may be reached now.
+    fn networks_changed(&mut self, state: &NetworkState, now: Instant) {
+        self.sleeps = state.sleeps;
+        let is_lost = |link: &Link| link.local.is_some_and(|local| state.has_lost(local, link.sleeps));
+        let lost: Vec<_> = self.current.iter().filter(|(_, link)| is_lost(link)).map(|(peer, _)| *peer).collect();
+        self.table.networks_changed(&lost, now);
     }
 
     fn input(&mut self, input: Input, now: Instant) -> Option<News> {
@@ -127,7 +152,9 @@ impl LanTask {
             }
             return None;
         }
-        self.current.insert(peer, Link { connection, instance: up.instance.clone(), dialed, since: now });
+        let (instance, local) = (up.instance.clone(), path.map(|path| path.local.ip()));
+        let link = Link { connection, instance, dialed, since: now, local, sleeps: self.sleeps };
+        self.current.insert(peer, link);
         self.links.put(peer, up.instance.clone(), move |frame| frames.try_send(frame).is_ok());
         self.table.connected(peer, path.map(|path| path.remote.ip()), now);
         if let Some(path) = path {

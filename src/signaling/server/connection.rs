@@ -8,25 +8,31 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use rustls::ClientConfig;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::time::{sleep_until, timeout};
 use tokio_tungstenite::tungstenite::{Error as WebSocketError, Message as Packet};
 
 use super::backoff::Backoff;
-use super::dial::{DialError, Dialed, Socket, dial};
+use super::dial::{Dialed, Socket, dial};
+use super::dial_error::DialError;
 use super::input::{Access, Context, Input, LinkKey, Request};
 use super::sessions::{News, Sessions};
 use super::status::{ServerDetail, ServerState, ServerStatus};
-use super::wake::Sign;
 use crate::identity::ServerLink;
+use crate::network::NetworkMonitor;
 use crate::server_protocol::{BoxId, Letter, MAX_BOXES, Refusal, ToApp, ToServer};
 
-/// Between pings; servers let go of apps that say nothing for 25 s.
-const PING: Duration = Duration::from_secs(15);
+/// Between pings, which show whether the server works; servers let go of apps that say nothing for 120 s, and proxies
+/// of connections that are silent for a minute. TCP's keep-alive shows within 24 s whether the computers reach each
+/// other.
+const PING: Duration = Duration::from_secs(50);
+/// The same through a proxy, at which TCP's keep-alive ends.
+const PING_BY_PROXY: Duration = Duration::from_secs(15);
 /// For the answer to a ping.
 const PONG: Duration = Duration::from_secs(5);
-/// For the answer to a ping that asks whether the connection leads anywhere yet.
-const PROBE: Duration = Duration::from_secs(2);
+/// For the answer to a ping that asks whether the connection leads anywhere yet: nobody was heard, or another network
+/// is there.
+const PROBE: Duration = Duration::from_millis(1500);
 const WRITE: Duration = Duration::from_secs(10);
 /// Between looks at the sessions' deadlines, while there are some.
 const TICK: Duration = Duration::from_millis(250);
@@ -46,7 +52,7 @@ enum Ended {
     Silence,
     #[error("what came belongs not here")]
     Protocol,
-    #[error("this computer slept, or has other addresses")]
+    #[error("this computer slept, or its networks are others")]
     Awake,
     #[error("it is wanted no more")]
     Unwanted,
@@ -67,7 +73,7 @@ pub(super) struct Connection {
     pub(super) requests: mpsc::Receiver<Request>,
     /// Lets the hub's frames in: given to the links of whoever is reached.
     pub(super) to_self: mpsc::WeakSender<Request>,
-    pub(super) wake: watch::Receiver<Option<Sign>>,
+    pub(super) networks: NetworkMonitor,
 }
 
 impl Connection {
@@ -77,7 +83,11 @@ impl Connection {
         let (mut backoff, mut told) = (Backoff::default(), None);
         self.tell(&mut told, ServerStatus::new(&self.link, ServerState::Connecting, None)).await;
         loop {
-            let dialed = dial(&self.link, &self.tls, self.context.bind, &self.context.local).await;
+            let dialed = tokio::select! {
+                dialed = dial(&self.link, &self.tls, &self.context.egress, &self.context.local) => dialed,
+                // The dial may wait for a network that is gone.
+                _ = self.networks.changed() => continue,
+            };
             let pause = match dialed {
                 Ok(dialed) => {
                     backoff.reached();
@@ -118,17 +128,17 @@ impl Connection {
     async fn tell(&self, told: &mut Option<ServerStatus>, status: ServerStatus) {
         if told.as_ref().is_none_or(|told| !told.says_the_same(&status)) {
             *told = Some(status.clone());
-            self.context.input(Input::Status(status)).await;
+            self.context.input(Input::Status { server: self.number, status }).await;
         }
     }
 
-    /// Waits before the next dial, or until the computer wakes; false when there is to be none.
+    /// Waits before the next dial, or until there are other networks; false when there is to be none.
     async fn wait(&mut self, pause: Duration, sessions: &mut Sessions) -> bool {
         let until = tokio::time::Instant::now() + pause;
         loop {
             tokio::select! {
                 () = sleep_until(until) => return true,
-                changed = self.wake.changed() => if changed.is_ok() { return true },
+                _ = self.networks.changed() => return true,
                 request = self.requests.recv() => match request {
                     Some(Request::Seek { peer, until }) => drop(sessions.seek(Instant::now(), peer, until)),
                     // Nobody is reached now.
@@ -140,12 +150,14 @@ impl Connection {
     }
 
     async fn carry(&mut self, dialed: Dialed, sessions: &mut Sessions) -> Ended {
-        let Dialed { socket, welcome, remote, own, round_trip, .. } = dialed;
-        let (link, tls, bind) = (self.link.clone(), Arc::clone(&self.tls), self.context.bind);
-        let access = welcome.relay.map(|relay| Access { link, remote, relay, round_trip, tls, bind });
+        let Dialed { socket, welcome, addresses, is_proxied, own, round_trip, .. } = dialed;
+        let (link, tls, egress) = (self.link.clone(), Arc::clone(&self.tls), self.context.egress.clone());
+        let access = welcome.relay.map(|relay| Access { link, addresses, relay, round_trip, tls, egress });
         self.context.input(Input::Access { server: self.number, access }).await;
         let most = usize::try_from(welcome.limits.watches).unwrap_or(usize::MAX);
-        let mut standing = Standing { socket, own, most, pong_by: None };
+        let sleeps = self.networks.state().sleeps;
+        let ping_every = if is_proxied { PING_BY_PROXY } else { PING };
+        let mut standing = Standing { socket, own, sleeps, most, ping_every, pong_by: None, is_probed: false };
         let ended = self.serve(&mut standing, sessions).await;
         self.context.input(Input::Access { server: self.number, access: None }).await;
         let Err(reason) = ended;
@@ -162,9 +174,8 @@ impl Connection {
         sessions: &mut Sessions,
     ) -> Result<std::convert::Infallible, Ended> {
         let (mut people, mut name) = (self.context.local.people(), self.context.local.name.subscribe());
-        self.wake.mark_unchanged();
         self.carry_out(standing, sessions.connected(Instant::now(), standing.most)).await?;
-        let mut ping_at = tokio::time::Instant::now() + PING;
+        let mut ping_at = tokio::time::Instant::now() + standing.ping_every;
         let mut tick_at = tokio::time::Instant::now() + TICK;
         loop {
             let pong_by = standing.pong_by;
@@ -176,7 +187,7 @@ impl Connection {
                     }
                     Packet::Text(text) => control(sessions, &text)?,
                     Packet::Pong(_) => {
-                        standing.pong_by = None;
+                        (standing.pong_by, standing.is_probed) = (None, false);
                         Vec::new()
                     }
                     Packet::Ping(_) => Vec::new(),
@@ -188,7 +199,7 @@ impl Connection {
                     Some(Request::Seek { peer, until }) => sessions.seek(Instant::now(), peer, until),
                     Some(Request::Close(peer)) => sessions.close(Instant::now(), peer),
                     Some(Request::Renew) => {
-                        standing.ping(PROBE).await?;
+                        standing.probe().await?;
                         Vec::new()
                     }
                     Some(Request::End) | None => return Err(Ended::Unwanted),
@@ -198,23 +209,21 @@ impl Connection {
                     let name = name.borrow_and_update().clone();
                     sessions.rename(&name)
                 }
-                Ok(()) = self.wake.changed() => {
-                    let sign = self.wake.borrow_and_update().clone();
-                    match sign {
-                        Some(Sign::Addresses(addresses)) if addresses.contains(&standing.own) => {
-                            standing.ping(PROBE).await?;
-                        }
-                        Some(Sign::Addresses(_) | Sign::Slept) => return Err(Ended::Awake),
-                        None => {}
+                state = self.networks.changed() => {
+                    if state.has_lost(standing.own, standing.sleeps) {
+                        return Err(Ended::Awake);
                     }
+                    standing.probe().await?;
                     Vec::new()
                 }
                 () = sleep_until(ping_at) => {
                     standing.ping(PONG).await?;
-                    ping_at = tokio::time::Instant::now() + PING;
+                    ping_at = tokio::time::Instant::now() + standing.ping_every;
                     Vec::new()
                 }
-                () = sleep_until(pong_by.unwrap_or(ping_at)), if pong_by.is_some() => return Err(Ended::Silence),
+                () = sleep_until(pong_by.unwrap_or(ping_at)), if pong_by.is_some() => {
+                    return Err(if standing.is_probed { Ended::Awake } else { Ended::Silence });
+                }
                 () = sleep_until(tick_at), if sessions.is_busy() => {
                     tick_at = tokio::time::Instant::now() + TICK;
                     sessions.tick(Instant::now())
@@ -273,10 +282,15 @@ struct Standing {
     socket: Socket,
     /// This side's address.
     own: IpAddr,
+    /// Sleeps of the computer when it began.
+    sleeps: u32,
     /// Boxes that may be watched.
     most: usize,
+    ping_every: Duration,
     /// Until when the answer to a ping must have come.
     pong_by: Option<tokio::time::Instant>,
+    /// The ping asks whether the connection leads anywhere yet.
+    is_probed: bool,
 }
 
 impl Standing {
@@ -290,6 +304,11 @@ impl Standing {
             self.write(Packet::text(message(boxes.to_vec()).encode())).await?;
         }
         Ok(())
+    }
+
+    async fn probe(&mut self) -> Result<(), Ended> {
+        self.is_probed = true;
+        self.ping(PROBE).await
     }
 
     async fn ping(&mut self, patience: Duration) -> Result<(), Ended> {

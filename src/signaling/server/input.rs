@@ -1,7 +1,7 @@
 //! Inputs of the route's task and requests to the connections.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,9 +13,10 @@ use tokio::sync::mpsc;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::dial::connect_to;
+use super::egress::{Egress, Opened};
 use super::status::ServerStatus;
 use crate::identity::{PeerId, ServerLink};
+use crate::network::NetworkMonitor;
 use crate::server_protocol::{Device, Relay};
 use crate::signaling::local::Local;
 use crate::signaling::route::{Incoming, Up};
@@ -32,24 +33,27 @@ pub(super) struct LinkKey {
 pub struct Access {
     /// The server.
     pub link: ServerLink,
-    /// Address that the server was reached at; its relay is there, too.
-    pub remote: SocketAddr,
+    /// Addresses of the server, where its relay is, too: the one first that it was reached at. None where a proxy leads
+    /// to it, and its name is known to the proxy alone: then by a stream only.
+    pub addresses: Vec<SocketAddr>,
     /// The relay.
     pub relay: Relay,
     /// Round-trip time to the server.
     pub round_trip: Duration,
     pub(super) tls: Arc<ClientConfig>,
-    pub(super) bind: Option<IpAddr>,
+    pub(super) egress: Egress,
 }
 
 impl Access {
-    /// Opens a stream to the server for TURN over TLS (RFC 8656, 3.1): to the same address, with the same key pinned.
+    /// Opens a stream to the server for TURN over TLS (RFC 8656, 3.1), as its connection was opened: through a proxy
+    /// where one is set, with the same key pinned.
     ///
     /// # Errors
     ///
-    /// Those of TCP and TLS.
+    /// Those of TCP, the proxy and TLS.
     pub async fn open_stream(self) -> io::Result<TlsStream<TcpStream>> {
-        let stream = connect_to(self.remote, self.bind).await?;
+        let opened = self.egress.open(self.link.host(), self.link.port()).await;
+        let Opened { stream, .. } = opened.map_err(io::Error::other)?;
         let name = ServerName::try_from(self.link.host().to_owned()).map_err(io::Error::other)?;
         TlsConnector::from(self.tls).connect(name, stream).await
     }
@@ -64,6 +68,8 @@ pub(super) enum Command {
     Renew(PeerId),
     /// End the sessions with the person.
     Close(PeerId),
+    /// Send a frame to the person's devices but for this run of their app.
+    SendToOthers { peer: PeerId, run: Arc<str>, frame: Bytes },
     /// Be connected to these servers.
     SetServers(Vec<ServerLink>),
 }
@@ -77,7 +83,7 @@ pub(super) enum Input {
     /// A link leads nowhere any more.
     Down { link: LinkKey, peer: PeerId },
     /// A server's status changed.
-    Status(ServerStatus),
+    Status { server: u64, status: ServerStatus },
     /// A server's relay may be used, or no more.
     Access { server: u64, access: Option<Access> },
 }
@@ -101,7 +107,8 @@ pub(super) enum Request {
 #[derive(Clone)]
 pub(super) struct Context {
     pub(super) local: Arc<Local>,
-    pub(super) bind: Option<IpAddr>,
+    pub(super) egress: Egress,
+    pub(super) networks: NetworkMonitor,
     pub(super) inputs: mpsc::Sender<Input>,
 }
 

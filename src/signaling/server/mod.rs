@@ -9,17 +9,19 @@
 
 mod backoff;
 mod connection;
+mod crowd;
 mod dial;
+mod dial_error;
+mod egress;
 mod input;
 mod pin;
 mod post;
+mod probe;
 mod relays;
 mod route_task;
 mod sessions;
 mod status;
-mod wake;
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -29,10 +31,13 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+pub use self::crowd::{Crowd, CrowdError, Returns, Rings};
+pub(super) use self::egress::Egress;
 pub use self::input::Access;
 use self::input::{Command, Context};
 #[doc(hidden)]
 pub use self::post::fuzz_post;
+pub use self::probe::{AnswerTimes, time_answers};
 use self::relays::Relays;
 use self::route_task::RouteTask;
 pub use self::status::{ServerDetail, ServerState, ServerStatus};
@@ -40,6 +45,7 @@ use super::links::Links;
 use super::local::Local;
 use super::route::{Route, RouteEvent, RouteKind, RouteReports};
 use crate::identity::{PeerId, ServerLink};
+use crate::network::NetworkMonitor;
 
 const COMMANDS: usize = 512;
 const INPUTS: usize = 256;
@@ -58,18 +64,18 @@ impl Drop for Servers {
 }
 
 impl Servers {
-    /// Not connected to any server yet; from this address only where one is given. Also the route's handle, for the
-    /// hub.
+    /// Not connected to any server yet; each is reached by `egress`, and anew when `networks` change. Also the route's
+    /// handle, for the hub.
     pub(super) fn start(
         runtime: &Handle,
         local: &Arc<Local>,
-        bind: Option<IpAddr>,
+        (egress, networks): (Egress, NetworkMonitor),
         hub: mpsc::Sender<(RouteKind, RouteEvent)>,
     ) -> (Self, Box<dyn Route>) {
         let (commands, from_hub) = mpsc::channel(COMMANDS);
         let (inputs, from_connections) = mpsc::channel(INPUTS);
         let (links, relays) = (Arc::<Links>::default(), Arc::<Relays>::default());
-        let context = Context { local: Arc::clone(local), bind, inputs };
+        let context = Context { local: Arc::clone(local), egress, networks, inputs };
         let hub = RouteReports::new(RouteKind::Server, hub);
         let task = RouteTask::new(context, hub, Arc::clone(&links), Arc::clone(&relays));
         let route = runtime.spawn(task.run(from_hub, from_connections));
@@ -118,6 +124,10 @@ impl Route for ServerRoute {
 
     fn send(&self, to: &PeerId, run: &str, frame: Bytes) -> bool {
         self.links.send(to, run, frame)
+    }
+
+    fn send_to_others(&self, to: &PeerId, run: &str, frame: Bytes) {
+        self.tell(Command::SendToOthers { peer: *to, run: run.into(), frame });
     }
 
     fn seek(&self, peer: PeerId, until: Instant) {

@@ -3,28 +3,23 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval};
 
 use super::connection::Connection;
 use super::input::{Command, Context, Input, LinkKey, Request};
 use super::pin;
 use super::relays::Relays;
 use super::status::{ServerDetail, ServerState, ServerStatus};
-use super::wake::{Sign, Wake};
 use crate::identity::{MAX_SERVERS, PeerId, ServerLink};
-use crate::network;
 use crate::signaling::links::Links;
-use crate::signaling::route::{RouteEvent, RouteReports, Up};
+use crate::signaling::message::Message;
+use crate::signaling::route::{Incoming, RouteEvent, RouteReports, Up};
 
 /// Requests that wait for one connection.
 const REQUESTS: usize = 256;
-/// Between looks for a sleep of the computer and for changes of its addresses.
-const LOOK: Duration = Duration::from_secs(2);
 
 /// A way to somebody.
 struct Way {
@@ -42,22 +37,17 @@ pub(super) struct RouteTask {
     /// The ways to each person; the last one is taken.
     ways: HashMap<PeerId, Vec<Way>>,
     connections: JoinSet<()>,
-    wake: watch::Sender<Option<Sign>>,
     last_server: u64,
 }
 
 impl RouteTask {
     pub(super) fn new(context: Context, hub: RouteReports, links: Arc<Links>, relays: Arc<Relays>) -> Self {
-        let wake = watch::Sender::new(None);
         let (servers, ways, connections) = (HashMap::new(), HashMap::new(), JoinSet::new());
-        Self { context, hub, links, relays, servers, ways, connections, wake, last_server: 0 }
+        Self { context, hub, links, relays, servers, ways, connections, last_server: 0 }
     }
 
     /// Works until the route's handle is dropped; then the connections close with a word.
     pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>, mut inputs: mpsc::Receiver<Input>) {
-        let mut looks = interval(LOOK);
-        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut wake = Wake::new(Instant::now(), SystemTime::now(), addresses());
         loop {
             tokio::select! {
                 command = commands.recv() => match command {
@@ -68,11 +58,6 @@ impl RouteTask {
                 Some(ended) = self.connections.join_next() => if ended.is_err_and(|error| error.is_panic()) {
                     tracing::error!("the task of a server's connection panicked");
                 },
-                _ = looks.tick(), if !self.servers.is_empty() => {
-                    if let Some(sign) = wake.look(Instant::now(), SystemTime::now(), addresses()) {
-                        self.wake.send_replace(Some(sign));
-                    }
-                }
             }
         }
         self.links.close_all();
@@ -93,6 +78,7 @@ impl RouteTask {
                     ask(requests, Request::Renew);
                 }
             }
+            Command::SendToOthers { peer, run, frame } => self.send_to_others(&peer, &run, &frame),
             Command::Close(peer) => self.ask_all(|| Request::Close(peer)),
         }
     }
@@ -139,7 +125,7 @@ impl RouteTask {
             context: self.context.clone(),
             requests: receiver,
             to_self: requests.downgrade(),
-            wake: self.wake.subscribe(),
+            networks: self.context.networks.from_now(),
         };
         self.connections.spawn(connection.run());
     }
@@ -148,16 +134,18 @@ impl RouteTask {
         match input {
             Input::Up { link, up, take } if self.is_connected(link.server) => self.up(link, up, take.into()).await,
             Input::Received { link, peer, instance, incoming } => {
-                self.take_way_of(link, peer).await;
+                if moves(&incoming) {
+                    self.take_way_of(link, peer).await;
+                }
                 self.hub.tell(RouteEvent::Received { peer, instance, incoming }).await;
             }
             Input::Down { link, peer } => self.down(peer, |other| *other == link).await,
-            Input::Status(status) if self.servers.contains_key(&status.link) => {
+            Input::Status { server, status } if self.is_connected(server) => {
                 self.hub.tell(RouteEvent::Server(status)).await;
             }
             Input::Access { server, access } if self.is_connected(server) => self.relays.set(server, access),
             // News of a server that was taken out meanwhile.
-            Input::Up { .. } | Input::Status(_) | Input::Access { .. } => {}
+            Input::Up { .. } | Input::Status { .. } | Input::Access { .. } => {}
         }
     }
 
@@ -170,6 +158,17 @@ impl RouteTask {
         ways.retain(|way| way.link != link);
         ways.push(Way { link, up: up.clone(), take });
         self.take_last_way(up.peer).await;
+    }
+
+    /// Queues a frame once for each run of somebody's app but this one.
+    fn send_to_others(&self, peer: &PeerId, run: &str, frame: &Bytes) {
+        let mut sent = vec![run];
+        for way in self.ways.get(peer).into_iter().flatten().rev() {
+            let other = &*way.up.instance;
+            if !sent.contains(&other) && (way.take)(frame.clone()) {
+                sent.push(other);
+            }
+        }
     }
 
     /// A person is where they spoke last.
@@ -219,16 +218,19 @@ impl RouteTask {
     }
 }
 
+/// Whether a frame shows which of a person's devices they are at: all of them ring and acknowledge by themselves.
+fn moves(incoming: &Incoming) -> bool {
+    match incoming {
+        Incoming::Message { message: Some(Message::Ringing { .. }), .. } => false,
+        Incoming::Message { .. } => true,
+        Incoming::Ack { .. } | Incoming::Name(_) => false,
+    }
+}
+
 fn ask(requests: &mpsc::Sender<Request>, request: Request) {
     if requests.try_send(request).is_err() {
         tracing::debug!("the connection to a server has too much to do");
     }
-}
-
-fn addresses() -> Vec<std::net::IpAddr> {
-    let mut all: Vec<_> = network::local_addresses().into_iter().map(|own| own.ip).collect();
-    all.sort_unstable();
-    all
 }
 
 #[cfg(test)]

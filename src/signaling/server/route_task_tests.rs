@@ -1,8 +1,10 @@
 use super::*;
 use crate::identity::Identity;
+use crate::network::NetworkMonitor;
 use crate::server_protocol::Device;
 use crate::signaling::local::Local;
 use crate::signaling::route::{Incoming, RouteKind};
+use crate::signaling::server::Egress;
 use crate::signaling::version::Versions;
 
 struct Rig {
@@ -20,7 +22,7 @@ fn rig() -> Rig {
     let local = Arc::new(Local::new(Arc::new(Identity::from_seed([1; 32])), "Name").unwrap());
     let (inputs, _) = mpsc::channel(9);
     let (hub, news) = mpsc::channel(99);
-    let context = Context { local, bind: None, inputs };
+    let context = Context { local, egress: Egress::default(), networks: NetworkMonitor::unchanging(), inputs };
     let reports = RouteReports::new(RouteKind::Server, hub);
     let mut task = RouteTask::new(context, reports, Arc::default(), Arc::default());
     let servers = ["a", "b"].map(|host| ServerLink::new(host, 443, b"key").unwrap());
@@ -32,6 +34,16 @@ fn rig() -> Rig {
 
 impl Rig {
     async fn up(&mut self, server: u64, device: u32, run: &str) {
+        self.up_with(server, device, run, |_| true).await;
+    }
+
+    async fn up_with(
+        &mut self,
+        server: u64,
+        device: u32,
+        run: &str,
+        take: impl Fn(Bytes) -> bool + Send + Sync + 'static,
+    ) {
         let up = Up {
             peer: peer(),
             name: "Bob".to_owned(),
@@ -40,7 +52,7 @@ impl Rig {
             clock_ahead: None,
         };
         let link = LinkKey { server, device: Device(device) };
-        self.task.input(Input::Up { link, up, take: Box::new(|_| true) }).await;
+        self.task.input(Input::Up { link, up, take: Box::new(take) }).await;
     }
 
     async fn down(&mut self, server: u64, device: u32) {
@@ -85,11 +97,34 @@ async fn whoever_speaks_is_answered_where_they_are() {
     rig.up(1, 6, "second").await;
     rig.told();
     let link = LinkKey { server: 1, device: Device(5) };
-    let received =
-        Input::Received { link, peer: peer(), instance: "first".into(), incoming: Incoming::Ack { number: 1 } };
-    rig.task.input(received).await;
+    let received = |incoming| Input::Received { link, peer: peer(), instance: "first".into(), incoming };
+    let invite = crate::call::InviteId::from_bits(1);
+    let message = |message| Incoming::Message { number: 1, message: Some(message) };
+    for by_itself in [Incoming::Ack { number: 1 }, message(Message::Ringing { invite })] {
+        rig.task.input(received(by_itself)).await;
+        assert_eq!(rig.told(), [], "the app does that without its person");
+    }
+    rig.task.input(received(message(Message::Reject { invite }))).await;
     assert_eq!(rig.told(), [Some("first".into())]);
     assert!(rig.task.links.send(&peer(), "first", Bytes::new()));
+}
+
+#[tokio::test]
+async fn a_frame_for_the_other_devices_reaches_each_of_them_once() {
+    let mut rig = rig();
+    let (frames, mut sent) = mpsc::channel(9);
+    for (server, device, run) in [(1, 5, "first"), (1, 6, "second"), (2, 7, "second"), (2, 8, "third")] {
+        let frames = frames.clone();
+        rig.up_with(server, device, run, move |_| frames.try_send((device, run)).is_ok()).await;
+    }
+    let frame = Bytes::from_static(b"frame");
+    let command = Command::SendToOthers { peer: peer(), run: "third".into(), frame };
+    rig.task.command(command).await;
+    let mut told = Vec::new();
+    while let Ok(taken) = sent.try_recv() {
+        told.push(taken);
+    }
+    assert_eq!(told, [(7, "second"), (5, "first")]);
 }
 
 #[tokio::test]
@@ -102,6 +137,6 @@ async fn a_server_that_is_taken_out_takes_its_ways_and_late_news_along() {
     assert_eq!(rig.told(), [Some("first".into())]);
     rig.up(2, 8, "late").await;
     let late = ServerStatus::new(&rig.servers[1], ServerState::Offline, None);
-    rig.task.input(Input::Status(late)).await;
+    rig.task.input(Input::Status { server: 2, status: late }).await;
     assert!(rig.told().is_empty() && rig.news.try_recv().is_err());
 }

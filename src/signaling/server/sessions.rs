@@ -11,7 +11,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -326,7 +325,7 @@ impl Sessions {
         };
         let peer = responder.peer();
         // The server, or somebody at it, passes a hello off as another's.
-        if BoxId::of(&peer) != mailbox || !self.answers(now, &peer) {
+        if BoxId::of(&peer) != mailbox || !self.answers(now, &peer, responder.is_invited(&self.local)) {
             return Vec::new();
         }
         let mut news = Vec::new();
@@ -347,9 +346,9 @@ impl Sessions {
     }
 
     /// Whether this side answers a hello of somebody: whoever may not ring does not even learn that it is there.
-    fn answers(&self, now: Instant, peer: &PeerId) -> bool {
+    fn answers(&self, now: Instant, peer: &PeerId, is_invited: bool) -> bool {
         let closed = self.closed.get(peer).is_some_and(|at| now.saturating_duration_since(*at) < CLOSED);
-        let may_ring = self.local.is_known(peer) || self.local.strangers_welcome.load(Ordering::Relaxed);
+        let may_ring = is_invited || self.local.may_ring(peer);
         may_ring && !closed && !self.local.is_blocked(peer)
     }
 

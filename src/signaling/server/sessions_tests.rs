@@ -1,8 +1,9 @@
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::atomic::Ordering;
 
 use super::*;
 use crate::call::InviteId;
-use crate::identity::Identity;
+use crate::identity::{Identity, InvitationToken};
 use crate::signaling::message::Message;
 
 /// An app at the server.
@@ -272,6 +273,32 @@ fn who_may_not_ring_does_not_learn_that_anybody_is_there() {
     }
 }
 
+/// With the token of a link they are answered, the first who comes with it, as long as it is good.
+#[test]
+fn whoever_holds_an_invitation_is_answered_although_strangers_are_not() {
+    let token = InvitationToken::from_bytes([7; 16]);
+    let mut office = Office::running(&[(1, &[2]), (2, &[]), (3, &[2])]);
+    office.sides[1].local.strangers_welcome.store(false, Ordering::Relaxed);
+    office.sides[1].local.invitations().set(HashSet::from([token]), HashMap::new());
+    let seek = |office: &mut Office, from| {
+        office.seek(from, 2);
+        office.deliver();
+        office.pass(Duration::from_secs(6));
+    };
+    seek(&mut office, 0);
+    assert_eq!(office.ups(), [0, 0, 0], "without it");
+    for place in [0, 2] {
+        office.sides[place].local.invitations().set(HashSet::new(), HashMap::from([(id(2), token)]));
+    }
+    seek(&mut office, 0);
+    assert_eq!(office.ups(), [1, 1, 0]);
+    assert!(office.sides[1].local.may_ring(&id(1)) && !office.sides[1].local.may_ring(&id(3)));
+    seek(&mut office, 2);
+    assert_eq!(office.ups(), [1, 1, 0], "another holder of the same link");
+    office.sides[1].local.invitations().set(HashSet::new(), HashMap::new());
+    assert!(!office.sides[1].local.may_ring(&id(1)), "it was used");
+}
+
 #[test]
 fn a_knock_is_repeated_while_somebody_is_wanted_and_no_longer() {
     let mut office = Office::running(&[(1, &[2])]);
@@ -409,6 +436,98 @@ fn letters_under_another_name_or_of_another_session_prove_nobody() {
         vec![Letter::new(letter.mailbox, letter.device, &content).unwrap()]
     });
     assert!(office.numbers(1).is_empty());
+}
+
+/// A server that does to letters whatever chance says: of the two who meet over it, each hears at most what the other
+/// has said, in order, each message once in a session; and nobody else is ever up.
+#[test]
+fn whatever_a_server_does_to_letters_it_only_refuses_service() {
+    for seed in 0..60 {
+        let mut chance = fastrand::Rng::with_seed(seed);
+        let mut office = Office::running(&[(1, &[2]), (2, &[1])]);
+        let mut held: Vec<Letter> = Vec::new();
+        for number in 1..=40 {
+            let from = chance.usize(..2);
+            let to = 1 - from;
+            office.say(from, to as u8 + 1, to as u32 + 1, number);
+            let random: u64 = chance.u64(..);
+            let mut tricks = fastrand::Rng::with_seed(random);
+            office.deliver_as(|_, letter| match tricks.u8(..10) {
+                0 => Vec::new(),
+                1 => vec![letter.clone(), letter],
+                2 => {
+                    held.push(letter);
+                    Vec::new()
+                }
+                3 => held.pop().into_iter().chain([letter]).collect(),
+                4 => vec![letter.with_address(BoxId::of(&id(3)), letter.device)],
+                5 => vec![letter.with_address(letter.mailbox, Device(9))],
+                6 => {
+                    let mut content = letter.content().unwrap().to_vec();
+                    let place = tricks.usize(..content.len());
+                    content[place] ^= 1 << tricks.u8(..8);
+                    vec![Letter::new(letter.mailbox, letter.device, &content).unwrap()]
+                }
+                _ => vec![letter],
+            });
+            let invented = [(BoxId::of(&id(1 + chance.u8(..3))), Device(chance.u32(..12)))];
+            for place in 0..2 {
+                let news = match chance.u8(..8) {
+                    0 => office.sides[place].sessions.up(office.now, &invented),
+                    1 => office.sides[place].sessions.down(office.now, &invented),
+                    _ => Vec::new(),
+                };
+                office.take(place, news);
+            }
+            office.now += Duration::from_millis(chance.u64(..2000));
+            let place = chance.usize(..2);
+            let news = office.sides[place].sessions.tick(office.now);
+            office.take(place, news);
+        }
+        for place in 0..2 {
+            let other = id(2 - place as u8);
+            assert!(office.sides[place].ups.iter().all(|(peer, _)| *peer == other), "seed {seed}");
+            let heard = office.numbers(place);
+            assert!(heard.windows(2).all(|two| two[0] < two[1]), "seed {seed}: {heard:?}");
+            assert!(heard.iter().all(|number| (1..=40).contains(number)), "seed {seed}");
+        }
+        // Once it is honest again, for as long as the longest pause between greetings, they talk.
+        for place in 0..2 {
+            office.disconnect(place);
+        }
+        (0..2).for_each(|place| office.connect(place));
+        office.deliver();
+        office.pass(2 * LONGEST_PAUSE);
+        office.say(0, 2, 2, 1000);
+        office.say(1, 1, 1, 1000);
+        office.deliver();
+        assert_eq!([0, 1].map(|place| office.numbers(place).last().copied()), [Some(1000); 2], "seed {seed}");
+    }
+}
+
+#[test]
+fn letters_that_are_kept_for_later_begin_no_session_and_are_not_read() {
+    let mut office = Office::of(&[(1, &[2]), (2, &[1])]);
+    (0..2).for_each(|place| office.connect(place));
+    let mut held = Vec::new();
+    office.deliver_as(|from, letter| {
+        held.push((from, letter));
+        Vec::new()
+    });
+    // Hellos of half an hour ago find nobody who waits for their answer.
+    office.pass(Duration::from_secs(1));
+    office.deliver();
+    let before = office.ups();
+    office.now += Duration::from_secs(1800);
+    for side in &mut office.sides {
+        drop(side.sessions.tick(office.now));
+    }
+    for (from, letter) in held {
+        let news = office.sides[1 - from].sessions.letter(office.now, &letter);
+        office.take(1 - from, news);
+    }
+    office.deliver();
+    assert_eq!(office.ups(), before);
 }
 
 #[test]

@@ -30,6 +30,10 @@ pub enum ServerDetail {
     UnknownName,
     /// Nothing answers at its address.
     NoAnswer,
+    /// The network's proxy does not answer, or does not lead to it.
+    Proxy,
+    /// The proxy of this computer's settings cannot be used.
+    ProxySetting,
     /// Another key answers than that of the link.
     OtherKey,
     /// Something else answers, such as the page of a network that one signs in to.
@@ -51,6 +55,14 @@ impl fmt::Display for ServerDetail {
         formatter.write_str(match self {
             Self::UnknownName => "The server's name is not known. Check the network, and the link.",
             Self::NoAnswer => "The server does not answer. It may be off, or this network may block it.",
+            Self::Proxy => {
+                "The proxy of this network does not lead to the server. Check HTTPS_PROXY, with its user name and password, or \
+                 ask the people who run the network."
+            }
+            Self::ProxySetting => {
+                "The proxy of this computer's settings cannot be used. HTTPS_PROXY has the form \
+                 http://USER:PASSWORD@HOST:PORT or socks5://HOST:PORT."
+            }
             Self::OtherKey => {
                 "The server has another key than its link says. Ask for its new link; if there is none, something in the \
                  network pretends to be it."

@@ -125,6 +125,11 @@ pub(super) const fn text(key: Text) -> &'static str {
         Text::IncomingAudio => "would like an audio call",
         Text::UnknownCaller => "Not in your contacts",
         Text::UnknownCallerDetail => "Anyone can choose this name. They see and hear nothing unless you answer.",
+        Text::CallerOtherKey => "Not the {name} of your contacts",
+        Text::CallerOtherKeyDetail => {
+            "The same name, but another key: they have a new identity, or somebody pretends to be them. Ask them another \
+             way before you answer."
+        }
         Text::TheirId => "Their ID {id}",
         Text::TheirNote => "Their note",
         Text::AnswerVideo => "Answer with video",
@@ -239,6 +244,9 @@ pub(super) const fn text(key: Text) -> &'static str {
         Text::Mirror => "Mirror my picture",
         Text::MirrorDetail => "Only for you; others see you as you are.",
         Text::StrangersMayRing => "People I have not added may ring",
+        Text::MakeInvitation => "New link for one call",
+        Text::CopyInvitation => "Copy the link",
+        Text::InvitationDetail => "Whoever holds this link may ring once, although only contacts can.",
         Text::StrangersDetail => "Off: only your contacts can ring.",
         Text::LanguageLabel => "Language",
         Text::LanguageSystem => "System",
@@ -271,6 +279,14 @@ pub(super) const fn text(key: Text) -> &'static str {
         Text::ServerOnline => "Online, {value} ms away",
         Text::ServerUnknownName => "The server’s name is not known. Check the network, and the link.",
         Text::ServerNoAnswer => "The server does not answer. It may be off, or this network may block it.",
+        Text::ServerProxy => {
+            "The proxy of this network does not lead to the server. Check HTTPS_PROXY, with its user name and password, or \
+             ask the people who run the network."
+        }
+        Text::ServerProxySetting => {
+            "The proxy of this computer’s settings cannot be used. HTTPS_PROXY has the form \
+             http://USER:PASSWORD@HOST:PORT or socks5://HOST:PORT."
+        }
         Text::ServerOtherKey => {
             "The server has another key than its link says. Ask for its new link; if there is none, something in the \
              network pretends to be it."

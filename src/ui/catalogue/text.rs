@@ -45,7 +45,7 @@ texts! {
     ClearHistoryTitle, ClearHistoryDetail, Today, Yesterday,
     // Invites
     Calling, Ringing, CancelCall, IncomingVideo, IncomingAudio, UnknownCaller, UnknownCallerDetail, TheirId, TheirNote,
-    AnswerVideo, AnswerAudio, Decline,
+    CallerOtherKey, CallerOtherKeyDetail, AnswerVideo, AnswerAudio, Decline,
     // The call
     Connecting, ConnectingDetail, Reconnecting, Mute, Unmute, CameraOn, CameraOff, FullScreen, LeaveFullScreen, HangUp, Statistics,
     TheyMuted, TheyCameraOff, TheirScreen, MuteHere, UnmuteHere, HideHere, ShowHere, MutedHere, HiddenHere, SelfView, SelfViewBig,
@@ -61,13 +61,13 @@ texts! {
     CameraClosed, FrameRate, BitRate, BitRateAuto, BitRateChoice, FrameRateChoice, Camera, Microphone, Speaker,
     SystemDefault, TestCard, Tone, NoDevice, FileChoice, NotPluggedIn, Level, TestSpeaker, EchoCancellation,
     EchoCancellationDetail, NoiseSuppression, NoiseSuppressionDetail, AutomaticGain, AutomaticGainDetail, Mirror, MirrorDetail,
-    StrangersMayRing, StrangersDetail, LanguageLabel, LanguageSystem, LanguageEnglish, LanguageChinese, ThemeLabel,
+    StrangersMayRing, StrangersDetail, MakeInvitation, CopyInvitation, InvitationDetail, LanguageLabel, LanguageSystem, LanguageEnglish, LanguageChinese, ThemeLabel,
     ThemeSystem, ThemeLight, ThemeDark, KeyMute, KeyCamera, KeyFullScreen, KeyLeaveFullScreen, KeyHangUp,
     KeyStatistics, KeyAnswer, KeyDecline, RefreshDevices, Version,
     // Settings: servers
     SectionServers, ServersDetail, ServerField, ServerHint, AddServer, BadServer, ServerConnecting, ServerOnline,
     ServerUnknownName, ServerNoAnswer, ServerOtherKey, ServerNoServer, ServerOtherVersion, ServerRefused, ServerLost,
-    ServerClocksDiffer, ServerNoTls, ServerOffered, UseServer,
+    ServerClocksDiffer, ServerNoTls, ServerProxy, ServerProxySetting, ServerOffered, UseServer,
     // How calls end: headings
     EndDeclined, EndBusy, EndNoAnswer, EndCanceled, EndMissed, EndDeclinedHere, EndUnreachable, EndLeft, EndHungUp,
     EndFailed, EndLost, EndNeedsNewerHere, EndNeedsNewerThere,

@@ -121,6 +121,10 @@ pub(super) const fn text(key: Text) -> &'static str {
         Text::IncomingAudio => "邀请您语音通话",
         Text::UnknownCaller => "不在您的联系人中",
         Text::UnknownCallerDetail => "任何人都可以使用此名字。您接听之前，对方看不到也听不到您。",
+        Text::CallerOtherKey => "不是您联系人中的{name}",
+        Text::CallerOtherKeyDetail => {
+            "名字相同，但密钥不同：对方可能换了新身份，也可能是有人冒充。接听前请用其他方式确认。"
+        }
         Text::TheirId => "对方的 ID {id}",
         Text::TheirNote => "对方的附言",
         Text::AnswerVideo => "视频接听",
@@ -235,6 +239,9 @@ pub(super) const fn text(key: Text) -> &'static str {
         Text::Mirror => "镜像我的画面",
         Text::MirrorDetail => "仅您可见；对方看到的不是镜像。",
         Text::StrangersMayRing => "允许陌生人呼叫",
+        Text::MakeInvitation => "新建一次性链接",
+        Text::CopyInvitation => "复制链接",
+        Text::InvitationDetail => "持有此链接的人可以呼叫您一次，即使只允许联系人呼叫。",
         Text::StrangersDetail => "关闭后，只有联系人可以呼叫您。",
         Text::LanguageLabel => "语言",
         Text::LanguageSystem => "跟随系统",
@@ -264,6 +271,10 @@ pub(super) const fn text(key: Text) -> &'static str {
         Text::ServerOnline => "在线，延迟 {value} 毫秒",
         Text::ServerUnknownName => "找不到服务器名称。请检查网络和链接。",
         Text::ServerNoAnswer => "服务器没有响应。它可能已关闭，或被此网络阻止。",
+        Text::ServerProxy => "此网络的代理无法通往服务器。请检查 HTTPS_PROXY 及其用户名和密码，或联系网络的管理者。",
+        Text::ServerProxySetting => {
+            "此电脑设置的代理无法使用。HTTPS_PROXY 的格式为 http://USER:PASSWORD@HOST:PORT 或 socks5://HOST:PORT。"
+        }
         Text::ServerOtherKey => {
             "服务器的密钥与链接不符。请索取新的链接；如果没有新链接，则可能有人在网络中冒充该服务器。"
         }

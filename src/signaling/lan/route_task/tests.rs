@@ -4,7 +4,7 @@ use tokio::net::TcpListener;
 
 use super::*;
 use crate::identity::Identity;
-use crate::network::Path;
+use crate::network::{LocalAddress, Path, Standing};
 use crate::signaling::local::Local;
 use crate::signaling::route::{RouteKind, RouteReports, Up};
 use crate::signaling::version::Versions;
@@ -172,6 +172,31 @@ fn the_path_of_the_present_connection_is_known() {
     assert_eq!(rig.task.paths.to(&peer), None);
     let _far = rig.connect(peer, "run", false);
     assert_eq!(rig.task.paths.to(&peer), Some(Path::new(at(1, 1), at(7, 9000))));
+}
+
+#[test]
+fn connections_from_an_address_that_is_gone_and_those_of_before_a_sleep_are_opened_anew() {
+    let state = |last: u8, sleeps| {
+        let ip = at(last, 0).ip();
+        let own = LocalAddress { ip, prefix: 24, interface: 2, standing: Standing::Other, point_to_point: false };
+        NetworkState { addresses: [own].into(), sleeps }
+    };
+    for (networks, lost) in [(state(1, 0), false), (state(2, 0), true), (state(1, 1), true)] {
+        let mut rig = Rig::new();
+        let peer = rig.neighbour(true);
+        let _far = rig.connect(peer, "run", false);
+        rig.announce(peer, at(7, 9000));
+        for _ in 0..2 {
+            rig.task.networks_changed(&networks, rig.now);
+            assert_eq!(rig.task.table.next_due(rig.now), lost.then_some(rig.now), "{networks:?}");
+        }
+        if lost {
+            assert!(rig.task.table.take_due(rig.now).is_some_and(|due| due.peer == peer));
+            assert_eq!(rig.task.table.next_due(rig.now), None, "it is under way");
+            rig.task.networks_changed(&state(3, networks.sleeps), rig.now);
+            assert_eq!(rig.task.table.next_due(rig.now), Some(rig.now), "maybe in a network that is gone");
+        }
+    }
 }
 
 /// A clock that cannot be read: every hello panics.
