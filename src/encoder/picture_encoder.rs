@@ -12,6 +12,8 @@ use crate::media::{MediaTime, OutgoingPicture, Planes, Scaler, VideoBudget, Vide
 /// On a path that does not take all, a keyframe is made as if the rate were this share of it: it arrives the sooner,
 /// and the pictures after it make up for it.
 const KEYFRAME_SHARE: f64 = 0.5;
+/// After so long without a picture, the next one is as large as a keyframe: its size need not wait for one.
+const LONG_PAUSE: Duration = Duration::from_millis(200);
 
 /// Encoder of one rendition.
 #[derive(Default)]
@@ -58,7 +60,8 @@ impl PictureEncoder {
             self.skipped += 1;
             return Ok(None);
         }
-        let due = keyframe_wanted.load(Ordering::Relaxed);
+        let paused = frame.captured_at.since(self.captured_at) >= LONG_PAUSE;
+        let due = paused || keyframe_wanted.load(Ordering::Relaxed);
         let grant = RateLimit { kbps, max_kbps: most.kbps, codec: budget.codec };
         let shape = self.scaler.shape(full, grant, budget.max_lines, due, frame.captured_at);
         if !self.pace.admits(frame.captured_at, shape.max_fps) {

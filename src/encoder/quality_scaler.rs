@@ -140,7 +140,8 @@ impl QualityScaler {
     }
 
     /// Shape in which to encode a picture of `full` size that is captured at `now`, within `grant`, when nobody looks
-    /// at more than `max_lines` lines. A keyframe that is `due` anyway is made no larger than the rate bears.
+    /// at more than `max_lines` lines. A keyframe that is `due` anyway, or a picture as large, is made no larger than
+    /// the rate bears.
     pub(super) fn shape(&mut self, full: Shape, grant: RateLimit, max_lines: u32, due: bool, now: MediaTime) -> Shape {
         let full = full.within(grant.codec);
         let (kbps, max_kbps) = (f64::from(grant.kbps), f64::from(grant.max_kbps));

@@ -39,6 +39,8 @@ const CONFIRMED_NEAR: f64 = 0.8;
 const CONFIRMED_GROWTH: f64 = 1.006;
 const CONFIRMED_SHARE: f64 = 0.95;
 const CAPACITY_DOUBTFUL: Duration = Duration::from_secs(3);
+/// Up to this rate, in bit/s, no more than a few packets tell of the capacity after a fall.
+const FEW_PACKETS_BPS: f64 = 500_000.0;
 /// The target may exceed the acked bitrate by this factor, and by this rate.
 const PROVEN_FACTOR: f64 = 1.5;
 const PROVEN_EXTRA_BPS: f64 = 50_000.0;
@@ -178,6 +180,13 @@ impl AimdRateControl {
         if self.capacity.is_passed_by(acked_bps) || pairs == PairVerdict::Wider {
             self.forget_capacity();
         }
+        // The first packets after a fall of the rate tell too little: a capacity that is passed is found anew by pairs.
+        if let PairVerdict::Carries(bps) = pairs
+            && bps <= FEW_PACKETS_BPS
+            && !self.capacity.is_known()
+        {
+            self.capacity = LinkCapacityEstimate::of(bps);
+        }
         let elapsed =
             self.changed_at.map_or(GROWTH_INTERVAL, |at| now.saturating_duration_since(at)).min(GROWTH_INTERVAL);
         let intervals = elapsed.as_secs_f64() / GROWTH_INTERVAL.as_secs_f64();
@@ -258,6 +267,23 @@ mod tests {
             control.grow(acked, PairVerdict::Carries(150_000.0), MS(50), start + MS(500 + n * 50));
         }
         assert!((141_000.0..=142_500.0).contains(&control.target_bps()), "{}", control.target_bps());
+    }
+
+    #[test]
+    fn a_capacity_that_was_found_too_low_is_found_anew_from_pairs() {
+        let start = Instant::now();
+        let mut control = AimdRateControl::default();
+        control.back_off(66_000.0, MS(200), start);
+        control.grow(130_000.0, PairVerdict::Unknown, MS(50), start + MS(500));
+        assert_eq!(control.capacity().bps(), None, "it is passed");
+        control.grow(130_000.0, PairVerdict::Carries(150_000.0), MS(50), start + MS(550));
+        assert_eq!(control.capacity().bps(), Some(150_000.0));
+        // From now on the pairs disagree.
+        for n in 0..40 {
+            let acked = control.target_bps().min(140_000.0);
+            control.grow(acked, PairVerdict::Unknown, MS(50), start + MS(600 + n * 50));
+        }
+        assert!(control.target_bps() < 205_000.0, "no more than is proven: {}", control.target_bps());
     }
 
     #[test]

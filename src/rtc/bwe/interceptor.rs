@@ -43,6 +43,8 @@ const ROOM_FOR_REPEATS: u64 = 500_000;
 const REPAIR_MARGIN: Duration = Duration::from_millis(10);
 /// More repairs than this on a full path take longer than a new keyframe.
 const KEYFRAME_PACKETS: usize = 3;
+/// And so are repairs that take longer than this at the target rate.
+const KEYFRAME_TIME: Duration = Duration::from_millis(300);
 /// Least rate of new packets, however many old ones are repeated, in bit/s.
 const MIN_FOR_NEW_BPS: u64 = 80_000;
 
@@ -158,6 +160,19 @@ impl CongestionControl {
         self.in_flight.acked(acked, now, path.pushback());
         self.follow_probe(&packets, now);
         self.publish();
+        self.give_up_overdue(now);
+    }
+
+    /// Pictures that the pacer holds are given up where they would take too long at the present target, and a keyframe
+    /// at the size that the path bears comes in their place.
+    fn give_up_overdue(&mut self, now: Instant) {
+        let (target, at) = (self.state.path.wire_bps(), MediaTime::of(now));
+        for stream in &mut self.repaired {
+            if stream.ssrc.is_some_and(|ssrc| self.state.pacer.give_up_overdue(ssrc, target, at)) {
+                stream.stale.all();
+                (stream.on_keyframe_needed)();
+            }
+        }
     }
 
     /// Takes the outcome of a probe, and asks for another one where the encoder would have more sent than is proven.
@@ -189,9 +204,14 @@ impl CongestionControl {
         let again = self.state.path.rtt() + self.state.path.queuing_delay() + REPAIR_MARGIN;
         let of_stream = self.repaired.iter_mut().find(|stream| stream.ssrc == Some(request.media_ssrc));
         let Some(stream) = of_stream else { return false };
+        if stream.state.pacer.keyframe_waits(request.media_ssrc, MediaTime::of(now)) {
+            stream.stale.all();
+        }
         let worth = stream.stale.strip(&mut request, full, now);
         let in_flight = || stream.state.keyframe_in_flight(request.media_ssrc, MediaTime::of(now));
-        if stream.stale.asked() > KEYFRAME_PACKETS && !in_flight() {
+        let target = self.state.path.wire_bps() as f64;
+        let slow = stream.stale.asked_bytes() as f64 * 8.0 > target * KEYFRAME_TIME.as_secs_f64();
+        if (slow || stream.stale.asked() > KEYFRAME_PACKETS) && !in_flight() {
             stream.stale.all();
             (stream.on_keyframe_needed)();
             return false;
@@ -319,7 +339,7 @@ impl Stage for CongestionControl {
             }
             if let Some(stream) = self.repaired.iter_mut().find(|one| one.ssrc == Some(packet.header.ssrc)) {
                 let starts_keyframe = message.message.custom::<KeyframeStart>().is_some();
-                stream.stale.left(packet.header.sequence_number, starts_keyframe);
+                stream.stale.left(packet.header.sequence_number, size, starts_keyframe);
             }
             // A probe repairs nothing.
             let mark = message.message.custom::<ProbeMark>();

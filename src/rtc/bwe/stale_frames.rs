@@ -1,5 +1,6 @@
 //! Stale-frame filter: packets before the latest keyframe are not worth a retransmission. Pure; time is an argument.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use rtc::rtcp::transport_feedbacks::transport_layer_nack::{
@@ -8,8 +9,10 @@ use rtc::rtcp::transport_feedbacks::transport_layer_nack::{
 
 /// Time within which requests count together.
 const TOGETHER: Duration = Duration::from_millis(500);
-/// Packets remembered at most.
+/// Requests remembered at most.
 const MAX: usize = 64;
+/// Packets whose size is remembered: older ones are in no sender's memory, either.
+const SIZES: usize = 1024;
 
 /// Packets of one video stream that a keyframe has made useless.
 #[derive(Debug, Default)]
@@ -18,14 +21,29 @@ pub(super) struct StaleFrames {
     latest: Option<u16>,
     /// First packet that is still of use.
     before: Option<u16>,
-    /// Packets that were asked for on a full path.
-    wanted: Vec<(u16, Instant)>,
+    /// Numbers and sizes of the latest packets, in the order of departure.
+    sizes: VecDeque<(u16, usize)>,
+    /// Packets that were asked for.
+    wanted: Vec<Wanted>,
+}
+
+/// A request for one packet.
+#[derive(Debug)]
+struct Wanted {
+    sequence: u16,
+    at: Instant,
+    /// Of the packet, in bytes on the wire.
+    size: usize,
+    /// The path was full.
+    full: bool,
 }
 
 impl StaleFrames {
-    /// A packet left, perhaps the first one of a keyframe.
-    pub(super) fn left(&mut self, sequence: u16, starts_keyframe: bool) {
+    /// A packet of `size` bytes on the wire left, perhaps the first one of a keyframe.
+    pub(super) fn left(&mut self, sequence: u16, size: usize, starts_keyframe: bool) {
         self.latest = Some(sequence);
+        self.sizes.truncate(SIZES - 1);
+        self.sizes.push_front((sequence, size));
         if starts_keyframe {
             self.before = Some(sequence);
             self.wanted.clear();
@@ -44,17 +62,25 @@ impl StaleFrames {
 
     /// Packets of use that were asked for lately while the path was full.
     pub(super) fn asked(&self) -> usize {
-        self.wanted.len()
+        self.wanted.iter().filter(|wanted| wanted.full).count()
     }
 
-    /// Leaves in `request` what is of use, and counts that if the path is `full`; false when nothing is left.
+    /// Bytes on the wire of the packets of use that were asked for lately.
+    pub(super) fn asked_bytes(&self) -> usize {
+        self.wanted.iter().map(|wanted| wanted.size).sum()
+    }
+
+    /// Leaves the useful packets in `request`, and notes them, and whether the path is `full`; false when none is left.
     pub(super) fn strip(&mut self, request: &mut TransportLayerNack, full: bool, now: Instant) -> bool {
         let useful = |sequence: &u16| self.before.is_none_or(|before| sequence.wrapping_sub(before) < 1 << 15);
         let kept: Vec<u16> = request.nacks.iter().flat_map(NackPair::packet_list).filter(useful).collect();
-        self.wanted.retain(|(_, at)| now.saturating_duration_since(*at) < TOGETHER);
-        for &sequence in kept.iter().filter(|_| full) {
-            if self.wanted.len() < MAX && !self.wanted.iter().any(|(one, _)| *one == sequence) {
-                self.wanted.push((sequence, now));
+        self.wanted.retain(|wanted| now.saturating_duration_since(wanted.at) < TOGETHER);
+        for &sequence in &kept {
+            if let Some(wanted) = self.wanted.iter_mut().find(|wanted| wanted.sequence == sequence) {
+                wanted.full |= full;
+            } else if self.wanted.len() < MAX {
+                let size = self.sizes.iter().find(|(one, _)| *one == sequence).map_or(0, |(_, size)| *size);
+                self.wanted.push(Wanted { sequence, at: now, size, full });
             }
         }
         request.nacks = nack_pairs_from_sequence_numbers(&kept);
@@ -77,18 +103,19 @@ mod tests {
             request.nacks.iter().flat_map(NackPair::packet_list).collect::<Vec<u16>>()
         };
         for sequence in [65_530, 65_531] {
-            stale.left(sequence, false);
+            stale.left(sequence, 1200, false);
         }
         assert_eq!(kept(&mut stale, &[65_530, 65_531], true), [65_530, 65_531]);
         kept(&mut stale, &[65_530], true);
-        assert_eq!(stale.asked(), 2, "each packet counts once");
-        stale.left(65_535, true);
-        stale.left(0, false);
-        assert_eq!(stale.asked(), 0);
+        assert_eq!((stale.asked(), stale.asked_bytes()), (2, 2400), "each packet counts once");
+        stale.left(65_535, 1200, true);
+        stale.left(0, 700, false);
+        assert_eq!((stale.asked(), stale.asked_bytes()), (0, 0));
         assert_eq!(kept(&mut stale, &[65_531, 65_535, 0], false), [65_535, 0]);
+        assert_eq!((stale.asked(), stale.asked_bytes()), (0, 1900), "the path is not full");
         stale.all();
         assert_eq!(kept(&mut stale, &[65_535, 0], false), [0; 0]);
-        stale.left(1, false);
+        stale.left(1, 1200, false);
         assert_eq!(kept(&mut stale, &[0, 1], false), [1]);
     }
 }

@@ -59,6 +59,10 @@ pub(in crate::rtc) struct Pacer {
     /// Sequence numbers of the next retransmissions, by SSRC. They are given at departure and never begin anew: two
     /// packets of one number would share their key stream (RFC 3711, 9.1).
     next_number: HashMap<u32, u16>,
+    /// The RTX and FEC streams of each video stream, by its SSRC.
+    repairs_of: HashMap<u32, [Option<u32>; 2]>,
+    /// The picture that came last, by SSRC and timestamp.
+    coming: Option<(u32, u32)>,
     /// The picture that leaves, by SSRC and timestamp.
     leaving: Option<(u32, u32)>,
     /// No picture has left on this path yet.
@@ -92,6 +96,8 @@ impl Pacer {
             media: VecDeque::new(),
             prober: Prober::default(),
             next_number: HashMap::new(),
+            repairs_of: HashMap::new(),
+            coming: None,
             leaving: None,
             fresh: true,
             path: 0,
@@ -120,9 +126,36 @@ impl Pacer {
                     self.retransmissions.push_back(message);
                 }
             }
-            Kind::Video | Kind::Fec if self.media.len() < MAX_MEDIA => self.media.push_back(message),
+            Kind::Video | Kind::Fec if self.media.len() < MAX_MEDIA => {
+                if kind == Kind::Video {
+                    self.picture_comes(&message);
+                }
+                self.media.push_back(message);
+            }
             Kind::Video | Kind::Fec => {}
         }
+    }
+
+    /// With a keyframe nothing of its stream that still waits is of use: pictures before it, their FEC, and repairs.
+    fn picture_comes(&mut self, message: &TaggedPacket) {
+        let Packet::Rtp(packet) = &message.message.packet else { return };
+        let (ssrc, timestamp) = (packet.header.ssrc, packet.header.timestamp);
+        let is_new = self.coming.replace((ssrc, timestamp)) != Some((ssrc, timestamp));
+        if is_new && self.state.pacer.supersede(ssrc, timestamp) {
+            self.drop_stream(ssrc);
+        }
+    }
+
+    /// Drops the packets of a video stream, of its RTX and of its FEC that have not left yet.
+    fn drop_stream(&mut self, ssrc: u32) {
+        let [rtx, fec] = self.repairs_of.get(&ssrc).copied().unwrap_or_default();
+        let ssrcs = [Some(ssrc), rtx, fec];
+        let is_theirs = |message: &TaggedPacket| match &message.message.packet {
+            Packet::Rtp(packet) => ssrcs.contains(&Some(packet.header.ssrc)),
+            _ => false,
+        };
+        self.media.retain(|message| !is_theirs(message));
+        self.retransmissions.retain(|message| !is_theirs(message));
     }
 
     /// Meters a packet and lets it go.
@@ -178,6 +211,9 @@ impl Pacer {
     fn release(&mut self, now: Instant, passing: &mut StageContext) {
         self.follow_path();
         self.advance(now);
+        while let Some(ssrc) = self.state.pacer.take_given_up() {
+            self.drop_stream(ssrc);
+        }
         if let Some(cluster) = self.state.pacer.take_probe() {
             self.prober.begin(cluster);
         }
@@ -319,18 +355,15 @@ impl Stage for Pacer {
         let kind = if stream.mime_type.starts_with("audio/") { Kind::Audio } else { Kind::Video };
         self.kinds.entry(stream.ssrc).or_insert(kind);
         self.prober.bind(stream);
+        self.repairs_of.insert(stream.ssrc, [stream.ssrc_rtx, stream.ssrc_fec]);
         self.kinds.extend(stream.ssrc_rtx.map(|ssrc| (ssrc, Kind::Retransmission)));
         self.kinds.extend(stream.ssrc_fec.map(|ssrc| (ssrc, Kind::Fec)));
     }
 
     fn unbind_local(&mut self, stream: &StreamInfo) {
         let ssrcs = [Some(stream.ssrc), stream.ssrc_rtx, stream.ssrc_fec];
-        let is_its = |message: &TaggedPacket| match &message.message.packet {
-            Packet::Rtp(packet) => ssrcs.contains(&Some(packet.header.ssrc)),
-            _ => false,
-        };
-        self.media.retain(|message| !is_its(message));
-        self.retransmissions.retain(|message| !is_its(message));
+        self.drop_stream(stream.ssrc);
+        self.repairs_of.remove(&stream.ssrc);
         for ssrc in ssrcs.into_iter().flatten() {
             self.kinds.remove(&ssrc);
         }

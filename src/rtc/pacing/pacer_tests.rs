@@ -95,6 +95,30 @@ fn audio_goes_first_then_retransmissions_then_video_with_its_fec_in_order() {
 }
 
 #[test]
+fn with_a_keyframe_or_once_they_are_given_up_earlier_pictures_and_repairs_of_the_stream_leave_no_more() {
+    let mut rig = Rig::at(80_000);
+    let entered = |rig: &Rig, what: u16, keyframe| {
+        let captured_at = MediaTime::of(rig.start);
+        let picture = QueuedPicture { ssrc: VIDEO, rtp_timestamp: what.into(), keyframe, captured_at, bytes: 3000 };
+        rig.state.pacer.enter(picture, captured_at);
+    };
+    let streams = |left: Vec<(u64, u32, u16)>| left.into_iter().map(|one| (one.1, one.2)).collect::<Vec<_>>();
+    entered(&rig, 1, false);
+    for (ssrc, what) in [(VIDEO, 1), (VIDEO, 1), (FEC, 1), (RTX, 7), (RTX, 8)] {
+        rig.write(ssrc, what, false, 0);
+    }
+    entered(&rig, 2, true);
+    (0..2).for_each(|_| rig.write(VIDEO, 2, false, 0));
+    assert_eq!(streams(rig.left(0, 1000)), [(VIDEO, 1), (VIDEO, 6), (VIDEO, 7)], "the first one found the bucket open");
+    entered(&rig, 3, false);
+    for (ssrc, what) in [(VIDEO, 3), (VIDEO, 3), (VIDEO, 3), (RTX, 9)] {
+        rig.write(ssrc, what, false, 1000);
+    }
+    assert!(rig.state.pacer.give_up_overdue(VIDEO, 79_000, MediaTime::of(rig.start)));
+    assert_eq!(streams(rig.left(1000, 3000)), [(VIDEO, 8)]);
+}
+
+#[test]
 fn everything_is_metered_at_the_total() {
     let mut rig = Rig::at(800_000);
     for n in 0..200 {

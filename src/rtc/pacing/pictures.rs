@@ -19,6 +19,8 @@ const LOST_AFTER: Duration = Duration::from_secs(2);
 /// A picture that leaves for longer has lost its end on its way to the pacer. A large keyframe on a thin path takes
 /// seconds.
 const ENDLESS_AFTER: Duration = Duration::from_secs(10);
+/// Pictures that would take longer than this to leave come too late: a smaller keyframe in their place is seen sooner.
+const MAX_BACKLOG: Duration = Duration::from_millis(300);
 /// Pictures that are remembered at most: of a connection that takes none.
 const MAX_PICTURES: usize = 32;
 
@@ -64,6 +66,8 @@ pub(in crate::rtc) struct PacerQueue {
     pictures: Mutex<VecDeque<Entry>>,
     /// A probe that is to leave.
     probe: Mutex<Option<ProbeCluster>>,
+    /// Streams whose packets are not to leave any more.
+    given_up: Mutex<Vec<u32>>,
     /// Told when there may be room again.
     room: watch::Sender<()>,
 }
@@ -119,6 +123,50 @@ impl PacerQueue {
         self.pictures().iter().any(|entry| is_its(entry) && (entry.waits(now) || leaves(entry)))
     }
 
+    /// Gives up the pictures of a stream where they would take too long to leave at `bps`: they were made for a path
+    /// that has become narrower since. True where that was so: a keyframe must follow. A keyframe is never given up.
+    pub(in crate::rtc) fn give_up_overdue(&self, ssrc: u32, bps: u64, now: MediaTime) -> bool {
+        let mut pictures = self.pictures();
+        let its =
+            || pictures.iter().filter(|entry| entry.picture.ssrc == ssrc && now.since(entry.entered_at) < LOST_AFTER);
+        let bits = its().map(|entry| entry.picture.bytes as u64 * 8).sum::<u64>();
+        let overdue =
+            bits as f64 > bps as f64 * MAX_BACKLOG.as_secs_f64() && its().all(|entry| !entry.picture.keyframe);
+        if overdue {
+            pictures.retain(|entry| entry.picture.ssrc != ssrc);
+            drop(pictures);
+            self.given_up.lock().unwrap_or_else(PoisonError::into_inner).push(ssrc);
+            self.room.send_replace(());
+        }
+        overdue
+    }
+
+    /// A stream whose packets are not to leave any more, once for each time that it was given up.
+    pub(super) fn take_given_up(&self) -> Option<u32> {
+        self.given_up.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+
+    /// A keyframe of a stream waits for its turn: no packet that left before is of use.
+    pub(in crate::rtc) fn keyframe_waits(&self, ssrc: u32, now: MediaTime) -> bool {
+        let is_its = |entry: &Entry| entry.picture.keyframe && entry.picture.ssrc == ssrc;
+        self.pictures().iter().any(|entry| is_its(entry) && entry.waits(now))
+    }
+
+    /// A packet of a picture comes to the pacer. True where the picture is a keyframe: it replaces the pictures of its
+    /// stream that came before it, unless one of those is a keyframe, which is seen sooner.
+    pub(super) fn supersede(&self, ssrc: u32, rtp_timestamp: u32) -> bool {
+        let mut pictures = self.pictures();
+        let Some(index) = pictures.iter().position(|entry| entry.is(ssrc, rtp_timestamp)) else { return false };
+        let is_its_keyframe = |entry: &Entry| entry.picture.keyframe && entry.picture.ssrc == ssrc;
+        let replaces = is_its_keyframe(&pictures[index]) && !pictures.range(..index).any(is_its_keyframe);
+        if replaces {
+            drop_before(&mut pictures, index, ssrc);
+            drop(pictures);
+            self.room.send_replace(());
+        }
+        replaces
+    }
+
     /// The next picture may come.
     pub(in crate::rtc) fn has_room(&self, now: MediaTime) -> bool {
         self.waiting(now) < ROOM
@@ -135,11 +183,7 @@ impl PacerQueue {
         let mut pictures = self.pictures();
         let Some(index) = pictures.iter().position(|entry| entry.is(ssrc, rtp_timestamp)) else { return false };
         let begins_keyframe = !pictures[index].leaves && pictures[index].picture.keyframe;
-        let mut place = 0;
-        pictures.retain(|entry| {
-            place += 1;
-            place > index || entry.picture.ssrc != ssrc
-        });
+        drop_before(&mut pictures, index, ssrc);
         if let Some(entry) = pictures.iter_mut().find(|entry| entry.is(ssrc, rtp_timestamp)) {
             entry.leaves = true;
         }
@@ -164,6 +208,15 @@ impl PacerQueue {
     fn pictures(&self) -> MutexGuard<'_, VecDeque<Entry>> {
         self.pictures.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Forgets the pictures of a stream before the one at `index`.
+fn drop_before(pictures: &mut VecDeque<Entry>, index: usize, ssrc: u32) {
+    let mut place = 0;
+    pictures.retain(|entry| {
+        place += 1;
+        place > index || entry.picture.ssrc != ssrc
+    });
 }
 
 #[cfg(test)]
@@ -235,6 +288,40 @@ mod tests {
         queue.enter(key(30), NOW);
         queue.withdraw(1, 30);
         assert!(!queue.holds_keyframe(1, NOW), "the connection did not take it");
+    }
+
+    #[test]
+    fn pictures_that_would_take_too_long_to_leave_are_given_up_but_no_keyframe() {
+        let of = |ssrc, timestamp, keyframe, bytes| QueuedPicture { keyframe, bytes, ..picture(ssrc, timestamp) };
+        let queue = PacerQueue::default();
+        for (ssrc, timestamp, bytes) in [(1, 10, 3000), (2, 10, 9000), (1, 20, 3000)] {
+            queue.enter(of(ssrc, timestamp, false, bytes), NOW);
+        }
+        queue.begin(1, 10);
+        assert!(!queue.give_up_overdue(1, 170_000, NOW), "48 kbit of the stream take 300 ms at 160 kbit/s");
+        assert!(!queue.give_up_overdue(1, 80_000, NOW + LOST_AFTER), "they got lost");
+        assert_eq!(queue.take_given_up(), None);
+        assert!(queue.give_up_overdue(1, 150_000, NOW));
+        assert_eq!((queue.take_given_up(), queue.take_given_up(), queue.waiting(NOW)), (Some(1), None, 1));
+        queue.enter(of(1, 30, true, 9000), NOW);
+        assert!(!queue.give_up_overdue(1, 1000, NOW), "a keyframe may take its time");
+        assert!(queue.keyframe_waits(1, NOW) && !queue.keyframe_waits(2, NOW));
+        queue.begin(1, 30);
+        assert!(!queue.keyframe_waits(1, NOW));
+    }
+
+    #[test]
+    fn a_keyframe_replaces_the_pictures_of_its_stream_that_came_before_it() {
+        let queue = PacerQueue::default();
+        for (ssrc, timestamp) in [(1, 10), (2, 10), (1, 20)] {
+            queue.enter(picture(ssrc, timestamp), NOW);
+        }
+        assert!(!queue.supersede(1, 20) && queue.waiting(NOW) == 3);
+        queue.enter(QueuedPicture { keyframe: true, ..picture(1, 30) }, NOW);
+        assert!(queue.supersede(1, 30) && queue.waiting(NOW) == 2, "it, and the picture of the other stream");
+        assert_eq!((queue.finish(1, 10), queue.finish(1, 20)), (None, None));
+        queue.enter(QueuedPicture { keyframe: true, ..picture(1, 40) }, NOW);
+        assert!(!queue.supersede(1, 40) && queue.finish(1, 30).is_some(), "the first of two keyframes is seen sooner");
     }
 
     #[test]

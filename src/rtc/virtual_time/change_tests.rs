@@ -124,6 +124,27 @@ fn a_path_that_becomes_narrow_costs_less_than_a_second() {
 }
 
 #[test]
+fn a_fall_to_a_thin_path_freezes_about_as_long_at_any_moment() {
+    // At each moment between two pictures the fall finds other pictures in the pacer and on the path.
+    let (mut frozen, mut worst) = (Vec::new(), 0);
+    for (link, at) in [("", 8.037), ("", 8.111), ("rate=3000", 8.037), ("rate=3000", 8.148)] {
+        let link = format!("delay=10,{link},at={at}:rate=150").replace(",,", ",");
+        let mut call = Call::over(&link, (1280, 720), 1500);
+        call.run(CLEAN + 9);
+        for end in 0..2 {
+            let (share, fps, _) = call.seen(end, CLEAN, CLEAN + 9);
+            let gap = call.longest_gap(end, CLEAN, CLEAN + 9);
+            println!("{link} end {end}: {share:.1} % frozen, {gap} ms at the longest, {fps:.1} fps");
+            frozen.push(share);
+            worst = worst.max(gap);
+        }
+    }
+    let mean = frozen.iter().sum::<f64>() / frozen.len() as f64;
+    println!("{mean:.1} % frozen on average, {worst} ms at the longest");
+    assert!(mean < 9.0 && worst < 900, "{mean:.1} %, {worst} ms");
+}
+
+#[test]
 fn the_rtt_is_that_of_the_path_and_follows_it() {
     let mut call = Call::over("delay=25,at=6:delay=100,at=10:delay=10", SIZE, 1500);
     for (seconds, rtt) in [(5, 50), (3, 200), (4, 20)] {
