@@ -32,7 +32,7 @@ pub(super) struct StaleFrames {
 struct Wanted {
     sequence: u16,
     at: Instant,
-    /// Of the packet, in bytes on the wire.
+    /// Size of the packet, in bytes on the wire.
     size: usize,
     /// The path was full.
     full: bool,
