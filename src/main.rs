@@ -63,7 +63,7 @@ fn in_words(error: &anyhow::Error) -> StartError {
 
 /// Opens the window on a controller of its own; returns when it has been closed and everything is released.
 fn open_window(options: Options, request: Request) -> anyhow::Result<()> {
-    let (mut controller, mut hangs_up, mut second_starts) = (None, None, None);
+    let (mut controller, mut hangs_up, mut second_starts, mut attends) = (None, None, None, None);
     let window_options = WindowOptions::default();
     let locale = window_options.locale.clone();
     let closed = ui::run(window_options, |window| {
@@ -79,7 +79,7 @@ fn open_window(options: Options, request: Request) -> anyhow::Result<()> {
         };
         let started = Controller::start(options, events, on_change).map_err(|error| in_words(&error))?;
         let handle = started.handle().clone();
-        desktop::attend(rings, handle.clone(), window.clone(), locale);
+        attends = desktop::attend(rings, handle.clone(), window.clone(), locale);
         if let Some(link) = request.link {
             window.ask(WindowRequest::AddContact(link));
         }
@@ -90,11 +90,16 @@ fn open_window(options: Options, request: Request) -> anyhow::Result<()> {
         Ok::<_, StartError>(handle)
     });
     let opened = controller.is_some();
+    // A start from now on is a window of its own: this one shows nothing any more.
+    drop(second_starts);
     if let Some(controller) = controller {
         ending::end_soon(0);
         controller.quit();
     }
-    drop((hangs_up, second_starts));
+    if attends.is_some_and(|thread| thread.join().is_err()) {
+        tracing::error!("the desktop's thread ended badly");
+    }
+    drop(hangs_up);
     match closed {
         Err(eframe::Error::AppCreation(error)) => anyhow::bail!("{error}"),
         // The desktop session has ended under the window.

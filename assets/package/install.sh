@@ -16,8 +16,13 @@ case ${1:-install} in
 install)
     files | while IFS= read -r file; do
         mkdir -p "$prefix/$(dirname "$file")"
+        # A program that runs keeps its file.
+        rm -f "$prefix/$file"
         cp "$here/$file" "$prefix/$file"
     done
+    # The folder need not be among those that the desktop looks for programs in.
+    entry=share/applications/org.visavis.Visavis.desktop
+    sed "s|^Exec=visavis|Exec=\"$prefix/bin/visavis\"|" "$here/$entry" >"$prefix/$entry"
     refresh
     echo "Visavis is installed. Start it from the menu of your desktop, or with: $prefix/bin/visavis"
     ;;

@@ -19,7 +19,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::call::{CallError, ConversationId, Input, Standing};
 use crate::device::DeviceKind;
-use crate::identity::{Identity, PeerId};
+use crate::identity::{Identity, InvitationToken, PeerId};
 use crate::media::{Latest, LevelMeter, MediaTime, StreamState};
 use crate::media_send::MediaSend;
 use crate::network::NetworkMonitor;
@@ -64,7 +64,7 @@ pub(super) struct Core {
     publisher: Publisher,
     events: EventSink,
     /// The latest link whose holder may ring once.
-    invitation: Option<String>,
+    invitation: Option<(InvitationToken, String)>,
     /// Until when quitting waits, once it was asked for.
     quit_by: Option<MediaTime>,
     /// Ends last, after everything that runs on it.

@@ -1,12 +1,14 @@
 //! Directory: this person's identity, and everybody who can be called: contacts in the store, people on the network,
 //! and Echo.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::call::{CallError, Standing};
 use crate::identity::{ContactLink, Identity, PeerId, PictureError, ServerLink, display_name, read_contact_picture};
+use crate::media::MediaTime;
 use crate::store::{Contact, Store, StoreError};
 
 use super::lanes::SystemSender;
@@ -21,7 +23,12 @@ pub(super) struct Directory {
     /// A thread looks for a contact in a picture.
     reading_picture: bool,
     system: SystemSender,
+    /// When contacts have told of a missed call last.
+    missed_calls: HashMap<PeerId, MediaTime>,
 }
+
+/// Between two missed calls that one contact tells of.
+const BETWEEN_MISSED_CALLS: Duration = Duration::from_secs(60);
 
 /// Reason why the directory stays as it is.
 #[derive(Debug)]
@@ -84,7 +91,7 @@ impl Directory {
     pub(super) fn new(identity: Arc<Identity>, store: &Store, system: SystemSender) -> Result<Self, StoreError> {
         let mut people = People::new(identity.id());
         people.set_contacts(store.contacts()?, store.blocked()?);
-        Ok(Self { identity, people, reading_picture: false, system })
+        Ok(Self { identity, people, reading_picture: false, system, missed_calls: HashMap::new() })
     }
 
     /// This person's identity.
@@ -152,7 +159,16 @@ impl Directory {
         self.people.is_contact(id)
     }
 
-    /// True for a person who can be rung over a server now, and by no nearer route.
+    /// Notes that a contact tells of a missed call; false where they tell too many.
+    pub(super) fn takes_missed_call(&mut self, from: PeerId, now: MediaTime) -> bool {
+        let is_taken = self.missed_calls.get(&from).is_none_or(|last| now.since(*last) >= BETWEEN_MISSED_CALLS);
+        if is_taken {
+            self.missed_calls.insert(from, now);
+        }
+        is_taken
+    }
+
+    /// True for a person who is not known to be reached without a server, see [`People::is_over_server`].
     pub(super) fn is_over_server(&self, id: PeerId) -> bool {
         self.people.is_over_server(id)
     }

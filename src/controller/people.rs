@@ -162,9 +162,10 @@ impl People {
         self.present.get(&id).filter(|presence| presence.skew.is_none())?.routes.best()
     }
 
-    /// True for a person who can be rung over a server now, and by no nearer route.
+    /// True for a person who is reached by no route but a server, or by none at the moment: a server decides whom it
+    /// calls gone, and must not bring anybody's addresses to light by that.
     pub(super) fn is_over_server(&self, id: PeerId) -> bool {
-        self.route(id) == Some(RouteKind::Server)
+        !matches!(self.route(id), Some(RouteKind::Local | RouteKind::Lan))
     }
 
     /// Everybody, as the window lists them: Echo, contacts, people nearby, and last the blocked who are neither; online
@@ -229,6 +230,17 @@ mod tests {
         assert_eq!((list[1].kind, list[1].name.as_str()), (PersonKind::Nearby, "Ann"));
         assert!(people.set_presence(id(1), by([], "")));
         assert_eq!(people.list().len(), 1);
+    }
+
+    #[test]
+    fn a_person_whom_a_server_calls_gone_is_still_reached_over_it_alone() {
+        let mut people = People::new(id(200));
+        people.set_presence(id(1), by([RouteKind::Server], "Ann"));
+        assert!(people.is_over_server(id(1)));
+        people.set_presence(id(1), by([], ""));
+        assert!(people.is_over_server(id(1)), "a server says so, in the middle of a ring");
+        people.set_presence(id(1), by([RouteKind::Lan, RouteKind::Server], "Ann"));
+        assert!(!people.is_over_server(id(1)) && !people.is_over_server(echo_id()));
     }
 
     #[test]

@@ -18,8 +18,8 @@ pub(super) enum Alert {
 #[derive(Debug, Default)]
 pub(super) struct Alerts {
     ring: Option<InviteId>,
-    /// Beginning of the latest call that was seen, in seconds since 1970, since the first snapshot.
-    latest_unix_s: Option<i64>,
+    /// Calls that were seen, since the first snapshot. News of a missed call may be older than the call before it.
+    seen: Option<Vec<HistoryEntry>>,
 }
 
 impl Alerts {
@@ -39,14 +39,15 @@ impl Alerts {
             self.ring = Some(incoming.invite);
             alerts.push(Alert::Ring(incoming.clone()));
         }
-        let newest = history.first().map_or(i64::MIN, |call| call.at_unix_s);
-        if let Some(seen) = self.latest_unix_s
+        if let Some(seen) = &self.seen
             && !attention
         {
-            let new = history.iter().take_while(|call| call.at_unix_s > seen);
+            let new = history.iter().take_while(|call| !seen.contains(call));
             alerts.extend(new.filter(|call| is_missed(call)).cloned().map(Alert::Missed));
         }
-        self.latest_unix_s = self.latest_unix_s.max(Some(newest));
+        if self.seen.as_deref() != Some(history) {
+            self.seen = Some(history.to_vec());
+        }
         alerts
     }
 }
@@ -110,5 +111,8 @@ mod tests {
         assert_eq!(told(&[past(3, OutcomeKind::Canceled), new.clone(), old]), []);
         assert_eq!(told(&[new]), [], "the history was shortened to a call that was told");
         assert_eq!(told(&[]), []);
+        let (earlier, call) = (past(7, OutcomeKind::Missed), past(9, OutcomeKind::Canceled));
+        assert_eq!(told(std::slice::from_ref(&call)), []);
+        assert_eq!(told(&[earlier.clone(), call]), [Alert::Missed(earlier)], "told late by the caller's app");
     }
 }

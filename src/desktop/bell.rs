@@ -1,6 +1,10 @@
 //! Bell of the desktop's thread: it wakes after a new snapshot, and nobody waits for it.
 
+#[cfg(target_os = "linux")]
+use std::sync::mpsc::RecvTimeoutError;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+#[cfg(target_os = "linux")]
+use std::time::Duration;
 
 /// Wakes the desktop's thread after a new snapshot. Never waits.
 #[derive(Clone, Debug)]
@@ -24,9 +28,12 @@ impl Bell {
 }
 
 impl Rings {
-    /// Waits for the next ring; false once the bell is gone.
+    /// Waits for the next ring, for so long at most where it is said; false once the bell is gone.
     #[cfg(target_os = "linux")]
-    pub(super) fn wait(&self) -> bool {
-        self.0.recv().is_ok()
+    pub(super) fn wait(&self, within: Option<Duration>) -> bool {
+        match within {
+            Some(within) => self.0.recv_timeout(within) != Err(RecvTimeoutError::Disconnected),
+            None => self.0.recv().is_ok(),
+        }
     }
 }

@@ -12,19 +12,24 @@ mod linux;
 
 pub use bell::{Bell, Rings, bell};
 
+use std::thread::JoinHandle;
+
 use crate::controller::Handle;
 use crate::ui::WindowHandle;
 
 /// Attends to the desktop until the controller has ended or the bell is gone.
+///
+/// The thread takes a notification that still rings away before it ends.
 #[cfg(target_os = "linux")]
-pub fn attend(rings: Rings, handle: Handle, window: WindowHandle, locale: String) {
+pub fn attend(rings: Rings, handle: Handle, window: WindowHandle, locale: String) -> Option<JoinHandle<()>> {
     let attend = move || linux::attend(&rings, &handle, &window, &locale);
     // Without the thread calls are answered in the window alone.
-    if let Err(error) = std::thread::Builder::new().name("desktop".into()).spawn(attend) {
-        tracing::warn!("no thread for the desktop: {error}");
-    }
+    let started = std::thread::Builder::new().name("desktop".into()).spawn(attend);
+    started.inspect_err(|error| tracing::warn!("no thread for the desktop: {error}")).ok()
 }
 
 /// Other desktops have no notifications of ours yet.
 #[cfg(not(target_os = "linux"))]
-pub fn attend(_rings: Rings, _handle: Handle, _window: WindowHandle, _locale: String) {}
+pub fn attend(_rings: Rings, _handle: Handle, _window: WindowHandle, _locale: String) -> Option<JoinHandle<()>> {
+    None
+}

@@ -87,10 +87,10 @@ impl Core {
             CallReport::InviteSent { invite, to, conversation } => Event::InviteSent { invite, to, conversation },
             CallReport::Invite { invite, from, name, user_data, conversation, contact } => {
                 self.use_invitation(from);
+                let name = self.directory.name_of(from, Some(&name));
                 if let Some(previous) = self.directory.namesake(from, &name) {
                     self.report(Event::KeyChanged { id: from, previous });
                 }
-                let name = self.directory.name_of(from, Some(&name));
                 Event::Invite { invite, from, name, user_data, conversation, contact }
             }
             CallReport::InviteAccepted { invite, conversation } => Event::InviteAccepted { invite, conversation },

@@ -20,7 +20,7 @@ impl Core {
             .own_link(&settings.display_name, settings.servers.first())
             .with_token(Some(token))
             .to_string();
-        self.invitation = Some(link.clone());
+        self.invitation = Some((token, link.clone()));
         self.follow_invitations();
         self.report(Event::Invitation { link });
         self.publisher.mark();
@@ -45,6 +45,8 @@ impl Core {
         if let Err(error) = self.store.use_invitation(token) {
             tracing::warn!("a used invitation was not forgotten: {error}");
         }
+        // A used link is not offered any more.
+        self.invitation.take_if(|(latest, _)| *latest == token);
         self.follow_invitations();
     }
 

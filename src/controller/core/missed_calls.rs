@@ -42,7 +42,8 @@ impl Core {
     /// Takes the notice of a call that did not reach this side, of contacts alone. Their latest missed call makes room
     /// for it in the history.
     pub(super) fn on_missed_call(&mut self, from: PeerId, standing: Standing, ago_s: u32) {
-        if standing != Standing::Contact || i64::from(ago_s) > UNDELIVERED_KEPT_S {
+        let is_taken = standing == Standing::Contact && i64::from(ago_s) <= UNDELIVERED_KEPT_S;
+        if !is_taken || !self.directory.takes_missed_call(from, MediaTime::now()) {
             return;
         }
         let at_unix_s = unix_seconds(MediaTime::now()) - i64::from(ago_s);

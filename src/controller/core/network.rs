@@ -67,6 +67,10 @@ impl Core {
         }
         match event {
             SignalingEvent::Received { from, message } => {
+                if matches!(message, Message::Invite { .. }) && self.signaling.invitation_of(&from).is_some() {
+                    // Invitations expire while the app runs.
+                    self.follow_invitations();
+                }
                 let is_invited = self.signaling.invitation_of(&from).is_some();
                 let may_ring = self.preferences.settings().strangers_may_ring || is_invited;
                 let standing = self.directory.standing(from, may_ring);
@@ -87,7 +91,7 @@ impl Core {
                     self.publisher.notices().forget_skew(id);
                 }
                 self.calls.note_presence(id, !routes.is_empty(), MediaTime::now());
-                if skew.is_none() && !routes.is_empty() {
+                if skew.is_none() && !routes.is_empty() && self.directory.is_contact(id) {
                     self.tell_missed_call(id);
                 }
                 if let Some(event) = self.directory.set_presence(id, Presence { name, routes, skew }) {

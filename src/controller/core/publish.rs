@@ -42,7 +42,7 @@ impl Core {
                 id: self.directory.me(),
                 name: self.preferences.settings().display_name.clone(),
                 link: self.link(),
-                invitation: self.invitation.clone(),
+                invitation: self.invitation.as_ref().map(|(_, link)| link.clone()),
             },
             people: self.directory.list(),
             history,
@@ -100,7 +100,7 @@ impl Core {
                 known: incoming.is_contact(),
                 namesake: self
                     .directory
-                    .namesake(incoming.from(), incoming.name())
+                    .namesake(incoming.from(), &self.directory.name_of(incoming.from(), Some(incoming.name())))
                     .map(|previous| self.directory.name_of(previous, None)),
                 with_video: incoming.with_video(),
             }),

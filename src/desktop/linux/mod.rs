@@ -19,6 +19,8 @@ use notifications::Notifications;
 
 /// For an answer of the desktop.
 const ANSWER: Duration = Duration::from_secs(5);
+/// Between looks whether the window still has the person's attention, while somebody rings.
+const ATTENTION: Duration = Duration::from_secs(1);
 
 /// Attends until the controller has ended.
 pub(super) fn attend(rings: &Rings, handle: &Handle, window: &WindowHandle, locale: &str) {
@@ -30,7 +32,8 @@ pub(super) fn attend(rings: &Rings, handle: &Handle, window: &WindowHandle, loca
     screen_lock::watch(&bus, handle.clone());
     let mut inhibitor = Inhibitor::new(bus);
     let mut alerts = Alerts::default();
-    while rings.wait() {
+    let mut within = None;
+    while rings.wait(within) {
         let Some(snapshot) = handle.snapshot() else { break };
         let words = Words::of(snapshot.settings.language, locale);
         for alert in alerts.follow(&snapshot.call, &snapshot.history, window.has_attention()) {
@@ -40,6 +43,8 @@ pub(super) fn attend(rings: &Rings, handle: &Handle, window: &WindowHandle, loca
                 Alert::Missed(call) => notifications.missed(&call, words),
             }
         }
+        // The window may lose the person's attention meanwhile.
+        within = matches!(snapshot.call, CallView::Incoming(_)).then_some(ATTENTION);
         let in_call = matches!(snapshot.call, CallView::Conversation(_));
         inhibitor.follow(in_call.then(|| words.get(Text::InCall)));
     }

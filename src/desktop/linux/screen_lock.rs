@@ -12,7 +12,8 @@ const INTERFACES: [&str; 2] = ["org.freedesktop.ScreenSaver", "org.gnome.ScreenS
 /// Signals that wait to be looked at.
 const QUEUE: usize = 4;
 
-/// Turns the camera off when the screen is locked in a call, on threads of its own, until the bus is gone.
+/// Turns the camera off when the screen is locked in a call, or while calling, on threads of its own, until the bus is
+/// gone.
 pub(super) fn watch(bus: &Connection, handle: Handle) {
     for interface in INTERFACES {
         let signals = match signals_of(bus, interface) {
@@ -37,7 +38,8 @@ pub(super) fn watch(bus: &Connection, handle: Handle) {
 
 fn hide(handle: &Handle) {
     let Some(snapshot) = handle.snapshot() else { return };
-    if matches!(snapshot.call, CallView::Conversation(_)) && snapshot.local_stream.sends_video {
+    let calls = matches!(snapshot.call, CallView::Outgoing(_) | CallView::Conversation(_));
+    if calls && snapshot.local_stream.sends_video {
         // An error means that the controller has ended.
         let _ = handle.send(Command::EnableVideo { on: false, participant: None });
     }

@@ -61,8 +61,8 @@ pub(in crate::rtc) struct Pacer {
     next_number: HashMap<u32, u16>,
     /// The RTX and FEC streams of each video stream, by its SSRC.
     repairs_of: HashMap<u32, [Option<u32>; 2]>,
-    /// The picture that came last, by SSRC and timestamp.
-    coming: Option<(u32, u32)>,
+    /// RTP timestamp of the picture that came last, by SSRC: streams come mixed.
+    coming: HashMap<u32, u32>,
     /// The picture that leaves, by SSRC and timestamp.
     leaving: Option<(u32, u32)>,
     /// No picture has left on this path yet.
@@ -97,7 +97,7 @@ impl Pacer {
             prober: Prober::default(),
             next_number: HashMap::new(),
             repairs_of: HashMap::new(),
-            coming: None,
+            coming: HashMap::new(),
             leaving: None,
             fresh: true,
             path: 0,
@@ -140,7 +140,7 @@ impl Pacer {
     fn picture_comes(&mut self, message: &TaggedPacket) {
         let Packet::Rtp(packet) = &message.message.packet else { return };
         let (ssrc, timestamp) = (packet.header.ssrc, packet.header.timestamp);
-        let is_new = self.coming.replace((ssrc, timestamp)) != Some((ssrc, timestamp));
+        let is_new = self.coming.insert(ssrc, timestamp) != Some(timestamp);
         if is_new && self.state.pacer.supersede(ssrc, timestamp) {
             self.drop_stream(ssrc);
         }
@@ -192,6 +192,7 @@ impl Pacer {
         let (ssrc, timestamp) = (packet.header.ssrc, packet.header.timestamp);
         let begins = self.leaving.replace((ssrc, timestamp)) != Some((ssrc, timestamp));
         let starts_keyframe = begins && self.state.pacer.begin(ssrc, timestamp);
+        self.state.pacer.note_left(ssrc, timestamp, packet.payload.len());
         if packet.header.marker
             && let Some(picture) = self.state.pacer.finish(ssrc, timestamp)
         {
@@ -364,6 +365,7 @@ impl Stage for Pacer {
         let ssrcs = [Some(stream.ssrc), stream.ssrc_rtx, stream.ssrc_fec];
         self.drop_stream(stream.ssrc);
         self.repairs_of.remove(&stream.ssrc);
+        self.coming.remove(&stream.ssrc);
         for ssrc in ssrcs.into_iter().flatten() {
             self.kinds.remove(&ssrc);
         }

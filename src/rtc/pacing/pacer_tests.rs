@@ -114,8 +114,30 @@ fn with_a_keyframe_or_once_they_are_given_up_earlier_pictures_and_repairs_of_the
     for (ssrc, what) in [(VIDEO, 3), (VIDEO, 3), (VIDEO, 3), (RTX, 9)] {
         rig.write(ssrc, what, false, 1000);
     }
-    assert!(rig.state.pacer.give_up_overdue(VIDEO, 79_000, MediaTime::of(rig.start)));
+    // Its first packet has left: 16.5 kbit are left.
+    assert!(rig.state.pacer.give_up_overdue(VIDEO, 54_000, MediaTime::of(rig.start)));
     assert_eq!(streams(rig.left(1000, 3000)), [(VIDEO, 8)]);
+}
+
+#[test]
+fn keyframes_of_two_streams_whose_packets_come_mixed_both_leave_whole() {
+    const SCREEN: u32 = 20;
+    let mut rig = Rig::at(800_000);
+    rig.pacer.bind_local_stream(&StreamInfo {
+        ssrc: SCREEN,
+        mime_type: VideoCodec::PREFERRED.mime_type(),
+        ..Default::default()
+    });
+    let captured_at = MediaTime::of(rig.start);
+    for ssrc in [VIDEO, SCREEN] {
+        let picture = QueuedPicture { ssrc, rtp_timestamp: 5, keyframe: true, captured_at, bytes: 3000 };
+        rig.state.pacer.enter(picture, captured_at);
+    }
+    for ssrc in [VIDEO, SCREEN, VIDEO, SCREEN, VIDEO, SCREEN] {
+        rig.write(ssrc, 5, false, 0);
+    }
+    let left: Vec<u16> = rig.left(0, 1000).into_iter().map(|one| one.2).collect();
+    assert_eq!(left, [1, 2, 3, 4, 5, 6]);
 }
 
 #[test]

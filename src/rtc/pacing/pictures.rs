@@ -47,6 +47,8 @@ struct Entry {
     entered_at: MediaTime,
     /// The first packet has left.
     leaves: bool,
+    /// Bytes of payload that have left.
+    left_bytes: usize,
 }
 
 impl Entry {
@@ -79,7 +81,7 @@ impl PacerQueue {
         if pictures.len() == MAX_PICTURES {
             pictures.pop_front();
         }
-        pictures.push_back(Entry { picture, entered_at: now, leaves: false });
+        pictures.push_back(Entry { picture, entered_at: now, leaves: false, left_bytes: 0 });
     }
 
     /// Forgets a picture whose packets the connection did not take.
@@ -129,7 +131,8 @@ impl PacerQueue {
         let mut pictures = self.pictures();
         let its =
             || pictures.iter().filter(|entry| entry.picture.ssrc == ssrc && now.since(entry.entered_at) < LOST_AFTER);
-        let bits = its().map(|entry| entry.picture.bytes as u64 * 8).sum::<u64>();
+        let left = |entry: &Entry| entry.picture.bytes.saturating_sub(entry.left_bytes) as u64 * 8;
+        let bits = its().map(left).sum::<u64>();
         let overdue =
             bits as f64 > bps as f64 * MAX_BACKLOG.as_secs_f64() && its().all(|entry| !entry.picture.keyframe);
         if overdue {
@@ -176,6 +179,13 @@ impl PacerQueue {
     #[cfg(test)]
     pub(in crate::rtc) fn is_empty(&self) -> bool {
         self.pictures().is_empty()
+    }
+
+    /// So many bytes of a picture leave.
+    pub(super) fn note_left(&self, ssrc: u32, rtp_timestamp: u32, bytes: usize) {
+        if let Some(entry) = self.pictures().iter_mut().find(|entry| entry.is(ssrc, rtp_timestamp)) {
+            entry.left_bytes += bytes;
+        }
     }
 
     /// A packet of a picture leaves: the pictures of its stream before it have left. True when a keyframe begins.
@@ -301,7 +311,9 @@ mod tests {
         assert!(!queue.give_up_overdue(1, 170_000, NOW), "48 kbit of the stream take 300 ms at 160 kbit/s");
         assert!(!queue.give_up_overdue(1, 80_000, NOW + LOST_AFTER), "they got lost");
         assert_eq!(queue.take_given_up(), None);
-        assert!(queue.give_up_overdue(1, 150_000, NOW));
+        queue.note_left(1, 10, 1000);
+        assert!(!queue.give_up_overdue(1, 150_000, NOW), "40 kbit are left");
+        assert!(queue.give_up_overdue(1, 130_000, NOW));
         assert_eq!((queue.take_given_up(), queue.take_given_up(), queue.waiting(NOW)), (Some(1), None, 1));
         queue.enter(of(1, 30, true, 9000), NOW);
         assert!(!queue.give_up_overdue(1, 1000, NOW), "a keyframe may take its time");

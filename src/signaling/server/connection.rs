@@ -33,6 +33,8 @@ const PONG: Duration = Duration::from_secs(5);
 /// For the answer to a ping that asks whether the connection leads anywhere yet: nobody was heard, or another network
 /// is there.
 const PROBE: Duration = Duration::from_millis(1500);
+/// Validity of a relay's credential at least, in seconds: with less a server would be dialed all the time.
+const LEAST_VALID_S: u32 = 600;
 const WRITE: Duration = Duration::from_secs(10);
 /// Between looks at the sessions' deadlines, while there are some.
 const TICK: Duration = Duration::from_millis(250);
@@ -56,6 +58,8 @@ enum Ended {
     Awake,
     #[error("it is wanted no more")]
     Unwanted,
+    #[error("the relay's credential is to be renewed")]
+    Expiring,
 }
 
 impl From<WebSocketError> for Ended {
@@ -104,7 +108,7 @@ impl Connection {
                     let lost = ServerStatus::new(&self.link, ServerState::Offline, Some(ServerDetail::Lost));
                     self.tell(&mut told, lost).await;
                     match reason {
-                        Ended::Awake => Duration::ZERO,
+                        Ended::Awake | Ended::Expiring => Duration::ZERO,
                         _ => backoff.pause(Instant::now(), fastrand::f64()),
                     }
                 }
@@ -152,12 +156,17 @@ impl Connection {
     async fn carry(&mut self, dialed: Dialed, sessions: &mut Sessions) -> Ended {
         let Dialed { socket, welcome, addresses, is_proxied, own, round_trip, .. } = dialed;
         let (link, tls, egress) = (self.link.clone(), Arc::clone(&self.tls), self.context.egress.clone());
+        // A welcome alone brings another credential.
+        let valid_s = welcome.relay.as_ref().map_or(u32::MAX, |relay| relay.valid_s.max(LEAST_VALID_S));
+        let renew_at = tokio::time::Instant::now() + Duration::from_secs(valid_s.into()) / 2;
         let access = welcome.relay.map(|relay| Access { link, addresses, relay, round_trip, tls, egress });
         self.context.input(Input::Access { server: self.number, access }).await;
         let most = usize::try_from(welcome.limits.watches).unwrap_or(usize::MAX);
         let sleeps = self.networks.state().sleeps;
         let ping_every = if is_proxied { PING_BY_PROXY } else { PING };
-        let mut standing = Standing { socket, own, sleeps, most, ping_every, pong_by: None, is_probed: false };
+        let probe = PROBE.max(round_trip * 3);
+        let mut standing =
+            Standing { socket, own, sleeps, most, ping_every, probe, renew_at, pong_by: None, is_probed: false };
         let ended = self.serve(&mut standing, sessions).await;
         self.context.input(Input::Access { server: self.number, access: None }).await;
         let Err(reason) = ended;
@@ -224,6 +233,7 @@ impl Connection {
                 () = sleep_until(pong_by.unwrap_or(ping_at)), if pong_by.is_some() => {
                     return Err(if standing.is_probed { Ended::Awake } else { Ended::Silence });
                 }
+                () = sleep_until(standing.renew_at) => return Err(Ended::Expiring),
                 () = sleep_until(tick_at), if sessions.is_busy() => {
                     tick_at = tokio::time::Instant::now() + TICK;
                     sessions.tick(Instant::now())
@@ -287,6 +297,10 @@ struct Standing {
     /// Boxes that may be watched.
     most: usize,
     ping_every: Duration,
+    /// For the answer to a probe.
+    probe: Duration,
+    /// When the relay's credential has half of its time left.
+    renew_at: tokio::time::Instant,
     /// Until when the answer to a ping must have come.
     pong_by: Option<tokio::time::Instant>,
     /// The ping asks whether the connection leads anywhere yet.
@@ -308,7 +322,7 @@ impl Standing {
 
     async fn probe(&mut self) -> Result<(), Ended> {
         self.is_probed = true;
-        self.ping(PROBE).await
+        self.ping(self.probe).await
     }
 
     async fn ping(&mut self, patience: Duration) -> Result<(), Ended> {

@@ -26,6 +26,8 @@ struct Way {
     link: LinkKey,
     up: Up,
     take: Arc<dyn Fn(Bytes) -> bool + Send + Sync>,
+    /// They have spoken by it, and mean to be reached there.
+    spoke: bool,
 }
 
 pub(super) struct RouteTask {
@@ -157,8 +159,13 @@ impl RouteTask {
         let ways = self.ways.entry(up.peer).or_default();
         // A run of an app has one connection to a server: the one before is dead, whatever the server still believes.
         ways.retain(|way| way.link.server != link.server || way.up.instance != up.instance);
-        ways.push(Way { link, up: up.clone(), take });
-        self.take_last_way(up.peer).await;
+        // Another device that comes online does not take a call over from the one that they speak at.
+        let keeps = ways.last().is_some_and(|way| way.spoke && way.up.instance != up.instance);
+        let peer = up.peer;
+        ways.insert(ways.len() - usize::from(keeps), Way { link, up, take, spoke: false });
+        if !keeps {
+            self.take_last_way(peer).await;
+        }
     }
 
     /// Queues a frame once for each run of somebody's app but this one.
@@ -175,17 +182,18 @@ impl RouteTask {
     /// A person is where they spoke last.
     async fn take_way_of(&mut self, link: LinkKey, peer: PeerId) {
         let Some(ways) = self.ways.get_mut(&peer) else { return };
-        let place = ways.iter().position(|way| way.link == link).filter(|place| place + 1 < ways.len());
-        if let Some(place) = place {
-            let way = ways.remove(place);
-            ways.push(way);
+        let Some(place) = ways.iter().position(|way| way.link == link) else { return };
+        let is_last = place + 1 == ways.len();
+        let way = ways.remove(place);
+        ways.push(Way { spoke: true, ..way });
+        if !is_last {
             self.take_last_way(peer).await;
         }
     }
 
     /// Tells the hub that somebody is reached by the last of their ways.
     async fn take_last_way(&mut self, peer: PeerId) {
-        let Some(Way { link, up, take }) = self.ways.get(&peer).and_then(|ways| ways.last()) else { return };
+        let Some(Way { link, up, take, .. }) = self.ways.get(&peer).and_then(|ways| ways.last()) else { return };
         let (up, take) = (up.clone(), Arc::clone(take));
         self.relays.note_way(peer, link.server);
         self.links.put(peer, Arc::clone(&up.instance), move |frame| take(frame));

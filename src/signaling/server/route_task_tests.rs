@@ -121,7 +121,11 @@ async fn whoever_speaks_is_answered_where_they_are() {
     }
     rig.task.input(received(message(Message::Reject { invite }))).await;
     assert_eq!(rig.told(), [Some("first".into())]);
+    rig.up(1, 7, "third").await;
+    assert_eq!(rig.told(), [], "a device that comes online takes nothing over");
     assert!(rig.task.links.send(&peer(), "first", Bytes::new()));
+    rig.down(1, 5).await;
+    assert_eq!(rig.told(), [Some("third".into())], "the latest of the others");
 }
 
 #[tokio::test]
