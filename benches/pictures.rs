@@ -1,4 +1,4 @@
-//! What a picture costs: conversion of what cameras give, encoding, decoding. Encoder and decoder run on their own
+//! Costs of a picture: conversion of what cameras give, encoding, decoding. Encoder and decoder run on their own
 //! threads, as in a call, so their figures hold the handing over, too.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, missing_docs, reason = "a measurement fails by panicking")]

@@ -29,7 +29,7 @@ struct Homes {
 struct Row {
     name: &'static str,
     build: fn(&Internet) -> Option<Homes>,
-    /// Of Alice's media and of Bob's.
+    /// Routes of Alice's media and of Bob's.
     expected: [&'static str; 2],
 }
 
