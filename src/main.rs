@@ -33,21 +33,18 @@ fn main() -> ExitCode {
 /// Opens the window; or, where one is open with this profile, asks that one to come to the front.
 fn open_or_hand_over(arguments: Arguments) -> anyhow::Result<()> {
     let request = Request { link: arguments.open };
-    match arguments.common.open() {
-        Ok(options) => open_window(options, request),
-        Err(error) => {
-            let in_use = matches!(error.downcast_ref(), Some(ProfileError::InUse));
-            let running = arguments.common.profile_dir().filter(|_| in_use);
-            match running.map(|profile| instance::hand_over(&profile, &request)) {
-                Some(Ok(())) => Ok(()),
-                Some(Err(why)) => {
-                    tracing::info!("the running window does not answer: {why}");
-                    Err(in_words(&error).into())
-                }
-                None => Err(in_words(&error).into()),
-            }
+    let error = match arguments.common.open() {
+        Ok(options) => return open_window(options, request),
+        Err(error) => error,
+    };
+    let in_use = matches!(error.downcast_ref(), Some(ProfileError::InUse));
+    if let Some(profile) = arguments.common.profile_dir().filter(|_| in_use) {
+        match instance::hand_over(&profile, &request) {
+            Ok(()) => return Ok(()),
+            Err(why) => tracing::info!("the running window does not answer: {why}"),
         }
     }
+    Err(in_words(&error).into())
 }
 
 /// A start that failed, in one sentence for a person.

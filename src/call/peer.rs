@@ -128,17 +128,15 @@ impl CallMachine {
                 }
             }),
             Message::AnsweredElsewhere { invite } => match state {
-                // The caller says so. A stranger's word leaves a missed call, so that they can be blocked.
-                CallState::Incoming(incoming)
-                    if incoming.invite == invite && incoming.from == from && !incoming.contact =>
-                {
-                    let report = CallReport::InviteAnsweredElsewhere { invite };
-                    self.end_incoming(cx, incoming, report, CallEnd::Missed)
-                }
                 CallState::Incoming(incoming) if incoming.invite == invite && incoming.from == from => {
+                    let report = CallReport::InviteAnsweredElsewhere { invite };
+                    if !incoming.contact {
+                        // The caller says so. A stranger's word leaves a missed call, so that they can be blocked.
+                        return self.end_incoming(cx, incoming, report, CallEnd::Missed);
+                    }
                     self.ended_invites.add_incoming(invite, from);
                     cx.effect(Effect::StopRinging);
-                    cx.report(CallReport::InviteAnsweredElsewhere { invite });
+                    cx.report(report);
                     CallState::Idle
                 }
                 state @ (CallState::Idle

@@ -92,18 +92,20 @@ impl Core {
                 name: self.directory.name_of(outgoing.to(), None),
                 ringing: outgoing.ringing(),
             }),
-            CallState::Incoming(incoming) => CallView::Incoming(IncomingView {
-                invite: incoming.invite(),
-                peer: incoming.from(),
-                name: self.directory.name_of(incoming.from(), Some(incoming.name())),
-                user_data: incoming.user_data().to_owned(),
-                known: incoming.is_contact(),
-                namesake: self
-                    .directory
-                    .namesake(incoming.from(), &self.directory.name_of(incoming.from(), Some(incoming.name())))
-                    .map(|previous| self.directory.name_of(previous, None)),
-                with_video: incoming.with_video(),
-            }),
+            CallState::Incoming(incoming) => {
+                let from = incoming.from();
+                let name = self.directory.name_of(from, Some(incoming.name()));
+                let namesake = self.directory.namesake(from, &name);
+                CallView::Incoming(IncomingView {
+                    invite: incoming.invite(),
+                    peer: from,
+                    name,
+                    user_data: incoming.user_data().to_owned(),
+                    known: incoming.is_contact(),
+                    namesake: namesake.map(|previous| self.directory.name_of(previous, None)),
+                    with_video: incoming.with_video(),
+                })
+            }
             CallState::Conversation(conversation) => CallView::Conversation(self.conversation_view(conversation)),
         }
     }
