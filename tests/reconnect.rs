@@ -33,12 +33,18 @@ fn assert_interrupted(sides: [&mut Visavis; 2], conversation: &str) {
     }
 }
 
-/// Both sides are connected again in the same conversation, and pictures move.
+/// Both sides are connected again in the same conversation.
+fn assert_reconnected(sides: [&mut Visavis; 2], conversation: &str) {
+    for side in sides {
+        assert_eq!(side.expect_where("reconnected", KEPT, |_| true)["conversation"], conversation);
+    }
+}
+
+/// Pictures move on both sides in the same conversation, with Alice's sound still muted, and it ends by a press.
 fn assert_goes_on(alice: &mut Visavis, bob: &mut Visavis, conversation: &str) {
     for side in [&mut *alice, &mut *bob] {
-        assert_eq!(side.expect_where("reconnected", KEPT, |_| true)["conversation"], conversation);
         let moves = |stats: &serde_json::Value| stats["received"]["fps"].as_f64() > Some(15.0);
-        assert_eq!(side.expect_where("stats", SOON, moves)["conversation"], conversation);
+        assert_eq!(side.expect_where("stats", KEPT, moves)["conversation"], conversation);
     }
     let unmuted = bob.transcript().iter().any(|event| event["event"] == "stream_changed" && event["audio"] == true);
     assert!(!unmuted, "mute survives");
@@ -54,6 +60,7 @@ fn a_blackout_of_five_seconds_is_survived_by_an_ice_restart() {
     let (mut alice, mut bob) = (start("Alice"), start("Bob"));
     let conversation = muted_call(&mut alice, &mut bob);
     assert_interrupted([&mut alice, &mut bob], &conversation);
+    assert_reconnected([&mut alice, &mut bob], &conversation);
     assert_goes_on(&mut alice, &mut bob, &conversation);
     alice.say("quit");
     alice.wait(SOON);
@@ -75,6 +82,7 @@ fn a_computer_that_gets_another_address_stays_in_the_call() {
         let moved = if moved_is_caller { &here } else { &there };
         moved.move_to(if moved_is_caller { "10.77.0.21" } else { "10.77.0.22" });
         assert_interrupted([&mut alice, &mut bob], &conversation);
+        assert_reconnected([&mut alice, &mut bob], &conversation);
         assert_goes_on(&mut alice, &mut bob, &conversation);
         let mut moved = if moved_is_caller { alice } else { bob };
         moved.say("quit");
@@ -99,5 +107,6 @@ fn computers_that_slept_for_ten_seconds_go_on_with_the_call() {
     signal_all(libc::SIGSTOP);
     std::thread::sleep(Duration::from_secs(10));
     signal_all(libc::SIGCONT);
+    // Packets that waited in the sockets may prove the path before either side misses it: no interruption is owed.
     assert_goes_on(&mut alice, &mut bob, &conversation);
 }
