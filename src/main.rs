@@ -61,7 +61,8 @@ fn in_words(error: &anyhow::Error) -> StartError {
 /// Opens the window on a controller of its own; returns when it has been closed and everything is released.
 fn open_window(options: Options, request: Request) -> anyhow::Result<()> {
     let (mut controller, mut hangs_up, mut second_starts, mut attends) = (None, None, None, None);
-    let window_options = WindowOptions::default();
+    let profile = Some(options.profile.dir().to_owned());
+    let window_options = WindowOptions { profile, ..WindowOptions::default() };
     let locale = window_options.locale.clone();
     let closed = ui::run(window_options, |window| {
         let profile = options.profile.dir().to_owned();

@@ -1,6 +1,6 @@
 //! Call history, of which the newest calls are kept.
 
-use rusqlite::params;
+use rusqlite::{OptionalExtension, params};
 
 use crate::call::CallEnd;
 use crate::identity::{PeerId, display_name};
@@ -36,6 +36,17 @@ pub struct HistoryRecord {
     pub ended: CallEnd,
 }
 
+/// A call as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptCall {
+    /// Its number, by which it is forgotten.
+    pub number: i64,
+    /// How often in a row the person rang in vain, of an incoming call in vain; else 1.
+    pub times: u32,
+    /// The call; of several in a row the latest.
+    pub record: HistoryRecord,
+}
+
 impl HistoryRecord {
     fn is_incoming_in_vain(&self) -> bool {
         !self.outgoing && self.duration_s == 0 && IN_VAIN.contains(&self.ended)
@@ -43,47 +54,57 @@ impl HistoryRecord {
 }
 
 impl Store {
-    /// Every call that is kept, latest first. One that a newer version wrote in its own words is left out.
-    pub fn history(&self) -> Result<Vec<HistoryRecord>, StoreError> {
+    /// Every call that is kept, by its beginning, latest first. One that a newer version wrote in its own words is left
+    /// out.
+    pub fn history(&self) -> Result<Vec<KeptCall>, StoreError> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT peer, name, outgoing, at_unix_s, duration_s, ended FROM history ORDER BY number DESC",
+            "SELECT peer, name, outgoing, at_unix_s, duration_s, ended, number, times FROM history
+             ORDER BY at_unix_s DESC, number DESC",
         )?;
         let rows = statement.query_map([], |row| {
             let ended: String = row.get(5)?;
             let Ok(ended) = serde_json::from_str(&ended) else { return Ok(None) };
-            Ok(Some(HistoryRecord {
+            let record = HistoryRecord {
                 peer: PeerId::from_bytes(row.get(0)?),
                 name: display_name(row.get_ref(1)?.as_str()?),
                 outgoing: row.get(2)?,
                 at_unix_s: row.get(3)?,
                 duration_s: row.get(4)?,
                 ended,
-            }))
+            };
+            Ok(Some(KeptCall { number: row.get(6)?, times: row.get(7)?, record }))
         })?;
         Ok(rows.filter_map(Result::transpose).collect::<Result<_, _>>()?)
     }
 
     /// Adds a call. An incoming one in vain (missed, or from a program of another version) takes the place of the same
-    /// person's latest, if that was in vain too. Beyond [`HISTORY_KEPT`], and a hundred such calls of strangers beside
-    /// them, the oldest are forgotten: no stranger can ring others' calls away.
+    /// person's latest, if that was in vain too, and counts how many there were. Beyond [`HISTORY_KEPT`], and a hundred
+    /// such calls of strangers beside them, the oldest are forgotten: no stranger can ring others' calls away.
     pub fn add_history(&mut self, record: &HistoryRecord) -> Result<(), StoreError> {
         let as_json = |end| serde_json::to_string(&end).map_err(|error| StoreError::Other(error.into()));
         let ended = as_json(record.ended)?;
         let [missed, newer_here, newer_there] = IN_VAIN.map(as_json);
         let (missed, newer_here, newer_there) = (missed?, newer_here?, newer_there?);
         let transaction = self.connection.transaction()?;
+        let mut times: u32 = 1;
         if record.is_incoming_in_vain() {
-            transaction.execute(
-                &format!(
-                    "DELETE FROM history WHERE {INCOMING_IN_VAIN} AND number =
-                     (SELECT max(number) FROM history WHERE peer = ?4)"
-                ),
-                params![missed, newer_here, newer_there, record.peer.as_bytes()],
-            )?;
+            let before: Option<u32> = transaction
+                .query_row(
+                    &format!(
+                        "DELETE FROM history WHERE {INCOMING_IN_VAIN} AND number =
+                         (SELECT max(number) FROM history WHERE peer = ?4) RETURNING times"
+                    ),
+                    params![missed, newer_here, newer_there, record.peer.as_bytes()],
+                    |row| row.get(0),
+                )
+                .optional()?;
+            times = times.saturating_add(before.unwrap_or(0));
         }
+        let HistoryRecord { peer, name, outgoing, at_unix_s, duration_s, .. } = record;
         transaction.execute(
-            "INSERT INTO history (peer, name, outgoing, at_unix_s, duration_s, ended) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            params![record.peer.as_bytes(), record.name, record.outgoing, record.at_unix_s, record.duration_s, ended],
+            "INSERT INTO history (peer, name, outgoing, at_unix_s, duration_s, ended, times)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            params![peer.as_bytes(), name, outgoing, at_unix_s, duration_s, ended, times],
         )?;
         for (not, kept) in [("", STRANGERS_IN_VAIN_KEPT), ("NOT ", HISTORY_KEPT)] {
             let these = format!("{not}({INCOMING_IN_VAIN} AND peer NOT IN (SELECT peer FROM contacts))");
@@ -98,6 +119,11 @@ impl Store {
         Ok(transaction.commit()?)
     }
 
+    /// Forgets one call. False when there is none of this number.
+    pub fn forget_call(&self, number: i64) -> Result<bool, StoreError> {
+        Ok(self.connection.execute("DELETE FROM history WHERE number = ?1", [number])? > 0)
+    }
+
     /// Forgets every call.
     pub fn clear_history(&self) -> Result<(), StoreError> {
         self.connection.execute("DELETE FROM history", [])?;
@@ -110,6 +136,11 @@ mod tests {
     use crate::call::DisconnectReason;
 
     use super::*;
+
+    /// The calls alone.
+    fn kept_records(store: &Store) -> Vec<HistoryRecord> {
+        store.history().unwrap().into_iter().map(|kept| kept.record).collect()
+    }
 
     fn record(number: i64, ended: CallEnd) -> HistoryRecord {
         HistoryRecord {
@@ -143,7 +174,7 @@ mod tests {
             store.add_history(record).unwrap();
         }
         records.reverse();
-        assert_eq!(store.history().unwrap(), records);
+        assert_eq!(kept_records(&store), records);
         store.clear_history().unwrap();
         assert!(store.history().unwrap().is_empty());
     }
@@ -154,7 +185,7 @@ mod tests {
         for number in 0..HISTORY_KEPT as i64 + 20 {
             store.add_history(&record(number, CallEnd::NoAnswer)).unwrap();
         }
-        let history = store.history().unwrap();
+        let history = kept_records(&store);
         assert_eq!(history.len(), HISTORY_KEPT);
         assert_eq!(history[0].name, "Call 419");
         assert_eq!(history[HISTORY_KEPT - 1].name, "Call 20");
@@ -173,13 +204,15 @@ mod tests {
         store.add_history(&missed(1, 0)).unwrap();
         store.add_history(&missed(2, 1)).unwrap();
         store.add_history(&missed(1, 2)).unwrap();
-        assert_eq!(store.history().unwrap(), [missed(1, 2), missed(2, 1)]);
+        assert_eq!(kept_records(&store), [missed(1, 2), missed(2, 1)]);
+        assert_eq!(store.history().unwrap().iter().map(|kept| kept.times).collect::<Vec<_>>(), [2, 1]);
         let talked = HistoryRecord { ended: CallEnd::Ended(DisconnectReason::Left), ..missed(1, 3) };
         store.add_history(&talked).unwrap();
-        for ended in IN_VAIN {
+        for (times, ended) in (1..).zip(IN_VAIN) {
             let in_vain = HistoryRecord { ended, ..missed(1, 4) };
             store.add_history(&in_vain).unwrap();
-            assert_eq!(store.history().unwrap(), [in_vain, talked.clone(), missed(1, 2), missed(2, 1)]);
+            assert_eq!(store.history().unwrap()[0].times, times);
+            assert_eq!(kept_records(&store), [in_vain, talked.clone(), missed(1, 2), missed(2, 1)]);
         }
     }
 
@@ -194,7 +227,7 @@ mod tests {
             let ended = IN_VAIN[stranger as usize % IN_VAIN.len()];
             store.add_history(&HistoryRecord { ended, ..missed(stranger, i64::from(stranger)) }).unwrap();
         }
-        let history = store.history().unwrap();
+        let history = kept_records(&store);
         assert_eq!(history.len(), STRANGERS_IN_VAIN_KEPT + 2);
         assert_eq!((&history[0], &history[STRANGERS_IN_VAIN_KEPT..]), (&missed(999, 999), &[talked, friend][..]));
     }
@@ -204,7 +237,7 @@ mod tests {
         let mut store = Store::in_memory().unwrap();
         store.add_history(&HistoryRecord { name: "\u{ffa0}".into(), ..record(1, CallEnd::Busy) }).unwrap();
         store.add_history(&HistoryRecord { name: "B\u{202e}o".into(), ..record(2, CallEnd::Busy) }).unwrap();
-        let names: Vec<_> = store.history().unwrap().into_iter().map(|record| record.name).collect();
+        let names: Vec<_> = kept_records(&store).into_iter().map(|record| record.name).collect();
         assert_eq!(names, ["Bo", ""]);
     }
 
@@ -214,6 +247,27 @@ mod tests {
         store.add_history(&record(1, CallEnd::Busy)).unwrap();
         store.connection.execute("UPDATE history SET ended = '\"abducted\"'", []).unwrap();
         store.add_history(&record(2, CallEnd::Missed)).unwrap();
-        assert_eq!(store.history().unwrap(), [record(2, CallEnd::Missed)]);
+        assert_eq!(kept_records(&store), [record(2, CallEnd::Missed)]);
+    }
+
+    #[test]
+    fn calls_are_in_the_order_of_their_beginnings() {
+        let mut store = Store::in_memory().unwrap();
+        for began in [5, 9, 7] {
+            store.add_history(&record(began, CallEnd::Busy)).unwrap();
+        }
+        let began: Vec<_> = kept_records(&store).iter().map(|record| record.at_unix_s - 1_700_000_000).collect();
+        assert_eq!(began, [9, 7, 5]);
+    }
+
+    #[test]
+    fn one_call_is_forgotten_by_its_number_and_no_other() {
+        let mut store = Store::in_memory().unwrap();
+        for number in 0..3 {
+            store.add_history(&record(number, CallEnd::Busy)).unwrap();
+        }
+        let middle = store.history().unwrap()[1].number;
+        assert!(store.forget_call(middle).unwrap() && !store.forget_call(middle).unwrap());
+        assert_eq!(kept_records(&store), [record(2, CallEnd::Busy), record(0, CallEnd::Busy)]);
     }
 }

@@ -71,6 +71,31 @@ pub struct Settings {
     pub theme: Theme,
     /// When the media of calls goes through the relay of a server.
     pub relay: RelayUse,
+    /// Show one's own picture on the home page.
+    pub preview: bool,
+    /// Begin and answer calls with the microphone muted.
+    pub join_muted: bool,
+    /// Fold the contacts who are offline; `None`: once there are many.
+    pub offline_folded: Option<bool>,
+    /// Hints of the first minutes that were pressed away.
+    pub hints_dismissed: Vec<Hint>,
+}
+
+/// A hint of the first minutes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Hint {
+    /// Others see this name.
+    Name,
+    /// The ways to add somebody.
+    Adding,
+    /// Echo, for a first try.
+    Echo,
+}
+
+impl Hint {
+    /// Every hint, in the order in which they are shown.
+    pub const ALL: [Self; 3] = [Self::Name, Self::Adding, Self::Echo];
 }
 
 impl Default for Settings {
@@ -92,6 +117,10 @@ impl Default for Settings {
             language: Language::System,
             theme: Theme::System,
             relay: RelayUse::Auto,
+            preview: true,
+            join_muted: false,
+            offline_folded: None,
+            hints_dismissed: Vec::new(),
         }
     }
 }
@@ -128,8 +157,10 @@ impl Settings {
                 servers.push(server);
             }
         }
+        let hints = Hint::ALL.into_iter().filter(|hint| self.hints_dismissed.contains(hint)).collect();
         Self {
             servers,
+            hints_dismissed: hints,
             display_name: display_name(&self.display_name),
             max_fps: self.max_fps.clamp(1, 30),
             max_kbps: self.max_kbps.map(|wish| wish.clamp(*kbps.start(), *kbps.end())),

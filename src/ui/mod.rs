@@ -2,11 +2,13 @@
 //!
 //! ```text
 //! app.rs           the eframe application: snapshot in, commands out, which screen; outbox.rs, own_camera.rs, keys.rs
-//!   home.rs          people_list.rs, history.rs at the left; own_card.rs, preview.rs, call_card.rs at the right
+//!   home.rs          people_list.rs (people_order.rs, person_row.rs), history.rs at the left; own_card.rs, hints.rs,
+//!                    preview.rs, microphone_button.rs, call_card.rs at the right; add_contact.rs, invitation.rs
 //!   invite_dialog.rs who rings, who is rung, and how a call ended
 //!   safety_dialog.rs the safety number of a contact, by voice or by code_scanner.rs
 //!   call_view.rs     tiles, self_view.rs, quality_sign.rs, picture_wish.rs, controls.rs, statistics.rs
 //!   settings_panel.rs, notices.rs
+//! kept             window_place.rs
 //! drawn with       fit.rs, theme.rs, fonts.rs, bidi.rs, icons.rs, buttons.rs, fields.rs, avatar.rs, qr_code.rs,
 //!                  tile.rs
 //! worded by        catalogue/
@@ -27,16 +29,21 @@ mod dialog;
 mod fields;
 mod fit;
 mod fonts;
+mod hints;
 mod history;
 mod home;
 mod icons;
+mod invitation;
 mod invite_dialog;
 mod keys;
+mod microphone_button;
 mod notices;
 mod outbox;
 mod own_camera;
 mod own_card;
 mod people_list;
+mod people_order;
+mod person_row;
 mod picture_picker;
 mod picture_wish;
 mod preview;
@@ -52,6 +59,7 @@ mod theme;
 pub mod tile;
 mod wall_clock;
 mod window_handle;
+mod window_place;
 
 pub use app::{APP_ID, TITLE, Window, WindowOptions, run};
 pub use catalogue::{Text, Words, system_locale};

@@ -28,6 +28,7 @@ pub struct Notices {
 const fn stays(kind: &NoticeKind) -> Option<f64> {
     match kind {
         NoticeKind::ContactAdded { .. } | NoticeKind::DeviceBack { .. } => Some(6.0),
+        NoticeKind::ContactRenamed { .. } => Some(20.0),
         NoticeKind::BadLink | NoticeKind::BadPicture(_) | NoticeKind::OwnLink => Some(12.0),
         NoticeKind::RangDuringCall { .. }
         | NoticeKind::Device { .. }
@@ -63,7 +64,10 @@ pub fn said(kind: &NoticeKind, words: Words, settings: &Settings) -> String {
         }
         NoticeKind::MicrophoneSilent { name } => words.with_name(Text::MicrophoneSilent, name),
         NoticeKind::DeviceBack { device, name } => words.with_name(Text::device_back(*device), name),
-        NoticeKind::ContactAdded { name } => words.with_name(Text::ContactAdded, name),
+        NoticeKind::ContactAdded { name, .. } => words.with_name(Text::ContactAdded, name),
+        NoticeKind::ContactRenamed { before, name } => {
+            words.fill(Text::ContactRenamed, &[("before", before), ("name", name)])
+        }
         NoticeKind::ServerOffered { name, link } => {
             words.fill(Text::ServerOffered, &[("name", name), ("server", &link.address())])
         }
@@ -94,7 +98,9 @@ const fn mark(kind: &NoticeKind) -> (Icon, bool) {
         | NoticeKind::PortTaken { .. }
         | NoticeKind::ClocksDiffer { .. }
         | NoticeKind::NeedsNewer { .. } => (Icon::Warning, true),
-        NoticeKind::OwnLink | NoticeKind::ServerOffered { .. } => (Icon::Info, false),
+        NoticeKind::OwnLink | NoticeKind::ServerOffered { .. } | NoticeKind::ContactRenamed { .. } => {
+            (Icon::Info, false)
+        }
     }
 }
 
@@ -198,12 +204,13 @@ fn toast(ui: &mut Ui, text: &str, (icon, warns): (Icon, bool), offer: Option<Tex
 mod tests {
     use super::*;
     use crate::device::{DeviceChoice, DeviceFault};
+    use crate::identity::PeerId;
     use crate::store::Language;
 
     #[test]
     fn troubles_stay_until_they_are_closed() {
         assert_eq!(stays(&NoticeKind::Device { device: DeviceKind::Camera, fault: DeviceFault::Busy }), None);
-        assert!(stays(&NoticeKind::ContactAdded { name: String::new() }).is_some());
+        assert!(stays(&NoticeKind::ContactAdded { id: PeerId::from_bytes([1; 32]), name: String::new() }).is_some());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use crate::controller::{Command, Person, PersonKind, Snapshot, VideoChoice};
 use crate::identity::PeerId;
 use crate::media::MediaTime;
+use crate::store::Settings;
 
 use super::avatar;
 use super::catalogue::{Text, Words};
@@ -35,6 +36,8 @@ pub struct Scene<'a> {
     pub now: Now,
     /// One's own camera shall be open, even if it is not yet.
     pub camera_wanted: bool,
+    /// It is closed because nobody looks at the window.
+    pub camera_rests: bool,
     /// Draws pictures.
     pub tiles: &'a mut TilePainter,
     /// Commands of this frame; sent when it has been drawn.
@@ -72,6 +75,18 @@ impl Scene<'_> {
         VideoChoice::On(self.snapshot.settings.preset)
     }
 
+    /// Whether calls begin with sound of this side.
+    pub fn sends_audio(&self) -> bool {
+        !self.snapshot.settings.join_muted
+    }
+
+    /// Changes the settings.
+    pub fn change_settings(&mut self, change: impl FnOnce(&mut Settings)) {
+        let mut settings = self.snapshot.settings.clone();
+        change(&mut settings);
+        self.send(Command::UpdateSettings { settings: (&settings).into() });
+    }
+
     /// Opens the camera to see oneself.
     pub fn open_camera(&mut self) {
         let video = self.video();
@@ -81,6 +96,7 @@ impl Scene<'_> {
     /// Invites somebody.
     pub fn invite(&mut self, to: PeerId, note: &str, with_video: bool) {
         let video = if with_video { self.video() } else { VideoChoice::Off };
-        self.send(Command::Invite { to, user_data: note.trim().to_owned(), audio: true, video });
+        let audio = self.sends_audio();
+        self.send(Command::Invite { to, user_data: note.trim().to_owned(), audio, video });
     }
 }

@@ -29,7 +29,7 @@ const MIN_WIDTH: f32 = 300.0;
 const CONTROLS_NEED: f32 = 412.0;
 
 /// How often the level meter is drawn while the panel is open, in seconds.
-const METER_EVERY: f32 = 1.0 / 15.0;
+pub const METER_EVERY: f32 = 1.0 / 15.0;
 
 /// The level meter's left end, in dB below full scale.
 const METER_FLOOR_DB: f32 = -54.0;
@@ -397,7 +397,7 @@ fn device(
 }
 
 /// How far a meter of this peak (linear, 0..=1) reaches, from 0 to 1.
-fn meter_reach(peak: f32) -> f32 {
+pub fn meter_reach(peak: f32) -> f32 {
     if peak <= 0.0 { 0.0 } else { (1.0 - 20.0 * peak.log10() / METER_FLOOR_DB).clamp(0.0, 1.0) }
 }
 

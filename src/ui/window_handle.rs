@@ -1,16 +1,20 @@
 //! Handle of the window for other threads: new drawings, requests, and whether the person looks at it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
 use eframe::egui;
 
 use crate::controller::Repaint;
+use crate::media::MediaTime;
 
 /// Longest time that one's own picture waits to be drawn with those of others.
 const OWN_PICTURE_WITHIN: Duration = Duration::from_millis(40);
+/// Least time between two drawings of a mirror: of a camera's 30 pictures a second every second one is drawn, and all
+/// of 15.
+const MIRROR_EVERY: Duration = Duration::from_millis(55);
 /// Requests that wait for the window; the others are lost, as are presses on a window that is held up.
 const REQUESTS: usize = 8;
 
@@ -29,6 +33,27 @@ pub struct WindowHandle {
     ctx: egui::Context,
     requests: SyncSender<WindowRequest>,
     attention: Arc<AtomicBool>,
+    mirror: Arc<MirrorClock>,
+}
+
+/// Clock of the drawings of one's own picture, which the camera's thread asks for.
+#[derive(Debug, Default)]
+struct MirrorClock {
+    /// Microseconds of media time of the latest drawing.
+    drawn_us: AtomicU64,
+}
+
+impl MirrorClock {
+    /// Whether a picture that comes at `now` is drawn.
+    fn is_due(&self, now: MediaTime) -> bool {
+        let (now_us, every_us) = (now.as_micros(), MIRROR_EVERY.as_micros() as u64);
+        let drawn_us = self.drawn_us.load(Ordering::Relaxed);
+        let due = drawn_us == 0 || now_us.saturating_sub(drawn_us) >= every_us;
+        if due {
+            self.drawn_us.store(now_us, Ordering::Relaxed);
+        }
+        due
+    }
 }
 
 /// The window's own end of its handles.
@@ -44,7 +69,7 @@ impl WindowHandle {
         let (sender, requests) = sync_channel(REQUESTS);
         let attention = Arc::new(AtomicBool::new(false));
         let end = WindowEnd { requests, attention: Arc::clone(&attention) };
-        (Self { ctx, requests: sender, attention }, end)
+        (Self { ctx, requests: sender, attention, mirror: Arc::default() }, end)
     }
 
     /// Asks for a drawing of a change. A new layout is drawn twice, so that it comes to rest; a new picture once, which
@@ -52,7 +77,8 @@ impl WindowHandle {
     pub fn repaint(&self, change: Repaint) {
         match change {
             Repaint::Layout => self.ctx.request_repaint(),
-            Repaint::Picture => self.ctx.request_repaint_after(Duration::from_nanos(1)),
+            Repaint::Mirror if !self.mirror.is_due(MediaTime::now()) => {}
+            Repaint::Picture | Repaint::Mirror => self.ctx.request_repaint_after(Duration::from_nanos(1)),
             Repaint::OwnPicture => self.ctx.request_repaint_after(OWN_PICTURE_WITHIN),
         }
     }
@@ -86,5 +112,22 @@ impl WindowEnd {
     /// Requests that have come since the last call.
     pub(super) fn requests(&self) -> impl Iterator<Item = WindowRequest> {
         self.requests.try_iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many of a second's pictures are drawn.
+    fn drawn(rate: u64) -> usize {
+        let clock = MirrorClock::default();
+        (0..rate).filter(|picture| clock.is_due(MediaTime::from_micros(1_000_000 + picture * 1_000_000 / rate))).count()
+    }
+
+    #[test]
+    fn a_mirror_is_drawn_fifteen_times_a_second_at_most() {
+        assert_eq!([60, 30, 15, 10].map(drawn), [15, 15, 15, 10]);
+        assert_eq!(drawn(25), 13, "every second one");
     }
 }

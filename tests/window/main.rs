@@ -4,6 +4,7 @@ mod call;
 mod desk;
 mod home;
 mod invites;
+mod list;
 mod preview;
 mod settings;
 #[path = "../window_fixture/mod.rs"]
@@ -26,10 +27,10 @@ use visavis::controller::{
     CallView, Command, ConversationStatus, Notice, NoticeKind, OutcomeKind, Person, PersonKind, Quality, ServerDetail,
     ServerState, ServerStatus, Snapshot, StoreFault, VersionSkew, VideoChoice,
 };
-use visavis::device::{DeviceFault, DeviceKind};
+use visavis::device::{DeviceChoice, DeviceFault, DeviceKind};
 use visavis::identity::{ServerLink, qr, safety_code, safety_number};
 use visavis::media::{FRAME_SAMPLES, LevelMeter, Preset, VideoFrame};
-use visavis::store::{Language, Settings};
+use visavis::store::{Hint, Language, Settings};
 use visavis::ui::{Now, Text, Window, WindowOptions, Words};
 use window_fixture::{self as fixture, Controller, peer};
 
