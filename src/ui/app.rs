@@ -13,6 +13,7 @@ use crate::controller::{CallView, Command, Handle, Snapshot};
 use crate::media::MediaTime;
 
 use super::add_contact;
+use super::appearance::Appearance;
 use super::call_view::{self, CallScreen};
 use super::catalogue::{Text, Words, system_locale};
 use super::fit::Fit;
@@ -111,6 +112,7 @@ pub struct Window {
     tiles: TilePainter,
     commands: Vec<Command>,
     outbox: Outbox,
+    appearance: Appearance,
     fit: Fit,
     home: Home,
     call: Option<CallScreen>,
@@ -134,6 +136,7 @@ impl Window {
             tiles: TilePainter::new(),
             commands: Vec::new(),
             outbox: Outbox::default(),
+            appearance: Appearance::default(),
             fit: Fit::default(),
             home: Home::default(),
             call: None,
@@ -162,7 +165,8 @@ impl Window {
             ui.ctx().send_viewport_cmd(ViewportCommand::Close);
             return;
         };
-        theme::follow(ui.ctx(), snapshot.settings.theme);
+        let desktop = self.end.as_ref().map(WindowEnd::desktop_appearance).unwrap_or_default();
+        self.appearance.follow(ui.ctx(), &snapshot.settings, desktop);
         let in_call = !matches!(snapshot.call, CallView::Idle) || snapshot.outcome.is_some();
         self.fit.follow(ui.ctx(), if in_call { CALL_ROOM } else { MIN_SIZE }.into());
         let words = Words::of(snapshot.settings.language, &self.options.locale);

@@ -140,7 +140,7 @@ fn row(ui: &mut Ui, rect: Rect, group: Group<'_>, now: Option<LocalTime>, scene:
     let left = center.x + AVATAR / 2.0 + space::M;
     let right = buttons(ui, head, group, &name, over, scene);
     let room = right - left - space::XS;
-    let name_ink = if missed { palette.danger } else { palette.text };
+    let name_ink = if missed { palette.danger_text } else { palette.text };
     let title = one_line(ui, &titled, Type::Strong, name_ink, room);
     let detail = one_line(ui, &format!("{when} · {how}"), Type::Caption, palette.text_soft, room - 18.0);
     let top = head.center().y - (title.size().y + detail.size().y + 1.0) / 2.0;
@@ -148,7 +148,7 @@ fn row(ui: &mut Ui, rect: Rect, group: Group<'_>, now: Option<LocalTime>, scene:
     let arrow_y = below + detail.size().y / 2.0;
     ui.painter().galley(pos2(left, top), title, name_ink);
     let arrow = if entry.outgoing { Icon::Outgoing } else { Icon::Incoming };
-    let arrow_ink = if missed { palette.danger } else { palette.text_soft };
+    let arrow_ink = if missed { palette.danger_text } else { palette.text_soft };
     arrow.paint(ui.painter(), pos2(left + 6.0, arrow_y), 13.0, arrow_ink);
     ui.painter().galley(pos2(left + 18.0, below), detail, palette.text_soft);
     if let Some(note) = note {
@@ -200,7 +200,7 @@ fn menu(ui: &mut Ui, group: Group<'_>, scene: &mut Scene<'_>) {
             scene.invite(entry.peer, "", with_video);
         }
     }
-    let danger = Palette::of(ui).danger;
+    let danger = Palette::of(ui).danger_text;
     if ui.button(Type::Body.text(scene.text(Text::ForgetCall), danger)).clicked() {
         forget_all(group, scene);
     }

@@ -16,6 +16,7 @@
 
 mod add_contact;
 mod app;
+mod appearance;
 mod asked;
 mod avatar;
 mod bidi;
@@ -62,6 +63,7 @@ mod window_handle;
 mod window_place;
 
 pub use app::{APP_ID, TITLE, Window, WindowOptions, run};
+pub use appearance::DesktopAppearance;
 pub use catalogue::{Text, Words, system_locale};
 pub use scene::Now;
 pub use window_handle::{WindowHandle, WindowRequest};

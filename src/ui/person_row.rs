@@ -248,7 +248,7 @@ fn paint_words(ui: &Ui, rect: Rect, person: &Person, name: &str, state: RowState
     let when = state.last_call.and_then(|call| when(call, scene));
     let presence = presence(person, scene.words);
     let (detail, detail_ink) = match when {
-        Some(when) if state.missed > 0 => (format!("{} · {when}", scene.text(Text::BriefMissed)), palette.danger),
+        Some(when) if state.missed > 0 => (format!("{} · {when}", scene.text(Text::BriefMissed)), palette.danger_text),
         Some(when) if !person.shares_name && !person.blocked && person.needs_newer.is_none() => {
             // The heading above says already who is here.
             (if here { format!("{} · {when}", scene.text(Text::Online)) } else { when }, palette.text_soft)
@@ -305,7 +305,7 @@ pub fn person_menu(ui: &mut Ui, person: &Person, name: &str, scene: &mut Scene<'
         scene.send(Command::BlockContact { id, on: !person.blocked });
     }
     if person.kind == PersonKind::Contact {
-        let danger = Palette::of(ui).danger;
+        let danger = Palette::of(ui).danger_text;
         if ui.button(Type::Body.text(scene.text(Text::Remove), danger)).clicked() {
             asked = Some(Asked::Remove { id, name: name.to_owned() });
         }
