@@ -172,7 +172,7 @@ pub enum Command {
         /// The invite.
         invite: InviteId,
     },
-    /// Answer an invite.
+    /// Answer an invite; that of somebody who waits ends the present call.
     Accept {
         /// The invite.
         invite: InviteId,
@@ -185,6 +185,11 @@ pub enum Command {
     },
     /// Decline an invite.
     Reject {
+        /// The invite.
+        invite: InviteId,
+    },
+    /// Be asked about an invite no more; the caller goes on hearing that it rings.
+    Ignore {
         /// The invite.
         invite: InviteId,
     },
@@ -244,6 +249,8 @@ pub enum Command {
         /// Its number in the snapshot.
         notice: u64,
     },
+    /// Note that the missed calls have been seen.
+    MarkCallsSeen,
     /// Empty the call history.
     ClearHistory,
     /// Note how old each picture of the far side's test card or film is when it is shown (`on`), or stop and report it.
@@ -303,6 +310,7 @@ impl Command {
             Self::Cancel { .. } => "cancel",
             Self::Accept { .. } => "accept",
             Self::Reject { .. } => "reject",
+            Self::Ignore { .. } => "ignore",
             Self::EnableAudio { .. } => "enable_audio",
             Self::EnableVideo { .. } => "enable_video",
             Self::WishVideo { .. } => "wish_video",
@@ -315,6 +323,7 @@ impl Command {
             Self::WatchMicrophone { .. } => "watch_microphone",
             Self::DismissOutcome => "dismiss_outcome",
             Self::DismissNotice { .. } => "dismiss_notice",
+            Self::MarkCallsSeen => "mark_calls_seen",
             Self::ClearHistory => "clear_history",
             Self::TraceFrames { .. } => "trace_frames",
             Self::SavePicture { .. } => "save_picture",

@@ -4,11 +4,12 @@
 //! app.rs           the eframe application: snapshot in, commands out, which screen; outbox.rs, own_camera.rs, keys.rs
 //!   home.rs          people_list.rs, history.rs at the left; own_card.rs, preview.rs, call_card.rs at the right
 //!   invite_dialog.rs who rings, who is rung, and how a call ended
+//!   waiting_card.rs  who rings beside a call
 //!   safety_dialog.rs the safety number of a contact, by voice or by code_scanner.rs
 //!   call_view.rs     tiles, self_view.rs, quality_sign.rs, picture_wish.rs, controls.rs, statistics.rs
-//!   settings_panel.rs, notices.rs
+//!   settings_panel.rs with reachable_settings.rs, server_settings.rs; notices.rs; closing.rs
 //! drawn with       fit.rs, theme.rs, fonts.rs, bidi.rs, icons.rs, buttons.rs, fields.rs, avatar.rs, qr_code.rs,
-//!                  tile.rs
+//!                  device_names.rs, tile.rs
 //! worded by        catalogue/
 //! ```
 
@@ -21,8 +22,10 @@ mod buttons;
 mod call_card;
 mod call_view;
 mod catalogue;
+mod closing;
 mod code_scanner;
 mod controls;
+mod device_names;
 mod dialog;
 mod fields;
 mod fit;
@@ -42,6 +45,7 @@ mod picture_wish;
 mod preview;
 mod qr_code;
 mod quality_sign;
+mod reachable_settings;
 mod safety_dialog;
 mod scene;
 mod self_view;
@@ -50,10 +54,11 @@ mod settings_panel;
 mod statistics;
 mod theme;
 pub mod tile;
+mod waiting_card;
 mod wall_clock;
 mod window_handle;
 
 pub use app::{APP_ID, TITLE, Window, WindowOptions, run};
 pub use catalogue::{Text, Words, system_locale};
 pub use scene::Now;
-pub use window_handle::{WindowHandle, WindowRequest};
+pub use window_handle::{Closed, WindowEnd, WindowHandle, WindowRequest, window_handle};
