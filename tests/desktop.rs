@@ -247,6 +247,7 @@ fn in_the_background_calls_ring_are_missed_and_a_second_start_opens_the_window()
     assert!(second.status.success(), "{second:?}");
     assert!(display.windows(".").is_empty(), "a second start in the background opens nothing");
     emil.send(json!({"command": "cancel", "invite": invite}));
+    emil.expect("invite_canceled");
     desktop.expect_call(&Called::Close(ring.id));
     item.expect_title("Missed calls: 1");
 
@@ -276,7 +277,7 @@ fn the_start_with_the_session_is_an_entry_that_follows_its_setting() {
     let window = Window::start_as(launched().log("info"), &["--background"]);
     let off = support::poll(SOON, || window.log().contains("autostart is off").then_some(()));
     assert!(off.is_some(), "{}", window.log());
-    drop(window.end());
+    window.end();
     assert!(!config.join("autostart").exists());
 }
 

@@ -250,7 +250,11 @@ pub enum Command {
         notice: u64,
     },
     /// Note that the missed calls have been seen.
-    MarkCallsSeen,
+    MarkCallsSeen {
+        /// Those of this person alone.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        with: Option<PeerId>,
+    },
     /// Empty the call history.
     ClearHistory,
     /// Note how old each picture of the far side's test card or film is when it is shown (`on`), or stop and report it.
@@ -323,7 +327,7 @@ impl Command {
             Self::WatchMicrophone { .. } => "watch_microphone",
             Self::DismissOutcome => "dismiss_outcome",
             Self::DismissNotice { .. } => "dismiss_notice",
-            Self::MarkCallsSeen => "mark_calls_seen",
+            Self::MarkCallsSeen { .. } => "mark_calls_seen",
             Self::ClearHistory => "clear_history",
             Self::TraceFrames { .. } => "trace_frames",
             Self::SavePicture { .. } => "save_picture",

@@ -248,14 +248,15 @@ impl Item {
 
     /// Waits for a line of the menu, ticked or not, and presses it.
     pub fn press(&self, label: &str, ticked: bool) {
-        let found = crate::support::poll(SOON, || {
-            self.menu().into_iter().find(|(_, said, is_ticked)| said == label && *is_ticked == ticked)
+        // The lines get other numbers whenever the menu changes.
+        let pressed = crate::support::poll(SOON, || {
+            let lines = self.menu().into_iter();
+            let (id, ..) = lines.rev().find(|(_, said, is_ticked)| said == label && *is_ticked == ticked)?;
+            let event = (id, "clicked", Value::from(0), 0_u32);
+            let interface = Some("com.canonical.dbusmenu");
+            self.bus.call_method(Some(&*self.name), "/MenuBar", interface, "Event", &event).ok()
         });
-        let (id, ..) = found.unwrap_or_else(|| panic!("{label} is not in the menu: {:?}", self.menu()));
-        let event = (id, "clicked", Value::from(0), 0_u32);
-        let interface = Some("com.canonical.dbusmenu");
-        let pressed = self.bus.call_method(Some(&*self.name), "/MenuBar", interface, "Event", &event);
-        pressed.expect("the line is there");
+        assert!(pressed.is_some(), "{label} is not in the menu: {:?}", self.menu());
     }
 }
 

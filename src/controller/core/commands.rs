@@ -106,7 +106,7 @@ impl Core {
                 }
                 self.calls.set_outcome(None);
             }
-            Command::MarkCallsSeen => self.mark_calls_seen(None)?,
+            Command::MarkCallsSeen { with } => self.mark_calls_seen(with)?,
             Command::DismissNotice { notice } => self.publisher.notices().dismiss(notice),
             Command::ClearHistory => {
                 self.store.clear_history().map_err(|error| self.refused(error.into()))?;

@@ -88,7 +88,8 @@ fn attend_on(
 /// The start with the session, which follows its setting.
 struct SessionStart {
     entry: Option<Autostart>,
-    on: bool,
+    /// The setting as it was last seen.
+    seen: bool,
 }
 
 impl SessionStart {
@@ -96,9 +97,9 @@ impl SessionStart {
     /// at another path is written anew.
     fn new(profile: Option<&Path>, on: bool, handle: &Handle) -> Self {
         let entry = Autostart::new(profile);
-        let mut start = Self { on, entry };
+        let start = Self { seen: on, entry };
         match &start.entry {
-            Some(entry) if on && !entry.exists() => start.turn_off(handle),
+            Some(entry) if on && !entry.exists() => turn_off(handle),
             Some(entry) if on && !entry.is_on() => start.write(true, handle),
             Some(_) | None => {}
         }
@@ -106,28 +107,26 @@ impl SessionStart {
     }
 
     fn follow(&mut self, on: bool, handle: &Handle) {
-        if on != self.on {
+        if std::mem::replace(&mut self.seen, on) != on {
             self.write(on, handle);
         }
     }
 
-    fn write(&mut self, on: bool, handle: &Handle) {
-        self.on = on;
+    fn write(&self, on: bool, handle: &Handle) {
         let written = self.entry.as_ref().map_or(Err(std::io::ErrorKind::NotFound.into()), |entry| entry.set(on));
         if let Err(error) = written {
             tracing::warn!("the start with the desktop could not be changed: {error}");
             if on {
-                self.turn_off(handle);
+                turn_off(handle);
             }
         }
     }
+}
 
-    /// The setting says as it is. An error means that the controller has ended.
-    fn turn_off(&mut self, handle: &Handle) {
-        self.on = false;
-        tracing::info!("the desktop does not start this program any more: autostart is off");
-        let _ = handle.send(Command::UpdateSettings { settings: SettingsChange::one("autostart", false) });
-    }
+/// Makes the setting say how it is. An error means that the controller has ended.
+fn turn_off(handle: &Handle) {
+    tracing::info!("the desktop does not start this program: autostart is off");
+    let _ = handle.send(Command::UpdateSettings { settings: SettingsChange::one("autostart", false) });
 }
 
 fn connect() -> zbus::Result<Connection> {
