@@ -179,7 +179,7 @@ pub enum Command {
         /// The invite.
         invite: InviteId,
     },
-    /// Answer an invite.
+    /// Answer an invite; that of somebody who waits ends the present call.
     Accept {
         /// The invite.
         invite: InviteId,
@@ -192,6 +192,11 @@ pub enum Command {
     },
     /// Decline an invite.
     Reject {
+        /// The invite.
+        invite: InviteId,
+    },
+    /// Be asked about an invite no more; the caller goes on hearing that it rings.
+    Ignore {
         /// The invite.
         invite: InviteId,
     },
@@ -253,7 +258,7 @@ pub enum Command {
     },
     /// Note that the missed calls have been seen.
     MarkCallsSeen {
-        /// Only those of this person.
+        /// Those of this person alone.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         with: Option<PeerId>,
     },
@@ -322,6 +327,7 @@ impl Command {
             Self::Cancel { .. } => "cancel",
             Self::Accept { .. } => "accept",
             Self::Reject { .. } => "reject",
+            Self::Ignore { .. } => "ignore",
             Self::EnableAudio { .. } => "enable_audio",
             Self::EnableVideo { .. } => "enable_video",
             Self::WishVideo { .. } => "wish_video",

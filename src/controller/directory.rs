@@ -383,7 +383,16 @@ mod tests {
         for (at_unix_s, name) in [(5, "Robert"), (9, "Bob"), (7, "Rob")] {
             let (name, ended) = (name.to_owned(), CallEnd::Missed);
             store
-                .add_history(&HistoryRecord { peer: id, name, outgoing: true, at_unix_s, duration_s: 0, ended })
+                .add_history(&HistoryRecord {
+                    peer: id,
+                    name,
+                    outgoing: true,
+                    at_unix_s,
+                    duration_s: 0,
+                    ended,
+                    seen: true,
+                    note: String::new(),
+                })
                 .unwrap();
         }
         let identity = Arc::clone(directory.identity());

@@ -36,6 +36,10 @@ pub struct Snapshot {
     pub local_stream: LocalStreamView,
     /// The present call.
     pub call: CallView,
+    /// Callers who wait beside the present call, the first one first.
+    pub waiting: Vec<IncomingView>,
+    /// Nothing rings now: do not disturb, by its switch or by the time of day.
+    pub do_not_disturb: bool,
     /// Outcome of the last call, until it is dismissed or another call begins.
     pub outcome: Option<Outcome>,
     /// Servers over which people elsewhere are reached, in the order of the settings.
@@ -100,7 +104,7 @@ pub struct Person {
 pub struct HistoryEntry {
     /// Its number, by which it is forgotten.
     pub number: i64,
-    /// How often in a row the person rang in vain, where they did; else 1.
+    /// How often in a row the person rang in vain since somebody looked, where they did; else 1.
     pub times: u32,
     /// With whom.
     pub peer: PeerId,
@@ -301,11 +305,6 @@ pub struct Notice {
 /// Content of a notice; the catalogue has the words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NoticeKind {
-    /// Somebody rang during a call.
-    RangDuringCall {
-        /// Their name.
-        name: String,
-    },
     /// Something is wrong with a device.
     Device {
         /// The device.

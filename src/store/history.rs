@@ -2,8 +2,8 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use crate::call::CallEnd;
-use crate::identity::{PeerId, display_name};
+use crate::call::{CallEnd, MAX_USER_DATA};
+use crate::identity::{PeerId, display_name, plain_text};
 
 use super::{Store, StoreError};
 
@@ -34,6 +34,10 @@ pub struct HistoryRecord {
     pub duration_s: u32,
     /// How it ended.
     pub ended: CallEnd,
+    /// False for a missed call that nobody has looked at.
+    pub seen: bool,
+    /// The caller's note; empty without one.
+    pub note: String,
 }
 
 /// A call as it is kept.
@@ -41,7 +45,7 @@ pub struct HistoryRecord {
 pub struct KeptCall {
     /// Its number, by which it is forgotten.
     pub number: i64,
-    /// How often in a row the person rang in vain, of an incoming call in vain; else 1.
+    /// How often in a row the person rang in vain since somebody looked, of an incoming call in vain; else 1.
     pub times: u32,
     /// The call; of several in a row the latest.
     pub record: HistoryRecord,
@@ -58,7 +62,7 @@ impl Store {
     /// out.
     pub fn history(&self) -> Result<Vec<KeptCall>, StoreError> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT peer, name, outgoing, at_unix_s, duration_s, ended, number, times FROM history
+            "SELECT peer, name, outgoing, at_unix_s, duration_s, ended, number, times, seen, note FROM history
              ORDER BY at_unix_s DESC, number DESC",
         )?;
         let rows = statement.query_map([], |row| {
@@ -71,6 +75,8 @@ impl Store {
                 at_unix_s: row.get(3)?,
                 duration_s: row.get(4)?,
                 ended,
+                seen: row.get(8)?,
+                note: plain_text(row.get_ref(9)?.as_str()?, MAX_USER_DATA),
             };
             Ok(Some(KeptCall { number: row.get(6)?, times: row.get(7)?, record }))
         })?;
@@ -78,33 +84,39 @@ impl Store {
     }
 
     /// Adds a call. An incoming one in vain (missed, or from a program of another version) takes the place of the same
-    /// person's latest, if that was in vain too, and counts how many there were. Beyond [`HISTORY_KEPT`], and a hundred
-    /// such calls of strangers beside them, the oldest are forgotten: no stranger can ring others' calls away.
+    /// person's latest, if that was in vain too, and counts how many nobody has seen; a note that nobody has seen stays where
+    /// there is no new one. Beyond [`HISTORY_KEPT`], and a hundred such calls of strangers beside them, the oldest are
+    /// forgotten: no stranger can ring others' calls away.
     pub fn add_history(&mut self, record: &HistoryRecord) -> Result<(), StoreError> {
         let as_json = |end| serde_json::to_string(&end).map_err(|error| StoreError::Other(error.into()));
         let ended = as_json(record.ended)?;
         let [missed, newer_here, newer_there] = IN_VAIN.map(as_json);
         let (missed, newer_here, newer_there) = (missed?, newer_here?, newer_there?);
         let transaction = self.connection.transaction()?;
-        let mut times: u32 = 1;
+        let (mut times, mut note) = (1_u32, record.note.clone());
         if record.is_incoming_in_vain() {
-            let before: Option<u32> = transaction
+            let replaced = transaction
                 .query_row(
                     &format!(
                         "DELETE FROM history WHERE {INCOMING_IN_VAIN} AND number =
-                         (SELECT max(number) FROM history WHERE peer = ?4) RETURNING times"
+                         (SELECT max(number) FROM history WHERE peer = ?4) RETURNING seen, note, times"
                     ),
                     params![missed, newer_here, newer_there, record.peer.as_bytes()],
-                    |row| row.get(0),
+                    |row| Ok((row.get::<_, bool>(0)?, row.get::<_, String>(1)?, row.get::<_, u32>(2)?)),
                 )
                 .optional()?;
-            times = times.saturating_add(before.unwrap_or(0));
+            if let Some((false, unseen, before)) = replaced {
+                times = times.saturating_add(before);
+                if note.is_empty() {
+                    note = unseen;
+                }
+            }
         }
         let HistoryRecord { peer, name, outgoing, at_unix_s, duration_s, .. } = record;
         transaction.execute(
-            "INSERT INTO history (peer, name, outgoing, at_unix_s, duration_s, ended, times)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-            params![peer.as_bytes(), name, outgoing, at_unix_s, duration_s, ended, times],
+            "INSERT INTO history (peer, name, outgoing, at_unix_s, duration_s, ended, seen, note, times)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            params![peer.as_bytes(), name, outgoing, at_unix_s, duration_s, ended, record.seen, note, times],
         )?;
         for (not, kept) in [("", STRANGERS_IN_VAIN_KEPT), ("NOT ", HISTORY_KEPT)] {
             let these = format!("{not}({INCOMING_IN_VAIN} AND peer NOT IN (SELECT peer FROM contacts))");
@@ -122,6 +134,14 @@ impl Store {
     /// Forgets one call. False when there is none of this number.
     pub fn forget_call(&self, number: i64) -> Result<bool, StoreError> {
         Ok(self.connection.execute("DELETE FROM history WHERE number = ?1", [number])? > 0)
+    }
+
+    /// Notes that the missed calls of this person, or of everybody, have been seen.
+    pub fn mark_calls_seen(&self, of: Option<PeerId>) -> Result<(), StoreError> {
+        let of = of.map(|peer| *peer.as_bytes());
+        let marked = "UPDATE history SET seen = 1 WHERE seen = 0 AND peer = coalesce(?1, peer)";
+        self.connection.execute(marked, params![of])?;
+        Ok(())
     }
 
     /// Forgets every call.
@@ -150,6 +170,8 @@ mod tests {
             at_unix_s: 1_700_000_000 + number,
             duration_s: 7,
             ended,
+            seen: true,
+            note: String::new(),
         }
     }
 
@@ -195,7 +217,7 @@ mod tests {
         let mut key = [0; 32];
         key[..4].copy_from_slice(&peer.to_be_bytes());
         let peer = PeerId::from_bytes(key);
-        HistoryRecord { peer, outgoing: false, duration_s: 0, ..record(number, CallEnd::Missed) }
+        HistoryRecord { peer, outgoing: false, duration_s: 0, seen: false, ..record(number, CallEnd::Missed) }
     }
 
     #[test]
@@ -214,6 +236,35 @@ mod tests {
             assert_eq!(store.history().unwrap()[0].times, times);
             assert_eq!(kept_records(&store), [in_vain, talked.clone(), missed(1, 2), missed(2, 1)]);
         }
+    }
+
+    #[test]
+    fn a_missed_call_is_unseen_until_it_is_looked_at_and_its_note_outlives_a_call_without_one() {
+        let mut store = Store::in_memory().unwrap();
+        let unseen =
+            |peer, number, note: &str| HistoryRecord { seen: false, note: note.into(), ..missed(peer, number) };
+        let unseen_now = |store: &Store| -> Vec<(String, String)> {
+            let history = store.history().unwrap().into_iter().map(|kept| kept.record);
+            history.filter(|call| !call.seen).map(|call| (call.name, call.note)).collect()
+        };
+        let told = |name: &str, note: &str| (name.to_owned(), note.to_owned());
+        store.add_history(&unseen(1, 0, "urgent\u{202e}")).unwrap();
+        store.add_history(&unseen(2, 1, "")).unwrap();
+        store.add_history(&unseen(1, 2, "")).unwrap();
+        assert_eq!(unseen_now(&store), [told("Call 2", "urgent"), told("Call 1", "")]);
+        store.add_history(&unseen(1, 3, "call me")).unwrap();
+        assert_eq!(unseen_now(&store), [told("Call 3", "call me"), told("Call 1", "")]);
+        store.mark_calls_seen(Some(unseen(1, 0, "").peer)).unwrap();
+        assert_eq!(unseen_now(&store), [told("Call 1", "")]);
+        store.add_history(&unseen(1, 4, "")).unwrap();
+        assert_eq!(store.history().unwrap()[0].times, 1, "those before it were seen");
+        assert_eq!(
+            unseen_now(&store),
+            [told("Call 4", ""), told("Call 1", "")],
+            "a note that was seen is not told again"
+        );
+        store.mark_calls_seen(None).unwrap();
+        assert!(unseen_now(&store).is_empty());
     }
 
     #[test]

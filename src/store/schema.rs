@@ -52,6 +52,11 @@ const STEPS: &[M<'_>] = &[
          at_unix_s INTEGER NOT NULL
      ) STRICT;",
     ),
+    // Calls of before count as seen.
+    M::up(
+        "ALTER TABLE history ADD COLUMN seen INTEGER NOT NULL DEFAULT 1;
+         ALTER TABLE history ADD COLUMN note TEXT NOT NULL DEFAULT '';",
+    ),
     M::up(
         "ALTER TABLE contacts ADD COLUMN favourite INTEGER NOT NULL DEFAULT 0;
          ALTER TABLE history ADD COLUMN times INTEGER NOT NULL DEFAULT 1;",

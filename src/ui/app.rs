@@ -4,6 +4,7 @@
 //! screen moves on; never in a loop.
 
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::time::Duration;
 
 use eframe::egui::{self, Ui, UserAttentionType, ViewportCommand};
@@ -16,6 +17,7 @@ use super::add_contact;
 use super::appearance::Appearance;
 use super::call_view::{self, CallScreen};
 use super::catalogue::{Text, Words, system_locale};
+use super::closing::{self, Closing};
 use super::fit::Fit;
 use super::home::{self, Home};
 use super::invite_dialog::InviteDialog;
@@ -26,7 +28,8 @@ use super::scene::{Now, Scene};
 use super::settings_panel::{self, SettingsPanel};
 use super::theme::{self, Type};
 use super::tile::TilePainter;
-use super::window_handle::{WindowEnd, WindowHandle, WindowRequest};
+use super::waiting_card::WaitingCards;
+use super::window_handle::{Closed, WindowEnd, WindowRequest};
 use super::window_place::PlaceKeeper;
 
 const ICON: &[u8] = include_bytes!("../../assets/icon.png");
@@ -60,18 +63,11 @@ impl Default for WindowOptions {
     }
 }
 
-/// Opens the window and returns when it has been closed.
+/// Opens the window and returns when it has been closed, with the way in which it was; another one may be opened then.
 ///
-/// `start` starts the controller once there is a window to repaint; its error, if any, comes back as
-/// [`eframe::Error::AppCreation`]. When the window closes, [`Command::Quit`] has been sent, unless the controller is
-/// held up: the caller then waits for the controller's end, as long as it likes.
-pub fn run<E>(
-    options: WindowOptions,
-    start: impl FnOnce(WindowHandle) -> Result<Handle, E>,
-) -> Result<(), eframe::Error>
-where
-    E: std::error::Error + Send + Sync + 'static,
-{
+/// Where the program is to end, [`Command::Quit`] has been sent, unless the controller is held up: the caller then
+/// waits for the controller's end, as long as it likes.
+pub fn run(options: &WindowOptions, handle: &Handle, end: &Rc<WindowEnd>) -> Result<Closed, eframe::Error> {
     let keeper = PlaceKeeper::open(options.profile.as_deref());
     let place = *keeper.place();
     let viewport = egui::ViewportBuilder::default()
@@ -91,17 +87,19 @@ where
         dithering: false,
         ..Default::default()
     };
-    eframe::run_native(
+    let ran = eframe::run_native(
         APP_ID,
         native,
         Box::new(|creation| {
             Window::install(&creation.egui_ctx);
             creation.egui_ctx.set_zoom_factor(place.zoom());
-            let (window, end) = WindowHandle::new(creation.egui_ctx.clone());
-            let handle = start(window)?;
-            Ok(Box::new(Window { end: Some(end), place: keeper, ..Window::new(handle, options) }))
+            end.open(creation.egui_ctx.clone());
+            let window = Window::new(handle.clone(), options.clone());
+            Ok(Box::new(Window { end: Some(Rc::clone(end)), place: keeper, ..window }))
         }),
-    )
+    );
+    let closed = end.close();
+    ran.map(|()| closed)
 }
 
 /// The window's state and its drawing; works without eframe's event loop too, as tests use it.
@@ -119,11 +117,14 @@ pub struct Window {
     invites: InviteDialog,
     settings: SettingsPanel,
     notices: Notices,
+    waiting: WaitingCards,
+    closing: Closing,
+    title: String,
     rung: Option<InviteId>,
     camera: OwnCamera,
     place: PlaceKeeper,
     /// `None` where nobody holds a handle of the window, as in tests.
-    end: Option<WindowEnd>,
+    end: Option<Rc<WindowEnd>>,
 }
 
 impl Window {
@@ -143,6 +144,9 @@ impl Window {
             invites: InviteDialog::default(),
             settings: SettingsPanel::default(),
             notices: Notices::default(),
+            waiting: WaitingCards::default(),
+            closing: Closing::default(),
+            title: TITLE.to_owned(),
             rung: None,
             camera,
             place: PlaceKeeper::open(None),
@@ -165,7 +169,7 @@ impl Window {
             ui.ctx().send_viewport_cmd(ViewportCommand::Close);
             return;
         };
-        let desktop = self.end.as_ref().map(WindowEnd::desktop_appearance).unwrap_or_default();
+        let desktop = self.end.as_ref().map(|end| end.desktop_appearance()).unwrap_or_default();
         self.appearance.follow(ui.ctx(), &snapshot.settings, desktop);
         let in_call = !matches!(snapshot.call, CallView::Idle) || snapshot.outcome.is_some();
         self.fit.follow(ui.ctx(), if in_call { CALL_ROOM } else { MIN_SIZE }.into());
@@ -174,12 +178,14 @@ impl Window {
         let mut tiles = std::mem::take(&mut self.tiles);
         let call_over = self.camera.follow(&snapshot);
         let (camera_wanted, camera_rests) = (self.camera.is_wanted(&snapshot), self.camera.rests());
+        let (tray, snapshot) = (self.has_tray(), &*snapshot);
         let mut scene = Scene {
-            snapshot: &snapshot,
+            snapshot,
             words,
             now,
             camera_wanted,
             camera_rests,
+            tray,
             tiles: &mut tiles,
             commands: &mut commands,
         };
@@ -189,8 +195,8 @@ impl Window {
         tiles.free_gone(ui);
         self.tiles = tiles;
         for command in commands.drain(..) {
-            self.camera.note(&command, &snapshot);
-            self.invites.note(&command, &snapshot);
+            self.camera.note(&command, snapshot);
+            self.invites.note(&command, snapshot);
             if self.outbox.send(&self.handle, command).is_err() {
                 ui.ctx().send_viewport_cmd(ViewportCommand::Close);
             }
@@ -233,6 +239,8 @@ impl Window {
         }
         self.settings.show(ui, scene);
         self.invites.show(ui, scene);
+        self.waiting.show(ui, picture, scene);
+        self.closing.show(ui, scene);
         let picture = if self.settings.is_open() { settings_panel::beside(area).intersect(picture) } else { picture };
         self.notices.show(ui, picture, scene);
         add_contact::take_dropped(ui, scene);
@@ -295,7 +303,22 @@ impl Window {
             match request {
                 WindowRequest::Raise => {}
                 WindowRequest::AddContact(link) => self.home.offer(link),
+                WindowRequest::Quit => self.closing.quit(ctx),
             }
+        }
+    }
+
+    fn has_tray(&self) -> bool {
+        self.end.as_ref().is_some_and(|end| end.has_tray())
+    }
+
+    /// The window's title tells who rings, and how many calls were missed.
+    fn follow_title(&mut self, ctx: &egui::Context, snapshot: &Snapshot) {
+        let words = Words::of(snapshot.settings.language, &self.options.locale);
+        let title = title(snapshot, words);
+        if title != self.title {
+            ctx.send_viewport_cmd(ViewportCommand::Title(title.clone()));
+            self.title = title;
         }
     }
 
@@ -303,12 +326,27 @@ impl Window {
     fn attend(&mut self, ctx: &egui::Context, snapshot: &Snapshot) {
         let ringing = match &snapshot.call {
             CallView::Incoming(incoming) => Some(incoming.invite),
-            CallView::Idle | CallView::Outgoing(_) | CallView::Conversation(_) => None,
+            CallView::Idle | CallView::Outgoing(_) | CallView::Conversation(_) => {
+                snapshot.waiting.first().map(|incoming| incoming.invite)
+            }
         };
         if ringing.is_some() && ringing != self.rung {
             ctx.send_viewport_cmd(ViewportCommand::RequestUserAttention(UserAttentionType::Critical));
         }
         self.rung = ringing;
+    }
+}
+
+/// "Ada is calling", or "(2) Visavis" with two missed calls.
+fn title(snapshot: &Snapshot, words: Words) -> String {
+    let ringing = match &snapshot.call {
+        CallView::Incoming(incoming) => Some(incoming),
+        CallView::Idle | CallView::Outgoing(_) | CallView::Conversation(_) => snapshot.waiting.first(),
+    };
+    match (ringing, snapshot.missed) {
+        (Some(incoming), _) => words.with_name(Text::WaitingCall, &incoming.name),
+        (None, 0) => TITLE.to_owned(),
+        (None, missed) => format!("({missed}) {TITLE}"),
     }
 }
 
@@ -342,8 +380,10 @@ impl eframe::App for Window {
         self.place.follow(ctx, frame, self.fit.chosen(ctx));
         self.take_requests(ctx);
         if let Some(snapshot) = self.handle.snapshot() {
+            self.closing.follow(ctx, &snapshot, self.has_tray());
             self.attend(ctx, &snapshot);
             self.look(ctx, &snapshot, MediaTime::now());
+            self.follow_title(ctx, &snapshot);
             if ctx.input(|input| is_hidden(input.viewport())) {
                 self.hide(&snapshot);
                 self.send_waiting(ctx);
@@ -364,7 +404,15 @@ impl eframe::App for Window {
 
     fn on_exit(&mut self, _gl: Option<&eframe::glow::Context>) {
         self.place.save();
-        if self.outbox.send(&self.handle, Command::Quit).is_err() {
+        let closed = self.closing.closed();
+        if let Some(end) = &self.end {
+            end.note_closed(closed);
+        }
+        let commands: Vec<Command> = match (closed, self.handle.snapshot()) {
+            (Closed::ToTray, Some(snapshot)) => closing::commands_to_tray(&snapshot).collect(),
+            (Closed::ToTray | Closed::Quit, _) => vec![Command::Quit],
+        };
+        if commands.into_iter().any(|command| self.outbox.send(&self.handle, command).is_err()) {
             tracing::debug!("the controller had ended before the window closed");
         }
     }

@@ -5,12 +5,13 @@
 //!   home.rs          people_list.rs (people_order.rs, person_row.rs), history.rs at the left; own_card.rs, hints.rs,
 //!                    preview.rs, microphone_button.rs, call_card.rs at the right; add_contact.rs, invitation.rs
 //!   invite_dialog.rs who rings, who is rung, and how a call ended
+//!   waiting_card.rs  who rings beside a call
 //!   safety_dialog.rs the safety number of a contact, by voice or by code_scanner.rs
 //!   call_view.rs     tiles, self_view.rs, quality_sign.rs, picture_wish.rs, controls.rs, statistics.rs
-//!   settings_panel.rs, notices.rs
+//!   settings_panel.rs with reachable_settings.rs, server_settings.rs; notices.rs; closing.rs
 //! kept             window_place.rs
 //! drawn with       fit.rs, theme.rs, fonts.rs, bidi.rs, icons.rs, buttons.rs, fields.rs, avatar.rs, qr_code.rs,
-//!                  tile.rs
+//!                  device_names.rs, tile.rs
 //! worded by        catalogue/
 //! ```
 
@@ -24,8 +25,10 @@ mod buttons;
 mod call_card;
 mod call_view;
 mod catalogue;
+mod closing;
 mod code_scanner;
 mod controls;
+mod device_names;
 mod dialog;
 mod fields;
 mod fit;
@@ -50,6 +53,7 @@ mod picture_wish;
 mod preview;
 mod qr_code;
 mod quality_sign;
+mod reachable_settings;
 mod safety_dialog;
 mod scene;
 mod self_view;
@@ -58,6 +62,7 @@ mod settings_panel;
 mod statistics;
 mod theme;
 pub mod tile;
+mod waiting_card;
 mod wall_clock;
 mod window_handle;
 mod window_place;
@@ -66,4 +71,4 @@ pub use app::{APP_ID, TITLE, Window, WindowOptions, run};
 pub use appearance::DesktopAppearance;
 pub use catalogue::{Text, Words, system_locale};
 pub use scene::Now;
-pub use window_handle::{WindowHandle, WindowRequest};
+pub use window_handle::{Closed, WindowEnd, WindowHandle, WindowRequest, window_handle};

@@ -30,8 +30,7 @@ const fn stays(kind: &NoticeKind) -> Option<f64> {
         NoticeKind::ContactAdded { .. } | NoticeKind::DeviceBack { .. } => Some(6.0),
         NoticeKind::ContactRenamed { .. } => Some(20.0),
         NoticeKind::BadLink | NoticeKind::BadPicture(_) | NoticeKind::OwnLink => Some(12.0),
-        NoticeKind::RangDuringCall { .. }
-        | NoticeKind::Device { .. }
+        NoticeKind::Device { .. }
         | NoticeKind::DevicesMissing { .. }
         | NoticeKind::DeviceFallback { .. }
         | NoticeKind::MicrophoneSilent { .. }
@@ -47,7 +46,6 @@ const fn stays(kind: &NoticeKind) -> Option<f64> {
 /// Text of a note.
 pub fn said(kind: &NoticeKind, words: Words, settings: &Settings) -> String {
     match kind {
-        NoticeKind::RangDuringCall { name } => words.with_name(Text::RangDuringCall, name),
         NoticeKind::Device { device, fault } => {
             let chosen = match device {
                 DeviceKind::Camera => &settings.camera,
@@ -85,7 +83,6 @@ pub fn said(kind: &NoticeKind, words: Words, settings: &Settings) -> String {
 
 const fn mark(kind: &NoticeKind) -> (Icon, bool) {
     match kind {
-        NoticeKind::RangDuringCall { .. } => (Icon::Incoming, false),
         NoticeKind::ContactAdded { .. } | NoticeKind::DeviceBack { .. } => (Icon::Check, false),
         NoticeKind::Device { .. }
         | NoticeKind::DevicesMissing { .. }

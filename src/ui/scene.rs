@@ -38,6 +38,8 @@ pub struct Scene<'a> {
     pub camera_wanted: bool,
     /// It is closed because nobody looks at the window.
     pub camera_rests: bool,
+    /// The desktop shows the program's item in its tray.
+    pub tray: bool,
     /// Draws pictures.
     pub tiles: &'a mut TilePainter,
     /// Commands of this frame; sent when it has been drawn.

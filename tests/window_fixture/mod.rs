@@ -198,6 +198,8 @@ pub fn idle() -> Snapshot {
         },
         local_stream: local_stream(),
         call: CallView::Idle,
+        waiting: Vec::new(),
+        do_not_disturb: false,
         outcome: None,
         servers: Vec::new(),
         notices: Vec::new(),

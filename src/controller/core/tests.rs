@@ -153,6 +153,8 @@ fn a_stranger_with_another_version_who_rings_500_times_leaves_one_line_beside_a_
         at_unix_s: 1_700_000_000,
         duration_s: 60,
         ended: CallEnd::Ended(DisconnectReason::Left),
+        seen: true,
+        note: String::new(),
     };
     rig.core.store.add_history(&call).unwrap();
     for number in 0..500 {
