@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use eframe::egui;
 
+use super::appearance::DesktopAppearance;
 use crate::controller::Repaint;
 
 /// Longest time that one's own picture waits to be drawn with those of others.
@@ -46,6 +47,7 @@ struct Shared {
     attention: AtomicBool,
     /// The desktop shows the program's item in its tray.
     tray: AtomicBool,
+    appearance: Mutex<DesktopAppearance>,
 }
 
 /// Handle of the window. Any thread may hold one; nothing here waits.
@@ -103,6 +105,12 @@ impl WindowHandle {
         if self.requests.try_send(request).is_err() {
             tracing::debug!("the window takes no requests");
         }
+        self.repaint(Repaint::Layout);
+    }
+
+    /// Tells the window the appearance that the desktop asks for.
+    pub fn set_desktop_appearance(&self, appearance: DesktopAppearance) {
+        *self.shared.appearance.lock().unwrap_or_else(PoisonError::into_inner) = appearance;
         self.repaint(Repaint::Layout);
     }
 
@@ -168,6 +176,11 @@ impl WindowEnd {
     /// Notes whether the person looks at the window.
     pub(super) fn set_attention(&self, attention: bool) {
         self.shared.attention.store(attention, Ordering::Relaxed);
+    }
+
+    /// The appearance that the desktop asks for.
+    pub(super) fn desktop_appearance(&self) -> DesktopAppearance {
+        *self.shared.appearance.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Requests that have come since the last call.

@@ -1,6 +1,7 @@
 //! Linux desktops, over D-Bus: notifications (`notifications`), the tray (`tray`), the screen lock (`screen_lock`),
-//! and sleep (`inhibitor`).
+//! sleep (`inhibitor`), and the appearance that the desktop asks for (`appearance`).
 
+mod appearance;
 mod inhibitor;
 mod notifications;
 mod screen_lock;
@@ -56,6 +57,7 @@ fn attend_on(
     let mut start = SessionStart::new(profile, first.settings.autostart, handle);
     let mut notifications = Notifications::new(bus.clone(), handle.clone(), window.clone());
     screen_lock::watch(&bus, handle.clone());
+    appearance::watch(&bus, window.clone());
     let mut inhibitor = Inhibitor::new(bus);
     let mut alerts = Alerts::default();
     let mut within = None;
