@@ -13,7 +13,7 @@ use visavis::controller::{
     PersonKind, PictureView, Quality, ReceivedStats, RouteKind, SentStats, Snapshot,
 };
 use visavis::identity::PeerId;
-use visavis::media::{FrameSlot, Latest, LevelMeter, MediaTime, StreamId, StreamKind, VideoFrame};
+use visavis::media::{FrameSlot, Latest, LevelMeter, MediaTime, StreamId, StreamKind, VideoFrame, Volume};
 use visavis::store::Settings;
 
 pub const INVITE: InviteId = InviteId::from_bits(7);
@@ -260,6 +260,7 @@ pub fn participant(number: u8, name: &str, video: bool) -> ParticipantView {
         audio: true,
         muted_here: false,
         hidden_here: false,
+        volume: Volume::default(),
         pictures: vec![camera],
         level: Arc::new(LevelMeter::default()),
         quality: Quality::Good,

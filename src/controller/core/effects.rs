@@ -69,6 +69,7 @@ impl Core {
         let way =
             Way { path: self.signaling.path_to(id), servers: ice_servers(self.signaling.relay_to(id), relay_use) };
         self.remotes.connect(consent, newcomer, way, &self.speaker, self.publisher.picture_notice());
+        self.remotes.set_volume(id, self.directory.volume(id));
         self.update_fan_out();
         self.captures.start_encoding();
         self.remotes.schedule_statistics(MediaTime::now());
