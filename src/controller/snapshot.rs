@@ -330,6 +330,15 @@ pub enum NoticeKind {
         /// Its name.
         name: String,
     },
+    /// A call is over, as one of the two wished.
+    CallEnded {
+        /// The other person.
+        peer: PeerId,
+        /// Their name.
+        name: String,
+        /// Time connected, in seconds.
+        duration_s: u32,
+    },
     /// A contact was added.
     ContactAdded {
         /// Their name.

@@ -106,8 +106,7 @@ impl Voice {
         Arc::ptr_eq(&self.participant, participant)
     }
 
-    /// The next 20 ms, which take `latency` to the air where that is known; `None` when nothing of the participant is to
-    /// be heard here.
+    /// The next 20 ms, which take `latency` to the air where that is known; `None` when the participant is silent here.
     pub(super) fn next_frame(&mut self, latency: Option<Duration>, now: MediaTime) -> Option<&Frame> {
         let participant = &self.participant;
         participant.buffer.synchronise(latency.unwrap_or(Self::USUAL_LATENCY), now);

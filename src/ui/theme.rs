@@ -47,8 +47,8 @@ pub enum Type {
     Strong,
     /// Headings of cards: 17 points, semibold.
     Title,
-    /// Headings of dialogs: 22 points, semibold.
-    Display,
+    /// The name of somebody who rings: 30 points, semibold.
+    Scene,
 }
 
 impl Type {
@@ -59,7 +59,7 @@ impl Type {
             Self::Body => FontId::new(14.0, FontFamily::Proportional),
             Self::Strong => FontId::new(14.0, fonts::semibold()),
             Self::Title => FontId::new(17.0, fonts::semibold()),
-            Self::Display => FontId::new(22.0, fonts::semibold()),
+            Self::Scene => FontId::new(30.0, fonts::semibold()),
         }
     }
 
@@ -161,6 +161,18 @@ pub const ON_PICTURE_SOFT: Color32 = Color32::from_gray(228);
 /// Colour under the mouse, on the scrim.
 pub const ON_PICTURE_HOVER: Color32 = Color32::from_rgba_premultiplied(56, 56, 56, 56);
 
+/// Answer a call; white icons stand on it.
+pub const ANSWER: Color32 = Color32::from_rgb(0x22, 0x9A, 0x4A);
+
+/// Answer under the mouse.
+pub const ANSWER_HOVER: Color32 = Color32::from_rgb(0x1C, 0x82, 0x3E);
+
+/// Ends a call; white icons stand on it.
+pub const END: Color32 = Color32::from_rgb(0xD9, 0x3A, 0x33);
+
+/// End under the mouse.
+pub const END_HOVER: Color32 = Color32::from_rgb(0xBC, 0x2E, 0x28);
+
 /// The scrim under text on a picture.
 pub const SCRIM: Color32 = Color32::from_black_alpha(180);
 
@@ -184,15 +196,19 @@ pub fn install(ctx: &egui::Context) {
     ctx.options_mut(|options| options.fallback_theme = egui::Theme::Light);
 }
 
-/// Follows the setting. Where it is the system's theme and the system names none, the theme is light, as elsewhere.
-pub fn follow(ctx: &egui::Context, choice: store::Theme) {
+/// Follows the setting; in a call (`in_call`) everything is dark. Where the setting is the system's theme and the
+/// system names none, the theme is light, as elsewhere.
+pub fn follow(ui: &mut egui::Ui, choice: store::Theme, in_call: bool) {
     let preference = match choice {
+        _ if in_call => egui::ThemePreference::Dark,
         store::Theme::System => egui::ThemePreference::System,
         store::Theme::Light => egui::ThemePreference::Light,
         store::Theme::Dark => egui::ThemePreference::Dark,
     };
-    if ctx.options(|options| options.theme_preference) != preference {
-        ctx.set_theme(preference);
+    if ui.ctx().options(|options| options.theme_preference) != preference {
+        ui.ctx().set_theme(preference);
+        // This frame has begun with the other one.
+        ui.set_style(ui.ctx().global_style());
     }
 }
 
@@ -307,6 +323,14 @@ mod tests {
             assert!(contrast(palette.warning, palette.surface) >= 4.5);
             assert!(contrast(palette.accent, palette.surface) >= 4.5);
         }
+    }
+
+    #[test]
+    fn white_icons_stand_out_on_the_buttons_of_a_call() {
+        for ground in [ANSWER, ANSWER_HOVER, END, END_HOVER] {
+            assert!(contrast(Color32::WHITE, ground) >= 3.0, "{ground:?}");
+        }
+        assert!(contrast(END, Color32::WHITE) >= 3.0, "the icon of a muted microphone");
     }
 
     #[test]

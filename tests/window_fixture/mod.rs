@@ -297,6 +297,7 @@ pub fn minute() -> Vec<CallSample> {
             latency_ms: if bad { 180.0 + 40.0 * wave } else { 45.0 + 5.0 * wave },
             frozen_ms: if bad && second.is_multiple_of(4) { 320.0 } else { 0.0 },
             concealed_ms: if bad { 40.0 } else { 0.0 },
+            shown_whole: false,
         }
     };
     (0..60).map(second).collect()
