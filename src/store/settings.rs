@@ -34,6 +34,32 @@ pub enum Theme {
     Dark,
 }
 
+/// Contrast of the window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Contrast {
+    /// Follow the system.
+    #[default]
+    System,
+    /// Shades.
+    Standard,
+    /// Black and white with outlines; 7:1 for all text (WCAG 2.2, 1.4.6).
+    High,
+}
+
+/// Motion in the window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Motion {
+    /// Follow the system.
+    #[default]
+    System,
+    /// Short motions between states.
+    Full,
+    /// None: states change at once (WCAG 2.2, 2.3.3).
+    Reduced,
+}
+
 /// How the others' pictures fill their tiles.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -95,6 +121,10 @@ pub struct Settings {
     pub language: Language,
     /// Colours of the window.
     pub theme: Theme,
+    /// Contrast of the window.
+    pub contrast: Contrast,
+    /// Motion in the window.
+    pub motion: Motion,
     /// When the media of calls goes through the relay of a server.
     pub relay: RelayUse,
     /// How the others' pictures fill their tiles.
@@ -123,6 +153,8 @@ impl Default for Settings {
             servers: Vec::new(),
             language: Language::System,
             theme: Theme::System,
+            contrast: Contrast::System,
+            motion: Motion::System,
             relay: RelayUse::Auto,
             picture_fit: PictureFit::Automatic,
             self_view: true,

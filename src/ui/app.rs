@@ -11,6 +11,7 @@ use crate::call::InviteId;
 use crate::controller::{CallView, Command, Handle, Snapshot};
 
 use super::add_contact;
+use super::appearance::Appearance;
 use super::call_view::{self, CallScreen};
 use super::catalogue::{Text, Words, system_locale};
 use super::fit::Fit;
@@ -102,6 +103,7 @@ pub struct Window {
     tiles: TilePainter,
     commands: Vec<Command>,
     outbox: Outbox,
+    appearance: Appearance,
     fit: Fit,
     home: Home,
     call: Option<CallScreen>,
@@ -125,6 +127,7 @@ impl Window {
             tiles: TilePainter::new(),
             commands: Vec::new(),
             outbox: Outbox::default(),
+            appearance: Appearance::default(),
             fit: Fit::default(),
             home: Home::default(),
             call: None,
@@ -153,7 +156,11 @@ impl Window {
             ui.ctx().send_viewport_cmd(ViewportCommand::Close);
             return;
         };
-        theme::follow(ui, snapshot.settings.theme, !matches!(snapshot.call, CallView::Idle));
+        let desktop = self.end.as_ref().map(WindowEnd::desktop_appearance).unwrap_or_default();
+        let in_call = !matches!(snapshot.call, CallView::Idle);
+        self.appearance.follow(ui.ctx(), &snapshot.settings, desktop, in_call);
+        // This frame has begun in the appearance of the one before.
+        ui.set_style(ui.ctx().global_style());
         self.fit.follow(ui.ctx(), MIN_SIZE.into());
         let words = Words::of(snapshot.settings.language, &self.options.locale);
         let mut commands = std::mem::take(&mut self.commands);
