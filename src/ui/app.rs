@@ -112,6 +112,8 @@ pub struct Window {
     settings: SettingsPanel,
     notices: Notices,
     rung: Option<InviteId>,
+    /// Somebody calls or is called, or there is a call: the settings are closed when that begins.
+    calls: bool,
     camera: OwnCamera,
     /// `None` where nobody holds a handle of the window, as in tests.
     end: Option<WindowEnd>,
@@ -136,6 +138,7 @@ impl Window {
             settings: SettingsPanel::default(),
             notices: Notices::default(),
             rung: None,
+            calls: false,
             camera,
             end: None,
         }
@@ -198,6 +201,11 @@ impl Window {
         let snapshot = scene.snapshot;
         let has_outcome = matches!(snapshot.call, CallView::Idle) && snapshot.outcome.is_some();
         let in_call = matches!(snapshot.call, CallView::Conversation(_));
+        let calls = !matches!(snapshot.call, CallView::Idle);
+        if calls && !self.calls {
+            self.settings.close(scene);
+        }
+        self.calls = calls;
         // Esc belongs to what lies in front.
         if !has_outcome && (in_call || !self.home.has_dialog()) {
             self.settings.take_keys(ui, scene);
@@ -205,19 +213,12 @@ impl Window {
         let area = ui.available_rect_before_wrap();
         let (toggle, picture) = match &snapshot.call {
             CallView::Conversation(call) => {
-                if self.call.is_none() {
-                    self.settings.close(scene);
-                }
                 let open = self.settings.is_open();
                 (self.call.get_or_insert_default().show(ui, scene, call, open), call_view::below_head(area))
             }
             CallView::Outgoing(_) | CallView::Incoming(_) => {
                 self.leave_call(ui);
-                self.settings.close(scene);
-                self.ring.show(ui, scene);
-                self.outcome.show(ui, scene);
-                // The notes wait: nothing covers the face and the name.
-                return;
+                (false, area)
             }
             CallView::Idle => {
                 self.leave_call(ui);
@@ -232,7 +233,10 @@ impl Window {
         self.settings.show(ui, scene);
         self.outcome.show(ui, scene);
         let picture = if self.settings.is_open() { settings_panel::beside(area).intersect(picture) } else { picture };
-        self.notices.show(ui, picture, scene);
+        // They wait while it rings: nothing covers the face and the name.
+        if in_call || !calls {
+            self.notices.show(ui, picture, scene);
+        }
         add_contact::take_dropped(ui, scene);
     }
 

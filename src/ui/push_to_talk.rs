@@ -47,3 +47,20 @@ impl PushToTalk {
         commands.push(Command::EnableAudio { on, participant: None });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_talks_when_the_window_is_hidden_is_muted_again_and_nobody_else() {
+        let (mut talk, mut commands) = (PushToTalk::default(), Vec::new());
+        talk.release(&mut commands);
+        assert_eq!(commands, []);
+        talk.set(true, &mut commands);
+        talk.release(&mut commands);
+        talk.release(&mut commands);
+        assert_eq!(commands, [true, false].map(|on| Command::EnableAudio { on, participant: None }));
+        assert!(!talk.is_talking());
+    }
+}

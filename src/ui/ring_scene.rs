@@ -25,8 +25,9 @@ const HEEDED_AFTER: f64 = 0.6;
 /// Width of a button with its words in points.
 const SLOT: f32 = 168.0;
 
-/// Widest card over the picture, in points.
+/// Widest card over the picture, and the room around its words, in points.
 const CARD: f32 = 440.0;
+const PADDING: f32 = 12.0;
 
 /// State of the scene between frames.
 #[derive(Debug, Default)]
@@ -256,13 +257,16 @@ fn note(ui: &mut Ui, scene: &Scene<'_>, note: &str, place: Rect) {
     if note.is_empty() {
         return;
     }
-    let mut ui = part(ui, "note", place, Layout::bottom_up(Align::Center));
-    let ui = &mut ui;
-    let room = place.height() - 52.0;
-    let text = bidi::wrapped(ui, note, Type::Body, theme::ON_PICTURE, CARD).size().x;
-    card(ui, text.max(160.0) + 28.0, |ui| {
+    let caption = bidi::one_line(ui, scene.text(Text::TheirNote), Type::Caption, theme::ON_PICTURE_SOFT, CARD);
+    let around = caption.size().y + space::XS + 2.0 * PADDING;
+    let room = (place.height() - around).clamp(20.0, 160.0);
+    let text = bidi::wrapped(ui, note, Type::Body, theme::ON_PICTURE, CARD - 2.0 * PADDING).size();
+    let top = place.bottom() - around - text.y.min(room);
+    let place = Rect::from_min_max(pos2(place.left(), top), place.max);
+    let mut lower = part(ui, "note", place, Layout::top_down(Align::Center));
+    card(&mut lower, text.x.max(caption.size().x) + 2.0 * PADDING + 2.0, |ui| {
         ui.label(Type::Caption.text(scene.text(Text::TheirNote), theme::ON_PICTURE_SOFT));
-        ScrollArea::vertical().max_height(room.clamp(20.0, 160.0)).auto_shrink([false, true]).show(ui, |ui| {
+        ScrollArea::vertical().max_height(room).auto_shrink([false, true]).show(ui, |ui| {
             bidi::label(ui, note, Type::Body, theme::ON_PICTURE, Lines::Many);
         });
     });
@@ -273,8 +277,8 @@ fn card(ui: &mut Ui, width: f32, content: impl FnOnce(&mut Ui)) {
     let width = width.min(CARD).min(ui.available_width() - 2.0 * space::L);
     ui.allocate_ui_with_layout(vec2(width, 0.0), Layout::top_down(Align::Min), |ui| {
         let frame = Frame::new().fill(Color32::from_black_alpha(150)).corner_radius(CornerRadius::same(16));
-        frame.inner_margin(12).show(ui, |ui| {
-            ui.set_width(width - 24.0);
+        frame.inner_margin(PADDING).show(ui, |ui| {
+            ui.set_width(width - 2.0 * PADDING);
             ui.spacing_mut().item_spacing = vec2(space::XS, space::XS);
             ui.spacing_mut().interact_size.y = 18.0;
             content(ui);

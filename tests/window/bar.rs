@@ -178,3 +178,22 @@ fn the_marks_of_a_tile_stay_clear_of_ones_own_picture() {
         assert!(!place.intersects(own()), "{mark}: {place:?} {:?}", own());
     }
 }
+
+#[test]
+fn the_pictures_stand_in_the_room_that_open_settings_leave() {
+    let desk = ana();
+    let widest = || {
+        let harness = desk.harness.borrow();
+        let pictures = harness.output().shapes.iter().filter_map(|clipped| match &clipped.shape {
+            egui::Shape::Callback(callback) => Some(callback.rect),
+            _ => None,
+        });
+        pictures.max_by(|one, other| one.width().total_cmp(&other.width())).expect("a picture")
+    };
+    let whole = widest();
+    desk.press("More");
+    desk.press("Settings");
+    let settings = desk.harness.borrow().get_by_label("Refresh devices").rect();
+    let beside = widest();
+    assert!(beside.right() < settings.left() && beside.left() == whole.left(), "{beside:?} {settings:?}");
+}
