@@ -44,7 +44,7 @@ pub struct CallScreen {
     self_view: SelfView,
     activity: Activity,
     talk: PushToTalk,
-    /// The connection was seen being made, and since when it stands: one's own picture moves to its corner.
+    /// One's own picture was seen while the connection was made, and since when that stands: it moves to its corner.
     entrance: (bool, Option<f64>),
     /// The overlay of statistics, while it is open.
     statistics: Option<Statistics>,
@@ -84,7 +84,7 @@ impl CallScreen {
             || over_controls(ui, area);
         let opacity = controls::opacity(ui, &mut self.activity, held);
         if connecting {
-            self.entrance = (true, None);
+            self.entrance = (scene.snapshot.local_stream.video, None);
             stage::connecting(ui, area, scene, call);
         } else {
             let resting = self.resting_place(area, scene, &tiles);
