@@ -84,9 +84,9 @@ impl Store {
     }
 
     /// Adds a call. An incoming one in vain (missed, or from a program of another version) takes the place of the same
-    /// person's latest, if that was in vain too, and counts how many nobody has seen; a note that nobody has seen stays where
-    /// there is no new one. Beyond [`HISTORY_KEPT`], and a hundred such calls of strangers beside them, the oldest are
-    /// forgotten: no stranger can ring others' calls away.
+    /// person's latest, if that was in vain too, and counts how many nobody has seen; a note that nobody has seen stays
+    /// where there is no new one. Beyond [`HISTORY_KEPT`], and a hundred such calls of strangers beside them, the
+    /// oldest are forgotten: no stranger can ring others' calls away.
     pub fn add_history(&mut self, record: &HistoryRecord) -> Result<(), StoreError> {
         let as_json = |end| serde_json::to_string(&end).map_err(|error| StoreError::Other(error.into()));
         let ended = as_json(record.ended)?;

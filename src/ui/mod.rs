@@ -4,11 +4,11 @@
 //! app.rs           the eframe application: snapshot in, commands out, which screen; outbox.rs, own_camera.rs, keys.rs
 //!   home.rs          people_list.rs (people_order.rs, person_row.rs), history.rs at the left; own_card.rs, hints.rs,
 //!                    preview.rs, microphone_button.rs, call_card.rs at the right; add_contact.rs, invitation.rs
-//!   invite_dialog.rs who rings, who is rung, and how a call ended
-//!   waiting_card.rs  who rings beside a call
+//!   ring_scene.rs    who rings and who is rung, on stage.rs; outcome_dialog.rs: how a call ended
 //!   safety_dialog.rs the safety number of a contact, by voice or by code_scanner.rs
-//!   call_view.rs     tiles, self_view.rs, quality_sign.rs, picture_wish.rs, controls.rs, statistics.rs
-//!   settings_panel.rs with reachable_settings.rs, server_settings.rs; notices.rs; closing.rs
+//!   call_view.rs     tiles, self_view.rs, quality_sign.rs, picture_wish.rs, statistics.rs, push_to_talk.rs,
+//!                    controls.rs; call_bar.rs with call_menus.rs
+//!   settings_panel.rs with reachable_settings.rs, server_settings.rs; notices.rs; closing.rs, waiting_card.rs
 //! kept             window_place.rs
 //! drawn with       fit.rs, theme.rs, fonts.rs, bidi.rs, icons.rs, buttons.rs, fields.rs, avatar.rs, qr_code.rs,
 //!                  device_names.rs, tile.rs
@@ -22,7 +22,9 @@ mod asked;
 mod avatar;
 mod bidi;
 mod buttons;
+mod call_bar;
 mod call_card;
+mod call_menus;
 mod call_view;
 mod catalogue;
 mod closing;
@@ -38,11 +40,11 @@ mod history;
 mod home;
 mod icons;
 mod invitation;
-mod invite_dialog;
 mod keys;
 mod microphone_button;
 mod notices;
 mod outbox;
+mod outcome_dialog;
 mod own_camera;
 mod own_card;
 mod people_list;
@@ -51,14 +53,17 @@ mod person_row;
 mod picture_picker;
 mod picture_wish;
 mod preview;
+mod push_to_talk;
 mod qr_code;
 mod quality_sign;
 mod reachable_settings;
+mod ring_scene;
 mod safety_dialog;
 mod scene;
 mod self_view;
 mod server_settings;
 mod settings_panel;
+mod stage;
 mod statistics;
 mod theme;
 pub mod tile;

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 
 use eframe::egui::{self, Align2, Area, CornerRadius, Frame, Id, Margin, Rect, Stroke, Ui, pos2, vec2};
 
-use crate::controller::{Command, NoticeKind};
-use crate::device::DeviceKind;
+use crate::controller::{CallView, Command, NoticeKind, PersonKind};
+use crate::device::{DeviceFault, DeviceKind};
 use crate::store::Settings;
 
 use super::buttons::{TextButton, Weight, announce, icon_button_sized};
@@ -14,6 +14,7 @@ use super::catalogue::{Text, Words};
 use super::icons::Icon;
 use super::scene::Scene;
 use super::theme::{Palette, Type, space};
+use super::wall_clock::length;
 
 /// Notes that are shown at once at most: the newest.
 const SHOWN: usize = 4;
@@ -27,6 +28,7 @@ pub struct Notices {
 /// For how many seconds a note stays; `None`: until it is closed.
 const fn stays(kind: &NoticeKind) -> Option<f64> {
     match kind {
+        NoticeKind::CallEnded { .. } => Some(4.0),
         NoticeKind::ContactAdded { .. } | NoticeKind::DeviceBack { .. } => Some(6.0),
         NoticeKind::ContactRenamed { .. } => Some(20.0),
         NoticeKind::BadLink | NoticeKind::BadPicture(_) | NoticeKind::OwnLink => Some(12.0),
@@ -62,6 +64,7 @@ pub fn said(kind: &NoticeKind, words: Words, settings: &Settings) -> String {
         }
         NoticeKind::MicrophoneSilent { name } => words.with_name(Text::MicrophoneSilent, name),
         NoticeKind::DeviceBack { device, name } => words.with_name(Text::device_back(*device), name),
+        NoticeKind::CallEnded { name, duration_s, .. } => call_ended(name, *duration_s, words),
         NoticeKind::ContactAdded { name, .. } => words.with_name(Text::ContactAdded, name),
         NoticeKind::ContactRenamed { before, name } => {
             words.fill(Text::ContactRenamed, &[("before", before), ("name", name)])
@@ -81,8 +84,17 @@ pub fn said(kind: &NoticeKind, words: Words, settings: &Settings) -> String {
     }
 }
 
+/// With whom a call was and how long it lasted; of one that never was connected, who ended it.
+fn call_ended(name: &str, duration_s: u32, words: Words) -> String {
+    match duration_s {
+        0 => words.with_name(Text::EndHungUp, name),
+        _ => words.fill(Text::CallEnded, &[("name", name), ("length", &length(duration_s, words))]),
+    }
+}
+
 const fn mark(kind: &NoticeKind) -> (Icon, bool) {
     match kind {
+        NoticeKind::CallEnded { .. } => (Icon::HangUp, false),
         NoticeKind::ContactAdded { .. } | NoticeKind::DeviceBack { .. } => (Icon::Check, false),
         NoticeKind::Device { .. }
         | NoticeKind::DevicesMissing { .. }
@@ -98,6 +110,21 @@ const fn mark(kind: &NoticeKind) -> (Icon, bool) {
         NoticeKind::OwnLink | NoticeKind::ServerOffered { .. } | NoticeKind::ContactRenamed { .. } => {
             (Icon::Info, false)
         }
+    }
+}
+
+/// The note without the fault of the camera where home tells that in place of the picture (`told`); `None` where
+/// nothing is left of it.
+fn besides_camera(kind: &NoticeKind, told: bool) -> Option<NoticeKind> {
+    let missing = |device| NoticeKind::Device { device, fault: DeviceFault::Missing };
+    match *kind {
+        NoticeKind::Device { device: DeviceKind::Camera, .. } if told => None,
+        NoticeKind::DevicesMissing { camera: true, microphone, speaker } if told => Some(match (microphone, speaker) {
+            (true, true) => NoticeKind::DevicesMissing { camera: false, microphone, speaker },
+            (true, false) => missing(DeviceKind::Microphone),
+            (false, _) => missing(DeviceKind::Speaker),
+        }),
+        _ => Some(kind.clone()),
     }
 }
 
@@ -121,17 +148,30 @@ impl Notices {
         if notices.is_empty() {
             return;
         }
+        let snapshot = scene.snapshot;
+        let camera_told = matches!(snapshot.call, CallView::Idle) && snapshot.local_stream.camera_fault.is_some();
         let first = notices.len().saturating_sub(SHOWN);
         let notes = Area::new(Id::unique("notices")).order(egui::Order::Foreground);
         notes.pivot(Align2::CENTER_TOP).fixed_pos(area.center_top()).show(ui.ctx(), |ui| {
             ui.spacing_mut().item_spacing.y = space::S;
             for notice in &notices[first..] {
-                let text = said(&notice.kind, scene.words, &scene.snapshot.settings);
-                let offered = offer(&notice.kind);
+                let Some(rest) = besides_camera(&notice.kind, camera_told) else { continue };
+                let text = match &rest {
+                    NoticeKind::CallEnded { peer, name, duration_s } => {
+                        call_ended(&scene.name(*peer, name), *duration_s, scene.words)
+                    }
+                    kind => said(kind, scene.words, &scene.snapshot.settings),
+                };
+                let offered = offer(&notice.kind, scene);
                 let pressed = toast(ui, &text, mark(&notice.kind), offered.as_ref().map(|(key, _)| *key), scene.words);
                 match (pressed, offered) {
                     (Pressed::Nothing, _) => {}
-                    (Pressed::Offer, Some((_, command))) => scene.commands.push(command),
+                    (Pressed::Offer, Some((_, command))) => {
+                        scene.commands.push(command);
+                        if matches!(notice.kind, NoticeKind::CallEnded { .. }) {
+                            scene.commands.push(Command::DismissNotice { notice: notice.number });
+                        }
+                    }
                     (Pressed::Offer, None) | (Pressed::Close, _) => {
                         scene.commands.push(Command::DismissNotice { notice: notice.number });
                     }
@@ -142,8 +182,12 @@ impl Notices {
 }
 
 /// The button of a note, and the command that it stands for.
-fn offer(kind: &NoticeKind) -> Option<(Text, Command)> {
+fn offer(kind: &NoticeKind, scene: &Scene<'_>) -> Option<(Text, Command)> {
     match kind {
+        NoticeKind::CallEnded { peer, .. } => {
+            let stranger = scene.person(*peer).is_none_or(|person| person.kind == PersonKind::Nearby);
+            stranger.then(|| (Text::AddToContacts, Command::AddContact { link: peer.to_string() }))
+        }
         NoticeKind::ServerOffered { link, .. } => {
             Some((Text::UseServer, Command::AddServer { link: link.to_string() }))
         }
@@ -203,6 +247,22 @@ mod tests {
     use crate::device::{DeviceChoice, DeviceFault};
     use crate::identity::PeerId;
     use crate::store::Language;
+
+    #[test]
+    fn a_fault_of_the_camera_is_told_once() {
+        let missing = |device| NoticeKind::Device { device, fault: DeviceFault::Missing };
+        let several = |camera, speaker| NoticeKind::DevicesMissing { camera, microphone: true, speaker };
+        for (kind, rest) in [
+            (missing(DeviceKind::Camera), None),
+            (several(true, false), Some(missing(DeviceKind::Microphone))),
+            (several(true, true), Some(several(false, true))),
+            (missing(DeviceKind::Speaker), Some(missing(DeviceKind::Speaker))),
+            (NoticeKind::BadLink, Some(NoticeKind::BadLink)),
+        ] {
+            assert_eq!(besides_camera(&kind, true), rest);
+            assert_eq!(besides_camera(&kind, false), Some(kind));
+        }
+    }
 
     #[test]
     fn troubles_stay_until_they_are_closed() {

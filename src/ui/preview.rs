@@ -10,7 +10,7 @@ use eframe::egui::{
 use crate::controller::{Command, LocalStreamView};
 use crate::device::{DeviceChoice, DeviceFault, DeviceKind};
 
-use super::buttons::{Control, TextButton, Weight, round_control};
+use super::buttons::{Round, TextButton, Weight, round_control};
 use super::catalogue::Text;
 use super::icons::Icon;
 use super::scene::Scene;
@@ -69,7 +69,7 @@ pub fn show(ui: &mut Ui, room: Rect, scene: &mut Scene<'_>) -> bool {
         ui.painter().circle_filled(disc, 24.0, theme::SCRIM);
         let mut corner = ui.new_child(UiBuilder::new().id_salt("camera off").max_rect(corner));
         let name = scene.text(Text::CameraTurnOff);
-        if round_control(&mut corner, Icon::Camera, name, name, Control::Plain).clicked() {
+        if round_control(&mut corner, Icon::Camera, name, name, Round::Plain).clicked() {
             scene.send(Command::CloseStream);
             scene.change_settings(|settings| settings.preview = false);
         }

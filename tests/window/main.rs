@@ -1,11 +1,13 @@
 //! The window as a person uses it: found by names and keys, without a display.
 
+mod bar;
 mod call;
 mod desk;
 mod home;
 mod invites;
 mod list;
 mod preview;
+mod scenes;
 mod settings;
 #[path = "../window_fixture/mod.rs"]
 mod window_fixture;
@@ -29,8 +31,8 @@ use visavis::controller::{
 };
 use visavis::device::{DeviceChoice, DeviceFault, DeviceKind};
 use visavis::identity::{ServerLink, qr, safety_code, safety_number};
-use visavis::media::{FRAME_SAMPLES, LevelMeter, Preset, VideoFrame};
-use visavis::store::{Hint, Language, Settings};
+use visavis::media::{FRAME_SAMPLES, LevelMeter, Preset, VideoFrame, Volume};
+use visavis::store::{Hint, Language, PictureFit, SelfViewSize, Settings, Theme};
 use visavis::ui::{Now, Text, Window, WindowOptions, Words};
 use window_fixture::{self as fixture, Controller, peer};
 
