@@ -365,6 +365,7 @@ mod tests {
             added_at_unix_s: 0,
             verified_by: None,
             favourite,
+            volume: Volume::default(),
         };
         let mut people = People::new(id(200));
         people.set_contacts(named.iter().map(contact).collect(), Vec::new());

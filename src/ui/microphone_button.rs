@@ -6,7 +6,7 @@ use eframe::egui::{CornerRadius, Rect, Ui, UiBuilder, pos2, vec2};
 
 use crate::controller::Command;
 
-use super::buttons::{Control, round_control};
+use super::buttons::{Round, round_control};
 use super::catalogue::Text;
 use super::icons::Icon;
 use super::scene::Scene;
@@ -31,9 +31,9 @@ impl MicrophoneButton {
         ui.painter().circle_filled(place.center(), 24.0, theme::SCRIM);
         let mut corner = ui.new_child(UiBuilder::new().id_salt("microphone").max_rect(place));
         let (icon, name, look) = if muted {
-            (Icon::MicrophoneOff, Text::JoinUnmuted, Control::Off)
+            (Icon::MicrophoneOff, Text::JoinUnmuted, Round::Off)
         } else {
-            (Icon::Microphone, Text::JoinMuted, Control::Plain)
+            (Icon::Microphone, Text::JoinMuted, Round::Plain)
         };
         let name = scene.text(name);
         let button = round_control(&mut corner, icon, name, name, look);

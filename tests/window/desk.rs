@@ -77,9 +77,9 @@ impl Desk<'_> {
         self.settle();
     }
 
-    /// Whether the widget of this name has the keyboard.
+    /// Whether a widget of this name has the keyboard.
     pub fn has_focus(&self, name: &str) -> bool {
-        self.harness.borrow().get_by_label_contains(name).is_focused()
+        self.harness.borrow().query_all_by_label_contains(name).any(|node| node.is_focused())
     }
 
     pub fn key(&self, modifiers: Modifiers, key: Key) {

@@ -96,7 +96,7 @@ fn the_pointer_over_a_row_brings_its_buttons() {
 
 #[test]
 fn rows_stay_in_their_places_while_the_pointer_is_over_them() {
-    let desk = Desk::new(fixture::idle());
+    let desk = Desk::sized(fixture::idle(), Vec2::new(1100.0, 1400.0));
     let names = ["Ana Lindqvist", "Grandma", "Kitchen tablet", "Newcomer"];
     desk.point_at(Some("Grandma, Online"));
     let mut changed = with(1, |ana| (ana.online, ana.route) = (false, None));
@@ -120,7 +120,7 @@ fn many_who_are_offline_are_folded_under_a_heading_and_the_choice_is_kept() {
         let (name, kind) = (format!("Friend {number}"), PersonKind::Contact);
         snapshot.people.push(Person { id: peer(number), name, kind, online: false, route: None, ..fixture::echo() });
     }
-    let desk = Desk::new(snapshot.clone());
+    let desk = Desk::sized(snapshot.clone(), Vec2::new(1100.0, 1400.0));
     assert!(desk.shows("Kitchen tablet") && !desk.shows("Friend 50"));
     desk.press("Offline (22)");
     let settings = Settings { offline_folded: Some(false), ..snapshot.settings.clone() };

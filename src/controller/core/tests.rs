@@ -134,6 +134,7 @@ fn an_ordinary_end_is_a_note_with_its_length_and_any_other_one_asks_for_words() 
             connected_at: seconds.map(|_| at),
             ended_at: at + Duration::from_secs(seconds.unwrap_or(3)),
             end,
+            note: String::new(),
         };
         rig.core.publisher.notices().forget_call();
         rig.core.carry_out(Effect::Report(CallReport::CallEnded(record)));

@@ -54,7 +54,6 @@ pub(super) const fn text(key: Text) -> &'static str {
         Text::ShowLists => "Show people and calls",
         Text::HideLists => "Hide people and calls",
         Text::CallsInARow => "{name} ({count})",
-        Text::CallBack => "Call back",
         Text::CallBackVideoName => "Call {name} back with video",
         Text::CallBackAudioName => "Call {name} back with audio",
         Text::ForgetCall => "Remove from the history",

@@ -29,7 +29,7 @@ texts! {
     CopyId, NewName, Save, RemoveTitle, RemoveDetail,
     // Home: list
     Favourites, Favourite, MakeFavourite, NoFavourite, OfflineCount, ClearSearch, MissedCount, LastCall, ShowLists,
-    HideLists, CallsInARow, CallBack, CallBackVideoName, CallBackAudioName, ForgetCall, Quoted, ContactRenamed,
+    HideLists, CallsInARow, CallBackVideoName, CallBackAudioName, ForgetCall, Quoted, ContactRenamed,
     // Home: first minutes
     InSettings, Above, HintName, HintAdding, HintEcho, HintSeen, UseTestPicture, PreviewResting, JoinMuted, JoinUnmuted,
     AddScan, AddScanDetail, InviteSomebody, CopyInvitationText, MailInvitation, InvitationSubject, InvitationText,

@@ -52,7 +52,6 @@ pub(super) const fn text(key: Text) -> &'static str {
         Text::ShowLists => "显示联系人和通话记录",
         Text::HideLists => "隐藏联系人和通话记录",
         Text::CallsInARow => "{name}（{count}）",
-        Text::CallBack => "回拨",
         Text::CallBackVideoName => "用视频回拨 {name}",
         Text::CallBackAudioName => "用语音回拨 {name}",
         Text::ForgetCall => "从通话记录中移除",
