@@ -169,6 +169,13 @@ fn buttons(ui: &mut Ui, rect: Rect, group: Group<'_>, name: &str, over: bool, sc
     let builder = UiBuilder::new().id_salt(("redial", entry.number)).max_rect(place);
     let mut line = ui.new_child(builder.layout(Layout::left_to_right(Align::Center)));
     line.spacing_mut().item_spacing.x = 0.0;
+    // At the left, so that the others stay where they are under the pointer.
+    if over {
+        let forget = scene.text(Text::ForgetCall);
+        if icon_button_sized(&mut line, Icon::Trash, forget, BUTTON, Weight::Plain).clicked() {
+            forget_all(group, scene);
+        }
+    }
     let calls_back = is_missed(entry.ended.kind);
     let (video, audio) = if calls_back {
         (Text::CallBackVideoName, Text::CallBackAudioName)
@@ -179,12 +186,6 @@ fn buttons(ui: &mut Ui, rect: Rect, group: Group<'_>, name: &str, over: bool, sc
         let again = scene.words.with_name(key, name);
         if icon_button_sized(&mut line, icon, &again, BUTTON, Weight::Plain).clicked() {
             scene.invite(entry.peer, "", with_video);
-        }
-    }
-    if over {
-        let forget = scene.text(Text::ForgetCall);
-        if icon_button_sized(&mut line, Icon::Trash, forget, BUTTON, Weight::Plain).clicked() {
-            forget_all(group, scene);
         }
     }
     left

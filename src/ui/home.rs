@@ -87,7 +87,8 @@ impl Home {
         }
         let mut settings = false;
         let selected = self.people.selected;
-        if !narrow || self.lists_open {
+        let lists_alone = narrow && self.lists_open;
+        if !narrow || lists_alone {
             let width = if narrow { window } else { side_width(window) };
             let side = Frame::new().fill(palette.side).inner_margin(Margin::same(space::L as i8));
             Panel::left("people").resizable(false).show_separator_line(false).exact_size(width).frame(side).show(
@@ -98,7 +99,7 @@ impl Home {
             );
         }
         self.lists_open &= selected == self.people.selected;
-        if !narrow || !self.lists_open {
+        if !lists_alone {
             // No fill: the window is cleared to this colour.
             let ground = Frame::new().inner_margin(Margin::same(space::L as i8));
             CentralPanel::default().frame(ground).show(ui, |ui| {

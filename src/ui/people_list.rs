@@ -5,9 +5,7 @@
 
 use std::collections::HashMap;
 
-use eframe::egui::{
-    self, Align, Id, Key, Layout, Modifiers, Rect, Response, Role, Sense, Ui, UiBuilder, WidgetInfo, pos2, vec2,
-};
+use eframe::egui::{self, Id, Key, Modifiers, Rect, Response, Role, Sense, Ui, UiBuilder, WidgetInfo, pos2, vec2};
 
 use crate::controller::{HistoryEntry, Person, PersonKind, Snapshot};
 use crate::identity::{PeerId, is_spelled};
@@ -295,7 +293,7 @@ impl PeopleList {
             nothing(ui, "", scene.text(Text::NoMatch));
         } else if !searching && kinds().all(|kind| kind == PersonKind::Echo) {
             nothing(ui, scene.text(Text::NoContactsTitle), scene.text(Text::NoContacts));
-            ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+            ui.horizontal(|ui| {
                 ui.add_space(space::S);
                 if TextButton::new(scene.text(Text::AddContact)).icon(Icon::PersonPlus).show(ui).clicked() {
                     *asked = Some(Asked::AddContact);
@@ -312,7 +310,7 @@ fn gone(person: Person) -> Person {
 
 /// Key of the list's ID in the window's memory.
 fn list_key() -> Id {
-    Id::unique("list of people")
+    Id::unique("people-list")
 }
 
 fn name_heading(response: &Response, folded: Option<bool>, words: &str) {

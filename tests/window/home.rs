@@ -123,8 +123,9 @@ fn a_wrong_link_is_explained_and_stays_in_the_dialog() {
         desk.harness.borrow().get_by_label("Link or ID").type_text(text);
         desk.settle();
         desk.press("Add");
-        assert!(desk.shows(why), "{text}");
-        assert!(desk.harness.borrow().get_by_label("Link or ID").value().is_some_and(|kept| kept.contains(text)));
+        let kept = desk.harness.borrow().get_by_label("Link or ID").value();
+        assert!(desk.shows(why), "{text}: {kept:?}");
+        assert!(kept.is_some_and(|kept| kept.contains(text)));
         desk.key(Modifiers::COMMAND, Key::A);
     }
     assert_eq!(desk.sent(), []);
@@ -217,7 +218,7 @@ fn ana_verified(mut snapshot: Snapshot) -> Snapshot {
 fn a_contact_is_verified_by_comparing_the_safety_number() {
     let desk = Desk::new(fixture::idle());
     assert!(!desk.shows("Verified"));
-    desk.choose("Ana Lindqvist, Online");
+    desk.point_at(Some("Ana Lindqvist, Online"));
     desk.press("More for Ana Lindqvist");
     desk.press("Safety number…");
     let number = safety_number(peer(9), peer(1));
