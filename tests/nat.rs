@@ -287,8 +287,23 @@ fn two_homes_meet_directly() {
 }
 
 #[test]
-fn two_symmetric_routers_need_the_relay() {
-    holds("symmetric, symmetric");
+fn two_symmetric_routers_need_the_relay_whose_figures_tell_of_the_call() {
+    let _machine = support::sharing();
+    let Some(mut meeting) = Meeting::begin(|it| homes(it, Nat::Symmetric, Nat::Symmetric)) else { return };
+    let metric = |meeting: &Meeting, name| Server::metric(&meeting.internet.server, name);
+    assert_eq!(metric(&meeting, "visavis_relay_allocations_total"), 0);
+    meeting.call();
+    assert_eq!(meeting.routes(), RELAY_UDP);
+    assert_eq!(metric(&meeting, "visavis_relay_allocations"), 2);
+    let bytes = metric(&meeting, "visavis_relayed_bytes_total");
+    let datagrams = metric(&meeting, "visavis_relayed_datagrams_total");
+    assert!(datagrams > 100 && bytes > 100 * datagrams, "{bytes} bytes in {datagrams} datagrams");
+    meeting.hang_up();
+    let released = support::poll(SOON, || (metric(&meeting, "visavis_relay_allocations") == 0).then_some(()));
+    assert!(released.is_some(), "both allocations are released with the call");
+    assert_eq!(metric(&meeting, "visavis_relay_over_quota_total"), 0);
+    let log = meeting.server.end();
+    assert!(log.is_empty(), "{log}");
 }
 
 #[test]
