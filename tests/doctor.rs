@@ -1,5 +1,5 @@
-//! Networks and servers as a support person sees them: `visavis doctor` in homes of every kind, and the first screen of a
-//! server. Real programs, and the Internet in software.
+//! Networks and servers as a support person sees them: `visavis doctor` in homes of every kind, and the first screen of
+//! a server. Real programs, and the Internet in software.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 

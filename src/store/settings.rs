@@ -34,6 +34,32 @@ pub enum Theme {
     Dark,
 }
 
+/// Contrast of the window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Contrast {
+    /// Follow the system.
+    #[default]
+    System,
+    /// Shades.
+    Standard,
+    /// Black and white with outlines; 7:1 for all text (WCAG 2.2, 1.4.6).
+    High,
+}
+
+/// Motion in the window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Motion {
+    /// Follow the system.
+    #[default]
+    System,
+    /// Short motions between states.
+    Full,
+    /// None: states change at once (WCAG 2.2, 2.3.3).
+    Reduced,
+}
+
 /// Everything that a person can set. Unknown fields are ignored and missing ones take these defaults, so that a newer
 /// and an older version can share a profile.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,6 +95,10 @@ pub struct Settings {
     pub language: Language,
     /// Colours of the window.
     pub theme: Theme,
+    /// Contrast of the window.
+    pub contrast: Contrast,
+    /// Motion in the window.
+    pub motion: Motion,
     /// When the media of calls goes through the relay of a server.
     pub relay: RelayUse,
 }
@@ -91,6 +121,8 @@ impl Default for Settings {
             servers: Vec::new(),
             language: Language::System,
             theme: Theme::System,
+            contrast: Contrast::System,
+            motion: Motion::System,
             relay: RelayUse::Auto,
         }
     }

@@ -93,7 +93,7 @@ impl AddContact {
             self.wrong = None;
         }
         if let Some(wrong) = self.wrong {
-            ui.label(Type::Caption.text(scene.text(wrong), Palette::of(ui).danger));
+            ui.label(Type::Caption.text(scene.text(wrong), Palette::of(ui).danger_text));
         }
         let enter = field.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter));
         if enter {

@@ -11,6 +11,7 @@ use crate::call::InviteId;
 use crate::controller::{CallView, Command, Handle, Snapshot};
 
 use super::add_contact;
+use super::appearance::Appearance;
 use super::call_view::{self, CallScreen};
 use super::catalogue::{Text, Words, system_locale};
 use super::fit::Fit;
@@ -101,6 +102,7 @@ pub struct Window {
     tiles: TilePainter,
     commands: Vec<Command>,
     outbox: Outbox,
+    appearance: Appearance,
     fit: Fit,
     home: Home,
     call: Option<CallScreen>,
@@ -123,6 +125,7 @@ impl Window {
             tiles: TilePainter::new(),
             commands: Vec::new(),
             outbox: Outbox::default(),
+            appearance: Appearance::default(),
             fit: Fit::default(),
             home: Home::default(),
             call: None,
@@ -150,7 +153,8 @@ impl Window {
             ui.ctx().send_viewport_cmd(ViewportCommand::Close);
             return;
         };
-        theme::follow(ui.ctx(), snapshot.settings.theme);
+        let desktop = self.end.as_ref().map(WindowEnd::desktop_appearance).unwrap_or_default();
+        self.appearance.follow(ui.ctx(), &snapshot.settings, desktop);
         self.fit.follow(ui.ctx(), MIN_SIZE.into());
         let words = Words::of(snapshot.settings.language, &self.options.locale);
         let mut commands = std::mem::take(&mut self.commands);

@@ -85,7 +85,11 @@ impl<'a> TextButton<'a> {
         let ground = if over { hover } else { ground }.gamma_multiply(fade);
         let ink = ink.gamma_multiply(fade);
         let painter = ui.painter();
-        painter.rect_filled(rect, CornerRadius::same(radius::CONTROL), ground);
+        let edge = match self.weight {
+            Weight::Quiet => ui.visuals().widgets.inactive.bg_stroke,
+            Weight::Primary | Weight::Danger | Weight::Plain | Weight::OnPicture => Stroke::NONE,
+        };
+        painter.rect(rect, CornerRadius::same(radius::CONTROL), ground, edge, StrokeKind::Inside);
         focus_ring(ui, &response, rect, radius::CONTROL);
         let icon_width = self.icon.map_or(0.0, |_| 18.0 + space::S);
         let room = (width - 2.0 * space::S - icon_width).max(0.0);
@@ -182,7 +186,7 @@ pub fn switch_row(ui: &mut Ui, on: &mut bool, title: &str, detail: &str) -> bool
     ui.painter().galley(pos2(rect.left(), top + title_height + 2.0), detail_text, palette.text_soft);
     let track = Rect::from_center_size(pos2(rect.right() - 20.0, rect.center().y), vec2(40.0, 24.0));
     let how = ui.ctx().animate_bool_responsive(response.id, *on);
-    let ground = if *on { palette.accent } else { palette.text_soft.gamma_multiply(0.55) };
+    let ground = if *on { palette.accent } else { palette.edge };
     ui.painter().rect_filled(track, CornerRadius::same(12), ground);
     let knob = pos2(egui::lerp(track.left() + 12.0..=track.right() - 12.0, how), track.center().y);
     let knob_color = if *on { palette.on_accent } else { palette.surface };
@@ -207,7 +211,8 @@ pub fn segments<T: Copy + PartialEq>(ui: &mut Ui, current: T, choices: &[(T, &st
         let corner = CornerRadius::same(radius::CONTROL - 3);
         let kind = if holds {
             ui.painter().rect_filled(inner, corner, palette.chosen);
-            ui.painter().rect_stroke(inner, corner, Stroke::new(1.0, palette.line), StrokeKind::Inside);
+            let edge = ui.visuals().widgets.inactive.bg_stroke;
+            ui.painter().rect_stroke(inner, corner, edge, StrokeKind::Inside);
             Type::Strong
         } else {
             Type::Body

@@ -9,7 +9,8 @@ use super::theme::{CONTROL_HEIGHT, Palette, Type, radius, space};
 pub fn text_field(ui: &mut Ui, text: &mut String, name: &str, hint: &str, icon: Option<Icon>, width: f32) -> Response {
     let palette = Palette::of(ui);
     let (_, rect) = ui.allocate_space(vec2(width, CONTROL_HEIGHT));
-    ui.painter().rect_filled(rect, CornerRadius::same(radius::CONTROL), palette.raised);
+    let corner = CornerRadius::same(radius::CONTROL);
+    ui.painter().rect(rect, corner, palette.raised, ui.visuals().widgets.inactive.bg_stroke, StrokeKind::Inside);
     let mut left = space::M;
     if let Some(icon) = icon {
         icon.paint(ui.painter(), rect.left_center() + vec2(space::M + 8.0, 0.0), 16.0, palette.text_soft);
@@ -28,8 +29,7 @@ pub fn text_field(ui: &mut Ui, text: &mut String, name: &str, hint: &str, icon: 
         .min_size(inner.size());
     let response = ui.place(inner, edit).accessible_name(name);
     if response.has_focus() {
-        let corner = CornerRadius::same(radius::CONTROL);
-        ui.painter().rect_stroke(rect, corner, Stroke::new(1.5, palette.accent), StrokeKind::Inside);
+        ui.painter().rect_stroke(rect, corner, Stroke::new(2.0, palette.accent), StrokeKind::Inside);
     }
     response
 }

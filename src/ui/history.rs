@@ -91,7 +91,7 @@ fn row(ui: &mut Ui, entry: &HistoryEntry, now: Option<LocalTime>, scene: &mut Sc
     let missed = is_missed(entry.ended.kind);
     let left = center.x + AVATAR / 2.0 + space::M;
     let room = rect.right() - left - REDIAL - space::XS;
-    let name_ink = if missed { palette.danger } else { palette.text };
+    let name_ink = if missed { palette.danger_text } else { palette.text };
     let title = one_line(ui, &name, Type::Strong, name_ink, room);
     let detail = one_line(ui, &format!("{when} · {how}"), Type::Caption, palette.text_soft, room - 18.0);
     let top = rect.center().y - (title.size().y + detail.size().y + 1.0) / 2.0;
@@ -99,7 +99,7 @@ fn row(ui: &mut Ui, entry: &HistoryEntry, now: Option<LocalTime>, scene: &mut Sc
     let arrow_y = below + detail.size().y / 2.0;
     ui.painter().galley(pos2(left, top), title, name_ink);
     let arrow = if entry.outgoing { Icon::Outgoing } else { Icon::Incoming };
-    let arrow_ink = if missed { palette.danger } else { palette.text_soft };
+    let arrow_ink = if missed { palette.danger_text } else { palette.text_soft };
     arrow.paint(ui.painter(), pos2(left + 6.0, arrow_y), 13.0, arrow_ink);
     ui.painter().galley(pos2(left + 18.0, below), detail, palette.text_soft);
     let corner = Rect::from_center_size(pos2(rect.right() - REDIAL / 2.0, rect.center().y), vec2(REDIAL, 32.0));

@@ -14,6 +14,7 @@
 
 mod add_contact;
 mod app;
+mod appearance;
 mod asked;
 mod avatar;
 mod bidi;
@@ -54,6 +55,7 @@ mod wall_clock;
 mod window_handle;
 
 pub use app::{APP_ID, TITLE, Window, WindowOptions, run};
+pub use appearance::DesktopAppearance;
 pub use catalogue::{Text, Words, system_locale};
 pub use scene::Now;
 pub use window_handle::{WindowHandle, WindowRequest};

@@ -204,7 +204,7 @@ pub fn person_menu(ui: &mut Ui, person: &Person, name: &str, scene: &mut Scene<'
         scene.send(Command::BlockContact { id, on: !person.blocked });
     }
     if person.kind == PersonKind::Contact {
-        let danger = Palette::of(ui).danger;
+        let danger = Palette::of(ui).danger_text;
         if ui.button(Type::Body.text(scene.text(Text::Remove), danger)).clicked() {
             asked = Some(Asked::Remove { id, name: name.to_owned() });
         }

@@ -78,7 +78,7 @@ impl PicturePicker {
             egui::ScrollArea::vertical().auto_shrink([false, false]).max_height(height).show(ui, |ui| {
                 ui.spacing_mut().item_spacing.y = 2.0;
                 if self.unreadable {
-                    ui.label(Type::Body.text(scene.text(Text::PickUnreadable), palette.danger));
+                    ui.label(Type::Body.text(scene.text(Text::PickUnreadable), palette.danger_text));
                 } else if self.pictures.is_empty() {
                     ui.label(Type::Body.text(scene.text(Text::PickEmpty), palette.text_soft));
                 }

@@ -25,7 +25,7 @@ impl QrCode {
     /// in the place of a code that cannot be drawn.
     pub fn show(&mut self, ui: &mut Ui, text: &str, side: f32, name: &str, failed: &str) {
         let Some(texture) = self.texture(ui.ctx(), text) else {
-            ui.label(Type::Body.text(failed, Palette::of(ui).danger));
+            ui.label(Type::Body.text(failed, Palette::of(ui).danger_text));
             return;
         };
         let (rect, response) = ui.allocate_exact_size(vec2(side, side), Sense::hover());

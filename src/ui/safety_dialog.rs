@@ -161,7 +161,7 @@ impl SafetyDialog {
     fn result(&self, ui: &mut Ui, scene: &Scene<'_>, verified: bool, name: &str) {
         let palette = Palette::of(ui);
         let (icon, ink, text) = match self.scanned {
-            Some(ScannedCode::Differs) => (Icon::Warning, palette.danger, Text::ScanDiffers),
+            Some(ScannedCode::Differs) => (Icon::Warning, palette.danger_text, Text::ScanDiffers),
             Some(ScannedCode::Own) => (Icon::Info, palette.warning, Text::ScanOwn),
             Some(ScannedCode::Matches) if verified => (Icon::Verified, palette.accent, Text::ScanMatches),
             _ if verified => (Icon::Verified, palette.accent, Text::SafetyVerified),

@@ -8,7 +8,7 @@ use crate::call::RelayUse;
 use crate::controller::{Command, LocalStreamView, Snapshot};
 use crate::device::{DeviceChoice, DeviceFault, DeviceKind};
 use crate::media::{Preset, VideoFormat};
-use crate::store::{Language, Settings, Theme};
+use crate::store::{Contrast, Language, Motion, Settings, Theme};
 
 use super::buttons::{TextButton, Weight, explain, icon_button, segments, switch_row};
 use super::catalogue::{Text, Words};
@@ -349,6 +349,23 @@ fn look(ui: &mut Ui, scene: &Scene<'_>, settings: &mut Settings) {
         .map(|(theme, key)| (theme, words.get(key)));
     if let Some(theme) = segments(ui, settings.theme, &themes) {
         settings.theme = theme;
+    }
+    label(ui, words.get(Text::ContrastLabel));
+    let contrasts = [
+        (Contrast::System, Text::ThemeSystem),
+        (Contrast::Standard, Text::ContrastStandard),
+        (Contrast::High, Text::ContrastHigh),
+    ]
+    .map(|(contrast, key)| (contrast, words.get(key)));
+    if let Some(contrast) = segments(ui, settings.contrast, &contrasts) {
+        settings.contrast = contrast;
+    }
+    label(ui, words.get(Text::MotionLabel));
+    let motions =
+        [(Motion::System, Text::ThemeSystem), (Motion::Full, Text::MotionFull), (Motion::Reduced, Text::MotionReduced)]
+            .map(|(motion, key)| (motion, words.get(key)));
+    if let Some(motion) = segments(ui, settings.motion, &motions) {
+        settings.motion = motion;
     }
 }
 

@@ -1,12 +1,13 @@
 //! Handle of the window for other threads: new drawings, requests, and whether the person looks at it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use eframe::egui;
 
+use super::appearance::DesktopAppearance;
 use crate::controller::Repaint;
 
 /// Longest time that one's own picture waits to be drawn with those of others.
@@ -29,6 +30,7 @@ pub struct WindowHandle {
     ctx: egui::Context,
     requests: SyncSender<WindowRequest>,
     attention: Arc<AtomicBool>,
+    appearance: Arc<Mutex<DesktopAppearance>>,
 }
 
 /// The window's own end of its handles.
@@ -36,6 +38,7 @@ pub struct WindowHandle {
 pub(super) struct WindowEnd {
     requests: Receiver<WindowRequest>,
     attention: Arc<AtomicBool>,
+    appearance: Arc<Mutex<DesktopAppearance>>,
 }
 
 impl WindowHandle {
@@ -43,8 +46,9 @@ impl WindowHandle {
     pub(super) fn new(ctx: egui::Context) -> (Self, WindowEnd) {
         let (sender, requests) = sync_channel(REQUESTS);
         let attention = Arc::new(AtomicBool::new(false));
-        let end = WindowEnd { requests, attention: Arc::clone(&attention) };
-        (Self { ctx, requests: sender, attention }, end)
+        let appearance = Arc::default();
+        let end = WindowEnd { requests, attention: Arc::clone(&attention), appearance: Arc::clone(&appearance) };
+        (Self { ctx, requests: sender, attention, appearance }, end)
     }
 
     /// Asks for a drawing of a change. A new layout is drawn twice, so that it comes to rest; a new picture once, which
@@ -65,6 +69,12 @@ impl WindowHandle {
         self.ctx.request_repaint();
     }
 
+    /// Tells the window the appearance that the desktop asks for.
+    pub fn set_desktop_appearance(&self, appearance: DesktopAppearance) {
+        *self.appearance.lock().unwrap_or_else(PoisonError::into_inner) = appearance;
+        self.ctx.request_repaint();
+    }
+
     /// Whether the window is in front and has the keyboard.
     pub fn has_attention(&self) -> bool {
         self.attention.load(Ordering::Relaxed)
@@ -81,6 +91,11 @@ impl WindowEnd {
     /// Notes whether the person looks at the window.
     pub(super) fn set_attention(&self, attention: bool) {
         self.attention.store(attention, Ordering::Relaxed);
+    }
+
+    /// The appearance that the desktop asks for.
+    pub(super) fn desktop_appearance(&self) -> DesktopAppearance {
+        *self.appearance.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Requests that have come since the last call.

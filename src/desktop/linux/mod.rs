@@ -1,6 +1,7 @@
-//! Linux desktops, over D-Bus: notifications (`notifications`), the screen lock (`screen_lock`), and sleep
-//! (`inhibitor`).
+//! Linux desktops, over D-Bus: notifications (`notifications`), the screen lock (`screen_lock`), sleep (`inhibitor`),
+//! and the appearance that the desktop asks for (`appearance`).
 
+mod appearance;
 mod inhibitor;
 mod notifications;
 mod screen_lock;
@@ -30,6 +31,7 @@ pub(super) fn attend(rings: &Rings, handle: &Handle, window: &WindowHandle, loca
     };
     let mut notifications = Notifications::new(bus.clone(), handle.clone(), window.clone());
     screen_lock::watch(&bus, handle.clone());
+    appearance::watch(&bus, window.clone());
     let mut inhibitor = Inhibitor::new(bus);
     let mut alerts = Alerts::default();
     let mut within = None;

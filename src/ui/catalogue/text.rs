@@ -56,6 +56,8 @@ texts! {
     FramesASecond, KilobitsASecond, Milliseconds, Percent, OnePacket, Packets, CurveAsked, CurveSentLoss,
     CurveReceivedLoss, LastMinute, QualityMeasuring, QualityGood, QualityUnstable, QualityPoor, CopyReport,
     CopyReportDetail, ReportPerson, ReportColumns,
+    // Settings: appearance
+    ContrastLabel, ContrastStandard, ContrastHigh, MotionLabel, MotionFull, MotionReduced,
     // Settings
     SectionVideo, SectionSound, SectionPrivacy, SectionLook, SectionKeys, Resolution, CameraGives, CameraGivesOther, PresetAbove,
     CameraClosed, FrameRate, BitRate, BitRateAuto, BitRateChoice, FrameRateChoice, Camera, Microphone, Speaker,
