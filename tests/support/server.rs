@@ -134,6 +134,13 @@ impl Server {
         Duration::from_secs_f64((fields[11] + fields[12]) as f64 / ticks_a_second)
     }
 
+    /// Memory that it holds now, in MiB.
+    pub fn resident_mib(&self) -> f64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("its status");
+        let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.split_whitespace().next()?.parse().ok());
+        kib.map_or(0.0, |kib: f64| kib / 1024.0)
+    }
+
     /// Kills it without a chance to say anything.
     pub fn kill(&mut self) {
         let _already_gone = self.child.kill();
