@@ -19,5 +19,5 @@ pub use database::Store;
 pub use error::StoreError;
 pub use history::{HISTORY_KEPT, HistoryRecord};
 pub use profile::{Profile, ProfileError};
-pub use settings::{Contrast, Language, Motion, Settings, SettingsChange, Theme};
+pub use settings::{Contrast, Language, Motion, PictureFit, SelfViewSize, Settings, SettingsChange, Theme};
 pub use undelivered::UNDELIVERED_KEPT_S;
