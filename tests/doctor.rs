@@ -197,7 +197,7 @@ fn a_server_at_home_asks_its_router_for_its_ports_keeps_them_and_gives_them_back
         let (mut server, screen) = first_screen(&home.computer().unwrap(), &data);
         assert!(screen.contains(words), "{screen}");
         if let (Some(requests), Some(0)) = (requests, result) {
-            let mut next = || requests.recv_timeout(SOON).expect("a request");
+            let next = || requests.recv_timeout(SOON).expect("a request");
             let mut first = [next(), next()].map(|(protocol, port, _)| (protocol, port));
             first.sort_unstable();
             assert_eq!(first, [(TCP, 443), (UDP, 3478)]);

@@ -356,6 +356,7 @@ fn a_person_with_a_device_on_this_network_and_one_at_a_server_answers_at_either(
     desk.send(json!({"command": "reject", "invite": invite}));
     alice.expect("invite_rejected");
     assert_eq!(lap.expect("invite_answered_elsewhere")["invite"], json!(invite));
+    desk.expect("invite_rejected");
 
     // A call of the desk's goes on there while the laptop rings, which is told that Alice is busy.
     let invite = desk.invite(&alice.id.clone(), json!(false));

@@ -321,6 +321,7 @@ fn a_renewed_session_shows_the_token_that_came_after_the_first() {
         assert!(office.sides[place].local.may_ring(&office.sides[me].id));
         assert!(office.sides.iter().all(|side| side.downs.is_empty()), "the first session stood until the second did");
         office.say(0, 2, 2, 2);
+        office.deliver();
         assert_eq!(office.numbers(1), [1, 2]);
         let nobody = office.sides[me].sessions.renew(office.now, id(9));
         assert!(nobody.is_empty());
