@@ -138,8 +138,10 @@ pub async fn run(arguments: Arguments, ends: impl Future<Output = ()>) -> Result
         say(&screen::ready_line(facts))?;
     }
     let gateway = if arguments.no_port_mapping { None } else { gateway_of(facts) };
-    let (answers, mut mapped) = tokio::join!(self_test::ask(facts.listen, facts.relay_port), map_ports(gateway, facts));
-    if !arguments.json {
+    // Its result is for the words alone.
+    let test = async { if arguments.json { None } else { Some(self_test::ask(facts.listen, facts.relay_port).await) } };
+    let (answers, mut mapped) = tokio::join!(test, map_ports(gateway, facts));
+    if let Some(answers) = answers {
         say(&screen::words(facts, answers, mapped.as_ref().map_or(&[], |(_, outcomes)| outcomes)))?;
     }
     let keep = async {
