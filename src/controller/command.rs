@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::call::InviteId;
 use crate::identity::PeerId;
-use crate::media::{Preset, StreamId};
+use crate::media::{Preset, StreamId, Volume};
 use crate::store::SettingsChange;
 
 /// The `video` field of a command: a preset's name, `true` (the standard preset) or `false` (no video).
@@ -209,6 +209,13 @@ pub enum Command {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         participant: Option<PeerId>,
     },
+    /// Set how loud a person is heard here.
+    SetVolume {
+        /// ID of the person: a contact, or somebody in the call.
+        participant: PeerId,
+        /// The volume in percent.
+        percent: Volume,
+    },
     /// Tell somebody how many lines of one of their pictures are shown here at most.
     WishVideo {
         /// ID of the person.
@@ -288,6 +295,11 @@ impl Command {
             ) if (&*participant, &*stream) == (who, which) => {
                 *lines = *later;
             }
+            (Self::SetVolume { participant, percent }, Self::SetVolume { participant: who, percent: later })
+                if participant == who =>
+            {
+                *percent = *later
+            }
             _ => return false,
         }
         true
@@ -317,6 +329,7 @@ impl Command {
             Self::Ignore { .. } => "ignore",
             Self::EnableAudio { .. } => "enable_audio",
             Self::EnableVideo { .. } => "enable_video",
+            Self::SetVolume { .. } => "set_volume",
             Self::WishVideo { .. } => "wish_video",
             Self::ShareScreen { .. } => "share_screen",
             Self::StopSharing => "stop_sharing",
@@ -384,6 +397,13 @@ mod tests {
         assert!(waiting.absorb(&wish(1, StreamId::CAMERA, 180)) && !waiting.absorb(&wish(2, StreamId::CAMERA, 360)));
         assert!(!waiting.absorb(&wish(1, StreamId::SCREEN, 360)), "another picture of the same person");
         assert_eq!(waiting, wish(1, StreamId::CAMERA, 180));
+        let volume = |byte, percent| {
+            let participant = PeerId::from_bytes([byte; 32]);
+            Command::SetVolume { participant, percent: Volume::from_percent(percent) }
+        };
+        let mut slid = volume(1, 100);
+        assert!(slid.absorb(&volume(1, 140)) && !slid.absorb(&volume(2, 50)));
+        assert_eq!(slid, volume(1, 140));
         assert!(!waiting.absorb(&Command::Leave) && !Command::Leave.absorb(&Command::Leave));
     }
 
@@ -393,5 +413,11 @@ mod tests {
         assert!(parse(r#"{"command":"create_stream","video":"huge"}"#).is_err());
         assert!(parse(r#"{"command":"cancel","invite":"xyz"}"#).is_err());
         assert!(parse(r#"{"command":"create_stream","volume":3}"#).is_err());
+        let participant = PeerId::from_bytes([7; 32]);
+        let volume = |percent: i32| {
+            parse(&format!(r#"{{"command":"set_volume","participant":"{participant}","percent":{percent}}}"#))
+        };
+        assert_eq!(volume(0).ok(), Some(Command::SetVolume { participant, percent: Volume::SILENT }));
+        assert!(volume(200).is_ok() && volume(201).is_err() && volume(-1).is_err());
     }
 }

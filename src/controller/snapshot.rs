@@ -8,7 +8,7 @@ pub use crate::signaling::ServerStatus;
 use crate::call::{ConversationId, InviteId};
 use crate::device::{DeviceFault, DeviceKind};
 use crate::identity::{PeerId, PictureError, ServerLink};
-use crate::media::{FrameSlot, LevelMeter, MediaTime, StreamId, StreamKind};
+use crate::media::{FrameSlot, LevelMeter, MediaTime, StreamId, StreamKind, Volume};
 use crate::store::{Settings, StoreError};
 
 use super::event::{ReceivedStats, RouteKind, SentStats, VersionSkew};
@@ -257,6 +257,8 @@ pub struct ParticipantView {
     pub muted_here: bool,
     /// Hidden here only.
     pub hidden_here: bool,
+    /// How loud they are heard here.
+    pub volume: Volume,
     /// Their streams of pictures, sent or not, in the order of the identifiers.
     pub pictures: Vec<PictureView>,
     /// Level of their voice.
@@ -332,6 +334,15 @@ pub enum NoticeKind {
         device: DeviceKind,
         /// Its name.
         name: String,
+    },
+    /// A call is over, as one of the two wished.
+    CallEnded {
+        /// The other person.
+        peer: PeerId,
+        /// Their name.
+        name: String,
+        /// Time connected, in seconds.
+        duration_s: u32,
     },
     /// A contact was added.
     ContactAdded {

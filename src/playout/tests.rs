@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::device::{DeviceError, DeviceFault, DeviceKind, DeviceReason};
 use crate::encoder::audio::AudioEncoder;
-use crate::media::{FRAME_SAMPLES, MediaTime, ReceivedSound, SAMPLE_RATE};
+use crate::media::{FRAME_SAMPLES, MediaTime, ReceivedSound, SAMPLE_RATE, Volume};
 use crate::sound_device::test_signal::{peak_hertz, rms, sine};
 
 const LONG: Duration = Duration::from_secs(20);
@@ -90,6 +90,27 @@ fn a_participant_is_heard_and_a_muted_one_is_not() {
     // Sound that comes all at once is played faster, at the same pitch.
     assert!((14_000..19_500).contains(&heard.len()), "{} samples", heard.len());
     assert!((peak_hertz(&heard[2000..14_000], SAMPLE_RATE) - 700.0).abs() < 7.0);
+}
+
+#[test]
+fn a_participant_is_heard_at_the_volume_that_is_chosen() {
+    let loudness = |percent: u8| {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("heard.wav");
+        let (playout, events) = playout(&DeviceChoice::File(path.clone()));
+        let (input, audio) = playout.add_participant(Arc::default(), SharedAvSync::default());
+        audio.set_volume(Volume::from_percent(percent));
+        assert_eq!(events.recv_timeout(LONG), Ok(SoundEvent::Opened { name: "heard.wav".into() }));
+        push_tone(&input, 700.0);
+        let stats = || audio.stats().jitter;
+        wait_until("the end of the tone", || stats().received == 20 && stats().buffered_ms == 0);
+        drop(playout);
+        heard(&read_wav(&path)).get(4000..12_000).map_or(0.0, rms)
+    };
+    let usual = loudness(100);
+    assert!((loudness(50) / usual - 0.5).abs() < 0.05);
+    assert!(loudness(150) > 1.2 * usual, "louder, as far as full scale has room");
+    assert_eq!(loudness(0), 0.0);
 }
 
 #[test]

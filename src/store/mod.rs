@@ -21,5 +21,5 @@ pub use error::StoreError;
 pub use history::{HISTORY_KEPT, HistoryRecord};
 pub use profile::{Profile, ProfileError};
 pub use quiet_hours::{NoTimeOfDay, TimeOfDay, is_between, minutes_to_change};
-pub use settings::{Contrast, Language, Motion, Settings, SettingsChange, Theme};
+pub use settings::{Contrast, Language, Motion, PictureFit, SelfViewSize, Settings, SettingsChange, Theme};
 pub use undelivered::UNDELIVERED_KEPT_S;

@@ -52,6 +52,10 @@ const STEPS: &[M<'_>] = &[
          at_unix_s INTEGER NOT NULL
      ) STRICT;",
     ),
+    M::up(
+        "ALTER TABLE contacts ADD COLUMN volume_percent INTEGER NOT NULL DEFAULT 100
+         CHECK (volume_percent BETWEEN 0 AND 200)",
+    ),
     // Calls of before count as seen.
     M::up(
         "ALTER TABLE history ADD COLUMN seen INTEGER NOT NULL DEFAULT 1;

@@ -62,6 +62,32 @@ pub enum Motion {
     Reduced,
 }
 
+/// How the others' pictures fill their tiles.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PictureFit {
+    /// Filled where little of the picture is cropped, else whole.
+    #[default]
+    Automatic,
+    /// Filled, however much is cropped.
+    Fill,
+    /// Whole.
+    Whole,
+}
+
+/// Size of one's own picture in a call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SelfViewSize {
+    /// 14 % of the window's width.
+    Small,
+    /// 20 % of it.
+    #[default]
+    Medium,
+    /// 30 % of it.
+    Large,
+}
+
 /// Everything that a person can set. Unknown fields are ignored and missing ones take these defaults, so that a newer
 /// and an older version can share a profile.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -119,6 +145,12 @@ pub struct Settings {
     pub keep_running: bool,
     /// Start in the background with the desktop session.
     pub autostart: bool,
+    /// How the others' pictures fill their tiles.
+    pub picture_fit: PictureFit,
+    /// Show one's own picture in a call (to oneself only).
+    pub self_view: bool,
+    /// Size of one's own picture in a call.
+    pub self_view_size: SelfViewSize,
 }
 
 impl Default for Settings {
@@ -150,6 +182,9 @@ impl Default for Settings {
             ring_volume: 100,
             keep_running: true,
             autostart: false,
+            picture_fit: PictureFit::Automatic,
+            self_view: true,
+            self_view_size: SelfViewSize::Medium,
         }
     }
 }

@@ -18,10 +18,11 @@ use super::catalogue::{Text, Words, system_locale};
 use super::closing::{self, Closing};
 use super::fit::Fit;
 use super::home::{self, Home};
-use super::invite_dialog::InviteDialog;
 use super::notices::Notices;
 use super::outbox::Outbox;
+use super::outcome_dialog::OutcomeDialog;
 use super::own_camera::OwnCamera;
+use super::ring_scene::RingScene;
 use super::scene::{Now, Scene};
 use super::settings_panel::{self, SettingsPanel};
 use super::theme::{self, Type};
@@ -103,13 +104,16 @@ pub struct Window {
     fit: Fit,
     home: Home,
     call: Option<CallScreen>,
-    invites: InviteDialog,
+    ring: RingScene,
+    outcome: OutcomeDialog,
     settings: SettingsPanel,
     notices: Notices,
     waiting: WaitingCards,
     closing: Closing,
     title: String,
     rung: Option<InviteId>,
+    /// Somebody calls or is called, or there is a call: the settings are closed when that begins.
+    calls: bool,
     camera: OwnCamera,
     /// `None` where nobody holds a handle of the window, as in tests.
     end: Option<Rc<WindowEnd>>,
@@ -129,13 +133,15 @@ impl Window {
             fit: Fit::default(),
             home: Home::default(),
             call: None,
-            invites: InviteDialog::default(),
+            ring: RingScene::default(),
+            outcome: OutcomeDialog::default(),
             settings: SettingsPanel::default(),
             notices: Notices::default(),
             waiting: WaitingCards::default(),
             closing: Closing::default(),
             title: TITLE.to_owned(),
             rung: None,
+            calls: false,
             camera,
             end: None,
         }
@@ -157,7 +163,10 @@ impl Window {
             return;
         };
         let desktop = self.end.as_ref().map(|end| end.desktop_appearance()).unwrap_or_default();
-        self.appearance.follow(ui.ctx(), &snapshot.settings, desktop);
+        let in_call = !matches!(snapshot.call, CallView::Idle);
+        self.appearance.follow(ui.ctx(), &snapshot.settings, desktop, in_call);
+        // This frame has begun in the appearance of the one before.
+        ui.set_style(ui.ctx().global_style());
         self.fit.follow(ui.ctx(), MIN_SIZE.into());
         let words = Words::of(snapshot.settings.language, &self.options.locale);
         let mut commands = std::mem::take(&mut self.commands);
@@ -173,7 +182,7 @@ impl Window {
         self.tiles = tiles;
         for command in commands.drain(..) {
             self.camera.note(&command, snapshot);
-            self.invites.note(&command, snapshot);
+            self.outcome.note(&command, snapshot);
             if self.outbox.send(&self.handle, command).is_err() {
                 ui.ctx().send_viewport_cmd(ViewportCommand::Close);
             }
@@ -193,10 +202,15 @@ impl Window {
 
     fn screens(&mut self, ui: &mut Ui, scene: &mut Scene<'_>) {
         let snapshot = scene.snapshot;
-        let invited = has_invite_dialog(snapshot);
+        let has_outcome = matches!(snapshot.call, CallView::Idle) && snapshot.outcome.is_some();
         let in_call = matches!(snapshot.call, CallView::Conversation(_));
+        let calls = !matches!(snapshot.call, CallView::Idle);
+        if calls && !self.calls {
+            self.settings.close(scene);
+        }
+        self.calls = calls;
         // Esc belongs to what lies in front.
-        if !invited && (in_call || !self.home.has_dialog()) {
+        if !has_outcome && (in_call || !self.home.has_dialog()) {
             self.settings.take_keys(ui, scene);
         }
         let area = ui.available_rect_before_wrap();
@@ -205,21 +219,29 @@ impl Window {
                 let open = self.settings.is_open();
                 (self.call.get_or_insert_default().show(ui, scene, call, open), call_view::below_head(area))
             }
-            CallView::Idle | CallView::Outgoing(_) | CallView::Incoming(_) => {
+            CallView::Outgoing(_) | CallView::Incoming(_) => {
+                self.leave_call(ui);
+                (false, area)
+            }
+            CallView::Idle => {
                 self.leave_call(ui);
                 let frame = Frame::new().fill(ui.visuals().panel_fill);
-                (frame.show(ui, |ui| self.home.show(ui, scene, invited)).inner, home::below_own_card(area))
+                (frame.show(ui, |ui| self.home.show(ui, scene, has_outcome)).inner, home::below_own_card(area))
             }
         };
+        self.ring.show(ui, scene);
         if toggle {
             self.settings.toggle(scene);
         }
         self.settings.show(ui, scene);
-        self.invites.show(ui, scene);
+        self.outcome.show(ui, scene);
         self.waiting.show(ui, picture, scene);
         self.closing.show(ui, scene);
         let picture = if self.settings.is_open() { settings_panel::beside(area).intersect(picture) } else { picture };
-        self.notices.show(ui, picture, scene);
+        // They wait while it rings: nothing covers the face and the name.
+        if in_call || !calls {
+            self.notices.show(ui, picture, scene);
+        }
         add_contact::take_dropped(ui, scene);
     }
 
@@ -310,15 +332,6 @@ fn title(snapshot: &Snapshot, words: Words) -> String {
 /// Whether nothing of the window can be seen.
 fn is_hidden(viewport: &egui::ViewportInfo) -> bool {
     viewport.minimized == Some(true) || viewport.occluded == Some(true) || viewport.visible() == Some(false)
-}
-
-/// Whether a dialog about an invite or a call's end is up; it then has the keyboard.
-fn has_invite_dialog(snapshot: &Snapshot) -> bool {
-    match &snapshot.call {
-        CallView::Outgoing(_) | CallView::Incoming(_) => true,
-        CallView::Idle => snapshot.outcome.is_some(),
-        CallView::Conversation(_) => false,
-    }
 }
 
 impl eframe::App for Window {

@@ -3,11 +3,11 @@
 //! ```text
 //! app.rs           the eframe application: snapshot in, commands out, which screen; outbox.rs, own_camera.rs, keys.rs
 //!   home.rs          people_list.rs, history.rs at the left; own_card.rs, preview.rs, call_card.rs at the right
-//!   invite_dialog.rs who rings, who is rung, and how a call ended
-//!   waiting_card.rs  who rings beside a call
+//!   ring_scene.rs    who rings and who is rung, on stage.rs; outcome_dialog.rs: how a call ended
 //!   safety_dialog.rs the safety number of a contact, by voice or by code_scanner.rs
-//!   call_view.rs     tiles, self_view.rs, quality_sign.rs, picture_wish.rs, controls.rs, statistics.rs
-//!   settings_panel.rs with reachable_settings.rs, server_settings.rs; notices.rs; closing.rs
+//!   call_view.rs     tiles, self_view.rs, quality_sign.rs, picture_wish.rs, statistics.rs, push_to_talk.rs,
+//!                    controls.rs; call_bar.rs with call_menus.rs
+//!   settings_panel.rs with reachable_settings.rs, server_settings.rs; notices.rs; closing.rs, waiting_card.rs
 //! drawn with       fit.rs, theme.rs, fonts.rs, bidi.rs, icons.rs, buttons.rs, fields.rs, avatar.rs, qr_code.rs,
 //!                  device_names.rs, tile.rs
 //! worded by        catalogue/
@@ -20,7 +20,9 @@ mod asked;
 mod avatar;
 mod bidi;
 mod buttons;
+mod call_bar;
 mod call_card;
+mod call_menus;
 mod call_view;
 mod catalogue;
 mod closing;
@@ -34,24 +36,27 @@ mod fonts;
 mod history;
 mod home;
 mod icons;
-mod invite_dialog;
 mod keys;
 mod notices;
 mod outbox;
+mod outcome_dialog;
 mod own_camera;
 mod own_card;
 mod people_list;
 mod picture_picker;
 mod picture_wish;
 mod preview;
+mod push_to_talk;
 mod qr_code;
 mod quality_sign;
 mod reachable_settings;
+mod ring_scene;
 mod safety_dialog;
 mod scene;
 mod self_view;
 mod server_settings;
 mod settings_panel;
+mod stage;
 mod statistics;
 mod theme;
 pub mod tile;

@@ -70,6 +70,13 @@ impl SettingsPanel {
         scene.send(Command::WatchMicrophone { on: self.open });
     }
 
+    /// Hides it.
+    pub fn close(&mut self, scene: &mut Scene<'_>) {
+        if self.open {
+            self.toggle(scene);
+        }
+    }
+
     /// Keeps the meter alive: the end of a call, and a change of the camera alone, close the microphone.
     pub fn keep_meter(&self, scene: &mut Scene<'_>, call_over: bool) {
         let closes = |command: &Command| matches!(command, Command::CreateStream { .. } | Command::CloseStream);
@@ -403,7 +410,8 @@ fn meter_reach(peak: f32) -> f32 {
     if peak <= 0.0 { 0.0 } else { (1.0 - 20.0 * peak.log10() / METER_FLOOR_DB).clamp(0.0, 1.0) }
 }
 
-fn meter(ui: &mut Ui, name: &str, peak: f32) {
+/// Draws the level of the microphone, whose `peak` is linear, as wide as there is room.
+pub fn meter(ui: &mut Ui, name: &str, peak: f32) {
     let palette = Palette::of(ui);
     let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 16.0), Sense::hover());
     let reach = meter_reach(peak);
@@ -427,6 +435,7 @@ fn key_list(ui: &mut Ui, words: Words) {
     ui.spacing_mut().interact_size.y = 26.0;
     let keys = [
         (["M", ""], Text::KeyMute),
+        (["Space", ""], Text::KeyTalk),
         (["V", ""], Text::KeyCamera),
         (["F", ""], Text::KeyFullScreen),
         (["Esc", ""], Text::KeyLeaveFullScreen),

@@ -13,7 +13,7 @@ use visavis::controller::{
     PersonKind, PictureView, Quality, ReceivedStats, RouteKind, SentStats, Snapshot,
 };
 use visavis::identity::PeerId;
-use visavis::media::{FrameSlot, Latest, LevelMeter, MediaTime, StreamId, StreamKind, VideoFrame};
+use visavis::media::{FrameSlot, Latest, LevelMeter, MediaTime, StreamId, StreamKind, VideoFrame, Volume};
 use visavis::store::Settings;
 
 pub const INVITE: InviteId = InviteId::from_bits(7);
@@ -264,6 +264,7 @@ pub fn participant(number: u8, name: &str, video: bool) -> ParticipantView {
         audio: true,
         muted_here: false,
         hidden_here: false,
+        volume: Volume::default(),
         pictures: vec![camera],
         level: Arc::new(LevelMeter::default()),
         quality: Quality::Good,
@@ -300,6 +301,7 @@ pub fn minute() -> Vec<CallSample> {
             latency_ms: if bad { 180.0 + 40.0 * wave } else { 45.0 + 5.0 * wave },
             frozen_ms: if bad && second.is_multiple_of(4) { 320.0 } else { 0.0 },
             concealed_ms: if bad { 40.0 } else { 0.0 },
+            shown_whole: false,
         }
     };
     (0..60).map(second).collect()

@@ -88,6 +88,11 @@ impl Core {
             }
             Command::EnableAudio { on, participant: Some(id) } => self.remotes.set_muted_here(id, !on)?,
             Command::EnableVideo { on, participant: Some(id) } => self.remotes.set_hidden_here(id, !on)?,
+            Command::SetVolume { participant, percent } => {
+                let in_call = self.remotes.set_volume(participant, percent);
+                let kept = self.directory.set_volume(&self.store, participant, percent, in_call);
+                kept.map_err(|refusal| self.refused(refusal))?;
+            }
             Command::WishVideo { participant, stream, lines } => {
                 self.remotes.set_wish(participant, stream, lines)?;
                 self.tell_wishes();

@@ -78,6 +78,7 @@ impl Core {
         let way =
             Way { path: self.signaling.path_to(id), servers: ice_servers(self.signaling.relay_to(id), relay_use) };
         self.remotes.connect(consent, newcomer, way, &self.speaker, self.publisher.picture_notice());
+        self.remotes.set_volume(id, self.directory.volume(id));
         self.update_fan_out();
         self.captures.start_encoding();
         self.remotes.schedule_statistics(MediaTime::now());
@@ -116,6 +117,7 @@ impl Core {
             }
             CallReport::ConversationConnecting { conversation } => {
                 self.calls.set_outcome(None);
+                self.publisher.notices().forget_call();
                 Event::ConversationConnecting { conversation }
             }
             CallReport::ConversationConnected { conversation } => Event::ConversationConnected { conversation },
@@ -221,10 +223,12 @@ impl Core {
             return;
         }
         let named = self.named(&record);
-        // One's own press needs no telling.
-        let by_own_press = match record.end {
-            CallEnd::Ended(DisconnectReason::Left) | CallEnd::DeclinedHere | CallEnd::Canceled => true,
-            CallEnd::Ended(DisconnectReason::HungUp | DisconnectReason::Failed | DisconnectReason::Lost)
+        // One's own press needs no telling, and a call that somebody ended as usual no more than a note.
+        let is_usual = match record.end {
+            CallEnd::Ended(DisconnectReason::Left | DisconnectReason::HungUp)
+            | CallEnd::DeclinedHere
+            | CallEnd::Canceled => true,
+            CallEnd::Ended(DisconnectReason::Failed | DisconnectReason::Lost)
             | CallEnd::Declined
             | CallEnd::Busy
             | CallEnd::NoAnswer
@@ -234,8 +238,15 @@ impl Core {
             | CallEnd::NeedsNewerThere => false,
         };
         // The words are about one person; a call of several ends by one's own press, or with the last of them.
-        let outcome = match named.into_iter().next_back() {
-            Some((peer, name)) if !by_own_press => {
+        let last = named.into_iter().next_back();
+        let duration_s = record.connected_seconds();
+        let noted = record.end == CallEnd::Ended(DisconnectReason::HungUp)
+            || (record.end == CallEnd::Ended(DisconnectReason::Left) && duration_s > 0);
+        if let Some((peer, name)) = last.clone().filter(|_| noted) {
+            self.publisher.notices().add(NoticeKind::CallEnded { peer, name, duration_s });
+        }
+        let outcome = match last {
+            Some((peer, name)) if !is_usual => {
                 let kind = match (record.end, self.directory.skew(peer)) {
                     (CallEnd::Unreachable, Some(VersionSkew::FarIsOlder)) => CallEnd::NeedsNewerThere,
                     (CallEnd::Unreachable, Some(VersionSkew::OwnIsOlder)) => CallEnd::NeedsNewerHere,

@@ -86,7 +86,7 @@ impl Core {
         }
     }
 
-    fn call_view(&self) -> CallView {
+    pub(super) fn call_view(&self) -> CallView {
         match self.calls.state() {
             CallState::Idle => CallView::Idle,
             CallState::Outgoing(outgoing) => CallView::Outgoing(OutgoingView {

@@ -47,9 +47,14 @@ texts! {
     Calling, Ringing, CancelCall, IncomingVideo, IncomingAudio, UnknownCaller, UnknownCallerDetail, TheirId, TheirNote,
     CallerOtherKey, CallerOtherKeyDetail, AnswerVideo, AnswerAudio, Decline,
     // The call
-    Connecting, ConnectingDetail, Reconnecting, Mute, Unmute, CameraOn, CameraOff, FullScreen, LeaveFullScreen, HangUp, Statistics,
+    Connecting, Reconnecting, Mute, Unmute, CameraOn, CameraOff, FullScreen, LeaveFullScreen, HangUp, Statistics,
     TheyMuted, TheyCameraOff, TheirScreen, MuteHere, UnmuteHere, HideHere, ShowHere, MutedHere, HiddenHere, SelfView, SelfViewBig,
     YouAreMuted, SpeakingMuted, Speaking, YouSpeak, NoCameraChosen, NoMicrophoneChosen, YourCameraIsOff, CallTime, PeopleInCall, InCall,
+    // The bar and the menus of the call
+    ChooseMicrophone, ChooseCamera, MediaSettings, MoreInCall, Volume, VolumeOf, UnmuteKeys, HeardWhileHeld, KeyTalk,
+    HideSelfView, ShowSelfView, SizeSmall, SizeMedium, SizeLarge, PicturesOfOthers, FitAutomatic, FitFill, FitWhole,
+    // The end of a call
+    CallBack, CallEnded, LengthSeconds, LengthMinutes, LengthHours,
     // Statistics
     Sent, Received, StatCamera, StatScreen, StatSize, StatRate, StatBits, StatAsked, StatPath, StatLost, StatLoss, StatRoundTrip, StatJitter,
     StatDelay, StatLatency, StatFrozen, StatConcealed, StatCodec, StatRoute, RouteDirect, RouteRelay, NothingYet,
