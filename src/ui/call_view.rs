@@ -103,6 +103,7 @@ impl CallScreen {
         controls::muted_hint(ui, area, call_bar::place(area), scene, self.talk.is_talking());
         if self.waking {
             scene.commands.truncate(asked);
+            egui::Popup::close_all(ui.ctx());
         } else {
             act = pressed.or(act);
             if let Some(id) = safety_of {

@@ -105,6 +105,21 @@ fn a_touch_on_faded_controls_only_wakes_them() {
 }
 
 #[test]
+fn a_touch_on_a_faded_arrow_opens_no_menu() {
+    let desk = Desk::new(fixture::call(vec![fixture::participant(1, "Ana Lindqvist", true)]));
+    desk.harness.borrow_mut().run_steps(20);
+    let arrow = desk.harness.borrow().get_by_label("Choose a camera").rect().center();
+    let tap = || [true, false].map(|down| desk.at_once(touch(arrow, down)));
+    tap();
+    desk.settle();
+    assert!(desk.sent().is_empty() && !desk.shows("Audio and video settings…"));
+    tap();
+    desk.settle();
+    assert_eq!(desk.sent(), [Command::RefreshDevices]);
+    assert!(desk.shows("Audio and video settings…"));
+}
+
+#[test]
 fn pressing_the_small_picture_swaps_it_with_the_large_one() {
     let desk = Desk::new(fixture::call(vec![fixture::participant(1, "Ana Lindqvist", true)]));
     desk.press("Your picture: click to swap, drag to move");

@@ -41,15 +41,11 @@ pub(super) struct Marks {
 }
 
 impl Marks {
-    /// The part of a `tile` whose lower left corner the small picture leaves free: beside it, or else above it.
+    /// The part of a `tile` whose lower left corner the small picture leaves free: above it.
     fn clear_of_small_picture(&self, tile: Rect) -> Rect {
-        let corner = Rect::from_min_max(pos2(tile.left(), tile.bottom() - CHIP_ROOM.y), tile.max);
-        let corner = Rect::from_min_size(corner.min, vec2(CHIP_ROOM.x.min(tile.width()), corner.height()));
-        if !corner.intersects(self.taken) {
+        let corner = pos2(tile.left(), tile.bottom() - CHIP_ROOM.y);
+        if !Rect::from_min_size(corner, vec2(CHIP_ROOM.x.min(tile.width()), CHIP_ROOM.y)).intersects(self.taken) {
             return tile;
-        }
-        if tile.right() - self.taken.right() >= CHIP_ROOM.x {
-            return Rect::from_min_max(pos2(self.taken.right(), tile.top()), tile.max);
         }
         Rect::from_min_max(tile.min, pos2(tile.right(), self.taken.top().max(tile.top() + CHIP_ROOM.y)))
     }
@@ -274,8 +270,8 @@ mod tests {
         let clear = |tile, taken| Marks { opacity: 1.0, quality: true, taken }.clear_of_small_picture(tile);
         assert_eq!(clear(tile, small(784.0, 472.0)), tile, "at the right it is in nobody's way");
         assert_eq!(clear(tile, small(16.0, 16.0)), tile, "nor at the top");
-        assert_eq!(clear(tile, small(16.0, 472.0)).left(), 216.0, "beside it");
-        let narrow = Rect::from_min_size(pos2(0.0, 0.0), vec2(400.0, 600.0));
-        assert_eq!(clear(narrow, small(16.0, 472.0)).bottom(), 472.0, "above it");
+        assert_eq!(clear(tile, small(16.0, 472.0)).bottom(), 472.0, "above it");
+        let low = Rect::from_min_size(pos2(0.0, 0.0), vec2(1000.0, 120.0));
+        assert_eq!(clear(low, small(16.0, 0.0)).bottom(), CHIP_ROOM.y, "still inside the tile");
     }
 }
