@@ -237,3 +237,25 @@ fn a_stranger_with_another_version_who_rings_500_times_leaves_one_line_beside_a_
 fn lan() -> RouteSet {
     [RouteKind::Lan].into_iter().collect()
 }
+
+#[test]
+fn a_contact_tells_of_one_missed_call_a_minute_and_a_stranger_of_none() {
+    let mut rig = rig();
+    let [bob, carol, stranger] = [1, 2, 3].map(|seed| Identity::from_seed([seed; 32]).id());
+    for contact in [bob, carol] {
+        rig.core.on_command(Command::AddContact { link: contact.to_string() });
+    }
+    rig.events.try_iter().for_each(drop);
+    for from in [bob, bob, carol, stranger, bob] {
+        rig.core.on_signaling(SignalingEvent::Received { from, message: Message::Missed { ago_s: 5 } });
+    }
+    let told = rig.events.try_iter().filter_map(|event| match event {
+        Event::MissedCall { from, .. } => Some(from),
+        _ => None,
+    });
+    assert_eq!(told.collect::<Vec<_>>(), [bob, carol]);
+    let (now, minute) = (MediaTime::now(), Duration::from_secs(60));
+    let just_before = now + minute - Duration::from_secs(2);
+    assert!(!rig.core.directory.takes_missed_call(bob, just_before));
+    assert!(rig.core.directory.takes_missed_call(bob, now + minute));
+}
