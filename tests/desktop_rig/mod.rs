@@ -205,6 +205,16 @@ impl Desktop {
     }
 }
 
+/// A line of a menu: number, properties, and the lines under it.
+type Line = (i32, HashMap<String, OwnedValue>, Vec<OwnedValue>);
+
+/// The number and the properties of a line under another one.
+fn line_of(line: &Value<'_>) -> Option<(i32, HashMap<String, OwnedValue>)> {
+    let Value::Structure(line) = line else { return None };
+    let [id, properties, ..] = line.fields() else { return None };
+    Some((i32::try_from(id).ok()?, HashMap::try_from(properties.try_clone().ok()?).ok()?))
+}
+
 /// A program's item in the tray.
 pub struct Item {
     bus: Connection,
@@ -234,12 +244,13 @@ impl Item {
 
     /// The lines of the menu: number, words, and whether they are ticked.
     fn menu(&self) -> Vec<(i32, String, bool)> {
-        let asked = (Vec::<i32>::new(), Vec::<String>::new());
+        let asked = (0, -1, Vec::<String>::new());
         let interface = Some("com.canonical.dbusmenu");
-        let answer = self.bus.call_method(Some(&*self.name), "/MenuBar", interface, "GetGroupProperties", &asked);
+        let answer = self.bus.call_method(Some(&*self.name), "/MenuBar", interface, "GetLayout", &asked);
         let answer = answer.expect("the item has a menu");
-        let lines: Vec<(i32, HashMap<String, OwnedValue>)> = answer.body().deserialize().expect("as specified");
-        let said = lines.into_iter().filter_map(|(id, mut line)| {
+        let (_, root): (u32, Line) = answer.body().deserialize().expect("as specified");
+        let lines = root.2.iter().map(|line| line_of(line).expect("as specified"));
+        let said = lines.filter_map(|(id, mut line)| {
             let ticked = line.remove("toggle-state").and_then(|value| i32::try_from(value).ok()) == Some(1);
             Some((id, String::try_from(line.remove("label")?).ok()?, ticked))
         });

@@ -1,6 +1,9 @@
 //! Item of the program in the desktop's tray (StatusNotifierItem), with a menu: the window, do not disturb, microphone
 //! and camera in a call, the end. Desktops without a tray show nothing, and the window is told so.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use ksni::blocking::{Handle as Item, TrayMethods};
 use ksni::menu::{CheckmarkItem, MenuItem, StandardItem};
 use ksni::{Icon, OfflineReason, Status};
@@ -61,6 +64,8 @@ struct TrayItem {
     handle: Handle,
     window: WindowHandle,
     icon: Vec<u8>,
+    /// False once the desktop has said that it shows no tray.
+    shown: Arc<AtomicBool>,
 }
 
 impl TrayItem {
@@ -146,11 +151,13 @@ impl ksni::Tray for TrayItem {
     }
 
     fn watcher_online(&self) {
+        self.shown.store(true, Ordering::Relaxed);
         self.window.set_tray(true);
     }
 
     fn watcher_offline(&self, reason: OfflineReason) -> bool {
         tracing::info!(?reason, "the desktop shows no tray");
+        self.shown.store(false, Ordering::Relaxed);
         self.window.set_tray(false);
         // It may come up later, as at the beginning of a session.
         true
@@ -167,15 +174,20 @@ impl Tray {
     /// Shows the item where the desktop has a tray, now or later.
     pub(super) fn new(snapshot: &Snapshot, locale: &str, handle: Handle, window: WindowHandle) -> Self {
         let look = Look::of(snapshot);
-        let item =
-            TrayItem { look: look.clone(), locale: locale.to_owned(), handle, window: window.clone(), icon: icon() };
-        // It counts as shown until the desktop says otherwise, which it does at once.
-        window.set_tray(true);
-        let item = item.assume_sni_available(true).spawn().inspect_err(|error| {
-            tracing::info!("no item in the tray: {error}");
-            window.set_tray(false);
-        });
-        Self { item: item.ok(), look }
+        let (shown, icon) = (Arc::new(AtomicBool::new(true)), icon());
+        let (look_now, locale) = (look.clone(), locale.to_owned());
+        let item = TrayItem { look: look_now, locale, handle, window: window.clone(), icon, shown: Arc::clone(&shown) };
+        match item.assume_sni_available(true).spawn() {
+            Ok(item) => {
+                // The desktop has answered by now.
+                window.set_tray(shown.load(Ordering::Relaxed));
+                Self { item: Some(item), look }
+            }
+            Err(error) => {
+                tracing::info!("no item in the tray: {error}");
+                Self { item: None, look }
+            }
+        }
     }
 
     /// Shows the item as the snapshot has it.
