@@ -125,8 +125,10 @@ impl OwnCard {
             // A name that looks like a heading would not be taken for something that can be changed.
             let shown = if text.is_empty() { hint } else { &text };
             let width = super::buttons::one_line(ui, shown, Type::Title, palette.text, place.width()).size().x;
-            let pencil = pos2((place.left() + width + 16.0).min(place.right() - 8.0), place.center().y);
-            Icon::Pencil.paint(ui.painter(), pencil, 15.0, palette.text_soft);
+            if width + 24.0 <= place.width() {
+                let pencil = pos2(place.left() + width + 16.0, place.center().y);
+                Icon::Pencil.paint(ui.painter(), pencil, 15.0, palette.text_soft);
+            }
         }
         if response.changed() {
             self.name = Some(text.clone());
