@@ -29,6 +29,8 @@ pub struct AddContact {
     picker: Option<PicturePicker>,
     /// Fault of the text, since Add was pressed.
     wrong: Option<Text>,
+    /// The field shall have the keyboard.
+    to_field: bool,
     /// Looks for a code before the camera.
     scanner: Option<CodeScanner<ContactLink>>,
     /// A pasted picture that is searched for a code.
@@ -95,6 +97,7 @@ impl AddContact {
                 Command::AddContact { link } => fault_of(link, scene.snapshot.me.id),
                 _ => None,
             };
+            self.to_field = self.wrong.is_some();
             if self.wrong.is_none() {
                 scene.send(command);
                 return false;
@@ -171,6 +174,9 @@ impl AddContact {
         let (name, hint) = (scene.text(Text::AddField), scene.text(Text::AddHint));
         let field = fields::text_field(ui, &mut self.text, name, hint, None, width);
         if ui.memory(|memory| memory.focused().is_none()) && !field.lost_focus() {
+            field.request_focus();
+        }
+        if std::mem::take(&mut self.to_field) {
             field.request_focus();
         }
         if field.changed() {

@@ -115,7 +115,7 @@ pub fn show(
         ui.painter().rect_filled(rect, CornerRadius::same(radius::CONTROL), ground);
     }
     focus_ring(ui, &response, rect.shrink(2.0), radius::CONTROL);
-    let shows_buttons = over || state.selected || focused || has_focus_within(ui, id);
+    let shows_buttons = over || state.selected || focused || is_in_use(ui, id);
     let right = if shows_buttons {
         let edge = buttons(ui, id, rect, person, &name, scene, &mut pressed.asked);
         edge - space::XS
@@ -158,8 +158,8 @@ fn buttons_id(row: Id) -> Id {
     row.with("buttons")
 }
 
-/// Whether one of the row's buttons had the keyboard when they were drawn last.
-fn has_focus_within(ui: &Ui, row: Id) -> bool {
+/// Whether one of the row's buttons had the keyboard, or its menu open, when they were drawn last.
+fn is_in_use(ui: &Ui, row: Id) -> bool {
     ui.data(|data| data.get_temp(buttons_id(row))).unwrap_or(false)
 }
 
@@ -183,6 +183,7 @@ fn buttons(
     let mut line = ui.new_child(row.max_rect(Rect::from_min_max(pos2(left, place.top()), place.max)));
     line.spacing_mut().item_spacing.x = 0.0;
     let mut drawn: Vec<Response> = Vec::new();
+    let mut menu_open = false;
     if !person.blocked {
         for (icon, key, with_video) in
             [(Icon::Camera, Text::CallVideoName, true), (Icon::Phone, Text::CallAudioName, false)]
@@ -198,11 +199,12 @@ fn buttons(
     if person.kind != PersonKind::Echo {
         let more = scene.words.with_name(Text::More, name);
         let button = icon_button_sized(&mut line, Icon::More, &more, BUTTON, Weight::Plain);
-        Popup::menu(&button).show(|ui| *asked = person_menu(ui, person, name, scene).or(asked.take()));
+        let menu = Popup::menu(&button).show(|ui| *asked = person_menu(ui, person, name, scene).or(asked.take()));
+        menu_open = menu.is_some();
         drawn.push(button);
     }
-    let has_focus = drawn.iter().any(Response::has_focus);
-    ui.data_mut(|data| data.insert_temp(buttons_id(id), has_focus));
+    let in_use = menu_open || drawn.iter().any(Response::has_focus);
+    ui.data_mut(|data| data.insert_temp(buttons_id(id), in_use));
     left
 }
 

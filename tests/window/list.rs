@@ -251,8 +251,10 @@ fn nothing_lies_over_anything_else_in_windows_of_every_size() {
             if selected {
                 if width < 640.0 {
                     desk.press("Show people and calls");
+                    desk.choose("Echo test");
+                } else {
+                    desk.choose("Ana Lindqvist, Online");
                 }
-                desk.choose("Ana Lindqvist, Online");
                 desk.point_at(None);
             }
             let harness = desk.harness.borrow();
