@@ -22,6 +22,7 @@ pub mod call;
 pub mod capture;
 pub mod cli;
 pub mod codec;
+pub mod connectivity;
 pub mod controller;
 pub mod decoder;
 pub mod desktop;

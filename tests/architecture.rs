@@ -36,10 +36,11 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("playout", &["media", "device", "sound_device", "voice_processing", "jitter_buffer", "decoder", "media_receive"]),
     // Networks.
     ("relay", &["network", "stun"]),
+    ("connectivity", &["network", "stun"]),
     ("rtc", &["codec", "media", "call", "network", "stun", "jitter_buffer"]),
     ("server_protocol", &["identity"]),
     ("signaling", &["media", "identity", "network", "call", "server_protocol"]),
-    ("server", &["identity", "network", "relay", "server_protocol"]),
+    ("server", &["identity", "network", "relay", "connectivity", "server_protocol"]),
     ("media_send", &["codec", "media", "identity", "encoder", "rtc"]),
     // The one owner of it all, and its faces.
     (
@@ -72,6 +73,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "media",
             "identity",
             "network",
+            "connectivity",
             "device",
             "call",
             "store",
@@ -86,7 +88,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("ui", &["media", "identity", "device", "call", "store", "capture", "sound_device", "signaling", "controller"]),
-    ("desktop", &["call", "controller", "ui"]),
+    ("desktop", &["call", "store", "controller", "ui"]),
 ];
 
 /// Files at the top of `src` that put the modules together; they may know everybody.

@@ -212,32 +212,40 @@ impl Meeting {
 const WARM_UP: Duration = Duration::from_secs(10);
 const MEASURED: Duration = Duration::from_secs(20);
 
-/// The relay's CPU time and the figures of Alice's received media over [`MEASURED`], as cells of a table.
+/// The figures of Alice's received media over [`MEASURED`], and the cost of the relay, as cells of a table.
 fn measured(meeting: &mut Meeting) -> String {
-    let next = |alice: &mut Visavis, after: Duration| {
-        let end = Instant::now() + after;
-        loop {
-            let stats = alice.expect("stats");
-            if Instant::now() >= end {
-                return stats["received"].clone();
-            }
+    let collect = |alice: &mut Visavis, time: Duration| {
+        let (end, mut seconds) = (Instant::now() + time, Vec::new());
+        while Instant::now() < end {
+            seconds.push(alice.expect("stats")["received"].clone());
         }
+        seconds
     };
-    let before = next(&mut meeting.alice, WARM_UP);
-    let (cpu, began) = (meeting.server.cpu(), Instant::now());
-    let after = next(&mut meeting.alice, MEASURED);
-    let (cpu, time) = (meeting.server.cpu() - cpu, began.elapsed());
+    let relayed_mbit =
+        |meeting: &Meeting| 8e-6 * Server::metric(&meeting.internet.server, "visavis_relayed_bytes_total") as f64;
+    let before = collect(&mut meeting.alice, WARM_UP).pop().expect("a second");
+    let (cpu, mbit, began) = (meeting.server.cpu(), relayed_mbit(meeting), Instant::now());
+    let seconds = collect(&mut meeting.alice, MEASURED);
+    let (cpu, mbit, time) = (meeting.server.cpu() - cpu, relayed_mbit(meeting) - mbit, began.elapsed().as_secs_f64());
+    let after = seconds.last().expect("a second");
     let grown = |field: &str| after[field].as_f64().unwrap_or_default() - before[field].as_f64().unwrap_or_default();
+    let median = |field: &str| {
+        let mut values: Vec<_> = seconds.iter().filter_map(|second| second[field].as_f64()).collect();
+        values.sort_by(f64::total_cmp);
+        values.get(values.len() / 2).copied().unwrap_or_default()
+    };
     format!(
-        "{}x{} | {:.1} | {} | {} | {} | {:.0} | {:.2}",
+        "{}x{} | {:.1} | {:.0} | {:.1} | {:.1} | {:.0} | {:.2} | {:.1} | {:.1}",
         after["width"],
         after["height"],
-        grown("frames_decoded") / time.as_secs_f64(),
-        after["wire_kbps"],
-        after["round_trip_ms"],
-        after["latency_ms"],
+        grown("frames_decoded") / time,
+        median("wire_kbps"),
+        median("round_trip_ms"),
+        median("latency_ms"),
         grown("frozen_ms"),
-        100.0 * cpu.as_secs_f64() / time.as_secs_f64()
+        100.0 * cpu.as_secs_f64() / time,
+        if mbit > 0.0 { cpu.as_secs_f64() * 1000.0 / mbit } else { 0.0 },
+        meeting.server.resident_mib()
     )
 }
 
@@ -246,9 +254,10 @@ fn measured(meeting: &mut Meeting) -> String {
 fn media_by_each_route() {
     let _machine = support::measuring();
     println!(
-        "| route | picture | pictures/s | arriving, kbit/s | RTT, ms | delay, ms | frozen, ms | server's CPU, % |"
+        "| route | picture | pictures/s | arriving, kbit/s | RTT, ms | delay, ms | frozen, ms | server's CPU, % | \
+         ms of it a relayed Mbit | its memory, MiB |"
     );
-    println!("| --- | --- | --- | --- | --- | --- | --- | --- |");
+    println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |");
     for (nat, expected) in [(Nat::Home, DIRECT), (Nat::Symmetric, RELAY_UDP), (Nat::Port443, RELAY_TLS)] {
         let Some(mut meeting) = Meeting::begin(|internet| apart(internet, [nat; 2], [Families::V4; 2])) else {
             return;
@@ -287,8 +296,23 @@ fn two_homes_meet_directly() {
 }
 
 #[test]
-fn two_symmetric_routers_need_the_relay() {
-    holds("symmetric, symmetric");
+fn two_symmetric_routers_need_the_relay_whose_figures_tell_of_the_call() {
+    let _machine = support::sharing();
+    let Some(mut meeting) = Meeting::begin(|it| homes(it, Nat::Symmetric, Nat::Symmetric)) else { return };
+    let metric = |meeting: &Meeting, name| Server::metric(&meeting.internet.server, name);
+    assert_eq!(metric(&meeting, "visavis_relay_allocations_total"), 0);
+    meeting.call();
+    assert_eq!(meeting.routes(), RELAY_UDP);
+    assert_eq!(metric(&meeting, "visavis_relay_allocations"), 2);
+    let bytes = metric(&meeting, "visavis_relayed_bytes_total");
+    let datagrams = metric(&meeting, "visavis_relayed_datagrams_total");
+    assert!(datagrams > 100 && bytes > 100 * datagrams, "{bytes} bytes in {datagrams} datagrams");
+    meeting.hang_up();
+    let released = support::poll(SOON, || (metric(&meeting, "visavis_relay_allocations") == 0).then_some(()));
+    assert!(released.is_some(), "both allocations are released with the call");
+    assert_eq!(metric(&meeting, "visavis_relay_over_quota_total"), 0);
+    let log = meeting.server.end();
+    assert!(log.is_empty(), "{log}");
 }
 
 #[test]
@@ -310,6 +334,26 @@ fn a_call_goes_on_behind_another_address() {
     let (_, routes) = meeting.resume();
     assert_eq!(routes, DIRECT);
     meeting.hang_up();
+}
+
+/// Both people are told in words after half a minute, in which the relay may come back.
+#[test]
+fn a_relayed_call_whose_relay_is_gone_for_good_ends_with_its_reason() {
+    let _machine = support::sharing();
+    let Some(mut meeting) = Meeting::begin(|it| homes(it, Nat::Symmetric, Nat::Symmetric)) else { return };
+    meeting.call();
+    assert_eq!(meeting.routes(), RELAY_UDP);
+    meeting.server.kill();
+    let killed = Instant::now();
+    for side in meeting.sides() {
+        side.expect("reconnecting");
+    }
+    for side in meeting.sides() {
+        let ended = side.expect_where("conversation_disconnected", 2 * SOON, |_| true);
+        assert_eq!(ended["reason"], "lost", "{ended}");
+    }
+    let took = killed.elapsed();
+    assert!(took > Duration::from_secs(20) && took < Duration::from_secs(50), "{took:?}");
 }
 
 /// Outer address that a router gets in mid-call.

@@ -10,12 +10,9 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use support::network::{Computer, TwoNetworks, two_networks};
+use support::network::Computer;
 use support::process::{Launch, SOON, Visavis, call};
-use support::server::{Server, data, visavis_server};
-
-/// The server's port in the networks in software.
-const PORT: u16 = 8443;
+use support::server::{ServedNetworks, Server, data, visavis_server};
 
 /// Pictures that have to come before a route is taken for the call's.
 const SOME_PICTURES: u64 = 30;
@@ -36,9 +33,9 @@ fn befriend(person: &mut Visavis, other: &Visavis) {
 }
 
 /// Alice and Bob, contacts of each other in two networks, who see each other over a server.
-fn friends(networks: &TwoNetworks, server: &Server) -> (Visavis, Visavis) {
-    let mut alice = person("Alice", &networks.near, server);
-    let mut bob = person("Bob", &networks.far, server);
+fn friends(world: &ServedNetworks) -> (Visavis, Visavis) {
+    let mut alice = person("Alice", &world.networks.near, &world.server);
+    let mut bob = person("Bob", &world.networks.far, &world.server);
     befriend(&mut alice, &bob);
     befriend(&mut bob, &alice);
     let (alice_id, bob_id) = (alice.id.clone(), bob.id.clone());
@@ -47,6 +44,11 @@ fn friends(networks: &TwoNetworks, server: &Server) -> (Visavis, Visavis) {
         assert_eq!(contact["route"], "server");
     }
     (alice, bob)
+}
+
+/// Alice and Bob in two networks, who are no contacts.
+fn strangers(world: &ServedNetworks) -> (Visavis, Visavis) {
+    (person("Alice", &world.networks.near, &world.server), person("Bob", &world.networks.far, &world.server))
 }
 
 fn hang_up(one: &mut Visavis, other: &mut Visavis) {
@@ -58,10 +60,8 @@ fn hang_up(one: &mut Visavis, other: &mut Visavis) {
 #[test]
 fn people_in_two_networks_call_over_a_server() {
     let _machine = support::sharing();
-    let Some(networks) = two_networks() else { return };
-    let (_folder, data) = data();
-    let server = Server::start_on(&networks.router, &data, PORT);
-    let (mut alice, mut bob) = friends(&networks, &server);
+    let Some(world) = ServedNetworks::build() else { return };
+    let (mut alice, mut bob) = friends(&world);
     call(&mut alice, &mut bob, &json!("low"));
     for side in [&mut alice, &mut bob] {
         side.expect_where("stats", SOON, |stats| stats["received"]["frames_decoded"].as_u64() > Some(30));
@@ -70,9 +70,9 @@ fn people_in_two_networks_call_over_a_server() {
     let bob_id = bob.id.clone();
     bob.quit();
     alice.expect_where("contact", SOON, |contact| contact["id"] == bob_id && contact["online"] == false);
-    let files: Vec<_> = std::fs::read_dir(&data).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let files: Vec<_> = std::fs::read_dir(&world.data).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(files, ["server.key"], "it stores nothing else");
-    let log = server.end();
+    let log = world.server.end();
     assert!(log.is_empty(), "{log}");
     expect_state(&mut alice, "offline");
 }
@@ -93,10 +93,8 @@ fn expect_call_by(route: &str, transport: &Value, caller: &mut Visavis, callee: 
 #[test]
 fn strangers_and_those_who_wish_it_call_through_the_servers_relay() {
     let _machine = support::sharing();
-    let Some(networks) = two_networks() else { return };
-    let (_folder, data) = data();
-    let server = Server::start_on(&networks.router, &data, PORT);
-    let (mut alice, mut bob) = (person("Alice", &networks.near, &server), person("Bob", &networks.far, &server));
+    let Some(world) = ServedNetworks::build() else { return };
+    let (mut alice, mut bob) = strangers(&world);
     // Alice must know whom she rings; to Bob she is a stranger.
     befriend(&mut alice, &bob);
     expect_call_by("relay", &json!("udp"), &mut alice, &mut bob);
@@ -111,12 +109,10 @@ fn strangers_and_those_who_wish_it_call_through_the_servers_relay() {
 #[test]
 fn a_call_goes_on_without_the_server_and_signaling_returns_with_it() {
     let _machine = support::sharing();
-    let Some(networks) = two_networks() else { return };
-    let (_folder, data) = data();
-    let mut server = Server::start_on(&networks.router, &data, PORT);
-    let (mut alice, mut bob) = friends(&networks, &server);
+    let Some(mut world) = ServedNetworks::build() else { return };
+    let (mut alice, mut bob) = friends(&world);
     call(&mut alice, &mut bob, &json!("low"));
-    server.kill();
+    world.server.kill();
     for side in [&mut alice, &mut bob] {
         expect_state(side, "offline");
     }
@@ -126,12 +122,12 @@ fn a_call_goes_on_without_the_server_and_signaling_returns_with_it() {
     let after = alice.expect_where("stats", SOON, |stats| shown(stats) > before.map(|frames| frames + 60));
     assert!(shown(&after).is_some(), "pictures go on");
 
-    let server = Server::start_on(&networks.router, &data, PORT);
+    world.restart();
     let (alice_id, bob_id) = (alice.id.clone(), bob.id.clone());
     for (side, other) in [(&mut alice, bob_id), (&mut bob, alice_id)] {
         side.expect_where("contact", SOON, |contact| contact["id"] == other && contact["route"] == "server");
     }
-    let took = server.since.elapsed();
+    let took = world.server.since.elapsed();
     // 3 s are promised; the two apps and the tests beside them share this machine.
     assert!(took < Duration::from_secs(5), "signaling was back after {took:?}");
     hang_up(&mut alice, &mut bob);
@@ -140,10 +136,8 @@ fn a_call_goes_on_without_the_server_and_signaling_returns_with_it() {
 #[test]
 fn a_stranger_rings_and_whoever_may_not_sees_the_same_as_of_somebody_absent() {
     let _machine = support::sharing();
-    let Some(networks) = two_networks() else { return };
-    let (_folder, data) = data();
-    let server = Server::start_on(&networks.router, &data, PORT);
-    let (mut alice, mut bob) = (person("Alice", &networks.near, &server), person("Bob", &networks.far, &server));
+    let Some(world) = ServedNetworks::build() else { return };
+    let (mut alice, mut bob) = strangers(&world);
     befriend(&mut alice, &bob);
     let invite = alice.invite(&bob.id.clone(), json!(false));
     let rung = bob.expect_where("invite", SOON, |rung| rung["invite"] == json!(invite));
@@ -151,7 +145,7 @@ fn a_stranger_rings_and_whoever_may_not_sees_the_same_as_of_somebody_absent() {
     bob.send(json!({"command": "reject", "invite": invite}));
     alice.expect("invite_rejected");
 
-    let mut stranger = person("Sam", &networks.near, &server);
+    let mut stranger = person("Sam", &world.networks.near, &world.server);
     bob.send(json!({"command": "update_settings", "settings": {"strangers_may_ring": false}}));
     let answer = |stranger: &mut Visavis, to: &str| {
         stranger.invite(to, json!(false));
@@ -279,84 +273,102 @@ fn a_server_is_measured_with_people_who_speak_the_apps_protocol() {
     assert!(figure("return_ms_p50") <= figure("return_ms_p99") && figure("return_ms_p99") <= figure("return_ms_max"));
 }
 
-#[test]
-fn the_doctor_tells_of_each_server_whether_it_is_reached() {
-    let _machine = support::sharing();
-    let (_folder, data) = data();
-    let server = Server::start(&data, "127.0.0.1:0");
-    let (address, hash) = server.link.split_once('*').unwrap();
-    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let profile = tempfile::tempdir().unwrap();
-    let output = Command::new(env!("CARGO_BIN_EXE_visavis"))
-        .args(["doctor", "--camera", "none", "--microphone", "none", "--speaker", "none", "--bind", "127.0.0.1"])
-        .args(["--server", &server.link, "--server", &format!("{closed}*{hash}"), "--profile"])
-        .arg(profile.path())
-        .output()
-        .unwrap();
-    let words = String::from_utf8(output.stdout).unwrap();
-    let lines: Vec<_> = words.lines().filter(|line| line.contains("server ")).collect();
-    assert!(
-        lines.iter().any(|line| line.starts_with("ok") && line.contains(address) && line.contains(" ms")),
-        "{words}"
-    );
-    assert!(
-        lines.iter().any(|line| line.starts_with("problem") && line.contains("The server does not answer")),
-        "{words}"
-    );
-    assert_eq!(output.status.code(), Some(1));
+/// Bob's two devices, which know Alice: at a computer each, with one identity. `None` where this machine cannot.
+fn two_devices(world: &ServedNetworks, alice: &mut Visavis, [first, second]: [&Computer; 2]) -> [Visavis; 2] {
+    let profiles = ["desk", "lap"].map(|name| world.data.with_file_name(name));
+    let bob_at = |computer: &Computer, profile: &std::path::Path| {
+        let launch = Launch::new("Bob").with_synthetic_devices().option("--server", &world.server.link);
+        let mut bob = computer.give_to(launch.profile(profile)).start();
+        expect_state(&mut bob, "online");
+        bob
+    };
+    let mut desk = bob_at(first, &profiles[0]);
+    befriend(&mut desk, alice);
+    desk.expect_where("contact", SOON, |contact| contact["id"] == alice.id && contact["contact"] == true);
+    desk.quit();
+    assert!(Command::new("cp").arg("-r").args(&profiles).status().unwrap().success());
+    let mut devices = [bob_at(first, &profiles[0]), bob_at(second, &profiles[1])];
+    assert_eq!(devices[0].id, devices[1].id);
+    befriend(alice, &devices[0]);
+    for bob in &mut devices {
+        bob.expect_where("contact", SOON, |it| it["id"] == alice.id && it["online"] == true);
+    }
+    devices
+}
+
+/// Alice rings, and all of Bob's devices do.
+fn ring_all(alice: &mut Visavis, devices: [&mut Visavis; 2]) -> String {
+    let invite = alice.invite(&devices[0].id.clone(), json!(false));
+    for bob in devices {
+        bob.expect_where("invite", SOON, |rung| rung["invite"] == json!(invite));
+    }
+    invite
+}
+
+/// One of Bob's devices answers Alice, and the other one stops; then Alice hangs up.
+fn answer_at(alice: &mut Visavis, one: &mut Visavis, other: &mut Visavis) {
+    let invite = ring_all(alice, [one, other]);
+    one.send(json!({"command": "accept", "invite": invite, "video": false}));
+    assert_eq!(other.expect("invite_answered_elsewhere")["invite"], json!(invite));
+    for side in [&mut *alice, &mut *one] {
+        side.expect("conversation_connected");
+    }
+    hang_up(alice, one);
 }
 
 #[test]
 fn every_device_of_an_identity_rings_and_the_first_answer_stops_the_others() {
     let _machine = support::sharing();
-    let Some(networks) = two_networks() else { return };
-    let (folder, data) = data();
-    let server = Server::start_on(&networks.router, &data, PORT);
-    let mut alice = person("Alice", &networks.near, &server);
-    let profiles = ["desk", "lap"].map(|name| folder.path().join(name));
-    let bob_at = |profile: &std::path::Path| {
-        let launch = Launch::new("Bob").with_synthetic_devices().option("--server", &server.link).profile(profile);
-        let mut bob = networks.far.give_to(launch).start();
-        expect_state(&mut bob, "online");
-        bob
-    };
-    let mut desk = bob_at(&profiles[0]);
-    befriend(&mut desk, &alice);
-    desk.expect_where("contact", SOON, |contact| contact["id"] == alice.id && contact["contact"] == true);
-    desk.quit();
-    assert!(Command::new("cp").arg("-r").args(&profiles).status().unwrap().success());
-    let (mut desk, mut lap) = (bob_at(&profiles[0]), bob_at(&profiles[1]));
-    assert_eq!(desk.id, lap.id);
-    befriend(&mut alice, &desk);
-    let (alice_id, bob_id) = (alice.id.clone(), desk.id.clone());
-    for bob in [&mut desk, &mut lap] {
-        bob.expect_where("contact", SOON, |it| it["id"] == alice_id && it["online"] == true);
-    }
-    let invite = alice.invite(&bob_id, json!(false));
-    for bob in [&mut desk, &mut lap] {
-        bob.expect_where("invite", SOON, |rung| rung["invite"] == json!(invite));
-    }
-    lap.send(json!({"command": "accept", "invite": invite, "video": false}));
-    assert_eq!(desk.expect("invite_answered_elsewhere")["invite"], json!(invite));
-    for side in [&mut alice, &mut lap] {
-        side.expect("conversation_connected");
-    }
-    hang_up(&mut alice, &mut lap);
+    let Some(world) = ServedNetworks::build() else { return };
+    let mut alice = person("Alice", &world.networks.near, &world.server);
+    let [mut desk, mut lap] = two_devices(&world, &mut alice, [&world.networks.far; 2]);
+    answer_at(&mut alice, &mut lap, &mut desk);
 
     // Declined at one, and taken back: both stop.
-    let invite = alice.invite(&bob_id, json!(false));
-    for bob in [&mut desk, &mut lap] {
-        bob.expect_where("invite", SOON, |rung| rung["invite"] == json!(invite));
-    }
+    let invite = ring_all(&mut alice, [&mut desk, &mut lap]);
     desk.send(json!({"command": "reject", "invite": invite}));
     alice.expect("invite_rejected");
     assert_eq!(lap.expect("invite_answered_elsewhere")["invite"], json!(invite));
-    let invite = alice.invite(&bob_id, json!(false));
-    for bob in [&mut desk, &mut lap] {
-        bob.expect_where("invite", SOON, |rung| rung["invite"] == json!(invite));
-    }
+    let invite = ring_all(&mut alice, [&mut desk, &mut lap]);
     alice.send(json!({"command": "cancel", "invite": invite}));
     for bob in [&mut desk, &mut lap] {
         bob.expect_where("invite_canceled", SOON, |event| event["invite"] == json!(invite));
+    }
+}
+
+#[test]
+fn a_person_with_a_device_on_this_network_and_one_at_a_server_answers_at_either() {
+    let _machine = support::sharing();
+    let Some(world) = ServedNetworks::build() else { return };
+    let mut alice = person("Ada-Two-Routes", &world.networks.near, &world.server);
+    let [mut desk, mut lap] = two_devices(&world, &mut alice, [&world.networks.far, &world.networks.near]);
+    let bob_id = lap.id.clone();
+    alice.expect_where("contact", SOON, |contact| contact["id"] == bob_id && contact["route"] == "lan");
+    // It is the better route, and leads to the laptop alone. The desk is reached, too, once it has rung.
+    let invite = desk.invite(&alice.id.clone(), json!(false));
+    alice.expect_where("invite", SOON, |rung| rung["invite"] == json!(invite));
+    desk.send(json!({"command": "cancel", "invite": invite}));
+    alice.expect_where("invite_canceled", SOON, |event| event["invite"] == json!(invite));
+    answer_at(&mut alice, &mut desk, &mut lap);
+    answer_at(&mut alice, &mut lap, &mut desk);
+    answer_at(&mut alice, &mut desk, &mut lap);
+    let invite = ring_all(&mut alice, [&mut desk, &mut lap]);
+    desk.send(json!({"command": "reject", "invite": invite}));
+    alice.expect("invite_rejected");
+    assert_eq!(lap.expect("invite_answered_elsewhere")["invite"], json!(invite));
+    desk.expect("invite_rejected");
+
+    // A call of the desk's goes on there while the laptop rings, which is told that Alice is busy.
+    let invite = desk.invite(&alice.id.clone(), json!(false));
+    alice.expect_where("invite", SOON, |rung| rung["invite"] == json!(invite));
+    alice.send(json!({"command": "accept", "invite": invite, "video": false}));
+    for side in [&mut alice, &mut desk] {
+        side.expect("conversation_connected");
+    }
+    let second = lap.invite(&alice.id.clone(), json!(false));
+    assert_eq!(lap.expect("invite_busy")["invite"], json!(second));
+    hang_up(&mut alice, &mut desk);
+    for bob in [&desk, &lap] {
+        assert!(!bob.transcript().iter().any(|event| event["event"] == "missed_call"));
     }
 }

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use support::clock::WallClock;
 use support::process::{Launch, SOON, Visavis, meet, run_to_end_within, text};
 
 /// The work of a passphrase on a machine that is busy with other things.
@@ -119,6 +120,30 @@ fn the_holder_of_an_invitation_rings_once_although_strangers_may_not() {
     alice.send(json!({"command": "cancel", "invite": again}));
     alice.expect_where("invite_canceled", SOON, |event| event["invite"] == *again);
     assert_eq!(bob.transcript().iter().filter(|event| event["event"] == "invite").count(), 1);
+}
+
+#[test]
+fn an_invitation_is_good_for_a_month_although_the_program_that_gave_it_runs_on() {
+    let _machine = support::sharing();
+    const DAY: i64 = 86_400;
+    for (days, rings) in [(29, true), (31, false)] {
+        let Some(mut clock) = WallClock::new() else { return };
+        let mut bob = clock.give_to(person("Bertrand").option("--strangers", "refuse").log("debug")).start();
+        bob.say("create_invitation");
+        let link = text(&bob.expect("invitation"), "link");
+        let mut alice = person("Alberta").start();
+        alice.send(json!({"command": "add_contact", "link": link}));
+        let (alice_id, bob_id) = (alice.id.clone(), bob.id.clone());
+        alice.expect_online(&bob_id);
+        bob.expect_online(&alice_id);
+        clock.step(days * DAY);
+        let invite = alice.invite(&bob_id, json!(false));
+        if rings {
+            bob.expect_where("invite", SOON, |rung| rung["invite"] == *invite);
+        } else {
+            bob.expect_log("The invite of a person who may not ring is ignored");
+        }
+    }
 }
 
 #[test]

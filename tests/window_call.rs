@@ -24,6 +24,8 @@ const MAGENTA_FILM: [u8; 3] = [107, 202, 222];
 
 /// The accent of the light and of the dark theme: the dot of who is online, and the one button that matters.
 const ACCENTS: [[u8; 3]; 2] = [[0x0B, 0x76, 0x70], [0x52, 0xCF, 0xC0]];
+/// The buttons that answer.
+const ANSWER: [u8; 3] = [0x22, 0x9A, 0x4A];
 
 struct Person {
     display: Display,
@@ -52,7 +54,7 @@ impl Person {
 
     /// Clicks the middle of the accent patch that is as wanted, once there is one.
     fn click_accent(&self, what: &str, wanted: impl Fn(&Patch) -> bool) {
-        let find = |screen: &RgbImage| patches(screen).into_iter().find(|patch| wanted(patch));
+        let find = |screen: &RgbImage| patches(screen, &ACCENTS).into_iter().find(|patch| wanted(patch));
         let screen = self.expect(what, |screen| find(screen).is_some());
         let (x, y) = find(&screen).expect("just seen").middle();
         self.display.click(x, y);
@@ -74,7 +76,7 @@ impl Drop for Person {
     }
 }
 
-/// A connected area of the accent colour, by its edges.
+/// A connected area of one colour, by its edges.
 #[derive(Clone, Copy, Debug)]
 struct Patch {
     left: u32,
@@ -98,15 +100,21 @@ impl Patch {
         (7..=13).contains(&width) && (7..=13).contains(&height) && self.left < 400
     }
 
+    /// A round button, or the most of it that its picture leaves together.
+    fn is_round(&self) -> bool {
+        let (width, height) = self.size();
+        (40..=72).contains(&width) && (40..=72).contains(&height)
+    }
+
     fn is_button(&self) -> bool {
         let (width, height) = self.size();
         width >= 80 && (24..=64).contains(&height)
     }
 }
 
-fn patches(screen: &RgbImage) -> Vec<Patch> {
+fn patches(screen: &RgbImage, colors: &[[u8; 3]]) -> Vec<Patch> {
     let (width, height) = screen.dimensions();
-    let is_accent = |x: u32, y: u32| ACCENTS.contains(&screen.get_pixel(x, y).0);
+    let is_accent = |x: u32, y: u32| colors.contains(&screen.get_pixel(x, y).0);
     let mut seen = vec![false; (width * height) as usize];
     let mut found = Vec::new();
     for start in 0..width * height {
@@ -150,10 +158,13 @@ fn two_windows_call_answer_see_each_other_and_hang_up() {
     alice.click_accent("the dot that says Bob is online", Patch::is_presence_dot);
     alice.click_accent("the button that calls", Patch::is_button);
 
-    bob.expect("the button that answers", |screen| patches(screen).iter().any(Patch::is_button));
+    bob.expect("the buttons that answer", |screen| {
+        patches(screen, &[ANSWER]).iter().filter(|one| one.is_round()).count() == 2
+    });
+    bob.expect("his own picture around them", |screen| share_of(screen, MAGENTA) > 0.2);
     assert!(share_of(&bob.display.screenshot(), GREEN) < 0.01, "nothing of the caller is seen before the answer");
     assert!(share_of(&alice.display.screenshot(), MAGENTA) < 0.01, "nothing of the callee is seen before the answer");
-    // The dialog ignores Enter for a moment, and a moment after each key, so that nobody who is typing answers by
+    // The scene ignores Enter for a moment, and a moment after each key, so that nobody who is typing answers by
     // accident.
     let answered = (0..10).any(|_| {
         bob.display.press(&["Return"]);

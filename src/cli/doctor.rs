@@ -1,17 +1,21 @@
 //! `visavis doctor`: a check of each part that a call needs. One line each; exit status 0 only when no line says
-//! "problem". A device that is set to `none` is no problem.
+//! "problem": "limited" says that calls work, some of them less well. A device that is set to `none` is no problem.
+
+mod servers;
 
 use std::cell::RefCell;
+use std::net::IpAddr;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 
-use crate::controller::{Command, Controller, Event, ServerState, VideoChoice, echo_id};
+use crate::controller::{Command, Controller, Event, VideoChoice, echo_id};
 use crate::device::{DeviceChoice, DeviceFault, DeviceKind};
-use crate::identity::{ServerLink, plain_text};
+use crate::identity::plain_text;
 use crate::media::Preset;
-use crate::network::{self, Standing};
+use crate::network::{self, ProxyRules, Standing};
 use crate::store::Settings;
 
+use self::servers::{Finding, Mark};
 use super::ending;
 use super::options::CommonOptions;
 
@@ -27,6 +31,7 @@ const SILENT: &str = "gave no answer in time.";
 /// Opens each device once, calls Echo once, and reports the results.
 pub fn run(common: &CommonOptions) -> anyhow::Result<()> {
     let options = common.open()?;
+    let bind = options.bind;
     let (folder, shared) = (options.profile.dir().display().to_string(), options.profile.others_can_write());
     let (events, received) = sync_channel(1024);
     let sink = move |event| {
@@ -40,7 +45,7 @@ pub fn run(common: &CommonOptions) -> anyhow::Result<()> {
     let works = profile(&controller, &folder, shared)?
         & checkup.identity()?
         & checkup.people()?
-        & checkup.servers(&controller)?
+        & servers(&controller, bind)?
         & checkup.capture(&controller)?
         & speaker(&controller)?
         & checkup.echo(&controller)?
@@ -53,11 +58,36 @@ pub fn run(common: &CommonOptions) -> anyhow::Result<()> {
 
 /// Prints a result; gives `works` back.
 fn line(works: bool, part: &str, finding: &str) -> std::io::Result<bool> {
-    let mark = if works { "ok     " } else { "problem" };
+    marked(if works { Mark::Works } else { Mark::Problem }, part, finding)?;
+    Ok(works)
+}
+
+fn marked(mark: Mark, part: &str, finding: &str) -> std::io::Result<()> {
+    let mark = match mark {
+        Mark::Works => "ok     ",
+        Mark::Limited => "limited",
+        Mark::Problem => "problem",
+    };
     // Anything that an interrupted check has not found is no problem.
     if ending::interrupted().is_none() {
         // A finding may hold a device's name, which may hold anything.
         super::output::line_if_read(&format!("{mark}  {part:<11} {}", plain_text(finding, MAX_FINDING)))?;
+    }
+    Ok(())
+}
+
+/// Prints the findings about the servers of this profile, and the ways of media to them.
+fn servers(controller: &Controller, bind: Option<IpAddr>) -> anyhow::Result<bool> {
+    let servers = settings(controller).servers;
+    if servers.is_empty() {
+        return Ok(line(true, "servers", "none; people on other networks are not reached")?);
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let findings = runtime.block_on(servers::examine(&servers, bind, ProxyRules::from_environment()));
+    let mut works = true;
+    for Finding { mark, part, words } in &findings {
+        marked(*mark, part, words)?;
+        works &= *mark != Mark::Problem;
     }
     Ok(works)
 }
@@ -107,37 +137,6 @@ fn profile(controller: &Controller, folder: &str, shared: bool) -> std::io::Resu
     line(false, "profile", &finding)
 }
 
-/// Finding about a server.
-#[derive(Debug, PartialEq)]
-struct ServerFinding {
-    link: ServerLink,
-    works: bool,
-    words: String,
-}
-
-impl ServerFinding {
-    /// The finding that an event gives about one of these servers; `None` while it is still being reached.
-    fn of(event: &Event, asked: &[ServerLink]) -> Option<Self> {
-        let Event::Server { link, state, detail, round_trip_ms, clock_offset_ms } = event else { return None };
-        if !asked.contains(link) || *state == ServerState::Connecting {
-            return None;
-        }
-        let address = link.address();
-        let words = if *state == ServerState::Online {
-            let round_trip_ms = round_trip_ms.unwrap_or_default();
-            let ahead_s = clock_offset_ms.unwrap_or_default() as f64 / 1000.0;
-            let clock = match detail.as_str() {
-                "" => format!("clocks agree to {:.1} s", ahead_s.abs()),
-                detail => format!("its clock is {ahead_s:.0} s ahead of this computer's. {detail}"),
-            };
-            format!("{address} is reached over TCP in {round_trip_ms} ms, {clock}")
-        } else {
-            format!("{address}: {detail}")
-        };
-        Some(Self { link: link.clone(), works: *state == ServerState::Online, words })
-    }
-}
-
 struct Checkup {
     events: Receiver<Event>,
     /// Faults of no command that came while something else was waited for.
@@ -178,25 +177,6 @@ impl Checkup {
             line(false, "people", fault)?;
         }
         Ok(late.is_empty())
-    }
-
-    /// Whether each server of this profile lets this side in, how far it is, and whether its clock agrees.
-    fn servers(&self, controller: &Controller) -> anyhow::Result<bool> {
-        let mut left = settings(controller).servers;
-        if left.is_empty() {
-            line(true, "servers", "none; people on other networks are not reached")?;
-        }
-        controller.handle().send(Command::Servers)?;
-        let mut works = true;
-        while !left.is_empty() {
-            let Some(status) = self.wait(|event| ServerFinding::of(event, &left)) else { break };
-            left.retain(|link| *link != status.link);
-            works &= line(status.works, "server", &status.words)?;
-        }
-        for link in &left {
-            works &= line(false, "server", &format!("{}: {SILENT}", link.address()))?;
-        }
-        Ok(works)
     }
 
     fn capture(&self, controller: &Controller) -> anyhow::Result<bool> {
@@ -275,36 +255,6 @@ impl Checkup {
             if let Some(picked) = pick(&event) {
                 return Some(picked);
             }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_server_is_a_finding_once_it_was_reached_or_was_not() {
-        let link = |host: &str| ServerLink::new(host, 443, b"key").unwrap();
-        let event = |state, detail: &str, offset_ms| Event::Server {
-            link: link("a.example"),
-            state,
-            detail: detail.to_owned(),
-            round_trip_ms: (state == ServerState::Online).then_some(23),
-            clock_offset_ms: (state == ServerState::Online).then_some(offset_ms),
-        };
-        let finding = |event: &Event| ServerFinding::of(event, &[link("a.example")]);
-        assert_eq!(finding(&event(ServerState::Connecting, "", 0)), None);
-        assert_eq!(ServerFinding::of(&event(ServerState::Online, "", 0), &[link("b.example")]), None);
-        let online = finding(&event(ServerState::Online, "", -400)).unwrap();
-        assert_eq!(online.words, "a.example:443 is reached over TCP in 23 ms, clocks agree to 0.4 s");
-        let differ = finding(&event(ServerState::Online, "Check the clock.", -90_400)).unwrap();
-        assert!(
-            differ.works && differ.words.ends_with("its clock is -90 s ahead of this computer's. Check the clock.")
-        );
-        for state in [ServerState::Offline, ServerState::Refused] {
-            let absent = finding(&event(state, "It does not answer.", 0)).unwrap();
-            assert_eq!((absent.works, absent.words.as_str()), (false, "a.example:443: It does not answer."));
         }
     }
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::call::InviteId;
 use crate::identity::PeerId;
-use crate::media::{Preset, StreamId};
+use crate::media::{Preset, StreamId, Volume};
 use crate::store::SettingsChange;
 
 /// The `video` field of a command: a preset's name, `true` (the standard preset) or `false` (no video).
@@ -172,7 +172,7 @@ pub enum Command {
         /// The invite.
         invite: InviteId,
     },
-    /// Answer an invite.
+    /// Answer an invite; that of somebody who waits ends the present call.
     Accept {
         /// The invite.
         invite: InviteId,
@@ -185,6 +185,11 @@ pub enum Command {
     },
     /// Decline an invite.
     Reject {
+        /// The invite.
+        invite: InviteId,
+    },
+    /// Be asked about an invite no more; the caller goes on hearing that it rings.
+    Ignore {
         /// The invite.
         invite: InviteId,
     },
@@ -203,6 +208,13 @@ pub enum Command {
         /// Owner of the stream; oneself if absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         participant: Option<PeerId>,
+    },
+    /// Set how loud a person is heard here.
+    SetVolume {
+        /// ID of the person: a contact, or somebody in the call.
+        participant: PeerId,
+        /// The volume in percent.
+        percent: Volume,
     },
     /// Tell somebody how many lines of one of their pictures are shown here at most.
     WishVideo {
@@ -244,6 +256,12 @@ pub enum Command {
         /// Its number in the snapshot.
         notice: u64,
     },
+    /// Note that the missed calls have been seen.
+    MarkCallsSeen {
+        /// Those of this person alone.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        with: Option<PeerId>,
+    },
     /// Empty the call history.
     ClearHistory,
     /// Note how old each picture of the far side's test card or film is when it is shown (`on`), or stop and report it.
@@ -277,6 +295,11 @@ impl Command {
             ) if (&*participant, &*stream) == (who, which) => {
                 *lines = *later;
             }
+            (Self::SetVolume { participant, percent }, Self::SetVolume { participant: who, percent: later })
+                if participant == who =>
+            {
+                *percent = *later
+            }
             _ => return false,
         }
         true
@@ -303,8 +326,10 @@ impl Command {
             Self::Cancel { .. } => "cancel",
             Self::Accept { .. } => "accept",
             Self::Reject { .. } => "reject",
+            Self::Ignore { .. } => "ignore",
             Self::EnableAudio { .. } => "enable_audio",
             Self::EnableVideo { .. } => "enable_video",
+            Self::SetVolume { .. } => "set_volume",
             Self::WishVideo { .. } => "wish_video",
             Self::ShareScreen { .. } => "share_screen",
             Self::StopSharing => "stop_sharing",
@@ -315,6 +340,7 @@ impl Command {
             Self::WatchMicrophone { .. } => "watch_microphone",
             Self::DismissOutcome => "dismiss_outcome",
             Self::DismissNotice { .. } => "dismiss_notice",
+            Self::MarkCallsSeen { .. } => "mark_calls_seen",
             Self::ClearHistory => "clear_history",
             Self::TraceFrames { .. } => "trace_frames",
             Self::SavePicture { .. } => "save_picture",
@@ -371,6 +397,13 @@ mod tests {
         assert!(waiting.absorb(&wish(1, StreamId::CAMERA, 180)) && !waiting.absorb(&wish(2, StreamId::CAMERA, 360)));
         assert!(!waiting.absorb(&wish(1, StreamId::SCREEN, 360)), "another picture of the same person");
         assert_eq!(waiting, wish(1, StreamId::CAMERA, 180));
+        let volume = |byte, percent| {
+            let participant = PeerId::from_bytes([byte; 32]);
+            Command::SetVolume { participant, percent: Volume::from_percent(percent) }
+        };
+        let mut slid = volume(1, 100);
+        assert!(slid.absorb(&volume(1, 140)) && !slid.absorb(&volume(2, 50)));
+        assert_eq!(slid, volume(1, 140));
         assert!(!waiting.absorb(&Command::Leave) && !Command::Leave.absorb(&Command::Leave));
     }
 
@@ -380,5 +413,11 @@ mod tests {
         assert!(parse(r#"{"command":"create_stream","video":"huge"}"#).is_err());
         assert!(parse(r#"{"command":"cancel","invite":"xyz"}"#).is_err());
         assert!(parse(r#"{"command":"create_stream","volume":3}"#).is_err());
+        let participant = PeerId::from_bytes([7; 32]);
+        let volume = |percent: i32| {
+            parse(&format!(r#"{{"command":"set_volume","participant":"{participant}","percent":{percent}}}"#))
+        };
+        assert_eq!(volume(0).ok(), Some(Command::SetVolume { participant, percent: Volume::SILENT }));
+        assert!(volume(200).is_ok() && volume(201).is_err() && volume(-1).is_err());
     }
 }

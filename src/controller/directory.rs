@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::call::{CallError, Standing};
 use crate::identity::{ContactLink, Identity, PeerId, PictureError, ServerLink, display_name, read_contact_picture};
-use crate::media::MediaTime;
+use crate::media::{MediaTime, Volume};
 use crate::store::{Contact, Store, StoreError};
 
 use super::lanes::SystemSender;
@@ -25,6 +25,8 @@ pub(super) struct Directory {
     system: SystemSender,
     /// When contacts have told of a missed call last.
     missed_calls: HashMap<PeerId, MediaTime>,
+    /// Volumes of people who are no contacts, for this run; only a press in a call with one adds them.
+    volumes: HashMap<PeerId, Volume>,
 }
 
 /// Between two missed calls that one contact tells of.
@@ -91,7 +93,8 @@ impl Directory {
     pub(super) fn new(identity: Arc<Identity>, store: &Store, system: SystemSender) -> Result<Self, StoreError> {
         let mut people = People::new(identity.id());
         people.set_contacts(store.contacts()?, store.blocked()?);
-        Ok(Self { identity, people, reading_picture: false, system, missed_calls: HashMap::new() })
+        let (missed_calls, volumes) = (HashMap::new(), HashMap::new());
+        Ok(Self { identity, people, reading_picture: false, system, missed_calls, volumes })
     }
 
     /// This person's identity.
@@ -216,6 +219,9 @@ impl Directory {
             return Err(Refusal::OwnLink);
         }
         store.add_contact(link.id, &link.name.unwrap_or_default(), now)?;
+        if let Some(volume) = self.volumes.remove(&link.id) {
+            store.set_volume(link.id, volume)?;
+        }
         self.reload(store);
         Ok(link.id)
     }
@@ -245,6 +251,29 @@ impl Directory {
     pub(super) fn set_verified(&mut self, store: &Store, id: PeerId, on: bool) -> Result<(), Refusal> {
         let noted = store.set_verified(id, on.then(|| self.me()))?;
         self.changed(store, noted)
+    }
+
+    /// Volume at which somebody is heard in calls.
+    pub(super) fn volume(&self, id: PeerId) -> Volume {
+        let contact = self.people.contact(id).map(|contact| contact.volume);
+        contact.or_else(|| self.volumes.get(&id).copied()).unwrap_or_default()
+    }
+
+    /// Keeps the volume at which somebody is heard: of a contact in the store, of a person in the call who is none for
+    /// this run.
+    pub(super) fn set_volume(
+        &mut self,
+        store: &Store,
+        id: PeerId,
+        volume: Volume,
+        in_call: bool,
+    ) -> Result<(), Refusal> {
+        if in_call && self.people.contact(id).is_none() {
+            self.volumes.insert(id, volume);
+            return Ok(());
+        }
+        let kept = store.set_volume(id, volume)?;
+        self.changed(store, kept)
     }
 
     fn changed(&mut self, store: &Store, changed: bool) -> Result<(), Refusal> {
@@ -352,6 +381,25 @@ mod tests {
         assert!(matches!(moved.contact_event(PeerId::from_bytes([8; 32])), Err(Refusal::NoContact)));
         directory.set_verified(&store, id, false).unwrap();
         assert_eq!(shown(&directory), (false, number));
+    }
+
+    #[test]
+    fn a_volume_is_kept_for_contacts_and_remembered_of_strangers_in_a_call() {
+        let (mut directory, store, _folder) = directory();
+        let (id, loud) = (PeerId::from_bytes([7; 32]), Volume::from_percent(150));
+        assert!(matches!(directory.set_volume(&store, id, loud, false), Err(Refusal::NoContact)));
+        assert_eq!(directory.volume(id), Volume::default());
+        directory.set_volume(&store, id, loud, true).unwrap();
+        assert_eq!(directory.volume(id), loud, "of a stranger, for this run");
+        directory.add(&store, Some(ContactLink::new(id, "Ann")), 0).unwrap();
+        assert_eq!(store.contact(id).unwrap().unwrap().volume, loud, "it goes with them into the contact list");
+        directory.set_volume(&store, id, Volume::SILENT, false).unwrap();
+        assert_eq!(
+            (directory.volume(id), store.contact(id).unwrap().unwrap().volume),
+            (Volume::SILENT, Volume::SILENT)
+        );
+        directory.set_volume(&store, echo_id(), loud, true).unwrap();
+        assert_eq!(directory.volume(echo_id()), loud);
     }
 
     #[test]

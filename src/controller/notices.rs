@@ -81,6 +81,11 @@ impl Notices {
         self.notices.retain(|notice| !matches!(&notice.kind, NoticeKind::ServerOffered { link: of, .. } if of == link));
     }
 
+    /// Removes the notice of a call's end: another one begins.
+    pub(super) fn forget_call(&mut self) {
+        self.notices.retain(|notice| !matches!(notice.kind, NoticeKind::CallEnded { .. }));
+    }
+
     /// Every note, oldest first.
     pub(super) fn list(&self) -> Vec<Notice> {
         self.notices.iter().cloned().collect()

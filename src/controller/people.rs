@@ -211,6 +211,7 @@ const fn rank(kind: PersonKind) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::media::Volume;
 
     fn id(byte: u8) -> PeerId {
         PeerId::from_bytes([byte; 32])
@@ -281,6 +282,7 @@ mod tests {
             blocked: false,
             added_at_unix_s: 0,
             verified_by: None,
+            volume: Volume::default(),
         };
         let mut people = People::new(id(200));
         people.set_contacts(vec![contact(1, "Ann", ""), contact(2, "Robert", "Bob"), contact(3, "", "")], Vec::new());

@@ -1,7 +1,8 @@
 //! Quality of a call with one person: a minute of seconds, and one smoothed word for it.
 //!
-//! The label follows the person's experience, not the network: loss that is recovered does no harm. It falls when two
-//! of three seconds are worse, and rises when five in a row are better.
+//! The label is of the connection as the person meets it: loss that is recovered does no harm, nor does a far camera
+//! that gives few pictures or none. It falls when two of three seconds are worse, and rises when five in a row are
+//! better.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -53,6 +54,8 @@ pub struct CallSample {
     pub frozen_ms: f32,
     /// Ms of this second whose sound was concealed.
     pub concealed_ms: f32,
+    /// Every picture that was sent in this second came and was shown: its gaps are those of the far camera.
+    pub shown_whole: bool,
 }
 
 /// Thresholds at which a measure makes a call unstable, and poor.
@@ -73,7 +76,7 @@ impl CallSample {
         let share = if self.wanted_kbps > 0.0 { self.asked_kbps / self.wanted_kbps } else { 1.0 };
         [
             grade(self.latency_ms, LATENCY_MS),
-            grade(self.frozen_ms, FROZEN_MS),
+            grade(if self.shown_whole { 0.0 } else { self.frozen_ms }, FROZEN_MS),
             grade(self.concealed_ms, CONCEALED_MS),
             grade(-share, SHARE.map(|share| -share)),
         ]
@@ -143,6 +146,7 @@ mod tests {
         latency_ms: 70.0,
         frozen_ms: 0.0,
         concealed_ms: 20.0,
+        shown_whole: false,
     };
     const STUTTERS: CallSample = CallSample { frozen_ms: 250.0, ..GOOD };
     const STANDS: CallSample = CallSample { frozen_ms: 1000.0, ..GOOD };
@@ -194,6 +198,8 @@ mod tests {
             (CallSample { asked_kbps: 400.0, ..GOOD }, Quality::Unstable),
             (CallSample { asked_kbps: 100.0, ..GOOD }, Quality::Poor),
             (CallSample { frozen_ms: 450.0, ..GOOD }, Quality::Poor),
+            (CallSample { shown_whole: true, ..STANDS }, Quality::Good),
+            (CallSample { shown_whole: true, concealed_ms: 300.0, ..STANDS }, Quality::Poor),
             (CallSample { latency_ms: 500.0, ..GOOD }, Quality::Unstable),
             (CallSample { concealed_ms: 300.0, ..GOOD }, Quality::Poor),
         ] {

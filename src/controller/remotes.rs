@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use crate::call::{CallError, Candidate, Consent, ConversationId, Description, Message, Participant, Role};
 use crate::identity::PeerId;
-use crate::media::{Latest, LevelMeter, MediaTime, PICTURE_STREAMS, StreamId, StreamKind, StreamState};
+use crate::media::{Latest, LevelMeter, MediaTime, PICTURE_STREAMS, StreamId, StreamKind, StreamState, Volume};
 use crate::media_receive::{PictureMeter, PictureReceiver, SharedAvSync};
 use crate::media_send::FanOut;
 use crate::network::PathFinder;
@@ -231,6 +231,11 @@ impl Remotes {
     pub(super) fn set_muted_here(&mut self, id: PeerId, muted: bool) -> Result<(), CallError> {
         self.member(id)?.set_muted_here(muted);
         Ok(())
+    }
+
+    /// Sets how loud somebody in the call is heard here; false when they are not in it.
+    pub(super) fn set_volume(&mut self, id: PeerId, volume: Volume) -> bool {
+        self.remotes.get_mut(&id).map(|remote| remote.set_volume(volume)).is_some()
     }
 
     /// Hides somebody's pictures here, or shows them again.

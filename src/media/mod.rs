@@ -20,6 +20,7 @@ mod sink;
 mod spacing;
 mod stream;
 mod time;
+mod volume;
 
 pub use audio::{CHANNELS, FRAME_SAMPLES, LevelMeter, SAMPLE_RATE};
 pub use budget::VideoBudget;
@@ -37,3 +38,4 @@ pub use sink::{PictureSink, SoundSink};
 pub use spacing::Spacing;
 pub use stream::{MAX_STREAMS, MIN_HEIGHT, PICTURE_STREAMS, StreamId, StreamKind, StreamState};
 pub use time::{MediaTime, NtpTime};
+pub use volume::Volume;

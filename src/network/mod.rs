@@ -4,6 +4,7 @@
 
 mod address;
 mod connection_limits;
+mod gateway;
 mod interface;
 mod keep_alive;
 mod monitor;
@@ -18,6 +19,7 @@ pub use address::{
     LocalAddress, Path, PathFinder, Standing, canonical, is_own, is_reserved, is_scoped, network_of, scoped, source_for,
 };
 pub use connection_limits::{ConnectionBounds, ConnectionLimits, Permit};
+pub use gateway::Gateway;
 pub use keep_alive::{KEEP_ALIVE_ENDS, keep_alive};
 pub use monitor::{NetworkMonitor, NetworkState};
 pub use open_files::raise_open_files;

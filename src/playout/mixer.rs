@@ -19,6 +19,16 @@ pub(super) fn add_fading(mix: &mut Frame, sound: &[f32]) {
     }
 }
 
+/// Multiplies `sound` by a factor that goes evenly from `from` to `to` over the frame: a jump would click.
+pub(super) fn amplify(sound: &mut Frame, from: f32, to: f32) {
+    if from == 1.0 && to == 1.0 {
+        return;
+    }
+    for (n, sample) in sound.iter_mut().enumerate() {
+        *sample *= from + (to - from) * ((n + 1) as f32 / FRAME_SAMPLES as f32);
+    }
+}
+
 /// Bends samples above this towards full scale, and leaves the rest untouched.
 const KNEE: f32 = 0.8;
 
@@ -51,6 +61,24 @@ mod tests {
         add(&mut mix, &sine(1000.0, SAMPLE_RATE, FRAME_SAMPLES));
         let half = purity(&mix, 500.0, SAMPLE_RATE);
         assert!((half - 0.5).abs() < 0.05, "{half}");
+    }
+
+    #[test]
+    fn a_change_of_volume_is_spread_over_the_frame_and_does_not_click() {
+        let sound = sine(500.0, SAMPLE_RATE, 4 * FRAME_SAMPLES);
+        let loudest_step =
+            |sound: &[f32]| sound.windows(2).fold(0.0_f32, |step, pair| step.max((pair[1] - pair[0]).abs()));
+        let mut heard = Vec::new();
+        for (part, (from, to)) in
+            sound.chunks_exact(FRAME_SAMPLES).zip([(1.0, 1.0), (1.0, 2.0), (2.0, 0.0), (0.0, 1.0)])
+        {
+            let mut part = frame(part);
+            amplify(&mut part, from, to);
+            heard.extend(part);
+        }
+        assert_eq!(heard[..FRAME_SAMPLES], sound[..FRAME_SAMPLES]);
+        assert!(heard[3 * FRAME_SAMPLES - 1].abs() < 1e-3, "silent at the end of the third");
+        assert!(loudest_step(&heard) < 2.05 * loudest_step(&sound), "{}", loudest_step(&heard));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::device::{DeviceError, DeviceFault, DeviceKind, DeviceReason};
 use crate::encoder::audio::AudioEncoder;
-use crate::media::{FRAME_SAMPLES, MediaTime, ReceivedSound, SAMPLE_RATE};
+use crate::media::{FRAME_SAMPLES, MediaTime, ReceivedSound, SAMPLE_RATE, Volume};
 use crate::sound_device::test_signal::{peak_hertz, rms, sine};
 
 const LONG: Duration = Duration::from_secs(20);
@@ -93,11 +93,32 @@ fn a_participant_is_heard_and_a_muted_one_is_not() {
 }
 
 #[test]
+fn a_participant_is_heard_at_the_volume_that_is_chosen() {
+    let loudness = |percent: u8| {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("heard.wav");
+        let (playout, events) = playout(&DeviceChoice::File(path.clone()));
+        let (input, audio) = playout.add_participant(Arc::default(), SharedAvSync::default());
+        audio.set_volume(Volume::from_percent(percent));
+        assert_eq!(events.recv_timeout(LONG), Ok(SoundEvent::Opened { name: "heard.wav".into() }));
+        push_tone(&input, 700.0);
+        let stats = || audio.stats().jitter;
+        wait_until("the end of the tone", || stats().received == 20 && stats().buffered_ms == 0);
+        drop(playout);
+        heard(&read_wav(&path)).get(4000..12_000).map_or(0.0, rms)
+    };
+    let usual = loudness(100);
+    assert!((loudness(50) / usual - 0.5).abs() < 0.05);
+    assert!(loudness(150) > 1.2 * usual, "louder, as far as full scale has room");
+    assert_eq!(loudness(0), 0.0);
+}
+
+#[test]
 fn a_chime_is_recorded_from_its_first_note_to_its_last() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("chime.wav");
     let (playout, _events) = playout(&DeviceChoice::File(path.clone()));
-    playout.play(Sound::TestChime);
+    playout.play(Sound::TestChime, 100);
     let whole = Sound::TestChime.samples();
     wait_until("the end of the chime", || {
         hound::WavReader::open(&path).is_ok_and(|file| file.duration() as usize >= whole.len())
@@ -116,12 +137,12 @@ fn a_ring_repeats_until_it_is_stopped_and_the_recording_goes_on_after_it() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ring.wav");
     let (playout, events) = playout(&DeviceChoice::File(path.clone()));
-    playout.play(Sound::Ringtone);
+    playout.play(Sound::Ringtone, 100);
     let length =
         |seconds: u32| move || hound::WavReader::open(&path).is_ok_and(|file| file.duration() >= 48_000 * seconds);
     wait_until("the second ring", length.clone()(4));
     playout.stop(Sound::Ringtone);
-    playout.play(Sound::TestChime);
+    playout.play(Sound::TestChime, 100);
     wait_until("the chime", length(5));
     drop(playout);
     assert_eq!(events.iter().count(), 1, "the file was opened once");

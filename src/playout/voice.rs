@@ -5,16 +5,16 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::Duration;
 
-use super::mixer::Frame;
+use super::mixer::{Frame, amplify};
 use super::participant::Participant;
 use super::shared::Shared;
 use super::time_stretch::{Likeness, lengthen, shorten};
 use crate::decoder::audio::{AudioDecoder, AudioDecoderError};
 use crate::jitter_buffer::audio::{Pull, TimeStretch};
-use crate::media::{FRAME_SAMPLES, LevelMeter, MediaTime, ReceivedSound, SoundSink};
+use crate::media::{FRAME_SAMPLES, LevelMeter, MediaTime, ReceivedSound, SoundSink, Volume};
 use crate::media_receive::{SharedAvSync, SoundBuffer, SoundStats};
 use crate::sound_device::{ResampleError, Resampler};
 
@@ -44,8 +44,12 @@ impl SoundSink for AudioInput {
 
 impl ParticipantAudio {
     pub(super) fn new(level: Arc<LevelMeter>, av_sync: SharedAvSync, playout: Arc<Shared>) -> (AudioInput, Self) {
-        let participant =
-            Arc::new(Participant { buffer: SoundBuffer::new(av_sync), muted: AtomicBool::new(false), level });
+        let participant = Arc::new(Participant {
+            buffer: SoundBuffer::new(av_sync),
+            muted: AtomicBool::new(false),
+            volume: AtomicU8::new(Volume::default().percent()),
+            level,
+        });
         playout.change(|control| control.participants.push(Arc::clone(&participant)));
         (AudioInput(Arc::clone(&participant)), Self { participant, playout })
     }
@@ -53,6 +57,11 @@ impl ParticipantAudio {
     /// Silences the participant here, or lets them be heard again. The level meter goes on showing that they speak.
     pub fn set_muted(&self, muted: bool) {
         self.participant.muted.store(muted, Ordering::Relaxed);
+    }
+
+    /// Sets how loud the participant is heard here. The level meter goes on showing what they sent.
+    pub fn set_volume(&self, volume: Volume) {
+        self.participant.volume.store(volume.percent(), Ordering::Relaxed);
     }
 
     /// Statistics of their packets.
@@ -81,6 +90,8 @@ pub(crate) enum VoiceError {
 pub(super) struct Voice {
     participant: Arc<Participant>,
     speech: Speech,
+    /// Factor of the amplitude at the end of the latest frame; `None` before the first.
+    gain: Option<f32>,
 }
 
 impl Voice {
@@ -88,21 +99,27 @@ impl Voice {
     const USUAL_LATENCY: Duration = Duration::from_millis(30);
 
     pub(super) fn new(participant: Arc<Participant>) -> Result<Self, VoiceError> {
-        Ok(Self { participant, speech: Speech::new()? })
+        Ok(Self { participant, speech: Speech::new()?, gain: None })
     }
 
     pub(super) fn is_of(&self, participant: &Arc<Participant>) -> bool {
         Arc::ptr_eq(&self.participant, participant)
     }
 
-    /// The next 20 ms, which take `latency` to the air where that is known; `None` when the participant is muted here.
+    /// The next 20 ms, which take `latency` to the air where that is known; `None` when the participant is silent here.
     pub(super) fn next_frame(&mut self, latency: Option<Duration>, now: MediaTime) -> Option<&Frame> {
         let participant = &self.participant;
         participant.buffer.synchronise(latency.unwrap_or(Self::USUAL_LATENCY), now);
         self.speech.set_speed(participant.buffer.speed_ppm());
         self.speech.fill(|quiet, ahead| participant.buffer.pull(quiet, ahead, now));
         participant.level.record(&self.speech.frame);
-        (!participant.muted.load(Ordering::Relaxed)).then_some(&self.speech.frame)
+        let to = participant.gain();
+        let from = self.gain.replace(to).unwrap_or(to);
+        if from == 0.0 && to == 0.0 {
+            return None;
+        }
+        amplify(&mut self.speech.frame, from, to);
+        Some(&self.speech.frame)
     }
 }
 

@@ -89,8 +89,11 @@ pub struct Figures {
     pub throttled_datagrams: u64,
     /// Requests beyond a rate, which were not answered.
     pub throttled_requests: u64,
-    /// Requests that were refused.
+    /// Requests that were refused, first ones without a credential left out: TURN's clients ask for a nonce by them.
     pub refused_requests: u64,
+    /// Those of them that would have been over a limit: a credential's allocations, all clients' allocations, or the
+    /// permissions and channels of an allocation.
+    pub over_quota_requests: u64,
 }
 
 /// The relay without its I/O.
@@ -252,7 +255,9 @@ impl Relay {
             return answer::success(request, mapped, None, provider.crypto());
         }
         let refuse = |relay: &mut Self, refusal: Refusal, key: Option<&[u8]>| {
-            relay.figures.refused_requests += 1;
+            relay.figures.refused_requests += u64::from(request.value(MESSAGE_INTEGRITY).is_some());
+            let is_over_quota = matches!(refusal, Refusal::AllocationQuota | Refusal::InsufficientCapacity);
+            relay.figures.over_quota_requests += u64::from(is_over_quota);
             let crypto = provider.crypto();
             let asks = matches!(refusal, Refusal::Unauthorized | Refusal::StaleNonce);
             let nonce = || nonce::make(crypto, &relay.config.secret, from.address, moment.unix_s).ok();

@@ -16,7 +16,6 @@ use crate::stun::*;
 mod bounds;
 
 const NOON: u64 = 1_800_000_000;
-const ERROR_CODE: u16 = 0x0009;
 const SECRET: &[u8] = b"sixteen or more bytes";
 
 fn config(limits: Limits) -> Config {
@@ -348,6 +347,8 @@ fn quotas_hold_for_a_credential_and_for_all_and_those_that_have_gone_give_way() 
     bench.allocate(udp(4), &credential(2)).unwrap();
     bench.allocate(udp(5), &credential(3)).unwrap();
     assert_eq!(bench.allocate(udp(6), &credential(4)), Err(508));
+    let figures = bench.relay.figures();
+    assert_eq!((figures.over_quota_requests, figures.refused_requests), (2, 3), "no first request for a nonce counts");
     assert_eq!(bench.relay.figures().allocations, 4);
 }
 

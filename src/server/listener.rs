@@ -124,7 +124,8 @@ async fn begin(stream: TcpStream, from: SocketAddr, shared: &Shared) -> Result<B
         return Ok(Begun::Turn(request, Box::new(stream)));
     }
     if let Some(page) = Page::of(&request, from.ip()) {
-        stream.write_all(page::response(page, &shared.exchange.figures()).as_bytes()).await?;
+        let relay = shared.turn.as_ref().map(|turn| turn.figures());
+        stream.write_all(page::response(page, &shared.exchange.figures(), relay).as_bytes()).await?;
         stream.shutdown().await?;
         return Ok(Begun::Page);
     }

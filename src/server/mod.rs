@@ -18,10 +18,12 @@ mod key;
 mod listener;
 mod options;
 mod page;
+mod port_mapping;
 mod relay;
 mod rewound;
 mod run;
 mod screen;
+mod self_test;
 mod sorted_set;
 mod tls;
 

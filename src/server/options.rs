@@ -27,6 +27,9 @@ pub struct Arguments {
     /// No relay: calls that find no direct way fail
     #[arg(long)]
     pub no_relay: bool,
+    /// Do not ask the router to pass the ports on (PCP, NAT-PMP)
+    #[arg(long)]
+    pub no_port_mapping: bool,
     /// JSON lines instead of words on standard output
     #[arg(long)]
     pub json: bool,

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::exchange::Figures;
+use crate::relay;
 
 /// A page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,10 +31,10 @@ impl Page {
 }
 
 /// The whole HTTP response; the connection closes after it.
-pub(super) fn response(page: Page, figures: &Figures) -> String {
+pub(super) fn response(page: Page, figures: &Figures, relay: Option<relay::Figures>) -> String {
     let body = match page {
         Page::Health => "ok\n".to_owned(),
-        Page::Metrics => metrics(figures),
+        Page::Metrics => metrics(figures) + &relay.map(relay_metrics).unwrap_or_default(),
     };
     format!(
         "HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
@@ -41,11 +42,12 @@ pub(super) fn response(page: Page, figures: &Figures) -> String {
     )
 }
 
+fn metric(name: &str, kind: &str, help: &str, value: u64) -> String {
+    format!("# HELP visavis_{name} {help}\n# TYPE visavis_{name} {kind}\nvisavis_{name} {value}\n")
+}
+
 fn metrics(figures: &Figures) -> String {
     let Figures { connections, refused, unproven, counts } = figures;
-    let metric = |name: &str, kind: &str, help: &str, value: u64| {
-        format!("# HELP visavis_{name} {help}\n# TYPE visavis_{name} {kind}\nvisavis_{name} {value}\n")
-    };
     [
         metric("connections", "gauge", "Apps that are connected and have proven their key.", *connections as u64),
         metric("refused_connections_total", "counter", "Connections over the limits.", *refused),
@@ -57,6 +59,24 @@ fn metrics(figures: &Figures) -> String {
             "Letters over the limit to boxes that do not watch the sender.",
             counts.knocks_refused,
         ),
+    ]
+    .concat()
+}
+
+fn relay_metrics(figures: relay::Figures) -> String {
+    let counter = |name: &str, help: &str, value: u64| metric(name, "counter", help, value);
+    let relay::Figures { allocations, allocated, relayed_datagrams, relayed_bytes, .. } = figures;
+    let relay::Figures { unwanted_datagrams, throttled_datagrams, throttled_requests, .. } = figures;
+    [
+        metric("relay_allocations", "gauge", "Allocations of the relay.", allocations as u64),
+        counter("relay_allocations_total", "Allocations that were made.", allocated),
+        counter("relayed_bytes_total", "Bytes that were passed on, without headers.", relayed_bytes),
+        counter("relayed_datagrams_total", "Datagrams that were passed on.", relayed_datagrams),
+        counter("relay_unwanted_datagrams_total", "Datagrams without two permissions.", unwanted_datagrams),
+        counter("relay_throttled_datagrams_total", "Datagrams beyond a rate.", throttled_datagrams),
+        counter("relay_throttled_requests_total", "Requests beyond a rate, left unanswered.", throttled_requests),
+        counter("relay_refused_requests_total", "Requests that were refused.", figures.refused_requests),
+        counter("relay_over_quota_total", "Requests refused because of a limit.", figures.over_quota_requests),
     ]
     .concat()
 }
@@ -85,12 +105,16 @@ mod tests {
     fn a_response_is_whole_http() {
         let counts = super::super::directory::Counts { letters: 9, knocks_refused: 0 };
         let figures = Figures { connections: 7, refused: 1, unproven: 2, counts };
-        let response = response(Page::Metrics, &figures);
+        let relay = relay::Figures { allocations: 2, relayed_bytes: 4711, ..relay::Figures::default() };
+        let without_relay = response(Page::Metrics, &figures, None);
+        assert!(!without_relay.contains("relay") && without_relay.contains("visavis_letters_total 9\n"));
+        let response = response(Page::Metrics, &figures, Some(relay));
         let (head, body) = response.split_once("\r\n\r\n").unwrap();
         assert!(
             head.starts_with("HTTP/1.1 200 OK\r\n") && head.contains(&format!("Content-Length: {}\r\n", body.len()))
         );
         assert!(body.contains("visavis_connections 7\n") && body.contains("visavis_letters_total 9\n"), "{body}");
+        assert!(body.contains("visavis_relay_allocations 2\n") && body.contains("visavis_relayed_bytes_total 4711\n"));
         // The text format 0.0.4: help and type before each metric, names of its characters, `_total` on counters alone.
         let lines: Vec<_> = body.lines().collect();
         for metric in lines.chunks(3) {
@@ -100,6 +124,6 @@ mod tests {
             assert!(value.parse::<u64>().is_ok() && help.starts_with(&format!("# HELP {name} ")), "{metric:?}");
             assert_eq!(name.ends_with("_total"), *kind == format!("# TYPE {name} counter"), "{metric:?}");
         }
-        assert!(body.ends_with('\n') && lines.len() == 15);
+        assert!(body.ends_with('\n') && lines.len() == 3 * 14);
     }
 }

@@ -15,11 +15,13 @@ use super::exchange::Exchange;
 use super::key::{KeyError, ServerKey};
 use super::listener::{BOUNDS, Shared, listen};
 use super::options::{Action, Arguments, KeyAction, PublicAddress};
+use super::port_mapping::{Mappings, Outcome, Port};
 use super::relay;
 use super::screen::{self, Facts};
+use super::self_test;
 use super::tls::{self, TlsError};
 use crate::identity::ServerLink;
-use crate::network;
+use crate::network::{self, Gateway};
 
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 1024;
@@ -131,14 +133,54 @@ pub async fn run(arguments: Arguments, ends: impl Future<Output = ()>) -> Result
     }
     let relay_port = (!arguments.no_relay).then_some(arguments.relay_port);
     let server = Server::start(&arguments.data, arguments.listen, arguments.public.as_ref(), relay_port)?;
-    let first = if arguments.json { screen::ready_line(&server.facts) } else { screen::words(&server.facts) };
-    say(&first)?;
+    let facts = &server.facts;
+    if arguments.json {
+        say(&screen::ready_line(facts))?;
+    }
+    let gateway = if arguments.no_port_mapping { None } else { gateway_of(facts) };
+    // Its result is for the words alone.
+    let test = async { if arguments.json { None } else { Some(self_test::ask(facts.listen, facts.relay_port).await) } };
+    let (answers, mut mapped) = tokio::join!(test, map_ports(gateway, facts));
+    if let Some(answers) = answers {
+        say(&screen::words(facts, answers, mapped.as_ref().map_or(&[], |(_, outcomes)| outcomes)))?;
+    }
+    let keep = async {
+        match &mut mapped {
+            Some((mappings, _)) => mappings.keep().await,
+            None => std::future::pending().await,
+        }
+    };
     tokio::select! {
         () = ends => {}
         () = tell_stats(&server.exchange), if arguments.json => {}
+        () = keep => {}
     }
-    server.end().await;
+    let give_back = async {
+        if let Some((mappings, _)) = mapped {
+            mappings.end().await;
+        }
+    };
+    tokio::join!(server.end(), give_back);
     Ok(())
+}
+
+/// The router to ask for ports: that of the default route, where this computer is behind a NAT as far as its address
+/// tells, and listens beyond itself.
+fn gateway_of(facts: &Facts) -> Option<Gateway> {
+    let gateway = Gateway::of_default_route()?;
+    let is_listened_on = match facts.listen.ip() {
+        ip if ip.is_unspecified() => true,
+        ip => ip == IpAddr::V4(gateway.own),
+    };
+    // Shared addresses (RFC 6598) are those of providers' NATs.
+    let is_shared = gateway.own.octets()[0] == 100 && gateway.own.octets()[1] & 0xc0 == 64;
+    (is_listened_on && (gateway.own.is_private() || is_shared)).then_some(gateway)
+}
+
+async fn map_ports(gateway: Option<Gateway>, facts: &Facts) -> Option<(Mappings, Vec<(Port, Outcome)>)> {
+    let ports: Vec<_> =
+        [Some(Port::Tcp(facts.listen.port())), facts.relay_port.map(Port::Udp)].into_iter().flatten().collect();
+    Some(Mappings::ask(gateway?, &ports).await)
 }
 
 /// Prints figures until nobody reads them, and then no more.

@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 use serde::Serialize;
 
 use super::exchange::Figures;
+use super::port_mapping::{Outcome, Outer, Port};
+use super::self_test::Answers;
 use crate::identity::{ServerLink, qr};
 
 /// Facts of the first screen.
@@ -27,8 +29,8 @@ enum Line<'a> {
     Stats { connections: usize, letters: u64 },
 }
 
-/// The words.
-pub(super) fn words(facts: &Facts) -> String {
+/// The words: the link, and the ports as far as they are known from inside.
+pub(super) fn words(facts: &Facts, answers: Answers, mapped: &[(Port, Outcome)]) -> String {
     let Facts { link, listen, relay_port, is_public } = facts;
     let mut text = String::from("The Visavis server is running. Give this link to the people who are to use it:\n\n");
     let _ = writeln!(text, "    {link}\n");
@@ -60,8 +62,61 @@ pub(super) fn words(facts: &Facts) -> String {
              too, and through TCP port {port} where UDP is blocked. With --no-relay there is no relay."
         );
     }
-    text.push_str("It stores nothing else. Stop it with Ctrl+C; calls that it does not relay go on without it.\n");
+    text.push('\n');
+    text.push_str(&ports(facts, answers, mapped));
+    text.push_str("\nIt stores nothing else. Stop it with Ctrl+C; calls that it does not relay go on without it.\n");
     text
+}
+
+/// Ports: whether they answer here, and the router's word about them. Anything else is told by `visavis doctor` from
+/// another network.
+fn ports(facts: &Facts, answers: Answers, mapped: &[(Port, Outcome)]) -> String {
+    let mut text = String::new();
+    let tcp = [(Port::Tcp(facts.listen.port()), answers.tcp)];
+    let udp = facts.relay_port.zip(answers.udp).map(|(port, answers)| (Port::Udp(port), answers));
+    for (port, answers) in tcp.into_iter().chain(udp) {
+        let here = if answers { "answers on this computer" } else { "does not answer on this computer: see the log" };
+        let router = mapped.iter().find(|(asked, _)| *asked == port).map(|(_, outcome)| router_words(port, *outcome));
+        let _ = writeln!(text, "{}: {here}{}.", name(port), router.unwrap_or_default());
+    }
+    let outer = mapped.iter().find_map(|(port, outcome)| match outcome {
+        Outcome::Mapped(Outer { address: Some(address), port: outer }) if *port == Port::Tcp(facts.listen.port()) => {
+            Some(SocketAddr::new(*address, *outer))
+        }
+        _ => None,
+    });
+    if let Some(outer) = outer.filter(|_| !facts.is_public) {
+        let _ = writeln!(text, "Start the server with --public {outer}, or a name for it, to put that into the link.");
+    }
+    text.push_str(
+        "A firewall in between cannot be seen from here. From another network, this tells whether the ports are reached:\n",
+    );
+    let _ = writeln!(text, "    visavis doctor --server '{}'", facts.link);
+    text
+}
+
+fn name(port: Port) -> String {
+    match port {
+        Port::Tcp(number) => format!("TCP port {number}"),
+        Port::Udp(number) => format!("UDP port {number}"),
+    }
+}
+
+fn router_words(port: Port, outcome: Outcome) -> String {
+    let (Port::Tcp(inner) | Port::Udp(inner)) = port;
+    match outcome {
+        Outcome::Mapped(Outer { address, port: outer }) => {
+            let at = address.map_or_else(|| format!("port {outer}"), |it| SocketAddr::new(it, outer).to_string());
+            let is_usable = outer == inner || matches!(port, Port::Tcp(_));
+            let wrong = "; but apps look for the inner number, so pass that one on in the router's settings";
+            format!(", and the router passes its {at} on to it{}", if is_usable { "" } else { wrong })
+        }
+        Outcome::Silent => {
+            ". The router maps no ports by itself (no answer by PCP or NAT-PMP): pass it on in the router's settings"
+                .into()
+        }
+        Outcome::Refused => ". The router refuses to map it: pass it on in the router's settings".into(),
+    }
 }
 
 /// The first line of `--json`.
@@ -111,16 +166,55 @@ mod tests {
         Facts { link, listen: "[::]:8443".parse().unwrap(), relay_port: Some(3478), is_public }
     }
 
+    const ANSWER: Answers = Answers { tcp: true, udp: Some(true) };
+
     #[test]
     fn the_first_screen_says_what_to_give_to_friends_and_which_port_to_open() {
         let link = facts(true).link.to_string();
         for is_public in [true, false] {
-            let words = words(&facts(is_public));
+            let words = words(&facts(is_public), ANSWER, &[]);
             assert!(words.contains(&link) && words.contains("8443") && words.contains('█'), "{words}");
             assert_eq!(words.contains("--public"), !is_public);
             assert!(words.contains("UDP port 3478"), "{words}");
         }
-        assert!(!words(&Facts { relay_port: None, ..facts(true) }).contains("UDP"));
+        let without_relay = Facts { relay_port: None, ..facts(true) };
+        assert!(!words(&without_relay, Answers { tcp: true, udp: None }, &[]).contains("UDP"));
+    }
+
+    #[test]
+    fn the_first_screen_says_of_each_port_whether_it_answers_and_what_the_router_does() {
+        let outer = |port| Outcome::Mapped(Outer { address: "203.0.113.5".parse().ok(), port });
+        let (tcp, udp) = (Port::Tcp(8443), Port::Udp(3478));
+        for (answers, mapped, expected) in [
+            (ANSWER, vec![], ["TCP port 8443: answers on this computer.", "UDP port 3478: answers on this computer."]),
+            (
+                ANSWER,
+                vec![(tcp, outer(8443)), (udp, outer(3478))],
+                [
+                    "TCP port 8443: answers on this computer, and the router passes its 203.0.113.5:8443 on to it.",
+                    "Start the server with --public 203.0.113.5:8443, or",
+                ],
+            ),
+            (
+                ANSWER,
+                vec![(tcp, Outcome::Silent), (udp, outer(4000))],
+                [
+                    "TCP port 8443: answers on this computer. The router maps no ports",
+                    "203.0.113.5:4000 on to it; but apps",
+                ],
+            ),
+            (
+                Answers { tcp: false, udp: Some(false) },
+                vec![(udp, Outcome::Refused)],
+                ["TCP port 8443: does not answer on this computer: see the log.", "The router refuses to map it"],
+            ),
+        ] {
+            let words = words(&facts(false), answers, &mapped);
+            assert!(expected.iter().all(|expected| words.contains(expected)), "{words}");
+            assert!(words.contains("visavis doctor --server 'calls.example.org:443*"), "{words}");
+        }
+        let named = words(&facts(true), ANSWER, &[(tcp, outer(8443))]);
+        assert!(!named.contains("to put that into the link"), "{named}");
     }
 
     #[test]

@@ -21,6 +21,7 @@ use super::local::Local;
 use super::message::Message;
 use super::person::{Attachment, Person};
 use super::route::{Incoming, Route, RouteEvent, RouteKind, RouteSet, Up};
+use super::send_queue::Way;
 use super::version::Versions;
 use crate::call::InviteId;
 use crate::identity::{MAX_BODY, PeerId};
@@ -111,7 +112,9 @@ impl Hub {
         match event {
             RouteEvent::Up(up) => self.up(route, up, now),
             RouteEvent::Received { peer, instance, incoming } => self.received(route, peer, &instance, incoming, now),
-            RouteEvent::Down { peer, closed_by_far } => self.down(route, peer, closed_by_far, now),
+            RouteEvent::Down { peer, instance, closed_by_far } => {
+                self.down(Way { route, run: instance }, peer, closed_by_far, now);
+            }
             RouteEvent::Discovery(fault) => (self.events)(SignalingEvent::Discovery(fault)),
             RouteEvent::Server(status) => (self.events)(SignalingEvent::Server(status)),
         }
@@ -136,8 +139,10 @@ impl Hub {
         }
         let person = self.people.entry(to).or_insert_with(|| Person::new(now));
         person.last_number = Some(number);
+        person.calls.sent(&message);
+        let device = person.calls.device_for(&message).cloned();
         let (frame, is_for_all) = (Bytes::from(frame), message.is_for_all_devices());
-        match person.queue.push(number, frame.clone(), message, now) {
+        match person.queue.push((number, frame.clone()), message, device, now) {
             Ok(()) => {
                 self.send_waiting(to, now);
                 if is_for_all {
@@ -148,12 +153,16 @@ impl Hub {
         }
     }
 
-    /// Sends a frame to a person's devices but for `run`, or but for the one that their messages go to. These frames
-    /// are not waited for: a device that misses one rings or stops by itself.
+    /// Sends a frame to a person's devices, on any route, but for `run`, or but for the one that their messages go to.
+    /// These frames are not waited for: a device that misses one rings or stops by itself.
     fn send_to_others(&self, to: &PeerId, run: Option<&str>, frame: &Bytes) {
-        let best = self.people.get(to).and_then(Person::best).map(|best| best.instance.clone());
-        if let Some(run) = run.or(best.as_deref()) {
-            self.routes.iter().for_each(|route| route.send_to_others(to, run, frame.clone()));
+        let Some(person) = self.people.get(to) else { return };
+        let Some(left_out) = run.or(person.best().map(|best| &*best.run)) else { return };
+        for other in person.runs().iter().filter(|other| ***other != *left_out) {
+            let way = person.way_to(Some(other)).filter(|way| way.run == *other);
+            if way.is_some_and(|way| !send_over(&self.routes, to, way, frame.clone())) {
+                tracing::debug!("a way to another device of a person had no room");
+            }
         }
     }
 
@@ -167,20 +176,23 @@ impl Hub {
         }
     }
 
-    /// Hands the messages that wait for a person to the best route, again later where it takes no more now; where none
-    /// leads to them, has all routes seek them.
+    /// Hands the messages that wait for a person to the best way to the device of each, again later where it takes no
+    /// more now; where none leads there, has all routes seek them.
     fn send_waiting(&mut self, id: PeerId, now: Instant) {
         let Some(person) = self.people.get_mut(&id) else { return };
-        person.send_again = None;
-        let best = person.best().map(|it| (it.kind, it.instance.clone()));
-        let route_of = |kind| self.routes.iter().find(|route| route.kind() == kind);
-        if let Some((route, run)) = best.and_then(|(kind, run)| Some((route_of(kind)?, run))) {
+        let mut acks = std::mem::take(&mut person.unsent_acks);
+        acks.retain(|(run, number)| {
             // Another run of their app has not sent it.
-            let ack = person.unsent_ack.take().filter(|(instance, _)| *instance == run);
-            person.unsent_ack = ack.filter(|(_, number)| !acknowledge(route.as_ref(), &id, &run, *number));
-            let all_taken = person.queue.send_over(route.kind(), |frame| route.send(&id, &run, frame));
-            person.send_again = (person.unsent_ack.is_some() || !all_taken).then(|| now + ROOM_AGAIN);
-        } else if let Some(until) = person.queue.last_deadline() {
+            let way = person.way_to(Some(run)).filter(|way| way.run == *run);
+            let ack = Frame::Ack { number: *number }.encode();
+            way.zip(ack).is_some_and(|(way, ack)| !send_over(&self.routes, &id, way, ack.into()))
+        });
+        let mut queue = std::mem::take(&mut person.queue);
+        let take = |way: &Way, frame| send_over(&self.routes, &id, way, frame);
+        let sending = queue.send(|device| person.way_to(device).cloned(), take);
+        person.send_again = (!acks.is_empty() || sending.is_refused).then(|| now + ROOM_AGAIN);
+        (person.unsent_acks, person.queue) = (acks, queue);
+        if let Some(until) = sending.without_way {
             self.routes.iter().for_each(|route| route.seek(id, until));
         }
     }
@@ -212,10 +224,9 @@ impl Hub {
         let restored = self.closed.take(&id).is_some_and(|closed| closed == instance);
         let person = self.people.entry(id).or_insert_with(|| Person::new(now));
         let before = (person.routes(), person.skew(), std::mem::replace(&mut person.name, name));
-        person.queue.route_lost(kind);
         person.touched = now;
         let skew = Versions::OWN.common(versions).err();
-        person.attach(Attachment { kind, instance, skew, excess: 0 });
+        person.attach(Attachment { way: Way { route: kind, run: instance }, skew, excess: 0 });
         let is_news = before != (person.routes(), person.skew(), person.name.clone());
         self.send_waiting(id, now);
         // First: it tells why messages come back.
@@ -239,59 +250,65 @@ impl Hub {
         }
     }
 
-    fn down(&mut self, kind: RouteKind, id: PeerId, closed_by_far: bool, now: Instant) {
+    fn down(&mut self, way: Way, id: PeerId, closed_by_far: bool, now: Instant) {
         let Some(person) = self.people.get_mut(&id) else { return };
-        let Some(attachment) = person.detach(kind) else { return };
+        let before = (person.routes(), person.skew());
+        if person.detach(way.route, &way.run).is_none() {
+            return;
+        }
         person.touched = now;
-        person.queue.route_lost(kind);
+        let is_news = (person.routes(), person.skew()) != before;
         if !person.is_online() && closed_by_far {
-            self.closed.note(id, attachment.instance, |other| self.local.is_known(other));
+            self.closed.note(id, way.run, |other| self.local.is_known(other));
             if !self.local.is_blocked(&id) {
                 (self.events)(SignalingEvent::ConnectionClosed { id });
             }
         }
-        self.tell_presence(&id);
+        if is_news {
+            self.tell_presence(&id);
+        }
         self.send_waiting(id, now);
         self.forget_if_idle(id);
     }
 
     fn received(&mut self, route: RouteKind, from: PeerId, instance: &Arc<str>, incoming: Incoming, now: Instant) {
         let Some(person) = self.people.get_mut(&from) else { return };
-        let is_skewed = person.on(route).is_some_and(|attachment| attachment.skew.is_some());
+        let is_skewed = person.on(route, instance).is_some_and(|attachment| attachment.skew.is_some());
         match incoming {
             // It would be read by the rules of another version.
             Incoming::Message { .. } | Incoming::Ack { .. } if is_skewed => {}
             Incoming::Message { number, message } => {
                 // A connection that was just replaced may still bring what was under way on it.
                 let is_new = self.inbox.admit(from, instance, number, now);
+                if is_new {
+                    person.spoke(instance, message.as_ref());
+                }
                 match message {
                     Some(message) if is_new => {
                         if let Some(invite) = message.answered_invite() {
                             self.answered_by_one(from, instance, invite, now);
                         }
-                        self.message(route, from, message, now);
+                        self.message((route, instance), from, message, now);
                     }
-                    None if is_new => self.unknown_message(route, from, now),
+                    None if is_new => self.unknown_message((route, instance), from, now),
                     Some(_) | None => {}
                 }
                 // A copy, too: the acknowledgement of the first may be lost. And a blocked person's, like anybody's.
                 if let Some(person) = self.people.get_mut(&from) {
-                    person.unsent_ack = Some((instance.clone(), number));
+                    person.unsent_acks.retain(|(run, _)| run != instance);
+                    person.unsent_acks.push((instance.clone(), number));
                     self.send_waiting(from, now);
                 }
             }
             Incoming::Ack { number } => {
-                // Another run of their app has not read what this one is to read.
-                if person.on(route).is_some_and(|attachment| attachment.instance == *instance) {
-                    person.queue.acknowledged(number);
-                    self.send_waiting(from, now);
-                }
+                person.queue.acknowledged(instance, number);
+                self.send_waiting(from, now);
             }
             Incoming::Name(name) => self.renamed(route, from, name, now),
         }
     }
 
-    fn message(&mut self, route: RouteKind, from: PeerId, message: Message, now: Instant) {
+    fn message(&mut self, way: (RouteKind, &str), from: PeerId, message: Message, now: Instant) {
         // A blocked person is passed over, but counted like anybody; their invites take no room from strangers'.
         let blocked = self.local.is_blocked(&from);
         let own_limits_only = blocked || self.local.is_contact(&from);
@@ -312,20 +329,20 @@ impl Hub {
         {
             self.send(from, Message::Busy { invite }, now);
         }
-        self.note_excess(route, from);
+        self.note_excess(way, from);
     }
 
     /// A message of a kind that a later version knows counts like any.
-    fn unknown_message(&mut self, route: RouteKind, from: PeerId, now: Instant) {
+    fn unknown_message(&mut self, way: (RouteKind, &str), from: PeerId, now: Instant) {
         let own_limits_only = self.local.is_blocked(&from) || self.local.is_contact(&from);
         if !self.admission.admit(from, false, own_limits_only, now) {
-            self.note_excess(route, from);
+            self.note_excess(way, from);
         }
     }
 
     /// A message over the limit came this way.
-    fn note_excess(&mut self, route: RouteKind, from: PeerId) {
-        let attachment = self.people.get_mut(&from).and_then(|person| person.on(route));
+    fn note_excess(&mut self, (route, run): (RouteKind, &str), from: PeerId) {
+        let attachment = self.people.get_mut(&from).and_then(|person| person.on(route, run));
         let Some(attachment) = attachment else { return };
         attachment.excess += 1;
         if attachment.excess == MAX_EXCESS {
@@ -335,7 +352,7 @@ impl Hub {
     }
 
     fn renamed(&mut self, route: RouteKind, id: PeerId, name: String, now: Instant) {
-        let is_news = |person: &mut Person| person.on(route).is_some() && person.name != name;
+        let is_news = |person: &mut Person| person.is_on(route) && person.name != name;
         let Some(person) = self.people.get_mut(&id) else { return };
         if is_news(person) && self.admission.admit(id, false, self.local.is_contact(&id), now) {
             person.name = name;
@@ -394,7 +411,7 @@ impl Hub {
     }
 
     fn forget_if_idle(&mut self, id: PeerId) {
-        if self.people.get(&id).is_some_and(Person::is_idle) {
+        if self.people.get(&id).is_some_and(|person| person.is_idle(self.local.is_known(&id))) {
             self.people.remove(&id);
         }
     }
@@ -421,9 +438,10 @@ impl Hub {
     }
 }
 
-/// Sends an acknowledgement; whether the route took it.
-fn acknowledge(route: &dyn Route, to: &PeerId, run: &str, number: u64) -> bool {
-    Frame::Ack { number }.encode().is_none_or(|frame| route.send(to, run, frame.into()))
+/// Sends a frame by the route of a way; whether it took it.
+fn send_over(routes: &[Box<dyn Route>], to: &PeerId, way: &Way, frame: Bytes) -> bool {
+    let route = routes.iter().find(|route| route.kind() == way.route);
+    route.is_some_and(|route| route.send(to, &way.run, frame))
 }
 
 #[cfg(test)]

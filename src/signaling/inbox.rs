@@ -11,19 +11,28 @@ use crate::identity::PeerId;
 const REMEMBERED: Duration = Duration::from_secs(30);
 const MAX_SENDERS: usize = 1024;
 
-/// The latest message read of each person. Those of one run of their app come in the order of their numbers, over any
+/// Devices of one person that speak by turns.
+const MAX_RUNS: usize = 8;
+
+/// The latest message read of each run of a person's app. Those of one run come in the order of their numbers, over any
 /// route, so the latest stands for all before it.
 #[derive(Debug, Default)]
 pub(super) struct Inbox {
-    senders: HashMap<PeerId, Read>,
+    senders: HashMap<PeerId, Sender>,
+}
+
+/// The runs of one person's app, whichever was read longest ago first.
+#[derive(Debug)]
+struct Sender {
+    runs: Vec<Read>,
+    at: Instant,
 }
 
 #[derive(Debug)]
 struct Read {
-    /// The run of their app.
+    /// The run.
     instance: String,
     number: u64,
-    at: Instant,
 }
 
 impl Inbox {
@@ -32,30 +41,25 @@ impl Inbox {
         if !self.senders.contains_key(&from) && self.senders.len() >= MAX_SENDERS {
             self.make_room(now);
         }
-        match self.senders.get_mut(&from) {
-            Some(read) if read.instance == instance => {
-                let is_new = number > read.number;
-                (read.number, read.at) = (number.max(read.number), now);
-                is_new
-            }
-            Some(read) => {
-                *read = Read { instance: instance.to_owned(), number, at: now };
-                true
-            }
-            None => {
-                self.senders.insert(from, Read { instance: instance.to_owned(), number, at: now });
-                true
-            }
+        let sender = self.senders.entry(from).or_insert(Sender { runs: Vec::new(), at: now });
+        sender.at = now;
+        let place = sender.runs.iter().position(|read| read.instance == instance);
+        let last = place.map(|place| sender.runs.remove(place).number);
+        if sender.runs.len() >= MAX_RUNS {
+            sender.runs.remove(0);
         }
+        let latest = last.map_or(number, |last| last.max(number));
+        sender.runs.push(Read { instance: instance.to_owned(), number: latest });
+        last.is_none_or(|last| number > last)
     }
 
     /// Forgets those whose messages can no longer come again; else the person who was read longest ago.
     fn make_room(&mut self, now: Instant) {
-        self.senders.retain(|_, read| now.saturating_duration_since(read.at) < REMEMBERED);
+        self.senders.retain(|_, sender| now.saturating_duration_since(sender.at) < REMEMBERED);
         if self.senders.len() < MAX_SENDERS {
             return;
         }
-        let oldest = self.senders.iter().min_by_key(|(_, read)| read.at).map(|(id, _)| *id);
+        let oldest = self.senders.iter().min_by_key(|(_, sender)| sender.at).map(|(id, _)| *id);
         if let Some(id) = oldest {
             self.senders.remove(&id);
         }
@@ -86,6 +90,19 @@ mod tests {
         assert!(inbox.admit(peer(1), "run 1", 9, now));
         assert!(inbox.admit(peer(1), "run 2", 1, now));
         assert!(!inbox.admit(peer(1), "run 2", 1, now));
+    }
+
+    #[test]
+    fn devices_of_a_person_that_speak_by_turns_are_each_read_once() {
+        let (mut inbox, now) = (Inbox::default(), Instant::now());
+        let read: Vec<_> = [("desk", 5), ("lap", 3), ("desk", 5), ("lap", 3), ("desk", 6), ("lap", 4)]
+            .map(|(run, number)| inbox.admit(peer(1), run, number, now))
+            .into();
+        assert_eq!(read, [true, true, false, false, true, true]);
+        for run in 0..5 * MAX_RUNS {
+            assert!(inbox.admit(peer(1), &format!("run {run}"), 1, now));
+        }
+        assert_eq!(inbox.senders[&peer(1)].runs.len(), MAX_RUNS);
     }
 
     #[test]

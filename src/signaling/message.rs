@@ -2,7 +2,7 @@
 //! file has the checks that a message must pass before it goes further in. Everything else in a message is checked
 //! where it is read.
 
-use crate::call::InviteId;
+use crate::call::{ConversationId, InviteId};
 pub use crate::call::{MAX_USER_DATA, Message};
 use crate::identity::{display_name, plain_text};
 
@@ -56,6 +56,56 @@ impl Message {
     /// Whether every device of the receiver's is to have it: all of them ring, and stop.
     pub(super) fn is_for_all_devices(&self) -> bool {
         matches!(self, Self::Invite { .. } | Self::Cancel { .. })
+    }
+
+    /// Whether the sender's app says it by itself, on each of its devices: it shows at none of them that the person is
+    /// there.
+    pub(super) fn is_automatic(&self) -> bool {
+        matches!(self, Self::Ringing { .. } | Self::Missed { .. } | Self::AnsweredElsewhere { .. })
+    }
+
+    /// The invite that it is about.
+    pub(super) fn invite_id(&self) -> Option<InviteId> {
+        match self {
+            Self::Invite { invite, .. }
+            | Self::Ringing { invite }
+            | Self::Accept { invite, .. }
+            | Self::Reject { invite }
+            | Self::Cancel { invite }
+            | Self::Busy { invite }
+            | Self::AnsweredElsewhere { invite } => Some(*invite),
+            Self::Describe { .. }
+            | Self::Trickle { .. }
+            | Self::Restart { .. }
+            | Self::Ended { .. }
+            | Self::Media { .. }
+            | Self::Wish { .. }
+            | Self::Incompatible { .. }
+            | Self::Missed { .. }
+            | Self::Leave { .. } => None,
+        }
+    }
+
+    /// The conversation that it is about.
+    pub(super) fn conversation_id(&self) -> Option<ConversationId> {
+        match self {
+            Self::Invite { conversation, .. }
+            | Self::Describe { conversation, .. }
+            | Self::Trickle { conversation, .. }
+            | Self::Restart { conversation, .. }
+            | Self::Ended { conversation }
+            | Self::Media { conversation, .. }
+            | Self::Wish { conversation, .. }
+            | Self::Incompatible { conversation, .. }
+            | Self::Leave { conversation } => Some(*conversation),
+            Self::Ringing { .. }
+            | Self::Accept { .. }
+            | Self::Reject { .. }
+            | Self::Cancel { .. }
+            | Self::Busy { .. }
+            | Self::AnsweredElsewhere { .. }
+            | Self::Missed { .. } => None,
+        }
     }
 
     /// The invite that one device of the sender's has answered or declined, for all of them.

@@ -10,6 +10,7 @@
 //!
 //! `lan` is the route over this network, `server` the one over Visavis servers.
 
+mod call_devices;
 mod client;
 mod event;
 mod flood;
@@ -38,5 +39,5 @@ pub use route::{DiscoveryFault, RouteKind, RouteSet};
 #[doc(hidden)]
 pub use server::fuzz_post;
 pub use server::{Access, ServerDetail, ServerState, ServerStatus};
-pub use server::{AnswerTimes, Crowd, CrowdError, Returns, Rings, time_answers};
+pub use server::{AnswerTimes, Crowd, CrowdError, Examined, Returns, Rings, examine_server, time_answers};
 pub use version::{VersionSkew, Versions};

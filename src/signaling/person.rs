@@ -1,18 +1,18 @@
-//! State of one person in the hub: the routes by which they are up, and the messages that wait for them.
+//! State of one person in the hub: the devices and routes by which they are up, and the messages that wait for them.
 
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::call_devices::CallDevices;
+use super::message::Message;
 use super::route::{RouteKind, RouteSet};
-use super::send_queue::SendQueue;
+use super::send_queue::{SendQueue, Way};
 use super::version::VersionSkew;
 
-/// One route by which the person is up.
+/// One way by which a device of the person is up.
 #[derive(Debug)]
 pub(super) struct Attachment {
-    pub(super) kind: RouteKind,
-    /// The far app's run.
-    pub(super) instance: Arc<str>,
+    pub(super) way: Way,
     /// The side that is too old, if any.
     pub(super) skew: Option<VersionSkew>,
     /// Messages over the limit that came this way.
@@ -22,18 +22,21 @@ pub(super) struct Attachment {
 #[derive(Debug)]
 pub(super) struct Person {
     pub(super) name: String,
-    /// In no order; one a kind.
+    /// One a route and run; the latest is last.
     attachments: Vec<Attachment>,
     pub(super) queue: SendQueue,
     /// The number of the last message to them.
     pub(super) last_number: Option<u64>,
-    /// The number to acknowledge, and the run of their app that sent it, where no route has taken the acknowledgement
-    /// yet.
-    pub(super) unsent_ack: Option<(Arc<str>, u64)>,
-    /// When to try again the frames that the best route had no room for.
+    /// The numbers to acknowledge, and the runs of their app that sent them, where no route has taken the
+    /// acknowledgement yet.
+    pub(super) unsent_acks: Vec<(Arc<str>, u64)>,
+    /// When to try again the frames that a route had no room for.
     pub(super) send_again: Option<Instant>,
     /// When a route of theirs last came up or went down.
     pub(super) touched: Instant,
+    /// The run of their app that they have spoken at last.
+    spoke: Option<Arc<str>>,
+    pub(super) calls: CallDevices,
 }
 
 impl Person {
@@ -43,51 +46,98 @@ impl Person {
             attachments: Vec::new(),
             queue: SendQueue::default(),
             last_number: None,
-            unsent_ack: None,
+            unsent_acks: Vec::new(),
             send_again: None,
             touched: now,
+            spoke: None,
+            calls: CallDevices::default(),
         }
     }
 
     /// The routes by which they are up.
     pub(super) fn routes(&self) -> RouteSet {
-        self.attachments.iter().map(|attachment| attachment.kind).collect()
+        self.attachments.iter().map(|attachment| attachment.way.route).collect()
     }
 
     pub(super) fn is_online(&self) -> bool {
         !self.attachments.is_empty()
     }
 
-    /// The route by which they are up.
-    pub(super) fn on(&mut self, kind: RouteKind) -> Option<&mut Attachment> {
-        self.attachments.iter_mut().find(|attachment| attachment.kind == kind)
+    /// The way by which a run of their app is up.
+    pub(super) fn on(&mut self, route: RouteKind, run: &str) -> Option<&mut Attachment> {
+        self.attachments.iter_mut().find(|it| it.way.route == route && *it.way.run == *run)
     }
 
-    /// They are up by a route, anew if they were.
+    /// Whether they are up by a route.
+    pub(super) fn is_on(&self, route: RouteKind) -> bool {
+        self.attachments.iter().any(|it| it.way.route == route)
+    }
+
+    /// A run of their app is up by a way, anew if it was. Messages that were under way by it, or by the way that it
+    /// replaces, may be lost.
     pub(super) fn attach(&mut self, attachment: Attachment) {
-        self.attachments.retain(|other| other.kind != attachment.kind);
+        let Way { route, run } = attachment.way.clone();
+        let ends = |it: &Attachment| it.way.route == route && (route.leads_to_one_device() || it.way.run == run);
+        for ended in self.attachments.extract_if(.., |it| ends(it)) {
+            self.queue.way_lost(&ended.way);
+        }
+        self.calls.up(&run, &self.runs());
         self.attachments.push(attachment);
     }
 
-    /// They are down on a route, with its former state.
-    pub(super) fn detach(&mut self, kind: RouteKind) -> Option<Attachment> {
-        let place = self.attachments.iter().position(|attachment| attachment.kind == kind)?;
-        Some(self.attachments.swap_remove(place))
+    /// A run of their app is down on a route, with its former state.
+    pub(super) fn detach(&mut self, route: RouteKind, run: &str) -> Option<Attachment> {
+        let place = self.attachments.iter().position(|it| it.way.route == route && *it.way.run == *run)?;
+        let attachment = self.attachments.remove(place);
+        self.queue.way_lost(&attachment.way);
+        Some(attachment)
     }
 
-    /// The best of the routes on which both sides speak a common version.
-    pub(super) fn best(&self) -> Option<&Attachment> {
-        self.attachments.iter().filter(|it| it.skew.is_none()).min_by_key(|it| it.kind)
+    /// A message of theirs came from a run of their app.
+    pub(super) fn spoke(&mut self, run: &Arc<str>, message: Option<&Message>) {
+        if message.is_none_or(|message| !message.is_automatic()) {
+            self.spoke = Some(Arc::clone(run));
+        }
+        if let Some(message) = message {
+            self.calls.received(message, run, self.runs().into_iter());
+        }
+    }
+
+    /// Each run of their app that is up.
+    pub(super) fn runs(&self) -> Vec<Arc<str>> {
+        let mut runs: Vec<_> = self.attachments.iter().map(|it| Arc::clone(&it.way.run)).collect();
+        runs.sort_unstable();
+        runs.dedup();
+        runs
+    }
+
+    /// The best of the ways on which both sides speak a common version: to the device that they spoke at last, else by
+    /// the best route to the device that came last.
+    pub(super) fn best(&self) -> Option<&Way> {
+        self.best_where(|_| true)
+    }
+
+    /// The best way to a device, or to any. Where it is gone, a later run of its app is taken for it, and no other
+    /// device is.
+    pub(super) fn way_to(&self, device: Option<&str>) -> Option<&Way> {
+        let Some(device) = device else { return self.best() };
+        let follows = |run: &Arc<str>| self.calls.may_follow(device, run);
+        self.best_where(|run| **run == *device).or_else(|| self.best_where(follows))
+    }
+
+    fn best_where(&self, is_wanted: impl Fn(&Arc<str>) -> bool) -> Option<&Way> {
+        let ways = self.attachments.iter().rev().filter(|it| it.skew.is_none()).map(|it| &it.way);
+        ways.filter(|way| is_wanted(&way.run)).min_by_key(|way| (self.spoke.as_ref() != Some(&way.run), way.route))
     }
 
     /// The side that is too old, where no route leads to an app that speaks a common version.
     pub(super) fn skew(&self) -> Option<VersionSkew> {
-        let skewed = self.attachments.iter().max_by_key(|it| it.kind)?.skew;
+        let skewed = self.attachments.iter().max_by_key(|it| it.way.route)?.skew;
         skewed.filter(|_| self.best().is_none())
     }
 
-    /// Nothing worth remembering is left.
-    pub(super) fn is_idle(&self) -> bool {
-        !self.is_online() && self.queue.is_empty()
+    /// Nothing worth remembering is left; calls are, where the person `is_known`.
+    pub(super) fn is_idle(&self, is_known: bool) -> bool {
+        !self.is_online() && self.queue.is_empty() && !(is_known && !self.calls.is_empty())
     }
 }

@@ -45,6 +45,14 @@ impl RouteKind {
     const fn bit(self) -> u8 {
         1 << self as u8
     }
+
+    /// Whether a person has one device at most there, and another run of their app takes its place.
+    pub(super) const fn leads_to_one_device(self) -> bool {
+        match self {
+            Self::Local | Self::Lan => true,
+            Self::Server => false,
+        }
+    }
 }
 
 impl RouteSet {
@@ -104,13 +112,9 @@ pub(super) trait Route: Send {
     /// Its kind.
     fn kind(&self) -> RouteKind;
 
-    /// Queues a frame for this run of the app of a person who is up; frames to one person arrive in order or not at
-    /// all. `false` where the route takes no more now, or leads to another run already: then the frame is not sent.
+    /// Queues a frame for this run of the app of a person who is up; frames to one run arrive in order or not at all.
+    /// `false` where the route takes no more now, or does not lead to it any more: then the frame is not sent.
     fn send(&self, to: &PeerId, run: &str, frame: Bytes) -> bool;
-
-    /// Queues a frame for the person's other devices: every run of their app that is up but this one. A route where a
-    /// person has one device at most has nobody to send it to.
-    fn send_to_others(&self, _to: &PeerId, _run: &str, _frame: Bytes) {}
 
     /// Asks to reach a person who is not up, because messages to them wait until then.
     fn seek(&self, peer: PeerId, until: Instant);
@@ -148,12 +152,13 @@ pub(super) enum Incoming {
 /// News of a route.
 #[derive(Debug)]
 pub(super) enum RouteEvent {
-    /// Somebody is up, or is up anew: unacknowledged messages may be lost.
+    /// A run of somebody's app is up, or is up anew: unacknowledged messages may be lost. Where the route leads to one
+    /// device of a person alone, the run before is down with this.
     Up(Up),
     /// A frame of somebody who is or was up, and the run of the app that sent it.
     Received { peer: PeerId, instance: Arc<str>, incoming: Incoming },
-    /// Somebody is down; whether it was the far computer that ended it.
-    Down { peer: PeerId, closed_by_far: bool },
+    /// A run of somebody's app is down; whether it was the far computer that ended it.
+    Down { peer: PeerId, instance: Arc<str>, closed_by_far: bool },
     /// Fault that keeps people from being found now, if any.
     Discovery(Option<DiscoveryFault>),
     /// A server's status changed.

@@ -2,11 +2,12 @@
 //! Pure; time is an argument. Owned by the hub.
 //!
 //! An acknowledgement is a frame inside the sealed records, so it comes from the far app and not from the carrier of
-//! the records. Messages that were under way on a route that went down, or on another route than the best one now, are
-//! sent again, all and in order, with the same numbers: whichever copy comes second is dropped there (`inbox`), so
-//! nothing is lost and nothing comes twice.
+//! the records. Messages that were under way on a route that went down, or on another way than the best one now, are
+//! sent again, with all that follow them to the same device, in order and with the same numbers: whichever copy comes
+//! second is dropped there (`inbox`), so nothing is lost and nothing comes twice.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -19,13 +20,12 @@ pub(super) const DELIVERY: Duration = Duration::from_secs(5);
 const MAX_MESSAGES: usize = 256;
 const MAX_BYTES: usize = 512 * 1024;
 
-/// State of a message that is not acknowledged yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Delivery {
-    /// No route has taken it, or the one that had taken it is down.
-    Pending,
-    /// A route has taken it.
-    Sent(RouteKind),
+/// A way to a device of the person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Way {
+    pub(super) route: RouteKind,
+    /// The run of the far app.
+    pub(super) run: Arc<str>,
 }
 
 #[derive(Debug)]
@@ -34,8 +34,20 @@ struct Entry {
     /// Its frame.
     frame: Bytes,
     message: Message,
-    delivery: Delivery,
+    /// The device that it is for. `None`: any.
+    device: Option<Arc<str>>,
+    /// The way that has taken it. `None`: no way has, or the one that had is lost.
+    sent: Option<Way>,
     deadline: Instant,
+}
+
+/// Messages that were not sent by [`SendQueue::send`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Sending {
+    /// A way had no room for one.
+    pub(super) is_refused: bool,
+    /// Until when the last one is to be delivered to which no way leads.
+    pub(super) without_way: Option<Instant>,
 }
 
 #[derive(Debug, Default)]
@@ -45,43 +57,68 @@ pub(super) struct SendQueue {
 }
 
 impl SendQueue {
-    /// Queues a message; gives it back when too much waits already. `number` grows from message to message.
-    pub(super) fn push(&mut self, number: u64, frame: Bytes, message: Message, now: Instant) -> Result<(), Message> {
+    /// Queues a message for a device, or for any; gives it back when too much waits already. `number` grows from
+    /// message to message.
+    pub(super) fn push(
+        &mut self,
+        (number, frame): (u64, Bytes),
+        message: Message,
+        device: Option<Arc<str>>,
+        now: Instant,
+    ) -> Result<(), Message> {
         if self.entries.len() >= MAX_MESSAGES || self.bytes + frame.len() > MAX_BYTES {
             return Err(message);
         }
         self.bytes += frame.len();
         let deadline = now + DELIVERY;
-        self.entries.push_back(Entry { number, frame, message, delivery: Delivery::Pending, deadline });
+        self.entries.push_back(Entry { number, frame, message, device, sent: None, deadline });
         Ok(())
     }
 
-    /// Sends over `route`, in order and for as long as `take` takes them, the messages that it has not taken yet;
-    /// whether it has taken all.
-    pub(super) fn send_over(&mut self, route: RouteKind, mut take: impl FnMut(Bytes) -> bool) -> bool {
-        let sent = Delivery::Sent(route);
-        for entry in self.entries.iter_mut().skip_while(|entry| entry.delivery == sent) {
-            if !take(entry.frame.clone()) {
-                return false;
+    /// Sends the messages that the way to their device has not taken yet, in order and for as long as `take` takes
+    /// them.
+    pub(super) fn send(
+        &mut self,
+        way_to: impl Fn(Option<&str>) -> Option<Way>,
+        mut take: impl FnMut(&Way, Bytes) -> bool,
+    ) -> Sending {
+        let (mut sending, mut begun, mut full) = (Sending::default(), Vec::new(), Vec::new());
+        for entry in &mut self.entries {
+            // A message for any device stays with the one that it was sent to.
+            let device = entry.device.as_ref().or(entry.sent.as_ref().map(|way| &way.run));
+            let Some(way) = way_to(device.map(|run| &**run)) else {
+                sending.without_way = Some(entry.deadline);
+                continue;
+            };
+            let is_there = entry.sent.as_ref() == Some(&way) && !begun.contains(&way);
+            if is_there || full.contains(&way) {
+                continue;
             }
-            entry.delivery = sent;
+            if take(&way, entry.frame.clone()) {
+                entry.sent = Some(way.clone());
+                begun.push(way);
+            } else {
+                sending.is_refused = true;
+                full.push(way);
+            }
         }
-        true
+        sending
     }
 
-    /// The far app has read every message up to this number.
-    pub(super) fn acknowledged(&mut self, number: u64) {
-        let is_read = |entry: &Entry| entry.number <= number && entry.delivery != Delivery::Pending;
-        while self.entries.front().is_some_and(is_read) {
-            self.pop();
-        }
+    /// This run of the far app has read every message to it up to this number.
+    pub(super) fn acknowledged(&mut self, run: &str, number: u64) {
+        let bytes = &mut self.bytes;
+        self.entries.retain(|entry| {
+            let is_read = entry.number <= number && entry.sent.as_ref().is_some_and(|way| *way.run == *run);
+            *bytes -= if is_read { entry.frame.len() } else { 0 };
+            !is_read
+        });
     }
 
-    /// The route has gone down or is up anew: messages that it had taken are pending again.
-    pub(super) fn route_lost(&mut self, route: RouteKind) {
-        let lost = Delivery::Sent(route);
-        for entry in self.entries.iter_mut().filter(|entry| entry.delivery == lost) {
-            entry.delivery = Delivery::Pending;
+    /// A way is lost, or is there anew: messages that it had taken are to be sent again.
+    pub(super) fn way_lost(&mut self, way: &Way) {
+        for entry in self.entries.iter_mut().filter(|entry| entry.sent.as_ref() == Some(way)) {
+            entry.sent = None;
         }
     }
 
@@ -97,11 +134,6 @@ impl SendQueue {
     /// When the next message will be too late.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         self.entries.front().map(|entry| entry.deadline)
-    }
-
-    /// When the last message will be too late.
-    pub(super) fn last_deadline(&self) -> Option<Instant> {
-        self.entries.back().map(|entry| entry.deadline)
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -137,60 +169,97 @@ mod tests {
         Bytes::copy_from_slice(&number.to_be_bytes())
     }
 
+    fn push_for(queue: &mut SendQueue, number: u64, device: Option<&str>, now: Instant) {
+        queue.push((number, frame(number)), message(number.into()), device.map(Arc::from), now).unwrap();
+    }
+
     fn filled(count: u64, now: Instant) -> SendQueue {
         let mut queue = SendQueue::default();
-        for number in 1..=count {
-            queue.push(number, frame(number), message(number.into()), now).unwrap();
-        }
+        (1..=count).for_each(|number| push_for(&mut queue, number, None, now));
         queue
     }
 
+    fn way(route: RouteKind, run: &str) -> Way {
+        Way { route, run: run.into() }
+    }
+
+    /// Numbers sent to the one device there is, over a route that has room for so many.
     fn sent(queue: &mut SendQueue, route: RouteKind, room: usize) -> Vec<u64> {
         let mut numbers = Vec::new();
-        queue.send_over(route, |frame| {
-            let has_room = numbers.len() < room;
-            if has_room {
-                numbers.push(u64::from_be_bytes(frame[..].try_into().unwrap()));
-            }
-            has_room
-        });
+        queue.send(
+            |_| Some(way(route, "run")),
+            |_, frame| {
+                let has_room = numbers.len() < room;
+                if has_room {
+                    numbers.push(u64::from_be_bytes(frame[..].try_into().unwrap()));
+                }
+                has_room
+            },
+        );
         numbers
     }
 
     #[test]
-    fn messages_go_once_in_order_and_again_after_their_route_was_lost() {
+    fn messages_go_once_in_order_and_again_after_their_way_was_lost() {
         let mut queue = filled(4, Instant::now());
         assert_eq!(sent(&mut queue, LAN, 2), [1, 2]);
         assert_eq!(sent(&mut queue, LAN, 1), [3]);
-        queue.acknowledged(1);
-        queue.route_lost(SERVER);
+        queue.acknowledged("run", 1);
+        queue.way_lost(&way(SERVER, "run"));
+        queue.way_lost(&way(LAN, "another"));
         assert!(sent(&mut queue, LAN, 0).is_empty());
-        queue.route_lost(LAN);
+        queue.way_lost(&way(LAN, "run"));
         assert_eq!(sent(&mut queue, LAN, 9), [2, 3, 4]);
-        queue.acknowledged(u64::MAX);
-        assert!(queue.is_empty());
+        queue.acknowledged("another", u64::MAX);
+        assert!(!queue.is_empty());
+        queue.acknowledged("run", u64::MAX);
+        assert_eq!((queue.is_empty(), queue.bytes), (true, 0));
     }
 
     #[test]
     fn a_better_route_takes_everything_that_is_not_acknowledged_from_the_first_on() {
         let mut queue = filled(3, Instant::now());
         assert_eq!(sent(&mut queue, SERVER, 9), [1, 2, 3]);
-        queue.acknowledged(1);
+        queue.acknowledged("run", 1);
         assert_eq!(sent(&mut queue, LAN, 1), [2]);
         assert_eq!(sent(&mut queue, LAN, 9), [3]);
-        queue.acknowledged(2);
-        queue.route_lost(LAN);
+        queue.acknowledged("run", 2);
+        queue.way_lost(&way(LAN, "run"));
         assert_eq!(sent(&mut queue, SERVER, 9), [3], "the server's own copy may have been dropped behind the other");
-        queue.acknowledged(3);
+        queue.acknowledged("run", 3);
         assert!(queue.is_empty());
+    }
+
+    #[test]
+    fn each_device_gets_its_own_messages_and_a_full_way_holds_up_no_other() {
+        let (mut queue, now) = (SendQueue::default(), Instant::now());
+        for (number, device) in [(1, "desk"), (2, "lap"), (3, "desk"), (4, "gone"), (5, "lap")] {
+            push_for(&mut queue, number, Some(device), now);
+        }
+        let mut sent = Vec::new();
+        let way_to = |device: Option<&str>| match device {
+            Some("desk") => Some(way(SERVER, "desk")),
+            Some("lap") => Some(way(LAN, "lap")),
+            _ => None,
+        };
+        let take = |way: &Way, frame: Bytes| {
+            let has_room = *way.run == *"lap";
+            sent.extend(has_room.then(|| u64::from_be_bytes(frame[..].try_into().unwrap())));
+            has_room
+        };
+        let sending = queue.send(way_to, take);
+        assert_eq!((sent, sending), (vec![2, 5], Sending { is_refused: true, without_way: Some(now + DELIVERY) }));
+        queue.send(way_to, |_, _| true);
+        queue.acknowledged("lap", 5);
+        assert_eq!(queue.drain(), [message(1), message(3), message(4)], "the other device has not read its own");
     }
 
     #[test]
     fn nothing_is_acknowledged_before_it_is_sent() {
         let mut queue = filled(2, Instant::now());
-        queue.acknowledged(u64::MAX);
+        queue.acknowledged("run", u64::MAX);
         assert_eq!(sent(&mut queue, LAN, 1), [1]);
-        queue.acknowledged(u64::MAX);
+        queue.acknowledged("run", u64::MAX);
         assert_eq!(sent(&mut queue, LAN, 9), [2]);
     }
 
@@ -198,21 +267,21 @@ mod tests {
     fn late_messages_come_back_in_order() {
         let start = Instant::now();
         let mut queue = filled(2, start);
-        queue.push(3, frame(3), message(3), start + Duration::from_secs(1)).unwrap();
+        push_for(&mut queue, 3, None, start + Duration::from_secs(1));
         assert!(queue.expired(start + DELIVERY - Duration::from_millis(1)).is_empty());
         assert_eq!(queue.expired(start + DELIVERY), [message(1), message(2)]);
         assert_eq!(queue.drain(), [message(3)]);
-        assert_eq!((queue.bytes, queue.last_deadline()), (0, None));
+        assert_eq!((queue.bytes, queue.next_deadline()), (0, None));
     }
 
     #[test]
     fn messages_that_wait_are_bounded_in_number_and_bytes() {
         let now = Instant::now();
         let mut queue = filled(MAX_MESSAGES as u64, now);
-        assert_eq!(queue.push(999, frame(999), message(7), now), Err(message(7)));
+        assert_eq!(queue.push((999, frame(999)), message(7), None, now), Err(message(7)));
         let mut queue = SendQueue::default();
         let large = Bytes::from(vec![0; 60_000]);
-        let taken = (0..100).filter(|&number| queue.push(number, large.clone(), message(1), now).is_ok()).count();
-        assert_eq!(taken, MAX_BYTES / 60_000);
+        let mut push = |number| queue.push((number, large.clone()), message(1), None, now).is_ok();
+        assert_eq!((0..100).filter(|&number| push(number)).count(), MAX_BYTES / 60_000);
     }
 }

@@ -3,6 +3,7 @@
 use rusqlite::{OptionalExtension, Row, params};
 
 use crate::identity::{PeerId, display_name};
+use crate::media::Volume;
 
 use super::{Store, StoreError};
 
@@ -22,6 +23,8 @@ pub struct Contact {
     /// The identity of this side under which their safety number was compared, if it was. The number is of both keys,
     /// so the mark does not hold for another identity.
     pub verified_by: Option<PeerId>,
+    /// Volume at which they are heard in calls.
+    pub volume: Volume,
 }
 
 impl Contact {
@@ -31,8 +34,8 @@ impl Contact {
     }
 }
 
-const SELECT: &str = "SELECT contacts.peer, name, given_name, blocked.peer IS NOT NULL, added_at_unix_s, verified_by
-     FROM contacts LEFT JOIN blocked ON blocked.peer = contacts.peer";
+const SELECT: &str = "SELECT contacts.peer, name, given_name, blocked.peer IS NOT NULL, added_at_unix_s, verified_by,
+     volume_percent FROM contacts LEFT JOIN blocked ON blocked.peer = contacts.peer";
 
 fn contact(row: &Row<'_>) -> rusqlite::Result<Contact> {
     Ok(Contact {
@@ -43,6 +46,7 @@ fn contact(row: &Row<'_>) -> rusqlite::Result<Contact> {
         blocked: row.get(3)?,
         added_at_unix_s: row.get(4)?,
         verified_by: row.get::<_, Option<[u8; 32]>>(5)?.map(PeerId::from_bytes),
+        volume: Volume::from_percent(row.get(6)?),
     })
 }
 
@@ -96,6 +100,15 @@ impl Store {
         let changed = self
             .connection
             .execute("UPDATE contacts SET verified_by = ?2 WHERE peer = ?1", params![id.as_bytes(), by])?;
+        Ok(changed > 0)
+    }
+
+    /// Keeps the volume at which a contact is heard. False when they are no contact.
+    pub fn set_volume(&self, id: PeerId, volume: Volume) -> Result<bool, StoreError> {
+        let changed = self.connection.execute(
+            "UPDATE contacts SET volume_percent = ?2 WHERE peer = ?1",
+            params![id.as_bytes(), volume.percent()],
+        )?;
         Ok(changed > 0)
     }
 
@@ -179,6 +192,20 @@ mod tests {
         store.remove_contact(id(1)).unwrap();
         store.add_contact(id(1), "Ann", 300).unwrap();
         assert_eq!(verified(&store), None, "added anew");
+    }
+
+    #[test]
+    fn the_volume_of_a_contact_outlives_a_restart() {
+        let dir = tempfile::tempdir().unwrap();
+        let volume = |store: &Store| store.contact(id(1)).unwrap().unwrap().volume;
+        {
+            let store = Store::open(dir.path()).unwrap();
+            assert!(!store.set_volume(id(1), Volume::SILENT).unwrap(), "no contact");
+            store.add_contact(id(1), "Ann", 100).unwrap();
+            assert_eq!(volume(&store), Volume::default());
+            assert!(store.set_volume(id(1), Volume::from_percent(140)).unwrap());
+        }
+        assert_eq!(volume(&Store::open(dir.path()).unwrap()), Volume::from_percent(140));
     }
 
     #[test]

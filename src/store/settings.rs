@@ -8,6 +8,8 @@ use crate::device::DeviceChoice;
 use crate::identity::{MAX_SERVERS, ServerLink, display_name};
 use crate::media::{Preset, VideoFormat};
 
+use super::TimeOfDay;
+
 /// The language of the window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -60,6 +62,32 @@ pub enum Motion {
     Reduced,
 }
 
+/// How the others' pictures fill their tiles.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PictureFit {
+    /// Filled where little of the picture is cropped, else whole.
+    #[default]
+    Automatic,
+    /// Filled, however much is cropped.
+    Fill,
+    /// Whole.
+    Whole,
+}
+
+/// Size of one's own picture in a call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SelfViewSize {
+    /// 14 % of the window's width.
+    Small,
+    /// 20 % of it.
+    #[default]
+    Medium,
+    /// 30 % of it.
+    Large,
+}
+
 /// Everything that a person can set. Unknown fields are ignored and missing ones take these defaults, so that a newer
 /// and an older version can share a profile.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,6 +129,28 @@ pub struct Settings {
     pub motion: Motion,
     /// When the media of calls goes through the relay of a server.
     pub relay: RelayUse,
+    /// Let nothing ring: calls arrive as missed.
+    pub do_not_disturb: bool,
+    /// Let nothing ring each day from `quiet_from` until `quiet_until`, by the local time.
+    pub quiet_hours: bool,
+    /// Beginning of the quiet hours.
+    pub quiet_from: TimeOfDay,
+    /// End of the quiet hours; before their beginning it is that of the next day.
+    pub quiet_until: TimeOfDay,
+    /// The speaker that rings; `None`: that of calls.
+    pub ring_speaker: Option<DeviceChoice>,
+    /// Volume of the ring, in percent of its usual one, 0..=100.
+    pub ring_volume: u8,
+    /// Go on ringing, from the desktop's tray, when the window is closed.
+    pub keep_running: bool,
+    /// Start in the background with the desktop session.
+    pub autostart: bool,
+    /// How the others' pictures fill their tiles.
+    pub picture_fit: PictureFit,
+    /// Show one's own picture in a call (to oneself only).
+    pub self_view: bool,
+    /// Size of one's own picture in a call.
+    pub self_view_size: SelfViewSize,
 }
 
 impl Default for Settings {
@@ -124,6 +174,17 @@ impl Default for Settings {
             contrast: Contrast::System,
             motion: Motion::System,
             relay: RelayUse::Auto,
+            do_not_disturb: false,
+            quiet_hours: false,
+            quiet_from: TimeOfDay::of_minutes(22 * 60),
+            quiet_until: TimeOfDay::of_minutes(7 * 60),
+            ring_speaker: None,
+            ring_volume: 100,
+            keep_running: true,
+            autostart: false,
+            picture_fit: PictureFit::Automatic,
+            self_view: true,
+            self_view_size: SelfViewSize::Medium,
         }
     }
 }
@@ -164,6 +225,7 @@ impl Settings {
             servers,
             display_name: display_name(&self.display_name),
             max_fps: self.max_fps.clamp(1, 30),
+            ring_volume: self.ring_volume.min(100),
             max_kbps: self.max_kbps.map(|wish| wish.clamp(*kbps.start(), *kbps.end())),
             ..self
         }
@@ -183,6 +245,11 @@ fn readable<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Map<String, Va
 }
 
 impl SettingsChange {
+    /// A switch turned on or off.
+    pub fn one(name: &str, on: bool) -> Self {
+        Self(Map::from_iter([(name.to_owned(), Value::Bool(on))]))
+    }
+
     /// Makes it this change and then `later`.
     pub fn extend(&mut self, later: &Self) {
         self.0.extend(later.0.clone());

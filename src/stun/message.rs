@@ -36,6 +36,8 @@ pub const DATA_INDICATION: u16 = 0x0017;
 pub const USERNAME: u16 = 0x0006;
 /// Attribute: an HMAC-SHA1 of all that stands before it.
 pub const MESSAGE_INTEGRITY: u16 = 0x0008;
+/// Attribute: the code of an error response, and its reason in words (RFC 8489, 14.8).
+pub const ERROR_CODE: u16 = 0x0009;
 /// Attribute: number of a channel (RFC 8656, 18.1).
 pub const CHANNEL_NUMBER: u16 = 0x000c;
 /// Attribute: lifetime of an allocation in seconds (RFC 8656, 18.2).

@@ -40,14 +40,14 @@ fn manner(settings: &Settings, desktop: DesktopAppearance) -> Manner {
 }
 
 impl Appearance {
-    /// Draws in the appearance that is wanted now, from the next drawing on.
-    pub fn follow(&mut self, ctx: &egui::Context, settings: &Settings, desktop: DesktopAppearance) {
+    /// Draws in the appearance that is wanted now, from the next drawing on; in a call everything is dark.
+    pub fn follow(&mut self, ctx: &egui::Context, settings: &Settings, desktop: DesktopAppearance, in_call: bool) {
         let manner = manner(settings, desktop);
         if manner != self.manner {
             self.manner = manner;
             theme::dress(ctx, manner);
         }
-        theme::follow(ctx, settings.theme, desktop.dark);
+        theme::follow(ctx, settings.theme, desktop.dark, in_call);
     }
 }
 
@@ -75,7 +75,7 @@ mod tests {
         let mut appearance = Appearance::default();
         let settings = Settings::default();
         let mut drawn = |desktop| {
-            appearance.follow(&ctx, &settings, desktop);
+            appearance.follow(&ctx, &settings, desktop, false);
             let mut drawn = None;
             let mut output = ctx.run_ui(egui::RawInput::default(), |ui| {
                 drawn = Some((ui.visuals().dark_mode, theme::Palette::of(ui).text, ui.style().animation_time == 0.0));

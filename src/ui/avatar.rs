@@ -45,10 +45,14 @@ pub fn initials(name: &str) -> String {
     first.to_uppercase().chain(last.into_iter().flat_map(char::to_uppercase)).collect()
 }
 
+/// The colour of somebody's disc.
+pub fn ground(id: PeerId) -> Color32 {
+    GROUNDS[usize::from(id.as_bytes()[0]) % GROUNDS.len()]
+}
+
 /// Draws the disc of `id`, `diameter` points wide.
 pub fn paint(painter: &Painter, center: Pos2, diameter: f32, id: PeerId, name: &str) {
-    let ground = GROUNDS[usize::from(id.as_bytes()[0]) % GROUNDS.len()];
-    painter.circle_filled(center, diameter / 2.0, ground);
+    painter.circle_filled(center, diameter / 2.0, ground(id));
     let font = FontId::new(diameter * 0.38, fonts::semibold());
     painter.text(center, Align2::CENTER_CENTER, initials(name), font, Color32::WHITE);
 }

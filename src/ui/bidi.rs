@@ -174,9 +174,10 @@ pub fn label(ui: &mut Ui, text: &str, kind: Type, color: Color32, lines: Lines) 
         Lines::One => one_line(ui, text, kind, color, room),
         Lines::Many => wrapped(ui, text, kind, color, room),
     };
+    let is_cut = galley.elided;
     let response = ui.add(Label::new(egui::WidgetText::Galley(galley)));
     response.widget_info(|| WidgetInfo::labeled(Role::Label, true, text));
-    response
+    if is_cut { response.on_hover_text(text) } else { response }
 }
 
 #[cfg(test)]

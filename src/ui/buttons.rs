@@ -3,7 +3,8 @@
 //! Each is one allocation, one response with an accessible name, and one painting; focus is always visible.
 
 use eframe::egui::{
-    self, Color32, CornerRadius, Rect, Response, Role, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, pos2, vec2,
+    self, Color32, CornerRadius, Pos2, Rect, Response, Role, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, pos2,
+    vec2,
 };
 
 pub use super::bidi::{one_line, wrapped};
@@ -134,36 +135,80 @@ pub fn icon_button_sized(ui: &mut Ui, icon: Icon, name: &str, side: f32, weight:
 
 /// Face of a round control.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Control {
+pub enum Round {
     /// Works as usual.
     Plain,
-    /// Something is off that is usually on: light ground, dark icon.
+    /// Something is off that is usually on: light ground, red icon.
     Off,
-    /// Hang up.
+    /// Answers a call.
+    Answer,
+    /// Answers as the caller calls: the first choice, with a ring around it.
+    AnswerFirst,
+    /// Ends a call.
     Danger,
 }
 
-/// A round control of the call's bar, 48 points wide, on a picture.
-pub fn round_control(ui: &mut Ui, icon: Icon, name: &str, tip: &str, look: Control) -> Response {
+impl Round {
+    /// Ground and icon, under the mouse or not.
+    fn colors(self, over: bool) -> (Color32, Color32) {
+        match self {
+            Self::Plain => (Color32::from_white_alpha(if over { 72 } else { 40 }), Color32::WHITE),
+            Self::Off => (if over { Color32::WHITE } else { Color32::from_gray(236) }, theme::END),
+            Self::Answer | Self::AnswerFirst => {
+                (if over { theme::ANSWER_HOVER } else { theme::ANSWER }, Color32::WHITE)
+            }
+            Self::Danger => (if over { theme::END_HOVER } else { theme::END }, Color32::WHITE),
+        }
+    }
+}
+
+/// Paints a round control `side` points wide.
+fn paint_round(ui: &Ui, response: &Response, center: Pos2, side: f32, icon: Icon, look: Round) {
+    let (ground, ink) = look.colors(response.hovered());
+    ui.painter().circle_filled(center, side / 2.0, ground);
+    if look == Round::AnswerFirst {
+        ui.painter().circle_stroke(center, side / 2.0 + 3.5, Stroke::new(2.0, Color32::from_white_alpha(150)));
+    }
+    if response.has_focus() {
+        ui.painter().circle_stroke(center, side / 2.0 + 3.5, Stroke::new(2.5, Color32::WHITE));
+    }
+    icon.paint(ui.painter(), center, side * 0.44, ink);
+}
+
+/// A round control on a picture, 48 points wide.
+pub fn round_control(ui: &mut Ui, icon: Icon, name: &str, tip: &str, look: Round) -> Response {
     const SIDE: f32 = 48.0;
-    let palette = Palette::of(ui);
     let (rect, response) = ui.allocate_exact_size(Vec2::splat(SIDE), Sense::click());
     response.widget_info(|| WidgetInfo::labeled(Role::Button, true, name));
-    let over = response.hovered();
-    let (ground, ink) = match look {
-        Control::Plain if over => (Color32::from_white_alpha(56), Color32::WHITE),
-        Control::Plain => (Color32::from_white_alpha(30), Color32::WHITE),
-        Control::Off if over => (Color32::WHITE, Color32::from_gray(20)),
-        Control::Off => (Color32::from_gray(232), Color32::from_gray(20)),
-        Control::Danger if over => (palette.danger_hover, Color32::WHITE),
-        Control::Danger => (palette.danger, Color32::WHITE),
-    };
-    ui.painter().circle_filled(rect.center(), SIDE / 2.0, ground);
-    if response.has_focus() {
-        ui.painter().circle_stroke(rect.center(), SIDE / 2.0 + 2.0, Stroke::new(2.0, Color32::WHITE));
-    }
-    icon.paint(ui.painter(), rect.center(), 22.0, ink);
+    paint_round(ui, &response, rect.center(), SIDE, icon, look);
     explain(response, tip)
+}
+
+/// Height of a [`labelled_round`] with one line of words, in points.
+pub fn labelled_round_height(disc: f32) -> f32 {
+    disc + 2.0 * space::M + 18.0
+}
+
+/// A large round control on a picture with its words below, in a slot of a width for a disc of a diameter; `tip` is its
+/// key, or its words again.
+pub fn labelled_round(
+    ui: &mut Ui,
+    (width, disc): (f32, f32),
+    icon: Icon,
+    name: &str,
+    tip: &str,
+    look: Round,
+) -> Response {
+    let (slot, _) = ui.allocate_exact_size(vec2(width, labelled_round_height(disc)), Sense::hover());
+    let text = one_line(ui, name, Type::Body, theme::ON_PICTURE, width - space::S);
+    let center = pos2(slot.center().x, slot.top() + disc / 2.0 + 4.0);
+    let words = pos2(slot.center().x - text.size().x / 2.0, center.y + disc / 2.0 + space::M);
+    let place = Rect::from_center_size(center, Vec2::splat(disc)).union(Rect::from_min_size(words, text.size()));
+    let response = ui.interact(place, ui.scope_id().with(name), Sense::click());
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, true, name));
+    paint_round(ui, &response, center, disc, icon, look);
+    ui.painter().galley(words, text, theme::ON_PICTURE);
+    if tip == name { response } else { explain(response, tip) }
 }
 
 /// A switch with its words at the left; the whole row can be pressed. Returns true when it was changed.

@@ -1,6 +1,6 @@
 //! The call: the others' pictures filling the window, one's own in a corner, and the controls over them.
 //!
-//! The screen is dark in every theme.
+//! The window is dark in every theme while there is a call.
 
 mod layout;
 mod tiles;
@@ -11,30 +11,41 @@ use eframe::egui::{
 use std::time::Duration;
 
 use self::layout::PlacedTile;
+use self::tiles::Marks;
 use crate::controller::{Command, ConversationStatus, ConversationView, ParticipantView, PersonKind};
 use crate::identity::PeerId;
 
-use super::buttons::{Weight, explain, icon_button_sized, one_line, painted_words};
+use super::buttons::{Weight, explain, icon_button_sized, one_line};
+use super::call_bar;
+use super::call_menus;
 use super::catalogue::Text;
 use super::controls::{self, Act, Activity};
 use super::icons::Icon;
 use super::picture_wish::{PictureOf, PictureWishes};
+use super::push_to_talk::PushToTalk;
 use super::safety_dialog::SafetyDialog;
 use super::scene::Scene;
 use super::self_view::{self, SelfView};
 use super::settings_panel;
+use super::stage;
 use super::statistics::Statistics;
 use super::theme::{self, Palette, Type, space};
-use super::wall_clock::hours_minutes_seconds;
+use super::wall_clock::clock;
 
 /// Height that the line with the name and the time takes at the top, in points.
 const HEAD: f32 = 60.0;
+
+/// How long one's own picture takes from the whole window to its corner, in seconds.
+const ENTRANCE: f64 = 0.22;
 
 /// State of the call's screen between frames.
 #[derive(Debug, Default)]
 pub struct CallScreen {
     self_view: SelfView,
     activity: Activity,
+    talk: PushToTalk,
+    /// One's own picture was seen while the connection was made, and since when that stands: it moves to its corner.
+    entrance: (bool, Option<f64>),
     /// The overlay of statistics, while it is open.
     statistics: Option<Statistics>,
     /// The card with the safety number of the other, while it is open.
@@ -51,49 +62,48 @@ pub struct CallScreen {
 impl CallScreen {
     /// Draws the call; true when the settings are to be shown or hidden.
     pub fn show(&mut self, ui: &mut Ui, scene: &mut Scene<'_>, call: &ConversationView, settings_open: bool) -> bool {
-        let dark = ui.ctx().style_of(egui::Theme::Dark);
-        ui.set_style(dark);
-        let area = ui.available_rect_before_wrap();
-        ui.advance_cursor_after_rect(area);
-        ui.painter().rect_filled(area, 0.0, tiles::STAGE);
+        let window = ui.available_rect_before_wrap();
+        ui.advance_cursor_after_rect(window);
+        ui.painter().rect_filled(window, 0.0, stage::STAGE);
+        // The settings cover the right edge: pictures and buttons stay beside them.
+        let area = if settings_open { settings_panel::beside(window) } else { window };
         // Not a stop of Tab: a double click has the same effect as a key and a button.
         let stage = ui.interact(area, ui.scope_id().with("stage"), Sense::CLICK);
         let mut act = controls::act_of_keys(ui);
+        self.talk.follow(ui, scene);
         if stage.double_clicked() {
             act = Some(Act::FullScreen);
         }
+        let connecting = call.status == ConversationStatus::Connecting || call.participants.is_empty();
         let tiles = layout::placed(area, call);
-        self.self_view.swapped &= tiles.len() == 1;
+        self.self_view.swapped &= tiles.len() == 1 && scene.snapshot.settings.self_view;
         let held = settings_open
-            || call.status == ConversationStatus::Connecting
+            || connecting
             || ui.memory(|memory| memory.focused().is_some())
             || egui::Popup::is_any_open(ui.ctx())
             || over_controls(ui, area);
         let opacity = controls::opacity(ui, &mut self.activity, held);
-        if call.status == ConversationStatus::Connecting || call.participants.is_empty() {
-            connecting(ui, area, scene, call);
+        if connecting {
+            self.entrance = (scene.snapshot.local_stream.video, None);
+            stage::connecting(ui, area, scene, call);
         } else {
-            self.tiles(ui, area, scene, &tiles, opacity);
-        }
-        // The settings cover the right edge: whatever is pressed in a call stays beside them, Hang up first of all.
-        let area = if settings_open { settings_panel::beside(area) } else { area };
-        self.small_tile(ui, area, scene, &tiles, call.status);
-        if let Some(statistics) = &mut self.statistics {
-            statistics.show(ui, area, scene, call);
-        }
-        if self.safety.as_mut().is_some_and(|safety| safety.show_beside(ui, area, scene)) {
-            self.safety = None;
+            let resting = self.resting_place(area, scene, &tiles);
+            let taken = if self.shows_small_picture(scene) { resting } else { Rect::NOTHING };
+            self.tiles(ui, area, scene, &tiles, Marks { opacity, quality: self.statistics.is_none(), taken });
+            self.small_tile(ui, area, scene, &tiles, resting);
+            self.cards(ui, beside_small_picture(area, taken), scene, call);
         }
         self.ask(ui, scene);
         let mut overlay = ui.new_child(UiBuilder::new().id_salt("overlay").max_rect(area));
         overlay.set_opacity(opacity);
         self.wake(ui, opacity);
         let asked = scene.commands.len();
-        let safety_of = head(&mut overlay, area, scene, call, &tiles);
-        let pressed = controls::show(&mut overlay, area, scene);
-        controls::muted_hint(ui, area, scene);
+        let safety_of = if connecting { None } else { head(&mut overlay, area, scene, call, &tiles) };
+        let pressed = call_bar::show(&mut overlay, area, scene, call);
+        controls::muted_hint(ui, area, call_bar::place(area), scene, self.talk.is_talking());
         if self.waking {
             scene.commands.truncate(asked);
+            egui::Popup::close_all(ui.ctx());
         } else {
             act = pressed.or(act);
             if let Some(id) = safety_of {
@@ -115,6 +125,16 @@ impl CallScreen {
         act == Some(Act::Settings)
     }
 
+    /// The cards over the pictures: statistics, a safety number.
+    fn cards(&mut self, ui: &mut Ui, area: Rect, scene: &mut Scene<'_>, call: &ConversationView) {
+        if let Some(statistics) = &mut self.statistics {
+            statistics.show(ui, area, scene, call);
+        }
+        if self.safety.as_mut().is_some_and(|safety| safety.show_beside(ui, area, scene)) {
+            self.safety = None;
+        }
+    }
+
     /// Asks the others for as much of their pictures as is drawn here.
     fn ask(&mut self, ui: &Ui, scene: &mut Scene<'_>) {
         let pixels = ui.pixels_per_point();
@@ -125,8 +145,9 @@ impl CallScreen {
         self.drawn.clear();
     }
 
-    /// The window is hidden: nothing of the others' pictures is drawn.
+    /// The window is hidden: nothing of the others' pictures is drawn, and no key is heard.
     pub fn hide(&mut self, participants: &[ParticipantView], commands: &mut Vec<Command>) {
+        self.talk.release(commands);
         let of = |who: &ParticipantView| {
             let id = who.id;
             who.pictures.iter().map(move |picture| (id, picture.stream)).collect::<Vec<_>>()
@@ -143,24 +164,24 @@ impl CallScreen {
         self.faded = opacity == 0.0;
     }
 
-    /// The large pictures; a sign of a good connection fades with the controls' `opacity`.
-    fn tiles(&mut self, ui: &mut Ui, area: Rect, scene: &mut Scene<'_>, tiles: &[PlacedTile<'_>], opacity: f32) {
+    /// The large pictures.
+    fn tiles(&mut self, ui: &mut Ui, area: Rect, scene: &mut Scene<'_>, tiles: &[PlacedTile<'_>], marks: Marks) {
         if self.self_view.swapped {
             tiles::own(ui, area, scene, false);
             tiles::own_speech(ui, area, scene, 0.0);
             return;
         }
         for tile in tiles {
-            self.remote(ui, scene, tile, opacity);
+            self.remote(ui, scene, tile, &marks);
         }
     }
 
     /// One tile of somebody, with the line around it while they speak.
-    fn remote(&mut self, ui: &mut Ui, scene: &mut Scene<'_>, tile: &PlacedTile<'_>, opacity: f32) {
+    fn remote(&mut self, ui: &mut Ui, scene: &mut Scene<'_>, tile: &PlacedTile<'_>, marks: &Marks) {
         let lines = if tile.is_screen() {
-            tiles::screen(ui, scene, tile)
+            tiles::screen(ui, scene, tile, marks)
         } else {
-            let lines = tiles::camera(ui, scene, tile, opacity);
+            let lines = tiles::camera(ui, scene, tile, marks);
             tiles::speech(ui, scene, tile);
             lines
         };
@@ -169,29 +190,54 @@ impl CallScreen {
         }
     }
 
-    /// The picture in the corner: one's own, or the other's while they are swapped.
-    fn small_tile(
-        &mut self,
-        ui: &mut Ui,
-        area: Rect,
-        scene: &mut Scene<'_>,
-        tiles: &[PlacedTile<'_>],
-        status: ConversationStatus,
-    ) {
-        let remote = match tiles {
+    /// The other's tile, where it is the small one.
+    fn swapped<'a>(&self, tiles: &[PlacedTile<'a>]) -> Option<PlacedTile<'a>> {
+        match tiles {
             [only] if self.self_view.swapped => Some(*only),
             _ => None,
-        };
-        let slot = match remote {
+        }
+    }
+
+    fn shows_small_picture(&self, scene: &Scene<'_>) -> bool {
+        self.self_view.swapped || scene.snapshot.settings.self_view
+    }
+
+    /// The place of the small picture in its corner.
+    fn resting_place(&self, area: Rect, scene: &Scene<'_>, tiles: &[PlacedTile<'_>]) -> Rect {
+        let slot = match self.swapped(tiles) {
             Some(tile) => tile.picture.map(|picture| &picture.slot),
             None => Some(&scene.snapshot.local_stream.preview),
         };
         let proportions = slot.and_then(|slot| tiles::picture_size(slot)).map_or(16.0 / 9.0, |size| size.x / size.y);
-        let size = self_view::size(area, proportions);
-        let narrow = area.width() < layout::NARROW;
-        let bottom = if narrow { controls::BAR_HEIGHT - space::L } else { 0.0 };
-        let resting = self.self_view.corner.place(area, size, 44.0, bottom);
-        let place = resting.translate(self.self_view.dragged);
+        let size = self_view::size(area, proportions, scene.snapshot.settings.self_view_size);
+        let bottom = if area.width() < layout::NARROW { call_bar::HEIGHT - space::L } else { 0.0 };
+        self.self_view.corner.place(area, size, 44.0, bottom)
+    }
+
+    /// Share of the way from the whole window to its corner that one's own picture has still to go.
+    fn entrance(&mut self, ui: &Ui) -> f32 {
+        let (true, since) = self.entrance else { return 0.0 };
+        let now = ui.input(|input| input.time);
+        let since = since.unwrap_or(now);
+        let still = ui.style().animation_time <= 0.0;
+        let passed = ((now - since) / ENTRANCE) as f32;
+        if still || passed >= 1.0 {
+            self.entrance = (false, None);
+            return 0.0;
+        }
+        self.entrance = (true, Some(since));
+        ui.ctx().request_repaint();
+        (1.0 - passed).powi(3)
+    }
+
+    /// The picture in the corner: one's own, or the other's while they are swapped.
+    fn small_tile(&mut self, ui: &mut Ui, area: Rect, scene: &mut Scene<'_>, tiles: &[PlacedTile<'_>], resting: Rect) {
+        let entrance = self.entrance(ui);
+        if !self.shows_small_picture(scene) {
+            return;
+        }
+        let remote = self.swapped(tiles);
+        let place = resting.translate(self.self_view.dragged).lerp_towards(&area, entrance);
         let response = ui.interact(place, ui.scope_id().with("small picture"), Sense::click_and_drag());
         let name = match remote {
             Some(tile) => scene.words.with_name(Text::SelfViewBig, &scene.name(tile.who.id, &tile.who.name)),
@@ -204,12 +250,15 @@ impl CallScreen {
         if response.drag_stopped() {
             self.self_view.release(area, resting);
         }
-        let alone = tiles.len() == 1 && status == ConversationStatus::Connected;
-        if response.clicked() && alone {
+        response.context_menu(|ui| call_menus::own_picture(ui, scene));
+        if response.clicked() && tiles.len() == 1 {
             self.self_view.swapped = !self.self_view.swapped;
         }
         match remote {
-            Some(tile) => self.remote(ui, scene, &PlacedTile { place, rounding: 12.0, ..tile }, 0.0),
+            Some(tile) => {
+                let marks = Marks { opacity: 0.0, quality: self.statistics.is_none(), taken: Rect::NOTHING };
+                self.remote(ui, scene, &PlacedTile { place, rounding: 12.0, ..tile }, &marks);
+            }
             None => tiles::own(ui, place, scene, true),
         }
         let edge = if response.has_focus() { Palette::of(ui).accent } else { Color32::from_white_alpha(40) };
@@ -223,33 +272,25 @@ impl CallScreen {
     }
 }
 
+/// The part of `area` beside the small picture, where that stands at the left.
+fn beside_small_picture(area: Rect, taken: Rect) -> Rect {
+    if taken.is_positive() && taken.center().x < area.center().x {
+        Rect::from_min_max(pos2(taken.right(), area.top()), area.max)
+    } else {
+        area
+    }
+}
+
 /// The part of `window` under the line with the name and the time.
 pub fn below_head(window: Rect) -> Rect {
     Rect::from_min_max(pos2(window.left(), window.top() + HEAD), window.max)
 }
 
 fn over_controls(ui: &Ui, area: Rect) -> bool {
-    let bar = Rect::from_min_max(pos2(area.left(), area.bottom() - controls::BAR_HEIGHT), area.max);
+    let bar = call_bar::place(area).expand(space::L);
     let head = Rect::from_min_size(area.min, vec2(area.width(), HEAD));
-    ui.input(|input| input.pointer.hover_pos()).is_some_and(|at| {
-        (bar.contains(at) && (at.x - area.center().x).abs() < 220.0)
-            || (head.contains(at) && at.x < area.left() + 420.0)
-    })
-}
-
-/// A face and two lines, where a connection is being made.
-fn connecting(ui: &Ui, area: Rect, scene: &Scene<'_>, call: &ConversationView) {
-    let palette = Palette::of(ui);
-    let [only] = call.participants.as_slice() else {
-        let text = one_line(ui, scene.text(Text::Connecting), Type::Title, palette.text, area.width());
-        let place = Rect::from_center_size(area.center(), text.size());
-        painted_words(ui, place, scene.text(Text::Connecting));
-        ui.painter().galley(place.min, text, palette.text);
-        return;
-    };
-    let name = scene.name(only.id, &only.name);
-    let detail = scene.words.with_name(Text::ConnectingDetail, &name);
-    tiles::face(ui, area, scene, only, &name, &[(scene.text(Text::Connecting), Type::Title), (&detail, Type::Body)]);
+    ui.input(|input| input.pointer.hover_pos())
+        .is_some_and(|at| bar.contains(at) || (head.contains(at) && at.x < area.left() + 420.0))
 }
 
 /// Name, time, and the actions on the others' streams, at the upper left; the contact whose safety number is asked for.
@@ -267,7 +308,7 @@ fn head(
             if ui.opacity() > 0.0 {
                 ui.ctx().request_repaint_after(next + Duration::from_millis(5));
             }
-            hours_minutes_seconds(elapsed)
+            clock(elapsed)
         }
         None => scene.text(Text::Connecting).to_owned(),
     };
@@ -290,6 +331,9 @@ fn head(
     let trust = if verified { format!(", {}", scene.text(Text::Verified)) } else { String::new() };
     let said = format!("{title}{trust}, {}", scene.words.fill(Text::CallTime, &[("time", &time)]));
     response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &said));
+    if name.elided {
+        explain(response, title.clone());
+    }
     let left = rect.left() + space::L;
     let clock_left = left + name.size().x + mark + space::M;
     if verified {

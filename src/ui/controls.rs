@@ -1,14 +1,11 @@
-//! The bar of controls at the bottom of a call, its keys, and when it fades.
+//! Requests of a call's buttons and keys, and the time after which the buttons fade.
 
-use eframe::egui::{
-    self, Align, Key, Layout, Modifiers, Rect, Response, Role, Sense, Ui, UiBuilder, ViewportCommand, WidgetInfo, pos2,
-    vec2,
-};
+use eframe::egui::{self, Key, Modifiers, Rect, Ui, ViewportCommand, pos2, vec2};
 
 use crate::controller::{Command, Snapshot};
 use crate::device::{DeviceChoice, DeviceKind};
 
-use super::buttons::{Control, announce, explain, one_line, painted_words, round_control};
+use super::buttons::{announce, one_line, painted_words};
 use super::catalogue::{Text, Words};
 use super::icons::Icon;
 use super::keys;
@@ -20,9 +17,6 @@ const REST: f64 = 3.0;
 
 /// How long fading takes, in seconds.
 const FADE: f32 = 0.25;
-
-/// Height that the bar takes at the bottom, in points.
-pub const BAR_HEIGHT: f32 = 48.0 + 2.0 * space::L;
 
 /// Request of a press or a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,82 +101,24 @@ pub fn carry_out(ui: &Ui, act: Act, scene: &mut Scene<'_>) {
     }
 }
 
-/// Draws the bar at the bottom of `area`.
-pub fn show(ui: &mut Ui, area: Rect, scene: &Scene<'_>) -> Option<Act> {
-    const COUNT: f32 = 6.0;
-    let width = COUNT * 48.0 + (COUNT - 1.0) * space::M + space::M;
-    let bar = Rect::from_min_size(
-        pos2(area.center().x - width / 2.0, area.bottom() - BAR_HEIGHT + space::M),
-        vec2(width, 48.0),
-    );
-    let back = bar.expand2(vec2(space::M, space::S));
-    ui.painter().rect_filled(back, egui::CornerRadius::same(32), theme::SCRIM);
-    let builder = UiBuilder::new().id_salt("controls").max_rect(bar).layout(Layout::left_to_right(Align::Center));
-    let mut line = ui.new_child(builder);
-    line.spacing_mut().item_spacing.x = space::M;
-    let stream = &scene.snapshot.local_stream;
-    let full = is_full_screen(ui);
-    let microphone = if stream.sends_audio {
-        (Icon::Microphone, Text::Mute, Control::Plain)
-    } else {
-        (Icon::MicrophoneOff, Text::Unmute, Control::Off)
+/// Says above the `bar` that one is muted, while somebody speaks here in vain, or that one is heard while Space is
+/// held; also where the bar has faded.
+pub fn muted_hint(ui: &Ui, area: Rect, bar: Rect, scene: &Scene<'_>, talking: bool) {
+    let (icon, key) = match (talking, scene.snapshot.local_stream.spoke_muted) {
+        (true, _) => (Icon::Microphone, Text::HeardWhileHeld),
+        (false, true) => (Icon::MicrophoneOff, Text::SpeakingMuted),
+        (false, false) => return,
     };
-    let camera = if stream.sends_video {
-        (Icon::Camera, Text::CameraOff, Control::Plain)
-    } else {
-        (Icon::CameraOff, Text::CameraOn, Control::Off)
-    };
-    let screen = if full { (Icon::Shrink, Text::LeaveFullScreen) } else { (Icon::Expand, Text::FullScreen) };
-    let controls = [
-        (microphone.0, microphone.1, microphone.2, "M", Act::Microphone),
-        (camera.0, camera.1, camera.2, "V", Act::Camera),
-        (Icon::Chart, Text::Statistics, Control::Plain, "Ctrl+I", Act::Statistics),
-        (Icon::Sliders, Text::Settings, Control::Plain, "", Act::Settings),
-        (screen.0, screen.1, Control::Plain, "F", Act::FullScreen),
-    ];
-    let mut act = None;
-    for (icon, text, look, key, what) in controls {
-        let device = match what {
-            Act::Microphone => Some(DeviceKind::Microphone),
-            Act::Camera => Some(DeviceKind::Camera),
-            _ => None,
-        };
-        let response = press(&mut line, icon, scene.text(text), key, look);
-        if let Some(why) = device.and_then(|device| trouble(scene.snapshot, device, scene.words)) {
-            warning_mark(&line, response.rect, &why);
-            explain(response.clone(), why);
-        }
-        if response.clicked() {
-            act = Some(what);
-        }
-    }
-    line.add_space(space::M);
-    if press(&mut line, Icon::HangUp, scene.text(Text::HangUp), "Ctrl+Enter", Control::Danger).clicked() {
-        act = Some(Act::HangUp);
-    }
-    act
-}
-
-/// Says above the microphone's button that one is muted, while somebody speaks here in vain; also where the bar has
-/// faded.
-pub fn muted_hint(ui: &Ui, area: Rect, scene: &Scene<'_>) {
-    if !scene.snapshot.local_stream.spoke_muted {
-        return;
-    }
     let palette = Palette::of(ui);
-    let words = scene.text(Text::SpeakingMuted);
+    let words = scene.text(key);
     let text = one_line(ui, words, Type::Body, theme::ON_PICTURE, area.width() - 2.0 * space::L);
     let size = vec2(text.size().x + 2.0 * space::L + 22.0, 36.0);
-    let rect = Rect::from_center_size(pos2(area.center().x, area.bottom() - BAR_HEIGHT - 22.0), size);
+    let rect = Rect::from_center_size(pos2(area.center().x, bar.top() - 24.0), size);
     announce(&painted_words(ui, rect, words), true);
     ui.painter().rect_filled(rect, egui::CornerRadius::same(18), theme::SCRIM);
-    Icon::MicrophoneOff.paint(ui.painter(), rect.left_center() + vec2(space::L + 4.0, 0.0), 16.0, palette.warning);
+    let ink = if talking { palette.accent } else { palette.warning };
+    icon.paint(ui.painter(), rect.left_center() + vec2(space::L + 4.0, 0.0), 16.0, ink);
     ui.painter().galley(rect.left_center() + vec2(space::L + 18.0, -text.size().y / 2.0), text, theme::ON_PICTURE);
-}
-
-fn press(ui: &mut Ui, icon: Icon, name: &str, key: &str, look: Control) -> Response {
-    let tip = if key.is_empty() { name.to_owned() } else { format!("{name} ({key})") };
-    round_control(ui, icon, name, &tip, look)
 }
 
 /// Why nothing of a device reaches the others although it shall.
@@ -200,18 +136,6 @@ pub fn trouble(snapshot: &Snapshot, device: DeviceKind, words: Words) -> Option<
         Some(fault) => Some(words.device_fault(device, fault, choice)),
         None => (*choice == DeviceChoice::None).then(|| words.get(none).to_owned()),
     }
-}
-
-/// A badge at a control's corner: the device is on and does not work.
-fn warning_mark(ui: &Ui, control: Rect, why: &str) {
-    let palette = Palette::of(ui);
-    let center = control.right_top() + vec2(-6.0, 6.0);
-    let rect = Rect::from_center_size(center, vec2(22.0, 22.0));
-    let response = ui.interact(rect, ui.scope_id().with(("warning", why)), Sense::hover());
-    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, why));
-    ui.painter().circle_filled(center, 11.0, palette.surface);
-    Icon::Warning.paint(ui.painter(), center, 15.0, palette.warning);
-    explain(response, why);
 }
 
 #[cfg(test)]

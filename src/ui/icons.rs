@@ -40,6 +40,7 @@ pub enum Icon {
     Block,
     PersonPlus,
     Up,
+    ChevronUp,
     Refresh,
     Pencil,
 }
@@ -262,6 +263,7 @@ impl Icon {
                 pen.line(&[(12.0, 19.0), (12.0, 5.0)]);
                 pen.line(&[(6.0, 11.0), (12.0, 5.0), (18.0, 11.0)]);
             }
+            Self::ChevronUp => pen.line(&[(4.0, 16.0), (12.0, 8.0), (20.0, 16.0)]),
             Self::Refresh => {
                 pen.arc((12.0, 12.0), (7.5, 7.5), -FRAC_PI_2 + 0.5, PI + 0.6);
                 pen.line(&[(15.3, 8.2), (15.6, 5.2), (18.8, 6.0)]);

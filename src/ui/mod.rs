@@ -3,12 +3,13 @@
 //! ```text
 //! app.rs           the eframe application: snapshot in, commands out, which screen; outbox.rs, own_camera.rs, keys.rs
 //!   home.rs          people_list.rs, history.rs at the left; own_card.rs, preview.rs, call_card.rs at the right
-//!   invite_dialog.rs who rings, who is rung, and how a call ended
+//!   ring_scene.rs    who rings and who is rung, on stage.rs; outcome_dialog.rs: how a call ended
 //!   safety_dialog.rs the safety number of a contact, by voice or by code_scanner.rs
-//!   call_view.rs     tiles, self_view.rs, quality_sign.rs, picture_wish.rs, controls.rs, statistics.rs
-//!   settings_panel.rs, notices.rs
+//!   call_view.rs     tiles, self_view.rs, quality_sign.rs, picture_wish.rs, statistics.rs, push_to_talk.rs,
+//!                    controls.rs; call_bar.rs with call_menus.rs
+//!   settings_panel.rs with reachable_settings.rs, server_settings.rs; notices.rs; closing.rs, waiting_card.rs
 //! drawn with       fit.rs, theme.rs, fonts.rs, bidi.rs, icons.rs, buttons.rs, fields.rs, avatar.rs, qr_code.rs,
-//!                  tile.rs
+//!                  device_names.rs, tile.rs
 //! worded by        catalogue/
 //! ```
 
@@ -19,11 +20,15 @@ mod asked;
 mod avatar;
 mod bidi;
 mod buttons;
+mod call_bar;
 mod call_card;
+mod call_menus;
 mod call_view;
 mod catalogue;
+mod closing;
 mod code_scanner;
 mod controls;
+mod device_names;
 mod dialog;
 mod fields;
 mod fit;
@@ -31,26 +36,31 @@ mod fonts;
 mod history;
 mod home;
 mod icons;
-mod invite_dialog;
 mod keys;
 mod notices;
 mod outbox;
+mod outcome_dialog;
 mod own_camera;
 mod own_card;
 mod people_list;
 mod picture_picker;
 mod picture_wish;
 mod preview;
+mod push_to_talk;
 mod qr_code;
 mod quality_sign;
+mod reachable_settings;
+mod ring_scene;
 mod safety_dialog;
 mod scene;
 mod self_view;
 mod server_settings;
 mod settings_panel;
+mod stage;
 mod statistics;
 mod theme;
 pub mod tile;
+mod waiting_card;
 mod wall_clock;
 mod window_handle;
 
@@ -58,4 +68,4 @@ pub use app::{APP_ID, TITLE, Window, WindowOptions, run};
 pub use appearance::DesktopAppearance;
 pub use catalogue::{Text, Words, system_locale};
 pub use scene::Now;
-pub use window_handle::{WindowHandle, WindowRequest};
+pub use window_handle::{Closed, WindowEnd, WindowHandle, WindowRequest, window_handle};

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use eframe::egui::{self, Align2, Area, CornerRadius, Frame, Id, Margin, Rect, Stroke, Ui, pos2, vec2};
 
-use crate::controller::{Command, NoticeKind};
+use crate::controller::{Command, NoticeKind, PersonKind};
 use crate::device::DeviceKind;
 use crate::store::Settings;
 
@@ -14,6 +14,7 @@ use super::catalogue::{Text, Words};
 use super::icons::Icon;
 use super::scene::Scene;
 use super::theme::{Palette, Type, space};
+use super::wall_clock::length;
 
 /// Notes that are shown at once at most: the newest.
 const SHOWN: usize = 4;
@@ -27,10 +28,10 @@ pub struct Notices {
 /// For how many seconds a note stays; `None`: until it is closed.
 const fn stays(kind: &NoticeKind) -> Option<f64> {
     match kind {
+        NoticeKind::CallEnded { .. } => Some(4.0),
         NoticeKind::ContactAdded { .. } | NoticeKind::DeviceBack { .. } => Some(6.0),
         NoticeKind::BadLink | NoticeKind::BadPicture(_) | NoticeKind::OwnLink => Some(12.0),
-        NoticeKind::RangDuringCall { .. }
-        | NoticeKind::Device { .. }
+        NoticeKind::Device { .. }
         | NoticeKind::DevicesMissing { .. }
         | NoticeKind::DeviceFallback { .. }
         | NoticeKind::MicrophoneSilent { .. }
@@ -46,7 +47,6 @@ const fn stays(kind: &NoticeKind) -> Option<f64> {
 /// Text of a note.
 pub fn said(kind: &NoticeKind, words: Words, settings: &Settings) -> String {
     match kind {
-        NoticeKind::RangDuringCall { name } => words.with_name(Text::RangDuringCall, name),
         NoticeKind::Device { device, fault } => {
             let chosen = match device {
                 DeviceKind::Camera => &settings.camera,
@@ -63,6 +63,7 @@ pub fn said(kind: &NoticeKind, words: Words, settings: &Settings) -> String {
         }
         NoticeKind::MicrophoneSilent { name } => words.with_name(Text::MicrophoneSilent, name),
         NoticeKind::DeviceBack { device, name } => words.with_name(Text::device_back(*device), name),
+        NoticeKind::CallEnded { name, duration_s, .. } => call_ended(name, *duration_s, words),
         NoticeKind::ContactAdded { name } => words.with_name(Text::ContactAdded, name),
         NoticeKind::ServerOffered { name, link } => {
             words.fill(Text::ServerOffered, &[("name", name), ("server", &link.address())])
@@ -79,9 +80,17 @@ pub fn said(kind: &NoticeKind, words: Words, settings: &Settings) -> String {
     }
 }
 
+/// With whom a call was and how long it lasted; of one that never was connected, who ended it.
+fn call_ended(name: &str, duration_s: u32, words: Words) -> String {
+    match duration_s {
+        0 => words.with_name(Text::EndHungUp, name),
+        _ => words.fill(Text::CallEnded, &[("name", name), ("length", &length(duration_s, words))]),
+    }
+}
+
 const fn mark(kind: &NoticeKind) -> (Icon, bool) {
     match kind {
-        NoticeKind::RangDuringCall { .. } => (Icon::Incoming, false),
+        NoticeKind::CallEnded { .. } => (Icon::HangUp, false),
         NoticeKind::ContactAdded { .. } | NoticeKind::DeviceBack { .. } => (Icon::Check, false),
         NoticeKind::Device { .. }
         | NoticeKind::DevicesMissing { .. }
@@ -123,12 +132,22 @@ impl Notices {
         notes.pivot(Align2::CENTER_TOP).fixed_pos(area.center_top()).show(ui.ctx(), |ui| {
             ui.spacing_mut().item_spacing.y = space::S;
             for notice in &notices[first..] {
-                let text = said(&notice.kind, scene.words, &scene.snapshot.settings);
-                let offered = offer(&notice.kind);
+                let text = match &notice.kind {
+                    NoticeKind::CallEnded { peer, name, duration_s } => {
+                        call_ended(&scene.name(*peer, name), *duration_s, scene.words)
+                    }
+                    kind => said(kind, scene.words, &scene.snapshot.settings),
+                };
+                let offered = offer(&notice.kind, scene);
                 let pressed = toast(ui, &text, mark(&notice.kind), offered.as_ref().map(|(key, _)| *key), scene.words);
                 match (pressed, offered) {
                     (Pressed::Nothing, _) => {}
-                    (Pressed::Offer, Some((_, command))) => scene.commands.push(command),
+                    (Pressed::Offer, Some((_, command))) => {
+                        scene.commands.push(command);
+                        if matches!(notice.kind, NoticeKind::CallEnded { .. }) {
+                            scene.commands.push(Command::DismissNotice { notice: notice.number });
+                        }
+                    }
                     (Pressed::Offer, None) | (Pressed::Close, _) => {
                         scene.commands.push(Command::DismissNotice { notice: notice.number });
                     }
@@ -139,8 +158,12 @@ impl Notices {
 }
 
 /// The button of a note, and the command that it stands for.
-fn offer(kind: &NoticeKind) -> Option<(Text, Command)> {
+fn offer(kind: &NoticeKind, scene: &Scene<'_>) -> Option<(Text, Command)> {
     match kind {
+        NoticeKind::CallEnded { peer, .. } => {
+            let stranger = scene.person(*peer).is_none_or(|person| person.kind == PersonKind::Nearby);
+            stranger.then(|| (Text::AddToContacts, Command::AddContact { link: peer.to_string() }))
+        }
         NoticeKind::ServerOffered { link, .. } => {
             Some((Text::UseServer, Command::AddServer { link: link.to_string() }))
         }

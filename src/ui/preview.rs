@@ -8,7 +8,7 @@ use eframe::egui::{Align, Color32, CornerRadius, Galley, Layout, Rect, Stroke, S
 use crate::controller::{Command, LocalStreamView};
 use crate::device::{DeviceChoice, DeviceFault, DeviceKind};
 
-use super::buttons::{Control, TextButton, Weight, round_control};
+use super::buttons::{Round, TextButton, Weight, round_control};
 use super::catalogue::Text;
 use super::icons::Icon;
 use super::scene::Scene;
@@ -45,7 +45,7 @@ pub fn show(ui: &mut Ui, rect: Rect, scene: &mut Scene<'_>) -> bool {
         ui.painter().circle_filled(disc, 24.0, theme::SCRIM);
         let mut corner = ui.new_child(UiBuilder::new().id_salt("camera off").max_rect(corner));
         let name = scene.text(Text::CameraTurnOff);
-        if round_control(&mut corner, Icon::Camera, name, name, Control::Plain).clicked() {
+        if round_control(&mut corner, Icon::Camera, name, name, Round::Plain).clicked() {
             scene.send(Command::CloseStream);
         }
         return false;

@@ -3,6 +3,7 @@
 use crate::controller::{Command, Person, PersonKind, Snapshot, VideoChoice};
 use crate::identity::PeerId;
 use crate::media::MediaTime;
+use crate::store::Settings;
 
 use super::avatar;
 use super::catalogue::{Text, Words};
@@ -35,6 +36,8 @@ pub struct Scene<'a> {
     pub now: Now,
     /// One's own camera shall be open, even if it is not yet.
     pub camera_wanted: bool,
+    /// The desktop shows the program's item in its tray.
+    pub tray: bool,
     /// Draws pictures.
     pub tiles: &'a mut TilePainter,
     /// Commands of this frame; sent when it has been drawn.
@@ -70,6 +73,13 @@ impl Scene<'_> {
     /// Video as the settings have it.
     pub fn video(&self) -> VideoChoice {
         VideoChoice::On(self.snapshot.settings.preset)
+    }
+
+    /// Changes settings.
+    pub fn change_settings(&mut self, change: impl FnOnce(&mut Settings)) {
+        let mut settings = self.snapshot.settings.clone();
+        change(&mut settings);
+        self.send(Command::UpdateSettings { settings: (&settings).into() });
     }
 
     /// Opens the camera to see oneself.

@@ -2,6 +2,8 @@
 
 use eframe::egui::{Pos2, Rect, Vec2, vec2};
 
+use crate::store::SelfViewSize;
+
 /// Distance from the window's edges in points.
 const MARGIN: f32 = 16.0;
 
@@ -44,8 +46,13 @@ impl Corner {
 }
 
 /// The size of the small picture in a call of `area`, for a picture of these proportions (width over height).
-pub fn size(area: Rect, proportions: f32) -> Vec2 {
-    let width = (area.width() * 0.2).clamp(140.0, 260.0);
+pub fn size(area: Rect, proportions: f32, chosen: SelfViewSize) -> Vec2 {
+    let (share, least, most) = match chosen {
+        SelfViewSize::Small => (0.14, 110.0, 180.0),
+        SelfViewSize::Medium => (0.2, 140.0, 260.0),
+        SelfViewSize::Large => (0.3, 200.0, 420.0),
+    };
+    let width = (area.width() * share).clamp(least, most);
     let height = width / proportions.clamp(0.6, 2.0);
     vec2(width, height)
 }
@@ -118,7 +125,7 @@ mod tests {
     #[test]
     fn every_corner_lies_inside_the_window() {
         for corner in [Corner::TopLeft, Corner::TopRight, Corner::BottomLeft, Corner::BottomRight] {
-            let place = corner.place(AREA, size(AREA, 16.0 / 9.0), 48.0, 80.0);
+            let place = corner.place(AREA, size(AREA, 16.0 / 9.0, SelfViewSize::Large), 48.0, 80.0);
             assert!(AREA.contains_rect(place), "{corner:?}: {place:?}");
             assert_eq!(Corner::nearest(AREA, place.center()), corner);
         }

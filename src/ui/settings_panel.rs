@@ -12,9 +12,11 @@ use crate::store::{Contrast, Language, Motion, Settings, Theme};
 
 use super::buttons::{TextButton, Weight, explain, icon_button, segments, switch_row};
 use super::catalogue::{Text, Words};
+use super::device_names::device_name;
 use super::fields::{drop_down, label};
 use super::icons::Icon;
 use super::keys;
+use super::reachable_settings;
 use super::scene::Scene;
 use super::server_settings::ServerSettings;
 use super::theme::{Palette, Type, radius, space};
@@ -66,6 +68,13 @@ impl SettingsPanel {
             scene.send(Command::RefreshDevices);
         }
         scene.send(Command::WatchMicrophone { on: self.open });
+    }
+
+    /// Hides it.
+    pub fn close(&mut self, scene: &mut Scene<'_>) {
+        if self.open {
+            self.toggle(scene);
+        }
     }
 
     /// Keeps the meter alive: the end of a call, and a change of the camera alone, close the microphone.
@@ -139,6 +148,8 @@ fn content(ui: &mut Ui, scene: &mut Scene<'_>, servers: &mut ServerSettings) {
     video(ui, scene, &mut settings);
     section(ui, scene.text(Text::SectionSound));
     sound(ui, scene, &mut settings);
+    section(ui, scene.text(Text::Reachable));
+    reachable_settings::show(ui, scene, &mut settings);
     section(ui, scene.text(Text::SectionPrivacy));
     let words = [Text::StrangersMayRing, Text::StrangersDetail].map(|key| scene.text(key));
     switch_row(ui, &mut settings.strangers_may_ring, words[0], words[1]);
@@ -369,25 +380,6 @@ fn look(ui: &mut Ui, scene: &Scene<'_>, settings: &mut Settings) {
     }
 }
 
-/// Name of a device in the list.
-fn device_name(choice: &DeviceChoice, plugged: &[String], words: Words) -> String {
-    match choice {
-        DeviceChoice::SystemDefault => words.get(Text::SystemDefault).to_owned(),
-        DeviceChoice::None => words.get(Text::NoDevice).to_owned(),
-        DeviceChoice::TestCard { format: None } => words.get(Text::TestCard).to_owned(),
-        DeviceChoice::TestCard { format: Some((width, height, fps)) } => {
-            format!("{} {width} × {height} @ {fps}", words.get(Text::TestCard))
-        }
-        DeviceChoice::Tone { .. } => words.get(Text::Tone).to_owned(),
-        DeviceChoice::File(path) => {
-            let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            words.with_name(Text::FileChoice, &name)
-        }
-        DeviceChoice::Named(name) if plugged.contains(name) => name.clone(),
-        DeviceChoice::Named(name) => words.with_name(Text::NotPluggedIn, name),
-    }
-}
-
 fn device(
     ui: &mut Ui,
     words: Words,
@@ -418,7 +410,8 @@ fn meter_reach(peak: f32) -> f32 {
     if peak <= 0.0 { 0.0 } else { (1.0 - 20.0 * peak.log10() / METER_FLOOR_DB).clamp(0.0, 1.0) }
 }
 
-fn meter(ui: &mut Ui, name: &str, peak: f32) {
+/// Draws the level of the microphone, whose `peak` is linear, as wide as there is room.
+pub fn meter(ui: &mut Ui, name: &str, peak: f32) {
     let palette = Palette::of(ui);
     let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 16.0), Sense::hover());
     let reach = meter_reach(peak);
@@ -442,6 +435,7 @@ fn key_list(ui: &mut Ui, words: Words) {
     ui.spacing_mut().interact_size.y = 26.0;
     let keys = [
         (["M", ""], Text::KeyMute),
+        (["Space", ""], Text::KeyTalk),
         (["V", ""], Text::KeyCamera),
         (["F", ""], Text::KeyFullScreen),
         (["Esc", ""], Text::KeyLeaveFullScreen),
@@ -489,13 +483,5 @@ mod tests {
         assert!(is_above(Preset::FullWide, &modes));
         assert!(!is_above(Preset::HighWide, &modes) && !is_above(Preset::Low, &modes));
         assert!(!is_above(Preset::FullWide, &[]), "not known");
-    }
-
-    #[test]
-    fn a_device_that_is_gone_is_named_as_such() {
-        let words = Words::of(Language::English, "");
-        let choice = DeviceChoice::Named("Cam".into());
-        assert_eq!(device_name(&choice, &["Cam".into()], words), "Cam");
-        assert_eq!(device_name(&choice, &[], words), "Cam (not plugged in)");
     }
 }

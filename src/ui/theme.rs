@@ -48,8 +48,8 @@ pub enum Type {
     Strong,
     /// Headings of cards: 17 points, semibold.
     Title,
-    /// Headings of dialogs: 22 points, semibold.
-    Display,
+    /// The name of somebody who rings: 30 points, semibold.
+    Scene,
 }
 
 impl Type {
@@ -60,7 +60,7 @@ impl Type {
             Self::Body => FontId::new(14.0, FontFamily::Proportional),
             Self::Strong => FontId::new(14.0, fonts::semibold()),
             Self::Title => FontId::new(17.0, fonts::semibold()),
-            Self::Display => FontId::new(22.0, fonts::semibold()),
+            Self::Scene => FontId::new(30.0, fonts::semibold()),
         }
     }
 
@@ -219,6 +219,18 @@ pub const ON_PICTURE_SOFT: Color32 = Color32::from_gray(228);
 /// Colour under the mouse, on the scrim.
 pub const ON_PICTURE_HOVER: Color32 = Color32::from_rgba_premultiplied(56, 56, 56, 56);
 
+/// Answer a call; white icons stand on it.
+pub const ANSWER: Color32 = Color32::from_rgb(0x22, 0x9A, 0x4A);
+
+/// Answer under the mouse.
+pub const ANSWER_HOVER: Color32 = Color32::from_rgb(0x1C, 0x82, 0x3E);
+
+/// Ends a call; white icons stand on it.
+pub const END: Color32 = Color32::from_rgb(0xD9, 0x3A, 0x33);
+
+/// End under the mouse.
+pub const END_HOVER: Color32 = Color32::from_rgb(0xBC, 0x2E, 0x28);
+
 /// The scrim under text on a picture.
 pub const SCRIM: Color32 = Color32::from_black_alpha(180);
 
@@ -267,9 +279,11 @@ pub fn dress(ctx: &egui::Context, manner: Manner) {
     }
 }
 
-/// Follows the setting. Where it is the system's theme and the window system names none, the desktop's choice holds.
-pub fn follow(ctx: &egui::Context, choice: store::Theme, desktop_is_dark: bool) {
+/// Follows the setting; in a call everything is dark. Where the setting is the system's theme and the window system
+/// names none, the desktop's choice holds.
+pub fn follow(ctx: &egui::Context, choice: store::Theme, desktop_is_dark: bool, in_call: bool) {
     let preference = match choice {
+        _ if in_call => egui::ThemePreference::Dark,
         store::Theme::System => egui::ThemePreference::System,
         store::Theme::Light => egui::ThemePreference::Light,
         store::Theme::Dark => egui::ThemePreference::Dark,
@@ -403,6 +417,14 @@ mod tests {
                 assert!(contrast(ink, ground) >= 4.5, "{ink:?} on {ground:?}: {}", contrast(ink, ground));
             }
         }
+    }
+
+    #[test]
+    fn white_icons_stand_out_on_the_buttons_of_a_call() {
+        for ground in [ANSWER, ANSWER_HOVER, END, END_HOVER] {
+            assert!(contrast(Color32::WHITE, ground) >= 3.0, "{ground:?}");
+        }
+        assert!(contrast(END, Color32::WHITE) >= 3.0, "the icon of a muted microphone");
     }
 
     #[test]

@@ -33,17 +33,29 @@ impl LocalTime {
     }
 }
 
-/// `duration` as HH:MM:SS.
-pub fn hours_minutes_seconds(duration: Duration) -> String {
+/// A duration: "1:02:03", or "2:03" below an hour.
+pub fn clock(duration: Duration) -> String {
     let seconds = duration.as_secs();
-    format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
-}
-
-/// A duration in a list: "1:02:03", or "2:03" below an hour.
-pub fn short(seconds: u32) -> String {
     match seconds / 3600 {
         0 => format!("{}:{:02}", seconds / 60, seconds % 60),
         hours => format!("{hours}:{:02}:{:02}", seconds / 60 % 60, seconds % 60),
+    }
+}
+
+/// The same of whole seconds.
+pub fn short(seconds: u32) -> String {
+    clock(Duration::from_secs(seconds.into()))
+}
+
+/// A duration in words: "42 s", "12 min", "1 h 5 min".
+pub fn length(seconds: u32, words: Words) -> String {
+    let minutes = seconds / 60;
+    match (minutes / 60, minutes % 60) {
+        (0, 0) => words.fill(Text::LengthSeconds, &[("value", &seconds.to_string())]),
+        (0, minutes) => words.fill(Text::LengthMinutes, &[("value", &minutes.to_string())]),
+        (hours, minutes) => {
+            words.fill(Text::LengthHours, &[("hours", &hours.to_string()), ("minutes", &minutes.to_string())])
+        }
     }
 }
 
@@ -74,8 +86,13 @@ mod tests {
     }
 
     #[test]
-    fn durations_are_written_with_two_digits() {
-        assert_eq!(hours_minutes_seconds(Duration::from_millis(3_723_900)), "01:02:03");
-        assert_eq!((short(5), short(3723)), ("0:05".into(), "1:02:03".into()));
+    fn durations_have_one_form_each_for_clocks_and_for_sentences() {
+        assert_eq!(clock(Duration::from_millis(1_900)), "0:01");
+        assert_eq!((short(104), short(3723)), ("1:44".into(), "1:02:03".into()));
+        let words = Words::of(Language::English, "");
+        assert_eq!(
+            [42, 60, 754, 3_900].map(|seconds| length(seconds, words)),
+            ["42 s", "1 min", "12 min", "1 h 5 min"]
+        );
     }
 }

@@ -182,7 +182,8 @@ fn add_addresses(space: &str, interface: &str, v4: Option<String>, v6: Option<St
 
 /// A router, and the network behind it.
 pub struct Router {
-    space: Computer,
+    /// The router itself.
+    pub space: Computer,
     network: Network,
     nat: Nat,
 }
@@ -280,6 +281,13 @@ impl Internet {
     /// A router on the Internet, with a network of this number behind: `10.0.NUMBER.0/24` and `2001:db8:NUMBER::/64`.
     pub fn router(&self, nat: Nat, families: Families, number: u8) -> Option<Router> {
         Router::create(&self.network, nat, families, format!("10.0.{number}"), Some(format!("2001:db8:{number}")))
+    }
+
+    /// Another computer on the Internet, without a name.
+    pub fn computer(&self) -> Option<Computer> {
+        let space = create()?;
+        let plugged = self.network.plug(space.namespace(), "eth0")?;
+        Some(space.at(&plugged.v4?))
     }
 
     /// The router of a provider that has one address for many homes.

@@ -9,7 +9,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::internet::{Internet, SERVER_NAME, SERVER_PORT};
-use super::network::Computer;
+use super::network::{Computer, TwoNetworks, two_networks};
 use super::poll;
 use super::process::{SOON, text};
 
@@ -22,6 +22,34 @@ pub struct Server {
     child: Child,
     output: BufReader<ChildStdout>,
     errors: Option<ChildStderr>,
+}
+
+/// Two networks, and a server on the router between them.
+pub struct ServedNetworks {
+    pub server: Server,
+    pub networks: TwoNetworks,
+    /// The folder of its key, and other folders of a test beside it.
+    pub data: PathBuf,
+    _folder: TempDir,
+}
+
+/// The server's port there.
+const PORT: u16 = 8443;
+
+impl ServedNetworks {
+    /// `None`, with the reason printed, where the system does not allow it.
+    pub fn build() -> Option<Self> {
+        let networks = two_networks()?;
+        let (folder, data) = data();
+        let server = Server::start_on(&networks.router, &data, PORT);
+        Some(Self { server, networks, data, _folder: folder })
+    }
+
+    /// Starts the server again, with its key.
+    pub fn restart(&mut self) {
+        self.server.kill();
+        self.server = Server::start_on(&self.networks.router, &self.data, PORT);
+    }
 }
 
 /// The server's program.
@@ -51,9 +79,23 @@ impl Server {
 
     /// Starts a server on the Internet in software, with its own ports and known by its name.
     pub fn start_in(internet: &Internet, data: &std::path::Path) -> Self {
-        let mut command = internet.server.command(visavis_server());
-        command.args(["--public", &format!("{SERVER_NAME}:{SERVER_PORT}")]);
+        Self::start_as(&internet.server, SERVER_NAME, data)
+    }
+
+    /// Starts a server on a computer in software, with its own ports and known by this name or address.
+    pub fn start_as(computer: &Computer, host: &str, data: &std::path::Path) -> Self {
+        let mut command = computer.command(visavis_server());
+        command.args(["--public", &format!("{host}:{SERVER_PORT}")]);
         Self::spawn(command, data, &format!("[::]:{SERVER_PORT}"))
+    }
+
+    /// A figure of `/metrics`, as a person on the server's computer reads it.
+    pub fn metric(computer: &Computer, name: &str) -> u64 {
+        let mut curl = computer.command("curl");
+        let page = curl.args(["--silent", "--insecure", &format!("https://127.0.0.1:{SERVER_PORT}/metrics")]).output();
+        let page = String::from_utf8(page.expect("curl").stdout).expect("text");
+        let line = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("{name} is not in {page}")).parse().expect("a number")
     }
 
     fn spawn(mut command: Command, data: &std::path::Path, listen: &str) -> Self {
@@ -90,6 +132,13 @@ impl Server {
         // SAFETY: it has no preconditions.
         let ticks_a_second = unsafe { libc::sysconf(libc::_SC_CLK_TCK) } as f64;
         Duration::from_secs_f64((fields[11] + fields[12]) as f64 / ticks_a_second)
+    }
+
+    /// Memory that it holds now, in MiB.
+    pub fn resident_mib(&self) -> f64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("its status");
+        let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.split_whitespace().next()?.parse().ok());
+        kib.map_or(0.0, |kib: f64| kib / 1024.0)
     }
 
     /// Kills it without a chance to say anything.

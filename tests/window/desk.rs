@@ -22,11 +22,17 @@ impl Desk<'_> {
     }
 
     pub fn open(snapshot: Snapshot, size: Vec2, preview: bool) -> Self {
+        Self::paced(snapshot, size, preview, 0.25)
+    }
+
+    /// A window in which each step takes `step_s` seconds.
+    pub fn paced(snapshot: Snapshot, size: Vec2, preview: bool, step_s: f32) -> Self {
         let (handle, controller) = fixture::handle(snapshot);
         let options = WindowOptions { preview, locale: String::new() };
         let harness = Harness::builder()
             .with_size(size)
             .with_max_steps(20)
+            .with_step_dt(step_s)
             .with_context_setup(Window::install)
             .build_ui_state(|ui, window: &mut Window| window.show(ui, NOW), Window::new(handle, options));
         let desk = Self { harness: RefCell::new(harness), controller };

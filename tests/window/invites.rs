@@ -75,6 +75,7 @@ fn an_incoming_call_has_the_keyboard_over_open_dialogs_and_settings() {
     desk.sent();
     desk.controller.put(fixture::incoming(true, true));
     desk.settle();
+    desk.sent();
     desk.key(Modifiers::NONE, Key::Escape);
     assert_eq!(desk.sent(), [Command::Reject { invite: fixture::INVITE }]);
     desk.controller.put(fixture::idle());
@@ -126,7 +127,8 @@ fn every_end_of_a_call_has_its_own_words_and_a_way_on() {
         titles.push(title);
         desk.press("Close");
         assert_eq!(desk.sent(), [Command::DismissOutcome]);
-        desk.press("Call again");
+        let incoming = matches!(kind, OutcomeKind::Missed | OutcomeKind::DeclinedHere);
+        desk.press(if incoming { "Call back" } else { "Call again" });
         assert!(matches!(desk.sent().as_slice(), [Command::DismissOutcome, Command::Invite { .. }]));
     }
 }
@@ -155,4 +157,39 @@ fn what_the_pointer_rests_on_is_not_explained_above_a_dialog() {
     desk.controller.put(fixture::incoming(true, true));
     desk.harness.borrow_mut().run_ok();
     assert!(!explained());
+}
+
+/// A call with Ana, beside which the kitchen's tablet rings.
+fn waiting() -> Snapshot {
+    let mut snapshot = fixture::call(vec![fixture::participant(1, "Ana Lindqvist", true)]);
+    let CallView::Incoming(incoming) = fixture::incoming(true, false).call else { panic!("it rings") };
+    snapshot.waiting = vec![incoming];
+    snapshot
+}
+
+#[test]
+fn who_rings_beside_a_call_can_be_answered_declined_and_ignored() {
+    let invite = fixture::INVITE;
+    for (name, command) in [
+        ("End call and answer", Command::Accept { invite, audio: true, video: high() }),
+        ("Decline", Command::Reject { invite }),
+        ("Ignore", Command::Ignore { invite }),
+    ] {
+        let desk = Desk::new(waiting());
+        desk.settle();
+        desk.press(name);
+        assert_eq!(desk.sent().pop(), Some(command));
+    }
+}
+
+#[test]
+fn a_click_that_was_meant_for_something_else_answers_nobody_who_rings_beside_a_call() {
+    let desk = Desk::new(fixture::call(vec![fixture::participant(1, "Ana Lindqvist", true)]));
+    desk.settle();
+    drop(desk.sent());
+    desk.controller.put(waiting());
+    desk.harness.borrow_mut().run_steps(2);
+    let answer = desk.harness.borrow().get_by_label("End call and answer").rect().center();
+    desk.at_once([touch(answer, true), touch(answer, false)].concat());
+    assert_eq!(desk.sent(), []);
 }

@@ -1,10 +1,12 @@
 //! The window as a person uses it: found by names and keys, without a display.
 
+mod bar;
 mod call;
 mod desk;
 mod home;
 mod invites;
 mod preview;
+mod scenes;
 mod settings;
 #[path = "../window_fixture/mod.rs"]
 mod window_fixture;
@@ -26,10 +28,10 @@ use visavis::controller::{
     CallView, Command, ConversationStatus, Notice, NoticeKind, OutcomeKind, Person, PersonKind, Quality, ServerDetail,
     ServerState, ServerStatus, Snapshot, StoreFault, VersionSkew, VideoChoice,
 };
-use visavis::device::{DeviceFault, DeviceKind};
+use visavis::device::{DeviceChoice, DeviceFault, DeviceKind};
 use visavis::identity::{ServerLink, qr, safety_code, safety_number};
-use visavis::media::{FRAME_SAMPLES, LevelMeter, Preset, VideoFrame};
-use visavis::store::{Language, Settings};
+use visavis::media::{FRAME_SAMPLES, LevelMeter, Preset, VideoFrame, Volume};
+use visavis::store::{Language, PictureFit, SelfViewSize, Settings, Theme};
 use visavis::ui::{Now, Text, Window, WindowOptions, Words};
 use window_fixture::{self as fixture, Controller, peer};
 

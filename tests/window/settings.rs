@@ -5,6 +5,7 @@ use super::*;
 #[test]
 fn the_meter_lives_on_when_a_call_ends_under_the_settings() {
     let desk = Desk::new(fixture::call(vec![fixture::participant(1, "Ana Lindqvist", true)]));
+    desk.press("More");
     desk.press("Settings");
     desk.sent();
     desk.controller.put(fixture::idle());
@@ -18,6 +19,7 @@ fn the_meter_lives_on_when_a_call_ends_under_the_settings() {
 #[test]
 fn settings_change_in_mid_call_and_at_once() {
     let desk = Desk::new(fixture::call(vec![fixture::participant(1, "Ana Lindqvist", true)]));
+    desk.press("More");
     desk.press("Settings");
     assert_eq!(desk.sent(), [Command::RefreshDevices, Command::WatchMicrophone { on: true }]);
     assert!(desk.shows("Your camera gives 1280 × 720 at 30 fps."));
@@ -65,6 +67,7 @@ fn what_the_camera_really_gives_is_shown_beside_what_was_asked_for() {
 fn hanging_up_stays_possible_beside_the_settings() {
     for size in [Vec2::new(720.0, 480.0), Vec2::new(1100.0, 720.0)] {
         let desk = Desk::sized(fixture::call(vec![fixture::participant(1, "Ana Lindqvist", true)]), size);
+        desk.press("More");
         desk.press("Settings");
         desk.harness.borrow().get_by_role_and_label(Role::Button, "Hang up").click();
         desk.settle();

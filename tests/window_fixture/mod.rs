@@ -13,7 +13,7 @@ use visavis::controller::{
     PersonKind, PictureView, Quality, ReceivedStats, RouteKind, SentStats, Snapshot,
 };
 use visavis::identity::PeerId;
-use visavis::media::{FrameSlot, Latest, LevelMeter, MediaTime, StreamId, StreamKind, VideoFrame};
+use visavis::media::{FrameSlot, Latest, LevelMeter, MediaTime, StreamId, StreamKind, VideoFrame, Volume};
 use visavis::store::Settings;
 
 pub const INVITE: InviteId = InviteId::from_bits(7);
@@ -97,7 +97,8 @@ pub fn history(now_unix_s: i64) -> Vec<HistoryEntry> {
     let entry = |number: u8, outgoing, ago_s: i64, duration_s, kind| {
         let (peer, name) = (peer(number), names[usize::from(number)].to_owned());
         let ended = Outcome { peer, name: name.clone(), kind };
-        HistoryEntry { peer, name, outgoing, at_unix_s: now_unix_s - ago_s, duration_s, ended }
+        let (seen, note) = (true, String::new());
+        HistoryEntry { peer, name, outgoing, at_unix_s: now_unix_s - ago_s, duration_s, ended, seen, note }
     };
     let hung_up = OutcomeKind::Ended(DisconnectReason::HungUp);
     vec![
@@ -174,6 +175,7 @@ pub fn idle() -> Snapshot {
         me: Me { id: me, name: "Björn".into(), link: format!("visavis:{me}?name=Bj%C3%B6rn"), invitation: None },
         people: people(),
         history: history(1_790_000_000).into(),
+        missed: 0,
         settings: Settings {
             display_name: "Björn".into(),
             language: visavis::store::Language::English,
@@ -190,6 +192,8 @@ pub fn idle() -> Snapshot {
         },
         local_stream: local_stream(),
         call: CallView::Idle,
+        waiting: Vec::new(),
+        do_not_disturb: false,
         outcome: None,
         servers: Vec::new(),
         notices: Vec::new(),
@@ -260,6 +264,7 @@ pub fn participant(number: u8, name: &str, video: bool) -> ParticipantView {
         audio: true,
         muted_here: false,
         hidden_here: false,
+        volume: Volume::default(),
         pictures: vec![camera],
         level: Arc::new(LevelMeter::default()),
         quality: Quality::Good,
@@ -296,6 +301,7 @@ pub fn minute() -> Vec<CallSample> {
             latency_ms: if bad { 180.0 + 40.0 * wave } else { 45.0 + 5.0 * wave },
             frozen_ms: if bad && second.is_multiple_of(4) { 320.0 } else { 0.0 },
             concealed_ms: if bad { 40.0 } else { 0.0 },
+            shown_whole: false,
         }
     };
     (0..60).map(second).collect()

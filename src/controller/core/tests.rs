@@ -3,13 +3,15 @@
 use std::sync::mpsc::{Receiver, sync_channel};
 
 use super::*;
-use crate::call::{CallEnd, DisconnectReason, InviteId, Message, Press, Versions};
+use crate::call::{
+    CallEnd, CallRecord, CallReport, DisconnectReason, Effect, InviteId, Message, Press, RecordedParticipant, Versions,
+};
 use crate::controller::Command;
 use crate::controller::lanes::{Lanes, Next};
 use crate::controller::peer_lane::PeerLane;
-use crate::controller::{RouteKind, VersionSkew};
+use crate::controller::{CallView, RouteKind, VersionSkew};
 use crate::device::DeviceChoice;
-use crate::media::MediaSet;
+use crate::media::{MediaSet, Volume};
 use crate::signaling::{RouteSet, SignalingEvent};
 use crate::store::{HistoryRecord, Profile};
 
@@ -93,6 +95,67 @@ fn a_call_with_echo_is_made_and_released_while_the_lanes_of_others_are_full() {
 }
 
 #[test]
+fn a_volume_is_heard_in_the_call_shown_by_the_window_and_refused_of_nobody() {
+    let mut rig = rig();
+    rig.lanes.attach();
+    let (to, loud) = (crate::controller::echo_id(), Volume::from_percent(150));
+    let set = |participant| Command::SetVolume { participant, percent: loud };
+    let call =
+        Command::Invite { to, user_data: String::new(), audio: true, video: crate::controller::VideoChoice::Off };
+    rig.core.on_command(call.clone());
+    run_until(&mut rig, |event| matches!(event, Event::ConversationConnected { .. }));
+    rig.core.on_command(set(to));
+    let volume = |core: &Core| match core.call_view() {
+        CallView::Conversation(call) => call.participants.first().map(|who| who.volume),
+        _ => None,
+    };
+    assert_eq!(volume(&rig.core), Some(loud));
+    rig.core.step(Input::Local(Press::Leave));
+    run_until(&mut rig, |event| matches!(event, Event::ConversationDisconnected { .. }));
+    rig.core.on_command(call);
+    run_until(&mut rig, |event| matches!(event, Event::ConversationConnected { .. }));
+    assert_eq!(volume(&rig.core), Some(loud), "remembered for the next call");
+    rig.core.on_command(set(PeerId::from_bytes([9; 32])));
+    let refused = |event: &Event| matches!(event, Event::Error { code: 40001, command, .. } if command == "set_volume");
+    run_until(&mut rig, refused);
+    rig.core.end();
+}
+
+#[test]
+fn an_ordinary_end_is_a_note_with_its_length_and_any_other_one_asks_for_words() {
+    let mut rig = rig();
+    let peer = PeerId::from_bytes([7; 32]);
+    let end = |rig: &mut Rig, end, seconds: Option<u64>| {
+        let at = MediaTime::from_millis(1_000_000);
+        let record = CallRecord {
+            participants: vec![RecordedParticipant { peer, name: "Bob".to_owned() }],
+            outgoing: true,
+            began: at,
+            connected_at: seconds.map(|_| at),
+            ended_at: at + Duration::from_secs(seconds.unwrap_or(3)),
+            end,
+            note: String::new(),
+        };
+        rig.core.publisher.notices().forget_call();
+        rig.core.carry_out(Effect::Report(CallReport::CallEnded(record)));
+        let noted = rig.core.publisher.notices().list().into_iter().find_map(|notice| match notice.kind {
+            NoticeKind::CallEnded { duration_s, .. } => Some(duration_s),
+            _ => None,
+        });
+        (noted, rig.core.calls.outcome().map(|outcome| outcome.kind))
+    };
+    let (left, hung_up) = (CallEnd::Ended(DisconnectReason::Left), CallEnd::Ended(DisconnectReason::HungUp));
+    let lost = CallEnd::Ended(DisconnectReason::Lost);
+    assert_eq!(end(&mut rig, left, Some(754)), (Some(754), None));
+    assert_eq!(end(&mut rig, hung_up, Some(60)), (Some(60), None));
+    assert_eq!(end(&mut rig, hung_up, None), (Some(0), None), "before it was connected");
+    assert_eq!(end(&mut rig, left, None), (None, None), "one's own press needs no telling");
+    assert_eq!(end(&mut rig, lost, Some(60)), (None, Some(lost)));
+    assert_eq!(end(&mut rig, CallEnd::NoAnswer, None), (None, Some(CallEnd::NoAnswer)));
+    rig.core.end();
+}
+
+#[test]
 fn an_end_that_something_holds_up_is_told_all_the_same() {
     let mut rig = rig();
     rig.lanes.attach();
@@ -153,6 +216,8 @@ fn a_stranger_with_another_version_who_rings_500_times_leaves_one_line_beside_a_
         at_unix_s: 1_700_000_000,
         duration_s: 60,
         ended: CallEnd::Ended(DisconnectReason::Left),
+        seen: true,
+        note: String::new(),
     };
     rig.core.store.add_history(&call).unwrap();
     for number in 0..500 {
@@ -171,4 +236,26 @@ fn a_stranger_with_another_version_who_rings_500_times_leaves_one_line_beside_a_
 
 fn lan() -> RouteSet {
     [RouteKind::Lan].into_iter().collect()
+}
+
+#[test]
+fn a_contact_tells_of_one_missed_call_a_minute_and_a_stranger_of_none() {
+    let mut rig = rig();
+    let [bob, carol, stranger] = [1, 2, 3].map(|seed| Identity::from_seed([seed; 32]).id());
+    for contact in [bob, carol] {
+        rig.core.on_command(Command::AddContact { link: contact.to_string() });
+    }
+    rig.events.try_iter().for_each(drop);
+    for from in [bob, bob, carol, stranger, bob] {
+        rig.core.on_signaling(SignalingEvent::Received { from, message: Message::Missed { ago_s: 5 } });
+    }
+    let told = rig.events.try_iter().filter_map(|event| match event {
+        Event::MissedCall { from, .. } => Some(from),
+        _ => None,
+    });
+    assert_eq!(told.collect::<Vec<_>>(), [bob, carol]);
+    let (now, minute) = (MediaTime::now(), Duration::from_secs(60));
+    let just_before = now + minute - Duration::from_secs(2);
+    assert!(!rig.core.directory.takes_missed_call(bob, just_before));
+    assert!(rig.core.directory.takes_missed_call(bob, now + minute));
 }

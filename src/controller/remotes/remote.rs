@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::call::{CallError, ConversationId, Participant, ParticipantState};
 use crate::identity::PeerId;
-use crate::media::{LevelMeter, MediaTime, StreamId, StreamState};
+use crate::media::{LevelMeter, MediaTime, StreamId, StreamState, Volume};
 use crate::playout::ParticipantAudio;
 use crate::rtc::Peer;
 
@@ -31,6 +31,7 @@ pub(super) struct Remote {
     audio: ParticipantAudio,
     muted_here: bool,
     hidden_here: bool,
+    volume: Volume,
     /// The conversation is over and the connection is being closed.
     closing: bool,
     /// Its requests for keyframes that are on their way here.
@@ -60,6 +61,7 @@ impl Remote {
             audio,
             muted_here: false,
             hidden_here: false,
+            volume: Volume::default(),
             closing: false,
             keyframes_asked,
             counted: (now, Counted::default()),
@@ -112,6 +114,11 @@ impl Remote {
     pub(super) fn set_muted_here(&mut self, muted: bool) {
         self.muted_here = muted;
         self.audio.set_muted(muted);
+    }
+
+    pub(super) fn set_volume(&mut self, volume: Volume) {
+        self.volume = volume;
+        self.audio.set_volume(volume);
     }
 
     pub(super) const fn set_hidden_here(&mut self, hidden: bool) {
@@ -214,6 +221,7 @@ impl Remote {
             audio: streams.audio(),
             muted_here: self.muted_here,
             hidden_here: self.hidden_here,
+            volume: self.volume,
             pictures: self.pictures.iter().filter_map(announced).collect(),
             level: Arc::clone(&self.level),
             quality: self.history.quality(),

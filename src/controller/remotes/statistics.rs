@@ -167,6 +167,13 @@ pub(super) fn sample(before: &Counted, now: &Counted, elapsed: Duration, encodin
     let worst = |figure: &dyn Fn(&StreamCounted, &StreamCounted) -> f32| {
         pictures.iter().map(|(before, now)| figure(before, now)).fold(0.0, f32::max)
     };
+    // One picture may be in the decoder. Where nothing comes at all, reports included, the path is at fault.
+    let is_whole = |(before, now): &(StreamCounted, StreamCounted)| {
+        let came = now.stream.frames_received.saturating_sub(before.stream.frames_received);
+        let shown = now.shown.frames_decoded.saturating_sub(before.shown.frames_decoded);
+        now.stream.packets_missed <= before.stream.packets_missed && came <= shown + 1
+    };
+    let comes = now.connection.wire_bytes_received > before.connection.wire_bytes_received;
     let receive_delay_ms = worst(&|_, now| now.shown.receive_delay_ms);
     CallSample {
         wanted_kbps: encodings.sum(|encoding| encoding.wanted_kbps),
@@ -179,6 +186,7 @@ pub(super) fn sample(before: &Counted, now: &Counted, elapsed: Duration, encodin
         latency_ms: latency_ms(&now.connection, receive_delay_ms, &now.sound),
         frozen_ms: worst(&|before, now| per_second(before.shown.frozen_ms, now.shown.frozen_ms, elapsed)),
         concealed_ms: per_second(before.sound.jitter.concealed_ms, now.sound.jitter.concealed_ms, elapsed),
+        shown_whole: comes && pictures.iter().all(is_whole),
     }
 }
 
@@ -279,5 +287,24 @@ mod tests {
         let sample = sample(&before, &now, Duration::from_secs(1), &Encodings::default());
         assert_eq!((sample.sent_loss_percent, sample.received_loss_percent), (5.0, 0.0));
         assert_eq!((sample.frozen_ms, sample.concealed_ms, sample.latency_ms), (300.0, 40.0, 70.0));
+    }
+
+    #[test]
+    fn gaps_between_pictures_are_the_far_cameras_where_each_came_and_was_shown() {
+        let counted = |came: u64, shown: u64, missed: u64, wire_bytes_received: u64| {
+            let stream = PeerStats { frames_received: came, packets_missed: missed, ..Default::default() };
+            let shown = PictureStats { frames_decoded: shown, ..Default::default() };
+            let connection = PeerStats { wire_bytes_received, ..Default::default() };
+            let pictures = [(CAMERA, StreamCounted { stream, shown })].into();
+            Counted { connection, sound: SoundStats::default(), pictures }
+        };
+        let before = counted(100, 100, 7, 5_000);
+        let whole = |now: Counted| sample(&before, &now, Duration::from_secs(1), &Encodings::default()).shown_whole;
+        assert!(whole(counted(105, 105, 7, 9_000)), "a camera of five pictures a second");
+        assert!(whole(counted(100, 100, 7, 6_000)), "one that has stalled, while its sound comes");
+        assert!(whole(counted(105, 104, 7, 9_000)), "one is being decoded");
+        assert!(!whole(counted(105, 105, 8, 9_000)), "packets were missed");
+        assert!(!whole(counted(105, 101, 7, 9_000)), "pictures came that could not be shown");
+        assert!(!whole(counted(100, 100, 7, 5_000)), "nothing comes at all");
     }
 }

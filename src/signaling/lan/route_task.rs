@@ -123,7 +123,8 @@ impl LanTask {
                 }
             }
             Input::Down { connection, peer, closed_by_far } => {
-                return self.down(connection, peer, now).then_some((RouteEvent::Down { peer, closed_by_far }, None));
+                let instance = self.down(connection, peer, now)?;
+                return Some((RouteEvent::Down { peer, instance, closed_by_far }, None));
             }
             Input::DialFailed { peer } => self.table.dial_failed(&peer, now),
         }
@@ -155,7 +156,7 @@ impl LanTask {
         let (instance, local) = (up.instance.clone(), path.map(|path| path.local.ip()));
         let link = Link { connection, instance, dialed, since: now, local, sleeps: self.sleeps };
         self.current.insert(peer, link);
-        self.links.put(peer, up.instance.clone(), move |frame| frames.try_send(frame).is_ok());
+        self.links.put_alone(peer, up.instance.clone(), move |frame| frames.try_send(frame).is_ok());
         self.table.connected(peer, path.map(|path| path.remote.ip()), now);
         if let Some(path) = path {
             self.paths.note(peer, path, |other| self.current.contains_key(other));
@@ -163,15 +164,15 @@ impl LanTask {
         Some((RouteEvent::Up(up), Some(taken)))
     }
 
-    /// A connection is gone; whether it was the one by which the person was reached.
-    fn down(&mut self, connection: u64, peer: PeerId, now: Instant) -> bool {
+    /// A connection is gone; the run of the app that was reached by it, where the person was.
+    fn down(&mut self, connection: u64, peer: PeerId, now: Instant) -> Option<Arc<str>> {
         if !self.is_current(connection, &peer) {
-            return false;
+            return None;
         }
         self.links.close(&peer);
-        let Some(link) = self.current.remove(&peer) else { return false };
+        let link = self.current.remove(&peer)?;
         self.table.disconnected(&peer, now.saturating_duration_since(link.since), now);
-        true
+        Some(link.instance)
     }
 
     fn is_current(&self, connection: u64, peer: &PeerId) -> bool {

@@ -146,7 +146,7 @@ impl Connection {
                 request = self.requests.recv() => match request {
                     Some(Request::Seek { peer, until }) => drop(sessions.seek(Instant::now(), peer, until)),
                     // Nobody is reached now.
-                    Some(Request::Send { .. } | Request::Renew | Request::Close(_)) => {}
+                    Some(Request::Send { .. } | Request::Renew(_) | Request::Close(_)) => {}
                     Some(Request::End) | None => return false,
                 },
             }
@@ -164,7 +164,7 @@ impl Connection {
         let most = usize::try_from(welcome.limits.watches).unwrap_or(usize::MAX);
         let sleeps = self.networks.state().sleeps;
         let ping_every = if is_proxied { PING_BY_PROXY } else { PING };
-        let probe = PROBE.max(round_trip * 3);
+        let probe = probe_patience(round_trip);
         let mut standing =
             Standing { socket, own, sleeps, most, ping_every, probe, renew_at, pong_by: None, is_probed: false };
         let ended = self.serve(&mut standing, sessions).await;
@@ -207,9 +207,9 @@ impl Connection {
                     Some(Request::Send { peer, device, frame }) => sessions.send(&peer, device, &frame),
                     Some(Request::Seek { peer, until }) => sessions.seek(Instant::now(), peer, until),
                     Some(Request::Close(peer)) => sessions.close(Instant::now(), peer),
-                    Some(Request::Renew) => {
+                    Some(Request::Renew(peer)) => {
                         standing.probe().await?;
-                        Vec::new()
+                        sessions.renew(Instant::now(), peer)
                     }
                     Some(Request::End) | None => return Err(Ended::Unwanted),
                 },
@@ -332,6 +332,11 @@ impl Standing {
     }
 }
 
+/// Time for the answer to a probe of a server at this round-trip time.
+fn probe_patience(round_trip: Duration) -> Duration {
+    PROBE.max(round_trip * 3)
+}
+
 fn control(sessions: &mut Sessions, text: &str) -> Result<Vec<News>, Ended> {
     match ToApp::decode(text).map_err(|_| Ended::Protocol)? {
         Some(ToApp::Up { devices }) => Ok(sessions.up(Instant::now(), &devices)),
@@ -345,4 +350,16 @@ fn control(sessions: &mut Sessions, text: &str) -> Result<Vec<News>, Ended> {
 fn random_number() -> Option<[u8; 8]> {
     let mut bytes = [0; 8];
     getrandom::fill(&mut bytes).ok().map(|()| bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_far_server_has_longer_to_answer_a_probe_than_a_near_one() {
+        let patience = |ms| probe_patience(Duration::from_millis(ms)).as_millis();
+        assert_eq!([0, 50, 500, 501, 2000].map(patience), [1500, 1500, 1500, 1503, 6000]);
+        assert!(probe_patience(Duration::from_millis(50)) < PONG, "a probe asks sooner than a ping");
+    }
 }

@@ -68,8 +68,6 @@ pub(super) enum Command {
     Renew(PeerId),
     /// End the sessions with the person.
     Close(PeerId),
-    /// Send a frame to the person's devices but for this run of their app.
-    SendToOthers { peer: PeerId, run: Arc<str>, frame: Bytes },
     /// Be connected to these servers.
     SetServers(Vec<ServerLink>),
 }
@@ -95,8 +93,8 @@ pub(super) enum Request {
     Send { peer: PeerId, device: Device, frame: Bytes },
     /// Messages to the person wait until then.
     Seek { peer: PeerId, until: Instant },
-    /// The connection may lead nowhere any more.
-    Renew,
+    /// The connection may lead nowhere any more, and the sessions with the person neither.
+    Renew(PeerId),
     /// End the sessions with the person.
     Close(PeerId),
     /// End the connection.

@@ -13,6 +13,7 @@ mod crowd;
 mod dial;
 mod dial_error;
 mod egress;
+mod examine;
 mod input;
 mod pin;
 mod post;
@@ -33,6 +34,7 @@ use tokio::time::timeout;
 
 pub use self::crowd::{Crowd, CrowdError, Returns, Rings};
 pub(super) use self::egress::Egress;
+pub use self::examine::{Examined, examine_server};
 pub use self::input::Access;
 use self::input::{Command, Context};
 #[doc(hidden)]
@@ -124,10 +126,6 @@ impl Route for ServerRoute {
 
     fn send(&self, to: &PeerId, run: &str, frame: Bytes) -> bool {
         self.links.send(to, run, frame)
-    }
-
-    fn send_to_others(&self, to: &PeerId, run: &str, frame: Bytes) {
-        self.tell(Command::SendToOthers { peer: *to, run: run.into(), frame });
     }
 
     fn seek(&self, peer: PeerId, until: Instant) {

@@ -45,8 +45,12 @@ impl Relays {
 
     /// The relay of the server over which somebody is, or was last, reached: both ends are known there.
     pub(super) fn to(&self, peer: &PeerId) -> Option<Access> {
-        let state = self.lock();
-        let server = state.ways.iter().find(|(known, _)| known == peer).map(|(_, server)| server)?;
-        state.servers.get(server).cloned()
+        let server = self.server_of(peer)?;
+        self.lock().servers.get(&server).cloned()
+    }
+
+    /// The server over which somebody is, or was last, reached.
+    pub(super) fn server_of(&self, peer: &PeerId) -> Option<u64> {
+        self.lock().ways.iter().find(|(known, _)| known == peer).map(|(_, server)| *server)
     }
 }

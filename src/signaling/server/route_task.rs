@@ -15,18 +15,17 @@ use super::relays::Relays;
 use super::status::{ServerDetail, ServerState, ServerStatus};
 use crate::identity::{MAX_SERVERS, PeerId, ServerLink};
 use crate::signaling::links::Links;
-use crate::signaling::message::Message;
 use crate::signaling::route::{Incoming, RouteEvent, RouteReports, Up};
 
 /// Requests that wait for one connection.
 const REQUESTS: usize = 256;
 
-/// A way to somebody.
+/// A way to a run of somebody's app.
 struct Way {
     link: LinkKey,
     up: Up,
     take: Arc<dyn Fn(Bytes) -> bool + Send + Sync>,
-    /// They have spoken by it, and mean to be reached there.
+    /// They have spoken by it: the relay of its server is the one of their call.
     spoke: bool,
 }
 
@@ -36,7 +35,7 @@ pub(super) struct RouteTask {
     links: Arc<Links>,
     relays: Arc<Relays>,
     servers: HashMap<ServerLink, (u64, mpsc::Sender<Request>)>,
-    /// The ways to each person; the last one is taken.
+    /// The ways to each person. Each run is reached by its last one, and the relay of the very last is taken.
     ways: HashMap<PeerId, Vec<Way>>,
     connections: JoinSet<()>,
     last_server: u64,
@@ -73,14 +72,7 @@ impl RouteTask {
         match command {
             Command::SetServers(servers) => self.set_servers(servers).await,
             Command::Seek { peer, until } => self.ask_all(|| Request::Seek { peer, until }),
-            Command::Renew(peer) => {
-                let Some(way) = self.ways.get(&peer).and_then(|ways| ways.last()) else { return };
-                let server = self.servers.values().find(|(number, _)| *number == way.link.server);
-                if let Some((_, requests)) = server {
-                    ask(requests, Request::Renew);
-                }
-            }
-            Command::SendToOthers { peer, run, frame } => self.send_to_others(&peer, &run, &frame),
+            Command::Renew(peer) => self.ask_all(|| Request::Renew(peer)),
             Command::Close(peer) => self.ask_all(|| Request::Close(peer)),
         }
     }
@@ -136,7 +128,7 @@ impl RouteTask {
         match input {
             Input::Up { link, up, take } if self.is_connected(link.server) => self.up(link, up, take.into()).await,
             Input::Received { link, peer, instance, incoming } => {
-                if moves(&incoming) {
+                if shows_device(&incoming) {
                     self.take_way_of(link, peer).await;
                 }
                 self.hub.tell(RouteEvent::Received { peer, instance, incoming }).await;
@@ -161,41 +153,33 @@ impl RouteTask {
         ways.retain(|way| way.link.server != link.server || way.up.instance != up.instance);
         // Another device that comes online does not take a call over from the one that they speak at.
         let keeps = ways.last().is_some_and(|way| way.spoke && way.up.instance != up.instance);
-        let peer = up.peer;
+        let (peer, run) = (up.peer, Arc::clone(&up.instance));
         ways.insert(ways.len() - usize::from(keeps), Way { link, up, take, spoke: false });
         if !keeps {
-            self.take_last_way(peer).await;
+            self.relays.note_way(peer, link.server);
         }
-    }
-
-    /// Queues a frame once for each run of somebody's app but this one.
-    fn send_to_others(&self, peer: &PeerId, run: &str, frame: &Bytes) {
-        let mut sent = vec![run];
-        for way in self.ways.get(peer).into_iter().flatten().rev() {
-            let other = &*way.up.instance;
-            if !sent.contains(&other) && (way.take)(frame.clone()) {
-                sent.push(other);
-            }
-        }
+        self.take_last_way_to(peer, &run).await;
     }
 
     /// A person is where they spoke last.
     async fn take_way_of(&mut self, link: LinkKey, peer: PeerId) {
         let Some(ways) = self.ways.get_mut(&peer) else { return };
         let Some(place) = ways.iter().position(|way| way.link == link) else { return };
-        let is_last = place + 1 == ways.len();
         let way = ways.remove(place);
+        let run = Arc::clone(&way.up.instance);
+        let is_taken = !ways[place..].iter().any(|later| later.up.instance == run);
         ways.push(Way { spoke: true, ..way });
-        if !is_last {
-            self.take_last_way(peer).await;
+        self.relays.note_way(peer, link.server);
+        if !is_taken {
+            self.take_last_way_to(peer, &run).await;
         }
     }
 
-    /// Tells the hub that somebody is reached by the last of their ways.
-    async fn take_last_way(&mut self, peer: PeerId) {
-        let Some(Way { link, up, take, .. }) = self.ways.get(&peer).and_then(|ways| ways.last()) else { return };
-        let (up, take) = (up.clone(), Arc::clone(take));
-        self.relays.note_way(peer, link.server);
+    /// Tells the hub that a run of somebody's app is reached, by the last of its ways.
+    async fn take_last_way_to(&mut self, peer: PeerId, run: &str) {
+        let ways = self.ways.get(&peer).map_or(&[][..], Vec::as_slice);
+        let Some(way) = ways.iter().rfind(|way| *way.up.instance == *run) else { return };
+        let (up, take) = (way.up.clone(), Arc::clone(&way.take));
         self.links.put(peer, Arc::clone(&up.instance), move |frame| take(frame));
         self.hub.tell(RouteEvent::Up(up)).await;
     }
@@ -203,16 +187,28 @@ impl RouteTask {
     /// The ways that `is_gone` lead to somebody no more.
     async fn down(&mut self, peer: PeerId, is_gone: impl Fn(&LinkKey) -> bool) {
         let Some(ways) = self.ways.get_mut(&peer) else { return };
-        let before = ways.last().map(|way| way.link);
+        let taken = |ways: &[Way], run: &str| ways.iter().rfind(|way| *way.up.instance == *run).map(|way| way.link);
+        let mut runs: Vec<_> = ways.iter().map(|way| Arc::clone(&way.up.instance)).collect();
+        runs.sort_unstable();
+        runs.dedup();
+        let before: Vec<_> = runs.iter().map(|run| taken(ways, run)).collect();
         ways.retain(|way| !is_gone(&way.link));
-        match ways.last().map(|way| way.link) {
-            Some(after) if Some(after) == before => {}
-            Some(_) => self.take_last_way(peer).await,
-            None => {
-                self.ways.remove(&peer);
-                self.links.close(&peer);
-                // A server that lies, or a network that fails, says as much: it is no sign that the far app has ended.
-                self.hub.tell(RouteEvent::Down { peer, closed_by_far: false }).await;
+        let after: Vec<_> = runs.iter().map(|run| taken(ways, run)).collect();
+        match ways.last() {
+            Some(last) => self.relays.note_way(peer, last.link.server),
+            None => drop(self.ways.remove(&peer)),
+        }
+        for ((run, before), after) in runs.into_iter().zip(before).zip(after) {
+            match after {
+                Some(_) if after == before => {}
+                Some(_) => self.take_last_way_to(peer, &run).await,
+                None => {
+                    self.links.close_run(&peer, &run);
+                    // A server that lies, or a network that fails, says as much: it is no sign that the far app has
+                    // ended.
+                    let down = RouteEvent::Down { peer, instance: run, closed_by_far: false };
+                    self.hub.tell(down).await;
+                }
             }
         }
     }
@@ -227,11 +223,10 @@ impl RouteTask {
     }
 }
 
-/// Whether a frame shows which of a person's devices they are at: all of them ring and acknowledge by themselves.
-fn moves(incoming: &Incoming) -> bool {
+/// Whether a frame shows which of a person's devices they are at.
+fn shows_device(incoming: &Incoming) -> bool {
     match incoming {
-        Incoming::Message { message: Some(Message::Ringing { .. }), .. } => false,
-        Incoming::Message { .. } => true,
+        Incoming::Message { message, .. } => message.as_ref().is_none_or(|message| !message.is_automatic()),
         Incoming::Ack { .. } | Incoming::Name(_) => false,
     }
 }

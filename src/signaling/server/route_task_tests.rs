@@ -3,6 +3,7 @@ use crate::identity::Identity;
 use crate::network::NetworkMonitor;
 use crate::server_protocol::Device;
 use crate::signaling::local::Local;
+use crate::signaling::message::Message;
 use crate::signaling::route::{Incoming, RouteKind};
 use crate::signaling::server::Egress;
 use crate::signaling::version::Versions;
@@ -34,16 +35,6 @@ fn rig() -> Rig {
 
 impl Rig {
     async fn up(&mut self, server: u64, device: u32, run: &str) {
-        self.up_with(server, device, run, |_| true).await;
-    }
-
-    async fn up_with(
-        &mut self,
-        server: u64,
-        device: u32,
-        run: &str,
-        take: impl Fn(Bytes) -> bool + Send + Sync + 'static,
-    ) {
         let up = Up {
             peer: peer(),
             name: "Bob".to_owned(),
@@ -52,42 +43,53 @@ impl Rig {
             clock_ahead: None,
         };
         let link = LinkKey { server, device: Device(device) };
-        self.task.input(Input::Up { link, up, take: Box::new(take) }).await;
+        self.task.input(Input::Up { link, up, take: Box::new(|_| true) }).await;
     }
 
     async fn down(&mut self, server: u64, device: u32) {
         self.task.input(Input::Down { link: LinkKey { server, device: Device(device) }, peer: peer() }).await;
     }
 
-    /// News since the last time: the run that somebody is reached at, or none.
-    fn told(&mut self) -> Vec<Option<String>> {
+    /// News since the last time: runs of somebody's app that are up (`+`) and down (`-`).
+    fn told(&mut self) -> Vec<String> {
         let mut told = Vec::new();
         while let Ok((_, event)) = self.news.try_recv() {
             match event {
-                RouteEvent::Up(up) => told.push(Some(up.instance.to_string())),
-                RouteEvent::Down { closed_by_far: false, .. } => told.push(None),
+                RouteEvent::Up(up) => told.push(format!("+{}", up.instance)),
+                RouteEvent::Down { instance, closed_by_far: false, .. } => told.push(format!("-{instance}")),
                 _ => {}
             }
         }
         told
     }
+
+    fn reaches(&self, run: &str) -> bool {
+        self.task.links.send(&peer(), run, Bytes::new())
+    }
 }
 
 #[tokio::test]
-async fn a_person_is_up_by_the_latest_way_and_down_after_the_last() {
+async fn each_run_of_an_app_is_up_by_its_latest_way_and_down_after_its_last() {
     let mut rig = rig();
-    rig.up(1, 5, "first").await;
-    rig.up(2, 6, "second").await;
-    assert_eq!(rig.told(), [Some("first".into()), Some("second".into())]);
+    let nothing: [&str; 0] = [];
+    rig.up(1, 5, "desk").await;
+    rig.up(2, 6, "lap").await;
+    assert_eq!(rig.told(), ["+desk", "+lap"]);
+    rig.up(2, 8, "desk").await;
     rig.down(1, 5).await;
-    assert_eq!(rig.told(), [], "another way than the one that is taken");
-    rig.up(1, 7, "third").await;
-    rig.down(1, 7).await;
-    assert_eq!(rig.told(), [Some("third".into()), Some("second".into())]);
+    assert_eq!(rig.told(), ["+desk"], "another way than the one that is taken");
+    assert!(rig.reaches("desk") && rig.reaches("lap"));
+    rig.up(1, 9, "lap").await;
+    rig.down(1, 9).await;
+    assert_eq!(rig.told(), ["+lap", "+lap"], "by its first way again");
+    rig.down(2, 8).await;
+    assert!(!rig.reaches("desk") && rig.reaches("lap"));
+    rig.down(2, 8).await;
     rig.down(2, 6).await;
-    rig.down(2, 6).await;
-    assert_eq!(rig.told(), [None]);
-    assert!(!rig.task.links.send(&peer(), "second", Bytes::new()));
+    assert_eq!(rig.told(), ["-desk", "-lap"]);
+    assert!(!rig.reaches("lap"));
+    rig.down(1, 5).await;
+    assert_eq!(rig.told(), nothing);
 }
 
 #[tokio::test]
@@ -98,52 +100,37 @@ async fn a_run_that_comes_back_to_a_server_has_left_its_old_connection() {
     }
     rig.told();
     rig.down(1, 7).await;
-    assert_eq!(rig.told(), [Some("run".into())], "by the other server, and not by the dead connection");
+    assert_eq!(rig.told(), ["+run"], "by the other server, and not by the dead connection");
     rig.down(2, 6).await;
-    assert_eq!(rig.told(), [None]);
+    assert_eq!(rig.told(), ["-run"]);
     rig.down(1, 5).await;
-    assert_eq!(rig.told(), []);
+    assert!(rig.told().is_empty());
 }
 
 #[tokio::test]
-async fn whoever_speaks_is_answered_where_they_are() {
+async fn a_run_is_answered_by_the_way_that_it_speaks_by_and_the_relay_is_that_servers() {
     let mut rig = rig();
-    rig.up(1, 5, "first").await;
-    rig.up(1, 6, "second").await;
+    rig.up(1, 5, "desk").await;
+    rig.up(2, 6, "desk").await;
+    rig.up(2, 7, "lap").await;
     rig.told();
     let link = LinkKey { server: 1, device: Device(5) };
-    let received = |incoming| Input::Received { link, peer: peer(), instance: "first".into(), incoming };
+    let received = |incoming| Input::Received { link, peer: peer(), instance: "desk".into(), incoming };
     let invite = crate::call::InviteId::from_bits(1);
     let message = |message| Incoming::Message { number: 1, message: Some(message) };
     for by_itself in [Incoming::Ack { number: 1 }, message(Message::Ringing { invite })] {
         rig.task.input(received(by_itself)).await;
-        assert_eq!(rig.told(), [], "the app does that without its person");
+        assert!(rig.told().is_empty(), "the app does that without its person");
+        assert_eq!(rig.task.relays.server_of(&peer()), Some(2));
     }
     rig.task.input(received(message(Message::Reject { invite }))).await;
-    assert_eq!(rig.told(), [Some("first".into())]);
-    rig.up(1, 7, "third").await;
-    assert_eq!(rig.told(), [], "a device that comes online takes nothing over");
-    assert!(rig.task.links.send(&peer(), "first", Bytes::new()));
+    assert_eq!(rig.told(), ["+desk"]);
+    assert_eq!(rig.task.relays.server_of(&peer()), Some(1));
+    rig.up(2, 8, "third").await;
+    assert_eq!(rig.task.relays.server_of(&peer()), Some(1), "a device that comes online takes nothing over");
     rig.down(1, 5).await;
-    assert_eq!(rig.told(), [Some("third".into())], "the latest of the others");
-}
-
-#[tokio::test]
-async fn a_frame_for_the_other_devices_reaches_each_of_them_once() {
-    let mut rig = rig();
-    let (frames, mut sent) = mpsc::channel(9);
-    for (server, device, run) in [(1, 5, "first"), (1, 6, "second"), (2, 7, "second"), (2, 8, "third")] {
-        let frames = frames.clone();
-        rig.up_with(server, device, run, move |_| frames.try_send((device, run)).is_ok()).await;
-    }
-    let frame = Bytes::from_static(b"frame");
-    let command = Command::SendToOthers { peer: peer(), run: "third".into(), frame };
-    rig.task.command(command).await;
-    let mut told = Vec::new();
-    while let Ok(taken) = sent.try_recv() {
-        told.push(taken);
-    }
-    assert_eq!(told, [(7, "second"), (5, "first")]);
+    assert_eq!(rig.told(), ["+third", "+desk"], "by its other way");
+    assert_eq!(rig.task.relays.server_of(&peer()), Some(2));
 }
 
 #[tokio::test]
@@ -153,7 +140,7 @@ async fn a_server_that_is_taken_out_takes_its_ways_and_late_news_along() {
     rig.up(2, 6, "second").await;
     rig.told();
     rig.task.set_servers(vec![rig.servers[0].clone()]).await;
-    assert_eq!(rig.told(), [Some("first".into())]);
+    assert_eq!(rig.told(), ["-second"]);
     rig.up(2, 8, "late").await;
     let late = ServerStatus::new(&rig.servers[1], ServerState::Offline, None);
     rig.task.input(Input::Status { server: 2, status: late }).await;

@@ -247,6 +247,16 @@ impl Sessions {
         }
     }
 
+    /// Greets every device of somebody anew: a session may lead nowhere any more, or this side's hello is another now.
+    /// The sessions that there are stay until the new ones stand.
+    pub(super) fn renew(&mut self, now: Instant, peer: PeerId) -> Vec<News> {
+        let mailbox = BoxId::of(&peer);
+        let Some(person) = self.people.get(&mailbox) else { return Vec::new() };
+        let is_due = |far: &Far| far.present && far.greeting.is_none() && far.answered.is_none();
+        let due: Vec<_> = person.devices.iter().filter(|(_, far)| is_due(far)).map(|(device, _)| *device).collect();
+        due.into_iter().filter_map(|device| self.greet(now, mailbox, device)).collect()
+    }
+
     /// Ends the sessions with somebody, and begins none for some seconds.
     pub(super) fn close(&mut self, now: Instant, peer: PeerId) -> Vec<News> {
         self.closed.retain(|_, at| now.saturating_duration_since(*at) < CLOSED);

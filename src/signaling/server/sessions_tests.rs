@@ -299,6 +299,35 @@ fn whoever_holds_an_invitation_is_answered_although_strangers_are_not() {
     assert!(!office.sides[1].local.may_ring(&id(1)), "it was used");
 }
 
+/// A link with a token is added while a session stands: it is shown at once, and messages pass on.
+#[test]
+fn a_renewed_session_shows_the_token_that_came_after_the_first() {
+    let token = InvitationToken::from_bytes([7; 16]);
+    for place in [0, 1] {
+        let mut office = Office::running(&[(1, &[2]), (2, &[1])]);
+        office.say(0, 2, 2, 1);
+        let (me, other) = (1 - place, id(place as u8 + 1));
+        // The other one lets nobody ring any more who shows no token.
+        office.sides[place].local.set_contacts(HashSet::new());
+        office.sides[place].local.strangers_welcome.store(false, Ordering::Relaxed);
+        office.sides[place].local.invitations().set(HashSet::from([token]), HashMap::new());
+        office.sides[me].local.invitations().set(HashSet::new(), HashMap::from([(other, token)]));
+        assert!(!office.sides[place].local.may_ring(&office.sides[me].id));
+        office.now += Duration::from_secs(1);
+        let news = office.sides[me].sessions.renew(office.now, other);
+        office.take(me, news);
+        office.deliver();
+        assert_eq!(office.ups(), [2, 2]);
+        assert!(office.sides[place].local.may_ring(&office.sides[me].id));
+        assert!(office.sides.iter().all(|side| side.downs.is_empty()), "the first session stood until the second did");
+        office.say(0, 2, 2, 2);
+        office.deliver();
+        assert_eq!(office.numbers(1), [1, 2]);
+        let nobody = office.sides[me].sessions.renew(office.now, id(9));
+        assert!(nobody.is_empty());
+    }
+}
+
 #[test]
 fn a_knock_is_repeated_while_somebody_is_wanted_and_no_longer() {
     let mut office = Office::running(&[(1, &[2])]);

@@ -8,19 +8,20 @@ use super::layout::{NARROW, PlacedTile};
 use crate::controller::ParticipantView;
 use crate::device::DeviceKind;
 use crate::media::FrameSlot;
+use crate::store::PictureFit;
 use crate::ui::avatar;
-use crate::ui::buttons::{one_line, painted_words};
+use crate::ui::buttons::{explain, one_line, painted_words};
+use crate::ui::call_bar;
 use crate::ui::catalogue::Text;
 use crate::ui::controls;
 use crate::ui::icons::Icon;
 use crate::ui::picture_wish::drawn_lines;
 use crate::ui::quality_sign;
 use crate::ui::scene::Scene;
+use crate::ui::stage;
 use crate::ui::theme::{self, Palette, Type, space};
 use crate::ui::tile::{Fit, TileOptions};
 
-/// Behind the tiles.
-pub(super) const STAGE: Color32 = Color32::from_rgb(0x0B, 0x0E, 0x0F);
 /// Laid over the last picture of somebody who is not heard.
 const DIMMED: Color32 = Color32::from_black_alpha(140);
 const TILE: Color32 = Color32::from_rgb(0x1A, 0x1F, 0x21);
@@ -28,15 +29,30 @@ const TILE: Color32 = Color32::from_rgb(0x1A, 0x1F, 0x21);
 /// A tile narrower than this (points) has room for marks alone.
 const SMALL: f32 = 320.0;
 
-/// Largest share of a picture that is cropped so that it fills its tile; a picture that needs more is shown whole.
-const CUT: f32 = 0.27;
-
-/// How a picture of some proportions fits a tile of others.
-fn fit_for(picture: Vec2, tile: Vec2) -> Fit {
-    let (picture, tile) = (picture.x / picture.y.max(1.0), tile.x / tile.y.max(1.0));
-    let kept = picture.min(tile) / picture.max(tile).max(f32::EPSILON);
-    if 1.0 - kept <= CUT { Fit::Cover } else { Fit::Contain }
+/// Marks over the tiles.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Marks {
+    /// Visibility of those that fade with the controls.
+    pub(super) opacity: f32,
+    /// The quality of the connection is told on the tiles.
+    pub(super) quality: bool,
+    /// The place of the small picture, which marks stay clear of.
+    pub(super) taken: Rect,
 }
+
+impl Marks {
+    /// The part of a `tile` whose lower left corner the small picture leaves free: above it.
+    fn clear_of_small_picture(&self, tile: Rect) -> Rect {
+        let corner = pos2(tile.left(), tile.bottom() - CHIP_ROOM.y);
+        if !Rect::from_min_size(corner, vec2(CHIP_ROOM.x.min(tile.width()), CHIP_ROOM.y)).intersects(self.taken) {
+            return tile;
+        }
+        Rect::from_min_max(tile.min, pos2(tile.right(), self.taken.top().max(tile.top() + CHIP_ROOM.y)))
+    }
+}
+
+/// Room that the marks at the lower left of a tile take, in points.
+const CHIP_ROOM: Vec2 = vec2(240.0, 56.0);
 
 /// Width and height of a slot's picture, in pixels.
 pub(super) fn picture_size(slot: &FrameSlot) -> Option<Vec2> {
@@ -72,8 +88,8 @@ pub(super) fn face(ui: &Ui, area: Rect, scene: &Scene<'_>, who: &ParticipantView
 }
 
 /// Draws the tile of somebody's camera, or of their face; returns how many lines high their picture is drawn, in
-/// points. A sign of a good connection fades with `opacity`.
-pub(super) fn camera(ui: &mut Ui, scene: &mut Scene<'_>, tile: &PlacedTile<'_>, opacity: f32) -> f32 {
+/// points.
+pub(super) fn camera(ui: &mut Ui, scene: &mut Scene<'_>, tile: &PlacedTile<'_>, marks: &Marks) -> f32 {
     let PlacedTile { who, picture, place: rect, rounding } = *tile;
     let name = scene.name(who.id, &who.name);
     let small = rect.width() < SMALL;
@@ -82,7 +98,7 @@ pub(super) fn camera(ui: &mut Ui, scene: &mut Scene<'_>, tile: &PlacedTile<'_>, 
         ui.painter().rect_filled(rect, CornerRadius::same(rounding as u8), TILE);
     }
     let size = picture.and_then(|picture| picture_size(&picture.slot)).unwrap_or(vec2(16.0, 9.0));
-    let fit = fit_for(size, rect.size());
+    let fit = Fit::of(size, rect.size(), scene.snapshot.settings.picture_fit);
     let lines = if who.hidden_here { 0.0 } else { drawn_lines(size, rect.size(), fit) };
     let options = TileOptions { mirror: false, fit, rounding };
     let visible = sent.filter(|_| !who.hidden_here);
@@ -91,6 +107,9 @@ pub(super) fn camera(ui: &mut Ui, scene: &mut Scene<'_>, tile: &PlacedTile<'_>, 
         ui.painter().rect_filled(rect, CornerRadius::same(rounding as u8), DIMMED);
     }
     if !painted {
+        if rounding == 0.0 {
+            stage::ground(ui, rect, who.id);
+        }
         let why = match (who.hidden_here, sent.is_some()) {
             (true, _) => Some(Text::HiddenHere),
             (false, false) => Some(Text::TheyCameraOff),
@@ -112,9 +131,9 @@ pub(super) fn camera(ui: &mut Ui, scene: &mut Scene<'_>, tile: &PlacedTile<'_>, 
     if who.reconnecting && (painted || small) {
         reconnecting(ui, rect, scene, small);
     }
-    let mut rect = rect;
-    if rounding == 0.0 && rect.width() < NARROW {
-        rect.max.y -= controls::BAR_HEIGHT - space::L;
+    let mut rect = marks.clear_of_small_picture(rect);
+    if rounding == 0.0 && tile.place.width() < NARROW {
+        rect.max.y = rect.max.y.min(tile.place.bottom() - (call_bar::HEIGHT - space::L));
     }
     let mut taken = 0.0;
     if let Some((icon, key)) = mark {
@@ -124,13 +143,16 @@ pub(super) fn camera(ui: &mut Ui, scene: &mut Scene<'_>, tile: &PlacedTile<'_>, 
         taken = chip(ui, rect, None, &name, &name).width() + space::S;
     }
     rect.min.x += taken;
-    quality_sign::show(ui, rect, who.quality, scene.words, small, opacity);
+    // Echo's pictures cross no network.
+    if marks.quality && !scene.is_echo(who.id) {
+        quality_sign::show(ui, rect, who.quality, scene.words, small, marks.opacity);
+    }
     lines
 }
 
 /// Draws the tile of a screen that somebody shares, whole: a cropped part of a screen cannot be read. Returns how many
 /// lines high it is drawn, in points.
-pub(super) fn screen(ui: &mut Ui, scene: &mut Scene<'_>, tile: &PlacedTile<'_>) -> f32 {
+pub(super) fn screen(ui: &mut Ui, scene: &mut Scene<'_>, tile: &PlacedTile<'_>, marks: &Marks) -> f32 {
     let PlacedTile { who, picture: Some(picture), place: rect, rounding } = *tile else { return 0.0 };
     let words = scene.words.with_name(Text::TheirScreen, &scene.name(who.id, &who.name));
     ui.painter().rect_filled(rect, CornerRadius::same(rounding as u8), TILE);
@@ -145,7 +167,7 @@ pub(super) fn screen(ui: &mut Ui, scene: &mut Scene<'_>, tile: &PlacedTile<'_>) 
     if who.reconnecting {
         reconnecting(ui, rect, scene, rect.width() < SMALL);
     }
-    chip(ui, rect, None, &words, &words);
+    chip(ui, marks.clear_of_small_picture(rect), None, &words, &words);
     let size = picture_size(&picture.slot).unwrap_or(vec2(16.0, 9.0));
     drawn_lines(size, rect.size(), Fit::Contain)
 }
@@ -155,9 +177,9 @@ pub(super) fn own(ui: &mut Ui, rect: Rect, scene: &mut Scene<'_>, small: bool) {
     let snapshot = scene.snapshot;
     let stream = &snapshot.local_stream;
     let rounding = if small { 12.0 } else { 0.0 };
-    ui.painter().rect_filled(rect, CornerRadius::same(rounding as u8), if small { TILE } else { STAGE });
+    ui.painter().rect_filled(rect, CornerRadius::same(rounding as u8), if small { TILE } else { stage::STAGE });
     let fit = match picture_size(&stream.preview) {
-        Some(size) if !small => fit_for(size, rect.size()),
+        Some(size) if !small => Fit::of(size, rect.size(), PictureFit::Automatic),
         _ => Fit::Cover,
     };
     let options = TileOptions { mirror: snapshot.settings.mirror, fit, rounding };
@@ -230,6 +252,9 @@ fn chip(ui: &Ui, tile: Rect, icon: Option<Icon>, shown: &str, name: &str) -> Rec
     if let Some(icon) = icon {
         icon.paint(ui.painter(), rect.left_center() + vec2(14.0, 0.0), 15.0, theme::ON_PICTURE);
     }
+    if text.elided {
+        explain(response, name);
+    }
     ui.painter().galley(rect.left_center() + vec2(indent, -text.size().y / 2.0), text, theme::ON_PICTURE);
     rect
 }
@@ -239,10 +264,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_picture_fills_its_tile_unless_too_much_would_be_cut() {
-        assert_eq!(fit_for(vec2(1280.0, 720.0), vec2(1100.0, 720.0)), Fit::Cover);
-        assert_eq!(fit_for(vec2(640.0, 480.0), vec2(1280.0, 720.0)), Fit::Cover);
-        assert_eq!(fit_for(vec2(640.0, 480.0), vec2(1600.0, 700.0)), Fit::Contain);
-        assert_eq!(fit_for(vec2(480.0, 640.0), vec2(1280.0, 720.0)), Fit::Contain);
+    fn marks_stay_clear_of_the_small_picture() {
+        let tile = Rect::from_min_size(pos2(0.0, 0.0), vec2(1000.0, 600.0));
+        let small = |left: f32, top: f32| Rect::from_min_size(pos2(left, top), vec2(200.0, 112.0));
+        let clear = |tile, taken| Marks { opacity: 1.0, quality: true, taken }.clear_of_small_picture(tile);
+        assert_eq!(clear(tile, small(784.0, 472.0)), tile, "at the right it is in nobody's way");
+        assert_eq!(clear(tile, small(16.0, 16.0)), tile, "nor at the top");
+        assert_eq!(clear(tile, small(16.0, 472.0)).bottom(), 472.0, "above it");
+        let low = Rect::from_min_size(pos2(0.0, 0.0), vec2(1000.0, 120.0));
+        assert_eq!(clear(low, small(16.0, 0.0)).bottom(), CHIP_ROOM.y, "still inside the tile");
     }
 }

@@ -47,9 +47,14 @@ texts! {
     Calling, Ringing, CancelCall, IncomingVideo, IncomingAudio, UnknownCaller, UnknownCallerDetail, TheirId, TheirNote,
     CallerOtherKey, CallerOtherKeyDetail, AnswerVideo, AnswerAudio, Decline,
     // The call
-    Connecting, ConnectingDetail, Reconnecting, Mute, Unmute, CameraOn, CameraOff, FullScreen, LeaveFullScreen, HangUp, Statistics,
+    Connecting, Reconnecting, Mute, Unmute, CameraOn, CameraOff, FullScreen, LeaveFullScreen, HangUp, Statistics,
     TheyMuted, TheyCameraOff, TheirScreen, MuteHere, UnmuteHere, HideHere, ShowHere, MutedHere, HiddenHere, SelfView, SelfViewBig,
     YouAreMuted, SpeakingMuted, Speaking, YouSpeak, NoCameraChosen, NoMicrophoneChosen, YourCameraIsOff, CallTime, PeopleInCall, InCall,
+    // The bar and the menus of the call
+    ChooseMicrophone, ChooseCamera, MediaSettings, MoreInCall, Volume, VolumeOf, UnmuteKeys, HeardWhileHeld, KeyTalk,
+    HideSelfView, ShowSelfView, SizeSmall, SizeMedium, SizeLarge, PicturesOfOthers, FitAutomatic, FitFill, FitWhole,
+    // The end of a call
+    CallBack, CallEnded, LengthSeconds, LengthMinutes, LengthHours,
     // Statistics
     Sent, Received, StatCamera, StatScreen, StatSize, StatRate, StatBits, StatAsked, StatPath, StatLost, StatLoss, StatRoundTrip, StatJitter,
     StatDelay, StatLatency, StatFrozen, StatConcealed, StatCodec, StatRoute, RouteDirect, RouteRelay, NothingYet,
@@ -82,7 +87,7 @@ texts! {
     BriefDeclined, BriefBusy, BriefNoAnswer, BriefCanceled, BriefMissed, BriefDeclinedHere, BriefUnreachable,
     BriefEnded, BriefFailed, BriefLost, BriefNeedsNewer,
     // Notices
-    Dismiss, RangDuringCall, ContactAdded, BadLink, OwnLink, CameraBack, MicrophoneBack, SpeakerBack,
+    Dismiss, ContactAdded, BadLink, OwnLink, CameraBack, MicrophoneBack, SpeakerBack,
     MicrophoneFallback, SpeakerFallback, AllMissing, CameraMicrophoneMissing, CameraSpeakerMissing, SoundMissing,
     // Devices at fault
     CameraNotFound, MicrophoneNotFound, SpeakerNotFound,
@@ -92,6 +97,11 @@ texts! {
     // The store and the network at fault
     StoreFull, StoreNotWritable, StoreDiskFailed, StoreShared, StoreNewer, StoreDamaged, StoreEmptied, StoreNotAFile,
     StoreBusy, StoreFailed, NoNetwork, PortTaken, PortTakenInPart, ClocksDiffer,
+    // The telephone: calls beside a call, closing, the tray, being reached
+    WaitingCall, WaitingAnswer, WaitingAnswerEcho, WaitingIgnore, CloseTitle, CloseDetail, CloseQuit,
+    CloseToTray, CloseKeep, TrayOpen, TrayDoNotDisturb, TrayMicrophone, TrayCamera, TrayHangUp, TrayQuit,
+    TrayMissed, Reachable, KeepRunning, KeepRunningDetail, KeepRunningNoTray, Autostart, AutostartDetail, DoNotDisturb,
+    DoNotDisturbDetail, QuietHours, QuietHoursDetail, QuietFrom, QuietUntil, RingSpeaker, RingSpeakerSame, RingVolume,
     // Why the program does not start
     ProfileNoHome, ProfileNotWritable, ProfileFull, ProfileNotAFile, ProfileInUse,
     IdentityFull, IdentityForbidden, IdentityNotAFile, IdentityFailed, IdentityDamaged, IdentityNoRandom,

@@ -6,7 +6,7 @@ use crate::controller::{CallSample, ParticipantView, PictureView};
 
 use super::super::catalogue::{Text, Words};
 use super::super::quality_sign;
-use super::super::wall_clock::hours_minutes_seconds;
+use super::super::wall_clock::clock;
 use super::lines::{lines, picture_name};
 
 /// The report of a call that has been connected for `connected`.
@@ -15,7 +15,7 @@ pub fn report(participants: &[ParticipantView], connected: Option<Duration>, wor
     let mut text = words.fill(Text::Version, &[("value", env!("CARGO_PKG_VERSION"))]);
     text += &format!(", {system}\n");
     if let Some(connected) = connected {
-        text += &words.fill(Text::CallTime, &[("time", &hours_minutes_seconds(connected))]);
+        text += &words.fill(Text::CallTime, &[("time", &clock(connected))]);
         text.push('\n');
     }
     for (number, participant) in (1..).zip(participants) {

@@ -100,7 +100,7 @@ impl Pair {
             for (route, under_way) in self.under_way.iter_mut().enumerate() {
                 let fake = if route == 0 { &self.sides[side].lan } else { &self.sides[side].server };
                 fake.set_room(1000);
-                for (_, frame) in fake.state.lock().unwrap().sent.drain(..) {
+                for (_, _, frame) in fake.state.lock().unwrap().sent.drain(..) {
                     under_way[1 - side].extend(match frame {
                         Frame::Message { number, message } => {
                             Some(Incoming::Message { number, message: Some(message) })

@@ -1,0 +1,155 @@
+//! Client's side of STUN and TURN: requests, and an allocation that is made and released. The carrier is the caller's.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use rtc::crypto::default_provider;
+use rtc::stun::attributes::{ATTR_NONCE, ATTR_REALM, ATTR_USERNAME, AttrType};
+use rtc::stun::integrity::MessageIntegrity;
+use rtc::stun::message::{Message as Written, MessageType, Setter, TransactionId};
+use rtc::stun::textattrs::TextAttribute;
+
+use crate::stun::{
+    ALLOCATE_REQUEST, BINDING_REQUEST, ERROR_CODE, LIFETIME, Message, NONCE, REALM, REFRESH_REQUEST,
+    REQUESTED_TRANSPORT, TRANSACTION_ID, XOR_MAPPED_ADDRESS, XOR_RELAYED_ADDRESS, error_of, read_xor_address,
+    success_of,
+};
+
+/// UDP, as the transport between a relay and peers (RFC 8656, 18.8).
+const UDP: [u8; 4] = [17, 0, 0, 0];
+/// Answer to a request without a credential (RFC 8489, 9.2.4).
+const UNAUTHORIZED: u16 = 401;
+
+/// Long-term credential of a relay (RFC 8489, 9.2).
+#[derive(Clone, PartialEq, Eq)]
+pub struct Account {
+    /// User name.
+    pub username: String,
+    /// Password.
+    pub password: String,
+}
+
+impl fmt::Debug for Account {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Account").finish_non_exhaustive()
+    }
+}
+
+/// An allocation that was made and released.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Allocated {
+    /// The relayed address.
+    pub relayed: SocketAddr,
+    /// From the first request to the allocation: two round trips.
+    pub took: Duration,
+}
+
+/// Why a probe failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ProbeError {
+    /// Nothing came back.
+    #[error("no answer")]
+    NoAnswer,
+    /// The server refused the request with this code.
+    #[error("the server refused with code {0}")]
+    Refused(u16),
+    /// Something else than an answer came back.
+    #[error("something else than a STUN server answers")]
+    NoStun,
+    /// The system refused something.
+    #[error("{0}")]
+    System(#[from] io::Error),
+}
+
+/// A way to a server: carries one request at a time.
+pub(super) trait Carrier {
+    /// The answer to a request, of the same transaction.
+    async fn ask(&mut self, request: &[u8]) -> Result<Vec<u8>, ProbeError>;
+}
+
+/// The address that the server sees this side at, and the round-trip time to it.
+pub(super) async fn bind(carrier: &mut impl Carrier) -> Result<(SocketAddr, Duration), ProbeError> {
+    let began = Instant::now();
+    let answer = carrier.ask(&write(BINDING_REQUEST, &[], None)?).await?;
+    let mapped = address(&answer, BINDING_REQUEST, XOR_MAPPED_ADDRESS)?;
+    Ok((mapped, began.elapsed()))
+}
+
+/// Makes an allocation, and releases it.
+pub(super) async fn allocate(carrier: &mut impl Carrier, account: &Account) -> Result<Allocated, ProbeError> {
+    let (began, wanted) = (Instant::now(), [(REQUESTED_TRANSPORT, &UDP[..])]);
+    let answer = carrier.ask(&write(ALLOCATE_REQUEST, &wanted, None)?).await?;
+    let challenge = Challenge::read(&answer)?;
+    let answer = carrier.ask(&write(ALLOCATE_REQUEST, &wanted, Some((account, &challenge)))?).await?;
+    let relayed = address(&answer, ALLOCATE_REQUEST, XOR_RELAYED_ADDRESS)?;
+    let took = began.elapsed();
+    let release = write(REFRESH_REQUEST, &[(LIFETIME, &[0; 4])], Some((account, &challenge)))?;
+    check(&carrier.ask(&release).await?, REFRESH_REQUEST)?;
+    Ok(Allocated { relayed, took })
+}
+
+/// The server's answer to a request without a credential.
+struct Challenge {
+    realm: String,
+    nonce: String,
+}
+
+impl Challenge {
+    fn read(answer: &[u8]) -> Result<Self, ProbeError> {
+        match check(answer, ALLOCATE_REQUEST) {
+            Err(ProbeError::Refused(UNAUTHORIZED)) => {}
+            Err(error) => return Err(error),
+            // A relay without credentials is none of this program.
+            Ok(_) => return Err(ProbeError::NoStun),
+        }
+        let message = Message::read(answer).ok_or(ProbeError::NoStun)?;
+        let text = |kind| message.value(kind).and_then(|value| String::from_utf8(value.to_vec()).ok());
+        let (realm, nonce) = text(REALM).zip(text(NONCE)).ok_or(ProbeError::NoStun)?;
+        Ok(Self { realm, nonce })
+    }
+}
+
+fn write(kind: u16, fields: &[(u16, &[u8])], signer: Option<(&Account, &Challenge)>) -> Result<Vec<u8>, ProbeError> {
+    let mut transaction = [0; TRANSACTION_ID];
+    getrandom::fill(&mut transaction).map_err(io::Error::other)?;
+    let mut typ = MessageType::default();
+    typ.read_value(kind);
+    let setters: [Box<dyn Setter>; 2] = [Box::new(TransactionId(transaction)), Box::new(typ)];
+    let mut message = Written::new();
+    message.build(&setters).map_err(io::Error::other)?;
+    fields.iter().for_each(|(kind, value)| message.add(AttrType(*kind), value));
+    if let Some((Account { username, password }, Challenge { realm, nonce })) = signer {
+        for (kind, text) in [(ATTR_USERNAME, username), (ATTR_REALM, realm), (ATTR_NONCE, nonce)] {
+            TextAttribute::new(kind, text.clone()).add_to(&mut message).map_err(io::Error::other)?;
+        }
+        let provider = default_provider().map_err(io::Error::other)?;
+        let names = (username.clone(), realm.clone(), password.clone());
+        MessageIntegrity::new_long_term_integrity_with_provider(names.0, names.1, names.2, provider.crypto())
+            .and_then(|integrity| integrity.add_to(&mut message))
+            .map_err(io::Error::other)?;
+    }
+    Ok(message.raw)
+}
+
+/// The answer to a request of this type, where it is a success.
+fn check(answer: &[u8], request: u16) -> Result<Message<'_>, ProbeError> {
+    let message = Message::read(answer).ok_or(ProbeError::NoStun)?;
+    if message.kind() == success_of(request) {
+        return Ok(message);
+    }
+    // Two reserved bytes, the class, the number (RFC 8489, 14.8).
+    match message.value(ERROR_CODE) {
+        Some([_, _, class, number, ..]) if message.kind() == error_of(request) => {
+            Err(ProbeError::Refused(u16::from(class & 7) * 100 + u16::from(*number)))
+        }
+        _ => Err(ProbeError::NoStun),
+    }
+}
+
+fn address(answer: &[u8], request: u16, kind: u16) -> Result<SocketAddr, ProbeError> {
+    let message = check(answer, request)?;
+    let value = message.value(kind).and_then(|value| read_xor_address(value, message.transaction()));
+    value.ok_or(ProbeError::NoStun)
+}

@@ -1,0 +1,166 @@
+//! Devices of calls: the device of a person that each call with them is at. Its messages go there, wherever the person
+//! is reached otherwise. Pure; a person's state in the hub owns it.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::call::{ConversationId, InviteId, Message};
+
+/// Calls remembered of one person, the latest.
+const MAX_CALLS: usize = 8;
+/// Other devices remembered of one call.
+const MAX_OTHERS: usize = 8;
+
+/// A call by the two names that its messages give it.
+#[derive(Debug)]
+struct Call {
+    invite: InviteId,
+    conversation: ConversationId,
+    /// The run of the far app that rang, or that answered first. `None`: all of their devices ring.
+    device: Option<Arc<str>>,
+    /// Runs that were up beside it: other devices, and not a later run of the same one.
+    others: Vec<Arc<str>>,
+}
+
+/// Calls with one person; the latest is last.
+#[derive(Debug, Default)]
+pub(super) struct CallDevices(VecDeque<Call>);
+
+impl CallDevices {
+    /// This side sends a message to them.
+    pub(super) fn sent(&mut self, message: &Message) {
+        if let Message::Invite { invite, conversation, .. } = message {
+            self.note(Call { invite: *invite, conversation: *conversation, device: None, others: Vec::new() });
+        }
+    }
+
+    /// A message of theirs came from the device `from`, while these runs were up.
+    pub(super) fn received(&mut self, message: &Message, from: &Arc<str>, up: impl Iterator<Item = Arc<str>>) {
+        if message.is_automatic() {
+            return;
+        }
+        if let Message::Invite { invite, conversation, .. } = message {
+            self.note(Call { invite: *invite, conversation: *conversation, device: None, others: Vec::new() });
+        }
+        let Some(call) = self.0.iter_mut().rev().find(|call| call.is_of(message)) else { return };
+        if call.device.is_none() {
+            call.device = Some(Arc::clone(from));
+            call.others = up.filter(|run| run != from).take(MAX_OTHERS).collect();
+        }
+    }
+
+    /// A run is up, beside these.
+    pub(super) fn up(&mut self, run: &Arc<str>, beside: &[Arc<str>]) {
+        for call in &mut self.0 {
+            let is_beside = call.device.as_ref().is_some_and(|device| device != run && beside.contains(device));
+            if is_beside && !call.others.contains(run) && call.others.len() < MAX_OTHERS {
+                call.others.push(Arc::clone(run));
+            }
+        }
+    }
+
+    /// The device that a message to them is for. `None`: any.
+    pub(super) fn device_for(&self, message: &Message) -> Option<&Arc<str>> {
+        let is_for_all = message.is_for_all_devices();
+        self.0.iter().rev().find(|call| !is_for_all && call.is_of(message))?.device.as_ref()
+    }
+
+    /// Whether `run` may be a later run of the app at `device`: the two were never up together. An app that was started
+    /// anew is to hear of the call of its former run, and another device is not.
+    pub(super) fn may_follow(&self, device: &str, run: &Arc<str>) -> bool {
+        !self.0.iter().any(|call| call.device.as_deref() == Some(device) && call.others.contains(run))
+    }
+
+    /// Whether there was no call.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn note(&mut self, call: Call) {
+        if self.0.iter().any(|known| known.invite == call.invite) {
+            return;
+        }
+        if self.0.len() >= MAX_CALLS {
+            self.0.pop_front();
+        }
+        self.0.push_back(call);
+    }
+}
+
+impl Call {
+    fn is_of(&self, message: &Message) -> bool {
+        message.invite_id() == Some(self.invite) || message.conversation_id() == Some(self.conversation)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::call::Description;
+    use crate::media::MediaSet;
+
+    fn invite(number: u128) -> Message {
+        let (invite, conversation) = (InviteId::from_bits(number), ConversationId::from_bits(number));
+        let (name, user_data, streams) = (String::new(), String::new(), MediaSet::of_call(true, true));
+        Message::Invite { invite, conversation, name, user_data, streams, descriptions: Description::VERSIONS }
+    }
+
+    fn ringing(number: u128) -> Message {
+        Message::Ringing { invite: InviteId::from_bits(number) }
+    }
+
+    fn reject(number: u128) -> Message {
+        Message::Reject { invite: InviteId::from_bits(number) }
+    }
+
+    fn leave(number: u128) -> Message {
+        Message::Leave { conversation: ConversationId::from_bits(number) }
+    }
+
+    fn runs<const N: usize>(names: [&str; N]) -> [Arc<str>; N] {
+        names.map(Arc::from)
+    }
+
+    #[test]
+    fn a_call_is_at_the_device_that_answered_first() {
+        let (mut calls, [desk, lap]) = (CallDevices::default(), runs(["desk", "lap"]));
+        let both = || [Arc::clone(&desk), Arc::clone(&lap)].into_iter();
+        calls.sent(&invite(1));
+        calls.received(&ringing(1), &lap, both());
+        assert_eq!(calls.device_for(&leave(1)), None, "an app rings by itself");
+        calls.received(&reject(1), &desk, both());
+        calls.received(&reject(1), &lap, both());
+        assert_eq!(calls.device_for(&leave(1)), Some(&desk));
+        assert_eq!(calls.device_for(&Message::Cancel { invite: InviteId::from_bits(1) }), None, "all of them stop");
+        assert_eq!(calls.device_for(&leave(2)), None);
+        assert!(!calls.may_follow("desk", &lap) && calls.may_follow("desk", &"later".into()));
+    }
+
+    #[test]
+    fn whoever_rings_is_answered_at_that_device_although_a_call_is_at_another() {
+        let (mut calls, [desk, lap]) = (CallDevices::default(), runs(["desk", "lap"]));
+        calls.sent(&invite(1));
+        calls.received(&reject(1), &desk, std::iter::once(Arc::clone(&desk)));
+        calls.up(&lap, &[Arc::clone(&desk)]);
+        calls.received(&invite(2), &lap, [Arc::clone(&desk), Arc::clone(&lap)].into_iter());
+        let busy = Message::Busy { invite: InviteId::from_bits(2) };
+        assert_eq!((calls.device_for(&busy), calls.device_for(&leave(1))), (Some(&lap), Some(&desk)));
+        assert!(!calls.may_follow("desk", &lap) && !calls.may_follow("lap", &desk));
+    }
+
+    #[test]
+    fn few_calls_are_remembered_and_only_those_that_somebody_rang_for() {
+        let (mut calls, [desk]) = (CallDevices::default(), runs(["desk"]));
+        calls.received(&leave(9), &desk, std::iter::empty());
+        assert!(calls.is_empty());
+        for number in 0..3 * MAX_CALLS as u128 {
+            calls.received(&invite(number), &desk, std::iter::empty());
+        }
+        assert_eq!(calls.0.len(), MAX_CALLS);
+        assert_eq!((calls.device_for(&leave(0)), calls.device_for(&leave(23))), (None, Some(&desk)));
+        for number in 0..2 * MAX_OTHERS {
+            calls.up(&format!("{number}").into(), std::slice::from_ref(&desk));
+        }
+        assert!(calls.0.iter().all(|call| call.others.len() == MAX_OTHERS));
+    }
+}

@@ -1,0 +1,158 @@
+//! People with several devices, on one route or on two.
+
+use super::*;
+
+const SERVER: RouteKind = RouteKind::Server;
+
+fn accept(number: u128) -> Message {
+    Message::Accept { invite: InviteId::from_bits(number), name: String::new(), streams: MediaSet::of_call(true, true) }
+}
+
+fn leave(number: u128) -> Message {
+    Message::Leave { conversation: ConversationId::from_bits(number) }
+}
+
+impl Rig {
+    fn say(&mut self, to: PeerId, message: Message) {
+        self.hub.send(to, message, self.now);
+    }
+
+    fn hear(&mut self, route: RouteKind, from: PeerId, run: &str, number: u64, message: Message) {
+        self.incoming(route, from, run, Incoming::Message { number, message: Some(message) });
+    }
+
+    /// Messages since the last look: the route, the run and the message.
+    fn told(&self) -> Vec<(RouteKind, String, Message)> {
+        let of = |fake: &FakeRoute| {
+            let kind = fake.kind;
+            fake.messages_to_runs().into_iter().map(move |(run, it)| (kind, run, it))
+        };
+        of(&self.lan).chain(of(&self.server)).collect()
+    }
+}
+
+fn to(route: RouteKind, run: &str, message: Message) -> (RouteKind, String, Message) {
+    (route, run.to_owned(), message)
+}
+
+#[test]
+fn invites_and_their_end_go_to_every_device_on_every_route_and_an_answer_stops_the_others() {
+    for answers in ["lap", "desk", "den"] {
+        let mut rig = Rig::new();
+        let bob = id_of(1);
+        rig.up_on(LAN, bob, "lap");
+        // The laptop is at the server, too, and rings once.
+        for run in ["lap", "desk", "den"] {
+            rig.up_on(SERVER, bob, run);
+        }
+        rig.say(bob, invite(7));
+        let all = |message: &Message| {
+            [(LAN, "lap"), (SERVER, "den"), (SERVER, "desk")].map(|(route, run)| to(route, run, message.clone()))
+        };
+        assert_eq!(rig.told(), all(&invite(7)));
+        for (number, run) in (1..).zip(["lap", "desk", "den"]) {
+            let route = if run == "lap" { LAN } else { SERVER };
+            rig.hear(route, bob, run, number, Message::Ringing { invite: InviteId::from_bits(7) });
+        }
+        let cancel = Message::Cancel { invite: InviteId::from_bits(7) };
+        rig.say(bob, cancel.clone());
+        assert_eq!(rig.told(), all(&cancel));
+
+        rig.hear(if answers == "lap" { LAN } else { SERVER }, bob, answers, 9, accept(7));
+        let stopped = Message::AnsweredElsewhere { invite: InviteId::from_bits(7) };
+        let others = all(&stopped).into_iter().filter(|(_, run, _)| run != answers);
+        assert_eq!(rig.told(), others.collect::<Vec<_>>(), "{answers} answers");
+    }
+}
+
+#[test]
+fn messages_of_a_call_go_to_the_device_that_answered_and_not_by_the_best_route() {
+    let mut rig = Rig::new();
+    let bob = id_of(1);
+    rig.up_on(LAN, bob, "lap");
+    rig.up_on(SERVER, bob, "desk");
+    rig.say(bob, invite(7));
+    rig.hear(SERVER, bob, "desk", 1, accept(7));
+    rig.told();
+    rig.say(bob, leave(7));
+    assert_eq!(rig.told(), [to(SERVER, "desk", leave(7))]);
+    rig.ack(LAN, bob, "lap", u64::MAX);
+    rig.hub.give_back_late_messages(rig.now + DELIVERY);
+    let undelivered = SignalingEvent::Undelivered { to: bob, message: leave(7) };
+    assert!(rig.events().contains(&undelivered), "the laptop cannot acknowledge it for the other");
+}
+
+#[test]
+fn whoever_rings_from_another_device_in_a_call_is_answered_there_and_the_call_stays_at_its_own() {
+    let mut rig = Rig::new();
+    let bob = id_of(1);
+    rig.up_on(SERVER, bob, "desk");
+    rig.hear(SERVER, bob, "desk", 1, invite(1));
+    rig.up_on(LAN, bob, "lap");
+    rig.hear(LAN, bob, "lap", 1, invite(2));
+    rig.told();
+    let busy = Message::Busy { invite: InviteId::from_bits(2) };
+    rig.say(bob, busy.clone());
+    rig.say(bob, leave(1));
+    assert_eq!(rig.told(), [to(LAN, "lap", busy), to(SERVER, "desk", leave(1))]);
+}
+
+#[test]
+fn a_device_that_changes_its_route_takes_its_call_along_and_another_one_does_not_get_it() {
+    let mut rig = Rig::new();
+    let bob = id_of(1);
+    rig.hub.local.set_contacts(HashSet::from([bob]));
+    rig.up_on(LAN, bob, "lap");
+    rig.up_on(SERVER, bob, "desk");
+    rig.hear(LAN, bob, "lap", 1, invite(1));
+    rig.down_of(LAN, bob, "lap", false);
+    rig.told();
+    rig.say(bob, leave(1));
+    assert_eq!(rig.told(), [], "the desk knows nothing of the call");
+    assert_eq!(rig.server.state.lock().unwrap().sought, [bob]);
+    rig.up_on(SERVER, bob, "lap");
+    assert_eq!(rig.told(), [to(SERVER, "lap", leave(1))]);
+
+    // Everything is lost for a moment, and the other device is back first.
+    rig.ack(SERVER, bob, "lap", u64::MAX);
+    for run in ["lap", "desk"] {
+        rig.down_of(SERVER, bob, run, false);
+    }
+    rig.up_on(SERVER, bob, "desk");
+    rig.say(bob, leave(1));
+    assert_eq!(rig.told(), []);
+    rig.up_on(LAN, bob, "lap");
+    assert_eq!(rig.told(), [to(LAN, "lap", leave(1))]);
+}
+
+#[test]
+fn an_app_that_was_started_anew_hears_of_the_call_of_its_former_run() {
+    let mut rig = Rig::new();
+    let bob = id_of(1);
+    for (route, closes) in [(LAN, false), (SERVER, true)] {
+        rig.up_on(route, bob, "before");
+        rig.hear(route, bob, "before", 1, invite(1));
+        if closes {
+            rig.down_of(route, bob, "before", false);
+        }
+        rig.told();
+        rig.say(bob, leave(1));
+        rig.up_on(route, bob, "after");
+        assert_eq!(rig.told().last(), Some(&to(route, "after", leave(1))));
+        rig.ack(route, bob, "after", u64::MAX);
+        rig.down_of(route, bob, "after", false);
+    }
+}
+
+#[test]
+fn each_device_is_acknowledged_by_its_own_way() {
+    let mut rig = Rig::new();
+    let bob = id_of(1);
+    rig.up_on(LAN, bob, "lap");
+    rig.up_on(SERVER, bob, "desk");
+    for (route, run, number) in [(LAN, "lap", 4), (SERVER, "desk", 9), (LAN, "lap", 5), (SERVER, "desk", 9)] {
+        rig.message(route, bob, run, number);
+    }
+    assert_eq!((rig.lan.acks(bob), rig.server.acks(bob)), (vec![4, 5], vec![9, 9]));
+    assert_eq!(rig.received(), 3);
+}

@@ -1,0 +1,116 @@
+//! The dialog after a call that did not go well, and after one that was missed.
+
+use eframe::egui::{Align, Key, Layout, Modifiers, Ui, vec2};
+
+use crate::call::DisconnectReason;
+use crate::controller::{CallView, Command, Outcome, OutcomeKind, Snapshot, VideoChoice};
+use crate::identity::PeerId;
+
+use super::avatar;
+use super::bidi::{self, Lines};
+use super::buttons::{TextButton, Weight};
+use super::catalogue::Text;
+use super::dialog;
+use super::icons::Icon;
+use super::keys;
+use super::scene::Scene;
+use super::theme::{CONTROL_HEIGHT, Palette, Type, space};
+
+/// State of the dialog between frames.
+#[derive(Debug, Default)]
+pub struct OutcomeDialog {
+    /// With whom the latest call was, and whether it was with video: calling again offers the same.
+    latest: Option<(PeerId, bool)>,
+}
+
+impl OutcomeDialog {
+    /// Draws the dialog where the snapshot calls for it.
+    pub fn show(&mut self, ui: &Ui, scene: &mut Scene<'_>) {
+        let snapshot = scene.snapshot;
+        match (&snapshot.call, &snapshot.outcome) {
+            (CallView::Incoming(incoming), _) => self.latest = Some((incoming.peer, incoming.with_video)),
+            (CallView::Idle, Some(outcome)) => {
+                let name = scene.name(outcome.peer, &outcome.name);
+                let with_video = self.latest.is_none_or(|(peer, video)| video || peer != outcome.peer);
+                show_outcome(ui, scene, outcome, &name, with_video);
+            }
+            (CallView::Idle | CallView::Outgoing(_) | CallView::Conversation(_), _) => {}
+        }
+    }
+
+    /// Notes the requests of the person.
+    pub fn note(&mut self, command: &Command, snapshot: &Snapshot) {
+        match (command, &snapshot.call) {
+            (Command::Invite { to, video, .. }, _) => self.latest = Some((*to, *video != VideoChoice::Off)),
+            (Command::Accept { video, .. }, CallView::Incoming(incoming)) => {
+                self.latest = Some((incoming.peer, *video != VideoChoice::Off));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Severity of an end: one by this side's own press needs no warning.
+const fn is_trouble(kind: OutcomeKind) -> bool {
+    match kind {
+        OutcomeKind::Ended(DisconnectReason::Failed | DisconnectReason::Lost)
+        | OutcomeKind::Unreachable
+        | OutcomeKind::NeedsNewerHere
+        | OutcomeKind::NeedsNewerThere => true,
+        OutcomeKind::Declined
+        | OutcomeKind::Busy
+        | OutcomeKind::NoAnswer
+        | OutcomeKind::Canceled
+        | OutcomeKind::Missed
+        | OutcomeKind::DeclinedHere
+        | OutcomeKind::Ended(DisconnectReason::Left | DisconnectReason::HungUp) => false,
+    }
+}
+
+/// The words for calling the person, who called this side or was called.
+const fn again(kind: OutcomeKind) -> Text {
+    match kind {
+        OutcomeKind::Missed | OutcomeKind::DeclinedHere => Text::CallBack,
+        _ => Text::CallAgain,
+    }
+}
+
+fn show_outcome(ui: &Ui, scene: &mut Scene<'_>, outcome: &Outcome, name: &str, with_video: bool) {
+    let Outcome { peer, kind, .. } = *outcome;
+    let escape = keys::pressed(ui, Modifiers::NONE, Key::Escape);
+    let icon = if with_video { Icon::Camera } else { Icon::Phone };
+    let ((again, done), close) = dialog::show(ui, "outcome", 420.0, |ui| {
+        let palette = Palette::of(ui);
+        ui.horizontal(|ui| {
+            let (_, rect) = ui.allocate_space(vec2(56.0, 56.0));
+            avatar::paint_kind(ui.painter(), rect.center(), 52.0, peer, name, scene.is_echo(peer));
+            if is_trouble(kind) {
+                let at = rect.center() + vec2(19.0, 19.0);
+                ui.painter().circle_filled(at, 12.0, palette.surface);
+                Icon::Warning.paint(ui.painter(), at, 18.0, palette.warning);
+            }
+            ui.add_space(space::XS);
+            ui.vertical(|ui| {
+                ui.spacing_mut().item_spacing.y = space::XS;
+                let title = scene.words.outcome_title(kind, name);
+                bidi::label(ui, &title, Type::Title, palette.text, Lines::Many);
+                let detail = scene.words.outcome_detail(kind, name);
+                bidi::label(ui, &detail, Type::Body, palette.text_soft, Lines::Many);
+            });
+        });
+        ui.add_space(space::M);
+        let size = vec2(ui.available_width(), CONTROL_HEIGHT);
+        ui.allocate_ui_with_layout(size, Layout::right_to_left(Align::Center), |ui| {
+            let again = TextButton::new(scene.text(again(kind))).icon(icon).weight(Weight::Primary);
+            let again = again.show(ui).clicked();
+            (again, dialog::safe(ui, TextButton::new(scene.text(Text::Close))).clicked())
+        })
+        .inner
+    });
+    if again {
+        scene.send(Command::DismissOutcome);
+        scene.invite(peer, "", with_video);
+    } else if done || close || escape {
+        scene.send(Command::DismissOutcome);
+    }
+}
