@@ -135,11 +135,11 @@ impl Home {
     /// Selects a contact who was just added.
     fn select_newcomer(&mut self, scene: &Scene<'_>) {
         let new = scene.snapshot.notices.iter().filter(|notice| notice.number > self.noticed);
-        let added = new.filter_map(|notice| match &notice.kind {
+        let mut added = new.filter_map(|notice| match &notice.kind {
             NoticeKind::ContactAdded { id, .. } => Some(*id),
             _ => None,
         });
-        if let Some(id) = added.last() {
+        if let Some(id) = added.next_back() {
             self.people.selected = Some(id);
         }
         let latest = scene.snapshot.notices.iter().map(|notice| notice.number).max();

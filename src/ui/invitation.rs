@@ -13,7 +13,7 @@ use super::scene::Scene;
 use super::theme::{Palette, Type, space};
 
 /// Address of the project's home page.
-const HOME_PAGE: &str = "https://visavis.org";
+const HOME_PAGE: &str = env!("CARGO_PKG_HOMEPAGE");
 
 /// The text that invites somebody to call the person of this link.
 fn text(words: Words, link: &str) -> String {

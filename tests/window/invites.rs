@@ -162,7 +162,7 @@ fn what_the_pointer_rests_on_is_not_explained_above_a_dialog() {
 /// A call with Ana, beside which the kitchen's tablet rings.
 fn waiting() -> Snapshot {
     let mut snapshot = fixture::call(vec![fixture::participant(1, "Ana Lindqvist", true)]);
-    let CallView::Incoming(incoming) = fixture::incoming(true, false).call else { panic!("it rings") };
+    let CallView::Incoming(incoming) = fixture::incoming(true, false).call else { unreachable!("it rings") };
     snapshot.waiting = vec![incoming];
     snapshot
 }
