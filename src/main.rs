@@ -2,14 +2,15 @@
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::rc::Rc;
 
 use clap::Parser;
 use visavis::cli::{self, Arguments, ending};
-use visavis::controller::{Controller, Options, Repaint};
+use visavis::controller::{Controller, Handle, Options, Repaint};
 use visavis::desktop;
 use visavis::desktop::instance::{self, Listening, Request};
 use visavis::store::{Language, ProfileError};
-use visavis::ui::{self, WindowHandle, WindowOptions, WindowRequest, Words};
+use visavis::ui::{self, Closed, WindowEnd, WindowHandle, WindowOptions, WindowRequest, Words};
 
 fn main() -> ExitCode {
     share_one_heap();
@@ -32,9 +33,10 @@ fn main() -> ExitCode {
 
 /// Opens the window; or, where one is open with this profile, asks that one to come to the front.
 fn open_or_hand_over(arguments: Arguments) -> anyhow::Result<()> {
-    let request = Request { link: arguments.open };
+    let request = Request { link: arguments.open, background: arguments.background };
+    let named = arguments.common.profile.is_some();
     let error = match arguments.common.open() {
-        Ok(options) => return open_window(options, request),
+        Ok(options) => return run_with_window(options, named, request),
         Err(error) => error,
     };
     let in_use = matches!(error.downcast_ref(), Some(ProfileError::InUse));
@@ -58,49 +60,44 @@ fn in_words(error: &anyhow::Error) -> StartError {
     StartError(Words::of(Language::System, &ui::system_locale()).start_error(error))
 }
 
-/// Opens the window on a controller of its own; returns when it has been closed and everything is released.
-fn open_window(options: Options, request: Request) -> anyhow::Result<()> {
-    let (mut controller, mut hangs_up, mut second_starts, mut attends) = (None, None, None, None);
+/// Runs a controller with its window, or without one in the background, until the person ends it and everything is
+/// released. `named`: the command line names the profile.
+fn run_with_window(options: Options, named: bool, request: Request) -> anyhow::Result<()> {
+    let profile = options.profile.dir().to_owned();
     let window_options = WindowOptions::default();
-    let locale = window_options.locale.clone();
-    let closed = ui::run(window_options, |window| {
-        let profile = options.profile.dir().to_owned();
-        let (bell, rings) = desktop::bell();
-        let repaint = window.clone();
-        let events = |event| tracing::trace!(?event);
-        let on_change = move |change| {
-            repaint.repaint(change);
-            if change == Repaint::Layout {
-                bell.ring();
-            }
-        };
-        let started = Controller::start(options, events, on_change).map_err(|error| in_words(&error))?;
-        let handle = started.handle().clone();
-        attends = desktop::attend(rings, handle.clone(), window.clone(), locale);
-        if let Some(link) = request.link {
-            window.ask(WindowRequest::AddContact(link));
+    let (window, end) = ui::window_handle();
+    let end = Rc::new(end);
+    let (bell, rings) = desktop::bell();
+    let repaint = window.clone();
+    let events = |event| tracing::trace!(?event);
+    let on_change = move |change| {
+        repaint.repaint(change);
+        if change == Repaint::Layout {
+            bell.ring();
         }
-        second_starts = listen_for_second_starts(&profile, window);
-        // The window closes by itself when it finds that the controller has ended.
-        hangs_up = Some(ending::hang_up_first(&handle, true, || {}));
-        controller = Some(started);
-        Ok::<_, StartError>(handle)
-    });
-    let opened = controller.is_some();
+    };
+    let controller = Controller::start(options, events, on_change).map_err(|error| in_words(&error))?;
+    let handle = controller.handle().clone();
+    if let Some(link) = request.link {
+        window.ask(WindowRequest::AddContact(link));
+    }
+    let named = if named { profile.canonicalize().ok() } else { None };
+    let attends = desktop::attend(rings, handle.clone(), window.clone(), window_options.locale.clone(), named);
+    let second_starts = listen_for_second_starts(&profile, window.clone());
+    // A window closes by itself when it finds that the controller has ended.
+    let hangs_up = ending::hang_up_first(&handle, true, move || window.ask(WindowRequest::Quit));
+    let closed = show_windows(&window_options, &handle, &end, request.background);
     // A start from now on is a window of its own: this one shows nothing any more.
     drop(second_starts);
-    if let Some(controller) = controller {
-        ending::end_soon(0);
-        controller.quit();
-    }
+    ending::end_soon(0);
+    controller.quit();
     if attends.is_some_and(|thread| thread.join().is_err()) {
         tracing::error!("the desktop's thread ended badly");
     }
     drop(hangs_up);
     match closed {
-        Err(eframe::Error::AppCreation(error)) => anyhow::bail!("{error}"),
         // The desktop session has ended under the window.
-        Err(error) if opened => tracing::info!("{error}"),
+        Err(error) if end.was_open() => tracing::info!("{error}"),
         Err(error) => {
             tracing::info!("{error}");
             anyhow::bail!("No window can be opened here. Start Visavis on a desktop, or use --headless or echo-test.");
@@ -110,10 +107,29 @@ fn open_window(options: Options, request: Request) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Opens one window after the other, as long as each is closed to the tray, until the program is to end.
+fn show_windows(
+    options: &WindowOptions,
+    handle: &Handle,
+    end: &Rc<WindowEnd>,
+    background: bool,
+) -> Result<(), eframe::Error> {
+    let mut waits = background;
+    while !waits || end.wait() {
+        if handle.snapshot().is_none() || ui::run(options, handle, end)? == Closed::Quit {
+            break;
+        }
+        waits = true;
+    }
+    Ok(())
+}
+
 /// Without a listener a second start says that the profile is in use, and no more is lost.
 fn listen_for_second_starts(profile: &Path, window: WindowHandle) -> Option<Listening> {
-    let take = move |request: Request| {
-        window.ask(request.link.map_or(WindowRequest::Raise, WindowRequest::AddContact));
+    let take = move |request: Request| match request {
+        Request { link: Some(link), .. } => window.ask(WindowRequest::AddContact(link)),
+        Request { background: true, .. } => {}
+        Request { .. } => window.ask(WindowRequest::Raise),
     };
     instance::listen(profile, take).inspect_err(|error| tracing::info!("second starts are not heard: {error}")).ok()
 }

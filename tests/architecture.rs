@@ -88,7 +88,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("ui", &["media", "identity", "device", "call", "store", "capture", "sound_device", "signaling", "controller"]),
-    ("desktop", &["call", "controller", "ui"]),
+    ("desktop", &["call", "store", "controller", "ui"]),
 ];
 
 /// Files at the top of `src` that put the modules together; they may know everybody.

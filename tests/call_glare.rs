@@ -121,7 +121,9 @@ impl World {
             | Effect::RenewRoute { .. }
             | Effect::StartRinging
             | Effect::StartRingBack
-            | Effect::StopRinging => {}
+            | Effect::StopRinging
+            | Effect::StartWaitingTone
+            | Effect::StopWaitingTone => {}
         }
     }
 

@@ -93,24 +93,6 @@ fn busy_and_unreachable_are_told_apart() {
 }
 
 #[test]
-fn somebody_else_gets_busy_and_is_noted_once() {
-    for mut side in [calling(), ringing(), in_call()] {
-        side.effects.clear();
-        for number in 7..10 {
-            side.from(2000, CAT, call_rig::invite_message(number, "Cat"));
-        }
-        let answers: Vec<_> = (7..10).map(|n| message_to(CAT, Message::Busy { invite: invite_id(n) })).collect();
-        assert_eq!(side.sent(), answers);
-        let notes: Vec<_> = side.reports();
-        assert_eq!(
-            notes,
-            [CallReport::RangDuringCall { from: id(CAT), name: "Cat".to_owned(), contact: true, at: at(2000) }]
-        );
-        assert!(!side.is_idle());
-    }
-}
-
-#[test]
 fn unwelcome_people_get_no_reply_at_all() {
     let mut bob = Side::new(BOB);
     let message = call_rig::invite_message(1, "Ann");

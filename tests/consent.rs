@@ -159,6 +159,7 @@ variants! { presses, press_name, Press: parts =>
     Cancel: Press::Cancel { invite: parts.invite() },
     Accept: Press::Accept { invite: parts.invite(), streams: MediaSet::of_call(parts.audio, parts.video) },
     Reject: Press::Reject { invite: parts.invite() },
+    Ignore: Press::Ignore { invite: parts.invite() },
     EnableStream: Press::EnableStream(match parts.number {
         0 => StreamState::audio(parts.audio),
         1 => StreamState::camera(parts.video),

@@ -1,5 +1,5 @@
 //! The desktop around the window, with the real program on a display and a message bus of its own: notifications that
-//! answer, missed calls, the screen lock, sleep, and a second start.
+//! answer, missed calls, the tray, the start with the session, the screen lock, sleep, and a second start.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
@@ -30,9 +30,18 @@ const OWNER: &str = "Delia of the desktop";
 
 impl Window {
     fn start(display: &Display, desktop: &Desktop) -> Self {
-        let (mut command, profile, home) = launch(display, desktop).log("info").command();
+        Self::start_with(display, desktop, &[])
+    }
+
+    /// Starts it with further words.
+    fn start_with(display: &Display, desktop: &Desktop, words: &[&str]) -> Self {
+        Self::start_as(launch(display, desktop).log("info"), words)
+    }
+
+    fn start_as(launch: Launch, words: &[&str]) -> Self {
+        let (mut command, profile, home) = launch.command();
         let log = File::create(home.path().join("log")).expect("space on the disk");
-        let program = command.stdin(Stdio::null()).stderr(log).spawn().expect("visavis starts");
+        let program = command.args(words).stdin(Stdio::null()).stderr(log).spawn().expect("visavis starts");
         Self { program, profile, home: Some(home) }
     }
 
@@ -166,6 +175,116 @@ fn a_second_start_hands_its_link_to_the_first_which_asks() {
     let mut owner = Launch::new(OWNER).with_synthetic_devices().profile(&profile.path().join("profile")).start();
     owner.say("contacts");
     owner.expect_where("contact", SOON, |contact| contact["id"] == *emil.id && contact["contact"] == true);
+}
+
+/// Closed to the tray, the program holds no device, rings, and opens a window for the answer.
+#[test]
+fn a_closed_window_leaves_the_program_in_the_tray_and_an_answer_opens_the_next() {
+    let _machine = support::measuring();
+    let (Some(display), Some(desktop)) = (Display::start(1200, 800), Desktop::start().map(Desktop::with_tray)) else {
+        return;
+    };
+    let mut window = Window::start(&display, &desktop);
+    let item = desktop.expect_item();
+    item.expect_title("Visavis");
+    display.ask_to_close(display.expect_window("Visavis"));
+    display.expect_no_window("Visavis");
+    let (mut emil, id) = caller("Emil");
+    emil.invite(&id, json!(false));
+    let ring = desktop.expect_notification();
+    item.expect_title("Emil is calling");
+    assert!(display.windows(".").is_empty(), "it rings without a window");
+    desktop.press(ring.id, "answer-audio");
+    emil.expect("participant_connected");
+    let opened = display.expect_window("Visavis");
+
+    // Closed in the call it asks; Enter keeps the call, Tab and Enter end it.
+    display.focus("Visavis");
+    let before = display.expect("the call", SOON, |screen| brightness(screen) > 0.5);
+    display.ask_to_close(opened);
+    display.expect("the question", SOON, |screen| differs(screen, &before));
+    display.press(&["Return"]);
+    item.press("Microphone", true);
+    let muted = emil.expect_where("stream_changed", SOON, |event| event["kind"] == "audio");
+    assert_eq!(muted["on"], false, "the call goes on");
+    display.expect("the question's end", SOON, |screen| !differs(screen, &before));
+    display.ask_to_close(opened);
+    display.expect("the question", SOON, |screen| differs(screen, &before));
+    display.press(&["Tab", "Return"]);
+    emil.expect("conversation_disconnected");
+    display.expect_no_window("Visavis");
+    assert!(window.program.try_wait().expect("a child of this process").is_none(), "it goes on in the tray");
+
+    item.activate();
+    display.expect_window("Visavis");
+    item.press("Quit", false);
+    let ended = support::poll(SOON, || window.program.try_wait().expect("a child of this process"));
+    assert!(ended.is_some_and(|status| status.success()), "{ended:?}");
+}
+
+#[test]
+fn without_a_tray_closing_the_window_ends_the_program() {
+    let _machine = support::measuring();
+    let (Some(display), Some(desktop)) = (Display::start(1200, 800), Desktop::start()) else { return };
+    let mut window = Window::start(&display, &desktop);
+    display.ask_to_close(display.expect_window("Visavis"));
+    let ended = support::poll(SOON, || window.program.try_wait().expect("a child of this process"));
+    assert!(ended.is_some_and(|status| status.success()), "{ended:?}");
+}
+
+#[test]
+fn in_the_background_calls_ring_are_missed_and_a_second_start_opens_the_window() {
+    let _machine = support::measuring();
+    let (Some(display), Some(desktop)) = (Display::start(1200, 800), Desktop::start().map(Desktop::with_tray)) else {
+        return;
+    };
+    let window = Window::start_with(&display, &desktop, &["--background"]);
+    let item = desktop.expect_item();
+    let (mut emil, id) = caller("Emil");
+    let invite = emil.invite(&id, json!(false));
+    let ring = desktop.expect_notification();
+    let second = window.again(&display, &desktop, &["--background"]);
+    assert!(second.status.success(), "{second:?}");
+    assert!(display.windows(".").is_empty(), "a second start in the background opens nothing");
+    emil.send(json!({"command": "cancel", "invite": invite}));
+    emil.expect("invite_canceled");
+    desktop.expect_call(&Called::Close(ring.id));
+    item.expect_title("Missed calls: 1");
+
+    // Nothing rings while the person does not want to be disturbed.
+    item.press("Do not disturb", false);
+    item.press("Do not disturb", true);
+    item.press("Do not disturb", false);
+    emil.invite(&id, json!(false));
+    emil.expect("invite_busy");
+
+    let second = window.again(&display, &desktop, &[]);
+    assert!(second.status.success(), "{second:?}");
+    display.expect_window(r"\(1\) Visavis");
+}
+
+#[test]
+fn the_start_with_the_session_is_an_entry_that_follows_its_setting() {
+    let _machine = support::measuring();
+    let (Some(display), Some(desktop)) = (Display::start(1200, 800), Desktop::start()) else { return };
+    // Turned on before, and removed by the desktop's own means: the setting goes off.
+    let profile = tempfile::tempdir().expect("a folder");
+    let mut script = Launch::new(OWNER).with_synthetic_devices().profile(profile.path()).start();
+    script.send(json!({"command": "update_settings", "settings": {"autostart": true, "keep_running": false}}));
+    script.quit();
+    let config = profile.path().join("config");
+    let launched = || launch(&display, &desktop).profile(profile.path()).environment("XDG_CONFIG_HOME", &config);
+    let window = Window::start_as(launched().log("info"), &["--background"]);
+    let off = support::poll(SOON, || window.log().contains("autostart is off").then_some(()));
+    assert!(off.is_some(), "{}", window.log());
+    window.end();
+    assert!(!config.join("autostart").exists());
+}
+
+/// Whether a screen has changed in more than a few places, as it does when a dialog comes up.
+fn differs(screen: &image::RgbImage, before: &image::RgbImage) -> bool {
+    let changed = screen.iter().zip(before.iter()).filter(|(one, other)| one.abs_diff(**other) > 24).count();
+    changed * 33 > screen.len()
 }
 
 /// Mean of all colours of a screen.

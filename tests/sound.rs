@@ -157,7 +157,7 @@ fn inside_ring_is_heard() {
     plug_speaker("spk", "Desk-speaker");
     set_default("sink", "spk");
     let (playout, _events) = playout();
-    playout.play(Sound::RingBack);
+    playout.play(Sound::RingBack, 100);
     let heard = record("spk", &folder.path().join("heard.raw"), 0);
     let hertz = peak_hertz(&heard, 48_000);
     assert!((hertz - 425.0).abs() < 5.0, "{hertz}");

@@ -139,15 +139,22 @@ fn an_answer_that_comes_too_late_is_refused_in_words() {
 }
 
 #[test]
-fn a_third_caller_is_told_that_the_callee_is_busy_and_the_call_goes_on() {
+fn a_third_caller_rings_beside_the_call_is_declined_and_with_do_not_disturb_hears_busy() {
     let _machine = support::sharing();
     let (mut alice, mut bob) = two_people();
     let mut carol = person("Carol");
     meet(&mut carol, &mut bob);
     call(&mut alice, &mut bob, &small());
     let invite = carol.invite(&bob.id, small());
-    let busy = carol.expect_story(&["invite_busy"]);
-    assert_eq!(busy[0]["invite"], json!(invite));
+    let second = bob.expect_where("invite", SOON, |event| event["from"] == *carol.id);
+    assert_eq!((&second["waiting"], &second["invite"]), (&json!(true), &json!(invite)));
+    bob.send(json!({"command": "reject", "invite": invite}));
+    carol.expect_where("invite_rejected", SOON, |event| event["invite"] == *invite);
+    bob.send(json!({"command": "update_settings", "settings": {"do_not_disturb": true}}));
+    bob.expect_where("do_not_disturb", SOON, |event| event["on"] == true);
+    let invite = carol.invite(&bob.id, small());
+    carol.expect_where("invite_busy", SOON, |event| event["invite"] == *invite);
+    bob.expect_where("missed_call", SOON, |event| event["from"] == *carol.id);
     assert_pictures_flow(&mut alice);
     assert_pictures_flow(&mut bob);
 }

@@ -29,7 +29,7 @@ impl CallMachine {
         cx.effect(Effect::ReleaseMedia { conversation: outgoing.conversation });
         cx.report(report);
         let to = RecordedParticipant { peer: outgoing.to, name: String::new() };
-        record_unanswered(cx, to, true, outgoing.began, end);
+        record_unanswered(cx, (to, String::new()), true, outgoing.began, end);
         CallState::Idle
     }
 
@@ -57,11 +57,11 @@ impl CallMachine {
         report: CallReport,
         end: CallEnd,
     ) -> CallState {
-        let IncomingInvite { invite, from, name, began, .. } = incoming;
+        let IncomingInvite { invite, from, name, user_data, began, .. } = incoming;
         self.ended_invites.add_incoming(invite, from);
         cx.effect(Effect::StopRinging);
         cx.report(report);
-        record_unanswered(cx, RecordedParticipant { peer: from, name }, false, began, end);
+        record_unanswered(cx, (RecordedParticipant { peer: from, name }, user_data), false, began, end);
         CallState::Idle
     }
 
@@ -94,7 +94,8 @@ impl CallMachine {
         let present = participants.iter().map(|(&peer, participant)| participant.recorded(peer));
         departed.extend(present);
         let ended_at = cx.now;
-        let record = CallRecord { participants: departed, outgoing, began, connected_at, ended_at, end };
+        let note = String::new();
+        let record = CallRecord { participants: departed, outgoing, began, connected_at, ended_at, end, note };
         cx.report(CallReport::CallEnded(record));
         // One conversation at a time is waited for: an earlier one that still is not released counts as done now.
         self.report_closed(cx);
@@ -176,12 +177,12 @@ impl CallMachine {
 /// Reports the record of an invite that no conversation followed.
 fn record_unanswered(
     cx: &mut Context<'_>,
-    participant: RecordedParticipant,
+    (participant, note): (RecordedParticipant, String),
     outgoing: bool,
     began: MediaTime,
     end: CallEnd,
 ) {
     let (participants, ended_at) = (vec![participant], cx.now);
-    let record = CallRecord { participants, outgoing, began, connected_at: None, ended_at, end };
+    let record = CallRecord { participants, outgoing, began, connected_at: None, ended_at, end, note };
     cx.report(CallReport::CallEnded(record));
 }

@@ -102,8 +102,12 @@ pub enum Effect {
     StartRinging,
     /// Play the caller's ring-back tone.
     StartRingBack,
-    /// Stop either.
+    /// Stop ringtone and ring-back tone.
     StopRinging,
+    /// Play the soft tone of somebody who rings beside a call.
+    StartWaitingTone,
+    /// Stop that tone.
+    StopWaitingTone,
     /// Tell the faces and the store.
     Report(CallReport),
 }
@@ -124,6 +128,8 @@ impl Effect {
             | Self::StartRinging
             | Self::StartRingBack
             | Self::StopRinging
+            | Self::StartWaitingTone
+            | Self::StopWaitingTone
             | Self::Report(_) => false,
         }
     }

@@ -94,7 +94,7 @@ pub enum Press {
         /// Which.
         invite: InviteId,
     },
-    /// Answer.
+    /// Answer. An invite that waits ends the present call.
     Accept {
         /// Which invite.
         invite: InviteId,
@@ -103,6 +103,11 @@ pub enum Press {
     },
     /// Decline.
     Reject {
+        /// Which invite.
+        invite: InviteId,
+    },
+    /// Be asked about an invite no more; the caller is told nothing.
+    Ignore {
         /// Which invite.
         invite: InviteId,
     },

@@ -3,6 +3,7 @@
 //! No clock, no I/O, no thread, no randomness: [`CallMachine::step`] takes the time and one [`Input`] and returns
 //! [`Effect`]s; the controller's thread owns the machine and carries them out.
 
+mod call_waiting;
 mod candidate;
 mod closing;
 mod context;
@@ -32,6 +33,7 @@ mod several_tests;
 mod state;
 mod version_range;
 mod versions;
+mod waiting;
 
 pub use crate::device::Consent;
 pub use candidate::{Candidate, CandidateKind};

@@ -142,7 +142,10 @@ impl CallMachine {
                 state @ (CallState::Idle
                 | CallState::Outgoing(_)
                 | CallState::Incoming(_)
-                | CallState::Conversation(_)) => state,
+                | CallState::Conversation(_)) => {
+                    self.answered_elsewhere(cx, from, invite);
+                    state
+                }
             },
             // The controller's matter: it is about no present call.
             Message::Missed { .. } => state,
@@ -192,7 +195,24 @@ impl CallMachine {
     fn ring_or_busy(&mut self, state: CallState, cx: &mut Context<'_>, incoming: IncomingInvite) -> CallState {
         let from = incoming.from;
         match state {
-            CallState::Idle => ring(cx, incoming, true),
+            state
+                if self.do_not_disturb
+                    && !rings_with(&state, &incoming)
+                    && !self.waiting.has(incoming.invite, from) =>
+            {
+                self.ended_invites.add_incoming(incoming.invite, from);
+                self.busy(cx, &state, incoming);
+                state
+            }
+            // Ignored before, and invited anew.
+            CallState::Idle if self.waiting.has(incoming.invite, from) => {
+                cx.send(from, Message::Ringing { invite: incoming.invite });
+                CallState::Idle
+            }
+            CallState::Idle => {
+                self.forget_waiting(cx, from);
+                ring(cx, incoming, true)
+            }
             CallState::Incoming(ringing) if ringing.from == from && ringing.invite == incoming.invite => {
                 cx.send(from, Message::Ringing { invite: incoming.invite });
                 CallState::Incoming(ringing)
@@ -209,20 +229,20 @@ impl CallMachine {
                 ring(cx, incoming, false)
             }
             state @ (CallState::Outgoing(_) | CallState::Incoming(_) | CallState::Conversation(_)) => {
-                self.busy(cx, &state, incoming);
+                self.wait_or_busy(&state, cx, incoming);
                 state
             }
         }
     }
 
     /// A stranger who rings gives their place to a contact: for them this side is busy, here they have called in vain.
-    fn give_place(&mut self, cx: &mut Context<'_>, ringing: IncomingInvite) {
-        let IncomingInvite { invite, from, name, contact, began, .. } = ringing;
+    pub(super) fn give_place(&mut self, cx: &mut Context<'_>, ringing: IncomingInvite) {
+        let IncomingInvite { invite, from, name, user_data: note, contact, began, .. } = ringing;
         self.ended_invites.add_incoming(invite, from);
         cx.send(from, Message::Busy { invite });
         cx.report(CallReport::InviteCanceled { invite });
         if self.rang_meanwhile.insert(from) {
-            cx.report(CallReport::RangDuringCall { from, name, contact, at: began });
+            cx.report(CallReport::RangInVain { from, name, note, contact, at: began });
         }
     }
 
@@ -242,15 +262,15 @@ impl CallMachine {
         self.answer(cx, incoming, sends, consent, Some(OwnInvite { invite, began }))
     }
 
-    fn busy(&mut self, cx: &mut Context<'_>, state: &CallState, incoming: IncomingInvite) {
-        let IncomingInvite { invite, from, name, contact, .. } = incoming;
+    pub(super) fn busy(&mut self, cx: &mut Context<'_>, state: &CallState, incoming: IncomingInvite) {
+        let IncomingInvite { invite, from, name, user_data: note, contact, .. } = incoming;
         cx.send(from, Message::Busy { invite });
         let takes_part = match state {
             CallState::Conversation(conversation) => conversation.participants.contains_key(&from),
             CallState::Idle | CallState::Outgoing(_) | CallState::Incoming(_) => false,
         };
         if !takes_part && self.rang_meanwhile.len() < MAX_RANG_MEANWHILE && self.rang_meanwhile.insert(from) {
-            cx.report(CallReport::RangDuringCall { from, name, contact, at: cx.now });
+            cx.report(CallReport::RangInVain { from, name, note, contact, at: cx.now });
         }
     }
 
@@ -261,13 +281,17 @@ impl CallMachine {
             }
             CallState::Outgoing(mut outgoing) => {
                 outgoing.crossed.take_if(|crossed| crossed.invite == invite && crossed.from == from);
+                self.waiting_canceled(cx, from, invite);
                 CallState::Outgoing(outgoing)
             }
             // The caller gave up while the answer was on its way.
             CallState::Conversation(current) if current.is_unconnected_answer_to(invite) => {
                 self.participant_gone(cx, current, from, DisconnectReason::HungUp)
             }
-            state @ (CallState::Idle | CallState::Incoming(_) | CallState::Conversation(_)) => state,
+            state @ (CallState::Idle | CallState::Incoming(_) | CallState::Conversation(_)) => {
+                self.waiting_canceled(cx, from, invite);
+                state
+            }
         }
     }
 
@@ -282,18 +306,19 @@ impl CallMachine {
 fn ring(cx: &mut Context<'_>, incoming: IncomingInvite, start: bool) -> CallState {
     let invite = incoming.invite;
     cx.send(incoming.from, Message::Ringing { invite });
-    cx.report(CallReport::Invite {
-        invite,
-        from: incoming.from,
-        name: incoming.name.clone(),
-        user_data: incoming.user_data.clone(),
-        conversation: incoming.conversation,
-        contact: incoming.contact,
-    });
+    cx.report(incoming.report(false));
     if start {
         cx.effect(Effect::StartRinging);
     }
     CallState::Incoming(incoming)
+}
+
+/// Whether this very invite rings already.
+fn rings_with(state: &CallState, incoming: &IncomingInvite) -> bool {
+    match state {
+        CallState::Incoming(ringing) => ringing.invite == incoming.invite && ringing.from == incoming.from,
+        CallState::Idle | CallState::Outgoing(_) | CallState::Conversation(_) => false,
+    }
 }
 
 fn rings_there(state: CallState, cx: &mut Context<'_>, from: PeerId, invite: InviteId) -> CallState {

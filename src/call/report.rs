@@ -57,6 +57,8 @@ pub struct CallRecord {
     pub ended_at: MediaTime,
     /// How.
     pub end: CallEnd,
+    /// The caller's note, of a call that was not answered here; else empty.
+    pub note: String,
 }
 
 impl CallRecord {
@@ -80,7 +82,7 @@ pub struct ParticipantStream {
     pub streams: MediaSet,
 }
 
-/// One report. All but the last five have an event of the same name.
+/// One report. All but the last six have an event of the same name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the fields are those of the controller's events")]
 pub enum CallReport {
@@ -94,6 +96,8 @@ pub enum CallReport {
         user_data: String,
         conversation: ConversationId,
         contact: bool,
+        /// It waits beside the present call.
+        waiting: bool,
     },
     /// The callee accepted (caller), or this side did (callee). The conversation can differ from the one that was
     /// reported as sent: when both invited each other, one of the two invites stands for both.
@@ -134,8 +138,11 @@ pub enum CallReport {
     PressRefused { error: CallError },
     /// The callee's app rings. No event: the outgoing view shows it.
     InviteRinging { invite: InviteId },
-    /// Somebody else rang meanwhile and got "busy": a quiet note, and a missed call in the history.
-    RangDuringCall { from: PeerId, name: String, contact: bool, at: MediaTime },
+    /// Somebody rang in vain and got "busy", with do not disturb or beside too many others: a missed call in the
+    /// history.
+    RangInVain { from: PeerId, name: String, note: String, contact: bool, at: MediaTime },
+    /// A call that waited beside another one is over without an answer: a line in the history.
+    WaitingEnded(CallRecord),
     /// Somebody rang whose program has no version of descriptions in common with this one: a quiet note, and a line in
     /// the history.
     RangIncompatible { from: PeerId, name: String, skew: VersionSkew, at: MediaTime },

@@ -29,12 +29,14 @@
 //! The engine gives up sooner on a connection that cannot be made: after 10 s. An interrupted one is restored in
 //! `restart`.
 //!
-//! While it is not Idle, an Invite of anybody else gets Busy; but a contact who invites takes the place of a stranger
-//! who rings. When both invite each other, the one with the smaller ID keeps waiting (and remembers the other's
-//! invite), the one with the greater ID answers. Messages and engine events that name another invite or another
-//! conversation than the present one change nothing. A person who is gone rings no more, is rung no more, and is waited
-//! for no more while connecting; a connection that was made is left to its own interruptions, which end sooner where
-//! the far side's program has ended (`far_end`).
+//! While it is not Idle, an Invite of anybody else waits (`call_waiting`): the caller hears that it rings, and the
+//! person here may answer, which ends the present call. Three wait at most, one stranger among them, and the others
+//! get Busy; a contact who invites takes the place of a stranger who rings. With do not disturb everybody gets Busy.
+//! When both invite each other, the one with the smaller ID keeps waiting (and remembers the other's invite), the one
+//! with the greater ID answers. Messages and engine events that name another invite or another conversation than the
+//! present one change nothing. A person who is gone rings no more, is rung no more, and is waited for no more while
+//! connecting; a connection that was made is left to its own interruptions, which end sooner where the far side's
+//! program has ended (`far_end`).
 
 use std::collections::BTreeSet;
 
@@ -44,6 +46,7 @@ use crate::media::{MediaSet, MediaTime};
 use super::context::Context;
 use super::invite::EndedInvites;
 use super::releasing::{EndedConversations, Releasing};
+use super::waiting::Waiting;
 use super::{CallEnd, CallReport, Conversation, Effect, IncomingInvite, Input, OutgoingInvite};
 
 /// Where the call stands.
@@ -73,6 +76,10 @@ pub struct CallMachine {
     pub(super) ended_conversations: EndedConversations,
     /// People who got "busy" since the machine was last idle: each is reported once.
     pub(super) rang_meanwhile: BTreeSet<PeerId>,
+    /// People who ring beside the present call.
+    pub(super) waiting: Waiting,
+    /// Nothing rings: a caller hears "busy", and has called in vain.
+    pub(super) do_not_disturb: bool,
     /// Strangers whose programs of other versions were reported: each once a run.
     pub(super) rang_incompatible: BTreeSet<PeerId>,
 }
@@ -90,12 +97,19 @@ impl CallMachine {
             ended_conversations: EndedConversations::default(),
             rang_meanwhile: BTreeSet::new(),
             rang_incompatible: BTreeSet::new(),
+            waiting: Waiting::default(),
+            do_not_disturb: false,
         }
     }
 
     /// Changes the name that goes with the invites and answers to come.
     pub fn set_name(&mut self, name: &str) {
         self.name = display_name(name);
+    }
+
+    /// Lets nothing ring from now on, or again.
+    pub const fn set_do_not_disturb(&mut self, on: bool) {
+        self.do_not_disturb = on;
     }
 
     /// Where the call stands.
@@ -117,14 +131,14 @@ impl CallMachine {
             CallState::Conversation(conversation) => conversation.deadline(),
         };
         let closing = self.closing.as_ref().map(Releasing::deadline);
-        state.into_iter().chain(closing).min()
+        state.into_iter().chain(closing).chain(self.waiting.deadline()).min()
     }
 
     /// Takes one input at `now` and appends the effects, in order, to `effects`.
     pub fn step(&mut self, now: MediaTime, input: Input, effects: &mut Vec<Effect>) {
         let cx = &mut Context { now, effects };
         let state = std::mem::take(&mut self.state);
-        self.state = match input {
+        let state = match input {
             Input::Local(press) => self.press(state, cx, press),
             Input::Peer { from, standing, message } => self.message(state, cx, from, standing, message),
             Input::Engine { conversation, peer, event } => self.engine(state, cx, conversation, peer, event),
@@ -133,7 +147,11 @@ impl CallMachine {
                 self.captures = Some(streams);
                 self.announce(state, cx)
             }
-            Input::Gone { peer } => self.gone(state, cx, peer),
+            Input::Gone { peer } => {
+                let report = |invite| CallReport::InviteCanceled { invite };
+                self.end_waiting(cx, |waiting| waiting.from == peer, report, CallEnd::Missed);
+                self.gone(state, cx, peer)
+            }
             Input::FarClosed { peer } => Self::far_closed(state, cx, peer, true),
             Input::FarRestored { peer } => Self::far_closed(state, cx, peer, false),
             Input::NetworkChanged => ask_for_restarts(state, cx, true),
@@ -143,6 +161,7 @@ impl CallMachine {
             }
             Input::Deadline => self.deadline(state, cx),
         };
+        self.state = self.ring_next(state, cx);
         if matches!(self.state, CallState::Idle) {
             self.rang_meanwhile.clear();
         }
@@ -165,6 +184,7 @@ impl CallMachine {
         if self.closing.as_ref().is_some_and(|closing| closing.deadline() <= cx.now) {
             self.report_closed(cx);
         }
+        self.waiting_deadline(cx);
         match state {
             CallState::Outgoing(outgoing) if outgoing.deadline() <= cx.now => {
                 let report = CallReport::InviteTimeout { invite: outgoing.invite };

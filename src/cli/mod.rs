@@ -36,6 +36,9 @@ pub struct Arguments {
     /// No window: JSON commands on standard input, JSON events on standard output
     #[arg(long)]
     pub headless: bool,
+    /// No window until somebody asks for it: the desktop's tray and notifications tell of calls
+    #[arg(long, conflicts_with = "headless")]
+    pub background: bool,
     /// Link of a person to add (`visavis:...`); the window asks first
     #[arg(value_name = "LINK", value_parser = parse_contact_link, conflicts_with = "headless")]
     pub open: Option<String>,

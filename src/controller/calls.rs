@@ -11,11 +11,15 @@ mod network_watch;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 
-use crate::call::{CallError, CallMachine, CallState, ConversationId, Effect, Input, Participant, ParticipantState};
+use crate::call::{
+    CallError, CallMachine, CallState, ConversationId, Effect, IncomingInvite, Input, InviteId, Participant,
+    ParticipantState,
+};
 use crate::identity::PeerId;
 use crate::media::{MediaSet, MediaTime, StreamId};
 
 use super::Outcome;
+use super::people::echo_id;
 use absences::Absences;
 use network_watch::NetworkWatch;
 
@@ -98,7 +102,7 @@ impl Calls {
     pub(super) fn note_presence(&mut self, id: PeerId, present: bool, now: MediaTime) {
         if present {
             self.absences.on_returned(id);
-        } else if self.takes_part(id) {
+        } else if self.takes_part(id) || self.waiting_of(id).is_some() {
             self.absences.on_left(id, now);
         }
     }
@@ -154,6 +158,32 @@ impl Calls {
         };
         let others = conversation.into_iter().flat_map(|conversation| conversation.participants());
         others.map(|(id, one)| (id, one.wishes()))
+    }
+
+    /// Callers who wait beside the present call.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = &IncomingInvite> {
+        self.machine.waiting()
+    }
+
+    /// The invite of this person that waits.
+    pub(super) fn waiting_of(&self, id: PeerId) -> Option<InviteId> {
+        self.waiting().find(|waiting| waiting.from() == id).map(IncomingInvite::invite)
+    }
+
+    /// True while the person is asked about this invite: it rings, or waits.
+    pub(super) fn asks_about(&self, invite: InviteId) -> bool {
+        let rings = matches!(self.state(), CallState::Incoming(incoming) if incoming.invite() == invite);
+        rings || self.waiting().any(|waiting| waiting.invite() == invite)
+    }
+
+    /// True when the present call is with the test contact alone.
+    pub(super) fn is_with_echo(&self) -> bool {
+        !self.is_idle() && self.takes_part(echo_id())
+    }
+
+    /// Lets nothing ring from now on, or again.
+    pub(super) const fn set_do_not_disturb(&mut self, on: bool) {
+        self.machine.set_do_not_disturb(on);
     }
 
     /// True when the present call, or the ringing for it, is with this person.

@@ -172,7 +172,7 @@ pub enum Command {
         /// The invite.
         invite: InviteId,
     },
-    /// Answer an invite.
+    /// Answer an invite; that of somebody who waits ends the present call.
     Accept {
         /// The invite.
         invite: InviteId,
@@ -185,6 +185,11 @@ pub enum Command {
     },
     /// Decline an invite.
     Reject {
+        /// The invite.
+        invite: InviteId,
+    },
+    /// Be asked about an invite no more; the caller goes on hearing that it rings.
+    Ignore {
         /// The invite.
         invite: InviteId,
     },
@@ -251,6 +256,12 @@ pub enum Command {
         /// Its number in the snapshot.
         notice: u64,
     },
+    /// Note that the missed calls have been seen.
+    MarkCallsSeen {
+        /// Those of this person alone.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        with: Option<PeerId>,
+    },
     /// Empty the call history.
     ClearHistory,
     /// Note how old each picture of the far side's test card or film is when it is shown (`on`), or stop and report it.
@@ -315,6 +326,7 @@ impl Command {
             Self::Cancel { .. } => "cancel",
             Self::Accept { .. } => "accept",
             Self::Reject { .. } => "reject",
+            Self::Ignore { .. } => "ignore",
             Self::EnableAudio { .. } => "enable_audio",
             Self::EnableVideo { .. } => "enable_video",
             Self::SetVolume { .. } => "set_volume",
@@ -328,6 +340,7 @@ impl Command {
             Self::WatchMicrophone { .. } => "watch_microphone",
             Self::DismissOutcome => "dismiss_outcome",
             Self::DismissNotice { .. } => "dismiss_notice",
+            Self::MarkCallsSeen { .. } => "mark_calls_seen",
             Self::ClearHistory => "clear_history",
             Self::TraceFrames { .. } => "trace_frames",
             Self::SavePicture { .. } => "save_picture",

@@ -31,12 +31,14 @@ use super::calls::Calls;
 use super::capture_set::CaptureSet;
 use super::device_list::DeviceList;
 use super::directory::Directory;
+use super::do_not_disturb::DoNotDisturb;
 use super::echo::{EchoContact, engine_event};
 use super::lanes::{PartSenders, SystemSender};
 use super::peer_lane::PeerLane;
 use super::preferences::Preferences;
 use super::publisher::{Publication, Publisher};
 use super::remotes::{Encoding, Encodings, Heard, Remotes};
+use super::ringer::Ringer;
 use super::server_list::ServerList;
 use super::signaling::Signaling;
 use super::speaker::Speaker;
@@ -56,11 +58,13 @@ pub(super) struct Core {
     servers: ServerList,
     calls: Calls,
     echo: EchoContact,
+    do_not_disturb: DoNotDisturb,
     captures: CaptureSet,
     remotes: Remotes,
     sending: MediaSend,
     devices: DeviceList,
     speaker: Speaker,
+    ringer: Ringer,
     publisher: Publisher,
     events: EventSink,
     /// The latest link whose holder may ring once.
@@ -103,6 +107,7 @@ impl Core {
         let mut core = Self {
             calls: Calls::new(me, &preferences.settings().display_name),
             echo: EchoContact::new(me, loopback.clone(), parts.clone()),
+            do_not_disturb: DoNotDisturb::default(),
             captures: CaptureSet::new(
                 (preview, level),
                 preferences.video_format(),
@@ -115,6 +120,7 @@ impl Core {
             servers: ServerList::default(),
             devices: DeviceList::new(parts.system.clone()),
             speaker,
+            ringer: Ringer::new(parts.system.clone()),
             publisher,
             remotes: Remotes::new(engine, loopback, parts),
             invitation: None,
@@ -127,6 +133,8 @@ impl Core {
             runtime,
         };
         core.note_faults_of_the_profile();
+        core.follow_ring_settings();
+        core.follow_do_not_disturb();
         core.publish_now();
         Ok(core)
     }
@@ -163,6 +171,20 @@ impl Core {
     fn link(&self) -> String {
         let settings = self.preferences.settings();
         self.directory.own_link(&settings.display_name, settings.servers.first()).to_string()
+    }
+
+    /// Lets nothing ring, or again, as the settings and the time of day say.
+    fn follow_do_not_disturb(&mut self) {
+        if self.do_not_disturb.follow(MediaTime::now(), self.preferences.settings()) {
+            self.calls.set_do_not_disturb(self.do_not_disturb.is_on());
+            self.report(Event::DoNotDisturb { on: self.do_not_disturb.is_on() });
+            self.publisher.mark();
+        }
+    }
+
+    fn follow_ring_settings(&mut self) {
+        let settings = self.preferences.settings();
+        self.ringer.follow(settings.ring_speaker.as_ref(), settings.ring_volume, &self.speaker);
     }
 
     /// Tells the faces.
@@ -213,6 +235,7 @@ impl Core {
                     self.device_event(event);
                 }
             }
+            SystemEvent::RingSound { generation, event } => self.ringer.on_event(generation, &event, &self.speaker),
             SystemEvent::Engine { peer, connection, conversation, event } => {
                 self.on_engine(peer, connection, conversation, event);
             }
@@ -313,9 +336,9 @@ impl Core {
 
     /// Closes the rest: signaling says goodbye, devices close, the runtime stops.
     pub(super) fn end(self) {
-        let Self { mut signaling, captures, speaker, remotes, runtime, publisher, .. } = self;
+        let Self { mut signaling, captures, speaker, ringer, remotes, runtime, publisher, .. } = self;
         signaling.say_goodbye();
-        drop((captures, remotes, speaker));
+        drop((captures, remotes, ringer, speaker));
         publisher.close();
         signaling.end();
         runtime.shutdown_timeout(Duration::from_secs(1));

@@ -172,6 +172,8 @@ impl EchoContact {
             | Effect::StartRinging
             | Effect::StartRingBack
             | Effect::StopRinging
+            | Effect::StartWaitingTone
+            | Effect::StopWaitingTone
             | Effect::Report(_) => {}
         }
         None

@@ -197,13 +197,17 @@ pub enum Event {
         user_data: String,
         conversation: ConversationId,
         contact: bool,
+        /// It waits beside the present call, which an answer ends.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        waiting: bool,
     },
     /// A link that was asked for: its holder may ring once, although strangers may not.
     Invitation { link: String },
     /// Somebody who is no contact rings under a contact's name: the contact has another key now, or somebody pretends
     /// to be them. An `invite` event follows.
     KeyChanged { id: PeerId, previous: PeerId },
-    /// A contact called while this side was not there, and tells it now.
+    /// Somebody called in vain: a contact, while this side was not there, who tells it now; or anybody, with do not
+    /// disturb or beside too many who wait.
     MissedCall { from: PeerId, name: String, at_unix_s: i64 },
     /// The callee accepted (caller), or this side did (callee).
     InviteAccepted { invite: InviteId, conversation: ConversationId },
@@ -213,10 +217,12 @@ pub enum Event {
     InviteCanceled { invite: InviteId },
     /// Another device of this side's identity has answered or declined.
     InviteAnsweredElsewhere { invite: InviteId },
-    /// The callee is in another call.
+    /// The callee does not want to be disturbed, or too many wait there.
     InviteBusy { invite: InviteId },
     /// Nobody answered within 45 s.
     InviteTimeout { invite: InviteId },
+    /// Nothing rings from now on, or again: by the switch, or by the time of day.
+    DoNotDisturb { on: bool },
     /// It could not be delivered.
     InviteFailed { invite: InviteId, code: u32, message: String },
     /// A connection is being made.

@@ -25,6 +25,8 @@ pub struct Snapshot {
     pub people: Vec<Person>,
     /// Calls of the past, latest first.
     pub history: Arc<[HistoryEntry]>,
+    /// Missed calls that have not been seen.
+    pub missed: u32,
     /// The settings in force.
     pub settings: Settings,
     /// Devices that are plugged in.
@@ -33,6 +35,10 @@ pub struct Snapshot {
     pub local_stream: LocalStreamView,
     /// The present call.
     pub call: CallView,
+    /// Callers who wait beside the present call, the first one first.
+    pub waiting: Vec<IncomingView>,
+    /// Nothing rings now: do not disturb, by its switch or by the time of day.
+    pub do_not_disturb: bool,
     /// Outcome of the last call, until it is dismissed or another call begins.
     pub outcome: Option<Outcome>,
     /// Servers over which people elsewhere are reached, in the order of the settings.
@@ -103,6 +109,10 @@ pub struct HistoryEntry {
     pub duration_s: u32,
     /// Its end.
     pub ended: Outcome,
+    /// False for a missed call that nobody has looked at.
+    pub seen: bool,
+    /// The caller's note, of a call that was not answered here; else empty.
+    pub note: String,
 }
 
 /// End of a call; each kind has its own words.
@@ -288,11 +298,6 @@ pub struct Notice {
 /// Content of a notice; the catalogue has the words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NoticeKind {
-    /// Somebody rang during a call.
-    RangDuringCall {
-        /// Their name.
-        name: String,
-    },
     /// Something is wrong with a device.
     Device {
         /// The device.

@@ -60,7 +60,18 @@ impl Speaker {
 
     /// Plays `sound` from its beginning.
     pub(super) fn play(&self, sound: Sound) {
-        self.playout.play(sound);
+        self.play_at(sound, 100);
+    }
+
+    /// Plays `sound` from its beginning, at a volume in percent.
+    pub(super) fn play_at(&self, sound: Sound, volume: u8) {
+        self.playout.play(sound, volume);
+    }
+
+    /// Whether `sound` is to be played.
+    #[cfg(test)]
+    pub(super) fn plays(&self, sound: Sound) -> bool {
+        self.playout.plays(sound)
     }
 
     /// Stops `sound`.

@@ -24,6 +24,11 @@ pub(super) enum SystemEvent {
         generation: u64,
         event: SoundEvent,
     },
+    /// A report of the speaker that only rings.
+    RingSound {
+        generation: u64,
+        event: SoundEvent,
+    },
     Engine {
         peer: PeerId,
         connection: u64,

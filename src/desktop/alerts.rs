@@ -1,7 +1,7 @@
 //! Alerts: the news of each snapshot for the desktop. Pure.
 
 use crate::call::InviteId;
-use crate::controller::{CallView, HistoryEntry, IncomingView, OutcomeKind};
+use crate::controller::{CallView, HistoryEntry, IncomingView, OutcomeKind, Snapshot};
 
 /// One thing to tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,14 +23,20 @@ pub(super) struct Alerts {
 }
 
 impl Alerts {
-    /// The alerts of a snapshot's call and history. A window that has the person's `attention` shows all of this
-    /// itself.
-    pub(super) fn follow(&mut self, call: &CallView, history: &[HistoryEntry], attention: bool) -> Vec<Alert> {
-        let mut alerts = Vec::new();
-        let ringing = match call {
+    /// The alerts of a snapshot. A window that has the person's `attention` shows all of this itself; somebody who does
+    /// not want to be disturbed finds missed calls later.
+    pub(super) fn follow(&mut self, snapshot: &Snapshot, attention: bool) -> Vec<Alert> {
+        let rings = match &snapshot.call {
             CallView::Incoming(incoming) => Some(incoming),
-            CallView::Idle | CallView::Outgoing(_) | CallView::Conversation(_) => None,
+            CallView::Idle | CallView::Outgoing(_) | CallView::Conversation(_) => snapshot.waiting.first(),
         };
+        let mut alerts = self.ring_alerts(rings, attention);
+        alerts.extend(self.missed_alerts(&snapshot.history, attention || snapshot.do_not_disturb));
+        alerts
+    }
+
+    fn ring_alerts(&mut self, ringing: Option<&IncomingView>, attention: bool) -> Vec<Alert> {
+        let mut alerts = Vec::new();
         if self.ring.is_some() && self.ring != ringing.map(|incoming| incoming.invite) {
             self.ring = None;
             alerts.push(Alert::RingEnded);
@@ -39,8 +45,13 @@ impl Alerts {
             self.ring = Some(incoming.invite);
             alerts.push(Alert::Ring(incoming.clone()));
         }
+        alerts
+    }
+
+    fn missed_alerts(&mut self, history: &[HistoryEntry], quiet: bool) -> Vec<Alert> {
+        let mut alerts = Vec::new();
         if let Some(seen) = &self.seen
-            && !attention
+            && !quiet
         {
             let new = history.iter().take_while(|call| !seen.contains(call));
             alerts.extend(new.filter(|call| is_missed(call)).cloned().map(Alert::Missed));
@@ -53,7 +64,7 @@ impl Alerts {
 }
 
 fn is_missed(call: &HistoryEntry) -> bool {
-    !call.outgoing && call.ended.kind == OutcomeKind::Missed
+    !call.seen && !call.outgoing && call.ended.kind == OutcomeKind::Missed
 }
 
 #[cfg(test)]
@@ -77,33 +88,31 @@ mod tests {
     fn past(at_unix_s: i64, kind: OutcomeKind) -> HistoryEntry {
         let (peer, name) = (PeerId::from_bytes([7; 32]), "Ada".to_owned());
         let ended = Outcome { peer, name: name.clone(), kind };
-        HistoryEntry { peer, name, outgoing: false, at_unix_s, duration_s: 0, ended }
+        HistoryEntry { peer, name, outgoing: false, at_unix_s, duration_s: 0, ended, seen: false, note: String::new() }
     }
 
     #[test]
     fn a_ring_is_told_once_and_its_end_once() {
         let mut alerts = Alerts::default();
-        let ringing = |number| CallView::Incoming(incoming(number));
-        assert_eq!(alerts.follow(&ringing(1), &[], false), [Alert::Ring(incoming(1))]);
-        assert_eq!(alerts.follow(&ringing(1), &[], false), []);
+        assert_eq!(alerts.ring_alerts(Some(&incoming(1)), false), [Alert::Ring(incoming(1))]);
+        assert_eq!(alerts.ring_alerts(Some(&incoming(1)), false), []);
         let next = [Alert::RingEnded, Alert::Ring(incoming(2))];
-        assert_eq!(alerts.follow(&ringing(2), &[], false), next, "a contact takes a stranger's place");
-        assert_eq!(alerts.follow(&CallView::Idle, &[], true), [Alert::RingEnded]);
-        assert_eq!(alerts.follow(&CallView::Idle, &[], false), []);
+        assert_eq!(alerts.ring_alerts(Some(&incoming(2)), false), next, "a contact takes a stranger's place");
+        assert_eq!(alerts.ring_alerts(None, true), [Alert::RingEnded]);
+        assert_eq!(alerts.ring_alerts(None, false), []);
     }
 
     #[test]
     fn a_window_with_attention_needs_no_notification_until_it_loses_it() {
         let mut alerts = Alerts::default();
-        let ringing = CallView::Incoming(incoming(1));
-        assert_eq!(alerts.follow(&ringing, &[], true), []);
-        assert_eq!(alerts.follow(&ringing, &[], false), [Alert::Ring(incoming(1))]);
+        assert_eq!(alerts.ring_alerts(Some(&incoming(1)), true), []);
+        assert_eq!(alerts.ring_alerts(Some(&incoming(1)), false), [Alert::Ring(incoming(1))]);
     }
 
     #[test]
     fn missed_calls_are_told_as_they_come_and_not_those_of_before() {
         let mut alerts = Alerts::default();
-        let mut told = |history: &[HistoryEntry]| alerts.follow(&CallView::Idle, history, false);
+        let mut told = |history: &[HistoryEntry]| alerts.missed_alerts(history, false);
         let (old, new) = (past(1, OutcomeKind::Missed), past(2, OutcomeKind::Missed));
         assert_eq!(told(std::slice::from_ref(&old)), []);
         assert_eq!(told(std::slice::from_ref(&old)), []);

@@ -12,6 +12,9 @@ pub struct Request {
     /// Link to open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link: Option<String>,
+    /// Without a window.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub background: bool,
 }
 
 /// Listens for second starts of the profile in this folder, which the caller holds, until the guard is dropped.
@@ -38,8 +41,7 @@ mod unix {
     use std::path::{Path, PathBuf};
     use std::time::Duration;
 
-    use sha2::{Digest, Sha256};
-
+    use super::super::profile_digest::digest_of;
     use super::Request;
 
     /// For one request, on either side.
@@ -70,9 +72,7 @@ mod unix {
         else {
             return Ok(profile.join("window.sock"));
         };
-        let digest = Sha256::digest(profile.as_os_str().as_encoded_bytes());
-        let name = data_encoding::HEXLOWER.encode(digest.get(..8).unwrap_or_default());
-        Ok(session.join(format!("visavis-{name}.sock")))
+        Ok(session.join(format!("visavis-{}.sock", digest_of(&profile))))
     }
 
     pub(super) fn listen(path: PathBuf, take: impl Fn(Request) + Send + 'static) -> io::Result<Listening> {
@@ -125,7 +125,7 @@ mod unix {
         fn a_second_start_hands_its_link_over_and_nonsense_changes_nothing() {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("window.sock");
-            let wanted = Request { link: Some("visavis:a?name=B".into()) };
+            let wanted = Request { link: Some("visavis:a?name=B".into()), background: false };
             assert!(hand_over(&path, &wanted).is_err(), "nobody listens");
             std::fs::write(&path, "left over").unwrap();
             let (sender, requests) = sync_channel(8);

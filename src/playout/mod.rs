@@ -110,20 +110,28 @@ impl Playout {
         EchoTap(Arc::clone(&self.shared))
     }
 
-    /// Plays `sound` from its beginning; one that repeats goes on until [`Playout::stop`].
-    pub fn play(&self, sound: Sound) {
-        self.request(sound, true);
+    /// Plays `sound` from its beginning, at a volume in percent; one that repeats goes on until [`Playout::stop`].
+    pub fn play(&self, sound: Sound, volume: u8) {
+        self.request(sound, true, volume);
     }
 
     /// Stops `sound`.
     pub fn stop(&self, sound: Sound) {
-        self.request(sound, false);
+        self.request(sound, false, 0);
     }
 
-    fn request(&self, sound: Sound, on: bool) {
+    /// Whether `sound` is to be played: it was asked for last, and not stopped.
+    #[cfg(test)]
+    pub(crate) fn plays(&self, sound: Sound) -> bool {
+        self.shared.control().sounds[sound.index()].on
+    }
+
+    fn request(&self, sound: Sound, on: bool, volume: u8) {
         self.shared.change(|control| {
             let request = &mut control.sounds[sound.index()];
-            *request = SoundRequest { on, count: request.count + 1 };
+            // A sound that is stopped fades away as loud as it was.
+            let volume = if on { volume } else { request.volume };
+            *request = SoundRequest { on, volume, count: request.count + 1 };
         });
     }
 }

@@ -188,6 +188,13 @@ impl Playing {
     }
 
     fn add_to(&mut self, mix: &mut Frame, sound: Sound) {
+        let mut frame = [0.0; FRAME_SAMPLES];
+        self.next_frame(&mut frame, sound);
+        let gain = f32::from(self.request.volume) / 100.0;
+        mix.iter_mut().zip(frame).for_each(|(sum, sample)| *sum += gain * sample);
+    }
+
+    fn next_frame(&mut self, mix: &mut Frame, sound: Sound) {
         let Some(position) = self.position else { return };
         let samples = sound.samples();
         if self.fading {
@@ -286,9 +293,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_sound_is_as_loud_as_it_was_asked_for() {
+        let peak = |volume| {
+            let mut ring = Playing::default();
+            ring.follow(SoundRequest { on: true, volume, count: 1 });
+            let mut mix = [0.0; FRAME_SAMPLES];
+            ring.add_to(&mut mix, Sound::Ringtone);
+            mix.iter().fold(0.0_f32, |peak, sample| peak.max(sample.abs()))
+        };
+        assert!(peak(100) > 0.05 && peak(0) == 0.0);
+        assert!((peak(25) - peak(100) / 4.0).abs() < 1e-6);
+    }
+
+    #[test]
     fn a_ring_that_is_stopped_in_the_middle_of_a_note_fades_and_does_not_click() {
         let mut ring = Playing::default();
-        ring.follow(SoundRequest { on: true, count: 1 });
+        ring.follow(SoundRequest { on: true, volume: 100, count: 1 });
         let mut heard = Vec::new();
         let mut next_frame = |ring: &mut Playing| {
             let mut mix = [0.0; FRAME_SAMPLES];
@@ -297,7 +317,7 @@ mod tests {
         };
         next_frame(&mut ring);
         next_frame(&mut ring);
-        ring.follow(SoundRequest { on: false, count: 2 });
+        ring.follow(SoundRequest { on: false, volume: 100, count: 2 });
         next_frame(&mut ring);
         next_frame(&mut ring);
         assert!(ring.position.is_none());
@@ -312,8 +332,8 @@ mod tests {
     #[test]
     fn a_ring_that_is_stopped_before_it_was_heard_stays_silent() {
         let mut ring = Playing::default();
-        ring.follow(SoundRequest { on: true, count: 1 });
-        ring.follow(SoundRequest { on: false, count: 2 });
+        ring.follow(SoundRequest { on: true, volume: 100, count: 1 });
+        ring.follow(SoundRequest { on: false, volume: 100, count: 2 });
         assert!(ring.position.is_none());
     }
 }

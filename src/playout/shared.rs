@@ -44,10 +44,11 @@ pub(super) struct Control {
     pub(super) references: Vec<ReferenceWriter>,
 }
 
-/// Request to play a sound or to stop it, with a request counter.
+/// Request to play a sound at a volume in percent, or to stop it, with a request counter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct SoundRequest {
     pub(super) on: bool,
+    pub(super) volume: u8,
     pub(super) count: u64,
 }
 

@@ -15,18 +15,20 @@ pub enum Sound {
     Ringtone,
     /// The other side rings: one second of tone in every five, repeated until stopped.
     RingBack,
+    /// Somebody calls during a call: two soft notes in every four seconds, repeated until stopped.
+    CallWaiting,
     /// Three notes for the test of the speaker, once.
     TestChime,
 }
 
 impl Sound {
     /// All sounds.
-    pub const ALL: [Self; 3] = [Self::Ringtone, Self::RingBack, Self::TestChime];
+    pub const ALL: [Self; 4] = [Self::Ringtone, Self::RingBack, Self::CallWaiting, Self::TestChime];
 
     /// True for a sound that goes on until it is stopped.
     pub const fn repeats(self) -> bool {
         match self {
-            Self::Ringtone | Self::RingBack => true,
+            Self::Ringtone | Self::RingBack | Self::CallWaiting => true,
             Self::TestChime => false,
         }
     }
@@ -41,6 +43,7 @@ impl Sound {
         SAMPLES[self.index()].get_or_init(|| match self {
             Self::Ringtone => ringtone(),
             Self::RingBack => ring_back(),
+            Self::CallWaiting => call_waiting(),
             Self::TestChime => test_chime(),
         })
     }
@@ -68,6 +71,15 @@ fn ring_back() -> Vec<f32> {
     for (n, sample) in sound[..tone].iter_mut().enumerate() {
         let gain = (n as f32 / edge).min((tone - n) as f32 / edge).min(1.0);
         *sample = (n as f32 * 425.0 / SAMPLE_RATE as f32 * TAU).sin() * gain * 0.1;
+    }
+    sound
+}
+
+/// G5 and E5, then a rest, quiet: people talk.
+fn call_waiting() -> Vec<f32> {
+    let mut sound = vec![0.0; seconds(4.0)];
+    for (index, hertz) in [783.99, 659.26].into_iter().enumerate() {
+        bell(&mut sound, index as f32 * 0.2, hertz, 0.09);
     }
     sound
 }

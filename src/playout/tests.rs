@@ -118,7 +118,7 @@ fn a_chime_is_recorded_from_its_first_note_to_its_last() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("chime.wav");
     let (playout, _events) = playout(&DeviceChoice::File(path.clone()));
-    playout.play(Sound::TestChime);
+    playout.play(Sound::TestChime, 100);
     let whole = Sound::TestChime.samples();
     wait_until("the end of the chime", || {
         hound::WavReader::open(&path).is_ok_and(|file| file.duration() as usize >= whole.len())
@@ -137,12 +137,12 @@ fn a_ring_repeats_until_it_is_stopped_and_the_recording_goes_on_after_it() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ring.wav");
     let (playout, events) = playout(&DeviceChoice::File(path.clone()));
-    playout.play(Sound::Ringtone);
+    playout.play(Sound::Ringtone, 100);
     let length =
         |seconds: u32| move || hound::WavReader::open(&path).is_ok_and(|file| file.duration() >= 48_000 * seconds);
     wait_until("the second ring", length.clone()(4));
     playout.stop(Sound::Ringtone);
-    playout.play(Sound::TestChime);
+    playout.play(Sound::TestChime, 100);
     wait_until("the chime", length(5));
     drop(playout);
     assert_eq!(events.iter().count(), 1, "the file was opened once");

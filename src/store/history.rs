@@ -1,9 +1,9 @@
 //! Call history, of which the newest calls are kept.
 
-use rusqlite::params;
+use rusqlite::{OptionalExtension, params};
 
-use crate::call::CallEnd;
-use crate::identity::{PeerId, display_name};
+use crate::call::{CallEnd, MAX_USER_DATA};
+use crate::identity::{PeerId, display_name, plain_text};
 
 use super::{Store, StoreError};
 
@@ -34,6 +34,10 @@ pub struct HistoryRecord {
     pub duration_s: u32,
     /// How it ended.
     pub ended: CallEnd,
+    /// False for a missed call that nobody has looked at.
+    pub seen: bool,
+    /// The caller's note; empty without one.
+    pub note: String,
 }
 
 impl HistoryRecord {
@@ -46,7 +50,7 @@ impl Store {
     /// Every call that is kept, latest first. One that a newer version wrote in its own words is left out.
     pub fn history(&self) -> Result<Vec<HistoryRecord>, StoreError> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT peer, name, outgoing, at_unix_s, duration_s, ended FROM history ORDER BY number DESC",
+            "SELECT peer, name, outgoing, at_unix_s, duration_s, ended, seen, note FROM history ORDER BY number DESC",
         )?;
         let rows = statement.query_map([], |row| {
             let ended: String = row.get(5)?;
@@ -58,32 +62,54 @@ impl Store {
                 at_unix_s: row.get(3)?,
                 duration_s: row.get(4)?,
                 ended,
+                seen: row.get(6)?,
+                note: plain_text(row.get_ref(7)?.as_str()?, MAX_USER_DATA),
             }))
         })?;
         Ok(rows.filter_map(Result::transpose).collect::<Result<_, _>>()?)
     }
 
     /// Adds a call. An incoming one in vain (missed, or from a program of another version) takes the place of the same
-    /// person's latest, if that was in vain too. Beyond [`HISTORY_KEPT`], and a hundred such calls of strangers beside
-    /// them, the oldest are forgotten: no stranger can ring others' calls away.
+    /// person's latest, if that was in vain too; a note that nobody has seen stays where there is no new one. Beyond
+    /// [`HISTORY_KEPT`], and a hundred such calls of strangers beside them, the oldest are forgotten: no stranger can
+    /// ring others' calls away.
     pub fn add_history(&mut self, record: &HistoryRecord) -> Result<(), StoreError> {
         let as_json = |end| serde_json::to_string(&end).map_err(|error| StoreError::Other(error.into()));
         let ended = as_json(record.ended)?;
         let [missed, newer_here, newer_there] = IN_VAIN.map(as_json);
         let (missed, newer_here, newer_there) = (missed?, newer_here?, newer_there?);
         let transaction = self.connection.transaction()?;
+        let mut note = record.note.clone();
         if record.is_incoming_in_vain() {
-            transaction.execute(
-                &format!(
-                    "DELETE FROM history WHERE {INCOMING_IN_VAIN} AND number =
-                     (SELECT max(number) FROM history WHERE peer = ?4)"
-                ),
-                params![missed, newer_here, newer_there, record.peer.as_bytes()],
-            )?;
+            let replaced = transaction
+                .query_row(
+                    &format!(
+                        "DELETE FROM history WHERE {INCOMING_IN_VAIN} AND number =
+                         (SELECT max(number) FROM history WHERE peer = ?4) RETURNING seen, note"
+                    ),
+                    params![missed, newer_here, newer_there, record.peer.as_bytes()],
+                    |row| Ok((row.get::<_, bool>(0)?, row.get::<_, String>(1)?)),
+                )
+                .optional()?;
+            if let Some((false, unseen)) = replaced
+                && note.is_empty()
+            {
+                note = unseen;
+            }
         }
         transaction.execute(
-            "INSERT INTO history (peer, name, outgoing, at_unix_s, duration_s, ended) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            params![record.peer.as_bytes(), record.name, record.outgoing, record.at_unix_s, record.duration_s, ended],
+            "INSERT INTO history (peer, name, outgoing, at_unix_s, duration_s, ended, seen, note)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            params![
+                record.peer.as_bytes(),
+                record.name,
+                record.outgoing,
+                record.at_unix_s,
+                record.duration_s,
+                ended,
+                record.seen,
+                note
+            ],
         )?;
         for (not, kept) in [("", STRANGERS_IN_VAIN_KEPT), ("NOT ", HISTORY_KEPT)] {
             let these = format!("{not}({INCOMING_IN_VAIN} AND peer NOT IN (SELECT peer FROM contacts))");
@@ -96,6 +122,14 @@ impl Store {
             )?;
         }
         Ok(transaction.commit()?)
+    }
+
+    /// Notes that the missed calls of this person, or of everybody, have been seen.
+    pub fn mark_calls_seen(&self, of: Option<PeerId>) -> Result<(), StoreError> {
+        let of = of.map(|peer| *peer.as_bytes());
+        let marked = "UPDATE history SET seen = 1 WHERE seen = 0 AND peer = coalesce(?1, peer)";
+        self.connection.execute(marked, params![of])?;
+        Ok(())
     }
 
     /// Forgets every call.
@@ -119,6 +153,8 @@ mod tests {
             at_unix_s: 1_700_000_000 + number,
             duration_s: 7,
             ended,
+            seen: true,
+            note: String::new(),
         }
     }
 
@@ -181,6 +217,34 @@ mod tests {
             store.add_history(&in_vain).unwrap();
             assert_eq!(store.history().unwrap(), [in_vain, talked.clone(), missed(1, 2), missed(2, 1)]);
         }
+    }
+
+    #[test]
+    fn a_missed_call_is_unseen_until_it_is_looked_at_and_its_note_outlives_a_call_without_one() {
+        let mut store = Store::in_memory().unwrap();
+        let unseen =
+            |peer, number, note: &str| HistoryRecord { seen: false, note: note.into(), ..missed(peer, number) };
+        let unseen_now = |store: &Store| -> Vec<(String, String)> {
+            let history = store.history().unwrap().into_iter().filter(|call| !call.seen);
+            history.map(|call| (call.name, call.note)).collect()
+        };
+        let told = |name: &str, note: &str| (name.to_owned(), note.to_owned());
+        store.add_history(&unseen(1, 0, "urgent\u{202e}")).unwrap();
+        store.add_history(&unseen(2, 1, "")).unwrap();
+        store.add_history(&unseen(1, 2, "")).unwrap();
+        assert_eq!(unseen_now(&store), [told("Call 2", "urgent"), told("Call 1", "")]);
+        store.add_history(&unseen(1, 3, "call me")).unwrap();
+        assert_eq!(unseen_now(&store), [told("Call 3", "call me"), told("Call 1", "")]);
+        store.mark_calls_seen(Some(unseen(1, 0, "").peer)).unwrap();
+        assert_eq!(unseen_now(&store), [told("Call 1", "")]);
+        store.add_history(&unseen(1, 4, "")).unwrap();
+        assert_eq!(
+            unseen_now(&store),
+            [told("Call 4", ""), told("Call 1", "")],
+            "a note that was seen is not told again"
+        );
+        store.mark_calls_seen(None).unwrap();
+        assert!(unseen_now(&store).is_empty());
     }
 
     #[test]

@@ -56,6 +56,11 @@ const STEPS: &[M<'_>] = &[
         "ALTER TABLE contacts ADD COLUMN volume_percent INTEGER NOT NULL DEFAULT 100
          CHECK (volume_percent BETWEEN 0 AND 200)",
     ),
+    // Calls of before count as seen.
+    M::up(
+        "ALTER TABLE history ADD COLUMN seen INTEGER NOT NULL DEFAULT 1;
+         ALTER TABLE history ADD COLUMN note TEXT NOT NULL DEFAULT '';",
+    ),
 ];
 
 /// Brings the schema up to date. Refuses one that a newer version made, and does not touch it.

@@ -8,6 +8,8 @@ use crate::device::DeviceChoice;
 use crate::identity::{MAX_SERVERS, ServerLink, display_name};
 use crate::media::{Preset, VideoFormat};
 
+use super::TimeOfDay;
+
 /// The language of the window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -127,6 +129,22 @@ pub struct Settings {
     pub motion: Motion,
     /// When the media of calls goes through the relay of a server.
     pub relay: RelayUse,
+    /// Let nothing ring: calls arrive as missed.
+    pub do_not_disturb: bool,
+    /// Let nothing ring each day from `quiet_from` until `quiet_until`, by the local time.
+    pub quiet_hours: bool,
+    /// Beginning of the quiet hours.
+    pub quiet_from: TimeOfDay,
+    /// End of the quiet hours; before their beginning it is that of the next day.
+    pub quiet_until: TimeOfDay,
+    /// The speaker that rings; `None`: that of calls.
+    pub ring_speaker: Option<DeviceChoice>,
+    /// Volume of the ring, in percent of its usual one, 0..=100.
+    pub ring_volume: u8,
+    /// Go on ringing, from the desktop's tray, when the window is closed.
+    pub keep_running: bool,
+    /// Start in the background with the desktop session.
+    pub autostart: bool,
     /// How the others' pictures fill their tiles.
     pub picture_fit: PictureFit,
     /// Show one's own picture in a call (to oneself only).
@@ -156,6 +174,14 @@ impl Default for Settings {
             contrast: Contrast::System,
             motion: Motion::System,
             relay: RelayUse::Auto,
+            do_not_disturb: false,
+            quiet_hours: false,
+            quiet_from: TimeOfDay::of_minutes(22 * 60),
+            quiet_until: TimeOfDay::of_minutes(7 * 60),
+            ring_speaker: None,
+            ring_volume: 100,
+            keep_running: true,
+            autostart: false,
             picture_fit: PictureFit::Automatic,
             self_view: true,
             self_view_size: SelfViewSize::Medium,
@@ -199,6 +225,7 @@ impl Settings {
             servers,
             display_name: display_name(&self.display_name),
             max_fps: self.max_fps.clamp(1, 30),
+            ring_volume: self.ring_volume.min(100),
             max_kbps: self.max_kbps.map(|wish| wish.clamp(*kbps.start(), *kbps.end())),
             ..self
         }
@@ -218,6 +245,11 @@ fn readable<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Map<String, Va
 }
 
 impl SettingsChange {
+    /// A switch turned on or off.
+    pub fn one(name: &str, on: bool) -> Self {
+        Self(Map::from_iter([(name.to_owned(), Value::Bool(on))]))
+    }
+
     /// Makes it this change and then `later`.
     pub fn extend(&mut self, later: &Self) {
         self.0.extend(later.0.clone());

@@ -13,9 +13,10 @@ use crate::store::{PictureFit, SelfViewSize, Settings};
 use super::buttons::{explain, one_line, segments};
 use super::catalogue::Text;
 use super::controls::{Act, is_full_screen};
+use super::device_names::device_name;
 use super::icons::Icon;
 use super::scene::Scene;
-use super::settings_panel::{device_name, meter};
+use super::settings_panel::meter;
 use super::theme::{Palette, Type, space};
 
 /// Width of a menu in points.

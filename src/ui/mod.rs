@@ -7,9 +7,9 @@
 //!   safety_dialog.rs the safety number of a contact, by voice or by code_scanner.rs
 //!   call_view.rs     tiles, self_view.rs, quality_sign.rs, picture_wish.rs, statistics.rs, push_to_talk.rs,
 //!                    controls.rs; call_bar.rs with call_menus.rs
-//!   settings_panel.rs, notices.rs
+//!   settings_panel.rs with reachable_settings.rs, server_settings.rs; notices.rs; closing.rs, waiting_card.rs
 //! drawn with       fit.rs, theme.rs, fonts.rs, bidi.rs, icons.rs, buttons.rs, fields.rs, avatar.rs, qr_code.rs,
-//!                  tile.rs
+//!                  device_names.rs, tile.rs
 //! worded by        catalogue/
 //! ```
 
@@ -25,8 +25,10 @@ mod call_card;
 mod call_menus;
 mod call_view;
 mod catalogue;
+mod closing;
 mod code_scanner;
 mod controls;
+mod device_names;
 mod dialog;
 mod fields;
 mod fit;
@@ -47,6 +49,7 @@ mod preview;
 mod push_to_talk;
 mod qr_code;
 mod quality_sign;
+mod reachable_settings;
 mod ring_scene;
 mod safety_dialog;
 mod scene;
@@ -57,6 +60,7 @@ mod stage;
 mod statistics;
 mod theme;
 pub mod tile;
+mod waiting_card;
 mod wall_clock;
 mod window_handle;
 
@@ -64,4 +68,4 @@ pub use app::{APP_ID, TITLE, Window, WindowOptions, run};
 pub use appearance::DesktopAppearance;
 pub use catalogue::{Text, Words, system_locale};
 pub use scene::Now;
-pub use window_handle::{WindowHandle, WindowRequest};
+pub use window_handle::{Closed, WindowEnd, WindowHandle, WindowRequest, window_handle};

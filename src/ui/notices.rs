@@ -31,7 +31,6 @@ const fn stays(kind: &NoticeKind) -> Option<f64> {
         NoticeKind::CallEnded { .. } => Some(4.0),
         NoticeKind::ContactAdded { .. } | NoticeKind::DeviceBack { .. } => Some(6.0),
         NoticeKind::BadLink | NoticeKind::BadPicture(_) | NoticeKind::OwnLink => Some(12.0),
-        NoticeKind::RangDuringCall { .. } => Some(10.0),
         NoticeKind::Device { .. }
         | NoticeKind::DevicesMissing { .. }
         | NoticeKind::DeviceFallback { .. }
@@ -48,7 +47,6 @@ const fn stays(kind: &NoticeKind) -> Option<f64> {
 /// Text of a note.
 pub fn said(kind: &NoticeKind, words: Words, settings: &Settings) -> String {
     match kind {
-        NoticeKind::RangDuringCall { name } => words.with_name(Text::RangDuringCall, name),
         NoticeKind::Device { device, fault } => {
             let chosen = match device {
                 DeviceKind::Camera => &settings.camera,
@@ -92,7 +90,6 @@ fn call_ended(name: &str, duration_s: u32, words: Words) -> String {
 
 const fn mark(kind: &NoticeKind) -> (Icon, bool) {
     match kind {
-        NoticeKind::RangDuringCall { .. } => (Icon::Incoming, false),
         NoticeKind::CallEnded { .. } => (Icon::HangUp, false),
         NoticeKind::ContactAdded { .. } | NoticeKind::DeviceBack { .. } => (Icon::Check, false),
         NoticeKind::Device { .. }

@@ -36,6 +36,8 @@ pub struct Scene<'a> {
     pub now: Now,
     /// One's own camera shall be open, even if it is not yet.
     pub camera_wanted: bool,
+    /// The desktop shows the program's item in its tray.
+    pub tray: bool,
     /// Draws pictures.
     pub tiles: &'a mut TilePainter,
     /// Commands of this frame; sent when it has been drawn.

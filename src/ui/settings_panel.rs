@@ -12,9 +12,11 @@ use crate::store::{Contrast, Language, Motion, Settings, Theme};
 
 use super::buttons::{TextButton, Weight, explain, icon_button, segments, switch_row};
 use super::catalogue::{Text, Words};
+use super::device_names::device_name;
 use super::fields::{drop_down, label};
 use super::icons::Icon;
 use super::keys;
+use super::reachable_settings;
 use super::scene::Scene;
 use super::server_settings::ServerSettings;
 use super::theme::{Palette, Type, radius, space};
@@ -146,6 +148,8 @@ fn content(ui: &mut Ui, scene: &mut Scene<'_>, servers: &mut ServerSettings) {
     video(ui, scene, &mut settings);
     section(ui, scene.text(Text::SectionSound));
     sound(ui, scene, &mut settings);
+    section(ui, scene.text(Text::Reachable));
+    reachable_settings::show(ui, scene, &mut settings);
     section(ui, scene.text(Text::SectionPrivacy));
     let words = [Text::StrangersMayRing, Text::StrangersDetail].map(|key| scene.text(key));
     switch_row(ui, &mut settings.strangers_may_ring, words[0], words[1]);
@@ -376,25 +380,6 @@ fn look(ui: &mut Ui, scene: &Scene<'_>, settings: &mut Settings) {
     }
 }
 
-/// Name of a device in the list.
-pub fn device_name(choice: &DeviceChoice, plugged: &[String], words: Words) -> String {
-    match choice {
-        DeviceChoice::SystemDefault => words.get(Text::SystemDefault).to_owned(),
-        DeviceChoice::None => words.get(Text::NoDevice).to_owned(),
-        DeviceChoice::TestCard { format: None } => words.get(Text::TestCard).to_owned(),
-        DeviceChoice::TestCard { format: Some((width, height, fps)) } => {
-            format!("{} {width} × {height} @ {fps}", words.get(Text::TestCard))
-        }
-        DeviceChoice::Tone { .. } => words.get(Text::Tone).to_owned(),
-        DeviceChoice::File(path) => {
-            let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            words.with_name(Text::FileChoice, &name)
-        }
-        DeviceChoice::Named(name) if plugged.contains(name) => name.clone(),
-        DeviceChoice::Named(name) => words.with_name(Text::NotPluggedIn, name),
-    }
-}
-
 fn device(
     ui: &mut Ui,
     words: Words,
@@ -498,13 +483,5 @@ mod tests {
         assert!(is_above(Preset::FullWide, &modes));
         assert!(!is_above(Preset::HighWide, &modes) && !is_above(Preset::Low, &modes));
         assert!(!is_above(Preset::FullWide, &[]), "not known");
-    }
-
-    #[test]
-    fn a_device_that_is_gone_is_named_as_such() {
-        let words = Words::of(Language::English, "");
-        let choice = DeviceChoice::Named("Cam".into());
-        assert_eq!(device_name(&choice, &["Cam".into()], words), "Cam");
-        assert_eq!(device_name(&choice, &[], words), "Cam (not plugged in)");
     }
 }

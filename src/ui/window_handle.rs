@@ -1,8 +1,11 @@
-//! Handle of the window for other threads: new drawings, requests, and whether the person looks at it.
+//! Handle of the window for other threads: new drawings, requests, and whether the person looks at it. It outlives
+//! windows: while none is open, a request opens the next.
 
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use eframe::egui;
@@ -22,62 +25,109 @@ pub enum WindowRequest {
     Raise,
     /// Come to the front and ask whether to add the person of this link, who is not added without a press.
     AddContact(String),
+    /// Close for good; a call is ended after a question alone.
+    Quit,
+}
+
+/// Way in which the window was closed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Closed {
+    /// The program ends.
+    #[default]
+    Quit,
+    /// The program goes on from the desktop's tray.
+    ToTray,
+}
+
+/// Part of the window that other threads see.
+#[derive(Default)]
+struct Shared {
+    /// The window that is open.
+    ctx: Mutex<Option<egui::Context>>,
+    attention: AtomicBool,
+    /// The desktop shows the program's item in its tray.
+    tray: AtomicBool,
+    appearance: Mutex<DesktopAppearance>,
 }
 
 /// Handle of the window. Any thread may hold one; nothing here waits.
 #[derive(Clone)]
 pub struct WindowHandle {
-    ctx: egui::Context,
+    shared: Arc<Shared>,
     requests: SyncSender<WindowRequest>,
-    attention: Arc<AtomicBool>,
-    appearance: Arc<Mutex<DesktopAppearance>>,
 }
 
-/// The window's own end of its handles.
-#[derive(Debug)]
-pub(super) struct WindowEnd {
-    requests: Receiver<WindowRequest>,
-    attention: Arc<AtomicBool>,
-    appearance: Arc<Mutex<DesktopAppearance>>,
+/// The window's own end of its handles, on the main thread.
+pub struct WindowEnd {
+    shared: Arc<Shared>,
+    incoming: Receiver<WindowRequest>,
+    /// Requests that were waited for, for the next window.
+    taken: RefCell<VecDeque<WindowRequest>>,
+    closed: Cell<Closed>,
+    was_open: Cell<bool>,
+}
+
+/// A handle, and the window's end of it.
+pub fn window_handle() -> (WindowHandle, WindowEnd) {
+    let (requests, incoming) = sync_channel(REQUESTS);
+    let shared = Arc::new(Shared::default());
+    let end = WindowEnd {
+        shared: Arc::clone(&shared),
+        incoming,
+        taken: RefCell::default(),
+        closed: Cell::default(),
+        was_open: Cell::default(),
+    };
+    (WindowHandle { shared, requests }, end)
+}
+
+impl Shared {
+    fn ctx(&self) -> MutexGuard<'_, Option<egui::Context>> {
+        self.ctx.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl WindowHandle {
-    /// A handle, and the window's end of it.
-    pub(super) fn new(ctx: egui::Context) -> (Self, WindowEnd) {
-        let (sender, requests) = sync_channel(REQUESTS);
-        let attention = Arc::new(AtomicBool::new(false));
-        let appearance = Arc::default();
-        let end = WindowEnd { requests, attention: Arc::clone(&attention), appearance: Arc::clone(&appearance) };
-        (Self { ctx, requests: sender, attention, appearance }, end)
-    }
-
     /// Asks for a drawing of a change. A new layout is drawn twice, so that it comes to rest; a new picture once, which
     /// is half the work: egui does so where a delay is given, however short.
     pub fn repaint(&self, change: Repaint) {
+        // Outside of the lock: the window's own thread may be called.
+        let Some(ctx) = self.shared.ctx().clone() else { return };
         match change {
-            Repaint::Layout => self.ctx.request_repaint(),
-            Repaint::Picture => self.ctx.request_repaint_after(Duration::from_nanos(1)),
-            Repaint::OwnPicture => self.ctx.request_repaint_after(OWN_PICTURE_WITHIN),
+            Repaint::Layout => ctx.request_repaint(),
+            Repaint::Picture => ctx.request_repaint_after(Duration::from_nanos(1)),
+            Repaint::OwnPicture => ctx.request_repaint_after(OWN_PICTURE_WITHIN),
         }
     }
 
-    /// Asks the window for something.
+    /// Asks the window for something; where none is open, one opens for it.
     pub fn ask(&self, request: WindowRequest) {
         if self.requests.try_send(request).is_err() {
             tracing::debug!("the window takes no requests");
         }
-        self.ctx.request_repaint();
+        self.repaint(Repaint::Layout);
     }
 
     /// Tells the window the appearance that the desktop asks for.
     pub fn set_desktop_appearance(&self, appearance: DesktopAppearance) {
-        *self.appearance.lock().unwrap_or_else(PoisonError::into_inner) = appearance;
-        self.ctx.request_repaint();
+        *self.shared.appearance.lock().unwrap_or_else(PoisonError::into_inner) = appearance;
+        self.repaint(Repaint::Layout);
     }
 
     /// Whether the window is in front and has the keyboard.
     pub fn has_attention(&self) -> bool {
-        self.attention.load(Ordering::Relaxed)
+        self.shared.attention.load(Ordering::Relaxed)
+    }
+
+    /// Whether a window is open.
+    pub fn is_open(&self) -> bool {
+        self.shared.ctx().is_some()
+    }
+
+    /// Notes whether the desktop shows the program's item in its tray.
+    pub fn set_tray(&self, shown: bool) {
+        self.shared.tray.store(shown, Ordering::Relaxed);
+        self.repaint(Repaint::Layout);
     }
 }
 
@@ -87,19 +137,89 @@ impl std::fmt::Debug for WindowHandle {
     }
 }
 
+impl std::fmt::Debug for WindowEnd {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("WindowEnd")
+    }
+}
+
 impl WindowEnd {
+    /// A window is open, and drawn by `ctx`.
+    pub(super) fn open(&self, ctx: egui::Context) {
+        self.was_open.set(true);
+        self.closed.set(Closed::Quit);
+        *self.shared.ctx() = Some(ctx);
+    }
+
+    /// The window is closed; the way in which it was.
+    pub(super) fn close(&self) -> Closed {
+        *self.shared.ctx() = None;
+        self.set_attention(false);
+        self.closed.get()
+    }
+
+    /// Notes the way in which the window closes.
+    pub(super) fn note_closed(&self, closed: Closed) {
+        self.closed.set(closed);
+    }
+
+    /// Whether a window has ever been open.
+    pub fn was_open(&self) -> bool {
+        self.was_open.get()
+    }
+
+    /// Whether the desktop shows the program's item in its tray.
+    pub(super) fn has_tray(&self) -> bool {
+        self.shared.tray.load(Ordering::Relaxed)
+    }
+
     /// Notes whether the person looks at the window.
     pub(super) fn set_attention(&self, attention: bool) {
-        self.attention.store(attention, Ordering::Relaxed);
+        self.shared.attention.store(attention, Ordering::Relaxed);
     }
 
     /// The appearance that the desktop asks for.
     pub(super) fn desktop_appearance(&self) -> DesktopAppearance {
-        *self.appearance.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.shared.appearance.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Requests that have come since the last call.
-    pub(super) fn requests(&self) -> impl Iterator<Item = WindowRequest> {
-        self.requests.try_iter()
+    pub(super) fn requests(&self) -> Vec<WindowRequest> {
+        self.taken.borrow_mut().drain(..).chain(self.incoming.try_iter()).collect()
+    }
+
+    /// Waits, while no window is open, until something asks for one: true. False when the program is to end.
+    pub fn wait(&self) -> bool {
+        match self.incoming.recv() {
+            Ok(WindowRequest::Quit) | Err(_) => false,
+            Ok(request) => {
+                self.taken.borrow_mut().push_back(request);
+                true
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_without_a_window_opens_one_and_is_carried_out_by_it() {
+        let (window, end) = window_handle();
+        window.ask(WindowRequest::AddContact("visavis:a".into()));
+        window.ask(WindowRequest::Raise);
+        assert!(!window.is_open() && end.wait());
+        end.open(egui::Context::default());
+        assert!(window.is_open());
+        assert_eq!(end.requests(), [WindowRequest::AddContact("visavis:a".into()), WindowRequest::Raise]);
+        end.set_attention(true);
+        end.note_closed(Closed::ToTray);
+        assert_eq!(end.close(), Closed::ToTray);
+        assert!(!window.is_open() && !window.has_attention());
+        end.open(egui::Context::default());
+        assert_eq!(end.close(), Closed::Quit, "each window is closed in its own way");
+        window.ask(WindowRequest::Quit);
+        assert!(!end.wait());
     }
 }

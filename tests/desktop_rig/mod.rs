@@ -1,4 +1,5 @@
-//! A desktop's services on a message bus of their own: notifications and the screen saver, in the test's hands.
+//! A desktop's services on a message bus of their own: notifications, the screen saver and the tray, in the test's
+//! hands.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -9,7 +10,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use zbus::blocking::Connection;
 use zbus::blocking::connection::Builder;
-use zbus::zvariant::OwnedValue;
+use zbus::zvariant::{OwnedValue, Value};
 
 use crate::support::process::{Launch, SOON};
 
@@ -25,6 +26,8 @@ pub enum Called {
     Close(u32),
     Inhibit,
     UnInhibit,
+    /// An item for the tray, by the name of its program on the bus.
+    Item(String),
 }
 
 /// A notification that is to be shown.
@@ -88,11 +91,26 @@ impl ScreenSaver {
     }
 }
 
+struct TrayWatcher(SyncSender<Called>);
+
+#[zbus::interface(name = "org.kde.StatusNotifierWatcher")]
+impl TrayWatcher {
+    fn register_status_notifier_item(&self, service: String) {
+        self.0.send(Called::Item(service)).expect("the test listens");
+    }
+
+    #[zbus(property)]
+    fn is_status_notifier_host_registered(&self) -> bool {
+        true
+    }
+}
+
 /// The bus and its services. They end when this is dropped.
 pub struct Desktop {
     daemon: Child,
     address: String,
     services: Connection,
+    caller: SyncSender<Called>,
     calls: Receiver<Called>,
 }
 
@@ -116,12 +134,29 @@ impl Desktop {
         let notifications = Notifications { calls: sender.clone(), last: 0 };
         let services = Builder::address(address.as_str())
             .and_then(|builder| builder.serve_at(NOTIFICATIONS_PATH, notifications))
-            .and_then(|builder| builder.serve_at(SCREEN_SAVER_PATH, ScreenSaver(sender)))
+            .and_then(|builder| builder.serve_at(SCREEN_SAVER_PATH, ScreenSaver(sender.clone())))
             .and_then(|builder| builder.name(NOTIFICATIONS))
             .and_then(|builder| builder.name(SCREEN_SAVER))
             .and_then(Builder::build)
             .expect("the services start");
-        Some(Self { daemon, address, services, calls })
+        Some(Self { daemon, address, services, caller: sender, calls })
+    }
+
+    /// The same with a tray.
+    pub fn with_tray(self) -> Self {
+        let watcher = TrayWatcher(self.caller.clone());
+        self.services.object_server().at("/StatusNotifierWatcher", watcher).expect("a path of its own");
+        self.services.request_name("org.kde.StatusNotifierWatcher").expect("a bus of its own");
+        self
+    }
+
+    /// The next item in the tray.
+    pub fn expect_item(&self) -> Item {
+        let name = self.expect(|call| match call {
+            Called::Item(name) => Some(name),
+            _ => None,
+        });
+        Item { bus: self.services.clone(), name }
     }
 
     /// A program of this desktop.
@@ -167,6 +202,72 @@ impl Desktop {
     pub fn lock_screen(&self) {
         let signal = self.services.emit_signal(None::<()>, SCREEN_SAVER_PATH, SCREEN_SAVER, "ActiveChanged", &(true,));
         signal.expect("the bus takes signals");
+    }
+}
+
+/// A line of a menu: number, properties, and the lines under it.
+type Line = (i32, HashMap<String, OwnedValue>, Vec<OwnedValue>);
+
+/// The number and the properties of a line under another one.
+fn line_of(line: &Value<'_>) -> Option<(i32, HashMap<String, OwnedValue>)> {
+    let Value::Structure(line) = line else { return None };
+    let [id, properties, ..] = line.fields() else { return None };
+    Some((i32::try_from(id).ok()?, HashMap::try_from(properties.try_clone().ok()?).ok()?))
+}
+
+/// A program's item in the tray.
+pub struct Item {
+    bus: Connection,
+    name: String,
+}
+
+impl Item {
+    /// Presses the item itself.
+    pub fn activate(&self) {
+        let interface = Some("org.kde.StatusNotifierItem");
+        let pressed = self.bus.call_method(Some(&*self.name), "/StatusNotifierItem", interface, "Activate", &(1, 1));
+        pressed.expect("the item is there");
+    }
+
+    /// Waits until the item's one line says this.
+    pub fn expect_title(&self, wanted: &str) {
+        let said = crate::support::poll(SOON, || {
+            let asked = ("org.kde.StatusNotifierItem", "Title");
+            let interface = Some("org.freedesktop.DBus.Properties");
+            let name = Some(&*self.name);
+            let answer = self.bus.call_method(name, "/StatusNotifierItem", interface, "Get", &asked).ok()?;
+            let title: OwnedValue = answer.body().deserialize().ok()?;
+            (String::try_from(title).ok()? == wanted).then_some(())
+        });
+        assert!(said.is_some(), "the item does not say {wanted}");
+    }
+
+    /// The lines of the menu: number, words, and whether they are ticked.
+    fn menu(&self) -> Vec<(i32, String, bool)> {
+        let asked = (0, -1, Vec::<String>::new());
+        let interface = Some("com.canonical.dbusmenu");
+        let answer = self.bus.call_method(Some(&*self.name), "/MenuBar", interface, "GetLayout", &asked);
+        let answer = answer.expect("the item has a menu");
+        let (_, root): (u32, Line) = answer.body().deserialize().expect("as specified");
+        let lines = root.2.iter().map(|line| line_of(line).expect("as specified"));
+        let said = lines.filter_map(|(id, mut line)| {
+            let ticked = line.remove("toggle-state").and_then(|value| i32::try_from(value).ok()) == Some(1);
+            Some((id, String::try_from(line.remove("label")?).ok()?, ticked))
+        });
+        said.collect()
+    }
+
+    /// Waits for a line of the menu, ticked or not, and presses it.
+    pub fn press(&self, label: &str, ticked: bool) {
+        // The lines get other numbers whenever the menu changes.
+        let pressed = crate::support::poll(SOON, || {
+            let lines = self.menu().into_iter();
+            let (id, ..) = lines.rev().find(|(_, said, is_ticked)| said == label && *is_ticked == ticked)?;
+            let event = (id, "clicked", Value::from(0), 0_u32);
+            let interface = Some("com.canonical.dbusmenu");
+            self.bus.call_method(Some(&*self.name), "/MenuBar", interface, "Event", &event).ok()
+        });
+        assert!(pressed.is_some(), "{label} is not in the menu: {:?}", self.menu());
     }
 }
 

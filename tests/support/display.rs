@@ -54,6 +54,40 @@ impl Display {
         assert!(found.is_some(), "no window named {title} opened on {}", self.name);
     }
 
+    /// Windows that show this title, by their numbers.
+    pub fn windows(&self, title: &str) -> Vec<u32> {
+        let output = self.command("xdotool").args(["search", "--onlyvisible", "--name", title]).output();
+        let output = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+        output.lines().filter_map(|line| line.trim().parse().ok()).collect()
+    }
+
+    /// Waits until a window shows this title.
+    pub fn expect_window(&self, title: &str) -> u32 {
+        let found = super::poll(Duration::from_secs(60), || self.windows(title).first().copied());
+        found.unwrap_or_else(|| panic!("no window named {title} opened on {}", self.name))
+    }
+
+    /// Waits until no window shows this title.
+    pub fn expect_no_window(&self, title: &str) {
+        let gone = super::poll(Duration::from_secs(60), || self.windows(title).is_empty().then_some(()));
+        assert!(gone.is_some(), "a window named {title} stays on {}", self.name);
+    }
+
+    /// Asks a window to close, as a window manager does (ICCCM 2.0, 4.2.8.1).
+    pub fn ask_to_close(&self, window: u32) {
+        use x11rb::connection::Connection;
+        use x11rb::protocol::xproto::{ClientMessageEvent, ConnectionExt, EventMask};
+        let (connection, _) = x11rb::connect(Some(&self.name)).expect("the display takes connections");
+        let atom = |name: &str| {
+            let asked = connection.intern_atom(false, name.as_bytes()).expect("the display is there");
+            asked.reply().expect("the display answers").atom
+        };
+        let data = [atom("WM_DELETE_WINDOW"), x11rb::CURRENT_TIME, 0, 0, 0];
+        let message = ClientMessageEvent::new(32, window, atom("WM_PROTOCOLS"), data);
+        connection.send_event(false, window, EventMask::NO_EVENT, message).expect("the display is there");
+        connection.flush().expect("the display is there");
+    }
+
     /// Presses and releases keys, by their X names.
     pub fn press(&self, keys: &[&str]) {
         self.hands(["key", "--delay", "60"].iter().chain(keys));

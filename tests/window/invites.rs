@@ -158,3 +158,38 @@ fn what_the_pointer_rests_on_is_not_explained_above_a_dialog() {
     desk.harness.borrow_mut().run_ok();
     assert!(!explained());
 }
+
+/// A call with Ana, beside which the kitchen's tablet rings.
+fn waiting() -> Snapshot {
+    let mut snapshot = fixture::call(vec![fixture::participant(1, "Ana Lindqvist", true)]);
+    let CallView::Incoming(incoming) = fixture::incoming(true, false).call else { panic!("it rings") };
+    snapshot.waiting = vec![incoming];
+    snapshot
+}
+
+#[test]
+fn who_rings_beside_a_call_can_be_answered_declined_and_ignored() {
+    let invite = fixture::INVITE;
+    for (name, command) in [
+        ("End call and answer", Command::Accept { invite, audio: true, video: high() }),
+        ("Decline", Command::Reject { invite }),
+        ("Ignore", Command::Ignore { invite }),
+    ] {
+        let desk = Desk::new(waiting());
+        desk.settle();
+        desk.press(name);
+        assert_eq!(desk.sent().pop(), Some(command));
+    }
+}
+
+#[test]
+fn a_click_that_was_meant_for_something_else_answers_nobody_who_rings_beside_a_call() {
+    let desk = Desk::new(fixture::call(vec![fixture::participant(1, "Ana Lindqvist", true)]));
+    desk.settle();
+    drop(desk.sent());
+    desk.controller.put(waiting());
+    desk.harness.borrow_mut().run_steps(2);
+    let answer = desk.harness.borrow().get_by_label("End call and answer").rect().center();
+    desk.at_once([touch(answer, true), touch(answer, false)].concat());
+    assert_eq!(desk.sent(), []);
+}

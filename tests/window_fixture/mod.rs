@@ -97,7 +97,8 @@ pub fn history(now_unix_s: i64) -> Vec<HistoryEntry> {
     let entry = |number: u8, outgoing, ago_s: i64, duration_s, kind| {
         let (peer, name) = (peer(number), names[usize::from(number)].to_owned());
         let ended = Outcome { peer, name: name.clone(), kind };
-        HistoryEntry { peer, name, outgoing, at_unix_s: now_unix_s - ago_s, duration_s, ended }
+        let (seen, note) = (true, String::new());
+        HistoryEntry { peer, name, outgoing, at_unix_s: now_unix_s - ago_s, duration_s, ended, seen, note }
     };
     let hung_up = OutcomeKind::Ended(DisconnectReason::HungUp);
     vec![
@@ -174,6 +175,7 @@ pub fn idle() -> Snapshot {
         me: Me { id: me, name: "Björn".into(), link: format!("visavis:{me}?name=Bj%C3%B6rn"), invitation: None },
         people: people(),
         history: history(1_790_000_000).into(),
+        missed: 0,
         settings: Settings {
             display_name: "Björn".into(),
             language: visavis::store::Language::English,
@@ -190,6 +192,8 @@ pub fn idle() -> Snapshot {
         },
         local_stream: local_stream(),
         call: CallView::Idle,
+        waiting: Vec::new(),
+        do_not_disturb: false,
         outcome: None,
         servers: Vec::new(),
         notices: Vec::new(),

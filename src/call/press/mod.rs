@@ -49,6 +49,10 @@ impl CallMachine {
             Press::Cancel { invite } => self.cancel(state, cx, invite),
             Press::Accept { invite, streams } => self.accept(state, cx, invite, streams),
             Press::Reject { invite } => self.reject(state, cx, invite),
+            Press::Ignore { invite } => self.ignore(state, cx, invite).unwrap_or_else(|state| {
+                cx.report(CallReport::PressRefused { error: invite_is_over() });
+                state
+            }),
             Press::EnableStream(stream) => {
                 let state = enable(state, cx, stream);
                 self.announce(state, cx)
@@ -64,7 +68,11 @@ impl CallMachine {
 
     fn invite(&mut self, state: CallState, cx: &mut Context<'_>, new: NewInvite) -> CallState {
         match state {
-            CallState::Idle => self.send_invite(cx, new),
+            // Calling the person whose ring was ignored is an answer, too.
+            CallState::Idle => match self.waiting.take(|waiting| waiting.from == new.to) {
+                Some(incoming) => self.take_call(cx, incoming, new.sends),
+                None => self.send_invite(cx, new),
+            },
             // Calling the person who rings is an answer.
             CallState::Incoming(incoming) if incoming.from == new.to => self.take_call(cx, incoming, new.sends),
             state @ (CallState::Outgoing(_) | CallState::Incoming(_) | CallState::Conversation(_)) => {
@@ -118,7 +126,7 @@ impl CallMachine {
         }
     }
 
-    fn take_back(&mut self, cx: &mut Context<'_>, outgoing: &OutgoingInvite) -> CallState {
+    pub(super) fn take_back(&mut self, cx: &mut Context<'_>, outgoing: &OutgoingInvite) -> CallState {
         let report = CallReport::InviteCanceled { invite: outgoing.invite };
         self.withdraw(cx, outgoing, report, CallEnd::Canceled)
     }
@@ -132,8 +140,13 @@ impl CallMachine {
             }
             state
             @ (CallState::Idle | CallState::Outgoing(_) | CallState::Incoming(_) | CallState::Conversation(_)) => {
-                cx.report(CallReport::PressRefused { error: invite_is_over() });
-                state
+                match self.make_way(state, cx, invite) {
+                    Ok(incoming) => self.take_call(cx, incoming, sends),
+                    Err(state) => {
+                        cx.report(CallReport::PressRefused { error: invite_is_over() });
+                        state
+                    }
+                }
             }
         }
     }
@@ -149,10 +162,20 @@ impl CallMachine {
             CallState::Incoming(incoming) if incoming.invite == invite => self.decline(cx, incoming),
             state
             @ (CallState::Idle | CallState::Outgoing(_) | CallState::Incoming(_) | CallState::Conversation(_)) => {
-                cx.report(CallReport::PressRefused { error: invite_is_over() });
+                self.decline_waiting(cx, invite);
                 state
             }
         }
+    }
+
+    fn decline_waiting(&mut self, cx: &mut Context<'_>, invite: InviteId) {
+        let waiting = self.waiting.asked().find(|waiting| waiting.invite == invite).map(|waiting| waiting.from);
+        let Some(from) = waiting else {
+            return cx.report(CallReport::PressRefused { error: invite_is_over() });
+        };
+        cx.send(from, Message::Reject { invite });
+        let report = |invite| CallReport::InviteRejected { invite };
+        self.end_waiting(cx, |waiting| waiting.invite == invite, report, CallEnd::DeclinedHere);
     }
 
     fn decline(&mut self, cx: &mut Context<'_>, incoming: super::IncomingInvite) -> CallState {

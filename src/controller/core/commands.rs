@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::call::{CallError, CallState, ConversationId, Input, InviteId, Press};
+use crate::call::{CallEnd, CallError, CallState, ConversationId, Input, InviteId, Press};
 use crate::device::DeviceKind;
 use crate::identity::{ContactLink, MAX_SERVERS, ParseServerLinkError, PeerId, PictureError, ServerLink};
 use crate::media::{MediaSet, MediaTime, StreamId, StreamState};
@@ -12,7 +12,7 @@ use crate::store::{Settings, SettingsChange};
 use super::{Core, unix_seconds};
 use crate::controller::directory::Refusal;
 use crate::controller::handle::gate_of;
-use crate::controller::{Command, Event, NoticeKind, SharedScreen, VersionSkew, VideoChoice};
+use crate::controller::{Command, Event, NoticeKind, Outcome, SharedScreen, VersionSkew, VideoChoice};
 
 impl Core {
     pub(in crate::controller) fn on_command(&mut self, command: Command) {
@@ -74,11 +74,12 @@ impl Core {
             Command::Invite { to, user_data, audio, video } => self.invite(to, user_data, audio, video)?,
             Command::Cancel { invite } => self.press(Press::Cancel { invite })?,
             Command::Accept { invite, audio, video } => {
-                let rings = matches!(self.calls.state(), CallState::Incoming(incoming) if incoming.invite() == invite);
-                let video = if rings { self.take_format(video) } else { video != VideoChoice::Off };
+                let video =
+                    if self.calls.asks_about(invite) { self.take_format(video) } else { video != VideoChoice::Off };
                 self.press(Press::Accept { invite, streams: MediaSet::of_call(audio, video) })?;
             }
             Command::Reject { invite } => self.press(Press::Reject { invite })?,
+            Command::Ignore { invite } => self.press(Press::Ignore { invite })?,
             Command::EnableAudio { on, participant: None } => {
                 self.enable(StreamState::audio(on))?;
             }
@@ -103,7 +104,14 @@ impl Core {
             Command::RefreshDevices => self.devices.refresh(),
             Command::TestSpeaker => self.speaker.play(Sound::TestChime),
             Command::WatchMicrophone { on } => self.watch_microphone(on),
-            Command::DismissOutcome => self.calls.set_outcome(None),
+            Command::DismissOutcome => {
+                if let Some(Outcome { peer, kind: CallEnd::Missed, .. }) = self.calls.outcome() {
+                    let peer = *peer;
+                    self.mark_calls_seen(Some(peer))?;
+                }
+                self.calls.set_outcome(None);
+            }
+            Command::MarkCallsSeen { with } => self.mark_calls_seen(with)?,
             Command::DismissNotice { notice } => self.publisher.notices().dismiss(notice),
             Command::ClearHistory => {
                 self.store.clear_history().map_err(|error| self.refused(error.into()))?;
@@ -117,6 +125,13 @@ impl Core {
             }
             Command::Quit => self.leave_for_good(),
         }
+        Ok(())
+    }
+
+    /// Notes that the missed calls of this person, or of everybody, have been seen.
+    fn mark_calls_seen(&mut self, of: Option<PeerId>) -> Result<(), CallError> {
+        self.store.mark_calls_seen(of).map_err(|error| self.refused(error.into()))?;
+        self.publisher.forget_history();
         Ok(())
     }
 
@@ -255,8 +270,13 @@ impl Core {
     fn block(&mut self, id: PeerId, on: bool) -> Result<(), CallError> {
         let blocked = self.directory.set_blocked(&self.store, id, on);
         // Before their messages are shut out, and this side's to them.
-        if blocked.is_ok() && on && self.calls.takes_part(id) {
-            self.step(Input::Local(Press::Leave));
+        if blocked.is_ok() && on {
+            if let Some(invite) = self.calls.waiting_of(id) {
+                self.step(Input::Local(Press::Reject { invite }));
+            }
+            if self.calls.takes_part(id) {
+                self.step(Input::Local(Press::Leave));
+            }
         }
         self.contact_changed(id, blocked)
     }
@@ -313,6 +333,9 @@ impl Core {
             self.signaling.set_name(&settings.display_name);
         }
         self.signaling.set_strangers_may_ring(settings.strangers_may_ring);
+        self.follow_do_not_disturb();
+        self.follow_ring_settings();
+        let settings = self.preferences.settings();
         if settings.servers != before.servers {
             self.follow_servers();
         }

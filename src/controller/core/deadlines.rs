@@ -21,6 +21,7 @@ impl Core {
             self.speaker.due(),
             self.quit_by,
             self.captures.spoke_muted_until(),
+            self.do_not_disturb.due(),
         ];
         own.into_iter().chain([echo]).flatten().min()
     }
@@ -40,6 +41,9 @@ impl Core {
         }
         if self.remotes.statistics_due().is_some_and(|deadline| deadline <= now) {
             self.take_statistics(now);
+        }
+        if self.do_not_disturb.due().is_some_and(|deadline| deadline <= now) {
+            self.follow_do_not_disturb();
         }
         let speaker_in_use = self.captures.is_open() || !self.remotes.is_empty() || !self.calls.is_idle();
         self.speaker.on_deadline(now, speaker_in_use);
@@ -64,7 +68,10 @@ impl Core {
     pub(super) fn leave_for_good(&mut self) {
         if self.quit_by.is_none() {
             self.quit_by = Some(MediaTime::now() + RELEASE_WAIT);
-            self.step(Input::Local(Press::Leave));
+            // With the present call over, the next who waits would ring.
+            while !self.calls.is_idle() {
+                self.step(Input::Local(Press::Leave));
+            }
             self.release_media(None);
         }
     }

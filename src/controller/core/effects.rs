@@ -36,10 +36,19 @@ impl Core {
             Effect::RestartIce { peer, generation, .. } => self.remotes.restart_ice(peer, generation),
             Effect::RenewRoute { peer } => self.signaling.renew(peer),
             Effect::ClosePeer { conversation, peer } => self.close_peer(conversation, peer),
-            Effect::StartRinging => self.speaker.play(Sound::Ringtone),
+            Effect::StartRinging => self.ringer.ring(&self.speaker),
+            // A test of one's own devices is no call that a ring would disturb.
+            Effect::StartWaitingTone if self.calls.is_with_echo() => self.ringer.ring(&self.speaker),
+            Effect::StartWaitingTone => self.speaker.play(Sound::CallWaiting),
+            Effect::StopWaitingTone => {
+                self.speaker.stop(Sound::CallWaiting);
+                if !matches!(self.calls.state(), CallState::Incoming(_)) {
+                    self.ringer.stop(&self.speaker);
+                }
+            }
             Effect::StartRingBack => self.speaker.play(Sound::RingBack),
             Effect::StopRinging => {
-                self.speaker.stop(Sound::Ringtone);
+                self.ringer.stop(&self.speaker);
                 self.speaker.stop(Sound::RingBack);
             }
             Effect::Report(report) => self.on_report(report),
@@ -86,13 +95,13 @@ impl Core {
     fn on_report(&mut self, report: CallReport) {
         let event = match report {
             CallReport::InviteSent { invite, to, conversation } => Event::InviteSent { invite, to, conversation },
-            CallReport::Invite { invite, from, name, user_data, conversation, contact } => {
+            CallReport::Invite { invite, from, name, user_data, conversation, contact, waiting } => {
                 self.use_invitation(from);
                 let name = self.directory.name_of(from, Some(&name));
                 if let Some(previous) = self.directory.namesake(from, &name) {
                     self.report(Event::KeyChanged { id: from, previous });
                 }
-                Event::Invite { invite, from, name, user_data, conversation, contact }
+                Event::Invite { invite, from, name, user_data, conversation, contact, waiting }
             }
             CallReport::InviteAccepted { invite, conversation } => Event::InviteAccepted { invite, conversation },
             CallReport::InviteRejected { invite } => Event::InviteRejected { invite },
@@ -137,7 +146,11 @@ impl Core {
             }
             CallReport::PressRefused { error } => return self.calls.note_refusal(error),
             CallReport::InviteRinging { .. } => return,
-            CallReport::RangDuringCall { from, name, at, .. } => return self.on_rang_during_call(from, &name, at),
+            CallReport::RangInVain { from, name, note, at, .. } => {
+                let name = self.keep_incoming_in_vain(from, &name, note, at, CallEnd::Missed);
+                Event::MissedCall { from, name, at_unix_s: unix_seconds(at) }
+            }
+            CallReport::WaitingEnded(record) => return self.keep_record(&record),
             CallReport::RangIncompatible { from, name, skew, at } => {
                 return self.on_rang_incompatible(from, &name, skew, at);
             }
@@ -151,17 +164,19 @@ impl Core {
             VersionSkew::FarIsOlder => CallEnd::NeedsNewerThere,
             VersionSkew::OwnIsOlder => CallEnd::NeedsNewerHere,
         };
-        let name = self.keep_incoming_in_vain(from, said, at, ended);
+        let name = self.keep_incoming_in_vain(from, said, String::new(), at, ended);
         self.publisher.notices().add(NoticeKind::NeedsNewer { peer: from, name, skew });
     }
 
-    fn on_rang_during_call(&mut self, from: PeerId, said: &str, at: MediaTime) {
-        let name = self.keep_incoming_in_vain(from, said, at, CallEnd::Missed);
-        self.publisher.notices().add(NoticeKind::RangDuringCall { name });
-    }
-
     /// Keeps a call of `from` that never rang; the caller's name.
-    fn keep_incoming_in_vain(&mut self, from: PeerId, said: &str, at: MediaTime, ended: CallEnd) -> String {
+    fn keep_incoming_in_vain(
+        &mut self,
+        from: PeerId,
+        said: &str,
+        note: String,
+        at: MediaTime,
+        ended: CallEnd,
+    ) -> String {
         let name = self.directory.name_of(from, Some(said));
         self.keep_in_history(HistoryRecord {
             peer: from,
@@ -170,17 +185,21 @@ impl Core {
             at_unix_s: unix_seconds(at),
             duration_s: 0,
             ended,
+            seen: ended != CallEnd::Missed,
+            note,
         });
         name
     }
 
-    fn on_call_ended(&mut self, record: CallRecord) {
-        let named = record
-            .participants
-            .iter()
-            .map(|RecordedParticipant { peer, name }| (*peer, self.directory.name_of(*peer, Some(name))));
-        let named: Vec<(PeerId, String)> = named.collect();
-        for (peer, name) in &named {
+    /// The people of a call that is over, with the names that they have here.
+    fn named(&self, record: &CallRecord) -> Vec<(PeerId, String)> {
+        let name_of = |peer: PeerId, said: &str| (peer, self.directory.name_of(peer, Some(said)));
+        record.participants.iter().map(|RecordedParticipant { peer, name }| name_of(*peer, name)).collect()
+    }
+
+    /// Keeps a call that is over in the history.
+    fn keep_record(&mut self, record: &CallRecord) {
+        for (peer, name) in &self.named(record) {
             self.keep_in_history(HistoryRecord {
                 peer: *peer,
                 name: name.clone(),
@@ -188,11 +207,22 @@ impl Core {
                 at_unix_s: unix_seconds(record.began),
                 duration_s: record.connected_seconds(),
                 ended: record.end,
+                seen: record.outgoing || record.end != CallEnd::Missed,
+                note: record.note.clone(),
             });
             if record.outgoing && record.end == CallEnd::Unreachable {
                 self.note_undelivered_call(*peer, unix_seconds(record.began));
             }
         }
+    }
+
+    fn on_call_ended(&mut self, record: CallRecord) {
+        self.keep_record(&record);
+        // Something else goes on already: somebody who waited is answered, or rings.
+        if !self.calls.is_idle() {
+            return;
+        }
+        let named = self.named(&record);
         // One's own press needs no telling, and a call that somebody ended as usual no more than a note.
         let is_usual = match record.end {
             CallEnd::Ended(DisconnectReason::Left | DisconnectReason::HungUp)

@@ -55,6 +55,8 @@ impl Core {
             at_unix_s,
             duration_s: 0,
             ended: CallEnd::Missed,
+            seen: false,
+            note: String::new(),
         });
         self.report(Event::MissedCall { from, name, at_unix_s });
         self.publisher.mark();

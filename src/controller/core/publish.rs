@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::call::{CallState, Conversation};
+use crate::call::{CallState, Conversation, IncomingInvite};
 use crate::media::MediaTime;
 
 use super::Core;
@@ -16,10 +16,10 @@ use crate::store::{HistoryRecord, Store};
 const HISTORY_SHOWN: usize = 100;
 
 fn history_entry(record: HistoryRecord) -> HistoryEntry {
-    let HistoryRecord { peer, name, outgoing, at_unix_s, duration_s, ended } = record;
+    let HistoryRecord { peer, name, outgoing, at_unix_s, duration_s, ended, seen, note } = record;
     let name = if name.is_empty() { peer.short() } else { name };
     let ended = Outcome { peer, name: name.clone(), kind: ended };
-    HistoryEntry { peer, name, outgoing, at_unix_s, duration_s, ended }
+    HistoryEntry { peer, name, outgoing, at_unix_s, duration_s, ended, seen, note }
 }
 
 fn read_history(store: &Store) -> Arc<[HistoryEntry]> {
@@ -45,11 +45,14 @@ impl Core {
                 invitation: self.invitation.as_ref().map(|(_, link)| link.clone()),
             },
             people: self.directory.list(),
+            missed: history.iter().filter(|call| !call.seen).count() as u32,
             history,
             settings: self.preferences.settings().clone(),
             devices: self.devices.devices().clone(),
             local_stream: self.local_stream_view(),
             call: self.call_view(),
+            waiting: self.calls.waiting().map(|incoming| self.incoming_view(incoming)).collect(),
+            do_not_disturb: self.do_not_disturb.is_on(),
             outcome: self.calls.outcome().cloned(),
             servers: self.servers.statuses(),
             notices: self.publisher.noted(),
@@ -92,21 +95,23 @@ impl Core {
                 name: self.directory.name_of(outgoing.to(), None),
                 ringing: outgoing.ringing(),
             }),
-            CallState::Incoming(incoming) => {
-                let from = incoming.from();
-                let name = self.directory.name_of(from, Some(incoming.name()));
-                let namesake = self.directory.namesake(from, &name);
-                CallView::Incoming(IncomingView {
-                    invite: incoming.invite(),
-                    peer: from,
-                    name,
-                    user_data: incoming.user_data().to_owned(),
-                    known: incoming.is_contact(),
-                    namesake: namesake.map(|previous| self.directory.name_of(previous, None)),
-                    with_video: incoming.with_video(),
-                })
-            }
+            CallState::Incoming(incoming) => CallView::Incoming(self.incoming_view(incoming)),
             CallState::Conversation(conversation) => CallView::Conversation(self.conversation_view(conversation)),
+        }
+    }
+
+    fn incoming_view(&self, incoming: &IncomingInvite) -> IncomingView {
+        let from = incoming.from();
+        let name = self.directory.name_of(from, Some(incoming.name()));
+        let namesake = self.directory.namesake(from, &name);
+        IncomingView {
+            invite: incoming.invite(),
+            peer: from,
+            name,
+            user_data: incoming.user_data().to_owned(),
+            known: incoming.is_contact(),
+            namesake: namesake.map(|previous| self.directory.name_of(previous, None)),
+            with_video: incoming.with_video(),
         }
     }
 

@@ -134,6 +134,7 @@ fn an_ordinary_end_is_a_note_with_its_length_and_any_other_one_asks_for_words() 
             connected_at: seconds.map(|_| at),
             ended_at: at + Duration::from_secs(seconds.unwrap_or(3)),
             end,
+            note: String::new(),
         };
         rig.core.publisher.notices().forget_call();
         rig.core.carry_out(Effect::Report(CallReport::CallEnded(record)));
@@ -215,6 +216,8 @@ fn a_stranger_with_another_version_who_rings_500_times_leaves_one_line_beside_a_
         at_unix_s: 1_700_000_000,
         duration_s: 60,
         ended: CallEnd::Ended(DisconnectReason::Left),
+        seen: true,
+        note: String::new(),
     };
     rig.core.store.add_history(&call).unwrap();
     for number in 0..500 {

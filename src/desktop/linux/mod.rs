@@ -1,22 +1,27 @@
-//! Linux desktops, over D-Bus: notifications (`notifications`), the screen lock (`screen_lock`), sleep (`inhibitor`),
-//! and the appearance that the desktop asks for (`appearance`).
+//! Linux desktops, over D-Bus: notifications (`notifications`), the tray (`tray`), the screen lock (`screen_lock`),
+//! sleep (`inhibitor`), and the appearance that the desktop asks for (`appearance`).
 
 mod appearance;
 mod inhibitor;
 mod notifications;
 mod screen_lock;
+mod tray;
 
+use std::path::Path;
 use std::time::Duration;
 
 use zbus::blocking::Connection;
 use zbus::blocking::connection::Builder;
 
 use super::alerts::{Alert, Alerts};
+use super::autostart::Autostart;
 use super::bell::Rings;
-use crate::controller::{CallView, Handle};
-use crate::ui::{Text, WindowHandle, Words};
+use crate::controller::{CallView, Command, Handle};
+use crate::store::SettingsChange;
+use crate::ui::{Text, WindowHandle, WindowRequest, Words};
 use inhibitor::Inhibitor;
 use notifications::Notifications;
+use tray::Tray;
 
 /// For an answer of the desktop.
 const ANSWER: Duration = Duration::from_secs(5);
@@ -24,11 +29,32 @@ const ANSWER: Duration = Duration::from_secs(5);
 const ATTENTION: Duration = Duration::from_secs(1);
 
 /// Attends until the controller has ended.
-pub(super) fn attend(rings: &Rings, handle: &Handle, window: &WindowHandle, locale: &str) {
-    let bus = match connect() {
-        Ok(bus) => bus,
-        Err(error) => return tracing::info!("no desktop is reached over D-Bus: {error}"),
-    };
+pub(super) fn attend(rings: &Rings, handle: &Handle, window: &WindowHandle, locale: &str, profile: Option<&Path>) {
+    match connect() {
+        Ok(bus) => attend_on(bus, rings, handle, window, locale, profile),
+        Err(error) => {
+            tracing::info!("no desktop is reached over D-Bus: {error}");
+            if !window.is_open() {
+                window.ask(WindowRequest::Raise);
+            }
+            while rings.wait(None) && handle.snapshot().is_some() {}
+        }
+    }
+    // Without a window, nobody else notices that the controller has ended.
+    window.ask(WindowRequest::Quit);
+}
+
+fn attend_on(
+    bus: Connection,
+    rings: &Rings,
+    handle: &Handle,
+    window: &WindowHandle,
+    locale: &str,
+    profile: Option<&Path>,
+) {
+    let Some(first) = handle.snapshot() else { return };
+    let mut tray = Tray::new(&first, locale, handle.clone(), window.clone());
+    let mut start = SessionStart::new(profile, first.settings.autostart, handle);
     let mut notifications = Notifications::new(bus.clone(), handle.clone(), window.clone());
     screen_lock::watch(&bus, handle.clone());
     appearance::watch(&bus, window.clone());
@@ -38,19 +64,71 @@ pub(super) fn attend(rings: &Rings, handle: &Handle, window: &WindowHandle, loca
     while rings.wait(within) {
         let Some(snapshot) = handle.snapshot() else { break };
         let words = Words::of(snapshot.settings.language, locale);
-        for alert in alerts.follow(&snapshot.call, &snapshot.history, window.has_attention()) {
+        tray.follow(&snapshot);
+        start.follow(snapshot.settings.autostart, handle);
+        for alert in alerts.follow(&snapshot, window.has_attention()) {
             match alert {
-                Alert::Ring(incoming) => notifications.ring(&incoming, words),
+                // Where nothing else tells of the ring, the window does.
+                Alert::Ring(incoming) => {
+                    if !notifications.ring(&incoming, words) && !window.is_open() {
+                        window.ask(WindowRequest::Raise);
+                    }
+                }
                 Alert::RingEnded => notifications.end_ring(),
                 Alert::Missed(call) => notifications.missed(&call, words),
             }
         }
         // The window may lose the person's attention meanwhile.
-        within = matches!(snapshot.call, CallView::Incoming(_)).then_some(ATTENTION);
+        let rings = matches!(snapshot.call, CallView::Incoming(_)) || !snapshot.waiting.is_empty();
+        within = rings.then_some(ATTENTION);
         let in_call = matches!(snapshot.call, CallView::Conversation(_));
         inhibitor.follow(in_call.then(|| words.get(Text::InCall)));
     }
     notifications.end_ring();
+}
+
+/// The start with the session, which follows its setting.
+struct SessionStart {
+    entry: Option<Autostart>,
+    /// The setting as it was last seen.
+    seen: bool,
+}
+
+impl SessionStart {
+    /// An entry that the person has removed by the desktop's own means turns the setting off; one of a program that was
+    /// at another path is written anew.
+    fn new(profile: Option<&Path>, on: bool, handle: &Handle) -> Self {
+        let entry = Autostart::new(profile);
+        let start = Self { seen: on, entry };
+        match &start.entry {
+            Some(entry) if on && !entry.exists() => turn_off(handle),
+            Some(entry) if on && !entry.is_on() => start.write(true, handle),
+            Some(_) | None => {}
+        }
+        start
+    }
+
+    fn follow(&mut self, on: bool, handle: &Handle) {
+        if std::mem::replace(&mut self.seen, on) != on {
+            self.write(on, handle);
+        }
+    }
+
+    fn write(&self, on: bool, handle: &Handle) {
+        let written = self.entry.as_ref().map_or(Err(std::io::ErrorKind::NotFound.into()), |entry| entry.set(on));
+        if let Err(error) = written {
+            tracing::warn!("the start with the desktop could not be changed: {error}");
+            if on {
+                turn_off(handle);
+            }
+        }
+    }
+}
+
+/// Makes the setting say how it is. An error means that the controller has ended.
+fn turn_off(handle: &Handle) {
+    tracing::info!("the desktop does not start this program: autostart is off");
+    let _ = handle.send(Command::UpdateSettings { settings: SettingsChange::one("autostart", false) });
 }
 
 fn connect() -> zbus::Result<Connection> {

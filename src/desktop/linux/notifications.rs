@@ -60,8 +60,8 @@ impl Notifications {
         Self { bus, shown }
     }
 
-    /// Shows that somebody rings.
-    pub(super) fn ring(&mut self, incoming: &IncomingView, words: Words) {
+    /// Shows that somebody rings; false where the desktop shows no notifications.
+    pub(super) fn ring(&mut self, incoming: &IncomingView, words: Words) -> bool {
         let answers = [(ANSWER_VIDEO, Text::AnswerVideo), (ANSWER_AUDIO, Text::AnswerAudio)];
         // Desktops that show few buttons show the first.
         let [first, second] = if incoming.with_video { answers } else { [answers[1], answers[0]] };
@@ -70,7 +70,7 @@ impl Notifications {
         let body = if incoming.known { line.to_owned() } else { format!("{line}\n{}", words.get(Text::UnknownCaller)) };
         let hints = Hints { urgency: CRITICAL, category: "call.incoming", time_ms: AS_LONG_AS_IT_RINGS };
         let actions: Vec<&str> = actions.iter().flat_map(|(key, text)| [*key, words.get(*text)]).collect();
-        self.show(&incoming.name, &body, &actions, hints, Some(incoming.invite));
+        self.show(&incoming.name, &body, &actions, hints, Some(incoming.invite))
     }
 
     /// Takes the notification of a ring away.
@@ -95,7 +95,7 @@ impl Notifications {
         self.show(&title, "", &[OPEN, words.get(Text::AppName)], hints, None);
     }
 
-    fn show(&self, title: &str, body: &str, actions: &[&str], hints: Hints, invite: Option<InviteId>) {
+    fn show(&self, title: &str, body: &str, actions: &[&str], hints: Hints, invite: Option<InviteId>) -> bool {
         // A press may come before the number is known here: it waits.
         let mut shown = lock(&self.shown);
         match self.notify(title, body, actions, hints) {
@@ -104,8 +104,12 @@ impl Notifications {
                     shown.remove(0);
                 }
                 shown.push(Shown { id, server, invite });
+                true
             }
-            Err(error) => tracing::info!("the desktop shows no notification: {error}"),
+            Err(error) => {
+                tracing::info!("the desktop shows no notification: {error}");
+                false
+            }
         }
     }
 

@@ -168,6 +168,6 @@ mod tests {
     #[test]
     fn places_are_filled() {
         let words = Words::of(Language::English, "");
-        assert_eq!(words.with_name(Text::RangDuringCall, "Ana"), "Ana called while you were in a call.");
+        assert_eq!(words.with_name(Text::WaitingCall, "Ana"), "Ana is calling");
     }
 }

@@ -87,7 +87,7 @@ texts! {
     BriefDeclined, BriefBusy, BriefNoAnswer, BriefCanceled, BriefMissed, BriefDeclinedHere, BriefUnreachable,
     BriefEnded, BriefFailed, BriefLost, BriefNeedsNewer,
     // Notices
-    Dismiss, RangDuringCall, ContactAdded, BadLink, OwnLink, CameraBack, MicrophoneBack, SpeakerBack,
+    Dismiss, ContactAdded, BadLink, OwnLink, CameraBack, MicrophoneBack, SpeakerBack,
     MicrophoneFallback, SpeakerFallback, AllMissing, CameraMicrophoneMissing, CameraSpeakerMissing, SoundMissing,
     // Devices at fault
     CameraNotFound, MicrophoneNotFound, SpeakerNotFound,
@@ -97,6 +97,11 @@ texts! {
     // The store and the network at fault
     StoreFull, StoreNotWritable, StoreDiskFailed, StoreShared, StoreNewer, StoreDamaged, StoreEmptied, StoreNotAFile,
     StoreBusy, StoreFailed, NoNetwork, PortTaken, PortTakenInPart, ClocksDiffer,
+    // The telephone: calls beside a call, closing, the tray, being reached
+    WaitingCall, WaitingAnswer, WaitingAnswerEcho, WaitingIgnore, CloseTitle, CloseDetail, CloseQuit,
+    CloseToTray, CloseKeep, TrayOpen, TrayDoNotDisturb, TrayMicrophone, TrayCamera, TrayHangUp, TrayQuit,
+    TrayMissed, Reachable, KeepRunning, KeepRunningDetail, KeepRunningNoTray, Autostart, AutostartDetail, DoNotDisturb,
+    DoNotDisturbDetail, QuietHours, QuietHoursDetail, QuietFrom, QuietUntil, RingSpeaker, RingSpeakerSame, RingVolume,
     // Why the program does not start
     ProfileNoHome, ProfileNotWritable, ProfileFull, ProfileNotAFile, ProfileInUse,
     IdentityFull, IdentityForbidden, IdentityNotAFile, IdentityFailed, IdentityDamaged, IdentityNoRandom,
