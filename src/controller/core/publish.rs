@@ -10,16 +10,17 @@ use crate::controller::{
     CallView, ConversationStatus, ConversationView, HistoryEntry, IncomingView, LocalStreamView, Me, Outcome,
     OutgoingView, Snapshot,
 };
-use crate::store::{HistoryRecord, Store};
+use crate::store::{HistoryRecord, KeptCall, Store};
 
 /// History entries that the window shows.
 const HISTORY_SHOWN: usize = 100;
 
-fn history_entry(record: HistoryRecord) -> HistoryEntry {
+fn history_entry(kept: KeptCall) -> HistoryEntry {
+    let KeptCall { number, times, record } = kept;
     let HistoryRecord { peer, name, outgoing, at_unix_s, duration_s, ended, seen, note } = record;
     let name = if name.is_empty() { peer.short() } else { name };
     let ended = Outcome { peer, name: name.clone(), kind: ended };
-    HistoryEntry { peer, name, outgoing, at_unix_s, duration_s, ended, seen, note }
+    HistoryEntry { number, times, peer, name, outgoing, at_unix_s, duration_s, ended, seen, note }
 }
 
 fn read_history(store: &Store) -> Arc<[HistoryEntry]> {
@@ -45,7 +46,7 @@ impl Core {
                 invitation: self.invitation.as_ref().map(|(_, link)| link.clone()),
             },
             people: self.directory.list(),
-            missed: history.iter().filter(|call| !call.seen).count() as u32,
+            missed: history.iter().filter(|call| !call.seen).map(|call| call.times).sum(),
             history,
             settings: self.preferences.settings().clone(),
             devices: self.devices.devices().clone(),
