@@ -142,11 +142,13 @@ impl Hub {
         person.last_number = Some(number);
         let reached = person.reached_runs();
         person.calls.sent(&message, &reached);
-        let device = person.calls.device_for(&message).cloned();
-        let (frame, is_for_all) = (Bytes::from(frame), message.is_for_all_devices());
+        // Which device is the best one may change before there is room: each has one copy.
+        let best = person.best().map(|best| Arc::clone(&best.run)).filter(|_| message.is_for_all_devices());
+        let device = best.clone().or_else(|| person.calls.device_for(&message).cloned());
+        let frame = Bytes::from(frame);
         match person.queue.push((number, frame.clone()), message, device, now) {
             Ok(()) => {
-                if let Some(best) = person.best().map(|best| Arc::clone(&best.run)).filter(|_| is_for_all) {
+                if let Some(best) = best {
                     person.push_copies((number, &frame), &best, now);
                 }
                 self.send_waiting(to, now);

@@ -173,12 +173,12 @@ async fn a_run_with_another_way_stays_when_a_device_at_one_server_names_another(
 #[tokio::test]
 async fn few_runs_of_one_person_are_reached_at_a_time() {
     let mut rig = rig();
-    for device in 0..100 {
+    for device in 0..30 {
         rig.up(1 + u64::from(device % 2), device, &device.to_string()).await;
     }
     let told = rig.told();
     let (up, down) = (told.iter().filter(|it| it.starts_with('+')), told.iter().filter(|it| it.starts_with('-')));
     assert_eq!(up.count() - down.count(), MAX_RUNS);
     assert_eq!(rig.task.ways[&peer()].len(), MAX_RUNS);
-    assert!(rig.reaches("99") && rig.reaches("92") && !rig.reaches("91"));
+    assert!(rig.reaches("29") && rig.reaches("22") && !rig.reaches("21"));
 }
