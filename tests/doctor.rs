@@ -119,7 +119,7 @@ fn the_doctor_tells_a_network_without_udp_one_without_a_way_and_a_captive_portal
     assert!(!lines.iter().any(|line| part_of(line) == "nat"), "{lines:#?}");
 
     // Each silent server is told, although each takes its time.
-    let (_other, other) = data();
+    let (_other, other) = support::server::data();
     let second = internet.computer().unwrap();
     let second = Server::start_as(&second, &second.address, &other);
     let lines = doctor_on(&computer, &[&server.link, &second.link]);
