@@ -55,6 +55,22 @@ fn an_invite_that_another_device_answered_is_not_missed() {
 }
 
 #[test]
+fn an_answer_that_another_device_forestalled_ends_and_a_call_that_stands_does_not() {
+    let mut bob = ringing();
+    bob.at(500, accept_press(1));
+    bob.from(600, ANN, Message::AnsweredElsewhere { invite: invite_id(2) });
+    bob.from(600, CAT, Message::AnsweredElsewhere { invite: invite_id(1) });
+    assert!(bob.ends().is_empty(), "another invite, and another person");
+    bob.from(600, ANN, Message::AnsweredElsewhere { invite: invite_id(1) });
+    assert_eq!(bob.ends(), [CallEnd::Ended(DisconnectReason::HungUp)]);
+    assert!(bob.effects.contains(&Effect::ReleaseMedia { conversation: conversation_id(1) }));
+
+    let mut ann = in_call();
+    ann.from(2000, BOB, Message::AnsweredElsewhere { invite: invite_id(1) });
+    assert!(ann.ends().is_empty());
+}
+
+#[test]
 fn nobody_answers_for_45_seconds() {
     let mut ann = calling();
     assert_eq!(ann.machine.next_deadline(), Some(at(45_000)));

@@ -139,6 +139,10 @@ impl CallMachine {
                     cx.report(report);
                     CallState::Idle
                 }
+                // Another device of this side's key was sooner.
+                CallState::Conversation(current) if current.is_unconnected_answer_to(invite) => {
+                    self.participant_gone(cx, current, from, DisconnectReason::HungUp)
+                }
                 state @ (CallState::Idle
                 | CallState::Outgoing(_)
                 | CallState::Incoming(_)

@@ -11,6 +11,8 @@ use rtc::stun::integrity::MessageIntegrity;
 use rtc::stun::message::{Message as Written, MessageType, Setter, TransactionId};
 use rtc::stun::textattrs::TextAttribute;
 
+use tokio::time::timeout;
+
 use crate::stun::{
     ALLOCATE_REQUEST, BINDING_REQUEST, ERROR_CODE, LIFETIME, Message, NONCE, REALM, REFRESH_REQUEST,
     REQUESTED_TRANSPORT, TRANSACTION_ID, XOR_MAPPED_ADDRESS, XOR_RELAYED_ADDRESS, error_of, read_xor_address,
@@ -19,6 +21,8 @@ use crate::stun::{
 
 /// UDP, as the transport between a relay and peers (RFC 8656, 18.8).
 const UDP: [u8; 4] = [17, 0, 0, 0];
+/// For the answer to a release: beside the deadline, since an allocation would stay for ten minutes (RFC 8656, 7).
+const RELEASE: Duration = Duration::from_millis(400);
 /// Answer to a request without a credential (RFC 8489, 9.2.4).
 const UNAUTHORIZED: u16 = 401;
 
@@ -69,25 +73,40 @@ pub(super) trait Carrier {
     async fn ask(&mut self, request: &[u8]) -> Result<Vec<u8>, ProbeError>;
 }
 
-/// The address that the server sees this side at, and the round-trip time to it.
-pub(super) async fn bind(carrier: &mut impl Carrier) -> Result<(SocketAddr, Duration), ProbeError> {
-    let began = Instant::now();
-    let answer = carrier.ask(&write(BINDING_REQUEST, &[], None)?).await?;
-    let mapped = address(&answer, BINDING_REQUEST, XOR_MAPPED_ADDRESS)?;
-    Ok((mapped, began.elapsed()))
+/// A request for the address that a server sees this side at.
+pub(super) fn binding_request() -> Result<Vec<u8>, ProbeError> {
+    write(BINDING_REQUEST, &[], None)
 }
 
-/// Makes an allocation, and releases it.
-pub(super) async fn allocate(carrier: &mut impl Carrier, account: &Account) -> Result<Allocated, ProbeError> {
+/// The address in the answer to a binding request.
+pub(super) fn mapped_address(answer: &[u8]) -> Result<SocketAddr, ProbeError> {
+    address(answer, BINDING_REQUEST, XOR_MAPPED_ADDRESS)
+}
+
+/// Makes an allocation until then, and releases it. Once it is asked for it is released, whatever comes back: the
+/// answer alone may be lost, late or unreadable.
+pub(super) async fn allocate(
+    carrier: &mut impl Carrier,
+    account: &Account,
+    until: Instant,
+) -> Result<Allocated, ProbeError> {
     let (began, wanted) = (Instant::now(), [(REQUESTED_TRANSPORT, &UDP[..])]);
-    let answer = carrier.ask(&write(ALLOCATE_REQUEST, &wanted, None)?).await?;
+    let answer = ask_until(carrier, &write(ALLOCATE_REQUEST, &wanted, None)?, until).await?;
     let challenge = Challenge::read(&answer)?;
-    let answer = carrier.ask(&write(ALLOCATE_REQUEST, &wanted, Some((account, &challenge)))?).await?;
-    let relayed = address(&answer, ALLOCATE_REQUEST, XOR_RELAYED_ADDRESS)?;
-    let took = began.elapsed();
+    let request = write(ALLOCATE_REQUEST, &wanted, Some((account, &challenge)))?;
     let release = write(REFRESH_REQUEST, &[(LIFETIME, &[0; 4])], Some((account, &challenge)))?;
-    check(&carrier.ask(&release).await?, REFRESH_REQUEST)?;
-    Ok(Allocated { relayed, took })
+    let answer = ask_until(carrier, &request, until).await;
+    let took = began.elapsed();
+    let relayed = answer.and_then(|answer| address(&answer, ALLOCATE_REQUEST, XOR_RELAYED_ADDRESS));
+    if !matches!(relayed, Err(ProbeError::Refused(_))) {
+        let _its_answer_tells_nothing = timeout(RELEASE, carrier.ask(&release)).await;
+    }
+    relayed.map(|relayed| Allocated { relayed, took })
+}
+
+async fn ask_until(carrier: &mut impl Carrier, request: &[u8], until: Instant) -> Result<Vec<u8>, ProbeError> {
+    let left = until.saturating_duration_since(Instant::now());
+    timeout(left, carrier.ask(request)).await.unwrap_or(Err(ProbeError::NoAnswer))
 }
 
 /// The server's answer to a request without a credential.
@@ -152,4 +171,53 @@ fn address(answer: &[u8], request: u16, kind: u16) -> Result<SocketAddr, ProbeEr
     let message = check(answer, request)?;
     let value = message.value(kind).and_then(|value| read_xor_address(value, message.transaction()));
     value.ok_or(ProbeError::NoStun)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A relay that answers with these, in turn, and then no more.
+    struct Played {
+        answers: Vec<Vec<u8>>,
+        asked: Vec<u16>,
+    }
+
+    impl Carrier for Played {
+        async fn ask(&mut self, request: &[u8]) -> Result<Vec<u8>, ProbeError> {
+            self.asked.push(u16::from_be_bytes([request[0], request[1]]));
+            match self.answers.is_empty() {
+                false => Ok(self.answers.remove(0)),
+                true if self.asked.last() == Some(&REFRESH_REQUEST) => Err(ProbeError::NoAnswer),
+                true => std::future::pending().await,
+            }
+        }
+    }
+
+    fn challenge() -> Vec<u8> {
+        let code = [0, 0, 4, 1];
+        write(error_of(ALLOCATE_REQUEST), &[(ERROR_CODE, &code), (REALM, b"realm"), (NONCE, b"nonce")], None).unwrap()
+    }
+
+    #[tokio::test]
+    async fn an_allocation_that_was_asked_for_is_released_whatever_comes_back() {
+        const RELAYED: &[u8] = &[0, 1, 0x21, 0x12, 0xe1, 0xba, 0xa5, 0x44];
+        let success = |fields| write(success_of(ALLOCATE_REQUEST), fields, None).unwrap();
+        let refused = write(error_of(ALLOCATE_REQUEST), &[(ERROR_CODE, &[0, 0, 4, 86])], None).unwrap();
+        let whole = vec![ALLOCATE_REQUEST, ALLOCATE_REQUEST, REFRESH_REQUEST];
+        for (answers, asked, works) in [
+            (vec![challenge(), success(&[(XOR_RELAYED_ADDRESS, RELAYED)])], whole.clone(), true),
+            (vec![challenge(), success(&[])], whole.clone(), false),
+            (vec![challenge(), b"no STUN".to_vec()], whole.clone(), false),
+            (vec![challenge()], whole, false),
+            (vec![challenge(), refused], vec![ALLOCATE_REQUEST, ALLOCATE_REQUEST], false),
+            (vec![], vec![ALLOCATE_REQUEST], false),
+        ] {
+            let account = Account { username: "user".to_owned(), password: "password".to_owned() };
+            let mut played = Played { answers, asked: Vec::new() };
+            let until = Instant::now() + Duration::from_millis(50);
+            let allocated = allocate(&mut played, &account, until).await;
+            assert_eq!((played.asked, allocated.is_ok()), (asked, works), "{allocated:?}");
+        }
+    }
 }

@@ -1,10 +1,12 @@
 //! Captive portal: a network that answers in place of others until somebody signs in (RFC 8952). It shows in an
 //! unencrypted request to the server's host, which it sends elsewhere (HTTP 511 of RFC 6585, or a redirection).
 
+use std::io;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tokio::time::timeout;
 
 const HTTP: u16 = 80;
@@ -16,10 +18,11 @@ const MAX_ANSWER: usize = 2048;
 const MAX_TOLD: usize = 100;
 
 /// The page to sign in at, where an unencrypted request to a host is answered by a captive portal. It may be empty: not
-/// every portal names its page. The text is the network's, and may be anything.
-pub async fn captive_portal(host: &str) -> Option<String> {
+/// every portal names its page. The text is the network's, and may be anything. The request goes from this
+/// computer's address `bind`, where one is given, and through no proxy.
+pub async fn captive_portal(host: &str, bind: Option<IpAddr>) -> Option<String> {
     let asked = async {
-        let mut stream = TcpStream::connect((host, HTTP)).await.ok()?;
+        let mut stream = connect(host, bind).await.ok()?;
         let request =
             format!("GET / HTTP/1.1\r\nHost: {host}\r\nUser-Agent: visavis-doctor\r\nConnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.ok()?;
@@ -28,6 +31,16 @@ pub async fn captive_portal(host: &str) -> Option<String> {
         page_of(&answer, host)
     };
     timeout(PATIENCE, asked).await.ok()?
+}
+
+async fn connect(host: &str, bind: Option<IpAddr>) -> io::Result<TcpStream> {
+    let fits = |address: &std::net::SocketAddr| bind.is_none_or(|bind| bind.is_ipv4() == address.is_ipv4());
+    let address = lookup_host((host, HTTP)).await?.find(fits).ok_or(io::ErrorKind::AddrNotAvailable)?;
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    if let Some(bind) = bind {
+        socket.bind((bind, 0).into())?;
+    }
+    socket.connect(address).await
 }
 
 fn page_of(answer: &[u8], host: &str) -> Option<String> {

@@ -1,6 +1,7 @@
 //! Probe over a stream: TCP, or TLS within it (RFC 8656, 3.1).
 
 use std::io;
+use std::time::Instant;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
@@ -10,7 +11,7 @@ use crate::stun::STUN_HEADER;
 /// Bytes of an answer's attributes at most.
 const MAX_ATTRIBUTES: usize = 2048;
 
-/// Makes an allocation at the relay that a stream leads to, and releases it.
+/// Makes an allocation at the relay that a stream leads to, until then, and releases it.
 ///
 /// # Errors
 ///
@@ -18,8 +19,9 @@ const MAX_ATTRIBUTES: usize = 2048;
 pub async fn allocate_over_stream<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
     account: &Account,
+    until: Instant,
 ) -> Result<Allocated, ProbeError> {
-    allocate(&mut Stream(stream), account).await
+    allocate(&mut Stream(stream), account, until).await
 }
 
 struct Stream<S>(S);

@@ -207,10 +207,13 @@ impl People {
         self.present.get(&id).filter(|presence| presence.skew.is_none())?.routes.best()
     }
 
-    /// True for a person who is reached by no route but a server, or by none at the moment: a server decides whom it
-    /// calls gone, and must not bring anybody's addresses to light by that.
+    /// True for a person of whom a device is reached over a server, or who is reached by no route at the moment: a
+    /// server decides whom it calls gone, and must not bring anybody's addresses to light by that. With a device on
+    /// this network and another one at a server it is unknown which of the two is in a call.
     pub(super) fn is_over_server(&self, id: PeerId) -> bool {
-        !matches!(self.route(id), Some(RouteKind::Local | RouteKind::Lan))
+        let is_at_server = |presence: &Presence| presence.routes.iter().any(|route| route == RouteKind::Server);
+        let is_near = matches!(self.route(id), Some(RouteKind::Local | RouteKind::Lan));
+        !is_near || self.present.get(&id).is_some_and(is_at_server)
     }
 
     /// Everybody, as the window lists them: Echo, contacts, people nearby, and last the blocked who are neither;
@@ -297,6 +300,8 @@ mod tests {
         people.set_presence(id(1), by([], ""));
         assert!(people.is_over_server(id(1)), "a server says so, in the middle of a ring");
         people.set_presence(id(1), by([RouteKind::Lan, RouteKind::Server], "Ann"));
+        assert!(people.is_over_server(id(1)), "the call may be at either device");
+        people.set_presence(id(1), by([RouteKind::Lan], "Ann"));
         assert!(!people.is_over_server(id(1)) && !people.is_over_server(echo_id()));
     }
 

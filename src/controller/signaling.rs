@@ -75,6 +75,11 @@ impl Signaling {
         self.client.as_ref()?.relay_to(&id)
     }
 
+    /// Whether a person is, or was before, reached over a server.
+    pub(super) fn was_over_server(&self, id: PeerId) -> bool {
+        self.client.as_ref().is_some_and(|client| client.was_over_server(&id))
+    }
+
     /// Takes over whom the directory blocks and whom it knows.
     pub(super) fn follow(&self, directory: &Directory) {
         if let Some(client) = &self.client {

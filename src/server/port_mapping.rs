@@ -3,9 +3,12 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU16;
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
-use crab_nat::{InternetProtocol, PortMapping, PortMappingOptions, PortMappingType, TimeoutConfig, natpmp};
+use crab_nat::{
+    InternetProtocol, MappingFailure, PortMapping, PortMappingOptions, PortMappingType, TimeoutConfig, natpmp, pcp,
+};
 use tokio::time::{sleep_until, timeout};
 
 use crate::network::Gateway;
@@ -16,10 +19,18 @@ const PATIENCE: TimeoutConfig = TimeoutConfig {
     max_retries: 2,
     max_retry_timeout: Some(Duration::from_secs(1)),
 };
+/// For the router's answer about one port, by either protocol.
+const ANSWER: Duration = Duration::from_secs(2);
+/// For its outer address, which NAT-PMP alone asks for by itself.
+const ADDRESS: TimeoutConfig =
+    TimeoutConfig { initial_timeout: Duration::from_millis(250), max_retries: 1, max_retry_timeout: None };
+/// Lifetime that is asked for, in seconds, each time.
+const LIFETIME_S: u32 = crab_nat::RECOMMENDED_MAPPING_LIFETIME_SECONDS;
 /// Before a mapping that could not be renewed is asked for again.
 const AGAIN: Duration = Duration::from_secs(60);
-/// Between renewals at least, whatever the router grants.
+/// Between renewals at least, and at most, whatever the router grants.
 const LEAST: Duration = Duration::from_secs(2);
+const MOST: Duration = Duration::from_secs(3600);
 /// For giving the mappings back.
 const FAREWELL: Duration = Duration::from_millis(400);
 
@@ -65,41 +76,41 @@ struct Kept {
 }
 
 impl Mappings {
-    /// Asks the router for these ports, within two seconds.
+    /// Asks the router for these ports, within two and a half seconds.
     pub(super) async fn ask(gateway: Gateway, ports: &[Port]) -> (Self, Vec<(Port, Outcome)>) {
-        let asked = ports.iter().map(|port| async move { (*port, ask(gateway, *port).await) });
+        let answers = futures_util::future::join_all(ports.iter().map(|port| ask(gateway, *port))).await;
+        let is_silent_about_it = |mapping: &PortMapping| matches!(mapping.mapping_type(), PortMappingType::NatPmp);
+        let address = if answers.iter().flatten().any(is_silent_about_it) {
+            let asked = natpmp::external_address(gateway.address.into(), Some(ADDRESS)).await;
+            asked.ok().filter(|address: &Ipv4Addr| !address.is_unspecified()).map(IpAddr::from)
+        } else {
+            None
+        };
         let (mut outcomes, mut kept) = (Vec::new(), Vec::new());
-        for (port, answer) in futures_util::future::join_all(asked).await {
-            let outcome = match &answer {
-                Ok(mapping) => Outcome::Mapped(outer(gateway, mapping).await),
-                Err(outcome) => *outcome,
+        for (port, answer) in ports.iter().zip(answers) {
+            let outcome = |mapping: &PortMapping| {
+                let address = outer_address(mapping).or(address);
+                Outcome::Mapped(Outer { address, port: mapping.external_port().get() })
             };
-            outcomes.push((port, outcome));
-            let mapping = answer.ok();
-            let due = mapping.as_ref().map_or_else(|| Instant::now() + AGAIN, renewal);
-            kept.push(Kept { port, mapping, due });
+            outcomes.push((*port, answer.as_ref().map_or_else(|refused| *refused, outcome)));
+            kept.push(Kept::new(*port, answer.ok()));
         }
         (Self { gateway, kept }, outcomes)
     }
 
-    /// Keeps the mappings, and asks again for those that the router did not give: it may have started anew, or be
-    /// another one.
-    pub(super) async fn keep(&mut self) {
+    /// Keeps the mappings until `ends` is done, and asks again for those that the router did not give: it may have
+    /// started anew, or be another one.
+    pub(super) async fn keep_until(&mut self, ends: impl Future<Output = ()>) {
+        let mut ends = pin!(ends);
         while let Some(next) = self.kept.iter_mut().min_by_key(|kept| kept.due) {
-            sleep_until(next.due.into()).await;
-            let renewed = match &mut next.mapping {
-                Some(mapping) => mapping.renew().await.map_err(|error| {
-                    tracing::warn!("the router does not keep the mapping of a port: {error}");
-                }),
-                None => Err(()),
-            };
-            if renewed.is_err() {
-                let gateway = Gateway::of_default_route().unwrap_or(self.gateway);
-                next.mapping = ask(gateway, next.port).await.ok();
+            tokio::select! {
+                () = &mut ends => return,
+                () = sleep_until(next.due.into()) => {}
             }
-            next.due = next.mapping.as_ref().map_or_else(|| Instant::now() + AGAIN, renewal);
+            // Nothing cuts this off: a mapping that comes late would be nobody's to give back.
+            next.renew(&mut self.gateway).await;
         }
-        std::future::pending().await
+        ends.await;
     }
 
     /// Gives the mappings back.
@@ -112,41 +123,174 @@ impl Mappings {
     }
 }
 
+impl Kept {
+    fn new(port: Port, mapping: Option<PortMapping>) -> Self {
+        let now = Instant::now();
+        let due = mapping.as_ref().map_or(now + AGAIN, |mapping| renewal(now, mapping.lifetime()));
+        Self { port, mapping, due }
+    }
+
+    /// Renews the mapping, or asks for it anew. One whose renewal is lost lasts until its time is over, and only the
+    /// nonce that it was made with renews it (RFC 6887, 11.2.1 and 11.4).
+    async fn renew(&mut self, gateway: &mut Gateway) {
+        let default = Gateway::of_default_route().unwrap_or(*gateway);
+        if let Some(mapping) = self.mapping.take() {
+            let now = Instant::now();
+            match prolong(&mapping).await {
+                Ok(renewed) => {
+                    let outer = |mapping: &PortMapping| (outer_address(mapping), mapping.external_port());
+                    if outer(&renewed) != outer(&mapping) {
+                        tracing::warn!(
+                            "the router passes another outer address or port on now: apps that look for the former one \
+                             do not find this server"
+                        );
+                    }
+                    *self = Self::new(self.port, Some(renewed));
+                    return;
+                }
+                Err(Outcome::Silent) if mapping.expiration() > now + LEAST && default == *gateway => {
+                    self.due = retry(now, mapping.expiration());
+                    self.mapping = Some(mapping);
+                    return;
+                }
+                Err(_) => tracing::warn!("the router does not keep the mapping of a port, which is asked for anew"),
+            }
+        }
+        *gateway = default;
+        *self = Self::new(self.port, ask(default, self.port).await.ok());
+    }
+}
+
+const fn options(outer: NonZeroU16) -> PortMappingOptions {
+    PortMappingOptions {
+        external_port: Some(outer),
+        lifetime_seconds: Some(LIFETIME_S),
+        timeout_config: Some(PATIENCE),
+    }
+}
+
 async fn ask(gateway: Gateway, port: Port) -> Result<PortMapping, Outcome> {
     let (protocol, number) = match port {
         Port::Tcp(number) => (InternetProtocol::Tcp, number),
         Port::Udp(number) => (InternetProtocol::Udp, number),
     };
     let inner = NonZeroU16::new(number).ok_or(Outcome::Refused)?;
-    let options = PortMappingOptions {
-        external_port: Some(inner),
-        lifetime_seconds: Some(crab_nat::RECOMMENDED_MAPPING_LIFETIME_SECONDS),
-        timeout_config: Some(PATIENCE),
-    };
-    let mapped = PortMapping::new(gateway.address.into(), gateway.own.into(), protocol, inner, options).await;
-    mapped.map_err(|error| {
-        tracing::debug!(%error, "the router maps no port");
-        use crab_nat::{MappingFailure, pcp};
-        match error {
-            MappingFailure::Pcp(pcp::Failure::Timeout | pcp::Failure::Socket(_))
-            | MappingFailure::NatPmp(natpmp::Failure::Timeout | natpmp::Failure::Socket(_)) => Outcome::Silent,
-            MappingFailure::Pcp(_) | MappingFailure::NatPmp(_) => Outcome::Refused,
+    let asked = PortMapping::new(gateway.address.into(), gateway.own.into(), protocol, inner, options(inner));
+    outcome(timeout(ANSWER, asked).await.unwrap_or(Err(MappingFailure::Pcp(pcp::Failure::Timeout))))
+}
+
+/// Asks for another lifetime of a mapping.
+async fn prolong(mapping: &PortMapping) -> Result<PortMapping, Outcome> {
+    let (gateway, protocol, inner) = (mapping.gateway(), mapping.protocol(), mapping.internal_port());
+    let options = options(mapping.external_port());
+    outcome(match mapping.mapping_type() {
+        PortMappingType::NatPmp => natpmp::port_mapping(gateway, protocol, inner, options).await.map_err(Into::into),
+        PortMappingType::Pcp { client, nonce, external_ip } => {
+            let request = pcp::BaseMapRequest::new(gateway, client, protocol, inner);
+            pcp::port_mapping(request, Some(nonce), Some(external_ip), options).await.map_err(Into::into)
         }
     })
 }
 
-/// Half of its time: a renewal that is lost does not end it (RFC 6887, 11.2.1).
-fn renewal(mapping: &PortMapping) -> Instant {
-    Instant::now() + (Duration::from_secs(mapping.lifetime().into()) / 2).max(LEAST)
+fn outcome(mapped: Result<PortMapping, MappingFailure>) -> Result<PortMapping, Outcome> {
+    match mapped {
+        // A mapping that ends at once is none.
+        Ok(mapping) if mapping.lifetime() == 0 => Err(Outcome::Refused),
+        Ok(mapping) => Ok(mapping),
+        Err(error) => {
+            tracing::debug!(%error, "the router maps no port");
+            Err(match error {
+                MappingFailure::Pcp(pcp::Failure::Timeout | pcp::Failure::Socket(_))
+                | MappingFailure::NatPmp(natpmp::Failure::Timeout | natpmp::Failure::Socket(_)) => Outcome::Silent,
+                MappingFailure::Pcp(_) | MappingFailure::NatPmp(_) => Outcome::Refused,
+            })
+        }
+    }
 }
 
-async fn outer(gateway: Gateway, mapping: &PortMapping) -> Outer {
-    let address = match mapping.mapping_type() {
-        PortMappingType::Pcp { external_ip, .. } => Some(external_ip.to_canonical()),
-        PortMappingType::NatPmp => {
-            let asked = natpmp::external_address(gateway.address.into(), Some(PATIENCE)).await;
-            asked.ok().map(|address: Ipv4Addr| address.into())
+/// When to renew a mapping of this lifetime: at half of it, so that there is time for other tries (RFC 6887, 11.2.1).
+fn renewal(now: Instant, lifetime_s: u32) -> Instant {
+    now + (Duration::from_secs(lifetime_s.into()) / 2).clamp(LEAST, MOST)
+}
+
+/// When to try a renewal again that is lost: at half of the time that is left.
+fn retry(now: Instant, expiration: Instant) -> Instant {
+    now + (expiration.saturating_duration_since(now) / 2).clamp(LEAST, MOST)
+}
+
+/// The router's outer address, where the mapping tells it.
+fn outer_address(mapping: &PortMapping) -> Option<IpAddr> {
+    let PortMappingType::Pcp { external_ip, .. } = mapping.mapping_type() else { return None };
+    Some(external_ip.to_canonical()).filter(|address| !address.is_unspecified())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mappings_are_renewed_at_half_of_their_time_within_bounds() {
+        let now = Instant::now();
+        for (lifetime_s, wait_s) in [(0, 2), (4, 2), (600, 300), (7200, 3600), (u32::MAX, 3600)] {
+            assert_eq!(renewal(now, lifetime_s), now + Duration::from_secs(wait_s));
         }
-    };
-    Outer { address: address.filter(|address| !address.is_unspecified()), port: mapping.external_port().get() }
+        for (left_s, wait_s) in [(0, 2), (100, 50), (100_000, 3600)] {
+            assert_eq!(retry(now, now + Duration::from_secs(left_s)), now + Duration::from_secs(wait_s));
+        }
+    }
+
+    /// A router on an address of this computer that answers requests with these lifetimes, in turn, and with silence
+    /// where there is none; the nonces and lifetimes of the requests.
+    #[cfg(target_os = "linux")]
+    fn router(address: Ipv4Addr, grants_s: Vec<Option<u32>>) -> std::sync::mpsc::Receiver<([u8; 12], u32)> {
+        let socket = std::net::UdpSocket::bind((address, 5351)).unwrap();
+        let (asked, requests) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let mut request = [0; 60];
+            for granted_s in grants_s {
+                let (60, from) = socket.recv_from(&mut request).unwrap() else { panic!("no request of PCP") };
+                let lifetime_s = u32::from_be_bytes(request[4..8].try_into().unwrap());
+                asked.send((request[24..36].try_into().unwrap(), lifetime_s)).unwrap();
+                let Some(granted_s) = granted_s else { continue };
+                (request[1], request[3]) = (0x81, 0);
+                request[4..8].copy_from_slice(&granted_s.to_be_bytes());
+                request[8..24].fill(0);
+                request[44..60].copy_from_slice(&Ipv4Addr::new(203, 0, 113, 9).to_ipv6_mapped().octets());
+                socket.send_to(&request, from).unwrap();
+            }
+        });
+        requests
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_mapping_whose_renewal_is_lost_is_kept_with_its_nonce_and_the_whole_lifetime_is_asked_for() {
+        let gateway = Gateway { address: Ipv4Addr::new(127, 77, 1, 1), own: Ipv4Addr::LOCALHOST };
+        let requests = router(gateway.address, vec![Some(600), None, None, None, Some(600)]);
+        let mapped = prolongable(gateway).await;
+        assert_eq!(prolong(&mapped).await.map(|_| ()), Err(Outcome::Silent));
+        let again = prolong(&mapped).await.unwrap();
+        assert_eq!(outer_address(&again), "203.0.113.9".parse().ok());
+        let requests: Vec<_> = requests.try_iter().collect();
+        assert_eq!(requests.len(), 5);
+        assert!(requests.iter().all(|request| *request == (requests[0].0, LIFETIME_S)), "{requests:?}");
+    }
+
+    #[cfg(target_os = "linux")]
+    async fn prolongable(gateway: Gateway) -> PortMapping {
+        let (mut mappings, outcomes) = Mappings::ask(gateway, &[Port::Udp(4000)]).await;
+        let outer = Outer { address: "203.0.113.9".parse().ok(), port: 4000 };
+        assert_eq!(outcomes, [(Port::Udp(4000), Outcome::Mapped(outer))]);
+        mappings.kept.remove(0).mapping.unwrap()
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_mapping_that_ends_at_once_is_a_refusal() {
+        let gateway = Gateway { address: Ipv4Addr::new(127, 77, 1, 2), own: Ipv4Addr::LOCALHOST };
+        let _requests = router(gateway.address, vec![Some(0)]);
+        let (mappings, outcomes) = Mappings::ask(gateway, &[Port::Tcp(4000)]).await;
+        assert_eq!(outcomes, [(Port::Tcp(4000), Outcome::Refused)]);
+        assert!(mappings.kept.iter().all(|kept| kept.mapping.is_none()));
+    }
 }

@@ -144,16 +144,15 @@ pub async fn run(arguments: Arguments, ends: impl Future<Output = ()>) -> Result
     if let Some(answers) = answers {
         say(&screen::words(facts, answers, mapped.as_ref().map_or(&[], |(_, outcomes)| outcomes)))?;
     }
-    let keep = async {
-        match &mut mapped {
-            Some((mappings, _)) => mappings.keep().await,
-            None => std::future::pending().await,
+    let ends = async {
+        tokio::select! {
+            () = ends => {}
+            () = tell_stats(&server.exchange), if arguments.json => {}
         }
     };
-    tokio::select! {
-        () = ends => {}
-        () = tell_stats(&server.exchange), if arguments.json => {}
-        () = keep => {}
+    match &mut mapped {
+        Some((mappings, _)) => mappings.keep_until(ends).await,
+        None => ends.await,
     }
     let give_back = async {
         if let Some((mappings, _)) = mapped {

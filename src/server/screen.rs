@@ -79,6 +79,9 @@ fn ports(facts: &Facts, answers: Answers, mapped: &[(Port, Outcome)]) -> String 
         let router = mapped.iter().find(|(asked, _)| *asked == port).map(|(_, outcome)| router_words(port, *outcome));
         let _ = writeln!(text, "{}: {here}{}.", name(port), router.unwrap_or_default());
     }
+    if !mapped.is_empty() {
+        text.push_str("With --no-port-mapping the router is not asked.\n");
+    }
     let outer = mapped.iter().find_map(|(port, outcome)| match outcome {
         Outcome::Mapped(Outer { address: Some(address), port: outer }) if *port == Port::Tcp(facts.listen.port()) => {
             Some(SocketAddr::new(*address, *outer))

@@ -11,6 +11,17 @@ const MAX_CALLS: usize = 8;
 /// Other devices remembered of one call.
 const MAX_OTHERS: usize = 8;
 
+/// Place of a message among the devices that its call is or was at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// It comes from the device of its call, or is about no call that is known.
+    AtCall,
+    /// It comes from a device that another one of the same person has forestalled.
+    Forestalled,
+    /// One device is busy, and others ring.
+    BusyAlone,
+}
+
 /// A call by the two names that its messages give it.
 #[derive(Debug)]
 struct Call {
@@ -20,6 +31,9 @@ struct Call {
     device: Option<Arc<str>>,
     /// Runs that were up beside it: other devices, and not a later run of the same one.
     others: Vec<Arc<str>>,
+    /// Runs that were up when this side's invite went out, and those of them that are busy.
+    rung: Vec<Arc<str>>,
+    busy: Vec<Arc<str>>,
 }
 
 /// Calls with one person; the latest is last.
@@ -27,26 +41,43 @@ struct Call {
 pub(super) struct CallDevices(VecDeque<Call>);
 
 impl CallDevices {
-    /// This side sends a message to them.
-    pub(super) fn sent(&mut self, message: &Message) {
-        if let Message::Invite { invite, conversation, .. } = message {
-            self.note(Call { invite: *invite, conversation: *conversation, device: None, others: Vec::new() });
-        }
+    /// This side sends a message to them, while these runs are up.
+    pub(super) fn sent(&mut self, message: &Message, up: &[Arc<str>]) {
+        self.note(message, up);
     }
 
     /// A message of theirs came from the device `from`, while these runs were up.
-    pub(super) fn received(&mut self, message: &Message, from: &Arc<str>, up: impl Iterator<Item = Arc<str>>) {
-        if message.is_automatic() {
-            return;
+    pub(super) fn received(&mut self, message: &Message, from: &Arc<str>, up: &[Arc<str>]) -> Place {
+        if !message.is_automatic() {
+            self.note(message, &[]);
         }
-        if let Message::Invite { invite, conversation, .. } = message {
-            self.note(Call { invite: *invite, conversation: *conversation, device: None, others: Vec::new() });
+        let Some(call) = self.0.iter_mut().rev().find(|call| call.is_of(message)) else { return Place::AtCall };
+        match (message, &call.device) {
+            (Message::Busy { .. }, None) => {
+                if call.busy.len() <= MAX_OTHERS && !call.busy.contains(from) {
+                    call.busy.push(Arc::clone(from));
+                }
+                return if call.is_busy(up) { Place::AtCall } else { Place::BusyAlone };
+            }
+            (Message::Busy { .. }, Some(device)) if device != from => return Place::BusyAlone,
+            (message, _) if message.is_automatic() => return Place::AtCall,
+            // Whoever rings may do so from any device.
+            (Message::Invite { .. }, Some(_)) => return Place::AtCall,
+            (_, Some(device)) if device != from && call.others.contains(from) => return Place::Forestalled,
+            (_, Some(_)) => return Place::AtCall,
+            (_, None) => {}
         }
-        let Some(call) = self.0.iter_mut().rev().find(|call| call.is_of(message)) else { return };
-        if call.device.is_none() {
-            call.device = Some(Arc::clone(from));
-            call.others = up.filter(|run| run != from).take(MAX_OTHERS).collect();
-        }
+        call.device = Some(Arc::clone(from));
+        call.others = up.iter().filter(|run| *run != from).take(MAX_OTHERS).cloned().collect();
+        Place::AtCall
+    }
+
+    /// The invite that rings no more, now that these runs alone are up: each of them that rang is busy. Told once.
+    pub(super) fn take_busy(&mut self, up: &[Arc<str>]) -> Option<InviteId> {
+        let is_it = |call: &&mut Call| call.device.is_none() && !call.busy.is_empty() && call.is_busy(up);
+        let call = self.0.iter_mut().rev().find(is_it)?;
+        call.busy.clear();
+        Some(call.invite)
     }
 
     /// A run is up, beside these.
@@ -76,20 +107,28 @@ impl CallDevices {
         self.0.is_empty()
     }
 
-    fn note(&mut self, call: Call) {
-        if self.0.iter().any(|known| known.invite == call.invite) {
+    fn note(&mut self, message: &Message, rung: &[Arc<str>]) {
+        let Message::Invite { invite, conversation, .. } = *message else { return };
+        if self.0.iter().any(|known| known.invite == invite) {
             return;
         }
         if self.0.len() >= MAX_CALLS {
             self.0.pop_front();
         }
-        self.0.push_back(call);
+        let rung = rung.iter().take(MAX_OTHERS + 1).cloned().collect();
+        let (device, others, busy) = (None, Vec::new(), Vec::new());
+        self.0.push_back(Call { invite, conversation, device, others, rung, busy });
     }
 }
 
 impl Call {
     fn is_of(&self, message: &Message) -> bool {
         message.invite_id() == Some(self.invite) || message.conversation_id() == Some(self.conversation)
+    }
+
+    /// Whether each of these runs that it rang at is busy.
+    fn is_busy(&self, up: &[Arc<str>]) -> bool {
+        self.rung.iter().filter(|run| up.contains(run)).all(|run| self.busy.contains(run))
     }
 }
 
@@ -124,12 +163,14 @@ mod tests {
     #[test]
     fn a_call_is_at_the_device_that_answered_first() {
         let (mut calls, [desk, lap]) = (CallDevices::default(), runs(["desk", "lap"]));
-        let both = || [Arc::clone(&desk), Arc::clone(&lap)].into_iter();
-        calls.sent(&invite(1));
-        calls.received(&ringing(1), &lap, both());
+        let both = [Arc::clone(&desk), Arc::clone(&lap)];
+        calls.sent(&invite(1), &[]);
+        calls.received(&ringing(1), &lap, &both);
         assert_eq!(calls.device_for(&leave(1)), None, "an app rings by itself");
-        calls.received(&reject(1), &desk, both());
-        calls.received(&reject(1), &lap, both());
+        assert_eq!(calls.received(&reject(1), &desk, &both), Place::AtCall);
+        assert_eq!(calls.received(&reject(1), &lap, &both), Place::Forestalled);
+        assert_eq!(calls.received(&ringing(1), &lap, &both), Place::AtCall);
+        assert_eq!(calls.received(&leave(1), &"later".into(), &both), Place::AtCall);
         assert_eq!(calls.device_for(&leave(1)), Some(&desk));
         assert_eq!(calls.device_for(&Message::Cancel { invite: InviteId::from_bits(1) }), None, "all of them stop");
         assert_eq!(calls.device_for(&leave(2)), None);
@@ -137,12 +178,40 @@ mod tests {
     }
 
     #[test]
+    fn a_person_is_busy_once_every_device_that_rang_and_is_up_says_so() {
+        let busy = Message::Busy { invite: InviteId::from_bits(1) };
+        let [desk, lap, late] = runs(["desk", "lap", "late"]);
+        let up = [Arc::clone(&desk), Arc::clone(&lap)];
+        let mut calls = CallDevices::default();
+        calls.sent(&invite(1), &up);
+        assert_eq!(calls.received(&busy, &desk, &up), Place::BusyAlone);
+        assert_eq!(calls.take_busy(&up), None, "the laptop rings");
+        assert_eq!(calls.device_for(&leave(1)), None);
+        let all = [Arc::clone(&desk), Arc::clone(&lap), Arc::clone(&late)];
+        assert_eq!(calls.received(&busy, &lap, &all), Place::AtCall, "the late one did not ring");
+
+        let mut calls = CallDevices::default();
+        calls.sent(&invite(1), &up);
+        calls.received(&busy, &desk, &up);
+        assert_eq!(calls.take_busy(std::slice::from_ref(&desk)), Some(InviteId::from_bits(1)), "the laptop is gone");
+        assert_eq!(calls.take_busy(std::slice::from_ref(&desk)), None);
+
+        let mut calls = CallDevices::default();
+        calls.sent(&invite(1), &up);
+        calls.received(&reject(1), &lap, &up);
+        assert_eq!(calls.received(&busy, &desk, &up), Place::BusyAlone, "the person has answered at the other");
+        calls.sent(&invite(2), &[]);
+        let of_second = Message::Busy { invite: InviteId::from_bits(2) };
+        assert_eq!(calls.received(&of_second, &desk, &up), Place::AtCall, "nobody was up when it was sent");
+    }
+
+    #[test]
     fn whoever_rings_is_answered_at_that_device_although_a_call_is_at_another() {
         let (mut calls, [desk, lap]) = (CallDevices::default(), runs(["desk", "lap"]));
-        calls.sent(&invite(1));
-        calls.received(&reject(1), &desk, std::iter::once(Arc::clone(&desk)));
+        calls.sent(&invite(1), &[]);
+        calls.received(&reject(1), &desk, std::slice::from_ref(&desk));
         calls.up(&lap, &[Arc::clone(&desk)]);
-        calls.received(&invite(2), &lap, [Arc::clone(&desk), Arc::clone(&lap)].into_iter());
+        calls.received(&invite(2), &lap, &[Arc::clone(&desk), Arc::clone(&lap)]);
         let busy = Message::Busy { invite: InviteId::from_bits(2) };
         assert_eq!((calls.device_for(&busy), calls.device_for(&leave(1))), (Some(&lap), Some(&desk)));
         assert!(!calls.may_follow("desk", &lap) && !calls.may_follow("lap", &desk));
@@ -151,10 +220,10 @@ mod tests {
     #[test]
     fn few_calls_are_remembered_and_only_those_that_somebody_rang_for() {
         let (mut calls, [desk]) = (CallDevices::default(), runs(["desk"]));
-        calls.received(&leave(9), &desk, std::iter::empty());
+        calls.received(&leave(9), &desk, &[]);
         assert!(calls.is_empty());
         for number in 0..3 * MAX_CALLS as u128 {
-            calls.received(&invite(number), &desk, std::iter::empty());
+            calls.received(&invite(number), &desk, &[]);
         }
         assert_eq!(calls.0.len(), MAX_CALLS);
         assert_eq!((calls.device_for(&leave(0)), calls.device_for(&leave(23))), (None, Some(&desk)));

@@ -135,6 +135,12 @@ impl SignalingClient {
         self.tasks.servers.relay_to(id)
     }
 
+    /// Whether a device of a person is, or was before, reached over a server, be it with or without a relay. Remembered
+    /// of the latest 1024 people.
+    pub fn was_over_server(&self, id: &PeerId) -> bool {
+        self.tasks.servers.was_over_server(id)
+    }
+
     /// The TCP port that it listens on.
     pub fn port(&self) -> u16 {
         self.tasks.lan.port()

@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use tokio::time::sleep_until;
 
 use self::closed_runs::ClosedRuns;
+use super::call_devices::Place;
 use super::event::SignalingEvent;
 use super::flood::Admission;
 use super::frame::Frame;
@@ -139,41 +140,51 @@ impl Hub {
         }
         let person = self.people.entry(to).or_insert_with(|| Person::new(now));
         person.last_number = Some(number);
-        person.calls.sent(&message);
-        let device = person.calls.device_for(&message).cloned();
-        let (frame, is_for_all) = (Bytes::from(frame), message.is_for_all_devices());
+        let reached = person.reached_runs();
+        person.calls.sent(&message, &reached);
+        // Which device is the best one may change before there is room: each has one copy.
+        let best = person.best().map(|best| Arc::clone(&best.run)).filter(|_| message.is_for_all_devices());
+        let device = best.clone().or_else(|| person.calls.device_for(&message).cloned());
+        let frame = Bytes::from(frame);
         match person.queue.push((number, frame.clone()), message, device, now) {
             Ok(()) => {
-                self.send_waiting(to, now);
-                if is_for_all {
-                    self.send_to_others(&to, None, &frame);
+                if let Some(best) = best {
+                    person.push_copies((number, &frame), &best, now);
                 }
+                self.send_waiting(to, now);
             }
             Err(message) => self.undelivered(to, message),
         }
     }
 
-    /// Sends a frame to a person's devices, on any route, but for `run`, or but for the one that their messages go to.
-    /// These frames are not waited for: a device that misses one rings or stops by itself.
-    fn send_to_others(&self, to: &PeerId, run: Option<&str>, frame: &Bytes) {
-        let Some(person) = self.people.get(to) else { return };
-        let Some(left_out) = run.or(person.best().map(|best| &*best.run)) else { return };
-        for other in person.runs().iter().filter(|other| ***other != *left_out) {
-            let way = person.way_to(Some(other)).filter(|way| way.run == *other);
-            if way.is_some_and(|way| !send_over(&self.routes, to, way, frame.clone())) {
-                tracing::debug!("a way to another device of a person had no room");
-            }
-        }
-    }
-
     /// Tells a person's devices but for `run`, which has answered an invite, to stop ringing.
     fn answered_by_one(&mut self, from: PeerId, run: &str, invite: InviteId, now: Instant) {
-        let Some(person) = self.people.get_mut(&from) else { return };
+        let message = Message::AnsweredElsewhere { invite };
+        let Some((person, number, frame)) = self.numbered(from, message, now) else { return };
+        person.push_copies((number, &frame), run, now);
+        self.send_waiting(from, now);
+    }
+
+    /// Answers a device whose part in a call another one of the same person has: to it alone, for the call is at the
+    /// other one.
+    fn answer_forestalled(&mut self, from: PeerId, run: &Arc<str>, message: &Message, now: Instant) {
+        let answer = match message {
+            Message::Accept { invite, .. } => Message::AnsweredElsewhere { invite: *invite },
+            Message::Restart { conversation, .. } => Message::Ended { conversation: *conversation },
+            _ => return,
+        };
+        let Some((person, number, frame)) = self.numbered(from, answer, now) else { return };
+        person.queue.push_copy((number, frame), Arc::clone(run), now);
+        self.send_waiting(from, now);
+    }
+
+    /// The frame of a message of this side's own, and its number.
+    fn numbered(&mut self, to: PeerId, message: Message, now: Instant) -> Option<(&mut Person, u64, Bytes)> {
+        let person = self.people.get_mut(&to)?;
         let number = self.local.numbers.after(person.last_number, now);
-        if let Some(frame) = (Frame::Message { number, message: Message::AnsweredElsewhere { invite } }).encode() {
-            person.last_number = Some(number);
-            self.send_to_others(&from, Some(run), &frame.into());
-        }
+        let frame = Frame::Message { number, message }.encode()?;
+        person.last_number = Some(number);
+        Some((person, number, frame.into()))
     }
 
     /// Hands the messages that wait for a person to the best way to the device of each, again later where it takes no
@@ -264,8 +275,13 @@ impl Hub {
                 (self.events)(SignalingEvent::ConnectionClosed { id });
             }
         }
+        let up = person.runs();
+        let busy = person.calls.take_busy(&up);
         if is_news {
             self.tell_presence(&id);
+        }
+        if let Some(invite) = busy.filter(|_| !self.local.is_blocked(&id)) {
+            (self.events)(SignalingEvent::Received { from: id, message: Message::Busy { invite } });
         }
         self.send_waiting(id, now);
         self.forget_if_idle(id);
@@ -280,16 +296,9 @@ impl Hub {
             Incoming::Message { number, message } => {
                 // A connection that was just replaced may still bring what was under way on it.
                 let is_new = self.inbox.admit(from, instance, number, now);
-                if is_new {
-                    person.spoke(instance, message.as_ref());
-                }
+                let place = if is_new { person.spoke(instance, message.as_ref()) } else { Place::AtCall };
                 match message {
-                    Some(message) if is_new => {
-                        if let Some(invite) = message.answered_invite() {
-                            self.answered_by_one(from, instance, invite, now);
-                        }
-                        self.message((route, instance), from, message, now);
-                    }
+                    Some(message) if is_new => self.message((route, instance), from, (message, place), now),
                     None if is_new => self.unknown_message((route, instance), from, now),
                     Some(_) | None => {}
                 }
@@ -308,13 +317,27 @@ impl Hub {
         }
     }
 
-    fn message(&mut self, way: (RouteKind, &str), from: PeerId, message: Message, now: Instant) {
+    fn message(
+        &mut self,
+        (route, run): (RouteKind, &Arc<str>),
+        from: PeerId,
+        (message, place): (Message, Place),
+        now: Instant,
+    ) {
         // A blocked person is passed over, but counted like anybody; their invites take no room from strangers'.
         let blocked = self.local.is_blocked(&from);
         let own_limits_only = blocked || self.local.is_contact(&from);
         if self.admission.admit(from, message.is_invite(), own_limits_only, now) {
-            if !blocked {
-                (self.events)(SignalingEvent::Received { from, message });
+            match place {
+                _ if blocked => {}
+                Place::AtCall => {
+                    if let Some(invite) = message.answered_invite() {
+                        self.answered_by_one(from, run, invite, now);
+                    }
+                    (self.events)(SignalingEvent::Received { from, message });
+                }
+                Place::Forestalled => self.answer_forestalled(from, run, &message, now),
+                Place::BusyAlone => {}
             }
             return;
         }
@@ -329,7 +352,7 @@ impl Hub {
         {
             self.send(from, Message::Busy { invite }, now);
         }
-        self.note_excess(way, from);
+        self.note_excess((route, run), from);
     }
 
     /// A message of a kind that a later version knows counts like any.
@@ -385,10 +408,12 @@ impl Hub {
     fn give_back_late_messages(&mut self, now: Instant) {
         let mut late = Vec::new();
         for (id, person) in &mut self.people {
-            late.extend(person.queue.expired(now).into_iter().map(|message| (*id, message)));
+            if person.queue.next_deadline().is_some_and(|deadline| deadline <= now) {
+                late.push((*id, person.queue.expired(now)));
+            }
         }
-        for (id, message) in late {
-            self.undelivered(id, message);
+        for (id, messages) in late {
+            messages.into_iter().for_each(|message| self.undelivered(id, message));
             self.forget_if_idle(id);
         }
     }

@@ -61,7 +61,7 @@ impl Message {
     /// Whether the sender's app says it by itself, on each of its devices: it shows at none of them that the person is
     /// there.
     pub(super) fn is_automatic(&self) -> bool {
-        matches!(self, Self::Ringing { .. } | Self::Missed { .. } | Self::AnsweredElsewhere { .. })
+        matches!(self, Self::Ringing { .. } | Self::Busy { .. } | Self::Missed { .. } | Self::AnsweredElsewhere { .. })
     }
 
     /// The invite that it is about.
@@ -111,7 +111,7 @@ impl Message {
     /// The invite that one device of the sender's has answered or declined, for all of them.
     pub(super) fn answered_invite(&self) -> Option<InviteId> {
         match self {
-            Self::Accept { invite, .. } | Self::Reject { invite } | Self::Busy { invite } => Some(*invite),
+            Self::Accept { invite, .. } | Self::Reject { invite } => Some(*invite),
             _ => None,
         }
     }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::call_devices::CallDevices;
+use bytes::Bytes;
+
+use super::call_devices::{CallDevices, Place};
 use super::message::Message;
 use super::route::{RouteKind, RouteSet};
 use super::send_queue::{SendQueue, Way};
@@ -93,14 +95,26 @@ impl Person {
         Some(attachment)
     }
 
-    /// A message of theirs came from a run of their app.
-    pub(super) fn spoke(&mut self, run: &Arc<str>, message: Option<&Message>) {
+    /// A message of theirs came from a run of their app; its place among the devices of its call.
+    pub(super) fn spoke(&mut self, run: &Arc<str>, message: Option<&Message>) -> Place {
         if message.is_none_or(|message| !message.is_automatic()) {
             self.spoke = Some(Arc::clone(run));
         }
-        if let Some(message) = message {
-            self.calls.received(message, run, self.runs().into_iter());
+        let up = self.runs();
+        message.map_or(Place::AtCall, |message| self.calls.received(message, run, &up))
+    }
+
+    /// Queues a frame for each of their devices that is up, but for one.
+    pub(super) fn push_copies(&mut self, (number, frame): (u64, &Bytes), left_out: &str, now: Instant) {
+        for run in self.reached_runs().into_iter().filter(|run| **run != *left_out) {
+            self.queue.push_copy((number, frame.clone()), run, now);
         }
+    }
+
+    /// Each run of their app that is up and speaks a common version.
+    pub(super) fn reached_runs(&self) -> Vec<Arc<str>> {
+        let is_reached = |run: &Arc<str>| self.way_to(Some(run)).is_some_and(|way| way.run == *run);
+        self.runs().into_iter().filter(is_reached).collect()
     }
 
     /// Each run of their app that is up.

@@ -33,7 +33,8 @@ struct Entry {
     number: u64,
     /// Its frame.
     frame: Bytes,
-    message: Message,
+    /// `None`: a copy of another entry's, for one more device, which nobody waits for.
+    message: Option<Message>,
     /// The device that it is for. `None`: any.
     device: Option<Arc<str>>,
     /// The way that has taken it. `None`: no way has, or the one that had is lost.
@@ -71,8 +72,18 @@ impl SendQueue {
         }
         self.bytes += frame.len();
         let deadline = now + DELIVERY;
-        self.entries.push_back(Entry { number, frame, message, device, sent: None, deadline });
+        self.entries.push_back(Entry { number, frame, message: Some(message), device, sent: None, deadline });
         Ok(())
+    }
+
+    /// Queues a frame for one more device, behind all that goes there. Where too much waits, or the device goes, it is
+    /// dropped: an app that misses one rings or stops by itself.
+    pub(super) fn push_copy(&mut self, (number, frame): (u64, Bytes), device: Arc<str>, now: Instant) {
+        if self.entries.len() < MAX_MESSAGES && self.bytes + frame.len() <= MAX_BYTES {
+            self.bytes += frame.len();
+            let (device, deadline) = (Some(device), now + DELIVERY);
+            self.entries.push_back(Entry { number, frame, message: None, device, sent: None, deadline });
+        }
     }
 
     /// Sends the messages that the way to their device has not taken yet, in order and for as long as `take` takes
@@ -87,9 +98,15 @@ impl SendQueue {
             // A message for any device stays with the one that it was sent to.
             let device = entry.device.as_ref().or(entry.sent.as_ref().map(|way| &way.run));
             let Some(way) = way_to(device.map(|run| &**run)) else {
-                sending.without_way = Some(entry.deadline);
+                if entry.message.is_some() {
+                    sending.without_way = Some(entry.deadline);
+                }
                 continue;
             };
+            // A later run of the app has not rung.
+            if entry.message.is_none() && device.is_some_and(|run| *run != way.run) {
+                continue;
+            }
             let is_there = entry.sent.as_ref() == Some(&way) && !begun.contains(&way);
             if is_there || full.contains(&way) {
                 continue;
@@ -126,7 +143,7 @@ impl SendQueue {
     pub(super) fn expired(&mut self, now: Instant) -> Vec<Message> {
         let mut late = Vec::new();
         while self.next_deadline().is_some_and(|deadline| deadline <= now) {
-            late.extend(self.pop());
+            late.extend(self.pop().and_then(|entry| entry.message));
         }
         late
     }
@@ -142,13 +159,13 @@ impl SendQueue {
 
     /// Takes everything out.
     pub(super) fn drain(&mut self) -> Vec<Message> {
-        std::iter::from_fn(|| self.pop()).collect()
+        std::iter::from_fn(|| self.pop()).filter_map(|entry| entry.message).collect()
     }
 
-    fn pop(&mut self) -> Option<Message> {
+    fn pop(&mut self) -> Option<Entry> {
         let entry = self.entries.pop_front()?;
         self.bytes -= entry.frame.len();
-        Some(entry.message)
+        Some(entry)
     }
 }
 
@@ -252,6 +269,28 @@ mod tests {
         queue.send(way_to, |_, _| true);
         queue.acknowledged("lap", 5);
         assert_eq!(queue.drain(), [message(1), message(3), message(4)], "the other device has not read its own");
+    }
+
+    #[test]
+    fn a_copy_keeps_its_place_is_nobodys_and_is_not_for_a_later_run() {
+        let (mut queue, now) = (SendQueue::default(), Instant::now());
+        push_for(&mut queue, 1, Some("lap"), now);
+        queue.push_copy((2, frame(2)), "lap".into(), now);
+        queue.push_copy((2, frame(2)), "before".into(), now);
+        let way_to = |device: Option<&str>| Some(way(LAN, if device == Some("lap") { "lap" } else { "after" }));
+        assert_eq!(queue.send(way_to, |_, _| false), Sending { is_refused: true, without_way: None });
+        let mut sent = Vec::new();
+        queue.send(way_to, |way, frame| {
+            sent.push((way.run.to_string(), u64::from_be_bytes(frame[..].try_into().unwrap())));
+            true
+        });
+        assert_eq!(sent, [("lap".to_owned(), 1), ("lap".to_owned(), 2)]);
+        assert_eq!(queue.send(|_| None, |_, _| true), Sending { is_refused: false, without_way: Some(now + DELIVERY) });
+        assert_eq!(queue.expired(now + DELIVERY), [message(1)]);
+        assert_eq!((queue.is_empty(), queue.bytes), (true, 0));
+        let large = Bytes::from(vec![0; 60_000]);
+        (0..100).for_each(|number| queue.push_copy((number, large.clone()), "lap".into(), now));
+        assert_eq!(queue.entries.len(), MAX_BYTES / 60_000);
     }
 
     #[test]

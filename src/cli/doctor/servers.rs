@@ -16,8 +16,8 @@ use crate::signaling::{Access, Examined, ServerDetail, examine_server};
 
 /// For the way into a server.
 const REACH: Duration = Duration::from_millis(2800);
-/// For everything, all servers together.
-const WHOLE: Duration = Duration::from_millis(4800);
+/// For everything but the release of allocations, all servers together.
+const WHOLE: Duration = Duration::from_millis(4400);
 /// Clocks further apart than this are told, in milliseconds, as the app tells them.
 const CLOCKS_AGREE_MS: i64 = 60_000;
 
@@ -54,19 +54,33 @@ pub(super) async fn examine(servers: &[ServerLink], bind: Option<IpAddr>, proxie
         examined.unwrap_or(Err(ServerDetail::NoAnswer))
     });
     let examined = futures_util::future::join_all(each).await;
+    let portals = servers.iter().zip(&examined).map(|(link, examined)| portal(link, examined, bind, &proxies, until));
+    let relays: Vec<_> = examined.iter().flatten().filter_map(|examined| examined.relay.clone()).collect();
+    let (portals, media) = tokio::join!(futures_util::future::join_all(portals), media(&relays, bind, until));
     let mut findings = Vec::new();
-    for (link, examined) in servers.iter().zip(&examined) {
+    for ((link, examined), portal) in servers.iter().zip(&examined).zip(portals) {
         findings.push(reached(link, &proxies, examined));
-        if let Err(ServerDetail::OtherKey | ServerDetail::NoServer | ServerDetail::NoAnswer) = examined {
-            let portal = timeout(until.saturating_duration_since(Instant::now()), captive_portal(link.host()));
-            findings.extend(portal.await.ok().flatten().map(|page| sign_in(&page)));
-        }
+        findings.extend(portal);
     }
-    let relays: Vec<_> = examined.into_iter().flatten().filter_map(|examined| examined.relay).collect();
-    if !relays.is_empty() {
-        findings.extend(media(relays, bind, until).await);
-    }
+    findings.extend(media);
     findings
+}
+
+/// The captive portal that answers in place of a server, if any. Behind a proxy none is seen: it alone leads out.
+async fn portal(
+    link: &ServerLink,
+    examined: &Result<Examined, ServerDetail>,
+    bind: Option<IpAddr>,
+    proxies: &ProxyRules,
+    until: Instant,
+) -> Option<Finding> {
+    let Err(ServerDetail::OtherKey | ServerDetail::NoServer | ServerDetail::NoAnswer) = examined else { return None };
+    if !matches!(proxies.way_to(link.host(), link.port()), Ok(None)) {
+        return None;
+    }
+    let left = until.saturating_duration_since(Instant::now());
+    let page = timeout(left, captive_portal(link.host(), bind)).await.ok()??;
+    Some(sign_in(&page))
 }
 
 fn reached(link: &ServerLink, proxies: &ProxyRules, examined: &Result<Examined, ServerDetail>) -> Finding {
@@ -75,11 +89,12 @@ fn reached(link: &ServerLink, proxies: &ProxyRules, examined: &Result<Examined, 
     let through = through.unwrap_or_default();
     match examined {
         Ok(Examined { round_trip, clock_offset_ms, .. }) => {
-            let ahead_s = *clock_offset_ms as f64 / 1000.0;
+            let (apart_s, is_ahead) = ((*clock_offset_ms as f64 / 1000.0).abs(), *clock_offset_ms > 0);
             let clock = if clock_offset_ms.saturating_abs() > CLOCKS_AGREE_MS {
-                format!("its clock is {ahead_s:.0} s ahead of this computer's. {}", ServerDetail::ClocksDiffer)
+                let side = if is_ahead { "ahead of" } else { "behind" };
+                format!("its clock is {apart_s:.0} s {side} this computer's. {}", ServerDetail::ClocksDiffer)
             } else {
-                format!("clocks agree to {:.1} s", ahead_s.abs())
+                format!("clocks agree to {apart_s:.1} s")
             };
             let ms = round_trip.as_millis();
             let words =
@@ -96,65 +111,72 @@ fn sign_in(page: &str) -> Finding {
     Finding::new(Mark::Problem, "network", words)
 }
 
-/// Ways of media: UDP to each server from one socket, and each relay over UDP and over TLS.
-async fn media(relays: Vec<Access>, bind: Option<IpAddr>, until: Instant) -> Vec<Finding> {
-    let over_udp = udp(&relays, bind);
-    let over_tls = futures_util::future::join_all(relays.iter().filter(|access| access.relay.tls).map(tls));
-    let left = until.saturating_duration_since(Instant::now());
-    let (over_udp, over_tls) = tokio::join!(timeout(left, over_udp), timeout(left, over_tls));
-    let late = || Finding::new(Mark::Problem, "relay", "There was no answer within five seconds.");
-    let (udp, over_tls) = (over_udp.unwrap_or_default(), over_tls.unwrap_or_else(|_| vec![Err(late())]));
-    let works = |results: &[Result<String, Finding>]| results.iter().any(Result::is_ok);
+/// Ways of media: UDP to each server from one socket, and each relay over UDP and over TLS, all at once.
+async fn media(relays: &[Access], bind: Option<IpAddr>, until: Instant) -> Vec<Finding> {
+    let over_tls = relays.iter().filter(|access| access.relay.tls).map(|access| tls(access, until));
+    let over_tls = futures_util::future::join_all(over_tls);
+    let by_family = [true, false].map(|is_ipv4| udp(relays, is_ipv4, bind, until));
+    let (by_family, over_tls) = tokio::join!(futures_util::future::join_all(by_family), over_tls);
+    let by_udp = |family: &OverUdp| family.relays.iter().any(Result::is_ok);
+    let works = by_family.iter().any(by_udp) || over_tls.iter().any(Result::is_ok);
     // With one way to a relay there is a call; without any, only where a direct way is found.
-    let fallback = if works(&udp.relays) || works(&over_tls) { Mark::Limited } else { Mark::Problem };
-    let relay_lines = udp.relays.into_iter().chain(over_tls).map(|result| match result {
+    let fallback = if works { Mark::Limited } else { Mark::Problem };
+    let tls_works = over_tls.iter().any(Result::is_ok);
+    let (mut lines, mut relay_lines) = (Vec::new(), Vec::new());
+    for OverUdp { found, silent, relays } in by_family {
+        lines.extend(silent.into_iter().map(|(server, error)| no_udp(server, &error, tls_works, fallback)));
+        lines.extend(found);
+        relay_lines.extend(relays);
+    }
+    let relay_lines = relay_lines.into_iter().chain(over_tls).map(|result| match result {
         Ok(words) => Finding::new(Mark::Works, "relay", words),
         Err(finding) => Finding { mark: fallback, ..finding },
     });
-    let lines = udp.lines.into_iter().map(|finding| match finding.mark {
-        Mark::Problem => Finding { mark: fallback, ..finding },
-        Mark::Works | Mark::Limited => finding,
-    });
-    lines.chain(relay_lines).collect()
+    lines.into_iter().chain(relay_lines).collect()
 }
 
-/// Findings by UDP.
+/// Findings by UDP of one address family.
 #[derive(Default)]
 struct OverUdp {
-    lines: Vec<Finding>,
+    found: Vec<Finding>,
+    /// Servers that do not answer.
+    silent: Vec<(SocketAddr, ProbeError)>,
     relays: Vec<Result<String, Finding>>,
 }
 
-async fn udp(relays: &[Access], bind: Option<IpAddr>) -> OverUdp {
-    let mut found = OverUdp::default();
-    for is_ipv4 in [true, false] {
-        let servers: Vec<_> =
-            relays.iter().filter_map(|access| Some((access, udp_address(access, is_ipv4)?))).collect();
-        if servers.is_empty() {
-            continue;
-        }
-        let mut probe = match UdpProbe::open(is_ipv4, bind).await {
-            Ok(probe) => probe,
-            Err(error) => {
-                found.lines.push(Finding::new(Mark::Problem, "udp", format!("No socket can be opened: {error}.")));
-                continue;
-            }
-        };
-        let mut seen = Vec::new();
-        for (access, server) in servers {
-            match probe.mapped(server).await {
-                Ok(by_server) => {
-                    seen.push(by_server);
-                    let account = account(access);
-                    found.relays.push(relayed("UDP", access, probe.allocate(server, &account).await));
-                }
-                Err(error) => found.lines.push(no_udp(server, &error)),
-            }
-        }
-        found.lines.extend(seen.iter().map(answered));
-        found.lines.extend(Mapping::of(&seen).map(|mapping| nat(mapping, is_ipv4)));
+async fn udp(relays: &[Access], is_ipv4: bool, bind: Option<IpAddr>, until: Instant) -> OverUdp {
+    let mut over = OverUdp::default();
+    let servers: Vec<_> = relays.iter().filter_map(|access| Some((access, udp_address(access, is_ipv4)?))).collect();
+    if servers.is_empty() {
+        return over;
     }
-    found
+    let mut probe = match UdpProbe::open(is_ipv4, bind).await {
+        Ok(probe) => probe,
+        Err(error) => {
+            over.found.push(Finding::new(Mark::Problem, "udp", format!("No socket can be opened: {error}.")));
+            return over;
+        }
+    };
+    let addresses: Vec<_> = servers.iter().map(|(_, server)| *server).collect();
+    let allocations = servers.iter().map(|(access, server)| async {
+        let account = account(access);
+        UdpProbe::open(is_ipv4, bind).await?.allocate(*server, &account, until).await
+    });
+    let allocations = futures_util::future::join_all(allocations);
+    let (by_each, allocations) = tokio::join!(probe.mapped_by_each(&addresses), allocations);
+    let mut seen = Vec::new();
+    for (((access, server), by_server), allocated) in servers.into_iter().zip(by_each).zip(allocations) {
+        match by_server {
+            Ok(by_server) => {
+                seen.push(by_server);
+                over.relays.push(relayed("UDP", access, allocated));
+            }
+            Err(error) => over.silent.push((server, error)),
+        }
+    }
+    over.found.extend(seen.iter().map(answered));
+    over.found.extend(Mapping::of(&seen).map(|mapping| nat(mapping, is_ipv4)));
+    over
 }
 
 fn udp_address(access: &Access, is_ipv4: bool) -> Option<SocketAddr> {
@@ -166,10 +188,12 @@ fn account(access: &Access) -> Account {
     Account { username: access.relay.username.clone(), password: access.relay.password.clone() }
 }
 
-async fn tls(access: &Access) -> Result<String, Finding> {
-    let allocated = match access.clone().open_stream().await {
-        Ok(stream) => allocate_over_stream(stream, &account(access)).await,
-        Err(error) => Err(error.into()),
+async fn tls(access: &Access, until: Instant) -> Result<String, Finding> {
+    let left = until.saturating_duration_since(Instant::now());
+    let allocated = match timeout(left, access.clone().open_stream()).await {
+        Ok(Ok(stream)) => allocate_over_stream(stream, &account(access), until).await,
+        Ok(Err(error)) => Err(error.into()),
+        Err(_) => Err(ProbeError::NoAnswer),
     };
     relayed("TLS", access, allocated)
 }
@@ -198,12 +222,14 @@ fn answered(seen: &Seen) -> Finding {
     Finding::new(Mark::Works, "udp", format!("{server} answers in {ms} ms and sees this computer as {mapped}"))
 }
 
-fn no_udp(server: SocketAddr, error: &ProbeError) -> Finding {
-    let words = format!(
-        "{server}: {error}. This network blocks UDP, or the server's UDP port is not open. Calls go through the relay over \
-         TLS then, with more delay."
-    );
-    Finding::new(Mark::Problem, "udp", words)
+fn no_udp(server: SocketAddr, error: &ProbeError, tls_works: bool, mark: Mark) -> Finding {
+    let cause = "This network blocks UDP, or the server's UDP port is not open.";
+    let consequence = match (mark, tls_works) {
+        (_, true) => "Calls go through the relay over TLS then, with more delay.",
+        (Mark::Problem, false) => "Calls need a direct way then.",
+        (Mark::Works | Mark::Limited, false) => "Calls that find no direct way need another relay then.",
+    };
+    Finding::new(mark, "udp", format!("{server}: {error}. {cause} {consequence}"))
 }
 
 fn nat(mapping: Mapping, is_ipv4: bool) -> Finding {
@@ -260,13 +286,27 @@ mod tests {
         let expected = "a.example:443 is reached over TCP in 23 ms, its key is that of the link, clocks agree to 0.4 s";
         assert_eq!(agrees, Finding::new(Mark::Works, "server", expected));
         let differs = words(examined(-90_400));
-        assert!(differs.words.contains("its clock is -90 s ahead of this computer's. This computer's clock and"));
+        assert!(differs.words.contains("its clock is 90 s behind this computer's. This computer's clock and"));
         let absent = words(Err(ServerDetail::OtherKey));
         assert_eq!(absent.mark, Mark::Problem);
         assert!(absent.words.starts_with("a.example:443: The server has another key"), "{}", absent.words);
         assert!(
             sign_in("http://a/").words.ends_with("open http://a/.") && sign_in("").words.contains("open a web page")
         );
+    }
+
+    #[test]
+    fn a_network_without_udp_is_told_with_its_consequence() {
+        let server = "192.0.2.1:3478".parse().unwrap();
+        for (tls_works, mark, words) in [
+            (true, Mark::Limited, "Calls go through the relay over TLS then"),
+            (false, Mark::Problem, "Calls need a direct way then."),
+            (false, Mark::Limited, "need another relay then."),
+        ] {
+            let told = no_udp(server, &ProbeError::NoAnswer, tls_works, mark);
+            assert!(told.mark == mark && told.words.contains(words), "{told:?}");
+            assert!(told.words.starts_with("192.0.2.1:3478: no answer. This network blocks UDP"), "{told:?}");
+        }
     }
 
     #[test]

@@ -74,7 +74,9 @@ impl Core {
     fn connect(&mut self, consent: &Consent, newcomer: Newcomer) {
         let id = newcomer.id;
         let setting = self.preferences.settings().relay;
-        let relay_use = RelayUse::of(setting, self.directory.is_contact(id), self.directory.is_over_server(id));
+        // The call may be at a device that a server alone leads to, although another one is on this network.
+        let over_server = self.directory.is_over_server(id) || self.signaling.was_over_server(id);
+        let relay_use = RelayUse::of(setting, self.directory.is_contact(id), over_server);
         let way =
             Way { path: self.signaling.path_to(id), servers: ice_servers(self.signaling.relay_to(id), relay_use) };
         self.remotes.connect(consent, newcomer, way, &self.speaker, self.publisher.picture_notice());

@@ -204,7 +204,9 @@ impl Connection {
                     Packet::Frame(_) => return Err(Ended::Protocol),
                 },
                 request = self.requests.recv() => match request {
-                    Some(Request::Send { peer, device, frame }) => sessions.send(&peer, device, &frame),
+                    Some(Request::Send { peer, device, run, frame }) => {
+                        sessions.send(&peer, device, &run, &frame)
+                    }
                     Some(Request::Seek { peer, until }) => sessions.seek(Instant::now(), peer, until),
                     Some(Request::Close(peer)) => sessions.close(Instant::now(), peer),
                     Some(Request::Renew(peer)) => {
@@ -264,11 +266,11 @@ impl Connection {
         for news in news {
             let input = match news {
                 News::Up { device, up } => {
-                    let peer = up.peer;
+                    let (peer, run) = (up.peer, Arc::clone(&up.instance));
                     let to_self = self.to_self.clone();
                     let take = move |frame: Bytes| {
-                        let requests = to_self.upgrade();
-                        requests.is_some_and(|it| it.try_send(Request::Send { peer, device, frame }).is_ok())
+                        let send = Request::Send { peer, device, run: Arc::clone(&run), frame };
+                        to_self.upgrade().is_some_and(|requests| requests.try_send(send).is_ok())
                     };
                     Input::Up { link: self.link_to(device), up, take: Box::new(take) }
                 }

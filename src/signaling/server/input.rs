@@ -89,11 +89,12 @@ pub(super) enum Input {
 /// Request to a connection.
 #[derive(Debug)]
 pub(super) enum Request {
-    /// Seal a frame for a device, and send it.
-    Send { peer: PeerId, device: Device, frame: Bytes },
+    /// Seal a frame for a run of an app at a device, and send it.
+    Send { peer: PeerId, device: Device, run: Arc<str>, frame: Bytes },
     /// Messages to the person wait until then.
     Seek { peer: PeerId, until: Instant },
-    /// The connection may lead nowhere any more, and the sessions with the person neither.
+    /// The connection may lead nowhere any more, and the sessions with the person neither. Each server is probed: the
+    /// person may be at any.
     Renew(PeerId),
     /// End the sessions with the person.
     Close(PeerId),

@@ -98,6 +98,11 @@ impl Servers {
         self.relays.to(id)
     }
 
+    /// Whether somebody is, or was before, reached over a server.
+    pub(super) fn was_over_server(&self, id: &PeerId) -> bool {
+        self.relays.server_of(id).is_some()
+    }
+
     /// Waits, for so long at most, until the connections are closed; they begin to when the hub drops the route's
     /// handle.
     pub(super) async fn closed(&mut self, patience: Duration) {

@@ -49,7 +49,7 @@ impl Relays {
         self.lock().servers.get(&server).cloned()
     }
 
-    /// The server over which somebody is, or was last, reached.
+    /// The server over which somebody is, or was last, reached. It stays known when they go.
     pub(super) fn server_of(&self, peer: &PeerId) -> Option<u64> {
         self.lock().ways.iter().find(|(known, _)| known == peer).map(|(_, server)| *server)
     }

@@ -17,6 +17,8 @@ use crate::identity::{MAX_SERVERS, PeerId, ServerLink};
 use crate::signaling::links::Links;
 use crate::signaling::route::{Incoming, RouteEvent, RouteReports, Up};
 
+/// Runs of one person's app that are reached at a time. Those over it push out the one that has been up the longest.
+const MAX_RUNS: usize = 8;
 /// Requests that wait for one connection.
 const REQUESTS: usize = 256;
 
@@ -148,6 +150,13 @@ impl RouteTask {
     }
 
     async fn up(&mut self, link: LinkKey, up: Up, take: Arc<dyn Fn(Bytes) -> bool + Send + Sync>) {
+        // The far app began anew, or the server gave its number to another device: the run before is not reached by it.
+        if self.ways.get(&up.peer).is_some_and(|ways| has_other_run(ways, link, &up.instance)) {
+            self.down(up.peer, |other| *other == link).await;
+        }
+        if let Some(longest) = self.ways.get(&up.peer).and_then(|ways| run_over_the_limit(ways, &up.instance)) {
+            self.leave_run(up.peer, &longest).await;
+        }
         let ways = self.ways.entry(up.peer).or_default();
         // A run of an app has one connection to a server: the one before is dead, whatever the server still believes.
         ways.retain(|way| way.link.server != link.server || way.up.instance != up.instance);
@@ -182,6 +191,13 @@ impl RouteTask {
         let (up, take) = (way.up.clone(), Arc::clone(&way.take));
         self.links.put(peer, Arc::clone(&up.instance), move |frame| take(frame));
         self.hub.tell(RouteEvent::Up(up)).await;
+    }
+
+    /// A run of somebody's app is not reached any more.
+    async fn leave_run(&mut self, peer: PeerId, run: &str) {
+        let ways = self.ways.get(&peer).map_or(&[][..], Vec::as_slice);
+        let links: Vec<_> = ways.iter().filter(|way| *way.up.instance == *run).map(|way| way.link).collect();
+        self.down(peer, |link| links.contains(link)).await;
     }
 
     /// The ways that `is_gone` lead to somebody no more.
@@ -221,6 +237,23 @@ impl RouteTask {
             self.down(peer, |link| link.server == server).await;
         }
     }
+}
+
+/// Whether a link led to another run than this one.
+fn has_other_run(ways: &[Way], link: LinkKey, run: &str) -> bool {
+    ways.iter().any(|way| way.link == link && *way.up.instance != *run)
+}
+
+/// The run that has been up the longest, where `run` is one more than may be up.
+fn run_over_the_limit(ways: &[Way], run: &str) -> Option<Arc<str>> {
+    let mut runs: Vec<&Arc<str>> = Vec::new();
+    for way in ways {
+        if !runs.contains(&&way.up.instance) {
+            runs.push(&way.up.instance);
+        }
+    }
+    let is_new = runs.iter().all(|other| ***other != *run);
+    (is_new && runs.len() >= MAX_RUNS).then(|| Arc::clone(runs[0]))
 }
 
 /// Whether a frame shows which of a person's devices they are at.

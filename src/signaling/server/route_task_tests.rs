@@ -146,3 +146,39 @@ async fn a_server_that_is_taken_out_takes_its_ways_and_late_news_along() {
     rig.task.input(Input::Status { server: 2, status: late }).await;
     assert!(rig.told().is_empty() && rig.news.try_recv().is_err());
 }
+
+#[tokio::test]
+async fn a_device_that_names_another_run_each_time_it_greets_is_one_run() {
+    let mut rig = rig();
+    for run in 0..1000 {
+        rig.up(1, 5, &run.to_string()).await;
+        let expected = if run == 0 { vec!["+0".to_owned()] } else { vec![format!("-{}", run - 1), format!("+{run}")] };
+        assert_eq!(rig.told(), expected);
+    }
+    assert!(rig.reaches("999") && !rig.reaches("998"));
+    assert_eq!(rig.task.ways[&peer()].len(), 1);
+}
+
+#[tokio::test]
+async fn a_run_with_another_way_stays_when_a_device_at_one_server_names_another() {
+    let mut rig = rig();
+    rig.up(1, 5, "first").await;
+    rig.up(2, 6, "first").await;
+    rig.told();
+    rig.up(2, 6, "second").await;
+    assert_eq!(rig.told(), ["+first", "+second"]);
+    assert!(rig.reaches("first") && rig.reaches("second"));
+}
+
+#[tokio::test]
+async fn few_runs_of_one_person_are_reached_at_a_time() {
+    let mut rig = rig();
+    for device in 0..30 {
+        rig.up(1 + u64::from(device % 2), device, &device.to_string()).await;
+    }
+    let told = rig.told();
+    let (up, down) = (told.iter().filter(|it| it.starts_with('+')), told.iter().filter(|it| it.starts_with('-')));
+    assert_eq!(up.count() - down.count(), MAX_RUNS);
+    assert_eq!(rig.task.ways[&peer()].len(), MAX_RUNS);
+    assert!(rig.reaches("29") && rig.reaches("22") && !rig.reaches("21"));
+}

@@ -232,11 +232,18 @@ impl Sessions {
         news
     }
 
-    /// Seals a frame for a device that has a session.
-    pub(super) fn send(&mut self, peer: &PeerId, device: Device, frame: &[u8]) -> Vec<News> {
+    /// Seals a frame for a run of an app that has the session of a device: a frame names messages of that run.
+    pub(super) fn send(&mut self, peer: &PeerId, device: Device, run: &str, frame: &[u8]) -> Vec<News> {
+        self.seal(peer, device, frame, |open| *open.instance == *run)
+    }
+
+    /// Seals a frame for a device, where its session is a wanted one.
+    fn seal(&mut self, peer: &PeerId, device: Device, frame: &[u8], is_wanted: impl Fn(&Open) -> bool) -> Vec<News> {
         let mailbox = BoxId::of(peer);
         let far = self.people.get_mut(&mailbox).and_then(|person| person.devices.get_mut(&device));
-        let Some(open) = far.and_then(|far| far.open.as_mut()) else { return Vec::new() };
+        let Some(open) = far.and_then(|far| far.open.as_mut()).filter(|open| is_wanted(open)) else {
+            return Vec::new();
+        };
         let number = open.number;
         match open.session.seal(frame) {
             Ok(record) => letter(mailbox, device, Kind::Record, number, record.into()).into_iter().collect(),
@@ -443,7 +450,7 @@ impl Sessions {
     }
 
     fn send_name(&mut self, peer: &PeerId, device: Device, name: String) -> Vec<News> {
-        Frame::Name { name }.encode().map(|frame| self.send(peer, device, &frame)).unwrap_or_default()
+        Frame::Name { name }.encode().map(|frame| self.seal(peer, device, &frame, |_| true)).unwrap_or_default()
     }
 
     fn record(&mut self, now: Instant, mailbox: BoxId, device: Device, post: &Post) -> Vec<News> {

@@ -174,7 +174,12 @@ impl Office {
     fn say(&mut self, from: usize, to: u8, device: u32, number: u64) {
         let message = Message::Ringing { invite: InviteId::from_bits(number.into()) };
         let frame = Frame::Message { number, message }.encode().unwrap();
-        let news = self.sides[from].sessions.send(&id(to), Device(device), &frame);
+        let side = &mut self.sides[from].sessions;
+        let far = side.people.get(&BoxId::of(&id(to))).and_then(|person| person.devices.get(&Device(device)));
+        let run = far.and_then(|far| far.open.as_ref()).map(|open| Arc::clone(&open.instance));
+        let other = side.send(&id(to), Device(device), "another run", &frame);
+        assert!(other.is_empty(), "a frame of another run");
+        let news = run.map(|run| side.send(&id(to), Device(device), &run, &frame)).unwrap_or_default();
         self.take(from, news);
     }
 

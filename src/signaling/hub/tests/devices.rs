@@ -156,3 +156,96 @@ fn each_device_is_acknowledged_by_its_own_way() {
     assert_eq!((rig.lan.acks(bob), rig.server.acks(bob)), (vec![4, 5], vec![9, 9]));
     assert_eq!(rig.received(), 3);
 }
+
+#[test]
+fn of_two_devices_that_accept_the_first_has_the_call_and_the_other_hears_so() {
+    let mut rig = Rig::new();
+    let bob = id_of(1);
+    rig.up_on(SERVER, bob, "desk");
+    rig.up_on(SERVER, bob, "lap");
+    rig.say(bob, invite(7));
+    rig.hear(SERVER, bob, "desk", 1, accept(7));
+    let (elsewhere, conversation) =
+        (Message::AnsweredElsewhere { invite: InviteId::from_bits(7) }, ConversationId::from_bits(7));
+    assert_eq!(rig.told().last(), Some(&to(SERVER, "lap", elsewhere.clone())));
+    rig.events();
+    let restart = Message::Restart { conversation, generation: 1, moved: false };
+    let ended = Message::Ended { conversation };
+    let reject = Message::Reject { invite: InviteId::from_bits(7) };
+    let answers =
+        [(accept(7), Some(elsewhere)), (restart, Some(ended.clone())), (leave(7), None), (ended, None), (reject, None)];
+    for (number, (message, answer)) in (1..).zip(answers) {
+        rig.hear(SERVER, bob, "lap", number, message.clone());
+        let expected: Vec<_> = answer.into_iter().map(|answer| to(SERVER, "lap", answer)).collect();
+        assert_eq!(rig.told(), expected, "{message:?}");
+        assert_eq!(rig.events(), [], "{message:?} of the laptop is none of the desk's");
+    }
+    rig.hear(SERVER, bob, "desk", 2, leave(7));
+    assert_eq!(rig.events(), [SignalingEvent::Received { from: bob, message: leave(7) }]);
+}
+
+#[test]
+fn one_device_that_is_busy_leaves_the_others_ringing() {
+    for lap_goes in [false, true] {
+        let mut rig = Rig::new();
+        let bob = id_of(1);
+        rig.up_on(SERVER, bob, "desk");
+        rig.up_on(LAN, bob, "lap");
+        rig.say(bob, invite(7));
+        rig.told();
+        rig.events();
+        let busy = Message::Busy { invite: InviteId::from_bits(7) };
+        rig.hear(SERVER, bob, "desk", 1, busy.clone());
+        assert_eq!((rig.told(), rig.events()), (vec![], vec![]), "the laptop rings");
+        if lap_goes {
+            rig.down_of(LAN, bob, "lap", false);
+        } else {
+            rig.hear(LAN, bob, "lap", 1, busy.clone());
+        }
+        let received = SignalingEvent::Received { from: bob, message: busy };
+        assert_eq!(rig.events().into_iter().filter(|event| *event == received).count(), 1);
+    }
+}
+
+#[test]
+fn a_blocked_person_stops_no_device_from_ringing() {
+    let mut rig = Rig::new();
+    let bob = id_of(1);
+    rig.up_on(SERVER, bob, "desk");
+    rig.up_on(SERVER, bob, "lap");
+    rig.say(bob, invite(7));
+    rig.hub.set_blocked(HashSet::from([bob]));
+    rig.told();
+    rig.hear(SERVER, bob, "desk", 1, accept(7));
+    assert_eq!(rig.told(), []);
+}
+
+#[test]
+fn no_message_to_a_device_overtakes_another_whatever_room_there_is() {
+    for seed in 0..200 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut rig = Rig::new();
+        let bob = id_of(1);
+        for run in ["desk", "lap", "den"] {
+            rig.up_on(SERVER, bob, run);
+        }
+        let mut last = HashMap::new();
+        for call in 1..12 {
+            rig.server.set_room(random.usize(0..5));
+            rig.say(bob, invite(call));
+            let run = *random.choice(&["desk", "lap", "den"]).unwrap();
+            rig.hear(SERVER, bob, run, call as u64, accept(call));
+            rig.say(bob, leave(call));
+            if random.bool() {
+                rig.server.set_room(1000);
+            }
+            rig.now += ROOM_AGAIN;
+            rig.hub.send_refused(rig.now);
+            for (_, run, frame) in rig.server.state.lock().unwrap().sent.drain(..) {
+                let Frame::Message { number, .. } = frame else { continue };
+                let before = last.insert(run, number);
+                assert!(before.is_none_or(|before| before < number), "seed {seed}");
+            }
+        }
+    }
+}
