@@ -41,7 +41,8 @@ pub struct HistoryRecord {
 }
 
 impl HistoryRecord {
-    fn is_incoming_in_vain(&self) -> bool {
+    /// True for an incoming call that ended before anybody here did anything.
+    pub fn is_incoming_in_vain(&self) -> bool {
         !self.outgoing && self.duration_s == 0 && IN_VAIN.contains(&self.ended)
     }
 }
@@ -70,7 +71,7 @@ impl Store {
     }
 
     /// Adds a call. An incoming one in vain (missed, or from a program of another version) takes the place of the same
-    /// person's latest, if that was in vain too; a note that nobody has seen stays where there is no new one. Beyond
+    /// person's latest, if that was in vain too; a missed call that nobody has seen stays so, and its note where there is no new one. Beyond
     /// [`HISTORY_KEPT`], and a hundred such calls of strangers beside them, the oldest are forgotten: no stranger can
     /// ring others' calls away.
     pub fn add_history(&mut self, record: &HistoryRecord) -> Result<(), StoreError> {
@@ -79,7 +80,7 @@ impl Store {
         let [missed, newer_here, newer_there] = IN_VAIN.map(as_json);
         let (missed, newer_here, newer_there) = (missed?, newer_here?, newer_there?);
         let transaction = self.connection.transaction()?;
-        let mut note = record.note.clone();
+        let (mut note, mut seen) = (record.note.clone(), record.seen);
         if record.is_incoming_in_vain() {
             let replaced = transaction
                 .query_row(
@@ -91,10 +92,11 @@ impl Store {
                     |row| Ok((row.get::<_, bool>(0)?, row.get::<_, String>(1)?)),
                 )
                 .optional()?;
-            if let Some((false, unseen)) = replaced
-                && note.is_empty()
-            {
-                note = unseen;
+            if let Some((false, unseen)) = replaced {
+                seen = false;
+                if note.is_empty() {
+                    note = unseen;
+                }
             }
         }
         transaction.execute(
@@ -107,7 +109,7 @@ impl Store {
                 record.at_unix_s,
                 record.duration_s,
                 ended,
-                record.seen,
+                seen,
                 note
             ],
         )?;
@@ -122,6 +124,12 @@ impl Store {
             )?;
         }
         Ok(transaction.commit()?)
+    }
+
+    /// How many calls nobody has looked at, of every call that is kept.
+    pub fn unseen_calls(&self) -> Result<u32, StoreError> {
+        let mut statement = self.connection.prepare_cached("SELECT count(*) FROM history WHERE seen = 0")?;
+        Ok(statement.query_row([], |row| row.get(0))?)
     }
 
     /// Notes that the missed calls of this person, or of everybody, have been seen.
@@ -245,6 +253,19 @@ mod tests {
         );
         store.mark_calls_seen(None).unwrap();
         assert!(unseen_now(&store).is_empty());
+    }
+
+    #[test]
+    fn a_missed_call_that_nobody_has_seen_stays_so_when_a_call_of_another_version_takes_its_place() {
+        let mut store = Store::in_memory().unwrap();
+        store.add_history(&HistoryRecord { seen: false, note: "urgent".into(), ..missed(1, 0) }).unwrap();
+        store.add_history(&HistoryRecord { ended: CallEnd::NeedsNewerHere, ..missed(1, 1) }).unwrap();
+        let history = store.history().unwrap();
+        assert_eq!((history.len(), history[0].ended, history[0].seen), (1, CallEnd::NeedsNewerHere, false));
+        assert_eq!((history[0].note.as_str(), store.unseen_calls().unwrap()), ("urgent", 1));
+        store.mark_calls_seen(None).unwrap();
+        store.add_history(&HistoryRecord { ended: CallEnd::NeedsNewerHere, ..missed(1, 2) }).unwrap();
+        assert_eq!((store.history().unwrap()[0].seen, store.unseen_calls().unwrap()), (true, 0));
     }
 
     #[test]
