@@ -8,18 +8,18 @@
 #[path = "../tests/window_fixture/mod.rs"]
 mod window_fixture;
 
-use std::convert::Infallible;
+use std::rc::Rc;
 
 use visavis::call::DisconnectReason;
 use visavis::controller::{
-    CallView, ConversationStatus, Notice, NoticeKind, OutcomeKind, Quality, ServerDetail, ServerState, ServerStatus,
-    Snapshot,
+    CallView, ConversationStatus, HistoryEntry, Notice, NoticeKind, OutcomeKind, Person, Quality, ServerDetail,
+    ServerState, ServerStatus, Snapshot,
 };
 use visavis::device::{DeviceFault, DeviceKind};
 use visavis::identity::ServerLink;
 use visavis::media::MediaTime;
 use visavis::store::{Language, Theme};
-use visavis::ui::{Now, WindowOptions, run};
+use visavis::ui::{Now, WindowOptions, run, window_handle};
 use window_fixture as made_up;
 
 fn snapshot_of(screen: &str) -> Snapshot {
@@ -36,12 +36,12 @@ fn snapshot_of(screen: &str) -> Snapshot {
             snapshot.local_stream.microphone_fault = Some(DeviceFault::Missing);
             let kinds = [
                 NoticeKind::Device { device: DeviceKind::Microphone, fault: DeviceFault::Missing },
-                NoticeKind::RangDuringCall { name: "Tomás Herrera".into() },
                 NoticeKind::BadLink,
             ];
             snapshot.notices = (1..).zip(kinds).map(|(number, kind)| Notice { number, kind }).collect();
             snapshot
         }
+        "crowd" => Snapshot { people: crowd(), history: missed().into(), missed: 3, ..made_up::idle() },
         "off" => {
             let mut snapshot = made_up::idle();
             snapshot.local_stream.video = false;
@@ -109,6 +109,26 @@ fn servers() -> Vec<ServerStatus> {
     ]
 }
 
+/// Two hundred contacts, some of them here.
+fn crowd() -> Vec<Person> {
+    let mut people = made_up::people();
+    people[3].favourite = true;
+    for number in 20..212 {
+        let name = format!("Contact {number}");
+        let here = number % 40 == 0;
+        let person = Person { id: made_up::peer(number), name, ..people[if here { 1 } else { 4 }].clone() };
+        people.push(Person { blocked: false, ..person });
+    }
+    people
+}
+
+/// A history with a missed call that nobody has looked at.
+fn missed() -> Vec<HistoryEntry> {
+    let mut history = made_up::history(Now::read().unix_s);
+    (history[1].seen, history[1].times, history[1].note) = (false, 3, "About the garden".into());
+    history
+}
+
 /// The same with Ana verified.
 fn verified(mut snapshot: Snapshot) -> Snapshot {
     snapshot.people.iter_mut().filter(|person| person.id == made_up::peer(1)).for_each(|ana| ana.verified = true);
@@ -141,5 +161,6 @@ fn main() {
         }
     });
     let options = WindowOptions { preview: screen != "off", ..WindowOptions::default() };
-    run::<Infallible>(options, |_| Ok(handle)).expect("the window opens");
+    let (_window, end) = window_handle();
+    run(&options, &handle, &Rc::new(end)).expect("the window opens");
 }

@@ -64,7 +64,7 @@ fn in_words(error: &anyhow::Error) -> StartError {
 /// released. `named`: the command line names the profile.
 fn run_with_window(options: Options, named: bool, request: Request) -> anyhow::Result<()> {
     let profile = options.profile.dir().to_owned();
-    let window_options = WindowOptions::default();
+    let window_options = WindowOptions { profile: Some(profile.clone()), ..WindowOptions::default() };
     let (window, end) = ui::window_handle();
     let end = Rc::new(end);
     let (bell, rings) = desktop::bell();

@@ -57,7 +57,7 @@ pub enum Input {
         /// The streams, on where their device works.
         streams: MediaSet,
     },
-    /// Nothing rings from now on, or again. Whoever rings or waits as it begins is ignored.
+    /// Nothing rings from now on, or again. People who ring or wait as it begins are ignored.
     DoNotDisturb {
         /// True from now on.
         on: bool,

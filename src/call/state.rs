@@ -31,8 +31,8 @@
 //!
 //! While it is not Idle, an Invite of anybody else waits (`call_waiting`): the caller hears that it rings, and the
 //! person here may answer, which ends the present call. Three wait at most, one stranger among them, and the others
-//! get Busy; a contact who invites takes the place of a stranger who rings. With do not disturb everybody gets Busy, and
-//! whoever rings or waits as it begins is ignored.
+//! get Busy; a contact who invites takes the place of a stranger who rings. With do not disturb everybody gets Busy,
+//! and people who ring or wait as it begins are ignored.
 //! When both invite each other, the one with the smaller ID keeps waiting (and remembers the other's invite), the one
 //! with the greater ID answers. Messages and engine events that name another invite or another conversation than the
 //! present one change nothing. A person who is gone rings no more, is rung no more, and is waited for no more while

@@ -134,6 +134,13 @@ pub enum Command {
         /// Block or unblock.
         on: bool,
     },
+    /// List a contact before the others, or no longer.
+    FavouriteContact {
+        /// The person.
+        id: PeerId,
+        /// Before the others, or not.
+        on: bool,
+    },
     /// Add a server, over which people elsewhere are reached, by its link.
     AddServer {
         /// The link: `HOST:PORT*HASH`.
@@ -262,6 +269,11 @@ pub enum Command {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         with: Option<PeerId>,
     },
+    /// Take one call out of the history.
+    ForgetCall {
+        /// Its number in the snapshot.
+        call: i64,
+    },
     /// Empty the call history.
     ClearHistory,
     /// Note how old each picture of the far side's test card or film is when it is shown (`on`), or stop and report it.
@@ -318,6 +330,7 @@ impl Command {
             Self::RenameContact { .. } => "rename_contact",
             Self::RemoveContact { .. } => "remove_contact",
             Self::BlockContact { .. } => "block_contact",
+            Self::FavouriteContact { .. } => "favourite_contact",
             Self::AddServer { .. } => "add_server",
             Self::RemoveServer { .. } => "remove_server",
             Self::Servers => "servers",
@@ -341,6 +354,7 @@ impl Command {
             Self::DismissOutcome => "dismiss_outcome",
             Self::DismissNotice { .. } => "dismiss_notice",
             Self::MarkCallsSeen { .. } => "mark_calls_seen",
+            Self::ForgetCall { .. } => "forget_call",
             Self::ClearHistory => "clear_history",
             Self::TraceFrames { .. } => "trace_frames",
             Self::SavePicture { .. } => "save_picture",

@@ -93,6 +93,8 @@ impl Directory {
     pub(super) fn new(identity: Arc<Identity>, store: &Store, system: SystemSender) -> Result<Self, StoreError> {
         let mut people = People::new(identity.id());
         people.set_contacts(store.contacts()?, store.blocked()?);
+        // Oldest first: of somebody who has changed their name the latest is known.
+        store.history()?.into_iter().rev().for_each(|kept| people.remember_name(kept.record.peer, kept.record.name));
         let (missed_calls, volumes) = (HashMap::new(), HashMap::new());
         Ok(Self { identity, people, reading_picture: false, system, missed_calls, volumes })
     }
@@ -247,6 +249,12 @@ impl Directory {
         self.changed(store, true)
     }
 
+    /// Lists a contact before the others, or no longer.
+    pub(super) fn set_favourite(&mut self, store: &Store, id: PeerId, on: bool) -> Result<(), Refusal> {
+        let noted = store.set_favourite(id, on)?;
+        self.changed(store, noted)
+    }
+
     /// Notes that a contact's safety number was compared under this identity, or takes that back.
     pub(super) fn set_verified(&mut self, store: &Store, id: PeerId, on: bool) -> Result<(), Refusal> {
         let noted = store.set_verified(id, on.then(|| self.me()))?;
@@ -320,8 +328,10 @@ impl Directory {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::call::CallEnd;
     use crate::controller::lanes::Lanes;
     use crate::identity::safety_number;
+    use crate::store::HistoryRecord;
 
     fn directory() -> (Directory, Store, tempfile::TempDir) {
         let folder = tempfile::tempdir().unwrap();
@@ -411,5 +421,40 @@ mod tests {
         assert!(directory.keep_chosen_name(&store, id, "Ann"));
         assert!(!directory.keep_chosen_name(&store, id, "Ann") && !directory.keep_chosen_name(&store, id, ""));
         assert_eq!(directory.name_of(id, None), "Ann");
+    }
+
+    #[test]
+    fn a_person_of_the_history_keeps_the_latest_name_over_a_restart() {
+        let (directory, mut store, _folder) = directory();
+        let id = PeerId::from_bytes([7; 32]);
+        assert_eq!(directory.name_of(id, None), id.short());
+        for (at_unix_s, name) in [(5, "Robert"), (9, "Bob"), (7, "Rob")] {
+            let (name, ended) = (name.to_owned(), CallEnd::Missed);
+            store
+                .add_history(&HistoryRecord {
+                    peer: id,
+                    name,
+                    outgoing: true,
+                    at_unix_s,
+                    duration_s: 0,
+                    ended,
+                    seen: true,
+                    note: String::new(),
+                })
+                .unwrap();
+        }
+        let identity = Arc::clone(directory.identity());
+        let again = Directory::new(identity, &store, Lanes::new().0.parts.system).unwrap();
+        assert_eq!(again.name_of(id, None), "Bob");
+    }
+
+    #[test]
+    fn only_contacts_are_favourites() {
+        let (mut directory, store, _folder) = directory();
+        let id = PeerId::from_bytes([7; 32]);
+        assert!(matches!(directory.set_favourite(&store, id, true), Err(Refusal::NoContact)));
+        directory.add(&store, Some(ContactLink::new(id, "Ann")), 0).unwrap();
+        directory.set_favourite(&store, id, true).unwrap();
+        assert!(directory.list().iter().any(|person| person.id == id && person.favourite));
     }
 }

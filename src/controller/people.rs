@@ -1,10 +1,10 @@
 //! People who can be called: contacts from the store, people found on this network, and Echo.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use sha2::{Digest, Sha256};
 
-use crate::identity::{PeerId, safety_number};
+use crate::identity::{PeerId, safety_number, sort_key};
 use crate::store::Contact;
 
 use super::{Event, Person, PersonKind};
@@ -12,6 +12,9 @@ use crate::signaling::{RouteKind, RouteSet, VersionSkew};
 
 /// Strangers that are listed at most; a hostile network can announce any number.
 const MAX_NEARBY: usize = 200;
+
+/// Names that are remembered of people who are neither contacts nor here, at most; the oldest give way.
+const NAMES_REMEMBERED: usize = 1000;
 
 /// The ID of the Echo contact: no key belongs to it, it is never sent to the network.
 pub fn echo_id() -> PeerId {
@@ -25,6 +28,33 @@ pub(super) struct People {
     contacts: BTreeMap<PeerId, Contact>,
     blocked: HashSet<PeerId>,
     present: BTreeMap<PeerId, Presence>,
+    /// Last names of people who are gone.
+    remembered: RememberedNames,
+}
+
+/// Last known names of people, the latest few.
+#[derive(Debug, Default)]
+struct RememberedNames {
+    names: HashMap<PeerId, String>,
+    /// From the oldest on.
+    order: VecDeque<PeerId>,
+}
+
+impl RememberedNames {
+    fn put(&mut self, id: PeerId, name: String) {
+        if name.is_empty() || name == id.short() {
+            return;
+        }
+        if self.names.insert(id, name).is_some() {
+            self.order.retain(|other| *other != id);
+        }
+        self.order.push_back(id);
+        if self.order.len() > NAMES_REMEMBERED
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.names.remove(&oldest);
+        }
+    }
 }
 
 /// Presence of one person.
@@ -41,7 +71,13 @@ pub(super) struct Presence {
 impl People {
     /// Nobody yet, of the person `me`.
     pub(super) fn new(me: PeerId) -> Self {
-        Self { me, contacts: BTreeMap::new(), blocked: HashSet::new(), present: BTreeMap::new() }
+        Self {
+            me,
+            contacts: BTreeMap::new(),
+            blocked: HashSet::new(),
+            present: BTreeMap::new(),
+            remembered: RememberedNames::default(),
+        }
     }
 
     /// Replaces the contacts, and the people from whom everything is refused, by the store's.
@@ -53,7 +89,9 @@ impl People {
     /// Notes that somebody has come, gone or changed their name; false when nothing is new.
     pub(super) fn set_presence(&mut self, id: PeerId, presence: Presence) -> bool {
         if presence.routes.is_empty() {
-            return self.present.remove(&id).is_some();
+            let Some(gone) = self.present.remove(&id) else { return false };
+            self.remember_name(id, gone.name);
+            return true;
         }
         let is_listed = self.contacts.contains_key(&id) || self.present.contains_key(&id);
         let nearby = self.present.keys().filter(|id| !self.contacts.contains_key(id)).count();
@@ -61,6 +99,11 @@ impl People {
             return false;
         }
         self.present.insert(id, presence.clone()) != Some(presence)
+    }
+
+    /// Remembers the name of somebody, for when they are no contact and not here.
+    pub(super) fn remember_name(&mut self, id: PeerId, name: String) {
+        self.remembered.put(id, name);
     }
 
     /// True for a person in the contact list.
@@ -93,7 +136,8 @@ impl People {
         self.contacts.get(&id)
     }
 
-    /// The name to show: the one given here, else the one they chose (`said`, or as announced), else a piece of the ID.
+    /// The name to show: the one given here, else the one they chose (`said`, or as announced now or earlier), else a
+    /// piece of the ID.
     pub(super) fn name_of(&self, id: PeerId, said: Option<&str>) -> String {
         if id == echo_id() {
             return String::from("Echo");
@@ -102,7 +146,8 @@ impl People {
         let given = contact.map(|contact| contact.given_name.as_str());
         let announced = self.present.get(&id).map(|presence| presence.name.as_str());
         let chosen = contact.map(|contact| contact.name.as_str());
-        [given, said, announced, chosen]
+        let remembered = self.remembered.names.get(&id).map(String::as_str);
+        [given, said, announced, chosen, remembered]
             .into_iter()
             .flatten()
             .find(|name| !name.is_empty())
@@ -168,8 +213,8 @@ impl People {
         !matches!(self.route(id), Some(RouteKind::Local | RouteKind::Lan))
     }
 
-    /// Everybody, as the window lists them: Echo, contacts, people nearby, and last the blocked who are neither; online
-    /// first, then by name.
+    /// Everybody, as the window lists them: Echo, contacts, people nearby, and last the blocked who are neither;
+    /// favourites first, then whoever is online, then by name.
     pub(super) fn list(&self) -> Vec<Person> {
         let nearby = self.present.keys().filter(|id| !self.contacts.contains_key(id));
         let mut people: Vec<Person> = std::iter::once(echo_id())
@@ -178,7 +223,17 @@ impl People {
             .chain(self.blocked.iter().copied().filter(|id| !self.is_contact(*id) && !self.present.contains_key(id)))
             .map(|id| self.person(id))
             .collect();
-        people.sort_by_cached_key(|person| (rank(person.kind), !person.online, person.name.to_lowercase(), person.id));
+        people.sort_by_cached_key(|person| {
+            (rank(person.kind), !person.favourite, !person.online, sort_key(&person.name), person.id)
+        });
+        let mut bearers: HashMap<String, u32> = HashMap::new();
+        let contacts = |person: &&mut Person| person.kind == PersonKind::Contact;
+        for person in people.iter_mut().filter(contacts) {
+            *bearers.entry(person.name.to_lowercase()).or_default() += 1;
+        }
+        for person in people.iter_mut().filter(contacts) {
+            person.shares_name = bearers.get(&person.name.to_lowercase()).is_some_and(|bearers| *bearers > 1);
+        }
         people
     }
 
@@ -195,7 +250,8 @@ impl People {
         let route = self.route(id);
         let (online, needs_newer) = (route.is_some(), self.skew(id));
         let (blocked, verified) = (self.is_blocked(id), self.is_verified(id));
-        Person { id, name, kind, online, route, needs_newer, blocked, verified }
+        let favourite = self.contacts.get(&id).is_some_and(|contact| contact.favourite);
+        Person { id, name, kind, online, route, needs_newer, blocked, verified, favourite, shares_name: false }
     }
 }
 
@@ -282,6 +338,7 @@ mod tests {
             blocked: false,
             added_at_unix_s: 0,
             verified_by: None,
+            favourite: false,
             volume: Volume::default(),
         };
         let mut people = People::new(id(200));
@@ -297,6 +354,68 @@ mod tests {
         ] {
             assert_eq!(people.namesake(id(stranger), said), previous.map(id), "{said}");
         }
+    }
+
+    fn contacts(named: &[(u8, &str, bool)]) -> People {
+        let contact = |&(number, name, favourite): &(u8, &str, bool)| Contact {
+            id: id(number),
+            name: name.into(),
+            given_name: String::new(),
+            blocked: false,
+            added_at_unix_s: 0,
+            verified_by: None,
+            favourite,
+            volume: Volume::default(),
+        };
+        let mut people = People::new(id(200));
+        people.set_contacts(named.iter().map(contact).collect(), Vec::new());
+        people
+    }
+
+    fn names(people: &People) -> Vec<String> {
+        people.list().into_iter().skip(1).map(|person| person.name).collect()
+    }
+
+    #[test]
+    fn favourites_come_first_then_whoever_is_online_then_the_names_as_a_dictionary_has_them() {
+        let named = [(1, "Zoe", true), (2, "Łukasz", false), (3, "Müller", false), (4, "Mua", false), (5, "王", false)];
+        let mut people = contacts(&named);
+        assert_eq!(names(&people), ["Zoe", "Łukasz", "Mua", "Müller", "王"]);
+        people.set_presence(id(5), by([RouteKind::Lan], "王"));
+        assert_eq!(names(&people), ["Zoe", "王", "Łukasz", "Mua", "Müller"]);
+    }
+
+    #[test]
+    fn contacts_of_one_name_are_marked_and_no_others() {
+        let people = contacts(&[(1, "Bob", false), (2, "bob", false), (3, "Ann", false)]);
+        let marked: Vec<_> = people.list().iter().filter(|person| person.shares_name).map(|person| person.id).collect();
+        assert_eq!(marked, [id(1), id(2)]);
+    }
+
+    #[test]
+    fn whoever_has_gone_keeps_the_last_name() {
+        let mut people = People::new(id(200));
+        people.set_presence(id(1), by([RouteKind::Lan], "Bob"));
+        people.set_presence(id(1), by([], ""));
+        assert_eq!(
+            (people.name_of(id(1), None), people.name_of(id(1), Some("Robert"))),
+            ("Bob".into(), "Robert".into())
+        );
+        people.set_presence(id(1), by([RouteKind::Lan], "Rob"));
+        assert_eq!(people.name_of(id(1), None), "Rob");
+    }
+
+    #[test]
+    fn a_hostile_network_cannot_fill_the_memory_of_names() {
+        let mut names = RememberedNames::default();
+        for number in 0..10_000_u32 {
+            let mut key = [0; 32];
+            key[..4].copy_from_slice(&number.to_le_bytes());
+            names.put(PeerId::from_bytes(key), format!("Person {number}"));
+            names.put(id(9), format!("Ann {number}"));
+        }
+        assert_eq!((names.names.len(), names.order.len()), (NAMES_REMEMBERED, NAMES_REMEMBERED));
+        assert_eq!(names.names.get(&id(9)).map(String::as_str), Some("Ann 9999"));
     }
 
     #[test]

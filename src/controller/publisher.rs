@@ -23,6 +23,8 @@ pub enum Repaint {
     /// A new picture of one's own beside those of others: two streams out of phase would be drawn sixty times a second,
     /// so it is drawn together with theirs.
     OwnPicture,
+    /// A new picture of one's own that nobody else's is drawn with: a mirror needs no more than 15 a second.
+    Mirror,
 }
 
 /// The word to the window; called from several threads.
@@ -115,7 +117,7 @@ impl Publisher {
     /// Notice of a new picture of one's own.
     pub(super) fn own_picture_notice(&self) -> impl Fn() + Send + Sync + 'static {
         let (on_change, others_drawn) = (Arc::clone(&self.on_change), Arc::clone(&self.others_drawn));
-        move || on_change(if others_drawn.load(Ordering::Relaxed) { Repaint::OwnPicture } else { Repaint::Picture })
+        move || on_change(if others_drawn.load(Ordering::Relaxed) { Repaint::OwnPicture } else { Repaint::Mirror })
     }
 
     /// Notes whether pictures of others may be on screen.
@@ -147,7 +149,7 @@ mod tests {
         publisher.set_others_drawn(true);
         own();
         others();
-        assert_eq!(*told.lock().unwrap(), [Repaint::Picture, Repaint::OwnPicture, Repaint::Picture]);
+        assert_eq!(*told.lock().unwrap(), [Repaint::Mirror, Repaint::OwnPicture, Repaint::Picture]);
         assert_eq!(publisher.due(), None, "pictures need no snapshot");
         publisher.notices().forget_silence();
         assert_eq!(publisher.due(), Some(MediaTime::default() + AT_MOST_EVERY));

@@ -21,7 +21,8 @@ pub use crate::call::CallEnd as OutcomeKind;
 pub struct Snapshot {
     /// This person's own card.
     pub me: Me,
-    /// Echo, contacts, people found on this network, and blocked strangers; sorted by name, online first.
+    /// Echo, contacts, people found on this network, and blocked strangers; favourites first, then whoever is online,
+    /// then by name ([`sort_key`](crate::identity::sort_key)).
     pub people: Vec<Person>,
     /// Calls of the past, latest first.
     pub history: Arc<[HistoryEntry]>,
@@ -92,11 +93,19 @@ pub struct Person {
     pub blocked: bool,
     /// True for a contact whose safety number was compared.
     pub verified: bool,
+    /// True for a contact who is listed before the others.
+    pub favourite: bool,
+    /// True for a contact whose name another one has, too.
+    pub shares_name: bool,
 }
 
 /// A call of the past.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HistoryEntry {
+    /// Its number, by which it is forgotten.
+    pub number: i64,
+    /// How often in a row the person rang in vain since somebody looked, where they did; else 1.
+    pub times: u32,
     /// With whom.
     pub peer: PeerId,
     /// Their name then.
@@ -348,7 +357,16 @@ pub enum NoticeKind {
     CallFailed(Outcome),
     /// A contact was added.
     ContactAdded {
+        /// The contact.
+        id: PeerId,
         /// Their name.
+        name: String,
+    },
+    /// A contact calls themselves by another name.
+    ContactRenamed {
+        /// The name shown until now.
+        before: String,
+        /// The name from now on.
         name: String,
     },
     /// A contact's link names a server that this side does not use.

@@ -18,8 +18,9 @@ pub(super) enum Alert {
 #[derive(Debug, Default)]
 pub(super) struct Alerts {
     ring: Option<InviteId>,
-    /// Calls that were seen, since the first snapshot. News of a missed call may be older than the call before it.
-    seen: Option<Vec<HistoryEntry>>,
+    /// The greatest number of a call that was seen, since the first snapshot: a later call has a greater one, even if
+    /// it began earlier.
+    seen: Option<i64>,
 }
 
 impl Alerts {
@@ -50,15 +51,14 @@ impl Alerts {
 
     fn missed_alerts(&mut self, history: &[HistoryEntry], quiet: bool) -> Vec<Alert> {
         let mut alerts = Vec::new();
-        if let Some(seen) = &self.seen
+        if let Some(seen) = self.seen
             && !quiet
         {
-            let new = history.iter().take_while(|call| !seen.contains(call));
+            let new = history.iter().filter(|call| call.number > seen);
             alerts.extend(new.filter(|call| is_missed(call)).cloned().map(Alert::Missed));
         }
-        if self.seen.as_deref() != Some(history) {
-            self.seen = Some(history.to_vec());
-        }
+        let latest = history.iter().map(|call| call.number).max().unwrap_or_default();
+        self.seen = Some(self.seen.unwrap_or_default().max(latest));
         alerts
     }
 }
@@ -88,7 +88,18 @@ mod tests {
     fn past(at_unix_s: i64, kind: OutcomeKind) -> HistoryEntry {
         let (peer, name) = (PeerId::from_bytes([7; 32]), "Ada".to_owned());
         let ended = Outcome { peer, name: name.clone(), kind };
-        HistoryEntry { peer, name, outgoing: false, at_unix_s, duration_s: 0, ended, seen: false, note: String::new() }
+        HistoryEntry {
+            number: at_unix_s,
+            times: 1,
+            peer,
+            name,
+            outgoing: false,
+            at_unix_s,
+            duration_s: 0,
+            ended,
+            seen: false,
+            note: String::new(),
+        }
     }
 
     #[test]
@@ -121,7 +132,9 @@ mod tests {
         assert_eq!(told(&[new]), [], "the history was shortened to a call that was told");
         assert_eq!(told(&[]), []);
         let (earlier, call) = (past(7, OutcomeKind::Missed), past(9, OutcomeKind::Canceled));
+        let earlier = HistoryEntry { number: 10, ..earlier };
         assert_eq!(told(std::slice::from_ref(&call)), []);
-        assert_eq!(told(&[earlier.clone(), call]), [Alert::Missed(earlier)], "told late by the caller's app");
+        assert_eq!(told(&[call.clone(), earlier.clone()]), [Alert::Missed(earlier.clone())], "told late by their app");
+        assert_eq!(told(&[call, earlier, past(5, OutcomeKind::Missed)]), [], "an older one, for which there is room");
     }
 }

@@ -62,7 +62,7 @@ impl PictureEncoder {
         }
         let paused = frame.captured_at.since(self.captured_at) >= LONG_PAUSE;
         let due = paused || keyframe_wanted.load(Ordering::Relaxed);
-        let grant = RateLimit { kbps, max_kbps: most.kbps, codec: budget.codec };
+        let grant = RateLimit { kbps, max_kbps: most.kbps, codec: budget.codec, proven: budget.proven };
         let shape = self.scaler.shape(full, grant, budget.max_lines, due, frame.captured_at);
         if !self.pace.admits(frame.captured_at, shape.max_fps) {
             return Ok(None);

@@ -13,6 +13,7 @@ pub mod qr;
 mod safety;
 mod server_link;
 mod server_proof;
+mod spelling;
 mod text;
 
 pub use backup::{BackupError, MAX_BACKUP, make_backup, open_backup};
@@ -21,8 +22,9 @@ pub use invitation::{InvitationToken, ParseInvitationTokenError};
 pub use key::{Identity, IdentityError, Installed};
 pub use link::ContactLink;
 pub use peer_id::{ParsePeerIdError, PeerId};
-pub use picture::{PictureError, read_contact_picture};
+pub use picture::{PictureError, find_contact_in, read_contact_picture, scan_contact_code};
 pub use safety::{ScannedCode, compare_safety_code, safety_code, safety_number, scan_safety_code};
 pub use server_link::{MAX_SERVERS, ParseServerLinkError, ServerLink};
 pub use server_proof::{SIGNATURE_LEN, prove_to_server, proves_to_server};
+pub use spelling::{is_spelled, sort_key};
 pub use text::{MAX_NAME_CHARS, display_name, plain_text};

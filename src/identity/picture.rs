@@ -5,11 +5,11 @@ use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use image::ImageFormat;
+use image::{GrayImage, ImageFormat};
 
 use super::ContactLink;
 use super::qr::{self, Codes, MAX_FILE, MAX_SIDE};
-use crate::media::open_regular_file;
+use crate::media::{Plane, VideoFrame, open_regular_file};
 
 /// The reason why no contact was found in a picture. `Display` is the English sentence; the window's catalogue has the
 /// others.
@@ -82,6 +82,26 @@ pub fn read_contact_picture(path: &Path) -> Result<ContactLink, PictureError> {
 }
 
 /// The picture is a stranger's, and the decoders index by its content.
+/// The contact whose code a camera's picture shows. Another picture follows soon, so this one is not searched for long.
+pub fn scan_contact_code(picture: &VideoFrame) -> Option<ContactLink> {
+    let luma = picture.plane(Plane::Y).to_vec();
+    qr::find_live(&GrayImage::from_raw(picture.width(), picture.height(), luma)?, ContactLink::find_in)
+}
+
+/// The contact whose code a picture shows that is no file, as one from the clipboard: its size in pixels, and the
+/// brightness of each.
+pub fn find_contact_in((width, height): (u32, u32), grey: Vec<u8>) -> Result<ContactLink, PictureError> {
+    if width > MAX_SIDE || height > MAX_SIDE {
+        return Err(PictureError::TooManyPixels);
+    }
+    let picture = GrayImage::from_raw(width, height, grey).ok_or(PictureError::Damaged)?;
+    unless_it_panics(|| match qr::look_at(&[picture]) {
+        Codes::Contact(link) => Ok(link),
+        Codes::Other => Err(PictureError::OtherCode),
+        Codes::None => Err(PictureError::NoCode),
+    })
+}
+
 fn unless_it_panics<T>(read: impl FnOnce() -> Result<T, PictureError>) -> Result<T, PictureError> {
     catch_unwind(AssertUnwindSafe(read)).unwrap_or(Err(PictureError::Damaged))
 }
@@ -143,6 +163,33 @@ mod tests {
     fn a_picture_that_no_decoder_expects_is_damaged() {
         let read = unless_it_panics::<ContactLink>(|| panic!("as the test wants it"));
         assert_eq!(read, Err(PictureError::Damaged));
+    }
+
+    #[test]
+    fn a_picture_that_is_no_file_is_read_by_its_brightness() {
+        let link = ContactLink::new(PeerId::from_bytes([3; 32]), "Zoë");
+        let grey = image::load_from_memory(&code(&link.to_string())).unwrap().into_luma8();
+        let size = grey.dimensions();
+        assert_eq!(find_contact_in(size, grey.into_raw()), Ok(link));
+        let blank = |value: u8| vec![value; 200 * 100];
+        assert_eq!(find_contact_in((200, 100), blank(255)), Err(PictureError::NoCode));
+        assert_eq!(find_contact_in((201, 100), blank(255)), Err(PictureError::Damaged));
+        assert_eq!(find_contact_in((9000, 1), vec![0; 9000]), Err(PictureError::TooManyPixels));
+        assert_eq!(find_contact_in((0, 0), Vec::new()), Err(PictureError::NoCode));
+    }
+
+    #[test]
+    fn a_cameras_picture_shows_a_contact_or_nobody() {
+        let link = ContactLink::new(PeerId::from_bytes([3; 32]), "Zoë");
+        let (side, dark) = qr::modules(&link.to_string()).unwrap();
+        let mut frame = VideoFrame::black(1280, 720);
+        assert_eq!(scan_contact_code(&frame), None);
+        for (index, value) in frame.planes_mut().0.iter_mut().enumerate() {
+            let module = |at: usize, from: usize| at.checked_sub(from).map(|at| at / 8).filter(|module| *module < side);
+            let at = (module(index % 1280, 400), module(index / 1280, 150));
+            *value = if matches!(at, (Some(x), Some(y)) if dark[y * side + x]) { 40 } else { 200 };
+        }
+        assert_eq!(scan_contact_code(&frame), Some(link));
     }
 
     #[test]

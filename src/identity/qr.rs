@@ -68,12 +68,16 @@ pub(super) fn search(bytes: &[u8]) -> Option<Codes> {
     if bytes.len() as u64 > MAX_FILE {
         return None;
     }
-    let pictures = unless_it_panics(|| Some(on_grounds(decode(bytes)?)))?;
+    Some(look_at(&unless_it_panics(|| Some(on_grounds(decode(bytes)?)))?))
+}
+
+/// Looks for codes in pictures that show the same on different grounds.
+pub(super) fn look_at(pictures: &[GrayImage]) -> Codes {
     let looks = Looks::new(ContactLink::find_in);
     let mut sides = SEARCHED_SIDES.into_iter().map(Some).chain([None]);
     let contact = sides.find_map(|side| pictures.iter().find_map(|picture| looks.at_size(picture, side)));
     let without = if looks.saw_code.get() { Codes::Other } else { Codes::None };
-    Some(contact.map_or(without, Codes::Contact))
+    contact.map_or(without, Codes::Contact)
 }
 
 /// The first code in a camera's picture whose text `accept` takes. Another picture follows soon, so this one is

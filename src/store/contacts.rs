@@ -23,6 +23,8 @@ pub struct Contact {
     /// The identity of this side under which their safety number was compared, if it was. The number is of both keys,
     /// so the mark does not hold for another identity.
     pub verified_by: Option<PeerId>,
+    /// Listed before the others.
+    pub favourite: bool,
     /// Volume at which they are heard in calls.
     pub volume: Volume,
 }
@@ -35,7 +37,7 @@ impl Contact {
 }
 
 const SELECT: &str = "SELECT contacts.peer, name, given_name, blocked.peer IS NOT NULL, added_at_unix_s, verified_by,
-     volume_percent FROM contacts LEFT JOIN blocked ON blocked.peer = contacts.peer";
+     favourite, volume_percent FROM contacts LEFT JOIN blocked ON blocked.peer = contacts.peer";
 
 fn contact(row: &Row<'_>) -> rusqlite::Result<Contact> {
     Ok(Contact {
@@ -46,7 +48,8 @@ fn contact(row: &Row<'_>) -> rusqlite::Result<Contact> {
         blocked: row.get(3)?,
         added_at_unix_s: row.get(4)?,
         verified_by: row.get::<_, Option<[u8; 32]>>(5)?.map(PeerId::from_bytes),
-        volume: Volume::from_percent(row.get(6)?),
+        favourite: row.get(6)?,
+        volume: Volume::from_percent(row.get(7)?),
     })
 }
 
@@ -100,6 +103,14 @@ impl Store {
         let changed = self
             .connection
             .execute("UPDATE contacts SET verified_by = ?2 WHERE peer = ?1", params![id.as_bytes(), by])?;
+        Ok(changed > 0)
+    }
+
+    /// Lists a contact before the others, or no longer. False when they are no contact.
+    pub fn set_favourite(&self, id: PeerId, on: bool) -> Result<bool, StoreError> {
+        let changed = self
+            .connection
+            .execute("UPDATE contacts SET favourite = ?2 WHERE peer = ?1", params![id.as_bytes(), on])?;
         Ok(changed > 0)
     }
 
@@ -192,6 +203,27 @@ mod tests {
         store.remove_contact(id(1)).unwrap();
         store.add_contact(id(1), "Ann", 300).unwrap();
         assert_eq!(verified(&store), None, "added anew");
+    }
+
+    #[test]
+    fn a_favourite_stays_one_over_a_restart_and_goes_with_the_contact() {
+        let dir = tempfile::tempdir().unwrap();
+        let favourite = |store: &Store| store.contact(id(1)).unwrap().unwrap().favourite;
+        {
+            let store = Store::open(dir.path()).unwrap();
+            assert!(!store.set_favourite(id(1), true).unwrap(), "no contact");
+            store.add_contact(id(1), "Ann", 100).unwrap();
+            assert!(!favourite(&store));
+            assert!(store.set_favourite(id(1), true).unwrap());
+        }
+        let store = Store::open(dir.path()).unwrap();
+        assert!(favourite(&store));
+        store.set_favourite(id(1), false).unwrap();
+        assert!(!favourite(&store));
+        store.set_favourite(id(1), true).unwrap();
+        store.remove_contact(id(1)).unwrap();
+        store.add_contact(id(1), "Ann", 300).unwrap();
+        assert!(!favourite(&store), "added anew");
     }
 
     #[test]

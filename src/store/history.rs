@@ -40,6 +40,17 @@ pub struct HistoryRecord {
     pub note: String,
 }
 
+/// A call as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptCall {
+    /// Its number, by which it is forgotten.
+    pub number: i64,
+    /// How often in a row the person rang in vain since somebody looked, of an incoming call in vain; else 1.
+    pub times: u32,
+    /// The call; of several in a row the latest.
+    pub record: HistoryRecord,
+}
+
 impl HistoryRecord {
     /// True for an incoming call that ended before anybody here did anything.
     pub fn is_incoming_in_vain(&self) -> bool {
@@ -48,70 +59,66 @@ impl HistoryRecord {
 }
 
 impl Store {
-    /// Every call that is kept, latest first. One that a newer version wrote in its own words is left out.
-    pub fn history(&self) -> Result<Vec<HistoryRecord>, StoreError> {
+    /// Every call that is kept, by its beginning, latest first. One that a newer version wrote in its own words is left
+    /// out.
+    pub fn history(&self) -> Result<Vec<KeptCall>, StoreError> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT peer, name, outgoing, at_unix_s, duration_s, ended, seen, note FROM history ORDER BY number DESC",
+            "SELECT peer, name, outgoing, at_unix_s, duration_s, ended, number, times, seen, note FROM history
+             ORDER BY at_unix_s DESC, number DESC",
         )?;
         let rows = statement.query_map([], |row| {
             let ended: String = row.get(5)?;
             let Ok(ended) = serde_json::from_str(&ended) else { return Ok(None) };
-            Ok(Some(HistoryRecord {
+            let record = HistoryRecord {
                 peer: PeerId::from_bytes(row.get(0)?),
                 name: display_name(row.get_ref(1)?.as_str()?),
                 outgoing: row.get(2)?,
                 at_unix_s: row.get(3)?,
                 duration_s: row.get(4)?,
                 ended,
-                seen: row.get(6)?,
-                note: plain_text(row.get_ref(7)?.as_str()?, MAX_USER_DATA),
-            }))
+                seen: row.get(8)?,
+                note: plain_text(row.get_ref(9)?.as_str()?, MAX_USER_DATA),
+            };
+            Ok(Some(KeptCall { number: row.get(6)?, times: row.get(7)?, record }))
         })?;
         Ok(rows.filter_map(Result::transpose).collect::<Result<_, _>>()?)
     }
 
     /// Adds a call. An incoming one in vain (missed, or from a program of another version) takes the place of the same
-    /// person's latest, if that was in vain too; a missed call that nobody has seen stays so, and its note where there is no new one. Beyond
-    /// [`HISTORY_KEPT`], and a hundred such calls of strangers beside them, the oldest are forgotten: no stranger can
-    /// ring others' calls away.
+    /// person's latest, if that was in vain too, and counts how many nobody has seen; until somebody looks it stays
+    /// unseen, and a note stays where there is no new one. Beyond [`HISTORY_KEPT`], and a hundred such calls of
+    /// strangers beside them, the oldest are forgotten: no stranger can ring others' calls away.
     pub fn add_history(&mut self, record: &HistoryRecord) -> Result<(), StoreError> {
         let as_json = |end| serde_json::to_string(&end).map_err(|error| StoreError::Other(error.into()));
         let ended = as_json(record.ended)?;
         let [missed, newer_here, newer_there] = IN_VAIN.map(as_json);
         let (missed, newer_here, newer_there) = (missed?, newer_here?, newer_there?);
         let transaction = self.connection.transaction()?;
-        let (mut note, mut seen) = (record.note.clone(), record.seen);
+        let (mut times, mut note, mut seen) = (1_u32, record.note.clone(), record.seen);
         if record.is_incoming_in_vain() {
             let replaced = transaction
                 .query_row(
                     &format!(
                         "DELETE FROM history WHERE {INCOMING_IN_VAIN} AND number =
-                         (SELECT max(number) FROM history WHERE peer = ?4) RETURNING seen, note"
+                         (SELECT max(number) FROM history WHERE peer = ?4) RETURNING seen, note, times"
                     ),
                     params![missed, newer_here, newer_there, record.peer.as_bytes()],
-                    |row| Ok((row.get::<_, bool>(0)?, row.get::<_, String>(1)?)),
+                    |row| Ok((row.get::<_, bool>(0)?, row.get::<_, String>(1)?, row.get::<_, u32>(2)?)),
                 )
                 .optional()?;
-            if let Some((false, unseen)) = replaced {
+            if let Some((false, unseen, before)) = replaced {
+                times = times.saturating_add(before);
                 seen = false;
                 if note.is_empty() {
                     note = unseen;
                 }
             }
         }
+        let HistoryRecord { peer, name, outgoing, at_unix_s, duration_s, .. } = record;
         transaction.execute(
-            "INSERT INTO history (peer, name, outgoing, at_unix_s, duration_s, ended, seen, note)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-            params![
-                record.peer.as_bytes(),
-                record.name,
-                record.outgoing,
-                record.at_unix_s,
-                record.duration_s,
-                ended,
-                seen,
-                note
-            ],
+            "INSERT INTO history (peer, name, outgoing, at_unix_s, duration_s, ended, seen, note, times)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            params![peer.as_bytes(), name, outgoing, at_unix_s, duration_s, ended, seen, note, times],
         )?;
         for (not, kept) in [("", STRANGERS_IN_VAIN_KEPT), ("NOT ", HISTORY_KEPT)] {
             let these = format!("{not}({INCOMING_IN_VAIN} AND peer NOT IN (SELECT peer FROM contacts))");
@@ -128,8 +135,14 @@ impl Store {
 
     /// How many calls nobody has looked at, of every call that is kept.
     pub fn unseen_calls(&self) -> Result<u32, StoreError> {
-        let mut statement = self.connection.prepare_cached("SELECT count(*) FROM history WHERE seen = 0")?;
+        let mut statement =
+            self.connection.prepare_cached("SELECT coalesce(sum(times), 0) FROM history WHERE seen = 0")?;
         Ok(statement.query_row([], |row| row.get(0))?)
+    }
+
+    /// Forgets one call. False when there is none of this number.
+    pub fn forget_call(&self, number: i64) -> Result<bool, StoreError> {
+        Ok(self.connection.execute("DELETE FROM history WHERE number = ?1", [number])? > 0)
     }
 
     /// Notes that the missed calls of this person, or of everybody, have been seen.
@@ -152,6 +165,11 @@ mod tests {
     use crate::call::DisconnectReason;
 
     use super::*;
+
+    /// The calls alone.
+    fn kept_records(store: &Store) -> Vec<HistoryRecord> {
+        store.history().unwrap().into_iter().map(|kept| kept.record).collect()
+    }
 
     fn record(number: i64, ended: CallEnd) -> HistoryRecord {
         HistoryRecord {
@@ -187,7 +205,7 @@ mod tests {
             store.add_history(record).unwrap();
         }
         records.reverse();
-        assert_eq!(store.history().unwrap(), records);
+        assert_eq!(kept_records(&store), records);
         store.clear_history().unwrap();
         assert!(store.history().unwrap().is_empty());
     }
@@ -198,7 +216,7 @@ mod tests {
         for number in 0..HISTORY_KEPT as i64 + 20 {
             store.add_history(&record(number, CallEnd::NoAnswer)).unwrap();
         }
-        let history = store.history().unwrap();
+        let history = kept_records(&store);
         assert_eq!(history.len(), HISTORY_KEPT);
         assert_eq!(history[0].name, "Call 419");
         assert_eq!(history[HISTORY_KEPT - 1].name, "Call 20");
@@ -208,7 +226,7 @@ mod tests {
         let mut key = [0; 32];
         key[..4].copy_from_slice(&peer.to_be_bytes());
         let peer = PeerId::from_bytes(key);
-        HistoryRecord { peer, outgoing: false, duration_s: 0, ..record(number, CallEnd::Missed) }
+        HistoryRecord { peer, outgoing: false, duration_s: 0, seen: false, ..record(number, CallEnd::Missed) }
     }
 
     #[test]
@@ -217,13 +235,15 @@ mod tests {
         store.add_history(&missed(1, 0)).unwrap();
         store.add_history(&missed(2, 1)).unwrap();
         store.add_history(&missed(1, 2)).unwrap();
-        assert_eq!(store.history().unwrap(), [missed(1, 2), missed(2, 1)]);
+        assert_eq!(kept_records(&store), [missed(1, 2), missed(2, 1)]);
+        assert_eq!(store.history().unwrap().iter().map(|kept| kept.times).collect::<Vec<_>>(), [2, 1]);
         let talked = HistoryRecord { ended: CallEnd::Ended(DisconnectReason::Left), ..missed(1, 3) };
         store.add_history(&talked).unwrap();
-        for ended in IN_VAIN {
+        for (times, ended) in (1..).zip(IN_VAIN) {
             let in_vain = HistoryRecord { ended, ..missed(1, 4) };
             store.add_history(&in_vain).unwrap();
-            assert_eq!(store.history().unwrap(), [in_vain, talked.clone(), missed(1, 2), missed(2, 1)]);
+            assert_eq!(store.history().unwrap()[0].times, times);
+            assert_eq!(kept_records(&store), [in_vain, talked.clone(), missed(1, 2), missed(2, 1)]);
         }
     }
 
@@ -233,8 +253,8 @@ mod tests {
         let unseen =
             |peer, number, note: &str| HistoryRecord { seen: false, note: note.into(), ..missed(peer, number) };
         let unseen_now = |store: &Store| -> Vec<(String, String)> {
-            let history = store.history().unwrap().into_iter().filter(|call| !call.seen);
-            history.map(|call| (call.name, call.note)).collect()
+            let history = store.history().unwrap().into_iter().map(|kept| kept.record);
+            history.filter(|call| !call.seen).map(|call| (call.name, call.note)).collect()
         };
         let told = |name: &str, note: &str| (name.to_owned(), note.to_owned());
         store.add_history(&unseen(1, 0, "urgent\u{202e}")).unwrap();
@@ -246,6 +266,7 @@ mod tests {
         store.mark_calls_seen(Some(unseen(1, 0, "").peer)).unwrap();
         assert_eq!(unseen_now(&store), [told("Call 1", "")]);
         store.add_history(&unseen(1, 4, "")).unwrap();
+        assert_eq!(store.history().unwrap()[0].times, 1, "those before it were seen");
         assert_eq!(
             unseen_now(&store),
             [told("Call 4", ""), told("Call 1", "")],
@@ -259,13 +280,14 @@ mod tests {
     fn a_missed_call_that_nobody_has_seen_stays_so_when_a_call_of_another_version_takes_its_place() {
         let mut store = Store::in_memory().unwrap();
         store.add_history(&HistoryRecord { seen: false, note: "urgent".into(), ..missed(1, 0) }).unwrap();
-        store.add_history(&HistoryRecord { ended: CallEnd::NeedsNewerHere, ..missed(1, 1) }).unwrap();
-        let history = store.history().unwrap();
-        assert_eq!((history.len(), history[0].ended, history[0].seen), (1, CallEnd::NeedsNewerHere, false));
-        assert_eq!((history[0].note.as_str(), store.unseen_calls().unwrap()), ("urgent", 1));
+        let newer = |number| HistoryRecord { ended: CallEnd::NeedsNewerHere, seen: true, ..missed(1, number) };
+        store.add_history(&newer(1)).unwrap();
+        let unseen = HistoryRecord { seen: false, note: "urgent".into(), ..newer(1) };
+        let history: Vec<HistoryRecord> = store.history().unwrap().into_iter().map(|kept| kept.record).collect();
+        assert_eq!((history, store.unseen_calls().unwrap()), (vec![unseen], 2));
         store.mark_calls_seen(None).unwrap();
-        store.add_history(&HistoryRecord { ended: CallEnd::NeedsNewerHere, ..missed(1, 2) }).unwrap();
-        assert_eq!((store.history().unwrap()[0].seen, store.unseen_calls().unwrap()), (true, 0));
+        store.add_history(&newer(2)).unwrap();
+        assert_eq!((store.history().unwrap()[0].record.seen, store.unseen_calls().unwrap()), (true, 0));
     }
 
     #[test]
@@ -279,7 +301,7 @@ mod tests {
             let ended = IN_VAIN[stranger as usize % IN_VAIN.len()];
             store.add_history(&HistoryRecord { ended, ..missed(stranger, i64::from(stranger)) }).unwrap();
         }
-        let history = store.history().unwrap();
+        let history = kept_records(&store);
         assert_eq!(history.len(), STRANGERS_IN_VAIN_KEPT + 2);
         assert_eq!((&history[0], &history[STRANGERS_IN_VAIN_KEPT..]), (&missed(999, 999), &[talked, friend][..]));
     }
@@ -289,7 +311,7 @@ mod tests {
         let mut store = Store::in_memory().unwrap();
         store.add_history(&HistoryRecord { name: "\u{ffa0}".into(), ..record(1, CallEnd::Busy) }).unwrap();
         store.add_history(&HistoryRecord { name: "B\u{202e}o".into(), ..record(2, CallEnd::Busy) }).unwrap();
-        let names: Vec<_> = store.history().unwrap().into_iter().map(|record| record.name).collect();
+        let names: Vec<_> = kept_records(&store).into_iter().map(|record| record.name).collect();
         assert_eq!(names, ["Bo", ""]);
     }
 
@@ -299,6 +321,27 @@ mod tests {
         store.add_history(&record(1, CallEnd::Busy)).unwrap();
         store.connection.execute("UPDATE history SET ended = '\"abducted\"'", []).unwrap();
         store.add_history(&record(2, CallEnd::Missed)).unwrap();
-        assert_eq!(store.history().unwrap(), [record(2, CallEnd::Missed)]);
+        assert_eq!(kept_records(&store), [record(2, CallEnd::Missed)]);
+    }
+
+    #[test]
+    fn calls_are_in_the_order_of_their_beginnings() {
+        let mut store = Store::in_memory().unwrap();
+        for began in [5, 9, 7] {
+            store.add_history(&record(began, CallEnd::Busy)).unwrap();
+        }
+        let began: Vec<_> = kept_records(&store).iter().map(|record| record.at_unix_s - 1_700_000_000).collect();
+        assert_eq!(began, [9, 7, 5]);
+    }
+
+    #[test]
+    fn one_call_is_forgotten_by_its_number_and_no_other() {
+        let mut store = Store::in_memory().unwrap();
+        for number in 0..3 {
+            store.add_history(&record(number, CallEnd::Busy)).unwrap();
+        }
+        let middle = store.history().unwrap()[1].number;
+        assert!(store.forget_call(middle).unwrap() && !store.forget_call(middle).unwrap());
+        assert_eq!(kept_records(&store), [record(2, CallEnd::Busy), record(0, CallEnd::Busy)]);
     }
 }

@@ -61,6 +61,10 @@ const STEPS: &[M<'_>] = &[
         "ALTER TABLE history ADD COLUMN seen INTEGER NOT NULL DEFAULT 1;
          ALTER TABLE history ADD COLUMN note TEXT NOT NULL DEFAULT '';",
     ),
+    M::up(
+        "ALTER TABLE contacts ADD COLUMN favourite INTEGER NOT NULL DEFAULT 0;
+         ALTER TABLE history ADD COLUMN times INTEGER NOT NULL DEFAULT 1;",
+    ),
 ];
 
 /// Brings the schema up to date. Refuses one that a newer version made, and does not touch it.
@@ -149,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn contacts_of_every_older_version_are_kept_and_unverified() {
+    fn contacts_of_every_older_version_are_kept_unverified_and_no_favourites() {
         for version in 1..STEPS.len() {
             for knows_version in [true, false] {
                 let mut connection = Connection::open_in_memory().unwrap();
@@ -162,10 +166,10 @@ mod tests {
                 }
                 bring_up_to_date(&mut connection).unwrap();
                 assert_eq!(super::version(&connection).unwrap(), STEPS.len() as i64);
-                let kept = connection.query_row("SELECT name, verified_by FROM contacts", [], |row| {
-                    Ok((row.get::<_, String>(0)?, row.get::<_, Option<Vec<u8>>>(1)?))
+                let kept = connection.query_row("SELECT name, verified_by, favourite FROM contacts", [], |row| {
+                    Ok((row.get::<_, String>(0)?, row.get::<_, Option<Vec<u8>>>(1)?, row.get::<_, bool>(2)?))
                 });
-                assert_eq!(kept.unwrap(), ("Ann".to_owned(), None));
+                assert_eq!(kept.unwrap(), ("Ann".to_owned(), None, false));
             }
         }
     }

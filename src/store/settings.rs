@@ -151,6 +151,31 @@ pub struct Settings {
     pub self_view: bool,
     /// Size of one's own picture in a call.
     pub self_view_size: SelfViewSize,
+    /// Show one's own picture on the home page.
+    pub preview: bool,
+    /// Begin and answer calls with the microphone muted.
+    pub join_muted: bool,
+    /// Fold the contacts who are offline; `None`: once there are many.
+    pub offline_folded: Option<bool>,
+    /// Hints of the first minutes that were pressed away.
+    pub hints_dismissed: Vec<Hint>,
+}
+
+/// A hint of the first minutes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Hint {
+    /// Others see this name.
+    Name,
+    /// The ways to add somebody.
+    Adding,
+    /// Echo, for a first try.
+    Echo,
+}
+
+impl Hint {
+    /// Every hint, in the order in which they are shown.
+    pub const ALL: [Self; 3] = [Self::Name, Self::Adding, Self::Echo];
 }
 
 impl Default for Settings {
@@ -182,6 +207,10 @@ impl Default for Settings {
             ring_volume: 100,
             keep_running: true,
             autostart: false,
+            preview: true,
+            join_muted: false,
+            offline_folded: None,
+            hints_dismissed: Vec::new(),
             picture_fit: PictureFit::Automatic,
             self_view: true,
             self_view_size: SelfViewSize::Medium,
@@ -221,8 +250,10 @@ impl Settings {
                 servers.push(server);
             }
         }
+        let hints = Hint::ALL.into_iter().filter(|hint| self.hints_dismissed.contains(hint)).collect();
         Self {
             servers,
+            hints_dismissed: hints,
             display_name: display_name(&self.display_name),
             max_fps: self.max_fps.clamp(1, 30),
             ring_volume: self.ring_volume.min(100),

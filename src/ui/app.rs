@@ -3,13 +3,15 @@
 //! Runs on the main thread. It draws when there is a new picture, a new snapshot or input, and when a clock on the
 //! screen moves on; never in a loop.
 
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
-use eframe::egui::{self, Frame, Ui, UserAttentionType, ViewportCommand};
+use eframe::egui::{self, Ui, UserAttentionType, ViewportCommand};
 
 use crate::call::InviteId;
 use crate::controller::{CallView, Command, Handle, Snapshot};
+use crate::media::MediaTime;
 
 use super::add_contact;
 use super::appearance::Appearance;
@@ -21,7 +23,7 @@ use super::home::{self, Home};
 use super::notices::Notices;
 use super::outbox::Outbox;
 use super::outcome_dialog::OutcomeDialog;
-use super::own_camera::OwnCamera;
+use super::own_camera::{Attention, Look, OwnCamera};
 use super::ring_scene::RingScene;
 use super::scene::{Now, Scene};
 use super::settings_panel::{self, SettingsPanel};
@@ -29,6 +31,7 @@ use super::theme::{self, Type};
 use super::tile::TilePainter;
 use super::waiting_card::WaitingCards;
 use super::window_handle::{Closed, WindowEnd, WindowRequest};
+use super::window_place::PlaceKeeper;
 
 const ICON: &[u8] = include_bytes!("../../assets/icon.png");
 /// Title of the window, and the name of the program towards the desktop.
@@ -36,8 +39,10 @@ pub const TITLE: &str = "Visavis";
 /// Identifier of the application, the same in its desktop entry, its icons and its AppStream metadata: by it a desktop
 /// finds the name and the icon of the window.
 pub const APP_ID: &str = "org.visavis.Visavis";
-const SIZE: [f32; 2] = [1100.0, 720.0];
-const MIN_SIZE: [f32; 2] = [720.0, 480.0];
+/// Least size of the window, and the room that home needs, in points.
+const MIN_SIZE: [f32; 2] = [360.0, 300.0];
+/// Room that a call, and dialogs about one, need in points.
+const CALL_ROOM: [f32; 2] = [720.0, 480.0];
 
 /// Interval between tries to send waiting commands.
 const SEND_AGAIN: Duration = Duration::from_millis(20);
@@ -49,11 +54,13 @@ pub struct WindowOptions {
     pub preview: bool,
     /// The locale that [`crate::store::Language::System`] follows.
     pub locale: String,
+    /// The profile's folder, where the window's place is kept; `None` keeps none.
+    pub profile: Option<PathBuf>,
 }
 
 impl Default for WindowOptions {
     fn default() -> Self {
-        Self { preview: true, locale: system_locale() }
+        Self { preview: true, locale: system_locale(), profile: None }
     }
 }
 
@@ -62,19 +69,21 @@ impl Default for WindowOptions {
 /// Where the program is to end, [`Command::Quit`] has been sent, unless the controller is held up: the caller then
 /// waits for the controller's end, as long as it likes.
 pub fn run(options: &WindowOptions, handle: &Handle, end: &Rc<WindowEnd>) -> Result<Closed, eframe::Error> {
-    let mut viewport = egui::ViewportBuilder::default()
+    let keeper = PlaceKeeper::open(options.profile.as_deref());
+    let place = *keeper.place();
+    let viewport = egui::ViewportBuilder::default()
         .with_title(TITLE)
         .with_app_id(APP_ID)
-        .with_inner_size(SIZE)
         .with_min_inner_size(MIN_SIZE)
         .with_drag_and_drop(true);
+    let mut viewport = place.apply(viewport);
     if let Ok(icon) = eframe::icon_data::from_png_bytes(ICON) {
         viewport = viewport.with_icon(icon);
     }
     let native = eframe::NativeOptions {
         viewport,
         renderer: eframe::Renderer::Glow,
-        centered: true,
+        centered: !place.has_position(),
         persist_window: false,
         dithering: false,
         ..Default::default()
@@ -84,8 +93,10 @@ pub fn run(options: &WindowOptions, handle: &Handle, end: &Rc<WindowEnd>) -> Res
         native,
         Box::new(|creation| {
             Window::install(&creation.egui_ctx);
+            creation.egui_ctx.set_zoom_factor(place.zoom());
             end.open(creation.egui_ctx.clone());
-            Ok(Box::new(Window { end: Some(Rc::clone(end)), ..Window::new(handle.clone(), options.clone()) }))
+            let window = Window::new(handle.clone(), options.clone());
+            Ok(Box::new(Window { end: Some(Rc::clone(end)), place: keeper, ..window }))
         }),
     );
     let closed = end.close();
@@ -119,6 +130,7 @@ pub struct Window {
     /// Somebody calls or is called, or there is a call: the settings are closed when that begins.
     calls: bool,
     camera: OwnCamera,
+    place: PlaceKeeper,
     /// `None` where nobody holds a handle of the window, as in tests.
     end: Option<Rc<WindowEnd>>,
 }
@@ -147,6 +159,7 @@ impl Window {
             rung: None,
             calls: false,
             camera,
+            place: PlaceKeeper::open(None),
             end: None,
         }
     }
@@ -171,14 +184,24 @@ impl Window {
         self.appearance.follow(ui.ctx(), &snapshot.settings, desktop, in_call);
         // This frame has begun in the appearance of the one before.
         ui.set_style(ui.ctx().global_style());
-        self.fit.follow(ui.ctx(), MIN_SIZE.into());
+        let needs_room = in_call || snapshot.outcome.is_some();
+        self.fit.follow(ui.ctx(), if needs_room { CALL_ROOM } else { MIN_SIZE }.into());
         let words = Words::of(snapshot.settings.language, &self.options.locale);
         let mut commands = std::mem::take(&mut self.commands);
         let mut tiles = std::mem::take(&mut self.tiles);
         let call_over = self.camera.follow(&snapshot);
-        let camera_wanted = self.camera.is_wanted(&snapshot);
+        let (camera_wanted, camera_rests) = (self.camera.is_wanted(&snapshot), self.camera.rests());
         let (tray, snapshot) = (self.has_tray(), &*snapshot);
-        let mut scene = Scene { snapshot, words, now, camera_wanted, tray, tiles: &mut tiles, commands: &mut commands };
+        let mut scene = Scene {
+            snapshot,
+            words,
+            now,
+            camera_wanted,
+            camera_rests,
+            tray,
+            tiles: &mut tiles,
+            commands: &mut commands,
+        };
         self.camera.open(&mut scene);
         self.screens(ui, &mut scene);
         self.settings.keep_meter(&mut scene, call_over);
@@ -229,8 +252,8 @@ impl Window {
             }
             CallView::Idle => {
                 self.leave_call(ui);
-                let frame = Frame::new().fill(ui.visuals().panel_fill);
-                (frame.show(ui, |ui| self.home.show(ui, scene, has_outcome)).inner, home::below_own_card(area))
+                // The window is cleared to this colour: a second fill costs a software renderer as much as a picture.
+                (self.home.show(ui, scene, has_outcome, self.settings.is_open()), home::below_own_card(area))
             }
         };
         self.ring.show(ui, scene);
@@ -266,6 +289,24 @@ impl Window {
         let call = if participants.is_empty() { self.call.as_mut() } else { Some(self.call.get_or_insert_default()) };
         let Some(call) = call else { return };
         call.hide(participants, &mut self.commands);
+        self.send_all();
+    }
+
+    /// Lets the camera rest while nobody looks at the window.
+    fn look(&mut self, ctx: &egui::Context, snapshot: &Snapshot, now: MediaTime) {
+        let attention = ctx.input(|input| attention(input.viewport()));
+        let in_call = matches!(snapshot.call, CallView::Outgoing(_) | CallView::Conversation(_));
+        let is_open = snapshot.local_stream.video || snapshot.local_stream.camera_fault.is_some();
+        match self.camera.look(attention, now, in_call, is_open) {
+            Look::Close => self.commands.push(Command::CloseStream),
+            Look::Again(after) => ctx.request_repaint_after(after),
+            Look::Nothing => {}
+        }
+        self.send_all();
+    }
+
+    /// Sends the commands that were made without drawing.
+    fn send_all(&mut self) {
         for command in self.commands.drain(..) {
             // An error means that the controller has ended, as the next drawing will find.
             let _ = self.outbox.send(&self.handle, command);
@@ -275,8 +316,10 @@ impl Window {
     /// Carries out the requests of other threads, and tells them whether the person looks here.
     fn take_requests(&mut self, ctx: &egui::Context) {
         let Some(end) = &self.end else { return };
-        let attention = ctx.input(|input| input.viewport().focused == Some(true) && !is_hidden(input.viewport()));
-        end.set_attention(attention);
+        let is_here = |input: &egui::InputState| {
+            input.viewport().focused == Some(true) && attention(input.viewport()) == Attention::Here
+        };
+        end.set_attention(ctx.input(is_here));
         for request in end.requests() {
             for command in [ViewportCommand::Visible(true), ViewportCommand::Minimized(false), ViewportCommand::Focus] {
                 ctx.send_viewport_cmd(command);
@@ -338,12 +381,25 @@ fn is_hidden(viewport: &egui::ViewportInfo) -> bool {
     viewport.minimized == Some(true) || viewport.occluded == Some(true) || viewport.visible() == Some(false)
 }
 
+/// Whether the person looks at the window; where the system does not tell, they do.
+fn attention(viewport: &egui::ViewportInfo) -> Attention {
+    if is_hidden(viewport) {
+        Attention::Hidden
+    } else if viewport.focused == Some(false) {
+        Attention::Behind
+    } else {
+        Attention::Here
+    }
+}
+
 impl eframe::App for Window {
-    fn logic(&mut self, ctx: &egui::Context, _frame: &mut eframe::Frame) {
+    fn logic(&mut self, ctx: &egui::Context, frame: &mut eframe::Frame) {
+        self.place.follow(ctx, frame, self.fit.chosen(ctx));
         self.take_requests(ctx);
         if let Some(snapshot) = self.handle.snapshot() {
             self.closing.follow(ctx, &snapshot, self.has_tray());
             self.attend(ctx, &snapshot);
+            self.look(ctx, &snapshot, MediaTime::now());
             self.follow_title(ctx, &snapshot);
             if ctx.input(|input| is_hidden(input.viewport())) {
                 self.hide(&snapshot);
@@ -364,6 +420,7 @@ impl eframe::App for Window {
     }
 
     fn on_exit(&mut self, _gl: Option<&eframe::glow::Context>) {
+        self.place.save();
         let closed = self.closing.closed();
         if let Some(end) = &self.end {
             end.note_closed(closed);

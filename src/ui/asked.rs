@@ -27,4 +27,6 @@ pub enum Asked {
     ClearHistory,
     /// Select a person.
     Select(PeerId),
+    /// Select a person, and give the note to them the keyboard.
+    Note(PeerId),
 }

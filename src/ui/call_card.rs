@@ -14,7 +14,7 @@ use super::buttons::{TextButton, Weight, icon_button, one_line, painted_words};
 use super::catalogue::Text;
 use super::fields;
 use super::icons::Icon;
-use super::people_list;
+use super::person_row;
 use super::scene::Scene;
 use super::theme::{CONTROL_HEIGHT, Palette, Type, radius, space};
 
@@ -29,6 +29,8 @@ const WIDE: f32 = 640.0;
 pub struct CallCard {
     note: String,
     of: Option<PeerId>,
+    /// The note shall have the keyboard.
+    to_note: bool,
 }
 
 /// Cuts `note` to the bound of an invite, at a character's end.
@@ -62,10 +64,11 @@ fn two_lines(ui: &Ui, at: Pos2, title: (&str, Arc<Galley>), detail: (&str, Arc<G
 
 impl CallCard {
     /// How high the card is in points.
-    pub fn height(width: f32, with_person: bool) -> f32 {
-        let rows = if !with_person {
+    pub fn height(width: f32, person: Option<&Person>, low: bool) -> f32 {
+        let has_note = !low && person.is_some_and(|person| person.kind != PersonKind::Echo);
+        let rows = if person.is_none() {
             44.0
-        } else if width >= WIDE {
+        } else if width >= WIDE || !has_note {
             44.0 + space::M + CONTROL_HEIGHT
         } else {
             44.0 + 2.0 * (space::M + CONTROL_HEIGHT)
@@ -96,21 +99,30 @@ impl CallCard {
         two_lines(ui, pos2(inner.left(), top), (words[0], title), (words[1], detail));
     }
 
-    /// Draws the card of `person`; false when it should close.
-    pub fn show(&mut self, ui: &mut Ui, rect: Rect, person: &Person, scene: &mut Scene<'_>) -> bool {
+    /// Gives the note the keyboard when the card is drawn next.
+    pub fn focus_note(&mut self) {
+        self.to_note = true;
+    }
+
+    /// Draws the card of `person`; false when it should close. A `low` window has no room for the note, and Echo reads
+    /// none.
+    pub fn show(&mut self, ui: &mut Ui, rect: Rect, person: &Person, scene: &mut Scene<'_>, low: bool) -> bool {
         if self.of != Some(person.id) {
-            *self = Self { note: String::new(), of: Some(person.id) };
+            *self = Self { note: String::new(), of: Some(person.id), to_note: self.to_note };
         }
         ground(ui, rect);
         let inner = rect.shrink(space::L);
         let name = avatar::person_name(person, scene.words);
         let stays = Self::head(ui, row(inner, inner.top(), 44.0), person, &name, scene);
         let below = inner.top() + 44.0 + space::M;
-        if inner.width() + 2.0 * space::L >= WIDE {
-            let line = row(inner, below, CONTROL_HEIGHT);
-            let edge = self.buttons(ui, line, person, scene, false);
-            let place = Rect::from_min_max(line.min, pos2(edge - space::S, line.bottom()));
+        let line = row(inner, below, CONTROL_HEIGHT);
+        let wide = inner.width() + 2.0 * space::L >= WIDE;
+        if low || person.kind == PersonKind::Echo {
+            self.buttons(ui, line, person, scene, !wide);
+        } else if wide {
+            let place = Rect::from_min_max(line.min, pos2(Self::buttons_left(ui, line, person, scene), line.bottom()));
             self.note_field(ui, place, person, scene);
+            self.buttons(ui, line, person, scene, false);
         } else {
             self.note_field(ui, row(inner, below, CONTROL_HEIGHT), person, scene);
             self.buttons(ui, row(inner, below + CONTROL_HEIGHT + space::M, CONTROL_HEIGHT), person, scene, true);
@@ -122,23 +134,26 @@ impl CallCard {
         let palette = Palette::of(ui);
         let is_echo = person.kind == PersonKind::Echo;
         avatar::paint_kind(ui.painter(), rect.left_center() + vec2(22.0, 0.0), 44.0, person.id, name, is_echo);
-        let builder = UiBuilder::new().id_salt("head").max_rect(rect).layout(Layout::right_to_left(Align::Center));
+        let is_stranger = matches!(person.kind, PersonKind::Nearby | PersonKind::Blocked);
+        let width = CONTROL_HEIGHT * if is_stranger { 2.0 } else { 1.0 };
+        let place = Rect::from_min_max(pos2(rect.right() - width, rect.top()), rect.max);
+        let builder = UiBuilder::new().id_salt("head").max_rect(place).layout(Layout::left_to_right(Align::Center));
         let mut corner = ui.new_child(builder);
         corner.spacing_mut().item_spacing.x = 0.0;
-        let stays = !icon_button(&mut corner, Icon::Close, scene.text(Text::Close)).clicked();
-        if matches!(person.kind, PersonKind::Nearby | PersonKind::Blocked) {
+        if is_stranger {
             let add = scene.text(Text::AddToContacts);
             if icon_button(&mut corner, Icon::PersonPlus, add).clicked() {
                 scene.send(Command::AddContact { link: person.id.to_string() });
             }
         }
+        let stays = !icon_button(&mut corner, Icon::Close, scene.text(Text::Close)).clicked();
         let left = rect.left() + 44.0 + space::M;
         let room = corner.min_rect().left() - left - space::S;
         let hint = match (person.blocked, person.needs_newer, person.online || is_echo) {
             (true, ..) => scene.words.with_name(Text::BlockedHint, name),
             (false, Some(skew), _) => scene.words.needs_newer(skew, name),
             (false, None, false) => scene.words.with_name(Text::OfflineHint, name),
-            (false, None, true) => people_list::with_short_id(person, name, people_list::presence(person, scene.words)),
+            (false, None, true) => person_row::with_short_id(person, name, person_row::presence(person, scene.words)),
         };
         let title = one_line(ui, name, Type::Title, palette.text, avatar::beside_mark(person, room));
         let detail = one_line(ui, &hint, Type::Caption, palette.text_soft, room);
@@ -154,35 +169,64 @@ impl CallCard {
         let (name, hint) = (scene.text(Text::NoteField), scene.text(Text::NoteHint));
         let field = fields::text_field(&mut place, &mut self.note, name, hint, None, rect.width());
         held_to_limit(&mut self.note);
+        if std::mem::take(&mut self.to_note) {
+            field.request_focus();
+        }
         let enter = field.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
         if enter && !person.blocked {
             self.call(ui, person, scene, true);
         }
     }
 
-    /// Draws the two buttons; returns where they begin.
-    fn buttons(&mut self, ui: &mut Ui, rect: Rect, person: &Person, scene: &mut Scene<'_>, fill: bool) -> f32 {
-        let builder = UiBuilder::new().id_salt("call").max_rect(rect).layout(Layout::right_to_left(Align::Center));
+    fn audio_button(scene: &Scene<'_>) -> TextButton<'static> {
+        TextButton::new(scene.text(Text::CallWithAudio)).icon(Icon::Phone)
+    }
+
+    fn video_button(scene: &Scene<'_>) -> TextButton<'static> {
+        TextButton::new(scene.text(Text::CallWithVideo)).icon(Icon::Camera).weight(Weight::Primary)
+    }
+
+    fn unblock_button(scene: &Scene<'_>) -> TextButton<'static> {
+        TextButton::new(scene.text(Text::Unblock)).icon(Icon::Block)
+    }
+
+    /// Where the buttons at the right of `line` leave room for something else.
+    fn buttons_left(ui: &Ui, line: Rect, person: &Person, scene: &Scene<'_>) -> f32 {
+        let width = if person.blocked {
+            Self::unblock_button(scene).natural_width(ui)
+        } else {
+            [Self::audio_button(scene), Self::video_button(scene)]
+                .iter()
+                .map(|button| button.natural_width(ui))
+                .sum::<f32>()
+                + space::S
+        };
+        line.right() - width - space::S
+    }
+
+    /// Draws the buttons: at the right, or over the whole of `rect`.
+    fn buttons(&mut self, ui: &mut Ui, rect: Rect, person: &Person, scene: &mut Scene<'_>, fill: bool) {
+        let left = if fill { rect.left() } else { Self::buttons_left(ui, rect, person, scene) + space::S };
+        let place = Rect::from_min_max(pos2(left, rect.top()), rect.max);
+        // From the left, so that Tab goes as they are seen.
+        let builder = UiBuilder::new().id_salt("call").max_rect(place).layout(Layout::left_to_right(Align::Center));
         let mut line = ui.new_child(builder);
         if person.blocked {
-            let unblock = TextButton::new(scene.text(Text::Unblock)).icon(Icon::Block);
-            if unblock.show(&mut line).clicked() {
+            if Self::unblock_button(scene).show(&mut line).clicked() {
                 scene.send(Command::BlockContact { id: person.id, on: false });
             }
-            return line.min_rect().left();
+            return;
         }
-        let mut video = TextButton::new(scene.text(Text::CallWithVideo)).icon(Icon::Camera).weight(Weight::Primary);
-        let mut audio = TextButton::new(scene.text(Text::CallWithAudio)).icon(Icon::Phone);
+        let (mut audio, mut video) = (Self::audio_button(scene), Self::video_button(scene));
         if fill {
             let half = (rect.width() - space::S) / 2.0;
-            (video, audio) = (video.width(half), audio.width(half));
+            (audio, video) = (audio.width(half), video.width(half));
         }
-        let pressed = [(video, true), (audio, false)]
+        let pressed = [(audio, false), (video, true)]
             .map(|(button, with_video)| button.show(&mut line).clicked().then_some(with_video));
         if let Some(with_video) = pressed.into_iter().flatten().next() {
             self.call(ui, person, scene, with_video);
         }
-        line.min_rect().left()
     }
 
     fn call(&mut self, ui: &Ui, person: &Person, scene: &mut Scene<'_>, with_video: bool) {

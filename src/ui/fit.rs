@@ -20,14 +20,15 @@ pub struct Fit {
 }
 
 impl Fit {
+    /// The scale that was chosen, whether or not there is room for it.
+    pub fn chosen(&self, ctx: &egui::Context) -> f32 {
+        let scale = ctx.zoom_factor();
+        self.shrunk.filter(|(_, set)| (set - scale).abs() < 0.001).map_or(scale, |(chosen, _)| chosen)
+    }
+
     /// Draws everything so that at least `least` points fit into the window, from the next drawing on.
     pub fn follow(&mut self, ctx: &egui::Context, least: Vec2) {
-        let scale = ctx.zoom_factor();
-        let chosen = match self.shrunk {
-            Some((chosen, set)) if (set - scale).abs() < 0.001 => chosen,
-            // Another one was chosen since.
-            _ => scale,
-        };
+        let (scale, chosen) = (ctx.zoom_factor(), self.chosen(ctx));
         let fits = fitting(chosen, ctx.content_rect().size() * scale, least);
         self.shrunk = (fits < chosen).then_some((chosen, fits));
         if (fits - scale).abs() >= 0.001 {

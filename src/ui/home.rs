@@ -1,20 +1,27 @@
 //! The first screen: people and past calls at the left; one's own card, one's picture and the person to call at the
 //! right.
 
-use eframe::egui::{self, CentralPanel, Frame, Margin, Panel, Rect, Ui, UiBuilder, pos2, vec2};
+use std::sync::Arc;
 
-use crate::controller::{Command, HistoryEntry, Person, PersonKind};
+use eframe::egui::{
+    self, CentralPanel, CornerRadius, Frame, Key, Margin, Modifiers, Panel, Rect, Ui, UiBuilder, pos2, vec2,
+};
+
+use crate::controller::{CallView, Command, HistoryEntry, NoticeKind, Person, PersonKind};
 use crate::identity::PeerId;
 
 use super::add_contact::AddContact;
 use super::asked::Asked;
-use super::buttons::{TextButton, icon_button, segments};
+use super::buttons::{TextButton, Weight, icon_button, icon_button_sized, one_line, painted_words, segments};
 use super::call_card::CallCard;
 use super::catalogue::Text;
 use super::dialog;
 use super::fields;
+use super::hints;
 use super::history;
 use super::icons::Icon;
+use super::keys;
+use super::microphone_button::MicrophoneButton;
 use super::own_card::OwnCard;
 use super::people_list::PeopleList;
 use super::preview;
@@ -23,6 +30,12 @@ use super::scene::Scene;
 use super::theme::{CONTROL_HEIGHT, Palette, Type, space};
 
 const OWN_CARD_HEIGHT: f32 = 44.0;
+/// Below this width (points) the lists hide behind a button.
+const NARROW: f32 = 640.0;
+/// Below this height (points) one's own card gives way to that of the selected person, and the note to the picture.
+const LOW: f32 = 440.0;
+/// Height (points) below which there is no room for hints.
+const HINTS_NEED: f32 = 520.0;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Tab {
@@ -41,6 +54,13 @@ pub struct Home {
     add_contact: Option<AddContact>,
     safety: Option<SafetyDialog>,
     dialog: Option<Asked>,
+    microphone: MicrophoneButton,
+    /// The lists are shown in a narrow window.
+    lists_open: bool,
+    /// Number of the latest notice that was looked at for a new contact.
+    noticed: u64,
+    /// Missed calls of this history were told to have been seen, all or those of one person.
+    seen: Option<(Arc<[HistoryEntry]>, Option<PeerId>)>,
 }
 
 /// How much of a window this wide the lists at the left take.
@@ -50,28 +70,42 @@ fn side_width(window: f32) -> f32 {
 
 /// The part of `window` right of the lists and under one's own card.
 pub fn below_own_card(window: Rect) -> Rect {
-    let left = window.left() + side_width(window.width());
+    let left = window.left() + if window.width() < NARROW { 0.0 } else { side_width(window.width()) };
     Rect::from_min_max(pos2(left, window.top() + OWN_CARD_HEIGHT + 2.0 * space::L + space::M), window.max)
 }
 
 impl Home {
     /// Draws the screen; true when the settings are asked for. Its dialogs wait while an invite has one (`invited`):
     /// two would fight for the keyboard.
-    pub fn show(&mut self, ui: &mut Ui, scene: &mut Scene<'_>, invited: bool) -> bool {
+    pub fn show(&mut self, ui: &mut Ui, scene: &mut Scene<'_>, invited: bool, settings_open: bool) -> bool {
         let palette = Palette::of(ui);
-        let width = side_width(ui.available_width());
+        let window = ui.available_width();
+        let narrow = window < NARROW;
+        self.select_newcomer(scene);
+        if !invited && !settings_open && !self.has_dialog() {
+            self.take_keys(ui);
+        }
         let mut settings = false;
-        let side = Frame::new().fill(palette.side).inner_margin(Margin::same(space::L as i8));
-        Panel::left("people").resizable(false).show_separator_line(false).exact_size(width).frame(side).show(
-            ui,
-            |ui| {
-                settings = self.side(ui, scene);
-            },
-        );
-        let ground = Frame::new().fill(palette.ground).inner_margin(Margin::same(space::L as i8));
-        CentralPanel::default().frame(ground).show(ui, |ui| {
-            settings |= self.stage(ui, scene);
-        });
+        let selected = self.people.selected;
+        let lists_alone = narrow && self.lists_open;
+        if !narrow || lists_alone {
+            let width = if narrow { window } else { side_width(window) };
+            let side = Frame::new().fill(palette.side).inner_margin(Margin::same(space::L as i8));
+            Panel::left("people").resizable(false).show_separator_line(false).exact_size(width).frame(side).show(
+                ui,
+                |ui| {
+                    settings = self.side(ui, scene, narrow);
+                },
+            );
+        }
+        self.lists_open &= selected == self.people.selected;
+        if !lists_alone {
+            // No fill: the window is cleared to this colour.
+            let ground = Frame::new().inner_margin(Margin::same(space::L as i8));
+            CentralPanel::default().frame(ground).show(ui, |ui| {
+                settings |= self.stage(ui, scene, narrow, settings_open);
+            });
+        }
         if !invited {
             settings |= self.dialogs(ui, scene);
         }
@@ -88,9 +122,36 @@ impl Home {
         self.add_contact.is_some() || self.safety.is_some() || self.dialog.is_some() || self.own_card.shows_qr()
     }
 
-    fn side(&mut self, ui: &mut Ui, scene: &mut Scene<'_>) -> bool {
+    /// Keys that lead to the search, wherever the keyboard is.
+    fn take_keys(&mut self, ui: &Ui) {
+        let search = |key| keys::pressed(ui, Modifiers::COMMAND, key);
+        if search(Key::K) || search(Key::F) {
+            self.tab = Tab::People;
+            self.lists_open = true;
+            self.people.focus_search();
+        }
+    }
+
+    /// Selects a contact who was just added.
+    fn select_newcomer(&mut self, scene: &Scene<'_>) {
+        let new = scene.snapshot.notices.iter().filter(|notice| notice.number > self.noticed);
+        let added = new.filter_map(|notice| match &notice.kind {
+            NoticeKind::ContactAdded { id, .. } => Some(*id),
+            _ => None,
+        });
+        if let Some(id) = added.last() {
+            self.people.selected = Some(id);
+        }
+        let latest = scene.snapshot.notices.iter().map(|notice| notice.number).max();
+        self.noticed = self.noticed.max(latest.unwrap_or_default());
+    }
+
+    fn side(&mut self, ui: &mut Ui, scene: &mut Scene<'_>, narrow: bool) -> bool {
         let mut settings = false;
         ui.horizontal(|ui| {
+            if narrow && icon_button(ui, Icon::Close, scene.text(Text::HideLists)).clicked() {
+                self.lists_open = false;
+            }
             let (_, mark) = ui.allocate_space(vec2(30.0, CONTROL_HEIGHT));
             app_mark(ui, mark);
             ui.label(Type::Title.text(scene.text(Text::AppName), Palette::of(ui).text));
@@ -99,47 +160,109 @@ impl Home {
             });
         });
         let tabs = [(Tab::People, scene.text(Text::People)), (Tab::Calls, scene.text(Text::Calls))];
+        let top = ui.cursor().top();
         if let Some(tab) = segments(ui, self.tab, &tabs) {
             self.tab = tab;
         }
+        missed_badge(ui, top, scene);
         ui.add_space(space::XS);
         let asked = match self.tab {
             Tab::People => self.people.show(ui, scene),
-            Tab::Calls => history::show(ui, scene),
+            Tab::Calls => {
+                self.mark_seen(ui, None, scene);
+                history::show(ui, scene)
+            }
         };
         match asked {
             Some(Asked::AddContact) => self.add_contact = Some(AddContact::default()),
             Some(Asked::Safety(id)) => self.safety = Some(SafetyDialog::new(scene.snapshot.me.id, id)),
-            Some(Asked::Select(id)) => self.people.selected = Some(id),
+            Some(Asked::Select(id)) => self.select(id),
+            Some(Asked::Note(id)) => {
+                self.select(id);
+                self.call_card.focus_note();
+            }
             Some(asked) => self.dialog = Some(asked),
             None => {}
         }
         settings
     }
 
-    fn stage(&mut self, ui: &mut Ui, scene: &mut Scene<'_>) -> bool {
+    fn select(&mut self, id: PeerId) {
+        self.people.selected = Some(id);
+        self.lists_open = false;
+    }
+
+    fn stage(&mut self, ui: &mut Ui, scene: &mut Scene<'_>, narrow: bool, settings_open: bool) -> bool {
         let area = ui.available_rect_before_wrap();
         ui.advance_cursor_after_rect(area);
         let person = self.people.selected.and_then(|id| person_of(id, scene));
-        let card_height = CallCard::height(area.width(), person.is_some());
+        if let Some(person) = &person {
+            self.mark_seen(ui, Some(person.id), scene);
+        }
+        let low = area.height() < LOW;
+        let card_height = CallCard::height(area.width(), person.as_ref(), low);
         let top = Rect::from_min_size(area.min, vec2(area.width(), OWN_CARD_HEIGHT));
         let bottom = Rect::from_min_max(pos2(area.left(), area.bottom() - card_height), area.max);
-        let middle = Rect::from_min_max(
-            pos2(area.left(), top.bottom() + space::L),
-            pos2(area.right(), (bottom.top() - space::L).max(top.bottom() + 90.0)),
-        );
-        self.own_card.show(&mut ui.new_child(UiBuilder::new().id_salt("own card").max_rect(top)), scene);
-        let settings =
-            preview::show(&mut ui.new_child(UiBuilder::new().id_salt("preview").max_rect(middle)), middle, scene);
+        let mut above = area.top();
+        if !low || person.is_none() {
+            self.own_row(ui, top, scene, narrow);
+            above = top.bottom() + space::L;
+        }
+        if let Some(hint) = hints::due(scene.snapshot).filter(|_| area.height() >= HINTS_NEED) {
+            let height = hints::height(ui, hint, area.width(), scene);
+            let place = Rect::from_min_size(pos2(area.left(), above), vec2(area.width(), height));
+            hints::show(ui, place, hint, scene);
+            above = place.bottom() + space::L;
+        }
+        let middle = Rect::from_min_max(pos2(area.left(), above), pos2(area.right(), bottom.top() - space::L));
+        let settings = self.mirror(ui, middle, scene, settings_open);
         let mut card = ui.new_child(UiBuilder::new().id_salt("call card").max_rect(bottom));
         match person {
             Some(person) => {
-                if !self.call_card.show(&mut card, bottom, &person, scene) {
+                if !self.call_card.show(&mut card, bottom, &person, scene, low) {
                     self.people.selected = None;
                 }
             }
             None => CallCard::show_empty(&mut card, bottom, scene),
         }
+        settings
+    }
+
+    /// The missed calls of this person, or of everybody, have been seen, if somebody looks at the window.
+    fn mark_seen(&mut self, ui: &Ui, with: Option<PeerId>, scene: &mut Scene<'_>) {
+        let history = &scene.snapshot.history;
+        let is_missed = |entry: &HistoryEntry| !entry.seen && with.is_none_or(|id| id == entry.peer);
+        let looks =
+            ui.input(|input| input.viewport().focused != Some(false)) && matches!(scene.snapshot.call, CallView::Idle);
+        let is_told = self.seen.as_ref().is_some_and(|(told, of)| Arc::ptr_eq(told, history) && *of == with);
+        if looks && !is_told && history.iter().any(is_missed) {
+            self.seen = Some((Arc::clone(history), with));
+            scene.send(Command::MarkCallsSeen { with });
+        }
+    }
+
+    /// Draws one's own card, and in a narrow window before it the button that shows the lists.
+    fn own_row(&mut self, ui: &mut Ui, mut row: Rect, scene: &mut Scene<'_>, narrow: bool) {
+        if narrow {
+            let place = Rect::from_min_size(row.min, vec2(CONTROL_HEIGHT, row.height()));
+            let builder = UiBuilder::new().id_salt("lists").max_rect(place);
+            let mut corner = ui.new_child(builder.layout(egui::Layout::left_to_right(egui::Align::Center)));
+            let name = scene.text(Text::ShowLists);
+            if icon_button_sized(&mut corner, Icon::List, name, CONTROL_HEIGHT, Weight::Quiet).clicked() {
+                self.lists_open = true;
+            }
+            row.min.x += CONTROL_HEIGHT + space::S;
+        }
+        self.own_card.show(&mut ui.new_child(UiBuilder::new().id_salt("own card").max_rect(row)), scene);
+    }
+
+    /// Draws one's own picture and the buttons on it; true when the settings are asked for.
+    fn mirror(&mut self, ui: &mut Ui, room: Rect, scene: &mut Scene<'_>, settings_open: bool) -> bool {
+        let settings =
+            preview::show(&mut ui.new_child(UiBuilder::new().id_salt("preview").max_rect(room)), room, scene);
+        let corner = preview::placed(room, scene).max;
+        let place = Rect::from_min_max(corner - vec2(116.0, 60.0), corner - vec2(68.0, 12.0));
+        self.microphone.show(ui, place, scene, settings_open);
         settings
     }
 
@@ -176,13 +299,29 @@ impl Home {
                 }
                 decided.is_some()
             }
-            Some(Asked::AddContact | Asked::Select(_) | Asked::Safety(_)) | None => false,
+            Some(Asked::AddContact | Asked::Select(_) | Asked::Note(_) | Asked::Safety(_)) | None => false,
         };
         if done {
             self.dialog = None;
         }
         next == Next::Settings
     }
+}
+
+/// How many calls were missed, at the right of the tabs whose upper edge is at `top`.
+fn missed_badge(ui: &Ui, top: f32, scene: &Scene<'_>) {
+    let missed = scene.snapshot.missed;
+    if missed == 0 {
+        return;
+    }
+    let palette = Palette::of(ui);
+    let text = one_line(ui, &missed.to_string(), Type::Caption, palette.on_danger, 40.0);
+    let size = vec2((text.size().x + 12.0).max(20.0), 20.0);
+    let center = pos2(ui.max_rect().right() - 12.0 - size.x / 2.0, top + CONTROL_HEIGHT / 2.0);
+    let place = Rect::from_center_size(center, size);
+    ui.painter().rect_filled(place, CornerRadius::same(10), palette.danger);
+    ui.painter().galley(place.center() - text.size() / 2.0, text, palette.on_danger);
+    painted_words(ui, place, &scene.words.fill(Text::MissedCount, &[("count", &missed.to_string())]));
 }
 
 /// The person with this ID in the list, or else in the history.
@@ -196,6 +335,8 @@ fn person_of(id: PeerId, scene: &Scene<'_>) -> Option<Person> {
         needs_newer: None,
         blocked: false,
         verified: false,
+        favourite: false,
+        shares_name: false,
     };
     let in_history = || scene.snapshot.history.iter().find(|entry| entry.peer == id).map(past);
     scene.person(id).cloned().or_else(in_history)

@@ -43,6 +43,9 @@ pub enum Icon {
     ChevronUp,
     Refresh,
     Pencil,
+    List,
+    Fold,
+    Unfold,
 }
 
 /// A pen over the 24-unit grid.
@@ -268,6 +271,13 @@ impl Icon {
                 pen.arc((12.0, 12.0), (7.5, 7.5), -FRAC_PI_2 + 0.5, PI + 0.6);
                 pen.line(&[(15.3, 8.2), (15.6, 5.2), (18.8, 6.0)]);
             }
+            Self::List => {
+                for y in [6.5, 12.0, 17.5] {
+                    pen.line(&[(4.0, y), (20.0, y)]);
+                }
+            }
+            Self::Fold => pen.line(&[(6.0, 9.0), (12.0, 15.0), (18.0, 9.0)]),
+            Self::Unfold => pen.line(&[(9.0, 6.0), (15.0, 12.0), (9.0, 18.0)]),
             Self::Pencil => {
                 pen.line(&[(4.0, 20.0), (5.2, 15.2), (16.2, 4.2), (19.8, 7.8), (8.8, 18.8), (4.0, 20.0)]);
                 pen.line(&[(13.6, 6.8), (17.2, 10.4)]);

@@ -2,12 +2,14 @@
 //!
 //! ```text
 //! app.rs           the eframe application: snapshot in, commands out, which screen; outbox.rs, own_camera.rs, keys.rs
-//!   home.rs          people_list.rs, history.rs at the left; own_card.rs, preview.rs, call_card.rs at the right
+//!   home.rs          people_list.rs (people_order.rs, person_row.rs), history.rs at the left; own_card.rs, hints.rs,
+//!                    preview.rs, microphone_button.rs, call_card.rs at the right; add_contact.rs, invitation.rs
 //!   ring_scene.rs    who rings and who is rung, on stage.rs; outcome_dialog.rs: how a call ended
 //!   safety_dialog.rs the safety number of a contact, by voice or by code_scanner.rs
 //!   call_view.rs     tiles, self_view.rs, quality_sign.rs, picture_wish.rs, statistics.rs, push_to_talk.rs,
 //!                    controls.rs; call_bar.rs with call_menus.rs
 //!   settings_panel.rs with reachable_settings.rs, server_settings.rs; notices.rs; closing.rs, waiting_card.rs
+//! kept             window_place.rs
 //! drawn with       fit.rs, theme.rs, fonts.rs, bidi.rs, icons.rs, buttons.rs, fields.rs, avatar.rs, qr_code.rs,
 //!                  device_names.rs, tile.rs
 //! worded by        catalogue/
@@ -33,16 +35,21 @@ mod dialog;
 mod fields;
 mod fit;
 mod fonts;
+mod hints;
 mod history;
 mod home;
 mod icons;
+mod invitation;
 mod keys;
+mod microphone_button;
 mod notices;
 mod outbox;
 mod outcome_dialog;
 mod own_camera;
 mod own_card;
 mod people_list;
+mod people_order;
+mod person_row;
 mod picture_picker;
 mod picture_wish;
 mod preview;
@@ -63,6 +70,7 @@ pub mod tile;
 mod waiting_card;
 mod wall_clock;
 mod window_handle;
+mod window_place;
 
 pub use app::{APP_ID, TITLE, Window, WindowOptions, run};
 pub use appearance::DesktopAppearance;

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 
 use eframe::egui::{self, Align2, Area, CornerRadius, Frame, Id, Margin, Rect, Stroke, Ui, pos2, vec2};
 
-use crate::controller::{Command, NoticeKind, PersonKind};
-use crate::device::DeviceKind;
+use crate::controller::{CallView, Command, NoticeKind, PersonKind};
+use crate::device::{DeviceFault, DeviceKind};
 use crate::store::Settings;
 
 use super::buttons::{TextButton, Weight, announce, icon_button_sized};
@@ -30,6 +30,7 @@ const fn stays(kind: &NoticeKind) -> Option<f64> {
     match kind {
         NoticeKind::CallEnded { .. } => Some(4.0),
         NoticeKind::CallFailed(_) | NoticeKind::ContactAdded { .. } | NoticeKind::DeviceBack { .. } => Some(6.0),
+        NoticeKind::ContactRenamed { .. } => Some(20.0),
         NoticeKind::BadLink | NoticeKind::BadPicture(_) | NoticeKind::OwnLink => Some(12.0),
         NoticeKind::Device { .. }
         | NoticeKind::DevicesMissing { .. }
@@ -65,7 +66,10 @@ pub fn said(kind: &NoticeKind, words: Words, settings: &Settings) -> String {
         NoticeKind::DeviceBack { device, name } => words.with_name(Text::device_back(*device), name),
         NoticeKind::CallEnded { name, duration_s, .. } => call_ended(name, *duration_s, words),
         NoticeKind::CallFailed(outcome) => words.outcome_title(outcome.kind, &outcome.name),
-        NoticeKind::ContactAdded { name } => words.with_name(Text::ContactAdded, name),
+        NoticeKind::ContactAdded { name, .. } => words.with_name(Text::ContactAdded, name),
+        NoticeKind::ContactRenamed { before, name } => {
+            words.fill(Text::ContactRenamed, &[("before", before), ("name", name)])
+        }
         NoticeKind::ServerOffered { name, link } => {
             words.fill(Text::ServerOffered, &[("name", name), ("server", &link.address())])
         }
@@ -105,7 +109,24 @@ const fn mark(kind: &NoticeKind) -> (Icon, bool) {
         | NoticeKind::PortTaken { .. }
         | NoticeKind::ClocksDiffer { .. }
         | NoticeKind::NeedsNewer { .. } => (Icon::Warning, true),
-        NoticeKind::OwnLink | NoticeKind::ServerOffered { .. } => (Icon::Info, false),
+        NoticeKind::OwnLink | NoticeKind::ServerOffered { .. } | NoticeKind::ContactRenamed { .. } => {
+            (Icon::Info, false)
+        }
+    }
+}
+
+/// The note without the fault of the camera where home tells that in place of the picture (`told`); `None` where
+/// nothing is left of it.
+fn besides_camera(kind: &NoticeKind, told: bool) -> Option<NoticeKind> {
+    let missing = |device| NoticeKind::Device { device, fault: DeviceFault::Missing };
+    match *kind {
+        NoticeKind::Device { device: DeviceKind::Camera, .. } if told => None,
+        NoticeKind::DevicesMissing { camera: true, microphone, speaker } if told => Some(match (microphone, speaker) {
+            (true, true) => NoticeKind::DevicesMissing { camera: false, microphone, speaker },
+            (true, false) => missing(DeviceKind::Microphone),
+            (false, _) => missing(DeviceKind::Speaker),
+        }),
+        _ => Some(kind.clone()),
     }
 }
 
@@ -129,12 +150,15 @@ impl Notices {
         if notices.is_empty() {
             return;
         }
+        let snapshot = scene.snapshot;
+        let camera_told = matches!(snapshot.call, CallView::Idle) && snapshot.local_stream.camera_fault.is_some();
         let first = notices.len().saturating_sub(SHOWN);
         let notes = Area::new(Id::unique("notices")).order(egui::Order::Foreground);
         notes.pivot(Align2::CENTER_TOP).fixed_pos(area.center_top()).show(ui.ctx(), |ui| {
             ui.spacing_mut().item_spacing.y = space::S;
             for notice in &notices[first..] {
-                let text = match &notice.kind {
+                let Some(rest) = besides_camera(&notice.kind, camera_told) else { continue };
+                let text = match &rest {
                     NoticeKind::CallEnded { peer, name, duration_s } => {
                         call_ended(&scene.name(*peer, name), *duration_s, scene.words)
                     }
@@ -223,12 +247,29 @@ fn toast(ui: &mut Ui, text: &str, (icon, warns): (Icon, bool), offer: Option<Tex
 mod tests {
     use super::*;
     use crate::device::{DeviceChoice, DeviceFault};
+    use crate::identity::PeerId;
     use crate::store::Language;
+
+    #[test]
+    fn a_fault_of_the_camera_is_told_once() {
+        let missing = |device| NoticeKind::Device { device, fault: DeviceFault::Missing };
+        let several = |camera, speaker| NoticeKind::DevicesMissing { camera, microphone: true, speaker };
+        for (kind, rest) in [
+            (missing(DeviceKind::Camera), None),
+            (several(true, false), Some(missing(DeviceKind::Microphone))),
+            (several(true, true), Some(several(false, true))),
+            (missing(DeviceKind::Speaker), Some(missing(DeviceKind::Speaker))),
+            (NoticeKind::BadLink, Some(NoticeKind::BadLink)),
+        ] {
+            assert_eq!(besides_camera(&kind, true), rest);
+            assert_eq!(besides_camera(&kind, false), Some(kind));
+        }
+    }
 
     #[test]
     fn troubles_stay_until_they_are_closed() {
         assert_eq!(stays(&NoticeKind::Device { device: DeviceKind::Camera, fault: DeviceFault::Busy }), None);
-        assert!(stays(&NoticeKind::ContactAdded { name: String::new() }).is_some());
+        assert!(stays(&NoticeKind::ContactAdded { id: PeerId::from_bytes([1; 32]), name: String::new() }).is_some());
     }
 
     #[test]

@@ -17,6 +17,9 @@ use super::theme::{CONTROL_HEIGHT, Palette, Type, space};
 /// How long a button says that it has copied, in seconds.
 const COPIED_FOR: f64 = 2.0;
 
+/// Below this width (points) the button that copies has no word.
+const NARROW: f32 = 420.0;
+
 /// State of the card between frames.
 #[derive(Debug, Default)]
 pub struct OwnCard {
@@ -33,12 +36,13 @@ impl OwnCard {
         let me = &scene.snapshot.me;
         let center = pos2(rect.left() + 22.0, rect.center().y);
         avatar::paint(ui.painter(), center, 44.0, me.id, &me.name);
-        let buttons = self.buttons(ui, rect, scene);
+        let buttons = self.buttons_left(ui, rect, scene);
         let words = Rect::from_min_max(
             pos2(rect.left() + 44.0 + space::M, rect.top()),
-            pos2(buttons - space::L, rect.bottom()),
+            pos2(buttons - space::M, rect.bottom()),
         );
         self.name_field(ui, words, scene);
+        self.buttons(ui, Rect::from_min_max(pos2(buttons, rect.top()), rect.max), scene);
         let palette = Palette::of(ui);
         let id = scene.words.fill(Text::YourId, &[("id", &me.id.short())]);
         let at = pos2(words.left(), words.center().y + 2.0);
@@ -47,23 +51,44 @@ impl OwnCard {
         ui.painter().galley(at, id, palette.text_soft);
     }
 
-    /// Draws the buttons at the right; returns where they begin.
-    fn buttons(&mut self, ui: &mut Ui, rect: Rect, scene: &mut Scene<'_>) -> f32 {
-        let builder = UiBuilder::new().id_salt("buttons").max_rect(rect).layout(Layout::right_to_left(Align::Center));
+    /// Where the buttons at the right of `rect` begin.
+    fn buttons_left(&self, ui: &Ui, rect: Rect, scene: &Scene<'_>) -> f32 {
+        let copy = if rect.width() < NARROW { CONTROL_HEIGHT } else { self.copy_words(ui, scene).natural_width(ui) };
+        rect.right() - copy - space::S - CONTROL_HEIGHT
+    }
+
+    /// Draws the buttons into `rect`, from the left, so that Tab goes as they are seen.
+    fn buttons(&mut self, ui: &mut Ui, rect: Rect, scene: &mut Scene<'_>) {
+        let builder = UiBuilder::new().id_salt("buttons").max_rect(rect).layout(Layout::left_to_right(Align::Center));
         let mut corner = ui.new_child(builder);
+        self.copy_button(&mut corner, scene, rect.width() < 3.0 * CONTROL_HEIGHT);
         let qr = scene.text(Text::ShowQr);
         if super::buttons::icon_button_sized(&mut corner, Icon::Qr, qr, CONTROL_HEIGHT, Weight::Quiet).clicked() {
             self.qr_open = true;
         }
-        self.copy_button(&mut corner, scene);
-        corner.min_rect().left()
     }
 
-    fn copy_button(&mut self, ui: &mut Ui, scene: &Scene<'_>) {
+    fn has_copied(&self, ui: &Ui) -> bool {
         let now = ui.input(|input| input.time);
-        let copied = self.copied_at.is_some_and(|at| now - at < COPIED_FOR);
-        let (word, icon) = if copied { (Text::Copied, Icon::Check) } else { (Text::CopyLink, Icon::Copy) };
-        if TextButton::new(scene.text(word)).icon(icon).show(ui).clicked() {
+        self.copied_at.is_some_and(|at| now - at < COPIED_FOR)
+    }
+
+    fn copy_words(&self, ui: &Ui, scene: &Scene<'_>) -> TextButton<'static> {
+        let (word, icon) = if self.has_copied(ui) { (Text::Copied, Icon::Check) } else { (Text::CopyLink, Icon::Copy) };
+        TextButton::new(scene.text(word)).icon(icon)
+    }
+
+    /// Draws the button that copies the link; a `small` one has no word.
+    fn copy_button(&mut self, ui: &mut Ui, scene: &Scene<'_>, small: bool) {
+        let now = ui.input(|input| input.time);
+        let button = if small {
+            let (word, icon) =
+                if self.has_copied(ui) { (Text::Copied, Icon::Check) } else { (Text::CopyLink, Icon::Copy) };
+            super::buttons::icon_button_sized(ui, icon, scene.text(word), CONTROL_HEIGHT, Weight::Quiet)
+        } else {
+            self.copy_words(ui, scene).show(ui)
+        };
+        if button.clicked() {
             ui.ctx().copy_text(scene.snapshot.me.link.clone());
             self.copied_at = Some(now);
             ui.ctx().request_repaint_after_secs(COPIED_FOR as f32 + 0.05);
@@ -100,8 +125,10 @@ impl OwnCard {
             // A name that looks like a heading would not be taken for something that can be changed.
             let shown = if text.is_empty() { hint } else { &text };
             let width = super::buttons::one_line(ui, shown, Type::Title, palette.text, place.width()).size().x;
-            let pencil = pos2((place.left() + width + 16.0).min(place.right() - 8.0), place.center().y);
-            Icon::Pencil.paint(ui.painter(), pencil, 15.0, palette.text_soft);
+            if width + 24.0 <= place.width() {
+                let pencil = pos2(place.left() + width + 16.0, place.center().y);
+                Icon::Pencil.paint(ui.painter(), pencil, 15.0, palette.text_soft);
+            }
         }
         if response.changed() {
             self.name = Some(text.clone());
@@ -143,7 +170,7 @@ impl OwnCard {
             ui.add(egui::Label::new(shown).wrap().selectable(true));
             ui.add_space(space::S);
             ui.horizontal(|ui| {
-                self.copy_button(ui, scene);
+                self.copy_button(ui, scene, false);
                 ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                     if dialog::safe(ui, TextButton::new(scene.text(Text::Close))).clicked() {
                         self.qr_open = false;

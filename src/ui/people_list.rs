@@ -1,23 +1,29 @@
-//! The list at the left of home: Echo, the contacts, and apart from them the strangers on this network.
+//! The list at the left of home: a search, then Echo, favourites, whoever is here, and whoever is not.
+//!
+//! The rows stay where they are while the pointer is over them or one of them has the keyboard, so that nobody presses
+//! on a person who has just come. Tab comes to one row alone; arrows go from row to row.
 
-use eframe::egui::{
-    self, Align, CornerRadius, Layout, Popup, Rect, Role, Sense, Ui, UiBuilder, WidgetInfo, pos2, vec2,
-};
+use std::collections::HashMap;
 
-use crate::controller::{Command, Person, PersonKind, RouteKind, VersionSkew};
-use crate::identity::PeerId;
+use eframe::egui::{self, Id, Key, Modifiers, Rect, Response, Role, Sense, Ui, UiBuilder, WidgetInfo, pos2, vec2};
+
+use crate::controller::{HistoryEntry, Person, PersonKind, Snapshot};
+use crate::identity::{PeerId, is_spelled};
 
 use super::asked::Asked;
 use super::avatar;
-use super::buttons::{TextButton, focus_ring, icon_button, icon_button_sized, one_line};
-use super::catalogue::{Text, Words};
+use super::buttons::{TextButton, Weight, focus_ring, icon_button, icon_button_sized, one_line};
+use super::catalogue::Text;
 use super::fields;
 use super::icons::Icon;
+use super::keys;
+use super::people_order::{self, Line, Section};
+use super::person_row::{self, ROW_HEIGHT, RowState, row_id};
 use super::scene::Scene;
 use super::theme::{CONTROL_HEIGHT, Palette, Type, radius, space};
 
-const ROW_HEIGHT: f32 = 56.0;
-const AVATAR: f32 = 40.0;
+const HEADING_HEIGHT: f32 = 30.0;
+const GAP: f32 = 2.0;
 
 /// State of the list between frames.
 #[derive(Debug, Default)]
@@ -25,199 +31,313 @@ pub struct PeopleList {
     search: String,
     /// ID of the selected person.
     pub selected: Option<PeerId>,
+    /// The lines as they were drawn last.
+    lines: Vec<Line>,
+    /// The people of these lines, as they were last: a held row stays when its person is gone.
+    people: HashMap<PeerId, Person>,
+    /// The pointer was over the list, or a row had the keyboard.
+    holds: bool,
+    /// Something was pressed that moves the rows at once.
+    rearrange: bool,
+    /// The field had the keyboard.
+    searching: bool,
+    /// The field shall have it.
+    to_search: bool,
+    /// The row that Tab comes to.
+    tab_stop: Option<PeerId>,
+    /// The row that shall have the keyboard.
+    to_row: Option<PeerId>,
 }
 
-/// Whether somebody of this name and ID is found by `query`: a part of the name, whatever its case, or the ID's start.
-pub fn is_found(name: &str, id: PeerId, query: &str) -> bool {
-    let query = query.trim().to_lowercase();
-    query.is_empty() || name.to_lowercase().contains(&query) || id.to_string().starts_with(&query)
-}
-
-/// Whether somebody is there, in words.
-pub fn presence(person: &Person, words: Words) -> &'static str {
-    words.get(match (person.blocked, person.kind, person.needs_newer, person.route) {
-        (true, ..) => Text::Blocked,
-        (false, PersonKind::Echo, ..) => Text::EchoAbout,
-        (false, _, Some(VersionSkew::FarIsOlder), _) => Text::TheyNeedNewer,
-        (false, _, Some(VersionSkew::OwnIsOlder), _) => Text::YouNeedNewer,
-        (false, _, None, _) if !person.online => Text::Offline,
-        (false, _, None, Some(RouteKind::Lan)) => Text::OnlineLan,
-        (false, _, None, Some(RouteKind::Server)) => Text::OnlineServer,
-        (false, _, None, Some(RouteKind::Local) | None) => Text::Online,
-    })
-}
-
-/// `presence`, and for a person who is no contact a piece of the ID: anybody can choose a name.
-pub fn with_short_id(person: &Person, name: &str, presence: &str) -> String {
-    let id = person.id.short();
-    match person.kind {
-        PersonKind::Nearby | PersonKind::Blocked if name != id => format!("{presence} · {id}"),
-        _ => presence.to_owned(),
-    }
+/// Whether somebody of this name and ID is found by `query`: by the name or its spelling, or by the ID's start.
+fn is_found(name: &str, id: PeerId, query: &str) -> bool {
+    is_spelled(name, query) || id.to_string().starts_with(&query.trim().to_lowercase())
 }
 
 impl PeopleList {
+    /// Gives the search field the keyboard.
+    pub fn focus_search(&mut self) {
+        self.to_search = true;
+    }
+
     /// Draws search and list; returns the request for a dialog.
     pub fn show(&mut self, ui: &mut Ui, scene: &mut Scene<'_>) -> Option<Asked> {
-        let mut asked = None;
+        self.arrange(scene);
+        let mut asked = self.take_search_keys(ui, scene);
         ui.horizontal(|ui| {
             let width = ui.available_width() - CONTROL_HEIGHT - space::S;
-            let name = scene.text(Text::Search);
-            fields::text_field(ui, &mut self.search, name, name, Some(Icon::Search), width);
+            self.search_field(ui, width, scene);
             if icon_button(ui, Icon::PersonPlus, scene.text(Text::AddContact)).clicked() {
                 asked = Some(Asked::AddContact);
             }
         });
         ui.add_space(space::XS);
-        egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
-            ui.spacing_mut().item_spacing.y = 2.0;
-            asked = self.rows(ui, scene).or(asked.take());
+        let area = ui.available_rect_before_wrap();
+        egui::ScrollArea::vertical().auto_shrink(false).show_viewport(ui, |ui, viewport| {
+            asked = self.rows(ui, viewport, scene).or(asked.take());
+            self.notes(ui, scene, &mut asked);
         });
+        self.holds = self.to_row.is_some()
+            || self.has_keyboard(ui)
+            || (ui.rect_contains_pointer(area) && ui.input(|input| input.pointer.has_pointer()));
         asked
     }
 
-    fn rows(&mut self, ui: &mut Ui, scene: &mut Scene<'_>) -> Option<Asked> {
+    /// Puts the lines in order, or leaves them where they are.
+    fn arrange(&mut self, scene: &mut Scene<'_>) {
         let snapshot = scene.snapshot;
-        let found = |person: &&Person| is_found(&avatar::person_name(person, scene.words), person.id, &self.search);
-        let of_kind = |kind| snapshot.people.iter().filter(move |person| person.kind == kind);
-        let echo: Vec<_> = of_kind(PersonKind::Echo).filter(found).collect();
-        let contacts: Vec<_> = of_kind(PersonKind::Contact).filter(found).collect();
-        let nearby: Vec<_> = of_kind(PersonKind::Nearby).filter(found).collect();
-        let blocked: Vec<_> = of_kind(PersonKind::Blocked).filter(found).collect();
-        let mut asked = None;
-        for person in &echo {
-            asked = self.row(ui, person, scene).or(asked);
+        let words = scene.words;
+        let searching = !self.search.trim().is_empty();
+        let found = |person: &&Person| is_found(&avatar::person_name(person, words), person.id, &self.search);
+        let people = snapshot.people.iter().filter(found);
+        let fresh = people_order::arranged(people, snapshot.settings.offline_folded, searching);
+        let moves = std::mem::take(&mut self.rearrange) || !self.holds;
+        self.lines = if moves { fresh } else { people_order::held(&self.lines, &fresh) };
+        let mut before = std::mem::take(&mut self.people);
+        for id in self.lines.iter().filter_map(people_order::person_of) {
+            let person = scene.person(id).cloned().or_else(|| before.remove(&id).map(gone));
+            self.people.extend(person.map(|person| (id, person)));
         }
-        let sections = [(Text::Contacts, &contacts), (Text::OnThisNetwork, &nearby), (Text::Blocked, &blocked)];
-        for (title, people) in sections.into_iter().filter(|(_, people)| !people.is_empty()) {
-            section(ui, scene.text(title));
-            for person in people {
-                asked = self.row(ui, person, scene).or(asked);
+        let is_listed = |id: &PeerId| self.people.contains_key(id);
+        self.tab_stop = self
+            .tab_stop
+            .filter(is_listed)
+            .or(self.selected.filter(is_listed))
+            .or_else(|| self.lines.iter().find_map(people_order::person_of));
+    }
+
+    /// Keys of the search field, taken before the field sees them.
+    fn take_search_keys(&mut self, ui: &Ui, scene: &Scene<'_>) -> Option<Asked> {
+        if !self.searching {
+            return None;
+        }
+        let first = self.lines.iter().find_map(people_order::person_of);
+        if keys::pressed(ui, Modifiers::NONE, Key::ArrowDown) {
+            self.to_row = first;
+        }
+        if !self.search.is_empty() && keys::pressed(ui, Modifiers::NONE, Key::Escape) {
+            self.clear_search();
+        }
+        let searched = !self.search.trim().is_empty();
+        if searched && keys::pressed(ui, Modifiers::NONE, Key::Enter) {
+            let first = first.filter(|id| scene.person(*id).is_some());
+            self.to_search = first.is_none();
+            return first.map(Asked::Note);
+        }
+        None
+    }
+
+    fn clear_search(&mut self) {
+        self.search.clear();
+        self.rearrange = true;
+        self.to_search = true;
+    }
+
+    fn search_field(&mut self, ui: &mut Ui, width: f32, scene: &Scene<'_>) {
+        let name = scene.text(Text::Search);
+        let filled = !self.search.is_empty();
+        let field = fields::text_field(ui, &mut self.search, name, name, Some(Icon::Search), width);
+        if std::mem::take(&mut self.to_search) {
+            field.request_focus();
+        }
+        self.rearrange |= field.changed();
+        self.searching = field.has_focus();
+        if filled {
+            let center = pos2(field.rect.right() - 2.0, field.rect.center().y);
+            let place = Rect::from_center_size(center, vec2(24.0, 24.0));
+            let mut corner = ui.new_child(UiBuilder::new().id_salt("clear search").max_rect(place));
+            let clear = scene.text(Text::ClearSearch);
+            if icon_button_sized(&mut corner, Icon::Close, clear, 24.0, Weight::Plain).clicked() {
+                self.clear_search();
             }
         }
-        let found_nobody = echo.is_empty() && sections.iter().all(|(_, people)| people.is_empty());
-        if !self.search.trim().is_empty() && found_nobody {
+    }
+
+    /// Whether a row has the keyboard, in the list whose ID is kept in the window's memory.
+    fn has_keyboard(&self, ui: &Ui) -> bool {
+        let list: Option<Id> = ui.data(|data| data.get_temp(list_key()));
+        let focused = ui.memory(|memory| memory.focused());
+        let row = |id: &PeerId| list.map(|list| row_id(list, *id));
+        focused.is_some() && self.people.keys().any(|id| row(id) == focused)
+    }
+
+    /// Draws the lines that can be seen.
+    fn rows(&mut self, ui: &mut Ui, viewport: Rect, scene: &mut Scene<'_>) -> Option<Asked> {
+        let list = ui.unique_id();
+        ui.data_mut(|data| data.insert_temp(list_key(), list));
+        let label = scene.text(Text::People);
+        ui.ctx().accesskit_node_builder(list, |node| {
+            node.set_role(Role::List);
+            node.set_label(label);
+        });
+        self.take_row_keys(ui, list);
+        let calls = last_calls(scene.snapshot);
+        let mut asked = None;
+        let mut top = ui.min_rect().top();
+        let (left, width) = (ui.min_rect().left(), ui.available_width());
+        let seen = viewport.translate(ui.min_rect().min.to_vec2()).expand(ROW_HEIGHT);
+        let lines = std::mem::take(&mut self.lines);
+        for line in &lines {
+            let height = if matches!(line, Line::Person(_)) { ROW_HEIGHT } else { HEADING_HEIGHT };
+            let rect = Rect::from_min_size(pos2(left, top), vec2(width, height));
+            top += height + GAP;
+            let needed = people_order::person_of(line)
+                .is_some_and(|id| self.to_row == Some(id) || ui.memory(|memory| memory.has_focus(row_id(list, id))));
+            if !needed && !seen.intersects(rect) {
+                continue;
+            }
+            match line {
+                Line::Heading { section, count, folded } => {
+                    self.heading(ui, rect, (*section, *count, *folded), scene);
+                }
+                Line::Person(id) => asked = self.person(ui, list, rect, *id, &calls, scene).or(asked),
+            }
+        }
+        self.lines = lines;
+        let height = (top - ui.min_rect().top() - GAP).max(0.0);
+        ui.allocate_space(vec2(width, height));
+        asked
+    }
+
+    /// Arrows of the row that has the keyboard; up from the first one is the search.
+    fn take_row_keys(&mut self, ui: &Ui, list: Id) {
+        let Some(at) = self.tab_stop.filter(|id| ui.memory(|memory| memory.has_focus(row_id(list, *id)))) else {
+            return;
+        };
+        let pressed = |key| ui.input_mut(|input| input.consume_key(Modifiers::NONE, key));
+        for (key, down) in [(Key::ArrowDown, true), (Key::ArrowUp, false)] {
+            if pressed(key) {
+                self.to_row = people_order::neighbour(&self.lines, at, down);
+                self.to_search = self.to_row.is_none() && !down;
+            }
+        }
+        if !self.search.is_empty() && keys::pressed(ui, Modifiers::NONE, Key::Escape) {
+            self.clear_search();
+        }
+    }
+
+    fn person(
+        &mut self,
+        ui: &mut Ui,
+        list: Id,
+        rect: Rect,
+        id: PeerId,
+        calls: &HashMap<PeerId, Calls<'_>>,
+        scene: &mut Scene<'_>,
+    ) -> Option<Asked> {
+        let person = self.people.get(&id)?.clone();
+        let take_focus = self.to_row == Some(id);
+        if take_focus {
+            self.to_row = None;
+            self.tab_stop = Some(id);
+        }
+        let calls = calls.get(&id);
+        let state = RowState {
+            selected: self.selected == Some(id),
+            tab_stop: self.tab_stop == Some(id),
+            take_focus,
+            last_call: calls.map(|calls| calls.last),
+            missed: calls.map_or(0, |calls| calls.missed),
+        };
+        let pressed = person_row::show(ui, row_id(list, id), rect, &person, state, scene);
+        if pressed.select {
+            self.selected = Some(id);
+            self.tab_stop = Some(id);
+        }
+        pressed.asked
+    }
+
+    /// Draws the heading of a section; the one of those who are offline folds them.
+    fn heading(
+        &mut self,
+        ui: &mut Ui,
+        rect: Rect,
+        (section, count, folded): (Section, usize, bool),
+        scene: &mut Scene<'_>,
+    ) {
+        let Some(title) = section.title() else { return };
+        let palette = Palette::of(ui);
+        let can_fold = section == Section::Offline && self.search.trim().is_empty();
+        let words = match section {
+            Section::Offline => scene.words.fill(Text::OfflineCount, &[("count", &count.to_string())]),
+            _ => scene.text(title).to_owned(),
+        };
+        let id = ui.scope_id().with(("heading", section.title(), rect.top() as i32));
+        let sense = if can_fold { Sense::click() } else { Sense::hover() };
+        let response = ui.interact(rect, id, sense);
+        name_heading(&response, can_fold.then_some(folded), &words);
+        let inner = rect.shrink2(vec2(space::S, 0.0));
+        let at = inner.bottom() - 9.0;
+        let mut left = inner.left();
+        if can_fold {
+            let ink = if response.hovered() { palette.text } else { palette.text_soft };
+            let icon = if folded { Icon::Unfold } else { Icon::Fold };
+            icon.paint(ui.painter(), pos2(left + 6.0, at), 14.0, ink);
+            left += 12.0 + space::XS;
+            focus_ring(ui, &response, rect.shrink2(vec2(2.0, 3.0)), radius::CONTROL);
+        }
+        let text = one_line(ui, &words, Type::Caption, palette.text_soft, inner.right() - left);
+        ui.painter().galley(pos2(left, at - text.size().y / 2.0), text, palette.text_soft);
+        if can_fold && response.clicked() {
+            self.rearrange = true;
+            let settings = crate::store::Settings { offline_folded: Some(!folded), ..scene.snapshot.settings.clone() };
+            scene.send(crate::controller::Command::UpdateSettings { settings: (&settings).into() });
+        }
+    }
+
+    /// Words where there is nobody.
+    fn notes(&self, ui: &mut Ui, scene: &Scene<'_>, asked: &mut Option<Asked>) {
+        let searching = !self.search.trim().is_empty();
+        let kinds = || scene.snapshot.people.iter().map(|person| person.kind);
+        if searching && self.lines.is_empty() {
             nothing(ui, "", scene.text(Text::NoMatch));
-        } else if of_kind(PersonKind::Contact).next().is_none() && self.search.trim().is_empty() {
+        } else if !searching && kinds().all(|kind| kind == PersonKind::Echo) {
             nothing(ui, scene.text(Text::NoContactsTitle), scene.text(Text::NoContacts));
             ui.horizontal(|ui| {
                 ui.add_space(space::S);
                 if TextButton::new(scene.text(Text::AddContact)).icon(Icon::PersonPlus).show(ui).clicked() {
-                    asked = Some(Asked::AddContact);
+                    *asked = Some(Asked::AddContact);
                 }
             });
         }
-        asked
-    }
-
-    fn row(&mut self, ui: &mut Ui, person: &Person, scene: &mut Scene<'_>) -> Option<Asked> {
-        let palette = Palette::of(ui);
-        let name = avatar::person_name(person, scene.words);
-        let presence = presence(person, scene.words);
-        let (_, rect) = ui.allocate_space(vec2(ui.available_width(), ROW_HEIGHT));
-        let response = ui.interact(rect, ui.scope_id().with(("person", person.id)), Sense::click());
-        let holds = self.selected == Some(person.id);
-        let mark = if person.verified { format!(", {}", scene.text(Text::Verified)) } else { String::new() };
-        response.widget_info(|| WidgetInfo::selected(Role::ListItem, true, holds, format!("{name}, {presence}{mark}")));
-        if response.clicked() {
-            self.selected = Some(person.id);
-        }
-        let over = response.contains_pointer() || response.context_menu_opened();
-        let ground = if holds { Some(palette.accent_soft) } else { over.then_some(palette.raised_hover) };
-        if let Some(ground) = ground {
-            ui.painter().rect_filled(rect, CornerRadius::same(radius::CONTROL), ground);
-        }
-        focus_ring(ui, &response, rect.shrink(2.0), radius::CONTROL);
-        let center = pos2(rect.left() + space::S + AVATAR / 2.0, rect.center().y);
-        let is_echo = person.kind == PersonKind::Echo;
-        avatar::paint_kind(ui.painter(), center, AVATAR, person.id, &name, is_echo);
-        if person.online && !is_echo && !person.blocked {
-            let dot = center + vec2(AVATAR * 0.36, AVATAR * 0.36);
-            // The ring keeps it apart from an avatar of much the same colour.
-            ui.painter().circle_filled(dot, 8.5, ground.unwrap_or(palette.side));
-            ui.painter().circle_filled(dot, 5.5, palette.accent);
-        }
-        let has_menu = !is_echo;
-        let left = center.x + AVATAR / 2.0 + space::M;
-        let room = rect.right() - left - space::S - if has_menu && (over || holds) { 34.0 } else { 0.0 };
-        let ink = if person.online || is_echo { palette.text } else { palette.text_soft };
-        let title = one_line(ui, &name, Type::Strong, ink, avatar::beside_mark(person, room));
-        let detail = with_short_id(person, &name, presence);
-        let detail = one_line(ui, &detail, Type::Caption, palette.text_soft, room);
-        let top = rect.center().y - (title.size().y + detail.size().y + 1.0) / 2.0;
-        let below = top + title.size().y + 1.0;
-        avatar::verified_mark(ui, person, Rect::from_min_size(pos2(left, top), title.size()), palette.accent);
-        ui.painter().galley(pos2(left, top), title, ink);
-        ui.painter().galley(pos2(left, below), detail, palette.text_soft);
-        if !has_menu {
-            return None;
-        }
-        let mut asked = None;
-        let menu_rect = Rect::from_center_size(pos2(rect.right() - 20.0, rect.center().y), vec2(32.0, 32.0));
-        let mut corner = ui.new_child(
-            UiBuilder::new()
-                .id_salt(("more", person.id))
-                .max_rect(menu_rect)
-                .layout(Layout::left_to_right(Align::Center)),
-        );
-        let tabbed_to = ui.memory(|memory| memory.has_focus(corner.next_auto_id()));
-        let shown = over || holds || response.has_focus() || tabbed_to;
-        if !shown {
-            corner.set_opacity(0.0);
-        }
-        let more = scene.words.with_name(Text::More, &name);
-        let button = icon_button_sized(&mut corner, Icon::More, &more, 32.0, super::buttons::Weight::Plain);
-        Popup::menu(&button).show(|ui| asked = person_menu(ui, person, &name, scene));
-        response.context_menu(|ui| asked = person_menu(ui, person, &name, scene).or(asked.take()));
-        asked
     }
 }
 
-/// Actions on a person besides calling them.
-pub fn person_menu(ui: &mut Ui, person: &Person, name: &str, scene: &mut Scene<'_>) -> Option<Asked> {
-    let mut asked = None;
-    ui.set_min_width(190.0);
-    ui.spacing_mut().button_padding = vec2(space::M, space::S);
-    ui.spacing_mut().item_spacing.y = 2.0;
-    let id = person.id;
-    match person.kind {
-        PersonKind::Contact => {
-            if ui.button(scene.text(Text::Rename)).clicked() {
-                asked = Some(Asked::Rename { id, name: name.to_owned() });
-            }
-            if ui.button(scene.text(Text::SafetyNumber)).clicked() {
-                asked = Some(Asked::Safety(id));
-            }
-        }
-        PersonKind::Nearby | PersonKind::Blocked => {
-            if ui.button(scene.text(Text::AddToContacts)).clicked() {
-                scene.send(Command::AddContact { link: id.to_string() });
-            }
-        }
-        PersonKind::Echo => return None,
-    }
-    if ui.button(scene.text(Text::CopyId)).clicked() {
-        ui.ctx().copy_text(id.to_string());
-    }
-    let block = if person.blocked { Text::Unblock } else { Text::Block };
-    if ui.button(scene.text(block)).clicked() {
-        scene.send(Command::BlockContact { id, on: !person.blocked });
-    }
-    if person.kind == PersonKind::Contact {
-        let danger = Palette::of(ui).danger_text;
-        if ui.button(Type::Body.text(scene.text(Text::Remove), danger)).clicked() {
-            asked = Some(Asked::Remove { id, name: name.to_owned() });
-        }
-    }
-    asked
+/// Somebody who has gone from the snapshot, for as long as their row is held.
+fn gone(person: Person) -> Person {
+    Person { online: false, route: None, needs_newer: None, ..person }
 }
 
-fn section(ui: &mut Ui, title: &str) {
-    ui.add_space(space::M);
-    ui.horizontal(|ui| {
-        ui.add_space(space::S);
-        ui.label(Type::Caption.text(title, Palette::of(ui).text_soft));
+/// Key of the list's ID in the window's memory.
+fn list_key() -> Id {
+    Id::unique("people-list")
+}
+
+fn name_heading(response: &Response, folded: Option<bool>, words: &str) {
+    response.widget_info(|| match folded {
+        Some(_) => WidgetInfo::labeled(Role::Button, true, words),
+        None => WidgetInfo::labeled(Role::Heading, true, words),
     });
+    if let Some(folded) = folded {
+        response.ctx.accesskit_node_builder(response.id, |node| node.set_expanded(!folded));
+    }
+}
+
+/// Calls with one person.
+struct Calls<'a> {
+    last: &'a HistoryEntry,
+    /// Missed ones that nobody has looked at.
+    missed: u32,
+}
+
+/// The calls with each person of the history, which has the latest first.
+fn last_calls(snapshot: &Snapshot) -> HashMap<PeerId, Calls<'_>> {
+    let mut calls: HashMap<PeerId, Calls<'_>> = HashMap::new();
+    for entry in snapshot.history.iter() {
+        let missed = if entry.seen { 0 } else { entry.times };
+        calls.entry(entry.peer).or_insert(Calls { last: entry, missed: 0 }).missed += missed;
+    }
+    calls
 }
 
 /// Text of an empty list.

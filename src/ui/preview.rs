@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use eframe::egui::text::LayoutJob;
-use eframe::egui::{Align, Color32, CornerRadius, Galley, Layout, Rect, Stroke, StrokeKind, Ui, UiBuilder, pos2, vec2};
+use eframe::egui::{
+    Align, Color32, CornerRadius, Galley, Layout, Pos2, Rect, Stroke, StrokeKind, Ui, UiBuilder, pos2, vec2,
+};
 
 use crate::controller::{Command, LocalStreamView};
 use crate::device::{DeviceChoice, DeviceFault, DeviceKind};
@@ -12,7 +14,7 @@ use super::buttons::{Round, TextButton, Weight, round_control};
 use super::catalogue::Text;
 use super::icons::Icon;
 use super::scene::Scene;
-use super::theme::{self, Palette, Type, radius, space};
+use super::theme::{self, CONTROL_HEIGHT, Palette, Type, radius, space};
 use super::tile::{Fit, TileOptions};
 
 /// Why there is no picture.
@@ -21,11 +23,16 @@ enum Absence {
     Fault(DeviceFault),
     NoCamera,
     Off,
+    Resting,
     Starting,
 }
 
-fn absence(stream: &LocalStreamView, camera: &DeviceChoice, wanted: bool) -> Absence {
+/// Greatest width of the picture in points: larger, it is no mirror any more.
+const MAX_WIDTH: f32 = 1280.0;
+
+fn absence(stream: &LocalStreamView, camera: &DeviceChoice, wanted: bool, rests: bool) -> Absence {
     match (&stream.camera_fault, camera) {
+        _ if rests => Absence::Resting,
         (Some(fault), _) => Absence::Fault(fault.clone()),
         (None, DeviceChoice::None) => Absence::NoCamera,
         (None, _) if stream.video || wanted => Absence::Starting,
@@ -33,13 +40,30 @@ fn absence(stream: &LocalStreamView, camera: &DeviceChoice, wanted: bool) -> Abs
     }
 }
 
-/// Draws the picture into `rect`; true when the settings are asked for.
-pub fn show(ui: &mut Ui, rect: Rect, scene: &mut Scene<'_>) -> bool {
+/// The part of `room` for one's own picture: the whole of it, no wider than a mirror. The room itself without a
+/// picture.
+pub fn placed(room: Rect, scene: &Scene<'_>) -> Rect {
+    let stream = &scene.snapshot.local_stream;
+    let (Some(picture), _) = stream.preview.get() else { return room };
+    if !works(stream) || picture.width() == 0 || picture.height() == 0 {
+        return room;
+    }
+    let (width, height) = (picture.width() as f32, picture.height() as f32);
+    let scale = (room.width().min(MAX_WIDTH) / width).min(room.height() / height).max(0.0);
+    Rect::from_center_size(room.center(), vec2(width, height) * scale)
+}
+
+fn works(stream: &LocalStreamView) -> bool {
+    stream.video && stream.camera_fault.is_none()
+}
+
+/// Draws the picture into `room`; true when the settings are asked for.
+pub fn show(ui: &mut Ui, room: Rect, scene: &mut Scene<'_>) -> bool {
+    let rect = placed(room, scene);
     let snapshot = scene.snapshot;
     let stream = &snapshot.local_stream;
-    let options = TileOptions { mirror: snapshot.settings.mirror, fit: Fit::Cover, rounding: radius::PICTURE };
-    let works = stream.video && stream.camera_fault.is_none();
-    if works && scene.tiles.paint(ui, rect, &stream.preview, options) {
+    let options = TileOptions { mirror: snapshot.settings.mirror, fit: Fit::Contain, rounding: radius::PICTURE };
+    if works(stream) && scene.tiles.paint(ui, rect, &stream.preview, options) {
         let corner = Rect::from_min_max(rect.max - vec2(60.0, 60.0), rect.max - vec2(12.0, 12.0));
         let disc = corner.center();
         ui.painter().circle_filled(disc, 24.0, theme::SCRIM);
@@ -47,10 +71,12 @@ pub fn show(ui: &mut Ui, rect: Rect, scene: &mut Scene<'_>) -> bool {
         let name = scene.text(Text::CameraTurnOff);
         if round_control(&mut corner, Icon::Camera, name, name, Round::Plain).clicked() {
             scene.send(Command::CloseStream);
+            scene.change_settings(|settings| settings.preview = false);
         }
         return false;
     }
-    placeholder(ui, rect, absence(stream, &snapshot.settings.camera, scene.camera_wanted), scene)
+    let absence = absence(stream, &snapshot.settings.camera, scene.camera_wanted, scene.camera_rests);
+    placeholder(ui, rect, absence, scene)
 }
 
 fn placeholder(ui: &mut Ui, rect: Rect, absence: Absence, scene: &mut Scene<'_>) -> bool {
@@ -60,19 +86,21 @@ fn placeholder(ui: &mut Ui, rect: Rect, absence: Absence, scene: &mut Scene<'_>)
     ui.painter().rect_stroke(rect, corner, Stroke::new(1.0, palette.line), StrokeKind::Inside);
     let chosen = &scene.snapshot.settings.camera;
     let says = |text| scene.text(text).to_owned();
-    let (icon, said, button) = match &absence {
+    let (icon, said, buttons) = match &absence {
         Absence::Fault(fault) => {
             let said = scene.words.device_fault(DeviceKind::Camera, fault, chosen);
-            (Icon::Warning, said, Some(Text::OpenSettings))
+            let without = *fault == DeviceFault::Missing;
+            (Icon::Warning, said, if without { WITHOUT_CAMERA } else { &WITHOUT_CAMERA[..1] })
         }
-        Absence::NoCamera => (Icon::CameraOff, says(Text::PreviewNoCamera), Some(Text::OpenSettings)),
-        Absence::Off => (Icon::CameraOff, says(Text::PreviewOff), Some(Text::CameraTurnOn)),
-        Absence::Starting => (Icon::Camera, says(Text::PreviewStarting), None),
+        Absence::NoCamera => (Icon::CameraOff, says(Text::PreviewNoCamera), WITHOUT_CAMERA),
+        Absence::Off => (Icon::CameraOff, says(Text::PreviewOff), &[Text::CameraTurnOn][..]),
+        Absence::Resting => (Icon::CameraOff, says(Text::PreviewResting), &[][..]),
+        Absence::Starting => (Icon::Camera, says(Text::PreviewStarting), &[][..]),
     };
     let room = (rect.width() - 2.0 * space::XL).min(380.0);
     let text = centered(ui, &said, palette.text_soft, room);
-    let with_button = if button.is_some() { 36.0 + space::L } else { 0.0 };
-    let height = 32.0 + space::M + text.size().y + with_button;
+    let with_buttons = if buttons.is_empty() { 0.0 } else { CONTROL_HEIGHT + space::L };
+    let height = 32.0 + space::M + text.size().y + with_buttons;
     let mut y = rect.center().y - height / 2.0;
     let ink = if matches!(absence, Absence::Fault(_)) { palette.warning } else { palette.text_soft };
     icon.paint(ui.painter(), pos2(rect.center().x, y + 16.0), 32.0, ink);
@@ -83,19 +111,41 @@ fn placeholder(ui: &mut Ui, rect: Rect, absence: Absence, scene: &mut Scene<'_>)
     label.widget_info(|| eframe::egui::WidgetInfo::labeled(eframe::egui::Role::Label, true, &said));
     ui.painter().galley(place.center_top(), text, palette.text_soft);
     y += text_height + space::L;
-    let Some(word) = button else { return false };
-    let weight = if word == Text::CameraTurnOn { Weight::Primary } else { Weight::Quiet };
-    let button = TextButton::new(scene.text(word)).weight(weight);
-    let width = button.natural_width(ui);
-    let place = Rect::from_min_size(pos2(rect.center().x - width / 2.0, y), vec2(width, 36.0));
+    ways_on(ui, pos2(rect.center().x, y), buttons, scene)
+}
+
+/// Buttons where there is no camera.
+const WITHOUT_CAMERA: &[Text] = &[Text::OpenSettings, Text::UseTestPicture];
+
+/// Draws the buttons around the middle of their top; true when the settings are asked for.
+fn ways_on(ui: &mut Ui, top: Pos2, words: &[Text], scene: &mut Scene<'_>) -> bool {
+    let button = |word: Text, scene: &Scene<'_>| {
+        let weight = if word == Text::CameraTurnOn { Weight::Primary } else { Weight::Quiet };
+        TextButton::new(scene.text(word)).weight(weight)
+    };
+    let widths = words.iter().map(|word| button(*word, scene).natural_width(ui));
+    let width = widths.sum::<f32>() + space::S * words.len().saturating_sub(1) as f32;
+    let place = Rect::from_min_size(pos2(top.x - width / 2.0, top.y), vec2(width, CONTROL_HEIGHT));
     let builder = UiBuilder::new().id_salt("way on").max_rect(place).layout(Layout::left_to_right(Align::Center));
-    if button.show(&mut ui.new_child(builder)).clicked() {
-        if word == Text::OpenSettings {
-            return true;
+    let mut line = ui.new_child(builder);
+    let mut settings = false;
+    for word in words {
+        if !button(*word, scene).show(&mut line).clicked() {
+            continue;
         }
-        scene.open_camera();
+        match word {
+            Text::OpenSettings => settings = true,
+            Text::UseTestPicture => {
+                scene.change_settings(|settings| settings.camera = DeviceChoice::TestCard { format: None });
+                scene.open_camera();
+            }
+            _ => {
+                scene.change_settings(|settings| settings.preview = true);
+                scene.open_camera();
+            }
+        }
     }
-    false
+    settings
 }
 
 /// `text` wrapped at `room` points, to be painted around the middle of its top.
@@ -135,11 +185,12 @@ mod tests {
     #[test]
     fn a_missing_picture_is_explained() {
         let (system, none) = (DeviceChoice::SystemDefault, DeviceChoice::None);
-        assert_eq!(absence(&stream(true, None), &system, true), Absence::Starting);
-        assert_eq!(absence(&stream(false, None), &system, true), Absence::Starting);
-        assert_eq!(absence(&stream(false, None), &system, false), Absence::Off);
-        assert_eq!(absence(&stream(false, None), &none, true), Absence::NoCamera);
-        let busy = absence(&stream(true, Some(DeviceFault::Busy)), &system, true);
+        assert_eq!(absence(&stream(true, None), &system, true, false), Absence::Starting);
+        assert_eq!(absence(&stream(false, None), &system, true, false), Absence::Starting);
+        assert_eq!(absence(&stream(false, None), &system, false, false), Absence::Off);
+        assert_eq!(absence(&stream(false, None), &system, false, true), Absence::Resting);
+        assert_eq!(absence(&stream(false, None), &none, true, false), Absence::NoCamera);
+        let busy = absence(&stream(true, Some(DeviceFault::Busy)), &system, true, false);
         assert_eq!(busy, Absence::Fault(DeviceFault::Busy));
     }
 }

@@ -92,7 +92,8 @@ impl RingScene {
 
 fn carry_out(answer: Answer, scene: &mut Scene<'_>, incoming: &IncomingView) {
     let invite = incoming.invite;
-    let accept = |video| Command::Accept { invite, audio: true, video };
+    let audio = scene.sends_audio();
+    let accept = |video| Command::Accept { invite, audio, video };
     match answer {
         Answer::Video => scene.send(accept(scene.video())),
         Answer::Audio => scene.send(accept(VideoChoice::Off)),

@@ -5,7 +5,7 @@
 use eframe::egui::{self, Align, Layout, Rect, Ui, UiBuilder, vec2};
 
 use crate::controller::Command;
-use crate::identity::{PeerId, ScannedCode, safety_code, safety_number};
+use crate::identity::{PeerId, ScannedCode, safety_code, safety_number, scan_safety_code};
 
 use super::bidi::{self, Lines};
 use super::buttons::{TextButton, Weight, announce};
@@ -33,7 +33,7 @@ pub struct SafetyDialog {
     /// Text of the code that this screen shows to the contact.
     code: String,
     drawn: QrCode,
-    scanner: Option<CodeScanner>,
+    scanner: Option<CodeScanner<ScannedCode>>,
     scanned: Option<ScannedCode>,
 }
 
@@ -187,9 +187,10 @@ impl SafetyDialog {
             };
             if TextButton::new(scene.text(word)).icon(icon).show(ui).clicked() {
                 self.scanned = None;
+                let (me, contact) = (scene.snapshot.me.id, self.contact);
                 self.scanner = match self.scanner.take() {
                     Some(_) => None,
-                    None => CodeScanner::start(ui.ctx(), scene.snapshot.me.id, self.contact),
+                    None => CodeScanner::start(ui.ctx(), move |picture| scan_safety_code(picture, me, contact)),
                 };
             }
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {

@@ -36,6 +36,8 @@ pub struct Scene<'a> {
     pub now: Now,
     /// One's own camera shall be open, even if it is not yet.
     pub camera_wanted: bool,
+    /// It is closed because nobody looks at the window.
+    pub camera_rests: bool,
     /// The desktop shows the program's item in its tray.
     pub tray: bool,
     /// Draws pictures.
@@ -75,7 +77,12 @@ impl Scene<'_> {
         VideoChoice::On(self.snapshot.settings.preset)
     }
 
-    /// Changes settings.
+    /// Whether calls begin with sound of this side.
+    pub fn sends_audio(&self) -> bool {
+        !self.snapshot.settings.join_muted
+    }
+
+    /// Changes the settings.
     pub fn change_settings(&mut self, change: impl FnOnce(&mut Settings)) {
         let mut settings = self.snapshot.settings.clone();
         change(&mut settings);
@@ -91,6 +98,7 @@ impl Scene<'_> {
     /// Invites somebody.
     pub fn invite(&mut self, to: PeerId, note: &str, with_video: bool) {
         let video = if with_video { self.video() } else { VideoChoice::Off };
-        self.send(Command::Invite { to, user_data: note.trim().to_owned(), audio: true, video });
+        let audio = self.sends_audio();
+        self.send(Command::Invite { to, user_data: note.trim().to_owned(), audio, video });
     }
 }

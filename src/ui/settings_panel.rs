@@ -31,7 +31,7 @@ const MIN_WIDTH: f32 = 300.0;
 const CONTROLS_NEED: f32 = 412.0;
 
 /// How often the level meter is drawn while the panel is open, in seconds.
-const METER_EVERY: f32 = 1.0 / 15.0;
+pub const METER_EVERY: f32 = 1.0 / 15.0;
 
 /// The level meter's left end, in dB below full scale.
 const METER_FLOOR_DB: f32 = -54.0;
@@ -200,6 +200,8 @@ fn hint(ui: &mut Ui, text: &str) {
 fn fault(ui: &mut Ui, words: Words, device: DeviceKind, fault: Option<&DeviceFault>, choice: &DeviceChoice) {
     let Some(fault) = fault else { return };
     let text = words.device_fault(device, fault, choice);
+    // The list to choose from is right above.
+    let text = text.replace(words.get(Text::InSettings), words.get(Text::Above));
     ui.add(Label::new(Type::Caption.text(text, Palette::of(ui).warning)).wrap());
 }
 
@@ -406,7 +408,7 @@ fn device(
 }
 
 /// How far a meter of this peak (linear, 0..=1) reaches, from 0 to 1.
-fn meter_reach(peak: f32) -> f32 {
+pub fn meter_reach(peak: f32) -> f32 {
     if peak <= 0.0 { 0.0 } else { (1.0 - 20.0 * peak.log10() / METER_FLOOR_DB).clamp(0.0, 1.0) }
 }
 

@@ -3,7 +3,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -13,9 +13,13 @@ use eframe::egui;
 use super::appearance::DesktopAppearance;
 use super::outbox::Outbox;
 use crate::controller::Repaint;
+use crate::media::MediaTime;
 
 /// Longest time that one's own picture waits to be drawn with those of others.
 const OWN_PICTURE_WITHIN: Duration = Duration::from_millis(40);
+/// Least time between two drawings of a mirror: of a camera's 30 pictures a second every second one is drawn, and all
+/// of 15.
+const MIRROR_EVERY: Duration = Duration::from_millis(55);
 /// Requests that wait for the window; the others are lost, as are presses on a window that is held up.
 const REQUESTS: usize = 8;
 
@@ -48,6 +52,7 @@ struct Shared {
     attention: AtomicBool,
     /// The desktop shows the program's item in its tray.
     tray: AtomicBool,
+    mirror: MirrorClock,
     appearance: Mutex<DesktopAppearance>,
 }
 
@@ -56,6 +61,26 @@ struct Shared {
 pub struct WindowHandle {
     shared: Arc<Shared>,
     requests: SyncSender<WindowRequest>,
+}
+
+/// Clock of the drawings of one's own picture, which the camera's thread asks for.
+#[derive(Debug, Default)]
+struct MirrorClock {
+    /// Microseconds of media time of the latest drawing.
+    drawn_us: AtomicU64,
+}
+
+impl MirrorClock {
+    /// Whether a picture that comes at `now` is drawn.
+    fn is_due(&self, now: MediaTime) -> bool {
+        let (now_us, every_us) = (now.as_micros(), MIRROR_EVERY.as_micros() as u64);
+        let drawn_us = self.drawn_us.load(Ordering::Relaxed);
+        let due = drawn_us == 0 || now_us.saturating_sub(drawn_us) >= every_us;
+        if due {
+            self.drawn_us.store(now_us, Ordering::Relaxed);
+        }
+        due
+    }
 }
 
 /// The window's own end of its handles, on the main thread.
@@ -99,7 +124,8 @@ impl WindowHandle {
         let Some(ctx) = self.shared.ctx().clone() else { return };
         match change {
             Repaint::Layout => ctx.request_repaint(),
-            Repaint::Picture => ctx.request_repaint_after(Duration::from_nanos(1)),
+            Repaint::Mirror if !self.shared.mirror.is_due(MediaTime::now()) => {}
+            Repaint::Picture | Repaint::Mirror => ctx.request_repaint_after(Duration::from_nanos(1)),
             Repaint::OwnPicture => ctx.request_repaint_after(OWN_PICTURE_WITHIN),
         }
     }
@@ -240,5 +266,17 @@ mod tests {
         assert_eq!(end.close(), Closed::Quit, "each window is closed in its own way");
         window.ask(WindowRequest::Quit);
         assert!(!end.wait());
+    }
+
+    /// How many of a second's pictures are drawn.
+    fn drawn(rate: u64) -> usize {
+        let clock = MirrorClock::default();
+        (0..rate).filter(|picture| clock.is_due(MediaTime::from_micros(1_000_000 + picture * 1_000_000 / rate))).count()
+    }
+
+    #[test]
+    fn a_mirror_is_drawn_fifteen_times_a_second_at_most() {
+        assert_eq!([60, 30, 15, 10].map(drawn), [15, 15, 15, 10]);
+        assert_eq!(drawn(25), 13, "every second one");
     }
 }

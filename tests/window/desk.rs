@@ -28,7 +28,7 @@ impl Desk<'_> {
     /// A window in which each step takes `step_s` seconds.
     pub fn paced(snapshot: Snapshot, size: Vec2, preview: bool, step_s: f32) -> Self {
         let (handle, controller) = fixture::handle(snapshot);
-        let options = WindowOptions { preview, locale: String::new() };
+        let options = WindowOptions { preview, locale: String::new(), profile: None };
         let harness = Harness::builder()
             .with_size(size)
             .with_max_steps(20)
@@ -47,6 +47,39 @@ impl Desk<'_> {
     pub fn press(&self, name: &str) {
         self.harness.borrow().get_by_label(name).click();
         self.settle();
+    }
+
+    /// Presses on the row of somebody.
+    pub fn choose(&self, row: &str) {
+        self.harness.borrow().get_by_label_contains(row).click_accesskit();
+        self.settle();
+    }
+
+    /// The order from top to bottom of the rows whose names begin so.
+    pub fn rows<'n>(&self, names: &[&'n str]) -> Vec<&'n str> {
+        let harness = self.harness.borrow();
+        let top = |name: &str| {
+            harness
+                .query_all_by_label_contains(name)
+                .find(|node| node.accesskit_node().role() == Role::ListItem)
+                .map(|node| node.rect().top())
+        };
+        let mut found: Vec<_> = names.iter().filter_map(|name| top(name).map(|top| (top, *name))).collect();
+        found.sort_by(|one, other| one.0.total_cmp(&other.0));
+        found.into_iter().map(|(_, name)| name).collect()
+    }
+
+    /// Moves the pointer onto the row of somebody, or out of the window.
+    pub fn point_at(&self, row: Option<&str>) {
+        let at = row.map(|row| self.harness.borrow().get_by_label_contains(row).rect().center());
+        let event = at.map_or(egui::Event::PointerGone, egui::Event::PointerMoved);
+        self.harness.borrow_mut().input_mut().events.push(event);
+        self.settle();
+    }
+
+    /// Whether a widget of this name has the keyboard.
+    pub fn has_focus(&self, name: &str) -> bool {
+        self.harness.borrow().query_all_by_label_contains(name).any(|node| node.is_focused())
     }
 
     pub fn key(&self, modifiers: Modifiers, key: Key) {

@@ -5,6 +5,7 @@ mod call;
 mod desk;
 mod home;
 mod invites;
+mod list;
 mod preview;
 mod scenes;
 mod settings;
@@ -31,7 +32,7 @@ use visavis::controller::{
 use visavis::device::{DeviceChoice, DeviceFault, DeviceKind};
 use visavis::identity::{ServerLink, qr, safety_code, safety_number};
 use visavis::media::{FRAME_SAMPLES, LevelMeter, Preset, VideoFrame, Volume};
-use visavis::store::{Language, PictureFit, SelfViewSize, Settings, Theme};
+use visavis::store::{Hint, Language, PictureFit, SelfViewSize, Settings, Theme};
 use visavis::ui::{Now, Text, Window, WindowOptions, Words};
 use window_fixture::{self as fixture, Controller, peer};
 

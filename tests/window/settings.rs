@@ -13,7 +13,9 @@ fn the_meter_lives_on_when_a_call_ends_under_the_settings() {
     assert_eq!(desk.sent(), [Command::WatchMicrophone { on: true }]);
     desk.harness.borrow().get_by_label("Turn off the camera").click_accesskit();
     desk.settle();
-    assert_eq!(desk.sent(), [Command::CloseStream, Command::WatchMicrophone { on: true }]);
+    let preview = Settings { preview: false, ..fixture::idle().settings };
+    let kept = Command::UpdateSettings { settings: (&preview).into() };
+    assert_eq!(desk.sent(), [Command::CloseStream, kept, Command::WatchMicrophone { on: true }]);
 }
 
 #[test]

@@ -58,9 +58,7 @@ fn everything_that_the_keyboard_reaches_has_a_name() {
     desk.key(Modifiers::NONE, Key::Escape);
     desk.harness.borrow().get_by_label_contains("Ana Lindqvist, Online").click();
     desk.settle();
-    for opened in
-        ["More for Ana Lindqvist", "Add contact", "Choose a picture of a QR code…", "Back", "Cancel", "Settings"]
-    {
+    for opened in ["More for Ana Lindqvist", "Add contact", "Choose a picture…", "Back", "Cancel", "Settings"] {
         desk.press(opened);
         assert_eq!(nameless(&desk), [""; 0], "{opened}");
     }
@@ -250,9 +248,10 @@ fn every_text_has_its_glyphs() {
     let harness = desk.harness.borrow();
     for language in [Language::English, Language::SimplifiedChinese] {
         for &key in Text::ALL {
-            let text = Words::of(language, "").get(key);
+            // An invitation has lines; it is copied, not drawn.
+            let text = Words::of(language, "").get(key).replace('\n', "");
             let font = egui::FontId::proportional(14.0);
-            let whole = harness.ctx.fonts_mut(|fonts| fonts.has_glyphs(&font, text));
+            let whole = harness.ctx.fonts_mut(|fonts| fonts.has_glyphs(&font, &text));
             assert!(whole, "{key:?}: {text}");
         }
     }

@@ -58,6 +58,8 @@ fn person(number: u8, name: &str, kind: PersonKind, online: bool) -> Person {
         needs_newer: None,
         blocked: false,
         verified: false,
+        favourite: false,
+        shares_name: false,
     }
 }
 
@@ -72,6 +74,8 @@ pub fn echo() -> Person {
         needs_newer: None,
         blocked: false,
         verified: false,
+        favourite: false,
+        shares_name: false,
     }
 }
 
@@ -97,8 +101,10 @@ pub fn history(now_unix_s: i64) -> Vec<HistoryEntry> {
     let entry = |number: u8, outgoing, ago_s: i64, duration_s, kind| {
         let (peer, name) = (peer(number), names[usize::from(number)].to_owned());
         let ended = Outcome { peer, name: name.clone(), kind };
+        let number = 1_000_000 - ago_s;
+        let (times, at_unix_s) = (1, now_unix_s - ago_s);
         let (seen, note) = (true, String::new());
-        HistoryEntry { peer, name, outgoing, at_unix_s: now_unix_s - ago_s, duration_s, ended, seen, note }
+        HistoryEntry { number, times, peer, name, outgoing, at_unix_s, duration_s, ended, seen, note }
     };
     let hung_up = OutcomeKind::Ended(DisconnectReason::HungUp);
     vec![

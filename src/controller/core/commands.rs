@@ -64,6 +64,10 @@ impl Core {
                 self.contact_changed(id, removed)?;
             }
             Command::BlockContact { id, on } => self.block(id, on)?,
+            Command::FavouriteContact { id, on } => {
+                let noted = self.directory.set_favourite(&self.store, id, on);
+                self.contact_changed(id, noted)?;
+            }
             Command::AddServer { link } => self.add_server(&link)?,
             Command::RemoveServer { link } => self.remove_server(&link)?,
             Command::Servers => self.servers.events().into_iter().for_each(|event| self.report(event)),
@@ -112,6 +116,12 @@ impl Core {
             }
             Command::MarkCallsSeen { with } => self.mark_calls_seen(with)?,
             Command::DismissNotice { notice } => self.publisher.notices().dismiss(notice),
+            Command::ForgetCall { call } => {
+                if !self.store.forget_call(call).map_err(|error| self.refused(error.into()))? {
+                    return Err(bad_argument(&"There is no call of this number in the history."));
+                }
+                self.publisher.forget_history();
+            }
             Command::ClearHistory => {
                 self.store.clear_history().map_err(|error| self.refused(error.into()))?;
                 self.publisher.forget_history();
@@ -250,7 +260,7 @@ impl Core {
             self.hold_invitation(id, token).map_err(|refusal| self.refused(refusal))?;
         }
         let name = self.directory.name_of(id, None);
-        self.publisher.notices().add(NoticeKind::ContactAdded { name: name.clone() });
+        self.publisher.notices().add(NoticeKind::ContactAdded { id, name: name.clone() });
         // Asked, never silent: a server learns this person's address and whom they watch.
         if let Some(link) = server.filter(|link| !self.preferences.settings().servers.contains(link)) {
             self.report(Event::ServerOffered { id, name: name.clone(), link: link.clone() });

@@ -87,8 +87,10 @@ impl Core {
                 }
             }
             SignalingEvent::Presence { id, name, routes, skew } => {
+                let before = self.directory.name_of(id, None);
                 if self.directory.keep_chosen_name(&self.store, id, &name) {
                     self.signaling.follow(&self.directory);
+                    self.note_new_name(id, before);
                 }
                 // Whoever has gone may be getting the newer app, and whoever is back has it.
                 if skew.is_none() && !routes.is_empty() {
@@ -113,6 +115,14 @@ impl Core {
             SignalingEvent::ClocksDiffer { id, seconds_ahead } => self.clocks_differ(id, seconds_ahead),
             SignalingEvent::Discovery(fault) => self.on_discovery(fault),
             SignalingEvent::Server(status) => self.on_server(status),
+        }
+    }
+
+    /// Notes once that a contact who had a name, and was given none here, calls themselves otherwise now.
+    fn note_new_name(&mut self, id: PeerId, before: String) {
+        let name = self.directory.name_of(id, None);
+        if before != name && before != id.short() {
+            self.publisher.notices().add(NoticeKind::ContactRenamed { before, name });
         }
     }
 

@@ -12,18 +12,19 @@ use crate::controller::{
     CallView, ConversationStatus, ConversationView, HistoryEntry, IncomingView, LocalStreamView, Me, Outcome,
     OutgoingView, Snapshot,
 };
-use crate::store::{HistoryRecord, Store};
+use crate::store::{HistoryRecord, KeptCall, Store};
 
 /// History entries that the window shows.
 const HISTORY_SHOWN: usize = 100;
 /// Those of them that strangers have left by ringing in vain: anybody can make as many as they like.
 const STRANGERS_SHOWN: usize = 30;
 
-fn history_entry(record: HistoryRecord) -> HistoryEntry {
+fn history_entry(kept: KeptCall) -> HistoryEntry {
+    let KeptCall { number, times, record } = kept;
     let HistoryRecord { peer, name, outgoing, at_unix_s, duration_s, ended, seen, note } = record;
     let name = if name.is_empty() { peer.short() } else { name };
     let ended = Outcome { peer, name: name.clone(), kind: ended };
-    HistoryEntry { peer, name, outgoing, at_unix_s, duration_s, ended, seen, note }
+    HistoryEntry { number, times, peer, name, outgoing, at_unix_s, duration_s, ended, seen, note }
 }
 
 fn read_history(store: &Store, is_contact: impl Fn(PeerId) -> bool) -> ShownHistory {
@@ -31,8 +32,8 @@ fn read_history(store: &Store, is_contact: impl Fn(PeerId) -> bool) -> ShownHist
     let (records, missed) =
         read.inspect_err(|error| tracing::warn!("the history could not be read: {error}")).unwrap_or_default();
     let mut strangers = 0;
-    let is_shown = |record: &HistoryRecord| {
-        let by_stranger = record.is_incoming_in_vain() && !is_contact(record.peer);
+    let is_shown = |kept: &KeptCall| {
+        let by_stranger = kept.record.is_incoming_in_vain() && !is_contact(kept.record.peer);
         strangers += usize::from(by_stranger);
         !by_stranger || strangers <= STRANGERS_SHOWN
     };

@@ -230,7 +230,7 @@ fn a_stranger_with_another_version_who_rings_500_times_leaves_one_line_beside_a_
         let message = Message::Invite { invite, conversation, name, user_data: String::new(), streams, descriptions };
         rig.core.on_signaling(SignalingEvent::Received { from: stranger, message });
     }
-    let history = rig.core.store.history().unwrap();
+    let history: Vec<_> = rig.core.store.history().unwrap().into_iter().map(|kept| kept.record).collect();
     assert_eq!(history.len(), 2, "{history:?}");
     assert_eq!((history[0].peer, history[0].ended), (stranger, CallEnd::NeedsNewerHere));
     assert_eq!(history[1], call);
@@ -351,7 +351,10 @@ fn a_quit_misses_whoever_rings_waits_or_was_ignored() {
     rig.core.on_command(Command::Quit);
     assert!(rig.core.calls.is_over());
     let history = rig.core.store.history().unwrap();
-    let unseen = |peer| history.iter().any(|call| call.peer == peer && call.ended == CallEnd::Missed && !call.seen);
+    let unseen = |peer| {
+        let missed = |call: &HistoryRecord| call.peer == peer && call.ended == CallEnd::Missed && !call.seen;
+        history.iter().any(|kept| missed(&kept.record))
+    };
     assert!([bob, cat, dan].into_iter().all(unseen), "{history:?}");
     rig.core.end();
 }

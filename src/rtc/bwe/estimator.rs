@@ -89,6 +89,11 @@ impl BandwidthEstimator {
         self.rate.target_bps() as u64
     }
 
+    /// The first packet train has told the pace of the path, or has had its chance.
+    pub(super) fn is_proven(&self) -> bool {
+        self.probe.is_over()
+    }
+
     /// Queuing delay of the path, apart from jitter.
     pub fn queue(&self) -> Duration {
         self.queue.length()

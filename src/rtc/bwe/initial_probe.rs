@@ -33,6 +33,11 @@ impl InitialProbe {
         Some(pace)
     }
 
+    /// The path has told its pace, or has had its chance.
+    pub(super) fn is_over(&self) -> bool {
+        self.done || self.packets.len() >= MAX_PACKETS
+    }
+
     fn pace(&self) -> Option<f64> {
         let packets = &self.packets;
         let train_from = |from: usize| {
@@ -77,6 +82,20 @@ mod tests {
         assert_eq!(probe.add(&lone), None, "sound makes no train");
         let train: Vec<_> = (0..8).map(|n| packet(200, 200 + n * 10)).collect();
         assert!((probe.add(&train).unwrap() / 1e6 - 1.0).abs() < 1e-6);
+        assert!(probe.is_over());
         assert_eq!(probe.add(&train), None);
+    }
+
+    #[test]
+    fn a_path_without_a_train_is_not_asked_for_ever() {
+        let start = Instant::now();
+        let sound = |n: u64| PacketResult {
+            departure: start + Duration::from_millis(n * 20),
+            size: 150,
+            arrival: Some(Duration::from_millis(n * 20)),
+        };
+        let mut probe = InitialProbe::default();
+        let over = (0..200).find(|&n| probe.add(&[sound(n)]).is_none() && probe.is_over());
+        assert_eq!(over, Some(MAX_PACKETS as u64 - 1));
     }
 }

@@ -241,6 +241,7 @@ impl CongestionControl {
         let repairs = self.on_request.rate.bps() + self.ahead.rate.bps();
         let total = self.estimator.target_bps();
         self.state.path.set_queuing_delay(self.estimator.queue());
+        self.state.path.set_proven(self.estimator.is_proven());
         self.state.path.set_target(total, total.saturating_sub(repairs).max(MIN_FOR_NEW_BPS));
     }
 }

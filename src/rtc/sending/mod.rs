@@ -112,7 +112,7 @@ impl MediaQueues {
         let codec = self.state.far.video();
         let target = self.state.path.media_bps();
         if target == 0 {
-            return Some(VideoBudget { codec, ..VideoBudget::UNLIMITED });
+            return Some(VideoBudget { codec, proven: false, ..VideoBudget::UNLIMITED });
         }
         let sound = self.sound_kbps(now);
         let wanted = (f64::from(wanted_kbps) / PAYLOAD_SHARE + HEADERS_KBPS + f64::from(sound)) * 1000.0;
@@ -120,7 +120,8 @@ impl MediaQueues {
         let video = video_kbps(target, sound);
         let waiting = self.video.max_capacity() - self.video.capacity() + self.state.pacer.waiting(now);
         let behind = waiting > MAX_WAITING || self.state.path.held_until(now).is_some();
-        Some(VideoBudget { kbps: video.max(0.0) as u32, behind, codec, ..VideoBudget::UNLIMITED })
+        let proven = self.state.path.is_proven();
+        Some(VideoBudget { kbps: video as u32, behind, codec, proven, ..VideoBudget::UNLIMITED })
     }
 
     /// Bit rate that the path grants all pictures together at `now`, in kbit/s, `u32::MAX` before it is known; `None`

@@ -16,10 +16,9 @@ pub(super) const fn text(key: Text) -> &'static str {
         Text::Calls => "Calls",
         Text::Search => "Search people",
         Text::AddContact => "Add contact",
-        Text::Contacts => "Contacts",
         Text::OnThisNetwork => "On this network",
         Text::EchoName => "Echo test",
-        Text::EchoAbout => "See yourself, a second later",
+        Text::EchoAbout => "Speak and wave: you hear and see yourself a second later",
         Text::Online => "Online",
         Text::OnlineLan => "Online · this network",
         Text::OnlineServer => "Online · Internet",
@@ -44,6 +43,49 @@ pub(super) const fn text(key: Text) -> &'static str {
         Text::Save => "Save",
         Text::RemoveTitle => "Remove {name}?",
         Text::RemoveDetail => "They leave your contact list. You can add them again with their link.",
+        Text::Favourites => "Favourites",
+        Text::Favourite => "Favourite",
+        Text::MakeFavourite => "Add to favourites",
+        Text::NoFavourite => "Remove from favourites",
+        Text::OfflineCount => "Offline ({count})",
+        Text::ClearSearch => "Clear the search",
+        Text::MissedCount => "Missed calls: {count}",
+        Text::LastCall => "last call {time}",
+        Text::ShowLists => "Show people and calls",
+        Text::HideLists => "Hide people and calls",
+        Text::CallsInARow => "{name} ({count})",
+        Text::CallBackVideoName => "Call {name} back with video",
+        Text::CallBackAudioName => "Call {name} back with audio",
+        Text::ForgetCall => "Remove from the history",
+        Text::Quoted => "“{text}”",
+        Text::ContactRenamed => "{before} now calls themselves {name}.",
+        Text::InSettings => "in Settings",
+        Text::Above => "above",
+        Text::HintName => "Others see you as “{name}”. Click your name to change it.",
+        Text::HintAdding => {
+            "People on this network appear by themselves. Add others by their link, or send them an invitation: the \
+             button beside the search does both."
+        }
+        Text::HintEcho => {
+            "Try a call alone: Echo answers by itself, and you hear and see yourself a second later. Nobody else does."
+        }
+        Text::HintSeen => "Got it",
+        Text::UseTestPicture => "Use a test picture",
+        Text::PreviewResting => "Your camera rests while another window is in front. It is back with a click here.",
+        Text::JoinMuted => "Begin calls muted",
+        Text::JoinUnmuted => "Calls begin muted: begin them with sound",
+        Text::AddScan => "Scan a code",
+        Text::AddScanDetail => "Hold the QR code of the other person in front of your camera.",
+        Text::InviteSomebody => "They have no Visavis yet? Send them an invitation.",
+        Text::CopyInvitationText => "Copy invitation",
+        Text::MailInvitation => "By mail…",
+        Text::InvitationSubject => "Call me with Visavis",
+        Text::InvitationText => {
+            "Let’s call each other with Visavis: video calls straight from desktop to desktop, without an account.\n\n\
+             1. Get it: {page}\n\
+             2. Open it, press “Add contact”, and paste my link:\n\n\
+             {link}\n"
+        }
         Text::SafetyNumber => "Safety number…",
         Text::SafetyOf => "Safety number of {name}",
         Text::SafetyTitle => "Safety number with {name}",
@@ -74,8 +116,8 @@ pub(super) const fn text(key: Text) -> &'static str {
         Text::AddField => "Link or ID",
         Text::AddHint => "visavis:…",
         Text::AddAction => "Add",
-        Text::AddPicture => "Choose a picture of a QR code…",
-        Text::AddDrop => "You can also drop the picture on this window.",
+        Text::AddPicture => "Choose a picture…",
+        Text::AddDrop => "You can also paste the picture, or drop it on this window.",
         Text::DropHere => "Drop the picture of a QR code to add a contact",
         Text::PickTitle => "Choose a picture",
         Text::PickEmpty => "There are no pictures in this folder.",

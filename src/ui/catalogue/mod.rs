@@ -166,6 +166,19 @@ mod tests {
     }
 
     #[test]
+    fn the_way_to_the_settings_is_another_one_in_the_settings() {
+        for language in [Language::English, Language::SimplifiedChinese] {
+            let words = Words::of(language, "");
+            for device in [DeviceKind::Camera, DeviceKind::Microphone, DeviceKind::Speaker] {
+                for choice in [DeviceChoice::SystemDefault, DeviceChoice::Named("X".into())] {
+                    let text = words.device_fault(device, &DeviceFault::Missing, &choice);
+                    assert!(text.contains(words.get(Text::InSettings)), "{text}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn places_are_filled() {
         let words = Words::of(Language::English, "");
         assert_eq!(words.with_name(Text::WaitingCall, "Ana"), "Ana is calling");

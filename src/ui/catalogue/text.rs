@@ -24,9 +24,15 @@ texts! {
     // The window and its parts
     AppName, ShuttingDown, Close, Cancel, Back, More, Settings,
     // Home: people
-    People, Calls, Search, AddContact, Contacts, OnThisNetwork, EchoName, EchoAbout, Online, OnlineLan,
+    People, Calls, Search, AddContact, OnThisNetwork, EchoName, EchoAbout, Online, OnlineLan,
     OnlineServer, Offline, TheyNeedNewer, YouNeedNewer, TheyNeedNewerHint, YouNeedNewerHint, Blocked, NoMatch, NoContactsTitle, NoContacts, Rename, Remove, Block, Unblock, AddToContacts,
     CopyId, NewName, Save, RemoveTitle, RemoveDetail,
+    // Home: list
+    Favourites, Favourite, MakeFavourite, NoFavourite, OfflineCount, ClearSearch, MissedCount, LastCall, ShowLists,
+    HideLists, CallsInARow, CallBackVideoName, CallBackAudioName, ForgetCall, Quoted, ContactRenamed,
+    // Home: first minutes
+    InSettings, Above, HintName, HintAdding, HintEcho, HintSeen, UseTestPicture, PreviewResting, JoinMuted, JoinUnmuted,
+    AddScan, AddScanDetail, InviteSomebody, CopyInvitationText, MailInvitation, InvitationSubject, InvitationText,
     // Home: safety numbers
     SafetyNumber, SafetyOf, SafetyTitle, SafetyDetail, SafetyByVoice, SafetyCodeName, SafetyCodeFailed, CopyNumber, Verified, SafetyVerified,
     SafetyUnverified, MarkVerified, UnmarkVerified, ScanCode, ScanStop, ScanDetail, ScanMatches, ScanOwn, ScanDiffers,
