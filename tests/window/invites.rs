@@ -1,5 +1,8 @@
 //! Who rings, who is rung, and how a call ended.
 
+use visavis::call::InviteId;
+use visavis::controller::IncomingView;
+
 use super::*;
 
 #[test]
