@@ -146,13 +146,16 @@ fn a_release_that_hangs_is_reported_after_3_seconds() {
 }
 
 #[test]
-fn leave_ends_whatever_goes_on() {
+fn leave_hangs_up_and_takes_back_and_declines_nobody() {
     let mut ann = calling();
     ann.at(100, Input::Local(Press::Leave));
     assert_eq!(ann.ends(), [CallEnd::Canceled]);
     let mut bob = ringing();
     bob.at(100, Input::Local(Press::Leave));
-    assert_eq!(bob.ends(), [CallEnd::DeclinedHere]);
+    assert!(bob.ends().is_empty() && matches!(bob.machine.state(), CallState::Incoming(_)));
+    bob.at(200, Input::Local(Press::LeaveForGood));
+    assert_eq!(bob.ends(), [CallEnd::Missed]);
+    assert!(bob.is_idle() && bob.sent().contains(&message_to(ANN, Message::Reject { invite: invite_id(1) })));
     let mut nobody = Side::new(CAT);
     nobody.at(100, Input::Local(Press::Leave));
     assert!(nobody.effects.is_empty());

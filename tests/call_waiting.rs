@@ -252,7 +252,7 @@ fn one_stranger_waits_and_gives_way_to_contacts() {
 #[test]
 fn with_do_not_disturb_nothing_rings_and_each_call_is_missed_once() {
     for mut side in [Side::new(ANN), calling(), in_call()] {
-        side.machine.set_do_not_disturb(true);
+        side.at(1_900, Input::DoNotDisturb { on: true });
         let idle = side.is_idle();
         side.effects.clear();
         side.from(2_000, CAT, invite_message(2, "Cat"));
@@ -262,21 +262,162 @@ fn with_do_not_disturb_nothing_rings_and_each_call_is_missed_once() {
         side.from(2_100, CAT, invite_message(2, "Cat"));
         assert!(side.effects.is_empty(), "a copy of the same invite");
         assert_eq!((side.is_idle(), waiting(&side)), (idle, Vec::new()));
-        side.machine.set_do_not_disturb(false);
+        side.at(2_900, Input::DoNotDisturb { on: false });
         side.from(3_000, CAT, invite_message(3, "Cat"));
         assert!(side.sent().contains(&rings_for(CAT, 3)));
     }
-    // Calls that go on, and the person who is called and calls, are let through.
-    let mut bob = ringing();
-    bob.machine.set_do_not_disturb(true);
-    bob.from(100, ANN, invite_message(1, "Ann"));
-    assert!(!bob.sent().contains(&busy(ANN, 1)));
-    bob.at(500, accept_press(1));
-    assert!(matches!(bob.machine.state(), CallState::Conversation(_)));
+    // The person who is called and calls is let through.
     let mut ann = calling();
-    ann.machine.set_do_not_disturb(true);
+    ann.at(50, Input::DoNotDisturb { on: true });
     ann.from(100, BOB, invite_message(9, "Bob"));
     assert!(ann.sent().iter().all(|(_, message)| !matches!(message, Message::Busy { .. })));
+}
+
+#[test]
+fn whoever_rings_or_waits_as_do_not_disturb_begins_is_ignored_and_missed() {
+    let mut bob = ringing();
+    bob.from(1_000, CAT, invite_message(2, "Cat"));
+    bob.effects.clear();
+    bob.at(2_000, Input::DoNotDisturb { on: true });
+    assert!(bob.is_idle() && waiting(&bob).is_empty());
+    assert!(bob.effects.contains(&Effect::StopRinging) && bob.sent().is_empty(), "and nobody is told");
+    bob.from(2_100, ANN, invite_message(1, "Ann"));
+    assert_eq!(bob.sent(), [rings_for(ANN, 1)], "a copy of the invite");
+    bob.at(2_200, Input::DoNotDisturb { on: false });
+    assert!(bob.is_idle() && !bob.effects.contains(&Effect::StartRinging), "it stays ignored");
+    bob.from(3_000, ANN, Message::Cancel { invite: invite_id(1) });
+    bob.at(60_000, Input::Deadline);
+    assert_eq!(waited_in_vain(&bob).iter().map(|(end, _)| *end).collect::<Vec<_>>(), [CallEnd::Missed; 2]);
+
+    let mut ann = ann_talks_and_cat_rings();
+    ann.effects.clear();
+    ann.at(3_000, Input::DoNotDisturb { on: true });
+    assert!(ann.effects.contains(&Effect::StopWaitingTone) && !ann.is_idle(), "the call goes on");
+    ann.from(4_000, BOB, Message::Leave { conversation: conversation_id(1) });
+    assert!(ann.is_idle() && !ann.effects.contains(&Effect::StartRinging));
+    ann.at(5_000, accept_press(2));
+    assert!(matches!(ann.machine.state(), CallState::Conversation(_)), "whoever was ignored can be answered");
+}
+
+#[test]
+fn hanging_up_as_the_far_side_does_declines_nobody_who_waits() {
+    let leave = Message::Leave { conversation: conversation_id(1) };
+    for (theirs_first, presses) in [(true, 1), (false, 1), (false, 2), (true, 2)] {
+        let mut ann = ann_talks_and_cat_rings();
+        if theirs_first {
+            ann.from(5_000, BOB, leave.clone());
+        }
+        for press in 0..presses {
+            ann.at(5_001 + press, Input::Local(Press::Leave));
+        }
+        if !theirs_first {
+            ann.from(5_010, BOB, leave.clone());
+        }
+        let rings = matches!(ann.machine.state(), CallState::Incoming(cat) if cat.invite() == invite_id(2));
+        assert!(rings, "{theirs_first}, {presses} presses");
+        assert!(!ann.sent().contains(&message_to(CAT, Message::Reject { invite: invite_id(2) })));
+        assert_eq!(ann.ends().len(), 1, "the call alone");
+    }
+    // One's own invite that is declined as it is taken back.
+    let mut ann = calling();
+    ann.from(2_000, CAT, invite_message(2, "Cat"));
+    ann.from(3_000, BOB, Message::Reject { invite: invite_id(1) });
+    ann.at(3_001, Input::Local(Press::Leave));
+    assert!(matches!(ann.machine.state(), CallState::Incoming(_)));
+}
+
+#[test]
+fn at_the_programs_end_whoever_rings_waits_or_was_ignored_is_missed() {
+    let mut ann = ann_talks_and_cat_rings();
+    ann.from(2_100, DAN, invite_message(3, "Dan"));
+    ann.at(2_200, Input::Local(Press::Ignore { invite: invite_id(3) }));
+    ann.effects.clear();
+    ann.at(3_000, Input::Local(Press::LeaveForGood));
+    assert!(ann.is_idle() && waiting(&ann).is_empty());
+    assert_eq!(ann.ends(), [CallEnd::Ended(DisconnectReason::Left)]);
+    assert_eq!(waited_in_vain(&ann).iter().map(|(end, _)| *end).collect::<Vec<_>>(), [CallEnd::Missed; 2]);
+    assert!(ann.sent().contains(&message_to(CAT, Message::Reject { invite: invite_id(2) })));
+    assert!(ann.sent().iter().all(|(to, _)| *to != id(DAN)), "who was ignored hears nothing");
+    released(&mut ann, 3_100, 1, BOB);
+    assert_eq!(ann.machine.next_deadline(), None);
+}
+
+#[test]
+fn blocking_somebody_ends_their_ring_their_call_and_what_was_ignored() {
+    let block = |peer: u8| Input::Local(Press::Block { peer: id(peer) });
+    let mut ann = ann_talks_and_cat_rings();
+    ann.from(2_100, DAN, invite_message(3, "Dan"));
+    ann.at(2_200, Input::Local(Press::Ignore { invite: invite_id(3) }));
+    ann.effects.clear();
+    ann.at(3_000, block(DAN));
+    assert_eq!(waited_in_vain(&ann), [(CallEnd::Missed, "lunch?".to_owned())]);
+    assert!(ann.sent().is_empty() && waiting(&ann) == [invite_id(2)]);
+    ann.at(3_100, block(CAT));
+    assert_eq!(ann.sent(), [message_to(CAT, Message::Reject { invite: invite_id(2) })]);
+    assert!(!ann.is_idle(), "the call with somebody else goes on");
+    ann.at(3_200, Input::Local(invite_press(7, DAN)));
+    ann.at(3_300, block(BOB));
+    assert!(ann.is_idle() && ann.ends() == [CallEnd::Ended(DisconnectReason::Left)]);
+    let mut bob = ringing();
+    bob.at(1_000, block(ANN));
+    assert_eq!(bob.ends(), [CallEnd::DeclinedHere]);
+    let mut ann = calling();
+    ann.at(1_000, block(BOB));
+    assert_eq!(ann.ends(), [CallEnd::Canceled]);
+}
+
+#[test]
+fn ignored_rings_take_no_place_and_are_few() {
+    let mut ann = in_call();
+    for number in 10..30_u8 {
+        let invite = u128::from(number);
+        ann.from(2_000, number, invite_message(invite, "Somebody"));
+        assert_eq!(waiting(&ann), [invite_id(invite)], "there is room again");
+        ann.at(2_000, Input::Local(Press::Ignore { invite: invite_id(invite) }));
+    }
+    assert_eq!(waited_in_vain(&ann).len(), 20 - 8, "the oldest end early");
+    ann.at(60_000, Input::Deadline);
+    assert_eq!(waited_in_vain(&ann).len(), 20);
+    // A contact takes the place of a stranger who waits, not of one who was ignored.
+    let mut ann = in_call();
+    for invite in [20, 21] {
+        let input = Input::Peer {
+            from: id(invite),
+            standing: Standing::Stranger,
+            message: invite_message(invite.into(), "Stranger"),
+        };
+        ann.at(2_000, input);
+        if invite == 20 {
+            ann.at(2_000, Input::Local(Press::Ignore { invite: invite_id(20) }));
+        }
+    }
+    for (invite, from) in [(2, CAT), (3, DAN), (4, EVE)] {
+        ann.from(2_100, from, invite_message(invite, "Somebody"));
+    }
+    assert_eq!(waiting(&ann), [2, 3, 4].map(invite_id));
+    assert!(ann.sent().contains(&busy(21, 21)) && !ann.sent().contains(&busy(20, 20)));
+}
+
+#[test]
+fn a_contact_who_finds_the_line_busy_again_leaves_their_new_note() {
+    let mut ann = in_call();
+    for number in 10..13_u8 {
+        ann.from(2_000, number, invite_message(number.into(), "Somebody"));
+    }
+    for stranger in 100..140_u8 {
+        let message = invite_message(stranger.into(), "Stranger");
+        ann.at(2_100, Input::Peer { from: id(stranger), standing: Standing::Stranger, message });
+    }
+    let in_vain = |side: &Side| {
+        let reports = side.reports().into_iter();
+        reports.filter(|report| matches!(report, CallReport::RangInVain { contact: true, .. })).count()
+    };
+    ann.from(3_000, CAT, invite_message(50, "Cat"));
+    assert_eq!(in_vain(&ann), 1, "however many strangers have rung");
+    ann.from(3_100, CAT, invite_message(50, "Cat"));
+    assert_eq!(in_vain(&ann), 1, "a copy");
+    ann.from(20_000, CAT, invite_message(51, "Cat"));
+    assert_eq!(in_vain(&ann), 2);
 }
 
 #[test]

@@ -166,6 +166,8 @@ variants! { presses, press_name, Press: parts =>
         _ => StreamState::screen(parts.video),
     }),
     Leave: Press::Leave,
+    LeaveForGood: Press::LeaveForGood,
+    Block: Press::Block { peer: id(parts.person) },
 }
 
 variants! { engine_events, engine_event_name, EngineEvent: _parts =>
@@ -220,6 +222,7 @@ fn a_far_input() -> impl Strategy<Value = Input> {
         1 => (3..8_u8).prop_map(|peer| Input::FarClosed { peer: id(peer) }),
         1 => (3..8_u8).prop_map(|peer| Input::FarRestored { peer: id(peer) }),
         1 => (0..4_u128).prop_map(|number| Input::MediaReleased { conversation: conversation_id(number) }),
+        1 => any::<bool>().prop_map(|on| Input::DoNotDisturb { on }),
         1 => Just(Input::NetworkChanged),
         1 => Just(Input::Deadline),
     ]
@@ -245,6 +248,7 @@ variants! { inputs, input_name, Input: parts =>
     FarClosed: Input::FarClosed { peer: id(parts.person) },
     FarRestored: Input::FarRestored { peer: id(parts.person) },
     Captures: Input::Captures { streams: MediaSet::of_call(parts.audio, parts.video) },
+    DoNotDisturb: Input::DoNotDisturb { on: parts.audio },
     NetworkChanged: Input::NetworkChanged,
     MediaReleased: Input::MediaReleased { conversation: parts.conversation() },
     Deadline: Input::Deadline,

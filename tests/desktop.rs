@@ -222,6 +222,36 @@ fn a_closed_window_leaves_the_program_in_the_tray_and_an_answer_opens_the_next()
     assert!(ended.is_some_and(|status| status.success()), "{ended:?}");
 }
 
+/// A tray that hangs holds up neither the notifications nor the end.
+#[test]
+fn with_a_tray_that_never_answers_calls_ring_and_the_program_ends() {
+    let _machine = support::measuring();
+    let (Some(display), Some(desktop)) =
+        (Display::start(1200, 800), Desktop::start().map(Desktop::with_tray_that_hangs))
+    else {
+        return;
+    };
+    let window = Window::start(&display, &desktop);
+    desktop.expect_item();
+    let (mut emil, id) = caller("Emil of the hanging tray");
+    let invite = emil.invite(&id, json!(false));
+    let ring = desktop.expect_notification();
+    desktop.press(ring.id, "decline");
+    emil.expect_where("invite_rejected", SOON, |event| event["invite"] == *invite);
+    display.expect_window("Visavis");
+    window.end();
+}
+
+/// In the background, with neither a tray nor a window, nobody could end it.
+#[test]
+fn in_the_background_of_a_desktop_without_a_tray_a_window_is_opened() {
+    let _machine = support::measuring();
+    let (Some(display), Some(desktop)) = (Display::start(1200, 800), Desktop::start()) else { return };
+    let window = Window::start_with(&display, &desktop, &["--background"]);
+    display.expect_window("Visavis");
+    window.end();
+}
+
 #[test]
 fn without_a_tray_closing_the_window_ends_the_program() {
     let _machine = support::measuring();

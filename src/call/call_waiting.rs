@@ -27,7 +27,7 @@ impl CallMachine {
         }
         if incoming.contact
             && !self.waiting.has_room_for(true)
-            && let Some(stranger) = self.waiting.take(|waiting| !waiting.contact)
+            && let Some(stranger) = self.waiting.take_asked(|waiting| !waiting.contact)
         {
             self.give_place(cx, stranger);
         }
@@ -83,16 +83,46 @@ impl CallMachine {
             CallState::Incoming(incoming) if incoming.invite == invite => {
                 cx.effect(Effect::StopRinging);
                 self.waiting.push(incoming, true);
+                self.end_surplus(cx);
                 Ok(CallState::Idle)
             }
             state
             @ (CallState::Idle | CallState::Outgoing(_) | CallState::Incoming(_) | CallState::Conversation(_)) => {
-                if self.waiting.ignore(invite) {
+                if self.waiting.ignore(|waiting| waiting.invite == invite) {
+                    self.end_surplus(cx);
                     Ok(state)
                 } else {
                     Err(state)
                 }
             }
+        }
+    }
+
+    /// Lets nothing ring from now on, or again. A call or an invite of this side's goes on; people who ring or wait are
+    /// ignored, so that none of them rings aloud later.
+    pub(super) fn follow_do_not_disturb(&mut self, state: CallState, cx: &mut Context<'_>, on: bool) -> CallState {
+        self.do_not_disturb = on;
+        if !on {
+            return state;
+        }
+        while self.waiting.ignore(|_| true) {}
+        match state {
+            CallState::Incoming(incoming) => {
+                cx.effect(Effect::StopRinging);
+                self.waiting.push(incoming, true);
+                self.end_surplus(cx);
+                CallState::Idle
+            }
+            state @ (CallState::Idle | CallState::Outgoing(_) | CallState::Conversation(_)) => state,
+        }
+    }
+
+    /// Ends the oldest of too many ignored invites, as missed calls; their callers hear that it rings until they give
+    /// up.
+    fn end_surplus(&mut self, cx: &mut Context<'_>) {
+        while let Some((invite, from)) = self.waiting.surplus() {
+            let is_it = |waiting: &IncomingInvite| waiting.invite == invite && waiting.from == from;
+            self.end_waiting(cx, is_it, |invite| CallReport::InviteCanceled { invite }, CallEnd::Missed);
         }
     }
 
@@ -138,7 +168,7 @@ impl CallMachine {
     /// After each step: once nothing else goes on the first who waits rings, and the soft tone follows.
     pub(super) fn ring_next(&mut self, state: CallState, cx: &mut Context<'_>) -> CallState {
         let state = match state {
-            CallState::Idle => match self.waiting.take_asked() {
+            CallState::Idle => match self.waiting.take_asked(|_| true) {
                 Some(incoming) => {
                     cx.effect(Effect::StartRinging);
                     CallState::Incoming(incoming)

@@ -57,6 +57,11 @@ pub enum Input {
         /// The streams, on where their device works.
         streams: MediaSet,
     },
+    /// Nothing rings from now on, or again. People who ring or wait as it begins are ignored.
+    DoNotDisturb {
+        /// True from now on.
+        on: bool,
+    },
     /// This computer's addresses have changed: there may be another path.
     NetworkChanged,
     /// `ReleaseMedia` is done: cameras, microphones and their threads are closed.
@@ -113,8 +118,15 @@ pub enum Press {
     },
     /// Switch one of this side's streams on or off: mute, camera off. Outside a call it changes nothing here.
     EnableStream(StreamState),
-    /// End the present state: hang up, take back, decline.
+    /// End the present call: hang up, take back. Somebody who rings is not declined.
     Leave,
+    /// End everything, as the program ends: whoever rings or waits has called in vain.
+    LeaveForGood,
+    /// Have no more to do with somebody: ends the call with them, and their invites.
+    Block {
+        /// The person.
+        peer: PeerId,
+    },
 }
 
 /// Standing of a sender, by contacts, blocklist and settings. It decides who may ring, nothing else.

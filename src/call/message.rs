@@ -54,7 +54,7 @@ pub enum Message {
         /// Which invite.
         invite: InviteId,
     },
-    /// The callee is in another call.
+    /// The callee is in another call, or does not want to be disturbed.
     Busy {
         /// Which invite.
         invite: InviteId,

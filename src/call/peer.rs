@@ -12,9 +12,6 @@ use super::{
     IncomingInvite, InviteId, MAX_USER_DATA, Message, OutgoingInvite, ParticipantStream, Standing,
 };
 
-/// People who are reported as having rung during one call.
-const MAX_RANG_MEANWHILE: usize = 16;
-
 impl CallMachine {
     /// A message came from `from`.
     pub(super) fn message(
@@ -245,7 +242,7 @@ impl CallMachine {
         self.ended_invites.add_incoming(invite, from);
         cx.send(from, Message::Busy { invite });
         cx.report(CallReport::InviteCanceled { invite });
-        if self.rang_meanwhile.insert(from) {
+        if self.rang_meanwhile.note(from, contact, cx.now) {
             cx.report(CallReport::RangInVain { from, name, note, contact, at: began });
         }
     }
@@ -273,7 +270,7 @@ impl CallMachine {
             CallState::Conversation(conversation) => conversation.participants.contains_key(&from),
             CallState::Idle | CallState::Outgoing(_) | CallState::Incoming(_) => false,
         };
-        if !takes_part && self.rang_meanwhile.len() < MAX_RANG_MEANWHILE && self.rang_meanwhile.insert(from) {
+        if !takes_part && self.rang_meanwhile.note(from, contact, cx.now) {
             cx.report(CallReport::RangInVain { from, name, note, contact, at: cx.now });
         }
     }

@@ -13,7 +13,7 @@ use super::{CallError, ConversationId, DisconnectReason, InviteId, VersionSkew};
 pub enum CallEnd {
     /// The callee declined.
     Declined,
-    /// The callee was in another call.
+    /// The callee was in another call, or did not want to be disturbed.
     Busy,
     /// Nobody answered in time (caller's side).
     NoAnswer,
@@ -108,7 +108,7 @@ pub enum CallReport {
     InviteCanceled { invite: InviteId },
     /// Another device of this side's key has answered or declined.
     InviteAnsweredElsewhere { invite: InviteId },
-    /// The callee is in another call.
+    /// The callee is in another call, or does not want to be disturbed.
     InviteBusy { invite: InviteId },
     /// Nobody answered in time.
     InviteTimeout { invite: InviteId },

@@ -7,8 +7,8 @@
 //!   +-------------|    Idle     |-----------------------------+                            |
 //!   | send Invite +-------------+                send Ringing |                            |
 //!   v                    ^  ^                                 v                            |
-//! +-----------+ Reject,  |  |  Cancel, press Reject or  +-----------+                      |
-//! | Outgoing  | Busy,    |  |  Leave, 50 s              | Incoming  |                      |
+//! +-----------+ Reject,  |  |  Cancel, press Reject,    +-----------+                      |
+//! | Outgoing  | Busy,    |  |  50 s                     | Incoming  |                      |
 //! | 45 s      |----------+  +---------------------------| rings     |                      |
 //! +-----------+ undelivered, press Cancel or Leave, 45 s+-----------+                      |
 //!   |      \                                                  |                            |
@@ -31,7 +31,8 @@
 //!
 //! While it is not Idle, an Invite of anybody else waits (`call_waiting`): the caller hears that it rings, and the
 //! person here may answer, which ends the present call. Three wait at most, one stranger among them, and the others
-//! get Busy; a contact who invites takes the place of a stranger who rings. With do not disturb everybody gets Busy.
+//! get Busy; a contact who invites takes the place of a stranger who rings. With do not disturb everybody gets Busy,
+//! and people who ring or wait as it begins are ignored.
 //! When both invite each other, the one with the smaller ID keeps waiting (and remembers the other's invite), the one
 //! with the greater ID answers. Messages and engine events that name another invite or another conversation than the
 //! present one change nothing. A person who is gone rings no more, is rung no more, and is waited for no more while
@@ -45,6 +46,7 @@ use crate::media::{MediaSet, MediaTime};
 
 use super::context::Context;
 use super::invite::EndedInvites;
+use super::rang_meanwhile::RangMeanwhile;
 use super::releasing::{EndedConversations, Releasing};
 use super::waiting::Waiting;
 use super::{CallEnd, CallReport, Conversation, Effect, IncomingInvite, Input, OutgoingInvite};
@@ -74,8 +76,8 @@ pub struct CallMachine {
     pub(super) closing: Option<Releasing>,
     pub(super) ended_invites: EndedInvites,
     pub(super) ended_conversations: EndedConversations,
-    /// People who got "busy" since the machine was last idle: each is reported once.
-    pub(super) rang_meanwhile: BTreeSet<PeerId>,
+    /// People who got "busy" since the machine was last idle.
+    pub(super) rang_meanwhile: RangMeanwhile,
     /// People who ring beside the present call.
     pub(super) waiting: Waiting,
     /// Nothing rings: a caller hears "busy", and has called in vain.
@@ -95,7 +97,7 @@ impl CallMachine {
             closing: None,
             ended_invites: EndedInvites::default(),
             ended_conversations: EndedConversations::default(),
-            rang_meanwhile: BTreeSet::new(),
+            rang_meanwhile: RangMeanwhile::default(),
             rang_incompatible: BTreeSet::new(),
             waiting: Waiting::default(),
             do_not_disturb: false,
@@ -105,11 +107,6 @@ impl CallMachine {
     /// Changes the name that goes with the invites and answers to come.
     pub fn set_name(&mut self, name: &str) {
         self.name = display_name(name);
-    }
-
-    /// Lets nothing ring from now on, or again.
-    pub const fn set_do_not_disturb(&mut self, on: bool) {
-        self.do_not_disturb = on;
     }
 
     /// Where the call stands.
@@ -154,6 +151,7 @@ impl CallMachine {
             }
             Input::FarClosed { peer } => Self::far_closed(state, cx, peer, true),
             Input::FarRestored { peer } => Self::far_closed(state, cx, peer, false),
+            Input::DoNotDisturb { on } => self.follow_do_not_disturb(state, cx, on),
             Input::NetworkChanged => ask_for_restarts(state, cx, true),
             Input::MediaReleased { conversation } => {
                 self.media_released(cx, conversation);

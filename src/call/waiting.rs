@@ -5,8 +5,10 @@ use crate::media::MediaTime;
 
 use super::{IncomingInvite, InviteId};
 
-/// Invites that wait at most.
-pub(super) const MAX_WAITING: usize = 3;
+/// Invites that the person is asked about at most, beside the one that rings.
+const MAX_WAITING: usize = 3;
+/// Ignored invites that are remembered at most.
+const MAX_IGNORED: usize = 8;
 
 /// An invite that waits.
 #[derive(Debug)]
@@ -32,7 +34,7 @@ impl Waiting {
 
     /// Whether there is room for one more: a stranger waits where no other does, so that strangers take one place.
     pub(super) fn has_room_for(&self, contact: bool) -> bool {
-        self.invites.len() < MAX_WAITING && (contact || self.invites.iter().all(|waiting| waiting.incoming.contact))
+        self.asked().count() < MAX_WAITING && (contact || self.asked().all(|waiting| waiting.contact))
     }
 
     /// Whether this invite of `from`'s waits already.
@@ -50,10 +52,17 @@ impl Waiting {
         self.invites.insert(0, WaitingInvite { incoming, ignored: false });
     }
 
-    /// Notes that the person does not want to be asked about an invite; false where it does not wait.
-    pub(super) fn ignore(&mut self, invite: InviteId) -> bool {
-        let found = self.invites.iter_mut().find(|waiting| waiting.incoming.invite == invite && !waiting.ignored);
+    /// Notes that the person does not want to be asked about the first `wanted` invite; false where there is none.
+    pub(super) fn ignore(&mut self, wanted: impl Fn(&IncomingInvite) -> bool) -> bool {
+        let found = self.invites.iter_mut().find(|waiting| !waiting.ignored && wanted(&waiting.incoming));
         found.map(|waiting| waiting.ignored = true).is_some()
+    }
+
+    /// The oldest ignored invite, where there are too many of them.
+    pub(super) fn surplus(&self) -> Option<(InviteId, PeerId)> {
+        let mut ignored = self.invites.iter().filter(|waiting| waiting.ignored);
+        let oldest = ignored.next().map(|waiting| (waiting.incoming.invite, waiting.incoming.from));
+        oldest.filter(|_| ignored.count() >= MAX_IGNORED)
     }
 
     /// Takes out the first invite that is `wanted`.
@@ -62,9 +71,9 @@ impl Waiting {
         Some(self.invites.remove(at).incoming)
     }
 
-    /// Takes out the first invite that the person is asked about.
-    pub(super) fn take_asked(&mut self) -> Option<IncomingInvite> {
-        let at = self.invites.iter().position(|waiting| !waiting.ignored)?;
+    /// Takes out the first `wanted` invite of those that the person is asked about.
+    pub(super) fn take_asked(&mut self, wanted: impl Fn(&IncomingInvite) -> bool) -> Option<IncomingInvite> {
+        let at = self.invites.iter().position(|waiting| !waiting.ignored && wanted(&waiting.incoming))?;
         Some(self.invites.remove(at).incoming)
     }
 

@@ -122,10 +122,10 @@ impl Calls {
         self.machine.next_deadline().is_some_and(|deadline| deadline <= now)
     }
 
-    /// Lets the next deadline pass now: nothing more is waited for. The effects that follow.
+    /// Lets the deadline of what is still released pass now: nothing more is waited for. The effects that follow.
     pub(super) fn expire(&mut self) -> Vec<Effect> {
         let mut effects = Vec::new();
-        if let Some(deadline) = self.machine.next_deadline() {
+        while let Some(deadline) = self.machine.next_deadline().filter(|_| self.machine.is_closing()) {
             self.machine.step(deadline, Input::Deadline, &mut effects);
         }
         effects
@@ -181,11 +181,6 @@ impl Calls {
         !self.is_idle() && self.takes_part(echo_id())
     }
 
-    /// Lets nothing ring from now on, or again.
-    pub(super) const fn set_do_not_disturb(&mut self, on: bool) {
-        self.machine.set_do_not_disturb(on);
-    }
-
     /// True when the present call, or the ringing for it, is with this person.
     pub(super) fn takes_part(&self, id: PeerId) -> bool {
         match self.state() {
@@ -217,6 +212,11 @@ impl Calls {
     /// Outcome of the latest call, while the window shows it.
     pub(super) const fn outcome(&self) -> Option<&Outcome> {
         self.outcome.as_ref()
+    }
+
+    /// Takes the outcome away.
+    pub(super) fn take_outcome(&mut self) -> Option<Outcome> {
+        self.outcome.take()
     }
 
     /// Shows how a call ended, or no more.

@@ -134,7 +134,6 @@ impl Core {
         };
         core.note_faults_of_the_profile();
         core.follow_ring_settings();
-        core.follow_do_not_disturb();
         core.publish_now();
         Ok(core)
     }
@@ -148,6 +147,7 @@ impl Core {
             link: self.link(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         });
+        self.follow_do_not_disturb();
         self.start_signaling();
         self.directory.contact_events().into_iter().for_each(|event| self.report(event));
         if let Some(fault) = self.store.fault() {
@@ -176,9 +176,9 @@ impl Core {
     /// Lets nothing ring, or again, as the settings and the time of day say.
     fn follow_do_not_disturb(&mut self) {
         if self.do_not_disturb.follow(MediaTime::now(), self.preferences.settings()) {
-            self.calls.set_do_not_disturb(self.do_not_disturb.is_on());
-            self.report(Event::DoNotDisturb { on: self.do_not_disturb.is_on() });
-            self.publisher.mark();
+            let on = self.do_not_disturb.is_on();
+            self.step(Input::DoNotDisturb { on });
+            self.report(Event::DoNotDisturb { on });
         }
     }
 

@@ -98,10 +98,9 @@ impl Handle {
         sent
     }
 
-    /// Presses and sends a command. A full queue of local commands (a script that floods) makes the caller wait, never
-    /// the peer's messages.
-    pub fn send(&self, command: Command) -> Result<(), ControllerGone> {
-        match self.try_send(self.press(command)) {
+    /// Sends a command whose gate is shut already; waits where the queue is full.
+    pub fn send_pressed(&self, pressed: Pressed) -> Result<(), ControllerGone> {
+        match self.try_send(pressed) {
             Ok(()) => Ok(()),
             Err(Unsent::Gone) => Err(ControllerGone),
             Err(Unsent::Full(Pressed(command))) => {
@@ -110,6 +109,12 @@ impl Handle {
                 sent
             }
         }
+    }
+
+    /// Presses and sends a command. A full queue of local commands (a script that floods) makes the caller wait, never
+    /// the peer's messages.
+    pub fn send(&self, command: Command) -> Result<(), ControllerGone> {
+        self.send_pressed(self.press(command))
     }
 
     /// The latest snapshot; `None` only after the controller has ended.

@@ -33,6 +33,15 @@ pub(super) type OnChange = Arc<dyn Fn(Repaint) + Send + Sync>;
 /// The snapshots' slot, and the word to the window.
 pub(super) type Publication = (Arc<Latest<Arc<Snapshot>>>, OnChange);
 
+/// History as the window shows it.
+#[derive(Clone, Debug)]
+pub(super) struct ShownHistory {
+    /// The calls, latest first.
+    pub(super) calls: Arc<[HistoryEntry]>,
+    /// Missed calls that nobody has looked at, of every call that is kept.
+    pub(super) missed: u32,
+}
+
 /// Decides when a snapshot is due.
 pub(super) struct Publisher {
     snapshot: Arc<Latest<Arc<Snapshot>>>,
@@ -40,7 +49,7 @@ pub(super) struct Publisher {
     published_at: MediaTime,
     due: Option<MediaTime>,
     /// Read from the store when it has changed, not for each snapshot.
-    history: Option<Arc<[HistoryEntry]>>,
+    history: Option<ShownHistory>,
     notices: Notices,
     /// Pictures of others may be on screen.
     others_drawn: Arc<AtomicBool>,
@@ -68,8 +77,8 @@ impl Publisher {
     }
 
     /// The history as the window shows it; `read` is asked for it when it has changed.
-    pub(super) fn history(&mut self, read: impl FnOnce() -> Arc<[HistoryEntry]>) -> Arc<[HistoryEntry]> {
-        Arc::clone(self.history.get_or_insert_with(read))
+    pub(super) fn history(&mut self, read: impl FnOnce() -> ShownHistory) -> ShownHistory {
+        self.history.get_or_insert_with(read).clone()
     }
 
     /// The history has changed.

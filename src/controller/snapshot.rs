@@ -353,6 +353,8 @@ pub enum NoticeKind {
         /// Time connected, in seconds.
         duration_s: u32,
     },
+    /// A call has failed, or came to nothing, while somebody else rings already.
+    CallFailed(Outcome),
     /// A contact was added.
     ContactAdded {
         /// The contact.

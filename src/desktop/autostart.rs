@@ -36,14 +36,25 @@ impl Autostart {
         Self { path: folder.join(format!("{name}.desktop")), command }
     }
 
-    /// Whether the session starts this program, of this path.
+    /// Whether the session starts this program, of this path. Keys that a desktop or the person has added are left
+    /// alone.
     pub fn is_on(&self) -> bool {
-        self.entry().is_some_and(|entry| fs::read(&self.path).is_ok_and(|written| written == entry.as_bytes()))
+        let exec = self.entry().and_then(|entry| value_of(&entry, "Exec").map(str::to_owned));
+        self.written().is_some_and(|written| exec.is_some() && value_of(&written, "Exec") == exec.as_deref())
     }
 
-    /// Whether there is an entry, of whatever path.
+    /// Whether there is an entry, of whatever path, which a desktop has not turned off: some do so by a key instead of
+    /// removing it.
     pub fn exists(&self) -> bool {
-        self.path.exists()
+        self.written().is_some()
+    }
+
+    /// The entry as it is written, where it is not turned off.
+    fn written(&self) -> Option<String> {
+        let written = fs::read_to_string(&self.path).ok()?;
+        let is_off = value_of(&written, "Hidden") == Some("true")
+            || value_of(&written, "X-GNOME-Autostart-enabled") == Some("false");
+        (!is_off).then_some(written)
     }
 
     /// Writes the entry, or removes it.
@@ -70,6 +81,13 @@ impl Autostart {
              X-GNOME-Autostart-enabled=true\n"
         ))
     }
+}
+
+/// Value of a key in the group of a desktop entry (Desktop Entry Specification 1.5, "Basic format of the file").
+fn value_of<'a>(entry: &'a str, key: &str) -> Option<&'a str> {
+    let group = entry.lines().skip_while(|line| line.trim() != "[Desktop Entry]").skip(1);
+    let mut pairs = group.take_while(|line| !line.starts_with('[')).filter_map(|line| line.split_once('='));
+    pairs.find(|(name, _)| name.trim() == key).map(|(_, value)| value.trim())
 }
 
 /// A word of `Exec` (Desktop Entry Specification 1.5, "The Exec key"): quoted, its reserved characters escaped, and the
@@ -113,6 +131,35 @@ mod tests {
         other.set(true).unwrap();
         here.set(false).unwrap();
         assert!(!here.exists() && other.is_on());
+    }
+
+    #[test]
+    fn an_entry_that_the_desktop_has_turned_off_counts_as_removed_and_its_other_keys_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let entry = Autostart::of(folder.path(), Path::new("/usr/bin/visavis"), None);
+        let path = folder.path().join("org.visavis.Visavis.desktop");
+        entry.set(true).unwrap();
+        let written = fs::read_to_string(&path).unwrap();
+        for off in [
+            written.replace("enabled=true", "enabled=false"),
+            format!("{written}Hidden=true\n"),
+            format!("{written}Hidden = true\n"),
+        ] {
+            fs::write(&path, off).unwrap();
+            assert!(!entry.is_on() && !entry.exists());
+            let moved = Autostart::of(folder.path(), Path::new("/opt/visavis"), None);
+            assert!(!moved.is_on() && !moved.exists(), "nor may a program that moved write it anew");
+        }
+        for on in [
+            format!("{written}X-GNOME-Autostart-Delay=10\nHidden=false\n"),
+            format!("{written}[Desktop Action New]\nHidden=true\n"),
+            format!("[Another]\nHidden=true\n{written}"),
+        ] {
+            fs::write(&path, on).unwrap();
+            assert!(entry.is_on() && entry.exists());
+        }
+        entry.set(true).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), written, "turned on again by its setting");
     }
 
     #[test]

@@ -52,7 +52,8 @@ pub struct KeptCall {
 }
 
 impl HistoryRecord {
-    fn is_incoming_in_vain(&self) -> bool {
+    /// True for an incoming call that ended before anybody here did anything.
+    pub fn is_incoming_in_vain(&self) -> bool {
         !self.outgoing && self.duration_s == 0 && IN_VAIN.contains(&self.ended)
     }
 }
@@ -84,16 +85,16 @@ impl Store {
     }
 
     /// Adds a call. An incoming one in vain (missed, or from a program of another version) takes the place of the same
-    /// person's latest, if that was in vain too, and counts how many nobody has seen; a note that nobody has seen stays
-    /// where there is no new one. Beyond [`HISTORY_KEPT`], and a hundred such calls of strangers beside them, the
-    /// oldest are forgotten: no stranger can ring others' calls away.
+    /// person's latest, if that was in vain too, and counts how many nobody has seen; until somebody looks it stays
+    /// unseen, and a note stays where there is no new one. Beyond [`HISTORY_KEPT`], and a hundred such calls of
+    /// strangers beside them, the oldest are forgotten: no stranger can ring others' calls away.
     pub fn add_history(&mut self, record: &HistoryRecord) -> Result<(), StoreError> {
         let as_json = |end| serde_json::to_string(&end).map_err(|error| StoreError::Other(error.into()));
         let ended = as_json(record.ended)?;
         let [missed, newer_here, newer_there] = IN_VAIN.map(as_json);
         let (missed, newer_here, newer_there) = (missed?, newer_here?, newer_there?);
         let transaction = self.connection.transaction()?;
-        let (mut times, mut note) = (1_u32, record.note.clone());
+        let (mut times, mut note, mut seen) = (1_u32, record.note.clone(), record.seen);
         if record.is_incoming_in_vain() {
             let replaced = transaction
                 .query_row(
@@ -107,6 +108,7 @@ impl Store {
                 .optional()?;
             if let Some((false, unseen, before)) = replaced {
                 times = times.saturating_add(before);
+                seen = false;
                 if note.is_empty() {
                     note = unseen;
                 }
@@ -116,7 +118,7 @@ impl Store {
         transaction.execute(
             "INSERT INTO history (peer, name, outgoing, at_unix_s, duration_s, ended, seen, note, times)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-            params![peer.as_bytes(), name, outgoing, at_unix_s, duration_s, ended, record.seen, note, times],
+            params![peer.as_bytes(), name, outgoing, at_unix_s, duration_s, ended, seen, note, times],
         )?;
         for (not, kept) in [("", STRANGERS_IN_VAIN_KEPT), ("NOT ", HISTORY_KEPT)] {
             let these = format!("{not}({INCOMING_IN_VAIN} AND peer NOT IN (SELECT peer FROM contacts))");
@@ -129,6 +131,13 @@ impl Store {
             )?;
         }
         Ok(transaction.commit()?)
+    }
+
+    /// How many calls nobody has looked at, of every call that is kept.
+    pub fn unseen_calls(&self) -> Result<u32, StoreError> {
+        let mut statement =
+            self.connection.prepare_cached("SELECT coalesce(sum(times), 0) FROM history WHERE seen = 0")?;
+        Ok(statement.query_row([], |row| row.get(0))?)
     }
 
     /// Forgets one call. False when there is none of this number.
@@ -265,6 +274,20 @@ mod tests {
         );
         store.mark_calls_seen(None).unwrap();
         assert!(unseen_now(&store).is_empty());
+    }
+
+    #[test]
+    fn a_missed_call_that_nobody_has_seen_stays_so_when_a_call_of_another_version_takes_its_place() {
+        let mut store = Store::in_memory().unwrap();
+        store.add_history(&HistoryRecord { seen: false, note: "urgent".into(), ..missed(1, 0) }).unwrap();
+        let newer = |number| HistoryRecord { ended: CallEnd::NeedsNewerHere, seen: true, ..missed(1, number) };
+        store.add_history(&newer(1)).unwrap();
+        let unseen = HistoryRecord { seen: false, note: "urgent".into(), ..newer(1) };
+        let history: Vec<HistoryRecord> = store.history().unwrap().into_iter().map(|kept| kept.record).collect();
+        assert_eq!((history, store.unseen_calls().unwrap()), (vec![unseen], 2));
+        store.mark_calls_seen(None).unwrap();
+        store.add_history(&newer(2)).unwrap();
+        assert_eq!((store.history().unwrap()[0].record.seen, store.unseen_calls().unwrap()), (true, 0));
     }
 
     #[test]

@@ -100,6 +100,10 @@ pub fn run(options: &WindowOptions, handle: &Handle, end: &Rc<WindowEnd>) -> Res
         }),
     );
     let closed = end.close();
+    // At the program's end the controller hangs up by itself.
+    if closed == Closed::ToTray && end.take_unsent().send_all(handle).is_err() {
+        tracing::debug!("the controller has ended with the window");
+    }
     ran.map(|()| closed)
 }
 
@@ -427,6 +431,9 @@ impl eframe::App for Window {
         };
         if commands.into_iter().any(|command| self.outbox.send(&self.handle, command).is_err()) {
             tracing::debug!("the controller had ended before the window closed");
+        }
+        if let Some(end) = &self.end {
+            end.leave_unsent(std::mem::take(&mut self.outbox));
         }
     }
 }

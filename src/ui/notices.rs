@@ -29,7 +29,7 @@ pub struct Notices {
 const fn stays(kind: &NoticeKind) -> Option<f64> {
     match kind {
         NoticeKind::CallEnded { .. } => Some(4.0),
-        NoticeKind::ContactAdded { .. } | NoticeKind::DeviceBack { .. } => Some(6.0),
+        NoticeKind::CallFailed(_) | NoticeKind::ContactAdded { .. } | NoticeKind::DeviceBack { .. } => Some(6.0),
         NoticeKind::ContactRenamed { .. } => Some(20.0),
         NoticeKind::BadLink | NoticeKind::BadPicture(_) | NoticeKind::OwnLink => Some(12.0),
         NoticeKind::Device { .. }
@@ -65,6 +65,7 @@ pub fn said(kind: &NoticeKind, words: Words, settings: &Settings) -> String {
         NoticeKind::MicrophoneSilent { name } => words.with_name(Text::MicrophoneSilent, name),
         NoticeKind::DeviceBack { device, name } => words.with_name(Text::device_back(*device), name),
         NoticeKind::CallEnded { name, duration_s, .. } => call_ended(name, *duration_s, words),
+        NoticeKind::CallFailed(outcome) => words.outcome_title(outcome.kind, &outcome.name),
         NoticeKind::ContactAdded { name, .. } => words.with_name(Text::ContactAdded, name),
         NoticeKind::ContactRenamed { before, name } => {
             words.fill(Text::ContactRenamed, &[("before", before), ("name", name)])
@@ -95,6 +96,7 @@ fn call_ended(name: &str, duration_s: u32, words: Words) -> String {
 const fn mark(kind: &NoticeKind) -> (Icon, bool) {
     match kind {
         NoticeKind::CallEnded { .. } => (Icon::HangUp, false),
+        NoticeKind::CallFailed(_) => (Icon::HangUp, true),
         NoticeKind::ContactAdded { .. } | NoticeKind::DeviceBack { .. } => (Icon::Check, false),
         NoticeKind::Device { .. }
         | NoticeKind::DevicesMissing { .. }

@@ -42,6 +42,11 @@ impl Outbox {
         Ok(())
     }
 
+    /// Sends every command that waits, and waits for the room: once no window is there to be drawn.
+    pub fn send_all(self, handle: &Handle) -> Result<(), ControllerGone> {
+        self.waiting.into_iter().try_for_each(|pressed| handle.send_pressed(pressed))
+    }
+
     /// True when nothing waits.
     pub fn is_empty(&self) -> bool {
         self.waiting.is_empty()
@@ -103,6 +108,27 @@ mod tests {
         assert_eq!(commands.try_iter().count(), 2);
         outbox.flush(&handle).unwrap();
         assert_eq!(commands.try_iter().collect::<Vec<_>>(), [place(1_000), wish(999)]);
+    }
+
+    #[test]
+    fn commands_that_waited_when_the_window_closed_are_sent_after_it_in_their_order() {
+        let (handle, gates, commands) = held_up();
+        let mut outbox = Outbox::default();
+        let presses = [Command::Contacts, Command::RefreshDevices, Command::Leave, Command::CloseStream];
+        for press in presses.clone() {
+            outbox.send(&handle, press).unwrap();
+        }
+        assert!(!outbox.is_empty() && gates.is_shut(StreamId::CAMERA));
+        let reader = std::thread::spawn(move || commands.iter().take(presses.len()).eq(presses));
+        outbox.send_all(&handle).unwrap();
+        assert!(reader.join().unwrap());
+        let (handle, _gates, commands) = held_up();
+        let mut outbox = Outbox::default();
+        for _ in 0..3 {
+            outbox.send(&handle, Command::RefreshDevices).unwrap();
+        }
+        drop(commands);
+        assert_eq!(outbox.send_all(&handle), Err(ControllerGone), "and nobody waits for one that is gone");
     }
 
     #[test]

@@ -19,13 +19,23 @@ use super::theme::{Palette, Type, radius, space};
 /// somebody who is about to press something else.
 const HEEDED_AFTER: f64 = 0.6;
 
-const WIDTH: f32 = 400.0;
+const WIDTH: f32 = 440.0;
+/// Margin within a card.
+const MARGIN: i8 = 14;
+
+/// A card as it has been shown.
+#[derive(Clone, Copy, Debug)]
+struct Shown {
+    /// Its upper edge.
+    top: f32,
+    /// Since when it has been there, in seconds of the window's time.
+    since: f64,
+}
 
 /// State of the cards between frames.
 #[derive(Debug, Default)]
 pub struct WaitingCards {
-    /// Since when each has been shown, in seconds of the window's time.
-    shown: HashMap<InviteId, f64>,
+    shown: HashMap<InviteId, Shown>,
 }
 
 impl WaitingCards {
@@ -44,7 +54,13 @@ impl WaitingCards {
             ui.set_width(WIDTH.min(area.width() - 2.0 * space::S));
             ui.spacing_mut().item_spacing.y = space::S;
             for incoming in waiting {
-                let since = *self.shown.entry(incoming.invite).or_insert(now);
+                // A card that moves up when another one goes comes up under the pointer, too.
+                let top = ui.cursor().top();
+                let shown = self.shown.entry(incoming.invite).or_insert(Shown { top, since: now });
+                if (shown.top - top).abs() > 1.0 {
+                    *shown = Shown { top, since: now };
+                }
+                let since = shown.since;
                 let pressed = card(ui, scene, incoming);
                 if let Some(command) = pressed.filter(|_| now - since >= HEEDED_AFTER) {
                     scene.send(command);
@@ -62,8 +78,10 @@ fn card(ui: &mut Ui, scene: &Scene<'_>, incoming: &IncomingView) -> Option<Comma
         .stroke(Stroke::new(1.0, palette.line))
         .corner_radius(CornerRadius::same(radius::CARD))
         .shadow(ui.visuals().window_shadow)
-        .inner_margin(Margin::same(14));
+        .inner_margin(Margin::same(MARGIN));
+    let width = ui.available_width() - 2.0 * f32::from(MARGIN);
     let content = |ui: &mut Ui| {
+        ui.set_width(width);
         ui.horizontal(|ui| {
             let (_, rect) = ui.allocate_space(vec2(40.0, 40.0));
             avatar::paint_kind(ui.painter(), rect.center(), 40.0, incoming.peer, &name, false);

@@ -11,6 +11,7 @@ use std::time::Duration;
 use eframe::egui;
 
 use super::appearance::DesktopAppearance;
+use super::outbox::Outbox;
 use crate::controller::Repaint;
 use crate::media::MediaTime;
 
@@ -90,6 +91,8 @@ pub struct WindowEnd {
     taken: RefCell<VecDeque<WindowRequest>>,
     closed: Cell<Closed>,
     was_open: Cell<bool>,
+    /// Commands that the window could not send before it closed.
+    unsent: RefCell<Outbox>,
 }
 
 /// A handle, and the window's end of it.
@@ -102,6 +105,7 @@ pub fn window_handle() -> (WindowHandle, WindowEnd) {
         taken: RefCell::default(),
         closed: Cell::default(),
         was_open: Cell::default(),
+        unsent: RefCell::default(),
     };
     (WindowHandle { shared, requests }, end)
 }
@@ -150,6 +154,11 @@ impl WindowHandle {
         self.shared.ctx().is_some()
     }
 
+    /// Whether the desktop shows the program's item in its tray.
+    pub fn has_tray(&self) -> bool {
+        self.shared.tray.load(Ordering::Relaxed)
+    }
+
     /// Notes whether the desktop shows the program's item in its tray.
     pub fn set_tray(&self, shown: bool) {
         self.shared.tray.store(shown, Ordering::Relaxed);
@@ -187,6 +196,16 @@ impl WindowEnd {
     /// Notes the way in which the window closes.
     pub(super) fn note_closed(&self, closed: Closed) {
         self.closed.set(closed);
+    }
+
+    /// Takes the commands that the window leaves behind.
+    pub(super) fn leave_unsent(&self, outbox: Outbox) {
+        self.unsent.replace(outbox);
+    }
+
+    /// The commands that the window has left behind.
+    pub(super) fn take_unsent(&self) -> Outbox {
+        self.unsent.take()
     }
 
     /// Whether a window has ever been open.

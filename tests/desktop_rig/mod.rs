@@ -91,12 +91,19 @@ impl ScreenSaver {
     }
 }
 
-struct TrayWatcher(SyncSender<Called>);
+/// The tray; one that hangs takes an item and never answers.
+struct TrayWatcher {
+    calls: SyncSender<Called>,
+    hangs: bool,
+}
 
 #[zbus::interface(name = "org.kde.StatusNotifierWatcher")]
 impl TrayWatcher {
-    fn register_status_notifier_item(&self, service: String) {
-        self.0.send(Called::Item(service)).expect("the test listens");
+    async fn register_status_notifier_item(&self, service: String) {
+        self.calls.send(Called::Item(service)).expect("the test listens");
+        if self.hangs {
+            std::future::pending::<()>().await;
+        }
     }
 
     #[zbus(property)]
@@ -144,7 +151,16 @@ impl Desktop {
 
     /// The same with a tray.
     pub fn with_tray(self) -> Self {
-        let watcher = TrayWatcher(self.caller.clone());
+        self.serve_tray(false)
+    }
+
+    /// The same with a tray that never answers.
+    pub fn with_tray_that_hangs(self) -> Self {
+        self.serve_tray(true)
+    }
+
+    fn serve_tray(self, hangs: bool) -> Self {
+        let watcher = TrayWatcher { calls: self.caller.clone(), hangs };
         self.services.object_server().at("/StatusNotifierWatcher", watcher).expect("a path of its own");
         self.services.request_name("org.kde.StatusNotifierWatcher").expect("a bus of its own");
         self

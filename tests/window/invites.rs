@@ -1,5 +1,8 @@
 //! Who rings, who is rung, and how a call ended.
 
+use visavis::call::InviteId;
+use visavis::controller::IncomingView;
+
 use super::*;
 
 #[test]
@@ -192,4 +195,37 @@ fn a_click_that_was_meant_for_something_else_answers_nobody_who_rings_beside_a_c
     let answer = desk.harness.borrow().get_by_label("End call and answer").rect().center();
     desk.at_once([touch(answer, true), touch(answer, false)].concat());
     assert_eq!(desk.sent(), []);
+}
+
+#[test]
+fn a_click_on_who_has_just_given_up_answers_nobody_whose_card_moves_up() {
+    let mut both = waiting();
+    let second = IncomingView { invite: InviteId::from_bits(77), peer: peer(2), ..both.waiting[0].clone() };
+    both.waiting.push(second.clone());
+    let desk = Desk::new(both);
+    desk.harness.borrow_mut().run_steps(60);
+    let mut cards: Vec<_> =
+        desk.harness.borrow().query_all_by_label("End call and answer").map(|card| card.rect().center()).collect();
+    cards.sort_by(|one, other| one.y.total_cmp(&other.y));
+    drop(desk.sent());
+    desk.controller.put(Snapshot { waiting: vec![second], ..waiting() });
+    desk.harness.borrow_mut().run_steps(2);
+    desk.at_once([touch(cards[0], true), touch(cards[0], false)].concat());
+    assert_eq!(desk.sent(), []);
+    desk.harness.borrow_mut().run_steps(60);
+    desk.at_once([touch(cards[0], true), touch(cards[0], false)].concat());
+    assert!(matches!(desk.sent().pop(), Some(Command::Accept { invite, .. }) if invite == InviteId::from_bits(77)));
+}
+
+#[test]
+fn the_buttons_of_a_card_stand_in_one_row() {
+    for language in [Language::English, Language::SimplifiedChinese] {
+        let mut snapshot = waiting();
+        snapshot.settings.language = language;
+        let (desk, words) = (Desk::new(snapshot), Words::of(language, ""));
+        desk.settle();
+        let middle = |text| desk.harness.borrow().get_by_label(words.get(text)).rect().center().y;
+        let [answer, decline, ignore] = [Text::WaitingAnswer, Text::Decline, Text::WaitingIgnore].map(middle);
+        assert!((answer - decline).abs() < 4.0 && (answer - ignore).abs() < 4.0, "{answer} {decline} {ignore}");
+    }
 }

@@ -57,12 +57,9 @@ impl CallMachine {
                 let state = enable(state, cx, stream);
                 self.announce(state, cx)
             }
-            Press::Leave => match state {
-                CallState::Idle => CallState::Idle,
-                CallState::Outgoing(outgoing) => self.take_back(cx, &outgoing),
-                CallState::Incoming(incoming) => self.decline(cx, incoming),
-                CallState::Conversation(conversation) => self.hang_up(cx, conversation),
-            },
+            Press::Leave => self.leave(state, cx),
+            Press::LeaveForGood => self.leave_for_good(state, cx),
+            Press::Block { peer } => self.block(state, cx, peer),
         }
     }
 
@@ -162,23 +159,24 @@ impl CallMachine {
             CallState::Incoming(incoming) if incoming.invite == invite => self.decline(cx, incoming),
             state
             @ (CallState::Idle | CallState::Outgoing(_) | CallState::Incoming(_) | CallState::Conversation(_)) => {
-                self.decline_waiting(cx, invite);
+                self.decline_waiting(cx, invite, CallEnd::DeclinedHere);
                 state
             }
         }
     }
 
-    fn decline_waiting(&mut self, cx: &mut Context<'_>, invite: InviteId) {
+    /// Tells the caller of an invite that waits that it is declined; here it ends as `end`.
+    pub(super) fn decline_waiting(&mut self, cx: &mut Context<'_>, invite: InviteId, end: CallEnd) {
         let waiting = self.waiting.asked().find(|waiting| waiting.invite == invite).map(|waiting| waiting.from);
         let Some(from) = waiting else {
             return cx.report(CallReport::PressRefused { error: invite_is_over() });
         };
         cx.send(from, Message::Reject { invite });
         let report = |invite| CallReport::InviteRejected { invite };
-        self.end_waiting(cx, |waiting| waiting.invite == invite, report, CallEnd::DeclinedHere);
+        self.end_waiting(cx, |waiting| waiting.invite == invite, report, end);
     }
 
-    fn decline(&mut self, cx: &mut Context<'_>, incoming: super::IncomingInvite) -> CallState {
+    pub(super) fn decline(&mut self, cx: &mut Context<'_>, incoming: super::IncomingInvite) -> CallState {
         let invite = incoming.invite;
         cx.send(incoming.from, Message::Reject { invite });
         self.end_incoming(cx, incoming, CallReport::InviteRejected { invite }, CallEnd::DeclinedHere)

@@ -109,11 +109,10 @@ impl Core {
             Command::TestSpeaker => self.speaker.play(Sound::TestChime),
             Command::WatchMicrophone { on } => self.watch_microphone(on),
             Command::DismissOutcome => {
-                if let Some(Outcome { peer, kind: CallEnd::Missed, .. }) = self.calls.outcome() {
-                    let peer = *peer;
+                // The words go first: they shall not stay where nothing can be stored.
+                if let Some(Outcome { peer, kind: CallEnd::Missed, .. }) = self.calls.take_outcome() {
                     self.mark_calls_seen(Some(peer))?;
                 }
-                self.calls.set_outcome(None);
             }
             Command::MarkCallsSeen { with } => self.mark_calls_seen(with)?,
             Command::DismissNotice { notice } => self.publisher.notices().dismiss(notice),
@@ -281,12 +280,7 @@ impl Core {
         let blocked = self.directory.set_blocked(&self.store, id, on);
         // Before their messages are shut out, and this side's to them.
         if blocked.is_ok() && on {
-            if let Some(invite) = self.calls.waiting_of(id) {
-                self.step(Input::Local(Press::Reject { invite }));
-            }
-            if self.calls.takes_part(id) {
-                self.step(Input::Local(Press::Leave));
-            }
+            self.step(Input::Local(Press::Block { peer: id }));
         }
         self.contact_changed(id, blocked)
     }

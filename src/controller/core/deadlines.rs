@@ -68,10 +68,7 @@ impl Core {
     pub(super) fn leave_for_good(&mut self) {
         if self.quit_by.is_none() {
             self.quit_by = Some(MediaTime::now() + RELEASE_WAIT);
-            // With the present call over, the next who waits would ring.
-            while !self.calls.is_idle() {
-                self.step(Input::Local(Press::Leave));
-            }
+            self.step(Input::Local(Press::LeaveForGood));
             self.release_media(None);
         }
     }

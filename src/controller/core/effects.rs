@@ -220,10 +220,8 @@ impl Core {
 
     fn on_call_ended(&mut self, record: CallRecord) {
         self.keep_record(&record);
-        // Something else goes on already: somebody who waited is answered, or rings.
-        if !self.calls.is_idle() {
-            return;
-        }
+        // Otherwise somebody who waited is answered, or rings.
+        let is_idle = self.calls.is_idle();
         let named = self.named(&record);
         // One's own press needs no telling, and a call that somebody ended as usual no more than a note.
         let is_usual = match record.end {
@@ -243,7 +241,7 @@ impl Core {
         let last = named.into_iter().next_back();
         let duration_s = record.connected_seconds();
         let noted = record.end == CallEnd::Ended(DisconnectReason::HungUp)
-            || (record.end == CallEnd::Ended(DisconnectReason::Left) && duration_s > 0);
+            || (is_idle && record.end == CallEnd::Ended(DisconnectReason::Left) && duration_s > 0);
         if let Some((peer, name)) = last.clone().filter(|_| noted) {
             self.publisher.notices().add(NoticeKind::CallEnded { peer, name, duration_s });
         }
@@ -258,7 +256,11 @@ impl Core {
             }
             Some(_) | None => None,
         };
-        self.calls.set_outcome(outcome);
+        if is_idle {
+            self.calls.set_outcome(outcome);
+        } else if let Some(outcome) = outcome.filter(|outcome| outcome.kind != CallEnd::Missed) {
+            self.publisher.notices().add(NoticeKind::CallFailed(outcome));
+        }
     }
 
     pub(super) fn keep_in_history(&mut self, record: HistoryRecord) {

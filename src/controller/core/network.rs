@@ -77,6 +77,10 @@ impl Core {
                 if standing == Standing::Unwelcome && matches!(message, Message::Invite { .. }) {
                     tracing::debug!("The invite of a person who may not ring is ignored");
                 }
+                if matches!(message, Message::Invite { .. }) {
+                    // The clock of deadlines stands still while the computer sleeps, and quiet hours may have begun.
+                    self.follow_do_not_disturb();
+                }
                 match message {
                     Message::Missed { ago_s } => self.on_missed_call(from, standing, ago_s),
                     message => self.step(Input::Peer { from, standing, message }),

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use crate::call::{CallState, Conversation, IncomingInvite};
+use crate::identity::PeerId;
 use crate::media::MediaTime;
 
 use super::Core;
+use crate::controller::publisher::ShownHistory;
 use crate::controller::{
     CallView, ConversationStatus, ConversationView, HistoryEntry, IncomingView, LocalStreamView, Me, Outcome,
     OutgoingView, Snapshot,
@@ -14,6 +16,8 @@ use crate::store::{HistoryRecord, KeptCall, Store};
 
 /// History entries that the window shows.
 const HISTORY_SHOWN: usize = 100;
+/// Those of them that strangers have left by ringing in vain: anybody can make as many as they like.
+const STRANGERS_SHOWN: usize = 30;
 
 fn history_entry(kept: KeptCall) -> HistoryEntry {
     let KeptCall { number, times, record } = kept;
@@ -23,21 +27,26 @@ fn history_entry(kept: KeptCall) -> HistoryEntry {
     HistoryEntry { number, times, peer, name, outgoing, at_unix_s, duration_s, ended, seen, note }
 }
 
-fn read_history(store: &Store) -> Arc<[HistoryEntry]> {
-    store
-        .history()
-        .inspect_err(|error| tracing::warn!("the history could not be read: {error}"))
-        .unwrap_or_default()
-        .into_iter()
-        .take(HISTORY_SHOWN)
-        .map(history_entry)
-        .collect()
+fn read_history(store: &Store, is_contact: impl Fn(PeerId) -> bool) -> ShownHistory {
+    let read = store.history().and_then(|records| Ok((records, store.unseen_calls()?)));
+    let (records, missed) =
+        read.inspect_err(|error| tracing::warn!("the history could not be read: {error}")).unwrap_or_default();
+    let mut strangers = 0;
+    let is_shown = |kept: &KeptCall| {
+        let by_stranger = kept.record.is_incoming_in_vain() && !is_contact(kept.record.peer);
+        strangers += usize::from(by_stranger);
+        !by_stranger || strangers <= STRANGERS_SHOWN
+    };
+    ShownHistory {
+        calls: records.into_iter().filter(is_shown).take(HISTORY_SHOWN).map(history_entry).collect(),
+        missed,
+    }
 }
 
 impl Core {
     /// Makes and publishes a snapshot now.
     pub(super) fn publish_now(&mut self) {
-        let history = self.publisher.history(|| read_history(&self.store));
+        let history = self.publisher.history(|| read_history(&self.store, |peer| self.directory.is_contact(peer)));
         let snapshot = Snapshot {
             me: Me {
                 id: self.directory.me(),
@@ -46,8 +55,8 @@ impl Core {
                 invitation: self.invitation.as_ref().map(|(_, link)| link.clone()),
             },
             people: self.directory.list(),
-            missed: history.iter().filter(|call| !call.seen).map(|call| call.times).sum(),
-            history,
+            missed: history.missed,
+            history: history.calls,
             settings: self.preferences.settings().clone(),
             devices: self.devices.devices().clone(),
             local_stream: self.local_stream_view(),

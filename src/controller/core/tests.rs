@@ -6,10 +6,10 @@ use super::*;
 use crate::call::{
     CallEnd, CallRecord, CallReport, DisconnectReason, Effect, InviteId, Message, Press, RecordedParticipant, Versions,
 };
-use crate::controller::Command;
 use crate::controller::lanes::{Lanes, Next};
 use crate::controller::peer_lane::PeerLane;
 use crate::controller::{CallView, RouteKind, VersionSkew};
+use crate::controller::{Command, Outcome};
 use crate::device::DeviceChoice;
 use crate::media::{MediaSet, Volume};
 use crate::signaling::{RouteSet, SignalingEvent};
@@ -25,7 +25,10 @@ struct Rig {
 }
 
 fn rig() -> Rig {
-    let folder = tempfile::tempdir().unwrap();
+    rig_in(tempfile::tempdir().unwrap())
+}
+
+fn rig_in(folder: tempfile::TempDir) -> Rig {
     let profile = Profile::open(Some(folder.path())).unwrap();
     let (identity, store) = (Identity::load_or_create(profile.dir()).unwrap(), Store::open(profile.dir()).unwrap());
     let options = Options {
@@ -37,7 +40,7 @@ fn rig() -> Rig {
         servers: Vec::new(),
         strangers_may_ring: None,
         relay: None,
-        bind: None,
+        bind: Some(Ipv4Addr::LOCALHOST.into()),
         link: None,
     };
     let (senders, lanes) = Lanes::new();
@@ -258,4 +261,128 @@ fn a_contact_tells_of_one_missed_call_a_minute_and_a_stranger_of_none() {
     let just_before = now + minute - Duration::from_secs(2);
     assert!(!rig.core.directory.takes_missed_call(bob, just_before));
     assert!(rig.core.directory.takes_missed_call(bob, now + minute));
+}
+
+fn invite_of(from: PeerId, number: u128) -> SignalingEvent {
+    let (invite, conversation) = (InviteId::from_bits(number), ConversationId::from_bits(number));
+    let (name, descriptions) = ("Bob".to_owned(), crate::call::Description::VERSIONS);
+    let streams = MediaSet::of_call(true, false);
+    let message = Message::Invite { invite, conversation, name, user_data: "lunch?".into(), streams, descriptions };
+    SignalingEvent::Received { from, message }
+}
+
+/// Contacts with these seeds.
+fn contacts<const N: usize>(rig: &mut Rig, seeds: [u8; N]) -> [PeerId; N] {
+    let ids = seeds.map(|seed| Identity::from_seed([seed; 32]).id());
+    for id in ids {
+        rig.core.on_command(Command::AddContact { link: id.to_string() });
+    }
+    ids
+}
+
+#[test]
+fn words_about_a_missed_call_go_although_nothing_can_be_stored() {
+    let mut rig = rig();
+    let [bob] = contacts(&mut rig, [1]);
+    let missed = Outcome { peer: bob, name: "Bob".to_owned(), kind: CallEnd::Missed };
+    rig.core.calls.set_outcome(Some(missed));
+    let store = std::fs::read_dir(rig._folder.path()).unwrap().filter_map(|entry| {
+        let path = entry.unwrap().path();
+        rusqlite::Connection::open(&path).ok().filter(|store| store.execute_batch("DROP TABLE history").is_ok())
+    });
+    assert_eq!(store.count(), 1, "the table is gone");
+    rig.events.try_iter().for_each(drop);
+    rig.core.on_command(Command::DismissOutcome);
+    assert_eq!(rig.core.calls.outcome(), None);
+    assert!(rig.events.try_iter().any(|event| matches!(event, Event::Error { .. })), "and the fault is told");
+    rig.core.end();
+}
+
+#[test]
+fn the_first_event_is_ready_and_do_not_disturb_follows() {
+    let mut first = rig();
+    let on = crate::store::SettingsChange::one("do_not_disturb", true);
+    first.core.on_command(Command::UpdateSettings { settings: on });
+    let Rig { core, _folder: folder, .. } = first;
+    core.end();
+    let mut rig = rig_in(folder);
+    rig.core.begin();
+    let told: Vec<Event> = rig.events.try_iter().take(2).collect();
+    assert!(matches!(told[..], [Event::Ready { .. }, Event::DoNotDisturb { on: true }]), "{told:?}");
+    rig.core.end();
+}
+
+#[test]
+fn a_call_that_fails_while_somebody_waits_is_told_in_a_note_and_ones_own_press_is_not() {
+    let mut rig = rig();
+    let [bob, cat] = contacts(&mut rig, [1, 2]);
+    rig.core.on_signaling(invite_of(cat, 1));
+    assert!(matches!(rig.core.call_view(), CallView::Incoming(_)));
+    let end = |rig: &mut Rig, end| {
+        let at = MediaTime::from_millis(1_000_000);
+        let participants = vec![RecordedParticipant { peer: bob, name: "Bob".to_owned() }];
+        let (connected_at, ended_at) = (Some(at), at + Duration::from_secs(60));
+        let note = String::new();
+        let record = CallRecord { participants, outgoing: true, began: at, connected_at, ended_at, end, note };
+        rig.core.carry_out(Effect::Report(CallReport::CallEnded(record)));
+        assert_eq!(rig.core.calls.outcome(), None, "it would cover who rings");
+        let notices = rig.core.publisher.notices().list();
+        notices.into_iter().find_map(|notice| match notice.kind {
+            NoticeKind::CallFailed(outcome) => Some(outcome.kind),
+            _ => None,
+        })
+    };
+    for own in [CallEnd::Ended(DisconnectReason::Left), CallEnd::Canceled, CallEnd::DeclinedHere] {
+        assert_eq!(end(&mut rig, own), None);
+    }
+    let lost = CallEnd::Ended(DisconnectReason::Lost);
+    assert_eq!(end(&mut rig, lost), Some(lost));
+    rig.core.end();
+}
+
+#[test]
+fn a_quit_misses_whoever_rings_waits_or_was_ignored() {
+    let mut rig = rig();
+    let [bob, cat, dan] = contacts(&mut rig, [1, 2, 3]);
+    for (number, from) in [bob, cat, dan].into_iter().enumerate() {
+        rig.core.on_signaling(invite_of(from, number as u128));
+    }
+    rig.core.on_command(Command::Ignore { invite: InviteId::from_bits(2) });
+    rig.core.on_command(Command::Quit);
+    assert!(rig.core.calls.is_over());
+    let history = rig.core.store.history().unwrap();
+    let unseen = |peer| {
+        let missed = |call: &HistoryRecord| call.peer == peer && call.ended == CallEnd::Missed && !call.seen;
+        history.iter().any(|kept| missed(&kept.record))
+    };
+    assert!([bob, cat, dan].into_iter().all(unseen), "{history:?}");
+    rig.core.end();
+}
+
+#[test]
+fn strangers_who_ring_in_vain_push_no_contacts_missed_call_out_of_the_window() {
+    let mut rig = rig();
+    let [bob] = contacts(&mut rig, [1]);
+    let missed = |number: u32, peer| HistoryRecord {
+        peer,
+        name: format!("Caller {number}"),
+        outgoing: false,
+        at_unix_s: 1_700_000_000 + i64::from(number),
+        duration_s: 0,
+        ended: CallEnd::Missed,
+        seen: false,
+        note: String::new(),
+    };
+    rig.core.keep_in_history(missed(0, bob));
+    for number in 1..=100_u32 {
+        let mut key = [0; 32];
+        key[..4].copy_from_slice(&number.to_le_bytes());
+        rig.core.keep_in_history(missed(number, PeerId::from_bytes(key)));
+    }
+    rig.core.publish_now();
+    let shown = rig.core.publisher.history(|| panic!("it was read for the snapshot"));
+    assert_eq!(shown.calls.len(), 31);
+    assert_eq!(shown.calls[30].peer, bob);
+    assert_eq!(shown.missed, 101, "all of them count");
+    rig.core.end();
 }

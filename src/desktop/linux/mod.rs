@@ -1,14 +1,16 @@
 //! Linux desktops, over D-Bus: notifications (`notifications`), the tray (`tray`), the screen lock (`screen_lock`),
-//! sleep (`inhibitor`), and the appearance that the desktop asks for (`appearance`).
+//! sleep (`inhibitor`), the appearance that the desktop asks for (`appearance`), and a window where nothing else shows
+//! the program (`unseen`).
 
 mod appearance;
 mod inhibitor;
 mod notifications;
 mod screen_lock;
 mod tray;
+mod unseen;
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use zbus::blocking::Connection;
 use zbus::blocking::connection::Builder;
@@ -22,11 +24,14 @@ use crate::ui::{Text, WindowHandle, WindowRequest, Words};
 use inhibitor::Inhibitor;
 use notifications::Notifications;
 use tray::Tray;
+use unseen::Unseen;
 
 /// For an answer of the desktop.
 const ANSWER: Duration = Duration::from_secs(5);
 /// Between looks whether the window still has the person's attention, while somebody rings.
 const ATTENTION: Duration = Duration::from_secs(1);
+/// Between looks whether the tray still shows the program, while it has no window.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// Attends until the controller has ended.
 pub(super) fn attend(rings: &Rings, handle: &Handle, window: &WindowHandle, locale: &str, profile: Option<&Path>) {
@@ -60,7 +65,8 @@ fn attend_on(
     appearance::watch(&bus, window.clone());
     let mut inhibitor = Inhibitor::new(bus);
     let mut alerts = Alerts::default();
-    let mut within = None;
+    let mut unseen = Unseen::default();
+    let mut within = Some(LOOK);
     while rings.wait(within) {
         let Some(snapshot) = handle.snapshot() else { break };
         let words = Words::of(snapshot.settings.language, locale);
@@ -80,7 +86,12 @@ fn attend_on(
         }
         // The window may lose the person's attention meanwhile.
         let rings = matches!(snapshot.call, CallView::Incoming(_)) || !snapshot.waiting.is_empty();
-        within = rings.then_some(ATTENTION);
+        let is_open = window.is_open();
+        within = if rings { Some(ATTENTION) } else { (!is_open).then_some(LOOK) };
+        if unseen.follow(Instant::now(), is_open || window.has_tray()) {
+            tracing::info!("the desktop shows no tray: a window is opened");
+            window.ask(WindowRequest::Raise);
+        }
         let in_call = matches!(snapshot.call, CallView::Conversation(_));
         inhibitor.follow(in_call.then(|| words.get(Text::InCall)));
     }

@@ -1,14 +1,17 @@
 //! Item of the program in the desktop's tray (StatusNotifierItem), with a menu: the window, do not disturb, microphone
 //! and camera in a call, the end. Desktops without a tray show nothing, and the window is told so.
+//!
+//! The item is served on a thread of its own that nobody waits for: a tray that does not answer holds up neither the
+//! notifications nor the end.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use ksni::blocking::{Handle as Item, TrayMethods};
+use ksni::blocking::TrayMethods;
 use ksni::menu::{CheckmarkItem, MenuItem, StandardItem};
 use ksni::{Icon, OfflineReason, Status};
 
 use crate::controller::{CallView, Command, Handle, Snapshot};
+use crate::desktop::bell::{Bell, Rings, bell};
 use crate::store::SettingsChange;
 use crate::ui::{APP_ID, TITLE, Text, WindowHandle, WindowRequest, Words};
 
@@ -26,7 +29,10 @@ struct Look {
     ringing: Option<String>,
     /// In a call: whether sound and the camera's picture are sent.
     sends: Option<(bool, bool)>,
+    /// Nothing rings now, by the switch or by the quiet hours.
     do_not_disturb: bool,
+    /// The switch itself.
+    switch: bool,
 }
 
 impl Look {
@@ -43,7 +49,8 @@ impl Look {
             missed: snapshot.missed,
             ringing,
             sends,
-            do_not_disturb: snapshot.settings.do_not_disturb,
+            do_not_disturb: snapshot.do_not_disturb,
+            switch: snapshot.settings.do_not_disturb,
         }
     }
 
@@ -64,8 +71,9 @@ struct TrayItem {
     handle: Handle,
     window: WindowHandle,
     icon: Vec<u8>,
-    /// False once the desktop has said that it shows no tray.
-    shown: Arc<AtomicBool>,
+    /// False once the desktop has said that it shows no tray. The window is told under the lock, so that the latest
+    /// word holds.
+    shown: Arc<Mutex<bool>>,
 }
 
 impl TrayItem {
@@ -83,9 +91,15 @@ impl TrayItem {
         StandardItem { label, activate: Box::new(press), ..Default::default() }.into()
     }
 
-    fn checked(&self, text: Text, checked: bool, press: impl Fn(&mut Self) + Send + 'static) -> MenuItem<Self> {
+    fn checked(&self, text: Text, checked: bool, press: impl Fn(&mut Self) + Send + 'static) -> CheckmarkItem<Self> {
         let label = self.words().get(text).replace('_', "__");
-        CheckmarkItem { label, checked, activate: Box::new(press), ..Default::default() }.into()
+        CheckmarkItem { label, checked, activate: Box::new(press), ..Default::default() }
+    }
+
+    fn tell_shown(&self, shown: bool) {
+        let mut told = lock(&self.shown);
+        *told = shown;
+        self.window.set_tray(shown);
     }
 }
 
@@ -131,18 +145,22 @@ impl ksni::Tray for TrayItem {
 
     fn menu(&self) -> Vec<MenuItem<Self>> {
         let mut menu = vec![self.standard(Text::TrayOpen, |item| item.window.ask(WindowRequest::Raise))];
-        menu.push(self.checked(Text::TrayDoNotDisturb, self.look.do_not_disturb, |item| {
-            let change = SettingsChange::one("do_not_disturb", !item.look.do_not_disturb);
+        let do_not_disturb = self.checked(Text::TrayDoNotDisturb, self.look.do_not_disturb, |item| {
+            let change = SettingsChange::one("do_not_disturb", !item.look.switch);
             item.send(Command::UpdateSettings { settings: change });
-        }));
+        });
+        // The switch does not end quiet hours.
+        let enabled = self.look.do_not_disturb == self.look.switch;
+        menu.push(CheckmarkItem { enabled, ..do_not_disturb }.into());
         if let Some((sound, picture)) = self.look.sends {
             menu.push(MenuItem::Separator);
-            menu.push(self.checked(Text::TrayMicrophone, sound, move |item| {
+            let microphone = self.checked(Text::TrayMicrophone, sound, move |item| {
                 item.send(Command::EnableAudio { on: !sound, participant: None });
-            }));
-            menu.push(self.checked(Text::TrayCamera, picture, move |item| {
+            });
+            let camera = self.checked(Text::TrayCamera, picture, move |item| {
                 item.send(Command::EnableVideo { on: !picture, participant: None });
-            }));
+            });
+            menu.extend([microphone.into(), camera.into()]);
             menu.push(self.standard(Text::TrayHangUp, |item| item.send(Command::Leave)));
         }
         menu.push(MenuItem::Separator);
@@ -151,14 +169,12 @@ impl ksni::Tray for TrayItem {
     }
 
     fn watcher_online(&self) {
-        self.shown.store(true, Ordering::Relaxed);
-        self.window.set_tray(true);
+        self.tell_shown(true);
     }
 
     fn watcher_offline(&self, reason: OfflineReason) -> bool {
         tracing::info!(?reason, "the desktop shows no tray");
-        self.shown.store(false, Ordering::Relaxed);
-        self.window.set_tray(false);
+        self.tell_shown(false);
         // It may come up later, as at the beginning of a session.
         true
     }
@@ -166,47 +182,60 @@ impl ksni::Tray for TrayItem {
 
 /// The item in the tray, until it is dropped.
 pub(super) struct Tray {
-    item: Option<Item<TrayItem>>,
-    look: Look,
+    /// The look that the item is to have, and the bell of the thread that serves it.
+    look: Arc<Mutex<Look>>,
+    bell: Bell,
 }
 
 impl Tray {
-    /// Shows the item where the desktop has a tray, now or later.
+    /// Shows the item where the desktop has a tray, now or later. Never waits.
     pub(super) fn new(snapshot: &Snapshot, locale: &str, handle: Handle, window: WindowHandle) -> Self {
         let look = Look::of(snapshot);
-        let (shown, icon) = (Arc::new(AtomicBool::new(true)), icon());
-        let (look_now, locale) = (look.clone(), locale.to_owned());
-        let item = TrayItem { look: look_now, locale, handle, window: window.clone(), icon, shown: Arc::clone(&shown) };
-        match item.assume_sni_available(true).spawn() {
-            Ok(item) => {
-                // The desktop has answered by now.
-                window.set_tray(shown.load(Ordering::Relaxed));
-                Self { item: Some(item), look }
-            }
-            Err(error) => {
-                tracing::info!("no item in the tray: {error}");
-                Self { item: None, look }
-            }
+        let (shown, icon) = (Arc::new(Mutex::new(true)), icon());
+        let item = TrayItem { look: look.clone(), locale: locale.to_owned(), handle, window, icon, shown };
+        let (look, (bell, rings)) = (Arc::new(Mutex::new(look)), bell());
+        let served = Arc::clone(&look);
+        let started = std::thread::Builder::new().name("tray".into()).spawn(move || serve(item, &served, &rings));
+        if let Err(error) = started {
+            tracing::warn!("no thread for the tray: {error}");
         }
+        Self { look, bell }
     }
 
     /// Shows the item as the snapshot has it.
     pub(super) fn follow(&mut self, snapshot: &Snapshot) {
         let look = Look::of(snapshot);
-        if let Some(item) = self.item.as_ref().filter(|_| look != self.look) {
-            // `None` means that its service has ended.
-            item.update(|item| item.look = look.clone());
-            self.look = look;
+        let mut shown = lock(&self.look);
+        if *shown != look {
+            *shown = look;
+            self.bell.ring();
         }
     }
 }
 
-impl Drop for Tray {
-    fn drop(&mut self) {
-        if let Some(item) = &self.item {
-            item.shutdown().wait();
+/// Serves the item until its [`Tray`] is dropped; for as long as the desktop likes where that does not answer.
+fn serve(item: TrayItem, look: &Mutex<Look>, rings: &Rings) {
+    let (shown, window) = (Arc::clone(&item.shown), item.window.clone());
+    let item = match item.assume_sni_available(true).spawn() {
+        Ok(item) => item,
+        Err(error) => return tracing::info!("no item in the tray: {error}"),
+    };
+    {
+        // The desktop has answered by now.
+        let shown = lock(&shown);
+        window.set_tray(*shown);
+    }
+    while rings.wait(None) {
+        let look = lock(look).clone();
+        if item.update(|item| item.look = look).is_none() {
+            return tracing::info!("the item in the tray has ended");
         }
     }
+    item.shutdown().wait();
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The icon as the specification wants it: ARGB, in network byte order; empty where it cannot be read.

@@ -384,7 +384,7 @@ pub(super) const fn text(key: Text) -> &'static str {
         Text::ServerOffered => "{name} is reached over the server {server}. Use it too? It learns your address.",
         Text::UseServer => "Use this server",
         Text::EndDeclined => "{name} declined",
-        Text::EndBusy => "{name} is in another call",
+        Text::EndBusy => "{name} is busy",
         Text::EndNoAnswer => "{name} did not answer",
         Text::EndCanceled => "You canceled the call to {name}",
         Text::EndMissed => "You missed a call from {name}",

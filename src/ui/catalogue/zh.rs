@@ -357,7 +357,7 @@ pub(super) const fn text(key: Text) -> &'static str {
         Text::ServerOffered => "通过服务器 {server} 可以联系 {name}。要使用它吗？它会知道您的地址。",
         Text::UseServer => "使用此服务器",
         Text::EndDeclined => "{name} 拒绝了通话",
-        Text::EndBusy => "{name} 正在通话中",
+        Text::EndBusy => "{name} 正忙",
         Text::EndNoAnswer => "{name} 未接听",
         Text::EndCanceled => "您取消了对 {name} 的呼叫",
         Text::EndMissed => "您错过了 {name} 的来电",
