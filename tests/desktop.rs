@@ -290,7 +290,7 @@ fn in_the_background_calls_ring_are_missed_and_a_second_start_opens_the_window()
 
     let second = window.again(&display, &desktop, &[]);
     assert!(second.status.success(), "{second:?}");
-    display.expect_window(r"\(1\) Visavis");
+    display.expect_window(r"\(2\) Visavis");
 }
 
 #[test]

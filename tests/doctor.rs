@@ -123,13 +123,11 @@ fn the_doctor_tells_a_network_without_udp_one_without_a_way_and_a_captive_portal
     let second = internet.computer().unwrap();
     let second = Server::start_as(&second, &second.address, &other);
     let lines = doctor_on(&computer, &[&server.link, &second.link]);
+    let mut silent: Vec<_> = lines.iter().filter(|line| line.contains(": no answer. This network")).collect();
+    silent.dedup();
+    assert!(silent.len() == 2 && silent.iter().all(|line| line.starts_with("limited  udp")), "{lines:#?}");
     for link in [&server.link, &second.link] {
         let (address, _) = link.split_once('*').unwrap();
-        let (host, _) = address.rsplit_once(':').unwrap();
-        let is_silent =
-            |line: &&String| line.contains(&format!(" {host}:")) && line.contains(": no answer. This network");
-        let told = lines.iter().filter(is_silent).filter(|line| line.starts_with("limited  udp")).count();
-        assert_eq!(told, 1, "{lines:#?}");
         assert!(has(&lines, "ok       relay", &format!("over TLS: {address}")), "{lines:#?}");
     }
     drop(second);
@@ -158,7 +156,7 @@ fn the_doctor_tells_a_network_without_udp_one_without_a_way_and_a_captive_portal
 fn router_that_maps(router: &Computer, result: u8) -> std::sync::mpsc::Receiver<(u8, u16, u32)> {
     const MAP: u8 = 1;
     let socket = router.enter(|| std::net::UdpSocket::bind("0.0.0.0:5351").unwrap());
-    let (asked, requests) = std::sync::mpsc::channel();
+    let (asked, requests) = std::sync::mpsc::sync_channel(1024);
     std::thread::spawn(move || {
         let mut request = [0; 1100];
         while let Ok((60, from)) = socket.recv_from(&mut request) {

@@ -349,6 +349,7 @@ fn a_person_with_a_device_on_this_network_and_one_at_a_server_answers_at_either(
     let mut alice = person("Ada-Two-Routes", &world.networks.near, &world.server);
     let [mut desk, mut lap] = two_devices(&world, &mut alice, [&world.networks.far, &world.networks.near]);
     let bob_id = lap.id.clone();
+    alice.say("contacts");
     alice.expect_where("contact", SOON, |contact| contact["id"] == bob_id && contact["route"] == "lan");
     // It is the better route, and leads to the laptop alone.
     answer_at(&mut alice, &mut desk, &mut lap);

@@ -442,7 +442,7 @@ fn a_preview_works_after_a_call_was_declined() {
     let (mut alice, mut bob) = two_people();
     let invite = alice.invite(&bob.id, small());
     bob.expect_invite_from(&alice.id);
-    bob.say("leave");
+    bob.send(json!({"command": "reject", "invite": invite}));
     assert_eq!(bob.expect("invite_rejected")["invite"], json!(invite));
     alice.expect("invite_rejected");
     bob.send(json!({"command": "create_stream", "video": "low"}));

@@ -55,6 +55,7 @@ impl CallMachine {
 
     /// Takes out the waiting invite that is to be answered, and ends what goes on: a call, one's own invite. Somebody
     /// who rings waits.
+    #[expect(clippy::result_large_err, reason = "the state goes back by value, as in the whole chart")]
     pub(super) fn make_way(
         &mut self,
         state: CallState,
@@ -73,6 +74,7 @@ impl CallMachine {
 
     /// The person does not want to be asked about an invite: nothing rings here any more, and the caller is told
     /// nothing.
+    #[expect(clippy::result_large_err, reason = "the state goes back by value, as in the whole chart")]
     pub(super) fn ignore(
         &mut self,
         state: CallState,

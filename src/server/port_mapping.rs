@@ -244,7 +244,7 @@ mod tests {
     #[cfg(target_os = "linux")]
     fn router(address: Ipv4Addr, grants_s: Vec<Option<u32>>) -> std::sync::mpsc::Receiver<([u8; 12], u32)> {
         let socket = std::net::UdpSocket::bind((address, 5351)).unwrap();
-        let (asked, requests) = std::sync::mpsc::channel();
+        let (asked, requests) = std::sync::mpsc::sync_channel(64);
         std::thread::spawn(move || {
             let mut request = [0; 60];
             for granted_s in grants_s {

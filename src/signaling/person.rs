@@ -152,6 +152,7 @@ impl Person {
 
     /// Nothing worth remembering is left; calls are, where the person `is_known`.
     pub(super) fn is_idle(&self, is_known: bool) -> bool {
-        !self.is_online() && self.queue.is_empty() && !(is_known && !self.calls.is_empty())
+        let has_known_calls = is_known && !self.calls.is_empty();
+        !self.is_online() && self.queue.is_empty() && !has_known_calls
     }
 }

@@ -153,6 +153,12 @@ impl Store {
         Ok(())
     }
 
+    /// Takes the table of calls away, as damage of the file does.
+    #[cfg(test)]
+    pub(crate) fn lose_history(&self) {
+        self.connection.execute_batch("DROP TABLE history").unwrap();
+    }
+
     /// Forgets every call.
     pub fn clear_history(&self) -> Result<(), StoreError> {
         self.connection.execute("DELETE FROM history", [])?;

@@ -20,6 +20,7 @@ use super::catalogue::{Text, Words, system_locale};
 use super::closing::{self, Closing};
 use super::fit::Fit;
 use super::home::{self, Home};
+use super::keys;
 use super::notices::Notices;
 use super::outbox::Outbox;
 use super::outcome_dialog::OutcomeDialog;
@@ -393,6 +394,10 @@ fn attention(viewport: &egui::ViewportInfo) -> Attention {
 }
 
 impl eframe::App for Window {
+    fn raw_input_hook(&mut self, ctx: &egui::Context, input: &mut egui::RawInput) {
+        keys::drop_repeated_presses(ctx, input);
+    }
+
     fn logic(&mut self, ctx: &egui::Context, frame: &mut eframe::Frame) {
         self.place.follow(ctx, frame, self.fit.chosen(ctx));
         self.take_requests(ctx);

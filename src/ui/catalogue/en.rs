@@ -18,7 +18,7 @@ pub(super) const fn text(key: Text) -> &'static str {
         Text::AddContact => "Add contact",
         Text::OnThisNetwork => "On this network",
         Text::EchoName => "Echo test",
-        Text::EchoAbout => "Speak and wave: you hear and see yourself a second later",
+        Text::EchoAbout => "Hear and see yourself a second later",
         Text::Online => "Online",
         Text::OnlineLan => "Online · this network",
         Text::OnlineServer => "Online · Internet",
