@@ -145,8 +145,11 @@ fn a_stranger_rings_and_whoever_may_not_sees_the_same_as_of_somebody_absent() {
     bob.send(json!({"command": "reject", "invite": invite}));
     alice.expect("invite_rejected");
 
-    let mut stranger = person("Sam", &world.networks.near, &world.server);
     bob.send(json!({"command": "update_settings", "settings": {"strangers_may_ring": false}}));
+    // Commands are carried out in turn: the setting holds before the stranger is greeted.
+    bob.say("contacts");
+    bob.expect_where("contact", SOON, |contact| contact["name"] == "Echo");
+    let mut stranger = person("Sam", &world.networks.near, &world.server);
     let answer = |stranger: &mut Visavis, to: &str| {
         stranger.invite(to, json!(false));
         let start = Instant::now();
