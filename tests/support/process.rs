@@ -354,7 +354,7 @@ impl Visavis {
     }
 
     /// The next event that is wanted, which becomes the place to go on from; passes over nothing if there is none.
-    fn next_where(&mut self, limit: Duration, wanted: impl Fn(&Value) -> bool) -> Option<Value> {
+    pub fn next_where(&mut self, limit: Duration, wanted: impl Fn(&Value) -> bool) -> Option<Value> {
         let end = Instant::now() + limit;
         let mut looked_at = self.read;
         let mut said = self.record.lock();
