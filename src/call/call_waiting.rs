@@ -49,8 +49,7 @@ impl CallMachine {
 
     /// The caller of a waiting invite has given up.
     pub(super) fn waiting_canceled(&mut self, cx: &mut Context<'_>, from: PeerId, invite: InviteId) {
-        let is_it = |waiting: &IncomingInvite| waiting.invite == invite && waiting.from == from;
-        self.end_waiting(cx, is_it, |invite| CallReport::InviteCanceled { invite }, CallEnd::Missed);
+        self.miss_waiting(cx, |waiting| waiting.invite == invite && waiting.from == from);
     }
 
     /// Takes out the waiting invite that is to be answered, and ends what goes on: a call, one's own invite. Somebody
@@ -82,12 +81,7 @@ impl CallMachine {
         invite: InviteId,
     ) -> Result<CallState, CallState> {
         match state {
-            CallState::Incoming(incoming) if incoming.invite == invite => {
-                cx.effect(Effect::StopRinging);
-                self.waiting.push(incoming, true);
-                self.end_surplus(cx);
-                Ok(CallState::Idle)
-            }
+            CallState::Incoming(incoming) if incoming.invite == invite => Ok(self.ignore_ringing(cx, incoming)),
             state
             @ (CallState::Idle | CallState::Outgoing(_) | CallState::Incoming(_) | CallState::Conversation(_)) => {
                 if self.waiting.ignore(|waiting| waiting.invite == invite) {
@@ -109,23 +103,30 @@ impl CallMachine {
         }
         while self.waiting.ignore(|_| true) {}
         match state {
-            CallState::Incoming(incoming) => {
-                cx.effect(Effect::StopRinging);
-                self.waiting.push(incoming, true);
-                self.end_surplus(cx);
-                CallState::Idle
-            }
+            CallState::Incoming(incoming) => self.ignore_ringing(cx, incoming),
             state @ (CallState::Idle | CallState::Outgoing(_) | CallState::Conversation(_)) => state,
         }
+    }
+
+    /// Lets the invite that rings wait unasked about.
+    fn ignore_ringing(&mut self, cx: &mut Context<'_>, incoming: IncomingInvite) -> CallState {
+        cx.effect(Effect::StopRinging);
+        self.waiting.push(incoming, true);
+        self.end_surplus(cx);
+        CallState::Idle
     }
 
     /// Ends the oldest of too many ignored invites, as missed calls; their callers hear that it rings until they give
     /// up.
     fn end_surplus(&mut self, cx: &mut Context<'_>) {
         while let Some((invite, from)) = self.waiting.surplus() {
-            let is_it = |waiting: &IncomingInvite| waiting.invite == invite && waiting.from == from;
-            self.end_waiting(cx, is_it, |invite| CallReport::InviteCanceled { invite }, CallEnd::Missed);
+            self.waiting_canceled(cx, from, invite);
         }
+    }
+
+    /// Ends waiting invites that are `over`, as missed calls.
+    pub(super) fn miss_waiting(&mut self, cx: &mut Context<'_>, over: impl Fn(&IncomingInvite) -> bool) {
+        self.end_waiting(cx, over, |invite| CallReport::InviteCanceled { invite }, CallEnd::Missed);
     }
 
     /// Ends waiting invites that are `over`.

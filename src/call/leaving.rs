@@ -4,7 +4,7 @@ use crate::identity::PeerId;
 
 use super::context::Context;
 use super::state::{CallMachine, CallState};
-use super::{CallEnd, CallReport, InviteId, Message};
+use super::{CallEnd, InviteId};
 
 impl CallMachine {
     /// Hangs up, or takes this side's invite back. Somebody who rings is not declined: they may have waited, and have
@@ -20,15 +20,13 @@ impl CallMachine {
     /// The program ends: everybody who rings or waits has called in vain. Callers who were ignored hear nothing.
     pub(super) fn leave_for_good(&mut self, state: CallState, cx: &mut Context<'_>) -> CallState {
         if let CallState::Incoming(incoming) = self.leave(state, cx) {
-            let invite = incoming.invite;
-            cx.send(incoming.from, Message::Reject { invite });
-            self.end_incoming(cx, incoming, CallReport::InviteRejected { invite }, CallEnd::Missed);
+            self.decline(cx, incoming, CallEnd::Missed);
         }
         let asked: Vec<InviteId> = self.waiting.asked().map(|waiting| waiting.invite).collect();
         for invite in asked {
             self.decline_waiting(cx, invite, CallEnd::Missed);
         }
-        self.end_waiting(cx, |_| true, |invite| CallReport::InviteCanceled { invite }, CallEnd::Missed);
+        self.miss_waiting(cx, |_| true);
         CallState::Idle
     }
 
@@ -38,10 +36,9 @@ impl CallMachine {
         if let Some(invite) = asked {
             self.decline_waiting(cx, invite, CallEnd::DeclinedHere);
         }
-        let report = |invite| CallReport::InviteCanceled { invite };
-        self.end_waiting(cx, |waiting| waiting.from == peer, report, CallEnd::Missed);
+        self.miss_waiting(cx, |waiting| waiting.from == peer);
         match state {
-            CallState::Incoming(incoming) if incoming.from == peer => self.decline(cx, incoming),
+            CallState::Incoming(incoming) if incoming.from == peer => self.decline(cx, incoming, CallEnd::DeclinedHere),
             CallState::Outgoing(outgoing) if outgoing.to == peer => self.take_back(cx, &outgoing),
             CallState::Conversation(conversation) if conversation.participants.contains_key(&peer) => {
                 self.hang_up(cx, conversation)

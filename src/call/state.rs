@@ -145,8 +145,7 @@ impl CallMachine {
                 self.announce(state, cx)
             }
             Input::Gone { peer } => {
-                let report = |invite| CallReport::InviteCanceled { invite };
-                self.end_waiting(cx, |waiting| waiting.from == peer, report, CallEnd::Missed);
+                self.miss_waiting(cx, |waiting| waiting.from == peer);
                 self.gone(state, cx, peer)
             }
             Input::FarClosed { peer } => Self::far_closed(state, cx, peer, true),

@@ -47,14 +47,11 @@ impl Ringer {
     /// Begins to ring.
     pub(super) fn ring(&mut self, calls: &Speaker) {
         self.rings = true;
-        match &self.own {
-            Some(own) => {
-                own.playout.play(Sound::Ringtone, self.volume);
-                if own.fails {
-                    calls.play_at(Sound::Ringtone, self.volume);
-                }
-            }
-            None => calls.play_at(Sound::Ringtone, self.volume),
+        if let Some(own) = &self.own {
+            own.playout.play(Sound::Ringtone, self.volume);
+        }
+        if self.own.as_ref().is_none_or(|own| own.fails) {
+            calls.play_at(Sound::Ringtone, self.volume);
         }
     }
 

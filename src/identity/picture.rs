@@ -73,15 +73,9 @@ pub fn read_contact_picture(path: &Path) -> Result<ContactLink, PictureError> {
     if bytes.len() as u64 > MAX_FILE {
         return Err(PictureError::TooLarge);
     }
-    unless_it_panics(|| match qr::search(&bytes) {
-        Some(Codes::Contact(link)) => Ok(link),
-        Some(Codes::Other) => Err(PictureError::OtherCode),
-        Some(Codes::None) => Err(PictureError::NoCode),
-        None => Err(reason(&bytes)),
-    })
+    unless_it_panics(|| qr::search(&bytes).map_or_else(|| Err(reason(&bytes)), contact_of))
 }
 
-/// The picture is a stranger's, and the decoders index by its content.
 /// The contact whose code a camera's picture shows. Another picture follows soon, so this one is not searched for long.
 pub fn scan_contact_code(picture: &VideoFrame) -> Option<ContactLink> {
     let luma = picture.plane(Plane::Y).to_vec();
@@ -95,13 +89,19 @@ pub fn find_contact_in((width, height): (u32, u32), grey: Vec<u8>) -> Result<Con
         return Err(PictureError::TooManyPixels);
     }
     let picture = GrayImage::from_raw(width, height, grey).ok_or(PictureError::Damaged)?;
-    unless_it_panics(|| match qr::look_at(&[picture]) {
+    unless_it_panics(|| contact_of(qr::look_at(&[picture])))
+}
+
+/// The contact of the codes that a picture shows.
+fn contact_of(codes: Codes) -> Result<ContactLink, PictureError> {
+    match codes {
         Codes::Contact(link) => Ok(link),
         Codes::Other => Err(PictureError::OtherCode),
         Codes::None => Err(PictureError::NoCode),
-    })
+    }
 }
 
+/// The picture is a stranger's, and the decoders index by its content.
 fn unless_it_panics<T>(read: impl FnOnce() -> Result<T, PictureError>) -> Result<T, PictureError> {
     catch_unwind(AssertUnwindSafe(read)).unwrap_or(Err(PictureError::Damaged))
 }

@@ -1,9 +1,6 @@
 //! Spelling of names in plain Latin letters: for a list in the order of a dictionary, and for finding a name without
 //! its accents, or a Chinese one by its pinyin.
 
-use std::iter::Peekable;
-use std::str::Chars;
-
 /// Fewest characters by which initials are found: one letter is in nearly every name.
 const FEWEST_INITIALS: usize = 2;
 
@@ -35,21 +32,8 @@ fn without_spaces(text: &str) -> String {
 
 /// The spelling in small ASCII letters, words and syllables apart by one space.
 fn plain(name: &str) -> String {
-    let mut spelled = String::new();
-    let latin = deunicode::deunicode_with_tofu(name, "");
-    let mut letters: Peekable<Chars<'_>> = latin.chars().peekable();
-    while let Some(letter) = letters.next() {
-        if letter.is_whitespace() {
-            let ends = spelled.is_empty() || spelled.ends_with(' ') || letters.peek().is_none();
-            if !ends {
-                spelled.push(' ');
-            }
-        } else {
-            spelled.extend(letter.to_lowercase());
-        }
-    }
-    spelled.truncate(spelled.trim_end().len());
-    spelled
+    let latin = deunicode::deunicode_with_tofu(name, "").to_lowercase();
+    latin.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

@@ -188,14 +188,15 @@ impl Playing {
     }
 
     fn add_to(&mut self, mix: &mut Frame, sound: Sound) {
+        let Some(position) = self.position else { return };
         let mut frame = [0.0; FRAME_SAMPLES];
-        self.next_frame(&mut frame, sound);
+        self.next_frame(position, &mut frame, sound);
         let gain = f32::from(self.request.volume) / 100.0;
         mix.iter_mut().zip(frame).for_each(|(sum, sample)| *sum += gain * sample);
     }
 
-    fn next_frame(&mut self, mix: &mut Frame, sound: Sound) {
-        let Some(position) = self.position else { return };
+    /// Adds the samples from `position` on.
+    fn next_frame(&mut self, position: usize, mix: &mut Frame, sound: Sound) {
         let samples = sound.samples();
         if self.fading {
             self.position = None;

@@ -140,8 +140,10 @@ impl Hub {
         }
         let person = self.people.entry(to).or_insert_with(|| Person::new(now));
         person.last_number = Some(number);
-        let reached = person.reached_runs();
-        person.calls.sent(&message, &reached);
+        if message.is_invite() {
+            let reached = person.reached_runs();
+            person.calls.sent(&message, &reached);
+        }
         // Which device is the best one may change before there is room: each has one copy.
         let best = person.best().map(|best| Arc::clone(&best.run)).filter(|_| message.is_for_all_devices());
         let device = best.clone().or_else(|| person.calls.device_for(&message).cloned());
@@ -194,7 +196,7 @@ impl Hub {
         let mut acks = std::mem::take(&mut person.unsent_acks);
         acks.retain(|(run, number)| {
             // Another run of their app has not sent it.
-            let way = person.way_to(Some(run)).filter(|way| way.run == *run);
+            let way = person.way_to_run(run);
             let ack = Frame::Ack { number: *number }.encode();
             way.zip(ack).is_some_and(|(way, ack)| !send_over(&self.routes, &id, way, ack.into()))
         });

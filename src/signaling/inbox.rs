@@ -44,13 +44,15 @@ impl Inbox {
         let sender = self.senders.entry(from).or_insert(Sender { runs: Vec::new(), at: now });
         sender.at = now;
         let place = sender.runs.iter().position(|read| read.instance == instance);
-        let last = place.map(|place| sender.runs.remove(place).number);
+        let known = place.map(|place| sender.runs.remove(place));
         if sender.runs.len() >= MAX_RUNS {
             sender.runs.remove(0);
         }
-        let latest = last.map_or(number, |last| last.max(number));
-        sender.runs.push(Read { instance: instance.to_owned(), number: latest });
-        last.is_none_or(|last| number > last)
+        let is_new = known.as_ref().is_none_or(|known| number > known.number);
+        let mut read = known.unwrap_or_else(|| Read { instance: instance.to_owned(), number });
+        read.number = read.number.max(number);
+        sender.runs.push(read);
+        is_new
     }
 
     /// Forgets those whose messages can no longer come again; else the person who was read longest ago.

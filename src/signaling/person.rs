@@ -113,8 +113,7 @@ impl Person {
 
     /// Each run of their app that is up and speaks a common version.
     pub(super) fn reached_runs(&self) -> Vec<Arc<str>> {
-        let is_reached = |run: &Arc<str>| self.way_to(Some(run)).is_some_and(|way| way.run == *run);
-        self.runs().into_iter().filter(is_reached).collect()
+        self.runs().into_iter().filter(|run| self.way_to_run(run).is_some()).collect()
     }
 
     /// Each run of their app that is up.
@@ -136,7 +135,12 @@ impl Person {
     pub(super) fn way_to(&self, device: Option<&str>) -> Option<&Way> {
         let Some(device) = device else { return self.best() };
         let follows = |run: &Arc<str>| self.calls.may_follow(device, run);
-        self.best_where(|run| **run == *device).or_else(|| self.best_where(follows))
+        self.way_to_run(device).or_else(|| self.best_where(follows))
+    }
+
+    /// The best way to this very run.
+    pub(super) fn way_to_run(&self, wanted: &str) -> Option<&Way> {
+        self.best_where(|run| **run == *wanted)
     }
 
     fn best_where(&self, is_wanted: impl Fn(&Arc<str>) -> bool) -> Option<&Way> {

@@ -90,7 +90,12 @@ impl AddContact {
             return false;
         }
         let ((cancel, add), close) = dialog::show(ui, scene.text(Text::AddTitle), 420.0, |ui| {
-            if self.scanner.is_some() { (self.scan(ui, scene), false) } else { self.content(ui, scene) }
+            if self.scanner.is_some() {
+                self.scan(ui, scene);
+                (false, false)
+            } else {
+                self.content(ui, scene)
+            }
         });
         if add && let Some(command) = command_of(&self.text, |path| path.is_file()) {
             self.wrong = match &command {
@@ -151,8 +156,8 @@ impl AddContact {
         }
     }
 
-    /// The camera's picture while it is searched; true when the person cancels.
-    fn scan(&mut self, ui: &mut Ui, scene: &mut Scene<'_>) -> bool {
+    /// The camera's picture while it is searched.
+    fn scan(&mut self, ui: &mut Ui, scene: &mut Scene<'_>) {
         dialog::heading(ui, scene.text(Text::AddTitle), scene.text(Text::AddScanDetail));
         let width = ui.available_width();
         let height = (width * 0.56).min(ui.ctx().content_rect().height() - 220.0).max(80.0);
@@ -165,7 +170,6 @@ impl AddContact {
                 self.scanner = None;
             }
         });
-        false
     }
 
     fn content(&mut self, ui: &mut Ui, scene: &mut Scene<'_>) -> (bool, bool) {

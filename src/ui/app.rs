@@ -10,7 +10,7 @@ use std::time::Duration;
 use eframe::egui::{self, Ui, UserAttentionType, ViewportCommand};
 
 use crate::call::InviteId;
-use crate::controller::{CallView, Command, Handle, Snapshot};
+use crate::controller::{CallView, Command, Handle, IncomingView, Snapshot};
 use crate::media::MediaTime;
 
 use super::add_contact;
@@ -351,12 +351,7 @@ impl Window {
 
     /// Calls for attention when somebody rings; runs while the window is hidden too.
     fn attend(&mut self, ctx: &egui::Context, snapshot: &Snapshot) {
-        let ringing = match &snapshot.call {
-            CallView::Incoming(incoming) => Some(incoming.invite),
-            CallView::Idle | CallView::Outgoing(_) | CallView::Conversation(_) => {
-                snapshot.waiting.first().map(|incoming| incoming.invite)
-            }
-        };
+        let ringing = ringing(snapshot).map(|incoming| incoming.invite);
         if ringing.is_some() && ringing != self.rung {
             ctx.send_viewport_cmd(ViewportCommand::RequestUserAttention(UserAttentionType::Critical));
         }
@@ -364,13 +359,17 @@ impl Window {
     }
 }
 
-/// "Ada is calling", or "(2) Visavis" with two missed calls.
-fn title(snapshot: &Snapshot, words: Words) -> String {
-    let ringing = match &snapshot.call {
+/// The invite that rings, or the first that waits.
+fn ringing(snapshot: &Snapshot) -> Option<&IncomingView> {
+    match &snapshot.call {
         CallView::Incoming(incoming) => Some(incoming),
         CallView::Idle | CallView::Outgoing(_) | CallView::Conversation(_) => snapshot.waiting.first(),
-    };
-    match (ringing, snapshot.missed) {
+    }
+}
+
+/// "Ada is calling", or "(2) Visavis" with two missed calls.
+fn title(snapshot: &Snapshot, words: Words) -> String {
+    match (ringing(snapshot), snapshot.missed) {
         (Some(incoming), _) => words.with_name(Text::WaitingCall, &incoming.name),
         (None, 0) => TITLE.to_owned(),
         (None, missed) => format!("({missed}) {TITLE}"),

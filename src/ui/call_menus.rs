@@ -16,7 +16,7 @@ use super::controls::{Act, is_full_screen};
 use super::device_names::device_name;
 use super::icons::Icon;
 use super::scene::Scene;
-use super::settings_panel::meter;
+use super::settings_panel::{METER_EVERY, meter};
 use super::theme::{Palette, Type, space};
 
 /// Width of a menu in points.
@@ -24,9 +24,6 @@ pub const WIDTH: f32 = 284.0;
 
 /// Height of the window that a menu leaves free, in points.
 const LEFT_FREE: f32 = 190.0;
-
-/// How often the level meter is drawn while its menu is open, in seconds.
-const METER_EVERY: f32 = 1.0 / 15.0;
 
 /// Steps of a volume in percent.
 const VOLUME_STEP: f64 = 5.0;

@@ -90,7 +90,7 @@ pub fn commands_to_tray(snapshot: &Snapshot) -> impl Iterator<Item = Command> {
 }
 
 /// The name of somebody who would be hung up on; Echo minds it not.
-fn other(snapshot: &Snapshot) -> Option<&str> {
+pub fn other(snapshot: &Snapshot) -> Option<&str> {
     let CallView::Conversation(call) = &snapshot.call else { return None };
     call.participants
         .iter()

@@ -1,7 +1,5 @@
 //! Invitation of somebody who has no Visavis yet: a text with one's link, to be copied or sent by mail.
 
-use std::fmt::Write as _;
-
 use eframe::egui::{OpenUrl, Ui};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -23,9 +21,7 @@ fn text(words: Words, link: &str) -> String {
 /// The address by which a mail program opens with the invitation (RFC 6068).
 fn mail(words: Words, link: &str) -> String {
     let coded = |text: &str| utf8_percent_encode(&text.replace('\n', "\r\n"), NON_ALPHANUMERIC).to_string();
-    let mut url = String::from("mailto:?subject=");
-    let _ = write!(url, "{}&body={}", coded(words.get(Text::InvitationSubject)), coded(&text(words, link)));
-    url
+    format!("mailto:?subject={}&body={}", coded(words.get(Text::InvitationSubject)), coded(&text(words, link)))
 }
 
 /// Draws a line about it and the two buttons.

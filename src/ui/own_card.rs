@@ -2,7 +2,6 @@
 
 use eframe::egui::{self, Align, Frame, Layout, Margin, Rect, TextEdit, Ui, UiBuilder, pos2, vec2};
 
-use crate::controller::Command;
 use crate::identity::MAX_NAME_CHARS;
 
 use super::avatar;
@@ -138,9 +137,7 @@ impl OwnCard {
             let name = text.trim();
             let escaped = ui.input(|input| input.key_pressed(egui::Key::Escape));
             if name != me.name && !name.is_empty() && !escaped {
-                let settings =
-                    crate::store::Settings { display_name: name.to_owned(), ..scene.snapshot.settings.clone() };
-                scene.send(Command::UpdateSettings { settings: (&settings).into() });
+                scene.change_settings(|settings| settings.display_name = name.to_owned());
             }
         }
         explain(response, scene.text(Text::YourNameDetail));

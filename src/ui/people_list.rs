@@ -89,8 +89,9 @@ impl PeopleList {
         let words = scene.words;
         let searching = !self.search.trim().is_empty();
         let found = |person: &&Person| is_found(&avatar::person_name(person, words), person.id, &self.search);
-        let people = snapshot.people.iter().filter(found);
-        let fresh = people_order::arranged(people, snapshot.settings.offline_folded, searching);
+        // Once each: the sections go through them several times.
+        let people: Vec<&Person> = snapshot.people.iter().filter(found).collect();
+        let fresh = people_order::arranged(people.iter().copied(), snapshot.settings.offline_folded, searching);
         let moves = std::mem::take(&mut self.rearrange) || !self.holds;
         self.lines = if moves { fresh } else { people_order::held(&self.lines, &fresh) };
         let mut before = std::mem::take(&mut self.people);
@@ -280,8 +281,7 @@ impl PeopleList {
         ui.painter().galley(pos2(left, at - text.size().y / 2.0), text, palette.text_soft);
         if can_fold && response.clicked() {
             self.rearrange = true;
-            let settings = crate::store::Settings { offline_folded: Some(!folded), ..scene.snapshot.settings.clone() };
-            scene.send(crate::controller::Command::UpdateSettings { settings: (&settings).into() });
+            scene.change_settings(|settings| settings.offline_folded = Some(!folded));
         }
     }
 

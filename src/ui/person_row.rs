@@ -102,8 +102,8 @@ pub fn show(
         let arrows = EventFilter { vertical_arrows: true, ..EventFilter::default() };
         ui.memory_mut(|memory| memory.set_focus_lock_filter(id, arrows));
     }
-    let said = said(person, &name, state, scene);
-    response.widget_info(|| WidgetInfo::selected(Role::ListItem, true, state.selected, &said));
+    response
+        .widget_info(|| WidgetInfo::selected(Role::ListItem, true, state.selected, said(person, &name, state, scene)));
     let callable = !person.blocked;
     let mut pressed = RowPressed { select: response.clicked(), asked: None };
     if callable && (enter || response.double_clicked()) {

@@ -11,6 +11,7 @@ use super::avatar;
 use super::bidi::{self, Lines};
 use super::buttons::{TextButton, Weight, announce};
 use super::catalogue::Text;
+use super::closing;
 use super::icons::Icon;
 use super::scene::Scene;
 use super::theme::{Palette, Type, radius, space};
@@ -110,7 +111,7 @@ fn card(ui: &mut Ui, scene: &Scene<'_>, incoming: &IncomingView) -> Option<Comma
 fn buttons(ui: &mut Ui, scene: &Scene<'_>, incoming: &IncomingView) -> Option<Command> {
     let invite = incoming.invite;
     let is_echo = match &scene.snapshot.call {
-        CallView::Conversation(call) => call.participants.iter().all(|participant| participant.id == echo_id()),
+        CallView::Conversation(_) => closing::other(scene.snapshot).is_none(),
         CallView::Outgoing(outgoing) => outgoing.peer == echo_id(),
         CallView::Idle | CallView::Incoming(_) => true,
     };

@@ -156,7 +156,9 @@ impl CallMachine {
 
     fn reject(&mut self, state: CallState, cx: &mut Context<'_>, invite: InviteId) -> CallState {
         match state {
-            CallState::Incoming(incoming) if incoming.invite == invite => self.decline(cx, incoming),
+            CallState::Incoming(incoming) if incoming.invite == invite => {
+                self.decline(cx, incoming, CallEnd::DeclinedHere)
+            }
             state
             @ (CallState::Idle | CallState::Outgoing(_) | CallState::Incoming(_) | CallState::Conversation(_)) => {
                 self.decline_waiting(cx, invite, CallEnd::DeclinedHere);
@@ -176,10 +178,11 @@ impl CallMachine {
         self.end_waiting(cx, |waiting| waiting.invite == invite, report, end);
     }
 
-    pub(super) fn decline(&mut self, cx: &mut Context<'_>, incoming: super::IncomingInvite) -> CallState {
+    /// Tells the caller of the invite that rings that it is declined; here it ends as `end`.
+    pub(super) fn decline(&mut self, cx: &mut Context<'_>, incoming: super::IncomingInvite, end: CallEnd) -> CallState {
         let invite = incoming.invite;
         cx.send(incoming.from, Message::Reject { invite });
-        self.end_incoming(cx, incoming, CallReport::InviteRejected { invite }, CallEnd::DeclinedHere)
+        self.end_incoming(cx, incoming, CallReport::InviteRejected { invite }, end)
     }
 }
 

@@ -152,7 +152,7 @@ impl Core {
                 let name = self.keep_incoming_in_vain(from, &name, note, at, CallEnd::Missed);
                 Event::MissedCall { from, name, at_unix_s: unix_seconds(at) }
             }
-            CallReport::WaitingEnded(record) => return self.keep_record(&record),
+            CallReport::WaitingEnded(record) => return drop(self.keep_record(&record)),
             CallReport::RangIncompatible { from, name, skew, at } => {
                 return self.on_rang_incompatible(from, &name, skew, at);
             }
@@ -199,9 +199,10 @@ impl Core {
         record.participants.iter().map(|RecordedParticipant { peer, name }| name_of(*peer, name)).collect()
     }
 
-    /// Keeps a call that is over in the history.
-    fn keep_record(&mut self, record: &CallRecord) {
-        for (peer, name) in &self.named(record) {
+    /// Keeps a call that is over in the history; its people, with the names that they have here.
+    fn keep_record(&mut self, record: &CallRecord) -> Vec<(PeerId, String)> {
+        let named = self.named(record);
+        for (peer, name) in &named {
             self.keep_in_history(HistoryRecord {
                 peer: *peer,
                 name: name.clone(),
@@ -216,13 +217,13 @@ impl Core {
                 self.note_undelivered_call(*peer, unix_seconds(record.began));
             }
         }
+        named
     }
 
     fn on_call_ended(&mut self, record: CallRecord) {
-        self.keep_record(&record);
+        let named = self.keep_record(&record);
         // Otherwise somebody who waited is answered, or rings.
         let is_idle = self.calls.is_idle();
-        let named = self.named(&record);
         // One's own press needs no telling, and a call that somebody ended as usual no more than a note.
         let is_usual = match record.end {
             CallEnd::Ended(DisconnectReason::Left | DisconnectReason::HungUp)

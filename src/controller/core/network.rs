@@ -67,19 +67,19 @@ impl Core {
         }
         match event {
             SignalingEvent::Received { from, message } => {
-                if matches!(message, Message::Invite { .. }) && self.signaling.invitation_of(&from).is_some() {
+                if message.is_invite() {
                     // Invitations expire while the app runs.
-                    self.follow_invitations();
+                    if self.signaling.invitation_of(&from).is_some() {
+                        self.follow_invitations();
+                    }
+                    // The clock of deadlines stands still while the computer sleeps, and quiet hours may have begun.
+                    self.follow_do_not_disturb();
                 }
                 let is_invited = self.signaling.invitation_of(&from).is_some();
                 let may_ring = self.preferences.settings().strangers_may_ring || is_invited;
                 let standing = self.directory.standing(from, may_ring);
-                if standing == Standing::Unwelcome && matches!(message, Message::Invite { .. }) {
+                if standing == Standing::Unwelcome && message.is_invite() {
                     tracing::debug!("The invite of a person who may not ring is ignored");
-                }
-                if matches!(message, Message::Invite { .. }) {
-                    // The clock of deadlines stands still while the computer sleeps, and quiet hours may have begun.
-                    self.follow_do_not_disturb();
                 }
                 match message {
                     Message::Missed { ago_s } => self.on_missed_call(from, standing, ago_s),
