@@ -75,7 +75,6 @@ impl Display {
 
     /// Asks a window to close, as a window manager does (ICCCM 2.0, 4.2.8.1).
     pub fn ask_to_close(&self, window: u32) {
-        use x11rb::connection::Connection;
         use x11rb::protocol::xproto::{ClientMessageEvent, ConnectionExt, EventMask};
         let (connection, _) = x11rb::connect(Some(&self.name)).expect("the display takes connections");
         let atom = |name: &str| {
@@ -85,7 +84,8 @@ impl Display {
         let data = [atom("WM_DELETE_WINDOW"), x11rb::CURRENT_TIME, 0, 0, 0];
         let message = ClientMessageEvent::new(32, window, atom("WM_PROTOCOLS"), data);
         connection.send_event(false, window, EventMask::NO_EVENT, message).expect("the display is there");
-        connection.flush().expect("the display is there");
+        // A reply tells that the server has taken the message: it may not read what a closed connection has left.
+        connection.get_input_focus().expect("the display is there").reply().expect("the display answers");
     }
 
     /// Presses and releases keys, by their X names.
