@@ -150,6 +150,7 @@ impl CallCard {
         let left = rect.left() + 44.0 + space::M;
         let room = corner.min_rect().left() - left - space::S;
         let hint = match (person.blocked, person.needs_newer, person.online || is_echo) {
+            _ if is_echo => scene.text(Text::EchoDetail).to_owned(),
             (true, ..) => scene.words.with_name(Text::BlockedHint, name),
             (false, Some(skew), _) => scene.words.needs_newer(skew, name),
             (false, None, false) => scene.words.with_name(Text::OfflineHint, name),
