@@ -44,6 +44,8 @@ pub const APP_ID: &str = "org.visavis.Visavis";
 const MIN_SIZE: [f32; 2] = [360.0, 300.0];
 /// Room that a call, and dialogs about one, need in points.
 const CALL_ROOM: [f32; 2] = [720.0, 480.0];
+/// Room that somebody who rings or is rung needs in points.
+const RING_ROOM: [f32; 2] = [480.0, 400.0];
 
 /// Interval between tries to send waiting commands.
 const SEND_AGAIN: Duration = Duration::from_millis(20);
@@ -185,8 +187,12 @@ impl Window {
         self.appearance.follow(ui.ctx(), &snapshot.settings, desktop, in_call);
         // This frame has begun in the appearance of the one before.
         ui.set_style(ui.ctx().global_style());
-        let needs_room = in_call || snapshot.outcome.is_some();
-        self.fit.follow(ui.ctx(), if needs_room { CALL_ROOM } else { MIN_SIZE }.into());
+        let room = match (&snapshot.call, &snapshot.outcome) {
+            (CallView::Idle, None) => MIN_SIZE,
+            (CallView::Outgoing(_) | CallView::Incoming(_), _) => RING_ROOM,
+            (CallView::Conversation(_), _) | (CallView::Idle, Some(_)) => CALL_ROOM,
+        };
+        self.fit.follow(ui.ctx(), room.into());
         let words = Words::of(snapshot.settings.language, &self.options.locale);
         let mut commands = std::mem::take(&mut self.commands);
         let mut tiles = std::mem::take(&mut self.tiles);

@@ -128,6 +128,8 @@ impl OwnCard {
         let mut text = self.name.clone().unwrap_or_else(|| me.name.clone());
         let place = Rect::from_min_max(words.min - vec2(0.0, 2.0), pos2(words.right(), words.center().y + 1.0));
         let hint = scene.text(Text::NoName);
+        // A field is as high as a button otherwise, and lies over the line below.
+        ui.spacing_mut().interact_size.y = place.height();
         let edit = TextEdit::singleline(&mut text)
             .id_salt("own name")
             .hint_text(Type::Title.text(hint, palette.text_soft))

@@ -1,9 +1,11 @@
 //! The window while somebody rings or is rung: one's own picture fills it, with the other person along the upper edge
 //! and round buttons below, so that nothing lies over the middle of one's face.
 
+use std::sync::Arc;
+
 use eframe::egui::{
-    self, Align, CornerRadius, Frame, Key, Layout, Margin, Modifiers, Popup, Rect, Role, ScrollArea, Ui, UiBuilder,
-    WidgetInfo, pos2, vec2,
+    self, Align, CornerRadius, Frame, Galley, Key, Layout, Margin, Modifiers, Popup, Rect, Role, ScrollArea, Ui,
+    UiBuilder, WidgetInfo, pos2, vec2,
 };
 
 use crate::call::InviteId;
@@ -138,7 +140,7 @@ fn disc(area: Rect) -> f32 {
 
 fn part(ui: &mut Ui, name: &str, place: Rect, layout: Layout) -> Ui {
     let mut part = ui.new_child(UiBuilder::new().id_salt(name).max_rect(place).layout(layout));
-    part.spacing_mut().item_spacing = vec2(0.0, space::S);
+    part.spacing_mut().item_spacing = vec2(0.0, space::XS);
     part
 }
 
@@ -223,64 +225,87 @@ fn incoming_scene(ui: &mut Ui, scene: &mut Scene<'_>, incoming: &IncomingView, o
     row(ui, (area, place), choices)
 }
 
-/// Says under the name that the caller is a stranger, or goes by the name of a contact with another key, and shows
-/// their note; a long one scrolls.
+/// Warning under the name of a caller who is a stranger, or goes by the name of a contact with another key.
+struct Warning {
+    title: String,
+    id: String,
+    detail: &'static str,
+}
+
+/// Room before the title of a warning, for its sign, in points.
+const SIGN: f32 = 22.0;
+
+impl Warning {
+    fn of(incoming: &IncomingView, scene: &Scene<'_>) -> Option<Self> {
+        let (title, detail) = match &incoming.namesake {
+            _ if incoming.known => return None,
+            Some(contact) => (scene.words.with_name(Text::CallerOtherKey, contact), Text::CallerOtherKeyDetail),
+            None => (scene.text(Text::UnknownCaller).to_owned(), Text::UnknownCallerDetail),
+        };
+        let id = scene.words.fill(Text::TheirId, &[("id", &incoming.peer.short())]);
+        Some(Self { title, id, detail: scene.text(detail) })
+    }
+
+    /// Title and ID, on one line of `room` points, and the width of that line.
+    fn head(&self, ui: &Ui, room: f32) -> (Arc<Galley>, Arc<Galley>, f32) {
+        let id = one_line(ui, &self.id, Type::Caption, theme::ON_PICTURE_SOFT, room / 2.0);
+        let room = (room - SIGN - space::S - id.size().x).max(0.0);
+        let title = one_line(ui, &self.title, Type::Strong, Palette::of(ui).warning, room);
+        let width = SIGN + title.size().x + space::S + id.size().x;
+        (title, id, width)
+    }
+
+    /// The width it takes of `room`, in points.
+    fn width(&self, ui: &Ui, room: f32) -> f32 {
+        let detail = bidi::wrapped(ui, self.detail, Type::Caption, theme::ON_PICTURE_SOFT, room).size().x;
+        self.head(ui, room).2.max(detail)
+    }
+
+    fn show(&self, ui: &mut Ui) {
+        let (title, id, width) = self.head(ui, ui.available_width());
+        let (_, row) = ui.allocate_space(vec2(ui.available_width(), 18.0));
+        let mut at = row.center() - vec2(width / 2.0, 0.0);
+        Icon::Warning.paint(ui.painter(), at + vec2(SIGN / 2.0 - 2.0, 0.0), 18.0, Palette::of(ui).warning);
+        at.x += SIGN;
+        for (words, galley) in [(&self.title, title), (&self.id, id)] {
+            let place = Rect::from_min_size(at - vec2(0.0, galley.size().y / 2.0), galley.size());
+            painted_words(ui, place, words);
+            at.x = place.right() + space::S;
+            ui.painter().galley(place.min, galley, theme::ON_PICTURE);
+        }
+        ui.label(Type::Caption.text(self.detail, theme::ON_PICTURE_SOFT));
+    }
+}
+
+/// Shows under the name the warning about the caller and their note; a long one scrolls.
 fn words(ui: &mut Ui, scene: &Scene<'_>, incoming: &IncomingView) {
-    let note = incoming.user_data.trim();
-    if incoming.known && note.is_empty() {
+    let (warning, note) = (Warning::of(incoming, scene), incoming.user_data.trim());
+    if warning.is_none() && note.is_empty() {
         return;
     }
     let room = CARD.min(ui.available_width() - 2.0 * space::L) - 2.0 * PADDING;
     let quoted = scene.words.fill(Text::Quoted, &[("text", note)]);
-    let shown = bidi::wrapped(ui, &quoted, Type::Body, theme::ON_PICTURE, room).size();
-    let width = if incoming.known { shown.x.ceil() + 1.0 } else { room };
+    let noted = bidi::wrapped(ui, &quoted, Type::Body, theme::ON_PICTURE, room).size();
+    let width = warning.as_ref().map_or(0.0, |warning| warning.width(ui, room));
+    let width = if note.is_empty() { width } else { width.max(noted.x) }.ceil() + 1.0;
     ui.allocate_ui_with_layout(vec2(width + 2.0 * PADDING, 0.0), Layout::top_down(Align::Center), |ui| {
         let frame = Frame::new().fill(theme::SCRIM).corner_radius(CornerRadius::same(14));
         frame.inner_margin(Margin::symmetric(PADDING as i8, 6)).show(ui, |ui| {
             ui.set_width(width);
             ui.spacing_mut().item_spacing = vec2(space::XS, 2.0);
-            if !incoming.known {
-                warning(ui, scene, incoming);
+            if let Some(warning) = warning {
+                warning.show(ui);
             }
             if !note.is_empty() {
-                let height = shown.y.min(NOTE_LINES * shown_line(ui));
+                let line = one_line(ui, "x", Type::Body, theme::ON_PICTURE, width).size().y;
+                let height = noted.y.min(NOTE_LINES * line);
                 ScrollArea::vertical().max_height(height).auto_shrink([false, true]).show(ui, |ui| {
                     ui.set_min_width(width);
-                    let said = bidi::label(ui, &quoted, Type::Body, theme::ON_PICTURE, Lines::Many);
-                    said.widget_info(|| {
-                        WidgetInfo::labeled(Role::Label, true, format!("{}: {note}", scene.text(Text::TheirNote)))
-                    });
+                    let label = bidi::label(ui, &quoted, Type::Body, theme::ON_PICTURE, Lines::Many);
+                    let said = format!("{}: {note}", scene.text(Text::TheirNote));
+                    label.widget_info(|| WidgetInfo::labeled(Role::Label, true, &said));
                 });
             }
         });
     });
-}
-
-/// Height of a line of the note in points.
-fn shown_line(ui: &Ui) -> f32 {
-    one_line(ui, "x", Type::Body, theme::ON_PICTURE, CARD).size().y
-}
-
-fn warning(ui: &mut Ui, scene: &Scene<'_>, incoming: &IncomingView) {
-    let palette = Palette::of(ui);
-    let (title, detail) = match &incoming.namesake {
-        Some(contact) => (scene.words.with_name(Text::CallerOtherKey, contact), Text::CallerOtherKeyDetail),
-        None => (scene.text(Text::UnknownCaller).to_owned(), Text::UnknownCallerDetail),
-    };
-    let id = scene.words.fill(Text::TheirId, &[("id", &incoming.peer.short())]);
-    let id_galley = one_line(ui, &id, Type::Caption, theme::ON_PICTURE_SOFT, CARD / 2.0);
-    let (_, row) = ui.allocate_space(vec2(ui.available_width(), 18.0));
-    let room = (row.width() - 22.0 - space::S - id_galley.size().x).max(0.0);
-    let title_galley = one_line(ui, &title, Type::Strong, palette.warning, room);
-    let width = 22.0 + title_galley.size().x + space::S + id_galley.size().x;
-    let mut at = row.center() - vec2(width / 2.0, 0.0);
-    Icon::Warning.paint(ui.painter(), at + vec2(9.0, 0.0), 18.0, palette.warning);
-    at.x += 22.0;
-    for (words, galley) in [(title, title_galley), (id, id_galley)] {
-        let place = Rect::from_min_size(at - vec2(0.0, galley.size().y / 2.0), galley.size());
-        painted_words(ui, place, &words);
-        at.x = place.right() + space::S;
-        ui.painter().galley(place.min, galley, theme::ON_PICTURE);
-    }
-    ui.label(Type::Caption.text(scene.text(detail), theme::ON_PICTURE_SOFT));
 }

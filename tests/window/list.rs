@@ -309,3 +309,16 @@ fn nothing_lies_over_anything_else_in_windows_of_every_size() {
         }
     }
 }
+
+#[test]
+fn the_question_at_home_is_whole_in_every_width() {
+    for width in [360.0, 480.0, 640.0, 700.0, 1100.0] {
+        let desk = Desk::sized(fixture::idle(), Vec2::new(width, 480.0));
+        let harness = desk.harness.borrow();
+        let question = harness.get_by_label("Who would you like to see?").rect();
+        let button = harness.get_by_label("Try the echo test").rect();
+        assert!(question.right() < button.left() && button.right() <= width, "{width}: {question:?} {button:?}");
+        // On one line it takes 170 points; on two, 36 high.
+        assert!(question.width() > 160.0 || question.height() > 30.0, "{width}: {question:?}");
+    }
+}
