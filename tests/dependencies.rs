@@ -2,7 +2,7 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
 /// AccessKit drives zbus on an executor of its own: with zbus's `tokio` feature the window ends with "there is no
@@ -42,6 +42,21 @@ fn every_package_comes_from_the_registry() {
         .filter(|source| *source != registry)
         .collect();
     assert!(elsewhere.is_empty(), "{elsewhere:?}");
+}
+
+/// cargo-about makes no NOTICE, and so `scripts/package` no package, where it meets a licence that its list lacks.
+#[test]
+fn packages_name_the_licences_that_the_audit_allows() {
+    let noticed = licences(include_str!("../assets/package/about.toml"), "accepted = [");
+    let allowed = licences(include_str!("../deny.toml"), "allow = [");
+    assert!(allowed.len() > 5, "{allowed:?}");
+    assert_eq!(noticed, allowed);
+}
+
+/// The licences in the lists of a file that begin with `list`.
+fn licences<'a>(text: &'a str, list: &str) -> BTreeSet<&'a str> {
+    let lists = text.split(list).skip(1).filter_map(|rest| rest.split(']').next());
+    lists.flat_map(|list| list.split('"').skip(1).step_by(2)).collect()
 }
 
 /// The versions of a package in the lock file.
