@@ -29,6 +29,9 @@ const SLOT: f32 = 168.0;
 const CARD: f32 = 440.0;
 const PADDING: f32 = 12.0;
 
+/// A scene lower than this (points) scrolls in the part above its buttons.
+const SCROLLS: f32 = 420.0;
+
 /// State of the scene between frames.
 #[derive(Debug, Default)]
 pub struct RingScene {
@@ -118,7 +121,7 @@ fn is_typing(event: &egui::Event) -> bool {
 fn parts(area: Rect, count: usize) -> (Rect, Rect) {
     let bottom = area.bottom() - (area.height() * 0.04).clamp(8.0, 40.0);
     let width = (SLOT * count as f32).min(area.width());
-    let height = labelled_round_height(disc(area));
+    let height = labelled_round_height(width / count.max(1) as f32, disc(area));
     let row = Rect::from_min_max(
         pos2(area.center().x - width / 2.0, bottom - height),
         pos2(area.center().x + width / 2.0, bottom),
@@ -129,7 +132,11 @@ fn parts(area: Rect, count: usize) -> (Rect, Rect) {
 
 /// Diameter of the buttons in points.
 fn disc(area: Rect) -> f32 {
-    if area.height() < stage::LOW { 54.0 } else { 68.0 }
+    match area.height() {
+        height if height < stage::LOWEST => 46.0,
+        height if height < stage::LOW => 54.0,
+        _ => 68.0,
+    }
 }
 
 fn part(ui: &mut Ui, name: &str, place: Rect, layout: Layout) -> Ui {
@@ -208,14 +215,30 @@ fn incoming_scene(ui: &mut Ui, scene: &mut Scene<'_>, incoming: &IncomingView, o
     stage::own(ui, area, scene, incoming.peer);
     let (upper, place) = parts(area, if incoming.known { 3 } else { 4 });
     let line = scene.text(if incoming.with_video { Text::IncomingVideo } else { Text::IncomingAudio });
+    let said = incoming.user_data.trim();
+    let caller = |ui: &mut Ui| {
+        stage::portrait(ui, scene, incoming.peer, &name, line);
+        ui.add_space(space::XS);
+        if !incoming.known {
+            warning(ui, scene, incoming);
+        }
+    };
     let mut middle = part(ui, "caller", upper, Layout::top_down(Align::Center));
-    stage::portrait(&mut middle, scene, incoming.peer, &name, line);
-    middle.add_space(space::XS);
-    if !incoming.known {
-        warning(&mut middle, scene, incoming);
+    if area.height() < SCROLLS {
+        ScrollArea::vertical().max_height(upper.height()).auto_shrink(false).show(&mut middle, |ui| {
+            caller(ui);
+            if !said.is_empty() {
+                card(ui, CARD, |ui| {
+                    ui.label(Type::Caption.text(scene.text(Text::TheirNote), theme::ON_PICTURE_SOFT));
+                    bidi::label(ui, said, Type::Body, theme::ON_PICTURE, Lines::Many);
+                });
+            }
+        });
+    } else {
+        caller(&mut middle);
+        let top = middle.min_rect().bottom() + space::S;
+        note(ui, scene, said, Rect::from_min_max(pos2(upper.left(), top), upper.max));
     }
-    let top = middle.min_rect().bottom() + space::S;
-    note(ui, scene, incoming.user_data.trim(), Rect::from_min_max(pos2(upper.left(), top), upper.max));
     let tip = |answer, otherwise| if answer == offered { "Enter" } else { otherwise };
     let choice = |icon, key, look, press| {
         let words = scene.text(key);

@@ -60,6 +60,8 @@ pub fn own(ui: &mut Ui, rect: Rect, scene: &mut Scene<'_>, of: PeerId) {
 
 /// A scene lower than this (points) has smaller parts.
 pub const LOW: f32 = 560.0;
+/// A scene lower than this (points) has the smallest.
+pub const LOWEST: f32 = 360.0;
 
 /// Distance of a portrait from the top of a scene `height` points high: above the face of whoever sits in the middle.
 pub fn portrait_top(height: f32) -> f32 {
@@ -70,12 +72,16 @@ pub fn portrait_top(height: f32) -> f32 {
 pub fn portrait(ui: &mut Ui, scene: &Scene<'_>, id: PeerId, name: &str, line: &str) {
     ui.vertical_centered(|ui| {
         ui.spacing_mut().item_spacing.y = space::XS;
-        let disc = if ui.ctx().content_rect().height() < LOW { 56.0 } else { 88.0 };
+        let (disc, kind) = match ui.ctx().content_rect().height() {
+            height if height < LOWEST => (36.0, Type::Title),
+            height if height < LOW => (56.0, Type::Scene),
+            _ => (88.0, Type::Scene),
+        };
         let (_, rect) = ui.allocate_space(vec2(disc, disc));
         ui.painter().circle_filled(rect.center(), disc / 2.0 + 2.0, Color32::from_white_alpha(48));
         avatar::paint_kind(ui.painter(), rect.center(), disc, id, name, scene.is_echo(id));
         ui.add_space(space::S);
-        let name = bidi::label(ui, name, Type::Scene, theme::ON_PICTURE, Lines::One);
+        let name = bidi::label(ui, name, kind, theme::ON_PICTURE, Lines::One);
         if scene.person(id).is_some_and(|person| person.verified) {
             ui.label(Type::Caption.text(scene.text(Text::Verified), theme::ON_PICTURE_SOFT));
         }

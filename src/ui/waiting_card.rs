@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use eframe::egui::{Align2, Area, CornerRadius, Frame, Id, Margin, Order, Rect, Stroke, Ui, vec2};
+use eframe::egui::{Align2, Area, CornerRadius, Frame, Id, Margin, Order, Rect, ScrollArea, Stroke, Ui, vec2};
 
 use crate::call::InviteId;
 use crate::controller::{CallView, Command, IncomingView, VideoChoice, echo_id};
@@ -10,6 +10,7 @@ use crate::controller::{CallView, Command, IncomingView, VideoChoice, echo_id};
 use super::avatar;
 use super::bidi::{self, Lines};
 use super::buttons::{TextButton, Weight, announce};
+use super::call_bar;
 use super::catalogue::Text;
 use super::closing;
 use super::icons::Icon;
@@ -21,13 +22,15 @@ use super::theme::{Palette, Type, radius, space};
 const HEEDED_AFTER: f64 = 0.6;
 
 const WIDTH: f32 = 440.0;
+/// Least height of the list of cards, in points.
+const LEAST: f32 = 96.0;
 /// Margin within a card.
 const MARGIN: i8 = 14;
 
 /// A card as it has been shown.
 #[derive(Clone, Copy, Debug)]
 struct Shown {
-    /// Its upper edge.
+    /// Its upper edge below that of the list.
     top: f32,
     /// Since when it has been there, in seconds of the window's time.
     since: f64,
@@ -53,21 +56,28 @@ impl WaitingCards {
         let cards = Area::new(Id::unique("waiting")).order(Order::Foreground).pivot(Align2::CENTER_TOP).fixed_pos(at);
         cards.show(ui.ctx(), |ui| {
             ui.set_width(WIDTH.min(area.width() - 2.0 * space::S));
-            ui.spacing_mut().item_spacing.y = space::S;
-            for incoming in waiting {
-                // A card that moves up when another one goes comes up under the pointer, too.
-                let top = ui.cursor().top();
-                let shown = self.shown.entry(incoming.invite).or_insert(Shown { top, since: now });
-                if (shown.top - top).abs() > 1.0 {
-                    *shown = Shown { top, since: now };
-                }
-                let since = shown.since;
-                let pressed = card(ui, scene, incoming);
-                if let Some(command) = pressed.filter(|_| now - since >= HEEDED_AFTER) {
-                    scene.send(command);
-                }
-            }
+            // The bar of the call stays in sight, and Hang up in reach.
+            let room = (area.height() - call_bar::HEIGHT - space::S).max(LEAST);
+            let list = ScrollArea::vertical().max_height(room).min_scrolled_height(room).auto_shrink([false, true]);
+            list.show(ui, |ui| self.cards(ui, now, scene));
         });
+    }
+
+    fn cards(&mut self, ui: &mut Ui, now: f64, scene: &mut Scene<'_>) {
+        ui.spacing_mut().item_spacing.y = space::S;
+        for incoming in &scene.snapshot.waiting {
+            // A card that moves up when another one goes comes up under the pointer, too.
+            let top = ui.cursor().top() - ui.min_rect().top();
+            let shown = self.shown.entry(incoming.invite).or_insert(Shown { top, since: now });
+            if (shown.top - top).abs() > 1.0 {
+                *shown = Shown { top, since: now };
+            }
+            let since = shown.since;
+            let pressed = card(ui, scene, incoming);
+            if let Some(command) = pressed.filter(|_| now - since >= HEEDED_AFTER) {
+                scene.send(command);
+            }
+        }
     }
 }
 

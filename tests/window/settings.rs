@@ -67,7 +67,7 @@ fn what_the_camera_really_gives_is_shown_beside_what_was_asked_for() {
 
 #[test]
 fn hanging_up_stays_possible_beside_the_settings() {
-    for size in [Vec2::new(720.0, 480.0), Vec2::new(1100.0, 720.0)] {
+    for size in [Vec2::new(360.0, 300.0), Vec2::new(720.0, 480.0), Vec2::new(1100.0, 720.0)] {
         let desk = Desk::sized(fixture::call(vec![fixture::participant(1, "Ana Lindqvist", true)]), size);
         desk.press("More");
         desk.press("Settings");

@@ -215,7 +215,7 @@ fn the_words_about_a_call_with_somebody_of_a_long_name_stay_inside() {
 fn only_the_catalogue_holds_texts_for_people() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/ui");
     // The window's title (the product's name) and the names of keys on a keyboard.
-    let allowed = ["Visavis", "Ctrl", "Enter", "Space", "Esc", "Ctrl+I", "Ctrl+Enter", "M", "V", "F", "I"];
+    let allowed = ["Visavis", "Ctrl", "Enter", "Space", "Esc", "Ctrl+I", "Ctrl+Enter", "M", "V", "F", "I", "K"];
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.extension().is_none_or(|ending| ending != "rs") || path.ends_with("tile.rs") {
