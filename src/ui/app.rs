@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
-use eframe::egui::{self, Ui, UserAttentionType, ViewportCommand};
+use eframe::egui::{self, Rect, Ui, UserAttentionType, ViewportCommand};
 
 use crate::call::InviteId;
 use crate::controller::{CallView, Command, Handle, IncomingView, Snapshot};
@@ -20,7 +20,7 @@ use super::call_view::{self, CallScreen};
 use super::catalogue::{Text, Words, system_locale};
 use super::closing::{self, Closing};
 use super::fit;
-use super::home::{self, Home};
+use super::home::Home;
 use super::keys;
 use super::notices::Notices;
 use super::outbox::Outbox;
@@ -214,6 +214,7 @@ impl Window {
         for command in commands.drain(..) {
             self.camera.note(&command, snapshot);
             self.outcome.note(&command, snapshot);
+            self.home.note(&command);
             if self.outbox.send(&self.handle, command).is_err() {
                 ui.ctx().send_viewport_cmd(ViewportCommand::Close);
             }
@@ -245,19 +246,20 @@ impl Window {
             self.settings.take_keys(ui, scene);
         }
         let area = ui.available_rect_before_wrap();
-        let (toggle, picture) = match &snapshot.call {
+        self.waiting.show(ui, self.picture(area, snapshot), scene);
+        let toggle = match &snapshot.call {
             CallView::Conversation(call) => {
                 let open = self.settings.is_open();
-                (self.call.get_or_insert_default().show(ui, scene, call, open), call_view::below_head(area))
+                self.call.get_or_insert_default().show(ui, scene, call, open)
             }
             CallView::Outgoing(_) | CallView::Incoming(_) => {
                 self.leave_call(ui);
-                (false, area)
+                false
             }
             CallView::Idle => {
                 self.leave_call(ui);
                 // The window is cleared to this colour: a second fill costs a software renderer as much as a picture.
-                (self.home.show(ui, scene, has_outcome, self.settings.is_open()), home::below_own_card(area))
+                self.home.show(ui, scene, has_outcome, self.settings.is_open())
             }
         };
         self.ring.show(ui, scene);
@@ -266,14 +268,23 @@ impl Window {
         }
         self.settings.show(ui, scene, if in_call { call_bar::HEIGHT } else { 0.0 });
         self.outcome.show(ui, scene);
-        self.waiting.show(ui, picture, scene);
         self.closing.show(ui, scene);
-        let picture = if self.settings.is_open() { settings_panel::beside(area).intersect(picture) } else { picture };
         // They wait while it rings: nothing covers the face and the name.
         if in_call || !calls {
-            self.notices.show(ui, picture, scene);
+            let picture = self.picture(area, snapshot);
+            let beside = if self.settings.is_open() { settings_panel::beside(area) } else { area };
+            self.notices.show(ui, beside.intersect(picture), scene);
         }
         add_contact::take_dropped(ui, scene);
+    }
+
+    /// The part of the window's `area` that notes and cards may lie over.
+    fn picture(&self, area: Rect, snapshot: &Snapshot) -> Rect {
+        match &snapshot.call {
+            CallView::Conversation(_) => call_view::below_head(area),
+            CallView::Outgoing(_) | CallView::Incoming(_) => area,
+            CallView::Idle => self.home.picture(area),
+        }
     }
 
     /// Forgets the last call's screen, and leaves the full screen that was for it.

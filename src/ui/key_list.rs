@@ -8,24 +8,26 @@ use super::fields::label;
 use super::theme::{Palette, Type, space};
 
 /// Keys that work in a call alone.
-const IN_CALL: [([&str; 2], Text); 7] = [
-    (["M", ""], Text::KeyMute),
-    (["Space", ""], Text::KeyTalk),
-    (["V", ""], Text::KeyCamera),
-    (["F", ""], Text::KeyFullScreen),
-    (["Esc", ""], Text::KeyLeaveFullScreen),
-    (["Ctrl", "Enter"], Text::KeyHangUp),
-    (["Ctrl", "I"], Text::KeyStatistics),
+const IN_CALL: [(&[&str], Text); 9] = [
+    (&["M"], Text::KeyMute),
+    (&["Space"], Text::KeyTalk),
+    (&["V"], Text::KeyCamera),
+    (&["F"], Text::KeyFullScreen),
+    (&["Esc"], Text::KeyLeaveFullScreen),
+    (&["Ctrl", "Enter"], Text::KeyHangUp),
+    (&["Ctrl", "I"], Text::KeyStatistics),
+    (&["Ctrl", "Shift", "A"], Text::KeyWaitingAnswer),
+    (&["Ctrl", "Shift", "D"], Text::KeyWaitingDecline),
 ];
 
 /// The other keys.
-const ANYWHERE: [([&str; 2], Text); 6] = [
-    (["Enter", ""], Text::KeyAnswer),
-    (["Esc", ""], Text::KeyDecline),
-    (["Ctrl", "K"], Text::KeySearch),
-    (["Ctrl", "+"], Text::KeyTextLarger),
-    (["Ctrl", "-"], Text::KeyTextSmaller),
-    (["Ctrl", "0"], Text::KeyTextUsual),
+const ANYWHERE: [(&[&str], Text); 6] = [
+    (&["Enter"], Text::KeyAnswer),
+    (&["Esc"], Text::KeyDecline),
+    (&["Ctrl", "K"], Text::KeySearch),
+    (&["Ctrl", "+"], Text::KeyTextLarger),
+    (&["Ctrl", "-"], Text::KeyTextSmaller),
+    (&["Ctrl", "0"], Text::KeyTextUsual),
 ];
 
 /// Draws the list.
@@ -45,7 +47,7 @@ fn row(ui: &mut Ui, caps: &[&str], words: &str) {
         ui.label(Type::Body.text(words, palette.text));
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
             ui.spacing_mut().item_spacing.x = space::XS;
-            for cap in caps.iter().rev().filter(|cap| !cap.is_empty()) {
+            for cap in caps.iter().rev() {
                 key_cap(ui, cap);
             }
         });

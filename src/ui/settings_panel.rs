@@ -12,8 +12,8 @@ use crate::store::Settings;
 
 use super::buttons::{TextButton, Weight, explain, icon_button, landmark, segments, switch_row};
 use super::catalogue::{Text, Words};
-use super::device_names::device_name;
-use super::fields::{drop_down, label};
+use super::device_names::{device_list, plugged};
+use super::fields::{choose, drop_down, label};
 use super::icons::Icon;
 use super::key_list;
 use super::keys;
@@ -264,9 +264,9 @@ fn is_above(preset: Preset, modes: &[(u32, u32, u32)]) -> bool {
 fn video(ui: &mut Ui, scene: &Scene<'_>, settings: &mut Settings) {
     let (words, snapshot) = (scene.words, scene.snapshot);
     let stream = &snapshot.local_stream;
-    let cameras = snapshot.devices.cameras.iter().map(|camera| camera.name.clone());
+    let cameras = plugged(&snapshot.devices, DeviceKind::Camera);
     let synthetic = [DeviceChoice::TestCard { format: None }, DeviceChoice::None];
-    device(ui, words, Text::Camera, &mut settings.camera, cameras, &synthetic);
+    device(ui, words, Text::Camera, &mut settings.camera, &cameras, &synthetic);
     fault(ui, words, DeviceKind::Camera, stream.camera_fault.as_ref(), &settings.camera);
     let modes = camera_modes(snapshot, &settings.camera);
     let name = |preset: Preset| match is_above(preset, modes) {
@@ -320,14 +320,12 @@ fn sound(ui: &mut Ui, scene: &mut Scene<'_>, settings: &mut Settings) {
     let (words, snapshot) = (scene.words, scene.snapshot);
     let stream = &snapshot.local_stream;
     let synthetic = [DeviceChoice::from("tone".to_owned()), DeviceChoice::None];
-    let microphones = snapshot.devices.microphones.iter().cloned();
-    device(ui, words, Text::Microphone, &mut settings.microphone, microphones, &synthetic);
+    device(ui, words, Text::Microphone, &mut settings.microphone, &snapshot.devices.microphones, &synthetic);
     fault(ui, words, DeviceKind::Microphone, stream.microphone_fault.as_ref(), &settings.microphone);
     meter(ui, words.get(Text::Level), stream.level.peak());
     ui.add_space(space::XS);
     processing(ui, words, settings);
-    let speakers = snapshot.devices.speakers.iter().cloned();
-    device(ui, words, Text::Speaker, &mut settings.speaker, speakers, &[DeviceChoice::None]);
+    device(ui, words, Text::Speaker, &mut settings.speaker, &snapshot.devices.speakers, &[DeviceChoice::None]);
     fault(ui, words, DeviceKind::Speaker, stream.speaker_fault.as_ref(), &settings.speaker);
     ui.add_space(space::XS);
     if TextButton::new(words.get(Text::TestSpeaker)).icon(Icon::Speaker).show(ui).clicked() {
@@ -365,22 +363,11 @@ fn device(
     words: Words,
     label: Text,
     choice: &mut DeviceChoice,
-    plugged: impl Iterator<Item = String>,
+    plugged: &[String],
     synthetic: &[DeviceChoice],
 ) {
-    let plugged: Vec<String> = plugged.collect();
-    let mut choices = vec![DeviceChoice::SystemDefault];
-    choices.extend(plugged.iter().cloned().map(DeviceChoice::Named));
-    choices.extend_from_slice(synthetic);
-    if !choices.contains(choice) {
-        choices.push(choice.clone());
-    }
-    let names: Vec<String> = choices.iter().map(|choice| device_name(choice, &plugged, words)).collect();
-    let current = choices.iter().position(|other| other == choice);
-    let shown = device_name(choice, &plugged, words);
-    if let Some(index) = drop_down(ui, words.get(label), &shown, &names, current)
-        && let Some(chosen) = choices.into_iter().nth(index)
-    {
+    let choices = device_list(plugged, synthetic, Some(choice), words);
+    if let Some(chosen) = choose(ui, words.get(label), &choices, choice) {
         *choice = chosen;
     }
 }
