@@ -271,8 +271,8 @@ fn switch(ui: &mut Ui, was_on: bool, enabled: bool, title: &str, detail: &str) -
     response
 }
 
-/// A row of choices of which one holds. Returns the one that was pressed.
-pub fn segments<T: Copy + PartialEq>(ui: &mut Ui, current: T, choices: &[(T, &str)]) -> Option<T> {
+/// A row of choices about `group` of which one holds. Returns the one that was pressed.
+pub fn segments<T: Copy + PartialEq>(ui: &mut Ui, group: &str, current: T, choices: &[(T, &str)]) -> Option<T> {
     let palette = Palette::of(ui);
     let (rect, row) = ui.allocate_exact_size(vec2(ui.available_width(), CONTROL_HEIGHT), Sense::hover());
     ui.painter().rect_filled(rect, CornerRadius::same(radius::CONTROL), palette.raised);
@@ -283,6 +283,8 @@ pub fn segments<T: Copy + PartialEq>(ui: &mut Ui, current: T, choices: &[(T, &st
         let response = ui.interact(cell, row.id.with(index), Sense::click());
         let holds = *value == current;
         response.widget_info(|| WidgetInfo::selected(Role::RadioButton, true, holds, word));
+        // "System" alone may be a language, a theme or a contrast.
+        ui.ctx().accesskit_node_builder(response.id, |node| node.set_description(group));
         let inner = cell.shrink(3.0);
         let corner = CornerRadius::same(radius::CONTROL - 3);
         let kind = if holds {

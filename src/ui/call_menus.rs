@@ -244,7 +244,9 @@ pub fn more(ui: &mut Ui, scene: &mut Scene<'_>, folded: Option<&ConversationView
             (PictureFit::Fill, Text::FitFill),
             (PictureFit::Whole, Text::FitWhole),
         ];
-        choice(ui, scene, settings.picture_fit, fits, |settings, fit| settings.picture_fit = fit);
+        choice(ui, scene, Text::PicturesOfOthers, settings.picture_fit, fits, |settings, fit| {
+            settings.picture_fit = fit
+        });
         if folded.is_some() {
             ui.separator();
             sound(ui, scene);
@@ -274,21 +276,24 @@ pub fn own_picture(ui: &mut Ui, scene: &mut Scene<'_>) {
             (SelfViewSize::Medium, Text::SizeMedium),
             (SelfViewSize::Large, Text::SizeLarge),
         ];
-        choice(ui, scene, settings.self_view_size, sizes, |settings, size| settings.self_view_size = size);
+        choice(ui, scene, Text::StatSize, settings.self_view_size, sizes, |settings, size| {
+            settings.self_view_size = size
+        });
     }
 }
 
-/// Three values of a setting beside each other.
+/// Three values of a setting, the `group`, beside each other.
 fn choice<T: Copy + PartialEq>(
     ui: &mut Ui,
     scene: &mut Scene<'_>,
+    group: Text,
     current: T,
     values: [(T, Text); 3],
     set: impl FnOnce(&mut Settings, T),
 ) {
     let values = values.map(|(value, key)| (value, scene.text(key)));
     ui.add_space(space::XS);
-    if let Some(value) = segments(ui, current, &values) {
+    if let Some(value) = segments(ui, scene.text(group), current, &values) {
         scene.change_settings(|settings| set(settings, value));
     }
     ui.add_space(space::XS);

@@ -208,10 +208,18 @@ impl Home {
     fn tabs(&mut self, ui: &mut Ui, scene: &Scene<'_>) {
         let tabs = [(Tab::People, scene.text(Text::People)), (Tab::Calls, scene.text(Text::Calls))];
         let top = ui.cursor().top();
-        if let Some(tab) = segments(ui, self.tab, &tabs) {
+        if let Some(tab) = segments(ui, scene.text(Text::Lists), self.tab, &tabs) {
             self.tab = tab;
         }
-        missed_badge(ui, top, scene);
+        // In a low window the tabs are too narrow for it.
+        let right = ui.max_rect().right();
+        let low = ui.ctx().content_rect().height() < LOWEST;
+        let at = if low {
+            pos2(right + space::XS, top + space::XS)
+        } else {
+            pos2(right - space::M, top + CONTROL_HEIGHT / 2.0)
+        };
+        missed_badge(ui, at, scene);
     }
 
     fn select(&mut self, id: PeerId) {
@@ -340,13 +348,13 @@ impl Home {
     }
 }
 
-/// How many calls were missed, at the right of the tabs whose upper edge is at `top`.
-fn missed_badge(ui: &Ui, top: f32, scene: &Scene<'_>) {
+/// How many calls were missed, in a badge whose right edge is at `right`.
+fn missed_badge(ui: &Ui, right: egui::Pos2, scene: &Scene<'_>) {
     let missed = scene.snapshot.missed;
     if missed == 0 {
         return;
     }
-    let place = badge::paint(ui, pos2(ui.max_rect().right() - space::M, top + CONTROL_HEIGHT / 2.0), missed);
+    let place = badge::paint(ui, right, missed);
     painted_words(ui, place, &scene.words.fill(Text::MissedCount, &[("count", &missed.to_string())]));
 }
 

@@ -20,13 +20,13 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, settings: &mut Settings) {
         (Language::SimplifiedChinese, Text::LanguageChinese),
     ]
     .map(|(language, key)| (language, words.get(key)));
-    if let Some(language) = segments(ui, settings.language, &languages) {
+    if let Some(language) = segments(ui, words.get(Text::LanguageLabel), settings.language, &languages) {
         settings.language = language;
     }
     label(ui, words.get(Text::ThemeLabel));
     let themes = [(Theme::System, Text::ThemeSystem), (Theme::Light, Text::ThemeLight), (Theme::Dark, Text::ThemeDark)]
         .map(|(theme, key)| (theme, words.get(key)));
-    if let Some(theme) = segments(ui, settings.theme, &themes) {
+    if let Some(theme) = segments(ui, words.get(Text::ThemeLabel), settings.theme, &themes) {
         settings.theme = theme;
     }
     label(ui, words.get(Text::ContrastLabel));
@@ -36,7 +36,7 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, settings: &mut Settings) {
         (Contrast::High, Text::ContrastHigh),
     ]
     .map(|(contrast, key)| (contrast, words.get(key)));
-    if let Some(contrast) = segments(ui, settings.contrast, &contrasts) {
+    if let Some(contrast) = segments(ui, words.get(Text::ContrastLabel), settings.contrast, &contrasts) {
         settings.contrast = contrast;
     }
     text_size(ui, scene, settings);
@@ -44,7 +44,7 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, settings: &mut Settings) {
     let motions =
         [(Motion::System, Text::ThemeSystem), (Motion::Full, Text::MotionFull), (Motion::Reduced, Text::MotionReduced)]
             .map(|(motion, key)| (motion, words.get(key)));
-    if let Some(motion) = segments(ui, settings.motion, &motions) {
+    if let Some(motion) = segments(ui, words.get(Text::MotionLabel), settings.motion, &motions) {
         settings.motion = motion;
     }
 }

@@ -351,7 +351,7 @@ fn relay(ui: &mut Ui, words: Words, settings: &mut Settings) {
     let uses =
         [(RelayUse::Auto, Text::RelayAuto), (RelayUse::Always, Text::RelayAlways), (RelayUse::Never, Text::RelayNever)]
             .map(|(relay_use, key)| (relay_use, words.get(key)));
-    if let Some(relay_use) = segments(ui, settings.relay, &uses) {
+    if let Some(relay_use) = segments(ui, words.get(Text::RelayLabel), settings.relay, &uses) {
         settings.relay = relay_use;
     }
     let text = Type::Caption.text(words.get(Text::RelayDetail), Palette::of(ui).text_soft);

@@ -46,10 +46,11 @@ impl Statistics {
         let mut overlay = ui.new_child(UiBuilder::new().id_salt("statistics").max_rect(place));
         let frame = egui::Frame::new().fill(egui::Color32::from_black_alpha(225)).corner_radius(12).inner_margin(14);
         frame.show(&mut overlay, |ui| {
+            ui.set_max_width(place.width() - 28.0);
             // A low card scrolls with its button.
             let is_low = place.height() < LOW;
             let below = if is_low { 0.0 } else { CONTROL_HEIGHT + space::M };
-            egui::ScrollArea::vertical().max_height(place.height() - 28.0 - below).show(ui, |ui| {
+            egui::ScrollArea::both().max_height(place.height() - 28.0 - below).show(ui, |ui| {
                 for participant in participants {
                     self.participant(ui, scene, participant, participants.len() > 1);
                 }

@@ -29,6 +29,8 @@ use super::theme::{Palette, Type, radius, space};
 const HEEDED_AFTER: f64 = 0.6;
 
 const WIDTH: f32 = 440.0;
+/// A room lower than this (points) for the cards begins at the window's upper edge.
+const LOW: f32 = 300.0;
 /// Least height of the list of cards, in points.
 const LEAST: f32 = 96.0;
 /// Margin within a card.
@@ -75,6 +77,11 @@ impl WaitingCards {
         let now = ui.input(|input| input.time);
         let to_first = self.take_tab(ui, waiting);
         let chord = chord(ui);
+        let mut area = area;
+        if area.height() < LOW {
+            // Over the head of the call: the buttons of the card are in sight then.
+            area.min.y = ui.ctx().content_rect().top();
+        }
         let at = area.center_top() + vec2(0.0, space::S);
         // Above the dialog of somebody who is called.
         let cards = Area::new(Id::unique("waiting")).order(Order::Foreground).pivot(Align2::CENTER_TOP).fixed_pos(at);
