@@ -263,7 +263,9 @@ impl Window {
             }
         };
         self.ring.show(ui, scene);
-        if toggle {
+        if self.home.take_quiet_hours() {
+            self.settings.open_at_quiet_hours(scene);
+        } else if toggle {
             self.settings.toggle(scene);
         }
         self.settings.show(ui, scene, if in_call { call_bar::HEIGHT } else { 0.0 });

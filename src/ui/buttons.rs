@@ -381,3 +381,25 @@ pub fn focus_ring_on_picture(ui: &Ui, response: &Response, rect: Rect, corner: u
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Language;
+    use crate::ui::catalogue::{Text, Words};
+
+    #[test]
+    fn the_words_of_four_round_buttons_are_whole_in_the_narrowest_window() {
+        let ctx = egui::Context::default();
+        theme::install(&ctx);
+        for language in [Language::English, Language::SimplifiedChinese] {
+            for key in [Text::Block, Text::Decline, Text::AnswerAudio, Text::AnswerVideo] {
+                let words = Words::of(language, "").get(key);
+                for slot in [80.0, ONE_LINE - 1.0, ONE_LINE] {
+                    let draw = |ui: &mut Ui| assert!(!under_disc(ui, words, slot).elided, "{words} in {slot}");
+                    ctx.run_ui(egui::RawInput::default(), draw).textures_delta.clear();
+                }
+            }
+        }
+    }
+}
