@@ -1,7 +1,7 @@
 //! Shows one screen of the window with made-up people, for looking at the design without a camera or a network.
 //!
-//! Usage: gallery SCREEN [en|zh] [light|dark]; the screens are the arms of `snapshot_of`. Commands go to standard
-//! error.
+//! Usage: gallery SCREEN [en|zh] [light|dark] [high] [PERCENT]; the screens are the arms of `snapshot_of`, `high` is
+//! the contrast, the number the text size. Commands go to standard error.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, clippy::panic, reason = "a development aid")]
 
@@ -18,7 +18,7 @@ use visavis::controller::{
 use visavis::device::{DeviceFault, DeviceKind};
 use visavis::identity::ServerLink;
 use visavis::media::MediaTime;
-use visavis::store::{Language, Theme};
+use visavis::store::{Contrast, Language, Theme};
 use visavis::ui::{Now, WindowOptions, run, window_handle};
 use window_fixture as made_up;
 
@@ -59,6 +59,13 @@ fn snapshot_of(screen: &str) -> Snapshot {
             made_up::call(vec![who])
         }
         "screen" => made_up::call(vec![made_up::with_screen(ana(true))]),
+        "waiting" => {
+            let mut snapshot = made_up::call(vec![ana(true)]);
+            if let CallView::Incoming(view) = made_up::incoming(true, false).call {
+                snapshot.waiting = vec![view];
+            }
+            snapshot
+        }
         "three" => {
             let mut second = made_up::participant(2, "王小明", true);
             second.quality = Quality::Unstable;
@@ -149,6 +156,8 @@ fn main() {
             "zh" => snapshot.settings.language = Language::SimplifiedChinese,
             "light" => snapshot.settings.theme = Theme::Light,
             "dark" => snapshot.settings.theme = Theme::Dark,
+            "high" => snapshot.settings.contrast = Contrast::High,
+            number if number.parse::<u16>().is_ok() => snapshot.settings.text_size = number.parse().ok(),
             _ => snapshot.settings.language = Language::English,
         }
     }

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
-"""Makes the two fonts in assets/fonts from the full ones, so that the program stays small and still shows Chinese.
+"""Makes the three fonts in assets/fonts from the full ones, so that the program stays small and still shows Chinese.
 
 Needs: pip install fonttools brotli; the Debian packages fonts-noto-cjk and fonts-inter-variable.
-Usage: scripts/subset-fonts.py INTER.var.ttf NotoSansCJK-Regular.ttc
+Usage: scripts/subset-fonts.py INTER.var.ttf NotoSansCJK-Regular.ttc NotoSansCJK-Bold.ttc
 
 Latin: Inter, the upright variable font, its weight axis held to 400..600, Latin, Greek and Cyrillic; the digits are
 exchanged for the tabular ones, so that a running clock does not dance.
 Chinese: Noto Sans CJK SC Regular, the 6,763 characters of GB 2312, CJK punctuation, and whatever the
-catalogue needs besides. Rarer characters come from the system's fonts.
+catalogue needs besides. Rarer characters come from the system's fonts. Noto Sans CJK SC Bold, for names, headings
+and buttons, has the 3,755 common ones alone (level 1 of GB 2312); the others are drawn in the regular weight.
 """
 import pathlib
 import sys
@@ -59,10 +60,10 @@ def latin(path):
     font.save(OUT / "Inter-subset.ttf")
 
 
-def chinese(path):
+def chinese(path, rows, name):
     font = TTFont(path, fontNumber=2)
     assert "SC" in font["name"].getDebugName(4)
-    gb2312 = {bytes((row, cell)).decode("gb2312", "ignore") for row in range(0xB0, 0xF8) for cell in range(0xA1, 0xFF)}
+    gb2312 = {bytes((row, cell)).decode("gb2312", "ignore") for row in rows for cell in range(0xA1, 0xFF)}
     catalogue = set("".join(file.read_text("utf-8") for file in (ROOT / "src/ui/catalogue").glob("*.rs")))
     characters = {ord(char) for char in gb2312 | catalogue if char and ord(char) > 0x2E80}
     characters |= set(range(0x3000, 0x3020)) | set(range(0xFF01, 0xFF5F)) | {0x2014, 0x2018, 0x2019, 0x201C, 0x201D, 0x2026}
@@ -72,14 +73,15 @@ def chinese(path):
     worker = subset.Subsetter(chosen)
     worker.populate(unicodes=characters)
     worker.subset(font)
-    font.save(OUT / "NotoSansSC-subset.otf")
+    font.save(OUT / name)
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
+    if len(sys.argv) != 4:
         sys.exit(__doc__)
     OUT.mkdir(parents=True, exist_ok=True)
     latin(sys.argv[1])
-    chinese(sys.argv[2])
+    chinese(sys.argv[2], range(0xB0, 0xF8), "NotoSansSC-subset.otf")
+    chinese(sys.argv[3], range(0xB0, 0xD8), "NotoSansSC-Bold-subset.otf")
     for made in sorted(OUT.glob("*subset*")):
         print(f"{made.name}: {made.stat().st_size // 1024} KiB")

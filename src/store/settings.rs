@@ -1,5 +1,7 @@
 //! Settings of a person, with their defaults.
 
+use std::ops::RangeInclusive;
+
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::{Map, Value};
 
@@ -127,6 +129,9 @@ pub struct Settings {
     pub contrast: Contrast,
     /// Motion in the window.
     pub motion: Motion,
+    /// Size of text and of everything else in the window, in percent, within [`Settings::TEXT_SIZES`]; `None`: the
+    /// desktop's.
+    pub text_size: Option<u16>,
     /// When the media of calls goes through the relay of a server.
     pub relay: RelayUse,
     /// Let nothing ring: calls arrive as missed.
@@ -198,6 +203,7 @@ impl Default for Settings {
             theme: Theme::System,
             contrast: Contrast::System,
             motion: Motion::System,
+            text_size: None,
             relay: RelayUse::Auto,
             do_not_disturb: false,
             quiet_hours: false,
@@ -219,6 +225,9 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// Text sizes in percent that leave every screen usable.
+    pub const TEXT_SIZES: RangeInclusive<u16> = 80..=200;
+
     /// The settings in a JSON object; a value that cannot be read gives way to its default. False when there was one.
     pub(crate) fn read_leniently(json: &str) -> (Self, bool) {
         let Ok(mut saved) = serde_json::from_str::<Map<String, Value>>(json) else { return (Self::default(), false) };
@@ -257,6 +266,7 @@ impl Settings {
             display_name: display_name(&self.display_name),
             max_fps: self.max_fps.clamp(1, 30),
             ring_volume: self.ring_volume.min(100),
+            text_size: self.text_size.map(|percent| percent.clamp(*Self::TEXT_SIZES.start(), *Self::TEXT_SIZES.end())),
             max_kbps: self.max_kbps.map(|wish| wish.clamp(*kbps.start(), *kbps.end())),
             ..self
         }
@@ -345,11 +355,12 @@ mod tests {
             display_name: format!(" \u{202e}Ann\n{}", "x".repeat(1000)),
             max_fps: 0,
             max_kbps: Some(u32::MAX),
+            text_size: Some(1000),
             ..Settings::default()
         };
         let tame = wild.within_limits();
         assert!(tame.display_name.starts_with("Ann x") && tame.display_name.chars().count() <= 64);
-        assert_eq!((tame.max_fps, tame.max_kbps), (1, Some(8000)));
+        assert_eq!((tame.max_fps, tame.max_kbps, tame.text_size), (1, Some(8000), Some(200)));
         assert_eq!(tame.clone().within_limits(), tame);
     }
 }

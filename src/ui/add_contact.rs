@@ -172,7 +172,9 @@ impl AddContact {
         let settings = preview::show(&mut { picture }, room, scene);
         ui.add_space(space::S);
         ui.horizontal(|ui| {
-            if dialog::safe(ui, TextButton::new(scene.text(Text::Back))).clicked() {
+            let back = TextButton::new(scene.text(Text::Back)).show(ui);
+            dialog::hold_focus(ui, &back);
+            if back.clicked() {
                 self.scanner = None;
             }
         });
@@ -204,16 +206,16 @@ impl AddContact {
             ui.label(Type::Caption.text(scene.words.bad_picture(error), Palette::of(ui).danger_text));
         }
         ui.add_space(space::XS);
-        let half = (width - space::S) / 2.0;
-        ui.horizontal(|ui| {
-            let scan = TextButton::new(scene.text(Text::AddScan)).icon(Icon::Qr).width(half);
-            if scan.enabled(scene.snapshot.local_stream.video).show(ui).clicked() {
-                self.scanner = CodeScanner::start(ui.ctx(), scan_contact_code);
-            }
-            if TextButton::new(scene.text(Text::AddPicture)).icon(Icon::Picture).width(half).show(ui).clicked() {
-                self.picker = Some(PicturePicker::at_home());
-            }
-        });
+        let scan = TextButton::new(scene.text(Text::AddScan)).icon(Icon::Qr);
+        let scan = scan.enabled(scene.snapshot.local_stream.video);
+        let picture = TextButton::new(scene.text(Text::AddPicture)).icon(Icon::Picture);
+        let [scan, picture] = dialog::side_by_side(ui, [scan, picture]);
+        if scan.clicked() {
+            self.scanner = CodeScanner::start(ui.ctx(), scan_contact_code);
+        }
+        if picture.clicked() {
+            self.picker = Some(PicturePicker::at_home());
+        }
         ui.label(Type::Caption.text(scene.text(Text::AddDrop), Palette::of(ui).text_soft));
         invitation::show(ui, scene);
         let add =

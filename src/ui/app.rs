@@ -15,17 +15,18 @@ use crate::media::MediaTime;
 
 use super::add_contact;
 use super::appearance::Appearance;
+use super::call_bar;
 use super::call_view::{self, CallScreen};
 use super::catalogue::{Text, Words, system_locale};
 use super::closing::{self, Closing};
-use super::fit::Fit;
+use super::fit;
 use super::home::Home;
 use super::keys;
 use super::notices::Notices;
 use super::outbox::Outbox;
 use super::outcome_dialog::OutcomeDialog;
 use super::own_camera::{Attention, Look, OwnCamera};
-use super::ring_scene::{self, RingScene};
+use super::ring_scene::RingScene;
 use super::scene::{Now, Scene};
 use super::settings_panel::{self, SettingsPanel};
 use super::theme::{self, Type};
@@ -40,10 +41,8 @@ pub const TITLE: &str = "Visavis";
 /// Identifier of the application, the same in its desktop entry, its icons and its AppStream metadata: by it a desktop
 /// finds the name and the icon of the window.
 pub const APP_ID: &str = "org.visavis.Visavis";
-/// Least size of the window, and the room that home needs, in points.
+/// Least size of the window in points at a text size of 100 %.
 const MIN_SIZE: [f32; 2] = [360.0, 300.0];
-/// Room that a call, and dialogs about one, need in points.
-const CALL_ROOM: [f32; 2] = [720.0, 480.0];
 
 /// Interval between tries to send waiting commands.
 const SEND_AGAIN: Duration = Duration::from_millis(20);
@@ -94,7 +93,10 @@ pub fn run(options: &WindowOptions, handle: &Handle, end: &Rc<WindowEnd>) -> Res
         native,
         Box::new(|creation| {
             Window::install(&creation.egui_ctx);
-            creation.egui_ctx.set_zoom_factor(place.zoom());
+            if let Some(snapshot) = handle.snapshot() {
+                let chosen = fit::chosen(&snapshot.settings, end.desktop_appearance());
+                creation.egui_ctx.set_zoom_factor(chosen);
+            }
             end.open(creation.egui_ctx.clone());
             let window = Window::new(handle.clone(), options.clone());
             Ok(Box::new(Window { end: Some(Rc::clone(end)), place: keeper, ..window }))
@@ -117,7 +119,6 @@ pub struct Window {
     commands: Vec<Command>,
     outbox: Outbox,
     appearance: Appearance,
-    fit: Fit,
     home: Home,
     call: Option<CallScreen>,
     ring: RingScene,
@@ -147,7 +148,6 @@ impl Window {
             commands: Vec::new(),
             outbox: Outbox::default(),
             appearance: Appearance::default(),
-            fit: Fit::default(),
             home: Home::default(),
             call: None,
             ring: RingScene::default(),
@@ -183,14 +183,11 @@ impl Window {
         let desktop = self.end.as_ref().map(|end| end.desktop_appearance()).unwrap_or_default();
         let in_call = !matches!(snapshot.call, CallView::Idle);
         self.appearance.follow(ui.ctx(), &snapshot.settings, desktop, in_call);
+        // A screen reader says it first of the window.
+        ui.ctx().accesskit_node_builder(egui::accesskit_root_id(), |node| node.set_label(self.title.as_str()));
         // This frame has begun in the appearance of the one before.
         ui.set_style(ui.ctx().global_style());
-        let room = match (&snapshot.call, &snapshot.outcome) {
-            (CallView::Idle, None) => MIN_SIZE,
-            (CallView::Outgoing(_) | CallView::Incoming(_), _) => ring_scene::ROOM,
-            (CallView::Conversation(_), _) | (CallView::Idle, Some(_)) => CALL_ROOM,
-        };
-        self.fit.follow(ui.ctx(), room.into());
+        fit::follow(ui.ctx(), fit::chosen(&snapshot.settings, desktop));
         let words = Words::of(snapshot.settings.language, &self.options.locale);
         let mut commands = std::mem::take(&mut self.commands);
         let mut tiles = std::mem::take(&mut self.tiles);
@@ -204,10 +201,12 @@ impl Window {
             camera_wanted,
             camera_rests,
             tray,
+            desktop,
             tiles: &mut tiles,
             commands: &mut commands,
         };
         self.camera.open(&mut scene);
+        fit::take_keys(ui, &mut scene);
         self.screens(ui, &mut scene);
         self.settings.keep_meter(&mut scene, call_over);
         tiles.free_gone(ui);
@@ -269,7 +268,7 @@ impl Window {
         } else if toggle {
             self.settings.toggle(scene);
         }
-        self.settings.show(ui, scene);
+        self.settings.show(ui, scene, if in_call { call_bar::HEIGHT } else { 0.0 });
         self.outcome.show(ui, scene);
         self.closing.show(ui, scene);
         // They wait while it rings: nothing covers the face and the name.
@@ -415,7 +414,7 @@ impl eframe::App for Window {
     }
 
     fn logic(&mut self, ctx: &egui::Context, frame: &mut eframe::Frame) {
-        self.place.follow(ctx, frame, self.fit.chosen(ctx));
+        self.place.follow(ctx, frame);
         self.take_requests(ctx);
         if let Some(snapshot) = self.handle.snapshot() {
             self.closing.follow(ctx, &snapshot, self.has_tray());

@@ -15,6 +15,9 @@ pub struct DesktopAppearance {
     pub high_contrast: bool,
     /// No motion that is not needed.
     pub reduced_motion: bool,
+    /// Text size in percent of the usual one; `None` where the desktop does not tell, or has the window system scale
+    /// everything.
+    pub text_percent: Option<u16>,
 }
 
 /// The appearance that the window has.
@@ -57,7 +60,7 @@ mod tests {
 
     #[test]
     fn settings_stand_above_the_desktop_and_leave_to_it_what_follows_the_system() {
-        let desktop = DesktopAppearance { dark: false, high_contrast: true, reduced_motion: true };
+        let desktop = DesktopAppearance { high_contrast: true, reduced_motion: true, ..DesktopAppearance::default() };
         let of = |contrast, motion, desktop| {
             let manner = manner(&Settings { contrast, motion, ..Settings::default() }, desktop);
             (manner.high_contrast, manner.reduced_motion)
@@ -84,7 +87,9 @@ mod tests {
             drawn.expect("drawn")
         };
         assert_eq!((drawn(DesktopAppearance::default()).0, drawn(DesktopAppearance::default()).2), (false, false));
-        let (dark, text, still) = drawn(DesktopAppearance { dark: true, high_contrast: true, reduced_motion: true });
+        let asked =
+            DesktopAppearance { dark: true, high_contrast: true, reduced_motion: true, ..DesktopAppearance::default() };
+        let (dark, text, still) = drawn(asked);
         assert_eq!((dark, text, still), (true, egui::Color32::WHITE, true));
         assert_ne!(drawn(DesktopAppearance { dark: true, ..DesktopAppearance::default() }).1, egui::Color32::WHITE);
     }

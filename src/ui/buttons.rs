@@ -2,9 +2,12 @@
 //!
 //! Each is one allocation, one response with an accessible name, and one painting; focus is always visible.
 
+use std::sync::Arc;
+
+use eframe::egui::text::LayoutJob;
 use eframe::egui::{
-    self, Color32, CornerRadius, Pos2, Rect, Response, Role, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, pos2,
-    vec2,
+    self, Color32, CornerRadius, Galley, Pos2, Rect, Response, Role, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo,
+    pos2, vec2,
 };
 
 pub use super::bidi::{one_line, wrapped};
@@ -77,6 +80,8 @@ impl<'a> TextButton<'a> {
     pub fn show(self, ui: &mut Ui) -> Response {
         let palette = Palette::of(ui);
         let width = self.width.unwrap_or_else(|| self.natural_width(ui));
+        // Two buttons of one beginning must not be cut to the same words.
+        let icon = self.icon.filter(|_| width + 2.0 * (space::L - space::S) >= self.natural_width(ui));
         let sense = if self.enabled { Sense::click() } else { Sense::hover() };
         let (rect, response) = ui.allocate_exact_size(vec2(width, CONTROL_HEIGHT), sense);
         response.widget_info(|| WidgetInfo::labeled(Role::Button, self.enabled, self.text));
@@ -92,11 +97,11 @@ impl<'a> TextButton<'a> {
         };
         painter.rect(rect, CornerRadius::same(radius::CONTROL), ground, edge, StrokeKind::Inside);
         focus_ring(ui, &response, rect, radius::CONTROL);
-        let icon_width = self.icon.map_or(0.0, |_| 18.0 + space::S);
+        let icon_width = icon.map_or(0.0, |_| 18.0 + space::S);
         let room = (width - 2.0 * space::S - icon_width).max(0.0);
         let text = one_line(ui, self.text, Type::Strong, ink, room);
         let left = rect.center().x - (text.size().x + icon_width) / 2.0;
-        if let Some(icon) = self.icon {
+        if let Some(icon) = icon {
             icon.paint(painter, pos2(left + 9.0, rect.center().y), 18.0, ink);
         }
         painter.galley(pos2(left + icon_width, rect.center().y - text.size().y / 2.0), text, ink);
@@ -184,9 +189,12 @@ pub fn round_control(ui: &mut Ui, icon: Icon, name: &str, tip: &str, look: Round
     explain(response, tip)
 }
 
-/// Height of a [`labelled_round`] with one line of words, in points.
-pub fn labelled_round_height(disc: f32) -> f32 {
-    disc + 2.0 * space::M + 18.0
+/// A slot of a [`labelled_round`] narrower than this (points) has two lines for the words.
+const ONE_LINE: f32 = 140.0;
+
+/// Height of a [`labelled_round`] in a slot of this width, in points.
+pub fn labelled_round_height(slot: f32, disc: f32) -> f32 {
+    disc + 2.0 * space::M + if slot < ONE_LINE { 30.0 } else { 18.0 }
 }
 
 /// A large round control on a picture with its words below, in a slot of a width for a disc of a diameter; `tip` is its
@@ -199,16 +207,25 @@ pub fn labelled_round(
     tip: &str,
     look: Round,
 ) -> Response {
-    let (slot, _) = ui.allocate_exact_size(vec2(width, labelled_round_height(disc)), Sense::hover());
-    let text = one_line(ui, name, Type::Body, theme::ON_PICTURE, width - space::S);
+    let (slot, _) = ui.allocate_exact_size(vec2(width, labelled_round_height(width, disc)), Sense::hover());
+    let text = under_disc(ui, name, width);
     let center = pos2(slot.center().x, slot.top() + disc / 2.0 + 4.0);
-    let words = pos2(slot.center().x - text.size().x / 2.0, center.y + disc / 2.0 + space::M);
-    let place = Rect::from_center_size(center, Vec2::splat(disc)).union(Rect::from_min_size(words, text.size()));
+    let words = pos2(slot.center().x, center.y + disc / 2.0 + space::M);
+    let place = Rect::from_center_size(center, Vec2::splat(disc)).union(text.rect.translate(words.to_vec2()));
     let response = ui.interact(place, ui.scope_id().with(name), Sense::click());
     response.widget_info(|| WidgetInfo::labeled(Role::Button, true, name));
     paint_round(ui, &response, center, disc, icon, look);
     ui.painter().galley(words, text, theme::ON_PICTURE);
     if tip == name { response } else { explain(response, tip) }
+}
+
+/// The words under a disc in a slot of a width, around their middle: on one line, or on two where the slot is narrow.
+fn under_disc(ui: &Ui, words: &str, slot: f32) -> Arc<Galley> {
+    let (kind, rows) = if slot < ONE_LINE { (Type::Caption, 2) } else { (Type::Body, 1) };
+    let mut job = LayoutJob::simple(words.to_owned(), kind.font(), theme::ON_PICTURE, slot - space::S);
+    job.wrap.max_rows = rows;
+    job.halign = egui::Align::Center;
+    ui.painter().layout_job(job)
 }
 
 /// A switch with its words at the left; the whole row can be pressed. Returns true when it was changed.
@@ -254,8 +271,8 @@ fn switch(ui: &mut Ui, was_on: bool, enabled: bool, title: &str, detail: &str) -
     response
 }
 
-/// A row of choices of which one holds. Returns the one that was pressed.
-pub fn segments<T: Copy + PartialEq>(ui: &mut Ui, current: T, choices: &[(T, &str)]) -> Option<T> {
+/// A row of choices about `group` of which one holds. Returns the one that was pressed.
+pub fn segments<T: Copy + PartialEq>(ui: &mut Ui, group: &str, current: T, choices: &[(T, &str)]) -> Option<T> {
     let palette = Palette::of(ui);
     let (rect, row) = ui.allocate_exact_size(vec2(ui.available_width(), CONTROL_HEIGHT), Sense::hover());
     ui.painter().rect_filled(rect, CornerRadius::same(radius::CONTROL), palette.raised);
@@ -266,6 +283,8 @@ pub fn segments<T: Copy + PartialEq>(ui: &mut Ui, current: T, choices: &[(T, &st
         let response = ui.interact(cell, row.id.with(index), Sense::click());
         let holds = *value == current;
         response.widget_info(|| WidgetInfo::selected(Role::RadioButton, true, holds, word));
+        // "System" alone may be a language, a theme or a contrast.
+        ui.ctx().accesskit_node_builder(response.id, |node| node.set_description(group));
         let inner = cell.shrink(3.0);
         let corner = CornerRadius::same(radius::CONTROL - 3);
         let kind = if holds {
@@ -303,14 +322,49 @@ pub fn explain(response: Response, words: impl Into<egui::WidgetText>) -> Respon
     if covered { response } else { response.on_hover_text(words) }
 }
 
+/// Names the part of the window that `ui` is, so that assistive technology can go from part to part.
+pub fn landmark(ui: &Ui, role: Role, name: &str) {
+    ui.ctx().accesskit_node_builder(ui.unique_id(), |node| {
+        node.set_role(role);
+        node.set_label(name);
+    });
+}
+
 /// Has assistive technology say what stands here when it appears or changes; `at_once`, whatever else is being said.
 pub fn announce(response: &Response, at_once: bool) {
     let live = if at_once { egui::accesskit::Live::Assertive } else { egui::accesskit::Live::Polite };
     response.ctx.accesskit_node_builder(response.id, |node| node.set_live(live));
 }
 
-/// A line around the widget that has the keyboard's focus.
+/// Gives a widget the keyboard, and leaves a list that it stands in where it is scrolled to: whoever opens a dialog
+/// reads it from its top.
+pub fn focus_quietly(response: &Response) {
+    response.request_focus();
+    response.ctx.data_mut(|data| data.insert_temp(quiet_key(), response.id));
+}
+
+fn quiet_key() -> egui::Id {
+    egui::Id::unique("focused-quietly")
+}
+
+/// Brings a widget into sight that has just got the keyboard.
+pub fn scroll_to_focus(ui: &Ui, response: &Response) {
+    if !response.gained_focus() {
+        return;
+    }
+    let quiet = ui.data_mut(|data| {
+        let quiet = data.get_temp::<egui::Id>(quiet_key());
+        data.remove::<egui::Id>(quiet_key());
+        quiet
+    });
+    if quiet != Some(response.id) {
+        ui.scroll_to_rect(response.rect.expand(space::S), None);
+    }
+}
+
+/// A line around the widget that has the keyboard's focus, and a place in sight for it.
 pub fn focus_ring(ui: &Ui, response: &Response, rect: Rect, corner: u8) {
+    scroll_to_focus(ui, response);
     if response.has_focus() {
         let palette = Palette::of(ui);
         let corner = CornerRadius::same(corner.saturating_add(2));
@@ -324,6 +378,28 @@ pub fn focus_ring_on_picture(ui: &Ui, response: &Response, rect: Rect, corner: u
         let corner = CornerRadius::same(corner.saturating_add(4));
         for (width, ink) in [(5.0, Color32::from_black_alpha(200)), (2.5, Color32::WHITE)] {
             ui.painter().rect_stroke(rect.expand(4.0), corner, Stroke::new(width, ink), StrokeKind::Middle);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Language;
+    use crate::ui::catalogue::{Text, Words};
+
+    #[test]
+    fn the_words_of_four_round_buttons_are_whole_in_the_narrowest_window() {
+        let ctx = egui::Context::default();
+        theme::install(&ctx);
+        for language in [Language::English, Language::SimplifiedChinese] {
+            for key in [Text::Block, Text::Decline, Text::AnswerAudio, Text::AnswerVideo] {
+                let words = Words::of(language, "").get(key);
+                for slot in [80.0, ONE_LINE - 1.0, ONE_LINE] {
+                    let draw = |ui: &mut Ui| assert!(!under_disc(ui, words, slot).elided, "{words} in {slot}");
+                    ctx.run_ui(egui::RawInput::default(), draw).textures_delta.clear();
+                }
+            }
         }
     }
 }

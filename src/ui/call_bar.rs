@@ -27,10 +27,19 @@ const ARROW: f32 = 26.0;
 /// Width of the bar's buttons: two with arrows, and three others, one of them apart.
 const WIDTH: f32 = 5.0 * BUTTON + 2.0 * ARROW + 5.0 * space::M;
 
+/// Width of the four buttons of a folded bar, the last one apart.
+const FOLDED_WIDTH: f32 = 4.0 * BUTTON + 4.0 * space::M;
+
+/// Whether a call in `area` has no room for the arrows and the volume: the menu has them.
+pub fn is_folded(area: Rect) -> bool {
+    area.width() < WIDTH + 4.0 * space::M
+}
+
 /// The place of the bar at the bottom of `area`, with its ground.
 pub fn place(area: Rect) -> Rect {
     let middle = pos2(area.center().x, area.bottom() - HEIGHT + space::M + BUTTON / 2.0);
-    Rect::from_center_size(middle, vec2(WIDTH + 2.0 * space::M, BUTTON + 2.0 * space::S))
+    let width = if is_folded(area) { FOLDED_WIDTH } else { WIDTH };
+    Rect::from_center_size(middle, vec2(width + 2.0 * space::M, BUTTON + 2.0 * space::S))
 }
 
 /// Draws the bar at the bottom of `area`; what was pressed.
@@ -42,12 +51,15 @@ pub fn show(ui: &mut Ui, area: Rect, scene: &mut Scene<'_>, call: &ConversationV
     let mut line = ui.new_child(builder);
     line.spacing_mut().item_spacing.x = space::M;
     let mut act = None;
+    let folded = is_folded(area);
     for kind in [DeviceKind::Microphone, DeviceKind::Camera] {
-        act = device(&mut line, scene, kind).or(act);
+        act = device(&mut line, scene, kind, folded).or(act);
     }
-    volume(&mut line, scene, call);
+    if !folded {
+        volume(&mut line, scene, call);
+    }
     let more = press(&mut line, Icon::More, scene.text(Text::MoreInCall), "", Round::Plain);
-    let chosen = menu(&more, scene.text(Text::MoreInCall), |ui| call_menus::more(ui, scene));
+    let chosen = menu(&more, scene.text(Text::MoreInCall), |ui| call_menus::more(ui, scene, folded.then_some(call)));
     act = chosen.or(act);
     line.add_space(space::M);
     if press(&mut line, Icon::HangUp, scene.text(Text::HangUp), "Ctrl+Enter", Round::Danger).clicked() {
@@ -62,8 +74,8 @@ fn menu<R>(button: &Response, name: &str, content: impl FnOnce(&mut Ui) -> Optio
     menu.close_behavior(PopupCloseBehavior::CloseOnClickOutside).show(content).and_then(|shown| shown.inner)
 }
 
-/// The button of the microphone or the camera, with the arrow that opens the menu of devices.
-fn device(ui: &mut Ui, scene: &mut Scene<'_>, kind: DeviceKind) -> Option<Act> {
+/// The button of the microphone or the camera, with the arrow that opens the menu of devices unless the bar is folded.
+fn device(ui: &mut Ui, scene: &mut Scene<'_>, kind: DeviceKind, folded: bool) -> Option<Act> {
     let stream = &scene.snapshot.local_stream;
     let is_microphone = kind == DeviceKind::Microphone;
     let (icon, text, look) =
@@ -74,6 +86,11 @@ fn device(ui: &mut Ui, scene: &mut Scene<'_>, kind: DeviceKind) -> Option<Act> {
         ("V", Act::Camera, Text::ChooseCamera)
     };
     let key = if text == Text::Unmute { scene.text(Text::UnmuteKeys) } else { key };
+    if folded {
+        let button = press(ui, icon, scene.text(text), key, look);
+        warn(ui, scene, kind, &button);
+        return button.clicked().then_some(act);
+    }
     ui.spacing_mut().item_spacing.x = 0.0;
     let ground = Rect::from_min_size(pos2(ui.cursor().left(), ui.max_rect().top()), vec2(BUTTON + ARROW, BUTTON));
     ui.painter().rect_filled(ground, CornerRadius::same(24), Color32::from_white_alpha(24));
@@ -85,11 +102,16 @@ fn device(ui: &mut Ui, scene: &mut Scene<'_>, kind: DeviceKind) -> Option<Act> {
         scene.send(crate::controller::Command::RefreshDevices);
     }
     let chosen = menu(&arrow, scene.text(choose), |ui| call_menus::devices(ui, scene, kind));
+    warn(ui, scene, kind, &button);
+    chosen.or(button.clicked().then_some(act))
+}
+
+/// Marks the button of a device that is on and does not work.
+fn warn(ui: &Ui, scene: &Scene<'_>, kind: DeviceKind, button: &Response) {
     if let Some(why) = trouble(scene.snapshot, kind, scene.words) {
         warning_mark(ui, button.rect, &why);
         explain(button.clone(), why);
     }
-    chosen.or(button.clicked().then_some(act))
 }
 
 /// A small arrow upwards, as high as a button.

@@ -5,7 +5,7 @@ use eframe::egui::{
     vec2,
 };
 
-use crate::controller::{Command, ConversationView, ParticipantView};
+use crate::controller::{Command, ConversationView, ParticipantView, PersonKind};
 use crate::device::{DeviceChoice, DeviceKind};
 use crate::media::Volume;
 use crate::store::{PictureFit, SelfViewSize, Settings};
@@ -24,6 +24,8 @@ pub const WIDTH: f32 = 284.0;
 
 /// Height of the window that a menu leaves free, in points.
 const LEFT_FREE: f32 = 190.0;
+/// Least height of a menu's rows, in points.
+const LEAST: f32 = 100.0;
 
 /// Steps of a volume in percent.
 const VOLUME_STEP: f64 = 5.0;
@@ -79,7 +81,7 @@ fn begin(ui: &mut Ui) {
 
 /// Room for a menu's rows, which scroll beyond.
 fn rows<R>(ui: &mut Ui, content: impl FnOnce(&mut Ui) -> R) -> R {
-    let height = (ui.ctx().content_rect().height() - LEFT_FREE).max(120.0);
+    let height = (ui.ctx().content_rect().height() - LEFT_FREE).max(LEAST);
     // A menu that opens upwards begins where it ends: the room below its first row is not all that it has.
     let area = ScrollArea::vertical().max_height(height).min_scrolled_height(height);
     area.auto_shrink([false, true]).show(ui, content).inner
@@ -108,36 +110,39 @@ fn device_rows(ui: &mut Ui, scene: &Scene<'_>, kind: DeviceKind) -> Option<Devic
 /// Menu of microphones and speakers with the microphone's level, or of cameras.
 pub fn devices(ui: &mut Ui, scene: &mut Scene<'_>, kind: DeviceKind) -> Option<Act> {
     begin(ui);
-    rows(ui, |ui| {
-        if kind == DeviceKind::Camera {
-            caption(ui, scene.text(Text::Camera));
-            if let Some(camera) = device_rows(ui, scene, DeviceKind::Camera) {
-                scene.change_settings(|settings| settings.camera = camera);
-            }
-            return;
-        }
-        caption(ui, scene.text(Text::Microphone));
-        if let Some(microphone) = device_rows(ui, scene, DeviceKind::Microphone) {
-            scene.change_settings(|settings| settings.microphone = microphone);
-        }
-        ui.horizontal(|ui| {
-            ui.add_space(36.0);
-            ui.allocate_ui(vec2(WIDTH - 36.0 - space::L, 20.0), |ui| {
-                meter(ui, scene.text(Text::Level), scene.snapshot.local_stream.level.peak());
-            });
-        });
-        ui.ctx().request_repaint_after_secs(METER_EVERY);
-        caption(ui, scene.text(Text::Speaker));
-        if let Some(speaker) = device_rows(ui, scene, DeviceKind::Speaker) {
-            scene.change_settings(|settings| settings.speaker = speaker);
-        }
-    });
+    rows(ui, |ui| if kind == DeviceKind::Camera { cameras(ui, scene) } else { sound(ui, scene) });
     ui.separator();
     let settings = row(ui, Mark::Icon(Icon::Sliders), scene.text(Text::MediaSettings), "").clicked();
     if settings {
         ui.close();
     }
     settings.then_some(Act::Settings)
+}
+
+fn cameras(ui: &mut Ui, scene: &mut Scene<'_>) {
+    caption(ui, scene.text(Text::Camera));
+    if let Some(camera) = device_rows(ui, scene, DeviceKind::Camera) {
+        scene.change_settings(|settings| settings.camera = camera);
+    }
+}
+
+/// Microphones with the level of the present one, and speakers.
+fn sound(ui: &mut Ui, scene: &mut Scene<'_>) {
+    caption(ui, scene.text(Text::Microphone));
+    if let Some(microphone) = device_rows(ui, scene, DeviceKind::Microphone) {
+        scene.change_settings(|settings| settings.microphone = microphone);
+    }
+    ui.horizontal(|ui| {
+        ui.add_space(36.0);
+        ui.allocate_ui(vec2(WIDTH - 36.0 - space::L, 20.0), |ui| {
+            meter(ui, scene.text(Text::Level), scene.snapshot.local_stream.level.peak());
+        });
+    });
+    ui.ctx().request_repaint_after_secs(METER_EVERY);
+    caption(ui, scene.text(Text::Speaker));
+    if let Some(speaker) = device_rows(ui, scene, DeviceKind::Speaker) {
+        scene.change_settings(|settings| settings.speaker = speaker);
+    }
 }
 
 /// Volumes of the participants, and whether each is heard at all.
@@ -191,14 +196,36 @@ fn volume(ui: &mut Ui, scene: &mut Scene<'_>, who: &ParticipantView) {
     }
 }
 
-/// Statistics, full screen, one's own picture, the others' pictures, settings.
-pub fn more(ui: &mut Ui, scene: &mut Scene<'_>) -> Option<Act> {
+/// Parts of a narrow call that a wide one has in its bar and its head: volumes, what is heard and seen of the others,
+/// their safety number.
+fn folded_head(ui: &mut Ui, scene: &mut Scene<'_>, call: &ConversationView) -> Option<Act> {
+    for who in &call.participants {
+        volume(ui, scene, who);
+        let (icon, key) = if who.hidden_here { (Icon::Eye, Text::ShowHere) } else { (Icon::EyeOff, Text::HideHere) };
+        let name = scene.name(who.id, &who.name);
+        if row(ui, Mark::Icon(icon), &scene.words.with_name(key, &name), "").clicked() {
+            scene.send(Command::EnableVideo { on: who.hidden_here, participant: Some(who.id) });
+        }
+    }
+    let [only] = call.participants.as_slice() else { return None };
+    let contact = scene.person(only.id).is_some_and(|person| person.kind == PersonKind::Contact);
+    let safety = contact && row(ui, Mark::Icon(Icon::Verified), scene.text(Text::SafetyNumber), "").clicked();
+    safety.then_some(Act::SafetyNumber)
+}
+
+/// Statistics, full screen, one's own picture, the others' pictures, settings; before them the parts of a `folded` call
+/// that have no room elsewhere, and after them its devices.
+pub fn more(ui: &mut Ui, scene: &mut Scene<'_>, folded: Option<&ConversationView>) -> Option<Act> {
     begin(ui);
     let full =
         if is_full_screen(ui) { (Icon::Shrink, Text::LeaveFullScreen) } else { (Icon::Expand, Text::FullScreen) };
     let settings = &scene.snapshot.settings;
     let act = rows(ui, |ui| {
         let mut act = None;
+        if let Some(call) = folded {
+            act = folded_head(ui, scene, call);
+            ui.separator();
+        }
         for ((icon, key), keys, what) in [
             ((Icon::Chart, Text::Statistics), "Ctrl+I", Act::Statistics),
             (full, "F", Act::FullScreen),
@@ -217,7 +244,14 @@ pub fn more(ui: &mut Ui, scene: &mut Scene<'_>) -> Option<Act> {
             (PictureFit::Fill, Text::FitFill),
             (PictureFit::Whole, Text::FitWhole),
         ];
-        choice(ui, scene, settings.picture_fit, fits, |settings, fit| settings.picture_fit = fit);
+        choice(ui, scene, Text::PicturesOfOthers, settings.picture_fit, fits, |settings, fit| {
+            settings.picture_fit = fit
+        });
+        if folded.is_some() {
+            ui.separator();
+            sound(ui, scene);
+            cameras(ui, scene);
+        }
         act
     });
     if act.is_some() {
@@ -242,21 +276,24 @@ pub fn own_picture(ui: &mut Ui, scene: &mut Scene<'_>) {
             (SelfViewSize::Medium, Text::SizeMedium),
             (SelfViewSize::Large, Text::SizeLarge),
         ];
-        choice(ui, scene, settings.self_view_size, sizes, |settings, size| settings.self_view_size = size);
+        choice(ui, scene, Text::StatSize, settings.self_view_size, sizes, |settings, size| {
+            settings.self_view_size = size
+        });
     }
 }
 
-/// Three values of a setting beside each other.
+/// Three values of a setting, the `group`, beside each other.
 fn choice<T: Copy + PartialEq>(
     ui: &mut Ui,
     scene: &mut Scene<'_>,
+    group: Text,
     current: T,
     values: [(T, Text); 3],
     set: impl FnOnce(&mut Settings, T),
 ) {
     let values = values.map(|(value, key)| (value, scene.text(key)));
     ui.add_space(space::XS);
-    if let Some(value) = segments(ui, current, &values) {
+    if let Some(value) = segments(ui, scene.text(group), current, &values) {
         scene.change_settings(|settings| set(settings, value));
     }
     ui.add_space(space::XS);

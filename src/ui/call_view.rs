@@ -36,6 +36,12 @@ use super::wall_clock::clock;
 /// Height that the line with the name and the time takes at the top, in points.
 const HEAD: f32 = 60.0;
 
+/// A call lower than this (points) has no head beside a card.
+const LOW: f32 = 420.0;
+
+/// Least width of a card beside the small picture, in points.
+const CARD_NEEDS: f32 = 320.0;
+
 /// How long one's own picture takes from the whole window to its corner, in seconds.
 const ENTRANCE: f64 = 0.22;
 
@@ -102,7 +108,8 @@ impl CallScreen {
         overlay.set_opacity(opacity);
         self.wake(ui, opacity);
         let asked = scene.commands.len();
-        let safety_of = if connecting { None } else { head(&mut overlay, area, scene, call, &tiles) };
+        let covered = area.height() < LOW && (self.statistics.is_some() || self.safety.is_some());
+        let safety_of = if connecting || covered { None } else { head(&mut overlay, area, scene, call, &tiles) };
         let pressed = call_bar::show(&mut overlay, area, scene, call);
         controls::muted_hint(ui, area, call_bar::place(area), scene, self.talk.is_talking());
         if self.waking {
@@ -110,7 +117,8 @@ impl CallScreen {
             egui::Popup::close_all(ui.ctx());
         } else {
             act = pressed.or(act);
-            if let Some(id) = safety_of {
+            let asked = if act == Some(Act::SafetyNumber) { call.participants.first() } else { None };
+            if let Some(id) = asked.map(|who| who.id).or(safety_of) {
                 // At the same place.
                 self.statistics = None;
                 self.safety = Some(SafetyDialog::new(scene.snapshot.me.id, id));
@@ -131,10 +139,13 @@ impl CallScreen {
 
     /// The cards over the pictures: statistics, a safety number.
     fn cards(&mut self, ui: &mut Ui, area: Rect, scene: &mut Scene<'_>, call: &ConversationView) {
+        let top = if area.height() < LOW { space::S } else { HEAD };
+        let room =
+            Rect::from_min_max(area.min + vec2(space::L, top), area.max - vec2(space::L, call_bar::HEIGHT + space::S));
         if let Some(statistics) = &mut self.statistics {
-            statistics.show(ui, area, scene, call);
+            statistics.show(ui, room, scene, call);
         }
-        if self.safety.as_mut().is_some_and(|safety| safety.show_beside(ui, area, scene)) {
+        if self.safety.as_mut().is_some_and(|safety| safety.show_beside(ui, room, scene)) {
             self.safety = None;
         }
     }
@@ -292,9 +303,9 @@ const fn fit_beside(settings_open: bool, choice: PictureFit) -> PictureFit {
     }
 }
 
-/// The part of `area` beside the small picture, where that stands at the left.
+/// The part of `area` beside the small picture, where that stands at the left and leaves room for a card.
 fn beside_small_picture(area: Rect, taken: Rect) -> Rect {
-    if taken.is_positive() && taken.center().x < area.center().x {
+    if taken.is_positive() && taken.center().x < area.center().x && area.right() - taken.right() >= CARD_NEEDS {
         Rect::from_min_max(pos2(taken.right(), area.top()), area.max)
     } else {
         area
@@ -337,13 +348,16 @@ fn head(
         [only] => scene.name(only.id, &only.name),
         several => scene.words.fill(Text::PeopleInCall, &[("count", &(several.len() + 1).to_string())]),
     };
-    let name = one_line(ui, &title, Type::Strong, theme::ON_PICTURE, 240.0);
     let clock = one_line(ui, &time, Type::Body, theme::ON_PICTURE_SOFT, 160.0);
     let verified = match call.participants.as_slice() {
         [only] => scene.person(only.id).is_some_and(|person| person.verified),
         _ => false,
     };
     let mark = if verified { 22.0 } else { 0.0 };
+    let folded = call_bar::is_folded(area);
+    let beside = if folded { 0.0 } else { space::S + CHOICES };
+    let room = area.width() - 2.0 * space::L - beside - (2.0 * space::L + mark + space::M + clock.size().x);
+    let name = one_line(ui, &title, Type::Strong, theme::ON_PICTURE, room.min(240.0));
     let width = space::L + name.size().x + mark + space::M + clock.size().x + space::L;
     let rect = Rect::from_min_size(area.min + vec2(space::L, space::L), vec2(width, 36.0));
     ui.painter().rect_filled(rect, CornerRadius::same(18), theme::SCRIM);
@@ -366,6 +380,8 @@ fn head(
         return None;
     }
     match call.participants.as_slice() {
+        // The bar's menu has them.
+        [_] if folded => {}
         [only] => {
             let contact = scene.person(only.id).is_some_and(|person| person.kind == PersonKind::Contact);
             return local_choices(ui, rect.right_top() + vec2(space::S, 0.0), scene, only, contact);
@@ -382,6 +398,9 @@ fn head(
     None
 }
 
+/// Width of the actions on somebody's streams, with their safety number, in points.
+const CHOICES: f32 = 116.0;
+
 /// Hear them or not, see them or not: here only. With `safety` also their safety number, which is returned when asked
 /// for.
 fn local_choices(
@@ -391,7 +410,7 @@ fn local_choices(
     who: &ParticipantView,
     safety: bool,
 ) -> Option<PeerId> {
-    let rect = Rect::from_min_size(at, vec2(if safety { 116.0 } else { 76.0 }, 36.0));
+    let rect = Rect::from_min_size(at, vec2(if safety { CHOICES } else { 76.0 }, 36.0));
     ui.painter().rect_filled(rect, CornerRadius::same(18), theme::SCRIM);
     let builder = UiBuilder::new()
         .id_salt(("choices", who.id))

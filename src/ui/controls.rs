@@ -33,6 +33,8 @@ pub enum Act {
     HangUp,
     /// Show or hide the statistics.
     Statistics,
+    /// Show the safety number of the other.
+    SafetyNumber,
     /// Show or hide the settings.
     Settings,
 }
@@ -97,7 +99,7 @@ pub fn carry_out(ui: &Ui, act: Act, scene: &mut Scene<'_>) {
         Act::FullScreen => ui.ctx().send_viewport_cmd(ViewportCommand::Fullscreen(!is_full_screen(ui))),
         Act::LeaveFullScreen => ui.ctx().send_viewport_cmd(ViewportCommand::Fullscreen(false)),
         Act::HangUp => scene.send(Command::Leave),
-        Act::Statistics | Act::Settings => {}
+        Act::Statistics | Act::SafetyNumber | Act::Settings => {}
     }
 }
 

@@ -1,10 +1,13 @@
-//! The frame of every dialog: a card in the middle, over a veil.
+//! The frame of every dialog: a card in the middle, over a veil. It scrolls where it is higher than the window.
 
-use eframe::egui::{self, Align, CornerRadius, Frame, Id, LayerId, Layout, Margin, Order, Response, Ui};
+use eframe::egui::{self, CornerRadius, Frame, Id, LayerId, Margin, Order, Response, ScrollArea, Ui, Vec2, vec2};
 
 use super::bidi::{self, Lines};
-use super::buttons::{TextButton, Weight};
+use super::buttons::{TextButton, Weight, focus_quietly};
 use super::theme::{Palette, Type, radius, space};
+
+/// A window smaller than this (points) has less space around dialogs and within them.
+const SMALL: Vec2 = vec2(480.0, 400.0);
 
 /// Shows a card `width` points wide; true when it should close (Esc, or a press beside it).
 pub fn show<R>(ui: &Ui, name: &str, width: f32, content: impl FnOnce(&mut Ui) -> R) -> (R, bool) {
@@ -15,16 +18,24 @@ pub fn show<R>(ui: &Ui, name: &str, width: f32, content: impl FnOnce(&mut Ui) ->
         // What the pointer rests on learns only in the next frame that it is covered, and stops explaining itself.
         ui.request_repaint();
     }
-    let room = ui.ctx().content_rect().width() - 2.0 * space::XL;
+    let window = ui.ctx().content_rect().size();
+    let is_small = window.x < SMALL.x || window.y < SMALL.y;
+    let (around, within) = if is_small { (space::S, space::L) } else { (space::XL, space::XL) };
+    let room = window - Vec2::splat(2.0 * (around + within));
     let frame = Frame::new()
         .fill(palette.surface)
         .corner_radius(CornerRadius::same(radius::CARD))
-        .inner_margin(Margin::same(space::XL as i8))
+        .inner_margin(Margin::same(within as i8))
         .shadow(ui.visuals().window_shadow);
     let response = egui::Modal::new(id).frame(frame).backdrop_color(palette.veil).show(ui.ctx(), |ui| {
-        ui.set_width(width.min(room - 2.0 * space::XL));
-        ui.spacing_mut().item_spacing.y = space::S;
-        content(ui)
+        ui.set_width(width.min(room.x));
+        // A card in the middle begins where its last height put it: it has more room than what is below its first row.
+        let area = ScrollArea::vertical().max_height(room.y).min_scrolled_height(room.y).auto_shrink([false, true]);
+        let content = |ui: &mut Ui| {
+            ui.spacing_mut().item_spacing.y = space::S;
+            content(ui)
+        };
+        area.show(ui, content).inner
     });
     let close = response.should_close();
     (response.inner, close)
@@ -40,24 +51,49 @@ pub fn heading(ui: &mut Ui, title: &str, detail: &str) {
     ui.add_space(space::S);
 }
 
-/// A button that does no harm: it has the keyboard while nothing else in the dialog has.
-pub fn safe(ui: &mut Ui, button: TextButton<'_>) -> Response {
-    let response = button.show(ui);
+/// Gives a button that does no harm the keyboard while nothing else in the dialog has it.
+pub fn hold_focus(ui: &Ui, harmless: &Response) {
     if ui.memory(|memory| memory.focused().is_none()) {
-        response.request_focus();
+        focus_quietly(harmless);
     }
-    response
+}
+
+/// Buttons in a row at the right, or under each other where the row has no room.
+pub fn row<const N: usize>(ui: &mut Ui, buttons: [TextButton<'_>; N]) -> [Response; N] {
+    let room = ui.available_width();
+    let gaps = space::S * N.saturating_sub(1) as f32;
+    let width = buttons.iter().map(|button| button.natural_width(ui)).sum::<f32>() + gaps;
+    if width > room {
+        return buttons.map(|button| button.width(room).show(ui));
+    }
+    let in_row = |ui: &mut Ui| {
+        ui.spacing_mut().item_spacing.x = space::S;
+        ui.add_space(room - width);
+        buttons.map(|button| button.show(ui))
+    };
+    ui.horizontal(in_row).inner
+}
+
+/// Buttons beside each other over the whole width, or under each other where one has no room.
+pub fn side_by_side<const N: usize>(ui: &mut Ui, buttons: [TextButton<'_>; N]) -> [Response; N] {
+    let room = ui.available_width();
+    let part = (room - space::S * N.saturating_sub(1) as f32) / N.max(1) as f32;
+    if buttons.iter().any(|button| button.natural_width(ui) > part) {
+        return buttons.map(|button| button.width(room).show(ui));
+    }
+    let in_row = |ui: &mut Ui| {
+        ui.spacing_mut().item_spacing.x = space::S;
+        buttons.map(|button| button.width(part).show(ui))
+    };
+    ui.horizontal(in_row).inner
 }
 
 /// Two buttons at the right; returns (no, yes).
 pub fn choice(ui: &mut Ui, no: &str, yes: TextButton<'_>) -> (bool, bool) {
     ui.add_space(space::S);
-    ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-        let yes = yes.show(ui).clicked();
-        let no = safe(ui, TextButton::new(no)).clicked();
-        (no, yes)
-    })
-    .inner
+    let [no, yes] = row(ui, [TextButton::new(no), yes]);
+    hold_focus(ui, &no);
+    (no.clicked(), yes.clicked())
 }
 
 /// Asks before something is destroyed. `None` while the person has not decided.

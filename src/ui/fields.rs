@@ -2,6 +2,7 @@
 
 use eframe::egui::{self, Color32, CornerRadius, Margin, Rect, Response, Stroke, StrokeKind, TextEdit, Ui, vec2};
 
+use super::buttons::scroll_to_focus;
 use super::icons::Icon;
 use super::theme::{CONTROL_HEIGHT, Palette, Type, radius, space};
 
@@ -28,6 +29,7 @@ pub fn text_field(ui: &mut Ui, text: &mut String, name: &str, hint: &str, icon: 
         .desired_width(inner.width())
         .min_size(inner.size());
     let response = ui.place(inner, edit).accessible_name(name);
+    scroll_to_focus(ui, &response);
     if response.has_focus() {
         ui.painter().rect_stroke(rect, corner, Stroke::new(2.0, palette.accent), StrokeKind::Inside);
     }
@@ -66,6 +68,7 @@ pub fn drop_down(ui: &mut Ui, label: &str, shown: &str, choices: &[String], curr
                 }
             }
         });
+    scroll_to_focus(ui, &response.response);
     response.response.labelled_by(label_response.id).accessible_name(format!("{label}: {shown}"));
     chosen
 }

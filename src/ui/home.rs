@@ -11,7 +11,7 @@ use crate::identity::PeerId;
 use super::add_contact::AddContact;
 use super::asked::{Asked, Next};
 use super::badge;
-use super::buttons::{TextButton, Weight, icon_button, icon_button_sized, painted_words, segments};
+use super::buttons::{TextButton, Weight, icon_button, icon_button_sized, landmark, painted_words, segments};
 use super::call_card::CallCard;
 use super::catalogue::Text;
 use super::dialog;
@@ -35,6 +35,8 @@ const NARROW: f32 = 640.0;
 const LOW: f32 = 440.0;
 /// Height (points) below which there is no room for hints.
 const HINTS_NEED: f32 = 520.0;
+/// Below this height (points) the card of nobody gives way to the picture, and the program's name to the tabs.
+const LOWEST: f32 = 300.0;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Tab {
@@ -92,6 +94,7 @@ impl Home {
             Panel::left("people").resizable(false).show_separator_line(false).exact_size(width).frame(side).show(
                 ui,
                 |ui| {
+                    landmark(ui, egui::Role::Navigation, scene.text(Text::Lists));
                     settings = self.side(ui, scene, narrow);
                 },
             );
@@ -101,6 +104,7 @@ impl Home {
             // No fill: the window is cleared to this colour.
             let ground = Frame::new().inner_margin(Margin::same(space::L as i8));
             CentralPanel::default().frame(ground).show(ui, |ui| {
+                landmark(ui, egui::Role::Main, scene.text(Text::AppName));
                 settings |= self.stage(ui, scene, narrow, settings_open);
             });
         }
@@ -166,23 +170,26 @@ impl Home {
 
     fn side(&mut self, ui: &mut Ui, scene: &mut Scene<'_>, narrow: bool) -> bool {
         let mut settings = false;
+        let lowest = ui.available_height() < LOWEST;
         ui.horizontal(|ui| {
             if narrow && icon_button(ui, Icon::Close, scene.text(Text::HideLists)).clicked() {
                 self.lists_open = false;
             }
-            let (_, mark) = ui.allocate_space(vec2(30.0, CONTROL_HEIGHT));
-            app_mark(ui, mark);
-            ui.label(Type::Title.text(scene.text(Text::AppName), Palette::of(ui).text));
+            if lowest {
+                let room = ui.available_width() - CONTROL_HEIGHT - space::S;
+                ui.allocate_ui(vec2(room, CONTROL_HEIGHT), |ui| self.tabs(ui, scene));
+            } else {
+                let (_, mark) = ui.allocate_space(vec2(30.0, CONTROL_HEIGHT));
+                app_mark(ui, mark);
+                ui.label(Type::Title.text(scene.text(Text::AppName), Palette::of(ui).text));
+            }
             ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
                 settings = icon_button(ui, Icon::Sliders, scene.text(Text::Settings)).clicked();
             });
         });
-        let tabs = [(Tab::People, scene.text(Text::People)), (Tab::Calls, scene.text(Text::Calls))];
-        let top = ui.cursor().top();
-        if let Some(tab) = segments(ui, self.tab, &tabs) {
-            self.tab = tab;
+        if !lowest {
+            self.tabs(ui, scene);
         }
-        missed_badge(ui, top, scene);
         ui.add_space(space::XS);
         let asked = match self.tab {
             Tab::People => self.people.show(ui, scene),
@@ -205,6 +212,23 @@ impl Home {
         settings
     }
 
+    fn tabs(&mut self, ui: &mut Ui, scene: &Scene<'_>) {
+        let tabs = [(Tab::People, scene.text(Text::People)), (Tab::Calls, scene.text(Text::Calls))];
+        let top = ui.cursor().top();
+        if let Some(tab) = segments(ui, scene.text(Text::Lists), self.tab, &tabs) {
+            self.tab = tab;
+        }
+        // In a low window the tabs are too narrow for it.
+        let right = ui.max_rect().right();
+        let low = ui.ctx().content_rect().height() < LOWEST;
+        let at = if low {
+            pos2(right + space::XS, top + space::XS)
+        } else {
+            pos2(right - space::M, top + CONTROL_HEIGHT / 2.0)
+        };
+        missed_badge(ui, at, scene);
+    }
+
     fn select(&mut self, id: PeerId) {
         self.people.selected = Some(id);
         self.lists_open = false;
@@ -218,7 +242,9 @@ impl Home {
             self.mark_seen(ui, Some(person.id), scene);
         }
         let low = area.height() < LOW;
-        let card_height = CallCard::height(area.width(), person.as_ref(), low);
+        let lowest = area.height() < LOWEST;
+        let card_height =
+            if lowest && person.is_none() { -space::L } else { CallCard::height(area.width(), person.as_ref(), low) };
         let top = Rect::from_min_size(area.min, vec2(area.width(), OWN_CARD_HEIGHT));
         let bottom = Rect::from_min_max(pos2(area.left(), area.bottom() - card_height), area.max);
         let mut above = area.top();
@@ -242,6 +268,7 @@ impl Home {
                     self.people.selected = None;
                 }
             }
+            None if lowest => {}
             None => CallCard::show_empty(&mut card, bottom, scene),
         }
         settings
@@ -327,13 +354,13 @@ impl Home {
     }
 }
 
-/// How many calls were missed, at the right of the tabs whose upper edge is at `top`.
-fn missed_badge(ui: &Ui, top: f32, scene: &Scene<'_>) {
+/// How many calls were missed, in a badge whose right edge is at `right`.
+fn missed_badge(ui: &Ui, right: egui::Pos2, scene: &Scene<'_>) {
     let missed = scene.snapshot.missed;
     if missed == 0 {
         return;
     }
-    let place = badge::paint(ui, pos2(ui.max_rect().right() - space::M, top + CONTROL_HEIGHT / 2.0), missed);
+    let place = badge::paint(ui, right, missed);
     painted_words(ui, place, &scene.words.fill(Text::MissedCount, &[("count", &missed.to_string())]));
 }
 

@@ -10,7 +10,8 @@
 //!   safety_dialog.rs the safety number of a contact, by voice or by code_scanner.rs
 //!   call_view.rs     tiles, self_view.rs, quality_sign.rs, picture_wish.rs, statistics.rs, push_to_talk.rs,
 //!                    controls.rs; call_bar.rs with call_menus.rs
-//!   settings_panel.rs with reachable_settings.rs, server_settings.rs; notices.rs; closing.rs, waiting_card.rs
+//!   settings_panel.rs with reachable_settings.rs, server_settings.rs, look_settings.rs, key_list.rs
+//!   notices.rs, closing.rs, waiting_card.rs
 //! kept             window_place.rs
 //! drawn with       fit.rs, theme.rs, fonts.rs, bidi.rs, icons.rs, buttons.rs, fields.rs, avatar.rs, badge.rs,
 //!                  qr_code.rs, device_names.rs, tile.rs
@@ -44,7 +45,9 @@ mod history;
 mod home;
 mod icons;
 mod invitation;
+mod key_list;
 mod keys;
+mod look_settings;
 mod microphone_button;
 mod notices;
 mod outbox;

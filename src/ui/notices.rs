@@ -18,6 +18,11 @@ use super::wall_clock::length;
 
 /// Notes that are shown at once at most: the newest.
 const SHOWN: usize = 4;
+/// Height in points that a note may need; a low window shows fewer.
+const NEEDS: f32 = 70.0;
+/// Width of a note's words in points, and of the rest of a note.
+const WORDS: f32 = 300.0;
+const AROUND: f32 = 18.0 + 28.0 + 20.0 + 3.0 * space::S;
 
 /// When each note was first seen, in seconds of the window's time.
 #[derive(Debug, Default)]
@@ -152,7 +157,9 @@ impl Notices {
         }
         let snapshot = scene.snapshot;
         let camera_told = matches!(snapshot.call, CallView::Idle) && snapshot.local_stream.camera_fault.is_some();
-        let first = notices.len().saturating_sub(SHOWN);
+        let shown = SHOWN.min((area.height() / NEEDS) as usize).max(1);
+        let first = notices.len().saturating_sub(shown);
+        let room = WORDS.min(area.width() - AROUND - 2.0 * space::S);
         let notes = Area::new(Id::unique("notices")).order(egui::Order::Foreground);
         notes.pivot(Align2::CENTER_TOP).fixed_pos(area.center_top()).show(ui.ctx(), |ui| {
             ui.spacing_mut().item_spacing.y = space::S;
@@ -165,7 +172,8 @@ impl Notices {
                     kind => said(kind, scene.words, &scene.snapshot.settings),
                 };
                 let offered = offer(&notice.kind, scene);
-                let pressed = toast(ui, &text, mark(&notice.kind), offered.as_ref().map(|(key, _)| *key), scene.words);
+                let pressed =
+                    toast(ui, &text, mark(&notice.kind), offered.as_ref().map(|(key, _)| *key), scene.words, room);
                 match (pressed, offered) {
                     (Pressed::Nothing, _) => {}
                     (Pressed::Offer, Some((_, command))) => {
@@ -205,8 +213,15 @@ enum Pressed {
     Close,
 }
 
-/// Draws one note, with a button where it offers something.
-fn toast(ui: &mut Ui, text: &str, (icon, warns): (Icon, bool), offer: Option<Text>, words: Words) -> Pressed {
+/// Draws one note with `room` points for its words, with a button where it offers something.
+fn toast(
+    ui: &mut Ui,
+    text: &str,
+    (icon, warns): (Icon, bool),
+    offer: Option<Text>,
+    words: Words,
+    room: f32,
+) -> Pressed {
     let palette = Palette::of(ui);
     let frame = Frame::new()
         .fill(palette.surface)
@@ -220,7 +235,6 @@ fn toast(ui: &mut Ui, text: &str, (icon, warns): (Icon, bool), offer: Option<Tex
                 let (_, rect) = ui.allocate_space(vec2(18.0, 28.0));
                 let ink = if warns { palette.warning } else { palette.accent };
                 icon.paint(ui.painter(), rect.center(), 18.0, ink);
-                let room = 300.0;
                 let galley = super::buttons::wrapped(ui, text, Type::Body, palette.text, room);
                 let size = vec2(room, galley.size().y.max(28.0));
                 let offered = ui.vertical(|ui| {

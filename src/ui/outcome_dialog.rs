@@ -1,6 +1,6 @@
 //! The dialog after a call that did not go well, and after one that was missed.
 
-use eframe::egui::{Align, Key, Layout, Modifiers, Role, ScrollArea, Ui, WidgetInfo, vec2};
+use eframe::egui::{Key, Modifiers, Role, ScrollArea, Ui, WidgetInfo, vec2};
 
 use crate::call::DisconnectReason;
 use crate::controller::{CallView, Command, HistoryEntry, Outcome, OutcomeKind, Snapshot, VideoChoice};
@@ -14,7 +14,7 @@ use super::dialog;
 use super::icons::Icon;
 use super::keys;
 use super::scene::Scene;
-use super::theme::{CONTROL_HEIGHT, Palette, Type, space};
+use super::theme::{Palette, Type, space};
 
 /// Most height of a caller's note in points.
 const NOTE_HEIGHT: f32 = 120.0;
@@ -112,13 +112,10 @@ fn show_outcome(ui: &Ui, scene: &mut Scene<'_>, outcome: &Outcome, name: &str, w
             });
         });
         ui.add_space(space::M);
-        let size = vec2(ui.available_width(), CONTROL_HEIGHT);
-        ui.allocate_ui_with_layout(size, Layout::right_to_left(Align::Center), |ui| {
-            let again = TextButton::new(scene.text(again(kind))).icon(icon).weight(Weight::Primary);
-            let again = again.show(ui).clicked();
-            (again, dialog::safe(ui, TextButton::new(scene.text(Text::Close))).clicked())
-        })
-        .inner
+        let again = TextButton::new(scene.text(again(kind))).icon(icon).weight(Weight::Primary);
+        let [done, again] = dialog::row(ui, [TextButton::new(scene.text(Text::Close)), again]);
+        dialog::hold_focus(ui, &done);
+        (again.clicked(), done.clicked())
     });
     if again {
         scene.send(Command::DismissOutcome);

@@ -107,7 +107,6 @@ impl OwnCard {
 
     /// Draws the button that copies the link; a `small` one has no word.
     fn copy_button(&mut self, ui: &mut Ui, scene: &Scene<'_>, small: bool) {
-        let now = ui.input(|input| input.time);
         let button = if small {
             let (word, icon) =
                 if self.has_copied(ui) { (Text::Copied, Icon::Check) } else { (Text::CopyLink, Icon::Copy) };
@@ -116,10 +115,15 @@ impl OwnCard {
             self.copy_words(ui, scene).show(ui)
         };
         if button.clicked() {
-            ui.ctx().copy_text(scene.snapshot.me.link.clone());
-            self.copied_at = Some(now);
-            ui.ctx().request_repaint_after_secs(COPIED_FOR as f32 + 0.05);
+            self.copy(ui, scene);
         }
+    }
+
+    /// Copies the link, and says so for a while.
+    fn copy(&mut self, ui: &Ui, scene: &Scene<'_>) {
+        ui.ctx().copy_text(scene.snapshot.me.link.clone());
+        self.copied_at = Some(ui.input(|input| input.time));
+        ui.ctx().request_repaint_after_secs(COPIED_FOR as f32 + 0.05);
     }
 
     fn name_field(&mut self, ui: &mut Ui, words: Rect, scene: &mut Scene<'_>) {
@@ -187,7 +191,7 @@ impl OwnCard {
         let height = ui.ctx().content_rect().height();
         let ((), close) = dialog::show(ui, scene.text(Text::QrTitle), 360.0, |ui| {
             dialog::heading(ui, scene.text(Text::QrTitle), scene.text(Text::QrDetail));
-            let side = ui.available_width().min(height - 280.0).max(160.0);
+            let side = (height - 280.0).max(160.0).min(ui.available_width());
             ui.vertical_centered(|ui| {
                 self.qr.show(ui, &link, side, scene.text(Text::QrTitle), scene.text(Text::QrFailed));
             });
@@ -196,14 +200,13 @@ impl OwnCard {
             let shown = egui::RichText::new(&link).monospace().color(palette.text_soft);
             ui.add(egui::Label::new(shown).wrap().selectable(true));
             ui.add_space(space::S);
-            ui.horizontal(|ui| {
-                self.copy_button(ui, scene, false);
-                ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                    if dialog::safe(ui, TextButton::new(scene.text(Text::Close))).clicked() {
-                        self.qr_open = false;
-                    }
-                });
-            });
+            let buttons = [self.copy_words(ui, scene), TextButton::new(scene.text(Text::Close))];
+            let [copy, close] = dialog::row(ui, buttons);
+            dialog::hold_focus(ui, &close);
+            if copy.clicked() {
+                self.copy(ui, scene);
+            }
+            self.qr_open &= !close.clicked();
         });
         if close {
             self.qr_open = false;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use eframe::egui::{self, Align, Layout, Ui};
+use eframe::egui::{self, Ui};
 
 use super::buttons::{TextButton, icon_button};
 use super::catalogue::Text;
@@ -94,9 +94,8 @@ impl PicturePicker {
                 }
             });
             ui.add_space(space::S);
-            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                back = TextButton::new(scene.text(Text::Back)).show(ui).clicked();
-            });
+            let [pressed] = dialog::row(ui, [TextButton::new(scene.text(Text::Back))]);
+            back = pressed.clicked();
         });
         if let Some(folder) = enter {
             *self = Self::in_folder(folder);

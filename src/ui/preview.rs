@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use eframe::egui::text::LayoutJob;
 use eframe::egui::{
-    Align, Color32, CornerRadius, Galley, Layout, Pos2, Rect, Stroke, StrokeKind, Ui, UiBuilder, pos2, vec2,
+    Align, Color32, CornerRadius, Galley, Layout, Pos2, Rect, Stroke, StrokeKind, Ui, UiBuilder, Vec2, pos2, vec2,
 };
 
 use crate::controller::{Command, LocalStreamView};
@@ -97,21 +97,28 @@ fn placeholder(ui: &mut Ui, rect: Rect, absence: Absence, scene: &mut Scene<'_>)
         Absence::Resting => (Icon::CameraOff, says(Text::PreviewResting), &[][..]),
         Absence::Starting => (Icon::Camera, says(Text::PreviewStarting), &[][..]),
     };
-    let room = (rect.width() - 2.0 * space::XL).min(380.0);
+    let room = vec2((rect.width() - 2.0 * space::M).min(380.0), rect.height());
     let text = centered(ui, &said, palette.text_soft, room);
     let with_buttons = if buttons.is_empty() { 0.0 } else { CONTROL_HEIGHT + space::L };
-    let height = 32.0 + space::M + text.size().y + with_buttons;
+    let with_icon = 32.0 + space::M;
+    let mut height = text.size().y;
+    let has_buttons = height + with_buttons <= rect.height();
+    height += if has_buttons { with_buttons } else { 0.0 };
+    let has_icon = height + with_icon <= rect.height();
+    height += if has_icon { with_icon } else { 0.0 };
     let mut y = rect.center().y - height / 2.0;
     let ink = if matches!(absence, Absence::Fault(_)) { palette.warning } else { palette.text_soft };
-    icon.paint(ui.painter(), pos2(rect.center().x, y + 16.0), 32.0, ink);
-    y += 32.0 + space::M;
+    if has_icon {
+        icon.paint(ui.painter(), pos2(rect.center().x, y + 16.0), 32.0, ink);
+        y += with_icon;
+    }
     let text_height = text.size().y;
     let place = Rect::from_min_size(pos2(rect.center().x - text.size().x / 2.0, y), text.size());
     let label = ui.interact(place, ui.scope_id().with("why"), eframe::egui::Sense::hover());
     label.widget_info(|| eframe::egui::WidgetInfo::labeled(eframe::egui::Role::Label, true, &said));
     ui.painter().galley(place.center_top(), text, palette.text_soft);
     y += text_height + space::L;
-    ways_on(ui, pos2(rect.center().x, y), buttons, scene)
+    has_buttons && ways_on(ui, pos2(rect.center().x, y), buttons, scene)
 }
 
 /// Buttons where there is no camera.
@@ -148,9 +155,11 @@ fn ways_on(ui: &mut Ui, top: Pos2, words: &[Text], scene: &mut Scene<'_>) -> boo
     settings
 }
 
-/// `text` wrapped at `room` points, to be painted around the middle of its top.
-fn centered(ui: &Ui, text: &str, color: Color32, room: f32) -> Arc<Galley> {
-    let mut job = LayoutJob::simple(text.to_owned(), Type::Body.font(), color, room);
+/// `text` wrapped and cut within `room` points, to be painted around the middle of its top.
+fn centered(ui: &Ui, text: &str, color: Color32, room: Vec2) -> Arc<Galley> {
+    let mut job = LayoutJob::simple(text.to_owned(), Type::Body.font(), color, room.x);
+    let line = ui.fonts_mut(|fonts| fonts.row_height(&Type::Body.font()));
+    job.wrap.max_rows = ((room.y / line) as usize).max(1);
     job.halign = Align::Center;
     ui.painter().layout_job(job)
 }

@@ -25,9 +25,6 @@ use super::theme::{self, Palette, Type, space};
 /// long, in seconds: whoever was typing or clicking when it came up, and goes on, must not do either by accident.
 const HEEDED_AFTER: f64 = 0.6;
 
-/// Room that the scene needs in points: four buttons whose words are whole, and a caller's words above one's face.
-pub const ROOM: [f32; 2] = [540.0, 400.0];
-
 /// Width of a button with its words in points.
 const SLOT: f32 = 168.0;
 
@@ -37,6 +34,9 @@ const PADDING: f32 = 14.0;
 
 /// Lines of a note that are shown at once.
 const NOTE_LINES: f32 = 3.0;
+
+/// A scene lower than this (points) scrolls in the part above its buttons.
+const SCROLLS: f32 = 420.0;
 
 /// State of the scene between frames.
 #[derive(Debug, Default)]
@@ -127,7 +127,7 @@ fn is_typing(event: &egui::Event) -> bool {
 fn parts(area: Rect, count: usize) -> (Rect, Rect) {
     let bottom = area.bottom() - (area.height() * 0.04).clamp(8.0, 40.0);
     let width = (SLOT * count as f32).min(area.width());
-    let height = labelled_round_height(disc(area));
+    let height = labelled_round_height(width / count.max(1) as f32, disc(area));
     let row = Rect::from_min_max(
         pos2(area.center().x - width / 2.0, bottom - height),
         pos2(area.center().x + width / 2.0, bottom),
@@ -138,7 +138,11 @@ fn parts(area: Rect, count: usize) -> (Rect, Rect) {
 
 /// Diameter of the buttons in points.
 fn disc(area: Rect) -> f32 {
-    if area.height() < stage::LOW { 54.0 } else { 68.0 }
+    match area.height() {
+        height if height < stage::LOWEST => 46.0,
+        height if height < stage::LOW => 54.0,
+        _ => 68.0,
+    }
 }
 
 fn part(ui: &mut Ui, name: &str, place: Rect, layout: Layout) -> Ui {
@@ -208,8 +212,15 @@ fn incoming_scene(ui: &mut Ui, scene: &mut Scene<'_>, incoming: &IncomingView, o
     let (upper, place) = parts(area, if incoming.known { 3 } else { 4 });
     let line = scene.text(if incoming.with_video { Text::IncomingVideo } else { Text::IncomingAudio });
     let mut middle = part(ui, "caller", upper, Layout::top_down(Align::Center));
-    stage::portrait(&mut middle, scene, incoming.peer, &name, line);
-    words(&mut middle, scene, incoming);
+    let caller = |ui: &mut Ui| {
+        stage::portrait(ui, scene, incoming.peer, &name, line);
+        words(ui, scene, incoming);
+    };
+    if area.height() < SCROLLS {
+        ScrollArea::vertical().max_height(upper.height()).auto_shrink(false).show(&mut middle, caller);
+    } else {
+        caller(&mut middle);
+    }
     let tip = |answer, otherwise| if answer == offered { "Enter" } else { otherwise };
     let choice = |icon, key, look, press| {
         let words = scene.text(key);
@@ -311,28 +322,4 @@ fn words(ui: &mut Ui, scene: &Scene<'_>, incoming: &IncomingView) {
             }
         });
     });
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::store::Language;
-    use crate::ui::catalogue::Words;
-
-    #[test]
-    fn the_words_of_four_buttons_are_whole_in_the_least_room() {
-        let ctx = egui::Context::default();
-        theme::install(&ctx);
-        for language in [Language::English, Language::SimplifiedChinese] {
-            for key in [Text::Block, Text::Decline, Text::AnswerAudio, Text::AnswerVideo] {
-                let words = Words::of(language, "").get(key);
-                ctx.run_ui(egui::RawInput::default(), |ui| {
-                    let line = one_line(ui, words, Type::Body, theme::ON_PICTURE, ROOM[0] / 4.0 - space::S);
-                    assert!(!line.elided, "{words}");
-                })
-                .textures_delta
-                .clear();
-            }
-        }
-    }
 }

@@ -2,7 +2,7 @@
 //! after a comparison, or by reading the code on the other's screen with one's own camera. In a call it is a card at
 //! the edge with the number alone, which leaves Hang up in reach.
 
-use eframe::egui::{self, Align, Layout, Rect, Ui, UiBuilder, vec2};
+use eframe::egui::{self, FontId, Rect, ScrollArea, Ui, UiBuilder, vec2};
 
 use crate::controller::Command;
 use crate::identity::{PeerId, ScannedCode, safety_code, safety_number, scan_safety_code};
@@ -23,6 +23,8 @@ use super::theme::{Palette, Type, space};
 const CARD_WIDTH: f32 = 400.0;
 /// Height of a line of digits, with its space, in points.
 const LINE_HEIGHT: f32 = 30.0;
+/// Width that the digits take beside the code, in points.
+const BESIDE_CODE: f32 = 220.0;
 /// Size of the digits, in points.
 const DIGITS_SIZE: f32 = 20.0;
 
@@ -72,35 +74,44 @@ impl SafetyDialog {
         if close { Next::Close } else { next }
     }
 
-    /// Draws the card of a call at the upper left of `area`; true once it is over.
-    pub fn show_beside(&mut self, ui: &mut Ui, area: Rect, scene: &mut Scene<'_>) -> bool {
+    /// Draws the card of a call at the upper left of `room`; true once it is over.
+    pub fn show_beside(&mut self, ui: &mut Ui, room: Rect, scene: &mut Scene<'_>) -> bool {
         let Some((verified, name)) = scene.person(self.contact).map(|person| (person.verified, person.name.clone()))
         else {
             return true;
         };
-        let size = vec2(CARD_WIDTH.min(area.width() - 2.0 * space::L), area.height() - 60.0 - 96.0);
-        let place = Rect::from_min_size(area.min + vec2(space::L, 60.0), size);
+        let size = vec2(CARD_WIDTH.min(room.width()), room.height());
+        let place = Rect::from_min_size(room.min, size);
         let mut overlay = ui.new_child(UiBuilder::new().id_salt("safety").max_rect(place));
         let frame = egui::Frame::new().fill(egui::Color32::from_black_alpha(225)).corner_radius(12).inner_margin(14);
+        let scrolled = ScrollArea::vertical().max_height(size.y - 28.0).auto_shrink([false, true]);
         frame
             .show(&mut overlay, |ui| {
                 ui.set_width(size.x - 28.0);
-                ui.spacing_mut().item_spacing.y = space::XS;
-                let palette = Palette::of(ui);
-                let title = scene.words.with_name(Text::SafetyTitle, &name);
-                bidi::label(ui, &title, Type::Strong, palette.text, Lines::Many);
-                ui.label(Type::Caption.text(scene.text(Text::SafetyByVoice), palette.text_soft));
-                ui.add_space(space::XS);
-                self.number(ui, 4);
-                self.result(ui, scene, verified, &name);
-                ui.add_space(space::XS);
-                ui.horizontal(|ui| {
-                    self.mark_button(ui, scene, verified);
-                    TextButton::new(scene.text(Text::Close)).show(ui).clicked()
-                })
-                .inner
+                let content = |ui: &mut Ui| self.card(ui, scene, verified, &name);
+                scrolled.show(ui, content).inner
             })
             .inner
+    }
+
+    /// Content of the card of a call; true once it is over.
+    fn card(&mut self, ui: &mut Ui, scene: &mut Scene<'_>, verified: bool, name: &str) -> bool {
+        ui.spacing_mut().item_spacing.y = space::XS;
+        let palette = Palette::of(ui);
+        let title = scene.words.with_name(Text::SafetyTitle, name);
+        bidi::label(ui, &title, Type::Strong, palette.text, Lines::Many);
+        let by_voice = Type::Caption.text(scene.text(Text::SafetyByVoice), palette.text_soft);
+        ui.add(egui::Label::new(by_voice).wrap());
+        ui.add_space(space::XS);
+        self.number(ui, 4);
+        self.result(ui, scene, verified, name);
+        ui.add_space(space::XS);
+        let close = TextButton::new(scene.text(Text::Close));
+        let [mark, close] = dialog::row(ui, [mark_button(scene, verified), close]);
+        if mark.clicked() {
+            self.mark(scene, verified);
+        }
+        close.clicked()
     }
 
     /// Takes the scanner's finding. A code that matches marks the contact; others are told, and the scan goes on.
@@ -116,32 +127,42 @@ impl SafetyDialog {
 
     fn number_and_code(&mut self, ui: &mut Ui, scene: &Scene<'_>, name: &str) {
         let side = (ui.ctx().content_rect().height() - 320.0).clamp(148.0, 232.0);
+        let title = scene.words.with_name(Text::SafetyCodeName, name);
+        let failed = scene.text(Text::SafetyCodeFailed);
+        if ui.available_width() < side + BESIDE_CODE {
+            ui.vertical_centered(|ui| self.drawn.show(ui, &self.code, side, &title, failed));
+            self.number_to_copy(ui, scene, 4);
+            return;
+        }
         ui.horizontal(|ui| {
-            let title = scene.words.with_name(Text::SafetyCodeName, name);
-            self.drawn.show(ui, &self.code, side, &title, scene.text(Text::SafetyCodeFailed));
+            self.drawn.show(ui, &self.code, side, &title, failed);
             ui.add_space(space::L);
             ui.vertical(|ui| {
                 // A low window has room for four lines beside the smaller code, a higher one for six.
                 let (groups_a_line, lines) = if side < 200.0 { (3, 4.0) } else { (2, 6.0) };
                 ui.add_space((side - lines * LINE_HEIGHT - 40.0).max(0.0) / 2.0);
-                self.number(ui, groups_a_line);
-                ui.add_space(space::XS);
-                if TextButton::new(scene.text(Text::CopyNumber))
-                    .icon(Icon::Copy)
-                    .weight(Weight::Plain)
-                    .show(ui)
-                    .clicked()
-                {
-                    ui.ctx().copy_text(self.number.clone());
-                }
+                self.number_to_copy(ui, scene, groups_a_line);
             });
         });
     }
 
-    /// The digits, so many groups a line.
+    /// The digits, and the button that copies them.
+    fn number_to_copy(&self, ui: &mut Ui, scene: &Scene<'_>, groups_a_line: usize) {
+        self.number(ui, groups_a_line);
+        ui.add_space(space::XS);
+        let copy = TextButton::new(scene.text(Text::CopyNumber)).icon(Icon::Copy).weight(Weight::Plain);
+        if copy.show(ui).clicked() {
+            ui.ctx().copy_text(self.number.clone());
+        }
+    }
+
+    /// The digits, so many groups a line at most.
     fn number(&self, ui: &mut Ui, groups_a_line: usize) {
         let groups: Vec<&str> = self.number.split(' ').collect();
-        for line in groups.chunks(groups_a_line) {
+        let digit = ui.fonts_mut(|fonts| fonts.glyph_width(&FontId::monospace(DIGITS_SIZE), '0'));
+        // Five digits and two spaces.
+        let fit = (ui.available_width() / (7.0 * digit)).floor() as usize;
+        for line in groups.chunks(groups_a_line.min(fit).max(1)) {
             let line = egui::RichText::new(line.join("  ")).monospace().size(DIGITS_SIZE).color(Palette::of(ui).text);
             ui.add(egui::Label::new(line).selectable(true));
         }
@@ -169,38 +190,39 @@ impl SafetyDialog {
 
     fn buttons(&mut self, ui: &mut Ui, scene: &mut Scene<'_>, verified: bool) -> Next {
         ui.add_space(space::S);
-        let mut next = Next::Stay;
-        ui.horizontal(|ui| {
-            let (icon, word) = match self.scanner {
-                Some(_) => (Icon::Qr, Text::ScanStop),
-                None => (Icon::Camera, Text::ScanCode),
+        let (icon, word) = match self.scanner {
+            Some(_) => (Icon::Qr, Text::ScanStop),
+            None => (Icon::Camera, Text::ScanCode),
+        };
+        let scan = TextButton::new(scene.text(word)).icon(icon);
+        let close = TextButton::new(scene.text(Text::Close));
+        let [scan, close, mark] = dialog::row(ui, [scan, close, mark_button(scene, verified)]);
+        dialog::hold_focus(ui, &close);
+        if scan.clicked() {
+            self.scanned = None;
+            let (me, contact) = (scene.snapshot.me.id, self.contact);
+            self.scanner = match self.scanner.take() {
+                Some(_) => None,
+                None => CodeScanner::start(ui.ctx(), move |picture| scan_safety_code(picture, me, contact)),
             };
-            if TextButton::new(scene.text(word)).icon(icon).show(ui).clicked() {
-                self.scanned = None;
-                let (me, contact) = (scene.snapshot.me.id, self.contact);
-                self.scanner = match self.scanner.take() {
-                    Some(_) => None,
-                    None => CodeScanner::start(ui.ctx(), move |picture| scan_safety_code(picture, me, contact)),
-                };
-            }
-            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                self.mark_button(ui, scene, verified);
-                if dialog::safe(ui, TextButton::new(scene.text(Text::Close))).clicked() {
-                    next = Next::Close;
-                }
-            });
-        });
-        next
+        }
+        if mark.clicked() {
+            self.mark(scene, verified);
+        }
+        if close.clicked() { Next::Close } else { Next::Stay }
     }
 
-    fn mark_button(&mut self, ui: &mut Ui, scene: &mut Scene<'_>, verified: bool) {
-        let (word, weight) =
-            if verified { (Text::UnmarkVerified, Weight::Quiet) } else { (Text::MarkVerified, Weight::Primary) };
-        if TextButton::new(scene.text(word)).weight(weight).show(ui).clicked() {
-            (self.scanned, self.scanner) = (None, None);
-            scene.send(Command::VerifyContact { id: self.contact, on: !verified });
-        }
+    /// Marks the contact as verified, or as no longer.
+    fn mark(&mut self, scene: &mut Scene<'_>, verified: bool) {
+        (self.scanned, self.scanner) = (None, None);
+        scene.send(Command::VerifyContact { id: self.contact, on: !verified });
     }
+}
+
+fn mark_button(scene: &Scene<'_>, verified: bool) -> TextButton<'static> {
+    let (word, weight) =
+        if verified { (Text::UnmarkVerified, Weight::Quiet) } else { (Text::MarkVerified, Weight::Primary) };
+    TextButton::new(scene.text(word)).weight(weight)
 }
 
 /// One's own picture while the camera looks for a code; true when the settings are asked for.

@@ -5,6 +5,7 @@ use crate::identity::PeerId;
 use crate::media::MediaTime;
 use crate::store::Settings;
 
+use super::appearance::DesktopAppearance;
 use super::avatar;
 use super::catalogue::{Text, Words};
 use super::tile::TilePainter;
@@ -40,6 +41,8 @@ pub struct Scene<'a> {
     pub camera_rests: bool,
     /// The desktop shows the program's item in its tray.
     pub tray: bool,
+    /// Appearance that the desktop asks for.
+    pub desktop: DesktopAppearance,
     /// Draws pictures.
     pub tiles: &'a mut TilePainter,
     /// Commands of this frame; sent when it has been drawn.

@@ -9,14 +9,16 @@ use crate::call::RelayUse;
 use crate::controller::{Command, LocalStreamView, Snapshot};
 use crate::device::{DeviceChoice, DeviceFault, DeviceKind};
 use crate::media::{Preset, VideoFormat};
-use crate::store::{Contrast, Language, Motion, Settings, Theme};
+use crate::store::Settings;
 
-use super::buttons::{TextButton, Weight, explain, icon_button, segments, switch_row};
+use super::buttons::{TextButton, Weight, explain, icon_button, landmark, segments, switch_row};
 use super::catalogue::{Text, Words};
 use super::device_names::{device_list, plugged};
 use super::fields::{choose, drop_down, label};
 use super::icons::Icon;
+use super::key_list;
 use super::keys;
+use super::look_settings;
 use super::reachable_settings;
 use super::scene::Scene;
 use super::server_settings::ServerSettings;
@@ -25,11 +27,14 @@ use super::theme::{Palette, Type, radius, space};
 /// The panel's width in points where there is room.
 const WIDTH: f32 = 372.0;
 
-/// The panel's width in a narrow window.
+/// The panel's least width beside something else.
 const MIN_WIDTH: f32 = 300.0;
 
 /// Width that a call's controls need beside the panel, in points.
 const CONTROLS_NEED: f32 = 412.0;
+
+/// A window narrower than this (points) is covered by the panel, but for the bar of a call.
+const NARROW: f32 = 600.0;
 
 /// How often the level meter is drawn while the panel is open, in seconds.
 pub const METER_EVERY: f32 = 1.0 / 15.0;
@@ -41,11 +46,17 @@ const FRAME_RATES: [u32; 4] = [10, 15, 24, 30];
 const BIT_RATES: [u32; 7] = [250, 500, 1000, 1500, 2500, 4000, 6000];
 
 fn width_in(window: Rect) -> f32 {
+    if window.width() < NARROW {
+        return window.width() - 2.0 * space::S;
+    }
     (window.width() - CONTROLS_NEED).clamp(MIN_WIDTH, WIDTH)
 }
 
-/// The part of `window` beside the open panel.
+/// The part of `window` beside the open panel; the whole of it where nothing is beside the panel.
 pub fn beside(window: Rect) -> Rect {
+    if window.width() < NARROW {
+        return window;
+    }
     Rect::from_min_max(window.min, pos2(window.right() - width_in(window) - space::S, window.bottom()))
 }
 
@@ -104,14 +115,17 @@ impl SettingsPanel {
         }
     }
 
-    /// Draws it at the right, over everything.
-    pub fn show(&mut self, ui: &Ui, scene: &mut Scene<'_>) {
+    /// Draws it at the right, over everything but the bar of a call, `bar` points high at the bottom.
+    pub fn show(&mut self, ui: &Ui, scene: &mut Scene<'_>, bar: f32) {
         if !self.open {
             return;
         }
         ui.ctx().request_repaint_after_secs(METER_EVERY);
-        let area = ui.ctx().content_rect();
+        let mut area = ui.ctx().content_rect();
         let width = width_in(area);
+        if area.width() < NARROW {
+            area.max.y -= bar;
+        }
         let at = pos2(area.right() - width - space::S, area.top() + space::S);
         let mut close = false;
         Area::new(Id::unique("settings")).fixed_pos(at).order(egui::Order::Middle).show(ui.ctx(), |ui| {
@@ -123,6 +137,7 @@ impl SettingsPanel {
                 .shadow(ui.visuals().window_shadow)
                 .inner_margin(Margin { left: 20, right: 8, top: 12, bottom: 12 });
             frame.show(ui, |ui| {
+                landmark(ui, egui::Role::Region, scene.text(Text::Settings));
                 ui.set_width(width - 30.0);
                 ui.set_max_height(area.height() - 2.0 * space::S - 26.0);
                 ui.horizontal(|ui| {
@@ -175,9 +190,9 @@ fn content(ui: &mut Ui, scene: &mut Scene<'_>, servers: &mut ServerSettings, to_
     servers.show(ui, scene);
     relay(ui, scene.words, &mut settings);
     section(ui, scene.text(Text::SectionLook));
-    look(ui, scene, &mut settings);
+    look_settings::show(ui, scene, &mut settings);
     section(ui, scene.text(Text::SectionKeys));
-    key_list(ui, scene.words);
+    key_list::show(ui, scene.words);
     ui.add_space(space::M);
     let palette = Palette::of(ui);
     let version = scene.words.fill(Text::Version, &[("value", env!("CARGO_PKG_VERSION"))]);
@@ -351,48 +366,11 @@ fn relay(ui: &mut Ui, words: Words, settings: &mut Settings) {
     let uses =
         [(RelayUse::Auto, Text::RelayAuto), (RelayUse::Always, Text::RelayAlways), (RelayUse::Never, Text::RelayNever)]
             .map(|(relay_use, key)| (relay_use, words.get(key)));
-    if let Some(relay_use) = segments(ui, settings.relay, &uses) {
+    if let Some(relay_use) = segments(ui, words.get(Text::RelayLabel), settings.relay, &uses) {
         settings.relay = relay_use;
     }
     let text = Type::Caption.text(words.get(Text::RelayDetail), Palette::of(ui).text_soft);
     ui.add(egui::Label::new(text).wrap());
-}
-
-fn look(ui: &mut Ui, scene: &Scene<'_>, settings: &mut Settings) {
-    let words = scene.words;
-    label(ui, words.get(Text::LanguageLabel));
-    let languages = [
-        (Language::System, Text::LanguageSystem),
-        (Language::English, Text::LanguageEnglish),
-        (Language::SimplifiedChinese, Text::LanguageChinese),
-    ]
-    .map(|(language, key)| (language, words.get(key)));
-    if let Some(language) = segments(ui, settings.language, &languages) {
-        settings.language = language;
-    }
-    label(ui, words.get(Text::ThemeLabel));
-    let themes = [(Theme::System, Text::ThemeSystem), (Theme::Light, Text::ThemeLight), (Theme::Dark, Text::ThemeDark)]
-        .map(|(theme, key)| (theme, words.get(key)));
-    if let Some(theme) = segments(ui, settings.theme, &themes) {
-        settings.theme = theme;
-    }
-    label(ui, words.get(Text::ContrastLabel));
-    let contrasts = [
-        (Contrast::System, Text::ThemeSystem),
-        (Contrast::Standard, Text::ContrastStandard),
-        (Contrast::High, Text::ContrastHigh),
-    ]
-    .map(|(contrast, key)| (contrast, words.get(key)));
-    if let Some(contrast) = segments(ui, settings.contrast, &contrasts) {
-        settings.contrast = contrast;
-    }
-    label(ui, words.get(Text::MotionLabel));
-    let motions =
-        [(Motion::System, Text::ThemeSystem), (Motion::Full, Text::MotionFull), (Motion::Reduced, Text::MotionReduced)]
-            .map(|(motion, key)| (motion, words.get(key)));
-    if let Some(motion) = segments(ui, settings.motion, &motions) {
-        settings.motion = motion;
-    }
 }
 
 fn device(
@@ -432,43 +410,6 @@ pub fn meter(ui: &mut Ui, name: &str, peak: f32) {
         ui.painter().rect_filled(filled, CornerRadius::same(4), ink);
     }
     explain(response, name);
-}
-
-fn key_list(ui: &mut Ui, words: Words) {
-    let palette = Palette::of(ui);
-    ui.spacing_mut().interact_size.y = 26.0;
-    let keys: [(&[&str], Text); 11] = [
-        (&["M"], Text::KeyMute),
-        (&["Space"], Text::KeyTalk),
-        (&["V"], Text::KeyCamera),
-        (&["F"], Text::KeyFullScreen),
-        (&["Esc"], Text::KeyLeaveFullScreen),
-        (&["Ctrl", "Enter"], Text::KeyHangUp),
-        (&["Ctrl", "I"], Text::KeyStatistics),
-        (&["Enter"], Text::KeyAnswer),
-        (&["Esc"], Text::KeyDecline),
-        (&["Ctrl", "Shift", "A"], Text::KeyWaitingAnswer),
-        (&["Ctrl", "Shift", "D"], Text::KeyWaitingDecline),
-    ];
-    for (caps, what) in keys {
-        ui.horizontal(|ui| {
-            ui.label(Type::Body.text(words.get(what), palette.text));
-            ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-                ui.spacing_mut().item_spacing.x = space::XS;
-                for cap in caps.iter().rev() {
-                    key_cap(ui, cap);
-                }
-            });
-        });
-    }
-}
-
-fn key_cap(ui: &mut Ui, name: &str) {
-    let palette = Palette::of(ui);
-    let text = super::buttons::one_line(ui, name, Type::Caption, palette.text, 80.0);
-    let (rect, _) = ui.allocate_exact_size(vec2((text.size().x + 14.0).max(24.0), 24.0), Sense::hover());
-    ui.painter().rect_filled(rect, CornerRadius::same(6), palette.raised);
-    ui.painter().galley(rect.center() - text.size() / 2.0, text, palette.text);
 }
 
 #[cfg(test)]

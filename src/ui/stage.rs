@@ -67,6 +67,8 @@ pub fn own(ui: &mut Ui, rect: Rect, scene: &mut Scene<'_>, of: PeerId) {
 
 /// A scene lower than this (points) has smaller parts.
 pub const LOW: f32 = 560.0;
+/// A scene lower than this (points) has the smallest.
+pub const LOWEST: f32 = 360.0;
 
 /// Distance of a portrait from the top of a scene `height` points high.
 pub fn portrait_top(height: f32) -> f32 {

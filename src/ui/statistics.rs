@@ -21,6 +21,11 @@ use super::scene::Scene;
 use super::theme::{CONTROL_HEIGHT, Palette, Type, space};
 
 const WIDTH: f32 = 404.0;
+/// Height of a card (points) below which its button scrolls with the figures.
+const LOW: f32 = 280.0;
+/// Widths of a column, and the space between columns, in points.
+const COLUMN: [f32; 2] = [56.0, 96.0];
+const GAP: f32 = 20.0;
 
 /// How long the button says that it has copied, in seconds.
 const COPIED_FOR: f64 = 2.0;
@@ -33,25 +38,30 @@ pub struct Statistics {
 }
 
 impl Statistics {
-    /// Draws the overlay at the upper left of `area`.
-    pub fn show(&mut self, ui: &mut Ui, area: Rect, scene: &Scene<'_>, call: &ConversationView) {
+    /// Draws the overlay at the upper left of `room`.
+    pub fn show(&mut self, ui: &mut Ui, room: Rect, scene: &Scene<'_>, call: &ConversationView) {
         let participants = call.participants.as_slice();
         self.charts.retain(|id, _| participants.iter().any(|participant| participant.id == *id));
-        let place = Rect::from_min_size(
-            area.min + vec2(space::L, 60.0),
-            vec2(WIDTH.min(area.width() - 2.0 * space::L), area.height() - 60.0 - 96.0),
-        );
+        let place = Rect::from_min_size(room.min, vec2(WIDTH.min(room.width()), room.height()));
         let mut overlay = ui.new_child(UiBuilder::new().id_salt("statistics").max_rect(place));
         let frame = egui::Frame::new().fill(egui::Color32::from_black_alpha(225)).corner_radius(12).inner_margin(14);
         frame.show(&mut overlay, |ui| {
-            let below = CONTROL_HEIGHT + space::M;
-            egui::ScrollArea::vertical().max_height(place.height() - 28.0 - below).show(ui, |ui| {
+            ui.set_max_width(place.width() - 28.0);
+            // A low card scrolls with its button.
+            let is_low = place.height() < LOW;
+            let below = if is_low { 0.0 } else { CONTROL_HEIGHT + space::M };
+            egui::ScrollArea::both().max_height(place.height() - 28.0 - below).show(ui, |ui| {
                 for participant in participants {
                     self.participant(ui, scene, participant, participants.len() > 1);
                 }
+                if is_low {
+                    self.copy_button(ui, scene, call);
+                }
             });
-            ui.add_space(space::XS);
-            self.copy_button(ui, scene, call);
+            if !is_low {
+                ui.add_space(space::XS);
+                self.copy_button(ui, scene, call);
+            }
         });
     }
 
@@ -95,14 +105,16 @@ impl Statistics {
 /// The figures of one stream of pictures; of a screen under its name, beside the camera's.
 fn picture_figures(ui: &mut Ui, scene: &Scene<'_>, participant: &ParticipantView, picture: &PictureView) {
     let (palette, words) = (Palette::of(ui), scene.words);
+    let [least, most] = COLUMN;
+    let column = ((ui.available_width() - 2.0 * GAP) / 3.0).clamp(least, most);
     if let Some(kind) = picture_name(picture.kind).filter(|_| participant.pictures.len() > 1) {
         ui.label(Type::Caption.text(words.get(kind), palette.text));
     }
     Grid::new(("statistics", participant.id, picture.stream))
         .num_columns(3)
-        .spacing(vec2(20.0, 3.0))
+        .spacing(vec2(GAP, 3.0))
         .min_row_height(16.0)
-        .min_col_width(96.0)
+        .min_col_width(column)
         .show(ui, |ui| {
             ui.label(Type::Caption.text(words.get(Text::LastMinute), palette.text_soft));
             ui.label(Type::Caption.text(words.get(Text::Sent), palette.text_soft));

@@ -260,7 +260,11 @@ impl Palette {
 pub fn install(ctx: &egui::Context) {
     ctx.set_fonts(fonts::definitions());
     dress(ctx, Manner::default());
-    ctx.options_mut(|options| options.fallback_theme = egui::Theme::Light);
+    ctx.options_mut(|options| {
+        options.fallback_theme = egui::Theme::Light;
+        // The text size is a setting with keys of its own.
+        options.zoom_with_keyboard = false;
+    });
 }
 
 /// Contrast and motion of both themes.

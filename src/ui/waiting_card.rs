@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use eframe::egui::{
     Align2, Area, CornerRadius, Event, FocusDirection, Frame, Id, Key, Margin, Modifiers, Order, Rect, Response,
-    Stroke, Ui, vec2,
+    ScrollArea, Stroke, Ui, vec2,
 };
 
 use crate::call::InviteId;
@@ -16,6 +16,7 @@ use crate::controller::{CallView, Command, IncomingView, VideoChoice, echo_id};
 use super::avatar;
 use super::bidi::{self, Lines};
 use super::buttons::{TextButton, Weight, announce};
+use super::call_bar;
 use super::catalogue::Text;
 use super::closing;
 use super::icons::Icon;
@@ -28,6 +29,10 @@ use super::theme::{Palette, Type, radius, space};
 const HEEDED_AFTER: f64 = 0.6;
 
 const WIDTH: f32 = 440.0;
+/// A room lower than this (points) for the cards begins at the window's upper edge.
+const LOW: f32 = 300.0;
+/// Least height of the list of cards, in points.
+const LEAST: f32 = 96.0;
 /// Margin within a card.
 const MARGIN: i8 = 14;
 
@@ -39,7 +44,7 @@ const DECLINE: (Key, &str) = (Key::D, "Ctrl+Shift+D");
 /// A card as it has been shown.
 #[derive(Clone, Copy, Debug)]
 struct Shown {
-    /// Its upper edge.
+    /// Its upper edge below that of the list.
     top: f32,
     /// Since when it has been there, in seconds of the window's time.
     since: f64,
@@ -70,30 +75,43 @@ impl WaitingCards {
             return;
         }
         let now = ui.input(|input| input.time);
-        let mut to_first = self.take_tab(ui, waiting);
+        let to_first = self.take_tab(ui, waiting);
         let chord = chord(ui);
+        let mut area = area;
+        if area.height() < LOW {
+            // Over the head of the call: the buttons of the card are in sight then.
+            area.min.y = ui.ctx().content_rect().top();
+        }
         let at = area.center_top() + vec2(0.0, space::S);
         // Above the dialog of somebody who is called.
         let cards = Area::new(Id::unique("waiting")).order(Order::Foreground).pivot(Align2::CENTER_TOP).fixed_pos(at);
         cards.show(ui.ctx(), |ui| {
             ui.set_width(WIDTH.min(area.width() - 2.0 * space::S));
-            ui.spacing_mut().item_spacing.y = space::S;
-            for (index, incoming) in waiting.iter().enumerate() {
-                // A card that moves up when another one goes comes up under the pointer, too.
-                let top = ui.cursor().top();
-                let shown = self.shown.entry(incoming.invite).or_insert(Shown { top, since: now });
-                if (shown.top - top).abs() > 1.0 {
-                    *shown = Shown { top, since: now };
-                }
-                let since = shown.since;
-                let is_first = index == 0;
-                let pressed = card(ui, scene, incoming, is_first, std::mem::take(&mut to_first));
-                let press = pressed.or(chord.filter(|_| is_first));
-                if let Some(press) = press.filter(|_| now - since >= HEEDED_AFTER) {
-                    carry_out(press, scene, incoming);
-                }
-            }
+            // The bar of the call stays in sight, and Hang up in reach.
+            let room = (area.height() - call_bar::HEIGHT - space::S).max(LEAST);
+            let list = ScrollArea::vertical().max_height(room).min_scrolled_height(room).auto_shrink([false, true]);
+            list.show(ui, |ui| self.cards(ui, now, scene, (to_first, chord)));
         });
+    }
+
+    /// Draws the cards; the first one takes the keyboard if `to_first`, and the press of a chord.
+    fn cards(&mut self, ui: &mut Ui, now: f64, scene: &mut Scene<'_>, (to_first, chord): (bool, Option<Press>)) {
+        ui.spacing_mut().item_spacing.y = space::S;
+        for (index, incoming) in scene.snapshot.waiting.iter().enumerate() {
+            // A card that moves up when another one goes comes up under the pointer, too.
+            let top = ui.cursor().top() - ui.min_rect().top();
+            let shown = self.shown.entry(incoming.invite).or_insert(Shown { top, since: now });
+            if (shown.top - top).abs() > 1.0 {
+                *shown = Shown { top, since: now };
+            }
+            let since = shown.since;
+            let is_first = index == 0;
+            let pressed = card(ui, scene, incoming, is_first, is_first && to_first);
+            let press = pressed.or(chord.filter(|_| is_first));
+            if let Some(press) = press.filter(|_| now - since >= HEEDED_AFTER) {
+                carry_out(press, scene, incoming);
+            }
+        }
     }
 
     /// Takes the first Tab since a card has come to the front: it leads to that card from wherever the keyboard is.

@@ -1,4 +1,4 @@
-//! Place of the window from one start to the next: its size, where it was, and the zoom, in a file of the profile.
+//! Place of the window from one start to the next: its size and where it was, in a file of the profile.
 //!
 //! Runs on the main thread; the file is read before the window opens and written when it closes.
 
@@ -20,7 +20,7 @@ const MAX_SIDE: f32 = 20_000.0;
 /// So much of the window's head must be on a screen to be taken hold of, in pixels.
 const HOLD: f32 = 80.0;
 
-/// Size, place and zoom of the window. Lengths are in the system's points, which the zoom does not change.
+/// Size and place of the window. Lengths are in the system's points, which the text size does not change.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct WindowPlace {
@@ -29,12 +29,11 @@ pub struct WindowPlace {
     /// Left and upper edge; `None` where the system does not tell, as with Wayland.
     at: Option<(f32, f32)>,
     maximized: bool,
-    zoom: f32,
 }
 
 impl Default for WindowPlace {
     fn default() -> Self {
-        Self { width: 1100.0, height: 720.0, at: None, maximized: false, zoom: 1.0 }
+        Self { width: 1100.0, height: 720.0, at: None, maximized: false }
     }
 }
 
@@ -49,14 +48,8 @@ impl WindowPlace {
             width: fits(self.width, 64.0, MAX_SIDE, usual.width),
             height: fits(self.height, 64.0, MAX_SIDE, usual.height),
             at: self.at.filter(|(x, y)| x.abs() < 2.0 * MAX_SIDE && y.abs() < 2.0 * MAX_SIDE),
-            zoom: fits(self.zoom, 0.5, 4.0, usual.zoom),
             ..self
         }
-    }
-
-    /// The zoom that was chosen.
-    pub const fn zoom(&self) -> f32 {
-        self.zoom
     }
 
     /// `window` with this size and place; in the middle of the screen where no place is known.
@@ -75,17 +68,16 @@ impl WindowPlace {
 
     /// The place of a window as the system tells it now. Minimized and in full screen it keeps its place, and maximized
     /// its size, too.
-    fn follow(self, viewport: &egui::ViewportInfo, scale: f32, zoom: f32) -> Self {
-        let zoomed = Self { zoom, ..self };
+    fn follow(self, viewport: &egui::ViewportInfo, scale: f32) -> Self {
         if viewport.minimized == Some(true) || viewport.fullscreen == Some(true) {
-            return zoomed;
+            return self;
         }
         if viewport.maximized == Some(true) {
-            return Self { maximized: true, ..zoomed };
+            return Self { maximized: true, ..self };
         }
         let size = viewport.inner_rect.map_or(vec2(self.width, self.height), |inner| inner.size() * scale);
         let at = viewport.outer_rect.map(|outer| outer.min.to_vec2() * scale).map(|at| (at.x, at.y));
-        Self { width: size.x, height: size.y, at, maximized: false, zoom }
+        Self { width: size.x, height: size.y, at, maximized: false }
     }
 }
 
@@ -112,9 +104,9 @@ impl PlaceKeeper {
     }
 
     /// Notes where the window is, and at first brings it onto a screen: one that it was on may be gone.
-    pub fn follow(&mut self, ctx: &egui::Context, frame: &eframe::Frame, zoom: f32) {
+    pub fn follow(&mut self, ctx: &egui::Context, frame: &eframe::Frame) {
         let scale = ctx.zoom_factor();
-        self.place = ctx.input(|input| self.place.follow(input.viewport(), scale, zoom));
+        self.place = ctx.input(|input| self.place.follow(input.viewport(), scale));
         let Some(window) = frame.winit_window().filter(|_| !std::mem::replace(&mut self.clamped, true)) else { return };
         let Ok(at) = window.outer_position() else { return };
         let size = window.outer_size();
@@ -182,7 +174,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut keeper = PlaceKeeper::open(Some(folder.path()));
         assert_eq!(keeper.place, WindowPlace::default());
-        keeper.place = WindowPlace { width: 640.0, height: 480.0, at: Some((-30.0, 5.0)), maximized: true, zoom: 1.25 };
+        keeper.place = WindowPlace { width: 640.0, height: 480.0, at: Some((-30.0, 5.0)), maximized: true };
         keeper.save();
         assert_eq!(PlaceKeeper::open(Some(folder.path())).place, keeper.place);
         PlaceKeeper::open(None).save();
@@ -195,9 +187,9 @@ mod tests {
             std::fs::write(folder.path().join(FILE), json).unwrap();
             assert_eq!(PlaceKeeper::open(Some(folder.path())).place, WindowPlace::default(), "{json:.20}");
         }
-        std::fs::write(folder.path().join(FILE), r#"{"width":1e30,"height":-5,"at":[1e30,0],"zoom":0}"#).unwrap();
+        std::fs::write(folder.path().join(FILE), r#"{"width":1e30,"height":-5,"at":[1e30,0]}"#).unwrap();
         let place = PlaceKeeper::open(Some(folder.path())).place;
-        assert_eq!((place.width, place.height, place.at, place.zoom), (MAX_SIDE, 64.0, None, 0.5));
+        assert_eq!((place.width, place.height, place.at), (MAX_SIDE, 64.0, None));
     }
 
     #[test]
@@ -206,12 +198,12 @@ mod tests {
         let inner = Some(rect((110.0, 120.0), (400.0, 300.0)));
         let outer = Some(rect((100.0, 100.0), (420.0, 330.0)));
         let seen = egui::ViewportInfo { inner_rect: inner, outer_rect: outer, ..Default::default() };
-        let moved = WindowPlace { width: 800.0, height: 600.0, at: Some((200.0, 200.0)), maximized: false, zoom: 2.0 };
-        assert_eq!(before.follow(&seen, 2.0, 2.0), moved);
+        let moved = WindowPlace { width: 800.0, height: 600.0, at: Some((200.0, 200.0)), maximized: false };
+        assert_eq!(before.follow(&seen, 2.0), moved);
         let with = |change: fn(&mut egui::ViewportInfo)| {
             let mut viewport = seen.clone();
             change(&mut viewport);
-            before.follow(&viewport, 2.0, 1.0)
+            before.follow(&viewport, 2.0)
         };
         assert_eq!(with(|viewport| viewport.fullscreen = Some(true)), before);
         assert_eq!(with(|viewport| viewport.minimized = Some(true)), before);

@@ -4,14 +4,13 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use zbus::blocking::Connection;
 use zbus::blocking::connection::Builder;
 use zbus::zvariant::{OwnedValue, Value};
 
+use crate::support::bus::SessionBus;
 use crate::support::process::{Launch, SOON};
 
 const NOTIFICATIONS: &str = "org.freedesktop.Notifications";
@@ -114,8 +113,7 @@ impl TrayWatcher {
 
 /// The bus and its services. They end when this is dropped.
 pub struct Desktop {
-    daemon: Child,
-    address: String,
+    bus: SessionBus,
     services: Connection,
     caller: SyncSender<Called>,
     calls: Receiver<Called>,
@@ -124,29 +122,17 @@ pub struct Desktop {
 impl Desktop {
     /// Starts them; `None`, with the reason printed, where there is no message bus.
     pub fn start() -> Option<Self> {
-        let started = Command::new("dbus-daemon")
-            .args(["--session", "--nofork", "--nopidfile", "--print-address=1"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn();
-        let Ok(mut daemon) = started else {
-            crate::support::skip("there is no dbus-daemon here");
-            return None;
-        };
-        let mut address = String::new();
-        BufReader::new(daemon.stdout.take().expect("piped")).read_line(&mut address).expect("an address");
-        let address = address.trim().to_owned();
+        let bus = SessionBus::start()?;
         let (sender, calls) = sync_channel(64);
         let notifications = Notifications { calls: sender.clone(), last: 0 };
-        let services = Builder::address(address.as_str())
+        let services = Builder::address(bus.address())
             .and_then(|builder| builder.serve_at(NOTIFICATIONS_PATH, notifications))
             .and_then(|builder| builder.serve_at(SCREEN_SAVER_PATH, ScreenSaver(sender.clone())))
             .and_then(|builder| builder.name(NOTIFICATIONS))
             .and_then(|builder| builder.name(SCREEN_SAVER))
             .and_then(Builder::build)
             .expect("the services start");
-        Some(Self { daemon, address, services, caller: sender, calls })
+        Some(Self { bus, services, caller: sender, calls })
     }
 
     /// The same with a tray.
@@ -177,7 +163,7 @@ impl Desktop {
 
     /// A program of this desktop.
     pub fn give_to(&self, launch: Launch) -> Launch {
-        launch.environment("DBUS_SESSION_BUS_ADDRESS", &self.address)
+        self.bus.give_to(launch)
     }
 
     /// The next call that is `wanted`; others are passed over.
@@ -210,7 +196,7 @@ impl Desktop {
 
     /// The same signal, from a program that shows no notifications.
     pub fn forge_press(&self, id: u32, action: &str) {
-        let stranger = Builder::address(self.address.as_str()).and_then(Builder::build).expect("a connection");
+        let stranger = Builder::address(self.bus.address()).and_then(Builder::build).expect("a connection");
         invoke(&stranger, id, action);
     }
 
@@ -290,11 +276,4 @@ impl Item {
 fn invoke(program: &Connection, id: u32, action: &str) {
     let signal = program.emit_signal(None::<()>, NOTIFICATIONS_PATH, NOTIFICATIONS, "ActionInvoked", &(id, action));
     signal.expect("the bus takes signals");
-}
-
-impl Drop for Desktop {
-    fn drop(&mut self) {
-        let _already_gone = self.daemon.kill();
-        let _status = self.daemon.wait();
-    }
 }

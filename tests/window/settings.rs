@@ -67,7 +67,7 @@ fn what_the_camera_really_gives_is_shown_beside_what_was_asked_for() {
 
 #[test]
 fn hanging_up_stays_possible_beside_the_settings() {
-    for size in [Vec2::new(720.0, 480.0), Vec2::new(1100.0, 720.0)] {
+    for size in [Vec2::new(360.0, 300.0), Vec2::new(720.0, 480.0), Vec2::new(1100.0, 720.0)] {
         let desk = Desk::sized(fixture::call(vec![fixture::participant(1, "Ana Lindqvist", true)]), size);
         desk.press("More");
         desk.press("Settings");
@@ -138,4 +138,17 @@ fn the_program_cannot_be_kept_running_where_there_is_no_tray_and_the_reason_is_t
     }
     desk.press(name);
     assert_eq!(desk.sent(), []);
+}
+
+/// Three choices are called "System" on the screen, under a heading each.
+#[test]
+fn assistive_technology_hears_of_each_choice_what_it_is_about() {
+    let desk = Desk::sized(fixture::idle(), Vec2::new(1100.0, 2400.0));
+    desk.press("Settings");
+    let harness = desk.harness.borrow();
+    let about = |node: Node<'_>| node.accesskit_node().data().description().map(str::to_owned);
+    let systems = By::new().role(Role::RadioButton).label("System");
+    let mut told: Vec<_> = harness.query_all(systems).filter_map(about).collect();
+    told.sort();
+    assert_eq!(told, ["Contrast", "Language", "Motion", "Theme"]);
 }

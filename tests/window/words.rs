@@ -258,6 +258,7 @@ fn only_the_catalogue_holds_texts_for_people() {
         "D",
         "F",
         "I",
+        "K",
         "M",
         "V",
     ];

@@ -1,4 +1,4 @@
-//! Appearance that the desktop asks for: colour scheme, contrast and motion, by the settings portal
+//! Appearance that the desktop asks for: colour scheme, contrast, motion and text size, by the settings portal
 //! (`org.freedesktop.portal.Settings`), as long as the window is there.
 
 use std::collections::HashMap;
@@ -47,7 +47,7 @@ fn follow(bus: &Connection, window: &WindowHandle) -> zbus::Result<()> {
     let changes = MessageIterator::for_match_rule(rule, bus, Some(QUEUE))?;
     let settings = Proxy::new(bus, PORTAL, PATH, SETTINGS)?;
     let namespaces: Namespaces = settings.call("ReadAll", &[APPEARANCE, GNOME].as_slice())?;
-    let mut told = Told::default();
+    let mut told = Told { scales_text: is_on_wayland(), ..Told::default() };
     for (namespace, values) in &namespaces {
         for (key, value) in values {
             told.note(namespace, key, value);
@@ -64,12 +64,21 @@ fn follow(bus: &Connection, window: &WindowHandle) -> zbus::Result<()> {
     Ok(())
 }
 
+/// Whether windows open on Wayland. On X11 the desktop multiplies the display's resolution (`Xft.dpi`) by its text
+/// size.
+fn is_on_wayland() -> bool {
+    let names = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    names("WAYLAND_DISPLAY") || names("WAYLAND_SOCKET")
+}
+
 /// The latest value of each setting.
 #[derive(Debug, Default)]
 struct Told {
     appearance: DesktopAppearance,
     /// GNOME's switch, which is older than the portal's and may stand beside it.
     animations_off: bool,
+    /// The desktop's text size is not yet in the scale that the window system tells.
+    scales_text: bool,
 }
 
 impl Told {
@@ -87,6 +96,9 @@ impl Told {
             (APPEARANCE, "contrast", Value::U32(contrast)) => self.appearance.high_contrast = *contrast == 1,
             (APPEARANCE, "reduced-motion", Value::U32(motion)) => self.appearance.reduced_motion = *motion == 1,
             (GNOME, "enable-animations", Value::Bool(animations)) => self.animations_off = !animations,
+            (GNOME, "text-scaling-factor", Value::F64(factor)) if self.scales_text && factor.is_finite() => {
+                self.appearance.text_percent = Some((factor * 100.0).round() as u16);
+            }
             _ => return false,
         }
         true
@@ -99,17 +111,22 @@ mod tests {
 
     #[test]
     fn settings_of_the_portal_are_read_whether_wrapped_or_not_and_others_are_passed_over() {
-        let mut told = Told::default();
+        let mut told = Told { scales_text: true, ..Told::default() };
         assert!(told.note(APPEARANCE, "contrast", &Value::U32(1)));
         assert!(told.note(APPEARANCE, "color-scheme", &Value::Value(Box::new(Value::U32(1)))));
         assert!(told.note(GNOME, "enable-animations", &Value::Bool(false)));
         assert!(told.note(APPEARANCE, "reduced-motion", &Value::U32(0)));
         assert!(!told.note(APPEARANCE, "contrast", &Value::Bool(true)), "of another type");
         assert!(!told.note("org.example", "contrast", &Value::U32(0)));
-        let all = DesktopAppearance { dark: true, high_contrast: true, reduced_motion: true };
+        assert!(told.note(GNOME, "text-scaling-factor", &Value::F64(1.25)));
+        assert!(!told.note(GNOME, "text-scaling-factor", &Value::F64(f64::NAN)));
+        let text_percent = Some(125);
+        let all = DesktopAppearance { dark: true, high_contrast: true, reduced_motion: true, text_percent };
         assert_eq!(told.appearance(), all);
         assert!(told.note(APPEARANCE, "color-scheme", &Value::U32(2)), "prefers light");
         assert!(told.note(GNOME, "enable-animations", &Value::Bool(true)));
-        assert_eq!(told.appearance(), DesktopAppearance { high_contrast: true, ..DesktopAppearance::default() });
+        let rest = DesktopAppearance { high_contrast: true, text_percent, ..DesktopAppearance::default() };
+        assert_eq!(told.appearance(), rest);
+        assert!(!Told::default().note(GNOME, "text-scaling-factor", &Value::F64(1.25)), "the window system scales");
     }
 }

@@ -69,6 +69,8 @@ texts! {
     CopyReportDetail, ReportPerson, ReportColumns,
     // Settings: appearance
     ContrastLabel, ContrastStandard, ContrastHigh, MotionLabel, MotionFull, MotionReduced,
+    // Settings: text size and keys
+    TextSizeLabel, TextSizeSystem, KeysInCall, KeysAnywhere, KeySearch, KeyTextLarger, KeyTextSmaller, KeyTextUsual, Lists,
     // Settings
     SectionVideo, SectionSound, SectionPrivacy, SectionLook, SectionKeys, Resolution, CameraGives, CameraGivesOther, PresetAbove,
     CameraClosed, FrameRate, BitRate, BitRateAuto, BitRateChoice, FrameRateChoice, Camera, Microphone, Speaker,

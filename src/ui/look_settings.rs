@@ -1,0 +1,70 @@
+//! Settings of the window's language and appearance: colours, contrast, text size, motion.
+
+use eframe::egui::Ui;
+
+use crate::store::{Contrast, Language, Motion, Settings, Theme};
+
+use super::buttons::segments;
+use super::catalogue::Text;
+use super::fields::{drop_down, label};
+use super::fit;
+use super::scene::Scene;
+
+/// Draws the rows; changes go into `settings`.
+pub fn show(ui: &mut Ui, scene: &Scene<'_>, settings: &mut Settings) {
+    let words = scene.words;
+    label(ui, words.get(Text::LanguageLabel));
+    let languages = [
+        (Language::System, Text::LanguageSystem),
+        (Language::English, Text::LanguageEnglish),
+        (Language::SimplifiedChinese, Text::LanguageChinese),
+    ]
+    .map(|(language, key)| (language, words.get(key)));
+    if let Some(language) = segments(ui, words.get(Text::LanguageLabel), settings.language, &languages) {
+        settings.language = language;
+    }
+    label(ui, words.get(Text::ThemeLabel));
+    let themes = [(Theme::System, Text::ThemeSystem), (Theme::Light, Text::ThemeLight), (Theme::Dark, Text::ThemeDark)]
+        .map(|(theme, key)| (theme, words.get(key)));
+    if let Some(theme) = segments(ui, words.get(Text::ThemeLabel), settings.theme, &themes) {
+        settings.theme = theme;
+    }
+    label(ui, words.get(Text::ContrastLabel));
+    let contrasts = [
+        (Contrast::System, Text::ThemeSystem),
+        (Contrast::Standard, Text::ContrastStandard),
+        (Contrast::High, Text::ContrastHigh),
+    ]
+    .map(|(contrast, key)| (contrast, words.get(key)));
+    if let Some(contrast) = segments(ui, words.get(Text::ContrastLabel), settings.contrast, &contrasts) {
+        settings.contrast = contrast;
+    }
+    text_size(ui, scene, settings);
+    label(ui, words.get(Text::MotionLabel));
+    let motions =
+        [(Motion::System, Text::ThemeSystem), (Motion::Full, Text::MotionFull), (Motion::Reduced, Text::MotionReduced)]
+            .map(|(motion, key)| (motion, words.get(key)));
+    if let Some(motion) = segments(ui, words.get(Text::MotionLabel), settings.motion, &motions) {
+        settings.motion = motion;
+    }
+}
+
+/// The text sizes that are offered, and one from elsewhere among them.
+fn text_size(ui: &mut Ui, scene: &Scene<'_>, settings: &mut Settings) {
+    let mut sizes = fit::TEXT_SIZES.to_vec();
+    sizes.extend(settings.text_size.filter(|size| !fit::TEXT_SIZES.contains(size)));
+    sizes.sort_unstable();
+    let choices: Vec<Option<u16>> = std::iter::once(None).chain(sizes.into_iter().map(Some)).collect();
+    let name = |size: &Option<u16>| match size {
+        Some(percent) => scene.words.fill(Text::Percent, &[("value", &percent.to_string())]),
+        None => scene.words.fill(Text::TextSizeSystem, &[("value", &fit::system_percent(scene.desktop).to_string())]),
+    };
+    let names: Vec<String> = choices.iter().map(name).collect();
+    let current = choices.iter().position(|size| *size == settings.text_size);
+    let shown = name(&settings.text_size);
+    if let Some(chosen) = drop_down(ui, scene.text(Text::TextSizeLabel), &shown, &names, current)
+        && let Some(size) = choices.get(chosen)
+    {
+        settings.text_size = *size;
+    }
+}
