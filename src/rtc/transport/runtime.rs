@@ -10,7 +10,7 @@ use std::io::{self, IoSliceMut};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -67,6 +67,8 @@ pub(in crate::rtc) struct PeerRuntime {
     spawned: AtomicU32,
     tasks: Arc<Mutex<Vec<AbortHandle>>>,
     link_local: Arc<LinkLocalSockets>,
+    /// Ways out of the connection's sockets.
+    out: Arc<WaysOut>,
     impairment: Impairment,
     /// Opens streams to a relay.
     stream: Option<StreamConnector>,
@@ -124,6 +126,7 @@ impl PeerRuntime {
             spawned: AtomicU32::new(0),
             tasks: Arc::clone(&all),
             link_local: Arc::default(),
+            out: Arc::default(),
             impairment,
             stream,
             rounds: AtomicU32::new(0),
@@ -222,6 +225,7 @@ impl Runtime for PeerRuntime {
         let local = socket.local_addr()?;
         let link = self.impairment.link.clone().map(|profile| self.impair(profile, &socket));
         let way = Arc::new(Way { socket, link, loses: self.impairment.loses.clone() });
+        self.out.add(local, &way);
         let repeated = Arc::clone(&way);
         let (repeats, repeating) = HandshakeRepeats::new(move |datagram: &[u8], to| repeated.try_send(datagram, to));
         self.track(repeating);
@@ -233,6 +237,7 @@ impl Runtime for PeerRuntime {
         });
         Ok(Arc::new(GatedSocket {
             way,
+            out: Arc::clone(&self.out),
             stream,
             gate: Arc::clone(&self.gate),
             selected: Arc::clone(&self.selected),
@@ -302,6 +307,8 @@ fn literal(host: &str) -> io::Result<Vec<SocketAddr>> {
 /// A UDP socket behind the gate.
 struct GatedSocket {
     way: Arc<Way>,
+    /// Those of the connection's other sockets, too: a direct path may lead from another one than the relay's.
+    out: Arc<WaysOut>,
     /// To a relay that is reached by a stream.
     stream: Option<StreamWay>,
     gate: Arc<SourceGate>,
@@ -337,6 +344,17 @@ impl Way {
         })
     }
 
+    /// Sends a datagram, which is also given without a relay's wrapping, when the socket takes one.
+    fn poll_send(&self, context: &mut Context<'_>, (datagram, inside): (&[u8], &[u8]), to: SocketAddr) -> Poll<()> {
+        if !self.takes(datagram, inside, to)
+            && let Err(error) = ready!(self.socket.poll_send_to(context, datagram, to))
+        {
+            // A network that is away is loss, not the end: ICE decides when the far side is gone.
+            tracing::trace!(%error, "a datagram could not be sent");
+        }
+        Poll::Ready(())
+    }
+
     /// Sends a datagram, or loses it where the socket takes none now.
     fn try_send(&self, datagram: &[u8], to: SocketAddr) {
         if !self.takes(datagram, datagram, to)
@@ -344,6 +362,24 @@ impl Way {
         {
             tracing::trace!(%error, "a datagram could not be sent again");
         }
+    }
+}
+
+/// Ways out of one connection's sockets, by the sockets' addresses.
+#[derive(Default)]
+struct WaysOut(Mutex<Vec<(SocketAddr, Weak<Way>)>>);
+
+impl WaysOut {
+    fn add(&self, local: SocketAddr, way: &Arc<Way>) {
+        let mut ways = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Each restart brings new ones.
+        ways.retain(|(_, way)| way.strong_count() > 0);
+        ways.push((local, Arc::downgrade(way)));
+    }
+
+    fn of(&self, local: SocketAddr) -> Option<Arc<Way>> {
+        let ways = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        ways.iter().rev().find(|(socket, _)| *socket == local).and_then(|(_, way)| way.upgrade())
     }
 }
 
@@ -371,6 +407,20 @@ impl AsyncUdpSocket for GatedSocket {
         let Some(inside) = self.gate.observe_departure(transmit.contents, self.local, to) else {
             return Poll::Ready(Ok(transmit.contents.len()));
         };
+        let now = MediaTime::now();
+        for check in self.gate.direct_checks(now) {
+            if let Some(way) = self.out.of(check.pair.from) {
+                way.try_send(&check.datagram, check.pair.to);
+            }
+        }
+        // Wrapped for a relay.
+        if inside.len() < transmit.contents.len()
+            && let Some(pair) = self.gate.instead_of_relay(inside, now)
+            && let Some(way) = self.out.of(pair.from)
+        {
+            self.selected.note(inside, pair.from, pair.to);
+            return way.poll_send(context, (inside, inside), pair.to).map(|()| Ok(transmit.contents.len()));
+        }
         self.selected.note(inside, self.local, to);
         if is_stream_relay(to) {
             if let Some(stream) = &self.stream {
@@ -386,17 +436,7 @@ impl AsyncUdpSocket for GatedSocket {
         if self.hello.is_ready() {
             self.receiver.wake();
         }
-        if self.way.takes(transmit.contents, inside, to) {
-            return Poll::Ready(Ok(transmit.contents.len()));
-        }
-        match ready!(self.way.socket.poll_send_to(context, transmit.contents, to)) {
-            Ok(sent) => Poll::Ready(Ok(sent)),
-            Err(error) => {
-                // A network that is away is loss, not the end: ICE decides when the far side is gone.
-                tracing::trace!(%error, "a datagram could not be sent");
-                Poll::Ready(Ok(transmit.contents.len()))
-            }
-        }
+        self.way.poll_send(context, (transmit.contents, inside), to).map(|()| Ok(transmit.contents.len()))
     }
 
     fn poll_recv(
@@ -418,6 +458,9 @@ impl AsyncUdpSocket for GatedSocket {
             let (length, from) = ready!(self.poll_datagram(context, buffer));
             let datagram = buffer.get(..length).unwrap_or_default();
             if datagram.is_empty() || !self.gate.admits(datagram, from) {
+                continue;
+            }
+            if self.gate.takes(datagram, self.local, from, MediaTime::now()) {
                 continue;
             }
             self.repeats.came(datagram);
