@@ -15,3 +15,4 @@ pub(in crate::rtc) mod servers;
 pub(in crate::rtc) mod source_gate;
 mod stream_gate;
 pub(in crate::rtc) mod stream_relay;
+mod way_out;

@@ -10,7 +10,7 @@ use std::io::{self, IoSliceMut};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -33,6 +33,7 @@ use super::selected_path::SelectedPath;
 use super::servers::{STREAM_RELAYS, is_stream_relay};
 use super::source_gate::SourceGate;
 use super::stream_relay::{StreamConnector, StreamWay};
+use super::way_out::{Loses, Way, WaysOut};
 use crate::media::MediaTime;
 
 /// Refused datagrams that are read in a row before other work gets its turn.
@@ -40,9 +41,6 @@ const REFUSALS_A_TURN: u32 = 64;
 
 /// Rounds of the engine's loop from a relay's datagram to the answer.
 const ROUNDS_WITH_RELAY: u32 = 3;
-
-/// True for a datagram that gets lost.
-pub(in crate::rtc) type Loses = Arc<dyn Fn(&[u8]) -> bool + Send + Sync>;
 
 /// Impairment of outgoing datagrams, in measurements and tests.
 #[derive(Clone, Default)]
@@ -224,7 +222,7 @@ impl Runtime for PeerRuntime {
         let socket = Arc::new(UdpSocket::from_std(socket)?);
         let local = socket.local_addr()?;
         let link = self.impairment.link.clone().map(|profile| self.impair(profile, &socket));
-        let way = Arc::new(Way { socket, link, loses: self.impairment.loses.clone() });
+        let way = Arc::new(Way::new(socket, link, self.impairment.loses.clone()));
         self.out.add(local, &way);
         let repeated = Arc::clone(&way);
         let (repeats, repeating) = HandshakeRepeats::new(move |datagram: &[u8], to| repeated.try_send(datagram, to));
@@ -323,64 +321,6 @@ struct GatedSocket {
     local: SocketAddr,
     /// Keeps the port of `name` where that is a stand-in.
     _stand_in: Option<std::net::UdpSocket>,
-}
-
-/// The way out: the socket, and what is done to datagrams before it.
-struct Way {
-    socket: Arc<UdpSocket>,
-    link: Option<LinkSender>,
-    loses: Option<Loses>,
-}
-
-impl Way {
-    /// True when the impairment has lost the datagram, by its bytes `inside` a relay's wrapping, or has taken it over.
-    fn takes(&self, datagram: &[u8], inside: &[u8], to: SocketAddr) -> bool {
-        if self.loses.as_ref().is_some_and(|loses| loses(inside)) {
-            return true;
-        }
-        self.link.as_ref().is_some_and(|link| {
-            link.send(datagram, to);
-            true
-        })
-    }
-
-    /// Sends a datagram, which is also given without a relay's wrapping, when the socket takes one.
-    fn poll_send(&self, context: &mut Context<'_>, (datagram, inside): (&[u8], &[u8]), to: SocketAddr) -> Poll<()> {
-        if !self.takes(datagram, inside, to)
-            && let Err(error) = ready!(self.socket.poll_send_to(context, datagram, to))
-        {
-            // A network that is away is loss, not the end: ICE decides when the far side is gone.
-            tracing::trace!(%error, "a datagram could not be sent");
-        }
-        Poll::Ready(())
-    }
-
-    /// Sends a datagram, or loses it where the socket takes none now.
-    fn try_send(&self, datagram: &[u8], to: SocketAddr) {
-        if !self.takes(datagram, datagram, to)
-            && let Err(error) = self.socket.try_send_to(datagram, to)
-        {
-            tracing::trace!(%error, "a datagram could not be sent again");
-        }
-    }
-}
-
-/// Ways out of one connection's sockets, by the sockets' addresses.
-#[derive(Default)]
-struct WaysOut(Mutex<Vec<(SocketAddr, Weak<Way>)>>);
-
-impl WaysOut {
-    fn add(&self, local: SocketAddr, way: &Arc<Way>) {
-        let mut ways = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // Each restart brings new ones.
-        ways.retain(|(_, way)| way.strong_count() > 0);
-        ways.push((local, Arc::downgrade(way)));
-    }
-
-    fn of(&self, local: SocketAddr) -> Option<Arc<Way>> {
-        let ways = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        ways.iter().rev().find(|(socket, _)| *socket == local).and_then(|(_, way)| way.upgrade())
-    }
 }
 
 impl Drop for GatedSocket {
@@ -495,7 +435,7 @@ impl GatedSocket {
             return Poll::Ready((length, relay.unwrap_or(STREAM_RELAYS[0])));
         }
         let mut datagram = ReadBuf::new(buffer);
-        match ready!(self.way.socket.poll_recv_from(context, &mut datagram)) {
+        match ready!(self.way.socket().poll_recv_from(context, &mut datagram)) {
             Ok(from) => Poll::Ready((datagram.filled().len(), from)),
             Err(error) => {
                 // A network that is away is loss here, too; the engine would give the socket up.
