@@ -206,7 +206,7 @@ impl SourceGate {
     /// Checks of a direct path that leave now.
     pub(in crate::rtc) fn direct_checks(&self, now: MediaTime) -> Vec<Check> {
         let mut checks = self.with_direct(|direct| direct.due(now)).unwrap_or_default();
-        checks.retain(|check| self.departs(&check.datagram, check.pair.from, Remote::direct(check.pair.to)));
+        checks.retain(|Check { pair, datagram }| self.observe_departure(datagram, pair.from, pair.to).is_some());
         checks
     }
 
