@@ -32,7 +32,7 @@ fn hostile_connections_are_refused_and_nothing_else_is_lost() {
             vec![2; 64 * 1024],
             vec![2; 64 * 1024 + 1],
             sealed(&eve, Identity::generate().unwrap().id(), &hello("aa")),
-            sealed(&eve, id, &Frame::Message { number: 1, message: ringing(1) }),
+            sealed(&eve, id, &Frame::message(1, ringing(1))),
             sealed(&eve, id, &Frame::Confirm { answer: String::new() }),
             sealed(&eve, id, &hello("much too long a challenge")),
             seal(&eve, &id, b"{\"hello\":").unwrap().0,
@@ -54,7 +54,7 @@ fn hostile_connections_are_refused_and_nothing_else_is_lost() {
             closed(&mut socket).await;
         }
         let guessed = json(&Frame::Confirm { answer: "bb".repeat(16) });
-        let message = json(&Frame::Message { number: 1, message: ringing(1) });
+        let message = json(&Frame::message(1, ringing(1)));
         for instead_of_the_proof in [guessed, message] {
             let (envelope, mut sealer) = seal(&eve, &id, &json(&hello("bb"))).unwrap();
             let mut socket = alice.dial().await;
@@ -146,7 +146,7 @@ fn a_recorded_connection_says_nothing_when_it_is_played_again_not_even_to_a_rest
         let mut recorded = vec![envelope];
         socket.send(Packet::binary(recorded[0].clone())).await.unwrap();
         let (theirs, _) = next_hello(&mut socket, &caller).await.unwrap();
-        let message = Frame::Message { number: 1, message: invite(1) };
+        let message = Frame::message(1, invite(1));
         for frame in [Frame::Confirm { answer: theirs.challenge }, message] {
             recorded.push(sealer.seal(&json(&frame)).unwrap());
             socket.send(Packet::binary(recorded.last().unwrap().clone())).await.unwrap();

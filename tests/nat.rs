@@ -182,6 +182,34 @@ impl Meeting {
         &mut self.homes.routers[0]
     }
 
+    /// Lets the two homes reach each other no more but by the server, or lets them again.
+    fn keep_apart(&self, on: bool) {
+        let [near, far] = [&self.homes.routers[0], &self.homes.routers[1]];
+        near.block(far.address(), on);
+        far.block(near.address(), on);
+    }
+
+    /// Makes a change, and waits until both sides' media take this route: the time until then, and the longest times
+    /// without a picture at either side meanwhile.
+    fn move_to(&mut self, expected: &str, change: impl FnOnce(&Self)) -> (Duration, [Duration; 2]) {
+        for side in self.sides() {
+            side.send(json!({"command": "trace_frames", "on": true}));
+            side.expect("stats");
+        }
+        let changed = Instant::now();
+        change(self);
+        for side in self.sides() {
+            side.expect_where("stats", SOON, |stats| route(stats) == expected);
+        }
+        let took = changed.elapsed();
+        let gaps = self.sides().map(|side| {
+            // Pictures of after.
+            side.expect("stats");
+            longest_gap(side)
+        });
+        (took, gaps)
+    }
+
     /// Kills the server, and starts it again with its key.
     fn restart_server(&mut self) {
         self.server.kill();
@@ -208,9 +236,29 @@ impl Meeting {
     }
 }
 
+/// Ends a trace of pictures: the longest time between two of them.
+fn longest_gap(side: &mut Visavis) -> Duration {
+    side.send(json!({"command": "trace_frames", "on": false}));
+    let trace = side.expect("frame_trace");
+    let times: Vec<_> = trace["times"].as_array().expect("times").iter().filter_map(Value::as_u64).collect();
+    let gaps = times.windows(2).map(|pair| Duration::from_micros(pair[1] - pair[0]));
+    gaps.max().expect("pictures")
+}
+
 /// Time of a call before its media is measured, and of the measurement.
 const WARM_UP: Duration = Duration::from_secs(10);
 const MEASURED: Duration = Duration::from_secs(20);
+
+/// The ages of the pictures in a trace, the youngest first, in ms from their capture to their tile: both sides run on
+/// one clock. `latency_ms` of the statistics has the sound's buffer in it, in steps of 20 ms.
+fn ages_ms(side: &mut Visavis) -> Vec<f64> {
+    side.send(json!({"command": "trace_frames", "on": false}));
+    let trace = side.expect("frame_trace");
+    let shown = trace["shown"].as_array().expect("pictures with their age").iter();
+    let mut ages: Vec<_> = shown.filter_map(|picture| Some(picture[1].as_f64()? / 1000.0)).collect();
+    ages.sort_by(f64::total_cmp);
+    ages
+}
 
 /// The figures of Alice's received media over [`MEASURED`], and the cost of the relay, as cells of a table.
 fn measured(meeting: &mut Meeting) -> String {
@@ -224,9 +272,12 @@ fn measured(meeting: &mut Meeting) -> String {
     let relayed_mbit =
         |meeting: &Meeting| 8e-6 * Server::metric(&meeting.internet.server, "visavis_relayed_bytes_total") as f64;
     let before = collect(&mut meeting.alice, WARM_UP).pop().expect("a second");
+    meeting.alice.send(json!({"command": "trace_frames", "on": true}));
     let (cpu, mbit, began) = (meeting.server.cpu(), relayed_mbit(meeting), Instant::now());
     let seconds = collect(&mut meeting.alice, MEASURED);
     let (cpu, mbit, time) = (meeting.server.cpu() - cpu, relayed_mbit(meeting) - mbit, began.elapsed().as_secs_f64());
+    let ages = ages_ms(&mut meeting.alice);
+    let age = |share: f64| ages.get((ages.len() as f64 * share) as usize).copied().unwrap_or_default();
     let after = seconds.last().expect("a second");
     let grown = |field: &str| after[field].as_f64().unwrap_or_default() - before[field].as_f64().unwrap_or_default();
     let median = |field: &str| {
@@ -235,13 +286,14 @@ fn measured(meeting: &mut Meeting) -> String {
         values.get(values.len() / 2).copied().unwrap_or_default()
     };
     format!(
-        "{}x{} | {:.1} | {:.0} | {:.1} | {:.1} | {:.0} | {:.2} | {:.1} | {:.1}",
+        "{}x{} | {:.1} | {:.0} | {:.1} | {:.1} | {:.1} | {:.0} | {:.2} | {:.1} | {:.1}",
         after["width"],
         after["height"],
         grown("frames_decoded") / time,
         median("wire_kbps"),
         median("round_trip_ms"),
-        median("latency_ms"),
+        age(0.5),
+        age(0.95),
         grown("frozen_ms"),
         100.0 * cpu.as_secs_f64() / time,
         if mbit > 0.0 { cpu.as_secs_f64() * 1000.0 / mbit } else { 0.0 },
@@ -254,10 +306,10 @@ fn measured(meeting: &mut Meeting) -> String {
 fn media_by_each_route() {
     let _machine = support::measuring();
     println!(
-        "| route | picture | pictures/s | arriving, kbit/s | RTT, ms | delay, ms | frozen, ms | server's CPU, % | \
-         ms of it a relayed Mbit | its memory, MiB |"
+        "| route | picture | pictures/s | arriving, kbit/s | RTT, ms | delay of pictures, median, ms | 95 %, ms | \
+         frozen, ms | server's CPU, % | ms of it a relayed Mbit | its memory, MiB |"
     );
-    println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |");
+    println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |");
     for (nat, expected) in [(Nat::Home, DIRECT), (Nat::Symmetric, RELAY_UDP), (Nat::Port443, RELAY_TLS)] {
         let Some(mut meeting) = Meeting::begin(|internet| apart(internet, [nat; 2], [Families::V4; 2])) else {
             return;
@@ -323,6 +375,28 @@ fn the_relay_is_reached_by_tls_where_nothing_but_port_443_is_open() {
 #[test]
 fn the_relay_joins_ipv6_and_ipv4() {
     holds("IPv6 alone, IPv4 alone");
+}
+
+#[test]
+fn a_relayed_call_moves_to_a_direct_path_without_a_gap_and_back_when_that_dies() {
+    let _machine = support::sharing();
+    let Some(mut meeting) = Meeting::begin(|it| homes(it, Nat::Home, Nat::Home)) else { return };
+    meeting.keep_apart(true);
+    meeting.call();
+    assert_eq!(meeting.routes(), RELAY_UDP);
+    for _ in 0..2 {
+        let (took, gaps) = meeting.move_to("direct", |meeting| meeting.keep_apart(false));
+        println!("to the direct path after {took:?}, longest times between pictures {gaps:?}");
+        assert!(gaps.iter().all(|gap| *gap < Duration::from_millis(300)), "{gaps:?}");
+        assert_eq!(meeting.routes(), DIRECT);
+        let (took, gaps) = meeting.move_to("relay udp", |meeting| meeting.keep_apart(true));
+        println!("back to the relay after {took:?}, longest times between pictures {gaps:?}");
+        assert!(gaps.iter().all(|gap| *gap < Duration::from_secs(3)), "{gaps:?}");
+    }
+    for side in meeting.sides() {
+        assert!(!side.transcript().iter().any(|event| event["event"] == "reconnecting"));
+    }
+    meeting.hang_up();
 }
 
 #[test]

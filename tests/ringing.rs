@@ -8,12 +8,13 @@ mod support;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::time::Duration;
+use std::process::Command;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 use support::camera::Webcam;
 use support::network::two_computers;
-use support::process::{Launch, Visavis, meet};
+use support::process::{Launch, SOON, Visavis, call, meet};
 
 /// Long enough for anything that would be started by ringing to have started.
 const RINGING: Duration = Duration::from_secs(5);
@@ -106,4 +107,79 @@ fn a_caller_cannot_answer_its_own_call() {
     alice.accept(&invite, json!("low"));
     assert_eq!(alice.expect("error")["command"], "accept");
     bob.expect_none("invite_accepted", Duration::from_secs(2));
+}
+
+/// Two devices of one person, on the network of `other`, who sees both.
+fn two_devices(name: &str, folder: &std::path::Path, other: &mut Visavis) -> [Visavis; 2] {
+    let profiles = ["desk", "lap"].map(|profile| folder.join(profile));
+    let start = |profile: &std::path::Path| Launch::new(name).with_synthetic_devices().profile(profile).start();
+    let id = {
+        let desk = start(&profiles[0]);
+        let id = desk.id.clone();
+        desk.quit();
+        id
+    };
+    assert!(Command::new("cp").arg("-r").args(&profiles).status().expect("it runs").success());
+    let mut devices = profiles.each_ref().map(|profile| start(profile));
+    for device in &mut devices {
+        assert_eq!(device.id, id);
+        device.expect_online(&other.id);
+        // The other side has this device's connection as well, once it has rung over it.
+        let invite = device.invite(&other.id, json!(false));
+        other.expect_where("invite", SOON, |rung| rung["invite"] == json!(invite));
+        device.send(json!({"command": "cancel", "invite": invite}));
+        for side in [&mut *device, &mut *other] {
+            side.expect_where("invite_canceled", SOON, |event| event["invite"] == json!(invite));
+        }
+    }
+    devices
+}
+
+/// `caller` rings, and both devices do.
+fn ring_both(caller: &mut Visavis, devices: &mut [Visavis; 2]) -> String {
+    let invite = caller.invite(&devices[0].id, json!(false));
+    for device in devices {
+        device.expect_where("invite", SOON, |rung| rung["invite"] == json!(invite));
+    }
+    invite
+}
+
+#[test]
+fn two_devices_of_one_person_on_one_network_ring_and_the_first_that_answers_has_the_call() {
+    let _machine = support::sharing();
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut ada = Launch::new("Ada-Two-Devices").with_synthetic_devices().start();
+    let mut devices = two_devices("Bob-Two-Devices", folder.path(), &mut ada);
+    for (answers, other) in [(0, 1), (1, 0)] {
+        let invite = ring_both(&mut ada, &mut devices);
+        devices[answers].accept(&invite, json!(false));
+        assert_eq!(devices[other].expect("invite_answered_elsewhere")["invite"], json!(invite));
+        for side in [&mut ada, &mut devices[answers]] {
+            side.expect("conversation_connected");
+        }
+        ada.say("leave");
+        for side in [&mut ada, &mut devices[answers]] {
+            side.expect("conversation_disconnected");
+        }
+    }
+    let invite = ring_both(&mut ada, &mut devices);
+    devices[1].send(json!({"command": "reject", "invite": invite}));
+    ada.expect("invite_rejected");
+    assert_eq!(devices[0].expect("invite_answered_elsewhere")["invite"], json!(invite));
+}
+
+#[test]
+fn a_device_that_ends_in_a_call_ends_it_although_another_one_of_the_person_is_here() {
+    let _machine = support::sharing();
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut ada = Launch::new("Ada-Device-Ends").with_synthetic_devices().start();
+    let [mut desk, mut lap] = two_devices("Bob-Device-Ends", folder.path(), &mut ada);
+    call(&mut desk, &mut ada, &json!("low"));
+    desk.kill();
+    let killed = Instant::now();
+    let ended = ada.expect_where("conversation_disconnected", SOON, |_| true);
+    assert_eq!(ended["reason"], "lost", "{ended}");
+    assert!(killed.elapsed() < Duration::from_secs(15), "not by the half minute of a silent network");
+    let invite = ada.invite(&lap.id, json!(false));
+    assert_eq!(lap.expect_invite_from(&ada.id), invite);
 }

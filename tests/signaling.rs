@@ -206,7 +206,7 @@ fn a_message_is_delivered_when_the_far_app_says_so_and_not_when_its_socket_answe
     // It reads on, and answers pings, but acknowledges the first message alone.
     let reading = runtime.spawn(async move {
         while let Some(frame) = raw.next_frame().await {
-            if let Frame::Message { number, message } = frame
+            if let Frame::Message { number, message, .. } = frame
                 && message == ringing(1)
             {
                 let ack = raw.record(&raw_peer::json(&Frame::Ack { number }));

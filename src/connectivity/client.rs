@@ -1,6 +1,5 @@
 //! Client's side of STUN and TURN: requests, and an allocation that is made and released. The carrier is the caller's.
 
-use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -14,7 +13,7 @@ use rtc::stun::textattrs::TextAttribute;
 use tokio::time::timeout;
 
 use crate::stun::{
-    ALLOCATE_REQUEST, BINDING_REQUEST, ERROR_CODE, LIFETIME, Message, NONCE, REALM, REFRESH_REQUEST,
+    ALLOCATE_REQUEST, BINDING_REQUEST, Credential, ERROR_CODE, LIFETIME, Message, NONCE, REALM, REFRESH_REQUEST,
     REQUESTED_TRANSPORT, TRANSACTION_ID, XOR_MAPPED_ADDRESS, XOR_RELAYED_ADDRESS, error_of, read_xor_address,
     success_of,
 };
@@ -25,30 +24,6 @@ const UDP: [u8; 4] = [17, 0, 0, 0];
 const RELEASE: Duration = Duration::from_millis(400);
 /// Answer to a request without a credential (RFC 8489, 9.2.4).
 const UNAUTHORIZED: u16 = 401;
-
-/// Long-term credential of a relay (RFC 8489, 9.2).
-#[derive(Clone, PartialEq, Eq)]
-pub struct Account {
-    /// User name.
-    pub username: String,
-    /// Password.
-    pub password: String,
-}
-
-impl fmt::Debug for Account {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Account").finish_non_exhaustive()
-    }
-}
-
-/// An allocation that was made and released.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Allocated {
-    /// The relayed address.
-    pub relayed: SocketAddr,
-    /// From the first request to the allocation: two round trips.
-    pub took: Duration,
-}
 
 /// Why a probe failed.
 #[derive(Debug, thiserror::Error)]
@@ -83,25 +58,25 @@ pub(super) fn mapped_address(answer: &[u8]) -> Result<SocketAddr, ProbeError> {
     address(answer, BINDING_REQUEST, XOR_MAPPED_ADDRESS)
 }
 
-/// Makes an allocation until then, and releases it. Once it is asked for it is released, whatever comes back: the
-/// answer alone may be lost, late or unreadable.
+/// Makes an allocation until then, and releases it: the time from the first request to the allocation. Once it is asked
+/// for it is released, whatever comes back: the answer alone may be lost, late or unreadable.
 pub(super) async fn allocate(
     carrier: &mut impl Carrier,
-    account: &Account,
+    credential: &Credential,
     until: Instant,
-) -> Result<Allocated, ProbeError> {
+) -> Result<Duration, ProbeError> {
     let (began, wanted) = (Instant::now(), [(REQUESTED_TRANSPORT, &UDP[..])]);
     let answer = ask_until(carrier, &write(ALLOCATE_REQUEST, &wanted, None)?, until).await?;
     let challenge = Challenge::read(&answer)?;
-    let request = write(ALLOCATE_REQUEST, &wanted, Some((account, &challenge)))?;
-    let release = write(REFRESH_REQUEST, &[(LIFETIME, &[0; 4])], Some((account, &challenge)))?;
+    let request = write(ALLOCATE_REQUEST, &wanted, Some((credential, &challenge)))?;
+    let release = write(REFRESH_REQUEST, &[(LIFETIME, &[0; 4])], Some((credential, &challenge)))?;
     let answer = ask_until(carrier, &request, until).await;
     let took = began.elapsed();
     let relayed = answer.and_then(|answer| address(&answer, ALLOCATE_REQUEST, XOR_RELAYED_ADDRESS));
     if !matches!(relayed, Err(ProbeError::Refused(_))) {
         let _its_answer_tells_nothing = timeout(RELEASE, carrier.ask(&release)).await;
     }
-    relayed.map(|relayed| Allocated { relayed, took })
+    relayed.map(|_| took)
 }
 
 async fn ask_until(carrier: &mut impl Carrier, request: &[u8], until: Instant) -> Result<Vec<u8>, ProbeError> {
@@ -130,7 +105,7 @@ impl Challenge {
     }
 }
 
-fn write(kind: u16, fields: &[(u16, &[u8])], signer: Option<(&Account, &Challenge)>) -> Result<Vec<u8>, ProbeError> {
+fn write(kind: u16, fields: &[(u16, &[u8])], signer: Option<(&Credential, &Challenge)>) -> Result<Vec<u8>, ProbeError> {
     let mut transaction = [0; TRANSACTION_ID];
     getrandom::fill(&mut transaction).map_err(io::Error::other)?;
     let mut typ = MessageType::default();
@@ -139,7 +114,7 @@ fn write(kind: u16, fields: &[(u16, &[u8])], signer: Option<(&Account, &Challeng
     let mut message = Written::new();
     message.build(&setters).map_err(io::Error::other)?;
     fields.iter().for_each(|(kind, value)| message.add(AttrType(*kind), value));
-    if let Some((Account { username, password }, Challenge { realm, nonce })) = signer {
+    if let Some((Credential { username, password }, Challenge { realm, nonce })) = signer {
         for (kind, text) in [(ATTR_USERNAME, username), (ATTR_REALM, realm), (ATTR_NONCE, nonce)] {
             TextAttribute::new(kind, text.clone()).add_to(&mut message).map_err(io::Error::other)?;
         }
@@ -213,10 +188,10 @@ mod tests {
             (vec![challenge(), refused], vec![ALLOCATE_REQUEST, ALLOCATE_REQUEST], false),
             (vec![], vec![ALLOCATE_REQUEST], false),
         ] {
-            let account = Account { username: "user".to_owned(), password: "password".to_owned() };
+            let credential = Credential { username: "user".to_owned(), password: "password".to_owned() };
             let mut played = Played { answers, asked: Vec::new() };
             let until = Instant::now() + Duration::from_millis(50);
-            let allocated = allocate(&mut played, &account, until).await;
+            let allocated = allocate(&mut played, &credential, until).await;
             assert_eq!((played.asked, allocated.is_ok()), (asked, works), "{allocated:?}");
         }
     }

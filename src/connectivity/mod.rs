@@ -10,8 +10,10 @@ mod portal;
 mod stream;
 mod udp;
 
-pub use client::{Account, Allocated, ProbeError};
+pub use client::ProbeError;
 pub use mapping::{Mapping, Seen};
 pub use portal::captive_portal;
 pub use stream::allocate_over_stream;
 pub use udp::UdpProbe;
+
+pub use crate::stun::Credential;

@@ -1,27 +1,28 @@
 //! Probe over a stream: TCP, or TLS within it (RFC 8656, 3.1).
 
 use std::io;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use super::client::{Account, Allocated, Carrier, ProbeError, allocate};
-use crate::stun::STUN_HEADER;
+use super::client::{Carrier, ProbeError, allocate};
+use crate::stun::{Credential, STUN_HEADER};
 
 /// Bytes of an answer's attributes at most.
 const MAX_ATTRIBUTES: usize = 2048;
 
-/// Makes an allocation at the relay that a stream leads to, until then, and releases it.
+/// Makes an allocation at the relay that a stream leads to, until then, and releases it: the time from the first
+/// request to the allocation, two round trips.
 ///
 /// # Errors
 ///
 /// When the stream ends, something else than a relay answers, or the relay refuses.
 pub async fn allocate_over_stream<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
-    account: &Account,
+    credential: &Credential,
     until: Instant,
-) -> Result<Allocated, ProbeError> {
-    allocate(&mut Stream(stream), account, until).await
+) -> Result<Duration, ProbeError> {
+    allocate(&mut Stream(stream), credential, until).await
 }
 
 struct Stream<S>(S);

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use tokio::net::UdpSocket;
 use tokio::time::timeout;
 
-use super::client::{Account, Allocated, Carrier, ProbeError, allocate, binding_request, mapped_address};
+use super::client::{Carrier, ProbeError, allocate, binding_request, mapped_address};
 use super::mapping::Seen;
 use crate::network::{canonical, source_for};
-use crate::stun::{STUN_HEADER, TRANSACTION_ID};
+use crate::stun::{Credential, STUN_HEADER, TRANSACTION_ID};
 
 /// Waits for an answer; then the request goes again (RFC 8489, 6.2.1, with a shorter last wait: a person waits).
 const WAITS: [Duration; 3] = [Duration::from_millis(200), Duration::from_millis(400), Duration::from_millis(600)];
@@ -69,17 +69,19 @@ impl UdpProbe {
         let mut answer = [0; MAX_ANSWER];
         let (length, from) = self.socket.recv_from(&mut answer).await?;
         let answer = answer.get(..length).unwrap_or_default();
-        let port = self.socket.local_addr()?.port();
+        let local = self.socket.local_addr()?;
         if let Some(asked) = asked.iter_mut().find(|asked| is_answer(answer, from, &asked.request, asked.server)) {
             let (server, round_trip) = (asked.server, asked.began.elapsed());
-            let own = source_for(server).map(|ip| SocketAddr::new(ip, port));
+            let ip = Some(local.ip()).filter(|ip| !ip.is_unspecified()).or_else(|| source_for(server));
+            let own = ip.map(|ip| SocketAddr::new(ip, local.port()));
             let seen = |mapped| Seen { server, own, mapped: canonical(mapped), round_trip };
             asked.seen = Some(mapped_address(answer).map(seen));
         }
         Ok(())
     }
 
-    /// Makes an allocation at a relay until then, and releases it.
+    /// Makes an allocation at a relay until then, and releases it: the time from the first request to the allocation,
+    /// two round trips.
     ///
     /// # Errors
     ///
@@ -87,10 +89,10 @@ impl UdpProbe {
     pub async fn allocate(
         &mut self,
         relay: SocketAddr,
-        account: &Account,
+        credential: &Credential,
         until: Instant,
-    ) -> Result<Allocated, ProbeError> {
-        allocate(&mut To { socket: &self.socket, server: relay }, account, until).await
+    ) -> Result<Duration, ProbeError> {
+        allocate(&mut To { socket: &self.socket, server: relay }, credential, until).await
     }
 }
 

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use data_encoding::HEXLOWER;
+use super::random_bits;
 
 /// A token: 128 random bits, written as 32 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -17,12 +17,11 @@ pub struct ParseInvitationTokenError;
 
 impl InvitationToken {
     /// Bytes of a token.
-    pub const LEN: usize = 16;
+    pub const LEN: usize = random_bits::LEN;
 
     /// A new token; `None` where the system has no random numbers.
     pub fn random() -> Option<Self> {
-        let mut bytes = [0; Self::LEN];
-        getrandom::fill(&mut bytes).ok().map(|()| Self(bytes))
+        random_bits::random().map(Self)
     }
 
     /// A token by its bytes.
@@ -38,7 +37,7 @@ impl InvitationToken {
 
 impl fmt::Display for InvitationToken {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&HEXLOWER.encode(&self.0))
+        formatter.write_str(&random_bits::to_text(&self.0))
     }
 }
 
@@ -53,8 +52,7 @@ impl FromStr for InvitationToken {
     type Err = ParseInvitationTokenError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let bytes = HEXLOWER.decode(text.to_ascii_lowercase().as_bytes()).map_err(|_| ParseInvitationTokenError)?;
-        bytes.try_into().map(Self).map_err(|_| ParseInvitationTokenError)
+        random_bits::of_text(text).map(Self).ok_or(ParseInvitationTokenError)
     }
 }
 

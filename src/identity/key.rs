@@ -14,6 +14,7 @@ use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use ed25519_dalek::{Signer, SigningKey};
 use zeroize::Zeroizing;
 
+use super::device_id::DeviceId;
 use super::{PeerId, private_file};
 
 const FILE: &str = "identity.key";
@@ -117,6 +118,8 @@ impl Identity {
         }
         let identity = Self::generate()?;
         private_file::private_dir(profile, true).map_err(failed)?;
+        // Of an identity that was here before: nobody is to tell that the two share a device.
+        DeviceId::forget(profile);
         match private_file::write_new(&path, identity.file_text().as_bytes()) {
             Ok(()) => Ok(identity),
             // Another process made one first: that one counts.
@@ -133,7 +136,8 @@ impl Identity {
     }
 
     /// Makes this the identity of a profile, whose folder exists. An identity file that is there, readable or not, is
-    /// left in its place without `replace`, and kept under another name in the same folder with it.
+    /// left in its place without `replace`, and kept under another name in the same folder with it. The profile gets
+    /// another [`DeviceId`].
     ///
     /// # Errors
     ///
@@ -141,12 +145,14 @@ impl Identity {
     pub fn install(&self, profile: &Path, replace: bool) -> Result<Installed, IdentityError> {
         let path = profile.join(FILE);
         let failed = |source| IdentityError::of(&path, source);
-        if private_file::check(&path).map_err(failed)?.is_none() {
+        let is_new = private_file::check(&path).map_err(failed)?.is_none();
+        if !is_new && !replace {
+            return Ok(Installed::Refused);
+        }
+        DeviceId::forget(profile);
+        if is_new {
             private_file::write_new(&path, self.file_text().as_bytes()).map_err(failed)?;
             return Ok(Installed::New);
-        }
-        if !replace {
-            return Ok(Installed::Refused);
         }
         let random = private_file::random_name().map_err(failed)?;
         let (aside, new) = (profile.join(format!("{FILE}.{random}.old")), profile.join(format!("{FILE}.{random}.new")));
@@ -293,14 +299,16 @@ mod tests {
         assert_eq!(present(), None);
         assert_eq!(mine.install(dir.path(), false).unwrap(), Installed::New);
         assert_eq!(present(), Some(mine.id()));
+        let device = DeviceId::of_profile(dir.path());
         assert_eq!(other.install(dir.path(), false).unwrap(), Installed::Refused);
-        assert_eq!(present(), Some(mine.id()));
+        assert_eq!((present(), DeviceId::of_profile(dir.path())), (Some(mine.id()), device));
         let replaced = |by: &Identity| match by.install(dir.path(), true).unwrap() {
             Installed::Replaced { kept } => kept,
             done => panic!("{done:?}"),
         };
         let aside = replaced(&other);
         assert_eq!(present(), Some(other.id()));
+        assert!(!dir.path().join("device.id").exists(), "the profile is another device from now on");
         assert_eq!(Identity::load(&aside).unwrap().unwrap().id(), mine.id());
         // A damaged one is kept as it is.
         fs::write(dir.path().join(FILE), b"damaged").unwrap();

@@ -2,6 +2,7 @@
 //! numbers by which two people compare their keys.
 
 mod backup;
+mod device_id;
 mod envelope;
 mod invitation;
 mod key;
@@ -10,6 +11,7 @@ mod peer_id;
 mod picture;
 pub mod private_file;
 pub mod qr;
+mod random_bits;
 mod safety;
 mod server_link;
 mod server_proof;
@@ -17,6 +19,7 @@ mod spelling;
 mod text;
 
 pub use backup::{BackupError, MAX_BACKUP, make_backup, open_backup};
+pub use device_id::{DeviceId, ParseDeviceIdError};
 pub use envelope::{EnvelopeError, MAX_BODY, MAX_ENVELOPE, Opened, Opener, Sealer, open, seal};
 pub use invitation::{InvitationToken, ParseInvitationTokenError};
 pub use key::{Identity, IdentityError, Installed};

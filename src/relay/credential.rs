@@ -1,40 +1,24 @@
 //! Credentials that expire, in the form of coturn's `use-auth-secret` (draft-uberti-behave-turn-rest-00): the user name
 //! is the time at which it ends and something random, the password an HMAC-SHA1 of that.
 
-use std::fmt;
-
 use data_encoding::{BASE64, BASE64URL_NOPAD};
 use rtc::crypto::{CryptoError, HashAlgorithm, HmacAlgorithm, RTCCrypto, default_provider};
+
+use crate::stun::Credential;
 
 /// Bytes of a user name at most: a time, a colon, and the random part of whoever mints.
 const MAX_USERNAME: usize = 64;
 
-/// A credential of a relay.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Credential {
-    /// `seconds since 1970:random`.
-    pub username: String,
-    /// Base64 of HMAC-SHA1(secret, user name).
-    pub password: String,
-}
-
-impl fmt::Debug for Credential {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Credential").finish_non_exhaustive()
-    }
-}
-
-impl Credential {
-    /// A credential that ends at `expires_unix_s`, in seconds since 1970. `random` tells it from others.
-    ///
-    /// # Errors
-    ///
-    /// When the cryptography library cannot be used.
-    pub fn mint(secret: &[u8], expires_unix_s: u64, random: [u8; 12]) -> Result<Self, CryptoError> {
-        let username = format!("{expires_unix_s}:{}", BASE64URL_NOPAD.encode(&random));
-        let password = password(default_provider()?.crypto(), secret, &username)?;
-        Ok(Self { username, password })
-    }
+/// Makes a credential that ends at `expires_unix_s`, in seconds since 1970: the user name is that and `random`, which
+/// tells it from others, and the password Base64 of HMAC-SHA1(secret, user name).
+///
+/// # Errors
+///
+/// When the cryptography library cannot be used.
+pub fn mint_credential(secret: &[u8], expires_unix_s: u64, random: [u8; 12]) -> Result<Credential, CryptoError> {
+    let username = format!("{expires_unix_s}:{}", BASE64URL_NOPAD.encode(&random));
+    let password = password(default_provider()?.crypto(), secret, &username)?;
+    Ok(Credential { username, password })
 }
 
 fn password(crypto: &dyn RTCCrypto, secret: &[u8], username: &str) -> Result<String, CryptoError> {
@@ -62,7 +46,7 @@ mod tests {
     #[test]
     fn a_credential_is_that_of_coturn() {
         // echo -n 1800000000:AAAAAAAAAAAAAAAA | openssl dgst -sha1 -hmac north -binary | base64
-        let credential = Credential::mint(b"north", 1_800_000_000, [0; 12]).unwrap();
+        let credential = mint_credential(b"north", 1_800_000_000, [0; 12]).unwrap();
         assert_eq!(credential.username, "1800000000:AAAAAAAAAAAAAAAA");
         assert_eq!(credential.password, "lLVE/vOjoT5SOnQ8GiW5vigUl6Y=");
         assert_eq!(expiry(&credential.username), Some(1_800_000_000));

@@ -8,7 +8,8 @@ use rtc::stun::attributes::{ATTR_NONCE, ATTR_REALM, ATTR_USERNAME};
 use rtc::stun::integrity::MessageIntegrity;
 use rtc::stun::message::{Message as Written, Setter};
 
-use super::{Client, Config, Credential, Limits, Moment, Relay, Transport, nonce};
+use super::{Client, Config, Limits, Moment, Relay, Transport, mint_credential, nonce};
+use crate::stun::Credential;
 
 const SECRET: &[u8] = b"0123456789abcdef";
 const REALM: &str = "visavis";
@@ -56,7 +57,7 @@ fn signed(datagram: &[u8], from: Client, moment: Moment) -> Option<Vec<u8>> {
     let provider = default_provider().ok()?;
     let SocketAddr::V4(address) = from.address else { return None };
     let Credential { username, password } =
-        Credential::mint(SECRET, NOON + 300, [address.ip().octets()[3] & 3; 12]).ok()?;
+        mint_credential(SECRET, NOON + 300, [address.ip().octets()[3] & 3; 12]).ok()?;
     let nonce = nonce::make(provider.crypto(), SECRET, from.address, moment.unix_s).ok()?;
     let mut message = Written::new();
     message.unmarshal_binary(datagram).ok()?;

@@ -24,7 +24,7 @@ mod interop_tests;
 #[cfg(test)]
 mod tests;
 
-pub use credential::Credential;
+pub use credential::mint_credential;
 pub use limits::{Config, Limits};
 pub use server::Server;
 pub use state::{Client, Figures, Moment, Output, Relay, Transport};

@@ -143,7 +143,7 @@ fn transport() -> (u16, Vec<u8>) {
 }
 
 fn credential(number: u8) -> Credential {
-    Credential::mint(SECRET, NOON + 12 * 3600, [number; 12]).unwrap()
+    mint_credential(SECRET, NOON + 12 * 3600, [number; 12]).unwrap()
 }
 
 fn code(answer: &[u8]) -> Option<u16> {
@@ -273,8 +273,8 @@ fn requests_without_a_right_to_the_relay_are_refused_and_leave_nothing_behind() 
     let mut bench = Bench::new(Limits::default());
     let good = credential(1);
     let nonce = bench.nonce(udp(1));
-    let of_another = Credential::mint(b"another secret, long", NOON + 3600, [1; 12]).unwrap();
-    let over = Credential::mint(SECRET, NOON - 1, [1; 12]).unwrap();
+    let of_another = mint_credential(b"another secret, long", NOON + 3600, [1; 12]).unwrap();
+    let over = mint_credential(SECRET, NOON - 1, [1; 12]).unwrap();
     let renamed = Credential { username: credential(2).username, ..good.clone() };
     let elsewhere = bench.nonce(udp(2));
     for (credential, nonce, expected) in [
@@ -355,7 +355,7 @@ fn quotas_hold_for_a_credential_and_for_all_and_those_that_have_gone_give_way() 
 #[test]
 fn a_credential_that_ends_takes_its_allocations_with_it() {
     let mut bench = Bench::new(Limits::default());
-    let short = Credential::mint(SECRET, NOON + 30, [1; 12]).unwrap();
+    let short = mint_credential(SECRET, NOON + 30, [1; 12]).unwrap();
     bench.allocate(udp(1), &short).unwrap();
     bench.pass(Duration::from_secs(20));
     bench.ask(udp(1), &short, REFRESH_REQUEST, &[]).unwrap();

@@ -308,6 +308,8 @@ impl Driver {
         } else if self.context.role == Role::Answerer {
             self.begin_generation(description.generation);
         }
+        let (ufrag, password) = (description.ice_ufrag.as_str(), description.ice_pwd.as_str());
+        self.context.gate.set_far_credentials(self.context.role, ufrag, password).map_err(|error| unusable(&error))?;
         self.context.gate.set_far_streams(description.ssrcs());
         self.context.far_streams.set(&description.streams);
         self.connection.engine.set_remote_description(remote).await.map_err(|error| unusable(&error))?;
@@ -326,9 +328,8 @@ impl Driver {
             tracing::debug!("an unusable candidate is ignored");
             return;
         };
-        if candidate.kind == CandidateKind::Relay {
-            self.context.gate.note_far_relay(SocketAddr::new(candidate.address, candidate.port));
-        }
+        let address = SocketAddr::new(candidate.address, candidate.port);
+        self.context.gate.note_far_candidate(address, candidate.kind == CandidateKind::Relay);
         if let Err(error) = self.connection.engine.add_ice_candidate(init).await {
             tracing::debug!(%error, "a candidate was refused");
         }

@@ -60,16 +60,22 @@ pub(super) enum Outcome {
     Refused,
 }
 
-/// Mappings at one router.
+/// Mappings of a server's ports.
 #[derive(Debug)]
-pub(super) struct Mappings {
-    gateway: Gateway,
-    kept: Vec<Kept>,
+pub(super) struct Mappings(Vec<Kept>);
+
+/// The router's answers about a server's ports.
+#[derive(Debug)]
+pub(super) struct Answered {
+    pub(super) mappings: Mappings,
+    pub(super) outcomes: Vec<(Port, Outcome)>,
 }
 
+/// A port, and the router that was asked for it at last.
 #[derive(Debug)]
 struct Kept {
     port: Port,
+    gateway: Gateway,
     mapping: Option<PortMapping>,
     /// When to renew it, or to ask again.
     due: Instant,
@@ -77,7 +83,7 @@ struct Kept {
 
 impl Mappings {
     /// Asks the router for these ports, within two and a half seconds.
-    pub(super) async fn ask(gateway: Gateway, ports: &[Port]) -> (Self, Vec<(Port, Outcome)>) {
+    pub(super) async fn ask(gateway: Gateway, ports: &[Port]) -> Answered {
         let answers = futures_util::future::join_all(ports.iter().map(|port| ask(gateway, *port))).await;
         let is_silent_about_it = |mapping: &PortMapping| matches!(mapping.mapping_type(), PortMappingType::NatPmp);
         let address = if answers.iter().flatten().any(is_silent_about_it) {
@@ -93,29 +99,29 @@ impl Mappings {
                 Outcome::Mapped(Outer { address, port: mapping.external_port().get() })
             };
             outcomes.push((*port, answer.as_ref().map_or_else(|refused| *refused, outcome)));
-            kept.push(Kept::new(*port, answer.ok()));
+            kept.push(Kept::new(*port, gateway, answer.ok()));
         }
-        (Self { gateway, kept }, outcomes)
+        Answered { mappings: Self(kept), outcomes }
     }
 
     /// Keeps the mappings until `ends` is done, and asks again for those that the router did not give: it may have
     /// started anew, or be another one.
     pub(super) async fn keep_until(&mut self, ends: impl Future<Output = ()>) {
         let mut ends = pin!(ends);
-        while let Some(next) = self.kept.iter_mut().min_by_key(|kept| kept.due) {
+        while let Some(next) = self.0.iter_mut().min_by_key(|kept| kept.due) {
             tokio::select! {
                 () = &mut ends => return,
                 () = sleep_until(next.due.into()) => {}
             }
             // Nothing cuts this off: a mapping that comes late would be nobody's to give back.
-            next.renew(&mut self.gateway).await;
+            next.renew().await;
         }
         ends.await;
     }
 
     /// Gives the mappings back.
     pub(super) async fn end(self) {
-        let mappings = self.kept.into_iter().filter_map(|kept| kept.mapping);
+        let mappings = self.0.into_iter().filter_map(|kept| kept.mapping);
         let ends = futures_util::future::join_all(mappings.map(PortMapping::try_drop));
         if timeout(FAREWELL, ends).await.is_err() {
             tracing::debug!("the router did not confirm the end of a mapping, which runs out by itself");
@@ -124,16 +130,16 @@ impl Mappings {
 }
 
 impl Kept {
-    fn new(port: Port, mapping: Option<PortMapping>) -> Self {
+    fn new(port: Port, gateway: Gateway, mapping: Option<PortMapping>) -> Self {
         let now = Instant::now();
         let due = mapping.as_ref().map_or(now + AGAIN, |mapping| renewal(now, mapping.lifetime()));
-        Self { port, mapping, due }
+        Self { port, gateway, mapping, due }
     }
 
     /// Renews the mapping, or asks for it anew. One whose renewal is lost lasts until its time is over, and only the
     /// nonce that it was made with renews it (RFC 6887, 11.2.1 and 11.4).
-    async fn renew(&mut self, gateway: &mut Gateway) {
-        let default = Gateway::of_default_route().unwrap_or(*gateway);
+    async fn renew(&mut self) {
+        let default = Gateway::of_default_route().unwrap_or(self.gateway);
         if let Some(mapping) = self.mapping.take() {
             let now = Instant::now();
             match prolong(&mapping).await {
@@ -145,10 +151,10 @@ impl Kept {
                              do not find this server"
                         );
                     }
-                    *self = Self::new(self.port, Some(renewed));
+                    *self = Self::new(self.port, self.gateway, Some(renewed));
                     return;
                 }
-                Err(Outcome::Silent) if mapping.expiration() > now + LEAST && default == *gateway => {
+                Err(Outcome::Silent) if mapping.expiration() > now + LEAST && default == self.gateway => {
                     self.due = retry(now, mapping.expiration());
                     self.mapping = Some(mapping);
                     return;
@@ -156,8 +162,7 @@ impl Kept {
                 Err(_) => tracing::warn!("the router does not keep the mapping of a port, which is asked for anew"),
             }
         }
-        *gateway = default;
-        *self = Self::new(self.port, ask(default, self.port).await.ok());
+        *self = Self::new(self.port, default, ask(default, self.port).await.ok());
     }
 }
 
@@ -278,10 +283,10 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     async fn prolongable(gateway: Gateway) -> PortMapping {
-        let (mut mappings, outcomes) = Mappings::ask(gateway, &[Port::Udp(4000)]).await;
+        let Answered { mut mappings, outcomes } = Mappings::ask(gateway, &[Port::Udp(4000)]).await;
         let outer = Outer { address: "203.0.113.9".parse().ok(), port: 4000 };
         assert_eq!(outcomes, [(Port::Udp(4000), Outcome::Mapped(outer))]);
-        mappings.kept.remove(0).mapping.unwrap()
+        mappings.0.remove(0).mapping.unwrap()
     }
 
     #[cfg(target_os = "linux")]
@@ -289,8 +294,8 @@ mod tests {
     async fn a_mapping_that_ends_at_once_is_a_refusal() {
         let gateway = Gateway { address: Ipv4Addr::new(127, 77, 1, 2), own: Ipv4Addr::LOCALHOST };
         let _requests = router(gateway.address, vec![Some(0)]);
-        let (mappings, outcomes) = Mappings::ask(gateway, &[Port::Tcp(4000)]).await;
+        let Answered { mappings, outcomes } = Mappings::ask(gateway, &[Port::Tcp(4000)]).await;
         assert_eq!(outcomes, [(Port::Tcp(4000), Outcome::Refused)]);
-        assert!(mappings.kept.iter().all(|kept| kept.mapping.is_none()));
+        assert!(mappings.0.iter().all(|kept| kept.mapping.is_none()));
     }
 }

@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 use zeroize::Zeroizing;
 
 use super::connection::RelayOffer;
-use crate::relay::{Config, Credential, Limits, Server};
+use crate::relay::{Config, Limits, Server, mint_credential};
 use crate::server_protocol::Relay;
 
 /// Validity of a credential.
@@ -27,7 +27,8 @@ pub(super) fn start(listen: IpAddr, port: u16, secret: Zeroizing<Vec<u8>>) -> io
         let mut random = [0; 12];
         getrandom::fill(&mut random).ok()?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
-        let Credential { username, password } = Credential::mint(&secret, (now + VALID).as_secs(), random).ok()?;
+        let credential = mint_credential(&secret, (now + VALID).as_secs(), random).ok()?;
+        let (username, password) = (credential.username, credential.password);
         Some(Relay { udp_port: Some(port), tls: true, username, password, valid_s: VALID.as_secs() as u32 })
     };
     Ok((Arc::new(server), Arc::new(offer)))

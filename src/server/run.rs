@@ -15,7 +15,7 @@ use super::exchange::Exchange;
 use super::key::{KeyError, ServerKey};
 use super::listener::{BOUNDS, Shared, listen};
 use super::options::{Action, Arguments, KeyAction, PublicAddress};
-use super::port_mapping::{Mappings, Outcome, Port};
+use super::port_mapping::{Answered, Mappings, Port};
 use super::relay;
 use super::screen::{self, Facts};
 use super::self_test;
@@ -142,7 +142,7 @@ pub async fn run(arguments: Arguments, ends: impl Future<Output = ()>) -> Result
     let test = async { if arguments.json { None } else { Some(self_test::ask(facts.listen, facts.relay_port).await) } };
     let (answers, mut mapped) = tokio::join!(test, map_ports(gateway, facts));
     if let Some(answers) = answers {
-        say(&screen::words(facts, answers, mapped.as_ref().map_or(&[], |(_, outcomes)| outcomes)))?;
+        say(&screen::words(facts, answers, mapped.as_ref().map_or(&[], |mapped| &mapped.outcomes)))?;
     }
     let ends = async {
         tokio::select! {
@@ -151,12 +151,12 @@ pub async fn run(arguments: Arguments, ends: impl Future<Output = ()>) -> Result
         }
     };
     match &mut mapped {
-        Some((mappings, _)) => mappings.keep_until(ends).await,
+        Some(mapped) => mapped.mappings.keep_until(ends).await,
         None => ends.await,
     }
     let give_back = async {
-        if let Some((mappings, _)) = mapped {
-            mappings.end().await;
+        if let Some(mapped) = mapped {
+            mapped.mappings.end().await;
         }
     };
     tokio::join!(server.end(), give_back);
@@ -176,7 +176,7 @@ fn gateway_of(facts: &Facts) -> Option<Gateway> {
     (is_listened_on && (gateway.own.is_private() || is_shared)).then_some(gateway)
 }
 
-async fn map_ports(gateway: Option<Gateway>, facts: &Facts) -> Option<(Mappings, Vec<(Port, Outcome)>)> {
+async fn map_ports(gateway: Option<Gateway>, facts: &Facts) -> Option<Answered> {
     let ports: Vec<_> =
         [Some(Port::Tcp(facts.listen.port())), facts.relay_port.map(Port::Udp)].into_iter().flatten().collect();
     Some(Mappings::ask(gateway?, &ports).await)

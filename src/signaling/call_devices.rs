@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::runs::Runs;
 use crate::call::{ConversationId, InviteId, Message};
 
 /// Calls remembered of one person, the latest.
@@ -29,7 +30,7 @@ struct Call {
     conversation: ConversationId,
     /// The run of the far app that rang, or that answered first. `None`: all of their devices ring.
     device: Option<Arc<str>>,
-    /// Runs that were up beside it: other devices, and not a later run of the same one.
+    /// Runs that were up beside it: other devices, unless they say that they are on the same one.
     others: Vec<Arc<str>>,
     /// Runs that were up when this side's invite went out, and those of them that are busy.
     rung: Vec<Arc<str>>,
@@ -46,8 +47,8 @@ impl CallDevices {
         self.note(message, up);
     }
 
-    /// A message of theirs came from the device `from`, while these runs were up.
-    pub(super) fn received(&mut self, message: &Message, from: &Arc<str>, up: &[Arc<str>]) -> Place {
+    /// A message of theirs came from the device of the run `from`, while these runs were up.
+    pub(super) fn received(&mut self, message: &Message, from: &Arc<str>, up: &[Arc<str>], runs: &Runs) -> Place {
         if !message.is_automatic() {
             self.note(message, &[]);
         }
@@ -63,8 +64,14 @@ impl CallDevices {
             (message, _) if message.is_automatic() => return Place::AtCall,
             // Whoever rings may do so from any device.
             (Message::Invite { .. }, Some(_)) => return Place::AtCall,
-            (_, Some(device)) if device != from && call.others.contains(from) => return Place::Forestalled,
-            (_, Some(_)) => return Place::AtCall,
+            (_, Some(device)) if device != from && call.is_elsewhere(device, from, runs) => return Place::Forestalled,
+            (_, Some(device)) => {
+                // The app was started anew.
+                if runs.share_device(device, from) == Some(true) {
+                    call.device = Some(Arc::clone(from));
+                }
+                return Place::AtCall;
+            }
             (_, None) => {}
         }
         call.device = Some(Arc::clone(from));
@@ -96,10 +103,16 @@ impl CallDevices {
         self.0.iter().rev().find(|call| !is_for_all && call.is_of(message))?.device.as_ref()
     }
 
-    /// Whether `run` may be a later run of the app at `device`: the two were never up together. An app that was started
-    /// anew is to hear of the call of its former run, and another device is not.
-    pub(super) fn may_follow(&self, device: &str, run: &Arc<str>) -> bool {
-        !self.0.iter().any(|call| call.device.as_deref() == Some(device) && call.others.contains(run))
+    /// Whether `run` may be a later run of the app at `device`: both are on one device, or, where one of them does not
+    /// say, the two were never up together. An app that was started anew is to hear of the call of its former run, and
+    /// another device is not.
+    pub(super) fn may_follow(&self, device: &str, run: &Arc<str>, runs: &Runs) -> bool {
+        !self.0.iter().any(|call| call.device.as_deref() == Some(device) && call.is_elsewhere(device, run, runs))
+    }
+
+    /// Whether a call is, or was at last, at this run.
+    pub(super) fn are_at(&self, run: &str) -> bool {
+        self.0.iter().any(|call| call.device.as_deref() == Some(run))
     }
 
     /// Whether there was no call.
@@ -126,6 +139,11 @@ impl Call {
         message.invite_id() == Some(self.invite) || message.conversation_id() == Some(self.conversation)
     }
 
+    /// Whether `run` is on another device than the run that has the call.
+    fn is_elsewhere(&self, device: &str, run: &Arc<str>, runs: &Runs) -> bool {
+        runs.share_device(device, run).map_or_else(|| self.others.contains(run), |shared| !shared)
+    }
+
     /// Whether each of these runs that it rang at is busy.
     fn is_busy(&self, up: &[Arc<str>]) -> bool {
         self.rung.iter().filter(|run| up.contains(run)).all(|run| self.busy.contains(run))
@@ -136,6 +154,7 @@ impl Call {
 mod tests {
     use super::*;
     use crate::call::Description;
+    use crate::identity::DeviceId;
     use crate::media::MediaSet;
 
     fn invite(number: u128) -> Message {
@@ -156,6 +175,15 @@ mod tests {
         Message::Leave { conversation: ConversationId::from_bits(number) }
     }
 
+    /// A message comes from somebody whose runs do not say where they are.
+    fn hear(calls: &mut CallDevices, message: &Message, from: &Arc<str>, up: &[Arc<str>]) -> Place {
+        calls.received(message, from, up, &Runs::default())
+    }
+
+    fn may_follow(calls: &CallDevices, device: &str, run: &Arc<str>) -> bool {
+        calls.may_follow(device, run, &Runs::default())
+    }
+
     fn runs<const N: usize>(names: [&str; N]) -> [Arc<str>; N] {
         names.map(Arc::from)
     }
@@ -165,16 +193,16 @@ mod tests {
         let (mut calls, [desk, lap]) = (CallDevices::default(), runs(["desk", "lap"]));
         let both = [Arc::clone(&desk), Arc::clone(&lap)];
         calls.sent(&invite(1), &[]);
-        calls.received(&ringing(1), &lap, &both);
+        hear(&mut calls, &ringing(1), &lap, &both);
         assert_eq!(calls.device_for(&leave(1)), None, "an app rings by itself");
-        assert_eq!(calls.received(&reject(1), &desk, &both), Place::AtCall);
-        assert_eq!(calls.received(&reject(1), &lap, &both), Place::Forestalled);
-        assert_eq!(calls.received(&ringing(1), &lap, &both), Place::AtCall);
-        assert_eq!(calls.received(&leave(1), &"later".into(), &both), Place::AtCall);
+        assert_eq!(hear(&mut calls, &reject(1), &desk, &both), Place::AtCall);
+        assert_eq!(hear(&mut calls, &reject(1), &lap, &both), Place::Forestalled);
+        assert_eq!(hear(&mut calls, &ringing(1), &lap, &both), Place::AtCall);
+        assert_eq!(hear(&mut calls, &leave(1), &"later".into(), &both), Place::AtCall);
         assert_eq!(calls.device_for(&leave(1)), Some(&desk));
         assert_eq!(calls.device_for(&Message::Cancel { invite: InviteId::from_bits(1) }), None, "all of them stop");
         assert_eq!(calls.device_for(&leave(2)), None);
-        assert!(!calls.may_follow("desk", &lap) && calls.may_follow("desk", &"later".into()));
+        assert!(!may_follow(&calls, "desk", &lap) && may_follow(&calls, "desk", &"later".into()));
     }
 
     #[test]
@@ -184,46 +212,71 @@ mod tests {
         let up = [Arc::clone(&desk), Arc::clone(&lap)];
         let mut calls = CallDevices::default();
         calls.sent(&invite(1), &up);
-        assert_eq!(calls.received(&busy, &desk, &up), Place::BusyAlone);
+        assert_eq!(hear(&mut calls, &busy, &desk, &up), Place::BusyAlone);
         assert_eq!(calls.take_busy(&up), None, "the laptop rings");
         assert_eq!(calls.device_for(&leave(1)), None);
         let all = [Arc::clone(&desk), Arc::clone(&lap), Arc::clone(&late)];
-        assert_eq!(calls.received(&busy, &lap, &all), Place::AtCall, "the late one did not ring");
+        assert_eq!(hear(&mut calls, &busy, &lap, &all), Place::AtCall, "the late one did not ring");
 
         let mut calls = CallDevices::default();
         calls.sent(&invite(1), &up);
-        calls.received(&busy, &desk, &up);
+        hear(&mut calls, &busy, &desk, &up);
         assert_eq!(calls.take_busy(std::slice::from_ref(&desk)), Some(InviteId::from_bits(1)), "the laptop is gone");
         assert_eq!(calls.take_busy(std::slice::from_ref(&desk)), None);
 
         let mut calls = CallDevices::default();
         calls.sent(&invite(1), &up);
-        calls.received(&reject(1), &lap, &up);
-        assert_eq!(calls.received(&busy, &desk, &up), Place::BusyAlone, "the person has answered at the other");
+        hear(&mut calls, &reject(1), &lap, &up);
+        assert_eq!(hear(&mut calls, &busy, &desk, &up), Place::BusyAlone, "the person has answered at the other");
         calls.sent(&invite(2), &[]);
         let of_second = Message::Busy { invite: InviteId::from_bits(2) };
-        assert_eq!(calls.received(&of_second, &desk, &up), Place::AtCall, "nobody was up when it was sent");
+        assert_eq!(hear(&mut calls, &of_second, &desk, &up), Place::AtCall, "nobody was up when it was sent");
     }
 
     #[test]
     fn whoever_rings_is_answered_at_that_device_although_a_call_is_at_another() {
         let (mut calls, [desk, lap]) = (CallDevices::default(), runs(["desk", "lap"]));
         calls.sent(&invite(1), &[]);
-        calls.received(&reject(1), &desk, std::slice::from_ref(&desk));
+        hear(&mut calls, &reject(1), &desk, std::slice::from_ref(&desk));
         calls.up(&lap, &[Arc::clone(&desk)]);
-        calls.received(&invite(2), &lap, &[Arc::clone(&desk), Arc::clone(&lap)]);
+        hear(&mut calls, &invite(2), &lap, &[Arc::clone(&desk), Arc::clone(&lap)]);
         let busy = Message::Busy { invite: InviteId::from_bits(2) };
         assert_eq!((calls.device_for(&busy), calls.device_for(&leave(1))), (Some(&lap), Some(&desk)));
-        assert!(!calls.may_follow("desk", &lap) && !calls.may_follow("lap", &desk));
+        assert!(!may_follow(&calls, "desk", &lap) && !may_follow(&calls, "lap", &desk));
+    }
+
+    #[test]
+    fn a_restarted_app_is_followed_and_another_device_never_is_whenever_they_come() {
+        let [before, after, lap, old] = runs(["before", "after", "lap", "old"]);
+        let mut devices = Runs::default();
+        for (run, device) in [(&before, 1), (&after, 1), (&lap, 2)] {
+            devices.note(run, Some(DeviceId::from_bytes([device; 16])));
+        }
+        // A server takes the ended run for one that is up, beside the new one.
+        for beside in [vec![], vec![Arc::clone(&before)]] {
+            let mut calls = CallDevices::default();
+            calls.sent(&invite(1), &[]);
+            assert_eq!(calls.received(&reject(1), &before, std::slice::from_ref(&before), &devices), Place::AtCall);
+            for run in [&after, &lap, &old] {
+                calls.up(run, &beside);
+            }
+            assert!(calls.may_follow("before", &after, &devices), "{beside:?}");
+            assert!(!calls.may_follow("before", &lap, &devices), "it came while the other was away: {beside:?}");
+            assert_eq!(calls.may_follow("before", &old, &devices), beside.is_empty(), "it does not say where it is");
+            let from = [&after, &lap].map(|run| calls.received(&leave(1), run, &beside, &devices));
+            assert_eq!(from, [Place::AtCall, Place::Forestalled], "{beside:?}");
+            assert_eq!(calls.device_for(&leave(1)), Some(&after));
+            assert_eq!(["before", "after", "lap"].map(|run| calls.are_at(run)), [false, true, false]);
+        }
     }
 
     #[test]
     fn few_calls_are_remembered_and_only_those_that_somebody_rang_for() {
         let (mut calls, [desk]) = (CallDevices::default(), runs(["desk"]));
-        calls.received(&leave(9), &desk, &[]);
+        hear(&mut calls, &leave(9), &desk, &[]);
         assert!(calls.is_empty());
         for number in 0..3 * MAX_CALLS as u128 {
-            calls.received(&invite(number), &desk, &[]);
+            hear(&mut calls, &invite(number), &desk, &[]);
         }
         assert_eq!(calls.0.len(), MAX_CALLS);
         assert_eq!((calls.device_for(&leave(0)), calls.device_for(&leave(23))), (None, Some(&desk)));

@@ -21,7 +21,7 @@ use super::local::Local;
 use super::message::Message;
 use super::route::DiscoveryFault;
 use super::server::{Access, Egress, Servers};
-use crate::identity::{EnvelopeError, Identity, InvitationToken, PeerId, ServerLink, display_name};
+use crate::identity::{DeviceId, EnvelopeError, Identity, InvitationToken, PeerId, ServerLink, display_name};
 use crate::network::{NetworkMonitor, PathFinder, ProxyRules};
 
 const COMMANDS: usize = 512;
@@ -37,6 +37,8 @@ const CLOSE: Duration = Duration::from_secs(3);
 pub struct SignalingConfig {
     /// This person's key.
     pub identity: Arc<Identity>,
+    /// This device, which people are told inside the sealed hello.
+    pub device: Option<DeviceId>,
     /// The name that others are told.
     pub name: String,
     /// Only this address (and its interface) is used; all when `None`.
@@ -100,7 +102,7 @@ impl SignalingClient {
         config: SignalingConfig,
         events: impl Fn(SignalingEvent) + Send + Sync + 'static,
     ) -> Result<Self, SignalingError> {
-        let local = Arc::new(Local::new(config.identity, &config.name)?);
+        let local = Arc::new(Local::new(config.identity, &config.name)?.on(config.device));
         let events: Arc<dyn Fn(SignalingEvent) + Send + Sync> = Arc::new(events);
         let (commands, from_client) = mpsc::channel(COMMANDS);
         let (reports, from_routes) = mpsc::channel(REPORTS);
@@ -195,7 +197,7 @@ impl SignalingClient {
     }
 
     /// Tokens of invitation links: those that this side gave out, whose holders may ring, and those that it shows to
-    /// the people who gave them. Replaces the earlier ones.
+    /// the people who gave them, with each invite and in each hello. Replaces the earlier ones.
     pub fn set_invitations(&self, given: HashSet<InvitationToken>, held: HashMap<PeerId, InvitationToken>) {
         self.local.invitations().set(given, held);
     }

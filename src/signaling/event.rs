@@ -28,9 +28,9 @@ pub enum SignalingEvent {
         /// The side that is too old for the other: nothing can be sent to them, although they are online.
         skew: Option<VersionSkew>,
     },
-    /// The computer of somebody who was there has closed the last connection (TCP FIN or RST, or a WebSocket Close):
-    /// their app has ended, or let go of this side. A network that fails says nothing. Comes before the
-    /// [`Presence`](Self::Presence) that tells of the same loss.
+    /// The computer of somebody who was there has closed the last connection (TCP FIN or RST, or a WebSocket Close) to
+    /// them, or to the device that a call with them is at: their app has ended, or let go of this side. A network that
+    /// fails says nothing. Comes before the [`Presence`](Self::Presence) that tells of the same loss.
     ConnectionClosed {
         /// The person.
         id: PeerId,

@@ -17,9 +17,10 @@
 //!
 //! ```text
 //! {"hello":{"instance":"<32 hex>","name":"Ann","challenge":"<32 hex>","answer":"<32 hex, the responder's only>",
-//!           "versions":{"min":3,"max":3},"time":1800000000000}}
+//!           "versions":{"min":3,"max":3},"time":1800000000000,"device":"<32 hex>"}}
 //! {"confirm":{"answer":"<32 hex>"}}
 //! {"message":{"number":1,"message":{"type":"ringing","invite":"<32 hex>"}}}
+//! {"message":{"number":2,"message":{"type":"invite",...},"token":"<32 hex, of an invitation>"}}
 //! {"ack":{"number":1}}
 //! {"name":{"name":"Ann B."}}
 //! ```
@@ -34,6 +35,10 @@ use super::version::Versions;
 pub struct Hello {
     /// Random, chosen at each start of the app: tells a restarted app from a second connection. 32 hexadecimal digits.
     pub instance: String,
+    /// The device that the app runs on, the same at each start: tells a restarted app from another device of the same
+    /// person. 32 hexadecimal digits; apps of earlier versions say none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
     /// The name that the person goes by.
     pub name: String,
     /// Random; comes back in the other side's next frame. 32 hexadecimal digits.
@@ -76,6 +81,10 @@ pub enum Frame {
         number: u64,
         /// The message.
         message: Message,
+        /// The token of an invitation of the receiver's, with an invite of whoever has one: the session may have begun
+        /// before they had it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        token: Option<String>,
     },
     /// Acknowledgement, end to end: the sender's app has read every message of the receiver's up to this one.
     Ack {
@@ -101,6 +110,11 @@ pub(super) enum NoFrame {
 }
 
 impl Frame {
+    /// A message without a token.
+    pub const fn message(number: u64, message: Message) -> Self {
+        Self::Message { number, message, token: None }
+    }
+
     /// The frame as it stands in a body; `None` only where it cannot be written as JSON.
     pub(super) fn encode(&self) -> Option<Vec<u8>> {
         serde_json::to_vec(self).ok()

@@ -7,14 +7,12 @@
 //! initiator.finish(hello) -> confirm                responder.finish(confirm)       (the first record)
 //! ```
 
+use super::clocks::clocks_differ;
 use super::frame::{Frame, Hello};
 use super::local::{Local, RANDOM_CHARS, random_text};
 use super::session::{Session, SessionError};
 use super::version::Versions;
-use crate::identity::{InvitationToken, Opener, PeerId, Sealer, display_name, open, seal};
-
-/// Clocks that differ by no more than this are not worth a word.
-const CLOCKS_AGREE_MS: u64 = 60_000;
+use crate::identity::{DeviceId, InvitationToken, Opener, PeerId, Sealer, display_name, open, seal};
 
 /// The person at the other end, proven, and the session with them.
 pub(super) struct Proven {
@@ -23,6 +21,8 @@ pub(super) struct Proven {
     pub(super) name: String,
     /// The far app's random name, of this run of it.
     pub(super) instance: String,
+    /// The device that it runs on, where it says so.
+    pub(super) device: Option<DeviceId>,
     pub(super) versions: Versions,
     /// By how many seconds their clock is ahead of this side's, when that is over a minute.
     pub(super) clock_ahead: Option<i64>,
@@ -130,6 +130,7 @@ fn proven(local: &Local, peer: PeerId, hello: Hello, own_name: String, keys: (Se
         peer,
         name: display_name(&hello.name),
         instance: hello.instance,
+        device: hello.device.and_then(|device| device.parse().ok()),
         versions: hello.versions,
         clock_ahead: hello.time.and_then(|theirs| clock_ahead(theirs, local.unix_ms())),
         own_name,
@@ -139,7 +140,8 @@ fn proven(local: &Local, peer: PeerId, hello: Hello, own_name: String, keys: (Se
 
 /// By how many seconds one clock is ahead of another, when that is worth a word.
 fn clock_ahead(theirs_ms: i64, own_ms: i64) -> Option<i64> {
-    (theirs_ms.abs_diff(own_ms) > CLOCKS_AGREE_MS).then(|| theirs_ms.saturating_sub(own_ms) / 1000)
+    let ahead_ms = theirs_ms.saturating_sub(own_ms);
+    clocks_differ(ahead_ms).then_some(ahead_ms / 1000)
 }
 
 #[cfg(test)]
@@ -181,13 +183,24 @@ mod tests {
         assert_eq!((near.versions, &near.instance), (Versions::OWN, &bob.instance));
         assert_eq!(carried.len(), 3);
         let message = Message::Ringing { invite: InviteId::from_bits(1) };
-        let frame = Frame::Message { number: 1, message: message.clone() }.encode().unwrap();
+        let frame = Frame::message(1, message.clone()).encode().unwrap();
         let record = near.session.seal(&frame).unwrap();
-        let incoming = Incoming::Message { number: 1, message: Some(message) };
+        let incoming = Incoming::message(1, message);
         assert_eq!(far.session.open(&record).unwrap(), Some(incoming));
         let ack = far.session.seal(&Frame::Ack { number: 1 }.encode().unwrap()).unwrap();
         assert_eq!(near.session.open(&ack).unwrap(), Some(Incoming::Ack { number: 1 }));
         assert!(near.session.open(&ack).is_err(), "a record opens once");
+    }
+
+    #[test]
+    fn each_side_hears_on_which_device_the_other_is_where_it_says_so() {
+        let (ann, bob) = (side(1).on(Some(DeviceId::from_bytes([7; 16]))), side(2));
+        let [near, far] = handshake(&ann, &bob, |bytes| bytes).unwrap();
+        assert_eq!((near.device, far.device), (None, Some(DeviceId::from_bytes([7; 16]))));
+        let mut hello = ann.hello(&bob.identity.id(), &"ab".repeat(16), None);
+        hello.device = Some("no ID".into());
+        let (envelope, _, _) = say_hello(&ann, &bob.identity.id(), hello).unwrap();
+        assert!(Responder::answer(&bob, &envelope).is_ok(), "of another version");
     }
 
     #[test]

@@ -128,7 +128,9 @@ impl Hub {
         }
         let last = self.people.get(&to).and_then(|person| person.last_number);
         let number = self.local.numbers.after(last, now);
-        let frame = match (Frame::Message { number, message: message.clone() }).encode() {
+        // The session may have begun before this side had it.
+        let token = self.local.invitations().held(&to).filter(|_| message.is_invite()).map(|token| token.to_string());
+        let frame = match (Frame::Message { number, message: message.clone(), token }).encode() {
             Some(frame) if frame.len() <= MAX_BODY => frame,
             _ => {
                 tracing::debug!("a message is too large");
@@ -184,7 +186,7 @@ impl Hub {
     fn numbered(&mut self, to: PeerId, message: Message, now: Instant) -> Option<(&mut Person, u64, Bytes)> {
         let person = self.people.get_mut(&to)?;
         let number = self.local.numbers.after(person.last_number, now);
-        let frame = Frame::Message { number, message }.encode()?;
+        let frame = Frame::message(number, message).encode()?;
         person.last_number = Some(number);
         Some((person, number, frame.into()))
     }
@@ -230,16 +232,16 @@ impl Hub {
     }
 
     fn up(&mut self, kind: RouteKind, up: Up, now: Instant) {
-        let Up { peer: id, name, instance, versions, clock_ahead } = up;
+        let Up { peer: id, name, instance, device, versions, clock_ahead } = up;
         if !self.make_room(&id, self.local.is_contact(&id)) {
             return self.close_on(kind, &id);
         }
-        let restored = self.closed.take(&id).is_some_and(|closed| closed == instance);
+        let restored = self.closed.take(&id, &instance);
         let person = self.people.entry(id).or_insert_with(|| Person::new(now));
         let before = (person.routes(), person.skew(), std::mem::replace(&mut person.name, name));
         person.touched = now;
         let skew = Versions::OWN.common(versions).err();
-        person.attach(Attachment { way: Way { route: kind, run: instance }, skew, excess: 0 });
+        person.attach(Attachment { way: Way { route: kind, run: instance }, skew, excess: 0 }, device);
         let is_news = before != (person.routes(), person.skew(), person.name.clone());
         self.send_waiting(id, now);
         // First: it tells why messages come back.
@@ -271,13 +273,13 @@ impl Hub {
         }
         person.touched = now;
         let is_news = (person.routes(), person.skew()) != before;
-        if !person.is_online() && closed_by_far {
+        if closed_by_far && person.has_lost(&way.run) {
             self.closed.note(id, way.run, |other| self.local.is_known(other));
             if !self.local.is_blocked(&id) {
                 (self.events)(SignalingEvent::ConnectionClosed { id });
             }
         }
-        let up = person.runs();
+        let up = person.up();
         let busy = person.calls.take_busy(&up);
         if is_news {
             self.tell_presence(&id);
@@ -295,10 +297,16 @@ impl Hub {
         match incoming {
             // It would be read by the rules of another version.
             Incoming::Message { .. } | Incoming::Ack { .. } if is_skewed => {}
-            Incoming::Message { number, message } => {
+            Incoming::Message { number, message, token } => {
                 // A connection that was just replaced may still bring what was under way on it.
                 let is_new = self.inbox.admit(from, instance, number, now);
-                let place = if is_new { person.spoke(instance, message.as_ref()) } else { Place::AtCall };
+                let place = if is_new { person.received(instance, message.as_ref()) } else { Place::AtCall };
+                if is_new && person.is_at(instance) {
+                    self.routes.iter().for_each(|route| route.spoke(&from, instance));
+                }
+                if let Some(token) = token.filter(|_| is_new) {
+                    self.local.invitations().admit(from, token);
+                }
                 match message {
                     Some(message) if is_new => self.message((route, instance), from, (message, place), now),
                     None if is_new => self.unknown_message((route, instance), from, now),

@@ -1,5 +1,6 @@
 //! Invitations: tokens that this side gave out with links, people who came with one, and tokens that others gave this
-//! side. Pure; a token is worth something only within a handshake that has proven its sender.
+//! side. Pure; a token is worth something only from a sender who is proven: in a handshake, or with an invite within a
+//! session.
 
 use std::collections::{HashMap, HashSet};
 

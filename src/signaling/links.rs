@@ -34,11 +34,6 @@ impl Links {
         links.push(Link { run, take: Box::new(take) });
     }
 
-    /// The same where a person has one way: those to other runs of their app are dropped.
-    pub(super) fn put_alone(&self, peer: PeerId, run: Arc<str>, take: impl Fn(Bytes) -> bool + Send + 'static) {
-        self.lock().insert(peer, vec![Link { run, take: Box::new(take) }]);
-    }
-
     /// Queues a frame for this run of the person's app; false when no way leads to it, or has room. The hub may not
     /// know yet that another run is there, to which an acknowledgement would name other messages.
     pub(super) fn send(&self, to: &PeerId, run: &str, frame: Bytes) -> bool {
@@ -58,7 +53,7 @@ impl Links {
         }
     }
 
-    /// Drops the person's ways: a connection of the local network closes with a word.
+    /// Drops the person's ways: connections of the local network close with a word.
     pub(super) fn close(&self, peer: &PeerId) {
         self.lock().remove(peer);
     }
@@ -79,8 +74,9 @@ mod tests {
     fn a_frame_for_a_run_that_has_ended_reaches_no_other() {
         let (links, peer) = (Links::default(), PeerId::from_bytes([1; 32]));
         let (frames, mut sent) = tokio::sync::mpsc::channel(9);
-        links.put_alone(peer, "before".into(), |_| true);
-        links.put_alone(peer, "after".into(), move |frame| frames.try_send(frame).is_ok());
+        links.put(peer, "before".into(), |_| true);
+        links.close_run(&peer, "before");
+        links.put(peer, "after".into(), move |frame| frames.try_send(frame).is_ok());
         let send = |run| links.send(&peer, run, FRAME);
         assert_eq!((send("before"), send("after")), (false, true));
         assert!(sent.try_recv().is_ok() && sent.try_recv().is_err());

@@ -14,7 +14,7 @@ use super::frame::Hello;
 use super::invitations::Invitations;
 use super::numbers::Numbers;
 use super::version::Versions;
-use crate::identity::{EnvelopeError, Identity, PeerId, display_name};
+use crate::identity::{DeviceId, EnvelopeError, Identity, PeerId, display_name};
 use crate::network::TokenBucket;
 
 /// Characters of a challenge and of an instance.
@@ -24,6 +24,8 @@ pub(super) struct Local {
     pub(super) identity: Arc<Identity>,
     /// Random for each start.
     pub(super) instance: String,
+    /// The same at each start.
+    device: Option<DeviceId>,
     pub(super) name: watch::Sender<String>,
     /// People who are no contacts may ring.
     pub(super) strangers_welcome: AtomicBool,
@@ -70,6 +72,7 @@ impl Local {
         Ok(Self {
             identity,
             instance: random_text()?,
+            device: None,
             name: watch::Sender::new(display_name(name)),
             strangers_welcome: AtomicBool::new(true),
             invitations: Mutex::default(),
@@ -82,6 +85,11 @@ impl Local {
             strangers: Mutex::new(Pace::of_strangers(Instant::now())),
             wall_clock: Box::new(wall_clock),
         })
+    }
+
+    /// The same on this device.
+    pub(super) fn on(self, device: Option<DeviceId>) -> Self {
+        Self { device, ..self }
     }
 
     pub(super) fn is_blocked(&self, id: &PeerId) -> bool {
@@ -167,6 +175,7 @@ impl Local {
         let (instance, name) = (self.instance.clone(), self.name.borrow().clone());
         Hello {
             instance,
+            device: self.device.map(|device| device.to_string()),
             name,
             challenge: challenge.to_owned(),
             answer,

@@ -12,6 +12,7 @@
 
 mod call_devices;
 mod client;
+mod clocks;
 mod event;
 mod flood;
 mod frame;
@@ -26,12 +27,14 @@ mod message;
 mod numbers;
 mod person;
 mod route;
+mod runs;
 mod send_queue;
 mod server;
 mod session;
 mod version;
 
 pub use client::{SignalingClient, SignalingConfig, SignalingError};
+pub use clocks::clocks_differ;
 pub use event::SignalingEvent;
 pub use frame::{Frame, Hello};
 pub use message::{MAX_USER_DATA, Message};

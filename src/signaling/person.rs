@@ -8,8 +8,10 @@ use bytes::Bytes;
 use super::call_devices::{CallDevices, Place};
 use super::message::Message;
 use super::route::{RouteKind, RouteSet};
+use super::runs::Runs;
 use super::send_queue::{SendQueue, Way};
 use super::version::VersionSkew;
+use crate::identity::DeviceId;
 
 /// One way by which a device of the person is up.
 #[derive(Debug)]
@@ -38,6 +40,7 @@ pub(super) struct Person {
     pub(super) touched: Instant,
     /// The run of their app that they have spoken at last.
     spoke: Option<Arc<str>>,
+    runs: Runs,
     pub(super) calls: CallDevices,
 }
 
@@ -52,6 +55,7 @@ impl Person {
             send_again: None,
             touched: now,
             spoke: None,
+            runs: Runs::default(),
             calls: CallDevices::default(),
         }
     }
@@ -75,15 +79,17 @@ impl Person {
         self.attachments.iter().any(|it| it.way.route == route)
     }
 
-    /// A run of their app is up by a way, anew if it was. Messages that were under way by it, or by the way that it
-    /// replaces, may be lost.
-    pub(super) fn attach(&mut self, attachment: Attachment) {
+    /// A run of their app is up by a way, on a device, anew if it was. Messages that were under way by it, or by the
+    /// way that it replaces, may be lost.
+    pub(super) fn attach(&mut self, attachment: Attachment, device: Option<DeviceId>) {
         let Way { route, run } = attachment.way.clone();
-        let ends = |it: &Attachment| it.way.route == route && (route.leads_to_one_device() || it.way.run == run);
+        self.runs.note(&run, device);
+        let is_replaced = |other: &str| route.has_one_run_a_device() && self.runs.device(other) == device;
+        let ends = |it: &Attachment| it.way.route == route && (it.way.run == run || is_replaced(&it.way.run));
         for ended in self.attachments.extract_if(.., |it| ends(it)) {
             self.queue.way_lost(&ended.way);
         }
-        self.calls.up(&run, &self.runs());
+        self.calls.up(&run, &self.up());
         self.attachments.push(attachment);
     }
 
@@ -96,12 +102,23 @@ impl Person {
     }
 
     /// A message of theirs came from a run of their app; its place among the devices of its call.
-    pub(super) fn spoke(&mut self, run: &Arc<str>, message: Option<&Message>) -> Place {
+    pub(super) fn received(&mut self, run: &Arc<str>, message: Option<&Message>) -> Place {
         if message.is_none_or(|message| !message.is_automatic()) {
             self.spoke = Some(Arc::clone(run));
         }
-        let up = self.runs();
-        message.map_or(Place::AtCall, |message| self.calls.received(message, run, &up))
+        let up = self.up();
+        message.map_or(Place::AtCall, |message| self.calls.received(message, run, &up, &self.runs))
+    }
+
+    /// Whether they spoke at this run last.
+    pub(super) fn is_at(&self, run: &Arc<str>) -> bool {
+        self.spoke.as_ref() == Some(run)
+    }
+
+    /// Whether no way leads to a run any more that a call is at, or to anybody.
+    pub(super) fn has_lost(&self, run: &str) -> bool {
+        let is_down = self.attachments.iter().all(|it| *it.way.run != *run);
+        !self.is_online() || is_down && self.calls.are_at(run)
     }
 
     /// Queues a frame for each of their devices that is up, but for one.
@@ -113,11 +130,11 @@ impl Person {
 
     /// Each run of their app that is up and speaks a common version.
     pub(super) fn reached_runs(&self) -> Vec<Arc<str>> {
-        self.runs().into_iter().filter(|run| self.way_to_run(run).is_some()).collect()
+        self.up().into_iter().filter(|run| self.way_to_run(run).is_some()).collect()
     }
 
     /// Each run of their app that is up.
-    pub(super) fn runs(&self) -> Vec<Arc<str>> {
+    pub(super) fn up(&self) -> Vec<Arc<str>> {
         let mut runs: Vec<_> = self.attachments.iter().map(|it| Arc::clone(&it.way.run)).collect();
         runs.sort_unstable();
         runs.dedup();
@@ -134,7 +151,7 @@ impl Person {
     /// device is.
     pub(super) fn way_to(&self, device: Option<&str>) -> Option<&Way> {
         let Some(device) = device else { return self.best() };
-        let follows = |run: &Arc<str>| self.calls.may_follow(device, run);
+        let follows = |run: &Arc<str>| self.calls.may_follow(device, run, &self.runs);
         self.way_to_run(device).or_else(|| self.best_where(follows))
     }
 
@@ -145,7 +162,7 @@ impl Person {
 
     fn best_where(&self, is_wanted: impl Fn(&Arc<str>) -> bool) -> Option<&Way> {
         let ways = self.attachments.iter().rev().filter(|it| it.skew.is_none()).map(|it| &it.way);
-        ways.filter(|way| is_wanted(&way.run)).min_by_key(|way| (self.spoke.as_ref() != Some(&way.run), way.route))
+        ways.filter(|way| is_wanted(&way.run)).min_by_key(|way| (!self.is_at(&way.run), way.route))
     }
 
     /// The side that is too old, where no route leads to an app that speaks a common version.

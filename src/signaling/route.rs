@@ -21,7 +21,7 @@ use tokio::sync::mpsc;
 use super::message::Message;
 use super::server::ServerStatus;
 use super::version::Versions;
-use crate::identity::PeerId;
+use crate::identity::{DeviceId, InvitationToken, PeerId};
 
 /// Kind of a route; the best comes first. There is one route of a kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -46,8 +46,8 @@ impl RouteKind {
         1 << self as u8
     }
 
-    /// Whether a person has one device at most there, and another run of their app takes its place.
-    pub(super) const fn leads_to_one_device(self) -> bool {
+    /// Whether a run of an app takes the place of another one on the same device there.
+    pub(super) const fn has_one_run_a_device(self) -> bool {
         match self {
             Self::Local | Self::Lan => true,
             Self::Server => false,
@@ -119,10 +119,13 @@ pub(super) trait Route: Send {
     /// Asks to reach a person who is not up, because messages to them wait until then.
     fn seek(&self, peer: PeerId, until: Instant);
 
-    /// Asks for a new connection to a person: the present one may lead nowhere any more.
+    /// They have spoken at this run of their app: media takes the path to it.
+    fn spoke(&self, peer: &PeerId, run: &str);
+
+    /// Asks for new connections to a person: the present ones may lead nowhere any more.
     fn renew(&self, peer: PeerId);
 
-    /// Closes the connection to a person; [`RouteEvent::Down`] follows.
+    /// Closes the connections to a person; [`RouteEvent::Down`] follows.
     fn close(&self, peer: &PeerId);
 }
 
@@ -133,6 +136,8 @@ pub(super) struct Up {
     pub(super) name: String,
     /// The far app's random name, of this run of it.
     pub(super) instance: Arc<str>,
+    /// The device that it runs on, where it says so.
+    pub(super) device: Option<DeviceId>,
     pub(super) versions: Versions,
     /// By how many seconds their clock is ahead of this computer's, when that is worth a word.
     pub(super) clock_ahead: Option<i64>,
@@ -141,19 +146,27 @@ pub(super) struct Up {
 /// A frame that came within its session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Incoming {
-    /// A message within its bounds; `None`: of a kind that a later version knows.
-    Message { number: u64, message: Option<Message> },
+    /// A message within its bounds; `None`: of a kind that a later version knows. With the token that they show.
+    Message { number: u64, message: Option<Message>, token: Option<InvitationToken> },
     /// Acknowledgement of every message up to this one.
     Ack { number: u64 },
     /// They go by another name.
     Name(String),
 }
 
+#[cfg(test)]
+impl Incoming {
+    /// A message without a token.
+    pub(super) const fn message(number: u64, message: Message) -> Self {
+        Self::Message { number, message: Some(message), token: None }
+    }
+}
+
 /// News of a route.
 #[derive(Debug)]
 pub(super) enum RouteEvent {
-    /// A run of somebody's app is up, or is up anew: unacknowledged messages may be lost. Where the route leads to one
-    /// device of a person alone, the run before is down with this.
+    /// A run of somebody's app is up, or is up anew: unacknowledged messages may be lost. On the local network another
+    /// run on the same device is down with this.
     Up(Up),
     /// A frame of somebody who is or was up, and the run of the app that sent it.
     Received { peer: PeerId, instance: Arc<str>, incoming: Incoming },

@@ -67,23 +67,28 @@ impl SendQueue {
         device: Option<Arc<str>>,
         now: Instant,
     ) -> Result<(), Message> {
-        if self.entries.len() >= MAX_MESSAGES || self.bytes + frame.len() > MAX_BYTES {
+        if !self.has_room(&frame) {
             return Err(message);
         }
-        self.bytes += frame.len();
-        let deadline = now + DELIVERY;
-        self.entries.push_back(Entry { number, frame, message: Some(message), device, sent: None, deadline });
+        self.add((number, frame), Some(message), device, now);
         Ok(())
     }
 
     /// Queues a frame for one more device, behind all that goes there. Where too much waits, or the device goes, it is
     /// dropped: an app that misses one rings or stops by itself.
     pub(super) fn push_copy(&mut self, (number, frame): (u64, Bytes), device: Arc<str>, now: Instant) {
-        if self.entries.len() < MAX_MESSAGES && self.bytes + frame.len() <= MAX_BYTES {
-            self.bytes += frame.len();
-            let (device, deadline) = (Some(device), now + DELIVERY);
-            self.entries.push_back(Entry { number, frame, message: None, device, sent: None, deadline });
+        if self.has_room(&frame) {
+            self.add((number, frame), None, Some(device), now);
         }
+    }
+
+    fn has_room(&self, frame: &Bytes) -> bool {
+        self.entries.len() < MAX_MESSAGES && self.bytes + frame.len() <= MAX_BYTES
+    }
+
+    fn add(&mut self, (number, frame): (u64, Bytes), message: Option<Message>, device: Option<Arc<str>>, now: Instant) {
+        self.bytes += frame.len();
+        self.entries.push_back(Entry { number, frame, message, device, sent: None, deadline: now + DELIVERY });
     }
 
     /// Sends the messages that the way to their device has not taken yet, in order and for as long as `take` takes

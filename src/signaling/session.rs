@@ -42,13 +42,16 @@ impl Session {
     /// Content of the next record; `None` where there is none for this version.
     pub(super) fn open(&mut self, record: &[u8]) -> Result<Option<Incoming>, SessionError> {
         match Frame::decode(&self.opener.open(record)?) {
-            Ok(Frame::Message { number, message }) => {
-                Ok(Some(Incoming::Message { number, message: Some(message.checked()) }))
+            Ok(Frame::Message { number, message, token }) => {
+                let token = token.and_then(|token| token.parse().ok());
+                Ok(Some(Incoming::Message { number, message: Some(message.checked()), token }))
             }
             Ok(Frame::Ack { number }) => Ok(Some(Incoming::Ack { number })),
             Ok(Frame::Name { name }) => Ok(Some(Incoming::Name(display_name(&name)))),
             // Sealed by whom it should be: a later version's, not an attack.
-            Err(NoFrame::UnknownMessage { number }) => Ok(Some(Incoming::Message { number, message: None })),
+            Err(NoFrame::UnknownMessage { number }) => {
+                Ok(Some(Incoming::Message { number, message: None, token: None }))
+            }
             Err(NoFrame::UnknownKind) => Ok(None),
             Ok(Frame::Hello(_) | Frame::Confirm { .. }) | Err(NoFrame::Malformed | NoFrame::Garbage) => self.refuse(),
         }

@@ -5,11 +5,13 @@
 
 mod address;
 mod channel_data;
+mod credential;
 mod message;
 mod stream_queue;
 
 pub use address::{read_xor_address, write_xor_address};
 pub use channel_data::{CHANNEL_HEADER, ChannelData, is_channel};
+pub use credential::Credential;
 pub use message::{
     ALLOCATE_REQUEST, BINDING_INDICATION, BINDING_REQUEST, BINDING_SUCCESS, CHANNEL_BIND_REQUEST, CHANNEL_NUMBER,
     CREATE_PERMISSION_REQUEST, DATA, DATA_INDICATION, ERROR_CODE, EVEN_PORT, FINGERPRINT, INTEGRITY, LIFETIME,

@@ -57,7 +57,8 @@ pub fn hello(challenge: &str) -> Frame {
 /// A hello of somebody whose clock shows this many milliseconds of Unix time.
 pub fn hello_at(challenge: &str, time: Option<i64>) -> Frame {
     let (instance, name, challenge) = ("ab".repeat(16), "Raw".into(), challenge.repeat(16));
-    Frame::Hello(Hello { instance, name, challenge, answer: None, versions: Versions::OWN, time, token: None })
+    let (answer, device, token, versions) = (None, None, None, Versions::OWN);
+    Frame::Hello(Hello { instance, device, name, challenge, answer, versions, time, token })
 }
 
 /// A hello of somebody who speaks this one version, or of before hellos told versions.
@@ -118,7 +119,7 @@ impl Raw {
     pub fn message_record(&mut self, message: Message) -> Vec<u8> {
         self.numbers += 1;
         let number = self.numbers;
-        self.record(&json(&Frame::Message { number, message }))
+        self.record(&json(&Frame::message(number, message)))
     }
 
     pub async fn send(&mut self, record: Vec<u8>) {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt;
 use tokio::runtime::Runtime;
 use visavis::call::{ConversationId, InviteId};
-use visavis::identity::{Identity, PeerId};
+use visavis::identity::{DeviceId, Identity, PeerId};
 use visavis::media::MediaSet;
 use visavis::network::{NetworkMonitor, ProxyRules};
 use visavis::signaling::{Frame, Message, SignalingClient, SignalingConfig, SignalingEvent};
@@ -62,7 +62,8 @@ impl Person {
         let (sender, events) = mpsc::sync_channel(100_000);
         let networks = NetworkMonitor::unchanging();
         let (name, bind, proxies) = (name.into(), Some(LOOPBACK), ProxyRules::default());
-        let config = SignalingConfig { identity: identity.clone(), name, bind, networks, proxies };
+        let config =
+            SignalingConfig { identity: identity.clone(), device: DeviceId::random(), name, bind, networks, proxies };
         let client = SignalingClient::start(runtime.handle(), config, move |event| {
             let _ = sender.try_send(event);
         });

@@ -228,6 +228,21 @@ impl Router {
         assert!(load(space, &format!("flush ruleset\n{rules}")).is_some(), "nft takes the rules of {nat:?}");
     }
 
+    /// Its address on the Internet.
+    pub fn address(&self) -> &str {
+        &self.space.address
+    }
+
+    /// Lets no UDP pass to an address of the Internet or from it any more, or lets it pass again.
+    pub fn block(&self, address: &str, on: bool) {
+        let chain = format!(
+            "chain fw {{ type filter hook forward priority -10;
+                 ip saddr {address} meta l4proto udp drop; ip daddr {address} meta l4proto udp drop; }}"
+        );
+        let rules = if on { format!("table ip blocked {{ {chain}; }}") } else { "delete table ip blocked".to_owned() };
+        assert!(load(self.space.namespace(), &rules).is_some(), "nft takes {rules}");
+    }
+
     fn create(outside: &Network, nat: Nat, families: Families, v4: String, v6: Option<String>) -> Option<Self> {
         let space = create()?;
         let name = space.namespace().to_owned();

@@ -7,19 +7,15 @@ use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
 
-use crate::connectivity::{
-    Account, Allocated, Mapping, ProbeError, Seen, UdpProbe, allocate_over_stream, captive_portal,
-};
+use crate::connectivity::{Credential, Mapping, ProbeError, Seen, UdpProbe, allocate_over_stream, captive_portal};
 use crate::identity::ServerLink;
 use crate::network::ProxyRules;
-use crate::signaling::{Access, Examined, ServerDetail, examine_server};
+use crate::signaling::{Access, Examined, ServerDetail, clocks_differ, examine_server};
 
 /// For the way into a server.
 const REACH: Duration = Duration::from_millis(2800);
 /// For everything but the release of allocations, all servers together.
 const WHOLE: Duration = Duration::from_millis(4400);
-/// Clocks further apart than this are told, in milliseconds, as the app tells them.
-const CLOCKS_AGREE_MS: i64 = 60_000;
 
 /// How well a part works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,7 +86,7 @@ fn reached(link: &ServerLink, proxies: &ProxyRules, examined: &Result<Examined, 
     match examined {
         Ok(Examined { round_trip, clock_offset_ms, .. }) => {
             let (apart_s, is_ahead) = ((*clock_offset_ms as f64 / 1000.0).abs(), *clock_offset_ms > 0);
-            let clock = if clock_offset_ms.saturating_abs() > CLOCKS_AGREE_MS {
+            let clock = if clocks_differ(*clock_offset_ms) {
                 let side = if is_ahead { "ahead of" } else { "behind" };
                 format!("its clock is {apart_s:.0} s {side} this computer's. {}", ServerDetail::ClocksDiffer)
             } else {
@@ -159,8 +155,8 @@ async fn udp(relays: &[Access], is_ipv4: bool, bind: Option<IpAddr>, until: Inst
     };
     let addresses: Vec<_> = servers.iter().map(|(_, server)| *server).collect();
     let allocations = servers.iter().map(|(access, server)| async {
-        let account = account(access);
-        UdpProbe::open(is_ipv4, bind).await?.allocate(*server, &account, until).await
+        let credential = credential(access);
+        UdpProbe::open(is_ipv4, bind).await?.allocate(*server, &credential, until).await
     });
     let allocations = futures_util::future::join_all(allocations);
     let (by_each, allocations) = tokio::join!(probe.mapped_by_each(&addresses), allocations);
@@ -184,24 +180,24 @@ fn udp_address(access: &Access, is_ipv4: bool) -> Option<SocketAddr> {
     Some(SocketAddr::new(address.ip(), access.relay.udp_port?))
 }
 
-fn account(access: &Access) -> Account {
-    Account { username: access.relay.username.clone(), password: access.relay.password.clone() }
+fn credential(access: &Access) -> Credential {
+    Credential { username: access.relay.username.clone(), password: access.relay.password.clone() }
 }
 
 async fn tls(access: &Access, until: Instant) -> Result<String, Finding> {
     let left = until.saturating_duration_since(Instant::now());
     let allocated = match timeout(left, access.clone().open_stream()).await {
-        Ok(Ok(stream)) => allocate_over_stream(stream, &account(access), until).await,
+        Ok(Ok(stream)) => allocate_over_stream(stream, &credential(access), until).await,
         Ok(Err(error)) => Err(error.into()),
         Err(_) => Err(ProbeError::NoAnswer),
     };
     relayed("TLS", access, allocated)
 }
 
-fn relayed(transport: &str, access: &Access, allocated: Result<Allocated, ProbeError>) -> Result<String, Finding> {
+fn relayed(transport: &str, access: &Access, allocated: Result<Duration, ProbeError>) -> Result<String, Finding> {
     let address = access.link.address();
     match allocated {
-        Ok(Allocated { took, .. }) => {
+        Ok(took) => {
             Ok(format!("over {transport}: {address} made an allocation in {} ms, and released it", took.as_millis()))
         }
         Err(ProbeError::Refused(code @ (486 | 508))) => {

@@ -31,8 +31,6 @@ impl Core {
     pub(super) fn hold_invitation(&self, of: PeerId, token: InvitationToken) -> Result<(), Refusal> {
         self.store.hold_invitation(of, token, unix_seconds(MediaTime::now()))?;
         self.follow_invitations();
-        // A session that began before has not shown it.
-        self.signaling.renew(of);
         Ok(())
     }
 

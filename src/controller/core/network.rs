@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::call::{CallError, Input, Message, Standing};
-use crate::identity::PeerId;
+use crate::identity::{DeviceId, PeerId};
 use crate::media::MediaTime;
 use crate::network::ProxyRules;
 use crate::signaling::{DiscoveryFault, ServerStatus, SignalingConfig, SignalingEvent};
@@ -25,6 +25,7 @@ impl Core {
     pub(super) fn start_signaling(&mut self) {
         let config = SignalingConfig {
             identity: Arc::clone(self.directory.identity()),
+            device: DeviceId::of_profile(self.preferences.options().profile.dir()),
             name: self.preferences.settings().display_name.clone(),
             bind: self.preferences.options().bind,
             networks: self.networks.from_now(),

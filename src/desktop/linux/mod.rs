@@ -30,8 +30,6 @@ use unseen::Unseen;
 const ANSWER: Duration = Duration::from_secs(5);
 /// Between looks whether the window still has the person's attention, while somebody rings.
 const ATTENTION: Duration = Duration::from_secs(1);
-/// Between looks whether the tray still shows the program, while it has no window.
-const LOOK: Duration = Duration::from_secs(5);
 
 /// Attends until the controller has ended.
 pub(super) fn attend(rings: &Rings, handle: &Handle, window: &WindowHandle, locale: &str, profile: Option<&Path>) {
@@ -58,7 +56,7 @@ fn attend_on(
     profile: Option<&Path>,
 ) {
     let Some(first) = handle.snapshot() else { return };
-    let mut tray = Tray::new(&first, locale, handle.clone(), window.clone());
+    let mut tray = Tray::new(&first, locale, handle.clone(), window.clone(), rings.bell());
     let mut start = SessionStart::new(profile, first.settings.autostart, handle);
     let mut notifications = Notifications::new(bus.clone(), handle.clone(), window.clone());
     screen_lock::watch(&bus, handle.clone());
@@ -66,7 +64,8 @@ fn attend_on(
     let mut inhibitor = Inhibitor::new(bus);
     let mut alerts = Alerts::default();
     let mut unseen = Unseen::default();
-    let mut within = Some(LOOK);
+    // At once: nothing may show the program.
+    let mut within = Some(Duration::ZERO);
     while rings.wait(within) {
         let Some(snapshot) = handle.snapshot() else { break };
         let words = Words::of(snapshot.settings.language, locale);
@@ -87,11 +86,13 @@ fn attend_on(
         // The window may lose the person's attention meanwhile.
         let rings = matches!(snapshot.call, CallView::Incoming(_)) || !snapshot.waiting.is_empty();
         let is_open = window.is_open();
-        within = if rings { Some(ATTENTION) } else { (!is_open).then_some(LOOK) };
-        if unseen.follow(Instant::now(), is_open || window.has_tray()) {
+        let now = Instant::now();
+        if unseen.follow(now, is_open || window.has_tray()) {
             tracing::info!("the desktop shows no tray: a window is opened");
             window.ask(WindowRequest::Raise);
         }
+        // The tray wakes this thread when it comes or goes.
+        within = if rings { Some(ATTENTION) } else { unseen.left(now) };
         let in_call = matches!(snapshot.call, CallView::Conversation(_));
         inhibitor.follow(in_call.then(|| words.get(Text::InCall)));
     }

@@ -11,7 +11,7 @@ use ksni::menu::{CheckmarkItem, MenuItem, StandardItem};
 use ksni::{Icon, OfflineReason, Status};
 
 use crate::controller::{CallView, Command, Handle, Snapshot};
-use crate::desktop::bell::{Bell, Rings, bell};
+use crate::desktop::bell::{Bell, InnerBell, Rings, bell};
 use crate::store::SettingsChange;
 use crate::ui::{APP_ID, TITLE, Text, WindowHandle, WindowRequest, Words};
 
@@ -74,6 +74,8 @@ struct TrayItem {
     /// False once the desktop has said that it shows no tray. The window is told under the lock, so that the latest
     /// word holds.
     shown: Arc<Mutex<bool>>,
+    /// Wakes the desktop's thread when the tray comes or goes.
+    desktop: InnerBell,
 }
 
 impl TrayItem {
@@ -100,6 +102,7 @@ impl TrayItem {
         let mut told = lock(&self.shown);
         *told = shown;
         self.window.set_tray(shown);
+        self.desktop.ring();
     }
 }
 
@@ -189,10 +192,16 @@ pub(super) struct Tray {
 
 impl Tray {
     /// Shows the item where the desktop has a tray, now or later. Never waits.
-    pub(super) fn new(snapshot: &Snapshot, locale: &str, handle: Handle, window: WindowHandle) -> Self {
+    pub(super) fn new(
+        snapshot: &Snapshot,
+        locale: &str,
+        handle: Handle,
+        window: WindowHandle,
+        desktop: InnerBell,
+    ) -> Self {
         let look = Look::of(snapshot);
         let (shown, icon) = (Arc::new(Mutex::new(true)), icon());
-        let item = TrayItem { look: look.clone(), locale: locale.to_owned(), handle, window, icon, shown };
+        let item = TrayItem { look: look.clone(), locale: locale.to_owned(), handle, window, icon, shown, desktop };
         let (look, (bell, rings)) = (Arc::new(Mutex::new(look)), bell());
         let served = Arc::clone(&look);
         let started = std::thread::Builder::new().name("tray".into()).spawn(move || serve(item, &served, &rings));
@@ -215,7 +224,7 @@ impl Tray {
 
 /// Serves the item until its [`Tray`] is dropped; for as long as the desktop likes where that does not answer.
 fn serve(item: TrayItem, look: &Mutex<Look>, rings: &Rings) {
-    let (shown, window) = (Arc::clone(&item.shown), item.window.clone());
+    let (shown, window, desktop) = (Arc::clone(&item.shown), item.window.clone(), item.desktop.clone());
     let item = match item.assume_sni_available(true).spawn() {
         Ok(item) => item,
         Err(error) => return tracing::info!("no item in the tray: {error}"),
@@ -224,6 +233,7 @@ fn serve(item: TrayItem, look: &Mutex<Look>, rings: &Rings) {
         // The desktop has answered by now.
         let shown = lock(&shown);
         window.set_tray(*shown);
+        desktop.ring();
     }
     while rings.wait(None) {
         let look = lock(look).clone();

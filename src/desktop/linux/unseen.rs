@@ -20,6 +20,11 @@ impl Unseen {
         self.since = (!seen).then_some(if opens { now } else { since });
         opens
     }
+
+    /// How long until a window is to be opened; `None` while something shows the program.
+    pub(super) fn left(&self, now: Instant) -> Option<Duration> {
+        self.since.map(|since| PATIENCE.saturating_sub(now.duration_since(since)))
+    }
 }
 
 #[cfg(test)]
@@ -30,11 +35,14 @@ mod tests {
     fn a_window_is_opened_once_neither_it_nor_the_tray_has_been_there_for_a_while() {
         let (start, mut unseen) = (Instant::now(), Unseen::default());
         let at = |seconds| start + Duration::from_secs(seconds);
+        assert_eq!(unseen.left(at(0)), None);
         assert!(!unseen.follow(at(0), false) && !unseen.follow(at(9), false));
+        assert_eq!((unseen.left(at(9)), unseen.left(at(11))), (Some(Duration::from_secs(1)), Some(Duration::ZERO)));
         assert!(!unseen.follow(at(9), true), "the tray came up late");
         assert!(!unseen.follow(at(60), true) && !unseen.follow(at(61), false), "and is gone");
         assert!(!unseen.follow(at(70), false) && unseen.follow(at(71), false));
         assert!(!unseen.follow(at(72), false), "the window is on its way");
         assert!(!unseen.follow(at(73), true));
+        assert_eq!(unseen.left(at(73)), None, "nothing is waited for");
     }
 }

@@ -7,8 +7,9 @@ use std::net::{Ipv6Addr, UdpSocket};
 use super::*;
 use crate::call::RelayUse;
 use crate::network::is_reserved;
-use crate::relay::{Config, Credential, Limits, Server};
+use crate::relay::{Config, Limits, Server, mint_credential};
 use crate::rtc::{IceServers, MediaRoute, OpeningStream, RelayServer, RelayStream, StreamConnector, StreamRelay};
+use crate::stun::Credential;
 
 const SECRET: [u8; 16] = [7; 16];
 /// The year 2096: the credentials of these tests do not end.
@@ -28,7 +29,7 @@ pub(super) fn engine_of(
     user: u8,
     relay_use: RelayUse,
 ) -> Engine {
-    let Credential { username, password } = Credential::mint(&SECRET, LATER, [user; 12]).unwrap();
+    let Credential { username, password } = mint_credential(&SECRET, LATER, [user; 12]).unwrap();
     let named = || (username.clone(), password.clone());
     let relay = |address: &SocketAddr| {
         let (username, password) = named();

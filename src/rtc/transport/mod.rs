@@ -1,7 +1,8 @@
 //! Transport under ICE and DTLS: host addresses, the gate against strangers, the pace of checks, the DTLS handshake
-//! (its cookies, its repetition), the selected path, and the network emulator.
+//! (its cookies, its repetition), the selected path, a direct path beside a relay, and the network emulator.
 
 mod check_pace;
+mod direct_path;
 mod dtls_record;
 pub(in crate::rtc) mod handshake_repeats;
 pub(in crate::rtc) mod hello_verify;
@@ -14,3 +15,4 @@ pub(in crate::rtc) mod servers;
 pub(in crate::rtc) mod source_gate;
 mod stream_gate;
 pub(in crate::rtc) mod stream_relay;
+mod way_out;

@@ -33,6 +33,7 @@ use super::selected_path::SelectedPath;
 use super::servers::{STREAM_RELAYS, is_stream_relay};
 use super::source_gate::SourceGate;
 use super::stream_relay::{StreamConnector, StreamWay};
+use super::way_out::{Loses, Way, WaysOut};
 use crate::media::MediaTime;
 
 /// Refused datagrams that are read in a row before other work gets its turn.
@@ -40,9 +41,6 @@ const REFUSALS_A_TURN: u32 = 64;
 
 /// Rounds of the engine's loop from a relay's datagram to the answer.
 const ROUNDS_WITH_RELAY: u32 = 3;
-
-/// True for a datagram that gets lost.
-pub(in crate::rtc) type Loses = Arc<dyn Fn(&[u8]) -> bool + Send + Sync>;
 
 /// Impairment of outgoing datagrams, in measurements and tests.
 #[derive(Clone, Default)]
@@ -67,6 +65,8 @@ pub(in crate::rtc) struct PeerRuntime {
     spawned: AtomicU32,
     tasks: Arc<Mutex<Vec<AbortHandle>>>,
     link_local: Arc<LinkLocalSockets>,
+    /// Ways out of the connection's sockets.
+    out: Arc<WaysOut>,
     impairment: Impairment,
     /// Opens streams to a relay.
     stream: Option<StreamConnector>,
@@ -124,6 +124,7 @@ impl PeerRuntime {
             spawned: AtomicU32::new(0),
             tasks: Arc::clone(&all),
             link_local: Arc::default(),
+            out: Arc::default(),
             impairment,
             stream,
             rounds: AtomicU32::new(0),
@@ -221,7 +222,8 @@ impl Runtime for PeerRuntime {
         let socket = Arc::new(UdpSocket::from_std(socket)?);
         let local = socket.local_addr()?;
         let link = self.impairment.link.clone().map(|profile| self.impair(profile, &socket));
-        let way = Arc::new(Way { socket, link, loses: self.impairment.loses.clone() });
+        let way = Arc::new(Way::new(socket, link, self.impairment.loses.clone()));
+        self.out.add(local, &way);
         let repeated = Arc::clone(&way);
         let (repeats, repeating) = HandshakeRepeats::new(move |datagram: &[u8], to| repeated.try_send(datagram, to));
         self.track(repeating);
@@ -233,6 +235,7 @@ impl Runtime for PeerRuntime {
         });
         Ok(Arc::new(GatedSocket {
             way,
+            out: Arc::clone(&self.out),
             stream,
             gate: Arc::clone(&self.gate),
             selected: Arc::clone(&self.selected),
@@ -302,6 +305,8 @@ fn literal(host: &str) -> io::Result<Vec<SocketAddr>> {
 /// A UDP socket behind the gate.
 struct GatedSocket {
     way: Arc<Way>,
+    /// Those of the connection's other sockets, too: a direct path may lead from another one than the relay's.
+    out: Arc<WaysOut>,
     /// To a relay that is reached by a stream.
     stream: Option<StreamWay>,
     gate: Arc<SourceGate>,
@@ -316,35 +321,6 @@ struct GatedSocket {
     local: SocketAddr,
     /// Keeps the port of `name` where that is a stand-in.
     _stand_in: Option<std::net::UdpSocket>,
-}
-
-/// The way out: the socket, and what is done to datagrams before it.
-struct Way {
-    socket: Arc<UdpSocket>,
-    link: Option<LinkSender>,
-    loses: Option<Loses>,
-}
-
-impl Way {
-    /// True when the impairment has lost the datagram, by its bytes `inside` a relay's wrapping, or has taken it over.
-    fn takes(&self, datagram: &[u8], inside: &[u8], to: SocketAddr) -> bool {
-        if self.loses.as_ref().is_some_and(|loses| loses(inside)) {
-            return true;
-        }
-        self.link.as_ref().is_some_and(|link| {
-            link.send(datagram, to);
-            true
-        })
-    }
-
-    /// Sends a datagram, or loses it where the socket takes none now.
-    fn try_send(&self, datagram: &[u8], to: SocketAddr) {
-        if !self.takes(datagram, datagram, to)
-            && let Err(error) = self.socket.try_send_to(datagram, to)
-        {
-            tracing::trace!(%error, "a datagram could not be sent again");
-        }
-    }
 }
 
 impl Drop for GatedSocket {
@@ -371,6 +347,20 @@ impl AsyncUdpSocket for GatedSocket {
         let Some(inside) = self.gate.observe_departure(transmit.contents, self.local, to) else {
             return Poll::Ready(Ok(transmit.contents.len()));
         };
+        let now = MediaTime::now();
+        for check in self.gate.direct_checks(now) {
+            if let Some(way) = self.out.of(check.pair.from) {
+                way.try_send(&check.datagram, check.pair.to);
+            }
+        }
+        // Wrapped for a relay.
+        if inside.len() < transmit.contents.len()
+            && let Some(pair) = self.gate.instead_of_relay(inside, now)
+            && let Some(way) = self.out.of(pair.from)
+        {
+            self.selected.note(inside, pair.from, pair.to);
+            return way.poll_send(context, (inside, inside), pair.to).map(|()| Ok(transmit.contents.len()));
+        }
         self.selected.note(inside, self.local, to);
         if is_stream_relay(to) {
             if let Some(stream) = &self.stream {
@@ -386,17 +376,7 @@ impl AsyncUdpSocket for GatedSocket {
         if self.hello.is_ready() {
             self.receiver.wake();
         }
-        if self.way.takes(transmit.contents, inside, to) {
-            return Poll::Ready(Ok(transmit.contents.len()));
-        }
-        match ready!(self.way.socket.poll_send_to(context, transmit.contents, to)) {
-            Ok(sent) => Poll::Ready(Ok(sent)),
-            Err(error) => {
-                // A network that is away is loss, not the end: ICE decides when the far side is gone.
-                tracing::trace!(%error, "a datagram could not be sent");
-                Poll::Ready(Ok(transmit.contents.len()))
-            }
-        }
+        self.way.poll_send(context, (transmit.contents, inside), to).map(|()| Ok(transmit.contents.len()))
     }
 
     fn poll_recv(
@@ -418,6 +398,9 @@ impl AsyncUdpSocket for GatedSocket {
             let (length, from) = ready!(self.poll_datagram(context, buffer));
             let datagram = buffer.get(..length).unwrap_or_default();
             if datagram.is_empty() || !self.gate.admits(datagram, from) {
+                continue;
+            }
+            if self.gate.takes(datagram, self.local, from, MediaTime::now()) {
                 continue;
             }
             self.repeats.came(datagram);
@@ -452,7 +435,7 @@ impl GatedSocket {
             return Poll::Ready((length, relay.unwrap_or(STREAM_RELAYS[0])));
         }
         let mut datagram = ReadBuf::new(buffer);
-        match ready!(self.way.socket.poll_recv_from(context, &mut datagram)) {
+        match ready!(self.way.socket().poll_recv_from(context, &mut datagram)) {
             Ok(from) => Poll::Ready((datagram.filled().len(), from)),
             Err(error) => {
                 // A network that is away is loss here, too; the engine would give the socket up.

@@ -114,6 +114,11 @@ impl Servers {
         !self.relays.is_empty()
     }
 
+    /// True where nothing but a relay may see this side.
+    pub(super) const fn is_relay_only(&self) -> bool {
+        self.relay_only
+    }
+
     /// True for a relay's address, that of one reached by a stream included.
     pub(super) fn is_relay(&self, address: SocketAddr) -> bool {
         self.relays.iter().any(|relay| relay.address == address)

@@ -31,9 +31,11 @@ use rtc::crypto::{HmacAlgorithm, Mac, default_provider};
 use tokio::sync::Notify;
 
 use super::check_pace::CheckPace;
+use super::direct_path::{Check, DirectPath, Pair};
 use super::link::DATAGRAM_HEADERS;
 use super::servers::{Datagram, Remote, Servers, is_stream_relay};
 use super::stream_gate::{self, StreamGate};
+use crate::call::Role;
 use crate::media::MediaTime;
 use crate::rtc::stats::MediaRoute;
 use crate::stun::{
@@ -60,6 +62,8 @@ pub(in crate::rtc) struct SourceGate {
     pace: Mutex<CheckPace>,
     /// Relayed addresses of the far side.
     far_relays: Mutex<VecDeque<SocketAddr>>,
+    /// Beside a relay, where this side may be seen by others than relays.
+    direct: Option<Mutex<DirectPath>>,
     /// [`MediaRoute`] of the last datagram of media that left since the last ICE restart.
     route: AtomicU8,
     /// Answers of relays that came over UDP.
@@ -107,6 +111,7 @@ impl Default for SourceGate {
             streams: Mutex::default(),
             pace: Mutex::new(CheckPace::new(MediaTime::now())),
             far_relays: Mutex::default(),
+            direct: None,
             route: AtomicU8::default(),
             answers: AtomicU64::default(),
             refused: AtomicU64::default(),
@@ -121,17 +126,20 @@ impl Default for SourceGate {
 impl SourceGate {
     /// A gate of a connection with these servers.
     pub(in crate::rtc) fn with_servers(servers: Servers) -> Self {
-        Self { has_relays: servers.has_relays(), servers: Mutex::new(servers), ..Self::default() }
+        let direct = (servers.has_relays() && !servers.is_relay_only()).then(Mutex::default);
+        Self { has_relays: servers.has_relays(), servers: Mutex::new(servers), direct, ..Self::default() }
     }
 
     /// A socket of the connection is open.
     pub(in crate::rtc) fn opened(&self, socket: SocketAddr) {
         self.servers().opened(socket);
+        self.with_direct(|direct| direct.opened(socket));
     }
 
     /// A socket of the connection is closed.
     pub(in crate::rtc) fn closed(&self, socket: SocketAddr) {
         self.servers().closed(socket);
+        self.with_direct(|direct| direct.closed(socket));
     }
 
     /// Tells the gate this connection's own user name fragment and password. Before that nothing passes.
@@ -154,13 +162,68 @@ impl SourceGate {
         let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
         sources.validated.clear();
         sources.asked.clear();
+        self.with_direct(|direct| direct.set_own(ufrag));
         Ok(())
     }
 
-    /// A candidate of the far side is a relay's.
-    pub(in crate::rtc) fn note_far_relay(&self, address: SocketAddr) {
-        let mut relays = self.far_relays.lock().unwrap_or_else(PoisonError::into_inner);
-        remember(&mut relays, address);
+    /// Tells the gate the far side's credentials, with which checks of a direct path are signed, and this side's role.
+    ///
+    /// # Errors
+    ///
+    /// When the cryptography library cannot be used.
+    pub(in crate::rtc) fn set_far_credentials(
+        &self,
+        role: Role,
+        ufrag: &str,
+        password: &str,
+    ) -> Result<(), rtc::crypto::CryptoError> {
+        self.with_direct(|direct| direct.set_far(role, ufrag, password)).unwrap_or(Ok(()))
+    }
+
+    /// A candidate of the far side is at this address, which may be a relay's.
+    pub(in crate::rtc) fn note_far_candidate(&self, address: SocketAddr, is_relay: bool) {
+        if is_relay {
+            let mut relays = self.far_relays.lock().unwrap_or_else(PoisonError::into_inner);
+            remember(&mut relays, address);
+        } else {
+            self.with_direct(|direct| direct.add_candidate(address));
+        }
+    }
+
+    fn with_direct<T>(&self, act: impl FnOnce(&mut DirectPath) -> T) -> Option<T> {
+        let direct = self.direct.as_ref()?;
+        Some(act(&mut direct.lock().unwrap_or_else(PoisonError::into_inner)))
+    }
+
+    /// The direct pair that a datagram `inside` a relay's wrapping takes instead, if one is proven: media does, and
+    /// nothing else.
+    pub(in crate::rtc) fn instead_of_relay(&self, inside: &[u8], now: MediaTime) -> Option<Pair> {
+        let pair = self.with_direct(|direct| is_media(inside).then(|| direct.instead(now)).flatten())??;
+        self.route.store(DIRECT, Ordering::Relaxed);
+        Some(pair)
+    }
+
+    /// Checks of a direct path that leave now.
+    pub(in crate::rtc) fn direct_checks(&self, now: MediaTime) -> Vec<Check> {
+        let mut checks = self.with_direct(|direct| direct.due(now)).unwrap_or_default();
+        checks.retain(|Check { pair, datagram }| self.observe_departure(datagram, pair.from, pair.to).is_some());
+        checks
+    }
+
+    /// A datagram that was let in: whether it answers a check of this gate's own, and is none of the engine's business.
+    pub(in crate::rtc) fn takes(&self, datagram: &[u8], local: SocketAddr, from: SocketAddr, now: MediaTime) -> bool {
+        if self.direct.is_none() || !looks_like_stun(datagram) || self.servers().is_relay(from) {
+            return false;
+        }
+        let Some(message) = Message::read(datagram) else { return false };
+        let pair = Pair { from: local, to: from };
+        self.with_direct(|direct| {
+            if message.kind() == BINDING_REQUEST {
+                direct.was_checked(pair);
+            }
+            direct.answered(&message, pair, now)
+        })
+        .unwrap_or(false)
     }
 
     /// Way of the media that left last.
@@ -244,6 +307,10 @@ impl SourceGate {
             let of_far_relay =
                 || self.far_relays.lock().unwrap_or_else(PoisonError::into_inner).contains(&to.address());
             let route = match to.relay() {
+                // It is sent another way.
+                Some(_) if self.with_direct(|direct| direct.is_proven()) == Some(true) && is_media(datagram) => {
+                    return true;
+                }
                 Some(relay) if is_stream_relay(relay) => RELAY_TLS,
                 Some(_) => RELAY_UDP,
                 None if of_far_relay() => RELAY_UDP,
@@ -339,6 +406,11 @@ impl SourceGate {
             }
         }
     }
+}
+
+/// Whether a datagram is RTP or RTCP by its first byte (RFC 7983, 7).
+fn is_media(datagram: &[u8]) -> bool {
+    datagram.first().is_some_and(|first| (128..=191).contains(first))
 }
 
 fn remember<T: PartialEq>(sources: &mut VecDeque<T>, source: T) {

@@ -6,8 +6,8 @@ use super::tests::{MEDIA, OWN, address, gate, request, signed, stun, with_attrib
 use super::*;
 use crate::stun::{
     ALLOCATE_REQUEST, CHANNEL_BIND_REQUEST, CHANNEL_NUMBER, CREATE_PERMISSION_REQUEST, ChannelData, DATA,
-    DATA_INDICATION, MAGIC_COOKIE, REFRESH_REQUEST, SEND_INDICATION, XOR_PEER_ADDRESS, XOR_RELAYED_ADDRESS, success_of,
-    write_xor_address,
+    DATA_INDICATION, MAGIC_COOKIE, REFRESH_REQUEST, SEND_INDICATION, STUN_HEADER, XOR_PEER_ADDRESS,
+    XOR_RELAYED_ADDRESS, success_of, write_xor_address,
 };
 
 const RELAY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(203, 0, 113, 1)), 3478);
@@ -165,6 +165,39 @@ fn with_relays_alone_nothing_comes_from_or_leaves_for_anybody_else() {
     assert!(!gate.admits(&request("local:far"), address(1)));
     assert!(!gate.admits(&stun(BINDING_SUCCESS, ""), address(1)));
     assert!(gate.admits(&indication(DATA_INDICATION, address(1), &request("local:far")), RELAY));
+}
+
+#[test]
+fn a_direct_path_is_looked_for_beside_a_relay_and_never_with_relays_alone() {
+    let (password, at) = ("the far side's password", MediaTime::from_millis);
+    for relay_only in [false, true] {
+        let gate = SourceGate::with_servers(Servers::new([], [RELAY], relay_only));
+        gate.set_far_credentials(Role::Offerer, "far", password).unwrap();
+        gate.set_local_credentials("local", "this side's password").unwrap();
+        gate.opened(OWN);
+        for (candidate, is_relay) in
+            [(address(1), false), (address(2), true), (SocketAddr::from(([244, 1, 2, 3], 5)), false)]
+        {
+            gate.note_far_candidate(candidate, is_relay);
+        }
+        let on_its_way = [MEDIA.to_vec(), vec![22, 254, 253, 0], stun(BINDING_REQUEST, "")];
+        let instead = |ms| on_its_way.each_ref().map(|datagram| gate.instead_of_relay(datagram, at(ms)));
+        assert_eq!(instead(1000), [None; 3]);
+        let checks = gate.direct_checks(at(2000));
+        let pairs: Vec<_> = checks.iter().map(|check| (check.pair.from, check.pair.to)).collect();
+        if relay_only {
+            assert_eq!(pairs, []);
+            continue;
+        }
+        assert_eq!(pairs, [(OWN, address(1))], "neither a relay nor a relay's number");
+        let mut answer = stun(BINDING_SUCCESS, "");
+        answer[8..STUN_HEADER].copy_from_slice(&Message::read(&checks[0].datagram).unwrap().transaction());
+        let answer = signed(answer, password);
+        assert!(gate.admits(&answer, address(1)) && gate.takes(&answer, OWN, address(1), at(2010)));
+        assert_eq!(instead(2020), [Some(checks[0].pair), None, None], "media alone");
+        assert_eq!(gate.route(), MediaRoute::Direct);
+        assert!(gate.observe_departure(&on_channel(CHANNEL, &MEDIA), OWN, RELAY).is_none(), "no channel is bound");
+    }
 }
 
 #[test]

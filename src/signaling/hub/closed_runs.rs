@@ -1,5 +1,5 @@
 //! Runs of far apps whose computers closed the last connection to them, also of people who are forgotten otherwise: the
-//! same run that is connected again never ended.
+//! same run that is connected again never ended. One of each person.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ impl ClosedRuns {
     /// The far computer closed the last connection to this run of a person's app. Strangers who come and go push out
     /// nobody who is known.
     pub(super) fn note(&mut self, id: PeerId, instance: Arc<str>, is_known: impl Fn(&PeerId) -> bool) {
-        self.take(&id);
+        self.0.retain(|(closed, _)| *closed != id);
         if self.0.len() >= MAX_CLOSED {
             let stranger = self.0.iter().position(|(other, _)| !is_known(other));
             self.0.remove(stranger.unwrap_or(0));
@@ -25,10 +25,10 @@ impl ClosedRuns {
         self.0.push_back((id, instance));
     }
 
-    /// The run whose computer closed the last connection to this person, which is forgotten.
-    pub(super) fn take(&mut self, id: &PeerId) -> Option<Arc<str>> {
-        let place = self.0.iter().position(|(closed, _)| closed == id)?;
-        self.0.remove(place).map(|(_, instance)| instance)
+    /// Whether it was this run of a person's app whose computer closed the last connection, which is forgotten then.
+    pub(super) fn take(&mut self, id: &PeerId, instance: &str) -> bool {
+        let place = self.0.iter().position(|(closed, run)| closed == id && **run == *instance);
+        place.is_some_and(|place| self.0.remove(place).is_some())
     }
 }
 
@@ -50,7 +50,8 @@ mod tests {
         }
         closed.note(id(0), "later run".into(), is_known);
         assert_eq!(closed.0.len(), MAX_CLOSED);
-        assert_eq!((closed.take(&id(0)).as_deref(), closed.take(&id(0))), (Some("later run"), None));
-        assert_eq!((closed.take(&id(1)), closed.take(&id(3 * MAX_CLOSED - 1)).as_deref()), (None, Some("run")));
+        let mut take = |number, run| closed.take(&id(number), run);
+        assert_eq!((take(0, "run"), take(0, "later run"), take(0, "later run")), (false, true, false));
+        assert_eq!((take(1, "run"), take(3 * MAX_CLOSED - 1, "run")), (false, true));
     }
 }

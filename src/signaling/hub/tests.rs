@@ -11,7 +11,7 @@ use super::super::version::VersionSkew;
 use super::closed_runs::MAX_CLOSED;
 use super::*;
 use crate::call::{ConversationId, Description, InviteId};
-use crate::identity::Identity;
+use crate::identity::{DeviceId, Identity};
 use crate::media::MediaSet;
 
 mod delivery;
@@ -32,6 +32,8 @@ struct FakeState {
     sought: Vec<PeerId>,
     renewed: Vec<PeerId>,
     closed: Vec<PeerId>,
+    /// Runs at which people have spoken.
+    spoken: Vec<(PeerId, String)>,
     /// Frames that it still takes.
     room: usize,
     /// The run that it leads to, if only one.
@@ -53,6 +55,10 @@ impl Route for FakeRoute {
         has_room
     }
 
+    fn spoke(&self, peer: &PeerId, run: &str) {
+        self.state.lock().unwrap().spoken.push((*peer, run.to_owned()));
+    }
+
     fn seek(&self, peer: PeerId, _: Instant) {
         self.state.lock().unwrap().sought.push(peer);
     }
@@ -68,8 +74,8 @@ impl Route for FakeRoute {
 
 impl FakeRoute {
     fn new(kind: RouteKind) -> Self {
-        let (sent, sought, renewed, closed) = Default::default();
-        let state = FakeState { sent, sought, renewed, closed, room: 1000, run: None };
+        let (sent, sought, renewed, closed, spoken) = Default::default();
+        let state = FakeState { sent, sought, renewed, closed, spoken, room: 1000, run: None };
         Self { kind, state: Arc::new(Mutex::new(state)) }
     }
 
@@ -155,8 +161,14 @@ impl Rig {
     }
 
     fn up_on(&mut self, route: RouteKind, peer: PeerId, run: &str) {
+        self.up_at(route, peer, run, None);
+    }
+
+    /// A run that says on which device it is.
+    fn up_at(&mut self, route: RouteKind, peer: PeerId, run: &str, device: Option<u8>) {
         let (name, instance) = ("Peer".to_owned(), run.into());
-        let up = Up { peer, name, instance, versions: self.versions, clock_ahead: self.clock_ahead };
+        let device = device.map(|number| DeviceId::from_bytes([number; 16]));
+        let up = Up { peer, name, instance, device, versions: self.versions, clock_ahead: self.clock_ahead };
         self.hub.on_route(route, RouteEvent::Up(up), self.now);
     }
 
@@ -172,7 +184,7 @@ impl Rig {
     /// The run that is up there goes down.
     fn down_on(&mut self, route: RouteKind, peer: PeerId, closed_by_far: bool) {
         let person = self.hub.people.get_mut(&peer).expect("they are up");
-        let run = person.runs().into_iter().find(|run| person.on(route, run).is_some()).expect("they are up there");
+        let run = person.up().into_iter().find(|run| person.on(route, run).is_some()).expect("they are up there");
         self.down_of(route, peer, &run, closed_by_far);
     }
 
@@ -185,7 +197,7 @@ impl Rig {
     }
 
     fn message(&mut self, route: RouteKind, peer: PeerId, run: &str, number: u64) {
-        self.incoming(route, peer, run, Incoming::Message { number, message: Some(ringing()) });
+        self.incoming(route, peer, run, Incoming::message(number, ringing()));
     }
 
     fn ack(&mut self, route: RouteKind, peer: PeerId, run: &str, number: u64) {
@@ -200,7 +212,7 @@ impl Rig {
         for number in 0..100 {
             let message = invite(number);
             self.numbers += 1;
-            let incoming = Incoming::Message { number: self.numbers, message: Some(message) };
+            let incoming = Incoming::message(self.numbers, message);
             self.incoming(RouteKind::Lan, peer, "run", incoming);
         }
     }

@@ -65,6 +65,7 @@ pub(super) async fn carry(socket: Socket, proven: Proven, dialed: bool, context:
             peer,
             name: proven.name,
             instance: instance.clone(),
+            device: proven.device,
             versions: proven.versions,
             clock_ahead: proven.clock_ahead,
         },

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::dial_budget::DialBudget;
-use super::dialing::Dialing;
+use super::dialing::{Connected, Dialing};
 use super::lane::Lane;
 use super::proven_addresses::ProvenAddresses;
 use crate::identity::PeerId;
@@ -109,18 +109,22 @@ impl DialTable {
         self.person(peer, now).seek(until);
     }
 
-    /// The present connection may lead nowhere any more.
+    /// The present connections may lead nowhere any more.
     pub(super) fn renew(&mut self, peer: PeerId, now: Instant) {
         if let Some(person) = self.people.get_mut(&peer) {
-            person.renew(now);
+            person.renew(now, |_| true);
         }
     }
 
-    /// This computer has other networks: the connections to those who are `lost` are renewed, and whoever is not
+    /// This computer has other networks: the connections to the runs that are `lost` are renewed, and whoever is not
     /// connected is tried anew, within the budgets.
-    pub(super) fn networks_changed(&mut self, lost: &[PeerId], now: Instant) {
+    pub(super) fn networks_changed(&mut self, lost: &[(PeerId, Arc<str>)], now: Instant) {
         self.people.values_mut().for_each(|person| person.networks_changed(now));
-        lost.iter().for_each(|peer| self.renew(*peer, now));
+        for (peer, run) in lost {
+            if let Some(person) = self.people.get_mut(peer) {
+                person.renew(now, |other| *other == **run);
+            }
+        }
     }
 
     /// A dial has led to the person, whether or not the connection is taken.
@@ -144,27 +148,36 @@ impl DialTable {
         self.forget_idle(now);
     }
 
-    /// There is a new connection to the person, whose far end is `address`.
-    pub(super) fn connected(&mut self, peer: PeerId, address: Option<IpAddr>, now: Instant) {
-        self.person(peer, now).connected(now);
-        if let Some(address) = address {
-            self.proven.connected(peer, address, now);
+    /// There is a new connection to a run of the person's app, whose far end is `remote`.
+    pub(super) fn connected(&mut self, peer: PeerId, run: Connected, remote: Option<SocketAddr>, now: Instant) {
+        self.person(peer, now).connected(run, now);
+        if let Some(remote) = remote {
+            self.proven.connected(peer, remote.ip(), now);
         }
     }
 
-    /// The connection has shown that it leads to the person.
-    pub(super) fn heard(&mut self, peer: &PeerId) {
+    /// The connection to a run has shown that it leads there.
+    pub(super) fn heard(&mut self, peer: &PeerId, run: &str) {
         if let Some(person) = self.people.get_mut(peer) {
-            person.note_heard();
+            person.note_heard(run);
         }
     }
 
-    /// The connection, which was there for so long, is gone.
-    pub(super) fn disconnected(&mut self, peer: &PeerId, lasted: Duration, now: Instant) {
+    /// Another run of the person's app has the place of this one.
+    pub(super) fn replaced(&mut self, peer: &PeerId, run: &str) {
         if let Some(person) = self.people.get_mut(peer) {
-            person.disconnected(lasted, now);
+            person.replaced(run);
         }
-        self.proven.disconnected(peer, now);
+    }
+
+    /// The connection to a run, which was there for so long, is gone.
+    pub(super) fn disconnected(&mut self, peer: &PeerId, run: &str, lasted: Duration, now: Instant) {
+        if let Some(person) = self.people.get_mut(peer) {
+            person.disconnected(run, lasted, now);
+        }
+        if !self.people.get(peer).is_some_and(Dialing::is_connected) {
+            self.proven.disconnected(peer, now);
+        }
         self.forget_idle(now);
     }
 

@@ -1,7 +1,7 @@
 //! The route over this network: people are found by mDNS-SD and connected to by direct WebSockets.
 //!
 //! ```text
-//! hub -- send, close --> links -- frames --> connection (one task a person) <--> the other computer
+//! hub -- send, close --> links -- frames --> connection (one task a device) <--> the other computer
 //!     -- seek, renew --> route's task <-- proven, heard, down, dial failed --'   |
 //!     <- up, down -----------'  ^ found, lost                                    |
 //!     <- received ------------- | ----------------------------------------------'
@@ -108,12 +108,12 @@ impl Lan {
             listener: runtime.spawn(listener::listen(listener, context)),
             browser: runtime.spawn(discovery.browse(lan)),
             discovery: Some(discovery),
-            paths,
+            paths: Arc::clone(&paths),
             _port: LocalPort::hold(port),
             port,
             discovery_fault,
         };
-        Ok((running, Box::new(LanRoute { links, commands })))
+        Ok((running, Box::new(LanRoute { links, paths, commands })))
     }
 
     /// The TCP port that it listens on.
@@ -151,6 +151,7 @@ impl Lan {
 /// The hub's handle of the route.
 struct LanRoute {
     links: Arc<Links>,
+    paths: Arc<Paths>,
     commands: mpsc::Sender<Command>,
 }
 
@@ -173,6 +174,10 @@ impl Route for LanRoute {
 
     fn seek(&self, peer: PeerId, until: Instant) {
         self.tell(Command::Seek { peer, until });
+    }
+
+    fn spoke(&self, peer: &PeerId, run: &str) {
+        self.paths.spoke(peer, run);
     }
 
     fn renew(&self, peer: PeerId) {

@@ -13,23 +13,27 @@ use tokio::time::sleep_until;
 use super::connection::HANDSHAKE;
 use super::dial::{Dial, dial};
 use super::dial_table::DialTable;
+use super::dialing::Connected;
 use super::input::{Command, Context, Input, NewLink};
 use super::listener::note_panic;
 use super::paths::Paths;
-use crate::identity::PeerId;
+use crate::identity::{DeviceId, PeerId};
 use crate::network::{NetworkMonitor, NetworkState};
 use crate::signaling::links::Links;
 use crate::signaling::route::RouteEvent;
 
 /// When nothing else is due. Only bounds the sleep.
 const IDLE: Duration = Duration::from_secs(3600);
+/// Devices of one person that are connected at a time.
+const MAX_DEVICES: usize = 8;
 
-/// The connection by which a person is reached.
+/// The connection by which a device of a person is reached.
 #[derive(Debug)]
 struct Link {
     connection: u64,
     /// The far app's run.
     instance: Arc<str>,
+    device: Option<DeviceId>,
     /// Whether this side opened it.
     dialed: bool,
     since: Instant,
@@ -46,7 +50,8 @@ pub(super) struct LanTask {
     context: Context,
     links: Arc<Links>,
     paths: Arc<Paths>,
-    current: HashMap<PeerId, Link>,
+    /// One a device; whoever has none is not there.
+    current: HashMap<PeerId, Vec<Link>>,
     table: DialTable,
     dials: JoinSet<()>,
     /// Sleeps of the computer so far.
@@ -106,7 +111,9 @@ impl LanTask {
     fn networks_changed(&mut self, state: &NetworkState, now: Instant) {
         self.sleeps = state.sleeps;
         let is_lost = |link: &Link| link.local.is_some_and(|local| state.has_lost(local, link.sleeps));
-        let lost: Vec<_> = self.current.iter().filter(|(_, link)| is_lost(link)).map(|(peer, _)| *peer).collect();
+        let all = self.current.iter().flat_map(|(peer, links)| links.iter().map(|link| (*peer, link)));
+        let lost = all.filter(|(_, link)| is_lost(link)).map(|(peer, link)| (peer, Arc::clone(&link.instance)));
+        let lost: Vec<_> = lost.collect();
         self.table.networks_changed(&lost, now);
     }
 
@@ -118,8 +125,8 @@ impl LanTask {
             Input::Discovery(fault) => return Some((RouteEvent::Discovery(fault), None)),
             Input::Proven(link) => return self.proven(link, now),
             Input::Heard { connection, peer } => {
-                if self.is_current(connection, &peer) {
-                    self.table.heard(&peer);
+                if let Some(run) = self.run_of(connection, &peer) {
+                    self.table.heard(&peer, &run);
                 }
             }
             Input::Down { connection, peer, closed_by_far } => {
@@ -131,52 +138,68 @@ impl LanTask {
         None
     }
 
-    /// Takes a connection, or drops it, which closes it.
+    /// Takes a connection, or drops it, which closes it. Each device of a person has one.
     ///
     /// Where both sides opened one to the other, both keep the one that the lower ID opened. Otherwise the latest
     /// counts, since the app at the other end may have crashed and come back, or may have lost the way by which it was
     /// connected.
     fn proven(&mut self, link: NewLink, now: Instant) -> Option<News> {
         let NewLink { connection, up, dialed, path, frames, taken } = link;
-        let peer = up.peer;
+        let (peer, instance, device) = (up.peer, Arc::clone(&up.instance), up.device);
         if dialed {
             self.table.dial_led(&peer);
         }
-        let is_double = self.current.get(&peer).is_some_and(|current| {
-            let at_once = now.saturating_duration_since(current.since) <= HANDSHAKE;
-            current.instance == up.instance && current.dialed != dialed && at_once
+        let links = self.current.get(&peer).map_or(&[][..], Vec::as_slice);
+        let is_double = links.iter().find(|current| current.instance == instance).is_some_and(|current| {
+            current.dialed != dialed && now.saturating_duration_since(current.since) <= HANDSHAKE
         });
         let opened_by_lower = dialed == (self.context.local.identity.id() < peer);
-        if is_double && !opened_by_lower {
+        let is_replaced = |link: &Link| link.instance == instance || link.device == device;
+        let is_over_limit = links.iter().filter(|link| !is_replaced(link)).count() >= MAX_DEVICES;
+        if is_double && !opened_by_lower || is_over_limit {
             if dialed {
                 self.table.dial_was_needless(peer, now);
             }
             return None;
         }
-        let (instance, local) = (up.instance.clone(), path.map(|path| path.local.ip()));
-        let link = Link { connection, instance, dialed, since: now, local, sleeps: self.sleeps };
-        self.current.insert(peer, link);
-        self.links.put_alone(peer, up.instance.clone(), move |frame| frames.try_send(frame).is_ok());
-        self.table.connected(peer, path.map(|path| path.remote.ip()), now);
+        let links = self.current.entry(peer).or_default();
+        for ended in links.extract_if(.., |link| is_replaced(link)) {
+            if ended.instance != instance {
+                self.links.close_run(&peer, &ended.instance);
+                self.table.replaced(&peer, &ended.instance);
+            }
+        }
+        let local = path.map(|path| path.local.ip());
+        let sleeps = self.sleeps;
+        links.push(Link { connection, instance: Arc::clone(&instance), device, dialed, since: now, local, sleeps });
+        self.links.put(peer, Arc::clone(&instance), move |frame| frames.try_send(frame).is_ok());
+        let remote = path.map(|path| path.remote);
+        self.table.connected(peer, Connected::new(&instance, device, remote.filter(|_| dialed)), remote, now);
         if let Some(path) = path {
-            self.paths.note(peer, path, |other| self.current.contains_key(other));
+            self.paths.note(peer, &instance, path, |peer, run| {
+                self.current.get(peer).is_some_and(|links| links.iter().any(|link| *link.instance == *run))
+            });
         }
         Some((RouteEvent::Up(up), Some(taken)))
     }
 
-    /// A connection is gone; the run of the app that was reached by it, where the person was.
+    /// A connection is gone; the run of the app that was reached by it, where one was.
     fn down(&mut self, connection: u64, peer: PeerId, now: Instant) -> Option<Arc<str>> {
-        if !self.is_current(connection, &peer) {
-            return None;
+        let links = self.current.get_mut(&peer)?;
+        let place = links.iter().position(|link| link.connection == connection)?;
+        let link = links.remove(place);
+        if links.is_empty() {
+            self.current.remove(&peer);
         }
-        self.links.close(&peer);
-        let link = self.current.remove(&peer)?;
-        self.table.disconnected(&peer, now.saturating_duration_since(link.since), now);
+        self.links.close_run(&peer, &link.instance);
+        self.table.disconnected(&peer, &link.instance, now.saturating_duration_since(link.since), now);
         Some(link.instance)
     }
 
-    fn is_current(&self, connection: u64, peer: &PeerId) -> bool {
-        self.current.get(peer).is_some_and(|link| link.connection == connection)
+    /// The run that is reached by a connection, where that leads to somebody now.
+    fn run_of(&self, connection: u64, peer: &PeerId) -> Option<Arc<str>> {
+        let link = self.current.get(peer)?.iter().find(|link| link.connection == connection)?;
+        Some(Arc::clone(&link.instance))
     }
 
     fn dial_whoever_is_due(&mut self, now: Instant) {

@@ -205,7 +205,7 @@ impl Crowd {
             streams: MediaSet::of_call(true, true),
             descriptions: Versions::default(),
         };
-        let Some(frame) = (Frame::Message { number, message }).encode() else { return false };
+        let Some(frame) = Frame::message(number, message).encode() else { return false };
         let Some((_, take)) = self.people.get(place).and_then(|person| person.met.as_ref()) else { return false };
         self.rung.insert(number, Instant::now());
         take(frame.into())

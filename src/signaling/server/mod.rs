@@ -137,6 +137,9 @@ impl Route for ServerRoute {
         self.tell(Command::Seek { peer, until });
     }
 
+    /// The route's task sees it in the messages.
+    fn spoke(&self, _peer: &PeerId, _run: &str) {}
+
     fn renew(&self, peer: PeerId) {
         self.tell(Command::Renew(peer));
     }

@@ -39,6 +39,7 @@ impl Rig {
             peer: peer(),
             name: "Bob".to_owned(),
             instance: run.into(),
+            device: None,
             versions: Versions::OWN,
             clock_ahead: None,
         };
@@ -117,7 +118,7 @@ async fn a_run_is_answered_by_the_way_that_it_speaks_by_and_the_relay_is_that_se
     let link = LinkKey { server: 1, device: Device(5) };
     let received = |incoming| Input::Received { link, peer: peer(), instance: "desk".into(), incoming };
     let invite = crate::call::InviteId::from_bits(1);
-    let message = |message| Incoming::Message { number: 1, message: Some(message) };
+    let message = |message| Incoming::message(1, message);
     for by_itself in [Incoming::Ack { number: 1 }, message(Message::Ringing { invite })] {
         rig.task.input(received(by_itself)).await;
         assert!(rig.told().is_empty(), "the app does that without its person");

@@ -254,7 +254,7 @@ impl Sessions {
         }
     }
 
-    /// Greets every device of somebody anew: a session may lead nowhere any more, or this side's hello is another now.
+    /// Greets every device of somebody anew: a session may lead nowhere any more.
     /// The sessions that there are stay until the new ones stand.
     pub(super) fn renew(&mut self, now: Instant, peer: PeerId) -> Vec<News> {
         let mailbox = BoxId::of(&peer);
@@ -423,14 +423,14 @@ impl Sessions {
     }
 
     fn open(&mut self, now: Instant, mailbox: BoxId, device: Device, number: Number, proven: Proven) -> Vec<News> {
-        let Proven { peer, name, instance, versions, clock_ahead, own_name, session } = proven;
+        let Proven { peer, name, instance, device: on, versions, clock_ahead, own_name, session } = proven;
         self.wanted.remove(&peer);
         let instance: Arc<str> = instance.into();
         let person = self.people.entry(mailbox).or_insert_with(|| Person::new(peer, now));
         let far = person.devices.entry(device).or_default();
         (far.greet_at, far.in_vain) = (None, 0);
         far.open = Some(Open { number, instance: Arc::clone(&instance), session });
-        let mut news = vec![News::Up { device, up: Up { peer, name, instance, versions, clock_ahead } }];
+        let mut news = vec![News::Up { device, up: Up { peer, name, instance, device: on, versions, clock_ahead } }];
         // It may have changed since the hello.
         let name = self.local.name.borrow().clone();
         if name != own_name {

@@ -173,7 +173,7 @@ impl Office {
 
     fn say(&mut self, from: usize, to: u8, device: u32, number: u64) {
         let message = Message::Ringing { invite: InviteId::from_bits(number.into()) };
-        let frame = Frame::Message { number, message }.encode().unwrap();
+        let frame = Frame::message(number, message).encode().unwrap();
         let side = &mut self.sides[from].sessions;
         let far = side.people.get(&BoxId::of(&id(to))).and_then(|person| person.devices.get(&Device(device)));
         let run = far.and_then(|far| far.open.as_ref()).map(|open| Arc::clone(&open.instance));
@@ -304,7 +304,7 @@ fn whoever_holds_an_invitation_is_answered_although_strangers_are_not() {
     assert!(!office.sides[1].local.may_ring(&id(1)), "it was used");
 }
 
-/// A link with a token is added while a session stands: it is shown at once, and messages pass on.
+/// A greeting shows the token that is held by then, and messages pass on.
 #[test]
 fn a_renewed_session_shows_the_token_that_came_after_the_first() {
     let token = InvitationToken::from_bytes([7; 16]);

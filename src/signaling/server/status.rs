@@ -5,9 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::identity::ServerLink;
-
-/// Clocks further apart than this are told, in milliseconds.
-const CLOCKS_AGREE_MS: i64 = 60_000;
+use crate::signaling::clocks::clocks_differ;
 
 /// State of the connection to a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -105,8 +103,7 @@ impl ServerStatus {
     }
 
     pub(super) fn online(link: &ServerLink, round_trip_ms: u32, clock_offset_ms: i64) -> Self {
-        let differ = clock_offset_ms.saturating_abs() > CLOCKS_AGREE_MS;
-        let detail = differ.then_some(ServerDetail::ClocksDiffer);
+        let detail = clocks_differ(clock_offset_ms).then_some(ServerDetail::ClocksDiffer);
         let (round_trip_ms, clock_offset_ms) = (Some(round_trip_ms), Some(clock_offset_ms));
         Self { link: link.clone(), state: ServerState::Online, detail, round_trip_ms, clock_offset_ms }
     }

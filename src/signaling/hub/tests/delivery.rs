@@ -89,7 +89,7 @@ fn every_message_is_acknowledged_once_read_a_copy_too_and_when_there_is_room_aga
     for number in [1, 2, 2] {
         rig.message(LAN, peer, "run", number);
     }
-    rig.incoming(LAN, peer, "run", Incoming::Message { number: 3, message: None });
+    rig.incoming(LAN, peer, "run", Incoming::Message { number: 3, message: None, token: None });
     assert_eq!((rig.lan.acks(peer), rig.received()), (vec![1, 2, 2, 3], 2));
     rig.lan.set_room(0);
     rig.message(LAN, peer, "run", 4);

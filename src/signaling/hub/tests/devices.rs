@@ -1,6 +1,7 @@
 //! People with several devices, on one route or on two.
 
 use super::*;
+use crate::identity::InvitationToken;
 
 const SERVER: RouteKind = RouteKind::Server;
 
@@ -18,7 +19,7 @@ impl Rig {
     }
 
     fn hear(&mut self, route: RouteKind, from: PeerId, run: &str, number: u64, message: Message) {
-        self.incoming(route, from, run, Incoming::Message { number, message: Some(message) });
+        self.incoming(route, from, run, Incoming::message(number, message));
     }
 
     /// Messages since the last look: the route, the run and the message.
@@ -142,6 +143,111 @@ fn an_app_that_was_started_anew_hears_of_the_call_of_its_former_run() {
         rig.ack(route, bob, "after", u64::MAX);
         rig.down_of(route, bob, "after", false);
     }
+}
+
+#[test]
+fn two_devices_on_this_network_ring_and_the_first_that_answers_has_the_call() {
+    for (answers, other) in [("desk", "lap"), ("lap", "desk")] {
+        let mut rig = Rig::new();
+        let bob = id_of(1);
+        rig.up_at(LAN, bob, "desk", Some(1));
+        rig.up_at(LAN, bob, "lap", Some(2));
+        rig.say(bob, invite(7));
+        let mut told = rig.told();
+        told.sort_by(|one, other| one.1.cmp(&other.1));
+        assert_eq!(told, ["desk", "lap"].map(|run| to(LAN, run, invite(7))));
+        rig.hear(LAN, bob, answers, 1, accept(7));
+        let elsewhere = Message::AnsweredElsewhere { invite: InviteId::from_bits(7) };
+        assert_eq!(rig.told(), [to(LAN, other, elsewhere)]);
+        assert_eq!(rig.lan.state.lock().unwrap().spoken, [(bob, answers.to_owned())], "media goes there");
+        rig.say(bob, leave(7));
+        assert_eq!(rig.told(), [to(LAN, answers, leave(7))]);
+        rig.ack(LAN, bob, answers, u64::MAX);
+
+        // The other one goes: the call has nothing to do with it. Then its own one ends.
+        rig.events();
+        rig.down_of(LAN, bob, other, true);
+        assert_eq!(rig.events(), [], "still here by the same route");
+        rig.up_at(LAN, bob, other, Some(8));
+        rig.events();
+        rig.down_of(LAN, bob, answers, true);
+        assert_eq!(rig.events(), [SignalingEvent::ConnectionClosed { id: bob }]);
+        rig.up_at(LAN, bob, "third", Some(9));
+        assert_eq!(rig.events(), [], "it is another device");
+        rig.up_at(LAN, bob, answers, Some(7));
+        assert_eq!(rig.events(), [SignalingEvent::ConnectionRestored { id: bob }]);
+    }
+}
+
+#[test]
+fn a_restarted_device_hears_of_its_call_and_another_one_does_not_although_they_were_never_up_together() {
+    for route in [LAN, SERVER] {
+        let mut rig = Rig::new();
+        let bob = id_of(1);
+        rig.hub.local.set_contacts(HashSet::from([bob]));
+        rig.up_at(route, bob, "before", Some(1));
+        rig.hear(route, bob, "before", 1, invite(1));
+        rig.down_of(route, bob, "before", false);
+        rig.told();
+        rig.say(bob, leave(1));
+        rig.up_at(route, bob, "phone", Some(2));
+        assert_eq!(rig.told(), [], "it would acknowledge the end of a call that it does not know");
+        rig.hear(route, bob, "phone", 1, leave(1));
+        let received = SignalingEvent::Received { from: bob, message: leave(1) };
+        assert!(!rig.events().contains(&received), "it cannot end the call either");
+        rig.up_at(route, bob, "after", Some(1));
+        assert_eq!(rig.told(), [to(route, "after", leave(1))]);
+        rig.hear(route, bob, "after", 1, leave(1));
+        assert!(rig.events().contains(&received));
+    }
+}
+
+#[test]
+fn an_app_that_begins_to_say_where_it_is_is_a_later_run_of_one_that_did_not() {
+    let mut rig = Rig::new();
+    let bob = id_of(1);
+    rig.up_on(LAN, bob, "old version");
+    rig.hear(LAN, bob, "old version", 1, invite(1));
+    rig.down_of(LAN, bob, "old version", false);
+    rig.told();
+    rig.say(bob, leave(1));
+    rig.up_at(LAN, bob, "new version", Some(1));
+    assert_eq!(rig.told(), [to(LAN, "new version", leave(1))]);
+}
+
+#[test]
+fn an_invite_shows_the_token_and_a_token_that_comes_with_one_lets_its_holder_ring() {
+    let token = InvitationToken::from_bytes([7; 16]);
+    let mut rig = Rig::new();
+    let (bob, eve) = (id_of(1), id_of(2));
+    rig.up(bob, "desk");
+    rig.hub.local.invitations().set(HashSet::new(), HashMap::from([(bob, token)]));
+    rig.say(bob, invite(7));
+    rig.say(bob, leave(7));
+    let tokens: Vec<_> = rig
+        .lan
+        .state
+        .lock()
+        .unwrap()
+        .sent
+        .iter()
+        .map(|(_, _, frame)| match frame {
+            Frame::Message { token, .. } => token.clone(),
+            frame => panic!("{frame:?}"),
+        })
+        .collect();
+    assert_eq!(tokens, [Some(token.to_string()), None], "nothing else needs it");
+
+    rig.hub.local.invitations().set(HashSet::from([token]), HashMap::new());
+    rig.hub.local.strangers_welcome.store(false, Ordering::Relaxed);
+    rig.up(eve, "run");
+    for (from, run, number) in [(bob, "desk", 1), (eve, "run", 2)] {
+        assert!(!rig.hub.local.may_ring(&from) || from == bob, "{number}");
+        let invited = Incoming::Message { number, message: Some(invite(10 + u128::from(number))), token: Some(token) };
+        rig.incoming(LAN, from, run, invited);
+    }
+    assert_eq!(rig.hub.local.invitations().of_guest(&bob), Some(token));
+    assert!(!rig.hub.local.may_ring(&eve), "the first who comes with it");
 }
 
 #[test]

@@ -33,7 +33,7 @@ fn messages_of_unknown_kinds_count_like_others() {
     let peer = id_of(1);
     rig.up(peer, "run");
     for number in 1..=1000 {
-        rig.incoming(LAN, peer, "run", Incoming::Message { number, message: None });
+        rig.incoming(LAN, peer, "run", Incoming::Message { number, message: None, token: None });
     }
     assert_eq!(rig.lan.closed(), [peer]);
 }

@@ -102,9 +102,7 @@ impl Pair {
                 fake.set_room(1000);
                 for (_, _, frame) in fake.state.lock().unwrap().sent.drain(..) {
                     under_way[1 - side].extend(match frame {
-                        Frame::Message { number, message } => {
-                            Some(Incoming::Message { number, message: Some(message) })
-                        }
+                        Frame::Message { number, message, .. } => Some(Incoming::message(number, message)),
                         Frame::Ack { number } => Some(Incoming::Ack { number }),
                         _ => None,
                     });

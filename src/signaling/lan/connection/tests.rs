@@ -82,7 +82,7 @@ impl Side {
 
     async fn send(&mut self, message: Message) {
         self.sent += 1;
-        self.write(&Frame::Message { number: self.sent, message }).await;
+        self.write(&Frame::message(self.sent, message)).await;
     }
 
     async fn next(&mut self) -> (Arc<str>, Incoming) {
@@ -230,7 +230,7 @@ async fn a_message_that_goes_again_after_a_clock_stepped_and_the_connection_brok
     pair.near.send(call().remove(0)).await;
     let (instance, incoming) = pair.far.next().await;
     assert_eq!(&*instance, &*pair.near.context.local.instance);
-    assert_eq!(incoming, Incoming::Message { number: 1, message: Some(call().remove(0)) });
+    assert_eq!(incoming, Incoming::message(1, call().remove(0)));
 }
 
 #[tokio::test]

@@ -18,6 +18,11 @@ fn at(last: u8, port: u16) -> SocketAddr {
     ([192, 0, 2, last], port).into()
 }
 
+/// A run of an app that does not say on which device it is.
+fn run() -> Connected {
+    Connected::new(&"run".into(), None, None)
+}
+
 impl Rig {
     fn new() -> Self {
         let now = Instant::now();
@@ -32,8 +37,8 @@ impl Rig {
 
     /// Connects to somebody at this address and loses them again.
     fn meet_once(&mut self, id: PeerId, address: SocketAddr) {
-        self.table.connected(id, Some(address.ip()), self.now);
-        self.table.disconnected(&id, Duration::ZERO, self.now);
+        self.table.connected(id, run(), Some(address), self.now);
+        self.table.disconnected(&id, "run", Duration::ZERO, self.now);
     }
 
     /// People whom it dials at once.
@@ -122,8 +127,8 @@ fn of_those_who_are_due_the_proven_come_first_and_then_by_turns_whoever_came_las
     for (id, last, seconds) in [(newer, 3, 20), (oldest, 4, 40), (newest, 6, 10), (older, 7, 30)] {
         rig.announce(id, &[at(last, 9)], seconds);
     }
-    rig.table.connected(met, Some(at(5, 1).ip()), rig.now);
-    rig.table.disconnected(&met, Duration::ZERO, rig.now - Duration::from_secs(50));
+    rig.table.connected(met, run(), Some(at(5, 1)), rig.now);
+    rig.table.disconnected(&met, "run", Duration::ZERO, rig.now - Duration::from_secs(50));
     rig.announce(met, &[at(5, 9)], 40);
     let unproven = [newest, oldest, newer, older].map(|id| (id, Lane::Unproven));
     assert_eq!(rig.order(), [&[(met, Lane::Proven)][..], &unproven].concat());
@@ -188,7 +193,7 @@ fn announced_people_are_bounded_and_push_out_nobody_who_is_connected_sought_or_w
     let mut rig = Rig::new();
     let (connected, sought, met) = (id_of(1_000_000), id_of(1_000_001), id_of(1_000_002));
     rig.announce(connected, &[at(1, 1)], 10);
-    rig.table.connected(connected, None, rig.now - Duration::from_secs(10));
+    rig.table.connected(connected, run(), None, rig.now - Duration::from_secs(10));
     rig.table.seek(sought, rig.now + Duration::from_secs(5), rig.now);
     rig.meet_once(met, at(77, 5));
     rig.announce(met, &[at(77, 4000)], 10);
@@ -219,7 +224,7 @@ fn people_who_were_met_leave_when_nobody_else_does() {
 fn announcements_are_forgotten_when_people_are_looked_for_anew() {
     let mut rig = Rig::new();
     let (there, gone) = (id_of(1), id_of(1_000_000));
-    rig.table.connected(there, None, rig.now);
+    rig.table.connected(there, run(), None, rig.now);
     rig.announce(there, &[at(2, 9)], 10);
     rig.announce(gone, &[at(3, 9)], 10);
     rig.table.forget_services(rig.now);

@@ -3,7 +3,7 @@
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::identity::Identity;
+use crate::identity::{DeviceId, Identity};
 use crate::network::{LocalAddress, Path, Standing};
 use crate::signaling::local::Local;
 use crate::signaling::route::{RouteKind, RouteReports, Up};
@@ -15,6 +15,8 @@ struct Rig {
     task: LanTask,
     now: Instant,
     connections: u64,
+    /// The device that the next far app says it is on.
+    device: Option<DeviceId>,
     inputs: mpsc::Receiver<Input>,
 }
 
@@ -51,7 +53,7 @@ impl Rig {
         let (hub, _) = mpsc::channel(1);
         let context = Context { local: Arc::new(local), lan, hub: RouteReports::new(RouteKind::Lan, hub) };
         let task = LanTask::new(context, Arc::default(), Arc::default());
-        Self { task, now: Instant::now(), connections: 0, inputs }
+        Self { task, now: Instant::now(), connections: 0, device: None, inputs }
     }
 
     /// A person whose ID is above (or below) the rig's own.
@@ -82,7 +84,7 @@ impl Rig {
         let (name, instance, versions) = ("Peer".to_owned(), run.into(), Versions::OWN);
         let link = NewLink {
             connection: self.connections,
-            up: Up { peer, name, instance, versions, clock_ahead: None },
+            up: Up { peer, name, instance, device: self.device, versions, clock_ahead: None },
             dialed,
             path: Some(Path::new(at(1, 1), remote)),
             frames,
@@ -139,6 +141,49 @@ fn an_app_that_came_back_replaces_its_former_connection_which_says_nothing_any_m
     assert!(!rig.down(1, peer), "another one has its place");
     assert!(rig.down(2, peer) && after.is_closed());
     assert!(!rig.task.links.send(&peer, "after", bytes::Bytes::from_static(b"2")));
+}
+
+#[test]
+fn devices_of_one_person_stand_beside_each_other_and_a_restarted_app_replaces_its_own() {
+    let mut rig = Rig::new();
+    let peer = rig.neighbour(true);
+    let on = |rig: &mut Rig, number: u8, run: &str| {
+        rig.device = Some(DeviceId::from_bytes([number; 16]));
+        rig.connect(peer, run, false)
+    };
+    let (desk, lap) = (on(&mut rig, 1, "desk"), on(&mut rig, 2, "lap"));
+    let reached =
+        |rig: &Rig, runs: [&str; 2]| runs.map(|run| rig.task.links.send(&peer, run, bytes::Bytes::from_static(b"1")));
+    assert_eq!((desk.is_closed(), lap.is_closed(), reached(&rig, ["desk", "lap"])), (false, false, [true; 2]));
+    let again = on(&mut rig, 1, "desk again");
+    assert_eq!((desk.is_closed(), lap.is_closed(), again.is_closed()), (true, false, false));
+    assert_eq!(reached(&rig, ["desk", "lap"]), [false, true]);
+    assert!(!rig.down(1, peer) && rig.down(2, peer));
+    assert_eq!(reached(&rig, ["lap", "desk again"]), [false, true], "each goes alone");
+    let others: Vec<_> = (10..30).map(|number| on(&mut rig, number, &format!("{number}"))).collect();
+    assert_eq!(others.iter().filter(|far| !far.is_closed()).count(), MAX_DEVICES - 1);
+    assert!(!again.is_closed(), "more devices push out none");
+    assert_eq!(rig.task.current[&peer].len(), MAX_DEVICES);
+}
+
+#[test]
+fn a_device_that_is_not_connected_is_dialed_beside_one_that_is() {
+    let mut rig = Rig::new();
+    let peer = rig.neighbour(true);
+    rig.device = Some(DeviceId::from_bytes([1; 16]));
+    let _desk = rig.connect(peer, "desk", false);
+    let found = |rig: &mut Rig, run: &str, last: u8| {
+        let (fullname, addresses) = (format!("{run}._visavis._tcp.local."), vec![at(last, 9000)]);
+        rig.task.input(Input::Found { fullname, peer, addresses }, rig.now - Duration::from_secs(10));
+    };
+    found(&mut rig, "desk", 7);
+    assert!(rig.task.table.take_due(rig.now).is_none());
+    found(&mut rig, "lap", 8);
+    let due = rig.task.table.take_due(rig.now).unwrap();
+    assert_eq!((due.peer, due.addresses), (peer, vec![at(8, 9000)]));
+    rig.device = Some(DeviceId::from_bytes([2; 16]));
+    let _lap = rig.connect_from(peer, "lap", true, at(8, 9000));
+    assert!(rig.task.table.take_due(rig.now).is_none());
 }
 
 #[test]
