@@ -10,6 +10,7 @@ use crate::controller::Command;
 use crate::identity::{ContactLink, PeerId, PictureError, find_contact_in, scan_contact_code};
 use crate::media::Latest;
 
+use super::asked::Next;
 use super::buttons::{TextButton, Weight};
 use super::catalogue::Text;
 use super::code_scanner::CodeScanner;
@@ -71,27 +72,28 @@ impl AddContact {
         Self { text, ..Self::default() }
     }
 
-    /// Draws the dialog; false once it is over.
-    pub fn show(&mut self, ui: &Ui, scene: &mut Scene<'_>) -> bool {
+    /// Draws the dialog.
+    pub fn show(&mut self, ui: &Ui, scene: &mut Scene<'_>) -> Next {
         if let Some(picker) = &mut self.picker {
             match picker.show(ui, scene) {
                 Some(Some(path)) => {
                     scene.send(Command::AddContactImage { path });
-                    return false;
+                    return Next::Close;
                 }
                 Some(None) => self.picker = None,
                 None => {}
             }
-            return true;
+            return Next::Stay;
         }
         self.take_pasted_picture(ui);
         if let Some(link) = self.take_found(scene) {
             scene.send(Command::AddContact { link: link.to_string() });
-            return false;
+            return Next::Close;
         }
+        let mut settings = false;
         let ((cancel, add), close) = dialog::show(ui, scene.text(Text::AddTitle), 420.0, |ui| {
             if self.scanner.is_some() {
-                self.scan(ui, scene);
+                settings = self.scan(ui, scene);
                 (false, false)
             } else {
                 self.content(ui, scene)
@@ -105,10 +107,14 @@ impl AddContact {
             self.to_field = self.wrong.is_some();
             if self.wrong.is_none() {
                 scene.send(command);
-                return false;
+                return Next::Close;
             }
         }
-        !(cancel || close)
+        match (settings, cancel || close) {
+            (true, _) => Next::Settings,
+            (false, true) => Next::Close,
+            (false, false) => Next::Stay,
+        }
     }
 
     /// Has a picture that was pasted searched, on a thread of its own: a large one takes some tenths of a second.
@@ -156,20 +162,21 @@ impl AddContact {
         }
     }
 
-    /// The camera's picture while it is searched.
-    fn scan(&mut self, ui: &mut Ui, scene: &mut Scene<'_>) {
+    /// Draws the camera's picture while it is searched; true when the settings are asked for, as no camera works.
+    fn scan(&mut self, ui: &mut Ui, scene: &mut Scene<'_>) -> bool {
         dialog::heading(ui, scene.text(Text::AddTitle), scene.text(Text::AddScanDetail));
         let width = ui.available_width();
         let height = (width * 0.56).min(ui.ctx().content_rect().height() - 220.0).max(80.0);
         let (_, room) = ui.allocate_space(egui::vec2(width, height));
         let picture = ui.new_child(egui::UiBuilder::new().id_salt("scan").max_rect(room));
-        preview::show(&mut { picture }, room, scene);
+        let settings = preview::show(&mut { picture }, room, scene);
         ui.add_space(space::S);
         ui.horizontal(|ui| {
             if dialog::safe(ui, TextButton::new(scene.text(Text::Back))).clicked() {
                 self.scanner = None;
             }
         });
+        settings
     }
 
     fn content(&mut self, ui: &mut Ui, scene: &mut Scene<'_>) -> (bool, bool) {
@@ -194,7 +201,7 @@ impl AddContact {
             field.request_focus();
         }
         if let Some(error) = &self.bad_picture {
-            ui.label(Type::Caption.text(scene.words.bad_picture(error), Palette::of(ui).danger));
+            ui.label(Type::Caption.text(scene.words.bad_picture(error), Palette::of(ui).danger_text));
         }
         ui.add_space(space::XS);
         let half = (width - space::S) / 2.0;

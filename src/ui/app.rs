@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
-use eframe::egui::{self, Ui, UserAttentionType, ViewportCommand};
+use eframe::egui::{self, Rect, Ui, UserAttentionType, ViewportCommand};
 
 use crate::call::InviteId;
 use crate::controller::{CallView, Command, Handle, IncomingView, Snapshot};
@@ -19,7 +19,7 @@ use super::call_view::{self, CallScreen};
 use super::catalogue::{Text, Words, system_locale};
 use super::closing::{self, Closing};
 use super::fit::Fit;
-use super::home::{self, Home};
+use super::home::Home;
 use super::keys;
 use super::notices::Notices;
 use super::outbox::Outbox;
@@ -44,6 +44,8 @@ pub const APP_ID: &str = "org.visavis.Visavis";
 const MIN_SIZE: [f32; 2] = [360.0, 300.0];
 /// Room that a call, and dialogs about one, need in points.
 const CALL_ROOM: [f32; 2] = [720.0, 480.0];
+/// Room that somebody who rings or is rung needs in points.
+const RING_ROOM: [f32; 2] = [480.0, 400.0];
 
 /// Interval between tries to send waiting commands.
 const SEND_AGAIN: Duration = Duration::from_millis(20);
@@ -185,8 +187,12 @@ impl Window {
         self.appearance.follow(ui.ctx(), &snapshot.settings, desktop, in_call);
         // This frame has begun in the appearance of the one before.
         ui.set_style(ui.ctx().global_style());
-        let needs_room = in_call || snapshot.outcome.is_some();
-        self.fit.follow(ui.ctx(), if needs_room { CALL_ROOM } else { MIN_SIZE }.into());
+        let room = match (&snapshot.call, &snapshot.outcome) {
+            (CallView::Idle, None) => MIN_SIZE,
+            (CallView::Outgoing(_) | CallView::Incoming(_), _) => RING_ROOM,
+            (CallView::Conversation(_), _) | (CallView::Idle, Some(_)) => CALL_ROOM,
+        };
+        self.fit.follow(ui.ctx(), room.into());
         let words = Words::of(snapshot.settings.language, &self.options.locale);
         let mut commands = std::mem::take(&mut self.commands);
         let mut tiles = std::mem::take(&mut self.tiles);
@@ -211,6 +217,7 @@ impl Window {
         for command in commands.drain(..) {
             self.camera.note(&command, snapshot);
             self.outcome.note(&command, snapshot);
+            self.home.note(&command);
             if self.outbox.send(&self.handle, command).is_err() {
                 ui.ctx().send_viewport_cmd(ViewportCommand::Close);
             }
@@ -242,19 +249,20 @@ impl Window {
             self.settings.take_keys(ui, scene);
         }
         let area = ui.available_rect_before_wrap();
-        let (toggle, picture) = match &snapshot.call {
+        self.waiting.show(ui, self.picture(area, snapshot), scene);
+        let toggle = match &snapshot.call {
             CallView::Conversation(call) => {
                 let open = self.settings.is_open();
-                (self.call.get_or_insert_default().show(ui, scene, call, open), call_view::below_head(area))
+                self.call.get_or_insert_default().show(ui, scene, call, open)
             }
             CallView::Outgoing(_) | CallView::Incoming(_) => {
                 self.leave_call(ui);
-                (false, area)
+                false
             }
             CallView::Idle => {
                 self.leave_call(ui);
                 // The window is cleared to this colour: a second fill costs a software renderer as much as a picture.
-                (self.home.show(ui, scene, has_outcome, self.settings.is_open()), home::below_own_card(area))
+                self.home.show(ui, scene, has_outcome, self.settings.is_open())
             }
         };
         self.ring.show(ui, scene);
@@ -263,14 +271,23 @@ impl Window {
         }
         self.settings.show(ui, scene);
         self.outcome.show(ui, scene);
-        self.waiting.show(ui, picture, scene);
         self.closing.show(ui, scene);
-        let picture = if self.settings.is_open() { settings_panel::beside(area).intersect(picture) } else { picture };
         // They wait while it rings: nothing covers the face and the name.
         if in_call || !calls {
-            self.notices.show(ui, picture, scene);
+            let picture = self.picture(area, snapshot);
+            let beside = if self.settings.is_open() { settings_panel::beside(area) } else { area };
+            self.notices.show(ui, beside.intersect(picture), scene);
         }
         add_contact::take_dropped(ui, scene);
+    }
+
+    /// The part of the window's `area` that notes and cards may lie over.
+    fn picture(&self, area: Rect, snapshot: &Snapshot) -> Rect {
+        match &snapshot.call {
+            CallView::Conversation(_) => call_view::below_head(area),
+            CallView::Outgoing(_) | CallView::Incoming(_) => area,
+            CallView::Idle => self.home.picture(area),
+        }
     }
 
     /// Forgets the last call's screen, and leaves the full screen that was for it.

@@ -1,4 +1,4 @@
-//! Requests of the lists at home to the screen that holds their dialogs.
+//! Requests of the lists and the dialogs at home to the screen that holds the dialogs.
 
 use crate::identity::PeerId;
 
@@ -29,4 +29,16 @@ pub enum Asked {
     Select(PeerId),
     /// Select a person, and give the note to them the keyboard.
     Note(PeerId),
+}
+
+/// Next step after a frame of a dialog.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Next {
+    /// It stays open.
+    #[default]
+    Stay,
+    /// It is over.
+    Close,
+    /// It is over, and the settings are asked for.
+    Settings,
 }

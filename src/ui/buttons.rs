@@ -213,31 +213,45 @@ pub fn labelled_round(
 
 /// A switch with its words at the left; the whole row can be pressed. Returns true when it was changed.
 pub fn switch_row(ui: &mut Ui, on: &mut bool, title: &str, detail: &str) -> bool {
-    let palette = Palette::of(ui);
-    let width = ui.available_width();
-    let room = width - 44.0 - space::L;
-    let title_text = wrapped(ui, title, Type::Body, palette.text, room);
-    let detail_text = wrapped(ui, detail, Type::Caption, palette.text_soft, room);
-    let height = title_text.size().y + detail_text.size().y + 2.0 + space::S;
-    let (rect, mut response) = ui.allocate_exact_size(vec2(width, height), Sense::click());
+    let response = switch(ui, *on, true, title, detail);
     if response.clicked() {
         *on = !*on;
-        response.mark_changed();
     }
-    response.widget_info(|| WidgetInfo::selected(Role::Switch, true, *on, title));
+    response.clicked()
+}
+
+/// A switch that is off and cannot be turned on, with the reason `why`.
+pub fn disabled_switch_row(ui: &mut Ui, title: &str, why: &str) {
+    switch(ui, false, false, title, why);
+}
+
+fn switch(ui: &mut Ui, was_on: bool, enabled: bool, title: &str, detail: &str) -> Response {
+    let palette = Palette::of(ui);
+    let fade = if enabled { 1.0 } else { ui.visuals().disabled_alpha() };
+    let width = ui.available_width();
+    let room = width - 44.0 - space::L;
+    let ink = palette.text.gamma_multiply(fade);
+    let title_text = wrapped(ui, title, Type::Body, ink, room);
+    let detail_text = wrapped(ui, detail, Type::Caption, palette.text_soft, room);
+    let height = title_text.size().y + detail_text.size().y + 2.0 + space::S;
+    let sense = if enabled { Sense::click() } else { Sense::hover() };
+    let (rect, response) = ui.allocate_exact_size(vec2(width, height), sense);
+    let on = was_on != response.clicked();
+    response.widget_info(|| WidgetInfo::selected(Role::Switch, enabled, on, title));
+    ui.ctx().accesskit_node_builder(response.id, |node| node.set_description(detail));
     let top = rect.top() + space::XS;
     let title_height = title_text.size().y;
-    ui.painter().galley(pos2(rect.left(), top), title_text, palette.text);
+    ui.painter().galley(pos2(rect.left(), top), title_text, ink);
     ui.painter().galley(pos2(rect.left(), top + title_height + 2.0), detail_text, palette.text_soft);
     let track = Rect::from_center_size(pos2(rect.right() - 20.0, rect.center().y), vec2(40.0, 24.0));
-    let how = ui.ctx().animate_bool_responsive(response.id, *on);
-    let ground = if *on { palette.accent } else { palette.edge };
-    ui.painter().rect_filled(track, CornerRadius::same(12), ground);
+    let how = ui.ctx().animate_bool_responsive(response.id, on);
+    let ground = if on { palette.accent } else { palette.edge };
+    ui.painter().rect_filled(track, CornerRadius::same(12), ground.gamma_multiply(fade));
     let knob = pos2(egui::lerp(track.left() + 12.0..=track.right() - 12.0, how), track.center().y);
-    let knob_color = if *on { palette.on_accent } else { palette.surface };
+    let knob_color = if on { palette.on_accent } else { palette.surface };
     ui.painter().circle_filled(knob, 9.0, knob_color);
     focus_ring(ui, &response, track, 12);
-    response.changed()
+    response
 }
 
 /// A row of choices of which one holds. Returns the one that was pressed.
@@ -301,5 +315,15 @@ pub fn focus_ring(ui: &Ui, response: &Response, rect: Rect, corner: u8) {
         let palette = Palette::of(ui);
         let corner = CornerRadius::same(corner.saturating_add(2));
         ui.painter().rect_stroke(rect.expand(2.0), corner, Stroke::new(2.0, palette.accent), StrokeKind::Middle);
+    }
+}
+
+/// The same around a picture, apart from it and white on black, unlike the edge of a speaker.
+pub fn focus_ring_on_picture(ui: &Ui, response: &Response, rect: Rect, corner: u8) {
+    if response.has_focus() {
+        let corner = CornerRadius::same(corner.saturating_add(4));
+        for (width, ink) in [(5.0, Color32::from_black_alpha(200)), (2.5, Color32::WHITE)] {
+            ui.painter().rect_stroke(rect.expand(4.0), corner, Stroke::new(width, ink), StrokeKind::Middle);
+        }
     }
 }

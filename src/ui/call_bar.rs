@@ -12,7 +12,7 @@ use crate::media::Volume;
 use super::buttons::{Round, explain, focus_ring, round_control};
 use super::call_menus;
 use super::catalogue::Text;
-use super::controls::{Act, trouble};
+use super::controls::{Act, camera_look, microphone_look, trouble};
 use super::icons::Icon;
 use super::scene::Scene;
 use super::theme::{self, Palette, space};
@@ -66,12 +66,8 @@ fn menu<R>(button: &Response, name: &str, content: impl FnOnce(&mut Ui) -> Optio
 fn device(ui: &mut Ui, scene: &mut Scene<'_>, kind: DeviceKind) -> Option<Act> {
     let stream = &scene.snapshot.local_stream;
     let is_microphone = kind == DeviceKind::Microphone;
-    let (icon, text, look) = match (is_microphone, stream.sends_audio, stream.sends_video) {
-        (true, true, _) => (Icon::Microphone, Text::Mute, Round::Plain),
-        (true, false, _) => (Icon::MicrophoneOff, Text::Unmute, Round::Off),
-        (false, _, true) => (Icon::Camera, Text::CameraOff, Round::Plain),
-        (false, _, false) => (Icon::CameraOff, Text::CameraOn, Round::Off),
-    };
+    let (icon, text, look) =
+        if is_microphone { microphone_look(stream.sends_audio) } else { camera_look(stream.sends_video) };
     let (key, act, choose) = if is_microphone {
         ("M", Act::Microphone, Text::ChooseMicrophone)
     } else {

@@ -10,7 +10,7 @@ use crate::controller::{Command, Person, PersonKind};
 use crate::identity::PeerId;
 
 use super::avatar;
-use super::buttons::{TextButton, Weight, icon_button, one_line, painted_words};
+use super::buttons::{TextButton, Weight, icon_button, one_line, painted_words, wrapped};
 use super::catalogue::Text;
 use super::fields;
 use super::icons::Icon;
@@ -94,6 +94,14 @@ impl CallCard {
         let room = edge - inner.left();
         let words = [Text::PickSomeone, Text::PickSomeoneDetail].map(|key| scene.text(key));
         let title = one_line(ui, words[0], Type::Strong, palette.text, room);
+        if title.elided {
+            // The heading alone has room on two lines.
+            let title = wrapped(ui, words[0], Type::Strong, palette.text, room);
+            let at = pos2(inner.left(), inner.center().y - title.size().y / 2.0);
+            painted_words(ui, Rect::from_min_size(at, title.size()), words[0]);
+            ui.painter().galley(at, title, palette.text);
+            return;
+        }
         let detail = one_line(ui, words[1], Type::Body, palette.text_soft, room);
         let top = inner.center().y - (title.size().y + detail.size().y + 2.0) / 2.0;
         two_lines(ui, pos2(inner.left(), top), (words[0], title), (words[1], detail));
@@ -150,6 +158,7 @@ impl CallCard {
         let left = rect.left() + 44.0 + space::M;
         let room = corner.min_rect().left() - left - space::S;
         let hint = match (person.blocked, person.needs_newer, person.online || is_echo) {
+            _ if is_echo => scene.text(Text::EchoDetail).to_owned(),
             (true, ..) => scene.words.with_name(Text::BlockedHint, name),
             (false, Some(skew), _) => scene.words.needs_newer(skew, name),
             (false, None, false) => scene.words.with_name(Text::OfflineHint, name),

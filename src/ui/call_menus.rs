@@ -13,7 +13,7 @@ use crate::store::{PictureFit, SelfViewSize, Settings};
 use super::buttons::{explain, one_line, segments};
 use super::catalogue::Text;
 use super::controls::{Act, is_full_screen};
-use super::device_names::device_name;
+use super::device_names::{device_list, plugged};
 use super::icons::Icon;
 use super::scene::Scene;
 use super::settings_panel::{METER_EVERY, meter};
@@ -87,21 +87,17 @@ fn rows<R>(ui: &mut Ui, content: impl FnOnce(&mut Ui) -> R) -> R {
 
 /// The devices of a kind with the one that is chosen, and whichever of them is picked.
 fn device_rows(ui: &mut Ui, scene: &Scene<'_>, kind: DeviceKind) -> Option<DeviceChoice> {
-    let (settings, devices) = (&scene.snapshot.settings, &scene.snapshot.devices);
-    let (chosen, plugged): (&DeviceChoice, Vec<String>) = match kind {
-        DeviceKind::Camera => (&settings.camera, devices.cameras.iter().map(|camera| camera.name.clone()).collect()),
-        DeviceKind::Microphone => (&settings.microphone, devices.microphones.clone()),
-        DeviceKind::Speaker => (&settings.speaker, devices.speakers.clone()),
+    let settings = &scene.snapshot.settings;
+    let chosen = match kind {
+        DeviceKind::Camera => &settings.camera,
+        DeviceKind::Microphone => &settings.microphone,
+        DeviceKind::Speaker => &settings.speaker,
     };
-    let mut choices = vec![DeviceChoice::SystemDefault];
-    choices.extend(plugged.iter().cloned().map(DeviceChoice::Named));
-    if !choices.contains(chosen) {
-        choices.push(chosen.clone());
-    }
+    let plugged = plugged(&scene.snapshot.devices, kind);
     let mut picked = None;
-    for choice in choices {
+    for (choice, name) in device_list(&plugged, &[], Some(chosen), scene.words) {
         let holds = choice == *chosen;
-        let row = row(ui, Mark::Choice(holds), &device_name(&choice, &plugged, scene.words), "");
+        let row = row(ui, Mark::Choice(holds), &name, "");
         if row.clicked() && !holds {
             picked = Some(choice);
         }

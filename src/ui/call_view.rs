@@ -14,8 +14,9 @@ use self::layout::PlacedTile;
 use self::tiles::Marks;
 use crate::controller::{Command, ConversationStatus, ConversationView, ParticipantView, PersonKind};
 use crate::identity::PeerId;
+use crate::store::PictureFit;
 
-use super::buttons::{Weight, explain, icon_button_sized, one_line};
+use super::buttons::{Weight, explain, focus_ring_on_picture, icon_button_sized, one_line};
 use super::call_bar;
 use super::call_menus;
 use super::catalogue::Text;
@@ -29,7 +30,7 @@ use super::self_view::{self, SelfView};
 use super::settings_panel;
 use super::stage;
 use super::statistics::Statistics;
-use super::theme::{self, Palette, Type, space};
+use super::theme::{self, Type, space};
 use super::wall_clock::clock;
 
 /// Height that the line with the name and the time takes at the top, in points.
@@ -75,7 +76,9 @@ impl CallScreen {
             act = Some(Act::FullScreen);
         }
         let connecting = call.status == ConversationStatus::Connecting || call.participants.is_empty();
-        let tiles = layout::placed(area, call);
+        let choice = scene.snapshot.settings.picture_fit;
+        let tiles = layout::placed(area, call, fit_beside(settings_open, choice));
+        let own_fit = fit_beside(settings_open, PictureFit::Automatic);
         self.self_view.swapped &= tiles.len() == 1 && scene.snapshot.settings.self_view;
         let held = settings_open
             || connecting
@@ -89,7 +92,8 @@ impl CallScreen {
         } else {
             let resting = self.resting_place(area, scene, &tiles);
             let taken = if self.shows_small_picture(scene) { resting } else { Rect::NOTHING };
-            self.tiles(ui, area, scene, &tiles, Marks { opacity, quality: self.statistics.is_none(), taken });
+            let marks = Marks { opacity, quality: self.statistics.is_none(), taken };
+            self.tiles(ui, area, scene, &tiles, marks, own_fit);
             self.small_tile(ui, area, scene, &tiles, resting);
             self.cards(ui, beside_small_picture(area, taken), scene, call);
         }
@@ -165,9 +169,17 @@ impl CallScreen {
     }
 
     /// The large pictures.
-    fn tiles(&mut self, ui: &mut Ui, area: Rect, scene: &mut Scene<'_>, tiles: &[PlacedTile<'_>], marks: Marks) {
+    fn tiles(
+        &mut self,
+        ui: &mut Ui,
+        area: Rect,
+        scene: &mut Scene<'_>,
+        tiles: &[PlacedTile<'_>],
+        marks: Marks,
+        own_fit: PictureFit,
+    ) {
         if self.self_view.swapped {
-            tiles::own(ui, area, scene, false);
+            tiles::own(ui, area, scene, Some(own_fit));
             tiles::own_speech(ui, area, scene, 0.0);
             return;
         }
@@ -259,16 +271,24 @@ impl CallScreen {
                 let marks = Marks { opacity: 0.0, quality: self.statistics.is_none(), taken: Rect::NOTHING };
                 self.remote(ui, scene, &PlacedTile { place, rounding: 12.0, ..tile }, &marks);
             }
-            None => tiles::own(ui, place, scene, true),
+            None => tiles::own(ui, place, scene, None),
         }
-        let edge = if response.has_focus() { Palette::of(ui).accent } else { Color32::from_white_alpha(40) };
-        let width = if response.has_focus() { 2.0 } else { 1.0 };
-        let stroke = egui::Stroke::new(width, edge);
-        ui.painter().rect_stroke(place, CornerRadius::same(12), stroke, egui::StrokeKind::Inside);
+        let edge = egui::Stroke::new(1.0, Color32::from_white_alpha(40));
+        ui.painter().rect_stroke(place, CornerRadius::same(12), edge, egui::StrokeKind::Inside);
         if remote.is_none() {
             tiles::own_speech(ui, place, scene, 12.0);
         }
+        focus_ring_on_picture(ui, &response, place, 12);
         explain(response, name);
+    }
+}
+
+/// How pictures are fitted in a call. Beside the settings the room is high and narrow for a while: they fill it unless
+/// they were chosen to be whole.
+const fn fit_beside(settings_open: bool, choice: PictureFit) -> PictureFit {
+    match choice {
+        PictureFit::Automatic if settings_open => PictureFit::Fill,
+        choice => choice,
     }
 }
 
@@ -395,4 +415,23 @@ fn local_choices(
         scene.send(Command::EnableVideo { on: who.hidden_here, participant: Some(who.id) });
     }
     asked.then_some(who.id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ui::tile::Fit;
+
+    #[test]
+    fn beside_the_settings_a_picture_fills_the_room_unless_it_was_chosen_to_be_whole() {
+        let (picture, room) = (vec2(1280.0, 720.0), vec2(720.0, 720.0));
+        for (choice, alone, beside) in [
+            (PictureFit::Automatic, Fit::Contain, Fit::Cover),
+            (PictureFit::Fill, Fit::Cover, Fit::Cover),
+            (PictureFit::Whole, Fit::Contain, Fit::Contain),
+        ] {
+            assert_eq!(Fit::of(picture, room, fit_beside(false, choice)), alone);
+            assert_eq!(Fit::of(picture, room, fit_beside(true, choice)), beside);
+        }
+    }
 }

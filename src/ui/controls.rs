@@ -5,7 +5,7 @@ use eframe::egui::{self, Key, Modifiers, Rect, Ui, ViewportCommand, pos2, vec2};
 use crate::controller::{Command, Snapshot};
 use crate::device::{DeviceChoice, DeviceKind};
 
-use super::buttons::{announce, one_line, painted_words};
+use super::buttons::{Round, announce, one_line, painted_words};
 use super::catalogue::{Text, Words};
 use super::icons::Icon;
 use super::keys;
@@ -119,6 +119,24 @@ pub fn muted_hint(ui: &Ui, area: Rect, bar: Rect, scene: &Scene<'_>, talking: bo
     let ink = if talking { palette.accent } else { palette.warning };
     icon.paint(ui.painter(), rect.left_center() + vec2(space::L + 4.0, 0.0), 16.0, ink);
     ui.painter().galley(rect.left_center() + vec2(space::L + 18.0, -text.size().y / 2.0), text, theme::ON_PICTURE);
+}
+
+/// Icon, words and look of the button that mutes and unmutes.
+pub const fn microphone_look(sends_audio: bool) -> (Icon, Text, Round) {
+    if sends_audio {
+        (Icon::Microphone, Text::Mute, Round::Plain)
+    } else {
+        (Icon::MicrophoneOff, Text::Unmute, Round::Off)
+    }
+}
+
+/// Icon, words and look of the button that turns one's own camera off and on.
+pub const fn camera_look(sends_video: bool) -> (Icon, Text, Round) {
+    if sends_video {
+        (Icon::Camera, Text::CameraOff, Round::Plain)
+    } else {
+        (Icon::CameraOff, Text::CameraOn, Round::Off)
+    }
 }
 
 /// Why nothing of a device reaches the others although it shall.

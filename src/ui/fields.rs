@@ -69,3 +69,12 @@ pub fn drop_down(ui: &mut Ui, label: &str, shown: &str, choices: &[String], curr
     response.response.labelled_by(label_response.id).accessible_name(format!("{label}: {shown}"));
     chosen
 }
+
+/// A drop-down list of values with their names, of which one is `current`. Returns the one that was chosen.
+pub fn choose<T: Clone + PartialEq>(ui: &mut Ui, label: &str, choices: &[(T, String)], current: &T) -> Option<T> {
+    let at = choices.iter().position(|(choice, _)| choice == current);
+    let names: Vec<String> = choices.iter().map(|(_, name)| name.clone()).collect();
+    let shown = at.and_then(|at| names.get(at)).map_or("", String::as_str);
+    let chosen = drop_down(ui, label, shown, &names, at)?;
+    choices.get(chosen).map(|(choice, _)| choice.clone())
+}

@@ -11,6 +11,7 @@ use super::buttons::{TextButton, Weight, focus_ring, icon_button_sized, one_line
 use super::catalogue::Text;
 use super::icons::Icon;
 use super::people_list::nothing;
+use super::person_menu;
 use super::scene::Scene;
 use super::theme::{Palette, Type, radius, space};
 use super::wall_clock::{self, LocalTime};
@@ -193,16 +194,9 @@ fn buttons(ui: &mut Ui, rect: Rect, group: Group<'_>, name: &str, over: bool, sc
 
 fn menu(ui: &mut Ui, group: Group<'_>, scene: &mut Scene<'_>) {
     let Some(entry) = group.latest() else { return };
-    ui.set_min_width(190.0);
-    ui.spacing_mut().button_padding = vec2(space::M, space::S);
-    ui.spacing_mut().item_spacing.y = 2.0;
-    for (key, with_video) in [(Text::CallWithVideo, true), (Text::CallWithAudio, false)] {
-        if ui.button(scene.text(key)).clicked() {
-            scene.invite(entry.peer, "", with_video);
-        }
-    }
-    let danger = Palette::of(ui).danger_text;
-    if ui.button(Type::Body.text(scene.text(Text::ForgetCall), danger)).clicked() {
+    person_menu::begin(ui);
+    person_menu::calls(ui, entry.peer, scene);
+    if person_menu::removal(ui, scene.text(Text::ForgetCall)) {
         forget_all(group, scene);
     }
 }

@@ -3,16 +3,15 @@
 
 use std::sync::Arc;
 
-use eframe::egui::{
-    self, CentralPanel, CornerRadius, Frame, Key, Margin, Modifiers, Panel, Rect, Ui, UiBuilder, pos2, vec2,
-};
+use eframe::egui::{self, CentralPanel, Frame, Key, Margin, Modifiers, Panel, Rect, Ui, UiBuilder, pos2, vec2};
 
 use crate::controller::{CallView, Command, HistoryEntry, NoticeKind, Person, PersonKind};
 use crate::identity::PeerId;
 
 use super::add_contact::AddContact;
-use super::asked::Asked;
-use super::buttons::{TextButton, Weight, icon_button, icon_button_sized, one_line, painted_words, segments};
+use super::asked::{Asked, Next};
+use super::badge;
+use super::buttons::{TextButton, Weight, icon_button, icon_button_sized, painted_words, segments};
 use super::call_card::CallCard;
 use super::catalogue::Text;
 use super::dialog;
@@ -25,7 +24,7 @@ use super::microphone_button::MicrophoneButton;
 use super::own_card::OwnCard;
 use super::people_list::PeopleList;
 use super::preview;
-use super::safety_dialog::{Next, SafetyDialog};
+use super::safety_dialog::SafetyDialog;
 use super::scene::Scene;
 use super::theme::{CONTROL_HEIGHT, Palette, Type, space};
 
@@ -61,17 +60,13 @@ pub struct Home {
     noticed: u64,
     /// Missed calls of this history were told to have been seen, all or those of one person.
     seen: Option<(Arc<[HistoryEntry]>, Option<PeerId>)>,
+    /// Lower edge of the hint, as it was drawn last.
+    hint_bottom: Option<f32>,
 }
 
 /// How much of a window this wide the lists at the left take.
 fn side_width(window: f32) -> f32 {
     (window * 0.3).clamp(268.0, 340.0)
-}
-
-/// The part of `window` right of the lists and under one's own card.
-pub fn below_own_card(window: Rect) -> Rect {
-    let left = window.left() + if window.width() < NARROW { 0.0 } else { side_width(window.width()) };
-    Rect::from_min_max(pos2(left, window.top() + OWN_CARD_HEIGHT + 2.0 * space::L + space::M), window.max)
 }
 
 impl Home {
@@ -88,6 +83,7 @@ impl Home {
         let mut settings = false;
         let selected = self.people.selected;
         let lists_alone = narrow && self.lists_open;
+        self.hint_bottom = None;
         if !narrow || lists_alone {
             let width = if narrow { window } else { side_width(window) };
             let side = Frame::new().fill(palette.side).inner_margin(Margin::same(space::L as i8));
@@ -110,6 +106,21 @@ impl Home {
             settings |= self.dialogs(ui, scene);
         }
         settings
+    }
+
+    /// The part of `window` right of the lists, under one's own card and the hint: notes may lie over it.
+    pub fn picture(&self, window: Rect) -> Rect {
+        let left = window.left() + if window.width() < NARROW { 0.0 } else { side_width(window.width()) };
+        let below_card = window.top() + OWN_CARD_HEIGHT + 2.0 * space::L + space::M;
+        let top = self.hint_bottom.map_or(below_card, |bottom| bottom + space::S);
+        Rect::from_min_max(pos2(left, top), window.max)
+    }
+
+    /// Notes the requests of the person: whoever calls somebody has found them.
+    pub fn note(&mut self, command: &Command) {
+        if let Command::Invite { to, .. } = command {
+            self.people.end_search(*to);
+        }
     }
 
     /// Opens the dialog that adds a contact, with this link in it.
@@ -204,18 +215,20 @@ impl Home {
         let top = Rect::from_min_size(area.min, vec2(area.width(), OWN_CARD_HEIGHT));
         let bottom = Rect::from_min_max(pos2(area.left(), area.bottom() - card_height), area.max);
         let mut above = area.top();
+        let mut settings = false;
         if !low || person.is_none() {
-            self.own_row(ui, top, scene, narrow);
+            settings |= self.own_row(ui, top, scene, narrow);
             above = top.bottom() + space::L;
         }
         if let Some(hint) = hints::due(scene.snapshot).filter(|_| area.height() >= HINTS_NEED) {
             let height = hints::height(ui, hint, area.width(), scene);
             let place = Rect::from_min_size(pos2(area.left(), above), vec2(area.width(), height));
             hints::show(ui, place, hint, scene);
+            self.hint_bottom = Some(place.bottom());
             above = place.bottom() + space::L;
         }
         let middle = Rect::from_min_max(pos2(area.left(), above), pos2(area.right(), bottom.top() - space::L));
-        let settings = self.mirror(ui, middle, scene, settings_open);
+        settings |= self.mirror(ui, middle, scene, settings_open);
         let mut card = ui.new_child(UiBuilder::new().id_salt("call card").max_rect(bottom));
         match person {
             Some(person) => {
@@ -241,8 +254,9 @@ impl Home {
         }
     }
 
-    /// Draws one's own card, and in a narrow window before it the button that shows the lists.
-    fn own_row(&mut self, ui: &mut Ui, mut row: Rect, scene: &mut Scene<'_>, narrow: bool) {
+    /// Draws one's own card, and in a narrow window before it the button that shows the lists; true when the settings
+    /// are asked for.
+    fn own_row(&mut self, ui: &mut Ui, mut row: Rect, scene: &mut Scene<'_>, narrow: bool) -> bool {
         if narrow {
             let place = Rect::from_min_size(row.min, vec2(CONTROL_HEIGHT, row.height()));
             let builder = UiBuilder::new().id_salt("lists").max_rect(place);
@@ -253,7 +267,7 @@ impl Home {
             }
             row.min.x += CONTROL_HEIGHT + space::S;
         }
-        self.own_card.show(&mut ui.new_child(UiBuilder::new().id_salt("own card").max_rect(row)), scene);
+        self.own_card.show(&mut ui.new_child(UiBuilder::new().id_salt("own card").max_rect(row)), scene)
     }
 
     /// Draws one's own picture and the buttons on it; true when the settings are asked for.
@@ -268,14 +282,13 @@ impl Home {
 
     /// Draws the dialog that is open; true when it asks for the settings.
     fn dialogs(&mut self, ui: &mut Ui, scene: &mut Scene<'_>) -> bool {
-        if let Some(add) = &mut self.add_contact
-            && !add.show(ui, scene)
-        {
+        let after_adding = self.add_contact.as_mut().map_or(Next::Stay, |add| add.show(ui, scene));
+        if after_adding != Next::Stay {
             self.add_contact = None;
         }
         self.own_card.show_qr(ui, scene);
-        let next = self.safety.as_mut().map_or(Next::Stay, |safety| safety.show(ui, scene));
-        if next != Next::Stay {
+        let after_safety = self.safety.as_mut().map_or(Next::Stay, |safety| safety.show(ui, scene));
+        if after_safety != Next::Stay {
             self.safety = None;
         }
         let done = match &mut self.dialog {
@@ -304,7 +317,7 @@ impl Home {
         if done {
             self.dialog = None;
         }
-        next == Next::Settings
+        [after_adding, after_safety].contains(&Next::Settings)
     }
 }
 
@@ -314,13 +327,7 @@ fn missed_badge(ui: &Ui, top: f32, scene: &Scene<'_>) {
     if missed == 0 {
         return;
     }
-    let palette = Palette::of(ui);
-    let text = one_line(ui, &missed.to_string(), Type::Caption, palette.on_danger, 40.0);
-    let size = vec2((text.size().x + 12.0).max(20.0), 20.0);
-    let center = pos2(ui.max_rect().right() - 12.0 - size.x / 2.0, top + CONTROL_HEIGHT / 2.0);
-    let place = Rect::from_center_size(center, size);
-    ui.painter().rect_filled(place, CornerRadius::same(10), palette.danger);
-    ui.painter().galley(place.center() - text.size() / 2.0, text, palette.on_danger);
+    let place = badge::paint(ui, pos2(ui.max_rect().right() - space::M, top + CONTROL_HEIGHT / 2.0), missed);
     painted_words(ui, place, &scene.words.fill(Text::MissedCount, &[("count", &missed.to_string())]));
 }
 

@@ -44,6 +44,7 @@ pub enum Icon {
     Refresh,
     Pencil,
     List,
+    Moon,
     Fold,
     Unfold,
 }
@@ -275,6 +276,10 @@ impl Icon {
                 for y in [6.5, 12.0, 17.5] {
                     pen.line(&[(4.0, y), (20.0, y)]);
                 }
+            }
+            Self::Moon => {
+                pen.arc((12.0, 12.0), (8.5, 8.5), 0.085, 4.628);
+                pen.arc((16.0, 8.0), (6.5, 6.5), 0.813, 3.899);
             }
             Self::Fold => pen.line(&[(6.0, 9.0), (12.0, 15.0), (18.0, 9.0)]),
             Self::Unfold => pen.line(&[(9.0, 6.0), (15.0, 12.0), (9.0, 18.0)]),

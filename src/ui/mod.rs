@@ -2,16 +2,18 @@
 //!
 //! ```text
 //! app.rs           the eframe application: snapshot in, commands out, which screen; outbox.rs, own_camera.rs, keys.rs
-//!   home.rs          people_list.rs (people_order.rs, person_row.rs), history.rs at the left; own_card.rs, hints.rs,
-//!                    preview.rs, microphone_button.rs, call_card.rs at the right; add_contact.rs, invitation.rs
+//!   home.rs          people_list.rs (people_order.rs, calls_by_person.rs, person_row.rs), history.rs,
+//!                    person_menu.rs at the left;
+//!                    own_card.rs, hints.rs, preview.rs, microphone_button.rs, call_card.rs at the right;
+//!                    add_contact.rs, invitation.rs
 //!   ring_scene.rs    who rings and who is rung, on stage.rs; outcome_dialog.rs: how a call ended
 //!   safety_dialog.rs the safety number of a contact, by voice or by code_scanner.rs
 //!   call_view.rs     tiles, self_view.rs, quality_sign.rs, picture_wish.rs, statistics.rs, push_to_talk.rs,
 //!                    controls.rs; call_bar.rs with call_menus.rs
 //!   settings_panel.rs with reachable_settings.rs, server_settings.rs; notices.rs; closing.rs, waiting_card.rs
 //! kept             window_place.rs
-//! drawn with       fit.rs, theme.rs, fonts.rs, bidi.rs, icons.rs, buttons.rs, fields.rs, avatar.rs, qr_code.rs,
-//!                  device_names.rs, tile.rs
+//! drawn with       fit.rs, theme.rs, fonts.rs, bidi.rs, icons.rs, buttons.rs, fields.rs, avatar.rs, badge.rs,
+//!                  qr_code.rs, device_names.rs, tile.rs
 //! worded by        catalogue/
 //! ```
 
@@ -20,12 +22,14 @@ mod app;
 mod appearance;
 mod asked;
 mod avatar;
+mod badge;
 mod bidi;
 mod buttons;
 mod call_bar;
 mod call_card;
 mod call_menus;
 mod call_view;
+mod calls_by_person;
 mod catalogue;
 mod closing;
 mod code_scanner;
@@ -49,6 +53,7 @@ mod own_camera;
 mod own_card;
 mod people_list;
 mod people_order;
+mod person_menu;
 mod person_row;
 mod picture_picker;
 mod picture_wish;

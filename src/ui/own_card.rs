@@ -1,11 +1,15 @@
 //! One's own card at the top of home: the name that others see, the ID, and the link and the QR code to give away.
 
-use eframe::egui::{self, Align, Frame, Layout, Margin, Rect, TextEdit, Ui, UiBuilder, pos2, vec2};
+use eframe::egui::{
+    self, Align, Frame, Layout, Margin, Rect, Role, Sense, TextEdit, Ui, UiBuilder, WidgetInfo, pos2, vec2,
+};
 
+use crate::controller::Snapshot;
 use crate::identity::MAX_NAME_CHARS;
+use crate::store::TimeOfDay;
 
 use super::avatar;
-use super::buttons::{TextButton, Weight, explain};
+use super::buttons::{TextButton, Weight, explain, focus_ring, one_line, painted_words};
 use super::catalogue::Text;
 use super::dialog;
 use super::icons::Icon;
@@ -19,6 +23,26 @@ const COPIED_FOR: f64 = 2.0;
 /// Below this width (points) the button that copies has no word.
 const NARROW: f32 = 420.0;
 
+/// Why nothing rings here now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Quiet {
+    /// By the switch.
+    Switch,
+    /// In the daily quiet hours, until then.
+    Hours(TimeOfDay),
+}
+
+impl Quiet {
+    fn of(snapshot: &Snapshot) -> Option<Self> {
+        let settings = &snapshot.settings;
+        match (settings.do_not_disturb, snapshot.do_not_disturb) {
+            (true, _) => Some(Self::Switch),
+            (false, true) => Some(Self::Hours(settings.quiet_until)),
+            (false, false) => None,
+        }
+    }
+}
+
 /// State of the card between frames.
 #[derive(Debug, Default)]
 pub struct OwnCard {
@@ -29,8 +53,8 @@ pub struct OwnCard {
 }
 
 impl OwnCard {
-    /// Draws the card into the whole of `ui`.
-    pub fn show(&mut self, ui: &mut Ui, scene: &mut Scene<'_>) {
+    /// Draws the card into the whole of `ui`; true when the settings are asked for.
+    pub fn show(&mut self, ui: &mut Ui, scene: &mut Scene<'_>) -> bool {
         let rect = ui.max_rect();
         let me = &scene.snapshot.me;
         let center = pos2(rect.left() + 22.0, rect.center().y);
@@ -42,12 +66,16 @@ impl OwnCard {
         );
         self.name_field(ui, words, scene);
         self.buttons(ui, Rect::from_min_max(pos2(buttons, rect.top()), rect.max), scene);
+        let second = Rect::from_min_max(pos2(words.left(), words.center().y + 2.0), words.max);
+        if let Some(quiet) = Quiet::of(scene.snapshot) {
+            return quiet_line(ui, second, quiet, scene);
+        }
         let palette = Palette::of(ui);
-        let id = scene.words.fill(Text::YourId, &[("id", &me.id.short())]);
-        let at = pos2(words.left(), words.center().y + 2.0);
-        let id = super::buttons::one_line(ui, &id, Type::Caption, palette.text_soft, words.width());
-        super::buttons::painted_words(ui, Rect::from_min_size(at, id.size()), id.text());
-        ui.painter().galley(at, id, palette.text_soft);
+        let id = scene.words.fill(Text::YourId, &[("id", &scene.snapshot.me.id.short())]);
+        let id = one_line(ui, &id, Type::Caption, palette.text_soft, second.width());
+        painted_words(ui, Rect::from_min_size(second.min, id.size()), id.text());
+        ui.painter().galley(second.min, id, palette.text_soft);
+        false
     }
 
     /// Where the buttons at the right of `rect` begin.
@@ -100,6 +128,8 @@ impl OwnCard {
         let mut text = self.name.clone().unwrap_or_else(|| me.name.clone());
         let place = Rect::from_min_max(words.min - vec2(0.0, 2.0), pos2(words.right(), words.center().y + 1.0));
         let hint = scene.text(Text::NoName);
+        // A field is as high as a button otherwise, and lies over the line below.
+        ui.spacing_mut().interact_size.y = place.height();
         let edit = TextEdit::singleline(&mut text)
             .id_salt("own name")
             .hint_text(Type::Title.text(hint, palette.text_soft))
@@ -123,7 +153,7 @@ impl OwnCard {
             }
             // A name that looks like a heading would not be taken for something that can be changed.
             let shown = if text.is_empty() { hint } else { &text };
-            let width = super::buttons::one_line(ui, shown, Type::Title, palette.text, place.width()).size().x;
+            let width = one_line(ui, shown, Type::Title, palette.text, place.width()).size().x;
             if width + 24.0 <= place.width() {
                 let pencil = pos2(place.left() + width + 16.0, place.center().y);
                 Icon::Pencil.paint(ui.painter(), pencil, 15.0, palette.text_soft);
@@ -178,5 +208,45 @@ impl OwnCard {
         if close {
             self.qr_open = false;
         }
+    }
+}
+
+/// Says in the place of the ID that nothing rings here; a press turns that off, or asks for the settings (true) in
+/// quiet hours.
+fn quiet_line(ui: &mut Ui, rect: Rect, quiet: Quiet, scene: &mut Scene<'_>) -> bool {
+    let (said, action) = match quiet {
+        Quiet::Switch => (scene.text(Text::QuietNow).to_owned(), Text::QuietTurnOff),
+        Quiet::Hours(until) => {
+            (scene.words.fill(Text::QuietNowUntil, &[("time", &until.to_string())]), Text::OpenSettings)
+        }
+    };
+    let action = scene.text(action);
+    let palette = Palette::of(ui);
+    let indent = 14.0 + space::XS;
+    let said_galley = one_line(ui, &said, Type::Caption, palette.warning, rect.width() - indent);
+    let left = rect.left() + indent + said_galley.size().x + space::S;
+    let action_galley = one_line(ui, action, Type::Caption, palette.text, (rect.right() - left).max(0.0));
+    let fits = !action_galley.elided;
+    let right = if fits { left + action_galley.size().x } else { left - space::S };
+    let place = Rect::from_min_max(rect.min, pos2(right, rect.min.y + said_galley.size().y));
+    let response = ui.interact(place.expand2(vec2(0.0, 3.0)), ui.scope_id().with("quiet"), Sense::click());
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, true, format!("{said}, {action}")));
+    let at = pos2(rect.left(), place.top());
+    Icon::Moon.paint(ui.painter(), pos2(at.x + 7.0, place.center().y), 14.0, palette.warning);
+    ui.painter().galley(at + vec2(indent, 0.0), said_galley, palette.warning);
+    if fits {
+        let line = egui::Stroke::new(1.0, if response.hovered() { palette.text } else { palette.text_soft });
+        ui.painter().hline(left..=right, place.bottom() - 1.0, line);
+        ui.painter().galley(pos2(left, at.y), action_galley, palette.text);
+    }
+    focus_ring(ui, &response, place, 4);
+    let pressed = explain(response, if fits { scene.text(Text::DoNotDisturbDetail) } else { action }).clicked();
+    match quiet {
+        Quiet::Switch if pressed => {
+            scene.change_settings(|settings| settings.do_not_disturb = false);
+            false
+        }
+        Quiet::Switch => false,
+        Quiet::Hours(_) => pressed,
     }
 }

@@ -7,13 +7,14 @@ use std::collections::HashMap;
 
 use eframe::egui::{self, Id, Key, Modifiers, Rect, Response, Role, Sense, Ui, UiBuilder, WidgetInfo, pos2, vec2};
 
-use crate::controller::{HistoryEntry, Person, PersonKind, Snapshot};
+use crate::controller::{Person, PersonKind};
 use crate::identity::{PeerId, is_spelled};
 
 use super::asked::Asked;
 use super::avatar;
 use super::buttons::{TextButton, Weight, focus_ring, icon_button, icon_button_sized, one_line};
-use super::catalogue::Text;
+use super::calls_by_person::CallsByPerson;
+use super::catalogue::{Text, Words};
 use super::fields;
 use super::icons::Icon;
 use super::keys;
@@ -35,6 +36,9 @@ pub struct PeopleList {
     lines: Vec<Line>,
     /// The people of these lines, as they were last: a held row stays when its person is gone.
     people: HashMap<PeerId, Person>,
+    /// Input of the lines as they stand; `None` before the first drawing.
+    arranged: Option<Arrangement>,
+    calls: CallsByPerson,
     /// The pointer was over the list, or a row had the keyboard.
     holds: bool,
     /// Something was pressed that moves the rows at once.
@@ -47,6 +51,26 @@ pub struct PeopleList {
     tab_stop: Option<PeerId>,
     /// The row that shall have the keyboard.
     to_row: Option<PeerId>,
+}
+
+/// Everything that the lines depend on.
+#[derive(Debug, PartialEq)]
+struct Arrangement {
+    people: Vec<Person>,
+    search: String,
+    folded: Option<bool>,
+    words: Words,
+    /// Rows may move.
+    moves: bool,
+}
+
+impl Arrangement {
+    /// Whether nothing has changed since; compared in place, because each frame asks.
+    fn is_of(&self, scene: &Scene<'_>, search: &str, moves: bool) -> bool {
+        (self.moves, self.words, self.folded) == (moves, scene.words, scene.snapshot.settings.offline_folded)
+            && self.search == search
+            && self.people == scene.snapshot.people
+    }
 }
 
 /// Whether somebody of this name and ID is found by `query`: by the name or its spelling, or by the ID's start.
@@ -83,21 +107,12 @@ impl PeopleList {
         asked
     }
 
-    /// Puts the lines in order, or leaves them where they are.
-    fn arrange(&mut self, scene: &mut Scene<'_>) {
-        let snapshot = scene.snapshot;
-        let words = scene.words;
-        let searching = !self.search.trim().is_empty();
-        let found = |person: &&Person| is_found(&avatar::person_name(person, words), person.id, &self.search);
-        // Once each: the sections go through them several times.
-        let people: Vec<&Person> = snapshot.people.iter().filter(found).collect();
-        let fresh = people_order::arranged(people.iter().copied(), snapshot.settings.offline_folded, searching);
+    /// Puts the lines in order, or leaves them where they are, when something has changed.
+    fn arrange(&mut self, scene: &Scene<'_>) {
         let moves = std::mem::take(&mut self.rearrange) || !self.holds;
-        self.lines = if moves { fresh } else { people_order::held(&self.lines, &fresh) };
-        let mut before = std::mem::take(&mut self.people);
-        for id in self.lines.iter().filter_map(people_order::person_of) {
-            let person = scene.person(id).cloned().or_else(|| before.remove(&id).map(gone));
-            self.people.extend(person.map(|person| (id, person)));
+        let is_done = |done: &Arrangement| done.is_of(scene, &self.search, moves);
+        if !self.arranged.as_ref().is_some_and(is_done) {
+            self.arrange_anew(scene, moves);
         }
         let is_listed = |id: &PeerId| self.people.contains_key(id);
         self.tab_stop = self
@@ -105,6 +120,34 @@ impl PeopleList {
             .filter(is_listed)
             .or(self.selected.filter(is_listed))
             .or_else(|| self.lines.iter().find_map(people_order::person_of));
+    }
+
+    fn arrange_anew(&mut self, scene: &Scene<'_>, moves: bool) {
+        let words = scene.words;
+        let folded = scene.snapshot.settings.offline_folded;
+        let searching = !self.search.trim().is_empty();
+        let found = |person: &&Person| is_found(&avatar::person_name(person, words), person.id, &self.search);
+        // Once each: the sections go through them several times.
+        let people: Vec<&Person> = scene.snapshot.people.iter().filter(found).collect();
+        let fresh = people_order::arranged(people.iter().copied(), folded, searching);
+        self.lines = if moves { fresh } else { people_order::held(&self.lines, &fresh) };
+        let mut before = std::mem::take(&mut self.people);
+        let now: HashMap<PeerId, &Person> = scene.snapshot.people.iter().map(|person| (person.id, person)).collect();
+        for id in self.lines.iter().filter_map(people_order::person_of) {
+            let person = now.get(&id).copied().cloned().or_else(|| before.remove(&id).map(gone));
+            self.people.extend(person.map(|person| (id, person)));
+        }
+        let (people, search) = (scene.snapshot.people.clone(), self.search.clone());
+        self.arranged = Some(Arrangement { people, search, folded, words, moves });
+    }
+
+    /// Forgets the search, as somebody is called; the list is whole after the call, and they are selected.
+    pub fn end_search(&mut self, called: PeerId) {
+        if !self.search.is_empty() {
+            self.search.clear();
+            self.rearrange = true;
+            self.selected = Some(called);
+        }
     }
 
     /// Keys of the search field, taken before the field sees them.
@@ -172,12 +215,12 @@ impl PeopleList {
             node.set_label(label);
         });
         self.take_row_keys(ui, list);
-        let calls = last_calls(scene.snapshot);
+        self.calls.follow(&scene.snapshot.history);
         let mut asked = None;
         let mut top = ui.min_rect().top();
         let (left, width) = (ui.min_rect().left(), ui.available_width());
         let seen = viewport.translate(ui.min_rect().min.to_vec2()).expand(ROW_HEIGHT);
-        let lines = std::mem::take(&mut self.lines);
+        let (lines, people) = (std::mem::take(&mut self.lines), std::mem::take(&mut self.people));
         for line in &lines {
             let height = if matches!(line, Line::Person(_)) { ROW_HEIGHT } else { HEADING_HEIGHT };
             let rect = Rect::from_min_size(pos2(left, top), vec2(width, height));
@@ -191,10 +234,13 @@ impl PeopleList {
                 Line::Heading { section, count, folded } => {
                     self.heading(ui, rect, (*section, *count, *folded), scene);
                 }
-                Line::Person(id) => asked = self.person(ui, list, rect, *id, &calls, scene).or(asked),
+                Line::Person(id) => {
+                    let person = people.get(id);
+                    asked = person.and_then(|person| self.person(ui, list, rect, person, scene)).or(asked);
+                }
             }
         }
-        self.lines = lines;
+        (self.lines, self.people) = (lines, people);
         let height = (top - ui.min_rect().top() - GAP).max(0.0);
         ui.allocate_space(vec2(width, height));
         asked
@@ -217,30 +263,22 @@ impl PeopleList {
         }
     }
 
-    fn person(
-        &mut self,
-        ui: &mut Ui,
-        list: Id,
-        rect: Rect,
-        id: PeerId,
-        calls: &HashMap<PeerId, Calls<'_>>,
-        scene: &mut Scene<'_>,
-    ) -> Option<Asked> {
-        let person = self.people.get(&id)?.clone();
+    fn person(&mut self, ui: &mut Ui, list: Id, rect: Rect, person: &Person, scene: &mut Scene<'_>) -> Option<Asked> {
+        let id = person.id;
         let take_focus = self.to_row == Some(id);
         if take_focus {
             self.to_row = None;
             self.tab_stop = Some(id);
         }
-        let calls = calls.get(&id);
+        let (last_call, missed) = self.calls.with(id);
         let state = RowState {
             selected: self.selected == Some(id),
             tab_stop: self.tab_stop == Some(id),
             take_focus,
-            last_call: calls.map(|calls| calls.last),
-            missed: calls.map_or(0, |calls| calls.missed),
+            last_call,
+            missed,
         };
-        let pressed = person_row::show(ui, row_id(list, id), rect, &person, state, scene);
+        let pressed = person_row::show(ui, row_id(list, id), rect, person, state, scene);
         if pressed.select {
             self.selected = Some(id);
             self.tab_stop = Some(id);
@@ -321,23 +359,6 @@ fn name_heading(response: &Response, folded: Option<bool>, words: &str) {
     if let Some(folded) = folded {
         response.ctx.accesskit_node_builder(response.id, |node| node.set_expanded(!folded));
     }
-}
-
-/// Calls with one person.
-struct Calls<'a> {
-    last: &'a HistoryEntry,
-    /// Missed ones that nobody has looked at.
-    missed: u32,
-}
-
-/// The calls with each person of the history, which has the latest first.
-fn last_calls(snapshot: &Snapshot) -> HashMap<PeerId, Calls<'_>> {
-    let mut calls: HashMap<PeerId, Calls<'_>> = HashMap::new();
-    for entry in snapshot.history.iter() {
-        let missed = if entry.seen { 0 } else { entry.times };
-        calls.entry(entry.peer).or_insert(Calls { last: entry, missed: 0 }).missed += missed;
-    }
-    calls
 }
 
 /// Text of an empty list.

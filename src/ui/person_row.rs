@@ -5,15 +5,17 @@ use eframe::egui::{
     WidgetInfo, pos2, vec2,
 };
 
-use crate::controller::{Command, HistoryEntry, Person, PersonKind, RouteKind, VersionSkew};
+use crate::controller::{HistoryEntry, Person, PersonKind, RouteKind, VersionSkew};
 use crate::identity::PeerId;
 
 use super::asked::Asked;
 use super::avatar;
+use super::badge;
 use super::buttons::{Weight, focus_ring, icon_button_sized, one_line};
 use super::catalogue::{Text, Words};
 use super::icons::Icon;
 use super::keys;
+use super::person_menu::person_menu;
 use super::scene::Scene;
 use super::theme::{Palette, Type, radius, space};
 use super::wall_clock::LocalTime;
@@ -22,7 +24,6 @@ use super::wall_clock::LocalTime;
 pub const ROW_HEIGHT: f32 = 56.0;
 const AVATAR: f32 = 40.0;
 const BUTTON: f32 = 30.0;
-const BADGE: f32 = 20.0;
 
 /// Whether somebody is there, in words.
 pub fn presence(person: &Person, words: Words) -> &'static str {
@@ -120,7 +121,7 @@ pub fn show(
         let edge = buttons(ui, id, rect, person, &name, scene, &mut pressed.asked);
         edge - space::XS
     } else {
-        badge(ui, rect, state.missed)
+        missed_badge(ui, rect, state.missed)
     };
     paint_person(ui, rect, person, &name, ground.unwrap_or(palette.side));
     paint_words(ui, Rect::from_min_max(rect.min, pos2(right, rect.bottom())), person, &name, state, scene);
@@ -209,18 +210,12 @@ fn buttons(
 }
 
 /// Draws how many calls were missed; returns where the words must end.
-fn badge(ui: &Ui, rect: Rect, missed: u32) -> f32 {
+fn missed_badge(ui: &Ui, rect: Rect, missed: u32) -> f32 {
     let right = rect.right() - space::S;
-    if missed == 0 {
-        return right;
+    match missed {
+        0 => right,
+        missed => badge::paint(ui, pos2(right, rect.center().y), missed).left() - space::S,
     }
-    let palette = Palette::of(ui);
-    let text = one_line(ui, &missed.to_string(), Type::Caption, palette.on_danger, 40.0);
-    let width = (text.size().x + 12.0).max(BADGE);
-    let place = Rect::from_center_size(pos2(right - width / 2.0, rect.center().y), vec2(width, BADGE));
-    ui.painter().rect_filled(place, CornerRadius::same(10), palette.danger);
-    ui.painter().galley(place.center() - text.size() / 2.0, text, palette.on_danger);
-    place.left() - space::S
 }
 
 fn words_left(rect: Rect) -> f32 {
@@ -265,52 +260,32 @@ fn paint_words(ui: &Ui, rect: Rect, person: &Person, name: &str, state: RowState
     ui.painter().galley(pos2(left, below), detail, detail_ink);
 }
 
-/// Actions on a person.
-pub fn person_menu(ui: &mut Ui, person: &Person, name: &str, scene: &mut Scene<'_>) -> Option<Asked> {
-    let mut asked = None;
-    ui.set_min_width(190.0);
-    ui.spacing_mut().button_padding = vec2(space::M, space::S);
-    ui.spacing_mut().item_spacing.y = 2.0;
-    let id = person.id;
-    if !person.blocked {
-        for (key, with_video) in [(Text::CallWithVideo, true), (Text::CallWithAudio, false)] {
-            if ui.button(scene.text(key)).clicked() {
-                scene.invite(id, "", with_video);
-            }
+#[cfg(test)]
+mod tests {
+    use eframe::egui;
+
+    use super::*;
+    use crate::store::Language;
+    use crate::ui::theme;
+
+    /// Least width of the list without its margins, and that in a window of 1100 points.
+    const LISTS: [f32; 2] = [268.0 - 2.0 * space::L, 330.0 - 2.0 * space::L];
+
+    #[test]
+    fn echo_tells_its_use_in_a_row_of_any_width() {
+        let ctx = egui::Context::default();
+        theme::install(&ctx);
+        for language in [Language::English, Language::SimplifiedChinese] {
+            let about = Words::of(language, "").get(Text::EchoAbout);
+            ctx.run_ui(egui::RawInput::default(), |ui| {
+                let [narrow, usual] = LISTS.map(|width| width - words_left(Rect::ZERO));
+                for room in [narrow - space::S, usual - 2.0 * BUTTON - 2.0 * space::XS] {
+                    let line = one_line(ui, about, Type::Caption, egui::Color32::BLACK, room);
+                    assert!(!line.elided, "{about} in {room}");
+                }
+            })
+            .textures_delta
+            .clear();
         }
     }
-    match person.kind {
-        PersonKind::Contact => {
-            let favourite = if person.favourite { Text::NoFavourite } else { Text::MakeFavourite };
-            if ui.button(scene.text(favourite)).clicked() {
-                scene.send(Command::FavouriteContact { id, on: !person.favourite });
-            }
-            if ui.button(scene.text(Text::Rename)).clicked() {
-                asked = Some(Asked::Rename { id, name: name.to_owned() });
-            }
-            if ui.button(scene.text(Text::SafetyNumber)).clicked() {
-                asked = Some(Asked::Safety(id));
-            }
-        }
-        PersonKind::Nearby | PersonKind::Blocked => {
-            if ui.button(scene.text(Text::AddToContacts)).clicked() {
-                scene.send(Command::AddContact { link: id.to_string() });
-            }
-        }
-        PersonKind::Echo => return None,
-    }
-    if ui.button(scene.text(Text::CopyId)).clicked() {
-        ui.ctx().copy_text(id.to_string());
-    }
-    let block = if person.blocked { Text::Unblock } else { Text::Block };
-    if ui.button(scene.text(block)).clicked() {
-        scene.send(Command::BlockContact { id, on: !person.blocked });
-    }
-    if person.kind == PersonKind::Contact {
-        let danger = Palette::of(ui).danger_text;
-        if ui.button(Type::Body.text(scene.text(Text::Remove), danger)).clicked() {
-            asked = Some(Asked::Remove { id, name: name.to_owned() });
-        }
-    }
-    asked
 }

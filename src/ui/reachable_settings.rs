@@ -1,16 +1,16 @@
 //! Settings of being reached: the tray and the start with the desktop, do not disturb, and the ring.
 
-use eframe::egui::{Label, Ui};
+use eframe::egui::Ui;
 
 use crate::device::DeviceChoice;
 use crate::store::{Settings, TimeOfDay};
 
-use super::buttons::switch_row;
-use super::catalogue::{Text, Words};
-use super::device_names::device_name;
-use super::fields::drop_down;
+use super::buttons::{disabled_switch_row, switch_row};
+use super::catalogue::Text;
+use super::device_names::device_list;
+use super::fields::{choose, drop_down};
 use super::scene::Scene;
-use super::theme::{Palette, Type, space};
+use super::theme::space;
 
 /// Minutes between the times that are offered.
 const STEP_MIN: u16 = 30;
@@ -32,10 +32,11 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, settings: &mut Settings) {
     // Other systems have no tray of ours yet.
     if cfg!(target_os = "linux") {
         ui.add_space(space::XS);
-        switch_row(ui, &mut settings.keep_running, words.get(Text::KeepRunning), words.get(Text::KeepRunningDetail));
-        if settings.keep_running && !scene.tray {
-            let text = Type::Caption.text(words.get(Text::KeepRunningNoTray), Palette::of(ui).warning);
-            ui.add(Label::new(text).wrap());
+        let title = words.get(Text::KeepRunning);
+        if scene.tray {
+            switch_row(ui, &mut settings.keep_running, title, words.get(Text::KeepRunningDetail));
+        } else {
+            disabled_switch_row(ui, title, words.get(Text::KeepRunningNoTray));
         }
         switch_row(ui, &mut settings.autostart, words.get(Text::Autostart), words.get(Text::AutostartDetail));
     }
@@ -43,19 +44,11 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, settings: &mut Settings) {
 
 fn ring(ui: &mut Ui, scene: &Scene<'_>, settings: &mut Settings) {
     let words = scene.words;
-    let plugged = &scene.snapshot.devices.speakers;
-    let named = plugged.iter().cloned().map(DeviceChoice::Named);
-    let mut choices: Vec<Option<DeviceChoice>> =
-        [None, Some(DeviceChoice::SystemDefault)].into_iter().chain(named.map(Some)).collect();
-    if !choices.contains(&settings.ring_speaker) {
-        choices.push(settings.ring_speaker.clone());
-    }
-    let names: Vec<String> = choices.iter().map(|choice| speaker_name(choice.as_ref(), plugged, words)).collect();
-    let current = choices.iter().position(|choice| *choice == settings.ring_speaker);
-    let shown = speaker_name(settings.ring_speaker.as_ref(), plugged, words);
-    if let Some(chosen) = drop_down(ui, words.get(Text::RingSpeaker), &shown, &names, current)
-        && let Some(choice) = choices.into_iter().nth(chosen)
-    {
+    let listed = device_list(&scene.snapshot.devices.speakers, &[], settings.ring_speaker.as_ref(), words);
+    let same = (None, words.get(Text::RingSpeakerSame).to_owned());
+    let listed = listed.into_iter().map(|(choice, name)| (Some(choice), name));
+    let choices: Vec<(Option<DeviceChoice>, String)> = std::iter::once(same).chain(listed).collect();
+    if let Some(choice) = choose(ui, words.get(Text::RingSpeaker), &choices, &settings.ring_speaker) {
         settings.ring_speaker = choice;
     }
     let percent = |volume: u8| format!("{volume} %");
@@ -66,10 +59,6 @@ fn ring(ui: &mut Ui, scene: &Scene<'_>, settings: &mut Settings) {
     {
         settings.ring_volume = *volume;
     }
-}
-
-fn speaker_name(choice: Option<&DeviceChoice>, plugged: &[String], words: Words) -> String {
-    choice.map_or_else(|| words.get(Text::RingSpeakerSame).to_owned(), |choice| device_name(choice, plugged, words))
 }
 
 /// A time of day, chosen by half hours; one from elsewhere stays among them.

@@ -1,17 +1,20 @@
-//! The window while somebody rings or is rung: one's own picture fills it, with the other person above and round
-//! buttons below.
+//! The window while somebody rings or is rung: one's own picture fills it, with the other person along the upper edge
+//! and round buttons below, so that nothing lies over the middle of one's face.
+
+use std::sync::Arc;
 
 use eframe::egui::{
-    self, Align, Color32, CornerRadius, Frame, Key, Layout, Modifiers, Popup, Rect, ScrollArea, Ui, UiBuilder, pos2,
-    vec2,
+    self, Align, CornerRadius, Frame, Galley, Key, Layout, Margin, Modifiers, Popup, Rect, Role, ScrollArea, Ui,
+    UiBuilder, WidgetInfo, pos2, vec2,
 };
 
 use crate::call::InviteId;
 use crate::controller::{CallView, Command, IncomingView, OutgoingView, VideoChoice};
 
 use super::bidi::{self, Lines};
-use super::buttons::{Round, labelled_round, labelled_round_height};
+use super::buttons::{Round, labelled_round, labelled_round_height, one_line, painted_words};
 use super::catalogue::Text;
+use super::controls::{camera_look, microphone_look};
 use super::icons::Icon;
 use super::keys;
 use super::scene::Scene;
@@ -25,9 +28,12 @@ const HEEDED_AFTER: f64 = 0.6;
 /// Width of a button with its words in points.
 const SLOT: f32 = 168.0;
 
-/// Widest card over the picture, and the room around its words, in points.
-const CARD: f32 = 440.0;
-const PADDING: f32 = 12.0;
+/// Widest card over the picture, and the room beside its words, in points.
+const CARD: f32 = 680.0;
+const PADDING: f32 = 14.0;
+
+/// Lines of a note that are shown at once.
+const NOTE_LINES: f32 = 3.0;
 
 /// State of the scene between frames.
 #[derive(Debug, Default)]
@@ -134,7 +140,7 @@ fn disc(area: Rect) -> f32 {
 
 fn part(ui: &mut Ui, name: &str, place: Rect, layout: Layout) -> Ui {
     let mut part = ui.new_child(UiBuilder::new().id_salt(name).max_rect(place).layout(layout));
-    part.spacing_mut().item_spacing = vec2(0.0, space::S);
+    part.spacing_mut().item_spacing = vec2(0.0, space::XS);
     part
 }
 
@@ -179,22 +185,12 @@ fn outgoing_scene(ui: &mut Ui, scene: &mut Scene<'_>, outgoing: &OutgoingView) {
     let stream = &scene.snapshot.local_stream;
     let (sends_audio, sends_video) = (stream.sends_audio, stream.sends_video);
     let word = |key| scene.text(key);
-    let microphone = if sends_audio {
-        (Icon::Microphone, word(Text::Mute), Round::Plain)
-    } else {
-        (Icon::MicrophoneOff, word(Text::Unmute), Round::Off)
-    };
-    let camera = if sends_video {
-        (Icon::Camera, word(Text::CameraOff), Round::Plain)
-    } else {
-        (Icon::CameraOff, word(Text::CameraOn), Round::Off)
-    };
-    let own = |(icon, words, look), press| Choice { icon, words, tip: words, look, press };
+    let own = |(icon, key, look), press| Choice { icon, words: word(key), tip: word(key), look, press };
     let cancel_words = word(Text::CancelCall);
     let choices = vec![
-        own(microphone, Command::EnableAudio { on: !sends_audio, participant: None }),
+        own(microphone_look(sends_audio), Command::EnableAudio { on: !sends_audio, participant: None }),
         Choice { icon: Icon::HangUp, words: cancel_words, tip: "Esc", look: Round::Danger, press: cancel.clone() },
-        own(camera, Command::EnableVideo { on: !sends_video, participant: None }),
+        own(camera_look(sends_video), Command::EnableVideo { on: !sends_video, participant: None }),
     ];
     if let Some(command) = row(ui, (area, place), choices).or(escape.then_some(cancel)) {
         scene.send(command);
@@ -210,12 +206,7 @@ fn incoming_scene(ui: &mut Ui, scene: &mut Scene<'_>, incoming: &IncomingView, o
     let line = scene.text(if incoming.with_video { Text::IncomingVideo } else { Text::IncomingAudio });
     let mut middle = part(ui, "caller", upper, Layout::top_down(Align::Center));
     stage::portrait(&mut middle, scene, incoming.peer, &name, line);
-    middle.add_space(space::XS);
-    if !incoming.known {
-        warning(&mut middle, scene, incoming);
-    }
-    let top = middle.min_rect().bottom() + space::S;
-    note(ui, scene, incoming.user_data.trim(), Rect::from_min_max(pos2(upper.left(), top), upper.max));
+    words(&mut middle, scene, incoming);
     let tip = |answer, otherwise| if answer == offered { "Enter" } else { otherwise };
     let choice = |icon, key, look, press| {
         let words = scene.text(key);
@@ -234,55 +225,87 @@ fn incoming_scene(ui: &mut Ui, scene: &mut Scene<'_>, incoming: &IncomingView, o
     row(ui, (area, place), choices)
 }
 
-/// Says that the caller is a stranger, or goes by the name of a contact with another key.
-fn warning(ui: &mut Ui, scene: &Scene<'_>, incoming: &IncomingView) {
-    let palette = Palette::of(ui);
-    let (title, detail) = match &incoming.namesake {
-        Some(contact) => (scene.words.with_name(Text::CallerOtherKey, contact), Text::CallerOtherKeyDetail),
-        None => (scene.text(Text::UnknownCaller).to_owned(), Text::UnknownCallerDetail),
-    };
-    card(ui, CARD, |ui| {
-        ui.horizontal_wrapped(|ui| {
-            let (_, rect) = ui.allocate_space(vec2(22.0, 18.0));
-            Icon::Warning.paint(ui.painter(), rect.left_center() + vec2(9.0, 0.0), 18.0, palette.warning);
-            ui.label(Type::Strong.text(title, palette.warning));
-        });
-        ui.label(Type::Caption.text(scene.text(detail), theme::ON_PICTURE_SOFT));
-        let id = scene.words.fill(Text::TheirId, &[("id", &incoming.peer.short())]);
-        ui.label(Type::Caption.text(id, theme::ON_PICTURE_SOFT));
-    });
+/// Warning under the name of a caller who is a stranger, or goes by the name of a contact with another key.
+struct Warning {
+    title: String,
+    id: String,
+    detail: &'static str,
 }
 
-/// The caller's note at the bottom of `place`, away from the face in the middle; a long one scrolls.
-fn note(ui: &mut Ui, scene: &Scene<'_>, note: &str, place: Rect) {
-    if note.is_empty() {
+/// Room before the title of a warning, for its sign, in points.
+const SIGN: f32 = 22.0;
+
+impl Warning {
+    fn of(incoming: &IncomingView, scene: &Scene<'_>) -> Option<Self> {
+        let (title, detail) = match &incoming.namesake {
+            _ if incoming.known => return None,
+            Some(contact) => (scene.words.with_name(Text::CallerOtherKey, contact), Text::CallerOtherKeyDetail),
+            None => (scene.text(Text::UnknownCaller).to_owned(), Text::UnknownCallerDetail),
+        };
+        let id = scene.words.fill(Text::TheirId, &[("id", &incoming.peer.short())]);
+        Some(Self { title, id, detail: scene.text(detail) })
+    }
+
+    /// Title and ID, on one line of `room` points, and the width of that line.
+    fn head(&self, ui: &Ui, room: f32) -> (Arc<Galley>, Arc<Galley>, f32) {
+        let id = one_line(ui, &self.id, Type::Caption, theme::ON_PICTURE_SOFT, room / 2.0);
+        let room = (room - SIGN - space::S - id.size().x).max(0.0);
+        let title = one_line(ui, &self.title, Type::Strong, Palette::of(ui).warning, room);
+        let width = SIGN + title.size().x + space::S + id.size().x;
+        (title, id, width)
+    }
+
+    /// The width it takes of `room`, in points.
+    fn width(&self, ui: &Ui, room: f32) -> f32 {
+        let detail = bidi::wrapped(ui, self.detail, Type::Caption, theme::ON_PICTURE_SOFT, room).size().x;
+        self.head(ui, room).2.max(detail)
+    }
+
+    fn show(&self, ui: &mut Ui) {
+        let (title, id, width) = self.head(ui, ui.available_width());
+        let (_, row) = ui.allocate_space(vec2(ui.available_width(), 18.0));
+        let mut at = row.center() - vec2(width / 2.0, 0.0);
+        Icon::Warning.paint(ui.painter(), at + vec2(SIGN / 2.0 - 2.0, 0.0), 18.0, Palette::of(ui).warning);
+        at.x += SIGN;
+        for (words, galley) in [(&self.title, title), (&self.id, id)] {
+            let place = Rect::from_min_size(at - vec2(0.0, galley.size().y / 2.0), galley.size());
+            painted_words(ui, place, words);
+            at.x = place.right() + space::S;
+            ui.painter().galley(place.min, galley, theme::ON_PICTURE);
+        }
+        ui.label(Type::Caption.text(self.detail, theme::ON_PICTURE_SOFT));
+    }
+}
+
+/// Shows under the name the warning about the caller and their note; a long one scrolls.
+fn words(ui: &mut Ui, scene: &Scene<'_>, incoming: &IncomingView) {
+    let (warning, note) = (Warning::of(incoming, scene), incoming.user_data.trim());
+    if warning.is_none() && note.is_empty() {
         return;
     }
-    let caption = bidi::one_line(ui, scene.text(Text::TheirNote), Type::Caption, theme::ON_PICTURE_SOFT, CARD);
-    let around = caption.size().y + space::XS + 2.0 * PADDING;
-    let room = (place.height() - around).clamp(20.0, 160.0);
-    let text = bidi::wrapped(ui, note, Type::Body, theme::ON_PICTURE, CARD - 2.0 * PADDING).size();
-    let top = place.bottom() - around - text.y.min(room);
-    let place = Rect::from_min_max(pos2(place.left(), top), place.max);
-    let mut lower = part(ui, "note", place, Layout::top_down(Align::Center));
-    card(&mut lower, text.x.max(caption.size().x) + 2.0 * PADDING + 2.0, |ui| {
-        ui.label(Type::Caption.text(scene.text(Text::TheirNote), theme::ON_PICTURE_SOFT));
-        ScrollArea::vertical().max_height(room).auto_shrink([false, true]).show(ui, |ui| {
-            bidi::label(ui, note, Type::Body, theme::ON_PICTURE, Lines::Many);
-        });
-    });
-}
-
-/// A card over the picture, `width` points wide where there is room.
-fn card(ui: &mut Ui, width: f32, content: impl FnOnce(&mut Ui)) {
-    let width = width.min(CARD).min(ui.available_width() - 2.0 * space::L);
-    ui.allocate_ui_with_layout(vec2(width, 0.0), Layout::top_down(Align::Min), |ui| {
-        let frame = Frame::new().fill(Color32::from_black_alpha(150)).corner_radius(CornerRadius::same(16));
-        frame.inner_margin(PADDING).show(ui, |ui| {
-            ui.set_width(width - 2.0 * PADDING);
-            ui.spacing_mut().item_spacing = vec2(space::XS, space::XS);
-            ui.spacing_mut().interact_size.y = 18.0;
-            content(ui);
+    let room = CARD.min(ui.available_width() - 2.0 * space::L) - 2.0 * PADDING;
+    let quoted = scene.words.fill(Text::Quoted, &[("text", note)]);
+    let noted = bidi::wrapped(ui, &quoted, Type::Body, theme::ON_PICTURE, room).size();
+    let width = warning.as_ref().map_or(0.0, |warning| warning.width(ui, room));
+    let width = if note.is_empty() { width } else { width.max(noted.x) }.ceil() + 1.0;
+    ui.allocate_ui_with_layout(vec2(width + 2.0 * PADDING, 0.0), Layout::top_down(Align::Center), |ui| {
+        let frame = Frame::new().fill(theme::SCRIM).corner_radius(CornerRadius::same(14));
+        frame.inner_margin(Margin::symmetric(PADDING as i8, 6)).show(ui, |ui| {
+            ui.set_width(width);
+            ui.spacing_mut().item_spacing = vec2(space::XS, 2.0);
+            if let Some(warning) = warning {
+                warning.show(ui);
+            }
+            if !note.is_empty() {
+                let line = one_line(ui, "x", Type::Body, theme::ON_PICTURE, width).size().y;
+                let height = noted.y.min(NOTE_LINES * line);
+                ScrollArea::vertical().max_height(height).auto_shrink([false, true]).show(ui, |ui| {
+                    ui.set_min_width(width);
+                    let label = bidi::label(ui, &quoted, Type::Body, theme::ON_PICTURE, Lines::Many);
+                    let said = format!("{}: {note}", scene.text(Text::TheirNote));
+                    label.widget_info(|| WidgetInfo::labeled(Role::Label, true, &said));
+                });
+            }
         });
     });
 }

@@ -7,6 +7,7 @@ use eframe::egui::{self, Align, Layout, Rect, Ui, UiBuilder, vec2};
 use crate::controller::Command;
 use crate::identity::{PeerId, ScannedCode, safety_code, safety_number, scan_safety_code};
 
+use super::asked::Next;
 use super::bidi::{self, Lines};
 use super::buttons::{TextButton, Weight, announce};
 use super::catalogue::Text;
@@ -35,17 +36,6 @@ pub struct SafetyDialog {
     drawn: QrCode,
     scanner: Option<CodeScanner<ScannedCode>>,
     scanned: Option<ScannedCode>,
-}
-
-/// Next step after a frame of the dialog.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Next {
-    /// It stays open.
-    Stay,
-    /// It is over.
-    Close,
-    /// It is over, and the settings are asked for.
-    Settings,
 }
 
 impl SafetyDialog {

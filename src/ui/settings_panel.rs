@@ -12,8 +12,8 @@ use crate::store::{Contrast, Language, Motion, Settings, Theme};
 
 use super::buttons::{TextButton, Weight, explain, icon_button, segments, switch_row};
 use super::catalogue::{Text, Words};
-use super::device_names::device_name;
-use super::fields::{drop_down, label};
+use super::device_names::{device_list, plugged};
+use super::fields::{choose, drop_down, label};
 use super::icons::Icon;
 use super::keys;
 use super::reachable_settings;
@@ -249,9 +249,9 @@ fn is_above(preset: Preset, modes: &[(u32, u32, u32)]) -> bool {
 fn video(ui: &mut Ui, scene: &Scene<'_>, settings: &mut Settings) {
     let (words, snapshot) = (scene.words, scene.snapshot);
     let stream = &snapshot.local_stream;
-    let cameras = snapshot.devices.cameras.iter().map(|camera| camera.name.clone());
+    let cameras = plugged(&snapshot.devices, DeviceKind::Camera);
     let synthetic = [DeviceChoice::TestCard { format: None }, DeviceChoice::None];
-    device(ui, words, Text::Camera, &mut settings.camera, cameras, &synthetic);
+    device(ui, words, Text::Camera, &mut settings.camera, &cameras, &synthetic);
     fault(ui, words, DeviceKind::Camera, stream.camera_fault.as_ref(), &settings.camera);
     let modes = camera_modes(snapshot, &settings.camera);
     let name = |preset: Preset| match is_above(preset, modes) {
@@ -305,14 +305,12 @@ fn sound(ui: &mut Ui, scene: &mut Scene<'_>, settings: &mut Settings) {
     let (words, snapshot) = (scene.words, scene.snapshot);
     let stream = &snapshot.local_stream;
     let synthetic = [DeviceChoice::from("tone".to_owned()), DeviceChoice::None];
-    let microphones = snapshot.devices.microphones.iter().cloned();
-    device(ui, words, Text::Microphone, &mut settings.microphone, microphones, &synthetic);
+    device(ui, words, Text::Microphone, &mut settings.microphone, &snapshot.devices.microphones, &synthetic);
     fault(ui, words, DeviceKind::Microphone, stream.microphone_fault.as_ref(), &settings.microphone);
     meter(ui, words.get(Text::Level), stream.level.peak());
     ui.add_space(space::XS);
     processing(ui, words, settings);
-    let speakers = snapshot.devices.speakers.iter().cloned();
-    device(ui, words, Text::Speaker, &mut settings.speaker, speakers, &[DeviceChoice::None]);
+    device(ui, words, Text::Speaker, &mut settings.speaker, &snapshot.devices.speakers, &[DeviceChoice::None]);
     fault(ui, words, DeviceKind::Speaker, stream.speaker_fault.as_ref(), &settings.speaker);
     ui.add_space(space::XS);
     if TextButton::new(words.get(Text::TestSpeaker)).icon(Icon::Speaker).show(ui).clicked() {
@@ -387,22 +385,11 @@ fn device(
     words: Words,
     label: Text,
     choice: &mut DeviceChoice,
-    plugged: impl Iterator<Item = String>,
+    plugged: &[String],
     synthetic: &[DeviceChoice],
 ) {
-    let plugged: Vec<String> = plugged.collect();
-    let mut choices = vec![DeviceChoice::SystemDefault];
-    choices.extend(plugged.iter().cloned().map(DeviceChoice::Named));
-    choices.extend_from_slice(synthetic);
-    if !choices.contains(choice) {
-        choices.push(choice.clone());
-    }
-    let names: Vec<String> = choices.iter().map(|choice| device_name(choice, &plugged, words)).collect();
-    let current = choices.iter().position(|other| other == choice);
-    let shown = device_name(choice, &plugged, words);
-    if let Some(index) = drop_down(ui, words.get(label), &shown, &names, current)
-        && let Some(chosen) = choices.into_iter().nth(index)
-    {
+    let choices = device_list(plugged, synthetic, Some(choice), words);
+    if let Some(chosen) = choose(ui, words.get(label), &choices, choice) {
         *choice = chosen;
     }
 }
@@ -435,23 +422,25 @@ pub fn meter(ui: &mut Ui, name: &str, peak: f32) {
 fn key_list(ui: &mut Ui, words: Words) {
     let palette = Palette::of(ui);
     ui.spacing_mut().interact_size.y = 26.0;
-    let keys = [
-        (["M", ""], Text::KeyMute),
-        (["Space", ""], Text::KeyTalk),
-        (["V", ""], Text::KeyCamera),
-        (["F", ""], Text::KeyFullScreen),
-        (["Esc", ""], Text::KeyLeaveFullScreen),
-        (["Ctrl", "Enter"], Text::KeyHangUp),
-        (["Ctrl", "I"], Text::KeyStatistics),
-        (["Enter", ""], Text::KeyAnswer),
-        (["Esc", ""], Text::KeyDecline),
+    let keys: [(&[&str], Text); 11] = [
+        (&["M"], Text::KeyMute),
+        (&["Space"], Text::KeyTalk),
+        (&["V"], Text::KeyCamera),
+        (&["F"], Text::KeyFullScreen),
+        (&["Esc"], Text::KeyLeaveFullScreen),
+        (&["Ctrl", "Enter"], Text::KeyHangUp),
+        (&["Ctrl", "I"], Text::KeyStatistics),
+        (&["Enter"], Text::KeyAnswer),
+        (&["Esc"], Text::KeyDecline),
+        (&["Ctrl", "Shift", "A"], Text::KeyWaitingAnswer),
+        (&["Ctrl", "Shift", "D"], Text::KeyWaitingDecline),
     ];
     for (caps, what) in keys {
         ui.horizontal(|ui| {
             ui.label(Type::Body.text(words.get(what), palette.text));
             ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
                 ui.spacing_mut().item_spacing.x = space::XS;
-                for cap in caps.into_iter().rev().filter(|cap| !cap.is_empty()) {
+                for cap in caps.iter().rev() {
                     key_cap(ui, cap);
                 }
             });

@@ -1,8 +1,14 @@
 //! Cards of people who ring beside a call: an answer ends the call, and a ring can be declined or ignored.
+//!
+//! The first card has chords of its own, because Enter, Esc and Space may be meant for the call, and Tab comes to it
+//! before anything else.
 
 use std::collections::HashMap;
 
-use eframe::egui::{Align2, Area, CornerRadius, Frame, Id, Margin, Order, Rect, Stroke, Ui, vec2};
+use eframe::egui::{
+    Align2, Area, CornerRadius, Event, FocusDirection, Frame, Id, Key, Margin, Modifiers, Order, Rect, Response,
+    Stroke, Ui, vec2,
+};
 
 use crate::call::InviteId;
 use crate::controller::{CallView, Command, IncomingView, VideoChoice, echo_id};
@@ -13,6 +19,7 @@ use super::buttons::{TextButton, Weight, announce};
 use super::catalogue::Text;
 use super::closing;
 use super::icons::Icon;
+use super::keys;
 use super::scene::Scene;
 use super::theme::{Palette, Type, radius, space};
 
@@ -23,6 +30,11 @@ const HEEDED_AFTER: f64 = 0.6;
 const WIDTH: f32 = 440.0;
 /// Margin within a card.
 const MARGIN: i8 = 14;
+
+/// Chords of the first card.
+const CHORD: Modifiers = Modifiers { shift: true, ..Modifiers::COMMAND };
+const ANSWER: (Key, &str) = (Key::A, "Ctrl+Shift+A");
+const DECLINE: (Key, &str) = (Key::D, "Ctrl+Shift+D");
 
 /// A card as it has been shown.
 #[derive(Clone, Copy, Debug)]
@@ -37,10 +49,20 @@ struct Shown {
 #[derive(Debug, Default)]
 pub struct WaitingCards {
     shown: HashMap<InviteId, Shown>,
+    /// The card that Tab has come to, or has been told to.
+    visited: Option<InviteId>,
+}
+
+/// A press on a card.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Press {
+    Answer,
+    Decline,
+    Ignore,
 }
 
 impl WaitingCards {
-    /// Draws the cards at the top of `area`.
+    /// Draws the cards at the top of `area`. Before everything else, so that Tab comes here first.
     pub fn show(&mut self, ui: &Ui, area: Rect, scene: &mut Scene<'_>) {
         let waiting = &scene.snapshot.waiting;
         self.shown.retain(|invite, _| waiting.iter().any(|incoming| incoming.invite == *invite));
@@ -48,13 +70,15 @@ impl WaitingCards {
             return;
         }
         let now = ui.input(|input| input.time);
+        let mut to_first = self.take_tab(ui, waiting);
+        let chord = chord(ui);
         let at = area.center_top() + vec2(0.0, space::S);
         // Above the dialog of somebody who is called.
         let cards = Area::new(Id::unique("waiting")).order(Order::Foreground).pivot(Align2::CENTER_TOP).fixed_pos(at);
         cards.show(ui.ctx(), |ui| {
             ui.set_width(WIDTH.min(area.width() - 2.0 * space::S));
             ui.spacing_mut().item_spacing.y = space::S;
-            for incoming in waiting {
+            for (index, incoming) in waiting.iter().enumerate() {
                 // A card that moves up when another one goes comes up under the pointer, too.
                 let top = ui.cursor().top();
                 let shown = self.shown.entry(incoming.invite).or_insert(Shown { top, since: now });
@@ -62,16 +86,48 @@ impl WaitingCards {
                     *shown = Shown { top, since: now };
                 }
                 let since = shown.since;
-                let pressed = card(ui, scene, incoming);
-                if let Some(command) = pressed.filter(|_| now - since >= HEEDED_AFTER) {
-                    scene.send(command);
+                let is_first = index == 0;
+                let pressed = card(ui, scene, incoming, is_first, std::mem::take(&mut to_first));
+                let press = pressed.or(chord.filter(|_| is_first));
+                if let Some(press) = press.filter(|_| now - since >= HEEDED_AFTER) {
+                    carry_out(press, scene, incoming);
                 }
             }
         });
     }
+
+    /// Takes the first Tab since a card has come to the front: it leads to that card from wherever the keyboard is.
+    fn take_tab(&mut self, ui: &Ui, waiting: &[IncomingView]) -> bool {
+        let first = waiting.first().map(|incoming| incoming.invite);
+        let is_tab = |event: &Event| matches!(event, Event::Key { key: Key::Tab, pressed: true, modifiers, .. } if !modifiers.any());
+        if self.visited == first || !ui.input(|input| input.events.iter().any(is_tab)) {
+            return false;
+        }
+        self.visited = first;
+        ui.memory_mut(|memory| memory.move_focus(FocusDirection::None));
+        true
+    }
 }
 
-fn card(ui: &mut Ui, scene: &Scene<'_>, incoming: &IncomingView) -> Option<Command> {
+/// The chord that was pressed in this frame.
+fn chord(ui: &Ui) -> Option<Press> {
+    let chords = [(ANSWER, Press::Answer), (DECLINE, Press::Decline)];
+    chords.into_iter().find_map(|((key, _), press)| keys::pressed(ui, CHORD, key).then_some(press))
+}
+
+fn carry_out(press: Press, scene: &mut Scene<'_>, incoming: &IncomingView) {
+    let invite = incoming.invite;
+    // The camera goes on as it is.
+    let video = if scene.camera_wanted { scene.video() } else { VideoChoice::Off };
+    scene.send(match press {
+        Press::Answer => Command::Accept { invite, audio: true, video },
+        Press::Decline => Command::Reject { invite },
+        Press::Ignore => Command::Ignore { invite },
+    });
+}
+
+/// Draws a card; the `first` one names its keys. `focus` gives its first button the keyboard.
+fn card(ui: &mut Ui, scene: &Scene<'_>, incoming: &IncomingView, first: bool, focus: bool) -> Option<Press> {
     let palette = Palette::of(ui);
     let name = scene.name(incoming.peer, &incoming.name);
     let frame = Frame::new()
@@ -90,7 +146,7 @@ fn card(ui: &mut Ui, scene: &Scene<'_>, incoming: &IncomingView) -> Option<Comma
                 let line = scene.words.with_name(Text::WaitingCall, &name);
                 announce(&bidi::label(ui, &line, Type::Strong, palette.text, Lines::One), true);
                 let kind = if incoming.with_video { Text::IncomingVideo } else { Text::IncomingAudio };
-                ui.label(Type::Caption.text(scene.text(kind), palette.text_soft));
+                announce(&ui.label(Type::Caption.text(scene.text(kind), palette.text_soft)), true);
             });
         });
         let warning = match &incoming.namesake {
@@ -103,33 +159,30 @@ fn card(ui: &mut Ui, scene: &Scene<'_>, incoming: &IncomingView) -> Option<Comma
         if !incoming.user_data.trim().is_empty() {
             bidi::label(ui, incoming.user_data.trim(), Type::Body, palette.text, Lines::One);
         }
-        ui.horizontal_wrapped(|ui| buttons(ui, scene, incoming)).inner
+        let pressed = ui.horizontal_wrapped(|ui| buttons(ui, scene, focus)).inner;
+        if first {
+            let keys = scene.words.fill(Text::WaitingKeys, &[("answer", ANSWER.1), ("decline", DECLINE.1)]);
+            ui.label(Type::Caption.text(keys, palette.text_soft));
+        }
+        pressed
     };
     frame.show(ui, content).inner
 }
 
-fn buttons(ui: &mut Ui, scene: &Scene<'_>, incoming: &IncomingView) -> Option<Command> {
-    let invite = incoming.invite;
+fn buttons(ui: &mut Ui, scene: &Scene<'_>, focus: bool) -> Option<Press> {
     let is_echo = match &scene.snapshot.call {
         CallView::Conversation(_) => closing::other(scene.snapshot).is_none(),
         CallView::Outgoing(outgoing) => outgoing.peer == echo_id(),
         CallView::Idle | CallView::Incoming(_) => true,
     };
     let answer = scene.text(if is_echo { Text::WaitingAnswerEcho } else { Text::WaitingAnswer });
-    // The camera goes on as it is.
-    let video = if scene.camera_wanted { scene.video() } else { VideoChoice::Off };
-    let button = |ui: &mut Ui, text: &str, icon: Option<Icon>, weight: Weight| {
-        let button = TextButton::new(text).weight(weight);
-        icon.map_or(button, |icon| button.icon(icon)).show(ui).clicked()
-    };
     let icon = if scene.camera_wanted { Icon::Camera } else { Icon::Phone };
-    let accept = button(ui, answer, Some(icon), Weight::Primary);
-    let decline = button(ui, scene.text(Text::Decline), Some(Icon::HangUp), Weight::Danger);
-    let ignore = button(ui, scene.text(Text::WaitingIgnore), None, Weight::Plain);
-    match (accept, decline, ignore) {
-        (true, _, _) => Some(Command::Accept { invite, audio: true, video }),
-        (_, true, _) => Some(Command::Reject { invite }),
-        (_, _, true) => Some(Command::Ignore { invite }),
-        (false, false, false) => None,
+    let accept = TextButton::new(answer).icon(icon).weight(Weight::Primary).show(ui);
+    if focus {
+        accept.request_focus();
     }
+    let decline = TextButton::new(scene.text(Text::Decline)).icon(Icon::HangUp).weight(Weight::Danger).show(ui);
+    let ignore = TextButton::new(scene.text(Text::WaitingIgnore)).weight(Weight::Plain).show(ui);
+    let presses = [(accept, Press::Answer), (decline, Press::Decline), (ignore, Press::Ignore)];
+    presses.into_iter().find_map(|(button, press): (Response, Press)| button.clicked().then_some(press))
 }

@@ -126,6 +126,34 @@ fn pressing_the_small_picture_swaps_it_with_the_large_one() {
     assert!(desk.shows("Ana Lindqvist: click to swap back"));
 }
 
+/// Outlines around a place that lie wholly outside of it, with their colours.
+fn outlines_around(desk: &Desk<'_>, place: egui::Rect) -> Vec<egui::Color32> {
+    let outline = |shape: &egui::epaint::ClippedShape| match &shape.shape {
+        egui::Shape::Rect(rect) if rect.stroke.width > 1.0 => Some((rect.rect, rect.stroke.color)),
+        _ => None,
+    };
+    let harness = desk.harness.borrow();
+    let around = |(rect, _): &(egui::Rect, egui::Color32)| {
+        rect.contains_rect(place.expand(2.0)) && place.expand(8.0).contains_rect(*rect)
+    };
+    harness.output().shapes.iter().filter_map(outline).filter(around).map(|(_, color)| color).collect()
+}
+
+#[test]
+fn the_focus_on_the_small_picture_is_no_speakers_outline() {
+    let snapshot = fixture::call(vec![fixture::participant(1, "Ana Lindqvist", true)]);
+    let mine = Arc::clone(&snapshot.local_stream.level);
+    let desk = Desk::new(snapshot);
+    (0..3).for_each(|_| mine.record(&[0.3; FRAME_SAMPLES]));
+    desk.settle();
+    let name = "Your picture: click to swap, drag to move";
+    let place = desk.harness.borrow().get_by_label(name).rect();
+    assert!(desk.shows("You are speaking") && outlines_around(&desk, place).is_empty());
+    desk.harness.borrow().get_by_label(name).focus();
+    desk.settle();
+    assert_eq!(outlines_around(&desk, place), [egui::Color32::from_black_alpha(200), egui::Color32::WHITE]);
+}
+
 #[test]
 fn how_the_connection_is_stands_on_the_tile_in_words() {
     let mut who = fixture::participant(1, "Ana Lindqvist", true);

@@ -292,3 +292,52 @@ fn the_camera_that_is_on_reads_the_code_of_this_contact_and_of_no_other() {
     desk.settle();
     assert!(desk.shows("The code matches."));
 }
+
+#[test]
+fn do_not_disturb_is_told_beside_ones_name_and_ended_by_a_press() {
+    let mut quiet = Snapshot { do_not_disturb: true, ..fixture::idle() };
+    quiet.settings.do_not_disturb = true;
+    for size in [Vec2::new(1100.0, 720.0), Vec2::new(360.0, 300.0)] {
+        let desk = Desk::sized(quiet.clone(), size);
+        assert!(!desk.shows("Your ID "));
+        desk.press("Do not disturb, Turn off");
+        assert_eq!(desk.sent(), [Command::UpdateSettings { settings: (&fixture::idle().settings).into() }]);
+        desk.controller.put(fixture::idle());
+        desk.settle();
+        assert!(desk.shows("Your ID ") && !desk.shows("Do not disturb"));
+    }
+}
+
+#[test]
+fn quiet_hours_are_told_with_their_end_and_lead_to_the_settings() {
+    let mut quiet = Snapshot { do_not_disturb: true, ..fixture::idle() };
+    quiet.settings.quiet_hours = true;
+    let desk = Desk::new(quiet.clone());
+    desk.press("Do not disturb until 07:00, Open settings");
+    assert!(desk.shows("Do not disturb every day") && desk.shows("Frame rate at most"));
+    quiet.do_not_disturb = false;
+    assert!(!Desk::new(quiet.clone()).shows("until 07:00"), "by day");
+    (quiet.do_not_disturb, quiet.settings.do_not_disturb) = (true, true);
+    assert!(Desk::new(quiet).shows("Do not disturb, Turn off"), "the switch outlasts the hours");
+}
+
+#[test]
+fn the_camera_that_is_gone_while_a_code_is_scanned_leads_to_the_settings() {
+    let desk = Desk::new(fixture::idle());
+    desk.press("Add contact");
+    desk.press("Scan a code");
+    assert!(desk.shows("Hold the QR code"));
+    let mut gone = camera_off(fixture::idle());
+    gone.local_stream.camera_fault = Some(DeviceFault::Unplugged);
+    desk.controller.put(gone);
+    desk.settle();
+    {
+        // Home beneath the dialog has the same button, farther to the right.
+        let harness = desk.harness.borrow();
+        let buttons = harness.query_all_by_label("Open settings");
+        let of_dialog = buttons.min_by(|one, other| one.rect().center().x.total_cmp(&other.rect().center().x));
+        of_dialog.expect("a way on").click_accesskit();
+    }
+    desk.settle();
+    assert!(desk.shows("Frame rate at most") && !desk.shows("Hold the QR code"));
+}

@@ -163,7 +163,7 @@ fn what_the_pointer_rests_on_is_not_explained_above_a_dialog() {
 }
 
 /// A call with Ana, beside which the kitchen's tablet rings.
-fn waiting() -> Snapshot {
+pub fn waiting() -> Snapshot {
     let mut snapshot = fixture::call(vec![fixture::participant(1, "Ana Lindqvist", true)]);
     let CallView::Incoming(incoming) = fixture::incoming(true, false).call else { unreachable!("it rings") };
     snapshot.waiting = vec![incoming];
@@ -227,5 +227,72 @@ fn the_buttons_of_a_card_stand_in_one_row() {
         let middle = |text| desk.harness.borrow().get_by_label(words.get(text)).rect().center().y;
         let [answer, decline, ignore] = [Text::WaitingAnswer, Text::Decline, Text::WaitingIgnore].map(middle);
         assert!((answer - decline).abs() < 4.0 && (answer - ignore).abs() < 4.0, "{answer} {decline} {ignore}");
+    }
+}
+
+const CHORD: Modifiers = Modifiers { shift: true, ..Modifiers::COMMAND };
+
+#[test]
+fn a_second_caller_is_answered_and_declined_by_the_chords_that_the_card_names() {
+    let invite = fixture::INVITE;
+    for (key, command) in
+        [(Key::A, Command::Accept { invite, audio: true, video: high() }), (Key::D, Command::Reject { invite })]
+    {
+        let desk = Desk::new(waiting());
+        assert!(desk.shows("Ctrl+Shift+A answers, Ctrl+Shift+D declines"));
+        desk.settle();
+        desk.key(CHORD, key);
+        assert_eq!(desk.sent().pop(), Some(command));
+    }
+}
+
+#[test]
+fn keys_that_may_be_meant_for_the_call_do_nothing_to_a_second_caller() {
+    let desk = Desk::new(waiting());
+    desk.settle();
+    drop(desk.sent());
+    for key in [Key::Enter, Key::Escape, Key::Space, Key::A, Key::D] {
+        desk.key(Modifiers::NONE, key);
+    }
+    assert_eq!(desk.sent(), []);
+    let desk = Desk::new(fixture::call(vec![fixture::participant(1, "Ana Lindqvist", true)]));
+    desk.settle();
+    drop(desk.sent());
+    desk.controller.put(waiting());
+    desk.harness.borrow_mut().run_steps(2);
+    let chord = |key| egui::Event::Key { key, physical_key: None, pressed: true, repeat: false, modifiers: CHORD };
+    desk.at_once(vec![chord(Key::A), chord(Key::D)]);
+    assert_eq!(desk.sent(), [], "nor does a chord before the card can have been seen");
+}
+
+#[test]
+fn the_chords_are_those_of_the_first_card() {
+    let mut both = waiting();
+    let second = IncomingView { invite: InviteId::from_bits(77), peer: peer(2), ..both.waiting[0].clone() };
+    both.waiting.push(second);
+    let desk = Desk::new(both);
+    desk.settle();
+    assert_eq!(desk.harness.borrow().query_all_by_label_contains("Ctrl+Shift+A").count(), 1);
+    desk.key(CHORD, Key::D);
+    assert_eq!(desk.sent().pop(), Some(Command::Reject { invite: fixture::INVITE }));
+}
+
+#[test]
+fn tab_comes_first_to_a_second_callers_card_from_wherever_the_keyboard_is() {
+    for focused in [None, Some("Turn the camera off"), Some("Hang up")] {
+        let desk = Desk::new(fixture::call(vec![fixture::participant(1, "Ana Lindqvist", true)]));
+        if let Some(name) = focused {
+            desk.harness.borrow().get_by_role_and_label(Role::Button, name).focus();
+            desk.settle();
+        }
+        desk.controller.put(waiting());
+        desk.settle();
+        assert!(focused.is_none_or(|name| desk.has_focus(name)), "the card takes nothing away");
+        for name in ["End call and answer", "Decline", "Ignore"] {
+            desk.key(Modifiers::NONE, Key::Tab);
+            assert!(desk.has_focus(name), "{name} from {focused:?}");
+        }
+        desk.key(Modifiers::NONE, Key::Tab);
+        assert!(!desk.has_focus("End call and answer"), "then Tab goes on to the call");
     }
 }

@@ -48,6 +48,42 @@ fn the_search_is_cleared_by_esc_and_by_its_button_and_keeps_the_keyboard() {
 }
 
 #[test]
+fn a_call_from_a_search_clears_it_and_keeps_the_person_called() {
+    let by_note = |desk: &Desk<'_>| {
+        desk.key(Modifiers::NONE, Key::Enter);
+        desk.key(Modifiers::NONE, Key::Enter);
+    };
+    let by_row = |desk: &Desk<'_>| {
+        desk.key(Modifiers::NONE, Key::ArrowDown);
+        desk.key(Modifiers::NONE, Key::Enter);
+    };
+    let by_button = |desk: &Desk<'_>| {
+        desk.point_at(Some("王小明, Online"));
+        desk.press("Call 王小明 with video");
+    };
+    let by_double_click = |desk: &Desk<'_>| {
+        let at = desk.harness.borrow().get_by_label_contains("王小明, Online").rect().center();
+        (0..2).for_each(|_| desk.at_once([touch(at, true), touch(at, false)].concat()));
+    };
+    for call in [&by_note as &dyn Fn(&Desk<'_>), &by_row, &by_button, &by_double_click] {
+        let desk = Desk::new(fixture::idle());
+        type_search(&desk, "xiao");
+        assert!(!desk.shows("Grandma, Online"));
+        call(&desk);
+        assert_eq!(desk.sent(), [invite(2)]);
+        for snapshot in [fixture::outgoing(true), fixture::idle()] {
+            desk.controller.put(snapshot);
+            desk.settle();
+        }
+        assert!(desk.shows("Grandma, Online") && !desk.shows("Clear the search"));
+        let harness = desk.harness.borrow();
+        let mut named = harness.query_all_by_label_contains("王小明, Online").map(|node| node.accesskit_node());
+        let row = named.find(|node| node.role() == Role::ListItem);
+        assert_eq!(row.and_then(|row| row.toggled()), Some(egui::accesskit::Toggled::True));
+    }
+}
+
+#[test]
 fn arrows_go_from_the_search_through_the_rows_and_enter_calls() {
     let desk = Desk::new(fixture::idle());
     type_search(&desk, "");
@@ -271,5 +307,18 @@ fn nothing_lies_over_anything_else_in_windows_of_every_size() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn the_question_at_home_is_whole_in_every_width() {
+    for width in [360.0, 480.0, 640.0, 700.0, 1100.0] {
+        let desk = Desk::sized(fixture::idle(), Vec2::new(width, 480.0));
+        let harness = desk.harness.borrow();
+        let question = harness.get_by_label("Who would you like to see?").rect();
+        let button = harness.get_by_label("Try the echo test").rect();
+        assert!(question.right() < button.left() && button.right() <= width, "{width}: {question:?} {button:?}");
+        // On one line it takes 170 points; on two, 36 high.
+        assert!(question.width() > 160.0 || question.height() > 30.0, "{width}: {question:?}");
     }
 }

@@ -78,6 +78,59 @@ fn everything_of_a_ring_is_inside_the_smallest_window() {
     }
 }
 
+/// From a third of the picture's height to three quarters there are eyes, nose and mouth of whoever sits before a
+/// camera.
+#[test]
+fn nothing_lies_over_the_middle_of_ones_face_while_it_rings() {
+    let namesake = |mut snapshot: Snapshot| {
+        let CallView::Incoming(incoming) = &mut snapshot.call else { unreachable!("it rings") };
+        incoming.namesake = Some("Kitchen tablet".into());
+        snapshot
+    };
+    let scenes = [
+        fixture::incoming(true, true),
+        fixture::incoming(false, false),
+        namesake(fixture::incoming(true, false)),
+        fixture::outgoing(true),
+    ];
+    for (width, height) in [(1100.0, 720.0), (1920.0, 1080.0), (720.0, 480.0), (640.0, 480.0), (360.0, 300.0)] {
+        for language in [Language::English, Language::SimplifiedChinese] {
+            for mut snapshot in scenes.clone() {
+                snapshot.settings.language = language;
+                let desk = Desk::sized(snapshot, Vec2::new(width, height));
+                let harness = desk.harness.borrow();
+                let window = harness.ctx.content_rect();
+                // As a picture of 16:9 is fitted in: cropped a little, or whole.
+                let whole = window.width() * 9.0 / 16.0;
+                let drawn = if whole < 0.73 * window.height() { whole } else { whole.max(window.height()) };
+                let at = |share: f32| window.center().y + (share - 0.5) * drawn;
+                let parts = By::new().predicate(|node| [Role::Label, Role::Button].contains(&node.role()));
+                let mut count = 0;
+                for part in harness.query_all(parts) {
+                    let (place, name) = (part.rect(), part.accesskit_node().label());
+                    count += 1;
+                    assert!(window.expand(0.5).contains_rect(place), "{width}x{height}: {name:?} at {place:?}");
+                    let clear = place.bottom() <= at(0.33) || place.top() >= at(0.74);
+                    assert!(clear, "{width}x{height}: {name:?} at {place:?} in {window:?}");
+                }
+                assert!(count >= 5, "{count}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_long_note_scrolls_above_the_face() {
+    let mut snapshot = fixture::incoming(true, true);
+    let CallView::Incoming(incoming) = &mut snapshot.call else { unreachable!("it rings") };
+    incoming.user_data = "A note as long as an invite may carry it. ".repeat(24);
+    let desk = Desk::new(snapshot);
+    let harness = desk.harness.borrow();
+    let scrolled = harness.query_all_by_role(Role::ScrollView).map(|view| view.rect()).collect::<Vec<_>>();
+    assert!(scrolled.iter().all(|view| view.bottom() < 0.3 * 720.0), "{scrolled:?}");
+    assert!(desk.shows("Their note: A note as long"));
+}
+
 #[test]
 fn settings_are_closed_when_it_rings_and_the_microphone_with_them() {
     let desk = Desk::new(fixture::idle());

@@ -121,3 +121,21 @@ fn the_server_of_a_new_contact_is_used_only_when_that_is_pressed() {
     desk.press("Use this server");
     assert_eq!(desk.sent(), [Command::AddServer { link: link.to_string() }]);
 }
+
+#[test]
+fn the_program_cannot_be_kept_running_where_there_is_no_tray_and_the_reason_is_told() {
+    let desk = Desk::sized(fixture::idle(), Vec2::new(1100.0, 2400.0));
+    desk.press("Settings");
+    desk.sent();
+    let name = "Keep running when the window is closed";
+    {
+        let harness = desk.harness.borrow();
+        let switch = harness.get_by_role_and_label(Role::Switch, name);
+        let node = switch.accesskit_node();
+        assert!(node.is_disabled() && node.toggled() == Some(egui::accesskit::Toggled::False));
+        let why = node.data().description().map(str::to_owned);
+        assert_eq!(why.as_deref(), Some("This desktop shows no tray, so closing the window quits."));
+    }
+    desk.press(name);
+    assert_eq!(desk.sent(), []);
+}

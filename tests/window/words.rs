@@ -90,8 +90,36 @@ fn a_note_and_a_caller_are_announced() {
         live.filter_map(|node| node.accesskit_node().value()).collect::<Vec<_>>()
     };
     assert_eq!(announced(fixture::incoming(true, true)), ["Ana Lindqvist", "would like a video call"]);
+    assert_eq!(announced(invites::waiting()), ["Kitchen tablet is calling", "would like a video call"]);
     let notices = vec![Notice { number: 1, kind: NoticeKind::OwnLink }];
     assert_eq!(announced(Snapshot { notices, ..fixture::idle() }).len(), 1);
+}
+
+/// A new profile in which calls have ended and something failed.
+#[test]
+fn notes_lie_beside_the_hint_and_its_button() {
+    let kinds = [
+        NoticeKind::CallEnded { peer: peer(0), name: "Echo".into(), duration_s: 42 },
+        NoticeKind::Device { device: DeviceKind::Microphone, fault: DeviceFault::Unplugged },
+        NoticeKind::OwnLink,
+    ];
+    let notices: Vec<_> = (1..).zip(kinds).map(|(number, kind)| Notice { number, kind }).collect();
+    for language in [Language::English, Language::SimplifiedChinese] {
+        let (people, words) = (vec![fixture::echo()], Words::of(language, ""));
+        let mut snapshot = Snapshot { people, notices: notices.clone(), ..fixture::idle() };
+        snapshot.settings.language = language;
+        let desk = Desk::new(snapshot);
+        let harness = desk.harness.borrow();
+        let hint = harness.get_by_label(words.get(Text::HintAdding)).rect();
+        let button = harness.get_by_label(words.get(Text::HintSeen)).rect();
+        let live = harness.query_all(By::new().predicate(|node| node.data().live().is_some()));
+        let close = harness.query_all_by_label(words.get(Text::Dismiss));
+        let notes: Vec<_> = live.chain(close).map(|node| node.rect()).collect();
+        assert_eq!(notes.len(), 2 * notices.len());
+        for note in notes {
+            assert!(note.top() > hint.bottom() && note.top() > button.bottom(), "{note:?} {hint:?} {button:?}");
+        }
+    }
 }
 
 #[test]
@@ -215,7 +243,24 @@ fn the_words_about_a_call_with_somebody_of_a_long_name_stay_inside() {
 fn only_the_catalogue_holds_texts_for_people() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/ui");
     // The window's title (the product's name) and the names of keys on a keyboard.
-    let allowed = ["Visavis", "Ctrl", "Enter", "Space", "Esc", "Ctrl+I", "Ctrl+Enter", "M", "V", "F", "I"];
+    let allowed = [
+        "Visavis",
+        "Ctrl",
+        "Shift",
+        "Enter",
+        "Space",
+        "Esc",
+        "Ctrl+I",
+        "Ctrl+Enter",
+        "Ctrl+Shift+A",
+        "Ctrl+Shift+D",
+        "A",
+        "D",
+        "F",
+        "I",
+        "M",
+        "V",
+    ];
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.extension().is_none_or(|ending| ending != "rs") || path.ends_with("tile.rs") {

@@ -6,6 +6,7 @@ use eframe::egui::{Rect, Vec2, pos2, vec2};
 
 use crate::controller::{ConversationView, ParticipantView, PictureView};
 use crate::media::StreamKind;
+use crate::store::PictureFit;
 use crate::ui::self_view::grid;
 use crate::ui::theme::{radius, space};
 
@@ -27,6 +28,8 @@ pub(super) struct PlacedTile<'a> {
     pub(super) place: Rect,
     /// Radius of the corners in points.
     pub(super) rounding: f32,
+    /// How the picture of a camera is fitted in; a screen is always whole.
+    pub(super) fit: PictureFit,
 }
 
 impl PlacedTile<'_> {
@@ -49,17 +52,17 @@ fn tiles_of(who: &ParticipantView) -> impl Iterator<Item = (&ParticipantView, Op
 }
 
 /// The tiles of a call in `area`, in the order of the participants, those of each person together.
-pub(super) fn placed(area: Rect, call: &ConversationView) -> Vec<PlacedTile<'_>> {
+pub(super) fn placed(area: Rect, call: &ConversationView, fit: PictureFit) -> Vec<PlacedTile<'_>> {
     let tiles: Vec<_> = call.participants.iter().flat_map(tiles_of).collect();
     if let [(who, picture)] = tiles[..] {
-        return vec![PlacedTile { who, picture, place: area, rounding: 0.0 }];
+        return vec![PlacedTile { who, picture, place: area, rounding: 0.0, fit }];
     }
     let screens = tiles.iter().filter(|(_, picture)| is_screen(*picture)).count();
     let (mut for_screens, mut for_cameras) = places(area, screens, tiles.len() - screens);
     let place = |(who, picture)| {
         let places = if is_screen(picture) { &mut for_screens } else { &mut for_cameras };
         let place = places.next()?;
-        Some(PlacedTile { who, picture, place, rounding: radius::PICTURE })
+        Some(PlacedTile { who, picture, place, rounding: radius::PICTURE, fit })
     };
     tiles.into_iter().filter_map(place).collect()
 }

@@ -90,7 +90,7 @@ pub(super) fn face(ui: &Ui, area: Rect, scene: &Scene<'_>, who: &ParticipantView
 /// Draws the tile of somebody's camera, or of their face; returns how many lines high their picture is drawn, in
 /// points.
 pub(super) fn camera(ui: &mut Ui, scene: &mut Scene<'_>, tile: &PlacedTile<'_>, marks: &Marks) -> f32 {
-    let PlacedTile { who, picture, place: rect, rounding } = *tile;
+    let PlacedTile { who, picture, place: rect, rounding, fit } = *tile;
     let name = scene.name(who.id, &who.name);
     let small = rect.width() < SMALL;
     let sent = picture.filter(|picture| picture.on);
@@ -98,7 +98,7 @@ pub(super) fn camera(ui: &mut Ui, scene: &mut Scene<'_>, tile: &PlacedTile<'_>, 
         ui.painter().rect_filled(rect, CornerRadius::same(rounding as u8), TILE);
     }
     let size = picture.and_then(|picture| picture_size(&picture.slot)).unwrap_or(vec2(16.0, 9.0));
-    let fit = Fit::of(size, rect.size(), scene.snapshot.settings.picture_fit);
+    let fit = Fit::of(size, rect.size(), fit);
     let lines = if who.hidden_here { 0.0 } else { drawn_lines(size, rect.size(), fit) };
     let options = TileOptions { mirror: false, fit, rounding };
     let visible = sent.filter(|_| !who.hidden_here);
@@ -153,7 +153,7 @@ pub(super) fn camera(ui: &mut Ui, scene: &mut Scene<'_>, tile: &PlacedTile<'_>, 
 /// Draws the tile of a screen that somebody shares, whole: a cropped part of a screen cannot be read. Returns how many
 /// lines high it is drawn, in points.
 pub(super) fn screen(ui: &mut Ui, scene: &mut Scene<'_>, tile: &PlacedTile<'_>, marks: &Marks) -> f32 {
-    let PlacedTile { who, picture: Some(picture), place: rect, rounding } = *tile else { return 0.0 };
+    let PlacedTile { who, picture: Some(picture), place: rect, rounding, .. } = *tile else { return 0.0 };
     let words = scene.words.with_name(Text::TheirScreen, &scene.name(who.id, &who.name));
     ui.painter().rect_filled(rect, CornerRadius::same(rounding as u8), TILE);
     let options = TileOptions { mirror: false, fit: Fit::Contain, rounding };
@@ -172,14 +172,15 @@ pub(super) fn screen(ui: &mut Ui, scene: &mut Scene<'_>, tile: &PlacedTile<'_>, 
     drawn_lines(size, rect.size(), Fit::Contain)
 }
 
-/// Draws one's own tile.
-pub(super) fn own(ui: &mut Ui, rect: Rect, scene: &mut Scene<'_>, small: bool) {
+/// Draws one's own tile: the large one, fitted as `large` has it, or the small one.
+pub(super) fn own(ui: &mut Ui, rect: Rect, scene: &mut Scene<'_>, large: Option<PictureFit>) {
     let snapshot = scene.snapshot;
     let stream = &snapshot.local_stream;
+    let small = large.is_none();
     let rounding = if small { 12.0 } else { 0.0 };
     ui.painter().rect_filled(rect, CornerRadius::same(rounding as u8), if small { TILE } else { stage::STAGE });
-    let fit = match picture_size(&stream.preview) {
-        Some(size) if !small => Fit::of(size, rect.size(), PictureFit::Automatic),
+    let fit = match (picture_size(&stream.preview), large) {
+        (Some(size), Some(fit)) => Fit::of(size, rect.size(), fit),
         _ => Fit::Cover,
     };
     let options = TileOptions { mirror: snapshot.settings.mirror, fit, rounding };

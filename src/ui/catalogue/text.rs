@@ -108,6 +108,8 @@ texts! {
     CloseToTray, CloseKeep, TrayOpen, TrayDoNotDisturb, TrayMicrophone, TrayCamera, TrayHangUp, TrayQuit,
     TrayMissed, Reachable, KeepRunning, KeepRunningDetail, KeepRunningNoTray, Autostart, AutostartDetail, DoNotDisturb,
     DoNotDisturbDetail, QuietHours, QuietHoursDetail, QuietFrom, QuietUntil, RingSpeaker, RingSpeakerSame, RingVolume,
+    // The telephone: keys of a second call, why nothing rings, Echo's card
+    WaitingKeys, KeyWaitingAnswer, KeyWaitingDecline, QuietNow, QuietNowUntil, QuietTurnOff, EchoDetail,
     // Why the program does not start
     ProfileNoHome, ProfileNotWritable, ProfileFull, ProfileNotAFile, ProfileInUse,
     IdentityFull, IdentityForbidden, IdentityNotAFile, IdentityFailed, IdentityDamaged, IdentityNoRandom,
