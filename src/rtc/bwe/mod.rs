@@ -35,6 +35,7 @@ mod trendline;
 mod twcc_numbering;
 
 pub use estimator::BandwidthEstimator;
+pub(super) use initial_probe::TRAIN;
 pub(super) use interceptor::{CongestionControl, HEAVY_LOSS};
 pub use packet_history::PacketResult;
 pub(super) use twcc_numbering::TwccNumbering;
