@@ -25,7 +25,7 @@ use super::notices::Notices;
 use super::outbox::Outbox;
 use super::outcome_dialog::OutcomeDialog;
 use super::own_camera::{Attention, Look, OwnCamera};
-use super::ring_scene::RingScene;
+use super::ring_scene::{self, RingScene};
 use super::scene::{Now, Scene};
 use super::settings_panel::{self, SettingsPanel};
 use super::theme::{self, Type};
@@ -44,8 +44,6 @@ pub const APP_ID: &str = "org.visavis.Visavis";
 const MIN_SIZE: [f32; 2] = [360.0, 300.0];
 /// Room that a call, and dialogs about one, need in points.
 const CALL_ROOM: [f32; 2] = [720.0, 480.0];
-/// Room that somebody who rings or is rung needs in points.
-const RING_ROOM: [f32; 2] = [480.0, 400.0];
 
 /// Interval between tries to send waiting commands.
 const SEND_AGAIN: Duration = Duration::from_millis(20);
@@ -189,7 +187,7 @@ impl Window {
         ui.set_style(ui.ctx().global_style());
         let room = match (&snapshot.call, &snapshot.outcome) {
             (CallView::Idle, None) => MIN_SIZE,
-            (CallView::Outgoing(_) | CallView::Incoming(_), _) => RING_ROOM,
+            (CallView::Outgoing(_) | CallView::Incoming(_), _) => ring_scene::ROOM,
             (CallView::Conversation(_), _) | (CallView::Idle, Some(_)) => CALL_ROOM,
         };
         self.fit.follow(ui.ctx(), room.into());
@@ -266,7 +264,9 @@ impl Window {
             }
         };
         self.ring.show(ui, scene);
-        if toggle {
+        if self.home.take_quiet_hours() {
+            self.settings.open_at_quiet_hours(scene);
+        } else if toggle {
             self.settings.toggle(scene);
         }
         self.settings.show(ui, scene);

@@ -60,6 +60,8 @@ pub struct Home {
     noticed: u64,
     /// Missed calls of this history were told to have been seen, all or those of one person.
     seen: Option<(Arc<[HistoryEntry]>, Option<PeerId>)>,
+    /// The quiet hours in the settings are asked for.
+    to_quiet_hours: bool,
     /// Lower edge of the hint, as it was drawn last.
     hint_bottom: Option<f32>,
 }
@@ -114,6 +116,11 @@ impl Home {
         let below_card = window.top() + OWN_CARD_HEIGHT + 2.0 * space::L + space::M;
         let top = self.hint_bottom.map_or(below_card, |bottom| bottom + space::S);
         Rect::from_min_max(pos2(left, top), window.max)
+    }
+
+    /// Whether the quiet hours in the settings were asked for since this was last called.
+    pub fn take_quiet_hours(&mut self) -> bool {
+        std::mem::take(&mut self.to_quiet_hours)
     }
 
     /// Notes the requests of the person: whoever calls somebody has found them.
@@ -215,9 +222,8 @@ impl Home {
         let top = Rect::from_min_size(area.min, vec2(area.width(), OWN_CARD_HEIGHT));
         let bottom = Rect::from_min_max(pos2(area.left(), area.bottom() - card_height), area.max);
         let mut above = area.top();
-        let mut settings = false;
         if !low || person.is_none() {
-            settings |= self.own_row(ui, top, scene, narrow);
+            self.to_quiet_hours |= self.own_row(ui, top, scene, narrow);
             above = top.bottom() + space::L;
         }
         if let Some(hint) = hints::due(scene.snapshot).filter(|_| area.height() >= HINTS_NEED) {
@@ -228,7 +234,7 @@ impl Home {
             above = place.bottom() + space::L;
         }
         let middle = Rect::from_min_max(pos2(area.left(), above), pos2(area.right(), bottom.top() - space::L));
-        settings |= self.mirror(ui, middle, scene, settings_open);
+        let settings = self.mirror(ui, middle, scene, settings_open);
         let mut card = ui.new_child(UiBuilder::new().id_salt("call card").max_rect(bottom));
         match person {
             Some(person) => {
@@ -254,8 +260,8 @@ impl Home {
         }
     }
 
-    /// Draws one's own card, and in a narrow window before it the button that shows the lists; true when the settings
-    /// are asked for.
+    /// Draws one's own card, and in a narrow window before it the button that shows the lists; true when the quiet
+    /// hours are asked for.
     fn own_row(&mut self, ui: &mut Ui, mut row: Rect, scene: &mut Scene<'_>, narrow: bool) -> bool {
         if narrow {
             let place = Rect::from_min_size(row.min, vec2(CONTROL_HEIGHT, row.height()));

@@ -1,9 +1,9 @@
 //! The dialog after a call that did not go well, and after one that was missed.
 
-use eframe::egui::{Align, Key, Layout, Modifiers, Ui, vec2};
+use eframe::egui::{Align, Key, Layout, Modifiers, Role, ScrollArea, Ui, WidgetInfo, vec2};
 
 use crate::call::DisconnectReason;
-use crate::controller::{CallView, Command, Outcome, OutcomeKind, Snapshot, VideoChoice};
+use crate::controller::{CallView, Command, HistoryEntry, Outcome, OutcomeKind, Snapshot, VideoChoice};
 use crate::identity::PeerId;
 
 use super::avatar;
@@ -15,6 +15,9 @@ use super::icons::Icon;
 use super::keys;
 use super::scene::Scene;
 use super::theme::{CONTROL_HEIGHT, Palette, Type, space};
+
+/// Most height of a caller's note in points.
+const NOTE_HEIGHT: f32 = 120.0;
 
 /// State of the dialog between frames.
 #[derive(Debug, Default)]
@@ -67,6 +70,13 @@ const fn is_trouble(kind: OutcomeKind) -> bool {
     }
 }
 
+/// The note of a caller who was missed: of the latest call with them, which is the one that has just ended.
+fn note<'a>(outcome: &Outcome, history: &'a [HistoryEntry]) -> Option<&'a str> {
+    let latest = history.iter().find(|call| call.peer == outcome.peer)?;
+    let is_missed = outcome.kind == OutcomeKind::Missed && !latest.outgoing;
+    Some(latest.note.trim()).filter(|note| is_missed && !note.is_empty())
+}
+
 /// The words for calling the person, who called this side or was called.
 const fn again(kind: OutcomeKind) -> Text {
     match kind {
@@ -96,6 +106,9 @@ fn show_outcome(ui: &Ui, scene: &mut Scene<'_>, outcome: &Outcome, name: &str, w
                 bidi::label(ui, &title, Type::Title, palette.text, Lines::Many);
                 let detail = scene.words.outcome_detail(kind, name);
                 bidi::label(ui, &detail, Type::Body, palette.text_soft, Lines::Many);
+                if let Some(note) = note(outcome, &scene.snapshot.history) {
+                    note_card(ui, scene, note);
+                }
             });
         });
         ui.add_space(space::M);
@@ -113,4 +126,16 @@ fn show_outcome(ui: &Ui, scene: &mut Scene<'_>, outcome: &Outcome, name: &str, w
     } else if done || close || escape {
         scene.send(Command::DismissOutcome);
     }
+}
+
+/// Shows the note of a caller; a long one scrolls.
+fn note_card(ui: &mut Ui, scene: &Scene<'_>, note: &str) {
+    let ink = Palette::of(ui).text;
+    ui.add_space(space::XS);
+    ScrollArea::vertical().max_height(NOTE_HEIGHT).auto_shrink([false, true]).show(ui, |ui| {
+        let quoted = scene.words.fill(Text::Quoted, &[("text", note)]);
+        let label = bidi::label(ui, &quoted, Type::Body, ink, Lines::Many);
+        let said = format!("{}: {note}", scene.text(Text::TheirNote));
+        label.widget_info(|| WidgetInfo::labeled(Role::Label, true, &said));
+    });
 }

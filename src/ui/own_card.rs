@@ -53,7 +53,7 @@ pub struct OwnCard {
 }
 
 impl OwnCard {
-    /// Draws the card into the whole of `ui`; true when the settings are asked for.
+    /// Draws the card into the whole of `ui`; true when the quiet hours in the settings are asked for.
     pub fn show(&mut self, ui: &mut Ui, scene: &mut Scene<'_>) -> bool {
         let rect = ui.max_rect();
         let me = &scene.snapshot.me;
@@ -211,8 +211,8 @@ impl OwnCard {
     }
 }
 
-/// Says in the place of the ID that nothing rings here; a press turns that off, or asks for the settings (true) in
-/// quiet hours.
+/// Says in the place of the ID that nothing rings here; a press turns that off, or in quiet hours asks for these
+/// in the settings (true).
 fn quiet_line(ui: &mut Ui, rect: Rect, quiet: Quiet, scene: &mut Scene<'_>) -> bool {
     let (said, action) = match quiet {
         Quiet::Switch => (scene.text(Text::QuietNow).to_owned(), Text::QuietTurnOff),

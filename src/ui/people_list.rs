@@ -54,7 +54,7 @@ pub struct PeopleList {
 }
 
 /// Everything that the lines depend on.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 struct Arrangement {
     people: Vec<Person>,
     search: String,

@@ -25,6 +25,9 @@ use super::theme::{self, Palette, Type, space};
 /// long, in seconds: whoever was typing or clicking when it came up, and goes on, must not do either by accident.
 const HEEDED_AFTER: f64 = 0.6;
 
+/// Room that the scene needs in points: four buttons whose words are whole, and a caller's words above one's face.
+pub const ROOM: [f32; 2] = [540.0, 400.0];
+
 /// Width of a button with its words in points.
 const SLOT: f32 = 168.0;
 
@@ -308,4 +311,28 @@ fn words(ui: &mut Ui, scene: &Scene<'_>, incoming: &IncomingView) {
             }
         });
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Language;
+    use crate::ui::catalogue::Words;
+
+    #[test]
+    fn the_words_of_four_buttons_are_whole_in_the_least_room() {
+        let ctx = egui::Context::default();
+        theme::install(&ctx);
+        for language in [Language::English, Language::SimplifiedChinese] {
+            for key in [Text::Block, Text::Decline, Text::AnswerAudio, Text::AnswerVideo] {
+                let words = Words::of(language, "").get(key);
+                ctx.run_ui(egui::RawInput::default(), |ui| {
+                    let line = one_line(ui, words, Type::Body, theme::ON_PICTURE, ROOM[0] / 4.0 - space::S);
+                    assert!(!line.elided, "{words}");
+                })
+                .textures_delta
+                .clear();
+            }
+        }
+    }
 }

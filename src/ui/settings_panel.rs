@@ -1,7 +1,8 @@
 //! The settings, over home and over a call alike; every change applies at once.
 
 use eframe::egui::{
-    self, Area, CornerRadius, Frame, Id, Key, Label, Margin, Modifiers, Rect, Sense, Stroke, Ui, pos2, vec2,
+    self, Align, Area, CornerRadius, Frame, Id, Key, Label, Margin, Modifiers, Rect, Response, Sense, Stroke, Ui, pos2,
+    vec2,
 };
 
 use crate::call::RelayUse;
@@ -52,6 +53,8 @@ pub fn beside(window: Rect) -> Rect {
 #[derive(Debug, Default)]
 pub struct SettingsPanel {
     open: bool,
+    /// The settings of being reached shall be scrolled to.
+    to_reachable: bool,
     servers: ServerSettings,
 }
 
@@ -68,6 +71,14 @@ impl SettingsPanel {
             scene.send(Command::RefreshDevices);
         }
         scene.send(Command::WatchMicrophone { on: self.open });
+    }
+
+    /// Shows it at the quiet hours.
+    pub fn open_at_quiet_hours(&mut self, scene: &mut Scene<'_>) {
+        if !self.open {
+            self.toggle(scene);
+        }
+        self.to_reachable = true;
     }
 
     /// Hides it.
@@ -124,7 +135,7 @@ impl SettingsPanel {
                 egui::ScrollArea::vertical().max_height(height).auto_shrink(false).show(ui, |ui| {
                     ui.set_width(width - 46.0);
                     ui.spacing_mut().item_spacing.y = 6.0;
-                    content(ui, scene, &mut self.servers);
+                    content(ui, scene, &mut self.servers, std::mem::take(&mut self.to_reachable));
                 });
             });
         });
@@ -134,7 +145,8 @@ impl SettingsPanel {
     }
 }
 
-fn content(ui: &mut Ui, scene: &mut Scene<'_>, servers: &mut ServerSettings) {
+/// Draws the settings, and scrolls to those of being reached where that is asked for.
+fn content(ui: &mut Ui, scene: &mut Scene<'_>, servers: &mut ServerSettings, to_reachable: bool) {
     let mut settings = scene.snapshot.settings.clone();
     ui.horizontal(|ui| {
         ui.label(Type::Strong.text(scene.text(Text::SectionVideo), Palette::of(ui).accent));
@@ -148,7 +160,10 @@ fn content(ui: &mut Ui, scene: &mut Scene<'_>, servers: &mut ServerSettings) {
     video(ui, scene, &mut settings);
     section(ui, scene.text(Text::SectionSound));
     sound(ui, scene, &mut settings);
-    section(ui, scene.text(Text::Reachable));
+    let reachable = section(ui, scene.text(Text::Reachable));
+    if to_reachable {
+        reachable.scroll_to_me(Some(Align::TOP));
+    }
     reachable_settings::show(ui, scene, &mut settings);
     section(ui, scene.text(Text::SectionPrivacy));
     let words = [Text::StrangersMayRing, Text::StrangersDetail].map(|key| scene.text(key));
@@ -188,9 +203,9 @@ fn invitation(ui: &mut Ui, scene: &mut Scene<'_>) {
     ui.label(Type::Caption.text(scene.text(Text::InvitationDetail), Palette::of(ui).text_soft));
 }
 
-fn section(ui: &mut Ui, title: &str) {
+fn section(ui: &mut Ui, title: &str) -> Response {
     ui.add_space(space::M);
-    ui.label(Type::Strong.text(title, Palette::of(ui).accent));
+    ui.label(Type::Strong.text(title, Palette::of(ui).accent))
 }
 
 fn hint(ui: &mut Ui, text: &str) {

@@ -78,8 +78,8 @@ pub fn portrait_top(height: f32) -> f32 {
 pub fn portrait(ui: &mut Ui, scene: &Scene<'_>, id: PeerId, name: &str, line: &str) {
     let low = ui.ctx().content_rect().height() < LOW;
     let (disc, kind) = if low { (44.0, Type::Title) } else { (60.0, Type::Scene) };
-    let verified = scene.person(id).filter(|person| person.verified);
-    let mark = if verified.is_some() { VERIFIED + space::S } else { 0.0 };
+    let verified = scene.person(id).is_some_and(|person| person.verified);
+    let mark = if verified { VERIFIED + space::S } else { 0.0 };
     let room = ui.available_width() - disc - space::L - mark - 2.0 * space::XL;
     let title = one_line(ui, name, kind, theme::ON_PICTURE, room);
     let detail = one_line(ui, line, Type::Body, theme::ON_PICTURE_SOFT, room);
@@ -99,7 +99,7 @@ pub fn portrait(ui: &mut Ui, scene: &Scene<'_>, id: PeerId, name: &str, line: &s
         explain(said, name);
     }
     announce(&painted_words(ui, lined, line), true);
-    if verified.is_some() {
+    if verified {
         let mark =
             Rect::from_center_size(named.right_center() + vec2(space::S + VERIFIED / 2.0, 0.0), Vec2::splat(VERIFIED));
         Icon::Verified.paint(ui.painter(), mark.center(), VERIFIED, theme::ON_PICTURE);

@@ -49,7 +49,7 @@ struct Shown {
 #[derive(Debug, Default)]
 pub struct WaitingCards {
     shown: HashMap<InviteId, Shown>,
-    /// The card that Tab has come to, or has been told to.
+    /// The card that Tab has been led to.
     visited: Option<InviteId>,
 }
 

@@ -137,6 +137,21 @@ fn every_end_of_a_call_has_its_own_words_and_a_way_on() {
 }
 
 #[test]
+fn a_missed_call_is_told_with_the_callers_note_and_with_no_other() {
+    let missed = |kind, outgoing, note: &str| {
+        let mut history = fixture::idle().history.to_vec();
+        (history[0].outgoing, history[0].note) = (outgoing, note.into());
+        Snapshot { history: history.into(), ..fixture::ended(kind) }
+    };
+    assert!(Desk::new(missed(OutcomeKind::Missed, false, "Lunch at noon?")).shows("Their note: Lunch at noon?"));
+    for (kind, outgoing, note) in
+        [(OutcomeKind::Missed, false, " "), (OutcomeKind::Missed, true, "mine"), (OutcomeKind::Busy, false, "older")]
+    {
+        assert!(!Desk::new(missed(kind, outgoing, note)).shows("Their note"), "{kind:?} {note}");
+    }
+}
+
+#[test]
 fn calling_again_offers_what_the_call_was() {
     let desk = Desk::new(fixture::idle());
     desk.harness.borrow().get_by_label_contains("Ana Lindqvist, Online").click();
