@@ -1,6 +1,7 @@
 //! Reasons for the end of a connection.
 
 use std::io::ErrorKind;
+use std::sync::Arc;
 
 use tokio_tungstenite::tungstenite::Error as WebSocketError;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
@@ -20,6 +21,8 @@ pub(super) enum ConnectionError {
     Timeout,
     #[error("too many frames without a proof")]
     TooManyFrames,
+    #[error("leads to a run that is connected")]
+    Connected(Arc<str>),
     #[error("too many dials")]
     DialBudget,
     #[error("closed by the far computer")]

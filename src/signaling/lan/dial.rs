@@ -37,6 +37,8 @@ const MAX_TRIED: usize = 8;
 pub(super) struct Dial {
     pub(super) peer: PeerId,
     pub(super) addresses: Vec<SocketAddr>,
+    /// Runs of their app that need no other connection.
+    pub(super) connected: Vec<Arc<str>>,
     /// Budget that must grant each attempt but the first, if one must.
     pub(super) budget: Option<Arc<DialBudget>>,
 }
@@ -44,7 +46,7 @@ pub(super) struct Dial {
 /// Connects to a person at the first address that leads to them, and carries records until the connection ends. An
 /// address that does not answer holds the next one up for a moment only (RFC 8305, 5).
 pub(super) async fn dial(dial: Dial, context: Context) {
-    let Dial { peer, addresses, budget } = dial;
+    let Dial { peer, addresses, connected, budget } = dial;
     let local = context.local.clone();
     let attempt = |(place, address): (u32, SocketAddr)| {
         let budget = budget.as_deref().filter(|_| place > 0);
@@ -53,26 +55,35 @@ pub(super) async fn dial(dial: Dial, context: Context) {
             if budget.is_some_and(|budget| !budget.take(address.ip(), Instant::now())) {
                 return Err(ConnectionError::DialBudget);
             }
-            Ok(timeout(CONNECT, TcpStream::connect(address)).await.map_err(|_| ConnectionError::Timeout)??)
+            let stream =
+                timeout(CONNECT, TcpStream::connect(address)).await.map_err(|_| ConnectionError::Timeout)??;
+            Ok((address, stream))
         }
     };
     let first_to_answer = async {
         let mut attempts: FuturesUnordered<_> = (0..).zip(addresses.into_iter().take(MAX_TRIED)).map(attempt).collect();
-        while let Some(connected) = attempts.next().await {
-            let proven = match connected {
-                Ok(stream) => {
-                    timeout(PROOF, prove(stream, peer, &local)).await.unwrap_or(Err(ConnectionError::Timeout))
+        while let Some(attempt) = attempts.next().await {
+            let reason = match attempt {
+                Ok((address, stream)) => {
+                    let proof = timeout(PROOF, prove(stream, peer, &local, &connected)).await;
+                    match proof.unwrap_or(Err(ConnectionError::Timeout)) {
+                        Ok(proven) => return Some(proven),
+                        Err(ConnectionError::Connected(run)) => {
+                            let led = Input::Led { peer, run: Arc::clone(&run), address };
+                            // The route's task is gone only when everything is being closed.
+                            let _ = context.lan.send(led).await;
+                            ConnectionError::Connected(run)
+                        }
+                        Err(reason) => reason,
+                    }
                 }
-                Err(reason) => Err(reason),
+                Err(reason) => reason,
             };
-            match proven {
-                Ok(proven) => return Some(proven),
-                Err(reason) => tracing::debug!(%reason, "a dial failed"),
-            }
+            tracing::debug!(%reason, "a dial failed");
         }
         None
     };
-    carry_or_fail(timeout(DIAL, first_to_answer), peer, context).await;
+    carry_or_fail(timeout(DIAL, first_to_answer), peer, context.clone()).await;
 }
 
 /// Carries the connection that the dial of a person leads to; a dial that comes to nothing, or panics, is reported as
@@ -89,10 +100,15 @@ async fn carry_or_fail(
     let _ = context.lan.send(Input::DialFailed { peer }).await;
 }
 
-async fn prove(stream: TcpStream, peer: PeerId, local: &Local) -> Result<(Socket, Proven), ConnectionError> {
+async fn prove(
+    stream: TcpStream,
+    peer: PeerId,
+    local: &Local,
+    connected: &[Arc<str>],
+) -> Result<(Socket, Proven), ConnectionError> {
     stream.set_nodelay(true)?;
     let stream = Metered::new(stream);
     let (mut socket, _) = tokio_tungstenite::client_async_with_config(REQUEST, stream, Some(limits())).await?;
-    let proven = prove_as_initiator(&mut socket, local, peer).await?;
+    let proven = prove_as_initiator(&mut socket, local, peer, connected).await?;
     Ok((socket, proven))
 }

@@ -127,6 +127,18 @@ impl DialTable {
         }
     }
 
+    /// A dial of this address has led to a run of the person's app that is connected.
+    pub(super) fn led(&mut self, peer: &PeerId, run: &str, address: SocketAddr) {
+        if let Some(person) = self.people.get_mut(peer) {
+            person.led(run, address);
+        }
+    }
+
+    /// Runs of the person's app that need no other connection, as things are.
+    pub(super) fn settled(&self, peer: &PeerId) -> Vec<Arc<str>> {
+        self.people.get(peer).map(Dialing::settled_runs).unwrap_or_default()
+    }
+
     /// A dial has led to the person, whether or not the connection is taken.
     pub(super) fn dial_led(&mut self, peer: &PeerId) {
         if let Some(person) = self.people.get_mut(peer) {

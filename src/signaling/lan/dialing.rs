@@ -1,8 +1,11 @@
 //! Dialling of one person: where their devices announce themselves, and when to try next. Pure; time is an argument.
 //!
 //! An announcement bears the name of the run of the app that makes it. So one of a run that is connected is no reason
-//! to dial, and one of another run is: it may be of another device. Anybody can announce a device's addresses under
-//! another name; a dial that leads to a run that is connected is not made again to the same address.
+//! to dial, and one of another run is: it may be of another device. Anybody can announce a person under other names, at
+//! a device's addresses or at their own, from which they pass bytes on to it. So a dial that leads to a run that is
+//! connected is given up before it displaces that connection, and the address is not dialed for another name while the
+//! connection stands (for the latest eight such addresses). Such announcements do make dials of other devices that are
+//! not connected rarer, up to one in 30 s.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -43,7 +46,7 @@ pub(super) struct Connected {
     run: Arc<str>,
     /// Addresses by which dials have led to it.
     led: Vec<SocketAddr>,
-    /// It says on which device it is, as one whose person may have others here.
+    /// Whether its hello says on which device it is: then the person may have others here.
     names_device: bool,
     /// Another connection is wanted beside the present one.
     renewing: bool,
@@ -218,6 +221,19 @@ impl Dialing {
         self.connected.push(run);
         self.after_dial = None;
         self.touched = now;
+    }
+
+    /// A dial of this address has led to a run that is connected.
+    pub(super) fn led(&mut self, run: &str, address: SocketAddr) {
+        let Some(connected) = self.connected.iter_mut().find(|connected| *connected.run == *run) else { return };
+        connected.led.retain(|known| *known != address);
+        connected.led.insert(0, address);
+        connected.led.truncate(MAX_LED);
+    }
+
+    /// Runs that need no other connection, as things are.
+    pub(super) fn settled_runs(&self) -> Vec<Arc<str>> {
+        self.settled().map(|connected| Arc::clone(&connected.run)).collect()
     }
 
     /// Whether there is a connection.

@@ -29,6 +29,8 @@ pub(in crate::signaling) enum Input {
     Heard { connection: u64, peer: PeerId },
     /// A connection that was proven is gone; whether it was the far computer that closed it.
     Down { connection: u64, peer: PeerId, closed_by_far: bool },
+    /// A dial of this address led to a run of the person's app that is connected, and was given up.
+    Led { peer: PeerId, run: Arc<str>, address: SocketAddr },
     /// None of a person's addresses led to them.
     DialFailed { peer: PeerId },
 }

@@ -1,4 +1,4 @@
-//! By which paths people are reached, or were last: media takes the same ones. Shared by the route's task, which notes
+//! Paths by which people are reached, or were last: media takes the same ones. Shared by the route's task, which notes
 //! them, by the hub, which tells at which device somebody has spoken, and by the makers of media connections.
 
 use std::collections::VecDeque;
@@ -16,11 +16,11 @@ struct Known {
     /// The run of their app that the path leads to.
     run: Arc<str>,
     path: Path,
-    /// They spoke at this run last.
+    /// Whether they spoke at this run last.
     spoke: bool,
 }
 
-/// The latest is last.
+/// Paths by person and run; the latest is last.
 #[derive(Debug, Default)]
 pub(super) struct Paths(Mutex<VecDeque<Known>>);
 

@@ -1,5 +1,7 @@
 //! Handshake over a WebSocket, one message a binary frame. Runs on the connections' tasks.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use tokio_tungstenite::WebSocketStream;
@@ -27,16 +29,22 @@ pub(super) fn limits() -> WebSocketConfig {
         .max_frame_size(Some(MAX_ENVELOPE))
 }
 
-/// Proves both sides to each other on a connection that this side opened to `expected`.
+/// Proves both sides to each other on a connection that this side opened to `expected`; gives up before it confirms
+/// where that leads to one of the runs that are `connected`: the far side, to which the latest connection counts, keeps
+/// the one that it has.
 pub(super) async fn prove_as_initiator(
     socket: &mut Socket,
     local: &Local,
     expected: PeerId,
+    connected: &[Arc<str>],
 ) -> Result<Proven, ConnectionError> {
     let mut unproven = Unproven { socket, frames: 0 };
     let (initiator, hello) = Initiator::start(local, expected)?;
     unproven.send(hello).await?;
     let (proven, confirm) = initiator.finish(local, &unproven.receive().await?)?;
+    if let Some(run) = connected.iter().find(|run| ***run == *proven.instance) {
+        return Err(ConnectionError::Connected(Arc::clone(run)));
+    }
     unproven.send(confirm).await?;
     socket.get_mut().proven();
     Ok(proven)

@@ -27,7 +27,7 @@ const IDLE: Duration = Duration::from_secs(3600);
 /// Devices of one person that are connected at a time.
 const MAX_DEVICES: usize = 8;
 
-/// The connection by which a device of a person is reached.
+/// Link: the connection by which a device of a person is reached.
 #[derive(Debug)]
 struct Link {
     connection: u64,
@@ -50,7 +50,7 @@ pub(super) struct LanTask {
     context: Context,
     links: Arc<Links>,
     paths: Arc<Paths>,
-    /// One a device; whoever has none is not there.
+    /// Links by person, one a device; whoever has none is not there.
     current: HashMap<PeerId, Vec<Link>>,
     table: DialTable,
     dials: JoinSet<()>,
@@ -133,6 +133,7 @@ impl LanTask {
                 let instance = self.down(connection, peer, now)?;
                 return Some((RouteEvent::Down { peer, instance, closed_by_far }, None));
             }
+            Input::Led { peer, run, address } => self.table.led(&peer, &run, address),
             Input::DialFailed { peer } => self.table.dial_failed(&peer, now),
         }
         None
@@ -204,8 +205,9 @@ impl LanTask {
 
     fn dial_whoever_is_due(&mut self, now: Instant) {
         while let Some(due) = self.table.take_due(now) {
-            let budget = self.table.budget(due.lane).cloned();
-            self.dials.spawn(dial(Dial { peer: due.peer, addresses: due.addresses, budget }, self.context.clone()));
+            let (budget, connected) = (self.table.budget(due.lane).cloned(), self.table.settled(&due.peer));
+            let to = Dial { peer: due.peer, addresses: due.addresses, connected, budget };
+            self.dials.spawn(dial(to, self.context.clone()));
         }
     }
 }

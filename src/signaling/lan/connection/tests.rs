@@ -4,7 +4,7 @@
 use std::sync::{Mutex, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
 use super::*;
@@ -120,7 +120,7 @@ impl Pair {
     /// Connects them; returns the reports to each about the other's clock.
     async fn connect(&mut self) -> [Option<i64>; 2] {
         let peer = self.far.context.local.identity.id();
-        let to = Dial { peer, addresses: vec![self.address], budget: None };
+        let to = Dial { peer, addresses: vec![self.address], connected: Vec::new(), budget: None };
         tokio::spawn(dial(to, self.near.context.clone()));
         [self.near.wait_until_up().await, self.far.wait_until_up().await]
     }
@@ -248,7 +248,7 @@ async fn an_acknowledgement_shows_that_the_connection_leads_to_the_person() {
 async fn a_connection_that_is_not_taken_ends_with_a_word_and_says_nothing_before() {
     let mut pair = Pair::new().await;
     let peer = pair.far.context.local.identity.id();
-    let to = Dial { peer, addresses: vec![pair.address], budget: None };
+    let to = Dial { peer, addresses: vec![pair.address], connected: Vec::new(), budget: None };
     let dialed = tokio::spawn(dial(to, pair.near.context.clone()));
     let Some(Input::Proven(refused)) = pair.far.lan.recv().await else { panic!("no connection") };
     drop(refused);
@@ -257,6 +257,52 @@ async fn a_connection_that_is_not_taken_ends_with_a_word_and_says_nothing_before
     assert!(matches!(down, Some(Input::Down { closed_by_far: true, .. })), "{down:?}");
     dialed.await.unwrap();
     assert!(pair.near.hub.try_recv().is_err());
+}
+
+/// An address from which somebody passes bytes on to another one, both ways.
+async fn forwarder(to: std::net::SocketAddr) -> (std::net::SocketAddr, JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let task = tokio::spawn(async move {
+        loop {
+            let (mut near, _) = listener.accept().await.unwrap();
+            tokio::spawn(async move {
+                let mut far = TcpStream::connect(to).await.unwrap();
+                tokio::io::copy_bidirectional(&mut near, &mut far).await
+            });
+        }
+    });
+    (address, task)
+}
+
+#[tokio::test]
+async fn whoever_passes_bytes_on_to_a_person_displaces_no_connection_to_them() {
+    let mut pair = Pair::new().await;
+    let far = pair.far.context.local.clone();
+    let (peer, run): (_, Arc<str>) = (far.identity.id(), far.instance.as_str().into());
+    pair.connect().await;
+    let (address, forwarder) = forwarder(pair.address).await;
+    let to = |connected| Dial { peer, addresses: vec![address], connected, budget: None };
+    dial(to(vec!["another".into(), Arc::clone(&run)]), pair.near.context.clone()).await;
+    let mut inputs = Vec::new();
+    while let Ok(input) = pair.near.lan.try_recv() {
+        inputs.push(input);
+    }
+    let [Input::Led { peer: led, run: led_run, address: by }, Input::DialFailed { .. }] = &inputs[..] else {
+        panic!("{inputs:?}")
+    };
+    assert_eq!((*led, led_run, *by), (peer, &run, address));
+    pair.near.send(call().remove(0)).await;
+    assert_eq!(pair.far.receive().await, call().remove(0), "the connection stands");
+    assert!(pair.far.lan.try_recv().is_err(), "the far side has heard of no other one");
+
+    // Where that connection may lead nowhere, or another run answers, the dial is as good as any.
+    for connected in [Vec::new(), vec!["another".into()]] {
+        tokio::spawn(dial(to(connected), pair.near.context.clone()));
+        pair.near.wait_until_up().await;
+        pair.far.wait_until_up().await;
+    }
+    forwarder.abort();
 }
 
 #[tokio::test]

@@ -54,6 +54,29 @@ fn an_address_that_led_to_a_connected_device_is_not_dialed_for_another_name() {
 }
 
 #[test]
+fn an_address_that_leads_to_a_connected_device_through_somebody_else_is_dialed_once() {
+    let now = Instant::now();
+    let mut person = Dialing::new(false, now);
+    person.connected(on_device("desk", Some(address(1))), now);
+    person.found("forged.local.".into(), vec![address(2)], now);
+    assert_eq!((person.addresses(), person.settled_runs()), (vec![address(2)], vec!["desk".into()]));
+    person.led("another", address(2));
+    assert_eq!(person.addresses(), [address(2)], "no such run is connected");
+    person.led("desk", address(2));
+    person.dial_failed(now);
+    assert_eq!(person.dial_at(), None);
+    person.found("forged again.local.".into(), vec![address(2)], now);
+    assert_eq!(person.dial_at(), None);
+    person.renew(now, |run| run == "desk");
+    assert_eq!(person.settled_runs(), [], "another connection is wanted");
+    assert_eq!(person.dial_at(), Some(now));
+    for port in 10..100 {
+        person.led("desk", address(port));
+    }
+    assert_eq!((person.connected[0].led.len(), person.connected[0].led[0]), (MAX_LED, address(99)));
+}
+
+#[test]
 fn beside_a_device_that_is_connected_old_announcements_are_tried_seldom() {
     let mut now = Instant::now();
     let mut person = Dialing::new(false, now);

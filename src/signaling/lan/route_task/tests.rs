@@ -187,6 +187,22 @@ fn a_device_that_is_not_connected_is_dialed_beside_one_that_is() {
 }
 
 #[test]
+fn a_dial_that_led_to_a_connected_device_through_somebody_else_is_not_made_again() {
+    let mut rig = Rig::new();
+    let peer = rig.neighbour(true);
+    rig.device = Some(DeviceId::from_bytes([1; 16]));
+    let desk = rig.connect(peer, "desk", false);
+    rig.announce(peer, at(8, 9000));
+    assert!(rig.task.table.take_due(rig.now).is_some_and(|due| due.addresses == [at(8, 9000)]));
+    assert_eq!(rig.task.table.settled(&peer), ["desk".into()]);
+    rig.task.input(Input::Led { peer, run: "desk".into(), address: at(8, 9000) }, rig.now);
+    rig.task.input(Input::DialFailed { peer }, rig.now);
+    assert_eq!((rig.task.table.next_due(rig.now), desk.is_closed()), (None, false));
+    assert!(rig.down(1, peer));
+    assert!(rig.task.table.next_due(rig.now).is_some(), "it may lead there now");
+}
+
+#[test]
 fn a_connection_that_the_hub_closes_is_told_of_as_down_once_it_has_ended() {
     let mut rig = Rig::new();
     let peer = rig.neighbour(true);
