@@ -2,8 +2,11 @@
 //! and told to people inside the sealed hello alone, so that they take a restarted app for the same device and another
 //! device of the same person for another one. No server and no announcement has it.
 //!
-//! The file names the profile's folder as well, by its number in the file system (inode), where there are such numbers:
-//! a copy of the profile is another device.
+//! The file names the profile's folder as well, by its number in the file system (inode): a copy of the profile in the
+//! same file system is another device. A copy that keeps the number is not told apart: on Windows, in a snapshot or a
+//! clone of a disk or a virtual machine, or in another file system where the number happens to be the same. Two such
+//! profiles that run at once take turns at being the one device of their person on a network; `device.id`, deleted in
+//! one of them, comes anew.
 
 use std::fmt;
 use std::fs::{self, File};

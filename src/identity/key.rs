@@ -118,7 +118,7 @@ impl Identity {
         }
         let identity = Self::generate()?;
         private_file::private_dir(profile, true).map_err(failed)?;
-        // Of an identity that was here before: nobody is to tell that the two share a device.
+        // The ID belongs to an identity that was here before: nobody is to tell that the two share a device.
         DeviceId::forget(profile);
         match private_file::write_new(&path, identity.file_text().as_bytes()) {
             Ok(()) => Ok(identity),

@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use crate::identity::DeviceId;
 
-/// Runs remembered of one person, the latest: twice as many as are up at a time.
+/// Runs remembered of one person, the latest: four times as many as there are devices on the local network.
 const MAX_RUNS: usize = 32;
 
-/// The latest is last. Runs that do not say where they are, as those of earlier versions, are not among them.
+/// Runs with their devices; the latest is last. Runs that do not say where they are, as those of earlier versions, are
+/// not among them.
 #[derive(Debug, Default)]
 pub(super) struct Runs(VecDeque<(Arc<str>, DeviceId)>);
 
