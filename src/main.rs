@@ -1,5 +1,8 @@
 //! The desktop app: arguments, then the window, or `--headless`, or a subcommand.
 
+// Without a console window beside the program's own.
+#![cfg_attr(windows, windows_subsystem = "windows")]
+
 use std::path::Path;
 use std::process::ExitCode;
 use std::rc::Rc;
@@ -14,20 +17,31 @@ use visavis::ui::{self, Closed, WindowEnd, WindowHandle, WindowOptions, WindowRe
 
 fn main() -> ExitCode {
     share_one_heap();
+    #[cfg(windows)]
+    cli::console::join_console();
     // Clap exits with status 2 on wrong options.
     let arguments = Arguments::parse();
-    let opens_window = arguments.subcommand.is_none() && !arguments.headless;
-    // SAFETY: this process has no second thread yet.
-    let wrong = if opens_window { unsafe { cli::correct_environment() } } else { Vec::new() };
+    #[cfg(unix)]
+    let wrong = {
+        let opens_window = arguments.subcommand.is_none() && !arguments.headless;
+        // SAFETY: this process has no second thread yet.
+        if opens_window { unsafe { cli::correct_environment() } } else { Vec::new() }
+    };
     if let Err(error) = cli::start_log(&arguments.common.log) {
         return cli::exit_code(Err(error));
     }
+    #[cfg(unix)]
     wrong.iter().for_each(|why| tracing::warn!("{why}"));
     ending::listen();
     match &arguments.subcommand {
         Some(action) => cli::run(action, &arguments.common),
         None if arguments.headless => cli::exit_code(arguments.common.open().and_then(cli::run_headless)),
-        None => cli::exit_code(open_or_hand_over(arguments)),
+        None => {
+            let done = open_or_hand_over(arguments);
+            #[cfg(windows)]
+            let done = done.inspect_err(|error| cli::console::show_where_unread(&error.to_string()));
+            cli::exit_code(done)
+        }
     }
 }
 

@@ -45,7 +45,12 @@ fn end_by_signal(end: oneshot::Sender<()>) -> std::io::Result<()> {
     Ok(())
 }
 
-#[cfg(not(unix))]
-fn end_by_signal(_end: oneshot::Sender<()>) -> std::io::Result<()> {
-    Ok(())
+/// The first Ctrl+C, or another end that the console asks for, ends the server in good order, the second at once.
+#[cfg(windows)]
+fn end_by_signal(end: oneshot::Sender<()>) -> std::io::Result<()> {
+    let mut end = Some(end);
+    cli::console::on_end(move || match end.take() {
+        Some(end) => drop(end.send(())),
+        None => std::process::exit(1),
+    })
 }

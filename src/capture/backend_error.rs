@@ -12,12 +12,9 @@ pub struct BackendError {
     os_error: Option<i32>,
 }
 
+/// For the backend for Linux.
+#[cfg(target_os = "linux")]
 impl BackendError {
-    /// An error by the system's words and its number.
-    pub const fn new(text: String, os_error: Option<i32>) -> Self {
-        Self { text, os_error }
-    }
-
     /// `error`, with the words for the attempt.
     pub fn of(error: &std::io::Error, tried: &str) -> Self {
         Self::new(format!("{tried}: {error}"), error.raw_os_error())
@@ -26,6 +23,13 @@ impl BackendError {
     /// The number of the error.
     pub const fn os_error(&self) -> Option<i32> {
         self.os_error
+    }
+}
+
+impl BackendError {
+    /// An error by the system's words and its number.
+    pub const fn new(text: String, os_error: Option<i32>) -> Self {
+        Self { text, os_error }
     }
 
     /// Another mode would fare no better.

@@ -23,6 +23,7 @@ mod mode;
 mod native;
 mod nokhwa_camera;
 mod outputs;
+#[cfg(target_os = "linux")]
 mod range;
 mod rate;
 mod session;

@@ -64,6 +64,8 @@ pub struct FrameRate {
     seconds: u32,
 }
 
+/// For the backend for Linux: nokhwa's own know whole rates alone.
+#[cfg(target_os = "linux")]
 impl FrameRate {
     /// The rate of a camera that does not tell its own: 30 frames a second.
     pub const ASSUMED: Self = Self::whole(30);
@@ -73,14 +75,16 @@ impl FrameRate {
         if frames == 0 || seconds == 0 { None } else { Some(Self { frames, seconds }) }
     }
 
-    /// The rate of `fps` frames a second (at least 1).
-    pub const fn whole(fps: u32) -> Self {
-        Self { frames: if fps == 0 { 1 } else { fps }, seconds: 1 }
-    }
-
     /// Frames, and the seconds that they take.
     pub const fn fraction(self) -> (u32, u32) {
         (self.frames, self.seconds)
+    }
+}
+
+impl FrameRate {
+    /// The rate of `fps` frames a second (at least 1).
+    pub const fn whole(fps: u32) -> Self {
+        Self { frames: if fps == 0 { 1 } else { fps }, seconds: 1 }
     }
 
     /// Frames in 1000 seconds.

@@ -93,7 +93,6 @@ fn has_wayland(surroundings: &impl Surroundings, name: &OsStr) -> bool {
 /// # Safety
 ///
 /// No other thread may run: one that reads the environment meanwhile may read anything.
-#[cfg(unix)]
 pub unsafe fn correct_environment() -> Vec<&'static str> {
     let corrections = corrections(&Here);
     for Correction { name, value, .. } in &corrections {
@@ -106,21 +105,9 @@ pub unsafe fn correct_environment() -> Vec<&'static str> {
     corrections.into_iter().map(|correction| correction.why).collect()
 }
 
-/// Takes invalid variables out of this process's environment; there is one desktop here, which needs no variable.
-///
-/// # Safety
-///
-/// None is needed here.
-#[cfg(not(unix))]
-pub unsafe fn correct_environment() -> Vec<&'static str> {
-    Vec::new()
-}
-
 /// This process's surroundings.
-#[cfg(unix)]
 struct Here;
 
-#[cfg(unix)]
 impl Surroundings for Here {
     fn variable(&self, name: &str) -> Option<OsString> {
         std::env::var_os(name)
@@ -254,7 +241,6 @@ mod tests {
         }
     }
 
-    #[cfg(unix)]
     #[test]
     fn what_is_there_is_told_from_what_is_not() {
         use std::os::fd::AsRawFd;

@@ -1,4 +1,5 @@
-//! Ends of the program without a command: signals, the end of the desktop session, and a library that calls `exit`.
+//! Ends of the program without a command: signals (events of the console on Windows), the end of the desktop session,
+//! and a library that calls `exit`.
 //! Each of them ends the program as `quit` does, hanging up first, and within two seconds whatever holds that up.
 //!
 //! A signal that was ignored when the program started (`nohup`, a background job of a script) goes on being ignored.
@@ -6,9 +7,9 @@
 
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::controller::{Command, Handle, Unsent};
+use crate::controller::{Command, Handle};
 
 /// From the wish to end to the end, at most.
 const WITHIN: Duration = Duration::from_millis(1900);
@@ -121,9 +122,17 @@ pub fn listen() {
     unsafe { libc::atexit(at_exit) };
 }
 
-/// Elsewhere the system's own ends hold.
-#[cfg(not(unix))]
-pub fn listen() {}
+/// Takes the ends that a console asks for, until the process ends.
+#[cfg(windows)]
+pub fn listen() {
+    if let Err(error) = super::console::on_end(|| take_signal(INTERRUPTED)) {
+        tracing::warn!("a console ends this program without a word: {error}");
+    }
+}
+
+/// Number by which shells know Ctrl+C: that of SIGINT.
+#[cfg(windows)]
+const INTERRUPTED: i32 = 2;
 
 #[cfg(unix)]
 fn is_ignored(signal: i32) -> bool {
@@ -136,20 +145,31 @@ fn is_ignored(signal: i32) -> bool {
     action.sa_sigaction == libc::SIG_IGN
 }
 
-#[cfg(unix)]
 fn take_signal(signal: i32) {
     let again = ASKED.swap(signal, Ordering::AcqRel) != 0;
     tracing::info!(signal, again, "asked to end");
     if again || !quit() {
         super::log::flush(super::log::LAST_LINES);
-        // An error means that the signal is none that ends a program, and these all are.
-        let _ = signal_hook::low_level::emulate_default_handler(signal);
+        end_by(signal);
     }
+}
+
+/// Ends the process as the signal does where nobody takes it.
+fn end_by(signal: i32) {
+    // An error means that the signal is none that ends a program, and these all are.
+    #[cfg(unix)]
+    let _ = signal_hook::low_level::emulate_default_handler(signal);
+    #[cfg(not(unix))]
+    leave(u8::try_from(128 + signal).unwrap_or(u8::MAX))
 }
 
 /// The X library ends the program when its server is gone, and asks nobody.
 #[cfg(unix)]
 extern "C" fn at_exit() {
+    use std::time::Instant;
+
+    use crate::controller::Unsent;
+
     // Its holder is in the middle of an end.
     let Ok(runs) = RUNS.try_lock() else { return };
     let Some(Runs { handle, .. }) = &*runs else { return };

@@ -1,9 +1,15 @@
 //! The command line: options, subcommands, and the faces of the controller that need no window.
 
 mod address;
+// It measures by the tools of Unix: processes, namespaces, load.
+#[cfg(unix)]
 pub(crate) mod bench;
 mod command_line;
+#[cfg(windows)]
+pub mod console;
 mod devices;
+// Windows has one desktop, which no variable chooses.
+#[cfg(unix)]
 mod display_environment;
 mod doctor;
 mod echo_test;
@@ -21,6 +27,7 @@ use clap::{Parser, Subcommand};
 use crate::identity::ContactLink;
 
 pub use address::parse_bind;
+#[cfg(unix)]
 pub use display_environment::correct_environment;
 pub use headless::run as run_headless;
 pub use log::start_log;
@@ -77,6 +84,7 @@ pub enum Action {
         seconds: u32,
     },
     /// Measure
+    #[cfg(unix)]
     Bench {
         /// The measurement.
         #[command(subcommand)]
@@ -95,6 +103,7 @@ pub fn run(action: &Action, common: &CommonOptions) -> ExitCode {
         Action::Identity { what } => exit_code(identity::carry_out(what, common)),
         Action::Doctor => verdict(doctor::run(common)),
         Action::EchoTest { seconds } => verdict(echo_test::run(common, *seconds)),
+        #[cfg(unix)]
         Action::Bench { what } => verdict(bench::run(what, common)),
     }
 }

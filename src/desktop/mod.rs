@@ -5,6 +5,7 @@
 //!
 //! Linux desktops are reached over D-Bus, on threads of their own: a desktop that does not answer holds up nobody.
 
+#[cfg(target_os = "linux")]
 mod alerts;
 #[cfg(target_os = "linux")]
 mod autostart;
@@ -12,7 +13,6 @@ mod bell;
 pub mod instance;
 #[cfg(target_os = "linux")]
 mod linux;
-#[cfg(unix)]
 mod profile_digest;
 
 pub use bell::{Bell, Rings, bell};

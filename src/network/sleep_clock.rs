@@ -1,41 +1,78 @@
 //! Sleep of the computer, told from two clocks: one stands meanwhile, the other goes on. Pure; the readings are
 //! arguments.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// Difference of the clocks that counts as a sleep. Elsewhere than on Linux the second clock is the wall clock, which
-/// is also set by hand.
-const SLEPT: Duration = Duration::from_secs(if cfg!(target_os = "linux") { 2 } else { 10 });
+/// Difference of the clocks that counts as a sleep. The wall clock, the second one on other systems than Linux and
+/// Windows, is also set by hand.
+const SLEPT: Duration = Duration::from_secs(if cfg!(any(target_os = "linux", windows)) { 2 } else { 10 });
 
 /// One reading of both clocks.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reading {
-    /// Stands while many computers sleep (CLOCK_MONOTONIC on Linux).
-    awake: Instant,
-    /// Goes on (CLOCK_BOOTTIME on Linux, the wall clock elsewhere).
+    /// Stands while the computer sleeps.
+    awake: Duration,
+    /// Goes on.
     all: Duration,
 }
 
 impl Reading {
     /// The clocks now.
     pub(super) fn now() -> Self {
-        Self { awake: Instant::now(), all: time_with_sleep() }
+        system::now()
     }
 }
 
 #[cfg(target_os = "linux")]
-fn time_with_sleep() -> Duration {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the pointer is to a `timespec` that lives through the call, which writes nothing else.
-    let failed = unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &raw mut time) } != 0;
-    let (seconds, nanos) = (u64::try_from(time.tv_sec), u32::try_from(time.tv_nsec));
-    let (false, Ok(seconds), Ok(nanos)) = (failed, seconds, nanos) else { return Duration::ZERO };
-    Duration::new(seconds, nanos)
+mod system {
+    use super::{Duration, Reading};
+
+    pub(super) fn now() -> Reading {
+        Reading { awake: time(libc::CLOCK_MONOTONIC), all: time(libc::CLOCK_BOOTTIME) }
+    }
+
+    fn time(clock: libc::clockid_t) -> Duration {
+        let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+        // SAFETY: the pointer is to a `timespec` that lives through the call, which writes nothing else.
+        let failed = unsafe { libc::clock_gettime(clock, &raw mut time) } != 0;
+        let (seconds, nanos) = (u64::try_from(time.tv_sec), u32::try_from(time.tv_nsec));
+        let (false, Ok(seconds), Ok(nanos)) = (failed, seconds, nanos) else { return Duration::ZERO };
+        Duration::new(seconds, nanos)
+    }
 }
 
-#[cfg(not(target_os = "linux"))]
-fn time_with_sleep() -> Duration {
-    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default()
+#[cfg(windows)]
+mod system {
+    use windows_sys::Win32::System::SystemInformation::GetTickCount64;
+    use windows_sys::Win32::System::WindowsProgramming::QueryUnbiasedInterruptTime;
+
+    use super::{Duration, Reading};
+
+    pub(super) fn now() -> Reading {
+        // Counts in units of 100 ns.
+        let mut awake = 0;
+        // SAFETY: the pointer is to a number that lives through the call; the other call takes nothing.
+        let all = unsafe {
+            QueryUnbiasedInterruptTime(&raw mut awake);
+            GetTickCount64()
+        };
+        Reading { awake: Duration::from_micros(awake / 10), all: Duration::from_millis(all) }
+    }
+}
+
+#[cfg(not(any(target_os = "linux", windows)))]
+mod system {
+    use std::sync::OnceLock;
+    use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+    use super::Reading;
+
+    /// Many systems' monotonic clocks stand meanwhile.
+    pub(super) fn now() -> Reading {
+        static FIRST: OnceLock<Instant> = OnceLock::new();
+        let all = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Reading { awake: FIRST.get_or_init(Instant::now).elapsed(), all }
+    }
 }
 
 /// See the module.
@@ -52,7 +89,7 @@ impl SleepClock {
     /// Looks again; whether the computer has slept since the last look.
     pub(super) fn look(&mut self, now: Reading) -> bool {
         let before = std::mem::replace(&mut self.looked, now);
-        let awake = now.awake.saturating_duration_since(before.awake);
+        let awake = now.awake.saturating_sub(before.awake);
         now.all.saturating_sub(before.all) > awake + SLEPT
     }
 }
@@ -63,9 +100,8 @@ mod tests {
 
     #[test]
     fn a_sleep_shows_once_and_usual_time_does_not() {
-        let start = Instant::now();
         let at = |awake_ms: u64, all_ms: u64| Reading {
-            awake: start + Duration::from_millis(awake_ms),
+            awake: Duration::from_millis(500_000 + awake_ms),
             all: Duration::from_millis(1_000_000 + all_ms),
         };
         let mut clock = SleepClock::new(at(0, 0));
