@@ -194,9 +194,9 @@ mod tests {
             let (film, mut frame) = (Film::new(1280, 720), VideoFrame::black(1280, 720));
             let wanted = AtomicBool::new(true);
             let budget = VideoBudget { kbps: 1000, proven, ..VideoBudget::UNLIMITED };
-            let encode = |number: u16| {
+            let encode = |number: u64| {
                 film.draw(number, &mut frame);
-                frame.captured_at = MediaTime::from_millis(1000 + u64::from(number) * 33);
+                frame.captured_at = MediaTime::from_millis(1000 + number * 33);
                 let unit = pictures.encode(&frame, most, budget, &wanted, MediaTime::default).unwrap();
                 unit.map_or(0, |unit| unit.data.len())
             };
