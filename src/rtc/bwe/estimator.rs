@@ -201,8 +201,6 @@ impl BandwidthEstimator {
             if pace < THIN {
                 self.rate.found_full(pace, now);
             }
-            // The small pictures of the start say nothing of what arrives of larger ones.
-            self.acked = AckedBitrate::default();
             self.rate.set(pace * TRAIN_SHARE, now);
             return;
         }

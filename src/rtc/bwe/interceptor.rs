@@ -302,8 +302,8 @@ impl RepairedStream {
         }
     }
 
-    /// Asks for a keyframe where it is cheaper than the repairs that are asked for, at a target in bit/s, and none is
-    /// in flight; true where it does.
+    /// Asks for a keyframe where it is cheaper than the repairs that are asked for, at a target in bit/s, and none is in
+    /// flight; true where it does.
     fn replace_where_cheaper(&mut self, target_bps: u64, now: MediaTime) -> bool {
         let slow = self.stale.asked_bytes() as f64 * 8.0 > target_bps as f64 * KEYFRAME_TIME.as_secs_f64();
         let cheaper = (slow || self.stale.asked() > KEYFRAME_PACKETS)

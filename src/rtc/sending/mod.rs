@@ -28,6 +28,9 @@ const MAX_WAITING: usize = 1;
 const SOUND_KBPS: u32 = 58;
 /// Rate that each RED copy adds to that, in kbit/s.
 const COPY_KBPS: u32 = 32;
+/// Bit rate of pictures on a path that has not told what it carries, in kbit/s. The pictures that follow the first
+/// keyframe until the first feedback do not fill the queue of a thin path.
+const START_KBPS: f64 = 160.0;
 /// Headers of video: of the one packet of each small picture, in kbit/s, and as a share of full packets.
 const HEADERS_KBPS: f64 = 8.0;
 const PAYLOAD_SHARE: f64 = 0.94;
@@ -111,6 +114,7 @@ impl MediaQueues {
             return None;
         }
         let codec = self.state.far.video();
+        let proven = self.state.path.is_proven();
         let target = match self.state.path.media_bps() {
             0 => START_BPS,
             target => target,
@@ -121,13 +125,8 @@ impl MediaQueues {
         let video = video_kbps(target, sound);
         let waiting = self.video.max_capacity() - self.video.capacity() + self.state.pacer.waiting(now);
         let behind = waiting > MAX_WAITING || self.state.path.held_until(now).is_some();
-        Some(VideoBudget {
-            kbps: video as u32,
-            behind,
-            codec,
-            proven: self.state.path.is_proven(),
-            ..VideoBudget::UNLIMITED
-        })
+        let kbps = if proven { video } else { video.min(START_KBPS) };
+        Some(VideoBudget { kbps: kbps as u32, behind, codec, proven, ..VideoBudget::UNLIMITED })
     }
 
     /// Bit rate that the path grants all pictures together at `now`, in kbit/s, `u32::MAX` before it is known; `None`
@@ -236,6 +235,23 @@ mod tests {
         let captured_at = MediaTime::from_millis(millis);
         let (codec, data) = (VideoCodec::PREFERRED, Bytes::from_static(&[0, 0, 1, 0x65, 1]));
         OutgoingPicture { codec, data, keyframe, captured_at }
+    }
+
+    #[test]
+    fn little_is_granted_until_the_path_has_told_what_it_carries() {
+        let events: Events = Arc::new(|_| {});
+        let state = ConnectionState::default();
+        let (queues, _receivers) = queues(&state, &events);
+        queues.set_open(true);
+        let budget = || queues.budget(1500, MediaTime::from_millis(40)).map(|budget| (budget.kbps, budget.proven));
+        assert_eq!(budget(), Some((START_KBPS as u32, false)));
+        state.path.set_target(5_000_000, 5_000_000);
+        assert_eq!(budget(), Some((START_KBPS as u32, false)), "a guess");
+        state.path.set_proven(true);
+        assert!(budget().is_some_and(|(kbps, proven)| kbps > 4000 && proven));
+        state.path.set_proven(false);
+        state.path.set_target(100_000, 100_000);
+        assert!(budget().is_some_and(|(kbps, _)| kbps < 60), "feedback is late: the path is long, or thin");
     }
 
     #[test]
