@@ -16,7 +16,6 @@ use crate::media::{MediaTime, OutgoingPicture, OutgoingSound, StreamId, VideoBud
 use crate::rtc::connection_state::ConnectionState;
 use crate::rtc::event::{Events, PeerEvent};
 use crate::rtc::negotiation::description_sdp::StreamNumbers;
-use crate::rtc::path::START_BPS;
 use crate::rtc::stream::{AudioSend, NumberedSound, PictureGate, VideoSend};
 
 /// A quarter of a second at 30 frames a second: a busy computer's hiccup should not cost a keyframe.
@@ -28,9 +27,6 @@ const MAX_WAITING: usize = 1;
 const SOUND_KBPS: u32 = 58;
 /// Rate that each RED copy adds to that, in kbit/s.
 const COPY_KBPS: u32 = 32;
-/// Bit rate of pictures on a path that has not told what it carries, in kbit/s. The pictures that follow the first
-/// keyframe until the first feedback do not fill the queue of a thin path.
-const START_KBPS: f64 = 160.0;
 /// Headers of video: of the one packet of each small picture, in kbit/s, and as a share of full packets.
 const HEADERS_KBPS: f64 = 8.0;
 const PAYLOAD_SHARE: f64 = 0.94;
@@ -114,19 +110,17 @@ impl MediaQueues {
             return None;
         }
         let codec = self.state.far.video();
-        let proven = self.state.path.is_proven();
-        let target = match self.state.path.media_bps() {
-            0 => START_BPS,
-            target => target,
-        };
+        let target = self.state.path.media_bps();
+        if target == 0 {
+            return Some(VideoBudget { codec, ..VideoBudget::UNLIMITED });
+        }
         let sound = self.sound_kbps(now);
         let wanted = (f64::from(wanted_kbps) / PAYLOAD_SHARE + HEADERS_KBPS + f64::from(sound)) * 1000.0;
         self.state.video.set_wanted(wanted as u64, now);
         let video = video_kbps(target, sound);
         let waiting = self.video.max_capacity() - self.video.capacity() + self.state.pacer.waiting(now);
         let behind = waiting > MAX_WAITING || self.state.path.held_until(now).is_some();
-        let kbps = if proven { video } else { video.min(START_KBPS) };
-        Some(VideoBudget { kbps: kbps as u32, behind, codec, proven, ..VideoBudget::UNLIMITED })
+        Some(VideoBudget { kbps: video.max(0.0) as u32, behind, codec, ..VideoBudget::UNLIMITED })
     }
 
     /// Bit rate that the path grants all pictures together at `now`, in kbit/s, `u32::MAX` before it is known; `None`
@@ -235,23 +229,6 @@ mod tests {
         let captured_at = MediaTime::from_millis(millis);
         let (codec, data) = (VideoCodec::PREFERRED, Bytes::from_static(&[0, 0, 1, 0x65, 1]));
         OutgoingPicture { codec, data, keyframe, captured_at }
-    }
-
-    #[test]
-    fn little_is_granted_until_the_path_has_told_what_it_carries() {
-        let events: Events = Arc::new(|_| {});
-        let state = ConnectionState::default();
-        let (queues, _receivers) = queues(&state, &events);
-        queues.set_open(true);
-        let budget = || queues.budget(1500, MediaTime::from_millis(40)).map(|budget| (budget.kbps, budget.proven));
-        assert_eq!(budget(), Some((START_KBPS as u32, false)));
-        state.path.set_target(5_000_000, 5_000_000);
-        assert_eq!(budget(), Some((START_KBPS as u32, false)), "a guess");
-        state.path.set_proven(true);
-        assert!(budget().is_some_and(|(kbps, proven)| kbps > 4000 && proven));
-        state.path.set_proven(false);
-        state.path.set_target(100_000, 100_000);
-        assert!(budget().is_some_and(|(kbps, _)| kbps < 60), "feedback is late: the path is long, or thin");
     }
 
     #[test]
