@@ -35,6 +35,8 @@ struct Call {
     /// Runs that were up when this side's invite went out, and those of them that are busy.
     rung: Vec<Arc<str>>,
     busy: Vec<Arc<str>>,
+    /// One side has hung up, declined or taken it back.
+    has_ended: bool,
 }
 
 /// Calls with one person; the latest is last.
@@ -45,10 +47,20 @@ impl CallDevices {
     /// This side sends a message to them, while these runs are up.
     pub(super) fn sent(&mut self, message: &Message, up: &[Arc<str>]) {
         self.note(message, up);
+        self.note_end(message);
     }
 
     /// A message of theirs came from the device of the run `from`, while these runs were up.
     pub(super) fn received(&mut self, message: &Message, from: &Arc<str>, up: &[Arc<str>], runs: &Runs) -> Place {
+        let place = self.place(message, from, up, runs);
+        if place == Place::AtCall {
+            self.note_end(message);
+        }
+        place
+    }
+
+    /// Place of a message of theirs, which may give its call a device.
+    fn place(&mut self, message: &Message, from: &Arc<str>, up: &[Arc<str>], runs: &Runs) -> Place {
         if !message.is_automatic() {
             self.note(message, &[]);
         }
@@ -84,6 +96,7 @@ impl CallDevices {
         let is_it = |call: &&mut Call| call.device.is_none() && !call.busy.is_empty() && call.is_busy(up);
         let call = self.0.iter_mut().rev().find(is_it)?;
         call.busy.clear();
+        call.has_ended = true;
         Some(call.invite)
     }
 
@@ -110,14 +123,22 @@ impl CallDevices {
         !self.0.iter().any(|call| call.device.as_deref() == Some(device) && call.is_elsewhere(device, run, runs))
     }
 
-    /// Whether a call is, or was at last, at this run.
-    pub(super) fn are_at(&self, run: &str) -> bool {
-        self.0.iter().any(|call| call.device.as_deref() == Some(run))
+    /// The device that the present call is at: the latest that has not ended.
+    pub(super) fn present_device(&self) -> Option<&Arc<str>> {
+        self.0.iter().rev().find(|call| !call.has_ended)?.device.as_ref()
     }
 
     /// Whether there was no call.
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    fn note_end(&mut self, message: &Message) {
+        if message.ends_call()
+            && let Some(call) = self.0.iter_mut().rev().find(|call| call.is_of(message))
+        {
+            call.has_ended = true;
+        }
     }
 
     fn note(&mut self, message: &Message, rung: &[Arc<str>]) {
@@ -129,8 +150,8 @@ impl CallDevices {
             self.0.pop_front();
         }
         let rung = rung.iter().take(MAX_OTHERS + 1).cloned().collect();
-        let (device, others, busy) = (None, Vec::new(), Vec::new());
-        self.0.push_back(Call { invite, conversation, device, others, rung, busy });
+        let (device, others, busy, has_ended) = (None, Vec::new(), Vec::new(), false);
+        self.0.push_back(Call { invite, conversation, device, others, rung, busy, has_ended });
     }
 }
 
@@ -169,6 +190,15 @@ mod tests {
 
     fn reject(number: u128) -> Message {
         Message::Reject { invite: InviteId::from_bits(number) }
+    }
+
+    fn accept(number: u128) -> Message {
+        let (invite, streams) = (InviteId::from_bits(number), MediaSet::of_call(true, true));
+        Message::Accept { invite, name: String::new(), streams }
+    }
+
+    fn media(number: u128) -> Message {
+        Message::Media { conversation: ConversationId::from_bits(number), streams: MediaSet::of_call(true, false) }
     }
 
     fn leave(number: u128) -> Message {
@@ -256,17 +286,53 @@ mod tests {
         for beside in [vec![], vec![Arc::clone(&before)]] {
             let mut calls = CallDevices::default();
             calls.sent(&invite(1), &[]);
-            assert_eq!(calls.received(&reject(1), &before, std::slice::from_ref(&before), &devices), Place::AtCall);
+            assert_eq!(calls.received(&accept(1), &before, std::slice::from_ref(&before), &devices), Place::AtCall);
             for run in [&after, &lap, &old] {
                 calls.up(run, &beside);
             }
             assert!(calls.may_follow("before", &after, &devices), "{beside:?}");
             assert!(!calls.may_follow("before", &lap, &devices), "it came while the other was away: {beside:?}");
             assert_eq!(calls.may_follow("before", &old, &devices), beside.is_empty(), "it does not say where it is");
-            let from = [&after, &lap].map(|run| calls.received(&leave(1), run, &beside, &devices));
+            assert_eq!(calls.present_device(), Some(&before));
+            let from = [&after, &lap].map(|run| calls.received(&media(1), run, &beside, &devices));
             assert_eq!(from, [Place::AtCall, Place::Forestalled], "{beside:?}");
-            assert_eq!(calls.device_for(&leave(1)), Some(&after));
-            assert_eq!(["before", "after", "lap"].map(|run| calls.are_at(run)), [false, true, false]);
+            assert_eq!((calls.device_for(&leave(1)), calls.present_device()), (Some(&after), Some(&after)));
+            assert_eq!(calls.received(&leave(1), &lap, &beside, &devices), Place::Forestalled);
+            assert_eq!(calls.present_device(), Some(&after), "the other device ends nothing");
+            assert_eq!(calls.received(&leave(1), &after, &beside, &devices), Place::AtCall);
+            assert_eq!(calls.present_device(), None);
+        }
+    }
+
+    #[test]
+    fn the_present_call_is_the_latest_that_neither_side_has_ended() {
+        let [desk, lap] = runs(["desk", "lap"]);
+        let both = [Arc::clone(&desk), Arc::clone(&lap)];
+        let (invite_id, conversation) = (InviteId::from_bits(2), ConversationId::from_bits(2));
+        for (end, is_sent) in [
+            (leave(2), true),
+            (leave(2), false),
+            (reject(2), true),
+            (Message::Busy { invite: invite_id }, true),
+            (Message::Cancel { invite: invite_id }, false),
+            (Message::Ended { conversation }, true),
+            (Message::Incompatible { conversation, version: 1 }, false),
+        ] {
+            let mut calls = CallDevices::default();
+            calls.sent(&invite(1), &both);
+            assert_eq!(calls.present_device(), None, "all of them ring");
+            hear(&mut calls, &accept(1), &desk, &both);
+            hear(&mut calls, &invite(2), &lap, &both);
+            assert_eq!(calls.present_device(), Some(&lap));
+            if is_sent {
+                calls.sent(&end, &[]);
+            } else {
+                hear(&mut calls, &end, &lap, &both);
+            }
+            assert_eq!(calls.present_device(), Some(&desk), "{end:?}");
+            calls.sent(&leave(1), &[]);
+            assert_eq!(calls.present_device(), None, "{end:?}");
+            assert_eq!(calls.device_for(&leave(1)), Some(&desk), "its last words go there all the same");
         }
     }
 

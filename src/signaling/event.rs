@@ -29,8 +29,9 @@ pub enum SignalingEvent {
         skew: Option<VersionSkew>,
     },
     /// The computer of somebody who was there has closed the last connection (TCP FIN or RST, or a WebSocket Close) to
-    /// them, or to the device that a call with them is at: their app has ended, or let go of this side. A network that
-    /// fails says nothing. Comes before the [`Presence`](Self::Presence) that tells of the same loss.
+    /// the device that the present call with them is at, or without one to them: their app has ended, or let go of this
+    /// side. A network that fails says nothing. Comes before the [`Presence`](Self::Presence) that tells of the same
+    /// loss.
     ConnectionClosed {
         /// The person.
         id: PeerId,

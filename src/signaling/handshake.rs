@@ -123,7 +123,7 @@ fn token(hello: &Hello) -> Option<InvitationToken> {
 }
 
 fn proven(local: &Local, peer: PeerId, hello: Hello, own_name: String, keys: (Sealer, Opener)) -> Proven {
-    if let Some(token) = token(&hello) {
+    if let Some(token) = token(&hello).filter(|_| !local.is_blocked(&peer)) {
         local.invitations().admit(peer, token);
     }
     Proven {

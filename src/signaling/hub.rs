@@ -142,10 +142,8 @@ impl Hub {
         }
         let person = self.people.entry(to).or_insert_with(|| Person::new(now));
         person.last_number = Some(number);
-        if message.is_invite() {
-            let reached = person.reached_runs();
-            person.calls.sent(&message, &reached);
-        }
+        let reached = if message.is_invite() { person.reached_runs() } else { Vec::new() };
+        person.calls.sent(&message, &reached);
         // Which device is the best one may change before there is room: each has one copy.
         let best = person.best().map(|best| Arc::clone(&best.run)).filter(|_| message.is_for_all_devices());
         let device = best.clone().or_else(|| person.calls.device_for(&message).cloned());
@@ -301,10 +299,11 @@ impl Hub {
                 // A connection that was just replaced may still bring what was under way on it.
                 let is_new = self.inbox.admit(from, instance, number, now);
                 let place = if is_new { person.received(instance, message.as_ref()) } else { Place::AtCall };
-                if is_new && person.is_at(instance) {
+                if is_new && place == Place::AtCall && person.is_at(instance) {
                     self.routes.iter().for_each(|route| route.spoke(&from, instance));
                 }
-                if let Some(token) = token.filter(|_| is_new) {
+                let is_invite = message.as_ref().is_some_and(Message::is_invite);
+                if let Some(token) = token.filter(|_| is_new && is_invite && !self.local.is_blocked(&from)) {
                     self.local.invitations().admit(from, token);
                 }
                 match message {
@@ -380,7 +379,7 @@ impl Hub {
         attachment.excess += 1;
         if attachment.excess == MAX_EXCESS {
             tracing::debug!("a signaling connection is cut: too many messages");
-            self.close_on(route, &from);
+            self.routes.iter().filter(|it| it.kind() == route).for_each(|it| it.close_run(&from, run));
         }
     }
 

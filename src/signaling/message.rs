@@ -116,6 +116,28 @@ impl Message {
         }
     }
 
+    /// Whether the call that it is about is over with it, or never begins.
+    pub(super) fn ends_call(&self) -> bool {
+        match self {
+            Self::Reject { .. }
+            | Self::Cancel { .. }
+            | Self::Busy { .. }
+            | Self::AnsweredElsewhere { .. }
+            | Self::Incompatible { .. }
+            | Self::Ended { .. }
+            | Self::Leave { .. } => true,
+            Self::Invite { .. }
+            | Self::Ringing { .. }
+            | Self::Accept { .. }
+            | Self::Describe { .. }
+            | Self::Trickle { .. }
+            | Self::Restart { .. }
+            | Self::Media { .. }
+            | Self::Wish { .. }
+            | Self::Missed { .. } => false,
+        }
+    }
+
     /// Whether it makes the receiver's app ring.
     pub fn is_invite(&self) -> bool {
         matches!(self, Self::Invite { .. })

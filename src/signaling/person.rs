@@ -38,7 +38,7 @@ pub(super) struct Person {
     pub(super) send_again: Option<Instant>,
     /// When a route of theirs last came up or went down.
     pub(super) touched: Instant,
-    /// The run of their app that they have spoken at last.
+    /// Run of their app at which they spoke last, where no other device has the call that they spoke in.
     spoke: Option<Arc<str>>,
     runs: Runs,
     pub(super) calls: CallDevices,
@@ -103,11 +103,12 @@ impl Person {
 
     /// A message of theirs came from a run of their app; its place among the devices of its call.
     pub(super) fn received(&mut self, run: &Arc<str>, message: Option<&Message>) -> Place {
-        if message.is_none_or(|message| !message.is_automatic()) {
+        let up = self.up();
+        let place = message.map_or(Place::AtCall, |message| self.calls.received(message, run, &up, &self.runs));
+        if place == Place::AtCall && message.is_none_or(|message| !message.is_automatic()) {
             self.spoke = Some(Arc::clone(run));
         }
-        let up = self.up();
-        message.map_or(Place::AtCall, |message| self.calls.received(message, run, &up, &self.runs))
+        place
     }
 
     /// Whether they spoke at this run last.
@@ -115,10 +116,13 @@ impl Person {
         self.spoke.as_ref() == Some(run)
     }
 
-    /// Whether no way leads to a run any more that a call is at, or to anybody.
-    pub(super) fn has_lost(&self, run: &str) -> bool {
-        let is_down = self.attachments.iter().all(|it| *it.way.run != *run);
-        !self.is_online() || is_down && self.calls.are_at(run)
+    /// Whether the present call lost its device with this run: no way leads to either. Without a call that is at a
+    /// device, whether no way leads to anybody.
+    pub(super) fn has_lost(&self, run: &Arc<str>) -> bool {
+        let Some(device) = self.calls.present_device() else { return !self.is_online() };
+        let is_down = |run: &str| self.attachments.iter().all(|it| *it.way.run != *run);
+        let is_follower = || is_down(device) && self.calls.may_follow(device, run, &self.runs);
+        is_down(run) && (device == run || is_follower())
     }
 
     /// Queues a frame for each of their devices that is up, but for one.

@@ -127,6 +127,9 @@ pub(super) trait Route: Send {
 
     /// Closes the connections to a person; [`RouteEvent::Down`] follows.
     fn close(&self, peer: &PeerId);
+
+    /// Closes the connection to this run of a person's app; [`RouteEvent::Down`] follows.
+    fn close_run(&self, peer: &PeerId, run: &str);
 }
 
 /// A person who has proven their key on a route.

@@ -1,15 +1,17 @@
 //! Runs of far apps whose computers closed the last connection to them, also of people who are forgotten otherwise: the
-//! same run that is connected again never ended. One of each person.
+//! same run that is connected again never ended.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::identity::PeerId;
 
-/// People of whom one is remembered.
+/// Runs remembered.
 pub(super) const MAX_CLOSED: usize = 64;
+/// Runs remembered of one person.
+const MAX_OF_ONE: usize = 8;
 
-/// The latest is last.
+/// Runs by person; the latest is last.
 #[derive(Debug, Default)]
 pub(super) struct ClosedRuns(VecDeque<(PeerId, Arc<str>)>);
 
@@ -17,7 +19,12 @@ impl ClosedRuns {
     /// The far computer closed the last connection to this run of a person's app. Strangers who come and go push out
     /// nobody who is known.
     pub(super) fn note(&mut self, id: PeerId, instance: Arc<str>, is_known: impl Fn(&PeerId) -> bool) {
-        self.0.retain(|(closed, _)| *closed != id);
+        self.0.retain(|(closed, run)| *closed != id || *run != instance);
+        if self.0.iter().filter(|(closed, _)| *closed == id).count() >= MAX_OF_ONE
+            && let Some(oldest) = self.0.iter().position(|(closed, _)| *closed == id)
+        {
+            self.0.remove(oldest);
+        }
         if self.0.len() >= MAX_CLOSED {
             let stranger = self.0.iter().position(|(other, _)| !is_known(other));
             self.0.remove(stranger.unwrap_or(0));
@@ -49,9 +56,15 @@ mod tests {
             closed.note(id(number), "run".into(), is_known);
         }
         closed.note(id(0), "later run".into(), is_known);
+        closed.note(id(0), "later run".into(), is_known);
         assert_eq!(closed.0.len(), MAX_CLOSED);
         let mut take = |number, run| closed.take(&id(number), run);
-        assert_eq!((take(0, "run"), take(0, "later run"), take(0, "later run")), (false, true, false));
+        assert_eq!((take(0, "run"), take(0, "later run"), take(0, "later run")), (true, true, false));
         assert_eq!((take(1, "run"), take(3 * MAX_CLOSED - 1, "run")), (false, true));
+        for run in 0..=MAX_OF_ONE {
+            closed.note(id(0), format!("{run}").into(), is_known);
+        }
+        let kept = (0..=MAX_OF_ONE).filter(|run| closed.take(&id(0), &format!("{run}"))).count();
+        assert_eq!(kept, MAX_OF_ONE, "one person pushes out nobody else");
     }
 }

@@ -32,6 +32,7 @@ struct FakeState {
     sought: Vec<PeerId>,
     renewed: Vec<PeerId>,
     closed: Vec<PeerId>,
+    closed_runs: Vec<(PeerId, String)>,
     /// Runs at which people have spoken.
     spoken: Vec<(PeerId, String)>,
     /// Frames that it still takes.
@@ -70,12 +71,16 @@ impl Route for FakeRoute {
     fn close(&self, peer: &PeerId) {
         self.state.lock().unwrap().closed.push(*peer);
     }
+
+    fn close_run(&self, peer: &PeerId, run: &str) {
+        self.state.lock().unwrap().closed_runs.push((*peer, run.to_owned()));
+    }
 }
 
 impl FakeRoute {
     fn new(kind: RouteKind) -> Self {
-        let (sent, sought, renewed, closed, spoken) = Default::default();
-        let state = FakeState { sent, sought, renewed, closed, spoken, room: 1000, run: None };
+        let (sent, sought, renewed, closed, closed_runs, spoken) = Default::default();
+        let state = FakeState { sent, sought, renewed, closed, closed_runs, spoken, room: 1000, run: None };
         Self { kind, state: Arc::new(Mutex::new(state)) }
     }
 
@@ -115,6 +120,10 @@ impl FakeRoute {
 
     fn closed(&self) -> Vec<PeerId> {
         std::mem::take(&mut self.state.lock().unwrap().closed)
+    }
+
+    fn closed_runs(&self) -> Vec<(PeerId, String)> {
+        std::mem::take(&mut self.state.lock().unwrap().closed_runs)
     }
 }
 

@@ -187,4 +187,8 @@ impl Route for LanRoute {
     fn close(&self, peer: &PeerId) {
         self.links.close(peer);
     }
+
+    fn close_run(&self, peer: &PeerId, run: &str) {
+        self.links.close_run(peer, run);
+    }
 }

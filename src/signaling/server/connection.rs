@@ -146,7 +146,7 @@ impl Connection {
                 request = self.requests.recv() => match request {
                     Some(Request::Seek { peer, until }) => drop(sessions.seek(Instant::now(), peer, until)),
                     // Nobody is reached now.
-                    Some(Request::Send { .. } | Request::Renew(_) | Request::Close(_)) => {}
+                    Some(Request::Send { .. } | Request::Renew(_) | Request::Close(_) | Request::CloseRun(..)) => {}
                     Some(Request::End) | None => return false,
                 },
             }
@@ -209,6 +209,7 @@ impl Connection {
                     }
                     Some(Request::Seek { peer, until }) => sessions.seek(Instant::now(), peer, until),
                     Some(Request::Close(peer)) => sessions.close(Instant::now(), peer),
+                    Some(Request::CloseRun(peer, run)) => sessions.close_run(Instant::now(), peer, &run),
                     Some(Request::Renew(peer)) => {
                         standing.probe().await?;
                         sessions.renew(Instant::now(), peer)

@@ -68,6 +68,8 @@ pub(super) enum Command {
     Renew(PeerId),
     /// End the sessions with the person.
     Close(PeerId),
+    /// End the sessions with this run of the person's app.
+    CloseRun(PeerId, Arc<str>),
     /// Be connected to these servers.
     SetServers(Vec<ServerLink>),
 }
@@ -98,6 +100,8 @@ pub(super) enum Request {
     Renew(PeerId),
     /// End the sessions with the person.
     Close(PeerId),
+    /// End the sessions with this run of the person's app.
+    CloseRun(PeerId, Arc<str>),
     /// End the connection.
     End,
 }

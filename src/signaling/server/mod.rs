@@ -147,4 +147,8 @@ impl Route for ServerRoute {
     fn close(&self, peer: &PeerId) {
         self.tell(Command::Close(*peer));
     }
+
+    fn close_run(&self, peer: &PeerId, run: &str) {
+        self.tell(Command::CloseRun(*peer, run.into()));
+    }
 }

@@ -76,6 +76,7 @@ impl RouteTask {
             Command::Seek { peer, until } => self.ask_all(|| Request::Seek { peer, until }),
             Command::Renew(peer) => self.ask_all(|| Request::Renew(peer)),
             Command::Close(peer) => self.ask_all(|| Request::Close(peer)),
+            Command::CloseRun(peer, run) => self.ask_all(|| Request::CloseRun(peer, Arc::clone(&run))),
         }
     }
 

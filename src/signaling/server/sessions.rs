@@ -35,7 +35,7 @@ const KNOCK_AGAIN: Duration = Duration::from_secs(2);
 const GUEST: Duration = Duration::from_secs(10);
 /// People at once who are no contacts.
 const MAX_GUESTS: usize = 64;
-/// A person whom the hub has closed is not answered for so long.
+/// A person or device whom the hub has closed is not answered for so long.
 const CLOSED: Duration = Duration::from_secs(10);
 /// Hellos of boxes that this side does not watch: a second, and at once.
 const STRANGERS_HELLOS: (f64, f64) = (5.0, 20.0);
@@ -70,7 +70,8 @@ pub(super) struct Sessions {
     people: BTreeMap<BoxId, Person>,
     /// People to reach: until when, and when they were last knocked at.
     wanted: HashMap<PeerId, (Instant, Option<Instant>)>,
-    closed: HashMap<PeerId, Instant>,
+    /// People, or one of their devices alone, whom the hub has closed, and when.
+    closed: HashMap<(PeerId, Option<Device>), Instant>,
     strangers: TokenBucket,
     known: TokenBucket,
     byes: TokenBucket,
@@ -266,13 +267,27 @@ impl Sessions {
 
     /// Ends the sessions with somebody, and begins none for some seconds.
     pub(super) fn close(&mut self, now: Instant, peer: PeerId) -> Vec<News> {
-        self.closed.retain(|_, at| now.saturating_duration_since(*at) < CLOSED);
-        self.closed.insert(peer, now);
+        self.note_closed(now, (peer, None));
         self.wanted.remove(&peer);
         let mailbox = BoxId::of(&peer);
         let Some(person) = self.people.get_mut(&mailbox) else { return Vec::new() };
         let devices: Vec<_> = person.devices.keys().copied().collect();
         devices.into_iter().flat_map(|device| self.end(now, mailbox, device, CLOSED)).collect()
+    }
+
+    /// Ends the sessions with a run of somebody's app, and begins none with its device for some seconds.
+    pub(super) fn close_run(&mut self, now: Instant, peer: PeerId, run: &str) -> Vec<News> {
+        let mailbox = BoxId::of(&peer);
+        let Some(person) = self.people.get(&mailbox) else { return Vec::new() };
+        let is_it = |far: &Far| far.open.as_ref().is_some_and(|open| *open.instance == *run);
+        let devices: Vec<_> = person.devices.iter().filter(|(_, far)| is_it(far)).map(|(device, _)| *device).collect();
+        devices.iter().for_each(|device| self.note_closed(now, (peer, Some(*device))));
+        devices.into_iter().flat_map(|device| self.end(now, mailbox, device, CLOSED)).collect()
+    }
+
+    fn note_closed(&mut self, now: Instant, closed: (PeerId, Option<Device>)) {
+        self.closed.retain(|_, at| now.saturating_duration_since(*at) < CLOSED);
+        self.closed.insert(closed, now);
     }
 
     /// Whether something is to be looked after soon, see [`tick`](Self::tick).
@@ -347,7 +362,7 @@ impl Sessions {
         };
         let peer = responder.peer();
         // The server, or somebody at it, passes a hello off as another's.
-        if BoxId::of(&peer) != mailbox || !self.answers(now, &peer, responder.is_invited(&self.local)) {
+        if BoxId::of(&peer) != mailbox || !self.answers(now, (peer, device), responder.is_invited(&self.local)) {
             return Vec::new();
         }
         let mut news = Vec::new();
@@ -368,10 +383,11 @@ impl Sessions {
     }
 
     /// Whether this side answers a hello of somebody: whoever may not ring does not even learn that it is there.
-    fn answers(&self, now: Instant, peer: &PeerId, is_invited: bool) -> bool {
-        let closed = self.closed.get(peer).is_some_and(|at| now.saturating_duration_since(*at) < CLOSED);
-        let may_ring = is_invited || self.local.may_ring(peer);
-        may_ring && !closed && !self.local.is_blocked(peer)
+    fn answers(&self, now: Instant, (peer, device): (PeerId, Device), is_invited: bool) -> bool {
+        let closed_at = [None, Some(device)].map(|device| self.closed.get(&(peer, device)));
+        let is_closed = closed_at.into_iter().flatten().any(|at| now.saturating_duration_since(*at) < CLOSED);
+        let may_ring = is_invited || self.local.may_ring(&peer);
+        may_ring && !is_closed && !self.local.is_blocked(&peer)
     }
 
     /// Watches somebody who is no contact, within the bounds; their letters and this side's are no strangers' then.

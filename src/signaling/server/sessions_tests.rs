@@ -401,6 +401,22 @@ fn who_is_blocked_or_closed_is_gone_and_not_answered() {
     assert_eq!(office.ups(), [2, 2]);
 }
 
+#[test]
+fn a_run_that_is_closed_is_gone_alone_and_not_answered_for_a_while() {
+    let mut office = Office::running(&[(1, &[2]), (1, &[2]), (2, &[1])]);
+    assert_eq!(office.ups(), [1, 1, 2]);
+    let run = office.sides[0].local.instance.clone();
+    let news = office.sides[2].sessions.close_run(office.now, id(1), &run);
+    office.take(2, news);
+    office.deliver();
+    let downs: Vec<_> = office.sides.iter().map(|side| side.downs.clone()).collect();
+    assert_eq!(downs, [vec![id(2)], vec![], vec![id(1)]]);
+    office.pass(CLOSED - Duration::from_secs(1));
+    assert_eq!(office.ups(), [1, 1, 2]);
+    office.pass(Duration::from_secs(60));
+    assert_eq!(office.ups(), [2, 1, 3]);
+}
+
 // A hostile server.
 
 #[test]

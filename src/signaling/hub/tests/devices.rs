@@ -9,6 +9,11 @@ fn accept(number: u128) -> Message {
     Message::Accept { invite: InviteId::from_bits(number), name: String::new(), streams: MediaSet::of_call(true, true) }
 }
 
+fn media(number: u128) -> Message {
+    let (conversation, streams) = (ConversationId::from_bits(number), MediaSet::of_call(true, false));
+    Message::Media { conversation, streams }
+}
+
 fn leave(number: u128) -> Message {
     Message::Leave { conversation: ConversationId::from_bits(number) }
 }
@@ -159,9 +164,11 @@ fn two_devices_on_this_network_ring_and_the_first_that_answers_has_the_call() {
         rig.hear(LAN, bob, answers, 1, accept(7));
         let elsewhere = Message::AnsweredElsewhere { invite: InviteId::from_bits(7) };
         assert_eq!(rig.told(), [to(LAN, other, elsewhere)]);
-        assert_eq!(rig.lan.state.lock().unwrap().spoken, [(bob, answers.to_owned())], "media goes there");
-        rig.say(bob, leave(7));
-        assert_eq!(rig.told(), [to(LAN, answers, leave(7))]);
+        rig.hear(LAN, bob, other, 2, accept(7));
+        assert_eq!(rig.told(), [to(LAN, other, Message::AnsweredElsewhere { invite: InviteId::from_bits(7) })]);
+        assert_eq!(rig.lan.state.lock().unwrap().spoken, [(bob, answers.to_owned())], "media goes there, and stays");
+        rig.say(bob, media(7));
+        assert_eq!(rig.told(), [to(LAN, answers, media(7))]);
         rig.ack(LAN, bob, answers, u64::MAX);
 
         // The other one goes: the call has nothing to do with it. Then its own one ends.
@@ -176,7 +183,55 @@ fn two_devices_on_this_network_ring_and_the_first_that_answers_has_the_call() {
         assert_eq!(rig.events(), [], "it is another device");
         rig.up_at(LAN, bob, answers, Some(7));
         assert_eq!(rig.events(), [SignalingEvent::ConnectionRestored { id: bob }]);
+
+        // The call is over: nothing depends on its device.
+        rig.say(bob, leave(7));
+        rig.down_of(LAN, bob, answers, true);
+        assert_eq!(rig.events(), []);
     }
+}
+
+#[test]
+fn the_device_of_a_call_that_is_over_ends_no_later_call_at_another() {
+    for ended_by_far in [false, true] {
+        let mut rig = Rig::new();
+        let bob = id_of(1);
+        rig.up_at(LAN, bob, "desk", Some(1));
+        rig.up_at(LAN, bob, "lap", Some(2));
+        rig.say(bob, invite(1));
+        rig.hear(LAN, bob, "desk", 1, accept(1));
+        if ended_by_far {
+            rig.hear(LAN, bob, "desk", 2, leave(1));
+        } else {
+            rig.say(bob, leave(1));
+        }
+        rig.say(bob, invite(2));
+        rig.hear(LAN, bob, "lap", 1, accept(2));
+        rig.events();
+        rig.down_of(LAN, bob, "desk", true);
+        assert_eq!(rig.events(), [], "the call is at the laptop");
+        rig.down_of(LAN, bob, "lap", true);
+        assert_eq!(rig.others(), [SignalingEvent::ConnectionClosed { id: bob }]);
+    }
+}
+
+#[test]
+fn a_device_without_the_call_that_closes_last_does_not_end_it() {
+    let mut rig = Rig::new();
+    let bob = id_of(1);
+    rig.hub.local.set_contacts(HashSet::from([bob]));
+    rig.up_at(LAN, bob, "desk", Some(1));
+    rig.up_at(LAN, bob, "lap", Some(2));
+    rig.say(bob, invite(1));
+    rig.hear(LAN, bob, "desk", 1, accept(1));
+    rig.down_of(LAN, bob, "desk", false);
+    rig.down_of(LAN, bob, "lap", true);
+    assert!(!rig.events().contains(&SignalingEvent::ConnectionClosed { id: bob }), "the desk fell silent alone");
+    // The desk's app is started anew, and closes before it has said anything.
+    rig.up_at(LAN, bob, "desk again", Some(1));
+    rig.events();
+    rig.down_of(LAN, bob, "desk again", true);
+    assert_eq!(rig.others(), [SignalingEvent::ConnectionClosed { id: bob }]);
 }
 
 #[test]
@@ -216,10 +271,10 @@ fn an_app_that_begins_to_say_where_it_is_is_a_later_run_of_one_that_did_not() {
 }
 
 #[test]
-fn an_invite_shows_the_token_and_a_token_that_comes_with_one_lets_its_holder_ring() {
+fn an_invite_shows_the_token_and_nothing_else_does() {
     let token = InvitationToken::from_bytes([7; 16]);
     let mut rig = Rig::new();
-    let (bob, eve) = (id_of(1), id_of(2));
+    let bob = id_of(1);
     rig.up(bob, "desk");
     rig.hub.local.invitations().set(HashSet::new(), HashMap::from([(bob, token)]));
     rig.say(bob, invite(7));
@@ -237,17 +292,28 @@ fn an_invite_shows_the_token_and_a_token_that_comes_with_one_lets_its_holder_rin
         })
         .collect();
     assert_eq!(tokens, [Some(token.to_string()), None], "nothing else needs it");
+}
 
+#[test]
+fn a_token_admits_the_first_who_rings_with_it_and_nobody_who_is_blocked() {
+    let token = InvitationToken::from_bytes([7; 16]);
+    let mut rig = Rig::new();
+    let [ann, bob, eve] = [1, 2, 3].map(id_of);
     rig.hub.local.invitations().set(HashSet::from([token]), HashMap::new());
     rig.hub.local.strangers_welcome.store(false, Ordering::Relaxed);
-    rig.up(eve, "run");
-    for (from, run, number) in [(bob, "desk", 1), (eve, "run", 2)] {
-        assert!(!rig.hub.local.may_ring(&from) || from == bob, "{number}");
-        let invited = Incoming::Message { number, message: Some(invite(10 + u128::from(number))), token: Some(token) };
-        rig.incoming(LAN, from, run, invited);
-    }
-    assert_eq!(rig.hub.local.invitations().of_guest(&bob), Some(token));
-    assert!(!rig.hub.local.may_ring(&eve), "the first who comes with it");
+    rig.hub.set_blocked(HashSet::from([eve]));
+    [ann, bob, eve].into_iter().for_each(|person| rig.up(person, "run"));
+    let mut show = |from, number, message| {
+        assert!(!rig.hub.local.may_ring(&from), "{number}");
+        rig.incoming(LAN, from, "run", Incoming::Message { number, message, token: Some(token) });
+        (rig.hub.local.may_ring(&from), rig.hub.local.invitations().of_guest(&from))
+    };
+    assert_eq!(show(eve, 1, Some(invite(1))), (false, None), "she is blocked");
+    assert_eq!(show(bob, 1, Some(ringing())), (false, None), "nobody rings");
+    assert_eq!(show(bob, 2, Some(leave(1))), (false, None), "nobody rings");
+    assert_eq!(show(bob, 3, None), (false, None), "of an unknown kind");
+    assert_eq!(show(ann, 1, Some(invite(2))), (true, Some(token)));
+    assert_eq!(show(bob, 4, Some(invite(3))), (false, None), "she came first");
 }
 
 #[test]

@@ -35,7 +35,7 @@ fn messages_of_unknown_kinds_count_like_others() {
     for number in 1..=1000 {
         rig.incoming(LAN, peer, "run", Incoming::Message { number, message: None, token: None });
     }
-    assert_eq!(rig.lan.closed(), [peer]);
+    assert_eq!((rig.lan.closed_runs(), rig.lan.closed()), (vec![(peer, "run".to_owned())], vec![]));
 }
 
 #[test]
@@ -78,5 +78,20 @@ fn whoever_goes_on_over_the_limit_is_cut_once() {
     for number in 1..=1000 {
         rig.message(LAN, peer, "run", number);
     }
-    assert_eq!((rig.received(), rig.lan.closed()), (200, vec![peer]));
+    assert_eq!((rig.received(), rig.lan.closed_runs()), (200, vec![(peer, "run".to_owned())]));
+}
+
+#[test]
+fn a_device_that_goes_on_over_the_limit_is_cut_and_the_others_of_its_person_stay() {
+    for route in [LAN, RouteKind::Server] {
+        let mut rig = Rig::new();
+        let peer = id_of(1);
+        rig.up_at(route, peer, "desk", Some(1));
+        rig.up_at(route, peer, "lap", Some(2));
+        for number in 1..=1000 {
+            rig.message(route, peer, "lap", number);
+        }
+        let fake = if route == LAN { &rig.lan } else { &rig.server };
+        assert_eq!((fake.closed_runs(), fake.closed()), (vec![(peer, "lap".to_owned())], vec![]));
+    }
 }
