@@ -400,6 +400,22 @@ fn a_relayed_call_moves_to_a_direct_path_without_a_gap_and_back_when_that_dies()
     meeting.hang_up();
 }
 
+/// The engine lives by the relayed pair, also while media goes another way.
+#[test]
+fn a_call_that_left_the_relay_goes_on_without_it() {
+    let _machine = support::sharing();
+    let Some(mut meeting) = Meeting::begin(|it| homes(it, Nat::Home, Nat::Home)) else { return };
+    meeting.keep_apart(true);
+    meeting.call();
+    assert_eq!(meeting.routes(), RELAY_UDP);
+    meeting.move_to("direct", |meeting| meeting.keep_apart(false));
+    meeting.restart_server();
+    let (took, routes) = meeting.resume();
+    println!("both go on after {took:?}");
+    assert_eq!(routes, DIRECT);
+    meeting.hang_up();
+}
+
 #[test]
 fn a_call_goes_on_behind_another_address() {
     let _machine = support::sharing();

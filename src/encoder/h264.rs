@@ -67,10 +67,7 @@ impl VideoEncoder {
                 return Ok(unit);
             }
         }
-        let codec = self.codec.insert(Codec::new(frame, rate, layers, set_layers)?);
-        let unit = codec.encode(frame, &mut self.buffer)?;
-        codec.limit();
-        Ok(unit)
+        self.codec.insert(Codec::new(frame, rate, layers, set_layers)?).encode(frame, &mut self.buffer)
     }
 }
 
@@ -138,15 +135,6 @@ impl Codec {
             }
         }
         self.rate = rate;
-    }
-
-    /// Bounds the bit rate of each second, as each change of the rate does. The library takes that only once it has
-    /// begun; without it, a few pictures in a row are left out where one is enough.
-    fn limit(&mut self) {
-        let kbps = self.rate.kbps;
-        if !self.set_bit_rate_option(ENCODER_OPTION_MAX_BITRATE, (kbps * 1000) as i32) {
-            tracing::warn!(kbps, "the encoder refuses a greatest bit rate");
-        }
     }
 
     fn set_frame_rate_option(&mut self, mut fps: f32) -> bool {

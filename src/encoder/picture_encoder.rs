@@ -12,9 +12,6 @@ use crate::media::{MediaTime, OutgoingPicture, Planes, Scaler, VideoBudget, Vide
 /// On a path that does not take all, a keyframe is made as if the rate were this share of it: it arrives the sooner,
 /// and the pictures after it make up for it.
 const KEYFRAME_SHARE: f64 = 0.5;
-/// Bit rate at most on a path that has not told what it carries, in kbit/s: the pictures that follow the first keyframe
-/// until the first feedback do not fill the queue of a thin path.
-const START_KBPS: u32 = 160;
 /// After so long without a picture, the next one is as large as a keyframe: its size need not wait for one.
 const LONG_PAUSE: Duration = Duration::from_millis(200);
 
@@ -57,8 +54,7 @@ impl PictureEncoder {
         clock: impl Fn() -> MediaTime,
     ) -> Result<Option<OutgoingPicture>, openh264::Error> {
         let min_kbps = *VideoFormat::KBPS_RANGE.start();
-        let granted = if budget.proven { budget.kbps } else { budget.kbps.min(START_KBPS) };
-        let kbps = granted.min(most.kbps).max(min_kbps);
+        let kbps = budget.kbps.min(most.kbps).max(min_kbps);
         let full = Shape { width: frame.width(), height: frame.height(), max_fps: most.max_fps };
         if budget.behind {
             self.skipped += 1;
@@ -66,7 +62,7 @@ impl PictureEncoder {
         }
         let paused = frame.captured_at.since(self.captured_at) >= LONG_PAUSE;
         let due = paused || keyframe_wanted.load(Ordering::Relaxed);
-        let grant = RateLimit { kbps, max_kbps: most.kbps, codec: budget.codec, proven: budget.proven };
+        let grant = RateLimit { kbps, max_kbps: most.kbps, codec: budget.codec };
         let shape = self.scaler.shape(full, grant, budget.max_lines, due, frame.captured_at);
         if !self.pace.admits(frame.captured_at, shape.max_fps) {
             return Ok(None);
@@ -77,7 +73,7 @@ impl PictureEncoder {
         self.captured_at = frame.captured_at;
         let started = clock();
         let keyframe = keyframe_wanted.swap(false, Ordering::Relaxed);
-        let share = if keyframe && granted < most.kbps { KEYFRAME_SHARE } else { 1.0 };
+        let share = if keyframe && budget.kbps < most.kbps { KEYFRAME_SHARE } else { 1.0 };
         let kbps = ((f64::from(kbps) * share) as u32).max(min_kbps);
         let frame = self.scaling.shaped(frame, shape);
         let encoder = match budget.codec.codec {
@@ -141,7 +137,6 @@ impl FramePace {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::capture::film::Film;
     use crate::codec::h264::{LEVEL_3_0, LEVEL_3_1, LEVEL_4_0};
     use crate::codec::{CodecSupport, VideoLevel};
     use crate::media::Preset;
@@ -158,52 +153,6 @@ mod tests {
         assert_eq!(count(29, 30), 58);
         assert!((59..=61).contains(&count(60, 30)), "{}", count(60, 30));
         assert!((29..=31).contains(&count(30, 15)), "{}", count(30, 15));
-    }
-
-    /// Lines of the first picture after a pause of `pause_ms`, in which the rate has fallen, and whether it is a
-    /// keyframe. In the pause no picture comes, or pictures come that the network has no room for.
-    fn after_pause(pause_ms: u64, comes: bool) -> (u32, bool) {
-        let mut pictures = PictureEncoder::default();
-        let most = Rate { kbps: 1500, max_fps: 30 };
-        let wanted = AtomicBool::new(true);
-        let mut frame = VideoFrame::black(1280, 720);
-        let mut encode = |ms: u64, kbps: u32, behind: bool| {
-            frame.captured_at = MediaTime::from_millis(1000 + ms);
-            let budget = VideoBudget { kbps, behind, ..VideoBudget::UNLIMITED };
-            let unit = pictures.encode(&frame, most, budget, &wanted, || MediaTime::from_millis(1000 + ms)).unwrap();
-            unit.map(|unit| (pictures.size.1, unit.keyframe))
-        };
-        assert_eq!(encode(0, 1500, false), Some((720, true)));
-        assert_eq!(encode(33, 1500, false), Some((720, false)));
-        (66..33 + pause_ms).step_by(33).filter(|_| comes).for_each(|ms| assert_eq!(encode(ms, 90, true), None));
-        encode(33 + pause_ms, 90, false).unwrap()
-    }
-
-    #[test]
-    fn the_first_picture_after_a_long_pause_is_made_at_the_size_that_the_rate_bears() {
-        for comes in [false, true] {
-            assert_eq!([33, 199].map(|pause| after_pause(pause, comes)), [(720, false); 2], "no long pause");
-            assert_eq!([200, 1000].map(|pause| after_pause(pause, comes)), [(360, true); 2]);
-        }
-    }
-
-    #[test]
-    fn little_is_encoded_until_the_path_has_told_what_it_carries() {
-        let bytes = |proven: bool| -> usize {
-            let (mut pictures, most) = (PictureEncoder::default(), Rate { kbps: 3000, max_fps: 30 });
-            let (film, mut frame) = (Film::new(1280, 720), VideoFrame::black(1280, 720));
-            let wanted = AtomicBool::new(true);
-            let budget = VideoBudget { kbps: 1000, proven, ..VideoBudget::UNLIMITED };
-            let encode = |number: u16| {
-                film.draw(number, &mut frame);
-                frame.captured_at = MediaTime::from_millis(1000 + u64::from(number) * 33);
-                let unit = pictures.encode(&frame, most, budget, &wanted, MediaTime::default).unwrap();
-                unit.map_or(0, |unit| unit.data.len())
-            };
-            (0..8).map(encode).sum()
-        };
-        let [small, usual] = [false, true].map(bytes);
-        assert!(small < 10_000 && usual > 2 * small, "{small} and {usual} bytes in a quarter of a second");
     }
 
     /// The size of the first picture that is encoded of one of `full` size for a far side of `level`, and the level

@@ -30,8 +30,6 @@ const STEPS: [Step; 6] = [
     Step { eighths: 3, max_fps: 20, least_share: 0.09 },
     Step { eighths: 2, max_fps: 15, least_share: 0.0 },
 ];
-/// Lines of a picture at most on a path that has not told what it carries.
-const START_LINES: u32 = 270;
 /// Bits for a pixel of a picture that is just good enough, of a face that talks.
 const MIN_BITS_PER_PIXEL: f64 = 0.016;
 const FULL_FPS: f64 = 30.0;
@@ -74,16 +72,12 @@ pub(super) struct RateLimit {
     pub(super) max_kbps: u32,
     /// The codec, with the level that no picture may exceed.
     pub(super) codec: CodecSupport,
-    /// The path has told what it carries.
-    pub(super) proven: bool,
 }
 
 /// The present step, and the state that argues for another.
 #[derive(Debug)]
 pub(super) struct QualityScaler {
     step: usize,
-    /// The path had not told what it carries.
-    starting: bool,
     too_low_since: Option<MediaTime>,
     /// Since when the rate has been enough for a higher step, and the lowest such step since.
     enough_since: Option<(MediaTime, usize)>,
@@ -102,7 +96,6 @@ impl Default for QualityScaler {
     fn default() -> Self {
         Self {
             step: 0,
-            starting: false,
             too_low_since: None,
             enough_since: None,
             too_slow: 0,
@@ -162,11 +155,7 @@ impl QualityScaler {
             let enough = |step| (min_kbps(step) * margin).min(max_kbps).max(min_kbps(step));
             STEPS.iter().position(|step| kbps >= enough(step)).unwrap_or(STEPS.len() - 1)
         };
-        if grant.proven && !self.starting {
-            self.follow(highest(1.0), highest(UP_MARGIN), due, now);
-        } else {
-            self.start(grant.proven.then(|| highest(1.0)), full.height);
-        }
+        self.follow(highest(1.0), highest(UP_MARGIN), due, now);
         // More than there are is as good as all.
         self.lines = self.lines.min(full.height);
         self.look_at(max_lines.min(full.height), now);
@@ -176,15 +165,6 @@ impl QualityScaler {
             .find(|eighths| full.height * eighths / 8 >= self.lines)
             .unwrap_or(STEPS[step].eighths);
         scaled(full, eighths, max_fps)
-    }
-
-    /// Begins a path with small pictures of `lines` lines, and goes on with the step that it is found to bear.
-    fn start(&mut self, bearable: Option<usize>, lines: u32) {
-        let is_small = |step: &Step| lines * step.eighths / 8 <= START_LINES;
-        let small = || STEPS.iter().position(is_small).unwrap_or(STEPS.len() - 1);
-        self.starting = bearable.is_none();
-        self.step = bearable.unwrap_or_else(|| self.step.max(small()));
-        (self.too_low_since, self.enough_since) = (None, None);
     }
 
     fn follow(&mut self, bearable: usize, comfortable: usize, due: bool, now: MediaTime) {
@@ -257,7 +237,7 @@ mod tests {
     const HD: Shape = Shape { width: 1280, height: 720, max_fps: 30 };
 
     const fn grant(kbps: u32) -> RateLimit {
-        RateLimit { kbps, max_kbps: 1500, codec: CodecSupport::own(VideoCodec::PREFERRED), proven: true }
+        RateLimit { kbps, max_kbps: 1500, codec: CodecSupport::own(VideoCodec::PREFERRED) }
     }
 
     /// The shapes while `kbps` changes with the time in ms, where they change.
@@ -299,7 +279,7 @@ mod tests {
                 let now = MediaTime::from_millis(second * 1000);
                 let shape = scaler.shape(
                     full,
-                    RateLimit { kbps, max_kbps, codec: CodecSupport::default(), proven: true },
+                    RateLimit { kbps, max_kbps, codec: CodecSupport::default() },
                     u32::MAX,
                     false,
                     now,
@@ -322,26 +302,10 @@ mod tests {
     }
 
     #[test]
-    fn a_path_begins_with_small_pictures_and_goes_on_at_once_with_those_that_it_bears() {
-        let mut scaler = QualityScaler::default();
-        let mut height = |kbps, proven, at| {
-            let grant = RateLimit { proven, ..grant(kbps) };
-            scaler.shape(HD, grant, u32::MAX, false, MediaTime::from_millis(at)).height
-        };
-        assert_eq!((height(700, false, 0), height(1500, false, 33), height(1500, true, 66)), (270, 270, 720));
-        assert_eq!((height(700, false, 99), height(90, true, 133)), (270, 360), "another path, which bears less");
-        assert_eq!((height(1500, true, 166), height(1500, true, 1700)), (360, 720), "later it takes its time");
-        let low = Shape { width: 320, height: 240, max_fps: 30 };
-        let grant = RateLimit { proven: false, ..self::grant(500) };
-        let shape = QualityScaler::default().shape(low, grant, u32::MAX, false, MediaTime::default());
-        assert_eq!(shape, low, "small enough");
-    }
-
-    #[test]
     fn no_picture_exceeds_the_level_of_the_far_side_whatever_the_camera_gives() {
         let shape = |(width, height), level: u8| {
             let codec = CodecSupport { codec: VideoCodec::H264, level: VideoLevel::from_number(level) };
-            let grant = RateLimit { kbps: 100_000, max_kbps: 100_000, codec, proven: true };
+            let grant = RateLimit { kbps: 100_000, max_kbps: 100_000, codec };
             let full = Shape { width, height, max_fps: 30 };
             let shape = QualityScaler::default().shape(full, grant, u32::MAX, false, MediaTime::default());
             assert!(grant.codec.admits((shape.width, shape.height), shape.max_fps), "{shape:?} at {level}");

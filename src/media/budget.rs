@@ -15,19 +15,10 @@ pub struct VideoBudget {
     pub layers: u8,
     /// The codec, and the level of it, that everybody decodes.
     pub codec: CodecSupport,
-    /// The path has told what it carries. Before that pictures are small, so that the first one is soon seen on a thin
-    /// path.
-    pub proven: bool,
 }
 
 impl VideoBudget {
     /// No bound but the format's own.
-    pub const UNLIMITED: Self = Self {
-        kbps: u32::MAX,
-        behind: false,
-        max_lines: u32::MAX,
-        layers: 1,
-        codec: CodecSupport::UNLIMITED,
-        proven: true,
-    };
+    pub const UNLIMITED: Self =
+        Self { kbps: u32::MAX, behind: false, max_lines: u32::MAX, layers: 1, codec: CodecSupport::UNLIMITED };
 }

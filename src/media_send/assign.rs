@@ -144,8 +144,6 @@ impl Allocation {
             max_lines: one.max_lines.max(other.max_lines),
             layers: one.layers.max(other.layers),
             codec: one.codec.common(other.codec),
-            // A person who joins begins on a small rendition anyway, and the pictures of the others stay as they are.
-            proven: one.proven || other.proven,
         })?;
         let most_lines = if rendition == 0 { u32::MAX } else { top >> rendition };
         let layers = if receivers.len() > 1 { MESH_LAYERS } else { common.layers };

@@ -381,6 +381,10 @@ impl Driver {
 
     /// This computer's networks are others.
     fn networks_changed(&mut self, networks: &NetworkState) {
+        // The relay may have an address of its own that is left; if not, silence tells.
+        if self.context.gate.lose_direct_address(|own| networks.has(own)) {
+            return;
+        }
         let has_address = self.context.selected.local().is_none_or(|own| networks.has(own));
         if let Some(end) = self.link.interruption_by(has_address) {
             tracing::info!(has_address, "the address that media leave from is gone, or back");

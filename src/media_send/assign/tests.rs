@@ -64,7 +64,7 @@ fn in_a_call_of_two_there_is_one_rendition_with_the_receivers_own_budget() {
         for max_lines in [1, 180, 360, 719, 720, 2160, u32::MAX] {
             for behind in [false, true] {
                 let codec = CodecSupport::default();
-                let budget = VideoBudget { kbps, behind, max_lines, layers: 1, codec, proven: true };
+                let budget = VideoBudget { kbps, behind, max_lines, layers: 1, codec };
                 let receivers = [Receiver { peer: peer(1), budget }];
                 let mut call = Call::default();
                 assert_eq!(call.step(&receivers, u32::MAX), [0]);

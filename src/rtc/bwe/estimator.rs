@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use super::acked_bitrate::AckedBitrate;
 use super::aimd::AimdRateControl;
 use super::in_flight::FIRST_TIMEOUT;
-use super::initial_probe::{InitialProbe, THIN};
+use super::initial_probe::InitialProbe;
 use super::link_capacity::LinkCapacityEstimate;
 use super::loss_based::{LossBasedEstimate, LossVerdict};
 use super::packet_history::PacketResult;
@@ -36,6 +36,8 @@ const WIDE: f64 = 1_000_000.0;
 const STAYS_LOSS: f64 = 0.1;
 /// A back-off because of a delay that turns out to be the path's own is undone within this time.
 const UNDO: Duration = Duration::from_secs(3);
+/// A path that carries no more than this, in bit/s, is full at once: so it is where its first train arrived no faster.
+const THIN: f64 = 500_000.0;
 /// A queue shorter than this is no reason to back off, one that is longer than modest allows no growth, and a large one
 /// is a reason to back off, however steady.
 pub(super) const QUEUE_SMALL: Duration = Duration::from_millis(30);
@@ -85,11 +87,6 @@ impl BandwidthEstimator {
     /// The target rate on the wire in bit/s, headers included.
     pub fn target_bps(&self) -> u64 {
         self.rate.target_bps() as u64
-    }
-
-    /// The first packet train has told what the path carries, or has had its chance.
-    pub(super) fn is_proven(&self) -> bool {
-        self.probe.is_over()
     }
 
     /// Queuing delay of the path, apart from jitter.
@@ -201,8 +198,6 @@ impl BandwidthEstimator {
             if pace < THIN {
                 self.rate.found_full(pace, now);
             }
-            // The small pictures of the start say nothing of what arrives of larger ones.
-            self.acked = AckedBitrate::default();
             self.rate.set(pace * TRAIN_SHARE, now);
             return;
         }

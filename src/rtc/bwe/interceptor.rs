@@ -157,34 +157,10 @@ impl CongestionControl {
             jitter: self.estimator.jitter(),
             heavy_loss: self.estimator.loss().recent() > HEAVY_LOSS,
         };
-        self.replace_lost(&results, now);
-        self.in_flight.acked(acked, now, self.state.path.pushback());
+        self.in_flight.acked(acked, now, path.pushback());
         self.follow_probe(&packets, now);
         self.publish();
         self.give_up_overdue(now);
-    }
-
-    /// Packets of pictures that a full path has lost: a keyframe follows where it is cheaper than repairs, before these
-    /// are asked for.
-    fn replace_lost(&mut self, results: &[PacketResult], now: Instant) {
-        if !self.is_full(now) {
-            return;
-        }
-        let (target, at) = (self.state.path.wire_bps(), MediaTime::of(now));
-        for stream in &mut self.repaired {
-            for lost in results.iter().filter(|result| result.arrival.is_none()) {
-                stream.stale.lost(lost.departure, lost.size, now);
-            }
-            stream.replace_where_cheaper(target, at);
-        }
-    }
-
-    /// The path holds more than it should: a long queue stands, or reports are late. Where much is lost, so are
-    /// reports, and it says little of a queue that they are late.
-    fn is_full(&self, now: Instant) -> bool {
-        let late =
-            self.estimator.loss().recent() <= HEAVY_LOSS && self.state.path.held_until(MediaTime::of(now)).is_some();
-        late || self.estimator.queue_beyond_jitter() >= QUEUE_LARGE
     }
 
     /// Pictures that the pacer holds are given up where they would take too long at the present target, and a keyframe
@@ -221,7 +197,10 @@ impl CongestionControl {
     fn grants(&mut self, packet: &mut Box<dyn rtc::rtcp::Packet>, now: Instant) -> bool {
         let Some(request) = packet.as_any().downcast_ref::<TransportLayerNack>() else { return true };
         let mut request = request.clone();
-        let full = self.is_full(now);
+        // Where much is lost, so are reports: that they are late says little of a queue.
+        let late =
+            self.estimator.loss().recent() <= HEAVY_LOSS && self.state.path.held_until(MediaTime::of(now)).is_some();
+        let full = late || self.estimator.queue_beyond_jitter() >= QUEUE_LARGE;
         let again = self.state.path.rtt() + self.state.path.queuing_delay() + REPAIR_MARGIN;
         let of_stream = self.repaired.iter_mut().find(|stream| stream.ssrc == Some(request.media_ssrc));
         let Some(stream) = of_stream else { return false };
@@ -229,7 +208,12 @@ impl CongestionControl {
             stream.stale.all();
         }
         let worth = stream.stale.strip(&mut request, full, now);
-        if stream.replace_where_cheaper(self.state.path.wire_bps(), MediaTime::of(now)) {
+        let in_flight = || stream.state.keyframe_in_flight(request.media_ssrc, MediaTime::of(now));
+        let target = self.state.path.wire_bps() as f64;
+        let slow = stream.stale.asked_bytes() as f64 * 8.0 > target * KEYFRAME_TIME.as_secs_f64();
+        if (slow || stream.stale.asked() > KEYFRAME_PACKETS) && !in_flight() {
+            stream.stale.all();
+            (stream.on_keyframe_needed)();
             return false;
         }
         if !worth || full || self.on_request.rate.bps() > self.state.path.wire_bps() / 2 {
@@ -257,7 +241,6 @@ impl CongestionControl {
         let repairs = self.on_request.rate.bps() + self.ahead.rate.bps();
         let total = self.estimator.target_bps();
         self.state.path.set_queuing_delay(self.estimator.queue());
-        self.state.path.set_proven(self.estimator.is_proven());
         self.state.path.set_target(total, total.saturating_sub(repairs).max(MIN_FOR_NEW_BPS));
     }
 }
@@ -300,19 +283,6 @@ impl RepairedStream {
             stale: StaleFrames::default(),
             retransmissions: RetransmissionLimit::default(),
         }
-    }
-
-    /// Asks for a keyframe where it is cheaper than the repairs that are asked for, at a target in bit/s, and none is
-    /// in flight; true where it does.
-    fn replace_where_cheaper(&mut self, target_bps: u64, now: MediaTime) -> bool {
-        let slow = self.stale.asked_bytes() as f64 * 8.0 > target_bps as f64 * KEYFRAME_TIME.as_secs_f64();
-        let cheaper = (slow || self.stale.asked() > KEYFRAME_PACKETS)
-            && self.ssrc.is_some_and(|ssrc| !self.state.keyframe_in_flight(ssrc, now));
-        if cheaper {
-            self.stale.all();
-            (self.on_keyframe_needed)();
-        }
-        cheaper
     }
 }
 
@@ -369,7 +339,7 @@ impl Stage for CongestionControl {
             }
             if let Some(stream) = self.repaired.iter_mut().find(|one| one.ssrc == Some(packet.header.ssrc)) {
                 let starts_keyframe = message.message.custom::<KeyframeStart>().is_some();
-                stream.stale.left(packet.header.sequence_number, size, message.now, starts_keyframe);
+                stream.stale.left(packet.header.sequence_number, size, starts_keyframe);
             }
             // A probe repairs nothing.
             let mark = message.message.custom::<ProbeMark>();

@@ -35,7 +35,6 @@ mod trendline;
 mod twcc_numbering;
 
 pub use estimator::BandwidthEstimator;
-pub(super) use initial_probe::TRAIN;
 pub(super) use interceptor::{CongestionControl, HEAVY_LOSS};
 pub use packet_history::PacketResult;
 pub(super) use twcc_numbering::TwccNumbering;

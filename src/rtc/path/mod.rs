@@ -12,7 +12,7 @@ mod far;
 mod pushback;
 mod rtt;
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -45,7 +45,6 @@ pub(super) struct PathState {
     changes: AtomicU32,
     wire_bps: AtomicU64,
     media_bps: AtomicU64,
-    proven: AtomicBool,
     queuing_delay_us: AtomicU64,
     loss_ppm: AtomicU32,
     loss_run_milli: AtomicU32,
@@ -80,11 +79,6 @@ impl PathState {
         self.media_bps.load(Relaxed)
     }
 
-    /// The first packet train has told what the path carries, or has had its chance; until then the target is a guess.
-    pub(super) fn is_proven(&self) -> bool {
-        self.proven.load(Relaxed)
-    }
-
     /// Time that packets wait in the queues of the path, by the latest feedback.
     pub(super) fn queuing_delay(&self) -> Duration {
         Duration::from_micros(self.queuing_delay_us.load(Relaxed))
@@ -114,7 +108,6 @@ impl PathState {
         self.with_rtt(|rtt| *rtt = RttEstimator::default());
         self.queuing_delay_us.store(0, Relaxed);
         self.set_target(START_BPS, START_BPS);
-        self.set_proven(false);
         self.pushback.forget();
         self.set_loss(PathLoss::default());
         self.changes.fetch_add(1, Relaxed);
@@ -147,11 +140,6 @@ impl PathState {
     pub(super) fn set_target(&self, wire_bps: u64, media_bps: u64) {
         self.wire_bps.store(wire_bps, Relaxed);
         self.media_bps.store(media_bps, Relaxed);
-    }
-
-    /// Notes whether the path has told what it carries.
-    pub(super) fn set_proven(&self, proven: bool) {
-        self.proven.store(proven, Relaxed);
     }
 
     pub(super) fn set_queuing_delay(&self, delay: Duration) {
@@ -188,7 +176,6 @@ mod tests {
         path.set_loss(PathLoss { share: 0.1, run: 2.0 });
         path.set_queuing_delay(MS(40));
         path.set_target(9_000_000, 8_000_000);
-        path.set_proven(true);
         let at = MediaTime::from_millis;
         path.pushback().heard(None, at(1000));
         path.pushback().end_trial();
@@ -198,7 +185,6 @@ mod tests {
         assert!(path.rtt() > MS(50) && path.rtt() < MS(90) && path.rtt_variation() > Duration::ZERO);
         assert_eq!((path.loss(), path.queuing_delay()), (PathLoss { share: 0.1, run: 2.0 }, MS(40)));
         path.changed();
-        assert!(!path.is_proven());
         assert_eq!(
             (path.rtt(), path.min_rtt(), path.rtt_variation()),
             (Duration::ZERO, Duration::ZERO, Duration::ZERO)

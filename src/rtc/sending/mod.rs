@@ -16,7 +16,6 @@ use crate::media::{MediaTime, OutgoingPicture, OutgoingSound, StreamId, VideoBud
 use crate::rtc::connection_state::ConnectionState;
 use crate::rtc::event::{Events, PeerEvent};
 use crate::rtc::negotiation::description_sdp::StreamNumbers;
-use crate::rtc::path::START_BPS;
 use crate::rtc::stream::{AudioSend, NumberedSound, PictureGate, VideoSend};
 
 /// A quarter of a second at 30 frames a second: a busy computer's hiccup should not cost a keyframe.
@@ -111,23 +110,17 @@ impl MediaQueues {
             return None;
         }
         let codec = self.state.far.video();
-        let target = match self.state.path.media_bps() {
-            0 => START_BPS,
-            target => target,
-        };
+        let target = self.state.path.media_bps();
+        if target == 0 {
+            return Some(VideoBudget { codec, ..VideoBudget::UNLIMITED });
+        }
         let sound = self.sound_kbps(now);
         let wanted = (f64::from(wanted_kbps) / PAYLOAD_SHARE + HEADERS_KBPS + f64::from(sound)) * 1000.0;
         self.state.video.set_wanted(wanted as u64, now);
         let video = video_kbps(target, sound);
         let waiting = self.video.max_capacity() - self.video.capacity() + self.state.pacer.waiting(now);
         let behind = waiting > MAX_WAITING || self.state.path.held_until(now).is_some();
-        Some(VideoBudget {
-            kbps: video as u32,
-            behind,
-            codec,
-            proven: self.state.path.is_proven(),
-            ..VideoBudget::UNLIMITED
-        })
+        Some(VideoBudget { kbps: video.max(0.0) as u32, behind, codec, ..VideoBudget::UNLIMITED })
     }
 
     /// Bit rate that the path grants all pictures together at `now`, in kbit/s, `u32::MAX` before it is known; `None`

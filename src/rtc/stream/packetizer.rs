@@ -56,9 +56,6 @@ impl RtpStream {
     }
 }
 
-/// Least payload of a fragment, in bytes: below it headers are most of a packet.
-const MIN_PAYLOAD: usize = 200;
-
 /// Makes packets of access units.
 #[derive(Debug)]
 pub struct VideoPacketizer(RtpStream);
@@ -71,15 +68,9 @@ impl VideoPacketizer {
 
     /// The packets of one access unit, the last one marked.
     pub fn packetize(&mut self, unit: &OutgoingPicture, packets: &mut Vec<Packet>) {
-        self.packetize_within(MAX_PAYLOAD, unit, packets);
-    }
-
-    /// The same, with payloads of no more than `max_payload` bytes, between [`MIN_PAYLOAD`] and the usual limit.
-    pub(super) fn packetize_within(&mut self, max_payload: usize, unit: &OutgoingPicture, packets: &mut Vec<Packet>) {
-        let max_payload = max_payload.clamp(MIN_PAYLOAD, MAX_PAYLOAD);
         let timestamp = self.0.timestamp(unit.captured_at, unit.codec.clock_rate_hz().into());
         let (before, payload_type) = (packets.len(), unit.codec.payload_types().media);
-        unit.codec.packetize(&unit.data, max_payload, &mut |payload| {
+        unit.codec.packetize(&unit.data, MAX_PAYLOAD, &mut |payload| {
             packets.push(self.0.packet(payload_type, timestamp, payload));
         });
         if let Some(last) = packets.get_mut(before..).and_then(<[Packet]>::last_mut) {

@@ -7,7 +7,6 @@ use tokio::sync::watch;
 
 use super::packetizer::VideoPacketizer;
 use crate::media::{MediaTime, OutgoingPicture};
-use crate::rtc::bwe::TRAIN;
 use crate::rtc::connection_state::ConnectionState;
 use crate::rtc::deadline;
 use crate::rtc::pacing::QueuedPicture;
@@ -47,12 +46,7 @@ impl VideoSend {
     /// interceptors, lets them leave. Earlier contents of `packets` are dropped.
     pub(in crate::rtc) fn packetize(&mut self, picture: &OutgoingPicture, packets: &mut Vec<Packet>, now: MediaTime) {
         packets.clear();
-        if picture.keyframe && !self.state.path.is_proven() {
-            // Enough packets of a small keyframe to tell the pace of the path.
-            self.packetizer.packetize_within(picture.data.len() / TRAIN, picture, packets);
-        } else {
-            self.packetizer.packetize(picture, packets);
-        }
+        self.packetizer.packetize(picture, packets);
         let Some(first) = packets.first() else { return };
         let &OutgoingPicture { keyframe, captured_at, .. } = picture;
         // The engine stamps its sender reports as of now.
@@ -76,24 +70,6 @@ mod tests {
 
     use super::*;
     use crate::codec::VideoCodec;
-
-    #[test]
-    fn a_small_keyframe_is_a_packet_train_until_the_path_has_told_what_it_carries() {
-        let state = ConnectionState::default();
-        let mut video = VideoSend::new(5, 1, &state);
-        let mut packets = Vec::new();
-        let mut count = |bytes: usize, keyframe| {
-            let data = [&[0, 0, 1, if keyframe { 0x65 } else { 0x41 }][..], &vec![7; bytes]].concat().into();
-            let captured_at = MediaTime::default();
-            let picture = OutgoingPicture { codec: VideoCodec::PREFERRED, data, keyframe, captured_at };
-            video.packetize(&picture, &mut packets, captured_at);
-            packets.len()
-        };
-        assert!([1500, 3000, 5000].iter().all(|bytes| (TRAIN..=TRAIN + 1).contains(&count(*bytes, true))));
-        assert_eq!((count(500, true), count(3000, false)), (3, 3), "no packet is tiny");
-        state.path.set_proven(true);
-        assert_eq!(count(3000, true), 3);
-    }
 
     #[test]
     fn pictures_wait_in_the_pacer_until_there_is_no_room() {

@@ -10,19 +10,22 @@
 //! ```text
 //! media by a relay for 1 s -> checks of all pairs, after 1, 2, 4, 8, 10, 10 ... s; of a pair that the far side checks,
 //!                             at once
-//! an answer                -> media goes there; a check each 400 ms, as consent (RFC 7675)
-//! 1.2 s without an answer  -> media goes by the relay; checks of all pairs again
+//! an answer                -> checks as large as media; an answer to one of these, and media goes there; a check each
+//!                             400 ms, as consent (RFC 7675)
+//! 1.2 s without an answer  -> media goes by the relay; no direct path again for 5 s, then 10, 20 ... 60 s
+//! 3 s without the far side -> the same: the relayed pair is what the agent lives by, so its silence has to be heard
+//! by the relay                and mended by an ICE restart
 //! ```
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use rtc::crypto::{CryptoError, HmacAlgorithm, Mac, default_provider};
 use rtc::ice::attributes::control::{AttrControlled, AttrControlling};
 use rtc::ice::attributes::priority::PriorityAttr;
-use rtc::stun::attributes::ATTR_USERNAME;
+use rtc::stun::attributes::{ATTR_USERNAME, AttrType};
 use rtc::stun::fingerprint::FINGERPRINT;
 use rtc::stun::integrity::MessageIntegrity;
 use rtc::stun::message::{BINDING_REQUEST, Message as Written, Setter, TransactionId};
@@ -40,10 +43,25 @@ const FIRST_ROUND: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// Between checks of the pair that carries media.
 const CONSENT_EVERY: Duration = Duration::from_millis(400);
-/// Without an answer for this long the pair carries no media any more.
+/// Without an answer for this long, or for three round trips and an interval, the pair carries no media any more.
 const CONSENT: Duration = Duration::from_millis(1200);
+/// Without anything from the far side by the relay for this long the relayed pair is taken to be dead.
+const RELAY_SILENCE: Duration = Duration::from_secs(3);
+/// From the loss of a direct path to the next one; twice as long after each further loss, up to the second.
+const HOLD: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(60)];
+/// After this long on a direct path its losses before are forgotten.
+const HEALTHY: Duration = Duration::from_secs(60);
 /// Between checks of pairs that the far side checks: its agent may check a pair because this side did.
 const TRIGGERED_EVERY: Duration = Duration::from_millis(200);
+/// Pairs that are checked together for that reason, at most: a far side may forge where its checks come from.
+const TRIGGERED_AT_ONCE: usize = 4;
+/// Between large checks, and how many an answered pair gets.
+const LARGE_EVERY: Duration = Duration::from_millis(200);
+const LARGE_CHECKS: u32 = 5;
+/// Bytes that make a check as large as the packets of pictures: a path may let nothing but small ones pass.
+const LARGE: usize = 1060;
+/// Type of the attribute that holds them: comprehension-optional (RFC 8489, 15), of the range for experiments.
+const FILL: AttrType = AttrType(0xFFFE);
 /// Media that last went by a relay before this long is over.
 const RELAYED: Duration = Duration::from_secs(5);
 /// Candidates of the far side, and pairs that it checks, at most.
@@ -70,14 +88,33 @@ pub(in crate::rtc) struct Check {
 struct Sent {
     transaction: [u8; TRANSACTION_ID],
     pair: Pair,
+    at: MediaTime,
+    large: bool,
+}
+
+/// A pair that has answered a small check.
+#[derive(Clone, Copy, Debug)]
+struct Trial {
+    pair: Pair,
+    asked: MediaTime,
+    /// Large checks that are left.
+    left: u32,
 }
 
 /// The pair that carries media.
 #[derive(Clone, Copy, Debug)]
 struct Proven {
     pair: Pair,
+    since: MediaTime,
     asked: MediaTime,
     answered: MediaTime,
+    rtt: Duration,
+}
+
+impl Proven {
+    fn has_consent(&self, now: MediaTime) -> bool {
+        now.since(self.answered) <= CONSENT.max(3 * self.rtt + CONSENT_EVERY)
+    }
 }
 
 /// The far side's ICE credentials.
@@ -111,7 +148,13 @@ pub(super) struct DirectPath {
     /// When all pairs are checked next, and how often they were since the path was last lost.
     next_round: MediaTime,
     rounds: u32,
+    trial: Option<Trial>,
     proven: Option<Proven>,
+    /// When the far side was last heard by the relay.
+    relay_heard: MediaTime,
+    /// No path is tried before this, and how long the next loss keeps one from it.
+    held_until: MediaTime,
+    hold: Duration,
 }
 
 impl DirectPath {
@@ -126,14 +169,35 @@ impl DirectPath {
     pub(super) fn closed(&mut self, socket: SocketAddr) {
         self.sockets.retain(|open| *open != socket);
         self.proven.take_if(|proven| proven.pair.from == socket);
+        self.trial.take_if(|trial| trial.pair.from == socket);
+    }
+
+    /// Gives a pair up whose local address this computer `has` no more; false where none carries media.
+    pub(super) fn lose_address(&mut self, has: impl Fn(IpAddr) -> bool) -> bool {
+        self.proven.take_if(|proven| !has(proven.pair.from.ip())).is_some()
+    }
+
+    /// The far side was heard by the relay.
+    pub(super) const fn heard_by_relay(&mut self, now: MediaTime) {
+        self.relay_heard = now;
+    }
+
+    /// Whether the agent's pair leads by a relay, whichever way media takes.
+    pub(super) fn is_relayed(&self, now: MediaTime) -> bool {
+        self.relayed.is_some_and(|at| now.since(at) <= RELAYED)
     }
 
     /// A generation of this side's begins: nothing that was proven holds (RFC 8445, 9).
     pub(super) fn set_own(&mut self, ufrag: &str) {
         ufrag.clone_into(&mut self.own_ufrag);
-        (self.proven, self.relayed, self.rounds) = (None, None, 0);
-        self.sent.clear();
+        (self.relayed, self.rounds) = (None, 0);
         self.triggered.clear();
+        self.forget_answers();
+    }
+
+    fn forget_answers(&mut self) {
+        (self.trial, self.proven) = (None, None);
+        self.sent.clear();
     }
 
     /// A generation of the far side's begins, whose role is known by this side's.
@@ -146,6 +210,7 @@ impl DirectPath {
         self.role = Some(role);
         self.far = Some(Far { ufrag: ufrag.to_owned(), password: password.to_owned(), mac });
         self.candidates.clear();
+        self.forget_answers();
         Ok(())
     }
 
@@ -159,15 +224,32 @@ impl DirectPath {
 
     /// Media leaves for a relay: the pair that it takes instead, if one is proven.
     pub(super) fn instead(&mut self, now: MediaTime) -> Option<Pair> {
-        if self.relayed.is_none_or(|at| now.since(at) > RELAYED) {
-            (self.next_round, self.rounds) = (now + FIRST_ROUND, 0);
+        if !self.is_relayed(now) {
+            (self.next_round, self.rounds, self.relay_heard) = (now + FIRST_ROUND, 0, now);
         }
         self.relayed = Some(now);
-        if self.proven.take_if(|proven| now.since(proven.answered) > CONSENT).is_some() {
-            tracing::info!("the direct path is lost: media goes by the relay again");
-            (self.next_round, self.rounds) = (now, 0);
+        if let Some(proven) = self.proven
+            && (!proven.has_consent(now) || now.since(self.relay_heard) > RELAY_SILENCE)
+        {
+            self.lose(proven, now);
         }
         self.proven.map(|proven| proven.pair)
+    }
+
+    fn lose(&mut self, proven: Proven, now: MediaTime) {
+        tracing::info!("the direct path is lost, or the relay: media goes by the relay again");
+        let [shortest, longest] = HOLD;
+        let was_healthy = now.since(proven.since) >= HEALTHY;
+        self.hold = if was_healthy || self.hold.is_zero() { shortest } else { (2 * self.hold).min(longest) };
+        self.held_until = now + self.hold;
+        (self.next_round, self.rounds) = (self.held_until, 0);
+        self.triggered.clear();
+        self.forget_answers();
+    }
+
+    /// Whether a path may be tried: not soon after one was lost, and while the relayed pair lives.
+    fn may_try(&self, now: MediaTime) -> bool {
+        now >= self.held_until && now.since(self.relay_heard) <= RELAY_SILENCE
     }
 
     /// Whether a pair is proven.
@@ -177,17 +259,35 @@ impl DirectPath {
 
     /// The checks that are due.
     pub(super) fn due(&mut self, now: MediaTime) -> Vec<Check> {
-        if self.relayed.is_none_or(|at| now.since(at) > RELAYED) {
+        if !self.is_relayed(now) {
             return Vec::new();
         }
-        let mut pairs = Vec::new();
+        let (mut pairs, mut large) = (Vec::new(), false);
         if let Some(proven) = &mut self.proven {
             if now.since(proven.asked) < CONSENT_EVERY {
                 return Vec::new();
             }
             proven.asked = now;
             pairs.push(proven.pair);
-        } else if now >= self.next_round {
+        } else if !self.may_try(now) {
+            return Vec::new();
+        } else if let Some(trial) = &mut self.trial {
+            if trial.left < LARGE_CHECKS && now.since(trial.asked) < LARGE_EVERY {
+                return Vec::new();
+            }
+            (trial.asked, trial.left, large) = (now, trial.left - 1, true);
+            pairs.push(trial.pair);
+            self.trial.take_if(|trial| trial.left == 0);
+        } else {
+            self.due_pairs(now, &mut pairs);
+        }
+        pairs.retain(|pair| pair.from.is_ipv4() == pair.to.is_ipv4());
+        pairs.into_iter().filter_map(|pair| self.check(pair, large, now)).collect()
+    }
+
+    /// Adds the pairs of a round, and those that the far side checks.
+    fn due_pairs(&mut self, now: MediaTime, pairs: &mut Vec<Pair>) {
+        if now >= self.next_round {
             self.next_round = now + Duration::from_secs(1 << self.rounds.min(10)).min(LONGEST_PAUSE);
             self.rounds += 1;
             let all = self.sockets.iter().flat_map(|from| self.candidates.iter().map(|to| (*from, *to)));
@@ -195,10 +295,8 @@ impl DirectPath {
         }
         if now >= self.next_triggered && !self.triggered.is_empty() {
             self.next_triggered = now + TRIGGERED_EVERY;
-            pairs.extend(self.triggered.drain(..));
+            pairs.extend(self.triggered.drain(..self.triggered.len().min(TRIGGERED_AT_ONCE)));
         }
-        pairs.retain(|pair| pair.from.is_ipv4() == pair.to.is_ipv4());
-        pairs.into_iter().filter_map(|pair| self.check(pair)).collect()
     }
 
     /// The far side has checked a pair, which is a reason to do the same (RFC 8445, 7.3.1.4).
@@ -216,21 +314,25 @@ impl DirectPath {
         if !self.far.as_mut().is_some_and(|far| message.is_signed_by(&mut *far.mac)) {
             return false;
         }
-        self.sent.remove(place);
+        let Some(sent) = self.sent.remove(place) else { return false };
+        let rtt = now.since(sent.at);
         match &mut self.proven {
-            Some(proven) if proven.pair == pair => proven.answered = now,
-            // The first one leads: its way is the shortest.
+            Some(proven) if proven.pair == pair => (proven.answered, proven.rtt) = (now, rtt),
             Some(_) => {}
-            None => {
+            None if sent.large => {
                 tracing::info!("a direct path is proven: media leaves the relay");
-                self.proven = Some(Proven { pair, asked: now, answered: now });
+                self.trial = None;
+                self.proven = Some(Proven { pair, since: now, asked: now, answered: now, rtt });
             }
+            // The first one leads: its way is the shortest.
+            None if self.trial.is_none() => self.trial = Some(Trial { pair, asked: now, left: LARGE_CHECKS }),
+            None => {}
         }
         true
     }
 
     /// A check of a pair, which is noted as sent; `None` before the credentials are known.
-    fn check(&mut self, pair: Pair) -> Option<Check> {
+    fn check(&mut self, pair: Pair, large: bool, now: MediaTime) -> Option<Check> {
         let far = self.far.as_ref().filter(|_| !self.own_ufrag.is_empty())?;
         let transaction = TransactionId::new();
         let provider = default_provider().ok()?;
@@ -251,6 +353,7 @@ impl DirectPath {
                 Box::new(TextAttribute::new(ATTR_USERNAME, user_name)),
                 control,
                 Box::new(PriorityAttr(PRIORITY)),
+                Box::new(Fill(if large { LARGE } else { 0 })),
                 Box::new(integrity),
                 Box::new(FINGERPRINT),
             ])
@@ -259,8 +362,20 @@ impl DirectPath {
         if self.sent.len() >= MAX_CHECKS {
             self.sent.pop_front();
         }
-        self.sent.push_back(Sent { transaction: transaction.0, pair });
+        self.sent.push_back(Sent { transaction: transaction.0, pair, at: now, large });
         Some(Check { pair, datagram: message.raw })
+    }
+}
+
+/// Zeros that enlarge a check by so many bytes; none at all by 0.
+struct Fill(usize);
+
+impl Setter for Fill {
+    fn add_to(&self, message: &mut Written) -> Result<(), rtc::shared::error::Error> {
+        if self.0 > 0 {
+            message.add(FILL, &[0; LARGE][..self.0]);
+        }
+        Ok(())
     }
 }
 
@@ -306,6 +421,13 @@ mod tests {
         path.answered(&Message::read(&answer).unwrap(), check.pair, now)
     }
 
+    /// Has the pair of a check proven: that check and a large one are answered, at once.
+    fn proves(path: &mut DirectPath, check: &Check, now: MediaTime) -> bool {
+        assert!(answers(path, check, now) && !path.is_proven());
+        let large = path.due(now);
+        large.len() == 1 && answers(path, &large[0], now) && path.is_proven()
+    }
+
     #[test]
     fn media_takes_a_direct_path_once_one_is_proven_and_the_relay_as_soon_as_it_is_lost() {
         let mut path = path(&[at(2, 2), at(3, 3)]);
@@ -315,20 +437,115 @@ mod tests {
         let checks = path.due(ms(1000));
         assert_eq!(checks.iter().map(|check| check.pair.to).collect::<Vec<_>>(), [at(2, 2), at(3, 3)]);
         assert_eq!((path.due(ms(1001)).len(), path.instead(ms(1050))), (0, None));
-        assert!(answers(&mut path, &checks[1], ms(1100)));
+        assert!(proves(&mut path, &checks[1], ms(1100)));
         assert!(answers(&mut path, &checks[0], ms(1110)), "it is no less an answer");
         let pair = Pair { from: at(1, 1), to: at(3, 3) };
         assert_eq!((path.instead(ms(1111)), path.is_proven()), (Some(pair), true), "the first one leads");
         assert!(path.due(ms(1499)).is_empty());
         for round in 1..=10 {
             let now = ms(1100 + 400 * round);
+            path.heard_by_relay(now);
             let checks = path.due(now);
             assert_eq!(checks.iter().map(|check| check.pair).collect::<Vec<_>>(), [pair], "consent alone");
             assert!(answers(&mut path, &checks[0], now));
             assert_eq!(path.instead(now), Some(pair));
         }
         assert_eq!((path.instead(ms(6300)), path.instead(ms(6301))), (Some(pair), None));
-        assert_eq!(path.due(ms(6301)).len(), 2, "all are checked again at once");
+    }
+
+    #[test]
+    fn a_pair_that_lets_small_checks_alone_pass_carries_no_media() {
+        let mut path = path(&[at(2, 2)]);
+        path.instead(ms(0));
+        let small = path.due(ms(1000));
+        assert!(answers(&mut path, &small[0], ms(1010)));
+        let mut large = Vec::new();
+        for now in 1010..1950 {
+            large.extend(path.due(ms(now)).into_iter().map(|check| (now, check.datagram.len())));
+        }
+        assert_eq!(large.iter().map(|(now, _)| *now).collect::<Vec<_>>(), [1010, 1210, 1410, 1610, 1810]);
+        assert!(large.iter().all(|(_, bytes)| (1100..1200).contains(bytes)), "{large:?}");
+        assert_eq!((path.instead(ms(1960)), path.due(ms(1960)).len()), (None, 0));
+        assert_eq!(path.due(ms(2000)).len(), 1, "the next round");
+    }
+
+    #[test]
+    fn a_path_that_is_lost_again_and_again_is_tried_ever_more_seldom_and_late_answers_prove_nothing() {
+        let mut path = path(&[at(2, 2)]);
+        path.instead(ms(0));
+        let (mut now, mut pauses) = (1000, Vec::new());
+        for _ in 0..7 {
+            let checks = path.due(ms(now));
+            assert!(proves(&mut path, &checks[0], ms(now)));
+            let late = path.due(ms(now + 400)).remove(0);
+            path.heard_by_relay(ms(now + 1000));
+            assert_eq!(path.instead(ms(now + 1201)), None);
+            assert!(!answers(&mut path, &late, ms(now + 1300)), "it was given up");
+            let lost = now + 1201;
+            now = (lost..)
+                .find(|now| {
+                    path.heard_by_relay(ms(*now));
+                    path.instead(ms(*now));
+                    path.was_checked(Pair { from: at(1, 1), to: at(2, 2) });
+                    now % 100 == 1 && !path.due(ms(*now)).is_empty()
+                })
+                .unwrap();
+            pauses.push((now - lost) / 1000);
+            path.trial = None;
+            now += 2000;
+            path.next_round = ms(now);
+            path.next_triggered = ms(now + 1);
+        }
+        assert_eq!(pauses, [5, 10, 20, 40, 60, 60, 60]);
+    }
+
+    #[test]
+    fn a_long_round_trip_keeps_its_consent() {
+        let mut path = path(&[at(2, 2)]);
+        path.instead(ms(0));
+        let small = path.due(ms(1000));
+        assert!(answers(&mut path, &small[0], ms(2500)));
+        let mut waiting: VecDeque<(u64, Check)> = VecDeque::new();
+        let mut lost = 0;
+        for now in (2500..60_000).step_by(20) {
+            path.heard_by_relay(ms(now));
+            while waiting.front().is_some_and(|(sent, _)| sent + 1500 <= now) {
+                let (_, check) = waiting.pop_front().unwrap();
+                answers(&mut path, &check, ms(now));
+            }
+            let was_proven = path.is_proven();
+            path.instead(ms(now));
+            lost += u32::from(was_proven && !path.is_proven());
+            waiting.extend(path.due(ms(now)).into_iter().map(|check| (now, check)));
+        }
+        assert_eq!((path.is_proven(), lost), (true, 0));
+    }
+
+    #[test]
+    fn a_relayed_pair_that_is_silent_takes_the_direct_path_with_it() {
+        let mut path = path(&[at(2, 2)]);
+        path.instead(ms(0));
+        let checks = path.due(ms(1000));
+        path.heard_by_relay(ms(900));
+        assert!(proves(&mut path, &checks[0], ms(1000)));
+        for now in (1400..=3800).step_by(400) {
+            let consent = path.due(ms(now));
+            assert!(answers(&mut path, &consent[0], ms(now)));
+            assert!(path.instead(ms(now)).is_some());
+        }
+        assert_eq!(path.instead(ms(3901)), None, "the agent would give the call up");
+        assert!((3901..30_000).step_by(20).all(|now| path.instead(ms(now)).is_none() && path.due(ms(now)).is_empty()));
+    }
+
+    #[test]
+    fn a_pair_without_its_address_carries_no_media() {
+        let mut path = path(&[at(2, 2)]);
+        path.instead(ms(0));
+        let checks = path.due(ms(1000));
+        assert!(!path.lose_address(|_| false), "none carries any");
+        assert!(proves(&mut path, &checks[0], ms(1000)));
+        assert!(!path.lose_address(|own| own == at(1, 1).ip()) && path.is_proven());
+        assert!(path.lose_address(|_| false) && path.instead(ms(1001)).is_none());
     }
 
     #[test]
@@ -336,6 +553,7 @@ mod tests {
         let mut path = path(&[at(2, 2)]);
         let mut rounds = Vec::new();
         for now in (0..40_000).step_by(20) {
+            path.heard_by_relay(ms(now));
             path.instead(ms(now));
             rounds.extend((!path.due(ms(now)).is_empty()).then_some(now));
         }
@@ -359,7 +577,7 @@ mod tests {
             !path.due(ms(*now)).is_empty()
         });
         assert_eq!(again.collect::<Vec<_>>(), [210, 410, 610, 810]);
-        assert!(answers(&mut path, &checks[0], ms(1000)));
+        assert!(proves(&mut path, &checks[0], ms(1000)));
         assert_eq!(path.instead(ms(1000)), Some(pair));
     }
 
@@ -383,7 +601,9 @@ mod tests {
         let mut path = path(&[at(2, 2)]);
         path.instead(ms(0));
         let checks = path.due(ms(1000));
-        assert!(answers(&mut path, &checks[0], ms(1001)) && path.is_proven());
+        assert!(proves(&mut path, &checks[0], ms(1001)));
+        path.set_far(Role::Offerer, "far", PASSWORD).unwrap();
+        assert!(!path.is_proven(), "the far side's begins");
         path.set_own("another");
         assert_eq!(path.instead(ms(1002)), None);
         path.set_far(Role::Offerer, "anew", PASSWORD).unwrap();
@@ -393,7 +613,7 @@ mod tests {
         let checks = path.due(ms(10_000));
         let message = Message::read(&checks[0].datagram).unwrap();
         assert_eq!(message.value(crate::stun::USERNAME), Some(&b"anew:another"[..]));
-        assert!(answers(&mut path, &checks[0], ms(10_001)));
+        assert!(proves(&mut path, &checks[0], ms(10_001)));
         path.closed(at(1, 1));
         assert_eq!(path.instead(ms(10_002)), None, "its socket is gone");
     }

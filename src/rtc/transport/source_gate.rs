@@ -23,7 +23,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -235,9 +235,20 @@ impl SourceGate {
         }
     }
 
-    /// Whether a relay carries the media, or may come to do so.
+    /// Whether the engine wraps media for a relay, or may come to do so.
     pub(in crate::rtc) fn may_be_relayed(&self) -> bool {
-        self.has_relays && self.route.load(Ordering::Relaxed) != DIRECT
+        self.has_relays && (self.route.load(Ordering::Relaxed) != DIRECT || self.is_beside_relay())
+    }
+
+    /// Whether the engine's pair leads by a relay, and media perhaps not.
+    fn is_beside_relay(&self) -> bool {
+        self.with_direct(|direct| direct.is_relayed(MediaTime::now())) == Some(true)
+    }
+
+    /// Takes media back to the relay where it left from an address that this computer `has` no more; false where it did
+    /// not.
+    pub(in crate::rtc) fn lose_direct_address(&self, has: impl Fn(IpAddr) -> bool) -> bool {
+        self.with_direct(|direct| direct.lose_address(has)) == Some(true)
     }
 
     /// Answers of relays that have come over UDP so far.
@@ -346,11 +357,16 @@ impl SourceGate {
                 self.answers.fetch_add(u64::from(is_udp_relay), Ordering::Relaxed);
                 (true, false)
             }
-            Datagram::OfPeer(remote, inside) => (self.admits_of_peer(inside, remote), true),
+            Datagram::OfPeer(remote, inside) => {
+                let admitted = self.admits_of_peer(inside, remote);
+                if admitted {
+                    self.hear_of_peer(inside, remote);
+                }
+                (admitted, true)
+            }
             Datagram::Refused => (false, false),
         };
         if admitted && of_peer {
-            self.hear();
             self.admitted_bytes.fetch_add((datagram.len() + DATAGRAM_HEADERS) as u64, Ordering::Relaxed);
             if self.arrival_awaited.load(Ordering::Acquire) {
                 self.arrival.notify_one();
@@ -360,6 +376,17 @@ impl SourceGate {
             self.refused.fetch_add(1, Ordering::Relaxed);
         }
         admitted
+    }
+
+    /// Notes that the path lives. Checks of a direct path beside a relay tell nothing of it: media and the relayed pair
+    /// do.
+    fn hear_of_peer(&self, inside: &[u8], from: Remote) {
+        if from.relay().is_some() {
+            self.with_direct(|direct| direct.heard_by_relay(MediaTime::now()));
+        } else if looks_like_stun(inside) && self.is_beside_relay() {
+            return;
+        }
+        self.hear();
     }
 
     fn servers(&self) -> MutexGuard<'_, Servers> {

@@ -190,10 +190,14 @@ fn a_direct_path_is_looked_for_beside_a_relay_and_never_with_relays_alone() {
             continue;
         }
         assert_eq!(pairs, [(OWN, address(1))], "neither a relay nor a relay's number");
-        let mut answer = stun(BINDING_SUCCESS, "");
-        answer[8..STUN_HEADER].copy_from_slice(&Message::read(&checks[0].datagram).unwrap().transaction());
-        let answer = signed(answer, password);
-        assert!(gate.admits(&answer, address(1)) && gate.takes(&answer, OWN, address(1), at(2010)));
+        let is_answered = |check: &Check, ms| {
+            let mut answer = stun(BINDING_SUCCESS, "");
+            answer[8..STUN_HEADER].copy_from_slice(&Message::read(&check.datagram).unwrap().transaction());
+            let answer = signed(answer, password);
+            gate.admits(&answer, address(1)) && gate.takes(&answer, OWN, address(1), at(ms))
+        };
+        assert!(is_answered(&checks[0], 2005) && instead(2006) == [None; 3]);
+        assert!(is_answered(&gate.direct_checks(at(2007))[0], 2010), "a large one");
         assert_eq!(instead(2020), [Some(checks[0].pair), None, None], "media alone");
         assert_eq!(gate.route(), MediaRoute::Direct);
         assert!(gate.observe_departure(&on_channel(CHANNEL, &MEDIA), OWN, RELAY).is_none(), "no channel is bound");

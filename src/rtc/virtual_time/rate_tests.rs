@@ -31,40 +31,6 @@ fn a_thin_path_shows_pictures_without_freezing() {
 }
 
 #[test]
-fn the_first_picture_of_a_thin_path_comes_soon_and_a_wide_path_soon_shows_the_full_size() {
-    for (link, first_ms, full_ms) in [
-        ("rate=150,queue=200,delay=10", 350, None),
-        ("rate=300,queue=200,delay=10", 250, None),
-        ("rate=1500,queue=200,delay=20", 150, Some(300)),
-        ("rate=4000,queue=200,delay=20", 120, Some(250)),
-        ("delay=25", 100, Some(250)),
-        ("delay=150", 250, Some(700)),
-    ] {
-        let mut call = Call::over(link, (1280, 720), 1500);
-        let mut full = [None; 2];
-        for ms in 0..4000 {
-            call.step();
-            for end in 0..2 {
-                // Keyframes of the small and of the full size differ in their bytes.
-                let bytes = call.ends[end].latest_keyframe.as_ref().map_or(0, |keyframe| keyframe.data.len());
-                if bytes > 5000 && full[end].is_none() {
-                    full[end] = Some(ms);
-                }
-            }
-        }
-        for end in 0..2 {
-            let first = call.ends[end].pictures[0];
-            let lines = call.ends[1 - end].picture_size().1;
-            let gap = call.longest_gap(end, 0, 4).max(first.0);
-            println!("{link} end {end}: {first:?} (ms, bytes), full size after {full:?}, gap {gap}, {lines} lines");
-            assert!(first.0 <= first_ms && lines >= 270 && gap <= 400, "{link}: {first:?}, {lines} lines, {gap} ms");
-            let in_time = full_ms.is_none_or(|most| full[end].is_some_and(|at| at <= most) && lines == 720);
-            assert!(in_time, "{link} end {end}: {full:?}");
-        }
-    }
-}
-
-#[test]
 fn loss_and_distance_cost_neither_rate_nor_pictures() {
     for (link, most_frozen) in [("", 0.0), ("loss=10,delay=25", 2.5), ("delay=150", 0.0)] {
         let mut call = Call::over(link, (1280, 720), 1500);
