@@ -5,7 +5,7 @@ use eframe::egui::Ui;
 use crate::store::{Contrast, Language, Motion, Settings, Theme};
 
 use super::buttons::segments;
-use super::catalogue::Text;
+use super::catalogue::{Text, Words};
 use super::fields::{drop_down, label};
 use super::fit;
 use super::scene::Scene;
@@ -13,39 +13,37 @@ use super::scene::Scene;
 /// Draws the rows; changes go into `settings`.
 pub fn show(ui: &mut Ui, scene: &Scene<'_>, settings: &mut Settings) {
     let words = scene.words;
-    label(ui, words.get(Text::LanguageLabel));
     let languages = [
         (Language::System, Text::LanguageSystem),
         (Language::English, Text::LanguageEnglish),
         (Language::SimplifiedChinese, Text::LanguageChinese),
-    ]
-    .map(|(language, key)| (language, words.get(key)));
-    if let Some(language) = segments(ui, words.get(Text::LanguageLabel), settings.language, &languages) {
-        settings.language = language;
-    }
-    label(ui, words.get(Text::ThemeLabel));
-    let themes = [(Theme::System, Text::ThemeSystem), (Theme::Light, Text::ThemeLight), (Theme::Dark, Text::ThemeDark)]
-        .map(|(theme, key)| (theme, words.get(key)));
-    if let Some(theme) = segments(ui, words.get(Text::ThemeLabel), settings.theme, &themes) {
-        settings.theme = theme;
-    }
-    label(ui, words.get(Text::ContrastLabel));
+    ];
+    choice(ui, words, Text::LanguageLabel, &mut settings.language, languages);
+    let themes = [(Theme::System, Text::ThemeSystem), (Theme::Light, Text::ThemeLight), (Theme::Dark, Text::ThemeDark)];
+    choice(ui, words, Text::ThemeLabel, &mut settings.theme, themes);
     let contrasts = [
         (Contrast::System, Text::ThemeSystem),
         (Contrast::Standard, Text::ContrastStandard),
         (Contrast::High, Text::ContrastHigh),
-    ]
-    .map(|(contrast, key)| (contrast, words.get(key)));
-    if let Some(contrast) = segments(ui, words.get(Text::ContrastLabel), settings.contrast, &contrasts) {
-        settings.contrast = contrast;
-    }
+    ];
+    choice(ui, words, Text::ContrastLabel, &mut settings.contrast, contrasts);
     text_size(ui, scene, settings);
-    label(ui, words.get(Text::MotionLabel));
     let motions =
-        [(Motion::System, Text::ThemeSystem), (Motion::Full, Text::MotionFull), (Motion::Reduced, Text::MotionReduced)]
-            .map(|(motion, key)| (motion, words.get(key)));
-    if let Some(motion) = segments(ui, words.get(Text::MotionLabel), settings.motion, &motions) {
-        settings.motion = motion;
+        [(Motion::System, Text::ThemeSystem), (Motion::Full, Text::MotionFull), (Motion::Reduced, Text::MotionReduced)];
+    choice(ui, words, Text::MotionLabel, &mut settings.motion, motions);
+}
+
+/// Three values of a setting beside each other, under its name.
+pub(super) fn choice<T: Copy + PartialEq>(
+    ui: &mut Ui,
+    words: Words,
+    name: Text,
+    value: &mut T,
+    values: [(T, Text); 3],
+) {
+    label(ui, words.get(name));
+    if let Some(chosen) = segments(ui, words.get(name), *value, &values.map(|(value, key)| (value, words.get(key)))) {
+        *value = chosen;
     }
 }
 

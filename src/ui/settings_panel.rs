@@ -11,10 +11,10 @@ use crate::device::{DeviceChoice, DeviceFault, DeviceKind};
 use crate::media::{Preset, VideoFormat};
 use crate::store::Settings;
 
-use super::buttons::{TextButton, Weight, explain, icon_button, landmark, segments, switch_row};
+use super::buttons::{TextButton, Weight, explain, icon_button, landmark, switch_row};
 use super::catalogue::{Text, Words};
 use super::device_names::{device_list, plugged};
-use super::fields::{choose, drop_down, label};
+use super::fields::{choose, drop_down};
 use super::icons::Icon;
 use super::key_list;
 use super::keys;
@@ -362,13 +362,9 @@ fn processing(ui: &mut Ui, words: Words, settings: &mut Settings) {
 }
 
 fn relay(ui: &mut Ui, words: Words, settings: &mut Settings) {
-    label(ui, words.get(Text::RelayLabel));
     let uses =
-        [(RelayUse::Auto, Text::RelayAuto), (RelayUse::Always, Text::RelayAlways), (RelayUse::Never, Text::RelayNever)]
-            .map(|(relay_use, key)| (relay_use, words.get(key)));
-    if let Some(relay_use) = segments(ui, words.get(Text::RelayLabel), settings.relay, &uses) {
-        settings.relay = relay_use;
-    }
+        [(RelayUse::Auto, Text::RelayAuto), (RelayUse::Always, Text::RelayAlways), (RelayUse::Never, Text::RelayNever)];
+    look_settings::choice(ui, words, Text::RelayLabel, &mut settings.relay, uses);
     let text = Type::Caption.text(words.get(Text::RelayDetail), Palette::of(ui).text_soft);
     ui.add(egui::Label::new(text).wrap());
 }

@@ -32,6 +32,11 @@ pub(super) enum Record {
     Protected,
 }
 
+/// Whether a datagram is RTP or RTCP, by its first byte.
+pub(super) fn is_media(datagram: &[u8]) -> bool {
+    datagram.first().is_some_and(|first| MEDIA.contains(first))
+}
+
 impl Record {
     /// Reads a datagram; `None` for one that is no part of a handshake, nor under its keys.
     pub(super) fn read(datagram: &[u8]) -> Option<Self> {

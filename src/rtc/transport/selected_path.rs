@@ -5,13 +5,10 @@
 //! Called on the tokio task of one peer connection.
 
 use std::net::{IpAddr, SocketAddr};
-use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::dtls_record::is_media;
 use crate::rtc::path::PathState;
-
-/// First bytes of RTP and RTCP (RFC 7983, 7).
-const RTP_BYTES: RangeInclusive<u8> = 128..=191;
 
 /// Watches the departures of one peer connection, whichever of its sockets they take.
 #[derive(Debug)]
@@ -29,7 +26,7 @@ impl SelectedPath {
 
     /// A datagram leaves from a local address to a remote one, or to a relay, without whose wrapping it is given.
     pub(super) fn note(&self, datagram: &[u8], from: SocketAddr, to: SocketAddr) {
-        if !datagram.first().is_some_and(|first| RTP_BYTES.contains(first)) {
+        if !is_media(datagram) {
             return;
         }
         let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);

@@ -32,6 +32,7 @@ use tokio::sync::Notify;
 
 use super::check_pace::CheckPace;
 use super::direct_path::{Check, DirectPath, Pair};
+use super::dtls_record::is_media;
 use super::link::DATAGRAM_HEADERS;
 use super::servers::{Datagram, Remote, Servers, is_stream_relay};
 use super::stream_gate::{self, StreamGate};
@@ -433,11 +434,6 @@ impl SourceGate {
             }
         }
     }
-}
-
-/// Whether a datagram is RTP or RTCP by its first byte (RFC 7983, 7).
-fn is_media(datagram: &[u8]) -> bool {
-    datagram.first().is_some_and(|first| (128..=191).contains(first))
 }
 
 fn remember<T: PartialEq>(sources: &mut VecDeque<T>, source: T) {
