@@ -203,7 +203,7 @@ fn servers_are_added_listed_offered_and_removed() {
     alice.send(json!({"command": "remove_server", "link": server.link}));
     let error = alice.expect_any(&["error"], SOON);
     assert_eq!((&error["code"], &error["command"]), (&json!(40001), &json!("remove_server")));
-    alice.send(json!({"command": "add_server", "link": "calls.example.org"}));
+    alice.send(json!({"command": "add_server", "link": "203.0.113.5:443"}));
     assert_eq!(alice.expect_any(&["error"], SOON)["command"], "add_server");
 }
 

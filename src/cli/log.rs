@@ -16,9 +16,11 @@ const MAX_WAITING: usize = 1024;
 pub(super) const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// Libraries that warn about ordinary events, and name addresses: below `debug` only their errors are shown, and none
-/// of webrtc's, which name addresses too; its failures come as events. zbus warns where a desktop has no AT-SPI.
+/// of webrtc's, which name addresses too; its failures come as events; rustls_platform_verifier's
+/// name certificates, and are told by the server's status. zbus warns where a desktop has no AT-SPI.
 const CHATTY: &str = "rtc=error,rtc_ice=error,rtc_dtls=error,rtc_sctp=error,rtc_srtp=error,rtc_mdns=error,webrtc=off,\
-                      mdns_sd=error,winit=error,egui_system_font_provider=error,zbus=error";
+                      mdns_sd=error,winit=error,rustls_platform_verifier=off,\
+                      egui_system_font_provider=error,zbus=error";
 
 /// A level's name, or a filter as `tracing` writes them (`target=level`, joined by commas).
 pub(super) fn parse_level(text: &str) -> anyhow::Result<String> {

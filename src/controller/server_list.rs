@@ -1,6 +1,6 @@
 //! Servers over which people elsewhere are reached: those of the settings, and the status of each.
 
-use crate::identity::ServerLink;
+use crate::identity::{MAX_SERVERS, ServerLink};
 use crate::signaling::{ServerState, ServerStatus};
 
 use super::Event;
@@ -45,6 +45,22 @@ impl ServerList {
     }
 }
 
+/// Adds a server to those of the settings: the link that it is kept by, or `None` where there are as many as can be.
+/// Two links to one server become one, the one with the key's hash: a key is never given up for a name.
+pub(super) fn keep_server(servers: &mut Vec<ServerLink>, link: ServerLink) -> Option<ServerLink> {
+    if let Some(own) = servers.iter_mut().find(|own| own.leads_where(&link)) {
+        if link.key_hash().is_some() {
+            *own = link;
+        }
+        return Some(own.clone());
+    }
+    if servers.len() >= MAX_SERVERS {
+        return None;
+    }
+    servers.push(link.clone());
+    Some(link)
+}
+
 fn event(status: &ServerStatus) -> Event {
     Event::Server {
         link: status.link.clone(),
@@ -58,6 +74,26 @@ fn event(status: &ServerStatus) -> Event {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_hash_takes_the_place_of_a_name_and_a_name_never_that_of_a_hash() {
+        let (pinned, name) = (ServerLink::new("a", 443, b"key").unwrap(), ServerLink::by_name("a", 443).unwrap());
+        let other_key = ServerLink::new("a", 443, b"other").unwrap();
+        let mut servers = Vec::new();
+        for (link, kept, list) in [
+            (&name, &name, vec![name.clone()]),
+            (&pinned, &pinned, vec![pinned.clone()]),
+            (&name, &pinned, vec![pinned.clone()]),
+            (&other_key, &other_key, vec![pinned.clone(), other_key.clone()]),
+        ] {
+            assert_eq!((keep_server(&mut servers, link.clone()).as_ref(), &servers), (Some(kept), &list));
+        }
+        for port in 1..=6 {
+            assert!(keep_server(&mut servers, ServerLink::by_name("b", port).unwrap()).is_some());
+        }
+        assert_eq!(keep_server(&mut servers, ServerLink::by_name("b", 7).unwrap()), None);
+        assert_eq!(servers.len(), MAX_SERVERS);
+    }
 
     #[test]
     fn statuses_follow_the_settings_and_late_ones_of_others_are_none() {

@@ -115,6 +115,26 @@ pub fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
     sync_dir(folder)
 }
 
+/// Writes a file for this user alone (mode 0600) in the place of the one that stands there, if any: whole and synced
+/// under another name, then renamed, so that a crash leaves the old one or the new one.
+///
+/// # Errors
+///
+/// [`NotAFile`] inside where something else stands in its place; else those of the system.
+pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    check(path)?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let temporary = folder.join(format!("{name}.{}.new", random_name()?));
+    let placed = write_synced(&temporary, content).and_then(|()| fs::rename(&temporary, path));
+    if placed.is_err() {
+        // The first error is the one to tell.
+        let _absent_or_stuck = fs::remove_file(&temporary);
+    }
+    placed?;
+    sync_dir(folder)
+}
+
 /// 64 random bits as text, for the name of a temporary file.
 pub(super) fn random_name() -> io::Result<String> {
     let mut random = [0; 8];
@@ -190,6 +210,22 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"first");
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing else stays behind");
+    }
+
+    #[test]
+    fn a_file_is_replaced_whole_and_nothing_else_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        for content in [b"first", b"other"] {
+            replace(&path, content).unwrap();
+            assert_eq!(fs::read(&path).unwrap(), content);
+        }
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        let link = dir.path().join("link");
+        symlink(&path, &link).unwrap();
+        assert!(is_not_a_file(&replace(&link, b"third").unwrap_err()));
+        assert_eq!(fs::read(&path).unwrap(), b"other");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2, "nothing else stays behind");
     }
 
     #[test]

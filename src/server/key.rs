@@ -1,15 +1,19 @@
-//! Key of a server: ECDSA P-256, made at the first start; the one thing that a server keeps on disk, in a file for its
-//! user alone. Its hash stands in the server's link, so another key is another server.
+//! Key of a server: ECDSA P-256, made at the first start and kept in a file for its user alone. Its hash stands in the
+//! server's link, so another key is another server; a certificate of a domain is one for this key, too.
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PublicKeyData};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rcgen::{CertificateParams, CustomExtension, DistinguishedName, KeyPair, PKCS_ECDSA_P256_SHA256, PublicKeyData};
+use rustls::crypto::ring::sign::any_ecdsa_type;
+use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+use rustls::sign::SigningKey;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
+use super::certificate::Domain;
 use crate::identity::private_file;
 
 const RELAY_SECRET_LABEL: &[u8] = b"visavis relay secret 1";
@@ -110,11 +114,37 @@ impl ServerKey {
         Zeroizing::new(secret.to_vec())
     }
 
-    /// A certificate that the key signs for itself, and the key. Apps look at the key alone.
-    pub(super) fn certified(&self) -> Result<(CertificateDer<'static>, PrivateKeyDer<'static>), KeyError> {
+    /// A certificate that the key signs for itself. Apps look at the key alone.
+    pub(super) fn own_certificate(&self) -> Result<CertificateDer<'static>, KeyError> {
         let certificate = CertificateParams::default().self_signed(&self.pair).map_err(KeyError::Make)?;
-        let key = PrivatePkcs8KeyDer::from(self.pair.serialize_der());
-        Ok((certificate.der().clone(), key.into()))
+        Ok(certificate.der().clone())
+    }
+
+    /// The key as TLS signs with it.
+    pub(super) fn signing_key(&self) -> Result<Arc<dyn SigningKey>, rustls::Error> {
+        any_ecdsa_type(&PrivatePkcs8KeyDer::from(self.pair.serialize_der()).into())
+    }
+
+    /// Request for a certificate of this domain for the key (RFC 2986), in DER.
+    pub(super) fn certificate_request(&self, domain: &Domain) -> Result<Vec<u8>, KeyError> {
+        let mut parameters = CertificateParams::new([domain.as_str().to_owned()]).map_err(KeyError::Make)?;
+        // An authority takes the name from the alternative names (RFC 8555, 7.4).
+        parameters.distinguished_name = DistinguishedName::new();
+        let request = parameters.serialize_request(&self.pair).map_err(KeyError::Make)?;
+        Ok(request.der().to_vec())
+    }
+
+    /// Certificate that proves to an authority that this server answers for the domain (RFC 8737, 3): `digest` is the
+    /// SHA-256 of the challenge's key authorization.
+    pub(super) fn challenge_certificate(
+        &self,
+        domain: &Domain,
+        digest: &[u8],
+    ) -> Result<CertificateDer<'static>, KeyError> {
+        let mut parameters = CertificateParams::new([domain.as_str().to_owned()]).map_err(KeyError::Make)?;
+        parameters.custom_extensions = vec![CustomExtension::new_acme_identifier(digest)];
+        let certificate = parameters.self_signed(&self.pair).map_err(KeyError::Make)?;
+        Ok(certificate.der().clone())
     }
 }
 

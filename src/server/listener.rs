@@ -56,8 +56,8 @@ pub(super) struct Shared {
 /// Kind of a connection, by its first bytes.
 enum Begun {
     App(Box<Proven<Stream>>),
-    /// A page was asked for and given.
-    Page,
+    /// A page was asked for and given, or an authority's check of the domain is done.
+    Answered,
     /// A client of the relay, and the bytes of it that were read.
     Turn(Bytes, Box<TlsStream<TcpStream>>),
 }
@@ -104,7 +104,7 @@ async fn serve(stream: TcpStream, from: SocketAddr, shared: Shared, mut permit: 
             }
             return;
         }
-        Ok(Begun::Page) => return,
+        Ok(Begun::Answered) => return,
         Err(reason) => {
             shared.exchange.note_unproven();
             reason
@@ -118,6 +118,10 @@ async fn begin(stream: TcpStream, from: SocketAddr, shared: &Shared) -> Result<B
     stream.set_nodelay(true)?;
     keep_alive(&stream)?;
     let mut stream = shared.acceptor.accept(stream).await?;
+    if tls::is_challenge(stream.get_ref().1) {
+        stream.shutdown().await?;
+        return Ok(Begun::Answered);
+    }
     let exporter = tls::exporter(stream.get_mut().1)?;
     let request = read_request(&mut stream).await?;
     if is_stun(&request) {
@@ -127,7 +131,7 @@ async fn begin(stream: TcpStream, from: SocketAddr, shared: &Shared) -> Result<B
         let relay = shared.turn.as_ref().map(|turn| turn.figures());
         stream.write_all(page::response(page, &shared.exchange.figures(), relay).as_bytes()).await?;
         stream.shutdown().await?;
-        return Ok(Begun::Page);
+        return Ok(Begun::Answered);
     }
     let stream = Rewound::new(request, stream);
     let socket = accept_hdr_async_with_config(stream, check_request, Some(limits())).await?;

@@ -1,5 +1,5 @@
 //! Visavis server: signaling for people who are not on one network. It knows boxes, watches and sealed letters, in
-//! memory alone, and stores nothing but its key.
+//! memory alone, and stores nothing but its key and, for a domain, its certificate and its account with the authority.
 //!
 //! ```text
 //! listener (TCP, TLS 1.3) -- pages: /healthz, /metrics
@@ -11,6 +11,8 @@
 //! ```
 
 mod allowance;
+mod certificate;
+mod certificate_words;
 mod connection;
 mod directory;
 mod exchange;
@@ -27,6 +29,7 @@ mod self_test;
 mod sorted_set;
 mod tls;
 
+pub use certificate::{ContactAddress, DirectoryUrl, Domain};
 pub use key::{KeyError, ServerKey};
 pub use options::{Action, Arguments, KeyAction, PublicAddress};
 pub use run::{Server, ServerError, run};

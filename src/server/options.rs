@@ -6,9 +6,11 @@ use std::str::FromStr;
 
 use clap::{Parser, Subcommand};
 
+use super::certificate::{ContactAddress, DirectoryUrl, Domain, Wanted};
 use crate::identity::{ParseServerLinkError, ServerLink};
 
-/// Visavis server: brings the apps of people together across the Internet. It stores nothing but its own key.
+/// Visavis server: brings the apps of people together across the Internet. It stores nothing but its own key, and the
+/// certificate of its domain where it has one.
 #[derive(Debug, Parser)]
 #[command(name = "visavis-server", version, about)]
 pub struct Arguments {
@@ -21,6 +23,19 @@ pub struct Arguments {
     /// Name or address, and port, by which apps reach this server from outside
     #[arg(long, global = true, value_name = "HOST[:PORT]")]
     pub public: Option<PublicAddress>,
+    /// Domain of this server: a certificate of it is had by ACME, so that apps reach the server by the name alone, too.
+    /// The authority checks it at TCP port 443. Using this accepts the authority's terms of service
+    #[arg(long, global = true, value_name = "NAME")]
+    pub domain: Option<Domain>,
+    /// ACME directory of the authority that issues the certificate
+    #[arg(long, value_name = "URL", requires = "domain", default_value = DirectoryUrl::DEFAULT)]
+    pub acme_directory: DirectoryUrl,
+    /// Mail address that the authority writes to about the certificate
+    #[arg(long, value_name = "MAIL", requires = "domain")]
+    pub acme_contact: Option<ContactAddress>,
+    /// PEM file with the root certificate of an authority of one's own, for its directory
+    #[arg(long, value_name = "FILE", requires = "domain")]
+    pub acme_root: Option<PathBuf>,
     /// UDP port of the relay for calls that find no direct way
     #[arg(long, value_name = "PORT", default_value_t = 3478)]
     pub relay_port: u16,
@@ -40,6 +55,24 @@ pub struct Arguments {
     /// Action instead of serving.
     #[command(subcommand)]
     pub action: Option<Action>,
+}
+
+impl Arguments {
+    /// The certificate that is wanted, if any.
+    pub(super) fn wanted_certificate(&self) -> Option<Wanted> {
+        Some(Wanted {
+            domain: self.domain.clone()?,
+            directory: self.acme_directory.clone(),
+            contact: self.acme_contact.clone(),
+            root: self.acme_root.clone(),
+        })
+    }
+
+    /// Name or address by which apps reach the server: `--public`, else the domain.
+    pub(super) fn public_address(&self) -> Option<PublicAddress> {
+        let of_domain = |domain: &Domain| PublicAddress { host: domain.as_str().to_owned(), port: None };
+        self.public.clone().or_else(|| self.domain.as_ref().map(of_domain))
+    }
 }
 
 /// Action instead of serving.
@@ -73,6 +106,11 @@ pub struct PublicAddress {
 }
 
 impl PublicAddress {
+    /// The port, unless it is the listener's.
+    pub(super) const fn port(&self) -> Option<u16> {
+        self.port
+    }
+
     /// The link of a server with this public key, whose listener has this port.
     pub fn link(&self, listener_port: u16, public_key: &[u8]) -> Result<ServerLink, ParseServerLinkError> {
         ServerLink::new(&self.host, self.port.unwrap_or(listener_port), public_key)
@@ -122,6 +160,21 @@ mod tests {
         assert!(read("visavis-server --data d --listen 127.0.0.1:0 --public a.example --json").unwrap().json);
         assert!(matches!(read("visavis-server link --data d").unwrap().action, Some(Action::Link)));
         assert!(matches!(read("visavis-server key export f").unwrap().action, Some(Action::Key { .. })));
+        let domain = "visavis-server --domain Calls.example.org";
+        let wanted = read(domain).unwrap().wanted_certificate().unwrap();
+        assert_eq!((wanted.domain.as_str(), wanted.directory.as_str()), ("calls.example.org", DirectoryUrl::DEFAULT));
+        for (more, address) in [("", "calls.example.org:9"), (" --public a.example:8443", "a.example:8443")] {
+            let public = read(&format!("{domain}{more}")).unwrap().public_address().unwrap();
+            assert_eq!(public.link(9, b"key").unwrap().address(), address);
+        }
+        let of_own =
+            format!("{domain} --acme-directory https://ca.example/dir --acme-root ca.pem --acme-contact a@b.example");
+        assert!(read(&of_own).unwrap().wanted_certificate().unwrap().root.is_some());
+        for without_domain in ["--acme-root ca.pem", "--acme-contact a@b.example", "--acme-directory https://a.example"]
+        {
+            assert!(read(&format!("visavis-server {without_domain}")).is_err(), "{without_domain}");
+        }
+        assert!(read("visavis-server").unwrap().wanted_certificate().is_none());
         assert!(read("visavis-server --listen nowhere").is_err() && read("visavis-server key").is_err());
     }
 }

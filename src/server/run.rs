@@ -11,6 +11,8 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::{interval, sleep};
 
+use super::certificate::{Keeper, Wanted};
+use super::certificate_words::Subject;
 use super::exchange::Exchange;
 use super::key::{KeyError, ServerKey};
 use super::listener::{BOUNDS, Shared, listen};
@@ -19,7 +21,7 @@ use super::port_mapping::{Answered, Mappings, Port};
 use super::relay;
 use super::screen::{self, Facts};
 use super::self_test;
-use super::tls::{self, TlsError};
+use super::tls::{self, Certificates, TlsError};
 use crate::identity::ServerLink;
 use crate::network::{self, Gateway};
 
@@ -66,6 +68,8 @@ pub enum ServerError {
 /// A running server. Everything ends when it is dropped.
 pub struct Server {
     facts: Facts,
+    key: Arc<ServerKey>,
+    certificates: Arc<Certificates>,
     exchange: Arc<Exchange>,
     listener: JoinHandle<()>,
 }
@@ -86,7 +90,7 @@ impl Server {
         public: Option<&PublicAddress>,
         relay_port: Option<u16>,
     ) -> Result<Self, ServerError> {
-        let key = ServerKey::load_or_create(data)?;
+        let key = Arc::new(ServerKey::load_or_create(data)?);
         let wanted = BOUNDS.open as u64 + OTHER_FILES;
         let open_files = network::raise_open_files(wanted);
         if open_files < BOUNDS.open as u64 {
@@ -102,9 +106,16 @@ impl Server {
         };
         let (turn, offer) = relay_port.map(start_relay).transpose()?.unzip();
         let offer = offer.unwrap_or_else(|| Arc::new(|| None));
-        let shared = Shared { acceptor: tls::acceptor(&key)?, exchange: Arc::clone(&exchange), turn, offer };
+        let certificates = Arc::new(Certificates::of(&key)?);
+        let acceptor = tls::acceptor(Arc::clone(&certificates))?;
+        let shared = Shared { acceptor, exchange: Arc::clone(&exchange), turn, offer };
         let listener = tokio::spawn(listen(listener, shared));
-        Ok(Self { facts, exchange, listener })
+        Ok(Self { facts, key, certificates, exchange, listener })
+    }
+
+    /// Keeps a certificate of a domain in place, with its files in the folder `data`, until the result is dropped.
+    fn keep_certificate(&self, wanted: Wanted, data: &Path) -> Keeper {
+        Keeper::start(wanted, data, Arc::clone(&self.key), Arc::clone(&self.certificates))
     }
 
     /// The link to give to people.
@@ -125,14 +136,15 @@ pub async fn run(arguments: Arguments, ends: impl Future<Output = ()>) -> Result
         None => {}
         Some(Action::Link) => {
             let key = ServerKey::load_or_create(&arguments.data)?;
-            return Ok(say(&link(&key, arguments.listen, arguments.public.as_ref())?.to_string())?);
+            return Ok(say(&link(&key, arguments.listen, arguments.public_address().as_ref())?.to_string())?);
         }
         Some(Action::Key { action: KeyAction::Export { file } }) => {
             return Ok(ServerKey::load_or_create(&arguments.data)?.export(file)?);
         }
     }
     let relay_port = (!arguments.no_relay).then_some(arguments.relay_port);
-    let server = Server::start(&arguments.data, arguments.listen, arguments.public.as_ref(), relay_port)?;
+    let public = arguments.public_address();
+    let server = Server::start(&arguments.data, arguments.listen, public.as_ref(), relay_port)?;
     let facts = &server.facts;
     if arguments.json {
         say(&screen::ready_line(facts))?;
@@ -144,10 +156,17 @@ pub async fn run(arguments: Arguments, ends: impl Future<Output = ()>) -> Result
     if let Some(answers) = answers {
         say(&screen::words(facts, answers, mapped.as_ref().map_or(&[], |mapped| &mapped.outcomes)))?;
     }
+    // The authority comes by the ports that the router passes on by now.
+    let keeper = arguments.wanted_certificate().map(|wanted| {
+        let port = public.as_ref().and_then(PublicAddress::port).unwrap_or(facts.listen.port());
+        let subject = Subject { domain: wanted.domain.clone(), port, directory: wanted.directory.clone() };
+        (server.keep_certificate(wanted, &arguments.data), subject)
+    });
     let ends = async {
         tokio::select! {
             () = ends => {}
             () = tell_stats(&server.exchange), if arguments.json => {}
+            () = tell_certificate(keeper, arguments.json) => {}
         }
     };
     match &mut mapped {
@@ -191,6 +210,21 @@ async fn tell_stats(exchange: &Exchange) {
         if let Err(error) = say(&screen::stats_line(&exchange.figures())) {
             tracing::info!(%error, "figures are not printed any more");
             return std::future::pending().await;
+        }
+    }
+}
+
+/// Tells each change of the certificate, until nobody reads it.
+async fn tell_certificate(keeper: Option<(Keeper, Subject)>, json: bool) {
+    let Some((mut keeper, subject)) = keeper else { return std::future::pending().await };
+    let mut is_read = true;
+    loop {
+        let standing = keeper.next().await;
+        let told = if json { subject.line(&standing) } else { subject.words(&standing) };
+        if is_read && let Err(error) = say(&told) {
+            tracing::info!(%error, "news of the certificate are not printed any more");
+            // The certificate is kept all the same.
+            is_read = false;
         }
     }
 }

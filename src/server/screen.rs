@@ -64,7 +64,7 @@ pub(super) fn words(facts: &Facts, answers: Answers, mapped: &[(Port, Outcome)])
     }
     text.push('\n');
     text.push_str(&ports(facts, answers, mapped));
-    text.push_str("\nIt stores nothing else. Stop it with Ctrl+C; calls that it does not relay go on without it.\n");
+    text.push_str("\nStop it with Ctrl+C; calls that it does not relay go on without it.\n");
     text
 }
 

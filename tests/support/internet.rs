@@ -15,14 +15,16 @@ use std::cell::Cell;
 use std::io::Write;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use super::network::Computer;
+use super::slow_cable;
 
 /// Name of the server, which the hosts file of each computer knows.
 pub const SERVER_NAME: &str = "calls.example";
 /// The server's TCP port.
 pub const SERVER_PORT: u16 = 443;
-const SERVER_V4: &str = "203.0.113.2";
+pub const SERVER_V4: &str = "203.0.113.2";
 const SERVER_V6: &str = "2001:db8::2";
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
@@ -38,6 +40,8 @@ pub enum Nat {
     AddressRestricted,
     /// Endpoint-independent mapping while ports do not collide, address- and port-dependent filtering.
     Home,
+    /// As [`Home`](Self::Home), and lets in what a program on it passes on (see `port_mapper`).
+    MapsPorts,
     /// A random port for each destination.
     Symmetric,
     /// As [`Home`](Self::Home), but UDP does not pass.
@@ -49,6 +53,9 @@ pub enum Nat {
 const CLOSED: &str = "table ip filter {
     chain inp { type filter hook input priority 0; iifname wan ct state new drop; };
     chain fw { type filter hook forward priority 0; iifname wan ct state new drop; }; }";
+const CLOSED_BUT_FOR_MAPPED: &str = "table ip filter {
+    chain inp { type filter hook input priority 0; iifname wan ct state new drop; };
+    chain fw { type filter hook forward priority 0; iifname wan ct state new ct status & dnat != dnat drop; }; }";
 const OPEN: &str =
     "table ip filter { chain inp { type filter hook input priority 0; iifname wan ct state new drop; }; }";
 const MAP: &str =
@@ -73,6 +80,7 @@ impl Nat {
         };
         let ipv4 = match self {
             Self::Home => masquerade("masquerade") + CLOSED,
+            Self::MapsPorts => masquerade("masquerade") + CLOSED_BUT_FOR_MAPPED,
             Self::Symmetric => masquerade("masquerade fully-random") + CLOSED,
             Self::NoUdp => masquerade("masquerade") + &passes("meta l4proto tcp"),
             Self::Port443 => masquerade("masquerade") + &passes("tcp dport 443"),
@@ -152,9 +160,18 @@ impl Network {
 
     /// Plugs a namespace in: `interface` there, with the next address and the default route.
     fn plug(&self, space: &str, interface: &str) -> Option<Plugged> {
+        self.plug_by(space, interface, Duration::ZERO)
+    }
+
+    /// The same by a cable with this delay each way.
+    fn plug_by(&self, space: &str, interface: &str, delay: Duration) -> Option<Plugged> {
         let number = self.plugged.get() + 1;
         self.plugged.set(number);
-        within(&self.space, &format!("link add p{number} type veth peer name {interface} netns {space}"))?;
+        if delay.is_zero() {
+            within(&self.space, &format!("link add p{number} type veth peer name {interface} netns {space}"))?;
+        } else {
+            slow_cable::lay([(&self.space, &format!("p{number}")), (space, interface)], delay).ok()?;
+        }
         within(&self.space, &format!("link set p{number} master {} up", self.bridge))?;
         let v4 = self.v4.as_ref().map(|it| format!("{it}.{number}"));
         let v6 = self.v6.as_ref().map(|it| format!("{it}::{number}"));
@@ -194,11 +211,7 @@ impl Router {
         let space = create()?;
         let name = space.namespace().to_owned();
         let plugged = self.network.plug(&name, "eth0")?;
-        let folder = format!("/etc/netns/{name}");
-        std::fs::create_dir_all(&folder).ok()?;
-        let hosts =
-            format!("127.0.0.1 localhost\n::1 localhost\n{SERVER_V4} {SERVER_NAME}\n{SERVER_V6} {SERVER_NAME}\n");
-        std::fs::write(format!("{folder}/hosts"), hosts).ok()?;
+        set_hosts(&name, &[(SERVER_V4, SERVER_NAME), (SERVER_V6, SERVER_NAME)])?;
         Some(space.at(&plugged.v4.or(plugged.v6)?))
     }
 
@@ -228,6 +241,11 @@ impl Router {
         assert!(load(space, &format!("flush ruleset\n{rules}")).is_some(), "nft takes the rules of {nat:?}");
     }
 
+    /// Adds rules of nftables; `None`, with the reason printed, where they are not taken.
+    pub fn load(&self, rules: &str) -> Option<()> {
+        load(self.space.namespace(), rules)
+    }
+
     /// Its address on the Internet.
     pub fn address(&self) -> &str {
         &self.space.address
@@ -246,7 +264,7 @@ impl Router {
     fn create(outside: &Network, nat: Nat, families: Families, v4: String, v6: Option<String>) -> Option<Self> {
         let space = create()?;
         let name = space.namespace().to_owned();
-        let Plugged { v4: wan, v6: wan_v6 } = outside.plug(&name, "wan")?;
+        let Plugged { v4: wan, v6: wan_v6 } = outside.plug_by(&name, "wan", slow_cable::delay())?;
         if let (Some(prefix), Some(wan)) = (&v6, wan_v6) {
             within(&outside.space, &format!("-6 route add {prefix}::/64 via {wan}"))?;
         }
@@ -309,6 +327,15 @@ impl Internet {
     pub fn carrier(&self, nat: Nat) -> Option<Router> {
         Router::create(&self.network, nat, Families::V4, "100.64.0".to_owned(), None)
     }
+}
+
+/// Gives a computer a hosts file with these addresses and names.
+pub fn set_hosts(space: &str, hosts: &[(&str, &str)]) -> Option<()> {
+    let folder = format!("/etc/netns/{space}");
+    std::fs::create_dir_all(&folder).ok()?;
+    let lines = [("127.0.0.1", "localhost"), ("::1", "localhost")].iter().chain(hosts);
+    let text: String = lines.map(|(address, name)| format!("{address} {name}\n")).collect();
+    std::fs::write(format!("{folder}/hosts"), text).ok()
 }
 
 fn create() -> Option<Computer> {

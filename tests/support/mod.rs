@@ -1,7 +1,7 @@
 //! Common parts of the integration tests: the product run as a script runs it (`process`, `server`), and rigs in
-//! software for things that a test machine lacks: a message bus (`bus`), a camera (`camera`), a clock that can be set
-//! (`clock`), a sound server (`sound`), a display (`display`), networks (`network`), the Internet (`internet`), a proxy
-//! (`proxy`).
+//! software for things that a test machine lacks: a certificate authority (`authority`), a message bus (`bus`), a
+//! camera (`camera`), a clock that can be set (`clock`), a sound server (`sound`), a display (`display`), networks
+//! (`network`), the Internet (`internet`), a router that maps ports (`port_mapper`), a proxy (`proxy`).
 //!
 //! Every wait has an end, every process and rig is taken down on drop, and a failing test prints what each program
 //! said.
@@ -10,15 +10,18 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 #![allow(clippy::print_stderr, reason = "what a failing or skipped test has to say goes to standard error")]
 
+pub mod authority;
 pub mod bus;
 pub mod camera;
 pub mod clock;
 pub mod display;
 pub mod internet;
 pub mod network;
+pub mod port_mapper;
 pub mod process;
 pub mod proxy;
 pub mod server;
+mod slow_cable;
 pub mod sockets;
 pub mod sound;
 pub mod sound_call;

@@ -157,7 +157,7 @@ impl Computer {
     }
 
     /// Its namespace.
-    pub(super) fn namespace(&self) -> &str {
+    pub fn namespace(&self) -> &str {
         &self.namespace
     }
 

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::authority::Authority;
 use super::internet::{Internet, SERVER_NAME, SERVER_PORT};
 use super::network::{Computer, TwoNetworks, two_networks};
 use super::poll;
@@ -87,6 +88,34 @@ impl Server {
         let mut command = computer.command(visavis_server());
         command.args(["--public", &format!("{host}:{SERVER_PORT}")]);
         Self::spawn(command, data, &format!("[::]:{SERVER_PORT}"))
+    }
+
+    /// Starts a server on the Internet in software for a domain, whose certificate is from this authority.
+    pub fn start_for(
+        internet: &Internet,
+        data: &std::path::Path,
+        authority: &Authority,
+        domain: &str,
+        port: u16,
+    ) -> Self {
+        let mut command = internet.server.command(visavis_server());
+        command.args(["--domain", domain, "--acme-directory", &authority.directory(), "--acme-root"]);
+        command.arg(authority.own_root());
+        Self::spawn(command, data, &format!("[::]:{port}"))
+    }
+
+    /// The next line of this event. There is a line each ten seconds at least.
+    pub fn expect(&mut self, event: &str) -> Value {
+        let end = Instant::now() + 2 * SOON;
+        while Instant::now() < end {
+            let mut line = String::new();
+            assert!(self.output.read_line(&mut line).expect("a line") > 0, "it has ended");
+            let line: Value = serde_json::from_str(&line).expect("JSON");
+            if line["event"] == event {
+                return line;
+            }
+        }
+        panic!("no line of {event}")
     }
 
     /// A figure of `/metrics`, as a person on the server's computer reads it.

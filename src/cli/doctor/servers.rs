@@ -70,7 +70,8 @@ async fn portal(
     proxies: &ProxyRules,
     until: Instant,
 ) -> Option<Finding> {
-    let Err(ServerDetail::OtherKey | ServerDetail::NoServer | ServerDetail::NoAnswer) = examined else { return None };
+    use ServerDetail::{Expired, NoAnswer, NoServer, OtherKey, OtherName, Untrusted};
+    let Err(OtherKey | OtherName | Expired | Untrusted | NoServer | NoAnswer) = examined else { return None };
     if !matches!(proxies.way_to(link.host(), link.port()), Ok(None)) {
         return None;
     }
@@ -93,8 +94,11 @@ fn reached(link: &ServerLink, proxies: &ProxyRules, examined: &Result<Examined, 
                 format!("clocks agree to {apart_s:.1} s")
             };
             let ms = round_trip.as_millis();
-            let words =
-                format!("{address} is reached over TCP{through} in {ms} ms, its key is that of the link, {clock}");
+            let identity = match link.key_hash() {
+                Some(_) => "its key is that of the link",
+                None => "its certificate is valid for its name",
+            };
+            let words = format!("{address} is reached over TCP{through} in {ms} ms, {identity}, {clock}");
             Finding::new(Mark::Works, "server", words)
         }
         Err(detail) => Finding::new(Mark::Problem, "server", format!("{address}{through}: {detail}")),

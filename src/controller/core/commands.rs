@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::call::{CallEnd, CallError, CallState, ConversationId, Input, InviteId, Press};
 use crate::device::DeviceKind;
-use crate::identity::{ContactLink, MAX_SERVERS, ParseServerLinkError, PeerId, PictureError, ServerLink};
+use crate::identity::{ContactLink, ParseServerLinkError, PeerId, PictureError, ServerLink};
 use crate::media::{MediaSet, MediaTime, StreamId, StreamState};
 use crate::playout::Sound;
 use crate::store::{Settings, SettingsChange};
@@ -12,6 +12,7 @@ use crate::store::{Settings, SettingsChange};
 use super::{Core, unix_seconds};
 use crate::controller::directory::Refusal;
 use crate::controller::handle::gate_of;
+use crate::controller::server_list::keep_server;
 use crate::controller::{Command, Event, NoticeKind, Outcome, SharedScreen, VersionSkew, VideoChoice};
 
 impl Core {
@@ -262,7 +263,8 @@ impl Core {
         let name = self.directory.name_of(id, None);
         self.publisher.notices().add(NoticeKind::ContactAdded { id, name: name.clone() });
         // Asked, never silent: a server learns this person's address and whom they watch.
-        if let Some(link) = server.filter(|link| !self.preferences.settings().servers.contains(link)) {
+        let own = &self.preferences.settings().servers;
+        if let Some(link) = server.filter(|link| !own.iter().any(|own| own.leads_where(link))) {
             self.report(Event::ServerOffered { id, name: name.clone(), link: link.clone() });
             self.publisher.notices().add(NoticeKind::ServerOffered { name, link });
         }
@@ -289,14 +291,10 @@ impl Core {
         let link: ServerLink = link.parse().map_err(|error: ParseServerLinkError| bad_argument(&error))?;
         self.publisher.notices().forget_server(&link);
         let mut servers = self.preferences.settings().servers.clone();
-        if !servers.contains(&link) {
-            if servers.len() >= MAX_SERVERS {
-                return Err(bad_argument(&"There are eight servers already. Remove one first."));
-            }
-            servers.push(link.clone());
-        }
+        let kept = keep_server(&mut servers, link)
+            .ok_or_else(|| bad_argument(&"There are eight servers already. Remove one first."))?;
         self.set_servers(servers)?;
-        self.servers.event(&link).into_iter().for_each(|event| self.report(event));
+        self.servers.event(&kept).into_iter().for_each(|event| self.report(event));
         Ok(())
     }
 

@@ -15,8 +15,8 @@ use tokio::time::{MissedTickBehavior, interval, timeout_at};
 use super::connection::Connection;
 use super::egress::Egress;
 use super::input::{Context, Input, Request};
-use super::pin;
 use super::status::ServerState;
+use super::tls;
 use crate::call::{ConversationId, InviteId};
 use crate::identity::{EnvelopeError, Identity, PeerId, ServerLink};
 use crate::media::MediaSet;
@@ -149,7 +149,7 @@ impl Crowd {
         let networks = self.networks.from_now();
         let connection = Connection {
             link: link.clone(),
-            tls: Arc::new(pin::client_config(link)?),
+            tls: Arc::new(tls::client_config(link)?),
             number: place as u64,
             context: Context { local: Arc::new(local), egress, networks: networks.clone(), inputs: inputs.clone() },
             requests: receiver,

@@ -1,5 +1,5 @@
-//! Dial of a server: a connection to the host of its link, TLS with its key pinned, the WebSocket, and the proof of
-//! this side's key. No other host is ever dialed: no message names one.
+//! Dial of a server: a connection to the host of its link, TLS with its key pinned or its certificate checked, the
+//! WebSocket, and the proof of this side's key. No other host is ever dialed: no message names one.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use super::dial_error::DialError;
 use super::egress::{Egress, Opened};
-use super::pin;
+use super::tls::{self, Fault};
 use crate::identity::{ServerLink, prove_to_server};
 use crate::server_protocol::{
     EXPORTER_LABEL, MAX_CONTROL, MAX_LETTER, PATH, Prove, Refusal, ToApp, ToServer, VERSION, Welcome,
@@ -66,7 +66,8 @@ async fn reach(
     let Opened { stream, addresses, is_proxied } = egress.open(link.host(), link.port()).await?;
     let own = stream.local_addr().map_err(DialError::Connect)?.ip();
     let name = ServerName::try_from(link.host().to_owned()).map_err(|error| DialError::NoServer(error.into()))?;
-    let stream = TlsConnector::from(Arc::clone(tls)).connect(name, stream).await.map_err(tls_error)?;
+    let stream = TlsConnector::from(Arc::clone(tls)).connect(name, stream).await;
+    let stream = stream.map_err(|error| tls_error(link, error))?;
     let session = stream.get_ref().1;
     let exporter = session
         .export_keying_material([0; 32], EXPORTER_LABEL, None)
@@ -102,9 +103,15 @@ fn unexpected(message: &ToApp) -> DialError {
     }
 }
 
-fn tls_error(error: std::io::Error) -> DialError {
+fn tls_error(link: &ServerLink, error: std::io::Error) -> DialError {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    if inner.is_some_and(pin::is_other_key) { DialError::OtherKey } else { DialError::NoServer(Box::new(error)) }
+    match inner.and_then(|inner| tls::fault(link, inner)) {
+        Some(Fault::OtherKey) => DialError::OtherKey,
+        Some(Fault::OtherName) => DialError::OtherName,
+        Some(Fault::Expired) => DialError::Expired,
+        Some(Fault::Untrusted) => DialError::Untrusted(Box::new(error)),
+        None => DialError::NoServer(Box::new(error)),
+    }
 }
 
 /// Limits of the WebSocket layer.

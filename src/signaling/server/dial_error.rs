@@ -23,6 +23,12 @@ pub(super) enum DialError {
     Timeout,
     #[error("another key")]
     OtherKey,
+    #[error("a certificate of another name")]
+    OtherName,
+    #[error("a certificate whose time is over or has not begun")]
+    Expired,
+    #[error("a certificate that is not trusted: {0}")]
+    Untrusted(Box<dyn std::error::Error + Send + Sync>),
     #[error("no server: {0}")]
     NoServer(Box<dyn std::error::Error + Send + Sync>),
     #[error("no common version")]
@@ -40,6 +46,9 @@ impl DialError {
             Self::NoProxy(_) | Self::Proxy(_) => ServerDetail::Proxy,
             Self::ProxySetting(_) => ServerDetail::ProxySetting,
             Self::OtherKey => ServerDetail::OtherKey,
+            Self::OtherName => ServerDetail::OtherName,
+            Self::Expired => ServerDetail::Expired,
+            Self::Untrusted(_) => ServerDetail::Untrusted,
             Self::NoServer(_) => ServerDetail::NoServer,
             Self::Version => ServerDetail::OtherVersion,
             Self::Refused(_) => ServerDetail::Refused,
@@ -49,7 +58,7 @@ impl DialError {
     /// Whether trying on is of little use until somebody does something.
     pub(super) const fn is_refusal(&self) -> bool {
         match self {
-            Self::OtherKey | Self::Version => true,
+            Self::OtherKey | Self::OtherName | Self::Expired | Self::Untrusted(_) | Self::Version => true,
             Self::Refused(reason) => !matches!(reason, Refusal::Ending | Refusal::Full | Refusal::Slow),
             Self::ProxySetting(_) => true,
             Self::Name(_)

@@ -1,18 +1,19 @@
-use rcgen::{CertificateParams, KeyPair, PublicKeyData};
+use rcgen::{
+    BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, IsCa, KeyPair, PublicKeyData, date_time_ymd,
+};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_tungstenite::accept_async;
 
+use super::super::status::ServerDetail;
 use super::*;
 use crate::identity::Identity;
 use crate::server_protocol::{ALPN, Challenge};
 
-/// A server of a test's own: its listener, its TLS, and its link.
-async fn server() -> (TcpListener, TlsAcceptor, ServerLink) {
-    let key = KeyPair::generate().unwrap();
-    let certificate = CertificateParams::new(Vec::new()).unwrap().self_signed(&key).unwrap();
+/// A server of a test's own with this certificate of its key: its listener, and its TLS.
+async fn serve(key: &KeyPair, certificate: &Certificate) -> (TcpListener, TlsAcceptor) {
     let private = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let mut config = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_protocol_versions(&[&rustls::version::TLS13])
@@ -21,10 +22,16 @@ async fn server() -> (TcpListener, TlsAcceptor, ServerLink) {
         .with_single_cert(vec![certificate.der().clone()], private)
         .unwrap();
     config.alpn_protocols = vec![ALPN.to_vec()];
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    (TcpListener::bind("127.0.0.1:0").await.unwrap(), Arc::new(config).into())
+}
+
+/// The same with a certificate that the key signs itself, and its link.
+async fn server() -> (TcpListener, TlsAcceptor, ServerLink) {
+    let key = KeyPair::generate().unwrap();
+    let (listener, tls) = serve(&key, &CertificateParams::new(Vec::new()).unwrap().self_signed(&key).unwrap()).await;
     let port = listener.local_addr().unwrap().port();
     let link = ServerLink::new("127.0.0.1", port, &key.subject_public_key_info()).unwrap();
-    (listener, Arc::new(config).into(), link)
+    (listener, tls, link)
 }
 
 fn local() -> Local {
@@ -32,7 +39,7 @@ fn local() -> Local {
 }
 
 async fn dial_it(link: &ServerLink) -> Result<Dialed, DialError> {
-    dial(link, &Arc::new(pin::client_config(link).unwrap()), &Egress::default(), &local()).await
+    dial(link, &Arc::new(tls::client_config(link).unwrap()), &Egress::default(), &local()).await
 }
 
 /// A listener that fails the test when anybody comes.
@@ -119,4 +126,72 @@ async fn a_proof_is_good_on_its_own_connection_alone() {
     };
     assert!(holds(&first, &first) && holds(&second, &second));
     assert!(!holds(&first, &second) && !holds(&second, &first));
+}
+
+/// A certificate authority of a test's own.
+fn authority() -> CertifiedIssuer<'static, KeyPair> {
+    let mut parameters = CertificateParams::new(Vec::new()).unwrap();
+    parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    CertifiedIssuer::self_signed(parameters, KeyPair::generate().unwrap()).unwrap()
+}
+
+fn certificate_of(name: &str) -> CertificateParams {
+    CertificateParams::new([name.to_owned()]).unwrap()
+}
+
+/// Dials a server with this certificate, by a link of its name or with this hash, and trusts this authority: why it is
+/// not reached. A dial that comes as far as HTTP meets no server, and tells of another error.
+async fn refusal(
+    key: &KeyPair,
+    certificate: &Certificate,
+    hash_of: Option<&KeyPair>,
+    authority: &CertifiedIssuer<'static, KeyPair>,
+) -> ServerDetail {
+    let (listener, tls) = serve(key, certificate).await;
+    let port = listener.local_addr().unwrap().port();
+    let link = match hash_of {
+        Some(key) => ServerLink::new("localhost", port, &key.subject_public_key_info()),
+        None => ServerLink::by_name("localhost", port),
+    };
+    let link = link.unwrap();
+    tokio::spawn(async move {
+        if let Ok(mut stream) = tls.accept(listener.accept().await.unwrap().0).await {
+            let _request = stream.read(&mut [0; 2048]).await;
+        }
+    });
+    let config = tls::client_config_with(&link, Some(authority.der().clone())).unwrap();
+    let Err(error) = dial(&link, &Arc::new(config), &Egress::default(), &local()).await else { panic!("{link}") };
+    error.detail()
+}
+
+/// Each way around the check of a server's certificate is shut; two that are in order come through to HTTP.
+#[tokio::test]
+async fn a_wrong_certificate_is_refused_in_its_own_words_and_a_hash_never_falls_back() {
+    let (key, other, authority) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap(), authority());
+    let issued = |parameters: CertificateParams| parameters.signed_by(&key, &authority).unwrap();
+    let valid = issued(certificate_of("localhost"));
+    let mut over = certificate_of("localhost");
+    (over.not_before, over.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2020, 2, 1));
+    let mut not_yet = certificate_of("localhost");
+    not_yet.not_before = date_time_ymd(2999, 1, 1);
+    let self_signed = certificate_of("localhost").self_signed(&key).unwrap();
+    let stranger = certificate_of("localhost").signed_by(&key, &self::authority()).unwrap();
+    let mut false_authority = certificate_of("localhost");
+    false_authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    use ServerDetail::{Expired, NoServer, OtherKey, OtherName, Untrusted};
+    for (case, certificate, hash_of, detail) in [
+        ("valid, by name", &valid, None, NoServer),
+        ("valid, and the link's key", &valid, Some(&key), NoServer),
+        ("self-signed, and the link's key", &self_signed, Some(&key), NoServer),
+        ("valid, but not the link's key", &valid, Some(&other), OtherKey),
+        ("another name", &issued(certificate_of("calls.example.org")), None, OtherName),
+        ("an address", &issued(certificate_of("127.0.0.1")), None, OtherName),
+        ("over", &issued(over), None, Expired),
+        ("not yet valid", &issued(not_yet), None, Expired),
+        ("self-signed", &self_signed, None, Untrusted),
+        ("an authority that is not trusted", &stranger, None, Untrusted),
+        ("an authority's own", &issued(false_authority), None, Untrusted),
+    ] {
+        assert_eq!(refusal(&key, certificate, hash_of, &authority).await, detail, "{case}");
+    }
 }

@@ -8,8 +8,8 @@ use std::time::Duration;
 use super::dial::{Dialed, dial};
 use super::egress::Egress;
 use super::input::Access;
-use super::pin;
 use super::status::ServerDetail;
+use super::tls;
 use crate::identity::{Identity, ServerLink};
 use crate::network::ProxyRules;
 use crate::signaling::local::Local;
@@ -38,7 +38,7 @@ pub async fn examine_server(
     let egress = Egress { bind, proxies };
     let identity = Identity::generate().map_err(|_| ServerDetail::NoTls)?;
     let local = Local::new(Arc::new(identity), "Doctor").map_err(|_| ServerDetail::NoTls)?;
-    let tls = Arc::new(pin::client_config(link).map_err(|_| ServerDetail::NoTls)?);
+    let tls = Arc::new(tls::client_config(link).map_err(|_| ServerDetail::without_tls(link))?);
     let dialed = dial(link, &tls, &egress, &local).await.map_err(|error| error.detail())?;
     let Dialed { welcome, addresses, round_trip, clock_offset_ms, .. } = dialed;
     let link = link.clone();

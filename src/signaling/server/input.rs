@@ -46,7 +46,7 @@ pub struct Access {
 
 impl Access {
     /// Opens a stream to the server for TURN over TLS (RFC 8656, 3.1), as its connection was opened: through a proxy
-    /// where one is set, with the same key pinned.
+    /// where one is set, with the same check of its certificate.
     ///
     /// # Errors
     ///

@@ -15,13 +15,13 @@ mod dial_error;
 mod egress;
 mod examine;
 mod input;
-mod pin;
 mod post;
 mod probe;
 mod relays;
 mod route_task;
 mod sessions;
 mod status;
+mod tls;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

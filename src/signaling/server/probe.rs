@@ -12,7 +12,7 @@ use tokio_tungstenite::tungstenite::Message as Packet;
 use super::dial::{Dialed, dial};
 use super::dial_error::DialError;
 use super::egress::Egress;
-use super::pin;
+use super::tls;
 use crate::identity::{Identity, PeerId, ServerLink};
 use crate::server_protocol::{BoxId, Device, Letter, ToServer};
 use crate::signaling::local::Local;
@@ -78,7 +78,7 @@ pub async fn time_answers(link: &ServerLink, stranger: &PeerId, rounds: usize) -
 /// Connects somebody who watches this box.
 async fn enter(link: &ServerLink, identity: Identity, watches: BoxId) -> Result<Dialed, DialError> {
     let local = Local::new(Arc::new(identity), "Somebody").map_err(|error| DialError::NoServer(error.into()))?;
-    let tls = pin::client_config(link).map_err(|error| DialError::NoServer(error.into()))?;
+    let tls = tls::client_config(link).map_err(|error| DialError::NoServer(error.into()))?;
     let mut dialed = dial(link, &Arc::new(tls), &Egress::default(), &local).await?;
     dialed.socket.send(Packet::text(ToServer::Watch { boxes: vec![watches] }.encode())).await?;
     Ok(dialed)

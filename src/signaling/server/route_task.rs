@@ -10,9 +10,9 @@ use tokio::task::JoinSet;
 
 use super::connection::Connection;
 use super::input::{Command, Context, Input, LinkKey, Request};
-use super::pin;
 use super::relays::Relays;
 use super::status::{ServerDetail, ServerState, ServerStatus};
+use super::tls;
 use crate::identity::{MAX_SERVERS, PeerId, ServerLink};
 use crate::signaling::links::Links;
 use crate::signaling::route::{Incoming, RouteEvent, RouteReports, Up};
@@ -103,11 +103,11 @@ impl RouteTask {
     }
 
     async fn connect(&mut self, link: ServerLink) {
-        let tls = match pin::client_config(&link) {
+        let tls = match tls::client_config(&link) {
             Ok(tls) => Arc::new(tls),
             Err(error) => {
                 tracing::error!(%error, "TLS cannot be set up");
-                let status = ServerStatus::new(&link, ServerState::Offline, Some(ServerDetail::NoTls));
+                let status = ServerStatus::new(&link, ServerState::Offline, Some(ServerDetail::without_tls(&link)));
                 self.hub.tell(RouteEvent::Server(status)).await;
                 return;
             }

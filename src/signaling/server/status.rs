@@ -17,7 +17,7 @@ pub enum ServerState {
     Online,
     /// It is not reached; tries go on.
     Offline,
-    /// It has another key or another version, or does not let this side in; tries go on, rarely.
+    /// It has another key, a wrong certificate or another version, or does not let this side in; tries go on, rarely.
     Refused,
 }
 
@@ -34,6 +34,12 @@ pub enum ServerDetail {
     ProxySetting,
     /// Another key answers than that of the link.
     OtherKey,
+    /// Its certificate is one of another name than the link's.
+    OtherName,
+    /// Its certificate's time is over, or has not begun by this computer's clock.
+    Expired,
+    /// No authority that this computer trusts has issued its certificate, and its link has no hash.
+    Untrusted,
     /// Something else answers, such as the page of a network that one signs in to.
     NoServer,
     /// No version of the protocol is common.
@@ -46,6 +52,14 @@ pub enum ServerDetail {
     ClocksDiffer,
     /// TLS cannot be set up here.
     NoTls,
+}
+
+impl ServerDetail {
+    /// Why TLS towards the server of this link cannot be set up: without a hash in the link it needs the system's
+    /// certificate authorities.
+    pub(super) const fn without_tls(link: &ServerLink) -> Self {
+        if link.key_hash().is_some() { Self::NoTls } else { Self::Untrusted }
+    }
 }
 
 impl fmt::Display for ServerDetail {
@@ -64,6 +78,18 @@ impl fmt::Display for ServerDetail {
             Self::OtherKey => {
                 "The server has another key than its link says. Ask for its new link; if there is none, something in the \
                  network pretends to be it."
+            }
+            Self::OtherName => {
+                "The server's certificate is one of another name than its link has. Ask for its whole link, with the \
+                 part after *; if there is none, something in the network may pretend to be it."
+            }
+            Self::Expired => {
+                "The server's certificate is out of date. Check this computer's clock, or ask the person who runs the \
+                 server."
+            }
+            Self::Untrusted => {
+                "No authority that this computer trusts vouches for the server's certificate. Ask for its whole link, \
+                 with the part after *; if there is none, something in the network may pretend to be it."
             }
             Self::NoServer => {
                 "Something other than a Visavis server answers. Perhaps this network wants you to sign in first: open a \

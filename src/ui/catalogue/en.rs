@@ -359,7 +359,7 @@ pub(super) const fn text(key: Text) -> &'static str {
              server."
         }
         Text::ServerField => "Link of a server",
-        Text::ServerHint => "host:port*…",
+        Text::ServerHint => "host:port*… or a name",
         Text::AddServer => "Add server",
         Text::BadServer => "This is not a server’s link. Copy it whole from the server’s first screen.",
         Text::ServerConnecting => "Connecting…",
@@ -377,6 +377,17 @@ pub(super) const fn text(key: Text) -> &'static str {
         Text::ServerOtherKey => {
             "The server has another key than its link says. Ask for its new link; if there is none, something in the \
              network pretends to be it."
+        }
+        Text::ServerOtherName => {
+            "The server’s certificate is one of another name than its link has. Ask for its whole link, with the part \
+             after *; if there is none, something in the network may pretend to be it."
+        }
+        Text::ServerExpired => {
+            "The server’s certificate is out of date. Check this computer’s clock, or ask the person who runs the server."
+        }
+        Text::ServerUntrusted => {
+            "No authority that this computer trusts vouches for the server’s certificate. Ask for its whole link, with \
+             the part after *; if there is none, something in the network may pretend to be it."
         }
         Text::ServerNoServer => {
             "Something other than a Visavis server answers. Perhaps this network wants you to sign in first: open a web page."

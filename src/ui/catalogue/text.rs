@@ -81,7 +81,7 @@ texts! {
     KeyStatistics, KeyAnswer, KeyDecline, RefreshDevices, Version,
     // Settings: servers
     SectionServers, ServersDetail, ServerField, ServerHint, AddServer, BadServer, ServerConnecting, ServerOnline,
-    ServerUnknownName, ServerNoAnswer, ServerOtherKey, ServerNoServer, ServerOtherVersion, ServerRefused, ServerLost,
+    ServerUnknownName, ServerNoAnswer, ServerOtherKey, ServerOtherName, ServerExpired, ServerUntrusted, ServerNoServer, ServerOtherVersion, ServerRefused, ServerLost,
     ServerClocksDiffer, ServerNoTls, ServerProxy, ServerProxySetting, ServerOffered, UseServer,
     RelayLabel, RelayAuto, RelayAlways, RelayNever, RelayDetail,
     // How calls end: headings

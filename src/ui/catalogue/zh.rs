@@ -343,7 +343,7 @@ pub(super) const fn text(key: Text) -> &'static str {
         Text::RelayNever => "从不",
         Text::RelayDetail => "选择“总是”时，通话对方不会知道您的地址。通过服务器联系的非联系人始终不会知道您的地址。",
         Text::ServerField => "服务器链接",
-        Text::ServerHint => "host:port*…",
+        Text::ServerHint => "host:port*… 或名称",
         Text::AddServer => "添加服务器",
         Text::BadServer => "这不是服务器链接。请从服务器的启动界面完整复制。",
         Text::ServerConnecting => "正在连接…",
@@ -356,6 +356,13 @@ pub(super) const fn text(key: Text) -> &'static str {
         }
         Text::ServerOtherKey => {
             "服务器的密钥与链接不符。请索取新的链接；如果没有新链接，则可能有人在网络中冒充该服务器。"
+        }
+        Text::ServerOtherName => {
+            "服务器的证书属于另一个名称，与链接不符。请索取完整链接（包括 * 之后的部分）；如果没有，可能有人在网络中冒充它。"
+        }
+        Text::ServerExpired => "服务器的证书已过期或尚未生效。请检查此电脑的时钟，或联系服务器的管理者。",
+        Text::ServerUntrusted => {
+            "此电脑信任的机构均未担保服务器的证书。请索取完整链接（包括 * 之后的部分）；如果没有，可能有人在网络中冒充它。"
         }
         Text::ServerNoServer => "响应的不是 Visavis 服务器。此网络可能需要先登录：请打开一个网页。",
         Text::ServerOtherVersion => "服务器使用其他版本。请更新 Visavis，或请对方更新服务器。",
