@@ -156,6 +156,8 @@ pub struct Settings {
     pub self_view: bool,
     /// Size of one's own picture in a call.
     pub self_view_size: SelfViewSize,
+    /// Show the call in a small window while the main window is hidden.
+    pub small_window: bool,
     /// Show one's own picture on the home page.
     pub preview: bool,
     /// Begin and answer calls with the microphone muted.
@@ -220,6 +222,7 @@ impl Default for Settings {
             picture_fit: PictureFit::Automatic,
             self_view: true,
             self_view_size: SelfViewSize::Medium,
+            small_window: true,
         }
     }
 }

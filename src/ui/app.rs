@@ -10,15 +10,17 @@ use std::time::Duration;
 use eframe::egui::{self, Rect, Ui, UserAttentionType, ViewportCommand};
 
 use crate::call::InviteId;
-use crate::controller::{CallView, Command, Handle, IncomingView, Snapshot};
+use crate::controller::{CallView, Command, ConversationView, Handle, IncomingView, Snapshot};
 use crate::media::MediaTime;
 
 use super::add_contact;
+use super::app_id::{APP_ID, TITLE};
 use super::appearance::Appearance;
 use super::call_bar;
 use super::call_view::{self, CallScreen};
 use super::catalogue::{Text, Words, system_locale};
 use super::closing::{self, Closing};
+use super::controls::Act;
 use super::fit;
 use super::home::Home;
 use super::keys;
@@ -29,18 +31,15 @@ use super::own_camera::{Attention, Look, OwnCamera};
 use super::ring_scene::RingScene;
 use super::scene::{Now, Scene};
 use super::settings_panel::{self, SettingsPanel};
+use super::small_window::{self, Asked, SmallWindow};
 use super::theme::{self, Type};
 use super::tile::TilePainter;
 use super::waiting_card::WaitingCards;
 use super::window_handle::{Closed, WindowEnd, WindowRequest};
 use super::window_place::PlaceKeeper;
+use super::window_state;
 
 const ICON: &[u8] = include_bytes!("../../assets/icon.png");
-/// Title of the window, and the name of the program towards the desktop.
-pub const TITLE: &str = "Visavis";
-/// Identifier of the application, the same in its desktop entry, its icons and its AppStream metadata: by it a desktop
-/// finds the name and the icon of the window.
-pub const APP_ID: &str = "org.visavis.Visavis";
 /// Least size of the window in points at a text size of 100 %.
 const MIN_SIZE: [f32; 2] = [360.0, 300.0];
 
@@ -127,6 +126,9 @@ pub struct Window {
     notices: Notices,
     waiting: WaitingCards,
     closing: Closing,
+    small: SmallWindow,
+    /// The screen that the window is on, in points.
+    screen: Option<Rect>,
     title: String,
     rung: Option<InviteId>,
     /// Somebody calls or is called, or there is a call: the settings are closed when that begins.
@@ -141,6 +143,7 @@ impl Window {
     /// A window on a controller.
     pub fn new(handle: Handle, options: WindowOptions) -> Self {
         let camera = OwnCamera::new(options.preview);
+        let small = SmallWindow::new(handle.clone(), &options.locale);
         Self {
             handle,
             options,
@@ -156,6 +159,8 @@ impl Window {
             notices: Notices::default(),
             waiting: WaitingCards::default(),
             closing: Closing::default(),
+            small,
+            screen: None,
             title: TITLE.to_owned(),
             rung: None,
             calls: false,
@@ -192,6 +197,7 @@ impl Window {
         let mut commands = std::mem::take(&mut self.commands);
         let mut tiles = std::mem::take(&mut self.tiles);
         let call_over = self.camera.follow(&snapshot);
+        self.follow_small(ui.ctx(), &snapshot, false);
         let (camera_wanted, camera_rests) = (self.camera.is_wanted(&snapshot), self.camera.rests());
         let (tray, snapshot) = (self.has_tray(), &*snapshot);
         let mut scene = Scene {
@@ -209,6 +215,7 @@ impl Window {
         fit::take_keys(ui, &mut scene);
         self.screens(ui, &mut scene);
         self.settings.keep_meter(&mut scene, call_over);
+        self.show_small(ui, snapshot, words);
         tiles.free_gone(ui);
         self.tiles = tiles;
         for command in commands.drain(..) {
@@ -248,10 +255,7 @@ impl Window {
         let area = ui.available_rect_before_wrap();
         self.waiting.show(ui, self.picture(area, snapshot), scene);
         let toggle = match &snapshot.call {
-            CallView::Conversation(call) => {
-                let open = self.settings.is_open();
-                self.call.get_or_insert_default().show(ui, scene, call, open)
-            }
+            CallView::Conversation(call) => self.conversation(ui, scene, call),
             CallView::Outgoing(_) | CallView::Incoming(_) => {
                 self.leave_call(ui);
                 false
@@ -280,6 +284,25 @@ impl Window {
         add_contact::take_dropped(ui, scene);
     }
 
+    /// Draws the call, or, while it is in the small window, the way back; true when the settings are to be shown or
+    /// hidden.
+    fn conversation(&mut self, ui: &mut Ui, scene: &mut Scene<'_>, call: &ConversationView) -> bool {
+        let open = self.settings.is_open();
+        let screen = self.call.get_or_insert_default();
+        if self.small.is_wanted() {
+            screen.hand_over(scene.commands);
+            if small_window::in_its_place(ui, scene, call) {
+                self.small.close(ui.ctx());
+            }
+            return false;
+        }
+        let act = screen.show(ui, scene, call, open);
+        if act == Some(Act::SmallWindow) {
+            self.small.ask(ui.ctx());
+        }
+        act == Some(Act::Settings)
+    }
+
     /// The part of the window's `area` that notes and cards may lie over.
     fn picture(&self, area: Rect, snapshot: &Snapshot) -> Rect {
         match &snapshot.call {
@@ -305,13 +328,17 @@ impl Window {
         // A call may begin, and end, without ever being drawn.
         let call = if participants.is_empty() { self.call.as_mut() } else { Some(self.call.get_or_insert_default()) };
         let Some(call) = call else { return };
-        call.hide(participants, &mut self.commands);
+        if self.small.is_open() {
+            call.hand_over(&mut self.commands);
+        } else {
+            call.hide(participants, &mut self.commands);
+        }
         self.send_all();
     }
 
     /// Lets the camera rest while nobody looks at the window.
     fn look(&mut self, ctx: &egui::Context, snapshot: &Snapshot, now: MediaTime) {
-        let attention = ctx.input(|input| attention(input.viewport()));
+        let attention = ctx.input(|input| window_state::attention(input.viewport()));
         let in_call = matches!(snapshot.call, CallView::Outgoing(_) | CallView::Conversation(_));
         let is_open = snapshot.local_stream.video || snapshot.local_stream.camera_fault.is_some();
         match self.camera.look(attention, now, in_call, is_open) {
@@ -334,20 +361,40 @@ impl Window {
     fn take_requests(&mut self, ctx: &egui::Context) {
         let Some(end) = &self.end else { return };
         let is_here = |input: &egui::InputState| {
-            input.viewport().focused == Some(true) && attention(input.viewport()) == Attention::Here
+            input.viewport().focused == Some(true) && window_state::attention(input.viewport()) == Attention::Here
         };
         end.set_attention(ctx.input(is_here));
         for request in end.requests() {
-            for command in [ViewportCommand::Visible(true), ViewportCommand::Minimized(false), ViewportCommand::Focus] {
-                ctx.send_viewport_cmd(command);
-            }
-            // Desktops that let no program take the keyboard show that it asks.
-            ctx.send_viewport_cmd(ViewportCommand::RequestUserAttention(UserAttentionType::Informational));
+            window_state::raise(ctx);
             match request {
                 WindowRequest::Raise => {}
                 WindowRequest::AddContact(link) => self.home.offer(link),
                 WindowRequest::Quit => self.closing.quit(ctx),
             }
+        }
+    }
+
+    /// Opens or closes the small window, and carries out what was asked for there.
+    fn follow_small(&mut self, ctx: &egui::Context, snapshot: &Snapshot, hidden: bool) {
+        match self.small.take_asked() {
+            Some(Asked::Back) => {
+                window_state::raise(ctx);
+                if !hidden {
+                    self.small.close(ctx);
+                }
+            }
+            Some(Asked::Close) => self.small.close(ctx),
+            None => {}
+        }
+        self.small.follow(ctx, snapshot, hidden);
+        self.small.flush(ctx);
+    }
+
+    /// Draws the small window beside this one, where it is wanted.
+    fn show_small(&mut self, ui: &Ui, snapshot: &Snapshot, words: Words) {
+        self.small.show(ui, snapshot, words, self.screen);
+        if let Some(end) = &self.end {
+            end.note_small_window(self.small.is_open());
         }
     }
 
@@ -392,22 +439,6 @@ fn title(snapshot: &Snapshot, words: Words) -> String {
     }
 }
 
-/// Whether nothing of the window can be seen.
-fn is_hidden(viewport: &egui::ViewportInfo) -> bool {
-    viewport.minimized == Some(true) || viewport.occluded == Some(true) || viewport.visible() == Some(false)
-}
-
-/// Whether the person looks at the window; where the system does not tell, they do.
-fn attention(viewport: &egui::ViewportInfo) -> Attention {
-    if is_hidden(viewport) {
-        Attention::Hidden
-    } else if viewport.focused == Some(false) {
-        Attention::Behind
-    } else {
-        Attention::Here
-    }
-}
-
 impl eframe::App for Window {
     fn raw_input_hook(&mut self, ctx: &egui::Context, input: &mut egui::RawInput) {
         keys::drop_repeated_presses(ctx, input);
@@ -421,7 +452,12 @@ impl eframe::App for Window {
             self.attend(ctx, &snapshot);
             self.look(ctx, &snapshot, MediaTime::now());
             self.follow_title(ctx, &snapshot);
-            if ctx.input(|input| is_hidden(input.viewport())) {
+            let hidden = ctx.input(|input| window_state::is_hidden(input.viewport()));
+            if self.small.may_open(&snapshot, hidden) {
+                self.screen = window_state::screen(ctx, frame);
+            }
+            if hidden {
+                self.follow_small(ctx, &snapshot, hidden);
                 self.hide(&snapshot);
                 self.send_waiting(ctx);
             }
@@ -432,6 +468,13 @@ impl eframe::App for Window {
     }
 
     fn ui(&mut self, ui: &mut Ui, _frame: &mut eframe::Frame) {
+        if ui.input(|input| window_state::is_hidden(input.viewport()))
+            && let Some(snapshot) = self.handle.snapshot()
+        {
+            // A pass for the small window's sake: nobody sees this one.
+            let words = Words::of(snapshot.settings.language, &self.options.locale);
+            return self.show_small(ui, &snapshot, words);
+        }
         self.show(ui, Now::read());
     }
 

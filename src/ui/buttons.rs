@@ -182,10 +182,14 @@ fn paint_round(ui: &Ui, response: &Response, center: Pos2, side: f32, icon: Icon
 
 /// A round control on a picture, 48 points wide.
 pub fn round_control(ui: &mut Ui, icon: Icon, name: &str, tip: &str, look: Round) -> Response {
-    const SIDE: f32 = 48.0;
-    let (rect, response) = ui.allocate_exact_size(Vec2::splat(SIDE), Sense::click());
+    round_control_sized(ui, icon, name, tip, look, 48.0)
+}
+
+/// A round control on a picture, `side` points wide.
+pub fn round_control_sized(ui: &mut Ui, icon: Icon, name: &str, tip: &str, look: Round, side: f32) -> Response {
+    let (rect, response) = ui.allocate_exact_size(Vec2::splat(side), Sense::click());
     response.widget_info(|| WidgetInfo::labeled(Role::Button, true, name));
-    paint_round(ui, &response, rect.center(), SIDE, icon, look);
+    paint_round(ui, &response, rect.center(), side, icon, look);
     explain(response, tip)
 }
 

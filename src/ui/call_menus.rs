@@ -229,6 +229,7 @@ pub fn more(ui: &mut Ui, scene: &mut Scene<'_>, folded: Option<&ConversationView
         for ((icon, key), keys, what) in [
             ((Icon::Chart, Text::Statistics), "Ctrl+I", Act::Statistics),
             (full, "F", Act::FullScreen),
+            ((Icon::SmallWindow, Text::SmallWindow), "P", Act::SmallWindow),
             ((Icon::Sliders, Text::Settings), "", Act::Settings),
         ] {
             if row(ui, Mark::Icon(icon), scene.text(key), keys).clicked() {

@@ -3,7 +3,7 @@
 //! The window is dark in every theme while there is a call.
 
 mod layout;
-mod tiles;
+pub mod tiles;
 
 use eframe::egui::{
     self, Align, Color32, CornerRadius, CursorIcon, Layout, Rect, Role, Sense, Ui, UiBuilder, WidgetInfo, pos2, vec2,
@@ -20,7 +20,7 @@ use super::buttons::{Weight, explain, focus_ring_on_picture, icon_button_sized, 
 use super::call_bar;
 use super::call_menus;
 use super::catalogue::Text;
-use super::controls::{self, Act, Activity};
+use super::controls::{self, Act, Activity, Waking};
 use super::icons::Icon;
 use super::picture_wish::{PictureOf, PictureWishes};
 use super::push_to_talk::PushToTalk;
@@ -60,15 +60,18 @@ pub struct CallScreen {
     /// Receive resolutions that the others were asked for, and the size in points that each picture has in this frame.
     wishes: PictureWishes,
     drawn: Vec<(PictureOf, f32)>,
-    /// The controls could not be seen in the frame before.
-    faded: bool,
-    /// A touch has begun on faded controls: it wakes them and presses nothing.
-    waking: bool,
+    waking: Waking,
 }
 
 impl CallScreen {
-    /// Draws the call; true when the settings are to be shown or hidden.
-    pub fn show(&mut self, ui: &mut Ui, scene: &mut Scene<'_>, call: &ConversationView, settings_open: bool) -> bool {
+    /// Draws the call; the request that is left to the caller: the settings, the small window.
+    pub fn show(
+        &mut self,
+        ui: &mut Ui,
+        scene: &mut Scene<'_>,
+        call: &ConversationView,
+        settings_open: bool,
+    ) -> Option<Act> {
         let window = ui.available_rect_before_wrap();
         ui.advance_cursor_after_rect(window);
         ui.painter().rect_filled(window, 0.0, stage::STAGE);
@@ -106,13 +109,13 @@ impl CallScreen {
         self.ask(ui, scene);
         let mut overlay = ui.new_child(UiBuilder::new().id_salt("overlay").max_rect(area));
         overlay.set_opacity(opacity);
-        self.wake(ui, opacity);
+        let is_waking = self.waking.follow(ui, opacity);
         let asked = scene.commands.len();
         let covered = area.height() < LOW && (self.statistics.is_some() || self.safety.is_some());
         let safety_of = if connecting || covered { None } else { head(&mut overlay, area, scene, call, &tiles) };
         let pressed = call_bar::show(&mut overlay, area, scene, call);
         controls::muted_hint(ui, area, call_bar::place(area), scene, self.talk.is_talking());
-        if self.waking {
+        if is_waking {
             scene.commands.truncate(asked);
             egui::Popup::close_all(ui.ctx());
         } else {
@@ -134,7 +137,7 @@ impl CallScreen {
         if let Some(act) = act {
             controls::carry_out(ui, act, scene);
         }
-        act == Some(Act::Settings)
+        act
     }
 
     /// The cards over the pictures: statistics, a safety number.
@@ -171,12 +174,10 @@ impl CallScreen {
         self.wishes.hide(&pictures, commands);
     }
 
-    /// Follows whether a touch is under way that began on faded controls.
-    fn wake(&mut self, ui: &Ui, opacity: f32) {
-        let (pressed, under_way) =
-            ui.input(|input| (input.pointer.any_pressed(), input.pointer.any_down() || input.pointer.any_released()));
-        self.waking = under_way && (self.waking || (pressed && self.faded));
-        self.faded = opacity == 0.0;
+    /// Another window draws the others' pictures and asks for them: what this one has asked for holds no more.
+    pub fn hand_over(&mut self, commands: &mut Vec<Command>) {
+        self.talk.release(commands);
+        self.wishes = PictureWishes::default();
     }
 
     /// The large pictures.

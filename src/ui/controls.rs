@@ -37,6 +37,8 @@ pub enum Act {
     SafetyNumber,
     /// Show or hide the settings.
     Settings,
+    /// Go on in the small window.
+    SmallWindow,
 }
 
 /// When something was last touched.
@@ -56,6 +58,25 @@ impl Activity {
     }
 }
 
+/// Guard of controls that have faded: a touch that begins on them wakes them and presses nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Waking {
+    /// They could not be seen in the frame before.
+    faded: bool,
+    under_way: bool,
+}
+
+impl Waking {
+    /// Follows the frame's input; true while a touch is under way that began on faded controls.
+    pub fn follow(&mut self, ui: &Ui, opacity: f32) -> bool {
+        let (pressed, touched) =
+            ui.input(|input| (input.pointer.any_pressed(), input.pointer.any_down() || input.pointer.any_released()));
+        self.under_way = touched && (self.under_way || (pressed && self.faded));
+        self.faded = opacity == 0.0;
+        self.under_way
+    }
+}
+
 /// How visible the controls are, from 0 to 1; asks for the frames that fading needs.
 pub fn opacity(ui: &Ui, activity: &mut Activity, hold: bool) -> f32 {
     let (now, touched) = ui.input(|input| {
@@ -69,7 +90,7 @@ pub fn opacity(ui: &Ui, activity: &mut Activity, hold: bool) -> f32 {
     ui.ctx().animate_bool_with_time(ui.scope_id().with("controls"), remaining > 0.0, FADE)
 }
 
-/// Reads the keys of a call: M, V, F, Esc, Ctrl+Enter, Ctrl+I. None while a text is being typed.
+/// Reads the keys of a call: M, V, F, P, Esc, Ctrl+Enter, Ctrl+I. None while a text is being typed.
 pub fn act_of_keys(ui: &Ui) -> Option<Act> {
     let hang_up = keys::pressed(ui, Modifiers::COMMAND, Key::Enter);
     let statistics = keys::pressed(ui, Modifiers::COMMAND, Key::I);
@@ -81,7 +102,8 @@ pub fn act_of_keys(ui: &Ui) -> Option<Act> {
     }
     // Esc means nothing here outside full screen.
     let escape = is_full_screen(ui).then_some((Key::Escape, Act::LeaveFullScreen));
-    let acts = [(Key::M, Act::Microphone), (Key::V, Act::Camera), (Key::F, Act::FullScreen)];
+    let acts =
+        [(Key::M, Act::Microphone), (Key::V, Act::Camera), (Key::F, Act::FullScreen), (Key::P, Act::SmallWindow)];
     acts.into_iter().chain(escape).find_map(|(key, act)| keys::pressed(ui, Modifiers::NONE, key).then_some(act))
 }
 
@@ -99,7 +121,7 @@ pub fn carry_out(ui: &Ui, act: Act, scene: &mut Scene<'_>) {
         Act::FullScreen => ui.ctx().send_viewport_cmd(ViewportCommand::Fullscreen(!is_full_screen(ui))),
         Act::LeaveFullScreen => ui.ctx().send_viewport_cmd(ViewportCommand::Fullscreen(false)),
         Act::HangUp => scene.send(Command::Leave),
-        Act::Statistics | Act::SafetyNumber | Act::Settings => {}
+        Act::Statistics | Act::SafetyNumber | Act::Settings | Act::SmallWindow => {}
     }
 }
 

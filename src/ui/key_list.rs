@@ -8,11 +8,12 @@ use super::fields::label;
 use super::theme::{Palette, Type, space};
 
 /// Keys that work in a call alone.
-const IN_CALL: [(&[&str], Text); 9] = [
+const IN_CALL: [(&[&str], Text); 10] = [
     (&["M"], Text::KeyMute),
     (&["Space"], Text::KeyTalk),
     (&["V"], Text::KeyCamera),
     (&["F"], Text::KeyFullScreen),
+    (&["P"], Text::SmallWindow),
     (&["Esc"], Text::KeyLeaveFullScreen),
     (&["Ctrl", "Enter"], Text::KeyHangUp),
     (&["Ctrl", "I"], Text::KeyStatistics),

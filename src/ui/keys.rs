@@ -25,7 +25,8 @@ pub fn pressed(ui: &Ui, modifiers: Modifiers, key: Key) -> bool {
 /// Takes repeated presses of the keys that press a widget out of `input`: a button that has the focus is pressed once,
 /// however long the key is held. egui presses it at each repetition.
 pub fn drop_repeated_presses(ctx: &Context, input: &mut RawInput) {
-    let held = ctx.input(|input| PRESSING.map(|key| input.keys_down.contains(&key).then_some(key)));
+    let held =
+        ctx.input_for(input.viewport_id, |input| PRESSING.map(|key| input.keys_down.contains(&key).then_some(key)));
     input.events.retain(|event| !matches!(event, Event::Key { key, pressed: true, .. } if held.contains(&Some(*key))));
 }
 

@@ -1,14 +1,15 @@
-//! Settings of the window's language and appearance: colours, contrast, text size, motion.
+//! Settings of the window's language and appearance: colours, contrast, text size, motion, the small window.
 
 use eframe::egui::Ui;
 
 use crate::store::{Contrast, Language, Motion, Settings, Theme};
 
-use super::buttons::segments;
+use super::buttons::{segments, switch_row};
 use super::catalogue::{Text, Words};
 use super::fields::{drop_down, label};
 use super::fit;
 use super::scene::Scene;
+use super::theme::space;
 
 /// Draws the rows; changes go into `settings`.
 pub fn show(ui: &mut Ui, scene: &Scene<'_>, settings: &mut Settings) {
@@ -31,6 +32,9 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, settings: &mut Settings) {
     let motions =
         [(Motion::System, Text::ThemeSystem), (Motion::Full, Text::MotionFull), (Motion::Reduced, Text::MotionReduced)];
     choice(ui, words, Text::MotionLabel, &mut settings.motion, motions);
+    ui.add_space(space::XS);
+    let (title, detail) = (words.get(Text::SmallWindowWhile), words.get(Text::SmallWindowDetail));
+    switch_row(ui, &mut settings.small_window, title, detail);
 }
 
 /// Three values of a setting beside each other, under its name.

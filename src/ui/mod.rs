@@ -10,9 +10,10 @@
 //!   safety_dialog.rs the safety number of a contact, by voice or by code_scanner.rs
 //!   call_view.rs     tiles, self_view.rs, quality_sign.rs, picture_wish.rs, statistics.rs, push_to_talk.rs,
 //!                    controls.rs; call_bar.rs with call_menus.rs
+//!   small_window.rs  the call while the window is hidden
 //!   settings_panel.rs with reachable_settings.rs, server_settings.rs, look_settings.rs, key_list.rs
 //!   notices.rs, closing.rs, waiting_card.rs
-//! kept             window_place.rs
+//! kept             window_place.rs; window_state.rs
 //! drawn with       fit.rs, theme.rs, fonts.rs, bidi.rs, icons.rs, buttons.rs, fields.rs, avatar.rs, badge.rs,
 //!                  qr_code.rs, device_names.rs, tile.rs
 //! worded by        catalogue/
@@ -20,6 +21,7 @@
 
 mod add_contact;
 mod app;
+mod app_id;
 mod appearance;
 mod asked;
 mod avatar;
@@ -71,6 +73,7 @@ mod scene;
 mod self_view;
 mod server_settings;
 mod settings_panel;
+mod small_window;
 mod stage;
 mod statistics;
 mod theme;
@@ -79,9 +82,12 @@ mod waiting_card;
 mod wall_clock;
 mod window_handle;
 mod window_place;
+mod window_state;
 
-pub use app::{APP_ID, TITLE, Window, WindowOptions, run};
+pub use app::{Window, WindowOptions, run};
+pub use app_id::{APP_ID, TITLE};
 pub use appearance::DesktopAppearance;
 pub use catalogue::{Text, Words, system_locale};
 pub use scene::Now;
 pub use window_handle::{Closed, WindowEnd, WindowHandle, WindowRequest, window_handle};
+pub use window_state::is_on_wayland;

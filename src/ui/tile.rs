@@ -92,6 +92,11 @@ impl TilePainter {
         ui.painter().add(egui::PaintCallback { rect, callback: Arc::new(callback) });
     }
 
+    /// Marks every texture for [`TilePainter::free_gone`]: nothing is painted for a while.
+    pub fn drop_all(&mut self) {
+        self.drop_tiles(|_| true);
+    }
+
     fn key_of(&mut self, slot: &Arc<FrameSlot>) -> u64 {
         if let Some(tile) = self.tiles.iter().find(|tile| tile.shows(slot)) {
             return tile.key;

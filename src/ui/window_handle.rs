@@ -8,10 +8,11 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use eframe::egui;
+use eframe::egui::{self, ViewportId};
 
 use super::appearance::DesktopAppearance;
 use super::outbox::Outbox;
+use super::small_window;
 use crate::controller::Repaint;
 use crate::media::MediaTime;
 
@@ -20,6 +21,8 @@ const OWN_PICTURE_WITHIN: Duration = Duration::from_millis(40);
 /// Least time between two drawings of a mirror: of a camera's 30 pictures a second every second one is drawn, and all
 /// of 15.
 const MIRROR_EVERY: Duration = Duration::from_millis(55);
+/// Delay of a drawing at once: with none egui draws twice.
+const AT_ONCE: Duration = Duration::from_nanos(1);
 /// Requests that wait for the window; the others are lost, as are presses on a window that is held up.
 const REQUESTS: usize = 8;
 
@@ -52,6 +55,8 @@ struct Shared {
     attention: AtomicBool,
     /// The desktop shows the program's item in its tray.
     tray: AtomicBool,
+    /// The small window of a call is open, and draws the others' pictures in place of the main one.
+    small: AtomicBool,
     mirror: MirrorClock,
     appearance: Mutex<DesktopAppearance>,
 }
@@ -122,11 +127,19 @@ impl WindowHandle {
     pub fn repaint(&self, change: Repaint) {
         // Outside of the lock: the window's own thread may be called.
         let Some(ctx) = self.shared.ctx().clone() else { return };
+        let (main, small) = (ViewportId::ROOT, self.shared.small.load(Ordering::Relaxed));
         match change {
-            Repaint::Layout => ctx.request_repaint(),
+            Repaint::Layout => {
+                ctx.request_repaint_of(main);
+                if small {
+                    ctx.request_repaint_of(small_window::viewport());
+                }
+            }
+            Repaint::Picture if small => ctx.request_repaint_after_for(AT_ONCE, small_window::viewport()),
+            Repaint::Mirror | Repaint::OwnPicture if small => {}
             Repaint::Mirror if !self.shared.mirror.is_due(MediaTime::now()) => {}
-            Repaint::Picture | Repaint::Mirror => ctx.request_repaint_after(Duration::from_nanos(1)),
-            Repaint::OwnPicture => ctx.request_repaint_after(OWN_PICTURE_WITHIN),
+            Repaint::Picture | Repaint::Mirror => ctx.request_repaint_after_for(AT_ONCE, main),
+            Repaint::OwnPicture => ctx.request_repaint_after_for(OWN_PICTURE_WITHIN, main),
         }
     }
 
@@ -190,6 +203,7 @@ impl WindowEnd {
     pub(super) fn close(&self) -> Closed {
         *self.shared.ctx() = None;
         self.set_attention(false);
+        self.note_small_window(false);
         self.closed.get()
     }
 
@@ -221,6 +235,11 @@ impl WindowEnd {
     /// Notes whether the person looks at the window.
     pub(super) fn set_attention(&self, attention: bool) {
         self.shared.attention.store(attention, Ordering::Relaxed);
+    }
+
+    /// Notes whether the small window of a call is open.
+    pub(super) fn note_small_window(&self, open: bool) {
+        self.shared.small.store(open, Ordering::Relaxed);
     }
 
     /// The appearance that the desktop asks for.

@@ -12,6 +12,16 @@ use super::process::Launch;
 pub struct Display {
     server: Child,
     name: String,
+    manager: Option<Child>,
+}
+
+/// Place and size of a window on its screen, in pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub left: u32,
+    pub top: u32,
+    pub width: u32,
+    pub height: u32,
 }
 
 impl Display {
@@ -33,9 +43,40 @@ impl Display {
         // It writes its number once it takes connections.
         let mut number = String::new();
         let said = server.stdout.take().map(|output| BufReader::new(output).read_line(&mut number));
-        let display = Self { server, name: format!(":{}", number.trim()) };
+        let display = Self { server, name: format!(":{}", number.trim()), manager: None };
         assert!(matches!(said, Some(Ok(length)) if length > 1), "Xvfb did not say its number");
         Some(display)
+    }
+
+    /// The same with a window manager; `None`, with the reason printed, where there is no openbox.
+    pub fn managed(width: u32, height: u32) -> Option<Self> {
+        let mut display = Self::start(width, height)?;
+        let started = display
+            .command("openbox")
+            .args(["--sm-disable", "--config-file", "/etc/xdg/openbox/rc.xml"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        let Ok(manager) = started else {
+            super::skip("there is no openbox here");
+            return None;
+        };
+        display.manager = Some(manager);
+        let manages = super::poll(Duration::from_secs(60), || display.is_managed().then_some(()));
+        assert!(manages.is_some(), "openbox manages no windows on {}", display.name);
+        Some(display)
+    }
+
+    /// Whether a window manager says that it is there (EWMH 1.5, `_NET_SUPPORTING_WM_CHECK`).
+    fn is_managed(&self) -> bool {
+        use x11rb::connection::Connection;
+        use x11rb::protocol::xproto::{AtomEnum, ConnectionExt};
+        let (connection, screen) = x11rb::connect(Some(&self.name)).expect("the display takes connections");
+        let root = connection.setup().roots[screen].root;
+        let asked = connection.intern_atom(false, b"_NET_SUPPORTING_WM_CHECK").expect("the display is there");
+        let property = asked.reply().expect("the display answers").atom;
+        let asked = connection.get_property(false, root, property, AtomEnum::WINDOW, 0, 1);
+        asked.expect("the display is there").reply().expect("the display answers").value_len == 1
     }
 
     /// A window that opens on this display, drawn without a graphics card.
@@ -88,14 +129,82 @@ impl Display {
         connection.get_input_focus().expect("the display is there").reply().expect("the display answers");
     }
 
+    /// Minimizes a window, as its own button does.
+    pub fn minimize(&self, window: u32) {
+        self.hands(["windowminimize", "--sync", &window.to_string()].iter());
+    }
+
+    /// Brings a window to the front, as a list of windows does.
+    pub fn activate(&self, window: u32) {
+        self.hands(["windowactivate", "--sync", &window.to_string()].iter());
+    }
+
+    /// Where a window is.
+    pub fn place_of(&self, window: u32) -> Place {
+        let output = self.command("xdotool").args(["getwindowgeometry", "--shell", &window.to_string()]).output();
+        let said = String::from_utf8_lossy(&output.expect("xdotool").stdout).into_owned();
+        let number = |name: &str| {
+            let line = said.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+            line.and_then(|number| number.parse().ok()).unwrap_or_else(|| panic!("no {name}: {said}"))
+        };
+        Place { left: number("X"), top: number("Y"), width: number("WIDTH"), height: number("HEIGHT") }
+    }
+
+    /// The title of the window that has the keyboard.
+    pub fn active_title(&self) -> String {
+        let output = self.command("xdotool").args(["getactivewindow", "getwindowname"]).output().expect("xdotool");
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    }
+
     /// Presses and releases keys, by their X names.
     pub fn press(&self, keys: &[&str]) {
         self.hands(["key", "--delay", "60"].iter().chain(keys));
     }
 
+    /// Presses a key and holds it.
+    pub fn hold(&self, key: &str) {
+        self.hands(["keydown", key].iter());
+    }
+
+    /// Releases a key.
+    pub fn release(&self, key: &str) {
+        self.hands(["keyup", key].iter());
+    }
+
+    /// A window of another program, as long as this is kept.
+    pub fn open_other_window(&self) -> OtherWindow {
+        use x11rb::connection::Connection;
+        use x11rb::protocol::xproto::{AtomEnum, ConnectionExt, CreateWindowAux, PropMode, WindowClass};
+        use x11rb::wrapper::ConnectionExt as _;
+        let (connection, screen) = x11rb::connect(Some(&self.name)).expect("the display takes connections");
+        let root = connection.setup().roots[screen].root;
+        let window = connection.generate_id().expect("the display is there");
+        let look = CreateWindowAux::new();
+        let class = WindowClass::INPUT_OUTPUT;
+        connection.create_window(0, window, root, 20, 20, 300, 200, 0, class, 0, &look).expect("the display is there");
+        let (name, kind) = (AtomEnum::WM_NAME, AtomEnum::STRING);
+        connection.change_property8(PropMode::REPLACE, window, name, kind, b"Other").expect("the display is there");
+        connection.map_window(window).expect("the display is there");
+        connection.get_input_focus().expect("the display is there").reply().expect("the display answers");
+        OtherWindow { window: self.expect_window("^Other$"), _connection: connection }
+    }
+
     /// Clicks a point of the screen.
     pub fn click(&self, x: u32, y: u32) {
         self.hands(["mousemove", &x.to_string(), &y.to_string(), "sleep", "0.1", "click", "1"].iter());
+    }
+
+    /// Moves the pointer, without a press.
+    pub fn point_at(&self, x: u32, y: u32) {
+        self.hands(["mousemove", &x.to_string(), &y.to_string()].iter());
+    }
+
+    /// Drags from one point of the screen to another.
+    pub fn drag(&self, from: (u32, u32), to: (u32, u32)) {
+        let [x, y, to_x, to_y] = [from.0, from.1, to.0, to.1].map(|at| at.to_string());
+        let words = ["mousemove", &x, &y, "sleep", "0.1", "mousedown", "1", "sleep", "0.1", "mousemove_relative"];
+        self.hands(words.iter().chain(&["--", "12", "12", "sleep", "0.2", "mousemove", &to_x, &to_y]));
+        self.hands(["sleep", "0.2", "mouseup", "1"].iter());
     }
 
     /// What the screen shows.
@@ -132,10 +241,19 @@ impl Display {
     }
 }
 
+/// A window of another program. It closes when dropped.
+pub struct OtherWindow {
+    /// Its number.
+    pub window: u32,
+    _connection: x11rb::rust_connection::RustConnection,
+}
+
 impl Drop for Display {
     fn drop(&mut self) {
-        let _already_gone = self.server.kill();
-        let _status = self.server.wait();
+        for process in self.manager.iter_mut().chain([&mut self.server]) {
+            let _already_gone = process.kill();
+            let _status = process.wait();
+        }
     }
 }
 

@@ -9,6 +9,7 @@ mod list;
 mod preview;
 mod scenes;
 mod settings;
+mod small;
 mod text_size;
 #[path = "../window_fixture/mod.rs"]
 mod window_fixture;

@@ -8,7 +8,7 @@ use zbus::blocking::{Connection, MessageIterator, Proxy};
 use zbus::message::Type;
 use zbus::zvariant::{OwnedValue, Value};
 
-use crate::ui::{DesktopAppearance, WindowHandle};
+use crate::ui::{DesktopAppearance, WindowHandle, is_on_wayland};
 
 const PORTAL: &str = "org.freedesktop.portal.Desktop";
 const PATH: &str = "/org/freedesktop/portal/desktop";
@@ -47,6 +47,7 @@ fn follow(bus: &Connection, window: &WindowHandle) -> zbus::Result<()> {
     let changes = MessageIterator::for_match_rule(rule, bus, Some(QUEUE))?;
     let settings = Proxy::new(bus, PORTAL, PATH, SETTINGS)?;
     let namespaces: Namespaces = settings.call("ReadAll", &[APPEARANCE, GNOME].as_slice())?;
+    // On X11 the desktop multiplies the display's resolution (`Xft.dpi`) by its text size.
     let mut told = Told { scales_text: is_on_wayland(), ..Told::default() };
     for (namespace, values) in &namespaces {
         for (key, value) in values {
@@ -62,13 +63,6 @@ fn follow(bus: &Connection, window: &WindowHandle) -> zbus::Result<()> {
         }
     }
     Ok(())
-}
-
-/// Whether windows open on Wayland. On X11 the desktop multiplies the display's resolution (`Xft.dpi`) by its text
-/// size.
-fn is_on_wayland() -> bool {
-    let names = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    names("WAYLAND_DISPLAY") || names("WAYLAND_SOCKET")
 }
 
 /// The latest value of each setting.

@@ -55,12 +55,12 @@ impl Marks {
 const CHIP_ROOM: Vec2 = vec2(240.0, 56.0);
 
 /// Width and height of a slot's picture, in pixels.
-pub(super) fn picture_size(slot: &FrameSlot) -> Option<Vec2> {
+pub fn picture_size(slot: &FrameSlot) -> Option<Vec2> {
     slot.get().0.map(|frame| vec2(frame.width() as f32, frame.height() as f32))
 }
 
 /// A large disc with lines under it, in the middle of `area`.
-pub(super) fn face(ui: &Ui, area: Rect, scene: &Scene<'_>, who: &ParticipantView, name: &str, lines: &[(&str, Type)]) {
+pub fn face(ui: &Ui, area: Rect, scene: &Scene<'_>, who: &ParticipantView, name: &str, lines: &[(&str, Type)]) {
     let palette = Palette::of(ui);
     let diameter = (area.height() * 0.3).clamp(36.0, 144.0).min(area.width() * 0.4);
     let galleys: Vec<Arc<Galley>> = lines
@@ -207,7 +207,7 @@ pub(super) fn own(ui: &mut Ui, rect: Rect, scene: &mut Scene<'_>, large: Option<
 }
 
 /// Words in the middle of a tile whose picture stands still.
-fn reconnecting(ui: &Ui, tile: Rect, scene: &Scene<'_>, small: bool) {
+pub fn reconnecting(ui: &Ui, tile: Rect, scene: &Scene<'_>, small: bool) {
     let words = scene.text(Text::Reconnecting);
     let kind = if small { Type::Caption } else { Type::Strong };
     let text = one_line(ui, words, kind, theme::ON_PICTURE, tile.width() - 2.0 * space::S);
@@ -238,6 +238,16 @@ fn speaking_edge(ui: &Ui, tile: Rect, rounding: f32, words: &str) {
     painted_words(ui, Rect::from_min_size(tile.left_bottom() - vec2(0.0, 3.0), vec2(tile.width(), 3.0)), words);
     let stroke = egui::Stroke::new(3.0, Palette::of(ui).accent);
     ui.painter().rect_stroke(tile, CornerRadius::same(rounding as u8), stroke, egui::StrokeKind::Inside);
+}
+
+/// Darkens the last picture of somebody who is not heard.
+pub fn dimmed(ui: &Ui, tile: Rect) {
+    ui.painter().rect_filled(tile, CornerRadius::ZERO, DIMMED);
+}
+
+/// A mark with a `name` for assistive technology at the lower left of a tile.
+pub fn mark(ui: &Ui, tile: Rect, icon: Icon, name: &str) {
+    chip(ui, tile, Some(icon), "", name);
 }
 
 /// A mark with words at the lower left of a tile; returns where it is.

@@ -59,6 +59,8 @@ texts! {
     // The bar and the menus of the call
     ChooseMicrophone, ChooseCamera, MediaSettings, MoreInCall, Volume, VolumeOf, UnmuteKeys, HeardWhileHeld, KeyTalk,
     HideSelfView, ShowSelfView, SizeSmall, SizeMedium, SizeLarge, PicturesOfOthers, FitAutomatic, FitFill, FitWhole,
+    // The small window of a call
+    SmallWindow, SmallWindowTitle, SmallWindowWhile, SmallWindowDetail, InSmallWindow, BackToCall, CloseSmallWindow,
     // The end of a call
     CallBack, CallEnded, LengthSeconds, LengthMinutes, LengthHours,
     // Statistics
