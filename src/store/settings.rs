@@ -158,6 +158,8 @@ pub struct Settings {
     pub self_view_size: SelfViewSize,
     /// Show the call in a small window while the main window is hidden.
     pub small_window: bool,
+    /// Answer, mute and hang up by the media keys of the keyboard and the headset.
+    pub media_keys: bool,
     /// Show one's own picture on the home page.
     pub preview: bool,
     /// Begin and answer calls with the microphone muted.
@@ -223,6 +225,7 @@ impl Default for Settings {
             self_view: true,
             self_view_size: SelfViewSize::Medium,
             small_window: true,
+            media_keys: true,
         }
     }
 }

@@ -346,6 +346,17 @@ fn sound(ui: &mut Ui, scene: &mut Scene<'_>, settings: &mut Settings) {
     if TextButton::new(words.get(Text::TestSpeaker)).icon(Icon::Speaker).show(ui).clicked() {
         scene.send(Command::TestSpeaker);
     }
+    // Other systems have none of our keys yet.
+    if cfg!(target_os = "linux") {
+        ui.add_space(space::XS);
+        outside_keys(ui, words, settings);
+    }
+}
+
+/// Keys that work while another window has the keyboard.
+fn outside_keys(ui: &mut Ui, words: Words, settings: &mut Settings) {
+    let (title, detail) = (words.get(Text::MediaKeys), words.get(Text::MediaKeysDetail));
+    switch_row(ui, &mut settings.media_keys, title, detail);
 }
 
 /// Switches of voice processing.

@@ -1,6 +1,7 @@
 //! A desktop's services on a message bus of their own: notifications, the screen saver and the tray, in the test's
 //! hands.
 
+#![allow(dead_code, reason = "each test file uses its own part of this module")]
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::collections::HashMap;
@@ -8,13 +9,17 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use zbus::blocking::Connection;
 use zbus::blocking::connection::Builder;
-use zbus::zvariant::{OwnedValue, Value};
+use zbus::zvariant::{OwnedObjectPath, OwnedValue, Value};
 
 use crate::support::bus::SessionBus;
 use crate::support::process::{Launch, SOON};
 
 const NOTIFICATIONS: &str = "org.freedesktop.Notifications";
 const NOTIFICATIONS_PATH: &str = "/org/freedesktop/Notifications";
+const PLAYER: &str = "org.mpris.MediaPlayer2.visavis";
+const PLAYER_PATH: &str = "/org/mpris/MediaPlayer2";
+const PORTAL_PATH: &str = "/org/freedesktop/portal/desktop";
+const SESSION_PATH: &str = "/org/freedesktop/portal/desktop/session/test/visavis";
 const SCREEN_SAVER: &str = "org.freedesktop.ScreenSaver";
 const SCREEN_SAVER_PATH: &str = "/org/freedesktop/ScreenSaver";
 
@@ -27,6 +32,8 @@ pub enum Called {
     UnInhibit,
     /// An item for the tray, by the name of its program on the bus.
     Item(String),
+    /// A global shortcut, by its name and the key that is wished for.
+    Shortcut(String, String),
 }
 
 /// A notification that is to be shown.
@@ -111,6 +118,58 @@ impl TrayWatcher {
     }
 }
 
+/// The portal of global shortcuts; its person agrees to everything.
+struct Shortcuts(SyncSender<Called>);
+
+impl Shortcuts {
+    /// Answers a request of the sender.
+    async fn answer(bus: &zbus::Connection, sender: &str, token: &OwnedValue, results: Results) -> OwnedObjectPath {
+        let token = <&str>::try_from(token).expect("a token");
+        let sender = sender.trim_start_matches(':').replace('.', "_");
+        let path = format!("{PORTAL_PATH}/request/{sender}/{token}");
+        let body = (0_u32, results);
+        let sent = bus.emit_signal(None::<()>, &*path, "org.freedesktop.portal.Request", "Response", &body).await;
+        sent.expect("the bus takes signals");
+        OwnedObjectPath::try_from(path).expect("a path")
+    }
+}
+
+/// Results of a request at a portal, and options of one.
+type Results = HashMap<String, OwnedValue>;
+
+#[zbus::interface(name = "org.freedesktop.portal.GlobalShortcuts")]
+impl Shortcuts {
+    async fn create_session(
+        &self,
+        options: Results,
+        #[zbus(connection)] bus: &zbus::Connection,
+        #[zbus(header)] header: zbus::message::Header<'_>,
+    ) -> OwnedObjectPath {
+        let session = OwnedValue::try_from(Value::from(SESSION_PATH)).expect("text");
+        let results = HashMap::from([("session_handle".to_owned(), session)]);
+        let sender = header.sender().expect("a sender").to_string();
+        Self::answer(bus, &sender, &options["handle_token"], results).await
+    }
+
+    async fn bind_shortcuts(
+        &self,
+        session: OwnedObjectPath,
+        shortcuts: Vec<(String, Results)>,
+        _parent: String,
+        options: Results,
+        #[zbus(connection)] bus: &zbus::Connection,
+        #[zbus(header)] header: zbus::message::Header<'_>,
+    ) -> OwnedObjectPath {
+        assert_eq!(session.as_str(), SESSION_PATH);
+        for (name, properties) in shortcuts {
+            let trigger = <&str>::try_from(&properties["preferred_trigger"]).expect("a key").to_owned();
+            self.0.send(Called::Shortcut(name, trigger)).expect("the test listens");
+        }
+        let sender = header.sender().expect("a sender").to_string();
+        Self::answer(bus, &sender, &options["handle_token"], Results::new()).await
+    }
+}
+
 /// The bus and its services. They end when this is dropped.
 pub struct Desktop {
     bus: SessionBus,
@@ -145,6 +204,23 @@ impl Desktop {
         self.serve_tray(true)
     }
 
+    /// The same with a portal of global shortcuts.
+    pub fn with_shortcuts(self) -> Self {
+        self.services.object_server().at(PORTAL_PATH, Shortcuts(self.caller.clone())).expect("a path of its own");
+        self.services.request_name("org.freedesktop.portal.Desktop").expect("a bus of its own");
+        self
+    }
+
+    /// Presses a global shortcut, or releases it.
+    pub fn hold_shortcut(&self, name: &str, held: bool) {
+        let session = OwnedObjectPath::try_from(SESSION_PATH).expect("a path");
+        let body = (session, name, 0_u64, HashMap::<String, OwnedValue>::new());
+        let member = if held { "Activated" } else { "Deactivated" };
+        let interface = "org.freedesktop.portal.GlobalShortcuts";
+        let signal = self.services.emit_signal(None::<()>, PORTAL_PATH, interface, member, &body);
+        signal.expect("the bus takes signals");
+    }
+
     fn serve_tray(self, hangs: bool) -> Self {
         let watcher = TrayWatcher { calls: self.caller.clone(), hangs };
         self.services.object_server().at("/StatusNotifierWatcher", watcher).expect("a path of its own");
@@ -158,6 +234,11 @@ impl Desktop {
             Called::Item(name) => Some(name),
             _ => None,
         });
+        self.item(name)
+    }
+
+    /// The item of a program in the tray, by the program's name on the bus.
+    pub fn item(&self, name: String) -> Item {
         Item { bus: self.services.clone(), name }
     }
 
@@ -167,7 +248,7 @@ impl Desktop {
     }
 
     /// The next call that is `wanted`; others are passed over.
-    pub fn expect<T>(&self, wanted: impl Fn(Called) -> Option<T>) -> T {
+    pub fn expect<T>(&self, mut wanted: impl FnMut(Called) -> Option<T>) -> T {
         loop {
             let call = self.calls.recv_timeout(SOON).expect("the program calls in time");
             if let Some(found) = wanted(call) {
@@ -187,6 +268,26 @@ impl Desktop {
     /// The next call is this one, others passed over.
     pub fn expect_call(&self, wanted: &Called) {
         self.expect(|call| (call == *wanted).then_some(()));
+    }
+
+    /// The program as a player of media, once it is announced.
+    pub fn expect_player(&self) -> Player {
+        let there = crate::support::poll(SOON, || self.has_player().then_some(()));
+        assert!(there.is_some(), "the program is no player of media");
+        Player { bus: self.services.clone() }
+    }
+
+    /// Whether the program is announced as a player of media.
+    pub fn has_player(&self) -> bool {
+        let name = Some("org.freedesktop.DBus");
+        let answer = self.services.call_method(name, "/org/freedesktop/DBus", name, "NameHasOwner", &(PLAYER,));
+        answer.expect("the bus answers").body().deserialize().expect("as specified")
+    }
+
+    /// Waits until it is not any more.
+    pub fn expect_no_player(&self) {
+        let gone = crate::support::poll(SOON, || (!self.has_player()).then_some(()));
+        assert!(gone.is_some(), "the program stays a player of media");
     }
 
     /// Presses a button of a notification.
@@ -270,6 +371,42 @@ impl Item {
             self.bus.call_method(Some(&*self.name), "/MenuBar", interface, "Event", &event).ok()
         });
         assert!(pressed.is_some(), "{label} is not in the menu: {:?}", self.menu());
+    }
+}
+
+/// A program as a player of media (MPRIS 2.2), as the desktop works it by media keys.
+pub struct Player {
+    bus: Connection,
+}
+
+impl Player {
+    /// Presses a key, by its name in the interface.
+    pub fn press(&self, key: &str) {
+        let interface = Some("org.mpris.MediaPlayer2.Player");
+        self.bus.call_method(Some(PLAYER), PLAYER_PATH, interface, key, &()).expect("the player is there");
+    }
+
+    fn property(&self, name: &str) -> Option<OwnedValue> {
+        let asked = ("org.mpris.MediaPlayer2.Player", name);
+        let interface = Some("org.freedesktop.DBus.Properties");
+        let answer = self.bus.call_method(Some(PLAYER), PLAYER_PATH, interface, "Get", &asked).ok()?;
+        answer.body().deserialize().ok()
+    }
+
+    /// Whether the player says this status.
+    pub fn says(&self, status: &str) -> bool {
+        self.property("PlaybackStatus").and_then(|said| String::try_from(said).ok()).is_some_and(|said| said == status)
+    }
+
+    /// Waits until the player says this status.
+    pub fn expect_status(&self, wanted: &str) {
+        let said = || self.says(wanted).then_some(());
+        assert!(crate::support::poll(SOON, said).is_some(), "not {wanted}: {:?}", self.property("PlaybackStatus"));
+    }
+
+    /// The data of its track, as text.
+    pub fn metadata(&self) -> String {
+        format!("{:?}", self.property("Metadata").expect("the player is there"))
     }
 }
 

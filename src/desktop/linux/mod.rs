@@ -1,9 +1,10 @@
 //! Linux desktops, over D-Bus: notifications (`notifications`), the tray (`tray`), the screen lock (`screen_lock`),
-//! sleep (`inhibitor`), the appearance that the desktop asks for (`appearance`), and a window where nothing else shows
-//! the program (`unseen`).
+//! sleep (`inhibitor`), media keys (`media_player`), the appearance that the desktop asks for (`appearance`), and a
+//! window where nothing else shows the program (`unseen`).
 
 mod appearance;
 mod inhibitor;
+mod media_player;
 mod notifications;
 mod screen_lock;
 mod tray;
@@ -22,6 +23,7 @@ use crate::controller::{CallView, Command, Handle};
 use crate::store::SettingsChange;
 use crate::ui::{Text, WindowHandle, WindowRequest, Words};
 use inhibitor::Inhibitor;
+use media_player::MediaPlayer;
 use notifications::Notifications;
 use tray::Tray;
 use unseen::Unseen;
@@ -61,6 +63,7 @@ fn attend_on(
     let mut notifications = Notifications::new(bus.clone(), handle.clone(), window.clone());
     screen_lock::watch(&bus, handle.clone());
     appearance::watch(&bus, window.clone());
+    let mut player = MediaPlayer::new(bus.clone(), handle.clone(), window.clone());
     let mut inhibitor = Inhibitor::new(bus);
     let mut alerts = Alerts::default();
     let mut unseen = Unseen::default();
@@ -70,6 +73,7 @@ fn attend_on(
         let Some(snapshot) = handle.snapshot() else { break };
         let words = Words::of(snapshot.settings.language, locale);
         tray.follow(&snapshot);
+        player.follow(&snapshot, words);
         start.follow(snapshot.settings.autostart, handle);
         for alert in alerts.follow(&snapshot, window.has_attention()) {
             match alert {

@@ -572,6 +572,9 @@ pub(super) const fn text(key: Text) -> &'static str {
         Text::NoNetwork => {
             "People on this network cannot be found. Check the network, then start Visavis again; Echo works meanwhile."
         }
+        Text::MediaKeys => "Media keys and headset button",
+        Text::MediaKeysDetail => "Play/pause answers with sound, mutes and unmutes. Stop declines and hangs up.",
+        Text::MediaPlayerRings => "Incoming call",
         Text::ProfileNoHome => "This computer names no folder for Visavis’s data. Give one with --profile.",
         Text::ProfileNotWritable => {
             "The profile folder {path} cannot be used. Check its permissions, or choose another with --profile."

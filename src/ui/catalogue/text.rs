@@ -114,6 +114,8 @@ texts! {
     DoNotDisturbDetail, QuietHours, QuietHoursDetail, QuietFrom, QuietUntil, RingSpeaker, RingSpeakerSame, RingVolume,
     // The telephone: keys of a second call, why nothing rings, Echo's card
     WaitingKeys, KeyWaitingAnswer, KeyWaitingDecline, QuietNow, QuietNowUntil, QuietTurnOff, EchoDetail,
+    // Keys outside of the window
+    MediaKeys, MediaKeysDetail, MediaPlayerRings,
     // Why the program does not start
     ProfileNoHome, ProfileNotWritable, ProfileFull, ProfileNotAFile, ProfileInUse,
     IdentityFull, IdentityForbidden, IdentityNotAFile, IdentityFailed, IdentityDamaged, IdentityNoRandom,

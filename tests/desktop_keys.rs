@@ -1,0 +1,98 @@
+//! Keys that work a call while another window has the keyboard, with the real program on a display and a message bus of
+//! its own: media keys.
+
+#![cfg(target_os = "linux")]
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::print_stderr, reason = "what a failing test has to say goes to standard error")]
+
+mod desktop_rig;
+mod support;
+
+use std::fs::{self, File};
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+use desktop_rig::Desktop;
+use serde_json::{Value, json};
+use support::display::Display;
+use support::process::{Launch, SOON, Visavis};
+use tempfile::TempDir;
+
+/// Name of the person at the window; other tests' people are found on this computer, too.
+const OWNER: &str = "Klara of the keys";
+
+struct Window {
+    program: Child,
+    home: TempDir,
+}
+
+impl Window {
+    fn start(launch: Launch) -> Self {
+        let (mut command, _, home) = launch.command();
+        let log = File::create(home.path().join("log")).expect("space on the disk");
+        let program = command.stdin(Stdio::null()).stderr(log).spawn().expect("visavis starts");
+        Self { program, home }
+    }
+}
+
+impl Drop for Window {
+    fn drop(&mut self) {
+        let _already_gone = self.program.kill();
+        let _status = self.program.wait();
+        if std::thread::panicking() {
+            let log = fs::read_to_string(self.home.path().join("log")).unwrap_or_default();
+            eprintln!("---- the log of the window\n{log}");
+        }
+    }
+}
+
+fn launch(display: &Display, desktop: &Desktop) -> Launch {
+    desktop.give_to(display.give_to(Launch::new(OWNER).with_synthetic_devices()))
+}
+
+/// Somebody who sees the person at the window, and that person's ID.
+fn caller(name: &str) -> (Visavis, String) {
+    let mut caller = Launch::new(name).with_synthetic_devices().start();
+    caller.say("contacts");
+    let seen = caller.expect_where("contact", SOON, |contact| contact["name"] == OWNER && contact["online"] == true);
+    let id = seen["id"].as_str().expect("an ID").to_owned();
+    (caller, id)
+}
+
+#[test]
+fn media_keys_answer_mute_and_hang_up_and_tell_no_name() {
+    let _machine = support::measuring();
+    let (Some(display), Some(desktop)) = (Display::start(1200, 800), Desktop::start()) else { return };
+    let _window = Window::start(launch(&display, &desktop));
+    let (mut emil, id) = caller("Emil of the headset");
+    assert!(!desktop.has_player(), "the keys belong to other programs");
+    let invite = emil.invite(&id, json!("low"));
+    let player = desktop.expect_player();
+    player.expect_status("Stopped");
+    assert!(!player.metadata().contains("Emil"), "{}", player.metadata());
+    // A ring is not answered in its first second.
+    let answered = support::poll(SOON, || {
+        player.press("PlayPause");
+        let accepted = |event: &Value| event["event"] == "invite_accepted" && event["invite"] == *invite;
+        support::poll(Duration::from_millis(300), || emil.transcript().iter().any(accepted).then_some(()))
+    });
+    assert!(answered.is_some(), "the headset's button answers");
+    emil.expect("participant_connected");
+    // A second press that came before the answer was told has muted.
+    player.press("Pause");
+    player.expect_status("Paused");
+    let muted = emil.transcript().len();
+    player.press("Play");
+    player.expect_status("Playing");
+    player.press("PlayPause");
+    player.expect_status("Paused");
+    player.press("PlayPause");
+    player.expect_status("Playing");
+    let heard = |event: &Value| event["event"] == "stream_changed" && event["kind"] == "audio" && event["on"] == true;
+    let told = support::poll(SOON, || emil.transcript().iter().skip(muted).any(heard).then_some(()));
+    assert!(told.is_some(), "the other side is told");
+    assert!(!player.metadata().contains("Emil"), "{}", player.metadata());
+    player.press("Stop");
+    assert_eq!(emil.expect("conversation_disconnected")["reason"], "hung_up");
+    desktop.expect_no_player();
+}
