@@ -1,5 +1,5 @@
 //! Keys that work a call while another window has the keyboard, with the real program on a display and a message bus of
-//! its own: media keys.
+//! its own: media keys and push to talk.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
@@ -95,4 +95,57 @@ fn media_keys_answer_mute_and_hang_up_and_tell_no_name() {
     player.press("Stop");
     assert_eq!(emil.expect("conversation_disconnected")["reason"], "hung_up");
     desktop.expect_no_player();
+}
+
+/// A window of another program has the keyboard, and gets the key, too.
+#[test]
+fn a_key_that_is_held_in_another_window_talks() {
+    let _machine = support::measuring();
+    let (Some(display), Some(desktop)) = (Display::managed(1200, 800), Desktop::start()) else { return };
+    let profile = tempfile::tempdir().expect("a folder");
+    let mut script = Launch::new(OWNER).with_synthetic_devices().profile(profile.path()).start();
+    script.send(json!({"command": "update_settings", "settings": {"talk_key": "f8"}}));
+    script.quit();
+    let _window = Window::start(launch(&display, &desktop).profile(profile.path()));
+    let (mut emil, id) = caller("Emil of the talk");
+    emil.invite(&id, json!(false));
+    let ring = desktop.expect_notification();
+    desktop.press(ring.id, "answer-audio");
+    emil.expect("participant_connected");
+    let player = desktop.expect_player();
+    player.expect_status("Playing");
+    player.press("PlayPause");
+    player.expect_status("Paused");
+    let other = display.open_other_window();
+    display.activate(other.window);
+    let active = support::poll(SOON, || (display.active_title() == "Other").then_some(()));
+    assert!(active.is_some(), "another window has the keyboard: {}", display.active_title());
+    let before = emil.transcript().len();
+    // A key that is held before the listening begins is not heard.
+    let heard = support::poll(SOON, || {
+        display.hold("F8");
+        let talks = support::poll(Duration::from_secs(1), || player.says("Playing").then_some(()));
+        if talks.is_none() {
+            display.release("F8");
+        }
+        talks
+    });
+    assert!(heard.is_some(), "it talks while the key is held");
+    display.release("F8");
+    player.expect_status("Paused");
+    let told = |on: bool| {
+        let is_told =
+            |event: &Value| event["event"] == "stream_changed" && event["kind"] == "audio" && event["on"] == on;
+        support::poll(SOON, || emil.transcript().iter().skip(before).any(is_told).then_some(()))
+    };
+    assert!(told(true).is_some() && told(false).is_some(), "the other side is told of both");
+    // Other keys, and whoever is heard already, are left alone.
+    display.press(&["F7"]);
+    player.press("PlayPause");
+    player.expect_status("Playing");
+    display.press(&["F8"]);
+    player.expect_status("Playing");
+    // A call that ends while the key is held leaves nothing behind.
+    player.press("Stop");
+    emil.expect("conversation_disconnected");
 }

@@ -1,6 +1,6 @@
 //! The desktop around the window: a second start that finds the first (`instance`), notifications of calls that can be
 //! answered, an item in the tray that outlives the window, the start with the session, the camera off while the screen
-//! is locked, media keys, and no sleep during a call. A face of the controller: it reads
+//! is locked, media keys, push to talk in other windows, and no sleep during a call. A face of the controller: it reads
 //! snapshots and sends commands, so an answer from a notification is a press like any other.
 //!
 //! Linux desktops are reached over D-Bus, on threads of their own: a desktop that does not answer holds up nobody.
@@ -18,6 +18,8 @@ mod media_keys;
 #[cfg(target_os = "linux")]
 mod phase;
 mod profile_digest;
+#[cfg(target_os = "linux")]
+mod talk;
 
 pub use bell::{Bell, Rings, bell};
 

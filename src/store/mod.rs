@@ -13,6 +13,7 @@ mod profile;
 mod quiet_hours;
 mod schema;
 mod settings;
+mod talk_key;
 mod undelivered;
 
 pub use contacts::Contact;
@@ -22,4 +23,5 @@ pub use history::{HISTORY_KEPT, HistoryRecord, KeptCall};
 pub use profile::{Profile, ProfileError};
 pub use quiet_hours::{NoTimeOfDay, TimeOfDay, is_between, minutes_to_change};
 pub use settings::{Contrast, Hint, Language, Motion, PictureFit, SelfViewSize, Settings, SettingsChange, Theme};
+pub use talk_key::TalkKey;
 pub use undelivered::UNDELIVERED_KEPT_S;

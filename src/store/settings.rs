@@ -10,7 +10,7 @@ use crate::device::DeviceChoice;
 use crate::identity::{MAX_SERVERS, ServerLink, display_name};
 use crate::media::{Preset, VideoFormat};
 
-use super::TimeOfDay;
+use super::{TalkKey, TimeOfDay};
 
 /// The language of the window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -160,6 +160,8 @@ pub struct Settings {
     pub small_window: bool,
     /// Answer, mute and hang up by the media keys of the keyboard and the headset.
     pub media_keys: bool,
+    /// Key that is held to be heard while muted in a call, whatever window has the keyboard; `None`: none.
+    pub talk_key: Option<TalkKey>,
     /// Show one's own picture on the home page.
     pub preview: bool,
     /// Begin and answer calls with the microphone muted.
@@ -226,6 +228,7 @@ impl Default for Settings {
             self_view_size: SelfViewSize::Medium,
             small_window: true,
             media_keys: true,
+            talk_key: None,
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::call::RelayUse;
 use crate::controller::{Command, LocalStreamView, Snapshot};
 use crate::device::{DeviceChoice, DeviceFault, DeviceKind};
 use crate::media::{Preset, VideoFormat};
-use crate::store::Settings;
+use crate::store::{Settings, TalkKey};
 
 use super::buttons::{TextButton, Weight, explain, icon_button, landmark, switch_row};
 use super::catalogue::{Text, Words};
@@ -357,6 +357,13 @@ fn sound(ui: &mut Ui, scene: &mut Scene<'_>, settings: &mut Settings) {
 fn outside_keys(ui: &mut Ui, words: Words, settings: &mut Settings) {
     let (title, detail) = (words.get(Text::MediaKeys), words.get(Text::MediaKeysDetail));
     switch_row(ui, &mut settings.media_keys, title, detail);
+    let off = (None, words.get(Text::TalkKeyOff).to_owned());
+    let keys = TalkKey::ALL.into_iter().map(|key| (Some(key), key.cap().to_owned()));
+    let choices: Vec<(Option<TalkKey>, String)> = std::iter::once(off).chain(keys).collect();
+    if let Some(key) = choose(ui, words.get(Text::TalkKey), &choices, &settings.talk_key) {
+        settings.talk_key = key;
+    }
+    hint(ui, words.get(Text::TalkKeyDetail));
 }
 
 /// Switches of voice processing.

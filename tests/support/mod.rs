@@ -1,7 +1,7 @@
 //! Common parts of the integration tests: the product run as a script runs it (`process`, `server`), and rigs in
 //! software for things that a test machine lacks: a certificate authority (`authority`), a message bus (`bus`), a
-//! camera (`camera`), a clock that can be set (`clock`), a sound server (`sound`), a display (`display`), networks
-//! (`network`), the Internet (`internet`), a router that maps ports (`port_mapper`), a proxy (`proxy`).
+//! camera (`camera`), a clock that can be set (`clock`), a sound server (`sound`), a display (`display`, `wayland`),
+//! networks (`network`), the Internet (`internet`), a router that maps ports (`port_mapper`), a proxy (`proxy`).
 //!
 //! Every wait has an end, every process and rig is taken down on drop, and a failing test prints what each program
 //! said.
@@ -25,6 +25,7 @@ mod slow_cable;
 pub mod sockets;
 pub mod sound;
 pub mod sound_call;
+pub mod wayland;
 
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};

@@ -1,12 +1,14 @@
 //! Linux desktops, over D-Bus: notifications (`notifications`), the tray (`tray`), the screen lock (`screen_lock`),
-//! sleep (`inhibitor`), media keys (`media_player`), the appearance that the desktop asks for (`appearance`), and a
-//! window where nothing else shows the program (`unseen`).
+//! sleep (`inhibitor`), media keys (`media_player`), push to talk in other windows (`talk_key`), the appearance that
+//! the desktop asks for (`appearance`), and a window where nothing else shows the program (`unseen`).
 
 mod appearance;
 mod inhibitor;
 mod media_player;
 mod notifications;
 mod screen_lock;
+mod talk_key;
+mod talker;
 mod tray;
 mod unseen;
 
@@ -25,6 +27,7 @@ use crate::ui::{Text, WindowHandle, WindowRequest, Words};
 use inhibitor::Inhibitor;
 use media_player::MediaPlayer;
 use notifications::Notifications;
+use talk_key::TalkKeyEars;
 use tray::Tray;
 use unseen::Unseen;
 
@@ -64,6 +67,7 @@ fn attend_on(
     screen_lock::watch(&bus, handle.clone());
     appearance::watch(&bus, window.clone());
     let mut player = MediaPlayer::new(bus.clone(), handle.clone(), window.clone());
+    let mut talk_key = TalkKeyEars::new(handle.clone());
     let mut inhibitor = Inhibitor::new(bus);
     let mut alerts = Alerts::default();
     let mut unseen = Unseen::default();
@@ -74,6 +78,7 @@ fn attend_on(
         let words = Words::of(snapshot.settings.language, locale);
         tray.follow(&snapshot);
         player.follow(&snapshot, words);
+        talk_key.follow(&snapshot, words);
         start.follow(snapshot.settings.autostart, handle);
         for alert in alerts.follow(&snapshot, window.has_attention()) {
             match alert {

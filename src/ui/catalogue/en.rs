@@ -575,6 +575,9 @@ pub(super) const fn text(key: Text) -> &'static str {
         Text::MediaKeys => "Media keys and headset button",
         Text::MediaKeysDetail => "Play/pause answers with sound, mutes and unmutes. Stop declines and hangs up.",
         Text::MediaPlayerRings => "Incoming call",
+        Text::TalkKey => "Push to talk in other windows",
+        Text::TalkKeyOff => "Off",
+        Text::TalkKeyDetail => "Hold the key while muted in a call to be heard. Other programs get it, too.",
         Text::ProfileNoHome => "This computer names no folder for Visavis’s data. Give one with --profile.",
         Text::ProfileNotWritable => {
             "The profile folder {path} cannot be used. Check its permissions, or choose another with --profile."

@@ -115,7 +115,7 @@ texts! {
     // The telephone: keys of a second call, why nothing rings, Echo's card
     WaitingKeys, KeyWaitingAnswer, KeyWaitingDecline, QuietNow, QuietNowUntil, QuietTurnOff, EchoDetail,
     // Keys outside of the window
-    MediaKeys, MediaKeysDetail, MediaPlayerRings,
+    MediaKeys, MediaKeysDetail, MediaPlayerRings, TalkKey, TalkKeyOff, TalkKeyDetail,
     // Why the program does not start
     ProfileNoHome, ProfileNotWritable, ProfileFull, ProfileNotAFile, ProfileInUse,
     IdentityFull, IdentityForbidden, IdentityNotAFile, IdentityFailed, IdentityDamaged, IdentityNoRandom,
