@@ -190,6 +190,16 @@ fn a_codec_is_named_by_its_own_module_its_encoder_and_its_decoder_alone() {
     assert!(named.is_empty(), "{}", named.join("\n"));
 }
 
+/// State that the controller's core holds by itself, rather than by owners with private fields, is read and written from
+/// everywhere.
+#[test]
+fn the_core_of_the_controller_has_fifteen_fields_at_most() {
+    let source = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/controller/core.rs")).unwrap();
+    let fields = source.split_once("struct Core {").and_then(|(_, rest)| rest.split_once("\n}")).expect("the core").0;
+    let fields: Vec<&str> = fields.lines().map(str::trim).filter(|line| line.ends_with(',')).collect();
+    assert!((10..=15).contains(&fields.len()), "{fields:#?}");
+}
+
 #[test]
 fn the_table_has_no_circles() {
     for (index, (module, allowed)) in ARROWS.iter().enumerate() {

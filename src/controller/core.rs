@@ -13,16 +13,13 @@ mod publish;
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-use tokio::runtime::{Builder, Runtime};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::call::{CallError, ConversationId, Input, Standing};
 use crate::device::DeviceKind;
-use crate::identity::{Identity, InvitationToken, PeerId};
+use crate::identity::{Identity, PeerId};
 use crate::media::{Latest, LevelMeter, MediaTime, StreamState};
 use crate::media_send::MediaSend;
-use crate::network::NetworkMonitor;
 use crate::rtc::{Engine, PeerEvent};
 use crate::store::Store;
 use crate::voice_processing::VoiceProcessor;
@@ -31,22 +28,18 @@ use super::calls::Calls;
 use super::capture_set::CaptureSet;
 use super::device_list::DeviceList;
 use super::directory::Directory;
-use super::do_not_disturb::DoNotDisturb;
 use super::echo::{EchoContact, engine_event};
-use super::lanes::{PartSenders, SystemSender};
+use super::lanes::PartSenders;
+use super::network_runtime::NetworkRuntime;
 use super::peer_lane::PeerLane;
 use super::preferences::Preferences;
 use super::publisher::{Publication, Publisher};
 use super::remotes::{Encoding, Encodings, Heard, Remotes};
 use super::ringer::Ringer;
-use super::server_list::ServerList;
 use super::signaling::Signaling;
 use super::speaker::Speaker;
 use super::system_event::{Hint, SystemEvent};
 use super::{Event, Gates, NoticeKind, Options, StoreFault};
-
-/// Callback for each event.
-pub(super) type EventSink = Box<dyn Fn(Event) + Send>;
 
 /// Everything that the controller's thread owns.
 pub(super) struct Core {
@@ -54,11 +47,8 @@ pub(super) struct Core {
     store: Store,
     directory: Directory,
     signaling: Signaling,
-    networks: NetworkMonitor,
-    servers: ServerList,
     calls: Calls,
     echo: EchoContact,
-    do_not_disturb: DoNotDisturb,
     captures: CaptureSet,
     remotes: Remotes,
     sending: MediaSend,
@@ -66,13 +56,10 @@ pub(super) struct Core {
     speaker: Speaker,
     ringer: Ringer,
     publisher: Publisher,
-    events: EventSink,
-    /// The latest link whose holder may ring once.
-    invitation: Option<(InvitationToken, String)>,
     /// Until when quitting waits, once it was asked for.
     quit_by: Option<MediaTime>,
     /// Ends last, after everything that runs on it.
-    runtime: Runtime,
+    network: NetworkRuntime,
 }
 
 impl Core {
@@ -82,19 +69,16 @@ impl Core {
         store: Store,
         gates: Arc<Gates>,
         (parts, peers): (PartSenders, PeerLane),
-        events: EventSink,
         publication: Publication,
     ) -> anyhow::Result<Self> {
-        let runtime = Builder::new_multi_thread().worker_threads(2).thread_name("network").enable_all().build()?;
-        let networks = NetworkMonitor::start(runtime.handle());
-        runtime.spawn(tell_changes(networks.from_now(), parts.system.clone()));
+        let network = NetworkRuntime::start(parts.system.clone())?;
         let preferences = Preferences::new(options, &store)?;
         let options = preferences.options();
         let directory = Directory::new(identity, &store, parts.system.clone())?;
         let me = directory.me();
-        let engine = Engine::new(runtime.handle().clone(), options.bind).with_link(options.link.clone());
-        let engine = engine.with_networks(networks.from_now());
-        let loopback = Engine::new(runtime.handle().clone(), Some(Ipv4Addr::LOCALHOST.into()));
+        let engine = Engine::new(network.handle(), options.bind).with_link(options.link.clone());
+        let engine = engine.with_networks(network.monitor());
+        let loopback = Engine::new(network.handle(), Some(Ipv4Addr::LOCALHOST.into()));
         let sending = MediaSend::new(gates);
         let publisher = Publisher::new(publication);
         let preview = Arc::new(Latest::with_notice(publisher.own_picture_notice()));
@@ -107,7 +91,6 @@ impl Core {
         let mut core = Self {
             calls: Calls::new(me, &preferences.settings().display_name),
             echo: EchoContact::new(me, loopback.clone(), parts.clone()),
-            do_not_disturb: DoNotDisturb::default(),
             captures: CaptureSet::new(
                 (preview, level),
                 preferences.video_format(),
@@ -116,21 +99,17 @@ impl Core {
                 parts.clone(),
             ),
             signaling: Signaling::new(peers)?,
-            networks,
-            servers: ServerList::default(),
             devices: DeviceList::new(parts.system.clone()),
             speaker,
             ringer: Ringer::new(parts.system.clone()),
             publisher,
             remotes: Remotes::new(engine, loopback, parts),
-            invitation: None,
             quit_by: None,
             preferences,
             store,
             directory,
             sending,
-            events,
-            runtime,
+            network,
         };
         core.note_faults_of_the_profile();
         core.follow_ring_settings();
@@ -175,8 +154,7 @@ impl Core {
 
     /// Lets nothing ring, or again, as the settings and the time of day say.
     fn follow_do_not_disturb(&mut self) {
-        if self.do_not_disturb.follow(MediaTime::now(), self.preferences.settings()) {
-            let on = self.do_not_disturb.is_on();
+        if let Some(on) = self.preferences.follow_do_not_disturb(MediaTime::now()) {
             self.step(Input::DoNotDisturb { on });
             self.report(Event::DoNotDisturb { on });
         }
@@ -189,7 +167,7 @@ impl Core {
 
     /// Tells the faces.
     fn report(&self, event: Event) {
-        (self.events)(event);
+        self.publisher.report(event);
     }
 
     /// Steps the state chart and carries its effects out.
@@ -336,20 +314,12 @@ impl Core {
 
     /// Closes the rest: signaling says goodbye, devices close, the runtime stops.
     pub(super) fn end(self) {
-        let Self { mut signaling, captures, speaker, ringer, remotes, runtime, publisher, .. } = self;
+        let Self { mut signaling, captures, speaker, ringer, remotes, network, publisher, .. } = self;
         signaling.say_goodbye();
         drop((captures, remotes, ringer, speaker));
         publisher.close();
         signaling.end();
-        runtime.shutdown_timeout(Duration::from_secs(1));
-    }
-}
-
-/// Tells the controller of each change of this computer's networks, until the runtime ends.
-async fn tell_changes(mut networks: NetworkMonitor, system: SystemSender) {
-    loop {
-        networks.changed().await;
-        system.send(SystemEvent::NetworksChanged);
+        network.end();
     }
 }
 

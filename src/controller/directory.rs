@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::call::{CallError, Standing};
-use crate::identity::{ContactLink, Identity, PeerId, PictureError, ServerLink, display_name, read_contact_picture};
+use crate::identity::{
+    ContactLink, Identity, InvitationToken, PeerId, PictureError, ServerLink, display_name, read_contact_picture,
+};
 use crate::media::{MediaTime, Volume};
 use crate::store::{Contact, Store, StoreError};
 
@@ -19,6 +21,8 @@ use super::{Event, NoticeKind, Person, VersionSkew};
 /// Identity, contacts and presence.
 pub(super) struct Directory {
     identity: Arc<Identity>,
+    /// The latest link whose holder may ring once.
+    invitation: Option<(InvitationToken, String)>,
     people: People,
     /// A thread looks for a contact in a picture.
     reading_picture: bool,
@@ -96,7 +100,7 @@ impl Directory {
         // Oldest first: of somebody who has changed their name the latest is known.
         store.history()?.into_iter().rev().for_each(|kept| people.remember_name(kept.record.peer, kept.record.name));
         let (missed_calls, volumes) = (HashMap::new(), HashMap::new());
-        Ok(Self { identity, people, reading_picture: false, system, missed_calls, volumes })
+        Ok(Self { identity, invitation: None, people, reading_picture: false, system, missed_calls, volumes })
     }
 
     /// This person's identity.
@@ -112,6 +116,23 @@ impl Directory {
     /// This person's `visavis:` link, under the name that others see, with the server over which others may reach them.
     pub(super) fn own_link(&self, name: &str, server: Option<&ServerLink>) -> ContactLink {
         ContactLink::new(self.me(), name).with_server(server.cloned())
+    }
+
+    /// Makes the link whose holder may ring once, with this token; it is offered until it is used.
+    pub(super) fn invite_by_link(&mut self, token: InvitationToken, name: &str, server: Option<&ServerLink>) -> String {
+        let link = self.own_link(name, server).with_token(Some(token)).to_string();
+        self.invitation = Some((token, link.clone()));
+        link
+    }
+
+    /// The latest link whose holder may ring once.
+    pub(super) fn invitation(&self) -> Option<&str> {
+        self.invitation.as_ref().map(|(_, link)| link.as_str())
+    }
+
+    /// The link with this token is used, and not offered any more.
+    pub(super) fn forget_invitation(&mut self, token: InvitationToken) {
+        self.invitation.take_if(|(latest, _)| *latest == token);
     }
 
     /// The name to show, see [`People::name_of`].

@@ -17,6 +17,7 @@ mod event;
 mod frame_trace;
 mod handle;
 mod lanes;
+mod network_runtime;
 mod notices;
 mod options;
 mod peer_lane;

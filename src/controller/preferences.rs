@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::media::VideoFormat;
+use crate::media::{MediaTime, VideoFormat};
 use crate::store::{Settings, SettingsChange, Store, StoreError};
 use crate::voice_processing::{Processing, ProcessingSwitches};
 
 use super::Options;
+use super::do_not_disturb::DoNotDisturb;
 
 /// The settings, and the options that the program was started with.
 pub(super) struct Preferences {
@@ -14,6 +15,7 @@ pub(super) struct Preferences {
     settings: Settings,
     /// As the microphones' processors see them.
     processing: Arc<ProcessingSwitches>,
+    do_not_disturb: DoNotDisturb,
 }
 
 impl Preferences {
@@ -23,12 +25,27 @@ impl Preferences {
         options.override_settings(&mut settings);
         let settings = settings.within_limits();
         let processing = Arc::new(ProcessingSwitches::new(processing_of(&settings)));
-        Ok(Self { options, settings, processing })
+        Ok(Self { options, settings, processing, do_not_disturb: DoNotDisturb::default() })
     }
 
     /// The settings that hold now.
     pub(super) const fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// Whether nothing rings now, as it was followed last.
+    pub(super) const fn is_do_not_disturb(&self) -> bool {
+        self.do_not_disturb.is_on()
+    }
+
+    /// When to follow the time of day again; `None` without quiet hours.
+    pub(super) const fn do_not_disturb_due(&self) -> Option<MediaTime> {
+        self.do_not_disturb.due()
+    }
+
+    /// Has do not disturb follow the settings and the local time; whether it is on now, if that has changed.
+    pub(super) fn follow_do_not_disturb(&mut self, now: MediaTime) -> Option<bool> {
+        self.do_not_disturb.follow(now, &self.settings).then(|| self.do_not_disturb.is_on())
     }
 
     /// The options that the program was started with.

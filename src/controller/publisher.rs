@@ -1,5 +1,5 @@
-//! Publisher of the window's view: the snapshot, made anew at most every 10 ms however much happens, the quiet notes in
-//! it, and the word to the window that there is something to draw.
+//! Publisher: events as they happen, and the window's view: the snapshot, made anew at most every 10 ms however much
+//! happens, the quiet notes in it, and the word to the window that there is something to draw.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::media::{Latest, MediaTime};
 
 use super::notices::Notices;
-use super::{HistoryEntry, Notice, Snapshot};
+use super::{Event, HistoryEntry, Notice, Snapshot};
 
 /// Between two snapshots, at least.
 const AT_MOST_EVERY: Duration = Duration::from_millis(10);
@@ -27,11 +27,21 @@ pub enum Repaint {
     Mirror,
 }
 
+/// Callback for each event.
+pub(super) type EventSink = Box<dyn Fn(Event) + Send>;
+
 /// The word to the window; called from several threads.
 pub(super) type OnChange = Arc<dyn Fn(Repaint) + Send + Sync>;
 
-/// The snapshots' slot, and the word to the window.
-pub(super) type Publication = (Arc<Latest<Arc<Snapshot>>>, OnChange);
+/// Where events and snapshots go.
+pub(super) struct Publication {
+    /// Gets each event.
+    pub(super) events: EventSink,
+    /// The snapshots' slot.
+    pub(super) snapshot: Arc<Latest<Arc<Snapshot>>>,
+    /// The word to the window.
+    pub(super) on_change: OnChange,
+}
 
 /// History as the window shows it.
 #[derive(Clone, Debug)]
@@ -42,8 +52,9 @@ pub(super) struct ShownHistory {
     pub(super) missed: u32,
 }
 
-/// Decides when a snapshot is due.
+/// Tells events, and decides when a snapshot is due.
 pub(super) struct Publisher {
+    events: EventSink,
     snapshot: Arc<Latest<Arc<Snapshot>>>,
     on_change: OnChange,
     published_at: MediaTime,
@@ -56,8 +67,9 @@ pub(super) struct Publisher {
 }
 
 impl Publisher {
-    pub(super) fn new((snapshot, on_change): Publication) -> Self {
+    pub(super) fn new(Publication { events, snapshot, on_change }: Publication) -> Self {
         Self {
+            events,
             snapshot,
             on_change,
             published_at: MediaTime::default(),
@@ -66,6 +78,11 @@ impl Publisher {
             notices: Notices::default(),
             others_drawn: Arc::default(),
         }
+    }
+
+    /// Tells an event.
+    pub(super) fn report(&self, event: Event) {
+        (self.events)(event);
     }
 
     /// Publishes `snapshot` at `now`.
@@ -143,7 +160,8 @@ mod tests {
         let told = Arc::new(Mutex::new(Vec::new()));
         let heard = Arc::clone(&told);
         let on_change = move |repaint| heard.lock().unwrap().push(repaint);
-        let mut publisher = Publisher::new((Arc::new(Latest::new()), Arc::new(on_change)));
+        let (events, snapshot) = (Box::new(drop), Arc::new(Latest::new()));
+        let mut publisher = Publisher::new(Publication { events, snapshot, on_change: Arc::new(on_change) });
         let (own, others) = (publisher.own_picture_notice(), publisher.picture_notice());
         own();
         publisher.set_others_drawn(true);

@@ -9,7 +9,7 @@ use crate::store::Store;
 
 use super::core::Core;
 use super::lanes::{Lanes, Next};
-use super::publisher::Repaint;
+use super::publisher::{Publication, Repaint};
 use super::{Command, Event, Gates, Handle, Options};
 
 /// A running controller. Both faces hold one; quitting (or dropping) ends everything in good order.
@@ -42,8 +42,7 @@ impl Controller {
             store,
             Arc::clone(&gates),
             (senders.parts, senders.peers),
-            Box::new(events),
-            (Arc::clone(&snapshot), Arc::new(on_change)),
+            Publication { events: Box::new(events), snapshot: Arc::clone(&snapshot), on_change: Arc::new(on_change) },
         )?;
         let handle = Handle::new(senders.commands, snapshot, gates).with_doorbell(senders.doorbell);
         let thread = std::thread::Builder::new().name("controller".into()).spawn(move || run(core, &lanes))?;

@@ -9,14 +9,17 @@ use tokio::runtime::{Builder, Runtime};
 use crate::call::Message;
 use crate::identity::{InvitationToken, PeerId, ServerLink};
 use crate::network::PathFinder;
-use crate::signaling::{Access, DiscoveryFault, SignalingClient, SignalingConfig, SignalingError};
+use crate::signaling::{Access, DiscoveryFault, ServerStatus, SignalingClient, SignalingConfig, SignalingError};
 
+use super::Event;
 use super::directory::Directory;
 use super::peer_lane::PeerLane;
+use super::server_list::ServerList;
 
 /// The client, from the start on; without one the app works on, and Echo can be called.
 pub(super) struct Signaling {
     client: Option<SignalingClient>,
+    servers: ServerList,
     lane: PeerLane,
     runtime: Runtime,
 }
@@ -28,7 +31,7 @@ impl Signaling {
     /// Not started yet; its events go into `lane`.
     pub(super) fn new(lane: PeerLane) -> io::Result<Self> {
         let runtime = Builder::new_multi_thread().worker_threads(1).thread_name("signaling").enable_all().build()?;
-        Ok(Self { client: None, lane, runtime })
+        Ok(Self { client: None, servers: ServerList::default(), lane, runtime })
     }
 
     /// Looks for people, and lets them find this person; the fault that keeps them from it, if there is one.
@@ -89,10 +92,21 @@ impl Signaling {
     }
 
     /// Connects to these servers, and to no others.
-    pub(super) fn set_servers(&self, servers: &[ServerLink]) {
+    pub(super) fn set_servers(&mut self, servers: &[ServerLink]) {
+        self.servers.follow(servers);
         if let Some(client) = &self.client {
             client.set_servers(servers.to_vec());
         }
+    }
+
+    /// The servers, with their statuses.
+    pub(super) const fn servers(&self) -> &ServerList {
+        &self.servers
+    }
+
+    /// Notes the status of a server; its event, unless the server was taken out meanwhile.
+    pub(super) fn note_server(&mut self, status: ServerStatus) -> Option<Event> {
+        self.servers.note(status)
     }
 
     /// Changes the name that others see.

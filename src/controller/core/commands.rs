@@ -71,7 +71,7 @@ impl Core {
             }
             Command::AddServer { link } => self.add_server(&link)?,
             Command::RemoveServer { link } => self.remove_server(&link)?,
-            Command::Servers => self.servers.events().into_iter().for_each(|event| self.report(event)),
+            Command::Servers => self.signaling.servers().events().into_iter().for_each(|event| self.report(event)),
             Command::VerifyContact { id, on } => {
                 let noted = self.directory.set_verified(&self.store, id, on);
                 self.contact_changed(id, noted)?;
@@ -294,7 +294,7 @@ impl Core {
         let kept = keep_server(&mut servers, link)
             .ok_or_else(|| bad_argument(&"There are eight servers already. Remove one first."))?;
         self.set_servers(servers)?;
-        self.servers.event(&kept).into_iter().for_each(|event| self.report(event));
+        self.signaling.servers().event(&kept).into_iter().for_each(|event| self.report(event));
         Ok(())
     }
 

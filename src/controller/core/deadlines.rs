@@ -21,7 +21,7 @@ impl Core {
             self.speaker.due(),
             self.quit_by,
             self.captures.spoke_muted_until(),
-            self.do_not_disturb.due(),
+            self.preferences.do_not_disturb_due(),
         ];
         own.into_iter().chain([echo]).flatten().min()
     }
@@ -42,7 +42,7 @@ impl Core {
         if self.remotes.statistics_due().is_some_and(|deadline| deadline <= now) {
             self.take_statistics(now);
         }
-        if self.do_not_disturb.due().is_some_and(|deadline| deadline <= now) {
+        if self.preferences.do_not_disturb_due().is_some_and(|deadline| deadline <= now) {
             self.follow_do_not_disturb();
         }
         let speaker_in_use = self.captures.is_open() || !self.remotes.is_empty() || !self.calls.is_idle();

@@ -15,12 +15,7 @@ impl Core {
         let given = self.store.give_invitation(token, unix_seconds(MediaTime::now()));
         given.map_err(|error| self.refused(Refusal::from(error)))?;
         let settings = self.preferences.settings();
-        let link = self
-            .directory
-            .own_link(&settings.display_name, settings.servers.first())
-            .with_token(Some(token))
-            .to_string();
-        self.invitation = Some((token, link.clone()));
+        let link = self.directory.invite_by_link(token, &settings.display_name, settings.servers.first());
         self.follow_invitations();
         self.report(Event::Invitation { link });
         self.publisher.mark();
@@ -43,8 +38,7 @@ impl Core {
         if let Err(error) = self.store.use_invitation(token) {
             tracing::warn!("a used invitation was not forgotten: {error}");
         }
-        // A used link is not offered any more.
-        self.invitation.take_if(|(latest, _)| *latest == token);
+        self.directory.forget_invitation(token);
         self.follow_invitations();
     }
 

@@ -28,7 +28,7 @@ impl Core {
             device: DeviceId::of_profile(self.preferences.options().profile.dir()),
             name: self.preferences.settings().display_name.clone(),
             bind: self.preferences.options().bind,
-            networks: self.networks.from_now(),
+            networks: self.network.monitor(),
             proxies: ProxyRules::from_environment(),
         };
         let strangers_may_ring = self.preferences.settings().strangers_may_ring;
@@ -130,13 +130,12 @@ impl Core {
     /// Connects to the servers of the settings, and to no others.
     pub(super) fn follow_servers(&mut self) {
         let servers = &self.preferences.settings().servers;
-        self.servers.follow(servers);
         self.signaling.set_servers(servers);
         self.publisher.mark();
     }
 
     fn on_server(&mut self, status: ServerStatus) {
-        if let Some(event) = self.servers.note(status) {
+        if let Some(event) = self.signaling.note_server(status) {
             self.report(event);
             self.publisher.mark();
         }

@@ -52,7 +52,7 @@ impl Core {
                 id: self.directory.me(),
                 name: self.preferences.settings().display_name.clone(),
                 link: self.link(),
-                invitation: self.invitation.as_ref().map(|(_, link)| link.clone()),
+                invitation: self.directory.invitation().map(str::to_owned),
             },
             people: self.directory.list(),
             missed: history.missed,
@@ -62,9 +62,9 @@ impl Core {
             local_stream: self.local_stream_view(),
             call: self.call_view(),
             waiting: self.calls.waiting().map(|incoming| self.incoming_view(incoming)).collect(),
-            do_not_disturb: self.do_not_disturb.is_on(),
+            do_not_disturb: self.preferences.is_do_not_disturb(),
             outcome: self.calls.outcome().cloned(),
-            servers: self.servers.statuses(),
+            servers: self.signaling.servers().statuses(),
             notices: self.publisher.noted(),
         };
         self.publisher.put(MediaTime::now(), snapshot);

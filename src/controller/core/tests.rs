@@ -51,8 +51,11 @@ fn rig_in(folder: tempfile::TempDir) -> Rig {
         store,
         Arc::default(),
         (senders.parts.clone(), senders.peers.clone()),
-        Box::new(move |event| told.send(event).unwrap()),
-        (Arc::new(Latest::new()), Arc::new(|_| {})),
+        Publication {
+            events: Box::new(move |event| told.send(event).unwrap()),
+            snapshot: Arc::new(Latest::new()),
+            on_change: Arc::new(|_| {}),
+        },
     );
     Rig { core: core.unwrap(), lanes, parts: senders.parts, peers: senders.peers, events, _folder: folder }
 }
