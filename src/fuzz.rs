@@ -9,7 +9,10 @@ use bytes::Bytes;
 use crate::capture::y4m::Y4mReader;
 use crate::codec::VideoCodec;
 use crate::decoder::audio::{has_correction, packet_duration};
-use crate::identity::{ContactLink, Identity, MAX_NAME_CHARS, ServerLink, display_name, open, plain_text, qr};
+use crate::identity::{
+    ContactLink, Identity, MAX_NAME_CHARS, PROFILE_PICTURE_SIDE, ProfilePicture, ServerLink, display_name, open,
+    plain_text, qr,
+};
 use crate::jitter_buffer::audio::AudioJitterBuffer;
 use crate::jitter_buffer::{VideoJitterBuffer, VideoPacket};
 use crate::media::{FRAME_SAMPLES, MediaTime, ReceivedSound};
@@ -29,7 +32,7 @@ pub use crate::rtc::fuzz::{description, redundancy, repair, retransmission, rtcp
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every format.
-pub const TARGETS: [Target; 23] = [
+pub const TARGETS: [Target; 24] = [
     ("source_gate", source_gate),
     ("relay", relay),
     ("depacketizer", depacketizer),
@@ -46,6 +49,7 @@ pub const TARGETS: [Target; 23] = [
     ("text", text),
     ("contact_link", contact_link),
     ("qr_image", qr_image),
+    ("profile_picture", profile_picture),
     ("server_link", server_link),
     ("server_control", server_control),
     ("server_letter", server_letter),
@@ -184,6 +188,13 @@ pub fn server_letter(bytes: &[u8]) {
 /// that stops at each panic stops at those.)
 pub fn qr_image(bytes: &[u8]) {
     let _ = qr::read_bytes(bytes);
+}
+
+/// Profile pictures of contacts. (As with QR codes, a panic of the decoder is "damaged".)
+pub fn profile_picture(bytes: &[u8]) {
+    if let Some(pixels) = ProfilePicture::of_jpeg(bytes).and_then(|picture| picture.decode()) {
+        assert_eq!(pixels.dimensions(), (PROFILE_PICTURE_SIDE, PROFILE_PICTURE_SIDE));
+    }
 }
 
 /// Settings as they were saved, and changes of them: settings that are read are written and read again.

@@ -150,6 +150,8 @@ variants! { messages, message_name, Message: parts =>
     Incompatible: Message::Incompatible { conversation: parts.conversation(), version: parts.person.into() },
     AnsweredElsewhere: Message::AnsweredElsewhere { invite: parts.invite() },
     Missed: Message::Missed { ago_s: parts.person.into() },
+    PictureWanted: Message::PictureWanted { have: parts.audio.then(|| parts.text.clone()) },
+    Picture: Message::Picture { picture: None },
     Leave: Message::Leave { conversation: parts.conversation() },
 }
 

@@ -508,3 +508,65 @@ fn statistics_tell_how_the_call_goes_and_how_much_of_the_picture_the_other_draws
     bob.send(json!({"command": "wish_video", "participant": bob.id, "lines": 360}));
     assert_eq!(bob.expect("error")["command"], "wish_video");
 }
+
+/// Waits until `side` tells that the contact `id` shows a profile picture, or none.
+fn expect_picture(side: &mut Visavis, id: &str, shown: bool) {
+    side.expect_where("contact", SOON, |contact| contact["id"] == id && contact["picture"] == shown);
+}
+
+#[test]
+fn contacts_see_each_others_profile_pictures_and_nobody_else_does() {
+    let _machine = support::sharing();
+    let (mut alice, mut bob) = two_people();
+    let folder = tempfile::tempdir().expect("a directory");
+    let photograph = folder.path().join("alice.png");
+    image::RgbImage::from_pixel(640, 480, image::Rgb([200, 80, 80])).save(&photograph).expect("space on the disk");
+
+    alice.send(json!({"command": "set_profile_picture", "path": folder.path().join("none.png")}));
+    assert_eq!(alice.expect("error")["command"], "set_profile_picture");
+    alice.send(json!({"command": "set_profile_picture", "path": photograph}));
+    assert_eq!(alice.expect("profile_picture")["set"], true);
+
+    // Bob adds Alice, who does not know him: he is shown nothing, however often he asks.
+    let (alice_id, bob_id) = (alice.id.clone(), bob.id.clone());
+    bob.send(json!({"command": "add_contact", "link": alice_id}));
+    bob.expect_where("contact", SOON, |contact| contact["id"] == alice_id && contact["contact"] == true);
+    bob.send(json!({"command": "set_profile_picture", "path": photograph}));
+    bob.expect("profile_picture");
+    // Alice adds Bob: each shows the other a picture now.
+    alice.send(json!({"command": "add_contact", "link": bob_id}));
+    let added = alice.expect_where("contact", SOON, |contact| contact["id"] == bob_id && contact["contact"] == true);
+    assert_eq!(added["picture"], false, "the picture that came before was a stranger's");
+    expect_picture(&mut bob, &alice_id, true);
+    expect_picture(&mut alice, &bob_id, true);
+
+    // A change is shown at once to whoever is there, and to whoever was away when they are back.
+    bob.say("remove_profile_picture");
+    expect_picture(&mut alice, &bob_id, false);
+    alice.quit();
+    bob.expect_where("contact", SOON, |contact| contact["id"] == alice_id && contact["online"] == false);
+    bob.say("contacts");
+    expect_picture(&mut bob, &alice_id, true);
+    bob.quit();
+}
+
+#[test]
+fn the_cameras_picture_becomes_the_profile_picture_and_outlives_a_restart() {
+    let _machine = support::sharing();
+    let profile = tempfile::tempdir().expect("a directory");
+    let start = || Launch::new("Alice").with_synthetic_devices().profile(profile.path()).start();
+    let mut alice = start();
+    alice.say("take_profile_picture");
+    let error = alice.expect("error");
+    assert_eq!((&error["command"], &error["code"]), (&json!("take_profile_picture"), &json!(40001)));
+    alice.send(json!({"command": "create_stream", "video": "low"}));
+    alice.expect("local_stream");
+    let taken = (0..50).any(|_| {
+        alice.say("take_profile_picture");
+        alice.expect_any(&["error", "profile_picture"], SOON)["event"] == "profile_picture"
+    });
+    assert!(taken, "a picture comes soon after the camera is open");
+    alice.quit();
+    let store = visavis::store::Store::open(profile.path()).expect("the profile");
+    assert!(store.own_picture().expect("readable").is_some_and(|picture| picture.decode().is_some()));
+}

@@ -96,6 +96,8 @@ impl CallMachine {
                 | Message::Incompatible { .. }
                 | Message::AnsweredElsewhere { .. }
                 | Message::Missed { .. }
+                | Message::PictureWanted { .. }
+                | Message::Picture { .. }
                 | Message::Leave { .. },
             ) => state,
         }

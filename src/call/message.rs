@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{AnyDescription, Candidate, ConversationId, InviteId, Versions};
+use crate::identity::ProfilePicture;
 use crate::media::{MediaSet, StreamId};
 
 /// Bytes of user data that an invite can carry (UTF-8).
@@ -125,6 +126,17 @@ pub enum Message {
     Missed {
         /// Seconds: the two clocks may differ.
         ago_s: u32,
+    },
+    /// A contact asks for the receiver's profile picture, unless it is the one that they have.
+    PictureWanted {
+        /// The digest of that one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        have: Option<String>,
+    },
+    /// The sender's profile picture.
+    Picture {
+        /// None: they show none.
+        picture: Option<ProfilePicture>,
     },
     /// The sender hung up.
     Leave {

@@ -149,7 +149,7 @@ impl CallMachine {
                 }
             },
             // The controller's matter: it is about no present call.
-            Message::Missed { .. } => state,
+            Message::Missed { .. } | Message::PictureWanted { .. } | Message::Picture { .. } => state,
             Message::Leave { conversation } => match state {
                 CallState::Conversation(current) if current.id == conversation => {
                     self.participant_gone(cx, current, from, DisconnectReason::HungUp)

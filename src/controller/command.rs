@@ -108,6 +108,15 @@ pub enum Command {
         /// A PNG or JPEG file.
         path: std::path::PathBuf,
     },
+    /// Show contacts a picture of this person: the middle of a picture file.
+    SetProfilePicture {
+        /// A PNG or JPEG file.
+        path: std::path::PathBuf,
+    },
+    /// Show contacts a picture of this person: the middle of the camera's present picture.
+    TakeProfilePicture,
+    /// Show contacts no picture of this person any more.
+    RemoveProfilePicture,
     /// List the contacts, one `contact` event each, without safety numbers.
     Contacts,
     /// Ask for the `contact` event of one contact, with their safety number.
@@ -325,6 +334,9 @@ impl Command {
             Self::AddContact { .. } => "add_contact",
             Self::CreateInvitation => "create_invitation",
             Self::AddContactImage { .. } => "add_contact_image",
+            Self::SetProfilePicture { .. } => "set_profile_picture",
+            Self::TakeProfilePicture => "take_profile_picture",
+            Self::RemoveProfilePicture => "remove_profile_picture",
             Self::Contacts => "contacts",
             Self::Contact { .. } => "contact",
             Self::RenameContact { .. } => "rename_contact",

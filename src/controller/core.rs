@@ -9,6 +9,7 @@ mod effects;
 mod invitations;
 mod missed_calls;
 mod network;
+mod pictures;
 mod publish;
 
 use std::net::Ipv4Addr;
@@ -235,6 +236,10 @@ impl Core {
             SystemEvent::ContactImage(read) => {
                 self.directory.on_picture_read();
                 self.finish_command("add_contact_image", |core| core.add_contact_of_image(read));
+            }
+            SystemEvent::OwnPicture(read) => {
+                self.directory.on_picture_read();
+                self.finish_command("set_profile_picture", |core| core.on_own_picture_read(read));
             }
             SystemEvent::NetworksChanged => {
                 self.calls.networks_changed();

@@ -8,13 +8,15 @@ use std::time::Duration;
 
 use crate::call::{CallError, Standing};
 use crate::identity::{
-    ContactLink, Identity, InvitationToken, PeerId, PictureError, ServerLink, display_name, read_contact_picture,
+    ContactLink, Identity, InvitationToken, PeerId, PictureError, ProfilePicture, ServerLink, display_name,
+    read_contact_picture,
 };
 use crate::media::{MediaTime, Volume};
 use crate::store::{Contact, Store, StoreError};
 
 use super::lanes::SystemSender;
 use super::people::{People, Presence, echo_id};
+use super::pictures::Pictures;
 use super::system_event::SystemEvent;
 use super::{Event, NoticeKind, Person, VersionSkew};
 
@@ -24,7 +26,8 @@ pub(super) struct Directory {
     /// The latest link whose holder may ring once.
     invitation: Option<(InvitationToken, String)>,
     people: People,
-    /// A thread looks for a contact in a picture.
+    pictures: Pictures,
+    /// A thread reads a picture file.
     reading_picture: bool,
     system: SystemSender,
     /// When contacts have told of a missed call last.
@@ -99,8 +102,16 @@ impl Directory {
         people.set_contacts(store.contacts()?, store.blocked()?);
         // Oldest first: of somebody who has changed their name the latest is known.
         store.history()?.into_iter().rev().for_each(|kept| people.remember_name(kept.record.peer, kept.record.name));
-        let (missed_calls, volumes) = (HashMap::new(), HashMap::new());
-        Ok(Self { identity, invitation: None, people, reading_picture: false, system, missed_calls, volumes })
+        Ok(Self {
+            identity,
+            invitation: None,
+            people,
+            pictures: Pictures::new(store)?,
+            reading_picture: false,
+            system,
+            missed_calls: HashMap::new(),
+            volumes: HashMap::new(),
+        })
     }
 
     /// This person's identity.
@@ -147,7 +158,7 @@ impl Directory {
 
     /// A `contact` event for one person whom a command named, with the safety number of a contact.
     pub(super) fn event(&self, id: PeerId) -> Event {
-        self.people.event_with_number(id)
+        self.with_picture(self.people.event_with_number(id))
     }
 
     /// A `contact` event for the contact that is asked for.
@@ -157,12 +168,46 @@ impl Directory {
 
     /// A `contact` event for everybody in the contact list.
     pub(super) fn contact_events(&self) -> Vec<Event> {
-        self.people.contact_events().collect()
+        self.people.contact_events().map(|event| self.with_picture(event)).collect()
     }
 
     /// Everybody, as the window lists them.
     pub(super) fn list(&self) -> Vec<Person> {
-        self.people.list()
+        let mut people = self.people.list();
+        people.iter_mut().for_each(|person| person.picture = self.pictures.of(person.id).cloned());
+        people
+    }
+
+    fn with_picture(&self, mut event: Event) -> Event {
+        if let Event::Contact { id, picture, .. } = &mut event {
+            *picture = self.pictures.of(*id).is_some();
+        }
+        event
+    }
+
+    /// Profile pictures.
+    pub(super) const fn pictures(&self) -> &Pictures {
+        &self.pictures
+    }
+
+    /// Profile pictures, for a change of one's own or an answer.
+    pub(super) const fn pictures_mut(&mut self) -> &mut Pictures {
+        &mut self.pictures
+    }
+
+    /// Takes the picture that a contact shows from now on; true where it is another one than before.
+    pub(super) fn take_picture(&mut self, store: &Store, from: PeerId, picture: Option<ProfilePicture>) -> bool {
+        self.pictures.take(store, from, picture, MediaTime::now())
+    }
+
+    /// True for a person who can be rung now.
+    pub(super) fn is_online(&self, id: PeerId) -> bool {
+        self.people.is_online(id)
+    }
+
+    /// Contacts who can be rung now.
+    pub(super) fn contacts_online(&self) -> Vec<PeerId> {
+        self.people.contacts().into_iter().filter(|id| self.people.is_online(*id)).collect()
     }
 
     /// Everybody from whom everything is refused.
@@ -214,7 +259,7 @@ impl Directory {
 
     /// Notes that somebody has come, gone or changed their name; the event to tell, if that is new.
     pub(super) fn set_presence(&mut self, id: PeerId, presence: Presence) -> Option<Event> {
-        self.people.set_presence(id, presence).then(|| self.people.event(id))
+        self.people.set_presence(id, presence).then(|| self.with_picture(self.people.event(id)))
     }
 
     /// The side that needs a newer Visavis before the two can call each other, where the person is there.
@@ -258,6 +303,7 @@ impl Directory {
     /// Takes a contact out of the list.
     pub(super) fn remove(&mut self, store: &Store, id: PeerId) -> Result<(), Refusal> {
         let removed = store.remove_contact(id)?;
+        self.pictures.forget(id);
         self.changed(store, removed)
     }
 
@@ -321,13 +367,23 @@ impl Directory {
         }
     }
 
-    /// Looks for a contact in a picture file, on a thread of its own: a large picture takes some tenths of a second.
+    /// Looks for a contact in a picture file.
     pub(super) fn read_picture(&mut self, path: PathBuf) -> Result<(), Refusal> {
+        self.read_file(move || SystemEvent::ContactImage(read_contact_picture(&path)))
+    }
+
+    /// Cuts this person's profile picture from a picture file.
+    pub(super) fn read_own_picture(&mut self, path: PathBuf) -> Result<(), Refusal> {
+        self.read_file(move || SystemEvent::OwnPicture(ProfilePicture::of_file(&path)))
+    }
+
+    /// Reads a picture file on a thread of its own: a large picture takes some tenths of a second.
+    fn read_file(&mut self, read: impl FnOnce() -> SystemEvent + Send + 'static) -> Result<(), Refusal> {
         if self.reading_picture {
             return Err(Refusal::PictureInTurn);
         }
         let system = self.system.clone();
-        let read = move || system.send(SystemEvent::ContactImage(read_contact_picture(&path)));
+        let read = move || system.send(read());
         match std::thread::Builder::new().name("picture".into()).spawn(read) {
             Ok(_) => {
                 self.reading_picture = true;
@@ -340,7 +396,7 @@ impl Directory {
         }
     }
 
-    /// Takes the end of the look for a contact in a picture.
+    /// A picture file has been read.
     pub(super) const fn on_picture_read(&mut self) {
         self.reading_picture = false;
     }

@@ -179,10 +179,15 @@ pub enum Event {
         /// The safety number was compared.
         #[serde(default)]
         verified: bool,
+        /// They show a profile picture.
+        #[serde(default)]
+        picture: bool,
         /// Absent for Echo, for people who are no contacts, and where no command asked about this one contact.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         safety_number: Option<String>,
     },
+    /// This person's own profile picture has changed; whether there is one.
+    ProfilePicture { set: bool },
     /// Camera and microphone are open (or changed).
     LocalStream { audio: bool, video: bool, width: u32, height: u32, fps: f32, camera: String, microphone: String },
     /// Camera and microphone are closed.

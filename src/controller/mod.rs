@@ -22,6 +22,7 @@ mod notices;
 mod options;
 mod peer_lane;
 mod people;
+mod pictures;
 mod preferences;
 mod publisher;
 mod quality;

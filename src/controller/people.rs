@@ -185,6 +185,7 @@ impl People {
             needs_newer: self.skew(id),
             contact: self.is_contact(id),
             verified: self.is_verified(id),
+            picture: false,
             safety_number,
         }
     }
@@ -197,6 +198,11 @@ impl People {
     /// The side that needs a newer Visavis before the two can call each other, where the person is there.
     pub(super) fn skew(&self, id: PeerId) -> Option<VersionSkew> {
         self.present.get(&id)?.skew
+    }
+
+    /// True for a person who can be rung now.
+    pub(super) fn is_online(&self, id: PeerId) -> bool {
+        self.route(id).is_some()
     }
 
     /// The best route by which the person can be rung now.
@@ -254,7 +260,19 @@ impl People {
         let (online, needs_newer) = (route.is_some(), self.skew(id));
         let (blocked, verified) = (self.is_blocked(id), self.is_verified(id));
         let favourite = self.contacts.get(&id).is_some_and(|contact| contact.favourite);
-        Person { id, name, kind, online, route, needs_newer, blocked, verified, favourite, shares_name: false }
+        Person {
+            id,
+            name,
+            kind,
+            online,
+            route,
+            needs_newer,
+            blocked,
+            verified,
+            favourite,
+            shares_name: false,
+            picture: None,
+        }
     }
 }
 

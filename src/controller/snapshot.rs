@@ -7,7 +7,7 @@ pub use crate::signaling::ServerStatus;
 
 use crate::call::{ConversationId, InviteId};
 use crate::device::{DeviceFault, DeviceKind};
-use crate::identity::{PeerId, PictureError, ServerLink};
+use crate::identity::{PeerId, PictureError, ProfilePicture, ServerLink};
 use crate::media::{FrameSlot, LevelMeter, MediaTime, StreamId, StreamKind, Volume};
 use crate::store::{Settings, StoreError};
 
@@ -55,6 +55,8 @@ pub struct Me {
     pub id: PeerId,
     /// The display name.
     pub name: String,
+    /// The picture that contacts are shown.
+    pub picture: Option<ProfilePicture>,
     /// The `visavis:` link to give to others.
     pub link: String,
     /// The latest link whose holder may ring once.
@@ -97,6 +99,8 @@ pub struct Person {
     pub favourite: bool,
     /// True for a contact whose name another one has, too.
     pub shares_name: bool,
+    /// The picture that a contact shows.
+    pub picture: Option<ProfilePicture>,
 }
 
 /// A call of the past.

@@ -4,7 +4,7 @@
 use crate::call::ConversationId;
 use crate::capture::CameraEvent;
 use crate::device::DeviceKind;
-use crate::identity::{ContactLink, PeerId, PictureError};
+use crate::identity::{ContactLink, PeerId, PictureError, ProfilePicture};
 use crate::media::{StreamId, StreamKind};
 use crate::microphone::SoundEvent;
 use crate::rtc::PeerEvent;
@@ -59,6 +59,8 @@ pub(super) enum SystemEvent {
     NetworksChanged,
     /// Contact that a picture of a QR code showed.
     ContactImage(Result<ContactLink, PictureError>),
+    /// This person's picture, cut from a file.
+    OwnPicture(Result<ProfilePicture, PictureError>),
     /// The speakers that are plugged in, looked for because the chosen one was gone.
     Speakers(Vec<String>),
     /// The list of devices has been made anew.

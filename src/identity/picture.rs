@@ -1,79 +1,19 @@
 //! Contacts from picture files: the QR code of a picture, or the reason why none was found. Runs on the caller's
 //! thread.
 
-use std::io::Read;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use image::{GrayImage, ImageFormat};
+use image::GrayImage;
 
 use super::ContactLink;
-use super::qr::{self, Codes, MAX_FILE, MAX_SIDE};
-use crate::media::{Plane, VideoFrame, open_regular_file};
-
-/// The reason why no contact was found in a picture. `Display` is the English sentence; the window's catalogue has the
-/// others.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PictureError {
-    /// No file has that name.
-    #[error("There is no such file. Choose another picture.")]
-    Missing,
-    /// A folder has that name.
-    #[error("This is a folder. Choose the picture itself.")]
-    Folder,
-    /// A pipe, a socket or a device.
-    #[error("This is no file. Choose another picture.")]
-    NotAFile,
-    /// Its permissions forbid reading it.
-    #[error("The picture may not be read. Change its permissions, or choose a copy of it.")]
-    Forbidden,
-    /// Anything else that the system says.
-    #[error("The picture could not be read: {0}. Try again with a copy of it.")]
-    Unreadable(String),
-    /// More than 16 MiB.
-    #[error("The picture is larger than 16 MB. Cut the code out of it and try again.")]
-    TooLarge,
-    /// More than 8192 pixels on a side.
-    #[error("The picture has more than 8192 pixels on a side. Cut the code out of it and try again.")]
-    TooManyPixels,
-    /// A picture in another format, by its common name.
-    #[error("This is a {0} picture, and only PNG and JPEG can be read. Save it as PNG, or take a screenshot of it.")]
-    OtherFormat(&'static str),
-    /// No picture in a known format.
-    #[error("This is no picture. Choose a PNG or JPEG picture of the code.")]
-    NotAPicture,
-    /// A PNG or JPEG file that cannot be decoded.
-    #[error("The picture is damaged. Ask for it again, or for the link.")]
-    Damaged,
-    /// No QR code in it.
-    #[error("No QR code was found in the picture. Take it larger and sharper, or ask for the link.")]
-    NoCode,
-    /// A QR code that names no contact.
-    #[error("The QR code in the picture is no contact code of Visavis. Ask for the one that Visavis shows.")]
-    OtherCode,
-}
-
-impl From<std::io::Error> for PictureError {
-    fn from(error: std::io::Error) -> Self {
-        use std::io::ErrorKind;
-        match error.kind() {
-            ErrorKind::NotFound | ErrorKind::NotADirectory => Self::Missing,
-            ErrorKind::IsADirectory => Self::Folder,
-            ErrorKind::NotSeekable => Self::NotAFile,
-            ErrorKind::PermissionDenied => Self::Forbidden,
-            _ => Self::Unreadable(error.to_string()),
-        }
-    }
-}
+use super::picture_file::{MAX_SIDE, PictureError, read, reason, unless_it_panics};
+use super::qr::{self, Codes};
+use crate::media::{Plane, VideoFrame};
 
 /// The contact whose code a PNG or JPEG file shows.
 pub fn read_contact_picture(path: &Path) -> Result<ContactLink, PictureError> {
-    let mut bytes = Vec::new();
-    open_regular_file(path)?.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MAX_FILE {
-        return Err(PictureError::TooLarge);
-    }
-    unless_it_panics(|| qr::search(&bytes).map_or_else(|| Err(reason(&bytes)), contact_of))
+    let bytes = read(path)?;
+    or_damaged(|| qr::search(&bytes).map_or_else(|| Err(reason(&bytes)), contact_of))
 }
 
 /// The contact whose code a camera's picture shows. Another picture follows soon, so this one is not searched for long.
@@ -89,7 +29,7 @@ pub fn find_contact_in((width, height): (u32, u32), grey: Vec<u8>) -> Result<Con
         return Err(PictureError::TooManyPixels);
     }
     let picture = GrayImage::from_raw(width, height, grey).ok_or(PictureError::Damaged)?;
-    unless_it_panics(|| contact_of(qr::look_at(&[picture])))
+    or_damaged(|| contact_of(qr::look_at(&[picture])))
 }
 
 /// The contact of the codes that a picture shows.
@@ -101,48 +41,20 @@ fn contact_of(codes: Codes) -> Result<ContactLink, PictureError> {
     }
 }
 
-/// The picture is a stranger's, and the decoders index by its content.
-fn unless_it_panics<T>(read: impl FnOnce() -> Result<T, PictureError>) -> Result<T, PictureError> {
-    catch_unwind(AssertUnwindSafe(read)).unwrap_or(Err(PictureError::Damaged))
-}
-
-/// Why a picture cannot be decoded.
-fn reason(bytes: &[u8]) -> PictureError {
-    let format = match image::guess_format(bytes) {
-        Ok(ImageFormat::Png | ImageFormat::Jpeg) => None,
-        Ok(format) => Some(name_of(format)),
-        Err(_) if bytes.get(4..8) == Some(b"ftyp") => Some("HEIF"),
-        Err(_) => return PictureError::NotAPicture,
-    };
-    if let Some(name) = format {
-        return PictureError::OtherFormat(name);
-    }
-    if qr::sides(bytes).is_some_and(|(width, height)| width.max(height) > MAX_SIDE) {
-        return PictureError::TooManyPixels;
-    }
-    PictureError::Damaged
-}
-
-const fn name_of(format: ImageFormat) -> &'static str {
-    match format {
-        ImageFormat::Gif => "GIF",
-        ImageFormat::WebP => "WebP",
-        ImageFormat::Bmp => "BMP",
-        ImageFormat::Tiff => "TIFF",
-        ImageFormat::Avif => "AVIF",
-        ImageFormat::Ico => "ICO",
-        _ => "rare",
-    }
+/// The result of reading a picture that a decoder may stumble over.
+fn or_damaged<T>(read: impl FnOnce() -> Result<T, PictureError>) -> Result<T, PictureError> {
+    unless_it_panics(|| Some(read())).unwrap_or(Err(PictureError::Damaged))
 }
 
 #[cfg(test)]
 mod tests {
     use std::io::Cursor;
 
-    use image::GrayImage;
+    use image::{GrayImage, ImageFormat};
 
     use super::*;
     use crate::identity::PeerId;
+    use crate::identity::picture_file::MAX_FILE;
 
     fn png(picture: &GrayImage) -> Vec<u8> {
         let mut bytes = Vec::new();
@@ -161,7 +73,7 @@ mod tests {
 
     #[test]
     fn a_picture_that_no_decoder_expects_is_damaged() {
-        let read = unless_it_panics::<ContactLink>(|| panic!("as the test wants it"));
+        let read = or_damaged::<ContactLink>(|| panic!("as the test wants it"));
         assert_eq!(read, Err(PictureError::Damaged));
     }
 

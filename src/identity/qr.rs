@@ -10,24 +10,17 @@ mod light;
 mod raster;
 
 use std::cell::Cell;
-use std::io::Cursor;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use image::imageops::{FilterType, invert, resize, thumbnail};
-use image::{DynamicImage, GrayImage, ImageReader, Limits, Luma};
+use image::{DynamicImage, GrayImage, Luma};
 use qrcode::{Color, EcLevel, QrCode};
 use rqrr::PreparedImage;
 
 use self::light::ink;
 use self::raster::{Budget, Raster};
 use super::ContactLink;
+use super::picture_file::{MAX_FILE, MAX_SIDE, decode, unless_it_panics};
 
-/// Bytes of a picture file that is read.
-pub(super) const MAX_FILE: u64 = 16 * 1024 * 1024;
-/// Pixels on a side of a picture that is decoded.
-pub(super) const MAX_SIDE: u32 = 8192;
-/// Bytes that decoding may allocate, so that a small file cannot unfold into gigabytes.
-const MAX_DECODED: u64 = 192 * 1024 * 1024;
 /// Pixels on the longer side at which codes are looked for, in this order, where the picture has as many; its own size
 /// comes last. The smallest is the quickest and the least noisy, and a code on a large screen needs the largest.
 const SEARCHED_SIDES: [u32; 2] = [1600, 3200];
@@ -68,7 +61,7 @@ pub(super) fn search(bytes: &[u8]) -> Option<Codes> {
     if bytes.len() as u64 > MAX_FILE {
         return None;
     }
-    Some(look_at(&unless_it_panics(|| Some(on_grounds(decode(bytes)?)))?))
+    Some(look_at(&unless_it_panics(|| Some(on_grounds(decode(bytes, MAX_SIDE)?)))?))
 }
 
 /// Looks for codes in pictures that show the same on different grounds.
@@ -85,30 +78,6 @@ pub(super) fn look_at(pictures: &[GrayImage]) -> Codes {
 pub(super) fn find_live<T>(picture: &GrayImage, accept: impl Fn(&str) -> Option<T>) -> Option<T> {
     let looks = Looks::new(accept);
     looks.as_it_is(picture).or_else(|| looks.on_paper(picture, &SPOTS[..1]))
-}
-
-/// The picture is a stranger's, and the decoders and the code finder index by its content: a panic is "no code".
-fn unless_it_panics<T>(read: impl FnOnce() -> Option<T>) -> Option<T> {
-    catch_unwind(AssertUnwindSafe(read)).ok().flatten()
-}
-
-fn decode(bytes: &[u8]) -> Option<DynamicImage> {
-    reader(bytes, Some(MAX_SIDE))?.decode().ok()
-}
-
-/// Pixels of a picture from side to side and from top to bottom, also of one with too many.
-pub(super) fn sides(bytes: &[u8]) -> Option<(u32, u32)> {
-    reader(bytes, None)?.into_dimensions().ok()
-}
-
-fn reader(bytes: &[u8], max_side: Option<u32>) -> Option<ImageReader<Cursor<&[u8]>>> {
-    let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().ok()?;
-    let mut limits = Limits::default();
-    limits.max_image_width = max_side;
-    limits.max_image_height = max_side;
-    limits.max_alloc = Some(MAX_DECODED);
-    reader.limits(limits);
-    Some(reader)
 }
 
 /// The picture in grey; one with transparent pixels laid on white, and on black.

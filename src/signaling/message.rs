@@ -8,7 +8,7 @@ use crate::identity::{display_name, plain_text};
 
 impl Message {
     /// Kinds of this version, as their `type` names them: another one is a later version's.
-    pub(super) const KINDS: [&str; 16] = [
+    pub(super) const KINDS: [&str; 18] = [
         "invite",
         "ringing",
         "accept",
@@ -24,6 +24,8 @@ impl Message {
         "incompatible",
         "answered_elsewhere",
         "missed",
+        "picture_wanted",
+        "picture",
         "leave",
     ];
 
@@ -48,6 +50,8 @@ impl Message {
             | Self::Incompatible { .. }
             | Self::AnsweredElsewhere { .. }
             | Self::Missed { .. }
+            | Self::PictureWanted { .. }
+            | Self::Picture { .. }
             | Self::Leave { .. } => {}
         }
         self
@@ -61,7 +65,15 @@ impl Message {
     /// Whether the sender's app says it by itself, on each of its devices: it shows at none of them that the person is
     /// there.
     pub(super) fn is_automatic(&self) -> bool {
-        matches!(self, Self::Ringing { .. } | Self::Busy { .. } | Self::Missed { .. } | Self::AnsweredElsewhere { .. })
+        matches!(
+            self,
+            Self::Ringing { .. }
+                | Self::Busy { .. }
+                | Self::Missed { .. }
+                | Self::AnsweredElsewhere { .. }
+                | Self::PictureWanted { .. }
+                | Self::Picture { .. }
+        )
     }
 
     /// The invite that it is about.
@@ -82,6 +94,8 @@ impl Message {
             | Self::Wish { .. }
             | Self::Incompatible { .. }
             | Self::Missed { .. }
+            | Self::PictureWanted { .. }
+            | Self::Picture { .. }
             | Self::Leave { .. } => None,
         }
     }
@@ -104,7 +118,9 @@ impl Message {
             | Self::Cancel { .. }
             | Self::Busy { .. }
             | Self::AnsweredElsewhere { .. }
-            | Self::Missed { .. } => None,
+            | Self::Missed { .. }
+            | Self::PictureWanted { .. }
+            | Self::Picture { .. } => None,
         }
     }
 
@@ -134,7 +150,9 @@ impl Message {
             | Self::Restart { .. }
             | Self::Media { .. }
             | Self::Wish { .. }
-            | Self::Missed { .. } => false,
+            | Self::Missed { .. }
+            | Self::PictureWanted { .. }
+            | Self::Picture { .. } => false,
         }
     }
 

@@ -8,6 +8,7 @@ mod error;
 mod history;
 mod invitations;
 mod opening;
+mod pictures;
 mod pid_file;
 mod profile;
 mod quiet_hours;

@@ -65,6 +65,16 @@ const STEPS: &[M<'_>] = &[
         "ALTER TABLE contacts ADD COLUMN favourite INTEGER NOT NULL DEFAULT 0;
          ALTER TABLE history ADD COLUMN times INTEGER NOT NULL DEFAULT 1;",
     ),
+    M::up(
+        "CREATE TABLE own_picture (
+         id INTEGER PRIMARY KEY CHECK (id = 1),
+         jpeg BLOB NOT NULL
+     ) STRICT;
+     CREATE TABLE pictures (
+         peer BLOB PRIMARY KEY CHECK (length(peer) = 32),
+         jpeg BLOB NOT NULL
+     ) STRICT;",
+    ),
 ];
 
 /// Brings the schema up to date. Refuses one that a newer version made, and does not touch it.

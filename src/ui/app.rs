@@ -21,6 +21,7 @@ use super::call_view::{self, CallScreen};
 use super::catalogue::{Text, Words, system_locale};
 use super::closing::{self, Closing};
 use super::controls::Act;
+use super::faces::Faces;
 use super::fit;
 use super::home::Home;
 use super::keys;
@@ -115,6 +116,7 @@ pub struct Window {
     handle: Handle,
     options: WindowOptions,
     tiles: TilePainter,
+    faces: Faces,
     commands: Vec<Command>,
     outbox: Outbox,
     appearance: Appearance,
@@ -148,6 +150,7 @@ impl Window {
             handle,
             options,
             tiles: TilePainter::new(),
+            faces: Faces::default(),
             commands: Vec::new(),
             outbox: Outbox::default(),
             appearance: Appearance::default(),
@@ -196,6 +199,7 @@ impl Window {
         let words = Words::of(snapshot.settings.language, &self.options.locale);
         let mut commands = std::mem::take(&mut self.commands);
         let mut tiles = std::mem::take(&mut self.tiles);
+        let faces = std::mem::take(&mut self.faces);
         let call_over = self.camera.follow(&snapshot);
         self.follow_small(ui.ctx(), &snapshot, false);
         let (camera_wanted, camera_rests) = (self.camera.is_wanted(&snapshot), self.camera.rests());
@@ -209,6 +213,7 @@ impl Window {
             tray,
             desktop,
             tiles: &mut tiles,
+            faces: &faces,
             commands: &mut commands,
         };
         self.camera.open(&mut scene);
@@ -218,6 +223,7 @@ impl Window {
         self.show_small(ui, snapshot, words);
         tiles.free_gone(ui);
         self.tiles = tiles;
+        self.faces = faces;
         for command in commands.drain(..) {
             self.camera.note(&command, snapshot);
             self.outcome.note(&command, snapshot);

@@ -50,22 +50,16 @@ pub fn ground(id: PeerId) -> Color32 {
     GROUNDS[usize::from(id.as_bytes()[0]) % GROUNDS.len()]
 }
 
-/// Draws the disc of `id`, `diameter` points wide.
-pub fn paint(painter: &Painter, center: Pos2, diameter: f32, id: PeerId, name: &str) {
-    painter.circle_filled(center, diameter / 2.0, ground(id));
-    let font = FontId::new(diameter * 0.38, fonts::semibold());
-    painter.text(center, Align2::CENTER_CENTER, initials(name), font, Color32::WHITE);
-}
-
-/// Draws Echo's disc.
-pub fn paint_echo(painter: &Painter, center: Pos2, diameter: f32) {
-    painter.circle_filled(center, diameter / 2.0, GROUNDS[7]);
-    Icon::Waves.paint(painter, center, diameter * 0.5, Color32::WHITE);
-}
-
-/// Draws the disc of somebody, Echo or not.
-pub fn paint_kind(painter: &Painter, center: Pos2, diameter: f32, id: PeerId, name: &str, echo: bool) {
-    if echo { paint_echo(painter, center, diameter) } else { paint(painter, center, diameter, id, name) }
+/// Draws the disc of somebody, `diameter` points wide: Echo's, or one with initials.
+pub fn paint(painter: &Painter, center: Pos2, diameter: f32, id: PeerId, name: &str, echo: bool) {
+    let ground = if echo { GROUNDS[7] } else { ground(id) };
+    painter.circle_filled(center, diameter / 2.0, ground);
+    if echo {
+        Icon::Waves.paint(painter, center, diameter * 0.5, Color32::WHITE);
+    } else {
+        let font = FontId::new(diameter * 0.38, fonts::semibold());
+        painter.text(center, Align2::CENTER_CENTER, initials(name), font, Color32::WHITE);
+    }
 }
 
 /// Size of the mark behind a verified contact's name, in points, and the gap between them.

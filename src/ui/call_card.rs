@@ -141,7 +141,7 @@ impl CallCard {
     fn head(ui: &mut Ui, rect: Rect, person: &Person, name: &str, scene: &mut Scene<'_>) -> bool {
         let palette = Palette::of(ui);
         let is_echo = person.kind == PersonKind::Echo;
-        avatar::paint_kind(ui.painter(), rect.left_center() + vec2(22.0, 0.0), 44.0, person.id, name, is_echo);
+        scene.avatar(ui.painter(), rect.left_center() + vec2(22.0, 0.0), 44.0, person.id, name);
         let is_stranger = matches!(person.kind, PersonKind::Nearby | PersonKind::Blocked);
         let width = CONTROL_HEIGHT * if is_stranger { 2.0 } else { 1.0 };
         let place = Rect::from_min_max(pos2(rect.right() - width, rect.top()), rect.max);

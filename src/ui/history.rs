@@ -6,7 +6,6 @@ use crate::call::DisconnectReason;
 use crate::controller::{Command, HistoryEntry, OutcomeKind};
 
 use super::asked::Asked;
-use super::avatar;
 use super::buttons::{TextButton, Weight, focus_ring, icon_button_sized, one_line};
 use super::catalogue::Text;
 use super::icons::Icon;
@@ -136,7 +135,7 @@ fn row(ui: &mut Ui, rect: Rect, group: Group<'_>, now: Option<LocalTime>, scene:
     focus_ring(ui, &response, rect.shrink(2.0), radius::CONTROL);
     let head = Rect::from_min_size(rect.min, vec2(rect.width(), ROW_HEIGHT));
     let center = pos2(head.left() + space::S + AVATAR / 2.0, head.center().y);
-    avatar::paint_kind(ui.painter(), center, AVATAR, entry.peer, &name, scene.is_echo(entry.peer));
+    scene.avatar(ui.painter(), center, AVATAR, entry.peer, &name);
     let missed = is_missed(entry.ended.kind);
     let left = center.x + AVATAR / 2.0 + space::M;
     let right = buttons(ui, head, group, &name, over, scene);

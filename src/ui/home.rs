@@ -141,7 +141,7 @@ impl Home {
 
     /// Whether a dialog of home's is open.
     pub const fn has_dialog(&self) -> bool {
-        self.add_contact.is_some() || self.safety.is_some() || self.dialog.is_some() || self.own_card.shows_qr()
+        self.add_contact.is_some() || self.safety.is_some() || self.dialog.is_some() || self.own_card.has_dialog()
     }
 
     /// Keys that lead to the search, wherever the keyboard is.
@@ -319,7 +319,7 @@ impl Home {
         if after_adding != Next::Stay {
             self.add_contact = None;
         }
-        self.own_card.show_qr(ui, scene);
+        self.own_card.show_dialog(ui, scene);
         let after_safety = self.safety.as_mut().map_or(Next::Stay, |safety| safety.show(ui, scene));
         if after_safety != Next::Stay {
             self.safety = None;
@@ -377,6 +377,7 @@ fn person_of(id: PeerId, scene: &Scene<'_>) -> Option<Person> {
         verified: false,
         favourite: false,
         shares_name: false,
+        picture: None,
     };
     let in_history = || scene.snapshot.history.iter().find(|entry| entry.peer == id).map(past);
     scene.person(id).cloned().or_else(in_history)

@@ -6,7 +6,6 @@ use crate::call::DisconnectReason;
 use crate::controller::{CallView, Command, HistoryEntry, Outcome, OutcomeKind, Snapshot, VideoChoice};
 use crate::identity::PeerId;
 
-use super::avatar;
 use super::bidi::{self, Lines};
 use super::buttons::{TextButton, Weight};
 use super::catalogue::Text;
@@ -93,7 +92,7 @@ fn show_outcome(ui: &Ui, scene: &mut Scene<'_>, outcome: &Outcome, name: &str, w
         let palette = Palette::of(ui);
         ui.horizontal(|ui| {
             let (_, rect) = ui.allocate_space(vec2(56.0, 56.0));
-            avatar::paint_kind(ui.painter(), rect.center(), 52.0, peer, name, scene.is_echo(peer));
+            scene.avatar(ui.painter(), rect.center(), 52.0, peer, name);
             if is_trouble(kind) {
                 let at = rect.center() + vec2(19.0, 19.0);
                 ui.painter().circle_filled(at, 12.0, palette.surface);

@@ -8,11 +8,11 @@ use crate::controller::Snapshot;
 use crate::identity::MAX_NAME_CHARS;
 use crate::store::TimeOfDay;
 
-use super::avatar;
 use super::buttons::{TextButton, Weight, explain, focus_ring, one_line, painted_words};
 use super::catalogue::Text;
 use super::dialog;
 use super::icons::Icon;
+use super::own_picture::{DIAMETER, OwnPicture};
 use super::qr_code::QrCode;
 use super::scene::Scene;
 use super::theme::{CONTROL_HEIGHT, Palette, Type, space};
@@ -48,6 +48,7 @@ impl Quiet {
 pub struct OwnCard {
     name: Option<String>,
     copied_at: Option<f64>,
+    picture: OwnPicture,
     qr_open: bool,
     qr: QrCode,
 }
@@ -56,12 +57,10 @@ impl OwnCard {
     /// Draws the card into the whole of `ui`; true when the quiet hours in the settings are asked for.
     pub fn show(&mut self, ui: &mut Ui, scene: &mut Scene<'_>) -> bool {
         let rect = ui.max_rect();
-        let me = &scene.snapshot.me;
-        let center = pos2(rect.left() + 22.0, rect.center().y);
-        avatar::paint(ui.painter(), center, 44.0, me.id, &me.name);
+        self.picture.show(ui, pos2(rect.left() + DIAMETER / 2.0, rect.center().y), scene);
         let buttons = self.buttons_left(ui, rect, scene);
         let words = Rect::from_min_max(
-            pos2(rect.left() + 44.0 + space::M, rect.top()),
+            pos2(rect.left() + DIAMETER + space::M, rect.top()),
             pos2(buttons - space::M, rect.bottom()),
         );
         self.name_field(ui, words, scene);
@@ -177,13 +176,14 @@ impl OwnCard {
         explain(response, scene.text(Text::YourNameDetail));
     }
 
-    /// Whether the QR code is shown large.
-    pub const fn shows_qr(&self) -> bool {
-        self.qr_open
+    /// Whether the QR code is shown large, or a picture is being chosen.
+    pub const fn has_dialog(&self) -> bool {
+        self.qr_open || self.picture.is_choosing()
     }
 
-    /// Shows the QR code large while it is asked for.
-    pub fn show_qr(&mut self, ui: &Ui, scene: &mut Scene<'_>) {
+    /// Shows the QR code large, or the choice of a picture, while it is asked for.
+    pub fn show_dialog(&mut self, ui: &Ui, scene: &mut Scene<'_>) {
+        self.picture.show_choice(ui, scene);
         if !self.qr_open {
             return;
         }

@@ -156,6 +156,7 @@ mod tests {
             verified: false,
             favourite: false,
             shares_name: false,
+            picture: None,
         }
     }
 

@@ -123,7 +123,7 @@ pub fn show(
     } else {
         missed_badge(ui, rect, state.missed)
     };
-    paint_person(ui, rect, person, &name, ground.unwrap_or(palette.side));
+    paint_person(ui, rect, (person, &name), ground.unwrap_or(palette.side), scene);
     paint_words(ui, Rect::from_min_max(rect.min, pos2(right, rect.bottom())), person, &name, state, scene);
     response.context_menu(|ui| pressed.asked = person_menu(ui, person, &name, scene).or(pressed.asked.take()));
     pressed
@@ -222,11 +222,17 @@ fn words_left(rect: Rect) -> f32 {
     rect.left() + space::S + AVATAR + space::M
 }
 
-fn paint_person(ui: &Ui, rect: Rect, person: &Person, name: &str, ground: eframe::egui::Color32) {
+fn paint_person(
+    ui: &Ui,
+    rect: Rect,
+    (person, name): (&Person, &str),
+    ground: eframe::egui::Color32,
+    scene: &Scene<'_>,
+) {
     let palette = Palette::of(ui);
     let center = pos2(rect.left() + space::S + AVATAR / 2.0, rect.center().y);
     let is_echo = person.kind == PersonKind::Echo;
-    avatar::paint_kind(ui.painter(), center, AVATAR, person.id, name, is_echo);
+    scene.avatar(ui.painter(), center, AVATAR, person.id, name);
     if person.online && !is_echo && !person.blocked {
         let dot = center + vec2(AVATAR * 0.36, AVATAR * 0.36);
         // The ring keeps it apart from an avatar of much the same colour.

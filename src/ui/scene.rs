@@ -1,5 +1,7 @@
 //! The input of every part of the window, and the place of its commands: one value a frame, on the main thread.
 
+use eframe::egui::{Painter, Pos2};
+
 use crate::controller::{Command, Person, PersonKind, Snapshot, VideoChoice};
 use crate::identity::PeerId;
 use crate::media::MediaTime;
@@ -8,6 +10,7 @@ use crate::store::Settings;
 use super::appearance::DesktopAppearance;
 use super::avatar;
 use super::catalogue::{Text, Words};
+use super::faces::Faces;
 use super::tile::TilePainter;
 
 /// The present moment on the two clocks that the window shows.
@@ -45,6 +48,8 @@ pub struct Scene<'a> {
     pub desktop: DesktopAppearance,
     /// Draws pictures.
     pub tiles: &'a mut TilePainter,
+    /// Draws profile pictures.
+    pub faces: &'a Faces,
     /// Commands of this frame; sent when it has been drawn.
     pub commands: &'a mut Vec<Command>,
 }
@@ -73,6 +78,16 @@ impl Scene<'_> {
     /// The name to show for somebody who has this name elsewhere in the snapshot.
     pub fn name(&self, id: PeerId, name: &str) -> String {
         avatar::shown_name(id, name, self.person(id).map(|person| person.kind), self.words)
+    }
+
+    /// Draws somebody's profile picture, or the disc that stands for one, `diameter` points wide.
+    pub fn avatar(&self, painter: &Painter, center: Pos2, diameter: f32, id: PeerId, name: &str) {
+        let me = &self.snapshot.me;
+        let picture =
+            if id == me.id { me.picture.as_ref() } else { self.person(id).and_then(|person| person.picture.as_ref()) };
+        if !picture.is_some_and(|picture| self.faces.paint(painter, center, diameter, (id, picture))) {
+            avatar::paint(painter, center, diameter, id, name, self.is_echo(id));
+        }
     }
 
     /// Video as the settings have it.

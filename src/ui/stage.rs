@@ -91,7 +91,7 @@ pub fn portrait(ui: &mut Ui, scene: &Scene<'_>, id: PeerId, name: &str, line: &s
     let place = Rect::from_center_size(row.center(), size);
     let center = place.left_center() + vec2(disc / 2.0, 0.0);
     ui.painter().circle_filled(center, disc / 2.0 + 2.0, Color32::from_white_alpha(48));
-    avatar::paint_kind(ui.painter(), center, disc, id, name, scene.is_echo(id));
+    scene.avatar(ui.painter(), center, disc, id, name);
     let at = pos2(place.right() - words.x, place.center().y - words.y / 2.0);
     let named = Rect::from_min_size(at, title.size());
     let lined = Rect::from_min_size(named.left_bottom(), detail.size());

@@ -13,7 +13,6 @@ use eframe::egui::{
 use crate::call::InviteId;
 use crate::controller::{CallView, Command, IncomingView, VideoChoice, echo_id};
 
-use super::avatar;
 use super::bidi::{self, Lines};
 use super::buttons::{TextButton, Weight, announce};
 use super::call_bar;
@@ -159,7 +158,7 @@ fn card(ui: &mut Ui, scene: &Scene<'_>, incoming: &IncomingView, first: bool, fo
         ui.set_width(width);
         ui.horizontal(|ui| {
             let (_, rect) = ui.allocate_space(vec2(40.0, 40.0));
-            avatar::paint_kind(ui.painter(), rect.center(), 40.0, incoming.peer, &name, false);
+            scene.avatar(ui.painter(), rect.center(), 40.0, incoming.peer, &name);
             ui.vertical(|ui| {
                 let line = scene.words.with_name(Text::WaitingCall, &name);
                 announce(&bidi::label(ui, &line, Type::Strong, palette.text, Lines::One), true);

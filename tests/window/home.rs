@@ -22,6 +22,26 @@ fn search_filters_the_people() {
     assert!(!desk.shows("Grandma, Online"));
 }
 
+#[test]
+fn ones_own_picture_is_chosen_taken_and_removed_from_its_menu() {
+    let desk = Desk::new(fixture::idle());
+    desk.press("Your picture");
+    assert!(!desk.shows("Remove the picture"), "there is none");
+    desk.press("Take the camera's picture");
+    assert_eq!(desk.sent(), [Command::TakeProfilePicture]);
+    desk.press("Your picture");
+    desk.press("Choose a picture…");
+    assert!(desk.shows("Choose a picture"));
+    desk.press("Back");
+    let mut snapshot = fixture::idle();
+    snapshot.me.picture = Some(fixture::face());
+    snapshot.people[1].picture = Some(fixture::face());
+    let desk = Desk::new(snapshot);
+    desk.press("Your picture");
+    desk.press("Remove the picture");
+    assert_eq!(desk.sent(), [Command::RemoveProfilePicture]);
+}
+
 /// Ana selected, with the focus in the note, which was just typed.
 fn with_a_note_to_ana(note: &str) -> Desk<'static> {
     let desk = Desk::new(fixture::idle());

@@ -12,7 +12,7 @@ use visavis::controller::{
     HistoryEntry, IncomingView, LocalStreamView, Me, Outcome, OutcomeKind, OutgoingView, ParticipantView, Person,
     PersonKind, PictureView, Quality, ReceivedStats, RouteKind, SentStats, Snapshot,
 };
-use visavis::identity::PeerId;
+use visavis::identity::{PeerId, ProfilePicture};
 use visavis::media::{FrameSlot, Latest, LevelMeter, MediaTime, StreamId, StreamKind, VideoFrame, Volume};
 use visavis::store::Settings;
 
@@ -60,7 +60,15 @@ fn person(number: u8, name: &str, kind: PersonKind, online: bool) -> Person {
         verified: false,
         favourite: false,
         shares_name: false,
+        picture: None,
     }
+}
+
+/// A profile picture: one colour.
+pub fn face() -> ProfilePicture {
+    let mut frame = VideoFrame::black(64, 64);
+    frame.planes_mut().0.fill(180);
+    ProfilePicture::of_frame(&frame).expect("a picture")
 }
 
 pub fn echo() -> Person {
@@ -76,6 +84,7 @@ pub fn echo() -> Person {
         verified: false,
         favourite: false,
         shares_name: false,
+        picture: None,
     }
 }
 
@@ -178,7 +187,13 @@ pub fn local_stream() -> LocalStreamView {
 pub fn idle() -> Snapshot {
     let me = peer(9);
     Snapshot {
-        me: Me { id: me, name: "Björn".into(), link: format!("visavis:{me}?name=Bj%C3%B6rn"), invitation: None },
+        me: Me {
+            id: me,
+            name: "Björn".into(),
+            picture: None,
+            link: format!("visavis:{me}?name=Bj%C3%B6rn"),
+            invitation: None,
+        },
         people: people(),
         history: history(1_790_000_000).into(),
         missed: 0,

@@ -49,6 +49,9 @@ impl Core {
             Command::AddContact { link } => self.add_contact(ContactLink::find_in(&link))?,
             Command::CreateInvitation => self.create_invitation()?,
             Command::AddContactImage { path } => self.directory.read_picture(path)?,
+            Command::SetProfilePicture { path } => self.directory.read_own_picture(path)?,
+            Command::TakeProfilePicture => self.take_own_picture()?,
+            Command::RemoveProfilePicture => self.set_own_picture(None)?,
             Command::Contacts => {
                 self.directory.contact_events().into_iter().for_each(|event| self.report(event));
             }
@@ -257,6 +260,7 @@ impl Core {
         let added = self.directory.add(&self.store, link, unix_seconds(MediaTime::now()));
         let id = added.map_err(|refusal| self.refused(refusal))?;
         self.contact_changed(id, Ok(()))?;
+        self.greet_with_picture(id);
         if let Some(token) = token {
             self.hold_invitation(id, token).map_err(|refusal| self.refused(refusal))?;
         }

@@ -84,6 +84,8 @@ impl Core {
                 }
                 match message {
                     Message::Missed { ago_s } => self.on_missed_call(from, standing, ago_s),
+                    Message::PictureWanted { have } => self.on_picture_wanted(from, standing, have.as_deref()),
+                    Message::Picture { picture } => self.on_picture(from, standing, picture),
                     message => self.step(Input::Peer { from, standing, message }),
                 }
             }
@@ -101,9 +103,13 @@ impl Core {
                 if skew.is_none() && !routes.is_empty() && self.directory.is_contact(id) {
                     self.tell_missed_call(id);
                 }
+                let was_online = self.directory.is_online(id);
                 if let Some(event) = self.directory.set_presence(id, Presence { name, routes, skew }) {
                     self.report(event);
                     self.publisher.mark();
+                }
+                if !was_online && self.directory.is_online(id) && self.directory.is_contact(id) {
+                    self.ask_for_picture(id);
                 }
             }
             SignalingEvent::ConnectionClosed { id } => self.step(Input::FarClosed { peer: id }),

@@ -52,6 +52,7 @@ impl Core {
                 id: self.directory.me(),
                 name: self.preferences.settings().display_name.clone(),
                 link: self.link(),
+                picture: self.directory.pictures().own().cloned(),
                 invitation: self.directory.invitation().map(str::to_owned),
             },
             people: self.directory.list(),

@@ -1,6 +1,7 @@
 //! The controller without a network and without devices that are real.
 
 use std::sync::mpsc::{Receiver, sync_channel};
+use std::time::Duration;
 
 use super::*;
 use crate::call::{
@@ -11,7 +12,8 @@ use crate::controller::peer_lane::PeerLane;
 use crate::controller::{CallView, RouteKind, VersionSkew};
 use crate::controller::{Command, Outcome};
 use crate::device::DeviceChoice;
-use crate::media::{MediaSet, Volume};
+use crate::identity::ProfilePicture;
+use crate::media::{MediaSet, VideoFrame, Volume};
 use crate::signaling::{RouteSet, SignalingEvent};
 use crate::store::{HistoryRecord, Profile};
 
@@ -264,6 +266,33 @@ fn a_contact_tells_of_one_missed_call_a_minute_and_a_stranger_of_none() {
     let just_before = now + minute - Duration::from_secs(2);
     assert!(!rig.core.directory.takes_missed_call(bob, just_before));
     assert!(rig.core.directory.takes_missed_call(bob, now + minute));
+}
+
+#[test]
+fn a_contact_shows_a_picture_and_a_stranger_none() {
+    let mut rig = rig();
+    let [bob, stranger] = [1, 2].map(|seed| Identity::from_seed([seed; 32]).id());
+    rig.core.on_command(Command::AddContact { link: bob.to_string() });
+    rig.events.try_iter().for_each(drop);
+    let picture = ProfilePicture::of_frame(&VideoFrame::black(64, 64));
+    for from in [stranger, bob, bob] {
+        rig.core
+            .on_signaling(SignalingEvent::Received { from, message: Message::Picture { picture: picture.clone() } });
+    }
+    let told: Vec<_> = rig
+        .events
+        .try_iter()
+        .filter_map(|event| match event {
+            Event::Contact { id, picture, .. } => Some((id, picture)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(told, [(bob, true)], "once, and of the contact alone");
+    assert_eq!(rig.core.store.pictures().unwrap().keys().collect::<Vec<_>>(), [&bob]);
+    rig.core.on_command(Command::RemoveContact { id: bob });
+    rig.core.on_command(Command::AddContact { link: bob.to_string() });
+    assert_eq!(rig.core.directory.pictures().of(bob), None);
+    rig.core.end();
 }
 
 fn invite_of(from: PeerId, number: u128) -> SignalingEvent {

@@ -1,5 +1,7 @@
 //! Codes as people have them: each is drawn here and must be read back.
 
+use std::io::Cursor;
+
 use image::{ColorType, ImageFormat, LumaA, Rgba, RgbaImage};
 
 use super::*;

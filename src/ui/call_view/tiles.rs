@@ -9,7 +9,6 @@ use crate::controller::ParticipantView;
 use crate::device::DeviceKind;
 use crate::media::FrameSlot;
 use crate::store::PictureFit;
-use crate::ui::avatar;
 use crate::ui::buttons::{explain, one_line, painted_words};
 use crate::ui::call_bar;
 use crate::ui::catalogue::Text;
@@ -74,7 +73,7 @@ pub fn face(ui: &Ui, area: Rect, scene: &Scene<'_>, who: &ParticipantView, name:
     let gap = if galleys.is_empty() { 0.0 } else { space::L };
     let top = area.center().y - (diameter + gap + text_height) / 2.0;
     let center = pos2(area.center().x, top + diameter / 2.0);
-    avatar::paint_kind(ui.painter(), center, diameter, who.id, name, scene.is_echo(who.id));
+    scene.avatar(ui.painter(), center, diameter, who.id, name);
     let mut y = top + diameter + gap;
     for (galley, (words, _)) in galleys.into_iter().zip(lines) {
         let size = galley.size();
@@ -187,7 +186,7 @@ pub(super) fn own(ui: &mut Ui, rect: Rect, scene: &mut Scene<'_>, large: Option<
     if !(stream.video && scene.tiles.paint(ui, rect, &stream.preview, options)) {
         let palette = Palette::of(ui);
         let diameter = (rect.height() * 0.45).min(120.0);
-        avatar::paint(ui.painter(), rect.center(), diameter, snapshot.me.id, &snapshot.me.name);
+        scene.avatar(ui.painter(), rect.center(), diameter, snapshot.me.id, &snapshot.me.name);
         let at = rect.right_top() + vec2(-18.0, 18.0);
         let trouble = controls::trouble(snapshot, DeviceKind::Camera, scene.words);
         let mark = match trouble {

@@ -40,6 +40,7 @@ texts! {
     AddTitle, AddDetail, AddField, AddHint, AddAction, AddPicture, AddDrop, DropHere, PickTitle, PickEmpty, PickUp,
     PickUnreadable,
     // Home: one's own card
+    YourPicture, YourPictureDetail, PictureChoose, PictureTake, PictureRemove,
     YourName, YourNameDetail, NoName, YourId, CopyLink, Copied, ShowQr, QrTitle, QrDetail, QrFailed,
     // Home: the preview
     CameraTurnOn, CameraTurnOff, PreviewOff, PreviewStarting, PreviewNoCamera, OpenSettings,
