@@ -19,6 +19,7 @@ use crate::ui::buttons::{Round, one_line, painted_words, round_control_sized};
 use crate::ui::call_view::tiles::{dimmed, face, mark, picture_size, reconnecting};
 use crate::ui::catalogue::{Text, Words};
 use crate::ui::controls::{self, Act, Activity, Waking, camera_look, microphone_look};
+use crate::ui::faces::Faces;
 use crate::ui::icons::Icon;
 use crate::ui::keys;
 use crate::ui::outbox::Outbox;
@@ -49,6 +50,7 @@ pub struct View {
     handle: Handle,
     locale: String,
     tiles: TilePainter,
+    faces: Faces,
     outbox: Outbox,
     wishes: PictureWishes,
     /// Lines, in physical pixels, at which each picture is drawn in this frame.
@@ -67,6 +69,7 @@ impl View {
             handle,
             locale: locale.to_owned(),
             tiles: TilePainter::new(),
+            faces: Faces::default(),
             outbox: Outbox::default(),
             wishes: PictureWishes::default(),
             drawn: Vec::new(),
@@ -122,10 +125,10 @@ impl View {
         };
         self.note_place(ui);
         let mut commands = Vec::new();
-        let mut tiles = std::mem::take(&mut self.tiles);
-        let mut scene = scene(&snapshot, words, &mut tiles, &mut commands);
+        let (mut tiles, faces) = (std::mem::take(&mut self.tiles), std::mem::take(&mut self.faces));
+        let mut scene = scene(&snapshot, words, (&mut tiles, &faces), &mut commands);
         self.content(ui, area, &mut scene, call);
-        self.tiles = tiles;
+        (self.tiles, self.faces) = (tiles, faces);
         for command in commands {
             // As above.
             let _ = self.outbox.send(&self.handle, command);
@@ -232,7 +235,7 @@ impl View {
 fn scene<'a>(
     snapshot: &'a Snapshot,
     words: Words,
-    tiles: &'a mut TilePainter,
+    (tiles, faces): (&'a mut TilePainter, &'a Faces),
     commands: &'a mut Vec<Command>,
 ) -> Scene<'a> {
     Scene {
@@ -244,6 +247,7 @@ fn scene<'a>(
         tray: false,
         desktop: DesktopAppearance::default(),
         tiles,
+        faces,
         commands,
     }
 }
