@@ -108,7 +108,7 @@ impl SignalingClient {
         let (reports, from_routes) = mpsc::channel(REPORTS);
         let (bind, networks) = (config.bind, config.networks);
         let (lan, lan_route) = Lan::start(runtime, &local, (bind, networks.from_now()), reports.clone())?;
-        let egress = Egress { bind, proxies: Arc::new(config.proxies) };
+        let egress = Egress { bind, proxies: Arc::new(config.proxies), ..Egress::default() };
         let (servers, server_route) = Servers::start(runtime, &local, (egress, networks), reports);
         let hub = Hub::new(local.clone(), events.clone(), vec![lan_route, server_route]);
         let tasks = Tasks { hub: runtime.spawn(hub.run(from_client, from_routes)), lan, servers };

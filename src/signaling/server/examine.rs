@@ -35,7 +35,7 @@ pub async fn examine_server(
     bind: Option<IpAddr>,
     proxies: Arc<ProxyRules>,
 ) -> Result<Examined, ServerDetail> {
-    let egress = Egress { bind, proxies };
+    let egress = Egress { bind, proxies, ..Egress::default() };
     let identity = Identity::generate().map_err(|_| ServerDetail::NoTls)?;
     let local = Local::new(Arc::new(identity), "Doctor").map_err(|_| ServerDetail::NoTls)?;
     let tls = Arc::new(tls::client_config(link).map_err(|_| ServerDetail::without_tls(link))?);

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::egress::{Egress, Opened};
+use super::egress::Egress;
 use super::status::ServerStatus;
 use crate::identity::{PeerId, ServerLink};
 use crate::network::NetworkMonitor;
@@ -46,14 +46,15 @@ pub struct Access {
 
 impl Access {
     /// Opens a stream to the server for TURN over TLS (RFC 8656, 3.1), as its connection was opened: through a proxy
-    /// where one is set, with the same check of its certificate.
+    /// where one is set, with the same check of its certificate. Of several addresses the first one that can be reached
+    /// is taken, so that both ends of a call find the same node's relay.
     ///
     /// # Errors
     ///
     /// Those of TCP, the proxy and TLS.
     pub async fn open_stream(self) -> io::Result<TlsStream<TcpStream>> {
-        let opened = self.egress.open(self.link.host(), self.link.port()).await;
-        let Opened { stream, .. } = opened.map_err(io::Error::other)?;
+        let opened = self.egress.open_in_order(self.link.host(), self.link.port(), &self.addresses).await;
+        let stream = opened.map_err(io::Error::other)?;
         let name = ServerName::try_from(self.link.host().to_owned()).map_err(io::Error::other)?;
         TlsConnector::from(self.tls).connect(name, stream).await
     }

@@ -17,6 +17,7 @@ mod examine;
 mod input;
 mod post;
 mod probe;
+mod relay_order;
 mod relays;
 mod route_task;
 mod sessions;
@@ -57,6 +58,7 @@ pub(super) struct Servers {
     route: JoinHandle<()>,
     commands: mpsc::WeakSender<Command>,
     relays: Arc<Relays>,
+    own: PeerId,
 }
 
 impl Drop for Servers {
@@ -81,7 +83,7 @@ impl Servers {
         let hub = RouteReports::new(RouteKind::Server, hub);
         let task = RouteTask::new(context, hub, Arc::clone(&links), Arc::clone(&relays));
         let route = runtime.spawn(task.run(from_hub, from_connections));
-        let running = Self { route, commands: commands.downgrade(), relays };
+        let running = Self { route, commands: commands.downgrade(), relays, own: local.identity.id() };
         (running, Box::new(ServerRoute { links, commands }))
     }
 
@@ -93,9 +95,11 @@ impl Servers {
         }
     }
 
-    /// The relay of the server over which somebody is, or was last, reached.
+    /// The relay of the server over which somebody is, or was last, reached; its addresses in the order of this pair.
     pub(super) fn relay_to(&self, id: &PeerId) -> Option<Access> {
-        self.relays.to(id)
+        let mut access = self.relays.to(id)?;
+        relay_order::put_in_order([&self.own, id], &mut access.addresses);
+        Some(access)
     }
 
     /// Whether somebody is, or was before, reached over a server.
