@@ -89,6 +89,35 @@ fn every_field_of_a_measured_server_is_documented() {
 }
 
 #[test]
+fn every_field_of_measured_nodes_is_documented() {
+    let source = include_str!("../src/cli/bench/nodes.rs");
+    let body = source.split("struct NodesFigures {").nth(1).expect("the figures").split("\n}").next().expect("its end");
+    let fields =
+        body.lines().filter_map(|line| line.trim().split_once(": ")).map(|(name, _)| name.to_owned()).collect();
+    assert_eq!(all_names(&table(MEASUREMENTS, "### Several nodes", "Field of nodes")), fields);
+}
+
+/// The figures of `/metrics` are those of the page for whoever runs a server.
+#[test]
+fn every_metric_is_documented() {
+    let source = include_str!("../src/server/page.rs").split("#[cfg(test)]").next().expect("the code");
+    let mut words = source.split('"').skip(1).step_by(2).filter(|word| !word.is_empty());
+    let is_name = |word: &&str| word.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'_'));
+    let is_kind = |word: &&str| ["gauge", "counter"].contains(word);
+    let names: BTreeSet<String> =
+        words.by_ref().filter(|word| is_name(word) && !is_kind(word)).map(|name| format!("visavis_{name}")).collect();
+    let page = include_str!("../docs/running-a-server.md");
+    let rows = page.lines().filter(|line| line.starts_with("| `visavis_"));
+    let described = rows.flat_map(names_in).collect();
+    assert!(names.len() > 10, "{names:?}");
+    assert_eq!(names, described);
+}
+
+fn names_in(row: &str) -> Vec<String> {
+    row.split('`').skip(1).step_by(2).filter(|span| span.starts_with("visavis_")).map(str::to_owned).collect()
+}
+
+#[test]
 fn every_part_of_a_link_profile_is_documented() {
     let source = include_str!("../src/rtc/transport/link/profile.rs");
     let code = source.split("#[cfg(test)]").next().expect("code before its tests");

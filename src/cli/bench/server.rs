@@ -2,25 +2,25 @@
 //! connection, CPU of a server that has nothing to do, time of a ring, time of answers about people who are there or
 //! not, and the return of everybody after the server was killed.
 
-use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::io::Write;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use clap::Args;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use crate::identity::ServerLink;
 use crate::network::raise_open_files;
 use crate::signaling::{AnswerTimes, Crowd, time_answers};
 
 use super::figures::{Distribution, round};
+use super::nodes::{NodesFigures, NodesRun};
 use super::process;
+use super::running_server::RunningServer;
 use super::temporary::TemporaryDirectory;
 
 /// Rings a second.
-const RINGS_PER_SECOND: u32 = 50;
+pub(super) const RINGS_PER_SECOND: u32 = 50;
 /// Patience with people who come, all together, and one more for each hundred.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Files and sockets of a process beside its connections.
@@ -44,6 +44,12 @@ pub struct ServerBench {
     /// Letters to each of a contact, a stranger and nobody
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     answers: u32,
+    /// Nodes of the server, joined by NATS: measures rings between them, and the loss of one and of NATS, instead
+    #[arg(long, value_parser = clap::value_parser!(u8).range(2..=16))]
+    nodes: Option<u8>,
+    /// NATS for the nodes; without it a nats-server is started
+    #[arg(long, value_name = "URL", requires = "nodes")]
+    nats: Option<String>,
     /// Another program than the visavis-server beside this one
     #[arg(long, value_name = "FILE")]
     program: Option<PathBuf>,
@@ -92,23 +98,33 @@ impl ServerBench {
              or raise the limit (ulimit -n)."
         );
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        let figures = runtime.block_on(self.measure());
+        let text = runtime.block_on(self.figures());
         runtime.shutdown_background();
-        let figures = figures?;
-        let text = if self.json { serde_json::to_string(&figures)? } else { serde_json::to_string_pretty(&figures)? };
-        writeln!(crate::cli::output::stdout(), "{text}")?;
+        writeln!(crate::cli::output::stdout(), "{}", text?)?;
         Ok(())
+    }
+
+    async fn figures(&self) -> anyhow::Result<String> {
+        match self.nodes {
+            None => self.text(&self.measure().await?),
+            Some(nodes) => self.text(&self.measure_nodes(nodes).await?),
+        }
+    }
+
+    fn text(&self, figures: &impl Serialize) -> anyhow::Result<String> {
+        let text = if self.json { serde_json::to_string(figures)? } else { serde_json::to_string_pretty(figures)? };
+        Ok(text)
     }
 
     async fn measure(&self) -> anyhow::Result<ServerFigures> {
         let folder = TemporaryDirectory::new("server")?;
         let program = self.program()?;
-        let server = RunningServer::start(&program, folder.path(), "127.0.0.1:0")?;
+        let server = RunningServer::start(&program, folder.path(), "127.0.0.1:0", &[])?;
         let (pairs, absent) = (self.people.div_ceil(2) as usize, self.absent as usize);
-        let patience = PATIENCE + Duration::from_secs(u64::from(self.people) / 100);
+        let patience = self.patience();
 
         let (start, empty) = (Instant::now(), server.usage()?);
-        let mut crowd = Crowd::gather(&server.link, pairs, absent, patience).await?;
+        let mut crowd = Crowd::gather(&server.link, &[], pairs, absent, patience).await?;
         let people = 2 * pairs as u32;
         let gather = start.elapsed();
         crowd.rest(Duration::from_secs(2)).await;
@@ -129,8 +145,8 @@ impl ServerBench {
         let (busy, people_cpu_s) = (process::machine_busy_seconds()?.0, process::cpu_seconds(own)?);
         let listen = server.listen.clone();
         let lost = server.kill()?;
-        let server = RunningServer::start(&program, folder.path(), &listen)?;
-        let returns = crowd.come_back(lost, patience).await?;
+        let server = RunningServer::start(&program, folder.path(), &listen, &[])?;
+        let returns = crowd.come_back(lost, patience, |_| true).await?;
         let return_machine_busy_s = process::machine_busy_seconds()?.0 - busy;
         let return_people_cpu_s = process::cpu_seconds(own)? - people_cpu_s;
         let back = server.usage()?;
@@ -163,6 +179,24 @@ impl ServerBench {
         })
     }
 
+    /// Patience with all of the people.
+    fn patience(&self) -> Duration {
+        PATIENCE + Duration::from_secs(u64::from(self.people) / 100)
+    }
+
+    async fn measure_nodes(&self, count: u8) -> anyhow::Result<NodesFigures> {
+        let run = NodesRun {
+            program: self.program()?,
+            count: count.into(),
+            nats: self.nats.clone(),
+            pairs: self.people.div_ceil(2) as usize,
+            absent: self.absent as usize,
+            rings: self.rings as usize,
+            patience: self.patience(),
+        };
+        run.measure().await
+    }
+
     fn program(&self) -> anyhow::Result<PathBuf> {
         let beside = || Ok::<_, std::io::Error>(std::env::current_exe()?.with_file_name("visavis-server"));
         let program = self.program.clone().map_or_else(beside, Ok)?;
@@ -175,72 +209,7 @@ impl ServerBench {
     }
 }
 
-fn in_ms(times: &[Duration]) -> Distribution {
+/// Times in milliseconds.
+pub(super) fn in_ms(times: &[Duration]) -> Distribution {
     times.iter().map(|time| time.as_secs_f64() * 1000.0).collect()
-}
-
-/// A `visavis-server` process; killed when dropped.
-struct RunningServer {
-    process: Child,
-    link: ServerLink,
-    listen: String,
-}
-
-/// Its CPU time so far, and its resident memory.
-struct Usage {
-    cpu_s: f64,
-    rss_mib: f64,
-}
-
-/// The fields of the first line that are needed.
-#[derive(Deserialize)]
-struct Ready {
-    link: ServerLink,
-    listen: String,
-}
-
-impl RunningServer {
-    fn start(program: &Path, data: &Path, listen: &str) -> anyhow::Result<Self> {
-        let mut command = Command::new(program);
-        command.args(["--json", "--relay-port", "0", "--listen", listen, "--data"]).arg(data);
-        let mut process = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .with_context(|| format!("{} could not be started", program.display()))?;
-        let mut output = BufReader::new(process.stdout.take().context("no standard output")?);
-        let mut line = String::new();
-        let read = output.read_line(&mut line).map_err(anyhow::Error::from);
-        let ready = read.and_then(|_| Ok(serde_json::from_str::<Ready>(&line)?));
-        let Ready { link, listen } =
-            ready.context("The server did not start; its own words are above").inspect_err(|_| {
-                let _already_gone = process.kill();
-                let _status = process.wait();
-            })?;
-        // Its further lines are read, so that it never waits for a reader.
-        std::thread::Builder::new()
-            .name("figures".into())
-            .spawn(move || output.lines().map_while(Result::ok).count())?;
-        Ok(Self { process, link, listen })
-    }
-
-    fn usage(&self) -> anyhow::Result<Usage> {
-        let pid = self.process.id();
-        Ok(Usage { cpu_s: process::cpu_seconds(pid)?, rss_mib: process::memory_mib(pid)?.0 })
-    }
-
-    /// Kills it without a chance to say anything; when that was.
-    fn kill(mut self) -> anyhow::Result<Instant> {
-        let at = Instant::now();
-        self.process.kill()?;
-        self.process.wait()?;
-        Ok(at)
-    }
-}
-
-impl Drop for RunningServer {
-    fn drop(&mut self) {
-        let _already_gone = self.process.kill();
-        let _status = self.process.wait();
-    }
 }

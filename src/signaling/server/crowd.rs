@@ -3,7 +3,7 @@
 //! runs on a task of its own.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -98,13 +98,16 @@ struct Person {
 
 impl Crowd {
     /// Pairs of people who come to a server; each also watches the boxes of `absent` contacts who never come. They come
-    /// from addresses of their own in 127.0.0.0/8, because a server limits the connections of one address.
+    /// from addresses of their own in 127.0.0.0/8, because a server limits the connections of one address. Where the
+    /// server has several `nodes`, neighbours come to different ones ([`node_of`](Self::node_of)), and to the next ones
+    /// where theirs does not answer.
     ///
     /// # Errors
     ///
     /// Where not all are let in within `patience`.
     pub async fn gather(
         link: &ServerLink,
+        nodes: &[SocketAddr],
         pairs: usize,
         absent: usize,
         patience: Duration,
@@ -127,25 +130,28 @@ impl Crowd {
             let strangers = (0..absent).map(|_| PeerId::from_bytes(seed(&mut chance)));
             let local = Local::new(Arc::clone(identity), "Somebody")?;
             local.set_contacts(friend.into_iter().chain(strangers).collect());
-            crowd.add(link, place, local, &to_self)?;
+            crowd.add(link, nodes, place, local, &to_self)?;
             if crowd.people.len().is_multiple_of(AT_ONCE) || crowd.people.len() == identities.len() {
-                crowd.expect(until, patience, |person| person.online.is_some()).await?;
+                crowd.expect(until, patience, |_, person| person.online.is_some()).await?;
             }
         }
-        crowd.expect(until, patience, |person| person.met.is_some()).await?;
+        crowd.expect(until, patience, |_, person| person.met.is_some()).await?;
         Ok(crowd)
     }
 
     fn add(
         &mut self,
         link: &ServerLink,
+        nodes: &[SocketAddr],
         place: usize,
         local: Local,
         inputs: &mpsc::Sender<Input>,
     ) -> Result<(), CrowdError> {
         let (requests, receiver) = mpsc::channel(REQUESTS);
         let id = local.identity.id();
-        let egress = Egress { bind: Some(address(place)), ..Egress::default() };
+        let mut given = nodes.to_vec();
+        given.rotate_left(Self::node_of(place, nodes.len()));
+        let egress = Egress { bind: Some(address(place)), given: given.into(), ..Egress::default() };
         let networks = self.networks.from_now();
         let connection = Connection {
             link: link.clone(),
@@ -159,6 +165,11 @@ impl Crowd {
         self.connections.spawn(connection.run());
         self.people.push(Person { id, _requests: requests, online: None, met: None });
         Ok(())
+    }
+
+    /// The node, of so many, that somebody comes to first.
+    pub const fn node_of(place: usize, nodes: usize) -> usize {
+        if nodes == 0 { 0 } else { place % nodes }
     }
 
     /// Somebody's ID; pairs stand beside each other.
@@ -211,40 +222,58 @@ impl Crowd {
         take(frame.into())
     }
 
-    /// Waits until everybody is back after the loss of the server at `lost`.
+    /// Waits until everybody who lost the server at `lost`, or a node of it, is back, and everybody has met their
+    /// contact; times of those who had to come back or to meet anew.
     ///
     /// # Errors
     ///
     /// Where not all are back within `patience`.
-    pub async fn come_back(&mut self, lost: Instant, patience: Duration) -> Result<Returns, CrowdError> {
+    pub async fn come_back(
+        &mut self,
+        lost: Instant,
+        patience: Duration,
+        has_lost: impl Fn(usize) -> bool,
+    ) -> Result<Returns, CrowdError> {
         let until = Instant::now() + patience;
-        self.expect(until, patience, |person| person.online.is_some_and(|at| at > lost)).await?;
-        self.expect(until, patience, |person| person.met.as_ref().is_some_and(|(at, _)| *at > lost)).await?;
-        let since = |at: Instant| at.saturating_duration_since(lost);
+        let has_lost: Vec<_> = (0..self.people.len()).map(has_lost).collect();
+        let is_lost = |place: usize| has_lost.get(place).copied().unwrap_or_default();
+        let is_back = |place, person: &Person| person.online.is_some_and(|at| at > lost || !is_lost(place));
+        self.expect(until, patience, is_back).await?;
+        let has_met = |place: usize, person: &Person| {
+            person.met.as_ref().is_some_and(|(at, _)| *at > lost || !is_lost(place) && !is_lost(place ^ 1))
+        };
+        self.expect(until, patience, has_met).await?;
+        let after = |at: Instant| at.checked_duration_since(lost).filter(|time| !time.is_zero());
         Ok(Returns {
-            online: self.people.iter().filter_map(|person| person.online).map(since).collect(),
-            met: self.people.iter().filter_map(|person| person.met.as_ref()).map(|(at, _)| since(*at)).collect(),
+            online: self.people.iter().filter_map(|person| person.online).filter_map(after).collect(),
+            met: self.people.iter().filter_map(|person| person.met.as_ref()).filter_map(|(at, _)| after(*at)).collect(),
         })
+    }
+
+    /// People who were let in after `time`: they had lost their connection.
+    pub fn came_since(&self, time: Instant) -> usize {
+        self.people.iter().filter(|person| person.online.is_none_or(|at| at > time)).count()
     }
 
     async fn expect(
         &mut self,
         until: Instant,
         patience: Duration,
-        is_ready: impl Fn(&Person) -> bool,
+        is_ready: impl Fn(usize, &Person) -> bool,
     ) -> Result<(), CrowdError> {
         // The whole crowd is looked at again only once those are ready who were not.
         let mut missing = 0;
         let all = self.wait(until, |crowd| {
-            while crowd.people.get(missing).is_some_and(&is_ready) {
+            while crowd.people.get(missing).is_some_and(|person| is_ready(missing, person)) {
                 missing += 1;
             }
-            missing == crowd.people.len() && crowd.people.iter().all(&is_ready)
+            missing == crowd.people.len()
+                && crowd.people.iter().enumerate().all(|(place, person)| is_ready(place, person))
         });
         if all.await {
             return Ok(());
         }
-        let ready = self.people.iter().filter(|person| is_ready(person)).count();
+        let ready = self.people.iter().enumerate().filter(|(place, person)| is_ready(*place, person)).count();
         Err(CrowdError::NotReady { ready, people: self.people.len(), seconds: patience.as_secs() })
     }
 
