@@ -27,6 +27,7 @@ pub use crate::decoder::video::fuzz_access_units as access_units;
 pub use crate::microphone::fuzz_wav as wav;
 pub use crate::relay::fuzz::datagrams as relay;
 pub use crate::rtc::fuzz::{description, redundancy, repair, retransmission, rtcp, source_gate};
+pub use crate::server::fuzz_nodes::messages as node_message;
 
 /// One format: its name, which is that of its corpus, and its reader.
 pub type Target = (&'static str, fn(&[u8]));
@@ -53,6 +54,7 @@ pub const TARGETS: [Target; 24] = [
     ("server_link", server_link),
     ("server_control", server_control),
     ("server_letter", server_letter),
+    ("node_message", node_message),
     ("settings", settings),
     ("link_profile", link_profile),
     ("y4m", y4m),

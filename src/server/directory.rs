@@ -15,7 +15,7 @@ use super::sorted_set::SortedSet;
 use crate::server_protocol::{BoxId, Device, Letter, MAX_BOXES, Refusal, ToApp, ToServer};
 
 /// Connections of one key at a time; the oldest gives way.
-const MAX_DEVICES: usize = 4;
+pub(super) const MAX_DEVICES: usize = 4;
 
 /// Number of a connection, which no other one of this run has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,6 +52,14 @@ pub(super) enum Output {
     Close { connection: ConnectionId, reason: Refusal },
     /// Read nothing more of the connection that the input came from for so long.
     Pause(Duration),
+}
+
+/// A letter that was taken.
+#[derive(Debug, Default)]
+pub(super) struct Passed {
+    pub(super) outputs: Vec<Output>,
+    /// It may go to boxes that do not watch the sender's.
+    pub(super) may_knock: bool,
 }
 
 /// Counts since the start, for `/metrics`.
@@ -92,8 +100,81 @@ impl Directory {
             Input::Control(ToServer::Watch { boxes }) => self.watch(now, from, &boxes),
             Input::Control(ToServer::Unwatch { boxes }) => self.unwatch(now, from, &boxes),
             Input::Control(ToServer::Prove(_)) => vec![Output::Close { connection: from, reason: Refusal::Abuse }],
-            Input::Letter(letter) => self.letter(now, from, &letter),
+            Input::Letter(letter) => self.letter(now, from, &letter, false).outputs,
         }
+    }
+
+    /// Takes a letter of a connection. `known_elsewhere`: another node has a receiver that watches the sender's box.
+    pub(super) fn letter(
+        &mut self,
+        now: Instant,
+        from: ConnectionId,
+        letter: &Letter,
+        known_elsewhere: bool,
+    ) -> Passed {
+        let Some(connection) = self.connections.get_mut(&from) else { return Passed::default() };
+        let sender = (connection.mailbox, connection.device);
+        let pause = connection.allowance.take_letter(letter.size(), now);
+        let (known, unknown) = self.receivers(sender.0, Some(from), letter);
+        // An absent box costs as much as one that does not watch the sender's: nothing tells the two apart.
+        let may_knock = known.is_empty() && !known_elsewhere && {
+            let may = self.knocks.take(sender.0, now);
+            self.counts.knocks_refused += u64::from(!may);
+            may
+        };
+        let receivers = if may_knock { unknown } else { known };
+        let outputs = self.send(sender, letter, receivers).chain(pause.map(Output::Pause)).collect();
+        Passed { outputs, may_knock }
+    }
+
+    /// Takes a letter that another node has let pass, of a device there: to those who watch its box, else, if it may
+    /// knock, to those who do not.
+    pub(super) fn deliver(&mut self, sender: (BoxId, Device), letter: &Letter, may_knock: bool) -> Vec<Output> {
+        let (known, unknown) = self.receivers(sender.0, None, letter);
+        let receivers = if known.is_empty() && may_knock { unknown } else { known };
+        self.send(sender, letter, receivers).collect()
+    }
+
+    /// The connections that a letter is for: those that watch the sender's box, and the others.
+    fn receivers(
+        &self,
+        sender: BoxId,
+        from: Option<ConnectionId>,
+        letter: &Letter,
+    ) -> (Vec<ConnectionId>, Vec<ConnectionId>) {
+        let named = |id: &ConnectionId| {
+            let address = self.address_of(*id);
+            Some(*id) != from && address.is_some_and(|(_, device)| [device, Device::ALL].contains(&letter.device))
+        };
+        let watching = self.watchers.get(&sender);
+        let named = self.connections_of(&letter.mailbox).filter(named);
+        named.partition(|id| watching.is_some_and(|watching| watching.contains(id)))
+    }
+
+    fn send(
+        &mut self,
+        sender: (BoxId, Device),
+        letter: &Letter,
+        receivers: Vec<ConnectionId>,
+    ) -> impl Iterator<Item = Output> {
+        self.counts.letters += receivers.len() as u64;
+        let frame = Frame::Binary(letter.with_address(sender.0, sender.1).encode());
+        receivers.into_iter().map(move |connection| Output::Send { connection, frame: frame.clone() })
+    }
+
+    /// The connections of a box, the oldest first.
+    pub(super) fn connections_of(&self, mailbox: &BoxId) -> impl Iterator<Item = ConnectionId> + '_ {
+        self.boxes.get(mailbox).into_iter().flatten().copied()
+    }
+
+    /// The boxes that a connection watches.
+    pub(super) fn watches_of(&self, id: ConnectionId) -> impl Iterator<Item = BoxId> + '_ {
+        self.connections.get(&id).into_iter().flat_map(|connection| connection.watches.iter())
+    }
+
+    /// Whether a connection watches a box.
+    pub(super) fn watches(&self, id: ConnectionId, mailbox: &BoxId) -> bool {
+        self.connections.get(&id).is_some_and(|connection| connection.watches.contains(mailbox))
     }
 
     /// Connections that have proven a key.
@@ -195,7 +276,8 @@ impl Directory {
             .collect()
     }
 
-    fn address_of(&self, id: ConnectionId) -> Option<(BoxId, Device)> {
+    /// Box and device of a connection.
+    pub(super) fn address_of(&self, id: ConnectionId) -> Option<(BoxId, Device)> {
         self.connections.get(&id).map(|connection| (connection.mailbox, connection.device))
     }
 
@@ -207,35 +289,10 @@ impl Directory {
             }
         }
     }
-
-    fn letter(&mut self, now: Instant, from: ConnectionId, letter: &Letter) -> Vec<Output> {
-        let Some(connection) = self.connections.get_mut(&from) else { return Vec::new() };
-        let (own, device) = (connection.mailbox, connection.device);
-        let pause = connection.allowance.take_letter(letter.size(), now);
-        let named = |id: &ConnectionId| {
-            let address = self.address_of(*id);
-            *id != from && address.is_some_and(|(_, device)| [device, Device::ALL].contains(&letter.device))
-        };
-        let receivers = self.boxes.get(&letter.mailbox).into_iter().flatten().copied().filter(named);
-        let watching = self.watchers.get(&own);
-        let (known, unknown): (Vec<_>, Vec<_>) =
-            receivers.partition(|id| watching.is_some_and(|watching| watching.contains(id)));
-        // An absent box costs as much as one that does not watch the sender's: nothing tells the two apart.
-        let may_knock = known.is_empty() && {
-            let may = self.knocks.take(own, now);
-            self.counts.knocks_refused += u64::from(!may);
-            may
-        };
-        let receivers = if may_knock { unknown } else { known };
-        self.counts.letters += receivers.len() as u64;
-        let frame = Frame::Binary(letter.with_address(own, device).encode());
-        let sent = receivers.into_iter().map(|connection| Output::Send { connection, frame: frame.clone() });
-        sent.chain(pause.map(Output::Pause)).collect()
-    }
 }
 
 /// News of who is there, in messages of their bounded size; none where there is nobody to name.
-fn presence(connection: ConnectionId, up: bool, devices: Vec<(BoxId, Device)>) -> Vec<Output> {
+pub(super) fn presence(connection: ConnectionId, up: bool, devices: Vec<(BoxId, Device)>) -> Vec<Output> {
     let news = |devices: &[(BoxId, Device)]| {
         let devices = devices.to_vec();
         let message = if up { ToApp::Up { devices } } else { ToApp::Down { devices } };

@@ -7,9 +7,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use tokio::sync::Notify;
 
 use super::directory::{ConnectionId, Counts, Directory, Frame, Input, Output};
+use super::nodes::{Cluster, NodeFigures, NodeId, Outbox};
 use crate::server_protocol::{BoxId, Device, Refusal};
 
 /// Frames, and bytes of them, that wait for one connection; more cuts it.
@@ -28,6 +30,8 @@ pub(super) struct Exchange {
 #[derive(Debug, Default)]
 struct State {
     directory: Directory,
+    /// The other nodes of this server, where it has some, and the messages to them.
+    cluster: Option<Box<(Cluster, Arc<Outbox>)>>,
     queues: HashMap<ConnectionId, Arc<Queue>>,
     ending: bool,
 }
@@ -66,6 +70,8 @@ pub(super) struct Figures {
     pub(super) unproven: u64,
     /// Counts since the start.
     pub(super) counts: Counts,
+    /// Figures of the other nodes, and messages to them that were dropped; `None` for a server of one node.
+    pub(super) nodes: Option<(NodeFigures, u64)>,
 }
 
 impl Frame {
@@ -78,6 +84,13 @@ impl Frame {
 }
 
 impl Exchange {
+    /// An exchange of a server of several nodes: this one's number, and its messages to the others.
+    pub(super) fn of_node(own: NodeId, outbox: Arc<Outbox>) -> Self {
+        let exchange = Self::default();
+        exchange.lock().cluster = Some(Box::new((Cluster::new(own), outbox)));
+        exchange
+    }
+
     /// Takes in a connection that has proven the key of a box; `None` while the server ends.
     pub(super) fn join(self: &Arc<Self>, now: Instant, mailbox: BoxId, device: Device) -> Option<Member> {
         let id = ConnectionId(self.last.fetch_add(1, Ordering::Relaxed));
@@ -96,6 +109,10 @@ impl Exchange {
     pub(super) fn end(&self) {
         let mut state = self.lock();
         state.ending = true;
+        if let Some((cluster, _)) = state.cluster.as_deref_mut() {
+            cluster.end(Instant::now());
+        }
+        state.publish();
         state.queues.drain().for_each(|(_, queue)| queue.end(Refusal::Ending));
     }
 
@@ -107,7 +124,35 @@ impl Exchange {
             refused: self.refused.load(Ordering::Relaxed),
             unproven: self.unproven.load(Ordering::Relaxed),
             counts: state.directory.counts(),
+            nodes: state.cluster.as_deref().map(|(cluster, outbox)| (cluster.figures(), outbox.dropped())),
         }
+    }
+
+    /// NATS is reached: the other nodes hear of this one with the next [`tick`](Self::tick).
+    pub(super) fn reached_nodes(&self) {
+        if let Some((cluster, _)) = self.lock().cluster.as_deref_mut() {
+            cluster.reached();
+        }
+    }
+
+    /// Takes a message of another node.
+    pub(super) fn receive(&self, now: Instant, message: &Bytes) {
+        let mut state = self.lock();
+        let State { directory, cluster, .. } = &mut *state;
+        let outputs = cluster.as_deref_mut().map(|(cluster, _)| cluster.receive(now, directory, message));
+        state.carry_out(now, outputs.unwrap_or_default());
+    }
+
+    /// Does the work that is due for the other nodes; when there is more. `None` for a server of one node, and once it
+    /// ends.
+    pub(super) fn tick(&self, now: Instant) -> Option<Instant> {
+        let mut state = self.lock();
+        let State { directory, cluster, ending, .. } = &mut *state;
+        let (cluster, outbox) = cluster.as_deref_mut().filter(|_| !*ending)?;
+        let outputs = cluster.tick(now, directory, outbox.has_room());
+        let next = cluster.tick_at(now);
+        state.carry_out(now, outputs);
+        Some(next)
     }
 
     /// Notes a connection that was refused because there were too many.
@@ -128,8 +173,19 @@ impl Exchange {
 impl State {
     /// Has the directory take an input, and carries its outputs out; the pause that it asks for.
     fn step(&mut self, now: Instant, from: ConnectionId, input: Input) -> Option<Duration> {
+        let outputs = self.take(now, from, input);
+        self.carry_out(now, outputs)
+    }
+
+    fn take(&mut self, now: Instant, from: ConnectionId, input: Input) -> Vec<Output> {
+        match self.cluster.as_deref_mut() {
+            Some((cluster, _)) => cluster.step(now, &mut self.directory, from, input),
+            None => self.directory.step(now, from, input),
+        }
+    }
+
+    fn carry_out(&mut self, now: Instant, mut outputs: Vec<Output>) -> Option<Duration> {
         let mut pause = None;
-        let mut outputs = self.directory.step(now, from, input);
         while !outputs.is_empty() {
             let mut cut = Vec::new();
             for output in outputs.drain(..) {
@@ -146,11 +202,19 @@ impl State {
             for (connection, reason) in cut {
                 if let Some(queue) = self.queues.remove(&connection) {
                     queue.end(reason);
-                    outputs.extend(self.directory.step(now, connection, Input::Closed));
+                    outputs.extend(self.take(now, connection, Input::Closed));
                 }
             }
         }
+        self.publish();
         pause
+    }
+
+    /// Hands the messages for other nodes over.
+    fn publish(&mut self) {
+        if let Some((cluster, outbox)) = self.cluster.as_deref_mut() {
+            cluster.take_publications().into_iter().for_each(|publication| outbox.put(publication));
+        }
     }
 }
 

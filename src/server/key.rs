@@ -17,6 +17,7 @@ use super::certificate::Domain;
 use crate::identity::private_file;
 
 const RELAY_SECRET_LABEL: &[u8] = b"visavis relay secret 1";
+const NODES_SECRET_LABEL: &[u8] = b"visavis nodes secret 1";
 const FILE: &str = "server.key";
 /// Bytes of the file that are read; a longer one is none of ours.
 const MAX_FILE: u64 = 16 * 1024;
@@ -109,9 +110,17 @@ impl ServerKey {
 
     /// The secret of the relay's credentials: it is the same after a new start, so that calls find the relay again.
     pub(super) fn relay_secret(&self) -> Zeroizing<Vec<u8>> {
+        Zeroizing::new(self.secret(RELAY_SECRET_LABEL).to_vec())
+    }
+
+    /// The secret that the nodes of a server share: those with its key.
+    pub(super) fn nodes_secret(&self) -> Zeroizing<[u8; 32]> {
+        self.secret(NODES_SECRET_LABEL)
+    }
+
+    fn secret(&self, label: &[u8]) -> Zeroizing<[u8; 32]> {
         let key = Zeroizing::new(self.pair.serialize_der());
-        let secret = Sha256::new().chain_update(RELAY_SECRET_LABEL).chain_update(&*key).finalize();
-        Zeroizing::new(secret.to_vec())
+        Zeroizing::new(Sha256::new().chain_update(label).chain_update(&*key).finalize().into())
     }
 
     /// A certificate that the key signs for itself. Apps look at the key alone.
@@ -173,6 +182,8 @@ mod tests {
         let again = ServerKey::load_or_create(&moved).unwrap();
         assert_eq!(again.public_key(), key.public_key());
         assert_eq!(again.relay_secret(), key.relay_secret());
+        assert_eq!(again.nodes_secret(), key.nodes_secret());
+        assert_ne!(key.relay_secret()[..], key.nodes_secret()[..]);
         assert_ne!(ServerKey::load_or_create(&folder.path().join("c")).unwrap().public_key(), key.public_key());
     }
 

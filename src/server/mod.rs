@@ -8,6 +8,9 @@
 //!             | inputs                    ^ frames, by a bounded queue
 //!             v                           |
 //!         exchange (one lock) -- directory (pure): boxes, watches, presence, letters, limits
+//!             |  ^
+//!             v  |
+//!         nodes: the other computers of the same server, over NATS, where it has some
 //! ```
 
 mod allowance;
@@ -18,6 +21,7 @@ mod directory;
 mod exchange;
 mod key;
 mod listener;
+mod nodes;
 mod options;
 mod page;
 mod port_mapping;
@@ -31,6 +35,7 @@ mod tls;
 
 pub use certificate::{ContactAddress, DirectoryUrl, Domain};
 pub use key::{KeyError, ServerKey};
+pub use nodes::{BusError, fuzz as fuzz_nodes};
 pub use options::{Action, Arguments, KeyAction, PublicAddress};
-pub use run::{Server, ServerError, run};
+pub use run::{ServerError, run};
 pub use tls::TlsError;

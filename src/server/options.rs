@@ -45,6 +45,15 @@ pub struct Arguments {
     /// Do not ask the router to pass the ports on (PCP, NAT-PMP)
     #[arg(long)]
     pub no_port_mapping: bool,
+    /// This computer is one node of a server of several, which are joined by NATS at these URLs; tls:// for TLS
+    #[arg(long, value_name = "URL", value_delimiter = ',')]
+    pub nats: Vec<String>,
+    /// File with the credentials for NATS (a user's JWT and the seed of its NKey)
+    #[arg(long, value_name = "FILE", requires = "nats")]
+    pub nats_credentials: Option<PathBuf>,
+    /// File with certificates (PEM) that NATS' own is checked against, beside the system's
+    #[arg(long, value_name = "FILE", requires = "nats")]
+    pub nats_ca: Option<PathBuf>,
     /// JSON lines instead of words on standard output
     #[arg(long)]
     pub json: bool,
@@ -175,6 +184,9 @@ mod tests {
             assert!(read(&format!("visavis-server {without_domain}")).is_err(), "{without_domain}");
         }
         assert!(read("visavis-server").unwrap().wanted_certificate().is_none());
+        let nodes = read("visavis-server --nats nats://a:4222,tls://b --nats nats://c --nats-ca f").unwrap();
+        assert_eq!(nodes.nats, ["nats://a:4222", "tls://b", "nats://c"]);
+        assert!(read("visavis-server --nats-credentials f").is_err(), "without --nats");
         assert!(read("visavis-server --listen nowhere").is_err() && read("visavis-server key").is_err());
     }
 }

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::exchange::Figures;
+use super::nodes::NodeFigures;
 use crate::relay;
 
 /// A page.
@@ -34,7 +35,10 @@ impl Page {
 pub(super) fn response(page: Page, figures: &Figures, relay: Option<relay::Figures>) -> String {
     let body = match page {
         Page::Health => "ok\n".to_owned(),
-        Page::Metrics => metrics(figures) + &relay.map(relay_metrics).unwrap_or_default(),
+        Page::Metrics => {
+            let nodes = figures.nodes.map(|(figures, dropped)| nodes_metrics(figures, dropped));
+            [Some(metrics(figures)), relay.map(relay_metrics), nodes].into_iter().flatten().collect()
+        }
     };
     format!(
         "HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
@@ -47,7 +51,7 @@ fn metric(name: &str, kind: &str, help: &str, value: u64) -> String {
 }
 
 fn metrics(figures: &Figures) -> String {
-    let Figures { connections, refused, unproven, counts } = figures;
+    let Figures { connections, refused, unproven, counts, .. } = figures;
     [
         metric("connections", "gauge", "Apps that are connected and have proven their key.", *connections as u64),
         metric("refused_connections_total", "counter", "Connections over the limits.", *refused),
@@ -59,6 +63,17 @@ fn metrics(figures: &Figures) -> String {
             "Letters over the limit to boxes that do not watch the sender.",
             counts.knocks_refused,
         ),
+    ]
+    .concat()
+}
+
+fn nodes_metrics(figures: NodeFigures, dropped: u64) -> String {
+    let NodeFigures { nodes, letters, lost_links } = figures;
+    [
+        metric("nodes", "gauge", "Other nodes of this server that this one is joined with.", nodes as u64),
+        metric("node_letters_total", "counter", "Letters that were passed on to other nodes, each copy.", letters),
+        metric("node_dropped_messages_total", "counter", "Messages to other nodes that NATS did not take.", dropped),
+        metric("node_lost_links_total", "counter", "Links to nodes that began anew after a lost message.", lost_links),
     ]
     .concat()
 }
@@ -104,10 +119,11 @@ mod tests {
     #[test]
     fn a_response_is_whole_http() {
         let counts = super::super::directory::Counts { letters: 9, knocks_refused: 0 };
-        let figures = Figures { connections: 7, refused: 1, unproven: 2, counts };
+        let figures = Figures { connections: 7, refused: 1, unproven: 2, counts, nodes: None };
         let relay = relay::Figures { allocations: 2, relayed_bytes: 4711, ..relay::Figures::default() };
-        let without_relay = response(Page::Metrics, &figures, None);
-        assert!(!without_relay.contains("relay") && without_relay.contains("visavis_letters_total 9\n"));
+        let alone = response(Page::Metrics, &figures, None);
+        assert!(!alone.contains("relay") && !alone.contains("node") && alone.contains("visavis_letters_total 9\n"));
+        let figures = Figures { nodes: Some((NodeFigures { nodes: 3, letters: 8, lost_links: 1 }, 2)), ..figures };
         let response = response(Page::Metrics, &figures, Some(relay));
         let (head, body) = response.split_once("\r\n\r\n").unwrap();
         assert!(
@@ -124,6 +140,8 @@ mod tests {
             assert!(value.parse::<u64>().is_ok() && help.starts_with(&format!("# HELP {name} ")), "{metric:?}");
             assert_eq!(name.ends_with("_total"), *kind == format!("# TYPE {name} counter"), "{metric:?}");
         }
-        assert!(body.ends_with('\n') && lines.len() == 3 * 14);
+        assert!(body.ends_with('\n') && lines.len() == 3 * 18);
+        assert!(body.contains("visavis_nodes 3\n") && body.contains("visavis_node_letters_total 8\n"));
+        assert!(body.contains("_dropped_messages_total 2\n") && body.contains("visavis_node_lost_links_total 1\n"));
     }
 }

@@ -4,8 +4,10 @@ use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use data_encoding::HEXLOWER;
+use sha2::{Digest, Sha256};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -16,6 +18,7 @@ use super::certificate_words::Subject;
 use super::exchange::Exchange;
 use super::key::{KeyError, ServerKey};
 use super::listener::{BOUNDS, Shared, listen};
+use super::nodes::{Bus, BusError, BusNode, BusOptions, NodeId, Outbox};
 use super::options::{Action, Arguments, KeyAction, PublicAddress};
 use super::port_mapping::{Answered, Mappings, Port};
 use super::relay;
@@ -33,6 +36,8 @@ const OTHER_FILES: u64 = 200;
 const STATS: Duration = Duration::from_secs(10);
 /// For the last words of an ending server to its apps.
 const FAREWELL: Duration = Duration::from_millis(500);
+/// Bytes of the key's hash that name the server in the subjects of its nodes.
+const SERVER_TOKEN: usize = 8;
 
 /// Why a server does not start: one plain sentence each.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +62,9 @@ pub enum ServerError {
         "UDP port {0} cannot be used for the relay: {1}. Choose another with --relay-port, or start with --no-relay."
     )]
     Relay(u16, io::Error),
+    /// The other nodes cannot be reached.
+    #[error(transparent)]
+    Nodes(#[from] BusError),
     /// No address for the link.
     #[error("This computer has no network address. Connect it, or start the server with --public NAME-OR-ADDRESS.")]
     NoAddress,
@@ -66,12 +74,14 @@ pub enum ServerError {
 }
 
 /// A running server. Everything ends when it is dropped.
-pub struct Server {
+struct Server {
     facts: Facts,
     key: Arc<ServerKey>,
     certificates: Arc<Certificates>,
     exchange: Arc<Exchange>,
     listener: JoinHandle<()>,
+    /// The way to the server's other nodes, where it has some.
+    _bus: Option<Bus>,
 }
 
 impl Drop for Server {
@@ -84,13 +94,10 @@ impl Server {
     /// Starts a server with the key in the folder `data`, on a tokio runtime.
     ///
     /// With `relay_port` it relays media of its apps at this UDP port, and over TLS.
-    pub fn start(
-        data: &Path,
-        listen_on: SocketAddr,
-        public: Option<&PublicAddress>,
-        relay_port: Option<u16>,
-    ) -> Result<Self, ServerError> {
-        let key = Arc::new(ServerKey::load_or_create(data)?);
+    async fn start(arguments: &Arguments, relay_port: Option<u16>) -> Result<Self, ServerError> {
+        let (listen_on, public) = (arguments.listen, arguments.public_address());
+        let public = public.as_ref();
+        let key = Arc::new(ServerKey::load_or_create(&arguments.data)?);
         let wanted = BOUNDS.open as u64 + OTHER_FILES;
         let open_files = network::raise_open_files(wanted);
         if open_files < BOUNDS.open as u64 {
@@ -99,8 +106,9 @@ impl Server {
         let listener = bind(listen_on)?;
         let address = listener.local_addr()?;
         let link = link(&key, address, public)?;
-        let facts = Facts { link, listen: address, relay_port, is_public: public.is_some() };
-        let exchange = Arc::<Exchange>::default();
+        let (is_public, is_node) = (public.is_some(), !arguments.nats.is_empty());
+        let facts = Facts { link, listen: address, relay_port, is_public, is_node };
+        let (exchange, bus) = join_nodes(arguments, &key).await?;
         let start_relay = |port| {
             relay::start(listen_on.ip(), port, key.relay_secret()).map_err(|error| ServerError::Relay(port, error))
         };
@@ -110,7 +118,7 @@ impl Server {
         let acceptor = tls::acceptor(Arc::clone(&certificates))?;
         let shared = Shared { acceptor, exchange: Arc::clone(&exchange), turn, offer };
         let listener = tokio::spawn(listen(listener, shared));
-        Ok(Self { facts, key, certificates, exchange, listener })
+        Ok(Self { facts, key, certificates, exchange, listener, _bus: bus })
     }
 
     /// Keeps a certificate of a domain in place, with its files in the folder `data`, until the result is dropped.
@@ -118,13 +126,8 @@ impl Server {
         Keeper::start(wanted, data, Arc::clone(&self.key), Arc::clone(&self.certificates))
     }
 
-    /// The link to give to people.
-    pub const fn link(&self) -> &ServerLink {
-        &self.facts.link
-    }
-
     /// Ends in good order: apps are told, and come back to another server or later.
-    pub async fn end(self) {
+    async fn end(self) {
         self.exchange.end();
         sleep(FAREWELL).await;
     }
@@ -144,7 +147,7 @@ pub async fn run(arguments: Arguments, ends: impl Future<Output = ()>) -> Result
     }
     let relay_port = (!arguments.no_relay).then_some(arguments.relay_port);
     let public = arguments.public_address();
-    let server = Server::start(&arguments.data, arguments.listen, public.as_ref(), relay_port)?;
+    let server = Server::start(&arguments, relay_port).await?;
     let facts = &server.facts;
     if arguments.json {
         say(&screen::ready_line(facts))?;
@@ -180,6 +183,26 @@ pub async fn run(arguments: Arguments, ends: impl Future<Output = ()>) -> Result
     };
     tokio::join!(server.end(), give_back);
     Ok(())
+}
+
+/// The exchange of this node, and the way to the others where the server has some.
+async fn join_nodes(arguments: &Arguments, key: &ServerKey) -> Result<(Arc<Exchange>, Option<Bus>), ServerError> {
+    if arguments.nats.is_empty() {
+        return Ok((Arc::default(), None));
+    }
+    let mut random = [0; 10];
+    getrandom::fill(&mut random).map_err(|_| io::Error::other("the system has no random numbers"))?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let id = NodeId::new(now.as_millis().try_into().unwrap_or_default(), random);
+    let hash = Sha256::digest(key.public_key());
+    let server = HEXLOWER.encode(hash.get(..SERVER_TOKEN).unwrap_or_default());
+    let node = BusNode { id, server, key: key.nodes_secret() };
+    let (urls, credentials) = (arguments.nats.clone(), arguments.nats_credentials.clone());
+    let options = BusOptions { urls, credentials, ca: arguments.nats_ca.clone() };
+    let outbox = Arc::<Outbox>::default();
+    let exchange = Arc::new(Exchange::of_node(id, Arc::clone(&outbox)));
+    let bus = Bus::start(&options, node, Arc::clone(&exchange), outbox).await?;
+    Ok((exchange, Some(bus)))
 }
 
 /// The router to ask for ports: that of the default route, where this computer is behind a NAT as far as its address

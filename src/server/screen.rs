@@ -19,6 +19,8 @@ pub(super) struct Facts {
     pub(super) relay_port: Option<u16>,
     /// Whether the link's address was given, and not taken from this computer.
     pub(super) is_public: bool,
+    /// Whether the server has other nodes.
+    pub(super) is_node: bool,
 }
 
 /// A line of `--json`.
@@ -31,7 +33,7 @@ enum Line<'a> {
 
 /// The words: the link, and the ports as far as they are known from inside.
 pub(super) fn words(facts: &Facts, answers: Answers, mapped: &[(Port, Outcome)]) -> String {
-    let Facts { link, listen, relay_port, is_public } = facts;
+    let Facts { link, listen, relay_port, is_public, is_node } = facts;
     let mut text = String::from("The Visavis server is running. Give this link to the people who are to use it:\n\n");
     let _ = writeln!(text, "    {link}\n");
     if let Some(code) = code(&link.to_string()) {
@@ -60,6 +62,12 @@ pub(super) fn words(facts: &Facts, answers: Answers, mapped: &[(Port, Outcome)])
             text,
             "Calls that find no direct way are relayed through UDP port {relay_port} here, which must be passed on,\n\
              too, and through TCP port {port} where UDP is blocked. With --no-relay there is no relay."
+        );
+    }
+    if *is_node {
+        text.push_str(
+            "This computer is one node of several, which are joined by NATS. The metric visavis_nodes tells how many\n\
+             others are reached.\n",
         );
     }
     text.push('\n');
@@ -166,7 +174,7 @@ mod tests {
 
     fn facts(is_public: bool) -> Facts {
         let link = ServerLink::new("calls.example.org", 443, b"key").unwrap();
-        Facts { link, listen: "[::]:8443".parse().unwrap(), relay_port: Some(3478), is_public }
+        Facts { link, listen: "[::]:8443".parse().unwrap(), relay_port: Some(3478), is_public, is_node: false }
     }
 
     const ANSWER: Answers = Answers { tcp: true, udp: Some(true) };
@@ -182,6 +190,9 @@ mod tests {
         }
         let without_relay = Facts { relay_port: None, ..facts(true) };
         assert!(!words(&without_relay, Answers { tcp: true, udp: None }, &[]).contains("UDP"));
+        let node = Facts { is_node: true, ..facts(true) };
+        assert!(words(&node, ANSWER, &[]).contains("one node of several"));
+        assert!(!words(&facts(true), ANSWER, &[]).contains("one node"));
     }
 
     #[test]

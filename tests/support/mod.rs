@@ -1,7 +1,8 @@
 //! Common parts of the integration tests: the product run as a script runs it (`process`, `server`), and rigs in
 //! software for things that a test machine lacks: a certificate authority (`authority`), a message bus (`bus`), a
-//! camera (`camera`), a clock that can be set (`clock`), a sound server (`sound`), a display (`display`, `wayland`),
-//! networks (`network`), the Internet (`internet`), a router that maps ports (`port_mapper`), a proxy (`proxy`).
+//! camera (`camera`), a clock that can be set (`clock`), NATS (`nats`), a sound server (`sound`), a display (`display`,
+//! `wayland`), networks (`network`), the Internet (`internet`), a router that maps ports (`port_mapper`), a proxy
+//! (`proxy`).
 //!
 //! Every wait has an end, every process and rig is taken down on drop, and a failing test prints what each program
 //! said.
@@ -16,6 +17,7 @@ pub mod camera;
 pub mod clock;
 pub mod display;
 pub mod internet;
+pub mod nats;
 pub mod network;
 pub mod port_mapper;
 pub mod process;

@@ -135,6 +135,13 @@ impl Computer {
         }
     }
 
+    /// Adds a name with an address to its hosts file.
+    pub fn knows(&self, address: &str, name: &str) {
+        let hosts = format!("/etc/netns/{}/hosts", self.namespace);
+        let known = std::fs::read_to_string(&hosts).expect("its hosts file");
+        std::fs::write(&hosts, format!("{known}{address} {name}\n")).expect("its hosts file");
+    }
+
     /// Its end of the cable.
     pub const fn interface(&self) -> &'static str {
         self.interface

@@ -68,8 +68,13 @@ pub fn data() -> (TempDir, PathBuf) {
 impl Server {
     /// Starts a server on this computer's loopback, with its relay at any port.
     pub fn start(data: &std::path::Path, listen: &str) -> Self {
+        Self::start_with(data, listen, &[])
+    }
+
+    /// The same with further options.
+    pub fn start_with(data: &std::path::Path, listen: &str, options: &[&str]) -> Self {
         let mut command = Command::new(visavis_server());
-        command.args(["--relay-port", "0"]);
+        command.args(["--relay-port", "0"]).args(options);
         Self::spawn(command, data, listen)
     }
 
@@ -116,6 +121,13 @@ impl Server {
             }
         }
         panic!("no line of {event}")
+    }
+
+    /// The same as one node of several, which are joined by NATS at this URL.
+    pub fn start_node(computer: &Computer, host: &str, data: &std::path::Path, nats: &str) -> Self {
+        let mut command = computer.command(visavis_server());
+        command.args(["--public", &format!("{host}:{SERVER_PORT}"), "--nats", nats]);
+        Self::spawn(command, data, &format!("[::]:{SERVER_PORT}"))
     }
 
     /// A figure of `/metrics`, as a person on the server's computer reads it.
