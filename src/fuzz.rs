@@ -33,7 +33,7 @@ pub use crate::server::fuzz_nodes::messages as node_message;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every format.
-pub const TARGETS: [Target; 24] = [
+pub const TARGETS: [Target; 25] = [
     ("source_gate", source_gate),
     ("relay", relay),
     ("depacketizer", depacketizer),

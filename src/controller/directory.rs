@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::call::{CallError, Standing};
 use crate::identity::{
@@ -197,7 +197,7 @@ impl Directory {
 
     /// Takes the picture that a contact shows from now on; true where it is another one than before.
     pub(super) fn take_picture(&mut self, store: &Store, from: PeerId, picture: Option<ProfilePicture>) -> bool {
-        self.pictures.take(store, from, picture, MediaTime::now())
+        self.pictures.take(store, from, picture, Instant::now())
     }
 
     /// True for a person who can be rung now.

@@ -1,24 +1,25 @@
 //! Profile pictures: this person's own, and those of contacts; and how often they travel.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::Instant;
 
 use crate::identity::{PeerId, ProfilePicture};
-use crate::media::MediaTime;
+use crate::network::TokenBucket;
 use crate::store::{Store, StoreError};
 
-/// Between two pictures that one contact sends, or is sent on request.
-const BETWEEN_PICTURES: Duration = Duration::from_secs(5);
+/// Pictures a second, and at once, that one contact may send, or is sent on request.
+const RATE: f64 = 0.1;
+const BURST: f64 = 5.0;
 
 /// Profile pictures by person.
 #[derive(Debug, Default)]
 pub(super) struct Pictures {
     own: Option<ProfilePicture>,
     of: HashMap<PeerId, ProfilePicture>,
-    /// When contacts were sent one on request last.
-    answered: HashMap<PeerId, MediaTime>,
-    /// When contacts have sent one last.
-    taken: HashMap<PeerId, MediaTime>,
+    /// How many more contacts may be sent on request.
+    answers: HashMap<PeerId, TokenBucket>,
+    /// How many more contacts may send.
+    takes: HashMap<PeerId, TokenBucket>,
 }
 
 impl Pictures {
@@ -45,23 +46,17 @@ impl Pictures {
 
     /// Answer to a contact who has the picture of this digest: none where it is the right one, or where they ask too
     /// often.
-    pub(super) fn answer(&mut self, to: PeerId, have: Option<&str>, now: MediaTime) -> Option<Option<ProfilePicture>> {
+    pub(super) fn answer(&mut self, to: PeerId, have: Option<&str>, now: Instant) -> Option<Option<ProfilePicture>> {
         let digest = self.own.as_ref().map(ProfilePicture::digest);
         let is_known = digest.as_deref() == have;
-        (!is_known && is_due(&mut self.answered, to, now)).then(|| self.own.clone())
+        (!is_known && may_pass(&mut self.answers, to, now)).then(|| self.own.clone())
     }
 
     /// Takes the picture of a contact; true where it is another one than before.
-    pub(super) fn take(
-        &mut self,
-        store: &Store,
-        from: PeerId,
-        picture: Option<ProfilePicture>,
-        now: MediaTime,
-    ) -> bool {
+    pub(super) fn take(&mut self, store: &Store, from: PeerId, picture: Option<ProfilePicture>, now: Instant) -> bool {
         // A damaged picture is none, rather than one that nobody can draw.
         let picture = picture.filter(|picture| picture.decode().is_some());
-        if self.of.get(&from) == picture.as_ref() || !is_due(&mut self.taken, from, now) {
+        if self.of.get(&from) == picture.as_ref() || !may_pass(&mut self.takes, from, now) {
             return false;
         }
         if let Err(error) = store.set_picture(from, picture.as_ref()) {
@@ -77,22 +72,19 @@ impl Pictures {
     /// Forgets the picture of somebody who is no contact any more.
     pub(super) fn forget(&mut self, id: PeerId) {
         self.of.remove(&id);
-        self.answered.remove(&id);
-        self.taken.remove(&id);
+        self.answers.remove(&id);
+        self.takes.remove(&id);
     }
 }
 
-/// Whether the last time is long enough ago; then this is the last time.
-fn is_due(last: &mut HashMap<PeerId, MediaTime>, id: PeerId, now: MediaTime) -> bool {
-    let is_due = last.get(&id).is_none_or(|last| now.since(*last) >= BETWEEN_PICTURES);
-    if is_due {
-        last.insert(id, now);
-    }
-    is_due
+fn may_pass(buckets: &mut HashMap<PeerId, TokenBucket>, id: PeerId, now: Instant) -> bool {
+    buckets.entry(id).or_insert_with(|| TokenBucket::new(RATE, BURST, now)).take(now)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::media::VideoFrame;
 
@@ -102,38 +94,38 @@ mod tests {
         ProfilePicture::of_frame(&frame).unwrap()
     }
 
+    const PAUSE: Duration = Duration::from_secs(60);
+
     #[test]
     fn a_contact_is_sent_the_picture_that_they_do_not_have_and_not_too_often() {
         let (store, mut pictures) = (Store::in_memory().unwrap(), Pictures::default());
-        let (id, start) = (PeerId::from_bytes([1; 32]), MediaTime::default());
+        let (id, start) = (PeerId::from_bytes([1; 32]), Instant::now());
         let (first, second) = (picture(50), picture(150));
         assert_eq!(pictures.answer(id, None, start), None, "there is none, and they have none");
         pictures.set_own(&store, Some(first.clone())).unwrap();
         assert_eq!(pictures.answer(id, Some(&first.digest()), start), None);
-        assert_eq!(pictures.answer(id, None, start), Some(Some(first.clone())));
-        assert_eq!(pictures.answer(id, None, start), None, "again at once");
-        let later = start + BETWEEN_PICTURES;
+        let answers = (0..9).map_while(|_| pictures.answer(id, None, start));
+        assert_eq!(answers.collect::<Vec<_>>(), vec![Some(first.clone()); BURST as usize]);
         pictures.set_own(&store, Some(second.clone())).unwrap();
-        assert_eq!(pictures.answer(id, Some(&first.digest()), later), Some(Some(second)));
+        assert_eq!(pictures.answer(id, Some(&first.digest()), start + PAUSE), Some(Some(second)));
         pictures.set_own(&store, None).unwrap();
-        let later = later + BETWEEN_PICTURES;
-        assert_eq!(pictures.answer(id, Some(&first.digest()), later), Some(None), "it was removed");
+        assert_eq!(pictures.answer(id, Some(&first.digest()), start + PAUSE), Some(None), "it was removed");
         assert_eq!(store.own_picture().unwrap(), None);
     }
 
     #[test]
     fn a_contacts_picture_is_kept_and_not_changed_too_often() {
         let (store, mut pictures) = (Store::in_memory().unwrap(), Pictures::default());
-        let (id, start) = (PeerId::from_bytes([1; 32]), MediaTime::default());
+        let (id, start) = (PeerId::from_bytes([1; 32]), Instant::now());
         store.add_contact(id, "Ann", 100).unwrap();
         assert!(pictures.take(&store, id, Some(picture(50)), start));
-        assert!(!pictures.take(&store, id, Some(picture(150)), start), "at once");
-        assert!(!pictures.take(&store, id, Some(picture(50)), start + BETWEEN_PICTURES), "the same");
-        assert!(pictures.take(&store, id, Some(picture(150)), start + BETWEEN_PICTURES));
+        assert!(!pictures.take(&store, id, Some(picture(50)), start), "the same");
+        let lumas = (60..).step_by(10);
+        let taken = lumas.take_while(|luma| pictures.take(&store, id, Some(picture(*luma)), start)).count();
+        assert_eq!(taken, BURST as usize - 1, "at once");
+        assert!(pictures.take(&store, id, Some(picture(150)), start + PAUSE));
         assert_eq!(Pictures::new(&store).unwrap().of(id), Some(&picture(150)));
-        let damaged = ProfilePicture::of_jpeg(&picture(90).as_jpeg()[..400]);
-        assert!(damaged.is_none_or(|damaged| damaged.decode().is_none() || damaged != picture(150)));
-        assert!(pictures.take(&store, id, None, start + 2 * BETWEEN_PICTURES));
-        assert!(store.pictures().unwrap().is_empty());
+        assert!(pictures.take(&store, id, None, start + PAUSE));
+        assert!(store.pictures().unwrap().is_empty() && pictures.of(id).is_none());
     }
 }

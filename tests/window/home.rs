@@ -34,8 +34,8 @@ fn ones_own_picture_is_chosen_taken_and_removed_from_its_menu() {
     assert!(desk.shows("Choose a picture"));
     desk.press("Back");
     let mut snapshot = fixture::idle();
-    snapshot.me.picture = Some(fixture::face());
-    snapshot.people[1].picture = Some(fixture::face());
+    snapshot.me.picture = fixture::face();
+    snapshot.people[1].picture = fixture::face();
     let desk = Desk::new(snapshot);
     desk.press("Your picture");
     desk.press("Remove the picture");

@@ -1,8 +1,9 @@
 //! Profile pictures between contacts: each asks the other's app once they are there, and tells of a change at once.
 
+use std::time::Instant;
+
 use crate::call::{CallError, Message, Standing};
 use crate::identity::{PeerId, PictureError, ProfilePicture};
-use crate::media::MediaTime;
 
 use super::Core;
 use crate::controller::Event;
@@ -32,7 +33,7 @@ impl Core {
         if standing != Standing::Contact {
             return;
         }
-        if let Some(picture) = self.directory.pictures_mut().answer(from, have, MediaTime::now()) {
+        if let Some(picture) = self.directory.pictures_mut().answer(from, have, Instant::now()) {
             let _ = self.signaling.send(from, Message::Picture { picture });
         }
     }
