@@ -17,10 +17,11 @@ pub(super) const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// Libraries that warn about ordinary events, and name addresses: below `debug` only their errors are shown, and none
 /// of webrtc's, which name addresses too; its failures come as events; rustls_platform_verifier's
-/// name certificates, and are told by the server's status. zbus warns where a desktop has no AT-SPI.
+/// name certificates, and are told by the server's status. zbus warns where a desktop has no AT-SPI. async_nats tells
+/// its errors each second; the server tells them once.
 const CHATTY: &str = "rtc=error,rtc_ice=error,rtc_dtls=error,rtc_sctp=error,rtc_srtp=error,rtc_mdns=error,webrtc=off,\
                       mdns_sd=error,winit=error,rustls_platform_verifier=off,\
-                      egui_system_font_provider=error,zbus=error";
+                      egui_system_font_provider=error,zbus=error,async_nats=off";
 
 /// A level's name, or a filter as `tracing` writes them (`target=level`, joined by commas).
 pub(super) fn parse_level(text: &str) -> anyhow::Result<String> {
@@ -35,6 +36,8 @@ pub(super) fn parse_level(text: &str) -> anyhow::Result<String> {
 pub fn start_log(level: &str) -> anyhow::Result<()> {
     let filter = match level {
         "off" | "error" | "warn" | "info" => format!("{level},{CHATTY}"),
+        // async_nats names passwords below info.
+        "debug" | "trace" => format!("{level},async_nats=info"),
         _ => level.to_owned(),
     };
     let filter = tracing_subscriber::EnvFilter::try_new(filter)

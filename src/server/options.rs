@@ -46,12 +46,12 @@ pub struct Arguments {
     #[arg(long)]
     pub no_port_mapping: bool,
     /// This computer is one node of a server of several, which are joined by NATS at these URLs; tls:// for TLS
-    #[arg(long, value_name = "URL", value_delimiter = ',')]
+    #[arg(long, value_name = "URL", value_delimiter = ',', conflicts_with = "domain")]
     pub nats: Vec<String>,
     /// File with the credentials for NATS (a user's JWT and the seed of its NKey)
     #[arg(long, value_name = "FILE", requires = "nats")]
     pub nats_credentials: Option<PathBuf>,
-    /// File with certificates (PEM) that NATS' own is checked against, beside the system's
+    /// File with certificates (PEM) that NATS' own is checked against, in place of the system's
     #[arg(long, value_name = "FILE", requires = "nats")]
     pub nats_ca: Option<PathBuf>,
     /// JSON lines instead of words on standard output
@@ -187,6 +187,7 @@ mod tests {
         let nodes = read("visavis-server --nats nats://a:4222,tls://b --nats nats://c --nats-ca f").unwrap();
         assert_eq!(nodes.nats, ["nats://a:4222", "tls://b", "nats://c"]);
         assert!(read("visavis-server --nats-credentials f").is_err(), "without --nats");
+        assert!(read("visavis-server --nats nats://a --domain a.example").is_err());
         assert!(read("visavis-server --listen nowhere").is_err() && read("visavis-server key").is_err());
     }
 }

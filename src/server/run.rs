@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::{interval, sleep};
 
-use super::certificate::{Keeper, Wanted};
+use super::certificate::{Keeper, Standing, Wanted};
 use super::certificate_words::Subject;
 use super::exchange::Exchange;
 use super::key::{KeyError, ServerKey};
@@ -243,6 +243,9 @@ async fn tell_certificate(keeper: Option<(Keeper, Subject)>, json: bool) {
     let mut is_read = true;
     loop {
         let standing = keeper.next().await;
+        if json && matches!(standing, Standing::Asked) {
+            continue;
+        }
         let told = if json { subject.line(&standing) } else { subject.words(&standing) };
         if is_read && let Err(error) = say(&told) {
             tracing::info!(%error, "news of the certificate are not printed any more");

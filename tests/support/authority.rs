@@ -61,6 +61,7 @@ impl Authority {
             .command("pebble")
             .args(["-config", "config.json"])
             .env("PEBBLE_VA_NOSLEEP", "1")
+            .env("PEBBLE_WFE_NONCEREJECT", "0")
             .current_dir(folder.path())
             .stdout(Stdio::null())
             .stderr(Stdio::null())

@@ -53,7 +53,10 @@ impl Authority {
             tracing::debug!(%error, "the authority's certificate is of no use");
             Problem::OtherCertificate
         })?;
-        self.files.keep_certificate(&pem)?;
+        if let Err(error) = self.files.keep_certificate(&pem) {
+            // It serves all the same; the next start asks for another one.
+            tracing::warn!("{error}");
+        }
         Ok(issued)
     }
 

@@ -86,12 +86,18 @@ async fn keep(authority: Authority, tell: watch::Sender<Standing>) {
             Err(error) => tracing::warn!(%error, "the certificate that is kept cannot be used"),
         }
     }
+    // The first value of the channel counts as seen.
+    if due <= SystemTime::now() && matches!(*tell.borrow(), Standing::Asked) {
+        tell.send_replace(Standing::Asked);
+    }
     loop {
         wait_until(due).await;
         let now = match obtain(&authority).await {
             Ok((until, renewal)) => {
                 tracing::info!("a certificate was issued");
-                (failures, due) = (0, renewal);
+                let now = SystemTime::now();
+                // By a clock that is ahead each new certificate is old: not at once again.
+                (failures, due) = (0, if renewal > now { renewal } else { now + 12 * LOOK });
                 Standing::Valid(until)
             }
             Err(problem) => {

@@ -42,7 +42,7 @@ pub(in crate::server) struct BusOptions {
     pub(in crate::server) urls: Vec<String>,
     /// File with a user's JWT and the seed of its NKey.
     pub(in crate::server) credentials: Option<PathBuf>,
-    /// File with the certificates that a TLS connection is checked against, beside the system's.
+    /// File with the certificates that a TLS connection is checked against, in place of the system's.
     pub(in crate::server) ca: Option<PathBuf>,
 }
 
@@ -113,6 +113,8 @@ async fn connect(options: &BusOptions, reached: Arc<Notify>) -> Result<Client, B
     let urls = urls.map_err(|_| BusError::Url)?;
     let mut connect = ConnectOptions::new()
         .name("visavis-server")
+        // Those that a cluster tells of have no scheme of their own.
+        .require_tls(urls.iter().all(ServerAddr::tls_required))
         .no_echo()
         .retry_on_initial_connect()
         .client_capacity(UNWRITTEN)
@@ -182,12 +184,13 @@ fn subject(server: &str, to: Destination) -> String {
 async fn publish(client: Client, server: String, seal: Arc<Seal>, outbox: Arc<Outbox>) {
     loop {
         let publication = outbox.next().await;
-        let sealed = seal.seal(&publication.message).filter(|_| client.connection_state() == State::Connected);
+        let to = subject(&server, publication.to);
+        let sealed = seal.seal(&to, &publication.message).filter(|_| client.connection_state() == State::Connected);
         let Some(sealed) = sealed else {
             outbox.drop_one();
             continue;
         };
-        if let Err(error) = client.publish(subject(&server, publication.to), sealed).await {
+        if let Err(error) = client.publish(to, sealed).await {
             tracing::debug!(%error, "a message for another node was dropped");
             outbox.drop_one();
         }
@@ -196,7 +199,7 @@ async fn publish(client: Client, server: String, seal: Arc<Seal>, outbox: Arc<Ou
 
 /// Receives for as long as the node runs. A beat tells how many posts were sent before it, so posts go first.
 async fn receive([mut own, mut all]: [Subscriber; 2], reached: Arc<Notify>, seal: Arc<Seal>, exchange: Arc<Exchange>) {
-    let take = |message: async_nats::Message| match seal.open(&message.payload) {
+    let take = |message: async_nats::Message| match seal.open(message.subject.as_str(), &message.payload) {
         Some(message) => exchange.receive(Instant::now(), &message),
         None => tracing::debug!("somebody without this server's key has published to its nodes"),
     };

@@ -31,6 +31,8 @@ const MAX_PARTNERS: usize = 4096;
 /// Connections whose watches are told again at once, and the pause until the next.
 const RETOLD_AT_ONCE: usize = 256;
 const RETELL_EVERY: Duration = Duration::from_millis(10);
+/// Boxes in them after which the rest waits for the next turn: the outbox has room for them.
+const RETOLD_BOXES: usize = 16 * 1024;
 
 /// Receivers of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -226,9 +228,11 @@ impl Cluster {
     fn watch_elsewhere(&mut self, directory: &Directory, node: NodeId, from: Address, boxes: &[BoxId]) -> Vec<Output> {
         let (mut outputs, mut seen) = (Vec::new(), Vec::new());
         for id in boxes.iter().flat_map(|mailbox| directory.connections_of(mailbox)) {
-            if let Some(told) = self.see(directory, id, from, node) {
+            if let Some(is_new) = self.see(directory, id, from, node) {
                 seen.extend(directory.address_of(id));
-                outputs.extend(told);
+                if is_new {
+                    outputs.extend(presence(id, true, vec![from]));
+                }
             }
         }
         for devices in seen.chunks(MAX_BOXES) {
@@ -240,28 +244,30 @@ impl Cluster {
     /// Devices of another node see one of this node's, which may have ended or changed its watches meanwhile.
     fn up(&mut self, directory: &Directory, node: NodeId, to: Address, devices: &[Address]) -> Vec<Output> {
         let id = self.connection_of(directory, to);
-        let (mut outputs, mut unseen) = (Vec::new(), Vec::new());
+        let (mut seen, mut unseen) = (Vec::new(), Vec::new());
         for device in devices {
             match id.and_then(|id| self.see(directory, id, *device, node)) {
-                Some(told) => outputs.extend(told),
+                Some(true) => seen.push(*device),
+                Some(false) => {}
                 None => unseen.push(*device),
             }
         }
+        // Together: a frame for each would fill the connection's queue.
+        let outputs = id.map(|id| presence(id, true, seen)).unwrap_or_default();
         if !unseen.is_empty() {
             self.publish(node, News::Down { from: to, devices: unseen });
         }
         outputs
     }
 
-    /// Notes that a connection and a device of another node see each other; news of it for the connection. `None` where
-    /// the connection does not watch the device's box.
-    fn see(&mut self, directory: &Directory, id: ConnectionId, other: Address, node: NodeId) -> Option<Vec<Output>> {
+    /// Notes that a connection and a device of another node see each other; whether it is new. `None` where the
+    /// connection does not watch the device's box.
+    fn see(&mut self, directory: &Directory, id: ConnectionId, other: Address, node: NodeId) -> Option<bool> {
         let member = self.members.get_mut(&id).filter(|_| directory.watches(id, &other.0))?;
         if member.address == other || member.partners.len() >= MAX_PARTNERS {
             return None;
         }
-        let is_new = member.partners.insert(other, node).is_none();
-        Some(if is_new { presence(id, true, vec![other]) } else { Vec::new() })
+        Some(member.partners.insert(other, node).is_none())
     }
 
     fn down(&mut self, directory: &Directory, node: NodeId, from: Address, devices: &[Address]) -> Vec<Output> {
@@ -295,9 +301,8 @@ impl Cluster {
     fn closed(&mut self, directory: &Directory, id: ConnectionId) {
         let Some(Member { address, partners, .. }) = self.members.remove(&id) else { return };
         self.tell_down(address, partners.into_iter().collect());
-        for node in self.siblings.nodes_of(&address.0) {
-            self.publish(node, News::Left(address));
-        }
+        // To all: an answer to its coming may still be on its way.
+        self.publish_to_all(|| News::Left(address));
         if directory.connections_of(&address.0).next().is_none() {
             self.siblings.forget(&address.0);
         }
@@ -404,13 +409,18 @@ impl Cluster {
             return;
         }
         self.retold_at = Some(now);
+        let mut told = 0;
         for _ in 0..if has_room { RETOLD_AT_ONCE } else { 0 } {
             let Some((node, id)) = self.retelling.pop_front() else { return };
             let Some(address) = self.members.get(&id).map(|member| member.address) else { continue };
             self.publish(node, News::Joined(address));
             let watches: Vec<_> = directory.watches_of(id).collect();
+            told += watches.len();
             for boxes in watches.chunks(MAX_BOXES) {
                 self.publish(node, News::Watch { from: address, boxes: boxes.to_vec() });
+            }
+            if told >= RETOLD_BOXES {
+                return;
             }
         }
     }

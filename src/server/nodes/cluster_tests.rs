@@ -559,6 +559,20 @@ fn a_box_with_devices_at_two_nodes_is_rung_at_both_and_has_four_in_all() {
     assert_eq!(rig.nodes.values().map(|node| node.closed.len()).sum::<usize>(), 2);
 }
 
+/// Each is gone before the other node's answer to its coming is there.
+#[test]
+fn devices_that_come_and_go_at_another_node_cost_a_box_no_device() {
+    let mut rig = Rig::new(&[1, 2]);
+    rig.person(1, 2, &[]);
+    for _ in 0..5 {
+        let at = rig.come(2, 2);
+        rig.input(at, Input::Closed);
+        rig.run(20 * MS);
+    }
+    assert!(rig.nodes[&1].closed.is_empty());
+    assert!(rig.is_clean());
+}
+
 /// Random people who come, go, watch and write, at nodes that the bus cuts off at times: once it is quiet, exactly
 /// those see each other who watch each other.
 #[test]

@@ -47,14 +47,6 @@ impl Siblings {
         self.0.get(mailbox).map_or(0, |devices| devices.iter().filter(is_older).count())
     }
 
-    /// The nodes at which a box has devices.
-    pub(super) fn nodes_of(&self, mailbox: &BoxId) -> Vec<NodeId> {
-        let mut nodes: Vec<_> = self.0.get(mailbox).into_iter().flatten().map(|sibling| sibling.node).collect();
-        nodes.sort_unstable();
-        nodes.dedup();
-        nodes
-    }
-
     /// Nobody here has the box any more.
     pub(super) fn forget(&mut self, mailbox: &BoxId) {
         self.0.remove(mailbox);

@@ -23,6 +23,8 @@ const STAGGER: Duration = Duration::from_millis(250);
 /// Addresses of one name that are tried, and that are known.
 const MAX_TRIED: usize = 6;
 const MAX_KNOWN: usize = 32;
+/// Addresses that are tried in a given order: with the name after them within the time that a relay's stream has.
+const MAX_IN_ORDER: usize = 2;
 /// For one address of several, where they are tried in a given order.
 const IN_ORDER: Duration = Duration::from_secs(2);
 /// For the addresses of a server that a proxy reaches: they are of use to its relay alone.
@@ -85,7 +87,7 @@ impl Egress {
     ) -> Result<TcpStream, DialError> {
         // Those of the other family may lead nowhere from here.
         let is_usable = |address: &&SocketAddr| addresses.first().is_some_and(|it| it.is_ipv4() == address.is_ipv4());
-        let usable: Vec<_> = addresses.iter().filter(is_usable).take(MAX_TRIED).copied().collect();
+        let usable: Vec<_> = addresses.iter().filter(is_usable).take(MAX_IN_ORDER).copied().collect();
         if usable.len() > 1 {
             for address in usable {
                 match timeout(IN_ORDER, self.open_at(host, address)).await {
