@@ -126,6 +126,8 @@ fn a_minimized_window_leaves_a_small_one_that_moves_comes_back_and_hangs_up() {
     display.expect_no_window(SMALL);
     display.activate(main);
     display.expect_window(MAIN);
+    // The program draws it, so it knows that it is seen.
+    expect_motion(&display, display.place_of(main));
     display.minimize(main);
     let place = display.place_of(display.expect_window(SMALL));
     assert!(bob.transcript().iter().all(|event| event["event"] != "conversation_disconnected"));

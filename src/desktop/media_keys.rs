@@ -40,6 +40,8 @@ pub(super) struct MediaKeys {
     ring: Option<(InviteId, Instant)>,
     /// The latest mute was by a key. [`MediaKey::Play`], which programs send without a person, undoes no other one.
     muted_by_key: bool,
+    /// This side was muted when the call was looked at last.
+    was_muted: bool,
 }
 
 impl MediaKeys {
@@ -50,7 +52,10 @@ impl MediaKeys {
             (Phase::Ringing(invite), _) => Some((invite, now)),
             _ => None,
         };
-        self.muted_by_key &= matches!(phase, Phase::InCall { .. });
+        let muted = matches!(phase, Phase::InCall { heard: false });
+        // Whoever is heard again was unmuted since.
+        self.muted_by_key &= matches!(phase, Phase::InCall { .. }) && (muted || !self.was_muted);
+        self.was_muted = muted;
     }
 
     /// The command of a key, if it has one now. A ring is answered with sound alone, muted where the settings say so.
@@ -138,5 +143,16 @@ mod tests {
             [HEARD, MUTED, RINGING, Phase::Calling, Phase::Idle].map(playback),
             [Some("Playing"), Some("Paused"), Some("Stopped"), Some("Stopped"), None]
         );
+    }
+
+    #[test]
+    fn play_undoes_no_mute_that_a_press_in_the_window_made_after_that_of_a_key() {
+        let (now, mut keys) = (Instant::now(), MediaKeys::default());
+        keys.follow(HEARD, now);
+        assert_eq!(keys.press(MediaKey::Pause, HEARD, false, now), hear(false));
+        for phase in [HEARD, MUTED, HEARD, MUTED] {
+            keys.follow(phase, now);
+        }
+        assert_eq!(keys.press(MediaKey::Play, MUTED, false, now), None);
     }
 }

@@ -236,7 +236,7 @@ impl MediaPlayer {
         lock(&self.state).keys.follow(phase, Instant::now());
         let Some(playback) = playback(phase).filter(|_| snapshot.settings.media_keys) else { return self.leave() };
         let title = words.get(match phase {
-            Phase::Ringing(_) => Text::IncomingAudio,
+            Phase::Ringing(_) => Text::MediaPlayerRings,
             Phase::Calling => Text::Calling,
             Phase::InCall { .. } | Phase::Idle => Text::InCall,
         });

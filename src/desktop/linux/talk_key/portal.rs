@@ -17,6 +17,7 @@ const PORTAL: &str = "org.freedesktop.portal.Desktop";
 const PATH: &str = "/org/freedesktop/portal/desktop";
 const SHORTCUTS: &str = "org.freedesktop.portal.GlobalShortcuts";
 const REQUEST: &str = "org.freedesktop.portal.Request";
+const SESSION: &str = "org.freedesktop.portal.Session";
 const REGISTRY: &str = "org.freedesktop.host.portal.Registry";
 /// Name of the one shortcut.
 const SHORTCUT: &str = "push-to-talk";
@@ -79,7 +80,11 @@ fn listen(bus: &Connection, key: TalkKey, description: &str, talker: &Talker) ->
     let asked = bus.call_method(Some(PORTAL), PATH, Some(SHORTCUTS), "BindShortcuts", &body)?;
     answer(&mut signals, &asked.body().deserialize()?)?;
     for signal in signals {
-        if let Some(held) = held(&signal?, &session) {
+        let signal = signal?;
+        if is_closed(&signal, &session) {
+            return Err(zbus::Error::Failure("the session was closed".into()));
+        }
+        if let Some(held) = held(&signal, &session) {
             talker.hold(held);
         }
     }
@@ -99,6 +104,12 @@ fn answer(signals: &mut MessageIterator, request: &OwnedObjectPath) -> zbus::Res
         }
     }
     Err(zbus::Error::Failure("the portal is gone".into()))
+}
+
+/// Whether a signal tells that the desktop has closed the session: no release of the key is told any more.
+fn is_closed(signal: &Message, session: &ObjectPath<'_>) -> bool {
+    let header = signal.header();
+    header.interface().is_some_and(|name| name == SESSION) && header.path().is_some_and(|path| path == session)
 }
 
 /// Whether a signal tells that the shortcut of the session is held, or not any more.

@@ -73,7 +73,11 @@ impl Listener {
                 Ok(Event::XinputRawKeyPress(event)) if self.codes.contains(&event.detail) => self.talker.hold(true),
                 Ok(Event::XinputRawKeyRelease(event)) if self.codes.contains(&event.detail) => self.talker.hold(false),
                 Ok(Event::MappingNotify(_)) => match keycodes(&self.display, self.key) {
-                    Ok(codes) => self.codes = codes,
+                    Ok(codes) => {
+                        // The release of a key that is held now may come with another code.
+                        self.talker.hold(false);
+                        self.codes = codes;
+                    }
                     Err(_) => break,
                 },
                 Ok(Event::ClientMessage(_)) | Err(_) => break,
