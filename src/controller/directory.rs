@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::call::{CallError, Standing};
 use crate::identity::{
@@ -161,6 +161,11 @@ impl Directory {
         self.with_picture(self.people.event_with_number(id))
     }
 
+    /// A `contact` event for one person whose state has changed.
+    pub(super) fn state_event(&self, id: PeerId) -> Event {
+        self.with_picture(self.people.event(id))
+    }
+
     /// A `contact` event for the contact that is asked for.
     pub(super) fn contact_event(&self, id: PeerId) -> Result<Event, Refusal> {
         if self.people.is_contact(id) { Ok(self.event(id)) } else { Err(Refusal::NoContact) }
@@ -174,13 +179,14 @@ impl Directory {
     /// Everybody, as the window lists them.
     pub(super) fn list(&self) -> Vec<Person> {
         let mut people = self.people.list();
-        people.iter_mut().for_each(|person| person.picture = self.pictures.of(person.id).cloned());
+        let shown = people.iter_mut().filter(|person| !person.blocked);
+        shown.for_each(|person| person.picture = self.pictures.of(person.id).cloned());
         people
     }
 
     fn with_picture(&self, mut event: Event) -> Event {
         if let Event::Contact { id, picture, .. } = &mut event {
-            *picture = self.pictures.of(*id).is_some();
+            *picture = !self.people.is_blocked(*id) && self.pictures.of(*id).is_some();
         }
         event
     }
@@ -193,11 +199,6 @@ impl Directory {
     /// Profile pictures, for a change of one's own or an answer.
     pub(super) const fn pictures_mut(&mut self) -> &mut Pictures {
         &mut self.pictures
-    }
-
-    /// Takes the picture that a contact shows from now on; true where it is another one than before.
-    pub(super) fn take_picture(&mut self, store: &Store, from: PeerId, picture: Option<ProfilePicture>) -> bool {
-        self.pictures.take(store, from, picture, Instant::now())
     }
 
     /// True for a person who can be rung now.
@@ -259,7 +260,7 @@ impl Directory {
 
     /// Notes that somebody has come, gone or changed their name; the event to tell, if that is new.
     pub(super) fn set_presence(&mut self, id: PeerId, presence: Presence) -> Option<Event> {
-        self.people.set_presence(id, presence).then(|| self.with_picture(self.people.event(id)))
+        self.people.set_presence(id, presence).then(|| self.state_event(id))
     }
 
     /// The side that needs a newer Visavis before the two can call each other, where the person is there.

@@ -35,19 +35,19 @@ pub enum PictureError {
     #[error("The picture could not be read: {0}. Try again with a copy of it.")]
     Unreadable(String),
     /// More than 16 MiB.
-    #[error("The picture is larger than 16 MB. Cut the code out of it and try again.")]
+    #[error("The picture is larger than 16 MB. Cut out the part that you need and try again.")]
     TooLarge,
     /// More than 8192 pixels on a side.
-    #[error("The picture has more than 8192 pixels on a side. Cut the code out of it and try again.")]
+    #[error("The picture has more than 8192 pixels on a side. Cut out the part that you need and try again.")]
     TooManyPixels,
     /// A picture in another format, by its common name.
     #[error("This is a {0} picture, and only PNG and JPEG can be read. Save it as PNG, or take a screenshot of it.")]
     OtherFormat(&'static str),
     /// No picture in a known format.
-    #[error("This is no picture. Choose a PNG or JPEG picture of the code.")]
+    #[error("This is no picture. Choose a PNG or JPEG picture.")]
     NotAPicture,
     /// A PNG or JPEG file that cannot be decoded.
-    #[error("The picture is damaged. Ask for it again, or for the link.")]
+    #[error("The picture is damaged. Choose another one, or ask for it again.")]
     Damaged,
     /// No QR code in it.
     #[error("No QR code was found in the picture. Take it larger and sharper, or ask for the link.")]

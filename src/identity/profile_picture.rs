@@ -21,7 +21,7 @@ pub const PROFILE_PICTURE_SIDE: u32 = 256;
 /// Bytes of the JPEG, at most.
 pub const MAX_PROFILE_PICTURE: usize = 24 * 1024;
 /// JPEG qualities that are tried until the picture fits.
-const QUALITIES: [u8; 4] = [85, 70, 50, 25];
+const QUALITIES: [u8; 5] = [85, 70, 50, 25, 10];
 /// Digits of a digest.
 const DIGEST_CHARS: usize = 32;
 

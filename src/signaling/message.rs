@@ -57,9 +57,9 @@ impl Message {
         self
     }
 
-    /// Whether every device of the receiver's is to have it: all of them ring, and stop.
+    /// Whether every device of the receiver's is to have it: all of them ring, stop, and show pictures.
     pub(super) fn is_for_all_devices(&self) -> bool {
-        matches!(self, Self::Invite { .. } | Self::Cancel { .. })
+        matches!(self, Self::Invite { .. } | Self::Cancel { .. } | Self::Picture { .. })
     }
 
     /// Whether the sender's app says it by itself, on each of its devices: it shows at none of them that the person is

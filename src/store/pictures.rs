@@ -16,6 +16,11 @@ impl Store {
         Ok(jpeg.and_then(|jpeg| ProfilePicture::of_jpeg(&jpeg)))
     }
 
+    /// Whether this person's own picture was chosen, or removed, on this device.
+    pub fn has_chosen_picture(&self) -> Result<bool, StoreError> {
+        Ok(self.connection.query_row("SELECT EXISTS (SELECT 1 FROM own_picture)", [], |row| row.get(0))?)
+    }
+
     /// Keeps this person's own picture, or forgets it.
     pub fn set_own_picture(&self, picture: Option<&ProfilePicture>) -> Result<(), StoreError> {
         match picture {
@@ -23,7 +28,11 @@ impl Store {
                 "INSERT INTO own_picture (id, jpeg) VALUES (1, ?1) ON CONFLICT (id) DO UPDATE SET jpeg = excluded.jpeg",
                 params![picture.as_jpeg()],
             )?,
-            None => self.connection.execute("DELETE FROM own_picture", [])?,
+            // That it was removed is known from then on.
+            None => self.connection.execute(
+                "INSERT INTO own_picture (id, jpeg) VALUES (1, x'') ON CONFLICT (id) DO UPDATE SET jpeg = x''",
+                [],
+            )?,
         };
         Ok(())
     }
@@ -69,7 +78,7 @@ mod tests {
         let id = PeerId::from_bytes([1; 32]);
         {
             let store = Store::open(dir.path()).unwrap();
-            assert_eq!(store.own_picture().unwrap(), None);
+            assert_eq!((store.own_picture().unwrap(), store.has_chosen_picture().unwrap()), (None, false));
             store.set_own_picture(Some(&picture(50))).unwrap();
             store.set_own_picture(Some(&picture(100))).unwrap();
             store.set_picture(id, Some(&picture(150))).unwrap();
@@ -82,7 +91,7 @@ mod tests {
         assert_eq!(store.own_picture().unwrap(), Some(picture(100)));
         assert_eq!(store.pictures().unwrap(), HashMap::from([(id, picture(200))]));
         store.set_own_picture(None).unwrap();
-        assert_eq!(store.own_picture().unwrap(), None);
+        assert_eq!((store.own_picture().unwrap(), store.has_chosen_picture().unwrap()), (None, true));
         store.remove_contact(id).unwrap();
         store.add_contact(id, "Ann", 200).unwrap();
         assert!(store.pictures().unwrap().is_empty(), "added anew");

@@ -22,6 +22,7 @@ impl Core {
             self.quit_by,
             self.captures.spoke_muted_until(),
             self.preferences.do_not_disturb_due(),
+            self.directory.pictures().due(),
         ];
         own.into_iter().chain([echo]).flatten().min()
     }
@@ -45,6 +46,7 @@ impl Core {
         if self.preferences.do_not_disturb_due().is_some_and(|deadline| deadline <= now) {
             self.follow_do_not_disturb();
         }
+        self.take_picture_turns(now);
         let speaker_in_use = self.captures.is_open() || !self.remotes.is_empty() || !self.calls.is_idle();
         self.speaker.on_deadline(now, speaker_in_use);
         if self.captures.spoke_muted_until().is_some_and(|deadline| deadline <= now) {

@@ -1,47 +1,55 @@
-//! Profile pictures between contacts: each asks the other's app once they are there, and tells of a change at once.
-
-use std::time::Instant;
+//! Profile pictures between contacts: each asks the other's app once they are there, and tells of a change.
 
 use crate::call::{CallError, Message, Standing};
 use crate::identity::{PeerId, PictureError, ProfilePicture};
+use crate::media::MediaTime;
 
 use super::Core;
 use crate::controller::Event;
 use crate::controller::directory::Refusal;
+use crate::controller::pictures::Word;
 
 impl Core {
-    /// Asks a contact who has come for their picture, unless it is the one that is known.
-    pub(super) fn ask_for_picture(&self, of: PeerId) {
-        let have = self.directory.pictures().of(of).map(ProfilePicture::digest);
-        // A message that is lost is made up for when they come the next time.
-        let _ = self.signaling.send(of, Message::PictureWanted { have });
+    /// Asks a contact who has come for their picture, in their turn.
+    pub(super) fn ask_for_picture(&mut self, of: PeerId) {
+        self.directory.pictures_mut().give_turn(of, Word::Ask);
     }
 
     /// Exchanges pictures with somebody who is a contact from now on.
-    pub(super) fn greet_with_picture(&self, new: PeerId) {
-        if !self.directory.is_online(new) {
-            return;
-        }
+    pub(super) fn greet_with_picture(&mut self, new: PeerId) {
         self.ask_for_picture(new);
-        if let Some(own) = self.directory.pictures().own().cloned() {
-            let _ = self.signaling.send(new, Message::Picture { picture: Some(own) });
+        self.directory.pictures_mut().give_turn(new, Word::Show);
+    }
+
+    /// Carries out the turns that have come. A message that is lost is made up for when they come the next time.
+    pub(super) fn take_picture_turns(&mut self, now: MediaTime) {
+        while let Some((to, word)) = self.directory.pictures_mut().take_turn(now) {
+            if !self.directory.is_contact(to) || !self.directory.is_online(to) {
+                continue;
+            }
+            let pictures = self.directory.pictures();
+            let message = match word {
+                Word::Ask => Message::PictureWanted { have: pictures.of(to).map(ProfilePicture::digest) },
+                Word::Show => Message::Picture { picture: pictures.own().cloned() },
+            };
+            if self.signaling.send(to, message).is_err() {
+                tracing::debug!("there is no signaling to send a picture by");
+            }
         }
     }
 
-    /// Sends this person's picture to a contact who asks for it.
+    /// Takes the request of a contact for this person's picture.
     pub(super) fn on_picture_wanted(&mut self, from: PeerId, standing: Standing, have: Option<&str>) {
-        if standing != Standing::Contact {
-            return;
-        }
-        if let Some(picture) = self.directory.pictures_mut().answer(from, have, Instant::now()) {
-            let _ = self.signaling.send(from, Message::Picture { picture });
+        if standing == Standing::Contact {
+            self.directory.pictures_mut().asked(from, have);
         }
     }
 
     /// Takes the picture of a contact.
     pub(super) fn on_picture(&mut self, from: PeerId, standing: Standing, picture: Option<ProfilePicture>) {
-        if standing == Standing::Contact && self.directory.take_picture(&self.store, from, picture) {
-            self.report(self.directory.event(from));
+        let is_taken = standing == Standing::Contact;
+        if is_taken && self.directory.pictures_mut().take(&self.store, from, picture, MediaTime::now()) {
+            self.report(self.directory.state_event(from));
             self.publisher.mark();
         }
     }
@@ -65,11 +73,12 @@ impl Core {
 
     /// Changes this person's own picture, and shows it to the contacts who are there.
     pub(super) fn set_own_picture(&mut self, picture: Option<ProfilePicture>) -> Result<(), CallError> {
-        let kept = self.directory.pictures_mut().set_own(&self.store, picture.clone());
+        let set = picture.is_some();
+        let kept = self.directory.pictures_mut().set_own(&self.store, picture);
         for contact in self.directory.contacts_online() {
-            let _ = self.signaling.send(contact, Message::Picture { picture: picture.clone() });
+            self.directory.pictures_mut().give_turn(contact, Word::Show);
         }
-        self.report(Event::ProfilePicture { set: picture.is_some() });
+        self.report(Event::ProfilePicture { set });
         self.publisher.mark();
         kept.map_err(|error| self.refused(error.into()))
     }

@@ -82,13 +82,13 @@ pub(super) fn chinese_picture(error: &PictureError) -> String {
         PictureError::NotAFile => "这不是文件。请选择其他图片。".to_owned(),
         PictureError::Forbidden => "没有读取图片的权限。请更改其权限，或选择它的副本。".to_owned(),
         PictureError::Unreadable(text) => format!("无法读取图片：{text}。请用它的副本重试。"),
-        PictureError::TooLarge => "图片大于 16 MB。请只截取其中的二维码后重试。".to_owned(),
-        PictureError::TooManyPixels => "图片的边长超过 8192 像素。请只截取其中的二维码后重试。".to_owned(),
+        PictureError::TooLarge => "图片大于 16 MB。请只截取需要的部分后重试。".to_owned(),
+        PictureError::TooManyPixels => "图片的边长超过 8192 像素。请只截取需要的部分后重试。".to_owned(),
         PictureError::OtherFormat(name) => {
             format!("这是 {name} 图片，只能读取 PNG 和 JPEG。请将其另存为 PNG，或截取屏幕。")
         }
-        PictureError::NotAPicture => "这不是图片。请选择二维码的 PNG 或 JPEG 图片。".to_owned(),
-        PictureError::Damaged => "图片已损坏。请让对方重新发送，或发送链接。".to_owned(),
+        PictureError::NotAPicture => "这不是图片。请选择 PNG 或 JPEG 图片。".to_owned(),
+        PictureError::Damaged => "图片已损坏。请选择其他图片，或让对方重新发送。".to_owned(),
         PictureError::NoCode => "图片中未找到二维码。请拍得更大、更清晰，或让对方发送链接。".to_owned(),
         PictureError::OtherCode => {
             "图片中的二维码不是 Visavis 联系人二维码。请让对方发送 Visavis 显示的二维码。".to_owned()
