@@ -1,5 +1,7 @@
 //! Numbers as measurements print them.
 
+use std::time::Duration;
+
 use crate::media::Preset;
 
 /// The preset of a size such as `1280x720`.
@@ -47,6 +49,11 @@ pub fn median(values: impl IntoIterator<Item = f64>) -> Option<f64> {
 pub fn round(value: f64, digits: i32) -> f64 {
     let scale = 10_f64.powi(digits);
     (value * scale).round() / scale
+}
+
+/// Times in milliseconds.
+pub(super) fn in_ms(times: &[Duration]) -> Distribution {
+    times.iter().map(|time| time.as_secs_f64() * 1000.0).collect()
 }
 
 #[cfg(test)]

@@ -9,10 +9,9 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use serde::Serialize;
 
-use super::figures::round;
+use super::figures::{in_ms, round};
 use super::process;
-use super::running_server::RunningServer;
-use super::server::{RINGS_PER_SECOND, in_ms};
+use super::running_server::{RINGS_PER_SECOND, RunningServer};
 use super::temporary::TemporaryDirectory;
 use crate::signaling::Crowd;
 

@@ -11,6 +11,9 @@ use serde::Deserialize;
 use super::process;
 use crate::identity::ServerLink;
 
+/// Rings a second.
+pub(super) const RINGS_PER_SECOND: u32 = 50;
+
 /// A `visavis-server` process; killed when dropped.
 pub(super) struct RunningServer {
     process: Child,

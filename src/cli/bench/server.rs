@@ -13,14 +13,12 @@ use serde::Serialize;
 use crate::network::raise_open_files;
 use crate::signaling::{AnswerTimes, Crowd, time_answers};
 
-use super::figures::{Distribution, round};
+use super::figures::{in_ms, round};
 use super::nodes::{NodesFigures, NodesRun};
 use super::process;
-use super::running_server::RunningServer;
+use super::running_server::{RINGS_PER_SECOND, RunningServer};
 use super::temporary::TemporaryDirectory;
 
-/// Rings a second.
-pub(super) const RINGS_PER_SECOND: u32 = 50;
 /// Patience with people who come, all together, and one more for each hundred.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Files and sockets of a process beside its connections.
@@ -207,9 +205,4 @@ impl ServerBench {
         );
         Ok(program)
     }
-}
-
-/// Times in milliseconds.
-pub(super) fn in_ms(times: &[Duration]) -> Distribution {
-    times.iter().map(|time| time.as_secs_f64() * 1000.0).collect()
 }
