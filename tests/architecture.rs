@@ -190,8 +190,8 @@ fn a_codec_is_named_by_its_own_module_its_encoder_and_its_decoder_alone() {
     assert!(named.is_empty(), "{}", named.join("\n"));
 }
 
-/// State that the controller's core holds by itself, rather than by owners with private fields, is read and written from
-/// everywhere.
+/// State that the controller's core holds by itself, rather than by owners with private fields, is read and written
+/// from everywhere.
 #[test]
 fn the_core_of_the_controller_has_fifteen_fields_at_most() {
     let source = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/controller/core.rs")).unwrap();

@@ -1,5 +1,5 @@
-//! Picture files that a person chooses, and pictures that come from other people: read and decoded within bounds, or the
-//! reason why not.
+//! Picture files that a person chooses, and pictures that come from other people: read and decoded within bounds, or
+//! the reason why not.
 
 use std::io::{Cursor, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,7 +16,8 @@ pub(super) const MAX_SIDE: u32 = 8192;
 /// Bytes that decoding may allocate, so that a small file cannot unfold into gigabytes.
 const MAX_DECODED: u64 = 192 * 1024 * 1024;
 
-/// The reason why a picture file is of no use. `Display` is the English sentence; the window's catalogue has the others.
+/// The reason why a picture file is of no use. `Display` is the English sentence; the window's catalogue has the
+/// others.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PictureError {
     /// No file has that name.

@@ -60,8 +60,8 @@ impl ProfilePicture {
         Self::of_image(&RgbImage::from_raw(width, height, rgb)?.into())
     }
 
-    /// The picture of these bytes as another app, or the store, has them: `None` where they are too many, are no JPEG, or
-    /// have another size. The image itself is not decoded.
+    /// The picture of these bytes as another app, or the store, has them: `None` where they are too many, are no JPEG,
+    /// or have another size. The image itself is not decoded.
     pub fn of_jpeg(bytes: &[u8]) -> Option<Self> {
         if bytes.len() > MAX_PROFILE_PICTURE || image::guess_format(bytes).ok()? != ImageFormat::Jpeg {
             return None;

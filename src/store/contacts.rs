@@ -123,8 +123,8 @@ impl Store {
         Ok(changed > 0)
     }
 
-    /// Forgets a contact, with their picture and the mark that they were verified; a block stays. False when they are no
-    /// contact.
+    /// Forgets a contact, with their picture and the mark that they were verified; a block stays. False when they are
+    /// no contact.
     pub fn remove_contact(&self, id: PeerId) -> Result<bool, StoreError> {
         self.connection.execute("DELETE FROM pictures WHERE peer = ?1", params![id.as_bytes()])?;
         Ok(self.connection.execute("DELETE FROM contacts WHERE peer = ?1", params![id.as_bytes()])? > 0)

@@ -21,7 +21,8 @@ impl Core {
         self.directory.pictures_mut().give_turn(new, Word::Show);
     }
 
-    /// Carries out the turns that have come. A message that is lost is made up for when they come the next time.
+    /// Carries out the turns that have come. A message that is lost is sent again when they come the next
+    /// time.
     pub(super) fn take_picture_turns(&mut self, now: MediaTime) {
         while let Some((to, word)) = self.directory.pictures_mut().take_turn(now) {
             if !self.directory.is_contact(to) || !self.directory.is_online(to) {

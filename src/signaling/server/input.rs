@@ -46,7 +46,7 @@ pub struct Access {
 
 impl Access {
     /// Opens a stream to the server for TURN over TLS (RFC 8656, 3.1), as its connection was opened: through a proxy
-    /// where one is set, with the same check of its certificate. Of several addresses the first one that can be reached
+    /// where one is set, with the same check of its certificate. The first of several addresses that can be reached
     /// is taken, so that both ends of a call find the same node's relay.
     ///
     /// # Errors
